@@ -1,0 +1,77 @@
+/**
+ * Time is passed in: no part of the node asks the operating system for it but through a
+ * {@link Clock}, so that a test of a day runs in milliseconds.
+ */
+
+/** A pending timer; `cancel` may be called any number of times, also after it has fired. */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Monotonic milliseconds from an arbitrary origin; never goes back. */
+  now(): number;
+  /** Milliseconds since 1970-01-01 UTC; may jump either way. For stamps, never for durations. */
+  wall(): number;
+  /** Calls `fn` once, `ms` from now. A pending timer does not keep the process alive. */
+  after(ms: number, fn: () => void): Timer;
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+  after(ms, fn) {
+    const handle = setTimeout(fn, ms);
+    handle.unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
+
+/**
+ * Calls `fn` every `ms` until cancelled, each time counted from the end of the call before, so that
+ * a slow call or a suspended machine is not followed by a burst.
+ */
+export function every(clock: Clock, ms: number, fn: () => void): Timer {
+  let stopped = false;
+  let timer = clock.after(ms, tick);
+  function tick() {
+    fn();
+    if (!stopped) timer = clock.after(ms, tick);
+  }
+  return {
+    cancel() {
+      stopped = true;
+      timer.cancel();
+    },
+  };
+}
+
+/** Resolves after `ms`, or at once (without an error) when `signal` is aborted. */
+export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = () => {
+      timer.cancel();
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = clock.after(ms, done);
+    signal?.addEventListener("abort", done, { once: true });
+  });
+}
+
+/**
+ * The outcome of `work`, or the error made by `onTimeout` when it has not settled within `ms`.
+ * The work itself goes on: whoever calls this closes what it holds.
+ */
+export function within<T>(
+  clock: Clock,
+  ms: number,
+  work: Promise<T>,
+  onTimeout: () => Error,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(ms, () => reject(onTimeout()));
+    work.then(resolve, reject).finally(() => timer.cancel());
+  });
+}

@@ -1,0 +1,74 @@
+/**
+ * The one error class of the node. Every failure names the thing that failed (`code`), where it
+ * came from (`source`: a device path, a peer, a file) and, where there is one, the limit that was
+ * passed. Messages never quote input: input may be a key.
+ */
+
+/** What failed. The part before the dot is the subsystem, and decides who may handle it. */
+export type FaultCode =
+  | "link.open" // the device or socket could not be opened
+  | "link.closed" // the device went away, or the peer closed
+  | "link.stalled" // no progress within the deadline
+  | "qmlp.frame" // a frame that is not QMLP
+  | "qmlp.message" // a frame whose message does not follow the document
+  | "qmlp.refused" // the module refused the session
+  | "qmlp.timeout" // the module did not answer in time
+  | "module.identity" // another module answers than the one configured
+  | "module.command" // the module refused or failed a command
+  | "key.invalid" // a key block that contradicts itself
+  | "kq1.connect" // TCP or TLS could not be set up
+  | "kq1.closed" // the KM closed the connection
+  | "kq1.frame" // header or length not of Annex A
+  | "kq1.message" // JSON or a parameter not of Tables 1-4
+  | "kq1.timeout" // the KM did not answer in time
+  | "mqtt.connect" // the broker could not be reached or refused
+  | "mqtt.closed" // the broker went away
+  | "ledger.io"
+  | "ledger.corrupt"
+  | "state.io"
+  | "state.corrupt"
+  | "config.file" // the file can't be read or is not TOML
+  | "config.value" // a key of it is unknown, missing, or out of range
+  | "stopped"; // the operation was ended by an orderly stop
+
+/** Extra facts of a {@link Fault}, printed as `name=value`. Never input, never key bytes. */
+export type FaultFacts = Readonly<Record<string, string | number | boolean>>;
+
+export class Fault extends Error {
+  override readonly name = "Fault";
+  readonly code: FaultCode;
+  readonly facts: FaultFacts;
+
+  /**
+   * @param code what failed
+   * @param message one line for a person, without input in it
+   * @param facts source, limit and whatever else helps to find the cause
+   * @param cause the error below, if it is known to carry no input
+   */
+  constructor(code: FaultCode, message: string, facts: FaultFacts = {}, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.facts = facts;
+  }
+}
+
+/**
+ * One line about anything thrown: the fault's own message, or a system error's code.
+ * The text of errors that are not ours is used only for system and TLS errors, whose messages are
+ * made by the operating system or by OpenSSL and do not quote what was read or written.
+ */
+export function describe(error: unknown): string {
+  if (error instanceof Fault) {
+    const facts = Object.entries(error.facts).map(([k, v]) => `${k}=${v}`);
+    return facts.length === 0 ? error.message : `${error.message} (${facts.join(", ")})`;
+  }
+  const code = errorCode(error);
+  if (code !== undefined) return `${code}: ${(error as Error).message}`;
+  return error instanceof Error ? error.name : "unknown error";
+}
+
+/** The `code` of a Node system error (`ECONNREFUSED`, `ERR_TLS_…`), if it has one. */
+export function errorCode(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === "string" ? code : undefined;
+}

@@ -1,0 +1,95 @@
+/**
+ * The port through which the node sees a QKD module. `src/` owns it, `drivers/` implements it.
+ *
+ * A {@link ModuleDriver} makes sessions; a {@link ModuleSession} is one conversation and is used
+ * once: when it ends, for whatever reason, the supervisor makes a new one. At the start of each
+ * session the module offers every block it was not told to release, oldest first; so nothing needs
+ * to be remembered across sessions but what the KM already has, and that is in the ledger.
+ */
+import type { Clock } from "./clock.ts";
+import type { BlockRef, KeyBlock } from "./key.ts";
+import type { Log } from "./log.ts";
+import type { TelemetrySample } from "./telemetry.ts";
+
+export type ModuleRole = "alice" | "bob";
+
+/** Who answered, as the module tells it. */
+export interface ModuleIdentity {
+  /** QKD module ID, 1-128 characters (Kq-1 Table 1). */
+  readonly moduleId: string;
+  /** ID of the matching module at the other end; empty if the module does not know it. */
+  readonly matchingModuleId: string;
+  readonly role: ModuleRole;
+  readonly vendor: string;
+  readonly model: string;
+  readonly serial: string;
+  readonly firmware: string;
+  /** The longest block it will ever offer, in bytes. */
+  readonly maxBlockBytes: number;
+}
+
+/** How well the link carries frames; counters since the session began. */
+export interface LinkQuality {
+  readonly framesReceived: number;
+  readonly framesSent: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** Frames dropped for a bad checksum, bad stuffing or excess length. */
+  readonly framesBad: number;
+  /** Frames that this side had to send again. */
+  readonly framesResent: number;
+}
+
+/** Something the module says happened; severity by ITU-T X.733. */
+export interface ModuleEvent {
+  readonly code: string;
+  readonly severity: "critical" | "major" | "minor" | "warning" | "indeterminate" | "cleared";
+  readonly text: string;
+}
+
+/**
+ * What a session tells its owner. Called from the session's own turn of the event loop, never from
+ * within a call to the session.
+ */
+export interface ModuleSink {
+  /** A block arrived whole and undamaged. The receiver owns it, and wipes it. */
+  block(block: KeyBlock): void;
+  /** The module has let go of these blocks, or never knew them. */
+  released(refs: readonly BlockRef[]): void;
+  telemetry(sample: TelemetrySample): void;
+  event(event: ModuleEvent): void;
+}
+
+export interface ModuleSession {
+  readonly identity: ModuleIdentity;
+  /** Settles when the session is over: with the fault that ended it, or undefined after `close`. */
+  readonly ended: Promise<Error | undefined>;
+  /**
+   * Lets the module offer that many more blocks and bytes. A session starts with none; the module
+   * sends a block only when both suffice. This is the node's back-pressure.
+   */
+  grant(blocks: number, bytes: number): void;
+  /** Tells the module that these blocks are in other hands. Idempotent; answered by `released`. */
+  release(refs: readonly BlockRef[]): void;
+  quality(): LinkQuality;
+  /** Ends the session in order, within a second; never rejects. */
+  close(): Promise<void>;
+}
+
+export interface ModuleDriver {
+  /** The kind in the configuration, such as `qmlp`. */
+  readonly kind: string;
+  /** Where the module is attached, for logs: a device path or an address. */
+  readonly where: string;
+  /**
+   * Opens the link and identifies the module.
+   * @throws Fault `link.*` or `qmlp.*`; nothing is left open then
+   */
+  connect(sink: ModuleSink, signal: AbortSignal): Promise<ModuleSession>;
+}
+
+/** What every driver is made with. */
+export interface DriverContext {
+  readonly clock: Clock;
+  readonly log: Log;
+}
