@@ -1,0 +1,85 @@
+/**
+ * Finds frames in a stream of bytes that may be cut anywhere, damaged, or never have been QMLP.
+ * Holds at most one encoded frame; whatever comes in, it grows no further and never throws.
+ */
+import { cobsBound, cobsDecode } from "./cobs.ts";
+import { type Frame, frameOverhead, parseFrame } from "./frame.ts";
+
+export class Deframer {
+  /** Frames handed on. */
+  good = 0;
+  /** Frames dropped: too long, too short, wrongly stuffed, wrong CRC. */
+  bad = 0;
+
+  readonly #partial: Buffer;
+  #partialLength = 0;
+  /** In a frame that is already too long: everything up to the next 0x00 belongs to it. */
+  #skipping = false;
+  readonly #plain: Buffer;
+  readonly #onFrame: (frame: Frame) => void;
+
+  /**
+   * @param maxBody the longest body accepted, in bytes
+   * @param onFrame takes each good frame; its body is valid only during the call
+   */
+  constructor(maxBody: number, onFrame: (frame: Frame) => void) {
+    this.#partial = Buffer.alloc(cobsBound(maxBody + frameOverhead));
+    this.#plain = Buffer.alloc(maxBody + frameOverhead);
+    this.#onFrame = onFrame;
+  }
+
+  push(chunk: Buffer): void {
+    let start = 0;
+    while (start < chunk.length) {
+      const end = chunk.indexOf(0, start);
+      if (end < 0) return this.#keep(chunk, start);
+      if (this.#skipping) {
+        this.#skipping = false;
+      } else if (this.#partialLength === 0) {
+        if (end > start) this.#frame(chunk, start, end);
+      } else if (this.#append(chunk, start, end)) {
+        const length = this.#partialLength;
+        this.#partialLength = 0;
+        this.#frame(this.#partial, 0, length);
+      } else {
+        this.#skipping = false;
+      }
+      start = end + 1;
+    }
+  }
+
+  /** Wipes what is held; for the end of the session. */
+  wipe(): void {
+    this.#partial.fill(0);
+    this.#plain.fill(0);
+    this.#partialLength = 0;
+  }
+
+  #keep(chunk: Buffer, start: number): void {
+    if (!this.#skipping) this.#append(chunk, start, chunk.length);
+  }
+
+  /** Adds to the incomplete frame; false, and the frame is given up, if it grows too long. */
+  #append(chunk: Buffer, start: number, end: number): boolean {
+    if (this.#partialLength + end - start > this.#partial.length) {
+      this.bad++;
+      this.#partialLength = 0;
+      this.#skipping = true;
+      return false;
+    }
+    chunk.copy(this.#partial, this.#partialLength, start, end);
+    this.#partialLength += end - start;
+    return true;
+  }
+
+  #frame(source: Buffer, start: number, end: number): void {
+    const length = cobsDecode(source, start, end, this.#plain);
+    const frame = length < 0 ? undefined : parseFrame(this.#plain.subarray(0, length));
+    if (frame === undefined) {
+      this.bad++;
+    } else {
+      this.good++;
+      this.#onFrame(frame);
+    }
+  }
+}
