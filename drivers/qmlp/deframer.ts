@@ -32,7 +32,10 @@ export class Deframer {
     let start = 0;
     while (start < chunk.length) {
       const end = chunk.indexOf(0, start);
-      if (end < 0) return this.#keep(chunk, start);
+      if (end < 0) {
+        if (!this.#skipping) this.#append(chunk, start, chunk.length);
+        return;
+      }
       if (this.#skipping) {
         this.#skipping = false;
       } else if (this.#partialLength === 0) {
@@ -53,10 +56,6 @@ export class Deframer {
     this.#partial.fill(0);
     this.#plain.fill(0);
     this.#partialLength = 0;
-  }
-
-  #keep(chunk: Buffer, start: number): void {
-    if (!this.#skipping) this.#append(chunk, start, chunk.length);
   }
 
   /** Adds to the incomplete frame; false, and the frame is given up, if it grows too long. */
