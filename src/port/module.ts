@@ -7,7 +7,7 @@
  * to be remembered across sessions but what the KM already has, and that is in the ledger.
  */
 import type { Clock } from "./clock.ts";
-import type { BlockRef, KeyBlock } from "./key.ts";
+import type { BlockFacts, BlockRef, KeyBlock } from "./key.ts";
 import type { Log } from "./log.ts";
 import type { TelemetrySample } from "./telemetry.ts";
 
@@ -47,6 +47,14 @@ export interface ModuleEvent {
   readonly text: string;
 }
 
+/** What a module can be told to do, beside its keys (Kq-1 §7.1; Y.3803 §8.2.5). */
+export type ModuleCommand =
+  | { readonly name: "start" | "stop" | "self_test" | "zeroize" }
+  /** bit/s of key; 0 = as much as the link gives */
+  | { readonly name: "key_rate"; readonly bitsPerSecond: number }
+  /** ms between telemetry samples; 0 = off, else 100 to 3,600,000 */
+  | { readonly name: "telemetry_interval"; readonly ms: number };
+
 /**
  * What a session tells its owner. Called from the session's own turn of the event loop, never from
  * within a call to the session.
@@ -54,7 +62,9 @@ export interface ModuleEvent {
 export interface ModuleSink {
   /** A block arrived whole and undamaged. The receiver owns it, and wipes it. */
   block(block: KeyBlock): void;
-  /** The module has let go of these blocks, or never knew them. */
+  /** A block arrived damaged, also when it was read again; the module still holds it. */
+  damaged(facts: BlockFacts, why: string): void;
+  /** The module has let go of these blocks, or never knew them; also the answer to `discard`. */
   released(refs: readonly BlockRef[]): void;
   telemetry(sample: TelemetrySample): void;
   event(event: ModuleEvent): void;
@@ -71,6 +81,15 @@ export interface ModuleSession {
   grant(blocks: number, bytes: number): void;
   /** Tells the module that these blocks are in other hands. Idempotent; answered by `released`. */
   release(refs: readonly BlockRef[]): void;
+  /** Tells the module to destroy blocks that an operator gave up. Idempotent. */
+  discard(refs: readonly BlockRef[]): void;
+  /** Asks for held blocks again, as far as credit goes; unknown ones are ignored. */
+  read(refs: readonly BlockRef[]): void;
+  /**
+   * Settles when the module has answered.
+   * @throws Fault `module.command` if it refused, failed, did not answer, or can't do that
+   */
+  command(command: ModuleCommand): Promise<void>;
   quality(): LinkQuality;
   /** Ends the session in order, within a second; never rejects. */
   close(): Promise<void>;

@@ -1,0 +1,28 @@
+/**
+ * How a block is cut into QKD-keys. The rule depends only on the block's length and on the
+ * configured key length, so both ends of a link, configured alike, cut at the same places:
+ * from the first bit on, keys of `keyBits`; what remains at the end becomes one shorter key.
+ */
+
+/** The longest key that fits a Kq-1 message of 65,535 bytes (Annex A) with all other members. */
+export const longestKeyBits = 384_000;
+
+export interface Slice {
+  /** in bits, a multiple of 8 */
+  readonly offset: number;
+  /** in bits; only the last slice's need not be a multiple of 8 */
+  readonly length: number;
+}
+
+/**
+ * @param bits length of the block
+ * @param keyBits wanted key length, a multiple of 8; undefined: as long as Kq-1 carries
+ */
+export function slices(bits: number, keyBits: number | undefined): Slice[] {
+  const step = Math.min(keyBits ?? longestKeyBits, longestKeyBits);
+  const cut: Slice[] = [];
+  for (let offset = 0; offset < bits; offset += step) {
+    cut.push({ offset, length: Math.min(step, bits - offset) });
+  }
+  return cut;
+}
