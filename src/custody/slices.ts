@@ -4,8 +4,11 @@
  * from the first bit on, keys of `keyBits`; what remains at the end becomes one shorter key.
  */
 
-/** The longest key that fits a Kq-1 message of 65,535 bytes (Annex A) with all other members. */
-export const longestKeyBits = 384_000;
+/**
+ * The longest key, in bits, that fits a Kq-1 message of 65,535 bytes (Annex A) as base64, together
+ * with the other members at their longest.
+ */
+export const longestKeyBits = 376_000;
 
 export interface Slice {
   /** in bits, a multiple of 8 */

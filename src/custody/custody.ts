@@ -1,0 +1,420 @@
+/**
+ * Custody of one module's keys, from the moment a block arrives until the module has let go of it.
+ *
+ * The rule that everything here serves: the module keeps a block until the KM has answered `success`
+ * for all of it and that is on disk; only then is the module told to release it. What this object
+ * holds in memory can be lost at any moment without harm: the module offers it again.
+ *
+ * It does no I/O: a module session, a KM link and a ledger are handed to it, and taken away.
+ */
+import { reasons, suppliesOnHashMismatch, type Verdict } from "../kq1/names.ts";
+import type { Clock, Timer } from "../port/clock.ts";
+import { Fault } from "../port/errors.ts";
+import { type BlockFacts, type BlockRef, blockName, type KeyBlock, QkdKey } from "../port/key.ts";
+import type { Log } from "../port/log.ts";
+import type { ModuleSession } from "../port/module.ts";
+import { type CustodyCounters, newCounters } from "./counters.ts";
+import { KeyIds } from "./key-id.ts";
+import type { KmLink, KmSink, Ledger } from "./ports.ts";
+import { slices } from "./slices.ts";
+
+export interface CustodyOptions {
+  /** A block with a higher QBER is withheld; 0 to 0.5. */
+  readonly qberLimit: number;
+  /** Length of the QKD-keys that blocks are cut into, bits; undefined: whole blocks. */
+  readonly keyBits: number | undefined;
+  /** Bounds of what is in memory. */
+  readonly maxHeldBlocks: number;
+  readonly maxHeldBytes: number;
+}
+
+/** Something that happened to a block or key, for the manager's event log. */
+export interface CustodyEvent {
+  readonly type: "block_empty" | "key_withheld" | "key_quarantined" | "block_damaged";
+  readonly facts: Readonly<Record<string, string | number>>;
+}
+
+export interface CustodyParts {
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Waiting times, ms, while a KM answers "later"; a new one for each such time. */
+  readonly backoff: () => Iterator<number>;
+  readonly onEvent: (event: CustodyEvent) => void;
+}
+
+/** A block in memory, and how many of its keys the KM has not yet answered for. */
+interface Held {
+  readonly ref: BlockRef;
+  readonly bytes: number;
+  unanswered: number;
+  quarantined: boolean;
+}
+
+interface Waiting {
+  readonly key: QkdKey;
+  readonly held: Held;
+  supplies: number;
+}
+
+export class Custody implements KmSink {
+  readonly #options: CustodyOptions;
+  readonly #parts: CustodyParts;
+  readonly #counters = newCounters();
+
+  #session: ModuleSession | undefined;
+  #ids: KeyIds | undefined;
+  #km: KmLink | undefined;
+  #stopping = false;
+  #idle: (() => void) | undefined;
+
+  readonly #held = new Map<string, Held>();
+  #heldBytes = 0;
+  /** Keys to be supplied, oldest first, from `#queueHead` on. */
+  #queue: Waiting[] = [];
+  #queueHead = 0;
+  /** Keys that the KM was given and has not answered for, in the order of supply. */
+  readonly #inFlight = new Map<string, Waiting>();
+
+  #pause: Timer | undefined;
+  #waits: Iterator<number> | undefined;
+
+  /** Blocks that are in other hands, until the module confirms. */
+  readonly #releasing = new Set<string>();
+  #releaseBatch: BlockRef[] = [];
+
+  constructor(options: CustodyOptions, parts: CustodyParts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  counters(): CustodyCounters {
+    return {
+      ...this.#counters,
+      refused: { ...this.#counters.refused },
+      in_flight: this.#inFlight.size,
+      held_blocks: this.#held.size,
+    };
+  }
+
+  /**
+   * A module session began; it will offer every block it was not told to release.
+   * @param matchingModuleId of the other end, for the key IDs
+   */
+  moduleUp(session: ModuleSession, matchingModuleId: string): void {
+    this.#session = session;
+    this.#ids = new KeyIds(session.identity.moduleId, matchingModuleId);
+    this.#releasing.clear();
+    const complete = [...this.#parts.ledger.blocks()].filter((block) => block.complete);
+    this.#parts.ledger.whenDurable(() => {
+      if (this.#session === session) this.#release(complete.map((block) => block.ref));
+    });
+    if (this.#stopping) return;
+    const { maxHeldBlocks, maxHeldBytes } = this.#options;
+    // Whatever is configured, the longest block must fit, or the module could never send it.
+    const bytes = Math.max(maxHeldBytes, session.identity.maxBlockBytes);
+    session.grant(
+      Math.max(0, maxHeldBlocks - this.#held.size),
+      Math.max(0, bytes - this.#heldBytes),
+    );
+  }
+
+  moduleDown(): void {
+    this.#session = undefined;
+  }
+
+  kmUp(km: KmLink): void {
+    this.#km = km;
+    this.#resume();
+  }
+
+  /** The link is gone: what was not answered is supplied again, under the same IDs, in order. */
+  kmDown(): void {
+    this.#km = undefined;
+    this.#resume();
+    const again = [...this.#inFlight.values()];
+    this.#inFlight.clear();
+    this.#queue = [...again, ...this.#queue.slice(this.#queueHead)];
+    this.#queueHead = 0;
+    this.#settled();
+  }
+
+  /** A block arrived. It belongs to custody from here on. */
+  block(block: KeyBlock): void {
+    const { ledger } = this.#parts;
+    const name = blockName(block.ref);
+    const record = ledger.get(name);
+    if (this.#held.has(name) || record?.damaged === true) return this.#drop(block);
+    if (record?.complete === true) {
+      this.#drop(block);
+      ledger.whenDurable(() => this.#release([block.ref]));
+      return;
+    }
+    if (block.bits === 0) return this.#empty(block);
+    const qber = block.facts.qber;
+    if (record?.withheld === true || (qber !== undefined && qber > this.#options.qberLimit)) {
+      return this.#withhold(block, record?.withheld === true);
+    }
+    this.#accept(block, record?.delivered, record?.quarantined);
+  }
+
+  /** The module holds a block that it can't hand over undamaged. */
+  damaged(facts: BlockFacts, why: string): void {
+    const name = blockName(facts.ref);
+    if (this.#parts.ledger.get(name)?.damaged === true) return;
+    this.#parts.ledger.append({ kind: "damaged", ref: facts.ref });
+    this.#counters.quarantined++;
+    this.#parts.onEvent({ type: "block_damaged", facts: { block: name, reason: why } });
+  }
+
+  /** The module let go of these blocks. */
+  released(refs: readonly BlockRef[]): void {
+    for (const ref of refs) {
+      const name = blockName(ref);
+      this.#releasing.delete(name);
+      if (this.#parts.ledger.get(name) !== undefined) {
+        this.#parts.ledger.append({ kind: "released", ref });
+      }
+      this.#counters.released_blocks++;
+    }
+  }
+
+  answered(keyId: string, response: string): void {
+    const waiting = this.#inFlight.get(keyId);
+    if (waiting === undefined) return;
+    this.#inFlight.delete(keyId);
+    const verdict: Verdict = reasons[response] ?? "refused";
+    if (verdict !== "delivered") {
+      this.#counters.refused[response] = (this.#counters.refused[response] ?? 0) + 1;
+    }
+    if (verdict === "delivered") {
+      this.#waits = undefined;
+      this.#delivered(waiting);
+    } else if (verdict === "later") {
+      this.#requeue(waiting);
+      this.#backOff(response);
+    } else if (verdict === "again" && waiting.supplies < suppliesOnHashMismatch) {
+      this.#requeue(waiting);
+    } else {
+      this.#quarantine(waiting, response);
+    }
+    this.#pump();
+    this.#settled();
+  }
+
+  /**
+   * Stops supplying; resolves when the KM has answered for every key it was given, or lost its link.
+   * What is left is wiped: the module has it.
+   */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#pause?.cancel();
+    if (this.#inFlight.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  /** Wipes all key in memory; the last call. */
+  wipe(): void {
+    this.#stopping = true;
+    for (const waiting of this.#inFlight.values()) waiting.key.wipe();
+    for (const waiting of this.#queue.slice(this.#queueHead)) waiting.key.wipe();
+    this.#inFlight.clear();
+    this.#queue = [];
+    this.#queueHead = 0;
+    this.#held.clear();
+    this.#heldBytes = 0;
+    this.#settled();
+  }
+
+  #accept(
+    block: KeyBlock,
+    delivered: ReadonlySet<string> | undefined,
+    quarantined: ReadonlyMap<string, string> | undefined,
+  ): void {
+    const held: Held = {
+      ref: block.ref,
+      bytes: block.byteLength,
+      unanswered: 0,
+      quarantined: (quarantined?.size ?? 0) > 0,
+    };
+    for (const key of this.#keys(block)) {
+      if (delivered?.has(key.id) || quarantined?.has(key.id)) {
+        key.wipe();
+        continue;
+      }
+      held.unanswered++;
+      this.#queue.push({ key, held, supplies: 0 });
+    }
+    if (held.unanswered === 0) {
+      this.#grantBack(held.bytes);
+      this.#answeredWhole(held);
+      return;
+    }
+    this.#held.set(blockName(block.ref), held);
+    this.#heldBytes += held.bytes;
+    this.#pump();
+  }
+
+  /** Cuts a block; the keys share its memory. */
+  #keys(block: KeyBlock): QkdKey[] {
+    const bytes = block.expose();
+    const cut = slices(block.bits, this.#options.keyBits);
+    const ids = this.#ids as KeyIds;
+    const { ref, uuid } = block.facts;
+    return cut.map(({ offset, length }) => {
+      const id = uuid !== undefined && cut.length === 1 ? uuid : ids.of(ref, offset, length);
+      const at = offset / 8;
+      return new QkdKey(id, block.facts, bytes.subarray(at, at + Math.ceil(length / 8)), length);
+    });
+  }
+
+  #empty(block: KeyBlock): void {
+    const name = blockName(block.ref);
+    if (!this.#releasing.has(name)) {
+      this.#counters.empty_blocks++;
+      this.#parts.onEvent({ type: "block_empty", facts: blockFacts(block.facts) });
+    }
+    this.#drop(block);
+    this.#release([block.ref]);
+  }
+
+  #withhold(block: KeyBlock, known: boolean): void {
+    if (!known) {
+      this.#parts.ledger.append({ kind: "withheld", ref: block.ref });
+      this.#counters.withheld++;
+      const facts = { ...blockFacts(block.facts), limit: this.#options.qberLimit };
+      this.#parts.onEvent({ type: "key_withheld", facts });
+    }
+    this.#drop(block);
+  }
+
+  /** Wipes a block that is not taken up, and gives its room back to the module. */
+  #drop(block: KeyBlock): void {
+    const bytes = block.byteLength;
+    block.wipe();
+    this.#grantBack(bytes);
+  }
+
+  #grantBack(bytes: number): void {
+    if (!this.#stopping) this.#session?.grant(1, bytes);
+  }
+
+  #pump(): void {
+    const km = this.#km;
+    if (km === undefined || this.#stopping || this.#pause !== undefined) return;
+    if (this.#parts.ledger.failure !== undefined) return;
+    while (km.room > 0 && this.#queueHead < this.#queue.length) {
+      const waiting = this.#queue[this.#queueHead++] as Waiting;
+      if (this.#queueHead > 4_096) {
+        this.#queue.splice(0, this.#queueHead);
+        this.#queueHead = 0;
+      }
+      this.#supply(km, waiting);
+    }
+  }
+
+  #supply(km: KmLink, waiting: Waiting): void {
+    this.#inFlight.set(waiting.key.id, waiting);
+    try {
+      km.supply(waiting.key);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#inFlight.delete(waiting.key.id);
+      this.#quarantine(waiting, "key_length_unsupported");
+      return;
+    }
+    if (waiting.supplies === 0) this.#counters.supplied++;
+    else this.#counters.repeats++;
+    waiting.supplies++;
+  }
+
+  #requeue(waiting: Waiting): void {
+    this.#queueHead === 0
+      ? this.#queue.unshift(waiting)
+      : (this.#queue[--this.#queueHead] = waiting);
+  }
+
+  #delivered(waiting: Waiting): void {
+    const { key, held } = waiting;
+    key.wipe();
+    this.#counters.confirmed++;
+    this.#counters.bits += key.bits;
+    held.unanswered--;
+    // One entry says it all once the block is whole.
+    if (held.unanswered > 0 || held.quarantined) {
+      this.#parts.ledger.append({ kind: "delivered", ref: held.ref, keyId: key.id });
+    }
+    this.#leave(held);
+  }
+
+  #quarantine(waiting: Waiting, reason: string): void {
+    const { key, held } = waiting;
+    key.wipe();
+    held.quarantined = true;
+    held.unanswered--;
+    this.#counters.quarantined++;
+    this.#parts.ledger.append({ kind: "quarantined", ref: held.ref, keyId: key.id, reason });
+    const facts = { key_ID: key.id, block: blockName(held.ref), reason };
+    this.#parts.log.warn("key quarantined", facts);
+    this.#parts.onEvent({ type: "key_quarantined", facts });
+    this.#leave(held);
+  }
+
+  /** Takes a block out of memory once all its keys were answered for. */
+  #leave(held: Held): void {
+    if (held.unanswered > 0) return;
+    this.#held.delete(blockName(held.ref));
+    this.#heldBytes -= held.bytes;
+    this.#grantBack(held.bytes);
+    this.#answeredWhole(held);
+  }
+
+  #answeredWhole(held: Held): void {
+    if (held.quarantined) return;
+    this.#parts.ledger.append({ kind: "complete", ref: held.ref });
+    this.#parts.ledger.whenDurable(() => this.#release([held.ref]));
+  }
+
+  /** Tells the module, at the end of this turn, so that many go in one message. */
+  #release(refs: readonly BlockRef[]): void {
+    if (this.#session === undefined || refs.length === 0) return;
+    for (const ref of refs) this.#releasing.add(blockName(ref));
+    if (this.#releaseBatch.length === 0) {
+      queueMicrotask(() => {
+        const batch = this.#releaseBatch;
+        this.#releaseBatch = [];
+        this.#session?.release(batch);
+      });
+    }
+    this.#releaseBatch.push(...refs);
+  }
+
+  #backOff(response: string): void {
+    if (this.#pause !== undefined) return;
+    this.#waits ??= this.#parts.backoff();
+    const ms = this.#waits.next().value ?? 0;
+    this.#parts.log.warn("KM asks to wait", { response, ms: Math.round(ms) });
+    this.#pause = this.#parts.clock.after(ms, () => this.#resume());
+  }
+
+  #resume(): void {
+    this.#pause?.cancel();
+    this.#pause = undefined;
+    this.#pump();
+  }
+
+  #settled(): void {
+    if (this.#inFlight.size === 0) this.#idle?.();
+  }
+}
+
+function blockFacts(facts: BlockFacts): Record<string, string | number> {
+  return {
+    block: blockName(facts.ref),
+    sequence: facts.ref.number,
+    bits: facts.bits,
+    ...(facts.qber !== undefined && { qber: facts.qber }),
+  };
+}

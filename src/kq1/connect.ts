@@ -1,0 +1,83 @@
+/** Opens a connection to a KM: TCP, then TLS 1.3 with authentication on both sides (Annex A). */
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { checkServerIdentity, connect as connectTls, type TLSSocket } from "node:tls";
+import { type Clock, within } from "../port/clock.ts";
+import { Fault } from "../port/errors.ts";
+import { connectionReason } from "./reason.ts";
+
+/** PEM texts: who may be the KM, and who we are. */
+export interface TlsIdentity {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface KmEndpoint {
+  readonly host: string;
+  readonly port: number;
+  /** The name that the KM's certificate must carry (subject alternative name). */
+  readonly serverName: string;
+  /** undefined: plain TCP, for a bench only. */
+  readonly tls: TlsIdentity | undefined;
+  readonly connectTimeoutMs: number;
+}
+
+export function endpointName(endpoint: KmEndpoint): string {
+  const host = endpoint.host.includes(":") ? `[${endpoint.host}]` : endpoint.host;
+  return `${host}:${endpoint.port}`;
+}
+
+/**
+ * @returns a socket whose peer has proved to be the configured KM. Under TLS 1.3 the KM may still
+ *   refuse our certificate later: only an answer to a message shows that it did not.
+ * @throws Fault `kq1.connect`
+ */
+export async function connectKm(
+  endpoint: KmEndpoint,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const source = endpointName(endpoint);
+  const socket = open(endpoint);
+  const stop = () => socket.destroy(new Error("stopped"));
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    const ready = new Promise<void>((resolve, reject) => {
+      socket.once(endpoint.tls === undefined ? "connect" : "secureConnect", resolve);
+      socket.once("error", reject);
+      socket.once("close", () => reject(new Error("closed by the KM")));
+    });
+    const late = () => new Error(`no connection within ${endpoint.connectTimeoutMs} ms`);
+    await within(clock, endpoint.connectTimeoutMs, ready, late);
+  } catch (error) {
+    socket.destroy();
+    socket.on("error", () => {});
+    if (signal.aborted) throw new Fault("stopped", "connecting to the KM was stopped", { source });
+    throw new Fault("kq1.connect", `cannot connect to the KM: ${connectionReason(error)}`, {
+      source,
+    });
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, 10_000);
+  return socket;
+}
+
+function open(endpoint: KmEndpoint): Socket | TLSSocket {
+  const { host, port, serverName, tls } = endpoint;
+  if (tls === undefined) return connectTcp({ host, port });
+  return connectTls({
+    host,
+    port,
+    // SNI carries names only; the identity check below takes names and addresses.
+    ...(isIP(serverName) === 0 && { servername: serverName }),
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
+    ca: tls.ca,
+    cert: tls.cert,
+    key: tls.key,
+    minVersion: "TLSv1.3",
+    rejectUnauthorized: true,
+  });
+}

@@ -1,0 +1,71 @@
+/**
+ * Every name, code, limit and default of Kq-1 (ITU-T draft Q.QKDN_Kq-1, 05/2023) in one table, so
+ * that a later edition of the Recommendation is one edit. Where the draft leaves a thing open, the
+ * choice is this project's profile: see README.md beside this file.
+ */
+
+/** Annex A: header of 10 bytes, network byte order. */
+export const header = {
+  version: 1,
+  length: 10,
+  /** Length is a u16: no payload is longer, in bytes. */
+  maxPayload: 65_535,
+} as const;
+
+/** Table A.1. */
+export const command = {
+  keySupply: 0x0001,
+  keySupplyResponse: 0x0002,
+  keyRequest: 0x0003,
+  keyRequestResponse: 0x0004,
+} as const;
+
+/** JSON names of the parameters of Tables 1 to 4. */
+export const parameter = {
+  key: "key",
+  keyId: "key_ID",
+  moduleId: "qkd_module_ID",
+  matchingModuleId: "matching_qkd_module_ID",
+  /** bits */
+  keyLength: "key_length",
+  /** RFC 3339, UTC, milliseconds */
+  generatedAt: "generation_timestamp",
+  /** `sha-256:` and 64 lower-case hex digits, over the key's bytes */
+  hash: "hash_value",
+  extension: "extension",
+  response: "response",
+} as const;
+
+/** Members of `extension` that the node sends in a Key supply message. */
+export const extension = {
+  /** ratio, measured over the block the key came from */
+  qber: "qber",
+  /** the block's running number on its link */
+  sequence: "sequence",
+} as const;
+
+/** Characters of a QKD module ID. */
+export const moduleIdLength = { least: 1, most: 128 } as const;
+
+/** What a KM's answer means for the node. */
+export type Verdict = "delivered" | "later" | "again" | "refused";
+
+/**
+ * Values of `response` (Table 2). Anything that is not here is a refusal too: the draft says
+ * "success or failure reason" and lists none.
+ */
+export const reasons: Readonly<Record<string, Verdict>> = {
+  success: "delivered",
+  busy: "later",
+  storage_full: "later",
+  hash_mismatch: "again",
+  duplicate_key_ID: "refused",
+  invalid_message: "refused",
+  unknown_module: "refused",
+  key_length_unsupported: "refused",
+  unauthorized: "refused",
+  internal_error: "refused",
+};
+
+/** How often a key whose hash did not match is supplied in all, before it counts as refused. */
+export const suppliesOnHashMismatch = 3;

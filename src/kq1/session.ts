@@ -1,0 +1,194 @@
+/**
+ * One connection to a KM over TCP or TLS (Annex A), used once: it supplies keys, a window of them
+ * outstanding, and hands on the answers. Whoever holds it makes a new one after it ended.
+ */
+import type { Socket } from "node:net";
+import type { KmLink, KmSink } from "../custody/ports.ts";
+import type { Clock, Timer } from "../port/clock.ts";
+import { Fault } from "../port/errors.ts";
+import type { QkdKey } from "../port/key.ts";
+import type { Log } from "../port/log.ts";
+import { parseSupplyAnswer } from "./answer.ts";
+import { KqDeframer, type KqFrame } from "./frame.ts";
+import { command } from "./names.ts";
+import { connectionReason } from "./reason.ts";
+import { SupplyWriter } from "./supply.ts";
+
+export interface Kq1SessionOptions {
+  /** `host:port`, for logs */
+  readonly where: string;
+  readonly moduleId: string;
+  readonly matchingModuleId: string;
+  /** Most keys outstanding. */
+  readonly window: number;
+  /** The KM answers within this time or the connection is given up, ms. */
+  readonly answerTimeoutMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A socket that takes bytes closes in this time, ms; else it is destroyed. */
+const closeTimeout = 500;
+
+export class Kq1Session implements KmLink {
+  readonly ended: Promise<Error | undefined>;
+  readonly #socket: Socket;
+  readonly #options: Kq1SessionOptions;
+  readonly #sink: KmSink;
+  readonly #writer: SupplyWriter;
+  readonly #deframer: KqDeframer;
+  #end!: (error: Error | undefined) => void;
+  #over = false;
+  /** MessageID → key_ID of each unanswered supply, oldest first, with its time. */
+  readonly #pending = new Map<number, { readonly keyId: string; readonly at: number }>();
+  #messageId = 0;
+  #timer: Timer | undefined;
+  #batch: Buffer[] = [];
+  #flushQueued = false;
+
+  /** @param socket connected and, with TLS, authenticated on both sides */
+  constructor(socket: Socket, options: Kq1SessionOptions, sink: KmSink) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#sink = sink;
+    this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId);
+    this.#deframer = new KqDeframer((frame) => this.#frame(frame));
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    socket.on("data", (chunk: Buffer) => this.#data(chunk));
+    socket.on("error", (error) => this.#fail(closed(options.where, connectionReason(error))));
+    socket.on("close", () => this.#fail(closed(options.where, "closed by the KM")));
+  }
+
+  get room(): number {
+    return this.#over ? 0 : this.#options.window - this.#pending.size;
+  }
+
+  supply(key: QkdKey): void {
+    const messageId = this.#messageId;
+    // Memory of its own: the allocator's shared pool can't be wiped without harming others.
+    const frame = Buffer.allocUnsafeSlow(this.#writer.bound(key));
+    const end = this.#writer.write(frame, 0, messageId, key);
+    this.#messageId = (messageId + 1) >>> 0;
+    this.#pending.set(messageId, { keyId: key.id, at: this.#options.clock.now() });
+    this.#batch.push(frame.subarray(0, end));
+    if (!this.#flushQueued) {
+      this.#flushQueued = true;
+      queueMicrotask(() => this.#flush());
+    }
+    this.#timer ??= this.#watch(this.#options.answerTimeoutMs);
+  }
+
+  /** Ends the connection within a second; unanswered keys stay the caller's. Never rejects. */
+  async close(): Promise<void> {
+    if (!this.#over) {
+      this.#finish(undefined);
+      this.#socket.end();
+    }
+    if (this.#socket.destroyed) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.after(closeTimeout, () => this.#socket.destroy());
+      this.#socket.once("close", () => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  /** Writes what was supplied in this turn at once: a TLS record for each key would cost more. */
+  #flush(): void {
+    this.#flushQueued = false;
+    const frames = this.#batch;
+    this.#batch = [];
+    if (this.#over) {
+      for (const frame of frames) frame.fill(0);
+      return;
+    }
+    this.#socket.cork();
+    for (const frame of frames) {
+      this.#socket.write(frame, () => frame.fill(0));
+    }
+    this.#socket.uncork();
+  }
+
+  #data(chunk: Buffer): void {
+    if (this.#over) return;
+    try {
+      this.#deframer.push(chunk);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#fail(error);
+    }
+    chunk.fill(0);
+  }
+
+  #frame(frame: KqFrame): void {
+    if (this.#over) return;
+    if (frame.command !== command.keySupplyResponse) {
+      throw new Fault("kq1.frame", "unexpected command of the KM", {
+        source: this.#options.where,
+        command: frame.command,
+      });
+    }
+    const pending = this.#pending.get(frame.messageId);
+    if (pending === undefined) {
+      throw new Fault("kq1.message", "answer to a message that is not outstanding", {
+        source: this.#options.where,
+        message_id: frame.messageId,
+      });
+    }
+    const answer = parseSupplyAnswer(frame.payload);
+    // A `success` under another ID proves nothing about this key.
+    if (answer.keyId !== pending.keyId) {
+      throw new Fault("kq1.message", "answer names another key_ID than its message", {
+        source: this.#options.where,
+        key_ID: pending.keyId,
+      });
+    }
+    this.#pending.delete(frame.messageId);
+    this.#sink.answered(pending.keyId, answer.response);
+  }
+
+  /** Looks at the oldest unanswered supply once its time may be up. */
+  #watch(ms: number): Timer {
+    const { clock, answerTimeoutMs, where } = this.#options;
+    return clock.after(ms, () => {
+      this.#timer = undefined;
+      const oldest = this.#pending.values().next().value;
+      if (oldest === undefined || this.#over) return;
+      const left = oldest.at + answerTimeoutMs - clock.now();
+      if (left > 0) {
+        this.#timer = this.#watch(left);
+      } else {
+        this.#fail(
+          new Fault("kq1.timeout", "KM does not answer", {
+            source: where,
+            limit_ms: answerTimeoutMs,
+            outstanding: this.#pending.size,
+          }),
+        );
+      }
+    });
+  }
+
+  #fail(fault: Fault): void {
+    if (this.#over) return;
+    this.#finish(fault);
+    this.#socket.destroy();
+  }
+
+  #finish(fault: Fault | undefined): void {
+    this.#over = true;
+    this.#timer?.cancel();
+    this.#deframer.wipe();
+    this.#pending.clear();
+    for (const frame of this.#batch) frame.fill(0);
+    this.#batch = [];
+    this.#end(fault);
+  }
+}
+
+function closed(source: string, why: string): Fault {
+  return new Fault("kq1.closed", "connection to the KM ended", { source, why });
+}

@@ -1,0 +1,73 @@
+/** The Key supply message (Kq-1 §8.1.1, Table 1), written from bytes. */
+import { hash } from "node:crypto";
+import { Fault } from "../port/errors.ts";
+import type { QkdKey } from "../port/key.ts";
+import { base64Length, writeBase64 } from "./base64.ts";
+import { writeHeader } from "./frame.ts";
+import { command, extension, header, parameter } from "./names.ts";
+
+/** The last ms that a JavaScript date can name; a module may say anything. */
+const latestDate = 8.64e15;
+
+/** Bytes of the members that change from key to key, beside `key` itself, at their longest. */
+const otherMembers = 512;
+
+/** Writes the Key supply messages of one module. */
+export class SupplyWriter {
+  readonly #head: Buffer;
+
+  constructor(moduleId: string, matchingModuleId: string) {
+    const names = {
+      [parameter.moduleId]: moduleId,
+      ...(matchingModuleId !== "" && { [parameter.matchingModuleId]: matchingModuleId }),
+    };
+    const open = JSON.stringify(names).slice(0, -1);
+    this.#head = Buffer.from(`${open},"${parameter.keyId}":"`, "utf8");
+  }
+
+  /** Bytes that the message with this key takes at most, header included. */
+  bound(key: QkdKey): number {
+    return header.length + this.#head.length + otherMembers + base64Length(key.byteLength);
+  }
+
+  /**
+   * Writes header and payload at `at`; `target` has room for {@link bound}.
+   * @returns the offset after the message
+   * @throws Fault `kq1.message` if the payload is longer than Annex A's Length can say
+   */
+  write(target: Buffer, at: number, messageId: number, key: QkdKey): number {
+    const start = at + header.length;
+    let out = start + this.#head.copy(target, start);
+    out += target.write(metadata(key), out, "latin1");
+    out = writeBase64(key.expose(), target, out);
+    // "}
+    target[out++] = 0x22;
+    target[out++] = 0x7d;
+    const length = out - start;
+    if (length > header.maxPayload) {
+      target.fill(0, at, out);
+      throw new Fault("kq1.message", "key too long for one message", {
+        key_ID: key.id,
+        bits: key.bits,
+        payload: length,
+        limit: header.maxPayload,
+      });
+    }
+    writeHeader(target, at, messageId, command.keySupply, length);
+    return out;
+  }
+}
+
+/** From the value of key_ID to the opening quote of `key`: nothing in it is secret. */
+function metadata(key: QkdKey): string {
+  const { qber, generatedAt, ref } = key.block;
+  let text = `${key.id}","${parameter.keyLength}":${key.bits}`;
+  if (generatedAt !== undefined && generatedAt <= latestDate) {
+    text += `,"${parameter.generatedAt}":"${new Date(generatedAt).toISOString()}"`;
+  }
+  text += `,"${parameter.hash}":"sha-256:${hash("sha256", key.expose(), "hex")}"`;
+  text += `,"${parameter.extension}":[`;
+  if (qber !== undefined) text += `{"${extension.qber}":${qber}},`;
+  text += `{"${extension.sequence}":${ref.number}}]`;
+  return `${text},"${parameter.key}":"`;
+}

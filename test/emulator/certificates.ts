@@ -1,0 +1,161 @@
+/**
+ * A throw-away PKI for tests and the demo: made when it is needed, in memory, ECDSA on P-256.
+ * Nothing it makes is ever committed, and nothing outside a test should trust it.
+ */
+import "./reflect.ts";
+
+import { webcrypto } from "node:crypto";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  PemConverter,
+  SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
+  type X509Certificate,
+  X509CertificateGenerator,
+} from "@peculiar/x509";
+import { type Clock, systemClock } from "../../src/port/clock.ts";
+
+const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+const day = 24 * 3_600_000;
+
+/** A certificate and its private key (PKCS #8), both PEM. */
+export interface Identity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface CertificateRequest {
+  readonly commonName: string;
+  /** Subject alternative names. A client checks a server by these alone, never by the CN. */
+  readonly dns?: readonly string[];
+  readonly ip?: readonly string[];
+  readonly usage: "server" | "client" | "both";
+  /** Days until it expires, default 1; negative for a certificate that expired so long ago. */
+  readonly days?: number;
+}
+
+export interface Authority {
+  readonly name: string;
+  /** The authority's own certificate, PEM: what the others trust. */
+  readonly cert: string;
+  issue(request: CertificateRequest): Promise<Identity>;
+}
+
+const usages = {
+  server: [ExtendedKeyUsage.serverAuth],
+  client: [ExtendedKeyUsage.clientAuth],
+  both: [ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth],
+};
+
+/** The day before it expires or the day before now, whichever is earlier, until `days` from now. */
+function validity(now: number, days: number) {
+  const notAfter = now + days * day;
+  return { notBefore: new Date(Math.min(now, notAfter) - day), notAfter: new Date(notAfter) };
+}
+
+function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+}
+
+async function issue(
+  clock: Clock,
+  issuer: X509Certificate,
+  issuerKeys: webcrypto.CryptoKeyPair,
+  request: CertificateRequest,
+): Promise<Identity> {
+  const { commonName, dns = [], ip = [], usage, days = 1 } = request;
+  const keys = await generateKeys();
+  const names = [
+    ...dns.map((value) => ({ type: "dns" as const, value })),
+    ...ip.map((value) => ({ type: "ip" as const, value })),
+  ];
+  const certificate = await X509CertificateGenerator.create({
+    subject: [{ CN: [commonName] }],
+    issuer: issuer.subjectName,
+    ...validity(clock.wall(), days),
+    publicKey: keys.publicKey,
+    signingKey: issuerKeys.privateKey,
+    signingAlgorithm: algorithm,
+    extensions: [
+      new BasicConstraintsExtension(false, undefined, true),
+      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      new ExtendedKeyUsageExtension(usages[usage]),
+      ...(names.length > 0 ? [new SubjectAlternativeNameExtension(names)] : []),
+      await AuthorityKeyIdentifierExtension.create(issuerKeys.publicKey),
+      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  const pkcs8 = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
+  return {
+    cert: `${certificate.toString("pem")}\n`,
+    key: `${PemConverter.encode(pkcs8, "PRIVATE KEY")}\n`,
+  };
+}
+
+/**
+ * A certification authority with a self-signed certificate, valid for 30 days.
+ * @param name its common name
+ * @param clock says what "now" is; TLS itself always goes by the machine's clock
+ */
+export async function createAuthority(name: string, clock = systemClock): Promise<Authority> {
+  const keys = await generateKeys();
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    name: [{ CN: [name] }],
+    ...validity(clock.wall(), 30),
+    keys,
+    signingAlgorithm: algorithm,
+    extensions: [
+      new BasicConstraintsExtension(true, 0, true),
+      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return {
+    name,
+    cert: `${certificate.toString("pem")}\n`,
+    issue: (request) => issue(clock, certificate, keys, request),
+  };
+}
+
+/** Where {@link writeIdentity} put things. */
+export interface IdentityFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+async function write(path: string, text: string, mode: number): Promise<string> {
+  await writeFile(path, text, { mode });
+  // The mode above holds only for a file that was not there yet.
+  await chmod(path, mode);
+  return path;
+}
+
+/** Writes `NAME.crt` (0644) and `NAME.key` (0600) into `directory`, which is made if missing. */
+export async function writeIdentity(
+  directory: string,
+  name: string,
+  identity: Identity,
+): Promise<IdentityFiles> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  return {
+    cert: await write(join(directory, `${name}.crt`), identity.cert, 0o644),
+    key: await write(join(directory, `${name}.key`), identity.key, 0o600),
+  };
+}
+
+/** Writes the authority's certificate to `NAME.crt` (0644) and returns its path. */
+export async function writeAuthority(
+  directory: string,
+  name: string,
+  authority: Authority,
+): Promise<string> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  return write(join(directory, `${name}.crt`), authority.cert, 0o644);
+}
