@@ -16,6 +16,7 @@ import type { ModuleSession } from "../port/module.ts";
 import { type CustodyCounters, newCounters } from "./counters.ts";
 import { KeyIds } from "./key-id.ts";
 import type { KmLink, KmSink, Ledger } from "./ports.ts";
+import { Queue } from "./queue.ts";
 import { slices } from "./slices.ts";
 
 export interface CustodyOptions {
@@ -70,9 +71,8 @@ export class Custody implements KmSink {
 
   readonly #held = new Map<string, Held>();
   #heldBytes = 0;
-  /** Keys to be supplied, oldest first, from `#queueHead` on. */
-  #queue: Waiting[] = [];
-  #queueHead = 0;
+  /** Keys to be supplied, oldest first. */
+  readonly #queue = new Queue<Waiting>();
   /** Keys that the KM was given and has not answered for, in the order of supply. */
   readonly #inFlight = new Map<string, Waiting>();
 
@@ -132,10 +132,8 @@ export class Custody implements KmSink {
   kmDown(): void {
     this.#km = undefined;
     this.#resume();
-    const again = [...this.#inFlight.values()];
+    this.#queue.giveBack([...this.#inFlight.values()]);
     this.#inFlight.clear();
-    this.#queue = [...again, ...this.#queue.slice(this.#queueHead)];
-    this.#queueHead = 0;
     this.#settled();
   }
 
@@ -191,10 +189,10 @@ export class Custody implements KmSink {
       this.#waits = undefined;
       this.#delivered(waiting);
     } else if (verdict === "later") {
-      this.#requeue(waiting);
+      this.#queue.giveBack([waiting]);
       this.#backOff(response);
     } else if (verdict === "again" && waiting.supplies < suppliesOnHashMismatch) {
-      this.#requeue(waiting);
+      this.#queue.giveBack([waiting]);
     } else {
       this.#quarantine(waiting, response);
     }
@@ -219,10 +217,8 @@ export class Custody implements KmSink {
   wipe(): void {
     this.#stopping = true;
     for (const waiting of this.#inFlight.values()) waiting.key.wipe();
-    for (const waiting of this.#queue.slice(this.#queueHead)) waiting.key.wipe();
+    for (const waiting of this.#queue.clear()) waiting.key.wipe();
     this.#inFlight.clear();
-    this.#queue = [];
-    this.#queueHead = 0;
     this.#held.clear();
     this.#heldBytes = 0;
     this.#settled();
@@ -305,12 +301,9 @@ export class Custody implements KmSink {
     const km = this.#km;
     if (km === undefined || this.#stopping || this.#pause !== undefined) return;
     if (this.#parts.ledger.failure !== undefined) return;
-    while (km.room > 0 && this.#queueHead < this.#queue.length) {
-      const waiting = this.#queue[this.#queueHead++] as Waiting;
-      if (this.#queueHead > 4_096) {
-        this.#queue.splice(0, this.#queueHead);
-        this.#queueHead = 0;
-      }
+    while (km.room > 0) {
+      const waiting = this.#queue.shift();
+      if (waiting === undefined) return;
       this.#supply(km, waiting);
     }
   }
@@ -328,12 +321,6 @@ export class Custody implements KmSink {
     if (waiting.supplies === 0) this.#counters.supplied++;
     else this.#counters.repeats++;
     waiting.supplies++;
-  }
-
-  #requeue(waiting: Waiting): void {
-    this.#queueHead === 0
-      ? this.#queue.unshift(waiting)
-      : (this.#queue[--this.#queueHead] = waiting);
   }
 
   #delivered(waiting: Waiting): void {

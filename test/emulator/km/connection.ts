@@ -68,20 +68,18 @@ export class Connection {
       return;
     }
     for (const frame of this.#reader.push(chunk)) {
+      this.#deadline?.cancel();
+      this.#deadline = undefined;
       this.#take(frame);
-      if (this.#closing) break;
+      if (this.#closing) return;
     }
     // A node that does not read its answers is not read either.
     if (this.#socket.writableNeedDrain) this.#socket.pause();
-    if (!this.#closing) this.#watch();
+    if (this.#reader.pending > 0) this.#deadline ??= this.#frameTimer();
   }
 
-  /** Gives a frame that began a deadline. */
-  #watch(): void {
-    this.#deadline?.cancel();
-    this.#deadline = undefined;
-    if (this.#reader.pending === 0) return;
-    this.#deadline = this.#context.clock.after(frameDeadline, () => {
+  #frameTimer(): Timer {
+    return this.#context.clock.after(frameDeadline, () => {
       this.#context.log.warn("frame not completed in time", { limit_ms: frameDeadline });
       this.drop();
     });
@@ -109,7 +107,7 @@ export class Connection {
     return {
       peer: this.#peer,
       answer: (response, keyId, moduleId) => {
-        if (answered || this.#closing) return;
+        if (answered || this.#closing) return false;
         answered = true;
         this.#socket.write(
           encodeResponse(messageId, {
@@ -118,6 +116,7 @@ export class Connection {
             response,
           }),
         );
+        return true;
       },
       close: () => this.close(),
       drop: () => this.drop(),

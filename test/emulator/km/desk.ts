@@ -22,8 +22,11 @@ export interface Policy {
 export interface Line {
   /** Names in the client's certificate; undefined on plain TCP. */
   readonly peer: readonly string[] | undefined;
-  /** Sends the response; only the first call counts. Does nothing on a closed connection. */
-  answer(reason: Reason, keyId: string, moduleId?: string): void;
+  /**
+   * Sends the response, the first time it is called.
+   * @returns false if it was called before, or the connection is closed
+   */
+  answer(reason: Reason, keyId: string, moduleId?: string): boolean;
   /** Closes in order, after what was answered. */
   close(): void;
   /** Cuts the connection. */
@@ -49,7 +52,7 @@ const outcomeReasons: Record<Outcome, Reason> = {
 export class Desk {
   readonly store: KmStore;
   readonly behaviours = new Set<Behaviour>();
-  /** Responses by reason. */
+  /** Responses sent, by reason. */
   readonly answers: Record<Reason, number>;
   readonly #policy: Policy;
   readonly #events: DeskEvents;
@@ -131,8 +134,7 @@ export class Desk {
   }
 
   #answer(line: Line, reason: Reason, keyId: string, moduleId?: string): void {
-    line.answer(reason, keyId, moduleId);
-    this.answers[reason]++;
+    if (line.answer(reason, keyId, moduleId)) this.answers[reason]++;
   }
 
   #refuse(reason: Reason, facts: SupplyFacts): void {

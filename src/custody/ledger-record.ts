@@ -1,0 +1,75 @@
+/**
+ * The ledger's records: 64 bytes each, with a CRC of their own, so that a torn write is seen.
+ *
+ *  0 u8 kind · 1 u8 length of reason · 2 u16 0 · 4 epoch (8 bytes) · 12 u64 block number ·
+ * 20 key ID (16 bytes) · 36 reason (24 bytes, ASCII) · 60 u32 CRC-32 of the 60 bytes before;
+ * numbers are big-endian.
+ */
+import { crc32 } from "node:zlib";
+import type { LedgerEntry } from "./ports.ts";
+
+export const recordLength = 64;
+const reasonAt = 36;
+const crcAt = 60;
+
+/** The first record of a file, in place of an entry: tells what the file is, and its version. */
+const magic = Buffer.from("qkd-node ledger 1\n");
+
+const kinds = ["delivered", "complete", "quarantined", "withheld", "damaged", "released"] as const;
+
+function sealed(record: Buffer): Buffer {
+  record.writeUInt32BE(crc32(record.subarray(0, crcAt)), crcAt);
+  return record;
+}
+
+export function fileHeader(): Buffer {
+  const record = Buffer.alloc(recordLength);
+  magic.copy(record);
+  return sealed(record);
+}
+
+/** Whether the 64 bytes at `at` are a record that was written whole. */
+export function isIntact(bytes: Buffer, at: number): boolean {
+  if (bytes.length - at < recordLength) return false;
+  return crc32(bytes.subarray(at, at + crcAt)) === bytes.readUInt32BE(at + crcAt);
+}
+
+export function isHeader(bytes: Buffer): boolean {
+  return isIntact(bytes, 0) && bytes.subarray(0, magic.length).equals(magic);
+}
+
+export function encodeEntry(entry: LedgerEntry): Buffer {
+  const record = Buffer.alloc(recordLength);
+  record[0] = kinds.indexOf(entry.kind) + 1;
+  record.write(entry.ref.epoch, 4, 8, "hex");
+  record.writeBigUInt64BE(BigInt(entry.ref.number), 12);
+  if ("keyId" in entry) record.write(entry.keyId.replaceAll("-", ""), 20, 16, "hex");
+  if ("reason" in entry)
+    record[1] = record.write(entry.reason, reasonAt, crcAt - reasonAt, "ascii");
+  return sealed(record);
+}
+
+/** @returns undefined for a kind that this version does not know */
+export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined {
+  const kind = kinds[(bytes[at] as number) - 1];
+  const ref = {
+    epoch: bytes.toString("hex", at + 4, at + 12),
+    number: Number(bytes.readBigUInt64BE(at + 12)),
+  };
+  const keyId = bytes
+    .toString("hex", at + 20, at + 36)
+    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  switch (kind) {
+    case undefined:
+      return undefined;
+    case "delivered":
+      return { kind, ref, keyId };
+    case "quarantined": {
+      const length = Math.min(bytes[at + 1] as number, crcAt - reasonAt);
+      const reason = bytes.toString("ascii", at + reasonAt, at + reasonAt + length);
+      return { kind, ref, keyId, reason };
+    }
+    default:
+      return { kind, ref };
+  }
+}

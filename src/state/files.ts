@@ -1,0 +1,106 @@
+/**
+ * The file access of everything that must survive a power cut, behind one small interface, so that
+ * tests can fail or cut any operation of it.
+ */
+import * as fs from "node:fs/promises";
+
+export interface OpenFile {
+  read(
+    target: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesRead: number }>;
+  write(
+    source: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesWritten: number }>;
+  /** Makes data and length durable. */
+  datasync(): Promise<void>;
+  truncate(length: number): Promise<void>;
+  stat(): Promise<{ size: number }>;
+  close(): Promise<void>;
+}
+
+export interface FileSystem {
+  /** @param flags as of open(2) in Node's notation: `r+`, `wx`, … */
+  open(path: string, flags: string, mode: number): Promise<OpenFile>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Makes a folder that may exist already, for its owner alone. */
+  makeFolder(path: string): Promise<void>;
+  /** Makes what was created, renamed or removed in a folder durable. */
+  syncFolder(path: string): Promise<void>;
+}
+
+export const diskFiles: FileSystem = {
+  open: (path, flags, mode) => fs.open(path, flags, mode),
+  rename: (from, to) => fs.rename(from, to),
+  remove: (path) => fs.rm(path, { force: true }),
+  async makeFolder(path) {
+    await fs.mkdir(path, { recursive: true, mode: 0o700 });
+  },
+  async syncFolder(path) {
+    const folder = await fs.open(path, "r");
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  },
+};
+
+/** Reads a whole file of at most `limit` bytes; undefined if there is none. */
+export async function readWhole(
+  files: FileSystem,
+  path: string,
+  limit: number,
+): Promise<Buffer | undefined> {
+  let file: OpenFile;
+  try {
+    file = await files.open(path, "r", 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    const { size } = await file.stat();
+    if (size > limit) throw new RangeError(`file is longer than ${limit} bytes`);
+    const bytes = Buffer.alloc(size);
+    let at = 0;
+    while (at < size) {
+      const { bytesRead } = await file.read(bytes, at, size - at, at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+    }
+    return bytes.subarray(0, at);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes all of `bytes` at `position`; a short write goes on where it stopped. */
+export async function writeAll(file: OpenFile, bytes: Buffer, position: number): Promise<void> {
+  let at = 0;
+  while (at < bytes.length) {
+    const { bytesWritten } = await file.write(bytes, at, bytes.length - at, position + at);
+    at += bytesWritten;
+  }
+}
+
+/** Replaces a file as a whole: either the old or the new content is there after a power cut. */
+export async function replaceFile(files: FileSystem, path: string, bytes: Buffer): Promise<void> {
+  const temporary = `${path}.new`;
+  await files.remove(temporary);
+  const file = await files.open(temporary, "wx", 0o600);
+  try {
+    await writeAll(file, bytes, 0);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await files.rename(temporary, path);
+  await files.syncFolder(path.slice(0, path.lastIndexOf("/")) || "/");
+}
