@@ -1,0 +1,213 @@
+/** Reads, checks and resolves a configuration file. All that is wrong with it is said at once. */
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { parse, TomlError } from "smol-toml";
+import * as v from "valibot";
+import type { ConfiguredDriver, DriverKind } from "../port/driver-kind.ts";
+import { errorCode } from "../port/errors.ts";
+import { ConfigError, explain, keyPath } from "./problems.ts";
+import {
+  configSchema,
+  kmSchema,
+  logSchema,
+  managerSchema,
+  moduleSchema,
+  nodeSchema,
+  type RawConfig,
+} from "./schema.ts";
+
+type Raw = RawConfig;
+
+/** A KM, with file names resolved. Times in ms. */
+export type KmConfig = Raw["km"][string] & { readonly name: string };
+export type ManagerConfig = NonNullable<Raw["manager"]>;
+export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
+  readonly driver: ConfiguredDriver;
+  readonly km: KmConfig;
+};
+
+/** A configuration that was checked. Times are in ms, whatever the unit in the file. */
+export interface Config {
+  readonly file: string;
+  readonly node: Raw["node"];
+  readonly log: Raw["log"];
+  readonly manager: ManagerConfig | undefined;
+  readonly modules: readonly ModuleConfig[];
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: each kind has options of its own, checked by its schema
+type Kinds = readonly DriverKind<any>[];
+
+/** Keys allowed at a place in the file, for the message about one that is not. */
+function entriesAt(path: readonly (string | number)[]): readonly string[] {
+  const schemas: Readonly<Record<string, { readonly entries: object }>> = {
+    "": configSchema,
+    node: nodeSchema,
+    log: logSchema,
+    manager: managerSchema,
+    km: kmSchema,
+    module: moduleSchema,
+  };
+  return Object.keys(schemas[String(path[0] ?? "")]?.entries ?? {});
+}
+
+/**
+ * Checks the text of a configuration file; reads no other file.
+ * @param file its name, for messages and for what is relative to it
+ * @throws ConfigError
+ */
+export function parseConfig(text: string, file: string, kinds: Kinds): Config {
+  const result = v.safeParse(configSchema, parseToml(text, file));
+  if (!result.success) {
+    const problems = result.issues.map(
+      (issue) => `${file}: ${keyPath(issue)}: ${explain(issue, entriesAt)}`,
+    );
+    throw new ConfigError("config.value", problems);
+  }
+  const raw = result.output;
+  const problems: string[] = [];
+  const complain = (key: string, what: string) => problems.push(`${file}: ${key}: ${what}`);
+
+  const kms = new Map<string, KmConfig>();
+  for (const [name, km] of Object.entries(raw.km)) {
+    checkTls(`km.${name}`, km, km.transport, complain);
+    kms.set(name, resolveFiles({ ...km, name }, ["ca", "cert", "key"], file));
+  }
+  if (raw.manager !== undefined) {
+    if ((raw.manager.cert === undefined) !== (raw.manager.key === undefined)) {
+      complain("manager", "cert and key go together");
+    }
+    if (raw.manager.password_file !== undefined && raw.manager.username === undefined) {
+      complain("manager.password_file", "needs username");
+    }
+  }
+  const names = new Set<string>();
+  const modules: ModuleConfig[] = [];
+  raw.module.forEach((module, i) => {
+    const key = `module[${i}]`;
+    if (names.has(module.name)) complain(`${key}.name`, "another module has this name");
+    names.add(module.name);
+    const km = kms.get(module.km);
+    if (km === undefined) {
+      complain(`${key}.km`, `no such KM (there are: ${[...kms.keys()].join(", ")})`);
+    }
+    const driver = configureDriver(module.driver, `${key}.driver`, kinds, complain);
+    if (km !== undefined && driver !== undefined) modules.push({ ...module, km, driver });
+  });
+  if (problems.length > 0) throw new ConfigError("config.value", problems);
+  const manager =
+    raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "password_file"], file);
+  return { file, node: raw.node, log: raw.log, manager, modules };
+}
+
+/**
+ * Reads and checks a configuration file, and that the files it names can be read.
+ * @throws ConfigError
+ */
+export function loadConfig(file: string, kinds: Kinds): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
+  }
+  const config = parseConfig(text, resolve(file), kinds);
+  const problems: string[] = [];
+  const kms = new Set(config.modules.map((module) => module.km));
+  for (const km of kms) checkFiles(`km.${km.name}`, km, file, problems);
+  if (config.manager !== undefined) checkFiles("manager", config.manager, file, problems);
+  if (problems.length > 0) throw new ConfigError("config.value", problems);
+  return config;
+}
+
+function parseToml(text: string, file: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    // Only the first line: the others show the file's text, which may hold a secret.
+    const what = error.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "";
+    throw new ConfigError("config.file", [
+      `${file}:${error.line}:${error.column}: not TOML: ${what}`,
+    ]);
+  }
+}
+
+function checkTls(
+  key: string,
+  km: Raw["km"][string],
+  transport: string,
+  complain: (key: string, what: string) => void,
+): void {
+  for (const file of ["ca", "cert", "key"] as const) {
+    if (transport === "tls" && km[file] === undefined) {
+      complain(`${key}.${file}`, 'missing; transport "tls" needs ca, cert and key');
+    } else if (transport === "plain" && km[file] !== undefined) {
+      complain(`${key}.${file}`, 'has no use with transport "plain"');
+    }
+  }
+}
+
+function configureDriver(
+  options: { readonly kind: string; readonly [key: string]: unknown },
+  key: string,
+  kinds: Kinds,
+  complain: (key: string, what: string) => void,
+): ConfiguredDriver | undefined {
+  const kind = kinds.find((known) => known.kind === options.kind);
+  if (kind === undefined) {
+    complain(`${key}.kind`, `no such driver (there are: ${kinds.map((k) => k.kind).join(", ")})`);
+    return undefined;
+  }
+  const { kind: _, ...rest } = options;
+  const result = v.safeParse(kind.options, rest);
+  if (!result.success) {
+    const entries = (kind.options as unknown as { entries?: object }).entries ?? {};
+    const allowed = ["kind", ...Object.keys(entries)];
+    for (const issue of result.issues) {
+      complain(
+        keyPath(issue, key),
+        explain(issue, () => allowed),
+      );
+    }
+    return undefined;
+  }
+  const chosen = result.output;
+  return { kind: kind.kind, create: (context) => kind.create(chosen, context) };
+}
+
+function resolveFiles<T extends object>(table: T, keys: readonly string[], file: string): T {
+  const resolved = { ...table } as Record<string, unknown>;
+  for (const key of keys) {
+    const value = resolved[key];
+    if (typeof value === "string") resolved[key] = resolve(dirname(file), value);
+  }
+  return resolved as T;
+}
+
+function checkFiles(key: string, table: object, file: string, problems: string[]): void {
+  for (const name of ["ca", "cert", "key", "password_file"]) {
+    const path = (table as Record<string, unknown>)[name];
+    if (typeof path !== "string") continue;
+    const where = `${file}: ${key}.${name}`;
+    try {
+      accessSync(path, constants.R_OK);
+      const secret = name === "key" || name === "password_file";
+      if (secret && (statSync(path).mode & 0o037) !== 0) {
+        problems.push(`${where}: others may use ${path}; make it mode 0600`);
+      }
+    } catch (error) {
+      problems.push(`${where}: ${path} cannot be read: ${whyNot(error)}`);
+    }
+  }
+}
+
+function whyNot(error: unknown): string {
+  const code = errorCode(error) ?? "unknown";
+  const known: Readonly<Record<string, string>> = {
+    ENOENT: "no such file",
+    EACCES: "permission denied",
+    EISDIR: "it is a folder",
+  };
+  return known[code] ?? code;
+}

@@ -1,0 +1,118 @@
+/**
+ * The shape of the configuration file: every key, type, range and default. Strict: what is not here
+ * is an error. `README.md` beside this file is the table for people; a test compares the two.
+ */
+import * as v from "valibot";
+
+/** A name that is one level of an MQTT topic and part of a file name. */
+const name = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "expected 1 to 64 characters of A-Z a-z 0-9 . _ -"),
+);
+
+const moduleId = v.pipe(
+  v.string(),
+  v.minLength(1, "expected 1 to 128 characters"),
+  v.maxLength(128, "expected 1 to 128 characters"),
+);
+
+const text = v.pipe(v.string(), v.minLength(1, "expected a text that is not empty"));
+
+const absolute = v.pipe(v.string(), v.startsWith("/", "expected an absolute path"));
+
+function within(least: number, most: number) {
+  const message = `expected a number from ${least} to ${most}`;
+  return v.pipe(v.number(), v.minValue(least, message), v.maxValue(most, message));
+}
+
+function whole(least: number, most: number) {
+  const message = `expected a whole number from ${least} to ${most}`;
+  return v.pipe(
+    v.number(),
+    v.integer(message),
+    v.minValue(least, message),
+    v.maxValue(most, message),
+  );
+}
+
+function seconds(least: number, most: number, standard: number) {
+  return v.pipe(
+    v.optional(within(least, most), standard),
+    v.transform((s) => s * 1_000),
+  );
+}
+
+export const nodeSchema = v.strictObject({ id: name, state_dir: absolute });
+
+export const logSchema = v.strictObject({
+  level: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
+  timestamps: v.optional(v.boolean(), true),
+});
+
+export const managerSchema = v.strictObject({
+  url: v.pipe(
+    v.string(),
+    v.regex(/^mqtts?:\/\/[^/\s]+$/, "expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]"),
+  ),
+  base: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^[^/+#\s]+(\/[^/+#\s]+){0,2}$/, "expected 1 to 3 topic levels without + and #"),
+    ),
+    "qkdn/v1",
+  ),
+  protocol: v.optional(v.picklist([5, 4]), 5),
+  username: v.optional(text),
+  password_file: v.optional(text),
+  ca: v.optional(text),
+  cert: v.optional(text),
+  key: v.optional(text),
+  telemetry_interval_s: seconds(0.1, 3_600, 5),
+});
+
+export const kmSchema = v.strictObject({
+  host: text,
+  port: whole(1, 65_535),
+  transport: v.optional(v.picklist(["tls", "plain"]), "tls"),
+  server_name: v.optional(text),
+  ca: v.optional(text),
+  cert: v.optional(text),
+  key: v.optional(text),
+  window: v.optional(whole(1, 4_096), 256),
+  answer_timeout_s: seconds(0.1, 300, 10),
+  connect_timeout_s: seconds(0.1, 300, 5),
+});
+
+/** The longest QKD-key in bits; the same number as custody's `longestKeyBits` (a test compares). */
+export const mostKeyBits = 376_000;
+
+export const moduleSchema = v.strictObject({
+  name,
+  km: name,
+  mode: v.optional(v.picklist(["proactive"]), "proactive"),
+  module_id: v.optional(moduleId),
+  matching_module_id: v.optional(moduleId),
+  qber_limit: v.optional(within(0, 0.5), 0.11),
+  key_bits: v.optional(
+    v.pipe(
+      whole(64, mostKeyBits),
+      v.check((bits) => bits % 8 === 0, "expected a multiple of 8"),
+    ),
+  ),
+  max_held_blocks: v.optional(whole(1, 1_000_000), 1_024),
+  max_held_bytes: v.optional(whole(65_536, 1_073_741_824), 4_194_304),
+  driver: v.looseObject({ kind: v.string() }),
+});
+
+export const configSchema = v.strictObject({
+  node: nodeSchema,
+  log: v.optional(logSchema, {}),
+  manager: v.optional(managerSchema),
+  km: v.pipe(
+    v.record(name, kmSchema),
+    v.check((kms) => Object.keys(kms).length > 0, "expected at least one [km.NAME] table"),
+  ),
+  module: v.pipe(v.array(moduleSchema), v.minLength(1, "expected at least one [[module]] table")),
+});
+
+export type RawConfig = v.InferOutput<typeof configSchema>;
