@@ -1,0 +1,284 @@
+/**
+ * One module's way to its KM: the module's session on one side, the KM's on the other, custody in
+ * between, each side kept connected by itself. Shows the manager how it goes.
+ */
+import { Custody, type CustodyEvent } from "../custody/custody.ts";
+import type { Ledger } from "../custody/ports.ts";
+import type { KmEndpoint } from "../kq1/connect.ts";
+import { connectKm, endpointName } from "../kq1/connect.ts";
+import { Kq1Session } from "../kq1/session.ts";
+import type { ModuleDescription, ModuleState, ModuleView, NodeEvent } from "../manager/view.ts";
+import type { Clock } from "../port/clock.ts";
+import { describe, Fault } from "../port/errors.ts";
+import type { Log } from "../port/log.ts";
+import type { ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
+import { TelemetryWindow } from "../telemetry/window.ts";
+import { type Kept, keep } from "./keep.ts";
+import { backoff } from "./retry.ts";
+
+export interface ChannelOptions {
+  readonly name: string;
+  /** The module that must answer; undefined: any. */
+  readonly moduleId: string | undefined;
+  readonly matchingModuleId: string | undefined;
+  readonly qberLimit: number;
+  readonly keyBits: number | undefined;
+  readonly maxHeldBlocks: number;
+  readonly maxHeldBytes: number;
+  readonly km: KmEndpoint;
+  readonly kmName: string;
+  readonly window: number;
+  readonly answerTimeoutMs: number;
+}
+
+export interface ChannelParts {
+  readonly driver: ModuleDriver;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly onEvent: (event: NodeEvent) => void;
+  readonly onState: (name: string) => void;
+}
+
+/** A figure that did not come for this long is stale, ms. */
+const staleAfterMs = 10_000;
+/** Waiting times between attempts, ms. A module that is plugged in again is back within seconds. */
+const moduleWaits = { firstMs: 250, maxMs: 2_000 } as const;
+const kmWaits = { firstMs: 250, maxMs: 5_000 } as const;
+const settledAfterMs = 5_000;
+
+export class Channel implements ModuleView {
+  readonly name: string;
+  readonly #options: ChannelOptions;
+  readonly #parts: ChannelParts;
+  readonly #custody: Custody;
+  readonly #telemetry = new TelemetryWindow(staleAfterMs);
+  #identity: ModuleIdentity | undefined;
+  #matchingId = "";
+  #moduleUp = false;
+  #kmUp = false;
+  #moduleTrouble = "not connected yet";
+  #kmTrouble = "not connected yet";
+  #since: number;
+  #module: Kept | undefined;
+  #km: Kept | undefined;
+
+  constructor(options: ChannelOptions, parts: ChannelParts) {
+    this.name = options.name;
+    this.#options = options;
+    this.#parts = parts;
+    this.#since = parts.clock.wall();
+    const { clock, log, random, ledger } = parts;
+    this.#custody = new Custody(options, {
+      ledger,
+      clock,
+      log: log.child("custody"),
+      backoff: () => backoff({ firstMs: 200, maxMs: 10_000, random }),
+      onEvent: (event) => this.#event(event),
+    });
+  }
+
+  start(): void {
+    const { clock, log, random } = this.#parts;
+    this.#module = keep({
+      name: `module ${this.name}`,
+      connect: (signal) => this.#connectModule(signal),
+      onDown: (error) => this.#moduleDown(error),
+      schedule: () => backoff({ ...moduleWaits, random }),
+      settledAfterMs,
+      clock,
+      log,
+    });
+  }
+
+  /**
+   * Stops in order: no more keys from custody, answers of the KM awaited, releases told to the
+   * module. The caller bounds the time.
+   */
+  async stop(): Promise<void> {
+    await this.#custody.stop();
+    await new Promise<void>((resolve) => {
+      if (this.#parts.ledger.failure !== undefined) resolve();
+      else this.#parts.ledger.whenDurable(resolve);
+    });
+    await this.#module?.stop();
+    await this.#km?.stop();
+    this.#custody.wipe();
+  }
+
+  /** Lets go of everything at once; for when `stop` takes too long. */
+  abandon(): void {
+    this.#custody.wipe();
+  }
+
+  describe(): ModuleDescription {
+    const { driver } = this.#parts;
+    const known = this.#identity;
+    return {
+      name: this.name,
+      driver: driver.kind,
+      where: driver.where,
+      km: this.#options.kmName,
+      ...(known !== undefined && {
+        module_id: known.moduleId,
+        matching_module_id: this.#matchingId,
+        role: known.role,
+        vendor: known.vendor,
+        model: known.model,
+        serial: known.serial,
+        firmware: known.firmware,
+      }),
+    };
+  }
+
+  state(): ModuleState {
+    const reasons = [
+      ...(this.#moduleUp ? [] : [`module: ${this.#moduleTrouble}`]),
+      ...(this.#kmUp ? [] : [`KM: ${this.#kmTrouble}`]),
+    ];
+    return {
+      module: this.#moduleUp ? "OPERATING" : "DOWN",
+      link: this.#moduleUp ? "ACTIVE" : "OFF",
+      km: this.#kmUp ? "UP" : "DOWN",
+      reason: reasons.join("; "),
+      since: this.#since,
+    };
+  }
+
+  telemetry() {
+    return this.#telemetry.take(this.#parts.clock.now());
+  }
+
+  supply() {
+    return { ...this.#custody.counters() };
+  }
+
+  async #connectModule(signal: AbortSignal): Promise<ModuleSession> {
+    const { driver, clock, log } = this.#parts;
+    const custody = this.#custody;
+    const session = await driver.connect(
+      {
+        block: (block) => custody.block(block),
+        damaged: (facts, why) => custody.damaged(facts, why),
+        released: (refs) => custody.released(refs),
+        telemetry: (sample) => this.#telemetry.add(sample, clock.now()),
+        event: (event) => {
+          log.warn("module event", { code: event.code, severity: event.severity });
+          this.#emit("module_event", { ...event });
+        },
+      },
+      signal,
+    );
+    try {
+      this.#matchingId = this.#check(session.identity);
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+    this.#identity = session.identity;
+    const { moduleId, role, vendor, model, serial, firmware } = session.identity;
+    log.info("module up", { module_id: moduleId, role, vendor, model, serial, firmware });
+    this.#moduleUp = true;
+    this.#changed();
+    custody.moduleUp(session, this.#matchingId);
+    this.#km ??= this.#keepKm();
+    return session;
+  }
+
+  /** @returns the matching module's ID. @throws Fault `module.identity` */
+  #check(identity: ModuleIdentity): string {
+    const source = this.#parts.driver.where;
+    const expected = this.#options.moduleId ?? this.#identity?.moduleId;
+    if (expected !== undefined && identity.moduleId !== expected) {
+      throw new Fault("module.identity", "another module answers", {
+        source,
+        expected,
+        found: identity.moduleId,
+      });
+    }
+    const matching = this.#options.matchingModuleId;
+    const told = identity.matchingModuleId;
+    if (matching !== undefined && told !== "" && told !== matching) {
+      throw new Fault("module.identity", "module is paired with another matching module", {
+        source,
+        expected: matching,
+        found: told,
+      });
+    }
+    const id = matching ?? told;
+    if (id === "") {
+      throw new Fault(
+        "module.identity",
+        "module does not tell its matching module: set matching_module_id",
+        { source },
+      );
+    }
+    return id;
+  }
+
+  #moduleDown(error: Error): void {
+    this.#custody.moduleDown();
+    this.#moduleUp = false;
+    this.#moduleTrouble = describe(error);
+    this.#changed();
+  }
+
+  #keepKm(): Kept {
+    const { clock, log, random } = this.#parts;
+    return keep({
+      name: `KM ${this.#options.kmName}`,
+      connect: (signal) => this.#connectKm(signal),
+      onDown: (error) => this.#kmDown(error),
+      schedule: () => backoff({ ...kmWaits, random }),
+      settledAfterMs,
+      clock,
+      log,
+    });
+  }
+
+  async #connectKm(signal: AbortSignal): Promise<Kq1Session> {
+    const { clock, log } = this.#parts;
+    const { km, window, answerTimeoutMs } = this.#options;
+    const socket = await connectKm(km, clock, signal);
+    const session = new Kq1Session(
+      socket,
+      {
+        where: endpointName(km),
+        moduleId: (this.#identity as ModuleIdentity).moduleId,
+        matchingModuleId: this.#matchingId,
+        window,
+        answerTimeoutMs,
+        clock,
+        log: log.child("kq1"),
+      },
+      this.#custody,
+    );
+    log.info("KM connected", { km: endpointName(km), tls: km.tls !== undefined });
+    this.#kmUp = true;
+    this.#changed();
+    this.#custody.kmUp(session);
+    return session;
+  }
+
+  #kmDown(error: Error): void {
+    this.#custody.kmDown();
+    this.#kmUp = false;
+    this.#kmTrouble = describe(error);
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#since = this.#parts.clock.wall();
+    this.#parts.onState(this.name);
+  }
+
+  #event(event: CustodyEvent): void {
+    this.#parts.log.info(event.type, event.facts);
+    this.#emit(event.type, event.facts);
+  }
+
+  #emit(type: string, facts: NodeEvent["facts"]): void {
+    this.#parts.onEvent({ type, module: this.name, at: this.#parts.clock.wall(), facts });
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * What the manager's interface wants to know of the node; owned here, implemented by whoever has it.
+ * Nothing in it can hold key bytes.
+ */
+import type { WindowReport } from "../telemetry/window.ts";
+
+/** States of ETSI GS QKD 015. */
+export type ModuleCondition = "OPERATING" | "DOWN" | "FAILURE" | "OUT";
+export type LinkCondition = "ACTIVE" | "PASSIVE" | "OFF";
+
+export interface ModuleState {
+  readonly module: ModuleCondition;
+  /** The link to the module. */
+  readonly link: LinkCondition;
+  /** The connection to the KM. */
+  readonly km: "UP" | "DOWN";
+  /** Why something is not as it should be; empty if all is well. */
+  readonly reason: string;
+  /** ms since 1970 UTC */
+  readonly since: number;
+}
+
+export interface ModuleDescription {
+  readonly name: string;
+  readonly driver: string;
+  readonly where: string;
+  readonly km: string;
+  /** Absent until the module was identified. */
+  readonly module_id?: string;
+  readonly matching_module_id?: string;
+  readonly role?: string;
+  readonly vendor?: string;
+  readonly model?: string;
+  readonly serial?: string;
+  readonly firmware?: string;
+}
+
+export interface ModuleView {
+  /** A topic level. */
+  readonly name: string;
+  describe(): ModuleDescription;
+  state(): ModuleState;
+  /** The window since the last call; begins a new one. */
+  telemetry(): WindowReport;
+  /** Cumulative counters since the process began, ready to be published. */
+  supply(): Readonly<Record<string, number | Readonly<Record<string, number>>>>;
+}
+
+/** Something that happened, for the manager's event log. */
+export interface NodeEvent {
+  readonly type: string;
+  readonly module?: string;
+  /** ms since 1970 UTC */
+  readonly at: number;
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+}
