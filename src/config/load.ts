@@ -1,4 +1,5 @@
 /** Reads, checks and resolves a configuration file. All that is wrong with it is said at once. */
+import { hash } from "node:crypto";
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
@@ -29,6 +30,8 @@ export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
 /** A configuration that was checked. Times are in ms, whatever the unit in the file. */
 export interface Config {
   readonly file: string;
+  /** SHA-256 of the file's text, 16 hex digits: tells configurations apart. */
+  readonly digest: string;
   readonly node: Raw["node"];
   readonly log: Raw["log"];
   readonly manager: ManagerConfig | undefined;
@@ -97,7 +100,8 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   if (problems.length > 0) throw new ConfigError("config.value", problems);
   const manager =
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "password_file"], file);
-  return { file, node: raw.node, log: raw.log, manager, modules };
+  const digest = hash("sha256", text, "hex").slice(0, 16);
+  return { file, digest, node: raw.node, log: raw.log, manager, modules };
 }
 
 /**

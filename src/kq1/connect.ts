@@ -44,7 +44,8 @@ export async function connectKm(
   if (signal.aborted) stop();
   try {
     const ready = new Promise<void>((resolve, reject) => {
-      socket.once(endpoint.tls === undefined ? "connect" : "secureConnect", resolve);
+      if (endpoint.tls === undefined) socket.once("connect", resolve);
+      else socket.once("secureConnect", () => accepted(socket, clock, resolve));
       socket.once("error", reject);
       socket.once("close", () => reject(new Error("closed by the KM")));
     });
@@ -63,6 +64,21 @@ export async function connectKm(
   socket.setNoDelay(true);
   socket.setKeepAlive(true, 10_000);
   return socket;
+}
+
+/** A KM that issues no session ticket is taken to have accepted us after this long, ms. */
+const refusalWait = 250;
+
+/**
+ * Under TLS 1.3 the handshake is complete here before the KM has looked at our certificate. Its
+ * first session ticket shows that it liked it; without one, silence for a while has to do.
+ */
+function accepted(socket: Socket, clock: Clock, resolve: () => void): void {
+  const timer = clock.after(refusalWait, resolve);
+  socket.once("session", () => {
+    timer.cancel();
+    resolve();
+  });
 }
 
 function open(endpoint: KmEndpoint): Socket | TLSSocket {

@@ -23,6 +23,7 @@ export type FaultCode =
   | "kq1.timeout" // the KM did not answer in time
   | "mqtt.connect" // the broker could not be reached or refused
   | "mqtt.closed" // the broker went away
+  | "mqtt.payload" // a message that brokers do not take
   | "ledger.io"
   | "ledger.corrupt"
   | "state.io"

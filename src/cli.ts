@@ -1,0 +1,92 @@
+/** `qkd-node`: what an operator types, and what systemd starts. */
+import { parseArgs } from "node:util";
+import { ConfigError } from "./config/problems.ts";
+import { exit } from "./exit-codes.ts";
+import { configure, run } from "./main.ts";
+import { softwareVersion } from "./version.ts";
+
+const usage = `qkd-node ${softwareVersion}: QKD node controller
+
+  qkd-node run --config FILE      run the node until SIGTERM or SIGINT
+  qkd-node check-config FILE      say what is wrong with a configuration
+  qkd-node --version              print the version
+
+Exit codes: 0 ok, 64 wrong command line, 70 internal error, 74 a file or device
+cannot be used, 78 the configuration cannot be used.
+
+Example:
+  qkd-node check-config /etc/qkd-node/node.toml && qkd-node run --config /etc/qkd-node/node.toml
+`;
+
+class UsageError extends Error {}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function complain(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        config: { type: "string" },
+        help: { type: "boolean", short: "h" },
+        version: { type: "boolean" },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+async function main(args: string[]): Promise<number> {
+  const { values, positionals } = parse(args);
+  const [command, ...rest] = positionals;
+  if (values.help || command === "help") {
+    process.stdout.write(usage);
+    return exit.ok;
+  }
+  if (values.version) {
+    say(softwareVersion);
+    return exit.ok;
+  }
+  switch (command) {
+    case "run": {
+      if (values.config === undefined || rest.length > 0) throw new UsageError("run --config FILE");
+      return run(configure(values.config));
+    }
+    case "check-config": {
+      const file = rest[0] ?? values.config;
+      if (file === undefined || rest.length > 1) throw new UsageError("check-config FILE");
+      const config = configure(file);
+      const modules = config.modules.map((module) => `${module.name} → ${module.km.name}`);
+      say(`${file}: good (node ${config.node.id}; ${modules.join(", ")})`);
+      return exit.ok;
+    }
+    case undefined:
+      throw new UsageError("a command is needed");
+    default:
+      throw new UsageError(`no such command: ${command}`);
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof UsageError) {
+    complain(`qkd-node: ${error.message}\nTry: qkd-node --help`);
+    process.exitCode = exit.usage;
+  } else if (error instanceof ConfigError) {
+    for (const problem of error.problems) complain(problem);
+    process.exitCode = exit.config;
+  } else {
+    throw error;
+  }
+}
+// Whatever a library left open must not keep a node from ending: all of ours is closed by now.
+process.exit();

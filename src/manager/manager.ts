@@ -1,0 +1,195 @@
+/**
+ * The node towards its manager: birth and will, inventory, states, telemetry, counters, events.
+ *
+ * States are retained and the latest wins; events are kept until the broker has them; telemetry is
+ * sent or dropped. Nothing here ever waits for the broker, and the key path never waits for this.
+ */
+import type { KeptSession } from "../lifecycle/keep.ts";
+import { type Clock, every } from "../port/clock.ts";
+import { describe, Fault } from "../port/errors.ts";
+import type { Log } from "../port/log.ts";
+import { Outbox } from "./outbox.ts";
+import * as payloads from "./payloads.ts";
+import { MqttSession, type SessionOptions } from "./session.ts";
+import { type Topic, topicNames, topics } from "./topics.ts";
+import type { ModuleView, NodeEvent } from "./view.ts";
+
+export interface ManagerOptions extends Omit<SessionOptions, "will" | "clientId" | "clock"> {
+  readonly base: string;
+  readonly telemetryIntervalMs: number;
+  readonly nodeId: string;
+  readonly boot: number;
+  readonly softwareVersion: string;
+  /** Tells configurations apart; not a secret. */
+  readonly configurationDigest: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const maxEvents = 1_000;
+
+interface Retained {
+  readonly kind: Topic;
+  readonly payload: Buffer;
+}
+
+export class Manager {
+  readonly #options: ManagerOptions;
+  readonly #names: ReturnType<typeof topicNames>;
+  readonly #facts: payloads.NodeFacts;
+  readonly #outbox = new Outbox(maxEvents);
+  /** Retained messages that the broker of the connection at hand was not given yet, by topic. */
+  readonly #dirty = new Map<string, Retained>();
+  #modules: readonly ModuleView[] = [];
+  #session: MqttSession | undefined;
+  #sequence = 0;
+  #droppedTelemetry = 0;
+
+  constructor(options: ManagerOptions) {
+    this.#options = options;
+    this.#names = topicNames(options.base, options.nodeId);
+    this.#facts = {
+      node: options.nodeId,
+      boot: options.boot,
+      version: options.softwareVersion,
+    };
+  }
+
+  /** Whose view the manager gets. */
+  show(modules: readonly ModuleView[]): void {
+    this.#modules = modules;
+  }
+
+  /** Telemetry and counter messages that were dropped because the broker was slow or away. */
+  get droppedTelemetry(): number {
+    return this.#droppedTelemetry;
+  }
+
+  /** Something happened. It reaches the manager once the broker is there. */
+  event(event: NodeEvent): void {
+    this.#sequence++;
+    const payload = this.#encode(payloads.event(this.#facts, event, this.#sequence));
+    if (payload === undefined) return;
+    this.#outbox.push(payload);
+    this.#pump();
+  }
+
+  /** The state of a module, its link or its KM changed. */
+  stateChanged(name: string): void {
+    if (this.#session === undefined) return;
+    this.#describe();
+    const module = this.#modules.find((view) => view.name === name);
+    if (module !== undefined) this.#state(module);
+    this.#pump();
+  }
+
+  /** Connects to the broker; for the supervisor, which calls it again after it ended. */
+  async connect(signal: AbortSignal): Promise<KeptSession> {
+    const { nodeId, clock, log, telemetryIntervalMs } = this.#options;
+    const will = payloads.encode(payloads.offline(this.#facts, "connection lost"));
+    const session = await MqttSession.open(
+      { ...this.#options, clientId: nodeId, will: { topic: this.#names.status, payload: will } },
+      signal,
+    );
+    log.info("broker connected", { url: this.#options.url });
+    this.#session = session;
+    this.#outbox.rewind();
+    this.#dirty.clear();
+    this.#retain(this.#names.status, topics.status, payloads.online(this.#facts, clock.wall()));
+    this.#describe();
+    for (const module of this.#modules) this.#state(module);
+    this.#pump();
+    const timer = every(clock, telemetryIntervalMs, () => this.#report());
+    void session.ended.then(() => {
+      timer.cancel();
+      if (this.#session === session) this.#session = undefined;
+    });
+    return { ended: session.ended, close: () => this.#close(session) };
+  }
+
+  /** Publishes that the node stops, before it says goodbye: a retained `online` would be a lie. */
+  async #close(session: MqttSession): Promise<void> {
+    const { clock } = this.#options;
+    this.#report();
+    if (this.#session === session) {
+      const last = payloads.encode(payloads.offline(this.#facts, "stopped", clock.wall()));
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(500, resolve);
+        const settle = () => {
+          timer.cancel();
+          resolve();
+        };
+        void session.ended.then(settle);
+        session.send(this.#names.status, last, topics.status, settle);
+      });
+    }
+    await session.close();
+  }
+
+  /** Everything that is told at intervals: latest wins. */
+  #report(): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    const now = this.#options.clock.wall();
+    for (const module of this.#modules) {
+      const sample = payloads.telemetry(module.telemetry(), now);
+      const counters = { t: payloads.time(now), ...module.supply() };
+      this.#offer(session, this.#names.telemetry(module.name), sample, topics.telemetry);
+      this.#offer(session, this.#names.kq1(module.name), counters, topics.kq1);
+    }
+  }
+
+  #offer(session: MqttSession, topic: string, message: object, kind: Topic): void {
+    const payload = this.#encode(message);
+    if (payload === undefined || !session.offer(topic, payload, kind)) this.#droppedTelemetry++;
+  }
+
+  #describe(): void {
+    const descriptions = this.#modules.map((module) => module.describe());
+    const digest = this.#options.configurationDigest;
+    const message = payloads.inventory(this.#facts, descriptions, digest);
+    this.#retain(this.#names.inventory, topics.inventory, message);
+  }
+
+  #state(module: ModuleView): void {
+    const message = payloads.moduleState(module.state());
+    this.#retain(this.#names.state(module.name), topics.state, message);
+  }
+
+  #retain(topic: string, kind: Topic, message: object): void {
+    const payload = this.#encode(message);
+    if (payload !== undefined) this.#dirty.set(topic, { kind, payload });
+  }
+
+  /** Gives the broker what it has room for: states first, then events in order. */
+  #pump(): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    while (session.room > 0) {
+      const state = this.#dirty.entries().next().value;
+      if (state !== undefined) {
+        const [topic, { kind, payload }] = state;
+        this.#dirty.delete(topic);
+        session.send(topic, payload, kind, () => this.#pump());
+        continue;
+      }
+      const item = this.#outbox.next();
+      if (item === undefined) return;
+      item.sent = true;
+      session.send(this.#names.event, item.payload, topics.event, () => {
+        this.#outbox.done(item);
+        this.#pump();
+      });
+    }
+  }
+
+  #encode(message: object): Buffer | undefined {
+    try {
+      return payloads.encode(message);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#options.log.warn(describe(error));
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/** The payloads of the manager interface. Pure. JSON, at most 16 KiB, times by RFC 3339 in UTC. */
+import { Fault } from "../port/errors.ts";
+import type { WindowReport } from "../telemetry/window.ts";
+import type { ModuleDescription, ModuleState, NodeEvent } from "./view.ts";
+
+/** Every broker and every cluster takes this much. */
+export const maxPayload = 16_384;
+
+export interface NodeFacts {
+  readonly node: string;
+  /** Starts of the node on its state; tells messages of one run from those of the next. */
+  readonly boot: number;
+  readonly version: string;
+}
+
+/** `2026-01-31T12:00:00.000Z`; a clock beyond what a date can name reads as 1970. */
+export function time(wallMs: number): string {
+  const date = new Date(wallMs);
+  return Number.isNaN(date.getTime()) ? "1970-01-01T00:00:00.000Z" : date.toISOString();
+}
+
+/** @throws Fault `mqtt.payload` if it is longer than any broker is known to take */
+export function encode(payload: object): Buffer {
+  const bytes = Buffer.from(JSON.stringify(payload));
+  if (bytes.length > maxPayload) {
+    const facts = { bytes: bytes.length, limit: maxPayload };
+    throw new Fault("mqtt.payload", "message too long for the broker", facts);
+  }
+  return bytes;
+}
+
+export function online(facts: NodeFacts, now: number) {
+  return { status: "online", ...facts, t: time(now) };
+}
+
+/** Also the will: then the broker sends it, and there is no time in it. */
+export function offline(facts: NodeFacts, reason: string, now?: number) {
+  return { status: "offline", ...facts, reason, ...(now !== undefined && { t: time(now) }) };
+}
+
+export function inventory(
+  facts: NodeFacts,
+  modules: readonly ModuleDescription[],
+  configuration: string,
+) {
+  return { ...facts, configuration_digest: configuration, modules };
+}
+
+export function moduleState(state: ModuleState) {
+  return { ...state, since: time(state.since) };
+}
+
+export function telemetry(figures: WindowReport, now: number) {
+  return { t: time(now), figures };
+}
+
+export function event(facts: NodeFacts, happened: NodeEvent, sequence: number) {
+  return {
+    event_id: `${facts.node}-${facts.boot}-${sequence}`,
+    sequence,
+    boot: facts.boot,
+    t: time(happened.at),
+    type: happened.type,
+    ...(happened.module !== undefined && { module: happened.module }),
+    facts: happened.facts,
+  };
+}
