@@ -182,7 +182,6 @@ function clientOptions(options: SessionOptions): IClientOptions {
     ...(ca !== undefined && { ca }),
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),
-    minVersion: "TLSv1.2",
     rejectUnauthorized: true,
   };
 }

@@ -83,7 +83,7 @@ export class RawClient {
   /** Sends a Key supply message and returns the reason in the next response. */
   async supply(messageId: number, payload: string): Promise<unknown> {
     this.send(frame(messageId, payload));
-    return (await this.next())?.payload["response"];
+    return (await this.next())?.payload.response;
   }
 
   close(): void {

@@ -22,7 +22,8 @@ interface Span {
   readonly end: number;
 }
 
-const notJson = () => new Fault("kq1.message", "payload is not a JSON object", { clause: "A" });
+const notJson = () =>
+  new Fault("kq1.message", "payload is not a JSON object", { clause: "Annex A" });
 
 /**
  * Walks the members of the outermost object. Strict about what holds those together, and only

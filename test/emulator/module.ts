@@ -1,0 +1,400 @@
+/**
+ * The module's side of QMLP, without I/O: bytes come in, bytes go out, time is passed in. It keeps
+ * every block until the node releases it, whatever happens to the line.
+ */
+import { createHmac, hash } from "node:crypto";
+import { Arq } from "../../drivers/qmlp/arq.ts";
+import {
+  decodeCredit,
+  decodeRefs,
+  encodeKeyHeader,
+  encodeRefs,
+  keyHeaderWithUuid,
+} from "../../drivers/qmlp/blocks.ts";
+import { decodeCommand, encodeResult, status } from "../../drivers/qmlp/commands.ts";
+import { Deframer } from "../../drivers/qmlp/deframer.ts";
+import {
+  type Frame,
+  FrameWriter,
+  isKnown,
+  isReliable,
+  type,
+  wireBound,
+} from "../../drivers/qmlp/frame.ts";
+import {
+  capability,
+  decodeHello,
+  encodeRefuse,
+  encodeWelcome,
+  type Hello,
+  protocolVersion,
+} from "../../drivers/qmlp/hello.ts";
+import { liveness } from "../../drivers/qmlp/line.ts";
+import { encodeEvent, encodeTelemetry } from "../../drivers/qmlp/telemetry.ts";
+import type { Clock, Timer } from "../../src/port/clock.ts";
+import { Fault } from "../../src/port/errors.ts";
+import { type BlockFacts, blockName } from "../../src/port/key.ts";
+import type { ModuleEvent, ModuleRole } from "../../src/port/module.ts";
+import type { TelemetrySample } from "../../src/port/telemetry.ts";
+
+export interface EmulatedIdentity {
+  readonly moduleId: string;
+  readonly matchingModuleId: string;
+  readonly role: ModuleRole;
+  readonly vendor: string;
+  readonly model: string;
+  readonly serial: string;
+  readonly firmware: string;
+}
+
+export interface ModuleLine {
+  transmit(bytes: Buffer): void;
+  /** Bytes that wait to leave, and how many should at most. */
+  backlog(): number;
+  readonly lowWater: number;
+}
+
+export interface ModuleOptions {
+  readonly identity: EmulatedIdentity;
+  readonly line: ModuleLine;
+  readonly clock: Clock;
+  /** What it measures now. */
+  readonly telemetry: () => TelemetrySample;
+  /** Blocks that fit in its memory. */
+  readonly maxBlocks?: number;
+}
+
+/** What became of one block, without its bytes. */
+export interface BlockHistory {
+  readonly name: string;
+  readonly facts: BlockFacts;
+  offers: number;
+  released: boolean;
+  discarded: boolean;
+}
+
+interface HeldBlock {
+  readonly history: BlockHistory;
+  readonly bytes: Buffer;
+  /** Sent, or being sent, in the session at hand. */
+  offered: boolean;
+}
+
+/** Longest block, bytes. */
+const maxBlock = 1_048_576;
+const receiveWindow = 64;
+/** The module takes bodies of this length. */
+const moduleMaxBody = 65_536;
+
+export class EmulatedModule {
+  readonly identity: EmulatedIdentity;
+  /** Everything it ever distilled, by block name, oldest first. */
+  readonly history = new Map<string, BlockHistory>();
+  /** Whether it distils; START and STOP change it. */
+  running = true;
+  /** bit/s the node asked for; 0: as much as possible. */
+  targetKeyRate = 0;
+  zeroized = false;
+
+  readonly #options: ModuleOptions;
+  readonly #deframer: Deframer;
+  #writer = new FrameWriter(moduleMaxBody);
+  #arq: Arq | undefined;
+  #state: "idle" | "greeted" | "open" = "idle";
+  #nonce: Buffer | undefined;
+  #body = 0;
+  readonly #held = new Map<string, HeldBlock>();
+  #credit = { blocks: 0, bytes: 0 };
+  #used = { blocks: 0, bytes: 0 };
+  #sending: { readonly held: HeldBlock; at: number } | undefined;
+  /** Frames to be queued before any key: answers, events. */
+  #urgent: { readonly type: number; readonly body: Buffer }[] = [];
+  #heardAt = 0;
+  #sentAt = 0;
+  #telemetryMs = 1_000;
+  #telemetryAt = 0;
+  #timer: Timer | undefined;
+
+  constructor(options: ModuleOptions) {
+    this.#options = options;
+    this.identity = options.identity;
+    this.#deframer = new Deframer(moduleMaxBody, (frame) => this.#frame(frame));
+  }
+
+  get state(): "idle" | "greeted" | "open" {
+    return this.#state;
+  }
+
+  get heldBlocks(): number {
+    return this.#held.size;
+  }
+
+  get heldBits(): number {
+    let bits = 0;
+    for (const { history } of this.#held.values()) bits += history.facts.bits;
+    return bits;
+  }
+
+  get fill(): number {
+    return this.#held.size / (this.#options.maxBlocks ?? 4_096);
+  }
+
+  /** Stores a block that the pair distilled. @returns false if there is no room */
+  distill(facts: BlockFacts, bytes: Buffer): boolean {
+    if (this.fill >= 1) return false;
+    const name = blockName(facts.ref);
+    const history = { name, facts, offers: 0, released: false, discarded: false };
+    this.history.set(name, history);
+    this.#held.set(name, { history, bytes, offered: false });
+    this.pump();
+    return true;
+  }
+
+  /** HMAC-SHA-256 of the block's bytes, for a comparison that moves no key; undefined once released. */
+  digest(name: string, secret: Buffer): string | undefined {
+    const held = this.#held.get(name);
+    return held && createHmac("sha256", secret).update(held.bytes).digest("hex");
+  }
+
+  /** Bytes from the line. */
+  push(chunk: Buffer): void {
+    this.#deframer.push(chunk);
+    this.pump();
+  }
+
+  /** A power cycle: the session is forgotten, the keys are not. */
+  reset(): void {
+    this.#idle();
+  }
+
+  event(event: ModuleEvent): void {
+    this.#urgent.push({ type: type.event, body: encodeEvent(event, this.#options.clock.wall()) });
+    this.pump();
+  }
+
+  /** Wipes everything and stops; for the end of the emulation. */
+  close(): void {
+    this.#idle();
+    this.#wipeAll();
+  }
+
+  /** Sends what may be sent. To be called again when the line has room. */
+  pump(): void {
+    const arq = this.#arq;
+    if (this.#state !== "open" || arq === undefined) return;
+    const { clock, line } = this.#options;
+    const now = clock.now();
+    if (now - this.#heardAt >= liveness.deadAfter) {
+      this.#idle();
+      return;
+    }
+    arq.pump(now, 0);
+    while (line.backlog() < line.lowWater) {
+      if (!arq.ready && arq.room > 0) this.#queueNext(arq);
+      if (arq.pump(clock.now(), 1) === 0) break;
+    }
+    if (this.#telemetryMs > 0 && now - this.#telemetryAt >= this.#telemetryMs) {
+      this.#telemetryAt = now;
+      this.#send(type.telemetry, encodeTelemetry(this.#options.telemetry()));
+    } else if (now - this.#sentAt >= liveness.pingAfter) {
+      this.#send(type.ping, Buffer.alloc(4));
+    }
+    this.#arm(arq, now);
+  }
+
+  #arm(arq: Arq, now: number): void {
+    const telemetry =
+      this.#telemetryMs > 0 ? this.#telemetryAt + this.#telemetryMs : Number.POSITIVE_INFINITY;
+    const due = Math.min(
+      arq.due,
+      this.#sentAt + liveness.pingAfter,
+      this.#heardAt + liveness.deadAfter,
+      telemetry,
+    );
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.after(Math.max(1, due - now), () => this.pump());
+  }
+
+  /** Queues the next reliable frame: answers first, then the block at hand, then the next block. */
+  #queueNext(arq: Arq): void {
+    const urgent = this.#urgent.shift();
+    if (urgent !== undefined) {
+      arq.queue(urgent.type, urgent.body);
+      return;
+    }
+    if (this.#sending === undefined) this.#beginBlock(arq);
+    else this.#continueBlock(arq, this.#sending);
+  }
+
+  #beginBlock(arq: Arq): void {
+    for (const held of this.#held.values()) {
+      if (held.offered) continue;
+      const blocks = this.#used.blocks + 1;
+      const bytes = this.#used.bytes + held.bytes.length;
+      if (blocks > this.#credit.blocks || bytes > this.#credit.bytes) return;
+      this.#used = { blocks, bytes };
+      held.offered = true;
+      held.history.offers++;
+      const header = encodeKeyHeader(held.history.facts, hash("sha256", held.bytes, "buffer"));
+      const first = Math.min(held.bytes.length, Math.max(0, this.#body - keyHeaderWithUuid));
+      arq.queue(type.key, Buffer.concat([header, held.bytes.subarray(0, first)]));
+      if (first < held.bytes.length) this.#sending = { held, at: first };
+      return;
+    }
+  }
+
+  #continueBlock(arq: Arq, sending: { readonly held: HeldBlock; at: number }): void {
+    const { bytes } = sending.held;
+    const end = Math.min(bytes.length, sending.at + this.#body);
+    arq.queue(type.more, Buffer.from(bytes.subarray(sending.at, end)));
+    sending.at = end;
+    if (end === bytes.length) this.#sending = undefined;
+  }
+
+  #frame(frame: Frame): void {
+    try {
+      if (frame.type === type.hello) {
+        this.#hello(decodeHello(frame.body));
+        return;
+      }
+      if (this.#state === "idle" || this.#arq === undefined) return;
+      // A frame with the wrong R flag is ignored (QMLP §4).
+      if (isKnown(frame.type) && frame.reliable !== isReliable(frame.type)) return;
+      this.#heardAt = this.#options.clock.now();
+      this.#state = "open";
+      if (this.#arq.receive(frame, this.#heardAt)) this.#message(frame);
+    } catch (error) {
+      // The module ignores what it can't read; the node will notice the silence.
+      if (!(error instanceof Fault)) throw error;
+    }
+  }
+
+  #hello(hello: Hello): void {
+    const { nonce } = hello;
+    if (this.#nonce?.equals(nonce) !== true) {
+      this.#idle();
+      const refused = this.zeroized
+        ? 3
+        : hello.versionMin > protocolVersion || hello.versionMax < protocolVersion
+          ? 1
+          : 0;
+      if (refused !== 0) {
+        const versions = { versionMin: protocolVersion, versionMax: protocolVersion };
+        this.#send(type.refuse, encodeRefuse({ nonce, reason: refused, ...versions }));
+        return;
+      }
+      this.#nonce = nonce;
+      this.#state = "greeted";
+      this.#body = Math.min(hello.maxBody, moduleMaxBody);
+      this.#heardAt = this.#options.clock.now();
+      this.#arq = new Arq(hello.window, receiveWindow, (messageType, flags, seq, ack, body) =>
+        this.#write(messageType, flags, seq, ack, body),
+      );
+    }
+    this.#send(
+      type.welcome,
+      encodeWelcome({
+        ...this.identity,
+        version: protocolVersion,
+        window: receiveWindow,
+        maxBody: moduleMaxBody,
+        nonce,
+        capabilities: capability.read | capability.discard | capability.command | capability.event,
+        maxBlock,
+      }),
+    );
+  }
+
+  #message(frame: Frame): void {
+    switch (frame.type) {
+      case type.credit:
+        this.#credit = decodeCredit(frame.body);
+        return;
+      case type.release:
+      case type.discard:
+        this.#letGo(frame);
+        return;
+      case type.read:
+        for (const ref of decodeRefs(frame.body, "READ")) {
+          const held = this.#held.get(blockName(ref));
+          if (held !== undefined && this.#sending?.held !== held) held.offered = false;
+        }
+        return;
+      case type.ping:
+        this.#send(type.pong, Buffer.from(frame.body.subarray(0, 4)));
+        return;
+      case type.command:
+        this.#command(frame.body);
+        return;
+      case type.bye:
+        this.#idle();
+        return;
+      default:
+        if (!isKnown(frame.type)) this.#send(type.unknown, Buffer.from([frame.type]));
+    }
+  }
+
+  #letGo(frame: Frame): void {
+    const released = frame.type === type.release;
+    const refs = decodeRefs(frame.body, released ? "RELEASE" : "DISCARD");
+    for (const ref of refs) {
+      const held = this.#held.get(blockName(ref));
+      if (held === undefined) continue;
+      this.#held.delete(blockName(ref));
+      if (released) held.history.released = true;
+      else held.history.discarded = true;
+      // What is being sent is finished first: its bytes must stay until then.
+      if (this.#sending?.held !== held) held.bytes.fill(0);
+    }
+    this.#urgent.push({ type: released ? type.released : type.discarded, body: encodeRefs(refs) });
+  }
+
+  #command(body: Buffer): void {
+    const { request, command, status: result } = decodeCommand(body);
+    if (command !== undefined) {
+      if (command.name === "start") this.running = true;
+      else if (command.name === "stop") this.running = false;
+      else if (command.name === "key_rate") this.targetKeyRate = command.bitsPerSecond;
+      else if (command.name === "telemetry_interval") this.#telemetryMs = command.ms;
+      else if (command.name === "zeroize") {
+        this.zeroized = true;
+        this.running = false;
+        this.#wipeAll();
+      }
+    }
+    const text = result === status.done ? "" : "refused";
+    this.#urgent.push({ type: type.result, body: encodeResult({ request, status: result, text }) });
+  }
+
+  #wipeAll(): void {
+    this.#sending = undefined;
+    for (const { bytes } of this.#held.values()) bytes.fill(0);
+    this.#held.clear();
+  }
+
+  #idle(): void {
+    this.#state = "idle";
+    this.#nonce = undefined;
+    this.#arq?.wipe();
+    this.#arq = undefined;
+    this.#timer?.cancel();
+    this.#sending = undefined;
+    this.#urgent = [];
+    this.#credit = { blocks: 0, bytes: 0 };
+    this.#used = { blocks: 0, bytes: 0 };
+    for (const held of this.#held.values()) held.offered = false;
+  }
+
+  #send(messageType: number, body: Buffer): void {
+    const { seq, ack } = this.#arq?.header() ?? { seq: 0, ack: 0 };
+    this.#write(messageType, 0, seq, ack, body);
+  }
+
+  #write(messageType: number, flags: number, seq: number, ack: number, body: Buffer): void {
+    const bytes = Buffer.alloc(wireBound(body.length) + 1);
+    const end = this.#writer.write(messageType, flags, seq, ack, body, bytes, 1);
+    this.#sentAt = this.#options.clock.now();
+    // Each frame begins with a 0x00 too after a pause: garbage on the line before it ends there.
+    this.#options.line.transmit(bytes.subarray(messageType === type.welcome ? 0 : 1, end));
+  }
+}
