@@ -6,8 +6,8 @@ import { base64Length, writeBase64 } from "./base64.ts";
 import { writeHeader } from "./frame.ts";
 import { command, extension, header, parameter } from "./names.ts";
 
-/** The last ms that a JavaScript date can name; a module may say anything. */
-const latestDate = 8.64e15;
+/** The end of the year 9999, ms: RFC 3339 has four digits for a year; a module may say anything. */
+const latestDate = 253_402_300_799_999;
 
 /** Bytes of the members that change from key to key, beside `key` itself, at their longest. */
 const otherMembers = 512;

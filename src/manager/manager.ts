@@ -132,8 +132,8 @@ export class Manager {
     if (session === undefined) return;
     const now = this.#options.clock.wall();
     for (const module of this.#modules) {
-      const sample = payloads.telemetry(module.telemetry(), now);
-      const counters = { t: payloads.time(now), ...module.supply() };
+      const sample = payloads.telemetry(this.#facts.boot, module.telemetry(), now);
+      const counters = payloads.kq1(this.#facts.boot, module.supply(), now);
       this.#offer(session, this.#names.telemetry(module.name), sample, topics.telemetry);
       this.#offer(session, this.#names.kq1(module.name), counters, topics.kq1);
     }

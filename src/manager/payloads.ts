@@ -50,8 +50,13 @@ export function moduleState(state: ModuleState) {
   return { ...state, since: time(state.since) };
 }
 
-export function telemetry(figures: WindowReport, now: number) {
-  return { t: time(now), figures };
+export function telemetry(boot: number, figures: WindowReport, now: number) {
+  return { boot, t: time(now), figures };
+}
+
+/** Counters since the start of the process: they begin again with each boot. */
+export function kq1(boot: number, counters: object, now: number) {
+  return { boot, t: time(now), ...counters };
 }
 
 export function event(facts: NodeFacts, happened: NodeEvent, sequence: number) {

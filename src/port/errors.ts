@@ -64,7 +64,10 @@ export function describe(error: unknown): string {
     return facts.length === 0 ? error.message : `${error.message} (${facts.join(", ")})`;
   }
   const code = errorCode(error);
-  if (code !== undefined) return `${code}: ${(error as Error).message}`;
+  if (code !== undefined) {
+    const { message } = error as Error;
+    return message.includes(code) ? message : `${code}: ${message}`;
+  }
   return error instanceof Error ? error.name : "unknown error";
 }
 

@@ -1,0 +1,92 @@
+/** A node daemon as an operator runs it: a process of its own, started by `scripts/qkd-node`. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const command = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
+/** Log lines that are kept in memory. */
+const maxLines = 5_000;
+
+export class NodeProcess {
+  /** The last lines of its log. */
+  readonly lines: string[] = [];
+  readonly #config: string;
+  readonly #logFile: string;
+  readonly #onLine: ((line: string) => void) | undefined;
+  #child: ChildProcess | undefined;
+  #exited: Promise<number | NodeJS.Signals> = Promise.resolve(0);
+  readonly #watchers = new Set<() => void>();
+
+  constructor(config: string, logFile: string, onLine?: (line: string) => void) {
+    this.#config = config;
+    this.#logFile = logFile;
+    this.#onLine = onLine;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  start(): void {
+    if (this.#child !== undefined) return;
+    const child = spawn(command, ["run", "--config", this.#config], {
+      stdio: ["ignore", "ignore", "pipe"],
+      // Ctrl-C in the terminal is the demo's to handle, in order.
+      detached: true,
+    });
+    this.#child = child;
+    const file = createWriteStream(this.#logFile, { flags: "a", mode: 0o600 });
+    let rest = "";
+    child.stderr.setEncoding("utf8");
+    child.stderr.on("data", (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) this.#line(line, file);
+    });
+    this.#exited = new Promise((resolve) => {
+      child.once("close", (code, signal) => {
+        file.end();
+        this.#child = undefined;
+        resolve(signal ?? code ?? -1);
+        for (const check of this.#watchers) check();
+      });
+      child.once("error", () => resolve(-1));
+    });
+  }
+
+  /** @returns the exit code, or the signal that ended it */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | NodeJS.Signals> {
+    this.#child?.kill(signal);
+    return this.#exited;
+  }
+
+  /** Resolves with the first line, past or to come, that matches. Rejects when `signal` aborts. */
+  logged(pattern: RegExp, signal: AbortSignal): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        const found = this.lines.find((line) => pattern.test(line));
+        if (found === undefined) return;
+        this.#watchers.delete(check);
+        resolve(found);
+      };
+      this.#watchers.add(check);
+      signal.addEventListener("abort", () => {
+        this.#watchers.delete(check);
+        reject(signal.reason);
+      });
+      check();
+    });
+  }
+
+  #line(line: string, file: WriteStream): void {
+    this.lines.push(line);
+    if (this.lines.length > maxLines) this.lines.shift();
+    file.write(`${line}\n`);
+    this.#onLine?.(line);
+    for (const check of this.#watchers) check();
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * A whole link on one machine: an emulated module pair, two nodes in processes of their own, a KM for
+ * each, a broker, and certificates made for the occasion. The demo shows it, the end-to-end tests
+ * break it.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Clock, systemClock } from "../../src/port/clock.ts";
+import { Broker } from "../emulator/broker.ts";
+import {
+  type Authority,
+  createAuthority,
+  writeAuthority,
+  writeIdentity,
+} from "../emulator/certificates.ts";
+import { KeyManager } from "../emulator/km/index.ts";
+import { EmulatedPair } from "../emulator/pair.ts";
+import type { BlockSource } from "../emulator/source/source.ts";
+import { ManagerView } from "./manager-view.ts";
+import { NodeProcess } from "./node-process.ts";
+
+export type EndName = "alice" | "bob";
+export const endNames: readonly EndName[] = ["alice", "bob"];
+
+export interface RigOptions {
+  readonly source: BlockSource;
+  readonly baud?: number;
+  readonly blockIntervalMs?: number;
+  /** Cut blocks into QKD-keys of this length. */
+  readonly keyBits?: number;
+  readonly logLevel?: "debug" | "info";
+  readonly onLog?: (end: EndName, line: string) => void;
+  /** Issues this end's KM certificate, instead of the rig's own authority. */
+  readonly kmAuthority?: Partial<Record<EndName, Authority>>;
+  /** Where the nodes publish, instead of the rig's own broker. */
+  readonly broker?: { readonly url: string; readonly protocol: 4 | 5 };
+  readonly clock?: Clock;
+}
+
+export interface RigEnd {
+  readonly name: EndName;
+  readonly nodeId: string;
+  readonly node: NodeProcess;
+  readonly km: KeyManager;
+}
+
+export class Rig {
+  /** Everything that the run writes is in here; gone after `close`. */
+  readonly folder: string;
+  readonly broker: Broker;
+  readonly view: ManagerView;
+  readonly pair: EmulatedPair;
+  readonly alice: RigEnd;
+  readonly bob: RigEnd;
+  #closed: Promise<void> | undefined;
+
+  private constructor(
+    folder: string,
+    parts: Omit<Rig, "folder" | "ends" | "close" | "compare" | "settled" | "holds" | "until">,
+  ) {
+    this.folder = folder;
+    this.broker = parts.broker;
+    this.view = parts.view;
+    this.pair = parts.pair;
+    this.alice = parts.alice;
+    this.bob = parts.bob;
+  }
+
+  get ends(): readonly RigEnd[] {
+    return [this.alice, this.bob];
+  }
+
+  /** Starts everything; the nodes are on their way up when it returns. */
+  static async start(options: RigOptions): Promise<Rig> {
+    const { source, baud = 115_200, blockIntervalMs = 1, clock = systemClock } = options;
+    const folder = mkdtempSync(join(tmpdir(), "qkd-rig-"));
+    const broker = new Broker();
+    const view = new ManagerView(broker);
+    await broker.listen();
+    const authority = await createAuthority("qkd rig CA");
+    const end = (name: EndName) => createEnd(name, folder, authority, broker, options);
+    const [alice, bob] = await Promise.all([end("alice"), end("bob")]);
+    const pair = new EmulatedPair({ folder, baud, source, blockIntervalMs, clock });
+    const rig = new Rig(folder, { broker, view, pair, alice, bob });
+    for (const { node } of rig.ends) node.start();
+    return rig;
+  }
+
+  /**
+   * Compares what the two KMs hold, without a key leaving either.
+   * @returns `common`: IDs with the same key at both; `different`: IDs with other keys;
+   *   `oneSided`: IDs that only one has
+   */
+  compare(): { common: number; different: number; oneSided: number } {
+    const secret = randomBytes(32);
+    const alice = this.alice.km.store.digest(secret);
+    const bob = this.bob.km.store.digest(secret);
+    let common = 0;
+    let different = 0;
+    let oneSided = 0;
+    for (const [id, digest] of alice) {
+      const other = bob.get(id);
+      if (other === undefined) oneSided++;
+      else if (other === digest) common++;
+      else different++;
+    }
+    for (const id of bob.keys()) if (!alice.has(id)) oneSided++;
+    return { common, different, oneSided };
+  }
+
+  /** Every block that was distilled is released, or withheld by the quality gate. */
+  settled(): boolean {
+    if (!this.pair.exhausted) return false;
+    return this.ends.every(({ name, nodeId }) => {
+      const withheld = new Set<unknown>();
+      for (const event of this.view.node(nodeId).events.values()) {
+        if (event.type === "key_withheld") withheld.add(event.facts.block);
+      }
+      const history = [...this.pair[name].module.history.values()];
+      return history.every((block) => block.released || withheld.has(block.name));
+    });
+  }
+
+  /** Both KMs hold at least that many keys. */
+  holds(keys: number): boolean {
+    return this.ends.every(({ km }) => km.store.size >= keys);
+  }
+
+  /**
+   * Resolves once `condition` holds; looks whenever something happened.
+   * @throws the signal's reason when it aborts before
+   */
+  until(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // Conditions span processes and both sides of the line: there is no one event to wait for.
+      const timer = setInterval(() => condition() && settle(resolve), 20);
+      const abort = () => settle(() => reject(signal.reason));
+      const settle = (done: () => void) => {
+        clearInterval(timer);
+        signal.removeEventListener("abort", abort);
+        done();
+      };
+      signal.addEventListener("abort", abort);
+      if (signal.aborted) abort();
+      else if (condition()) settle(resolve);
+    });
+  }
+
+  /** Stops everything in order and removes the folder. Any number of times. */
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      await Promise.all(this.ends.map(({ node }) => node.stop()));
+      this.pair.close();
+      await Promise.all(this.ends.map(({ km }) => km.close()));
+      await this.broker.close();
+      rmSync(this.folder, { recursive: true, force: true });
+    })();
+    return this.#closed;
+  }
+}
+
+async function createEnd(
+  name: EndName,
+  folder: string,
+  authority: Authority,
+  broker: Broker,
+  options: RigOptions,
+): Promise<RigEnd> {
+  const nodeId = `node-${name}`;
+  const kmName = `km-${name}`;
+  const kmIssuer = options.kmAuthority?.[name] ?? authority;
+  const kmIdentity = await kmIssuer.issue({ commonName: kmName, dns: [kmName], usage: "server" });
+  const nodeIdentity = await authority.issue({
+    commonName: nodeId,
+    dns: [nodeId],
+    usage: "client",
+  });
+  const km = new KeyManager({ security: { ...kmIdentity, ca: authority.cert } });
+  const port = await km.listen();
+
+  const certificates = join(folder, nodeId);
+  const files = await writeIdentity(certificates, "node", nodeIdentity);
+  const ca = await writeAuthority(certificates, "ca", authority);
+  const { url, protocol } = options.broker ?? {
+    url: `mqtt://127.0.0.1:${broker.port}`,
+    protocol: 4,
+  };
+  const config = join(folder, `${nodeId}.toml`);
+  // JSON's strings and numbers are TOML's too.
+  const q = JSON.stringify;
+  writeFileSync(
+    config,
+    `[node]
+id = ${q(nodeId)}
+state_dir = ${q(join(folder, nodeId, "state"))}
+
+[log]
+level = ${q(options.logLevel ?? "info")}
+
+[manager]
+url = ${q(url)}
+protocol = ${protocol}
+telemetry_interval_s = 0.5
+
+[km.local]
+host = "127.0.0.1"
+port = ${port}
+server_name = ${q(kmName)}
+ca = ${q(ca)}
+cert = ${q(files.cert)}
+key = ${q(files.key)}
+
+[[module]]
+name = ${q(name)}
+km = "local"
+${options.keyBits === undefined ? "" : `key_bits = ${options.keyBits}\n`}
+[module.driver]
+kind = "qmlp"
+path = ${q(join(folder, `${name}.tty`))}
+baud = ${options.baud === undefined || options.baud === 0 ? 115_200 : options.baud}
+`,
+    { mode: 0o600 },
+  );
+  const log = join(folder, `${nodeId}.log.txt`);
+  const node = new NodeProcess(config, log, (line) => options.onLog?.(name, line));
+  return { name, nodeId, node, km };
+}
