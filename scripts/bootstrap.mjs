@@ -123,7 +123,9 @@ function takeLock() {
       return;
     }
     if (Date.now() > deadline) {
-      throw new BootstrapError(`another bootstrap does not end; if none is running, remove ${lock}`);
+      throw new BootstrapError(
+        `another bootstrap does not end; if none is running, remove ${lock}`,
+      );
     }
     if (waits === 0) say("waiting for another bootstrap to finish");
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);

@@ -16,3 +16,23 @@ export interface BlockSource {
   /** The next block; undefined when there are no more. */
   next(): DistilledBlock | undefined;
 }
+
+/** One source after the other. */
+export function chain(name: string, sources: readonly BlockSource[]): BlockSource {
+  const totals = sources.map((source) => source.total);
+  const total = totals.includes(undefined)
+    ? undefined
+    : totals.reduce<number>((sum, part) => sum + (part ?? 0), 0);
+  let at = 0;
+  return {
+    name,
+    total,
+    next() {
+      for (; at < sources.length; at++) {
+        const block = sources[at]?.next();
+        if (block !== undefined) return block;
+      }
+      return undefined;
+    },
+  };
+}
