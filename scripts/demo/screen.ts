@@ -69,7 +69,7 @@ export function picture(rig: Rig, state: ScreenState, paint: Paint): string[] {
       { text: qber === undefined ? "–" : `${(qber * 100).toFixed(2)} %`, paint: plain },
       { text: sparkline(qbers), paint: plain },
       { text: rate(state.rates[i] as number), paint: plain },
-      { text: `${module.heldBlocks} blocks`, paint: plain },
+      { text: `${module.heldBits} bit held`, paint: plain },
       { text: `${counters.supplied} / ${counters.confirmed}`, paint: plain },
       {
         text: `${counters.withheld} / ${counters.empty_blocks}`,
@@ -107,6 +107,7 @@ export function picture(rig: Rig, state: ScreenState, paint: Paint): string[] {
     .map((name) => ({ name, reason: rig.view.node(rig[name].nodeId).reason }))
     .filter(({ reason }) => reason !== "")
     .map(({ name, reason }) => ` ${paint.bad(`${name}: ${reason}`.slice(0, 78))}`);
+  if (troubles.length === 0) troubles.push(` ${paint.dim("no alarms")}`);
   return [
     ` ${paint.bold("qkd-node")}  ${state.source}`.slice(0, 80 + paint.bold("").length),
     ` ${paint.dim(`${state.seconds.toFixed(0)} s · Ctrl-C stops`)}`,

@@ -77,7 +77,9 @@ function accepted(socket: Socket, clock: Clock, resolve: () => void): void {
   const timer = clock.after(refusalWait, resolve);
   socket.once("session", () => {
     timer.cancel();
-    resolve();
+    // This event comes from within a read of OpenSSL: what is written before it returns stays in
+    // its buffer until the next write, which a single key would wait for in vain.
+    setImmediate(resolve);
   });
 }
 

@@ -1,0 +1,231 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { systemClock } from "../../src/port/clock.ts";
+import { createAuthority } from "../emulator/certificates.ts";
+import { seedSource } from "../emulator/source/seed.ts";
+import type { BlockSource } from "../emulator/source/source.ts";
+import { endNames, Rig, type RigOptions } from "../rig/rig.ts";
+
+/** A deadline for what should take a second or two on any machine. */
+const deadline = () => AbortSignal.timeout(60_000);
+
+function stream(blocks: number, blockBits = 4_096): BlockSource {
+  return seedSource({ seed: 42, blocks, blockBits, clock: systemClock });
+}
+
+async function withRig(options: RigOptions, body: (rig: Rig) => Promise<void>): Promise<void> {
+  const rig = await Rig.start({ baud: 0, ...options });
+  try {
+    await body(rig);
+  } finally {
+    await rig.close();
+  }
+}
+
+/** Every key exactly once at each KM, under one ID, the same at both; everything released. */
+function assertWhole(t: ExecutionContext, rig: Rig, keys: number): void {
+  t.deepEqual(rig.compare(), { common: keys, different: 0, oneSided: 0 });
+  const secret = Buffer.alloc(32, 1);
+  for (const { km, name } of rig.ends) {
+    t.is(km.store.size, keys);
+    t.is(km.store.summary().conflicts, 0);
+    const contents = new Set(km.store.digest(secret).values());
+    t.is(contents.size, keys, "one key under two IDs");
+    t.is(rig.pair[name].module.heldBlocks, 0);
+  }
+}
+
+test.serial("a node that is killed again and again supplies every key exactly once", async (t) => {
+  const blocks = 120;
+  await withRig({ source: stream(blocks), blockIntervalMs: 30 }, async (rig) => {
+    for (const keys of [10, 30, 60]) {
+      await rig.until(() => rig.holds(keys), deadline());
+      t.is(await rig.alice.node.stop("SIGKILL"), "SIGKILL");
+      rig.alice.node.start();
+    }
+    await rig.until(() => rig.settled(), deadline());
+    assertWhole(t, rig, blocks);
+    t.is(rig.view.node("node-alice").boots.size >= 1, true);
+  });
+});
+
+test.serial("sliced blocks survive a kill in the middle of a block", async (t) => {
+  await withRig({ source: stream(40, 8_192), keyBits: 256, blockIntervalMs: 20 }, async (rig) => {
+    await rig.until(() => rig.holds(200), deadline());
+    await rig.bob.node.stop("SIGKILL");
+    rig.bob.node.start();
+    await rig.until(() => rig.settled(), deadline());
+    assertWhole(t, rig, (40 * 8_192) / 256);
+  });
+});
+
+test.serial("a KM that is away for a while gets every key when it is back", async (t) => {
+  await withRig({ source: stream(60), blockIntervalMs: 20 }, async (rig) => {
+    await rig.until(() => rig.holds(10), deadline());
+    await rig.alice.km.stop();
+    await rig.until(() => rig.view.node("node-alice").km === "DOWN", deadline());
+    t.regex(rig.view.node("node-alice").reason, /KM: /);
+    await rig.until(() => rig.pair.exhausted, deadline());
+    t.true(rig.pair.alice.module.heldBlocks > 0, "the module keeps what the KM does not have");
+    await rig.alice.km.listen();
+    await rig.until(() => rig.settled(), deadline());
+    assertWhole(t, rig, 60);
+    await rig.until(() => rig.view.node("node-alice").km === "UP", deadline());
+  });
+});
+
+test.serial("keys flow on while the broker is away, and the manager catches up", async (t) => {
+  await withRig({ source: stream(60), blockIntervalMs: 20 }, async (rig) => {
+    await rig.until(() => rig.holds(10), deadline());
+    const { broker } = rig;
+    await broker.close();
+    await rig.until(() => rig.settled(), deadline());
+    assertWhole(t, rig, 60);
+    await broker.listen();
+    await rig.until(() => rig.view.counters("node-alice").confirmed === 60, deadline());
+    t.is(rig.view.node("node-alice").status, "online");
+  });
+});
+
+test.serial("a module that is unplugged and plugged in again loses no key", async (t) => {
+  await withRig({ source: stream(80), blockIntervalMs: 20 }, async (rig) => {
+    for (const keys of [10, 30]) {
+      await rig.until(() => rig.holds(keys), deadline());
+      rig.pair.bob.port.unplug();
+      await rig.until(() => rig.view.node("node-bob").link === "OFF", deadline());
+      rig.pair.bob.port.plug();
+    }
+    await rig.until(() => rig.settled(), deadline());
+    assertWhole(t, rig, 80);
+    await rig.until(() => rig.view.node("node-bob").link === "ACTIVE", deadline());
+  });
+});
+
+test.serial(
+  "a KM with a certificate from another CA gets no key, and the node says so",
+  async (t) => {
+    const stranger = await createAuthority("another CA");
+    await withRig({ source: stream(5), kmAuthority: { alice: stranger } }, async (rig) => {
+      await rig.alice.node.logged(/certificate is from another CA/, deadline());
+      await rig.until(() => /another CA/.test(rig.view.node("node-alice").reason), deadline());
+      await rig.until(() => rig.bob.km.store.size === 5, deadline());
+      t.is(rig.alice.km.store.size, 0);
+      t.is(rig.view.node("node-alice").km, "DOWN");
+      t.is(rig.pair.alice.module.heldBlocks, 5, "the module still has every key");
+    });
+  },
+);
+
+test.serial(
+  "blocks above the QBER limit are withheld at both ends and stay in the module",
+  async (t) => {
+    const source = stream(10);
+    const noisy: BlockSource = {
+      ...source,
+      next() {
+        const block = source.next();
+        if (block === undefined || block.facts.ref.number % 3 !== 0) return block;
+        return { ...block, facts: { ...block.facts, qber: 0.2 } };
+      },
+    };
+    await withRig({ source: noisy }, async (rig) => {
+      await rig.until(() => rig.settled(), deadline());
+      t.deepEqual(rig.compare(), { common: 6, different: 0, oneSided: 0 });
+      for (const name of endNames) {
+        const history = [...rig.pair[name].module.history.values()];
+        const kept = history.filter((block) => !block.released).map((b) => b.facts.ref.number);
+        t.deepEqual(kept, [0, 3, 6, 9]);
+      }
+    });
+  },
+);
+
+test.serial("SIGTERM stops a node in order, within five seconds, and loses nothing", async (t) => {
+  await withRig({ source: stream(60), blockIntervalMs: 20 }, async (rig) => {
+    await rig.until(() => rig.holds(10), deadline());
+    const begun = performance.now();
+    t.is(await rig.alice.node.stop("SIGTERM"), 0);
+    t.true(performance.now() - begun < 5_000);
+    t.is(rig.view.node("node-alice").status, "offline");
+    rig.alice.node.start();
+    await rig.until(() => rig.settled(), deadline());
+    assertWhole(t, rig, 60);
+    for (const { km } of rig.ends)
+      t.is(km.store.summary().repeats, 0, "an orderly stop repeats none");
+  });
+});
+
+/** Ways in which a stretch of a key could be written down. */
+function writings(bytes: Uint8Array): Buffer[] {
+  const found: Buffer[] = [];
+  // Base64 of a stretch that begins at a multiple of 3 is part of the base64 of the whole.
+  for (const at of [0, 48, 99]) {
+    const part = Buffer.from(bytes.subarray(at, at + 24));
+    const decimal = [...part].join(",");
+    found.push(part);
+    for (const text of [
+      part.toString("hex"),
+      part.toString("hex").toUpperCase(),
+      part.toString("base64"),
+      part.toString("base64url"),
+      decimal,
+      decimal.replaceAll(",", ", "),
+    ]) {
+      found.push(Buffer.from(text));
+    }
+  }
+  return found;
+}
+
+function allFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+test.serial(
+  "no key is in any log, file or message of a run, at the loudest log level",
+  async (t) => {
+    const source = stream(60);
+    await withRig({ source, logLevel: "debug", blockIntervalMs: 20 }, async (rig) => {
+      await rig.until(() => rig.holds(20), deadline());
+      await rig.alice.km.stop();
+      rig.pair.bob.port.unplug();
+      await rig.bob.node.stop("SIGKILL");
+      rig.bob.node.start();
+      rig.pair.bob.port.plug();
+      await rig.alice.km.listen();
+      await rig.until(() => rig.settled(), deadline());
+      await Promise.all(rig.ends.map(({ node }) => node.stop()));
+
+      const needles = rig.ends.flatMap(({ km }) =>
+        km.store.ids().flatMap((id) => writings(km.store.bytes(id) as Uint8Array)),
+      );
+      t.is(needles.length, 2 * 60 * 21);
+      const files = allFiles(rig.folder);
+      t.true(files.some((file) => file.endsWith("node-alice.log.txt")));
+      t.true(files.some((file) => file.endsWith("ledger-alice")));
+      const places = [
+        ...files.map((file) => ({ name: file, bytes: readFileSync(file) })),
+        ...rig.broker.messages.map(({ topic, payload }) => ({ name: topic, bytes: payload })),
+      ];
+      for (const { name, bytes } of places) {
+        const hit = needles.some((needle) => bytes.includes(needle));
+        t.false(hit, `a key is in ${name}`);
+      }
+      // The search itself must be able to find: a file with one key in it is a hit.
+      const planted = Buffer.concat([Buffer.from("x"), needles[3] as Buffer, Buffer.from("y")]);
+      t.true(needles.some((needle) => planted.includes(needle)));
+    });
+  },
+);
+
+test.serial("the run leaves nothing behind", async (t) => {
+  let folder = "";
+  await withRig({ source: stream(1) }, async (rig) => {
+    folder = rig.folder;
+    await rig.until(() => rig.settled(), deadline());
+  });
+  t.false(existsSync(folder));
+});
