@@ -236,15 +236,17 @@ export class QmlpSession implements ModuleSession {
 
   /**
    * A CREDIT frame is worth sending when the module has used half of what it was given: one a block
-   * would double the frames on the line for small blocks.
+   * would double the frames on the line for small blocks. It is due at once when the longest block
+   * would not fit any more: half of the credit may be too little for it for ever.
    */
   #creditDue(): boolean {
     const { receivedBlocks, receivedBytes } = this.#assembly;
-    const low = (granted: number, announced: number, used: number) =>
-      granted > announced && announced - used <= (granted - used) / 2;
+    const low = (granted: number, announced: number, used: number, least: number) =>
+      granted > announced && (announced - used < least || announced - used <= (granted - used) / 2);
+    const { maxBlock } = this.#parts.welcome;
     return (
-      low(this.#granted.blocks, this.#announced.blocks, receivedBlocks) ||
-      low(this.#granted.bytes, this.#announced.bytes, receivedBytes)
+      low(this.#granted.blocks, this.#announced.blocks, receivedBlocks, 1) ||
+      low(this.#granted.bytes, this.#announced.bytes, receivedBytes, maxBlock)
     );
   }
 

@@ -7,17 +7,15 @@
  *
  * It does no I/O: a module session, a KM link and a ledger are handed to it, and taken away.
  */
-import { reasons, suppliesOnHashMismatch, type Verdict } from "../kq1/names.ts";
-import type { Clock, Timer } from "../port/clock.ts";
-import { Fault } from "../port/errors.ts";
+import type { Clock } from "../port/clock.ts";
 import { type BlockFacts, type BlockRef, blockName, type KeyBlock, QkdKey } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
 import type { ModuleSession } from "../port/module.ts";
 import { type CustodyCounters, newCounters } from "./counters.ts";
 import { KeyIds } from "./key-id.ts";
 import type { KmLink, KmSink, Ledger } from "./ports.ts";
-import { Queue } from "./queue.ts";
 import { slices } from "./slices.ts";
+import { Supplies } from "./supplies.ts";
 
 export interface CustodyOptions {
   /** A block with a higher QBER is withheld; 0 to 0.5. */
@@ -52,12 +50,6 @@ interface Held {
   quarantined: boolean;
 }
 
-interface Waiting {
-  readonly key: QkdKey;
-  readonly held: Held;
-  supplies: number;
-}
-
 export class Custody implements KmSink {
   readonly #options: CustodyOptions;
   readonly #parts: CustodyParts;
@@ -65,19 +57,11 @@ export class Custody implements KmSink {
 
   #session: ModuleSession | undefined;
   #ids: KeyIds | undefined;
-  #km: KmLink | undefined;
   #stopping = false;
-  #idle: (() => void) | undefined;
+  readonly #supplies: Supplies<Held>;
 
   readonly #held = new Map<string, Held>();
   #heldBytes = 0;
-  /** Keys to be supplied, oldest first. */
-  readonly #queue = new Queue<Waiting>();
-  /** Keys that the KM was given and has not answered for, in the order of supply. */
-  readonly #inFlight = new Map<string, Waiting>();
-
-  #pause: Timer | undefined;
-  #waits: Iterator<number> | undefined;
 
   /** Blocks that are in other hands, until the module confirms. */
   readonly #releasing = new Set<string>();
@@ -86,13 +70,23 @@ export class Custody implements KmSink {
   constructor(options: CustodyOptions, parts: CustodyParts) {
     this.#options = options;
     this.#parts = parts;
+    const { clock, log, backoff, ledger } = parts;
+    this.#supplies = new Supplies<Held>({
+      clock,
+      log,
+      backoff,
+      counters: this.#counters,
+      allowed: () => ledger.failure === undefined,
+      delivered: (key, held) => this.#delivered(key, held),
+      refused: (key, held, reason) => this.#quarantine(key, held, reason),
+    });
   }
 
   counters(): CustodyCounters {
     return {
       ...this.#counters,
       refused: { ...this.#counters.refused },
-      in_flight: this.#inFlight.size,
+      in_flight: this.#supplies.inFlight,
       held_blocks: this.#held.size,
     };
   }
@@ -124,17 +118,12 @@ export class Custody implements KmSink {
   }
 
   kmUp(km: KmLink): void {
-    this.#km = km;
-    this.#resume();
+    this.#supplies.kmUp(km);
   }
 
-  /** The link is gone: what was not answered is supplied again, under the same IDs, in order. */
+  /** What the KM did not answer for is supplied again, under the same IDs, in order. */
   kmDown(): void {
-    this.#km = undefined;
-    this.#resume();
-    this.#queue.giveBack([...this.#inFlight.values()]);
-    this.#inFlight.clear();
-    this.#settled();
+    this.#supplies.kmDown();
   }
 
   /** A block arrived. It belongs to custody from here on. */
@@ -178,50 +167,24 @@ export class Custody implements KmSink {
   }
 
   answered(keyId: string, response: string): void {
-    const waiting = this.#inFlight.get(keyId);
-    if (waiting === undefined) return;
-    this.#inFlight.delete(keyId);
-    const verdict: Verdict = reasons[response] ?? "refused";
-    if (verdict !== "delivered") {
-      this.#counters.refused[response] = (this.#counters.refused[response] ?? 0) + 1;
-    }
-    if (verdict === "delivered") {
-      this.#waits = undefined;
-      this.#delivered(waiting);
-    } else if (verdict === "later") {
-      this.#queue.giveBack([waiting]);
-      this.#backOff(response);
-    } else if (verdict === "again" && waiting.supplies < suppliesOnHashMismatch) {
-      this.#queue.giveBack([waiting]);
-    } else {
-      this.#quarantine(waiting, response);
-    }
-    this.#pump();
-    this.#settled();
+    this.#supplies.answered(keyId, response);
   }
 
   /**
    * Stops supplying; resolves when the KM has answered for every key it was given, or lost its link.
-   * What is left is wiped: the module has it.
+   * What is left stays with the module.
    */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
     this.#stopping = true;
-    this.#pause?.cancel();
-    if (this.#inFlight.size === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#idle = resolve;
-    });
+    return this.#supplies.stop();
   }
 
   /** Wipes all key in memory; the last call. */
   wipe(): void {
     this.#stopping = true;
-    for (const waiting of this.#inFlight.values()) waiting.key.wipe();
-    for (const waiting of this.#queue.clear()) waiting.key.wipe();
-    this.#inFlight.clear();
+    this.#supplies.wipe();
     this.#held.clear();
     this.#heldBytes = 0;
-    this.#settled();
   }
 
   #accept(
@@ -235,22 +198,20 @@ export class Custody implements KmSink {
       unanswered: 0,
       quarantined: (quarantined?.size ?? 0) > 0,
     };
+    const keys: QkdKey[] = [];
     for (const key of this.#keys(block)) {
-      if (delivered?.has(key.id) || quarantined?.has(key.id)) {
-        key.wipe();
-        continue;
-      }
-      held.unanswered++;
-      this.#queue.push({ key, held, supplies: 0 });
+      if (delivered?.has(key.id) || quarantined?.has(key.id)) key.wipe();
+      else keys.push(key);
     }
-    if (held.unanswered === 0) {
+    held.unanswered = keys.length;
+    if (keys.length === 0) {
       this.#grantBack(held.bytes);
       this.#answeredWhole(held);
       return;
     }
     this.#held.set(blockName(block.ref), held);
     this.#heldBytes += held.bytes;
-    this.#pump();
+    this.#supplies.push(keys, held);
   }
 
   /** Cuts a block; the keys share its memory. */
@@ -297,37 +258,8 @@ export class Custody implements KmSink {
     if (!this.#stopping) this.#session?.grant(1, bytes);
   }
 
-  #pump(): void {
-    const km = this.#km;
-    if (km === undefined || this.#stopping || this.#pause !== undefined) return;
-    if (this.#parts.ledger.failure !== undefined) return;
-    while (km.room > 0) {
-      const waiting = this.#queue.shift();
-      if (waiting === undefined) return;
-      this.#supply(km, waiting);
-    }
-  }
-
-  #supply(km: KmLink, waiting: Waiting): void {
-    this.#inFlight.set(waiting.key.id, waiting);
-    try {
-      km.supply(waiting.key);
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      this.#inFlight.delete(waiting.key.id);
-      this.#quarantine(waiting, "key_length_unsupported");
-      return;
-    }
-    if (waiting.supplies === 0) this.#counters.supplied++;
-    else this.#counters.repeats++;
-    waiting.supplies++;
-  }
-
-  #delivered(waiting: Waiting): void {
-    const { key, held } = waiting;
+  #delivered(key: QkdKey, held: Held): void {
     key.wipe();
-    this.#counters.confirmed++;
-    this.#counters.bits += key.bits;
     held.unanswered--;
     // One entry says it all once the block is whole.
     if (held.unanswered > 0 || held.quarantined) {
@@ -336,8 +268,7 @@ export class Custody implements KmSink {
     this.#leave(held);
   }
 
-  #quarantine(waiting: Waiting, reason: string): void {
-    const { key, held } = waiting;
+  #quarantine(key: QkdKey, held: Held, reason: string): void {
     key.wipe();
     held.quarantined = true;
     held.unanswered--;
@@ -376,24 +307,6 @@ export class Custody implements KmSink {
       });
     }
     this.#releaseBatch.push(...refs);
-  }
-
-  #backOff(response: string): void {
-    if (this.#pause !== undefined) return;
-    this.#waits ??= this.#parts.backoff();
-    const ms = this.#waits.next().value ?? 0;
-    this.#parts.log.warn("KM asks to wait", { response, ms: Math.round(ms) });
-    this.#pause = this.#parts.clock.after(ms, () => this.#resume());
-  }
-
-  #resume(): void {
-    this.#pause?.cancel();
-    this.#pause = undefined;
-    this.#pump();
-  }
-
-  #settled(): void {
-    if (this.#inFlight.size === 0) this.#idle?.();
   }
 }
 

@@ -1,0 +1,38 @@
+/** Tests that need a program which is not part of the project. */
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+
+/** Debian puts daemons where a user's PATH does not reach. */
+const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+
+/** Where a program is; undefined if it is not installed. */
+export function find(program: string): string | undefined {
+  return folders
+    .map((folder) => join(folder, program))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+type Body = (t: ExecutionContext, path: string) => Promise<void> | void;
+
+/**
+ * Registers a test that runs a program. Without it the test fails in CI, which installs it, and is
+ * skipped, visibly and counted, elsewhere.
+ */
+export function testWith(program: string, title: string, body: Body): void {
+  const path = find(program);
+  if (path !== undefined) {
+    test.serial(title, (t) => body(t, path));
+  } else if (process.env.CI === "true") {
+    test.serial(title, (t) => t.fail(`${program} is not installed; .ci/run should have done that`));
+  } else {
+    test.skip(`${title} (skipped, because ${program} is not installed)`, () => {});
+  }
+}
