@@ -1,0 +1,57 @@
+/** Time that a test moves: days in milliseconds, and no test that depends on the machine's speed. */
+import type { Clock, Timer } from "../src/port/clock.ts";
+
+interface Pending {
+  readonly at: number;
+  readonly order: number;
+  readonly fn: () => void;
+}
+
+export class ManualClock implements Clock {
+  #now = 0;
+  #order = 0;
+  readonly #pending = new Set<Pending>();
+  /** Wall clock minus monotonic clock, ms; a test may let it jump. */
+  offset = Date.parse("2026-01-31T12:00:00Z");
+
+  now(): number {
+    return this.#now;
+  }
+
+  wall(): number {
+    return this.#now + this.offset;
+  }
+
+  after(ms: number, fn: () => void): Timer {
+    const entry = { at: this.#now + ms, order: this.#order++, fn };
+    this.#pending.add(entry);
+    return { cancel: () => this.#pending.delete(entry) };
+  }
+
+  /** Timers that wait. */
+  get timers(): number {
+    return this.#pending.size;
+  }
+
+  /** Moves time on, firing what falls due in order, with promises settled in between. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    await settle();
+    for (;;) {
+      const due = [...this.#pending]
+        .filter((entry) => entry.at <= end)
+        .sort((a, b) => a.at - b.at || a.order - b.order)[0];
+      if (due === undefined) break;
+      this.#pending.delete(due);
+      this.#now = Math.max(this.#now, due.at);
+      due.fn();
+      await settle();
+    }
+    this.#now = end;
+  }
+}
+
+/** Lets everything run that is ready to run. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,93 @@
+import { inspect } from "node:util";
+import test from "ava";
+import { mostKeyBits } from "../../src/config/schema.ts";
+import { KeyIds } from "../../src/custody/key-id.ts";
+import { longestKeyBits, slices } from "../../src/custody/slices.ts";
+import { Fault } from "../../src/port/errors.ts";
+import { KeyBlock, QkdKey } from "../../src/port/key.ts";
+
+const ref = { epoch: "00112233aabbccdd", number: 7 };
+const id = "84dec66a-1dda-8876-bf0f-2f4a0d1b3c5e";
+
+test("nothing that prints or serializes a key shows more than its name", (t) => {
+  const bytes = Buffer.from("a key that nobody may ever read!");
+  const key = new QkdKey(id, { ref, bits: 256 }, bytes, 256);
+  const block = new KeyBlock({ ref, bits: 256 }, Buffer.from(bytes));
+  for (const secret of [key, block]) {
+    const shown = [
+      String(secret),
+      `${secret}`,
+      JSON.stringify({ deep: [secret] }),
+      inspect({ deep: [secret] }, { depth: 9, showHidden: true }),
+      JSON.stringify(Object.entries(secret)),
+    ].join("\n");
+    t.false(shown.includes("nobody"));
+    t.false(shown.includes(bytes.toString("hex")));
+    t.false(shown.includes(bytes.toString("base64")));
+    t.false(shown.includes([...bytes].join(",")));
+    t.false(/\b97, 32, 107\b/.test(shown));
+  }
+  t.is(String(key), `[QkdKey ${id}]`);
+  t.is(JSON.stringify(block), '"[KeyBlock 00112233aabbccdd/7 256 bit]"');
+});
+
+test("a wiped key is zeros, and can't be used", (t) => {
+  const bytes = Buffer.alloc(32, 9);
+  const key = new QkdKey(id, { ref, bits: 256 }, bytes, 256);
+  t.is(key.expose(), bytes);
+  key.wipe();
+  key.wipe();
+  t.true(bytes.every((byte) => byte === 0));
+  t.throws(() => key.expose(), { instanceOf: Fault, message: "key was wiped" });
+});
+
+test("a key whose length does not match its bytes is refused", (t) => {
+  for (const bits of [-8, 7.5, 0, 257, Number.NaN]) {
+    t.throws(() => new QkdKey(id, { ref, bits }, Buffer.alloc(32), bits), { instanceOf: Fault });
+  }
+  t.notThrows(() => new QkdKey(id, { ref, bits: 250 }, Buffer.alloc(32), 250));
+});
+
+test("both ends of a link give a key the same ID, and each input changes it", (t) => {
+  const alice = new KeyIds("QKD-A", "QKD-B");
+  const bob = new KeyIds("QKD-B", "QKD-A");
+  t.is(alice.of(ref, 0, 256), bob.of(ref, 0, 256));
+  const others = [
+    new KeyIds("QKD-A", "QKD-C").of(ref, 0, 256),
+    // The names must not run into each other.
+    new KeyIds("QKD-", "AQKD-B").of(ref, 0, 256),
+    alice.of({ ...ref, epoch: "00112233aabbccde" }, 0, 256),
+    alice.of({ ...ref, number: 8 }, 0, 256),
+    alice.of({ ...ref, number: 7 + 2 ** 32 }, 0, 256),
+    alice.of(ref, 256, 256),
+    alice.of(ref, 0, 512),
+  ];
+  t.is(new Set([...others, alice.of(ref, 0, 256)]).size, others.length + 1);
+});
+
+test("a key ID is the UUID of version 8 that the document says", (t) => {
+  // python3 -c "import hashlib; d=hashlib.sha256(b'qkd-node key id v1\0QKD-A\0QKD-B\0' +
+  //   bytes.fromhex('00112233aabbccdd') + (7).to_bytes(8,'big') + (0).to_bytes(4,'big') +
+  //   (256).to_bytes(4,'big')).digest(); h=bytearray(d[:16]); h[6]=h[6]&15|0x80;
+  //   h[8]=h[8]&63|0x80; import uuid; print(uuid.UUID(bytes=bytes(h)))"
+  t.is(new KeyIds("QKD-B", "QKD-A").of(ref, 0, 256), "a8eb753e-6c1b-8a0d-9cd5-cf7cc1f11ef4");
+});
+
+test("blocks are cut into keys of the wanted length, and the rest is one shorter key", (t) => {
+  t.deepEqual(slices(600, 256), [
+    { offset: 0, length: 256 },
+    { offset: 256, length: 256 },
+    { offset: 512, length: 88 },
+  ]);
+  t.deepEqual(slices(11_530, undefined), [{ offset: 0, length: 11_530 }]);
+  t.deepEqual(slices(0, 256), []);
+  const long = slices(longestKeyBits + 1, undefined);
+  t.deepEqual(
+    long.map((slice) => slice.length),
+    [longestKeyBits, 1],
+  );
+});
+
+test("the configuration allows keys as long as custody cuts them", (t) => {
+  t.is(mostKeyBits, longestKeyBits);
+});

@@ -1,0 +1,192 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "ava";
+import { LedgerFile } from "../../src/custody/ledger-file.ts";
+import { recordLength } from "../../src/custody/ledger-record.ts";
+import type { LedgerEntry } from "../../src/custody/ports.ts";
+import { Fault } from "../../src/port/errors.ts";
+import { silentLog } from "../../src/port/log.ts";
+import { diskFiles, type FileSystem } from "../../src/state/files.ts";
+
+const keyId = "84dec66a-1dda-8876-bf0f-2f4a0d1b3c5e";
+const ref = (number: number) => ({ epoch: "00112233aabbccdd", number });
+
+async function withFolder(body: (path: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-ledger-"));
+  try {
+    await body(join(folder, "ledger"));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const open = (path: string, files: FileSystem = diskFiles) =>
+  LedgerFile.open(files, path, silentLog);
+
+function durable(ledger: LedgerFile): Promise<void> {
+  return new Promise((resolve) => ledger.whenDurable(resolve));
+}
+
+async function written(path: string, entries: readonly LedgerEntry[]): Promise<void> {
+  const ledger = await open(path);
+  for (const entry of entries) ledger.append(entry);
+  await ledger.close();
+}
+
+const story: readonly LedgerEntry[] = [
+  { kind: "complete", ref: ref(1) },
+  { kind: "delivered", ref: ref(2), keyId },
+  { kind: "quarantined", ref: ref(2), keyId: keyId.replace("84", "85"), reason: "unknown_module" },
+  { kind: "withheld", ref: ref(3) },
+  { kind: "damaged", ref: ref(4) },
+  { kind: "complete", ref: ref(2 ** 52) },
+  { kind: "released", ref: ref(1) },
+];
+
+function tell(ledger: LedgerFile) {
+  return [...ledger.blocks()].map((block) => ({
+    number: block.ref.number,
+    complete: block.complete,
+    withheld: block.withheld,
+    damaged: block.damaged,
+    delivered: [...block.delivered],
+    quarantined: [...block.quarantined].map((pair) => [...pair]),
+  }));
+}
+
+test("what was recorded is there after a restart, and what was released is gone", async (t) => {
+  await withFolder(async (path) => {
+    await written(path, story);
+    const ledger = await open(path);
+    t.is(ledger.get("00112233aabbccdd/1"), undefined);
+    t.deepEqual([...(ledger.get("00112233aabbccdd/2")?.delivered ?? [])], [keyId]);
+    const none = { complete: false, withheld: false, damaged: false };
+    const refused = [[keyId.replace("84", "85"), "unknown_module"]];
+    t.deepEqual(tell(ledger), [
+      { ...none, number: 2, delivered: [keyId], quarantined: refused },
+      { ...none, number: 3, withheld: true, delivered: [], quarantined: [] },
+      { ...none, number: 4, damaged: true, delivered: [], quarantined: [] },
+      { ...none, number: 2 ** 52, complete: true, delivered: [], quarantined: [] },
+    ]);
+    t.is(statSync(path).mode & 0o777, 0o600);
+    await ledger.close();
+  });
+});
+
+test("a tail that was torn anywhere is cut, and nothing before it is lost", async (t) => {
+  await withFolder(async (path) => {
+    await written(path, story);
+    const whole = readFileSync(path);
+    const lastAt = whole.length - recordLength;
+    await written(path, []);
+    for (let cut = lastAt; cut < whole.length; cut++) {
+      writeFileSync(path, whole.subarray(0, cut));
+      const ledger = await open(path);
+      t.true(ledger.get("00112233aabbccdd/1")?.complete, "the release was torn off");
+      ledger.append({ kind: "withheld", ref: ref(9) });
+      await ledger.close();
+      const again = await open(path);
+      t.true(again.get("00112233aabbccdd/9")?.withheld);
+      await again.close();
+    }
+  });
+});
+
+test("a damaged record before intact ones is not passed over", async (t) => {
+  await withFolder(async (path) => {
+    await written(path, story);
+    const bytes = readFileSync(path);
+    bytes[recordLength + 5] = (bytes[recordLength + 5] as number) ^ 1;
+    writeFileSync(path, bytes);
+    await t.throwsAsync(open(path), { instanceOf: Fault, message: /damaged record/ });
+  });
+});
+
+test("a file that is no ledger is not taken for an empty one", async (t) => {
+  await withFolder(async (path) => {
+    for (const content of ["", "null", "\0".repeat(640)]) {
+      writeFileSync(path, content);
+      await t.throwsAsync(open(path), { instanceOf: Fault, message: /not a ledger/ });
+    }
+  });
+});
+
+test("an entry counts only once the disk has it, and a group shares one sync", async (t) => {
+  await withFolder(async (path) => {
+    await written(path, []);
+    let syncs = 0;
+    const gate = Promise.withResolvers<void>();
+    const files: FileSystem = {
+      ...diskFiles,
+      async open(name, flags, mode) {
+        const file = await diskFiles.open(name, flags, mode);
+        const datasync = file.datasync.bind(file);
+        return Object.assign(file, {
+          async datasync() {
+            syncs++;
+            await gate.promise;
+            await datasync();
+          },
+        });
+      },
+    };
+    const ledger = await open(path, files);
+    let told = 0;
+    for (let i = 0; i < 100; i++) {
+      ledger.append({ kind: "complete", ref: ref(i) });
+      ledger.whenDurable(() => told++);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    t.is(told, 0);
+    gate.resolve();
+    await durable(ledger);
+    t.is(told, 100);
+    t.is(syncs, 1);
+    await ledger.close();
+  });
+});
+
+test("when the disk fails nothing is called durable any more", async (t) => {
+  await withFolder(async (path) => {
+    await written(path, []);
+    const files: FileSystem = {
+      ...diskFiles,
+      async open(name, flags, mode) {
+        const file = await diskFiles.open(name, flags, mode);
+        return Object.assign(file, {
+          datasync: () => Promise.reject(Object.assign(new Error("full"), { code: "ENOSPC" })),
+        });
+      },
+    };
+    const ledger = await open(path, files);
+    ledger.append({ kind: "complete", ref: ref(1) });
+    ledger.whenDurable(() => t.fail("told durable"));
+    await ledger.close();
+    t.true(ledger.failure instanceof Fault);
+    ledger.whenDurable(() => t.fail("told durable"));
+    t.pass();
+  });
+});
+
+test("compaction keeps what is alive and bounds the file", async (t) => {
+  await withFolder(async (path) => {
+    const ledger = await open(path);
+    ledger.append({ kind: "withheld", ref: ref(1_000_000) });
+    for (let round = 0; round < 20; round++) {
+      for (let i = 0; i < 1_000; i++) {
+        ledger.append({ kind: "complete", ref: ref(i) });
+        ledger.append({ kind: "released", ref: ref(i) });
+      }
+      await durable(ledger);
+    }
+    await ledger.close();
+    t.true(statSync(path).size < 8_192 * recordLength);
+    const again = await open(path);
+    t.deepEqual(
+      tell(again).map((block) => block.number),
+      [1_000_000],
+    );
+    await again.close();
+  });
+});
