@@ -17,6 +17,7 @@ import { silentLog } from "../../src/port/log.ts";
 import type { ModuleSession } from "../../src/port/module.ts";
 import { diskFiles } from "../../src/state/files.ts";
 import { ManualClock, settle } from "../clock.ts";
+import { random } from "../random.ts";
 
 const epoch = "00112233aabbccdd";
 
@@ -436,17 +437,6 @@ test("stopping waits for what the KM was given, and takes no more", async (t) =>
     t.is(km.asked.length, 2);
   });
 });
-
-/** Reproducible numbers from 0 to below 1 (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** What a real KM does: keeps what it said yes to over every connection. */
 async function story(t: ExecutionContext, seed: number): Promise<void> {
