@@ -74,7 +74,7 @@ export class EmulatedPort {
 
   /** Queues bytes; without a device they are lost, as on a cable that is not there. */
   send(bytes: Buffer): void {
-    if (this.#pty === undefined) return;
+    if (this.#pty === undefined || bytes.length === 0) return;
     this.#queue.push(bytes);
     this.#backlog += bytes.length;
     if (this.#timer !== undefined) return;
