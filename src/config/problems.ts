@@ -38,7 +38,7 @@ function distance(a: string, b: string): number {
 }
 
 function unknownKey(key: string, allowed: readonly string[]): string {
-  const close = allowed.find((word) => distance(key, word) <= Math.max(1, word.length / 4));
+  const close = allowed.find((word) => distance(key, word) <= Math.min(2, word.length / 2));
   const hint = close === undefined ? "" : `; did you mean ${close}?`;
   return `unknown key${hint} (allowed: ${allowed.join(", ")})`;
 }
@@ -54,7 +54,7 @@ function standardMessage(issue: v.BaseIssue<unknown>): string {
   };
   const expected = issue.expected ?? "something else";
   const received = issue.input === undefined ? "nothing" : kindOf(issue.input);
-  return `expected ${words[expected] ?? expected.replaceAll('"', "").replaceAll(" | ", " or ")}, got ${received}`;
+  return `expected ${words[expected] ?? expected.replace(/["()]/g, "").replaceAll(" | ", " or ")}, got ${received}`;
 }
 
 function kindOf(value: unknown): string {

@@ -1,0 +1,179 @@
+/** A custody with a real ledger on disk, between a module and a KM that do what a test says. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Custody, type CustodyEvent, type CustodyOptions } from "../../src/custody/custody.ts";
+import { LedgerFile } from "../../src/custody/ledger-file.ts";
+import type { KmLink } from "../../src/custody/ports.ts";
+import { backoff } from "../../src/lifecycle/retry.ts";
+import {
+  type BlockFacts,
+  type BlockRef,
+  blockName,
+  KeyBlock,
+  type QkdKey,
+} from "../../src/port/key.ts";
+import { silentLog } from "../../src/port/log.ts";
+import type { ModuleSession } from "../../src/port/module.ts";
+import { diskFiles } from "../../src/state/files.ts";
+import { ManualClock, settle } from "../clock.ts";
+
+export const epoch = "00112233aabbccdd";
+
+/** A module that keeps blocks until it is told to release them, as the port demands. */
+export class Module {
+  readonly blocks = new Map<string, { facts: BlockFacts; bytes: Buffer; offered: boolean }>();
+  readonly released: string[] = [];
+  credit = { blocks: 0, bytes: 0 };
+  granted = { blocks: 0, bytes: 0 };
+  #custody: Custody | undefined;
+
+  add(number: number, bits = 256, more: Partial<BlockFacts> = {}): void {
+    const facts = { ref: { epoch, number }, bits, qber: 0.03, ...more };
+    const bytes = Buffer.alloc(Math.ceil(bits / 8), number + 1);
+    this.blocks.set(blockName(facts.ref), { facts, bytes, offered: false });
+  }
+
+  connect(custody: Custody): void {
+    this.#custody = custody;
+    this.credit = { blocks: 0, bytes: 0 };
+    for (const block of this.blocks.values()) block.offered = false;
+    const session: Partial<ModuleSession> = {
+      identity: {
+        moduleId: "QKD-A",
+        matchingModuleId: "QKD-B",
+        role: "alice",
+        vendor: "",
+        model: "",
+        serial: "",
+        firmware: "",
+        maxBlockBytes: 65_536,
+      },
+      grant: (blocks, bytes) => {
+        this.credit.blocks += blocks;
+        this.credit.bytes += bytes;
+      },
+      release: (refs) => this.#release(refs),
+    };
+    custody.moduleUp(session as ModuleSession, "QKD-B");
+  }
+
+  disconnect(): void {
+    this.#custody?.moduleDown();
+    this.#custody = undefined;
+  }
+
+  /** Offers what credit allows. */
+  offer(): void {
+    for (const block of this.blocks.values()) {
+      if (block.offered || this.#custody === undefined) continue;
+      if (this.credit.blocks < 1 || this.credit.bytes < block.bytes.length) return;
+      this.credit.blocks--;
+      this.credit.bytes -= block.bytes.length;
+      block.offered = true;
+      this.#custody.block(new KeyBlock(block.facts, Buffer.from(block.bytes)));
+    }
+  }
+
+  #release(refs: readonly BlockRef[]): void {
+    for (const ref of refs) {
+      const name = blockName(ref);
+      if (this.blocks.delete(name)) this.released.push(name);
+    }
+    this.#custody?.released(refs);
+  }
+}
+
+/** A KM that answers when the test says so. */
+export class Km implements KmLink {
+  readonly asked: string[] = [];
+  readonly has = new Map<string, string>();
+  outstanding: { id: string; content: string }[] = [];
+  readonly #window: number;
+  readonly #custody: Custody;
+
+  constructor(custody: Custody, window = 256) {
+    this.#window = window;
+    this.#custody = custody;
+  }
+
+  get room(): number {
+    return this.#window - this.outstanding.length;
+  }
+
+  supply(key: QkdKey): void {
+    this.asked.push(key.id);
+    this.outstanding.push({ id: key.id, content: Buffer.from(key.expose()).toString("hex") });
+  }
+
+  answer(response = "success", at = 0): void {
+    const [key] = this.outstanding.splice(at, 1);
+    if (key === undefined) return;
+    if (response === "success") this.has.set(key.id, key.content);
+    this.#custody.answered(key.id, response);
+  }
+
+  answerAll(response = "success"): void {
+    for (let i = this.outstanding.length; i > 0; i--) this.answer(response);
+  }
+}
+
+export interface Bench {
+  readonly module: Module;
+  readonly clock: ManualClock;
+  readonly events: CustodyEvent[];
+  readonly path: string;
+  custody: Custody;
+  ledger: LedgerFile;
+  /** A new process on the same ledger. */
+  restart(): Promise<void>;
+}
+
+export async function withBench(
+  options: Partial<CustodyOptions>,
+  body: (bench: Bench) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-custody-"));
+  const path = join(folder, "ledger");
+  const clock = new ManualClock();
+  const events: CustodyEvent[] = [];
+  const make = async () => {
+    const ledger = await LedgerFile.open(diskFiles, path, silentLog);
+    const custody = new Custody(
+      { qberLimit: 0.11, keyBits: undefined, maxHeldBlocks: 64, maxHeldBytes: 65_536, ...options },
+      {
+        ledger,
+        clock,
+        log: silentLog,
+        backoff: () => backoff({ firstMs: 100, maxMs: 1_000, jitter: 0, random: () => 0 }),
+        onEvent: (event) => events.push(event),
+      },
+    );
+    return { ledger, custody };
+  };
+  const bench: Bench = {
+    module: new Module(),
+    clock,
+    events,
+    path,
+    ...(await make()),
+    async restart() {
+      bench.module.disconnect();
+      bench.custody.wipe();
+      await bench.ledger.close();
+      Object.assign(bench, await make());
+    },
+  };
+  try {
+    await body(bench);
+  } finally {
+    await bench.ledger.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Everything appended is on disk, and what follows from that has happened. */
+export async function durable(bench: Bench): Promise<void> {
+  await new Promise<void>((resolve) => bench.ledger.whenDurable(resolve));
+  await settle();
+}

@@ -1,0 +1,211 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import test from "ava";
+import { driverKinds } from "../../drivers/index.ts";
+import { loadConfig, parseConfig } from "../../src/config/load.ts";
+import { ConfigError } from "../../src/config/problems.ts";
+import {
+  kmSchema,
+  logSchema,
+  managerSchema,
+  moduleSchema,
+  nodeSchema,
+} from "../../src/config/schema.ts";
+
+const good = `
+[node]
+id = "node-a"
+state_dir = "/var/lib/qkd-node"
+
+[km.main]
+host = "km.example"
+port = 9443
+ca = "ca.crt"
+cert = "node.crt"
+key = "node.key"
+
+[[module]]
+name = "alice"
+km = "main"
+[module.driver]
+kind = "qmlp"
+path = "/dev/qkd-alice"
+`;
+
+function problems(text: string): readonly string[] {
+  try {
+    parseConfig(text, "node.toml", driverKinds);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+test("a small configuration is filled up with defaults, times in ms", (t) => {
+  const config = parseConfig(good, "/etc/qkd/node.toml", driverKinds);
+  const [module] = config.modules;
+  t.is(module?.qber_limit, 0.11);
+  t.is(module?.mode, "proactive");
+  t.is(module?.km.window, 256);
+  t.is(module?.km.answer_timeout_s, 10_000);
+  t.is(module?.km.ca, "/etc/qkd/ca.crt");
+  t.is(config.log.level, "info");
+  t.is(config.manager, undefined);
+});
+
+const mistakes: readonly { readonly change: [string, string]; readonly says: string }[] = [
+  {
+    change: ['id = "node-a"', 'id = "node/a"'],
+    says: "node.toml: node.id: expected 1 to 64 characters of A-Z a-z 0-9 . _ -",
+  },
+  {
+    change: ['id = "node-a"', "id = 7"],
+    says: "node.toml: node.id: expected a text, got a number",
+  },
+  { change: ['id = "node-a"\n', ""], says: "node.toml: node.id: missing" },
+  {
+    change: ["port = 9443", "port = 94430"],
+    says: "node.toml: km.main.port: expected a whole number from 1 to 65535",
+  },
+  {
+    change: ["port = 9443", "port = 9443\nwindwo = 3"],
+    says:
+      "node.toml: km.main.windwo: unknown key; did you mean window? (allowed: host, port, " +
+      "transport, server_name, ca, cert, key, window, answer_timeout_s, connect_timeout_s)",
+  },
+  {
+    change: ['ca = "ca.crt"\n', ""],
+    says: 'node.toml: km.main.ca: missing; transport "tls" needs ca, cert and key',
+  },
+  {
+    change: ['host = "km.example"', 'host = "km.example"\ntransport = "udp"'],
+    says: "node.toml: km.main.transport: expected tls or plain, got a text",
+  },
+  {
+    change: ['km = "main"', 'km = "other"'],
+    says: "node.toml: module[0].km: no such KM (there are: main)",
+  },
+  {
+    change: ['km = "main"', 'km = "main"\nkey_bits = 100'],
+    says: "node.toml: module[0].key_bits: expected a multiple of 8",
+  },
+  {
+    change: ['km = "main"', 'km = "main"\nqber_limit = 0.9'],
+    says: "node.toml: module[0].qber_limit: expected a number from 0 to 0.5",
+  },
+  {
+    change: ['kind = "qmlp"', 'kind = "qmpl"'],
+    says: "node.toml: module[0].driver.kind: no such driver (there are: qmlp)",
+  },
+  {
+    change: ['path = "/dev/qkd-alice"', 'path = "tty0"'],
+    says: "node.toml: module[0].driver.path: expected an absolute device path",
+  },
+  {
+    change: ['path = "/dev/qkd-alice"', 'path = "/dev/x"\nbuad = 9600'],
+    says:
+      "node.toml: module[0].driver.buad: unknown key; did you mean baud? " +
+      "(allowed: kind, path, baud, rtscts)",
+  },
+  { change: ["[km.main]", "[km main]"], says: "node.toml:6:5: not TOML:" },
+];
+
+for (const { change, says } of mistakes) {
+  test(`a mistake is told in one line: ${says.slice(11, 70)}`, (t) => {
+    const told = problems(good.replace(...change));
+    t.is(told.length, 1, told.join("\n"));
+    t.true(told[0]?.startsWith(says), told[0]);
+  });
+}
+
+test("all that is wrong is told at once", (t) => {
+  const told = problems(good.replace("9443", "0").replace("node-a", "").replace('"main"\n', "1\n"));
+  t.is(told.length, 3);
+});
+
+test("two modules of one name, and a manager whose certificate has no key, are refused", (t) => {
+  const twice = good + good.slice(good.indexOf("[[module]]"));
+  t.deepEqual(problems(twice), ["node.toml: module[1].name: another module has this name"]);
+  const manager = `${good}\n[manager]\nurl = "mqtts://broker"\ncert = "x"\npassword_file = "y"\n`;
+  t.deepEqual(problems(manager), [
+    "node.toml: manager: cert and key go together",
+    "node.toml: manager.password_file: needs username",
+  ]);
+});
+
+test("what a value says is never quoted: it may be a secret in the wrong place", (t) => {
+  const told = problems(good.replace("port = 9443", 'port = "hunter2"\npassword = "hunter2"'));
+  t.is(told.length, 2);
+  t.false(told.join().includes("hunter2"));
+  t.false(problems('a = "hunter2\n').join().includes("hunter2"));
+});
+
+const command = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
+
+function run(...args: string[]) {
+  return spawnSync(command, args, { encoding: "utf8" });
+}
+
+test("check-config and run end with the exit codes of sysexits, one line for each problem", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-config-"));
+  const file = join(folder, "node.toml");
+  for (const name of ["ca.crt", "node.crt", "node.key"]) writeFileSync(join(folder, name), "x");
+  chmodSync(join(folder, "node.key"), 0o600);
+  writeFileSync(file, good);
+  const fine = run("check-config", file);
+  t.is(fine.status, 0, fine.stderr);
+  t.regex(fine.stdout, /: good \(node node-a; alice → main\)/);
+
+  chmodSync(join(folder, "node.key"), 0o644);
+  rmSync(join(folder, "ca.crt"));
+  const bad = run("run", "--config", file);
+  t.is(bad.status, 78);
+  const lines = bad.stderr.trim().split("\n");
+  t.is(lines.length, 2);
+  t.regex(lines[0] ?? "", /node\.toml: km\.main\.ca: .*ca\.crt cannot be read: no such file/);
+  t.regex(lines[1] ?? "", /km\.main\.key: others may use .*node\.key; make it mode 0600/);
+
+  t.is(run("check-config", join(folder, "none.toml")).status, 78);
+  for (const args of [[], ["nonsense"], ["run"], ["run", "--confg", "x"], ["check-config"]]) {
+    const wrong = run(...args);
+    t.is(wrong.status, 64, args.join(" "));
+    t.is(wrong.stdout, "");
+  }
+  t.is(run("--help").status, 0);
+  rmSync(folder, { recursive: true });
+});
+
+test("a configuration that is a folder or not there is told in one line", (t) => {
+  for (const [file, why] of [
+    [tmpdir(), "it is a folder"],
+    ["/nonexistent/x", "no such file"],
+  ]) {
+    const error = t.throws(() => loadConfig(file as string, driverKinds), {
+      instanceOf: ConfigError,
+    });
+    t.is(error?.message, `${file}: cannot be read: ${why}`);
+  }
+});
+
+test("the table for operators names every key of the schema, and no other", (t) => {
+  const readme = readFileSync(new URL("../../src/config/README.md", import.meta.url), "utf8");
+  const documented = [...readme.matchAll(/^\| `([\w.[\]]+)` \|/gm)].map((match) => match[1]);
+  const keys = (prefix: string, schema: { readonly entries: object }) =>
+    Object.keys(schema.entries).map((key) => `${prefix}.${key}`);
+  const expected = [
+    ...keys("node", nodeSchema),
+    ...keys("log", logSchema),
+    ...keys("manager", managerSchema),
+    ...keys("km.NAME", kmSchema),
+    ...keys("module", moduleSchema).filter((key) => key !== "module.driver"),
+    "module.driver.kind",
+    ...driverKinds.flatMap(({ options }) =>
+      keys("module.driver", options as unknown as { readonly entries: object }),
+    ),
+  ];
+  t.deepEqual(documented.sort(), expected.sort());
+});
