@@ -83,6 +83,7 @@ async function serve(config: Config, log: Log): Promise<number> {
   const orderly = async () => {
     await Promise.all(channels.map((channel) => channel.stop()));
     await Promise.all(ledgers.map((ledger) => ledger.close()));
+    manager?.stop();
     await managerKept?.stop();
   };
   const late = () =>

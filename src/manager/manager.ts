@@ -5,7 +5,7 @@
  * sent or dropped. Nothing here ever waits for the broker, and the key path never waits for this.
  */
 import type { KeptSession } from "../lifecycle/keep.ts";
-import { type Clock, every } from "../port/clock.ts";
+import { type Clock, every, type Timer } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import { Outbox } from "./outbox.ts";
@@ -27,10 +27,14 @@ export interface ManagerOptions extends Omit<SessionOptions, "will" | "clientId"
 }
 
 const maxEvents = 1_000;
+/** The broker is given this long, ms, to take note that the node stops. */
+const goodbyeTimeout = 500;
 
 interface Retained {
   readonly kind: Topic;
   readonly payload: Buffer;
+  /** Called when the broker has it. */
+  readonly then?: () => void;
 }
 
 export class Manager {
@@ -44,6 +48,7 @@ export class Manager {
   #session: MqttSession | undefined;
   #sequence = 0;
   #droppedTelemetry = 0;
+  #timer: Timer | undefined;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
@@ -55,9 +60,16 @@ export class Manager {
     };
   }
 
-  /** Whose view the manager gets. */
+  /** Whose view the manager gets, from now on until {@link stop}. */
   show(modules: readonly ModuleView[]): void {
     this.#modules = modules;
+    const { clock, telemetryIntervalMs } = this.#options;
+    this.#timer = every(clock, telemetryIntervalMs, () => this.#report());
+  }
+
+  /** Reports no more. Any number of times. */
+  stop(): void {
+    this.#timer?.cancel();
   }
 
   /** Telemetry and counter messages that were dropped because the broker was slow or away. */
@@ -85,7 +97,7 @@ export class Manager {
 
   /** Connects to the broker; for the supervisor, which calls it again after it ended. */
   async connect(signal: AbortSignal): Promise<KeptSession> {
-    const { nodeId, clock, log, telemetryIntervalMs } = this.#options;
+    const { nodeId, clock, log } = this.#options;
     const will = payloads.encode(payloads.offline(this.#facts, "connection lost"));
     const session = await MqttSession.open(
       { ...this.#options, clientId: nodeId, will: { topic: this.#names.status, payload: will } },
@@ -99,9 +111,7 @@ export class Manager {
     this.#describe();
     for (const module of this.#modules) this.#state(module);
     this.#pump();
-    const timer = every(clock, telemetryIntervalMs, () => this.#report());
     void session.ended.then(() => {
-      timer.cancel();
       if (this.#session === session) this.#session = undefined;
     });
     return { ended: session.ended, close: () => this.#close(session) };
@@ -110,17 +120,20 @@ export class Manager {
   /** Publishes that the node stops, before it says goodbye: a retained `online` would be a lie. */
   async #close(session: MqttSession): Promise<void> {
     const { clock } = this.#options;
-    this.#report();
     if (this.#session === session) {
-      const last = payloads.encode(payloads.offline(this.#facts, "stopped", clock.wall()));
+      this.#report();
+      const payload = payloads.encode(payloads.offline(this.#facts, "stopped", clock.wall()));
       await new Promise<void>((resolve) => {
-        const timer = clock.after(500, resolve);
-        const settle = () => {
+        const timer = clock.after(goodbyeTimeout, resolve);
+        const then = () => {
           timer.cancel();
           resolve();
         };
-        void session.ended.then(settle);
-        session.send(this.#names.status, last, topics.status, settle);
+        void session.ended.then(then);
+        // Nothing else goes before it; what is left of the events stays in the outbox.
+        this.#dirty.clear();
+        this.#dirty.set(this.#names.status, { kind: topics.status, payload, then });
+        this.#pump();
       });
     }
     await session.close();
@@ -129,11 +142,19 @@ export class Manager {
   /** Everything that is told at intervals: latest wins. */
   #report(): void {
     const session = this.#session;
-    if (session === undefined) return;
+    if (session === undefined) {
+      this.#droppedTelemetry += 2 * this.#modules.length;
+      return;
+    }
     const now = this.#options.clock.wall();
+    const { boot } = this.#facts;
     for (const module of this.#modules) {
-      const sample = payloads.telemetry(this.#facts.boot, module.telemetry(), now);
-      const counters = payloads.kq1(this.#facts.boot, module.supply(), now);
+      const sample = payloads.telemetry(boot, module.telemetry(), now);
+      const dropped = {
+        dropped_telemetry: this.#droppedTelemetry,
+        dropped_events: this.#outbox.dropped,
+      };
+      const counters = payloads.kq1(boot, { ...module.supply(), ...dropped }, now);
       this.#offer(session, this.#names.telemetry(module.name), sample, topics.telemetry);
       this.#offer(session, this.#names.kq1(module.name), counters, topics.kq1);
     }
@@ -168,14 +189,16 @@ export class Manager {
     while (session.room > 0) {
       const state = this.#dirty.entries().next().value;
       if (state !== undefined) {
-        const [topic, { kind, payload }] = state;
+        const [topic, { kind, payload, then }] = state;
         this.#dirty.delete(topic);
-        session.send(topic, payload, kind, () => this.#pump());
+        session.send(topic, payload, kind, () => {
+          then?.();
+          this.#pump();
+        });
         continue;
       }
       const item = this.#outbox.next();
       if (item === undefined) return;
-      item.sent = true;
       session.send(this.#names.event, item.payload, topics.event, () => {
         this.#outbox.done(item);
         this.#pump();

@@ -5,16 +5,17 @@
 
 export interface OutboxItem {
   readonly payload: Buffer;
-  /** Handed to a connection that has not acknowledged it yet. */
-  sent: boolean;
 }
 
 export class Outbox {
   /** Events that were given up because the outbox was full. */
   dropped = 0;
-  #items: OutboxItem[] = [];
+  readonly #items: OutboxItem[] = [];
+  /** The first so many were handed to the connection at hand and are not acknowledged yet. */
+  #sent = 0;
   readonly #limit: number;
 
+  /** @param limit most events kept; more than a connection may have unacknowledged */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -25,24 +26,30 @@ export class Outbox {
 
   push(payload: Buffer): void {
     if (this.#items.length >= this.#limit) {
-      this.#items.shift();
+      // The oldest that is not on its way: one that is may have arrived already.
+      this.#items.splice(this.#sent, 1);
       this.dropped++;
     }
-    this.#items.push({ payload, sent: false });
+    this.#items.push({ payload });
   }
 
-  /** The oldest item that was not handed to the connection at hand. */
+  /** The oldest item that was not handed to the connection at hand; it counts as handed now. */
   next(): OutboxItem | undefined {
-    return this.#items.find((item) => !item.sent);
+    const item = this.#items[this.#sent];
+    if (item !== undefined) this.#sent++;
+    return item;
   }
 
   /** The broker has it. */
   done(item: OutboxItem): void {
-    this.#items = this.#items.filter((other) => other !== item);
+    const at = this.#items.indexOf(item);
+    if (at < 0) return;
+    this.#items.splice(at, 1);
+    if (at < this.#sent) this.#sent--;
   }
 
   /** The connection is gone: what it did not acknowledge is sent again, in order. */
   rewind(): void {
-    for (const item of this.#items) item.sent = false;
+    this.#sent = 0;
   }
 }

@@ -142,6 +142,8 @@ export class MqttSession {
       });
     }
     this.#client.end(true);
+    // With something unacknowledged the first `end` waits for ever, and the second does nothing.
+    this.#client.stream.destroy();
     this.#end(undefined);
   }
 

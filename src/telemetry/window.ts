@@ -14,14 +14,15 @@ import {
 
 export type Quality = "good" | "stale" | "out_of_range";
 
+/** Values are absent for a figure of which no value within range ever came. */
 export interface FigureReport {
-  readonly last: FigureValue;
-  readonly min: FigureValue;
-  readonly max: FigureValue;
-  readonly mean: FigureValue;
+  readonly last?: FigureValue;
+  readonly min?: FigureValue;
+  readonly max?: FigureValue;
+  readonly mean?: FigureValue;
   /** Values within range in this window; 0 for a stale figure. */
   readonly count: number;
-  /** Since the last value within range, ms. */
+  /** Since the last value within range, or since the first one out of it, ms. */
   readonly age_ms: number;
   readonly quality: Quality;
 }
@@ -62,10 +63,11 @@ export class TelemetryWindow {
     for (const [key, value] of Object.entries(sample.values)) {
       const name = key as FigureName;
       const values = typeof value === "number" ? [value] : value;
+      if (values.length === 0) continue;
       const figure = this.#figures.get(name);
       if (!inRange(figures[name], values)) {
-        // Before the first good value there is nothing to report but that.
         if (figure !== undefined) figure.outOfRange = true;
+        else this.#figures.set(name, { parts: [], count: 0, at: now, outOfRange: true });
         continue;
       }
       const fresh =
@@ -90,6 +92,10 @@ export class TelemetryWindow {
       const pick = (of: (part: Running) => number): FigureValue =>
         list ? figure.parts.map(of) : of(figure.parts[0] as Running);
       const age = now - figure.at;
+      if (figure.parts.length === 0) {
+        report[name] = { count: 0, age_ms: Math.round(age), quality: "out_of_range" };
+        continue;
+      }
       const divisor = Math.max(1, figure.count);
       report[name] = {
         last: pick((part) => part.last),

@@ -1,0 +1,81 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import mqtt from "mqtt";
+import { systemClock } from "../../src/port/clock.ts";
+import { seedSource } from "../emulator/source/seed.ts";
+import { testWith } from "../needs.ts";
+import { Rig } from "../rig/rig.ts";
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+/** Starts Mosquitto; resolves once it listens. */
+async function startMosquitto(path: string, folder: string, port: number): Promise<ChildProcess> {
+  const file = join(folder, "mosquitto.conf");
+  writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n`);
+  const child = spawn(path, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
+  await new Promise<void>((resolve, reject) => {
+    let log = "";
+    child.stderr?.on("data", (chunk) => {
+      log += chunk;
+      if (/running/.test(log)) resolve();
+    });
+    child.once("exit", () => reject(new Error(`mosquitto ended: ${log}`)));
+  });
+  return child;
+}
+
+for (const protocol of [5, 4] as const) {
+  testWith(
+    "mosquitto",
+    `a manager sees both nodes through Mosquitto, MQTT ${protocol}`,
+    async (t, path) => {
+      const folder = mkdtempSync(join(tmpdir(), "qkd-mosquitto-"));
+      const port = await freePort();
+      const broker = await startMosquitto(path, folder, port);
+      const url = `mqtt://127.0.0.1:${port}`;
+      const seen = new Map<string, Record<string, unknown>>();
+      const client = await mqtt.connectAsync(url, { protocolVersion: protocol });
+      client.on("message", (topic, payload) => seen.set(topic, JSON.parse(payload.toString())));
+      await client.subscribeAsync("qkdn/v1/#", { qos: 1 });
+      const source = seedSource({ seed: 5, blocks: 20, blockBits: 1_024, clock: systemClock });
+      const rig = await Rig.start({ source, baud: 0, broker: { url, protocol } });
+      const deadline = () => AbortSignal.timeout(30_000);
+      const of = (topic: string) => seen.get(`qkdn/v1/node-alice/${topic}`);
+      try {
+        await rig.until(() => of("kq1/alice")?.confirmed === 20, deadline());
+        t.like(of("status"), { status: "online", boot: 1 });
+        t.like(of("module/alice/state"), { module: "OPERATING", link: "ACTIVE", km: "UP" });
+        t.truthy((of("module/alice/telemetry")?.figures as Record<string, unknown>).qber);
+        await rig.alice.node.stop("SIGKILL");
+        await rig.until(() => of("status")?.reason === "connection lost", deadline());
+        await rig.bob.node.stop();
+        await rig.until(
+          () => seen.get("qkdn/v1/node-bob/status")?.reason === "stopped",
+          deadline(),
+        );
+        // Retained: whoever comes later sees the same.
+        const late = await mqtt.connectAsync(url, { protocolVersion: protocol });
+        const retained = new Set<string>();
+        late.on("message", (topic, _, packet) => packet.retain && retained.add(topic));
+        await late.subscribeAsync("qkdn/v1/#", { qos: 1 });
+        await rig.until(() => retained.size === 6, deadline());
+        t.true(retained.has("qkdn/v1/node-bob/inventory"));
+        await late.endAsync(true);
+      } finally {
+        await rig.close();
+        await client.endAsync(true);
+        broker.kill();
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
+}
