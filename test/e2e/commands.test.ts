@@ -1,0 +1,34 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import test from "ava";
+
+const emulator = fileURLToPath(new URL("../../scripts/emulator", import.meta.url));
+const fixtures = fileURLToPath(new URL("../fixtures/qcrypto/", import.meta.url));
+
+test("the emulator as a program shows two ports and leaves none behind", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-emulator-"));
+  const args = [folder, "--replay", `${fixtures}qber-3pct`, "--json", "--block-interval-ms", "1"];
+  const child = spawn(emulator, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = await once(child.stdout, "data");
+  t.true(existsSync(join(folder, "alice.tty")) && existsSync(join(folder, "bob.tty")));
+  const state = JSON.parse(String(line).split("\n")[0] ?? "");
+  t.like(state, { distilled: 4, bits: 46_890, alice: { session: "idle", held: 4, released: 0 } });
+  child.kill("SIGINT");
+  t.deepEqual(await once(child, "close"), [0, null]);
+  t.deepEqual(readdirSync(folder), []);
+  rmSync(folder, { recursive: true });
+});
+
+test("the emulator tells a wrong command line and a recording that is not there", (t) => {
+  const run = (...args: string[]) => spawnSync(emulator, args, { encoding: "utf8" });
+  for (const args of [[], ["/tmp/x", "--baud", "fast"], ["/tmp/x", "y"], ["--nonsense"]]) {
+    t.is(run(...args).status, 64, args.join(" "));
+  }
+  const missing = run("/tmp/x", "--replay", "/nonexistent");
+  t.is(missing.status, 65);
+  t.regex(missing.stderr, /^emulator: there is no such recording/);
+});
