@@ -36,6 +36,8 @@ export function configure(file: string): Config {
 export async function run(config: Config): Promise<number> {
   const stamp = config.log.timestamps ? () => new Date(clock.wall()).toISOString() : undefined;
   const write = (line: string) => process.stderr.write(`${line}\n`);
+  // Whoever reads the log may go away; the keys go on.
+  process.stderr.on("error", () => {});
   const log = createLog(write, config.log.level, stamp).child("node");
   // Timers do not keep a process alive; a node that waits for its module and its KM must live on.
   const alive = setInterval(() => {}, 60_000);

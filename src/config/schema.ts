@@ -52,7 +52,8 @@ export const logSchema = v.strictObject({
 export const managerSchema = v.strictObject({
   url: v.pipe(
     v.string(),
-    v.regex(/^mqtts?:\/\/[^/\s]+$/, "expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]"),
+    // No credentials in it: the address is logged.
+    v.regex(/^mqtts?:\/\/[^/@\s]+$/, "expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]"),
   ),
   base: v.optional(
     v.pipe(

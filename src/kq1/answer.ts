@@ -1,9 +1,10 @@
 /** The Response to key supply message (Kq-1 §8.1.2, Table 2). */
 import { Fault } from "../port/errors.ts";
-import { parameter } from "./names.ts";
+import { parameter, reasons } from "./names.ts";
 
 export interface SupplyAnswer {
-  readonly keyId: string;
+  /** UUID in lower case; undefined in a refusal that does not name its key. */
+  readonly keyId: string | undefined;
   /** `success` or a reason; at most 64 characters, printable ASCII. */
   readonly response: string;
 }
@@ -12,6 +13,9 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const word = /^[\x21-\x7e]{1,64}$/;
 
 /**
+ * key_ID is mandatory in Table 2. A refusal may lack it all the same: a KM that could not read the
+ * message can only tell its MessageID, and not to take that for an answer would keep the node
+ * supplying the same key for ever.
  * @throws Fault `kq1.message`, which never quotes the payload: a KM gone wrong could echo the key
  */
 export function parseSupplyAnswer(payload: Buffer): SupplyAnswer {
@@ -27,11 +31,14 @@ export function parseSupplyAnswer(payload: Buffer): SupplyAnswer {
   const members = value as Record<string, unknown>;
   const keyId = members[parameter.keyId];
   const response = members[parameter.response];
-  if (typeof keyId !== "string" || !uuid.test(keyId)) throw bad(`${parameter.keyId} is not a UUID`);
   if (typeof response !== "string" || !word.test(response)) {
     throw bad(`${parameter.response} is not a word of 1 to 64 characters`);
   }
-  return { keyId: keyId.toLowerCase(), response };
+  if (typeof keyId === "string" && uuid.test(keyId)) {
+    return { keyId: keyId.toLowerCase(), response };
+  }
+  if (reasons[response] === "delivered") throw bad(`${parameter.keyId} is not a UUID`);
+  return { keyId: undefined, response };
 }
 
 function bad(what: string): Fault {

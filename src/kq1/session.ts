@@ -140,7 +140,7 @@ export class Kq1Session implements KmLink {
     }
     const answer = parseSupplyAnswer(frame.payload);
     // A `success` under another ID proves nothing about this key.
-    if (answer.keyId !== pending.keyId) {
+    if (answer.keyId !== undefined && answer.keyId !== pending.keyId) {
       throw new Fault("kq1.message", "answer names another key_ID than its message", {
         source: this.#options.where,
         key_ID: pending.keyId,

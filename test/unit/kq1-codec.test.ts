@@ -134,6 +134,12 @@ test("a good answer is read, whatever else is in it", (t) => {
   });
 });
 
+test("a refusal that can't name its key is a refusal all the same", (t) => {
+  for (const text of ['{"key_ID":"","response":"invalid_message"}', '{"response":"busy"}']) {
+    t.is(parseSupplyAnswer(Buffer.from(text)).keyId, undefined);
+  }
+});
+
 test("a bad answer is a fault that quotes nothing of it", (t) => {
   const secret = "c2VjcmV0IGtleSBieXRlcyBoZXJl";
   const bad = [
@@ -147,6 +153,7 @@ test("a bad answer is a fault that quotes nothing of it", (t) => {
     `{"key_ID":"${id}","response":"${secret} ${secret}"}`,
     `{"key_ID":"${id}","response":"${"x".repeat(65)}"}`,
     `{"key_ID":7,"response":"success"}`,
+    `{"response":"success"}`,
   ];
   for (const text of bad) {
     const error = t.throws(() => parseSupplyAnswer(Buffer.from(text)), { instanceOf: Fault });
