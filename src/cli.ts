@@ -2,17 +2,23 @@
 import { parseArgs } from "node:util";
 import { ConfigError } from "./config/problems.ts";
 import { exit } from "./exit-codes.ts";
-import { configure, run } from "./main.ts";
+import { configure, run, serialModule } from "./main.ts";
+import { systemClock } from "./port/clock.ts";
+import { describe } from "./port/errors.ts";
+import { probe } from "./probe.ts";
 import { softwareVersion } from "./version.ts";
 
 const usage = `qkd-node ${softwareVersion}: QKD node controller
 
   qkd-node run --config FILE      run the node until SIGTERM or SIGINT
   qkd-node check-config FILE      say what is wrong with a configuration
+  qkd-node probe DEVICE [--baud N]
+                                  say what answers on a serial port; takes no
+                                  key (default 921600 bit/s)
   qkd-node --version              print the version
 
-Exit codes: 0 ok, 64 wrong command line, 70 internal error, 74 a file or device
-cannot be used, 78 the configuration cannot be used.
+Exit codes: 0 ok, 64 wrong command line, 69 no module answers, 70 internal
+error, 74 a file cannot be used, 78 the configuration cannot be used.
 
 Example:
   qkd-node check-config /etc/qkd-node/node.toml && qkd-node run --config /etc/qkd-node/node.toml
@@ -35,12 +41,24 @@ function parse(args: string[]) {
       allowPositionals: true,
       options: {
         config: { type: "string" },
+        baud: { type: "string" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean" },
       },
     });
   } catch (error) {
     throw new UsageError((error as Error).message);
+  }
+}
+
+async function probeDevice(device: string, baud: number): Promise<number> {
+  try {
+    const lines = await probe(serialModule(device, baud), systemClock);
+    say(lines.join("\n"));
+    return exit.ok;
+  } catch (error) {
+    complain(`qkd-node: ${describe(error)}`);
+    return exit.unavailable;
   }
 }
 
@@ -67,6 +85,15 @@ async function main(args: string[]): Promise<number> {
       const modules = config.modules.map((module) => `${module.name} → ${module.km.name}`);
       say(`${file}: good (node ${config.node.id}; ${modules.join(", ")})`);
       return exit.ok;
+    }
+    case "probe": {
+      const [device] = rest;
+      const baud = Number(values.baud ?? 921_600);
+      if (device === undefined || rest.length > 1) throw new UsageError("probe DEVICE [--baud N]");
+      if (!Number.isSafeInteger(baud) || baud < 1_200) {
+        throw new UsageError("--baud: expected a whole number, 1200 or more");
+      }
+      return probeDevice(device, baud);
     }
     case undefined:
       throw new UsageError("a command is needed");

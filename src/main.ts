@@ -1,6 +1,8 @@
 /** The node, wired together: read this first. */
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { driverKinds } from "../drivers/index.ts";
+import { qmlp } from "../drivers/qmlp/kind.ts";
 import { type Config, type KmConfig, loadConfig, type ModuleConfig } from "./config/load.ts";
 import { LedgerFile } from "./custody/ledger-file.ts";
 import { exit } from "./exit-codes.ts";
@@ -13,7 +15,8 @@ import { Manager } from "./manager/manager.ts";
 import type { NodeEvent } from "./manager/view.ts";
 import { systemClock, within } from "./port/clock.ts";
 import { describe, Fault } from "./port/errors.ts";
-import { createLog, type Log } from "./port/log.ts";
+import { createLog, type Log, silentLog } from "./port/log.ts";
+import type { ModuleDriver } from "./port/module.ts";
 import { diskFiles } from "./state/files.ts";
 import { openState } from "./state/state.ts";
 import { softwareVersion } from "./version.ts";
@@ -27,6 +30,11 @@ const stopTimeout = 4_000;
 /** Reads and checks a configuration. @throws ConfigError */
 export function configure(file: string): Config {
   return loadConfig(file, driverKinds);
+}
+
+/** The driver for a QMLP module on a serial port, without a configuration; for `probe`. */
+export function serialModule(path: string, baud: number): ModuleDriver {
+  return qmlp.create({ path: resolve(path), baud, rtscts: false }, { clock, log: silentLog });
 }
 
 /**

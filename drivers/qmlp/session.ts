@@ -78,6 +78,7 @@ export class QmlpSession implements ModuleSession {
       model,
       serial,
       firmware,
+      protocol: `QMLP ${parts.welcome.version}`,
       maxBlockBytes: parts.welcome.maxBlock,
     };
     this.ended = new Promise((resolve) => {

@@ -24,6 +24,8 @@ export interface ModuleIdentity {
   readonly model: string;
   readonly serial: string;
   readonly firmware: string;
+  /** The dialect and version spoken with it, such as `QMLP 1`. */
+  readonly protocol: string;
   /** The longest block it will ever offer, in bytes. */
   readonly maxBlockBytes: number;
 }

@@ -32,3 +32,30 @@ test("the emulator tells a wrong command line and a recording that is not there"
   t.is(missing.status, 65);
   t.regex(missing.stderr, /^emulator: there is no such recording/);
 });
+
+test("probe says what answers on a port, and takes nothing from it", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-probe-"));
+  const args = [folder, "--seed", "1", "--blocks", "3", "--json", "--block-interval-ms", "1"];
+  const child = spawn(emulator, args, { stdio: ["ignore", "pipe", "inherit"] });
+  await once(child.stdout, "data");
+  const node = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
+  const run = (...more: string[]) => spawnSync(node, ["probe", ...more], { encoding: "utf8" });
+  const found = run(join(folder, "bob.tty"), "--baud", "115200");
+  t.is(found.status, 0, found.stderr);
+  t.regex(found.stdout, /module ID +QKD-B-0001 \(bob\)/);
+  t.regex(found.stdout, /protocol +QMLP 1\n/);
+  t.regex(found.stdout, /qber +0\.0\d+\n/);
+  t.regex(found.stdout, /0 bad, 0 sent again/);
+  t.true(found.stdout.split("\n").every((line) => line.length <= 80));
+  const [line] = await once(child.stdout, "data");
+  t.like(JSON.parse(String(line).trim().split("\n").at(-1) ?? ""), {
+    bob: { held: 3, released: 0 },
+  });
+  const missing = run(join(folder, "none.tty"));
+  t.is(missing.status, 69);
+  t.regex(missing.stderr, /there is no such device/);
+  t.is(run().status, 64);
+  child.kill("SIGINT");
+  await once(child, "close");
+  rmSync(folder, { recursive: true });
+});

@@ -47,6 +47,7 @@ export class Module {
         model: "",
         serial: "",
         firmware: "",
+        protocol: "",
         maxBlockBytes: 65_536,
       },
       grant: (blocks, bytes) => {

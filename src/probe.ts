@@ -1,0 +1,67 @@
+/** `qkd-node probe`: what answers on a device. Takes no key: it grants no credit. */
+import { type Clock, within } from "./port/clock.ts";
+import { Fault } from "./port/errors.ts";
+import type { ModuleDriver, ModuleIdentity } from "./port/module.ts";
+import { figures, type TelemetrySample } from "./port/telemetry.ts";
+
+/** A module that measures anything says so within this time, ms. */
+const sampleTimeout = 3_000;
+
+/**
+ * Opens a session, listens for one telemetry sample, and closes it again.
+ * @returns lines for a person
+ * @throws Fault `link.*`, `qmlp.*` if nothing answers, or not what it should
+ */
+export async function probe(driver: ModuleDriver, clock: Clock): Promise<string[]> {
+  const sample = Promise.withResolvers<TelemetrySample>();
+  const session = await driver.connect(
+    {
+      // Without credit a module offers nothing; one that does all the same gets nothing confirmed.
+      block: (block) => block.wipe(),
+      damaged: () => {},
+      released: () => {},
+      telemetry: sample.resolve,
+      event: () => {},
+    },
+    new AbortController().signal,
+  );
+  try {
+    const late = () => new Fault("qmlp.timeout", "no telemetry", { limit_ms: sampleTimeout });
+    const heard = await within(clock, sampleTimeout, sample.promise, late).catch(() => undefined);
+    const { framesReceived, framesBad, framesResent, bytesReceived } = session.quality();
+    return [
+      `${driver.where}: a QKD module answers (${driver.kind})`,
+      ...describeIdentity(session.identity),
+      ...(heard === undefined
+        ? [`  telemetry        none within ${sampleTimeout / 1_000} s`]
+        : describeSample(heard)),
+      row("link", `${framesReceived} frames, ${bytesReceived} bytes received`),
+      row("", `${framesBad} bad, ${framesResent} sent again`),
+    ];
+  } finally {
+    await session.close();
+  }
+}
+
+function row(name: string, value: string): string {
+  return `  ${name.padEnd(22)} ${value}`;
+}
+
+function describeIdentity(identity: ModuleIdentity): string[] {
+  return [
+    row("module ID", `${identity.moduleId} (${identity.role})`),
+    row("matching module", identity.matchingModuleId || "not told"),
+    row("vendor, model", `${identity.vendor} ${identity.model}`),
+    row("serial number", identity.serial),
+    row("firmware", identity.firmware),
+    row("protocol", identity.protocol),
+  ];
+}
+
+function describeSample(sample: TelemetrySample): string[] {
+  return Object.entries(sample.values).map(([name, value]) => {
+    const { unit } = figures[name as keyof typeof figures];
+    const numbers = [value].flat().map((number) => Number(number.toPrecision(6)));
+    return row(name, `${numbers.join(", ")}${unit === "1" ? "" : ` ${unit}`}`);
+  });
+}
