@@ -37,15 +37,21 @@ function assertWhole(t: ExecutionContext, rig: Rig, keys: number): void {
 }
 
 test.serial("a node that is killed again and again supplies every key exactly once", async (t) => {
-  const blocks = 120;
-  await withRig({ source: stream(blocks), blockIntervalMs: 30 }, async (rig) => {
-    for (let kill = 0; kill < 3; kill++) {
-      // Keys that this very process supplied: it must be in the middle of its work.
-      const enough = rig.alice.km.store.size + 10;
-      await rig.until(() => rig.alice.km.store.size >= enough, deadline());
-      t.is(await rig.alice.node.stop("SIGKILL"), "SIGKILL");
-      rig.alice.node.start();
+  const blocks = 150;
+  await withRig({ source: stream(blocks), blockIntervalMs: 20 }, async (rig) => {
+    const { node, km } = rig.alice;
+    const { module } = rig.pair.alice;
+    for (let kill = 1; kill <= 3; kill++) {
+      // Distilling waits between kills: each process has keys to supply, however slow it is to start.
+      module.running = true;
+      const enough = kill * 40;
+      await rig.until(() => rig.pair.distilledBlocks >= enough, deadline());
+      module.running = false;
+      await rig.until(() => km.store.size >= enough - 20, deadline());
+      t.is(await node.stop("SIGKILL"), "SIGKILL");
+      node.start();
     }
+    module.running = true;
     await rig.until(() => rig.settled(), deadline());
     assertWhole(t, rig, blocks);
     await rig.until(() => rig.view.node("node-alice").boots.has(4), deadline());

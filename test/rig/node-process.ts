@@ -35,8 +35,6 @@ export class NodeProcess {
     if (this.#child !== undefined) return;
     const child = spawn(command, ["run", "--config", this.#config], {
       stdio: ["ignore", "ignore", "pipe"],
-      // Ctrl-C in the terminal is the demo's to handle, in order.
-      detached: true,
     });
     this.#child = child;
     const file = createWriteStream(this.#logFile, { flags: "a", mode: 0o600 });
