@@ -109,8 +109,9 @@ async function run(options: DemoOptions): Promise<number> {
     const finite = options.keys !== undefined || source.total !== undefined;
     const stopShow = show(rig, source, begun, options.json && !process.stderr.isTTY);
     const stopPatience = finite ? patience(rig, options.patienceSeconds, interrupted) : () => {};
+    const { keys } = options;
     const enough = () =>
-      rig.settled() || (options.keys !== undefined && rig.compare().common >= options.keys);
+      rig.settled() || (keys !== undefined && rig.holds(keys) && rig.compare().common >= keys);
     let failure: unknown;
     await rig.until(enough, interrupted.signal).catch((error) => {
       failure = error;

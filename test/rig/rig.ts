@@ -55,6 +55,10 @@ export class Rig {
   readonly alice: RigEnd;
   readonly bob: RigEnd;
   #closed: Promise<void> | undefined;
+  readonly #secret = randomBytes(32);
+  readonly #digests: Record<EndName, Map<string, string>> = { alice: new Map(), bob: new Map() };
+  #common = 0;
+  #different = 0;
 
   private constructor(
     folder: string,
@@ -94,20 +98,26 @@ export class Rig {
    *   `oneSided`: IDs that only one has
    */
   compare(): { common: number; different: number; oneSided: number } {
-    const secret = randomBytes(32);
-    const alice = this.alice.km.store.digest(secret);
-    const bob = this.bob.km.store.digest(secret);
-    let common = 0;
-    let different = 0;
-    let oneSided = 0;
-    for (const [id, digest] of alice) {
-      const other = bob.get(id);
-      if (other === undefined) oneSided++;
-      else if (other === digest) common++;
-      else different++;
+    this.#take("alice", "bob");
+    this.#take("bob", "alice");
+    const { alice, bob } = this.#digests;
+    const both = this.#common + this.#different;
+    return {
+      common: this.#common,
+      different: this.#different,
+      oneSided: alice.size + bob.size - 2 * both,
+    };
+  }
+
+  /** Compares the keys that arrived at one end since the last time with those of the other. */
+  #take(end: EndName, other: EndName): void {
+    const known = this.#digests[end];
+    for (const [id, digest] of this[end].km.store.digest(this.#secret, known.size)) {
+      known.set(id, digest);
+      const match = this.#digests[other].get(id);
+      if (match === digest) this.#common++;
+      else if (match !== undefined) this.#different++;
     }
-    for (const id of bob.keys()) if (!alice.has(id)) oneSided++;
-    return { common, different, oneSided };
   }
 
   /** Every block that was distilled is released, or withheld by the quality gate. */

@@ -120,10 +120,12 @@ export class KmStore {
    * HMAC-SHA-256 of each key's bytes, in hexadecimal, by QKD-key ID: two stores that are asked with
    * the same secret can be compared without a key leaving either.
    * @param secret drawn for one comparison and forgotten after it
+   * @param skip leave out so many keys that arrived first
    */
-  digest(secret: Uint8Array): Map<string, string> {
+  digest(secret: Uint8Array, skip = 0): Map<string, string> {
     const digests = new Map<string, string>();
-    for (const [id, { bytes }] of this.#entries) {
+    for (const [id, { facts, bytes }] of this.#entries) {
+      if (facts.order < skip) continue;
       digests.set(id, createHmac("sha256", secret).update(bytes).digest("hex"));
     }
     return digests;
