@@ -1,0 +1,138 @@
+import test from "ava";
+import { Deframer } from "../../drivers/qmlp/deframer.ts";
+import { FrameWriter, flagReliable, type, wireBound } from "../../drivers/qmlp/frame.ts";
+import { random } from "../random.ts";
+
+const maxBody = 1_024;
+const end = Buffer.from([0]);
+
+/** Frames with bodies of these lengths, numbered from 0, each as it is on the line. */
+function frames(...lengths: number[]): Buffer[] {
+  const writer = new FrameWriter(2 * maxBody);
+  return lengths.map((length, i) => {
+    const target = Buffer.alloc(wireBound(length));
+    const body = Buffer.alloc(length, i);
+    return target.subarray(0, writer.write(type.more, flagReliable, i, 9, body, target, 0));
+  });
+}
+
+function deframe(chunks: readonly Buffer[], limit = maxBody) {
+  const seen: string[] = [];
+  const deframer = new Deframer(limit, ({ seq, body }) => seen.push(`${seq}:${body.length}`));
+  for (const chunk of chunks) deframer.push(chunk);
+  return { seen, bad: deframer.bad, good: deframer.good };
+}
+
+function garbage(draw: () => number, length: number, zeros: number): Buffer {
+  return Buffer.from(Array.from({ length }, () => (draw() < zeros ? 0 : Math.floor(draw() * 256))));
+}
+
+test("a stream cut at any point gives the same frames", (t) => {
+  const bytes = Buffer.concat(frames(0, 1, 300, 254));
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const { seen, bad } = deframe([bytes.subarray(0, cut), bytes.subarray(cut)]);
+    t.deepEqual(seen, ["0:0", "1:1", "2:300", "3:254"]);
+    t.is(bad, 0);
+  }
+});
+
+test("a stream in pieces of any size gives the same frames", (t) => {
+  const bytes = Buffer.concat(frames(0, 1, 300, 1_024, 0));
+  for (let size = 1; size < 400; size += size < 10 ? 1 : 37) {
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < bytes.length; at += size) pieces.push(bytes.subarray(at, at + size));
+    t.deepEqual(deframe(pieces), {
+      seen: ["0:0", "1:1", "2:300", "3:1024", "4:0"],
+      good: 5,
+      bad: 0,
+    });
+  }
+});
+
+test("empty frames are not counted", (t) => {
+  const [frame = end] = frames(3);
+  t.deepEqual(deframe([end, end, frame, end, Buffer.alloc(100), frame]), {
+    seen: ["0:3", "0:3"],
+    good: 2,
+    bad: 0,
+  });
+});
+
+test("after any damage to one frame the next one is found", (t) => {
+  const [first = end, ...rest] = frames(40, 2, 3);
+  for (let at = 0; at < first.length - 1; at++) {
+    // A flipped bit, another one, and a byte that becomes the end of a frame.
+    for (const change of [1, 0x80, first[at] as number]) {
+      const damaged = Buffer.from(first);
+      damaged[at] = (damaged[at] as number) ^ change;
+      const { seen, bad } = deframe([damaged, ...rest]);
+      t.deepEqual(seen, ["1:2", "2:3"], `byte ${at}`);
+      t.true(bad >= 1);
+    }
+    const shorter = [first.subarray(0, at), first.subarray(at + 1)];
+    const longer = [first.subarray(0, at), Buffer.from([0x55]), first.subarray(at)];
+    t.deepEqual(deframe([...shorter, ...rest]).seen, ["1:2", "2:3"]);
+    t.deepEqual(deframe([...longer, ...rest]).seen, ["1:2", "2:3"]);
+  }
+});
+
+test("a lost end of frame costs two frames and no more", (t) => {
+  const [first = end, second = end, third = end] = frames(40, 2, 3);
+  const { seen, bad } = deframe([first.subarray(0, -1), second, third]);
+  t.deepEqual(seen, ["2:3"]);
+  t.is(bad, 1);
+});
+
+test("the longest body is taken, a longer one dropped, in one piece or in many", (t) => {
+  const [fits = end, beyond = end, next = end] = frames(maxBody, maxBody + 1, 5);
+  const pieces = (bytes: Buffer) => [bytes.subarray(0, 700), bytes.subarray(700)];
+  for (const cut of [(bytes: Buffer) => [bytes], pieces]) {
+    const { seen, bad } = deframe([...cut(fits), ...cut(beyond), next]);
+    t.deepEqual(seen, ["0:1024", "2:5"]);
+    t.is(bad, 1);
+  }
+});
+
+test("a frame without end is one bad frame and takes no memory", (t) => {
+  const [next = end] = frames(5);
+  const seen: number[] = [];
+  const deframer = new Deframer(maxBody, ({ body }) => seen.push(body.length));
+  const chunk = Buffer.alloc(65_536, 0x55);
+  deframer.push(chunk);
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 1_000; i++) deframer.push(chunk);
+  t.true(process.memoryUsage().arrayBuffers - before < chunk.length);
+  t.is(deframer.bad, 1);
+  deframer.push(end);
+  deframer.push(next);
+  t.deepEqual(seen, [5]);
+});
+
+test("random bytes give no frame and no exception, and the next good frame is found", (t) => {
+  const draw = random(7);
+  const [good = end] = frames(33);
+  let found = 0;
+  let wrong = 0;
+  const deframer = new Deframer(256, ({ body }) => {
+    if (body.length === 33) found++;
+    else wrong++;
+  });
+  for (let round = 1; round <= 2_000; round++) {
+    const length = Math.floor(draw() * 600);
+    deframer.push(garbage(draw, length, draw() * 0.3));
+    deframer.push(Buffer.concat([end, good]));
+    if (found !== round) t.fail(`round ${round}`);
+  }
+  t.is(wrong, 0);
+  t.true(deframer.bad > 1_000);
+});
+
+test("what was wiped does not become part of a frame", (t) => {
+  const [frame = end] = frames(5);
+  const seen: number[] = [];
+  const deframer = new Deframer(maxBody, ({ body }) => seen.push(body.length));
+  deframer.push(frame.subarray(0, 4));
+  deframer.wipe();
+  deframer.push(frame);
+  t.deepEqual(seen, [5]);
+});
