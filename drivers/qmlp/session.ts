@@ -65,6 +65,7 @@ export class QmlpSession implements ModuleSession {
   #requests = 0;
   readonly #reads = new Map<string, number>();
   #oddities = 0;
+  #over = false;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -112,6 +113,9 @@ export class QmlpSession implements ModuleSession {
 
   command(command: ModuleCommand): Promise<void> {
     const name = command.name;
+    if (this.#over) {
+      return Promise.reject(new Fault("module.command", `${name}: session is over`));
+    }
     if (!this.#can(capability.command)) {
       return Promise.reject(new Fault("module.command", `${name}: module takes no commands`));
     }
@@ -146,6 +150,7 @@ export class QmlpSession implements ModuleSession {
 
   /** Settles `ended`; for the line's faults. */
   finish(error: Error | undefined): void {
+    this.#over = true;
     this.#assembly.wipe();
     for (const request of [...this.#commands.keys()]) {
       this.#settle(request, new Fault("module.command", "session ended before the answer"));
@@ -208,7 +213,7 @@ export class QmlpSession implements ModuleSession {
 
   async #close(): Promise<void> {
     const { line, link, clock } = this.#parts;
-    if (!this.#idle()) {
+    if (!this.#over && !this.#idle()) {
       await new Promise<void>((resolve) => {
         this.#drained = resolve;
         const timer = clock.after(closeGrace, resolve);

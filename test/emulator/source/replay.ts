@@ -15,6 +15,8 @@ import type { BlockSource, DistilledBlock } from "./source.ts";
 
 const tags: readonly number[] = [7, 0x107];
 const headerLength = 16;
+/** Start epoch, sifted bits, final key bits, QBER, epochs in the block. */
+const notification = /^([0-9a-f]{8}) (\d+) (\d+) (\d+(?:\.\d+)?) \d+$/;
 
 interface End {
   readonly facts: BlockFacts;
@@ -41,11 +43,8 @@ function keyBytes(file: Buffer, bits: number): Buffer {
 }
 
 function readBlock(folder: string, line: string, notify: string): End {
-  const fields = line.split(/\s+/);
-  const [epoch = "", sifted = "", final = "", qber = ""] = fields;
-  if (fields.length !== 5 || !/^[0-9a-f]{8}$/.test(epoch)) {
-    throw bad(notify, "not a notification of verbosity 2");
-  }
+  const [, epoch, sifted, final, qber] = notification.exec(line) ?? [];
+  if (epoch === undefined) throw bad(notify, "not a notification of verbosity 2");
   const path = join(folder, "final", epoch);
   const file = read(path);
   const bits = Number(final);
