@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { ConfigError } from "./config/problems.ts";
 import { exit } from "./exit-codes.ts";
-import { configure, run, serialModule } from "./main.ts";
+import { configure, driverFor, run } from "./main.ts";
 import { systemClock } from "./port/clock.ts";
 import { describe } from "./port/errors.ts";
 import { probe } from "./probe.ts";
@@ -13,8 +13,9 @@ const usage = `qkd-node ${softwareVersion}: QKD node controller
   qkd-node run --config FILE      run the node until SIGTERM or SIGINT
   qkd-node check-config FILE      say what is wrong with a configuration
   qkd-node probe DEVICE [--baud N]
-                                  say what answers on a serial port; takes no
-                                  key (default 921600 bit/s)
+                                  say what answers on a serial port, a PCIe card
+                                  (/dev/xdma0) or a socket (tcp:HOST:PORT,
+                                  unix:/PATH); takes no key (default 921600 bit/s)
   qkd-node --version              print the version
 
 Exit codes: 0 ok, 64 wrong command line, 69 no module answers, 70 internal
@@ -53,10 +54,12 @@ function parse(args: string[]) {
 
 async function probeDevice(device: string, baud: number): Promise<number> {
   try {
-    const lines = await probe(serialModule(device, baud), systemClock);
-    say(lines.join("\n"));
+    const driver = driverFor(device, baud);
+    if (driver === undefined) throw new UsageError(`no driver knows what ${device} is`);
+    await probe(driver, systemClock, (line) => say(line));
     return exit.ok;
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     complain(`qkd-node: ${describe(error)}`);
     return exit.unavailable;
   }
@@ -102,6 +105,8 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
+// Timers of the clock keep no process alive, and a device that is polled has nothing else.
+setInterval(() => {}, 60_000);
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -1,8 +1,6 @@
 /** The node, wired together: read this first. */
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
 import { driverKinds } from "../drivers/index.ts";
-import { qmlp } from "../drivers/qmlp/kind.ts";
 import { type Config, type KmConfig, loadConfig, type ModuleConfig } from "./config/load.ts";
 import { LedgerFile } from "./custody/ledger-file.ts";
 import { exit } from "./exit-codes.ts";
@@ -32,9 +30,13 @@ export function configure(file: string): Config {
   return loadConfig(file, driverKinds);
 }
 
-/** The driver for a QMLP module on a serial port, without a configuration; for `probe`. */
-export function serialModule(path: string, baud: number): ModuleDriver {
-  return qmlp.create({ path: resolve(path), baud, rtscts: false }, { clock, log: silentLog });
+/** A driver for what a person named to `probe`, without a configuration. */
+export function driverFor(device: string, baud: number): ModuleDriver | undefined {
+  for (const kind of driverKinds) {
+    const options = kind.recognise?.(device, baud);
+    if (options !== undefined) return kind.create(options, { clock, log: silentLog });
+  }
+  return undefined;
 }
 
 /**
@@ -47,15 +49,11 @@ export async function run(config: Config): Promise<number> {
   // Whoever reads the log may go away; the keys go on.
   process.stderr.on("error", () => {});
   const log = createLog(write, config.log.level, stamp).child("node");
-  // Timers do not keep a process alive; a node that waits for its module and its KM must live on.
-  const alive = setInterval(() => {}, 60_000);
   try {
     return await serve(config, log);
   } catch (error) {
     log.error(describe(error));
     return error instanceof Fault ? exit.io : exit.software;
-  } finally {
-    clearInterval(alive);
   }
 }
 

@@ -8,12 +8,23 @@ import { figures, type TelemetrySample } from "./port/telemetry.ts";
 const sampleTimeout = 3_000;
 
 /**
- * Opens a session, listens for one telemetry sample, and closes it again.
- * @returns lines for a person
+ * Tells what the device says of itself, opens a session, listens for one telemetry sample, and
+ * closes it again.
+ * @param say takes lines for a person, as they become known: a card may answer without its module
  * @throws Fault `link.*`, `qmlp.*` if nothing answers, or not what it should
  */
-export async function probe(driver: ModuleDriver, clock: Clock): Promise<string[]> {
+export async function probe(
+  driver: ModuleDriver,
+  clock: Clock,
+  say: (line: string) => void,
+): Promise<void> {
+  const device = driver.inspect?.();
+  if (device !== undefined) {
+    say(`${driver.where}: a card is there`);
+    for (const [name, value] of Object.entries(device)) say(row(name, value));
+  }
   const sample = Promise.withResolvers<TelemetrySample>();
+  const begun = clock.now();
   const session = await driver.connect(
     {
       // Without credit a module offers nothing; one that does all the same gets nothing confirmed.
@@ -26,18 +37,16 @@ export async function probe(driver: ModuleDriver, clock: Clock): Promise<string[
     new AbortController().signal,
   );
   try {
+    const took = Math.round(clock.now() - begun);
+    say(`${driver.where}: a QKD module answers (${driver.kind}, after ${took} ms)`);
+    for (const line of describeIdentity(session.identity)) say(line);
     const late = () => new Fault("qmlp.timeout", "no telemetry", { limit_ms: sampleTimeout });
     const heard = await within(clock, sampleTimeout, sample.promise, late).catch(() => undefined);
+    if (heard === undefined) say(row("telemetry", `none within ${sampleTimeout / 1_000} s`));
+    else for (const line of describeSample(heard)) say(line);
     const { framesReceived, framesBad, framesResent, bytesReceived } = session.quality();
-    return [
-      `${driver.where}: a QKD module answers (${driver.kind})`,
-      ...describeIdentity(session.identity),
-      ...(heard === undefined
-        ? [`  telemetry        none within ${sampleTimeout / 1_000} s`]
-        : describeSample(heard)),
-      row("link", `${framesReceived} frames, ${bytesReceived} bytes received`),
-      row("", `${framesBad} bad, ${framesResent} sent again`),
-    ];
+    say(row("link", `${framesReceived} frames, ${bytesReceived} bytes received`));
+    say(row("", `${framesBad} bad, ${framesResent} sent again`));
   } finally {
     await session.close();
   }
@@ -55,6 +64,7 @@ function describeIdentity(identity: ModuleIdentity): string[] {
     row("serial number", identity.serial),
     row("firmware", identity.firmware),
     row("protocol", identity.protocol),
+    row("longest block", `${identity.maxBlockBytes} bytes`),
   ];
 }
 

@@ -17,6 +17,11 @@ export interface Link {
 export interface LinkFactory {
   /** For logs: a device path or an address. */
   readonly where: string;
+  /**
+   * What the device tells of itself before anyone speaks with it, as names and values for a person.
+   * Disturbs nobody who has it open. @throws Fault `link.open`
+   */
+  inspect?(): Readonly<Record<string, string>>;
   /** The longest QMLP body that suits this link, in bytes: about 100 ms of line time. */
   readonly maxBody: number;
   /**

@@ -1,7 +1,8 @@
 /** A link over a serial port or a USB serial adapter. */
 import { SerialPort } from "serialport";
-import { type Clock, type Timer, within } from "../../src/port/clock.ts";
+import { type Clock, within } from "../../src/port/clock.ts";
 import { errorCode, Fault } from "../../src/port/errors.ts";
+import { LinkLife } from "./life.ts";
 import type { Link, LinkFactory } from "./link.ts";
 
 export interface SerialOptions {
@@ -15,9 +16,6 @@ export interface SerialOptions {
 
 /** Opening takes a device a few ms; a USB adapter that hangs takes for ever. */
 const openTimeout = 2_000;
-const closeTimeout = 1_000;
-/** Writing must make some progress in this time: the callbacks of a stalled port never come. */
-const stallTimeout = 2_000;
 
 export function serialLink(options: SerialOptions, clock: Clock): LinkFactory {
   return {
@@ -75,86 +73,52 @@ function openFailure(error: unknown): string {
 }
 
 class SerialLink implements Link {
-  readonly ended: Promise<Error | undefined>;
-  #end!: (error: Error | undefined) => void;
-  #over = false;
-  #closing: Promise<void> | undefined;
-  #backlog = 0;
-  #stall: Timer | undefined;
+  readonly #life: LinkLife;
   readonly #port: SerialPort;
-  readonly #path: string;
-  readonly #clock: Clock;
 
   constructor(port: SerialPort, path: string, clock: Clock, onBytes: (chunk: Buffer) => void) {
     this.#port = port;
-    this.#path = path;
-    this.#clock = clock;
-    this.ended = new Promise((resolve) => {
-      this.#end = resolve;
-    });
+    const life = new LinkLife(path, clock, () => this.#shut());
+    this.#life = life;
     // A reader is attached from the start: without one the port does not notice that it is gone.
     port.on("data", (chunk: Buffer) => {
-      if (!this.#over) onBytes(chunk);
+      if (!life.over) onBytes(chunk);
       chunk.fill(0);
     });
-    port.on("error", (error: Error) => this.#fail(error));
-    port.on("close", (error: Error | null) => this.#fail(error ?? undefined));
+    const gone = (error: Error | null) => {
+      const facts = { source: path, code: errorCode(error) ?? "gone" };
+      life.finish(new Fault("link.closed", "serial port closed", facts));
+    };
+    port.on("error", gone);
+    port.on("close", gone);
+  }
+
+  get ended(): Promise<Error | undefined> {
+    return this.#life.ended;
   }
 
   get backlog(): number {
-    return this.#backlog;
+    return this.#life.backlog;
   }
 
   write(bytes: Buffer): void {
-    if (this.#over) return;
-    this.#backlog += bytes.length;
-    this.#watch();
+    const life = this.#life;
+    if (life.over) return;
+    life.queued(bytes.length);
     this.#port.write(bytes, (error) => {
-      this.#backlog -= bytes.length;
-      if (error) this.#fail(error);
-      else this.#watch();
+      // An error comes as an event too, and that ends the link.
+      if (!error) life.taken(bytes.length);
     });
   }
 
   close(): Promise<void> {
-    this.#finish(undefined);
-    return this.#shut();
-  }
-
-  /** (Re)starts the stall timer while something is being written. */
-  #watch(): void {
-    this.#stall?.cancel();
-    this.#stall = undefined;
-    if (this.#backlog === 0 || this.#over) return;
-    this.#stall = this.#clock.after(stallTimeout, () => {
-      const facts = { source: this.#path, backlog: this.#backlog, limit_ms: stallTimeout };
-      this.#finish(new Fault("link.stalled", "serial port takes no more bytes", facts));
-      void this.#shut();
-    });
-  }
-
-  #fail(error: Error | undefined): void {
-    const code = errorCode(error) ?? "gone";
-    this.#finish(new Fault("link.closed", "serial port closed", { source: this.#path, code }));
-    void this.#shut();
-  }
-
-  #finish(error: Error | undefined): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#stall?.cancel();
-    this.#end(error);
+    return this.#life.close();
   }
 
   #shut(): Promise<void> {
-    this.#closing ??= new Promise<void>((resolve) => {
-      if (!this.#port.isOpen) return resolve();
-      const timer = this.#clock.after(closeTimeout, resolve);
-      this.#port.close(() => {
-        timer.cancel();
-        resolve();
-      });
+    return new Promise((resolve) => {
+      if (this.#port.isOpen) this.#port.close(() => resolve());
+      else resolve();
     });
-    return this.#closing;
   }
 }

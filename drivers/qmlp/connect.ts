@@ -22,10 +22,16 @@ const helloTimeout = 3_000;
 /** Reliable frames the module may have outstanding. */
 const receiveWindow = 256;
 
-export function qmlpDriver(factory: LinkFactory, context: DriverContext): ModuleDriver {
+/** @param kind its name in the configuration */
+export function qmlpDriver(
+  kind: string,
+  factory: LinkFactory,
+  context: DriverContext,
+): ModuleDriver {
   return {
-    kind: "qmlp",
+    kind,
     where: factory.where,
+    ...(factory.inspect !== undefined && { inspect: () => factory.inspect?.() ?? {} }),
     connect: (sink, signal) => connect(factory, context, sink, signal),
   };
 }

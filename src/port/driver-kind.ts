@@ -8,6 +8,12 @@ export interface DriverKind<Options = unknown> {
   /** Checks the other keys of `[module.driver]`; strict: unknown keys are errors. */
   readonly options: GenericSchema<unknown, Options>;
   create(options: Options, context: DriverContext): ModuleDriver;
+  /**
+   * Options for a device that a person named to `probe`; undefined if this kind is not what is to be
+   * expected there.
+   * @param baud bit/s, where it has a meaning
+   */
+  recognise?(device: string, baud: number): Options | undefined;
 }
 
 /** A kind together with options that its schema has accepted. */

@@ -103,6 +103,11 @@ export interface ModuleDriver {
   /** Where the module is attached, for logs: a device path or an address. */
   readonly where: string;
   /**
+   * What the device tells of itself without a session, as names and values for a person; for
+   * `probe`. @throws Fault `link.open`
+   */
+  inspect?(): Readonly<Record<string, string>>;
+  /**
    * Opens the link and identifies the module.
    * @throws Fault `link.*` or `qmlp.*`; nothing is left open then
    */

@@ -143,7 +143,7 @@ export class QmlpBench {
     this.sent = 0;
     this.taken = 0;
     const options = { path: this.port.path, baud: 115_200, rtscts: false };
-    const driver = qmlpDriver(serialLink(options, this.#clock), {
+    const driver = qmlpDriver("qmlp", serialLink(options, this.#clock), {
       clock: this.#clock,
       log: silentLog,
     });

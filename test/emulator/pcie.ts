@@ -1,0 +1,206 @@
+/**
+ * A module's PCIe card without PCIe: a FIFO stands for the DMA device of each direction, a file for
+ * the register window (drivers/link/README.md). The node opens them as it would the real ones.
+ */
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { Socket } from "node:net";
+import { dirname } from "node:path";
+import koffi from "koffi";
+import {
+  type DeviceState,
+  register,
+  windowLength,
+  writeState,
+} from "../../drivers/link/registers.ts";
+import { type Clock, every, type Timer } from "../../src/port/clock.ts";
+import { errorCode, Fault } from "../../src/port/errors.ts";
+import type { Transport, TransportHandlers } from "./transport.ts";
+
+const libc = koffi.load("libc.so.6");
+const mkfifo = libc.func("int mkfifo(const char *, unsigned int)");
+const fcntl = libc.func("int fcntl(int, int, int)");
+const setPipeSize = 1031;
+
+/** How often the registers are looked at and a full FIFO is tried again, ms. */
+const tick = 1;
+/** What a card's DMA ring may hold, bytes; the system may allow less. */
+const ringLength = 1_048_576;
+
+/** A FIFO, opened for both directions so that it outlives whoever has the other end open. */
+function openFifo(path: string): number {
+  rmSync(path, { force: true });
+  if (mkfifo(path, 0o600) !== 0) throw new Fault("link.open", "no FIFO here", { source: path });
+  const file = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  fcntl(file, setPipeSize, ringLength);
+  return file;
+}
+
+export class EmulatedPcie implements Transport {
+  readonly path: string;
+  readonly lowWater = ringLength;
+  readonly #clock: Clock;
+  readonly #handlers: TransportHandlers;
+  #state: Omit<DeviceState, "version">;
+  #open: { readonly window: number; readonly toNode: number; readonly reader: Socket } | undefined;
+  readonly #words = Buffer.alloc(windowLength);
+  #token = 0;
+  #sent = 0;
+  #queue: Buffer[] = [];
+  #backlog = 0;
+  #flushQueued = false;
+  #timer: Timer | undefined;
+
+  /** @param path what the card's device names begin with */
+  constructor(path: string, moduleId: string, clock: Clock, handlers: TransportHandlers) {
+    this.path = path;
+    this.#clock = clock;
+    this.#handlers = handlers;
+    this.#state = {
+      ready: true,
+      fault: false,
+      overTemperature: false,
+      zeroized: false,
+      temperature: 41.5,
+      moduleId,
+    };
+  }
+
+  get plugged(): boolean {
+    return this.#open !== undefined;
+  }
+
+  get backlog(): number {
+    return this.#backlog;
+  }
+
+  /** Changes what the registers say of the card. */
+  show(state: Partial<Omit<DeviceState, "version">>): void {
+    this.#state = { ...this.#state, ...state };
+    if (this.#open === undefined) return;
+    writeState(this.#words, this.#state);
+    const { window } = this.#open;
+    writeSync(window, this.#words, 0, register.open, 0);
+    writeSync(window, this.#words, register.temperature, 4, register.temperature);
+    writeSync(window, this.#words, register.moduleId, 128, register.moduleId);
+  }
+
+  plug(): void {
+    if (this.#open !== undefined) return;
+    mkdirSync(dirname(this.path), { recursive: true });
+    const toNode = openFifo(`${this.path}_c2h_0`);
+    const fromNode = openFifo(`${this.path}_h2c_0`);
+    const reader = new Socket({ fd: fromNode, readable: true, writable: false });
+    reader.on("data", (chunk: Buffer) => this.#handlers.bytes(chunk));
+    reader.on("error", () => this.unplug());
+    this.#words.fill(0);
+    writeState(this.#words, this.#state);
+    writeFileSync(`${this.path}_user`, this.#words, { mode: 0o600 });
+    const window = openSync(`${this.path}_user`, "r+");
+    this.#open = { window, toNode, reader };
+    this.#timer = every(this.#clock, tick, () => this.#tick());
+  }
+
+  unplug(): void {
+    if (this.#open === undefined) return;
+    const { window, toNode, reader } = this.#open;
+    this.#open = undefined;
+    this.#timer?.cancel();
+    // What the bus reads from a card that is gone.
+    writeSync(window, Buffer.alloc(windowLength, 0xff), 0, windowLength, 0);
+    for (const name of ["user", "c2h_0", "h2c_0"]) rmSync(`${this.path}_${name}`, { force: true });
+    reader.destroy();
+    closeSync(window);
+    closeSync(toNode);
+    this.#token = 0;
+    this.#drop();
+  }
+
+  /** As after a reset of the card: whoever has it open must open it anew. */
+  reset(): void {
+    if (this.#open === undefined) return;
+    this.#token = 0;
+    this.#drop();
+    this.#write(register.open, 0);
+    this.#write(register.opened, 0);
+  }
+
+  send(bytes: Buffer): void {
+    if (this.#open === undefined || bytes.length === 0) return;
+    this.#queue.push(bytes);
+    this.#backlog += bytes.length;
+    if (this.#flushQueued) return;
+    this.#flushQueued = true;
+    queueMicrotask(() => {
+      this.#flushQueued = false;
+      this.#flush();
+    });
+  }
+
+  #tick(): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    readSync(open.window, this.#words, 0, 4, register.open);
+    const token = this.#words.readUInt32LE(0);
+    if (token !== 0 && token !== this.#token) this.#opened(token, open.toNode);
+    if (this.#backlog > 0) {
+      this.#flush();
+      if (this.#backlog < this.lowWater) this.#handlers.drained();
+    }
+  }
+
+  /** Empties the stream and the counters for whoever asked. */
+  #opened(token: number, toNode: number): void {
+    this.#drop();
+    const sink = Buffer.alloc(65_536);
+    try {
+      while (readSync(toNode, sink, 0, sink.length, null) > 0);
+    } catch (error) {
+      if (errorCode(error) !== "EAGAIN") throw error;
+    }
+    this.#token = token;
+    this.#sent = 0;
+    this.#write(register.toNode, 0);
+    this.#write(register.opened, token);
+  }
+
+  #flush(): void {
+    const open = this.#open;
+    if (open === undefined || this.#token === 0) return;
+    const before = this.#sent;
+    for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
+      let went = 0;
+      try {
+        went = writeSync(open.toNode, first);
+      } catch (error) {
+        if (errorCode(error) !== "EAGAIN") throw error;
+      }
+      if (went === 0) break;
+      this.#sent = (this.#sent + went) >>> 0;
+      this.#backlog -= went;
+      if (went === first.length) this.#queue.shift();
+      else this.#queue[0] = first.subarray(went);
+    }
+    if (this.#sent !== before) this.#write(register.toNode, this.#sent);
+  }
+
+  #write(at: number, value: number): void {
+    const { window } = this.#open as { readonly window: number };
+    const word = Buffer.alloc(4);
+    word.writeUInt32LE(value >>> 0);
+    writeSync(window, word, 0, 4, at);
+  }
+
+  #drop(): void {
+    this.#queue = [];
+    this.#backlog = 0;
+  }
+}
