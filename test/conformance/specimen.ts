@@ -21,9 +21,10 @@ export interface Malformation {
   inject(): Promise<void>;
 }
 
+/** What a module may have no notion of. */
+export type Lack = "read" | "discard" | "zeroize" | "telemetry" | "rate" | "start";
+
 export interface Specimen {
-  /** For test titles. */
-  readonly name: string;
   /** A driver for this module, made as the configuration would; called many times. */
   driver(context: DriverContext): ModuleDriver;
   /**
@@ -42,8 +43,6 @@ export interface Specimen {
   identity(moduleId: string): Promise<void>;
   /** Everything malformed that can be injected. */
   readonly malformations: readonly Malformation[];
-  /** What the module has no notion of; the suite leaves these tests out and says so. */
-  readonly lacks: readonly ("read" | "discard" | "zeroize" | "telemetry" | "rate" | "start")[];
   /** Releases everything it has: processes, descriptors, files. Any number of times. */
   close(): Promise<void>;
 }

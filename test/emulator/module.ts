@@ -87,7 +87,7 @@ const receiveWindow = 64;
 const moduleMaxBody = 65_536;
 
 export class EmulatedModule {
-  readonly identity: EmulatedIdentity;
+  identity: EmulatedIdentity;
   /** Everything it ever distilled, by block name, oldest first. */
   readonly history = new Map<string, BlockHistory>();
   /** Whether it distils; START and STOP change it. */

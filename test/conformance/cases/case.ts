@@ -1,0 +1,44 @@
+/** What the cases of the conformance suite have in common. */
+import { readdirSync } from "node:fs";
+import type { ExecutionContext } from "ava";
+import { blockName } from "../../../src/port/key.ts";
+import type { Observer } from "../observer.ts";
+import type { Lack, Made, Specimen } from "../specimen.ts";
+
+export interface Case {
+  /** A sentence. */
+  readonly title: string;
+  /** What the module must have a notion of. */
+  readonly needs?: readonly Lack[];
+  body(t: ExecutionContext, module: Specimen, seen: Observer): Promise<void>;
+}
+
+/** Credit that never runs out in a test. */
+export const plenty = { blocks: 1_000, bytes: 100_000_000 };
+
+/** Bits of blocks: one bit, odd ends, longer than any frame, and none at all. */
+export const lengths = [256, 1, 7, 8, 9, 31, 33, 12_345, 0, 560_000];
+
+/** How many files this process has open. */
+export const descriptors = () => readdirSync("/proc/self/fd").length;
+
+/** Has the module make blocks of these lengths, bits. */
+export async function distil(specimen: Specimen, bits: readonly number[]): Promise<Made[]> {
+  const made: Made[] = [];
+  for (const length of bits) made.push(await specimen.distil(length));
+  return made;
+}
+
+export const names = (made: readonly Made[]) => made.map(({ facts }) => blockName(facts.ref));
+
+/** Every block that came is one of these, as the module made it. */
+export function assertIntact(t: ExecutionContext, seen: Observer, made: readonly Made[]): void {
+  const known = new Map(made.map((one) => [blockName(one.facts.ref), one]));
+  for (const block of seen.blocks) {
+    const { facts, bytes } = known.get(blockName(block.ref)) ?? {};
+    t.truthy(facts, "a block that was never made");
+    t.like(block.facts, { bits: facts?.bits, qber: facts?.qber, siftedBits: facts?.siftedBits });
+    // Not deepEqual: a failure must not print key.
+    t.true(bytes?.equals(block.expose()), `${blockName(block.ref)} holds what was distilled`);
+  }
+}

@@ -1,0 +1,66 @@
+/** Connects to a specimen's module and keeps what the session tells, for the suite to look at. */
+import { systemClock } from "../../src/port/clock.ts";
+import { type BlockFacts, type BlockRef, blockName, type KeyBlock } from "../../src/port/key.ts";
+import { silentLog } from "../../src/port/log.ts";
+import type { ModuleEvent, ModuleSession } from "../../src/port/module.ts";
+import type { TelemetrySample } from "../../src/port/telemetry.ts";
+import type { Specimen } from "./specimen.ts";
+
+const never = new AbortController().signal;
+
+export class Observer {
+  readonly blocks: KeyBlock[] = [];
+  readonly damaged: BlockFacts[] = [];
+  readonly released: BlockRef[] = [];
+  readonly samples: TelemetrySample[] = [];
+  readonly events: ModuleEvent[] = [];
+  onBlock: (block: KeyBlock) => void = () => {};
+  readonly #specimen: Specimen;
+  readonly #sessions: ModuleSession[] = [];
+  /** Timers of the clock keep no process alive; a session that has only them would end the test. */
+  readonly #alive = setInterval(() => {}, 60_000);
+
+  constructor(specimen: Specimen) {
+    this.#specimen = specimen;
+  }
+
+  async connect(signal = never): Promise<ModuleSession> {
+    const driver = this.#specimen.driver({ clock: systemClock, log: silentLog });
+    const session = await driver.connect(
+      {
+        block: (block) => {
+          this.blocks.push(block);
+          this.onBlock(block);
+        },
+        damaged: (facts) => this.damaged.push(facts),
+        released: (refs) => this.released.push(...refs),
+        telemetry: (sample) => this.samples.push(sample),
+        event: (event) => this.events.push(event),
+      },
+      signal,
+    );
+    this.#sessions.push(session);
+    return session;
+  }
+
+  /** Names of the blocks that came, in their order. */
+  names(): string[] {
+    return this.blocks.map((block) => blockName(block.ref));
+  }
+
+  /** Forgets the blocks that came so far. */
+  forget(): void {
+    for (const block of this.blocks.splice(0)) block.wipe();
+  }
+
+  /** Waits, in real time, until the condition holds; the test's own timeout is its deadline. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#sessions.map((session) => session.close()));
+    this.forget();
+    clearInterval(this.#alive);
+  }
+}
