@@ -59,7 +59,7 @@ export function pcieLink(options: PcieOptions, clock: Clock): LinkFactory {
           "card temperature": `${card.temperature} °C`,
         };
       } finally {
-        files.close();
+        void files.close();
       }
     },
     open: (onBytes, signal) => openPcie(options, where, clock, onBytes, signal),
@@ -91,8 +91,10 @@ class Files {
     }
   }
 
-  close(): void {
-    for (const file of this.#open.splice(0)) closeFile(file, () => {});
+  /** Resolves when all are closed; a device may take its time for it. */
+  async close(): Promise<void> {
+    const closed = (file: number) => new Promise<void>((done) => closeFile(file, () => done()));
+    await Promise.all(this.#open.splice(0).map(closed));
   }
 }
 
@@ -159,7 +161,7 @@ async function openPcie(
     const toModule = files.add(`${path}_h2c_${channel}`, constants.O_WRONLY);
     return new PcieLink({ files, window, token, fromModule, toModule, where, clock, onBytes });
   } catch (error) {
-    files.close();
+    await files.close();
     throw error;
   }
 }
@@ -338,6 +340,6 @@ class PcieLink implements Link {
     }
     this.#chunk.fill(0);
     this.#queue.length = 0;
-    this.#parts.files.close();
+    await this.#parts.files.close();
   }
 }
