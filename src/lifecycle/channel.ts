@@ -15,6 +15,7 @@ import type { ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module
 import { TelemetryWindow } from "../telemetry/window.ts";
 import { type Kept, keep } from "./keep.ts";
 import { backoff } from "./retry.ts";
+import { kmWaits, moduleWaits } from "./waits.ts";
 
 export interface ChannelOptions {
   readonly name: string;
@@ -43,9 +44,6 @@ export interface ChannelParts {
 
 /** A figure that did not come for this long is stale, ms. */
 const staleAfterMs = 10_000;
-/** Waiting times between attempts, ms. A module that is plugged in again is back within seconds. */
-const moduleWaits = { firstMs: 250, maxMs: 2_000 } as const;
-const kmWaits = { firstMs: 250, maxMs: 5_000 } as const;
 const settledAfterMs = 5_000;
 
 export class Channel implements ModuleView {

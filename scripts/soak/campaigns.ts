@@ -1,0 +1,80 @@
+/** Which long campaigns there are, and what must hold in each. */
+import { framesThroughNoise } from "../../test/campaign/frames.ts";
+import { fuzz } from "../../test/campaign/fuzz.ts";
+import { blocksThroughNoise } from "../../test/campaign/noisy-session.ts";
+import { replug } from "../../test/campaign/replug.ts";
+
+export interface Part {
+  readonly title: string;
+  run(scale: number, seed: number): Promise<Outcome> | Outcome;
+}
+
+export interface Outcome {
+  readonly held: boolean;
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+export interface Campaign {
+  readonly name: string;
+  readonly parts: readonly Part[];
+}
+
+const noises = [1e-6, 1e-5, 1e-4, 1e-3].map((bitErrors) => ({
+  bitErrors,
+  drops: bitErrors,
+  inserts: bitErrors,
+  duplicates: bitErrors,
+}));
+
+const times = (count: number, scale: number) => Math.max(1, Math.round(count * scale));
+
+export const campaigns: readonly Campaign[] = [
+  {
+    name: "frames",
+    parts: noises.map((rates) => ({
+      title: `10⁷ frames, each kind of fault at ${rates.bitErrors}`,
+      run(scale, seed) {
+        const result = framesThroughNoise(times(10_000_000, scale), rates, seed);
+        return { held: result.wrong === 0 && result.missed === 0, figures: { ...result } };
+      },
+    })),
+  },
+  {
+    name: "blocks",
+    // At 10⁻³ hardly a frame of 512 bytes passes: that is a broken cable, and no session lives.
+    parts: noises.slice(0, 3).map((rates) => ({
+      title: `blocks of 2 kB in sessions, each kind of fault at ${rates.bitErrors}`,
+      async run(scale, seed) {
+        const result = await blocksThroughNoise(times(50_000, scale), rates, seed);
+        return { held: result.wrong === 0 && result.lost === 0, figures: { ...result } };
+      },
+    })),
+  },
+  {
+    name: "fuzz",
+    parts: [
+      {
+        title: "10⁸ hostile inputs",
+        run(scale, seed) {
+          const { thrown, ...figures } = fuzz(times(100_000_000, scale), seed);
+          const held = thrown.size === 0 && figures.growth < 50_000_000;
+          return { held, figures: { ...figures, thrown: thrown.size } };
+        },
+      },
+    ],
+  },
+  {
+    name: "replug",
+    parts: [
+      {
+        title: "1,000 times unplugged in mid-frame",
+        async run(scale, seed) {
+          const result = await replug(times(1_000, scale), seed);
+          const { slowest, lost, wrong, doubled, leaked } = result;
+          const held = slowest <= 2_000 && lost + wrong + doubled === 0 && leaked <= 0;
+          return { held, figures: { ...result } };
+        },
+      },
+    ],
+  },
+];

@@ -1,0 +1,3 @@
+/** Waiting times between attempts, ms. A module that is plugged in again is back within 2 s. */
+export const moduleWaits = { firstMs: 250, maxMs: 1_500 } as const;
+export const kmWaits = { firstMs: 250, maxMs: 5_000 } as const;
