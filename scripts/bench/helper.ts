@@ -1,0 +1,35 @@
+/** A process of its own for the other side of a benchmark: it must not share the subject's core. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/**
+ * Runs `body` beside a program of this folder, which says "ready" when it is, in a folder of its own.
+ * @param args of the program, after the folder
+ */
+export async function beside<T>(
+  program: string,
+  args: readonly (string | number)[],
+  body: (folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-bench-"));
+  const path = fileURLToPath(new URL(program, import.meta.url));
+  const child: ChildProcess = fork(path, [folder, ...args.map(String)]);
+  try {
+    const gone = once(child, "exit").then(([code]) => {
+      throw new Error(`${program} ended with ${code}`);
+    });
+    const ready = once(child, "message");
+    await Promise.race([ready, gone]);
+    gone.catch(() => {});
+    return await body(folder);
+  } finally {
+    const ended = child.exitCode === null ? once(child, "exit") : undefined;
+    child.kill("SIGKILL");
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
