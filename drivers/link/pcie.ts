@@ -199,7 +199,9 @@ interface PcieParts {
 class PcieLink implements Link {
   readonly #parts: PcieParts;
   readonly #life: LinkLife;
-  readonly #chunk = Buffer.allocUnsafeSlow(chunkLength);
+  /** Two, so that one is filled while what is in the other is worked on. */
+  #chunk = Buffer.allocUnsafeSlow(chunkLength);
+  #otherChunk = Buffer.allocUnsafeSlow(chunkLength);
   /** Bytes read and written so far, as the registers count them. */
   #read = 0;
   #written = 0;
@@ -277,9 +279,10 @@ class PcieLink implements Link {
       } else {
         this.#read = (this.#read + got) >>> 0;
         const chunk = this.#chunk.subarray(0, got);
-        this.#parts.onBytes(chunk);
-        chunk.fill(0);
+        [this.#chunk, this.#otherChunk] = [this.#otherChunk, this.#chunk];
         this.#look();
+        if (!this.#life.over) this.#parts.onBytes(chunk);
+        chunk.fill(0);
       }
     });
   }
@@ -339,6 +342,7 @@ class PcieLink implements Link {
       });
     }
     this.#chunk.fill(0);
+    this.#otherChunk.fill(0);
     this.#queue.length = 0;
     await this.#parts.files.close();
   }

@@ -1,10 +1,10 @@
 /**
  * Puts blocks together from KEY and MORE (QMLP §4, Blocks) and checks them: length, credit, hash.
  */
-import { hash } from "node:crypto";
 import { Fault } from "../../src/port/errors.ts";
 import { type BlockFacts, blockName, KeyBlock } from "../../src/port/key.ts";
 import { decodeKeyHeader, type KeyHeader } from "./blocks.ts";
+import { checkOf } from "./check.ts";
 
 /** A block came to its end: whole, or with the reason why it can't be used. */
 export type Assembled =
@@ -87,7 +87,7 @@ export class Assembly {
 }
 
 function damage(bytes: Buffer, header: KeyHeader): string | undefined {
-  if (!hash("sha256", bytes, "buffer").equals(header.hash)) return "hash mismatch";
+  if (!checkOf(header.check, bytes).equals(header.hash)) return "hash mismatch";
   const spare = bytes.length * 8 - header.facts.bits;
   if (spare > 0 && ((bytes.at(-1) as number) & ((1 << spare) - 1)) !== 0) {
     return "bits after the end of the key are not zero";

@@ -67,16 +67,28 @@ export function decodeRefs(body: Buffer, what: string): BlockRef[] {
   return refs;
 }
 
+/** How a block's bytes are checked; the index is the number in the header. */
+export const blockChecks = ["sha-256", "gmac"] as const;
+export type BlockCheck = (typeof blockChecks)[number];
+
 export interface KeyHeader {
   readonly facts: BlockFacts;
-  /** SHA-256 over the block's bytes, 32 bytes. */
+  readonly check: BlockCheck;
+  /** The check over the block's bytes, 32 bytes. */
   readonly hash: Buffer;
   /** Where the block's bytes begin in the body of KEY. */
   readonly length: number;
 }
 
-/** The header of KEY alone; the caller appends the first bytes of the block. */
-export function encodeKeyHeader(facts: BlockFacts, hash: Uint8Array): Buffer {
+/**
+ * The header of KEY alone; the caller appends the first bytes of the block.
+ * @param hash 32 bytes, or the 16 of a GMAC
+ */
+export function encodeKeyHeader(
+  facts: BlockFacts,
+  hash: Uint8Array,
+  check: BlockCheck = "sha-256",
+): Buffer {
   const body = Buffer.alloc(facts.uuid === undefined ? keyHeaderLength : keyHeaderWithUuid);
   writeRef(body, facts.ref, 0);
   body.writeUInt32LE(facts.bits, 16);
@@ -99,6 +111,7 @@ export function encodeKeyHeader(facts: BlockFacts, hash: Uint8Array): Buffer {
     body.write(facts.uuid.replaceAll("-", ""), 72, 16, "hex");
   }
   body[20] = flags;
+  body[21] = blockChecks.indexOf(check);
   return body;
 }
 
@@ -118,6 +131,8 @@ export function decodeKeyHeader(body: Buffer): KeyHeader {
   if (body.length < length) {
     throw malformed("KEY: header too short", { length: body.length, least: length });
   }
+  const check = blockChecks[body[21] as number];
+  if (check === undefined) throw malformed("KEY: unknown check", { check: body[21] as number });
   const qber = body.readUInt32LE(24) / 1e6;
   if ((flags & present.qber) !== 0 && qber > 1) throw malformed("KEY: QBER above 1");
   const facts: BlockFacts = {
@@ -128,5 +143,5 @@ export function decodeKeyHeader(body: Buffer): KeyHeader {
     ...((flags & present.time) !== 0 && { generatedAt: readU64(body, 32, "KEY: time") }),
     ...(hasUuid && { uuid: readUuid(body, 72) }),
   };
-  return { facts, hash: Buffer.from(body.subarray(40, 72)), length };
+  return { facts, check, hash: Buffer.from(body.subarray(40, 72)), length };
 }

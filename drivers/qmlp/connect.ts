@@ -6,7 +6,7 @@ import type { DriverContext, ModuleDriver, ModuleSink } from "../../src/port/mod
 import type { Link, LinkFactory } from "../link/link.ts";
 import { type Frame, type } from "./frame.ts";
 import {
-  capability,
+  allCapabilities,
   decodeRefuse,
   decodeWelcome,
   encodeHello,
@@ -65,7 +65,7 @@ async function connect(
     window: receiveWindow,
     maxBody: factory.maxBody,
     nonce,
-    capabilities: capability.read | capability.discard | capability.command | capability.event,
+    capabilities: allCapabilities,
     nodeSoftware: "qkd-node",
   });
   const fail = (fault: Fault) => greeted.reject(fault);

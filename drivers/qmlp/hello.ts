@@ -8,7 +8,8 @@ export const maxWindow = 1_024;
 export const minBody = 64;
 export const maxBody = 1_048_576;
 
-export const capability = { read: 1, discard: 2, command: 4, event: 8 } as const;
+export const capability = { read: 1, discard: 2, command: 4, event: 8, gmac: 16 } as const;
+export const allCapabilities = 0x1f;
 
 export const refusal: Readonly<Record<number, string>> = {
   1: "no common protocol version",

@@ -101,7 +101,6 @@ const pcie: Benchmark = {
 };
 
 export const linkBenchmarks: readonly Benchmark[] = [
-  // The slowest line carries a key of 4 KiB in a third of a second; longer ones only flatter it.
   serial(115_200, 16_384),
   serial(921_600, 16_384),
   serial(3_000_000, 16_384),

@@ -1,6 +1,7 @@
 /** The other side of the link benchmarks: a module that never runs out of key. */
-import { hash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { checkOf } from "../../drivers/qmlp/check.ts";
 import { every, systemClock } from "../../src/port/clock.ts";
 import { EmulatedModule } from "../../test/emulator/module.ts";
 import { EmulatedPcie } from "../../test/emulator/pcie.ts";
@@ -22,7 +23,8 @@ const transport: Transport =
     : new EmulatedPort(path, Number(baud), systemClock, handlers);
 
 const bytes = randomBytes(blockBytes);
-const digest = hash("sha256", bytes, "buffer");
+const check = via === "pcie" ? "gmac" : "sha-256";
+const value = checkOf(check, bytes);
 const module: EmulatedModule = new EmulatedModule({
   identity: {
     moduleId: "QKD-A-0001",
@@ -40,8 +42,9 @@ const module: EmulatedModule = new EmulatedModule({
   },
   clock: systemClock,
   telemetry: () => ({ values: { qber: 0.03 } }),
-  // Every block is the same, so its hash is too: the module must not be the slower side.
-  digest: () => digest,
+  check,
+  // Every block is the same, so its check is too: the module must not be the slower side.
+  checkOf: () => value,
 });
 let number = 0;
 every(systemClock, 2, () => {

@@ -2,15 +2,17 @@
  * The module's side of QMLP, without I/O: bytes come in, bytes go out, time is passed in. It keeps
  * every block until the node releases it, whatever happens to the line.
  */
-import { createHmac, hash } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { Arq } from "../../drivers/qmlp/arq.ts";
 import {
+  type BlockCheck,
   decodeCredit,
   decodeRefs,
   encodeKeyHeader,
   encodeRefs,
   keyHeaderWithUuid,
 } from "../../drivers/qmlp/blocks.ts";
+import { checkOf } from "../../drivers/qmlp/check.ts";
 import { decodeCommand, encodeResult, status } from "../../drivers/qmlp/commands.ts";
 import { Deframer } from "../../drivers/qmlp/deframer.ts";
 import {
@@ -22,6 +24,7 @@ import {
   wireBound,
 } from "../../drivers/qmlp/frame.ts";
 import {
+  allCapabilities,
   capability,
   decodeHello,
   encodeRefuse,
@@ -62,8 +65,10 @@ export interface ModuleOptions {
   readonly telemetry: () => TelemetrySample;
   /** Blocks that fit in its memory. */
   readonly maxBlocks?: number;
-  /** SHA-256 of a block's bytes; a benchmark that knows it spares the work. */
-  readonly digest?: (bytes: Buffer) => Buffer;
+  /** How blocks are checked; GMAC only if the node knows it. Default SHA-256. */
+  readonly check?: BlockCheck;
+  /** The check of a block's bytes; a benchmark that knows it spares the work. */
+  readonly checkOf?: typeof checkOf;
 }
 
 /** What became of one block, without its bytes. */
@@ -88,8 +93,6 @@ const receiveWindow = 64;
 /** The module takes bodies of this length. */
 const moduleMaxBody = 65_536;
 
-const sha256 = (bytes: Buffer) => hash("sha256", bytes, "buffer");
-
 export class EmulatedModule {
   identity: EmulatedIdentity;
   /** Everything it ever distilled, by block name, oldest first. */
@@ -107,6 +110,7 @@ export class EmulatedModule {
   #state: "idle" | "greeted" | "open" = "idle";
   #nonce: Buffer | undefined;
   #body = 0;
+  #check: BlockCheck = "sha-256";
   readonly #held = new Map<string, HeldBlock>();
   #credit = { blocks: 0, bytes: 0 };
   #used = { blocks: 0, bytes: 0 };
@@ -239,8 +243,9 @@ export class EmulatedModule {
       this.#used = { blocks, bytes };
       held.offered = true;
       held.history.offers++;
-      const { digest = sha256 } = this.#options;
-      const header = encodeKeyHeader(held.history.facts, digest(held.bytes));
+      const { checkOf: compute = checkOf } = this.#options;
+      const value = compute(this.#check, held.bytes);
+      const header = encodeKeyHeader(held.history.facts, value, this.#check);
       const first = Math.min(held.bytes.length, Math.max(0, this.#body - keyHeaderWithUuid));
       arq.queue(type.key, Buffer.concat([header, held.bytes.subarray(0, first)]));
       if (first < held.bytes.length) this.#sending = { held, at: first };
@@ -291,6 +296,8 @@ export class EmulatedModule {
       this.#nonce = nonce;
       this.#state = "greeted";
       this.#body = Math.min(hello.maxBody, moduleMaxBody);
+      const { check = "sha-256" } = this.#options;
+      this.#check = (hello.capabilities & capability.gmac) === 0 ? "sha-256" : check;
       this.#heardAt = this.#options.clock.now();
       this.#arq = new Arq(hello.window, receiveWindow, (messageType, flags, seq, ack, body) =>
         this.#write(messageType, flags, seq, ack, body),
@@ -304,7 +311,7 @@ export class EmulatedModule {
         window: receiveWindow,
         maxBody: moduleMaxBody,
         nonce,
-        capabilities: capability.read | capability.discard | capability.command | capability.event,
+        capabilities: allCapabilities,
         maxBlock,
       }),
     );

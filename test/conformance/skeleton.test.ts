@@ -1,0 +1,4 @@
+import { skeletonSpecimen } from "./skeleton.ts";
+import { conformance } from "./suite.ts";
+
+conformance(skeletonSpecimen);
