@@ -6,9 +6,11 @@ import { LedgerFile } from "./custody/ledger-file.ts";
 import { exit } from "./exit-codes.ts";
 import type { KmEndpoint } from "./kq1/connect.ts";
 import { Channel } from "./lifecycle/channel.ts";
+import { insist } from "./lifecycle/insist.ts";
 import { keep } from "./lifecycle/keep.ts";
 import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
+import { ledgerWaits } from "./lifecycle/waits.ts";
 import { Manager } from "./manager/manager.ts";
 import type { NodeEvent } from "./manager/view.ts";
 import { systemClock, within } from "./port/clock.ts";
@@ -52,14 +54,26 @@ export async function run(config: Config): Promise<number> {
   try {
     return await serve(config, log);
   } catch (error) {
+    if (error instanceof Fault && error.code === "stopped") return exit.ok;
     log.error(describe(error));
     return error instanceof Fault ? exit.io : exit.software;
   }
 }
 
 async function serve(config: Config, log: Log): Promise<number> {
+  const stop = stopRequested();
+  const stopping = new AbortController();
+  void stop.then(() => stopping.abort());
+  const opening = {
+    codes: ["state.io", "ledger.io"],
+    schedule: () => backoff({ ...ledgerWaits, random }),
+    clock,
+    log,
+    signal: stopping.signal,
+  } as const;
+
   const folder = config.node.state_dir;
-  const state = await openState(diskFiles, folder);
+  const state = await insist({ ...opening, name: "state" }, () => openState(diskFiles, folder));
   const boot = state.data.boot;
   log.info("starting", { id: config.node.id, version: softwareVersion, boot, pid: process.pid });
 
@@ -68,7 +82,10 @@ async function serve(config: Config, log: Log): Promise<number> {
   const ledgers: LedgerFile[] = [];
   for (const module of config.modules) {
     const channelLog = log.child(module.name);
-    const ledger = await LedgerFile.open(diskFiles, `${folder}/ledger-${module.name}`, channelLog);
+    const path = `${folder}/ledger-${module.name}`;
+    const ledger = await insist({ ...opening, name: "ledger" }, () =>
+      LedgerFile.open(diskFiles, path, channelLog),
+    );
     ledgers.push(ledger);
     channels.push(createChannel(module, ledger, manager, channelLog));
   }
@@ -86,7 +103,7 @@ async function serve(config: Config, log: Log): Promise<number> {
     });
   for (const channel of channels) channel.start();
 
-  const signal = await stopRequested();
+  const signal = await stop;
   log.info("stopping", { signal });
   const orderly = async () => {
     await Promise.all(channels.map((channel) => channel.stop()));

@@ -4,6 +4,8 @@ import { fuzz } from "../../test/campaign/fuzz.ts";
 import { blocksThroughNoise } from "../../test/campaign/noisy-session.ts";
 import { replug } from "../../test/campaign/replug.ts";
 
+import { diskErrors, powerCuts } from "../../test/faults/disk-campaign.ts";
+
 export interface Part {
   readonly title: string;
   run(scale: number, seed: number): Promise<Outcome> | Outcome;
@@ -27,6 +29,13 @@ const noises = [1e-6, 1e-5, 1e-4, 1e-3].map((bitErrors) => ({
 }));
 
 const times = (count: number, scale: number) => Math.max(1, Math.round(count * scale));
+
+const seeds = (count: number, first: number) => Array.from({ length: count }, (_, i) => first + i);
+
+function tally({ points, broken }: { points: number; broken: readonly string[] }): Outcome {
+  for (const what of broken.slice(0, 10)) process.stderr.write(`${what}\n`);
+  return { held: broken.length === 0, figures: { points, broken: broken.length } };
+}
 
 export const campaigns: readonly Campaign[] = [
   {
@@ -59,6 +68,24 @@ export const campaigns: readonly Campaign[] = [
           const { thrown, ...figures } = fuzz(times(100_000_000, scale), seed);
           const held = thrown.size === 0 && figures.growth < 50_000_000;
           return { held, figures: { ...figures, thrown: thrown.size } };
+        },
+      },
+    ],
+  },
+  {
+    name: "disk",
+    parts: [
+      {
+        title: "power cut at every file operation of 300 stories",
+        async run(scale, seed) {
+          return tally(await powerCuts(seeds(times(300, scale), seed)));
+        },
+      },
+      {
+        title: "ENOSPC, EROFS, EIO, EMFILE at every file operation of 30 stories",
+        async run(scale, seed) {
+          const codes = ["ENOSPC", "EROFS", "EIO", "EMFILE"];
+          return tally(await diskErrors(seeds(times(30, scale), seed), codes));
         },
       },
     ],

@@ -62,6 +62,8 @@ export class Custody implements KmSink {
 
   readonly #held = new Map<string, Held>();
   #heldBytes = 0;
+  /** Credit that is given back once the ledger can be written again. */
+  #owed = { blocks: 0, bytes: 0 };
 
   /** Blocks that are in other hands, until the module confirms. */
   readonly #releasing = new Set<string>();
@@ -99,6 +101,7 @@ export class Custody implements KmSink {
     this.#session = session;
     this.#ids = new KeyIds(session.identity.moduleId, matchingModuleId);
     this.#releasing.clear();
+    this.#owed = { blocks: 0, bytes: 0 };
     const complete = [...this.#parts.ledger.blocks()].filter((block) => block.complete);
     this.#parts.ledger.whenDurable(() => {
       if (this.#session === session) this.#release(complete.map((block) => block.ref));
@@ -164,6 +167,14 @@ export class Custody implements KmSink {
       }
       this.#counters.released_blocks++;
     }
+  }
+
+  /** Keys may be supplied again: the ledger can be written. */
+  resume(): void {
+    const { blocks, bytes } = this.#owed;
+    this.#owed = { blocks: 0, bytes: 0 };
+    if (blocks > 0 && !this.#stopping) this.#session?.grant(blocks, bytes);
+    this.#supplies.resume();
   }
 
   answered(keyId: string, response: string): void {
@@ -255,7 +266,10 @@ export class Custody implements KmSink {
   }
 
   #grantBack(bytes: number): void {
-    if (!this.#stopping) this.#session?.grant(1, bytes);
+    if (this.#stopping) return;
+    if (this.#parts.ledger.failure === undefined) this.#session?.grant(1, bytes);
+    // What is recorded waits in memory meanwhile: no more may come than there is room for.
+    else this.#owed = { blocks: this.#owed.blocks + 1, bytes: this.#owed.bytes + bytes };
   }
 
   #delivered(key: QkdKey, held: Held): void {

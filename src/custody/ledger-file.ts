@@ -16,8 +16,10 @@ import {
   decodeEntry,
   encodeEntry,
   fileHeader,
+  groupOf,
   isHeader,
   isIntact,
+  nextGroup,
   recordLength,
 } from "./ledger-record.ts";
 import type { BlockRecord, Ledger, LedgerEntry } from "./ports.ts";
@@ -34,9 +36,14 @@ export class LedgerFile implements Ledger {
   readonly #index: LedgerIndex;
   #file: OpenFile;
   #records: number;
-  #failure: Error | undefined;
+  /** Of the records that were synced last. */
+  #group: number;
+  #failure: Fault | undefined;
+  #closed = false;
+  #recovering = false;
+  #listener: (failure: Error) => void = () => {};
 
-  #batch: Buffer[] = [];
+  #batch: LedgerEntry[] = [];
   #waiting: (() => void)[] = [];
   #committing: Promise<void> | undefined;
 
@@ -47,6 +54,7 @@ export class LedgerFile implements Ledger {
     index: LedgerIndex,
     file: OpenFile,
     records: number,
+    group: number,
   ) {
     this.#files = files;
     this.#path = path;
@@ -54,6 +62,7 @@ export class LedgerFile implements Ledger {
     this.#index = index;
     this.#file = file;
     this.#records = records;
+    this.#group = group;
   }
 
   /**
@@ -64,17 +73,15 @@ export class LedgerFile implements Ledger {
     try {
       let bytes = await readWhole(files, path, maxFile);
       if (bytes === undefined) {
-        bytes = fileHeader();
+        bytes = fileHeader(0);
         await replaceFile(files, path, bytes);
       }
-      const { index, end } = scan(bytes, path);
-      const file = await files.open(path, "r+", 0o600);
+      const { index, end, group } = scan(bytes, path);
       if (end < bytes.length) {
         log.warn("ledger: torn tail cut", { file: path, bytes: bytes.length - end });
-        await file.truncate(end);
-        await file.datasync();
       }
-      return new LedgerFile(files, path, log, index, file, end / recordLength - 1);
+      const file = await openCut(files, path, end, bytes.length);
+      return new LedgerFile(files, path, log, index, file, end / recordLength - 1, group);
     } catch (error) {
       if (error instanceof Fault) throw error;
       throw new Fault("ledger.io", "cannot open the ledger", {
@@ -84,8 +91,12 @@ export class LedgerFile implements Ledger {
     }
   }
 
-  get failure(): Error | undefined {
+  get failure(): Fault | undefined {
     return this.#failure;
+  }
+
+  watch(listener: (failure: Error) => void): void {
+    this.#listener = listener;
   }
 
   get(block: string): BlockRecord | undefined {
@@ -98,18 +109,45 @@ export class LedgerFile implements Ledger {
 
   append(entry: LedgerEntry): void {
     this.#index.apply(entry);
-    this.#batch.push(encodeEntry(entry));
-    this.#committing ??= this.#commit();
+    this.#batch.push(entry);
+    if (this.#failure === undefined) this.#committing ??= this.#commit();
   }
 
   whenDurable(then: () => void): void {
-    if (this.#failure !== undefined) return;
-    if (this.#committing === undefined) then();
+    if (this.#committing === undefined && this.#failure === undefined) then();
     else this.#waiting.push(then);
   }
 
-  /** Makes everything durable and closes the file; never rejects. */
+  /**
+   * After a failure: tries to write again what could not be written. To be called by a schedule;
+   * afterwards `failure` tells how it went.
+   */
+  async recover(): Promise<void> {
+    if (this.#failure === undefined || this.#closed || this.#recovering) return;
+    this.#recovering = true;
+    try {
+      await this.#file.close().catch(() => {});
+      const bytes = await readWhole(this.#files, this.#path, maxFile);
+      if (bytes === undefined) throw new Fault("ledger.io", "ledger is gone", { file: this.#path });
+      // What the file has beyond the last group that was synced is not relied upon.
+      const { end, group } = scan(bytes, this.#path);
+      this.#file = await openCut(this.#files, this.#path, end, bytes.length);
+      this.#records = end / recordLength - 1;
+      this.#group = group;
+      this.#failure = undefined;
+      this.#committing = this.#commit();
+      await this.#committing;
+      if (this.#failure === undefined) this.#log.info("ledger: written again");
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#recovering = false;
+    }
+  }
+
+  /** Makes everything durable, if that is possible, and closes the file; never rejects. */
   async close(): Promise<void> {
+    this.#closed = true;
     while (this.#committing !== undefined) await this.#committing;
     await this.#file.close().catch(() => {});
   }
@@ -118,51 +156,101 @@ export class LedgerFile implements Ledger {
   async #commit(): Promise<void> {
     // What else this turn of the event loop records belongs to the same group.
     await Promise.resolve();
+    let entries: LedgerEntry[] = [];
+    let waiting: (() => void)[] = [];
     try {
       while (this.#batch.length > 0) {
-        const group = this.#batch;
-        const waiting = this.#waiting;
+        entries = this.#batch;
+        waiting = this.#waiting;
         this.#batch = [];
         this.#waiting = [];
+        const group = nextGroup(this.#group);
+        const records = entries.map((entry) => encodeEntry(entry, group));
         const position = (this.#records + 1) * recordLength;
-        await writeAll(this.#file, Buffer.concat(group), position);
+        await writeAll(this.#file, Buffer.concat(records), position);
         await this.#file.datasync();
-        this.#records += group.length;
-        for (const then of waiting) then();
+        this.#records += entries.length;
+        this.#group = group;
+        const durable = waiting;
+        entries = [];
+        waiting = [];
+        for (const then of durable) then();
         if (this.#records > compactAbove && this.#records > 4 * this.#index.live()) {
           await this.#compact();
         }
       }
       this.#committing = undefined;
-      const waiting = this.#waiting;
+      const durable = this.#waiting;
       this.#waiting = [];
-      for (const then of waiting) then();
+      for (const then of durable) then();
     } catch (error) {
       this.#committing = undefined;
-      this.#failure = new Fault("ledger.io", "cannot write the ledger: no key is supplied", {
-        file: this.#path,
-        code: errorCode(error) ?? "unknown",
-      });
-      this.#log.error(describe(this.#failure));
+      this.#batch = [...entries, ...this.#batch];
+      this.#waiting = [...waiting, ...this.#waiting];
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    const again = this.#failure !== undefined || this.#recovering;
+    this.#failure =
+      error instanceof Fault
+        ? error
+        : new Fault("ledger.io", "cannot write the ledger: no key is supplied", {
+            file: this.#path,
+            code: errorCode(error) ?? "unknown",
+          });
+    if (again) return;
+    this.#log.error(describe(this.#failure));
+    this.#listener(this.#failure);
   }
 
   async #compact(): Promise<void> {
     const before = this.#records;
     // The index already has what waits in the batch; writing that again after this is harmless,
     // since applying an entry twice changes nothing.
-    const entries = [...this.#index.entries()].map(encodeEntry);
-    await replaceFile(this.#files, this.#path, Buffer.concat([fileHeader(), ...entries]));
+    const group = nextGroup(this.#group);
+    const entries = [...this.#index.entries()].map((entry) => encodeEntry(entry, group));
+    await replaceFile(this.#files, this.#path, Buffer.concat([fileHeader(group), ...entries]));
     const file = await this.#files.open(this.#path, "r+", 0o600);
     await this.#file.close();
     this.#file = file;
     this.#records = entries.length;
+    this.#group = group;
     this.#log.debug("ledger compacted", { before, after: entries.length });
   }
 }
 
-/** Applies all records. @returns the index, and where the intact part of the file ends */
-function scan(bytes: Buffer, path: string): { index: LedgerIndex; end: number } {
+/** Opens a ledger for writing, without what stands behind its intact part. */
+async function openCut(
+  files: FileSystem,
+  path: string,
+  end: number,
+  length: number,
+): Promise<OpenFile> {
+  const file = await files.open(path, "r+", 0o600);
+  try {
+    if (end < length) {
+      await file.truncate(end);
+      await file.datasync();
+    }
+    return file;
+  } catch (error) {
+    await file.close().catch(() => {});
+    throw error;
+  }
+}
+
+interface Scan {
+  readonly index: LedgerIndex;
+  /** Where the intact part of the file ends. */
+  readonly end: number;
+  /** Group of its last record. */
+  readonly group: number;
+}
+
+/** Applies all records up to the first that is damaged. @throws Fault `ledger.corrupt` */
+function scan(bytes: Buffer, path: string): Scan {
   const index = new LedgerIndex();
   if (!isHeader(bytes)) {
     throw new Fault("ledger.corrupt", "not a ledger of this version", { file: path });
@@ -175,13 +263,19 @@ function scan(bytes: Buffer, path: string): { index: LedgerIndex; end: number } 
     }
     index.apply(entry);
   }
+  const group = groupOf(bytes, at - recordLength);
+  let tornGroup: number | undefined;
   for (let later = at + recordLength; later < bytes.length; later += recordLength) {
-    if (isIntact(bytes, later)) {
+    if (!isIntact(bytes, later)) continue;
+    // The rest of the group that was being written when power failed, and of no other.
+    tornGroup ??= groupOf(bytes, later);
+    const torn = groupOf(bytes, later) === tornGroup;
+    if (!torn || (tornGroup !== group && tornGroup !== nextGroup(group))) {
       throw new Fault("ledger.corrupt", "damaged record before intact ones", {
         file: path,
         offset: at,
       });
     }
   }
-  return { index, end: at };
+  return { index, end: at, group };
 }

@@ -1,9 +1,13 @@
 /**
  * The ledger's records: 64 bytes each, with a CRC of their own, so that a torn write is seen.
  *
- *  0 u8 kind · 1 u8 length of reason · 2 u16 0 · 4 epoch (8 bytes) · 12 u64 block number ·
+ *  0 u8 kind · 1 u8 length of reason · 2 u16 group · 4 epoch (8 bytes) · 12 u64 block number ·
  * 20 key ID (16 bytes) · 36 reason (24 bytes, ASCII) · 60 u32 CRC-32 of the 60 bytes before;
  * numbers are big-endian.
+ *
+ * Records that were written and synced together share a group number, counted modulo 65,536. A disk
+ * may write the sectors of one group in any order: when power fails, intact records can stand behind
+ * damaged ones. Within the last group that is a torn tail; anywhere else it is damage.
  */
 import { crc32 } from "node:zlib";
 import type { LedgerEntry } from "./ports.ts";
@@ -11,6 +15,10 @@ import type { LedgerEntry } from "./ports.ts";
 export const recordLength = 64;
 const reasonAt = 36;
 const crcAt = 60;
+const groupAt = 2;
+/** Where the header has the group of the records that were written with it. */
+const headerGroupAt = 56;
+const groups = 65_536;
 
 /** The first record of a file, in place of an entry: tells what the file is, and its version. */
 const magic = Buffer.from("qkd-node ledger 1\n");
@@ -22,10 +30,21 @@ function sealed(record: Buffer): Buffer {
   return record;
 }
 
-export function fileHeader(): Buffer {
+/** @param group of the records written together with it */
+export function fileHeader(group: number): Buffer {
   const record = Buffer.alloc(recordLength);
   magic.copy(record);
+  record.writeUInt16BE(group, headerGroupAt);
   return sealed(record);
+}
+
+/** The group of the record at `at`, which is intact. */
+export function groupOf(bytes: Buffer, at: number): number {
+  return bytes.readUInt16BE(at + (at === 0 ? headerGroupAt : groupAt));
+}
+
+export function nextGroup(group: number): number {
+  return (group + 1) % groups;
 }
 
 /** Whether the 64 bytes at `at` are a record that was written whole. */
@@ -38,8 +57,9 @@ export function isHeader(bytes: Buffer): boolean {
   return isIntact(bytes, 0) && bytes.subarray(0, magic.length).equals(magic);
 }
 
-export function encodeEntry(entry: LedgerEntry): Buffer {
+export function encodeEntry(entry: LedgerEntry, group: number): Buffer {
   const record = Buffer.alloc(recordLength);
+  record.writeUInt16BE(group, groupAt);
   record[0] = kinds.indexOf(entry.kind) + 1;
   record.write(entry.ref.epoch, 4, 8, "hex");
   record.writeBigUInt64BE(BigInt(entry.ref.number), 12);

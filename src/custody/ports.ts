@@ -49,12 +49,16 @@ export type LedgerEntry =
 
 /** Append-only record of what became of keys: never their bytes. */
 export interface Ledger {
-  /** Defined once entries can no longer be made durable. */
+  /** Defined while entries can't be made durable. */
   readonly failure: Error | undefined;
+  /** Has `listener` called each time the ledger fails that did not before. One listener. */
+  watch(listener: (failure: Error) => void): void;
+  /** Tries again to write what could not be written; `failure` tells how it went. Never rejects. */
+  recover(): Promise<void>;
   get(block: string): BlockRecord | undefined;
   blocks(): Iterable<BlockRecord>;
   /** Records an entry: at once for `get`, soon on disk. */
   append(entry: LedgerEntry): void;
-  /** Calls `then` once everything appended so far is on disk; never if that fails. */
+  /** Calls `then` once everything appended so far is on disk; after a failure, once it recovered. */
   whenDurable(then: () => void): void;
 }

@@ -150,6 +150,11 @@ export class Supplies<Owner> implements KmSink {
     this.#pause = this.#parts.clock.after(ms, () => this.#resume());
   }
 
+  /** Looks again whether keys may be supplied. */
+  resume(): void {
+    this.#pump();
+  }
+
   #resume(): void {
     this.#pause?.cancel();
     this.#pause = undefined;

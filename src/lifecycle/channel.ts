@@ -14,8 +14,9 @@ import type { Log } from "../port/log.ts";
 import type { ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
 import { type Kept, keep } from "./keep.ts";
+import { mend } from "./mend.ts";
 import { backoff } from "./retry.ts";
-import { kmWaits, moduleWaits } from "./waits.ts";
+import { kmWaits, ledgerWaits, moduleWaits } from "./waits.ts";
 
 export interface ChannelOptions {
   readonly name: string;
@@ -59,6 +60,8 @@ export class Channel implements ModuleView {
   #moduleTrouble = "not connected yet";
   #kmTrouble = "not connected yet";
   #since: number;
+  #ledgerTrouble: string | undefined;
+  readonly #stopMending: () => void;
   #module: Kept | undefined;
   #km: Kept | undefined;
 
@@ -74,6 +77,16 @@ export class Channel implements ModuleView {
       log: log.child("custody"),
       backoff: () => backoff({ firstMs: 200, maxMs: 10_000, random }),
       onEvent: (event) => this.#event(event),
+    });
+    this.#stopMending = mend({
+      ledger,
+      schedule: () => backoff({ ...ledgerWaits, random }),
+      clock,
+      onFailed: (fault) => this.#ledgerChanged("ledger_failed", describe(fault)),
+      onMended: () => {
+        this.#custody.resume();
+        this.#ledgerChanged("ledger_mended", undefined);
+      },
     });
   }
 
@@ -95,6 +108,7 @@ export class Channel implements ModuleView {
    * module. The caller bounds the time.
    */
   async stop(): Promise<void> {
+    this.#stopMending();
     await this.#custody.stop();
     await new Promise<void>((resolve) => {
       if (this.#parts.ledger.failure !== undefined) resolve();
@@ -134,6 +148,7 @@ export class Channel implements ModuleView {
     const reasons = [
       ...(this.#moduleUp ? [] : [`module: ${this.#moduleTrouble}`]),
       ...(this.#kmUp ? [] : [`KM: ${this.#kmTrouble}`]),
+      ...(this.#ledgerTrouble === undefined ? [] : [`ledger: ${this.#ledgerTrouble}`]),
     ];
     return {
       module: this.#moduleUp ? "OPERATING" : "DOWN",
@@ -263,6 +278,12 @@ export class Channel implements ModuleView {
     this.#custody.kmDown();
     this.#kmUp = false;
     this.#kmTrouble = describe(error);
+    this.#changed();
+  }
+
+  #ledgerChanged(type: string, trouble: string | undefined): void {
+    this.#ledgerTrouble = trouble;
+    this.#emit(type, trouble === undefined ? {} : { reason: trouble });
     this.#changed();
   }
 

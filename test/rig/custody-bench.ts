@@ -28,9 +28,10 @@ export class Module {
   granted = { blocks: 0, bytes: 0 };
   #custody: Custody | undefined;
 
-  add(number: number, bits = 256, more: Partial<BlockFacts> = {}): void {
+  /** @param content the block's bytes; each byte the number plus one if it does not matter */
+  add(number: number, bits = 256, more: Partial<BlockFacts> = {}, content?: Buffer): void {
     const facts = { ref: { epoch, number }, bits, qber: 0.03, ...more };
-    const bytes = Buffer.alloc(Math.ceil(bits / 8), number + 1);
+    const bytes = content ?? Buffer.alloc(Math.ceil(bits / 8), number + 1);
     this.blocks.set(blockName(facts.ref), { facts, bytes, offered: false });
   }
 
@@ -87,6 +88,8 @@ export class Module {
 
 /** A KM that answers when the test says so. */
 export class Km implements KmLink {
+  /** Called before a key is taken. */
+  onSupply: (key: QkdKey) => void = () => {};
   readonly asked: string[] = [];
   readonly has = new Map<string, string>();
   outstanding: { id: string; content: string }[] = [];
@@ -103,6 +106,7 @@ export class Km implements KmLink {
   }
 
   supply(key: QkdKey): void {
+    this.onSupply(key);
     this.asked.push(key.id);
     this.outstanding.push({ id: key.id, content: Buffer.from(key.expose()).toString("hex") });
   }

@@ -8,6 +8,8 @@ import type { LedgerEntry } from "../../src/custody/ports.ts";
 import { Fault } from "../../src/port/errors.ts";
 import { silentLog } from "../../src/port/log.ts";
 import { diskFiles, type FileSystem } from "../../src/state/files.ts";
+import { settle } from "../clock.ts";
+import { Disk, systemError } from "../faults/disk.ts";
 
 const keyId = "84dec66a-1dda-8876-bf0f-2f4a0d1b3c5e";
 const ref = (number: number) => ({ epoch: "00112233aabbccdd", number });
@@ -95,12 +97,73 @@ test("a tail that was torn anywhere is cut, and nothing before it is lost", asyn
 
 test("a damaged record before intact ones is not passed over", async (t) => {
   await withFolder(async (path) => {
-    await written(path, story);
+    // In two groups: what is behind the damage was written after it was synced.
+    await written(path, story.slice(0, 3));
+    await written(path, story.slice(3));
     const bytes = readFileSync(path);
     bytes[recordLength + 5] = (bytes[recordLength + 5] as number) ^ 1;
     writeFileSync(path, bytes);
     await t.throwsAsync(open(path), { instanceOf: Fault, message: /damaged record/ });
   });
+});
+
+test("a group whose sectors arrived out of order is a torn tail, and nothing before it is lost", async (t) => {
+  await withFolder(async (path) => {
+    await written(path, story.slice(0, 2));
+    await written(path, story.slice(2));
+    const whole = readFileSync(path);
+    const last = whole.length / recordLength - 1;
+    for (let missing = 3; missing <= last; missing++) {
+      const bytes = Buffer.from(whole);
+      bytes.fill(0, missing * recordLength, (missing + 1) * recordLength);
+      writeFileSync(path, bytes);
+      const ledger = await open(path);
+      t.deepEqual([...(ledger.get("00112233aabbccdd/2")?.delivered ?? [])], [keyId]);
+      ledger.append({ kind: "withheld", ref: ref(9) });
+      await ledger.close();
+      const again = await open(path);
+      t.true(again.get("00112233aabbccdd/9")?.withheld);
+      await again.close();
+    }
+  });
+});
+
+test("a ledger goes on where it failed once the disk takes writes again", async (t) => {
+  for (const code of ["ENOSPC", "EIO", "EROFS", "EMFILE"]) {
+    // A group is a write and a sync; recovering begins with opening and reading.
+    for (const operation of [1, 2]) {
+      const disk = new Disk();
+      const ledger = await LedgerFile.open(disk, "/ledger", silentLog);
+      const last = disk.operations + operation - 1;
+      disk.trouble = (n) => (n > last ? systemError(code) : undefined);
+      let told = false;
+      ledger.append({ kind: "complete", ref: ref(1) });
+      ledger.whenDurable(() => {
+        told = true;
+      });
+      await settle();
+      await ledger.recover();
+      t.like(ledger.failure, { code: "ledger.io", facts: { code } });
+      t.false(told);
+      ledger.append({ kind: "complete", ref: ref(2) });
+      disk.trouble = () => undefined;
+      await ledger.recover();
+      t.is(ledger.failure, undefined);
+      t.true(told);
+      const again = await LedgerFile.open(
+        disk.afterPowerCut(() => 0),
+        "/ledger",
+        silentLog,
+      );
+      t.deepEqual(
+        tell(again).map(({ number, complete }) => [number, complete]),
+        [
+          [1, true],
+          [2, true],
+        ],
+      );
+    }
+  }
 });
 
 test("a file that is no ledger is not taken for an empty one", async (t) => {

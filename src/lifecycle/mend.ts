@@ -1,0 +1,34 @@
+/**
+ * Keeps the ledger writable: while the disk is full or takes no writes no key is supplied; as soon as
+ * it does again, what waits is written and supply goes on, without a restart.
+ */
+import type { Ledger } from "../custody/ports.ts";
+import { type Clock, delay } from "../port/clock.ts";
+
+export interface MendOptions {
+  readonly ledger: Ledger;
+  /** Waiting times between attempts, ms. */
+  readonly schedule: () => Iterator<number>;
+  readonly clock: Clock;
+  /** The ledger cannot be written any more; keys stop. */
+  readonly onFailed: (fault: Error) => void;
+  /** It can be written again, and has all that waited. */
+  readonly onMended: () => void;
+}
+
+/** @returns ends the attempts */
+export function mend(options: MendOptions): () => void {
+  const { ledger, schedule, clock, onFailed, onMended } = options;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  ledger.watch(async (fault) => {
+    onFailed(fault);
+    const waits = schedule();
+    while (!signal.aborted && ledger.failure !== undefined) {
+      await delay(clock, waits.next().value ?? 1_000, signal);
+      if (!signal.aborted) await ledger.recover();
+    }
+    if (!signal.aborted) onMended();
+  });
+  return () => stopping.abort();
+}
