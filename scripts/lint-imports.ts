@@ -38,7 +38,7 @@ const folders = ["src", "drivers", "scripts", "test"];
 const maxLines = 400;
 
 const pure = [
-  /^drivers\/.*\/(cobs|deframer|frame|arq|hello|blocks|commands|telemetry|assembly|check)\.ts$/,
+  /^drivers\/.*\/(cobs|deframer|frame|arq|hello|blocks|commands|telemetry|assembly|check|notification|stock|rates|messages)\.ts$/,
   /^src\/kq1\/(names|frame|supply|base64|answer|reason)\.ts$/,
   /^src\/(telemetry|alarms)\//,
   /^src\/custody\/(custody|supplies|slices|key-id|queue|ledger-record|ledger-index|ports|counters)\.ts$/,

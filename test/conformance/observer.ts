@@ -2,7 +2,7 @@
 import { systemClock } from "../../src/port/clock.ts";
 import { type BlockFacts, type BlockRef, blockName, type KeyBlock } from "../../src/port/key.ts";
 import { silentLog } from "../../src/port/log.ts";
-import type { ModuleEvent, ModuleSession } from "../../src/port/module.ts";
+import type { ModuleDriver, ModuleEvent, ModuleSession } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 import type { Specimen } from "./specimen.ts";
 
@@ -16,6 +16,7 @@ export class Observer {
   readonly events: ModuleEvent[] = [];
   onBlock: (block: KeyBlock) => void = () => {};
   readonly #specimen: Specimen;
+  #driver: ModuleDriver | undefined;
   readonly #sessions: ModuleSession[] = [];
   /** Timers of the clock keep no process alive; a session that has only them would end the test. */
   readonly #alive = setInterval(() => {}, 60_000);
@@ -25,8 +26,8 @@ export class Observer {
   }
 
   async connect(signal = never): Promise<ModuleSession> {
-    const driver = this.#specimen.driver({ clock: systemClock, log: silentLog });
-    const session = await driver.connect(
+    this.#driver ??= this.#specimen.driver({ clock: systemClock, log: silentLog });
+    const session = await this.#driver.connect(
       {
         block: (block) => {
           this.blocks.push(block);
@@ -41,6 +42,11 @@ export class Observer {
     );
     this.#sessions.push(session);
     return session;
+  }
+
+  /** The next connection is made by a new driver, as after a restart of the node. */
+  restarted(): void {
+    this.#driver = undefined;
   }
 
   /** Names of the blocks that came, in their order. */

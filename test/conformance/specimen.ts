@@ -25,7 +25,7 @@ export interface Malformation {
 export type Lack = "read" | "discard" | "zeroize" | "telemetry" | "rate" | "start";
 
 export interface Specimen {
-  /** A driver for this module, made as the configuration would; called many times. */
+  /** A driver for this module, made as the configuration would; called for each start of a node. */
   driver(context: DriverContext): ModuleDriver;
   /**
    * Has the module distil its next block; resolves when the module holds it.

@@ -4,7 +4,6 @@
  */
 import {
   closeSync,
-  constants,
   mkdirSync,
   openSync,
   readSync,
@@ -14,7 +13,6 @@ import {
 } from "node:fs";
 import { Socket } from "node:net";
 import { dirname } from "node:path";
-import koffi from "koffi";
 import {
   type DeviceState,
   register,
@@ -22,27 +20,14 @@ import {
   writeState,
 } from "../../drivers/link/registers.ts";
 import { type Clock, every, type Timer } from "../../src/port/clock.ts";
-import { errorCode, Fault } from "../../src/port/errors.ts";
+import { errorCode } from "../../src/port/errors.ts";
+import { makeFifo, openFifo } from "./fifo.ts";
 import type { Transport, TransportHandlers } from "./transport.ts";
-
-const libc = koffi.load("libc.so.6");
-const mkfifo = libc.func("int mkfifo(const char *, unsigned int)");
-const fcntl = libc.func("int fcntl(int, int, int)");
-const setPipeSize = 1031;
 
 /** How often the registers are looked at and a full FIFO is tried again, ms. */
 const tick = 1;
 /** What a card's DMA ring may hold, bytes; the system may allow less. */
 const ringLength = 1_048_576;
-
-/** A FIFO, opened for both directions so that it outlives whoever has the other end open. */
-function openFifo(path: string): number {
-  rmSync(path, { force: true });
-  if (mkfifo(path, 0o600) !== 0) throw new Fault("link.open", "no FIFO here", { source: path });
-  const file = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-  fcntl(file, setPipeSize, ringLength);
-  return file;
-}
 
 export class EmulatedPcie implements Transport {
   readonly path: string;
@@ -96,8 +81,10 @@ export class EmulatedPcie implements Transport {
   plug(): void {
     if (this.#open !== undefined) return;
     mkdirSync(dirname(this.path), { recursive: true });
-    const toNode = openFifo(`${this.path}_c2h_0`);
-    const fromNode = openFifo(`${this.path}_h2c_0`);
+    const [toNode, fromNode] = ["c2h_0", "h2c_0"].map((name) => {
+      makeFifo(`${this.path}_${name}`);
+      return openFifo(`${this.path}_${name}`, ringLength);
+    }) as [number, number];
     const reader = new Socket({ fd: fromNode, readable: true, writable: false });
     reader.on("data", (chunk: Buffer) => this.#handlers.bytes(chunk));
     reader.on("error", () => this.unplug());

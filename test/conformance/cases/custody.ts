@@ -94,6 +94,7 @@ export const custodyCases: readonly Case[] = [
         await seen.until(() => seen.blocks.length === session * made.length);
         await one.close();
         t.is(await one.ended, undefined);
+        seen.restarted();
       }
       t.deepEqual(seen.names(), [...names(made), ...names(made), ...names(made)]);
       assertIntact(t, seen, made);

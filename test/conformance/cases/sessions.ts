@@ -107,6 +107,7 @@ export const sessionCases: readonly Case[] = [
       t.regex(identity.protocol, /\w/);
       await session.close();
       await module.identity("QKD-X-9999");
+      seen.restarted();
       const other = await seen.connect();
       t.is(other.identity.moduleId, "QKD-X-9999");
     },

@@ -1,22 +1,20 @@
 /**
  * Key that a qcrypto stack distilled and that was recorded: for each end a folder with the lines of
- * its notification pipe (`notify`) and its final-key files (`final/EPOCH`).
- *
- * A line, at verbosity 2: start epoch (8 hex digits), sifted bits, final key bits, QBER, epochs in
- * the block. A final-key file: four little-endian 32-bit words (tag 7 or 0x107, first epoch, number
- * of epochs, key bits), then the key in 32-bit little-endian words, filled from the most significant
- * bit.
+ * its notification pipe (`notify`, at verbosity 2) and its final-key files (`final/EPOCH`).
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import {
+  fileLength,
+  fileName,
+  headerLength,
+  parseHeader,
+  swapWords,
+} from "../../../drivers/qcrypto/file.ts";
+import { parseNotification } from "../../../drivers/qcrypto/notification.ts";
 import { describe, Fault } from "../../../src/port/errors.ts";
 import type { BlockFacts } from "../../../src/port/key.ts";
 import type { BlockSource, DistilledBlock } from "./source.ts";
-
-const tags: readonly number[] = [7, 0x107];
-const headerLength = 16;
-/** Start epoch, sifted bits, final key bits, QBER, epochs in the block. */
-const notification = /^([0-9a-f]{8}) (\d+) (\d+) (\d+(?:\.\d+)?) \d+$/;
 
 interface End {
   readonly facts: BlockFacts;
@@ -38,28 +36,30 @@ function read(file: string): Buffer {
 /** Key bytes in the order of QMLP: the first bit is the most significant of the first byte. */
 function keyBytes(file: Buffer, bits: number): Buffer {
   const words = Buffer.from(file.subarray(headerLength));
-  words.swap32();
+  swapWords(words);
   return Buffer.from(words.subarray(0, Math.ceil(bits / 8)));
 }
 
 function readBlock(folder: string, line: string, notify: string): End {
-  const [, epoch, sifted, final, qber] = notification.exec(line) ?? [];
-  if (epoch === undefined) throw bad(notify, "not a notification of verbosity 2");
-  const path = join(folder, "final", epoch);
+  const { epoch, finalBits: bits, siftedBits, qber } = parseNotification(line) ?? { epoch: 0 };
+  if (bits === undefined || siftedBits === undefined || qber === undefined) {
+    throw bad(notify, "not a notification of verbosity 2");
+  }
+  const path = join(folder, "final", fileName(epoch));
   const file = read(path);
-  const bits = Number(final);
-  const wanted = headerLength + 4 * Math.ceil(bits / 32);
+  const wanted = fileLength(bits);
   if (file.length !== wanted) throw bad(path, `final-key file should have ${wanted} bytes`);
-  if (!tags.includes(file.readUInt32LE(0))) throw bad(path, "not a final-key file");
-  if (file.readUInt32LE(4) !== Number.parseInt(epoch, 16)) throw bad(path, "another epoch inside");
-  if (file.readUInt32LE(12) !== bits) throw bad(path, "key length differs from the notification");
+  const header = parseHeader(file);
+  if (header === undefined) throw bad(path, "not a final-key file");
+  if (header.epoch !== epoch) throw bad(path, "another epoch inside");
+  if (header.bits !== bits) throw bad(path, "key length differs from the notification");
   return {
     facts: {
       // The stack numbers blocks by their start epoch, which both ends share; it has no other.
-      ref: { epoch: "0".repeat(16), number: Number.parseInt(epoch, 16) },
+      ref: { epoch: "0".repeat(16), number: epoch },
       bits,
-      qber: Number(qber),
-      siftedBits: Number(sifted),
+      qber,
+      siftedBits,
     },
     bytes: keyBytes(file, bits),
   };

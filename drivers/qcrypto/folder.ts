@@ -1,0 +1,181 @@
+/** The final-key folder: listing, reading and removing files, in memory that can be wiped. */
+import { constants } from "node:fs";
+import { type FileHandle, lstat, open, opendir, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { errorCode, Fault } from "../../src/port/errors.ts";
+import {
+  epochOf,
+  type FileHeader,
+  fileLength,
+  fileName,
+  headerLength,
+  parseHeader,
+  swapWords,
+} from "./file.ts";
+
+/** What came of reading a file. */
+export type Read =
+  | { readonly kind: "key"; readonly header: FileHeader; readonly bytes: Buffer }
+  | { readonly kind: "header"; readonly header: FileHeader }
+  | { readonly kind: "incomplete" }
+  | { readonly kind: "gone" }
+  | { readonly kind: "bad"; readonly why: string };
+
+/** Names looked at in one listing: a folder with more is a fault of the stack, not of ours. */
+const maxNames = 200_000;
+
+export class KeyFolder {
+  readonly #path: string;
+  readonly #maxBlockBytes: number;
+  #inode: number;
+
+  private constructor(path: string, maxBlockBytes: number, inode: number) {
+    this.#path = path;
+    this.#maxBlockBytes = maxBlockBytes;
+    this.#inode = inode;
+  }
+
+  /** @throws Fault `link.open` */
+  static async open(path: string, maxBlockBytes: number): Promise<KeyFolder> {
+    const fault = (what: string) => new Fault("link.open", what, { source: path });
+    try {
+      const found = await lstat(path);
+      if (!found.isDirectory()) throw fault("final-key folder is not a folder");
+      return new KeyFolder(path, maxBlockBytes, found.ino);
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      const missing = errorCode(error) === "ENOENT";
+      throw fault(missing ? "there is no final-key folder" : `folder: ${errorCode(error)}`);
+    }
+  }
+
+  /** Start epochs of all final-key files. @throws Fault `link.closed` if the folder is gone */
+  async list(): Promise<number[]> {
+    try {
+      if ((await lstat(this.#path)).ino !== this.#inode) throw new Error("another folder");
+      const epochs: number[] = [];
+      const folder = await opendir(this.#path, { bufferSize: 256 });
+      for await (const { name } of folder) {
+        const epoch = epochOf(name);
+        if (epoch !== undefined) epochs.push(epoch);
+        if (epochs.length >= maxNames) break;
+      }
+      return epochs;
+    } catch (error) {
+      const code = errorCode(error) ?? "replaced";
+      const facts = { source: this.#path, code };
+      throw new Fault("link.closed", "final-key folder cannot be listed", facts);
+    }
+  }
+
+  /**
+   * Reads a block.
+   * @param room most bytes of key that are wanted now; a longer block is told by its header alone
+   */
+  async read(epoch: number, room: number): Promise<Read> {
+    let file: FileHandle;
+    try {
+      // No link is followed, and a FIFO under that name must not make us wait.
+      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      file = await open(join(this.#path, fileName(epoch)), flags);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === "ENOENT") return { kind: "gone" };
+      return { kind: "bad", why: code === "ELOOP" ? "it is a link" : `cannot be opened: ${code}` };
+    }
+    try {
+      return await this.#readOpen(file, epoch, room);
+    } catch (error) {
+      return { kind: "bad", why: `cannot be read: ${errorCode(error) ?? "unknown"}` };
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #readOpen(file: FileHandle, epoch: number, room: number): Promise<Read> {
+    const stat = await file.stat();
+    if (!stat.isFile()) return { kind: "bad", why: "it is not a regular file" };
+    if (stat.size < headerLength) return { kind: "incomplete" };
+    const head = Buffer.alloc(headerLength);
+    if ((await file.read(head, 0, headerLength, 0)).bytesRead < headerLength) {
+      return { kind: "incomplete" };
+    }
+    const header = parseHeader(head);
+    if (header === undefined) return { kind: "bad", why: "it is not a final-key file" };
+    if (header.epoch !== epoch) return { kind: "bad", why: "it has another epoch than its name" };
+    const length = Math.ceil(header.bits / 8);
+    if (length > this.#maxBlockBytes) return { kind: "bad", why: "it is longer than allowed" };
+    const whole = fileLength(header.bits);
+    if (stat.size < whole) return { kind: "incomplete" };
+    if (stat.size > whole) return { kind: "bad", why: "it is longer than it says" };
+    if (length > room) return { kind: "header", header };
+    const words = Buffer.allocUnsafeSlow(whole - headerLength);
+    let at = 0;
+    while (at < words.length) {
+      const { bytesRead } = await file.read(words, at, words.length - at, headerLength + at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+    }
+    if (at < words.length) {
+      words.fill(0);
+      return { kind: "incomplete" };
+    }
+    swapWords(words);
+    const bytes = Buffer.allocUnsafeSlow(length);
+    words.copy(bytes, 0, 0, length);
+    words.fill(0);
+    const spare = length * 8 - header.bits;
+    if (spare > 0 && ((bytes.at(-1) as number) & ((1 << spare) - 1)) !== 0) {
+      bytes.fill(0);
+      return { kind: "bad", why: "bits after the end of the key are not zero" };
+    }
+    return { kind: "key", header, bytes };
+  }
+
+  /**
+   * Deletes blocks and makes that durable; a file that is not there is deleted already.
+   * @param overwrite writes zeros over them first
+   * @throws Fault `link.closed`
+   */
+  async remove(epochs: readonly number[], overwrite = false): Promise<void> {
+    try {
+      for (const epoch of epochs) {
+        const path = join(this.#path, fileName(epoch));
+        if (overwrite) await this.#overwrite(path);
+        await unlink(path).catch((error) => {
+          if (errorCode(error) !== "ENOENT") throw error;
+        });
+      }
+      const folder = await open(this.#path, constants.O_RDONLY | constants.O_DIRECTORY);
+      try {
+        await folder.sync();
+      } finally {
+        await folder.close();
+      }
+    } catch (error) {
+      const facts = { source: this.#path, code: errorCode(error) ?? "unknown" };
+      throw new Fault("link.closed", "final-key file cannot be deleted", facts);
+    }
+  }
+
+  async #overwrite(path: string): Promise<void> {
+    try {
+      const file = await open(
+        path,
+        constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
+      );
+      try {
+        const { size } = await file.stat();
+        const zeros = Buffer.alloc(Math.min(size, 65_536));
+        for (let at = 0; at < size; at += zeros.length) {
+          await file.write(zeros, 0, Math.min(zeros.length, size - at), at);
+        }
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    } catch {
+      // What can't be overwritten is deleted all the same.
+    }
+  }
+}

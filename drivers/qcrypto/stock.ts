@@ -1,0 +1,118 @@
+/**
+ * What is known of the blocks in the final-key folder, and which of them may be offered next. Pure:
+ * the session does the reading, and passes in the time.
+ */
+import type { Notification } from "./notification.ts";
+
+/** Notifications kept for files that are not there, or not yet. */
+const maxNotifications = 4_096;
+
+/**
+ * What the stack said of its blocks; outlives the session, since the stack says it once. Bounded.
+ */
+export class Told {
+  readonly #byEpoch = new Map<number, Notification>();
+
+  add(notification: Notification): void {
+    const { epoch } = notification;
+    // Announced twice after a restart of the stack: what tells more is kept.
+    const known = this.#byEpoch.get(epoch);
+    if (known?.qber !== undefined && notification.qber === undefined) return;
+    this.#byEpoch.delete(epoch);
+    this.#byEpoch.set(epoch, notification);
+    if (this.#byEpoch.size > maxNotifications) {
+      const [oldest] = this.#byEpoch.keys();
+      this.#byEpoch.delete(oldest as number);
+    }
+  }
+
+  get(epoch: number): Notification | undefined {
+    return this.#byEpoch.get(epoch);
+  }
+
+  forget(epoch: number): void {
+    this.#byEpoch.delete(epoch);
+  }
+}
+
+/** Blocks that are looked at; more wait in the folder until some of these are gone. */
+const maxBlocks = 4_096;
+export interface StockTimes {
+  /** How long a block waits for its notification, ms: the quality gate wants its QBER. */
+  readonly notificationWait: number;
+  /** How long an incomplete file may stay so, ms. */
+  readonly incompleteWait: number;
+}
+
+export interface Candidate {
+  readonly epoch: number;
+  /** When it was first seen, by the monotonic clock, ms. */
+  readonly seenAt: number;
+  state: "waiting" | "offered" | "bad";
+  /** Key bits, once its header was read. */
+  bits: number | undefined;
+}
+
+export class Stock {
+  readonly #times: StockTimes;
+  /** Oldest first. */
+  #blocks: Candidate[] = [];
+  readonly #byEpoch = new Map<number, Candidate>();
+  readonly #told: Told;
+
+  constructor(times: StockTimes, told: Told) {
+    this.#times = times;
+    this.#told = told;
+  }
+
+  get size(): number {
+    return this.#byEpoch.size;
+  }
+
+  /** Key bits in the folder, as far as known. */
+  get bits(): number {
+    return this.#blocks.reduce((sum, { bits }) => sum + (bits ?? 0), 0);
+  }
+
+  /** Takes what is in the folder now: new blocks join, blocks that are gone leave. */
+  scanned(epochs: readonly number[], now: number): void {
+    const there = new Set([...epochs].sort((a, b) => a - b).slice(0, maxBlocks));
+    for (const epoch of this.#byEpoch.keys()) if (!there.has(epoch)) this.removed(epoch);
+    let added = false;
+    for (const epoch of there) {
+      if (this.#byEpoch.has(epoch)) continue;
+      const block: Candidate = { epoch, seenAt: now, state: "waiting", bits: undefined };
+      this.#byEpoch.set(epoch, block);
+      this.#blocks.push(block);
+      added = true;
+    }
+    if (added) this.#blocks.sort((a, b) => a.epoch - b.epoch);
+  }
+
+  removed(epoch: number): void {
+    if (!this.#byEpoch.delete(epoch)) return;
+    this.#told.forget(epoch);
+    this.#blocks = this.#blocks.filter((block) => block.epoch !== epoch);
+  }
+
+  get(epoch: number): Candidate | undefined {
+    return this.#byEpoch.get(epoch);
+  }
+
+  /**
+   * The oldest block that was not offered.
+   * @returns undefined if there is none, or if it still waits for its notification
+   */
+  next(now: number): Candidate | undefined {
+    const block = this.#blocks.find(({ state }) => state === "waiting");
+    if (block === undefined) return undefined;
+    const waited = now - block.seenAt;
+    const told = this.#told.get(block.epoch) !== undefined;
+    return told || waited >= this.#times.notificationWait ? block : undefined;
+  }
+
+  /** Whether an incomplete file may still be being written. */
+  mayGrow(block: Candidate, now: number): boolean {
+    return now - block.seenAt < this.#times.incompleteWait;
+  }
+}

@@ -1,0 +1,25 @@
+/** FIFOs, made with libc through koffi. */
+import { constants, openSync, rmSync } from "node:fs";
+import koffi from "koffi";
+import { Fault } from "../../src/port/errors.ts";
+
+const libc = koffi.load("libc.so.6");
+const mkfifo = libc.func("int mkfifo(const char *, unsigned int)");
+const fcntl = libc.func("int fcntl(int, int, int)");
+const setPipeSize = 1031;
+
+/** Makes a FIFO in place of whatever has its name. @throws Fault `link.open` */
+export function makeFifo(path: string): void {
+  rmSync(path, { force: true });
+  if (mkfifo(path, 0o600) !== 0) throw new Fault("link.open", "no FIFO here", { source: path });
+}
+
+/**
+ * Opens a FIFO for both directions, so that it outlives whoever has the other end open.
+ * @param length what it may hold, bytes; the system may allow less
+ */
+export function openFifo(path: string, length: number): number {
+  const file = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  fcntl(file, setPipeSize, length);
+  return file;
+}
