@@ -20,7 +20,7 @@ export interface Notification {
 }
 
 const pattern =
-  /^([0-9a-f]{8})(?: (\d{1,10})(?: (\d{1,10}) (\d{1,3}(?:\.\d{1,17})?(?:e-\d{1,2})?)(?: \d{1,10})?)?)?$/;
+  /^([0-9a-f]{8})(?: (\d{1,10})(?: (\d{1,10}) (\d{1,3}(?:\.\d{1,17})?(?:e-\d{1,2})?) \d{1,10})?)?$/;
 /** No line of the stack is longer, bytes. */
 const maxLine = 128;
 const lineFeed = 10;

@@ -99,7 +99,7 @@ const mistakes: readonly { readonly change: [string, string]; readonly says: str
   },
   {
     change: ['kind = "qmlp"', 'kind = "qmpl"'],
-    says: "node.toml: module[0].driver.kind: no such driver (there are: qmlp)",
+    says: "node.toml: module[0].driver.kind: no such driver (there are: qmlp-pcie, qmlp-socket, qmlp, qcrypto)",
   },
   {
     change: ['path = "/dev/qkd-alice"', 'path = "tty0"'],
@@ -207,5 +207,6 @@ test("the table for operators names every key of the schema, and no other", (t) 
       keys("module.driver", options as unknown as { readonly entries: object }),
     ),
   ];
-  t.deepEqual(documented.sort(), expected.sort());
+  // Drivers may have options of the same name.
+  t.deepEqual(documented.sort(), [...new Set(expected)].sort());
 });
