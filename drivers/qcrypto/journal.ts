@@ -13,7 +13,7 @@ const maxLength = 1_048_576;
 const maxWaiting = 4_096;
 
 function line({ epoch, siftedBits = 0, finalBits = 0, qber = 0 }: Notification): string {
-  return `${fileName(epoch)} ${siftedBits} ${finalBits} ${qber}\n`;
+  return `${fileName(epoch)} ${siftedBits} ${finalBits} ${qber} 0\n`;
 }
 
 export class Journal {
