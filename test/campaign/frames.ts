@@ -4,8 +4,8 @@
  */
 import { Deframer } from "../../drivers/qmlp/deframer.ts";
 import { FrameWriter, flagReliable, type, wireBound } from "../../drivers/qmlp/frame.ts";
+import { Noise, type NoiseRates } from "../emulator/faults/noise.ts";
 import { random } from "../random.ts";
-import { Noise, type NoiseRates } from "./noise.ts";
 
 export interface FramesResult {
   readonly frames: number;

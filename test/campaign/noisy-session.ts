@@ -9,9 +9,9 @@ import { blockName } from "../../src/port/key.ts";
 import { silentLog } from "../../src/port/log.ts";
 import type { ModuleSession } from "../../src/port/module.ts";
 import { ManualClock, settle } from "../clock.ts";
+import { Noise, type NoiseRates } from "../emulator/faults/noise.ts";
 import { EmulatedModule } from "../emulator/module.ts";
 import { random } from "../random.ts";
-import { Noise, type NoiseRates } from "./noise.ts";
 
 export interface SessionResult {
   readonly blocks: number;

@@ -1,6 +1,7 @@
 /** A reproducible stream of blocks: the same seed gives the same key, QBER and names. */
-import { createCipheriv, createHash } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { Clock } from "../../../src/port/clock.ts";
+import { keyStream } from "./physics.ts";
 import type { BlockSource } from "./source.ts";
 
 export interface SeedOptions {
@@ -27,13 +28,7 @@ export function seedSource(options: SeedOptions): BlockSource {
     total: blocks,
     next() {
       if (blocks !== undefined && number - first >= blocks) return undefined;
-      const drawn = digest(`block ${seed} ${number}`);
-      const zeros = Buffer.alloc(Math.ceil(blockBits / 8));
-      const stream = createCipheriv("aes-256-ctr", drawn, Buffer.alloc(16));
-      const bytes = stream.update(zeros);
-      const spare = bytes.length * 8 - blockBits;
-      const last = bytes.length - 1;
-      if (spare > 0) bytes[last] = (bytes[last] as number) & (0xff << spare);
+      const bytes = keyStream(seed, number, blockBits);
       // Around 3 %, as a healthy link of some tens of kilometres has.
       const qber =
         Math.round(
