@@ -20,7 +20,6 @@ export type Via = "serial" | "pcie" | "socket";
 
 const moduleId = "QKD-A-0001";
 const epoch = "00112233aabbccdd";
-const secret = randomBytes(32);
 
 interface Attached {
   readonly transport: Transport;
@@ -167,10 +166,7 @@ export async function qmlpSpecimen(via: Via): Promise<Specimen> {
       module.distill(facts, Buffer.from(bytes));
       return Promise.resolve({ facts, bytes });
     },
-    held: () =>
-      Promise.resolve(
-        [...module.history.keys()].filter((name) => module.digest(name, secret) !== undefined),
-      ),
+    held: () => Promise.resolve(module.heldNames),
     unplug: () => Promise.resolve(transport.unplug()),
     plug,
     restart: () => Promise.resolve(module.reset()),

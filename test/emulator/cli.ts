@@ -1,9 +1,14 @@
 /** `scripts/emulator`: the module pair as a program. */
-import { resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { join, resolve } from "node:path";
 import { systemClock } from "../../src/port/clock.ts";
 import { describe, Fault } from "../../src/port/errors.ts";
-import { EmulatedPair, type PairEnd } from "./pair.ts";
+import { fasterClock, play } from "./control/scenario.ts";
+import { ControlServer, eachLine, obey, send } from "./control/server.ts";
+import type { PairEnd } from "./end.ts";
+import { type Options, parseOptions, UsageError, usage } from "./options.ts";
+import { EmulatedPair } from "./pair.ts";
+import { PhysicalLink } from "./physics/link.ts";
+import { physicsSource } from "./source/physics.ts";
 import { replaySource } from "./source/replay.ts";
 import { seedSource } from "./source/seed.ts";
 import type { BlockSource } from "./source/source.ts";
@@ -11,133 +16,93 @@ import type { BlockSource } from "./source/source.ts";
 /** Of sysexits.h. */
 const exitCodes = { ok: 0, usage: 64, data: 65, unavailable: 69 } as const;
 
-class UsageError extends Error {}
-
-const usage = `scripts/emulator DIR [options]: a pair of emulated QKD modules
-
-Alice and Bob appear as serial ports DIR/alice.tty and DIR/bob.tty and speak
-QMLP (drivers/qmlp/README.md). Point a node at each: driver kind "qmlp".
-
-  --seed N                a reproducible stream of key (default: 1)
-  --replay DIR [BOB_DIR]  recorded qcrypto output: a folder with alice/ and
-                          bob/ in it, or the two folders
-  --baud N                line rate, bit/s; 0 = unlimited (115200)
-  --block-interval-ms N   time between blocks (1000)
-  --block-bits N          bits of a block of --seed (8192)
-  --blocks N              end of the stream of --seed (none)
-  --first N               number of the first block of --seed (0)
-  --json                  one JSON object a line instead of text
-  --help
-
-Ctrl-C ends it and removes the ports. Exit codes: 0, 64 wrong command line,
-65 the recording is not good, 69 no PTY.
-`;
-
-function whole(values: Record<string, unknown>, name: string, standard: number): number {
-  const text = values[name];
-  if (text === undefined) return standard;
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new UsageError(`--${name}: expected a whole number, 0 or more`);
-  }
-  return value;
-}
-
-function parse(args: string[]) {
-  const text = { type: "string" } as const;
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        seed: text,
-        replay: text,
-        baud: text,
-        "block-interval-ms": text,
-        "block-bits": text,
-        blocks: text,
-        first: text,
-        json: { type: "boolean" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-function createSource(values: Record<string, unknown>, rest: readonly string[]): BlockSource {
-  const { replay } = values;
-  if (typeof replay === "string") {
-    if (values.seed !== undefined) throw new UsageError("--replay and --seed exclude each other");
-    return replaySource([replay, ...rest]);
-  }
-  return seedSource({
-    seed: whole(values, "seed", 1),
-    blockBits: whole(values, "block-bits", 8_192),
-    blocks: values.blocks === undefined ? undefined : whole(values, "blocks", 0),
-    first: whole(values, "first", 0),
-    clock: systemClock,
-  });
+function createSource(options: Options, link: PhysicalLink | undefined): BlockSource {
+  const { replay, seed, blocks, blockBits, first, blockIntervalMs, timeScale } = options;
+  if (replay !== undefined) return replaySource(replay);
+  if (link === undefined) return seedSource({ seed, blockBits, blocks, first, clock: systemClock });
+  const name = `${options.link?.name}, ${options.km} km, seed ${seed}`;
+  const seconds = (Math.max(1, blockIntervalMs) / 1_000) * timeScale;
+  return physicsSource({ name, link, seed, seconds, blocks, clock: systemClock });
 }
 
 function endState({ module, port }: PairEnd) {
   const blocks = [...module.history.values()];
   return {
     port: port.path,
-    session: module.state,
+    session: port.plugged ? module.state : "unplugged",
     held: module.heldBlocks,
     released: blocks.filter((block) => block.released).length,
   };
 }
 
-function run(folder: string, rest: readonly string[], values: Record<string, unknown>): void {
-  const source = createSource(values, rest);
+function run(options: Options): void {
+  const { folder, link: physics, km, loss, seed, drift, json } = options;
+  const link = physics && new PhysicalLink(physics.params, { km, loss }, seed, drift);
+  const source = createSource(options, link);
   const pair = new EmulatedPair({
     folder: resolve(folder),
-    baud: whole(values, "baud", 115_200),
+    transport: options.transport,
+    baud: options.baud,
     source,
-    blockIntervalMs: whole(values, "block-interval-ms", 1_000),
+    ...(link !== undefined && { link }),
+    blockIntervalMs: options.blockIntervalMs,
+    maxBlocks: options.maxBlocks,
+    seed,
     clock: systemClock,
   });
   const say = (text: string) => process.stdout.write(`${text}\n`);
-  if (!values.json) say(`${source.name}: ${pair.alice.port.path} and ${pair.bob.port.path}`);
+  const tell = (text: string) => say(json ? JSON.stringify({ message: text }) : text);
+  if (!json) say(`${source.name}: ${pair.alice.port.path} and ${pair.bob.port.path}`);
+  for (const fault of options.faults) tell(fault(pair));
+  const control = new ControlServer(join(resolve(folder), "control.sock"), pair);
+  const stopScenario =
+    options.scenario &&
+    play(options.scenario, fasterClock(systemClock, options.timeScale), ({ text, action }) => {
+      tell(`scenario: ${text}: ${action(pair)}`);
+    });
+  eachLine(process.stdin, (line) => tell(obey(pair, line)));
   const timer = setInterval(() => {
     const alice = endState(pair.alice);
     const bob = endState(pair.bob);
-    if (values.json) {
-      say(
-        JSON.stringify({ distilled: pair.distilledBlocks, bits: pair.distilledBits, alice, bob }),
-      );
+    const { distilledBlocks, distilledBits, overflowed } = pair;
+    const qber = link?.now.qber;
+    const rate = link?.now.secretKeyRate;
+    if (json) {
+      const figures = { distilled: distilledBlocks, bits: distilledBits, overflowed, qber, rate };
+      say(JSON.stringify({ ...figures, alice, bob }));
       return;
     }
     const end = ({ session, held, released }: typeof alice) =>
       `${session}, ${held} held, ${released} released`;
-    say(`${pair.distilledBlocks} blocks distilled | alice ${end(alice)} | bob ${end(bob)}`);
+    const quality =
+      qber === undefined ? "" : ` | QBER ${(qber * 100).toFixed(2)} %, ${rate?.toFixed(0)} bit/s`;
+    say(`${distilledBlocks} blocks distilled${quality} | alice ${end(alice)} | bob ${end(bob)}`);
   }, 1_000);
   const stop = () => {
     clearInterval(timer);
+    stopScenario?.();
+    control.close();
     pair.close();
+    process.stdin.destroy();
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
   // Whoever read the lines is gone.
   process.stdout.on("error", stop);
 }
 
-function main(args: string[]): number {
+async function main(args: string[]): Promise<number> {
   const complain = (text: string) => process.stderr.write(`emulator: ${text}\n`);
   try {
-    const { values, positionals } = parse(args);
-    if (values.help) {
+    const parsed = parseOptions(args);
+    if (parsed.kind === "help") {
       process.stdout.write(usage);
-      return exitCodes.ok;
+    } else if (parsed.kind === "send") {
+      const answer = await send(join(resolve(parsed.folder), "control.sock"), parsed.command);
+      process.stdout.write(`${answer}\n`);
+      return answer.startsWith("ok") ? exitCodes.ok : exitCodes.usage;
+    } else {
+      run(parsed.options);
     }
-    const [folder, ...rest] = positionals;
-    if (folder === undefined) throw new UsageError("which folder? scripts/emulator DIR");
-    if (rest.length > (values.replay === undefined ? 0 : 1)) {
-      throw new UsageError(`unexpected argument: ${rest.at(-1)}`);
-    }
-    run(folder, rest, values);
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof UsageError) {
@@ -145,10 +110,9 @@ function main(args: string[]): number {
       return exitCodes.usage;
     }
     complain(describe(error));
-    return error instanceof Fault && error.code === "key.invalid"
-      ? exitCodes.data
-      : exitCodes.unavailable;
+    const data = error instanceof Fault && /^(key|config)\./.test(error.code);
+    return data ? exitCodes.data : exitCodes.unavailable;
   }
 }
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));

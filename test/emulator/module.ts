@@ -2,7 +2,6 @@
  * The module's side of QMLP, without I/O: bytes come in, bytes go out, time is passed in. It keeps
  * every block until the node releases it, whatever happens to the line.
  */
-import { createHmac } from "node:crypto";
 import { Arq } from "../../drivers/qmlp/arq.ts";
 import {
   type BlockCheck,
@@ -36,9 +35,10 @@ import { liveness } from "../../drivers/qmlp/line.ts";
 import { encodeEvent, encodeTelemetry } from "../../drivers/qmlp/telemetry.ts";
 import type { Clock, Timer } from "../../src/port/clock.ts";
 import { Fault } from "../../src/port/errors.ts";
-import { type BlockFacts, blockName } from "../../src/port/key.ts";
+import type { BlockFacts } from "../../src/port/key.ts";
 import type { ModuleEvent, ModuleRole } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
+import { type BlockHistory, BlockStore, type HeldBlock } from "./store.ts";
 
 export interface EmulatedIdentity {
   readonly moduleId: string;
@@ -71,22 +71,6 @@ export interface ModuleOptions {
   readonly checkOf?: typeof checkOf;
 }
 
-/** What became of one block, without its bytes. */
-export interface BlockHistory {
-  readonly name: string;
-  readonly facts: BlockFacts;
-  offers: number;
-  released: boolean;
-  discarded: boolean;
-}
-
-interface HeldBlock {
-  readonly history: BlockHistory;
-  readonly bytes: Buffer;
-  /** Sent, or being sent, in the session at hand. */
-  offered: boolean;
-}
-
 /** Longest block, bytes. */
 const maxBlock = 1_048_576;
 const receiveWindow = 64;
@@ -95,8 +79,8 @@ const moduleMaxBody = 65_536;
 
 export class EmulatedModule {
   identity: EmulatedIdentity;
-  /** Everything it ever distilled, by block name, oldest first. */
-  readonly history = new Map<string, BlockHistory>();
+  /** Whether a self-test finds nothing. */
+  healthy = true;
   /** Whether it distils; START and STOP change it. */
   running = true;
   /** bit/s the node asked for; 0: as much as possible. */
@@ -111,7 +95,7 @@ export class EmulatedModule {
   #nonce: Buffer | undefined;
   #body = 0;
   #check: BlockCheck = "sha-256";
-  readonly #held = new Map<string, HeldBlock>();
+  readonly #store: BlockStore;
   #credit = { blocks: 0, bytes: 0 };
   #used = { blocks: 0, bytes: 0 };
   #sending: { readonly held: HeldBlock; at: number } | undefined;
@@ -126,6 +110,7 @@ export class EmulatedModule {
   constructor(options: ModuleOptions) {
     this.#options = options;
     this.identity = options.identity;
+    this.#store = new BlockStore(options.maxBlocks ?? 4_096);
     this.#deframer = new Deframer(moduleMaxBody, (frame) => this.#frame(frame));
   }
 
@@ -133,35 +118,37 @@ export class EmulatedModule {
     return this.#state;
   }
 
+  /** Everything it ever distilled, by block name, oldest first. */
+  get history(): Map<string, BlockHistory> {
+    return this.#store.history;
+  }
+
   get heldBlocks(): number {
-    return this.#held.size;
+    return this.#store.size;
   }
 
   get heldBits(): number {
-    let bits = 0;
-    for (const { history } of this.#held.values()) bits += history.facts.bits;
-    return bits;
+    return this.#store.bits;
+  }
+
+  get heldNames(): string[] {
+    return this.#store.names();
   }
 
   get fill(): number {
-    return this.#held.size / (this.#options.maxBlocks ?? 4_096);
+    return this.#store.fill;
   }
 
   /** Stores a block that the pair distilled. @returns false if there is no room */
   distill(facts: BlockFacts, bytes: Buffer): boolean {
-    if (this.fill >= 1) return false;
-    const name = blockName(facts.ref);
-    const history = { name, facts, offers: 0, released: false, discarded: false };
-    this.history.set(name, history);
-    this.#held.set(name, { history, bytes, offered: false });
+    const stored = this.#store.add(facts, bytes);
     this.pump();
-    return true;
+    return stored;
   }
 
-  /** HMAC-SHA-256 of the block's bytes, for a comparison that moves no key; undefined once released. */
+  /** @see BlockStore.digest */
   digest(name: string, secret: Buffer): string | undefined {
-    const held = this.#held.get(name);
-    return held && createHmac("sha256", secret).update(held.bytes).digest("hex");
+    return this.#store.digest(name, secret);
   }
 
   /** Bytes from the line. */
@@ -173,6 +160,13 @@ export class EmulatedModule {
   /** A power cycle: the session is forgotten, the keys are not. */
   reset(): void {
     this.#idle();
+  }
+
+  /** Destroys all key and stops, as on the command. */
+  zeroize(): void {
+    this.zeroized = true;
+    this.running = false;
+    this.#wipeAll();
   }
 
   event(event: ModuleEvent): void {
@@ -235,22 +229,20 @@ export class EmulatedModule {
   }
 
   #beginBlock(arq: Arq): void {
-    for (const held of this.#held.values()) {
-      if (held.offered) continue;
-      const blocks = this.#used.blocks + 1;
-      const bytes = this.#used.bytes + held.bytes.length;
-      if (blocks > this.#credit.blocks || bytes > this.#credit.bytes) return;
-      this.#used = { blocks, bytes };
-      held.offered = true;
-      held.history.offers++;
-      const { checkOf: compute = checkOf } = this.#options;
-      const value = compute(this.#check, held.bytes);
-      const header = encodeKeyHeader(held.history.facts, value, this.#check);
-      const first = Math.min(held.bytes.length, Math.max(0, this.#body - keyHeaderWithUuid));
-      arq.queue(type.key, Buffer.concat([header, held.bytes.subarray(0, first)]));
-      if (first < held.bytes.length) this.#sending = { held, at: first };
-      return;
-    }
+    const held = this.#store.next();
+    if (held === undefined) return;
+    const blocks = this.#used.blocks + 1;
+    const bytes = this.#used.bytes + held.bytes.length;
+    if (blocks > this.#credit.blocks || bytes > this.#credit.bytes) return;
+    this.#used = { blocks, bytes };
+    held.offered = true;
+    held.history.offers++;
+    const { checkOf: compute = checkOf } = this.#options;
+    const value = compute(this.#check, held.bytes);
+    const header = encodeKeyHeader(held.history.facts, value, this.#check);
+    const first = Math.min(held.bytes.length, Math.max(0, this.#body - keyHeaderWithUuid));
+    arq.queue(type.key, Buffer.concat([header, held.bytes.subarray(0, first)]));
+    if (first < held.bytes.length) this.#sending = { held, at: first };
   }
 
   #continueBlock(arq: Arq, sending: { readonly held: HeldBlock; at: number }): void {
@@ -328,7 +320,7 @@ export class EmulatedModule {
         return;
       case type.read:
         for (const ref of decodeRefs(frame.body, "READ")) {
-          const held = this.#held.get(blockName(ref));
+          const held = this.#store.get(ref);
           if (held !== undefined && this.#sending?.held !== held) held.offered = false;
         }
         return;
@@ -350,28 +342,25 @@ export class EmulatedModule {
     const released = frame.type === type.release;
     const refs = decodeRefs(frame.body, released ? "RELEASE" : "DISCARD");
     for (const ref of refs) {
-      const held = this.#held.get(blockName(ref));
-      if (held === undefined) continue;
-      this.#held.delete(blockName(ref));
-      if (released) held.history.released = true;
-      else held.history.discarded = true;
+      const held = this.#store.letGo(ref, released);
       // What is being sent is finished first: its bytes must stay until then.
-      if (this.#sending?.held !== held) held.bytes.fill(0);
+      if (held !== undefined && this.#sending?.held !== held) held.bytes.fill(0);
     }
     this.#urgent.push({ type: released ? type.released : type.discarded, body: encodeRefs(refs) });
   }
 
   #command(body: Buffer): void {
-    const { request, command, status: result } = decodeCommand(body);
+    const { request, command, status: told } = decodeCommand(body);
+    let result: number = told;
     if (command !== undefined) {
       if (command.name === "start") this.running = true;
       else if (command.name === "stop") this.running = false;
       else if (command.name === "key_rate") this.targetKeyRate = command.bitsPerSecond;
       else if (command.name === "telemetry_interval") this.#telemetryMs = command.ms;
-      else if (command.name === "zeroize") {
-        this.zeroized = true;
-        this.running = false;
-        this.#wipeAll();
+      else if (command.name === "zeroize") this.zeroize();
+      else if (command.name === "self_test" && !this.healthy) {
+        result = status.failed;
+        this.event({ code: "self_test_failed", severity: "major", text: "by the emulator" });
       }
     }
     const text = result === status.done ? "" : "refused";
@@ -380,8 +369,7 @@ export class EmulatedModule {
 
   #wipeAll(): void {
     this.#sending = undefined;
-    for (const { bytes } of this.#held.values()) bytes.fill(0);
-    this.#held.clear();
+    this.#store.wipe();
   }
 
   #idle(): void {
@@ -394,7 +382,7 @@ export class EmulatedModule {
     this.#urgent = [];
     this.#credit = { blocks: 0, bytes: 0 };
     this.#used = { blocks: 0, bytes: 0 };
-    for (const held of this.#held.values()) held.offered = false;
+    this.#store.offerAgain();
   }
 
   #send(messageType: number, body: Buffer): void {

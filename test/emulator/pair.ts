@@ -1,35 +1,37 @@
-/** A pair of modules, Alice and Bob, each behind a serial port of its own, fed by one source. */
-import { join } from "node:path";
+/** A pair of modules, Alice and Bob, each attached by itself, fed by one source. */
 import { type Clock, every, type Timer } from "../../src/port/clock.ts";
 import type { ModuleRole } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
-import { EmulatedModule } from "./module.ts";
-import { EmulatedPort } from "./port.ts";
+import { PairEnd, type TransportKind } from "./end.ts";
+import type { PhysicalLink } from "./physics/link.ts";
 import type { BlockSource, DistilledBlock } from "./source/source.ts";
 
 export interface PairOptions {
-  /** Where `alice.tty` and `bob.tty` appear. */
+  /** Where the devices appear: `alice.tty`, `bob.tty` and so on. */
   readonly folder: string;
-  /** Bits per second; 0 for no limit. */
+  /** How the modules are attached; default serial. */
+  readonly transport?: TransportKind;
+  /** Bits per second of serial ports; 0 for no limit. */
   readonly baud: number;
   readonly source: BlockSource;
+  /** The physics behind the source, if it has any: telemetry follows from it. */
+  readonly link?: PhysicalLink;
   /** ms between blocks. */
   readonly blockIntervalMs: number;
   readonly clock: Clock;
   /** Blocks that each module can hold; distilling waits when one is full. Default 4,096. */
   readonly maxBlocks?: number;
+  /** Of the noise on the lines; default 1. */
+  readonly seed?: number;
 }
-
-export interface PairEnd {
-  readonly module: EmulatedModule;
-  readonly port: EmulatedPort;
-}
-
-const moduleIds = { alice: "QKD-A-0001", bob: "QKD-B-0001" } as const;
 
 export class EmulatedPair {
   readonly alice: PairEnd;
   readonly bob: PairEnd;
+  /** Whether a full module throws blocks away, at both ends, instead of waiting. */
+  overflows = false;
+  /** Blocks that were thrown away. */
+  overflowed = 0;
   readonly #options: PairOptions;
   #timer: Timer | undefined;
   #waiting: DistilledBlock | undefined;
@@ -39,6 +41,8 @@ export class EmulatedPair {
   #lastQber: number | undefined;
   #lastRate: { secret: number; sifted: number } | undefined;
   #lastAt: number;
+  /** When the next block may be finished, with the key rate that a node asked for. */
+  #allowedAt = 0;
 
   /** Plugs both modules in and begins to distil. */
   constructor(options: PairOptions) {
@@ -46,10 +50,17 @@ export class EmulatedPair {
     this.#lastAt = options.clock.now();
     this.alice = this.#end("alice");
     this.bob = this.#end("bob");
-    this.alice.port.plug();
-    this.bob.port.plug();
+    for (const end of this.ends) end.plug();
     this.#timer = every(options.clock, Math.max(1, options.blockIntervalMs), () => this.#distil());
     this.#distil();
+  }
+
+  get ends(): readonly [PairEnd, PairEnd] {
+    return [this.alice, this.bob];
+  }
+
+  get link(): PhysicalLink | undefined {
+    return this.#options.link;
   }
 
   /** No more blocks will come. */
@@ -68,8 +79,8 @@ export class EmulatedPair {
   /** Unplugs both, wipes all key, leaves no file behind. Any number of times. */
   close(): void {
     this.#timer?.cancel();
-    for (const end of [this.alice, this.bob]) {
-      end.port.unplug();
+    for (const end of this.ends) {
+      end.unplug();
       end.module.close();
     }
     this.#waiting?.alice.fill(0);
@@ -77,48 +88,69 @@ export class EmulatedPair {
   }
 
   #end(role: ModuleRole): PairEnd {
-    const { folder, baud, clock, maxBlocks } = this.#options;
-    const port = new EmulatedPort(join(folder, `${role}.tty`), baud, clock, {
-      bytes: (chunk) => module.push(chunk),
-      drained: () => module.pump(),
-    });
-    const module: EmulatedModule = new EmulatedModule({
-      identity: {
-        moduleId: moduleIds[role],
-        matchingModuleId: moduleIds[role === "alice" ? "bob" : "alice"],
-        role,
-        vendor: "emulated",
-        model: role === "alice" ? "transmitter" : "receiver",
-        serial: role === "alice" ? "EMU-0001-A" : "EMU-0001-B",
-        firmware: "1.0.0",
-      },
-      line: {
-        transmit: (bytes) => port.send(bytes),
-        backlog: () => port.backlog,
-        lowWater: port.lowWater,
-      },
+    const { folder, transport = "serial", baud, clock, maxBlocks, seed = 1 } = this.#options;
+    return new PairEnd({
+      role,
+      folder,
+      transport,
+      baud,
       clock,
-      telemetry: () => this.#telemetry(module),
-      ...(maxBlocks !== undefined && { maxBlocks }),
+      maxBlocks,
+      seed: seed * 2 + (role === "alice" ? 0 : 1),
+      telemetry: (end) => this.#telemetry(end),
     });
-    return { module, port };
   }
 
   #distil(): void {
-    if (this.#exhausted || !this.alice.module.running || !this.bob.module.running) return;
-    this.#waiting ??= this.#options.source.next();
+    const { clock, source, blockIntervalMs } = this.#options;
+    const modules = this.ends.map(({ module }) => module);
+    if (this.#exhausted || !modules.every(({ running }) => running)) return;
+    // The amount of key follows the lower of the two requests (Kq-1 §7.1).
+    const targets = modules.map(({ targetKeyRate }) => targetKeyRate).filter((rate) => rate > 0);
+    const now = clock.now();
+    if (targets.length > 0 && now < this.#allowedAt) return;
+    this.#waiting ??= source.next();
     const block = this.#waiting;
     if (block === undefined) {
       this.#exhausted = true;
       this.#timer?.cancel();
       return;
     }
+    const full = modules.some(({ fill }) => fill >= 1);
     // A full module does not distil: neither end may have a block that the other has not.
-    if (this.alice.module.fill >= 1 || this.bob.module.fill >= 1) return;
+    if (full && !this.overflows) return;
     this.#waiting = undefined;
+    this.#allowedAt =
+      targets.length === 0
+        ? 0
+        : Math.max(now - blockIntervalMs, this.#allowedAt) +
+          (block.facts.bits * 1_000) / Math.min(...targets);
+    if (full) this.#overflow(block);
+    else this.#store(block);
+  }
+
+  #store(block: DistilledBlock): void {
     this.#measured(block);
-    this.alice.module.distill(block.facts, block.alice);
-    this.bob.module.distill(block.facts, block.bob);
+    for (const [end, bytes] of [
+      [this.alice, block.alice],
+      [this.bob, block.bob],
+    ] as const) {
+      if (end.skip > 0) end.skip--;
+      else end.module.distill(block.facts, bytes);
+    }
+  }
+
+  #overflow(block: DistilledBlock): void {
+    block.alice.fill(0);
+    block.bob.fill(0);
+    this.overflowed++;
+    for (const { module } of this.ends) {
+      module.event({
+        code: "key_buffer_overflow",
+        severity: "major",
+        text: "a block was not stored",
+      });
+    }
   }
 
   #measured({ facts }: DistilledBlock): void {
@@ -131,24 +163,26 @@ export class EmulatedPair {
     this.#bits += facts.bits;
   }
 
-  #telemetry(module: EmulatedModule): TelemetrySample {
-    const { clock } = this.#options;
+  #telemetry(end: PairEnd): TelemetrySample {
+    const { module } = end;
+    const receiver = module.identity.role === "bob";
+    const buffer = { key_buffer_fill: module.fill, key_buffer_bits: module.heldBits };
+    const { link } = this.#options;
+    if (link !== undefined)
+      return { at: end.wall(), values: { ...link.telemetry(receiver), ...buffer } };
     // A slow, reproducible drift: a detector that is being cooled, a case that follows the room.
-    const phase = clock.now() / 60_000;
+    const phase = this.#options.clock.now() / 60_000;
     return {
-      at: clock.wall(),
+      at: end.wall(),
       values: {
         ...(this.#lastQber !== undefined && { qber: this.#lastQber }),
         ...(this.#lastRate !== undefined && {
           secret_key_rate: this.#lastRate.secret,
           sifted_rate: this.#lastRate.sifted,
         }),
-        key_buffer_fill: module.fill,
-        key_buffer_bits: module.heldBits,
+        ...buffer,
         module_temperature: 31 + 0.5 * Math.sin(phase),
-        ...(module.identity.role === "bob" && {
-          detector_temperature: -50 + 0.1 * Math.sin(phase * 3),
-        }),
+        ...(receiver && { detector_temperature: -50 + 0.1 * Math.sin(phase * 3) }),
       },
     };
   }

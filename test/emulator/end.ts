@@ -1,0 +1,138 @@
+/** One end of an emulated link: a module, the line with its faults, and what it is attached by. */
+import { join } from "node:path";
+import type { Clock } from "../../src/port/clock.ts";
+import type { ModuleRole } from "../../src/port/module.ts";
+import type { TelemetrySample } from "../../src/port/telemetry.ts";
+import { random } from "../random.ts";
+import { FaultyLine } from "./faults/line.ts";
+import { EmulatedModule } from "./module.ts";
+import { EmulatedPcie } from "./pcie.ts";
+import { EmulatedPort } from "./port.ts";
+import { EmulatedSocket } from "./socket.ts";
+import type { Transport, TransportHandlers } from "./transport.ts";
+
+export type TransportKind = "serial" | "pcie" | "socket";
+
+export interface EndOptions {
+  readonly role: ModuleRole;
+  /** Where its devices appear. */
+  readonly folder: string;
+  readonly transport: TransportKind;
+  /** Bits per second of a serial port; 0 for no limit. */
+  readonly baud: number;
+  readonly clock: Clock;
+  readonly seed: number;
+  readonly maxBlocks: number | undefined;
+  readonly telemetry: (end: PairEnd) => TelemetrySample;
+}
+
+const moduleIds = { alice: "QKD-A-0001", bob: "QKD-B-0001" } as const;
+
+/** The module's own clock: its wall time may be wrong. */
+class SkewedClock implements Clock {
+  /** Added to the wall time, ms. */
+  skew = 0;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  wall(): number {
+    return Math.max(0, this.#clock.wall() + this.skew);
+  }
+
+  after(ms: number, fn: () => void) {
+    return this.#clock.after(ms, fn);
+  }
+}
+
+export class PairEnd {
+  readonly module: EmulatedModule;
+  readonly port: Transport;
+  readonly line: FaultyLine;
+  /** Blocks that this end will not get, though the other does: the two are out of step. */
+  skip = 0;
+  readonly #clock: SkewedClock;
+
+  constructor(options: EndOptions) {
+    const { role, clock, maxBlocks, telemetry } = options;
+    this.#clock = new SkewedClock(clock);
+    this.port = attach(options, {
+      bytes: (chunk) => this.line.receive(chunk),
+      drained: () => this.module.pump(),
+    });
+    const ends = {
+      send: (bytes: Buffer) => this.port.send(bytes),
+      backlog: () => this.port.backlog,
+      deliver: (chunk: Buffer) => this.module.push(chunk),
+    };
+    this.line = new FaultyLine(ends, clock, random(options.seed));
+    this.module = new EmulatedModule({
+      identity: {
+        moduleId: moduleIds[role],
+        matchingModuleId: moduleIds[role === "alice" ? "bob" : "alice"],
+        role,
+        vendor: "emulated",
+        model: role === "alice" ? "transmitter" : "receiver",
+        serial: role === "alice" ? "EMU-0001-A" : "EMU-0001-B",
+        firmware: "1.0.0",
+      },
+      line: {
+        transmit: (bytes) => this.line.transmit(bytes),
+        backlog: () => this.line.backlog,
+        lowWater: this.port.lowWater,
+      },
+      clock: this.#clock,
+      telemetry: () => telemetry(this),
+      ...(maxBlocks !== undefined && { maxBlocks }),
+    });
+  }
+
+  /** Wall time of the module, ms. */
+  wall(): number {
+    return this.#clock.wall();
+  }
+
+  /** Sets the module's clock that many ms forward or back. */
+  skewClock(ms: number): void {
+    this.#clock.skew += ms;
+  }
+
+  plug(): void {
+    this.port.plug();
+  }
+
+  unplug(): void {
+    this.line.clear();
+    this.port.unplug();
+  }
+
+  /** As after a power cycle of the module: the session is forgotten, in the middle of whatever it was. */
+  reset(): void {
+    this.line.clear();
+    this.module.reset();
+    if (this.port instanceof EmulatedPcie) this.port.reset();
+  }
+
+  /** Another module answers from now on. */
+  rename(moduleId: string): void {
+    this.module.identity = { ...this.module.identity, moduleId };
+    this.reset();
+  }
+}
+
+function attach(
+  { role, folder, transport, baud, clock }: EndOptions,
+  handlers: TransportHandlers,
+): Transport {
+  if (transport === "pcie") {
+    return new EmulatedPcie(join(folder, role), moduleIds[role], clock, handlers);
+  }
+  if (transport === "socket") return new EmulatedSocket(join(folder, `${role}.sock`), handlers);
+  return new EmulatedPort(join(folder, `${role}.tty`), baud, clock, handlers);
+}
