@@ -18,11 +18,8 @@ export async function probe(
   clock: Clock,
   say: (line: string) => void,
 ): Promise<void> {
-  const device = driver.inspect?.();
-  if (device !== undefined) {
-    say(`${driver.where}: a card is there`);
-    for (const [name, value] of Object.entries(device)) say(row(name, value));
-  }
+  say(driver.where);
+  for (const [name, value] of Object.entries(driver.inspect?.() ?? {})) say(row(name, value));
   const sample = Promise.withResolvers<TelemetrySample>();
   const begun = clock.now();
   const session = await driver.connect(
@@ -38,7 +35,7 @@ export async function probe(
   );
   try {
     const took = Math.round(clock.now() - begun);
-    say(`${driver.where}: a QKD module answers (${driver.kind}, after ${took} ms)`);
+    say(row("answers", `a QKD module (${driver.kind}), after ${took} ms`));
     for (const line of describeIdentity(session.identity)) say(line);
     const late = () => new Fault("qmlp.timeout", "no telemetry", { limit_ms: sampleTimeout });
     const heard = await within(clock, sampleTimeout, sample.promise, late).catch(() => undefined);

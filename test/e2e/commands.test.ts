@@ -59,3 +59,29 @@ test("probe says what answers on a port, and takes nothing from it", async (t) =
   await once(child, "close");
   rmSync(folder, { recursive: true });
 });
+
+test("probe tells of a PCIe card too, and of one whose module is silent", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-probe-"));
+  const args = [folder, "--transport", "pcie", "--preset", "gys", "--km", "20", "--json"];
+  const child = spawn(emulator, args, { stdio: ["ignore", "pipe", "inherit"] });
+  await once(child.stdout, "data");
+  const node = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
+  const run = () => spawnSync(node, ["probe", join(folder, "bob")], { encoding: "utf8" });
+  const found = run();
+  t.is(found.status, 0, found.stderr);
+  t.regex(found.stdout, /card +QKD-B-0001, register map 1.0\n/);
+  t.regex(found.stdout, /detector_counts +\d+, \d+ 1\/s\n/);
+  t.true(found.stdout.split("\n").every((line) => line.length <= 80));
+  const silenced = spawnSync(emulator, ["send", folder, "bob", "stall", "60000"]);
+  t.is(silenced.status, 0);
+  const silent = run();
+  t.is(silent.status, 69);
+  t.regex(silent.stdout, /card status +ready\n/);
+  t.regex(silent.stderr, /nothing that speaks QMLP answers/);
+  t.is(spawnSync(emulator, ["send", folder, "bob", "dance"]).status, 64);
+  child.kill("SIGINT");
+  await once(child, "close");
+  t.deepEqual(readdirSync(folder), []);
+  t.is(spawnSync(emulator, ["send", folder, "status"]).status, 69);
+  rmSync(folder, { recursive: true });
+});

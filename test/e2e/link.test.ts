@@ -101,6 +101,44 @@ test.serial("keys flow on while the broker is away, and the manager catches up",
   });
 });
 
+test.serial("keys pass lines with noise, over every kind of link, each once", async (t) => {
+  const blocks = 60;
+  for (const transport of ["serial", "pcie", "socket"] as const) {
+    await withRig({ source: stream(blocks), transport }, async (rig) => {
+      for (const { line } of rig.pair.ends) line.noise({ bitErrors: 1e-5, drops: 1e-5 });
+      await rig.until(() => rig.pair.distilledBlocks >= 20, deadline());
+      // One end is reset in the middle of it, the other stands still for a while.
+      rig.pair.alice.reset();
+      rig.pair.bob.line.stall(300);
+      await rig.until(() => rig.settled(), deadline());
+      assertWhole(t, rig, blocks);
+    });
+  }
+});
+
+test.serial("two modules out of step cost the keys that only one has, and no other", async (t) => {
+  const blocks = 30;
+  await withRig({ source: stream(blocks) }, async (rig) => {
+    rig.pair.bob.skip = 5;
+    await rig.until(() => rig.settled(), deadline());
+    t.deepEqual(rig.compare(), { common: blocks - 5, different: 0, oneSided: 5 });
+  });
+});
+
+test.serial("a module that is another than before is not taken for it", async (t) => {
+  await withRig({ source: stream(40) }, async (rig) => {
+    await rig.until(() => rig.holds(5), deadline());
+    rig.pair.alice.rename("QKD-X-9999");
+    const view = () => rig.view.node("node-alice");
+    await rig.until(() => /another module answers.*QKD-X-9999/.test(view().reason), deadline());
+    const before = rig.alice.km.store.size;
+    rig.pair.alice.rename("QKD-A-0001");
+    await rig.until(() => rig.settled(), deadline());
+    t.true(before <= 40);
+    assertWhole(t, rig, 40);
+  });
+});
+
 test.serial("a module that is unplugged and plugged in again loses no key", async (t) => {
   await withRig({ source: stream(80), blockIntervalMs: 20 }, async (rig) => {
     for (const keys of [10, 30]) {

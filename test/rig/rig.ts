@@ -15,6 +15,7 @@ import {
   writeAuthority,
   writeIdentity,
 } from "../emulator/certificates.ts";
+import type { TransportKind } from "../emulator/end.ts";
 import { KeyManager } from "../emulator/km/index.ts";
 import { EmulatedPair } from "../emulator/pair.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
@@ -26,6 +27,8 @@ export const endNames: readonly EndName[] = ["alice", "bob"];
 
 export interface RigOptions {
   readonly source: BlockSource;
+  /** How the modules are attached; default serial. */
+  readonly transport?: TransportKind;
   readonly baud?: number;
   readonly blockIntervalMs?: number;
   /** Cut blocks into QKD-keys of this length. */
@@ -86,7 +89,8 @@ export class Rig {
     const authority = await createAuthority("qkd rig CA");
     const end = (name: EndName) => createEnd(name, folder, authority, broker, options);
     const [alice, bob] = await Promise.all([end("alice"), end("bob")]);
-    const pair = new EmulatedPair({ folder, baud, source, blockIntervalMs, clock });
+    const { transport = "serial" } = options;
+    const pair = new EmulatedPair({ folder, transport, baud, source, blockIntervalMs, clock });
     const rig = new Rig(folder, { broker, view, pair, alice, bob });
     for (const { node } of rig.ends) node.start();
     return rig;
@@ -171,6 +175,14 @@ export class Rig {
   }
 }
 
+/** The driver's options in the configuration, for what the pair makes at `path`. */
+function driverTable(path: string, { transport, baud = 0 }: RigOptions): string {
+  const q = JSON.stringify;
+  if (transport === "pcie") return `kind = "qmlp-pcie"\npath = ${q(path)}`;
+  if (transport === "socket") return `kind = "qmlp-socket"\naddress = ${q(`unix:${path}.sock`)}`;
+  return `kind = "qmlp"\npath = ${q(`${path}.tty`)}\nbaud = ${baud === 0 ? 115_200 : baud}`;
+}
+
 async function createEnd(
   name: EndName,
   folder: string,
@@ -227,9 +239,7 @@ name = ${q(name)}
 km = "local"
 ${options.keyBits === undefined ? "" : `key_bits = ${options.keyBits}\n`}
 [module.driver]
-kind = "qmlp"
-path = ${q(join(folder, `${name}.tty`))}
-baud = ${options.baud === undefined || options.baud === 0 ? 115_200 : options.baud}
+${driverTable(join(folder, name), options)}
 `,
     { mode: 0o600 },
   );
