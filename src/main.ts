@@ -135,6 +135,7 @@ function createChannel(
       matchingModuleId: module.matching_module_id,
       qberLimit: module.qber_limit,
       keyBits: module.key_bits,
+      onRequest: module.mode === "on_request",
       maxHeldBlocks: module.max_held_blocks,
       maxHeldBytes: module.max_held_bytes,
       km: endpoint(module.km),

@@ -90,7 +90,7 @@ export const mostKeyBits = 376_000;
 export const moduleSchema = v.strictObject({
   name,
   km: name,
-  mode: v.optional(v.picklist(["proactive"]), "proactive"),
+  mode: v.optional(v.picklist(["proactive", "on_request"]), "proactive"),
   module_id: v.optional(moduleId),
   matching_module_id: v.optional(moduleId),
   qber_limit: v.optional(within(0, 0.5), 0.11),

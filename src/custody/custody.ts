@@ -12,8 +12,9 @@ import { type BlockFacts, type BlockRef, blockName, type KeyBlock, QkdKey } from
 import type { Log } from "../port/log.ts";
 import type { ModuleSession } from "../port/module.ts";
 import { type CustodyCounters, newCounters } from "./counters.ts";
+import { Desk } from "./desk.ts";
 import { KeyIds } from "./key-id.ts";
-import type { KmLink, KmSink, Ledger } from "./ports.ts";
+import type { BlockRecord, KeyDesk, KmLink, KmSink, Ledger } from "./ports.ts";
 import { slices } from "./slices.ts";
 import { Supplies } from "./supplies.ts";
 
@@ -22,6 +23,8 @@ export interface CustodyOptions {
   readonly qberLimit: number;
   /** Length of the QKD-keys that blocks are cut into, bits; undefined: whole blocks. */
   readonly keyBits: number | undefined;
+  /** Whether keys wait until a KM asks for them, in units of `keyBits` (Kq-1 §7.2). */
+  readonly onRequest?: boolean;
   /** Bounds of what is in memory. */
   readonly maxHeldBlocks: number;
   readonly maxHeldBytes: number;
@@ -42,6 +45,9 @@ export interface CustodyParts {
   readonly onEvent: (event: CustodyEvent) => void;
 }
 
+/** Upon request keys have this length unless configured, bits (the default of Table 3 here). */
+export const defaultUnitBits = 256;
+
 /** A block in memory, and how many of its keys the KM has not yet answered for. */
 interface Held {
   readonly ref: BlockRef;
@@ -59,6 +65,7 @@ export class Custody implements KmSink {
   #ids: KeyIds | undefined;
   #stopping = false;
   readonly #supplies: Supplies<Held>;
+  readonly #desk: Desk<Held> | undefined;
 
   readonly #held = new Map<string, Held>();
   #heldBytes = 0;
@@ -82,6 +89,21 @@ export class Custody implements KmSink {
       delivered: (key, held) => this.#delivered(key, held),
       refused: (key, held, reason) => this.#quarantine(key, held, reason),
     });
+    if (options.onRequest) {
+      this.#desk = new Desk<Held>({
+        clock,
+        ledger,
+        counters: this.#counters,
+        unitBits: options.keyBits ?? defaultUnitBits,
+        ids: () => this.#ids as KeyIds,
+        done: (held) => this.#leave(held),
+      });
+    }
+  }
+
+  /** Where KMs ask for keys; undefined where keys are supplied as they come. */
+  get desk(): KeyDesk | undefined {
+    return this.#desk;
   }
 
   counters(): CustodyCounters {
@@ -145,7 +167,8 @@ export class Custody implements KmSink {
     if (record?.withheld === true || (qber !== undefined && qber > this.#options.qberLimit)) {
       return this.#withhold(block, record?.withheld === true);
     }
-    this.#accept(block, record?.delivered, record?.quarantined);
+    if (this.#desk === undefined) this.#accept(block, record?.delivered, record?.quarantined);
+    else this.#keep(this.#desk, block, record);
   }
 
   /** The module holds a block that it can't hand over undamaged. */
@@ -194,8 +217,17 @@ export class Custody implements KmSink {
   wipe(): void {
     this.#stopping = true;
     this.#supplies.wipe();
+    this.#desk?.wipe();
     this.#held.clear();
     this.#heldBytes = 0;
+  }
+
+  /** Keeps a block for whoever asks. */
+  #keep(desk: Desk<Held>, block: KeyBlock, record: BlockRecord | undefined): void {
+    const held = { ref: block.ref, bytes: block.byteLength, unanswered: 0, quarantined: false };
+    this.#held.set(blockName(block.ref), held);
+    this.#heldBytes += held.bytes;
+    desk.add(block, held, record);
   }
 
   #accept(

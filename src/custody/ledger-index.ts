@@ -1,6 +1,6 @@
 /** What the entries of a ledger amount to: one record for each block not yet released. Pure. */
 import { type BlockRef, blockName } from "../port/key.ts";
-import type { BlockRecord, LedgerEntry } from "./ports.ts";
+import type { Assignment, BlockRecord, LedgerEntry } from "./ports.ts";
 
 interface MutableRecord {
   readonly ref: BlockRef;
@@ -9,6 +9,7 @@ interface MutableRecord {
   damaged: boolean;
   readonly delivered: Set<string>;
   readonly quarantined: Map<string, string>;
+  readonly assigned: Map<string, Assignment>;
 }
 
 export class LedgerIndex {
@@ -44,6 +45,7 @@ export class LedgerIndex {
         damaged: false,
         delivered: new Set(),
         quarantined: new Map(),
+        assigned: new Map(),
       };
       this.#blocks.set(name, record);
     }
@@ -54,9 +56,15 @@ export class LedgerIndex {
       case "quarantined":
         record.quarantined.set(entry.keyId, entry.reason);
         break;
+      case "assigned": {
+        const { offset, length, slot } = entry;
+        record.assigned.set(entry.keyId, { offset, length, slot });
+        break;
+      }
       case "complete":
         record.complete = true;
         record.delivered.clear();
+        record.assigned.clear();
         break;
       default:
         record[entry.kind] = true;
@@ -69,6 +77,7 @@ export class LedgerIndex {
       if (record.complete) yield { kind: "complete", ref };
       if (record.withheld) yield { kind: "withheld", ref };
       if (record.damaged) yield { kind: "damaged", ref };
+      for (const [keyId, one] of record.assigned) yield { kind: "assigned", ref, keyId, ...one };
       for (const keyId of record.delivered) yield { kind: "delivered", ref, keyId };
       for (const [keyId, reason] of record.quarantined) {
         yield { kind: "quarantined", ref, keyId, reason };
@@ -79,5 +88,5 @@ export class LedgerIndex {
 
 function size(record: MutableRecord): number {
   const flags = Number(record.complete) + Number(record.withheld) + Number(record.damaged);
-  return flags + record.delivered.size + record.quarantined.size;
+  return flags + record.delivered.size + record.quarantined.size + record.assigned.size;
 }

@@ -3,7 +3,8 @@
  *
  *  0 u8 kind · 1 u8 length of reason · 2 u16 group · 4 epoch (8 bytes) · 12 u64 block number ·
  * 20 key ID (16 bytes) · 36 reason (24 bytes, ASCII) · 60 u32 CRC-32 of the 60 bytes before;
- * numbers are big-endian.
+ * numbers are big-endian. Of an assignment, instead of a reason: 36 u32 offset · 40 u32 length ·
+ * 44 slot (16 bytes).
  *
  * Records that were written and synced together share a group number, counted modulo 65,536. A disk
  * may write the sectors of one group in any order: when power fails, intact records can stand behind
@@ -23,7 +24,15 @@ const groups = 65_536;
 /** The first record of a file, in place of an entry: tells what the file is, and its version. */
 const magic = Buffer.from("qkd-node ledger 1\n");
 
-const kinds = ["delivered", "complete", "quarantined", "withheld", "damaged", "released"] as const;
+const kinds = [
+  "delivered",
+  "complete",
+  "quarantined",
+  "withheld",
+  "damaged",
+  "released",
+  "assigned",
+] as const;
 
 function sealed(record: Buffer): Buffer {
   record.writeUInt32BE(crc32(record.subarray(0, crcAt)), crcAt);
@@ -64,6 +73,11 @@ export function encodeEntry(entry: LedgerEntry, group: number): Buffer {
   record.write(entry.ref.epoch, 4, 8, "hex");
   record.writeBigUInt64BE(BigInt(entry.ref.number), 12);
   if ("keyId" in entry) record.write(entry.keyId.replaceAll("-", ""), 20, 16, "hex");
+  if (entry.kind === "assigned") {
+    record.writeUInt32BE(entry.offset, reasonAt);
+    record.writeUInt32BE(entry.length, reasonAt + 4);
+    record.write(entry.slot, reasonAt + 8, 16, "hex");
+  }
   if ("reason" in entry)
     record[1] = record.write(entry.reason, reasonAt, crcAt - reasonAt, "ascii");
   return sealed(record);
@@ -84,6 +98,12 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
       return undefined;
     case "delivered":
       return { kind, ref, keyId };
+    case "assigned": {
+      const offset = bytes.readUInt32BE(at + reasonAt);
+      const length = bytes.readUInt32BE(at + reasonAt + 4);
+      const slot = bytes.toString("hex", at + reasonAt + 8, at + crcAt);
+      return { kind, ref, keyId, offset, length, slot };
+    }
     case "quarantined": {
       const length = Math.min(bytes[at + 1] as number, crcAt - reasonAt);
       const reason = bytes.toString("ascii", at + reasonAt, at + reasonAt + length);

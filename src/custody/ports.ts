@@ -13,6 +13,42 @@ export interface KmLink {
   supply(key: QkdKey): void;
 }
 
+/** A KM asks for keys (Kq-1 §8.2.1, Table 3). */
+export interface KeyRequest {
+  /**
+   * Names the KM by the first 12 of its 32 hex digits, and this request of it by the others: the
+   * same again is a repeat.
+   */
+  readonly slot: string;
+  /** Keys wanted, 1 or more. */
+  readonly number: number;
+  /** Length of each, bits. */
+  readonly size: number;
+  /** Keys that fit in the response. */
+  readonly most: number;
+  /** Whether the KM has a way to ask for this answer again. */
+  readonly repeatable: boolean;
+}
+
+export interface KeyReply {
+  /** `success` or a reason. */
+  readonly response: string;
+  /** Oldest first; valid until the next turn of the event loop. */
+  readonly keys: readonly QkdKey[];
+  /** To be called once the keys were put into a message that nobody can ask for again. */
+  readonly sent?: () => void;
+}
+
+/** Where KMs ask for one module's keys. */
+export interface KeyDesk {
+  /** Length of a unit, bits: a request's size is that, or divides it. */
+  readonly unitBits: number;
+  /** Units at hand that nobody has asked for. */
+  readonly stored: number;
+  /** Never rejects; the answer is on disk when it resolves. */
+  request(request: KeyRequest): Promise<KeyReply>;
+}
+
 export interface KmSink {
   /** The KM answered for a key: `success` or a reason of Kq-1 Table 2. */
   answered(keyId: string, response: string): void;
@@ -30,9 +66,22 @@ export interface BlockRecord {
   readonly delivered: ReadonlySet<string>;
   /** Key IDs that the KM refused, with its reason. */
   readonly quarantined: ReadonlyMap<string, string>;
+  /** Pieces that were given away upon request, by key ID, in their order. */
+  readonly assigned: ReadonlyMap<string, Assignment>;
+}
+
+/** A piece of a block that was given to one KM, for one request of it. */
+export interface Assignment {
+  /** bits */
+  readonly offset: number;
+  readonly length: number;
+  /** Names the KM and its request, 32 hex digits: a repeat of the request gets the same keys. */
+  readonly slot: string;
 }
 
 export type LedgerEntry =
+  /** These bits belong to one request of one KM now, and to nobody else ever. */
+  | ({ readonly kind: "assigned"; readonly ref: BlockRef; readonly keyId: string } & Assignment)
   /** The KM has this key. */
   | { readonly kind: "delivered"; readonly ref: BlockRef; readonly keyId: string }
   /** The KM has every key of the block. */

@@ -34,7 +34,15 @@ export const parameter = {
   hash: "hash_value",
   extension: "extension",
   response: "response",
+  number: "number",
+  /** bits */
+  size: "size",
+  keys: "keys",
 } as const;
+
+/** Table 3 leaves both open: "a default value is applied if omitted". */
+export const requestDefaults = { number: 1, size: 256 } as const;
+export const requestLimits = { number: 1_000_000, size: 1_048_576 } as const;
 
 /** Members of `extension` that the node sends in a Key supply message. */
 export const extension = {

@@ -3,15 +3,22 @@
  * outstanding, and hands on the answers. Whoever holds it makes a new one after it ended.
  */
 import type { Socket } from "node:net";
-import type { KmLink, KmSink } from "../custody/ports.ts";
+import type { KeyDesk, KmLink, KmSink } from "../custody/ports.ts";
 import type { Clock, Timer } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import type { QkdKey } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
 import { parseSupplyAnswer } from "./answer.ts";
-import { KqDeframer, type KqFrame } from "./frame.ts";
-import { command } from "./names.ts";
+import { KqDeframer, type KqFrame, writeHeader } from "./frame.ts";
+import { command, header } from "./names.ts";
 import { connectionReason } from "./reason.ts";
+import {
+  type KeyRequestMessage,
+  keysThatFit,
+  parseKeyRequest,
+  slotOf,
+  writeKeyResponse,
+} from "./request.ts";
 import { SupplyWriter } from "./supply.ts";
 
 export interface Kq1SessionOptions {
@@ -23,12 +30,18 @@ export interface Kq1SessionOptions {
   readonly window: number;
   /** The KM answers within this time or the connection is given up, ms. */
   readonly answerTimeoutMs: number;
+  /** Where the KM may ask for keys (§7.2); undefined in proactive mode. */
+  readonly desk?: KeyDesk;
+  /** The KM's name, as its certificate proved it. */
+  readonly kmName?: string;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** A socket that takes bytes closes in this time, ms; else it is destroyed. */
 const closeTimeout = 500;
+/** Key requests of the KM outstanding; one more is told to wait. */
+const maxRequests = 256;
 
 export class Kq1Session implements KmLink {
   readonly ended: Promise<Error | undefined>;
@@ -42,6 +55,8 @@ export class Kq1Session implements KmLink {
   /** MessageID → key_ID of each unanswered supply, oldest first, with its time. */
   readonly #pending = new Map<number, { readonly keyId: string; readonly at: number }>();
   #messageId = 0;
+  /** Key requests that wait for their answer. */
+  #requests = 0;
   #timer: Timer | undefined;
   #batch: Buffer[] = [];
   #flushQueued = false;
@@ -73,10 +88,7 @@ export class Kq1Session implements KmLink {
     this.#messageId = (messageId + 1) >>> 0;
     this.#pending.set(messageId, { keyId: key.id, at: this.#options.clock.now() });
     this.#batch.push(frame.subarray(0, end));
-    if (!this.#flushQueued) {
-      this.#flushQueued = true;
-      queueMicrotask(() => this.#flush());
-    }
+    this.#flushSoon();
     this.#timer ??= this.#watch(this.#options.answerTimeoutMs);
   }
 
@@ -94,6 +106,12 @@ export class Kq1Session implements KmLink {
         resolve();
       });
     });
+  }
+
+  #flushSoon(): void {
+    if (this.#flushQueued) return;
+    this.#flushQueued = true;
+    queueMicrotask(() => this.#flush());
   }
 
   /** Writes what was supplied in this turn at once: a TLS record for each key would cost more. */
@@ -125,6 +143,7 @@ export class Kq1Session implements KmLink {
 
   #frame(frame: KqFrame): void {
     if (this.#over) return;
+    if (frame.command === command.keyRequest) return this.#requested(frame);
     if (frame.command !== command.keySupplyResponse) {
       throw new Fault("kq1.frame", "unexpected command of the KM", {
         source: this.#options.where,
@@ -150,6 +169,46 @@ export class Kq1Session implements KmLink {
     this.#sink.answered(pending.keyId, answer.response);
   }
 
+  /** The KM asks for keys. A request that can't be read is answered, and ends the connection. */
+  #requested(frame: KqFrame): void {
+    const { messageId } = frame;
+    const { desk, kmName = "", moduleId, where } = this.#options;
+    let request: KeyRequestMessage;
+    try {
+      if (desk === undefined) throw new Fault("kq1.message", "key request in proactive mode");
+      request = parseKeyRequest(frame.payload);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#respond(messageId, writeKeyResponse("invalid_message", []));
+      this.#hangUp(new Fault(error.code, error.message, { source: where, ...error.facts }));
+      return;
+    }
+    if (this.#requests >= maxRequests) {
+      this.#respond(messageId, writeKeyResponse("busy", []));
+      return;
+    }
+    this.#requests++;
+    const { number, size } = request;
+    const most = keysThatFit(size);
+    const slot = slotOf(kmName, moduleId, `tcp ${messageId}`);
+    void desk.request({ slot, number, size, most, repeatable: true }).then(({ response, keys }) => {
+      this.#requests--;
+      const left = keys.length === most ? number - keys.length : 0;
+      this.#respond(messageId, writeKeyResponse(response, keys, left));
+    });
+  }
+
+  #respond(messageId: number, payload: Buffer): void {
+    if (this.#over) {
+      payload.fill(0);
+      return;
+    }
+    const head = Buffer.alloc(header.length);
+    writeHeader(head, 0, messageId, command.keyRequestResponse, payload.length);
+    this.#batch.push(head, payload);
+    this.#flushSoon();
+  }
+
   /** Looks at the oldest unanswered supply once its time may be up. */
   #watch(ms: number): Timer {
     const { clock, answerTimeoutMs, where } = this.#options;
@@ -170,6 +229,15 @@ export class Kq1Session implements KmLink {
         );
       }
     });
+  }
+
+  /** Ends the connection once what was written last has gone out. */
+  #hangUp(fault: Fault): void {
+    this.#flush();
+    this.#finish(fault);
+    this.#socket.end();
+    const timer = this.#options.clock.after(closeTimeout, () => this.#socket.destroy());
+    this.#socket.once("close", () => timer.cancel());
   }
 
   #fail(fault: Fault): void {

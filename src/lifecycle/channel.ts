@@ -25,6 +25,7 @@ export interface ChannelOptions {
   readonly matchingModuleId: string | undefined;
   readonly qberLimit: number;
   readonly keyBits: number | undefined;
+  readonly onRequest: boolean;
   readonly maxHeldBlocks: number;
   readonly maxHeldBytes: number;
   readonly km: KmEndpoint;
@@ -262,6 +263,8 @@ export class Channel implements ModuleView {
         matchingModuleId: this.#matchingId,
         window,
         answerTimeoutMs,
+        ...(this.#custody.desk !== undefined && { desk: this.#custody.desk }),
+        kmName: km.serverName,
         clock,
         log: log.child("kq1"),
       },
