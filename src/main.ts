@@ -1,10 +1,17 @@
 /** The node, wired together: read this first. */
 import { readFileSync } from "node:fs";
 import { driverKinds } from "../drivers/index.ts";
-import { type Config, type KmConfig, loadConfig, type ModuleConfig } from "./config/load.ts";
+import {
+  type Config,
+  type KmConfig,
+  loadConfig,
+  type ModuleConfig,
+  type ServerConfig,
+} from "./config/load.ts";
 import { LedgerFile } from "./custody/ledger-file.ts";
 import { exit } from "./exit-codes.ts";
 import type { KmEndpoint } from "./kq1/connect.ts";
+import { KeyServer } from "./kq1/https-server.ts";
 import { Channel } from "./lifecycle/channel.ts";
 import { insist } from "./lifecycle/insist.ts";
 import { keep } from "./lifecycle/keep.ts";
@@ -102,10 +109,13 @@ async function serve(config: Config, log: Log): Promise<number> {
       log,
     });
   for (const channel of channels) channel.start();
+  const server = config.server && createServer(config.server, config.node.id, channels, log);
+  await server?.listen();
 
   const signal = await stop;
   log.info("stopping", { signal });
   const orderly = async () => {
+    await server?.close();
     await Promise.all(channels.map((channel) => channel.stop()));
     await Promise.all(ledgers.map((ledger) => ledger.close()));
     manager?.stop();
@@ -139,6 +149,7 @@ function createChannel(
       maxHeldBlocks: module.max_held_blocks,
       maxHeldBytes: module.max_held_bytes,
       km: endpoint(module.km),
+      https: module.km.transport === "https" ? module.km : undefined,
       kmName: module.km.name,
       window: module.km.window,
       answerTimeoutMs: module.km.answer_timeout_s,
@@ -153,6 +164,28 @@ function createChannel(
       onState: (name: string) => manager?.stateChanged(name),
     },
   );
+}
+
+function createServer(
+  server: ServerConfig,
+  nodeId: string,
+  channels: readonly Channel[],
+  log: Log,
+): KeyServer {
+  const { host, port, ca, cert, key, crl } = server;
+  return new KeyServer({
+    host,
+    port,
+    tls: {
+      ca: readText(ca),
+      cert: readText(cert),
+      key: readText(key),
+      ...(crl !== undefined && { crl: readText(crl) }),
+    },
+    modules: () => channels.flatMap((channel) => channel.access() ?? []),
+    nodeId,
+    log: log.child("server"),
+  });
 }
 
 function endpoint(km: KmConfig): KmEndpoint {

@@ -15,6 +15,7 @@ import {
   moduleSchema,
   nodeSchema,
   type RawConfig,
+  serverSchema,
 } from "./schema.ts";
 
 type Raw = RawConfig;
@@ -22,6 +23,7 @@ type Raw = RawConfig;
 /** A KM, with file names resolved. Times in ms. */
 export type KmConfig = Raw["km"][string] & { readonly name: string };
 export type ManagerConfig = NonNullable<Raw["manager"]>;
+export type ServerConfig = NonNullable<Raw["server"]>;
 export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
   readonly driver: ConfiguredDriver;
   readonly km: KmConfig;
@@ -35,6 +37,7 @@ export interface Config {
   readonly node: Raw["node"];
   readonly log: Raw["log"];
   readonly manager: ManagerConfig | undefined;
+  readonly server: ServerConfig | undefined;
   readonly modules: readonly ModuleConfig[];
 }
 
@@ -46,6 +49,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
   const schemas: Readonly<Record<string, { readonly entries: object }>> = {
     "": configSchema,
     node: nodeSchema,
+    server: serverSchema,
     log: logSchema,
     manager: managerSchema,
     km: kmSchema,
@@ -94,14 +98,18 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     if (km === undefined) {
       complain(`${key}.km`, `no such KM (there are: ${[...kms.keys()].join(", ")})`);
     }
+    if (module.mode === "on_request" && km?.transport === "https" && raw.server === undefined) {
+      complain(`${key}.mode`, '"on_request" with a KM over https needs [server]');
+    }
     const driver = configureDriver(module.driver, `${key}.driver`, kinds, complain);
     if (km !== undefined && driver !== undefined) modules.push({ ...module, km, driver });
   });
   if (problems.length > 0) throw new ConfigError("config.value", problems);
   const manager =
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "password_file"], file);
+  const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
-  return { file, digest, node: raw.node, log: raw.log, manager, modules };
+  return { file, digest, node: raw.node, log: raw.log, manager, server, modules };
 }
 
 /**
@@ -120,6 +128,7 @@ export function loadConfig(file: string, kinds: Kinds): Config {
   const kms = new Set(config.modules.map((module) => module.km));
   for (const km of kms) checkFiles(`km.${km.name}`, km, file, problems);
   if (config.manager !== undefined) checkFiles("manager", config.manager, file, problems);
+  if (config.server !== undefined) checkFiles("server", config.server, file, problems);
   if (problems.length > 0) throw new ConfigError("config.value", problems);
   return config;
 }
@@ -144,8 +153,8 @@ function checkTls(
   complain: (key: string, what: string) => void,
 ): void {
   for (const file of ["ca", "cert", "key"] as const) {
-    if (transport === "tls" && km[file] === undefined) {
-      complain(`${key}.${file}`, 'missing; transport "tls" needs ca, cert and key');
+    if (transport !== "plain" && km[file] === undefined) {
+      complain(`${key}.${file}`, `missing; transport "${transport}" needs ca, cert and key`);
     } else if (transport === "plain" && km[file] !== undefined) {
       complain(`${key}.${file}`, 'has no use with transport "plain"');
     }
@@ -190,7 +199,7 @@ function resolveFiles<T extends object>(table: T, keys: readonly string[], file:
 }
 
 function checkFiles(key: string, table: object, file: string, problems: string[]): void {
-  for (const name of ["ca", "cert", "key", "password_file"]) {
+  for (const name of ["ca", "cert", "key", "password_file", "crl"]) {
     const path = (table as Record<string, unknown>)[name];
     if (typeof path !== "string") continue;
     const where = `${file}: ${key}.${name}`;

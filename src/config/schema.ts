@@ -3,6 +3,7 @@
  * is an error. `README.md` beside this file is the table for people; a test compares the two.
  */
 import * as v from "valibot";
+import { supplyPathTemplate } from "../kq1/names.ts";
 
 /** A name that is one level of an MQTT topic and part of a file name. */
 const name = v.pipe(
@@ -74,7 +75,12 @@ export const managerSchema = v.strictObject({
 export const kmSchema = v.strictObject({
   host: text,
   port: whole(1, 65_535),
-  transport: v.optional(v.picklist(["tls", "plain"]), "tls"),
+  transport: v.optional(v.picklist(["tls", "https", "plain"]), "tls"),
+  path: v.optional(
+    v.pipe(v.string(), v.regex(/^\/[\x21-\x7e]{0,255}$/, "expected a path that begins with /")),
+    supplyPathTemplate,
+  ),
+  connections: v.optional(whole(1, 64), 8),
   server_name: v.optional(text),
   ca: v.optional(text),
   cert: v.optional(text),
@@ -105,10 +111,20 @@ export const moduleSchema = v.strictObject({
   driver: v.looseObject({ kind: v.string() }),
 });
 
+export const serverSchema = v.strictObject({
+  host: v.optional(text, "::"),
+  port: whole(1, 65_535),
+  ca: text,
+  cert: text,
+  key: text,
+  crl: v.optional(text),
+});
+
 export const configSchema = v.strictObject({
   node: nodeSchema,
   log: v.optional(logSchema, {}),
   manager: v.optional(managerSchema),
+  server: v.optional(serverSchema),
   km: v.pipe(
     v.record(name, kmSchema),
     v.check((kms) => Object.keys(kms).length > 0, "expected at least one [km.NAME] table"),

@@ -75,5 +75,40 @@ export const reasons: Readonly<Record<string, Verdict>> = {
   internal_error: "refused",
 };
 
+/** Where keys are asked for over HTTPS (Annex B.3, B.4; the paths of ETSI GS QKD 014 §5). */
+export const requestPath = /^\/api\/v1\/keys\/([^/]{1,512})\/(enc_keys|status)$/;
+
+/** Where keys are supplied over HTTPS unless configured (Annex B.1, B.2). */
+export const supplyPathTemplate = "/api/v1/keys/{matching_qkd_module_ID}/store_key";
+
+/** HTTP status for a reason. */
+export const httpStatus: Readonly<Record<string, number>> = {
+  success: 200,
+  duplicate_key_ID: 409,
+  busy: 503,
+  no_keys_available: 503,
+  storage_full: 507,
+  invalid_message: 400,
+  hash_mismatch: 422,
+  key_length_unsupported: 400,
+  unknown_module: 404,
+  unauthorized: 401,
+  internal_error: 500,
+};
+
+/** What a KM's HTTP status means, where its body does not say it. */
+export function reasonOfStatus(status: number): string {
+  if (status === 200 || status === 201) return "success";
+  if (status === 429 || status === 408 || status === 502 || status === 503 || status === 504) {
+    return "busy";
+  }
+  if (status === 409) return "duplicate_key_ID";
+  if (status === 507) return "storage_full";
+  if (status === 401 || status === 403) return "unauthorized";
+  if (status === 404) return "unknown_module";
+  if (status >= 400 && status < 500) return "invalid_message";
+  return "internal_error";
+}
+
 /** How often a key whose hash did not match is supplied in all, before it counts as refused. */
 export const suppliesOnHashMismatch = 3;

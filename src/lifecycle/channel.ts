@@ -4,9 +4,9 @@
  */
 import { Custody, type CustodyEvent } from "../custody/custody.ts";
 import type { Ledger } from "../custody/ports.ts";
-import type { KmEndpoint } from "../kq1/connect.ts";
-import { connectKm, endpointName } from "../kq1/connect.ts";
-import { Kq1Session } from "../kq1/session.ts";
+import { endpointName, type KmEndpoint } from "../kq1/connect.ts";
+import type { KeyAccess } from "../kq1/https-server.ts";
+import { type KmSession, openKmLink } from "../kq1/link.ts";
 import type { ModuleDescription, ModuleState, ModuleView, NodeEvent } from "../manager/view.ts";
 import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
@@ -29,6 +29,8 @@ export interface ChannelOptions {
   readonly maxHeldBlocks: number;
   readonly maxHeldBytes: number;
   readonly km: KmEndpoint;
+  /** How to reach the KM over HTTPS; undefined: over TCP. */
+  readonly https: { readonly path: string; readonly connections: number } | undefined;
   readonly kmName: string;
   readonly window: number;
   readonly answerTimeoutMs: number;
@@ -168,6 +170,15 @@ export class Channel implements ModuleView {
     return { ...this.#custody.counters() };
   }
 
+  /** Where keys of this module are asked for; undefined in proactive mode, or before it answered. */
+  access(): KeyAccess | undefined {
+    const { desk } = this.#custody;
+    const moduleId = this.#identity?.moduleId;
+    if (desk === undefined || moduleId === undefined) return undefined;
+    const kmNames = [this.#options.km.serverName];
+    return { desk, moduleId, matchingModuleId: this.#matchingId, kmNames };
+  }
+
   async #connectModule(signal: AbortSignal): Promise<ModuleSession> {
     const { driver, clock, log } = this.#parts;
     const custody = this.#custody;
@@ -251,26 +262,26 @@ export class Channel implements ModuleView {
     });
   }
 
-  async #connectKm(signal: AbortSignal): Promise<Kq1Session> {
+  async #connectKm(signal: AbortSignal): Promise<KmSession> {
     const { clock, log } = this.#parts;
-    const { km, window, answerTimeoutMs } = this.#options;
-    const socket = await connectKm(km, clock, signal);
-    const session = new Kq1Session(
-      socket,
+    const { km, https, window, answerTimeoutMs } = this.#options;
+    const session = await openKmLink(
       {
-        where: endpointName(km),
+        endpoint: km,
+        https,
         moduleId: (this.#identity as ModuleIdentity).moduleId,
         matchingModuleId: this.#matchingId,
         window,
         answerTimeoutMs,
-        ...(this.#custody.desk !== undefined && { desk: this.#custody.desk }),
-        kmName: km.serverName,
+        desk: this.#custody.desk,
         clock,
         log: log.child("kq1"),
       },
       this.#custody,
+      signal,
     );
-    log.info("KM connected", { km: endpointName(km), tls: km.tls !== undefined });
+    const facts = { km: endpointName(km), tls: km.tls !== undefined, https: https !== undefined };
+    log.info("KM connected", facts);
     this.#kmUp = true;
     this.#changed();
     this.#custody.kmUp(session);

@@ -13,6 +13,7 @@ import {
   managerSchema,
   moduleSchema,
   nodeSchema,
+  serverSchema,
 } from "../../src/config/schema.ts";
 
 const good = `
@@ -75,7 +76,7 @@ const mistakes: readonly { readonly change: [string, string]; readonly says: str
     change: ["port = 9443", "port = 9443\nwindwo = 3"],
     says:
       "node.toml: km.main.windwo: unknown key; did you mean window? (allowed: host, port, " +
-      "transport, server_name, ca, cert, key, window, answer_timeout_s, connect_timeout_s)",
+      "transport, path, connections, server_name, ca, cert, key, window, answer_timeout_s, connect_timeout_s)",
   },
   {
     change: ['ca = "ca.crt"\n', ""],
@@ -83,7 +84,7 @@ const mistakes: readonly { readonly change: [string, string]; readonly says: str
   },
   {
     change: ['host = "km.example"', 'host = "km.example"\ntransport = "udp"'],
-    says: "node.toml: km.main.transport: expected tls or plain, got a text",
+    says: "node.toml: km.main.transport: expected tls or https or plain, got a text",
   },
   {
     change: ['km = "main"', 'km = "other"'],
@@ -200,6 +201,7 @@ test("the table for operators names every key of the schema, and no other", (t) 
     ...keys("node", nodeSchema),
     ...keys("log", logSchema),
     ...keys("manager", managerSchema),
+    ...keys("server", serverSchema),
     ...keys("km.NAME", kmSchema),
     ...keys("module", moduleSchema).filter((key) => key !== "module.driver"),
     "module.driver.kind",

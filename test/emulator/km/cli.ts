@@ -86,6 +86,7 @@ function told(): AbortSignal {
 async function run(options: CliOptions): Promise<void> {
   const km = new KeyManager({
     security: load(options.security),
+    binding: options.binding,
     policy: options.modules === undefined ? {} : { modules: options.modules },
     log: createLog((line) => process.stderr.write(`${line}\n`), "info").child("km"),
   });
@@ -96,7 +97,19 @@ async function run(options: CliOptions): Promise<void> {
   const how = options.security === "plain" ? "plain TCP, no TLS" : "TLS 1.3";
   complain(`listening on ${options.host} port ${port} (${how})`);
 
+  const { requestEvery, asked } = options;
+  const timer =
+    requestEvery &&
+    setInterval(() => {
+      // Without a node there is nobody to ask.
+      void km.request(asked).then(
+        ({ response, ids }) => ids.length === 0 && complain(`no keys: ${response}`),
+        () => {},
+      );
+    }, requestEvery);
+
   await km.holding(options.count ?? Number.POSITIVE_INFINITY, signal).catch(() => undefined);
+  clearInterval(timer);
   await km.stop();
   print(options.json ? summaryJson(km) : summaryLine(km));
   await km.close();

@@ -3,8 +3,16 @@ import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../../src/port/clock.ts";
 import { describe, Fault } from "../../../src/port/errors.ts";
 import type { Log } from "../../../src/port/log.ts";
+import { type KeyAnswer, readKeyAnswer } from "./answer.ts";
 import type { Desk, Line } from "./desk.ts";
-import { type BadHeader, codes, encodeResponse, type Frame, FrameReader } from "./wire.ts";
+import {
+  type BadHeader,
+  codes,
+  encodeFrame,
+  encodeResponse,
+  type Frame,
+  FrameReader,
+} from "./wire.ts";
 
 /** A frame that began must be complete after this many milliseconds. */
 const frameDeadline = 30_000;
@@ -26,6 +34,8 @@ export class Connection {
   readonly #reader = new FrameReader();
   #deadline: Timer | undefined;
   #closing = false;
+  /** Key requests that wait for their answer, by MessageID. */
+  readonly #requests = new Map<number, PromiseWithResolvers<KeyAnswer>>();
 
   /**
    * Serves `socket` until either side closes it.
@@ -43,6 +53,9 @@ export class Connection {
       this.#closing = true;
       this.#deadline?.cancel();
       this.#reader.wipe();
+      for (const { reject } of this.#requests.values()) {
+        reject(new Fault("kq1.closed", "the node closed before it answered"));
+      }
     });
   }
 
@@ -54,6 +67,18 @@ export class Connection {
     this.#deadline = this.#context.clock.after(closeDeadline, () => this.#socket.destroy());
     this.#socket.resume();
     this.#socket.destroySoon();
+  }
+
+  /**
+   * Asks the node for keys (Kq-1 §8.2.1).
+   * @param payload of the request, whatever it is
+   * @throws Fault `kq1.closed` if the connection ends before the answer, `kq1.message`
+   */
+  request(messageId: number, payload: Buffer): Promise<KeyAnswer> {
+    const answer = Promise.withResolvers<KeyAnswer>();
+    this.#requests.set(messageId, answer);
+    this.#socket.write(encodeFrame(messageId, codes.keyRequest, payload));
+    return answer.promise;
   }
 
   /** Cuts the connection. */
@@ -91,6 +116,15 @@ export class Connection {
       this.#context.desk.reject(frame.fault, line);
     } else if (frame.code === codes.keySupply) {
       this.#context.desk.supply(frame.payload, line);
+    } else if (frame.code === codes.keyRequestResponse && this.#requests.has(frame.messageId)) {
+      const waiting = this.#requests.get(frame.messageId);
+      this.#requests.delete(frame.messageId);
+      try {
+        waiting?.resolve(readKeyAnswer(frame.payload, "upon request"));
+      } catch (error) {
+        waiting?.reject(error);
+        this.close();
+      }
     } else if (frame.code === codes.keyRequest) {
       this.#context.desk.reject(
         new Fault("kq1.frame", "only a KM sends Key request", { clause: "8.2.1" }),

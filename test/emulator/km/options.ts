@@ -14,6 +14,10 @@ SIGTERM, or once it holds N keys.
   --key FILE        its private key, PEM
   --ca FILE         the authority that the nodes' certificates are from, PEM
   --plain           TCP without TLS; for a bench, where nobody listens
+  --https           Kq-1 over HTTPS (Annex B) instead of TCP
+  --request-every N ask the node for keys every N ms, over TCP (request mode)
+  --number N, --size BITS
+                    how many keys, and how long (default: the node's)
   --modules ID,ID   accept these QKD module IDs only
   --count N         stop once N different keys are there
   --json            print JSON, one object a line
@@ -31,6 +35,10 @@ export interface CliOptions {
   readonly host: string;
   readonly port: number;
   readonly security: TlsFiles | "plain";
+  readonly binding: "tcp" | "https";
+  /** Request mode: ms between requests, and what is asked for. */
+  readonly requestEvery?: number;
+  readonly asked: Readonly<Record<string, number>>;
   readonly modules?: readonly string[];
   readonly count?: number;
   readonly json: boolean;
@@ -52,6 +60,10 @@ function parse(args: readonly string[]) {
         key: { type: "string" },
         ca: { type: "string" },
         plain: { type: "boolean", default: false },
+        https: { type: "boolean", default: false },
+        "request-every": { type: "string" },
+        number: { type: "string" },
+        size: { type: "string" },
         modules: { type: "string" },
         count: { type: "string" },
         json: { type: "boolean", default: false },
@@ -100,7 +112,17 @@ export function readOptions(args: readonly string[]): CliOptions | "help" {
   if (values.help) return "help";
   const { host = "127.0.0.1", port, modules, count, json } = values;
   if (port === undefined) throw new UsageError("--port is needed");
+  const every = values["request-every"];
+  if (values.https && (values.plain || every !== undefined)) {
+    throw new UsageError("--https goes without --plain and --request-every");
+  }
+  const asked: Record<string, number> = {};
+  if (values.number !== undefined) asked.number = integer("number", values.number, 1, 1_000_000);
+  if (values.size !== undefined) asked.size = integer("size", values.size, 8, 1_048_576);
   return {
+    binding: values.https ? "https" : "tcp",
+    asked,
+    ...(every === undefined ? {} : { requestEvery: integer("request-every", every, 1, 3_600_000) }),
     host,
     port: integer("port", port, 0, 65_535),
     security: security(values),

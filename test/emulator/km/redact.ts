@@ -54,6 +54,20 @@ class Scanner {
     if (this.#at !== this.#bytes.length) throw notJson();
   }
 
+  /** Elements of the outermost array. @throws Fault `kq1.message` where it is none */
+  *elements(): Generator<Span, void, void> {
+    this.#expect("[");
+    if (!this.#accept("]")) {
+      do {
+        this.#space();
+        yield this.#value();
+      } while (this.#accept(","));
+      this.#expect("]");
+    }
+    this.#space();
+    if (this.#at !== this.#bytes.length) throw notJson();
+  }
+
   #space(): void {
     while (blanks.has(this.#bytes[this.#at] ?? -1)) this.#at++;
   }
@@ -164,4 +178,27 @@ export function takeKey(payload: Uint8Array): Redacted {
   }
   if (keys > 1) key?.fill(0);
   return { key: keys === 1 ? key : undefined, keys };
+}
+
+/**
+ * Decodes the `key` member of each object in the array `keys` of a Response to key request, and
+ * overwrites them in `payload`.
+ * @returns one for each element; undefined where there was no right base64
+ * @throws Fault `kq1.message` if the payload is not a JSON object; it must not be parsed then
+ */
+export function takeKeys(payload: Uint8Array): (Uint8Array | undefined)[] {
+  const taken: (Uint8Array | undefined)[] = [];
+  try {
+    for (const { name, value } of new Scanner(payload).members()) {
+      if (!means(payload, name, names.keys)) continue;
+      const array = payload.subarray(value.start, value.end);
+      for (const { start, end } of new Scanner(array).elements()) {
+        taken.push(takeKey(array.subarray(start, end)).key);
+      }
+    }
+    return taken;
+  } catch (error) {
+    for (const key of taken) key?.fill(0);
+    throw error;
+  }
 }

@@ -1,5 +1,6 @@
 /** The test KM: a server of Kq-1 over TCP, with TLS 1.3 and mutual authentication unless told not to. */
 import { EventEmitter } from "node:events";
+import { createServer as createHttpsServer } from "node:https";
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { type Clock, systemClock } from "../../../src/port/clock.ts";
@@ -8,6 +9,7 @@ import { type Log, silentLog } from "../../../src/port/log.ts";
 import type { Behaviour } from "./behaviours.ts";
 import { Connection } from "./connection.ts";
 import { Desk, type Policy } from "./desk.ts";
+import { serveHttp } from "./http.ts";
 import { KmStore, type StoredKey } from "./store.ts";
 import type { Reason } from "./wire.ts";
 
@@ -24,6 +26,8 @@ export interface TlsMaterial {
 export interface KeyManagerOptions {
   /** `plain`: TCP without TLS, for a bench. */
   readonly security: TlsMaterial | "plain";
+  /** TCP (Annex A) or HTTPS (Annex B); default TCP. */
+  readonly binding?: "tcp" | "https";
   readonly policy?: Policy;
   readonly store?: KmStore;
   readonly clock?: Clock;
@@ -85,6 +89,8 @@ export class KeyManager extends EventEmitter<KmEvents> {
   #accepted = 0;
   #refusedHandshakes = 0;
   #badResponses = 0;
+  #messageId = 0;
+  #stopHttp = () => {};
 
   constructor(options: KeyManagerOptions) {
     super();
@@ -115,6 +121,27 @@ export class KeyManager extends EventEmitter<KmEvents> {
       answers: { ...this.#desk.answers },
       badResponses: this.#badResponses,
     };
+  }
+
+  /**
+   * Asks a node for keys over the connection it made last (Kq-1 §7.2), and stores them.
+   * @param asked members of the request; number and size are the node's own defaults if left out
+   * @param messageId the same again is a repeat; default: a new one
+   * @returns the answer, without the keys' bytes
+   * @throws Fault `kq1.closed` without a connection, or if it ends before the answer
+   */
+  async request(
+    asked: Readonly<Record<string, unknown>> | Buffer = {},
+    messageId = this.#messageId++,
+  ): Promise<{ response: string; ids: string[]; remaining: number; messageId: number }> {
+    const connection = [...this.#connections].at(-1);
+    if (connection === undefined) throw new Fault("kq1.closed", "no node is connected");
+    const payload = Buffer.isBuffer(asked) ? asked : Buffer.from(JSON.stringify(asked));
+    const { response, keys, remaining } = await connection.request(messageId, payload);
+    for (const supply of keys) {
+      if (this.store.put(supply) !== "stored") supply.bytes.fill(0);
+    }
+    return { response, ids: keys.map(({ facts }) => facts.id), remaining, messageId };
   }
 
   /** Adds a behaviour, after those it has. Returns what takes it away again. */
@@ -157,6 +184,7 @@ export class KeyManager extends EventEmitter<KmEvents> {
     this.#stopping ??= new Promise<void>((resolve) => {
       server.close(() => resolve());
       for (const connection of this.#connections) connection.close();
+      this.#stopHttp();
       for (const socket of this.#handshakes.values()) socket.destroy();
     }).finally(() => {
       this.#server = undefined;
@@ -194,8 +222,22 @@ export class KeyManager extends EventEmitter<KmEvents> {
   }
 
   #createServer(): Server {
+    if (this.#options.binding === "https") return this.#https();
     const server = this.#options.security === "plain" ? this.#plain() : this.#tls();
     server.maxConnections = maxConnections;
+    return server;
+  }
+
+  #https(): Server {
+    const { cert, key, ca } = this.#options.security as TlsMaterial;
+    const server = createHttpsServer(
+      { cert, key, ca, minVersion: "TLSv1.3", requestCert: true, rejectUnauthorized: true },
+      (request, response) =>
+        void serveHttp(this.#desk, peerNames(request.socket as TLSSocket), request, response),
+    );
+    server.on("secureConnection", () => this.#accepted++);
+    server.on("tlsClientError", () => this.#refusedHandshakes++);
+    this.#stopHttp = () => server.closeAllConnections();
     return server;
   }
 

@@ -20,7 +20,7 @@ export const codes = {
 
 const knownCodes: ReadonlySet<number> = new Set(Object.values(codes));
 
-/** JSON names of the parameters of Tables 1 and 2. */
+/** JSON names of the parameters of Tables 1 to 4. */
 export const names = {
   key: "key",
   keyId: "key_ID",
@@ -31,6 +31,7 @@ export const names = {
   hash: "hash_value",
   extension: "extension",
   response: "response",
+  keys: "keys",
 } as const;
 
 /** What `response` says (Table 2): `success`, or why not. */
@@ -157,10 +158,15 @@ export function encodeResponse(messageId: number, response: SupplyResponse): Buf
       [names.response]: response.response,
     }),
   );
+  return encodeFrame(messageId, codes.keySupplyResponse, payload);
+}
+
+/** A message with its header. */
+export function encodeFrame(messageId: number, code: number, payload: Buffer): Buffer {
   const frame = Buffer.alloc(headerBytes + payload.length);
   frame.writeUInt16BE(version, 0);
   frame.writeUInt32BE(messageId, 2);
-  frame.writeUInt16BE(codes.keySupplyResponse, 6);
+  frame.writeUInt16BE(code, 6);
   frame.writeUInt16BE(payload.length, 8);
   payload.copy(frame, headerBytes);
   return frame;

@@ -1,0 +1,251 @@
+/**
+ * Keys upon request over HTTPS (Annex B): Key request in the shape of ETSI GS QKD 014 "Get key", and
+ * "Get status", so that a stock 014 client can be the KM. TLS 1.3 with client certificates.
+ */
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { KeyDesk } from "../custody/ports.ts";
+import { Fault } from "../port/errors.ts";
+import type { Log } from "../port/log.ts";
+import { httpStatus, requestPath } from "./names.ts";
+import {
+  checkKeyRequest,
+  type KeyRequestMessage,
+  keysThatFit,
+  parseKeyRequest,
+  slotOf,
+  writeKeyResponse,
+} from "./request.ts";
+
+/** Where one module's keys are asked for. */
+export interface KeyAccess {
+  readonly desk: KeyDesk;
+  readonly moduleId: string;
+  readonly matchingModuleId: string;
+  /** A client's certificate must carry one of these names (SAN or CN). */
+  readonly kmNames: readonly string[];
+}
+
+export interface KeyServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** PEM texts. */
+  readonly tls: {
+    readonly ca: string;
+    readonly cert: string;
+    readonly key: string;
+    readonly crl?: string;
+  };
+  /** The modules of which keys may be asked for, as they are now. */
+  readonly modules: () => readonly KeyAccess[];
+  readonly nodeId: string;
+  readonly log: Log;
+}
+
+const maxBody = 4_096;
+/** Bytes of keys in one response: memory for one request, not a limit of HTTP. */
+const maxResponse = 4_194_304;
+const maxConnections = 256;
+const requestTimeout = 10_000;
+const keepAliveTimeout = 60_000;
+
+/** A refusal, with the reason of Table 4 and a text for a person. */
+class Refusal extends Error {
+  readonly reason: string;
+  readonly status: number;
+
+  constructor(reason: string, message: string, status = httpStatus[reason] ?? 500) {
+    super(message);
+    this.reason = reason;
+    this.status = status;
+  }
+}
+
+export class KeyServer {
+  readonly #options: KeyServerOptions;
+  readonly #server: Server;
+
+  /** @throws Fault `kq1.connect` if the certificates are no good */
+  constructor(options: KeyServerOptions) {
+    this.#options = options;
+    const { tls, log } = options;
+    try {
+      this.#server = createServer(
+        {
+          ...tls,
+          minVersion: "TLSv1.3",
+          requestCert: true,
+          rejectUnauthorized: true,
+          handshakeTimeout: requestTimeout,
+          headersTimeout: requestTimeout,
+          requestTimeout,
+          keepAliveTimeout,
+          maxHeaderSize: 8_192,
+        },
+        (request, response) => void this.#serve(request, response),
+      );
+    } catch (error) {
+      const why = error instanceof Error ? error.message : "unknown";
+      throw new Fault("kq1.connect", `key server: certificates cannot be used: ${why}`);
+    }
+    this.#server.maxConnections = maxConnections;
+    this.#server.on("tlsClientError", (error) => {
+      log.warn("TLS handshake refused", {
+        cause: (error as NodeJS.ErrnoException).code ?? "other",
+      });
+    });
+    this.#server.on("error", (error) => {
+      log.error("key server", { cause: (error as NodeJS.ErrnoException).code ?? "other" });
+    });
+  }
+
+  /** @returns the port @throws Fault `kq1.connect` */
+  async listen(): Promise<number> {
+    const { host, port } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", (error: NodeJS.ErrnoException) => {
+        const facts = { host, port, code: error.code ?? "unknown" };
+        reject(new Fault("kq1.connect", "key server cannot listen", facts));
+      });
+      this.#server.listen({ host, port }, resolve);
+    });
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Resolves within a second. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const url = new URL(request.url ?? "/", "https://node");
+      const [, id = "", what = ""] = requestPath.exec(url.pathname) ?? [];
+      const access = this.#access(decode(id), request);
+      if (what === "status") {
+        if (request.method !== "GET") throw new Refusal("invalid_message", "GET only", 405);
+        this.#status(access, response);
+      } else if (what === "enc_keys") {
+        await this.#keys(access, request, url, response);
+      } else {
+        throw new Refusal("invalid_message", "no such path", 404);
+      }
+    } catch (error) {
+      this.#refuse(response, error);
+    }
+  }
+
+  /** The module that is meant, if this client may ask for its keys. */
+  #access(id: string, request: IncomingMessage): KeyAccess & { readonly km: string } {
+    const names = certificateNames(request.socket as TLSSocket);
+    const access = this.#options.modules().find((one) => one.matchingModuleId === id);
+    const km = access?.kmNames.find((name) => names.includes(name));
+    // Whether there is such a module is not told to a stranger.
+    if (access === undefined || km === undefined) {
+      throw new Refusal("unauthorized", "no module of this name gives keys to this client");
+    }
+    return { ...access, km };
+  }
+
+  async #keys(
+    access: KeyAccess & { readonly km: string },
+    request: IncomingMessage,
+    url: URL,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { desk, km, moduleId } = access;
+    const wanted = await readRequest(request, url);
+    const idempotency = request.headers["idempotency-key"];
+    const repeatable = typeof idempotency === "string" && idempotency.length <= 128;
+    const token = repeatable ? `http ${idempotency}` : randomUUID();
+    const slot = slotOf(km, moduleId, token);
+    const { number, size } = wanted;
+    const most = keysThatFit(size, maxResponse);
+    const reply = await desk.request({ slot, number, size, most, repeatable });
+    const status = httpStatus[reply.response] ?? 500;
+    const left = reply.keys.length === most ? number - reply.keys.length : 0;
+    const body = writeKeyResponse(reply.response, reply.keys, left);
+    reply.sent?.();
+    response.writeHead(status, { ...headers, "content-length": body.length });
+    response.end(body, () => body.fill(0));
+    response.once("close", () => body.fill(0));
+  }
+
+  /** 014 §6.2 "Status", as far as it has a meaning for a module. */
+  #status({ desk, moduleId, matchingModuleId }: KeyAccess, response: ServerResponse): void {
+    const status = {
+      source_KME_ID: this.#options.nodeId,
+      target_KME_ID: "",
+      master_SAE_ID: moduleId,
+      slave_SAE_ID: matchingModuleId,
+      key_size: desk.unitBits,
+      stored_key_count: desk.stored,
+      max_key_count: desk.stored,
+      max_key_per_request: Math.min(1_024, keysThatFit(desk.unitBits, maxResponse)),
+      max_key_size: desk.unitBits,
+      min_key_size: 8,
+      max_SAE_ID_count: 0,
+    };
+    const body = Buffer.from(JSON.stringify(status));
+    response.writeHead(200, { ...headers, "content-length": body.length });
+    response.end(body);
+  }
+
+  #refuse(response: ServerResponse, error: unknown): void {
+    const refusal =
+      error instanceof Refusal
+        ? error
+        : error instanceof Fault
+          ? new Refusal("invalid_message", error.message)
+          : new Refusal("internal_error", "internal error");
+    if (response.headersSent || response.destroyed) return;
+    const { reason, status, message } = refusal;
+    const body = Buffer.from(JSON.stringify({ keys: [], response: reason, message }));
+    // What is left of a body that was refused is not waited for.
+    response.writeHead(status, { ...headers, "content-length": body.length, connection: "close" });
+    response.end(body);
+  }
+}
+
+const headers = { "content-type": "application/json", "cache-control": "no-store" };
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new Refusal("invalid_message", "path is not percent-encoded UTF-8");
+  }
+}
+
+/** Names in a client's certificate: DNS and IP of its SAN, and its CN. */
+function certificateNames(socket: TLSSocket): string[] {
+  const { subject, subjectaltname = "" } = socket.getPeerCertificate();
+  const san = subjectaltname.split(", ").map((name) => name.replace(/^(DNS|IP Address):/, ""));
+  return [...san, ...[subject?.CN ?? []].flat()].filter((name) => name !== "");
+}
+
+async function readRequest(request: IncomingMessage, url: URL): Promise<KeyRequestMessage> {
+  if (request.method === "GET") {
+    const members: Record<string, unknown> = {};
+    for (const [name, value] of url.searchParams) {
+      // "1e3" and " 7" are numbers to JavaScript, and to nobody who writes a query.
+      members[name] = /^\d{1,9}$/.test(value) ? Number(value) : value;
+    }
+    return checkKeyRequest(members);
+  }
+  if (request.method !== "POST") throw new Refusal("invalid_message", "GET or POST only", 405);
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBody) throw new Refusal("invalid_message", `body over ${maxBody} bytes`, 413);
+    chunks.push(chunk);
+  }
+  return parseKeyRequest(Buffer.concat(chunks));
+}

@@ -1,0 +1,67 @@
+/** Opens a session with a KM by whichever binding it is configured for (Annex A or B). */
+import type { KeyDesk, KmLink, KmSink } from "../custody/ports.ts";
+import type { Clock } from "../port/clock.ts";
+import { Fault } from "../port/errors.ts";
+import type { Log } from "../port/log.ts";
+import { connectKm, endpointName, type KmEndpoint } from "./connect.ts";
+import { HttpsSupply, supplyPath } from "./https-supply.ts";
+import { Kq1Session } from "./session.ts";
+
+/** Used once: a new one is made when it has ended. */
+export interface KmSession extends KmLink {
+  readonly ended: Promise<Error | undefined>;
+  /** Never rejects. */
+  close(): Promise<void>;
+}
+
+export interface KmLinkOptions {
+  readonly endpoint: KmEndpoint;
+  /** HTTPS instead of TCP: template of the path, and connections at once. */
+  readonly https: { readonly path: string; readonly connections: number } | undefined;
+  readonly moduleId: string;
+  readonly matchingModuleId: string;
+  readonly window: number;
+  readonly answerTimeoutMs: number;
+  /** Where the KM may ask for keys. */
+  readonly desk: KeyDesk | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** @throws Fault `kq1.connect`; nothing is left open then */
+export async function openKmLink(
+  options: KmLinkOptions,
+  sink: KmSink,
+  signal: AbortSignal,
+): Promise<KmSession> {
+  const { endpoint, https, desk, clock, log, ...rest } = options;
+  const socket = await connectKm(endpoint, clock, signal);
+  if (https === undefined) {
+    return new Kq1Session(
+      socket,
+      {
+        ...rest,
+        where: endpointName(endpoint),
+        ...(desk !== undefined && { desk }),
+        kmName: endpoint.serverName,
+        clock,
+        log,
+      },
+      sink,
+    );
+  }
+  // That was to see that the KM is there and is who it should be: HTTP makes connections of its own.
+  socket.destroy();
+  const { tls } = endpoint;
+  if (tls === undefined) throw new Fault("kq1.connect", "HTTPS needs certificates");
+  return new HttpsSupply(
+    {
+      ...rest,
+      endpoint: { ...endpoint, tls },
+      path: supplyPath(https.path, rest.moduleId, rest.matchingModuleId),
+      connections: https.connections,
+      clock,
+    },
+    sink,
+  );
+}
