@@ -85,7 +85,9 @@ async function main(args: string[]): Promise<number> {
       const file = rest[0] ?? values.config;
       if (file === undefined || rest.length > 1) throw new UsageError("check-config FILE");
       const config = configure(file);
-      const modules = config.modules.map((module) => `${module.name} → ${module.km.name}`);
+      const modules = config.modules.map(
+        (module) => `${module.name} → ${module.kms.map(({ name }) => name).join(", ")}`,
+      );
       say(`${file}: good (node ${config.node.id}; ${modules.join(", ")})`);
       return exit.ok;
     }

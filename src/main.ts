@@ -11,7 +11,13 @@ import {
 import { LedgerFile } from "./custody/ledger-file.ts";
 import { exit } from "./exit-codes.ts";
 import type { KmEndpoint } from "./kq1/connect.ts";
+import { type CredentialFiles, readCredentials } from "./kq1/credentials.ts";
 import { KeyServer } from "./kq1/https-server.ts";
+import {
+  type CertificateWatch,
+  type Watched,
+  watchCertificates,
+} from "./lifecycle/certificates.ts";
 import { Channel } from "./lifecycle/channel.ts";
 import { insist } from "./lifecycle/insist.ts";
 import { keep } from "./lifecycle/keep.ts";
@@ -111,9 +117,11 @@ async function serve(config: Config, log: Log): Promise<number> {
   for (const channel of channels) channel.start();
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   await server?.listen();
+  const certificates = watchAll(config, channels, server, manager, log);
 
   const signal = await stop;
   log.info("stopping", { signal });
+  certificates.stop();
   const orderly = async () => {
     await server?.close();
     await Promise.all(channels.map((channel) => channel.stop()));
@@ -148,11 +156,14 @@ function createChannel(
       onRequest: module.mode === "on_request",
       maxHeldBlocks: module.max_held_blocks,
       maxHeldBytes: module.max_held_bytes,
-      km: endpoint(module.km),
-      https: module.km.transport === "https" ? module.km : undefined,
-      kmName: module.km.name,
-      window: module.km.window,
-      answerTimeoutMs: module.km.answer_timeout_s,
+      kms: module.kms.map((km) => ({
+        name: km.name,
+        serverName: km.server_name ?? km.host,
+        endpoint: () => endpoint(km),
+        https: km.transport === "https" ? km : undefined,
+        window: km.window,
+        answerTimeoutMs: km.answer_timeout_s,
+      })),
     },
     {
       driver: module.driver.create({ clock, log }),
@@ -172,28 +183,20 @@ function createServer(
   channels: readonly Channel[],
   log: Log,
 ): KeyServer {
-  const { host, port, ca, cert, key, crl } = server;
   return new KeyServer({
-    host,
-    port,
-    tls: {
-      ca: readText(ca),
-      cert: readText(cert),
-      key: readText(key),
-      ...(crl !== undefined && { crl: readText(crl) }),
-    },
+    host: server.host,
+    port: server.port,
+    tls: readCredentials(server),
     modules: () => channels.flatMap((channel) => channel.access() ?? []),
     nodeId,
     log: log.child("server"),
   });
 }
 
+/** The certificates are read each time: they may have been renewed. @throws Fault `kq1.connect` */
 function endpoint(km: KmConfig): KmEndpoint {
-  const { ca, cert, key } = km;
-  const tls =
-    ca === undefined || cert === undefined || key === undefined
-      ? undefined
-      : { ca: readText(ca), cert: readText(cert), key: readText(key) };
+  const files = credentialFiles(km);
+  const tls = files && readCredentials(files);
   return {
     host: km.host,
     port: km.port,
@@ -201,6 +204,39 @@ function endpoint(km: KmConfig): KmEndpoint {
     tls,
     connectTimeoutMs: km.connect_timeout_s,
   };
+}
+
+/** Looks at every certificate once a minute, and upon SIGHUP. */
+function watchAll(
+  config: Config,
+  channels: readonly Channel[],
+  server: KeyServer | undefined,
+  manager: Manager | undefined,
+  log: Log,
+): CertificateWatch {
+  const kms = new Set(config.modules.flatMap((module) => module.kms));
+  const watched: Watched[] = [...kms].flatMap((km) => {
+    const files = credentialFiles(km);
+    const onChange = () => {
+      for (const channel of channels) channel.renewed(km.name);
+    };
+    return files === undefined ? [] : [{ name: `km.${km.name}`, files, onChange }];
+  });
+  const files = config.server;
+  if (files !== undefined) {
+    const onChange = () => server?.renew(readCredentials(files));
+    watched.push({ name: "server", files, onChange });
+  }
+  const watch = watchCertificates(watched, clock, log, ({ type, facts }) => {
+    manager?.event({ type, module: "", at: clock.wall(), facts });
+  });
+  process.on("SIGHUP", () => watch.look());
+  return watch;
+}
+
+function credentialFiles({ ca, cert, key, crl }: KmConfig): CredentialFiles | undefined {
+  if (ca === undefined || cert === undefined || key === undefined) return undefined;
+  return { ca, cert, key, crl };
 }
 
 function createManager(config: Config, boot: number, log: Log): Manager | undefined {

@@ -26,7 +26,8 @@ export type ManagerConfig = NonNullable<Raw["manager"]>;
 export type ServerConfig = NonNullable<Raw["server"]>;
 export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
   readonly driver: ConfiguredDriver;
-  readonly km: KmConfig;
+  /** In the order in which they are tried. */
+  readonly kms: readonly KmConfig[];
 };
 
 /** A configuration that was checked. Times are in ms, whatever the unit in the file. */
@@ -78,7 +79,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   const kms = new Map<string, KmConfig>();
   for (const [name, km] of Object.entries(raw.km)) {
     checkTls(`km.${name}`, km, km.transport, complain);
-    kms.set(name, resolveFiles({ ...km, name }, ["ca", "cert", "key"], file));
+    kms.set(name, resolveFiles({ ...km, name }, ["ca", "cert", "key", "crl"], file));
   }
   if (raw.manager !== undefined) {
     if ((raw.manager.cert === undefined) !== (raw.manager.key === undefined)) {
@@ -94,15 +95,20 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     const key = `module[${i}]`;
     if (names.has(module.name)) complain(`${key}.name`, "another module has this name");
     names.add(module.name);
-    const km = kms.get(module.km);
-    if (km === undefined) {
+    const chosen = module.km.flatMap((name) => kms.get(name) ?? []);
+    if (chosen.length < module.km.length) {
       complain(`${key}.km`, `no such KM (there are: ${[...kms.keys()].join(", ")})`);
     }
-    if (module.mode === "on_request" && km?.transport === "https" && raw.server === undefined) {
+    if (new Set(module.km).size < module.km.length) complain(`${key}.km`, "a KM is named twice");
+    const https = chosen.some(({ transport }) => transport === "https");
+    if (module.mode === "on_request" && https && raw.server === undefined) {
       complain(`${key}.mode`, '"on_request" with a KM over https needs [server]');
     }
     const driver = configureDriver(module.driver, `${key}.driver`, kinds, complain);
-    if (km !== undefined && driver !== undefined) modules.push({ ...module, km, driver });
+    if (driver !== undefined) {
+      const { km: _, ...rest } = module;
+      modules.push({ ...rest, kms: chosen, driver });
+    }
   });
   if (problems.length > 0) throw new ConfigError("config.value", problems);
   const manager =
@@ -125,7 +131,7 @@ export function loadConfig(file: string, kinds: Kinds): Config {
   }
   const config = parseConfig(text, resolve(file), kinds);
   const problems: string[] = [];
-  const kms = new Set(config.modules.map((module) => module.km));
+  const kms = new Set(config.modules.flatMap((module) => module.kms));
   for (const km of kms) checkFiles(`km.${km.name}`, km, file, problems);
   if (config.manager !== undefined) checkFiles("manager", config.manager, file, problems);
   if (config.server !== undefined) checkFiles("server", config.server, file, problems);

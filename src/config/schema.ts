@@ -85,6 +85,7 @@ export const kmSchema = v.strictObject({
   ca: v.optional(text),
   cert: v.optional(text),
   key: v.optional(text),
+  crl: v.optional(text),
   window: v.optional(whole(1, 4_096), 256),
   answer_timeout_s: seconds(0.1, 300, 10),
   connect_timeout_s: seconds(0.1, 300, 5),
@@ -95,7 +96,10 @@ export const mostKeyBits = 376_000;
 
 export const moduleSchema = v.strictObject({
   name,
-  km: name,
+  km: v.pipe(
+    v.union([name, v.pipe(v.array(name), v.minLength(1, "expected at least one KM"))]),
+    v.transform((kms) => [kms].flat()),
+  ),
   mode: v.optional(v.picklist(["proactive", "on_request"]), "proactive"),
   module_id: v.optional(moduleId),
   matching_module_id: v.optional(moduleId),

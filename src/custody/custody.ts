@@ -7,6 +7,7 @@
  *
  * It does no I/O: a module session, a KM link and a ledger are handed to it, and taken away.
  */
+import { hash } from "node:crypto";
 import type { Clock } from "../port/clock.ts";
 import { type BlockFacts, type BlockRef, blockName, type KeyBlock, QkdKey } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
@@ -23,6 +24,8 @@ export interface CustodyOptions {
   readonly qberLimit: number;
   /** Length of the QKD-keys that blocks are cut into, bits; undefined: whole blocks. */
   readonly keyBits: number | undefined;
+  /** Names of the KMs, in the order in which they are tried; default: one, `km`. */
+  readonly kms?: readonly string[];
   /** Whether keys wait until a KM asks for them, in units of `keyBits` (Kq-1 §7.2). */
   readonly onRequest?: boolean;
   /** Bounds of what is in memory. */
@@ -66,6 +69,7 @@ export class Custody implements KmSink {
   #stopping = false;
   readonly #supplies: Supplies<Held>;
   readonly #desk: Desk<Held> | undefined;
+  readonly #kms: readonly string[];
 
   readonly #held = new Map<string, Held>();
   #heldBytes = 0;
@@ -80,7 +84,10 @@ export class Custody implements KmSink {
     this.#options = options;
     this.#parts = parts;
     const { clock, log, backoff, ledger } = parts;
+    this.#kms = options.kms ?? ["km"];
     this.#supplies = new Supplies<Held>({
+      kms: this.#kms,
+      bind: (key, held, km, then) => this.#bind(key, held, km, then),
       clock,
       log,
       backoff,
@@ -142,13 +149,13 @@ export class Custody implements KmSink {
     this.#session = undefined;
   }
 
-  kmUp(km: KmLink): void {
-    this.#supplies.kmUp(km);
+  kmUp(km: KmLink, name = this.#kms[0] as string): void {
+    this.#supplies.kmUp(km, name);
   }
 
   /** What the KM did not answer for is supplied again, under the same IDs, in order. */
-  kmDown(): void {
-    this.#supplies.kmDown();
+  kmDown(name = this.#kms[0] as string): void {
+    this.#supplies.kmDown(name);
   }
 
   /** A block arrived. It belongs to custody from here on. */
@@ -167,7 +174,7 @@ export class Custody implements KmSink {
     if (record?.withheld === true || (qber !== undefined && qber > this.#options.qberLimit)) {
       return this.#withhold(block, record?.withheld === true);
     }
-    if (this.#desk === undefined) this.#accept(block, record?.delivered, record?.quarantined);
+    if (this.#desk === undefined) this.#accept(block, record);
     else this.#keep(this.#desk, block, record);
   }
 
@@ -230,11 +237,8 @@ export class Custody implements KmSink {
     desk.add(block, held, record);
   }
 
-  #accept(
-    block: KeyBlock,
-    delivered: ReadonlySet<string> | undefined,
-    quarantined: ReadonlyMap<string, string> | undefined,
-  ): void {
+  #accept(block: KeyBlock, record: BlockRecord | undefined): void {
+    const { delivered, quarantined, assigned } = record ?? {};
     const held: Held = {
       ref: block.ref,
       bytes: block.byteLength,
@@ -254,7 +258,27 @@ export class Custody implements KmSink {
     }
     this.#held.set(blockName(block.ref), held);
     this.#heldBytes += held.bytes;
-    this.#supplies.push(keys, held);
+    this.#supplies.push(keys, held, ({ id }) => {
+      const slot = assigned?.get(id)?.slot;
+      return slot === undefined ? undefined : this.#kms.find((km) => slotOfKm(km) === slot);
+    });
+  }
+
+  /** Records to which KM a key is going to be written. */
+  #bind(key: QkdKey, held: Held, km: string, then: () => void): void {
+    const { ledger } = this.#parts;
+    // Its place in the block does not matter here: the ID says which key it is.
+    const place = { offset: 0, length: key.bits, slot: slotOfKm(km) };
+    ledger.append({ kind: "assigned", ref: held.ref, keyId: key.id, ...place });
+    ledger.whenDurable(then);
+  }
+
+  /**
+   * An operator's word that this KM does not have the keys that were written to it and not answered
+   * for: they may be offered to the others.
+   */
+  releaseKm(name: string): void {
+    this.#supplies.release(name);
   }
 
   /** Cuts a block; the keys share its memory. */
@@ -354,6 +378,11 @@ export class Custody implements KmSink {
     }
     this.#releaseBatch.push(...refs);
   }
+}
+
+/** Names a KM in the ledger. */
+function slotOfKm(km: string): string {
+  return hash("sha256", km, "hex").slice(0, 32);
 }
 
 function blockFacts(facts: BlockFacts): Record<string, string | number> {

@@ -1,6 +1,10 @@
 /**
- * Keys on their way to the KM: waiting, in flight, waiting again. What comes of each is told to the
- * owner exactly once: the KM has it, or refused it for good.
+ * Keys on their way to a KM: waiting, in flight, waiting again. What comes of each is told to the
+ * owner exactly once: a KM has it, or every KM refused it for good.
+ *
+ * Where several KMs may take a key they are tried in order, but a key that was once written to one of
+ * them is that KM's: its connection may have broken after it stored the key. Only when it refuses, or
+ * an operator says so, another is offered the key. Whose a key is, is on disk before it is written.
  */
 import { reasons, suppliesOnHashMismatch, type Verdict } from "../kq1/names.ts";
 import type { Clock, Timer } from "../port/clock.ts";
@@ -12,6 +16,8 @@ import type { KmLink, KmSink } from "./ports.ts";
 import { Queue } from "./queue.ts";
 
 export interface SuppliesParts<Owner> {
+  /** Names of the KMs, in the order in which they are tried; one or more. */
+  readonly kms: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
   readonly counters: CustodyCounters;
@@ -19,8 +25,10 @@ export interface SuppliesParts<Owner> {
   readonly backoff: () => Iterator<number>;
   /** Whether keys may be supplied at all: not while what becomes of them can't be recorded. */
   readonly allowed: () => boolean;
+  /** Records whose the key is from now on; calls `then` once that is on disk. */
+  readonly bind: (key: QkdKey, owner: Owner, km: string, then: () => void) => void;
   readonly delivered: (key: QkdKey, owner: Owner) => void;
-  /** The KM will not take this key, or it fits no message. */
+  /** No KM will take this key, or it fits no message. */
   readonly refused: (key: QkdKey, owner: Owner, reason: string) => void;
 }
 
@@ -28,69 +36,115 @@ interface Waiting<Owner> {
   readonly key: QkdKey;
   readonly owner: Owner;
   supplies: number;
+  /** KMs that will not have it. */
+  refusedBy: readonly string[];
+  /** Whose it is: on disk, or needn't be. */
+  recorded: boolean;
+}
+
+/** A refusal that no other KM would undo: two keys have one ID. */
+const final = "duplicate_key_ID";
+
+/** One KM: its connection, and the keys that are its own. */
+interface Outlet<Owner> {
+  readonly name: string;
+  link: KmLink | undefined;
+  /** Oldest first. */
+  readonly queue: Queue<Waiting<Owner>>;
+  pause: Timer | undefined;
+  waits: Iterator<number> | undefined;
 }
 
 export class Supplies<Owner> implements KmSink {
   readonly #parts: SuppliesParts<Owner>;
-  #km: KmLink | undefined;
+  readonly #outlets: readonly Outlet<Owner>[];
   #stopping = false;
   #idle: (() => void) | undefined;
-  /** Oldest first. */
+  /** Keys that are nobody's yet, oldest first. */
   readonly #queue = new Queue<Waiting<Owner>>();
-  /** Given to the KM and not answered for, in the order of supply. */
-  readonly #inFlight = new Map<string, Waiting<Owner>>();
-  #pause: Timer | undefined;
-  #waits: Iterator<number> | undefined;
+  /** Given to a KM and not answered for, in the order of supply. */
+  readonly #inFlight = new Map<string, { waiting: Waiting<Owner>; outlet: Outlet<Owner> }>();
 
   constructor(parts: SuppliesParts<Owner>) {
     this.#parts = parts;
+    this.#outlets = parts.kms.map((name) => ({
+      name,
+      link: undefined,
+      queue: new Queue(),
+      pause: undefined,
+      waits: undefined,
+    }));
   }
 
   get inFlight(): number {
     return this.#inFlight.size;
   }
 
-  /** Takes keys into the queue. */
-  push(keys: readonly QkdKey[], owner: Owner): void {
-    for (const key of keys) this.#queue.push({ key, owner, supplies: 0 });
+  /**
+   * Takes keys into the queue.
+   * @param kmOf the KM that a key was written to before a restart; undefined: none
+   */
+  push(keys: readonly QkdKey[], owner: Owner, kmOf: (key: QkdKey) => string | undefined): void {
+    for (const key of keys) {
+      const waiting = { key, owner, supplies: 0, refusedBy: [], recorded: true };
+      const km = kmOf(key);
+      const outlet = this.#outlets.find(({ name }) => name === km);
+      // A KM that is not configured any more has no say in it.
+      if (outlet === undefined) this.#queue.push(waiting);
+      else outlet.queue.push(waiting);
+    }
     this.#pump();
   }
 
-  kmUp(km: KmLink): void {
-    this.#km = km;
-    this.#resume();
+  kmUp(km: KmLink, name: string): void {
+    const outlet = this.#outlet(name);
+    outlet.link = km;
+    this.#resume(outlet);
   }
 
   /** The link is gone: what was not answered is supplied again, under the same IDs, in order. */
-  kmDown(): void {
-    this.#km = undefined;
-    this.#resume();
-    this.#queue.giveBack([...this.#inFlight.values()]);
-    this.#inFlight.clear();
+  kmDown(name: string): void {
+    const outlet = this.#outlet(name);
+    outlet.link = undefined;
+    const back: Waiting<Owner>[] = [];
+    for (const [id, one] of this.#inFlight) {
+      if (one.outlet !== outlet) continue;
+      this.#inFlight.delete(id);
+      back.push(one.waiting);
+    }
+    this.#home(outlet).giveBack(back);
+    this.#resume(outlet);
     this.#settled();
   }
 
+  /** An operator knows that this KM does not have the keys that were written to it. */
+  release(name: string): void {
+    this.#queue.giveBack(this.#outlet(name).queue.clear());
+    this.#pump();
+  }
+
   answered(keyId: string, response: string): void {
-    const waiting = this.#inFlight.get(keyId);
-    if (waiting === undefined) return;
+    const found = this.#inFlight.get(keyId);
+    if (found === undefined) return;
     this.#inFlight.delete(keyId);
+    const { waiting, outlet } = found;
     const { counters, delivered } = this.#parts;
     const verdict: Verdict = reasons[response] ?? "refused";
     if (verdict !== "delivered") {
       counters.refused[response] = (counters.refused[response] ?? 0) + 1;
     }
     if (verdict === "delivered") {
-      this.#waits = undefined;
+      outlet.waits = undefined;
       counters.confirmed++;
       counters.bits += waiting.key.bits;
       delivered(waiting.key, waiting.owner);
     } else if (verdict === "later") {
-      this.#queue.giveBack([waiting]);
-      this.#backOff(response);
+      this.#home(outlet).giveBack([waiting]);
+      this.#backOff(outlet, response);
     } else if (verdict === "again" && waiting.supplies < suppliesOnHashMismatch) {
-      this.#queue.giveBack([waiting]);
+      this.#home(outlet).giveBack([waiting]);
     } else {
-      this.#parts.refused(waiting.key, waiting.owner, response);
+      this.#refused(waiting, outlet, response);
     }
     this.#pump();
     this.#settled();
@@ -99,7 +153,7 @@ export class Supplies<Owner> implements KmSink {
   /** Supplies no more; resolves when nothing is in flight. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#pause?.cancel();
+    for (const { pause } of this.#outlets) pause?.cancel();
     if (this.#inFlight.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
@@ -109,28 +163,78 @@ export class Supplies<Owner> implements KmSink {
   /** Wipes every key it has. */
   wipe(): void {
     this.#stopping = true;
-    for (const { key } of this.#inFlight.values()) key.wipe();
+    for (const { waiting } of this.#inFlight.values()) waiting.key.wipe();
+    for (const { queue } of this.#outlets) for (const { key } of queue.clear()) key.wipe();
     for (const { key } of this.#queue.clear()) key.wipe();
     this.#inFlight.clear();
     this.#settled();
   }
 
+  /** Looks again whether keys may be supplied. */
+  resume(): void {
+    this.#pump();
+  }
+
+  #outlet(name: string): Outlet<Owner> {
+    const outlet = this.#outlets.find((one) => one.name === name);
+    if (outlet === undefined) throw new Fault("kq1.connect", "no such KM", { km: name });
+    return outlet;
+  }
+
+  /** Where a key waits that was written to this KM: with it, unless there is no other. */
+  #home({ queue }: Outlet<Owner>): Queue<Waiting<Owner>> {
+    return this.#outlets.length > 1 ? queue : this.#queue;
+  }
+
   #pump(): void {
-    const km = this.#km;
-    if (km === undefined || this.#stopping || this.#pause !== undefined) return;
-    if (!this.#parts.allowed()) return;
-    while (km.room > 0) {
-      const waiting = this.#queue.shift();
-      if (waiting === undefined) return;
-      this.#supply(km, waiting);
+    if (this.#stopping || !this.#parts.allowed()) return;
+    let first = true;
+    for (const outlet of this.#outlets) {
+      if (outlet.link === undefined || outlet.pause !== undefined) continue;
+      this.#pumpOutlet(outlet, outlet.link);
+      // What is nobody's goes to the first KM that can be reached, and waits while it is busy with
+      // others: the next in order is for when it is away.
+      if (first) this.#pumpNew(outlet, outlet.link);
+      first = false;
     }
   }
 
-  #supply(km: KmLink, waiting: Waiting<Owner>): void {
+  #pumpOutlet(outlet: Outlet<Owner>, link: KmLink): void {
+    while (link.room > 0) {
+      const waiting = outlet.queue.shift();
+      if (waiting === undefined) return;
+      if (!waiting.recorded) {
+        outlet.queue.giveBack([waiting]);
+        return;
+      }
+      this.#supply(outlet, link, waiting);
+    }
+  }
+
+  #pumpNew(outlet: Outlet<Owner>, link: KmLink): void {
+    const alone = this.#outlets.length === 1;
+    while (link.room - outlet.queue.length > 0) {
+      const waiting = this.#queue.shift();
+      if (waiting === undefined) return;
+      if (alone) this.#supply(outlet, link, waiting);
+      else this.#bind(outlet, waiting);
+    }
+  }
+
+  #bind(outlet: Outlet<Owner>, waiting: Waiting<Owner>): void {
+    waiting.recorded = false;
+    outlet.queue.push(waiting);
+    this.#parts.bind(waiting.key, waiting.owner, outlet.name, () => {
+      waiting.recorded = true;
+      this.#pump();
+    });
+  }
+
+  #supply(outlet: Outlet<Owner>, link: KmLink, waiting: Waiting<Owner>): void {
     const { key, owner } = waiting;
-    this.#inFlight.set(key.id, waiting);
+    this.#inFlight.set(key.id, { waiting, outlet });
     try {
-      km.supply(key);
+      link.supply(key);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       this.#inFlight.delete(key.id);
@@ -142,22 +246,29 @@ export class Supplies<Owner> implements KmSink {
     waiting.supplies++;
   }
 
-  #backOff(response: string): void {
-    if (this.#pause !== undefined || this.#stopping) return;
-    this.#waits ??= this.#parts.backoff();
-    const ms = this.#waits.next().value ?? 0;
-    this.#parts.log.warn("KM asks to wait", { response, ms: Math.round(ms) });
-    this.#pause = this.#parts.clock.after(ms, () => this.#resume());
+  /** The next KM in order is offered what this one will not have. */
+  #refused(waiting: Waiting<Owner>, { name }: Outlet<Owner>, response: string): void {
+    waiting.refusedBy = [...waiting.refusedBy, name];
+    const next = this.#outlets.find((one) => !waiting.refusedBy.includes(one.name));
+    if (next === undefined || response === final) {
+      this.#parts.refused(waiting.key, waiting.owner, response);
+    } else {
+      this.#parts.log.warn("key refused, offered to the next KM", { response, km: next.name });
+      this.#bind(next, waiting);
+    }
   }
 
-  /** Looks again whether keys may be supplied. */
-  resume(): void {
-    this.#pump();
+  #backOff(outlet: Outlet<Owner>, response: string): void {
+    if (outlet.pause !== undefined || this.#stopping) return;
+    outlet.waits ??= this.#parts.backoff();
+    const ms = outlet.waits.next().value ?? 0;
+    this.#parts.log.warn("KM asks to wait", { km: outlet.name, response, ms: Math.round(ms) });
+    outlet.pause = this.#parts.clock.after(ms, () => this.#resume(outlet));
   }
 
-  #resume(): void {
-    this.#pause?.cancel();
-    this.#pause = undefined;
+  #resume(outlet: Outlet<Owner>): void {
+    outlet.pause?.cancel();
+    outlet.pause = undefined;
     this.#pump();
   }
 

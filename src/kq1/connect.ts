@@ -10,6 +10,8 @@ export interface TlsIdentity {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
+  /** Certificates that their issuers took back. */
+  readonly crl?: string;
 }
 
 export interface KmEndpoint {
@@ -55,8 +57,10 @@ export async function connectKm(
     socket.destroy();
     socket.on("error", () => {});
     if (signal.aborted) throw new Fault("stopped", "connecting to the KM was stopped", { source });
+    const refused = "authorizationError" in socket && Boolean(socket.authorizationError);
     throw new Fault("kq1.connect", `cannot connect to the KM: ${connectionReason(error)}`, {
       source,
+      ...(refused && { certificate: "refused" }),
     });
   } finally {
     signal.removeEventListener("abort", stop);
@@ -83,9 +87,20 @@ function accepted(socket: Socket, clock: Clock, resolve: () => void): void {
   });
 }
 
+/** @throws Fault `kq1.connect` if the certificates are no good */
 function open(endpoint: KmEndpoint): Socket | TLSSocket {
-  const { host, port, serverName, tls } = endpoint;
+  const { host, port, tls } = endpoint;
   if (tls === undefined) return connectTcp({ host, port });
+  try {
+    return openTls(endpoint, tls);
+  } catch (error) {
+    throw new Fault("kq1.connect", `certificates cannot be used: ${connectionReason(error)}`, {
+      source: endpointName(endpoint),
+    });
+  }
+}
+
+function openTls({ host, port, serverName }: KmEndpoint, tls: TlsIdentity): TLSSocket {
   return connectTls({
     host,
     port,
@@ -95,6 +110,7 @@ function open(endpoint: KmEndpoint): Socket | TLSSocket {
     ca: tls.ca,
     cert: tls.cert,
     key: tls.key,
+    ...(tls.crl !== undefined && { crl: tls.crl }),
     minVersion: "TLSv1.3",
     rejectUnauthorized: true,
   });

@@ -115,6 +115,11 @@ export class KeyServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** New connections use these; those that are open go on. @throws a TLS error if they are no good */
+  renew(tls: KeyServerOptions["tls"]): void {
+    this.#server.setSecureContext({ ...tls, minVersion: "TLSv1.3" });
+  }
+
   /** Resolves within a second. */
   close(): Promise<void> {
     return new Promise((resolve) => {

@@ -16,6 +16,7 @@ const known: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: otherCa,
   CERT_SIGNATURE_FAILURE: otherCa,
   CERT_HAS_EXPIRED: "the KM's certificate has expired",
+  CERT_REVOKED: "the KM's certificate was revoked",
   CERT_NOT_YET_VALID: "the KM's certificate is not valid yet",
   ERR_TLS_CERT_ALTNAME_INVALID: "the KM's certificate names another KM",
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: "the KM does not speak TLS 1.3",

@@ -4,9 +4,7 @@
  */
 import { Custody, type CustodyEvent } from "../custody/custody.ts";
 import type { Ledger } from "../custody/ports.ts";
-import { endpointName, type KmEndpoint } from "../kq1/connect.ts";
 import type { KeyAccess } from "../kq1/https-server.ts";
-import { type KmSession, openKmLink } from "../kq1/link.ts";
 import type { ModuleDescription, ModuleState, ModuleView, NodeEvent } from "../manager/view.ts";
 import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
@@ -14,9 +12,10 @@ import type { Log } from "../port/log.ts";
 import type { ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
 import { type Kept, keep } from "./keep.ts";
+import { KmChannel, type KmOptions } from "./km-channel.ts";
 import { mend } from "./mend.ts";
 import { backoff } from "./retry.ts";
-import { kmWaits, ledgerWaits, moduleWaits } from "./waits.ts";
+import { ledgerWaits, moduleWaits } from "./waits.ts";
 
 export interface ChannelOptions {
   readonly name: string;
@@ -28,12 +27,8 @@ export interface ChannelOptions {
   readonly onRequest: boolean;
   readonly maxHeldBlocks: number;
   readonly maxHeldBytes: number;
-  readonly km: KmEndpoint;
-  /** How to reach the KM over HTTPS; undefined: over TCP. */
-  readonly https: { readonly path: string; readonly connections: number } | undefined;
-  readonly kmName: string;
-  readonly window: number;
-  readonly answerTimeoutMs: number;
+  /** In the order in which they are tried. */
+  readonly kms: readonly KmOptions[];
 }
 
 export interface ChannelParts {
@@ -59,14 +54,12 @@ export class Channel implements ModuleView {
   #identity: ModuleIdentity | undefined;
   #matchingId = "";
   #moduleUp = false;
-  #kmUp = false;
   #moduleTrouble = "not connected yet";
-  #kmTrouble = "not connected yet";
   #since: number;
   #ledgerTrouble: string | undefined;
   readonly #stopMending: () => void;
   #module: Kept | undefined;
-  #km: Kept | undefined;
+  readonly #kms: readonly KmChannel[];
 
   constructor(options: ChannelOptions, parts: ChannelParts) {
     this.name = options.name;
@@ -74,13 +67,19 @@ export class Channel implements ModuleView {
     this.#parts = parts;
     this.#since = parts.clock.wall();
     const { clock, log, random, ledger } = parts;
-    this.#custody = new Custody(options, {
-      ledger,
-      clock,
-      log: log.child("custody"),
-      backoff: () => backoff({ firstMs: 200, maxMs: 10_000, random }),
-      onEvent: (event) => this.#event(event),
-    });
+    const kms = options.kms.map(({ name }) => name);
+    this.#custody = new Custody(
+      { ...options, kms },
+      {
+        ledger,
+        clock,
+        log: log.child("custody"),
+        backoff: () => backoff({ firstMs: 200, maxMs: 10_000, random }),
+        onEvent: (event) => this.#event(event),
+      },
+    );
+    const kmParts = { custody: this.#custody, clock, log, random, onChange: () => this.#changed() };
+    this.#kms = options.kms.map((km) => new KmChannel(km, kmParts));
     this.#stopMending = mend({
       ledger,
       schedule: () => backoff({ ...ledgerWaits, random }),
@@ -118,13 +117,24 @@ export class Channel implements ModuleView {
       else this.#parts.ledger.whenDurable(resolve);
     });
     await this.#module?.stop();
-    await this.#km?.stop();
+    await Promise.all(this.#kms.map((km) => km.stop()));
     this.#custody.wipe();
   }
 
   /** Lets go of everything at once; for when `stop` takes too long. */
   abandon(): void {
     this.#custody.wipe();
+  }
+
+  /** The certificates for a KM are others than before. */
+  renewed(km: string): void {
+    for (const one of this.#kms) if (one.options.name === km) void one.renewed();
+  }
+
+  /** Upon request over HTTPS it is the KMs that connect, when they want keys. */
+  get #awaitsKms(): boolean {
+    const { onRequest, kms } = this.#options;
+    return onRequest && kms.every(({ https }) => https !== undefined);
   }
 
   describe(): ModuleDescription {
@@ -134,7 +144,7 @@ export class Channel implements ModuleView {
       name: this.name,
       driver: driver.kind,
       where: driver.where,
-      km: this.#options.kmName,
+      km: this.#options.kms.map(({ name }) => name).join(", "),
       ...(known !== undefined && {
         module_id: known.moduleId,
         matching_module_id: this.#matchingId,
@@ -150,13 +160,15 @@ export class Channel implements ModuleView {
   state(): ModuleState {
     const reasons = [
       ...(this.#moduleUp ? [] : [`module: ${this.#moduleTrouble}`]),
-      ...(this.#kmUp ? [] : [`KM: ${this.#kmTrouble}`]),
+      ...this.#kms
+        .filter((km) => !km.up && !this.#awaitsKms)
+        .map((km) => `${this.#kms.length > 1 ? `KM ${km.options.name}` : "KM"}: ${km.trouble}`),
       ...(this.#ledgerTrouble === undefined ? [] : [`ledger: ${this.#ledgerTrouble}`]),
     ];
     return {
       module: this.#moduleUp ? "OPERATING" : "DOWN",
       link: this.#moduleUp ? "ACTIVE" : "OFF",
-      km: this.#kmUp ? "UP" : "DOWN",
+      km: this.#kms.some((km) => km.up) || (this.#awaitsKms && this.#moduleUp) ? "UP" : "DOWN",
       reason: reasons.join("; "),
       since: this.#since,
     };
@@ -175,7 +187,7 @@ export class Channel implements ModuleView {
     const { desk } = this.#custody;
     const moduleId = this.#identity?.moduleId;
     if (desk === undefined || moduleId === undefined) return undefined;
-    const kmNames = [this.#options.km.serverName];
+    const kmNames = this.#options.kms.map(({ serverName }) => serverName);
     return { desk, moduleId, matchingModuleId: this.#matchingId, kmNames };
   }
 
@@ -207,7 +219,9 @@ export class Channel implements ModuleView {
     this.#moduleUp = true;
     this.#changed();
     custody.moduleUp(session, this.#matchingId);
-    this.#km ??= this.#keepKm();
+    if (!this.#awaitsKms) {
+      for (const km of this.#kms) km.start(session.identity.moduleId, this.#matchingId);
+    }
     return session;
   }
 
@@ -246,52 +260,6 @@ export class Channel implements ModuleView {
     this.#custody.moduleDown();
     this.#moduleUp = false;
     this.#moduleTrouble = describe(error);
-    this.#changed();
-  }
-
-  #keepKm(): Kept {
-    const { clock, log, random } = this.#parts;
-    return keep({
-      name: `KM ${this.#options.kmName}`,
-      connect: (signal) => this.#connectKm(signal),
-      onDown: (error) => this.#kmDown(error),
-      schedule: () => backoff({ ...kmWaits, random }),
-      settledAfterMs,
-      clock,
-      log,
-    });
-  }
-
-  async #connectKm(signal: AbortSignal): Promise<KmSession> {
-    const { clock, log } = this.#parts;
-    const { km, https, window, answerTimeoutMs } = this.#options;
-    const session = await openKmLink(
-      {
-        endpoint: km,
-        https,
-        moduleId: (this.#identity as ModuleIdentity).moduleId,
-        matchingModuleId: this.#matchingId,
-        window,
-        answerTimeoutMs,
-        desk: this.#custody.desk,
-        clock,
-        log: log.child("kq1"),
-      },
-      this.#custody,
-      signal,
-    );
-    const facts = { km: endpointName(km), tls: km.tls !== undefined, https: https !== undefined };
-    log.info("KM connected", facts);
-    this.#kmUp = true;
-    this.#changed();
-    this.#custody.kmUp(session);
-    return session;
-  }
-
-  #kmDown(error: Error): void {
-    this.#custody.kmDown();
-    this.#kmUp = false;
-    this.#kmTrouble = describe(error);
     this.#changed();
   }
 

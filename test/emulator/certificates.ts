@@ -17,8 +17,9 @@ import {
   PemConverter,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
-  type X509Certificate,
+  X509Certificate,
   X509CertificateGenerator,
+  X509CrlGenerator,
 } from "@peculiar/x509";
 import { type Clock, systemClock } from "../../src/port/clock.ts";
 
@@ -46,6 +47,8 @@ export interface Authority {
   /** The authority's own certificate, PEM: what the others trust. */
   readonly cert: string;
   issue(request: CertificateRequest): Promise<Identity>;
+  /** A list of certificates that are taken back, PEM. @param certificates PEM */
+  revoke(certificates: readonly string[]): Promise<string>;
 }
 
 const usages = {
@@ -121,6 +124,21 @@ export async function createAuthority(name: string, clock = systemClock): Promis
     name,
     cert: `${certificate.toString("pem")}\n`,
     issue: (request) => issue(clock, certificate, keys, request),
+    async revoke(certificates) {
+      const now = clock.wall();
+      const list = await X509CrlGenerator.create({
+        issuer: certificate.subject,
+        thisUpdate: new Date(now - day),
+        nextUpdate: new Date(now + 30 * day),
+        entries: certificates.map((pem) => ({
+          serialNumber: new X509Certificate(pem).serialNumber,
+          revocationDate: new Date(now - day / 2),
+        })),
+        signingKey: keys.privateKey,
+        signingAlgorithm: algorithm,
+      });
+      return `${PemConverter.encode(list.rawData, "X509 CRL")}\n`;
+    },
   };
 }
 

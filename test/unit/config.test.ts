@@ -51,9 +51,9 @@ test("a small configuration is filled up with defaults, times in ms", (t) => {
   const [module] = config.modules;
   t.is(module?.qber_limit, 0.11);
   t.is(module?.mode, "proactive");
-  t.is(module?.km.window, 256);
-  t.is(module?.km.answer_timeout_s, 10_000);
-  t.is(module?.km.ca, "/etc/qkd/ca.crt");
+  t.is(module?.kms[0]?.window, 256);
+  t.is(module?.kms[0]?.answer_timeout_s, 10_000);
+  t.is(module?.kms[0]?.ca, "/etc/qkd/ca.crt");
   t.is(config.log.level, "info");
   t.is(config.manager, undefined);
 });
@@ -76,7 +76,7 @@ const mistakes: readonly { readonly change: [string, string]; readonly says: str
     change: ["port = 9443", "port = 9443\nwindwo = 3"],
     says:
       "node.toml: km.main.windwo: unknown key; did you mean window? (allowed: host, port, " +
-      "transport, path, connections, server_name, ca, cert, key, window, answer_timeout_s, connect_timeout_s)",
+      "transport, path, connections, server_name, ca, cert, key, crl, window, answer_timeout_s, connect_timeout_s)",
   },
   {
     change: ['ca = "ca.crt"\n', ""],

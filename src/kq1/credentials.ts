@@ -1,0 +1,71 @@
+/**
+ * Certificates, keys and revocation lists in files that change while the node runs: read anew for each
+ * connection, so that a renewed certificate needs no restart.
+ */
+import { hash, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { errorCode, Fault } from "../port/errors.ts";
+
+export interface CredentialFiles {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly crl?: string | undefined;
+}
+
+/** PEM texts. */
+export interface Credentials {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly crl?: string;
+}
+
+/** What is worth knowing of a certificate of our own, without a connection. */
+export interface CertificateFacts {
+  readonly file: string;
+  readonly subject: string;
+  readonly issuer: string;
+  /** ms since 1970 UTC */
+  readonly notAfter: number;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const facts = { file, code: errorCode(error) ?? "unknown" };
+    throw new Fault("kq1.connect", "certificate file cannot be read", facts);
+  }
+}
+
+/** @throws Fault `kq1.connect` that names the file */
+export function readCredentials(files: CredentialFiles): Credentials {
+  return {
+    ca: read(files.ca),
+    cert: read(files.cert),
+    key: read(files.key),
+    ...(files.crl !== undefined && { crl: read(files.crl) }),
+  };
+}
+
+/** Tells contents apart; never shown. */
+export function digestOf({ ca, cert, key, crl = "" }: Credentials): string {
+  return hash("sha256", [ca, cert, key, crl].join("\0"), "hex");
+}
+
+/** @throws Fault `kq1.connect` if the file holds no certificate */
+export function describeCertificate(file: string, pem: string): CertificateFacts {
+  try {
+    const { subject, issuer, validTo } = new X509Certificate(pem);
+    const oneLine = (name: string) => name.replaceAll("\n", ", ");
+    return {
+      file,
+      subject: oneLine(subject),
+      issuer: oneLine(issuer),
+      notAfter: Date.parse(validTo),
+    };
+  } catch {
+    throw new Fault("kq1.connect", "file holds no certificate", { file });
+  }
+}

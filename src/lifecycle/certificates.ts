@@ -1,0 +1,86 @@
+/**
+ * Watches the files of certificates: says when one is about to expire, and when one has changed.
+ * What a change means for a connection is for its owner to find out.
+ */
+import {
+  type CredentialFiles,
+  describeCertificate,
+  digestOf,
+  readCredentials,
+} from "../kq1/credentials.ts";
+import { type Clock, every } from "../port/clock.ts";
+import { describe } from "../port/errors.ts";
+import type { Log } from "../port/log.ts";
+
+/** How often files are looked at, ms. */
+export const lookEvery = 60_000;
+const day = 86_400_000;
+/** A certificate that expires within this time is told of, once a day, ms. */
+export const warnBefore = 30 * day;
+
+export interface Watched {
+  /** What they are for, such as `km.main`. */
+  readonly name: string;
+  readonly files: CredentialFiles;
+  /** The files are others than before, and can be read. */
+  readonly onChange: () => void;
+}
+
+export interface CertificateEvent {
+  readonly type: "certificate_expiring" | "certificate_expired" | "certificate_unreadable";
+  readonly facts: Readonly<Record<string, string | number>>;
+}
+
+export interface CertificateWatch {
+  /** Looks now, instead of at the next minute. */
+  look(): void;
+  stop(): void;
+}
+
+export function watchCertificates(
+  watched: readonly Watched[],
+  clock: Clock,
+  log: Log,
+  onEvent: (event: CertificateEvent) => void,
+): CertificateWatch {
+  const digests = new Map<string, string>();
+  /** Day on which a certificate was told of last. */
+  const told = new Map<string, number>();
+  let began = true;
+
+  function tell(name: string, event: CertificateEvent): void {
+    const today = Math.floor(clock.wall() / day);
+    if (told.get(`${name} ${event.type}`) === today) return;
+    told.set(`${name} ${event.type}`, today);
+    log.warn(event.type, event.facts);
+    onEvent(event);
+  }
+
+  function lookAt({ name, files, onChange }: Watched): void {
+    try {
+      const credentials = readCredentials(files);
+      const { subject, notAfter } = describeCertificate(files.cert, credentials.cert);
+      const left = notAfter - clock.wall();
+      const days = Math.floor(left / day);
+      const facts = { for: name, subject, expires: new Date(notAfter).toISOString(), days };
+      if (left <= 0) tell(name, { type: "certificate_expired", facts });
+      else if (left <= warnBefore) tell(name, { type: "certificate_expiring", facts });
+      const digest = digestOf(credentials);
+      const changed = digests.get(name) !== digest;
+      digests.set(name, digest);
+      if (!changed || began) return;
+      log.info("certificates changed", { for: name });
+      onChange();
+    } catch (error) {
+      tell(name, { type: "certificate_unreadable", facts: { for: name, reason: describe(error) } });
+    }
+  }
+
+  const look = () => {
+    for (const one of watched) lookAt(one);
+    began = false;
+  };
+  look();
+  const timer = every(clock, lookEvery, look);
+  return { look, stop: () => timer.cancel() };
+}

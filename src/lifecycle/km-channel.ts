@@ -1,0 +1,135 @@
+/** One KM of one module: kept connected by itself, with the certificates of the moment. */
+import type { Custody } from "../custody/custody.ts";
+import { connectKm, endpointName, type KmEndpoint } from "../kq1/connect.ts";
+import { type KmSession, openKmLink } from "../kq1/link.ts";
+import type { Clock } from "../port/clock.ts";
+import { describe, Fault } from "../port/errors.ts";
+import type { Log } from "../port/log.ts";
+import { type Kept, keep } from "./keep.ts";
+import { backoff } from "./retry.ts";
+import { kmWaits } from "./waits.ts";
+
+export interface KmOptions {
+  readonly name: string;
+  /** The name that its certificate must carry. */
+  readonly serverName: string;
+  /** Reads the certificates as they are now. @throws Fault `kq1.connect` */
+  readonly endpoint: () => KmEndpoint;
+  /** How to reach it over HTTPS; undefined: over TCP. */
+  readonly https: { readonly path: string; readonly connections: number } | undefined;
+  readonly window: number;
+  readonly answerTimeoutMs: number;
+}
+
+export interface KmChannelParts {
+  readonly custody: Custody;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** The connection came or went. */
+  readonly onChange: () => void;
+}
+
+const settledAfterMs = 5_000;
+
+export class KmChannel {
+  readonly options: KmOptions;
+  readonly #parts: KmChannelParts;
+  #kept: Kept | undefined;
+  #session: KmSession | undefined;
+  #trouble = "not connected yet";
+
+  constructor(options: KmOptions, parts: KmChannelParts) {
+    this.options = options;
+    this.#parts = parts;
+  }
+
+  get up(): boolean {
+    return this.#session !== undefined;
+  }
+
+  /** Why it is not connected. */
+  get trouble(): string {
+    return this.#trouble;
+  }
+
+  /** Begins, once the module is known; further calls do nothing. */
+  start(moduleId: string, matchingModuleId: string): void {
+    const { clock, log, random } = this.#parts;
+    this.#kept ??= keep({
+      name: `KM ${this.options.name}`,
+      connect: (signal) => this.#connect(moduleId, matchingModuleId, signal),
+      onDown: (error) => this.#down(error),
+      schedule: () => backoff({ ...kmWaits, random }),
+      settledAfterMs,
+      clock,
+      log,
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#kept?.stop();
+  }
+
+  /**
+   * The certificates are others. A connection goes on with the old ones as long as the KM is one that
+   * the new ones accept: that is tried with a second connection.
+   */
+  async renewed(): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) return;
+    const { clock, log } = this.#parts;
+    try {
+      const socket = await connectKm(this.options.endpoint(), clock, new AbortController().signal);
+      socket.destroy();
+    } catch (error) {
+      if (!(error instanceof Fault) || error.facts.certificate !== "refused") return;
+      log.warn("KM is not accepted any more", { km: this.options.name, why: describe(error) });
+      await session.close();
+    }
+  }
+
+  async #connect(
+    moduleId: string,
+    matchingModuleId: string,
+    signal: AbortSignal,
+  ): Promise<KmSession> {
+    const { custody, clock, log, onChange } = this.#parts;
+    const { name, https, window, answerTimeoutMs } = this.options;
+    const endpoint = this.options.endpoint();
+    const session = await openKmLink(
+      {
+        endpoint,
+        https,
+        moduleId,
+        matchingModuleId,
+        window,
+        answerTimeoutMs,
+        desk: custody.desk,
+        clock,
+        log: log.child("kq1"),
+      },
+      custody,
+      signal,
+    );
+    const km = endpointName(endpoint);
+    log.info("KM connected", {
+      name,
+      km,
+      tls: endpoint.tls !== undefined,
+      https: https !== undefined,
+    });
+    if (endpoint.tls === undefined) log.warn("keys are readable on the way to the KM", { km });
+    this.#session = session;
+    onChange();
+    custody.kmUp(session, name);
+    return session;
+  }
+
+  #down(error: Error): void {
+    this.#parts.custody.kmDown(this.options.name);
+    this.#session = undefined;
+    this.#trouble = describe(error);
+    this.#parts.onChange();
+  }
+}
