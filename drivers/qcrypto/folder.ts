@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, lstat, open, opendir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode, Fault } from "../../src/port/errors.ts";
+import { keyMemory } from "../../src/port/key.ts";
 import {
   epochOf,
   type FileHeader,
@@ -109,7 +110,7 @@ export class KeyFolder {
     if (stat.size < whole) return { kind: "incomplete" };
     if (stat.size > whole) return { kind: "bad", why: "it is longer than it says" };
     if (length > room) return { kind: "header", header };
-    const words = Buffer.allocUnsafeSlow(whole - headerLength);
+    const words = keyMemory(whole - headerLength);
     let at = 0;
     while (at < words.length) {
       const { bytesRead } = await file.read(words, at, words.length - at, headerLength + at);
@@ -121,7 +122,7 @@ export class KeyFolder {
       return { kind: "incomplete" };
     }
     swapWords(words);
-    const bytes = Buffer.allocUnsafeSlow(length);
+    const bytes = keyMemory(length);
     words.copy(bytes, 0, 0, length);
     words.fill(0);
     const spare = length * 8 - header.bits;

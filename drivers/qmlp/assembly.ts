@@ -2,7 +2,7 @@
  * Puts blocks together from KEY and MORE (QMLP §4, Blocks) and checks them: length, credit, hash.
  */
 import { Fault } from "../../src/port/errors.ts";
-import { type BlockFacts, blockName, KeyBlock } from "../../src/port/key.ts";
+import { type BlockFacts, blockName, KeyBlock, keyMemory } from "../../src/port/key.ts";
 import { decodeKeyHeader, type KeyHeader } from "./blocks.ts";
 import { checkOf } from "./check.ts";
 
@@ -49,7 +49,7 @@ export class Assembly {
       throw protocolError("block without credit", { block, length });
     }
     this.#header = header;
-    this.#bytes = Buffer.allocUnsafeSlow(length);
+    this.#bytes = keyMemory(length);
     this.#filled = 0;
     return this.more(body.subarray(header.length));
   }

@@ -44,6 +44,7 @@ export class Deframer {
         const length = this.#partialLength;
         this.#partialLength = 0;
         this.#frame(this.#partial, 0, length);
+        this.#partial.fill(0, 0, length);
       } else {
         this.#skipping = false;
       }
@@ -80,5 +81,7 @@ export class Deframer {
       this.good++;
       this.#onFrame(frame);
     }
+    // It may have been key, and the next frame may be long in coming.
+    if (length > 0) this.#plain.fill(0, 0, length);
   }
 }

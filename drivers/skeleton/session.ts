@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import { type Clock, every, type Timer, within } from "../../src/port/clock.ts";
 import { Fault } from "../../src/port/errors.ts";
-import { type BlockRef, KeyBlock } from "../../src/port/key.ts";
+import { type BlockRef, KeyBlock, keyMemory } from "../../src/port/key.ts";
 import type {
   DriverContext,
   LinkQuality,
@@ -230,7 +230,7 @@ class Session implements ModuleSession {
 
   #block(payload: Buffer): void {
     const { facts, hash: said } = decodeBlock(payload);
-    const bytes = Buffer.allocUnsafeSlow(payload.length - blockHeadLength);
+    const bytes = keyMemory(payload.length - blockHeadLength);
     payload.copy(bytes, 0, blockHeadLength);
     payload.fill(0);
     this.#credit.blocks--;

@@ -117,7 +117,13 @@ export class HttpsSupply implements KmLink {
         },
       );
     });
-    post.end(body);
+    // The head goes first, and the body only over a connection that is up: what has to wait Node.js
+    // puts together in memory of its own, which nobody wipes.
+    post.flushHeaders();
+    post.once("socket", (socket) => {
+      if (socket.connecting) socket.once("secureConnect", () => setImmediate(() => post.end(body)));
+      else setImmediate(() => post.end(body));
+    });
   }
 
   /** Ends it; unanswered keys stay the caller's. */

@@ -60,6 +60,7 @@ export class Kq1Session implements KmLink {
   #timer: Timer | undefined;
   #batch: Buffer[] = [];
   #flushQueued = false;
+  #writing = false;
 
   /** @param socket connected and, with TLS, authenticated on both sides */
   constructor(socket: Socket, options: Kq1SessionOptions, sink: KmSink) {
@@ -114,20 +115,36 @@ export class Kq1Session implements KmLink {
     queueMicrotask(() => this.#flush());
   }
 
-  /** Writes what was supplied in this turn at once: a TLS record for each key would cost more. */
+  /**
+   * Writes what was supplied in this turn at once: a TLS record for each key would cost more. It is one
+   * piece of memory, and one write at a time: given several, Node.js puts them together in memory of
+   * its own, which nobody wipes.
+   */
   #flush(): void {
     this.#flushQueued = false;
+    if (this.#writing || this.#batch.length === 0) return;
     const frames = this.#batch;
     this.#batch = [];
+    const [first] = frames as [Buffer];
+    let bytes = first;
+    if (frames.length > 1) {
+      bytes = Buffer.allocUnsafeSlow(frames.reduce((sum, { length }) => sum + length, 0));
+      let at = 0;
+      for (const frame of frames) {
+        at += frame.copy(bytes, at);
+        frame.fill(0);
+      }
+    }
     if (this.#over) {
-      for (const frame of frames) frame.fill(0);
+      bytes.fill(0);
       return;
     }
-    this.#socket.cork();
-    for (const frame of frames) {
-      this.#socket.write(frame, () => frame.fill(0));
-    }
-    this.#socket.uncork();
+    this.#writing = true;
+    this.#socket.write(bytes, () => {
+      bytes.fill(0);
+      this.#writing = false;
+      this.#flush();
+    });
   }
 
   #data(chunk: Buffer): void {

@@ -23,6 +23,16 @@ export function blockName(ref: BlockRef): string {
   return `${ref.epoch}/${ref.number}`;
 }
 
+/**
+ * Memory for key, outside of the JavaScript heap and of the allocator's pool: what is on the heap (Node
+ * puts buffers of up to 64 bytes there) is copied by the garbage collector, and the copies that it
+ * leaves behind can't be wiped. The content is undefined.
+ * @param length bytes
+ */
+export function keyMemory(length: number): Buffer {
+  return length > 64 ? Buffer.allocUnsafeSlow(length) : Buffer.from(new ArrayBuffer(length));
+}
+
 /** Bytes that can be wiped and that no serializer can reach. */
 class Secret {
   readonly #bytes: Uint8Array;

@@ -62,6 +62,11 @@ export class NodeProcess {
     return this.#exited;
   }
 
+  /** Sends a signal that does not end it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
   /** Resolves with the first line, past or to come, that matches. Rejects when `signal` aborts. */
   logged(pattern: RegExp, signal: AbortSignal): Promise<string> {
     return new Promise((resolve, reject) => {

@@ -108,6 +108,10 @@ export class KeyManager extends EventEmitter<KmEvents> {
     });
   }
 
+  get options(): KeyManagerOptions {
+    return this.#options;
+  }
+
   /** The port it listens on, or listened on last; 0 before the first time. */
   get port(): number {
     return this.#port;

@@ -1,0 +1,141 @@
+/** One node with one emulated module and one KM, with certificates made for the occasion. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../../src/port/clock.ts";
+import { keyBytes } from "../conformance/qmlp.ts";
+import {
+  type Authority,
+  createAuthority,
+  writeAuthority,
+  writeIdentity,
+} from "../emulator/certificates.ts";
+import { PairEnd } from "../emulator/end.ts";
+import { KeyManager } from "../emulator/km/index.ts";
+import { NodeProcess } from "./node-process.ts";
+
+const epoch = "00112233aabbccdd";
+const bits = 1_024;
+
+export interface OneNode {
+  readonly folder: string;
+  readonly ca: Authority;
+  readonly end: PairEnd;
+  readonly km: KeyManager;
+  readonly node: NodeProcess;
+  /** Where the node serves keys over HTTPS. */
+  readonly serverPort: number;
+  /** Has the module distil that many blocks of 1,024 bits; or one of these bytes. */
+  distil(blocks: number | Buffer): void;
+  until(condition: () => boolean): Promise<void>;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export async function withNode(
+  options: { readonly transport: "tls" | "https"; readonly mode: "proactive" | "on_request" },
+  body: (bench: OneNode) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-modes-"));
+  const ca = await createAuthority("modes CA");
+  const kmIdentity = await ca.issue({ commonName: "km", dns: ["km"], usage: "server" });
+  const asClient = await ca.issue({ commonName: "km", dns: ["km"], usage: "client" });
+  const stranger = await ca.issue({ commonName: "eve", dns: ["eve"], usage: "client" });
+  const server = await ca.issue({ commonName: "node", dns: ["node"], usage: "server" });
+  const client = await ca.issue({ commonName: "node", dns: ["node"], usage: "client" });
+  const km = new KeyManager({
+    security: { ...kmIdentity, ca: ca.cert },
+    binding: options.transport === "https" ? "https" : "tcp",
+  });
+  const port = await km.listen();
+  await writeAuthority(folder, "ca", ca);
+  writeFileSync(join(folder, "km.crl"), await ca.revoke([]));
+  await writeIdentity(folder, "km", asClient);
+  await writeIdentity(folder, "eve", stranger);
+  const served = await writeIdentity(folder, "server", server);
+  const own = await writeIdentity(folder, "node", client);
+  const end = new PairEnd({
+    role: "alice",
+    folder,
+    transport: "serial",
+    baud: 0,
+    clock: systemClock,
+    seed: 1,
+    maxBlocks: undefined,
+    telemetry: () => ({ values: {} }),
+  });
+  end.plug();
+  const serverPort = await freePort();
+  const q = JSON.stringify;
+  const config = join(folder, "node.toml");
+  writeFileSync(
+    config,
+    `[node]
+id = "node"
+state_dir = ${q(join(folder, "state"))}
+[server]
+host = "127.0.0.1"
+port = ${serverPort}
+ca = "ca.crt"
+cert = ${q(served.cert)}
+key = ${q(served.key)}
+[km.main]
+host = "127.0.0.1"
+port = ${port}
+transport = "${options.transport}"
+server_name = "km"
+ca = "ca.crt"
+cert = ${q(own.cert)}
+key = ${q(own.key)}
+crl = "km.crl"
+[[module]]
+name = "alice"
+km = "main"
+mode = "${options.mode}"
+[module.driver]
+kind = "qmlp"
+path = ${q(join(folder, "alice.tty"))}
+`,
+  );
+  const node = new NodeProcess(config, join(folder, "log.txt"));
+  node.start();
+  let number = 0;
+  const deadline = AbortSignal.timeout(50_000);
+  try {
+    await body({
+      folder,
+      ca,
+      end,
+      km,
+      node,
+      serverPort,
+      distil(blocks) {
+        const one = (bytes: Buffer) => {
+          const facts = { ref: { epoch, number: number++ }, bits: bytes.length * 8, qber: 0.02 };
+          end.module.distill(facts, bytes);
+        };
+        if (Buffer.isBuffer(blocks)) return one(blocks);
+        for (let i = 0; i < blocks; i++) one(keyBytes(number, bits));
+      },
+      async until(condition) {
+        while (!condition()) {
+          deadline.throwIfAborted();
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      },
+    });
+  } finally {
+    await node.stop("SIGKILL");
+    end.unplug();
+    end.module.close();
+    await km.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
