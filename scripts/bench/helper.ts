@@ -7,13 +7,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /**
- * Runs `body` beside a program of this folder, which says "ready" when it is, in a folder of its own.
+ * Runs `body` beside a program of this folder, in a folder of its own; the program tells something
+ * when it is ready.
  * @param args of the program, after the folder
  */
 export async function beside<T>(
   program: string,
   args: readonly (string | number)[],
-  body: (folder: string) => Promise<T>,
+  body: (folder: string, told: unknown) => Promise<T>,
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "qkd-bench-"));
   const path = fileURLToPath(new URL(program, import.meta.url));
@@ -23,9 +24,9 @@ export async function beside<T>(
       throw new Error(`${program} ended with ${code}`);
     });
     const ready = once(child, "message");
-    await Promise.race([ready, gone]);
+    const [told] = await Promise.race([ready, gone]);
     gone.catch(() => {});
-    return await body(folder);
+    return await body(folder, told);
   } finally {
     const ended = child.exitCode === null ? once(child, "exit") : undefined;
     child.kill("SIGKILL");

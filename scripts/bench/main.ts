@@ -1,10 +1,11 @@
 /** `npm run bench`: every benchmark, each beside a bare baseline in the same run. */
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { kq1Benchmarks } from "./kq1.ts";
 import { linkBenchmarks } from "./links.ts";
 import { type Benchmark, type Figure, measure } from "./measure.ts";
 
-const benchmarks: readonly Benchmark[] = [...linkBenchmarks];
+const benchmarks: readonly Benchmark[] = [...linkBenchmarks, ...kq1Benchmarks];
 
 const usage = `npm run bench -- [options]: how fast, beside a bare baseline in the same run
 
