@@ -80,7 +80,8 @@ export class Assembly {
     const bytes = this.#bytes;
     this.#bytes = Buffer.alloc(0);
     const damaged = damage(bytes, header);
-    if (damaged === undefined) return { block: new KeyBlock(header.facts, bytes) };
+    const sha256 = header.check === "sha-256" ? header.hash : undefined;
+    if (damaged === undefined) return { block: new KeyBlock(header.facts, bytes, sha256) };
     bytes.fill(0);
     return { damaged, facts: header.facts };
   }

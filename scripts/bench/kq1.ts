@@ -1,5 +1,5 @@
 /** What Kq-1 over TLS costs, beside a bare TLS socket that writes and reads as many bytes. */
-import { randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,7 +26,10 @@ function makeKey(bytes: number): QkdKey {
   randomBytes(bytes).copy(memory);
   const ref = { epoch: "00112233aabbccdd", number: 42 };
   const facts = { ref, bits: bytes * 8, qber: 0.03, generatedAt: Date.now() };
-  return new QkdKey("84dec66a-1dda-8876-bf0f-2f4a0d1b3c5e", facts, memory, bytes * 8);
+  const id = "84dec66a-1dda-8876-bf0f-2f4a0d1b3c5e";
+  // Long keys are whole blocks, whose hash the module's link has brought; short ones are cut.
+  const sha256 = bytes >= 4_096 ? hash("sha256", memory, "buffer") : undefined;
+  return new QkdKey(id, facts, memory, bytes * 8, sha256);
 }
 
 /** Runs `body` against a KM in a process of its own. */

@@ -290,7 +290,9 @@ export class Custody implements KmSink {
     return cut.map(({ offset, length }) => {
       const id = uuid !== undefined && cut.length === 1 ? uuid : ids.of(ref, offset, length);
       const at = offset / 8;
-      return new QkdKey(id, block.facts, bytes.subarray(at, at + Math.ceil(length / 8)), length);
+      const piece = bytes.subarray(at, at + Math.ceil(length / 8));
+      const sha256 = cut.length === 1 ? block.sha256 : undefined;
+      return new QkdKey(id, block.facts, piece, length, sha256);
     });
   }
 

@@ -40,6 +40,8 @@ export interface Kq1SessionOptions {
 
 /** A socket that takes bytes closes in this time, ms; else it is destroyed. */
 const closeTimeout = 500;
+/** Grows to what a window of keys takes. */
+const batchLength = 16_384;
 /** Key requests of the KM outstanding; one more is told to wait. */
 const maxRequests = 256;
 
@@ -58,7 +60,10 @@ export class Kq1Session implements KmLink {
   /** Key requests that wait for their answer. */
   #requests = 0;
   #timer: Timer | undefined;
-  #batch: Buffer[] = [];
+  /** Messages of this turn, in memory of their own: the allocator's pool can't be wiped. */
+  #batch = Buffer.allocUnsafeSlow(batchLength);
+  #otherBatch = Buffer.allocUnsafeSlow(batchLength);
+  #filled = 0;
   #flushQueued = false;
   #writing = false;
 
@@ -83,12 +88,10 @@ export class Kq1Session implements KmLink {
 
   supply(key: QkdKey): void {
     const messageId = this.#messageId;
-    // Memory of its own: the allocator's shared pool can't be wiped without harming others.
-    const frame = Buffer.allocUnsafeSlow(this.#writer.bound(key));
-    const end = this.#writer.write(frame, 0, messageId, key);
+    const target = this.#room(this.#writer.bound(key));
+    this.#filled = this.#writer.write(target, this.#filled, messageId, key);
     this.#messageId = (messageId + 1) >>> 0;
     this.#pending.set(messageId, { keyId: key.id, at: this.#options.clock.now() });
-    this.#batch.push(frame.subarray(0, end));
     this.#flushSoon();
     this.#timer ??= this.#watch(this.#options.answerTimeoutMs);
   }
@@ -109,6 +112,17 @@ export class Kq1Session implements KmLink {
     });
   }
 
+  /** The batch, with room for that many bytes at `filled`. */
+  #room(bytes: number): Buffer {
+    const needed = this.#filled + bytes;
+    if (needed <= this.#batch.length) return this.#batch;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#batch.length));
+    this.#batch.copy(larger, 0, 0, this.#filled);
+    this.#batch.fill(0, 0, this.#filled);
+    this.#batch = larger;
+    return larger;
+  }
+
   #flushSoon(): void {
     if (this.#flushQueued) return;
     this.#flushQueued = true;
@@ -122,23 +136,16 @@ export class Kq1Session implements KmLink {
    */
   #flush(): void {
     this.#flushQueued = false;
-    if (this.#writing || this.#batch.length === 0) return;
-    const frames = this.#batch;
-    this.#batch = [];
-    const [first] = frames as [Buffer];
-    let bytes = first;
-    if (frames.length > 1) {
-      bytes = Buffer.allocUnsafeSlow(frames.reduce((sum, { length }) => sum + length, 0));
-      let at = 0;
-      for (const frame of frames) {
-        at += frame.copy(bytes, at);
-        frame.fill(0);
-      }
-    }
+    if (this.#writing || this.#filled === 0) return;
+    const bytes = this.#batch.subarray(0, this.#filled);
     if (this.#over) {
       bytes.fill(0);
+      this.#filled = 0;
       return;
     }
+    // What comes meanwhile is written into the other.
+    [this.#batch, this.#otherBatch] = [this.#otherBatch, this.#batch];
+    this.#filled = 0;
     this.#writing = true;
     this.#socket.write(bytes, () => {
       bytes.fill(0);
@@ -220,9 +227,12 @@ export class Kq1Session implements KmLink {
       payload.fill(0);
       return;
     }
-    const head = Buffer.alloc(header.length);
-    writeHeader(head, 0, messageId, command.keyRequestResponse, payload.length);
-    this.#batch.push(head, payload);
+    const length = header.length + payload.length;
+    const target = this.#room(length);
+    writeHeader(target, this.#filled, messageId, command.keyRequestResponse, payload.length);
+    payload.copy(target, this.#filled + header.length);
+    this.#filled += length;
+    payload.fill(0);
     this.#flushSoon();
   }
 
@@ -268,8 +278,8 @@ export class Kq1Session implements KmLink {
     this.#timer?.cancel();
     this.#deframer.wipe();
     this.#pending.clear();
-    for (const frame of this.#batch) frame.fill(0);
-    this.#batch = [];
+    this.#batch.fill(0, 0, this.#filled);
+    this.#filled = 0;
     this.#end(fault);
   }
 }

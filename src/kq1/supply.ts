@@ -1,7 +1,7 @@
 /** The Key supply message (Kq-1 §8.1.1, Table 1), written from bytes. */
 import { hash } from "node:crypto";
 import { Fault } from "../port/errors.ts";
-import type { QkdKey } from "../port/key.ts";
+import type { BlockFacts, QkdKey } from "../port/key.ts";
 import { base64Length, writeBase64 } from "./base64.ts";
 import { writeHeader } from "./frame.ts";
 import { command, extension, header, parameter } from "./names.ts";
@@ -15,6 +15,8 @@ const otherMembers = 512;
 /** Writes the Key supply messages of one module. */
 export class SupplyWriter {
   readonly #head: Buffer;
+  #block: BlockFacts | undefined;
+  #said = { time: "", rest: "" };
 
   constructor(moduleId: string, matchingModuleId: string) {
     const names = {
@@ -23,6 +25,18 @@ export class SupplyWriter {
     };
     const open = JSON.stringify(names).slice(0, -1);
     this.#head = Buffer.from(`${open},"${parameter.keyId}":"`, "utf8");
+  }
+
+  /** From the value of key_ID to the opening quote of `key`: nothing in it is secret. */
+  #metadata(key: QkdKey): string {
+    // Many keys of one block come in a row.
+    if (key.block !== this.#block) {
+      this.#block = key.block;
+      this.#said = describeBlock(key.block);
+    }
+    const { time, rest } = this.#said;
+    const digest = key.sha256?.toString("hex") ?? hash("sha256", key.expose(), "hex");
+    return `${key.id}","${parameter.keyLength}":${key.bits}${time},"${parameter.hash}":"sha-256:${digest}${rest}`;
   }
 
   /** Bytes that the message with this key takes at most, header included. */
@@ -38,7 +52,7 @@ export class SupplyWriter {
   write(target: Buffer, at: number, messageId: number, key: QkdKey): number {
     const start = at + header.length;
     let out = start + this.#head.copy(target, start);
-    out += target.write(metadata(key), out, "latin1");
+    out += target.write(this.#metadata(key), out, "latin1");
     out = writeBase64(key.expose(), target, out);
     // "}
     target[out++] = 0x22;
@@ -58,16 +72,13 @@ export class SupplyWriter {
   }
 }
 
-/** From the value of key_ID to the opening quote of `key`: nothing in it is secret. */
-function metadata(key: QkdKey): string {
-  const { qber, generatedAt, ref } = key.block;
-  let text = `${key.id}","${parameter.keyLength}":${key.bits}`;
-  if (generatedAt !== undefined && generatedAt <= latestDate) {
-    text += `,"${parameter.generatedAt}":"${new Date(generatedAt).toISOString()}"`;
-  }
-  text += `,"${parameter.hash}":"sha-256:${hash("sha256", key.expose(), "hex")}"`;
-  text += `,"${parameter.extension}":[`;
-  if (qber !== undefined) text += `{"${extension.qber}":${qber}},`;
-  text += `{"${extension.sequence}":${ref.number}}]`;
-  return `${text},"${parameter.key}":"`;
+/** What is said of a block, from `generation_timestamp` on: the same for each of its keys. */
+function describeBlock({ qber, generatedAt, ref }: BlockFacts): { time: string; rest: string } {
+  const time =
+    generatedAt !== undefined && generatedAt <= latestDate
+      ? `,"${parameter.generatedAt}":"${new Date(generatedAt).toISOString()}"`
+      : "";
+  const measured = qber === undefined ? "" : `{"${extension.qber}":${qber}},`;
+  const numbered = `{"${extension.sequence}":${ref.number}}]`;
+  return { time, rest: `","${parameter.extension}":[${measured}${numbered},"${parameter.key}":"` };
 }

@@ -110,10 +110,13 @@ export interface BlockFacts {
 /** A block of key as the module pair distilled it, before it is cut into QKD-keys. */
 export class KeyBlock extends Named {
   readonly facts: BlockFacts;
+  /** SHA-256 over the bytes, where the driver had to compute it anyway. */
+  readonly sha256: Buffer | undefined;
 
-  constructor(facts: BlockFacts, bytes: Uint8Array) {
+  constructor(facts: BlockFacts, bytes: Uint8Array, sha256?: Buffer) {
     super(bytes, facts.bits);
     this.facts = facts;
+    this.sha256 = sha256;
   }
 
   get ref(): BlockRef {
@@ -130,11 +133,14 @@ export class QkdKey extends Named {
   readonly id: string;
   /** The block these bits were cut from. */
   readonly block: BlockFacts;
+  /** SHA-256 over the bytes, where it is known already. */
+  readonly sha256: Buffer | undefined;
 
-  constructor(id: string, block: BlockFacts, bytes: Uint8Array, bits: number) {
+  constructor(id: string, block: BlockFacts, bytes: Uint8Array, bits: number, sha256?: Buffer) {
     super(bytes, bits);
     this.id = id;
     this.block = block;
+    this.sha256 = sha256;
   }
 
   protected override label(): string {
