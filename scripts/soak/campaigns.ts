@@ -1,6 +1,8 @@
 /** Which long campaigns there are, and what must hold in each. */
+
 import { framesThroughNoise } from "../../test/campaign/frames.ts";
 import { fuzz } from "../../test/campaign/fuzz.ts";
+import { kmDrops } from "../../test/campaign/km-drops.ts";
 import { blocksThroughNoise } from "../../test/campaign/noisy-session.ts";
 import { replug } from "../../test/campaign/replug.ts";
 
@@ -68,6 +70,19 @@ export const campaigns: readonly Campaign[] = [
           const { thrown, ...figures } = fuzz(times(100_000_000, scale), seed);
           const held = thrown.size === 0 && figures.growth < 50_000_000;
           return { held, figures: { ...figures, thrown: thrown.size } };
+        },
+      },
+    ],
+  },
+  {
+    name: "km",
+    parts: [
+      {
+        title: "10,000 times the KM takes a key and drops the connection before its answer",
+        async run(scale) {
+          const result = await kmDrops(times(10_000, scale));
+          const held = result.lost + result.conflicts + result.held === 0;
+          return { held, figures: { ...result } };
         },
       },
     ],
