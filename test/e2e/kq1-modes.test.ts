@@ -174,6 +174,7 @@ testWith(
         t.deepEqual(refused.json.keys, []);
       }
       t.not(run("QKD-B-0001/enc_keys").status, 0, "without a certificate there is no connection");
+      t.not(run("QKD-B-0001/enc_keys", ...as("former")).status, 0, "nor with one that was revoked");
       t.not(run("QKD-B-0001/status", ...as("km"), "--tls-max", "1.2").status, 0);
       // 8 units: 2 gone, one begun by 128 bits twice; the rest at once, and then none.
       const rest = run("QKD-B-0001/enc_keys?number=100", ...as("km"));
@@ -183,3 +184,31 @@ testWith(
     });
   },
 );
+
+testWith("openssl", "openssl s_client is enough to ask a node for a key", async (t, openssl) => {
+  await withNode({ transport: "https", mode: "on_request" }, async (bench) => {
+    const { folder, serverPort, distil, until } = bench;
+    const ask = (path: string) => {
+      const { stdout } = spawnSync(
+        openssl,
+        [
+          ...["s_client", "-quiet", "-tls1_3", "-verify_return_error", "-servername", "node"],
+          ...["-connect", `127.0.0.1:${serverPort}`, "-CAfile", join(folder, "ca.crt")],
+          ...["-cert", join(folder, "km.crt"), "-key", join(folder, "km.key")],
+        ],
+        {
+          input: `GET /api/v1/keys/QKD-B-0001/${path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n`,
+          encoding: "utf8",
+          timeout: 10_000,
+        },
+      );
+      const [head = "", body = ""] = stdout.split("\r\n\r\n");
+      return { head, json: body === "" ? {} : JSON.parse(body) };
+    };
+    distil(1);
+    await until(() => ask("status").json.stored_key_count === 4);
+    const { head, json } = ask("enc_keys?number=4");
+    t.regex(head, /^HTTP\/1\.1 200 OK\r\n/);
+    t.is(json.keys.length, 4);
+  });
+});

@@ -47,6 +47,7 @@ export async function withNode(
   const ca = await createAuthority("modes CA");
   const kmIdentity = await ca.issue({ commonName: "km", dns: ["km"], usage: "server" });
   const asClient = await ca.issue({ commonName: "km", dns: ["km"], usage: "client" });
+  const former = await ca.issue({ commonName: "km", dns: ["km"], usage: "client" });
   const stranger = await ca.issue({ commonName: "eve", dns: ["eve"], usage: "client" });
   const server = await ca.issue({ commonName: "node", dns: ["node"], usage: "server" });
   const client = await ca.issue({ commonName: "node", dns: ["node"], usage: "client" });
@@ -59,6 +60,9 @@ export async function withNode(
   writeFileSync(join(folder, "km.crl"), await ca.revoke([]));
   await writeIdentity(folder, "km", asClient);
   await writeIdentity(folder, "eve", stranger);
+  // A KM's certificate that was taken back.
+  await writeIdentity(folder, "former", former);
+  writeFileSync(join(folder, "clients.crl"), await ca.revoke([former.cert]));
   const served = await writeIdentity(folder, "server", server);
   const own = await writeIdentity(folder, "node", client);
   const end = new PairEnd({
@@ -86,6 +90,7 @@ port = ${serverPort}
 ca = "ca.crt"
 cert = ${q(served.cert)}
 key = ${q(served.key)}
+crl = "clients.crl"
 [km.main]
 host = "127.0.0.1"
 port = ${port}

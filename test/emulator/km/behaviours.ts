@@ -12,6 +12,10 @@ export interface Exchange {
   answer(reason: Reason): void;
   /** Cuts the connection without another word. */
   drop(): void;
+  /** The response as it would go out, with its header. */
+  response(reason: Reason): Buffer;
+  /** Sends bytes as they are. */
+  raw(bytes: Buffer): void;
 }
 
 export interface Behaviour {

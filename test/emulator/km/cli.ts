@@ -90,6 +90,7 @@ async function run(options: CliOptions): Promise<void> {
     policy: options.modules === undefined ? {} : { modules: options.modules },
     log: createLog((line) => process.stderr.write(`${line}\n`), "info").child("km"),
   });
+  for (const behaviour of options.behaviours) km.behave(behaviour);
   km.on("stored", (key) => print(options.json ? keyJson(key) : keyLine(key)));
 
   const signal = told();

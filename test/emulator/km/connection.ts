@@ -138,19 +138,23 @@ export class Connection {
 
   #line(messageId: number): Line {
     let answered = false;
+    const encode: Line["response"] = (response, keyId, moduleId) =>
+      encodeResponse(messageId, {
+        keyId,
+        ...(moduleId === undefined ? {} : { moduleId }),
+        response,
+      });
     return {
       peer: this.#peer,
       answer: (response, keyId, moduleId) => {
         if (answered || this.#closing) return false;
         answered = true;
-        this.#socket.write(
-          encodeResponse(messageId, {
-            keyId,
-            ...(moduleId === undefined ? {} : { moduleId }),
-            response,
-          }),
-        );
+        this.#socket.write(encode(response, keyId, moduleId));
         return true;
+      },
+      response: encode,
+      raw: (bytes) => {
+        if (!this.#closing) this.#socket.write(bytes);
       },
       close: () => this.close(),
       drop: () => this.drop(),

@@ -27,6 +27,10 @@ export interface Line {
    * @returns false if it was called before, or the connection is closed
    */
   answer(reason: Reason, keyId: string, moduleId?: string): boolean;
+  /** The response as `answer` would send it. */
+  response(reason: Reason, keyId: string, moduleId?: string): Buffer;
+  /** Sends bytes as they are. */
+  raw(bytes: Buffer): void;
   /** Closes in order, after what was answered. */
   close(): void;
   /** Cuts the connection. */
@@ -95,6 +99,8 @@ export class Desk {
       supply: facts,
       answer: (reason) => this.#answer(line, reason, facts.id, facts.moduleId),
       drop: () => line.drop(),
+      response: (reason) => line.response(reason, facts.id, facts.moduleId),
+      raw: (bytes) => line.raw(bytes),
     };
     const forbidden = this.#judge(facts, line.peer) ?? this.#before(exchange);
     if (forbidden === "handled") return undefined;

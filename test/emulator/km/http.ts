@@ -56,17 +56,21 @@ function createLine(
   request: IncomingMessage,
   response: ServerResponse,
 ): Line {
+  const encode: Line["response"] = (reason, keyId, moduleId) =>
+    Buffer.from(
+      JSON.stringify({
+        [names.keyId]: keyId,
+        [names.moduleId]: moduleId,
+        [names.response]: reason,
+      }),
+    );
   return {
     peer,
+    response: encode,
+    raw: (bytes) => void request.socket.write(bytes),
     answer(reason, keyId, moduleId) {
       if (response.headersSent || response.destroyed) return false;
-      const body = Buffer.from(
-        JSON.stringify({
-          [names.keyId]: keyId,
-          [names.moduleId]: moduleId,
-          [names.response]: reason,
-        }),
-      );
+      const body = encode(reason, keyId, moduleId);
       response.writeHead(statuses[reason] ?? 400, {
         "content-type": "application/json",
         "content-length": body.length,

@@ -1,12 +1,26 @@
 /** The command line of `scripts/km`. */
 import { parseArgs } from "node:util";
+import type { Behaviour } from "./behaviours.ts";
+import { misbehaviours } from "./misbehaviours.ts";
+
+/** Names in lines that fit a terminal. */
+function wrapped(names: readonly string[]): string {
+  const lines: string[] = [];
+  for (const name of names) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + name.length < 58)
+      lines[lines.length - 1] = `${last}, ${name}`;
+    else lines.push(name);
+  }
+  return lines.map((line) => `                    ${line}`).join("\n");
+}
 
 export const usage = `Usage: scripts/km --port PORT --cert FILE --key FILE --ca FILE [options]
        scripts/km --port PORT --plain [options]
 
-A key manager for tests: accepts QKD-keys over Kq-1 (TCP, TLS 1.3 with mutual authentication),
-holds them in memory, and prints a line for each, never its bytes. Ends with a summary at SIGINT,
-SIGTERM, or once it holds N keys.
+A key manager for tests: accepts QKD-keys over Kq-1 (TCP or HTTPS, TLS 1.3 with
+mutual authentication), holds them in memory, and prints a line for each, never
+its bytes. Ends with a summary at SIGINT, SIGTERM, or once it holds N keys.
 
   --port PORT       TCP port to listen on; 0 for a free one
   --host HOST       address to listen on (default 127.0.0.1)
@@ -18,6 +32,9 @@ SIGTERM, or once it holds N keys.
   --request-every N ask the node for keys every N ms, over TCP (request mode)
   --number N, --size BITS
                     how many keys, and how long (default: the node's)
+  --misbehave NAME=N
+                    for the next N keys; may be repeated. One of:
+${wrapped(Object.keys(misbehaviours))}
   --modules ID,ID   accept these QKD module IDs only
   --count N         stop once N different keys are there
   --json            print JSON, one object a line
@@ -40,6 +57,7 @@ export interface CliOptions {
   readonly requestEvery?: number;
   readonly asked: Readonly<Record<string, number>>;
   readonly modules?: readonly string[];
+  readonly behaviours: readonly Behaviour[];
   readonly count?: number;
   readonly json: boolean;
 }
@@ -64,6 +82,7 @@ function parse(args: readonly string[]) {
         "request-every": { type: "string" },
         number: { type: "string" },
         size: { type: "string" },
+        misbehave: { type: "string", multiple: true },
         modules: { type: "string" },
         count: { type: "string" },
         json: { type: "boolean", default: false },
@@ -97,6 +116,13 @@ function security({ plain, cert, key, ca }: Values): CliOptions["security"] {
   return { cert, key, ca };
 }
 
+function misbehaviour(text: string): Behaviour {
+  const [name = "", times = "1"] = text.split("=");
+  const make = misbehaviours[name];
+  if (make === undefined) throw new UsageError(`--misbehave: there is no ${name}`);
+  return make(integer("misbehave", times, 1, 1_000_000));
+}
+
 function moduleIds(list: string): string[] {
   const ids = list.split(",").map((id) => id.trim());
   if (ids.includes("")) throw new UsageError("--modules must be QKD module IDs between commas");
@@ -122,6 +148,7 @@ export function readOptions(args: readonly string[]): CliOptions | "help" {
   return {
     binding: values.https ? "https" : "tcp",
     asked,
+    behaviours: (values.misbehave ?? []).map(misbehaviour),
     ...(every === undefined ? {} : { requestEvery: integer("request-every", every, 1, 3_600_000) }),
     host,
     port: integer("port", port, 0, 65_535),
