@@ -2,7 +2,7 @@
 
 /** One run of one thing. */
 export interface Sample {
-  /** The figure itself, in the benchmark's unit; more is better. */
+  /** The figure itself, in the benchmark's unit. */
   readonly value: number;
   /** CPU seconds per second that the process under test used; 1 is one core. */
   readonly cores?: number;
@@ -14,7 +14,13 @@ export interface Benchmark {
   readonly about: string;
   readonly unit: string;
   /** What ought to be reached: of the value, or of its ratio to the baseline. */
-  readonly reach?: { readonly value?: number; readonly ratio?: number; readonly cores?: number };
+  readonly reach?: {
+    readonly value?: number;
+    /** The value itself must not be more. */
+    readonly most?: number;
+    readonly ratio?: number;
+    readonly cores?: number;
+  };
   /** @param seconds how long a round should take, about */
   subject(seconds: number): Promise<Sample>;
   /** The least that the same work could cost; undefined where the value itself is a ratio. */
@@ -65,6 +71,7 @@ export async function measure(
     reach === undefined
       ? undefined
       : value >= (reach.value ?? 0) &&
+        value <= (reach.most ?? Number.POSITIVE_INFINITY) &&
         (ratio ?? 1) >= (reach.ratio ?? 0) &&
         (cores ?? 0) <= (reach.cores ?? Number.POSITIVE_INFINITY);
   return {

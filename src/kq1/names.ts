@@ -38,6 +38,7 @@ export const parameter = {
   /** bits */
   size: "size",
   keys: "keys",
+  keyExtension: "key_extension",
 } as const;
 
 /** Table 3 leaves both open: "a default value is applied if omitted". */

@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { Fault } from "../port/errors.ts";
 import type { QkdKey } from "../port/key.ts";
 import { base64Length, writeBase64 } from "./base64.ts";
-import { header, parameter, requestDefaults, requestLimits } from "./names.ts";
+import { extension, header, parameter, requestDefaults, requestLimits } from "./names.ts";
 
 export interface KeyRequestMessage {
   /** Keys wanted. */
@@ -29,14 +29,15 @@ function wholeNumber(value: unknown, name: string, standard: number, most: numbe
 
 /** Checks the members of a request. @throws Fault `kq1.message` */
 export function checkKeyRequest(members: Readonly<Record<string, unknown>>): KeyRequestMessage {
-  const { number, size, extension } = parameter;
+  const { number, size } = parameter;
   const wanted = {
     number: wholeNumber(members[number], number, requestDefaults.number, requestLimits.number),
     size: wholeNumber(members[size], size, requestDefaults.size, requestLimits.size),
   };
   if (wanted.size % 8 !== 0) throw bad(`${size} is not a multiple of 8`);
-  const more = members[extension];
-  if (more !== undefined && !Array.isArray(more)) throw bad(`${extension} is not an array`);
+  const more = members[parameter.extension];
+  if (more !== undefined && !Array.isArray(more))
+    throw bad(`${parameter.extension} is not an array`);
   return wanted;
 }
 
@@ -65,20 +66,28 @@ export function slotOf(km: string, moduleId: string, token: string): string {
 
 const open = Buffer.from(`{"${parameter.keys}":[`);
 const keyOpen = Buffer.from(`{"${parameter.keyId}":"`);
-const keyMiddle = Buffer.from(`","${parameter.key}":"`);
+const keyMiddle = Buffer.from(`,"${parameter.key}":"`);
 const keyClose = Buffer.from(`"}`);
+/** `key_extension` at its longest, bytes. */
+const longestExtension = 96;
 const idLength = 36;
 /** What stands around the keys, at its longest. */
 const around = 256;
 
 function bytesOfKey(bits: number): number {
-  const frame = keyOpen.length + idLength + keyMiddle.length + keyClose.length + 1;
-  return frame + base64Length(Math.ceil(bits / 8));
+  const frame = keyOpen.length + idLength + 1 + longestExtension + keyMiddle.length;
+  return frame + keyClose.length + 1 + base64Length(Math.ceil(bits / 8));
 }
 
 /** How many keys of that length fit a response. @param limit bytes of the payload */
 export function keysThatFit(bits: number, limit: number = header.maxPayload): number {
   return Math.floor((limit - around) / bytesOfKey(bits));
+}
+
+/** What is said of a key beside itself (Table 4, Key extension): as in a Key supply. */
+function describeKey({ block: { qber, ref } }: QkdKey): string {
+  const measured = qber === undefined ? "" : `"${extension.qber}":${qber},`;
+  return `,"${parameter.keyExtension}":{${measured}"${extension.sequence}":${ref.number}}`;
 }
 
 /**
@@ -92,12 +101,12 @@ export function writeKeyResponse(response: string, keys: readonly QkdKey[], rema
   keys.forEach((key, i) => {
     if (i > 0) target[at++] = 0x2c;
     at += keyOpen.copy(target, at);
-    at += target.write(key.id, at, "latin1");
+    at += target.write(`${key.id}"${describeKey(key)}`, at, "latin1");
     at += keyMiddle.copy(target, at);
     at = writeBase64(key.expose(), target, at);
     at += keyClose.copy(target, at);
   });
-  const extension = remaining > 0 ? `,"${parameter.extension}":[{"remaining":${remaining}}]` : "";
-  at += target.write(`],"${parameter.response}":"${response}"${extension}}`, at, "latin1");
+  const left = remaining > 0 ? `,"${parameter.extension}":[{"remaining":${remaining}}]` : "";
+  at += target.write(`],"${parameter.response}":"${response}"${left}}`, at, "latin1");
   return target.subarray(0, at);
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createServer } from "node:tls";
 import test from "ava";
 import { connectKm } from "../../src/kq1/connect.ts";
 import { readCredentials } from "../../src/kq1/credentials.ts";
@@ -61,6 +62,21 @@ test("a KM whose certificate was taken back, expired or is another's gets no con
       t.like(fault, { code: "kq1.connect", facts: { certificate: "refused" } });
     }
   });
+});
+
+test("a KM that speaks TLS 1.2 at best gets no connection", async (t) => {
+  const ca = await createAuthority("CA");
+  const own = await ca.issue({ commonName: "node", dns: ["node"], usage: "client" });
+  const km = await ca.issue({ commonName: "km", dns: ["km"], usage: "server" });
+  const server = createServer({ ...km, maxVersion: "TLSv1.2" }, (socket) => socket.destroy());
+  server.on("tlsClientError", () => {});
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const tls = { ...own, ca: ca.cert };
+  const endpoint = { host: "127.0.0.1", port, serverName: "km", tls, connectTimeoutMs: 5_000 };
+  const fault = await t.throwsAsync(connectKm(endpoint, systemClock, never), { instanceOf: Fault });
+  t.is((fault as Fault).code, "kq1.connect");
+  server.close();
 });
 
 test("a certificate that expires within thirty days is told of once a day", async (t) => {
