@@ -1,9 +1,9 @@
 /** A link over a serial port or a USB serial adapter. */
 import { SerialPort } from "serialport";
 import { type Clock, within } from "../../src/port/clock.ts";
-import { errorCode, Fault } from "../../src/port/errors.ts";
-import { LinkLife } from "./life.ts";
+import { Fault } from "../../src/port/errors.ts";
 import type { Link, LinkFactory } from "./link.ts";
+import { StreamLink } from "./stream.ts";
 
 export interface SerialOptions {
   /** Device path; a udev-made name survives re-enumeration. */
@@ -42,7 +42,18 @@ async function openSerial(
     hupcl: false,
     autoOpen: false,
   });
-  const link = new SerialLink(port, options.path, clock, onBytes);
+  const shut = () =>
+    new Promise<void>((resolve) => {
+      if (port.isOpen) port.close(() => resolve());
+      else resolve();
+    });
+  const link = new StreamLink(port, {
+    where: options.path,
+    name: "serial port",
+    clock,
+    onBytes,
+    shut,
+  });
   const opened = new Promise<void>((resolve, reject) => {
     port.open((error) => (error ? reject(error) : resolve()));
   });
@@ -70,55 +81,4 @@ function openFailure(error: unknown): string {
     [/lock port|temporarily unavailable|busy/i, "another process has it"],
   ];
   return known.find(([pattern]) => pattern.test(message))?.[1] ?? message;
-}
-
-class SerialLink implements Link {
-  readonly #life: LinkLife;
-  readonly #port: SerialPort;
-
-  constructor(port: SerialPort, path: string, clock: Clock, onBytes: (chunk: Buffer) => void) {
-    this.#port = port;
-    const life = new LinkLife(path, clock, () => this.#shut());
-    this.#life = life;
-    // A reader is attached from the start: without one the port does not notice that it is gone.
-    port.on("data", (chunk: Buffer) => {
-      if (!life.over) onBytes(chunk);
-      chunk.fill(0);
-    });
-    const gone = (error: Error | null) => {
-      const facts = { source: path, code: errorCode(error) ?? "gone" };
-      life.finish(new Fault("link.closed", "serial port closed", facts));
-    };
-    port.on("error", gone);
-    port.on("close", gone);
-  }
-
-  get ended(): Promise<Error | undefined> {
-    return this.#life.ended;
-  }
-
-  get backlog(): number {
-    return this.#life.backlog;
-  }
-
-  write(bytes: Buffer): void {
-    const life = this.#life;
-    if (life.over) return;
-    life.queued(bytes.length);
-    this.#port.write(bytes, (error) => {
-      // An error comes as an event too, and that ends the link.
-      if (!error) life.taken(bytes.length);
-    });
-  }
-
-  close(): Promise<void> {
-    return this.#life.close();
-  }
-
-  #shut(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#port.isOpen) this.#port.close(() => resolve());
-      else resolve();
-    });
-  }
 }

@@ -5,8 +5,8 @@
 import { createConnection, isIPv6, type Socket } from "node:net";
 import { type Clock, within } from "../../src/port/clock.ts";
 import { errorCode, Fault } from "../../src/port/errors.ts";
-import { LinkLife } from "./life.ts";
 import type { Link, LinkFactory } from "./link.ts";
+import { StreamLink } from "./stream.ts";
 
 export interface SocketOptions {
   /** `unix:/path` or `tcp:HOST:PORT`; an IPv6 address in brackets. */
@@ -46,7 +46,13 @@ async function openSocket(
   const target = parseAddress(address);
   if (target === undefined) throw fault("not an address of a socket");
   const socket = createConnection({ ...target, noDelay: true });
-  const link = new SocketLink(socket, address, clock, onBytes);
+  const link = new StreamLink(socket, {
+    where: address,
+    name: "socket",
+    clock,
+    onBytes,
+    shut: () => shut(socket),
+  });
   const opened = new Promise<void>((resolve, reject) => {
     socket.once("connect", resolve);
     socket.once("error", (error) => reject(fault(`cannot connect: ${errorCode(error)}`)));
@@ -67,53 +73,12 @@ async function openSocket(
   }
 }
 
-class SocketLink implements Link {
-  readonly #life: LinkLife;
-  readonly #socket: Socket;
-
-  constructor(socket: Socket, where: string, clock: Clock, onBytes: (chunk: Buffer) => void) {
-    this.#socket = socket;
-    const life = new LinkLife(where, clock, () => this.#shut());
-    this.#life = life;
-    socket.on("data", (chunk: Buffer) => {
-      if (!life.over) onBytes(chunk);
-      chunk.fill(0);
-    });
-    const gone = (code: string) =>
-      life.finish(new Fault("link.closed", "socket closed", { source: where, code }));
-    socket.on("error", (error) => gone(errorCode(error) ?? "unknown"));
-    socket.on("close", () => gone("gone"));
-  }
-
-  get ended(): Promise<Error | undefined> {
-    return this.#life.ended;
-  }
-
-  get backlog(): number {
-    return this.#life.backlog;
-  }
-
-  write(bytes: Buffer): void {
-    const life = this.#life;
-    if (life.over) return;
-    life.queued(bytes.length);
-    this.#socket.write(bytes, (error) => {
-      if (!error) life.taken(bytes.length);
-    });
-  }
-
-  close(): Promise<void> {
-    return this.#life.close();
-  }
-
-  /** What was written last may be a farewell: it goes out first. */
-  #shut(): Promise<void> {
-    const socket = this.#socket;
-    return new Promise((resolve) => {
-      if (socket.destroyed) return resolve();
-      socket.once("close", () => resolve());
-      if (socket.connecting) socket.destroy();
-      else socket.destroySoon();
-    });
-  }
+/** What was written last may be a farewell: it goes out first. */
+function shut(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.destroyed) return resolve();
+    socket.once("close", () => resolve());
+    if (socket.connecting) socket.destroy();
+    else socket.destroySoon();
+  });
 }

@@ -1,5 +1,6 @@
 /** The Response to key supply message (Kq-1 §8.1.2, Table 2). */
 import { Fault } from "../port/errors.ts";
+import { parseObject } from "./json.ts";
 import { parameter, reasons } from "./names.ts";
 
 export interface SupplyAnswer {
@@ -42,16 +43,7 @@ function parseUsual(payload: Buffer): SupplyAnswer | undefined {
 }
 
 function parseAny(payload: Buffer): SupplyAnswer {
-  let value: unknown;
-  try {
-    value = JSON.parse(payload.toString("utf8"));
-  } catch {
-    throw bad("is not JSON");
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw bad("is not a JSON object");
-  }
-  const members = value as Record<string, unknown>;
+  const members = parseObject(payload, bad);
   const keyId = members[parameter.keyId];
   const response = members[parameter.response];
   if (typeof response !== "string" || !word.test(response)) {

@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import { Fault } from "../port/errors.ts";
 import type { QkdKey } from "../port/key.ts";
 import { base64Length, writeBase64 } from "./base64.ts";
+import { parseObject } from "./json.ts";
 import { extension, header, parameter, requestDefaults, requestLimits } from "./names.ts";
 
 export interface KeyRequestMessage {
@@ -43,16 +44,7 @@ export function checkKeyRequest(members: Readonly<Record<string, unknown>>): Key
 
 /** @throws Fault `kq1.message`, which never quotes the payload */
 export function parseKeyRequest(payload: Buffer): KeyRequestMessage {
-  let value: unknown;
-  try {
-    value = JSON.parse(payload.toString("utf8"));
-  } catch {
-    throw bad("is not JSON");
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw bad("is not a JSON object");
-  }
-  return checkKeyRequest(value as Record<string, unknown>);
+  return checkKeyRequest(parseObject(payload, bad));
 }
 
 /**

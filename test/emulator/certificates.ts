@@ -103,7 +103,7 @@ async function issue(
 }
 
 /**
- * A certification authority with a self-signed certificate, valid for 30 days.
+ * A certification authority with a self-signed certificate, valid for 400 days.
  * @param name its common name
  * @param clock says what "now" is; TLS itself always goes by the machine's clock
  */
@@ -111,7 +111,7 @@ export async function createAuthority(name: string, clock = systemClock): Promis
   const keys = await generateKeys();
   const certificate = await X509CertificateGenerator.createSelfSigned({
     name: [{ CN: [name] }],
-    ...validity(clock.wall(), 30),
+    ...validity(clock.wall(), 400),
     keys,
     signingAlgorithm: algorithm,
     extensions: [

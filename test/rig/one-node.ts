@@ -131,7 +131,8 @@ path = ${q(join(folder, "alice.tty"))}
       },
       async until(condition) {
         while (!condition()) {
-          deadline.throwIfAborted();
+          // Whoever reads the failure wants to know what the node had to say.
+          if (deadline.aborted) throw new Error(`too late; ${node.lines.slice(-8).join("\n")}`);
           await new Promise((resolve) => setTimeout(resolve, 5));
         }
       },
