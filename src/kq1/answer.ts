@@ -17,10 +17,11 @@ const word = /^[\x21-\x7e]{1,64}$/;
  * key_ID is mandatory in Table 2. A refusal may lack it all the same: a KM that could not read the
  * message can only tell its MessageID, and not to take that for an answer would keep the node
  * supplying the same key for ever.
+ * @param byStatus what it means when `response` is not there: over HTTPS the status says it (Table B.2)
  * @throws Fault `kq1.message`, which never quotes the payload: a KM gone wrong could echo the key
  */
-export function parseSupplyAnswer(payload: Buffer): SupplyAnswer {
-  return parseUsual(payload) ?? parseAny(payload);
+export function parseSupplyAnswer(payload: Buffer, byStatus?: string): SupplyAnswer {
+  return parseUsual(payload) ?? parseAny(payload, byStatus);
 }
 
 const usualOpen = Buffer.from(`{"${parameter.keyId}":"`);
@@ -42,10 +43,10 @@ function parseUsual(payload: Buffer): SupplyAnswer | undefined {
   return uuid.test(keyId) ? { keyId: keyId.toLowerCase(), response: "success" } : undefined;
 }
 
-function parseAny(payload: Buffer): SupplyAnswer {
+function parseAny(payload: Buffer, byStatus: string | undefined): SupplyAnswer {
   const members = parseObject(payload, bad);
   const keyId = members[parameter.keyId];
-  const response = members[parameter.response];
+  const response = members[parameter.response] ?? byStatus;
   if (typeof response !== "string" || !word.test(response)) {
     throw bad(`${parameter.response} is not a word of 1 to 64 characters`);
   }

@@ -147,7 +147,7 @@ export class HttpsSupply implements KmLink {
     const byStatus = reasonOfStatus(statusCode);
     let said: ReturnType<typeof parseSupplyAnswer> | undefined;
     try {
-      said = parseSupplyAnswer(body);
+      said = parseSupplyAnswer(body, byStatus);
     } catch (error) {
       // A gateway answers in words of its own; that a key is stored only the KM itself may say.
       if (byStatus === "success") throw error;

@@ -137,6 +137,16 @@ test("every HTTP status means a reason, and only 200 and 201 that a key is store
   }
 });
 
+test("over HTTPS the status may say what the body does not, but not whose key it was", (t) => {
+  const parse = (text: string) => parseSupplyAnswer(Buffer.from(text), "success");
+  t.deepEqual(parse(`{"key_ID":"${id}"}`), { keyId: id, response: "success" });
+  t.deepEqual(parse(`{"key_ID":"${id}","response":"busy"}`), { keyId: id, response: "busy" });
+  for (const text of ["", "{}", "<html>", '{"key_ID":"mine"}', '{"response":"success"}']) {
+    t.throws(() => parse(text), { instanceOf: Fault }, text);
+  }
+  t.throws(() => parseSupplyAnswer(Buffer.from(`{"key_ID":"${id}"}`)), { instanceOf: Fault });
+});
+
 test("malformed frames and bodies are refused with a Fault, and leave nothing behind", (t) => {
   const draw = random(4);
   const { stackTraceLimit } = Error;
