@@ -16,10 +16,8 @@ import { Queue } from "./queue.ts";
 
 /** An answer can be asked for again for this long, ms. */
 export const answerKept = 60_000;
-/** Answers kept; a KM that asks for more in a minute is told to wait. */
-const maxAnswers = 4_096;
-/** Keys in one answer, whatever is asked for. */
-const maxKeys = 1_024;
+/** Answers kept; KMs that ask for more in a minute are told to wait. */
+const maxAnswers = 16_384;
 
 export interface DeskParts<Owner> {
   readonly clock: Clock;
@@ -128,7 +126,7 @@ export class Desk<Owner> implements KeyDesk {
     if (this.#answers.size >= maxAnswers) return refuse("busy");
     if (size % 8 !== 0 || unitBits % size !== 0) return refuse("key_length_unsupported");
     const given: Given<Owner>[] = [];
-    const most = Math.min(request.number, request.most, maxKeys);
+    const most = Math.min(request.number, request.most);
     while (given.length < most) {
       const piece = this.#next(size);
       if (piece === undefined) break;
@@ -147,6 +145,8 @@ export class Desk<Owner> implements KeyDesk {
     this.#newest.set(kmOf(slot), order);
     this.#expire();
     await new Promise<void>((resolve) => ledger.whenDurable(resolve));
+    // Wiped meanwhile: the ledger has it for whoever asks again after the restart.
+    if (this.#stopped) return refuse("busy");
     answer.ready = true;
     this.#parts.counters.supplied += given.length;
     this.#arm();
@@ -161,7 +161,12 @@ export class Desk<Owner> implements KeyDesk {
     this.#timer?.cancel();
     const queues = [this.#units, ...this.#cut.values()];
     for (const queue of queues) for (const { holding } of queue.clear()) holding.block.wipe();
-    for (const { given } of this.#answers.values()) for (const { key } of given) key.wipe();
+    for (const { given } of this.#answers.values()) {
+      for (const { key, holding } of given) {
+        key.wipe();
+        holding.block.wipe();
+      }
+    }
     this.#answers.clear();
   }
 
