@@ -9,7 +9,7 @@ import { checkServerIdentity, type TLSSocket } from "node:tls";
 import type { KmLink, KmSink } from "../custody/ports.ts";
 import type { Clock, Timer } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
-import type { QkdKey } from "../port/key.ts";
+import { keyMemory, type QkdKey } from "../port/key.ts";
 import { readHttpAnswer } from "./answer.ts";
 import { endpointName, type KmEndpoint, type TlsIdentity } from "./connect.ts";
 import { header } from "./names.ts";
@@ -85,7 +85,7 @@ export class HttpsSupply implements KmLink {
     // It stays unanswered, and comes back to the caller with the others.
     if (this.#over) return;
     const { endpoint, clock, answerTimeoutMs } = this.#options;
-    const frame = Buffer.allocUnsafeSlow(this.#writer.bound(key));
+    const frame = keyMemory(this.#writer.bound(key));
     const end = this.#writer.write(frame, 0, 0, key);
     const timer = clock.after(answerTimeoutMs, () => {
       const facts = { source: endpointName(endpoint), limit_ms: answerTimeoutMs };
