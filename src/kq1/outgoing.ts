@@ -2,16 +2,18 @@
  * What goes out on one connection, in order: messages are written into chunks of memory that are
  * wiped as soon as the socket has taken them.
  *
- * One write at a time, of one chunk: what a stream has to queue it later joins into a copy of its
- * own, which nobody wipes, and a TLS record and a system call for each message would cost more than
- * the message.
+ * Each write is of one chunk, and no more than one waits behind the one that is under way: several
+ * that wait a TLS socket joins into a copy of its own, which nobody wipes. A write for each message
+ * would cost more than the message.
  */
 import type { Writable } from "node:stream";
 
 /** Messages of one turn share chunks of this many bytes; a longer message has one of its own. */
-const chunkBytes = 65_536;
+const chunkBytes = 262_144;
 /** Wiped chunks that are kept for the next time. */
 const mostSpare = 4;
+/** Writes at once: the one under way, and the one behind it. */
+const mostWrites = 2;
 
 export class Outgoing {
   readonly #stream: Writable;
@@ -20,7 +22,7 @@ export class Outgoing {
   #end = 0;
   readonly #ready: Buffer[] = [];
   readonly #spare: Buffer[] = [];
-  #writing = false;
+  #writes = 0;
   #flushQueued = false;
   #ending = false;
   #over = false;
@@ -94,17 +96,21 @@ export class Outgoing {
 
   #flush(): void {
     this.#flushQueued = false;
-    if (this.#over || this.#writing) return;
-    if (this.#ready.length === 0) this.#close();
-    const bytes = this.#ready.shift();
-    if (bytes === undefined) {
-      if (this.#ending) this.#stream.end();
-      else this.#onDrained();
-      return;
+    while (!this.#over && this.#writes < mostWrites) {
+      if (this.#ready.length === 0) this.#close();
+      const bytes = this.#ready.shift();
+      if (bytes === undefined) break;
+      this.#write(bytes);
     }
-    this.#writing = true;
+    if (this.#over || this.#writes > 0) return;
+    if (this.#ending) this.#stream.end();
+    else this.#onDrained();
+  }
+
+  #write(bytes: Buffer): void {
+    this.#writes++;
     this.#stream.write(bytes, () => {
-      this.#writing = false;
+      this.#writes--;
       this.#unsent -= bytes.length;
       this.#wipe(bytes);
       this.#flush();
