@@ -1,5 +1,6 @@
 /** The Response to key supply message (Kq-1 §8.1.2, Table 2), in both bindings. */
 import { Fault } from "../port/errors.ts";
+import { parseObject } from "./json.ts";
 import { parameter, reasonOfStatus, reasons } from "./names.ts";
 
 export interface SupplyAnswer {
@@ -45,7 +46,7 @@ function parseUsual(payload: Buffer): SupplyAnswer | undefined {
 }
 
 function parseAny(payload: Buffer): SupplyAnswer {
-  const members = parse(payload);
+  const members = parseObject(payload, bad);
   const response = members[parameter.response];
   if (!isWord(response)) throw bad(`${parameter.response} is not a word of 1 to 64 characters`);
   const keyId = keyIdOf(members);
@@ -67,7 +68,7 @@ export function readHttpAnswer(status: number, body: Buffer, keyId: string): str
   const byStatus = reasonOfStatus(status);
   let members: Members;
   try {
-    members = parse(body);
+    members = parseObject(body, bad);
   } catch (error) {
     if (byStatus === "success") throw error;
     return byStatus;
@@ -87,19 +88,6 @@ export function readHttpAnswer(status: number, body: Buffer, keyId: string): str
     return response ?? "success";
   }
   return isWord(response) && reasons[response] !== "delivered" ? response : byStatus;
-}
-
-function parse(payload: Buffer): Members {
-  let value: unknown;
-  try {
-    value = JSON.parse(payload.toString("utf8"));
-  } catch {
-    throw bad("is not JSON");
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw bad("is not a JSON object");
-  }
-  return value as Members;
 }
 
 function isWord(value: unknown): value is string {

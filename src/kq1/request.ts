@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import { Fault } from "../port/errors.ts";
 import type { BlockFacts, QkdKey } from "../port/key.ts";
 import { base64Length, writeBase64 } from "./base64.ts";
+import { parseObject } from "./json.ts";
 import { extension, header, parameter, requestDefaults, requestLimits } from "./names.ts";
 
 export interface KeyRequestMessage {
@@ -60,16 +61,7 @@ function objects(value: unknown, name: string): number {
 
 /** @throws Fault `kq1.message`, which never quotes the payload, where it is no JSON object */
 export function parseMembers(payload: Buffer): RequestMembers {
-  let value: unknown;
-  try {
-    value = JSON.parse(payload.toString("utf8"));
-  } catch {
-    throw bad("is not JSON");
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw bad("is not a JSON object");
-  }
-  return value as RequestMembers;
+  return parseObject(payload, bad);
 }
 
 /**
