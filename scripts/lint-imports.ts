@@ -39,9 +39,9 @@ const maxLines = 400;
 
 const pure = [
   /^drivers\/.*\/(cobs|deframer|frame|arq|hello|blocks|commands|telemetry|assembly|check|notification|stock|rates|messages)\.ts$/,
-  /^src\/kq1\/(names|json|frame|supply|request|base64|answer|reason)\.ts$/,
+  /^src\/kq1\/(names|json|frame|supply|request|base64|answer|reason|outgoing|peer)\.ts$/,
   /^src\/(telemetry|alarms)\//,
-  /^src\/custody\/(custody|supplies|desk|slices|key-id|queue|ledger-record|ledger-index|ports|counters)\.ts$/,
+  /^src\/custody\/(custody|cuts|cutter|supplies|desk|slices|key-id|queue|ledger-record|ledger-index|ports|counters)\.ts$/,
   /^src\/manager\/(topics|payloads|outbox|view)\.ts$/,
   /^src\/lifecycle\/retry\.ts$/,
   /^src\/port\/(?!clock)/,

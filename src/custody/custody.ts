@@ -7,15 +7,15 @@
  *
  * It does no I/O: a module session, a KM link and a ledger are handed to it, and taken away.
  */
-import { hash } from "node:crypto";
 import type { Clock } from "../port/clock.ts";
 import { type BlockFacts, type BlockRef, blockName, type KeyBlock, QkdKey } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
 import type { ModuleSession } from "../port/module.ts";
 import { type CustodyCounters, newCounters } from "./counters.ts";
+import { Cutter } from "./cutter.ts";
 import { Desk } from "./desk.ts";
-import { KeyIds } from "./key-id.ts";
-import type { BlockRecord, KeyDesk, KmLink, KmSink, Ledger } from "./ports.ts";
+import { KeyIds, keyIdOf, slotOfKm } from "./key-id.ts";
+import type { BlockRecord, Cut, KeyDesk, KmLink, KmSink, Ledger } from "./ports.ts";
 import { slices } from "./slices.ts";
 import { Supplies } from "./supplies.ts";
 
@@ -68,7 +68,8 @@ export class Custody implements KmSink {
   #ids: KeyIds | undefined;
   #stopping = false;
   readonly #supplies: Supplies<Held>;
-  readonly #desk: Desk<Held> | undefined;
+  readonly #desk: Desk<Held>;
+  readonly #cutter: Cutter;
   readonly #kms: readonly string[];
 
   readonly #held = new Map<string, Held>();
@@ -96,21 +97,28 @@ export class Custody implements KmSink {
       delivered: (key, held) => this.#delivered(key, held),
       refused: (key, held, reason) => this.#quarantine(key, held, reason),
     });
-    if (options.onRequest) {
-      this.#desk = new Desk<Held>({
-        clock,
-        ledger,
-        counters: this.#counters,
-        unitBits: options.keyBits ?? defaultUnitBits,
-        ids: () => this.#ids as KeyIds,
-        done: (held) => this.#leave(held),
-      });
-    }
+    this.#desk = new Desk<Held>({
+      clock,
+      ledger,
+      counters: this.#counters,
+      unitBits: options.keyBits ?? defaultUnitBits,
+      ids: () => this.#ids as KeyIds,
+      done: (held) => this.#leave(held),
+    });
+    const { onRequest = false, keyBits } = options;
+    // Where there are several KMs, whose a key is gets recorded key by key.
+    const alone = this.#kms.length === 1 && !onRequest;
+    const cut = {
+      keyBits: onRequest ? (keyBits ?? defaultUnitBits) : keyBits,
+      onRequest,
+      slot: alone ? slotOfKm(this.#kms[0] as string) : undefined,
+    };
+    this.#cutter = new Cutter(cut, ledger);
   }
 
-  /** Where KMs ask for keys; undefined where keys are supplied as they come. */
+  /** Where KMs ask for keys; undefined where keys are supplied as they come, and always were. */
   get desk(): KeyDesk | undefined {
-    return this.#desk;
+    return this.#options.onRequest || this.#parts.ledger.anyOnRequest ? this.#desk : undefined;
   }
 
   counters(): CustodyCounters {
@@ -174,8 +182,14 @@ export class Custody implements KmSink {
     if (record?.withheld === true || (qber !== undefined && qber > this.#options.qberLimit)) {
       return this.#withhold(block, record?.withheld === true);
     }
-    if (this.#desk === undefined) this.#accept(block, record);
-    else this.#keep(this.#desk, block, record);
+    const bytes = block.byteLength;
+    const held = { ref: block.ref, bytes, unanswered: 0, quarantined: false };
+    this.#held.set(name, held);
+    this.#heldBytes += bytes;
+    this.#cutter.take(block, (cut) => {
+      if (cut.onRequest) this.#desk.add(block, held, ledger.get(name), cut.keyBits);
+      else this.#accept(block, held, ledger.get(name), cut);
+    });
   }
 
   /** The module holds a block that it can't hand over undamaged. */
@@ -224,43 +238,25 @@ export class Custody implements KmSink {
   wipe(): void {
     this.#stopping = true;
     this.#supplies.wipe();
-    this.#desk?.wipe();
+    this.#desk.wipe();
+    this.#cutter.wipe();
     this.#held.clear();
     this.#heldBytes = 0;
   }
 
-  /** Keeps a block for whoever asks. */
-  #keep(desk: Desk<Held>, block: KeyBlock, record: BlockRecord | undefined): void {
-    const held = { ref: block.ref, bytes: block.byteLength, unanswered: 0, quarantined: false };
-    this.#held.set(blockName(block.ref), held);
-    this.#heldBytes += held.bytes;
-    desk.add(block, held, record);
-  }
-
-  #accept(block: KeyBlock, record: BlockRecord | undefined): void {
+  #accept(block: KeyBlock, held: Held, record: BlockRecord | undefined, cut: Cut): void {
     const { delivered, quarantined, assigned } = record ?? {};
-    const held: Held = {
-      ref: block.ref,
-      bytes: block.byteLength,
-      unanswered: 0,
-      quarantined: (quarantined?.size ?? 0) > 0,
-    };
+    held.quarantined = (quarantined?.size ?? 0) > 0;
     const keys: QkdKey[] = [];
-    for (const key of this.#keys(block)) {
+    for (const key of this.#keys(block, cut.keyBits)) {
       if (delivered?.has(key.id) || quarantined?.has(key.id)) key.wipe();
       else keys.push(key);
     }
     held.unanswered = keys.length;
-    if (keys.length === 0) {
-      this.#grantBack(held.bytes);
-      this.#answeredWhole(held);
-      return;
-    }
-    this.#held.set(blockName(block.ref), held);
-    this.#heldBytes += held.bytes;
+    if (keys.length === 0) return this.#leave(held);
     this.#supplies.push(keys, held, ({ id }) => {
-      const slot = assigned?.get(id)?.slot;
-      return slot === undefined ? undefined : this.#kms.find((km) => slotOfKm(km) === slot);
+      const slot = assigned?.get(id)?.slot ?? cut.slot;
+      return this.#kms.length === 1 ? undefined : this.#kms.find((km) => slotOfKm(km) === slot);
     });
   }
 
@@ -275,23 +271,26 @@ export class Custody implements KmSink {
 
   /**
    * An operator's word that this KM does not have the keys that were written to it and not answered
-   * for: they may be offered to the others.
+   * for: they may be offered to the others. On disk before that.
+   * @returns false, and nothing is done, while the KM is connected: it can answer for itself
    */
-  releaseKm(name: string): void {
-    this.#supplies.release(name);
+  releaseKm(name: string): boolean {
+    if (this.#supplies.isUp(name)) return false;
+    const { ledger } = this.#parts;
+    ledger.append({ kind: "freed", slot: slotOfKm(name) });
+    ledger.whenDurable(() => this.#supplies.release(name));
+    return true;
   }
 
   /** Cuts a block; the keys share its memory. */
-  #keys(block: KeyBlock): QkdKey[] {
+  #keys(block: KeyBlock, keyBits: number | undefined): QkdKey[] {
     const bytes = block.expose();
-    const cut = slices(block.bits, this.#options.keyBits);
     const ids = this.#ids as KeyIds;
-    const { ref, uuid } = block.facts;
-    return cut.map(({ offset, length }) => {
-      const id = uuid !== undefined && cut.length === 1 ? uuid : ids.of(ref, offset, length);
+    return slices(block.bits, keyBits).map(({ offset, length }) => {
+      const id = keyIdOf(ids, block.facts, offset, length);
       const at = offset / 8;
       const piece = bytes.subarray(at, at + Math.ceil(length / 8));
-      const sha256 = cut.length === 1 ? block.sha256 : undefined;
+      const sha256 = length === block.bits ? block.sha256 : undefined;
       return new QkdKey(id, block.facts, piece, length, sha256);
     });
   }
@@ -380,11 +379,6 @@ export class Custody implements KmSink {
     }
     this.#releaseBatch.push(...refs);
   }
-}
-
-/** Names a KM in the ledger. */
-function slotOfKm(km: string): string {
-  return hash("sha256", km, "hex").slice(0, 32);
 }
 
 function blockFacts(facts: BlockFacts): Record<string, string | number> {

@@ -10,16 +10,14 @@
 import type { Clock, Timer } from "../port/clock.ts";
 import { type KeyBlock, QkdKey } from "../port/key.ts";
 import type { CustodyCounters } from "./counters.ts";
-import type { KeyIds } from "./key-id.ts";
+import { type KeyIds, keyIdOf } from "./key-id.ts";
 import type { Assignment, BlockRecord, KeyDesk, KeyReply, KeyRequest, Ledger } from "./ports.ts";
 import { Queue } from "./queue.ts";
 
 /** An answer can be asked for again for this long, ms. */
 export const answerKept = 60_000;
-/** Answers kept; a KM that asks for more in a minute is told to wait. */
-const maxAnswers = 4_096;
-/** Keys in one answer, whatever is asked for. */
-const maxKeys = 1_024;
+/** Answers kept; KMs that ask for more in a minute are told to wait. */
+const maxAnswers = 16_384;
 
 export interface DeskParts<Owner> {
   readonly clock: Clock;
@@ -65,8 +63,8 @@ const kmOf = (slot: string) => slot.slice(0, 12);
 
 export class Desk<Owner> implements KeyDesk {
   readonly #parts: DeskParts<Owner>;
-  /** Whole units, oldest first. */
-  readonly #units = new Queue<Piece<Owner>>();
+  /** Whole units by their length, oldest first: blocks that were begun keep the units they had. */
+  readonly #units = new Map<number, Queue<Piece<Owner>>>();
   /** Pieces of units that were begun, by their size. */
   readonly #cut = new Map<number, Queue<Piece<Owner>>>();
   /** By slot, oldest first. */
@@ -86,12 +84,22 @@ export class Desk<Owner> implements KeyDesk {
   }
 
   get stored(): number {
-    return this.#units.length;
+    let units = 0;
+    for (const queue of this.#units.values()) units += queue.length;
+    return units;
   }
 
-  /** Takes a block; what the ledger says was given away is not given again. */
-  add(block: KeyBlock, owner: Owner, record: BlockRecord | undefined): void {
-    const { unitBits, ids } = this.#parts;
+  /**
+   * Takes a block; what the ledger says was given away is not given again.
+   * @param unitBits of this block, if they are others than those of new blocks
+   */
+  add(
+    block: KeyBlock,
+    owner: Owner,
+    record: BlockRecord | undefined,
+    unitBits = this.#parts.unitBits,
+  ): void {
+    const { ids } = this.#parts;
     const units = Math.floor(block.bits / unitBits);
     const holding = { owner, block, undelivered: units * unitBits };
     const begun = new Map<number, number>();
@@ -102,14 +110,14 @@ export class Desk<Owner> implements KeyDesk {
       const offset = unit * unitBits;
       const size = begun.get(unit);
       if (size === undefined) {
-        this.#units.push({ holding, offset, length: unitBits });
+        queueOf(this.#units, unitBits).push({ holding, offset, length: unitBits });
         continue;
       }
       for (let at = offset; at < offset + unitBits; at += size) {
-        const keyId = ids().of(block.ref, at, size);
+        const keyId = keyIdOf(ids(), block.facts, at, size);
         const piece = { holding, offset: at, length: size };
         const assignment = record?.assigned.get(keyId);
-        if (assignment === undefined) this.#pieces(size).push(piece);
+        if (assignment === undefined) queueOf(this.#cut, size).push(piece);
         else if (record?.delivered.has(keyId)) holding.undelivered -= size;
         else this.#restore(piece, keyId, assignment);
       }
@@ -118,7 +126,7 @@ export class Desk<Owner> implements KeyDesk {
   }
 
   async request(request: KeyRequest): Promise<KeyReply> {
-    const { ledger, unitBits } = this.#parts;
+    const { ledger } = this.#parts;
     const { slot, size } = request;
     const known = this.#answers.get(slot);
     if (known !== undefined) return this.#repeat(known);
@@ -126,9 +134,9 @@ export class Desk<Owner> implements KeyDesk {
     if (this.#stopped || ledger.failure !== undefined) return refuse("busy");
     this.#expire();
     if (this.#answers.size >= maxAnswers) return refuse("busy");
-    if (size % 8 !== 0 || unitBits % size !== 0) return refuse("key_length_unsupported");
+    if (!this.#gives(size)) return refuse("key_length_unsupported");
     const given: Given<Owner>[] = [];
-    const most = Math.min(request.number, request.most, maxKeys);
+    const most = Math.min(request.number, request.most);
     while (given.length < most) {
       const piece = this.#next(size);
       if (piece === undefined) break;
@@ -147,6 +155,8 @@ export class Desk<Owner> implements KeyDesk {
     this.#newest.set(kmOf(slot), order);
     this.#expire();
     await new Promise<void>((resolve) => ledger.whenDurable(resolve));
+    // Wiped meanwhile: the ledger has it for whoever asks again after the restart.
+    if (this.#stopped) return refuse("busy");
     answer.ready = true;
     this.#parts.counters.supplied += given.length;
     this.#arm();
@@ -159,9 +169,14 @@ export class Desk<Owner> implements KeyDesk {
   wipe(): void {
     this.#stopped = true;
     this.#timer?.cancel();
-    const queues = [this.#units, ...this.#cut.values()];
+    const queues = [...this.#units.values(), ...this.#cut.values()];
     for (const queue of queues) for (const { holding } of queue.clear()) holding.block.wipe();
-    for (const { given } of this.#answers.values()) for (const { key } of given) key.wipe();
+    for (const { given } of this.#answers.values()) {
+      for (const { key, holding } of given) {
+        key.wipe();
+        holding.block.wipe();
+      }
+    }
     this.#answers.clear();
   }
 
@@ -182,11 +197,21 @@ export class Desk<Owner> implements KeyDesk {
     return { response: "success", keys: answer.given.map(({ key }) => key) };
   }
 
+  /** Whether units can be cut in pieces of that size. */
+  #gives(size: number): boolean {
+    if (size % 8 !== 0) return false;
+    if (this.#parts.unitBits % size === 0) return true;
+    for (const [length, units] of this.#units) {
+      if (units.length > 0 && length % size === 0) return true;
+    }
+    return (this.#cut.get(size)?.length ?? 0) > 0;
+  }
+
   #next(size: number): Piece<Owner> | undefined {
-    const pieces = this.#pieces(size);
+    const pieces = queueOf(this.#cut, size);
     const begun = pieces.shift();
     if (begun !== undefined) return begun;
-    const unit = this.#units.shift();
+    const unit = this.#nextUnit(size);
     if (unit === undefined) return undefined;
     const { holding, offset, length } = unit;
     for (let at = offset + size; at < offset + length; at += size) {
@@ -195,19 +220,18 @@ export class Desk<Owner> implements KeyDesk {
     return { holding, offset, length: size };
   }
 
-  #pieces(size: number): Queue<Piece<Owner>> {
-    let pieces = this.#cut.get(size);
-    if (pieces === undefined) {
-      pieces = new Queue();
-      this.#cut.set(size, pieces);
+  #nextUnit(size: number): Piece<Owner> | undefined {
+    for (const [length, units] of this.#units) {
+      const unit = length % size === 0 ? units.shift() : undefined;
+      if (unit !== undefined) return unit;
     }
-    return pieces;
+    return undefined;
   }
 
   #give(piece: Piece<Owner>, slot: string): Given<Owner> {
     const { block } = piece.holding;
     const { offset, length } = piece;
-    const keyId = this.#parts.ids().of(block.ref, offset, length);
+    const keyId = keyIdOf(this.#parts.ids(), block.facts, offset, length);
     this.#parts.ledger.append({ kind: "assigned", ref: block.ref, keyId, offset, length, slot });
     return this.#key(piece, keyId);
   }
@@ -268,4 +292,13 @@ export class Desk<Owner> implements KeyDesk {
     block.wipe();
     this.#parts.done(owner);
   }
+}
+
+function queueOf<T>(queues: Map<number, Queue<T>>, size: number): Queue<T> {
+  let queue = queues.get(size);
+  if (queue === undefined) {
+    queue = new Queue();
+    queues.set(size, queue);
+  }
+  return queue;
 }

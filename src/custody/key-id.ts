@@ -7,7 +7,7 @@
  * epoch (8 bytes), block number (u64), and offset and length in bits (u32 each), big-endian.
  */
 import { hash } from "node:crypto";
-import type { BlockRef } from "../port/key.ts";
+import type { BlockFacts, BlockRef } from "../port/key.ts";
 
 const label = "qkd-node key id v1";
 
@@ -45,4 +45,15 @@ export class KeyIds {
       `-${variant}${digest.slice(17, 20)}-${digest.slice(20, 32)}`
     );
   }
+}
+
+/** The ID of a piece of a block: what the modules themselves call the block, where it is all of it. */
+export function keyIdOf(ids: KeyIds, block: BlockFacts, offset: number, length: number): string {
+  if (block.uuid !== undefined && length === block.bits) return block.uuid;
+  return ids.of(block.ref, offset, length);
+}
+
+/** Names a KM in the ledger: 32 hex digits. */
+export function slotOfKm(km: string): string {
+  return hash("sha256", km, "hex").slice(0, 32);
 }

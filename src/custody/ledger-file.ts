@@ -3,6 +3,7 @@
  * replaces the old one as a whole.
  */
 import { describe, errorCode, Fault } from "../port/errors.ts";
+import type { BlockRef } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
 import {
   type FileSystem,
@@ -22,7 +23,7 @@ import {
   nextGroup,
   recordLength,
 } from "./ledger-record.ts";
-import type { BlockRecord, Ledger, LedgerEntry } from "./ports.ts";
+import type { BlockRecord, Cut, Ledger, LedgerEntry } from "./ports.ts";
 
 /** A ledger is bounded by what the module holds unreleased; this many bytes are a million blocks. */
 const maxFile = 256 * 1024 * 1024;
@@ -105,6 +106,14 @@ export class LedgerFile implements Ledger {
 
   blocks(): Iterable<BlockRecord> {
     return this.#index.blocks();
+  }
+
+  cutOf(ref: BlockRef): Cut | undefined {
+    return this.#index.cuts.of(ref);
+  }
+
+  get anyOnRequest(): boolean {
+    return this.#index.cuts.anyOnRequest;
   }
 
   append(entry: LedgerEntry): void {

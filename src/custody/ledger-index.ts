@@ -1,5 +1,6 @@
 /** What the entries of a ledger amount to: one record for each block not yet released. Pure. */
 import { type BlockRef, blockName } from "../port/key.ts";
+import { Cuts } from "./cuts.ts";
 import type { Assignment, BlockRecord, LedgerEntry } from "./ports.ts";
 
 interface MutableRecord {
@@ -14,6 +15,8 @@ interface MutableRecord {
 
 export class LedgerIndex {
   readonly #blocks = new Map<string, MutableRecord>();
+  /** Not of one block: how they are cut. */
+  readonly cuts = new Cuts();
 
   get(block: string): BlockRecord | undefined {
     return this.#blocks.get(block);
@@ -25,12 +28,18 @@ export class LedgerIndex {
 
   /** Entries that would say the same as all that were applied. */
   live(): number {
-    let count = 0;
+    let count = this.cuts.size;
     for (const record of this.#blocks.values()) count += size(record);
     return count;
   }
 
   apply(entry: LedgerEntry): void {
+    if (entry.kind === "cut") {
+      const { ref, keyBits, onRequest, slot } = entry;
+      this.cuts.add(ref, { keyBits, onRequest, slot });
+      return;
+    }
+    if (entry.kind === "freed") return this.#free(entry.slot);
     const name = blockName(entry.ref);
     if (entry.kind === "released") {
       this.#blocks.delete(name);
@@ -71,8 +80,16 @@ export class LedgerIndex {
     }
   }
 
+  #free(slot: string): void {
+    this.cuts.free(slot);
+    for (const { assigned } of this.#blocks.values()) {
+      for (const [keyId, one] of assigned) if (one.slot === slot) assigned.delete(keyId);
+    }
+  }
+
   /** The fewest entries that lead to the same index. */
   *entries(): Iterable<LedgerEntry> {
+    yield* this.cuts.entries();
     for (const { ref, ...record } of this.#blocks.values()) {
       if (record.complete) yield { kind: "complete", ref };
       if (record.withheld) yield { kind: "withheld", ref };

@@ -4,7 +4,8 @@
  *  0 u8 kind · 1 u8 length of reason · 2 u16 group · 4 epoch (8 bytes) · 12 u64 block number ·
  * 20 key ID (16 bytes) · 36 reason (24 bytes, ASCII) · 60 u32 CRC-32 of the 60 bytes before;
  * numbers are big-endian. Of an assignment, instead of a reason: 36 u32 offset · 40 u32 length ·
- * 44 slot (16 bytes).
+ * 44 slot (16 bytes). Of a cut: 36 u32 key length or 0 · 40 u32 flags (1 upon request, 2 has a slot) ·
+ * 44 slot. Of a KM that was freed: 44 slot, and the rest 0.
  *
  * Records that were written and synced together share a group number, counted modulo 65,536. A disk
  * may write the sectors of one group in any order: when power fails, intact records can stand behind
@@ -20,6 +21,9 @@ const groupAt = 2;
 /** Where the header has the group of the records that were written with it. */
 const headerGroupAt = 56;
 const groups = 65_536;
+const slotAt = reasonAt + 8;
+const onRequestFlag = 1;
+const slotFlag = 2;
 
 /** The first record of a file, in place of an entry: tells what the file is, and its version. */
 const magic = Buffer.from("qkd-node ledger 1\n");
@@ -32,6 +36,8 @@ const kinds = [
   "damaged",
   "released",
   "assigned",
+  "cut",
+  "freed",
 ] as const;
 
 function sealed(record: Buffer): Buffer {
@@ -70,14 +76,21 @@ export function encodeEntry(entry: LedgerEntry, group: number): Buffer {
   const record = Buffer.alloc(recordLength);
   record.writeUInt16BE(group, groupAt);
   record[0] = kinds.indexOf(entry.kind) + 1;
-  record.write(entry.ref.epoch, 4, 8, "hex");
-  record.writeBigUInt64BE(BigInt(entry.ref.number), 12);
+  if ("ref" in entry) {
+    record.write(entry.ref.epoch, 4, 8, "hex");
+    record.writeBigUInt64BE(BigInt(entry.ref.number), 12);
+  }
   if ("keyId" in entry) record.write(entry.keyId.replaceAll("-", ""), 20, 16, "hex");
   if (entry.kind === "assigned") {
     record.writeUInt32BE(entry.offset, reasonAt);
     record.writeUInt32BE(entry.length, reasonAt + 4);
-    record.write(entry.slot, reasonAt + 8, 16, "hex");
   }
+  if (entry.kind === "cut") {
+    record.writeUInt32BE(entry.keyBits ?? 0, reasonAt);
+    const flags = (entry.onRequest ? onRequestFlag : 0) | (entry.slot === undefined ? 0 : slotFlag);
+    record.writeUInt32BE(flags, reasonAt + 4);
+  }
+  if ("slot" in entry && entry.slot !== undefined) record.write(entry.slot, slotAt, 16, "hex");
   if ("reason" in entry)
     record[1] = record.write(entry.reason, reasonAt, crcAt - reasonAt, "ascii");
   return sealed(record);
@@ -93,6 +106,7 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
   const keyId = bytes
     .toString("hex", at + 20, at + 36)
     .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  const slot = bytes.toString("hex", at + slotAt, at + crcAt);
   switch (kind) {
     case undefined:
       return undefined;
@@ -101,9 +115,21 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
     case "assigned": {
       const offset = bytes.readUInt32BE(at + reasonAt);
       const length = bytes.readUInt32BE(at + reasonAt + 4);
-      const slot = bytes.toString("hex", at + reasonAt + 8, at + crcAt);
       return { kind, ref, keyId, offset, length, slot };
     }
+    case "cut": {
+      const bits = bytes.readUInt32BE(at + reasonAt);
+      const flags = bytes.readUInt32BE(at + reasonAt + 4);
+      return {
+        kind,
+        ref,
+        keyBits: bits === 0 ? undefined : bits,
+        onRequest: (flags & onRequestFlag) !== 0,
+        slot: (flags & slotFlag) === 0 ? undefined : slot,
+      };
+    }
+    case "freed":
+      return { kind, slot };
     case "quarantined": {
       const length = Math.min(bytes[at + 1] as number, crcAt - reasonAt);
       const reason = bytes.toString("ascii", at + reasonAt, at + reasonAt + length);

@@ -79,7 +79,21 @@ export interface Assignment {
   readonly slot: string;
 }
 
+/** How a stretch of a link's blocks is cut, and whose its keys may be. */
+export interface Cut {
+  /** Length of a key, or of a unit upon request, bits; undefined: as long as a message carries. */
+  readonly keyBits: number | undefined;
+  /** Whether keys wait until they are asked for. */
+  readonly onRequest: boolean;
+  /** The one KM that keys may have been written to without a record of each; 32 hex digits. */
+  readonly slot: string | undefined;
+}
+
 export type LedgerEntry =
+  /** Blocks up to `ref`, as far as none was recorded before, are cut like this from now on. */
+  | ({ readonly kind: "cut"; readonly ref: BlockRef } & Cut)
+  /** An operator's word: what was written to this KM and not confirmed, it does not have. */
+  | { readonly kind: "freed"; readonly slot: string }
   /** These bits belong to one request of one KM now, and to nobody else ever. */
   | ({ readonly kind: "assigned"; readonly ref: BlockRef; readonly keyId: string } & Assignment)
   /** The KM has this key. */
@@ -106,6 +120,10 @@ export interface Ledger {
   recover(): Promise<void>;
   get(block: string): BlockRecord | undefined;
   blocks(): Iterable<BlockRecord>;
+  /** How a block was cut, or is to be; undefined if none of its stretch was taken up yet. */
+  cutOf(ref: BlockRef): Cut | undefined;
+  /** Whether blocks were ever kept for whoever asks. */
+  readonly anyOnRequest: boolean;
   /** Records an entry: at once for `get`, soon on disk. */
   append(entry: LedgerEntry): void;
   /** Calls `then` once everything appended so far is on disk; after a failure, once it recovered. */

@@ -117,6 +117,10 @@ export class Supplies<Owner> implements KmSink {
     this.#settled();
   }
 
+  isUp(name: string): boolean {
+    return this.#outlet(name).link !== undefined;
+  }
+
   /** An operator knows that this KM does not have the keys that were written to it. */
   release(name: string): void {
     this.#queue.giveBack(this.#outlet(name).queue.clear());

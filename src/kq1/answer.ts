@@ -1,7 +1,7 @@
-/** The Response to key supply message (Kq-1 §8.1.2, Table 2). */
+/** The Response to key supply message (Kq-1 §8.1.2, Table 2), in both bindings. */
 import { Fault } from "../port/errors.ts";
 import { parseObject } from "./json.ts";
-import { parameter, reasons } from "./names.ts";
+import { parameter, reasonOfStatus, reasons } from "./names.ts";
 
 export interface SupplyAnswer {
   /** UUID in lower case; undefined in a refusal that does not name its key. */
@@ -10,18 +10,20 @@ export interface SupplyAnswer {
   readonly response: string;
 }
 
+type Members = Readonly<Record<string, unknown>>;
+
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const word = /^[\x21-\x7e]{1,64}$/;
 
 /**
- * key_ID is mandatory in Table 2. A refusal may lack it all the same: a KM that could not read the
- * message can only tell its MessageID, and not to take that for an answer would keep the node
- * supplying the same key for ever.
- * @param byStatus what it means when `response` is not there: over HTTPS the status says it (Table B.2)
+ * Over TCP (Annex A). key_ID is mandatory in Table 2. A refusal may lack it all the same: a KM that
+ * could not read the message can only tell its MessageID, and not to take that for an answer would
+ * keep the node supplying the same key for ever. Every other parameter is of no consequence to the
+ * node and is not looked at.
  * @throws Fault `kq1.message`, which never quotes the payload: a KM gone wrong could echo the key
  */
-export function parseSupplyAnswer(payload: Buffer, byStatus?: string): SupplyAnswer {
-  return parseUsual(payload) ?? parseAny(payload, byStatus);
+export function parseSupplyAnswer(payload: Buffer): SupplyAnswer {
+  return parseUsual(payload) ?? parseAny(payload);
 }
 
 const usualOpen = Buffer.from(`{"${parameter.keyId}":"`);
@@ -43,18 +45,58 @@ function parseUsual(payload: Buffer): SupplyAnswer | undefined {
   return uuid.test(keyId) ? { keyId: keyId.toLowerCase(), response: "success" } : undefined;
 }
 
-function parseAny(payload: Buffer, byStatus: string | undefined): SupplyAnswer {
+function parseAny(payload: Buffer): SupplyAnswer {
   const members = parseObject(payload, bad);
-  const keyId = members[parameter.keyId];
-  const response = members[parameter.response] ?? byStatus;
-  if (typeof response !== "string" || !word.test(response)) {
-    throw bad(`${parameter.response} is not a word of 1 to 64 characters`);
+  const response = members[parameter.response];
+  if (!isWord(response)) throw bad(`${parameter.response} is not a word of 1 to 64 characters`);
+  const keyId = keyIdOf(members);
+  if (keyId === undefined && reasons[response] === "delivered") {
+    throw bad(`${parameter.keyId} is not a UUID`);
   }
-  if (typeof keyId === "string" && uuid.test(keyId)) {
-    return { keyId: keyId.toLowerCase(), response };
+  return { keyId, response };
+}
+
+/**
+ * Over HTTPS (Annex B, Table B.2) the status code is the Response, and the body names the key. A body
+ * that gives a reason is more exact than a status; but a key counts as stored only where nothing says
+ * otherwise: neither the status alone (a gateway's page), nor the body alone (a failed request).
+ * @param keyId of the key that was posted
+ * @returns `success` or a reason
+ * @throws Fault `kq1.message`: a success that does not name the key, or an answer about another
+ */
+export function readHttpAnswer(status: number, body: Buffer, keyId: string): string {
+  const byStatus = reasonOfStatus(status);
+  let members: Members;
+  try {
+    members = parseObject(body, bad);
+  } catch (error) {
+    if (byStatus === "success") throw error;
+    return byStatus;
   }
-  if (reasons[response] === "delivered") throw bad(`${parameter.keyId} is not a UUID`);
-  return { keyId: undefined, response };
+  const named = keyIdOf(members);
+  if (named !== undefined && named !== keyId) {
+    throw bad(`names another ${parameter.keyId} than its message`);
+  }
+  const response = members[parameter.response];
+  if (byStatus === "success") {
+    if (response !== undefined && !isWord(response)) {
+      throw bad(`${parameter.response} is not a word of 1 to 64 characters`);
+    }
+    if (named === undefined && (response ?? "success") === "success") {
+      throw bad(`${parameter.keyId} is not a UUID`);
+    }
+    return response ?? "success";
+  }
+  return isWord(response) && reasons[response] !== "delivered" ? response : byStatus;
+}
+
+function isWord(value: unknown): value is string {
+  return typeof value === "string" && word.test(value);
+}
+
+function keyIdOf(members: Members): string | undefined {
+  const value = members[parameter.keyId];
+  return typeof value === "string" && uuid.test(value) ? value.toLowerCase() : undefined;
 }
 
 function bad(what: string): Fault {

@@ -33,7 +33,15 @@ export class KqDeframer {
     this.#onFrame = onFrame;
   }
 
-  /** @throws Fault `kq1.frame` on a wrong version; the stream can't be followed after that */
+  /** Bytes of a frame that is not complete yet. */
+  get pending(): number {
+    return this.#length;
+  }
+
+  /**
+   * @throws Fault `kq1.frame` on a wrong version, with the frame's `message_id` and `command` as facts;
+   *   the stream can't be followed after that
+   */
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
@@ -57,14 +65,17 @@ export class KqDeframer {
   /** Hands on the frame at `at` if it is there whole. @returns its length, or 0 */
   #whole(bytes: Buffer, at: number): number {
     const length = wanted(bytes, at);
-    if (length < 0 || bytes.length - at < length) return 0;
+    if (length < 0) return 0;
     const version = bytes.readUInt16BE(at);
     if (version !== header.version) {
       throw new Fault("kq1.frame", "unknown version of the message format", {
         version,
         expected: header.version,
+        message_id: bytes.readUInt32BE(at + 2),
+        command: bytes.readUInt16BE(at + 6),
       });
     }
+    if (bytes.length - at < length) return 0;
     this.#onFrame({
       messageId: bytes.readUInt32BE(at + 2),
       command: bytes.readUInt16BE(at + 6),

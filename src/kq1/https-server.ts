@@ -11,11 +11,12 @@ import type { KeyDesk } from "../custody/ports.ts";
 import { Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import { httpStatus, requestPath } from "./names.ts";
+import { certifiedNames } from "./peer.ts";
 import {
   checkKeyRequest,
   type KeyRequestMessage,
   keysThatFit,
-  parseKeyRequest,
+  parseMembers,
   slotOf,
   writeKeyResponse,
 } from "./request.ts";
@@ -130,7 +131,7 @@ export class KeyServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const url = new URL(request.url ?? "/", "https://node");
+      const url = target(request);
       const [, id = "", what = ""] = requestPath.exec(url.pathname) ?? [];
       const access = this.#access(decode(id), request);
       if (what === "status") {
@@ -148,7 +149,7 @@ export class KeyServer {
 
   /** The module that is meant, if this client may ask for its keys. */
   #access(id: string, request: IncomingMessage): KeyAccess & { readonly km: string } {
-    const names = certificateNames(request.socket as TLSSocket);
+    const names = certifiedNames((request.socket as TLSSocket).getPeerCertificate());
     const access = this.#options.modules().find((one) => one.matchingModuleId === id);
     const km = access?.kmNames.find((name) => names.includes(name));
     // Whether there is such a module is not told to a stranger.
@@ -174,12 +175,18 @@ export class KeyServer {
     const most = keysThatFit(size, maxResponse);
     const reply = await desk.request({ slot, number, size, most, repeatable });
     const status = httpStatus[reply.response] ?? 500;
-    const left = reply.keys.length === most ? number - reply.keys.length : 0;
+    const left = reply.keys.length === most ? number - most : 0;
     const body = writeKeyResponse(reply.response, reply.keys, left);
     reply.sent?.();
-    response.writeHead(status, { ...headers, "content-length": body.length });
-    response.end(body, () => body.fill(0));
     response.once("close", () => body.fill(0));
+    response.writeHead(status, { ...headers, "content-length": body.length });
+    // Apart from the headers: what a TLS socket is given together it joins into a copy of its own,
+    // which nobody wipes.
+    response.flushHeaders();
+    response.write(body, () => {
+      body.fill(0);
+      response.end();
+    });
   }
 
   /** 014 §6.2 "Status", as far as it has a meaning for a module. */
@@ -192,7 +199,7 @@ export class KeyServer {
       key_size: desk.unitBits,
       stored_key_count: desk.stored,
       max_key_count: desk.stored,
-      max_key_per_request: Math.min(1_024, keysThatFit(desk.unitBits, maxResponse)),
+      max_key_per_request: keysThatFit(desk.unitBits, maxResponse),
       max_key_size: desk.unitBits,
       min_key_size: 8,
       max_SAE_ID_count: 0,
@@ -228,19 +235,21 @@ function decode(text: string): string {
   }
 }
 
-/** Names in a client's certificate: DNS and IP of its SAN, and its CN. */
-function certificateNames(socket: TLSSocket): string[] {
-  const { subject, subjectaltname = "" } = socket.getPeerCertificate();
-  const san = subjectaltname.split(", ").map((name) => name.replace(/^(DNS|IP Address):/, ""));
-  return [...san, ...[subject?.CN ?? []].flat()].filter((name) => name !== "");
+/** @throws Refusal if the request's target is no path: such as `//`, or a full address of another */
+function target({ url = "" }: IncomingMessage): URL {
+  const parsed = url.startsWith("/") ? URL.parse(`https://node${url}`) : null;
+  if (parsed === null || parsed.host !== "node")
+    throw new Refusal("invalid_message", "no path", 400);
+  return parsed;
 }
 
 async function readRequest(request: IncomingMessage, url: URL): Promise<KeyRequestMessage> {
   if (request.method === "GET") {
-    const members: Record<string, unknown> = {};
+    const members: Record<string, unknown> = Object.create(null);
     for (const [name, value] of url.searchParams) {
+      if (name in members) throw new Refusal("invalid_message", "a parameter is there twice");
       // "1e3" and " 7" are numbers to JavaScript, and to nobody who writes a query.
-      members[name] = /^\d{1,9}$/.test(value) ? Number(value) : value;
+      members[name] = /^\d{1,10}$/.test(value) ? Number(value) : value;
     }
     return checkKeyRequest(members);
   }
@@ -252,5 +261,5 @@ async function readRequest(request: IncomingMessage, url: URL): Promise<KeyReque
     if (length > maxBody) throw new Refusal("invalid_message", `body over ${maxBody} bytes`, 413);
     chunks.push(chunk);
   }
-  return parseKeyRequest(Buffer.concat(chunks));
+  return checkKeyRequest(parseMembers(Buffer.concat(chunks)));
 }

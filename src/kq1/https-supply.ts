@@ -2,16 +2,17 @@
  * Key supply over HTTPS (Annex B): a POST for each key, several connections at once since HTTP/1.1
  * answers in order on each. Used once, as a TCP session is: a connection that fails ends it.
  */
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
-import { checkServerIdentity } from "node:tls";
+import { isIP } from "node:net";
+import { checkServerIdentity, type TLSSocket } from "node:tls";
 import type { KmLink, KmSink } from "../custody/ports.ts";
 import type { Clock, Timer } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
-import type { QkdKey } from "../port/key.ts";
-import { parseSupplyAnswer } from "./answer.ts";
+import { keyMemory, type QkdKey } from "../port/key.ts";
+import { readHttpAnswer } from "./answer.ts";
 import { endpointName, type KmEndpoint, type TlsIdentity } from "./connect.ts";
-import { header, reasonOfStatus, reasons } from "./names.ts";
+import { header } from "./names.ts";
 import { connectionReason } from "./reason.ts";
 import { SupplyWriter } from "./supply.ts";
 
@@ -38,6 +39,14 @@ export function supplyPath(template: string, moduleId: string, matchingModuleId:
     .replaceAll("{matching_qkd_module_ID}", encodeURIComponent(matchingModuleId));
 }
 
+/** A key that was not answered for, as the body of its request. */
+interface Post {
+  readonly keyId: string;
+  readonly body: Buffer;
+  readonly timer: Timer;
+  request: ClientRequest | undefined;
+}
+
 export class HttpsSupply implements KmLink {
   readonly ended: Promise<Error | undefined>;
   readonly #options: HttpsSupplyOptions;
@@ -46,7 +55,7 @@ export class HttpsSupply implements KmLink {
   readonly #agent: Agent;
   #end!: (error: Error | undefined) => void;
   #over = false;
-  readonly #timers = new Set<Timer>();
+  readonly #posts = new Set<Post>();
 
   constructor(options: HttpsSupplyOptions, sink: KmSink) {
     this.#options = options;
@@ -59,6 +68,8 @@ export class HttpsSupply implements KmLink {
       maxSockets: options.connections,
       minVersion: "TLSv1.3",
       rejectUnauthorized: true,
+      // SNI carries names only; the identity check takes names and addresses.
+      servername: isIP(serverName) === 0 ? serverName : "",
       checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
     });
     this.ended = new Promise((resolve) => {
@@ -67,63 +78,23 @@ export class HttpsSupply implements KmLink {
   }
 
   get room(): number {
-    return this.#over ? 0 : this.#options.window - this.#timers.size;
+    return this.#over ? 0 : this.#options.window - this.#posts.size;
   }
 
   supply(key: QkdKey): void {
-    const { endpoint, path, clock, answerTimeoutMs } = this.#options;
-    const frame = Buffer.allocUnsafeSlow(this.#writer.bound(key));
+    // It stays unanswered, and comes back to the caller with the others.
+    if (this.#over) return;
+    const { endpoint, clock, answerTimeoutMs } = this.#options;
+    const frame = keyMemory(this.#writer.bound(key));
     const end = this.#writer.write(frame, 0, 0, key);
-    const body = frame.subarray(header.length, end);
-    const { id } = key;
-    const post = request({
-      host: endpoint.host,
-      port: endpoint.port,
-      servername: endpoint.serverName,
-      path,
-      method: "POST",
-      agent: this.#agent,
-      headers: {
-        "content-type": "application/json",
-        "content-length": body.length,
-        // A repeat of a key is the same request (RFC 9110 §9.2.2 would not have it for POST).
-        "idempotency-key": id,
-      },
-    });
     const timer = clock.after(answerTimeoutMs, () => {
       const facts = { source: endpointName(endpoint), limit_ms: answerTimeoutMs };
-      this.#fail(new Fault("kq1.timeout", "KM does not answer", facts));
+      this.#finish(new Fault("kq1.timeout", "KM does not answer", facts));
     });
-    this.#timers.add(timer);
-    const done = () => {
-      timer.cancel();
-      this.#timers.delete(timer);
-      frame.fill(0);
-    };
-    post.on("error", (error) => {
-      done();
-      const facts = { source: endpointName(endpoint), why: connectionReason(error) };
-      this.#fail(new Fault("kq1.closed", "connection to the KM ended", facts));
-    });
-    post.on("response", (response) => {
-      this.#read(response, id).then(
-        (reason) => {
-          done();
-          if (!this.#over) this.#sink.answered(id, reason);
-        },
-        (error: unknown) => {
-          done();
-          this.#fail(error instanceof Fault ? error : new Fault("kq1.closed", "answer cut off"));
-        },
-      );
-    });
-    // The head goes first, and the body only over a connection that is up: what has to wait Node.js
-    // puts together in memory of its own, which nobody wipes.
-    post.flushHeaders();
-    post.once("socket", (socket) => {
-      if (socket.connecting) socket.once("secureConnect", () => setImmediate(() => post.end(body)));
-      else setImmediate(() => post.end(body));
-    });
+    const body = frame.subarray(header.length, end);
+    const post: Post = { keyId: key.id, body, timer, request: undefined };
+    this.#posts.add(post);
+    this.#send(post);
   }
 
   /** Ends it; unanswered keys stay the caller's. */
@@ -132,46 +103,88 @@ export class HttpsSupply implements KmLink {
     return Promise.resolve();
   }
 
-  /** @returns `success` or a reason @throws Fault `kq1.message` */
-  async #read(response: IncomingMessage, keyId: string): Promise<string> {
-    const { statusCode = 0 } = response;
-    const chunks: Buffer[] = [];
-    let length = 0;
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length > maxAnswer)
-        throw new Fault("kq1.message", "answer too long", { limit: maxAnswer });
-      chunks.push(chunk);
-    }
-    const body = Buffer.concat(chunks);
-    const byStatus = reasonOfStatus(statusCode);
-    let said: ReturnType<typeof parseSupplyAnswer> | undefined;
-    try {
-      said = parseSupplyAnswer(body, byStatus);
-    } catch (error) {
-      // A gateway answers in words of its own; that a key is stored only the KM itself may say.
-      if (byStatus === "success") throw error;
-    }
-    if (said?.keyId !== undefined && said.keyId !== keyId) {
-      throw new Fault("kq1.message", "answer names another key_ID than its message", {
-        key_ID: keyId,
-      });
-    }
-    const reason = said?.response ?? byStatus;
-    // Neither status nor body alone makes a success.
-    if (byStatus !== "success" && reasons[reason] === "delivered") return byStatus;
-    return reason;
+  #send(post: Post): void {
+    const { endpoint, path } = this.#options;
+    const sent = request({
+      host: endpoint.host,
+      port: endpoint.port,
+      path,
+      method: "POST",
+      agent: this.#agent,
+      headers: {
+        "content-type": "application/json",
+        "content-length": post.body.length,
+        // A repeat of a key is the same request (RFC 9110 §9.2.2 would not have it for POST).
+        "idempotency-key": post.keyId,
+      },
+    });
+    post.request = sent;
+    let answering = false;
+    sent.on("socket", (socket) => writeApart(sent, socket as TLSSocket, post.body));
+    sent.on("error", (error) => {
+      if (this.#over || !this.#posts.has(post)) return;
+      // A KM may close a connection that was idle in the moment in which it is used again.
+      if (sent.reusedSocket && !answering) return this.#send(post);
+      const facts = { source: endpointName(endpoint), why: connectionReason(error) };
+      this.#finish(new Fault("kq1.closed", "connection to the KM ended", facts));
+    });
+    sent.on("response", (response) => {
+      answering = true;
+      readAnswer(response, post.keyId).then(
+        (reason) => {
+          if (!this.#posts.has(post)) return;
+          this.#done(post);
+          this.#sink.answered(post.keyId, reason);
+        },
+        (error: unknown) =>
+          this.#finish(error instanceof Fault ? error : new Fault("kq1.closed", "answer cut off")),
+      );
+    });
   }
 
-  #fail(fault: Fault): void {
-    this.#finish(fault);
+  #done(post: Post): void {
+    post.timer.cancel();
+    post.body.fill(0);
+    this.#posts.delete(post);
   }
 
   #finish(fault: Fault | undefined): void {
     if (this.#over) return;
     this.#over = true;
-    for (const timer of this.#timers) timer.cancel();
+    for (const post of this.#posts) {
+      // One that waits for a connection would get a new one from the agent, and leave after all.
+      post.request?.destroy();
+      this.#done(post);
+    }
     this.#agent.destroy();
     this.#end(fault);
   }
+}
+
+/**
+ * Writes the body once the headers are on their way: what a TLS socket is given together it joins
+ * into a copy of its own, which nobody wipes.
+ */
+function writeApart(sent: ClientRequest, socket: TLSSocket, body: Buffer): void {
+  const write = () => {
+    if (sent.destroyed) return;
+    sent.flushHeaders();
+    sent.write(body, () => sent.end());
+  };
+  const { secureConnecting } = socket as { secureConnecting?: boolean };
+  if (socket.connecting || secureConnecting) socket.once("secureConnect", write);
+  // The agent hands a socket over before the request has it.
+  else setImmediate(write);
+}
+
+/** @returns `success` or a reason @throws Fault `kq1.message` */
+async function readAnswer(response: IncomingMessage, keyId: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxAnswer) throw new Fault("kq1.message", "answer too long", { limit: maxAnswer });
+    chunks.push(chunk);
+  }
+  return readHttpAnswer(response.statusCode ?? 0, Buffer.concat(chunks), keyId);
 }

@@ -38,19 +38,30 @@ export const parameter = {
   /** bits */
   size: "size",
   keys: "keys",
+  /** object, beside each key of `keys` */
   keyExtension: "key_extension",
+  /** of ETSI GS QKD 014: an array of objects that must all be understood */
+  extensionMandatory: "extension_mandatory",
 } as const;
 
 /** Table 3 leaves both open: "a default value is applied if omitted". */
 export const requestDefaults = { number: 1, size: 256 } as const;
-export const requestLimits = { number: 1_000_000, size: 1_048_576 } as const;
+export const requestLimits = {
+  number: 1_000_000,
+  /** bits; what a module can't give is another matter */
+  size: 0xffff_ffff,
+  /** Keys in one response, whatever is asked for. */
+  keysInResponse: 1_024,
+} as const;
 
-/** Members of `extension` that the node sends in a Key supply message. */
+/** Members of `extension` that the node sends. */
 export const extension = {
   /** ratio, measured over the block the key came from */
   qber: "qber",
   /** the block's running number on its link */
   sequence: "sequence",
+  /** in a Response to key request: keys that were asked for and did not fit */
+  remaining: "remaining",
 } as const;
 
 /** Characters of a QKD module ID. */

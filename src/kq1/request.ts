@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { Fault } from "../port/errors.ts";
-import type { QkdKey } from "../port/key.ts";
+import type { BlockFacts, QkdKey } from "../port/key.ts";
 import { base64Length, writeBase64 } from "./base64.ts";
 import { parseObject } from "./json.ts";
 import { extension, header, parameter, requestDefaults, requestLimits } from "./names.ts";
@@ -15,6 +15,9 @@ export interface KeyRequestMessage {
   /** bits */
   readonly size: number;
 }
+
+/** What a request says, not looked at yet. */
+export type RequestMembers = Readonly<Record<string, unknown>>;
 
 function bad(what: string): Fault {
   return new Fault("kq1.message", `key request: ${what}`);
@@ -28,23 +31,37 @@ function wholeNumber(value: unknown, name: string, standard: number, most: numbe
   return value;
 }
 
-/** Checks the members of a request. @throws Fault `kq1.message` */
-export function checkKeyRequest(members: Readonly<Record<string, unknown>>): KeyRequestMessage {
-  const { number, size } = parameter;
+/**
+ * Checks the parameters of a request (Table 3), and what a "Get key" of ETSI GS QKD 014 has beside
+ * them: an extension that must be understood is not, since none is known here.
+ * @throws Fault `kq1.message`
+ */
+export function checkKeyRequest(members: RequestMembers): KeyRequestMessage {
+  const { number, size, extension, extensionMandatory } = parameter;
   const wanted = {
     number: wholeNumber(members[number], number, requestDefaults.number, requestLimits.number),
     size: wholeNumber(members[size], size, requestDefaults.size, requestLimits.size),
   };
   if (wanted.size % 8 !== 0) throw bad(`${size} is not a multiple of 8`);
-  const more = members[parameter.extension];
-  if (more !== undefined && !Array.isArray(more))
-    throw bad(`${parameter.extension} is not an array`);
+  objects(members[extension], extension);
+  if (objects(members[extensionMandatory], extensionMandatory) > 0) {
+    throw bad(`not all of ${extensionMandatory} is supported`);
+  }
   return wanted;
 }
 
-/** @throws Fault `kq1.message`, which never quotes the payload */
-export function parseKeyRequest(payload: Buffer): KeyRequestMessage {
-  return checkKeyRequest(parseObject(payload, bad));
+/** @returns how many there are @throws Fault `kq1.message` */
+function objects(value: unknown, name: string): number {
+  if (value === undefined) return 0;
+  const isObject = (one: unknown) => typeof one === "object" && one !== null && !Array.isArray(one);
+  if (!Array.isArray(value) || !value.every(isObject))
+    throw bad(`${name} is not an array of objects`);
+  return value.length;
+}
+
+/** @throws Fault `kq1.message`, which never quotes the payload, where it is no JSON object */
+export function parseMembers(payload: Buffer): RequestMembers {
+  return parseObject(payload, bad);
 }
 
 /**
@@ -58,28 +75,35 @@ export function slotOf(km: string, moduleId: string, token: string): string {
 
 const open = Buffer.from(`{"${parameter.keys}":[`);
 const keyOpen = Buffer.from(`{"${parameter.keyId}":"`);
+const extensionOpen = Buffer.from(`","${parameter.keyExtension}":`);
 const keyMiddle = Buffer.from(`,"${parameter.key}":"`);
 const keyClose = Buffer.from(`"}`);
-/** `key_extension` at its longest, bytes. */
-const longestExtension = 96;
 const idLength = 36;
+/** Digits of a QBER that mean something. */
+const qberDigits = 6;
+/** A key's extension at its longest: a QBER as `0.00000123457`, a sequence of 16 digits. */
+const extensionLength = `{"${extension.qber}":,"${extension.sequence}":}`.length + 13 + 16;
 /** What stands around the keys, at its longest. */
 const around = 256;
 
 function bytesOfKey(bits: number): number {
-  const frame = keyOpen.length + idLength + 1 + longestExtension + keyMiddle.length;
-  return frame + keyClose.length + 1 + base64Length(Math.ceil(bits / 8));
+  const names = keyOpen.length + extensionOpen.length + keyMiddle.length + keyClose.length;
+  return names + idLength + extensionLength + base64Length(Math.ceil(bits / 8)) + 1;
 }
 
-/** How many keys of that length fit a response. @param limit bytes of the payload */
+/**
+ * How many keys of that length a response may have.
+ * @param limit bytes of the payload
+ */
 export function keysThatFit(bits: number, limit: number = header.maxPayload): number {
-  return Math.floor((limit - around) / bytesOfKey(bits));
+  return Math.min(requestLimits.keysInResponse, Math.floor((limit - around) / bytesOfKey(bits)));
 }
 
-/** What is said of a key beside itself (Table 4, Key extension): as in a Key supply. */
-function describeKey({ block: { qber, ref } }: QkdKey): string {
-  const measured = qber === undefined ? "" : `"${extension.qber}":${qber},`;
-  return `,"${parameter.keyExtension}":{${measured}"${extension.sequence}":${ref.number}}`;
+/** The same of a key as in the `extension` of a Key supply message. */
+function keyExtension({ qber, ref }: BlockFacts): string {
+  const measured =
+    qber === undefined ? "" : `"${extension.qber}":${Number(qber.toPrecision(qberDigits))},`;
+  return `{${measured}"${extension.sequence}":${ref.number}}`;
 }
 
 /**
@@ -93,12 +117,15 @@ export function writeKeyResponse(response: string, keys: readonly QkdKey[], rema
   keys.forEach((key, i) => {
     if (i > 0) target[at++] = 0x2c;
     at += keyOpen.copy(target, at);
-    at += target.write(`${key.id}"${describeKey(key)}`, at, "latin1");
+    at += target.write(key.id, at, "latin1");
+    at += extensionOpen.copy(target, at);
+    at += target.write(keyExtension(key.block), at, "latin1");
     at += keyMiddle.copy(target, at);
     at = writeBase64(key.expose(), target, at);
     at += keyClose.copy(target, at);
   });
-  const left = remaining > 0 ? `,"${parameter.extension}":[{"remaining":${remaining}}]` : "";
-  at += target.write(`],"${parameter.response}":"${response}"${left}}`, at, "latin1");
+  const more =
+    remaining > 0 ? `,"${parameter.extension}":[{"${extension.remaining}":${remaining}}]` : "";
+  at += target.write(`],"${parameter.response}":"${response}"${more}}`, at, "latin1");
   return target.subarray(0, at);
 }

@@ -1,9 +1,10 @@
 /**
  * One connection to a KM over TCP or TLS (Annex A), used once: it supplies keys, a window of them
- * outstanding, and hands on the answers. Whoever holds it makes a new one after it ended.
+ * outstanding, hands on the answers, and answers the KM's requests. Whoever holds it makes a new one
+ * after it ended.
  */
 import type { Socket } from "node:net";
-import type { KeyDesk, KmLink, KmSink } from "../custody/ports.ts";
+import type { KeyDesk, KeyReply, KmLink, KmSink } from "../custody/ports.ts";
 import type { Clock, Timer } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import type { QkdKey } from "../port/key.ts";
@@ -11,11 +12,13 @@ import type { Log } from "../port/log.ts";
 import { parseSupplyAnswer } from "./answer.ts";
 import { KqDeframer, type KqFrame, writeHeader } from "./frame.ts";
 import { command, header } from "./names.ts";
+import { Outgoing } from "./outgoing.ts";
 import { connectionReason } from "./reason.ts";
 import {
+  checkKeyRequest,
   type KeyRequestMessage,
   keysThatFit,
-  parseKeyRequest,
+  parseMembers,
   slotOf,
   writeKeyResponse,
 } from "./request.ts";
@@ -40,10 +43,12 @@ export interface Kq1SessionOptions {
 
 /** A socket that takes bytes closes in this time, ms; else it is destroyed. */
 const closeTimeout = 500;
-/** Grows to what a window of keys takes. */
-const batchLength = 16_384;
+/** A frame that began is complete in this time, ms, or the connection is given up. */
+export const frameTimeout = 10_000;
 /** Key requests of the KM outstanding; one more is told to wait. */
 const maxRequests = 256;
+/** A KM that leaves so many bytes of responses unread is not read from until it has caught up. */
+const maxUnread = 1_048_576;
 
 export class Kq1Session implements KmLink {
   readonly ended: Promise<Error | undefined>;
@@ -52,6 +57,7 @@ export class Kq1Session implements KmLink {
   readonly #sink: KmSink;
   readonly #writer: SupplyWriter;
   readonly #deframer: KqDeframer;
+  readonly #out: Outgoing;
   #end!: (error: Error | undefined) => void;
   #over = false;
   /** MessageID → key_ID of each unanswered supply, oldest first, with its time. */
@@ -60,12 +66,9 @@ export class Kq1Session implements KmLink {
   /** Key requests that wait for their answer. */
   #requests = 0;
   #timer: Timer | undefined;
-  /** Messages of this turn, in memory of their own: the allocator's pool can't be wiped. */
-  #batch = Buffer.allocUnsafeSlow(batchLength);
-  #otherBatch = Buffer.allocUnsafeSlow(batchLength);
-  #filled = 0;
-  #flushQueued = false;
-  #writing = false;
+  /** Frames that came; tells whether one was completed. */
+  #frames = 0;
+  #frameTimer: Timer | undefined;
 
   /** @param socket connected and, with TLS, authenticated on both sides */
   constructor(socket: Socket, options: Kq1SessionOptions, sink: KmSink) {
@@ -74,6 +77,8 @@ export class Kq1Session implements KmLink {
     this.#sink = sink;
     this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId);
     this.#deframer = new KqDeframer((frame) => this.#frame(frame));
+    this.#out = new Outgoing(socket);
+    this.#out.whenDrained(() => socket.resume());
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -87,12 +92,14 @@ export class Kq1Session implements KmLink {
   }
 
   supply(key: QkdKey): void {
+    // It stays unanswered, and comes back to the caller with the others.
+    if (this.#over) return;
     const messageId = this.#messageId;
-    const target = this.#room(this.#writer.bound(key));
-    this.#filled = this.#writer.write(target, this.#filled, messageId, key);
+    const target = this.#out.room(this.#writer.bound(key));
+    const end = this.#writer.write(target, this.#out.at, messageId, key);
     this.#messageId = (messageId + 1) >>> 0;
     this.#pending.set(messageId, { keyId: key.id, at: this.#options.clock.now() });
-    this.#flushSoon();
+    this.#out.commit(end);
     this.#timer ??= this.#watch(this.#options.answerTimeoutMs);
   }
 
@@ -100,6 +107,7 @@ export class Kq1Session implements KmLink {
   async close(): Promise<void> {
     if (!this.#over) {
       this.#finish(undefined);
+      this.#out.drop();
       this.#socket.end();
     }
     if (this.#socket.destroyed) return;
@@ -112,68 +120,42 @@ export class Kq1Session implements KmLink {
     });
   }
 
-  /** The batch, with room for that many bytes at `filled`. */
-  #room(bytes: number): Buffer {
-    const needed = this.#filled + bytes;
-    if (needed <= this.#batch.length) return this.#batch;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#batch.length));
-    this.#batch.copy(larger, 0, 0, this.#filled);
-    this.#batch.fill(0, 0, this.#filled);
-    this.#batch = larger;
-    return larger;
-  }
-
-  #flushSoon(): void {
-    if (this.#flushQueued) return;
-    this.#flushQueued = true;
-    queueMicrotask(() => this.#flush());
-  }
-
-  /**
-   * Writes what was supplied in this turn at once: a TLS record for each key would cost more. It is one
-   * piece of memory, and one write at a time: given several, Node.js puts them together in memory of
-   * its own, which nobody wipes.
-   */
-  #flush(): void {
-    this.#flushQueued = false;
-    if (this.#writing || this.#filled === 0) return;
-    const bytes = this.#batch.subarray(0, this.#filled);
+  #data(chunk: Buffer): void {
     if (this.#over) {
-      bytes.fill(0);
-      this.#filled = 0;
+      chunk.fill(0);
       return;
     }
-    // What comes meanwhile is written into the other.
-    [this.#batch, this.#otherBatch] = [this.#otherBatch, this.#batch];
-    this.#filled = 0;
-    this.#writing = true;
-    this.#socket.write(bytes, () => {
-      bytes.fill(0);
-      this.#writing = false;
-      this.#flush();
-    });
-  }
-
-  #data(chunk: Buffer): void {
-    if (this.#over) return;
+    const frames = this.#frames;
     try {
       this.#deframer.push(chunk);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      this.#fail(error);
+      if (error.code === "kq1.frame" && !isResponse(error.facts.command)) {
+        this.#refuse(Number(error.facts.message_id), error);
+      } else this.#fail(error);
     }
     chunk.fill(0);
+    if (frames !== this.#frames || this.#deframer.pending === 0) {
+      this.#frameTimer?.cancel();
+      this.#frameTimer = undefined;
+    }
+    if (this.#deframer.pending > 0) this.#frameTimer ??= this.#watchFrame();
+    if (this.#out.unsent > maxUnread && this.#options.desk !== undefined) this.#socket.pause();
   }
 
   #frame(frame: KqFrame): void {
     if (this.#over) return;
+    this.#frames++;
+    if (frame.command === command.keySupplyResponse) return this.#answered(frame);
     if (frame.command === command.keyRequest) return this.#requested(frame);
-    if (frame.command !== command.keySupplyResponse) {
-      throw new Fault("kq1.frame", "unexpected command of the KM", {
-        source: this.#options.where,
-        command: frame.command,
-      });
-    }
+    throw new Fault("kq1.frame", "unexpected command of the KM", {
+      source: this.#options.where,
+      command: frame.command,
+      message_id: frame.messageId,
+    });
+  }
+
+  #answered(frame: KqFrame): void {
     const pending = this.#pending.get(frame.messageId);
     if (pending === undefined) {
       throw new Fault("kq1.message", "answer to a message that is not outstanding", {
@@ -193,47 +175,62 @@ export class Kq1Session implements KmLink {
     this.#sink.answered(pending.keyId, answer.response);
   }
 
-  /** The KM asks for keys. A request that can't be read is answered, and ends the connection. */
-  #requested(frame: KqFrame): void {
-    const { messageId } = frame;
-    const { desk, kmName = "", moduleId, where } = this.#options;
+  /**
+   * The KM asks for keys. What is no JSON object is answered and ends the connection; a parameter
+   * that is wrong, or a node in proactive mode, is answered and does not.
+   */
+  #requested({ messageId, payload }: KqFrame): void {
+    const { desk, kmName = "", moduleId } = this.#options;
+    let members: ReturnType<typeof parseMembers>;
+    try {
+      members = parseMembers(payload);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      return this.#refuse(messageId, error);
+    }
     let request: KeyRequestMessage;
     try {
       if (desk === undefined) throw new Fault("kq1.message", "key request in proactive mode");
-      request = parseKeyRequest(frame.payload);
+      request = checkKeyRequest(members);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      this.#respond(messageId, writeKeyResponse("invalid_message", []));
-      this.#hangUp(new Fault(error.code, error.message, { source: where, ...error.facts }));
-      return;
+      this.#options.log.warn("key request refused", { cause: error.message });
+      return this.#respond(messageId, { response: "invalid_message", keys: [] }, 0);
     }
     if (this.#requests >= maxRequests) {
-      this.#respond(messageId, writeKeyResponse("busy", []));
-      return;
+      return this.#respond(messageId, { response: "busy", keys: [] }, 0);
     }
     this.#requests++;
     const { number, size } = request;
     const most = keysThatFit(size);
     const slot = slotOf(kmName, moduleId, `tcp ${messageId}`);
-    void desk.request({ slot, number, size, most, repeatable: true }).then(({ response, keys }) => {
+    void desk.request({ slot, number, size, most, repeatable: true }).then((reply) => {
       this.#requests--;
-      const left = keys.length === most ? number - keys.length : 0;
-      this.#respond(messageId, writeKeyResponse(response, keys, left));
+      this.#respond(messageId, reply, reply.keys.length === most ? number - most : 0);
     });
   }
 
-  #respond(messageId: number, payload: Buffer): void {
-    if (this.#over) {
-      payload.fill(0);
-      return;
-    }
-    const length = header.length + payload.length;
-    const target = this.#room(length);
-    writeHeader(target, this.#filled, messageId, command.keyRequestResponse, payload.length);
-    payload.copy(target, this.#filled + header.length);
-    this.#filled += length;
+  #respond(messageId: number, { response, keys }: KeyReply, remaining: number): void {
+    if (this.#over) return;
+    const payload = writeKeyResponse(response, keys, remaining);
+    const target = this.#out.room(header.length + payload.length);
+    const { at } = this.#out;
+    writeHeader(target, at, messageId, command.keyRequestResponse, payload.length);
+    payload.copy(target, at + header.length);
     payload.fill(0);
-    this.#flushSoon();
+    this.#out.commit(at + header.length + payload.length);
+  }
+
+  /** Answers what can't be followed, then ends the connection once that has gone out. */
+  #refuse(messageId: number, { code, message, facts }: Fault): void {
+    this.#respond(messageId, { response: "invalid_message", keys: [] }, 0);
+    this.#finish(new Fault(code, message, { source: this.#options.where, ...facts }));
+    this.#out.end();
+    const timer = this.#options.clock.after(closeTimeout, () => this.#socket.destroy());
+    this.#socket.once("close", () => {
+      timer.cancel();
+      this.#out.drop();
+    });
   }
 
   /** Looks at the oldest unanswered supply once its time may be up. */
@@ -258,30 +255,33 @@ export class Kq1Session implements KmLink {
     });
   }
 
-  /** Ends the connection once what was written last has gone out. */
-  #hangUp(fault: Fault): void {
-    this.#flush();
-    this.#finish(fault);
-    this.#socket.end();
-    const timer = this.#options.clock.after(closeTimeout, () => this.#socket.destroy());
-    this.#socket.once("close", () => timer.cancel());
+  #watchFrame(): Timer {
+    const { clock, where } = this.#options;
+    return clock.after(frameTimeout, () => {
+      const facts = { source: where, limit_ms: frameTimeout };
+      this.#fail(new Fault("kq1.timeout", "KM does not finish its message", facts));
+    });
   }
 
   #fail(fault: Fault): void {
     if (this.#over) return;
     this.#finish(fault);
+    this.#out.drop();
     this.#socket.destroy();
   }
 
   #finish(fault: Fault | undefined): void {
     this.#over = true;
     this.#timer?.cancel();
+    this.#frameTimer?.cancel();
     this.#deframer.wipe();
     this.#pending.clear();
-    this.#batch.fill(0, 0, this.#filled);
-    this.#filled = 0;
     this.#end(fault);
   }
+}
+
+function isResponse(code: unknown): boolean {
+  return code === command.keySupplyResponse || code === command.keyRequestResponse;
 }
 
 function closed(source: string, why: string): Fault {

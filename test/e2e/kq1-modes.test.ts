@@ -106,7 +106,7 @@ test.serial(
 
 test.serial("a request that can't be read is answered, and ends the connection", async (t) => {
   await withNode({ transport: "tls", mode: "on_request" }, async ({ km, until }) => {
-    for (const bad of ["{", "[]", '{"number":0}']) {
+    for (const bad of ["{", "[]"]) {
       await until(() => km.counts.open > 0);
       const before = km.counts.connections;
       t.like(await km.request(Buffer.from(bad)), { response: "invalid_message", ids: [] }, bad);

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Custody, type CustodyEvent, type CustodyOptions } from "../../src/custody/custody.ts";
+import { slotOfKm } from "../../src/custody/key-id.ts";
 import { LedgerFile } from "../../src/custody/ledger-file.ts";
 import type { KmLink } from "../../src/custody/ports.ts";
 import { backoff } from "../../src/lifecycle/retry.ts";
@@ -130,22 +131,42 @@ export interface Bench {
   readonly path: string;
   custody: Custody;
   ledger: LedgerFile;
-  /** A new process on the same ledger. */
-  restart(): Promise<void>;
+  /** A new process on the same ledger. @param change of the configuration, which stays */
+  restart(change?: Partial<CustodyOptions>): Promise<void>;
+}
+
+export interface BenchOptions extends Partial<CustodyOptions> {
+  /** Nothing is known of the link yet: the first block has to wait for the disk. */
+  readonly fresh?: boolean;
+}
+
+/** As if the link had been in use before: how its blocks are cut is on disk. */
+async function leaveCut(ledger: LedgerFile, options: Partial<CustodyOptions>): Promise<void> {
+  const { onRequest = false, keyBits, kms = ["km"] } = options;
+  const slot = kms.length === 1 && !onRequest ? slotOfKm(kms[0] as string) : undefined;
+  ledger.append({ kind: "cut", ref: { epoch, number: 999_999 }, keyBits, onRequest, slot });
+  await new Promise<void>((resolve) => ledger.whenDurable(resolve));
 }
 
 export async function withBench(
-  options: Partial<CustodyOptions>,
+  options: BenchOptions,
   body: (bench: Bench) => Promise<void>,
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "qkd-custody-"));
   const path = join(folder, "ledger");
   const clock = new ManualClock();
   const events: CustodyEvent[] = [];
+  let configured: Partial<CustodyOptions> = options;
   const make = async () => {
     const ledger = await LedgerFile.open(diskFiles, path, silentLog);
     const custody = new Custody(
-      { qberLimit: 0.11, keyBits: undefined, maxHeldBlocks: 64, maxHeldBytes: 65_536, ...options },
+      {
+        qberLimit: 0.11,
+        keyBits: undefined,
+        maxHeldBlocks: 64,
+        maxHeldBytes: 65_536,
+        ...configured,
+      },
       {
         ledger,
         clock,
@@ -156,13 +177,16 @@ export async function withBench(
     );
     return { ledger, custody };
   };
+  const begun = await make();
+  if (options.fresh !== true) await leaveCut(begun.ledger, options);
   const bench: Bench = {
     module: new Module(),
     clock,
     events,
     path,
-    ...(await make()),
-    async restart() {
+    ...begun,
+    async restart(change = {}) {
+      configured = { ...configured, ...change };
       bench.module.disconnect();
       bench.custody.wipe();
       await bench.ledger.close();

@@ -123,7 +123,12 @@ test("another version ends the stream with a fault that names it", (t) => {
   frame[1] = 9;
   const deframer = new KqDeframer(() => t.fail("handed on"));
   const error = t.throws(() => deframer.push(frame), { instanceOf: Fault });
-  t.deepEqual((error as Fault).facts, { version: 9, expected: 1 });
+  t.deepEqual((error as Fault).facts, {
+    version: 9,
+    expected: 1,
+    message_id: 1,
+    command: 2,
+  });
 });
 
 test("a good answer is read, whatever else is in it", (t) => {

@@ -232,6 +232,39 @@ test("when the disk fails nothing is called durable any more", async (t) => {
   });
 });
 
+test("how blocks are cut, and an operator's word, outlive restarts and compaction", async (t) => {
+  await withFolder(async (path) => {
+    const [one, other] = ["1".repeat(32), "2".repeat(32)];
+    const ledger = await open(path);
+    const whole = { keyBits: undefined, onRequest: false, slot: one };
+    ledger.append({ kind: "cut", ref: ref(255), ...whole });
+    const later = { keyBits: 4_096, onRequest: true, slot: undefined };
+    ledger.append({ kind: "cut", ref: ref(2 ** 52 - 1), ...later });
+    for (const [number, slot] of [
+      [1, one],
+      [2, other],
+    ] as const) {
+      const place = { keyId, offset: 0, length: 8, slot };
+      ledger.append({ kind: "assigned", ref: ref(number), ...place });
+    }
+    ledger.append({ kind: "freed", slot: one });
+    for (let i = 0; i < 10_000; i++) ledger.append({ kind: "withheld", ref: ref(3) });
+    await durable(ledger);
+    await ledger.close();
+    t.true(statSync(path).size < 100 * recordLength, "compacted");
+    const again = await open(path);
+    t.deepEqual(again.cutOf(ref(200)), { ...whole, slot: undefined });
+    t.deepEqual(again.cutOf(ref(256)), later);
+    t.is(again.cutOf(ref(2 ** 52)), undefined);
+    const assigned = [...again.blocks()].flatMap((block) => [...block.assigned.values()]);
+    t.deepEqual(
+      assigned.map(({ slot }) => slot),
+      [other],
+    );
+    await again.close();
+  });
+});
+
 test("compaction keeps what is alive and bounds the file", async (t) => {
   await withFolder(async (path) => {
     const ledger = await open(path);

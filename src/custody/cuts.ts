@@ -1,0 +1,88 @@
+/**
+ * How blocks were cut, remembered: a key's ID follows from its place in the block, so a block that was
+ * once cut one way and of which a key may have left must never be cut another way, whatever the
+ * configuration says now.
+ *
+ * Recorded for a stretch of block numbers at once, before the first of them is touched: not each block
+ * has to wait for the disk, and two ends that are configured anew together go over to the new cut at
+ * the same block, unless just one of them had begun the stretch. Pure.
+ */
+import type { BlockRef } from "../port/key.ts";
+import type { Cut, LedgerEntry } from "./ports.ts";
+
+/** Block numbers that are cut alike. */
+export const stretch = 256;
+/** Epochs of a link that are remembered; a module has blocks of one, or after a mishap of a few. */
+const maxEpochs = 256;
+
+/** The last block of the stretch that `ref` is in. */
+export function lastOfStretch({ epoch, number }: BlockRef): BlockRef {
+  return { epoch, number: number - (number % stretch) + stretch - 1 };
+}
+
+interface Range {
+  /** Last block number it is for; the first follows from the range before. */
+  upTo: number;
+  cut: Cut;
+}
+
+function same(a: Cut, b: Cut): boolean {
+  return a.keyBits === b.keyBits && a.onRequest === b.onRequest && a.slot === b.slot;
+}
+
+export class Cuts {
+  /** By epoch, in the order of block numbers. */
+  readonly #ranges = new Map<string, Range[]>();
+
+  /** Ranges that are remembered. */
+  get size(): number {
+    let count = 0;
+    for (const ranges of this.#ranges.values()) count += ranges.length;
+    return count;
+  }
+
+  /** How the block was, or is to be, cut; undefined if that was never recorded. */
+  of({ epoch, number }: BlockRef): Cut | undefined {
+    return this.#ranges.get(epoch)?.find(({ upTo }) => number <= upTo)?.cut;
+  }
+
+  /** Whether any block may be with the desk. */
+  get anyOnRequest(): boolean {
+    for (const ranges of this.#ranges.values()) {
+      if (ranges.some(({ cut }) => cut.onRequest)) return true;
+    }
+    return false;
+  }
+
+  /** Blocks up to `ref` that were not recorded before are cut like this. */
+  add({ epoch, number }: BlockRef, cut: Cut): void {
+    let ranges = this.#ranges.get(epoch);
+    if (ranges === undefined) {
+      ranges = [];
+      this.#ranges.set(epoch, ranges);
+      const oldest = this.#ranges.keys().next().value;
+      if (this.#ranges.size > maxEpochs && oldest !== undefined) this.#ranges.delete(oldest);
+    }
+    const last = ranges.at(-1);
+    if (last !== undefined && number <= last.upTo) return;
+    if (last !== undefined && same(last.cut, cut)) last.upTo = number;
+    else ranges.push({ upTo: number, cut });
+  }
+
+  /** No key is taken for this KM's any more because of when it was supplied. */
+  free(slot: string): void {
+    for (const ranges of this.#ranges.values()) {
+      for (const range of ranges) {
+        if (range.cut.slot === slot) range.cut = { ...range.cut, slot: undefined };
+      }
+    }
+  }
+
+  *entries(): Iterable<LedgerEntry> {
+    for (const [epoch, ranges] of this.#ranges) {
+      for (const { upTo, cut } of ranges) {
+        yield { kind: "cut", ref: { epoch, number: upTo }, ...cut };
+      }
+    }
+  }
+}
