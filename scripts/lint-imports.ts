@@ -42,7 +42,8 @@ const pure = [
   /^src\/kq1\/(names|frame|supply|base64|answer|reason)\.ts$/,
   /^src\/(telemetry|alarms)\//,
   /^src\/custody\/(custody|supplies|slices|key-id|queue|ledger-record|ledger-index|ports|counters)\.ts$/,
-  /^src\/manager\/(topics|payloads|outbox|view)\.ts$/,
+  /^src\/manager\/(topics|payloads|outbox-queue|outbox-record|packet-meter|waits|view)\.ts$/,
+  /^src\/control\/(authority|commands|jws|memory|request)\.ts$/,
   /^src\/lifecycle\/retry\.ts$/,
   /^src\/port\/(?!clock)/,
 ];

@@ -8,17 +8,15 @@ import { LedgerFile } from "./custody/ledger-file.ts";
 import { exit } from "./exit-codes.ts";
 import type { KmEndpoint } from "./kq1/connect.ts";
 import { Channel } from "./lifecycle/channel.ts";
-import { keep } from "./lifecycle/keep.ts";
-import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
-import { Manager } from "./manager/manager.ts";
-import type { NodeEvent } from "./manager/view.ts";
+import { Oversight } from "./oversight.ts";
 import { systemClock, within } from "./port/clock.ts";
 import { describe, Fault } from "./port/errors.ts";
 import { createLog, type Log, silentLog } from "./port/log.ts";
 import type { ModuleDriver } from "./port/module.ts";
 import { diskFiles } from "./state/files.ts";
 import { openState } from "./state/state.ts";
+import { StateStore } from "./state/store.ts";
 import { softwareVersion } from "./version.ts";
 
 const clock = systemClock;
@@ -65,36 +63,25 @@ async function serve(config: Config, log: Log): Promise<number> {
   const boot = state.data.boot;
   log.info("starting", { id: config.node.id, version: softwareVersion, boot, pid: process.pid });
 
-  const manager = createManager(config, boot, log);
+  const store = new StateStore(state);
+  const oversight = await Oversight.open(config, { state: store, clock, random, log });
   const channels: Channel[] = [];
-  const ledgers: LedgerFile[] = [];
+  const ledgers = new Map<string, LedgerFile>();
   for (const module of config.modules) {
     const channelLog = log.child(module.name);
     const ledger = await LedgerFile.open(diskFiles, `${folder}/ledger-${module.name}`, channelLog);
-    ledgers.push(ledger);
-    channels.push(createChannel(module, ledger, manager, channelLog));
+    ledgers.set(module.name, ledger);
+    channels.push(createChannel(module, ledger, oversight, channelLog));
   }
-  manager?.show(channels);
-
-  const managerKept =
-    manager &&
-    keep({
-      name: "broker",
-      connect: (signal) => manager.connect(signal),
-      schedule: () => backoff({ firstMs: 1_000, maxMs: 30_000, random }),
-      settledAfterMs: 5_000,
-      clock,
-      log,
-    });
+  oversight.start(channels, ledgers);
   for (const channel of channels) channel.start();
 
   const signal = await stopRequested();
   log.info("stopping", { signal });
   const orderly = async () => {
     await Promise.all(channels.map((channel) => channel.stop()));
-    await Promise.all(ledgers.map((ledger) => ledger.close()));
-    manager?.stop();
-    await managerKept?.stop();
+    await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
+    await oversight.stop();
   };
   const late = () =>
     new Fault("stopped", "not everything stopped in time", { limit_ms: stopTimeout });
@@ -110,7 +97,7 @@ async function serve(config: Config, log: Log): Promise<number> {
 function createChannel(
   module: ModuleConfig,
   ledger: LedgerFile,
-  manager: Manager | undefined,
+  oversight: Oversight,
   log: Log,
 ): Channel {
   return new Channel(
@@ -133,8 +120,10 @@ function createChannel(
       clock,
       log,
       random,
-      onEvent: (event: NodeEvent) => manager?.event(event),
-      onState: (name: string) => manager?.stateChanged(name),
+      onEvent: (event) => oversight.event(event),
+      onState: (name) => oversight.stateChanged(name),
+      onTelemetry: (name, sample) => oversight.watch.telemetry(name, sample),
+      onLink: (name, side, down) => oversight.watch.link(name, side, down),
     },
   );
 }
@@ -152,29 +141,6 @@ function endpoint(km: KmConfig): KmEndpoint {
     tls,
     connectTimeoutMs: km.connect_timeout_s,
   };
-}
-
-function createManager(config: Config, boot: number, log: Log): Manager | undefined {
-  const options = config.manager;
-  if (options === undefined) return undefined;
-  const { ca, cert, key, password_file } = options;
-  return new Manager({
-    url: options.url,
-    base: options.base,
-    protocol: options.protocol,
-    username: options.username,
-    password: password_file && readText(password_file).trimEnd(),
-    ca: ca && readText(ca),
-    cert: cert && readText(cert),
-    key: key && readText(key),
-    telemetryIntervalMs: options.telemetry_interval_s,
-    nodeId: config.node.id,
-    boot,
-    softwareVersion,
-    configurationDigest: config.digest,
-    clock,
-    log: log.child("manager"),
-  });
 }
 
 function readText(file: string): string {

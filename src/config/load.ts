@@ -8,10 +8,13 @@ import type { ConfiguredDriver, DriverKind } from "../port/driver-kind.ts";
 import { errorCode } from "../port/errors.ts";
 import { ConfigError, explain, keyPath } from "./problems.ts";
 import {
+  alarmsSchema,
+  commandKeySchema,
   configSchema,
   kmSchema,
   logSchema,
   managerSchema,
+  moduleAlarmsSchema,
   moduleSchema,
   nodeSchema,
   type RawConfig,
@@ -35,6 +38,7 @@ export interface Config {
   readonly node: Raw["node"];
   readonly log: Raw["log"];
   readonly manager: ManagerConfig | undefined;
+  readonly alarms: Raw["alarms"];
   readonly modules: readonly ModuleConfig[];
 }
 
@@ -48,10 +52,15 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     node: nodeSchema,
     log: logSchema,
     manager: managerSchema,
+    "manager.command_key": commandKeySchema,
+    alarms: alarmsSchema,
     km: kmSchema,
     module: moduleSchema,
+    "module.alarms": moduleAlarmsSchema,
   };
-  return Object.keys(schemas[String(path[0] ?? "")]?.entries ?? {});
+  // The name of a KM is the operator's, and an index is none of ours either.
+  const names = path.filter((key, i) => typeof key === "string" && !(path[0] === "km" && i === 1));
+  return Object.keys(schemas[names.join(".")]?.entries ?? {});
 }
 
 /**
@@ -83,6 +92,11 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     if (raw.manager.password_file !== undefined && raw.manager.username === undefined) {
       complain("manager.password_file", "needs username");
     }
+    const ids = raw.manager.command_key.map(({ id }) => id);
+    ids.forEach((id, i) => {
+      if (ids.indexOf(id) !== i)
+        complain(`manager.command_key[${i}].id`, "another key has this id");
+    });
   }
   const names = new Set<string>();
   const modules: ModuleConfig[] = [];
@@ -101,7 +115,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   const manager =
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "password_file"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
-  return { file, digest, node: raw.node, log: raw.log, manager, modules };
+  return { file, digest, node: raw.node, log: raw.log, manager, alarms: raw.alarms, modules };
 }
 
 /**

@@ -11,7 +11,8 @@ import type { ModuleDescription, ModuleState, ModuleView, NodeEvent } from "../m
 import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
-import type { ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
+import type { ModuleCommand, ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
+import type { TelemetrySample } from "../port/telemetry.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
 import { type Kept, keep } from "./keep.ts";
 import { backoff } from "./retry.ts";
@@ -39,6 +40,9 @@ export interface ChannelParts {
   readonly random: () => number;
   readonly onEvent: (event: NodeEvent) => void;
   readonly onState: (name: string) => void;
+  readonly onTelemetry?: (name: string, sample: TelemetrySample) => void;
+  /** The link to the module or to the KM is up, or down for the reason given. */
+  readonly onLink?: (name: string, side: "module" | "km", down: Error | undefined) => void;
 }
 
 /** A figure that did not come for this long is stale, ms. */
@@ -47,6 +51,8 @@ const staleAfterMs = 10_000;
 const moduleWaits = { firstMs: 250, maxMs: 2_000 } as const;
 const kmWaits = { firstMs: 250, maxMs: 5_000 } as const;
 const settledAfterMs = 5_000;
+/** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */
+const routine: readonly string[] = ["block_empty", "key_withheld"];
 
 export class Channel implements ModuleView {
   readonly name: string;
@@ -57,6 +63,7 @@ export class Channel implements ModuleView {
   #identity: ModuleIdentity | undefined;
   #matchingId = "";
   #moduleUp = false;
+  #session: ModuleSession | undefined;
   #kmUp = false;
   #moduleTrouble = "not connected yet";
   #kmTrouble = "not connected yet";
@@ -112,6 +119,14 @@ export class Channel implements ModuleView {
     this.#custody.wipe();
   }
 
+  /** Commands the module. @throws Fault `module.command` */
+  async command(command: ModuleCommand): Promise<void> {
+    if (this.#session === undefined) {
+      throw new Fault("module.command", `${command.name}: module is not connected`);
+    }
+    return this.#session.command(command);
+  }
+
   describe(): ModuleDescription {
     const { driver } = this.#parts;
     const known = this.#identity;
@@ -162,7 +177,10 @@ export class Channel implements ModuleView {
         block: (block) => custody.block(block),
         damaged: (facts, why) => custody.damaged(facts, why),
         released: (refs) => custody.released(refs),
-        telemetry: (sample) => this.#telemetry.add(sample, clock.now()),
+        telemetry: (sample) => {
+          this.#telemetry.add(sample, clock.now());
+          this.#parts.onTelemetry?.(this.name, sample);
+        },
         event: (event) => {
           log.warn("module event", { code: event.code, severity: event.severity });
           this.#emit("module_event", { ...event });
@@ -180,7 +198,9 @@ export class Channel implements ModuleView {
     const { moduleId, role, vendor, model, serial, firmware } = session.identity;
     log.info("module up", { module_id: moduleId, role, vendor, model, serial, firmware });
     this.#moduleUp = true;
+    this.#session = session;
     this.#changed();
+    this.#parts.onLink?.(this.name, "module", undefined);
     custody.moduleUp(session, this.#matchingId);
     this.#km ??= this.#keepKm();
     return session;
@@ -220,8 +240,10 @@ export class Channel implements ModuleView {
   #moduleDown(error: Error): void {
     this.#custody.moduleDown();
     this.#moduleUp = false;
+    this.#session = undefined;
     this.#moduleTrouble = describe(error);
     this.#changed();
+    this.#parts.onLink?.(this.name, "module", error);
   }
 
   #keepKm(): Kept {
@@ -257,6 +279,7 @@ export class Channel implements ModuleView {
     log.info("KM connected", { km: endpointName(km), tls: km.tls !== undefined });
     this.#kmUp = true;
     this.#changed();
+    this.#parts.onLink?.(this.name, "km", undefined);
     this.#custody.kmUp(session);
     return session;
   }
@@ -266,6 +289,7 @@ export class Channel implements ModuleView {
     this.#kmUp = false;
     this.#kmTrouble = describe(error);
     this.#changed();
+    this.#parts.onLink?.(this.name, "km", error);
   }
 
   #changed(): void {
@@ -275,10 +299,11 @@ export class Channel implements ModuleView {
 
   #event(event: CustodyEvent): void {
     this.#parts.log.info(event.type, event.facts);
-    this.#emit(event.type, event.facts);
+    this.#emit(event.type, event.facts, routine.includes(event.type));
   }
 
-  #emit(type: string, facts: NodeEvent["facts"]): void {
-    this.#parts.onEvent({ type, module: this.name, at: this.#parts.clock.wall(), facts });
+  #emit(type: string, facts: NodeEvent["facts"], routine = false): void {
+    const at = this.#parts.clock.wall();
+    this.#parts.onEvent({ type, module: this.name, at, facts, routine });
   }
 }
