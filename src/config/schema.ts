@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { thresholds } from "../alarms/thresholds.ts";
 import { commandNames } from "../control/commands.ts";
+import { isPublicKey } from "../control/jws.ts";
 
 /** A name that is one level of an MQTT topic and part of a file name. */
 const name = v.pipe(
@@ -56,7 +57,7 @@ export const commandKeySchema = v.strictObject({
   id: name,
   public_key: v.pipe(
     v.string(),
-    v.regex(/^[\w-]{43}$/, "expected an Ed25519 public key: 32 bytes in base64url"),
+    v.check(isPublicKey, "expected an Ed25519 public key: 32 bytes in base64url"),
   ),
   commands: v.pipe(
     v.array(v.picklist(commandNames)),

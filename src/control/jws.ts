@@ -25,6 +25,17 @@ export function publicKey(x: string): KeyObject {
   return createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
 }
 
+/** Whether {@link publicKey} takes it. */
+export function isPublicKey(x: string): boolean {
+  if (Buffer.from(x, "base64url").toString("base64url") !== x) return false;
+  try {
+    publicKey(x);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Checks a signature.
  * @param find the public key of a key ID

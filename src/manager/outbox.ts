@@ -23,8 +23,8 @@ export interface OutboxOptions {
 }
 
 const standardLimits: QueueLimits = { items: 50_000, routine: 5_000 };
-/** Most events that only memory has, while the disk fails. */
-const mostInMemory = 1_000;
+/** Most events that only memory has: while the disk fails, and while it takes its time. */
+const mostInMemory = { failing: 1_000, waiting: 10_000 } as const;
 /** So many of the next events are kept in memory, and read from disk at a time. */
 const readAhead = 32;
 /** Routine events are gathered for this long before they are written: flash wears, ms. */
@@ -58,6 +58,7 @@ export class Outbox {
   #wanted = false;
   #working: Promise<void> | undefined;
   #gather: Timer | undefined;
+  #retry: Timer | undefined;
   #closed = false;
 
   private constructor(options: OutboxOptions) {
@@ -157,6 +158,7 @@ export class Outbox {
     this.#closed = true;
     await this.durable();
     this.#gather?.cancel();
+    this.#retry?.cancel();
     await this.#file?.close().catch(() => {});
     this.#file = undefined;
   }
@@ -174,16 +176,15 @@ export class Outbox {
     else this.#batch.push({ item: undefined, record: encodeRecord("gone", item.id) });
   }
 
-  /** While nothing can be written, memory is the limit. */
+  /** What is not on disk is in memory: it must not grow while the disk fails, or hangs. */
   #boundMemory(): void {
-    if (this.#inMemory <= mostInMemory || this.#failure === undefined) return;
+    const most = this.#failure === undefined ? mostInMemory.waiting : mostInMemory.failing;
+    if (this.#inMemory <= most) return;
     for (const item of this.#queue.waiting()) {
-      if (item.at >= 0) continue;
-      this.#queue.remove(item);
-      this.#giveUp([item]);
-      break;
+      if (this.#inMemory <= most) break;
+      if (item.at < 0 && this.#queue.remove(item)) this.#giveUp([item]);
     }
-    this.#batch = this.#batch.filter(({ item }) => item !== undefined && !item.gone);
+    this.#batch = this.#batch.filter(({ item }) => item === undefined || !item.gone);
   }
 
   #work(): void {
@@ -300,7 +301,8 @@ export class Outbox {
     );
     this.#retryAt = clock.now() + retryMs;
     log.error(this.#failure.message, facts);
-    if (!this.#closed) this.#gather ??= clock.after(retryMs, () => this.#work());
+    this.#retry?.cancel();
+    this.#retry = this.#closed ? undefined : clock.after(retryMs, () => this.#work());
     this.#boundMemory();
   }
 }
