@@ -36,6 +36,8 @@ export interface RigOptions {
   readonly kmAuthority?: Partial<Record<EndName, Authority>>;
   /** Where the nodes publish, instead of the rig's own broker. */
   readonly broker?: { readonly url: string; readonly protocol: 4 | 5 };
+  /** More of the nodes' configuration, TOML; after the module's table. */
+  readonly extra?: string;
   readonly clock?: Clock;
 }
 
@@ -230,7 +232,7 @@ ${options.keyBits === undefined ? "" : `key_bits = ${options.keyBits}\n`}
 kind = "qmlp"
 path = ${q(join(folder, `${name}.tty`))}
 baud = ${options.baud === undefined || options.baud === 0 ? 115_200 : options.baud}
-`,
+${options.extra ?? ""}`,
     { mode: 0o600 },
   );
   const log = join(folder, `${nodeId}.log.txt`);
