@@ -5,6 +5,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
+import type { AlarmRecord } from "./alarms/alarm.ts";
 import type { Validity } from "./alarms/node-rules.ts";
 import type { Config } from "./config/load.ts";
 import { CommandDesk } from "./control/desk.ts";
@@ -16,6 +17,7 @@ import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import { Manager } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
+import { recordOf } from "./manager/payloads.ts";
 import type { NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
 import type { Clock } from "./port/clock.ts";
@@ -37,12 +39,19 @@ export class Oversight {
   readonly #parts: OversightParts;
   readonly #outbox: Outbox | undefined;
   readonly #manager: Manager | undefined;
+  readonly #later: readonly AlarmRecord[];
   #kept: Kept | undefined;
   #desk: CommandDesk | undefined;
   #ledgers: ReadonlyMap<string, Ledger> = new Map();
 
-  private constructor(config: Config, parts: OversightParts, outbox: Outbox | undefined) {
+  private constructor(
+    config: Config,
+    parts: OversightParts,
+    outbox: Outbox | undefined,
+    later: readonly AlarmRecord[],
+  ) {
     this.#config = config;
+    this.#later = later;
     this.#parts = parts;
     this.#outbox = outbox;
     this.#manager = outbox && createManager(config, outbox, parts);
@@ -56,7 +65,9 @@ export class Oversight {
     const outbox =
       config.manager &&
       (await Outbox.open({ files: diskFiles, path, clock, log: log.child("outbox") }));
-    return new Oversight(config, parts, outbox);
+    const events = (await outbox?.after(parts.state.data.alarms_to ?? 0)) ?? [];
+    const later = events.flatMap((event) => recordOf(event) ?? []);
+    return new Oversight(config, parts, outbox, later);
   }
 
   /** Watches from now on, and connects to the broker. */
@@ -64,7 +75,7 @@ export class Oversight {
     const { clock, log, random } = this.#parts;
     const manager = this.#manager;
     this.#ledgers = ledgers;
-    this.watch.start(channels);
+    this.watch.start(channels, this.#later);
     if (manager === undefined) return;
     const keys = this.#config.manager?.command_key ?? [];
     this.#desk = keys.length > 0 ? this.#createDesk(channels, manager) : undefined;
@@ -139,13 +150,15 @@ export class Oversight {
         troubles: () => this.#troubles(),
         eventsLost: () => this.#outbox?.dropped ?? 0,
         onTransition: (transition) => {
-          if (this.#manager !== undefined) this.#manager.alarm(transition);
-          else if (transition.change === "cleared") {
-            // Nobody waits to be told.
+          if (this.#manager !== undefined) return this.#manager.alarm(transition);
+          // Nobody waits to be told that it is cleared.
+          if (transition.change === "cleared") {
             queueMicrotask(() => this.watch.forget(transition.record.id));
           }
+          return 0;
         },
         told: async () => this.#outbox?.durable(),
+        unsaved: (from) => this.#outbox?.hold(from),
       },
     );
   }

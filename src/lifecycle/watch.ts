@@ -2,7 +2,7 @@
  * Watches the node for alarms: brings what channels, broker, clock, certificates and disk show to
  * the rules, and what the rules make of it to the manager and to the state that survives a restart.
  */
-import type { FlapLimits, Transition } from "../alarms/alarm.ts";
+import type { AlarmRecord, FlapLimits, Transition } from "../alarms/alarm.ts";
 import { AlarmBook } from "../alarms/book.ts";
 import { type AlarmName, isAlarmName } from "../alarms/catalogue.ts";
 import {
@@ -44,9 +44,12 @@ export interface WatchParts {
   readonly troubles: () => Iterable<readonly [string, Error | undefined]>;
   /** Events that were given up so far. */
   readonly eventsLost: () => number;
-  readonly onTransition: (transition: Transition) => void;
+  /** @returns grows with each, across restarts */
+  readonly onTransition: (transition: Transition) => number;
   /** Resolves when the transitions so far are durable. */
   readonly told: () => Promise<void>;
+  /** Transitions from this one on are not in the state yet; undefined: all are. */
+  readonly unsaved: (from: number | undefined) => void;
 }
 
 const tickMs = 1_000;
@@ -62,12 +65,16 @@ export class Watch implements AlarmView {
   #views: readonly ModuleView[] = [];
   #timers: readonly Timer[] = [];
   #saving: Promise<void> | undefined;
-  #unsaved = false;
+  #changed = false;
+  /** The first transition that is not in the state, and the last of all. */
+  #unsaved: number | undefined;
+  #last: number;
   #lost = 0;
 
   constructor(options: WatchOptions, parts: WatchParts) {
     this.#options = options;
     this.#parts = parts;
+    this.#last = parts.state.data.alarms_to ?? 0;
     const settle = new Map<string, number>();
     for (const { module, intermittent, thresholds } of options.modules) {
       if (intermittent) settle.set(module, thresholds.settle_s * 1_000);
@@ -91,14 +98,22 @@ export class Watch implements AlarmView {
     }
   }
 
-  /** Begins to watch; goes on from the alarms of before a restart. */
-  start(views: readonly ModuleView[]): void {
+  /**
+   * Begins to watch; goes on from the alarms of before a restart.
+   * @param later alarms of transitions that are durable, but did not make it into the state
+   */
+  start(views: readonly ModuleView[], later: readonly AlarmRecord[]): void {
     const { clock, state } = this.#parts;
     this.#views = views;
-    const records = (state.data.alarms ?? []).flatMap((record) =>
+    const saved = (state.data.alarms ?? []).flatMap((record) =>
       isAlarmName(record.name) ? [{ ...record, name: record.name as AlarmName }] : [],
     );
-    this.#book.restore(records, (name, object) => this.#exists(name, object), this.#moment);
+    const records = new Map([...saved, ...later].map((record) => [record.id, record]));
+    this.#book.restore(
+      [...records.values()],
+      (name, object) => this.#exists(name, object),
+      this.#moment,
+    );
     for (const [object, keys] of this.#options.plain)
       this.#node.plainLink(object, keys, this.#moment);
     this.#timers = [
@@ -247,36 +262,48 @@ export class Watch implements AlarmView {
     const facts = { alarm: record.id, severity: record.severity, detail: record.detail };
     if (change === "cleared") this.#parts.log.info("alarm cleared", facts);
     else this.#parts.log.warn(`alarm ${change}`, facts);
-    this.#parts.onTransition(transition);
+    this.#last = this.#parts.onTransition(transition);
+    this.#unsaved ??= this.#last;
+    this.#parts.unsaved(this.#unsaved);
     this.#save();
   }
 
-  /** After the outbox: what is not in the state is raised again, what is not in the outbox is lost. */
   #save(): void {
-    this.#unsaved = true;
+    this.#changed = true;
     this.#saving ??= this.#write().finally(() => {
       this.#saving = undefined;
     });
   }
 
+  /**
+   * First the outbox, then the state, then the broker: after a cut anywhere a transition is in the
+   * outbox, the state, or both, and what is in the outbox alone is found there.
+   */
   async #write(): Promise<void> {
     const { state, told, log } = this.#parts;
     // What else this turn brings goes with it.
     await Promise.resolve();
-    while (this.#unsaved) {
-      this.#unsaved = false;
+    while (this.#changed) {
+      this.#changed = false;
       const alarms = this.#book.records().map((record) => ({ ...record }) as AlarmState);
+      const last = this.#last;
       await told();
       try {
         await state.change((data) => {
           data.alarms = alarms;
+          data.alarms_to = last;
         });
         this.#file("state", undefined);
       } catch (error) {
         log.error("alarms would not survive a restart", { why: describe(error) });
         this.#file("state", error as Error);
+        // Told all the same: a full disk must not silence the node.
+        this.#unsaved = undefined;
+        this.#parts.unsaved(undefined);
         return;
       }
+      this.#unsaved = this.#last > last ? last + 1 : undefined;
+      this.#parts.unsaved(this.#unsaved);
     }
   }
 }

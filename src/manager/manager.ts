@@ -116,20 +116,27 @@ export class Manager {
     return this.#takenOver;
   }
 
-  /** Something happened. It reaches the manager once the broker is there. */
-  event(event: NodeEvent): void {
+  /**
+   * Something happened. It reaches the manager once the broker is there.
+   * @returns its id in the outbox
+   */
+  event(event: NodeEvent): number {
     this.#sequence++;
-    const payload = this.#encode(payloads.event(this.#facts, event, this.#sequence));
-    if (payload === undefined) return;
     const id = this.#facts.boot * sequences + this.#sequence;
-    this.#outbox.push(id, payload, event.routine !== true);
+    const payload = this.#encode(payloads.event(this.#facts, event, this.#sequence));
+    if (payload !== undefined) this.#outbox.push(id, payload, event.routine !== true);
     this.#pump();
+    return id;
   }
 
-  /** An alarm was raised, changed, acknowledged or cleared. */
-  alarm({ change, record }: Transition): void {
-    this.event(payloads.transition(change, record));
+  /**
+   * An alarm was raised, changed, acknowledged or cleared.
+   * @returns its id in the outbox
+   */
+  alarm({ change, record }: Transition): number {
+    const id = this.event(payloads.transition(change, record));
     if (this.#session !== undefined) this.#alarms?.show(record.id);
+    return id;
   }
 
   /** The state of a module, its link or its KM changed. */

@@ -51,6 +51,7 @@ export class Outbox {
   /** Bytes that were found damaged when the file was opened, and left out. */
   #damage = 0;
   #retryAt = 0;
+  #heldFrom = Number.POSITIVE_INFINITY;
 
   /** What is to be appended: new events, and who is gone. */
   #batch: { item: Waiting | undefined; record: Buffer }[] = [];
@@ -113,10 +114,32 @@ export class Outbox {
     else this.#gather ??= this.#options.clock.after(gatherMs, () => this.#work());
   }
 
+  /**
+   * Holds events back, from this id on: given to the broker only when what they say is recorded
+   * elsewhere as well. Undefined: none.
+   */
+  hold(from: number | undefined): void {
+    this.#heldFrom = from ?? Number.POSITIVE_INFINITY;
+    this.onChange();
+  }
+
+  /** What is kept and waits, with a greater id than this one; oldest first. */
+  async after(id: number): Promise<Buffer[]> {
+    const file = this.#file;
+    const found: Buffer[] = [];
+    for (const item of this.#queue.waiting()) {
+      if (!item.kept || item.id <= id) continue;
+      const payload =
+        item.payload ?? (file && (await readRecord(file, item).catch(() => undefined)));
+      if (payload !== undefined) found.push(payload);
+    }
+    return found;
+  }
+
   /** The oldest event that the connection at hand was not given; it counts as given now. */
   next(): OutboxItem | undefined {
     const item = this.#queue.peek();
-    if (item === undefined) return undefined;
+    if (item === undefined || item.id >= this.#heldFrom) return undefined;
     if (item.at < 0 && this.#failure === undefined) return undefined;
     if (item.payload === undefined) {
       this.#wanted = true;

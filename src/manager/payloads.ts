@@ -1,6 +1,6 @@
 /** The payloads of the manager interface. Pure. JSON, at most 16 KiB, times by RFC 3339 in UTC. */
 import type { AlarmRecord, Change } from "../alarms/alarm.ts";
-import { kindOf } from "../alarms/catalogue.ts";
+import { isAlarmName, kindOf } from "../alarms/catalogue.ts";
 import { Fault } from "../port/errors.ts";
 import type { WindowReport } from "../telemetry/window.ts";
 import type { ModuleDescription, ModuleState, NodeEvent } from "./view.ts";
@@ -113,4 +113,28 @@ export function alarmState(boot: number, record: AlarmRecord) {
 export function transition(change: Change, record: AlarmRecord): NodeEvent {
   const { text: _text, action: _action, ...facts } = alarm(record);
   return { type: `alarm_${change}`, at: record.changedAt, facts };
+}
+
+/** The alarm that an event of the outbox is about; undefined if it is about something else. */
+export function recordOf(event: Buffer): AlarmRecord | undefined {
+  try {
+    const { type, facts } = JSON.parse(event.toString("utf8")) as {
+      type: string;
+      facts: Omit<ReturnType<typeof alarm>, "text" | "action">;
+    };
+    if (!type.startsWith("alarm_") || !isAlarmName(facts.name)) return undefined;
+    const { alarm: id, name, object, severity, active, flapping, acknowledged, count } = facts;
+    return {
+      ...{ id, name, object, severity, active, flapping, acknowledged, count },
+      acknowledgedBy: facts.acknowledged_by,
+      value: facts.value,
+      threshold: facts.threshold,
+      detail: facts.detail,
+      raisedAt: Date.parse(facts.raised),
+      changedAt: Date.parse(facts.changed),
+      clearedAt: facts.cleared === undefined ? undefined : Date.parse(facts.cleared),
+    };
+  } catch {
+    return undefined;
+  }
 }

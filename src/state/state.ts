@@ -31,6 +31,8 @@ const schema = v.object({
   boot: count,
   /** Alarms that are raised, or whose clearing the manager has not seen. */
   alarms: v.optional(v.array(alarm)),
+  /** The last event in the outbox whose alarm is among them. */
+  alarms_to: v.optional(count),
   /** Thresholds set by command: module → name → value. */
   thresholds: v.optional(v.record(v.string(), v.record(v.string(), v.number()))),
   /** Command keys: the highest counter seen, and what became of the last commands. */
