@@ -42,7 +42,8 @@ const pure = [
   /^src\/kq1\/(names|json|frame|supply|request|base64|answer|reason|outgoing|peer)\.ts$/,
   /^src\/(telemetry|alarms)\//,
   /^src\/custody\/(custody|cuts|cutter|supplies|desk|slices|key-id|queue|ledger-record|ledger-index|ports|counters)\.ts$/,
-  /^src\/manager\/(topics|payloads|outbox|view)\.ts$/,
+  /^src\/manager\/(topics|payloads|outbox-queue|outbox-record|packet-meter|waits|view)\.ts$/,
+  /^src\/control\/(authority|commands|jws|memory|request)\.ts$/,
   /^src\/lifecycle\/retry\.ts$/,
   /^src\/port\/(?!clock)/,
 ];

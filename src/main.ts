@@ -1,5 +1,4 @@
 /** The node, wired together: read this first. */
-import { readFileSync } from "node:fs";
 import { driverKinds } from "../drivers/index.ts";
 import {
   type Config,
@@ -20,18 +19,17 @@ import {
 } from "./lifecycle/certificates.ts";
 import { Channel } from "./lifecycle/channel.ts";
 import { insist } from "./lifecycle/insist.ts";
-import { keep } from "./lifecycle/keep.ts";
 import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
-import { Manager } from "./manager/manager.ts";
-import type { NodeEvent } from "./manager/view.ts";
+import { Oversight } from "./oversight.ts";
 import { systemClock, within } from "./port/clock.ts";
 import { describe, Fault } from "./port/errors.ts";
 import { createLog, type Log, silentLog } from "./port/log.ts";
 import type { ModuleDriver } from "./port/module.ts";
 import { diskFiles } from "./state/files.ts";
 import { openState } from "./state/state.ts";
+import { StateStore } from "./state/store.ts";
 import { softwareVersion } from "./version.ts";
 
 const clock = systemClock;
@@ -90,34 +88,26 @@ async function serve(config: Config, log: Log): Promise<number> {
   const boot = state.data.boot;
   log.info("starting", { id: config.node.id, version: softwareVersion, boot, pid: process.pid });
 
-  const manager = createManager(config, boot, log);
+  const store = new StateStore(state);
+  const oversight = await insist({ ...opening, name: "outbox" }, () =>
+    Oversight.open(config, { state: store, clock, random, log }),
+  );
   const channels: Channel[] = [];
-  const ledgers: LedgerFile[] = [];
+  const ledgers = new Map<string, LedgerFile>();
   for (const module of config.modules) {
     const channelLog = log.child(module.name);
     const path = `${folder}/ledger-${module.name}`;
     const ledger = await insist({ ...opening, name: "ledger" }, () =>
       LedgerFile.open(diskFiles, path, channelLog),
     );
-    ledgers.push(ledger);
-    channels.push(createChannel(module, ledger, manager, channelLog));
+    ledgers.set(module.name, ledger);
+    channels.push(createChannel(module, ledger, oversight, channelLog));
   }
-  manager?.show(channels);
-
-  const managerKept =
-    manager &&
-    keep({
-      name: "broker",
-      connect: (signal) => manager.connect(signal),
-      schedule: () => backoff({ firstMs: 1_000, maxMs: 30_000, random }),
-      settledAfterMs: 5_000,
-      clock,
-      log,
-    });
+  oversight.start(channels, ledgers);
   for (const channel of channels) channel.start();
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   await server?.listen();
-  const certificates = watchAll(config, channels, server, manager, log);
+  const certificates = watchAll(config, channels, server, log);
 
   const signal = await stop;
   log.info("stopping", { signal });
@@ -125,9 +115,8 @@ async function serve(config: Config, log: Log): Promise<number> {
   const orderly = async () => {
     await server?.close();
     await Promise.all(channels.map((channel) => channel.stop()));
-    await Promise.all(ledgers.map((ledger) => ledger.close()));
-    manager?.stop();
-    await managerKept?.stop();
+    await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
+    await oversight.stop();
   };
   const late = () =>
     new Fault("stopped", "not everything stopped in time", { limit_ms: stopTimeout });
@@ -143,7 +132,7 @@ async function serve(config: Config, log: Log): Promise<number> {
 function createChannel(
   module: ModuleConfig,
   ledger: LedgerFile,
-  manager: Manager | undefined,
+  oversight: Oversight,
   log: Log,
 ): Channel {
   return new Channel(
@@ -171,8 +160,10 @@ function createChannel(
       clock,
       log,
       random,
-      onEvent: (event: NodeEvent) => manager?.event(event),
-      onState: (name: string) => manager?.stateChanged(name),
+      onEvent: (event) => oversight.event(event),
+      onState: (name) => oversight.stateChanged(name),
+      onTelemetry: (name, sample) => oversight.watch.telemetry(name, sample),
+      onLink: (name, km, down) => oversight.watch.link(name, km, down),
     },
   );
 }
@@ -211,7 +202,6 @@ function watchAll(
   config: Config,
   channels: readonly Channel[],
   server: KeyServer | undefined,
-  manager: Manager | undefined,
   log: Log,
 ): CertificateWatch {
   const kms = new Set(config.modules.flatMap((module) => module.kms));
@@ -227,9 +217,7 @@ function watchAll(
     const onChange = () => server?.renew(readCredentials(files));
     watched.push({ name: "server", files, onChange });
   }
-  const watch = watchCertificates(watched, clock, log, ({ type, facts }) => {
-    manager?.event({ type, module: "", at: clock.wall(), facts });
-  });
+  const watch = watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
   process.on("SIGHUP", () => watch.look());
   return watch;
 }
@@ -237,31 +225,4 @@ function watchAll(
 function credentialFiles({ ca, cert, key, crl }: KmConfig): CredentialFiles | undefined {
   if (ca === undefined || cert === undefined || key === undefined) return undefined;
   return { ca, cert, key, crl };
-}
-
-function createManager(config: Config, boot: number, log: Log): Manager | undefined {
-  const options = config.manager;
-  if (options === undefined) return undefined;
-  const { ca, cert, key, password_file } = options;
-  return new Manager({
-    url: options.url,
-    base: options.base,
-    protocol: options.protocol,
-    username: options.username,
-    password: password_file && readText(password_file).trimEnd(),
-    ca: ca && readText(ca),
-    cert: cert && readText(cert),
-    key: key && readText(key),
-    telemetryIntervalMs: options.telemetry_interval_s,
-    nodeId: config.node.id,
-    boot,
-    softwareVersion,
-    configurationDigest: config.digest,
-    clock,
-    log: log.child("manager"),
-  });
-}
-
-function readText(file: string): string {
-  return readFileSync(file, "utf8");
 }

@@ -8,10 +8,13 @@ import type { ConfiguredDriver, DriverKind } from "../port/driver-kind.ts";
 import { errorCode } from "../port/errors.ts";
 import { ConfigError, explain, keyPath } from "./problems.ts";
 import {
+  alarmsSchema,
+  commandKeySchema,
   configSchema,
   kmSchema,
   logSchema,
   managerSchema,
+  moduleAlarmsSchema,
   moduleSchema,
   nodeSchema,
   type RawConfig,
@@ -39,6 +42,7 @@ export interface Config {
   readonly log: Raw["log"];
   readonly manager: ManagerConfig | undefined;
   readonly server: ServerConfig | undefined;
+  readonly alarms: Raw["alarms"];
   readonly modules: readonly ModuleConfig[];
 }
 
@@ -53,10 +57,15 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     server: serverSchema,
     log: logSchema,
     manager: managerSchema,
+    "manager.command_key": commandKeySchema,
+    alarms: alarmsSchema,
     km: kmSchema,
     module: moduleSchema,
+    "module.alarms": moduleAlarmsSchema,
   };
-  return Object.keys(schemas[String(path[0] ?? "")]?.entries ?? {});
+  // The name of a KM is the operator's, and an index is none of ours either.
+  const names = path.filter((key, i) => typeof key === "string" && !(path[0] === "km" && i === 1));
+  return Object.keys(schemas[names.join(".")]?.entries ?? {});
 }
 
 /**
@@ -88,6 +97,11 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     if (raw.manager.password_file !== undefined && raw.manager.username === undefined) {
       complain("manager.password_file", "needs username");
     }
+    const ids = raw.manager.command_key.map(({ id }) => id);
+    ids.forEach((id, i) => {
+      if (ids.indexOf(id) !== i)
+        complain(`manager.command_key[${i}].id`, "another key has this id");
+    });
   }
   const names = new Set<string>();
   const modules: ModuleConfig[] = [];
@@ -115,7 +129,8 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "password_file"], file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
-  return { file, digest, node: raw.node, log: raw.log, manager, server, modules };
+  const { node, log } = raw;
+  return { file, digest, node, log, manager, server, alarms: raw.alarms, modules };
 }
 
 /**

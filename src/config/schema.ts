@@ -3,6 +3,9 @@
  * is an error. `README.md` beside this file is the table for people; a test compares the two.
  */
 import * as v from "valibot";
+import { thresholds } from "../alarms/thresholds.ts";
+import { commandNames } from "../control/commands.ts";
+import { isPublicKey } from "../control/jws.ts";
 import { supplyPathTemplate } from "../kq1/names.ts";
 
 /** A name that is one level of an MQTT topic and part of a file name. */
@@ -50,6 +53,19 @@ export const logSchema = v.strictObject({
   timestamps: v.optional(v.boolean(), true),
 });
 
+/** Who may give which commands. */
+export const commandKeySchema = v.strictObject({
+  id: name,
+  public_key: v.pipe(
+    v.string(),
+    v.check(isPublicKey, "expected an Ed25519 public key: 32 bytes in base64url"),
+  ),
+  commands: v.pipe(
+    v.array(v.picklist(commandNames)),
+    v.minLength(1, "expected at least one command"),
+  ),
+});
+
 export const managerSchema = v.strictObject({
   url: v.pipe(
     v.string(),
@@ -70,6 +86,37 @@ export const managerSchema = v.strictObject({
   cert: v.optional(text),
   key: v.optional(text),
   telemetry_interval_s: seconds(0.1, 3_600, 5),
+  command_key: v.optional(
+    v.pipe(v.array(commandKeySchema), v.maxLength(16, "expected at most 16")),
+    [],
+  ),
+});
+
+/** Alarms of the node itself, and what holds for all of them. */
+export const alarmsSchema = v.strictObject({
+  certificate_days: v.optional(within(1, 365), 30),
+  storage_free: v.optional(within(0.02, 0.9), 0.1),
+  flap_count: v.optional(whole(2, 100), 5),
+  flap_window_s: seconds(10, 86_400, 600),
+  flap_quiet_s: seconds(10, 86_400, 300),
+});
+
+function tunable({ min, max, standard }: (typeof thresholds)[keyof typeof thresholds]) {
+  return v.optional(within(min, max), standard);
+}
+
+/** Thresholds of one module's alarms, by the names of the command `set_threshold`. */
+export const moduleAlarmsSchema = v.strictObject({
+  intermittent: v.optional(v.boolean(), false),
+  qber_warning: tunable(thresholds.qber_warning),
+  qber_drift: tunable(thresholds.qber_drift),
+  detector_drift: tunable(thresholds.detector_drift),
+  key_rate_min: tunable(thresholds.key_rate_min),
+  key_interval_s: tunable(thresholds.key_interval_s),
+  no_key_intervals: tunable(thresholds.no_key_intervals),
+  buffer_warning: tunable(thresholds.buffer_warning),
+  telemetry_stale_s: tunable(thresholds.telemetry_stale_s),
+  settle_s: tunable(thresholds.settle_s),
 });
 
 export const kmSchema = v.strictObject({
@@ -112,6 +159,7 @@ export const moduleSchema = v.strictObject({
   ),
   max_held_blocks: v.optional(whole(1, 1_000_000), 1_024),
   max_held_bytes: v.optional(whole(65_536, 1_073_741_824), 4_194_304),
+  alarms: v.optional(moduleAlarmsSchema, {}),
   driver: v.looseObject({ kind: v.string() }),
 });
 
@@ -129,6 +177,7 @@ export const configSchema = v.strictObject({
   log: v.optional(logSchema, {}),
   manager: v.optional(managerSchema),
   server: v.optional(serverSchema),
+  alarms: v.optional(alarmsSchema, {}),
   km: v.pipe(
     v.record(name, kmSchema),
     v.check((kms) => Object.keys(kms).length > 0, "expected at least one [km.NAME] table"),

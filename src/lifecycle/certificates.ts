@@ -26,7 +26,8 @@ export interface Watched {
   readonly onChange: () => void;
 }
 
-export interface CertificateEvent {
+/** What the log is told; alarms about certificates have rules of their own. */
+export interface CertificateNotice {
   readonly type: "certificate_expiring" | "certificate_expired" | "certificate_unreadable";
   readonly facts: Readonly<Record<string, string | number>>;
 }
@@ -41,19 +42,18 @@ export function watchCertificates(
   watched: readonly Watched[],
   clock: Clock,
   log: Log,
-  onEvent: (event: CertificateEvent) => void,
+  onNotice: (notice: CertificateNotice) => void,
 ): CertificateWatch {
   const digests = new Map<string, string>();
   /** Day on which a certificate was told of last. */
   const told = new Map<string, number>();
   let began = true;
 
-  function tell(name: string, event: CertificateEvent): void {
+  function tell(name: string, notice: CertificateNotice): void {
     const today = Math.floor(clock.wall() / day);
-    if (told.get(`${name} ${event.type}`) === today) return;
-    told.set(`${name} ${event.type}`, today);
-    log.warn(event.type, event.facts);
-    onEvent(event);
+    if (told.get(`${name} ${notice.type}`) === today) return;
+    told.set(`${name} ${notice.type}`, today);
+    onNotice(notice);
   }
 
   function lookAt({ name, files, onChange }: Watched): void {

@@ -9,7 +9,8 @@ import type { ModuleDescription, ModuleState, ModuleView, NodeEvent } from "../m
 import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
-import type { ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
+import type { ModuleCommand, ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
+import type { TelemetrySample } from "../port/telemetry.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
 import { type Kept, keep } from "./keep.ts";
 import { KmChannel, type KmOptions } from "./km-channel.ts";
@@ -39,11 +40,16 @@ export interface ChannelParts {
   readonly random: () => number;
   readonly onEvent: (event: NodeEvent) => void;
   readonly onState: (name: string) => void;
+  readonly onTelemetry?: (name: string, sample: TelemetrySample) => void;
+  /** The link to the module, or to the KM of this name, is up, or down for the reason given. */
+  readonly onLink?: (name: string, km: string | undefined, down: Error | undefined) => void;
 }
 
 /** A figure that did not come for this long is stale, ms. */
 const staleAfterMs = 10_000;
 const settledAfterMs = 5_000;
+/** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */
+const routine: readonly string[] = ["block_empty", "key_withheld"];
 
 export class Channel implements ModuleView {
   readonly name: string;
@@ -54,6 +60,7 @@ export class Channel implements ModuleView {
   #identity: ModuleIdentity | undefined;
   #matchingId = "";
   #moduleUp = false;
+  #session: ModuleSession | undefined;
   #moduleTrouble = "not connected yet";
   #since: number;
   #ledgerTrouble: string | undefined;
@@ -78,8 +85,13 @@ export class Channel implements ModuleView {
         onEvent: (event) => this.#event(event),
       },
     );
-    const kmParts = { custody: this.#custody, clock, log, random, onChange: () => this.#changed() };
-    this.#kms = options.kms.map((km) => new KmChannel(km, kmParts));
+    this.#kms = options.kms.map((km) => {
+      const onChange = (down: Error | undefined) => {
+        this.#changed();
+        parts.onLink?.(this.name, km.name, down);
+      };
+      return new KmChannel(km, { custody: this.#custody, clock, log, random, onChange });
+    });
     this.#stopMending = mend({
       ledger,
       schedule: () => backoff({ ...ledgerWaits, random }),
@@ -135,6 +147,14 @@ export class Channel implements ModuleView {
   get #awaitsKms(): boolean {
     const { onRequest, kms } = this.#options;
     return onRequest && kms.every(({ https }) => https !== undefined);
+  }
+
+  /** Commands the module. @throws Fault `module.command` */
+  async command(command: ModuleCommand): Promise<void> {
+    if (this.#session === undefined) {
+      throw new Fault("module.command", `${command.name}: module is not connected`);
+    }
+    return this.#session.command(command);
   }
 
   describe(): ModuleDescription {
@@ -199,7 +219,10 @@ export class Channel implements ModuleView {
         block: (block) => custody.block(block),
         damaged: (facts, why) => custody.damaged(facts, why),
         released: (refs) => custody.released(refs),
-        telemetry: (sample) => this.#telemetry.add(sample, clock.now()),
+        telemetry: (sample) => {
+          this.#telemetry.add(sample, clock.now());
+          this.#parts.onTelemetry?.(this.name, sample);
+        },
         event: (event) => {
           log.warn("module event", { code: event.code, severity: event.severity });
           this.#emit("module_event", { ...event });
@@ -217,7 +240,9 @@ export class Channel implements ModuleView {
     const { moduleId, role, vendor, model, serial, firmware } = session.identity;
     log.info("module up", { module_id: moduleId, role, vendor, model, serial, firmware });
     this.#moduleUp = true;
+    this.#session = session;
     this.#changed();
+    this.#parts.onLink?.(this.name, undefined, undefined);
     custody.moduleUp(session, this.#matchingId);
     if (!this.#awaitsKms) {
       for (const km of this.#kms) km.start(session.identity.moduleId, this.#matchingId);
@@ -259,8 +284,10 @@ export class Channel implements ModuleView {
   #moduleDown(error: Error): void {
     this.#custody.moduleDown();
     this.#moduleUp = false;
+    this.#session = undefined;
     this.#moduleTrouble = describe(error);
     this.#changed();
+    this.#parts.onLink?.(this.name, undefined, error);
   }
 
   #ledgerChanged(type: string, trouble: string | undefined): void {
@@ -276,10 +303,11 @@ export class Channel implements ModuleView {
 
   #event(event: CustodyEvent): void {
     this.#parts.log.info(event.type, event.facts);
-    this.#emit(event.type, event.facts);
+    this.#emit(event.type, event.facts, routine.includes(event.type));
   }
 
-  #emit(type: string, facts: NodeEvent["facts"]): void {
-    this.#parts.onEvent({ type, module: this.name, at: this.#parts.clock.wall(), facts });
+  #emit(type: string, facts: NodeEvent["facts"], routine = false): void {
+    const at = this.#parts.clock.wall();
+    this.#parts.onEvent({ type, module: this.name, at, facts, routine });
   }
 }

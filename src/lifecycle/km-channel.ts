@@ -26,8 +26,8 @@ export interface KmChannelParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
-  /** The connection came or went. */
-  readonly onChange: () => void;
+  /** The connection came, or went for the reason given. */
+  readonly onChange: (down: Error | undefined) => void;
 }
 
 const settledAfterMs = 5_000;
@@ -121,7 +121,7 @@ export class KmChannel {
     });
     if (endpoint.tls === undefined) log.warn("keys are readable on the way to the KM", { km });
     this.#session = session;
-    onChange();
+    onChange(undefined);
     custody.kmUp(session, name);
     return session;
   }
@@ -130,6 +130,6 @@ export class KmChannel {
     this.#parts.custody.kmDown(this.options.name);
     this.#session = undefined;
     this.#trouble = describe(error);
-    this.#parts.onChange();
+    this.#parts.onChange(error);
   }
 }

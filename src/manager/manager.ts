@@ -1,20 +1,31 @@
 /**
- * The node towards its manager: birth and will, inventory, states, telemetry, counters, events.
+ * The node towards its manager: birth and will, inventory, states, alarms, telemetry, counters,
+ * events, commands.
  *
- * States are retained and the latest wins; events are kept until the broker has them; telemetry is
- * sent or dropped. Nothing here ever waits for the broker, and the key path never waits for this.
+ * States are retained and the latest wins; events are in the durable outbox until the broker has
+ * them; telemetry is sent or dropped. Nothing here ever waits for the broker, and the key path never
+ * waits for this.
  */
+import type { Transition } from "../alarms/alarm.ts";
 import type { KeptSession } from "../lifecycle/keep.ts";
 import { type Clock, every, type Timer } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
-import { Outbox } from "./outbox.ts";
+import { AlarmTopics } from "./alarm-topics.ts";
+import type { Outbox } from "./outbox.ts";
 import * as payloads from "./payloads.ts";
-import { MqttSession, type SessionOptions } from "./session.ts";
-import { type Topic, topicNames, topics } from "./topics.ts";
-import type { ModuleView, NodeEvent } from "./view.ts";
+import {
+  type Incoming,
+  MqttSession,
+  type Outgoing,
+  type SessionOptions,
+  wasTakenOver,
+} from "./session.ts";
+import { responseTopic, type Topic, topicNames, topics } from "./topics.ts";
+import type { AlarmView, CommandPort, ModuleView, NodeEvent } from "./view.ts";
 
-export interface ManagerOptions extends Omit<SessionOptions, "will" | "clientId" | "clock"> {
+export interface ManagerOptions
+  extends Omit<SessionOptions, "will" | "clientId" | "clock" | "onMessage"> {
   readonly base: string;
   readonly telemetryIntervalMs: number;
   readonly nodeId: string;
@@ -22,17 +33,28 @@ export interface ManagerOptions extends Omit<SessionOptions, "will" | "clientId"
   readonly softwareVersion: string;
   /** Tells configurations apart; not a secret. */
   readonly configurationDigest: string;
+  readonly outbox: Outbox;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-const maxEvents = 1_000;
+/** What the manager gets to see, and whom its commands go to. */
+export interface Subjects {
+  readonly modules: readonly ModuleView[];
+  readonly alarms?: AlarmView;
+  readonly commands?: CommandPort;
+}
+
 /** The broker is given this long, ms, to take note that the node stops. */
 const goodbyeTimeout = 500;
+/** Results that wait for the broker; beyond that they are dropped, their events are not. */
+const mostResults = 32;
+/** A broker that refused an event is asked again this much later, ms. */
+const refusedPause = 30_000;
+/** Event identifiers are boot × this + sequence. */
+const sequences = 2 ** 32;
 
-interface Retained {
-  readonly kind: Topic;
-  readonly payload: Buffer;
+interface Retained extends Outgoing {
   /** Called when the broker has it. */
   readonly then?: () => void;
 }
@@ -41,35 +63,47 @@ export class Manager {
   readonly #options: ManagerOptions;
   readonly #names: ReturnType<typeof topicNames>;
   readonly #facts: payloads.NodeFacts;
-  readonly #outbox = new Outbox(maxEvents);
+  readonly #outbox: Outbox;
   /** Retained messages that the broker of the connection at hand was not given yet, by topic. */
   readonly #dirty = new Map<string, Retained>();
+  readonly #results: Outgoing[] = [];
   #modules: readonly ModuleView[] = [];
+  #alarms: AlarmTopics | undefined;
+  #commands: CommandPort | undefined;
   #session: MqttSession | undefined;
   #sequence = 0;
   #droppedTelemetry = 0;
+  #takenOver = false;
   #timer: Timer | undefined;
+  #pause: Timer | undefined;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
     this.#names = topicNames(options.base, options.nodeId);
-    this.#facts = {
-      node: options.nodeId,
-      boot: options.boot,
-      version: options.softwareVersion,
-    };
+    this.#facts = { node: options.nodeId, boot: options.boot, version: options.softwareVersion };
+    this.#outbox = options.outbox;
+    this.#outbox.onChange = () => this.#pump();
   }
 
   /** Whose view the manager gets, from now on until {@link stop}. */
-  show(modules: readonly ModuleView[]): void {
+  show({ modules, alarms, commands }: Subjects): void {
+    const { clock, telemetryIntervalMs, boot } = this.#options;
     this.#modules = modules;
-    const { clock, telemetryIntervalMs } = this.#options;
+    this.#commands = commands;
+    this.#alarms =
+      alarms &&
+      new AlarmTopics(alarms, this.#names.alarm, boot, (topic, payload, then) => {
+        this.#dirty.delete(topic);
+        this.#dirty.set(topic, { topic, payload, kind: topics.alarm, then });
+        this.#pump();
+      });
     this.#timer = every(clock, telemetryIntervalMs, () => this.#report());
   }
 
   /** Reports no more. Any number of times. */
   stop(): void {
     this.#timer?.cancel();
+    this.#pause?.cancel();
   }
 
   /** Telemetry and counter messages that were dropped because the broker was slow or away. */
@@ -77,13 +111,32 @@ export class Manager {
     return this.#droppedTelemetry;
   }
 
-  /** Something happened. It reaches the manager once the broker is there. */
-  event(event: NodeEvent): void {
+  /** The last connection ended because another client has this node's identifier. */
+  get takenOver(): boolean {
+    return this.#takenOver;
+  }
+
+  /**
+   * Something happened. It reaches the manager once the broker is there.
+   * @returns its id in the outbox
+   */
+  event(event: NodeEvent): number {
     this.#sequence++;
+    const id = this.#facts.boot * sequences + this.#sequence;
     const payload = this.#encode(payloads.event(this.#facts, event, this.#sequence));
-    if (payload === undefined) return;
-    this.#outbox.push(payload);
+    if (payload !== undefined) this.#outbox.push(id, payload, event.routine !== true);
     this.#pump();
+    return id;
+  }
+
+  /**
+   * An alarm was raised, changed, acknowledged or cleared.
+   * @returns its id in the outbox
+   */
+  alarm({ change, record }: Transition): number {
+    const id = this.event(payloads.transition(change, record));
+    if (this.#session !== undefined) this.#alarms?.show(record.id);
+    return id;
   }
 
   /** The state of a module, its link or its KM changed. */
@@ -97,22 +150,34 @@ export class Manager {
 
   /** Connects to the broker; for the supervisor, which calls it again after it ended. */
   async connect(signal: AbortSignal): Promise<KeptSession> {
-    const { nodeId, clock, log } = this.#options;
+    const { nodeId, clock, log, url } = this.#options;
     const will = payloads.encode(payloads.offline(this.#facts, "connection lost"));
     const session = await MqttSession.open(
-      { ...this.#options, clientId: nodeId, will: { topic: this.#names.status, payload: will } },
+      {
+        ...this.#options,
+        clientId: nodeId,
+        will: { topic: this.#names.status, payload: will },
+        onMessage: (message) => this.#message(message),
+      },
       signal,
     );
-    log.info("broker connected", { url: this.#options.url });
+    log.info("broker connected", { url });
     this.#session = session;
     this.#outbox.rewind();
     this.#dirty.clear();
+    if (this.#commands !== undefined) {
+      session.subscribe([this.#names.commands], (why) =>
+        log.warn("broker lets no commands through", { url, why }),
+      );
+    }
     this.#retain(this.#names.status, topics.status, payloads.online(this.#facts, clock.wall()));
     this.#describe();
     for (const module of this.#modules) this.#state(module);
+    this.#alarms?.showAll();
     this.#pump();
-    void session.ended.then(() => {
+    void session.ended.then((error) => {
       if (this.#session === session) this.#session = undefined;
+      this.#takenOver = wasTakenOver(error);
     });
     return { ended: session.ended, close: () => this.#close(session) };
   }
@@ -131,8 +196,9 @@ export class Manager {
         };
         void session.ended.then(then);
         // Nothing else goes before it; what is left of the events stays in the outbox.
+        const topic = this.#names.status;
         this.#dirty.clear();
-        this.#dirty.set(this.#names.status, { kind: topics.status, payload, then });
+        this.#dirty.set(topic, { topic, kind: topics.status, payload, then });
         this.#pump();
       });
     }
@@ -162,7 +228,21 @@ export class Manager {
 
   #offer(session: MqttSession, topic: string, message: object, kind: Topic): void {
     const payload = this.#encode(message);
-    if (payload === undefined || !session.offer(topic, payload, kind)) this.#droppedTelemetry++;
+    if (payload === undefined || !session.offer({ topic, payload, kind })) this.#droppedTelemetry++;
+  }
+
+  /** A command came. Whoever carries it out checks it first. */
+  #message({ topic, payload, retain, responseTopic: asked, correlation }: Incoming): void {
+    const prefix = this.#names.command("");
+    if (!topic.startsWith(prefix)) return;
+    const command = topic.slice(prefix.length);
+    this.#commands?.submit({ command, payload, retained: retain }, (result) => {
+      const bytes = this.#encode(result);
+      if (bytes === undefined || this.#results.length >= mostResults) return;
+      const to = responseTopic(asked, this.#options.base) ?? this.#names.result(command);
+      this.#results.push({ topic: to, payload: bytes, kind: topics.result, correlation });
+      this.#pump();
+    });
   }
 
   #describe(): void {
@@ -179,31 +259,71 @@ export class Manager {
 
   #retain(topic: string, kind: Topic, message: object): void {
     const payload = this.#encode(message);
-    if (payload !== undefined) this.#dirty.set(topic, { kind, payload });
+    if (payload !== undefined) this.#dirty.set(topic, { topic, kind, payload });
   }
 
-  /** Gives the broker what it has room for: states first, then events in order. */
+  /** Gives the broker what it has room for: states first, results, then events in order. */
   #pump(): void {
     const session = this.#session;
     if (session === undefined) return;
     while (session.room > 0) {
-      const state = this.#dirty.entries().next().value;
-      if (state !== undefined) {
-        const [topic, { kind, payload, then }] = state;
-        this.#dirty.delete(topic);
-        session.send(topic, payload, kind, () => {
-          then?.();
-          this.#pump();
-        });
+      const retained = this.#dirty.values().next().value;
+      if (retained !== undefined) {
+        this.#dirty.delete(retained.topic);
+        this.#send(session, retained, retained.then);
         continue;
       }
-      const item = this.#outbox.next();
-      if (item === undefined) return;
-      session.send(this.#names.event, item.payload, topics.event, () => {
-        this.#outbox.done(item);
-        this.#pump();
-      });
+      const result = this.#results.shift();
+      if (result !== undefined) this.#send(session, result);
+      else if (!this.#sendEvent(session)) return;
     }
+  }
+
+  #send(session: MqttSession, message: Outgoing, then?: () => void): void {
+    session.send(message, {
+      acknowledged: () => {
+        then?.();
+        this.#pump();
+      },
+      refused: (why) => {
+        this.#options.log.warn("broker refuses a message", { topic: message.topic, why });
+        this.#pump();
+      },
+    });
+  }
+
+  #sendEvent(session: MqttSession): boolean {
+    if (this.#pause !== undefined) return false;
+    const item = this.#outbox.next();
+    if (item === undefined) return false;
+    const { event: topic } = this.#names;
+    session.send(
+      { topic, payload: item.payload, kind: topics.event },
+      {
+        acknowledged: () => {
+          this.#outbox.done(item);
+          this.#pump();
+        },
+        refused: (why, forever) => {
+          if (!forever) return this.#holdEvents(why);
+          this.#outbox.drop(item);
+          return this.#pump();
+        },
+      },
+    );
+    return true;
+  }
+
+  /** The broker takes no events now: they wait, and everything else goes on. */
+  #holdEvents(why: string): void {
+    const { log, clock } = this.#options;
+    if (this.#pause !== undefined) return;
+    log.warn("broker refuses events: they wait", { why, retry_ms: refusedPause });
+    this.#pause = clock.after(refusedPause, () => {
+      this.#pause = undefined;
+      this.#outbox.rewind();
+      this.#pump();
+    });
   }
 
   #encode(message: object): Buffer | undefined {

@@ -1,4 +1,6 @@
 /** The payloads of the manager interface. Pure. JSON, at most 16 KiB, times by RFC 3339 in UTC. */
+import type { AlarmRecord, Change } from "../alarms/alarm.ts";
+import { isAlarmName, kindOf } from "../alarms/catalogue.ts";
 import { Fault } from "../port/errors.ts";
 import type { WindowReport } from "../telemetry/window.ts";
 import type { ModuleDescription, ModuleState, NodeEvent } from "./view.ts";
@@ -69,4 +71,70 @@ export function event(facts: NodeFacts, happened: NodeEvent, sequence: number) {
     ...(happened.module !== undefined && { module: happened.module }),
     facts: happened.facts,
   };
+}
+
+/** The longest text in an alarm, characters. */
+const longestDetail = 256;
+
+/** What an alarm is, as it is published: flat, so that it is an event's facts as well. */
+export function alarm(record: AlarmRecord) {
+  const { type, cause, text, action } = kindOf(record.name);
+  const { value, threshold, detail, acknowledgedBy, clearedAt } = record;
+  return {
+    alarm: record.id,
+    name: record.name,
+    object: record.object,
+    severity: record.severity,
+    active: record.active,
+    acknowledged: record.acknowledged,
+    ...(acknowledgedBy !== undefined && { acknowledged_by: acknowledgedBy }),
+    flapping: record.flapping,
+    latched: kindOf(record.name).latched === true,
+    event_type: type,
+    probable_cause: cause,
+    text,
+    action,
+    ...(value !== undefined && { value }),
+    ...(threshold !== undefined && { threshold }),
+    ...(detail !== undefined && { detail: detail.slice(0, longestDetail) }),
+    raised: time(record.raisedAt),
+    changed: time(record.changedAt),
+    ...(clearedAt !== undefined && { cleared: time(clearedAt) }),
+    count: record.count,
+  };
+}
+
+/** The retained state of an alarm. */
+export function alarmState(boot: number, record: AlarmRecord) {
+  return { boot, ...alarm(record) };
+}
+
+/** An alarm's transition as an event. */
+export function transition(change: Change, record: AlarmRecord): NodeEvent {
+  const { text: _text, action: _action, ...facts } = alarm(record);
+  return { type: `alarm_${change}`, at: record.changedAt, facts };
+}
+
+/** The alarm that an event of the outbox is about; undefined if it is about something else. */
+export function recordOf(event: Buffer): AlarmRecord | undefined {
+  try {
+    const { type, facts } = JSON.parse(event.toString("utf8")) as {
+      type: string;
+      facts: Omit<ReturnType<typeof alarm>, "text" | "action">;
+    };
+    if (!type.startsWith("alarm_") || !isAlarmName(facts.name)) return undefined;
+    const { alarm: id, name, object, severity, active, flapping, acknowledged, count } = facts;
+    return {
+      ...{ id, name, object, severity, active, flapping, acknowledged, count },
+      acknowledgedBy: facts.acknowledged_by,
+      value: facts.value,
+      threshold: facts.threshold,
+      detail: facts.detail,
+      raisedAt: Date.parse(facts.raised),
+      changedAt: Date.parse(facts.changed),
+      clearedAt: facts.cleared === undefined ? undefined : Date.parse(facts.cleared),
+    };
+  } catch {
+    return undefined;
+  }
 }

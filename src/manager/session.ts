@@ -2,9 +2,18 @@
  * One connection to the MQTT broker, used once. mqtt.js keeps no message for us and never
  * reconnects: its store is unbounded, and what it replays can be lost with the connection.
  */
-import type { IClientOptions, IConnackPacket, MqttClient } from "mqtt";
+import type { IConnackPacket, MqttClient } from "mqtt";
 import type { Clock } from "../port/clock.ts";
-import { errorCode, Fault } from "../port/errors.ts";
+import { Fault } from "../port/errors.ts";
+import {
+  brokerReason,
+  type ClientOptions,
+  clientOptions,
+  longestPacket,
+  refusal,
+  takeover,
+} from "./client.ts";
+import { PacketMeter } from "./packet-meter.ts";
 import type { Topic } from "./topics.ts";
 
 /** Unacknowledged QoS 1 messages; every broker takes that many. */
@@ -15,19 +24,40 @@ const pubackTimeout = 10_000;
 const closeTimeout = 500;
 /** Telemetry is dropped while more than this waits in the socket, bytes. */
 const socketBacklog = 65_536;
+/** Fixed header, packet identifier and properties of a PUBLISH, bytes. */
+const overhead = 64;
 
-export interface SessionOptions {
-  readonly url: string;
-  /** 5, or 4 for MQTT 3.1.1 */
-  readonly protocol: 4 | 5;
-  readonly clientId: string;
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  /** PEM texts. */
-  readonly ca: string | undefined;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
-  readonly will: { readonly topic: string; readonly payload: Buffer };
+/** A message that came. What is in it was written by whoever may publish at the broker. */
+export interface Incoming {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly retain: boolean;
+  /** MQTT 5 only. */
+  readonly responseTopic?: string | undefined;
+  readonly correlation?: Buffer | undefined;
+}
+
+export interface Outgoing {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly kind: Topic;
+  /** MQTT 5 only. */
+  readonly correlation?: Buffer | undefined;
+}
+
+/** What became of a message of QoS 1; neither is called if the connection ends before. */
+export interface Fate {
+  readonly acknowledged: () => void;
+  /**
+   * The broker does not take it.
+   * @param forever it is longer than this broker ever takes
+   */
+  readonly refused: (why: string, forever: boolean) => void;
+}
+
+export interface SessionOptions extends ClientOptions {
+  /** Must not throw. */
+  readonly onMessage?: (message: Incoming) => void;
   readonly clock: Clock;
 }
 
@@ -37,30 +67,35 @@ export class MqttSession {
   readonly #clock: Clock;
   readonly #url: string;
   readonly #protocol: 4 | 5;
-  readonly #limit: number;
+  /** What the broker takes. */
+  readonly #limits: {
+    readonly unacknowledged: number;
+    readonly packet: number;
+    readonly retain: boolean;
+  };
   #unacknowledged = 0;
   #over = false;
   #end!: (error: Error | undefined) => void;
 
-  private constructor(client: MqttClient, options: SessionOptions, limit: number) {
+  private constructor(client: MqttClient, options: SessionOptions, connack: IConnackPacket) {
+    const { receiveMaximum, maximumPacketSize, retainAvailable } = connack.properties ?? {};
     this.#client = client;
     this.#clock = options.clock;
     this.#url = options.url;
     this.#protocol = options.protocol;
-    this.#limit = limit;
+    this.#limits = {
+      unacknowledged: Math.min(receiveMaximum ?? mostUnacknowledged, mostUnacknowledged),
+      packet: maximumPacketSize ?? Number.POSITIVE_INFINITY,
+      retain: retainAvailable !== false,
+    };
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    const gone = (why: string) =>
-      this.#finish(
-        new Fault("mqtt.closed", "connection to the broker ended", { url: this.#url, why }),
-      );
-    client.on("close", () => gone("closed"));
-    client.on("error", (error) => gone(brokerReason(error)));
-    client.on("disconnect", (packet) => {
-      const code = packet.reasonCode ?? 0;
-      gone(code === 0x8e ? "another client took over this client id" : `reason code ${code}`);
-    });
+    client.on("close", () => this.#gone("closed"));
+    client.on("error", (error) => this.#gone(brokerReason(error)));
+    client.on("disconnect", ({ reasonCode = 0 }) =>
+      this.#gone(reasonCode === takeover ? takenOver : refusal(reasonCode)),
+    );
   }
 
   /** @throws Fault `mqtt.connect`; nothing is left open then */
@@ -68,7 +103,7 @@ export class MqttSession {
     // Loaded only where a manager is configured: it is the largest of the libraries.
     const { default: mqtt } = await import("mqtt");
     const { url, clock } = options;
-    const client = mqtt.connect(url, clientOptions(options));
+    const client = mqtt.connect(url, clientOptions(options, connectTimeout));
     const opened = Promise.withResolvers<IConnackPacket>();
     const fail = (why: string) =>
       opened.reject(new Fault("mqtt.connect", `cannot connect to the broker: ${why}`, { url }));
@@ -78,14 +113,15 @@ export class MqttSession {
     client.on("error", (error) => fail(brokerReason(error)));
     client.once("close", () => fail("connection closed"));
     client.once("connect", opened.resolve);
+    guard(client);
+    if (options.onMessage !== undefined) listen(client, options.onMessage);
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
     try {
-      const connack = await opened.promise;
-      const maximum = connack.properties?.receiveMaximum ?? mostUnacknowledged;
-      return new MqttSession(client, options, Math.min(maximum, mostUnacknowledged));
+      return new MqttSession(client, options, await opened.promise);
     } catch (error) {
       client.end(true);
+      client.stream.destroy();
       throw error;
     } finally {
       timer.cancel();
@@ -95,37 +131,52 @@ export class MqttSession {
 
   /** How many more messages of QoS 1 may be sent now. */
   get room(): number {
-    return this.#over ? 0 : this.#limit - this.#unacknowledged;
+    return this.#over ? 0 : this.#limits.unacknowledged - this.#unacknowledged;
   }
 
   /**
-   * Sends a message of QoS 1.
-   * @param acknowledged called once when the broker has it; never if the connection ends before
+   * Subscribes at QoS 1.
+   * @param refused called if the broker does not allow it; the connection goes on
    */
-  send(topic: string, payload: Buffer, kind: Topic, acknowledged: () => void): void {
+  subscribe(filters: readonly string[], refused: (why: string) => void): void {
     if (this.#over) return;
+    this.#client.subscribe([...filters], { qos: 1 }, (error, granted) => {
+      if (this.#over) return;
+      const code = granted?.find(({ qos }) => qos >= 0x80)?.qos;
+      if (error) refused(brokerReason(error));
+      else if (code !== undefined) refused(refusal(code));
+    });
+  }
+
+  /** Sends a message of QoS 1. */
+  send(message: Outgoing, { acknowledged, refused }: Fate): void {
+    if (this.#over) return;
+    const { topic, payload } = message;
+    if (!this.#fits(message)) {
+      // Later, as any answer: whoever sends is in the middle of sending.
+      return queueMicrotask(() => refused("longer than the broker takes", true));
+    }
     this.#unacknowledged++;
     const timer = this.#clock.after(pubackTimeout, () =>
-      this.#finish(
-        new Fault("mqtt.closed", "broker does not acknowledge", {
-          url: this.#url,
-          limit_ms: pubackTimeout,
-        }),
-      ),
+      this.#gone(`no acknowledgement within ${pubackTimeout} ms`),
     );
-    this.#client.publish(topic, payload, this.#properties(kind), (error) => {
+    this.#client.publish(topic, payload, this.#properties(message), (error) => {
       timer.cancel();
       if (this.#over) return;
       this.#unacknowledged--;
-      if (error) this.#finish(new Fault("mqtt.closed", brokerReason(error), { url: this.#url }));
-      else acknowledged();
+      const code = (error as { code?: unknown } | undefined)?.code;
+      if (!error) acknowledged();
+      else if (typeof code === "number") refused(refusal(code), false);
+      else this.#gone(brokerReason(error));
     });
   }
 
   /** Sends a message of QoS 0, or not. @returns false if it was dropped */
-  offer(topic: string, payload: Buffer, kind: Topic): boolean {
+  offer(message: Outgoing): boolean {
     if (this.#over || this.#client.stream.writableLength > socketBacklog) return false;
-    this.#client.publish(topic, payload, this.#properties(kind), () => {});
+    if (!this.#fits(message)) return false;
+    const { topic, payload } = message;
+    this.#client.publish(topic, payload, this.#properties(message), () => {});
     return true;
   }
 
@@ -147,60 +198,59 @@ export class MqttSession {
     this.#end(undefined);
   }
 
-  #properties(kind: Topic) {
-    const { qos, retain, expiry } = kind;
+  #fits({ topic, payload }: Outgoing): boolean {
+    return Buffer.byteLength(topic) + payload.length + overhead <= this.#limits.packet;
+  }
+
+  #properties({ kind, correlation }: Outgoing) {
+    const { qos, expiry } = kind;
+    const retain = kind.retain && this.#limits.retain;
     if (this.#protocol === 4) return { qos, retain };
     const properties = {
       contentType: "application/json",
       ...(expiry !== undefined && { messageExpiryInterval: expiry }),
+      ...(correlation !== undefined && { correlationData: correlation }),
     };
     return { qos, retain, properties };
   }
 
-  #finish(fault: Fault): void {
+  #gone(why: string): void {
     if (this.#over) return;
     this.#over = true;
-    this.#client.end(true);
-    this.#end(fault);
+    const facts = { url: this.#url, why };
+    this.#end(new Fault("mqtt.closed", "connection to the broker ended", facts));
+    // Not now: mqtt.js may be going through its own table of messages, and ending it empties that.
+    queueMicrotask(() => {
+      this.#client.end(true);
+      this.#client.stream.destroy();
+    });
   }
 }
 
-function clientOptions(options: SessionOptions): IClientOptions {
-  const { protocol, clientId, username, password, ca, cert, key, will } = options;
-  return {
-    protocolVersion: protocol,
-    clientId,
-    clean: true,
-    keepalive: 30,
-    connectTimeout,
-    reconnectPeriod: 0,
-    resubscribe: false,
-    queueQoSZero: false,
-    // Node's timers are exact enough, and a worker thread for a keep-alive is not small.
-    timerVariant: "native",
-    will: { topic: will.topic, payload: will.payload, qos: 1, retain: true },
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-    rejectUnauthorized: true,
-  };
+const takenOver = "another client took over this client identifier";
+
+/** Whether a session ended because another client has the same identifier. */
+export function wasTakenOver(error: unknown): boolean {
+  return error instanceof Fault && error.facts.why === takenOver;
 }
 
-/** mqtt.js puts the CONNACK code into `code` as a number, system errors theirs as a word. */
-function brokerReason(error: unknown): string {
-  const code = (error as { code?: unknown }).code;
-  const connack: Readonly<Record<number, string>> = {
-    4: "wrong user name or password",
-    5: "not authorized",
-    134: "wrong user name or password",
-    135: "not authorized",
-    136: "broker unavailable",
-    137: "broker busy",
-    138: "banned by the broker",
-    151: "quota of the broker exceeded",
-  };
-  if (typeof code === "number") return connack[code] ?? `broker answered with code ${code}`;
-  return errorCode(error) ?? "failed";
+/** Ends a connection whose broker sends a packet that is longer than it was told to. */
+function guard(client: MqttClient): void {
+  const meter = new PacketMeter(longestPacket);
+  const { stream } = client;
+  stream.on("data", (chunk: Buffer) => {
+    if (!meter.accepts(chunk)) stream.destroy();
+  });
+}
+
+function listen(client: MqttClient, onMessage: (message: Incoming) => void): void {
+  client.on("message", (topic, payload, { retain, properties }) =>
+    onMessage({
+      topic,
+      payload,
+      retain,
+      responseTopic: properties?.responseTopic,
+      correlation: properties?.correlationData,
+    }),
+  );
 }

@@ -13,7 +13,9 @@ export const topics = {
   state: { qos: 1, retain: true },
   telemetry: { qos: 0, retain: false, expiry: 60 },
   kq1: { qos: 0, retain: false, expiry: 60 },
+  alarm: { qos: 1, retain: true },
   event: { qos: 1, retain: false },
+  result: { qos: 1, retain: false, expiry: 3_600 },
 } as const satisfies Record<string, Topic>;
 
 /** Topic names of one node. */
@@ -26,5 +28,21 @@ export function topicNames(base: string, node: string) {
     state: (module: string) => `${root}/module/${module}/state`,
     telemetry: (module: string) => `${root}/module/${module}/telemetry`,
     kq1: (module: string) => `${root}/kq1/${module}`,
+    alarm: (id: string) => `${root}/alarm/${id}`,
+    commands: `${root}/cmd/+`,
+    command: (name: string) => `${root}/cmd/${name}`,
+    result: (name: string) => `${root}/cmd/${name}/result`,
   } as const;
+}
+
+/**
+ * Where a result goes that a command asked for elsewhere than on its own result topic.
+ * @param asked the command's response topic; nobody has signed it
+ * @returns undefined if it must not go there: a filter, a broker's own topic, one of the nodes' own
+ */
+export function responseTopic(asked: string | undefined, base: string): string | undefined {
+  if (asked === undefined || asked.length === 0 || Buffer.byteLength(asked) > 256) return undefined;
+  if (/[+#\0]/.test(asked) || asked.startsWith("$") || asked.startsWith("/")) return undefined;
+  if (asked === base || asked.startsWith(`${base}/`)) return undefined;
+  return asked.split("/").length <= 8 ? asked : undefined;
 }

@@ -2,6 +2,7 @@
  * What the manager's interface wants to know of the node; owned here, implemented by whoever has it.
  * Nothing in it can hold key bytes.
  */
+import type { AlarmRecord } from "../alarms/alarm.ts";
 import type { WindowReport } from "../telemetry/window.ts";
 
 /** States of ETSI GS QKD 015. */
@@ -53,4 +54,28 @@ export interface NodeEvent {
   /** ms since 1970 UTC */
   readonly at: number;
   readonly facts: Readonly<Record<string, string | number | boolean>>;
+  /** Comes often and is counted elsewhere: the first to be given up when there are too many. */
+  readonly routine?: boolean;
+}
+
+/** The alarms, for those who publish them. */
+export interface AlarmView {
+  records(): readonly AlarmRecord[];
+  record(id: string): AlarmRecord | undefined;
+  /** The broker has seen that an alarm is cleared. */
+  forget(id: string): void;
+}
+
+/** A command as it came. Nothing in it is to be believed before its signature was checked. */
+export interface CommandMessage {
+  /** The topic's level. */
+  readonly command: string;
+  readonly payload: Buffer;
+  readonly retained: boolean;
+}
+
+/** Whoever carries commands out. */
+export interface CommandPort {
+  /** @param reply called once, at most, with a result that can be published */
+  submit(message: CommandMessage, reply: (result: object) => void): void;
 }

@@ -5,11 +5,49 @@ import { errorCode, Fault } from "../port/errors.ts";
 import { DurableText } from "./durable.ts";
 import type { FileSystem } from "./files.ts";
 
-const schema = v.object({
-  /** How often the node started on this state; never goes back. */
-  boot: v.pipe(v.number(), v.integer(), v.minValue(0)),
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+/** An alarm as it was told last; its name is checked by whoever reads it. */
+const alarm = v.object({
+  id: v.string(),
+  name: v.string(),
+  object: v.string(),
+  severity: v.picklist(["cleared", "warning", "minor", "major", "critical"]),
+  active: v.boolean(),
+  flapping: v.boolean(),
+  acknowledged: v.boolean(),
+  acknowledgedBy: v.optional(v.string()),
+  value: v.optional(v.number()),
+  threshold: v.optional(v.number()),
+  detail: v.optional(v.string()),
+  raisedAt: v.number(),
+  changedAt: v.number(),
+  clearedAt: v.optional(v.number()),
+  count,
 });
 
+const schema = v.object({
+  /** How often the node started on this state; never goes back. */
+  boot: count,
+  /** Alarms that are raised, or whose clearing the manager has not seen. */
+  alarms: v.optional(v.array(alarm)),
+  /** The last event in the outbox whose alarm is among them. */
+  alarms_to: v.optional(count),
+  /** Thresholds set by command: module → name → value. */
+  thresholds: v.optional(v.record(v.string(), v.record(v.string(), v.number()))),
+  /** Command keys: the highest counter seen, and what became of the last commands. */
+  commands: v.optional(
+    v.record(
+      v.string(),
+      v.object({
+        counter: count,
+        recent: v.array(v.object({ id: v.string(), outcome: v.string() })),
+      }),
+    ),
+  ),
+});
+
+export type AlarmState = v.InferOutput<typeof alarm>;
 export type NodeState = v.InferOutput<typeof schema>;
 
 /** lowdb over the two generations; stock lowdb neither fsyncs nor notices a damaged file. */

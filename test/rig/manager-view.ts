@@ -83,6 +83,8 @@ export class ManagerView {
   #take(message: PublishedMessage, base: string): void {
     if (!message.topic.startsWith(`${base}/`) || message.payload.length === 0) return;
     const [id = "", kind = "", ...rest] = message.topic.slice(base.length + 1).split("/");
+    // Commands are another's messages, and not JSON.
+    if (kind === "cmd") return;
     const node = this.node(id);
     const payload = JSON.parse(message.payload.toString("utf8"));
     if (kind === "status") node.status = payload.status;

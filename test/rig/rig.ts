@@ -39,6 +39,8 @@ export interface RigOptions {
   readonly kmAuthority?: Partial<Record<EndName, Authority>>;
   /** Where the nodes publish, instead of the rig's own broker. */
   readonly broker?: { readonly url: string; readonly protocol: 4 | 5 };
+  /** More of the nodes' configuration, TOML; after the module's table. */
+  readonly extra?: string;
   readonly clock?: Clock;
 }
 
@@ -242,7 +244,7 @@ km = "local"
 ${options.keyBits === undefined ? "" : `key_bits = ${options.keyBits}\n`}
 [module.driver]
 ${driverTable(join(folder, name), options)}
-`,
+${options.extra ?? ""}`,
     { mode: 0o600 },
   );
   const log = join(folder, `${nodeId}.log.txt`);

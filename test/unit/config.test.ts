@@ -8,9 +8,12 @@ import { driverKinds } from "../../drivers/index.ts";
 import { loadConfig, parseConfig } from "../../src/config/load.ts";
 import { ConfigError } from "../../src/config/problems.ts";
 import {
+  alarmsSchema,
+  commandKeySchema,
   kmSchema,
   logSchema,
   managerSchema,
+  moduleAlarmsSchema,
   moduleSchema,
   nodeSchema,
   serverSchema,
@@ -138,6 +141,25 @@ test("two modules of one name, and a manager whose certificate has no key, are r
   ]);
 });
 
+test("command keys and alarm thresholds are checked, and a mistake in them is told", (t) => {
+  const key = `[[manager.command_key]]\nid = "noc"\npublic_key = "${"A".repeat(43)}"\n`;
+  const manager = `${good}\n[manager]\nurl = "mqtts://broker"\n`;
+  t.deepEqual(problems(`${manager}${key}commands = ["start", "zeroize"]\n`), []);
+  t.deepEqual(problems(`${manager}${key}commands = []\nrole = 1\n`), [
+    "node.toml: manager.command_key[0].commands: expected at least one command",
+    "node.toml: manager.command_key[0].role: unknown key (allowed: id, public_key, commands)",
+  ]);
+  const two = `${key}commands = ["stop"]\n`.repeat(2);
+  t.deepEqual(problems(manager + two), [
+    "node.toml: manager.command_key[1].id: another key has this id",
+  ]);
+  const [told = ""] = problems(`${good}\n[module.alarms]\nqber_warn = 0.1\n`);
+  t.regex(told, /module\[0\]\.alarms\.qber_warn: unknown key/);
+  t.deepEqual(problems(`${good}\n[module.alarms]\nqber_warning = 0.6\n`), [
+    "node.toml: module[0].alarms.qber_warning: expected a number from 0 to 0.5",
+  ]);
+});
+
 test("what a value says is never quoted: it may be a secret in the wrong place", (t) => {
   const told = problems(good.replace("port = 9443", 'port = "hunter2"\npassword = "hunter2"'));
   t.is(told.length, 2);
@@ -200,10 +222,13 @@ test("the table for operators names every key of the schema, and no other", (t) 
   const expected = [
     ...keys("node", nodeSchema),
     ...keys("log", logSchema),
-    ...keys("manager", managerSchema),
+    ...keys("manager", managerSchema).filter((key) => key !== "manager.command_key"),
+    ...keys("manager.command_key", commandKeySchema),
     ...keys("server", serverSchema),
+    ...keys("alarms", alarmsSchema),
+    ...keys("module.alarms", moduleAlarmsSchema),
     ...keys("km.NAME", kmSchema),
-    ...keys("module", moduleSchema).filter((key) => key !== "module.driver"),
+    ...keys("module", moduleSchema).filter((key) => !/^module\.(driver|alarms)$/.test(key)),
     "module.driver.kind",
     ...driverKinds.flatMap(({ options }) =>
       keys("module.driver", options as unknown as { readonly entries: object }),

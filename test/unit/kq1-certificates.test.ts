@@ -6,7 +6,7 @@ import test from "ava";
 import { connectKm } from "../../src/kq1/connect.ts";
 import { readCredentials } from "../../src/kq1/credentials.ts";
 import {
-  type CertificateEvent,
+  type CertificateNotice,
   lookEvery,
   watchCertificates,
 } from "../../src/lifecycle/certificates.ts";
@@ -94,7 +94,7 @@ test("a certificate that expires within thirty days is told of once a day", asyn
     writeFileSync(files.key, identity.key);
     const clock = new ManualClock();
     clock.offset = Date.now();
-    const events: CertificateEvent[] = [];
+    const events: CertificateNotice[] = [];
     let changes = 0;
     const onChange = () => changes++;
     const watched = [{ name: "km.main", files, onChange }];

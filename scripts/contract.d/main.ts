@@ -1,0 +1,44 @@
+/** `scripts/contract`: writes `contract/`, or with `--check` says whether it is up to date. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { asyncApi, page } from "./asyncapi.ts";
+import { schemas } from "./schemas.ts";
+
+const folder = fileURLToPath(new URL("../../contract/", import.meta.url));
+
+/** What belongs into `contract/`: file → text. */
+export function contractFiles(): ReadonlyMap<string, string> {
+  const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
+  const files = new Map([
+    ["asyncapi.json", json(asyncApi())],
+    ["README.md", page()],
+  ]);
+  for (const [name, schema] of Object.entries(schemas)) {
+    const head = {
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      title: name,
+    };
+    files.set(`schemas/${name}.json`, json({ ...head, ...schema }));
+  }
+  return files;
+}
+
+function current(file: string): string | undefined {
+  try {
+    return readFileSync(folder + file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const files = [...contractFiles()];
+  if (process.argv.includes("--check")) {
+    const old = files.filter(([file, text]) => current(file) !== text).map(([file]) => file);
+    for (const file of old) process.stdout.write(`contract/${file} is out of date\n`);
+    process.exitCode = old.length === 0 ? 0 : 1;
+  } else {
+    mkdirSync(`${folder}schemas`, { recursive: true });
+    for (const [file, text] of files) writeFileSync(folder + file, text);
+  }
+}

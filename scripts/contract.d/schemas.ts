@@ -1,0 +1,253 @@
+/** JSON Schemas of every payload, made from the tables that the code itself uses. */
+import { alarmNames, kindOf } from "../../src/alarms/catalogue.ts";
+import { levels } from "../../src/alarms/severity.ts";
+import { commandNames } from "../../src/control/commands.ts";
+import { type FigureSpec, figures } from "../../src/port/telemetry.ts";
+
+export type Schema = { readonly [keyword: string]: unknown };
+
+const text = { type: "string" } as const;
+const flag = { type: "boolean" } as const;
+const count = { type: "integer", minimum: 0 } as const;
+const number = { type: "number" } as const;
+const time = { type: "string", format: "date-time", description: "RFC 3339, UTC" } as const;
+const oneOf = (...values: readonly string[]) => ({ type: "string", enum: values });
+const about = (schema: Schema, description: string) => ({ ...schema, description });
+const topicLevel = { type: "string", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" } as const;
+
+const boot = about({ type: "integer", minimum: 1 }, "starts of the node on its state so far");
+
+function object(
+  description: string,
+  properties: Readonly<Record<string, Schema>>,
+  optional: readonly string[] = [],
+): Schema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: "object", description, properties, required };
+}
+
+const nodeFacts = { node: topicLevel, boot, version: text };
+
+const status = object(
+  "Birth, goodbye, and the will that the broker sends for a node that is lost.",
+  {
+    status: oneOf("online", "offline"),
+    ...nodeFacts,
+    reason: about(oneOf("stopped", "connection lost"), "only with `offline`"),
+    t: about(time, "RFC 3339, UTC; a will has none"),
+  },
+  ["reason", "t"],
+);
+
+const module = object(
+  "A module as configured and, once it was identified, as it tells of itself.",
+  {
+    name: topicLevel,
+    driver: text,
+    where: about(text, "device path or address"),
+    km: topicLevel,
+    module_id: text,
+    matching_module_id: text,
+    role: oneOf("alice", "bob"),
+    vendor: text,
+    model: text,
+    serial: text,
+    firmware: text,
+  },
+  ["module_id", "matching_module_id", "role", "vendor", "model", "serial", "firmware"],
+);
+
+const inventory = object("What the node is made of.", {
+  ...nodeFacts,
+  configuration_digest: about(text, "tells configurations apart"),
+  modules: { type: "array", items: module },
+});
+
+const state = object("State of a module and its links; names of ETSI GS QKD 015.", {
+  module: oneOf("OPERATING", "DOWN", "FAILURE", "OUT"),
+  link: about(oneOf("ACTIVE", "PASSIVE", "OFF"), "the link to the module"),
+  km: oneOf("UP", "DOWN"),
+  reason: about(text, "why something is not as it should be; empty if all is well"),
+  since: time,
+});
+
+function figure({ unit, min, max, about: what, list }: FigureSpec): Schema {
+  const one = { type: "number", minimum: min, maximum: max };
+  const value = list ? { type: "array", items: one } : one;
+  return object(
+    `${what}; ${unit === "1" ? "ratio" : unit}${list ? ", one value a detector" : ""}`,
+    {
+      last: value,
+      min: value,
+      max: value,
+      mean: value,
+      count: about(count, "values within range in the window"),
+      age_ms: about(count, "since the last of them"),
+      quality: oneOf("good", "stale", "out_of_range"),
+    },
+    ["last", "min", "max", "mean"],
+  );
+}
+
+const telemetry = object("Figures over a window; what a module does not report is absent.", {
+  boot,
+  t: time,
+  figures: {
+    type: "object",
+    properties: Object.fromEntries(
+      Object.entries(figures).map(([name, spec]) => [name, figure(spec)]),
+    ),
+  },
+});
+
+const kq1: Schema = {
+  ...object("Counters of key supply since the process began.", {
+    boot,
+    t: time,
+    supplied: about(count, "keys given to the KM, each once"),
+    confirmed: about(count, "keys that the KM confirmed"),
+    repeats: about(count, "further supplies of a key"),
+    refused: about({ type: "object", additionalProperties: count }, "answers by reason"),
+    withheld: about(count, "blocks above the QBER limit"),
+    quarantined: about(count, "keys refused for good, blocks that cannot be read"),
+    empty_blocks: count,
+    bits: about(count, "confirmed key"),
+    released_blocks: count,
+    in_flight: about(count, "keys supplied and not answered for, now"),
+    held_blocks: about(count, "blocks in the node's memory, now"),
+    dropped_telemetry: about(count, "messages of telemetry and counters that were dropped"),
+    dropped_events: about(count, "events that were given up"),
+  }),
+  additionalProperties: { type: ["integer", "object"] },
+};
+
+const alarmProperties = {
+  alarm: about(text, "stable id: `NAME.OBJECT`, the last level of the alarm's topic"),
+  name: oneOf(...alarmNames),
+  object: text,
+  severity: about(oneOf(...levels), "ITU-T X.733"),
+  active: about(flag, "false: the condition is over, the alarm waits to be acknowledged"),
+  acknowledged: flag,
+  acknowledged_by: about(text, "id of the command key"),
+  flapping: about(flag, "comes and goes: not told each time"),
+  latched: about(flag, "stays until it was acknowledged"),
+  event_type: oneOf(
+    "communications",
+    "quality_of_service",
+    "processing_error",
+    "equipment",
+    "environmental",
+    "security",
+  ),
+  probable_cause: about(
+    oneOf(...new Set(alarmNames.map((name) => kindOf(name).cause))),
+    "ITU-T X.733, X.736",
+  ),
+  text: about(text, "what is the matter"),
+  action: about(text, "what to do about it"),
+  value: about(number, "what raised it"),
+  threshold: number,
+  detail: { type: "string", maxLength: 256 },
+  raised: time,
+  changed: time,
+  cleared: time,
+  count: about(count, "how often the condition came"),
+};
+const rare = ["acknowledged_by", "value", "threshold", "detail", "cleared"];
+
+const alarm = object(
+  "State of an alarm. A cleared one is published so, then its retained message is removed.",
+  { boot, ...alarmProperties },
+  rare,
+);
+
+const { text: _text, action: _action, ...alarmFacts } = alarmProperties;
+const alarmEvent = object("The alarm at that moment.", alarmFacts, rare);
+
+const anyFacts = {
+  type: "object",
+  additionalProperties: { type: ["string", "number", "boolean"] },
+};
+
+const eventHead = {
+  event_id: about(text, "node, boot and sequence; a repeat has the same"),
+  sequence: about({ type: "integer", minimum: 1 }, "since the node's start, without gaps"),
+  boot,
+  t: time,
+};
+
+const event: Schema = {
+  description:
+    "Something that happened, in order. Alarm transitions and audit events are never lost: they " +
+    "may come twice, with the same event_id.",
+  oneOf: [
+    object("An alarm's transition.", {
+      ...eventHead,
+      type: oneOf("alarm_raised", "alarm_changed", "alarm_acknowledged", "alarm_cleared"),
+      facts: alarmEvent,
+    }),
+    object("A command that was carried out.", {
+      ...eventHead,
+      type: oneOf("command"),
+      facts: anyFacts,
+    }),
+    object("A command that was not.", {
+      ...eventHead,
+      type: oneOf("command_refused"),
+      facts: anyFacts,
+    }),
+    object("What happened to a module or to keys. New types may be added.", {
+      ...eventHead,
+      type: { type: "string", pattern: "^(block|key|module|link|km|node)_[a-z_]+$" },
+      module: topicLevel,
+      facts: anyFacts,
+    }),
+  ],
+};
+
+const command = object(
+  "What is signed: JWS compact serialization, header `{alg: EdDSA, kid}`, Ed25519. The message on " +
+    "the topic is the JWS.",
+  {
+    id: { type: "string", pattern: "^[\\w.-]{1,64}$" },
+    command: oneOf(...commandNames),
+    node: about(topicLevel, "the node it is for"),
+    counter: about(
+      { type: "integer", minimum: 1 },
+      "grows with each command of the key; ms since 1970 will do",
+    ),
+    issued: time,
+    expires: about(time, "at most a day after `issued`"),
+    boot: about({ type: "integer", minimum: 1 }, "the start it is for; zeroize, install_update"),
+    args: about({ type: "object" }, "see the table of commands"),
+  },
+  ["boot", "args"],
+);
+
+const result = object(
+  "What became of a command.",
+  {
+    command: text,
+    id: about(text, "of the command; absent if nobody with a known key has signed it"),
+    status: oneOf("done", "failed", "refused", "not_supported"),
+    reason: about(text, "why not"),
+    earlier: about(text, "with `already_executed`: what became of it the first time"),
+    node: topicLevel,
+    boot,
+    t: time,
+  },
+  ["id", "reason", "earlier"],
+);
+
+/** By name; the file is `schemas/NAME.json`. */
+export const schemas: Readonly<Record<string, Schema>> = {
+  status,
+  inventory,
+  state,
+  telemetry,
+  kq1,
+  alarm,
+  event,
+  command,
+  result,
+};

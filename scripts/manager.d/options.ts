@@ -1,0 +1,179 @@
+/** The command line of `scripts/manager`. */
+import { parseArgs } from "node:util";
+
+export const usage = `Usage: scripts/manager watch [--node NODE] [broker options]
+       scripts/manager alarms [--node NODE] [broker options]
+       scripts/manager keygen FILE [--id ID]
+       scripts/manager send NODE COMMAND [NAME=VALUE ...] --key FILE --id ID [options]
+
+A manager for the command line. \`watch\` prints what nodes tell until it is stopped, \`alarms\` what
+is raised now, \`keygen\` makes a key pair and prints what the node's configuration needs, \`send\`
+signs a command, sends it, and waits for its result.
+
+  --url URL         broker (default mqtt://127.0.0.1:1883)
+  --base LEVELS     first levels of the topics (default qkdn/v1)
+  --protocol 5|4    MQTT 5 or 3.1.1 (default 5)
+  --username NAME, --password-file FILE, --ca FILE, --cert FILE, --tls-key FILE
+  --node NODE       this node only
+  --key FILE        private key to sign with, as keygen made it
+  --id ID           its id in the node's configuration (keygen: default manager)
+  --boot N          the boot counter meant; zeroize and install_update need it
+  --life SECONDS    how long the command may be carried out (default 60)
+  --wait SECONDS    how long to wait for an answer (default 35; alarms: 1)
+  --json            print JSON, one object a line
+  --help            print this
+
+Exit codes: 0 ok, 1 the node did not do it, 64 wrong command line, 66 a file cannot be
+used, 69 no broker or no answer.
+
+Example:
+  scripts/manager send node-a acknowledge_alarm alarm=qber_high.alice --key noc.pem --id noc
+`;
+
+/** The command line can't be followed; the message says why, in one line. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+export interface BrokerOptions {
+  readonly url: string;
+  readonly base: string;
+  readonly protocol: 4 | 5;
+  readonly username: string | undefined;
+  readonly passwordFile: string | undefined;
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly tlsKey: string | undefined;
+}
+
+export type Task =
+  | { readonly kind: "watch"; readonly node: string | undefined }
+  | { readonly kind: "alarms"; readonly node: string | undefined; readonly waitMs: number }
+  | { readonly kind: "keygen"; readonly file: string; readonly id: string }
+  | {
+      readonly kind: "send";
+      readonly node: string;
+      readonly command: string;
+      readonly args: Readonly<Record<string, string | number>>;
+      readonly keyFile: string;
+      readonly id: string;
+      readonly boot: number | undefined;
+      readonly lifeMs: number;
+      readonly waitMs: number;
+    };
+
+export interface Options {
+  readonly task: Task;
+  readonly broker: BrokerOptions;
+  readonly json: boolean;
+}
+
+function parse(args: readonly string[]) {
+  const text = { type: "string" } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        url: text,
+        base: text,
+        protocol: text,
+        username: text,
+        "password-file": text,
+        ca: text,
+        cert: text,
+        "tls-key": text,
+        node: text,
+        key: text,
+        id: text,
+        boot: text,
+        life: text,
+        wait: text,
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    // Node appends advice on `--` to some of its messages.
+    throw new UsageError((error as Error).message.split(". ")[0]);
+  }
+}
+
+type Values = ReturnType<typeof parse>["values"];
+
+function number(name: "boot" | "life" | "wait", values: Values): number | undefined {
+  const value = values[name];
+  if (value === undefined) return undefined;
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  throw new UsageError(`--${name} must be a whole number`);
+}
+
+/** `NAME=VALUE`; a value that looks like a number is one. */
+function argument(text: string): [string, string | number] {
+  const at = text.indexOf("=");
+  if (at < 1) throw new UsageError("arguments of a command are NAME=VALUE");
+  const value = text.slice(at + 1);
+  return [text.slice(0, at), /^-?\d+(\.\d+)?(e-?\d+)?$/i.test(value) ? Number(value) : value];
+}
+
+function taskOf(positionals: readonly string[], values: Values): Task {
+  const [kind, ...rest] = positionals;
+  const wait = number("wait", values);
+  switch (kind) {
+    case "watch":
+    case "alarms":
+      if (rest.length > 0) throw new UsageError(`${kind} takes options only`);
+      return { kind, node: values.node, waitMs: (wait ?? 1) * 1_000 };
+    case "keygen": {
+      const [file] = rest;
+      if (file === undefined || rest.length > 1) throw new UsageError("keygen FILE");
+      return { kind, file, id: values.id ?? "manager" };
+    }
+    case "send": {
+      const [node, command, ...named] = rest;
+      if (node === undefined || command === undefined) throw new UsageError("send NODE COMMAND");
+      if (values.key === undefined || values.id === undefined) {
+        throw new UsageError("send needs --key and --id");
+      }
+      return {
+        kind,
+        node,
+        command,
+        args: Object.fromEntries(named.map(argument)),
+        keyFile: values.key,
+        id: values.id,
+        boot: number("boot", values),
+        lifeMs: (number("life", values) ?? 60) * 1_000,
+        waitMs: (wait ?? 35) * 1_000,
+      };
+    }
+    case undefined:
+      throw new UsageError("a command is needed");
+    default:
+      throw new UsageError("no such command");
+  }
+}
+
+/**
+ * @param args without the program's own name
+ * @throws UsageError
+ */
+export function readOptions(args: readonly string[]): Options | "help" {
+  const { values, positionals } = parse(args);
+  if (values.help) return "help";
+  const { url = "mqtt://127.0.0.1:1883", base = "qkdn/v1", protocol = "5" } = values;
+  if (!/^mqtts?:\/\/[^/@\s]+$/.test(url))
+    throw new UsageError("--url must be mqtt[s]://HOST[:PORT]");
+  if (protocol !== "5" && protocol !== "4") throw new UsageError("--protocol must be 5 or 4");
+  const broker = {
+    url,
+    base,
+    protocol: protocol === "5" ? 5 : 4,
+    username: values.username,
+    passwordFile: values["password-file"],
+    ca: values.ca,
+    cert: values.cert,
+    tlsKey: values["tls-key"],
+  } as const;
+  return { task: taskOf(positionals, values), broker, json: values.json };
+}

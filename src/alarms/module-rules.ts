@@ -1,0 +1,323 @@
+/**
+ * The alarm rules of one module and its KM: from telemetry, states, counters and events to alarms.
+ * Whatever a module does not report raises nothing.
+ */
+import type { ModuleEvent } from "../port/module.ts";
+import { type FigureName, figures, type TelemetrySample } from "../port/telemetry.ts";
+import type { AlarmTiming } from "./alarm.ts";
+import type { AlarmBook } from "./book.ts";
+import type { AlarmName } from "./catalogue.ts";
+import { stale, step, threshold } from "./rules.ts";
+import type { Level, Moment } from "./severity.ts";
+import type { Thresholds } from "./thresholds.ts";
+import { Trend } from "./trend.ts";
+
+export interface ModuleRuleOptions {
+  readonly module: string;
+  /** The quality gate: QBER above it is critical. */
+  readonly qberLimit: number;
+  /** A link with contacts, such as to a satellite: silence between them is no alarm. */
+  readonly intermittent: boolean;
+  readonly thresholds: Thresholds;
+}
+
+/** What the rules read of custody's counters. */
+export interface KeyCounters {
+  readonly supplied: number;
+  readonly withheld: number;
+  readonly quarantined: number;
+  readonly refused: Readonly<Record<string, number>>;
+}
+
+/** Answers of a KM that mean "not now" (Kq-1 profile). */
+const laterReasons: readonly string[] = ["busy", "storage_full"];
+
+/** Alarms of the quantum channel, which an intermittent link is given time to settle for. */
+const channelAlarms: readonly AlarmName[] = ["qber_high", "key_withheld", "optical_link_down"];
+
+/** A minute without a key is never too long, ms. */
+const leastSilence = 60_000;
+/** Without a QBER for this long an intermittent link has no contact, ms. */
+const contactGap = 15_000;
+const bufferMajor = 0.95;
+/** Detectors that are watched; a module may claim to have more. */
+const mostDetectors = 16;
+
+/** Another timing than the catalogue's, where a link is intermittent. */
+export function intermittentTiming(
+  name: AlarmName,
+  settleMs: number,
+): Partial<AlarmTiming> | undefined {
+  return channelAlarms.includes(name) ? { raiseAfterMs: settleMs } : undefined;
+}
+
+export class ModuleRules {
+  thresholds: Thresholds;
+  readonly #options: ModuleRuleOptions;
+  readonly #book: AlarmBook;
+
+  #up = false;
+  #upSince = 0;
+  #sampleAt: number | undefined;
+  #kmUpSince: number | undefined;
+  readonly #kmsUp = new Set<string>();
+  /** KMs that are not connected, and why. */
+  readonly #kmsDown = new Map<string, string>();
+
+  #qber: Level = "cleared";
+  #qberAt: number | undefined;
+  #rate: Level = "cleared";
+  #buffer: Level = "cleared";
+  readonly #qberTrend = new Trend(1);
+  readonly #usualRate = new Trend(-1);
+  readonly #counts: Trend[] = [];
+  readonly #dark: Trend[] = [];
+
+  #keys: number | undefined;
+  #keyAt: number | undefined;
+  /** Usual time between changes of the key counters, ms. */
+  #interval: number | undefined;
+  #later: number | undefined;
+
+  constructor(options: ModuleRuleOptions, book: AlarmBook) {
+    this.#options = options;
+    this.thresholds = options.thresholds;
+    this.#book = book;
+  }
+
+  /** The module was identified and talks. */
+  moduleUp(moment: Moment): void {
+    this.#up = true;
+    this.#upSince = moment.now;
+    this.#keyAt = undefined;
+    this.#signal("module_silent", "cleared", moment);
+    this.#signal("module_identity", "cleared", moment);
+  }
+
+  /**
+   * @param why in the words of the fault
+   * @param stranger another module answers than the expected one
+   */
+  moduleDown(why: string, stranger: boolean, moment: Moment): void {
+    this.#up = false;
+    this.#signal("module_silent", stranger ? "cleared" : "major", moment, { detail: why });
+    if (stranger) this.#signal("module_identity", "critical", moment, { detail: why });
+  }
+
+  kmUp(km: string, moment: Moment): void {
+    if (this.#kmsUp.size === 0) this.#kmUpSince = moment.now;
+    this.#kmsUp.add(km);
+    this.#kmsDown.delete(km);
+    this.#kmsChanged(moment);
+  }
+
+  /** @param why in the words of the fault */
+  kmDown(km: string, why: string, moment: Moment): void {
+    this.#kmsUp.delete(km);
+    this.#kmsDown.set(km, why);
+    if (this.#kmsUp.size === 0) this.#kmUpSince = undefined;
+    this.#kmsChanged(moment);
+  }
+
+  /** Without any KM keys wait in the module; while another takes them, it is only the reserve that fails. */
+  #kmsChanged(moment: Moment): void {
+    const [first] = this.#kmsDown;
+    if (first === undefined) return this.#signal("km_unreachable", "cleared", moment);
+    const level = this.#kmsUp.size === 0 ? "major" : "minor";
+    this.#signal("km_unreachable", level, moment, { detail: `${first[0]}: ${first[1]}` });
+  }
+
+  /** What the module measured. */
+  telemetry(sample: TelemetrySample, moment: Moment): void {
+    this.#sampleAt = moment.now;
+    this.#signal("telemetry_stale", "cleared", moment);
+    const rates = [number(sample, "sifted_rate"), number(sample, "secret_key_rate")];
+    const light = rates.some((rate) => rate !== undefined && rate > 0);
+    const dark = !light && rates.some((rate) => rate === 0);
+    if (light) this.#signal("optical_link_down", "cleared", moment);
+    if (dark && this.#options.intermittent) this.#contactOver(moment);
+    else this.#qberSample(number(sample, "qber"), moment);
+    this.#rateSample(number(sample, "secret_key_rate"), moment);
+    this.#bufferSample(number(sample, "key_buffer_fill"), moment);
+    this.#detectors(sample, moment);
+  }
+
+  /** Custody's counters, as they are now. */
+  counters(counters: KeyCounters, moment: Moment): void {
+    const { supplied, withheld, quarantined, refused } = counters;
+    const keys = supplied + withheld + quarantined;
+    if (this.#keys !== undefined && keys > this.#keys && this.#keyAt !== undefined) {
+      const gap = (moment.now - this.#keyAt) / (keys - this.#keys);
+      this.#interval = this.#interval === undefined ? gap : this.#interval * 0.9 + gap * 0.1;
+    }
+    if (keys !== this.#keys || this.#keyAt === undefined) this.#keyAt = moment.now;
+    this.#keys = keys;
+    const later = laterReasons.reduce((sum, reason) => sum + (refused[reason] ?? 0), 0);
+    if (later > (this.#later ?? later)) {
+      const reason = laterReasons.find((name) => (refused[name] ?? 0) > 0) ?? "";
+      this.#book.occurred("km_refusing", this.#options.module, moment, { detail: reason });
+    }
+    this.#later = later;
+  }
+
+  /** The module says that something happened. */
+  event({ code, severity }: Pick<ModuleEvent, "code" | "severity">, moment: Moment): void {
+    const { module, intermittent } = this.#options;
+    const level: Level = severity === "indeterminate" ? "warning" : severity;
+    if (code === "key_buffer_overflow") {
+      if (level !== "cleared") this.#book.occurred("buffer_overflow", module, moment);
+    } else if (code === "tamper") {
+      this.#signal("tamper", level === "cleared" ? level : "critical", moment);
+    } else if (code === "quantum_channel_lost") {
+      if (!intermittent || level === "cleared") this.#signal("optical_link_down", level, moment);
+    } else {
+      // A module may have thousands of codes of its own: they share one alarm.
+      const known = code.startsWith("vendor") ? "vendor" : code;
+      const object = `${module}.${known.replace(/[^\w-]/g, "_").slice(0, 32)}`;
+      this.#book.signal("module_fault", object, { level, detail: code.slice(0, 64) }, moment);
+    }
+  }
+
+  /** Custody says what became of a key. */
+  custody(type: string, facts: Readonly<Record<string, unknown>>, moment: Moment): void {
+    const { module, qberLimit } = this.#options;
+    if (type === "key_withheld") {
+      const { qber } = facts;
+      const value = typeof qber === "number" ? { value: qber } : {};
+      this.#book.occurred("key_withheld", module, moment, { ...value, threshold: qberLimit });
+    } else if (type === "key_quarantined" && facts.reason === "duplicate_key_ID") {
+      this.#book.occurred("duplicate_key_id", module, moment, { detail: String(facts.key_ID) });
+    } else if (type === "key_quarantined") {
+      const detail = typeof facts.reason === "string" ? facts.reason : "refused";
+      this.#book.occurred("key_quarantined", module, moment, { detail });
+    } else if (type === "block_damaged") {
+      this.#book.occurred("key_quarantined", module, moment, { detail: "block_damaged" });
+    }
+  }
+
+  /** What is seen by the passing of time alone. */
+  tick(moment: Moment): void {
+    if (this.#options.intermittent && stale(this.#qberAt, 0, moment.now, contactGap)) {
+      this.#contactOver(moment);
+    }
+    if (!this.#up) return;
+    const { telemetry_stale_s } = this.thresholds;
+    // A module that never sent any has none to send.
+    if (this.#sampleAt !== undefined) {
+      const old = stale(this.#sampleAt, this.#upSince, moment.now, telemetry_stale_s * 1_000);
+      if (old) this.#signal("telemetry_stale", "warning", moment, { threshold: telemetry_stale_s });
+    }
+    this.#silence(moment);
+  }
+
+  /** An intermittent link has no light now: what its last QBER was says nothing any more. */
+  #contactOver(moment: Moment): void {
+    this.#qber = "cleared";
+    this.#signal("qber_high", "cleared", moment);
+  }
+
+  #silence(moment: Moment): void {
+    const { key_interval_s, no_key_intervals } = this.thresholds;
+    const expected = key_interval_s > 0 ? key_interval_s * 1_000 : this.#interval;
+    // While the KM is away keys wait in the module: that is another alarm.
+    if (this.#options.intermittent || expected === undefined || this.#kmUpSince === undefined)
+      return;
+    const since = Math.max(this.#upSince, this.#kmUpSince);
+    const limit = Math.max(leastSilence, expected * no_key_intervals);
+    const silent = stale(this.#keyAt, since, moment.now, limit);
+    this.#signal("no_key", silent ? "major" : "cleared", moment, {
+      value: Math.round((moment.now - Math.max(this.#keyAt ?? since, since)) / 1_000),
+      threshold: Math.round(limit / 1_000),
+    });
+  }
+
+  #qberSample(qber: number | undefined, moment: Moment): void {
+    if (qber === undefined) return;
+    const { qberLimit, intermittent } = this.#options;
+    const { qber_warning, qber_drift } = this.thresholds;
+    const steps = [step("critical", qberLimit, "above"), step("warning", qber_warning, "above")];
+    this.#qber = threshold(this.#qber, qber, steps, "above");
+    this.#signal("qber_high", this.#qber, moment, {
+      value: qber,
+      threshold: this.#qber === "critical" ? qberLimit : qber_warning,
+    });
+    this.#qberAt = moment.now;
+    if (intermittent) return;
+    if (this.#qber !== "cleared") {
+      // Above a threshold the threshold's alarm says it all, and what is high must not become usual.
+      this.#signal("qber_drift", "cleared", moment);
+      return;
+    }
+    const { drifting, change } = this.#qberTrend.add(qber, moment.now, qber_drift);
+    const facts = { value: rounded(change), threshold: qber_drift };
+    this.#signal("qber_drift", drifting ? "warning" : "cleared", moment, facts);
+  }
+
+  #rateSample(rate: number | undefined, moment: Moment): void {
+    if (rate === undefined || this.#options.intermittent) return;
+    const { key_rate_min } = this.thresholds;
+    const limit = key_rate_min > 0 ? key_rate_min : (this.#usualRate.usual ?? 0) / 2;
+    this.#rate = threshold(this.#rate, rate, [step("minor", limit, "below")], "below");
+    // What is low must not become usual: the alarm would clear itself.
+    if (this.#rate === "cleared") this.#usualRate.add(rate, moment.now, 1);
+    this.#signal("key_rate_low", this.#rate, moment, { value: rate, threshold: rounded(limit) });
+  }
+
+  #bufferSample(fill: number | undefined, moment: Moment): void {
+    if (fill === undefined) return;
+    const { buffer_warning } = this.thresholds;
+    const steps = [step("major", bufferMajor, "above"), step("warning", buffer_warning, "above")];
+    this.#buffer = threshold(this.#buffer, fill, steps, "above");
+    const limit = this.#buffer === "major" ? bufferMajor : buffer_warning;
+    this.#signal("buffer_filling", this.#buffer, moment, { value: fill, threshold: limit });
+  }
+
+  #detectors(sample: TelemetrySample, moment: Moment): void {
+    if (this.#options.intermittent) return;
+    const limit = this.thresholds.detector_drift;
+    const watch = (name: FigureName, trends: Trend[], direction: 1 | -1, bound: number) =>
+      list(sample, name).forEach((value, i) => {
+        trends[i] ??= new Trend(direction);
+        const { drifting, change } = trends[i].add(value, moment.now, bound);
+        const object = `${this.#options.module}.${name}-${i}`;
+        const signal = {
+          level: drifting ? ("warning" as const) : ("cleared" as const),
+          value: rounded(change),
+          threshold: bound,
+        };
+        this.#book.signal("detector_drift", object, signal, moment);
+      });
+    watch("detector_counts", this.#counts, -1, limit);
+    watch("dark_counts", this.#dark, 1, 3 * limit);
+  }
+
+  #signal(
+    name: AlarmName,
+    level: Level,
+    moment: Moment,
+    facts: { value?: number; threshold?: number; detail?: string } = {},
+  ): void {
+    this.#book.signal(name, this.#options.module, { level, ...facts }, moment);
+  }
+}
+
+function inRange(name: FigureName, value: number): boolean {
+  return value >= figures[name].min && value <= figures[name].max;
+}
+
+/** A figure within its range; undefined if the module did not report it, or not sensibly. */
+function number(sample: TelemetrySample, name: FigureName): number | undefined {
+  const value = sample.values[name];
+  return typeof value === "number" && inRange(name, value) ? value : undefined;
+}
+
+function list(sample: TelemetrySample, name: FigureName): readonly number[] {
+  const value = sample.values[name];
+  if (value === undefined || typeof value === "number") return [];
+  const values = value.slice(0, mostDetectors);
+  return values.every((each) => inRange(name, each)) ? values : [];
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(4));
+}

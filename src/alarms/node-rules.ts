@@ -1,0 +1,120 @@
+/** The alarm rules of the node itself: certificates, clock, storage, links in the clear, broker. */
+import type { AlarmBook } from "./book.ts";
+import { step, threshold } from "./rules.ts";
+import type { Level, Moment } from "./severity.ts";
+
+export interface NodeRuleOptions {
+  /** Days before the end of a certificate from which on it is told. */
+  readonly certificateDays: number;
+  /** Free part of the disk below which storage is nearly full, 0 to 1. */
+  readonly storageFree: number;
+}
+
+/** A certificate's validity, ms since 1970 UTC; undefined if it can't be read. */
+export interface Validity {
+  readonly from: number;
+  readonly to: number;
+}
+
+const day = 86_400_000;
+const urgentDays = 7;
+/** Nothing of this software existed before. */
+const plausibleFrom = Date.parse("2026-01-01T00:00:00Z");
+/** A clock that moved this far against the monotonic one was set, ms. */
+const jump = 60_000;
+const storageCritical = 0.02;
+
+/** A clock that shows a time before this software was written cannot be right. */
+export function clockPlausible(wall: number): boolean {
+  return wall >= plausibleFrom;
+}
+
+export class NodeRules {
+  readonly #options: NodeRuleOptions;
+  readonly #book: AlarmBook;
+  #storage: Level = "cleared";
+  /** Wall clock minus monotonic clock, ms. */
+  #offset: number | undefined;
+
+  constructor(options: NodeRuleOptions, book: AlarmBook) {
+    this.#options = options;
+    this.#book = book;
+  }
+
+  /** @param object whose certificate: `km.NAME` or `manager` */
+  certificate(object: string, validity: Validity | undefined, moment: Moment): void {
+    const days = ((validity?.to ?? 0) - moment.wall) / day;
+    const invalid = validity === undefined || days <= 0 || moment.wall < validity.from;
+    const why = validity === undefined ? "unreadable" : days <= 0 ? "expired" : "not valid yet";
+    this.#book.signal(
+      "certificate_invalid",
+      object,
+      { level: invalid ? "critical" : "cleared", ...(invalid && { detail: why }) },
+      moment,
+    );
+    const soon = !invalid && days <= this.#options.certificateDays;
+    const level = !soon ? "cleared" : days <= urgentDays ? "major" : "warning";
+    const value = Math.floor(days);
+    const limit = this.#options.certificateDays;
+    this.#book.signal("certificate_expiring", object, { level, value, threshold: limit }, moment);
+  }
+
+  /** Called every second or so. */
+  clock(moment: Moment): void {
+    const offset = moment.wall - moment.now;
+    const moved = offset - (this.#offset ?? offset);
+    this.#offset = offset;
+    if (!clockPlausible(moment.wall)) {
+      const detail = "before this software existed";
+      this.#book.occurred("clock_implausible", "node", moment, { detail });
+    } else if (Math.abs(moved) > jump) {
+      const value = Math.round(moved / 1_000);
+      this.#book.occurred("clock_implausible", "node", moment, { detail: "jumped", value });
+    }
+  }
+
+  /** @param free part of the disk with the node's state, 0 to 1 */
+  storage(free: number, moment: Moment): void {
+    const { storageFree } = this.#options;
+    const steps = [step("critical", storageCritical, "below"), step("major", storageFree, "below")];
+    this.#storage = threshold(this.#storage, free, steps, "below");
+    const limit = this.#storage === "critical" ? storageCritical : storageFree;
+    const value = Number(free.toPrecision(3));
+    this.#book.signal(
+      "storage_full",
+      "node",
+      { level: this.#storage, value, threshold: limit },
+      moment,
+    );
+  }
+
+  /** @param carriesKeys whether keys go over the link */
+  plainLink(object: string, carriesKeys: boolean, moment: Moment): void {
+    this.#book.signal("plain_link", object, { level: carriesKeys ? "major" : "warning" }, moment);
+  }
+
+  brokerUp(moment: Moment): void {
+    this.#book.signal("broker_unreachable", "manager", { level: "cleared" }, moment);
+  }
+
+  brokerDown(why: string, takenOver: boolean, moment: Moment): void {
+    const signal = { level: "minor", detail: why } as const;
+    this.#book.signal("broker_unreachable", "manager", signal, moment);
+    if (takenOver) this.#book.occurred("broker_takeover", "manager", moment);
+  }
+
+  /** @param lost events given up so far */
+  eventsLost(lost: number, moment: Moment): void {
+    this.#book.occurred("events_lost", "manager", moment, { value: lost });
+  }
+
+  /** @param object which file: `state`, `outbox`, `ledger.MODULE` */
+  damaged(object: string, why: string, moment: Moment): void {
+    this.#book.signal("state_damaged", object, { level: "critical", detail: why }, moment);
+  }
+
+  /** A file that could not be written can be again. */
+  repaired(object: string, moment: Moment): void {
+    this.#book.signal("state_damaged", object, { level: "cleared" }, moment);
+  }
+}

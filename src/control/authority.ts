@@ -1,0 +1,112 @@
+/**
+ * Whether a command is carried out. A function of the message, the keys, the time and what was
+ * carried out before; pure. The first thing that is wrong decides.
+ */
+import type { KeyObject } from "node:crypto";
+import { type CommandName, isCommandName, isGrave, type Order, orderOf } from "./commands.ts";
+import { type JwsProblem, openJws } from "./jws.ts";
+import type { CommandMemory } from "./memory.ts";
+import { type CommandRequest, readRequest } from "./request.ts";
+
+export type Refusal =
+  /** No JWS by Ed25519, or longer than 8 KiB. */
+  | JwsProblem
+  /** Signed, but not a command. */
+  | "malformed"
+  | "unknown_command"
+  /** Came on the topic of another command. */
+  | "wrong_topic"
+  | "wrong_node"
+  | "not_permitted"
+  /** The node does not know what time it is. */
+  | "clock_implausible"
+  | "not_yet_valid"
+  | "expired"
+  /** May be carried out for longer than a day. */
+  | "lifetime_too_long"
+  /** Names another boot counter, or none where one is needed. */
+  | "wrong_boot"
+  | "already_executed"
+  /** A later command of the same key was seen. */
+  | "out_of_order"
+  | "bad_arguments"
+  /** Brokers keep retained messages: a command is for now. */
+  | "retained"
+  /** Too many commands wait. */
+  | "busy"
+  /** It could not be recorded that it was carried out. */
+  | "state_unavailable";
+
+/** Refusals of what nobody with a known key has signed. */
+export const unauthenticated: readonly Refusal[] = ["unsigned", "unknown_key", "bad_signature"];
+
+export interface CommandKey {
+  readonly id: string;
+  readonly key: KeyObject;
+  readonly commands: readonly string[];
+}
+
+export interface Authority {
+  readonly node: string;
+  readonly boot: number;
+  readonly keys: ReadonlyMap<string, CommandKey>;
+  readonly memory: CommandMemory;
+}
+
+export interface Refused {
+  readonly refused: Refusal;
+  /** Known once the signature is good. */
+  readonly keyId?: string;
+  readonly id?: string;
+  /** What became of it the first time. */
+  readonly earlier?: string;
+}
+
+export interface Accepted {
+  readonly keyId: string;
+  readonly request: CommandRequest;
+  readonly order: Order;
+}
+
+/** A manager's clock may be this far ahead of the node's, ms. */
+const skew = 30_000;
+const longestLife = 86_400_000;
+
+/**
+ * @param topic the command that the topic names
+ * @param wall ms since 1970 UTC
+ * @param plausible whether that can be the time
+ */
+export function judge(
+  message: { readonly topic: string; readonly payload: Buffer },
+  { node, boot, keys, memory }: Authority,
+  { wall, plausible }: { readonly wall: number; readonly plausible: boolean },
+): Accepted | Refused {
+  const opened = openJws(message.payload, (id) => keys.get(id)?.key);
+  if (typeof opened === "string") return { refused: opened };
+  const { keyId } = opened;
+  const request = readRequest(opened.payload);
+  if (request === undefined) return { refused: "malformed", keyId };
+  const { id, command, counter, issued, expires } = request;
+  const no = (refused: Refusal, more: Partial<Refused> = {}) => ({ refused, keyId, id, ...more });
+
+  if (!isCommandName(command)) return no("unknown_command");
+  if (command !== message.topic) return no("wrong_topic");
+  if (request.node !== node) return no("wrong_node");
+  if (!keys.get(keyId)?.commands.includes(command)) return no("not_permitted");
+  // Before the time: who asks again after a lost answer is told what became of it.
+  const earlier = memory.outcome(keyId, id);
+  if (earlier !== undefined) return no("already_executed", { earlier });
+  if (counter <= memory.counter(keyId)) return no("out_of_order");
+  if (!plausible) return no("clock_implausible");
+  if (expires - issued > longestLife) return no("lifetime_too_long");
+  if (issued > wall + skew) return no("not_yet_valid");
+  if (expires <= wall) return no("expired");
+  if (wrongBoot(command, request.boot, boot)) return no("wrong_boot");
+  const order = orderOf(command, request.args);
+  return order === undefined ? no("bad_arguments") : { keyId, request, order };
+}
+
+function wrongBoot(command: CommandName, named: number | undefined, boot: number): boolean {
+  return named === undefined ? isGrave(command) : named !== boot;
+}

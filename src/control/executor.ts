@@ -1,0 +1,91 @@
+/** Carries out commands that were found good, through small ports into the node. */
+import { allowed, isThresholdName, type ThresholdName } from "../alarms/thresholds.ts";
+import { describe, Fault } from "../port/errors.ts";
+import type { ModuleCommand } from "../port/module.ts";
+import type { CommandName, Order } from "./commands.ts";
+
+/** A module as commands reach it. */
+export interface ModuleControl {
+  /** @throws Fault `module.command` */
+  command(command: ModuleCommand): Promise<void>;
+}
+
+export interface ControlPorts {
+  module(name: string): ModuleControl | undefined;
+  /** @returns why not; undefined if it was acknowledged */
+  acknowledge(alarm: string, by: string): string | undefined;
+  /** @throws Fault `state.io` if it would not survive a restart; it holds until then */
+  setThreshold(module: string, name: ThresholdName, value: number): Promise<void>;
+  /** A module has destroyed its keys by command. */
+  zeroized(module: string): void;
+}
+
+export interface Outcome {
+  readonly status: "done" | "failed" | "not_supported";
+  /** One line; why it failed. */
+  readonly reason?: string;
+}
+
+const done: Outcome = { status: "done" };
+const failed = (reason: string): Outcome => ({ status: "failed", reason });
+
+/**
+ * Carries out a command. Never rejects.
+ * @param by the key ID of who gave it
+ */
+export async function execute(order: Order, by: string, ports: ControlPorts): Promise<Outcome> {
+  try {
+    return await act(order, by, ports);
+  } catch (error) {
+    return failed(error instanceof Fault ? describe(error) : "internal error");
+  }
+}
+
+async function act(order: Order, by: string, ports: ControlPorts): Promise<Outcome> {
+  switch (order.name) {
+    case "start":
+    case "stop":
+    case "self_test":
+      return tell(ports, order.args.module, { name: order.name });
+    case "set_key_rate": {
+      const { module, bits_per_second: bitsPerSecond } = order.args;
+      return tell(ports, module, { name: "key_rate", bitsPerSecond });
+    }
+    case "zeroize": {
+      const { module } = order.args;
+      const outcome = await tell(ports, module, { name: "zeroize" });
+      if (outcome.status === "done") ports.zeroized(module);
+      return outcome;
+    }
+    case "set_threshold": {
+      const { module, name, value } = order.args;
+      if (ports.module(module) === undefined) return failed("unknown_module");
+      if (!isThresholdName(name)) return failed("unknown_threshold");
+      if (!allowed(name, value)) return failed("out_of_range");
+      await ports.setThreshold(module, name, value);
+      return done;
+    }
+    case "acknowledge_alarm": {
+      const why = ports.acknowledge(order.args.alarm, by);
+      return why === undefined ? done : failed(why);
+    }
+    default:
+      return { status: "not_supported" };
+  }
+}
+
+async function tell(ports: ControlPorts, name: string, command: ModuleCommand): Promise<Outcome> {
+  const module = ports.module(name);
+  if (module === undefined) return failed("unknown_module");
+  await module.command(command);
+  return done;
+}
+
+/** Commands whose part of the node does not exist yet. */
+export const unsupported: readonly CommandName[] = [
+  "release_quarantine",
+  "discard_quarantine",
+  "reload_certificates",
+  "support_bundle",
+  "install_update",
+];

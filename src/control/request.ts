@@ -1,0 +1,40 @@
+/** What a manager signs: a command, whom it is for, and how long it may be carried out. */
+import * as v from "valibot";
+
+/** RFC 3339 with seconds, in UTC or with an offset. */
+const time = v.pipe(
+  v.string(),
+  v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/),
+  v.transform((text) => Date.parse(text)),
+  v.number(),
+  v.integer(),
+);
+
+const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+
+const schema = v.strictObject({
+  id: v.pipe(v.string(), v.regex(/^[\w.-]{1,64}$/)),
+  command: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,31}$/)),
+  /** The node it is for: a signature is good at one node. */
+  node: v.pipe(v.string(), v.maxLength(64)),
+  /** Grows with each command of this key; ms since 1970 will do. */
+  counter: whole,
+  issued: time,
+  expires: time,
+  /** The boot counter it is meant for; needed by what cannot be undone. */
+  boot: v.optional(whole),
+  args: v.optional(v.record(v.pipe(v.string(), v.maxLength(64)), v.unknown()), {}),
+});
+
+/** Times in ms since 1970 UTC. */
+export type CommandRequest = v.InferOutput<typeof schema>;
+
+/** @returns undefined if it is not a request; nothing of the input is kept */
+export function readRequest(payload: Buffer): CommandRequest | undefined {
+  try {
+    const result = v.safeParse(schema, JSON.parse(payload.toString("utf8")));
+    return result.success ? result.output : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,324 @@
+/**
+ * Watches the node for alarms: brings what channels, broker, clock, certificates and disk show to
+ * the rules, and what the rules make of it to the manager and to the state that survives a restart.
+ */
+import type { AlarmRecord, FlapLimits, Transition } from "../alarms/alarm.ts";
+import { AlarmBook } from "../alarms/book.ts";
+import { type AlarmName, isAlarmName } from "../alarms/catalogue.ts";
+import {
+  intermittentTiming,
+  type KeyCounters,
+  type ModuleRuleOptions,
+  ModuleRules,
+} from "../alarms/module-rules.ts";
+import { type NodeRuleOptions, NodeRules, type Validity } from "../alarms/node-rules.ts";
+import type { Moment } from "../alarms/severity.ts";
+import { allowed, isThresholdName, type ThresholdName } from "../alarms/thresholds.ts";
+import type { AlarmView, ModuleView, NodeEvent } from "../manager/view.ts";
+import { type Clock, every, type Timer } from "../port/clock.ts";
+import { describe, Fault } from "../port/errors.ts";
+import type { Log } from "../port/log.ts";
+import type { TelemetrySample } from "../port/telemetry.ts";
+import type { AlarmState } from "../state/state.ts";
+import type { StateStore } from "../state/store.ts";
+
+export interface WatchOptions {
+  readonly flap: FlapLimits;
+  readonly node: NodeRuleOptions;
+  readonly modules: readonly ModuleRuleOptions[];
+  /** Certificates by the object of their alarms. */
+  readonly certificates: ReadonlyMap<string, string>;
+  /** Links that are not encrypted, and whether keys go over them. */
+  readonly plain: ReadonlyMap<string, boolean>;
+}
+
+export interface WatchParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly state: StateStore;
+  /** @returns undefined if the file is no certificate that can be read */
+  readonly validity: (file: string) => Validity | undefined;
+  /** Free part of the state's disk, 0 to 1. @throws what the disk says */
+  readonly free: () => Promise<number>;
+  /** Files of the node's state by name, and what is the matter with them, if anything. */
+  readonly troubles: () => Iterable<readonly [string, Error | undefined]>;
+  /** Events that were given up so far. */
+  readonly eventsLost: () => number;
+  /** @returns grows with each, across restarts */
+  readonly onTransition: (transition: Transition) => number;
+  /** Resolves when the transitions so far are durable. */
+  readonly told: () => Promise<void>;
+  /** Transitions from this one on are not in the state yet; undefined: all are. */
+  readonly unsaved: (from: number | undefined) => void;
+}
+
+const tickMs = 1_000;
+/** Certificates and disk are looked at this often, ms. */
+const surveyMs = 60_000;
+
+export class Watch implements AlarmView {
+  readonly #parts: WatchParts;
+  readonly #options: WatchOptions;
+  readonly #book: AlarmBook;
+  readonly #node: NodeRules;
+  readonly #modules = new Map<string, ModuleRules>();
+  #views: readonly ModuleView[] = [];
+  #timers: readonly Timer[] = [];
+  #saving: Promise<void> | undefined;
+  #changed = false;
+  /** The first transition that is not in the state, and the last of all. */
+  #unsaved: number | undefined;
+  #last: number;
+  #lost = 0;
+
+  constructor(options: WatchOptions, parts: WatchParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#last = parts.state.data.alarms_to ?? 0;
+    const settle = new Map<string, number>();
+    for (const { module, intermittent, thresholds } of options.modules) {
+      if (intermittent) settle.set(module, thresholds.settle_s * 1_000);
+    }
+    this.#book = new AlarmBook({
+      flap: options.flap,
+      timing: (name, object) => {
+        const ms = settle.get(object);
+        return ms === undefined ? undefined : intermittentTiming(name, ms);
+      },
+      onTransition: (transition) => this.#transition(transition),
+    });
+    this.#node = new NodeRules(options.node, this.#book);
+    for (const module of options.modules) {
+      const set = parts.state.data.thresholds?.[module.module] ?? {};
+      const good = Object.entries(set).filter(
+        ([n, value]) => isThresholdName(n) && allowed(n, value),
+      );
+      const thresholds = { ...module.thresholds, ...Object.fromEntries(good) };
+      this.#modules.set(module.module, new ModuleRules({ ...module, thresholds }, this.#book));
+    }
+  }
+
+  /**
+   * Begins to watch; goes on from the alarms of before a restart.
+   * @param later alarms of transitions that are durable, but did not make it into the state
+   */
+  start(views: readonly ModuleView[], later: readonly AlarmRecord[]): void {
+    const { clock, state } = this.#parts;
+    this.#views = views;
+    const saved = (state.data.alarms ?? []).flatMap((record) =>
+      isAlarmName(record.name) ? [{ ...record, name: record.name as AlarmName }] : [],
+    );
+    const records = new Map([...saved, ...later].map((record) => [record.id, record]));
+    this.#book.restore(
+      [...records.values()],
+      (name, object) => this.#exists(name, object),
+      this.#moment,
+    );
+    for (const [object, keys] of this.#options.plain)
+      this.#node.plainLink(object, keys, this.#moment);
+    this.#timers = [
+      every(clock, tickMs, () => this.#tick()),
+      every(clock, surveyMs, () => void this.#survey()),
+    ];
+    void this.#survey();
+  }
+
+  /** Watches no more; resolves when what it knows is on disk. Never rejects. */
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) timer.cancel();
+    await this.#saving;
+  }
+
+  records() {
+    return this.#book.records();
+  }
+
+  record(id: string) {
+    return this.#book.record(id);
+  }
+
+  forget(id: string): void {
+    this.#book.forget(id);
+    this.#save();
+  }
+
+  /** @returns why not; undefined if it was acknowledged */
+  acknowledge(id: string, by: string): string | undefined {
+    return this.#book.acknowledge(id, by, this.#moment);
+  }
+
+  /** Sets a threshold, also for after a restart. @throws Fault `state.io` */
+  async setThreshold(module: string, name: ThresholdName, value: number): Promise<void> {
+    const rules = this.#modules.get(module);
+    if (rules === undefined) return;
+    rules.thresholds = { ...rules.thresholds, [name]: value };
+    await this.#parts.state.change((data) => {
+      const all = data.thresholds ?? {};
+      data.thresholds = { ...all, [module]: { ...all[module], [name]: value } };
+    });
+  }
+
+  /** The link to the module, or to its KM of this name, is up, or down for the reason given. */
+  link(module: string, km: string | undefined, down: Error | undefined): void {
+    const rules = this.#modules.get(module);
+    const moment = this.#moment;
+    if (km !== undefined) {
+      if (down === undefined) rules?.kmUp(km, moment);
+      else rules?.kmDown(km, describe(down), moment);
+    } else if (down === undefined) {
+      rules?.moduleUp(moment);
+    } else {
+      const stranger = down instanceof Fault && down.code === "module.identity";
+      rules?.moduleDown(describe(down), stranger, moment);
+    }
+  }
+
+  telemetry(module: string, sample: TelemetrySample): void {
+    this.#modules.get(module)?.telemetry(sample, this.#moment);
+  }
+
+  /** What a channel told of its module or its keys. */
+  event({ type, module, facts }: NodeEvent): void {
+    const rules = this.#modules.get(module ?? "");
+    if (type !== "module_event") return rules?.custody(type, facts, this.#moment);
+    const { code, severity } = facts;
+    rules?.event(
+      { code: String(code), severity: severity as Parameters<ModuleRules["event"]>[0]["severity"] },
+      this.#moment,
+    );
+  }
+
+  brokerUp(): void {
+    this.#node.brokerUp(this.#moment);
+  }
+
+  brokerDown(error: Error, takenOver: boolean): void {
+    this.#node.brokerDown(describe(error), takenOver, this.#moment);
+  }
+
+  zeroized(module: string): void {
+    this.#book.signal(
+      "zeroized",
+      module,
+      { level: "critical", detail: "by command" },
+      this.#moment,
+    );
+  }
+
+  intruder(reason: string): void {
+    this.#book.occurred("command_refused", "manager", this.#moment, { detail: reason });
+  }
+
+  get #moment(): Moment {
+    const { clock } = this.#parts;
+    return { now: clock.now(), wall: clock.wall() };
+  }
+
+  #exists(name: AlarmName, object: string): boolean {
+    const modules = [...this.#modules.keys()];
+    const { certificates, plain } = this.#options;
+    if (name === "plain_link") return plain.has(object);
+    if (name.startsWith("certificate_")) return certificates.has(object);
+    if (name === "state_damaged") return true;
+    const ofNode = ["node", "manager"].includes(object);
+    return ofNode || modules.some((id) => object === id || object.startsWith(`${id}.`));
+  }
+
+  #tick(): void {
+    const moment = this.#moment;
+    this.#node.clock(moment);
+    for (const view of this.#views) {
+      const rules = this.#modules.get(view.name);
+      rules?.counters(keyCounters(view.supply()), moment);
+      rules?.tick(moment);
+    }
+    const { troubles, eventsLost } = this.#parts;
+    for (const [object, trouble] of troubles()) this.#file(object, trouble);
+    const lost = eventsLost();
+    if (lost > this.#lost) this.#node.eventsLost(lost, moment);
+    this.#lost = lost;
+    this.#book.tick(moment);
+  }
+
+  #file(object: string, trouble: Error | undefined): void {
+    if (trouble === undefined) this.#node.repaired(object, this.#moment);
+    else this.#node.damaged(object, describe(trouble), this.#moment);
+  }
+
+  async #survey(): Promise<void> {
+    const { validity, free, log } = this.#parts;
+    for (const [object, file] of this.#options.certificates) {
+      this.#node.certificate(object, validity(file), this.#moment);
+    }
+    try {
+      const part = await free();
+      this.#node.storage(part, this.#moment);
+    } catch (error) {
+      log.warn("cannot tell how full the disk is", { why: describe(error) });
+    }
+  }
+
+  #transition(transition: Transition): void {
+    const { change, record } = transition;
+    const facts = { alarm: record.id, severity: record.severity, detail: record.detail };
+    if (change === "cleared") this.#parts.log.info("alarm cleared", facts);
+    else this.#parts.log.warn(`alarm ${change}`, facts);
+    this.#last = this.#parts.onTransition(transition);
+    this.#unsaved ??= this.#last;
+    this.#parts.unsaved(this.#unsaved);
+    this.#save();
+  }
+
+  #save(): void {
+    this.#changed = true;
+    this.#saving ??= this.#write().finally(() => {
+      this.#saving = undefined;
+    });
+  }
+
+  /**
+   * First the outbox, then the state, then the broker: after a cut anywhere a transition is in the
+   * outbox, the state, or both, and what is in the outbox alone is found there.
+   */
+  async #write(): Promise<void> {
+    const { state, told, log } = this.#parts;
+    // What else this turn brings goes with it.
+    await Promise.resolve();
+    while (this.#changed) {
+      this.#changed = false;
+      const alarms = this.#book.records().map((record) => ({ ...record }) as AlarmState);
+      const last = this.#last;
+      await told();
+      try {
+        await state.change((data) => {
+          data.alarms = alarms;
+          data.alarms_to = last;
+        });
+        this.#file("state", undefined);
+      } catch (error) {
+        log.error("alarms would not survive a restart", { why: describe(error) });
+        this.#file("state", error as Error);
+        // Told all the same: a full disk must not silence the node.
+        this.#unsaved = undefined;
+        this.#parts.unsaved(undefined);
+        return;
+      }
+      this.#unsaved = this.#last > last ? last + 1 : undefined;
+      this.#parts.unsaved(this.#unsaved);
+    }
+  }
+}
+
+function keyCounters(supply: ReturnType<ModuleView["supply"]>): KeyCounters {
+  const number = (name: string) => {
+    const value = supply[name];
+    return typeof value === "number" ? value : 0;
+  };
+  const refused = supply.refused;
+  return {
+    supplied: number("supplied"),
+    withheld: number("withheld"),
+    quarantined: number("quarantined"),
+    refused: typeof refused === "object" ? refused : {},
+  };
+}

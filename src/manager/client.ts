@@ -1,0 +1,87 @@
+/** How mqtt.js is set up, and what its errors mean. */
+import type { IClientOptions } from "mqtt";
+import { errorCode } from "../port/errors.ts";
+
+/** The broker may send no longer packet, bytes; a command is far shorter. */
+export const longestPacket = 65_536;
+/** The broker may have this many messages of QoS 1 unacknowledged towards the node. */
+const receiveMaximum = 10;
+
+/** Another client connected with the same identifier (MQTT 5 §3.14.2.1). */
+export const takeover = 0x8e;
+
+export interface ClientOptions {
+  readonly url: string;
+  /** 5, or 4 for MQTT 3.1.1 */
+  readonly protocol: 4 | 5;
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  /** PEM texts. */
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly will: { readonly topic: string; readonly payload: Buffer };
+}
+
+export function clientOptions(options: ClientOptions, connectTimeout: number): IClientOptions {
+  const { protocol, clientId, username, password, ca, cert, key, will } = options;
+  return {
+    protocolVersion: protocol,
+    clientId,
+    // A command that came while the node was away is of no use when it is back.
+    clean: true,
+    keepalive: 30,
+    connectTimeout,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    // Node's timers are exact enough, and a worker thread for a keep-alive is not small.
+    timerVariant: "native",
+    will: { topic: will.topic, payload: will.payload, qos: 1, retain: true },
+    ...(protocol === 5 && { properties: { receiveMaximum, maximumPacketSize: longestPacket } }),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    rejectUnauthorized: true,
+  };
+}
+
+/** Codes of CONNACK (3.1.1: up to 5), PUBACK, SUBACK and DISCONNECT. */
+const codes: Readonly<Record<number, string>> = {
+  1: "broker does not speak this version of MQTT",
+  2: "client identifier refused",
+  3: "broker unavailable",
+  4: "wrong user name or password",
+  5: "not authorized",
+  128: "broker refuses",
+  131: "broker refuses",
+  132: "broker does not speak this version of MQTT",
+  133: "client identifier refused",
+  134: "wrong user name or password",
+  135: "not authorized",
+  136: "broker unavailable",
+  137: "broker busy",
+  138: "banned by the broker",
+  139: "broker shuts down",
+  144: "topic name refused",
+  149: "packet longer than the broker takes",
+  150: "message rate too high",
+  151: "quota of the broker exceeded",
+  152: "ended by an administrator",
+  159: "connection rate exceeded",
+};
+
+/** What a reason code of MQTT says. */
+export function refusal(code: number): string {
+  return codes[code] ?? `reason code ${code}`;
+}
+
+/** mqtt.js puts a reason code into `code` as a number, system errors theirs as a word. */
+export function brokerReason(error: unknown): string {
+  const code = (error as { code?: unknown }).code;
+  if (typeof code === "number") return refusal(code);
+  return errorCode(error) ?? "failed";
+}

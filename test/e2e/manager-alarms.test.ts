@@ -1,0 +1,245 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import test from "ava";
+import mqtt from "mqtt";
+import { newKeyPair, signCommand } from "../../scripts/manager.d/sign.ts";
+import { systemClock } from "../../src/port/clock.ts";
+import { seedSource } from "../emulator/source/seed.ts";
+import type { BlockSource } from "../emulator/source/source.ts";
+import { Contract } from "../rig/contract.ts";
+import { Rig, type RigOptions } from "../rig/rig.ts";
+
+const run = promisify(execFile);
+const script = fileURLToPath(new URL("../../scripts/manager", import.meta.url));
+const deadline = () => AbortSignal.timeout(25_000);
+
+function stream(blocks: number): BlockSource {
+  return seedSource({ seed: 42, blocks, blockBits: 4_096, clock: systemClock });
+}
+
+async function withRig(
+  options: Partial<RigOptions> & { key?: string },
+  body: (rig: Rig) => Promise<void>,
+): Promise<void> {
+  const key = options.key;
+  const extra = key
+    ? `\n[[manager.command_key]]\nid = "noc"\npublic_key = "${key}"
+commands = ["start", "stop", "set_threshold", "acknowledge_alarm", "zeroize", "self_test"]\n`
+    : "";
+  const rig = await Rig.start({
+    source: stream(30),
+    baud: 0,
+    blockIntervalMs: 20,
+    ...options,
+    extra: `${extra}${options.extra ?? ""}`,
+  });
+  try {
+    await body(rig);
+  } finally {
+    await rig.close();
+  }
+}
+
+interface Message {
+  readonly topic: string;
+  readonly retain: boolean;
+  readonly json: Record<string, unknown> | undefined;
+}
+
+function messages(rig: Rig): Message[] {
+  return rig.broker.messages
+    .filter(({ topic }) => /^qkdn\/v1\/node-alice\/(?!cmd\/\w+$)/.test(topic))
+    .map(({ topic, payload, retain }) => ({
+      topic: topic.slice("qkdn/v1/node-alice/".length),
+      retain,
+      json: payload.length === 0 ? undefined : JSON.parse(payload.toString()),
+    }));
+}
+
+const last = (rig: Rig, topic: string) => messages(rig).findLast((m) => m.topic === topic);
+const events = (rig: Rig) => [...rig.view.node("node-alice").events.values()];
+
+test.serial(
+  "an alarm is raised, told, acknowledged and cleared, on retained topic and as events",
+  async (t) => {
+    const pair = newKeyPair();
+    const folder = mkdtempSync(join(tmpdir(), "qkd-manager-"));
+    await withRig({ key: pair.publicKey }, async (rig) => {
+      await rig.until(() => rig.holds(3), deadline());
+      rig.pair.alice.module.event({ code: "laser_fault", severity: "major", text: "hot" });
+      const topic = "alarm/module_fault.alice.laser_fault";
+      await rig.until(() => last(rig, topic)?.json !== undefined, deadline());
+      const raised = last(rig, topic);
+      t.like(raised?.json, {
+        severity: "major",
+        active: true,
+        acknowledged: false,
+        probable_cause: "equipmentMalfunction",
+        event_type: "equipment",
+        object: "alice.laser_fault",
+        count: 1,
+      });
+
+      const url = `mqtt://127.0.0.1:${rig.broker.port}`;
+      const manager = (...args: string[]) =>
+        run(script, [...args, "--url", url, "--protocol", "4"], { encoding: "utf8" });
+      const listed = await manager("alarms", "--node", "node-alice");
+      t.regex(
+        listed.stdout,
+        /node-alice {2}MAJOR {5}module_fault\.alice\.laser_fault: laser_fault/,
+      );
+
+      const file = join(folder, "noc.pem");
+      await run(script, ["keygen", join(folder, "other.pem"), "--id", "noc"]);
+      const { key } = pair;
+      writeFileSync(file, key.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+      const send = (pem: string, ...more: string[]) =>
+        manager("send", "node-alice", ...more, "--key", pem, "--id", "noc", "--json");
+      const forged = await t.throwsAsync(
+        send(join(folder, "other.pem"), "stop", "module=alice", "--wait", "2"),
+      );
+      t.is(
+        (forged as { code?: unknown } | undefined)?.code,
+        69,
+        "a forger gets no result under its id",
+      );
+      const answer = await send(file, "acknowledge_alarm", "alarm=module_fault.alice.laser_fault");
+      t.like(JSON.parse(answer.stdout), { status: "done", command: "acknowledge_alarm" });
+
+      // Told by the module, acknowledged by a person: it is over, and its retained message goes.
+      await rig.until(() => last(rig, topic)?.json === undefined, deadline());
+      const story = messages(rig).filter((m) => m.topic === topic);
+      t.is(story.at(-2)?.json?.severity, "cleared");
+      t.true(story.every(({ retain }) => retain));
+      await rig.until(() => events(rig).some(({ type }) => type === "alarm_cleared"), deadline());
+      const told = events(rig).filter(
+        ({ type, facts }) =>
+          type.startsWith("alarm_") && facts.alarm === "module_fault.alice.laser_fault",
+      );
+      t.deepEqual(
+        told.map(({ type }) => type),
+        ["alarm_raised", "alarm_cleared"],
+      );
+      t.true(events(rig).some(({ type, facts }) => type === "command" && facts.status === "done"));
+      t.true(
+        events(rig).some(
+          ({ type, facts }) => type === "command_refused" && facts.reason === "bad_signature",
+        ),
+      );
+    });
+    rmSync(folder, { recursive: true });
+  },
+);
+
+test.serial(
+  "alarms and events outlive broker and node: none lost, same event_id, in order",
+  async (t) => {
+    await withRig({}, async (rig) => {
+      await rig.until(() => rig.holds(3), deadline());
+      await rig.until(() => last(rig, "alarm/plain_link.manager") !== undefined, deadline());
+      await rig.broker.close();
+      rig.pair.alice.module.event({ code: "tamper", severity: "critical", text: "" });
+      await rig.alice.node.logged(/alarm raised.*tamper\.alice/, deadline());
+      const outbox = join(rig.folder, "node-alice", "state", "outbox");
+      await rig.until(() => readFileSync(outbox).includes('"tamper.alice"'), deadline());
+      await rig.alice.node.stop("SIGKILL");
+      rig.alice.node.start();
+      await rig.broker.listen();
+      await rig.until(
+        () => events(rig).some(({ facts }) => facts.alarm === "tamper.alice"),
+        deadline(),
+      );
+      await rig.until(() => last(rig, "alarm/tamper.alice")?.json !== undefined, deadline());
+      t.like(last(rig, "alarm/tamper.alice")?.json, { severity: "critical", latched: true });
+      const all = messages(rig).flatMap((m) =>
+        m.topic === "event" ? [m.json as Record<string, number>] : [],
+      );
+      const order = all.map(({ boot, sequence }) => (boot ?? 0) * 1e6 + (sequence ?? 0));
+      t.deepEqual(
+        order,
+        [...order].sort((a, b) => a - b),
+      );
+      const tampers = events(rig).filter(({ facts }) => facts.alarm === "tamper.alice");
+      t.is(new Set(tampers.map(({ type }) => type)).size, tampers.length, "told once");
+    });
+  },
+);
+
+test.serial("commands reach the module; a response topic is answered there", async (t) => {
+  const { key, publicKey } = newKeyPair();
+  const noc = { id: "noc", key };
+  await withRig({ key: publicKey, source: stream(1_000), blockIntervalMs: 50 }, async (rig) => {
+    await rig.until(() => rig.holds(2), deadline());
+    const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${rig.broker.port}`, {
+      protocolVersion: 4,
+    });
+    const send = async (command: string, args: Record<string, unknown>, more = {}) => {
+      const message = signCommand(
+        { command, node: "node-alice", args, issued: Date.now(), id: `${command}-1`, ...more },
+        noc,
+      );
+      await client.publishAsync(`qkdn/v1/node-alice/cmd/${command}`, message, { qos: 1 });
+      const result = `cmd/${command}/result`;
+      await rig.until(() => last(rig, result) !== undefined, deadline());
+      return last(rig, result)?.json;
+    };
+    t.like(await send("self_test", { module: "alice" }), { status: "done", id: "self_test-1" });
+    t.like(await send("zeroize", { module: "alice" }), { status: "refused", reason: "wrong_boot" });
+    t.like(await send("set_threshold", { module: "alice", name: "qber_warning", value: 0.001 }), {
+      status: "done",
+    });
+    await rig.until(
+      () => last(rig, "alarm/qber_high.alice")?.json?.severity === "warning",
+      deadline(),
+    );
+    await rig.alice.node.stop();
+    rig.alice.node.start();
+    await rig.until(() => last(rig, "status")?.json?.boot === 2, deadline());
+    const state = last(rig, "alarm/qber_high.alice")?.json;
+    t.like(state, { severity: "warning", threshold: 0.001, count: 1 }, "goes on after a restart");
+    await client.endAsync(true);
+  });
+});
+
+test.serial("everything that a run publishes is as the contract says", async (t) => {
+  const contract = await Contract.load();
+  const { key, publicKey } = newKeyPair();
+  await withRig({ key: publicKey }, async (rig) => {
+    await rig.until(() => rig.holds(5), deadline());
+    const { module } = rig.pair.alice;
+    module.event({ code: "detector_fault", severity: "minor", text: "x" });
+    module.event({ code: "quantum_channel_lost", severity: "major", text: "x" });
+    const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${rig.broker.port}`, {
+      protocolVersion: 4,
+    });
+    const topic = (name: string) => `qkdn/v1/node-alice/cmd/${name}`;
+    const draft = { node: "node-alice", issued: Date.now() };
+    const commands = {
+      self_test: signCommand(
+        { ...draft, command: "self_test", args: { module: "alice" } },
+        { id: "noc", key },
+      ),
+      stop: "no signature",
+    };
+    for (const [name, message] of Object.entries(commands)) {
+      await client.publishAsync(topic(name), message, { qos: 1 });
+    }
+    await rig.until(() => last(rig, "cmd/stop/result") !== undefined, deadline());
+    await rig.until(() => last(rig, "cmd/self_test/result") !== undefined, deadline());
+    await rig.alice.km.stop();
+    await rig.until(() => rig.view.node("node-alice").km === "DOWN", deadline());
+    await rig.bob.node.stop();
+    await client.endAsync(true);
+    const seen = new Set<string>();
+    for (const message of rig.broker.messages) {
+      const { channel, problems } = contract.check(message);
+      seen.add(channel);
+      t.deepEqual(problems, [], `${message.topic}: ${message.payload.toString().slice(0, 500)}`);
+    }
+    t.deepEqual([...seen].sort(), [...contract.published, "command"].sort());
+  });
+});

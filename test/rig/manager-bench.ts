@@ -1,0 +1,53 @@
+/** A manager with an outbox of its own, on a clock that the test moves or the real one. */
+import { Manager, type ManagerOptions } from "../../src/manager/manager.ts";
+import type { Outbox } from "../../src/manager/outbox.ts";
+import type { ModuleView } from "../../src/manager/view.ts";
+import { systemClock } from "../../src/port/clock.ts";
+import { silentLog } from "../../src/port/log.ts";
+import { memoryOutbox } from "./outbox.ts";
+
+export const never = new AbortController().signal;
+
+export const moduleView: ModuleView = {
+  name: "alice",
+  describe: () => ({ name: "alice", driver: "qmlp", where: "/dev/x", km: "main" }),
+  state: () => ({ module: "DOWN", link: "OFF", km: "DOWN", reason: "unplugged", since: 0 }),
+  telemetry: () => ({ qber: { last: 0.03, count: 1, age_ms: 0, quality: "good" } }),
+  supply: () => ({ supplied: 7, refused: { busy: 1 } }),
+};
+
+export async function manager(
+  url: string,
+  more: Partial<ManagerOptions> = {},
+): Promise<{ manager: Manager; outbox: Outbox }> {
+  const outbox = more.outbox ?? (await memoryOutbox());
+  const made = new Manager({
+    url,
+    base: "qkdn/v1",
+    protocol: 5,
+    username: undefined,
+    password: undefined,
+    ca: undefined,
+    cert: undefined,
+    key: undefined,
+    telemetryIntervalMs: 1_000,
+    nodeId: "node-a",
+    boot: 3,
+    softwareVersion: "1.2.3",
+    configurationDigest: "0123456789abcdef",
+    outbox,
+    clock: systemClock,
+    log: silentLog,
+    ...more,
+  });
+  return { manager: made, outbox };
+}
+
+/** Resolves once `condition` holds; looks after every turn of the event loop. */
+export async function until(condition: () => boolean, limitMs = 20_000): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error("the condition did not come about");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

@@ -1,0 +1,17 @@
+/** Outboxes on a disk in memory. */
+import { Outbox, type OutboxOptions } from "../../src/manager/outbox.ts";
+import { silentLog } from "../../src/port/log.ts";
+import { ManualClock } from "../clock.ts";
+import { CutDisk } from "./cut-disk.ts";
+
+export const outboxPath = "/state/outbox";
+
+export function openOutbox(disk: CutDisk, more: Partial<OutboxOptions> = {}): Promise<Outbox> {
+  const clock = new ManualClock();
+  return Outbox.open({ files: disk, path: outboxPath, clock, log: silentLog, ...more });
+}
+
+/** For tests that are not about the disk. */
+export function memoryOutbox(): Promise<Outbox> {
+  return openOutbox(new CutDisk());
+}
