@@ -45,6 +45,9 @@ const pure = [
   /^src\/manager\/(topics|payloads|outbox-queue|outbox-record|packet-meter|waits|view)\.ts$/,
   /^src\/control\/(authority|commands|jws|memory|request)\.ts$/,
   /^src\/lifecycle\/(retry|event-history)\.ts$/,
+  /^src\/local\/(protocol|paths|log-ring|answers|view)\.ts$/,
+  /^src\/cli\/(commands|help|schema|shapes|table|units)\.ts$/,
+  /^src\/config\/redact\.ts$/,
   /^src\/port\/(?!clock)/,
 ];
 const impureModules =

@@ -5,6 +5,7 @@ import {
   type KmConfig,
   loadConfig,
   type ModuleConfig,
+  readConfigFile,
   type ServerConfig,
 } from "./config/load.ts";
 import { LedgerFile } from "./custody/ledger-file.ts";
@@ -22,6 +23,8 @@ import { insist } from "./lifecycle/insist.ts";
 import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
+import { openLocal } from "./local/local.ts";
+import { LogRing } from "./local/log-ring.ts";
 import { Oversight } from "./oversight.ts";
 import { systemClock, within } from "./port/clock.ts";
 import { describe, Fault } from "./port/errors.ts";
@@ -43,6 +46,11 @@ export function configure(file: string): Config {
   return loadConfig(file, driverKinds);
 }
 
+/** The same, whether the files that it names can be read or not. @throws ConfigError */
+export function readConfig(file: string): Config {
+  return readConfigFile(file, driverKinds);
+}
+
 /** A driver for what a person named to `probe`, without a configuration. */
 export function driverFor(device: string, baud: number): ModuleDriver | undefined {
   for (const kind of driverKinds) {
@@ -58,12 +66,16 @@ export function driverFor(device: string, baud: number): ModuleDriver | undefine
  */
 export async function run(config: Config): Promise<number> {
   const stamp = config.log.timestamps ? () => new Date(clock.wall()).toISOString() : undefined;
-  const write = (line: string) => process.stderr.write(`${line}\n`);
+  const logs = new LogRing();
+  const write = (line: string) => {
+    logs.add(line);
+    process.stderr.write(`${line}\n`);
+  };
   // Whoever reads the log may go away; the keys go on.
   process.stderr.on("error", () => {});
   const log = createLog(write, config.log.level, stamp).child("node");
   try {
-    return await serve(config, log);
+    return await serve(config, log, logs);
   } catch (error) {
     if (error instanceof Fault && error.code === "stopped") return exit.ok;
     log.error(describe(error));
@@ -71,7 +83,7 @@ export async function run(config: Config): Promise<number> {
   }
 }
 
-async function serve(config: Config, log: Log): Promise<number> {
+async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const stop = stopRequested();
   const stopping = new AbortController();
   void stop.then(() => stopping.abort());
@@ -108,10 +120,21 @@ async function serve(config: Config, log: Log): Promise<number> {
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   await server?.listen();
   const certificates = watchAll(config, channels, server, log);
+  const local = await openLocal({
+    config,
+    boot,
+    modules: channels,
+    ledgers,
+    oversight,
+    logs,
+    clock,
+    log,
+  });
 
   const signal = await stop;
   log.info("stopping", { signal });
   certificates.stop();
+  await local.close();
   const orderly = async () => {
     await server?.close();
     await Promise.all(channels.map((channel) => channel.stop()));

@@ -9,6 +9,7 @@ import type { AlarmRecord } from "./alarms/alarm.ts";
 import type { Validity } from "./alarms/node-rules.ts";
 import type { Config } from "./config/load.ts";
 import { CommandDesk } from "./control/desk.ts";
+import type { ControlPorts, ModuleControl } from "./control/executor.ts";
 import { publicKey } from "./control/jws.ts";
 import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
@@ -16,6 +17,7 @@ import type { Channel } from "./lifecycle/channel.ts";
 import { EventHistory } from "./lifecycle/event-history.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Watch } from "./lifecycle/watch.ts";
+import type { BrokerState } from "./local/view.ts";
 import { Manager } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
 import { recordOf, transition as transitionEvent } from "./manager/payloads.ts";
@@ -46,6 +48,7 @@ export class Oversight {
   readonly #manager: Manager | undefined;
   readonly #later: readonly AlarmRecord[];
   #kept: Kept | undefined;
+  #brokerTrouble: string | undefined = "not connected yet";
   #desk: CommandDesk | undefined;
   #ledgers: ReadonlyMap<string, Ledger> = new Map();
 
@@ -90,10 +93,14 @@ export class Oversight {
       name: "broker",
       connect: async (signal) => {
         const session = await manager.connect(signal);
+        this.#brokerTrouble = undefined;
         this.watch.brokerUp();
         return session;
       },
-      onDown: (error) => this.watch.brokerDown(error, manager.takenOver),
+      onDown: (error) => {
+        this.#brokerTrouble = describe(error);
+        this.watch.brokerDown(error, manager.takenOver);
+      },
       schedule: () => brokerWaits(() => manager.takenOver, random),
       settledAfterMs: 5_000,
       clock,
@@ -125,6 +132,25 @@ export class Oversight {
       this.history.add({ type, module, at: this.#parts.clock.wall(), facts });
     }
     this.watch.link(module, km, down);
+  }
+
+  /** What commands reach, whoever gives them. */
+  control(modules: readonly (ModuleControl & { readonly name: string })[]): ControlPorts {
+    return {
+      module: (name) => modules.find((module) => module.name === name),
+      acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
+      setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
+      zeroized: (module) => this.watch.zeroized(module),
+    };
+  }
+
+  /** How it stands with the broker; undefined without `[manager]`. */
+  broker(): BrokerState | undefined {
+    const { manager } = this.#config;
+    if (manager === undefined || this.#outbox === undefined) return undefined;
+    const up = this.#brokerTrouble === undefined;
+    const waiting = this.#outbox.length;
+    return { url: manager.url, up, reason: this.#brokerTrouble ?? "", waiting };
   }
 
   /** Says goodbye to the broker, and makes durable what it was not told. Never rejects. */
@@ -202,12 +228,7 @@ export class Oversight {
         keys: new Map(keys),
         memory: new CommandMemory(state.data.commands ?? {}),
       },
-      ports: {
-        module: (name) => channels.find((channel) => channel.name === name),
-        acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
-        setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
-        zeroized: (module) => this.watch.zeroized(module),
-      },
+      ports: this.control(channels),
       save: (commands) =>
         state.change((data) => {
           data.commands = commands;

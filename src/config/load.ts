@@ -12,6 +12,7 @@ import {
   commandKeySchema,
   configSchema,
   kmSchema,
+  localSchema,
   logSchema,
   managerSchema,
   moduleAlarmsSchema,
@@ -39,7 +40,10 @@ export interface Config {
   /** SHA-256 of the file's text, 16 hex digits: tells configurations apart. */
   readonly digest: string;
   readonly node: Raw["node"];
+  /** The file as it was read, for showing: keys and values as written, without defaults. */
+  readonly table: unknown;
   readonly log: Raw["log"];
+  readonly local: Raw["local"];
   readonly manager: ManagerConfig | undefined;
   readonly server: ServerConfig | undefined;
   readonly alarms: Raw["alarms"];
@@ -56,6 +60,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     node: nodeSchema,
     server: serverSchema,
     log: logSchema,
+    local: localSchema,
     manager: managerSchema,
     "manager.command_key": commandKeySchema,
     alarms: alarmsSchema,
@@ -74,7 +79,8 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
  * @throws ConfigError
  */
 export function parseConfig(text: string, file: string, kinds: Kinds): Config {
-  const result = v.safeParse(configSchema, parseToml(text, file));
+  const table = parseToml(text, file);
+  const result = v.safeParse(configSchema, table);
   if (!result.success) {
     const problems = result.issues.map(
       (issue) => `${file}: ${keyPath(issue)}: ${explain(issue, entriesAt)}`,
@@ -129,8 +135,19 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "password_file"], file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
-  const { node, log } = raw;
-  return { file, digest, node, log, manager, server, alarms: raw.alarms, modules };
+  const { node, log, local, alarms } = raw;
+  return { file, digest, table, node, log, local, manager, server, alarms, modules };
+}
+
+/** Reads and checks a configuration file, but not the files that it names. @throws ConfigError */
+export function readConfigFile(file: string, kinds: Kinds): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
+  }
+  return parseConfig(text, resolve(file), kinds);
 }
 
 /**
@@ -138,13 +155,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
  * @throws ConfigError
  */
 export function loadConfig(file: string, kinds: Kinds): Config {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
-  }
-  const config = parseConfig(text, resolve(file), kinds);
+  const config = readConfigFile(file, kinds);
   const problems: string[] = [];
   const kms = new Set(config.modules.flatMap((module) => module.kms));
   for (const km of kms) checkFiles(`km.${km.name}`, km, file, problems);

@@ -5,7 +5,8 @@
 import { Custody, type CustodyEvent } from "../custody/custody.ts";
 import type { Ledger } from "../custody/ports.ts";
 import type { KeyAccess } from "../kq1/https-server.ts";
-import type { ModuleDescription, ModuleState, ModuleView, NodeEvent } from "../manager/view.ts";
+import type { LocalModule, ModuleLinks } from "../local/view.ts";
+import type { ModuleDescription, ModuleState, NodeEvent } from "../manager/view.ts";
 import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
@@ -51,7 +52,7 @@ const settledAfterMs = 5_000;
 /** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */
 const routine: readonly string[] = ["block_empty", "key_withheld"];
 
-export class Channel implements ModuleView {
+export class Channel implements LocalModule {
   readonly name: string;
   readonly #options: ChannelOptions;
   readonly #parts: ChannelParts;
@@ -204,6 +205,25 @@ export class Channel implements ModuleView {
 
   supply() {
     return { ...this.#custody.counters() };
+  }
+
+  /** How the links to the module and its KMs are. */
+  links(): ModuleLinks {
+    const session = this.#session;
+    return {
+      up: session !== undefined,
+      reason: session === undefined ? this.#moduleTrouble : "",
+      ...(session !== undefined && {
+        protocol: session.identity.protocol,
+        quality: session.quality(),
+      }),
+      kms: this.#kms.map(({ options, up, trouble }) => ({
+        name: options.name,
+        up,
+        awaited: this.#awaitsKms,
+        reason: up || this.#awaitsKms ? "" : trouble,
+      })),
+    };
   }
 
   /** Where keys of this module are asked for; undefined in proactive mode, or before it answered. */
