@@ -48,6 +48,7 @@ const pure = [
   /^src\/local\/(protocol|paths|log-ring|answers|view)\.ts$/,
   /^src\/cli\/(commands|help|schema|shapes|table|units)\.ts$/,
   /^src\/config\/redact\.ts$/,
+  /^src\/doctor\/(finding|subject)\.ts$/,
   /^src\/port\/(?!clock)/,
 ];
 const impureModules =

@@ -23,6 +23,7 @@ const load: Readonly<Record<string, () => Promise<Command>>> = {
   links: () => import("./cli/links.ts"),
   certs: () => import("./cli/certs.ts"),
   config: () => import("./cli/config.ts"),
+  doctor: () => import("./cli/doctor.ts"),
   logs: () => import("./cli/logs.ts"),
   start: async () => (await import("./cli/act.ts")).actor("start"),
   stop: async () => (await import("./cli/act.ts")).actor("stop"),

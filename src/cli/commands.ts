@@ -112,6 +112,17 @@ export const commands: readonly CommandInfo[] = [
   },
   {
     ...standard,
+    name: "doctor",
+    args: "",
+    summary: "look for what is wrong, and say what to do",
+    about:
+      "Checks in the order in which an expert would: configuration, permissions and devices, module, " +
+      "clock, certificates, KMs, broker, disk, memory, temperature. Works with the node running or not; " +
+      "takes no key. Exit code 1 if a check failed.",
+    examples: ["qkd-node doctor", "qkd-node doctor --json --config node.toml"],
+  },
+  {
+    ...standard,
     name: "logs",
     args: "",
     summary: "the log of the node",

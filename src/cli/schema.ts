@@ -228,6 +228,17 @@ const acted = object(
   ["reason"],
 );
 
+const check = object(
+  {
+    id: text,
+    title: text,
+    status: oneOf("ok", "warn", "fail", "skip"),
+    detail: about(text, "what was found"),
+    advice: about(text, "what to do; only where it is not ok"),
+  },
+  ["advice"],
+);
+
 const identity = object({
   moduleId: text,
   matchingModuleId: text,
@@ -274,6 +285,17 @@ export const schemas: Readonly<Record<string, Schema>> = {
     ],
     description: "show, check, diff",
   },
+  doctor: object(
+    {
+      node: text,
+      t: time,
+      running: about(flag, "whether the node runs"),
+      status: oneOf("ok", "warn", "fail"),
+      first: about(text, "id of the first check that is not ok"),
+      checks: list(check),
+    },
+    ["node", "first"],
+  ),
   logs: object({ lines: list(text) }),
   start: acted,
   stop: acted,

@@ -218,7 +218,12 @@ function configureDriver(
     return undefined;
   }
   const chosen = result.output;
-  return { kind: kind.kind, create: (context) => kind.create(chosen, context) };
+  return {
+    kind: kind.kind,
+    devices: kind.devices?.(chosen) ?? [],
+    probed: kind.recognise !== undefined,
+    create: (context) => kind.create(chosen, context),
+  };
 }
 
 function resolveFiles<T extends object>(table: T, keys: readonly string[], file: string): T {

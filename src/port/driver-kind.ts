@@ -8,7 +8,11 @@ export interface DriverKind<Options = unknown> {
   /** Checks the other keys of `[module.driver]`; strict: unknown keys are errors. */
   readonly options: GenericSchema<unknown, Options>;
   create(options: Options, context: DriverContext): ModuleDriver;
+  /** Files that the driver opens, absolute paths: devices, pipes, folders. */
+  devices?(options: Options): readonly string[];
   /**
+   * A session without credit takes nothing that would be missing later; `probe` makes one.
+   *
    * Options for a device that a person named to `probe`; undefined if this kind is not what is to be
    * expected there.
    * @param baud bit/s, where it has a meaning
@@ -19,5 +23,9 @@ export interface DriverKind<Options = unknown> {
 /** A kind together with options that its schema has accepted. */
 export interface ConfiguredDriver {
   readonly kind: string;
+  /** Files that the driver opens. */
+  readonly devices: readonly string[];
+  /** Whether a session without credit is harmless. */
+  readonly probed: boolean;
   create(context: DriverContext): ModuleDriver;
 }
