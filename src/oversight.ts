@@ -145,7 +145,7 @@ export class Oversight {
   }
 
   /** How it stands with the broker; undefined without `[manager]`. */
-  broker(): BrokerState | undefined {
+  brokerState(): BrokerState | undefined {
     const { manager } = this.#config;
     if (manager === undefined || this.#outbox === undefined) return undefined;
     const up = this.#brokerTrouble === undefined;
