@@ -44,7 +44,8 @@ const units: Readonly<Record<FigureName, { readonly unit: string; readonly facto
 
 function figureName(name: FigureName): string {
   const { unit } = units[name];
-  return `qkd_module_${name.endsWith(`_${unit}`) ? name : `${name}_${unit}`}`;
+  const what = name.replace(/^module_/, "");
+  return `qkd_module_${what.endsWith(`_${unit}`) ? what : `${what}_${unit}`}`;
 }
 
 /** A figure that is not good is absent: an old value would look like a new one. */

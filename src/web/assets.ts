@@ -28,6 +28,7 @@ const table: readonly (readonly [string, () => string, string, boolean])[] = [
   ["/live.js", () => own("live.js"), script, false],
   ["/panels.js", () => own("panels.js"), script, false],
   ["/dom.js", () => own("dom.js"), script, false],
+  ["/facts.js", () => own("facts.js"), script, false],
   ["/flow.js", () => own("flow.js"), script, false],
   ["/plots.js", () => own("plots.js"), script, false],
   ["/format.js", () => own("format.js"), script, false],

@@ -1,5 +1,6 @@
 // The page: shows what the node sends, for the module that was chosen.
 import { byId, mark, say } from "./dom.js";
+import { showIdentity, showTelemetry } from "./facts.js";
 import { showFlow } from "./flow.js";
 import { timeOfDay } from "./format.js";
 import { watchNode } from "./live.js";
@@ -9,7 +10,6 @@ import {
   showEvents,
   showFigures,
   showHeader,
-  showIdentity,
   showTabs,
   showVerdict,
 } from "./panels.js";
@@ -47,6 +47,7 @@ function show(next) {
   showFlow(module);
   showAlarms(next);
   showEvents(next);
+  showTelemetry(module);
   showIdentity(module, next);
   showPlots(module, next);
   mark(document.body, "data-link", "live");

@@ -235,54 +235,6 @@ export function showEvents(state) {
   );
 }
 
-/** @param {[string, string | undefined][]} rows */
-function table(rows) {
-  const known = rows.filter(([, value]) => value !== undefined && value !== "");
-  return make(
-    "dl",
-    {},
-    ...known.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value ?? "")]),
-  );
-}
-
-/** @param {Module} module @param {State} state */
-export function showIdentity(module, { node }) {
-  const title = (/** @type {string} */ text) => make("h3", {}, text);
-  fill(
-    byId("identity"),
-    title("Module"),
-    table([
-      ["Module ID", module.module_id],
-      ["Matching module", module.matching_module_id],
-      ["Role", module.role],
-      ["Made by", [module.vendor, module.model].filter(Boolean).join(" ")],
-      ["Serial", module.serial],
-      ["Firmware", module.firmware],
-      ["Driver", `${module.driver}, ${module.where}`],
-      ["Keys", module.mode === "on_request" ? "on request" : "as they come"],
-    ]),
-    ...module.kms.flatMap((km) => [
-      title(`KM ${km.name}`),
-      table([
-        ["Address", km.address],
-        ["Transport", km.transport],
-        ["Trouble", km.trouble],
-      ]),
-    ]),
-    title("Node"),
-    table([
-      ["ID", node.id],
-      ["Software", `qkd-node ${node.version}`],
-      [
-        "Start",
-        `number ${count(node.boot)}, ${new Date(node.started).toISOString().slice(0, 19)}Z`,
-      ],
-      ["Configuration", node.configuration],
-      ["Broker", node.broker?.url],
-    ]),
-  );
-}
-
 /**
  * @param {State} state @param {string} selected
  * @param {(name: string) => void} onSelect

@@ -66,12 +66,17 @@ function createPlot(element, { lines, value, marks, least, limit }) {
     height: element.clientHeight,
     padding: [10, 8, 0, 0],
     cursor: { sync: { key: "time" }, drag: { x: false, y: false }, points: { size: 7 } },
-    legend: { live: true, markers: { width: 0 } },
+    // Beside the title: on the plot it would hide the newest values.
+    legend: {
+      live: true,
+      markers: { show: false },
+      mount: (_, legend) => element.previousElementSibling?.append(legend),
+    },
     scales: {
       y: { range: (_u, _min, max) => [0, Math.max(least, (max ?? 0) * 1.18)] },
     },
     axes: [
-      { ...axis, values: (_, list) => clockMarks(list), space: 70 },
+      { ...axis, values: (_, list) => clockMarks(list), space: 70, size: 30 },
       { ...axis, values: (_, list) => marks(list), size: 58, space: 32 },
     ],
     series,
