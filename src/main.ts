@@ -34,6 +34,7 @@ import { diskFiles } from "./state/files.ts";
 import { openState } from "./state/state.ts";
 import { StateStore } from "./state/store.ts";
 import { softwareVersion } from "./version.ts";
+import { kmFacts, Page } from "./web/web.ts";
 
 const clock = systemClock;
 const random = Math.random;
@@ -119,7 +120,8 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   for (const channel of channels) channel.start();
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   await server?.listen();
-  const certificates = watchAll(config, channels, server, log);
+  const page = config.web.enabled ? createPage(config, channels, oversight, boot, log) : undefined;
+  const certificates = watchAll(config, channels, server, page, log);
   const local = await openLocal({
     config,
     boot,
@@ -137,6 +139,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   await local.close();
   const orderly = async () => {
     await server?.close();
+    await page?.stop();
     await Promise.all(channels.map((channel) => channel.stop()));
     await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
     await oversight.stop();
@@ -185,7 +188,7 @@ function createChannel(
       random,
       onEvent: (event) => oversight.event(event),
       onState: (name) => oversight.stateChanged(name),
-      onTelemetry: (name, sample) => oversight.watch.telemetry(name, sample),
+      onTelemetry: (name, sample) => oversight.telemetry(name, sample),
       onLink: (name, km, down) => oversight.link(name, km, down),
     },
   );
@@ -207,6 +210,38 @@ function createServer(
   });
 }
 
+function createPage(
+  config: Config,
+  modules: readonly Channel[],
+  oversight: Oversight,
+  boot: number,
+  log: Log,
+): Page {
+  const facts = config.modules.map(({ name, mode, qber_limit, kms }) => {
+    return { name, mode, qberLimit: qber_limit, kms: kms.map(kmFacts) };
+  });
+  const page = new Page(config.web, {
+    node: {
+      id: config.node.id,
+      version: softwareVersion,
+      boot,
+      configuration: config.digest,
+      started: clock.wall(),
+      modules,
+      facts,
+      alarms: oversight.watch,
+      history: oversight.history,
+      recorder: oversight.recorder,
+      broker: () => oversight.broker,
+    },
+    clock,
+    random,
+    log: log.child("web"),
+  });
+  oversight.onChange = () => page.poke();
+  return page;
+}
+
 /** The certificates are read each time: they may have been renewed. @throws Fault `kq1.connect` */
 function endpoint(km: KmConfig): KmEndpoint {
   const files = credentialFiles(km);
@@ -225,6 +260,7 @@ function watchAll(
   config: Config,
   channels: readonly Channel[],
   server: KeyServer | undefined,
+  page: Page | undefined,
   log: Log,
 ): CertificateWatch {
   const kms = new Set(config.modules.flatMap((module) => module.kms));
@@ -239,6 +275,10 @@ function watchAll(
   if (files !== undefined) {
     const onChange = () => server?.renew(readCredentials(files));
     watched.push({ name: "server", files, onChange });
+  }
+  const { cert, key, enabled } = config.web;
+  if (enabled && cert !== undefined && key !== undefined) {
+    watched.push({ name: "web", files: { ca: cert, cert, key }, onChange: () => page?.renew() });
   }
   const watch = watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
   process.on("SIGHUP", () => watch.look());

@@ -16,6 +16,7 @@ import type { Ledger } from "./custody/ports.ts";
 import type { Channel } from "./lifecycle/channel.ts";
 import { EventHistory } from "./lifecycle/event-history.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
+import { Recorder } from "./lifecycle/recorder.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import type { BrokerState } from "./local/view.ts";
 import { Manager } from "./manager/manager.ts";
@@ -26,6 +27,7 @@ import { brokerWaits } from "./manager/waits.ts";
 import type { Clock } from "./port/clock.ts";
 import { describe } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
+import type { TelemetrySample } from "./port/telemetry.ts";
 import { diskFiles } from "./state/files.ts";
 import type { StateStore } from "./state/store.ts";
 import { softwareVersion } from "./version.ts";
@@ -41,6 +43,9 @@ export class Oversight {
   readonly watch: Watch;
   /** What happened lately, for whoever looks at the node itself. */
   readonly history = new EventHistory();
+  readonly recorder: Recorder;
+  /** Called when there is something to see. */
+  onChange: () => void = () => {};
   readonly #links = new Map<string, boolean>();
   readonly #config: Config;
   readonly #parts: OversightParts;
@@ -63,6 +68,8 @@ export class Oversight {
     this.#parts = parts;
     this.#outbox = outbox;
     this.#manager = outbox && createManager(config, outbox, parts);
+    const names = config.modules.map(({ name }) => name);
+    this.recorder = new Recorder(names, parts.clock);
     this.watch = this.#createWatch();
   }
 
@@ -84,6 +91,7 @@ export class Oversight {
     const manager = this.#manager;
     this.#ledgers = ledgers;
     this.watch.start(channels, this.#later);
+    this.recorder.start(channels);
     if (manager === undefined) return;
     const keys = this.#config.manager?.command_key ?? [];
     this.#desk = keys.length > 0 ? this.#createDesk(channels, manager) : undefined;
@@ -95,11 +103,13 @@ export class Oversight {
         const session = await manager.connect(signal);
         this.#brokerTrouble = undefined;
         this.watch.brokerUp();
+        this.onChange();
         return session;
       },
       onDown: (error) => {
         this.#brokerTrouble = describe(error);
         this.watch.brokerDown(error, manager.takenOver);
+        this.onChange();
       },
       schedule: () => brokerWaits(() => manager.takenOver, random),
       settledAfterMs: 5_000,
@@ -110,14 +120,21 @@ export class Oversight {
 
   /** Something happened in a channel. */
   event(event: NodeEvent): void {
-    this.history.add(event);
+    this.#remember(event);
     this.#manager?.event(event);
     this.watch.event(event);
+  }
+
+  /** A module has reported. */
+  telemetry(name: string, sample: TelemetrySample): void {
+    this.watch.telemetry(name, sample);
+    this.recorder.telemetry(name, sample);
   }
 
   /** The state of a channel changed. */
   stateChanged(name: string): void {
     this.#manager?.stateChanged(name);
+    this.onChange();
   }
 
   /** The link to a module, or to its KM of this name, is up, or down for the reason given. */
@@ -129,7 +146,7 @@ export class Oversight {
       this.#links.set(link, up);
       const facts = { ...(km !== undefined && { km }), ...(!up && { reason: describe(down) }) };
       const type = `${km === undefined ? "module" : "km"}_${up ? "up" : "down"}`;
-      this.history.add({ type, module, at: this.#parts.clock.wall(), facts });
+      this.#remember({ type, module, at: this.#parts.clock.wall(), facts });
     }
     this.watch.link(module, km, down);
   }
@@ -145,7 +162,7 @@ export class Oversight {
   }
 
   /** How it stands with the broker; undefined without `[manager]`. */
-  brokerState(): BrokerState | undefined {
+  get broker(): BrokerState | undefined {
     const { manager } = this.#config;
     if (manager === undefined || this.#outbox === undefined) return undefined;
     const up = this.#brokerTrouble === undefined;
@@ -155,14 +172,20 @@ export class Oversight {
 
   /** Says goodbye to the broker, and makes durable what it was not told. Never rejects. */
   async stop(): Promise<void> {
+    this.recorder.stop();
     await this.watch.stop();
     this.#manager?.stop();
     await this.#kept?.stop();
     await this.#outbox?.close();
   }
 
+  #remember(event: NodeEvent): void {
+    this.history.add(event);
+    if (event.routine !== true) this.onChange();
+  }
+
   #createWatch(): Watch {
-    const { node, alarms, modules, manager, server } = this.#config;
+    const { node, alarms, modules, manager, server, web } = this.#config;
     const certificates = new Map<string, string>();
     const plain = new Map<string, boolean>();
     for (const km of modules.flatMap(({ kms }) => kms)) {
@@ -170,6 +193,7 @@ export class Oversight {
       if (km.transport === "plain") plain.set(`km.${km.name}`, true);
     }
     if (server !== undefined) certificates.set("server", server.cert);
+    if (web.enabled && web.cert !== undefined) certificates.set("web", web.cert);
     if (manager?.cert !== undefined) certificates.set("manager", manager.cert);
     if (manager?.url.startsWith("mqtt:")) plain.set("manager", false);
     return new Watch(
@@ -197,7 +221,7 @@ export class Oversight {
         troubles: () => this.#troubles(),
         eventsLost: () => this.#outbox?.dropped ?? 0,
         onTransition: (transition) => {
-          this.history.add(transitionEvent(transition.change, transition.record));
+          this.#remember(transitionEvent(transition.change, transition.record));
           if (this.#manager !== undefined) return this.#manager.alarm(transition);
           // Nobody waits to be told that it is cleared.
           if (transition.change === "cleared") {
@@ -234,7 +258,7 @@ export class Oversight {
           data.commands = commands;
         }),
       onEvent: (event) => {
-        this.history.add(event);
+        this.#remember(event);
         manager.event(event);
       },
       onIntruder: (reason) => this.watch.intruder(reason),

@@ -197,7 +197,7 @@ const links = object(
 
 const certificate = object(
   {
-    for: about(text, "km.NAME, server, manager"),
+    for: about(text, "km.NAME, server, web, manager"),
     role: oneOf("own", "ca"),
     file: text,
     subject: text,

@@ -14,7 +14,7 @@ import type { ModuleCommand, ModuleDriver, ModuleIdentity, ModuleSession } from 
 import type { TelemetrySample } from "../port/telemetry.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
 import { type Kept, keep } from "./keep.ts";
-import { KmChannel, type KmOptions } from "./km-channel.ts";
+import { KmChannel, type KmOptions, type KmView } from "./km-channel.ts";
 import { mend } from "./mend.ts";
 import { backoff } from "./retry.ts";
 import { ledgerWaits, moduleWaits } from "./waits.ts";
@@ -217,13 +217,22 @@ export class Channel implements LocalModule {
         protocol: session.identity.protocol,
         quality: session.quality(),
       }),
-      kms: this.#kms.map(({ options, up, trouble }) => ({
-        name: options.name,
-        up,
-        awaited: this.#awaitsKms,
-        reason: up || this.#awaitsKms ? "" : trouble,
+      kms: this.kms().map(({ name, condition, trouble }) => ({
+        name,
+        up: condition === "UP",
+        awaited: condition === "AWAITED",
+        reason: trouble,
       })),
     };
+  }
+
+  /** Its KMs, in the order in which they are tried. */
+  kms(): readonly KmView[] {
+    return this.#kms.map((km) => ({
+      name: km.options.name,
+      condition: this.#awaitsKms ? "AWAITED" : km.up ? "UP" : "DOWN",
+      trouble: km.up || this.#awaitsKms ? "" : km.trouble,
+    }));
   }
 
   /** Where keys of this module are asked for; undefined in proactive mode, or before it answered. */

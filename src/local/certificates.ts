@@ -5,7 +5,7 @@ import type { Config } from "../config/load.ts";
 import { errorCode } from "../port/errors.ts";
 
 export interface CertificateFiles {
-  /** What it is for: `km.NAME`, `server`, `manager`. */
+  /** What it is for: `km.NAME`, `server`, `web`, `manager`. */
   readonly for: string;
   readonly ca: string | undefined;
   readonly cert: string | undefined;
@@ -37,7 +37,7 @@ export interface CertificateReport {
 const day = 86_400_000;
 
 /** Every set of certificate files in a configuration, each once. */
-export function certificateFiles({ modules, server, manager }: Config): CertificateFiles[] {
+export function certificateFiles({ modules, server, web, manager }: Config): CertificateFiles[] {
   const kms = new Set(modules.flatMap((module) => module.kms));
   const of = (name: string, { ca, cert, key }: Omit<CertificateFiles, "for">) => ({
     for: name,
@@ -48,6 +48,7 @@ export function certificateFiles({ modules, server, manager }: Config): Certific
   return [
     ...[...kms].map((km) => of(`km.${km.name}`, km as Omit<CertificateFiles, "for">)),
     ...(server === undefined ? [] : [of("server", server)]),
+    ...(web.enabled ? [{ for: "web", ca: undefined, cert: web.cert, key: web.key }] : []),
     ...(manager === undefined ? [] : [of("manager", manager as Omit<CertificateFiles, "for">)]),
   ].filter(({ ca, cert }) => ca !== undefined || cert !== undefined);
 }

@@ -27,7 +27,7 @@ export async function openLocal({
     modules,
     alarms: oversight.watch,
     history: oversight.history,
-    broker: () => oversight.brokerState(),
+    broker: () => oversight.broker,
     control: oversight.control(modules),
     onEvent: (event) => oversight.event(event),
   });

@@ -28,6 +28,7 @@ export type FaultCode =
   | "ledger.corrupt"
   | "state.io"
   | "state.corrupt"
+  | "web.listen" // the local page cannot be served
   | "config.file" // the file can't be read or is not TOML
   | "config.value" // a key of it is unknown, missing, or out of range
   | "stopped"; // the operation was ended by an orderly stop

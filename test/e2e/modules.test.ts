@@ -91,7 +91,7 @@ test.serial("one node serves modules of every kind at once, each key once", asyn
   writeFileSync(
     config,
     `[node]\nid = "node"\nstate_dir = ${JSON.stringify(join(folder, "state"))}
-[km.local]\nhost = "127.0.0.1"\nport = ${port}\ntransport = "plain"\n${modules.join("")}`,
+[km.local]\nhost = "127.0.0.1"\nport = ${port}\ntransport = "plain"\n[web]\nport = 0\n${modules.join("")}`,
   );
   const node = new NodeProcess(config, join(folder, "log.txt"));
   node.start();

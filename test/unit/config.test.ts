@@ -18,6 +18,7 @@ import {
   moduleSchema,
   nodeSchema,
   serverSchema,
+  webSchema,
 } from "../../src/config/schema.ts";
 
 const good = `
@@ -227,6 +228,7 @@ test("the table for operators names every key of the schema, and no other", (t) 
     ...keys("manager", managerSchema).filter((key) => key !== "manager.command_key"),
     ...keys("manager.command_key", commandKeySchema),
     ...keys("server", serverSchema),
+    ...keys("web", webSchema),
     ...keys("alarms", alarmsSchema),
     ...keys("module.alarms", moduleAlarmsSchema),
     ...keys("km.NAME", kmSchema),
