@@ -47,7 +47,8 @@ const pure = [
   /^src\/lifecycle\/(retry|event-history)\.ts$/,
   /^src\/local\/(protocol|paths|log-ring|answers|view)\.ts$/,
   /^src\/cli\/(commands|help|schema|shapes|table|units)\.ts$/,
-  /^src\/config\/redact\.ts$/,
+  /^src\/config\/(redact|toml)\.ts$/,
+  /^src\/support\/(tar|scrub|guard|telemetry-csv)\.ts$/,
   /^src\/doctor\/(finding|subject)\.ts$/,
   /^src\/port\/(?!clock)/,
 ];

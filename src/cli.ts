@@ -25,6 +25,7 @@ const load: Readonly<Record<string, () => Promise<Command>>> = {
   config: () => import("./cli/config.ts"),
   doctor: () => import("./cli/doctor.ts"),
   logs: () => import("./cli/logs.ts"),
+  "support-bundle": () => import("./cli/support-bundle.ts"),
   start: async () => (await import("./cli/act.ts")).actor("start"),
   stop: async () => (await import("./cli/act.ts")).actor("stop"),
   "self-test": async () => (await import("./cli/act.ts")).actor("self_test"),

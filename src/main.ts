@@ -128,6 +128,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     modules: channels,
     ledgers,
     oversight,
+    load: () => configure(config.file),
     logs,
     clock,
     log,

@@ -25,7 +25,7 @@ import { recordOf, transition as transitionEvent } from "./manager/payloads.ts";
 import type { NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
 import type { Clock } from "./port/clock.ts";
-import { describe } from "./port/errors.ts";
+import { describe, Fault } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
 import type { TelemetrySample } from "./port/telemetry.ts";
 import { diskFiles } from "./state/files.ts";
@@ -44,6 +44,9 @@ export class Oversight {
   /** What happened lately, for whoever looks at the node itself. */
   readonly history = new EventHistory();
   readonly recorder: Recorder;
+  /** Writes a support bundle. Set once there is somebody who can. */
+  supportBundle: () => Promise<void> = () =>
+    Promise.reject(new Fault("stopped", "the node is not ready for it"));
   /** Called when there is something to see. */
   onChange: () => void = () => {};
   readonly #links = new Map<string, boolean>();
@@ -158,6 +161,7 @@ export class Oversight {
       acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
       setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
       zeroized: (module) => this.watch.zeroized(module),
+      supportBundle: () => this.supportBundle(),
     };
   }
 

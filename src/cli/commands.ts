@@ -136,6 +136,17 @@ export const commands: readonly CommandInfo[] = [
   },
   {
     ...standard,
+    name: "support-bundle",
+    args: "[FILE]",
+    summary: "one file for who helps from afar",
+    about:
+      "States, counters, alarms, events, telemetry, logs, configuration and the doctor's report, as " +
+      "tar.gz with checksums. No key, no private key, no password. Default name: NODE-TIME.tar.gz.",
+    options: [{ name: "unit", value: "UNIT", about: "unit of the journal (default qkd-node)" }],
+    examples: ["qkd-node support-bundle", "qkd-node support-bundle /media/usb/node-a.tar.gz"],
+  },
+  {
+    ...standard,
     name: "start",
     args: "[MODULE]",
     summary: "have a module distil keys",

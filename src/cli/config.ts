@@ -1,5 +1,6 @@
 /** `qkd-node config show|check|diff`. */
 import { flatten, redactedTable } from "../config/redact.ts";
+import { tomlLines } from "../config/toml.ts";
 import { exit } from "../exit-codes.ts";
 import { NotRunning } from "./client.ts";
 import { type Context, UsageError } from "./context.ts";
@@ -35,7 +36,7 @@ async function show(context: Context): Promise<number> {
   const comments = [shown.file, `${state}; what is absent has its default`];
   context.print(shown, () => [
     ...comments.map((text) => paint.dim(tidy(`# ${text}`))),
-    ...toml(shown.table),
+    ...tomlLines(shown.table),
   ]);
   return exit.ok;
 }
@@ -67,33 +68,4 @@ async function diff(context: Context): Promise<number> {
         ],
   );
   return exit.ok;
-}
-
-/** A table as TOML: plain values first, then tables. */
-export function toml(table: unknown, path = ""): string[] {
-  const entries = Object.entries(table as Record<string, unknown>);
-  const isTable = (value: unknown) =>
-    typeof value === "object" && value !== null && !Array.isArray(value);
-  const isTables = (value: unknown) =>
-    Array.isArray(value) && value.length > 0 && value.every(isTable);
-  const name = (key: string) => (path === "" ? key : `${path}.${key}`);
-  const plain = entries.filter(([, value]) => !isTable(value) && !isTables(value));
-  const tables = entries.filter(([, value]) => isTable(value));
-  const lists = entries.filter(([, value]) => isTables(value));
-  return [
-    ...plain.map(([key, value]) => `${tidy(key)} = ${JSON.stringify(value)}`),
-    ...tables.flatMap(([key, value]) => {
-      const inner = toml(value, name(key));
-      // A table that holds only tables needs no line of its own.
-      const own = inner[0]?.startsWith("[") || inner[0] === "" ? [] : ["", `[${tidy(name(key))}]`];
-      return [...own, ...inner];
-    }),
-    ...lists.flatMap(([key, value]) =>
-      (value as unknown[]).flatMap((one) => [
-        "",
-        `[[${tidy(name(key))}]]`,
-        ...toml(one, name(key)),
-      ]),
-    ),
-  ];
 }

@@ -297,6 +297,11 @@ export const schemas: Readonly<Record<string, Schema>> = {
     ["node", "first"],
   ),
   logs: object({ lines: list(text) }),
+  "support-bundle": object({
+    file: text,
+    bytes: count,
+    members: list(object({ name: text, bytes: count, sha256: text })),
+  }),
   start: acted,
   stop: acted,
   "self-test": acted,

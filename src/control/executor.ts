@@ -18,6 +18,8 @@ export interface ControlPorts {
   setThreshold(module: string, name: ThresholdName, value: number): Promise<void>;
   /** A module has destroyed its keys by command. */
   zeroized(module: string): void;
+  /** Writes a support bundle on the node. @throws Fault `state.io` */
+  supportBundle?(): Promise<void>;
 }
 
 export interface Outcome {
@@ -69,6 +71,10 @@ async function act(order: Order, by: string, ports: ControlPorts): Promise<Outco
       const why = ports.acknowledge(order.args.alarm, by);
       return why === undefined ? done : failed(why);
     }
+    case "support_bundle":
+      if (ports.supportBundle === undefined) return { status: "not_supported" };
+      await ports.supportBundle();
+      return done;
     default:
       return { status: "not_supported" };
   }
@@ -86,6 +92,5 @@ export const unsupported: readonly CommandName[] = [
   "release_quarantine",
   "discard_quarantine",
   "reload_certificates",
-  "support_bundle",
   "install_update",
 ];

@@ -6,13 +6,21 @@ import { orderOf } from "../control/commands.ts";
 import { type ControlPorts, execute, type Outcome } from "../control/executor.ts";
 import type { Ledger } from "../custody/ports.ts";
 import type { EventHistory, PastEvent } from "../lifecycle/event-history.ts";
+import type { Recorder } from "../lifecycle/recorder.ts";
 import { time } from "../manager/payloads.ts";
 import type { AlarmView, NodeEvent } from "../manager/view.ts";
 import { type Clock, within } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import { softwareVersion } from "../version.ts";
-import { alarmCounts, alarmList, keyCounts, moduleStatus, pastEvent } from "./answers.ts";
+import {
+  alarmCounts,
+  alarmList,
+  keyCounts,
+  moduleStatus,
+  pastEvent,
+  pastTelemetry,
+} from "./answers.ts";
 import { certificateFiles, describeCertificates } from "./certificates.ts";
 import type { LogRing } from "./log-ring.ts";
 import type { Peer } from "./peer.ts";
@@ -28,6 +36,7 @@ export interface LocalDeskParts {
   readonly alarms: AlarmView;
   readonly history: EventHistory;
   readonly logs: LogRing;
+  readonly recorder: Recorder;
   readonly broker: () => BrokerState | undefined;
   readonly control: ControlPorts;
   /** Tells the audit. */
@@ -88,6 +97,8 @@ export class LocalDesk {
         };
       case "logs":
         return this.#logs(args);
+      case "history":
+        return { data: this.#history(args) };
       default:
         throw new LocalError("unknown_request", "this node does not know the request");
     }
@@ -164,6 +175,17 @@ export class LocalDesk {
       told = history.sequence;
       return events.length === 0 ? undefined : { events };
     });
+  }
+
+  #history(args: Args) {
+    const { recorder, clock } = this.#parts;
+    return {
+      t: time(clock.wall()),
+      modules: this.#chosen(args).map(({ name }) => ({
+        module: name,
+        parts: pastTelemetry(recorder.history(name), clock.now(), clock.wall()),
+      })),
+    };
   }
 
   #logs(args: Args): LocalAnswer {

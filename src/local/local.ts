@@ -1,22 +1,27 @@
 /** The local sockets, wired together. A node without them goes on with its keys, and says why. */
 
+import type { Config } from "../config/load.ts";
 import type { Channel } from "../lifecycle/channel.ts";
 import type { Oversight } from "../oversight.ts";
 import { describe } from "../port/errors.ts";
 import { LocalDesk, type LocalDeskParts } from "./desk.ts";
 import { controlSocket } from "./paths.ts";
+import { type LocalRequest, protocolVersion, type ReadName } from "./protocol.ts";
 import { LocalServer } from "./server.ts";
 
 export interface LocalOptions
   extends Pick<LocalDeskParts, "config" | "boot" | "ledgers" | "logs" | "clock" | "log"> {
   readonly modules: readonly Channel[];
   readonly oversight: Oversight;
+  /** Reads the configuration's file again. @throws ConfigError */
+  readonly load: () => Config;
 }
 
 /** Never rejects. */
 export async function openLocal({
   modules,
   oversight,
+  load,
   ...parts
 }: LocalOptions): Promise<LocalServer> {
   const { config, clock } = parts;
@@ -27,10 +32,22 @@ export async function openLocal({
     modules,
     alarms: oversight.watch,
     history: oversight.history,
+    recorder: oversight.recorder,
     broker: () => oversight.broker,
     control: oversight.control(modules),
     onEvent: (event) => oversight.event(event),
   });
+  oversight.supportBundle = async () => {
+    const ask = async (name: ReadName, args: LocalRequest["args"] = {}) => {
+      const request = { v: protocolVersion, do: name, args };
+      const answer = await desk.answer(request, { mayAct: false, peer: async () => undefined });
+      return "data" in answer ? answer.data : undefined;
+    };
+    // Seldom wanted, and much of the doctor with it.
+    const { bundleOfSelf } = await import("../support/self.ts");
+    const made = await bundleOfSelf(config, { ask, load, read: () => config, clock });
+    oversight.event({ type: "node_support_bundle", at: clock.wall(), facts: { ...made } });
+  };
   const { socket, act, read } = config.local;
   const path = controlSocket(socket, config.node.state_dir, process.env.RUNTIME_DIRECTORY);
   const answer: LocalDesk["answer"] = (request, caller) => desk.answer(request, caller);
