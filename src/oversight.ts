@@ -44,8 +44,8 @@ export class Oversight {
   /** What happened lately, for whoever looks at the node itself. */
   readonly history = new EventHistory();
   readonly recorder: Recorder;
-  /** Writes a support bundle. Set once there is somebody who can. */
-  supportBundle: () => Promise<void> = () =>
+  /** Writes a support bundle, and says where. Set once there is somebody who can. */
+  supportBundle: () => Promise<string> = () =>
     Promise.reject(new Fault("stopped", "the node is not ready for it"));
   /** Called when there is something to see. */
   onChange: () => void = () => {};

@@ -99,14 +99,16 @@ export class CommandDesk implements CommandPort {
       deadline,
       execute(order, keyId, ports),
       late,
-    ).catch(() => ({ status: "failed" as const, reason: "timeout" }));
-    const { status, reason } = outcome;
+    ).catch((): Outcome => ({ status: "failed", reason: "timeout" }));
+    const { status, reason, file } = outcome;
     log.info("command carried out", { command, id, key: keyId, status, reason });
     this.#memory.note(keyId, id, counter, status);
     // If this is lost the outcome reads "interrupted" after a restart; it is still never repeated.
     await this.#save().catch(() => {});
     const facts = { command, id, key: keyId, status, ...(reason !== undefined && { reason }) };
-    onEvent({ type: "command", at: clock.wall(), facts: { ...facts, ...about(request.args) } });
+    const made = file !== undefined && { file };
+    const at = clock.wall();
+    onEvent({ type: "command", at, facts: { ...facts, ...made, ...about(request.args) } });
     reply(this.#result(command, { id, status, ...(reason !== undefined && { reason }) }));
   }
 

@@ -18,14 +18,16 @@ export interface ControlPorts {
   setThreshold(module: string, name: ThresholdName, value: number): Promise<void>;
   /** A module has destroyed its keys by command. */
   zeroized(module: string): void;
-  /** Writes a support bundle on the node. @throws Fault `state.io` */
-  supportBundle?(): Promise<void>;
+  /** Writes a support bundle on the node. @returns its file @throws Fault `state.io` */
+  supportBundle?(): Promise<string>;
 }
 
 export interface Outcome {
   readonly status: "done" | "failed" | "not_supported";
   /** One line; why it failed. */
   readonly reason?: string;
+  /** What it made, on the node. */
+  readonly file?: string;
 }
 
 const done: Outcome = { status: "done" };
@@ -73,8 +75,7 @@ async function act(order: Order, by: string, ports: ControlPorts): Promise<Outco
     }
     case "support_bundle":
       if (ports.supportBundle === undefined) return { status: "not_supported" };
-      await ports.supportBundle();
-      return done;
+      return { ...done, file: await ports.supportBundle() };
     default:
       return { status: "not_supported" };
   }

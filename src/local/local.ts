@@ -45,8 +45,7 @@ export async function openLocal({
     };
     // Seldom wanted, and much of the doctor with it.
     const { bundleOfSelf } = await import("../support/self.ts");
-    const made = await bundleOfSelf(config, { ask, load, read: () => config, clock });
-    oversight.event({ type: "node_support_bundle", at: clock.wall(), facts: { ...made } });
+    return bundleOfSelf(config, { ask, load, read: () => config, clock });
   };
   const { socket, act, read } = config.local;
   const path = controlSocket(socket, config.node.state_dir, process.env.RUNTIME_DIRECTORY);
