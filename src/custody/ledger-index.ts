@@ -8,6 +8,9 @@ interface MutableRecord {
   complete: boolean;
   withheld: boolean;
   damaged: boolean;
+  discarded: boolean;
+  allowed: boolean;
+  readonly gone: Set<string>;
   readonly delivered: Set<string>;
   readonly quarantined: Map<string, string>;
   readonly assigned: Map<string, Assignment>;
@@ -17,6 +20,8 @@ export class LedgerIndex {
   readonly #blocks = new Map<string, MutableRecord>();
   /** Not of one block: how they are cut. */
   readonly cuts = new Cuts();
+  /** Epoch → last block of it of which something may have been lost. */
+  readonly #doubts = new Map<string, number>();
 
   get(block: string): BlockRecord | undefined {
     return this.#blocks.get(block);
@@ -26,9 +31,13 @@ export class LedgerIndex {
     return this.#blocks.values();
   }
 
+  isDoubtful({ epoch, number }: BlockRef): boolean {
+    return number <= (this.#doubts.get(epoch) ?? -1);
+  }
+
   /** Entries that would say the same as all that were applied. */
   live(): number {
-    let count = this.cuts.size;
+    let count = this.cuts.size + this.#doubts.size;
     for (const record of this.#blocks.values()) count += size(record);
     return count;
   }
@@ -40,6 +49,11 @@ export class LedgerIndex {
       return;
     }
     if (entry.kind === "freed") return this.#free(entry.slot);
+    if (entry.kind === "doubtful") {
+      const { epoch, number } = entry.ref;
+      this.#doubts.set(epoch, Math.max(number, this.#doubts.get(epoch) ?? 0));
+      return;
+    }
     const name = blockName(entry.ref);
     if (entry.kind === "released") {
       this.#blocks.delete(name);
@@ -52,6 +66,9 @@ export class LedgerIndex {
         complete: false,
         withheld: false,
         damaged: false,
+        discarded: false,
+        allowed: false,
+        gone: new Set(),
         delivered: new Set(),
         quarantined: new Map(),
         assigned: new Map(),
@@ -74,6 +91,23 @@ export class LedgerIndex {
         record.complete = true;
         record.delivered.clear();
         record.assigned.clear();
+        record.gone.clear();
+        break;
+      case "discarded":
+        if (entry.keyId === undefined) record.discarded = true;
+        else {
+          record.quarantined.delete(entry.keyId);
+          record.gone.add(entry.keyId);
+        }
+        break;
+      case "reinstated":
+        if (entry.keyId !== undefined) record.quarantined.delete(entry.keyId);
+        else {
+          record.quarantined.clear();
+          record.withheld = false;
+          record.damaged = false;
+          record.allowed = true;
+        }
         break;
       default:
         record[entry.kind] = true;
@@ -90,7 +124,12 @@ export class LedgerIndex {
   /** The fewest entries that lead to the same index. */
   *entries(): Iterable<LedgerEntry> {
     yield* this.cuts.entries();
+    for (const [epoch, number] of this.#doubts) yield { kind: "doubtful", ref: { epoch, number } };
     for (const { ref, ...record } of this.#blocks.values()) {
+      // Before what is withheld or in quarantine: it would lift that.
+      if (record.allowed) yield { kind: "reinstated", ref, keyId: undefined };
+      if (record.discarded) yield { kind: "discarded", ref, keyId: undefined };
+      for (const keyId of record.gone) yield { kind: "discarded", ref, keyId };
       if (record.complete) yield { kind: "complete", ref };
       if (record.withheld) yield { kind: "withheld", ref };
       if (record.damaged) yield { kind: "damaged", ref };
@@ -104,6 +143,8 @@ export class LedgerIndex {
 }
 
 function size(record: MutableRecord): number {
-  const flags = Number(record.complete) + Number(record.withheld) + Number(record.damaged);
-  return flags + record.delivered.size + record.quarantined.size + record.assigned.size;
+  const { complete, withheld, damaged, discarded, allowed } = record;
+  const flags = [complete, withheld, damaged, discarded, allowed].filter(Boolean).length;
+  const keys = [record.delivered, record.quarantined, record.assigned, record.gone];
+  return keys.reduce((sum, { size }) => sum + size, flags);
 }

@@ -121,6 +121,20 @@ export class Supplies<Owner> implements KmSink {
     return this.#outlet(name).link !== undefined;
   }
 
+  /**
+   * An operator wants a key kept back that waits.
+   * @returns false if it does not wait here: on its way to a KM, or not known
+   */
+  pull(keyId: string): boolean {
+    for (const queue of [this.#queue, ...this.#outlets.map((outlet) => outlet.queue)]) {
+      const found = queue.take(({ key }) => key.id === keyId);
+      if (found === undefined) continue;
+      this.#parts.refused(found.key, found.owner, "operator");
+      return true;
+    }
+    return false;
+  }
+
   /** An operator knows that this KM does not have the keys that were written to it. */
   release(name: string): void {
     this.#queue.giveBack(this.#outlet(name).queue.clear());

@@ -2,7 +2,8 @@
  * One module's way to its KM: the module's session on one side, the KM's on the other, custody in
  * between, each side kept connected by itself. Shows the manager how it goes.
  */
-import { Custody, type CustodyEvent } from "../custody/custody.ts";
+import { Custody } from "../custody/custody.ts";
+import type { CustodyEvent } from "../custody/events.ts";
 import type { Ledger } from "../custody/ports.ts";
 import type { KeyAccess } from "../kq1/https-server.ts";
 import type { ModuleDescription, ModuleState, ModuleView, NodeEvent } from "../manager/view.ts";
