@@ -7,7 +7,8 @@ import {
   type ModuleConfig,
   type ServerConfig,
 } from "./config/load.ts";
-import { LedgerFile } from "./custody/ledger-file.ts";
+import type { LedgerFile } from "./custody/ledger-file.ts";
+import { ledgerPath, openLedger } from "./custody/ledgers.ts";
 import { exit } from "./exit-codes.ts";
 import type { KmEndpoint } from "./kq1/connect.ts";
 import { type CredentialFiles, readCredentials } from "./kq1/credentials.ts";
@@ -18,6 +19,7 @@ import {
   watchCertificates,
 } from "./lifecycle/certificates.ts";
 import { Channel } from "./lifecycle/channel.ts";
+import { ClosedModule } from "./lifecycle/closed.ts";
 import { insist } from "./lifecycle/insist.ts";
 import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
@@ -28,8 +30,7 @@ import { describe, Fault } from "./port/errors.ts";
 import { createLog, type Log, silentLog } from "./port/log.ts";
 import type { ModuleDriver } from "./port/module.ts";
 import { diskFiles } from "./state/files.ts";
-import { openState } from "./state/state.ts";
-import { StateStore } from "./state/store.ts";
+import { openHome } from "./state/home.ts";
 import { softwareVersion } from "./version.ts";
 
 const clock = systemClock;
@@ -84,26 +85,35 @@ async function serve(config: Config, log: Log): Promise<number> {
   } as const;
 
   const folder = config.node.state_dir;
-  const state = await insist({ ...opening, name: "state" }, () => openState(diskFiles, folder));
-  const boot = state.data.boot;
+  const beside = config.modules.map(({ name }) => ledgerPath(folder, name));
+  const home = await insist({ ...opening, name: "state" }, () =>
+    openHome(diskFiles, folder, beside),
+  );
+  const { state } = home;
+  const { boot } = state.data;
   log.info("starting", { id: config.node.id, version: softwareVersion, boot, pid: process.pid });
 
-  const store = new StateStore(state);
   const oversight = await insist({ ...opening, name: "outbox" }, () =>
-    Oversight.open(config, { state: store, clock, random, log }),
+    Oversight.open(config, { state, clock, random, log }),
   );
   const channels: Channel[] = [];
+  const closed: ClosedModule[] = [];
   const ledgers = new Map<string, LedgerFile>();
+  const recording = { files: diskFiles, folder, state, options: ledgerOptions(config) };
   for (const module of config.modules) {
     const channelLog = log.child(module.name);
-    const path = `${folder}/ledger-${module.name}`;
-    const ledger = await insist({ ...opening, name: "ledger" }, () =>
-      LedgerFile.open(diskFiles, path, channelLog),
+    const opened = await insist({ ...opening, name: "ledger" }, () =>
+      openLedger(recording, module.name, channelLog).catch(untrusted),
     );
-    ledgers.set(module.name, ledger);
-    channels.push(createChannel(module, ledger, oversight, channelLog));
+    if (opened instanceof Fault) {
+      channelLog.error(`module is not served: ${describe(opened)}`);
+      closed.push(closedModule(module, opened));
+      continue;
+    }
+    ledgers.set(module.name, opened);
+    channels.push(createChannel(module, opened, oversight, channelLog));
   }
-  oversight.start(channels, ledgers);
+  oversight.start(channels, closed, ledgers);
   for (const channel of channels) channel.start();
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   await server?.listen();
@@ -117,6 +127,7 @@ async function serve(config: Config, log: Log): Promise<number> {
     await Promise.all(channels.map((channel) => channel.stop()));
     await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
     await oversight.stop();
+    home.release();
   };
   const late = () =>
     new Fault("stopped", "not everything stopped in time", { limit_ms: stopTimeout });
@@ -127,6 +138,29 @@ async function serve(config: Config, log: Log): Promise<number> {
   });
   log.info("stopped");
   return exit.ok;
+}
+
+function ledgerOptions({ ledger }: Config) {
+  const { group_records, group_delay_s, reserve_bytes } = ledger;
+  return {
+    groupRecords: group_records,
+    groupDelayMs: group_delay_s,
+    reserveBytes: reserve_bytes,
+    clock,
+  };
+}
+
+/** A ledger that can't be trusted closes its module, not the node. @throws what time may mend */
+function untrusted(error: unknown): Fault {
+  const closes = ["ledger.corrupt", "ledger.missing", "state.owner"];
+  if (error instanceof Fault && closes.includes(error.code)) return error;
+  throw error;
+}
+
+function closedModule({ name, driver, kms }: ModuleConfig, failure: Fault): ClosedModule {
+  const { kind, where } = driver.create({ clock, log: silentLog });
+  const km = kms.map((one) => one.name).join(", ");
+  return new ClosedModule({ name, driver: kind, where, km }, failure, clock);
 }
 
 function createChannel(

@@ -13,6 +13,7 @@ import { publicKey } from "./control/jws.ts";
 import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
 import type { Channel } from "./lifecycle/channel.ts";
+import type { ClosedModule } from "./lifecycle/closed.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import { Manager } from "./manager/manager.ts";
@@ -42,7 +43,8 @@ export class Oversight {
   readonly #later: readonly AlarmRecord[];
   #kept: Kept | undefined;
   #desk: CommandDesk | undefined;
-  #ledgers: ReadonlyMap<string, Ledger> = new Map();
+  /** By module. */
+  #ledgers: ReadonlyMap<string, Pick<Ledger, "failure">> = new Map();
 
   private constructor(
     config: Config,
@@ -71,16 +73,24 @@ export class Oversight {
   }
 
   /** Watches from now on, and connects to the broker. */
-  start(channels: readonly Channel[], ledgers: ReadonlyMap<string, Ledger>): void {
+  start(
+    channels: readonly Channel[],
+    closed: readonly ClosedModule[],
+    ledgers: ReadonlyMap<string, Ledger>,
+  ): void {
     const { clock, log, random } = this.#parts;
     const manager = this.#manager;
-    this.#ledgers = ledgers;
-    this.watch.start(channels, this.#later);
+    const modules = [...channels, ...closed];
+    this.#ledgers = new Map<string, Pick<Ledger, "failure">>([
+      ...ledgers,
+      ...closed.map((one) => [one.name, one] as const),
+    ]);
+    this.watch.start(modules, this.#later);
     if (manager === undefined) return;
     const keys = this.#config.manager?.command_key ?? [];
     this.#desk = keys.length > 0 ? this.#createDesk(channels, manager) : undefined;
     const commands = this.#desk && { commands: this.#desk };
-    manager.show({ modules: channels, alarms: this.watch, ...commands });
+    manager.show({ modules, alarms: this.watch, ...commands });
     this.#kept = keep({
       name: "broker",
       connect: async (signal) => {

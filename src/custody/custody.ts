@@ -8,18 +8,23 @@
  * It does no I/O: a module session, a KM link and a ledger are handed to it, and taken away.
  */
 import type { Clock } from "../port/clock.ts";
-import { type BlockFacts, type BlockRef, blockName, type KeyBlock, QkdKey } from "../port/key.ts";
+import {
+  type BlockFacts,
+  type BlockRef,
+  blockName,
+  type KeyBlock,
+  type QkdKey,
+} from "../port/key.ts";
 import type { Log } from "../port/log.ts";
 import type { ModuleSession } from "../port/module.ts";
 import { Aside } from "./aside.ts";
 import { type CustodyCounters, newCounters } from "./counters.ts";
-import { Cutter } from "./cutter.ts";
+import { Cutter, cutKeys } from "./cutter.ts";
 import { Desk } from "./desk.ts";
 import { blockFacts, type CustodyEvent } from "./events.ts";
-import { KeyIds, keyIdOf, slotOfKm } from "./key-id.ts";
+import { KeyIds, slotOfKm } from "./key-id.ts";
 import type { BlockRecord, Cut, KeyDesk, KmLink, KmSink, Ledger } from "./ports.ts";
 import { Releases } from "./releases.ts";
-import { slices } from "./slices.ts";
 import { Supplies } from "./supplies.ts";
 
 export interface CustodyOptions {
@@ -192,6 +197,7 @@ export class Custody implements KmSink {
       ledger.whenDurable(() => this.#releases.tell([block.ref]));
       return;
     }
+    if (record === undefined && ledger.isPast(block.ref)) return this.#replayed(block);
     if (block.bits === 0) return this.#empty(block);
     const why = record?.withheld === true ? "" : this.#whyWithheld(block.facts, record);
     if (why !== undefined) return this.#withhold(block, why);
@@ -261,7 +267,7 @@ export class Custody implements KmSink {
     const { delivered, quarantined, gone, assigned } = record ?? {};
     held.quarantined = (quarantined?.size ?? 0) > 0;
     const keys: QkdKey[] = [];
-    for (const key of this.#keys(block, cut.keyBits)) {
+    for (const key of cutKeys(block, cut.keyBits, this.#ids as KeyIds)) {
       const { id } = key;
       if (delivered?.has(id) || quarantined?.has(id) || gone?.has(id)) key.wipe();
       else keys.push(key);
@@ -296,24 +302,21 @@ export class Custody implements KmSink {
     return true;
   }
 
-  /** Cuts a block; the keys share its memory. */
-  #keys(block: KeyBlock, keyBits: number | undefined): QkdKey[] {
-    const bytes = block.expose();
-    const ids = this.#ids as KeyIds;
-    return slices(block.bits, keyBits).map(({ offset, length }) => {
-      const id = keyIdOf(ids, block.facts, offset, length);
-      const at = offset / 8;
-      const piece = bytes.subarray(at, at + Math.ceil(length / 8));
-      const sha256 = length === block.bits ? block.sha256 : undefined;
-      return new QkdKey(id, block.facts, piece, length, sha256);
-    });
-  }
-
   #empty(block: KeyBlock): void {
     const name = blockName(block.ref);
     if (!this.#releases.wasTold(name)) {
       this.#counters.empty_blocks++;
       this.#parts.onEvent({ type: "block_empty", facts: blockFacts(block.facts) });
+    }
+    this.#drop(block);
+    this.#releases.tell([block.ref]);
+  }
+
+  /** The module offers what it let go of: its keys were dealt with, whatever they are now. */
+  #replayed(block: KeyBlock): void {
+    if (!this.#releases.wasTold(blockName(block.ref))) {
+      this.#counters.replayed_blocks++;
+      this.#parts.onEvent({ type: "block_replayed", facts: blockFacts(block.facts) });
     }
     this.#drop(block);
     this.#releases.tell([block.ref]);

@@ -8,6 +8,7 @@ export interface CustodyEvent {
     | "key_withheld"
     | "key_quarantined"
     | "block_damaged"
+    | "block_replayed"
     | "key_reinstated"
     | "key_discarded";
   readonly facts: Readonly<Record<string, string | number>>;

@@ -20,7 +20,7 @@ import type { BlockRecord, Cut, Ledger, LedgerEntry } from "./ports.ts";
 import { Queue } from "./queue.ts";
 
 /** A ledger is bounded by what the module holds unreleased; this many bytes are a million blocks. */
-const maxFile = 256 * 1024 * 1024;
+export const maxFile = 256 * 1024 * 1024;
 export interface LedgerOptions {
   /** Most records that are written and synced at once; the next ones are a group of their own. */
   readonly groupRecords: number;
@@ -141,6 +141,10 @@ export class LedgerFile implements Ledger {
 
   get anyOnRequest(): boolean {
     return this.#index.cuts.anyOnRequest;
+  }
+
+  isPast(ref: BlockRef): boolean {
+    return this.#index.past.has(ref);
   }
 
   isDoubtful(ref: BlockRef): boolean {

@@ -1,6 +1,7 @@
 /** What the entries of a ledger amount to: one record for each block not yet released. Pure. */
 import { type BlockRef, blockName } from "../port/key.ts";
 import { Cuts } from "./cuts.ts";
+import { Past } from "./past.ts";
 import type { Assignment, BlockRecord, LedgerEntry } from "./ports.ts";
 
 interface MutableRecord {
@@ -20,6 +21,7 @@ export class LedgerIndex {
   readonly #blocks = new Map<string, MutableRecord>();
   /** Not of one block: how they are cut. */
   readonly cuts = new Cuts();
+  readonly past = new Past();
   /** Epoch → last block of it of which something may have been lost. */
   readonly #doubts = new Map<string, number>();
 
@@ -37,7 +39,7 @@ export class LedgerIndex {
 
   /** Entries that would say the same as all that were applied. */
   live(): number {
-    let count = this.cuts.size + this.#doubts.size;
+    let count = this.cuts.size + this.past.size + this.#doubts.size;
     for (const record of this.#blocks.values()) count += size(record);
     return count;
   }
@@ -54,9 +56,11 @@ export class LedgerIndex {
       this.#doubts.set(epoch, Math.max(number, this.#doubts.get(epoch) ?? 0));
       return;
     }
+    if (entry.kind === "past") return this.past.add(entry.ref, entry.from);
     const name = blockName(entry.ref);
     if (entry.kind === "released") {
       this.#blocks.delete(name);
+      this.past.add(entry.ref);
       return;
     }
     let record = this.#blocks.get(name);
@@ -124,6 +128,7 @@ export class LedgerIndex {
   /** The fewest entries that lead to the same index. */
   *entries(): Iterable<LedgerEntry> {
     yield* this.cuts.entries();
+    yield* this.past.entries();
     for (const [epoch, number] of this.#doubts) yield { kind: "doubtful", ref: { epoch, number } };
     for (const { ref, ...record } of this.#blocks.values()) {
       // Before what is withheld or in quarantine: it would lift that.

@@ -5,7 +5,8 @@
  * 20 key ID (16 bytes) · 36 reason (24 bytes, ASCII) · 60 u32 CRC-32 of the 60 bytes before;
  * numbers are big-endian. Of an assignment, instead of a reason: 36 u32 offset · 40 u32 length ·
  * 44 slot (16 bytes). Of a cut: 36 u32 key length or 0 · 40 u32 flags (1 upon request, 2 has a slot) ·
- * 44 slot. Of a KM that was freed: 44 slot, and the rest 0. A key ID of zeros means the whole block.
+ * 44 slot. Of a KM that was freed: 44 slot, and the rest 0. Of what is past: 36 u64 first
+ * number of the range. A key ID of zeros means the whole block.
  * Behind the last record the file may have zeros: room that was made before it is needed.
  *
  * Records that were written and synced together share a group number, counted modulo 65,536. A disk
@@ -42,6 +43,7 @@ const kinds = [
   "discarded",
   "reinstated",
   "doubtful",
+  "past",
 ] as const;
 
 const wholeBlock = "00000000-0000-0000-0000-000000000000";
@@ -105,6 +107,7 @@ export function encodeEntry(entry: LedgerEntry, group: number, target: Buffer, a
     const flags = (entry.onRequest ? onRequestFlag : 0) | (entry.slot === undefined ? 0 : slotFlag);
     record.writeUInt32BE(flags, reasonAt + 4);
   }
+  if (entry.kind === "past") record.writeBigUInt64BE(BigInt(entry.from), reasonAt);
   if ("slot" in entry && entry.slot !== undefined) record.write(entry.slot, slotAt, 16, "hex");
   if ("reason" in entry)
     record[1] = record.write(entry.reason, reasonAt, crcAt - reasonAt, "ascii");
@@ -145,6 +148,8 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
     }
     case "freed":
       return { kind, slot };
+    case "past":
+      return { kind, ref, from: Number(bytes.readBigUInt64BE(at + reasonAt)) };
     case "discarded":
     case "reinstated":
       return { kind, ref, keyId: keyId === wholeBlock ? undefined : keyId };

@@ -119,8 +119,10 @@ export type LedgerEntry =
   | { readonly kind: "reinstated"; readonly ref: BlockRef; readonly keyId: string | undefined }
   /** What became of blocks up to `ref` may have been lost: they are withheld. */
   | { readonly kind: "doubtful"; readonly ref: BlockRef }
-  /** The module let go of the block: nothing about it needs to be known any more. */
-  | { readonly kind: "released"; readonly ref: BlockRef };
+  /** The module let go of the block: nothing about it needs to be known any more but that. */
+  | { readonly kind: "released"; readonly ref: BlockRef }
+  /** The module let go of the blocks from this number up to `ref`. */
+  | { readonly kind: "past"; readonly ref: BlockRef; readonly from: number };
 
 /** Append-only record of what became of keys: never their bytes. */
 export interface Ledger {
@@ -136,6 +138,8 @@ export interface Ledger {
   cutOf(ref: BlockRef): Cut | undefined;
   /** Whether blocks were ever kept for whoever asks. */
   readonly anyOnRequest: boolean;
+  /** Whether the module was seen to let go of this block. */
+  isPast(ref: BlockRef): boolean;
   /** Whether what is recorded of this block may be less than what happened to it. */
   isDoubtful(ref: BlockRef): boolean;
   /** Records an entry: at once for `get`, soon on disk. */

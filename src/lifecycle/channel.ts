@@ -50,7 +50,7 @@ export interface ChannelParts {
 const staleAfterMs = 10_000;
 const settledAfterMs = 5_000;
 /** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */
-const routine: readonly string[] = ["block_empty", "key_withheld"];
+const routine: readonly string[] = ["block_empty", "key_withheld", "block_replayed"];
 
 export class Channel implements ModuleView {
   readonly name: string;
