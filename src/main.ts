@@ -21,11 +21,12 @@ import {
 import { Channel } from "./lifecycle/channel.ts";
 import { ClosedModule } from "./lifecycle/closed.ts";
 import { insist } from "./lifecycle/insist.ts";
+import { type Notify, systemdNotify } from "./lifecycle/notify.ts";
 import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
 import { Oversight } from "./oversight.ts";
-import { systemClock, within } from "./port/clock.ts";
+import { every, systemClock, within } from "./port/clock.ts";
 import { describe, Fault } from "./port/errors.ts";
 import { createLog, type Log, silentLog } from "./port/log.ts";
 import type { ModuleDriver } from "./port/module.ts";
@@ -118,15 +119,20 @@ async function serve(config: Config, log: Log): Promise<number> {
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   await server?.listen();
   const certificates = watchAll(config, channels, server, log);
+  const notify = systemdNotify({ clock, log, environment: process.env });
+  notify.ready();
+  keepTelling(notify);
 
   const signal = await stop;
   log.info("stopping", { signal });
+  notify.stopping();
   certificates.stop();
   const orderly = async () => {
     await server?.close();
     await Promise.all(channels.map((channel) => channel.stop()));
     await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
     await oversight.stop();
+    await notify.told();
     home.release();
   };
   const late = () =>
@@ -161,6 +167,11 @@ function closedModule({ name, driver, kms }: ModuleConfig, failure: Fault): Clos
   const { kind, where } = driver.create({ clock, log: silentLog });
   const km = kms.map((one) => one.name).join(", ");
   return new ClosedModule({ name, driver: kind, where, km }, failure, clock);
+}
+
+/** For systemd's watchdog. */
+function keepTelling(notify: Notify): void {
+  if (notify.watchdogMs !== undefined) every(clock, notify.watchdogMs / 3, () => notify.watchdog());
 }
 
 function createChannel(

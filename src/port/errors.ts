@@ -33,6 +33,7 @@ export type FaultCode =
   | "state.owner" // a file that another user owns
   | "config.file" // the file can't be read or is not TOML
   | "config.value" // a key of it is unknown, missing, or out of range
+  | "notify" // systemd could not be told
   | "stopped"; // the operation was ended by an orderly stop
 
 /** Extra facts of a {@link Fault}, printed as `name=value`. Never input, never key bytes. */
