@@ -44,7 +44,7 @@ const pure = [
   /^src\/custody\/(custody|aside|past|releases|events|cuts|cutter|supplies|desk|slices|key-id|queue|ledger-record|ledger-index|ledger-scan|ports|counters)\.ts$/,
   /^src\/manager\/(topics|payloads|outbox-queue|outbox-record|packet-meter|waits|view)\.ts$/,
   /^src\/control\/(authority|commands|jws|memory|request)\.ts$/,
-  /^src\/lifecycle\/retry\.ts$/,
+  /^src\/lifecycle\/(retry|event-history)\.ts$/,
   /^src\/port\/(?!clock)/,
 ];
 const impureModules =

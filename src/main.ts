@@ -208,7 +208,7 @@ function createChannel(
       onEvent: (event) => oversight.event(event),
       onState: (name) => oversight.stateChanged(name),
       onTelemetry: (name, sample) => oversight.watch.telemetry(name, sample),
-      onLink: (name, km, down) => oversight.watch.link(name, km, down),
+      onLink: (name, km, down) => oversight.link(name, km, down),
     },
   );
 }

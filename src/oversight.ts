@@ -14,14 +14,16 @@ import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
 import type { Channel } from "./lifecycle/channel.ts";
 import type { ClosedModule } from "./lifecycle/closed.ts";
+import { EventHistory } from "./lifecycle/event-history.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import { Manager } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
-import { recordOf } from "./manager/payloads.ts";
+import { recordOf, transition as transitionEvent } from "./manager/payloads.ts";
 import type { NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
 import type { Clock } from "./port/clock.ts";
+import { describe } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
 import { diskFiles } from "./state/files.ts";
 import type { StateStore } from "./state/store.ts";
@@ -36,6 +38,9 @@ export interface OversightParts {
 
 export class Oversight {
   readonly watch: Watch;
+  /** What happened lately, for whoever looks at the node itself. */
+  readonly history = new EventHistory();
+  readonly #links = new Map<string, boolean>();
   readonly #config: Config;
   readonly #parts: OversightParts;
   readonly #outbox: Outbox | undefined;
@@ -108,6 +113,7 @@ export class Oversight {
 
   /** Something happened in a channel. */
   event(event: NodeEvent): void {
+    this.history.add(event);
     this.#manager?.event(event);
     this.watch.event(event);
   }
@@ -115,6 +121,20 @@ export class Oversight {
   /** The state of a channel changed. */
   stateChanged(name: string): void {
     this.#manager?.stateChanged(name);
+  }
+
+  /** The link to a module, or to its KM of this name, is up, or down for the reason given. */
+  link(module: string, km: string | undefined, down: Error | undefined): void {
+    const up = down === undefined;
+    const link = `${module}/${km ?? ""}`;
+    // Each attempt that failed is told; the history has what changed.
+    if (this.#links.get(link) !== up) {
+      this.#links.set(link, up);
+      const facts = { ...(km !== undefined && { km }), ...(!up && { reason: describe(down) }) };
+      const type = `${km === undefined ? "module" : "km"}_${up ? "up" : "down"}`;
+      this.history.add({ type, module, at: this.#parts.clock.wall(), facts });
+    }
+    this.watch.link(module, km, down);
   }
 
   /** Says goodbye to the broker, and makes durable what it was not told. Never rejects. */
@@ -161,6 +181,7 @@ export class Oversight {
         troubles: () => this.#troubles(),
         eventsLost: () => this.#outbox?.dropped ?? 0,
         onTransition: (transition) => {
+          this.history.add(transitionEvent(transition.change, transition.record));
           if (this.#manager !== undefined) return this.#manager.alarm(transition);
           // Nobody waits to be told that it is cleared.
           if (transition.change === "cleared") {
@@ -201,7 +222,10 @@ export class Oversight {
         state.change((data) => {
           data.commands = commands;
         }),
-      onEvent: (event) => manager.event(event),
+      onEvent: (event) => {
+        this.history.add(event);
+        manager.event(event);
+      },
       onIntruder: (reason) => this.watch.intruder(reason),
       clock,
       log: log.child("control"),

@@ -199,6 +199,10 @@ export class Channel implements ModuleView {
     return this.#telemetry.take(this.#parts.clock.now());
   }
 
+  glance() {
+    return this.#telemetry.peek(this.#parts.clock.now());
+  }
+
   supply() {
     return { ...this.#custody.counters() };
   }
