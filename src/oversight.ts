@@ -9,16 +9,16 @@ import type { AlarmRecord } from "./alarms/alarm.ts";
 import type { Validity } from "./alarms/node-rules.ts";
 import type { Config } from "./config/load.ts";
 import { CommandDesk } from "./control/desk.ts";
+import type { ModuleControl } from "./control/executor.ts";
 import { publicKey } from "./control/jws.ts";
 import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
-import type { Channel } from "./lifecycle/channel.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import { Manager } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
 import { recordOf } from "./manager/payloads.ts";
-import type { NodeEvent } from "./manager/view.ts";
+import type { ModuleView, NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
 import type { Clock } from "./port/clock.ts";
 import type { Log } from "./port/log.ts";
@@ -32,6 +32,9 @@ export interface OversightParts {
   readonly random: () => number;
   readonly log: Log;
 }
+
+/** A module as it is watched and commanded. */
+export type WatchedModule = ModuleView & ModuleControl;
 
 export class Oversight {
   readonly watch: Watch;
@@ -71,7 +74,7 @@ export class Oversight {
   }
 
   /** Watches from now on, and connects to the broker. */
-  start(channels: readonly Channel[], ledgers: ReadonlyMap<string, Ledger>): void {
+  start(channels: readonly WatchedModule[], ledgers: ReadonlyMap<string, Ledger>): void {
     const { clock, log, random } = this.#parts;
     const manager = this.#manager;
     this.#ledgers = ledgers;
@@ -169,7 +172,7 @@ export class Oversight {
     for (const [module, ledger] of this.#ledgers) yield [`ledger.${module}`, ledger.failure];
   }
 
-  #createDesk(channels: readonly Channel[], manager: Manager): CommandDesk {
+  #createDesk(channels: readonly WatchedModule[], manager: Manager): CommandDesk {
     const { state, clock, log } = this.#parts;
     const keys = (this.#config.manager?.command_key ?? []).map(({ id, public_key, commands }) => {
       return [id, { id, key: publicKey(public_key), commands }] as const;
