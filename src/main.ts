@@ -9,6 +9,7 @@ import {
 } from "./config/load.ts";
 import type { LedgerFile } from "./custody/ledger-file.ts";
 import { ledgerPath, openLedger } from "./custody/ledgers.ts";
+import type { Ledger } from "./custody/ports.ts";
 import { exit } from "./exit-codes.ts";
 import type { KmEndpoint } from "./kq1/connect.ts";
 import { type CredentialFiles, readCredentials } from "./kq1/credentials.ts";
@@ -114,7 +115,13 @@ async function serve(config: Config, log: Log): Promise<number> {
     ledgers.set(module.name, opened);
     channels.push(createChannel(module, opened, oversight, channelLog));
   }
-  oversight.start(channels, closed, ledgers);
+  oversight.start(
+    [...channels, ...closed],
+    new Map<string, Pick<Ledger, "failure">>([
+      ...ledgers,
+      ...closed.map((one) => [one.name, one] as const),
+    ]),
+  );
   for (const channel of channels) channel.start();
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   await server?.listen();

@@ -9,18 +9,17 @@ import type { AlarmRecord } from "./alarms/alarm.ts";
 import type { Validity } from "./alarms/node-rules.ts";
 import type { Config } from "./config/load.ts";
 import { CommandDesk } from "./control/desk.ts";
+import type { ModuleControl } from "./control/executor.ts";
 import { publicKey } from "./control/jws.ts";
 import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
-import type { Channel } from "./lifecycle/channel.ts";
-import type { ClosedModule } from "./lifecycle/closed.ts";
 import { EventHistory } from "./lifecycle/event-history.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import { Manager } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
 import { recordOf, transition as transitionEvent } from "./manager/payloads.ts";
-import type { NodeEvent } from "./manager/view.ts";
+import type { ModuleView, NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
 import type { Clock } from "./port/clock.ts";
 import { describe } from "./port/errors.ts";
@@ -35,6 +34,9 @@ export interface OversightParts {
   readonly random: () => number;
   readonly log: Log;
 }
+
+/** A module as it is watched and commanded. */
+export type WatchedModule = ModuleView & ModuleControl;
 
 export class Oversight {
   readonly watch: Watch;
@@ -79,21 +81,16 @@ export class Oversight {
 
   /** Watches from now on, and connects to the broker. */
   start(
-    channels: readonly Channel[],
-    closed: readonly ClosedModule[],
-    ledgers: ReadonlyMap<string, Ledger>,
+    modules: readonly WatchedModule[],
+    ledgers: ReadonlyMap<string, Pick<Ledger, "failure">>,
   ): void {
     const { clock, log, random } = this.#parts;
     const manager = this.#manager;
-    const modules = [...channels, ...closed];
-    this.#ledgers = new Map<string, Pick<Ledger, "failure">>([
-      ...ledgers,
-      ...closed.map((one) => [one.name, one] as const),
-    ]);
+    this.#ledgers = ledgers;
     this.watch.start(modules, this.#later);
     if (manager === undefined) return;
     const keys = this.#config.manager?.command_key ?? [];
-    this.#desk = keys.length > 0 ? this.#createDesk(channels, manager) : undefined;
+    this.#desk = keys.length > 0 ? this.#createDesk(modules, manager) : undefined;
     const commands = this.#desk && { commands: this.#desk };
     manager.show({ modules, alarms: this.watch, ...commands });
     this.#kept = keep({
@@ -200,7 +197,7 @@ export class Oversight {
     for (const [module, ledger] of this.#ledgers) yield [`ledger.${module}`, ledger.failure];
   }
 
-  #createDesk(channels: readonly Channel[], manager: Manager): CommandDesk {
+  #createDesk(channels: readonly WatchedModule[], manager: Manager): CommandDesk {
     const { state, clock, log } = this.#parts;
     const keys = (this.#config.manager?.command_key ?? []).map(({ id, public_key, commands }) => {
       return [id, { id, key: publicKey(public_key), commands }] as const;

@@ -3,11 +3,13 @@
  * given twice. It is shown with the reason, so that somebody does something about it; the node's other
  * modules go on.
  */
+import type { ModuleControl } from "../control/executor.ts";
 import type { ModuleDescription, ModuleState, ModuleView } from "../manager/view.ts";
 import type { Clock } from "../port/clock.ts";
-import { describe, type Fault } from "../port/errors.ts";
+import { describe, Fault } from "../port/errors.ts";
+import type { ModuleCommand } from "../port/module.ts";
 
-export class ClosedModule implements ModuleView {
+export class ClosedModule implements ModuleView, ModuleControl {
   readonly name: string;
   readonly failure: Fault;
   readonly #description: ModuleDescription;
@@ -38,7 +40,16 @@ export class ClosedModule implements ModuleView {
     return {};
   }
 
+  glance() {
+    return {};
+  }
+
   supply() {
     return {};
+  }
+
+  /** @throws Fault `module.command`, always */
+  async command(command: ModuleCommand): Promise<void> {
+    throw new Fault("module.command", `${command.name}: module is not served, see its state`);
   }
 }

@@ -1,7 +1,7 @@
 /** What the process uses of what it may: memory, descriptors, the event loop's time. */
 import { readdirSync, readFileSync } from "node:fs";
 import { totalmem } from "node:os";
-import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 
 export type Resource = "memory" | "descriptors" | "event_loop";
 
@@ -16,10 +16,9 @@ const slowMs = 1_000;
 const nsPerMs = 1e6;
 
 export class Health {
-  readonly #delay: IntervalHistogram;
+  readonly #delay = monitorEventLoopDelay({ resolution: 20 });
 
   constructor() {
-    this.#delay = monitorEventLoopDelay({ resolution: 20 });
     this.#delay.enable();
   }
 
