@@ -21,13 +21,16 @@ import {
 } from "./lifecycle/certificates.ts";
 import { Channel } from "./lifecycle/channel.ts";
 import { ClosedModule } from "./lifecycle/closed.ts";
+import { brake, crashesIn, crashReport, recordCrash, uptime } from "./lifecycle/crashes.ts";
 import { insist } from "./lifecycle/insist.ts";
-import { type Notify, systemdNotify } from "./lifecycle/notify.ts";
+import { systemdNotify } from "./lifecycle/notify.ts";
+import { Progress } from "./lifecycle/progress.ts";
 import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
+import { supervise } from "./lifecycle/supervisor.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
 import { Oversight } from "./oversight.ts";
-import { every, systemClock, within } from "./port/clock.ts";
+import { delay, systemClock, within } from "./port/clock.ts";
 import { describe, Fault } from "./port/errors.ts";
 import { createLog, type Log, silentLog } from "./port/log.ts";
 import type { ModuleDriver } from "./port/module.ts";
@@ -65,6 +68,11 @@ export async function run(config: Config): Promise<number> {
   // Whoever reads the log may go away; the keys go on.
   process.stderr.on("error", () => {});
   const log = createLog(write, config.log.level, stamp).child("node");
+  process.on("uncaughtException", (error) => {
+    log.error("crash", { error: crashReport(error) });
+    recordCrash(crashFile(config), uptime());
+    process.exit(exit.software);
+  });
   try {
     return await serve(config, log);
   } catch (error) {
@@ -98,10 +106,11 @@ async function serve(config: Config, log: Log): Promise<number> {
   const oversight = await insist({ ...opening, name: "outbox" }, () =>
     Oversight.open(config, { state, clock, random, log }),
   );
+  const progress = new Progress();
   const channels: Channel[] = [];
   const closed: ClosedModule[] = [];
   const ledgers = new Map<string, LedgerFile>();
-  const recording = { files: diskFiles, folder, state, options: ledgerOptions(config) };
+  const recording = { files: diskFiles, folder, state, options: ledgerOptions(config, progress) };
   for (const module of config.modules) {
     const channelLog = log.child(module.name);
     const opened = await insist({ ...opening, name: "ledger" }, () =>
@@ -113,7 +122,7 @@ async function serve(config: Config, log: Log): Promise<number> {
       continue;
     }
     ledgers.set(module.name, opened);
-    channels.push(createChannel(module, opened, oversight, channelLog));
+    channels.push(createChannel(module, opened, oversight, progress, channelLog));
   }
   oversight.start(
     [...channels, ...closed],
@@ -122,18 +131,20 @@ async function serve(config: Config, log: Log): Promise<number> {
       ...closed.map((one) => [one.name, one] as const),
     ]),
   );
+  await holdBack(oversight, crashFile(config), stopping.signal, log);
   for (const channel of channels) channel.start();
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   await server?.listen();
   const certificates = watchAll(config, channels, server, log);
   const notify = systemdNotify({ clock, log, environment: process.env });
   notify.ready();
-  keepTelling(notify);
+  const supervision = supervise({ progress, notify, clock, log });
 
   const signal = await stop;
   log.info("stopping", { signal });
   notify.stopping();
   certificates.stop();
+  supervision.cancel();
   const orderly = async () => {
     await server?.close();
     await Promise.all(channels.map((channel) => channel.stop()));
@@ -153,13 +164,34 @@ async function serve(config: Config, log: Log): Promise<number> {
   return exit.ok;
 }
 
-function ledgerOptions({ ledger }: Config) {
+function crashFile({ node }: Config): string {
+  return `${node.state_dir}/crashes`;
+}
+
+/** A node that crashed again and again begins later, and says so first. */
+async function holdBack(
+  oversight: Oversight,
+  file: string,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
+  const now = uptime();
+  const crashes = crashesIn(file);
+  const ms = now === undefined ? 0 : brake(crashes, now);
+  if (ms === 0) return;
+  log.error("crashed again and again: waiting", { ms });
+  oversight.watch.crashed(crashes.length);
+  await delay(clock, ms, signal);
+}
+
+function ledgerOptions({ ledger }: Config, progress: Progress) {
   const { group_records, group_delay_s, reserve_bytes } = ledger;
   return {
     groupRecords: group_records,
     groupDelayMs: group_delay_s,
     reserveBytes: reserve_bytes,
     clock,
+    task: progress.beginner(clock),
   };
 }
 
@@ -176,15 +208,11 @@ function closedModule({ name, driver, kms }: ModuleConfig, failure: Fault): Clos
   return new ClosedModule({ name, driver: kind, where, km }, failure, clock);
 }
 
-/** For systemd's watchdog. */
-function keepTelling(notify: Notify): void {
-  if (notify.watchdogMs !== undefined) every(clock, notify.watchdogMs / 3, () => notify.watchdog());
-}
-
 function createChannel(
   module: ModuleConfig,
   ledger: LedgerFile,
   oversight: Oversight,
+  progress: Progress,
   log: Log,
 ): Channel {
   return new Channel(
@@ -212,6 +240,7 @@ function createChannel(
       clock,
       log,
       random,
+      progress,
       onEvent: (event) => oversight.event(event),
       onState: (name) => oversight.stateChanged(name),
       onTelemetry: (name, sample) => oversight.watch.telemetry(name, sample),

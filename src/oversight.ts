@@ -14,6 +14,7 @@ import { publicKey } from "./control/jws.ts";
 import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
 import { EventHistory } from "./lifecycle/event-history.ts";
+import { Health } from "./lifecycle/health.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import { Manager } from "./manager/manager.ts";
@@ -43,6 +44,7 @@ export class Oversight {
   /** What happened lately, for whoever looks at the node itself. */
   readonly history = new EventHistory();
   readonly #links = new Map<string, boolean>();
+  readonly #health = new Health();
   readonly #config: Config;
   readonly #parts: OversightParts;
   readonly #outbox: Outbox | undefined;
@@ -140,6 +142,7 @@ export class Oversight {
     this.#manager?.stop();
     await this.#kept?.stop();
     await this.#outbox?.close();
+    this.#health.stop();
   }
 
   #createWatch(): Watch {
@@ -174,6 +177,7 @@ export class Oversight {
         ...this.#parts,
         log: this.#parts.log.child("alarms"),
         validity,
+        usage: () => this.#health.take(),
         free: () => freePart(node.state_dir),
         troubles: () => this.#troubles(),
         eventsLost: () => this.#outbox?.dropped ?? 0,

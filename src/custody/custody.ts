@@ -130,6 +130,11 @@ export class Custody implements KmSink {
     return this.#options.onRequest || this.#parts.ledger.anyOnRequest ? this.#desk : undefined;
   }
 
+  /** Whether a key waits that could be supplied now: for those who watch that it is. */
+  get couldSupply(): boolean {
+    return this.#supplies.couldSupply;
+  }
+
   counters(): CustodyCounters {
     return {
       ...this.#counters,

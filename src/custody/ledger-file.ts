@@ -34,6 +34,8 @@ export interface LedgerOptions {
   /** Made anew when it has more records than this and more than four times what is alive. */
   readonly compactAbove: number;
   readonly clock: Clock;
+  /** Told of each group that is written; what it returns is called when that has ended. */
+  readonly task: (name: string) => () => void;
 }
 
 const unending = new AbortController().signal;
@@ -44,6 +46,7 @@ const standard: LedgerOptions = {
   reserveBytes: 262_144,
   compactAbove: 32_768,
   clock: systemClock,
+  task: () => () => {},
 };
 
 export class LedgerFile implements Ledger {
@@ -212,7 +215,8 @@ export class LedgerFile implements Ledger {
           await delay(clock, groupDelayMs, unending);
         }
         entries = this.#batch.splice(0, groupRecords);
-        await this.#write(entries);
+        const written = this.#options.task(`${this.#path}: writing`);
+        await this.#write(entries).finally(written);
         this.#durable += entries.length;
         entries = [];
         this.#tell();

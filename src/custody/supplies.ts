@@ -80,6 +80,18 @@ export class Supplies<Owner> implements KmSink {
     return this.#inFlight.size;
   }
 
+  /** Whether a key waits that could be supplied now. */
+  get couldSupply(): boolean {
+    if (this.#stopping || !this.#parts.allowed()) return false;
+    const open = this.#outlets.filter(
+      ({ link, pause }) => link !== undefined && pause === undefined,
+    );
+    return open.some(({ link, queue }, i) => {
+      const waiting = queue.length + (i === 0 ? this.#queue.length : 0);
+      return waiting > 0 && (link?.room ?? 0) > 0;
+    });
+  }
+
   /**
    * Takes keys into the queue.
    * @param kmOf the KM that a key was written to before a restart; undefined: none

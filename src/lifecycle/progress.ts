@@ -5,6 +5,7 @@
  * What merely waits for others (a KM, a module, a broker) is not stuck: each such wait has a deadline
  * of its own, after which it is tried anew.
  */
+import type { Clock } from "../port/clock.ts";
 
 /** Something that could go on at once whenever `ready` says so. */
 export interface Flow {
@@ -16,6 +17,12 @@ export interface Flow {
   /** May be ready for this long without a step, ms. */
   readonly limitMs: number;
 }
+
+/** Begins a task; what it returns is to be called when the task has ended. */
+export type TaskBegin = (name: string) => () => void;
+
+/** Nothing that the node does by itself takes this long, ms. */
+const taskLimitMs = 60_000;
 
 interface Watched {
   readonly flow: Flow;
@@ -36,6 +43,11 @@ export class Progress {
     const task = Symbol(name);
     this.#tasks.set(task, { name, until: now + limitMs });
     return () => void this.#tasks.delete(task);
+  }
+
+  /** For those who begin tasks and know no clock. */
+  beginner(clock: Clock): TaskBegin {
+    return (name) => this.begin(name, clock.now(), taskLimitMs);
   }
 
   watch(flow: Flow): void {
