@@ -258,7 +258,7 @@ export const catalogue = {
     cause: "resourceAtOrNearingCapacity",
     severities: ["major", "warning"],
     raiseAfterMs: 5_000,
-    text: "memory, descriptors or processor time of the node's process run short",
+    text: "memory, descriptors or processor time of the node run short",
     action: "see which; a support bundle helps to find out why",
   },
   crash_loop: {
