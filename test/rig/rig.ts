@@ -35,6 +35,8 @@ export interface RigOptions {
   readonly keyBits?: number;
   readonly logLevel?: "debug" | "info";
   readonly onLog?: (end: EndName, line: string) => void;
+  /** Seconds in which a KM must answer, instead of the node's own default. */
+  readonly answerTimeout?: number;
   /** Issues this end's KM certificate, instead of the rig's own authority. */
   readonly kmAuthority?: Partial<Record<EndName, Authority>>;
   /** Where the nodes publish, instead of the rig's own broker. */
@@ -126,13 +128,14 @@ export class Rig {
     }
   }
 
-  /** Every block that was distilled is released, or withheld by the quality gate. */
+  /** Every block that was distilled is released, or kept back with a reason. */
   settled(): boolean {
     if (!this.pair.exhausted) return false;
     return this.ends.every(({ name, nodeId }) => {
       const withheld = new Set<unknown>();
       for (const event of this.view.node(nodeId).events.values()) {
-        if (event.type === "key_withheld") withheld.add(event.facts.block);
+        const keptBack = event.type === "key_withheld" || event.type === "key_quarantined";
+        if (keptBack) withheld.add(event.facts.block);
       }
       const history = [...this.pair[name].module.history.values()];
       return history.every((block) => block.released || withheld.has(block.name));
@@ -234,6 +237,7 @@ telemetry_interval_s = 0.5
 host = "127.0.0.1"
 port = ${port}
 server_name = ${q(kmName)}
+${options.answerTimeout === undefined ? "" : `answer_timeout_s = ${options.answerTimeout}`}
 ca = ${q(ca)}
 cert = ${q(files.cert)}
 key = ${q(files.key)}
