@@ -39,7 +39,7 @@ const maxLines = 400;
 
 const pure = [
   /^drivers\/.*\/(cobs|deframer|frame|arq|hello|blocks|commands|telemetry|assembly|check|notification|stock|rates|messages)\.ts$/,
-  /^src\/kq1\/(names|json|frame|supply|request|base64|answer|reason|outgoing|peer)\.ts$/,
+  /^src\/kq1\/(names|json|frame|supply|request|base64|engine|engine-code|answer|reason|outgoing|peer)\.ts$/,
   /^src\/(telemetry|alarms)\//,
   /^src\/custody\/(custody|cuts|cutter|supplies|desk|slices|key-id|queue|ledger-record|ledger-index|ports|counters)\.ts$/,
   /^src\/manager\/(topics|payloads|outbox-queue|outbox-record|packet-meter|waits|view)\.ts$/,
