@@ -35,6 +35,8 @@ export interface SuppliesParts<Owner> {
 interface Waiting<Owner> {
   readonly key: QkdKey;
   readonly owner: Owner;
+  /** Where it is in flight, or was last. */
+  outlet: Outlet<Owner> | undefined;
   supplies: number;
   /** KMs that will not have it. */
   refusedBy: readonly string[];
@@ -42,8 +44,10 @@ interface Waiting<Owner> {
   recorded: boolean;
 }
 
+const nobody: readonly string[] = [];
+
 function newWaiting<Owner>(key: QkdKey, owner: Owner): Waiting<Owner> {
-  return { key, owner, supplies: 0, refusedBy: [], recorded: true };
+  return { key, owner, outlet: undefined, supplies: 0, refusedBy: nobody, recorded: true };
 }
 
 /** A refusal that no other KM would undo: two keys have one ID. */
@@ -69,7 +73,7 @@ export class Supplies<Owner> implements KmSink {
   /** Keys that are nobody's and not made yet, behind those of the queue, oldest first. */
   readonly #later = new Queue<{ readonly keys: Iterator<QkdKey, void>; readonly owner: Owner }>();
   /** Given to a KM and not answered for, in the order of supply. */
-  readonly #inFlight = new Map<string, { waiting: Waiting<Owner>; outlet: Outlet<Owner> }>();
+  readonly #inFlight = new Map<string, Waiting<Owner>>();
 
   constructor(parts: SuppliesParts<Owner>) {
     this.#parts = parts;
@@ -134,7 +138,7 @@ export class Supplies<Owner> implements KmSink {
     for (const [id, one] of this.#inFlight) {
       if (one.outlet !== outlet) continue;
       this.#inFlight.delete(id);
-      back.push(one.waiting);
+      back.push(one);
     }
     this.#home(outlet).giveBack(back);
     this.#resume(outlet);
@@ -167,10 +171,10 @@ export class Supplies<Owner> implements KmSink {
   }
 
   answered(keyId: string, response: string): void {
-    const found = this.#inFlight.get(keyId);
-    if (found === undefined) return;
+    const waiting = this.#inFlight.get(keyId);
+    const outlet = waiting?.outlet;
+    if (waiting === undefined || outlet === undefined) return;
     this.#inFlight.delete(keyId);
-    const { waiting, outlet } = found;
     const { counters, delivered } = this.#parts;
     const verdict: Verdict = reasons[response] ?? "refused";
     if (verdict !== "delivered") {
@@ -206,7 +210,7 @@ export class Supplies<Owner> implements KmSink {
   /** Wipes every key it has. */
   wipe(): void {
     this.#stopping = true;
-    for (const { waiting } of this.#inFlight.values()) waiting.key.wipe();
+    for (const { key } of this.#inFlight.values()) key.wipe();
     for (const { queue } of this.#outlets) for (const { key } of queue.clear()) key.wipe();
     this.#makeAll();
     for (const { key } of this.#queue.clear()) key.wipe();
@@ -291,7 +295,8 @@ export class Supplies<Owner> implements KmSink {
 
   #supply(outlet: Outlet<Owner>, link: KmLink, waiting: Waiting<Owner>): void {
     const { key, owner } = waiting;
-    this.#inFlight.set(key.id, { waiting, outlet });
+    waiting.outlet = outlet;
+    this.#inFlight.set(key.id, waiting);
     try {
       link.supply(key);
     } catch (error) {

@@ -25,10 +25,10 @@ const instance = new WebAssembly.Instance(code, { env: { memory } });
 export const scratch = Buffer.from(memory.buffer);
 
 /**
- * Where in {@link scratch} things go: small ones, behind what the routines have there; a source of up
- * to 64 KiB; what is made of it.
+ * Where in {@link scratch} things go: messages of short keys, behind what the routines have there; key
+ * IDs; a source of up to 64 KiB; what is made of it.
  */
-export const place = { small: 0x400, source: 0x1_0000, result: 0x2_0000 } as const;
+export const place = { small: 0x400, ids: 0x8000, source: 0x1_0000, result: 0x2_0000 } as const;
 
 /** The routines; all offsets are into {@link scratch}. */
 export const engine = instance.exports as {
