@@ -103,11 +103,13 @@ async function serve(config: Config, log: Log): Promise<number> {
     ledgers.set(module.name, ledger);
     channels.push(createChannel(module, ledger, oversight, channelLog));
   }
-  oversight.start(channels, ledgers);
-  for (const channel of channels) channel.start();
   const server = config.server && createServer(config.server, config.node.id, channels, log);
-  await server?.listen();
   const certificates = watchAll(config, channels, server, log);
+  const reload = () => reloadCertificates(certificates, oversight);
+  process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
+  oversight.start(channels, ledgers, { reloadCertificates: reload });
+  for (const channel of channels) channel.start();
+  await server?.listen();
 
   const signal = await stop;
   log.info("stopping", { signal });
@@ -197,7 +199,7 @@ function endpoint(km: KmConfig): KmEndpoint {
   };
 }
 
-/** Looks at every certificate once a minute, and upon SIGHUP. */
+/** Looks at every certificate once a minute, and when told to. */
 function watchAll(
   config: Config,
   channels: readonly Channel[],
@@ -217,9 +219,15 @@ function watchAll(
     const onChange = () => server?.renew(readCredentials(files));
     watched.push({ name: "server", files, onChange });
   }
-  const watch = watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
-  process.on("SIGHUP", () => watch.look());
-  return watch;
+  return watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
+}
+
+/** Takes renewed certificates now. @throws Fault `config.file`: some cannot be read */
+async function reloadCertificates(watch: CertificateWatch, oversight: Oversight): Promise<void> {
+  const unreadable = [...watch.look()];
+  if (oversight.renewed() !== undefined) unreadable.push("manager");
+  if (unreadable.length === 0) return;
+  throw new Fault("config.file", "certificates cannot be read", { for: unreadable.join(", ") });
 }
 
 function credentialFiles({ ca, cert, key, crl }: KmConfig): CredentialFiles | undefined {

@@ -9,18 +9,21 @@ import type { AlarmRecord } from "./alarms/alarm.ts";
 import type { Validity } from "./alarms/node-rules.ts";
 import type { Config } from "./config/load.ts";
 import { CommandDesk } from "./control/desk.ts";
-import type { ModuleControl } from "./control/executor.ts";
+import type { ControlPorts, ModuleControl } from "./control/executor.ts";
 import { publicKey } from "./control/jws.ts";
 import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
+import { lookEvery } from "./lifecycle/certificates.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Watch } from "./lifecycle/watch.ts";
+import { type BrokerCredentials, digestOf, readBrokerCredentials } from "./manager/credentials.ts";
 import { Manager } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
 import { recordOf } from "./manager/payloads.ts";
 import type { ModuleView, NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
-import type { Clock } from "./port/clock.ts";
+import { type Clock, every, type Timer } from "./port/clock.ts";
+import type { Fault } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
 import { diskFiles } from "./state/files.ts";
 import type { StateStore } from "./state/store.ts";
@@ -36,6 +39,9 @@ export interface OversightParts {
 /** A module as it is watched and commanded. */
 export type WatchedModule = ModuleView & ModuleControl;
 
+/** Ports of commands into other parts of the node; a command whose port is missing is refused. */
+export type MorePorts = Partial<ControlPorts>;
+
 export class Oversight {
   readonly watch: Watch;
   readonly #config: Config;
@@ -43,6 +49,9 @@ export class Oversight {
   readonly #outbox: Outbox | undefined;
   readonly #manager: Manager | undefined;
   readonly #later: readonly AlarmRecord[];
+  /** Of what the broker was shown last. */
+  #shown: string | undefined;
+  #look: Timer | undefined;
   #kept: Kept | undefined;
   #desk: CommandDesk | undefined;
   #ledgers: ReadonlyMap<string, Ledger> = new Map();
@@ -57,7 +66,7 @@ export class Oversight {
     this.#later = later;
     this.#parts = parts;
     this.#outbox = outbox;
-    this.#manager = outbox && createManager(config, outbox, parts);
+    this.#manager = outbox && createManager(config, outbox, parts, () => this.#credentials());
     this.watch = this.#createWatch();
   }
 
@@ -74,14 +83,18 @@ export class Oversight {
   }
 
   /** Watches from now on, and connects to the broker. */
-  start(channels: readonly WatchedModule[], ledgers: ReadonlyMap<string, Ledger>): void {
+  start(
+    channels: readonly WatchedModule[],
+    ledgers: ReadonlyMap<string, Ledger>,
+    more: MorePorts = {},
+  ): void {
     const { clock, log, random } = this.#parts;
     const manager = this.#manager;
     this.#ledgers = ledgers;
     this.watch.start(channels, this.#later);
     if (manager === undefined) return;
     const keys = this.#config.manager?.command_key ?? [];
-    this.#desk = keys.length > 0 ? this.#createDesk(channels, manager) : undefined;
+    this.#desk = keys.length > 0 ? this.#createDesk(channels, manager, more) : undefined;
     const commands = this.#desk && { commands: this.#desk };
     manager.show({ modules: channels, alarms: this.watch, ...commands });
     this.#kept = keep({
@@ -97,6 +110,24 @@ export class Oversight {
       clock,
       log,
     });
+    this.#look = every(clock, lookEvery, () => this.renewed());
+  }
+
+  /**
+   * Looks whether what the broker is shown was renewed; connects anew with it then.
+   * @returns why it can't be read, if that is so; the connection goes on then
+   */
+  renewed(): Fault | undefined {
+    if (this.#config.manager === undefined || this.#shown === undefined) return undefined;
+    try {
+      const digest = digestOf(readBrokerCredentials(this.#config.manager));
+      if (digest === this.#shown) return undefined;
+    } catch (error) {
+      return error as Fault;
+    }
+    this.#parts.log.info("certificates changed", { for: "manager" });
+    this.#manager?.reconnect();
+    return undefined;
   }
 
   /** Something happened in a channel. */
@@ -114,8 +145,15 @@ export class Oversight {
   async stop(): Promise<void> {
     await this.watch.stop();
     this.#manager?.stop();
+    this.#look?.cancel();
     await this.#kept?.stop();
     await this.#outbox?.close();
+  }
+
+  #credentials(): BrokerCredentials {
+    const credentials = readBrokerCredentials(this.#config.manager ?? {});
+    this.#shown = digestOf(credentials);
+    return credentials;
   }
 
   #createWatch(): Watch {
@@ -172,7 +210,7 @@ export class Oversight {
     for (const [module, ledger] of this.#ledgers) yield [`ledger.${module}`, ledger.failure];
   }
 
-  #createDesk(channels: readonly WatchedModule[], manager: Manager): CommandDesk {
+  #createDesk(channels: readonly WatchedModule[], manager: Manager, more: MorePorts): CommandDesk {
     const { state, clock, log } = this.#parts;
     const keys = (this.#config.manager?.command_key ?? []).map(({ id, public_key, commands }) => {
       return [id, { id, key: publicKey(public_key), commands }] as const;
@@ -185,6 +223,7 @@ export class Oversight {
         memory: new CommandMemory(state.data.commands ?? {}),
       },
       ports: {
+        ...more,
         module: (name) => channels.find((channel) => channel.name === name),
         acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
         setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
@@ -202,19 +241,20 @@ export class Oversight {
   }
 }
 
-function createManager(config: Config, outbox: Outbox, parts: OversightParts): Manager | undefined {
+function createManager(
+  config: Config,
+  outbox: Outbox,
+  parts: OversightParts,
+  credentials: () => BrokerCredentials,
+): Manager | undefined {
   const options = config.manager;
   if (options === undefined) return undefined;
-  const { ca, cert, key, password_file } = options;
   return new Manager({
     url: options.url,
     base: options.base,
     protocol: options.protocol,
     username: options.username,
-    password: password_file && readText(password_file).trimEnd(),
-    ca: ca && readText(ca),
-    cert: cert && readText(cert),
-    key: key && readText(key),
+    credentials,
     telemetryIntervalMs: options.telemetry_interval_s,
     nodeId: config.node.id,
     boot: parts.state.data.boot,
@@ -238,8 +278,4 @@ function validity(file: string): Validity | undefined {
 async function freePart(folder: string): Promise<number> {
   const { bavail, blocks } = await statfs(folder);
   return blocks === 0 ? 1 : bavail / blocks;
-}
-
-function readText(file: string): string {
-  return readFileSync(file, "utf8");
 }

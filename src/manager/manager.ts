@@ -12,6 +12,7 @@ import { type Clock, every, type Timer } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import { AlarmTopics } from "./alarm-topics.ts";
+import type { BrokerCredentials } from "./credentials.ts";
 import type { Outbox } from "./outbox.ts";
 import * as payloads from "./payloads.ts";
 import {
@@ -25,7 +26,12 @@ import { responseTopic, type Topic, topicNames, topics } from "./topics.ts";
 import type { AlarmView, CommandPort, ModuleView, NodeEvent } from "./view.ts";
 
 export interface ManagerOptions
-  extends Omit<SessionOptions, "will" | "clientId" | "clock" | "onMessage"> {
+  extends Omit<
+    SessionOptions,
+    "will" | "clientId" | "clock" | "onMessage" | keyof BrokerCredentials
+  > {
+  /** Called for each connection. @throws Fault `mqtt.connect` */
+  readonly credentials: () => BrokerCredentials;
   readonly base: string;
   readonly telemetryIntervalMs: number;
   readonly nodeId: string;
@@ -155,6 +161,7 @@ export class Manager {
     const session = await MqttSession.open(
       {
         ...this.#options,
+        ...this.#options.credentials(),
         clientId: nodeId,
         will: { topic: this.#names.status, payload: will },
         onMessage: (message) => this.#message(message),
@@ -180,6 +187,11 @@ export class Manager {
       this.#takenOver = wasTakenOver(error);
     });
     return { ended: session.ended, close: () => this.#close(session) };
+  }
+
+  /** Ends the connection at hand, in order; whoever keeps it makes another, with what is valid then. */
+  reconnect(): void {
+    void this.#session?.close();
   }
 
   /** Publishes that the node stops, before it says goodbye: a retained `online` would be a lie. */
@@ -248,7 +260,8 @@ export class Manager {
   #describe(): void {
     const descriptions = this.#modules.map((module) => module.describe());
     const digest = this.#options.configurationDigest;
-    const message = payloads.inventory(this.#facts, descriptions, digest);
+    const commands = this.#commands?.available ?? [];
+    const message = payloads.inventory(this.#facts, descriptions, digest, commands);
     this.#retain(this.#names.inventory, topics.inventory, message);
   }
 
