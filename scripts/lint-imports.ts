@@ -43,6 +43,7 @@ const pure = [
   /^src\/(telemetry|alarms)\//,
   /^src\/custody\/(custody|cuts|cutter|supplies|desk|slices|key-id|queue|ledger-record|ledger-index|ports|counters)\.ts$/,
   /^src\/manager\/(topics|payloads|outbox-queue|outbox-record|packet-meter|waits|view)\.ts$/,
+  /^src\/sparkplug\/(protobuf|payload|edge|metrics)\.ts$/,
   /^src\/control\/(authority|commands|jws|memory|request)\.ts$/,
   /^src\/lifecycle\/retry\.ts$/,
   /^src\/port\/(?!clock)/,

@@ -17,7 +17,7 @@ import { lookEvery } from "./lifecycle/certificates.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import { type BrokerCredentials, digestOf, readBrokerCredentials } from "./manager/credentials.ts";
-import { Manager } from "./manager/manager.ts";
+import { Manager, type ManagerOptions } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
 import { recordOf } from "./manager/payloads.ts";
 import type { ModuleView, NodeEvent } from "./manager/view.ts";
@@ -25,6 +25,7 @@ import { brokerWaits } from "./manager/waits.ts";
 import { type Clock, every, type Timer } from "./port/clock.ts";
 import type { Fault } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
+import { SparkplugPublisher } from "./sparkplug/publisher.ts";
 import { diskFiles } from "./state/files.ts";
 import type { StateStore } from "./state/store.ts";
 import { softwareVersion } from "./version.ts";
@@ -49,6 +50,8 @@ export class Oversight {
   readonly #outbox: Outbox | undefined;
   readonly #manager: Manager | undefined;
   readonly #later: readonly AlarmRecord[];
+  readonly #sparkplug: SparkplugPublisher | undefined;
+  #keptSparkplug: Kept | undefined;
   /** Of what the broker was shown last. */
   #shown: string | undefined;
   #look: Timer | undefined;
@@ -66,7 +69,10 @@ export class Oversight {
     this.#later = later;
     this.#parts = parts;
     this.#outbox = outbox;
-    this.#manager = outbox && createManager(config, outbox, parts, () => this.#credentials());
+    const credentials = () => this.#credentials();
+    this.#sparkplug = createSparkplug(config, parts, credentials);
+    const report = this.#sparkplug?.report.bind(this.#sparkplug);
+    this.#manager = outbox && createManager(config, { ...parts, outbox, credentials, report });
     this.watch = this.#createWatch();
   }
 
@@ -110,7 +116,23 @@ export class Oversight {
       clock,
       log,
     });
+    this.#startSparkplug(channels);
     this.#look = every(clock, lookEvery, () => this.renewed());
+  }
+
+  #startSparkplug(channels: readonly WatchedModule[]): void {
+    const { clock, log, random } = this.#parts;
+    const sparkplug = this.#sparkplug;
+    if (sparkplug === undefined) return;
+    sparkplug.show(channels, this.watch);
+    this.#keptSparkplug = keep({
+      name: "sparkplug",
+      connect: (signal) => sparkplug.connect(signal),
+      schedule: () => brokerWaits(() => sparkplug.takenOver, random),
+      settledAfterMs: 5_000,
+      clock,
+      log,
+    });
   }
 
   /**
@@ -127,6 +149,7 @@ export class Oversight {
     }
     this.#parts.log.info("certificates changed", { for: "manager" });
     this.#manager?.reconnect();
+    this.#sparkplug?.reconnect();
     return undefined;
   }
 
@@ -139,6 +162,7 @@ export class Oversight {
   /** The state of a channel changed. */
   stateChanged(name: string): void {
     this.#manager?.stateChanged(name);
+    this.#sparkplug?.changed();
   }
 
   /** Says goodbye to the broker, and makes durable what it was not told. Never rejects. */
@@ -146,7 +170,8 @@ export class Oversight {
     await this.watch.stop();
     this.#manager?.stop();
     this.#look?.cancel();
-    await this.#kept?.stop();
+    this.#sparkplug?.stop();
+    await Promise.all([this.#kept?.stop(), this.#keptSparkplug?.stop()]);
     await this.#outbox?.close();
   }
 
@@ -192,6 +217,7 @@ export class Oversight {
         troubles: () => this.#troubles(),
         eventsLost: () => this.#outbox?.dropped ?? 0,
         onTransition: (transition) => {
+          this.#sparkplug?.changed();
           if (this.#manager !== undefined) return this.#manager.alarm(transition);
           // Nobody waits to be told that it is cleared.
           if (transition.change === "cleared") {
@@ -241,12 +267,13 @@ export class Oversight {
   }
 }
 
-function createManager(
-  config: Config,
-  outbox: Outbox,
-  parts: OversightParts,
-  credentials: () => BrokerCredentials,
-): Manager | undefined {
+interface ManagerParts extends OversightParts {
+  readonly outbox: Outbox;
+  readonly credentials: () => BrokerCredentials;
+  readonly report: ManagerOptions["onReport"];
+}
+
+function createManager(config: Config, parts: ManagerParts): Manager | undefined {
   const options = config.manager;
   if (options === undefined) return undefined;
   return new Manager({
@@ -254,15 +281,38 @@ function createManager(
     base: options.base,
     protocol: options.protocol,
     username: options.username,
-    credentials,
+    credentials: parts.credentials,
     telemetryIntervalMs: options.telemetry_interval_s,
     nodeId: config.node.id,
     boot: parts.state.data.boot,
     softwareVersion,
     configurationDigest: config.digest,
-    outbox,
+    outbox: parts.outbox,
+    onReport: parts.report,
     clock: parts.clock,
     log: parts.log.child("manager"),
+  });
+}
+
+function createSparkplug(
+  config: Config,
+  { state, clock, log }: OversightParts,
+  credentials: () => BrokerCredentials,
+): SparkplugPublisher | undefined {
+  const { node, digest, manager } = config;
+  if (manager?.sparkplug === undefined) return undefined;
+  const { url, protocol, username, sparkplug } = manager;
+  return new SparkplugPublisher({
+    url,
+    protocol,
+    username,
+    credentials,
+    group: sparkplug.group,
+    edge: sparkplug.edge_node ?? node.id,
+    facts: { node: node.id, boot: state.data.boot, version: softwareVersion },
+    configurationDigest: digest,
+    clock,
+    log: log.child("sparkplug"),
   });
 }
 

@@ -19,6 +19,7 @@ import {
   nodeSchema,
   type RawConfig,
   serverSchema,
+  sparkplugSchema,
 } from "./schema.ts";
 
 type Raw = RawConfig;
@@ -58,6 +59,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     log: logSchema,
     manager: managerSchema,
     "manager.command_key": commandKeySchema,
+    "manager.sparkplug": sparkplugSchema,
     alarms: alarmsSchema,
     km: kmSchema,
     module: moduleSchema,

@@ -11,6 +11,7 @@ import type { KeptSession } from "../lifecycle/keep.ts";
 import { type Clock, every, type Timer } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import type { WindowReport } from "../telemetry/window.ts";
 import { AlarmTopics } from "./alarm-topics.ts";
 import type { BrokerCredentials } from "./credentials.ts";
 import type { Outbox } from "./outbox.ts";
@@ -40,6 +41,10 @@ export interface ManagerOptions
   /** Tells configurations apart; not a secret. */
   readonly configurationDigest: string;
   readonly outbox: Outbox;
+  /** Whoever else wants each telemetry window and the counters at its end. */
+  readonly onReport?:
+    | ((module: string, figures: WindowReport, counters: ReturnType<ModuleView["supply"]>) => void)
+    | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -173,9 +178,9 @@ export class Manager {
     this.#outbox.rewind();
     this.#dirty.clear();
     if (this.#commands !== undefined) {
-      session.subscribe([this.#names.commands], (why) =>
-        log.warn("broker lets no commands through", { url, why }),
-      );
+      session.subscribe([this.#names.commands], {
+        refused: (why) => log.warn("broker lets no commands through", { url, why }),
+      });
     }
     this.#retain(this.#names.status, topics.status, payloads.online(this.#facts, clock.wall()));
     this.#describe();
@@ -220,19 +225,28 @@ export class Manager {
   /** Everything that is told at intervals: latest wins. */
   #report(): void {
     const session = this.#session;
-    if (session === undefined) {
+    const { clock, onReport } = this.#options;
+    // While nobody hears it the window goes on.
+    if (session === undefined && onReport === undefined) {
       this.#droppedTelemetry += 2 * this.#modules.length;
       return;
     }
-    const now = this.#options.clock.wall();
+    const now = clock.wall();
     const { boot } = this.#facts;
     for (const module of this.#modules) {
-      const sample = payloads.telemetry(boot, module.telemetry(), now);
-      const dropped = {
+      const figures = module.telemetry();
+      const supply = {
+        ...module.supply(),
         dropped_telemetry: this.#droppedTelemetry,
         dropped_events: this.#outbox.dropped,
       };
-      const counters = payloads.kq1(boot, { ...module.supply(), ...dropped }, now);
+      onReport?.(module.name, figures, supply);
+      if (session === undefined) {
+        this.#droppedTelemetry += 2;
+        continue;
+      }
+      const sample = payloads.telemetry(boot, figures, now);
+      const counters = payloads.kq1(boot, supply, now);
       this.#offer(session, this.#names.telemetry(module.name), sample, topics.telemetry);
       this.#offer(session, this.#names.kq1(module.name), counters, topics.kq1);
     }

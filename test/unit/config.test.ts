@@ -17,6 +17,7 @@ import {
   moduleSchema,
   nodeSchema,
   serverSchema,
+  sparkplugSchema,
 } from "../../src/config/schema.ts";
 
 const good = `
@@ -222,8 +223,9 @@ test("the table for operators names every key of the schema, and no other", (t) 
   const expected = [
     ...keys("node", nodeSchema),
     ...keys("log", logSchema),
-    ...keys("manager", managerSchema).filter((key) => key !== "manager.command_key"),
+    ...keys("manager", managerSchema).filter((key) => !/\.(command_key|sparkplug)$/.test(key)),
     ...keys("manager.command_key", commandKeySchema),
+    ...keys("manager.sparkplug", sparkplugSchema),
     ...keys("server", serverSchema),
     ...keys("alarms", alarmsSchema),
     ...keys("module.alarms", moduleAlarmsSchema),
