@@ -43,6 +43,7 @@ const pure = [
   /^src\/(telemetry|alarms)\//,
   /^src\/custody\/(custody|aside|deliveries|options|past|releases|events|cuts|cutter|supplies|desk|slices|key-id|queue|ledger-record|ledger-index|ledger-scan|ports|counters)\.ts$/,
   /^src\/manager\/(topics|payloads|outbox-queue|outbox-record|packet-meter|waits|view)\.ts$/,
+  /^src\/sparkplug\/(protobuf|payload|edge|metrics)\.ts$/,
   /^src\/control\/(authority|commands|jws|memory|request)\.ts$/,
   /^src\/lifecycle\/(retry|event-history)\.ts$/,
   /^src\/port\/(?!clock)/,

@@ -126,18 +126,21 @@ async function serve(config: Config, log: Log): Promise<number> {
     ledgers.set(module.name, opened);
     channels.push(createChannel(module, folder, opened, oversight, progress, channelLog));
   }
+  const server = config.server && createServer(config.server, config.node.id, channels, log);
+  const certificates = watchAll(config, channels, server, log);
+  const reload = () => reloadCertificates(certificates, oversight);
+  process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
   oversight.start(
     [...channels, ...closed],
     new Map<string, Pick<Ledger, "failure">>([
       ...ledgers,
       ...closed.map((one) => [one.name, one] as const),
     ]),
+    { reloadCertificates: reload },
   );
   await holdBack(oversight, crashFile(config), stopping.signal, log);
   for (const channel of channels) channel.start();
-  const server = config.server && createServer(config.server, config.node.id, channels, log);
   await server?.listen();
-  const certificates = watchAll(config, channels, server, log);
   const notify = systemdNotify({ clock, log, environment: process.env });
   notify.ready();
   const supervision = supervise({ progress, notify, clock, log });
@@ -303,7 +306,7 @@ function endpoint(km: KmConfig): KmEndpoint {
   };
 }
 
-/** Looks at every certificate once a minute, and upon SIGHUP. */
+/** Looks at every certificate once a minute, and when told to. */
 function watchAll(
   config: Config,
   channels: readonly Channel[],
@@ -323,9 +326,15 @@ function watchAll(
     const onChange = () => server?.renew(readCredentials(files));
     watched.push({ name: "server", files, onChange });
   }
-  const watch = watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
-  process.on("SIGHUP", () => watch.look());
-  return watch;
+  return watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
+}
+
+/** Takes renewed certificates now. @throws Fault `config.file`: some cannot be read */
+async function reloadCertificates(watch: CertificateWatch, oversight: Oversight): Promise<void> {
+  const unreadable = [...watch.look()];
+  if (oversight.renewed() !== undefined) unreadable.push("manager");
+  if (unreadable.length === 0) return;
+  throw new Fault("config.file", "certificates cannot be read", { for: unreadable.join(", ") });
 }
 
 function credentialFiles({ ca, cert, key, crl }: KmConfig): CredentialFiles | undefined {

@@ -20,6 +20,7 @@ import {
   nodeSchema,
   type RawConfig,
   serverSchema,
+  sparkplugSchema,
   spoolSchema,
 } from "./schema.ts";
 
@@ -62,6 +63,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     ledger: ledgerSchema,
     manager: managerSchema,
     "manager.command_key": commandKeySchema,
+    "manager.sparkplug": sparkplugSchema,
     alarms: alarmsSchema,
     km: kmSchema,
     module: moduleSchema,

@@ -73,6 +73,17 @@ export const commandKeySchema = v.strictObject({
   ),
 });
 
+/** A level of a topic of Sparkplug B. */
+const sparkplugName = v.pipe(
+  v.string(),
+  v.regex(/^[^/+#\s]{1,64}$/, "expected 1 to 64 characters without / + # and spaces"),
+);
+
+export const sparkplugSchema = v.strictObject({
+  group: sparkplugName,
+  edge_node: v.optional(sparkplugName),
+});
+
 export const managerSchema = v.strictObject({
   url: v.pipe(
     v.string(),
@@ -93,6 +104,7 @@ export const managerSchema = v.strictObject({
   cert: v.optional(text),
   key: v.optional(text),
   telemetry_interval_s: seconds(0.1, 3_600, 5),
+  sparkplug: v.optional(sparkplugSchema),
   command_key: v.optional(
     v.pipe(v.array(commandKeySchema), v.maxLength(16, "expected at most 16")),
     [],

@@ -40,7 +40,12 @@ export interface RigOptions {
   /** Issues this end's KM certificate, instead of the rig's own authority. */
   readonly kmAuthority?: Partial<Record<EndName, Authority>>;
   /** Where the nodes publish, instead of the rig's own broker. */
-  readonly broker?: { readonly url: string; readonly protocol: 4 | 5 };
+  readonly broker?: {
+    readonly url: string;
+    readonly protocol: 4 | 5;
+    /** More of `[manager]`, TOML. */
+    readonly access?: string;
+  };
   /** More of the nodes' configuration, TOML; after the module's table. */
   readonly extra?: string;
   readonly clock?: Clock;
@@ -212,9 +217,10 @@ async function createEnd(
   const certificates = join(folder, nodeId);
   const files = await writeIdentity(certificates, "node", nodeIdentity);
   const ca = await writeAuthority(certificates, "ca", authority);
-  const { url, protocol } = options.broker ?? {
+  const { url, protocol, access } = options.broker ?? {
     url: `mqtt://127.0.0.1:${broker.port}`,
     protocol: 4,
+    access: "",
   };
   const config = join(folder, `${nodeId}.toml`);
   // JSON's strings and numbers are TOML's too.
@@ -232,7 +238,7 @@ level = ${q(options.logLevel ?? "info")}
 url = ${q(url)}
 protocol = ${protocol}
 telemetry_interval_s = 0.5
-
+${access ?? ""}
 [km.local]
 host = "127.0.0.1"
 port = ${port}

@@ -18,6 +18,7 @@ import {
   moduleSchema,
   nodeSchema,
   serverSchema,
+  sparkplugSchema,
   spoolSchema,
 } from "../../src/config/schema.ts";
 
@@ -225,8 +226,9 @@ test("the table for operators names every key of the schema, and no other", (t) 
     ...keys("node", nodeSchema),
     ...keys("log", logSchema),
     ...keys("ledger", ledgerSchema),
-    ...keys("manager", managerSchema).filter((key) => key !== "manager.command_key"),
+    ...keys("manager", managerSchema).filter((key) => !/\.(command_key|sparkplug)$/.test(key)),
     ...keys("manager.command_key", commandKeySchema),
+    ...keys("manager.sparkplug", sparkplugSchema),
     ...keys("server", serverSchema),
     ...keys("alarms", alarmsSchema),
     ...keys("module.alarms", moduleAlarmsSchema),
