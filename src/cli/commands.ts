@@ -11,6 +11,8 @@ export interface CommandInfo {
   readonly name: string;
   /** What follows the name on the command line. */
   readonly args: string;
+  /** Most words after the name; default: one, if there are any. */
+  readonly most?: number;
   /** Words that may come first, for completion. */
   readonly words?: readonly string[];
   readonly summary: string;
@@ -203,6 +205,29 @@ export const commands: readonly CommandInfo[] = [
     args: "FILE",
     summary: "say what is wrong with a configuration",
     examples: ["qkd-node check-config /etc/qkd-node/node.toml"],
+    json: false,
+  },
+  {
+    ...standard,
+    name: "ledger",
+    args: "check|repair [MODULE]",
+    most: 2,
+    words: ["check", "repair"],
+    summary: "whether the ledgers are whole; make a damaged one anew",
+    about:
+      "repair needs MODULE, and a node that does not run. What was lost of the ledger is withheld.",
+    options: [{ name: "trust", about: "what was lost is not withheld" }],
+    examples: ["qkd-node ledger check", "qkd-node ledger repair alice"],
+    json: false,
+  },
+  {
+    ...standard,
+    name: "state",
+    args: "check|reset",
+    words: ["check", "reset"],
+    summary: "whether the small state is whole; make it anew",
+    options: [{ name: "boot", value: "N", about: "reset: starts so far" }],
+    examples: ["qkd-node state check", "qkd-node state reset --boot 42"],
     json: false,
   },
   {

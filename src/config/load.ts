@@ -14,6 +14,7 @@ import {
   commandKeySchema,
   configSchema,
   kmSchema,
+  ledgerSchema,
   localSchema,
   logSchema,
   managerSchema,
@@ -22,6 +23,8 @@ import {
   nodeSchema,
   type RawConfig,
   serverSchema,
+  sparkplugSchema,
+  spoolSchema,
   webSchema,
 } from "./schema.ts";
 
@@ -52,6 +55,7 @@ export interface Config {
   readonly server: ServerConfig | undefined;
   readonly web: WebConfig;
   readonly alarms: Raw["alarms"];
+  readonly ledger: Raw["ledger"];
   readonly modules: readonly ModuleConfig[];
 }
 
@@ -67,12 +71,15 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     web: webSchema,
     log: logSchema,
     local: localSchema,
+    ledger: ledgerSchema,
     manager: managerSchema,
     "manager.command_key": commandKeySchema,
+    "manager.sparkplug": sparkplugSchema,
     alarms: alarmsSchema,
     km: kmSchema,
     module: moduleSchema,
     "module.alarms": moduleAlarmsSchema,
+    "module.spool": spoolSchema,
   };
   // The name of a KM is the operator's, and an index is none of ours either.
   const names = path.filter((key, i) => typeof key === "string" && !(path[0] === "km" && i === 1));
@@ -133,8 +140,12 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     }
     const driver = configureDriver(module.driver, `${key}.driver`, kinds, complain);
     if (driver !== undefined) {
+      if (driver.destructive && module.spool === undefined) {
+        complain(`${key}.spool`, `a module of kind ${driver.kind} cannot keep its keys: needs one`);
+      }
       const { km: _, ...rest } = module;
-      modules.push({ ...rest, kms: chosen, driver });
+      const spool = module.spool && resolveFiles(module.spool, ["key"], file);
+      modules.push({ ...rest, spool, kms: chosen, driver });
     }
   });
   if (problems.length > 0) throw new ConfigError("config.value", problems);
@@ -143,8 +154,9 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
   const web = resolveFiles(raw.web, ["cert", "key", "password_file"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
-  const { node, log, local, alarms } = raw;
-  return { file, digest, table, node, log, local, manager, server, web, alarms, modules };
+  const { node, log, local, ledger, alarms } = raw;
+  const own = { node, log, local, ledger, alarms };
+  return { file, digest, table, ...own, manager, server, web, modules };
 }
 
 /** Reads and checks a configuration file, but not the files that it names. @throws ConfigError */
@@ -167,6 +179,9 @@ export function loadConfig(file: string, kinds: Kinds): Config {
   const problems: string[] = [];
   const kms = new Set(config.modules.flatMap((module) => module.kms));
   for (const km of kms) checkFiles(`km.${km.name}`, km, file, problems);
+  for (const { name, spool } of config.modules) {
+    if (spool !== undefined) checkFiles(`module ${name}: spool`, spool, file, problems);
+  }
   if (config.manager !== undefined) checkFiles("manager", config.manager, file, problems);
   if (config.server !== undefined) checkFiles("server", config.server, file, problems);
   if (config.web.enabled) {
@@ -256,6 +271,7 @@ function configureDriver(
     kind: kind.kind,
     devices: kind.devices?.(chosen) ?? [],
     probed: kind.recognise !== undefined,
+    destructive: kind.destructive === true,
     create: (context) => kind.create(chosen, context),
   };
 }

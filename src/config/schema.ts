@@ -49,6 +49,13 @@ function seconds(least: number, most: number, standard: number) {
 
 export const nodeSchema = v.strictObject({ id: name, state_dir: absolute });
 
+/** How what became of keys is recorded. */
+export const ledgerSchema = v.strictObject({
+  group_records: v.optional(whole(1, 65_536), 4_096),
+  group_delay_s: seconds(0, 1, 0),
+  reserve_bytes: v.optional(whole(0, 16_777_216), 262_144),
+});
+
 export const logSchema = v.strictObject({
   level: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
   timestamps: v.optional(v.boolean(), true),
@@ -82,6 +89,17 @@ export const commandKeySchema = v.strictObject({
   ),
 });
 
+/** A level of a topic of Sparkplug B. */
+const sparkplugName = v.pipe(
+  v.string(),
+  v.regex(/^[^/+#\s]{1,64}$/, "expected 1 to 64 characters without / + # and spaces"),
+);
+
+export const sparkplugSchema = v.strictObject({
+  group: sparkplugName,
+  edge_node: v.optional(sparkplugName),
+});
+
 export const managerSchema = v.strictObject({
   url: v.pipe(
     v.string(),
@@ -102,6 +120,7 @@ export const managerSchema = v.strictObject({
   cert: v.optional(text),
   key: v.optional(text),
   telemetry_interval_s: seconds(0.1, 3_600, 5),
+  sparkplug: v.optional(sparkplugSchema),
   command_key: v.optional(
     v.pipe(v.array(commandKeySchema), v.maxLength(16, "expected at most 16")),
     [],
@@ -157,6 +176,12 @@ export const kmSchema = v.strictObject({
 /** The longest QKD-key in bits; the same number as custody's `longestKeyBits` (a test compares). */
 export const mostKeyBits = 376_000;
 
+/** Where keys of a module are kept that cannot keep them itself. */
+export const spoolSchema = v.strictObject({
+  key: text,
+  max_bytes: v.optional(whole(1_048_576, 1_099_511_627_776), 67_108_864),
+});
+
 export const moduleSchema = v.strictObject({
   name,
   km: v.pipe(
@@ -176,6 +201,7 @@ export const moduleSchema = v.strictObject({
   max_held_blocks: v.optional(whole(1, 1_000_000), 1_024),
   max_held_bytes: v.optional(whole(65_536, 1_073_741_824), 4_194_304),
   alarms: v.optional(moduleAlarmsSchema, {}),
+  spool: v.optional(spoolSchema),
   driver: v.looseObject({ kind: v.string() }),
 });
 
@@ -203,6 +229,7 @@ export const configSchema = v.strictObject({
   node: nodeSchema,
   log: v.optional(logSchema, {}),
   local: v.optional(localSchema, {}),
+  ledger: v.optional(ledgerSchema, {}),
   manager: v.optional(managerSchema),
   server: v.optional(serverSchema),
   web: v.optional(webSchema, {}),

@@ -7,6 +7,8 @@ export interface DriverKind<Options = unknown> {
   readonly kind: string;
   /** Checks the other keys of `[module.driver]`; strict: unknown keys are errors. */
   readonly options: GenericSchema<unknown, Options>;
+  /** A module of this kind hands each key over once: it needs a spool. */
+  readonly destructive?: true;
   create(options: Options, context: DriverContext): ModuleDriver;
   /** Files that the driver opens, absolute paths: devices, pipes, folders. */
   devices?(options: Options): readonly string[];
@@ -27,5 +29,7 @@ export interface ConfiguredDriver {
   readonly devices: readonly string[];
   /** Whether a session without credit is harmless. */
   readonly probed: boolean;
+  /** A module of this kind hands each key over once. */
+  readonly destructive: boolean;
   create(context: DriverContext): ModuleDriver;
 }

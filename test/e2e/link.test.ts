@@ -5,8 +5,8 @@ import { systemClock } from "../../src/port/clock.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
-import { writings } from "../rig/canary.ts";
 import { endNames, Rig, type RigOptions } from "../rig/rig.ts";
+import { writings } from "../rig/writings.ts";
 
 /** A deadline for what should take a second or two on any machine. */
 const deadline = () => AbortSignal.timeout(60_000);

@@ -11,9 +11,9 @@ import {
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
-import { writings } from "../rig/canary.ts";
 import { problemsOf, qkdNode } from "../rig/cli.ts";
 import { withNode } from "../rig/one-node.ts";
+import { writings } from "../rig/writings.ts";
 
 const members = [
   ...["README.txt", "versions.json", "status.json", "keys.json", "links.json", "telemetry.json"],

@@ -38,10 +38,17 @@ export interface RigOptions {
   readonly keyBits?: number;
   readonly logLevel?: "debug" | "info";
   readonly onLog?: (end: EndName, line: string) => void;
+  /** Seconds in which a KM must answer, instead of the node's own default. */
+  readonly answerTimeout?: number;
   /** Issues this end's KM certificate, instead of the rig's own authority. */
   readonly kmAuthority?: Partial<Record<EndName, Authority>>;
   /** Where the nodes publish, instead of the rig's own broker. */
-  readonly broker?: { readonly url: string; readonly protocol: 4 | 5 };
+  readonly broker?: {
+    readonly url: string;
+    readonly protocol: 4 | 5;
+    /** More of `[manager]`, TOML. */
+    readonly access?: string;
+  };
   /** More of the nodes' configuration, TOML; after the module's table. */
   readonly extra?: string;
   readonly clock?: Clock;
@@ -137,13 +144,14 @@ export class Rig {
     }
   }
 
-  /** Every block that was distilled is released, or withheld by the quality gate. */
+  /** Every block that was distilled is released, or kept back with a reason. */
   settled(): boolean {
     if (!this.pair.exhausted) return false;
     return this.ends.every(({ name, nodeId }) => {
       const withheld = new Set<unknown>();
       for (const event of this.view.node(nodeId).events.values()) {
-        if (event.type === "key_withheld") withheld.add(event.facts.block);
+        const keptBack = event.type === "key_withheld" || event.type === "key_quarantined";
+        if (keptBack) withheld.add(event.facts.block);
       }
       const history = [...this.pair[name].module.history.values()];
       return history.every((block) => block.released || withheld.has(block.name));
@@ -220,9 +228,10 @@ async function createEnd(
   const certificates = join(folder, nodeId);
   const files = await writeIdentity(certificates, "node", nodeIdentity);
   const ca = await writeAuthority(certificates, "ca", authority);
-  const { url, protocol } = options.broker ?? {
+  const { url, protocol, access } = options.broker ?? {
     url: `mqtt://127.0.0.1:${broker.port}`,
     protocol: 4,
+    access: "",
   };
   const config = join(folder, `${nodeId}.toml`);
   // JSON's strings and numbers are TOML's too.
@@ -243,11 +252,12 @@ port = 0
 url = ${q(url)}
 protocol = ${protocol}
 telemetry_interval_s = 0.5
-
+${access ?? ""}
 [km.local]
 host = "127.0.0.1"
 port = ${port}
 server_name = ${q(kmName)}
+${options.answerTimeout === undefined ? "" : `answer_timeout_s = ${options.answerTimeout}`}
 ca = ${q(ca)}
 cert = ${q(files.cert)}
 key = ${q(files.key)}
