@@ -87,7 +87,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "links",
     args: "",
-    summary: "links to modules, KMs and broker, and how good they are",
+    summary: "links to modules, KMs and broker",
     examples: ["qkd-node links"],
   },
   {
@@ -213,7 +213,7 @@ export const commands: readonly CommandInfo[] = [
     args: "check|repair [MODULE]",
     most: 2,
     words: ["check", "repair"],
-    summary: "whether the ledgers are whole; make a damaged one anew",
+    summary: "whether the ledgers are whole; repair one",
     about:
       "repair needs MODULE, and a node that does not run. What was lost of the ledger is withheld.",
     options: [{ name: "trust", about: "what was lost is not withheld" }],
