@@ -82,6 +82,10 @@ test.serial("every view tells the truth in 80 columns, and in JSON by its schema
     const gone = await qkdNode(["status", ...where]);
     t.is(gone.code, 69);
     t.regex(gone.err, /^qkd-node: the node is not running: nobody answers on .*control\n$/);
+    // No unit of this name ever logged here, if there is a journal at all.
+    const logs = await qkdNode(["logs", "--unit", "qkd-node-of-a-test", ...where]);
+    t.is(logs.code, 69);
+    t.regex(logs.err, /the journal has nothing of the unit|there is no journalctl here/);
     for (const args of [["certs"], ["config", "show"]]) {
       const offline = await qkdNode([...args, ...where, "--json"]);
       t.is(offline.code, 0, offline.err);
