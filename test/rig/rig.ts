@@ -42,6 +42,8 @@ export interface RigOptions {
   readonly kmAuthority?: Partial<Record<EndName, Authority>>;
   /** Where the nodes publish, instead of the rig's own broker. */
   readonly broker?: { readonly url: string; readonly protocol: 4 | 5 };
+  /** The table `[web]` of this end's node, TOML; default: the page on a free port. */
+  readonly web?: Partial<Record<EndName, string>>;
   /** More of the nodes' configuration, TOML; after the module's table. */
   readonly extra?: string;
   readonly clock?: Clock;
@@ -237,7 +239,7 @@ state_dir = ${q(join(folder, nodeId, "state"))}
 level = ${q(options.logLevel ?? "info")}
 
 [web]
-port = 0
+${options.web?.[name] ?? "port = 0"}
 
 [manager]
 url = ${q(url)}
