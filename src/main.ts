@@ -31,6 +31,7 @@ import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
 import { supervise } from "./lifecycle/supervisor.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
+import type { ModuleView } from "./manager/view.ts";
 import { Oversight } from "./oversight.ts";
 import { delay, systemClock, within } from "./port/clock.ts";
 import { describe, errorCode, Fault } from "./port/errors.ts";
@@ -39,6 +40,7 @@ import type { ModuleDriver } from "./port/module.ts";
 import { diskFiles } from "./state/files.ts";
 import { openHome } from "./state/home.ts";
 import { softwareVersion } from "./version.ts";
+import { kmFacts, Page } from "./web/web.ts";
 
 const clock = systemClock;
 const random = Math.random;
@@ -127,11 +129,13 @@ async function serve(config: Config, log: Log): Promise<number> {
     channels.push(createChannel(module, folder, opened, oversight, progress, channelLog));
   }
   const server = config.server && createServer(config.server, config.node.id, channels, log);
-  const certificates = watchAll(config, channels, server, log);
+  const views = [...channels, ...closed];
+  const page = config.web.enabled ? createPage(config, views, oversight, boot, log) : undefined;
+  const certificates = watchAll(config, channels, server, page, log);
   const reload = () => reloadCertificates(certificates, oversight);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
   oversight.start(
-    [...channels, ...closed],
+    views,
     new Map<string, Pick<Ledger, "failure">>([
       ...ledgers,
       ...closed.map((one) => [one.name, one] as const),
@@ -152,6 +156,7 @@ async function serve(config: Config, log: Log): Promise<number> {
   supervision.cancel();
   const orderly = async () => {
     await server?.close();
+    await page?.stop();
     await Promise.all(channels.map((channel) => channel.stop()));
     await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
     await oversight.stop();
@@ -271,7 +276,7 @@ function createChannel(
       progress,
       onEvent: (event) => oversight.event(event),
       onState: (name) => oversight.stateChanged(name),
-      onTelemetry: (name, sample) => oversight.watch.telemetry(name, sample),
+      onTelemetry: (name, sample) => oversight.telemetry(name, sample),
       onLink: (name, km, down) => oversight.link(name, km, down),
     },
   );
@@ -293,6 +298,38 @@ function createServer(
   });
 }
 
+function createPage(
+  config: Config,
+  modules: readonly ModuleView[],
+  oversight: Oversight,
+  boot: number,
+  log: Log,
+): Page {
+  const facts = config.modules.map(({ name, mode, qber_limit, kms }) => {
+    return { name, mode, qberLimit: qber_limit, kms: kms.map(kmFacts) };
+  });
+  const page = new Page(config.web, {
+    node: {
+      id: config.node.id,
+      version: softwareVersion,
+      boot,
+      configuration: config.digest,
+      started: clock.wall(),
+      modules,
+      facts,
+      alarms: oversight.watch,
+      history: oversight.history,
+      recorder: oversight.recorder,
+      broker: () => oversight.broker,
+    },
+    clock,
+    random,
+    log: log.child("web"),
+  });
+  oversight.onChange = () => page.poke();
+  return page;
+}
+
 /** The certificates are read each time: they may have been renewed. @throws Fault `kq1.connect` */
 function endpoint(km: KmConfig): KmEndpoint {
   const files = credentialFiles(km);
@@ -311,6 +348,7 @@ function watchAll(
   config: Config,
   channels: readonly Channel[],
   server: KeyServer | undefined,
+  page: Page | undefined,
   log: Log,
 ): CertificateWatch {
   const kms = new Set(config.modules.flatMap((module) => module.kms));
@@ -325,6 +363,10 @@ function watchAll(
   if (files !== undefined) {
     const onChange = () => server?.renew(readCredentials(files));
     watched.push({ name: "server", files, onChange });
+  }
+  const { cert, key, enabled } = config.web;
+  if (enabled && cert !== undefined && key !== undefined) {
+    watched.push({ name: "web", files: { ca: cert, cert, key }, onChange: () => page?.renew() });
   }
   return watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
 }

@@ -6,6 +6,8 @@ import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
 import type { ConfiguredDriver, DriverKind } from "../port/driver-kind.ts";
 import { errorCode } from "../port/errors.ts";
+import { isLoopback } from "../web/host.ts";
+import { shortestPassword } from "../web/login.ts";
 import { ConfigError, explain, keyPath } from "./problems.ts";
 import {
   alarmsSchema,
@@ -22,6 +24,7 @@ import {
   serverSchema,
   sparkplugSchema,
   spoolSchema,
+  webSchema,
 } from "./schema.ts";
 
 type Raw = RawConfig;
@@ -29,6 +32,7 @@ type Raw = RawConfig;
 /** A KM, with file names resolved. Times in ms. */
 export type KmConfig = Raw["km"][string] & { readonly name: string };
 export type ManagerConfig = NonNullable<Raw["manager"]>;
+export type WebConfig = Raw["web"];
 export type ServerConfig = NonNullable<Raw["server"]>;
 export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
   readonly driver: ConfiguredDriver;
@@ -45,6 +49,7 @@ export interface Config {
   readonly log: Raw["log"];
   readonly manager: ManagerConfig | undefined;
   readonly server: ServerConfig | undefined;
+  readonly web: WebConfig;
   readonly alarms: Raw["alarms"];
   readonly ledger: Raw["ledger"];
   readonly modules: readonly ModuleConfig[];
@@ -59,6 +64,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     "": configSchema,
     node: nodeSchema,
     server: serverSchema,
+    web: webSchema,
     log: logSchema,
     ledger: ledgerSchema,
     manager: managerSchema,
@@ -110,6 +116,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
         complain(`manager.command_key[${i}].id`, "another key has this id");
     });
   }
+  checkWeb(raw.web, complain);
   const names = new Set<string>();
   const modules: ModuleConfig[] = [];
   raw.module.forEach((module, i) => {
@@ -139,9 +146,10 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   const manager =
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "password_file"], file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
+  const web = resolveFiles(raw.web, ["cert", "key", "password_file"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
   const { node, log, ledger, alarms } = raw;
-  return { file, digest, node, log, ledger, alarms, manager, server, modules };
+  return { file, digest, node, log, ledger, alarms, manager, server, web, modules };
 }
 
 /**
@@ -164,6 +172,10 @@ export function loadConfig(file: string, kinds: Kinds): Config {
   }
   if (config.manager !== undefined) checkFiles("manager", config.manager, file, problems);
   if (config.server !== undefined) checkFiles("server", config.server, file, problems);
+  if (config.web.enabled) {
+    checkFiles("web", config.web, file, problems);
+    checkPassword(config.web.password_file, `${file}: web.password_file`, problems);
+  }
   if (problems.length > 0) throw new ConfigError("config.value", problems);
   return config;
 }
@@ -193,6 +205,28 @@ function checkTls(
     } else if (transport === "plain" && km[file] !== undefined) {
       complain(`${key}.${file}`, 'has no use with transport "plain"');
     }
+  }
+}
+
+/** The page shows a node to whoever can reach it: beyond this machine only with TLS and a login. */
+function checkWeb(web: WebConfig, complain: (key: string, what: string) => void): void {
+  const files = [web.cert, web.key, web.password_file];
+  const given = files.filter((name) => name !== undefined).length;
+  if (given > 0 && given < files.length) {
+    complain("web", "cert, key and password_file go together");
+  } else if (web.enabled && given === 0 && !isLoopback(web.host)) {
+    complain("web.host", "beyond loopback the page needs cert, key and password_file");
+  }
+}
+
+function checkPassword(path: string | undefined, where: string, problems: string[]): void {
+  if (path === undefined) return;
+  try {
+    const [line = ""] = readFileSync(path, "utf8").split(/\r?\n/, 1);
+    if (line.length >= shortestPassword) return;
+    problems.push(`${where}: the password must have ${shortestPassword} characters or more`);
+  } catch {
+    // That it cannot be read was said already.
   }
 }
 

@@ -198,12 +198,24 @@ export const serverSchema = v.strictObject({
   crl: v.optional(text),
 });
 
+/** The local page, metrics and health. */
+export const webSchema = v.strictObject({
+  enabled: v.optional(v.boolean(), true),
+  host: v.optional(text, "127.0.0.1"),
+  port: v.optional(whole(0, 65_535), 8_780),
+  names: v.optional(v.pipe(v.array(text), v.maxLength(16, "expected at most 16")), []),
+  cert: v.optional(text),
+  key: v.optional(text),
+  password_file: v.optional(text),
+});
+
 export const configSchema = v.strictObject({
   node: nodeSchema,
   log: v.optional(logSchema, {}),
   ledger: v.optional(ledgerSchema, {}),
   manager: v.optional(managerSchema),
   server: v.optional(serverSchema),
+  web: v.optional(webSchema, {}),
   alarms: v.optional(alarmsSchema, {}),
   km: v.pipe(
     v.record(name, kmSchema),

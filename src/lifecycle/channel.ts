@@ -14,7 +14,7 @@ import type { ModuleCommand, ModuleDriver, ModuleIdentity, ModuleSession } from 
 import type { TelemetrySample } from "../port/telemetry.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
 import { type Kept, keep } from "./keep.ts";
-import { KmChannel, type KmOptions } from "./km-channel.ts";
+import { KmChannel, type KmOptions, type KmView } from "./km-channel.ts";
 import { mend } from "./mend.ts";
 import type { Progress, TaskBegin } from "./progress.ts";
 import { backoff } from "./retry.ts";
@@ -219,6 +219,15 @@ export class Channel implements ModuleView {
 
   supply() {
     return { ...this.#custody.counters() };
+  }
+
+  /** Its KMs, in the order in which they are tried. */
+  kms(): readonly KmView[] {
+    return this.#kms.map((km) => ({
+      name: km.options.name,
+      condition: this.#awaitsKms ? "AWAITED" : km.up ? "UP" : "DOWN",
+      trouble: km.up || this.#awaitsKms ? "" : km.trouble,
+    }));
   }
 
   /** Where keys of this module are asked for; undefined in proactive mode, or before it answered. */

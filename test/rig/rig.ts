@@ -18,6 +18,7 @@ import {
 import type { TransportKind } from "../emulator/end.ts";
 import { KeyManager } from "../emulator/km/index.ts";
 import { EmulatedPair } from "../emulator/pair.ts";
+import type { PhysicalLink } from "../emulator/physics/link.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
 import { ManagerView } from "./manager-view.ts";
 import { NodeProcess } from "./node-process.ts";
@@ -27,6 +28,8 @@ export const endNames: readonly EndName[] = ["alice", "bob"];
 
 export interface RigOptions {
   readonly source: BlockSource;
+  /** The physics behind the source, if it has any: telemetry follows from it. */
+  readonly link?: PhysicalLink;
   /** How the modules are attached; default serial. */
   readonly transport?: TransportKind;
   readonly baud?: number;
@@ -46,6 +49,8 @@ export interface RigOptions {
     /** More of `[manager]`, TOML. */
     readonly access?: string;
   };
+  /** The table `[web]` of this end's node, TOML; default: the page on a free port. */
+  readonly web?: Partial<Record<EndName, string>>;
   /** More of the nodes' configuration, TOML; after the module's table. */
   readonly extra?: string;
   readonly clock?: Clock;
@@ -90,7 +95,7 @@ export class Rig {
 
   /** Starts everything; the nodes are on their way up when it returns. */
   static async start(options: RigOptions): Promise<Rig> {
-    const { source, baud = 115_200, blockIntervalMs = 1, clock = systemClock } = options;
+    const { source, link, baud = 115_200, blockIntervalMs = 1, clock = systemClock } = options;
     const folder = mkdtempSync(join(tmpdir(), "qkd-rig-"));
     const broker = new Broker();
     const view = new ManagerView(broker);
@@ -99,7 +104,15 @@ export class Rig {
     const end = (name: EndName) => createEnd(name, folder, authority, broker, options);
     const [alice, bob] = await Promise.all([end("alice"), end("bob")]);
     const { transport = "serial" } = options;
-    const pair = new EmulatedPair({ folder, transport, baud, source, blockIntervalMs, clock });
+    const pair = new EmulatedPair({
+      folder,
+      transport,
+      baud,
+      source,
+      ...(link !== undefined && { link }),
+      blockIntervalMs,
+      clock,
+    });
     const rig = new Rig(folder, { broker, view, pair, alice, bob });
     for (const { node } of rig.ends) node.start();
     return rig;
@@ -233,6 +246,9 @@ state_dir = ${q(join(folder, nodeId, "state"))}
 
 [log]
 level = ${q(options.logLevel ?? "info")}
+
+[web]
+${options.web?.[name] ?? "port = 0"}
 
 [manager]
 url = ${q(url)}

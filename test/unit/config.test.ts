@@ -20,6 +20,7 @@ import {
   serverSchema,
   sparkplugSchema,
   spoolSchema,
+  webSchema,
 } from "../../src/config/schema.ts";
 
 const good = `
@@ -230,6 +231,7 @@ test("the table for operators names every key of the schema, and no other", (t) 
     ...keys("manager.command_key", commandKeySchema),
     ...keys("manager.sparkplug", sparkplugSchema),
     ...keys("server", serverSchema),
+    ...keys("web", webSchema),
     ...keys("alarms", alarmsSchema),
     ...keys("module.alarms", moduleAlarmsSchema),
     ...keys("module.spool", spoolSchema),
