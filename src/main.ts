@@ -18,11 +18,13 @@ import {
   watchCertificates,
 } from "./lifecycle/certificates.ts";
 import { Channel } from "./lifecycle/channel.ts";
+import { Halt } from "./lifecycle/halt.ts";
 import { insist } from "./lifecycle/insist.ts";
 import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
 import { Oversight } from "./oversight.ts";
+import { Panel } from "./panel/panel.ts";
 import { systemClock, within } from "./port/clock.ts";
 import { describe, Fault } from "./port/errors.ts";
 import { createLog, type Log, silentLog } from "./port/log.ts";
@@ -92,6 +94,8 @@ async function serve(config: Config, log: Log): Promise<number> {
   const oversight = await insist({ ...opening, name: "outbox" }, () =>
     Oversight.open(config, { state: store, clock, random, log }),
   );
+  const halt = new Halt();
+  const panel = new Panel(config.panel, { state: store, halt, oversight, clock, random, log });
   const channels: Channel[] = [];
   const ledgers = new Map<string, LedgerFile>();
   for (const module of config.modules) {
@@ -101,18 +105,21 @@ async function serve(config: Config, log: Log): Promise<number> {
       LedgerFile.open(diskFiles, path, channelLog),
     );
     ledgers.set(module.name, ledger);
-    channels.push(createChannel(module, ledger, oversight, channelLog));
+    channels.push(createChannel(module, ledger, { oversight, panel, halt }, channelLog));
   }
-  oversight.start(channels, ledgers);
+  oversight.start(channels, ledgers, panel.guard);
+  panel.start(channels);
   for (const channel of channels) channel.start();
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   await server?.listen();
+  halt.watch((on) => on && server?.halt());
   const certificates = watchAll(config, channels, server, log);
 
   const signal = await stop;
   log.info("stopping", { signal });
   certificates.stop();
   const orderly = async () => {
+    await panel.stop();
     await server?.close();
     await Promise.all(channels.map((channel) => channel.stop()));
     await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
@@ -132,7 +139,7 @@ async function serve(config: Config, log: Log): Promise<number> {
 function createChannel(
   module: ModuleConfig,
   ledger: LedgerFile,
-  oversight: Oversight,
+  { oversight, panel, halt }: { oversight: Oversight; panel: Panel; halt: Halt },
   log: Log,
 ): Channel {
   return new Channel(
@@ -160,10 +167,14 @@ function createChannel(
       clock,
       log,
       random,
+      halt,
       onEvent: (event) => oversight.event(event),
       onState: (name) => oversight.stateChanged(name),
       onTelemetry: (name, sample) => oversight.watch.telemetry(name, sample),
-      onLink: (name, km, down) => oversight.watch.link(name, km, down),
+      onLink: (name, km, down) => {
+        oversight.watch.link(name, km, down);
+        if (km === undefined) panel.guard.moduleLink(name, down);
+      },
     },
   );
 }

@@ -20,6 +20,7 @@ import { Outbox } from "./manager/outbox.ts";
 import { recordOf } from "./manager/payloads.ts";
 import type { NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
+import type { PanelGuard } from "./panel/guard.ts";
 import type { Clock } from "./port/clock.ts";
 import type { Log } from "./port/log.ts";
 import { diskFiles } from "./state/files.ts";
@@ -71,16 +72,20 @@ export class Oversight {
   }
 
   /** Watches from now on, and connects to the broker. */
-  start(channels: readonly Channel[], ledgers: ReadonlyMap<string, Ledger>): void {
+  start(
+    channels: readonly Channel[],
+    ledgers: ReadonlyMap<string, Ledger>,
+    panel: PanelGuard,
+  ): void {
     const { clock, log, random } = this.#parts;
     const manager = this.#manager;
     this.#ledgers = ledgers;
     this.watch.start(channels, this.#later);
     if (manager === undefined) return;
     const keys = this.#config.manager?.command_key ?? [];
-    this.#desk = keys.length > 0 ? this.#createDesk(channels, manager) : undefined;
+    this.#desk = keys.length > 0 ? this.#createDesk(channels, manager, panel) : undefined;
     const commands = this.#desk && { commands: this.#desk };
-    manager.show({ modules: channels, alarms: this.watch, ...commands });
+    manager.show({ modules: channels, alarms: this.watch, panel, ...commands });
     this.#kept = keep({
       name: "broker",
       connect: async (signal) => {
@@ -100,6 +105,11 @@ export class Oversight {
   event(event: NodeEvent): void {
     this.#manager?.event(event);
     this.watch.event(event);
+  }
+
+  /** The chassis panel changed, or what it brought about. */
+  panelChanged(): void {
+    this.#manager?.panelChanged();
   }
 
   /** The state of a channel changed. */
@@ -169,7 +179,7 @@ export class Oversight {
     for (const [module, ledger] of this.#ledgers) yield [`ledger.${module}`, ledger.failure];
   }
 
-  #createDesk(channels: readonly Channel[], manager: Manager): CommandDesk {
+  #createDesk(channels: readonly Channel[], manager: Manager, panel: PanelGuard): CommandDesk {
     const { state, clock, log } = this.#parts;
     const keys = (this.#config.manager?.command_key ?? []).map(({ id, public_key, commands }) => {
       return [id, { id, key: publicKey(public_key), commands }] as const;
@@ -186,6 +196,7 @@ export class Oversight {
         acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
         setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
         zeroized: (module) => this.watch.zeroized(module),
+        clearTamper: (by) => panel.clear(by),
       },
       save: (commands) =>
         state.change((data) => {

@@ -17,6 +17,7 @@ import {
   moduleAlarmsSchema,
   moduleSchema,
   nodeSchema,
+  panelSchema,
   type RawConfig,
   serverSchema,
 } from "./schema.ts";
@@ -27,6 +28,7 @@ type Raw = RawConfig;
 export type KmConfig = Raw["km"][string] & { readonly name: string };
 export type ManagerConfig = NonNullable<Raw["manager"]>;
 export type ServerConfig = NonNullable<Raw["server"]>;
+export type PanelConfig = NonNullable<Raw["panel"]>;
 export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
   readonly driver: ConfiguredDriver;
   /** In the order in which they are tried. */
@@ -43,6 +45,7 @@ export interface Config {
   readonly manager: ManagerConfig | undefined;
   readonly server: ServerConfig | undefined;
   readonly alarms: Raw["alarms"];
+  readonly panel: PanelConfig | undefined;
   readonly modules: readonly ModuleConfig[];
 }
 
@@ -59,6 +62,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     manager: managerSchema,
     "manager.command_key": commandKeySchema,
     alarms: alarmsSchema,
+    panel: panelSchema,
     km: kmSchema,
     module: moduleSchema,
     "module.alarms": moduleAlarmsSchema,
@@ -129,8 +133,8 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "password_file"], file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
-  const { node, log } = raw;
-  return { file, digest, node, log, manager, server, alarms: raw.alarms, modules };
+  const { node, log, alarms, panel } = raw;
+  return { file, digest, node, log, manager, server, alarms, panel, modules };
 }
 
 /**

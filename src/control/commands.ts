@@ -31,6 +31,7 @@ export const commands = {
   },
   acknowledge_alarm: { args: v.strictObject({ alarm: v.pipe(v.string(), v.maxLength(256)) }) },
   zeroize: { args: ofModule, grave: true },
+  clear_tamper: { args: none, grave: true },
   release_quarantine: { args: v.record(v.string(), v.unknown()) },
   discard_quarantine: { args: v.record(v.string(), v.unknown()) },
   reload_certificates: { args: none },

@@ -18,6 +18,11 @@ export interface ControlPorts {
   setThreshold(module: string, name: ThresholdName, value: number): Promise<void>;
   /** A module has destroyed its keys by command. */
   zeroized(module: string): void;
+  /**
+   * The node was inspected after its chassis was opened: supply may go on.
+   * @returns why not; undefined if it was cleared, on disk @throws Fault `state.io`
+   */
+  clearTamper(by: string): Promise<string | undefined>;
 }
 
 export interface Outcome {
@@ -64,6 +69,10 @@ async function act(order: Order, by: string, ports: ControlPorts): Promise<Outco
       if (!allowed(name, value)) return failed("out_of_range");
       await ports.setThreshold(module, name, value);
       return done;
+    }
+    case "clear_tamper": {
+      const why = await ports.clearTamper(by);
+      return why === undefined ? done : failed(why);
     }
     case "acknowledge_alarm": {
       const why = ports.acknowledge(order.args.alarm, by);

@@ -14,6 +14,7 @@ import type { ModuleSession } from "../port/module.ts";
 import { type CustodyCounters, newCounters } from "./counters.ts";
 import { Cutter } from "./cutter.ts";
 import { Desk } from "./desk.ts";
+import { blockFacts } from "./facts.ts";
 import { KeyIds, keyIdOf, slotOfKm } from "./key-id.ts";
 import type { BlockRecord, Cut, KeyDesk, KmLink, KmSink, Ledger } from "./ports.ts";
 import { slices } from "./slices.ts";
@@ -46,6 +47,8 @@ export interface CustodyParts {
   /** Waiting times, ms, while a KM answers "later"; a new one for each such time. */
   readonly backoff: () => Iterator<number>;
   readonly onEvent: (event: CustodyEvent) => void;
+  /** Keys may not leave now, supplied or asked for, whatever else holds; default: never. */
+  readonly halted?: () => boolean;
 }
 
 /** Upon request keys have this length unless configured, bits (the default of Table 3 here). */
@@ -84,7 +87,7 @@ export class Custody implements KmSink {
   constructor(options: CustodyOptions, parts: CustodyParts) {
     this.#options = options;
     this.#parts = parts;
-    const { clock, log, backoff, ledger } = parts;
+    const { clock, log, backoff, ledger, halted = () => false } = parts;
     this.#kms = options.kms ?? ["km"];
     this.#supplies = new Supplies<Held>({
       kms: this.#kms,
@@ -93,7 +96,7 @@ export class Custody implements KmSink {
       log,
       backoff,
       counters: this.#counters,
-      allowed: () => ledger.failure === undefined,
+      allowed: () => ledger.failure === undefined && !halted(),
       delivered: (key, held) => this.#delivered(key, held),
       refused: (key, held, reason) => this.#quarantine(key, held, reason),
     });
@@ -101,6 +104,7 @@ export class Custody implements KmSink {
       clock,
       ledger,
       counters: this.#counters,
+      halted,
       unitBits: options.keyBits ?? defaultUnitBits,
       ids: () => this.#ids as KeyIds,
       done: (held) => this.#leave(held),
@@ -213,7 +217,12 @@ export class Custody implements KmSink {
     }
   }
 
-  /** Keys may be supplied again: the ledger can be written. */
+  /** Keys may not leave from now on: what was given to a KM's connection and not written does not. */
+  halt(): void {
+    this.#supplies.halt();
+  }
+
+  /** Keys may be supplied again: the ledger can be written, and nothing is halted. */
   resume(): void {
     const { blocks, bytes } = this.#owed;
     this.#owed = { blocks: 0, bytes: 0 };
@@ -239,7 +248,15 @@ export class Custody implements KmSink {
     this.#stopping = true;
     this.#supplies.wipe();
     this.#desk.wipe();
+    this.forget();
+  }
+
+  /** Wipes all key in memory, and goes on: what a module still has it offers in its next session. */
+  forget(): void {
+    this.#supplies.forget();
+    this.#desk.forget();
     this.#cutter.wipe();
+    if (!this.#stopping) this.#session?.grant(this.#held.size, this.#heldBytes);
     this.#held.clear();
     this.#heldBytes = 0;
   }
@@ -379,13 +396,4 @@ export class Custody implements KmSink {
     }
     this.#releaseBatch.push(...refs);
   }
-}
-
-function blockFacts(facts: BlockFacts): Record<string, string | number> {
-  return {
-    block: blockName(facts.ref),
-    sequence: facts.ref.number,
-    bits: facts.bits,
-    ...(facts.qber !== undefined && { qber: facts.qber }),
-  };
 }

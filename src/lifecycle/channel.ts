@@ -12,6 +12,7 @@ import type { Log } from "../port/log.ts";
 import type { ModuleCommand, ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
 import type { TelemetrySample } from "../port/telemetry.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
+import type { Halt } from "./halt.ts";
 import { type Kept, keep } from "./keep.ts";
 import { KmChannel, type KmOptions } from "./km-channel.ts";
 import { mend } from "./mend.ts";
@@ -38,6 +39,8 @@ export interface ChannelParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
+  /** What stops supply for the whole node; default: nothing ever. */
+  readonly halt?: Halt;
   readonly onEvent: (event: NodeEvent) => void;
   readonly onState: (name: string) => void;
   readonly onTelemetry?: (name: string, sample: TelemetrySample) => void;
@@ -73,7 +76,7 @@ export class Channel implements ModuleView {
     this.#options = options;
     this.#parts = parts;
     this.#since = parts.clock.wall();
-    const { clock, log, random, ledger } = parts;
+    const { clock, log, random, ledger, halt } = parts;
     const kms = options.kms.map(({ name }) => name);
     this.#custody = new Custody(
       { ...options, kms },
@@ -83,8 +86,14 @@ export class Channel implements ModuleView {
         log: log.child("custody"),
         backoff: () => backoff({ firstMs: 200, maxMs: 10_000, random }),
         onEvent: (event) => this.#event(event),
+        halted: () => halt?.on === true,
       },
     );
+    halt?.watch((on) => {
+      if (on) this.#custody.halt();
+      else this.#custody.resume();
+      this.#changed();
+    });
     this.#kms = options.kms.map((km) => {
       const onChange = (down: Error | undefined) => {
         this.#changed();
@@ -157,6 +166,11 @@ export class Channel implements ModuleView {
     return this.#session.command(command);
   }
 
+  /** Wipes the key that is in the node's memory. */
+  forget(): void {
+    this.#custody.forget();
+  }
+
   describe(): ModuleDescription {
     const { driver } = this.#parts;
     const known = this.#identity;
@@ -184,6 +198,7 @@ export class Channel implements ModuleView {
         .filter((km) => !km.up && !this.#awaitsKms)
         .map((km) => `${this.#kms.length > 1 ? `KM ${km.options.name}` : "KM"}: ${km.trouble}`),
       ...(this.#ledgerTrouble === undefined ? [] : [`ledger: ${this.#ledgerTrouble}`]),
+      ...(this.#parts.halt?.on ? [`supply stopped: ${this.#parts.halt.why}`] : []),
     ];
     return {
       module: this.#moduleUp ? "OPERATING" : "DOWN",

@@ -29,6 +29,8 @@ export class CommandBench {
   readonly intruders: string[] = [];
   saved: Record<string, KeyMemory> = {};
   saves = 0;
+  /** The chassis is open. */
+  contactOpen = false;
   /** The disk fails. */
   diskFull = false;
   /** What the module says to each command; undefined: done. */
@@ -60,6 +62,7 @@ export class CommandBench {
         "set_threshold",
         "acknowledge_alarm",
         "zeroize",
+        "clear_tamper",
         "support_bundle",
       ],
       field: ["self_test"],
@@ -92,6 +95,10 @@ export class CommandBench {
           this.executed.push(`threshold ${module} ${name} ${value}`);
         },
         zeroized: (module) => this.executed.push(`zeroized ${module}`),
+        clearTamper: async (by) => {
+          this.executed.push(`clear_tamper ${by}`);
+          return this.contactOpen ? "contact_open" : undefined;
+        },
       },
       save: async (commands) => {
         this.saves++;
