@@ -264,7 +264,7 @@ export const catalogue = {
     type: "equipment",
     cause: "inputDeviceError",
     severities: ["major"],
-    clearAfterMs: 5_000,
+    clearAfterMs: 2_000,
     text: "the chassis panel is silent: tampering would not be noticed",
     action: "check the panel's cable and its service",
   },

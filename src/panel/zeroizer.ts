@@ -40,11 +40,12 @@ export class Zeroizer {
   #failed = false;
   #ordered = false;
   #timer: Timer | undefined;
-  #waits = this.#schedule();
+  #waits: Iterator<number>;
   #stopped = false;
 
   constructor(parts: ZeroizerParts) {
     this.#parts = parts;
+    this.#waits = this.#schedule();
   }
 
   get state(): "none" | "pending" | "done" | "failed" {

@@ -40,7 +40,7 @@ export interface RigOptions {
   /** Where the nodes publish, instead of the rig's own broker. */
   readonly broker?: { readonly url: string; readonly protocol: 4 | 5 };
   /** More of the nodes' configuration, TOML; after the module's table. */
-  readonly extra?: string;
+  readonly extra?: string | ((end: EndName, folder: string) => string);
   readonly clock?: Clock;
 }
 
@@ -244,7 +244,7 @@ km = "local"
 ${options.keyBits === undefined ? "" : `key_bits = ${options.keyBits}\n`}
 [module.driver]
 ${driverTable(join(folder, name), options)}
-${options.extra ?? ""}`,
+${typeof options.extra === "function" ? options.extra(name, folder) : (options.extra ?? "")}`,
     { mode: 0o600 },
   );
   const log = join(folder, `${nodeId}.log.txt`);

@@ -16,6 +16,7 @@ import {
   moduleAlarmsSchema,
   moduleSchema,
   nodeSchema,
+  panelSchema,
   serverSchema,
 } from "../../src/config/schema.ts";
 
@@ -226,6 +227,7 @@ test("the table for operators names every key of the schema, and no other", (t) 
     ...keys("manager.command_key", commandKeySchema),
     ...keys("server", serverSchema),
     ...keys("alarms", alarmsSchema),
+    ...keys("panel", panelSchema),
     ...keys("module.alarms", moduleAlarmsSchema),
     ...keys("km.NAME", kmSchema),
     ...keys("module", moduleSchema).filter((key) => !/^module\.(driver|alarms)$/.test(key)),
