@@ -31,6 +31,8 @@ const hostLostMs = 2_000;
 const dark = Object.fromEntries(
   lamps.map((lamp) => [lamp, { colour: "off", rhythm: "steady" }]),
 ) as Lights;
+/** What it shows by itself when no host is heard. */
+const alone: Lights = { ...dark, node: { colour: "red", rhythm: "slow" } };
 
 export class EmulatedController {
   lights: Lights = dark;
@@ -57,7 +59,10 @@ export class EmulatedController {
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#fitted = (1 << (options.contacts ?? 4)) - 1;
-    this.#timer = every(options.clock, statusMs, () => this.tell());
+    this.#timer = every(options.clock, statusMs, () => {
+      if (!this.hosted) this.#show(alone);
+      this.tell();
+    });
   }
 
   get latched(): number {
@@ -156,9 +161,12 @@ export class EmulatedController {
     const remembered = host.clearMemoryLost && this.memoryLost;
     if (remembered) this.memoryLost = false;
     if (cleared !== 0 || remembered) this.tell();
-    if (JSON.stringify(host.lights) !== JSON.stringify(this.lights)) {
-      this.lights = host.lights;
-      this.#options.onLights?.(host.lights);
-    }
+    this.#show(host.lights);
+  }
+
+  #show(lights: Lights): void {
+    if (JSON.stringify(lights) === JSON.stringify(this.lights)) return;
+    this.lights = lights;
+    this.#options.onLights?.(lights);
   }
 }
