@@ -44,7 +44,7 @@ interface Bench {
 async function until(condition: () => boolean): Promise<void> {
   const deadline = AbortSignal.timeout(20_000);
   while (!condition()) {
-    deadline.throwIfAborted();
+    if (deadline.aborted) throw new Error(`too late: ${condition}`);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
@@ -189,7 +189,7 @@ test("a socket that a killed node left is taken over; one that is used, or a fil
     const other = createServer((socket) => socket.resume());
     await new Promise<void>((resolve) => other.listen(path, resolve));
     await clock.advance(2_000);
-    await until(() => gone.length === 2);
+    await until(() => gone.length >= 2);
     t.regex(gone[1] ?? "", /another process has the panel socket/);
     // A second name for the socket outlives its listener, as the only one does that of a killed node.
     linkSync(path, `${path}.left`);
@@ -198,8 +198,9 @@ test("a socket that a killed node left is taken over; one that is used, or a fil
     t.true(statSync(path).isSocket());
     await clock.advance(5_000);
     await until(() => there(path));
+    const { length } = gone;
     (await dial(path)).destroy();
-    await until(() => gone.length === 3);
+    await until(() => gone.length > length);
   });
 });
 
