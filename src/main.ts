@@ -25,6 +25,7 @@ import {
 import { Channel } from "./lifecycle/channel.ts";
 import { ClosedModule } from "./lifecycle/closed.ts";
 import { brake, crashesIn, crashReport, recordCrash, uptime } from "./lifecycle/crashes.ts";
+import { Halt } from "./lifecycle/halt.ts";
 import { insist } from "./lifecycle/insist.ts";
 import { systemdNotify } from "./lifecycle/notify.ts";
 import { Progress } from "./lifecycle/progress.ts";
@@ -35,6 +36,7 @@ import { ledgerWaits } from "./lifecycle/waits.ts";
 import { openLocal } from "./local/local.ts";
 import { LogRing } from "./local/log-ring.ts";
 import { Oversight } from "./oversight.ts";
+import { Panel } from "./panel/panel.ts";
 import { delay, systemClock, within } from "./port/clock.ts";
 import { describe, errorCode, Fault } from "./port/errors.ts";
 import { createLog, type Log, silentLog } from "./port/log.ts";
@@ -123,6 +125,8 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     Oversight.open(config, { state, clock, random, log }),
   );
   const progress = new Progress();
+  const halt = new Halt();
+  const panel = new Panel(config.panel, { state, halt, oversight, clock, random, log });
   const channels: Channel[] = [];
   const closed: ClosedModule[] = [];
   const ledgers = new Map<string, LedgerFile>();
@@ -138,7 +142,9 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
       continue;
     }
     ledgers.set(module.name, opened);
-    channels.push(createChannel(module, folder, opened, oversight, progress, channelLog));
+    channels.push(
+      createChannel(module, folder, opened, { oversight, panel, halt, progress }, channelLog),
+    );
   }
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   const views = [...channels, ...closed];
@@ -146,7 +152,10 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const certificates = watchAll(config, channels, server, page, log);
   const reload = () => reloadCertificates(certificates, oversight);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
-  const ports = { reloadCertificates: reload };
+  const ports = {
+    reloadCertificates: reload,
+    clearTamper: (by: string) => panel.guard.clear(by),
+  };
   oversight.start(
     views,
     new Map<string, Pick<Ledger, "failure">>([
@@ -154,10 +163,13 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
       ...closed.map((one) => [one.name, one] as const),
     ]),
     ports,
+    panel.guard,
   );
+  panel.start(channels);
   await holdBack(oversight, crashFile(config), stopping.signal, log);
   for (const channel of channels) channel.start();
   await server?.listen();
+  halt.watch((on) => on && server?.halt());
   const notify = systemdNotify({ clock, log, environment: process.env });
   notify.ready();
   const supervision = supervise({ progress, notify, clock, log });
@@ -181,6 +193,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   supervision.cancel();
   await local.close();
   const orderly = async () => {
+    await panel.stop();
     await server?.close();
     await page?.stop();
     await Promise.all(channels.map((channel) => channel.stop()));
@@ -266,12 +279,18 @@ function readSecret(file: string): Buffer {
   }
 }
 
+interface ChannelContext {
+  readonly oversight: Oversight;
+  readonly panel: Panel;
+  readonly halt: Halt;
+  readonly progress: Progress;
+}
+
 function createChannel(
   module: ModuleConfig,
   folder: string,
   ledger: LedgerFile,
-  oversight: Oversight,
-  progress: Progress,
+  { oversight, panel, halt, progress }: ChannelContext,
   log: Log,
 ): Channel {
   return new Channel(
@@ -300,10 +319,14 @@ function createChannel(
       log,
       random,
       progress,
+      halt,
       onEvent: (event) => oversight.event(event),
       onState: (name) => oversight.stateChanged(name),
       onTelemetry: (name, sample) => oversight.telemetry(name, sample),
-      onLink: (name, km, down) => oversight.link(name, km, down),
+      onLink: (name, km, down) => {
+        oversight.link(name, km, down);
+        if (km === undefined) panel.guard.moduleLink(name, down);
+      },
     },
   );
 }

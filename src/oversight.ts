@@ -26,6 +26,7 @@ import { Outbox } from "./manager/outbox.ts";
 import { recordOf, transition as transitionEvent } from "./manager/payloads.ts";
 import type { ModuleView, NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
+import type { PanelGuard } from "./panel/guard.ts";
 import { type Clock, every, type Timer } from "./port/clock.ts";
 import { describe, Fault } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
@@ -112,6 +113,7 @@ export class Oversight {
     modules: readonly WatchedModule[],
     ledgers: ReadonlyMap<string, Pick<Ledger, "failure">>,
     more: MorePorts = {},
+    panel?: PanelGuard,
   ): void {
     const { clock, log, random } = this.#parts;
     const manager = this.#manager;
@@ -122,7 +124,7 @@ export class Oversight {
     const keys = this.#config.manager?.command_key ?? [];
     this.#desk = keys.length > 0 ? this.#createDesk(modules, manager, more) : undefined;
     const commands = this.#desk && { commands: this.#desk };
-    manager.show({ modules, alarms: this.watch, ...commands });
+    manager.show({ modules, alarms: this.watch, ...(panel && { panel }), ...commands });
     this.#kept = keep({
       name: "broker",
       connect: async (signal) => {
@@ -184,6 +186,11 @@ export class Oversight {
     this.#remember(event);
     this.#manager?.event(event);
     this.watch.event(event);
+  }
+
+  /** The chassis panel changed, or what it brought about. */
+  panelChanged(): void {
+    this.#manager?.panelChanged();
   }
 
   /** A module has reported. */
