@@ -59,6 +59,7 @@ export function commandLine(board: Board, { root, salt, blocks }: Verity): strin
     "lockdown=integrity",
     "systemd.getty_auto=no",
     "systemd.firstboot=no",
+    "systemd.gpt_auto=no",
     "systemd.show_status=auto",
     ...board.cmdline,
   ].join(" ");

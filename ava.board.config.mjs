@@ -1,0 +1,1 @@
+export default { files: ["test/board/**/*.test.ts"] };
