@@ -7,7 +7,9 @@ import {
   type ModuleConfig,
   type ServerConfig,
 } from "./config/load.ts";
-import { LedgerFile } from "./custody/ledger-file.ts";
+import type { LedgerFile } from "./custody/ledger-file.ts";
+import { ledgerPath, openLedger } from "./custody/ledgers.ts";
+import type { Ledger } from "./custody/ports.ts";
 import { exit } from "./exit-codes.ts";
 import type { KmEndpoint } from "./kq1/connect.ts";
 import { type CredentialFiles, readCredentials } from "./kq1/credentials.ts";
@@ -18,19 +20,22 @@ import {
   watchCertificates,
 } from "./lifecycle/certificates.ts";
 import { Channel } from "./lifecycle/channel.ts";
+import { ClosedModule } from "./lifecycle/closed.ts";
+import { brake, crashesIn, crashReport, recordCrash, uptime } from "./lifecycle/crashes.ts";
 import { insist } from "./lifecycle/insist.ts";
-import { type Notify, systemdNotify } from "./lifecycle/notify.ts";
+import { systemdNotify } from "./lifecycle/notify.ts";
+import { Progress } from "./lifecycle/progress.ts";
 import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
+import { supervise } from "./lifecycle/supervisor.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
 import { Oversight } from "./oversight.ts";
-import { every, systemClock, within } from "./port/clock.ts";
+import { delay, systemClock, within } from "./port/clock.ts";
 import { describe, Fault } from "./port/errors.ts";
 import { createLog, type Log, silentLog } from "./port/log.ts";
 import type { ModuleDriver } from "./port/module.ts";
 import { diskFiles } from "./state/files.ts";
-import { openState } from "./state/state.ts";
-import { StateStore } from "./state/store.ts";
+import { openHome } from "./state/home.ts";
 import { softwareVersion } from "./version.ts";
 
 const clock = systemClock;
@@ -63,6 +68,11 @@ export async function run(config: Config): Promise<number> {
   // Whoever reads the log may go away; the keys go on.
   process.stderr.on("error", () => {});
   const log = createLog(write, config.log.level, stamp).child("node");
+  process.on("uncaughtException", (error) => {
+    log.error("crash", { error: crashReport(error) });
+    recordCrash(crashFile(config), uptime());
+    process.exit(exit.software);
+  });
   try {
     return await serve(config, log);
   } catch (error) {
@@ -85,44 +95,63 @@ async function serve(config: Config, log: Log): Promise<number> {
   } as const;
 
   const folder = config.node.state_dir;
-  const state = await insist({ ...opening, name: "state" }, () => openState(diskFiles, folder));
-  const boot = state.data.boot;
+  const beside = config.modules.map(({ name }) => ledgerPath(folder, name));
+  const home = await insist({ ...opening, name: "state" }, () =>
+    openHome(diskFiles, folder, beside),
+  );
+  const { state } = home;
+  const { boot } = state.data;
   log.info("starting", { id: config.node.id, version: softwareVersion, boot, pid: process.pid });
 
-  const store = new StateStore(state);
   const oversight = await insist({ ...opening, name: "outbox" }, () =>
-    Oversight.open(config, { state: store, clock, random, log }),
+    Oversight.open(config, { state, clock, random, log }),
   );
+  const progress = new Progress();
   const channels: Channel[] = [];
+  const closed: ClosedModule[] = [];
   const ledgers = new Map<string, LedgerFile>();
+  const recording = { files: diskFiles, folder, state, options: ledgerOptions(config, progress) };
   for (const module of config.modules) {
     const channelLog = log.child(module.name);
-    const path = `${folder}/ledger-${module.name}`;
-    const ledger = await insist({ ...opening, name: "ledger" }, () =>
-      LedgerFile.open(diskFiles, path, channelLog),
+    const opened = await insist({ ...opening, name: "ledger" }, () =>
+      openLedger(recording, module.name, channelLog).catch(untrusted),
     );
-    ledgers.set(module.name, ledger);
-    channels.push(createChannel(module, ledger, oversight, channelLog));
+    if (opened instanceof Fault) {
+      channelLog.error(`module is not served: ${describe(opened)}`);
+      closed.push(closedModule(module, opened));
+      continue;
+    }
+    ledgers.set(module.name, opened);
+    channels.push(createChannel(module, opened, oversight, progress, channelLog));
   }
-  oversight.start(channels, ledgers);
+  oversight.start(
+    [...channels, ...closed],
+    new Map<string, Pick<Ledger, "failure">>([
+      ...ledgers,
+      ...closed.map((one) => [one.name, one] as const),
+    ]),
+  );
+  await holdBack(oversight, crashFile(config), stopping.signal, log);
   for (const channel of channels) channel.start();
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   await server?.listen();
   const certificates = watchAll(config, channels, server, log);
   const notify = systemdNotify({ clock, log, environment: process.env });
   notify.ready();
-  keepTelling(notify);
+  const supervision = supervise({ progress, notify, clock, log });
 
   const signal = await stop;
   log.info("stopping", { signal });
   notify.stopping();
   certificates.stop();
+  supervision.cancel();
   const orderly = async () => {
     await server?.close();
     await Promise.all(channels.map((channel) => channel.stop()));
     await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
     await oversight.stop();
     await notify.told();
+    home.release();
   };
   const late = () =>
     new Fault("stopped", "not everything stopped in time", { limit_ms: stopTimeout });
@@ -135,15 +164,55 @@ async function serve(config: Config, log: Log): Promise<number> {
   return exit.ok;
 }
 
-/** For systemd's watchdog. */
-function keepTelling(notify: Notify): void {
-  if (notify.watchdogMs !== undefined) every(clock, notify.watchdogMs / 3, () => notify.watchdog());
+function crashFile({ node }: Config): string {
+  return `${node.state_dir}/crashes`;
+}
+
+/** A node that crashed again and again begins later, and says so first. */
+async function holdBack(
+  oversight: Oversight,
+  file: string,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
+  const now = uptime();
+  const crashes = crashesIn(file);
+  const ms = now === undefined ? 0 : brake(crashes, now);
+  if (ms === 0) return;
+  log.error("crashed again and again: waiting", { ms });
+  oversight.watch.crashed(crashes.length);
+  await delay(clock, ms, signal);
+}
+
+function ledgerOptions({ ledger }: Config, progress: Progress) {
+  const { group_records, group_delay_s, reserve_bytes } = ledger;
+  return {
+    groupRecords: group_records,
+    groupDelayMs: group_delay_s,
+    reserveBytes: reserve_bytes,
+    clock,
+    task: progress.beginner(clock),
+  };
+}
+
+/** A ledger that can't be trusted closes its module, not the node. @throws what time may mend */
+function untrusted(error: unknown): Fault {
+  const closes = ["ledger.corrupt", "ledger.missing", "state.owner"];
+  if (error instanceof Fault && closes.includes(error.code)) return error;
+  throw error;
+}
+
+function closedModule({ name, driver, kms }: ModuleConfig, failure: Fault): ClosedModule {
+  const { kind, where } = driver.create({ clock, log: silentLog });
+  const km = kms.map((one) => one.name).join(", ");
+  return new ClosedModule({ name, driver: kind, where, km }, failure, clock);
 }
 
 function createChannel(
   module: ModuleConfig,
   ledger: LedgerFile,
   oversight: Oversight,
+  progress: Progress,
   log: Log,
 ): Channel {
   return new Channel(
@@ -171,10 +240,11 @@ function createChannel(
       clock,
       log,
       random,
+      progress,
       onEvent: (event) => oversight.event(event),
       onState: (name) => oversight.stateChanged(name),
       onTelemetry: (name, sample) => oversight.watch.telemetry(name, sample),
-      onLink: (name, km, down) => oversight.watch.link(name, km, down),
+      onLink: (name, km, down) => oversight.link(name, km, down),
     },
   );
 }

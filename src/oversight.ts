@@ -9,18 +9,21 @@ import type { AlarmRecord } from "./alarms/alarm.ts";
 import type { Validity } from "./alarms/node-rules.ts";
 import type { Config } from "./config/load.ts";
 import { CommandDesk } from "./control/desk.ts";
+import type { ModuleControl } from "./control/executor.ts";
 import { publicKey } from "./control/jws.ts";
 import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
-import type { Channel } from "./lifecycle/channel.ts";
+import { EventHistory } from "./lifecycle/event-history.ts";
+import { Health } from "./lifecycle/health.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import { Manager } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
-import { recordOf } from "./manager/payloads.ts";
-import type { NodeEvent } from "./manager/view.ts";
+import { recordOf, transition as transitionEvent } from "./manager/payloads.ts";
+import type { ModuleView, NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
 import type { Clock } from "./port/clock.ts";
+import { describe } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
 import { diskFiles } from "./state/files.ts";
 import type { StateStore } from "./state/store.ts";
@@ -33,8 +36,15 @@ export interface OversightParts {
   readonly log: Log;
 }
 
+/** A module as it is watched and commanded. */
+export type WatchedModule = ModuleView & ModuleControl;
+
 export class Oversight {
   readonly watch: Watch;
+  /** What happened lately, for whoever looks at the node itself. */
+  readonly history = new EventHistory();
+  readonly #links = new Map<string, boolean>();
+  readonly #health = new Health();
   readonly #config: Config;
   readonly #parts: OversightParts;
   readonly #outbox: Outbox | undefined;
@@ -42,7 +52,8 @@ export class Oversight {
   readonly #later: readonly AlarmRecord[];
   #kept: Kept | undefined;
   #desk: CommandDesk | undefined;
-  #ledgers: ReadonlyMap<string, Ledger> = new Map();
+  /** By module. */
+  #ledgers: ReadonlyMap<string, Pick<Ledger, "failure">> = new Map();
 
   private constructor(
     config: Config,
@@ -71,16 +82,19 @@ export class Oversight {
   }
 
   /** Watches from now on, and connects to the broker. */
-  start(channels: readonly Channel[], ledgers: ReadonlyMap<string, Ledger>): void {
+  start(
+    modules: readonly WatchedModule[],
+    ledgers: ReadonlyMap<string, Pick<Ledger, "failure">>,
+  ): void {
     const { clock, log, random } = this.#parts;
     const manager = this.#manager;
     this.#ledgers = ledgers;
-    this.watch.start(channels, this.#later);
+    this.watch.start(modules, this.#later);
     if (manager === undefined) return;
     const keys = this.#config.manager?.command_key ?? [];
-    this.#desk = keys.length > 0 ? this.#createDesk(channels, manager) : undefined;
+    this.#desk = keys.length > 0 ? this.#createDesk(modules, manager) : undefined;
     const commands = this.#desk && { commands: this.#desk };
-    manager.show({ modules: channels, alarms: this.watch, ...commands });
+    manager.show({ modules, alarms: this.watch, ...commands });
     this.#kept = keep({
       name: "broker",
       connect: async (signal) => {
@@ -98,6 +112,7 @@ export class Oversight {
 
   /** Something happened in a channel. */
   event(event: NodeEvent): void {
+    this.history.add(event);
     this.#manager?.event(event);
     this.watch.event(event);
   }
@@ -107,12 +122,27 @@ export class Oversight {
     this.#manager?.stateChanged(name);
   }
 
+  /** The link to a module, or to its KM of this name, is up, or down for the reason given. */
+  link(module: string, km: string | undefined, down: Error | undefined): void {
+    const up = down === undefined;
+    const link = `${module}/${km ?? ""}`;
+    // Each attempt that failed is told; the history has what changed.
+    if (this.#links.get(link) !== up) {
+      this.#links.set(link, up);
+      const facts = { ...(km !== undefined && { km }), ...(!up && { reason: describe(down) }) };
+      const type = `${km === undefined ? "module" : "km"}_${up ? "up" : "down"}`;
+      this.history.add({ type, module, at: this.#parts.clock.wall(), facts });
+    }
+    this.watch.link(module, km, down);
+  }
+
   /** Says goodbye to the broker, and makes durable what it was not told. Never rejects. */
   async stop(): Promise<void> {
     await this.watch.stop();
     this.#manager?.stop();
     await this.#kept?.stop();
     await this.#outbox?.close();
+    this.#health.stop();
   }
 
   #createWatch(): Watch {
@@ -147,10 +177,12 @@ export class Oversight {
         ...this.#parts,
         log: this.#parts.log.child("alarms"),
         validity,
+        usage: () => this.#health.take(),
         free: () => freePart(node.state_dir),
         troubles: () => this.#troubles(),
         eventsLost: () => this.#outbox?.dropped ?? 0,
         onTransition: (transition) => {
+          this.history.add(transitionEvent(transition.change, transition.record));
           if (this.#manager !== undefined) return this.#manager.alarm(transition);
           // Nobody waits to be told that it is cleared.
           if (transition.change === "cleared") {
@@ -169,7 +201,7 @@ export class Oversight {
     for (const [module, ledger] of this.#ledgers) yield [`ledger.${module}`, ledger.failure];
   }
 
-  #createDesk(channels: readonly Channel[], manager: Manager): CommandDesk {
+  #createDesk(channels: readonly WatchedModule[], manager: Manager): CommandDesk {
     const { state, clock, log } = this.#parts;
     const keys = (this.#config.manager?.command_key ?? []).map(({ id, public_key, commands }) => {
       return [id, { id, key: publicKey(public_key), commands }] as const;
@@ -191,7 +223,10 @@ export class Oversight {
         state.change((data) => {
           data.commands = commands;
         }),
-      onEvent: (event) => manager.event(event),
+      onEvent: (event) => {
+        this.history.add(event);
+        manager.event(event);
+      },
       onIntruder: (reason) => this.watch.intruder(reason),
       clock,
       log: log.child("control"),

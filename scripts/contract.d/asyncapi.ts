@@ -71,9 +71,9 @@ export const channels: Readonly<Record<string, Channel>> = {
 
 const parameters: Readonly<Record<string, string>> = {
   base: "first levels of every topic, `qkdn/v1` unless configured otherwise; 1 to 3 levels",
-  node: "the node's id, and its MQTT client identifier",
-  module: "name of a module in the node's configuration",
-  alarm: "id of an alarm, such as `qber_high.alice`",
+  node: "the node's id, with `:` for `.`",
+  module: "name of a module in the node's configuration, with `:` for `.`",
+  alarm: "id of an alarm, with `:` for `.`: `qber_high:alice`",
   command: "name of a command",
 };
 

@@ -122,7 +122,10 @@ const kq1: Schema = {
 };
 
 const alarmProperties = {
-  alarm: about(text, "stable id: `NAME.OBJECT`, the last level of the alarm's topic"),
+  alarm: about(
+    text,
+    "stable id: `NAME.OBJECT`; with `:` for `.` the last level of the alarm's topic",
+  ),
   name: oneOf(...alarmNames),
   object: text,
   severity: about(oneOf(...levels), "ITU-T X.733"),

@@ -12,6 +12,7 @@ import {
   commandKeySchema,
   configSchema,
   kmSchema,
+  ledgerSchema,
   logSchema,
   managerSchema,
   moduleAlarmsSchema,
@@ -43,6 +44,7 @@ export interface Config {
   readonly manager: ManagerConfig | undefined;
   readonly server: ServerConfig | undefined;
   readonly alarms: Raw["alarms"];
+  readonly ledger: Raw["ledger"];
   readonly modules: readonly ModuleConfig[];
 }
 
@@ -56,6 +58,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     node: nodeSchema,
     server: serverSchema,
     log: logSchema,
+    ledger: ledgerSchema,
     manager: managerSchema,
     "manager.command_key": commandKeySchema,
     alarms: alarmsSchema,
@@ -129,8 +132,8 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "password_file"], file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
-  const { node, log } = raw;
-  return { file, digest, node, log, manager, server, alarms: raw.alarms, modules };
+  const { node, log, ledger, alarms } = raw;
+  return { file, digest, node, log, ledger, alarms, manager, server, modules };
 }
 
 /**

@@ -48,6 +48,13 @@ function seconds(least: number, most: number, standard: number) {
 
 export const nodeSchema = v.strictObject({ id: name, state_dir: absolute });
 
+/** How what became of keys is recorded. */
+export const ledgerSchema = v.strictObject({
+  group_records: v.optional(whole(1, 65_536), 4_096),
+  group_delay_s: seconds(0, 1, 0),
+  reserve_bytes: v.optional(whole(0, 16_777_216), 262_144),
+});
+
 export const logSchema = v.strictObject({
   level: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
   timestamps: v.optional(v.boolean(), true),
@@ -175,6 +182,7 @@ export const serverSchema = v.strictObject({
 export const configSchema = v.strictObject({
   node: nodeSchema,
   log: v.optional(logSchema, {}),
+  ledger: v.optional(ledgerSchema, {}),
   manager: v.optional(managerSchema),
   server: v.optional(serverSchema),
   alarms: v.optional(alarmsSchema, {}),

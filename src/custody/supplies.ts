@@ -80,6 +80,18 @@ export class Supplies<Owner> implements KmSink {
     return this.#inFlight.size;
   }
 
+  /** Whether a key waits that could be supplied now. */
+  get couldSupply(): boolean {
+    if (this.#stopping || !this.#parts.allowed()) return false;
+    const open = this.#outlets.filter(
+      ({ link, pause }) => link !== undefined && pause === undefined,
+    );
+    return open.some(({ link, queue }, i) => {
+      const waiting = queue.length + (i === 0 ? this.#queue.length : 0);
+      return waiting > 0 && (link?.room ?? 0) > 0;
+    });
+  }
+
   /**
    * Takes keys into the queue.
    * @param kmOf the KM that a key was written to before a restart; undefined: none
@@ -119,6 +131,20 @@ export class Supplies<Owner> implements KmSink {
 
   isUp(name: string): boolean {
     return this.#outlet(name).link !== undefined;
+  }
+
+  /**
+   * An operator wants a key kept back that waits.
+   * @returns false if it does not wait here: on its way to a KM, or not known
+   */
+  pull(keyId: string): boolean {
+    for (const queue of [this.#queue, ...this.#outlets.map((outlet) => outlet.queue)]) {
+      const found = queue.take(({ key }) => key.id === keyId);
+      if (found === undefined) continue;
+      this.#parts.refused(found.key, found.owner, "operator");
+      return true;
+    }
+    return false;
   }
 
   /** An operator knows that this KM does not have the keys that were written to it. */

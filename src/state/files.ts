@@ -3,6 +3,7 @@
  * tests can fail or cut any operation of it.
  */
 import * as fs from "node:fs/promises";
+import { errorCode, Fault } from "../port/errors.ts";
 
 export interface OpenFile {
   read(
@@ -20,7 +21,8 @@ export interface OpenFile {
   /** Makes data and length durable. */
   datasync(): Promise<void>;
   truncate(length: number): Promise<void>;
-  stat(): Promise<{ size: number }>;
+  /** @returns length, bytes, and who owns it, where the file system knows owners */
+  stat(): Promise<{ size: number; uid?: number }>;
   close(): Promise<void>;
 }
 
@@ -52,7 +54,21 @@ export const diskFiles: FileSystem = {
   },
 };
 
-/** Reads a whole file of at most `limit` bytes; undefined if there is none. */
+/** @throws a system error, but for a file that is not there */
+export async function exists(files: FileSystem, path: string): Promise<boolean> {
+  try {
+    await (await files.open(path, "r", 0)).close();
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/**
+ * Reads a whole file of at most `limit` bytes; undefined if there is none.
+ * @throws Fault `state.owner` if another user could change it at any time; a system error
+ */
 export async function readWhole(
   files: FileSystem,
   path: string,
@@ -62,11 +78,15 @@ export async function readWhole(
   try {
     file = await files.open(path, "r", 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
   try {
-    const { size } = await file.stat();
+    const { size, uid } = await file.stat();
+    const own = process.geteuid?.();
+    if (uid !== undefined && own !== undefined && uid !== own) {
+      throw new Fault("state.owner", "file belongs to another user", { file: path, uid, own });
+    }
     if (size > limit) throw new RangeError(`file is longer than ${limit} bytes`);
     const bytes = Buffer.alloc(size);
     let at = 0;

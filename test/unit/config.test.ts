@@ -11,6 +11,7 @@ import {
   alarmsSchema,
   commandKeySchema,
   kmSchema,
+  ledgerSchema,
   logSchema,
   managerSchema,
   moduleAlarmsSchema,
@@ -222,6 +223,7 @@ test("the table for operators names every key of the schema, and no other", (t) 
   const expected = [
     ...keys("node", nodeSchema),
     ...keys("log", logSchema),
+    ...keys("ledger", ledgerSchema),
     ...keys("manager", managerSchema).filter((key) => key !== "manager.command_key"),
     ...keys("manager.command_key", commandKeySchema),
     ...keys("server", serverSchema),
