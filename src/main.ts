@@ -36,6 +36,7 @@ import { createLog, type Log, silentLog } from "./port/log.ts";
 import type { ModuleDriver } from "./port/module.ts";
 import { diskFiles } from "./state/files.ts";
 import { openHome } from "./state/home.ts";
+import { healthLine, tellHealth } from "./update/health.ts";
 import { softwareVersion } from "./version.ts";
 
 const clock = systemClock;
@@ -139,12 +140,15 @@ async function serve(config: Config, log: Log): Promise<number> {
   const notify = systemdNotify({ clock, log, environment: process.env });
   notify.ready();
   const supervision = supervise({ progress, notify, clock, log });
+  const views = [...channels, ...closed];
+  const health = tellHealth(notify, clock, () => healthLine(views, oversight.brokerUp));
 
   const signal = await stop;
   log.info("stopping", { signal });
   notify.stopping();
   certificates.stop();
   supervision.cancel();
+  health.cancel();
   const orderly = async () => {
     await server?.close();
     await Promise.all(channels.map((channel) => channel.stop()));

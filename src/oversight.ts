@@ -51,6 +51,7 @@ export class Oversight {
   readonly #manager: Manager | undefined;
   readonly #later: readonly AlarmRecord[];
   #kept: Kept | undefined;
+  #brokerUp = false;
   #desk: CommandDesk | undefined;
   /** By module. */
   #ledgers: ReadonlyMap<string, Pick<Ledger, "failure">> = new Map();
@@ -100,14 +101,23 @@ export class Oversight {
       connect: async (signal) => {
         const session = await manager.connect(signal);
         this.watch.brokerUp();
+        this.#brokerUp = true;
         return session;
       },
-      onDown: (error) => this.watch.brokerDown(error, manager.takenOver),
+      onDown: (error) => {
+        this.#brokerUp = false;
+        this.watch.brokerDown(error, manager.takenOver);
+      },
       schedule: () => brokerWaits(() => manager.takenOver, random),
       settledAfterMs: 5_000,
       clock,
       log,
     });
+  }
+
+  /** Whether the manager's broker is connected; undefined: there is none. */
+  get brokerUp(): boolean | undefined {
+    return this.#manager === undefined ? undefined : this.#brokerUp;
   }
 
   /** Something happened in a channel. */

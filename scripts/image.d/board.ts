@@ -81,7 +81,9 @@ export function readBoard(id: string): Board {
     enable: both("enable"),
     mask: both("mask"),
     users: { ...shared.users, ...own.users },
-    overlays: [join(boards, "common/rootfs_overlay"), join(folder, "rootfs_overlay")].filter(existsSync),
+    overlays: [join(boards, "common/rootfs_overlay"), join(folder, "rootfs_overlay")].filter(
+      existsSync,
+    ),
   };
 }
 

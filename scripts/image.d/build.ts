@@ -25,8 +25,22 @@ export interface BuildOptions {
 
 const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
 
-export async function buildImage({ board, out, version = softwareVersion, keys: folder }: BuildOptions) {
-  need("dpkg-deb", "mksquashfs", "veritysetup", "genimage", "mkfs.vfat", "mcopy", "sbsign", "openssl");
+export async function buildImage({
+  board,
+  out,
+  version = softwareVersion,
+  keys: folder,
+}: BuildOptions) {
+  need(
+    "dpkg-deb",
+    "mksquashfs",
+    "veritysetup",
+    "genimage",
+    "mkfs.vfat",
+    "mcopy",
+    "sbsign",
+    "openssl",
+  );
   need("aarch64-linux-gnu-objcopy", "depmod", "systemctl", "systemd-sysusers", "zstd", "npm");
   const began = performance.now();
   const lock = readLock(board);
@@ -44,7 +58,9 @@ export async function buildImage({ board, out, version = softwareVersion, keys: 
   await step(`${lock.packages.length} packages of ${lock.release}, as of ${lock.date}`, () =>
     fetchPackages(lock),
   );
-  const build = await step(`production build, Node.js ${runtime.version}`, () => productionBuild(work));
+  const build = await step(`production build, Node.js ${runtime.version}`, () =>
+    productionBuild(work),
+  );
   await step("unpacking", async () => {
     await rootfs.unpack(lock, tree);
     await rootfs.unpackKernel(lock, join(work, "kernel"));
@@ -99,7 +115,9 @@ export async function buildImage({ board, out, version = softwareVersion, keys: 
   await step("compressing", () => run("zstd", ["-q", "-f", "-10", "-T0", disk, "-o", compressed]));
   await rm(work, { recursive: true });
 
-  const sizes = await Promise.all([system, uki, compressed].map(async (file) => (await stat(file)).size));
+  const sizes = await Promise.all(
+    [system, uki, compressed].map(async (file) => (await stat(file)).size),
+  );
   const [systemSize = 0, ukiSize = 0, diskSize = 0] = sizes;
   const seconds = ((performance.now() - began) / 1_000).toFixed(0);
   process.stdout.write(

@@ -4,8 +4,8 @@ import { copyFile, mkdir, readFile, rm, utimes, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import type { Board } from "./board.ts";
 import type { Keys } from "./keys.ts";
-import { sign } from "./sealed.ts";
 import { run } from "./run.ts";
+import { sign } from "./sealed.ts";
 
 /** Writes what boots from an empty disk: systemd-boot, and slot a's kernel. */
 export async function makeEsp(
@@ -23,11 +23,28 @@ export async function makeEsp(
   await sign(loader, keys, join(folder, "EFI/BOOT/BOOTAA64.EFI"));
   await copyFile(uki, join(folder, "EFI/Linux/qkd-000001-a.efi"));
   // No menu and no editor: who stands before it changes nothing.
-  await writeFile(join(folder, "loader/loader.conf"), "timeout 0\neditor no\nauto-entries no\nauto-firmware no\n");
-  const list = (await run("find", [".", "-mindepth", "1"], { cwd: folder })).trim().split("\n").sort();
+  await writeFile(
+    join(folder, "loader/loader.conf"),
+    "timeout 0\neditor no\nauto-entries no\nauto-firmware no\n",
+  );
+  const list = (await run("find", [".", "-mindepth", "1"], { cwd: folder }))
+    .trim()
+    .split("\n")
+    .sort();
   for (const path of list) await utimes(join(folder, path), date, date);
   await rm(file, { force: true });
-  await run("mkfs.vfat", ["-C", "-F", "32", "-i", "514B4401", "-n", "QKD-ESP", "--invariant", file, String(espKiB)]);
+  await run("mkfs.vfat", [
+    "-C",
+    "-F",
+    "32",
+    "-i",
+    "514B4401",
+    "-n",
+    "QKD-ESP",
+    "--invariant",
+    file,
+    String(espKiB),
+  ]);
   for (const path of list) {
     const isFile = existsSync(join(folder, path)) && /\.[a-zA-Z]+$/.test(path);
     const to = `::${path.slice(1)}`;

@@ -2,7 +2,7 @@
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Board, root as project } from "./board.ts";
-import { type Entry, cpio } from "./cpio.ts";
+import { cpio, type Entry } from "./cpio.ts";
 import { ImageError, run } from "./run.ts";
 
 export interface Kernel {
@@ -94,11 +94,16 @@ export async function makeInitramfs(
   const libraries = new Set<string>();
   await addLibraries(join(root, "usr/sbin/dmsetup"), root, libraries);
   for (const library of libraries) {
-    await add(join(root, "usr/lib/aarch64-linux-gnu", library), `lib/aarch64-linux-gnu/${library}`, 0o755);
+    await add(
+      join(root, "usr/lib/aarch64-linux-gnu", library),
+      `lib/aarch64-linux-gnu/${library}`,
+      0o755,
+    );
   }
   await add(join(root, "usr/lib/ld-linux-aarch64.so.1"), "lib/ld-linux-aarch64.so.1", 0o755);
   const modules = closure(kernel, [...board.initramfs_modules, ...common]);
-  for (const path of modules) await add(join(kernel.modules, path), `modules/${basename(path)}`, 0o644);
+  for (const path of modules)
+    await add(join(kernel.modules, path), `modules/${basename(path)}`, 0o644);
   const list = modules.map((path) => `${basename(path)}\n`).join("");
   entries.push({ path: "modules/list", mode: 0o100644, content: Buffer.from(list) });
   const archive = cpio(entries);

@@ -47,8 +47,50 @@ async function make(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const openssl = (...args: string[]) => run("openssl", args, { cwd: folder });
   const key = ["-newkey", "rsa:3072", "-noenc", "-days", "3650"];
-  await openssl("req", "-x509", ...key, "-subj", "/CN=qkd-node development boot", "-keyout", "boot.key", "-out", "boot.crt");
-  await openssl("req", "-x509", ...key, "-subj", "/CN=qkd-node development updates", "-keyout", "update-ca.key", "-out", "update-ca.crt");
-  await openssl("req", ...key.slice(0, 3), "-subj", "/CN=qkd-node development release", "-keyout", "update.key", "-out", "update.csr");
-  await openssl("x509", "-req", "-in", "update.csr", "-CA", "update-ca.crt", "-CAkey", "update-ca.key", "-days", "3650", "-out", "update.crt");
+  await openssl(
+    "req",
+    "-x509",
+    ...key,
+    "-subj",
+    "/CN=qkd-node development boot",
+    "-keyout",
+    "boot.key",
+    "-out",
+    "boot.crt",
+  );
+  await openssl(
+    "req",
+    "-x509",
+    ...key,
+    "-subj",
+    "/CN=qkd-node development updates",
+    "-keyout",
+    "update-ca.key",
+    "-out",
+    "update-ca.crt",
+  );
+  await openssl(
+    "req",
+    ...key.slice(0, 3),
+    "-subj",
+    "/CN=qkd-node development release",
+    "-keyout",
+    "update.key",
+    "-out",
+    "update.csr",
+  );
+  await openssl(
+    "x509",
+    "-req",
+    "-in",
+    "update.csr",
+    "-CA",
+    "update-ca.crt",
+    "-CAkey",
+    "update-ca.key",
+    "-days",
+    "3650",
+    "-out",
+    "update.crt",
+  );
 }

@@ -3,7 +3,15 @@
  * (`scripts/image lock`), and fetched by those hashes ever after.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Board } from "./board.ts";
@@ -30,10 +38,7 @@ export interface Lock {
 }
 
 /** Downloads, by hash; outside the tree, so that clones share them. */
-export const cache = join(
-  process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"),
-  "qkd-image",
-);
+export const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "qkd-image");
 
 const archives = ["debian", "debian-security"];
 
@@ -62,7 +67,8 @@ export function readLock(board: Board): Lock {
     );
   }
   const packages = lines.map((line): Package => {
-    const [name = "", version = "", archive = "", path = "", size = "", sha256 = ""] = line.split(" ");
+    const [name = "", version = "", archive = "", path = "", size = "", sha256 = ""] =
+      line.split(" ");
     return { name, version, archive, file: path, size: Number(size), sha256 };
   });
   return { date, release, asked, packages };
@@ -88,7 +94,11 @@ export async function makeLock(board: Board, release: string, today: string) {
       [today, release, askedBy(board)].join(" "),
     ];
     writeFileSync(file, `${[...head, ...lines].join("\n")}\n`);
-    return { file, packages: lines.length, changed: lines.filter((line) => !before.includes(line)).length };
+    return {
+      file,
+      packages: lines.length,
+      changed: lines.filter((line) => !before.includes(line)).length,
+    };
   } finally {
     apt.close();
   }
@@ -137,7 +147,14 @@ deb ${key} ${security} ${release}-security main
   }
 
   async resolve(names: readonly string[]): Promise<Package[]> {
-    const text = await run("apt-get", [...this.#options, "install", "--print-uris", "-qq", "-y", ...names]);
+    const text = await run("apt-get", [
+      ...this.#options,
+      "install",
+      "--print-uris",
+      "-qq",
+      "-y",
+      ...names,
+    ]);
     const archiveOf = new Map<string, string>();
     const wanted: string[] = [];
     for (const line of text.split("\n")) {
@@ -147,7 +164,12 @@ deb ${key} ${security} ${release}-security main
       archiveOf.set(name, base.split("/").at(-1) ?? "");
       wanted.push(`${name}=${decodeURIComponent(version)}`);
     }
-    const stanzas = await run("apt-cache", [...this.#options, "show", "--no-all-versions", ...wanted]);
+    const stanzas = await run("apt-cache", [
+      ...this.#options,
+      "show",
+      "--no-all-versions",
+      ...wanted,
+    ]);
     return stanzas
       .split(/\n\n+/)
       .filter((stanza) => stanza.startsWith("Package:"))
@@ -205,7 +227,12 @@ export async function fetchPackages(lock: Lock): Promise<number> {
     const partial = `${debFile(one)}.partial-${process.pid}`;
     const address = `${base}/${one.file.split("/").map(encodeURIComponent).join("/")}`;
     try {
-      await run("/usr/lib/apt/apt-helper", ["download-file", address, partial, `SHA256:${one.sha256}`]);
+      await run("/usr/lib/apt/apt-helper", [
+        "download-file",
+        address,
+        partial,
+        `SHA256:${one.sha256}`,
+      ]);
     } catch (error) {
       throw new ImageError(
         `${one.name} ${one.version} is not at the mirror as it was when the lock was made.\n` +

@@ -1,6 +1,16 @@
 /** The root file system: unpacked packages, less what is not used, and our own files over them. */
 import { existsSync, globSync } from "node:fs";
-import { chmod, cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Board, root as project } from "./board.ts";
 import { debFile, type Lock } from "./packages.ts";
@@ -84,7 +94,10 @@ export async function users(board: Board, root: string): Promise<void> {
   const master = join(root, "usr/share/base-passwd");
   const passwd = await readFile(join(master, "passwd.master"), "utf8");
   const kept = passwd.split("\n").filter((line) => /^(root|daemon|nobody):/.test(line));
-  await writeFile(join(root, "etc/passwd"), `${kept.join("\n").replace(/\/bin\/bash/g, "/usr/sbin/nologin")}\n`);
+  await writeFile(
+    join(root, "etc/passwd"),
+    `${kept.join("\n").replace(/\/bin\/bash/g, "/usr/sbin/nologin")}\n`,
+  );
   await cp(join(master, "group.master"), join(root, "etc/group"));
   await rm(master, { recursive: true });
   const fixed = Object.entries(board.users).map(([name, id]) => `u ${name} ${id} - - -\n`);
@@ -138,7 +151,8 @@ export async function identify(root: string, { version, board }: Identity): Prom
   await symlink("../usr/lib/os-release", join(root, "etc/os-release"));
   await writeFile(join(root, "etc/machine-id"), "");
   await writeFile(join(root, "etc/hostname"), "qkd-node\n");
-  for (const name of ["issue", "issue.net", "motd", "debian_version"]) await rm(join(root, "etc", name), { force: true });
+  for (const name of ["issue", "issue.net", "motd", "debian_version"])
+    await rm(join(root, "etc", name), { force: true });
 }
 
 /** Folders that may be written to exist as mount points, and nothing is in them. */

@@ -48,7 +48,9 @@ export function run(
     child.stderr?.on("data", (chunk) => err.push(chunk));
     child.stdin?.on("error", () => {});
     child.stdin?.end(options.input);
-    child.once("error", (error) => reject(new ImageError(`cannot run ${program}: ${error.message}`)));
+    child.once("error", (error) =>
+      reject(new ImageError(`cannot run ${program}: ${error.message}`)),
+    );
     child.once("close", (code, signal) => {
       if (code === 0) return resolve(Buffer.concat(out).toString("utf8"));
       const said = Buffer.concat(err.length > 0 ? err : out)
@@ -85,7 +87,9 @@ const packages: Readonly<Record<string, string>> = {
 /** @throws ImageError that says what to install */
 export function need(...programs: readonly string[]): void {
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
-  const missing = programs.filter((program) => !folders.some((folder) => runs(join(folder, program))));
+  const missing = programs.filter(
+    (program) => !folders.some((folder) => runs(join(folder, program))),
+  );
   if (missing.length === 0) return;
   const names = [...new Set(missing.map((program) => packages[program] ?? program))];
   throw new ImageError(

@@ -17,7 +17,8 @@ export const runtime = {
 
 /** @returns the program. @throws ImageError if the registry has other bytes */
 export async function fetchRuntime(): Promise<string> {
-  const pinned = JSON.parse(await readFile(join(project, "package.json"), "utf8")).dependencies.node;
+  const pinned = JSON.parse(await readFile(join(project, "package.json"), "utf8")).dependencies
+    .node;
   if (pinned !== runtime.version) {
     throw new ImageError(
       `package.json pins Node.js ${pinned}, the image ${runtime.version}: mend scripts/image.d/runtime.ts\n` +
@@ -33,11 +34,17 @@ export async function fetchRuntime(): Promise<string> {
   const name = `${runtime.package}@${runtime.version}`;
   await run("npm", ["pack", "--silent", name], { cwd: work });
   const archive = join(work, `${runtime.package}-${runtime.version}.tgz`);
-  const hash = createHash("sha512").update(await readFile(archive)).digest("base64");
+  const hash = createHash("sha512")
+    .update(await readFile(archive))
+    .digest("base64");
   if (`sha512-${hash}` !== runtime.integrity) {
     throw new ImageError(`${name} at the registry is not the one that is pinned`);
   }
-  await run("tar", ["-xzf", archive, "--no-same-owner", "--strip-components=2", "package/bin/node"], { cwd: work });
+  await run(
+    "tar",
+    ["-xzf", archive, "--no-same-owner", "--strip-components=2", "package/bin/node"],
+    { cwd: work },
+  );
   await rm(archive);
   await rm(folder, { recursive: true, force: true });
   await rename(work, folder);
@@ -46,7 +53,9 @@ export async function fetchRuntime(): Promise<string> {
 
 /** Makes the production build, on the Node.js of the image. @returns its folder */
 export async function productionBuild(work: string): Promise<string> {
-  await run(process.execPath, [join(project, "scripts/build/main.ts"), "--out", work], { cwd: project });
+  await run(process.execPath, [join(project, "scripts/build/main.ts"), "--out", work], {
+    cwd: project,
+  });
   const build = join(work, "qkd-node");
   // Compiled on another machine, or for another one: of no use.
   await rm(join(build, "cache"), { recursive: true, force: true });

@@ -17,10 +17,28 @@ export interface Verity {
 /** Packs the tree. All files are root's, of one time, in one order. @param date seconds since 1970 */
 export async function squash(tree: string, file: string, date: number): Promise<void> {
   await rm(file, { force: true });
-  const same = ["-all-root", "-all-time", String(date), "-mkfs-time", String(date), "-reproducible"];
+  const same = [
+    "-all-root",
+    "-all-time",
+    String(date),
+    "-mkfs-time",
+    String(date),
+    "-reproducible",
+  ];
   const how = ["-comp", "zstd", "-Xcompression-level", "15", "-b", "256K", "-no-xattrs"];
   // It does not take the time in both ways at once.
-  await run("env", ["-u", "SOURCE_DATE_EPOCH", "mksquashfs", tree, file, "-quiet", "-no-progress", "-noappend", ...same, ...how]);
+  await run("env", [
+    "-u",
+    "SOURCE_DATE_EPOCH",
+    "mksquashfs",
+    tree,
+    file,
+    "-quiet",
+    "-no-progress",
+    "-noappend",
+    ...same,
+    ...how,
+  ]);
 }
 
 /** Appends the hash tree. Salt and identity follow from the content, so that a rebuild is the same. */
@@ -28,7 +46,9 @@ export async function addVerity(file: string): Promise<Verity> {
   const { size } = await stat(file);
   const blocks = Math.ceil(size / 4_096);
   await truncate(file, blocks * 4_096);
-  const salt = createHash("sha256").update(await readFile(file)).digest("hex");
+  const salt = createHash("sha256")
+    .update(await readFile(file))
+    .digest("hex");
   const uuid = salt.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, "$1-$2-$3-$4-$5");
   const text = await run("veritysetup", [
     "format",
@@ -92,7 +112,12 @@ export async function unify(parts: KernelParts, keys: Keys, file: string): Promi
   const args: string[] = [];
   for (const [name, path] of sections) {
     at = Math.ceil(at / 65_536) * 65_536;
-    args.push("--add-section", `${name}=${path}`, "--change-section-vma", `${name}=0x${at.toString(16)}`);
+    args.push(
+      "--add-section",
+      `${name}=${path}`,
+      "--change-section-vma",
+      `${name}=0x${at.toString(16)}`,
+    );
     at += (await stat(path)).size;
   }
   const plain = `${file}.unsigned`;
@@ -105,7 +130,15 @@ export async function unify(parts: KernelParts, keys: Keys, file: string): Promi
 /** Signs an EFI program. */
 export async function sign(program: string, keys: Keys, to: string): Promise<void> {
   await copyFile(program, to);
-  await run("sbsign", ["--key", keys.bootKey, "--cert", keys.bootCertificate, "--output", to, program]);
+  await run("sbsign", [
+    "--key",
+    keys.bootKey,
+    "--cert",
+    keys.bootCertificate,
+    "--output",
+    to,
+    program,
+  ]);
 }
 
 async function endOf(stub: string): Promise<number> {
