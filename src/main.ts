@@ -1,4 +1,5 @@
 /** The node, wired together: read this first. */
+import { readFileSync } from "node:fs";
 import { driverKinds } from "../drivers/index.ts";
 import {
   type Config,
@@ -10,6 +11,7 @@ import {
 import type { LedgerFile } from "./custody/ledger-file.ts";
 import { ledgerPath, openLedger } from "./custody/ledgers.ts";
 import type { Ledger } from "./custody/ports.ts";
+import { spooled, spoolWhenNeeded } from "./custody/spooled.ts";
 import { exit } from "./exit-codes.ts";
 import type { KmEndpoint } from "./kq1/connect.ts";
 import { type CredentialFiles, readCredentials } from "./kq1/credentials.ts";
@@ -31,7 +33,7 @@ import { supervise } from "./lifecycle/supervisor.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
 import { Oversight } from "./oversight.ts";
 import { delay, systemClock, within } from "./port/clock.ts";
-import { describe, Fault } from "./port/errors.ts";
+import { describe, errorCode, Fault } from "./port/errors.ts";
 import { createLog, type Log, silentLog } from "./port/log.ts";
 import type { ModuleDriver } from "./port/module.ts";
 import { diskFiles } from "./state/files.ts";
@@ -123,7 +125,7 @@ async function serve(config: Config, log: Log): Promise<number> {
       continue;
     }
     ledgers.set(module.name, opened);
-    channels.push(createChannel(module, opened, oversight, progress, channelLog));
+    channels.push(createChannel(module, folder, opened, oversight, progress, channelLog));
   }
   oversight.start(
     [...channels, ...closed],
@@ -212,8 +214,31 @@ function closedModule({ name, driver, kms }: ModuleConfig, failure: Fault): Clos
   return new ClosedModule({ name, driver: kind, where, km }, failure, clock);
 }
 
+/** A module's driver, behind its spool where one is configured. */
+function driverOf({ name, driver, spool }: ModuleConfig, folder: string, log: Log): ModuleDriver {
+  const bare = driver.create({ clock, log });
+  if (spool === undefined) return bare;
+  const { key, max_bytes: maxBytes } = spool;
+  const options = { files: diskFiles, folder: `${folder}/spool-${name}`, maxBytes };
+  const open = spoolWhenNeeded(options, () => readSecret(key));
+  return spooled(bare, open, log.child("spool"));
+}
+
+/** @throws Fault `state.io` */
+function readSecret(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new Fault("state.io", "cannot read the spool's key", {
+      file,
+      code: errorCode(error) ?? "unknown",
+    });
+  }
+}
+
 function createChannel(
   module: ModuleConfig,
+  folder: string,
   ledger: LedgerFile,
   oversight: Oversight,
   progress: Progress,
@@ -239,7 +264,7 @@ function createChannel(
       })),
     },
     {
-      driver: module.driver.create({ clock, log }),
+      driver: driverOf(module, folder, log),
       ledger,
       clock,
       log,

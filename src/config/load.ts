@@ -20,6 +20,7 @@ import {
   nodeSchema,
   type RawConfig,
   serverSchema,
+  spoolSchema,
 } from "./schema.ts";
 
 type Raw = RawConfig;
@@ -65,6 +66,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     km: kmSchema,
     module: moduleSchema,
     "module.alarms": moduleAlarmsSchema,
+    "module.spool": spoolSchema,
   };
   // The name of a KM is the operator's, and an index is none of ours either.
   const names = path.filter((key, i) => typeof key === "string" && !(path[0] === "km" && i === 1));
@@ -123,8 +125,12 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     }
     const driver = configureDriver(module.driver, `${key}.driver`, kinds, complain);
     if (driver !== undefined) {
+      if (driver.destructive && module.spool === undefined) {
+        complain(`${key}.spool`, `a module of kind ${driver.kind} cannot keep its keys: needs one`);
+      }
       const { km: _, ...rest } = module;
-      modules.push({ ...rest, kms: chosen, driver });
+      const spool = module.spool && resolveFiles(module.spool, ["key"], file);
+      modules.push({ ...rest, spool, kms: chosen, driver });
     }
   });
   if (problems.length > 0) throw new ConfigError("config.value", problems);
@@ -151,6 +157,9 @@ export function loadConfig(file: string, kinds: Kinds): Config {
   const problems: string[] = [];
   const kms = new Set(config.modules.flatMap((module) => module.kms));
   for (const km of kms) checkFiles(`km.${km.name}`, km, file, problems);
+  for (const { name, spool } of config.modules) {
+    if (spool !== undefined) checkFiles(`module ${name}: spool`, spool, file, problems);
+  }
   if (config.manager !== undefined) checkFiles("manager", config.manager, file, problems);
   if (config.server !== undefined) checkFiles("server", config.server, file, problems);
   if (problems.length > 0) throw new ConfigError("config.value", problems);
@@ -210,7 +219,11 @@ function configureDriver(
     return undefined;
   }
   const chosen = result.output;
-  return { kind: kind.kind, create: (context) => kind.create(chosen, context) };
+  return {
+    kind: kind.kind,
+    destructive: kind.destructive === true,
+    create: (context) => kind.create(chosen, context),
+  };
 }
 
 function resolveFiles<T extends object>(table: T, keys: readonly string[], file: string): T {

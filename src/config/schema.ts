@@ -148,6 +148,12 @@ export const kmSchema = v.strictObject({
 /** The longest QKD-key in bits; the same number as custody's `longestKeyBits` (a test compares). */
 export const mostKeyBits = 376_000;
 
+/** Where keys of a module are kept that cannot keep them itself. */
+export const spoolSchema = v.strictObject({
+  key: text,
+  max_bytes: v.optional(whole(1_048_576, 1_099_511_627_776), 67_108_864),
+});
+
 export const moduleSchema = v.strictObject({
   name,
   km: v.pipe(
@@ -167,6 +173,7 @@ export const moduleSchema = v.strictObject({
   max_held_blocks: v.optional(whole(1, 1_000_000), 1_024),
   max_held_bytes: v.optional(whole(65_536, 1_073_741_824), 4_194_304),
   alarms: v.optional(moduleAlarmsSchema, {}),
+  spool: v.optional(spoolSchema),
   driver: v.looseObject({ kind: v.string() }),
 });
 

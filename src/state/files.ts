@@ -31,6 +31,8 @@ export interface FileSystem {
   open(path: string, flags: string, mode: number): Promise<OpenFile>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
+  /** Names of what is in a folder. */
+  list(path: string): Promise<string[]>;
   /** Makes a folder that may exist already, for its owner alone. */
   makeFolder(path: string): Promise<void>;
   /** Makes what was created, renamed or removed in a folder durable. */
@@ -41,6 +43,7 @@ export const diskFiles: FileSystem = {
   open: (path, flags, mode) => fs.open(path, flags, mode),
   rename: (from, to) => fs.rename(from, to),
   remove: (path) => fs.rm(path, { force: true }),
+  list: (path) => fs.readdir(path),
   async makeFolder(path) {
     await fs.mkdir(path, { recursive: true, mode: 0o700 });
   },

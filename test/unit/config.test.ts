@@ -18,6 +18,7 @@ import {
   moduleSchema,
   nodeSchema,
   serverSchema,
+  spoolSchema,
 } from "../../src/config/schema.ts";
 
 const good = `
@@ -229,8 +230,9 @@ test("the table for operators names every key of the schema, and no other", (t) 
     ...keys("server", serverSchema),
     ...keys("alarms", alarmsSchema),
     ...keys("module.alarms", moduleAlarmsSchema),
+    ...keys("module.spool", spoolSchema),
     ...keys("km.NAME", kmSchema),
-    ...keys("module", moduleSchema).filter((key) => !/^module\.(driver|alarms)$/.test(key)),
+    ...keys("module", moduleSchema).filter((key) => !/^module\.(driver|alarms|spool)$/.test(key)),
     "module.driver.kind",
     ...driverKinds.flatMap(({ options }) =>
       keys("module.driver", options as unknown as { readonly entries: object }),
