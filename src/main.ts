@@ -43,6 +43,7 @@ import { createLog, type Log, silentLog } from "./port/log.ts";
 import type { ModuleDriver } from "./port/module.ts";
 import { diskFiles } from "./state/files.ts";
 import { openHome } from "./state/home.ts";
+import { healthLine, tellHealth } from "./update/health.ts";
 import { softwareVersion } from "./version.ts";
 import type { LinkView } from "./web/view.ts";
 import { kmFacts, Page } from "./web/web.ts";
@@ -185,6 +186,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     clock,
     log,
   });
+  const health = tellHealth(notify, clock, () => healthLine(views, oversight.broker?.up));
 
   const signal = await stop;
   log.info("stopping", { signal });
@@ -192,6 +194,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   certificates.stop();
   supervision.cancel();
   await local.close();
+  health.cancel();
   const orderly = async () => {
     await panel.stop();
     await server?.close();
