@@ -30,6 +30,7 @@ import { healthLine, tellHealth } from "./update/health.ts";
 import { softwareVersion } from "./version.ts";
 import { crashFile, holdBack } from "./wiring/crashes.ts";
 import { reloadCertificates, watchAll } from "./wiring/credentials.ts";
+import { keptBackPorts } from "./wiring/kept-back.ts";
 import { clock, random } from "./wiring/machine.ts";
 import { closedModule, createChannel, ledgerOptions, untrusted } from "./wiring/modules.ts";
 import { createPage, createServer } from "./wiring/serving.ts";
@@ -139,6 +140,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const ports = {
     reloadCertificates: reload,
     clearTamper: (by: string) => panel.guard.clear(by),
+    ...keptBackPorts(channels),
   };
   oversight.start(
     views,

@@ -48,6 +48,10 @@ export class ClosedModule implements ModuleView, ModuleControl {
     return { up: false, reason: describe(this.failure), kms: [] };
   }
 
+  kept() {
+    return [];
+  }
+
   kms() {
     return [];
   }
