@@ -6,6 +6,7 @@ import { configure, driverFor, run } from "./main.ts";
 import { systemClock } from "./port/clock.ts";
 import { describe } from "./port/errors.ts";
 import { probe } from "./probe.ts";
+import { ledgerCheck, ledgerRepair, stateCheck, stateReset } from "./repair.ts";
 import { softwareVersion } from "./version.ts";
 
 const usage = `qkd-node ${softwareVersion}: QKD node controller
@@ -16,6 +17,15 @@ const usage = `qkd-node ${softwareVersion}: QKD node controller
                                   say what answers on a serial port, a PCIe card
                                   (/dev/xdma0) or a socket (tcp:HOST:PORT,
                                   unix:/PATH); takes no key (default 921600 bit/s)
+  qkd-node ledger check --config FILE [MODULE]
+                                  say whether the ledgers are whole
+  qkd-node ledger repair --config FILE MODULE [--trust]
+                                  make a damaged ledger anew; what was lost of it
+                                  is withheld (--trust: is not)
+  qkd-node state check --config FILE
+                                  say whether the small state is whole
+  qkd-node state reset --config FILE --boot N
+                                  make it anew, with N starts so far
   qkd-node --version              print the version
 
 Exit codes: 0 ok, 64 wrong command line, 69 no module answers, 70 internal
@@ -43,6 +53,8 @@ function parse(args: string[]) {
       options: {
         config: { type: "string" },
         baud: { type: "string" },
+        boot: { type: "string" },
+        trust: { type: "boolean" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean" },
       },
@@ -63,6 +75,34 @@ async function probeDevice(device: string, baud: number): Promise<number> {
     complain(`qkd-node: ${describe(error)}`);
     return exit.unavailable;
   }
+}
+
+async function mendFiles(
+  command: "ledger" | "state",
+  [action, module, ...rest]: string[],
+  values: ReturnType<typeof parse>["values"],
+): Promise<number> {
+  const wrong = new UsageError(`${command} check|${command === "ledger" ? "repair" : "reset"} …`);
+  if (values.config === undefined || rest.length > 0) throw wrong;
+  const config = configure(values.config);
+  if (module !== undefined && !config.modules.some(({ name }) => name === module)) {
+    throw new UsageError(`no module ${module} is configured`);
+  }
+  const boot = Number(values.boot ?? Number.NaN);
+  try {
+    if (command === "ledger" && action === "check") return await ledgerCheck(config, module, say);
+    if (command === "ledger" && action === "repair" && module !== undefined) {
+      return await ledgerRepair(config, module, values.trust === true, say);
+    }
+    if (command === "state" && action === "check") return await stateCheck(config, say);
+    if (command === "state" && action === "reset" && Number.isSafeInteger(boot) && boot >= 0) {
+      return await stateReset(config, boot, say);
+    }
+  } catch (error) {
+    complain(`qkd-node: ${describe(error)}`);
+    return exit.io;
+  }
+  throw wrong;
 }
 
 async function main(args: string[]): Promise<number> {
@@ -100,6 +140,9 @@ async function main(args: string[]): Promise<number> {
       }
       return probeDevice(device, baud);
     }
+    case "ledger":
+    case "state":
+      return mendFiles(command, rest, values);
     case undefined:
       throw new UsageError("a command is needed");
     default:
@@ -107,20 +150,25 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-// Timers of the clock keep no process alive, and a device that is polled has nothing else.
-setInterval(() => {}, 60_000);
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (error instanceof UsageError) {
-    complain(`qkd-node: ${error.message}\nTry: qkd-node --help`);
-    process.exitCode = exit.usage;
-  } else if (error instanceof ConfigError) {
-    for (const problem of error.problems) complain(problem);
-    process.exitCode = exit.config;
-  } else {
-    throw error;
+async function begin(args: string[]): Promise<void> {
+  // Timers of the clock keep no process alive, and a device that is polled has nothing else.
+  setInterval(() => {}, 60_000);
+  try {
+    process.exitCode = await main(args);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      complain(`qkd-node: ${error.message}\nTry: qkd-node --help`);
+      process.exitCode = exit.usage;
+    } else if (error instanceof ConfigError) {
+      for (const problem of error.problems) complain(problem);
+      process.exitCode = exit.config;
+    } else {
+      throw error;
+    }
   }
+  // Whatever a library left open must not keep a node from ending: all of ours is closed by now.
+  process.exit();
 }
-// Whatever a library left open must not keep a node from ending: all of ours is closed by now.
-process.exit();
+
+// No `await` here: the production build is CommonJS, which starts faster.
+void begin(process.argv.slice(2));

@@ -1,4 +1,5 @@
 /** The node, wired together: read this first. */
+import { readFileSync } from "node:fs";
 import { driverKinds } from "../drivers/index.ts";
 import {
   type Config,
@@ -7,7 +8,10 @@ import {
   type ModuleConfig,
   type ServerConfig,
 } from "./config/load.ts";
-import { LedgerFile } from "./custody/ledger-file.ts";
+import type { LedgerFile } from "./custody/ledger-file.ts";
+import { ledgerPath, openLedger } from "./custody/ledgers.ts";
+import type { Ledger } from "./custody/ports.ts";
+import { spooled, spoolWhenNeeded } from "./custody/spooled.ts";
 import { exit } from "./exit-codes.ts";
 import type { KmEndpoint } from "./kq1/connect.ts";
 import { type CredentialFiles, readCredentials } from "./kq1/credentials.ts";
@@ -18,19 +22,25 @@ import {
   watchCertificates,
 } from "./lifecycle/certificates.ts";
 import { Channel } from "./lifecycle/channel.ts";
+import { ClosedModule } from "./lifecycle/closed.ts";
+import { brake, crashesIn, crashReport, recordCrash, uptime } from "./lifecycle/crashes.ts";
 import { insist } from "./lifecycle/insist.ts";
+import { systemdNotify } from "./lifecycle/notify.ts";
+import { Progress } from "./lifecycle/progress.ts";
 import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
+import { supervise } from "./lifecycle/supervisor.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
+import type { ModuleView } from "./manager/view.ts";
 import { Oversight } from "./oversight.ts";
-import { systemClock, within } from "./port/clock.ts";
-import { describe, Fault } from "./port/errors.ts";
+import { delay, systemClock, within } from "./port/clock.ts";
+import { describe, errorCode, Fault } from "./port/errors.ts";
 import { createLog, type Log, silentLog } from "./port/log.ts";
 import type { ModuleDriver } from "./port/module.ts";
 import { diskFiles } from "./state/files.ts";
-import { openState } from "./state/state.ts";
-import { StateStore } from "./state/store.ts";
+import { openHome } from "./state/home.ts";
 import { softwareVersion } from "./version.ts";
+import { kmFacts, Page } from "./web/web.ts";
 
 const clock = systemClock;
 const random = Math.random;
@@ -62,6 +72,11 @@ export async function run(config: Config): Promise<number> {
   // Whoever reads the log may go away; the keys go on.
   process.stderr.on("error", () => {});
   const log = createLog(write, config.log.level, stamp).child("node");
+  process.on("uncaughtException", (error) => {
+    log.error("crash", { error: crashReport(error) });
+    recordCrash(crashFile(config), uptime());
+    process.exit(exit.software);
+  });
   try {
     return await serve(config, log);
   } catch (error) {
@@ -84,41 +99,69 @@ async function serve(config: Config, log: Log): Promise<number> {
   } as const;
 
   const folder = config.node.state_dir;
-  const state = await insist({ ...opening, name: "state" }, () => openState(diskFiles, folder));
-  const boot = state.data.boot;
+  const beside = config.modules.map(({ name }) => ledgerPath(folder, name));
+  const home = await insist({ ...opening, name: "state" }, () =>
+    openHome(diskFiles, folder, beside),
+  );
+  const { state } = home;
+  const { boot } = state.data;
   log.info("starting", { id: config.node.id, version: softwareVersion, boot, pid: process.pid });
 
-  const store = new StateStore(state);
   const oversight = await insist({ ...opening, name: "outbox" }, () =>
-    Oversight.open(config, { state: store, clock, random, log }),
+    Oversight.open(config, { state, clock, random, log }),
   );
+  const progress = new Progress();
   const channels: Channel[] = [];
+  const closed: ClosedModule[] = [];
   const ledgers = new Map<string, LedgerFile>();
+  const recording = { files: diskFiles, folder, state, options: ledgerOptions(config, progress) };
   for (const module of config.modules) {
     const channelLog = log.child(module.name);
-    const path = `${folder}/ledger-${module.name}`;
-    const ledger = await insist({ ...opening, name: "ledger" }, () =>
-      LedgerFile.open(diskFiles, path, channelLog),
+    const opened = await insist({ ...opening, name: "ledger" }, () =>
+      openLedger(recording, module.name, channelLog).catch(untrusted),
     );
-    ledgers.set(module.name, ledger);
-    channels.push(createChannel(module, ledger, oversight, channelLog));
+    if (opened instanceof Fault) {
+      channelLog.error(`module is not served: ${describe(opened)}`);
+      closed.push(closedModule(module, opened));
+      continue;
+    }
+    ledgers.set(module.name, opened);
+    channels.push(createChannel(module, folder, opened, oversight, progress, channelLog));
   }
   const server = config.server && createServer(config.server, config.node.id, channels, log);
-  const certificates = watchAll(config, channels, server, log);
+  const views = [...channels, ...closed];
+  const page = config.web.enabled ? createPage(config, views, oversight, boot, log) : undefined;
+  const certificates = watchAll(config, channels, server, page, log);
   const reload = () => reloadCertificates(certificates, oversight);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
-  oversight.start(channels, ledgers, { reloadCertificates: reload });
+  oversight.start(
+    views,
+    new Map<string, Pick<Ledger, "failure">>([
+      ...ledgers,
+      ...closed.map((one) => [one.name, one] as const),
+    ]),
+    { reloadCertificates: reload },
+  );
+  await holdBack(oversight, crashFile(config), stopping.signal, log);
   for (const channel of channels) channel.start();
   await server?.listen();
+  const notify = systemdNotify({ clock, log, environment: process.env });
+  notify.ready();
+  const supervision = supervise({ progress, notify, clock, log });
 
   const signal = await stop;
   log.info("stopping", { signal });
+  notify.stopping();
   certificates.stop();
+  supervision.cancel();
   const orderly = async () => {
     await server?.close();
+    await page?.stop();
     await Promise.all(channels.map((channel) => channel.stop()));
     await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
     await oversight.stop();
+    await notify.told();
+    home.release();
   };
   const late = () =>
     new Fault("stopped", "not everything stopped in time", { limit_ms: stopTimeout });
@@ -131,10 +174,78 @@ async function serve(config: Config, log: Log): Promise<number> {
   return exit.ok;
 }
 
+function crashFile({ node }: Config): string {
+  return `${node.state_dir}/crashes`;
+}
+
+/** A node that crashed again and again begins later, and says so first. */
+async function holdBack(
+  oversight: Oversight,
+  file: string,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
+  const now = uptime();
+  const crashes = crashesIn(file);
+  const ms = now === undefined ? 0 : brake(crashes, now);
+  if (ms === 0) return;
+  log.error("crashed again and again: waiting", { ms });
+  oversight.watch.crashed(crashes.length);
+  await delay(clock, ms, signal);
+}
+
+function ledgerOptions({ ledger }: Config, progress: Progress) {
+  const { group_records, group_delay_s, reserve_bytes } = ledger;
+  return {
+    groupRecords: group_records,
+    groupDelayMs: group_delay_s,
+    reserveBytes: reserve_bytes,
+    clock,
+    task: progress.beginner(clock),
+  };
+}
+
+/** A ledger that can't be trusted closes its module, not the node. @throws what time may mend */
+function untrusted(error: unknown): Fault {
+  const closes = ["ledger.corrupt", "ledger.missing", "state.owner"];
+  if (error instanceof Fault && closes.includes(error.code)) return error;
+  throw error;
+}
+
+function closedModule({ name, driver, kms }: ModuleConfig, failure: Fault): ClosedModule {
+  const { kind, where } = driver.create({ clock, log: silentLog });
+  const km = kms.map((one) => one.name).join(", ");
+  return new ClosedModule({ name, driver: kind, where, km }, failure, clock);
+}
+
+/** A module's driver, behind its spool where one is configured. */
+function driverOf({ name, driver, spool }: ModuleConfig, folder: string, log: Log): ModuleDriver {
+  const bare = driver.create({ clock, log });
+  if (spool === undefined) return bare;
+  const { key, max_bytes: maxBytes } = spool;
+  const options = { files: diskFiles, folder: `${folder}/spool-${name}`, maxBytes };
+  const open = spoolWhenNeeded(options, () => readSecret(key));
+  return spooled(bare, open, log.child("spool"));
+}
+
+/** @throws Fault `state.io` */
+function readSecret(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new Fault("state.io", "cannot read the spool's key", {
+      file,
+      code: errorCode(error) ?? "unknown",
+    });
+  }
+}
+
 function createChannel(
   module: ModuleConfig,
+  folder: string,
   ledger: LedgerFile,
   oversight: Oversight,
+  progress: Progress,
   log: Log,
 ): Channel {
   return new Channel(
@@ -157,15 +268,16 @@ function createChannel(
       })),
     },
     {
-      driver: module.driver.create({ clock, log }),
+      driver: driverOf(module, folder, log),
       ledger,
       clock,
       log,
       random,
+      progress,
       onEvent: (event) => oversight.event(event),
       onState: (name) => oversight.stateChanged(name),
-      onTelemetry: (name, sample) => oversight.watch.telemetry(name, sample),
-      onLink: (name, km, down) => oversight.watch.link(name, km, down),
+      onTelemetry: (name, sample) => oversight.telemetry(name, sample),
+      onLink: (name, km, down) => oversight.link(name, km, down),
     },
   );
 }
@@ -186,6 +298,38 @@ function createServer(
   });
 }
 
+function createPage(
+  config: Config,
+  modules: readonly ModuleView[],
+  oversight: Oversight,
+  boot: number,
+  log: Log,
+): Page {
+  const facts = config.modules.map(({ name, mode, qber_limit, kms }) => {
+    return { name, mode, qberLimit: qber_limit, kms: kms.map(kmFacts) };
+  });
+  const page = new Page(config.web, {
+    node: {
+      id: config.node.id,
+      version: softwareVersion,
+      boot,
+      configuration: config.digest,
+      started: clock.wall(),
+      modules,
+      facts,
+      alarms: oversight.watch,
+      history: oversight.history,
+      recorder: oversight.recorder,
+      broker: () => oversight.broker,
+    },
+    clock,
+    random,
+    log: log.child("web"),
+  });
+  oversight.onChange = () => page.poke();
+  return page;
+}
+
 /** The certificates are read each time: they may have been renewed. @throws Fault `kq1.connect` */
 function endpoint(km: KmConfig): KmEndpoint {
   const files = credentialFiles(km);
@@ -204,6 +348,7 @@ function watchAll(
   config: Config,
   channels: readonly Channel[],
   server: KeyServer | undefined,
+  page: Page | undefined,
   log: Log,
 ): CertificateWatch {
   const kms = new Set(config.modules.flatMap((module) => module.kms));
@@ -218,6 +363,10 @@ function watchAll(
   if (files !== undefined) {
     const onChange = () => server?.renew(readCredentials(files));
     watched.push({ name: "server", files, onChange });
+  }
+  const { cert, key, enabled } = config.web;
+  if (enabled && cert !== undefined && key !== undefined) {
+    watched.push({ name: "web", files: { ca: cert, cert, key }, onChange: () => page?.renew() });
   }
   return watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
 }

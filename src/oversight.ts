@@ -14,17 +14,21 @@ import { publicKey } from "./control/jws.ts";
 import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
 import { lookEvery } from "./lifecycle/certificates.ts";
+import { EventHistory } from "./lifecycle/event-history.ts";
+import { Health } from "./lifecycle/health.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
+import { Recorder } from "./lifecycle/recorder.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import { type BrokerCredentials, digestOf, readBrokerCredentials } from "./manager/credentials.ts";
 import { Manager, type ManagerOptions } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
-import { recordOf } from "./manager/payloads.ts";
+import { recordOf, transition as transitionEvent } from "./manager/payloads.ts";
 import type { ModuleView, NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
 import { type Clock, every, type Timer } from "./port/clock.ts";
-import type { Fault } from "./port/errors.ts";
+import { describe, type Fault } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
+import type { TelemetrySample } from "./port/telemetry.ts";
 import { SparkplugPublisher } from "./sparkplug/publisher.ts";
 import { diskFiles } from "./state/files.ts";
 import type { StateStore } from "./state/store.ts";
@@ -45,6 +49,13 @@ export type MorePorts = Partial<ControlPorts>;
 
 export class Oversight {
   readonly watch: Watch;
+  /** What happened lately, for whoever looks at the node itself. */
+  readonly history = new EventHistory();
+  readonly recorder: Recorder;
+  /** Called when there is something to see. */
+  onChange: () => void = () => {};
+  readonly #links = new Map<string, boolean>();
+  readonly #health = new Health();
   readonly #config: Config;
   readonly #parts: OversightParts;
   readonly #outbox: Outbox | undefined;
@@ -57,7 +68,9 @@ export class Oversight {
   #look: Timer | undefined;
   #kept: Kept | undefined;
   #desk: CommandDesk | undefined;
-  #ledgers: ReadonlyMap<string, Ledger> = new Map();
+  #brokerUp = false;
+  /** By module. */
+  #ledgers: ReadonlyMap<string, Pick<Ledger, "failure">> = new Map();
 
   private constructor(
     config: Config,
@@ -73,6 +86,8 @@ export class Oversight {
     this.#sparkplug = createSparkplug(config, parts, credentials);
     const report = this.#sparkplug?.report.bind(this.#sparkplug);
     this.#manager = outbox && createManager(config, { ...parts, outbox, credentials, report });
+    const names = config.modules.map(({ name }) => name);
+    this.recorder = new Recorder(names, parts.clock);
     this.watch = this.#createWatch();
   }
 
@@ -90,33 +105,40 @@ export class Oversight {
 
   /** Watches from now on, and connects to the broker. */
   start(
-    channels: readonly WatchedModule[],
-    ledgers: ReadonlyMap<string, Ledger>,
+    modules: readonly WatchedModule[],
+    ledgers: ReadonlyMap<string, Pick<Ledger, "failure">>,
     more: MorePorts = {},
   ): void {
     const { clock, log, random } = this.#parts;
     const manager = this.#manager;
     this.#ledgers = ledgers;
-    this.watch.start(channels, this.#later);
+    this.watch.start(modules, this.#later);
+    this.recorder.start(modules);
     if (manager === undefined) return;
     const keys = this.#config.manager?.command_key ?? [];
-    this.#desk = keys.length > 0 ? this.#createDesk(channels, manager, more) : undefined;
+    this.#desk = keys.length > 0 ? this.#createDesk(modules, manager, more) : undefined;
     const commands = this.#desk && { commands: this.#desk };
-    manager.show({ modules: channels, alarms: this.watch, ...commands });
+    manager.show({ modules, alarms: this.watch, ...commands });
     this.#kept = keep({
       name: "broker",
       connect: async (signal) => {
         const session = await manager.connect(signal);
+        this.#brokerUp = true;
         this.watch.brokerUp();
+        this.onChange();
         return session;
       },
-      onDown: (error) => this.watch.brokerDown(error, manager.takenOver),
+      onDown: (error) => {
+        this.#brokerUp = false;
+        this.watch.brokerDown(error, manager.takenOver);
+        this.onChange();
+      },
       schedule: () => brokerWaits(() => manager.takenOver, random),
       settledAfterMs: 5_000,
       clock,
       log,
     });
-    this.#startSparkplug(channels);
+    this.#startSparkplug(modules);
     this.#look = every(clock, lookEvery, () => this.renewed());
   }
 
@@ -155,24 +177,54 @@ export class Oversight {
 
   /** Something happened in a channel. */
   event(event: NodeEvent): void {
+    this.#remember(event);
     this.#manager?.event(event);
     this.watch.event(event);
+  }
+
+  /** A module has reported. */
+  telemetry(name: string, sample: TelemetrySample): void {
+    this.watch.telemetry(name, sample);
+    this.recorder.telemetry(name, sample);
+  }
+
+  /** Whether the broker is connected; undefined without a manager. */
+  get broker(): { readonly url: string; readonly up: boolean } | undefined {
+    const { manager } = this.#config;
+    return manager && { url: manager.url, up: this.#brokerUp };
   }
 
   /** The state of a channel changed. */
   stateChanged(name: string): void {
     this.#manager?.stateChanged(name);
     this.#sparkplug?.changed();
+    this.onChange();
+  }
+
+  /** The link to a module, or to its KM of this name, is up, or down for the reason given. */
+  link(module: string, km: string | undefined, down: Error | undefined): void {
+    const up = down === undefined;
+    const link = `${module}/${km ?? ""}`;
+    // Each attempt that failed is told; the history has what changed.
+    if (this.#links.get(link) !== up) {
+      this.#links.set(link, up);
+      const facts = { ...(km !== undefined && { km }), ...(!up && { reason: describe(down) }) };
+      const type = `${km === undefined ? "module" : "km"}_${up ? "up" : "down"}`;
+      this.#remember({ type, module, at: this.#parts.clock.wall(), facts });
+    }
+    this.watch.link(module, km, down);
   }
 
   /** Says goodbye to the broker, and makes durable what it was not told. Never rejects. */
   async stop(): Promise<void> {
+    this.recorder.stop();
     await this.watch.stop();
     this.#manager?.stop();
     this.#look?.cancel();
     this.#sparkplug?.stop();
     await Promise.all([this.#kept?.stop(), this.#keptSparkplug?.stop()]);
     await this.#outbox?.close();
+    this.#health.stop();
   }
 
   #credentials(): BrokerCredentials {
@@ -181,8 +233,13 @@ export class Oversight {
     return credentials;
   }
 
+  #remember(event: NodeEvent): void {
+    this.history.add(event);
+    if (event.routine !== true) this.onChange();
+  }
+
   #createWatch(): Watch {
-    const { node, alarms, modules, manager, server } = this.#config;
+    const { node, alarms, modules, manager, server, web } = this.#config;
     const certificates = new Map<string, string>();
     const plain = new Map<string, boolean>();
     for (const km of modules.flatMap(({ kms }) => kms)) {
@@ -190,6 +247,7 @@ export class Oversight {
       if (km.transport === "plain") plain.set(`km.${km.name}`, true);
     }
     if (server !== undefined) certificates.set("server", server.cert);
+    if (web.enabled && web.cert !== undefined) certificates.set("web", web.cert);
     if (manager?.cert !== undefined) certificates.set("manager", manager.cert);
     if (manager?.url.startsWith("mqtt:")) plain.set("manager", false);
     return new Watch(
@@ -213,10 +271,12 @@ export class Oversight {
         ...this.#parts,
         log: this.#parts.log.child("alarms"),
         validity,
+        usage: () => this.#health.take(),
         free: () => freePart(node.state_dir),
         troubles: () => this.#troubles(),
         eventsLost: () => this.#outbox?.dropped ?? 0,
         onTransition: (transition) => {
+          this.#remember(transitionEvent(transition.change, transition.record));
           this.#sparkplug?.changed();
           if (this.#manager !== undefined) return this.#manager.alarm(transition);
           // Nobody waits to be told that it is cleared.
@@ -259,7 +319,10 @@ export class Oversight {
         state.change((data) => {
           data.commands = commands;
         }),
-      onEvent: (event) => manager.event(event),
+      onEvent: (event) => {
+        this.#remember(event);
+        manager.event(event);
+      },
       onIntruder: (reason) => this.watch.intruder(reason),
       clock,
       log: log.child("control"),

@@ -113,6 +113,10 @@ class SimulatedModule implements WatchedModule {
     return this.#window.take(performance.now());
   }
 
+  glance() {
+    return this.#window.peek(performance.now());
+  }
+
   supply() {
     const supplied = this.#supplied;
     return {

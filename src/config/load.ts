@@ -6,12 +6,15 @@ import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
 import type { ConfiguredDriver, DriverKind } from "../port/driver-kind.ts";
 import { errorCode } from "../port/errors.ts";
+import { isLoopback } from "../web/host.ts";
+import { shortestPassword } from "../web/login.ts";
 import { ConfigError, explain, keyPath } from "./problems.ts";
 import {
   alarmsSchema,
   commandKeySchema,
   configSchema,
   kmSchema,
+  ledgerSchema,
   logSchema,
   managerSchema,
   moduleAlarmsSchema,
@@ -20,6 +23,8 @@ import {
   type RawConfig,
   serverSchema,
   sparkplugSchema,
+  spoolSchema,
+  webSchema,
 } from "./schema.ts";
 
 type Raw = RawConfig;
@@ -27,6 +32,7 @@ type Raw = RawConfig;
 /** A KM, with file names resolved. Times in ms. */
 export type KmConfig = Raw["km"][string] & { readonly name: string };
 export type ManagerConfig = NonNullable<Raw["manager"]>;
+export type WebConfig = Raw["web"];
 export type ServerConfig = NonNullable<Raw["server"]>;
 export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
   readonly driver: ConfiguredDriver;
@@ -43,7 +49,9 @@ export interface Config {
   readonly log: Raw["log"];
   readonly manager: ManagerConfig | undefined;
   readonly server: ServerConfig | undefined;
+  readonly web: WebConfig;
   readonly alarms: Raw["alarms"];
+  readonly ledger: Raw["ledger"];
   readonly modules: readonly ModuleConfig[];
 }
 
@@ -56,7 +64,9 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     "": configSchema,
     node: nodeSchema,
     server: serverSchema,
+    web: webSchema,
     log: logSchema,
+    ledger: ledgerSchema,
     manager: managerSchema,
     "manager.command_key": commandKeySchema,
     "manager.sparkplug": sparkplugSchema,
@@ -64,6 +74,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     km: kmSchema,
     module: moduleSchema,
     "module.alarms": moduleAlarmsSchema,
+    "module.spool": spoolSchema,
   };
   // The name of a KM is the operator's, and an index is none of ours either.
   const names = path.filter((key, i) => typeof key === "string" && !(path[0] === "km" && i === 1));
@@ -105,6 +116,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
         complain(`manager.command_key[${i}].id`, "another key has this id");
     });
   }
+  checkWeb(raw.web, complain);
   const names = new Set<string>();
   const modules: ModuleConfig[] = [];
   raw.module.forEach((module, i) => {
@@ -122,17 +134,22 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     }
     const driver = configureDriver(module.driver, `${key}.driver`, kinds, complain);
     if (driver !== undefined) {
+      if (driver.destructive && module.spool === undefined) {
+        complain(`${key}.spool`, `a module of kind ${driver.kind} cannot keep its keys: needs one`);
+      }
       const { km: _, ...rest } = module;
-      modules.push({ ...rest, kms: chosen, driver });
+      const spool = module.spool && resolveFiles(module.spool, ["key"], file);
+      modules.push({ ...rest, spool, kms: chosen, driver });
     }
   });
   if (problems.length > 0) throw new ConfigError("config.value", problems);
   const manager =
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "password_file"], file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
+  const web = resolveFiles(raw.web, ["cert", "key", "password_file"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
-  const { node, log } = raw;
-  return { file, digest, node, log, manager, server, alarms: raw.alarms, modules };
+  const { node, log, ledger, alarms } = raw;
+  return { file, digest, node, log, ledger, alarms, manager, server, web, modules };
 }
 
 /**
@@ -150,8 +167,15 @@ export function loadConfig(file: string, kinds: Kinds): Config {
   const problems: string[] = [];
   const kms = new Set(config.modules.flatMap((module) => module.kms));
   for (const km of kms) checkFiles(`km.${km.name}`, km, file, problems);
+  for (const { name, spool } of config.modules) {
+    if (spool !== undefined) checkFiles(`module ${name}: spool`, spool, file, problems);
+  }
   if (config.manager !== undefined) checkFiles("manager", config.manager, file, problems);
   if (config.server !== undefined) checkFiles("server", config.server, file, problems);
+  if (config.web.enabled) {
+    checkFiles("web", config.web, file, problems);
+    checkPassword(config.web.password_file, `${file}: web.password_file`, problems);
+  }
   if (problems.length > 0) throw new ConfigError("config.value", problems);
   return config;
 }
@@ -184,6 +208,28 @@ function checkTls(
   }
 }
 
+/** The page shows a node to whoever can reach it: beyond this machine only with TLS and a login. */
+function checkWeb(web: WebConfig, complain: (key: string, what: string) => void): void {
+  const files = [web.cert, web.key, web.password_file];
+  const given = files.filter((name) => name !== undefined).length;
+  if (given > 0 && given < files.length) {
+    complain("web", "cert, key and password_file go together");
+  } else if (web.enabled && given === 0 && !isLoopback(web.host)) {
+    complain("web.host", "beyond loopback the page needs cert, key and password_file");
+  }
+}
+
+function checkPassword(path: string | undefined, where: string, problems: string[]): void {
+  if (path === undefined) return;
+  try {
+    const [line = ""] = readFileSync(path, "utf8").split(/\r?\n/, 1);
+    if (line.length >= shortestPassword) return;
+    problems.push(`${where}: the password must have ${shortestPassword} characters or more`);
+  } catch {
+    // That it cannot be read was said already.
+  }
+}
+
 function configureDriver(
   options: { readonly kind: string; readonly [key: string]: unknown },
   key: string,
@@ -209,7 +255,11 @@ function configureDriver(
     return undefined;
   }
   const chosen = result.output;
-  return { kind: kind.kind, create: (context) => kind.create(chosen, context) };
+  return {
+    kind: kind.kind,
+    destructive: kind.destructive === true,
+    create: (context) => kind.create(chosen, context),
+  };
 }
 
 function resolveFiles<T extends object>(table: T, keys: readonly string[], file: string): T {

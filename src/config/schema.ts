@@ -48,6 +48,13 @@ function seconds(least: number, most: number, standard: number) {
 
 export const nodeSchema = v.strictObject({ id: name, state_dir: absolute });
 
+/** How what became of keys is recorded. */
+export const ledgerSchema = v.strictObject({
+  group_records: v.optional(whole(1, 65_536), 4_096),
+  group_delay_s: seconds(0, 1, 0),
+  reserve_bytes: v.optional(whole(0, 16_777_216), 262_144),
+});
+
 export const logSchema = v.strictObject({
   level: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
   timestamps: v.optional(v.boolean(), true),
@@ -153,6 +160,12 @@ export const kmSchema = v.strictObject({
 /** The longest QKD-key in bits; the same number as custody's `longestKeyBits` (a test compares). */
 export const mostKeyBits = 376_000;
 
+/** Where keys of a module are kept that cannot keep them itself. */
+export const spoolSchema = v.strictObject({
+  key: text,
+  max_bytes: v.optional(whole(1_048_576, 1_099_511_627_776), 67_108_864),
+});
+
 export const moduleSchema = v.strictObject({
   name,
   km: v.pipe(
@@ -172,6 +185,7 @@ export const moduleSchema = v.strictObject({
   max_held_blocks: v.optional(whole(1, 1_000_000), 1_024),
   max_held_bytes: v.optional(whole(65_536, 1_073_741_824), 4_194_304),
   alarms: v.optional(moduleAlarmsSchema, {}),
+  spool: v.optional(spoolSchema),
   driver: v.looseObject({ kind: v.string() }),
 });
 
@@ -184,11 +198,24 @@ export const serverSchema = v.strictObject({
   crl: v.optional(text),
 });
 
+/** The local page, metrics and health. */
+export const webSchema = v.strictObject({
+  enabled: v.optional(v.boolean(), true),
+  host: v.optional(text, "127.0.0.1"),
+  port: v.optional(whole(0, 65_535), 8_780),
+  names: v.optional(v.pipe(v.array(text), v.maxLength(16, "expected at most 16")), []),
+  cert: v.optional(text),
+  key: v.optional(text),
+  password_file: v.optional(text),
+});
+
 export const configSchema = v.strictObject({
   node: nodeSchema,
   log: v.optional(logSchema, {}),
+  ledger: v.optional(ledgerSchema, {}),
   manager: v.optional(managerSchema),
   server: v.optional(serverSchema),
+  web: v.optional(webSchema, {}),
   alarms: v.optional(alarmsSchema, {}),
   km: v.pipe(
     v.record(name, kmSchema),

@@ -43,6 +43,8 @@ export interface ModuleView {
   state(): ModuleState;
   /** The window since the last call; begins a new one. */
   telemetry(): WindowReport;
+  /** The window as it is so far; leaves it as it is, for whoever else looks. */
+  glance(): WindowReport;
   /** Cumulative counters since the process began, ready to be published. */
   supply(): Readonly<Record<string, number | Readonly<Record<string, number>>>>;
 }

@@ -7,6 +7,8 @@ export interface DriverKind<Options = unknown> {
   readonly kind: string;
   /** Checks the other keys of `[module.driver]`; strict: unknown keys are errors. */
   readonly options: GenericSchema<unknown, Options>;
+  /** A module of this kind hands each key over once: it needs a spool. */
+  readonly destructive?: true;
   create(options: Options, context: DriverContext): ModuleDriver;
   /**
    * Options for a device that a person named to `probe`; undefined if this kind is not what is to be
@@ -19,5 +21,7 @@ export interface DriverKind<Options = unknown> {
 /** A kind together with options that its schema has accepted. */
 export interface ConfiguredDriver {
   readonly kind: string;
+  /** A module of this kind hands each key over once. */
+  readonly destructive: boolean;
   create(context: DriverContext): ModuleDriver;
 }

@@ -20,6 +20,7 @@ export const moduleView: ModuleView = {
   describe: () => ({ name: "alice", driver: "qmlp", where: "/dev/x", km: "main" }),
   state: () => ({ module: "DOWN", link: "OFF", km: "DOWN", reason: "unplugged", since: 0 }),
   telemetry: () => ({ qber: { last: 0.03, count: 1, age_ms: 0, quality: "good" } }),
+  glance: () => ({}),
   supply: () => ({ supplied: 7, refused: { busy: 1 } }),
 };
 

@@ -11,6 +11,7 @@ import {
   alarmsSchema,
   commandKeySchema,
   kmSchema,
+  ledgerSchema,
   logSchema,
   managerSchema,
   moduleAlarmsSchema,
@@ -18,6 +19,8 @@ import {
   nodeSchema,
   serverSchema,
   sparkplugSchema,
+  spoolSchema,
+  webSchema,
 } from "../../src/config/schema.ts";
 
 const good = `
@@ -223,14 +226,17 @@ test("the table for operators names every key of the schema, and no other", (t) 
   const expected = [
     ...keys("node", nodeSchema),
     ...keys("log", logSchema),
+    ...keys("ledger", ledgerSchema),
     ...keys("manager", managerSchema).filter((key) => !/\.(command_key|sparkplug)$/.test(key)),
     ...keys("manager.command_key", commandKeySchema),
     ...keys("manager.sparkplug", sparkplugSchema),
     ...keys("server", serverSchema),
+    ...keys("web", webSchema),
     ...keys("alarms", alarmsSchema),
     ...keys("module.alarms", moduleAlarmsSchema),
+    ...keys("module.spool", spoolSchema),
     ...keys("km.NAME", kmSchema),
-    ...keys("module", moduleSchema).filter((key) => !/^module\.(driver|alarms)$/.test(key)),
+    ...keys("module", moduleSchema).filter((key) => !/^module\.(driver|alarms|spool)$/.test(key)),
     "module.driver.kind",
     ...driverKinds.flatMap(({ options }) =>
       keys("module.driver", options as unknown as { readonly entries: object }),
