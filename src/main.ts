@@ -6,6 +6,7 @@ import {
   type KmConfig,
   loadConfig,
   type ModuleConfig,
+  readConfigFile,
   type ServerConfig,
 } from "./config/load.ts";
 import type { LedgerFile } from "./custody/ledger-file.ts";
@@ -31,7 +32,8 @@ import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
 import { supervise } from "./lifecycle/supervisor.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
-import type { ModuleView } from "./manager/view.ts";
+import { openLocal } from "./local/local.ts";
+import { LogRing } from "./local/log-ring.ts";
 import { Oversight } from "./oversight.ts";
 import { delay, systemClock, within } from "./port/clock.ts";
 import { describe, errorCode, Fault } from "./port/errors.ts";
@@ -40,6 +42,7 @@ import type { ModuleDriver } from "./port/module.ts";
 import { diskFiles } from "./state/files.ts";
 import { openHome } from "./state/home.ts";
 import { softwareVersion } from "./version.ts";
+import type { LinkView } from "./web/view.ts";
 import { kmFacts, Page } from "./web/web.ts";
 
 const clock = systemClock;
@@ -51,6 +54,11 @@ const stopTimeout = 4_000;
 /** Reads and checks a configuration. @throws ConfigError */
 export function configure(file: string): Config {
   return loadConfig(file, driverKinds);
+}
+
+/** The same, whether the files that it names can be read or not. @throws ConfigError */
+export function readConfig(file: string): Config {
+  return readConfigFile(file, driverKinds);
 }
 
 /** A driver for what a person named to `probe`, without a configuration. */
@@ -68,7 +76,11 @@ export function driverFor(device: string, baud: number): ModuleDriver | undefine
  */
 export async function run(config: Config): Promise<number> {
   const stamp = config.log.timestamps ? () => new Date(clock.wall()).toISOString() : undefined;
-  const write = (line: string) => process.stderr.write(`${line}\n`);
+  const logs = new LogRing();
+  const write = (line: string) => {
+    logs.add(line);
+    process.stderr.write(`${line}\n`);
+  };
   // Whoever reads the log may go away; the keys go on.
   process.stderr.on("error", () => {});
   const log = createLog(write, config.log.level, stamp).child("node");
@@ -78,7 +90,7 @@ export async function run(config: Config): Promise<number> {
     process.exit(exit.software);
   });
   try {
-    return await serve(config, log);
+    return await serve(config, log, logs);
   } catch (error) {
     if (error instanceof Fault && error.code === "stopped") return exit.ok;
     log.error(describe(error));
@@ -86,7 +98,7 @@ export async function run(config: Config): Promise<number> {
   }
 }
 
-async function serve(config: Config, log: Log): Promise<number> {
+async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const stop = stopRequested();
   const stopping = new AbortController();
   void stop.then(() => stopping.abort());
@@ -134,13 +146,14 @@ async function serve(config: Config, log: Log): Promise<number> {
   const certificates = watchAll(config, channels, server, page, log);
   const reload = () => reloadCertificates(certificates, oversight);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
+  const ports = { reloadCertificates: reload };
   oversight.start(
     views,
     new Map<string, Pick<Ledger, "failure">>([
       ...ledgers,
       ...closed.map((one) => [one.name, one] as const),
     ]),
-    { reloadCertificates: reload },
+    ports,
   );
   await holdBack(oversight, crashFile(config), stopping.signal, log);
   for (const channel of channels) channel.start();
@@ -148,12 +161,25 @@ async function serve(config: Config, log: Log): Promise<number> {
   const notify = systemdNotify({ clock, log, environment: process.env });
   notify.ready();
   const supervision = supervise({ progress, notify, clock, log });
+  const local = await openLocal({
+    config,
+    boot,
+    modules: views,
+    ledgers,
+    oversight,
+    ports,
+    load: () => configure(config.file),
+    logs,
+    clock,
+    log,
+  });
 
   const signal = await stop;
   log.info("stopping", { signal });
   notify.stopping();
   certificates.stop();
   supervision.cancel();
+  await local.close();
   const orderly = async () => {
     await server?.close();
     await page?.stop();
@@ -300,7 +326,7 @@ function createServer(
 
 function createPage(
   config: Config,
-  modules: readonly ModuleView[],
+  modules: readonly LinkView[],
   oversight: Oversight,
   boot: number,
   log: Log,

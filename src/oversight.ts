@@ -9,7 +9,7 @@ import type { AlarmRecord } from "./alarms/alarm.ts";
 import type { Validity } from "./alarms/node-rules.ts";
 import type { Config } from "./config/load.ts";
 import { CommandDesk } from "./control/desk.ts";
-import type { ControlPorts, ModuleControl } from "./control/executor.ts";
+import type { ControlPorts, Facts, ModuleControl } from "./control/executor.ts";
 import { publicKey } from "./control/jws.ts";
 import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
@@ -19,6 +19,7 @@ import { Health } from "./lifecycle/health.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Recorder } from "./lifecycle/recorder.ts";
 import { Watch } from "./lifecycle/watch.ts";
+import type { BrokerState } from "./local/view.ts";
 import { type BrokerCredentials, digestOf, readBrokerCredentials } from "./manager/credentials.ts";
 import { Manager, type ManagerOptions } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
@@ -26,7 +27,7 @@ import { recordOf, transition as transitionEvent } from "./manager/payloads.ts";
 import type { ModuleView, NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
 import { type Clock, every, type Timer } from "./port/clock.ts";
-import { describe, type Fault } from "./port/errors.ts";
+import { describe, Fault } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
 import type { TelemetrySample } from "./port/telemetry.ts";
 import { SparkplugPublisher } from "./sparkplug/publisher.ts";
@@ -52,6 +53,9 @@ export class Oversight {
   /** What happened lately, for whoever looks at the node itself. */
   readonly history = new EventHistory();
   readonly recorder: Recorder;
+  /** Writes a support bundle. Set once there is somebody who can. */
+  supportBundle: () => Promise<Facts> = () =>
+    Promise.reject(new Fault("stopped", "the node is not ready for it"));
   /** Called when there is something to see. */
   onChange: () => void = () => {};
   readonly #links = new Map<string, boolean>();
@@ -67,8 +71,8 @@ export class Oversight {
   #shown: string | undefined;
   #look: Timer | undefined;
   #kept: Kept | undefined;
+  #brokerTrouble: string | undefined = "not connected yet";
   #desk: CommandDesk | undefined;
-  #brokerUp = false;
   /** By module. */
   #ledgers: ReadonlyMap<string, Pick<Ledger, "failure">> = new Map();
 
@@ -123,13 +127,13 @@ export class Oversight {
       name: "broker",
       connect: async (signal) => {
         const session = await manager.connect(signal);
-        this.#brokerUp = true;
+        this.#brokerTrouble = undefined;
         this.watch.brokerUp();
         this.onChange();
         return session;
       },
       onDown: (error) => {
-        this.#brokerUp = false;
+        this.#brokerTrouble = describe(error);
         this.watch.brokerDown(error, manager.takenOver);
         this.onChange();
       },
@@ -188,12 +192,6 @@ export class Oversight {
     this.recorder.telemetry(name, sample);
   }
 
-  /** Whether the broker is connected; undefined without a manager. */
-  get broker(): { readonly url: string; readonly up: boolean } | undefined {
-    const { manager } = this.#config;
-    return manager && { url: manager.url, up: this.#brokerUp };
-  }
-
   /** The state of a channel changed. */
   stateChanged(name: string): void {
     this.#manager?.stateChanged(name);
@@ -213,6 +211,30 @@ export class Oversight {
       this.#remember({ type, module, at: this.#parts.clock.wall(), facts });
     }
     this.watch.link(module, km, down);
+  }
+
+  /** What commands reach, whoever gives them. */
+  control(
+    modules: readonly (ModuleControl & { readonly name: string })[],
+    more: MorePorts,
+  ): ControlPorts {
+    return {
+      ...more,
+      module: (name) => modules.find((module) => module.name === name),
+      acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
+      setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
+      zeroized: (module) => this.watch.zeroized(module),
+      supportBundle: () => this.supportBundle(),
+    };
+  }
+
+  /** How it stands with the broker; undefined without `[manager]`. */
+  get broker(): BrokerState | undefined {
+    const { manager } = this.#config;
+    if (manager === undefined || this.#outbox === undefined) return undefined;
+    const up = this.#brokerTrouble === undefined;
+    const waiting = this.#outbox.length;
+    return { url: manager.url, up, reason: this.#brokerTrouble ?? "", waiting };
   }
 
   /** Says goodbye to the broker, and makes durable what it was not told. Never rejects. */
@@ -308,13 +330,7 @@ export class Oversight {
         keys: new Map(keys),
         memory: new CommandMemory(state.data.commands ?? {}),
       },
-      ports: {
-        ...more,
-        module: (name) => channels.find((channel) => channel.name === name),
-        acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
-        setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
-        zeroized: (module) => this.watch.zeroized(module),
-      },
+      ports: this.control(channels, more),
       save: (commands) =>
         state.change((data) => {
           data.commands = commands;

@@ -15,6 +15,7 @@ import {
   configSchema,
   kmSchema,
   ledgerSchema,
+  localSchema,
   logSchema,
   managerSchema,
   moduleAlarmsSchema,
@@ -46,7 +47,10 @@ export interface Config {
   /** SHA-256 of the file's text, 16 hex digits: tells configurations apart. */
   readonly digest: string;
   readonly node: Raw["node"];
+  /** The file as it was read, for showing: keys and values as written, without defaults. */
+  readonly table: unknown;
   readonly log: Raw["log"];
+  readonly local: Raw["local"];
   readonly manager: ManagerConfig | undefined;
   readonly server: ServerConfig | undefined;
   readonly web: WebConfig;
@@ -67,6 +71,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     web: webSchema,
     log: logSchema,
     ledger: ledgerSchema,
+    local: localSchema,
     manager: managerSchema,
     "manager.command_key": commandKeySchema,
     "manager.sparkplug": sparkplugSchema,
@@ -87,7 +92,8 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
  * @throws ConfigError
  */
 export function parseConfig(text: string, file: string, kinds: Kinds): Config {
-  const result = v.safeParse(configSchema, parseToml(text, file));
+  const table = parseToml(text, file);
+  const result = v.safeParse(configSchema, table);
   if (!result.success) {
     const problems = result.issues.map(
       (issue) => `${file}: ${keyPath(issue)}: ${explain(issue, entriesAt)}`,
@@ -148,8 +154,19 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
   const web = resolveFiles(raw.web, ["cert", "key", "password_file"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
-  const { node, log, ledger, alarms } = raw;
-  return { file, digest, node, log, ledger, alarms, manager, server, web, modules };
+  const { node, log, local, ledger, alarms } = raw;
+  return { file, digest, table, node, log, local, ledger, alarms, manager, server, web, modules };
+}
+
+/** Reads and checks a configuration file, but not the files that it names. @throws ConfigError */
+export function readConfigFile(file: string, kinds: Kinds): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
+  }
+  return parseConfig(text, resolve(file), kinds);
 }
 
 /**
@@ -157,13 +174,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
  * @throws ConfigError
  */
 export function loadConfig(file: string, kinds: Kinds): Config {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
-  }
-  const config = parseConfig(text, resolve(file), kinds);
+  const config = readConfigFile(file, kinds);
   const problems: string[] = [];
   const kms = new Set(config.modules.flatMap((module) => module.kms));
   for (const km of kms) checkFiles(`km.${km.name}`, km, file, problems);
@@ -258,6 +269,8 @@ function configureDriver(
   return {
     kind: kind.kind,
     destructive: kind.destructive === true,
+    devices: kind.devices?.(chosen) ?? [],
+    probed: kind.recognise !== undefined,
     create: (context) => kind.create(chosen, context),
   };
 }

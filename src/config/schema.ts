@@ -7,6 +7,7 @@ import { thresholds } from "../alarms/thresholds.ts";
 import { commandNames } from "../control/commands.ts";
 import { isPublicKey } from "../control/jws.ts";
 import { supplyPathTemplate } from "../kq1/names.ts";
+import { longestSocketPath } from "../local/paths.ts";
 
 /** A name that is one level of an MQTT topic and part of a file name. */
 const name = v.pipe(
@@ -58,6 +59,21 @@ export const ledgerSchema = v.strictObject({
 export const logSchema = v.strictObject({
   level: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
   timestamps: v.optional(v.boolean(), true),
+});
+
+/** Who on this machine may look at the node, and act on it. */
+export const localSchema = v.strictObject({
+  socket: v.optional(
+    v.pipe(
+      absolute,
+      v.check(
+        (path) => Buffer.byteLength(path) <= longestSocketPath,
+        `expected a path of at most ${longestSocketPath} bytes`,
+      ),
+    ),
+  ),
+  act: v.optional(v.picklist(["owner", "group"]), "owner"),
+  read: v.optional(v.picklist(["owner", "group", "all"]), "group"),
 });
 
 /** Who may give which commands. */
@@ -213,6 +229,7 @@ export const configSchema = v.strictObject({
   node: nodeSchema,
   log: v.optional(logSchema, {}),
   ledger: v.optional(ledgerSchema, {}),
+  local: v.optional(localSchema, {}),
   manager: v.optional(managerSchema),
   server: v.optional(serverSchema),
   web: v.optional(webSchema, {}),
