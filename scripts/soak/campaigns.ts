@@ -11,6 +11,7 @@ import {
 import { kmDrops } from "../../test/campaign/km-drops.ts";
 import { blocksThroughNoise } from "../../test/campaign/noisy-session.ts";
 import { replug } from "../../test/campaign/replug.ts";
+import { tamper } from "../../test/campaign/tamper.ts";
 
 import { diskErrors, powerCuts } from "../../test/faults/disk-campaign.ts";
 
@@ -149,6 +150,20 @@ export const campaigns: readonly Campaign[] = [
           const result = await replug(times(1_000, scale), seed);
           const { slowest, lost, wrong, doubled, leaked } = result;
           const held = slowest <= 2_000 && lost + wrong + doubled === 0 && leaked <= 0;
+          return { held, figures: { ...result } };
+        },
+      },
+    ],
+  },
+  {
+    name: "tamper",
+    parts: [
+      {
+        title: "100 times tampering while keys flow",
+        async run(scale) {
+          const result = await tamper(times(100, scale));
+          const { last_key_max: last, zeroize_max: told, late } = result;
+          const held = last <= 50 && told <= 100 && late === 0;
           return { held, figures: { ...result } };
         },
       },

@@ -52,6 +52,11 @@ export const commands = {
     grave: true,
     about: "signed software is installed",
   },
+  clear_tamper: {
+    args: none,
+    grave: true,
+    about: "the chassis was inspected after it was opened: supply may go on",
+  },
 } as const satisfies Record<string, CommandSpec>;
 
 export type CommandName = keyof typeof commands;

@@ -30,6 +30,11 @@ export interface ControlPorts {
   /** @returns where it is */
   supportBundle?(): Promise<Facts>;
   installUpdate?(args: Readonly<Record<string, unknown>>): Promise<Facts>;
+  /**
+   * The node was inspected after its chassis was opened: supply may go on.
+   * @returns why not; undefined if it was cleared, on disk @throws Fault `state.io`
+   */
+  clearTamper?(by: string): Promise<string | undefined>;
 }
 
 export type Facts = Readonly<Record<string, string | number | boolean>>;
@@ -81,6 +86,10 @@ async function act(order: Order, by: string, ports: ControlPorts): Promise<Outco
       await ports.setThreshold(module, name, value);
       return done;
     }
+    case "clear_tamper": {
+      const why = await ports.clearTamper?.(by);
+      return why === undefined ? done : failed(why);
+    }
     case "acknowledge_alarm": {
       const why = ports.acknowledge(order.args.alarm, by);
       return why === undefined ? done : failed(why);
@@ -127,6 +136,7 @@ const needs: Partial<Record<CommandName, keyof ControlPorts>> = {
   release_quarantine: "releaseQuarantine",
   discard_quarantine: "discardQuarantine",
   free_km: "freeKm",
+  clear_tamper: "clearTamper",
   reload_certificates: "reloadCertificates",
   support_bundle: "supportBundle",
   install_update: "installUpdate",

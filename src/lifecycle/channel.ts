@@ -14,6 +14,7 @@ import type { Log } from "../port/log.ts";
 import type { ModuleCommand, ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
 import type { TelemetrySample } from "../port/telemetry.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
+import type { Halt } from "./halt.ts";
 import { type Kept, keep } from "./keep.ts";
 import { KmChannel, type KmOptions, type KmView } from "./km-channel.ts";
 import { mend } from "./mend.ts";
@@ -42,6 +43,8 @@ export interface ChannelParts {
   readonly log: Log;
   readonly random: () => number;
   readonly progress?: Progress;
+  /** What stops supply for the whole node; default: nothing ever. */
+  readonly halt?: Halt;
   readonly onEvent: (event: NodeEvent) => void;
   readonly onState: (name: string) => void;
   readonly onTelemetry?: (name: string, sample: TelemetrySample) => void;
@@ -80,7 +83,7 @@ export class Channel implements LocalModule {
     this.#options = options;
     this.#parts = parts;
     this.#since = parts.clock.wall();
-    const { clock, log, random, ledger } = parts;
+    const { clock, log, random, ledger, halt } = parts;
     const kms = options.kms.map(({ name }) => name);
     this.#custody = new Custody(
       { ...options, kms },
@@ -90,6 +93,7 @@ export class Channel implements LocalModule {
         log: log.child("custody"),
         backoff: () => backoff({ firstMs: 200, maxMs: 10_000, random }),
         onEvent: (event) => this.#event(event),
+        halted: () => halt?.on === true,
       },
     );
     this.#task = parts.progress?.beginner(clock);
@@ -100,6 +104,11 @@ export class Channel implements LocalModule {
       limitMs: stuckAfterMs,
     });
     const task = this.#task;
+    halt?.watch((on) => {
+      if (on) this.#custody.halt();
+      else this.#custody.resume();
+      this.#changed();
+    });
     this.#kms = options.kms.map((km) => {
       const onChange = (down: Error | undefined) => {
         this.#changed();
@@ -173,6 +182,11 @@ export class Channel implements LocalModule {
     return this.#session.command(command);
   }
 
+  /** Wipes the key that is in the node's memory. */
+  forget(): void {
+    this.#custody.forget();
+  }
+
   describe(): ModuleDescription {
     const { driver } = this.#parts;
     const known = this.#identity;
@@ -200,6 +214,7 @@ export class Channel implements LocalModule {
         .filter((km) => !km.up && !this.#awaitsKms)
         .map((km) => `${this.#kms.length > 1 ? `KM ${km.options.name}` : "KM"}: ${km.trouble}`),
       ...(this.#ledgerTrouble === undefined ? [] : [`ledger: ${this.#ledgerTrouble}`]),
+      ...(this.#parts.halt?.on ? [`supply stopped: ${this.#parts.halt.why}`] : []),
     ];
     return {
       module: this.#moduleUp ? "OPERATING" : "DOWN",
