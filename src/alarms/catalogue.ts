@@ -253,6 +253,23 @@ export const catalogue = {
     text: "the disk with the node's state is nearly full",
     action: "make room; without room for the ledger no key is supplied",
   },
+  resources_low: {
+    type: "processing_error",
+    cause: "resourceAtOrNearingCapacity",
+    severities: ["major", "warning"],
+    raiseAfterMs: 5_000,
+    text: "memory, descriptors or processor time of the node run short",
+    action: "see which; a support bundle helps to find out why",
+  },
+  crash_loop: {
+    type: "processing_error",
+    cause: "softwareProgramAbnormallyTerminated",
+    severities: ["major"],
+    latched: true,
+    quietMs: 10 * minute,
+    text: "the node's software failed again and again, and begins later each time",
+    action: "send the log and a support bundle; no key is lost",
+  },
   plain_link: {
     type: "security",
     cause: "breachOfConfidentiality",

@@ -33,6 +33,12 @@ export class Queue<T> {
     this.#head = 0;
   }
 
+  /** Takes out the first that is meant, wherever it stands. */
+  take(isMeant: (item: T) => boolean): T | undefined {
+    const at = this.#items.findIndex((item, i) => i >= this.#head && isMeant(item));
+    return at < 0 ? undefined : this.#items.splice(at, 1)[0];
+  }
+
   /** Empties the queue. @returns what was in it */
   clear(): T[] {
     const rest = this.#items.slice(this.#head);

@@ -2,10 +2,12 @@
  * One module's way to its KM: the module's session on one side, the KM's on the other, custody in
  * between, each side kept connected by itself. Shows the manager how it goes.
  */
-import { Custody, type CustodyEvent } from "../custody/custody.ts";
+import { Custody } from "../custody/custody.ts";
+import type { CustodyEvent } from "../custody/events.ts";
 import type { Ledger } from "../custody/ports.ts";
 import type { KeyAccess } from "../kq1/https-server.ts";
-import type { ModuleDescription, ModuleState, ModuleView, NodeEvent } from "../manager/view.ts";
+import type { LocalModule, ModuleLinks } from "../local/view.ts";
+import type { ModuleDescription, ModuleState, NodeEvent } from "../manager/view.ts";
 import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
@@ -14,8 +16,9 @@ import type { TelemetrySample } from "../port/telemetry.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
 import type { Halt } from "./halt.ts";
 import { type Kept, keep } from "./keep.ts";
-import { KmChannel, type KmOptions } from "./km-channel.ts";
+import { KmChannel, type KmOptions, type KmView } from "./km-channel.ts";
 import { mend } from "./mend.ts";
+import type { Progress, TaskBegin } from "./progress.ts";
 import { backoff } from "./retry.ts";
 import { ledgerWaits, moduleWaits } from "./waits.ts";
 
@@ -39,6 +42,7 @@ export interface ChannelParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
+  readonly progress?: Progress;
   /** What stops supply for the whole node; default: nothing ever. */
   readonly halt?: Halt;
   readonly onEvent: (event: NodeEvent) => void;
@@ -51,10 +55,12 @@ export interface ChannelParts {
 /** A figure that did not come for this long is stale, ms. */
 const staleAfterMs = 10_000;
 const settledAfterMs = 5_000;
+/** A key that could be supplied and is not for this long: something is wrong in here, ms. */
+const stuckAfterMs = 30_000;
 /** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */
-const routine: readonly string[] = ["block_empty", "key_withheld"];
+const routine: readonly string[] = ["block_empty", "key_withheld", "block_replayed"];
 
-export class Channel implements ModuleView {
+export class Channel implements LocalModule {
   readonly name: string;
   readonly #options: ChannelOptions;
   readonly #parts: ChannelParts;
@@ -69,6 +75,7 @@ export class Channel implements ModuleView {
   #ledgerTrouble: string | undefined;
   readonly #stopMending: () => void;
   #module: Kept | undefined;
+  readonly #task: TaskBegin | undefined;
   readonly #kms: readonly KmChannel[];
 
   constructor(options: ChannelOptions, parts: ChannelParts) {
@@ -89,6 +96,14 @@ export class Channel implements ModuleView {
         halted: () => halt?.on === true,
       },
     );
+    this.#task = parts.progress?.beginner(clock);
+    parts.progress?.watch({
+      name: `${options.name}: supply`,
+      ready: () => this.#custody.couldSupply,
+      steps: () => this.#custody.counters().supplied + this.#custody.counters().repeats,
+      limitMs: stuckAfterMs,
+    });
+    const task = this.#task;
     halt?.watch((on) => {
       if (on) this.#custody.halt();
       else this.#custody.resume();
@@ -99,7 +114,7 @@ export class Channel implements ModuleView {
         this.#changed();
         parts.onLink?.(this.name, km.name, down);
       };
-      return new KmChannel(km, { custody: this.#custody, clock, log, random, onChange });
+      return new KmChannel(km, { custody: this.#custody, clock, log, random, task, onChange });
     });
     this.#stopMending = mend({
       ledger,
@@ -123,6 +138,7 @@ export class Channel implements ModuleView {
       settledAfterMs,
       clock,
       log,
+      task: this.#task,
     });
   }
 
@@ -213,8 +229,40 @@ export class Channel implements ModuleView {
     return this.#telemetry.take(this.#parts.clock.now());
   }
 
+  glance() {
+    return this.#telemetry.peek(this.#parts.clock.now());
+  }
+
   supply() {
     return { ...this.#custody.counters() };
+  }
+
+  /** How the links to the module and its KMs are. */
+  links(): ModuleLinks {
+    const session = this.#session;
+    return {
+      up: session !== undefined,
+      reason: session === undefined ? this.#moduleTrouble : "",
+      ...(session !== undefined && {
+        protocol: session.identity.protocol,
+        quality: session.quality(),
+      }),
+      kms: this.kms().map(({ name, condition, trouble }) => ({
+        name,
+        up: condition === "UP",
+        awaited: condition === "AWAITED",
+        reason: trouble,
+      })),
+    };
+  }
+
+  /** Its KMs, in the order in which they are tried. */
+  kms(): readonly KmView[] {
+    return this.#kms.map((km) => ({
+      name: km.options.name,
+      condition: this.#awaitsKms ? "AWAITED" : km.up ? "UP" : "DOWN",
+      trouble: km.up || this.#awaitsKms ? "" : km.trouble,
+    }));
   }
 
   /** Where keys of this module are asked for; undefined in proactive mode, or before it answered. */

@@ -6,6 +6,7 @@ import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import { type Kept, keep } from "./keep.ts";
+import type { TaskBegin } from "./progress.ts";
 import { backoff } from "./retry.ts";
 import { kmWaits } from "./waits.ts";
 
@@ -21,11 +22,21 @@ export interface KmOptions {
   readonly answerTimeoutMs: number;
 }
 
+/** How it goes with one KM of a module. */
+export interface KmView {
+  readonly name: string;
+  /** `AWAITED`: it is the KM that connects, when it wants keys. */
+  readonly condition: "UP" | "DOWN" | "AWAITED";
+  /** Why it is down; empty otherwise. */
+  readonly trouble: string;
+}
+
 export interface KmChannelParts {
   readonly custody: Custody;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
+  readonly task?: TaskBegin | undefined;
   /** The connection came, or went for the reason given. */
   readonly onChange: (down: Error | undefined) => void;
 }
@@ -55,7 +66,7 @@ export class KmChannel {
 
   /** Begins, once the module is known; further calls do nothing. */
   start(moduleId: string, matchingModuleId: string): void {
-    const { clock, log, random } = this.#parts;
+    const { clock, log, random, task } = this.#parts;
     this.#kept ??= keep({
       name: `KM ${this.options.name}`,
       connect: (signal) => this.#connect(moduleId, matchingModuleId, signal),
@@ -64,6 +75,7 @@ export class KmChannel {
       settledAfterMs,
       clock,
       log,
+      task,
     });
   }
 

@@ -40,6 +40,8 @@ export interface WatchParts {
   readonly validity: (file: string) => Validity | undefined;
   /** Free part of the state's disk, 0 to 1. @throws what the disk says */
   readonly free: () => Promise<number>;
+  /** What the process uses of what it may, 0 to 1, since the last call. */
+  readonly usage: () => Iterable<{ readonly resource: string; readonly part: number }>;
   /** Files of the node's state by name, and what is the matter with them, if anything. */
   readonly troubles: () => Iterable<readonly [string, Error | undefined]>;
   /** Events that were given up so far. */
@@ -224,6 +226,11 @@ export class Watch implements AlarmView {
     this.#book.signal("panel_lost", "node", signal, this.#moment);
   }
 
+  /** The node's software failed so often lately. */
+  crashed(times: number): void {
+    this.#node.crashed(times, this.#moment);
+  }
+
   intruder(reason: string): void {
     this.#book.occurred("command_refused", "manager", this.#moment, { detail: reason });
   }
@@ -238,7 +245,7 @@ export class Watch implements AlarmView {
     const { certificates, plain } = this.#options;
     if (name === "plain_link") return plain.has(object);
     if (name.startsWith("certificate_")) return certificates.has(object);
-    if (name === "state_damaged") return true;
+    if (name === "state_damaged" || name === "resources_low") return true;
     const ofNode = ["node", "manager"].includes(object);
     return ofNode || modules.some((id) => object === id || object.startsWith(`${id}.`));
   }
@@ -265,7 +272,8 @@ export class Watch implements AlarmView {
   }
 
   async #survey(): Promise<void> {
-    const { validity, free, log } = this.#parts;
+    const { validity, free, usage, log } = this.#parts;
+    for (const { resource, part } of usage()) this.#node.resource(resource, part, this.#moment);
     for (const [object, file] of this.#options.certificates) {
       this.#node.certificate(object, validity(file), this.#moment);
     }

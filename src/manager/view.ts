@@ -43,6 +43,8 @@ export interface ModuleView {
   state(): ModuleState;
   /** The window since the last call; begins a new one. */
   telemetry(): WindowReport;
+  /** The window as it is so far; leaves it as it is, for whoever else looks. */
+  glance(): WindowReport;
   /** Cumulative counters since the process began, ready to be published. */
   supply(): Readonly<Record<string, number | Readonly<Record<string, number>>>>;
 }
@@ -103,6 +105,8 @@ export interface CommandMessage {
 
 /** Whoever carries commands out. */
 export interface CommandPort {
+  /** Names of the commands that this node can carry out. */
+  readonly available: readonly string[];
   /** @param reply called once, at most, with a result that can be published */
   submit(message: CommandMessage, reply: (result: object) => void): void;
 }

@@ -29,10 +29,15 @@ export type FaultCode =
   | "mqtt.payload" // a message that brokers do not take
   | "ledger.io"
   | "ledger.corrupt"
+  | "ledger.missing" // there was one
   | "state.io"
   | "state.corrupt"
+  | "state.locked" // another process has it
+  | "state.owner" // a file that another user owns
+  | "web.listen" // the local page cannot be served
   | "config.file" // the file can't be read or is not TOML
   | "config.value" // a key of it is unknown, missing, or out of range
+  | "notify" // systemd could not be told
   | "stopped"; // the operation was ended by an orderly stop
 
 /** Extra facts of a {@link Fault}, printed as `name=value`. Never input, never key bytes. */

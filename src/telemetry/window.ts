@@ -86,6 +86,13 @@ export class TelemetryWindow {
    * it is reported with its last one and its age.
    */
   take(now: number): WindowReport {
+    const report = this.peek(now);
+    for (const figure of this.#figures.values()) figure.count = 0;
+    return report;
+  }
+
+  /** What {@link take} would say, and the window goes on. */
+  peek(now: number): WindowReport {
     const report: Partial<Record<FigureName, FigureReport>> = {};
     for (const [name, figure] of this.#figures) {
       const list = "list" in figures[name];
@@ -106,7 +113,6 @@ export class TelemetryWindow {
         age_ms: Math.round(age),
         quality: figure.outOfRange ? "out_of_range" : age > this.#staleAfterMs ? "stale" : "good",
       };
-      figure.count = 0;
     }
     return report;
   }

@@ -6,6 +6,7 @@ import {
   signCommand,
 } from "../../scripts/manager.d/sign.ts";
 import { CommandDesk } from "../../src/control/desk.ts";
+import type { ControlPorts } from "../../src/control/executor.ts";
 import { publicKey } from "../../src/control/jws.ts";
 import { CommandMemory, type KeyMemory } from "../../src/control/memory.ts";
 import type { NodeEvent } from "../../src/manager/view.ts";
@@ -39,6 +40,8 @@ export class CommandBench {
   readonly field: SigningKey;
   readonly #publicKeys: ReadonlyMap<string, string>;
   desk: CommandDesk;
+  /** Ports that not every node has; for the next {@link restart}. */
+  more: Partial<ControlPorts> = {};
   #counter = 0;
 
   constructor() {
@@ -63,7 +66,12 @@ export class CommandBench {
         "acknowledge_alarm",
         "zeroize",
         "clear_tamper",
+        "release_quarantine",
+        "discard_quarantine",
+        "free_km",
+        "reload_certificates",
         "support_bundle",
+        "install_update",
       ],
       field: ["self_test"],
     };
@@ -78,6 +86,7 @@ export class CommandBench {
         memory: new CommandMemory(this.saved),
       },
       ports: {
+        ...this.more,
         module: (name) =>
           name !== "alice"
             ? undefined

@@ -2,7 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Custody, type CustodyEvent, type CustodyOptions } from "../../src/custody/custody.ts";
+import { Custody, type CustodyOptions } from "../../src/custody/custody.ts";
+import { recordWithin } from "../../src/custody/deliveries.ts";
+import type { CustodyEvent } from "../../src/custody/events.ts";
 import { slotOfKm } from "../../src/custody/key-id.ts";
 import { LedgerFile } from "../../src/custody/ledger-file.ts";
 import type { KmLink } from "../../src/custody/ports.ts";
@@ -25,6 +27,7 @@ export const epoch = "00112233aabbccdd";
 export class Module {
   readonly blocks = new Map<string, { facts: BlockFacts; bytes: Buffer; offered: boolean }>();
   readonly released: string[] = [];
+  readonly discarded: string[] = [];
   credit = { blocks: 0, bytes: 0 };
   granted = { blocks: 0, bytes: 0 };
   #custody: Custody | undefined;
@@ -57,6 +60,16 @@ export class Module {
         this.credit.bytes += bytes;
       },
       release: (refs) => this.#release(refs),
+      discard: (refs) => {
+        this.discarded.push(...refs.map(blockName));
+        this.#release(refs);
+      },
+      read: (refs) => {
+        for (const ref of refs) {
+          const block = this.blocks.get(blockName(ref));
+          if (block !== undefined) block.offered = false;
+        }
+      },
     };
     custody.moduleUp(session as ModuleSession, "QKD-B");
   }
@@ -209,6 +222,7 @@ export async function withBench(
 
 /** Everything appended is on disk, and what follows from that has happened. */
 export async function durable(bench: Bench): Promise<void> {
+  await bench.clock.advance(recordWithin);
   await new Promise<void>((resolve) => bench.ledger.whenDurable(resolve));
   await settle();
 }

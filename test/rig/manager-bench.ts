@@ -8,11 +8,19 @@ import { memoryOutbox } from "./outbox.ts";
 
 export const never = new AbortController().signal;
 
+export const noCredentials = {
+  ca: undefined,
+  cert: undefined,
+  key: undefined,
+  password: undefined,
+} as const;
+
 export const moduleView: ModuleView = {
   name: "alice",
   describe: () => ({ name: "alice", driver: "qmlp", where: "/dev/x", km: "main" }),
   state: () => ({ module: "DOWN", link: "OFF", km: "DOWN", reason: "unplugged", since: 0 }),
   telemetry: () => ({ qber: { last: 0.03, count: 1, age_ms: 0, quality: "good" } }),
+  glance: () => ({}),
   supply: () => ({ supplied: 7, refused: { busy: 1 } }),
 };
 
@@ -26,10 +34,7 @@ export async function manager(
     base: "qkdn/v1",
     protocol: 5,
     username: undefined,
-    password: undefined,
-    ca: undefined,
-    cert: undefined,
-    key: undefined,
+    credentials: () => noCredentials,
     telemetryIntervalMs: 1_000,
     nodeId: "node-a",
     boot: 3,

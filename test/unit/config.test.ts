@@ -11,6 +11,8 @@ import {
   alarmsSchema,
   commandKeySchema,
   kmSchema,
+  ledgerSchema,
+  localSchema,
   logSchema,
   managerSchema,
   moduleAlarmsSchema,
@@ -18,6 +20,9 @@ import {
   nodeSchema,
   panelSchema,
   serverSchema,
+  sparkplugSchema,
+  spoolSchema,
+  webSchema,
 } from "../../src/config/schema.ts";
 
 const good = `
@@ -223,14 +228,19 @@ test("the table for operators names every key of the schema, and no other", (t) 
   const expected = [
     ...keys("node", nodeSchema),
     ...keys("log", logSchema),
-    ...keys("manager", managerSchema).filter((key) => key !== "manager.command_key"),
+    ...keys("ledger", ledgerSchema),
+    ...keys("local", localSchema),
+    ...keys("manager", managerSchema).filter((key) => !/\.(command_key|sparkplug)$/.test(key)),
     ...keys("manager.command_key", commandKeySchema),
+    ...keys("manager.sparkplug", sparkplugSchema),
     ...keys("server", serverSchema),
+    ...keys("web", webSchema),
     ...keys("alarms", alarmsSchema),
     ...keys("panel", panelSchema),
     ...keys("module.alarms", moduleAlarmsSchema),
+    ...keys("module.spool", spoolSchema),
     ...keys("km.NAME", kmSchema),
-    ...keys("module", moduleSchema).filter((key) => !/^module\.(driver|alarms)$/.test(key)),
+    ...keys("module", moduleSchema).filter((key) => !/^module\.(driver|alarms|spool)$/.test(key)),
     "module.driver.kind",
     ...driverKinds.flatMap(({ options }) =>
       keys("module.driver", options as unknown as { readonly entries: object }),

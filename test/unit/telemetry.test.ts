@@ -11,6 +11,16 @@ test("a window has last, least, most, mean and count, and begins anew when it is
   t.like(window.take(2_000).qber, { last: 0.05, min: 0.05, max: 0.05, mean: 0.05, count: 1 });
 });
 
+test("a peek at a window leaves it as it is", (t) => {
+  const window = new TelemetryWindow(10_000);
+  for (const qber of [0.03, 0.01]) window.add({ values: { qber } }, 0);
+  const seen = window.peek(100);
+  t.like(seen.qber, { last: 0.01, min: 0.01, max: 0.03, count: 2, age_ms: 100 });
+  t.deepEqual(window.peek(100), seen);
+  t.deepEqual(window.take(100), seen);
+  t.like(window.peek(200).qber, { last: 0.01, count: 0, age_ms: 200 });
+});
+
 test("a list figure is counted element by element", (t) => {
   const window = new TelemetryWindow(10_000);
   window.add({ values: { dark_counts: [10, 20] } }, 0);
