@@ -39,8 +39,8 @@ const load: Readonly<Record<string, () => Promise<Command>>> = {
   probe: () => import("./cli/probe.ts"),
   run: () => import("./cli/run.ts"),
   "check-config": () => import("./cli/check-config.ts"),
-  ledger: () => import("./cli/ledger.ts"),
-  state: () => import("./cli/state.ts"),
+  ledger: async () => (await import("./cli/mend.ts")).mender("ledger"),
+  state: async () => (await import("./cli/mend.ts")).mender("state"),
   completion: () => import("./cli/completion.ts"),
   schema: () => import("./cli/print-schema.ts"),
 };
@@ -87,7 +87,7 @@ async function main(args: string[]): Promise<number> {
   const known = optionsOf(command).map((option) => option.name);
   const odd = Object.keys(values).find((option) => !known.includes(option));
   if (odd !== undefined) throw new UsageError(`${name} has no option --${odd}`);
-  const most = command.args.startsWith("--") ? 0 : command.args.split(" ").filter(Boolean).length;
+  const most = command.most ?? (command.args === "" || command.args.startsWith("--") ? 0 : 1);
   if (rest.length > most) throw new UsageError(`${name} ${command.args}`.trim());
   const { run } = await (load[name] as () => Promise<Command>)();
   return run(new Context(values as Context["values"], rest, terminal, process.env));

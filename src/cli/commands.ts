@@ -11,6 +11,8 @@ export interface CommandInfo {
   readonly name: string;
   /** What follows the name on the command line. */
   readonly args: string;
+  /** Most words after the name; default: one, if there are any. */
+  readonly most?: number;
   /** Words that may come first, for completion. */
   readonly words?: readonly string[];
   readonly summary: string;
@@ -188,6 +190,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "release",
     args: "MODULE NAME",
+    most: 2,
     summary: "supply what is kept back after all",
     about:
       "NAME is a key_ID in quarantine or a block, EPOCH/NUMBER. It gets the ID that it always had. " +
@@ -198,6 +201,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "discard",
     args: "MODULE NAME",
+    most: 2,
     summary: "give up what is kept back; the module destroys it",
     about: "NAME as for release. Cannot be undone.",
     examples: ["qkd-node discard alice 00112233aabbccdd/17"],
@@ -206,6 +210,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "withhold",
     args: "MODULE NAME",
+    most: 2,
     summary: "keep back a key that waits, or a block that is to come",
     about: "NAME as for release. What was given to a KM cannot be kept back.",
     examples: ["qkd-node withhold alice 00112233aabbccdd/18"],
@@ -214,6 +219,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "free-km",
     args: "MODULE KM",
+    most: 2,
     summary: "let keys go to another KM than the one that never answered",
     about: "Only when that KM is known not to have them: another would get a key twice.",
     examples: ["qkd-node free-km alice backup"],
@@ -258,6 +264,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "ledger",
     args: "check|repair [MODULE]",
+    most: 2,
     words: ["check", "repair"],
     summary: "say whether the ledgers are whole; make a damaged one anew",
     about:

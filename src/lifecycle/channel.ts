@@ -2,7 +2,7 @@
  * One module's way to its KM: the module's session on one side, the KM's on the other, custody in
  * between, each side kept connected by itself. Shows the manager how it goes.
  */
-import type { KeptBack, Objection } from "../custody/aside.ts";
+import { type KeptBack, objections } from "../custody/aside.ts";
 import { Custody } from "../custody/custody.ts";
 import type { CustodyEvent } from "../custody/events.ts";
 import type { Ledger } from "../custody/ports.ts";
@@ -57,12 +57,6 @@ export interface ChannelParts {
 const staleAfterMs = 10_000;
 const settledAfterMs = 5_000;
 const mostShown = 1_000;
-const objections: Readonly<Record<Objection, string>> = {
-  unknown: "no such key or block is known here",
-  on_its_way: "it is on its way to a KM: try again in a moment",
-  with_the_KM: "the KM has it",
-  not_kept_back: "it is not kept back",
-};
 /** A key that could be supplied and is not for this long: something is wrong in here, ms. */
 const stuckAfterMs = 30_000;
 /** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */

@@ -23,7 +23,6 @@ import {
 } from "./answers.ts";
 import { certificateFiles, describeCertificates } from "./certificates.ts";
 import type { LogRing } from "./log-ring.ts";
-import type { Peer } from "./peer.ts";
 import { type ActName, graveNames, isAct, LocalError, type LocalRequest } from "./protocol.ts";
 import type { Caller, LocalAnswer } from "./server.ts";
 import type { BrokerState, LocalModule } from "./view.ts";
@@ -258,8 +257,8 @@ export class LocalDesk {
 }
 
 /** Who it was, as an audit names them. */
-function nameOf(peer: Peer | undefined): string {
-  return peer === undefined ? "local" : `local uid ${peer.uid}`;
+function nameOf(uid: number | undefined): string {
+  return uid === undefined ? "local" : `local uid ${uid}`;
 }
 
 function count(value: unknown, standard: number, most: number): number {

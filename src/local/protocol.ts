@@ -67,6 +67,8 @@ export type LocalErrorCode =
 export interface AnswerLine {
   readonly v: number;
   readonly data?: unknown;
+  /** Make a folder of this name, then send an empty line: it proves who you are. */
+  readonly prove?: string;
   /** More lines follow, as things happen. */
   readonly more?: true;
   readonly error?: { readonly code: LocalErrorCode; readonly message: string };
