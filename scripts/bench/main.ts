@@ -4,8 +4,9 @@ import { parseArgs } from "node:util";
 import { kq1Benchmarks } from "./kq1.ts";
 import { linkBenchmarks } from "./links.ts";
 import { type Benchmark, type Figure, measure } from "./measure.ts";
+import { pageBenchmarks } from "./page.ts";
 
-const benchmarks: readonly Benchmark[] = [...linkBenchmarks, ...kq1Benchmarks];
+const benchmarks: readonly Benchmark[] = [...linkBenchmarks, ...kq1Benchmarks, ...pageBenchmarks];
 
 const usage = `npm run bench -- [options]: how fast, beside a bare baseline in the same run
 
