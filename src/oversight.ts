@@ -18,19 +18,20 @@ import { freePart, validity } from "./lifecycle/survey.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import type { BrokerState } from "./local/view.ts";
 import { type BrokerCredentials, digestOf, readBrokerCredentials } from "./manager/credentials.ts";
-import { Manager, type ManagerOptions } from "./manager/manager.ts";
+import type { Manager } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
 import { recordOf, transition as transitionEvent } from "./manager/payloads.ts";
 import type { ModuleView, NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
+import type { PanelGuard } from "./panel/guard.ts";
 import { type Clock, every, type Timer } from "./port/clock.ts";
 import { describe, type Fault } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
 import type { TelemetrySample } from "./port/telemetry.ts";
-import { SparkplugPublisher } from "./sparkplug/publisher.ts";
+import type { SparkplugPublisher } from "./sparkplug/publisher.ts";
 import { diskFiles } from "./state/files.ts";
 import type { StateStore } from "./state/store.ts";
-import { softwareVersion } from "./version.ts";
+import { createManager, createSparkplug } from "./wiring/publishing.ts";
 
 export interface OversightParts {
   readonly state: StateStore;
@@ -106,6 +107,7 @@ export class Oversight {
     modules: readonly WatchedModule[],
     ledgers: ReadonlyMap<string, Pick<Ledger, "failure">>,
     more: MorePorts = {},
+    panel?: PanelGuard,
   ): void {
     const { clock, log, random } = this.#parts;
     const manager = this.#manager;
@@ -116,7 +118,7 @@ export class Oversight {
     const keys = this.#config.manager?.command_key ?? [];
     this.#desk = keys.length > 0 ? this.#createDesk(modules, manager, more) : undefined;
     const commands = this.#desk && { commands: this.#desk };
-    manager.show({ modules, alarms: this.watch, ...commands });
+    manager.show({ modules, alarms: this.watch, ...(panel && { panel }), ...commands });
     this.#kept = keep({
       name: "broker",
       connect: async (signal) => {
@@ -178,6 +180,11 @@ export class Oversight {
     this.#remember(event);
     this.#manager?.event(event);
     this.watch.event(event);
+  }
+
+  /** The chassis panel changed, or what it brought about. */
+  panelChanged(): void {
+    this.#manager?.panelChanged();
   }
 
   /** A module has reported. */
@@ -334,53 +341,4 @@ export class Oversight {
       log: log.child("control"),
     });
   }
-}
-
-interface ManagerParts extends OversightParts {
-  readonly outbox: Outbox;
-  readonly credentials: () => BrokerCredentials;
-  readonly report: ManagerOptions["onReport"];
-}
-
-function createManager(config: Config, parts: ManagerParts): Manager | undefined {
-  const options = config.manager;
-  if (options === undefined) return undefined;
-  return new Manager({
-    url: options.url,
-    base: options.base,
-    protocol: options.protocol,
-    username: options.username,
-    credentials: parts.credentials,
-    telemetryIntervalMs: options.telemetry_interval_s,
-    nodeId: config.node.id,
-    boot: parts.state.data.boot,
-    softwareVersion,
-    configurationDigest: config.digest,
-    outbox: parts.outbox,
-    onReport: parts.report,
-    clock: parts.clock,
-    log: parts.log.child("manager"),
-  });
-}
-
-function createSparkplug(
-  config: Config,
-  { state, clock, log }: OversightParts,
-  credentials: () => BrokerCredentials,
-): SparkplugPublisher | undefined {
-  const { node, digest, manager } = config;
-  if (manager?.sparkplug === undefined) return undefined;
-  const { url, protocol, username, sparkplug } = manager;
-  return new SparkplugPublisher({
-    url,
-    protocol,
-    username,
-    credentials,
-    group: sparkplug.group,
-    edge: sparkplug.edge_node ?? node.id,
-    facts: { node: node.id, boot: state.data.boot, version: softwareVersion },
-    configurationDigest: digest,
-    clock,
-    log: log.child("sparkplug"),
-  });
 }

@@ -181,6 +181,59 @@ export const commands: readonly CommandInfo[] = [
   },
   {
     ...standard,
+    name: "kept",
+    args: "[MODULE]",
+    summary: "blocks and keys that are kept back from the KM, and why",
+    examples: ["qkd-node kept", "qkd-node kept alice --json"],
+  },
+  {
+    ...standard,
+    name: "release",
+    args: "MODULE NAME",
+    most: 2,
+    summary: "supply what is kept back after all",
+    about:
+      "NAME is a key_ID in quarantine or a block, EPOCH/NUMBER. It gets the ID that it always had. " +
+      "Decide alike at both ends of the link.",
+    examples: ["qkd-node release alice 00112233aabbccdd/17"],
+  },
+  {
+    ...standard,
+    name: "discard",
+    args: "MODULE NAME",
+    most: 2,
+    summary: "give up what is kept back; the module destroys it",
+    about: "NAME as for release. Cannot be undone.",
+    examples: ["qkd-node discard alice 00112233aabbccdd/17"],
+  },
+  {
+    ...standard,
+    name: "withhold",
+    args: "MODULE NAME",
+    most: 2,
+    summary: "keep back a key that waits, or a block that is to come",
+    about: "NAME as for release. What was given to a KM cannot be kept back.",
+    examples: ["qkd-node withhold alice 00112233aabbccdd/18"],
+  },
+  {
+    ...standard,
+    name: "free-km",
+    args: "MODULE KM",
+    most: 2,
+    summary: "let keys go to another KM than the one that never answered",
+    about: "Only when that KM is known not to have them: another would get a key twice.",
+    examples: ["qkd-node free-km alice backup"],
+  },
+  {
+    ...standard,
+    name: "clear-tamper",
+    args: "--yes NODE_ID",
+    summary: "say that the node was inspected after its chassis was opened",
+    options: [{ name: "yes", value: "NODE_ID", about: "the node that is meant" }],
+    examples: ["qkd-node clear-tamper --yes node-a"],
+  },
+  {
+    ...standard,
     name: "probe",
     args: "DEVICE",
     summary: "say what answers on a device; takes no key",
@@ -215,8 +268,10 @@ export const commands: readonly CommandInfo[] = [
     words: ["check", "repair"],
     summary: "whether the ledgers are whole; repair one",
     about:
-      "repair needs MODULE, and a node that does not run. What was lost of the ledger is withheld.",
-    options: [{ name: "trust", about: "what was lost is not withheld" }],
+      "While the node does not run. What a damaged ledger lost is unknown: the blocks it can have " +
+      "been about are withheld, and an operator decides. --trust withholds nothing: for when the " +
+      "module was zeroized, or keys may be given again.",
+    options: [{ name: "trust", about: "withhold nothing" }],
     examples: ["qkd-node ledger check", "qkd-node ledger repair alice"],
     json: false,
   },
@@ -225,9 +280,12 @@ export const commands: readonly CommandInfo[] = [
     name: "state",
     args: "check|reset",
     words: ["check", "reset"],
-    summary: "whether the small state is whole; make it anew",
-    options: [{ name: "boot", value: "N", about: "reset: starts so far" }],
-    examples: ["qkd-node state check", "qkd-node state reset --boot 42"],
+    summary: "say whether the small state is whole; make it anew",
+    about:
+      "reset needs --boot: the starts so far, as the manager has seen them. Alarms and command " +
+      "counters are lost. A good state is not reset.",
+    options: [{ name: "boot", value: "N", about: "starts so far, at least" }],
+    examples: ["qkd-node state check", "qkd-node state reset --boot 120"],
     json: false,
   },
   {

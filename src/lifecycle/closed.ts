@@ -4,7 +4,7 @@
  * modules go on.
  */
 import type { ModuleControl } from "../control/executor.ts";
-import type { LocalModule, ModuleLinks } from "../local/view.ts";
+import type { LocalModule } from "../local/view.ts";
 import type { ModuleDescription, ModuleState } from "../manager/view.ts";
 import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
@@ -45,12 +45,20 @@ export class ClosedModule implements LocalModule, ModuleControl {
     return {};
   }
 
-  supply() {
-    return {};
+  links() {
+    return { up: false, reason: describe(this.failure), kms: [] };
   }
 
-  links(): ModuleLinks {
-    return { up: false, reason: this.state().reason, kms: [] };
+  kept() {
+    return [];
+  }
+
+  kms() {
+    return [];
+  }
+
+  supply() {
+    return {};
   }
 
   /** @throws Fault `module.command`, always */

@@ -23,7 +23,7 @@ import {
 } from "./answers.ts";
 import { certificateFiles, describeCertificates } from "./certificates.ts";
 import type { LogRing } from "./log-ring.ts";
-import { type ActName, isAct, LocalError, type LocalRequest } from "./protocol.ts";
+import { type ActName, graveNames, isAct, LocalError, type LocalRequest } from "./protocol.ts";
 import type { Caller, LocalAnswer } from "./server.ts";
 import type { BrokerState, LocalModule } from "./view.ts";
 
@@ -96,6 +96,12 @@ export class LocalDesk {
         };
       case "logs":
         return this.#logs(args);
+      case "kept":
+        return {
+          data: {
+            modules: this.#chosen(args).map((one) => ({ module: one.name, kept: one.kept() })),
+          },
+        };
       case "history":
         return { data: this.#history(args) };
       default:
@@ -222,8 +228,8 @@ export class LocalDesk {
     const { confirm, ...args } = given;
     if (args.module !== undefined) this.#chosen(args);
     // Whoever meant another node finds out here, and not afterwards.
-    if (name === "zeroize" && confirm !== config.node.id) {
-      throw new LocalError("bad_request", `zeroize must name the node: this is ${config.node.id}`);
+    if (graveNames.includes(name) && confirm !== config.node.id) {
+      throw new LocalError("bad_request", `${name} must name the node: this is ${config.node.id}`);
     }
     const order = orderOf(name, args);
     if (order === undefined) throw new LocalError("bad_request", "bad arguments");

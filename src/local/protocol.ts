@@ -23,9 +23,25 @@ export const readNames = [
   "config",
   "logs",
   "history",
+  "kept",
 ] as const;
 /** What may be asked for on the control socket only. */
-export const actNames = ["start", "stop", "self_test", "zeroize", "acknowledge_alarm"] as const;
+export const actNames = [
+  "start",
+  "stop",
+  "self_test",
+  "zeroize",
+  "acknowledge_alarm",
+  "release_quarantine",
+  "discard_quarantine",
+  "withhold",
+  "free_km",
+  "clear_tamper",
+  "reload_certificates",
+] as const;
+
+/** Those that cannot be undone: whoever gives them names the node as well. */
+export const graveNames: readonly RequestName[] = ["zeroize", "clear_tamper"];
 
 export type ReadName = (typeof readNames)[number];
 export type ActName = (typeof actNames)[number];

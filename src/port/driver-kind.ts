@@ -25,11 +25,11 @@ export interface DriverKind<Options = unknown> {
 /** A kind together with options that its schema has accepted. */
 export interface ConfiguredDriver {
   readonly kind: string;
+  /** A module of this kind hands each key over once. */
+  readonly destructive: boolean;
   /** Files that the driver opens. */
   readonly devices: readonly string[];
   /** Whether a session without credit is harmless. */
   readonly probed: boolean;
-  /** A module of this kind hands each key over once. */
-  readonly destructive: boolean;
   create(context: DriverContext): ModuleDriver;
 }

@@ -21,6 +21,9 @@ export type FaultCode =
   | "kq1.frame" // header or length not of Annex A
   | "kq1.message" // JSON or a parameter not of Tables 1-4
   | "kq1.timeout" // the KM did not answer in time
+  | "panel.report" // a HID report that is not of the chassis controller's document
+  | "panel.message" // a line between panel process and node that is not of the port
+  | "panel.silent" // the panel, its controller, or the node behind it says nothing any more
   | "mqtt.connect" // the broker could not be reached or refused
   | "mqtt.closed" // the broker went away
   | "mqtt.payload" // a message that brokers do not take
@@ -29,9 +32,9 @@ export type FaultCode =
   | "ledger.missing" // there was one
   | "state.io"
   | "state.corrupt"
-  | "web.listen" // the local page cannot be served
   | "state.locked" // another process has it
   | "state.owner" // a file that another user owns
+  | "web.listen" // the local page cannot be served
   | "config.file" // the file can't be read or is not TOML
   | "config.value" // a key of it is unknown, missing, or out of range
   | "notify" // systemd could not be told

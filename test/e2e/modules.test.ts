@@ -106,7 +106,8 @@ test.serial("one node serves modules of every kind at once, each key once", asyn
     `[node]\nid = "node"\nstate_dir = ${JSON.stringify(join(folder, "state"))}
 [km.local]\nhost = "127.0.0.1"\nport = ${port}\ntransport = "plain"
 [manager]\nurl = "mqtt://127.0.0.1:${broker.port}"\nprotocol = 4\ntelemetry_interval_s = 0.2
-[web]\nport = 0
+[web]
+port = 0
 ${modules.join("")}`,
   );
   const node = new NodeProcess(config, join(folder, "log.txt"));

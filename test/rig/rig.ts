@@ -49,8 +49,10 @@ export interface RigOptions {
     /** More of `[manager]`, TOML. */
     readonly access?: string;
   };
+  /** The table `[web]` of this end's node, TOML; default: the page on a free port. */
+  readonly web?: Partial<Record<EndName, string>>;
   /** More of the nodes' configuration, TOML; after the module's table. */
-  readonly extra?: string;
+  readonly extra?: string | ((end: EndName, folder: string) => string);
   readonly clock?: Clock;
 }
 
@@ -246,7 +248,7 @@ state_dir = ${q(join(folder, nodeId, "state"))}
 level = ${q(options.logLevel ?? "info")}
 
 [web]
-port = 0
+${options.web?.[name] ?? "port = 0"}
 
 [manager]
 url = ${q(url)}
@@ -268,7 +270,7 @@ km = "local"
 ${options.keyBits === undefined ? "" : `key_bits = ${options.keyBits}\n`}
 [module.driver]
 ${driverTable(join(folder, name), options)}
-${options.extra ?? ""}`,
+${typeof options.extra === "function" ? options.extra(name, folder) : (options.extra ?? "")}`,
     { mode: 0o600 },
   );
   const log = join(folder, `${nodeId}.log.txt`);
