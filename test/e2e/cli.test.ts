@@ -22,6 +22,7 @@ const views: readonly (readonly [readonly string[], RegExp])[] = [
   [["status"], /alice +OPERATING +ACTIVE +UP[\s\S]*5 of 5/],
   [["keys"], /confirmed by the KM +5 keys, 5 120 bit/],
   [["keys", "alice"], /in the module/],
+  [["kept"], /nothing is kept back/],
   [["telemetry"], /^alice/],
   [["alarms"], /no alarm is raised|certificate_expiring/],
   [["alarms", "--history"], /no alarm since|raised/],
