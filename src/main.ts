@@ -6,6 +6,7 @@ import {
   type KmConfig,
   loadConfig,
   type ModuleConfig,
+  readConfigFile,
   type ServerConfig,
 } from "./config/load.ts";
 import type { LedgerFile } from "./custody/ledger-file.ts";
@@ -31,6 +32,8 @@ import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
 import { supervise } from "./lifecycle/supervisor.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
+import { openLocal } from "./local/local.ts";
+import { LogRing } from "./local/log-ring.ts";
 import { Oversight } from "./oversight.ts";
 import { delay, systemClock, within } from "./port/clock.ts";
 import { describe, errorCode, Fault } from "./port/errors.ts";
@@ -40,6 +43,8 @@ import { diskFiles } from "./state/files.ts";
 import { openHome } from "./state/home.ts";
 import { healthLine, tellHealth } from "./update/health.ts";
 import { softwareVersion } from "./version.ts";
+import type { LinkView } from "./web/view.ts";
+import { kmFacts, Page } from "./web/web.ts";
 
 const clock = systemClock;
 const random = Math.random;
@@ -50,6 +55,11 @@ const stopTimeout = 4_000;
 /** Reads and checks a configuration. @throws ConfigError */
 export function configure(file: string): Config {
   return loadConfig(file, driverKinds);
+}
+
+/** The same, whether the files that it names can be read or not. @throws ConfigError */
+export function readConfig(file: string): Config {
+  return readConfigFile(file, driverKinds);
 }
 
 /** A driver for what a person named to `probe`, without a configuration. */
@@ -67,7 +77,11 @@ export function driverFor(device: string, baud: number): ModuleDriver | undefine
  */
 export async function run(config: Config): Promise<number> {
   const stamp = config.log.timestamps ? () => new Date(clock.wall()).toISOString() : undefined;
-  const write = (line: string) => process.stderr.write(`${line}\n`);
+  const logs = new LogRing();
+  const write = (line: string) => {
+    logs.add(line);
+    process.stderr.write(`${line}\n`);
+  };
   // Whoever reads the log may go away; the keys go on.
   process.stderr.on("error", () => {});
   const log = createLog(write, config.log.level, stamp).child("node");
@@ -77,7 +91,7 @@ export async function run(config: Config): Promise<number> {
     process.exit(exit.software);
   });
   try {
-    return await serve(config, log);
+    return await serve(config, log, logs);
   } catch (error) {
     if (error instanceof Fault && error.code === "stopped") return exit.ok;
     log.error(describe(error));
@@ -85,7 +99,7 @@ export async function run(config: Config): Promise<number> {
   }
 }
 
-async function serve(config: Config, log: Log): Promise<number> {
+async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const stop = stopRequested();
   const stopping = new AbortController();
   void stop.then(() => stopping.abort());
@@ -127,23 +141,40 @@ async function serve(config: Config, log: Log): Promise<number> {
     ledgers.set(module.name, opened);
     channels.push(createChannel(module, folder, opened, oversight, progress, channelLog));
   }
+  const server = config.server && createServer(config.server, config.node.id, channels, log);
+  const views = [...channels, ...closed];
+  const page = config.web.enabled ? createPage(config, views, oversight, boot, log) : undefined;
+  const certificates = watchAll(config, channels, server, page, log);
+  const reload = () => reloadCertificates(certificates, oversight);
+  process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
+  const ports = { reloadCertificates: reload };
   oversight.start(
-    [...channels, ...closed],
+    views,
     new Map<string, Pick<Ledger, "failure">>([
       ...ledgers,
       ...closed.map((one) => [one.name, one] as const),
     ]),
+    ports,
   );
   await holdBack(oversight, crashFile(config), stopping.signal, log);
   for (const channel of channels) channel.start();
-  const server = config.server && createServer(config.server, config.node.id, channels, log);
   await server?.listen();
-  const certificates = watchAll(config, channels, server, log);
   const notify = systemdNotify({ clock, log, environment: process.env });
   notify.ready();
   const supervision = supervise({ progress, notify, clock, log });
-  const views = [...channels, ...closed];
-  const health = tellHealth(notify, clock, () => healthLine(views, oversight.brokerUp));
+  const health = tellHealth(notify, clock, () => healthLine(views, oversight.broker?.up));
+  const local = await openLocal({
+    config,
+    boot,
+    modules: views,
+    ledgers,
+    oversight,
+    ports,
+    load: () => configure(config.file),
+    logs,
+    clock,
+    log,
+  });
 
   const signal = await stop;
   log.info("stopping", { signal });
@@ -151,8 +182,10 @@ async function serve(config: Config, log: Log): Promise<number> {
   certificates.stop();
   supervision.cancel();
   health.cancel();
+  await local.close();
   const orderly = async () => {
     await server?.close();
+    await page?.stop();
     await Promise.all(channels.map((channel) => channel.stop()));
     await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
     await oversight.stop();
@@ -272,7 +305,7 @@ function createChannel(
       progress,
       onEvent: (event) => oversight.event(event),
       onState: (name) => oversight.stateChanged(name),
-      onTelemetry: (name, sample) => oversight.watch.telemetry(name, sample),
+      onTelemetry: (name, sample) => oversight.telemetry(name, sample),
       onLink: (name, km, down) => oversight.link(name, km, down),
     },
   );
@@ -294,6 +327,38 @@ function createServer(
   });
 }
 
+function createPage(
+  config: Config,
+  modules: readonly LinkView[],
+  oversight: Oversight,
+  boot: number,
+  log: Log,
+): Page {
+  const facts = config.modules.map(({ name, mode, qber_limit, kms }) => {
+    return { name, mode, qberLimit: qber_limit, kms: kms.map(kmFacts) };
+  });
+  const page = new Page(config.web, {
+    node: {
+      id: config.node.id,
+      version: softwareVersion,
+      boot,
+      configuration: config.digest,
+      started: clock.wall(),
+      modules,
+      facts,
+      alarms: oversight.watch,
+      history: oversight.history,
+      recorder: oversight.recorder,
+      broker: () => oversight.broker,
+    },
+    clock,
+    random,
+    log: log.child("web"),
+  });
+  oversight.onChange = () => page.poke();
+  return page;
+}
+
 /** The certificates are read each time: they may have been renewed. @throws Fault `kq1.connect` */
 function endpoint(km: KmConfig): KmEndpoint {
   const files = credentialFiles(km);
@@ -307,11 +372,12 @@ function endpoint(km: KmConfig): KmEndpoint {
   };
 }
 
-/** Looks at every certificate once a minute, and upon SIGHUP. */
+/** Looks at every certificate once a minute, and when told to. */
 function watchAll(
   config: Config,
   channels: readonly Channel[],
   server: KeyServer | undefined,
+  page: Page | undefined,
   log: Log,
 ): CertificateWatch {
   const kms = new Set(config.modules.flatMap((module) => module.kms));
@@ -327,9 +393,19 @@ function watchAll(
     const onChange = () => server?.renew(readCredentials(files));
     watched.push({ name: "server", files, onChange });
   }
-  const watch = watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
-  process.on("SIGHUP", () => watch.look());
-  return watch;
+  const { cert, key, enabled } = config.web;
+  if (enabled && cert !== undefined && key !== undefined) {
+    watched.push({ name: "web", files: { ca: cert, cert, key }, onChange: () => page?.renew() });
+  }
+  return watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
+}
+
+/** Takes renewed certificates now. @throws Fault `config.file`: some cannot be read */
+async function reloadCertificates(watch: CertificateWatch, oversight: Oversight): Promise<void> {
+  const unreadable = [...watch.look()];
+  if (oversight.renewed() !== undefined) unreadable.push("manager");
+  if (unreadable.length === 0) return;
+  throw new Fault("config.file", "certificates cannot be read", { for: unreadable.join(", ") });
 }
 
 function credentialFiles({ ca, cert, key, crl }: KmConfig): CredentialFiles | undefined {

@@ -1,16 +1,19 @@
 /**
- * The other side of the Kq-1 benchmarks: answers `success` to whatever is supplied, and looks at no more
- * of it than it must. Not a KM: `scripts/km` is one.
+ * The KM of the benchmarks: answers `success` to whatever is supplied, and looks at no more of it than
+ * it must. Not a KM: `scripts/km` is one. Counts, and notes upon request when each block's keys came.
+ *
+ * Arguments: folder of its own, folder of the certificates, `times` to note times.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createServer } from "node:tls";
 
-const [, folder = ""] = process.argv.slice(2);
+const [, folder = "", notes = ""] = process.argv.slice(2);
 const pem = (name: string) => readFileSync(join(folder, name), "utf8");
 const headerLength = 10;
 const idLength = 36;
 const before = Buffer.from('"key_ID":"');
+const sequence = Buffer.from('"sequence":');
 const tail = '","response":"success"}';
 const answerLength = headerLength + '{"key_ID":"'.length + idLength + tail.length;
 
@@ -22,6 +25,21 @@ template.writeUInt16BE(answerLength - headerLength, 8);
 template.write('{"key_ID":"', headerLength);
 template.write(tail, answerLength - tail.length);
 const idAt = headerLength + '{"key_ID":"'.length;
+
+let keys = 0;
+let bytes = 0;
+/** Block number and time, ms on the clock that all processes share, of each key. */
+let times: [number, number][] = [];
+
+/** The digits that follow, as a number. */
+function numberAt(held: Buffer, at: number): number {
+  let value = 0;
+  for (let i = at; ; i++) {
+    const digit = (held[i] as number) - 0x30;
+    if (digit < 0 || digit > 9) return value;
+    value = value * 10 + digit;
+  }
+}
 
 const server = createServer(
   {
@@ -35,28 +53,44 @@ const server = createServer(
   (socket) => {
     const held = Buffer.alloc(1_048_576);
     let length = 0;
+    /** key_ID is at the same place in every message of a node, or so it is hoped. */
+    let place = 0;
     socket.setNoDelay(true);
     socket.on("error", () => socket.destroy());
     socket.on("data", (chunk: Buffer) => {
       length += chunk.copy(held, length);
       let at = 0;
-      const answers: Buffer[] = [];
+      let count = 0;
+      const out = Buffer.allocUnsafe(Math.ceil(length / 300 + 1) * answerLength);
       while (length - at >= headerLength) {
         const end = at + headerLength + held.readUInt16BE(at + 8);
         if (end > length) break;
-        const id = held.indexOf(before, at + headerLength) + before.length;
-        const answer = Buffer.from(template);
-        held.copy(answer, 2, at + 2, at + 6);
-        held.copy(answer, idAt, id, id + idLength);
-        answers.push(answer);
+        if (held[at + place - 1] !== 0x22 || held[at + place - 2] !== 0x3a) {
+          place = held.indexOf(before, at + headerLength) + before.length - at;
+        }
+        const to = count * answerLength;
+        template.copy(out, to);
+        held.copy(out, to + 2, at + 2, at + 6);
+        held.copy(out, to + idAt, at + place, at + place + idLength);
+        if (notes !== "") {
+          const number = numberAt(held, held.indexOf(sequence, at) + sequence.length);
+          times.push([number, performance.timeOrigin + performance.now()]);
+        }
+        count++;
         at = end;
       }
+      bytes += at;
+      keys += count;
       held.copyWithin(0, at, length);
       length -= at;
-      if (answers.length > 0) socket.write(Buffer.concat(answers));
+      if (count > 0) socket.write(out.subarray(0, count * answerLength));
     });
   },
 );
+process.on("message", () => {
+  process.send?.({ keys, bytes, times });
+  times = [];
+});
 server.listen(0, "127.0.0.1", () => {
   process.send?.({ port: (server.address() as { port: number }).port });
 });

@@ -92,7 +92,7 @@ const pcie: Benchmark = {
   unit: "Gbit/s",
   reach: { value: 1.16, cores: 1 },
   subject: (seconds) =>
-    beside("module-process.ts", ["pcie", 0, 32_768], async (folder) => {
+    beside("module-process.ts", ["pcie", 0, 32_768, "gmac"], async (folder) => {
       const options = { path: join(folder, "module"), channel: 0 };
       const { bytes, seconds: took, cores } = await take("qmlp-pcie", options, 16_777_216, seconds);
       return { value: (bytes * 8) / took / 1e9, cores };

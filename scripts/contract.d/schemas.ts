@@ -61,6 +61,10 @@ const inventory = object("What the node is made of.", {
   ...nodeFacts,
   configuration_digest: about(text, "tells configurations apart"),
   modules: { type: "array", items: module },
+  commands: about(
+    { type: "array", items: oneOf(...commandNames) },
+    "commands that this node can carry out; empty if it takes none",
+  ),
 });
 
 const state = object("State of a module and its links; names of ETSI GS QKD 015.", {
@@ -232,14 +236,15 @@ const result = object(
   {
     command: text,
     id: about(text, "of the command; absent if nobody with a known key has signed it"),
-    status: oneOf("done", "failed", "refused", "not_supported"),
+    status: oneOf("done", "failed", "refused"),
     reason: about(text, "why not"),
     earlier: about(text, "with `already_executed`: what became of it the first time"),
+    facts: about(anyFacts, "what came of it"),
     node: topicLevel,
     boot,
     t: time,
   },
-  ["id", "reason", "earlier"],
+  ["id", "reason", "earlier", "facts"],
 );
 
 /** By name; the file is `schemas/NAME.json`. */

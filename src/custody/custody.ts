@@ -7,7 +7,6 @@
  *
  * It does no I/O: a module session, a KM link and a ledger are handed to it, and taken away.
  */
-import type { Clock } from "../port/clock.ts";
 import {
   type BlockFacts,
   type BlockRef,
@@ -15,40 +14,21 @@ import {
   type KeyBlock,
   type QkdKey,
 } from "../port/key.ts";
-import type { Log } from "../port/log.ts";
 import type { ModuleSession } from "../port/module.ts";
 import { Aside } from "./aside.ts";
 import { type CustodyCounters, newCounters } from "./counters.ts";
 import { Cutter, cutKeys } from "./cutter.ts";
+import { Deliveries } from "./deliveries.ts";
 import { Desk } from "./desk.ts";
-import { blockFacts, type CustodyEvent } from "./events.ts";
+import { blockFacts } from "./events.ts";
 import { KeyIds, slotOfKm } from "./key-id.ts";
-import type { BlockRecord, Cut, KeyDesk, KmLink, KmSink, Ledger } from "./ports.ts";
+import type { CustodyOptions, CustodyParts } from "./options.ts";
+import type { BlockRecord, Cut, KeyDesk, KmLink, KmSink } from "./ports.ts";
 import { Releases } from "./releases.ts";
+import { sliceCount } from "./slices.ts";
 import { Supplies } from "./supplies.ts";
 
-export interface CustodyOptions {
-  /** A block with a higher QBER is withheld; 0 to 0.5. */
-  readonly qberLimit: number;
-  /** Length of the QKD-keys that blocks are cut into, bits; undefined: whole blocks. */
-  readonly keyBits: number | undefined;
-  /** Names of the KMs, in the order in which they are tried; default: one, `km`. */
-  readonly kms?: readonly string[];
-  /** Whether keys wait until a KM asks for them, in units of `keyBits` (Kq-1 §7.2). */
-  readonly onRequest?: boolean;
-  /** Bounds of what is in memory. */
-  readonly maxHeldBlocks: number;
-  readonly maxHeldBytes: number;
-}
-
-export interface CustodyParts {
-  readonly ledger: Ledger;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Waiting times, ms, while a KM answers "later"; a new one for each such time. */
-  readonly backoff: () => Iterator<number>;
-  readonly onEvent: (event: CustodyEvent) => void;
-}
+export type { CustodyOptions, CustodyParts } from "./options.ts";
 
 /** Upon request keys have this length unless configured, bits (the default of Table 3 here). */
 export const defaultUnitBits = 256;
@@ -72,6 +52,7 @@ export class Custody implements KmSink {
   readonly #supplies: Supplies<Held>;
   readonly #desk: Desk<Held>;
   readonly #cutter: Cutter;
+  readonly #deliveries: Deliveries;
   readonly #kms: readonly string[];
   /** What is kept back, and what an operator does about it. */
   readonly aside: Aside;
@@ -116,6 +97,7 @@ export class Custody implements KmSink {
       slot: alone ? slotOfKm(this.#kms[0] as string) : undefined,
     };
     this.#cutter = new Cutter(cut, ledger);
+    this.#deliveries = new Deliveries(ledger, clock);
     this.aside = new Aside({
       ledger,
       session: () => this.#session,
@@ -253,9 +235,10 @@ export class Custody implements KmSink {
    * Stops supplying; resolves when the KM has answered for every key it was given, or lost its link.
    * What is left stays with the module.
    */
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopping = true;
-    return this.#supplies.stop();
+    await this.#supplies.stop();
+    this.#deliveries.recordAll();
   }
 
   /** Wipes all key in memory; the last call. */
@@ -264,15 +247,21 @@ export class Custody implements KmSink {
     this.#supplies.wipe();
     this.#desk.wipe();
     this.#cutter.wipe();
+    this.#deliveries.forget();
     this.#held.clear();
     this.#heldBytes = 0;
   }
 
   #accept(block: KeyBlock, held: Held, record: BlockRecord | undefined, cut: Cut): void {
+    const all = cutKeys(block, cut.keyBits, this.#ids as KeyIds);
+    if (record === undefined && this.#kms.length === 1) {
+      held.unanswered = sliceCount(block.bits, cut.keyBits);
+      return this.#supplies.pushLater(all, held);
+    }
     const { delivered, quarantined, gone, assigned } = record ?? {};
     held.quarantined = (quarantined?.size ?? 0) > 0;
     const keys: QkdKey[] = [];
-    for (const key of cutKeys(block, cut.keyBits, this.#ids as KeyIds)) {
+    for (const key of all) {
       const { id } = key;
       if (delivered?.has(id) || quarantined?.has(id) || gone?.has(id)) key.wipe();
       else keys.push(key);
@@ -362,10 +351,7 @@ export class Custody implements KmSink {
   #delivered(key: QkdKey, held: Held): void {
     key.wipe();
     held.unanswered--;
-    // One entry says it all once the block is whole.
-    if (held.unanswered > 0 || held.quarantined) {
-      this.#parts.ledger.append({ kind: "delivered", ref: held.ref, keyId: key.id });
-    }
+    if (held.unanswered > 0 || held.quarantined) this.#deliveries.answered(held.ref, key.id);
     this.#leave(held);
   }
 
@@ -391,7 +377,8 @@ export class Custody implements KmSink {
   }
 
   #answeredWhole(held: Held): void {
-    if (held.quarantined) return;
+    if (held.quarantined) return this.#deliveries.record(held.ref);
+    this.#deliveries.whole(held.ref);
     this.#parts.ledger.append({ kind: "complete", ref: held.ref });
     this.#parts.ledger.whenDurable(() => this.#releases.tell([held.ref]));
   }

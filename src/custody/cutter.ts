@@ -5,16 +5,23 @@ import { type KeyIds, keyIdOf } from "./key-id.ts";
 import type { Cut, Ledger } from "./ports.ts";
 import { slices } from "./slices.ts";
 
-/** The keys of a block, in order; they share its memory. */
-export function cutKeys(block: KeyBlock, keyBits: number | undefined, ids: KeyIds): QkdKey[] {
+/**
+ * The keys of a block, in order, each made when it is asked for; they share the block's memory. All
+ * have to be taken, since whoever has one wipes it.
+ */
+export function* cutKeys(
+  block: KeyBlock,
+  keyBits: number | undefined,
+  ids: KeyIds,
+): Generator<QkdKey, void> {
   const bytes = block.expose();
-  return slices(block.bits, keyBits).map(({ offset, length }) => {
+  for (const { offset, length } of slices(block.bits, keyBits)) {
     const id = keyIdOf(ids, block.facts, offset, length);
     const at = offset / 8;
     const piece = bytes.subarray(at, at + Math.ceil(length / 8));
     const sha256 = length === block.bits ? block.sha256 : undefined;
-    return new QkdKey(id, block.facts, piece, length, sha256);
-  });
+    yield new QkdKey(id, block.facts, piece, length, sha256);
+  }
 }
 
 export class Cutter {

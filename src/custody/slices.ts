@@ -21,11 +21,18 @@ export interface Slice {
  * @param bits length of the block
  * @param keyBits wanted key length, a multiple of 8; undefined: as long as Kq-1 carries
  */
-export function slices(bits: number, keyBits: number | undefined): Slice[] {
-  const step = Math.min(keyBits ?? longestKeyBits, longestKeyBits);
-  const cut: Slice[] = [];
+export function* slices(bits: number, keyBits: number | undefined): Generator<Slice, void> {
+  const step = stepOf(keyBits);
   for (let offset = 0; offset < bits; offset += step) {
-    cut.push({ offset, length: Math.min(step, bits - offset) });
+    yield { offset, length: Math.min(step, bits - offset) };
   }
-  return cut;
+}
+
+/** How many {@link slices} there are. */
+export function sliceCount(bits: number, keyBits: number | undefined): number {
+  return Math.ceil(bits / stepOf(keyBits));
+}
+
+function stepOf(keyBits: number | undefined): number {
+  return Math.min(keyBits ?? longestKeyBits, longestKeyBits);
 }

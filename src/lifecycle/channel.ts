@@ -6,7 +6,8 @@ import { Custody } from "../custody/custody.ts";
 import type { CustodyEvent } from "../custody/events.ts";
 import type { Ledger } from "../custody/ports.ts";
 import type { KeyAccess } from "../kq1/https-server.ts";
-import type { ModuleDescription, ModuleState, ModuleView, NodeEvent } from "../manager/view.ts";
+import type { LocalModule, ModuleLinks } from "../local/view.ts";
+import type { ModuleDescription, ModuleState, NodeEvent } from "../manager/view.ts";
 import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
@@ -14,7 +15,7 @@ import type { ModuleCommand, ModuleDriver, ModuleIdentity, ModuleSession } from 
 import type { TelemetrySample } from "../port/telemetry.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
 import { type Kept, keep } from "./keep.ts";
-import { KmChannel, type KmOptions } from "./km-channel.ts";
+import { KmChannel, type KmOptions, type KmView } from "./km-channel.ts";
 import { mend } from "./mend.ts";
 import type { Progress, TaskBegin } from "./progress.ts";
 import { backoff } from "./retry.ts";
@@ -56,7 +57,7 @@ const stuckAfterMs = 30_000;
 /** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */
 const routine: readonly string[] = ["block_empty", "key_withheld", "block_replayed"];
 
-export class Channel implements ModuleView {
+export class Channel implements LocalModule {
   readonly name: string;
   readonly #options: ChannelOptions;
   readonly #parts: ChannelParts;
@@ -219,6 +220,34 @@ export class Channel implements ModuleView {
 
   supply() {
     return { ...this.#custody.counters() };
+  }
+
+  /** How the links to the module and its KMs are. */
+  links(): ModuleLinks {
+    const session = this.#session;
+    return {
+      up: session !== undefined,
+      reason: session === undefined ? this.#moduleTrouble : "",
+      ...(session !== undefined && {
+        protocol: session.identity.protocol,
+        quality: session.quality(),
+      }),
+      kms: this.kms().map(({ name, condition, trouble }) => ({
+        name,
+        up: condition === "UP",
+        awaited: condition === "AWAITED",
+        reason: trouble,
+      })),
+    };
+  }
+
+  /** Its KMs, in the order in which they are tried. */
+  kms(): readonly KmView[] {
+    return this.#kms.map((km) => ({
+      name: km.options.name,
+      condition: this.#awaitsKms ? "AWAITED" : km.up ? "UP" : "DOWN",
+      trouble: km.up || this.#awaitsKms ? "" : km.trouble,
+    }));
   }
 
   /** Where keys of this module are asked for; undefined in proactive mode, or before it answered. */

@@ -44,6 +44,14 @@ export class ClosedModule implements ModuleView, ModuleControl {
     return {};
   }
 
+  links() {
+    return { up: false, reason: describe(this.failure), kms: [] };
+  }
+
+  kms() {
+    return [];
+  }
+
   supply() {
     return {};
   }

@@ -11,7 +11,9 @@ import type { KeptSession } from "../lifecycle/keep.ts";
 import { type Clock, every, type Timer } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import type { WindowReport } from "../telemetry/window.ts";
 import { AlarmTopics } from "./alarm-topics.ts";
+import type { BrokerCredentials } from "./credentials.ts";
 import type { Outbox } from "./outbox.ts";
 import * as payloads from "./payloads.ts";
 import {
@@ -25,7 +27,12 @@ import { responseTopic, type Topic, topicNames, topics } from "./topics.ts";
 import type { AlarmView, CommandPort, ModuleView, NodeEvent } from "./view.ts";
 
 export interface ManagerOptions
-  extends Omit<SessionOptions, "will" | "clientId" | "clock" | "onMessage"> {
+  extends Omit<
+    SessionOptions,
+    "will" | "clientId" | "clock" | "onMessage" | keyof BrokerCredentials
+  > {
+  /** Called for each connection. @throws Fault `mqtt.connect` */
+  readonly credentials: () => BrokerCredentials;
   readonly base: string;
   readonly telemetryIntervalMs: number;
   readonly nodeId: string;
@@ -34,6 +41,10 @@ export interface ManagerOptions
   /** Tells configurations apart; not a secret. */
   readonly configurationDigest: string;
   readonly outbox: Outbox;
+  /** Whoever else wants each telemetry window and the counters at its end. */
+  readonly onReport?:
+    | ((module: string, figures: WindowReport, counters: ReturnType<ModuleView["supply"]>) => void)
+    | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -155,6 +166,7 @@ export class Manager {
     const session = await MqttSession.open(
       {
         ...this.#options,
+        ...this.#options.credentials(),
         clientId: nodeId,
         will: { topic: this.#names.status, payload: will },
         onMessage: (message) => this.#message(message),
@@ -166,9 +178,9 @@ export class Manager {
     this.#outbox.rewind();
     this.#dirty.clear();
     if (this.#commands !== undefined) {
-      session.subscribe([this.#names.commands], (why) =>
-        log.warn("broker lets no commands through", { url, why }),
-      );
+      session.subscribe([this.#names.commands], {
+        refused: (why) => log.warn("broker lets no commands through", { url, why }),
+      });
     }
     this.#retain(this.#names.status, topics.status, payloads.online(this.#facts, clock.wall()));
     this.#describe();
@@ -180,6 +192,11 @@ export class Manager {
       this.#takenOver = wasTakenOver(error);
     });
     return { ended: session.ended, close: () => this.#close(session) };
+  }
+
+  /** Ends the connection at hand, in order; whoever keeps it makes another, with what is valid then. */
+  reconnect(): void {
+    void this.#session?.close();
   }
 
   /** Publishes that the node stops, before it says goodbye: a retained `online` would be a lie. */
@@ -208,19 +225,28 @@ export class Manager {
   /** Everything that is told at intervals: latest wins. */
   #report(): void {
     const session = this.#session;
-    if (session === undefined) {
+    const { clock, onReport } = this.#options;
+    // While nobody hears it the window goes on.
+    if (session === undefined && onReport === undefined) {
       this.#droppedTelemetry += 2 * this.#modules.length;
       return;
     }
-    const now = this.#options.clock.wall();
+    const now = clock.wall();
     const { boot } = this.#facts;
     for (const module of this.#modules) {
-      const sample = payloads.telemetry(boot, module.telemetry(), now);
-      const dropped = {
+      const figures = module.telemetry();
+      const supply = {
+        ...module.supply(),
         dropped_telemetry: this.#droppedTelemetry,
         dropped_events: this.#outbox.dropped,
       };
-      const counters = payloads.kq1(boot, { ...module.supply(), ...dropped }, now);
+      onReport?.(module.name, figures, supply);
+      if (session === undefined) {
+        this.#droppedTelemetry += 2;
+        continue;
+      }
+      const sample = payloads.telemetry(boot, figures, now);
+      const counters = payloads.kq1(boot, supply, now);
       this.#offer(session, this.#names.telemetry(module.name), sample, topics.telemetry);
       this.#offer(session, this.#names.kq1(module.name), counters, topics.kq1);
     }
@@ -248,7 +274,8 @@ export class Manager {
   #describe(): void {
     const descriptions = this.#modules.map((module) => module.describe());
     const digest = this.#options.configurationDigest;
-    const message = payloads.inventory(this.#facts, descriptions, digest);
+    const commands = this.#commands?.available ?? [];
+    const message = payloads.inventory(this.#facts, descriptions, digest, commands);
     this.#retain(this.#names.inventory, topics.inventory, message);
   }
 

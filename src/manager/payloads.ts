@@ -44,8 +44,9 @@ export function inventory(
   facts: NodeFacts,
   modules: readonly ModuleDescription[],
   configuration: string,
+  commands: readonly string[],
 ) {
-  return { ...facts, configuration_digest: configuration, modules };
+  return { ...facts, configuration_digest: configuration, modules, commands };
 }
 
 export function moduleState(state: ModuleState) {

@@ -78,6 +78,8 @@ export interface CommandMessage {
 
 /** Whoever carries commands out. */
 export interface CommandPort {
+  /** Names of the commands that this node can carry out. */
+  readonly available: readonly string[];
   /** @param reply called once, at most, with a result that can be published */
   submit(message: CommandMessage, reply: (result: object) => void): void;
 }

@@ -31,6 +31,7 @@ export type FaultCode =
   | "state.corrupt"
   | "state.locked" // another process has it
   | "state.owner" // a file that another user owns
+  | "web.listen" // the local page cannot be served
   | "config.file" // the file can't be read or is not TOML
   | "config.value" // a key of it is unknown, missing, or out of range
   | "notify" // systemd could not be told

@@ -6,6 +6,7 @@ import {
   signCommand,
 } from "../../scripts/manager.d/sign.ts";
 import { CommandDesk } from "../../src/control/desk.ts";
+import type { ControlPorts } from "../../src/control/executor.ts";
 import { publicKey } from "../../src/control/jws.ts";
 import { CommandMemory, type KeyMemory } from "../../src/control/memory.ts";
 import type { NodeEvent } from "../../src/manager/view.ts";
@@ -37,6 +38,8 @@ export class CommandBench {
   readonly field: SigningKey;
   readonly #publicKeys: ReadonlyMap<string, string>;
   desk: CommandDesk;
+  /** Ports that not every node has; for the next {@link restart}. */
+  more: Partial<ControlPorts> = {};
   #counter = 0;
 
   constructor() {
@@ -60,7 +63,12 @@ export class CommandBench {
         "set_threshold",
         "acknowledge_alarm",
         "zeroize",
+        "release_quarantine",
+        "discard_quarantine",
+        "free_km",
+        "reload_certificates",
         "support_bundle",
+        "install_update",
       ],
       field: ["self_test"],
     };
@@ -75,6 +83,7 @@ export class CommandBench {
         memory: new CommandMemory(this.saved),
       },
       ports: {
+        ...this.more,
         module: (name) =>
           name !== "alice"
             ? undefined

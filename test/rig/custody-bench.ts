@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Custody, type CustodyOptions } from "../../src/custody/custody.ts";
+import { recordWithin } from "../../src/custody/deliveries.ts";
 import type { CustodyEvent } from "../../src/custody/events.ts";
 import { slotOfKm } from "../../src/custody/key-id.ts";
 import { LedgerFile } from "../../src/custody/ledger-file.ts";
@@ -215,6 +216,7 @@ export async function withBench(
 
 /** Everything appended is on disk, and what follows from that has happened. */
 export async function durable(bench: Bench): Promise<void> {
+  await bench.clock.advance(recordWithin);
   await new Promise<void>((resolve) => bench.ledger.whenDurable(resolve));
   await settle();
 }

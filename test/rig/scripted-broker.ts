@@ -54,6 +54,15 @@ export class ScriptedBroker {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
+  /** Reads nothing until {@link resume}. */
+  pause(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  resume(): void {
+    for (const socket of this.#sockets) socket.resume();
+  }
+
   /** Sends bytes as they are to every client. */
   raw(bytes: Buffer): void {
     for (const socket of this.#sockets) socket.write(bytes);

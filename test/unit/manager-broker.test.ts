@@ -189,7 +189,7 @@ test("hostile packets of a broker end the connection or do nothing, and never th
     const { manager: node, outbox } = await manager(broker.url);
     node.show({
       modules: [moduleView],
-      commands: { submit: (_, reply) => reply({ status: "x" }) },
+      commands: { available: [], submit: (_, reply) => reply({ status: "x" }) },
     });
     node.event({ type: "test", at: 0, facts: {} });
     await outbox.durable();
