@@ -41,6 +41,7 @@ import { createLog, type Log, silentLog } from "./port/log.ts";
 import type { ModuleDriver } from "./port/module.ts";
 import { diskFiles } from "./state/files.ts";
 import { openHome } from "./state/home.ts";
+import { updatePorts } from "./update/appliance.ts";
 import { healthLine, tellHealth } from "./update/health.ts";
 import { softwareVersion } from "./version.ts";
 import type { LinkView } from "./web/view.ts";
@@ -147,7 +148,10 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const certificates = watchAll(config, channels, server, page, log);
   const reload = () => reloadCertificates(certificates, oversight);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
-  const ports = { reloadCertificates: reload };
+  const ports = {
+    reloadCertificates: reload,
+    ...updatePorts(config, { clock, log, onEvent: (event) => oversight.event(event) }),
+  };
   oversight.start(
     views,
     new Map<string, Pick<Ledger, "failure">>([
