@@ -25,6 +25,7 @@ import { describe, Fault } from "./port/errors.ts";
 import { createLog, type Log } from "./port/log.ts";
 import { diskFiles } from "./state/files.ts";
 import { openHome } from "./state/home.ts";
+import { updatePorts } from "./update/appliance.ts";
 import { healthLine, tellHealth } from "./update/health.ts";
 import { softwareVersion } from "./version.ts";
 import { crashFile, holdBack } from "./wiring/crashes.ts";
@@ -122,6 +123,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     clearTamper: (by: string) => panel.guard.clear(by),
     supportBundle: () => local.bundle(),
     ...keptBackPorts(channels),
+    ...updatePorts(config, { clock, log, onEvent: (event) => oversight.event(event) }),
   };
   oversight.start(
     views,
