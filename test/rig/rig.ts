@@ -54,6 +54,8 @@ export interface RigEnd {
   readonly nodeId: string;
   readonly node: NodeProcess;
   readonly km: KeyManager;
+  /** Where its page is; undefined until it is served. */
+  readonly page: string | undefined;
 }
 
 export class Rig {
@@ -264,6 +266,18 @@ ${options.extra ?? ""}`,
     { mode: 0o600 },
   );
   const log = join(folder, `${nodeId}.log.txt`);
-  const node = new NodeProcess(config, log, (line) => options.onLog?.(name, line));
-  return { name, nodeId, node, km };
+  let page: string | undefined;
+  const node = new NodeProcess(config, log, (line) => {
+    page = /at=node\.web msg="page" url=(\S+)/.exec(line)?.[1] ?? page;
+    options.onLog?.(name, line);
+  });
+  return {
+    name,
+    nodeId,
+    node,
+    km,
+    get page() {
+      return page;
+    },
+  };
 }

@@ -21,8 +21,7 @@ const shapes = {
 export function showHeader({ t, node }) {
   say(byId("node-id"), node.id);
   const up = duration(t - node.started);
-  const broker =
-    node.broker === undefined ? "" : `, manager ${node.broker.up ? "connected" : "not connected"}`;
+  const broker = node.broker?.up === false ? ", manager not connected" : "";
   say(byId("node-facts"), `qkd-node ${node.version}, up ${up}${broker}`);
 }
 
