@@ -486,3 +486,21 @@ test("the page's own scripts ask for nothing that the server does not have", (t)
       t.true(paths.has(`/${name}`), name);
   }
 });
+
+test("routine events leave room for the others", async (t) => {
+  await serving(async ({ url, node }) => {
+    node.history.add({ type: "module_down", at: 0, facts: {} });
+    for (let i = 0; i < 500; i++) {
+      node.history.add({ type: "block_empty", module: "alice", at: 0, facts: {}, routine: true });
+    }
+    const { body } = await ask(url, "/api/state");
+    const { events } = JSON.parse(body.toString()) as {
+      events: { type: string; sequence: number }[];
+    };
+    t.is(events[0]?.type, "module_down");
+    t.deepEqual(
+      events.slice(1).map(({ sequence }) => sequence),
+      Array.from({ length: 10 }, (_, i) => 492 + i),
+    );
+  });
+});
