@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 export async function beside<T>(
   program: string,
   args: readonly (string | number)[],
-  body: (folder: string, told: unknown) => Promise<T>,
+  body: (folder: string, told: unknown, child: ChildProcess) => Promise<T>,
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "qkd-bench-"));
   const path = fileURLToPath(new URL(program, import.meta.url));
@@ -26,11 +26,19 @@ export async function beside<T>(
     const ready = once(child, "message");
     const [told] = await Promise.race([ready, gone]);
     gone.catch(() => {});
-    return await body(folder, told);
+    return await body(folder, told, child);
   } finally {
     const ended = child.exitCode === null ? once(child, "exit") : undefined;
     child.kill("SIGKILL");
     await ended;
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Asks a program of {@link beside} for what it noted. */
+export async function ask<T>(child: ChildProcess): Promise<T> {
+  const answer = once(child, "message");
+  child.send("tell");
+  const [told] = await answer;
+  return told as T;
 }

@@ -1,4 +1,5 @@
 /** The AsyncAPI 3 document, and the page of topics for people. */
+import { commands } from "../../src/control/commands.ts";
 import { topicNames, topics } from "../../src/manager/topics.ts";
 import { softwareVersion } from "../../src/version.ts";
 import { schemas } from "./schemas.ts";
@@ -71,9 +72,9 @@ export const channels: Readonly<Record<string, Channel>> = {
 
 const parameters: Readonly<Record<string, string>> = {
   base: "first levels of every topic, `qkdn/v1` unless configured otherwise; 1 to 3 levels",
-  node: "the node's id, and its MQTT client identifier",
-  module: "name of a module in the node's configuration",
-  alarm: "id of an alarm, such as `qber_high.alice`",
+  node: "the node's id, with `:` for `.`",
+  module: "name of a module in the node's configuration, with `:` for `.`",
+  alarm: "id of an alarm, with `:` for `.`: `qber_high:alice`",
   command: "name of a command",
 };
 
@@ -147,6 +148,13 @@ export function asyncApi(): object {
   };
 }
 
+function commandRows(): string[] {
+  return Object.entries(commands).map(([name, { args, about }]) => {
+    const names = Object.keys((args as { readonly entries?: object }).entries ?? {});
+    return `| \`${name}\` | ${names.map((arg) => `\`${arg}\``).join(", ")} | ${about} |`;
+  });
+}
+
 /** Markdown. */
 export function page(): string {
   const rows = Object.values(channels).map(({ address, kind, schema, summary }) => {
@@ -184,5 +192,14 @@ Payloads are JSON of at most 16 KiB; times are RFC 3339 in UTC. Members may be a
 versions: ignore what you do not know. A \`?\` marks what may be absent.
 
 ${members.join("\n")}
+
+## Commands
+
+| command | arguments | what it does |
+|---|---|---|
+${commandRows().join("\n")}
+
+A command that a node has no part for is refused as \`not_available\`; the node's inventory lists those
+that it can carry out. \`zeroize\` and \`install_update\` must name the boot counter.
 `;
 }

@@ -3,6 +3,7 @@ import { createPrivateKey } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import mqtt, { type MqttClient } from "mqtt";
 import { commandNames } from "../../src/control/commands.ts";
+import { level, nameOf, topicNames } from "../../src/manager/topics.ts";
 import { describe } from "../../src/port/errors.ts";
 import {
   type BrokerOptions,
@@ -68,7 +69,7 @@ async function listen(
     } catch {
       return complain(`${JSON.stringify(topic)}: not JSON`);
     }
-    heard({ node, topic: rest.join("/"), payload });
+    heard({ node: nameOf(node), topic: rest.map(nameOf).join("/"), payload });
   });
   await client.subscribeAsync(`${base}/${filter}`, { qos: 1 });
 }
@@ -86,7 +87,7 @@ const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 async function watch(options: Options, node: string | undefined): Promise<number> {
   const client = await connect(options.broker);
   const ended = told();
-  await listen(client, options.broker.base, `${node ?? "+"}/#`, (heard) => {
+  await listen(client, options.broker.base, `${level(node ?? "+")}/#`, (heard) => {
     const text = options.json ? JSON.stringify(heard) : line(heard);
     if (text !== undefined) say(text);
   });
@@ -98,7 +99,7 @@ async function watch(options: Options, node: string | undefined): Promise<number
 async function alarms(options: Options, task: Extract<Task, { kind: "alarms" }>): Promise<number> {
   const client = await connect(options.broker);
   const raised = new Map<string, Told>();
-  await listen(client, options.broker.base, `${task.node ?? "+"}/alarm/+`, (heard) => {
+  await listen(client, options.broker.base, `${level(task.node ?? "+")}/alarm/+`, (heard) => {
     const key = `${heard.node}/${heard.topic}`;
     const severity = (heard.payload as { severity?: unknown } | undefined)?.severity;
     if (severity === undefined || severity === "cleared") raised.delete(key);
@@ -142,21 +143,18 @@ async function send(options: Options, task: Extract<Task, { kind: "send" }>): Pr
     throw error instanceof FileError ? error : new FileError(`${keyFile}: not a private key`);
   }
   const { base } = options.broker;
+  const names = topicNames(base, node);
   const draft = { node, command, args, issued: Date.now(), lifeMs };
   const signed = request(boot === undefined ? draft : { ...draft, boot });
   const client = await connect(options.broker);
   const result = Promise.withResolvers<Record<string, unknown> | undefined>();
-  await listen(client, base, `${node}/cmd/${command}/result`, ({ payload }) => {
+  await listen(client, base, `${level(node)}/cmd/${command}/result`, ({ payload }) => {
     const answer = payload as Record<string, unknown> | undefined;
     if (answer?.id === signed.id) result.resolve(answer);
   });
-  await client.publishAsync(
-    `${base}/${node}/cmd/${command}`,
-    signJws(signed, { id: task.id, key }),
-    {
-      qos: 1,
-    },
-  );
+  await client.publishAsync(names.command(command), signJws(signed, { id: task.id, key }), {
+    qos: 1,
+  });
   void after(waitMs).then(() => result.resolve(undefined));
   const answer = await result.promise;
   await client.endAsync(true);

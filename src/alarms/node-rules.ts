@@ -23,6 +23,8 @@ const plausibleFrom = Date.parse("2026-01-01T00:00:00Z");
 /** A clock that moved this far against the monotonic one was set, ms. */
 const jump = 60_000;
 const storageCritical = 0.02;
+const resourceWarning = 0.8;
+const resourceMajor = 0.95;
 
 /** A clock that shows a time before this software was written cannot be right. */
 export function clockPlausible(wall: number): boolean {
@@ -33,6 +35,7 @@ export class NodeRules {
   readonly #options: NodeRuleOptions;
   readonly #book: AlarmBook;
   #storage: Level = "cleared";
+  readonly #resources = new Map<string, Level>();
   /** Wall clock minus monotonic clock, ms. */
   #offset: number | undefined;
 
@@ -101,6 +104,24 @@ export class NodeRules {
     const signal = { level: "minor", detail: why } as const;
     this.#book.signal("broker_unreachable", "manager", signal, moment);
     if (takenOver) this.#book.occurred("broker_takeover", "manager", moment);
+  }
+
+  /** @param part of what there is, 0 to 1 */
+  resource(name: string, part: number, moment: Moment): void {
+    const steps = [
+      step("major", resourceMajor, "above"),
+      step("warning", resourceWarning, "above"),
+    ];
+    const level = threshold(this.#resources.get(name) ?? "cleared", part, steps, "above");
+    this.#resources.set(name, level);
+    const limit = level === "major" ? resourceMajor : resourceWarning;
+    const value = Number(part.toPrecision(3));
+    this.#book.signal("resources_low", `node.${name}`, { level, value, threshold: limit }, moment);
+  }
+
+  /** @param times that it failed lately */
+  crashed(times: number, moment: Moment): void {
+    this.#book.occurred("crash_loop", "node", moment, { value: times });
   }
 
   /** @param lost events given up so far */

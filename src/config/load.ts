@@ -14,13 +14,18 @@ import {
   commandKeySchema,
   configSchema,
   kmSchema,
+  ledgerSchema,
+  localSchema,
   logSchema,
   managerSchema,
   moduleAlarmsSchema,
   moduleSchema,
   nodeSchema,
+  panelSchema,
   type RawConfig,
   serverSchema,
+  sparkplugSchema,
+  spoolSchema,
   webSchema,
 } from "./schema.ts";
 
@@ -31,6 +36,7 @@ export type KmConfig = Raw["km"][string] & { readonly name: string };
 export type ManagerConfig = NonNullable<Raw["manager"]>;
 export type WebConfig = Raw["web"];
 export type ServerConfig = NonNullable<Raw["server"]>;
+export type PanelConfig = NonNullable<Raw["panel"]>;
 export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
   readonly driver: ConfiguredDriver;
   /** In the order in which they are tried. */
@@ -43,11 +49,16 @@ export interface Config {
   /** SHA-256 of the file's text, 16 hex digits: tells configurations apart. */
   readonly digest: string;
   readonly node: Raw["node"];
+  /** The file as it was read, for showing: keys and values as written, without defaults. */
+  readonly table: unknown;
   readonly log: Raw["log"];
+  readonly local: Raw["local"];
   readonly manager: ManagerConfig | undefined;
   readonly server: ServerConfig | undefined;
   readonly web: WebConfig;
   readonly alarms: Raw["alarms"];
+  readonly ledger: Raw["ledger"];
+  readonly panel: PanelConfig | undefined;
   readonly modules: readonly ModuleConfig[];
 }
 
@@ -62,12 +73,17 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     server: serverSchema,
     web: webSchema,
     log: logSchema,
+    ledger: ledgerSchema,
+    local: localSchema,
     manager: managerSchema,
     "manager.command_key": commandKeySchema,
+    "manager.sparkplug": sparkplugSchema,
     alarms: alarmsSchema,
+    panel: panelSchema,
     km: kmSchema,
     module: moduleSchema,
     "module.alarms": moduleAlarmsSchema,
+    "module.spool": spoolSchema,
   };
   // The name of a KM is the operator's, and an index is none of ours either.
   const names = path.filter((key, i) => typeof key === "string" && !(path[0] === "km" && i === 1));
@@ -80,7 +96,8 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
  * @throws ConfigError
  */
 export function parseConfig(text: string, file: string, kinds: Kinds): Config {
-  const result = v.safeParse(configSchema, parseToml(text, file));
+  const table = parseToml(text, file);
+  const result = v.safeParse(configSchema, table);
   if (!result.success) {
     const problems = result.issues.map(
       (issue) => `${file}: ${keyPath(issue)}: ${explain(issue, entriesAt)}`,
@@ -127,8 +144,12 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     }
     const driver = configureDriver(module.driver, `${key}.driver`, kinds, complain);
     if (driver !== undefined) {
+      if (driver.destructive && module.spool === undefined) {
+        complain(`${key}.spool`, `a module of kind ${driver.kind} cannot keep its keys: needs one`);
+      }
       const { km: _, ...rest } = module;
-      modules.push({ ...rest, kms: chosen, driver });
+      const spool = module.spool && resolveFiles(module.spool, ["key"], file);
+      modules.push({ ...rest, spool, kms: chosen, driver });
     }
   });
   if (problems.length > 0) throw new ConfigError("config.value", problems);
@@ -137,8 +158,33 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
   const web = resolveFiles(raw.web, ["cert", "key", "password_file"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
-  const { node, log } = raw;
-  return { file, digest, node, log, manager, server, web, alarms: raw.alarms, modules };
+  const { node, log, local, ledger, alarms, panel } = raw;
+  return {
+    file,
+    digest,
+    table,
+    node,
+    log,
+    local,
+    ledger,
+    alarms,
+    panel,
+    manager,
+    server,
+    web,
+    modules,
+  };
+}
+
+/** Reads and checks a configuration file, but not the files that it names. @throws ConfigError */
+export function readConfigFile(file: string, kinds: Kinds): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
+  }
+  return parseConfig(text, resolve(file), kinds);
 }
 
 /**
@@ -146,16 +192,13 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
  * @throws ConfigError
  */
 export function loadConfig(file: string, kinds: Kinds): Config {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
-  }
-  const config = parseConfig(text, resolve(file), kinds);
+  const config = readConfigFile(file, kinds);
   const problems: string[] = [];
   const kms = new Set(config.modules.flatMap((module) => module.kms));
   for (const km of kms) checkFiles(`km.${km.name}`, km, file, problems);
+  for (const { name, spool } of config.modules) {
+    if (spool !== undefined) checkFiles(`module ${name}: spool`, spool, file, problems);
+  }
   if (config.manager !== undefined) checkFiles("manager", config.manager, file, problems);
   if (config.server !== undefined) checkFiles("server", config.server, file, problems);
   if (config.web.enabled) {
@@ -241,7 +284,13 @@ function configureDriver(
     return undefined;
   }
   const chosen = result.output;
-  return { kind: kind.kind, create: (context) => kind.create(chosen, context) };
+  return {
+    kind: kind.kind,
+    destructive: kind.destructive === true,
+    devices: kind.devices?.(chosen) ?? [],
+    probed: kind.recognise !== undefined,
+    create: (context) => kind.create(chosen, context),
+  };
 }
 
 function resolveFiles<T extends object>(table: T, keys: readonly string[], file: string): T {

@@ -14,6 +14,8 @@ export interface CustodyCounters {
   quarantined: number;
   /** Blocks that yielded no key. */
   empty_blocks: number;
+  /** Blocks that the module offered again after it had let go of them. */
+  replayed_blocks: number;
   /** Confirmed key, bits. */
   bits: number;
   /** Blocks that the module confirmed to have let go. */
@@ -33,6 +35,7 @@ export function newCounters(): CustodyCounters {
     withheld: 0,
     quarantined: 0,
     empty_blocks: 0,
+    replayed_blocks: 0,
     bits: 0,
     released_blocks: 0,
     in_flight: 0,

@@ -7,46 +7,28 @@
  *
  * It does no I/O: a module session, a KM link and a ledger are handed to it, and taken away.
  */
-import type { Clock } from "../port/clock.ts";
-import { type BlockFacts, type BlockRef, blockName, type KeyBlock, QkdKey } from "../port/key.ts";
-import type { Log } from "../port/log.ts";
+import {
+  type BlockFacts,
+  type BlockRef,
+  blockName,
+  type KeyBlock,
+  type QkdKey,
+} from "../port/key.ts";
 import type { ModuleSession } from "../port/module.ts";
+import { Aside } from "./aside.ts";
 import { type CustodyCounters, newCounters } from "./counters.ts";
-import { Cutter } from "./cutter.ts";
+import { Cutter, cutKeys } from "./cutter.ts";
+import { Deliveries } from "./deliveries.ts";
 import { Desk } from "./desk.ts";
-import { KeyIds, keyIdOf, slotOfKm } from "./key-id.ts";
-import type { BlockRecord, Cut, KeyDesk, KmLink, KmSink, Ledger } from "./ports.ts";
-import { slices } from "./slices.ts";
+import { blockFacts } from "./events.ts";
+import { KeyIds, slotOfKm } from "./key-id.ts";
+import type { CustodyOptions, CustodyParts } from "./options.ts";
+import type { BlockRecord, Cut, KeyDesk, KmLink, KmSink } from "./ports.ts";
+import { Releases } from "./releases.ts";
+import { sliceCount } from "./slices.ts";
 import { Supplies } from "./supplies.ts";
 
-export interface CustodyOptions {
-  /** A block with a higher QBER is withheld; 0 to 0.5. */
-  readonly qberLimit: number;
-  /** Length of the QKD-keys that blocks are cut into, bits; undefined: whole blocks. */
-  readonly keyBits: number | undefined;
-  /** Names of the KMs, in the order in which they are tried; default: one, `km`. */
-  readonly kms?: readonly string[];
-  /** Whether keys wait until a KM asks for them, in units of `keyBits` (Kq-1 §7.2). */
-  readonly onRequest?: boolean;
-  /** Bounds of what is in memory. */
-  readonly maxHeldBlocks: number;
-  readonly maxHeldBytes: number;
-}
-
-/** Something that happened to a block or key, for the manager's event log. */
-export interface CustodyEvent {
-  readonly type: "block_empty" | "key_withheld" | "key_quarantined" | "block_damaged";
-  readonly facts: Readonly<Record<string, string | number>>;
-}
-
-export interface CustodyParts {
-  readonly ledger: Ledger;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Waiting times, ms, while a KM answers "later"; a new one for each such time. */
-  readonly backoff: () => Iterator<number>;
-  readonly onEvent: (event: CustodyEvent) => void;
-}
+export type { CustodyOptions, CustodyParts } from "./options.ts";
 
 /** Upon request keys have this length unless configured, bits (the default of Table 3 here). */
 export const defaultUnitBits = 256;
@@ -70,21 +52,22 @@ export class Custody implements KmSink {
   readonly #supplies: Supplies<Held>;
   readonly #desk: Desk<Held>;
   readonly #cutter: Cutter;
+  readonly #deliveries: Deliveries;
   readonly #kms: readonly string[];
+  /** What is kept back, and what an operator does about it. */
+  readonly aside: Aside;
 
   readonly #held = new Map<string, Held>();
   #heldBytes = 0;
   /** Credit that is given back once the ledger can be written again. */
   #owed = { blocks: 0, bytes: 0 };
 
-  /** Blocks that are in other hands, until the module confirms. */
-  readonly #releasing = new Set<string>();
-  #releaseBatch: BlockRef[] = [];
+  readonly #releases = new Releases(() => this.#session);
 
   constructor(options: CustodyOptions, parts: CustodyParts) {
     this.#options = options;
     this.#parts = parts;
-    const { clock, log, backoff, ledger } = parts;
+    const { clock, log, backoff, ledger, halted = () => false } = parts;
     this.#kms = options.kms ?? ["km"];
     this.#supplies = new Supplies<Held>({
       kms: this.#kms,
@@ -93,7 +76,7 @@ export class Custody implements KmSink {
       log,
       backoff,
       counters: this.#counters,
-      allowed: () => ledger.failure === undefined,
+      allowed: () => ledger.failure === undefined && !halted(),
       delivered: (key, held) => this.#delivered(key, held),
       refused: (key, held, reason) => this.#quarantine(key, held, reason),
     });
@@ -101,6 +84,7 @@ export class Custody implements KmSink {
       clock,
       ledger,
       counters: this.#counters,
+      halted,
       unitBits: options.keyBits ?? defaultUnitBits,
       ids: () => this.#ids as KeyIds,
       done: (held) => this.#leave(held),
@@ -114,11 +98,24 @@ export class Custody implements KmSink {
       slot: alone ? slotOfKm(this.#kms[0] as string) : undefined,
     };
     this.#cutter = new Cutter(cut, ledger);
+    this.#deliveries = new Deliveries(ledger, clock);
+    this.aside = new Aside({
+      ledger,
+      session: () => this.#session,
+      isHeld: (block) => this.#held.has(block),
+      pull: (keyId) => this.#supplies.pull(keyId),
+      onEvent: parts.onEvent,
+    });
   }
 
   /** Where KMs ask for keys; undefined where keys are supplied as they come, and always were. */
   get desk(): KeyDesk | undefined {
     return this.#options.onRequest || this.#parts.ledger.anyOnRequest ? this.#desk : undefined;
+  }
+
+  /** Whether a key waits that could be supplied now: for those who watch that it is. */
+  get couldSupply(): boolean {
+    return this.#supplies.couldSupply;
   }
 
   counters(): CustodyCounters {
@@ -137,11 +134,17 @@ export class Custody implements KmSink {
   moduleUp(session: ModuleSession, matchingModuleId: string): void {
     this.#session = session;
     this.#ids = new KeyIds(session.identity.moduleId, matchingModuleId);
-    this.#releasing.clear();
+    this.#releases.clear();
     this.#owed = { blocks: 0, bytes: 0 };
-    const complete = [...this.#parts.ledger.blocks()].filter((block) => block.complete);
+    const blocks = [...this.#parts.ledger.blocks()];
+    const refs = (which: (block: BlockRecord) => boolean) =>
+      blocks.filter(which).map((block) => block.ref);
+    const complete = refs((block) => block.complete);
+    const discarded = refs((block) => block.discarded);
     this.#parts.ledger.whenDurable(() => {
-      if (this.#session === session) this.#release(complete.map((block) => block.ref));
+      if (this.#session !== session) return;
+      this.#releases.tell(complete);
+      if (discarded.length > 0) session.discard(discarded);
     });
     if (this.#stopping) return;
     const { maxHeldBlocks, maxHeldBytes } = this.#options;
@@ -172,16 +175,20 @@ export class Custody implements KmSink {
     const name = blockName(block.ref);
     const record = ledger.get(name);
     if (this.#held.has(name) || record?.damaged === true) return this.#drop(block);
-    if (record?.complete === true) {
+    if (record?.discarded === true) {
       this.#drop(block);
-      ledger.whenDurable(() => this.#release([block.ref]));
+      ledger.whenDurable(() => this.#session?.discard([block.ref]));
       return;
     }
-    if (block.bits === 0) return this.#empty(block);
-    const qber = block.facts.qber;
-    if (record?.withheld === true || (qber !== undefined && qber > this.#options.qberLimit)) {
-      return this.#withhold(block, record?.withheld === true);
+    if (record?.complete === true) {
+      this.#drop(block);
+      ledger.whenDurable(() => this.#releases.tell([block.ref]));
+      return;
     }
+    if (record === undefined && ledger.isPast(block.ref)) return this.#replayed(block);
+    if (block.bits === 0) return this.#empty(block);
+    const why = record?.withheld === true ? "" : this.#whyWithheld(block.facts, record);
+    if (why !== undefined) return this.#withhold(block, why);
     const bytes = block.byteLength;
     const held = { ref: block.ref, bytes, unanswered: 0, quarantined: false };
     this.#held.set(name, held);
@@ -205,7 +212,7 @@ export class Custody implements KmSink {
   released(refs: readonly BlockRef[]): void {
     for (const ref of refs) {
       const name = blockName(ref);
-      this.#releasing.delete(name);
+      this.#releases.confirmed(name);
       if (this.#parts.ledger.get(name) !== undefined) {
         this.#parts.ledger.append({ kind: "released", ref });
       }
@@ -213,7 +220,12 @@ export class Custody implements KmSink {
     }
   }
 
-  /** Keys may be supplied again: the ledger can be written. */
+  /** Keys may not leave from now on: what was given to a KM's connection and not written does not. */
+  halt(): void {
+    this.#supplies.halt();
+  }
+
+  /** Keys may be supplied again: the ledger can be written, and nothing is halted. */
   resume(): void {
     const { blocks, bytes } = this.#owed;
     this.#owed = { blocks: 0, bytes: 0 };
@@ -229,9 +241,10 @@ export class Custody implements KmSink {
    * Stops supplying; resolves when the KM has answered for every key it was given, or lost its link.
    * What is left stays with the module.
    */
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopping = true;
-    return this.#supplies.stop();
+    await this.#supplies.stop();
+    this.#deliveries.recordAll();
   }
 
   /** Wipes all key in memory; the last call. */
@@ -239,17 +252,32 @@ export class Custody implements KmSink {
     this.#stopping = true;
     this.#supplies.wipe();
     this.#desk.wipe();
+    this.forget();
+  }
+
+  /** Wipes all key in memory, and goes on: what a module still has it offers in its next session. */
+  forget(): void {
+    this.#supplies.forget();
+    this.#desk.forget();
     this.#cutter.wipe();
+    this.#deliveries.forget();
+    if (!this.#stopping) this.#session?.grant(this.#held.size, this.#heldBytes);
     this.#held.clear();
     this.#heldBytes = 0;
   }
 
   #accept(block: KeyBlock, held: Held, record: BlockRecord | undefined, cut: Cut): void {
-    const { delivered, quarantined, assigned } = record ?? {};
+    const all = cutKeys(block, cut.keyBits, this.#ids as KeyIds);
+    if (record === undefined && this.#kms.length === 1) {
+      held.unanswered = sliceCount(block.bits, cut.keyBits);
+      return this.#supplies.pushLater(all, held);
+    }
+    const { delivered, quarantined, gone, assigned } = record ?? {};
     held.quarantined = (quarantined?.size ?? 0) > 0;
     const keys: QkdKey[] = [];
-    for (const key of this.#keys(block, cut.keyBits)) {
-      if (delivered?.has(key.id) || quarantined?.has(key.id)) key.wipe();
+    for (const key of all) {
+      const { id } = key;
+      if (delivered?.has(id) || quarantined?.has(id) || gone?.has(id)) key.wipe();
       else keys.push(key);
     }
     held.unanswered = keys.length;
@@ -282,34 +310,39 @@ export class Custody implements KmSink {
     return true;
   }
 
-  /** Cuts a block; the keys share its memory. */
-  #keys(block: KeyBlock, keyBits: number | undefined): QkdKey[] {
-    const bytes = block.expose();
-    const ids = this.#ids as KeyIds;
-    return slices(block.bits, keyBits).map(({ offset, length }) => {
-      const id = keyIdOf(ids, block.facts, offset, length);
-      const at = offset / 8;
-      const piece = bytes.subarray(at, at + Math.ceil(length / 8));
-      const sha256 = length === block.bits ? block.sha256 : undefined;
-      return new QkdKey(id, block.facts, piece, length, sha256);
-    });
-  }
-
   #empty(block: KeyBlock): void {
     const name = blockName(block.ref);
-    if (!this.#releasing.has(name)) {
+    if (!this.#releases.wasTold(name)) {
       this.#counters.empty_blocks++;
       this.#parts.onEvent({ type: "block_empty", facts: blockFacts(block.facts) });
     }
     this.#drop(block);
-    this.#release([block.ref]);
+    this.#releases.tell([block.ref]);
   }
 
-  #withhold(block: KeyBlock, known: boolean): void {
-    if (!known) {
+  /** The module offers what it let go of: its keys were dealt with, whatever they are now. */
+  #replayed(block: KeyBlock): void {
+    if (!this.#releases.wasTold(blockName(block.ref))) {
+      this.#counters.replayed_blocks++;
+      this.#parts.onEvent({ type: "block_replayed", facts: blockFacts(block.facts) });
+    }
+    this.#drop(block);
+    this.#releases.tell([block.ref]);
+  }
+
+  /** @returns undefined for a block that may be supplied */
+  #whyWithheld({ ref, qber }: BlockFacts, record: BlockRecord | undefined): string | undefined {
+    if (record?.allowed === true) return undefined;
+    if (qber !== undefined && qber > this.#options.qberLimit) return "qber";
+    return this.#parts.ledger.isDoubtful(ref) ? "ledger_repaired" : undefined;
+  }
+
+  /** @param reason empty where it was told before */
+  #withhold(block: KeyBlock, reason: string): void {
+    if (reason !== "") {
       this.#parts.ledger.append({ kind: "withheld", ref: block.ref });
       this.#counters.withheld++;
-      const facts = { ...blockFacts(block.facts), limit: this.#options.qberLimit };
+      const facts = { ...blockFacts(block.facts), reason, limit: this.#options.qberLimit };
       this.#parts.onEvent({ type: "key_withheld", facts });
     }
     this.#drop(block);
@@ -332,10 +365,7 @@ export class Custody implements KmSink {
   #delivered(key: QkdKey, held: Held): void {
     key.wipe();
     held.unanswered--;
-    // One entry says it all once the block is whole.
-    if (held.unanswered > 0 || held.quarantined) {
-      this.#parts.ledger.append({ kind: "delivered", ref: held.ref, keyId: key.id });
-    }
+    if (held.unanswered > 0 || held.quarantined) this.#deliveries.answered(held.ref, key.id);
     this.#leave(held);
   }
 
@@ -361,31 +391,9 @@ export class Custody implements KmSink {
   }
 
   #answeredWhole(held: Held): void {
-    if (held.quarantined) return;
+    if (held.quarantined) return this.#deliveries.record(held.ref);
+    this.#deliveries.whole(held.ref);
     this.#parts.ledger.append({ kind: "complete", ref: held.ref });
-    this.#parts.ledger.whenDurable(() => this.#release([held.ref]));
+    this.#parts.ledger.whenDurable(() => this.#releases.tell([held.ref]));
   }
-
-  /** Tells the module, at the end of this turn, so that many go in one message. */
-  #release(refs: readonly BlockRef[]): void {
-    if (this.#session === undefined || refs.length === 0) return;
-    for (const ref of refs) this.#releasing.add(blockName(ref));
-    if (this.#releaseBatch.length === 0) {
-      queueMicrotask(() => {
-        const batch = this.#releaseBatch;
-        this.#releaseBatch = [];
-        this.#session?.release(batch);
-      });
-    }
-    this.#releaseBatch.push(...refs);
-  }
-}
-
-function blockFacts(facts: BlockFacts): Record<string, string | number> {
-  return {
-    block: blockName(facts.ref),
-    sequence: facts.ref.number,
-    bits: facts.bits,
-    ...(facts.qber !== undefined && { qber: facts.qber }),
-  };
 }

@@ -1,7 +1,31 @@
-/** Sees to it that how a block is cut is on disk before a key of it can leave. */
-import type { KeyBlock } from "../port/key.ts";
+/** Cuts blocks into keys, and sees to it that how is on disk before a key of it can leave. */
+import { type KeyBlock, QkdKey } from "../port/key.ts";
 import { lastOfStretch } from "./cuts.ts";
+import { type KeyIds, keyIdOf } from "./key-id.ts";
 import type { Cut, Ledger } from "./ports.ts";
+import { longestSlice } from "./slices.ts";
+
+/**
+ * The keys of a block, in order, each made when it is asked for; they share the block's memory. All
+ * have to be taken, since whoever has one wipes it.
+ */
+export function* cutKeys(
+  block: KeyBlock,
+  keyBits: number | undefined,
+  ids: KeyIds,
+): Generator<QkdKey, void> {
+  const bytes = block.expose();
+  const { bits } = block;
+  const step = longestSlice(keyBits);
+  for (let offset = 0; offset < bits; offset += step) {
+    const length = Math.min(step, bits - offset);
+    const id = keyIdOf(ids, block.facts, offset, length);
+    const at = offset / 8;
+    const piece = bytes.subarray(at, at + Math.ceil(length / 8));
+    const sha256 = length === bits ? block.sha256 : undefined;
+    yield new QkdKey(id, block.facts, piece, length, sha256);
+  }
+}
 
 export class Cutter {
   readonly #cut: Cut;

@@ -7,12 +7,22 @@
  * epoch (8 bytes), block number (u64), and offset and length in bits (u32 each), big-endian.
  */
 import { hash } from "node:crypto";
+import { engine, place, scratch } from "../kq1/engine.ts";
 import type { BlockFacts, BlockRef } from "../port/key.ts";
 
 const label = "qkd-node key id v1";
+const shaBlock = 64;
+const uuidLength = 36;
+
+/** Where in the engine's memory an ID is made, and which link's names and block are there already. */
+const digestAt = place.ids;
+const uuidAt = digestAt + 64;
+const inputAt = uuidAt + 64;
+let prepared: { readonly ids: KeyIds; readonly block: BlockRef } | undefined;
 
 /** Computes the IDs of one link's keys. */
 export class KeyIds {
+  /** The input, padded to whole blocks of SHA-256 (FIPS 180-4 §5.1.1), and where the block begins. */
   readonly #input: Buffer;
   readonly #at: number;
 
@@ -20,9 +30,16 @@ export class KeyIds {
   constructor(moduleId: string, matchingModuleId: string) {
     const names = [Buffer.from(moduleId), Buffer.from(matchingModuleId)].sort(Buffer.compare);
     const zero = Buffer.alloc(1);
-    const head = [Buffer.from(label), zero, ...names.flatMap((name) => [name, zero])];
-    this.#input = Buffer.concat([...head, Buffer.alloc(24)]);
-    this.#at = this.#input.length - 24;
+    const head = Buffer.concat([
+      Buffer.from(label),
+      zero,
+      ...names.flatMap((name) => [name, zero]),
+    ]);
+    const length = head.length + 24;
+    this.#input = Buffer.alloc(Math.ceil((length + 9) / shaBlock) * shaBlock);
+    this.#at = head.copy(this.#input);
+    this.#input[length] = 0x80;
+    this.#input.writeUInt32BE(length * 8, this.#input.length - 4);
   }
 
   /**
@@ -31,21 +48,47 @@ export class KeyIds {
    * @returns a UUID in lower case
    */
   of(block: BlockRef, offset: number, length: number): string {
-    const input = this.#input;
-    const at = this.#at;
-    input.write(block.epoch, at, 8, "hex");
-    input.writeUInt32BE(Math.floor(block.number / 0x1_0000_0000), at + 8);
-    input.writeUInt32BE(block.number % 0x1_0000_0000, at + 12);
-    input.writeUInt32BE(offset, at + 16);
-    input.writeUInt32BE(length, at + 20);
-    const digest = hash("sha256", input, "hex");
-    const variant = "89ab"[Number.parseInt(digest.charAt(16), 16) & 3];
-    return (
-      `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}` +
-      `-${variant}${digest.slice(17, 20)}-${digest.slice(20, 32)}`
-    );
+    if (prepared?.ids !== this || prepared.block !== block) this.#prepare(block);
+    const at = inputAt + this.#at + 16;
+    writeU32(offset, at);
+    writeU32(length, at + 4);
+    engine.sha256(inputAt, inputAt + this.#input.length, digestAt);
+    return uuid();
+  }
+
+  #prepare(block: BlockRef): void {
+    const at = inputAt + this.#at;
+    this.#input.copy(scratch, inputAt);
+    scratch.write(block.epoch, at, 8, "hex");
+    scratch.writeUInt32BE(Math.floor(block.number / 0x1_0000_0000), at + 8);
+    scratch.writeUInt32BE(block.number % 0x1_0000_0000, at + 12);
+    prepared = { ids: this, block };
   }
 }
+
+function writeU32(value: number, at: number): void {
+  scratch[at] = value >>> 24;
+  scratch[at + 1] = value >>> 16;
+  scratch[at + 2] = value >>> 8;
+  scratch[at + 3] = value;
+}
+
+/** The first half of the digest's digits, with version, variant and dashes. */
+function uuid(): string {
+  let to = uuidAt;
+  for (let i = 0; i < 32; i++) {
+    if (i === 8 || i === 12 || i === 16 || i === 20) scratch[to++] = 0x2d;
+    scratch[to++] = scratch[digestAt + i] as number;
+  }
+  const nibble = scratch[digestAt + 16] as number;
+  // 8 is the version, and 8, 9, a or b the variant; 0 to 9 and a to f have the values of their last
+  // bits, a being 1 more than it looks.
+  scratch[uuidAt + 14] = 0x38;
+  scratch[uuidAt + 19] = variants[(nibble < 0x3a ? nibble : nibble + 1) & 3] as number;
+  return scratch.toString("latin1", uuidAt, uuidAt + uuidLength);
+}
+
+const variants = Buffer.from("89ab");
 
 /** The ID of a piece of a block: what the modules themselves call the block, where it is all of it. */
 export function keyIdOf(ids: KeyIds, block: BlockFacts, offset: number, length: number): string {

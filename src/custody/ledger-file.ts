@@ -2,6 +2,7 @@
  * The ledger on disk: append-only, written and fsynced in groups, compacted into a new file that
  * replaces the old one as a whole.
  */
+import { type Clock, delay, systemClock } from "../port/clock.ts";
 import { describe, errorCode, Fault } from "../port/errors.ts";
 import type { BlockRef } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
@@ -12,31 +13,52 @@ import {
   replaceFile,
   writeAll,
 } from "../state/files.ts";
-import { LedgerIndex } from "./ledger-index.ts";
-import {
-  decodeEntry,
-  encodeEntry,
-  fileHeader,
-  groupOf,
-  isHeader,
-  isIntact,
-  nextGroup,
-  recordLength,
-} from "./ledger-record.ts";
+import type { LedgerIndex } from "./ledger-index.ts";
+import { encodeEntry, fileHeader, nextGroup, recordLength } from "./ledger-record.ts";
+import { scan } from "./ledger-scan.ts";
 import type { BlockRecord, Cut, Ledger, LedgerEntry } from "./ports.ts";
+import { Queue } from "./queue.ts";
 
 /** A ledger is bounded by what the module holds unreleased; this many bytes are a million blocks. */
-const maxFile = 256 * 1024 * 1024;
-/** Compact when the file has more records than this and more than four times what is alive. */
-const compactAbove = 4_096;
+export const maxFile = 256 * 1024 * 1024;
+export interface LedgerOptions {
+  /** Most records that are written and synced at once; the next ones are a group of their own. */
+  readonly groupRecords: number;
+  /** A group waits this long for more, ms; 0: what comes while one is written is the next. */
+  readonly groupDelayMs: number;
+  /**
+   * Room made in the file before it is needed, bytes: a sync then writes data alone, and a disk that
+   * fills up does not keep what happened last from being recorded.
+   */
+  readonly reserveBytes: number;
+  /** Made anew when it has more records than this and more than four times what is alive. */
+  readonly compactAbove: number;
+  readonly clock: Clock;
+  /** Told of each group that is written; what it returns is called when that has ended. */
+  readonly task: (name: string) => () => void;
+}
+
+const unending = new AbortController().signal;
+
+const standard: LedgerOptions = {
+  groupRecords: 4_096,
+  groupDelayMs: 0,
+  reserveBytes: 262_144,
+  compactAbove: 32_768,
+  clock: systemClock,
+  task: () => () => {},
+};
 
 export class LedgerFile implements Ledger {
   readonly #files: FileSystem;
   readonly #path: string;
   readonly #log: Log;
   readonly #index: LedgerIndex;
+  readonly #options: LedgerOptions;
   #file: OpenFile;
   #records: number;
+  /** Length of the file, bytes; what is behind the records is zero. */
+  #length: number;
   /** Of the records that were synced last. */
   #group: number;
   #failure: Fault | undefined;
@@ -45,24 +67,29 @@ export class LedgerFile implements Ledger {
   #listener: (failure: Error) => void = () => {};
 
   #batch: LedgerEntry[] = [];
-  #waiting: (() => void)[] = [];
+  /** Who waits, and for how many more entries to be on disk. In order. */
+  readonly #waiting = new Queue<{ readonly upTo: number; readonly then: () => void }>();
+  /** Entries since the start: recorded, and on disk. */
+  #appended = 0;
+  #durable = 0;
   #committing: Promise<void> | undefined;
 
   private constructor(
     files: FileSystem,
     path: string,
     log: Log,
+    options: LedgerOptions,
     index: LedgerIndex,
-    file: OpenFile,
-    records: number,
-    group: number,
+    { file, records, length, group }: Opened,
   ) {
     this.#files = files;
     this.#path = path;
     this.#log = log;
+    this.#options = options;
     this.#index = index;
     this.#file = file;
     this.#records = records;
+    this.#length = length;
     this.#group = group;
   }
 
@@ -70,19 +97,22 @@ export class LedgerFile implements Ledger {
    * Opens a ledger, or makes an empty one where there is none. A torn tail is cut and reported.
    * @throws Fault `ledger.corrupt` if intact records follow a damaged one, `ledger.io`
    */
-  static async open(files: FileSystem, path: string, log: Log): Promise<LedgerFile> {
+  static async open(
+    files: FileSystem,
+    path: string,
+    log: Log,
+    options: Partial<LedgerOptions> = {},
+  ): Promise<LedgerFile> {
     try {
       let bytes = await readWhole(files, path, maxFile);
       if (bytes === undefined) {
         bytes = fileHeader(0);
         await replaceFile(files, path, bytes);
       }
-      const { index, end, group } = scan(bytes, path);
-      if (end < bytes.length) {
-        log.warn("ledger: torn tail cut", { file: path, bytes: bytes.length - end });
-      }
-      const file = await openCut(files, path, end, bytes.length);
-      return new LedgerFile(files, path, log, index, file, end / recordLength - 1, group);
+      const { index, end, group, clean } = scan(bytes, path);
+      if (!clean) log.warn("ledger: torn tail cut", { file: path, bytes: bytes.length - end });
+      const opened = await openCut(files, path, { end, group, clean, length: bytes.length });
+      return new LedgerFile(files, path, log, { ...standard, ...options }, index, opened);
     } catch (error) {
       if (error instanceof Fault) throw error;
       throw new Fault("ledger.io", "cannot open the ledger", {
@@ -116,15 +146,24 @@ export class LedgerFile implements Ledger {
     return this.#index.cuts.anyOnRequest;
   }
 
+  isPast(ref: BlockRef): boolean {
+    return this.#index.past.has(ref);
+  }
+
+  isDoubtful(ref: BlockRef): boolean {
+    return this.#index.isDoubtful(ref);
+  }
+
   append(entry: LedgerEntry): void {
     this.#index.apply(entry);
     this.#batch.push(entry);
+    this.#appended++;
     if (this.#failure === undefined) this.#committing ??= this.#commit();
   }
 
   whenDurable(then: () => void): void {
-    if (this.#committing === undefined && this.#failure === undefined) then();
-    else this.#waiting.push(then);
+    if (this.#durable === this.#appended && this.#failure === undefined) then();
+    else this.#waiting.push({ upTo: this.#appended, then });
   }
 
   /**
@@ -139,9 +178,12 @@ export class LedgerFile implements Ledger {
       const bytes = await readWhole(this.#files, this.#path, maxFile);
       if (bytes === undefined) throw new Fault("ledger.io", "ledger is gone", { file: this.#path });
       // What the file has beyond the last group that was synced is not relied upon.
-      const { end, group } = scan(bytes, this.#path);
-      this.#file = await openCut(this.#files, this.#path, end, bytes.length);
-      this.#records = end / recordLength - 1;
+      const { end, group, clean } = scan(bytes, this.#path);
+      const found = { end, group, clean, length: bytes.length };
+      const opened = await openCut(this.#files, this.#path, found);
+      this.#file = opened.file;
+      this.#records = opened.records;
+      this.#length = opened.length;
       this.#group = group;
       this.#failure = undefined;
       this.#committing = this.#commit();
@@ -163,40 +205,62 @@ export class LedgerFile implements Ledger {
 
   /** Writes and syncs groups until nothing is left; what comes meanwhile forms the next group. */
   async #commit(): Promise<void> {
+    const { groupDelayMs, groupRecords, compactAbove, clock } = this.#options;
     // What else this turn of the event loop records belongs to the same group.
     await Promise.resolve();
     let entries: LedgerEntry[] = [];
-    let waiting: (() => void)[] = [];
     try {
       while (this.#batch.length > 0) {
-        entries = this.#batch;
-        waiting = this.#waiting;
-        this.#batch = [];
-        this.#waiting = [];
-        const group = nextGroup(this.#group);
-        const records = entries.map((entry) => encodeEntry(entry, group));
-        const position = (this.#records + 1) * recordLength;
-        await writeAll(this.#file, Buffer.concat(records), position);
-        await this.#file.datasync();
-        this.#records += entries.length;
-        this.#group = group;
-        const durable = waiting;
+        if (groupDelayMs > 0 && this.#batch.length < groupRecords && !this.#closed) {
+          await delay(clock, groupDelayMs, unending);
+        }
+        entries = this.#batch.splice(0, groupRecords);
+        const written = this.#options.task(`${this.#path}: writing`);
+        await this.#write(entries).finally(written);
+        this.#durable += entries.length;
         entries = [];
-        waiting = [];
-        for (const then of durable) then();
+        this.#tell();
         if (this.#records > compactAbove && this.#records > 4 * this.#index.live()) {
           await this.#compact();
         }
       }
       this.#committing = undefined;
-      const durable = this.#waiting;
-      this.#waiting = [];
-      for (const then of durable) then();
+      this.#tell();
     } catch (error) {
       this.#committing = undefined;
       this.#batch = [...entries, ...this.#batch];
-      this.#waiting = [...waiting, ...this.#waiting];
       this.#fail(error);
+    }
+  }
+
+  /** One group; and with it, where it does not fit any more, room for the next ones. */
+  async #write(entries: readonly LedgerEntry[]): Promise<void> {
+    const group = nextGroup(this.#group);
+    const position = (this.#records + 1) * recordLength;
+    const end = position + entries.length * recordLength;
+    if (end > maxFile) {
+      throw new Fault("ledger.io", "the module holds more than the ledger can have", {
+        file: this.#path,
+        limit_bytes: maxFile,
+      });
+    }
+    const { reserveBytes } = this.#options;
+    const length = end <= this.#length ? this.#length : end + reserveBytes;
+    const bytes = Buffer.alloc((length > this.#length ? length : end) - position);
+    encodeAll(entries, group, bytes, 0);
+    await writeAll(this.#file, bytes, position);
+    await this.#file.datasync();
+    this.#length = length;
+    this.#records += entries.length;
+    this.#group = group;
+  }
+
+  /** Tells those who wait for what is on disk now. */
+  #tell(): void {
+    if (this.#failure !== undefined) return;
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (next.upTo > this.#durable) return this.#waiting.giveBack([next]);
+      next.then();
     }
   }
 
@@ -219,72 +283,59 @@ export class LedgerFile implements Ledger {
     // The index already has what waits in the batch; writing that again after this is harmless,
     // since applying an entry twice changes nothing.
     const group = nextGroup(this.#group);
-    const entries = [...this.#index.entries()].map((entry) => encodeEntry(entry, group));
-    await replaceFile(this.#files, this.#path, Buffer.concat([fileHeader(group), ...entries]));
+    const entries = [...this.#index.entries()];
+    const used = (entries.length + 1) * recordLength;
+    const bytes = Buffer.alloc(used + this.#options.reserveBytes);
+    fileHeader(group).copy(bytes);
+    encodeAll(entries, group, bytes, recordLength);
+    await replaceFile(this.#files, this.#path, bytes);
     const file = await this.#files.open(this.#path, "r+", 0o600);
     await this.#file.close();
     this.#file = file;
     this.#records = entries.length;
+    this.#length = bytes.length;
     this.#group = group;
     this.#log.debug("ledger compacted", { before, after: entries.length });
   }
 }
 
-/** Opens a ledger for writing, without what stands behind its intact part. */
-async function openCut(
-  files: FileSystem,
-  path: string,
-  end: number,
-  length: number,
-): Promise<OpenFile> {
+function encodeAll(entries: readonly LedgerEntry[], group: number, target: Buffer, at: number) {
+  let next = at;
+  for (const entry of entries) {
+    encodeEntry(entry, group, target, next);
+    next += recordLength;
+  }
+}
+
+interface Found {
+  /** Where the intact part of the file ends, bytes. */
+  readonly end: number;
+  readonly group: number;
+  /** What is behind it is zero. */
+  readonly clean: boolean;
+  readonly length: number;
+}
+
+interface Opened {
+  readonly file: OpenFile;
+  readonly records: number;
+  readonly length: number;
+  readonly group: number;
+}
+
+/** Opens a ledger for writing, without what is torn behind its intact part. */
+async function openCut(files: FileSystem, path: string, found: Found): Promise<Opened> {
+  const { end, group, clean } = found;
+  const length = clean ? Math.max(found.length, end) : end;
   const file = await files.open(path, "r+", 0o600);
   try {
-    if (end < length) {
+    if (!clean) {
       await file.truncate(end);
       await file.datasync();
     }
-    return file;
+    return { file, records: end / recordLength - 1, length, group };
   } catch (error) {
     await file.close().catch(() => {});
     throw error;
   }
-}
-
-interface Scan {
-  readonly index: LedgerIndex;
-  /** Where the intact part of the file ends. */
-  readonly end: number;
-  /** Group of its last record. */
-  readonly group: number;
-}
-
-/** Applies all records up to the first that is damaged. @throws Fault `ledger.corrupt` */
-function scan(bytes: Buffer, path: string): Scan {
-  const index = new LedgerIndex();
-  if (!isHeader(bytes)) {
-    throw new Fault("ledger.corrupt", "not a ledger of this version", { file: path });
-  }
-  let at = recordLength;
-  for (; isIntact(bytes, at); at += recordLength) {
-    const entry = decodeEntry(bytes, at);
-    if (entry === undefined) {
-      throw new Fault("ledger.corrupt", "record of a later version", { file: path, offset: at });
-    }
-    index.apply(entry);
-  }
-  const group = groupOf(bytes, at - recordLength);
-  let tornGroup: number | undefined;
-  for (let later = at + recordLength; later < bytes.length; later += recordLength) {
-    if (!isIntact(bytes, later)) continue;
-    // The rest of the group that was being written when power failed, and of no other.
-    tornGroup ??= groupOf(bytes, later);
-    const torn = groupOf(bytes, later) === tornGroup;
-    if (!torn || (tornGroup !== group && tornGroup !== nextGroup(group))) {
-      throw new Fault("ledger.corrupt", "damaged record before intact ones", {
-        file: path,
-        offset: at,
-      });
-    }
-  }
-  return { index, end: at, group };
 }

@@ -1,6 +1,7 @@
 /** What the entries of a ledger amount to: one record for each block not yet released. Pure. */
 import { type BlockRef, blockName } from "../port/key.ts";
 import { Cuts } from "./cuts.ts";
+import { Past } from "./past.ts";
 import type { Assignment, BlockRecord, LedgerEntry } from "./ports.ts";
 
 interface MutableRecord {
@@ -8,6 +9,9 @@ interface MutableRecord {
   complete: boolean;
   withheld: boolean;
   damaged: boolean;
+  discarded: boolean;
+  allowed: boolean;
+  readonly gone: Set<string>;
   readonly delivered: Set<string>;
   readonly quarantined: Map<string, string>;
   readonly assigned: Map<string, Assignment>;
@@ -17,6 +21,9 @@ export class LedgerIndex {
   readonly #blocks = new Map<string, MutableRecord>();
   /** Not of one block: how they are cut. */
   readonly cuts = new Cuts();
+  readonly past = new Past();
+  /** Epoch → last block of it of which something may have been lost. */
+  readonly #doubts = new Map<string, number>();
 
   get(block: string): BlockRecord | undefined {
     return this.#blocks.get(block);
@@ -26,9 +33,13 @@ export class LedgerIndex {
     return this.#blocks.values();
   }
 
+  isDoubtful({ epoch, number }: BlockRef): boolean {
+    return number <= (this.#doubts.get(epoch) ?? -1);
+  }
+
   /** Entries that would say the same as all that were applied. */
   live(): number {
-    let count = this.cuts.size;
+    let count = this.cuts.size + this.past.size + this.#doubts.size;
     for (const record of this.#blocks.values()) count += size(record);
     return count;
   }
@@ -40,9 +51,16 @@ export class LedgerIndex {
       return;
     }
     if (entry.kind === "freed") return this.#free(entry.slot);
+    if (entry.kind === "doubtful") {
+      const { epoch, number } = entry.ref;
+      this.#doubts.set(epoch, Math.max(number, this.#doubts.get(epoch) ?? 0));
+      return;
+    }
+    if (entry.kind === "past") return this.past.add(entry.ref, entry.from);
     const name = blockName(entry.ref);
     if (entry.kind === "released") {
       this.#blocks.delete(name);
+      this.past.add(entry.ref);
       return;
     }
     let record = this.#blocks.get(name);
@@ -52,6 +70,9 @@ export class LedgerIndex {
         complete: false,
         withheld: false,
         damaged: false,
+        discarded: false,
+        allowed: false,
+        gone: new Set(),
         delivered: new Set(),
         quarantined: new Map(),
         assigned: new Map(),
@@ -74,6 +95,23 @@ export class LedgerIndex {
         record.complete = true;
         record.delivered.clear();
         record.assigned.clear();
+        record.gone.clear();
+        break;
+      case "discarded":
+        if (entry.keyId === undefined) record.discarded = true;
+        else {
+          record.quarantined.delete(entry.keyId);
+          record.gone.add(entry.keyId);
+        }
+        break;
+      case "reinstated":
+        if (entry.keyId !== undefined) record.quarantined.delete(entry.keyId);
+        else {
+          record.quarantined.clear();
+          record.withheld = false;
+          record.damaged = false;
+          record.allowed = true;
+        }
         break;
       default:
         record[entry.kind] = true;
@@ -90,7 +128,13 @@ export class LedgerIndex {
   /** The fewest entries that lead to the same index. */
   *entries(): Iterable<LedgerEntry> {
     yield* this.cuts.entries();
+    yield* this.past.entries();
+    for (const [epoch, number] of this.#doubts) yield { kind: "doubtful", ref: { epoch, number } };
     for (const { ref, ...record } of this.#blocks.values()) {
+      // Before what is withheld or in quarantine: it would lift that.
+      if (record.allowed) yield { kind: "reinstated", ref, keyId: undefined };
+      if (record.discarded) yield { kind: "discarded", ref, keyId: undefined };
+      for (const keyId of record.gone) yield { kind: "discarded", ref, keyId };
       if (record.complete) yield { kind: "complete", ref };
       if (record.withheld) yield { kind: "withheld", ref };
       if (record.damaged) yield { kind: "damaged", ref };
@@ -104,6 +148,8 @@ export class LedgerIndex {
 }
 
 function size(record: MutableRecord): number {
-  const flags = Number(record.complete) + Number(record.withheld) + Number(record.damaged);
-  return flags + record.delivered.size + record.quarantined.size + record.assigned.size;
+  const { complete, withheld, damaged, discarded, allowed } = record;
+  const flags = [complete, withheld, damaged, discarded, allowed].filter(Boolean).length;
+  const keys = [record.delivered, record.quarantined, record.assigned, record.gone];
+  return keys.reduce((sum, { size }) => sum + size, flags);
 }

@@ -5,7 +5,9 @@
  * 20 key ID (16 bytes) · 36 reason (24 bytes, ASCII) · 60 u32 CRC-32 of the 60 bytes before;
  * numbers are big-endian. Of an assignment, instead of a reason: 36 u32 offset · 40 u32 length ·
  * 44 slot (16 bytes). Of a cut: 36 u32 key length or 0 · 40 u32 flags (1 upon request, 2 has a slot) ·
- * 44 slot. Of a KM that was freed: 44 slot, and the rest 0.
+ * 44 slot. Of a KM that was freed: 44 slot, and the rest 0. Of what is past: 36 u64 first
+ * number of the range. A key ID of zeros means the whole block.
+ * Behind the last record the file may have zeros: room that was made before it is needed.
  *
  * Records that were written and synced together share a group number, counted modulo 65,536. A disk
  * may write the sectors of one group in any order: when power fails, intact records can stand behind
@@ -38,7 +40,13 @@ const kinds = [
   "assigned",
   "cut",
   "freed",
+  "discarded",
+  "reinstated",
+  "doubtful",
+  "past",
 ] as const;
+
+const wholeBlock = "00000000-0000-0000-0000-000000000000";
 
 function sealed(record: Buffer): Buffer {
   record.writeUInt32BE(crc32(record.subarray(0, crcAt)), crcAt);
@@ -72,15 +80,24 @@ export function isHeader(bytes: Buffer): boolean {
   return isIntact(bytes, 0) && bytes.subarray(0, magic.length).equals(magic);
 }
 
-export function encodeEntry(entry: LedgerEntry, group: number): Buffer {
-  const record = Buffer.alloc(recordLength);
+/** Whether nothing was ever written from `at` on. */
+export function isEmpty(bytes: Buffer, at: number): boolean {
+  for (let i = at; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  return true;
+}
+
+/** Writes a record at `at` of `target`, where 64 bytes are zero. */
+export function encodeEntry(entry: LedgerEntry, group: number, target: Buffer, at: number): void {
+  const record = target.subarray(at, at + recordLength);
   record.writeUInt16BE(group, groupAt);
   record[0] = kinds.indexOf(entry.kind) + 1;
   if ("ref" in entry) {
     record.write(entry.ref.epoch, 4, 8, "hex");
     record.writeBigUInt64BE(BigInt(entry.ref.number), 12);
   }
-  if ("keyId" in entry) record.write(entry.keyId.replaceAll("-", ""), 20, 16, "hex");
+  if ("keyId" in entry && entry.keyId !== undefined) {
+    record.write(entry.keyId.replaceAll("-", ""), 20, 16, "hex");
+  }
   if (entry.kind === "assigned") {
     record.writeUInt32BE(entry.offset, reasonAt);
     record.writeUInt32BE(entry.length, reasonAt + 4);
@@ -90,10 +107,11 @@ export function encodeEntry(entry: LedgerEntry, group: number): Buffer {
     const flags = (entry.onRequest ? onRequestFlag : 0) | (entry.slot === undefined ? 0 : slotFlag);
     record.writeUInt32BE(flags, reasonAt + 4);
   }
+  if (entry.kind === "past") record.writeBigUInt64BE(BigInt(entry.from), reasonAt);
   if ("slot" in entry && entry.slot !== undefined) record.write(entry.slot, slotAt, 16, "hex");
   if ("reason" in entry)
     record[1] = record.write(entry.reason, reasonAt, crcAt - reasonAt, "ascii");
-  return sealed(record);
+  sealed(record);
 }
 
 /** @returns undefined for a kind that this version does not know */
@@ -130,6 +148,11 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
     }
     case "freed":
       return { kind, slot };
+    case "past":
+      return { kind, ref, from: Number(bytes.readBigUInt64BE(at + reasonAt)) };
+    case "discarded":
+    case "reinstated":
+      return { kind, ref, keyId: keyId === wholeBlock ? undefined : keyId };
     case "quarantined": {
       const length = Math.min(bytes[at + 1] as number, crcAt - reasonAt);
       const reason = bytes.toString("ascii", at + reasonAt, at + reasonAt + length);

@@ -11,6 +11,11 @@ export interface KmLink {
    * @throws Fault `kq1.message` if the key can't be put into a message; the link goes on
    */
   supply(key: QkdKey): void;
+  /**
+   * No key may leave any more. Ends the connection if it still has one to write; what was written
+   * is answered as always.
+   */
+  halt?(): void;
 }
 
 /** A KM asks for keys (Kq-1 §8.2.1, Table 3). */
@@ -62,10 +67,16 @@ export interface BlockRecord {
   readonly withheld: boolean;
   /** The block can't be read from the module undamaged. */
   readonly damaged: boolean;
+  /** An operator gave the block up: the module is to destroy it. */
+  readonly discarded: boolean;
+  /** An operator wants it supplied, whatever its QBER. */
+  readonly allowed: boolean;
   /** Key IDs that the KM has. */
   readonly delivered: ReadonlySet<string>;
   /** Key IDs that the KM refused, with its reason. */
   readonly quarantined: ReadonlyMap<string, string>;
+  /** Key IDs that an operator gave up. */
+  readonly gone: ReadonlySet<string>;
   /** Pieces that were given away upon request, by key ID, in their order. */
   readonly assigned: ReadonlyMap<string, Assignment>;
 }
@@ -107,8 +118,16 @@ export type LedgerEntry =
       readonly reason: string;
     }
   | { readonly kind: "withheld" | "damaged"; readonly ref: BlockRef }
-  /** The module let go of the block: nothing about it needs to be known any more. */
-  | { readonly kind: "released"; readonly ref: BlockRef };
+  /** An operator gave up a key that was in quarantine, or (undefined) a whole block. */
+  | { readonly kind: "discarded"; readonly ref: BlockRef; readonly keyId: string | undefined }
+  /** An operator wants a key in quarantine supplied again, or (undefined) all that is left of a block. */
+  | { readonly kind: "reinstated"; readonly ref: BlockRef; readonly keyId: string | undefined }
+  /** What became of blocks up to `ref` may have been lost: they are withheld. */
+  | { readonly kind: "doubtful"; readonly ref: BlockRef }
+  /** The module let go of the block: nothing about it needs to be known any more but that. */
+  | { readonly kind: "released"; readonly ref: BlockRef }
+  /** The module let go of the blocks from this number up to `ref`. */
+  | { readonly kind: "past"; readonly ref: BlockRef; readonly from: number };
 
 /** Append-only record of what became of keys: never their bytes. */
 export interface Ledger {
@@ -124,6 +143,10 @@ export interface Ledger {
   cutOf(ref: BlockRef): Cut | undefined;
   /** Whether blocks were ever kept for whoever asks. */
   readonly anyOnRequest: boolean;
+  /** Whether the module was seen to let go of this block. */
+  isPast(ref: BlockRef): boolean;
+  /** Whether what is recorded of this block may be less than what happened to it. */
+  isDoubtful(ref: BlockRef): boolean;
   /** Records an entry: at once for `get`, soon on disk. */
   append(entry: LedgerEntry): void;
   /** Calls `then` once everything appended so far is on disk; after a failure, once it recovered. */

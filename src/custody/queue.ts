@@ -7,6 +7,11 @@ export class Queue<T> {
     return this.#items.length - this.#head;
   }
 
+  /** The item that is next; undefined if there is none. */
+  get first(): T | undefined {
+    return this.#items[this.#head];
+  }
+
   push(item: T): void {
     this.#items.push(item);
   }
@@ -31,6 +36,12 @@ export class Queue<T> {
     }
     this.#items = [...items, ...this.#items.slice(this.#head)];
     this.#head = 0;
+  }
+
+  /** Takes out the first that is meant, wherever it stands. */
+  take(isMeant: (item: T) => boolean): T | undefined {
+    const at = this.#items.findIndex((item, i) => i >= this.#head && isMeant(item));
+    return at < 0 ? undefined : this.#items.splice(at, 1)[0];
   }
 
   /** Empties the queue. @returns what was in it */

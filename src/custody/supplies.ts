@@ -35,11 +35,19 @@ export interface SuppliesParts<Owner> {
 interface Waiting<Owner> {
   readonly key: QkdKey;
   readonly owner: Owner;
+  /** Where it is in flight, or was last. */
+  outlet: Outlet<Owner> | undefined;
   supplies: number;
   /** KMs that will not have it. */
   refusedBy: readonly string[];
   /** Whose it is: on disk, or needn't be. */
   recorded: boolean;
+}
+
+const nobody: readonly string[] = [];
+
+function newWaiting<Owner>(key: QkdKey, owner: Owner): Waiting<Owner> {
+  return { key, owner, outlet: undefined, supplies: 0, refusedBy: nobody, recorded: true };
 }
 
 /** A refusal that no other KM would undo: two keys have one ID. */
@@ -62,8 +70,10 @@ export class Supplies<Owner> implements KmSink {
   #idle: (() => void) | undefined;
   /** Keys that are nobody's yet, oldest first. */
   readonly #queue = new Queue<Waiting<Owner>>();
+  /** Keys that are nobody's and not made yet, behind those of the queue, oldest first. */
+  readonly #later = new Queue<{ readonly keys: Iterator<QkdKey, void>; readonly owner: Owner }>();
   /** Given to a KM and not answered for, in the order of supply. */
-  readonly #inFlight = new Map<string, { waiting: Waiting<Owner>; outlet: Outlet<Owner> }>();
+  readonly #inFlight = new Map<string, Waiting<Owner>>();
 
   constructor(parts: SuppliesParts<Owner>) {
     this.#parts = parts;
@@ -80,19 +90,37 @@ export class Supplies<Owner> implements KmSink {
     return this.#inFlight.size;
   }
 
+  /** Whether a key waits that could be supplied now. */
+  get couldSupply(): boolean {
+    if (this.#stopping || !this.#parts.allowed()) return false;
+    const open = this.#outlets.filter(
+      ({ link, pause }) => link !== undefined && pause === undefined,
+    );
+    return open.some(({ link, queue }, i) => {
+      const waiting = queue.length + (i === 0 ? this.#queue.length + this.#later.length : 0);
+      return waiting > 0 && (link?.room ?? 0) > 0;
+    });
+  }
+
   /**
    * Takes keys into the queue.
    * @param kmOf the KM that a key was written to before a restart; undefined: none
    */
   push(keys: readonly QkdKey[], owner: Owner, kmOf: (key: QkdKey) => string | undefined): void {
     for (const key of keys) {
-      const waiting = { key, owner, supplies: 0, refusedBy: [], recorded: true };
+      const waiting = newWaiting(key, owner);
       const km = kmOf(key);
       const outlet = this.#outlets.find(({ name }) => name === km);
       // A KM that is not configured any more has no say in it.
       if (outlet === undefined) this.#queue.push(waiting);
       else outlet.queue.push(waiting);
     }
+    this.#pump();
+  }
+
+  /** Takes keys that are nobody's yet; each is made when there is room for it with a KM. */
+  pushLater(keys: Iterator<QkdKey, void>, owner: Owner): void {
+    this.#later.push({ keys, owner });
     this.#pump();
   }
 
@@ -110,7 +138,7 @@ export class Supplies<Owner> implements KmSink {
     for (const [id, one] of this.#inFlight) {
       if (one.outlet !== outlet) continue;
       this.#inFlight.delete(id);
-      back.push(one.waiting);
+      back.push(one);
     }
     this.#home(outlet).giveBack(back);
     this.#resume(outlet);
@@ -121,6 +149,21 @@ export class Supplies<Owner> implements KmSink {
     return this.#outlet(name).link !== undefined;
   }
 
+  /**
+   * An operator wants a key kept back that waits.
+   * @returns false if it does not wait here: on its way to a KM, or not known
+   */
+  pull(keyId: string): boolean {
+    this.#makeAll();
+    for (const queue of [this.#queue, ...this.#outlets.map((outlet) => outlet.queue)]) {
+      const found = queue.take(({ key }) => key.id === keyId);
+      if (found === undefined) continue;
+      this.#parts.refused(found.key, found.owner, "operator");
+      return true;
+    }
+    return false;
+  }
+
   /** An operator knows that this KM does not have the keys that were written to it. */
   release(name: string): void {
     this.#queue.giveBack(this.#outlet(name).queue.clear());
@@ -128,10 +171,10 @@ export class Supplies<Owner> implements KmSink {
   }
 
   answered(keyId: string, response: string): void {
-    const found = this.#inFlight.get(keyId);
-    if (found === undefined) return;
+    const waiting = this.#inFlight.get(keyId);
+    const outlet = waiting?.outlet;
+    if (waiting === undefined || outlet === undefined) return;
     this.#inFlight.delete(keyId);
-    const { waiting, outlet } = found;
     const { counters, delivered } = this.#parts;
     const verdict: Verdict = reasons[response] ?? "refused";
     if (verdict !== "delivered") {
@@ -164,11 +207,22 @@ export class Supplies<Owner> implements KmSink {
     });
   }
 
-  /** Wipes every key it has. */
+  /** Wipes every key it has, and takes no more. */
   wipe(): void {
     this.#stopping = true;
-    for (const { waiting } of this.#inFlight.values()) waiting.key.wipe();
+    this.forget();
+  }
+
+  /** Has the connections let go of what they have not written. */
+  halt(): void {
+    for (const { link } of this.#outlets) link?.halt?.();
+  }
+
+  /** Wipes every key it has. */
+  forget(): void {
+    for (const { key } of this.#inFlight.values()) key.wipe();
     for (const { queue } of this.#outlets) for (const { key } of queue.clear()) key.wipe();
+    this.#makeAll();
     for (const { key } of this.#queue.clear()) key.wipe();
     this.#inFlight.clear();
     this.#settled();
@@ -188,6 +242,20 @@ export class Supplies<Owner> implements KmSink {
   /** Where a key waits that was written to this KM: with it, unless there is no other. */
   #home({ queue }: Outlet<Owner>): Queue<Waiting<Owner>> {
     return this.#outlets.length > 1 ? queue : this.#queue;
+  }
+
+  /** The next key that was not made yet. */
+  #make(): Waiting<Owner> | undefined {
+    for (let next = this.#later.first; next !== undefined; next = this.#later.first) {
+      const { value } = next.keys.next();
+      if (value !== undefined) return newWaiting(value, next.owner);
+      this.#later.shift();
+    }
+    return undefined;
+  }
+
+  #makeAll(): void {
+    for (let next = this.#make(); next !== undefined; next = this.#make()) this.#queue.push(next);
   }
 
   #pump(): void {
@@ -218,7 +286,7 @@ export class Supplies<Owner> implements KmSink {
   #pumpNew(outlet: Outlet<Owner>, link: KmLink): void {
     const alone = this.#outlets.length === 1;
     while (link.room - outlet.queue.length > 0) {
-      const waiting = this.#queue.shift();
+      const waiting = this.#queue.shift() ?? this.#make();
       if (waiting === undefined) return;
       if (alone) this.#supply(outlet, link, waiting);
       else this.#bind(outlet, waiting);
@@ -236,7 +304,8 @@ export class Supplies<Owner> implements KmSink {
 
   #supply(outlet: Outlet<Owner>, link: KmLink, waiting: Waiting<Owner>): void {
     const { key, owner } = waiting;
-    this.#inFlight.set(key.id, { waiting, outlet });
+    waiting.outlet = outlet;
+    this.#inFlight.set(key.id, waiting);
     try {
       link.supply(key);
     } catch (error) {

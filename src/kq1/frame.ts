@@ -2,11 +2,19 @@
 import { Fault } from "../port/errors.ts";
 import { header } from "./names.ts";
 
-export interface KqFrame {
-  readonly messageId: number;
-  readonly command: number;
-  /** A view that is valid only until the handler returns. */
-  readonly payload: Buffer;
+/** A frame that came; valid only until the handler returns, as one object serves for all. */
+export class KqFrame {
+  messageId = 0;
+  command = 0;
+  /** The payload is `[start, end)` of these. */
+  bytes: Buffer = Buffer.alloc(0);
+  start = 0;
+  end = 0;
+
+  /** A view: valid no longer than the frame. */
+  get payload(): Buffer {
+    return this.bytes.subarray(this.start, this.end);
+  }
 }
 
 /** Writes the 10 bytes of a header at `at`. @param length payload bytes, at most 65,535 */
@@ -27,6 +35,7 @@ export function writeHeader(
 export class KqDeframer {
   readonly #held = Buffer.alloc(header.length + header.maxPayload);
   #length = 0;
+  readonly #frame = new KqFrame();
   readonly #onFrame: (frame: KqFrame) => void;
 
   constructor(onFrame: (frame: KqFrame) => void) {
@@ -46,14 +55,14 @@ export class KqDeframer {
     let at = 0;
     while (at < chunk.length) {
       if (this.#length === 0) {
-        const taken = this.#whole(chunk, at);
+        const taken = this.#whole(chunk, at, chunk.length);
         if (taken > 0) {
           at += taken;
           continue;
         }
       }
       at += this.#keep(chunk, at);
-      if (this.#whole(this.#held.subarray(0, this.#length), 0) > 0) this.#length = 0;
+      if (this.#whole(this.#held, 0, this.#length) > 0) this.#length = 0;
     }
   }
 
@@ -62,11 +71,11 @@ export class KqDeframer {
     this.#length = 0;
   }
 
-  /** Hands on the frame at `at` if it is there whole. @returns its length, or 0 */
-  #whole(bytes: Buffer, at: number): number {
-    const length = wanted(bytes, at);
+  /** Hands on the frame at `at` if it is there whole, before `end`. @returns its length, or 0 */
+  #whole(bytes: Buffer, at: number, end: number): number {
+    const length = wanted(bytes, at, end);
     if (length < 0) return 0;
-    const version = bytes.readUInt16BE(at);
+    const version = u16(bytes, at);
     if (version !== header.version) {
       throw new Fault("kq1.frame", "unknown version of the message format", {
         version,
@@ -75,18 +84,20 @@ export class KqDeframer {
         command: bytes.readUInt16BE(at + 6),
       });
     }
-    if (bytes.length - at < length) return 0;
-    this.#onFrame({
-      messageId: bytes.readUInt32BE(at + 2),
-      command: bytes.readUInt16BE(at + 6),
-      payload: bytes.subarray(at + header.length, at + length),
-    });
+    if (end - at < length) return 0;
+    const frame = this.#frame;
+    frame.messageId = u16(bytes, at + 2) * 0x1_0000 + u16(bytes, at + 4);
+    frame.command = u16(bytes, at + 6);
+    frame.bytes = bytes;
+    frame.start = at + header.length;
+    frame.end = at + length;
+    this.#onFrame(frame);
     return length;
   }
 
   /** Keeps what is missing of the frame, no more. @returns how many bytes were taken */
   #keep(chunk: Buffer, at: number): number {
-    const target = wanted(this.#held.subarray(0, this.#length), 0);
+    const target = wanted(this.#held, 0, this.#length);
     const upTo = target < 0 ? header.length : target;
     const end = Math.min(chunk.length, at + upTo - this.#length);
     chunk.copy(this.#held, this.#length, at, end);
@@ -95,8 +106,13 @@ export class KqDeframer {
   }
 }
 
+/** A call of `readUInt16BE` takes as long as all the rest of a header. */
+function u16(bytes: Buffer, at: number): number {
+  return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+}
+
 /** Length of the frame that begins at `at`, or -1 while its header is incomplete. */
-function wanted(bytes: Buffer, at: number): number {
-  if (bytes.length - at < header.length) return -1;
-  return header.length + bytes.readUInt16BE(at + 8);
+function wanted(bytes: Buffer, at: number, end: number): number {
+  if (end - at < header.length) return -1;
+  return header.length + u16(bytes, at + 8);
 }

@@ -11,7 +11,9 @@ import type { Writable } from "node:stream";
 /** Messages of one turn share chunks of this many bytes; a longer message has one of its own. */
 const chunkBytes = 262_144;
 /** Wiped chunks that are kept for the next time. */
-const mostSpare = 4;
+const mostSpare = 8;
+/** While so many bytes wait for the socket no more should be put behind them. */
+const fullAt = 1_048_576;
 /** Writes at once: the one under way, and the one behind it. */
 const mostWrites = 2;
 
@@ -36,6 +38,11 @@ export class Outgoing {
   /** Bytes that the socket has not taken yet. */
   get unsent(): number {
     return this.#unsent;
+  }
+
+  /** Whether what is put here now would only wait. */
+  get full(): boolean {
+    return this.#unsent >= fullAt;
   }
 
   /** Has `listener` called whenever nothing is left to send. One listener. */

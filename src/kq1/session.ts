@@ -9,7 +9,7 @@ import type { Clock, Timer } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import type { QkdKey } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
-import { parseSupplyAnswer } from "./answer.ts";
+import { isUsualSuccess, parseSupplyAnswer } from "./answer.ts";
 import { KqDeframer, type KqFrame, writeHeader } from "./frame.ts";
 import { command, header } from "./names.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -68,6 +68,8 @@ export class Kq1Session implements KmLink {
   #timer: Timer | undefined;
   /** Frames that came; tells whether one was completed. */
   #frames = 0;
+  /** The time of this turn of the event loop: asking for it costs a good part of a key. */
+  #now: number | undefined;
   #frameTimer: Timer | undefined;
 
   /** @param socket connected and, with TLS, authenticated on both sides */
@@ -88,7 +90,10 @@ export class Kq1Session implements KmLink {
   }
 
   get room(): number {
-    return this.#over ? 0 : this.#options.window - this.#pending.size;
+    // Keys that wait are better in custody than here, where they are another time; there will be
+    // room, at the latest, when the next answer comes.
+    if (this.#over || (this.#pending.size > 0 && this.#out.full)) return 0;
+    return this.#options.window - this.#pending.size;
   }
 
   supply(key: QkdKey): void {
@@ -98,9 +103,14 @@ export class Kq1Session implements KmLink {
     const target = this.#out.room(this.#writer.bound(key));
     const end = this.#writer.write(target, this.#out.at, messageId, key);
     this.#messageId = (messageId + 1) >>> 0;
-    this.#pending.set(messageId, { keyId: key.id, at: this.#options.clock.now() });
+    this.#pending.set(messageId, { keyId: key.id, at: this.#turn() });
     this.#out.commit(end);
     this.#timer ??= this.#watch(this.#options.answerTimeoutMs);
+  }
+
+  halt(): void {
+    if (this.#out.unsent === 0) return;
+    this.#fail(new Fault("kq1.closed", "keys may not leave", { source: this.#options.where }));
   }
 
   /** Ends the connection within a second; unanswered keys stay the caller's. Never rejects. */
@@ -163,16 +173,22 @@ export class Kq1Session implements KmLink {
         message_id: frame.messageId,
       });
     }
+    const { keyId } = pending;
+    if (isUsualSuccess(frame.bytes, frame.start, frame.end, keyId)) {
+      this.#pending.delete(frame.messageId);
+      this.#sink.answered(keyId, "success");
+      return;
+    }
     const answer = parseSupplyAnswer(frame.payload);
     // A `success` under another ID proves nothing about this key.
-    if (answer.keyId !== undefined && answer.keyId !== pending.keyId) {
+    if (answer.keyId !== undefined && answer.keyId !== keyId) {
       throw new Fault("kq1.message", "answer names another key_ID than its message", {
         source: this.#options.where,
-        key_ID: pending.keyId,
+        key_ID: keyId,
       });
     }
     this.#pending.delete(frame.messageId);
-    this.#sink.answered(pending.keyId, answer.response);
+    this.#sink.answered(keyId, answer.response);
   }
 
   /**
@@ -231,6 +247,16 @@ export class Kq1Session implements KmLink {
       timer.cancel();
       this.#out.drop();
     });
+  }
+
+  #turn(): number {
+    if (this.#now === undefined) {
+      this.#now = this.#options.clock.now();
+      queueMicrotask(() => {
+        this.#now = undefined;
+      });
+    }
+    return this.#now;
   }
 
   /** Looks at the oldest unanswered supply once its time may be up. */

@@ -2,7 +2,8 @@
 import { hash } from "node:crypto";
 import { Fault } from "../port/errors.ts";
 import type { BlockFacts, QkdKey } from "../port/key.ts";
-import { base64Length, writeBase64 } from "./base64.ts";
+import { base64Length, writeBase64, writeShort } from "./base64.ts";
+import { engine, place, scratch } from "./engine.ts";
 import { writeHeader } from "./frame.ts";
 import { command, extension, header, parameter } from "./names.ts";
 
@@ -11,12 +12,34 @@ const latestDate = 253_402_300_799_999;
 
 /** Bytes of the members that change from key to key, beside `key` itself, at their longest. */
 const otherMembers = 512;
+const idLength = 36;
+const digestLength = 64;
+/** Longest key that is one block of SHA-256, with its padding, bytes. */
+const longestShort = 55;
+const shaBlock = 64;
+
+/** Where in the engine's memory a short key is hashed, and its message is put together. */
+const keyAt = place.small;
+const imageAt = keyAt + 2 * shaBlock;
+
+/** The members of a message that are the same for all keys of one block and length. */
+interface Said {
+  readonly block: BlockFacts;
+  readonly bits: number;
+  /** From the end of key_ID to the digest. */
+  readonly middle: Buffer;
+  /** From the digest to the opening quote of `key`. */
+  readonly rest: Buffer;
+}
+
+/** Whose message the engine's memory has, all but what changes from key to key. */
+let owner: { readonly writer: SupplyWriter; readonly said: Said } | undefined;
 
 /** Writes the Key supply messages of one module. */
 export class SupplyWriter {
+  /** From the header to the opening quote of key_ID. */
   readonly #head: Buffer;
-  #block: BlockFacts | undefined;
-  #said = { time: "", rest: "" };
+  #said: Said | undefined;
 
   constructor(moduleId: string, matchingModuleId: string) {
     const names = {
@@ -24,24 +47,12 @@ export class SupplyWriter {
       ...(matchingModuleId !== "" && { [parameter.matchingModuleId]: matchingModuleId }),
     };
     const open = JSON.stringify(names).slice(0, -1);
-    this.#head = Buffer.from(`${open},"${parameter.keyId}":"`, "utf8");
-  }
-
-  /** From the value of key_ID to the opening quote of `key`: nothing in it is secret. */
-  #metadata(key: QkdKey): string {
-    // Many keys of one block come in a row.
-    if (key.block !== this.#block) {
-      this.#block = key.block;
-      this.#said = describeBlock(key.block);
-    }
-    const { time, rest } = this.#said;
-    const digest = key.sha256?.toString("hex") ?? hash("sha256", key.expose(), "hex");
-    return `${key.id}","${parameter.keyLength}":${key.bits}${time},"${parameter.hash}":"sha-256:${digest}${rest}`;
+    this.#head = Buffer.from(`${"\0".repeat(header.length)}${open},"${parameter.keyId}":"`, "utf8");
   }
 
   /** Bytes that the message with this key takes at most, header included. */
   bound(key: QkdKey): number {
-    return header.length + this.#head.length + otherMembers + base64Length(key.byteLength);
+    return this.#head.length + otherMembers + base64Length(key.byteLength);
   }
 
   /**
@@ -50,14 +61,21 @@ export class SupplyWriter {
    * @throws Fault `kq1.message` if the payload is longer than Annex A's Length can say
    */
   write(target: Buffer, at: number, messageId: number, key: QkdKey): number {
-    const start = at + header.length;
-    let out = start + this.#head.copy(target, start);
-    out += target.write(this.#metadata(key), out, "latin1");
-    out = writeBase64(key.expose(), target, out);
-    // "}
-    target[out++] = 0x22;
-    target[out++] = 0x7d;
-    const length = out - start;
+    const said = this.#about(key);
+    if (key.sha256 === undefined && key.byteLength <= longestShort) {
+      return this.#writeShort(target, at, messageId, key, said);
+    }
+    let out = at + this.#head.copy(target, at);
+    out += target.write(key.id, out, "latin1");
+    out += said.middle.copy(target, out);
+    out += target.write(
+      key.sha256?.toString("hex") ?? hash("sha256", key.expose(), "hex"),
+      out,
+      "latin1",
+    );
+    out += said.rest.copy(target, out);
+    out = close(target, writeBase64(key.expose(), target, out));
+    const length = out - at - header.length;
     if (length > header.maxPayload) {
       target.fill(0, at, out);
       throw new Fault("kq1.message", "key too long for one message", {
@@ -70,15 +88,81 @@ export class SupplyWriter {
     writeHeader(target, at, messageId, command.keySupply, length);
     return out;
   }
+
+  /**
+   * Puts the message of a short key together in the engine's memory, where most of it still is from
+   * the key before, and copies it as a whole: each single step costs more than its bytes.
+   */
+  #writeShort(target: Buffer, at: number, messageId: number, key: QkdKey, said: Said): number {
+    const { id, byteLength } = key;
+    const idAt = imageAt + this.#head.length;
+    const digestAt = idAt + idLength + said.middle.length;
+    const base64At = digestAt + digestLength + said.rest.length;
+    const end = base64At + base64Length(byteLength) + 2;
+    if (owner === undefined || owner.writer !== this || owner.said !== said) {
+      this.#layOut(key, said, digestAt + digestLength);
+      writeHeader(scratch, imageAt, 0, command.keySupply, end - imageAt - header.length);
+      owner = { writer: this, said };
+    }
+    scratch[imageAt + 2] = messageId >>> 24;
+    scratch[imageAt + 3] = messageId >>> 16;
+    scratch[imageAt + 4] = messageId >>> 8;
+    scratch[imageAt + 5] = messageId;
+    for (let i = 0; i < idLength; i++) scratch[idAt + i] = id.charCodeAt(i);
+    const bytes = key.expose();
+    for (let i = 0; i < byteLength; i++) scratch[keyAt + i] = bytes[i] as number;
+    engine.sha256(keyAt, keyAt + shaBlock, digestAt);
+    close(scratch, writeShort(bytes, 0, scratch, base64At));
+    scratch.copy(target, at, imageAt, end);
+    for (let i = 0; i < byteLength; i++) scratch[keyAt + i] = 0;
+    engine.wipe(base64At, end);
+    return at + end - imageAt;
+  }
+
+  /** What does not change, and the padding of a key of this length (FIPS 180-4 §5.1.1). */
+  #layOut({ byteLength }: QkdKey, said: Said, restAt: number): void {
+    this.#head.copy(scratch, imageAt);
+    said.middle.copy(scratch, imageAt + this.#head.length + idLength);
+    said.rest.copy(scratch, restAt);
+    scratch.fill(0, keyAt, keyAt + shaBlock);
+    scratch[keyAt + byteLength] = 0x80;
+    scratch.writeUInt32BE(byteLength * 8, keyAt + shaBlock - 4);
+  }
+
+  #about({ block, bits }: QkdKey): Said {
+    // Many keys of one block come in a row.
+    if (this.#said?.block !== block || this.#said.bits !== bits) this.#said = describe(block, bits);
+    return this.#said;
+  }
 }
 
-/** What is said of a block, from `generation_timestamp` on: the same for each of its keys. */
-function describeBlock({ qber, generatedAt, ref }: BlockFacts): { time: string; rest: string } {
+/** Ends the message. @returns the offset after it */
+function close(target: Buffer, at: number): number {
+  // "}
+  target[at] = 0x22;
+  target[at + 1] = 0x7d;
+  return at + 2;
+}
+
+/** Nothing in it is secret. */
+function describe(block: BlockFacts, bits: number): Said {
+  const { qber, generatedAt, ref } = block;
   const time =
     generatedAt !== undefined && generatedAt <= latestDate
       ? `,"${parameter.generatedAt}":"${new Date(generatedAt).toISOString()}"`
       : "";
   const measured = qber === undefined ? "" : `{"${extension.qber}":${qber}},`;
   const numbered = `{"${extension.sequence}":${ref.number}}]`;
-  return { time, rest: `","${parameter.extension}":[${measured}${numbered},"${parameter.key}":"` };
+  return {
+    block,
+    bits,
+    middle: Buffer.from(
+      `","${parameter.keyLength}":${bits}${time},"${parameter.hash}":"sha-256:`,
+      "latin1",
+    ),
+    rest: Buffer.from(
+      `","${parameter.extension}":[${measured}${numbered},"${parameter.key}":"`,
+      "latin1",
+    ),
+  };
 }

@@ -6,6 +6,7 @@
 import { type Clock, delay } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import type { TaskBegin } from "./progress.ts";
 
 export interface KeptSession {
   /** Settles when the session is over: with what ended it, or undefined after `close`. */
@@ -26,6 +27,8 @@ export interface KeepOptions {
   readonly settledAfterMs: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Told of what must come to an end by itself. */
+  readonly task?: TaskBegin | undefined;
 }
 
 export interface Kept {
@@ -34,7 +37,7 @@ export interface Kept {
 }
 
 export function keep(options: KeepOptions): Kept {
-  const { connect, onDown, schedule, settledAfterMs, clock, log, name } = options;
+  const { connect, onDown, schedule, settledAfterMs, clock, log, name, task } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   let session: KeptSession | undefined;
@@ -55,8 +58,9 @@ export function keep(options: KeepOptions): Kept {
   async function live(): Promise<void> {
     while (!signal.aborted) {
       const begun = clock.now();
+      const connected = task?.(`${name}: connecting`);
       try {
-        session = await connect(signal);
+        session = await connect(signal).finally(connected);
         if (signal.aborted) {
           await session.close();
           return;

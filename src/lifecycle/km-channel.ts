@@ -6,6 +6,7 @@ import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import { type Kept, keep } from "./keep.ts";
+import type { TaskBegin } from "./progress.ts";
 import { backoff } from "./retry.ts";
 import { kmWaits } from "./waits.ts";
 
@@ -35,6 +36,7 @@ export interface KmChannelParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
+  readonly task?: TaskBegin | undefined;
   /** The connection came, or went for the reason given. */
   readonly onChange: (down: Error | undefined) => void;
 }
@@ -64,7 +66,7 @@ export class KmChannel {
 
   /** Begins, once the module is known; further calls do nothing. */
   start(moduleId: string, matchingModuleId: string): void {
-    const { clock, log, random } = this.#parts;
+    const { clock, log, random, task } = this.#parts;
     this.#kept ??= keep({
       name: `KM ${this.options.name}`,
       connect: (signal) => this.#connect(moduleId, matchingModuleId, signal),
@@ -73,6 +75,7 @@ export class KmChannel {
       settledAfterMs,
       clock,
       log,
+      task,
     });
   }
 

@@ -4,7 +4,7 @@
  */
 import type { AlarmRecord, FlapLimits, Transition } from "../alarms/alarm.ts";
 import { AlarmBook } from "../alarms/book.ts";
-import { type AlarmName, isAlarmName } from "../alarms/catalogue.ts";
+import { type AlarmName, alarmId, isAlarmName } from "../alarms/catalogue.ts";
 import {
   intermittentTiming,
   type KeyCounters,
@@ -40,6 +40,8 @@ export interface WatchParts {
   readonly validity: (file: string) => Validity | undefined;
   /** Free part of the state's disk, 0 to 1. @throws what the disk says */
   readonly free: () => Promise<number>;
+  /** What the process uses of what it may, 0 to 1, since the last call. */
+  readonly usage: () => Iterable<{ readonly resource: string; readonly part: number }>;
   /** Files of the node's state by name, and what is the matter with them, if anything. */
   readonly troubles: () => Iterable<readonly [string, Error | undefined]>;
   /** Events that were given up so far. */
@@ -70,6 +72,7 @@ export class Watch implements AlarmView {
   #unsaved: number | undefined;
   #last: number;
   #lost = 0;
+  #tampered = false;
 
   constructor(options: WatchOptions, parts: WatchParts) {
     this.#options = options;
@@ -144,6 +147,8 @@ export class Watch implements AlarmView {
 
   /** @returns why not; undefined if it was acknowledged */
   acknowledge(id: string, by: string): string | undefined {
+    // Seen or not, supply stays stopped until it is cleared.
+    if (id === alarmId("tamper", "node") && this.#tampered) return "needs_clear_tamper";
     return this.#book.acknowledge(id, by, this.#moment);
   }
 
@@ -196,13 +201,34 @@ export class Watch implements AlarmView {
     this.#node.brokerDown(describe(error), takenOver, this.#moment);
   }
 
-  zeroized(module: string): void {
-    this.#book.signal(
-      "zeroized",
-      module,
-      { level: "critical", detail: "by command" },
-      this.#moment,
-    );
+  zeroized(module: string, detail = "by command"): void {
+    this.#book.signal("zeroized", module, { level: "critical", detail }, this.#moment);
+  }
+
+  /** The chassis was opened. */
+  tampered(detail: string): void {
+    this.#tampered = true;
+    this.#book.signal("tamper", "node", { level: "critical", detail }, this.#moment);
+  }
+
+  /** An operator has cleared that the chassis was opened. */
+  tamperCleared(by: string): void {
+    this.#tampered = false;
+    this.acknowledge(alarmId("tamper", "node"), by);
+  }
+
+  /** Nobody watches the chassis, for the reason given; undefined: somebody does. */
+  panelLost(detail: string | undefined): void {
+    const signal =
+      detail === undefined
+        ? ({ level: "cleared" } as const)
+        : ({ level: "major", detail } as const);
+    this.#book.signal("panel_lost", "node", signal, this.#moment);
+  }
+
+  /** The node's software failed so often lately. */
+  crashed(times: number): void {
+    this.#node.crashed(times, this.#moment);
   }
 
   intruder(reason: string): void {
@@ -219,7 +245,7 @@ export class Watch implements AlarmView {
     const { certificates, plain } = this.#options;
     if (name === "plain_link") return plain.has(object);
     if (name.startsWith("certificate_")) return certificates.has(object);
-    if (name === "state_damaged") return true;
+    if (name === "state_damaged" || name === "resources_low") return true;
     const ofNode = ["node", "manager"].includes(object);
     return ofNode || modules.some((id) => object === id || object.startsWith(`${id}.`));
   }
@@ -246,7 +272,8 @@ export class Watch implements AlarmView {
   }
 
   async #survey(): Promise<void> {
-    const { validity, free, log } = this.#parts;
+    const { validity, free, usage, log } = this.#parts;
+    for (const { resource, part } of usage()) this.#node.resource(resource, part, this.#moment);
     for (const [object, file] of this.#options.certificates) {
       this.#node.certificate(object, validity(file), this.#moment);
     }

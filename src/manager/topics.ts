@@ -5,6 +5,8 @@ export interface Topic {
   readonly retain: boolean;
   /** Seconds after which a message that was not delivered has no use (MQTT 5 only). */
   readonly expiry?: number;
+  /** Default: JSON (MQTT 5 only). */
+  readonly contentType?: string;
 }
 
 export const topics = {
@@ -18,17 +20,30 @@ export const topics = {
   result: { qos: 1, retain: false, expiry: 3_600 },
 } as const satisfies Record<string, Topic>;
 
+/**
+ * A name as a topic level. NATS before 2.10 ends the connection at a dot in a topic, and no name of
+ * the configuration has a colon: two names never become one.
+ */
+export function level(name: string): string {
+  return name.replaceAll(".", ":");
+}
+
+/** The name that {@link level} made a topic level of. */
+export function nameOf(topicLevel: string): string {
+  return topicLevel.replaceAll(":", ".");
+}
+
 /** Topic names of one node. */
 export function topicNames(base: string, node: string) {
-  const root = `${base}/${node}`;
+  const root = `${base}/${level(node)}`;
   return {
     status: `${root}/status`,
     inventory: `${root}/inventory`,
     event: `${root}/event`,
-    state: (module: string) => `${root}/module/${module}/state`,
-    telemetry: (module: string) => `${root}/module/${module}/telemetry`,
-    kq1: (module: string) => `${root}/kq1/${module}`,
-    alarm: (id: string) => `${root}/alarm/${id}`,
+    state: (module: string) => `${root}/module/${level(module)}/state`,
+    telemetry: (module: string) => `${root}/module/${level(module)}/telemetry`,
+    kq1: (module: string) => `${root}/kq1/${level(module)}`,
+    alarm: (id: string) => `${root}/alarm/${level(id)}`,
     commands: `${root}/cmd/+`,
     command: (name: string) => `${root}/cmd/${name}`,
     result: (name: string) => `${root}/cmd/${name}/result`,

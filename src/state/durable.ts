@@ -90,6 +90,7 @@ export class DurableText {
       return bytes === undefined ? "missing" : decode(bytes);
     } catch (error) {
       if (error instanceof RangeError) return "damaged";
+      if (error instanceof Fault) throw error;
       throw this.#io("cannot read state", error);
     }
   }

@@ -3,6 +3,7 @@
  * tests can fail or cut any operation of it.
  */
 import * as fs from "node:fs/promises";
+import { errorCode, Fault } from "../port/errors.ts";
 
 export interface OpenFile {
   read(
@@ -20,7 +21,8 @@ export interface OpenFile {
   /** Makes data and length durable. */
   datasync(): Promise<void>;
   truncate(length: number): Promise<void>;
-  stat(): Promise<{ size: number }>;
+  /** @returns length, bytes, and who owns it, where the file system knows owners */
+  stat(): Promise<{ size: number; uid?: number }>;
   close(): Promise<void>;
 }
 
@@ -29,6 +31,8 @@ export interface FileSystem {
   open(path: string, flags: string, mode: number): Promise<OpenFile>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
+  /** Names of what is in a folder. */
+  list(path: string): Promise<string[]>;
   /** Makes a folder that may exist already, for its owner alone. */
   makeFolder(path: string): Promise<void>;
   /** Makes what was created, renamed or removed in a folder durable. */
@@ -39,6 +43,7 @@ export const diskFiles: FileSystem = {
   open: (path, flags, mode) => fs.open(path, flags, mode),
   rename: (from, to) => fs.rename(from, to),
   remove: (path) => fs.rm(path, { force: true }),
+  list: (path) => fs.readdir(path),
   async makeFolder(path) {
     await fs.mkdir(path, { recursive: true, mode: 0o700 });
   },
@@ -52,7 +57,21 @@ export const diskFiles: FileSystem = {
   },
 };
 
-/** Reads a whole file of at most `limit` bytes; undefined if there is none. */
+/** @throws a system error, but for a file that is not there */
+export async function exists(files: FileSystem, path: string): Promise<boolean> {
+  try {
+    await (await files.open(path, "r", 0)).close();
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/**
+ * Reads a whole file of at most `limit` bytes; undefined if there is none.
+ * @throws Fault `state.owner` if another user could change it at any time; a system error
+ */
 export async function readWhole(
   files: FileSystem,
   path: string,
@@ -62,11 +81,15 @@ export async function readWhole(
   try {
     file = await files.open(path, "r", 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
   try {
-    const { size } = await file.stat();
+    const { size, uid } = await file.stat();
+    const own = process.geteuid?.();
+    if (uid !== undefined && own !== undefined && uid !== own) {
+      throw new Fault("state.owner", "file belongs to another user", { file: path, uid, own });
+    }
     if (size > limit) throw new RangeError(`file is longer than ${limit} bytes`);
     const bytes = Buffer.alloc(size);
     let at = 0;

@@ -3,7 +3,7 @@ import { type Adapter, Low } from "lowdb";
 import * as v from "valibot";
 import { errorCode, Fault } from "../port/errors.ts";
 import { DurableText } from "./durable.ts";
-import type { FileSystem } from "./files.ts";
+import { exists, type FileSystem } from "./files.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
@@ -26,9 +26,15 @@ const alarm = v.object({
   count,
 });
 
-const schema = v.object({
+/**
+ * What a later version adds is kept: a node that fell back to this one must not lose it. Only what
+ * this version could not be right without is worth a new format number.
+ */
+const schema = v.looseObject({
   /** How often the node started on this state; never goes back. */
   boot: count,
+  /** Modules whose ledger was made: from then on it must be there. */
+  ledgers: v.optional(v.array(v.string())),
   /** Alarms that are raised, or whose clearing the manager has not seen. */
   alarms: v.optional(v.array(alarm)),
   /** The last event in the outbox whose alarm is among them. */
@@ -45,8 +51,18 @@ const schema = v.object({
       }),
     ),
   ),
+  /** What the chassis panel brought about and only an operator ends. */
+  panel: v.optional(
+    v.object({
+      /** The chassis was opened: nothing is supplied. */
+      tamper: v.optional(v.object({ at: v.number(), contacts: v.array(count) })),
+      /** Modules that are still to be zeroized, and on whose account. */
+      zeroize: v.optional(v.object({ modules: v.array(v.string()), cause: v.string() })),
+    }),
+  ),
 });
 
+export type PanelState = NonNullable<v.InferOutput<typeof schema>["panel"]>;
 export type AlarmState = v.InferOutput<typeof alarm>;
 export type NodeState = v.InferOutput<typeof schema>;
 
@@ -75,9 +91,34 @@ class DurableAdapter implements Adapter<NodeState> {
 
 /**
  * Opens the state in `folder`, makes it there if the folder holds none, and counts this start.
+ * @param beside files that are made after the state: where one is there, the state is not new
  * @throws Fault `state.io`, `state.corrupt`: never a silent reset
  */
-export async function openState(files: FileSystem, folder: string): Promise<Low<NodeState>> {
+export async function openState(
+  files: FileSystem,
+  folder: string,
+  beside: readonly string[] = [],
+): Promise<Low<NodeState>> {
+  await makeStateFolder(files, folder);
+  const state = new Low(new DurableAdapter(stateText(files, folder)), { boot: 0 });
+  await state.read();
+  if (state.data.boot === 0) await refuseIfUsed(files, beside);
+  state.data.boot++;
+  await state.write();
+  return state;
+}
+
+function stateText(files: FileSystem, folder: string): DurableText {
+  return new DurableText(files, folder, "state");
+}
+
+/** The state as it is; undefined where there is none. @throws Fault `state.*` */
+export async function readState(files: FileSystem, folder: string): Promise<NodeState | undefined> {
+  return (await new DurableAdapter(stateText(files, folder)).read()) ?? undefined;
+}
+
+/** @throws Fault `state.io` */
+export async function makeStateFolder(files: FileSystem, folder: string): Promise<void> {
   try {
     await files.makeFolder(folder);
   } catch (error) {
@@ -86,9 +127,19 @@ export async function openState(files: FileSystem, folder: string): Promise<Low<
       code: errorCode(error) ?? "unknown",
     });
   }
-  const state = new Low(new DurableAdapter(new DurableText(files, folder, "state")), { boot: 0 });
-  await state.read();
-  state.data.boot++;
-  await state.write();
-  return state;
+}
+
+/** Counters that began at zero again would have commands and events taken for others. */
+async function refuseIfUsed(files: FileSystem, beside: readonly string[]): Promise<void> {
+  for (const file of beside) {
+    const there = await exists(files, file).catch((error: unknown) => {
+      throw new Fault("state.io", "cannot read the state folder", {
+        file,
+        code: errorCode(error) ?? "unknown",
+      });
+    });
+    if (there) {
+      throw new Fault("state.corrupt", "the state is gone, but what it counts is there", { file });
+    }
+  }
 }

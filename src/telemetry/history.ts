@@ -92,6 +92,11 @@ export class TelemetryHistory<Name extends string> {
     }));
   }
 
+  /** Everything that is remembered. */
+  get names(): readonly Name[] {
+    return this.#names;
+  }
+
   /** How much memory the arrays take, bytes. */
   get bytes(): number {
     const days = this.#day.flatMap(({ sum, count, min, max }) => [sum, count, min, max]);

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,7 +28,7 @@ async function withRig(
   const key = options.key;
   const extra = key
     ? `\n[[manager.command_key]]\nid = "noc"\npublic_key = "${key}"
-commands = ["start", "stop", "set_threshold", "acknowledge_alarm", "zeroize", "self_test"]\n`
+commands = ["start", "stop", "set_threshold", "acknowledge_alarm", "zeroize", "self_test", "support_bundle"]\n`
     : "";
   const rig = await Rig.start({
     source: stream(30),
@@ -71,7 +71,7 @@ test.serial(
     await withRig({ key: pair.publicKey }, async (rig) => {
       await rig.until(() => rig.holds(3), deadline());
       rig.pair.alice.module.event({ code: "laser_fault", severity: "major", text: "hot" });
-      const topic = "alarm/module_fault.alice.laser_fault";
+      const topic = "alarm/module_fault:alice:laser_fault";
       await rig.until(() => last(rig, topic)?.json !== undefined, deadline());
       const raised = last(rig, topic);
       t.like(raised?.json, {
@@ -140,7 +140,7 @@ test.serial(
   async (t) => {
     await withRig({}, async (rig) => {
       await rig.until(() => rig.holds(3), deadline());
-      await rig.until(() => last(rig, "alarm/plain_link.manager") !== undefined, deadline());
+      await rig.until(() => last(rig, "alarm/plain_link:manager") !== undefined, deadline());
       await rig.broker.close();
       rig.pair.alice.module.event({ code: "tamper", severity: "critical", text: "" });
       await rig.alice.node.logged(/alarm raised.*tamper\.alice/, deadline());
@@ -153,8 +153,8 @@ test.serial(
         () => events(rig).some(({ facts }) => facts.alarm === "tamper.alice"),
         deadline(),
       );
-      await rig.until(() => last(rig, "alarm/tamper.alice")?.json !== undefined, deadline());
-      t.like(last(rig, "alarm/tamper.alice")?.json, { severity: "critical", latched: true });
+      await rig.until(() => last(rig, "alarm/tamper:alice")?.json !== undefined, deadline());
+      t.like(last(rig, "alarm/tamper:alice")?.json, { severity: "critical", latched: true });
       const all = messages(rig).flatMap((m) =>
         m.topic === "event" ? [m.json as Record<string, number>] : [],
       );
@@ -189,17 +189,20 @@ test.serial("commands reach the module; a response topic is answered there", asy
     };
     t.like(await send("self_test", { module: "alice" }), { status: "done", id: "self_test-1" });
     t.like(await send("zeroize", { module: "alice" }), { status: "refused", reason: "wrong_boot" });
+    t.like(await send("support_bundle", {}), { status: "done" });
+    const [bundle] = readdirSync(join(rig.folder, "node-alice/state/support"));
+    t.regex(bundle ?? "", /^node-alice-\d{8}T\d{6}Z\.tar\.gz$/);
     t.like(await send("set_threshold", { module: "alice", name: "qber_warning", value: 0.001 }), {
       status: "done",
     });
     await rig.until(
-      () => last(rig, "alarm/qber_high.alice")?.json?.severity === "warning",
+      () => last(rig, "alarm/qber_high:alice")?.json?.severity === "warning",
       deadline(),
     );
     await rig.alice.node.stop();
     rig.alice.node.start();
     await rig.until(() => last(rig, "status")?.json?.boot === 2, deadline());
-    const state = last(rig, "alarm/qber_high.alice")?.json;
+    const state = last(rig, "alarm/qber_high:alice")?.json;
     t.like(state, { severity: "warning", threshold: 0.001, count: 1 }, "goes on after a restart");
     await client.endAsync(true);
   });

@@ -21,6 +21,14 @@ const keyBits = 128;
 const bitsOf = (number: number) => keyBits * (1 + (number % 3) * 10);
 const steady = () => backoff({ firstMs: 100, maxMs: 1_000, jitter: 0, random: () => 0 });
 
+/** Little room at a time, so that it runs out often. */
+const openLedger = (disk: Disk) =>
+  LedgerFile.open(disk, "/state/ledger", silentLog, {
+    reserveBytes: 448,
+    groupRecords: 7,
+    compactAbove: 20,
+  });
+
 /** Bytes of a block that no other block has, nor any piece of one. */
 function content(number: number, bits: number): Buffer {
   const pieces: Buffer[] = [];
@@ -115,7 +123,7 @@ export async function live(world: World, disk: Disk): Promise<Life> {
   try {
     const state = await openState(disk, "/state");
     world.boots.push(state.data.boot);
-    ledger = await LedgerFile.open(disk, "/state/ledger", silentLog);
+    ledger = await openLedger(disk);
   } catch {
     if (disk.troubles === before) world.failedStarts++;
     return { finished: false };
@@ -168,6 +176,6 @@ export async function live(world: World, disk: Disk): Promise<Life> {
   await ledger.close();
   if (disk.dead) return { finished: false };
   disk.trouble = () => undefined;
-  world.checkEnd(await LedgerFile.open(disk, "/state/ledger", silentLog));
+  world.checkEnd(await openLedger(disk));
   return { finished: true };
 }

@@ -141,6 +141,15 @@ export class Disk implements FileSystem {
     return this.#do(() => this.#rename((names) => names.delete(path)));
   }
 
+  list(path: string): Promise<string[]> {
+    const inside = `${path}/`;
+    return this.#do(() =>
+      [...this.#now.keys()]
+        .filter((name) => name.startsWith(inside))
+        .map((name) => name.slice(inside.length)),
+    );
+  }
+
   makeFolder(): Promise<void> {
     return this.#do(() => {});
   }

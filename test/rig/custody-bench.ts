@@ -2,7 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Custody, type CustodyEvent, type CustodyOptions } from "../../src/custody/custody.ts";
+import { Custody, type CustodyOptions } from "../../src/custody/custody.ts";
+import { recordWithin } from "../../src/custody/deliveries.ts";
+import type { CustodyEvent } from "../../src/custody/events.ts";
 import { slotOfKm } from "../../src/custody/key-id.ts";
 import { LedgerFile } from "../../src/custody/ledger-file.ts";
 import type { KmLink } from "../../src/custody/ports.ts";
@@ -25,6 +27,7 @@ export const epoch = "00112233aabbccdd";
 export class Module {
   readonly blocks = new Map<string, { facts: BlockFacts; bytes: Buffer; offered: boolean }>();
   readonly released: string[] = [];
+  readonly discarded: string[] = [];
   credit = { blocks: 0, bytes: 0 };
   granted = { blocks: 0, bytes: 0 };
   #custody: Custody | undefined;
@@ -57,6 +60,16 @@ export class Module {
         this.credit.bytes += bytes;
       },
       release: (refs) => this.#release(refs),
+      discard: (refs) => {
+        this.discarded.push(...refs.map(blockName));
+        this.#release(refs);
+      },
+      read: (refs) => {
+        for (const ref of refs) {
+          const block = this.blocks.get(blockName(ref));
+          if (block !== undefined) block.offered = false;
+        }
+      },
     };
     custody.moduleUp(session as ModuleSession, "QKD-B");
   }
@@ -129,6 +142,8 @@ export interface Bench {
   readonly clock: ManualClock;
   readonly events: CustodyEvent[];
   readonly path: string;
+  /** Keys may not leave. The custody is told by its own `halt` and `resume`. */
+  halted: boolean;
   custody: Custody;
   ledger: LedgerFile;
   /** A new process on the same ledger. @param change of the configuration, which stays */
@@ -173,36 +188,41 @@ export async function withBench(
         log: silentLog,
         backoff: () => backoff({ firstMs: 100, maxMs: 1_000, jitter: 0, random: () => 0 }),
         onEvent: (event) => events.push(event),
+        halted: () => bench?.halted === true,
       },
     );
     return { ledger, custody };
   };
+  let bench: Bench | undefined;
   const begun = await make();
   if (options.fresh !== true) await leaveCut(begun.ledger, options);
-  const bench: Bench = {
+  const made: Bench = {
     module: new Module(),
     clock,
     events,
     path,
+    halted: false,
     ...begun,
     async restart(change = {}) {
       configured = { ...configured, ...change };
-      bench.module.disconnect();
-      bench.custody.wipe();
-      await bench.ledger.close();
-      Object.assign(bench, await make());
+      made.module.disconnect();
+      made.custody.wipe();
+      await made.ledger.close();
+      Object.assign(made, await make());
     },
   };
+  bench = made;
   try {
-    await body(bench);
+    await body(made);
   } finally {
-    await bench.ledger.close();
+    await made.ledger.close();
     rmSync(folder, { recursive: true });
   }
 }
 
 /** Everything appended is on disk, and what follows from that has happened. */
 export async function durable(bench: Bench): Promise<void> {
+  await bench.clock.advance(recordWithin);
   await new Promise<void>((resolve) => bench.ledger.whenDurable(resolve));
   await settle();
 }

@@ -78,6 +78,12 @@ export class CutDisk implements FileSystem {
     this.#names.delete(path);
   }
 
+  async list(path: string): Promise<string[]> {
+    this.#operate();
+    const names = [...this.#names.keys()].filter((name) => name.startsWith(`${path}/`));
+    return names.map((name) => name.slice(path.length + 1));
+  }
+
   async makeFolder(): Promise<void> {
     this.#operate();
   }

@@ -13,14 +13,24 @@ export class NodeProcess {
   readonly #config: string;
   readonly #logFile: string;
   readonly #onLine: ((line: string) => void) | undefined;
+  /** More of the process's environment, from the next start on. */
+  environment: Readonly<Record<string, string>> = {};
+  readonly #program: string;
   #child: ChildProcess | undefined;
   #exited: Promise<number | NodeJS.Signals> = Promise.resolve(0);
   readonly #watchers = new Set<() => void>();
 
-  constructor(config: string, logFile: string, onLine?: (line: string) => void) {
+  /** @param program another than that of the clone */
+  constructor(
+    config: string,
+    logFile: string,
+    onLine?: (line: string) => void,
+    program: string = command,
+  ) {
     this.#config = config;
     this.#logFile = logFile;
     this.#onLine = onLine;
+    this.#program = program;
   }
 
   get running(): boolean {
@@ -33,8 +43,9 @@ export class NodeProcess {
 
   start(): void {
     if (this.#child !== undefined) return;
-    const child = spawn(command, ["run", "--config", this.#config], {
+    const child = spawn(this.#program, ["run", "--config", this.#config], {
       stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ...this.environment },
     });
     this.#child = child;
     const file = createWriteStream(this.#logFile, { flags: "a", mode: 0o600 });

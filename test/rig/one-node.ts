@@ -40,7 +40,12 @@ async function freePort(): Promise<number> {
 }
 
 export async function withNode(
-  options: { readonly transport: "tls" | "https"; readonly mode: "proactive" | "on_request" },
+  options: {
+    readonly transport: "tls" | "https";
+    readonly mode: "proactive" | "on_request";
+    /** Another than that of the clone. */
+    readonly program?: string;
+  },
   body: (bench: OneNode) => Promise<void>,
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "qkd-modes-"));
@@ -111,7 +116,7 @@ kind = "qmlp"
 path = ${q(join(folder, "alice.tty"))}
 `,
   );
-  const node = new NodeProcess(config, join(folder, "log.txt"));
+  const node = new NodeProcess(config, join(folder, "log.txt"), undefined, options.program);
   node.start();
   let number = 0;
   const deadline = AbortSignal.timeout(50_000);

@@ -38,14 +38,21 @@ export interface RigOptions {
   readonly keyBits?: number;
   readonly logLevel?: "debug" | "info";
   readonly onLog?: (end: EndName, line: string) => void;
+  /** Seconds in which a KM must answer, instead of the node's own default. */
+  readonly answerTimeout?: number;
   /** Issues this end's KM certificate, instead of the rig's own authority. */
   readonly kmAuthority?: Partial<Record<EndName, Authority>>;
   /** Where the nodes publish, instead of the rig's own broker. */
-  readonly broker?: { readonly url: string; readonly protocol: 4 | 5 };
+  readonly broker?: {
+    readonly url: string;
+    readonly protocol: 4 | 5;
+    /** More of `[manager]`, TOML. */
+    readonly access?: string;
+  };
   /** The table `[web]` of this end's node, TOML; default: the page on a free port. */
   readonly web?: Partial<Record<EndName, string>>;
   /** More of the nodes' configuration, TOML; after the module's table. */
-  readonly extra?: string;
+  readonly extra?: string | ((end: EndName, folder: string) => string);
   readonly clock?: Clock;
 }
 
@@ -141,13 +148,14 @@ export class Rig {
     }
   }
 
-  /** Every block that was distilled is released, or withheld by the quality gate. */
+  /** Every block that was distilled is released, or kept back with a reason. */
   settled(): boolean {
     if (!this.pair.exhausted) return false;
     return this.ends.every(({ name, nodeId }) => {
       const withheld = new Set<unknown>();
       for (const event of this.view.node(nodeId).events.values()) {
-        if (event.type === "key_withheld") withheld.add(event.facts.block);
+        const keptBack = event.type === "key_withheld" || event.type === "key_quarantined";
+        if (keptBack) withheld.add(event.facts.block);
       }
       const history = [...this.pair[name].module.history.values()];
       return history.every((block) => block.released || withheld.has(block.name));
@@ -224,9 +232,10 @@ async function createEnd(
   const certificates = join(folder, nodeId);
   const files = await writeIdentity(certificates, "node", nodeIdentity);
   const ca = await writeAuthority(certificates, "ca", authority);
-  const { url, protocol } = options.broker ?? {
+  const { url, protocol, access } = options.broker ?? {
     url: `mqtt://127.0.0.1:${broker.port}`,
     protocol: 4,
+    access: "",
   };
   const config = join(folder, `${nodeId}.toml`);
   // JSON's strings and numbers are TOML's too.
@@ -247,11 +256,12 @@ ${options.web?.[name] ?? "port = 0"}
 url = ${q(url)}
 protocol = ${protocol}
 telemetry_interval_s = 0.5
-
+${access ?? ""}
 [km.local]
 host = "127.0.0.1"
 port = ${port}
 server_name = ${q(kmName)}
+${options.answerTimeout === undefined ? "" : `answer_timeout_s = ${options.answerTimeout}`}
 ca = ${q(ca)}
 cert = ${q(files.cert)}
 key = ${q(files.key)}
@@ -262,7 +272,7 @@ km = "local"
 ${options.keyBits === undefined ? "" : `key_bits = ${options.keyBits}\n`}
 [module.driver]
 ${driverTable(join(folder, name), options)}
-${options.extra ?? ""}`,
+${typeof options.extra === "function" ? options.extra(name, folder) : (options.extra ?? "")}`,
     { mode: 0o600 },
   );
   const log = join(folder, `${nodeId}.log.txt`);

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { inspect } from "node:util";
 import test from "ava";
 import { mostKeyBits } from "../../src/config/schema.ts";
@@ -71,6 +72,31 @@ test("a key ID is the UUID of version 8 that the document says", (t) => {
   //   (256).to_bytes(4,'big')).digest(); h=bytearray(d[:16]); h[6]=h[6]&15|0x80;
   //   h[8]=h[8]&63|0x80; import uuid; print(uuid.UUID(bytes=bytes(h)))"
   t.is(new KeyIds("QKD-B", "QKD-A").of(ref, 0, 256), "a8eb753e-6c1b-8a0d-9cd5-cf7cc1f11ef4");
+});
+
+test("key IDs are what their description says, for links in turn and names of any length", (t) => {
+  const names = ["A", "QKD-é-漢", "m".repeat(128), "\u{1f511}".repeat(64)];
+  const links = names.map((name) => ({ name, ids: new KeyIds(name, "B") }));
+  for (let i = 0; i < 400; i++) {
+    const { name, ids } = links[i % links.length] as (typeof links)[number];
+    const epoch = hash("sha256", `epoch ${i >> 3}`, "hex").slice(0, 16);
+    const number = i % 5 === 0 ? Number.MAX_SAFE_INTEGER - i : i * 7;
+    const [offset, length] = [(i * 0x1234_5678) >>> 0, (i * 0x0765_4321) >>> 0];
+    const tail = Buffer.alloc(24);
+    tail.write(epoch, "hex");
+    tail.writeBigUInt64BE(BigInt(number), 8);
+    tail.writeUInt32BE(offset, 16);
+    tail.writeUInt32BE(length, 20);
+    const sorted = [Buffer.from(name), Buffer.from("B")].sort(Buffer.compare);
+    const zero = Buffer.alloc(1);
+    const parts = [Buffer.from("qkd-node key id v1"), ...sorted].flatMap((part) => [part, zero]);
+    const digest = Buffer.from(hash("sha256", Buffer.concat([...parts, tail]), "hex"), "hex");
+    digest[6] = ((digest[6] as number) & 0x0f) | 0x80;
+    digest[8] = ((digest[8] as number) & 0x3f) | 0x80;
+    const hex = digest.toString("hex", 0, 16);
+    const expected = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+    t.is(ids.of({ epoch, number }, offset, length), expected);
+  }
 });
 
 test("blocks are cut into keys of the wanted length, and the rest is one shorter key", (t) => {

@@ -8,7 +8,7 @@ import type { LedgerEntry } from "../../src/custody/ports.ts";
 import { Fault } from "../../src/port/errors.ts";
 import { silentLog } from "../../src/port/log.ts";
 import { diskFiles, type FileSystem } from "../../src/state/files.ts";
-import { settle } from "../clock.ts";
+import { ManualClock, settle } from "../clock.ts";
 import { Disk, systemError } from "../faults/disk.ts";
 
 const keyId = "84dec66a-1dda-8876-bf0f-2f4a0d1b3c5e";
@@ -24,7 +24,7 @@ async function withFolder(body: (path: string) => Promise<void>): Promise<void> 
 }
 
 const open = (path: string, files: FileSystem = diskFiles) =>
-  LedgerFile.open(files, path, silentLog);
+  LedgerFile.open(files, path, silentLog, { reserveBytes: 0, compactAbove: 4_096 });
 
 function durable(ledger: LedgerFile): Promise<void> {
   return new Promise((resolve) => ledger.whenDurable(resolve));
@@ -251,7 +251,7 @@ test("how blocks are cut, and an operator's word, outlive restarts and compactio
     for (let i = 0; i < 10_000; i++) ledger.append({ kind: "withheld", ref: ref(3) });
     await durable(ledger);
     await ledger.close();
-    t.true(statSync(path).size < 100 * recordLength, "compacted");
+    t.true(statSync(path).size < 4_096 * recordLength, "compacted");
     const again = await open(path);
     t.deepEqual(again.cutOf(ref(200)), { ...whole, slot: undefined });
     t.deepEqual(again.cutOf(ref(256)), later);
@@ -263,6 +263,68 @@ test("how blocks are cut, and an operator's word, outlive restarts and compactio
     );
     await again.close();
   });
+});
+
+test("room is made before it is needed: a disk that fills up takes what still fits", async (t) => {
+  const disk = new Disk();
+  const ledger = await LedgerFile.open(disk, "/ledger", silentLog, { reserveBytes: 640 });
+  ledger.append({ kind: "complete", ref: ref(1) });
+  await durable(ledger);
+  const { length } = disk.read("/ledger") as Buffer;
+  t.is(length, 2 * recordLength + 640);
+  const before = disk.operations;
+  for (let i = 2; i <= 11; i++) ledger.append({ kind: "complete", ref: ref(i) });
+  await durable(ledger);
+  t.is(disk.operations - before, 2, "one write and one sync");
+  t.is(disk.read("/ledger")?.length, length, "within the room that was there");
+  await ledger.close();
+  // What is behind the records is no torn tail, and is used again.
+  const warned: string[] = [];
+  const log = { ...silentLog, warn: (text: string) => warned.push(text) };
+  const again = await LedgerFile.open(disk, "/ledger", log, { reserveBytes: 640 });
+  t.is([...again.blocks()].length, 11);
+  t.deepEqual(warned, []);
+  await again.close();
+});
+
+test("groups are bounded, and nobody is told before what he waits for is on disk", async (t) => {
+  const disk = new Disk();
+  const options = { reserveBytes: 0, groupRecords: 10 };
+  const ledger = await LedgerFile.open(disk, "/ledger", silentLog, options);
+  const told: string[] = [];
+  for (let i = 0; i < 35; i++) {
+    ledger.append({ kind: "complete", ref: ref(i) });
+    ledger.whenDurable(() => {
+      const records = (disk.read("/ledger")?.length ?? 0) / recordLength - 1;
+      told.push(`${i} ${records > i} ${records % 10 === 0 || records === 35}`);
+    });
+  }
+  await durable(ledger);
+  t.deepEqual(
+    told,
+    Array.from({ length: 35 }, (_, i) => `${i} true true`),
+  );
+  await ledger.close();
+});
+
+test("a group may wait for more, as long as configured, on the clock that it is given", async (t) => {
+  const disk = new Disk();
+  const clock = new ManualClock();
+  const options = { groupDelayMs: 50, clock };
+  const ledger = await LedgerFile.open(disk, "/ledger", silentLog, options);
+  let told = 0;
+  const before = disk.operations;
+  for (let i = 0; i < 5; i++) {
+    ledger.append({ kind: "complete", ref: ref(i) });
+    ledger.whenDurable(() => told++);
+    await clock.advance(8);
+  }
+  t.deepEqual([told, disk.operations], [0, before]);
+  await clock.advance(20);
+  await settle();
+  t.is(told, 5);
+  t.is(disk.operations, before + 2);
+  await ledger.close();
 });
 
 test("compaction keeps what is alive and bounds the file", async (t) => {

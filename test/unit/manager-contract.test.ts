@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import test from "ava";
 import { contractFiles } from "../../scripts/contract.d/main.ts";
 import { newKeyPair, signCommand } from "../../scripts/manager.d/sign.ts";
-import { responseTopic, topicNames, topics } from "../../src/manager/topics.ts";
+import { nameOf, responseTopic, topicNames, topics } from "../../src/manager/topics.ts";
 import { figures } from "../../src/port/telemetry.ts";
 import { Contract } from "../rig/contract.ts";
 import { check } from "../rig/json-schema.ts";
@@ -41,6 +41,14 @@ test("topics have at most seven slashes with the longest base", (t) => {
   for (const topic of [names.telemetry("m"), names.result("c"), names.alarm("x"), names.kq1("m")]) {
     t.true(topic.split("/").length <= 8, topic);
   }
+});
+
+test("no name makes a dot in a topic: NATS before 2.10 would end the connection at each", (t) => {
+  const names = topicNames("qkdn/v1", "node.a");
+  const alarm = names.alarm("module_fault.m.1.laser_fault");
+  const all = [names.status, names.commands, names.state("m.1"), names.kq1("m.1"), alarm];
+  for (const topic of all) t.false(topic.includes("."), topic);
+  t.is(nameOf(alarm.split("/").at(-1) as string), "module_fault.m.1.laser_fault");
 });
 
 test("a signed command is what the contract says is signed", (t) => {

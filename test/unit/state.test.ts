@@ -99,6 +99,7 @@ function failing(after: number): { files: FileSystem; used: () => number } {
       }),
     rename: (from, to) => count(() => diskFiles.rename(from, to)),
     remove: (path) => count(() => diskFiles.remove(path)),
+    list: (path) => count(() => diskFiles.list(path)),
     makeFolder: (path) => count(() => diskFiles.makeFolder(path)),
     syncFolder: (path) => count(() => diskFiles.syncFolder(path)),
   };

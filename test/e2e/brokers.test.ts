@@ -1,47 +1,25 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mqtt from "mqtt";
 import { systemClock } from "../../src/port/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { testWith } from "../needs.ts";
+import { DebianBroker } from "../rig/brokers.ts";
 import { Rig } from "../rig/rig.ts";
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
-
-/** Starts Mosquitto; resolves once it listens. */
-async function startMosquitto(path: string, folder: string, port: number): Promise<ChildProcess> {
-  const file = join(folder, "mosquitto.conf");
-  writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n`);
-  const child = spawn(path, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
-  await new Promise<void>((resolve, reject) => {
-    let log = "";
-    child.stderr?.on("data", (chunk) => {
-      log += chunk;
-      if (/running/.test(log)) resolve();
-    });
-    child.once("exit", () => reject(new Error(`mosquitto ended: ${log}`)));
-  });
-  return child;
-}
-
-for (const protocol of [5, 4] as const) {
+for (const [name, protocol] of [
+  ["mosquitto", 5],
+  ["mosquitto", 4],
+  ["nats-server", 4],
+] as const) {
   testWith(
-    "mosquitto",
-    `a manager sees both nodes through Mosquitto, MQTT ${protocol}`,
-    async (t, path) => {
+    name,
+    `a manager sees both nodes through ${name}, MQTT ${protocol === 5 ? "5" : "3.1.1"}`,
+    async (t) => {
       const folder = mkdtempSync(join(tmpdir(), "qkd-mosquitto-"));
-      const port = await freePort();
-      const broker = await startMosquitto(path, folder, port);
-      const url = `mqtt://127.0.0.1:${port}`;
+      const broker = await DebianBroker.start(name, folder);
+      const { url } = broker;
       const seen = new Map<string, Record<string, unknown>>();
       const client = await mqtt.connectAsync(url, { protocolVersion: protocol });
       client.on("message", (topic, payload) => {
@@ -70,7 +48,7 @@ for (const protocol of [5, 4] as const) {
         const retained = new Set<string>();
         late.on("message", (topic, _, packet) => packet.retain && retained.add(topic));
         await late.subscribeAsync("qkdn/v1/#", { qos: 1 });
-        const alarm = (node: string) => `qkdn/v1/${node}/alarm/plain_link.manager`;
+        const alarm = (node: string) => `qkdn/v1/${node}/alarm/plain_link:manager`;
         await rig.until(() => retained.has(alarm("node-alice")), deadline());
         await rig.until(() => retained.has(alarm("node-bob")), deadline());
         const others = [...retained].filter((topic) => !topic.includes("/alarm/"));
@@ -80,7 +58,7 @@ for (const protocol of [5, 4] as const) {
       } finally {
         await rig.close();
         await client.endAsync(true);
-        broker.kill();
+        await broker.stop();
         rmSync(folder, { recursive: true });
       }
     },

@@ -1,0 +1,64 @@
+/**
+ * Native addons, beside the bundle. Each package finds its own among prebuilt ones by looking around
+ * in its folder; a bundle has no such folder, so its loader is replaced by a fixed place for each
+ * architecture. All architectures are in every build: one build runs on any of them unchanged.
+ */
+import { copyFileSync, mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import type { Plugin } from "esbuild";
+
+interface Addon {
+  /** What its file is called in the build. */
+  readonly name: string;
+  readonly package: string;
+  /** The module that loads it, and what takes its place; `addon` is the addon. */
+  readonly loader: RegExp;
+  readonly exports: string;
+  /** Where the package keeps it, by architecture; all for Linux with glibc, like the pinned Node.js. */
+  readonly prebuilt: Readonly<Record<Architecture, string>>;
+}
+
+export const architectures = ["arm64", "x64"] as const;
+type Architecture = (typeof architectures)[number];
+
+const addons: readonly Addon[] = [
+  {
+    name: "serialport",
+    package: "@serialport/bindings-cpp",
+    loader: /bindings-cpp[\\/]dist[\\/]serialport-bindings\.js$/,
+    exports: "binding",
+    prebuilt: {
+      arm64: "prebuilds/linux-arm64/@serialport+bindings-cpp.armv8.glibc.node",
+      x64: "prebuilds/linux-x64/@serialport+bindings-cpp.glibc.node",
+    },
+  },
+];
+
+const require = createRequire(import.meta.url);
+
+/** Copies every addon into `lib`/addons. @throws a system error if a package lacks one */
+export function copyAddons(lib: string): void {
+  for (const { name, package: id, prebuilt } of addons) {
+    const home = dirname(require.resolve(`${id}/package.json`));
+    for (const architecture of architectures) {
+      const folder = join(lib, "addons", architecture);
+      mkdirSync(folder, { recursive: true });
+      copyFileSync(join(home, prebuilt[architecture]), join(folder, `${name}.node`));
+    }
+  }
+}
+
+/** Has the bundle load addons from where {@link copyAddons} puts them. */
+export const addonPlugin: Plugin = {
+  name: "addons",
+  setup(build) {
+    for (const { name, loader, exports } of addons) {
+      build.onLoad({ filter: loader }, () => ({
+        // Through a variable: esbuild looks for what a literal names while it bundles.
+        contents: `const place = __dirname + \`/addons/\${process.arch}/${name}.node\`;
+exports.${exports} = require(place);`,
+      }));
+    }
+  },
+};

@@ -1,0 +1,143 @@
+/**
+ * `npm run build`: the production build in `dist/`. `dist/qkd-node` is what is installed (as
+ * `/usr/lib/qkd-node`); `dist/maps` are its source maps, which stay at home.
+ */
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { build, type Plugin } from "esbuild";
+import { addonPlugin, copyAddons } from "./addons.ts";
+import { warmCache } from "./cache.ts";
+import { bundledPackages, collectLicences } from "./licences.ts";
+
+/** Programs of the build, by the name of their launcher in `bin`. */
+const programs: Readonly<Record<string, string>> = { "qkd-node": "src/cli.ts" };
+
+/** Packages that are loaded upon need only, each a file of its own. */
+const apart: Readonly<Record<string, string>> = { mqtt: "mqtt" };
+
+const apartPlugin: Plugin = {
+  name: "apart",
+  setup({ onResolve }) {
+    for (const name of Object.keys(apart)) {
+      onResolve({ filter: new RegExp(`^${name}$`) }, ({ kind }) =>
+        kind === "dynamic-import" ? { path: `./${name}.cjs`, external: true } : undefined,
+      );
+    }
+  },
+};
+
+const usage = `npm run build -- [options]: the production build
+
+  --out FOLDER   where to (default dist)
+  --runtime FILE Node.js that goes into the build, and makes its cache; without it the
+                 build runs on the machine's own
+  --uid N        user for whom compiled code is cached (default: whoever builds)
+  --help
+
+FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; its bin/qkd-node runs the
+node, on runtime/node beside it or on the machine's Node.js 24. FOLDER/maps has the
+source maps. Native addons of arm64 and x64 are in every build; the cache is of the
+architecture that built, and of no consequence on another.
+`;
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Files of a folder below `from`, in order. */
+function files(from: string): string[] {
+  return readdirSync(from, { recursive: true, encoding: "utf8" })
+    .filter((entry) => statSync(join(from, entry)).isFile())
+    .sort();
+}
+
+async function bundle(lib: string): Promise<string> {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: { ...programs, ...apart },
+    outdir: lib,
+    outExtension: { ".js": ".cjs" },
+    bundle: true,
+    platform: "node",
+    target: "node24",
+    // As ECMAScript modules the same would start 20 ms later: each of Node's own modules that is
+    // imported gets all of its parts loaded.
+    format: "cjs",
+    // Names and lines stay as they are: a stack trace from the field is read without the maps.
+    minifySyntax: true,
+    legalComments: "none",
+    sourcemap: "external",
+    metafile: true,
+    alias: { debug: join(root, "scripts/build/no-debug.cjs") },
+    plugins: [addonPlugin, apartPlugin],
+    logLevel: "warning",
+  });
+  return collectLicences(bundledPackages(metafile).map((folder) => join(root, folder)));
+}
+
+function parse(args: string[]) {
+  return parseArgs({
+    args,
+    options: {
+      out: { type: "string", default: join(root, "dist") },
+      runtime: { type: "string" },
+      uid: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+}
+
+async function main(args: string[]): Promise<number> {
+  let values: ReturnType<typeof parse>["values"];
+  try {
+    ({ values } = parse(args));
+    if (!/^\d+$/.test(values.uid ?? "0")) throw new Error("--uid: expected a user's number");
+  } catch (error) {
+    process.stderr.write(`build: ${(error as Error).message}\n\n${usage}`);
+    return 64;
+  }
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const image = join(values.out, "qkd-node");
+  const maps = join(values.out, "maps");
+  const lib = join(image, "lib");
+  rmSync(image, { recursive: true, force: true });
+  rmSync(maps, { recursive: true, force: true });
+  for (const folder of [lib, maps, join(image, "bin")]) mkdirSync(folder, { recursive: true });
+
+  writeFileSync(join(image, "licences.txt"), await bundle(lib));
+  copyFileSync(join(root, "LICENSE"), join(image, "LICENSE"));
+  for (const map of files(lib).filter((file) => file.endsWith(".map"))) {
+    renameSync(join(lib, map), join(maps, map));
+  }
+  copyAddons(lib);
+  for (const name of Object.keys(programs)) {
+    copyFileSync(join(root, "scripts/build/launcher.sh"), join(image, "bin", name));
+    chmodSync(join(image, "bin", name), 0o755);
+  }
+  const { runtime = process.execPath, uid = String(process.getuid?.() ?? 0) } = values;
+  if (values.runtime !== undefined) {
+    mkdirSync(join(image, "runtime"));
+    copyFileSync(runtime, join(image, "runtime/node"));
+    chmodSync(join(image, "runtime/node"), 0o755);
+  }
+  await warmCache(image, "qkd-node.cjs", runtime, Number(uid));
+  for (const file of files(image)) {
+    const size = statSync(join(image, file)).size;
+    process.stdout.write(`${String(Math.ceil(size / 1024)).padStart(7)} KiB  ${file}\n`);
+  }
+  return 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,163 @@
+/** A manager that watches the fleet: who is online, how long alarms took, what is missing. */
+import { readFileSync } from "node:fs";
+import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
+import type { NodeOptions } from "./node.ts";
+
+interface Event {
+  readonly sequence: number;
+  readonly boot: number;
+  readonly type: string;
+  readonly facts: { readonly name?: string; readonly changed?: string };
+}
+
+export interface Traffic {
+  readonly messages: number;
+  /** Payloads and topics. */
+  readonly bytes: number;
+}
+
+function text(file: string | undefined): string | undefined {
+  return file === undefined ? undefined : readFileSync(file, "utf8");
+}
+
+async function connect(options: NodeOptions): Promise<MqttClient> {
+  const { username, password_file, ca, cert, key } = options.access;
+  const files: IClientOptions = Object.fromEntries(
+    Object.entries({
+      username,
+      password: text(password_file)?.trimEnd(),
+      ca: text(ca),
+      cert: text(cert),
+      key: text(key),
+    }).filter(([, value]) => value !== undefined),
+  );
+  const client = await mqtt.connectAsync(
+    options.url,
+    // It must be back before the nodes are.
+    { ...files, protocolVersion: options.protocol, reconnectPeriod: 100, connectTimeout: 10_000 },
+    false,
+  );
+  client.on("error", () => {});
+  return client;
+}
+
+export class Monitor {
+  /** Nodes that are online now. */
+  readonly online = new Set<string>();
+  /** Retained topics that are not empty. */
+  readonly retained = new Set<string>();
+  /** ms from an alarm's transition to its event here, since {@link take} */
+  #latencies: number[] = [];
+  #messages = 0;
+  #bytes = 0;
+  #raised = 0;
+  #repeats = 0;
+  /** By node and boot: sequence numbers of events that came. */
+  readonly #events = new Map<string, Set<number>>();
+  readonly #base: string;
+  readonly #clients: readonly MqttClient[];
+  readonly #onlineAt = new Map<string, number>();
+  /** What a broker kept from before says nothing about now; ms since 1970. */
+  #since = 0;
+
+  private constructor(base: string, clients: readonly MqttClient[]) {
+    this.#base = base;
+    this.#clients = clients;
+  }
+
+  static async connect(options: NodeOptions): Promise<Monitor> {
+    const clients = await Promise.all([connect(options), connect(options)]);
+    const monitor = new Monitor(options.base, clients);
+    const [told, all] = clients as [MqttClient, MqttClient];
+    told.on("message", (topic, payload) => monitor.#told(topic, payload));
+    all.on("message", (topic, payload) => monitor.#seen(topic, payload));
+    await told.subscribeAsync([`${options.base}/+/event`, `${options.base}/+/status`], { qos: 1 });
+    await all.subscribeAsync(`${options.base}/#`, { qos: 0 });
+    return monitor;
+  }
+
+  /** Alarms that were raised by modules and came here, each once. */
+  get raised(): number {
+    return this.#raised;
+  }
+
+  /** Events that came twice. */
+  get repeats(): number {
+    return this.#repeats;
+  }
+
+  /** Events that are missing in the sequences that came. */
+  get missing(): number {
+    let missing = 0;
+    for (const numbers of this.#events.values()) missing += Math.max(...numbers) - numbers.size;
+    return missing;
+  }
+
+  get traffic(): Traffic {
+    return { messages: this.#messages, bytes: this.#bytes };
+  }
+
+  /** Latencies since the last call, ms. */
+  take(): number[] {
+    const taken = this.#latencies;
+    this.#latencies = [];
+    return taken;
+  }
+
+  /** Forgets who is online, for the next connecting. */
+  forget(): void {
+    this.online.clear();
+    this.#onlineAt.clear();
+    this.#since = Date.now();
+  }
+
+  /** When each node came online, ms of `performance.now`. */
+  get onlineAt(): readonly number[] {
+    return [...this.#onlineAt.values()];
+  }
+
+  /** Removes what the fleet left at the broker. */
+  async clear(): Promise<void> {
+    const [client] = this.#clients;
+    const remove = (topic: string) => client?.publishAsync(topic, "", { retain: true, qos: 1 });
+    await Promise.all([...this.retained].map(remove));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.endAsync(true)));
+  }
+
+  #seen(topic: string, payload: Buffer): void {
+    this.#messages++;
+    this.#bytes += topic.length + payload.length;
+    if (/\/(status|inventory|state|alarm\/[^/]+)$/.test(topic)) {
+      if (payload.length === 0) this.retained.delete(topic);
+      else this.retained.add(topic);
+    }
+  }
+
+  #told(topic: string, payload: Buffer): void {
+    if (payload.length === 0) return;
+    const [node = "", kind] = topic.slice(this.#base.length + 1).split("/");
+    const told = JSON.parse(payload.toString("utf8"));
+    if (kind === "event") this.#event(node, told as Event);
+    else if (told.status === "online") {
+      if (Date.parse(told.t) < this.#since) return;
+      this.online.add(node);
+      if (!this.#onlineAt.has(node)) this.#onlineAt.set(node, performance.now());
+    } else this.online.delete(node);
+  }
+
+  #event(node: string, { sequence, boot, type, facts }: Event): void {
+    const key = `${node} ${boot}`;
+    const numbers = this.#events.get(key) ?? new Set();
+    this.#events.set(key, numbers);
+    if (numbers.has(sequence)) this.#repeats++;
+    else if (type.startsWith("alarm_") && facts.name === "module_fault") {
+      if (type === "alarm_raised") this.#raised++;
+      // Nodes and monitor have one clock.
+      this.#latencies.push(Date.now() - Date.parse(facts.changed ?? ""));
+    }
+    numbers.add(sequence);
+  }
+}

@@ -1,0 +1,25 @@
+/** What custody tells the manager's event log. */
+import { type BlockFacts, blockName } from "../port/key.ts";
+
+/** Something that happened to a block or key. */
+export interface CustodyEvent {
+  readonly type:
+    | "block_empty"
+    | "key_withheld"
+    | "key_quarantined"
+    | "block_damaged"
+    | "block_replayed"
+    | "key_reinstated"
+    | "key_discarded";
+  readonly facts: Readonly<Record<string, string | number>>;
+}
+
+/** What is told of a block: never its bytes. */
+export function blockFacts(facts: BlockFacts): Record<string, string | number> {
+  return {
+    block: blockName(facts.ref),
+    sequence: facts.ref.number,
+    bits: facts.bits,
+    ...(facts.qber !== undefined && { qber: facts.qber }),
+  };
+}

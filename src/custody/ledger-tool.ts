@@ -1,0 +1,124 @@
+/** `qkd-node ledger check|repair`: what can be said of a ledger, and the way out when it is damaged. */
+import { Fault } from "../port/errors.ts";
+import { exists, type FileSystem, readWhole, replaceFile } from "../state/files.ts";
+import { stretch } from "./cuts.ts";
+import { maxFile } from "./ledger-file.ts";
+import { LedgerIndex } from "./ledger-index.ts";
+import { encodeEntry, fileHeader, recordLength } from "./ledger-record.ts";
+import { type Salvage, salvage, scan } from "./ledger-scan.ts";
+import type { LedgerEntry } from "./ports.ts";
+
+export interface LedgerReport {
+  readonly file: string;
+  /** `torn`: power failed in a write; the node cuts that itself. */
+  readonly condition: "good" | "torn" | "damaged" | "missing";
+  /** Intact records. */
+  readonly records: number;
+  /** Where damaged records are, bytes; at most 100 of them. */
+  readonly damaged_at: readonly number[];
+  /** Blocks that the module was not yet seen to release. */
+  readonly blocks: number;
+  readonly complete: number;
+  readonly withheld: number;
+  /** Keys in quarantine. */
+  readonly quarantined: number;
+}
+
+/** Blocks beyond the last that is recorded may have been on their way when it was. */
+const margin = 4 * stretch;
+const mostShown = 100;
+
+async function read(files: FileSystem, file: string): Promise<Buffer | undefined> {
+  return readWhole(files, file, maxFile);
+}
+
+function indexOf(entries: readonly LedgerEntry[]): LedgerIndex {
+  const index = new LedgerIndex();
+  for (const entry of entries) index.apply(entry);
+  return index;
+}
+
+function conditionOf(bytes: Buffer, file: string): "good" | "torn" | "damaged" {
+  try {
+    return scan(bytes, file).clean ? "good" : "torn";
+  } catch {
+    return "damaged";
+  }
+}
+
+/** Reads a ledger and changes nothing. @throws Fault `state.owner`, a system error */
+export async function checkLedger(files: FileSystem, file: string): Promise<LedgerReport> {
+  const bytes = await read(files, file);
+  const found: Salvage = salvage(bytes ?? Buffer.alloc(0));
+  const blocks = [...indexOf(found.entries).blocks()];
+  return {
+    file,
+    condition: bytes === undefined ? "missing" : conditionOf(bytes, file),
+    records: found.entries.length + found.unknown,
+    damaged_at: found.damaged.slice(0, mostShown),
+    blocks: blocks.length,
+    complete: blocks.filter((block) => block.complete).length,
+    withheld: blocks.filter((block) => block.withheld).length,
+    quarantined: blocks.reduce((sum, { quarantined }) => sum + quarantined.size, 0),
+  };
+}
+
+export interface Repair {
+  /** Where the damaged file is kept. */
+  readonly kept: string | undefined;
+  /** Epoch → last block that is withheld because something about it may be lost. */
+  readonly doubtful: ReadonlyMap<string, number>;
+}
+
+/**
+ * Makes a ledger from every record that is still intact. What the damaged ones said is unknown: a
+ * key may be with the KM, given away, or given up by an operator. So the blocks that it can have been
+ * about are withheld, and an operator decides.
+ * @param trust withholds nothing: for when the module was zeroized, or keys may be given again
+ * @returns undefined if there is nothing to repair
+ * @throws Fault `ledger.missing` without `trust`, `ledger.corrupt` if a later version wrote it; a system error
+ */
+export async function repairLedger(
+  files: FileSystem,
+  file: string,
+  trust: boolean,
+): Promise<Repair | undefined> {
+  const bytes = await read(files, file);
+  if (bytes === undefined) {
+    if (!trust) {
+      throw new Fault("ledger.missing", "nothing is left to repair: zeroize the module first", {
+        file,
+      });
+    }
+    await replaceFile(files, file, fileHeader(0));
+    return { kept: undefined, doubtful: new Map() };
+  }
+  if (conditionOf(bytes, file) !== "damaged") return undefined;
+  const { entries, unknown } = salvage(bytes);
+  if (unknown > 0) throw new Fault("ledger.corrupt", "a later version wrote it", { file });
+  const doubtful = new Map<string, number>();
+  if (!trust) {
+    for (const entry of entries) {
+      if (!("ref" in entry) || entry.kind === "cut") continue;
+      const { epoch, number } = entry.ref;
+      doubtful.set(epoch, Math.max(doubtful.get(epoch) ?? 0, number + margin));
+    }
+  }
+  const index = indexOf(entries);
+  for (const [epoch, number] of doubtful) index.apply({ kind: "doubtful", ref: { epoch, number } });
+  const kept = await spareName(files, file);
+  await replaceFile(files, kept, bytes);
+  const whole = [...index.entries()];
+  const made = Buffer.alloc((whole.length + 1) * recordLength);
+  fileHeader(0).copy(made);
+  for (const [i, entry] of whole.entries()) encodeEntry(entry, 0, made, (i + 1) * recordLength);
+  await replaceFile(files, file, made);
+  return { kept, doubtful };
+}
+
+async function spareName(files: FileSystem, file: string): Promise<string> {
+  for (let n = 1; ; n++) {
+    const name = `${file}.damaged.${n}`;
+    if (!(await exists(files, name))) return name;
+  }
+}

@@ -1,0 +1,30 @@
+/** What a custody is told when it is made. */
+import type { Clock } from "../port/clock.ts";
+import type { Log } from "../port/log.ts";
+import type { CustodyEvent } from "./events.ts";
+import type { Ledger } from "./ports.ts";
+
+export interface CustodyOptions {
+  /** A block with a higher QBER is withheld; 0 to 0.5. */
+  readonly qberLimit: number;
+  /** Length of the QKD-keys that blocks are cut into, bits; undefined: whole blocks. */
+  readonly keyBits: number | undefined;
+  /** Names of the KMs, in the order in which they are tried; default: one, `km`. */
+  readonly kms?: readonly string[];
+  /** Whether keys wait until a KM asks for them, in units of `keyBits` (Kq-1 §7.2). */
+  readonly onRequest?: boolean;
+  /** Bounds of what is in memory. */
+  readonly maxHeldBlocks: number;
+  readonly maxHeldBytes: number;
+}
+
+export interface CustodyParts {
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Waiting times, ms, while a KM answers "later"; a new one for each such time. */
+  readonly backoff: () => Iterator<number>;
+  readonly onEvent: (event: CustodyEvent) => void;
+  /** Keys may not leave now, supplied or asked for, whatever else holds; default: never. */
+  readonly halted?: () => boolean;
+}

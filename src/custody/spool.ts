@@ -1,0 +1,229 @@
+/**
+ * Blocks of key on the node's disk, encrypted, for modules that cannot keep them: each in a file of
+ * its own, AES-256-GCM under a key of its own that is derived (HKDF-SHA-256) from the spool's key and
+ * a salt. What is known of a block is authenticated with it. The spool's key comes from the service
+ * manager's credentials and is never on the same disk in the clear: without it the files are noise.
+ *
+ * A file, in order: `QKDSPL1\n` · salt (32) · length of what is known (u32, big-endian) · that, as
+ * JSON · ciphertext, as long as the block · tag (16).
+ */
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from "node:crypto";
+import { errorCode, Fault } from "../port/errors.ts";
+import { type BlockFacts, type BlockRef, blockName, KeyBlock, keyMemory } from "../port/key.ts";
+import { type FileSystem, readWhole, replaceFile } from "../state/files.ts";
+
+const magic = Buffer.from("QKDSPL1\n");
+const saltLength = 32;
+const tagLength = 16;
+const headLength = magic.length + saltLength + 4;
+/** A block beyond this is refused by every driver. */
+const maxFile = 128 * 1024 * 1024;
+const maxFacts = 4_096;
+/** Each block has a key of its own, which is used once. */
+const nonce = Buffer.alloc(12);
+/** The order of arrival, then the block's name. */
+const fileName = /^(\d{12})-([0-9a-f]{16})-(\d{1,16})$/;
+
+export interface SpoolOptions {
+  readonly files: FileSystem;
+  readonly folder: string;
+  /** 32 bytes; copied. */
+  readonly key: Uint8Array;
+  /** Most bytes of files. */
+  readonly maxBytes: number;
+}
+
+/** A block in the spool; its bytes are on disk. */
+export interface Spooled {
+  readonly ref: BlockRef;
+  readonly file: string;
+  /** Length of the file, bytes. */
+  readonly size: number;
+}
+
+interface Head {
+  readonly moduleId: string;
+  readonly facts: BlockFacts;
+}
+
+export class Spool {
+  readonly #options: SpoolOptions;
+  readonly #key: KeyObject;
+  /** Oldest first. */
+  readonly #blocks = new Map<string, Spooled>();
+  #next = 1;
+  #bytes = 0;
+
+  private constructor(options: SpoolOptions) {
+    this.#options = options;
+    this.#key = createSecretKey(options.key);
+  }
+
+  /** @throws Fault `state.io` */
+  static async open(options: SpoolOptions): Promise<Spool> {
+    const { files, folder, key } = options;
+    if (key.length !== 32) {
+      throw new Fault("key.invalid", "the spool's key is not 32 bytes", { bytes: key.length });
+    }
+    const spool = new Spool(options);
+    try {
+      await files.makeFolder(folder);
+      for (const file of (await files.list(folder)).sort()) await spool.#find(file);
+    } catch (error) {
+      throw failure("cannot open the spool", folder, error);
+    }
+    return spool;
+  }
+
+  /** Blocks, oldest first. */
+  blocks(): Iterable<Spooled> {
+    return this.#blocks.values();
+  }
+
+  get length(): number {
+    return this.#blocks.size;
+  }
+
+  get(ref: BlockRef): Spooled | undefined {
+    return this.#blocks.get(blockName(ref));
+  }
+
+  /** Bytes that fit in. */
+  get room(): number {
+    return Math.max(0, this.#options.maxBytes - this.#bytes);
+  }
+
+  /**
+   * Writes a block; it is on disk when this resolves. The block stays the caller's. One that is there
+   * already is left as it is.
+   * @throws Fault `state.io`
+   */
+  async store(block: KeyBlock, moduleId: string): Promise<void> {
+    const { files, folder } = this.#options;
+    const { ref, facts } = block;
+    if (this.#blocks.has(blockName(ref))) return;
+    const head = Buffer.from(JSON.stringify({ moduleId, facts } satisfies Head));
+    const salt = randomBytes(saltLength);
+    const cipher = createCipheriv("aes-256-gcm", this.#derive(salt, ref), nonce);
+    const prefix = Buffer.alloc(headLength);
+    magic.copy(prefix);
+    salt.copy(prefix, magic.length);
+    prefix.writeUInt32BE(head.length, headLength - 4);
+    cipher.setAAD(Buffer.concat([prefix, head]));
+    const sealed = [cipher.update(block.expose()), cipher.final()];
+    const content = Buffer.concat([prefix, head, ...sealed, cipher.getAuthTag()]);
+    const file = `${String(this.#next++).padStart(12, "0")}-${ref.epoch}-${ref.number}`;
+    try {
+      await replaceFile(files, `${folder}/${file}`, content);
+    } catch (error) {
+      throw failure("cannot write the spool", folder, error);
+    }
+    this.#add({ ref, file, size: content.length });
+  }
+
+  /**
+   * Reads a block back.
+   * @returns undefined if it is of another module
+   * @throws Fault `state.corrupt` if it is damaged, or the key is another; `state.io`
+   */
+  async load({ ref, file }: Spooled, moduleId: string): Promise<KeyBlock | undefined> {
+    const { files, folder } = this.#options;
+    const path = `${folder}/${file}`;
+    let bytes: Buffer | undefined;
+    try {
+      bytes = await readWhole(files, path, maxFile);
+    } catch (error) {
+      throw failure("cannot read the spool", folder, error);
+    }
+    const damaged = new Fault("state.corrupt", "a spooled block can't be read", { file: path });
+    if (bytes === undefined || !bytes.subarray(0, magic.length).equals(magic)) throw damaged;
+    if (bytes.length < headLength + tagLength) throw damaged;
+    const length = bytes.readUInt32BE(headLength - 4);
+    const start = headLength + length;
+    if (length > maxFacts || bytes.length < start + tagLength) throw damaged;
+    const salt = bytes.subarray(magic.length, magic.length + saltLength);
+    const decipher = createDecipheriv("aes-256-gcm", this.#derive(salt, ref), nonce);
+    decipher.setAAD(bytes.subarray(0, start));
+    decipher.setAuthTag(bytes.subarray(-tagLength));
+    const plain = decipher.update(bytes.subarray(start, -tagLength));
+    const key = keyMemory(plain.length);
+    key.set(plain);
+    plain.fill(0);
+    try {
+      decipher.final();
+      // Authenticated, so it is what was written.
+      const head = JSON.parse(bytes.toString("utf8", headLength, start)) as Head;
+      if (head.moduleId === moduleId) return new KeyBlock(head.facts, key);
+      key.fill(0);
+      return undefined;
+    } catch {
+      key.fill(0);
+      throw damaged;
+    }
+  }
+
+  /**
+   * Forgets a block. What was written may stay on flash for a while: it is noise without the key.
+   * @throws Fault `state.io`
+   */
+  async remove(ref: BlockRef): Promise<void> {
+    const { files, folder } = this.#options;
+    const found = this.get(ref);
+    if (found === undefined) return;
+    try {
+      await files.remove(`${folder}/${found.file}`);
+    } catch (error) {
+      throw failure("cannot write the spool", folder, error);
+    }
+    this.#blocks.delete(blockName(ref));
+    this.#bytes -= found.size;
+  }
+
+  /** Forgets all of it, also what cannot be read. @throws Fault `state.io` */
+  async zeroize(): Promise<void> {
+    const { files, folder } = this.#options;
+    for (const { ref } of [...this.#blocks.values()]) await this.remove(ref);
+    try {
+      await files.syncFolder(folder);
+    } catch (error) {
+      throw failure("cannot write the spool", folder, error);
+    }
+  }
+
+  async #find(file: string): Promise<void> {
+    const { files, folder } = this.#options;
+    const [, order, epoch, number] = fileName.exec(file) ?? [];
+    if (order === undefined || epoch === undefined) {
+      // A write that was cut.
+      if (file.endsWith(".new")) await files.remove(`${folder}/${file}`);
+      return;
+    }
+    const open = await files.open(`${folder}/${file}`, "r", 0);
+    const { size } = await open.stat().finally(() => open.close());
+    this.#next = Math.max(this.#next, Number(order) + 1);
+    this.#add({ ref: { epoch, number: Number(number) }, file, size });
+  }
+
+  #add(one: Spooled): void {
+    this.#blocks.set(blockName(one.ref), one);
+    this.#bytes += one.size;
+  }
+
+  /** Of one block alone. */
+  #derive(salt: Uint8Array, ref: BlockRef): KeyObject {
+    const info = `qkd-node spool v1 ${blockName(ref)}`;
+    return createSecretKey(new Uint8Array(hkdfSync("sha256", this.#key, salt, info, 32)));
+  }
+}
+
+function failure(message: string, folder: string, error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  return new Fault("state.io", message, { folder, code: errorCode(error) ?? "unknown" });
+}

@@ -1,0 +1,279 @@
+/**
+ * A module behind an encrypted spool: what it hands over is on the node's disk before the module is
+ * told to let go of it, and before anybody else sees it. To the rest of the node the two together are
+ * a module that keeps its keys. For modules that cannot read a key twice, or hold too few of them.
+ */
+import { describe } from "../port/errors.ts";
+import { type BlockRef, blockName, type KeyBlock } from "../port/key.ts";
+import type { Log } from "../port/log.ts";
+import type {
+  ModuleCommand,
+  ModuleDriver,
+  ModuleIdentity,
+  ModuleSession,
+  ModuleSink,
+} from "../port/module.ts";
+import { Spool, type Spooled, type SpoolOptions } from "./spool.ts";
+
+/**
+ * Opens the spool once, when it is first needed; until that succeeds each call tries anew.
+ * @param options `key` is read then, and wiped
+ */
+export function spoolWhenNeeded(
+  options: Omit<SpoolOptions, "key">,
+  readKey: () => Buffer,
+): () => Promise<Spool> {
+  let opened: Promise<Spool> | undefined;
+  const open = async () => {
+    const key = readKey();
+    try {
+      return await Spool.open({ ...options, key });
+    } finally {
+      key.fill(0);
+    }
+  };
+  return () => {
+    opened ??= open().catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  };
+}
+
+/** @param spool without it there is no session: what a module hands over must be safe */
+export function spooled(driver: ModuleDriver, spool: () => Promise<Spool>, log: Log): ModuleDriver {
+  const { inspect } = driver;
+  return {
+    kind: driver.kind,
+    where: driver.where,
+    ...(inspect !== undefined && { inspect: () => inspect.call(driver) }),
+    async connect(sink, signal) {
+      const session = new SpooledSession(await spool(), sink, log);
+      session.begin(await driver.connect(session.inner, signal));
+      return session;
+    },
+  };
+}
+
+class SpooledSession implements ModuleSession {
+  readonly #spool: Spool;
+  readonly #sink: ModuleSink;
+  readonly #log: Log;
+  #session!: ModuleSession;
+  /** What is to be offered, oldest first. */
+  #backlog: Spooled[];
+  /** What the node has room for. */
+  readonly #credit = { blocks: 0, bytes: 0 };
+  /** What of it the module was told, and has not used. */
+  readonly #lent = { blocks: 0, bytes: 0 };
+  /** Told to the module because the block is in the spool: nobody else asked for it. */
+  readonly #handedOver = new Set<string>();
+  /** File operations, one after the other. */
+  #work: Promise<void> = Promise.resolve();
+  #over = false;
+  #failing = false;
+
+  constructor(spool: Spool, sink: ModuleSink, log: Log) {
+    this.#spool = spool;
+    this.#sink = sink;
+    this.#log = log;
+    this.#backlog = [...spool.blocks()];
+  }
+
+  /** What the module's own session tells. */
+  get inner(): ModuleSink {
+    return {
+      block: (block) => this.#then(() => this.#take(block)),
+      damaged: (facts, why) => this.#sink.damaged(facts, why),
+      released: (refs) => this.#released(refs),
+      telemetry: (sample) => this.#sink.telemetry(sample),
+      event: (event) => this.#sink.event(event),
+    };
+  }
+
+  begin(session: ModuleSession): void {
+    this.#session = session;
+    void session.ended.then(() => {
+      this.#over = true;
+    });
+  }
+
+  get identity(): ModuleIdentity {
+    return this.#session.identity;
+  }
+
+  get ended(): Promise<Error | undefined> {
+    return this.#session.ended;
+  }
+
+  grant(blocks: number, bytes: number): void {
+    this.#credit.blocks += blocks;
+    this.#credit.bytes += bytes;
+    this.#then(() => this.#offer());
+  }
+
+  release(refs: readonly BlockRef[]): void {
+    this.#forget(refs, (rest) => this.#session.release(rest));
+  }
+
+  discard(refs: readonly BlockRef[]): void {
+    this.#forget(refs, (rest) => this.#session.discard(rest));
+  }
+
+  read(refs: readonly BlockRef[]): void {
+    const [here, there] = this.#split(refs);
+    if (there.length > 0) this.#session.read(there);
+    const again = here.flatMap((ref) => this.#spool.get(ref) ?? []);
+    this.#backlog = [...again, ...this.#backlog.filter((one) => !again.includes(one))];
+    this.#then(() => this.#offer());
+  }
+
+  async command(command: ModuleCommand): Promise<void> {
+    if (command.name === "zeroize") {
+      this.#backlog = [];
+      await this.#then(() => this.#spool.zeroize());
+    }
+    return this.#session.command(command);
+  }
+
+  quality() {
+    return this.#session.quality();
+  }
+
+  async close(): Promise<void> {
+    this.#over = true;
+    await this.#session.close();
+    await this.#work;
+  }
+
+  /** A block came from the module. */
+  async #take(block: KeyBlock): Promise<void> {
+    const { ref, byteLength } = block;
+    this.#lent.blocks--;
+    this.#lent.bytes -= byteLength;
+    if (this.#over) return block.wipe();
+    const there = this.#spool.get(ref) !== undefined;
+    try {
+      await this.#spool.store(block, this.identity.moduleId);
+      this.#handedOver.add(blockName(ref));
+      this.#session.release([ref]);
+      this.#recovered();
+    } catch (error) {
+      // It is supplied from memory all the same, and the module keeps it if it can.
+      this.#failed(error);
+      if (this.#over) return block.wipe();
+      return this.#give(block);
+    }
+    const fits = this.#credit.blocks >= 1 && this.#credit.bytes >= byteLength;
+    if (!there && fits && this.#backlog.length === 0 && !this.#over) {
+      this.#give(block);
+      return this.#offer();
+    }
+    block.wipe();
+    // Where it was there before, the module had not heard that it may let go of it.
+    if (!there) this.#backlog.push(...[this.#spool.get(ref)].flatMap((one) => one ?? []));
+    return this.#offer();
+  }
+
+  #give(block: KeyBlock): void {
+    this.#credit.blocks--;
+    this.#credit.bytes -= block.byteLength;
+    this.#sink.block(block);
+  }
+
+  /** Offers what is in the spool; the module is lent whatever credit is left then. */
+  async #offer(): Promise<void> {
+    for (;;) {
+      const next = this.#backlog[0];
+      if (next === undefined || this.#over) break;
+      if (this.#credit.blocks < 1) return;
+      const block = await this.#load(next);
+      if (this.#over || this.#backlog[0] !== next) {
+        block?.wipe();
+        continue;
+      }
+      if (block !== undefined && block.byteLength > this.#credit.bytes) return block.wipe();
+      this.#backlog.shift();
+      if (block !== undefined) this.#give(block);
+    }
+    if (!this.#over) this.#lend();
+  }
+
+  #lend(): void {
+    const most = {
+      // While nothing can be spooled there is one block at a time, to see whether it can again.
+      blocks: this.#failing ? Math.min(1, this.#credit.blocks) : this.#credit.blocks,
+      bytes: Math.min(this.#credit.bytes, this.#spool.room),
+    };
+    const blocks = Math.max(0, most.blocks - this.#lent.blocks);
+    const bytes = Math.max(0, most.bytes - this.#lent.bytes);
+    if (blocks === 0 && bytes === 0) return;
+    this.#lent.blocks += blocks;
+    this.#lent.bytes += bytes;
+    this.#session.grant(blocks, bytes);
+  }
+
+  async #load(one: Spooled): Promise<KeyBlock | undefined> {
+    try {
+      const block = await this.#spool.load(one, this.identity.moduleId);
+      if (block === undefined) this.#log.warn("spool: a block of another module", facts(one));
+      return block;
+    } catch (error) {
+      this.#log.error(`spool: ${describe(error)}`, facts(one));
+      this.#sink.damaged({ ref: one.ref, bits: 0 }, "spooled block can't be read");
+      return undefined;
+    }
+  }
+
+  #forget(refs: readonly BlockRef[], elsewhere: (refs: readonly BlockRef[]) => void): void {
+    const [here, there] = this.#split(refs);
+    if (there.length > 0) elsewhere(there);
+    if (here.length === 0) return;
+    this.#backlog = this.#backlog.filter(({ ref }) => !here.some((one) => same(one, ref)));
+    this.#then(async () => {
+      for (const ref of here) await this.#spool.remove(ref);
+      if (!this.#over) this.#sink.released(here);
+      await this.#offer();
+    });
+  }
+
+  /** Which of the blocks are in the spool, and which are not. */
+  #split(refs: readonly BlockRef[]): [BlockRef[], BlockRef[]] {
+    const here = refs.filter((ref) => this.#spool.get(ref) !== undefined);
+    return [here, refs.filter((ref) => !here.includes(ref))];
+  }
+
+  #released(refs: readonly BlockRef[]): void {
+    const asked = refs.filter((ref) => !this.#handedOver.delete(blockName(ref)));
+    if (asked.length > 0) this.#sink.released(asked);
+  }
+
+  #then(act: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(act);
+    this.#work = done.catch((error: unknown) => this.#failed(error));
+    return done;
+  }
+
+  #failed(error: unknown): void {
+    if (this.#failing) return;
+    this.#failing = true;
+    this.#log.error(describe(error));
+    const text = "keys cannot be spooled: no more are read";
+    this.#sink.event({ code: "spool_failed", severity: "major", text });
+  }
+
+  #recovered(): void {
+    if (!this.#failing) return;
+    this.#failing = false;
+    this.#sink.event({ code: "spool_failed", severity: "cleared", text: "keys are spooled again" });
+  }
+}
+
+function same(a: BlockRef, b: BlockRef): boolean {
+  return a.epoch === b.epoch && a.number === b.number;
+}
+
+function facts({ ref }: Spooled): { block: string } {
+  return { block: blockName(ref) };
+}

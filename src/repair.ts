@@ -1,0 +1,87 @@
+/** `qkd-node ledger …` and `qkd-node state …`: for when the node says that its files are damaged. */
+import { existsSync } from "node:fs";
+import type { Config } from "./config/load.ts";
+import { checkLedger, type LedgerReport, repairLedger } from "./custody/ledger-tool.ts";
+import { ledgerPath } from "./custody/ledgers.ts";
+import { exit } from "./exit-codes.ts";
+import { diskFiles } from "./state/files.ts";
+import { lockFolder } from "./state/lock.ts";
+import { checkState, resetState } from "./state/state-tool.ts";
+
+type Say = (line: string) => void;
+
+function tell(report: LedgerReport, say: Say): void {
+  const { file, condition, records, blocks, complete, withheld, quarantined } = report;
+  say(`${file}: ${condition}`);
+  if (condition === "missing") return;
+  say(`  ${records} records of ${blocks} blocks that the module may still hold:`);
+  say(`  ${complete} with the KM, ${withheld} withheld, ${quarantined} keys in quarantine`);
+  if (condition !== "damaged") return;
+  say(`  damaged at byte ${report.damaged_at.slice(0, 8).join(", ") || "0: no ledger's header"}`);
+  say("  The module is not served until it is repaired: qkd-node ledger repair");
+}
+
+function modulesOf(config: Config, module: string | undefined): string[] {
+  const names = config.modules.map(({ name }) => name);
+  return module === undefined ? names : names.filter((name) => name === module);
+}
+
+/** @returns an exit code: 0 if all can be used @throws Fault, a system error */
+export async function ledgerCheck(config: Config, module: string | undefined, say: Say) {
+  let code: number = exit.ok;
+  for (const name of modulesOf(config, module)) {
+    const report = await checkLedger(diskFiles, ledgerPath(config.node.state_dir, name));
+    tell(report, say);
+    if (report.condition === "damaged" || report.condition === "missing") code = exit.io;
+  }
+  return code;
+}
+
+/** @throws Fault: also while the node runs */
+export async function ledgerRepair(config: Config, module: string, trust: boolean, say: Say) {
+  const folder = config.node.state_dir;
+  const lock = await lockFolder(folder);
+  try {
+    const file = ledgerPath(folder, module);
+    const repair = await repairLedger(diskFiles, file, trust);
+    if (repair === undefined) {
+      say(`${file}: nothing to repair`);
+      return exit.ok;
+    }
+    say(`${file}: made anew`);
+    if (repair.kept !== undefined) say(`  the damaged one is kept as ${repair.kept}`);
+    for (const [epoch, number] of repair.doubtful) {
+      say(
+        `  blocks up to ${epoch}/${number} are withheld, unless they are known to be with the KM:`,
+      );
+      say("  what the damaged records said of them is lost. An operator decides about each.");
+    }
+    return exit.ok;
+  } finally {
+    lock.release();
+  }
+}
+
+/** @returns an exit code: 0 if it is good */
+export async function stateCheck(config: Config, say: Say) {
+  const report = await checkState(diskFiles, config.node.state_dir);
+  if (report.good) say(`${report.folder}: good, ${report.boot} starts so far`);
+  else say(`${report.folder}: ${report.problem}`);
+  return report.good ? exit.ok : exit.io;
+}
+
+/** @throws Fault: also while the node runs, or if the state is good */
+export async function stateReset(config: Config, boot: number, say: Say) {
+  const folder = config.node.state_dir;
+  const lock = await lockFolder(folder);
+  try {
+    const ledgers = modulesOf(config, undefined).filter((name) =>
+      existsSync(ledgerPath(folder, name)),
+    );
+    await resetState(diskFiles, folder, boot, ledgers);
+    say(`${folder}: new state, counting from start ${boot}; alarms and command counters are lost`);
+    return exit.ok;
+  } finally {
+    lock.release();
+  }
+}

@@ -1,0 +1,64 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import test from "ava";
+import { softwareVersion } from "../../src/version.ts";
+import { withNode } from "../rig/one-node.ts";
+
+const builder = fileURLToPath(new URL("../../scripts/build/main.ts", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "qkd-build-test-"));
+const image = join(folder, "qkd-node");
+const program = join(image, "bin/qkd-node");
+
+test.before(() => {
+  // What the launcher takes where no runtime is in the build.
+  process.env.PATH = `${dirname(process.execPath)}${delimiter}${process.env.PATH}`;
+  delete process.env.CACHE_DIRECTORY;
+  execFileSync(process.execPath, [builder, "--out", folder], {
+    env: { PATH: process.env.PATH },
+    stdio: "pipe",
+  });
+});
+
+test.after.always(() => rmSync(folder, { recursive: true, force: true }));
+
+test.serial("the production build starts, supplies keys and stops in order", async (t) => {
+  const keys = 20;
+  await withNode({ transport: "tls", mode: "proactive", program }, async (bench) => {
+    bench.distil(keys);
+    await bench.until(() => bench.km.store.size === keys && bench.end.module.heldBlocks === 0);
+    t.is(await bench.node.stop(), 0);
+    t.true(bench.node.lines.some((line) => line.includes('msg="stopped"')));
+  });
+});
+
+test.serial("it runs from wherever it is put, and through a link", (t) => {
+  const link = join(folder, "link");
+  symlinkSync(program, link);
+  t.is(execFileSync(link, ["--version"], { encoding: "utf8", cwd: "/" }).trim(), softwareVersion);
+});
+
+test.serial("it has no source, map or package folder in it, but every licence and addon", (t) => {
+  const files = readdirSync(image, { recursive: true, encoding: "utf8" });
+  t.false(files.some((file) => /\.ts$|\.map$|node_modules/.test(file)));
+  t.true(existsSync(join(folder, "maps/qkd-node.cjs.map")));
+  for (const architecture of ["arm64", "x64"]) {
+    const addon = readFileSync(join(image, "lib/addons", architecture, "serialport.node"));
+    // e_machine of the ELF header: 183 is AArch64, 62 is x86-64.
+    t.is(addon.readUInt16LE(18), architecture === "arm64" ? 183 : 62);
+  }
+  const licences = readFileSync(join(image, "licences.txt"), "utf8");
+  for (const name of ["serialport", "mqtt", "smol-toml", "valibot", "lowdb"]) {
+    t.regex(licences, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+: `, "m"));
+  }
+  // Nobody can ask it for what the packages read and write.
+  t.false(readFileSync(join(image, "lib/qkd-node.cjs"), "utf8").includes("env.DEBUG"));
+});
+
+test.serial("compiled code is in it for the user who asked", (t) => {
+  const [name = ""] = readdirSync(join(image, "cache"));
+  t.regex(name, new RegExp(`-${process.arch}-.*-${process.getuid?.()}$`));
+  t.true(readdirSync(join(image, "cache", name)).length >= 2);
+});

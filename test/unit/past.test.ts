@@ -1,0 +1,75 @@
+import test from "ava";
+import { Past } from "../../src/custody/past.ts";
+import { random } from "../random.ts";
+import { durable, Km, withBench } from "../rig/custody-bench.ts";
+
+const ref = (number: number, epoch = "00112233aabbccdd") => ({ epoch, number });
+
+test("numbers that adjoin are one range, whatever the order", (t) => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const draw = random(seed);
+    const past = new Past();
+    const known = new Set<number>();
+    for (let i = 0; i < 200; i++) {
+      const number = Math.floor(draw() * 150);
+      past.add(ref(number));
+      known.add(number);
+    }
+    let ranges = 0;
+    for (let number = 0; number < 151; number++) {
+      t.is(past.has(ref(number)), known.has(number));
+      if (known.has(number) && !known.has(number + 1)) ranges++;
+    }
+    t.is(past.size, ranges);
+    t.is([...past.entries()].length, ranges);
+    const again = new Past();
+    for (const entry of past.entries()) {
+      if (entry.kind === "past") again.add(entry.ref, entry.from);
+    }
+    t.deepEqual([...again.entries()], [...past.entries()]);
+  }
+});
+
+test("what has many gaps is bounded: the lowest are forgotten, and the epoch in use last", (t) => {
+  const past = new Past(10);
+  for (let i = 0; i < 5; i++) past.add(ref(2 * i, "00000000000000aa"));
+  for (let i = 0; i < 8; i++) past.add(ref(2 * i));
+  t.is(past.size, 10);
+  t.false(past.has(ref(4, "00000000000000aa")));
+  t.true(past.has(ref(6, "00000000000000aa")));
+  t.true(past.has(ref(0)));
+  for (let i = 8; i < 100; i++) past.add(ref(2 * i));
+  t.is(past.size, 10);
+  t.false(past.has(ref(8, "00000000000000aa")));
+  t.true(past.has(ref(198)));
+  t.false(past.has(ref(199)));
+});
+
+test("a block that the module replays is not supplied again, also after restarts and compaction", async (t) => {
+  await withBench({}, async (bench) => {
+    const { module } = bench;
+    const serve = async () => {
+      const km = new Km(bench.custody);
+      module.connect(bench.custody);
+      bench.custody.kmUp(km);
+      module.offer();
+      await durable(bench);
+      km.answerAll();
+      await durable(bench);
+      return km.asked.length;
+    };
+    for (let number = 0; number < 20; number++) module.add(number);
+    t.is(await serve(), 20);
+    t.is(module.blocks.size, 0);
+    for (let restart = 0; restart < 2; restart++) {
+      await bench.restart();
+      for (let number = 5; number < 10; number++) module.add(number);
+      module.add(100 + restart);
+      t.is(await serve(), 1, "only what is new");
+      t.is(module.blocks.size, 0, "and the module is told again to let go");
+    }
+    const replays = bench.events.filter(({ type }) => type === "block_replayed");
+    t.is(replays.length, 10);
+    t.is(bench.custody.counters().replayed_blocks, 5);
+  });
+});
