@@ -1,7 +1,13 @@
 /** Which long campaigns there are, and what must hold in each. */
 
+import { alarmCuts } from "../../test/campaign/alarm-cuts.ts";
 import { framesThroughNoise } from "../../test/campaign/frames.ts";
 import { fuzz } from "../../test/campaign/fuzz.ts";
+import {
+  type HostileResult,
+  hostileCommands,
+  hostilePackets,
+} from "../../test/campaign/hostile-manager.ts";
 import { kmDrops } from "../../test/campaign/km-drops.ts";
 import { blocksThroughNoise } from "../../test/campaign/noisy-session.ts";
 import { replug } from "../../test/campaign/replug.ts";
@@ -38,6 +44,11 @@ const seeds = (count: number, first: number) => Array.from({ length: count }, (_
 function tally({ points, broken }: { points: number; broken: readonly string[] }): Outcome {
   for (const what of broken.slice(0, 10)) process.stderr.write(`${what}\n`);
   return { held: broken.length === 0, figures: { points, broken: broken.length } };
+}
+
+function harmless({ executed, thrown, growth, inputs }: HostileResult): Outcome {
+  const held = executed === 0 && thrown === 0 && growth < 8_000_000;
+  return { held, figures: { inputs, executed, thrown, growth } };
 }
 
 export const campaigns: readonly Campaign[] = [
@@ -84,6 +95,30 @@ export const campaigns: readonly Campaign[] = [
           const result = await kmDrops(times(10_000, scale));
           const held = result.lost + result.conflicts + result.held === 0;
           return { held, figures: { ...result } };
+        },
+      },
+    ],
+  },
+  {
+    name: "manager",
+    parts: [
+      {
+        title: "10⁶ hostile command payloads",
+        run: async (scale, seed) => harmless(await hostileCommands(times(1_000_000, scale), seed)),
+      },
+      {
+        title: "10⁶ hostile packets of a broker",
+        async run(scale, seed) {
+          const result = await hostilePackets(times(1_000_000, scale), seed);
+          // Random bytes may be a message on a command topic: whoever carries it out checks it.
+          return harmless({ ...result, executed: 0 });
+        },
+      },
+      {
+        title: "10,000 cuts at every byte while alarms come and go",
+        async run(scale, seed) {
+          const result = await alarmCuts(times(10_000, scale), seed);
+          return { held: result.lost + result.wrong + result.stale === 0, figures: { ...result } };
         },
       },
     ],
