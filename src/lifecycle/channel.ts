@@ -108,7 +108,8 @@ export class Channel implements LocalModule {
     const task = this.#task;
     halt?.watch((on) => {
       if (on) this.#custody.halt();
-      else this.#custody.resume();
+      // A ledger that can't be written goes on by itself, when it can.
+      else if (ledger.failure === undefined) this.#custody.resume();
       this.#changed();
     });
     this.#kms = options.kms.map((km) => {
@@ -179,6 +180,8 @@ export class Channel implements LocalModule {
   /** Commands the module. @throws Fault `module.command` */
   async command(command: ModuleCommand): Promise<void> {
     if (this.#session === undefined) {
+      // What the node keeps for the module need not wait for it.
+      if (command.name === "zeroize") await this.#parts.driver.destroy?.();
       throw new Fault("module.command", `${command.name}: module is not connected`);
     }
     return this.#session.command(command);
