@@ -1,6 +1,5 @@
 /** The node, wired together: read this first. */
-import { driverKinds } from "../drivers/index.ts";
-import { type Config, loadConfig, readConfigFile } from "./config/load.ts";
+import type { Config } from "./config/load.ts";
 import type { LedgerFile } from "./custody/ledger-file.ts";
 import { ledgerPath, openLedger } from "./custody/ledgers.ts";
 import type { Ledger } from "./custody/ports.ts";
@@ -18,43 +17,26 @@ import { supervise } from "./lifecycle/supervisor.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
 import { openLocal } from "./local/local.ts";
 import { LogRing } from "./local/log-ring.ts";
-import { Oversight } from "./oversight.ts";
+import { configure } from "./main-config.ts";
+import { type MorePorts, Oversight } from "./oversight.ts";
 import { Panel } from "./panel/panel.ts";
 import { within } from "./port/clock.ts";
 import { describe, Fault } from "./port/errors.ts";
-import { createLog, type Log, silentLog } from "./port/log.ts";
-import type { ModuleDriver } from "./port/module.ts";
+import { createLog, type Log } from "./port/log.ts";
 import { diskFiles } from "./state/files.ts";
 import { openHome } from "./state/home.ts";
+import { updatePorts } from "./update/appliance.ts";
 import { healthLine, tellHealth } from "./update/health.ts";
 import { softwareVersion } from "./version.ts";
 import { crashFile, holdBack } from "./wiring/crashes.ts";
 import { reloadCertificates, watchAll } from "./wiring/credentials.ts";
+import { keptBackPorts } from "./wiring/kept-back.ts";
 import { clock, random } from "./wiring/machine.ts";
 import { closedModule, createChannel, ledgerOptions, untrusted } from "./wiring/modules.ts";
 import { createPage, createServer } from "./wiring/serving.ts";
 
 /** Stopping in order takes at most this long, ms; systemd is told to wait a little longer. */
 const stopTimeout = 4_000;
-
-/** Reads and checks a configuration. @throws ConfigError */
-export function configure(file: string): Config {
-  return loadConfig(file, driverKinds);
-}
-
-/** The same, whether the files that it names can be read or not. @throws ConfigError */
-export function readConfig(file: string): Config {
-  return readConfigFile(file, driverKinds);
-}
-
-/** A driver for what a person named to `probe`, without a configuration. */
-export function driverFor(device: string, baud: number): ModuleDriver | undefined {
-  for (const kind of driverKinds) {
-    const options = kind.recognise?.(device, baud);
-    if (options !== undefined) return kind.create(options, { clock, log: silentLog });
-  }
-  return undefined;
-}
 
 /**
  * Runs the node until it is told to stop.
@@ -136,9 +118,12 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const certificates = watchAll(config, channels, server, page, log);
   const reload = () => reloadCertificates(certificates, oversight);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
-  const ports = {
+  const ports: MorePorts = {
     reloadCertificates: reload,
     clearTamper: (by: string) => panel.guard.clear(by),
+    supportBundle: () => local.bundle(),
+    ...keptBackPorts(channels),
+    ...updatePorts(config, { clock, log, onEvent: (event) => oversight.event(event) }),
   };
   oversight.start(
     views,
@@ -163,7 +148,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     modules: views,
     ledgers,
     oversight,
-    ports,
+    more: ports,
     load: () => configure(config.file),
     logs,
     clock,

@@ -2,14 +2,10 @@
  * The watch over the node, wired together: alarms, the manager's interface with its durable outbox,
  * and commands. Without `[manager]` the alarms are still watched, and logged.
  */
-import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { statfs } from "node:fs/promises";
 import type { AlarmRecord } from "./alarms/alarm.ts";
-import type { Validity } from "./alarms/node-rules.ts";
 import type { Config } from "./config/load.ts";
 import { CommandDesk } from "./control/desk.ts";
-import type { ControlPorts, Facts, ModuleControl } from "./control/executor.ts";
+import type { ControlPorts, ModuleControl } from "./control/executor.ts";
 import { publicKey } from "./control/jws.ts";
 import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
@@ -18,6 +14,7 @@ import { EventHistory } from "./lifecycle/event-history.ts";
 import { Health } from "./lifecycle/health.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Recorder } from "./lifecycle/recorder.ts";
+import { freePart, validity } from "./lifecycle/survey.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import type { BrokerState } from "./local/view.ts";
 import { type BrokerCredentials, digestOf, readBrokerCredentials } from "./manager/credentials.ts";
@@ -28,7 +25,7 @@ import type { ModuleView, NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
 import type { PanelGuard } from "./panel/guard.ts";
 import { type Clock, every, type Timer } from "./port/clock.ts";
-import { describe, Fault } from "./port/errors.ts";
+import { describe, type Fault } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
 import type { TelemetrySample } from "./port/telemetry.ts";
 import type { SparkplugPublisher } from "./sparkplug/publisher.ts";
@@ -54,9 +51,6 @@ export class Oversight {
   /** What happened lately, for whoever looks at the node itself. */
   readonly history = new EventHistory();
   readonly recorder: Recorder;
-  /** Writes a support bundle. Set once there is somebody who can. */
-  supportBundle: () => Promise<Facts> = () =>
-    Promise.reject(new Fault("stopped", "the node is not ready for it"));
   /** Called when there is something to see. */
   onChange: () => void = () => {};
   readonly #links = new Map<string, boolean>();
@@ -221,17 +215,13 @@ export class Oversight {
   }
 
   /** What commands reach, whoever gives them. */
-  control(
-    modules: readonly (ModuleControl & { readonly name: string })[],
-    more: MorePorts,
-  ): ControlPorts {
+  control(modules: readonly WatchedModule[], more: MorePorts = {}): ControlPorts {
     return {
       ...more,
       module: (name) => modules.find((module) => module.name === name),
       acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
       setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
       zeroized: (module) => this.watch.zeroized(module),
-      supportBundle: () => this.supportBundle(),
     };
   }
 
@@ -351,18 +341,4 @@ export class Oversight {
       log: log.child("control"),
     });
   }
-}
-
-function validity(file: string): Validity | undefined {
-  try {
-    const { validFromDate, validToDate } = new X509Certificate(readFileSync(file));
-    return { from: validFromDate.getTime(), to: validToDate.getTime() };
-  } catch {
-    return undefined;
-  }
-}
-
-async function freePart(folder: string): Promise<number> {
-  const { bavail, blocks } = await statfs(folder);
-  return blocks === 0 ? 1 : bavail / blocks;
 }

@@ -107,9 +107,9 @@ export class Relay implements ControllerSink {
     this.#show();
   }
 
-  identity(identity: Identity): void {
-    this.#identity = identity;
-    this.#parts.log.info("controller", { ...identity });
+  identity({ serial, firmware }: Identity): void {
+    this.#identity = { serial, firmware };
+    this.#parts.log.info("controller", { serial, firmware });
   }
 
   malformed(): void {

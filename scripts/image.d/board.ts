@@ -22,6 +22,7 @@ const common = v.strictObject({
   modules: names,
   /** Users of Debian's own services, with fixed numbers. */
   users: v.optional(v.record(v.string(), v.number()), {}),
+  groups: v.optional(v.record(v.string(), v.number()), {}),
   /** Units that are started; all others are not. */
   enable: names,
   /** Units that nothing may start. */
@@ -38,8 +39,10 @@ const boardSchema = v.strictObject({
   cmdline: names,
   /** Modules that the initramfs loads to find the disk. */
   initramfs_modules: names,
-  /** How the image starts. */
-  boot: v.picklist(["uefi", "raspberrypi"]),
+  /** Files that the maker's firmware consists of, from the folder given by `--firmware`. */
+  firmware: names,
+  /** Device tree overlays of the board's folder, without `.dts`. */
+  overlays: names,
 });
 
 type Common = v.InferOutput<typeof common>;
@@ -48,7 +51,7 @@ export type Board = v.InferOutput<typeof boardSchema> & {
   readonly id: string;
   readonly folder: string;
   /** Files that are put over the packages' own, in this order. */
-  readonly overlays: readonly string[];
+  readonly fileOverlays: readonly string[];
 };
 
 /** Boards that are described, by their names. */
@@ -81,7 +84,8 @@ export function readBoard(id: string): Board {
     enable: both("enable"),
     mask: both("mask"),
     users: { ...shared.users, ...own.users },
-    overlays: [join(boards, "common/rootfs_overlay"), join(folder, "rootfs_overlay")].filter(
+    groups: { ...shared.groups, ...own.groups },
+    fileOverlays: [join(boards, "common/rootfs_overlay"), join(folder, "rootfs_overlay")].filter(
       existsSync,
     ),
   };

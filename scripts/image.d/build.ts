@@ -4,7 +4,8 @@ import { cp, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import { softwareVersion } from "../../src/version.ts";
 import type { Board } from "./board.ts";
-import { makeDisk, makeEsp } from "./disk.ts";
+import { makeBundle } from "./bundle.ts";
+import { makeDisk, makeEsp, makeFirmware } from "./disk.ts";
 import { installModules, makeInitramfs, readKernel } from "./kernel.ts";
 import { signingKeys } from "./keys.ts";
 import { fetchPackages, readLock } from "./packages.ts";
@@ -21,6 +22,12 @@ export interface BuildOptions {
   /** Of the image; the software's own unless a test makes another. */
   readonly version: string | undefined;
   readonly keys: string | undefined;
+  /** Larger, and sooner. */
+  readonly quick: boolean;
+  /** Folder of the maker's firmware. */
+  readonly firmware: string | undefined;
+  /** More of the kernel's command line; for tests. */
+  readonly cmdline?: readonly string[];
 }
 
 const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
@@ -30,6 +37,9 @@ export async function buildImage({
   out,
   version = softwareVersion,
   keys: folder,
+  cmdline: more = [],
+  firmware,
+  quick,
 }: BuildOptions) {
   need(
     "dpkg-deb",
@@ -41,7 +51,15 @@ export async function buildImage({
     "sbsign",
     "openssl",
   );
-  need("aarch64-linux-gnu-objcopy", "depmod", "systemctl", "systemd-sysusers", "zstd", "npm");
+  need(
+    "aarch64-linux-gnu-objcopy",
+    "depmod",
+    "systemctl",
+    "systemd-sysusers",
+    "zstd",
+    "npm",
+    "rauc",
+  );
   const began = performance.now();
   const lock = readLock(board);
   const date = Date.parse(`${lock.date}T00:00:00Z`) / 1_000;
@@ -96,9 +114,9 @@ export async function buildImage({
   const unpacked = await rootfs.sizeOf(tree);
 
   const { system, uki, kernel: packed } = sealed.sealedFiles(out);
-  await step("squashfs", () => sealed.squash(tree, system, date));
+  await step("squashfs", () => sealed.squash(tree, system, date, quick));
   const verity = await step("dm-verity", () => sealed.addVerity(system));
-  const cmdline = sealed.commandLine(board, verity);
+  const cmdline = [sealed.commandLine(board, verity), ...more].join(" ");
   await writeFile(join(out, "cmdline"), `${cmdline}\n`);
   await step("kernel, initramfs and command line in one, signed", async () => {
     const title = `qkd-node ${version}`;
@@ -108,11 +126,16 @@ export async function buildImage({
   });
   const disk = join(out, "disk.img");
   await step("disk", async () => {
-    await makeEsp(loader, uki, keys, join(out, "esp.vfat"), date);
+    const esp = join(out, "esp.vfat");
+    await rm(`${esp}.files`, { recursive: true, force: true });
+    if (board.firmware.length > 0) await makeFirmware(board, firmware, `${esp}.files`);
+    await makeEsp(loader, uki, keys, esp, date);
     await makeDisk(board, out, disk);
   });
+  const bundle = await step("update bundle", () => makeBundle(board, version, keys, out));
   const compressed = `${disk}.zst`;
-  await step("compressing", () => run("zstd", ["-q", "-f", "-10", "-T0", disk, "-o", compressed]));
+  const level = quick ? "-1" : "-10";
+  await step("compressing", () => run("zstd", ["-q", "-f", level, "-T0", disk, "-o", compressed]));
   await rm(work, { recursive: true });
 
   const sizes = await Promise.all(
@@ -122,7 +145,7 @@ export async function buildImage({
   const seconds = ((performance.now() - began) / 1_000).toFixed(0);
   process.stdout.write(
     `${board.id} ${version} in ${seconds} s: files ${mb(unpacked)}, system ${mb(systemSize)}, ` +
-      `kernel ${mb(ukiSize)}, disk ${mb(diskSize)} compressed\n${disk}\n`,
+      `kernel ${mb(ukiSize)}, disk ${mb(diskSize)} compressed\n${disk}\n${bundle}\n`,
   );
 }
 

@@ -1,11 +1,42 @@
 /** The disk: the EFI system partition, two slots of system and kernel, and the data partition. */
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Board } from "./board.ts";
 import type { Keys } from "./keys.ts";
-import { run } from "./run.ts";
+import { ImageError, run } from "./run.ts";
 import { sign } from "./sealed.ts";
+
+/**
+ * Collects what the maker's firmware wants to find: its own files, the board's, device tree overlays.
+ * @throws ImageError if one of the maker's is not there
+ */
+export async function makeFirmware(
+  board: Board,
+  maker: string | undefined,
+  folder: string,
+): Promise<void> {
+  await mkdir(join(folder, "overlays"), { recursive: true });
+  for (const name of board.firmware) {
+    const from = join(maker ?? "", name);
+    if (maker === undefined || !existsSync(from)) {
+      throw new ImageError(
+        `${board.title} needs its maker's firmware: --firmware FOLDER with ${board.firmware.join(", ")}` +
+          ` (board/${board.id}/README.md says where it is from)`,
+      );
+    }
+    await copyFile(from, join(folder, name));
+  }
+  const own = join(board.folder, "firmware");
+  if (existsSync(own)) await cp(own, folder, { recursive: true });
+  for (const name of board.overlays) {
+    const [from, to] = [
+      join(board.folder, `${name}.dts`),
+      join(folder, "overlays", `${name}.dtbo`),
+    ];
+    await run("dtc", ["-@", "-I", "dts", "-O", "dtb", "-o", to, from]);
+  }
+}
 
 /** Writes what boots from an empty disk: systemd-boot, and slot a's kernel. */
 export async function makeEsp(
@@ -16,7 +47,6 @@ export async function makeEsp(
   date: number,
 ): Promise<void> {
   const folder = `${file}.files`;
-  await rm(folder, { recursive: true, force: true });
   for (const path of ["EFI/BOOT", "EFI/Linux", "EFI/systemd", "loader"]) {
     await mkdir(join(folder, path), { recursive: true });
   }
@@ -46,7 +76,7 @@ export async function makeEsp(
     String(espKiB),
   ]);
   for (const path of list) {
-    const isFile = existsSync(join(folder, path)) && /\.[a-zA-Z]+$/.test(path);
+    const isFile = (await stat(join(folder, path))).isFile();
     const to = `::${path.slice(1)}`;
     if (isFile) await run("mcopy", ["-m", "-i", file, join(folder, path), to]);
     else await run("mmd", ["-i", file, to]);

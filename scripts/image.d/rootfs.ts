@@ -17,7 +17,20 @@ import { debFile, type Lock } from "./packages.ts";
 import { run } from "./run.ts";
 
 const merged = ["bin", "sbin", "lib"];
-const folders = ["data", "dev", "etc", "proc", "root", "run", "sys", "tmp", "var", "home", "efi"];
+const folders = [
+  "data",
+  "dev",
+  "etc",
+  "proc",
+  "root",
+  "run",
+  "sys",
+  "tmp",
+  "var",
+  "home",
+  "srv",
+  "efi",
+];
 
 /** Unpacks all packages but the kernel's. None of their scripts is run: nothing depends on a moment. */
 export async function unpack(lock: Lock, root: string): Promise<void> {
@@ -78,7 +91,7 @@ export async function overlay(board: Board, root: string, build: string): Promis
     [join(systemd, "network"), "usr/lib/systemd/network"],
     [join(systemd, "sysctl"), "usr/lib/sysctl.d"],
     [join(systemd, "README.md"), "usr/share/doc/qkd-node/README.md"],
-    ...board.overlays.map((folder) => [folder, ""] as const),
+    ...board.fileOverlays.map((folder) => [folder, ""] as const),
   ];
   for (const [from, to] of copies) {
     await mkdir(dirname(join(root, to)), { recursive: true });
@@ -100,7 +113,10 @@ export async function users(board: Board, root: string): Promise<void> {
   );
   await cp(join(master, "group.master"), join(root, "etc/group"));
   await rm(master, { recursive: true });
-  const fixed = Object.entries(board.users).map(([name, id]) => `u ${name} ${id} - - -\n`);
+  const fixed = [
+    ...Object.entries(board.groups).map(([name, id]) => `g ${name} ${id}\n`),
+    ...Object.entries(board.users).map(([name, id]) => `u ${name} ${id} - - -\n`),
+  ];
   await writeFile(join(root, "usr/lib/sysusers.d/00-fixed.conf"), fixed.join(""));
   await run("systemd-sysusers", [`--root=${root}`]);
   const all = (await readFile(join(root, "etc/passwd"), "utf8")).trim().split("\n");

@@ -15,7 +15,12 @@ export interface Verity {
 }
 
 /** Packs the tree. All files are root's, of one time, in one order. @param date seconds since 1970 */
-export async function squash(tree: string, file: string, date: number): Promise<void> {
+export async function squash(
+  tree: string,
+  file: string,
+  date: number,
+  quick: boolean,
+): Promise<void> {
   await rm(file, { force: true });
   const same = [
     "-all-root",
@@ -25,7 +30,15 @@ export async function squash(tree: string, file: string, date: number): Promise<
     String(date),
     "-reproducible",
   ];
-  const how = ["-comp", "zstd", "-Xcompression-level", "15", "-b", "256K", "-no-xattrs"];
+  const how = [
+    "-comp",
+    "zstd",
+    "-Xcompression-level",
+    quick ? "1" : "15",
+    "-b",
+    "256K",
+    "-no-xattrs",
+  ];
   // It does not take the time in both ways at once.
   await run("env", [
     "-u",

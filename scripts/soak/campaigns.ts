@@ -158,15 +158,15 @@ export const campaigns: readonly Campaign[] = [
   {
     name: "tamper",
     parts: [
-      {
-        title: "100 times tampering while keys flow",
-        async run(scale) {
-          const result = await tamper(times(100, scale));
+      ...(["socket", "serial"] as const).map((transport) => ({
+        title: `100 times tampering while keys flow, modules on a ${transport}`,
+        async run(scale: number) {
+          const result = await tamper(times(100, scale), transport);
           const { last_key_max: last, zeroize_max: told, late } = result;
           const held = last <= 50 && told <= 100 && late === 0;
           return { held, figures: { ...result } };
         },
-      },
+      })),
     ],
   },
 ];

@@ -1,6 +1,6 @@
 /** `qkd-node check-config`, and `qkd-node config check`. */
 import { exit } from "../exit-codes.ts";
-import { configure } from "../main.ts";
+import { configure } from "../main-config.ts";
 import { type Context, UsageError } from "./context.ts";
 
 /** @throws ConfigError with all that is wrong with it */

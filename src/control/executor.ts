@@ -24,6 +24,8 @@ export interface ControlPorts {
    */
   releaseQuarantine?(module: string, keyId: string): Promise<void>;
   discardQuarantine?(module: string, keyId: string): Promise<void>;
+  /** A key that waits, or a block that is to come, is kept back. */
+  withhold?(module: string, name: string): Promise<void>;
   /** Keys that were written to this KM, and that it did not answer for, may go to another. */
   freeKm?(module: string, km: string): Promise<void>;
   reloadCertificates?(): Promise<void>;
@@ -98,6 +100,8 @@ async function act(order: Order, by: string, ports: ControlPorts): Promise<Outco
       return inQuarantine(ports, order.args, ports.releaseQuarantine);
     case "discard_quarantine":
       return inQuarantine(ports, order.args, ports.discardQuarantine);
+    case "withhold":
+      return inQuarantine(ports, order.args, ports.withhold);
     case "free_km": {
       const { module, km } = order.args;
       if (ports.module(module) === undefined) return failed("unknown_module");
@@ -135,6 +139,7 @@ async function tell(ports: ControlPorts, name: string, command: ModuleCommand): 
 const needs: Partial<Record<CommandName, keyof ControlPorts>> = {
   release_quarantine: "releaseQuarantine",
   discard_quarantine: "discardQuarantine",
+  withhold: "withhold",
   free_km: "freeKm",
   clear_tamper: "clearTamper",
   reload_certificates: "reloadCertificates",

@@ -246,11 +246,10 @@ export class Supplies<Owner> implements KmSink {
 
   /** The next key that was not made yet. */
   #make(): Waiting<Owner> | undefined {
-    for (let first = this.#later.shift(); first !== undefined; first = this.#later.shift()) {
-      const { value } = first.keys.next();
-      if (value === undefined) continue;
-      this.#later.giveBack([first]);
-      return newWaiting(value, first.owner);
+    for (let next = this.#later.first; next !== undefined; next = this.#later.first) {
+      const { value } = next.keys.next();
+      if (value !== undefined) return newWaiting(value, next.owner);
+      this.#later.shift();
     }
     return undefined;
   }

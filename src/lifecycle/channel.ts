@@ -2,6 +2,7 @@
  * One module's way to its KM: the module's session on one side, the KM's on the other, custody in
  * between, each side kept connected by itself. Shows the manager how it goes.
  */
+import { type KeptBack, objections } from "../custody/aside.ts";
 import { Custody } from "../custody/custody.ts";
 import type { CustodyEvent } from "../custody/events.ts";
 import type { Ledger } from "../custody/ports.ts";
@@ -55,6 +56,7 @@ export interface ChannelParts {
 /** A figure that did not come for this long is stale, ms. */
 const staleAfterMs = 10_000;
 const settledAfterMs = 5_000;
+const mostShown = 1_000;
 /** A key that could be supplied and is not for this long: something is wrong in here, ms. */
 const stuckAfterMs = 30_000;
 /** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */
@@ -235,6 +237,26 @@ export class Channel implements LocalModule {
 
   supply() {
     return { ...this.#custody.counters() };
+  }
+
+  /** What is kept back from the KM. */
+  kept(): readonly KeptBack[] {
+    return this.#custody.aside.list(mostShown);
+  }
+
+  /**
+   * An operator's decision about a key or block.
+   * @param name a key_ID, or a block as `EPOCH/NUMBER` @throws Fault `module.command`
+   */
+  decide(what: "reinstate" | "discard" | "withhold", name: string): void {
+    const objection = this.#custody.aside[what](name);
+    if (objection !== undefined) throw new Fault("module.command", objections[objection]);
+  }
+
+  /** Keys that wait for this KM may go to another. @throws Fault `module.command`, `kq1.connect` */
+  freeKm(km: string): void {
+    if (this.#custody.releaseKm(km)) return;
+    throw new Fault("module.command", "the KM is connected: it can answer for itself", { km });
   }
 
   /** How the links to the module and its KMs are. */

@@ -38,6 +38,7 @@ export type FaultCode =
   | "config.file" // the file can't be read or is not TOML
   | "config.value" // a key of it is unknown, missing, or out of range
   | "notify" // systemd could not be told
+  | "update" // an update could not be fetched or installed
   | "stopped"; // the operation was ended by an orderly stop
 
 /** Extra facts of a {@link Fault}, printed as `name=value`. Never input, never key bytes. */

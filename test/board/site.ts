@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mqtt, { type MqttClient } from "mqtt";
+import type { AttachedModule } from "../../scripts/image.d/machine.ts";
 import { systemClock } from "../../src/port/clock.ts";
 import { KeyManager } from "../emulator/km/index.ts";
 import { EmulatedPair } from "../emulator/pair.ts";
@@ -34,7 +35,7 @@ export class Site {
   nodeId = "";
   readonly #secret = randomBytes(32);
   /** HMACs of the keys that the modules were given. */
-  readonly #distilled = new Set<string>();
+  readonly #distilled = { alice: new Set<string>(), bob: new Set<string>() };
   readonly #broker: DebianBroker;
   readonly #ports: Readonly<Record<End, number>>;
   #pair: EmulatedPair | undefined;
@@ -86,14 +87,28 @@ export class Site {
     return this.#pair;
   }
 
-  /** Lets the modules distil; with `blocks` so many and no more. */
-  distil(options: { readonly blocks?: number; readonly everyMs?: number } = {}): void {
-    const { blocks, everyMs = 500 } = options;
+  /** How the modules are attached to the board. */
+  get attached(): readonly AttachedModule[] {
+    const socket = (end: End) => join(this.modules, `${end}.sock`);
+    return [
+      { id: "alice", on: "usb", serial: "QKD-A-0001", socket: socket("alice") },
+      { id: "bob", on: "pci", socket: socket("bob") },
+    ];
+  }
+
+  /** The adapter of one that is plugged in while the board runs, for QEMU's `device_add`. */
+  usb(end: End): Record<string, unknown> {
+    const serial = this.attached.find(({ id }) => id === end)?.serial;
+    return { driver: "usb-serial", id: end, chardev: `${end}-line`, bus: "usb.0", serial };
+  }
+
+  /** Lets the modules distil, eight keys at a time. */
+  distil(everyMs: number): void {
     this.#pair = new EmulatedPair({
       folder: this.modules,
       transport: "socket",
       baud: 0,
-      source: this.#noted(seedSource({ seed: 8, blocks, blockBits: 2_048, clock: systemClock })),
+      source: this.#noted(seedSource({ seed: 8, blockBits: 2_048, clock: systemClock })),
       blockIntervalMs: everyMs,
       clock: systemClock,
       maxBlocks: 100_000,
@@ -137,16 +152,16 @@ ${ends.map(km).join("\n")}
 ${ends.map(module).join("\n")}`;
   }
 
-  /** Every key of the modules is at its KM, once, with the bytes that it was made of. */
-  check(): { readonly keys: number; readonly foreign: number; readonly conflicts: number } {
-    let foreign = 0;
+  /** What the KMs hold that they should not: keys of nobody, one key under two IDs or one ID with two keys. */
+  check(): { readonly foreign: number; readonly doubled: number; readonly conflicts: number } {
+    let [foreign, doubled, conflicts] = [0, 0, 0];
     for (const end of ends) {
-      for (const digest of this.kms[end].store.digest(this.#secret).values()) {
-        if (!this.#distilled.has(`${end} ${digest}`)) foreign++;
-      }
+      const held = [...this.kms[end].store.digest(this.#secret).values()];
+      foreign += held.filter((digest) => !this.#distilled[end].has(digest)).length;
+      doubled += held.length - new Set(held).size;
+      conflicts += this.kms[end].store.summary().conflicts;
     }
-    const conflicts = ends.reduce((sum, end) => sum + this.kms[end].store.summary().conflicts, 0);
-    return { keys: this.keys, foreign, conflicts };
+    return { foreign, doubled, conflicts };
   }
 
   /** Keys that both KMs hold. */
@@ -154,14 +169,14 @@ ${ends.map(module).join("\n")}`;
     return Math.min(...ends.map((end) => this.kms[end].store.size));
   }
 
-  /** Keys that the modules were given so far, each end. */
-  get distilled(): number {
-    return this.#distilled.size / 2;
-  }
-
-  /** Both KMs hold all that was distilled, and nothing twice under two IDs. */
-  complete(): boolean {
-    return ends.every((end) => this.kms[end].store.size === this.distilled);
+  /** @returns says how many of the keys that the modules have been given by now are not at their KM yet */
+  missing(): () => number {
+    const given = ends.map((end) => [end, [...this.#distilled[end]]] as const);
+    return () =>
+      given.reduce((sum, [end, keys]) => {
+        const held = new Set(this.kms[end].store.digest(this.#secret).values());
+        return sum + keys.filter((key) => !held.has(key)).length;
+      }, 0);
   }
 
   async close(): Promise<void> {
@@ -182,7 +197,7 @@ ${ends.map(module).join("\n")}`;
           for (let at = 0; at < block[end].length; at += keyBits / 8) {
             const key = block[end].subarray(at, at + keyBits / 8);
             const digest = createHmac("sha256", this.#secret).update(key).digest("hex");
-            this.#distilled.add(`${end} ${digest}`);
+            this.#distilled[end].add(digest);
           }
         }
         return block;

@@ -18,13 +18,14 @@ export interface TamperResult {
   readonly late: number;
 }
 
-export async function tamper(runs: number): Promise<TamperResult> {
+/** @param transport of the modules: a PTY's bytes go through a worker of the kernel, which queues */
+export async function tamper(runs: number, transport: "serial" | "socket"): Promise<TamperResult> {
   const lastKey: number[] = [];
   const zeroize: number[] = [];
   let late = 0;
   // Each rig has a deadline of its own.
   for (let left = runs; left > 0; left -= 5) {
-    await PanelRig.with({ onTamper: "zeroize" }, async (bench) => {
+    await PanelRig.with({ onTamper: "zeroize", transport }, async (bench) => {
       for (let i = Math.min(5, left); i > 0; i--) {
         const { controller } = bench;
         await bench.flowing();

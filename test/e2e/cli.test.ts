@@ -232,7 +232,7 @@ test("the shell completes commands, words and options", async (t) => {
       });
       child.once("close", () => resolve(out.trim()));
     });
-  t.is(await complete("sta"), "status start");
+  t.is(await complete("stat"), "status state");
   t.is(await complete("config", "s"), "show");
   t.is(await complete("alarms", "--h"), "--history --help");
   t.is(await complete("certs", "--config", `${folder}/q`), file);

@@ -96,6 +96,18 @@ const mistakes: readonly { readonly change: [string, string]; readonly says: str
     says: "node.toml: km.main.transport: expected tls or https or plain, got a text",
   },
   {
+    change: ["[km.main]", '[web]\nhost = "0.0.0.0"\n[km.main]'],
+    says: "node.toml: web.host: beyond loopback the page needs cert, key and password_file",
+  },
+  {
+    change: ["[km.main]", '[web]\ncert = "web.crt"\n[km.main]'],
+    says: "node.toml: web: cert, key and password_file go together",
+  },
+  {
+    change: ["[km.main]", "[web]\nport = -1\n[km.main]"],
+    says: "node.toml: web.port: expected a whole number from 0 to 65535",
+  },
+  {
     change: ['km = "main"', 'km = "other"'],
     says: "node.toml: module[0].km: no such KM (there are: main)",
   },

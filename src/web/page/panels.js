@@ -220,7 +220,7 @@ export function showEvents(state) {
   keepList(
     byId("event-list"),
     events.toReversed(),
-    ({ sequence }) => String(sequence),
+    ({ sequence }) => `${state.node.started} ${sequence}`,
     (event) => {
       const [title, facts, level] = describe(event);
       const stamp = new Date(event.at).toISOString();
