@@ -8,7 +8,15 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -37,7 +45,10 @@ try {
 
 function bootstrap() {
   const wanted = readWanted();
-  if (installed(wanted)) return;
+  if (installed(wanted)) {
+    renewStamp();
+    return;
+  }
   takeLock();
   try {
     // Whoever held the lock before may have done the work.
@@ -72,6 +83,16 @@ function readIfThere(file) {
     return readFileSync(file, "utf8");
   } catch {
     return undefined;
+  }
+}
+
+/** Newer than the lockfile it tells `scripts/qkd-node` at a glance that there is nothing to do. */
+function renewStamp() {
+  try {
+    const now = new Date();
+    utimesSync(stampFile, now, now);
+  } catch {
+    // Somebody else's installation: it is asked each time.
   }
 }
 

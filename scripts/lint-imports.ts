@@ -39,12 +39,20 @@ const maxLines = 400;
 
 const pure = [
   /^drivers\/.*\/(cobs|deframer|frame|arq|hello|blocks|commands|telemetry|assembly|check|notification|stock|rates|messages)\.ts$/,
+  /^drivers\/panel\/(report|button|lights|relay)\.ts$/,
+  /^src\/panel\/(guard|zeroizer)\.ts$/,
   /^src\/kq1\/(names|json|frame|supply|request|base64|engine|engine-code|answer|reason|outgoing|peer)\.ts$/,
   /^src\/(telemetry|alarms)\//,
   /^src\/custody\/(custody|aside|deliveries|options|past|releases|events|cuts|cutter|supplies|desk|slices|key-id|queue|ledger-record|ledger-index|ledger-scan|ports|counters)\.ts$/,
   /^src\/manager\/(topics|payloads|outbox-queue|outbox-record|packet-meter|waits|view)\.ts$/,
+  /^src\/sparkplug\/(protobuf|payload|edge|metrics)\.ts$/,
   /^src\/control\/(authority|commands|jws|memory|request)\.ts$/,
   /^src\/lifecycle\/(retry|event-history)\.ts$/,
+  /^src\/local\/(protocol|paths|log-ring|answers|view)\.ts$/,
+  /^src\/cli\/(commands|help|schema|shapes|table|units)\.ts$/,
+  /^src\/config\/(redact|toml)\.ts$/,
+  /^src\/support\/(tar|scrub|guard|telemetry-csv)\.ts$/,
+  /^src\/doctor\/(finding|subject)\.ts$/,
   /^src\/port\/(?!clock)/,
 ];
 const impureModules =

@@ -1,173 +1,120 @@
-/** `qkd-node`: what an operator types, and what systemd starts. */
+/**
+ * `qkd-node`: what an operator types, and what systemd starts. Each command brings in what it needs
+ * when it is called, and nothing else: an answer is there before a person has looked up.
+ */
 import { parseArgs } from "node:util";
-import { ConfigError } from "./config/problems.ts";
+import { Complaint } from "./cli/client.ts";
+import { allOptions, findCommand, optionsOf } from "./cli/commands.ts";
+import { Context, UsageError } from "./cli/context.ts";
+import { openTerminal } from "./cli/terminal.ts";
 import { exit } from "./exit-codes.ts";
-import { configure, driverFor, run } from "./main.ts";
-import { systemClock } from "./port/clock.ts";
-import { describe } from "./port/errors.ts";
-import { probe } from "./probe.ts";
-import { ledgerCheck, ledgerRepair, stateCheck, stateReset } from "./repair.ts";
 import { softwareVersion } from "./version.ts";
 
-const usage = `qkd-node ${softwareVersion}: QKD node controller
-
-  qkd-node run --config FILE      run the node until SIGTERM or SIGINT
-  qkd-node check-config FILE      say what is wrong with a configuration
-  qkd-node probe DEVICE [--baud N]
-                                  say what answers on a serial port, a PCIe card
-                                  (/dev/xdma0) or a socket (tcp:HOST:PORT,
-                                  unix:/PATH); takes no key (default 921600 bit/s)
-  qkd-node ledger check --config FILE [MODULE]
-                                  say whether the ledgers are whole
-  qkd-node ledger repair --config FILE MODULE [--trust]
-                                  make a damaged ledger anew; what was lost of it
-                                  is withheld (--trust: is not)
-  qkd-node state check --config FILE
-                                  say whether the small state is whole
-  qkd-node state reset --config FILE --boot N
-                                  make it anew, with N starts so far
-  qkd-node --version              print the version
-
-Exit codes: 0 ok, 64 wrong command line, 69 no module answers, 70 internal
-error, 74 a file cannot be used, 78 the configuration cannot be used.
-
-Example:
-  qkd-node check-config /etc/qkd-node/node.toml && qkd-node run --config /etc/qkd-node/node.toml
-`;
-
-class UsageError extends Error {}
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
+interface Command {
+  run(context: Context): Promise<number>;
 }
 
-function complain(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
+const load: Readonly<Record<string, () => Promise<Command>>> = {
+  status: () => import("./cli/status.ts"),
+  keys: () => import("./cli/keys.ts"),
+  telemetry: () => import("./cli/telemetry.ts"),
+  alarms: () => import("./cli/alarms.ts"),
+  events: () => import("./cli/events.ts"),
+  links: () => import("./cli/links.ts"),
+  certs: () => import("./cli/certs.ts"),
+  config: () => import("./cli/config.ts"),
+  doctor: () => import("./cli/doctor.ts"),
+  logs: () => import("./cli/logs.ts"),
+  "support-bundle": () => import("./cli/support-bundle.ts"),
+  start: async () => (await import("./cli/act.ts")).actor("start"),
+  stop: async () => (await import("./cli/act.ts")).actor("stop"),
+  "self-test": async () => (await import("./cli/act.ts")).actor("self_test"),
+  zeroize: async () => (await import("./cli/act.ts")).actor("zeroize"),
+  kept: () => import("./cli/kept.ts"),
+  release: async () => (await import("./cli/decide.ts")).decision("release_quarantine"),
+  discard: async () => (await import("./cli/decide.ts")).decision("discard_quarantine"),
+  withhold: async () => (await import("./cli/decide.ts")).decision("withhold"),
+  "free-km": async () => (await import("./cli/decide.ts")).decision("free_km"),
+  "clear-tamper": () => import("./cli/clear-tamper.ts"),
+  probe: () => import("./cli/probe.ts"),
+  run: () => import("./cli/run.ts"),
+  "check-config": () => import("./cli/check-config.ts"),
+  ledger: async () => (await import("./cli/mend.ts")).mender("ledger"),
+  state: async () => (await import("./cli/mend.ts")).mender("state"),
+  completion: () => import("./cli/completion.ts"),
+  schema: () => import("./cli/print-schema.ts"),
+};
+
+const terminal = openTerminal(process.stdout, process.stderr, process.env);
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        config: { type: "string" },
-        baud: { type: "string" },
-        boot: { type: "string" },
-        trust: { type: "boolean" },
-        help: { type: "boolean", short: "h" },
-        version: { type: "boolean" },
+  const options = Object.fromEntries(
+    [...allOptions(), ["version", false] as const].map(([name, valued]) => [
+      name,
+      {
+        type: valued ? ("string" as const) : ("boolean" as const),
+        ...(name.length === 1 && { short: name }),
+        ...(name === "help" && { short: "h" }),
       },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-async function probeDevice(device: string, baud: number): Promise<number> {
+    ]),
+  );
   try {
-    const driver = driverFor(device, baud);
-    if (driver === undefined) throw new UsageError(`no driver knows what ${device} is`);
-    await probe(driver, systemClock, (line) => say(line));
-    return exit.ok;
+    return parseArgs({ args, allowPositionals: true, options });
   } catch (error) {
-    if (error instanceof UsageError) throw error;
-    complain(`qkd-node: ${describe(error)}`);
-    return exit.unavailable;
+    // Node appends advice on `--` to some of its messages.
+    throw new UsageError((error as Error).message.split(". ")[0]);
   }
-}
-
-async function mendFiles(
-  command: "ledger" | "state",
-  [action, module, ...rest]: string[],
-  values: ReturnType<typeof parse>["values"],
-): Promise<number> {
-  const wrong = new UsageError(`${command} check|${command === "ledger" ? "repair" : "reset"} …`);
-  if (values.config === undefined || rest.length > 0) throw wrong;
-  const config = configure(values.config);
-  if (module !== undefined && !config.modules.some(({ name }) => name === module)) {
-    throw new UsageError(`no module ${module} is configured`);
-  }
-  const boot = Number(values.boot ?? Number.NaN);
-  try {
-    if (command === "ledger" && action === "check") return await ledgerCheck(config, module, say);
-    if (command === "ledger" && action === "repair" && module !== undefined) {
-      return await ledgerRepair(config, module, values.trust === true, say);
-    }
-    if (command === "state" && action === "check") return await stateCheck(config, say);
-    if (command === "state" && action === "reset" && Number.isSafeInteger(boot) && boot >= 0) {
-      return await stateReset(config, boot, say);
-    }
-  } catch (error) {
-    complain(`qkd-node: ${describe(error)}`);
-    return exit.io;
-  }
-  throw wrong;
 }
 
 async function main(args: string[]): Promise<number> {
   const { values, positionals } = parse(args);
-  const [command, ...rest] = positionals;
-  if (values.help || command === "help") {
-    process.stdout.write(usage);
+  const [name, ...rest] = positionals;
+  if (values.version === true) {
+    terminal.say(softwareVersion);
     return exit.ok;
   }
-  if (values.version) {
-    say(softwareVersion);
+  const asked = name === "help" ? rest[0] : name;
+  if (values.help === true || name === "help") {
+    const { commandHelp, generalHelp } = await import("./cli/help.ts");
+    const command = asked === undefined ? undefined : findCommand(asked);
+    const text = command === undefined ? generalHelp(softwareVersion) : commandHelp(command);
+    terminal.say(text.trimEnd());
     return exit.ok;
   }
-  switch (command) {
-    case "run": {
-      if (values.config === undefined || rest.length > 0) throw new UsageError("run --config FILE");
-      return run(configure(values.config));
-    }
-    case "check-config": {
-      const file = rest[0] ?? values.config;
-      if (file === undefined || rest.length > 1) throw new UsageError("check-config FILE");
-      const config = configure(file);
-      const modules = config.modules.map(
-        (module) => `${module.name} → ${module.kms.map(({ name }) => name).join(", ")}`,
-      );
-      say(`${file}: good (node ${config.node.id}; ${modules.join(", ")})`);
-      return exit.ok;
-    }
-    case "probe": {
-      const [device] = rest;
-      const baud = Number(values.baud ?? 921_600);
-      if (device === undefined || rest.length > 1) throw new UsageError("probe DEVICE [--baud N]");
-      if (!Number.isSafeInteger(baud) || baud < 1_200) {
-        throw new UsageError("--baud: expected a whole number, 1200 or more");
-      }
-      return probeDevice(device, baud);
-    }
-    case "ledger":
-    case "state":
-      return mendFiles(command, rest, values);
-    case undefined:
-      throw new UsageError("a command is needed");
-    default:
-      throw new UsageError(`no such command: ${command}`);
+  if (name === undefined) throw new UsageError("a command is needed");
+  const command = findCommand(name);
+  if (command === undefined) throw new UsageError(`no such command: ${name}`);
+  const known = optionsOf(command).map((option) => option.name);
+  const odd = Object.keys(values).find((option) => !known.includes(option));
+  if (odd !== undefined) throw new UsageError(`${name} has no option --${odd}`);
+  const most = command.most ?? (command.args === "" || command.args.startsWith("--") ? 0 : 1);
+  if (rest.length > most) throw new UsageError(`${name} ${command.args}`.trim());
+  const { run } = await (load[name] as () => Promise<Command>)();
+  return run(new Context(values as Context["values"], rest, terminal, process.env));
+}
+
+/** @returns an exit code */
+function explain(error: unknown): number {
+  if (error instanceof UsageError) {
+    terminal.complain(`qkd-node: ${error.message}\nTry: qkd-node --help`);
+    return exit.usage;
   }
+  if (error instanceof Complaint) {
+    terminal.complain(`qkd-node: ${error.message}`);
+    return error.exitCode;
+  }
+  const { problems } = error as { problems?: readonly string[] };
+  if (!(error instanceof Error && error.name === "Fault" && Array.isArray(problems))) throw error;
+  for (const problem of problems) terminal.complain(problem);
+  return exit.config;
 }
 
 async function begin(args: string[]): Promise<void> {
   // Timers of the clock keep no process alive, and a device that is polled has nothing else.
   setInterval(() => {}, 60_000);
-  try {
-    process.exitCode = await main(args);
-  } catch (error) {
-    if (error instanceof UsageError) {
-      complain(`qkd-node: ${error.message}\nTry: qkd-node --help`);
-      process.exitCode = exit.usage;
-    } else if (error instanceof ConfigError) {
-      for (const problem of error.problems) complain(problem);
-      process.exitCode = exit.config;
-    } else {
-      throw error;
-    }
-  }
+  const code = await main(args).catch(explain);
   // Whatever a library left open must not keep a node from ending: all of ours is closed by now.
-  process.exit();
+  process.exit(code);
 }
 
 // No `await` here: the production build is CommonJS, which starts faster.

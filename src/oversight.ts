@@ -2,32 +2,36 @@
  * The watch over the node, wired together: alarms, the manager's interface with its durable outbox,
  * and commands. Without `[manager]` the alarms are still watched, and logged.
  */
-import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { statfs } from "node:fs/promises";
 import type { AlarmRecord } from "./alarms/alarm.ts";
-import type { Validity } from "./alarms/node-rules.ts";
 import type { Config } from "./config/load.ts";
 import { CommandDesk } from "./control/desk.ts";
-import type { ModuleControl } from "./control/executor.ts";
+import type { ControlPorts, ModuleControl } from "./control/executor.ts";
 import { publicKey } from "./control/jws.ts";
 import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
+import { lookEvery } from "./lifecycle/certificates.ts";
 import { EventHistory } from "./lifecycle/event-history.ts";
 import { Health } from "./lifecycle/health.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
+import { Recorder } from "./lifecycle/recorder.ts";
+import { freePart, validity } from "./lifecycle/survey.ts";
 import { Watch } from "./lifecycle/watch.ts";
-import { Manager } from "./manager/manager.ts";
+import type { BrokerState } from "./local/view.ts";
+import { type BrokerCredentials, digestOf, readBrokerCredentials } from "./manager/credentials.ts";
+import type { Manager } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
 import { recordOf, transition as transitionEvent } from "./manager/payloads.ts";
 import type { ModuleView, NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
-import type { Clock } from "./port/clock.ts";
-import { describe } from "./port/errors.ts";
+import type { PanelGuard } from "./panel/guard.ts";
+import { type Clock, every, type Timer } from "./port/clock.ts";
+import { describe, type Fault } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
+import type { TelemetrySample } from "./port/telemetry.ts";
+import type { SparkplugPublisher } from "./sparkplug/publisher.ts";
 import { diskFiles } from "./state/files.ts";
 import type { StateStore } from "./state/store.ts";
-import { softwareVersion } from "./version.ts";
+import { createManager, createSparkplug } from "./wiring/publishing.ts";
 
 export interface OversightParts {
   readonly state: StateStore;
@@ -39,10 +43,16 @@ export interface OversightParts {
 /** A module as it is watched and commanded. */
 export type WatchedModule = ModuleView & ModuleControl;
 
+/** Ports of commands into other parts of the node; a command whose port is missing is refused. */
+export type MorePorts = Partial<ControlPorts>;
+
 export class Oversight {
   readonly watch: Watch;
   /** What happened lately, for whoever looks at the node itself. */
   readonly history = new EventHistory();
+  readonly recorder: Recorder;
+  /** Called when there is something to see. */
+  onChange: () => void = () => {};
   readonly #links = new Map<string, boolean>();
   readonly #health = new Health();
   readonly #config: Config;
@@ -50,7 +60,13 @@ export class Oversight {
   readonly #outbox: Outbox | undefined;
   readonly #manager: Manager | undefined;
   readonly #later: readonly AlarmRecord[];
+  readonly #sparkplug: SparkplugPublisher | undefined;
+  #keptSparkplug: Kept | undefined;
+  /** Of what the broker was shown last. */
+  #shown: string | undefined;
+  #look: Timer | undefined;
   #kept: Kept | undefined;
+  #brokerTrouble: string | undefined = "not connected yet";
   #desk: CommandDesk | undefined;
   /** By module. */
   #ledgers: ReadonlyMap<string, Pick<Ledger, "failure">> = new Map();
@@ -65,7 +81,12 @@ export class Oversight {
     this.#later = later;
     this.#parts = parts;
     this.#outbox = outbox;
-    this.#manager = outbox && createManager(config, outbox, parts);
+    const credentials = () => this.#credentials();
+    this.#sparkplug = createSparkplug(config, parts, credentials);
+    const report = this.#sparkplug?.report.bind(this.#sparkplug);
+    this.#manager = outbox && createManager(config, { ...parts, outbox, credentials, report });
+    const names = config.modules.map(({ name }) => name);
+    this.recorder = new Recorder(names, parts.clock);
     this.watch = this.#createWatch();
   }
 
@@ -85,41 +106,98 @@ export class Oversight {
   start(
     modules: readonly WatchedModule[],
     ledgers: ReadonlyMap<string, Pick<Ledger, "failure">>,
+    more: MorePorts = {},
+    panel?: PanelGuard,
   ): void {
     const { clock, log, random } = this.#parts;
     const manager = this.#manager;
     this.#ledgers = ledgers;
     this.watch.start(modules, this.#later);
+    this.recorder.start(modules);
     if (manager === undefined) return;
     const keys = this.#config.manager?.command_key ?? [];
-    this.#desk = keys.length > 0 ? this.#createDesk(modules, manager) : undefined;
+    this.#desk = keys.length > 0 ? this.#createDesk(modules, manager, more) : undefined;
     const commands = this.#desk && { commands: this.#desk };
-    manager.show({ modules, alarms: this.watch, ...commands });
+    manager.show({ modules, alarms: this.watch, ...(panel && { panel }), ...commands });
     this.#kept = keep({
       name: "broker",
       connect: async (signal) => {
         const session = await manager.connect(signal);
+        this.#brokerTrouble = undefined;
         this.watch.brokerUp();
+        this.onChange();
         return session;
       },
-      onDown: (error) => this.watch.brokerDown(error, manager.takenOver),
+      onDown: (error) => {
+        this.#brokerTrouble = describe(error);
+        this.watch.brokerDown(error, manager.takenOver);
+        this.onChange();
+      },
       schedule: () => brokerWaits(() => manager.takenOver, random),
+      settledAfterMs: 5_000,
+      clock,
+      log,
+    });
+    this.#startSparkplug(modules);
+    this.#look = every(clock, lookEvery, () => this.renewed());
+  }
+
+  #startSparkplug(channels: readonly WatchedModule[]): void {
+    const { clock, log, random } = this.#parts;
+    const sparkplug = this.#sparkplug;
+    if (sparkplug === undefined) return;
+    sparkplug.show(channels, this.watch);
+    this.#keptSparkplug = keep({
+      name: "sparkplug",
+      connect: (signal) => sparkplug.connect(signal),
+      schedule: () => brokerWaits(() => sparkplug.takenOver, random),
       settledAfterMs: 5_000,
       clock,
       log,
     });
   }
 
+  /**
+   * Looks whether what the broker is shown was renewed; connects anew with it then.
+   * @returns why it can't be read, if that is so; the connection goes on then
+   */
+  renewed(): Fault | undefined {
+    if (this.#config.manager === undefined || this.#shown === undefined) return undefined;
+    try {
+      const digest = digestOf(readBrokerCredentials(this.#config.manager));
+      if (digest === this.#shown) return undefined;
+    } catch (error) {
+      return error as Fault;
+    }
+    this.#parts.log.info("certificates changed", { for: "manager" });
+    this.#manager?.reconnect();
+    this.#sparkplug?.reconnect();
+    return undefined;
+  }
+
   /** Something happened in a channel. */
   event(event: NodeEvent): void {
-    this.history.add(event);
+    this.#remember(event);
     this.#manager?.event(event);
     this.watch.event(event);
+  }
+
+  /** The chassis panel changed, or what it brought about. */
+  panelChanged(): void {
+    this.#manager?.panelChanged();
+  }
+
+  /** A module has reported. */
+  telemetry(name: string, sample: TelemetrySample): void {
+    this.watch.telemetry(name, sample);
+    this.recorder.telemetry(name, sample);
   }
 
   /** The state of a channel changed. */
   stateChanged(name: string): void {
     this.#manager?.stateChanged(name);
+    this.#sparkplug?.changed();
+    this.onChange();
   }
 
   /** The link to a module, or to its KM of this name, is up, or down for the reason given. */
@@ -131,22 +209,56 @@ export class Oversight {
       this.#links.set(link, up);
       const facts = { ...(km !== undefined && { km }), ...(!up && { reason: describe(down) }) };
       const type = `${km === undefined ? "module" : "km"}_${up ? "up" : "down"}`;
-      this.history.add({ type, module, at: this.#parts.clock.wall(), facts });
+      this.#remember({ type, module, at: this.#parts.clock.wall(), facts });
     }
     this.watch.link(module, km, down);
   }
 
+  /** What commands reach, whoever gives them. */
+  control(modules: readonly WatchedModule[], more: MorePorts = {}): ControlPorts {
+    return {
+      ...more,
+      module: (name) => modules.find((module) => module.name === name),
+      acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
+      setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
+      zeroized: (module) => this.watch.zeroized(module),
+    };
+  }
+
+  /** How it stands with the broker; undefined without `[manager]`. */
+  get broker(): BrokerState | undefined {
+    const { manager } = this.#config;
+    if (manager === undefined || this.#outbox === undefined) return undefined;
+    const up = this.#brokerTrouble === undefined;
+    const waiting = this.#outbox.length;
+    return { url: manager.url, up, reason: this.#brokerTrouble ?? "", waiting };
+  }
+
   /** Says goodbye to the broker, and makes durable what it was not told. Never rejects. */
   async stop(): Promise<void> {
+    this.recorder.stop();
     await this.watch.stop();
     this.#manager?.stop();
-    await this.#kept?.stop();
+    this.#look?.cancel();
+    this.#sparkplug?.stop();
+    await Promise.all([this.#kept?.stop(), this.#keptSparkplug?.stop()]);
     await this.#outbox?.close();
     this.#health.stop();
   }
 
+  #credentials(): BrokerCredentials {
+    const credentials = readBrokerCredentials(this.#config.manager ?? {});
+    this.#shown = digestOf(credentials);
+    return credentials;
+  }
+
+  #remember(event: NodeEvent): void {
+    this.history.add(event);
+    if (event.routine !== true) this.onChange();
+  }
+
   #createWatch(): Watch {
-    const { node, alarms, modules, manager, server } = this.#config;
+    const { node, alarms, modules, manager, server, web } = this.#config;
     const certificates = new Map<string, string>();
     const plain = new Map<string, boolean>();
     for (const km of modules.flatMap(({ kms }) => kms)) {
@@ -154,6 +266,7 @@ export class Oversight {
       if (km.transport === "plain") plain.set(`km.${km.name}`, true);
     }
     if (server !== undefined) certificates.set("server", server.cert);
+    if (web.enabled && web.cert !== undefined) certificates.set("web", web.cert);
     if (manager?.cert !== undefined) certificates.set("manager", manager.cert);
     if (manager?.url.startsWith("mqtt:")) plain.set("manager", false);
     return new Watch(
@@ -182,7 +295,8 @@ export class Oversight {
         troubles: () => this.#troubles(),
         eventsLost: () => this.#outbox?.dropped ?? 0,
         onTransition: (transition) => {
-          this.history.add(transitionEvent(transition.change, transition.record));
+          this.#remember(transitionEvent(transition.change, transition.record));
+          this.#sparkplug?.changed();
           if (this.#manager !== undefined) return this.#manager.alarm(transition);
           // Nobody waits to be told that it is cleared.
           if (transition.change === "cleared") {
@@ -201,7 +315,7 @@ export class Oversight {
     for (const [module, ledger] of this.#ledgers) yield [`ledger.${module}`, ledger.failure];
   }
 
-  #createDesk(channels: readonly WatchedModule[], manager: Manager): CommandDesk {
+  #createDesk(channels: readonly WatchedModule[], manager: Manager, more: MorePorts): CommandDesk {
     const { state, clock, log } = this.#parts;
     const keys = (this.#config.manager?.command_key ?? []).map(({ id, public_key, commands }) => {
       return [id, { id, key: publicKey(public_key), commands }] as const;
@@ -213,18 +327,13 @@ export class Oversight {
         keys: new Map(keys),
         memory: new CommandMemory(state.data.commands ?? {}),
       },
-      ports: {
-        module: (name) => channels.find((channel) => channel.name === name),
-        acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
-        setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
-        zeroized: (module) => this.watch.zeroized(module),
-      },
+      ports: this.control(channels, more),
       save: (commands) =>
         state.change((data) => {
           data.commands = commands;
         }),
       onEvent: (event) => {
-        this.history.add(event);
+        this.#remember(event);
         manager.event(event);
       },
       onIntruder: (reason) => this.watch.intruder(reason),
@@ -232,46 +341,4 @@ export class Oversight {
       log: log.child("control"),
     });
   }
-}
-
-function createManager(config: Config, outbox: Outbox, parts: OversightParts): Manager | undefined {
-  const options = config.manager;
-  if (options === undefined) return undefined;
-  const { ca, cert, key, password_file } = options;
-  return new Manager({
-    url: options.url,
-    base: options.base,
-    protocol: options.protocol,
-    username: options.username,
-    password: password_file && readText(password_file).trimEnd(),
-    ca: ca && readText(ca),
-    cert: cert && readText(cert),
-    key: key && readText(key),
-    telemetryIntervalMs: options.telemetry_interval_s,
-    nodeId: config.node.id,
-    boot: parts.state.data.boot,
-    softwareVersion,
-    configurationDigest: config.digest,
-    outbox,
-    clock: parts.clock,
-    log: parts.log.child("manager"),
-  });
-}
-
-function validity(file: string): Validity | undefined {
-  try {
-    const { validFromDate, validToDate } = new X509Certificate(readFileSync(file));
-    return { from: validFromDate.getTime(), to: validToDate.getTime() };
-  } catch {
-    return undefined;
-  }
-}
-
-async function freePart(folder: string): Promise<number> {
-  const { bavail, blocks } = await statfs(folder);
-  return blocks === 0 ? 1 : bavail / blocks;
-}
-
-function readText(file: string): string {
-  return readFileSync(file, "utf8");
 }

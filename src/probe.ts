@@ -1,8 +1,19 @@
 /** `qkd-node probe`: what answers on a device. Takes no key: it grants no credit. */
 import { type Clock, within } from "./port/clock.ts";
 import { Fault } from "./port/errors.ts";
-import type { ModuleDriver, ModuleIdentity } from "./port/module.ts";
+import type { LinkQuality, ModuleDriver, ModuleIdentity } from "./port/module.ts";
 import { figures, type TelemetrySample } from "./port/telemetry.ts";
+
+export interface Probed {
+  readonly where: string;
+  readonly driver: string;
+  /** What the device tells without a session. */
+  readonly device: Readonly<Record<string, string>>;
+  readonly answered_after_ms: number;
+  readonly identity: ModuleIdentity;
+  readonly telemetry?: TelemetrySample["values"];
+  readonly quality: LinkQuality;
+}
 
 /** A module that measures anything says so within this time, ms. */
 const sampleTimeout = 3_000;
@@ -11,15 +22,17 @@ const sampleTimeout = 3_000;
  * Tells what the device says of itself, opens a session, listens for one telemetry sample, and
  * closes it again.
  * @param say takes lines for a person, as they become known: a card may answer without its module
+ * @returns the same for programs
  * @throws Fault `link.*`, `qmlp.*` if nothing answers, or not what it should
  */
 export async function probe(
   driver: ModuleDriver,
   clock: Clock,
   say: (line: string) => void,
-): Promise<void> {
+): Promise<Probed> {
+  const device = driver.inspect?.() ?? {};
   say(driver.where);
-  for (const [name, value] of Object.entries(driver.inspect?.() ?? {})) say(row(name, value));
+  for (const [name, value] of Object.entries(device)) say(row(name, value));
   const sample = Promise.withResolvers<TelemetrySample>();
   const begun = clock.now();
   const session = await driver.connect(
@@ -41,9 +54,19 @@ export async function probe(
     const heard = await within(clock, sampleTimeout, sample.promise, late).catch(() => undefined);
     if (heard === undefined) say(row("telemetry", `none within ${sampleTimeout / 1_000} s`));
     else for (const line of describeSample(heard)) say(line);
-    const { framesReceived, framesBad, framesResent, bytesReceived } = session.quality();
+    const quality = session.quality();
+    const { framesReceived, framesBad, framesResent, bytesReceived } = quality;
     say(row("link", `${framesReceived} frames, ${bytesReceived} bytes received`));
     say(row("", `${framesBad} bad, ${framesResent} sent again`));
+    return {
+      where: driver.where,
+      driver: driver.kind,
+      device,
+      answered_after_ms: took,
+      identity: session.identity,
+      ...(heard !== undefined && { telemetry: heard.values }),
+      quality,
+    };
   } finally {
     await session.close();
   }

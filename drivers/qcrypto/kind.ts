@@ -41,6 +41,7 @@ const incompleteWait = 10_000;
 export const qcrypto: DriverKind<Options> = {
   kind: "qcrypto",
   options,
+  devices: ({ folder, pipe }) => [folder, ...(pipe === undefined ? [] : [pipe])],
   create(chosen, context) {
     const told = new Told();
     return {

@@ -20,6 +20,7 @@ const overSerial: DriverKind<SerialOptions> = {
     ),
     rtscts: v.optional(v.boolean(), false),
   }),
+  devices: ({ path }) => [path],
   create: (chosen, context) => qmlpDriver("qmlp", serialLink(chosen, context.clock), context),
   // The last kind that is asked: whatever is no other thing may be a serial port.
   recognise: (device, baud) => ({ path: resolve(device), baud, rtscts: false }),
@@ -31,6 +32,11 @@ const overPcie: DriverKind<PcieOptions> = {
     path: absolute,
     channel: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3)), 0),
   }),
+  devices: ({ path, channel }) => [
+    `${path}_user`,
+    `${path}_c2h_${channel}`,
+    `${path}_h2c_${channel}`,
+  ],
   create: (chosen, context) => qmlpDriver("qmlp-pcie", pcieLink(chosen, context.clock), context),
   recognise(device) {
     const [, prefix = device, channel] = /^(.*)_(?:user|[ch]2[ch]_(\d))$/.exec(device) ?? [];
@@ -50,6 +56,7 @@ const overSocket: DriverKind<SocketOptions> = {
       ),
     ),
   }),
+  devices: ({ address }) => (address.startsWith("unix:") ? [address.slice(5)] : []),
   create(chosen, context) {
     if (chosen.address.startsWith("tcp:")) {
       context.log.warn("keys are readable on the way from the module", { link: chosen.address });

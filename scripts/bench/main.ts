@@ -6,6 +6,7 @@ import { kq1Benchmarks } from "./kq1.ts";
 import { kq1ModeBenchmarks } from "./kq1-modes.ts";
 import { linkBenchmarks } from "./links.ts";
 import { type Benchmark, type Figure, measure } from "./measure.ts";
+import { pageBenchmarks } from "./page.ts";
 import { pathBenchmarks } from "./path.ts";
 import { processBenchmarks } from "./process.ts";
 
@@ -16,6 +17,7 @@ const benchmarks: readonly Benchmark[] = [
   ...pathBenchmarks,
   ...growthBenchmarks,
   ...processBenchmarks,
+  ...pageBenchmarks,
 ];
 
 const names = benchmarks.map(({ name, slow }) => (slow === true ? `${name} (slow)` : name));

@@ -1,4 +1,5 @@
 /** The AsyncAPI 3 document, and the page of topics for people. */
+import { commands } from "../../src/control/commands.ts";
 import { topicNames, topics } from "../../src/manager/topics.ts";
 import { softwareVersion } from "../../src/version.ts";
 import { schemas } from "./schemas.ts";
@@ -147,6 +148,13 @@ export function asyncApi(): object {
   };
 }
 
+function commandRows(): string[] {
+  return Object.entries(commands).map(([name, { args, about }]) => {
+    const names = Object.keys((args as { readonly entries?: object }).entries ?? {});
+    return `| \`${name}\` | ${names.map((arg) => `\`${arg}\``).join(", ")} | ${about} |`;
+  });
+}
+
 /** Markdown. */
 export function page(): string {
   const rows = Object.values(channels).map(({ address, kind, schema, summary }) => {
@@ -184,5 +192,14 @@ Payloads are JSON of at most 16 KiB; times are RFC 3339 in UTC. Members may be a
 versions: ignore what you do not know. A \`?\` marks what may be absent.
 
 ${members.join("\n")}
+
+## Commands
+
+| command | arguments | what it does |
+|---|---|---|
+${commandRows().join("\n")}
+
+A command that a node has no part for is refused as \`not_available\`; the node's inventory lists those
+that it can carry out. \`zeroize\` and \`install_update\` must name the boot counter.
 `;
 }

@@ -28,15 +28,37 @@ function object(
 
 const nodeFacts = { node: topicLevel, boot, version: text };
 
+const panel = object(
+  "The chassis panel and what it brought about; only where there is one.",
+  {
+    presence: about(oneOf("ok", "lost", "none"), "`none`: not configured any more"),
+    tamper: about(oneOf("none", "seen", "latched"), "`latched`: on disk; cleared by clear_tamper"),
+    contacts: {
+      type: "array",
+      items: { type: "integer", minimum: 0, maximum: 7 },
+      description: "that opened, from 0; none: the panel could not have noticed",
+    },
+    tampered_at: time,
+    maintenance: about(flag, "the key switch is at maintenance"),
+    zeroize: about(oneOf("none", "pending", "done", "failed"), "of all modules, by the panel"),
+    halted: about(flag, "no key leaves the node"),
+    halted_because: text,
+    serial: text,
+    firmware: text,
+  },
+  ["contacts", "tampered_at", "halted_because", "serial", "firmware"],
+);
+
 const status = object(
   "Birth, goodbye, and the will that the broker sends for a node that is lost.",
   {
     status: oneOf("online", "offline"),
     ...nodeFacts,
     reason: about(oneOf("stopped", "connection lost"), "only with `offline`"),
+    panel,
     t: about(time, "RFC 3339, UTC; a will has none"),
   },
-  ["reason", "t"],
+  ["reason", "panel", "t"],
 );
 
 const module = object(
@@ -61,6 +83,10 @@ const inventory = object("What the node is made of.", {
   ...nodeFacts,
   configuration_digest: about(text, "tells configurations apart"),
   modules: { type: "array", items: module },
+  commands: about(
+    { type: "array", items: oneOf(...commandNames) },
+    "commands that this node can carry out; empty if it takes none",
+  ),
 });
 
 const state = object("State of a module and its links; names of ETSI GS QKD 015.", {
@@ -201,8 +227,13 @@ const event: Schema = {
     }),
     object("What happened to a module or to keys. New types may be added.", {
       ...eventHead,
-      type: { type: "string", pattern: "^(block|key|module|link|km|node)_[a-z_]+$" },
+      type: { type: "string", pattern: "^(block|key|module|link|km)_[a-z_]+$" },
       module: topicLevel,
+      facts: anyFacts,
+    }),
+    object("What happened to the node as a whole. New types may be added.", {
+      ...eventHead,
+      type: { type: "string", pattern: "^node_[a-z_]+$" },
       facts: anyFacts,
     }),
   ],
@@ -221,7 +252,10 @@ const command = object(
     ),
     issued: time,
     expires: about(time, "at most a day after `issued`"),
-    boot: about({ type: "integer", minimum: 1 }, "the start it is for; zeroize, install_update"),
+    boot: about(
+      { type: "integer", minimum: 1 },
+      "the start it is for; zeroize, clear_tamper, install_update",
+    ),
     args: about({ type: "object" }, "see the table of commands"),
   },
   ["boot", "args"],
@@ -232,14 +266,15 @@ const result = object(
   {
     command: text,
     id: about(text, "of the command; absent if nobody with a known key has signed it"),
-    status: oneOf("done", "failed", "refused", "not_supported"),
+    status: oneOf("done", "failed", "refused"),
     reason: about(text, "why not"),
     earlier: about(text, "with `already_executed`: what became of it the first time"),
+    facts: about(anyFacts, "what came of it"),
     node: topicLevel,
     boot,
     t: time,
   },
-  ["id", "reason", "earlier"],
+  ["id", "reason", "earlier", "facts"],
 );
 
 /** By name; the file is `schemas/NAME.json`. */

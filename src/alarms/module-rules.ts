@@ -39,6 +39,8 @@ const channelAlarms: readonly AlarmName[] = ["qber_high", "key_withheld", "optic
 const leastSilence = 60_000;
 /** Without a QBER for this long an intermittent link has no contact, ms. */
 const contactGap = 15_000;
+/** Half of the bits of dark counts are wrong; an eavesdropper who takes every photon adds a quarter. */
+const noiseQber = 0.4;
 const bufferMajor = 0.95;
 /** Detectors that are watched; a module may claim to have more. */
 const mostDetectors = 16;
@@ -131,13 +133,13 @@ export class ModuleRules {
   telemetry(sample: TelemetrySample, moment: Moment): void {
     this.#sampleAt = moment.now;
     this.#signal("telemetry_stale", "cleared", moment);
-    const rates = [number(sample, "sifted_rate"), number(sample, "secret_key_rate")];
-    const light = rates.some((rate) => rate !== undefined && rate > 0);
-    const dark = !light && rates.some((rate) => rate === 0);
-    if (light) this.#signal("optical_link_down", "cleared", moment);
-    if (dark && this.#options.intermittent) this.#contactOver(moment);
-    else this.#qberSample(number(sample, "qber"), moment);
-    this.#rateSample(number(sample, "secret_key_rate"), moment);
+    const qber = number(sample, "qber");
+    const secret = number(sample, "secret_key_rate");
+    const seen = light(qber, secret, number(sample, "sifted_rate"));
+    if (seen === true) this.#signal("optical_link_down", "cleared", moment);
+    if (seen === false && this.#options.intermittent) this.#contactOver(moment);
+    else this.#qberSample(qber, moment);
+    this.#rateSample(secret, moment);
     this.#bufferSample(number(sample, "key_buffer_fill"), moment);
     this.#detectors(sample, moment);
   }
@@ -299,6 +301,18 @@ export class ModuleRules {
   ): void {
     this.#book.signal(name, this.#options.module, { level, ...facts }, moment);
   }
+}
+
+/**
+ * Whether photons of the other end arrive. Detectors click in the dark as well: their clicks are
+ * sifted bits, half of which are wrong.
+ * @returns undefined if the module does not report enough to tell
+ */
+function light(qber?: number, secretRate?: number, siftedRate?: number): boolean | undefined {
+  if (secretRate !== undefined && secretRate > 0) return true;
+  if (qber !== undefined && qber >= noiseQber) return false;
+  if (siftedRate !== undefined && siftedRate > 0) return true;
+  return secretRate === 0 || siftedRate === 0 ? false : undefined;
 }
 
 function inRange(name: FigureName, value: number): boolean {

@@ -47,10 +47,15 @@ const scales = [
 const enough = { short: 5, long: 60 } as const;
 /** The short average must be this many of its own standard errors away. */
 const errors = 4;
-/** A silence counts as this long at most, ms: after a week off the past is not forgotten. */
+/** For the long average a silence counts as this long at most, ms: a week off is not forgotten for. */
 const longestGap = 60_000;
 /** Once drifting, a figure must come back to this part of the limit. */
 const clearPart = 0.5;
+
+function scaleOf(index: 0 | 1 | 2) {
+  const { short, long } = scales[index];
+  return { short: new Average(short), long: new Average(long), settled: short * 5 };
+}
 
 export interface DriftReading {
   /** Relative distance of the short average from the long one, of the scale where it is largest. */
@@ -59,11 +64,7 @@ export interface DriftReading {
 }
 
 export class Trend {
-  readonly #averages = scales.map(({ short, long }) => ({
-    short: new Average(short),
-    long: new Average(long),
-    settled: short * 5,
-  }));
+  readonly #averages = [scaleOf(0), scaleOf(1), scaleOf(2)] as const;
   readonly #direction: 1 | -1;
   #first: number | undefined;
   #last = 0;
@@ -74,10 +75,15 @@ export class Trend {
     this.#direction = direction;
   }
 
-  /** The long average of the shortest scale; undefined while there are too few samples. */
+  /**
+   * What the figure is usually, at its best: of the long averages the one farthest from drift, so that
+   * a slow decline does not become usual within the hour. Undefined while there are too few samples.
+   */
   get usual(): number | undefined {
-    const long = this.#averages[0]?.long;
-    return long !== undefined && long.weight >= enough.long ? long.mean : undefined;
+    const means = this.#averages.flatMap(({ long }) =>
+      long.weight >= enough.long ? long.mean * -this.#direction : [],
+    );
+    return means.length === 0 ? undefined : Math.max(...means) * -this.#direction;
   }
 
   /**
@@ -87,21 +93,26 @@ export class Trend {
    */
   add(value: number, now: number, limit: number): DriftReading {
     this.#first ??= now;
-    const elapsed = Math.min(now - this.#last, longestGap);
+    const elapsed = now - this.#last;
     this.#last = now;
     const bound = this.#drifting ? limit * clearPart : limit;
     let largest = 0;
     let drifting = false;
+    const [{ short: recent }] = this.#averages;
     for (const { short, long, settled } of this.#averages) {
       short.add(value, elapsed);
-      long.add(value, elapsed);
+      long.add(value, Math.min(elapsed, longestGap));
       if (short.weight < enough.short || long.weight < enough.long) continue;
       if (now - this.#first < settled || long.mean === 0) continue;
       const distance = (short.mean - long.mean) * this.#direction;
       const change = distance / Math.abs(long.mean);
       largest = Math.max(largest, change);
       const noise = long.deviation / Math.sqrt(short.weight);
-      if (change > bound && (this.#drifting || distance > errors * noise)) drifting = true;
+      const stands = this.#drifting || distance > errors * noise;
+      // What was and is over is no drift, also where the average has not forgotten it yet.
+      const still =
+        (recent.mean - long.mean) * this.#direction > clearPart * bound * Math.abs(long.mean);
+      if (change > bound && stands && still) drifting = true;
     }
     this.#drifting = drifting;
     return { change: largest, drifting };

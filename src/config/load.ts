@@ -6,6 +6,8 @@ import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
 import type { ConfiguredDriver, DriverKind } from "../port/driver-kind.ts";
 import { errorCode } from "../port/errors.ts";
+import { isLoopback } from "../web/host.ts";
+import { shortestPassword } from "../web/login.ts";
 import { ConfigError, explain, keyPath } from "./problems.ts";
 import {
   alarmsSchema,
@@ -13,14 +15,18 @@ import {
   configSchema,
   kmSchema,
   ledgerSchema,
+  localSchema,
   logSchema,
   managerSchema,
   moduleAlarmsSchema,
   moduleSchema,
   nodeSchema,
+  panelSchema,
   type RawConfig,
   serverSchema,
+  sparkplugSchema,
   spoolSchema,
+  webSchema,
 } from "./schema.ts";
 
 type Raw = RawConfig;
@@ -28,7 +34,9 @@ type Raw = RawConfig;
 /** A KM, with file names resolved. Times in ms. */
 export type KmConfig = Raw["km"][string] & { readonly name: string };
 export type ManagerConfig = NonNullable<Raw["manager"]>;
+export type WebConfig = Raw["web"];
 export type ServerConfig = NonNullable<Raw["server"]>;
+export type PanelConfig = NonNullable<Raw["panel"]>;
 export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
   readonly driver: ConfiguredDriver;
   /** In the order in which they are tried. */
@@ -41,11 +49,16 @@ export interface Config {
   /** SHA-256 of the file's text, 16 hex digits: tells configurations apart. */
   readonly digest: string;
   readonly node: Raw["node"];
+  /** The file as it was read, for showing: keys and values as written, without defaults. */
+  readonly table: unknown;
   readonly log: Raw["log"];
+  readonly local: Raw["local"];
   readonly manager: ManagerConfig | undefined;
   readonly server: ServerConfig | undefined;
+  readonly web: WebConfig;
   readonly alarms: Raw["alarms"];
   readonly ledger: Raw["ledger"];
+  readonly panel: PanelConfig | undefined;
   readonly modules: readonly ModuleConfig[];
 }
 
@@ -58,11 +71,15 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     "": configSchema,
     node: nodeSchema,
     server: serverSchema,
+    web: webSchema,
     log: logSchema,
     ledger: ledgerSchema,
+    local: localSchema,
     manager: managerSchema,
     "manager.command_key": commandKeySchema,
+    "manager.sparkplug": sparkplugSchema,
     alarms: alarmsSchema,
+    panel: panelSchema,
     km: kmSchema,
     module: moduleSchema,
     "module.alarms": moduleAlarmsSchema,
@@ -79,7 +96,8 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
  * @throws ConfigError
  */
 export function parseConfig(text: string, file: string, kinds: Kinds): Config {
-  const result = v.safeParse(configSchema, parseToml(text, file));
+  const table = parseToml(text, file);
+  const result = v.safeParse(configSchema, table);
   if (!result.success) {
     const problems = result.issues.map(
       (issue) => `${file}: ${keyPath(issue)}: ${explain(issue, entriesAt)}`,
@@ -108,6 +126,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
         complain(`manager.command_key[${i}].id`, "another key has this id");
     });
   }
+  checkWeb(raw.web, complain);
   const names = new Set<string>();
   const modules: ModuleConfig[] = [];
   raw.module.forEach((module, i) => {
@@ -137,9 +156,35 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   const manager =
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "password_file"], file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
+  const web = resolveFiles(raw.web, ["cert", "key", "password_file"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
-  const { node, log, ledger, alarms } = raw;
-  return { file, digest, node, log, ledger, alarms, manager, server, modules };
+  const { node, log, local, ledger, alarms, panel } = raw;
+  return {
+    file,
+    digest,
+    table,
+    node,
+    log,
+    local,
+    ledger,
+    alarms,
+    panel,
+    manager,
+    server,
+    web,
+    modules,
+  };
+}
+
+/** Reads and checks a configuration file, but not the files that it names. @throws ConfigError */
+export function readConfigFile(file: string, kinds: Kinds): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
+  }
+  return parseConfig(text, resolve(file), kinds);
 }
 
 /**
@@ -147,13 +192,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
  * @throws ConfigError
  */
 export function loadConfig(file: string, kinds: Kinds): Config {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
-  }
-  const config = parseConfig(text, resolve(file), kinds);
+  const config = readConfigFile(file, kinds);
   const problems: string[] = [];
   const kms = new Set(config.modules.flatMap((module) => module.kms));
   for (const km of kms) checkFiles(`km.${km.name}`, km, file, problems);
@@ -162,6 +201,10 @@ export function loadConfig(file: string, kinds: Kinds): Config {
   }
   if (config.manager !== undefined) checkFiles("manager", config.manager, file, problems);
   if (config.server !== undefined) checkFiles("server", config.server, file, problems);
+  if (config.web.enabled) {
+    checkFiles("web", config.web, file, problems);
+    checkPassword(config.web.password_file, `${file}: web.password_file`, problems);
+  }
   if (problems.length > 0) throw new ConfigError("config.value", problems);
   return config;
 }
@@ -194,6 +237,28 @@ function checkTls(
   }
 }
 
+/** The page shows a node to whoever can reach it: beyond this machine only with TLS and a login. */
+function checkWeb(web: WebConfig, complain: (key: string, what: string) => void): void {
+  const files = [web.cert, web.key, web.password_file];
+  const given = files.filter((name) => name !== undefined).length;
+  if (given > 0 && given < files.length) {
+    complain("web", "cert, key and password_file go together");
+  } else if (web.enabled && given === 0 && !isLoopback(web.host)) {
+    complain("web.host", "beyond loopback the page needs cert, key and password_file");
+  }
+}
+
+function checkPassword(path: string | undefined, where: string, problems: string[]): void {
+  if (path === undefined) return;
+  try {
+    const [line = ""] = readFileSync(path, "utf8").split(/\r?\n/, 1);
+    if (line.length >= shortestPassword) return;
+    problems.push(`${where}: the password must have ${shortestPassword} characters or more`);
+  } catch {
+    // That it cannot be read was said already.
+  }
+}
+
 function configureDriver(
   options: { readonly kind: string; readonly [key: string]: unknown },
   key: string,
@@ -222,6 +287,8 @@ function configureDriver(
   return {
     kind: kind.kind,
     destructive: kind.destructive === true,
+    devices: kind.devices?.(chosen) ?? [],
+    probed: kind.recognise !== undefined,
     create: (context) => kind.create(chosen, context),
   };
 }

@@ -7,6 +7,7 @@ import { thresholds } from "../alarms/thresholds.ts";
 import { commandNames } from "../control/commands.ts";
 import { isPublicKey } from "../control/jws.ts";
 import { supplyPathTemplate } from "../kq1/names.ts";
+import { longestSocketPath } from "../local/paths.ts";
 
 /** A name that is one level of an MQTT topic and part of a file name. */
 const name = v.pipe(
@@ -60,6 +61,21 @@ export const logSchema = v.strictObject({
   timestamps: v.optional(v.boolean(), true),
 });
 
+/** Who on this machine may look at the node, and act on it. */
+export const localSchema = v.strictObject({
+  socket: v.optional(
+    v.pipe(
+      absolute,
+      v.check(
+        (path) => Buffer.byteLength(path) <= longestSocketPath,
+        `expected a path of at most ${longestSocketPath} bytes`,
+      ),
+    ),
+  ),
+  act: v.optional(v.picklist(["owner", "group"]), "owner"),
+  read: v.optional(v.picklist(["owner", "group", "all"]), "group"),
+});
+
 /** Who may give which commands. */
 export const commandKeySchema = v.strictObject({
   id: name,
@@ -71,6 +87,17 @@ export const commandKeySchema = v.strictObject({
     v.array(v.picklist(commandNames)),
     v.minLength(1, "expected at least one command"),
   ),
+});
+
+/** A level of a topic of Sparkplug B. */
+const sparkplugName = v.pipe(
+  v.string(),
+  v.regex(/^[^/+#\s]{1,64}$/, "expected 1 to 64 characters without / + # and spaces"),
+);
+
+export const sparkplugSchema = v.strictObject({
+  group: sparkplugName,
+  edge_node: v.optional(sparkplugName),
 });
 
 export const managerSchema = v.strictObject({
@@ -93,6 +120,7 @@ export const managerSchema = v.strictObject({
   cert: v.optional(text),
   key: v.optional(text),
   telemetry_interval_s: seconds(0.1, 3_600, 5),
+  sparkplug: v.optional(sparkplugSchema),
   command_key: v.optional(
     v.pipe(v.array(commandKeySchema), v.maxLength(16, "expected at most 16")),
     [],
@@ -186,13 +214,39 @@ export const serverSchema = v.strictObject({
   crl: v.optional(text),
 });
 
+/** The local page, metrics and health. */
+export const webSchema = v.strictObject({
+  enabled: v.optional(v.boolean(), true),
+  host: v.optional(text, "127.0.0.1"),
+  port: v.optional(whole(0, 65_535), 8_780),
+  names: v.optional(v.pipe(v.array(text), v.maxLength(16, "expected at most 16")), []),
+  cert: v.optional(text),
+  key: v.optional(text),
+  password_file: v.optional(text),
+});
+
+/** The chassis panel. What tampering does can't be undone, so it has no default. */
+export const panelSchema = v.strictObject({
+  on_tamper: v.picklist(["stop", "zeroize"]),
+  on_lost: v.optional(v.picklist(["supply", "stop"]), "supply"),
+  expected: v.optional(v.boolean(), true),
+  socket: v.optional(
+    // The longest path that a Unix socket takes is 107 bytes.
+    v.pipe(absolute, v.maxBytes(107, "expected at most 107 bytes")),
+    "/run/qkd-node/panel.sock",
+  ),
+});
+
 export const configSchema = v.strictObject({
   node: nodeSchema,
   log: v.optional(logSchema, {}),
   ledger: v.optional(ledgerSchema, {}),
+  local: v.optional(localSchema, {}),
   manager: v.optional(managerSchema),
   server: v.optional(serverSchema),
+  web: v.optional(webSchema, {}),
   alarms: v.optional(alarmsSchema, {}),
+  panel: v.optional(panelSchema),
   km: v.pipe(
     v.record(name, kmSchema),
     v.check((kms) => Object.keys(kms).length > 0, "expected at least one [km.NAME] table"),

@@ -18,6 +18,8 @@ export type Refusal =
   | "wrong_topic"
   | "wrong_node"
   | "not_permitted"
+  /** This node has no part that could carry it out. */
+  | "not_available"
   /** The node does not know what time it is. */
   | "clock_implausible"
   | "not_yet_valid"
@@ -51,6 +53,8 @@ export interface Authority {
   readonly boot: number;
   readonly keys: ReadonlyMap<string, CommandKey>;
   readonly memory: CommandMemory;
+  /** What this node can carry out. */
+  readonly available: ReadonlySet<CommandName>;
 }
 
 export interface Refused {
@@ -79,7 +83,7 @@ const longestLife = 86_400_000;
  */
 export function judge(
   message: { readonly topic: string; readonly payload: Buffer },
-  { node, boot, keys, memory }: Authority,
+  { node, boot, keys, memory, available }: Authority,
   { wall, plausible }: { readonly wall: number; readonly plausible: boolean },
 ): Accepted | Refused {
   const opened = openJws(message.payload, (id) => keys.get(id)?.key);
@@ -94,6 +98,7 @@ export function judge(
   if (command !== message.topic) return no("wrong_topic");
   if (request.node !== node) return no("wrong_node");
   if (!keys.get(keyId)?.commands.includes(command)) return no("not_permitted");
+  if (!available.has(command)) return no("not_available");
   // Before the time: who asks again after a lost answer is told what became of it.
   const earlier = memory.outcome(keyId, id);
   if (earlier !== undefined) return no("already_executed", { earlier });

@@ -1,41 +1,70 @@
 /** Every command of the manager interface, in one table: its arguments and what guards it. */
 import * as v from "valibot";
 
-const module = v.pipe(v.string(), v.maxLength(64));
-const ofModule = v.strictObject({ module });
+const name = v.pipe(v.string(), v.maxLength(64));
+const ofModule = v.strictObject({ module: name });
+/** `key_ID` may be a block as well, `EPOCH/NUMBER`. */
+const ofKey = v.strictObject({ module: name, key_ID: v.pipe(v.string(), v.maxLength(128)) });
 const none = v.strictObject({});
 
 export interface CommandSpec {
   readonly args: v.GenericSchema<unknown, unknown>;
   /** Cannot be undone: must name the boot counter as well. */
   readonly grave?: true;
+  /** For a person, one line. */
+  readonly about: string;
 }
 
 export const commands = {
-  start: { args: ofModule },
-  stop: { args: ofModule },
-  self_test: { args: ofModule },
+  start: { args: ofModule, about: "the module distils" },
+  stop: { args: ofModule, about: "the module stops distilling; keys that it holds stay" },
+  self_test: { args: ofModule, about: "the module tests itself" },
   set_key_rate: {
     args: v.strictObject({
-      module,
+      module: name,
       /** bit/s; 0: as much as the link gives */
       bits_per_second: v.pipe(v.number(), v.minValue(0), v.maxValue(1e12)),
     }),
+    about: "the key rate to aim at, bit/s; 0: as much as the link gives",
   },
   set_threshold: {
     args: v.strictObject({
-      module,
-      name: v.pipe(v.string(), v.maxLength(64)),
+      module: name,
+      name,
       value: v.pipe(v.number(), v.finite()),
     }),
+    about: "a threshold of the alarms, by its name in `[module.alarms]`; also for after a restart",
   },
-  acknowledge_alarm: { args: v.strictObject({ alarm: v.pipe(v.string(), v.maxLength(256)) }) },
-  zeroize: { args: ofModule, grave: true },
-  release_quarantine: { args: v.record(v.string(), v.unknown()) },
-  discard_quarantine: { args: v.record(v.string(), v.unknown()) },
-  reload_certificates: { args: none },
-  support_bundle: { args: none },
-  install_update: { args: v.record(v.string(), v.unknown()), grave: true },
+  acknowledge_alarm: {
+    args: v.strictObject({ alarm: v.pipe(v.string(), v.maxLength(256)) }),
+    about: "somebody has seen the alarm; what is latched and over is cleared",
+  },
+  release_quarantine: {
+    args: ofKey,
+    about: "a key in quarantine, or a block that is withheld, is offered to the KM after all",
+  },
+  discard_quarantine: {
+    args: ofKey,
+    about: "a key in quarantine, or a block that is withheld, is given up at this end",
+  },
+  withhold: { args: ofKey, about: "a key that waits, or a block that is to come, is kept back" },
+  free_km: {
+    args: v.strictObject({ module: name, km: name }),
+    about: "keys that wait for a KM which will not come back may go to another",
+  },
+  reload_certificates: { args: none, about: "renewed certificate files are taken at once" },
+  support_bundle: { args: none, about: "a support bundle is made on the node's disk" },
+  zeroize: { args: ofModule, grave: true, about: "the module destroys all its key" },
+  install_update: {
+    args: v.record(v.string(), v.unknown()),
+    grave: true,
+    about: "signed software is installed",
+  },
+  clear_tamper: {
+    args: none,
+    grave: true,
+    about: "the chassis was inspected after it was opened: supply may go on",
+  },
 } as const satisfies Record<string, CommandSpec>;
 
 export type CommandName = keyof typeof commands;

@@ -15,11 +15,11 @@ import {
   type Refused,
   unauthenticated,
 } from "./authority.ts";
-import { type ControlPorts, execute, type Outcome } from "./executor.ts";
+import { available, type ControlPorts, execute, type Outcome } from "./executor.ts";
 import { type CommandMemory, inProgress, type KeyMemory } from "./memory.ts";
 
 export interface DeskOptions {
-  readonly authority: Authority;
+  readonly authority: Omit<Authority, "available">;
   readonly ports: ControlPorts;
   /** Makes the memory durable. @throws Fault `state.io` */
   readonly save: (commands: Record<string, KeyMemory>) => Promise<void>;
@@ -40,6 +40,7 @@ const refillMs = 10_000;
 
 export class CommandDesk implements CommandPort {
   readonly #options: DeskOptions;
+  readonly #authority: Authority;
   readonly #memory: CommandMemory;
   #waiting = 0;
   #last: Promise<void> = Promise.resolve();
@@ -49,18 +50,23 @@ export class CommandDesk implements CommandPort {
 
   constructor(options: DeskOptions) {
     this.#options = options;
+    this.#authority = { ...options.authority, available: available(options.ports) };
     this.#memory = options.authority.memory;
     this.#refilled = options.clock.now();
   }
 
+  get available(): readonly string[] {
+    return [...this.#authority.available];
+  }
+
   submit(message: CommandMessage, reply: (result: object) => void): void {
-    const { authority, clock } = this.#options;
+    const { clock } = this.#options;
     const wall = clock.wall();
     const now = { wall, plausible: clockPlausible(wall) };
     const { command: topic, payload, retained } = message;
     const verdict = retained
       ? ({ refused: "retained" } as const)
-      : judge({ topic, payload }, authority, now);
+      : judge({ topic, payload }, this.#authority, now);
     if ("refused" in verdict) return this.#refuse(topic, verdict, reply);
     const { keyId, request } = verdict;
     const { id, counter } = request;
@@ -94,20 +100,24 @@ export class CommandDesk implements CommandPort {
       return this.#refuse(command, { refused: "expired", keyId, id }, reply);
     }
     const late = () => new Fault("module.command", "no end in time", { limit_ms: deadline });
-    const outcome = await within<Outcome>(
+    const outcome: Outcome = await within<Outcome>(
       clock,
       deadline,
       execute(order, keyId, ports),
       late,
-    ).catch(() => ({ status: "failed" as const, reason: "timeout" }));
-    const { status, reason } = outcome;
+    ).catch(() => ({ status: "failed", reason: "timeout" }) as const satisfies Outcome);
+    const { status, reason, facts: result } = outcome;
     log.info("command carried out", { command, id, key: keyId, status, reason });
     this.#memory.note(keyId, id, counter, status);
     // If this is lost the outcome reads "interrupted" after a restart; it is still never repeated.
     await this.#save().catch(() => {});
     const facts = { command, id, key: keyId, status, ...(reason !== undefined && { reason }) };
     onEvent({ type: "command", at: clock.wall(), facts: { ...facts, ...about(request.args) } });
-    reply(this.#result(command, { id, status, ...(reason !== undefined && { reason }) }));
+    const more = {
+      ...(reason !== undefined && { reason }),
+      ...(result !== undefined && { facts: result }),
+    };
+    reply(this.#result(command, { id, status, ...more }));
   }
 
   #save(): Promise<void> {
@@ -161,7 +171,7 @@ export class CommandDesk implements CommandPort {
 /** The arguments worth an audit: names and numbers. */
 function about(args: Readonly<Record<string, unknown>>): Record<string, string | number> {
   const facts: Record<string, string | number> = {};
-  for (const name of ["module", "alarm", "name", "value", "bits_per_second"]) {
+  for (const name of ["module", "alarm", "name", "value", "bits_per_second", "key_ID", "km"]) {
     const value = args[name];
     const as = name === "name" ? "threshold" : name;
     if (typeof value === "number") facts[as] = value;

@@ -2,7 +2,7 @@
 import { allowed, isThresholdName, type ThresholdName } from "../alarms/thresholds.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { ModuleCommand } from "../port/module.ts";
-import type { CommandName, Order } from "./commands.ts";
+import { type CommandName, commandNames, type Order } from "./commands.ts";
 
 /** A module as commands reach it. */
 export interface ModuleControl {
@@ -18,12 +18,35 @@ export interface ControlPorts {
   setThreshold(module: string, name: ThresholdName, value: number): Promise<void>;
   /** A module has destroyed its keys by command. */
   zeroized(module: string): void;
+  /**
+   * What not every node has: where one is missing its command is refused as `not_available`. All
+   * reject with a Fault that says why not.
+   */
+  releaseQuarantine?(module: string, keyId: string): Promise<void>;
+  discardQuarantine?(module: string, keyId: string): Promise<void>;
+  /** A key that waits, or a block that is to come, is kept back. */
+  withhold?(module: string, name: string): Promise<void>;
+  /** Keys that were written to this KM, and that it did not answer for, may go to another. */
+  freeKm?(module: string, km: string): Promise<void>;
+  reloadCertificates?(): Promise<void>;
+  /** @returns where it is */
+  supportBundle?(): Promise<Facts>;
+  installUpdate?(args: Readonly<Record<string, unknown>>): Promise<Facts>;
+  /**
+   * The node was inspected after its chassis was opened: supply may go on.
+   * @returns why not; undefined if it was cleared, on disk @throws Fault `state.io`
+   */
+  clearTamper?(by: string): Promise<string | undefined>;
 }
 
+export type Facts = Readonly<Record<string, string | number | boolean>>;
+
 export interface Outcome {
-  readonly status: "done" | "failed" | "not_supported";
+  readonly status: "done" | "failed";
   /** One line; why it failed. */
   readonly reason?: string;
+  /** What came of it, for whoever gave the command. */
+  readonly facts?: Facts;
 }
 
 const done: Outcome = { status: "done" };
@@ -65,13 +88,44 @@ async function act(order: Order, by: string, ports: ControlPorts): Promise<Outco
       await ports.setThreshold(module, name, value);
       return done;
     }
+    case "clear_tamper": {
+      const why = await ports.clearTamper?.(by);
+      return why === undefined ? done : failed(why);
+    }
     case "acknowledge_alarm": {
       const why = ports.acknowledge(order.args.alarm, by);
       return why === undefined ? done : failed(why);
     }
-    default:
-      return { status: "not_supported" };
+    case "release_quarantine":
+      return inQuarantine(ports, order.args, ports.releaseQuarantine);
+    case "discard_quarantine":
+      return inQuarantine(ports, order.args, ports.discardQuarantine);
+    case "withhold":
+      return inQuarantine(ports, order.args, ports.withhold);
+    case "free_km": {
+      const { module, km } = order.args;
+      if (ports.module(module) === undefined) return failed("unknown_module");
+      await ports.freeKm?.(module, km);
+      return done;
+    }
+    case "reload_certificates":
+      await ports.reloadCertificates?.();
+      return done;
+    case "support_bundle":
+      return { ...done, facts: (await ports.supportBundle?.()) ?? {} };
+    case "install_update":
+      return { ...done, facts: (await ports.installUpdate?.(order.args)) ?? {} };
   }
+}
+
+async function inQuarantine(
+  ports: ControlPorts,
+  { module, key_ID }: { readonly module: string; readonly key_ID: string },
+  act: ControlPorts["releaseQuarantine"],
+): Promise<Outcome> {
+  if (ports.module(module) === undefined) return failed("unknown_module");
+  await act?.call(ports, module, key_ID);
+  return done;
 }
 
 async function tell(ports: ControlPorts, name: string, command: ModuleCommand): Promise<Outcome> {
@@ -81,11 +135,23 @@ async function tell(ports: ControlPorts, name: string, command: ModuleCommand): 
   return done;
 }
 
-/** Commands whose part of the node does not exist yet. */
-export const unsupported: readonly CommandName[] = [
-  "release_quarantine",
-  "discard_quarantine",
-  "reload_certificates",
-  "support_bundle",
-  "install_update",
-];
+/** By command, the port without which it is not available. */
+const needs: Partial<Record<CommandName, keyof ControlPorts>> = {
+  release_quarantine: "releaseQuarantine",
+  discard_quarantine: "discardQuarantine",
+  withhold: "withhold",
+  free_km: "freeKm",
+  clear_tamper: "clearTamper",
+  reload_certificates: "reloadCertificates",
+  support_bundle: "supportBundle",
+  install_update: "installUpdate",
+};
+
+/** The commands that this node can carry out. */
+export function available(ports: ControlPorts): ReadonlySet<CommandName> {
+  const has = (name: CommandName) => {
+    const port = needs[name];
+    return port === undefined || ports[port] !== undefined;
+  };
+  return new Set(commandNames.filter(has));
+}

@@ -207,9 +207,19 @@ export class Supplies<Owner> implements KmSink {
     });
   }
 
-  /** Wipes every key it has. */
+  /** Wipes every key it has, and takes no more. */
   wipe(): void {
     this.#stopping = true;
+    this.forget();
+  }
+
+  /** Has the connections let go of what they have not written. */
+  halt(): void {
+    for (const { link } of this.#outlets) link?.halt?.();
+  }
+
+  /** Wipes every key it has. */
+  forget(): void {
     for (const { key } of this.#inFlight.values()) key.wipe();
     for (const { queue } of this.#outlets) for (const { key } of queue.clear()) key.wipe();
     this.#makeAll();

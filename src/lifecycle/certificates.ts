@@ -33,8 +33,8 @@ export interface CertificateNotice {
 }
 
 export interface CertificateWatch {
-  /** Looks now, instead of at the next minute. */
-  look(): void;
+  /** Looks now, instead of at the next minute. @returns what can't be read, by name */
+  look(): readonly string[];
   stop(): void;
 }
 
@@ -56,7 +56,8 @@ export function watchCertificates(
     onNotice(notice);
   }
 
-  function lookAt({ name, files, onChange }: Watched): void {
+  /** @returns false if it can't be read */
+  function lookAt({ name, files, onChange }: Watched): boolean {
     try {
       const credentials = readCredentials(files);
       const { subject, notAfter } = describeCertificate(files.cert, credentials.cert);
@@ -68,17 +69,20 @@ export function watchCertificates(
       const digest = digestOf(credentials);
       const changed = digests.get(name) !== digest;
       digests.set(name, digest);
-      if (!changed || began) return;
+      if (!changed || began) return true;
       log.info("certificates changed", { for: name });
       onChange();
+      return true;
     } catch (error) {
       tell(name, { type: "certificate_unreadable", facts: { for: name, reason: describe(error) } });
+      return false;
     }
   }
 
   const look = () => {
-    for (const one of watched) lookAt(one);
+    const unreadable = watched.filter((one) => !lookAt(one)).map(({ name }) => name);
     began = false;
+    return unreadable;
   };
   look();
   const timer = every(clock, lookEvery, look);

@@ -22,6 +22,15 @@ export interface KmOptions {
   readonly answerTimeoutMs: number;
 }
 
+/** How it goes with one KM of a module. */
+export interface KmView {
+  readonly name: string;
+  /** `AWAITED`: it is the KM that connects, when it wants keys. */
+  readonly condition: "UP" | "DOWN" | "AWAITED";
+  /** Why it is down; empty otherwise. */
+  readonly trouble: string;
+}
+
 export interface KmChannelParts {
   readonly custody: Custody;
   readonly clock: Clock;

@@ -21,7 +21,8 @@ export interface ClientOptions {
   readonly ca: string | undefined;
   readonly cert: string | undefined;
   readonly key: string | undefined;
-  readonly will: { readonly topic: string; readonly payload: Buffer };
+  /** Retained unless it says otherwise. */
+  readonly will: { readonly topic: string; readonly payload: Buffer; readonly retain?: boolean };
 }
 
 export function clientOptions(options: ClientOptions, connectTimeout: number): IClientOptions {
@@ -38,7 +39,7 @@ export function clientOptions(options: ClientOptions, connectTimeout: number): I
     queueQoSZero: false,
     // Node's timers are exact enough, and a worker thread for a keep-alive is not small.
     timerVariant: "native",
-    will: { topic: will.topic, payload: will.payload, qos: 1, retain: true },
+    will: { topic: will.topic, payload: will.payload, qos: 1, retain: will.retain ?? true },
     ...(protocol === 5 && { properties: { receiveMaximum, maximumPacketSize: longestPacket } }),
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),

@@ -11,7 +11,9 @@ import type { KeptSession } from "../lifecycle/keep.ts";
 import { type Clock, every, type Timer } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import type { WindowReport } from "../telemetry/window.ts";
 import { AlarmTopics } from "./alarm-topics.ts";
+import type { BrokerCredentials } from "./credentials.ts";
 import type { Outbox } from "./outbox.ts";
 import * as payloads from "./payloads.ts";
 import {
@@ -22,10 +24,15 @@ import {
   wasTakenOver,
 } from "./session.ts";
 import { responseTopic, type Topic, topicNames, topics } from "./topics.ts";
-import type { AlarmView, CommandPort, ModuleView, NodeEvent } from "./view.ts";
+import type { AlarmView, CommandPort, ModuleView, NodeEvent, PanelView } from "./view.ts";
 
 export interface ManagerOptions
-  extends Omit<SessionOptions, "will" | "clientId" | "clock" | "onMessage"> {
+  extends Omit<
+    SessionOptions,
+    "will" | "clientId" | "clock" | "onMessage" | keyof BrokerCredentials
+  > {
+  /** Called for each connection. @throws Fault `mqtt.connect` */
+  readonly credentials: () => BrokerCredentials;
   readonly base: string;
   readonly telemetryIntervalMs: number;
   readonly nodeId: string;
@@ -34,6 +41,10 @@ export interface ManagerOptions
   /** Tells configurations apart; not a secret. */
   readonly configurationDigest: string;
   readonly outbox: Outbox;
+  /** Whoever else wants each telemetry window and the counters at its end. */
+  readonly onReport?:
+    | ((module: string, figures: WindowReport, counters: ReturnType<ModuleView["supply"]>) => void)
+    | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -43,6 +54,7 @@ export interface Subjects {
   readonly modules: readonly ModuleView[];
   readonly alarms?: AlarmView;
   readonly commands?: CommandPort;
+  readonly panel?: PanelView;
 }
 
 /** The broker is given this long, ms, to take note that the node stops. */
@@ -70,6 +82,7 @@ export class Manager {
   #modules: readonly ModuleView[] = [];
   #alarms: AlarmTopics | undefined;
   #commands: CommandPort | undefined;
+  #panel: PanelView | undefined;
   #session: MqttSession | undefined;
   #sequence = 0;
   #droppedTelemetry = 0;
@@ -86,10 +99,11 @@ export class Manager {
   }
 
   /** Whose view the manager gets, from now on until {@link stop}. */
-  show({ modules, alarms, commands }: Subjects): void {
+  show({ modules, alarms, commands, panel }: Subjects): void {
     const { clock, telemetryIntervalMs, boot } = this.#options;
     this.#modules = modules;
     this.#commands = commands;
+    this.#panel = panel;
     this.#alarms =
       alarms &&
       new AlarmTopics(alarms, this.#names.alarm, boot, (topic, payload, then) => {
@@ -148,13 +162,21 @@ export class Manager {
     this.#pump();
   }
 
+  /** The chassis panel, or what it brought about, changed. */
+  panelChanged(): void {
+    if (this.#session === undefined) return;
+    this.#online();
+    this.#pump();
+  }
+
   /** Connects to the broker; for the supervisor, which calls it again after it ended. */
   async connect(signal: AbortSignal): Promise<KeptSession> {
-    const { nodeId, clock, log, url } = this.#options;
+    const { nodeId, log, url } = this.#options;
     const will = payloads.encode(payloads.offline(this.#facts, "connection lost"));
     const session = await MqttSession.open(
       {
         ...this.#options,
+        ...this.#options.credentials(),
         clientId: nodeId,
         will: { topic: this.#names.status, payload: will },
         onMessage: (message) => this.#message(message),
@@ -166,11 +188,11 @@ export class Manager {
     this.#outbox.rewind();
     this.#dirty.clear();
     if (this.#commands !== undefined) {
-      session.subscribe([this.#names.commands], (why) =>
-        log.warn("broker lets no commands through", { url, why }),
-      );
+      session.subscribe([this.#names.commands], {
+        refused: (why) => log.warn("broker lets no commands through", { url, why }),
+      });
     }
-    this.#retain(this.#names.status, topics.status, payloads.online(this.#facts, clock.wall()));
+    this.#online();
     this.#describe();
     for (const module of this.#modules) this.#state(module);
     this.#alarms?.showAll();
@@ -180,6 +202,11 @@ export class Manager {
       this.#takenOver = wasTakenOver(error);
     });
     return { ended: session.ended, close: () => this.#close(session) };
+  }
+
+  /** Ends the connection at hand, in order; whoever keeps it makes another, with what is valid then. */
+  reconnect(): void {
+    void this.#session?.close();
   }
 
   /** Publishes that the node stops, before it says goodbye: a retained `online` would be a lie. */
@@ -208,19 +235,28 @@ export class Manager {
   /** Everything that is told at intervals: latest wins. */
   #report(): void {
     const session = this.#session;
-    if (session === undefined) {
+    const { clock, onReport } = this.#options;
+    // While nobody hears it the window goes on.
+    if (session === undefined && onReport === undefined) {
       this.#droppedTelemetry += 2 * this.#modules.length;
       return;
     }
-    const now = this.#options.clock.wall();
+    const now = clock.wall();
     const { boot } = this.#facts;
     for (const module of this.#modules) {
-      const sample = payloads.telemetry(boot, module.telemetry(), now);
-      const dropped = {
+      const figures = module.telemetry();
+      const supply = {
+        ...module.supply(),
         dropped_telemetry: this.#droppedTelemetry,
         dropped_events: this.#outbox.dropped,
       };
-      const counters = payloads.kq1(boot, { ...module.supply(), ...dropped }, now);
+      onReport?.(module.name, figures, supply);
+      if (session === undefined) {
+        this.#droppedTelemetry += 2;
+        continue;
+      }
+      const sample = payloads.telemetry(boot, figures, now);
+      const counters = payloads.kq1(boot, supply, now);
       this.#offer(session, this.#names.telemetry(module.name), sample, topics.telemetry);
       this.#offer(session, this.#names.kq1(module.name), counters, topics.kq1);
     }
@@ -245,10 +281,17 @@ export class Manager {
     });
   }
 
+  #online(): void {
+    const now = this.#options.clock.wall();
+    const message = payloads.online(this.#facts, now, this.#panel?.status());
+    this.#retain(this.#names.status, topics.status, message);
+  }
+
   #describe(): void {
     const descriptions = this.#modules.map((module) => module.describe());
     const digest = this.#options.configurationDigest;
-    const message = payloads.inventory(this.#facts, descriptions, digest);
+    const commands = this.#commands?.available ?? [];
+    const message = payloads.inventory(this.#facts, descriptions, digest, commands);
     this.#retain(this.#names.inventory, topics.inventory, message);
   }
 

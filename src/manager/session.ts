@@ -134,17 +134,23 @@ export class MqttSession {
     return this.#over ? 0 : this.#limits.unacknowledged - this.#unacknowledged;
   }
 
-  /**
-   * Subscribes at QoS 1.
-   * @param refused called if the broker does not allow it; the connection goes on
-   */
-  subscribe(filters: readonly string[], refused: (why: string) => void): void {
+  /** The connection ended, or is ending. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Subscribes at QoS 1. If the broker does not allow it the connection goes on. */
+  subscribe(
+    filters: readonly string[],
+    { granted: done, refused }: { granted?: () => void; refused: (why: string) => void },
+  ): void {
     if (this.#over) return;
     this.#client.subscribe([...filters], { qos: 1 }, (error, granted) => {
       if (this.#over) return;
       const code = granted?.find(({ qos }) => qos >= 0x80)?.qos;
       if (error) refused(brokerReason(error));
       else if (code !== undefined) refused(refusal(code));
+      else done?.();
     });
   }
 
@@ -203,11 +209,11 @@ export class MqttSession {
   }
 
   #properties({ kind, correlation }: Outgoing) {
-    const { qos, expiry } = kind;
+    const { qos, expiry, contentType = "application/json" } = kind;
     const retain = kind.retain && this.#limits.retain;
     if (this.#protocol === 4) return { qos, retain };
     const properties = {
-      contentType: "application/json",
+      contentType,
       ...(expiry !== undefined && { messageExpiryInterval: expiry }),
       ...(correlation !== undefined && { correlationData: correlation }),
     };

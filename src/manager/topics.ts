@@ -5,6 +5,8 @@ export interface Topic {
   readonly retain: boolean;
   /** Seconds after which a message that was not delivered has no use (MQTT 5 only). */
   readonly expiry?: number;
+  /** Default: JSON (MQTT 5 only). */
+  readonly contentType?: string;
 }
 
 export const topics = {

@@ -10,7 +10,11 @@ export interface DriverKind<Options = unknown> {
   /** A module of this kind hands each key over once: it needs a spool. */
   readonly destructive?: true;
   create(options: Options, context: DriverContext): ModuleDriver;
+  /** Files that the driver opens, absolute paths: devices, pipes, folders. */
+  devices?(options: Options): readonly string[];
   /**
+   * A session without credit takes nothing that would be missing later; `probe` makes one.
+   *
    * Options for a device that a person named to `probe`; undefined if this kind is not what is to be
    * expected there.
    * @param baud bit/s, where it has a meaning
@@ -23,5 +27,9 @@ export interface ConfiguredDriver {
   readonly kind: string;
   /** A module of this kind hands each key over once. */
   readonly destructive: boolean;
+  /** Files that the driver opens. */
+  readonly devices: readonly string[];
+  /** Whether a session without credit is harmless. */
+  readonly probed: boolean;
   create(context: DriverContext): ModuleDriver;
 }

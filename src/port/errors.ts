@@ -21,6 +21,9 @@ export type FaultCode =
   | "kq1.frame" // header or length not of Annex A
   | "kq1.message" // JSON or a parameter not of Tables 1-4
   | "kq1.timeout" // the KM did not answer in time
+  | "panel.report" // a HID report that is not of the chassis controller's document
+  | "panel.message" // a line between panel process and node that is not of the port
+  | "panel.silent" // the panel, its controller, or the node behind it says nothing any more
   | "mqtt.connect" // the broker could not be reached or refused
   | "mqtt.closed" // the broker went away
   | "mqtt.payload" // a message that brokers do not take
@@ -31,9 +34,11 @@ export type FaultCode =
   | "state.corrupt"
   | "state.locked" // another process has it
   | "state.owner" // a file that another user owns
+  | "web.listen" // the local page cannot be served
   | "config.file" // the file can't be read or is not TOML
   | "config.value" // a key of it is unknown, missing, or out of range
   | "notify" // systemd could not be told
+  | "update" // an update could not be fetched or installed
   | "stopped"; // the operation was ended by an orderly stop
 
 /** Extra facts of a {@link Fault}, printed as `name=value`. Never input, never key bytes. */

@@ -6,6 +6,7 @@ import { createAuthority } from "../emulator/certificates.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
 import { endNames, Rig, type RigOptions } from "../rig/rig.ts";
+import { writings } from "../rig/writings.ts";
 
 /** A deadline for what should take a second or two on any machine. */
 const deadline = () => AbortSignal.timeout(60_000);
@@ -206,28 +207,6 @@ test.serial("SIGTERM stops a node in order, within five seconds, and loses nothi
       t.is(km.store.summary().repeats, 0, "an orderly stop repeats none");
   });
 });
-
-/** Ways in which a stretch of a key could be written down. */
-function writings(bytes: Uint8Array): Buffer[] {
-  const found: Buffer[] = [];
-  // Base64 of a stretch that begins at a multiple of 3 is part of the base64 of the whole.
-  for (const at of [0, 48, 99]) {
-    const part = Buffer.from(bytes.subarray(at, at + 24));
-    const decimal = [...part].join(",");
-    found.push(part);
-    for (const text of [
-      part.toString("hex"),
-      part.toString("hex").toUpperCase(),
-      part.toString("base64"),
-      part.toString("base64url"),
-      decimal,
-      decimal.replaceAll(",", ", "),
-    ]) {
-      found.push(Buffer.from(text));
-    }
-  }
-  return found;
-}
 
 function allFiles(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })

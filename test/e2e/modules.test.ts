@@ -5,9 +5,11 @@ import { join } from "node:path";
 import test from "ava";
 import { systemClock } from "../../src/port/clock.ts";
 import { keyBytes } from "../conformance/qmlp.ts";
+import { Broker } from "../emulator/broker.ts";
 import { PairEnd, type TransportKind } from "../emulator/end.ts";
 import { KeyManager } from "../emulator/km/index.ts";
 import { QcryptoStack } from "../emulator/qcrypto.ts";
+import { Contract } from "../rig/contract.ts";
 import { NodeProcess } from "../rig/node-process.ts";
 
 const each = 25;
@@ -72,10 +74,21 @@ role = "alice"`,
   };
 }
 
+/** The last mean that a module's telemetry showed to the manager. */
+function qberOf(broker: Broker, module: string): number | undefined {
+  const topic = `qkdn/v1/node/module/${module}/telemetry`;
+  return broker.messages
+    .filter((message) => message.topic === topic)
+    .map(({ payload }) => JSON.parse(payload.toString()).figures.qber?.mean as number | undefined)
+    .findLast((mean) => mean !== undefined);
+}
+
 test.serial("one node serves modules of every kind at once, each key once", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "qkd-modules-"));
   const km = new KeyManager({ security: "plain" });
   const port = await km.listen();
+  const broker = new Broker();
+  await broker.listen();
   for (const name of ["serial", "pcie", "socket"]) mkdirSync(join(folder, name));
   const sources: Record<string, Source> = {
     serial: qmlp(folder, "serial", "QKD-A-0001"),
@@ -91,7 +104,11 @@ test.serial("one node serves modules of every kind at once, each key once", asyn
   writeFileSync(
     config,
     `[node]\nid = "node"\nstate_dir = ${JSON.stringify(join(folder, "state"))}
-[km.local]\nhost = "127.0.0.1"\nport = ${port}\ntransport = "plain"\n${modules.join("")}`,
+[km.local]\nhost = "127.0.0.1"\nport = ${port}\ntransport = "plain"
+[manager]\nurl = "mqtt://127.0.0.1:${broker.port}"\nprotocol = 4\ntelemetry_interval_s = 0.2
+[web]
+port = 0
+${modules.join("")}`,
   );
   const node = new NodeProcess(config, join(folder, "log.txt"));
   node.start();
@@ -116,11 +133,21 @@ test.serial("one node serves modules of every kind at once, each key once", asyn
     const contents = [...km.store.digest(secret).values()];
     t.is(contents.length, 4 * each);
     t.true(contents.every((content) => expected.delete(content)));
+    // Whatever the driver: the same names, units and ranges, and nothing that the module did not say.
+    const qbers = () => Object.keys(sources).map((name) => qberOf(broker, name));
+    while (qbers().includes(undefined)) {
+      deadline.throwIfAborted();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    t.deepEqual(qbers(), [0.02, 0.02, 0.02, 0.02]);
+    const contract = Contract.load();
+    for (const message of broker.messages) t.deepEqual(contract.check(message).problems, []);
     t.is(await node.stop(), 0);
   } finally {
     await node.stop("SIGKILL");
     for (const source of Object.values(sources)) source.close();
     await km.close();
+    await broker.close();
     rmSync(folder, { recursive: true, force: true });
   }
 });

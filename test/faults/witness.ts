@@ -14,6 +14,8 @@ export class Witness {
   readonly #secret = randomBytes(32);
   readonly #keys = { alice: new Map<string, string[]>(), bob: new Map<string, string[]>() };
 
+  readonly #lost = { alice: new Map<string, string>(), bob: new Map<string, string>() };
+
   /** @param keyBits how the nodes are configured to cut blocks */
   constructor(source: BlockSource, keyBits: number | undefined) {
     this.source = {
@@ -30,6 +32,11 @@ export class Witness {
         return block;
       },
     };
+  }
+
+  /** What a KM had before it lost it: what the KM does with its keys is its own affair. */
+  remember(end: "alice" | "bob", store: KmStore): void {
+    for (const [id, digest] of store.digest(this.#secret)) this.#lost[end].set(id, digest);
   }
 
   /** Blocks of which the source told. */
@@ -52,12 +59,13 @@ export class Witness {
     for (const [name, { released, discarded }] of history) {
       module.set(name, { keys: this.#keys[end].get(name) ?? [], released, discarded });
     }
-    return {
-      module,
-      node: readNode(ledger),
-      km: store.digest(this.#secret),
-      kmConflicts: store.summary().conflicts,
-    };
+    const km = new Map(this.#lost[end]);
+    let conflicts = store.summary().conflicts;
+    for (const [id, digest] of store.digest(this.#secret)) {
+      if ((km.get(id) ?? digest) !== digest) conflicts++;
+      km.set(id, digest);
+    }
+    return { module, node: readNode(ledger), km, kmConflicts: conflicts };
   }
 }
 

@@ -66,12 +66,17 @@ mqtt { listen: "127.0.0.1:${port}", max_ack_pending: 10000 }
 `;
 }
 
+/** Characters. */
+const mostLog = 20_000;
+
 export class DebianBroker {
   readonly name: BrokerName;
   readonly port: number;
   readonly #path: string;
   readonly #config: string;
   readonly #tls: boolean;
+  /** What it logged last. */
+  log = "";
   #child: ChildProcess | undefined;
 
   private constructor(name: BrokerName, port: number, path: string, config: string, tls: boolean) {
@@ -116,13 +121,13 @@ export class DebianBroker {
     const child = spawn(this.#path, ["-c", this.#config], { stdio: ["ignore", "ignore", "pipe"] });
     this.#child = child;
     await new Promise<void>((resolve, reject) => {
-      let log = "";
+      this.log = "";
       child.stderr?.on("data", (chunk: Buffer) => {
-        if (log.length < 10_000) log += chunk;
-        if (/ running|Server is ready/.test(log)) resolve();
+        this.log = (this.log + chunk).slice(-mostLog);
+        if (/ running|Server is ready/.test(this.log)) resolve();
       });
       child.once("error", reject);
-      child.once("exit", () => reject(new Error(`${this.name} ended: ${log}`)));
+      child.once("exit", () => reject(new Error(`${this.name} ended: ${this.log}`)));
     });
   }
 

@@ -6,6 +6,7 @@ import {
   signCommand,
 } from "../../scripts/manager.d/sign.ts";
 import { CommandDesk } from "../../src/control/desk.ts";
+import type { ControlPorts } from "../../src/control/executor.ts";
 import { publicKey } from "../../src/control/jws.ts";
 import { CommandMemory, type KeyMemory } from "../../src/control/memory.ts";
 import type { NodeEvent } from "../../src/manager/view.ts";
@@ -29,6 +30,8 @@ export class CommandBench {
   readonly intruders: string[] = [];
   saved: Record<string, KeyMemory> = {};
   saves = 0;
+  /** The chassis is open. */
+  contactOpen = false;
   /** The disk fails. */
   diskFull = false;
   /** What the module says to each command; undefined: done. */
@@ -37,6 +40,8 @@ export class CommandBench {
   readonly field: SigningKey;
   readonly #publicKeys: ReadonlyMap<string, string>;
   desk: CommandDesk;
+  /** Ports that not every node has; for the next {@link restart}. */
+  more: Partial<ControlPorts> = {};
   #counter = 0;
 
   constructor() {
@@ -60,7 +65,13 @@ export class CommandBench {
         "set_threshold",
         "acknowledge_alarm",
         "zeroize",
+        "clear_tamper",
+        "release_quarantine",
+        "discard_quarantine",
+        "free_km",
+        "reload_certificates",
         "support_bundle",
+        "install_update",
       ],
       field: ["self_test"],
     };
@@ -75,6 +86,7 @@ export class CommandBench {
         memory: new CommandMemory(this.saved),
       },
       ports: {
+        ...this.more,
         module: (name) =>
           name !== "alice"
             ? undefined
@@ -92,6 +104,10 @@ export class CommandBench {
           this.executed.push(`threshold ${module} ${name} ${value}`);
         },
         zeroized: (module) => this.executed.push(`zeroized ${module}`),
+        clearTamper: async (by) => {
+          this.executed.push(`clear_tamper ${by}`);
+          return this.contactOpen ? "contact_open" : undefined;
+        },
       },
       save: async (commands) => {
         this.saves++;

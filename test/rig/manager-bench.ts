@@ -8,6 +8,13 @@ import { memoryOutbox } from "./outbox.ts";
 
 export const never = new AbortController().signal;
 
+export const noCredentials = {
+  ca: undefined,
+  cert: undefined,
+  key: undefined,
+  password: undefined,
+} as const;
+
 export const moduleView: ModuleView = {
   name: "alice",
   describe: () => ({ name: "alice", driver: "qmlp", where: "/dev/x", km: "main" }),
@@ -27,10 +34,7 @@ export async function manager(
     base: "qkdn/v1",
     protocol: 5,
     username: undefined,
-    password: undefined,
-    ca: undefined,
-    cert: undefined,
-    key: undefined,
+    credentials: () => noCredentials,
     telemetryIntervalMs: 1_000,
     nodeId: "node-a",
     boot: 3,

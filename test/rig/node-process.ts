@@ -13,6 +13,8 @@ export class NodeProcess {
   readonly #config: string;
   readonly #logFile: string;
   readonly #onLine: ((line: string) => void) | undefined;
+  /** More of the process's environment, from the next start on. */
+  environment: Readonly<Record<string, string>> = {};
   readonly #program: string;
   #child: ChildProcess | undefined;
   #exited: Promise<number | NodeJS.Signals> = Promise.resolve(0);
@@ -43,6 +45,7 @@ export class NodeProcess {
     if (this.#child !== undefined) return;
     const child = spawn(this.#program, ["run", "--config", this.#config], {
       stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ...this.environment },
     });
     this.#child = child;
     const file = createWriteStream(this.#logFile, { flags: "a", mode: 0o600 });

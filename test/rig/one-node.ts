@@ -89,6 +89,8 @@ export async function withNode(
     `[node]
 id = "node"
 state_dir = ${q(join(folder, "state"))}
+[web]
+enabled = false
 [server]
 host = "127.0.0.1"
 port = ${serverPort}

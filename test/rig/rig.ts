@@ -18,6 +18,7 @@ import {
 import type { TransportKind } from "../emulator/end.ts";
 import { KeyManager } from "../emulator/km/index.ts";
 import { EmulatedPair } from "../emulator/pair.ts";
+import type { PhysicalLink } from "../emulator/physics/link.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
 import { ManagerView } from "./manager-view.ts";
 import { NodeProcess } from "./node-process.ts";
@@ -27,6 +28,8 @@ export const endNames: readonly EndName[] = ["alice", "bob"];
 
 export interface RigOptions {
   readonly source: BlockSource;
+  /** The physics behind the source, if it has any: telemetry follows from it. */
+  readonly link?: PhysicalLink;
   /** How the modules are attached; default serial. */
   readonly transport?: TransportKind;
   readonly baud?: number;
@@ -35,12 +38,21 @@ export interface RigOptions {
   readonly keyBits?: number;
   readonly logLevel?: "debug" | "info";
   readonly onLog?: (end: EndName, line: string) => void;
+  /** Seconds in which a KM must answer, instead of the node's own default. */
+  readonly answerTimeout?: number;
   /** Issues this end's KM certificate, instead of the rig's own authority. */
   readonly kmAuthority?: Partial<Record<EndName, Authority>>;
   /** Where the nodes publish, instead of the rig's own broker. */
-  readonly broker?: { readonly url: string; readonly protocol: 4 | 5 };
+  readonly broker?: {
+    readonly url: string;
+    readonly protocol: 4 | 5;
+    /** More of `[manager]`, TOML. */
+    readonly access?: string;
+  };
+  /** The table `[web]` of this end's node, TOML; default: the page on a free port. */
+  readonly web?: Partial<Record<EndName, string>>;
   /** More of the nodes' configuration, TOML; after the module's table. */
-  readonly extra?: string;
+  readonly extra?: string | ((end: EndName, folder: string) => string);
   readonly clock?: Clock;
 }
 
@@ -83,7 +95,7 @@ export class Rig {
 
   /** Starts everything; the nodes are on their way up when it returns. */
   static async start(options: RigOptions): Promise<Rig> {
-    const { source, baud = 115_200, blockIntervalMs = 1, clock = systemClock } = options;
+    const { source, link, baud = 115_200, blockIntervalMs = 1, clock = systemClock } = options;
     const folder = mkdtempSync(join(tmpdir(), "qkd-rig-"));
     const broker = new Broker();
     const view = new ManagerView(broker);
@@ -92,7 +104,15 @@ export class Rig {
     const end = (name: EndName) => createEnd(name, folder, authority, broker, options);
     const [alice, bob] = await Promise.all([end("alice"), end("bob")]);
     const { transport = "serial" } = options;
-    const pair = new EmulatedPair({ folder, transport, baud, source, blockIntervalMs, clock });
+    const pair = new EmulatedPair({
+      folder,
+      transport,
+      baud,
+      source,
+      ...(link !== undefined && { link }),
+      blockIntervalMs,
+      clock,
+    });
     const rig = new Rig(folder, { broker, view, pair, alice, bob });
     for (const { node } of rig.ends) node.start();
     return rig;
@@ -126,13 +146,14 @@ export class Rig {
     }
   }
 
-  /** Every block that was distilled is released, or withheld by the quality gate. */
+  /** Every block that was distilled is released, or kept back with a reason. */
   settled(): boolean {
     if (!this.pair.exhausted) return false;
     return this.ends.every(({ name, nodeId }) => {
       const withheld = new Set<unknown>();
       for (const event of this.view.node(nodeId).events.values()) {
-        if (event.type === "key_withheld") withheld.add(event.facts.block);
+        const keptBack = event.type === "key_withheld" || event.type === "key_quarantined";
+        if (keptBack) withheld.add(event.facts.block);
       }
       const history = [...this.pair[name].module.history.values()];
       return history.every((block) => block.released || withheld.has(block.name));
@@ -209,9 +230,10 @@ async function createEnd(
   const certificates = join(folder, nodeId);
   const files = await writeIdentity(certificates, "node", nodeIdentity);
   const ca = await writeAuthority(certificates, "ca", authority);
-  const { url, protocol } = options.broker ?? {
+  const { url, protocol, access } = options.broker ?? {
     url: `mqtt://127.0.0.1:${broker.port}`,
     protocol: 4,
+    access: "",
   };
   const config = join(folder, `${nodeId}.toml`);
   // JSON's strings and numbers are TOML's too.
@@ -225,15 +247,19 @@ state_dir = ${q(join(folder, nodeId, "state"))}
 [log]
 level = ${q(options.logLevel ?? "info")}
 
+[web]
+${options.web?.[name] ?? "port = 0"}
+
 [manager]
 url = ${q(url)}
 protocol = ${protocol}
 telemetry_interval_s = 0.5
-
+${access ?? ""}
 [km.local]
 host = "127.0.0.1"
 port = ${port}
 server_name = ${q(kmName)}
+${options.answerTimeout === undefined ? "" : `answer_timeout_s = ${options.answerTimeout}`}
 ca = ${q(ca)}
 cert = ${q(files.cert)}
 key = ${q(files.key)}
@@ -244,7 +270,7 @@ km = "local"
 ${options.keyBits === undefined ? "" : `key_bits = ${options.keyBits}\n`}
 [module.driver]
 ${driverTable(join(folder, name), options)}
-${options.extra ?? ""}`,
+${typeof options.extra === "function" ? options.extra(name, folder) : (options.extra ?? "")}`,
     { mode: 0o600 },
   );
   const log = join(folder, `${nodeId}.log.txt`);

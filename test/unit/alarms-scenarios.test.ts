@@ -239,6 +239,36 @@ test("a silent module and a strange one are two alarms", (t) => {
   t.deepEqual(bench.take(), ["46 module_identity.m changed critical over"]);
 });
 
+test("a KM that is away is named; minor while the module has another", (t) => {
+  const { bench, rules } = link();
+  rules.kmUp("reserve", bench.moment);
+  rules.kmDown("reserve", "refused", bench.moment);
+  bench.run(11);
+  t.deepEqual(bench.take(), ["10 km_unreachable.m raised minor"]);
+  t.is(bench.book.record("km_unreachable.m")?.detail, "reserve: refused");
+  rules.kmDown("main", "no route", bench.moment);
+  bench.run(11);
+  t.deepEqual(bench.take(), ["21 km_unreachable.m changed major"]);
+  rules.kmUp("main", bench.moment);
+  bench.run(6);
+  t.deepEqual(bench.take(), ["27 km_unreachable.m changed minor"]);
+  rules.kmUp("reserve", bench.moment);
+  bench.run(6);
+  t.deepEqual(bench.take(), ["33 km_unreachable.m cleared cleared over"]);
+});
+
+test("dark counts are no light: they neither clear a lost channel nor count as a QBER in a pause", (t) => {
+  const dark = { values: { qber: 0.497, sifted_rate: 1.7, secret_key_rate: 0 } };
+  const { bench, rules } = link();
+  rules.event({ code: "quantum_channel_lost", severity: "major" }, bench.moment);
+  bench.run(60, (moment) => rules.telemetry(dark, moment));
+  t.is(bench.book.record("optical_link_down.m")?.severity, "major");
+  t.is(bench.book.record("qber_high.m")?.severity, "critical", "a link without pauses is told of");
+  const pausing = link({ intermittent: true });
+  pausing.bench.run(3_600, (moment) => pausing.rules.telemetry(dark, moment));
+  t.deepEqual(pausing.bench.take(), []);
+});
+
 test("telemetry that stops is told, unless there never was any", (t) => {
   const { bench, rules } = link();
   const tick = (moment: Moment) => rules.tick(moment);

@@ -12,13 +12,17 @@ import {
   commandKeySchema,
   kmSchema,
   ledgerSchema,
+  localSchema,
   logSchema,
   managerSchema,
   moduleAlarmsSchema,
   moduleSchema,
   nodeSchema,
+  panelSchema,
   serverSchema,
+  sparkplugSchema,
   spoolSchema,
+  webSchema,
 } from "../../src/config/schema.ts";
 
 const good = `
@@ -90,6 +94,18 @@ const mistakes: readonly { readonly change: [string, string]; readonly says: str
   {
     change: ['host = "km.example"', 'host = "km.example"\ntransport = "udp"'],
     says: "node.toml: km.main.transport: expected tls or https or plain, got a text",
+  },
+  {
+    change: ["[km.main]", '[web]\nhost = "0.0.0.0"\n[km.main]'],
+    says: "node.toml: web.host: beyond loopback the page needs cert, key and password_file",
+  },
+  {
+    change: ["[km.main]", '[web]\ncert = "web.crt"\n[km.main]'],
+    says: "node.toml: web: cert, key and password_file go together",
+  },
+  {
+    change: ["[km.main]", "[web]\nport = -1\n[km.main]"],
+    says: "node.toml: web.port: expected a whole number from 0 to 65535",
   },
   {
     change: ['km = "main"', 'km = "other"'],
@@ -225,10 +241,14 @@ test("the table for operators names every key of the schema, and no other", (t) 
     ...keys("node", nodeSchema),
     ...keys("log", logSchema),
     ...keys("ledger", ledgerSchema),
-    ...keys("manager", managerSchema).filter((key) => key !== "manager.command_key"),
+    ...keys("local", localSchema),
+    ...keys("manager", managerSchema).filter((key) => !/\.(command_key|sparkplug)$/.test(key)),
     ...keys("manager.command_key", commandKeySchema),
+    ...keys("manager.sparkplug", sparkplugSchema),
     ...keys("server", serverSchema),
+    ...keys("web", webSchema),
     ...keys("alarms", alarmsSchema),
+    ...keys("panel", panelSchema),
     ...keys("module.alarms", moduleAlarmsSchema),
     ...keys("module.spool", spoolSchema),
     ...keys("km.NAME", kmSchema),

@@ -9,6 +9,7 @@ import { Fault } from "../../src/port/errors.ts";
 import { silentLog } from "../../src/port/log.ts";
 import { ManualClock } from "../clock.ts";
 import { Broker } from "../emulator/broker.ts";
+import { noCredentials } from "../rig/manager-bench.ts";
 import { memoryOutbox } from "../rig/outbox.ts";
 
 // One for each manager: an outbox has one owner.
@@ -22,10 +23,7 @@ function options(port: number, more: Partial<ManagerOptions> = {}): ManagerOptio
     base: "qkdn/v1",
     protocol: 4,
     username: undefined,
-    password: undefined,
-    ca: undefined,
-    cert: undefined,
-    key: undefined,
+    credentials: () => noCredentials,
     telemetryIntervalMs: 1_000,
     nodeId: "node-a",
     boot: 3,

@@ -136,6 +136,17 @@ export class KmStore {
     return this.#entries.get(id)?.bytes;
   }
 
+  /** An older copy of the database is restored: only so many keys that arrived first are left. */
+  rollBack(keys: number): void {
+    for (const [id, { facts, bytes }] of this.#entries) {
+      if (facts.order < keys) continue;
+      this.#bits -= facts.bits;
+      this.#bytes -= bytes.length;
+      bytes.fill(0);
+      this.#entries.delete(id);
+    }
+  }
+
   /** Overwrites and forgets every key; the counts of repeats and conflicts stay. */
   wipe(): void {
     for (const { bytes } of this.#entries.values()) bytes.fill(0);

@@ -1,0 +1,9 @@
+/** `npm run test:board`: what needs an image (`scripts/image build`) and an emulated board. */
+export default {
+  extensions: ["ts"],
+  files: ["test/board/**/*.test.ts"],
+  nodeArguments: ["--import=tsx"],
+  workerThreads: false,
+  concurrency: 1,
+  timeout: "15m",
+};

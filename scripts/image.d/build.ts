@@ -1,0 +1,171 @@
+/** `scripts/image build`: from packages and sources to what is flashed, step by step. */
+import { existsSync } from "node:fs";
+import { cp, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { softwareVersion } from "../../src/version.ts";
+import type { Board } from "./board.ts";
+import { makeBundle } from "./bundle.ts";
+import { makeDisk, makeEsp, makeFirmware } from "./disk.ts";
+import { installModules, makeInitramfs, readKernel } from "./kernel.ts";
+import { signingKeys } from "./keys.ts";
+import { fetchPackages, readLock } from "./packages.ts";
+import * as rootfs from "./rootfs.ts";
+import { need, run, setEpoch, step } from "./run.ts";
+import { productionBuild, runtime } from "./runtime.ts";
+import { bill } from "./sbom.ts";
+import * as sealed from "./sealed.ts";
+
+export interface BuildOptions {
+  readonly board: Board;
+  /** Folder for what is made. */
+  readonly out: string;
+  /** Of the image; the software's own unless a test makes another. */
+  readonly version: string | undefined;
+  readonly keys: string | undefined;
+  /** Larger, and sooner. */
+  readonly quick: boolean;
+  /** Folder of the maker's firmware. */
+  readonly firmware: string | undefined;
+  /** More of the kernel's command line; for tests. */
+  readonly cmdline?: readonly string[];
+}
+
+const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
+
+export async function buildImage({
+  board,
+  out,
+  version = softwareVersion,
+  keys: folder,
+  cmdline: more = [],
+  firmware,
+  quick,
+}: BuildOptions) {
+  need(
+    "dpkg-deb",
+    "mksquashfs",
+    "veritysetup",
+    "genimage",
+    "mkfs.vfat",
+    "mcopy",
+    "sbsign",
+    "openssl",
+  );
+  need(
+    "aarch64-linux-gnu-objcopy",
+    "depmod",
+    "systemctl",
+    "systemd-sysusers",
+    "zstd",
+    "npm",
+    "rauc",
+  );
+  const began = performance.now();
+  const lock = readLock(board);
+  const date = Date.parse(`${lock.date}T00:00:00Z`) / 1_000;
+  setEpoch(date);
+  const work = join(out, "work");
+  await rm(work, { recursive: true, force: true });
+  await mkdir(work, { recursive: true });
+  const tree = join(work, "root");
+  const keys = await signingKeys(folder);
+  if (keys.development) {
+    process.stderr.write(`         signing with this machine's development keys: ${keys.folder}\n`);
+  }
+
+  await step(`${lock.packages.length} packages of ${lock.release}, as of ${lock.date}`, () =>
+    fetchPackages(lock),
+  );
+  const build = await step(`production build, Node.js ${runtime.version}`, () =>
+    productionBuild(work),
+  );
+  await step("unpacking", async () => {
+    await rootfs.unpack(lock, tree);
+    await rootfs.unpackKernel(lock, join(work, "kernel"));
+  });
+  const { stub, loader } = await keepLoader(tree, work);
+  await step("our own files, users, units", async () => {
+    await rootfs.prune(board, tree);
+    await rootfs.overlay(board, tree, build);
+    await rootfs.users(board, tree);
+    await rootfs.presets(board, tree);
+    await rootfs.identify(tree, { version, board });
+    await cp(keys.updateAuthority, join(tree, "etc/rauc/keyring.pem"));
+    const rauc = join(tree, "etc/rauc/system.conf");
+    const text = await readFile(rauc, "utf8");
+    await writeFile(rauc, text.replace("@COMPATIBLE@", board.compatible));
+    await rootfs.mountPoints(tree);
+  });
+  const kernel = await readKernel(join(work, "kernel"));
+  const initramfs = join(out, "initramfs.img");
+  await step(`kernel ${kernel.version}: modules, initramfs`, async () => {
+    const modules = await installModules(board, kernel, tree);
+    const size = await makeInitramfs(board, kernel, tree, initramfs);
+    await cp(kernel.image, join(out, "vmlinuz"));
+    return { modules, size };
+  });
+  await step("bill of materials", async () => {
+    const text = await bill(lock, { version, board });
+    await mkdir(join(tree, "usr/share/qkd-node"), { recursive: true });
+    await writeFile(join(tree, "usr/share/qkd-node/sbom.cdx.json"), text);
+    await writeFile(join(out, "sbom.cdx.json"), text);
+  });
+  await rootfs.modes(tree);
+  const unpacked = await rootfs.sizeOf(tree);
+
+  const { system, uki, kernel: packed } = sealed.sealedFiles(out);
+  await step("squashfs", () => sealed.squash(tree, system, date, quick));
+  const verity = await step("dm-verity", () => sealed.addVerity(system));
+  const cmdline = [sealed.commandLine(board, verity), ...more].join(" ");
+  await writeFile(join(out, "cmdline"), `${cmdline}\n`);
+  await step("kernel, initramfs and command line in one, signed", async () => {
+    const title = `qkd-node ${version}`;
+    const parts = { kernel: kernel.image, initramfs, cmdline, stub, title };
+    await sealed.unify(parts, keys, uki);
+    await sealed.packKernel(uki, packed);
+  });
+  const disk = join(out, "disk.img");
+  await step("disk", async () => {
+    const esp = join(out, "esp.vfat");
+    await rm(`${esp}.files`, { recursive: true, force: true });
+    if (board.firmware.length > 0) await makeFirmware(board, firmware, `${esp}.files`);
+    await makeEsp(loader, uki, keys, esp, date);
+    await makeDisk(board, out, disk);
+  });
+  const bundle = await step("update bundle", () => makeBundle(board, version, keys, out));
+  const compressed = `${disk}.zst`;
+  const level = quick ? "-1" : "-10";
+  await step("compressing", () => run("zstd", ["-q", "-f", level, "-T0", disk, "-o", compressed]));
+  await rm(work, { recursive: true });
+
+  const sizes = await Promise.all(
+    [system, uki, compressed].map(async (file) => (await stat(file)).size),
+  );
+  const [systemSize = 0, ukiSize = 0, diskSize = 0] = sizes;
+  const seconds = ((performance.now() - began) / 1_000).toFixed(0);
+  process.stdout.write(
+    `${board.id} ${version} in ${seconds} s: files ${mb(unpacked)}, system ${mb(systemSize)}, ` +
+      `kernel ${mb(ukiSize)}, disk ${mb(diskSize)} compressed\n${disk}\n${bundle}\n`,
+  );
+}
+
+/** systemd-boot's two programs are for the disk, not for the root file system. */
+async function keepLoader(tree: string, work: string) {
+  const folder = join(tree, "usr/lib/systemd/boot/efi");
+  const kept = { stub: join(work, "stub.efi"), loader: join(work, "loader.efi") };
+  await rename(join(folder, "linuxaa64.efi.stub"), kept.stub);
+  await rename(join(folder, "systemd-bootaa64.efi"), kept.loader);
+  return kept;
+}
+
+/** What a build left. */
+export function builtFiles(out: string) {
+  const file = (name: string) => join(out, name);
+  const files = {
+    disk: file("disk.img"),
+    kernel: file("vmlinuz"),
+    initramfs: file("initramfs.img"),
+    cmdline: file("cmdline"),
+  };
+  return existsSync(files.disk) ? files : undefined;
+}

@@ -1,0 +1,124 @@
+/** The kernel: the modules that the board needs out of thousands, and an initramfs of our own. */
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { type Board, root as project } from "./board.ts";
+import { cpio, type Entry } from "./cpio.ts";
+import { ImageError, run } from "./run.ts";
+
+export interface Kernel {
+  readonly version: string;
+  readonly image: string;
+  /** Folder of its modules. */
+  readonly modules: string;
+  /** For each module the modules it needs, by path. */
+  readonly needs: ReadonlyMap<string, readonly string[]>;
+  readonly builtin: ReadonlySet<string>;
+}
+
+/** @param folder what the kernel's package was unpacked to */
+export async function readKernel(folder: string): Promise<Kernel> {
+  const [version = ""] = await readdir(join(folder, "lib/modules"));
+  const modules = join(folder, "lib/modules", version);
+  await run("depmod", ["-b", folder, version]);
+  const lines = (await readFile(join(modules, "modules.dep"), "utf8")).trim().split("\n");
+  const needs = new Map(
+    lines.map((line) => {
+      const [path = "", rest = ""] = line.split(":");
+      return [path, rest.split(" ").filter(Boolean)] as const;
+    }),
+  );
+  const builtin = (await readFile(join(modules, "modules.builtin"), "utf8")).trim().split("\n");
+  const image = join(folder, `boot/vmlinuz-${version}`);
+  return { version, image, modules, needs, builtin: new Set(builtin.map(moduleName)) };
+}
+
+function moduleName(path: string): string {
+  return basename(path)
+    .replace(/\.ko(\.\w+)?$/, "")
+    .replaceAll("-", "_");
+}
+
+/**
+ * @returns paths of the modules and of those they need, each after those it needs
+ * @throws ImageError if the kernel has no such module
+ */
+export function closure(kernel: Kernel, names: readonly string[]): string[] {
+  const byName = new Map([...kernel.needs.keys()].map((path) => [moduleName(path), path]));
+  const order: string[] = [];
+  const add = (path: string) => {
+    if (order.includes(path)) return;
+    for (const needed of [...(kernel.needs.get(path) ?? [])].reverse()) add(needed);
+    if (!order.includes(path)) order.push(path);
+  };
+  for (const name of names) {
+    const plain = name.replaceAll("-", "_");
+    const path = byName.get(plain);
+    if (path !== undefined) add(path);
+    else if (!kernel.builtin.has(plain)) throw new ImageError(`the kernel has no module ${name}`);
+  }
+  return order;
+}
+
+const common = ["dm-mod", "dm-verity", "squashfs", "ext4", "crc32c_generic", "efivarfs"];
+
+/** Puts the board's modules into the root file system. @returns how many */
+export async function installModules(board: Board, kernel: Kernel, root: string): Promise<number> {
+  const to = join(root, "usr/lib/modules", kernel.version);
+  await rm(dirname(to), { recursive: true, force: true });
+  const paths = closure(kernel, [...common, ...board.initramfs_modules, ...board.modules]);
+  for (const path of paths) {
+    await mkdir(dirname(join(to, path)), { recursive: true });
+    await cp(join(kernel.modules, path), join(to, path));
+  }
+  for (const name of ["modules.builtin", "modules.builtin.modinfo", "modules.order"]) {
+    await cp(join(kernel.modules, name), join(to, name));
+  }
+  await run("depmod", ["-b", root, kernel.version]);
+  return paths.length;
+}
+
+/** Makes the initramfs, with programs from the root file system. @returns its size, bytes */
+export async function makeInitramfs(
+  board: Board,
+  kernel: Kernel,
+  root: string,
+  file: string,
+): Promise<number> {
+  const entries: Entry[] = [];
+  const add = async (from: string, to: string, mode: number) => {
+    entries.push({ path: to, mode: 0o100000 | mode, content: await readFile(from) });
+  };
+  await add(join(project, "board/common/initramfs/init"), "init", 0o755);
+  await add(join(root, "usr/bin/busybox"), "bin/busybox", 0o755);
+  await add(join(root, "usr/sbin/dmsetup"), "sbin/dmsetup", 0o755);
+  const libraries = new Set<string>();
+  await addLibraries(join(root, "usr/sbin/dmsetup"), root, libraries);
+  for (const library of libraries) {
+    await add(
+      join(root, "usr/lib/aarch64-linux-gnu", library),
+      `lib/aarch64-linux-gnu/${library}`,
+      0o755,
+    );
+  }
+  await add(join(root, "usr/lib/ld-linux-aarch64.so.1"), "lib/ld-linux-aarch64.so.1", 0o755);
+  const modules = closure(kernel, [...board.initramfs_modules, ...common]);
+  for (const path of modules)
+    await add(join(kernel.modules, path), `modules/${basename(path)}`, 0o644);
+  const list = modules.map((path) => `${basename(path)}\n`).join("");
+  entries.push({ path: "modules/list", mode: 0o100644, content: Buffer.from(list) });
+  const archive = cpio(entries);
+  const raw = `${file}.cpio`;
+  await writeFile(raw, archive);
+  await run("zstd", ["-q", "-f", "-19", "-T1", "--rm", raw, "-o", file]);
+  return archive.length;
+}
+
+/** What a program is linked with, and what that is. */
+async function addLibraries(program: string, root: string, found: Set<string>): Promise<void> {
+  const text = await run("aarch64-linux-gnu-objdump", ["-p", program]);
+  for (const [, name = ""] of text.matchAll(/NEEDED\s+(\S+)/g)) {
+    if (name.startsWith("ld-linux") || found.has(name)) continue;
+    found.add(name);
+    await addLibraries(join(root, "usr/lib/aarch64-linux-gnu", name), root, found);
+  }
+}

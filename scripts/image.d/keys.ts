@@ -1,0 +1,96 @@
+/**
+ * Keys that sign: kernels for the firmware, bundles for RAUC. A vendor brings its own (`--keys`), best
+ * from a token; without them development keys are made on this machine, and the image says so.
+ */
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { cache } from "./packages.ts";
+import { ImageError, run } from "./run.ts";
+
+export interface Keys {
+  readonly folder: string;
+  /** Made here, for development. */
+  readonly development: boolean;
+  readonly bootKey: string;
+  readonly bootCertificate: string;
+  readonly updateKey: string;
+  readonly updateCertificate: string;
+  /** Who may sign updates: goes into the image. */
+  readonly updateAuthority: string;
+}
+
+const files = ["boot.key", "boot.crt", "update.key", "update.crt", "update-ca.crt"];
+
+/** @throws ImageError if the vendor's folder lacks one */
+export async function signingKeys(folder: string | undefined): Promise<Keys> {
+  const where = folder ?? join(cache, "development-keys");
+  const missing = files.filter((file) => !existsSync(join(where, file)));
+  if (folder === undefined) {
+    if (missing.length > 0) await make(where);
+  } else if (missing.length > 0) {
+    throw new ImageError(`${folder}: missing ${missing.join(", ")}`);
+  }
+  const path = (name: string) => join(where, name);
+  return {
+    folder: where,
+    development: folder === undefined,
+    bootKey: path("boot.key"),
+    bootCertificate: path("boot.crt"),
+    updateKey: path("update.key"),
+    updateCertificate: path("update.crt"),
+    updateAuthority: path("update-ca.crt"),
+  };
+}
+
+async function make(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const openssl = (...args: string[]) => run("openssl", args, { cwd: folder });
+  const key = ["-newkey", "rsa:3072", "-noenc", "-days", "3650"];
+  await openssl(
+    "req",
+    "-x509",
+    ...key,
+    "-subj",
+    "/CN=qkd-node development boot",
+    "-keyout",
+    "boot.key",
+    "-out",
+    "boot.crt",
+  );
+  await openssl(
+    "req",
+    "-x509",
+    ...key,
+    "-subj",
+    "/CN=qkd-node development updates",
+    "-keyout",
+    "update-ca.key",
+    "-out",
+    "update-ca.crt",
+  );
+  await openssl(
+    "req",
+    ...key.slice(0, 3),
+    "-subj",
+    "/CN=qkd-node development release",
+    "-keyout",
+    "update.key",
+    "-out",
+    "update.csr",
+  );
+  await openssl(
+    "x509",
+    "-req",
+    "-in",
+    "update.csr",
+    "-CA",
+    "update-ca.crt",
+    "-CAkey",
+    "update-ca.key",
+    "-days",
+    "3650",
+    "-out",
+    "update.crt",
+  );
+}

@@ -1,0 +1,123 @@
+/** `scripts/image`: the appliance's command line. */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { boardNames, readBoard, root } from "./board.ts";
+import { boot } from "./boot.ts";
+import { buildImage } from "./build.ts";
+import { flash } from "./flash.ts";
+import { makeLock } from "./packages.ts";
+import { ImageError, step } from "./run.ts";
+
+const usage = `scripts/image COMMAND [options]: the appliance (board/README.md)
+
+  build            makes a board's image: disk, update bundle, bill of materials
+  boot             runs it on an emulated board; Ctrl-C takes the power away
+  flash --to DISK  writes it onto a disk, all of it
+  lock             writes down today's Debian packages, with their hashes
+
+All:
+  --board NAME     ${boardNames().join(", ")} (default qemu/virt)
+  --out FOLDER     what is made, and used (default dist/image/NAME)
+Build:
+  --version V      of the image (default: the software's)
+  --keys FOLDER    boot.key, boot.crt, update.key, update.crt, update-ca.crt;
+                   without it this machine's development keys are used
+  --firmware DIR   the maker's firmware, for boards that need it
+  --quick          larger, and sooner
+  --append WORDS   more of the kernel's command line, for tests
+Boot:
+  --real-start     as on hardware: firmware, boot loader, signed kernel
+  --modules DIR    attach the modules of scripts/emulator DIR --transport socket
+  --stick FILE     a disk image with the label QKD-SITE, plugged in
+  --blank          begin with a blank data partition again
+Flash:
+  --yes            really
+Lock:
+  --release NAME   of Debian (default bookworm)
+
+QKD_IMAGE_MIRROR and QKD_IMAGE_MIRROR_SECURITY name other Debian mirrors than this
+machine's own. Downloads are kept in ~/.cache/qkd-image. Neither root nor an
+emulator is needed to build. Exit codes: 0, 1 with a reason, 64 wrong command line.
+`;
+
+const options = {
+  board: { type: "string", default: "qemu/virt" },
+  out: { type: "string" },
+  version: { type: "string" },
+  keys: { type: "string" },
+  append: { type: "string" },
+  firmware: { type: "string" },
+  "real-start": { type: "boolean", default: false },
+  modules: { type: "string" },
+  stick: { type: "string" },
+  blank: { type: "boolean", default: false },
+  to: { type: "string" },
+  quick: { type: "boolean", default: false },
+  yes: { type: "boolean", default: false },
+  release: { type: "string", default: "bookworm" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+class UsageError extends Error {}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+async function main(args: string[]): Promise<number> {
+  const { values, positionals } = parse(args);
+  const [command, ...rest] = positionals;
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  if (command === undefined) throw new UsageError("a command is needed");
+  if (rest.length > 0) throw new UsageError(`unexpected argument: ${rest[0]}`);
+  const board = readBoard(values.board);
+  const image = values.out ?? join(root, "dist/image", board.id);
+  switch (command) {
+    case "build": {
+      const { version, keys, append, firmware, quick } = values;
+      const cmdline = append?.split(" ") ?? [];
+      await buildImage({ board, out: image, version, keys, cmdline, firmware, quick });
+      return 0;
+    }
+    case "boot": {
+      const { modules, stick, blank } = values;
+      return boot({ image, firmware: values["real-start"], modules, stick, blank });
+    }
+    case "flash": {
+      if (values.to === undefined) throw new UsageError("flash --to DISK");
+      await flash({ image, to: values.to, yes: values.yes });
+      return 0;
+    }
+    case "lock": {
+      const today = new Date().toISOString().slice(0, 10);
+      const { file, packages, changed } = await step("resolving packages", () =>
+        makeLock(board, values.release, today),
+      );
+      process.stdout.write(`${file}: ${packages} packages, ${changed} lines new\n`);
+      return 0;
+    }
+    default:
+      throw new UsageError(`no such command: ${command}`);
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof UsageError) {
+    process.stderr.write(`image: ${error.message}\nTry: scripts/image --help\n`);
+    process.exitCode = 64;
+  } else if (error instanceof ImageError) {
+    process.stderr.write(`image: ${error.message}\n`);
+    process.exitCode = 1;
+  } else {
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+/** `qkd-node certs`: certificates, from the node, or from the files if it does not run. */
+import { exit } from "../exit-codes.ts";
+import type { CertificateReport } from "../local/certificates.ts";
+import { NotRunning } from "./client.ts";
+import type { Context } from "./context.ts";
+import { facts } from "./table.ts";
+import { type Paint, tidy } from "./terminal.ts";
+import { moment } from "./units.ts";
+import { configFile } from "./where.ts";
+
+interface Certificates {
+  readonly certificates: readonly CertificateReport[];
+}
+
+export async function run(context: Context): Promise<number> {
+  const answer = await context.ask<Certificates>("certs").catch(async (error: unknown) => {
+    if (!(error instanceof NotRunning)) throw error;
+    context.terminal.complain(`qkd-node: ${error.message}; these are the files`);
+    return fromFiles(configFile(context.where));
+  });
+  const { paint, width } = context.terminal;
+  context.print(answer, () => lines(answer, paint, width));
+  const wrong = answer.certificates.some(({ problem }) => problem !== undefined);
+  return wrong ? exit.failed : exit.ok;
+}
+
+async function fromFiles(file: string): Promise<Certificates> {
+  const { readConfig } = await import("../main-config.ts");
+  const { certificateFiles, describeCertificates } = await import("../local/certificates.ts");
+  return { certificates: describeCertificates(certificateFiles(readConfig(file)), Date.now()) };
+}
+
+function lines({ certificates }: Certificates, paint: Paint, width: number): string[] {
+  if (certificates.length === 0) return ["the configuration names no certificate"];
+  return certificates.flatMap((one) => {
+    const { days, not_after, subject, issuer, names, problem, key_matches } = one;
+    const what = one.role === "own" ? "shown by the node" : "who is trusted (CA)";
+    const left = days === undefined ? "" : `${moment(not_after ?? "")}, ${days} days left`;
+    const until = days !== undefined && days <= 30 ? paint.warn(left) : left;
+    const pairs: (readonly [string, string])[] = [
+      ["file", tidy(one.file)],
+      ...(problem === undefined ? [] : [["problem", paint.bad(tidy(problem))] as const]),
+      ...(subject === undefined ? [] : [["for", tidy(subject)] as const]),
+      ...(names === undefined ? [] : [["names", tidy(names)] as const]),
+      ...(issuer === undefined ? [] : [["from", tidy(issuer)] as const]),
+      ...(left === "" ? [] : [["until", until] as const]),
+      ...(key_matches === true ? [["key", "belongs to it"] as const] : []),
+    ];
+    return [`${paint.bold(tidy(one.for))}  ${what}`, ...facts(pairs, width, 2)];
+  });
+}

@@ -1,0 +1,19 @@
+/** `qkd-node check-config`, and `qkd-node config check`. */
+import { exit } from "../exit-codes.ts";
+import { configure } from "../main-config.ts";
+import { type Context, UsageError } from "./context.ts";
+
+/** @throws ConfigError with all that is wrong with it */
+export function check(file: string, context: Context): number {
+  const { node, modules } = configure(file);
+  const ways = modules.map(({ name, kms }) => `${name} → ${kms.map((km) => km.name).join(", ")}`);
+  const data = { file, good: true, node: node.id, problems: [] };
+  context.print(data, () => [`${file}: good (node ${node.id}; ${ways.join(", ")})`]);
+  return exit.ok;
+}
+
+export async function run(context: Context): Promise<number> {
+  const file = context.positionals[0] ?? context.text("config");
+  if (file === undefined) throw new UsageError("check-config FILE");
+  return check(file, context);
+}

@@ -1,0 +1,62 @@
+/** `qkd-node links`: how the links are, and how good. */
+import { exit } from "../exit-codes.ts";
+import type { Context } from "./context.ts";
+import type { Links } from "./shapes.ts";
+import { brokerText } from "./status.ts";
+import { facts } from "./table.ts";
+import { coloured, type Paint, tidy } from "./terminal.ts";
+import { bytes, percent, whole } from "./units.ts";
+
+export async function run(context: Context): Promise<number> {
+  const answer = await context.ask<Links>("links");
+  const { paint, width } = context.terminal;
+  context.print(answer, () => lines(answer, paint, width));
+  return exit.ok;
+}
+
+function lines({ modules, broker }: Links, paint: Paint, width: number): string[] {
+  const told = modules.flatMap((one) => {
+    const why = one.reason === "" ? "" : `: ${tidy(one.reason)}`;
+    const { quality } = one;
+    const state = coloured(paint, one.up ? "up" : "down");
+    const protocol = one.protocol === undefined ? one.driver : one.protocol;
+    const kms = one.kms.map((km) => {
+      const word = km.awaited ? "the KM connects when it wants keys" : km.up ? "up" : "down";
+      const because = km.reason === "" ? "" : `: ${tidy(km.reason)}`;
+      const at = `${km.where} (${km.transport})`;
+      return [`KM ${tidy(km.name)}`, `${coloured(paint, word)}  ${tidy(at)}${because}`] as const;
+    });
+    return [
+      paint.bold(tidy(one.module)),
+      ...facts(
+        [
+          ["module", `${state}  ${tidy(one.where)} (${tidy(protocol)})${why}`],
+          ...(quality === undefined ? [] : qualityOf(quality, paint)),
+          ...kms,
+        ],
+        width,
+        2,
+      ),
+    ];
+  });
+  return broker === undefined
+    ? told
+    : [...told, ...facts([["broker", brokerText(broker, paint)]], width)];
+}
+
+/** Counters of a link since its session began. */
+function qualityOf(
+  quality: NonNullable<Links["modules"][number]["quality"]>,
+  paint: Paint,
+): (readonly [string, string])[] {
+  const { framesReceived = 0, framesSent = 0, bytesReceived = 0, bytesSent = 0 } = quality;
+  const { framesBad = 0, framesResent = 0 } = quality;
+  const bad = `${whole(framesBad)} (${percent(framesBad / Math.max(1, framesReceived + framesBad))})`;
+  const again = `${whole(framesResent)} (${percent(framesResent / Math.max(1, framesSent))})`;
+  return [
+    ["received", `${whole(framesReceived)} frames, ${bytes(bytesReceived)}`],
+    ["sent", `${whole(framesSent)} frames, ${bytes(bytesSent)}`],
+    ["bad frames", framesBad > 0 ? paint.warn(bad) : bad],
+    ["sent again", framesResent > 0 ? paint.warn(again) : again],
+  ];
+}

@@ -1,0 +1,344 @@
+/** JSON Schemas of what `--json` prints, by command. A test checks every answer against them. Pure. */
+
+export type Schema = { readonly [keyword: string]: unknown };
+
+const text = { type: "string" } as const;
+const flag = { type: "boolean" } as const;
+const number = { type: "number" } as const;
+const count = { type: "integer", minimum: 0 } as const;
+const time = { type: "string", format: "date-time" } as const;
+const oneOf = (...values: readonly string[]) => ({ type: "string", enum: values });
+const about = (schema: Schema, description: string) => ({ ...schema, description });
+const list = (items: Schema) => ({ type: "array", items });
+const mapOf = (additionalProperties: Schema) => ({ type: "object", additionalProperties });
+
+function object(
+  properties: Readonly<Record<string, Schema>>,
+  optional: readonly string[] = [],
+): Schema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: "object", properties, required };
+}
+
+const upDown = oneOf("UP", "DOWN");
+const module = object(
+  {
+    name: text,
+    state: oneOf("OPERATING", "DOWN", "FAILURE", "OUT"),
+    link: about(oneOf("ACTIVE", "PASSIVE", "OFF"), "to the module"),
+    km: upDown,
+    reason: about(text, "why something is not as it should be; empty if all is well"),
+    since: time,
+    driver: text,
+    where: about(text, "device path or address"),
+    module_id: text,
+    matching_module_id: text,
+    role: oneOf("alice", "bob"),
+    vendor: text,
+    model: text,
+    serial: text,
+    firmware: text,
+    kms: about(text, "names of its KMs, in order"),
+    qber: about(number, "ratio, the last one"),
+    secret_key_rate: about(number, "bit/s, the last one"),
+    keys: object({
+      supplied: count,
+      confirmed: count,
+      bits: about(count, "confirmed"),
+      in_flight: count,
+      withheld: about(count, "blocks"),
+      quarantined: count,
+    }),
+  },
+  [
+    ...["module_id", "matching_module_id", "role", "vendor", "model", "serial", "firmware"],
+    ...["qber", "secret_key_rate"],
+  ],
+);
+
+const broker = object({ url: text, up: flag, reason: text, waiting: about(count, "events") });
+const severities = { critical: count, major: count, minor: count, warning: count };
+
+const status = object(
+  {
+    node: text,
+    version: text,
+    boot: about(count, "starts of the node on its state"),
+    pid: count,
+    t: time,
+    started: time,
+    uptime_s: count,
+    rss_bytes: count,
+    config: object({ file: text, digest: text, state_dir: text }),
+    modules: list(module),
+    broker: about(broker, "absent without [manager]"),
+    alarms: about(object(severities), "raised, by severity"),
+  },
+  ["broker"],
+);
+
+const keys = object({
+  modules: list(
+    object(
+      {
+        module: text,
+        in_module_bits: about(number, "absent if the module does not tell"),
+        since_start: about(
+          { type: "object", additionalProperties: { type: ["integer", "object"] } },
+          "counters of the topic kq1/{module}",
+        ),
+        ledger: about(
+          object({
+            blocks: about(count, "not released by the module yet"),
+            complete: count,
+            withheld: count,
+            damaged: count,
+            keys: object({ delivered: count, quarantined: count, assigned: count }),
+          }),
+          "what is on record, across restarts",
+        ),
+      },
+      ["in_module_bits"],
+    ),
+  ),
+});
+
+const value = { oneOf: [number, list(number)] };
+const figure = object(
+  {
+    last: value,
+    min: value,
+    max: value,
+    mean: value,
+    count: about(count, "values since the manager was told last"),
+    age_ms: count,
+    quality: oneOf("good", "stale", "out_of_range"),
+  },
+  ["last", "min", "max", "mean"],
+);
+const telemetry = object({
+  t: time,
+  modules: list(object({ module: text, figures: mapOf(figure) })),
+});
+
+const alarm = object(
+  {
+    alarm: about(text, "NAME.OBJECT: what --ack takes"),
+    name: text,
+    object: text,
+    severity: oneOf("warning", "minor", "major", "critical"),
+    active: flag,
+    acknowledged: flag,
+    acknowledged_by: text,
+    flapping: flag,
+    latched: flag,
+    event_type: text,
+    probable_cause: text,
+    text,
+    action: about(text, "what to do"),
+    value: number,
+    threshold: number,
+    detail: text,
+    raised: time,
+    changed: time,
+    count,
+  },
+  ["acknowledged_by", "value", "threshold", "detail"],
+);
+
+const event = object(
+  {
+    sequence: about(count, "in order, from the start of the node"),
+    t: time,
+    type: text,
+    module: text,
+    facts: { type: "object", additionalProperties: { type: ["string", "number", "boolean"] } },
+  },
+  ["module"],
+);
+
+const km = object({
+  name: text,
+  up: flag,
+  awaited: about(flag, "the KM connects, when it wants keys"),
+  reason: text,
+  where: text,
+  transport: oneOf("tls", "https", "plain"),
+});
+const quality = object({
+  framesReceived: count,
+  framesSent: count,
+  bytesReceived: count,
+  bytesSent: count,
+  framesBad: count,
+  framesResent: count,
+});
+const links = object(
+  {
+    modules: list(
+      object(
+        {
+          module: text,
+          driver: text,
+          where: text,
+          up: flag,
+          reason: text,
+          protocol: text,
+          quality: about(quality, "since the session with the module began"),
+          kms: list(km),
+        },
+        ["protocol", "quality"],
+      ),
+    ),
+    broker,
+  },
+  ["broker"],
+);
+
+const certificate = object(
+  {
+    for: about(text, "km.NAME, server, web, manager"),
+    role: oneOf("own", "ca"),
+    file: text,
+    subject: text,
+    issuer: text,
+    names: about(text, "subject alternative names"),
+    serial: text,
+    fingerprint: about(text, "SHA-256"),
+    not_before: time,
+    not_after: time,
+    days: about({ type: "integer" }, "left"),
+    key_matches: flag,
+    problem: text,
+  },
+  [
+    ...["subject", "issuer", "names", "serial", "fingerprint", "not_before", "not_after", "days"],
+    ...["key_matches", "problem"],
+  ],
+);
+
+const acted = object(
+  {
+    command: text,
+    status: oneOf("done", "failed", "not_supported"),
+    reason: text,
+    by: about(text, "who it was, as in the audit"),
+    t: time,
+  },
+  ["reason"],
+);
+
+const check = object(
+  {
+    id: text,
+    title: text,
+    status: oneOf("ok", "warn", "fail", "skip"),
+    detail: about(text, "what was found"),
+    advice: about(text, "what to do; only where it is not ok"),
+  },
+  ["advice"],
+);
+
+const identity = object({
+  moduleId: text,
+  matchingModuleId: text,
+  role: oneOf("alice", "bob"),
+  vendor: text,
+  model: text,
+  serial: text,
+  firmware: text,
+  protocol: text,
+  maxBlockBytes: count,
+});
+
+const anything = { type: ["string", "null"] };
+
+/** What a command prints with `--json`; where it goes on, each line. */
+export const schemas: Readonly<Record<string, Schema>> = {
+  status,
+  keys,
+  telemetry,
+  alarms: {
+    oneOf: [object({ alarms: list(alarm) }), object({ events: list(event) }), acted],
+    description: "what is raised; with --history events; with --ack what became of it",
+  },
+  events: object({ events: list(event) }),
+  links,
+  certs: object({ certificates: list(certificate) }),
+  config: {
+    oneOf: [
+      object(
+        {
+          file: text,
+          digest: text,
+          running: about(flag, "false: the file, since the node does not run"),
+          table: about({ type: "object" }, "as written, without what may be a secret"),
+        },
+        ["digest"],
+      ),
+      object({ file: text, good: flag, node: text, problems: list(text) }, ["node"]),
+      object({
+        file: text,
+        same: flag,
+        changes: list(object({ key: text, running: anything, file: anything })),
+      }),
+    ],
+    description: "show, check, diff",
+  },
+  doctor: object(
+    {
+      node: text,
+      t: time,
+      running: about(flag, "whether the node runs"),
+      status: oneOf("ok", "warn", "fail"),
+      first: about(text, "id of the first check that is not ok"),
+      checks: list(check),
+    },
+    ["node", "first"],
+  ),
+  kept: object({
+    modules: list(
+      object({
+        module: text,
+        kept: list(
+          object(
+            {
+              block: about(text, "EPOCH/NUMBER"),
+              key_ID: text,
+              why: oneOf("withheld", "quarantined", "damaged", "discarded"),
+              reason: text,
+            },
+            ["key_ID", "reason"],
+          ),
+        ),
+      }),
+    ),
+  }),
+  release: acted,
+  discard: acted,
+  withhold: acted,
+  "free-km": acted,
+  "clear-tamper": acted,
+  logs: object({ lines: list(text) }),
+  "support-bundle": object({
+    file: text,
+    bytes: count,
+    members: list(object({ name: text, bytes: count, sha256: text })),
+  }),
+  start: acted,
+  stop: acted,
+  "self-test": acted,
+  zeroize: acted,
+  probe: object(
+    {
+      where: text,
+      driver: text,
+      device: mapOf(text),
+      answered_after_ms: count,
+      identity,
+      telemetry: mapOf(value),
+      quality,
+    },
+    ["telemetry"],
+  ),
+};

@@ -1,0 +1,131 @@
+/** The node's answers, as far as the commands show them. `schema.ts` has all of it. */
+
+export interface ModuleStatus {
+  readonly name: string;
+  readonly state: string;
+  readonly link: string;
+  readonly km: string;
+  readonly reason: string;
+  readonly since: string;
+  readonly module_id?: string;
+  readonly qber?: number;
+  readonly secret_key_rate?: number;
+  readonly keys: Readonly<Record<string, number>>;
+}
+
+export interface Broker {
+  readonly url: string;
+  readonly up: boolean;
+  readonly reason: string;
+  readonly waiting: number;
+}
+
+export interface Status {
+  readonly node: string;
+  readonly version: string;
+  readonly boot: number;
+  readonly pid: number;
+  readonly t: string;
+  readonly uptime_s: number;
+  readonly rss_bytes: number;
+  readonly config: { readonly file: string; readonly digest: string; readonly state_dir: string };
+  readonly modules: readonly ModuleStatus[];
+  readonly broker?: Broker;
+  readonly alarms: Readonly<Record<string, number>>;
+}
+
+export interface KeyCounts {
+  readonly module: string;
+  readonly in_module_bits?: number;
+  readonly since_start: Readonly<Record<string, number | Readonly<Record<string, number>>>>;
+  readonly ledger: {
+    readonly blocks: number;
+    readonly complete: number;
+    readonly withheld: number;
+    readonly damaged: number;
+    readonly keys: Readonly<Record<string, number>>;
+  };
+}
+
+export interface Figure {
+  readonly last?: number | readonly number[];
+  readonly min?: number | readonly number[];
+  readonly max?: number | readonly number[];
+  readonly mean?: number | readonly number[];
+  readonly count: number;
+  readonly age_ms: number;
+  readonly quality: string;
+}
+
+export interface Telemetry {
+  readonly t: string;
+  readonly modules: readonly {
+    readonly module: string;
+    readonly figures: Readonly<Record<string, Figure>>;
+  }[];
+}
+
+export interface Alarm {
+  readonly alarm: string;
+  readonly severity: string;
+  readonly active: boolean;
+  readonly acknowledged: boolean;
+  readonly acknowledged_by?: string;
+  readonly flapping: boolean;
+  readonly text: string;
+  readonly action: string;
+  readonly value?: number;
+  readonly threshold?: number;
+  readonly detail?: string;
+  readonly raised: string;
+  readonly count: number;
+}
+
+export interface HappenedEvent {
+  readonly sequence: number;
+  readonly t: string;
+  readonly type: string;
+  readonly module?: string;
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface Links {
+  readonly modules: readonly {
+    readonly module: string;
+    readonly driver: string;
+    readonly where: string;
+    readonly up: boolean;
+    readonly reason: string;
+    readonly protocol?: string;
+    readonly quality?: Readonly<Record<string, number>>;
+    readonly kms: readonly {
+      readonly name: string;
+      readonly where: string;
+      readonly transport: string;
+      readonly up: boolean;
+      readonly awaited: boolean;
+      readonly reason: string;
+    }[];
+  }[];
+  readonly broker?: Broker;
+}
+
+export interface Acted {
+  readonly command: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly by: string;
+  readonly t: string;
+}
+
+export interface Kept {
+  readonly modules: readonly {
+    readonly module: string;
+    readonly kept: readonly {
+      readonly block: string;
+      readonly key_ID?: string;
+      readonly why: string;
+      readonly reason?: string;
+    }[];
+  }[];
+}

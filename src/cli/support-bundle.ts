@@ -1,0 +1,53 @@
+/** `qkd-node support-bundle`: one file for who helps from afar. */
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Config } from "../config/load.ts";
+import { redactedTable } from "../config/redact.ts";
+import { reportLines } from "../doctor/tell.ts";
+import { exit } from "../exit-codes.ts";
+import { readConfig } from "../main-config.ts";
+import { makeBundle } from "../support/bundle.ts";
+import { journalLines, machineFacts, secretsOf, stateFiles } from "../support/machine.ts";
+import { Complaint } from "./client.ts";
+import type { Context } from "./context.ts";
+import { consult } from "./doctor.ts";
+import { progress } from "./progress.ts";
+import { noColours } from "./terminal.ts";
+import { bytes } from "./units.ts";
+import { configFile, readTable } from "./where.ts";
+
+export async function run(context: Context): Promise<number> {
+  const file = configFile(context.where);
+  let config: Config | undefined;
+  try {
+    config = readConfig(file);
+  } catch {
+    // The doctor says what is wrong with it.
+  }
+  const table = await readTable(file).catch(() => undefined);
+  const bar = progress(process.stderr, process.env, !context.json);
+  const bundle = await makeBundle({
+    ask: (name, args) => context.ask(name, args),
+    configuration: async () => redactedTable(await readTable(file)),
+    examine: () => consult(context, true),
+    tell: (report) => reportLines(report, noColours, 100),
+    journal: () => journalLines(context.text("unit") ?? "qkd-node"),
+    machine: machineFacts,
+    stateFiles: () => (config === undefined ? "not known" : stateFiles(config)),
+    secrets: () => secretsOf(table, file),
+    wall: Date.now(),
+    onStep: (what, done) => bar.show(done, what),
+  }).finally(() => bar.end());
+  const target = resolve(context.positionals[0] ?? bundle.name);
+  try {
+    writeFileSync(target, bundle.archive, { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === "EEXIST" ? "it is there already" : code;
+    throw new Complaint(`${target}: cannot be made: ${why}`, exit.cantCreate);
+  }
+  const { archive, members } = bundle;
+  const data = { file: target, bytes: archive.length, members };
+  context.print(data, () => [`${target}: ${bytes(archive.length)}, ${members.length} files`]);
+  return exit.ok;
+}

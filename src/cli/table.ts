@@ -1,0 +1,80 @@
+/** Tables and wrapped text that fit a terminal. Pure. */
+import { visible } from "./terminal.ts";
+
+export interface Column {
+  readonly title: string;
+  readonly right?: boolean;
+}
+
+function pad(text: string, width: number, right: boolean): string {
+  const space = " ".repeat(Math.max(0, width - visible(text)));
+  return right ? space + text : text + space;
+}
+
+/** Words in lines of at most `width` columns; a word that is longer is cut into pieces. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    let rest = word;
+    if (line !== "" && visible(line) + 1 + visible(rest) <= width) {
+      line += ` ${rest}`;
+      continue;
+    }
+    if (line !== "") lines.push(line);
+    while (visible(rest) > width) {
+      lines.push(rest.slice(0, width));
+      rest = rest.slice(width);
+    }
+    line = rest;
+  }
+  return [...lines, line];
+}
+
+/**
+ * A table of at most `width` columns: the last column is wrapped where it must be.
+ * @param rows cells as they are to be seen, with their colours
+ */
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width: number,
+): string[] {
+  const last = columns.length - 1;
+  const widths = columns.map(({ title }, i) =>
+    Math.max(visible(title), ...rows.map((row) => visible(row[i] ?? ""))),
+  );
+  const before = widths.slice(0, last).reduce((sum, each) => sum + each + 2, 0);
+  const room = Math.max(12, width - before);
+  const lines: string[] = [];
+  const put = (cells: readonly string[]) => {
+    const head = cells
+      .slice(0, last)
+      .map((cell, i) => pad(cell, widths[i] as number, columns[i]?.right === true));
+    const tail = cells[last] ?? "";
+    const right = columns[last]?.right === true;
+    const wrapped =
+      visible(tail) <= room
+        ? [right ? pad(tail, Math.min(room, widths[last] as number), true) : tail]
+        : wrap(tail, room);
+    wrapped.forEach((text, i) => {
+      const front = i === 0 ? head.map((cell) => `${cell}  `).join("") : " ".repeat(before);
+      lines.push(`${front}${text}`.trimEnd());
+    });
+  };
+  if (columns.some(({ title }) => title !== "")) put(columns.map(({ title }) => title));
+  for (const row of rows) put(row);
+  return lines;
+}
+
+/** Names and values, one a line; values are wrapped beside their name. */
+export function facts(
+  pairs: readonly (readonly [string, string])[],
+  width: number,
+  indent = 0,
+): string[] {
+  const margin = " ".repeat(indent);
+  return table([{ title: "" }, { title: "" }], pairs, width - indent).map((line) =>
+    (margin + line).trimEnd(),
+  );
+}

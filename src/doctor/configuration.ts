@@ -1,0 +1,50 @@
+/** Is the configuration good, and is it what the node runs with? */
+import type { Config } from "../config/load.ts";
+import { ConfigError } from "../config/problems.ts";
+import { type Finding, fail, ok, skip, warn } from "./finding.ts";
+import type { Running, Subject } from "./subject.ts";
+
+const name = ["config", "configuration"] as const;
+
+/** @returns the configuration as far as it can be used for the other checks */
+export function checkConfiguration(
+  { file, load, read }: Subject,
+  running: Running | undefined,
+): { readonly findings: Finding[]; readonly config: Config | undefined } {
+  let config: Config;
+  try {
+    config = load();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const { problems } = error;
+    const denied = problems.some((problem) => problem.endsWith("permission denied"));
+    const advice = denied
+      ? "ask as root or as the node's user; if it is the node that may not, mend owner and mode"
+      : "correct it; qkd-node config check says whether it is good; then restart the node";
+    const findings = [fail(name, problems.join("; "), advice)];
+    try {
+      // Files that cannot be read are no reason not to look at the rest.
+      return { findings, config: read() };
+    } catch {
+      return { findings, config: undefined };
+    }
+  }
+  const findings = [ok(name, `${file}: good (node ${config.node.id})`)];
+  if (running !== undefined && running.status.config.digest !== config.digest) {
+    const advice = "qkd-node config diff shows what is other; restart the node to take it";
+    findings.push(
+      warn(["config.running", "configuration"], "the node runs with another one", advice),
+    );
+  }
+  return { findings, config };
+}
+
+export function checkNode(running: Running | undefined, why: string): Finding {
+  const node = ["node", "node"] as const;
+  if (running !== undefined) {
+    const { pid, boot } = running.status;
+    return ok(node, `runs (process ${pid}, start ${boot})`);
+  }
+  if (/may not/.test(why)) return skip(node, why);
+  return warn(node, why, "start it: systemctl start qkd-node; qkd-node logs says why it ended");
+}

@@ -1,0 +1,28 @@
+/** The doctor's report as lines for a person. */
+import { table, wrap } from "../cli/table.ts";
+import { type Paint, tidy } from "../cli/terminal.ts";
+import type { Finding, Report } from "./finding.ts";
+
+export function reportLines({ checks, first }: Report, paint: Paint, width: number): string[] {
+  const words = {
+    ok: paint.good("ok"),
+    warn: paint.warn("warn"),
+    fail: paint.bad("FAIL"),
+    skip: paint.dim("–"),
+  };
+  const rows = checks.flatMap(({ status, title, detail, advice }) => [
+    [words[status], tidy(title), tidy(detail)],
+    ...(advice === undefined ? [] : [["", "", `→ ${tidy(advice)}`]]),
+  ]);
+  const count = (status: Finding["status"]) => checks.filter((one) => one.status === status).length;
+  const begin = checks.find(({ id }) => id === first);
+  const summary =
+    begin === undefined
+      ? paint.good("nothing is wrong")
+      : `${count("fail")} failed, ${count("warn")} to look at; begin with: ${paint.bold(begin.title)}`;
+  return [
+    ...table([{ title: "" }, { title: "" }, { title: "" }], rows, width),
+    "",
+    ...wrap(summary, width),
+  ];
+}

@@ -1,0 +1,267 @@
+/** Answers what is asked on the local sockets, and has commands carried out as the manager's are. */
+
+import type { Config } from "../config/load.ts";
+import { redactedTable } from "../config/redact.ts";
+import { orderOf } from "../control/commands.ts";
+import { type ControlPorts, execute, type Outcome } from "../control/executor.ts";
+import type { Ledger } from "../custody/ports.ts";
+import type { EventHistory, PastEvent } from "../lifecycle/event-history.ts";
+import type { Recorder } from "../lifecycle/recorder.ts";
+import { time } from "../manager/payloads.ts";
+import type { AlarmView, NodeEvent } from "../manager/view.ts";
+import { type Clock, within } from "../port/clock.ts";
+import { Fault } from "../port/errors.ts";
+import type { Log } from "../port/log.ts";
+import { softwareVersion } from "../version.ts";
+import {
+  alarmCounts,
+  alarmList,
+  keyCounts,
+  moduleStatus,
+  pastEvent,
+  pastTelemetry,
+} from "./answers.ts";
+import { certificateFiles, describeCertificates } from "./certificates.ts";
+import type { LogRing } from "./log-ring.ts";
+import { type ActName, graveNames, isAct, LocalError, type LocalRequest } from "./protocol.ts";
+import type { Caller, LocalAnswer } from "./server.ts";
+import type { BrokerState, LocalModule } from "./view.ts";
+
+export interface LocalDeskParts {
+  readonly config: Config;
+  readonly boot: number;
+  readonly modules: readonly LocalModule[];
+  readonly ledgers: ReadonlyMap<string, Ledger>;
+  readonly alarms: AlarmView;
+  readonly history: EventHistory;
+  readonly logs: LogRing;
+  readonly recorder: Recorder;
+  readonly broker: () => BrokerState | undefined;
+  readonly control: ControlPorts;
+  /** Tells the audit. */
+  readonly onEvent: (event: NodeEvent) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+type Args = LocalRequest["args"];
+
+/** A command is carried out within this time, ms; as for the manager's. */
+const deadline = 30_000;
+/** Events and lines looked for, for who follows them, this often, ms. */
+const followEvery = 250;
+const watchLimits = { least: 200, standard: 1_000, most: 60_000 } as const;
+const mostEvents = 1_024;
+const mostLines = 2_000;
+
+export class LocalDesk {
+  readonly #parts: LocalDeskParts;
+  readonly #started: number;
+  readonly #begun: number;
+  #acting = false;
+
+  constructor(parts: LocalDeskParts) {
+    this.#parts = parts;
+    this.#started = parts.clock.wall();
+    this.#begun = parts.clock.now();
+  }
+
+  /** @throws LocalError */
+  async answer(request: LocalRequest, caller: Caller): Promise<LocalAnswer> {
+    const { do: name, args } = request;
+    const { alarms, config } = this.#parts;
+    if (isAct(name)) return { data: await this.#act(name, args, caller) };
+    switch (name) {
+      case "status":
+        return { data: this.#status() };
+      case "keys":
+        return { data: { modules: this.#chosen(args).map((module) => this.#keys(module)) } };
+      case "telemetry":
+        return this.#telemetry(args);
+      case "alarms":
+        return { data: { alarms: alarmList(alarms.records()) } };
+      case "events":
+        return this.#events(args);
+      case "links":
+        return { data: this.#links() };
+      case "certs":
+        return {
+          data: {
+            certificates: describeCertificates(certificateFiles(config), this.#parts.clock.wall()),
+          },
+        };
+      case "config":
+        return {
+          data: { file: config.file, digest: config.digest, table: redactedTable(config.table) },
+        };
+      case "logs":
+        return this.#logs(args);
+      case "kept":
+        return {
+          data: {
+            modules: this.#chosen(args).map((one) => ({ module: one.name, kept: one.kept() })),
+          },
+        };
+      case "history":
+        return { data: this.#history(args) };
+      default:
+        throw new LocalError("unknown_request", "this node does not know the request");
+    }
+  }
+
+  #status() {
+    const { config, boot, modules, alarms, clock, broker } = this.#parts;
+    const manager = broker();
+    return {
+      node: config.node.id,
+      version: softwareVersion,
+      boot,
+      pid: process.pid,
+      t: time(clock.wall()),
+      started: time(this.#started),
+      uptime_s: Math.floor((clock.now() - this.#begun) / 1_000),
+      rss_bytes: process.memoryUsage.rss(),
+      config: { file: config.file, digest: config.digest, state_dir: config.node.state_dir },
+      modules: modules.map(moduleStatus),
+      ...(manager !== undefined && { broker: manager }),
+      alarms: alarmCounts(alarms.records()),
+    };
+  }
+
+  #keys(module: LocalModule) {
+    return keyCounts(module, this.#parts.ledgers.get(module.name));
+  }
+
+  #links() {
+    const { config, modules, broker } = this.#parts;
+    return {
+      modules: modules.map((module) => {
+        const { driver, where } = module.describe();
+        const { kms, ...link } = module.links();
+        const configured = config.modules.find(({ name }) => name === module.name)?.kms ?? [];
+        return {
+          module: module.name,
+          driver,
+          where,
+          ...link,
+          kms: kms.map((km) => {
+            const found = configured.find(({ name }) => name === km.name);
+            const at = found === undefined ? "" : `${found.host}:${found.port}`;
+            return { ...km, where: at, transport: found?.transport ?? "tls" };
+          }),
+        };
+      }),
+      ...(broker() !== undefined && { broker: broker() }),
+    };
+  }
+
+  #telemetry(args: Args): LocalAnswer {
+    const modules = this.#chosen(args);
+    const look = () => ({
+      t: time(this.#parts.clock.wall()),
+      modules: modules.map((module) => ({ module: module.name, figures: module.glance() })),
+    });
+    if (args.follow !== true) return { data: look() };
+    const { least, standard, most } = watchLimits;
+    const every = typeof args.every_ms === "number" ? args.every_ms : standard;
+    return { everyMs: Math.min(most, Math.max(least, every)), next: look };
+  }
+
+  #events(args: Args): LocalAnswer {
+    const { history } = this.#parts;
+    const wanted = (event: PastEvent) => args.alarms !== true || event.type.startsWith("alarm_");
+    const most = count(args.n, 50, mostEvents);
+    const list = (events: readonly PastEvent[]) =>
+      events.filter(wanted).slice(-most).map(pastEvent);
+    if (args.follow !== true) return { data: { events: list(history.after(0)) } };
+    let told = 0;
+    return this.#follow(() => {
+      const events = list(history.after(told));
+      told = history.sequence;
+      return events.length === 0 ? undefined : { events };
+    });
+  }
+
+  #history(args: Args) {
+    const { recorder, clock } = this.#parts;
+    return {
+      t: time(clock.wall()),
+      modules: this.#chosen(args).map(({ name }) => ({
+        module: name,
+        parts: pastTelemetry(recorder.history(name), clock.now(), clock.wall()),
+      })),
+    };
+  }
+
+  #logs(args: Args): LocalAnswer {
+    const { logs } = this.#parts;
+    const most = count(args.n, 50, mostLines);
+    const texts = (after: number) => logs.after(after, most).map(({ line }) => line);
+    if (args.follow !== true) return { data: { lines: texts(0) } };
+    let told = 0;
+    return this.#follow(() => {
+      const lines = texts(told);
+      told = logs.sequence;
+      return lines.length === 0 ? undefined : { lines };
+    });
+  }
+
+  #follow(next: () => unknown): LocalAnswer {
+    return { everyMs: followEvery, next };
+  }
+
+  /** @throws LocalError `no_such_module` */
+  #chosen(args: Args): readonly LocalModule[] {
+    const { modules } = this.#parts;
+    if (args.module === undefined) return modules;
+    const found = modules.filter(({ name }) => name === args.module);
+    if (found.length > 0) return found;
+    const names = modules.map(({ name }) => name).join(", ");
+    throw new LocalError("no_such_module", `no such module (there are: ${names})`);
+  }
+
+  async #act(name: ActName, given: Args, caller: Caller) {
+    const { config, control, clock, log, onEvent } = this.#parts;
+    if (!caller.mayAct) {
+      throw new LocalError("not_permitted", "this socket only answers; acting needs the other one");
+    }
+    const { confirm, ...args } = given;
+    if (args.module !== undefined) this.#chosen(args);
+    // Whoever meant another node finds out here, and not afterwards.
+    if (graveNames.includes(name) && confirm !== config.node.id) {
+      throw new LocalError("bad_request", `${name} must name the node: this is ${config.node.id}`);
+    }
+    const order = orderOf(name, args);
+    if (order === undefined) throw new LocalError("bad_request", "bad arguments");
+    if (this.#acting) throw new LocalError("busy", "another action is under way");
+    this.#acting = true;
+    try {
+      const by = nameOf(await caller.peer());
+      const late = () => new Fault("module.command", "no end in time", { limit_ms: deadline });
+      const outcome = await within<Outcome>(
+        clock,
+        deadline,
+        execute(order, by, control),
+        late,
+      ).catch(() => ({ status: "failed" as const, reason: "timeout" }));
+      const { status, reason } = outcome;
+      const why = reason !== undefined && { reason };
+      const facts = { command: name, by, status, ...why, ...(args as Record<string, string>) };
+      log.info("command carried out", facts);
+      onEvent({ type: "command", at: clock.wall(), facts });
+      return { command: name, status, ...why, by, t: time(clock.wall()) };
+    } finally {
+      this.#acting = false;
+    }
+  }
+}
+
+/** Who it was, as an audit names them. */
+function nameOf(uid: number | undefined): string {
+  return uid === undefined ? "local" : `local uid ${uid}`;
+}
+
+function count(value: unknown, standard: number, most: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 1) return standard;
+  return Math.min(value, most);
+}

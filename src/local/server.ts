@@ -1,0 +1,250 @@
+/**
+ * The node's local sockets: one that acts, one that only answers. Who may use which is decided by the
+ * kernel, by their modes. Nothing a client does or leaves undone makes the node's memory grow: clients
+ * are counted, a request is one short line with a deadline, and what is streamed is made when the
+ * client has taken what was there before.
+ */
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { type Clock, every, type Timer } from "../port/clock.ts";
+import { describe, errorCode, Fault } from "../port/errors.ts";
+import type { Log } from "../port/log.ts";
+import { LineReader } from "./lines.ts";
+import { longestSocketPath, proofFolder, readSocket } from "./paths.ts";
+import { ProofFolder } from "./proof.ts";
+import {
+  type AnswerLine,
+  LocalError,
+  type LocalRequest,
+  longestAnswer,
+  longestRequest,
+  parseRequest,
+  protocolVersion,
+} from "./protocol.ts";
+
+/** Who asks. */
+export interface Caller {
+  /** Came over the control socket. */
+  readonly mayAct: boolean;
+  /**
+   * Has them prove who they are.
+   * @returns their uid; undefined where the node cannot have it proved
+   * @throws LocalError if they do not
+   */
+  readonly peer: () => Promise<number | undefined>;
+}
+
+/** An answer at once, or one that goes on: `next` gives what is new, or nothing. */
+export type LocalAnswer =
+  | { readonly data: unknown }
+  | { readonly everyMs: number; readonly next: () => unknown };
+
+export interface LocalServerOptions {
+  /** The control socket's path. */
+  readonly path: string;
+  readonly act: "owner" | "group";
+  readonly read: "owner" | "group" | "all";
+  /** @throws LocalError */
+  readonly answer: (request: LocalRequest, caller: Caller) => Promise<LocalAnswer>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Clients at once, on both sockets. */
+const mostClients = 32;
+/** A request is there within this time, and a client takes something of an answer, ms. */
+const patience = 10_000;
+const refusal = 1_000;
+
+const modes = { owner: 0o600, group: 0o660, all: 0o666 } as const;
+
+export class LocalServer {
+  readonly #options: LocalServerOptions;
+  readonly #servers: { readonly server: Server; readonly path: string }[] = [];
+  readonly #clients = new Set<Socket>();
+  /** One too many, for as long as it takes to say so. */
+  readonly #refused = new Set<Socket>();
+  #proofs: ProofFolder | undefined;
+
+  constructor(options: LocalServerOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Fault `link.open` if the sockets cannot be made; nothing is left then */
+  async listen(): Promise<void> {
+    const { path, act, read, log } = this.#options;
+    const length = Buffer.byteLength(path);
+    if (length > longestSocketPath) {
+      const facts = { length, limit: longestSocketPath };
+      throw new Fault("link.open", "path of the local socket is too long: set local.socket", facts);
+    }
+    try {
+      await this.#open(path, modes[act], true);
+      await this.#open(readSocket(path), modes[read], false);
+      this.#proofs = this.#openProofs(path);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    log.debug("local socket", { path });
+  }
+
+  /** Without it actions are carried out all the same: their audit does not say who it was. */
+  #openProofs(path: string): ProofFolder | undefined {
+    try {
+      return new ProofFolder(proofFolder(path));
+    } catch (error) {
+      this.#options.log.warn("the audit of local actions cannot say who it was", {
+        why: describe(error),
+      });
+      return undefined;
+    }
+  }
+
+  /** Ends all connections, and removes the sockets. Any number of times. */
+  async close(): Promise<void> {
+    for (const client of [...this.#clients, ...this.#refused]) client.destroy();
+    const closed = this.#servers.splice(0).map(
+      // Node removes the socket's file itself.
+      ({ server }) => new Promise<void>((resolve) => server.close(() => resolve())),
+    );
+    await Promise.all(closed);
+    this.#proofs?.close();
+    this.#proofs = undefined;
+  }
+
+  async #open(path: string, mode: number, mayAct: boolean): Promise<void> {
+    await removeStale(path);
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket, mayAct));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(path, resolve);
+      });
+      // Until here its mode was narrower, as long as the umask keeps writing to the owner.
+      chmodSync(path, mode);
+    } catch (error) {
+      server.close();
+      throw new Fault("link.open", `cannot make the local socket: ${errorCode(error)}`, { path });
+    }
+    server.on("error", (error) => this.#options.log.warn(describe(error), { path }));
+    this.#servers.push({ server, path });
+  }
+
+  #serve(socket: Socket, mayAct: boolean): void {
+    socket.on("error", () => socket.destroy());
+    const { clock } = this.#options;
+    const full = this.#clients.size >= mostClients;
+    const among = full ? this.#refused : this.#clients;
+    among.add(socket);
+    let deadline = clock.after(full ? refusal : patience, () => socket.destroy());
+    socket.on("close", () => {
+      deadline.cancel();
+      among.delete(socket);
+    });
+    if (full) {
+      socket.resume();
+      socket.end(line({ error: { code: "busy", message: "too many clients" } }));
+      return;
+    }
+    // Counted anew from each answer that the client does not take.
+    const renew = () => {
+      deadline.cancel();
+      deadline = clock.after(patience, () => socket.destroy());
+      return deadline;
+    };
+    const lines = new LineReader(socket, longestRequest);
+    void lines.read().then((request) => {
+      deadline.cancel();
+      const peer = () => this.#identify(socket, lines, renew);
+      if (request === undefined) socket.destroy();
+      else void this.#answer(socket, request, { mayAct, peer }, renew);
+    });
+  }
+
+  /** Has the client prove who it is. @throws LocalError if it does not */
+  async #identify(
+    socket: Socket,
+    lines: LineReader,
+    renew: () => Timer,
+  ): Promise<number | undefined> {
+    if (this.#proofs === undefined) return undefined;
+    const path = this.#proofs.challenge();
+    const deadline = renew();
+    socket.write(line({ prove: path }));
+    await lines.read();
+    deadline.cancel();
+    const uid = this.#proofs.check(path);
+    if (uid === undefined) throw new LocalError("not_permitted", "you did not prove who you are");
+    return uid;
+  }
+
+  async #answer(socket: Socket, text: string, caller: Caller, renew: () => Timer): Promise<void> {
+    try {
+      const request = parseRequest(text);
+      const answer = await this.#options.answer(request, caller);
+      if (socket.destroyed) return;
+      if ("data" in answer) {
+        renew();
+        socket.end(bounded(line({ data: answer.data })));
+      } else {
+        this.#stream(socket, answer.everyMs, answer.next, renew);
+      }
+    } catch (error) {
+      if (socket.destroyed) return;
+      if (!(error instanceof LocalError)) this.#options.log.warn("local", { why: describe(error) });
+      const { code, message } =
+        error instanceof LocalError ? error : new LocalError("internal", "internal error");
+      renew();
+      socket.end(line({ error: { code, message } }));
+    }
+  }
+
+  #stream(socket: Socket, everyMs: number, next: () => unknown, renew: () => Timer): void {
+    let waiting: Timer | undefined;
+    const tell = () => {
+      // Nothing is made for a client that has not taken what it was given.
+      if (socket.writableNeedDrain) return;
+      const data = next();
+      if (data === undefined) return;
+      if (!socket.write(bounded(line({ data, more: true })))) waiting = renew();
+    };
+    socket.on("drain", () => waiting?.cancel());
+    const timer = every(this.#options.clock, everyMs, () => {
+      try {
+        tell();
+      } catch {
+        socket.destroy();
+      }
+    });
+    socket.on("close", () => timer.cancel());
+    socket.on("end", () => socket.destroy());
+    tell();
+  }
+}
+
+function line(answer: Omit<AnswerLine, "v">): string {
+  return `${JSON.stringify({ v: protocolVersion, ...answer })}\n`;
+}
+
+function bounded(text: string): string {
+  if (text.length <= longestAnswer) return text;
+  return line({ error: { code: "internal", message: "answer too long" } });
+}
+
+/** Removes the socket that a process left behind which did not end in order. @throws Fault */
+async function removeStale(path: string): Promise<void> {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isSocket())
+    throw new Fault("link.open", "local socket: another file is there", { path });
+  const alive = await new Promise<boolean>((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.on("error", (error) => resolve(errorCode(error) !== "ECONNREFUSED"));
+  });
+  if (alive) throw new Fault("link.open", "local socket: another process has it", { path });
+  unlinkSync(path);
+}

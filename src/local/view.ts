@@ -1,0 +1,36 @@
+/** What the local sockets want to know of the node; owned here, implemented by whoever has it. */
+import type { KeptBack } from "../custody/aside.ts";
+import type { ModuleView } from "../manager/view.ts";
+import type { LinkQuality } from "../port/module.ts";
+
+export interface KmLinkState {
+  readonly name: string;
+  readonly up: boolean;
+  /** It is the KM that connects, when it wants keys. */
+  readonly awaited: boolean;
+  /** Why it is not connected; empty if it is, or if nothing is amiss. */
+  readonly reason: string;
+}
+
+export interface ModuleLinks {
+  readonly up: boolean;
+  readonly reason: string;
+  /** Known while it is up. */
+  readonly protocol?: string;
+  readonly quality?: LinkQuality;
+  readonly kms: readonly KmLinkState[];
+}
+
+export interface LocalModule extends ModuleView {
+  links(): ModuleLinks;
+  /** What is kept back from the KM, at most 1,000 of it. */
+  kept(): readonly KeptBack[];
+}
+
+export interface BrokerState {
+  readonly url: string;
+  readonly up: boolean;
+  readonly reason: string;
+  /** Events that it was not told yet. */
+  readonly waiting: number;
+}

@@ -1,0 +1,40 @@
+/**
+ * How the node is, in one line, for `systemctl status`. On an appliance it also decides whether an update
+ * was good: a slot on trial stays only once this line begins with `healthy`.
+ */
+import type { Notify } from "../lifecycle/notify.ts";
+import type { ModuleView } from "../manager/view.ts";
+import { type Clock, every, type Timer } from "../port/clock.ts";
+
+const lookMs = 2_000;
+
+/**
+ * @param broker whether the manager's broker is connected; undefined: none is configured
+ * @returns begins with `healthy` if every module, its KM and the broker are up
+ */
+export function healthLine(modules: readonly ModuleView[], broker: boolean | undefined): string {
+  const troubles = modules.flatMap((view) => {
+    const { module, km } = view.state();
+    return [
+      ...(module === "OPERATING" ? [] : [`module ${view.name} is ${module}`]),
+      ...(km === "UP" ? [] : [`KM of ${view.name} is ${km}`]),
+    ];
+  });
+  if (broker === false) troubles.push("no broker");
+  if (troubles.length > 0) return `not healthy: ${troubles.join(", ")}`;
+  return `healthy: ${modules.length} of ${modules.length} modules with their KMs`;
+}
+
+/** Tells systemd the line whenever it has changed. @returns ends it */
+export function tellHealth(
+  notify: Pick<Notify, "status">,
+  clock: Clock,
+  line: () => string,
+): Timer {
+  let told = "";
+  return every(clock, lookMs, () => {
+    const now = line();
+    if (now !== told) notify.status(now);
+    told = now;
+  });
+}

@@ -1,0 +1,52 @@
+/** The page's files, read once and kept in memory: a request never names a file. */
+import { hash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+export interface Asset {
+  readonly type: string;
+  readonly body: Buffer;
+  readonly gzip: Buffer;
+  readonly etag: string;
+  /** Also for those who are not logged in: what the login itself is made of. */
+  readonly isPublic: boolean;
+}
+
+const own = (name: string) => fileURLToPath(new URL(`page/${name}`, import.meta.url));
+const plotting = (name: string) => createRequire(import.meta.url).resolve(`uplot/dist/${name}`);
+
+const html = "text/html; charset=utf-8";
+const script = "text/javascript; charset=utf-8";
+const style = "text/css; charset=utf-8";
+
+/** Path, file, type, and whether it is public. */
+const table: readonly (readonly [string, () => string, string, boolean])[] = [
+  ["/", () => own("index.html"), html, false],
+  ["/main.js", () => own("main.js"), script, false],
+  ["/live.js", () => own("live.js"), script, false],
+  ["/panels.js", () => own("panels.js"), script, false],
+  ["/dom.js", () => own("dom.js"), script, false],
+  ["/facts.js", () => own("facts.js"), script, false],
+  ["/flow.js", () => own("flow.js"), script, false],
+  ["/plots.js", () => own("plots.js"), script, false],
+  ["/format.js", () => own("format.js"), script, false],
+  ["/uplot.js", () => plotting("uPlot.iife.min.js"), script, false],
+  ["/uplot.css", () => plotting("uPlot.min.css"), style, false],
+  ["/login", () => own("login.html"), html, true],
+  ["/page.css", () => own("page.css"), style, true],
+  ["/theme.js", () => own("theme.js"), script, true],
+  ["/favicon.svg", () => own("favicon.svg"), "image/svg+xml", true],
+];
+
+/** @throws what the file system says, if the installation is not whole */
+export function loadAssets(): ReadonlyMap<string, Asset> {
+  return new Map(
+    table.map(([path, file, type, isPublic]) => {
+      const body = readFileSync(file());
+      const etag = `"${hash("sha256", body, "base64url").slice(0, 22)}"`;
+      return [path, { type, body, gzip: gzipSync(body), etag, isPublic }];
+    }),
+  );
+}

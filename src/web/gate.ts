@@ -1,0 +1,127 @@
+/**
+ * The login of the page on a service port: a password from a file, then a cookie. For what has no
+ * cookies, such as Prometheus, the password may be in each request (RFC 7617).
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../port/clock.ts";
+import type { Log } from "../port/log.ts";
+import type { Asset } from "./assets.ts";
+import { hostName } from "./host.ts";
+import { Attempts, Sessions, sameSecret, sessionMs, shortestPassword } from "./login.ts";
+import { redirect, sendJson, sendText } from "./reply.ts";
+
+export interface GateParts {
+  /** Read each time: it may have been changed. @throws what the file system says */
+  readonly password: () => string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A browser takes a cookie of this name over TLS only, and for this host only. */
+const cookie = "__Host-qkd-node";
+const attributes = "Path=/; Secure; HttpOnly; SameSite=Strict";
+const maxBody = 1_024;
+
+const messages: Readonly<Record<string, string>> = {
+  "?wrong": "Wrong password.",
+  "?wait": "Too many wrong passwords. Try again in a minute.",
+};
+
+export class Gate {
+  readonly #parts: GateParts;
+  readonly #sessions = new Sessions();
+  readonly #attempts = new Attempts();
+
+  constructor(parts: GateParts) {
+    this.#parts = parts;
+  }
+
+  knows(request: IncomingMessage): boolean {
+    return this.until(request) !== undefined;
+  }
+
+  /** When the login ends, monotonic ms; undefined: there is none. */
+  until(request: IncomingMessage): number | undefined {
+    const token = tokenOf(request);
+    return token === undefined ? undefined : this.#sessions.until(token, this.#parts.clock.now());
+  }
+
+  /** `Authorization: Basic`, with any user name. */
+  knowsPassword(request: IncomingMessage): boolean {
+    const match = /^Basic ([A-Za-z0-9+/=]{1,512})$/.exec(request.headers.authorization ?? "");
+    const [, encoded] = match ?? [];
+    if (encoded === undefined) return false;
+    const text = Buffer.from(encoded, "base64").toString("utf8");
+    return this.#try(request, text.slice(text.indexOf(":") + 1)) === "good";
+  }
+
+  /** The form, with what was wrong the last time. */
+  form(response: ServerResponse, url: URL, page: Asset): void {
+    const text = page.body.toString("utf8").replace("<!--message-->", messages[url.search] ?? "");
+    sendText(response, 200, page.type, text);
+  }
+
+  async login(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!sameOrigin(request)) return sendJson(response, 403, { error: "from another site" });
+    const body = await readBody(request);
+    if (body === undefined) return sendJson(response, 413, { error: `over ${maxBody} bytes` });
+    const outcome = this.#try(request, new URLSearchParams(body).get("password") ?? "");
+    if (outcome !== "good") return redirect(response, `/login?${outcome}`);
+    const token = this.#sessions.open(this.#parts.clock.now());
+    const set = `${cookie}=${token}; Max-Age=${sessionMs / 1_000}; ${attributes}`;
+    redirect(response, "/", { "set-cookie": set });
+  }
+
+  logout(request: IncomingMessage, response: ServerResponse): void {
+    if (!sameOrigin(request)) return sendJson(response, 403, { error: "from another site" });
+    this.#sessions.close(tokenOf(request) ?? "");
+    redirect(response, "/login", { "set-cookie": `${cookie}=; Max-Age=0; ${attributes}` });
+  }
+
+  /** Whoever is not logged in: a person is shown the form, a program is told. */
+  refuse(request: IncomingMessage, response: ServerResponse): void {
+    if (request.headers["sec-fetch-mode"] === "navigate") return redirect(response, "/login");
+    const headers = { "www-authenticate": 'Basic realm="qkd-node", charset="UTF-8"' };
+    // Asked for by a script of ours a browser would show a dialogue of its own.
+    const asks = request.headers["sec-fetch-mode"] === undefined;
+    sendText(response, 401, "text/plain", "login needed: /login\n", asks ? headers : {});
+  }
+
+  #try(request: IncomingMessage, password: string): "good" | "wrong" | "wait" {
+    const { clock, log } = this.#parts;
+    const address = request.socket.remoteAddress ?? "";
+    const now = clock.now();
+    if (!this.#attempts.allowed(address, now)) return "wait";
+    const right = this.#parts.password();
+    // A file that was emptied lets nobody in.
+    if (right.length >= shortestPassword && sameSecret(password, right)) return "good";
+    this.#attempts.failed(address, now);
+    log.warn("page: wrong password", { from: address });
+    return "wrong";
+  }
+}
+
+/** A form on another site can post here, but not say that it is ours. */
+function sameOrigin({ headers }: IncomingMessage): boolean {
+  const { origin } = headers;
+  const from = origin === undefined ? undefined : URL.parse(origin);
+  return from !== null && from?.host === headers.host && hostName(headers.host) !== undefined;
+}
+
+function tokenOf({ headers }: IncomingMessage): string | undefined {
+  for (const part of (headers.cookie ?? "").split("; ")) {
+    if (part.startsWith(`${cookie}=`)) return part.slice(cookie.length + 1);
+  }
+  return undefined;
+}
+
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBody) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

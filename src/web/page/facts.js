@@ -1,0 +1,91 @@
+// Tables of names and values: telemetry, and who is who.
+import { byId, fill, make } from "./dom.js";
+import { amount, count, duration, percent } from "./format.js";
+
+/** @typedef {import("./live.js").State} State */
+/** @typedef {State["modules"][number]} Module */
+
+/** @typedef {keyof Module["figures"]} FigureName */
+
+/** @type {[FigureName, string, (v: number) => string][]} */
+const figures = [
+  ["qber", "QBER", (v) => percent(v)],
+  ["visibility", "Visibility", (v) => percent(v, 1)],
+  ["secret_key_rate", "Secret key rate", (v) => amount(v, "bit/s")],
+  ["sifted_rate", "Sifted rate", (v) => amount(v, "bit/s")],
+  ["raw_rate", "Raw rate", (v) => amount(v, "/s")],
+  ["channel_loss", "Channel loss", (v) => `${v.toFixed(2)} dB`],
+  ["laser_power", "Laser power", (v) => `${v.toFixed(2)} dBm`],
+  ["laser_bias", "Laser bias", (v) => `${v.toFixed(2)} mA`],
+  ["detector_counts", "Detector counts", (v) => amount(v, "/s")],
+  ["dark_counts", "Dark counts", (v) => amount(v, "/s")],
+  ["detector_temperature", "Detector", (v) => `${v.toFixed(1)} °C`],
+  ["module_temperature", "Module", (v) => `${v.toFixed(1)} °C`],
+  ["key_buffer_fill", "Key buffer", (v) => percent(v, 1)],
+  ["key_buffer_bits", "Key held", (v) => amount(v, "bit")],
+];
+
+/** @param {Module} module */
+export function showTelemetry(module) {
+  const rows = figures.flatMap(([name, title, text]) => {
+    const report = module.figures[name];
+    if (report === undefined) return [];
+    const { last, quality, age_ms: age } = report;
+    const values = last === undefined ? "out of range" : [last].flat().map(text).join(", ");
+    const old = quality === "stale" ? ` (${duration(age)} ago)` : "";
+    return [make("dt", {}, title), make("dd", { "data-quality": quality }, `${values}${old}`)];
+  });
+  const nothing = make("p", { class: "dim" }, "The module has reported nothing.");
+  fill(
+    byId("telemetry"),
+    rows.length === 0 ? nothing : make("dl", { class: "facts-table" }, ...rows),
+  );
+}
+
+/** @param {[string, string | undefined][]} rows */
+function table(rows) {
+  const known = rows.filter(([, value]) => value !== undefined && value !== "");
+  return make(
+    "dl",
+    { class: "facts-table" },
+    ...known.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value ?? "")]),
+  );
+}
+
+/** @param {Module} module @param {State} state */
+export function showIdentity(module, { node }) {
+  const title = (/** @type {string} */ text) => make("h3", {}, text);
+  fill(
+    byId("identity"),
+    title("Module"),
+    table([
+      ["Module ID", module.module_id],
+      ["Matching module", module.matching_module_id],
+      ["Role", module.role],
+      ["Made by", [module.vendor, module.model].filter(Boolean).join(" ")],
+      ["Serial", module.serial],
+      ["Firmware", module.firmware],
+      ["Driver", `${module.driver}, ${module.where}`],
+      ["Keys", module.mode === "on_request" ? "on request" : "as they come"],
+    ]),
+    ...module.kms.flatMap((km) => [
+      title(`KM ${km.name}`),
+      table([
+        ["Address", km.address],
+        ["Transport", km.transport],
+        ["Trouble", km.trouble],
+      ]),
+    ]),
+    title("Node"),
+    table([
+      ["ID", node.id],
+      ["Software", `qkd-node ${node.version}`],
+      [
+        "Start",
+        `number ${count(node.boot)}, ${new Date(node.started).toISOString().slice(0, 19)}Z`,
+      ],
+      ["Configuration", node.configuration],
+      ["Broker", node.broker?.url],
+    ]),
+  );
+}

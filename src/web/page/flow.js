@@ -1,0 +1,109 @@
+// Module → node → KM, with rates and states.
+import { byId, fill, make, mark, say } from "./dom.js";
+import { amount, count, counted, percent } from "./format.js";
+
+/** @typedef {import("./live.js").State} State */
+/** @typedef {State["modules"][number]} Module */
+
+/** @param {Module} module @param {string} name */
+export function counter(module, name) {
+  const value = module.supply[name];
+  return typeof value === "number" ? value : 0;
+}
+
+/**
+ * The last value of a figure of one number.
+ * @param {Module} module @param {"qber" | "secret_key_rate" | "key_buffer_fill" | "key_buffer_bits"} name
+ */
+export function figure(module, name) {
+  const report = module.figures[name];
+  return typeof report?.last === "number" ? { ...report, last: report.last } : undefined;
+}
+
+/** @param {string} title @param {string} state @param {string} level @param {string[]} lines */
+function stop(title, state, level, lines) {
+  return [
+    make(
+      "h3",
+      {},
+      title,
+      make("span", { class: "state", "data-level": level }, make("span", { class: "dot" }), state),
+    ),
+    ...lines.filter((line) => line !== "").map((line) => make("p", {}, line)),
+  ];
+}
+
+/**
+ * @param {string} id @param {boolean} flows @param {boolean} broken
+ * @param {string} rate @param {string} note
+ */
+function hop(id, flows, broken, rate, note) {
+  const element = byId(id);
+  mark(element, "data-flow", flows && !broken ? "on" : "off");
+  mark(element, "data-level", broken ? "bad" : "good");
+  if (element.children.length === 0) {
+    // Made once: the pipe would start anew each second.
+    const pipe = make("span", { class: "pipe", "aria-hidden": "true" });
+    element.append(make("strong"), pipe, make("span", { class: "dim" }));
+  }
+  say(/** @type {Element} */ (element.firstElementChild), rate);
+  say(/** @type {Element} */ (element.lastElementChild), note);
+}
+
+const conditions = /** @type {const} */ ({
+  UP: { word: "connected", level: "good" },
+  DOWN: { word: "down", level: "bad" },
+  AWAITED: { word: "asks for keys", level: "good" },
+});
+const transports = { tls: "TLS 1.3", https: "HTTPS, TLS 1.3", plain: "not encrypted" };
+
+/** @param {Module} module */
+export function showFlow(module) {
+  const { rates } = module;
+  const moduleUp = module.state.module === "OPERATING";
+  const kmUp = module.state.km === "UP";
+  const rate = figure(module, "secret_key_rate");
+  const full = figure(module, "key_buffer_fill");
+  const bits = figure(module, "key_buffer_bits");
+  const buffer = full === undefined ? "" : `key buffer ${percent(full.last, 1)}`;
+  const held = bits === undefined ? "" : `${amount(bits.last, "bit")} held`;
+  fill(
+    byId("stop-module"),
+    ...stop("Module", moduleUp ? "operating" : "down", moduleUp ? "good" : "bad", [
+      module.module_id ?? "not identified yet",
+      [held, buffer].filter((text) => text !== "").join(", "),
+    ]),
+  );
+  const distils = moduleUp && rate?.quality === "good" && rate.last > 0;
+  hop(
+    "hop-module",
+    distils,
+    !moduleUp,
+    rate === undefined ? "–" : amount(rate.last, "bit/s"),
+    rate === undefined ? "no rate reported" : "distilled",
+  );
+  const withheld = counter(module, "withheld");
+  const quarantined = counter(module, "quarantined");
+  const ledger = module.state.reason.includes("ledger:");
+  fill(
+    byId("stop-node"),
+    ...stop("Node", ledger ? "ledger fails" : "running", ledger ? "bad" : "good", [
+      `${counted(counter(module, "held_blocks"), "block")} in memory, ${counted(counter(module, "in_flight"), "key")} under way`,
+      `withheld ${count(withheld)}, in quarantine ${count(quarantined)}, without key ${count(counter(module, "empty_blocks"))}`,
+    ]),
+  );
+  hop(
+    "hop-km",
+    rates.keys > 0,
+    !kmUp || ledger,
+    amount(rates.bits, "bit/s"),
+    module.mode === "on_request" ? "on request" : `${amount(rates.keys, "keys/s")} confirmed`,
+  );
+  const kms = module.kms.map((km) => {
+    const { word, level } = conditions[km.condition];
+    const transport = km.transport === undefined ? "" : `, ${transports[km.transport]}`;
+    return stop(`KM ${km.name}`, word, level, [`${km.address ?? ""}${transport}`]);
+  });
+  const total = `${counted(counter(module, "confirmed"), "key")}, ${amount(counter(module, "bits"), "bit")} since start`;
+  fill(byId("stop-km"), ...kms.flat(), make("p", {}, total));
+}

@@ -1,0 +1,277 @@
+/**
+ * The local page's server: routes in one table, everything that is not in it is 404. It only reads:
+ * there is nothing here by which the node could be told to do something.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { contentType, exposition } from "../metrics/exposition.ts";
+import { families } from "../metrics/families.ts";
+import type { Clock } from "../port/clock.ts";
+import { errorCode, Fault } from "../port/errors.ts";
+import type { Log } from "../port/log.ts";
+import { type Asset, loadAssets } from "./assets.ts";
+import { Gate } from "./gate.ts";
+import { alive, readiness } from "./health.ts";
+import { isLoopback, isOurs } from "./host.ts";
+import { plotData } from "./plots.ts";
+import { securityHeaders, sendAsset, sendJson, sendLongJson, sendText } from "./reply.ts";
+import { eventsAfter, snapshot } from "./snapshot.ts";
+import { mostViewers, Stream } from "./stream.ts";
+import type { NodeView } from "./view.ts";
+
+export interface WebOptions {
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  /** Names by which browsers may call the node, beside addresses and `localhost`. */
+  readonly names: readonly string[];
+  /** TLS and a login; undefined only on loopback. */
+  readonly secure:
+    | { readonly cert: string; readonly key: string; readonly password: () => string }
+    | undefined;
+}
+
+export interface WebParts {
+  readonly node: NodeView;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+}
+
+interface Route {
+  readonly method: "GET" | "POST";
+  /** Also without a login. */
+  readonly isPublic: boolean;
+  /** Also with the password in the request, for what has no cookies. */
+  readonly byPassword?: true;
+  readonly serve: (exchange: Exchange) => void | Promise<void>;
+}
+
+const maxConnections = 128;
+const requestTimeout = 10_000;
+/** Events that somebody new is told. */
+const firstEvents = 100;
+
+export class WebServer {
+  readonly #options: WebOptions;
+  readonly #parts: WebParts;
+  readonly #server: Server | TlsServer;
+  readonly #stream: Stream;
+  readonly #gate: Gate | undefined;
+  readonly #assets: ReadonlyMap<string, Asset>;
+  readonly #routes: ReadonlyMap<string, readonly Route[]>;
+  #told = 0;
+  /** Settles when it serves no more. */
+  readonly ended: Promise<Error | undefined>;
+
+  /** @throws Fault `web.listen` if certificates are no good or a file of the page is missing */
+  constructor(options: WebOptions, parts: WebParts) {
+    this.#options = options;
+    this.#parts = parts;
+    const { secure } = options;
+    const serve = (request: IncomingMessage, response: ServerResponse) =>
+      void this.#serve(request, response);
+    const limits = {
+      headersTimeout: requestTimeout,
+      requestTimeout,
+      keepAliveTimeout: 5_000,
+      maxHeaderSize: 8_192,
+    };
+    try {
+      this.#assets = loadAssets();
+      this.#server =
+        secure === undefined
+          ? createServer(limits, serve)
+          : createTlsServer(
+              { ...limits, ...tlsOf(secure), handshakeTimeout: requestTimeout },
+              serve,
+            );
+    } catch (error) {
+      const why = error instanceof Error ? error.message : "unknown";
+      throw new Fault("web.listen", `page cannot be served: ${why}`);
+    }
+    this.#gate =
+      secure && new Gate({ password: secure.password, clock: parts.clock, log: parts.log });
+    this.#server.maxConnections = maxConnections;
+    this.ended = new Promise((resolve) => {
+      this.#server.once("close", () => resolve(undefined));
+      this.#server.on("error", (error) => resolve(error));
+    });
+    this.#stream = new Stream({ clock: parts.clock, message: (whole) => this.#message(whole) });
+    this.#routes = this.#table();
+  }
+
+  /** @returns where the page is @throws Fault `web.listen` */
+  async listen(): Promise<string> {
+    const { host, port, secure } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", (error) => {
+        const code = errorCode(error) ?? "unknown";
+        const what = code === "EADDRINUSE" ? "port is in use" : "cannot listen";
+        reject(new Fault("web.listen", `page: ${what}`, { host, port, code }));
+      });
+      this.#server.listen({ host, port }, resolve);
+    });
+    const { address, port: bound, family } = this.#server.address() as AddressInfo;
+    if (secure === undefined && !isLoopback(address)) {
+      await this.close();
+      throw new Fault("web.listen", "page: without a login it is for loopback only", { host });
+    }
+    const name = isLoopback(address) || host === "::" || host === "0.0.0.0" ? address : host;
+    const shown = family === "IPv6" && name === address ? `[${name}]` : name;
+    return `${secure === undefined ? "http" : "https"}://${shown}:${bound}/`;
+  }
+
+  /** Something happened that people should see now. */
+  poke(): void {
+    this.#stream.poke();
+  }
+
+  /** New connections use these. @throws a TLS error if they are no good */
+  renew(files: { readonly cert: string; readonly key: string }): void {
+    if ("setSecureContext" in this.#server) this.#server.setSecureContext(tlsOf(files));
+  }
+
+  /** Resolves within a second; never rejects. */
+  close(): Promise<void> {
+    this.#stream.close();
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  #message(whole: boolean): object {
+    const { node, clock } = this.#parts;
+    const events = eventsAfter(node, whole ? 0 : this.#told, firstEvents);
+    if (!whole) this.#told = node.history.sequence;
+    return { ...snapshot(node, clock.wall()), events };
+  }
+
+  #table(): ReadonlyMap<string, readonly Route[]> {
+    const { node, clock } = this.#parts;
+    const get = (serve: Route["serve"], isPublic = false): Route[] => {
+      return [{ method: "GET", isPublic, serve }];
+    };
+    const routes = new Map<string, readonly Route[]>();
+    for (const [path, asset] of this.#assets) {
+      const serve = ({ request, response }: Exchange) => sendAsset(request, response, asset);
+      routes.set(path, get(serve, asset.isPublic));
+    }
+    routes.set(
+      "/api/state",
+      get(({ response }) => sendJson(response, 200, this.#message(true))),
+    );
+    routes.set(
+      "/api/stream",
+      get((exchange) => this.#watch(exchange)),
+    );
+    routes.set(
+      "/api/history",
+      get(({ request, response, url }) => {
+        const asked = ["module", "window"].map((name) => url.searchParams.get(name) ?? "");
+        const [module, window] = asked as [string, string];
+        const moment = { now: clock.now(), wall: clock.wall() };
+        const data = plotData(node, module, window, moment);
+        if (data === undefined) sendJson(response, 404, { error: "no such module or window" });
+        else sendLongJson(request, response, data);
+      }),
+    );
+    routes.set("/metrics", [
+      { method: "GET", isPublic: false, byPassword: true, serve: (x) => this.#metrics(x) },
+    ]);
+    routes.set(
+      "/healthz",
+      get(({ response }) => alive(response, node), true),
+    );
+    routes.set(
+      "/readyz",
+      get((exchange) => this.#ready(exchange), true),
+    );
+    const gate = this.#gate;
+    const login = this.#assets.get("/login") as Asset;
+    if (gate === undefined) {
+      routes.delete("/login");
+    } else {
+      routes.set("/login", [
+        { method: "GET", isPublic: true, serve: (x) => gate.form(x.response, x.url, login) },
+        { method: "POST", isPublic: true, serve: (x) => gate.login(x.request, x.response) },
+      ]);
+      routes.set("/logout", [
+        { method: "POST", isPublic: false, serve: (x) => gate.logout(x.request, x.response) },
+      ]);
+    }
+    return routes;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
+    try {
+      if (!isOurs(request.headers.host, this.#options.names)) {
+        return sendJson(response, 421, { error: "not a name of this node" });
+      }
+      const { url: target = "" } = request;
+      const url = /^\/(?!\/)/.test(target) ? URL.parse(`http://node${target}`) : null;
+      const routes = url === null ? undefined : this.#routes.get(url.pathname);
+      const method = request.method === "HEAD" ? "GET" : request.method;
+      const route = routes?.find((one) => one.method === method);
+      const gate = this.#gate;
+      if (gate !== undefined && route?.isPublic !== true) {
+        const known = gate.knows(request) || (route?.byPassword && gate.knowsPassword(request));
+        // Whether there is such a path is not told to a stranger.
+        if (!known) return gate.refuse(request, response);
+      }
+      if (url === null || routes === undefined) {
+        return sendJson(response, 404, { error: "no such path" });
+      }
+      if (route === undefined) {
+        const allow = routes.map((one) => one.method).join(", ");
+        return sendText(response, 405, "text/plain", `${allow} only\n`, { allow });
+      }
+      await route.serve({ request, response, url });
+    } catch (error) {
+      this.#parts.log.error("page", { cause: error instanceof Error ? error.name : "unknown" });
+      if (response.headersSent) response.destroy();
+      else sendJson(response, 500, { error: "internal error" });
+    }
+  }
+
+  #watch({ request, response }: Exchange): void {
+    if (request.method === "HEAD") return sendText(response, 200, "text/event-stream", "");
+    const until = this.#gate?.until(request);
+    if (this.#stream.add(response, until)) return;
+    const text = `no more than ${mostViewers} browsers at once\n`;
+    sendText(response, 503, "text/plain", text, { "retry-after": "10" });
+  }
+
+  #metrics({ response }: Exchange): void {
+    const { node, clock } = this.#parts;
+    const { user, system } = process.cpuUsage();
+    const { rss, heapUsed } = process.memoryUsage();
+    const facts = {
+      cpuSeconds: (user + system) / 1e6,
+      residentBytes: rss,
+      heapBytes: heapUsed,
+      viewers: this.#stream.viewers,
+    };
+    sendText(response, 200, contentType, exposition(families(node, facts, clock.wall())));
+  }
+
+  #ready({ request, response }: Exchange): void {
+    const { ready, modules } = readiness(this.#parts.node);
+    const gate = this.#gate;
+    // To a stranger no more than yes or no.
+    const told = gate === undefined || gate.knows(request) ? { ready, modules } : { ready };
+    sendJson(response, ready ? 200 : 503, told);
+  }
+}
+
+function tlsOf({ cert, key }: { readonly cert: string; readonly key: string }) {
+  return { cert, key, minVersion: "TLSv1.3" } as const;
+}

@@ -1,0 +1,52 @@
+/** What the page shows, as it is sent to it. Pure; JSON, times in ms since 1970 UTC. */
+import { alarm } from "../manager/payloads.ts";
+import { conditionOf, raised } from "./condition.ts";
+import type { LinkView, ModuleFacts, NodeView } from "./view.ts";
+
+function linkSnapshot(module: LinkView, facts: ModuleFacts | undefined, node: NodeView) {
+  const state = module.state();
+  const rates = node.recorder.rates(module.name);
+  const { mode = "proactive", qberLimit, kms = [] } = facts ?? {};
+  const records = node.alarms.records();
+  return {
+    ...module.describe(),
+    mode,
+    qber_limit: qberLimit,
+    condition: conditionOf(module.name, state, mode === "on_request", rates.keys, records),
+    state,
+    figures: module.glance(),
+    supply: module.supply(),
+    rates,
+    kms: module.kms().map((km) => ({ ...kms.find(({ name }) => name === km.name), ...km })),
+  };
+}
+
+/** Everything but the events. */
+export function snapshot(node: NodeView, now: number) {
+  return {
+    t: now,
+    node: {
+      id: node.id,
+      version: node.version,
+      boot: node.boot,
+      configuration: node.configuration,
+      started: node.started,
+      broker: node.broker(),
+    },
+    modules: node.modules.map((module) => {
+      const facts = node.facts.find(({ name }) => name === module.name);
+      return linkSnapshot(module, facts, node);
+    }),
+    alarms: raised(node.alarms.records()).map((record) => alarm(record)),
+  };
+}
+
+export type Snapshot = ReturnType<typeof snapshot>;
+
+/** Events after the one of this sequence, at most the last `most`, oldest first. */
+export function eventsAfter(node: NodeView, sequence: number, most: number) {
+  return node.history
+    .after(sequence)
+    .slice(-most)
+    .map(({ sequence, type, module, at, facts }) => ({ sequence, type, module, at, facts }));
+}

@@ -1,0 +1,91 @@
+/** Keeps the local page up. That it can't be served is a warning: the keys do not wait for it. */
+import { readFileSync } from "node:fs";
+import type { KmConfig, WebConfig } from "../config/load.ts";
+import { type Kept, keep } from "../lifecycle/keep.ts";
+import { backoff } from "../lifecycle/retry.ts";
+import type { Clock } from "../port/clock.ts";
+import { errorCode, Fault } from "../port/errors.ts";
+import type { Log } from "../port/log.ts";
+import { type WebOptions, WebServer } from "./server.ts";
+import type { KmFacts, NodeView } from "./view.ts";
+
+export interface PageParts {
+  readonly node: NodeView;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** A port that another process has is usually had for long. */
+const waits = { firstMs: 1_000, maxMs: 60_000 } as const;
+
+export class Page {
+  readonly #config: WebConfig;
+  readonly #kept: Kept;
+  #server: WebServer | undefined;
+
+  constructor(config: WebConfig, { node, clock, random, log }: PageParts) {
+    this.#config = config;
+    this.#kept = keep({
+      name: "page",
+      connect: async () => {
+        const server = new WebServer(optionsOf(config), { node, clock, log });
+        const url = await server.listen();
+        log.info("page", { url });
+        this.#server = server;
+        return server;
+      },
+      onDown: () => {
+        this.#server = undefined;
+      },
+      schedule: () => backoff({ ...waits, random }),
+      settledAfterMs: 5_000,
+      clock,
+      log,
+    });
+  }
+
+  /** Something happened that people should see now. */
+  poke(): void {
+    this.#server?.poke();
+  }
+
+  /** The certificate is another. @throws if it is no good */
+  renew(): void {
+    const { secure } = optionsOf(this.#config);
+    if (secure !== undefined) this.#server?.renew(secure);
+  }
+
+  /** Never rejects. */
+  stop(): Promise<void> {
+    return this.#kept.stop();
+  }
+}
+
+/** @throws Fault `web.listen` if a file cannot be read */
+function optionsOf({ host, port, names, cert, key, password_file: file }: WebConfig): WebOptions {
+  const common = { host, port, names: names.map((name) => name.toLowerCase()) };
+  if (cert === undefined || key === undefined || file === undefined) {
+    return { ...common, secure: undefined };
+  }
+  const password = () => firstLine(read(file));
+  return { ...common, secure: { cert: read(cert), key: read(key), password } };
+}
+
+/** What the page shows of a KM's configuration. */
+export function kmFacts({ name, host, port, transport }: KmConfig): KmFacts {
+  return { name, address: `${host}:${port}`, transport };
+}
+
+function firstLine(text: string): string {
+  return text.split(/\r?\n/, 1)[0] as string;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const facts = { file, code: errorCode(error) ?? "unknown" };
+    throw new Fault("web.listen", "file cannot be read", facts);
+  }
+}

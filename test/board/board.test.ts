@@ -1,0 +1,185 @@
+/** The image on an emulated board: from blank to first key, and what may happen after that. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import test, { type ExecutionContext } from "ava";
+import { builtFiles } from "../../scripts/image.d/build.ts";
+import { Machine } from "./machine.ts";
+import { Site } from "./site.ts";
+import { Stick } from "./stick.ts";
+
+const image =
+  process.env.QKD_IMAGE ?? fileURLToPath(new URL("../../dist/image/qemu/virt", import.meta.url));
+const keepAlive = setInterval(() => {}, 60_000);
+const figures: Record<string, unknown> = {};
+
+let site: Site;
+let board: Machine;
+
+test.before(async () => {
+  if (builtFiles(image) === undefined) throw new Error("no image: scripts/image build");
+  site = await Site.open();
+  const folder = join(site.folder, "board");
+  mkdirSync(folder);
+  board = new Machine({
+    image,
+    folder,
+    start: "direct",
+    cmdline: "qkd.test systemd.show_status=true systemd.status_unit_format=name",
+    modules: site.attached,
+  });
+});
+
+test.after.always(async (t) => {
+  t.log(JSON.stringify(figures));
+  await board?.cutPower();
+  await site?.close();
+  clearInterval(keepAlive);
+});
+
+/** Tests go on from each other, as a board's life does. */
+function life(title: string, body: (t: ExecutionContext) => Promise<void>): void {
+  test.serial(title, async (t) => {
+    t.timeout(20 * 60_000);
+    try {
+      await body(t);
+    } catch (error) {
+      t.log(board.console.slice(-3_000));
+      throw error;
+    }
+  });
+}
+
+/** The board has let go of the stick for the n-th time. */
+function stickDone(times: number): Promise<void> {
+  const count = "journalctl -q -o cat -u 'qkd-site@*' | grep -c 'may be pulled'";
+  return board.until(async () => Number((await board.run(count)).output) >= times, 300);
+}
+
+const mainPid = () => board.sh("systemctl show -P MainPID qkd-node").then((text) => text.trim());
+
+/** All that the modules were given until now arrives; no key is there that was not, or is there twice. */
+async function settled(t: ExecutionContext, seconds = 300): Promise<void> {
+  const missing = site.missing();
+  await board.until(() => missing() === 0, seconds);
+  t.deepEqual(site.check(), { foreign: 0, doubled: 0, conflicts: 0 });
+}
+
+life("a blank board makes its own key, and takes its configuration from a stick", async (t) => {
+  await board.on();
+  await board.reachable();
+  const stick = new Stick(site.folder);
+  await stick.plug(board);
+  await stickDone(1);
+  await stick.unplug(board);
+  const [request = ""] = stick.list().filter((name) => name.endsWith(".csr"));
+  t.not(request, "", stick.list().join());
+  t.regex(stick.read("result.txt") ?? "", /nothing taken/);
+
+  const nodeId = request.replace(".csr", "");
+  stick.put("site/node.crt", site.authority.node(nodeId, stick.read(request) ?? ""));
+  stick.put("site/site-ca.crt", site.authority.read());
+  stick.put("site/node.toml", site.configuration(nodeId));
+  site.distil(1_000);
+  await stick.plug(board);
+  await stickDone(2);
+  await stick.unplug(board);
+  t.regex(stick.read("result.txt") ?? "", /taken: the node runs/);
+});
+
+life("keys arrive at the KMs, the same as the modules were given", async (t) => {
+  await board.until(() => site.keys >= 40, 300);
+  await settled(t);
+  await board.until(async () =>
+    /^healthy/.test(await board.sh("systemctl show -P StatusText qkd-node")),
+  );
+  const rss = await board.sh(`grep VmRSS /proc/${await mainPid()}/status | tr -dc 0-9`);
+  figures.rss_mb = Math.round(Number(rss) / 1_000);
+  t.true(Number(rss) / 1_000 < 160, rss);
+});
+
+life(
+  "the sandbox is in force: no capability, no core file, no shell, nothing to write to",
+  async (t) => {
+    const status = await board.sh(`cat /proc/${await mainPid()}/status`);
+    t.regex(status, /CapBnd:\s+0000000000000000/);
+    t.regex(status, /NoNewPrivs:\s+1/);
+    t.regex(status, /Seccomp:\s+2/);
+    t.regex(await board.sh(`cat /proc/${await mainPid()}/limits`), /Max core file size\s+0\s+0/);
+    t.not((await board.run("touch /usr/x /etc/x")).code, 0);
+    t.is((await board.sh("tail -n +2 /proc/swaps")).trim(), "");
+    t.regex(await board.sh("cat /etc/shadow"), /^root:!\*:/m);
+    t.is((await board.run("grep -v ':!\\*:' /etc/shadow")).output, "");
+    t.is(
+      (
+        await board.run(
+          "systemctl list-units --no-legend '*getty*' '*debug-shell*' | grep -v masked",
+        )
+      ).output,
+      "",
+    );
+    t.is(await board.sh("find / -xdev -perm /6000 -type f"), "");
+    const exposure = await board.sh(
+      "systemd-analyze security --no-pager qkd-node.service | tail -n 1",
+      300,
+    );
+    figures.exposure = /[\d.]+/.exec(exposure.replace(/^.*service:/, ""))?.[0];
+    t.true(Number(figures.exposure) <= 1.5, exposure);
+  },
+);
+
+life("the manager sees QBER and an alarm", async (t) => {
+  await board.until(() => site.told.has("module/alice/telemetry"));
+  const { qber } = site.told.get("module/alice/telemetry") as { qber?: { last: number } };
+  t.true((qber?.last ?? 0) > 0.015 && (qber?.last ?? 1) < 0.045, JSON.stringify(qber));
+  site.pair.alice.unplug();
+  await board.until(
+    () => [...site.told.keys()].some((topic) => /^alarm\/.*alice/.test(topic)),
+    120,
+  );
+  site.pair.alice.plug();
+  await board.until(
+    () => (site.told.get("module/alice/state") as { module?: string }).module === "OPERATING",
+    180,
+  );
+  await settled(t);
+});
+
+life("a USB port that is pulled and plugged again has its name again, and its keys", async (t) => {
+  await board.qmp("device_del", { id: "alice" });
+  await board.until(async () => (await board.run("test -e /dev/qkd/QKD-A-0001")).code !== 0);
+  await board.until(
+    () => (site.told.get("module/alice/state") as { module?: string }).module !== "OPERATING",
+  );
+  await board.qmp("device_add", site.usb("alice"));
+  await board.until(async () => (await board.run("test -e /dev/qkd/QKD-A-0001")).code === 0);
+  await board.until(
+    () => (site.told.get("module/alice/state") as { module?: string }).module === "OPERATING",
+    180,
+  );
+  await settled(t);
+});
+
+life("a node that makes no progress is killed by the watchdog, and loses no key", async (t) => {
+  const before = await mainPid();
+  await board.sh(`kill -STOP ${before}`);
+  const began = performance.now();
+  await board.until(async () => !["0", before].includes(await mainPid()), 120);
+  figures.watchdog_s = Math.round((performance.now() - began) / 1_000);
+  t.is((await board.sh("systemctl show -P NRestarts qkd-node")).trim(), "1");
+  t.is((await board.run("ls /var/lib/systemd/coredump /core* 2>/dev/null")).output, "");
+  await settled(t);
+});
+
+life("a power cut in mid-flow loses no key and doubles none", async (t) => {
+  const keys = site.keys;
+  await board.until(() => site.keys > keys + 10, 120);
+  await board.cutPower();
+  await board.on();
+  figures.ready_s = await board.says(/Started.*qkd-node/, 300);
+  await board.reachable();
+  await settled(t, 400);
+  figures.boot = (await board.sh("systemd-analyze | head -n 1")).replace(/^.*finished in /, "");
+  figures.keys = site.keys;
+  t.pass();
+});

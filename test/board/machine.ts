@@ -1,0 +1,202 @@
+/** An emulated board, seen and handled from outside: power, console, devices, and the port for tests. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { type MachineOptions, machineArguments } from "../../scripts/image.d/machine.ts";
+import { delay, systemClock } from "../../src/port/clock.ts";
+
+export type Settings = Omit<MachineOptions, "console" | "monitor" | "testPort" | "disk"> & {
+  /** For disk, console and sockets. */
+  readonly folder: string;
+};
+
+export interface Said {
+  readonly code: number;
+  readonly output: string;
+}
+
+export class Machine {
+  readonly #settings: Settings;
+  readonly #console: string;
+  #child: ChildProcess | undefined;
+  #exited: Promise<void> = Promise.resolve();
+  #monitor: Lines | undefined;
+  #port: Lines | undefined;
+  /** When the power came on, ms of the monotonic clock. */
+  startedAt = 0;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#console = join(settings.folder, "console.log");
+  }
+
+  get #paths() {
+    const { folder } = this.#settings;
+    return { monitor: join(folder, "monitor"), testPort: join(folder, "test-port") };
+  }
+
+  /** Switches it on. */
+  async on(): Promise<void> {
+    const { folder, ...rest } = this.#settings;
+    rmSync(this.#console, { force: true });
+    for (const path of Object.values(this.#paths)) rmSync(path, { force: true });
+    const args = await machineArguments({
+      ...rest,
+      ...this.#paths,
+      disk: join(folder, "disk.qcow2"),
+      console: this.#console,
+    });
+    this.startedAt = performance.now();
+    const child = spawn("qemu-system-aarch64", args, { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.on("data", (text) => {
+      said += text;
+    });
+    this.#child = child;
+    this.#exited = new Promise((resolve) => child.once("close", () => resolve()));
+    await this.until(() => {
+      if (child.exitCode !== null) throw new Error(`QEMU ended: ${said}`);
+      return existsSync(this.#paths.monitor);
+    });
+    this.#monitor = await Lines.open(this.#paths.monitor);
+    await this.qmp("qmp_capabilities");
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && !this.#child.killed;
+  }
+
+  /** Takes the power away, in the middle of whatever it was. */
+  async cutPower(): Promise<void> {
+    this.#monitor?.close();
+    this.#port?.close();
+    this.#port = undefined;
+    this.#child?.kill("SIGKILL");
+    await this.#exited;
+    this.#child = undefined;
+  }
+
+  /** What it has said on its console since the power came on. */
+  get console(): string {
+    return existsSync(this.#console) ? readFileSync(this.#console, "utf8") : "";
+  }
+
+  /** Resolves once the console says so, with how long after the power came on, s. */
+  async says(pattern: RegExp, seconds = 300): Promise<number> {
+    await this.until(() => pattern.test(this.console), seconds);
+    return (performance.now() - this.startedAt) / 1_000;
+  }
+
+  /** Asks QEMU itself. @throws Error if it refuses */
+  async qmp(execute: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    this.#monitor?.write(JSON.stringify({ execute, arguments: args }));
+    for (;;) {
+      const line = await this.#monitor?.next();
+      const answer = JSON.parse(line ?? "{}");
+      if (answer.error !== undefined) throw new Error(`${execute}: ${answer.error.desc}`);
+      if (answer.return !== undefined) return answer.return;
+    }
+  }
+
+  /** Has the guest run a line of shell, over the port for tests. */
+  async run(line: string, seconds = 120): Promise<Said> {
+    this.#port ??= await Lines.open(this.#paths.testPort);
+    this.#port.drain();
+    this.#port.write(line);
+    const output: string[] = [];
+    const deadline = AbortSignal.timeout(seconds * 1_000);
+    for (;;) {
+      const next = (await this.#port.next(deadline)).replace(/\r$/, "");
+      const end = /^qkd-test (\d+|ready)$/.exec(next);
+      if (end === null) output.push(next);
+      else if (end[1] !== "ready") return { code: Number(end[1]), output: output.join("\n") };
+    }
+  }
+
+  /** Its standard output. @throws Error if it fails */
+  async sh(line: string, seconds?: number): Promise<string> {
+    const { code, output } = await this.run(line, seconds);
+    if (code !== 0) throw new Error(`${line}: exit code ${code}: ${output}`);
+    return output;
+  }
+
+  /** Resolves once the port for tests answers. */
+  async reachable(seconds = 300): Promise<void> {
+    const deadline = performance.now() + seconds * 1_000;
+    while (performance.now() < deadline) {
+      try {
+        await this.run("true", 5);
+        return;
+      } catch {
+        this.#port?.close();
+        this.#port = undefined;
+        await delay(systemClock, 500);
+      }
+    }
+    throw new Error(`the board does not answer:\n${this.console.slice(-4_000)}`);
+  }
+
+  /** Resolves once `condition` holds. @throws Error after that many seconds */
+  async until(condition: () => boolean | Promise<boolean>, seconds = 120): Promise<void> {
+    const deadline = performance.now() + seconds * 1_000;
+    while (!(await condition())) {
+      if (performance.now() > deadline) {
+        throw new Error(`not within ${seconds} s; the console:\n${this.console.slice(-3_000)}`);
+      }
+      await delay(systemClock, 100);
+    }
+  }
+}
+
+/** Lines over a Unix socket. */
+class Lines {
+  readonly #socket: Socket;
+  readonly #lines: string[] = [];
+  #rest = "";
+  #wake: () => void = () => {};
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setEncoding("utf8");
+    socket.on("data", (text: string) => {
+      const lines = (this.#rest + text).split("\n");
+      this.#rest = lines.pop() ?? "";
+      this.#lines.push(...lines);
+      this.#wake();
+    });
+    socket.on("error", () => {});
+  }
+
+  static open(path: string): Promise<Lines> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(path);
+      socket.once("connect", () => resolve(new Lines(socket)));
+      socket.once("error", reject);
+    });
+  }
+
+  write(line: string): void {
+    this.#socket.write(`${line}\n`);
+  }
+
+  /** Forgets what came before. */
+  drain(): void {
+    this.#lines.length = 0;
+  }
+
+  async next(signal = AbortSignal.timeout(60_000)): Promise<string> {
+    while (this.#lines.length === 0) {
+      await new Promise<void>((resolve, reject) => {
+        this.#wake = resolve;
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+        if (signal.aborted) reject(signal.reason);
+      });
+    }
+    return this.#lines.shift() as string;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}

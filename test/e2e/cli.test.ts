@@ -1,0 +1,253 @@
+import { spawn } from "node:child_process";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "ava";
+import { commands } from "../../src/cli/commands.ts";
+import { schemas } from "../../src/cli/schema.ts";
+import { problemsOf, program, qkdNode, tooWide } from "../rig/cli.ts";
+import { withNode } from "../rig/one-node.ts";
+
+const link = { transport: "tls", mode: "proactive" } as const;
+
+/** Commands that only look, and what must be in what they print. */
+const views: readonly (readonly [readonly string[], RegExp])[] = [
+  [["status"], /alice +OPERATING +ACTIVE +UP[\s\S]*5 of 5/],
+  [["keys"], /confirmed by the KM +5 keys, 5 120 bit/],
+  [["keys", "alice"], /in the module/],
+  [["telemetry"], /^alice/],
+  [["alarms"], /no alarm is raised|certificate_expiring/],
+  [["alarms", "--history"], /no alarm since|raised/],
+  [["events", "-n", "10"], /module_up/],
+  [["links"], /module +up[\s\S]*QMLP 1[\s\S]*KM main +up/],
+  [["certs"], /CN=modes CA[\s\S]*belongs to it/],
+  [["config", "show"], /\[km\.main\][\s\S]*transport = "tls"/],
+  [["config", "check"], /: good \(node node; alice → main\)/],
+  [["config", "diff"], /says what the node runs with/],
+  [["logs", "-n", "20"], /msg="module up"/],
+];
+
+test.serial("every view tells the truth in 80 columns, and in JSON by its schema", async (t) => {
+  await withNode(link, async ({ folder, node, km, distil, until }) => {
+    distil(5);
+    await until(() => km.store.size === 5);
+    const where = ["--config", join(folder, "node.toml")];
+    for (const [args, expected] of views) {
+      const shown = await qkdNode([...args, ...where], { FORCE_COLOR: "1" });
+      const name = args.join(" ");
+      // Certificates of this bench last for a day, which is no reason to fail.
+      t.is(shown.code, 0, `${name}: ${shown.err}`);
+      t.regex(shown.out, expected, name);
+      t.is(shown.err, "", name);
+      // A log line is as long as it is, and so is a path.
+      const paths = shown.out.replaceAll(folder, "F");
+      if (args[0] !== "logs") t.deepEqual(tooWide(paths), [], name);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: no colour outside of a terminal
+      t.notRegex(shown.out, /\u001b/, name);
+      const json = await qkdNode([...args, ...where, "--json"]);
+      t.is(json.code, 0, name);
+      t.deepEqual(problemsOf(args[0] as string, json.out), [], name);
+    }
+    const json = JSON.parse((await qkdNode(["status", ...where, "--json"])).out);
+    t.is(json.pid, node.pid);
+    t.like(json.modules[0], { name: "alice", module_id: "QKD-A-0001", km: "UP", kms: "main" });
+    t.like(json.modules[0].keys, { supplied: 5, confirmed: 5, bits: 5_120 });
+
+    appendFileSync(join(folder, "node.toml"), '# a comment\n[log]\nlevel = "debug"\n');
+    const diff = await qkdNode(["config", "diff", ...where]);
+    t.regex(diff.out, /a restart takes it:\n\+ log\.level = "debug"\n$/);
+
+    // Over the socket alone, and who may do what by the modes of the two.
+    const socket = join(folder, "state", "control");
+    t.is((await qkdNode(["status", "--socket", socket])).code, 0);
+    t.is((await qkdNode(["status"], { QKD_NODE_SOCKET: socket })).code, 0);
+    t.is(statSync(socket).mode & 0o777, 0o600);
+    t.is(statSync(`${socket}.read`).mode & 0o777, 0o660);
+
+    t.is((await qkdNode(["keys", "bob", ...where])).code, 64);
+    await node.stop("SIGKILL");
+    const gone = await qkdNode(["status", ...where]);
+    t.is(gone.code, 69);
+    t.regex(gone.err, /^qkd-node: the node is not running: nobody answers on .*control\n$/);
+    for (const args of [["certs"], ["config", "show"]]) {
+      const offline = await qkdNode([...args, ...where, "--json"]);
+      t.is(offline.code, 0, offline.err);
+      t.deepEqual(problemsOf(args[0] as string, offline.out), []);
+    }
+    // The socket that the killed process left is in nobody's way.
+    node.start();
+    await until(() => node.lines.some((line) => / boot=2 /.test(line)));
+    let status = await qkdNode(["status", ...where]);
+    while (status.code === 69) status = await qkdNode(["status", ...where]);
+    t.regex(status.out, /boot 2/);
+  });
+});
+
+test.serial("actions reach the module, and the audit says who gave them", async (t) => {
+  await withNode(link, async ({ folder, end, node, until }) => {
+    const where = ["--config", join(folder, "node.toml")];
+    await until(() => node.lines.some((line) => line.includes("KM connected")));
+    const stop = await qkdNode(["stop", ...where, "--json"]);
+    t.is(stop.code, 0, stop.err);
+    t.deepEqual(problemsOf("stop", stop.out), []);
+    t.like(JSON.parse(stop.out), {
+      command: "stop",
+      status: "done",
+      by: `local uid ${process.getuid?.()}`,
+    });
+    t.false(end.module.running);
+    t.is((await qkdNode(["start", "alice", ...where])).out, "start alice: done\n");
+    t.true(end.module.running);
+    t.is((await qkdNode(["self-test", "alice", ...where])).code, 0);
+
+    const unasked = await qkdNode(["zeroize", "alice", ...where]);
+    t.is(unasked.code, 64);
+    t.regex(unasked.err, /in a script: --yes node\n/);
+    t.is((await qkdNode(["zeroize", "alice", "--yes", "another", ...where])).code, 64);
+    const done = await qkdNode(["zeroize", "alice", "--yes", "node", ...where]);
+    t.is(done.out, "zeroize alice: done\n");
+    const alarms = await qkdNode(["alarms", ...where, "--json"]);
+    t.deepEqual(problemsOf("alarms", alarms.out), []);
+    t.regex(alarms.out, /"alarm":"zeroized.alice"/);
+    const ack = await qkdNode(["alarms", "--ack", "zeroized.alice", ...where, "--json"]);
+    t.is(ack.code, 0, ack.err);
+    t.deepEqual(problemsOf("alarms", ack.out), []);
+    const again = await qkdNode(["alarms", "--ack", "zeroized.alice", ...where]);
+    t.is(again.code, 1);
+    const history = await qkdNode(["alarms", "--history", ...where]);
+    t.regex(history.out, /zeroized\.alice +cleared: local uid \d+/);
+    const events = await qkdNode(["events", ...where, "--json"]);
+    const commandEvents = JSON.parse(events.out).events.filter(
+      (event: { type: string }) => event.type === "command",
+    );
+    t.deepEqual(
+      commandEvents.map(({ facts }: { facts: { command: string } }) => facts.command),
+      ["stop", "start", "self_test", "zeroize", "acknowledge_alarm", "acknowledge_alarm"],
+    );
+    t.is(commandEvents[3].facts.by, `local uid ${process.getuid?.()}`);
+    // The socket that answers does not act.
+    const readOnly = join(folder, "state", "control.read");
+    const refused = await qkdNode(["stop", "--socket", readOnly]);
+    t.is(refused.code, 77);
+    t.regex(refused.err, /only answers/);
+  });
+});
+
+test.serial("what is followed comes as it happens, and ends when nobody reads it", async (t) => {
+  await withNode(link, async ({ folder, end, node, until }) => {
+    const where = ["--config", join(folder, "node.toml")];
+    await until(() => node.lines.some((line) => line.includes("KM connected")));
+    const children = ["telemetry --watch --interval 200", "events --follow", "logs --follow"].map(
+      (line) => {
+        const child = spawn(program, [...line.split(" "), ...where, "--json"], {
+          stdio: ["ignore", "pipe", "inherit"],
+        });
+        const lines: string[] = [];
+        child.stdout.setEncoding("utf8").on("data", (text: string) => {
+          lines.push(...text.split("\n").filter((one) => one !== ""));
+        });
+        const closed = new Promise((resolve) => child.once("close", resolve));
+        return { name: line.split(" ")[0] as string, child, lines, closed };
+      },
+    );
+    const [telemetry, events, logs] = children;
+    await until(() => children.every(({ lines }) => lines.length > 0));
+    await until(() => (telemetry?.lines.length ?? 0) >= 3);
+    end.unplug();
+    await until(() => events?.lines.join("").includes("module_down") === true);
+    await until(() => logs?.lines.join("").includes("module alice") === true);
+    for (const { name, lines } of children) {
+      for (const line of lines) t.deepEqual(problemsOf(name, line), []);
+    }
+    await node.stop();
+    // The node took its leave: whoever followed it is told so by the exit code.
+    t.deepEqual(await Promise.all(children.map(({ closed }) => closed)), [69, 69, 69]);
+  });
+});
+
+test("a wrong command line is told in two lines, with exit code 64", async (t) => {
+  const wrong = [
+    [],
+    ["nonsense"],
+    ["status", "too", "many"],
+    ["status", "--watch"],
+    ["events", "-n", "many"],
+    ["config", "burn"],
+    ["completion", "tcsh"],
+    ["probe"],
+    ["schema", "nonsense"],
+    ["run", "file"],
+  ];
+  for (const args of wrong) {
+    const said = await qkdNode(args);
+    t.is(said.code, 64, args.join(" "));
+    t.is(said.out, "");
+    t.regex(said.err, /^qkd-node: .*\nTry: qkd-node --help\n$/);
+  }
+});
+
+test("help is there for every command, in 80 columns, with examples", async (t) => {
+  const general = await qkdNode(["--help"]);
+  t.is(general.code, 0);
+  t.deepEqual(tooWide(general.out), []);
+  const { commandHelp } = await import("../../src/cli/help.ts");
+  for (const command of commands) {
+    t.true(general.out.includes(`qkd-node ${command.name}`), command.name);
+    const help = commandHelp(command);
+    t.deepEqual(tooWide(help), [], command.name);
+    t.true(command.examples.length > 0);
+    t.is(
+      command.json,
+      Object.hasOwn(schemas, command.name),
+      `${command.name}: a schema for --json`,
+    );
+  }
+  t.is(
+    (await qkdNode(["alarms", "--help"])).out,
+    commandHelp(commands.find(({ name }) => name === "alarms") as never),
+  );
+});
+
+test("the shell completes commands, words and options", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-completion-"));
+  const script = (await qkdNode(["completion", "bash"])).out;
+  const file = join(folder, "qkd-node.bash");
+  writeFileSync(file, script);
+  const complete = (...words: string[]) =>
+    new Promise<string>((resolve) => {
+      const code = `source ${file}; COMP_WORDS=(qkd-node "$@"); COMP_CWORD=$#; _qkd_node; echo "\${COMPREPLY[*]}"`;
+      const child = spawn("bash", ["-c", code, "bash", ...words], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      let out = "";
+      child.stdout.on("data", (text: Buffer) => {
+        out += text;
+      });
+      child.once("close", () => resolve(out.trim()));
+    });
+  t.is(await complete("stat"), "status state");
+  t.is(await complete("config", "s"), "show");
+  t.is(await complete("alarms", "--h"), "--history --help");
+  t.is(await complete("certs", "--config", `${folder}/q`), file);
+  for (const shell of ["zsh", "fish"]) {
+    const { out, code } = await qkdNode(["completion", shell]);
+    t.is(code, 0);
+    for (const { name } of commands) t.true(out.includes(name), `${shell}: ${name}`);
+  }
+  rmSync(folder, { recursive: true });
+});
+
+test("documentation names every command, and every exit code", (t) => {
+  const readme = readFileSync(new URL("../../src/cli/README.md", import.meta.url), "utf8");
+  for (const { name } of commands) t.true(readme.includes(`\`${name}`), name);
+  for (const code of [0, 1, 64, 69, 70, 73, 74, 75, 76, 77, 78]) {
+    t.regex(readme, new RegExp(`^\\| ${code} \\|`, "m"));
+  }
+});

@@ -1,0 +1,171 @@
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { systemClock } from "../../src/port/clock.ts";
+import { neverAnswer } from "../emulator/km/index.ts";
+import { seedSource } from "../emulator/source/seed.ts";
+import { meetTroubles, troubleNames } from "../faults/troubles.ts";
+import { testWith } from "../needs.ts";
+import { Rig, type RigOptions } from "../rig/rig.ts";
+
+const deadline = () => AbortSignal.timeout(60_000);
+const stream = (blocks: number) =>
+  seedSource({ seed: 42, blocks, blockBits: 1_024, clock: systemClock });
+
+async function withRig(options: RigOptions, body: (rig: Rig) => Promise<void>): Promise<void> {
+  const rig = await Rig.start({ baud: 0, ...options });
+  try {
+    await body(rig);
+  } finally {
+    await rig.close();
+  }
+}
+
+function assertWhole(t: ExecutionContext, rig: Rig, keys: number): void {
+  t.deepEqual(rig.compare(), { common: keys, different: 0, oneSided: 0 });
+  for (const { km, name } of rig.ends) {
+    t.is(km.store.summary().conflicts, 0);
+    t.is(rig.pair[name].module.heldBlocks, 0);
+  }
+}
+
+test.serial(
+  "whatever happens to KMs, modules, lines and nodes, the three ledgers fit",
+  async (t) => {
+    t.timeout(600_000);
+    const seed = 20_261_121;
+    const { troubles, keys, replayed, broken } = await meetTroubles(1, seed);
+    t.log(`${troubles} troubles, ${keys} keys, ${replayed} blocks replayed, seed ${seed}`);
+    t.deepEqual(broken.slice(0, 10), []);
+    t.is(troubles, troubleNames.length);
+  },
+);
+
+test.serial(
+  "a KM that says nothing any more is noticed within its time, and keys go on",
+  async (t) => {
+    t.timeout(120_000);
+    await withRig({ source: stream(60), blockIntervalMs: 20 }, async (rig) => {
+      await rig.until(() => rig.holds(20), deadline());
+      rig.alice.km.behave(neverAnswer("before answering"));
+      const begun = performance.now();
+      await rig.alice.node.logged(/KM does not answer/, deadline());
+      const seconds = (performance.now() - begun) / 1_000;
+      t.true(seconds <= 12, `${seconds} s; the node's own limit is 10 s`);
+    });
+  },
+);
+
+test.serial("a damaged ledger closes its module, says so, and can be repaired", async (t) => {
+  const blocks = 300;
+  await withRig({ source: stream(blocks), blockIntervalMs: 20 }, async (rig) => {
+    const { node, nodeId, km } = rig.alice;
+    await rig.until(() => rig.holds(10), deadline());
+    await node.stop("SIGKILL");
+    const ledger = join(rig.folder, nodeId, "state", "ledger-alice");
+    const bytes = readFileSync(ledger);
+    bytes[64 + 8] = (bytes[64 + 8] as number) ^ 1;
+    writeFileSync(ledger, bytes);
+    node.start();
+    const before = km.store.size;
+    await node.logged(/module is not served/, deadline());
+    await rig.until(() => /ledger: damaged record/.test(rig.view.node(nodeId).reason), deadline());
+    const alarmed = () =>
+      rig.broker.messages.some(
+        ({ topic, payload }) =>
+          /alarm\/state_damaged/.test(topic) && /"severity":"critical"/.test(payload.toString()),
+      );
+    await rig.until(alarmed, deadline());
+    t.is(km.store.size, before, "not a key is supplied");
+    t.true(rig.pair.alice.module.heldBlocks > 0, "the module has them");
+    await node.stop();
+
+    const command = join(import.meta.dirname, "../../scripts/qkd-node");
+    const { spawnSync } = await import("node:child_process");
+    const config = join(rig.folder, `${nodeId}.toml`);
+    const qkdNode = (...args: string[]) =>
+      spawnSync(command, [...args, "--config", config], { encoding: "utf8" });
+    const found = qkdNode("ledger", "check");
+    t.is(found.status, 74);
+    t.regex(found.stdout, /: damaged\n[\s\S]*damaged at byte 64/);
+    const repaired = qkdNode("ledger", "repair", "alice", "--trust");
+    t.is(repaired.status, 0, repaired.stderr);
+    t.regex(qkdNode("ledger", "check").stdout, /: good/);
+    node.lines.length = 0;
+    node.start();
+    await rig.until(() => rig.settled(), deadline());
+    assertWhole(t, rig, blocks);
+  });
+});
+
+/** A clock that the test sets, for one process; only what is called wall time is changed. */
+function fakedTime(folder: string) {
+  const [library] = globSync("/usr/lib/*/faketime/libfaketime.so.1");
+  const file = join(folder, "time");
+  return {
+    set: (time: string) => writeFileSync(file, `${time}\n`),
+    environment: {
+      LD_PRELOAD: library ?? "",
+      FAKETIME_TIMESTAMP_FILE: file,
+      FAKETIME_CACHE_DURATION: "1",
+      FAKETIME_DONT_FAKE_MONOTONIC: "1",
+    },
+  };
+}
+
+for (const time of ["@1970-01-01 00:01:00", "@2036-11-21 00:00:00"]) {
+  testWith(
+    "faketime",
+    `a clock at ${time.slice(1, 5)} loses no key: it waits for the right time`,
+    async (t) => {
+      await withRig({ source: stream(30), blockIntervalMs: 20 }, async (rig) => {
+        const { node, nodeId, km } = rig.alice;
+        await node.stop();
+        const faked = fakedTime(rig.folder);
+        faked.set(time);
+        node.environment = faked.environment;
+        node.start();
+        // No certificate is good at that time.
+        await node.logged(/KM local: .*certificate/, deadline());
+        t.is(km.store.size, 0);
+        const alarm = () =>
+          rig.broker.messages.some(({ topic }) => /alarm\/certificate_invalid/.test(topic));
+        await rig.until(alarm, deadline());
+        faked.set("+0");
+        await rig.until(() => rig.settled(), deadline());
+        assertWhole(t, rig, 30);
+        t.is(rig.view.node(nodeId).status, "online");
+      });
+    },
+  );
+}
+
+testWith(
+  "faketime",
+  "a clock that jumps an hour both ways does not touch the keys, and is told",
+  async (t) => {
+    await withRig({ source: stream(400), blockIntervalMs: 40 }, async (rig) => {
+      const { node, nodeId } = rig.alice;
+      await node.stop();
+      const faked = fakedTime(rig.folder);
+      faked.set("+0");
+      node.environment = faked.environment;
+      node.start();
+      await node.logged(/KM connected/, deadline());
+      for (const jump of ["+3600", "-3600", "+0"]) {
+        faked.set(jump);
+        const keys = rig.alice.km.store.size;
+        await rig.until(() => rig.alice.km.store.size >= Math.min(400, keys + 50), deadline());
+      }
+      await rig.until(() => rig.settled(), deadline());
+      assertWhole(t, rig, 400);
+      t.is(rig.alice.km.store.summary().repeats, 0, "not even a connection was lost");
+      const told = () =>
+        [...rig.view.node(nodeId).events.values()].some(
+          ({ type, facts }) =>
+            type === "alarm_raised" && /clock_implausible/.test(JSON.stringify(facts)),
+        );
+      await rig.until(told, deadline());
+    });
+  },
+);

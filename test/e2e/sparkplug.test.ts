@@ -1,0 +1,66 @@
+/** Sparkplug B from a whole node, through Mosquitto, to a host that decodes with Eclipse Tahu's library. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import mqtt from "mqtt";
+import { systemClock } from "../../src/port/clock.ts";
+import { seedSource } from "../emulator/source/seed.ts";
+import { testWith } from "../needs.ts";
+import { DebianBroker } from "../rig/brokers.ts";
+import { Rig } from "../rig/rig.ts";
+import { rebirthCommand, SparkplugHost } from "../rig/sparkplug-host.ts";
+
+testWith("mosquitto", "a SCADA host sees the node, its module and its death", async (t) => {
+  t.timeout(120_000);
+  const folder = mkdtempSync(join(tmpdir(), "qkd-sparkplug-"));
+  const broker = await DebianBroker.start("mosquitto", folder);
+  const client = await mqtt.connectAsync(broker.url, { protocolVersion: 5 });
+  const host = new SparkplugHost();
+  client.on("message", (topic, payload, { qos, retain }) =>
+    host.take({ topic, payload, qos, retain }),
+  );
+  await client.subscribeAsync("spBv1.0/qkd/+/node-alice/#", { qos: 1 });
+  const rig = await Rig.start({
+    source: seedSource({ seed: 5, blocks: 2_000, blockBits: 1_024, clock: systemClock }),
+    baud: 0,
+    blockIntervalMs: 50,
+    broker: { url: broker.url, protocol: 5 },
+    extra: '\n[manager.sparkplug]\ngroup = "qkd"\n',
+  });
+  const deadline = () => AbortSignal.timeout(40_000);
+  const value = (key: string) => host.metrics.get(key)?.value;
+  const until = (condition: () => boolean) => rig.until(condition, deadline());
+  try {
+    await until(() => value("alice/Telemetry/qber") !== undefined);
+    await until(() => Number(value("alice/Supply/confirmed")) > 5);
+    t.is(value("/Properties/node"), "node-alice");
+    t.is(value("alice/State/module"), "OPERATING");
+    t.is(value("/Alarms/plain_link"), "warning");
+    t.is(host.bdSeq, 0);
+
+    const births = () => host.types.filter((type) => type === "NBIRTH").length;
+    const before = births();
+    await client.publishAsync("spBv1.0/qkd/NCMD/node-alice", rebirthCommand());
+    await until(() => births() === before + 1 && host.online.has("alice"));
+
+    rig.pair.alice.unplug();
+    await until(() => host.types.includes("DDEATH alice"));
+    rig.pair.alice.plug();
+    await until(() => host.online.has("alice"));
+
+    await rig.alice.node.stop("SIGKILL");
+    await until(() => host.types.at(-1) === "NDEATH");
+    t.is(host.online.size, 0, "the broker sent the will, with the bdSeq of the birth");
+    rig.alice.node.start();
+    await until(() => host.online.has("alice"));
+    await rig.alice.node.stop();
+    await until(() => host.types.at(-1) === "NDEATH");
+    t.is(host.online.size, 0);
+    t.deepEqual(host.problems, []);
+  } finally {
+    await rig.close();
+    await client.endAsync(true);
+    await broker.stop();
+    rmSync(folder, { recursive: true });
+  }
+});

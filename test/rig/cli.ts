@@ -1,0 +1,46 @@
+/** `qkd-node` as a person or a script calls it. */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { schemas } from "../../src/cli/schema.ts";
+import { check } from "./json-schema.ts";
+
+export const program = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
+
+export interface Said {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a command to its end. */
+export function qkdNode(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Said> {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    });
+    let out = "";
+    let err = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      out += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      err += text;
+    });
+    child.once("close", (code) => resolve({ code, out, err }));
+  });
+}
+
+const nowhere = () => {
+  throw new Error("these schemas refer to no other");
+};
+
+/** What is wrong with the JSON that a command printed, by its own schema. */
+export function problemsOf(command: string, json: string): string[] {
+  return check(JSON.parse(json), schemas[command] as object as never, command, nowhere);
+}
+
+/** Lines that do not fit a terminal of 80 columns. */
+export function tooWide(text: string): string[] {
+  return text.split("\n").filter((line) => [...line].length > 80);
+}

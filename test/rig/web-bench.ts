@@ -1,0 +1,125 @@
+/** A node for the page to show, with real alarms, events and history, on a clock that the test moves. */
+import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { request as httpsRequest } from "node:https";
+import type { Transition } from "../../src/alarms/alarm.ts";
+import { AlarmBook } from "../../src/alarms/book.ts";
+import { EventHistory } from "../../src/lifecycle/event-history.ts";
+import type { KmView } from "../../src/lifecycle/km-channel.ts";
+import { Recorder } from "../../src/lifecycle/recorder.ts";
+import { transition } from "../../src/manager/payloads.ts";
+import type { ModuleState } from "../../src/manager/view.ts";
+import type { Clock } from "../../src/port/clock.ts";
+import type { TelemetrySample } from "../../src/port/telemetry.ts";
+import { TelemetryWindow } from "../../src/telemetry/window.ts";
+import type { NodeView } from "../../src/web/view.ts";
+
+export interface ShownNode extends NodeView {
+  readonly book: AlarmBook;
+  state: ModuleState;
+  kmState: KmView["condition"];
+  supply: Record<string, number | Record<string, number>>;
+  report(sample: TelemetrySample): void;
+}
+
+export function shownNode(clock: Clock): ShownNode {
+  const history = new EventHistory();
+  const recorder = new Recorder(["alice"], clock);
+  const window = new TelemetryWindow(10_000);
+  const book = new AlarmBook({
+    flap: { count: 5, windowMs: 600_000, quietMs: 300_000 },
+    onTransition: ({ change, record }: Transition) => history.add(transition(change, record)),
+  });
+  const node: ShownNode = {
+    id: "node-a",
+    version: "1.2.3",
+    boot: 7,
+    configuration: "0123456789abcdef",
+    started: clock.wall(),
+    modules: [
+      {
+        name: "alice",
+        describe: () => ({
+          name: "alice",
+          driver: "qmlp",
+          where: "/dev/ttyX",
+          km: "main",
+          module_id: 'QKD "A"\\1',
+          firmware: "1.0\n2",
+        }),
+        state: () => node.state,
+        telemetry: () => window.take(clock.now()),
+        glance: () => window.peek(clock.now()),
+        supply: () => node.supply,
+        kms: () => [{ name: "main", condition: node.kmState, trouble: "" }],
+      },
+    ],
+    facts: [
+      {
+        name: "alice",
+        mode: "proactive",
+        qberLimit: 0.11,
+        kms: [{ name: "main", address: "km:9443", transport: "tls" }],
+      },
+    ],
+    alarms: { records: () => book.records(), record: (id) => book.record(id), forget: () => {} },
+    history,
+    recorder,
+    broker: () => ({ url: "mqtts://broker", up: true }),
+    book,
+    state: { module: "OPERATING", link: "ACTIVE", km: "UP", reason: "", since: clock.wall() },
+    kmState: "UP",
+    supply: { supplied: 12, confirmed: 10, bits: 2_560, in_flight: 2, refused: { busy: 3 } },
+    report(sample) {
+      window.add(sample, clock.now());
+      recorder.telemetry("alice", sample);
+    },
+  };
+  recorder.start(node.modules);
+  return node;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+export interface Asked {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** From this address of the loopback network. */
+  readonly from?: string;
+}
+
+/** One request with exactly this target, which no client would tidy up. */
+export function ask(base: string, target: string, options: Asked = {}): Promise<Answer> {
+  const { hostname, port, protocol } = new URL(base);
+  const { method = "GET", headers = {}, body, from } = options;
+  const make = protocol === "https:" ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const request = make(
+      {
+        host: hostname,
+        port,
+        path: target,
+        method,
+        headers,
+        agent: false,
+        rejectUnauthorized: false,
+        ...(from !== undefined && { localAddress: from }),
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () => {
+          const { statusCode: status = 0, headers } = response;
+          resolve({ status, headers, body: Buffer.concat(chunks) });
+        });
+        response.on("error", reject);
+      },
+    );
+    request.on("error", reject);
+    request.end(body);
+  });
+}
