@@ -11,7 +11,13 @@ import { loaderFiles } from "../../scripts/image.d/build.ts";
 import { makeBundle } from "../../scripts/image.d/bundle.ts";
 import { makeDisk, makeEsp } from "../../scripts/image.d/disk.ts";
 import { type Keys, signingKeys } from "../../scripts/image.d/keys.ts";
-import { addVerity, commandLine, packKernel, sealedFiles, unify } from "../../scripts/image.d/sealed.ts";
+import {
+  addVerity,
+  commandLine,
+  packKernel,
+  sealedFiles,
+  unify,
+} from "../../scripts/image.d/sealed.ts";
 
 export interface VariantOptions {
   /** Folder of a build. */
