@@ -17,11 +17,15 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build, type Plugin } from "esbuild";
 import { addonPlugin, copyAddons } from "./addons.ts";
+import { assetPackages, copyAssets } from "./assets.ts";
 import { warmCache } from "./cache.ts";
 import { bundledPackages, collectLicences } from "./licences.ts";
 
 /** Programs of the build, by the name of their launcher in `bin`. */
-const programs: Readonly<Record<string, string>> = { "qkd-node": "src/cli.ts" };
+const programs: Readonly<Record<string, string>> = {
+  "qkd-node": "src/cli.ts",
+  "qkd-panel": "src/main-panel.ts",
+};
 
 /** Packages that are loaded upon need only, each a file of its own. */
 const apart: Readonly<Record<string, string>> = { mqtt: "mqtt" };
@@ -45,8 +49,8 @@ const usage = `npm run build -- [options]: the production build
   --uid N        user for whom compiled code is cached (default: whoever builds)
   --help
 
-FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; its bin/qkd-node runs the
-node, on runtime/node beside it or on the machine's Node.js 24. FOLDER/maps has the
+FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; bin/qkd-node and
+bin/qkd-panel in it run on runtime/node beside them or on the machine's Node.js 24. FOLDER/maps has the
 source maps. Native addons of arm64 and x64 are in every build; the cache is of the
 architecture that built, and of no consequence on another.
 `;
@@ -77,11 +81,15 @@ async function bundle(lib: string): Promise<string> {
     legalComments: "none",
     sourcemap: "external",
     metafile: true,
+    // What is read at run time stands beside the bundle (assets.ts).
+    define: { "import.meta.url": "bundleUrl" },
+    banner: { js: 'const bundleUrl = require("node:url").pathToFileURL(__filename).href;' },
     alias: { debug: join(root, "scripts/build/no-debug.cjs") },
     plugins: [addonPlugin, apartPlugin],
     logLevel: "warning",
   });
-  return collectLicences(bundledPackages(metafile).map((folder) => join(root, folder)));
+  const packages = [...bundledPackages(metafile), ...assetPackages];
+  return collectLicences([...new Set(packages)].sort().map((folder) => join(root, folder)));
 }
 
 function parse(args: string[]) {
@@ -122,6 +130,7 @@ async function main(args: string[]): Promise<number> {
     renameSync(join(lib, map), join(maps, map));
   }
   copyAddons(lib);
+  copyAssets(root, lib);
   for (const name of Object.keys(programs)) {
     copyFileSync(join(root, "scripts/build/launcher.sh"), join(image, "bin", name));
     chmodSync(join(image, "bin", name), 0o755);

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -40,17 +41,30 @@ test.serial("it runs from wherever it is put, and through a link", (t) => {
   t.is(execFileSync(link, ["--version"], { encoding: "utf8", cwd: "/" }).trim(), softwareVersion);
 });
 
-test.serial("it has no source, map or package folder in it, but every licence and addon", (t) => {
+test.serial("its panel program and its commands run", (t) => {
+  const run = (name: string, ...args: string[]) =>
+    execFileSync(join(image, "bin", name), args, { encoding: "utf8" });
+  t.is(run("qkd-panel", "--version").trim(), softwareVersion);
+  t.regex(run("qkd-node", "--help"), /qkd-node run/);
+  t.regex(run("qkd-node", "completion", "bash"), /qkd-node/);
+});
+
+test.serial("it has no source and no map in it, but the page, and every licence and addon", (t) => {
   const files = readdirSync(image, { recursive: true, encoding: "utf8" });
-  t.false(files.some((file) => /\.ts$|\.map$|node_modules/.test(file)));
+  t.false(files.some((file) => /\.ts$|\.map$|tsconfig/.test(file)));
+  t.true(existsSync(join(image, "lib/page/index.html")));
+  const bundle = createRequire(join(image, "lib/qkd-node.cjs"));
+  t.notThrows(() => bundle.resolve("uplot/dist/uPlot.min.css"));
   t.true(existsSync(join(folder, "maps/qkd-node.cjs.map")));
   for (const architecture of ["arm64", "x64"]) {
-    const addon = readFileSync(join(image, "lib/addons", architecture, "serialport.node"));
-    // e_machine of the ELF header: 183 is AArch64, 62 is x86-64.
-    t.is(addon.readUInt16LE(18), architecture === "arm64" ? 183 : 62);
+    for (const name of ["serialport", "hid"]) {
+      const addon = readFileSync(join(image, "lib/addons", architecture, `${name}.node`));
+      // e_machine of the ELF header: 183 is AArch64, 62 is x86-64.
+      t.is(addon.readUInt16LE(18), architecture === "arm64" ? 183 : 62);
+    }
   }
   const licences = readFileSync(join(image, "licences.txt"), "utf8");
-  for (const name of ["serialport", "mqtt", "smol-toml", "valibot", "lowdb"]) {
+  for (const name of ["serialport", "node-hid", "mqtt", "smol-toml", "valibot", "lowdb", "uplot"]) {
     t.regex(licences, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+: `, "m"));
   }
   // Nobody can ask it for what the packages read and write.
