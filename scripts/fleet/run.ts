@@ -188,6 +188,7 @@ async function course(
   const full = own?.load();
   const lost = raised - monitor.raised;
   await crew.all(() => ({ do: "stop" }));
+  rmSync(folder, { recursive: true, force: true });
   await until(() => monitor.online.size === 0, 10_000);
   const { missing, repeats } = monitor;
   const offlineAtEnd = nodes - monitor.online.size;
