@@ -83,7 +83,7 @@ export async function addVerity(file: string, more = ""): Promise<Verity> {
 export function commandLine(board: Board, { root, salt, blocks }: Verity): string {
   return [
     `console=${board.console}`,
-    `qkd.root=${root}`,
+    `qkd.hash=${root}`,
     `qkd.salt=${salt}`,
     `qkd.blocks=${blocks}`,
     "ro",
