@@ -30,11 +30,17 @@ const load: Readonly<Record<string, () => Promise<Command>>> = {
   stop: async () => (await import("./cli/act.ts")).actor("stop"),
   "self-test": async () => (await import("./cli/act.ts")).actor("self_test"),
   zeroize: async () => (await import("./cli/act.ts")).actor("zeroize"),
+  kept: () => import("./cli/kept.ts"),
+  release: async () => (await import("./cli/decide.ts")).decision("release_quarantine"),
+  discard: async () => (await import("./cli/decide.ts")).decision("discard_quarantine"),
+  withhold: async () => (await import("./cli/decide.ts")).decision("withhold"),
+  "free-km": async () => (await import("./cli/decide.ts")).decision("free_km"),
+  "clear-tamper": () => import("./cli/clear-tamper.ts"),
   probe: () => import("./cli/probe.ts"),
   run: () => import("./cli/run.ts"),
   "check-config": () => import("./cli/check-config.ts"),
-  ledger: () => import("./cli/ledger.ts"),
-  state: () => import("./cli/state.ts"),
+  ledger: async () => (await import("./cli/mend.ts")).mender("ledger"),
+  state: async () => (await import("./cli/mend.ts")).mender("state"),
   completion: () => import("./cli/completion.ts"),
   schema: () => import("./cli/print-schema.ts"),
 };
@@ -81,7 +87,7 @@ async function main(args: string[]): Promise<number> {
   const known = optionsOf(command).map((option) => option.name);
   const odd = Object.keys(values).find((option) => !known.includes(option));
   if (odd !== undefined) throw new UsageError(`${name} has no option --${odd}`);
-  const most = command.args.startsWith("--") ? 0 : command.args.split(" ").filter(Boolean).length;
+  const most = command.most ?? (command.args === "" || command.args.startsWith("--") ? 0 : 1);
   if (rest.length > most) throw new UsageError(`${name} ${command.args}`.trim());
   const { run } = await (load[name] as () => Promise<Command>)();
   return run(new Context(values as Context["values"], rest, terminal, process.env));

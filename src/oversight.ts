@@ -2,14 +2,10 @@
  * The watch over the node, wired together: alarms, the manager's interface with its durable outbox,
  * and commands. Without `[manager]` the alarms are still watched, and logged.
  */
-import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { statfs } from "node:fs/promises";
 import type { AlarmRecord } from "./alarms/alarm.ts";
-import type { Validity } from "./alarms/node-rules.ts";
 import type { Config } from "./config/load.ts";
 import { CommandDesk } from "./control/desk.ts";
-import type { ControlPorts, Facts, ModuleControl } from "./control/executor.ts";
+import type { ControlPorts, ModuleControl } from "./control/executor.ts";
 import { publicKey } from "./control/jws.ts";
 import { CommandMemory } from "./control/memory.ts";
 import type { Ledger } from "./custody/ports.ts";
@@ -18,22 +14,24 @@ import { EventHistory } from "./lifecycle/event-history.ts";
 import { Health } from "./lifecycle/health.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Recorder } from "./lifecycle/recorder.ts";
+import { freePart, validity } from "./lifecycle/survey.ts";
 import { Watch } from "./lifecycle/watch.ts";
 import type { BrokerState } from "./local/view.ts";
 import { type BrokerCredentials, digestOf, readBrokerCredentials } from "./manager/credentials.ts";
-import { Manager, type ManagerOptions } from "./manager/manager.ts";
+import type { Manager } from "./manager/manager.ts";
 import { Outbox } from "./manager/outbox.ts";
 import { recordOf, transition as transitionEvent } from "./manager/payloads.ts";
 import type { ModuleView, NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
+import type { PanelGuard } from "./panel/guard.ts";
 import { type Clock, every, type Timer } from "./port/clock.ts";
-import { describe, Fault } from "./port/errors.ts";
+import { describe, type Fault } from "./port/errors.ts";
 import type { Log } from "./port/log.ts";
 import type { TelemetrySample } from "./port/telemetry.ts";
-import { SparkplugPublisher } from "./sparkplug/publisher.ts";
+import type { SparkplugPublisher } from "./sparkplug/publisher.ts";
 import { diskFiles } from "./state/files.ts";
 import type { StateStore } from "./state/store.ts";
-import { softwareVersion } from "./version.ts";
+import { createManager, createSparkplug } from "./wiring/publishing.ts";
 
 export interface OversightParts {
   readonly state: StateStore;
@@ -53,9 +51,6 @@ export class Oversight {
   /** What happened lately, for whoever looks at the node itself. */
   readonly history = new EventHistory();
   readonly recorder: Recorder;
-  /** Writes a support bundle. Set once there is somebody who can. */
-  supportBundle: () => Promise<Facts> = () =>
-    Promise.reject(new Fault("stopped", "the node is not ready for it"));
   /** Called when there is something to see. */
   onChange: () => void = () => {};
   readonly #links = new Map<string, boolean>();
@@ -112,6 +107,7 @@ export class Oversight {
     modules: readonly WatchedModule[],
     ledgers: ReadonlyMap<string, Pick<Ledger, "failure">>,
     more: MorePorts = {},
+    panel?: PanelGuard,
   ): void {
     const { clock, log, random } = this.#parts;
     const manager = this.#manager;
@@ -122,7 +118,7 @@ export class Oversight {
     const keys = this.#config.manager?.command_key ?? [];
     this.#desk = keys.length > 0 ? this.#createDesk(modules, manager, more) : undefined;
     const commands = this.#desk && { commands: this.#desk };
-    manager.show({ modules, alarms: this.watch, ...commands });
+    manager.show({ modules, alarms: this.watch, ...(panel && { panel }), ...commands });
     this.#kept = keep({
       name: "broker",
       connect: async (signal) => {
@@ -186,6 +182,11 @@ export class Oversight {
     this.watch.event(event);
   }
 
+  /** The chassis panel changed, or what it brought about. */
+  panelChanged(): void {
+    this.#manager?.panelChanged();
+  }
+
   /** A module has reported. */
   telemetry(name: string, sample: TelemetrySample): void {
     this.watch.telemetry(name, sample);
@@ -214,17 +215,13 @@ export class Oversight {
   }
 
   /** What commands reach, whoever gives them. */
-  control(
-    modules: readonly (ModuleControl & { readonly name: string })[],
-    more: MorePorts,
-  ): ControlPorts {
+  control(modules: readonly WatchedModule[], more: MorePorts = {}): ControlPorts {
     return {
       ...more,
       module: (name) => modules.find((module) => module.name === name),
       acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
       setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
       zeroized: (module) => this.watch.zeroized(module),
-      supportBundle: () => this.supportBundle(),
     };
   }
 
@@ -344,67 +341,4 @@ export class Oversight {
       log: log.child("control"),
     });
   }
-}
-
-interface ManagerParts extends OversightParts {
-  readonly outbox: Outbox;
-  readonly credentials: () => BrokerCredentials;
-  readonly report: ManagerOptions["onReport"];
-}
-
-function createManager(config: Config, parts: ManagerParts): Manager | undefined {
-  const options = config.manager;
-  if (options === undefined) return undefined;
-  return new Manager({
-    url: options.url,
-    base: options.base,
-    protocol: options.protocol,
-    username: options.username,
-    credentials: parts.credentials,
-    telemetryIntervalMs: options.telemetry_interval_s,
-    nodeId: config.node.id,
-    boot: parts.state.data.boot,
-    softwareVersion,
-    configurationDigest: config.digest,
-    outbox: parts.outbox,
-    onReport: parts.report,
-    clock: parts.clock,
-    log: parts.log.child("manager"),
-  });
-}
-
-function createSparkplug(
-  config: Config,
-  { state, clock, log }: OversightParts,
-  credentials: () => BrokerCredentials,
-): SparkplugPublisher | undefined {
-  const { node, digest, manager } = config;
-  if (manager?.sparkplug === undefined) return undefined;
-  const { url, protocol, username, sparkplug } = manager;
-  return new SparkplugPublisher({
-    url,
-    protocol,
-    username,
-    credentials,
-    group: sparkplug.group,
-    edge: sparkplug.edge_node ?? node.id,
-    facts: { node: node.id, boot: state.data.boot, version: softwareVersion },
-    configurationDigest: digest,
-    clock,
-    log: log.child("sparkplug"),
-  });
-}
-
-function validity(file: string): Validity | undefined {
-  try {
-    const { validFromDate, validToDate } = new X509Certificate(readFileSync(file));
-    return { from: validFromDate.getTime(), to: validToDate.getTime() };
-  } catch {
-    return undefined;
-  }
-}
-
-async function freePart(folder: string): Promise<number> {
-  const { bavail, blocks } = await statfs(folder);
-  return blocks === 0 ? 1 : bavail / blocks;
 }

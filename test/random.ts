@@ -1,5 +1,7 @@
+export type Random = () => number;
+
 /** Reproducible numbers from 0 to below 1 (mulberry32); the same seed gives the same run. */
-export function random(seed: number): () => number {
+export function random(seed: number): Random {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

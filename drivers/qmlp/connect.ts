@@ -13,6 +13,7 @@ import {
   protocolVersion,
   refusal,
   type Welcome,
+  zeroizedReason,
 } from "./hello.ts";
 import { Line } from "./line.ts";
 import { QmlpSession } from "./session.ts";
@@ -114,6 +115,7 @@ function greet(
     throw new Fault("qmlp.refused", refusal[refuse.reason] ?? "module refused the session", {
       source,
       reason: refuse.reason,
+      zeroized: refuse.reason === zeroizedReason,
       version_min: refuse.versionMin,
       version_max: refuse.versionMax,
     });

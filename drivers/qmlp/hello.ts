@@ -11,10 +11,12 @@ export const maxBody = 1_048_576;
 export const capability = { read: 1, discard: 2, command: 4, event: 8, gmac: 16 } as const;
 export const allCapabilities = 0x1f;
 
+/** The module has destroyed its key and waits to be initialised again. */
+export const zeroizedReason = 3;
 export const refusal: Readonly<Record<number, string>> = {
   1: "no common protocol version",
   2: "module is busy",
-  3: "module is zeroized",
+  [zeroizedReason]: "module is zeroized",
 };
 
 /** TLV tags; all values are text. */

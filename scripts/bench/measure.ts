@@ -6,6 +6,20 @@ export interface Sample {
   readonly value: number;
   /** CPU seconds per second that the process under test used; 1 is one core. */
   readonly cores?: number;
+  /** More that was seen, by name with unit: percentiles, memory. */
+  readonly notes?: Readonly<Record<string, number>>;
+}
+
+/** What ought to be reached. */
+export interface Reach {
+  readonly least?: number;
+  readonly most?: number;
+  /** Of the value to that of the baseline. */
+  readonly ratio?: number;
+  readonly mostRatio?: number;
+  readonly cores?: number;
+  /** CPU time of each unit of a rate, µs. */
+  readonly mostEach?: number;
 }
 
 export interface Benchmark {
@@ -13,17 +27,16 @@ export interface Benchmark {
   /** What is measured, for a person. */
   readonly about: string;
   readonly unit: string;
-  /** What ought to be reached: of the value, or of its ratio to the baseline. */
-  readonly reach?: {
-    readonly value?: number;
-    /** The value itself must not be more. */
-    readonly most?: number;
-    readonly ratio?: number;
-    readonly cores?: number;
-  };
+  readonly reach?: Reach;
+  /** For the rates of `keys/s`: CPU time is told per key. */
+  readonly each?: string;
+  /** Left out of the quick mode. */
+  readonly slow?: boolean;
+  /** One round is as good as many: the figure is counted or is a ratio of CPU times. */
+  readonly steady?: boolean;
   /** @param seconds how long a round should take, about */
   subject(seconds: number): Promise<Sample>;
-  /** The least that the same work could cost; undefined where the value itself is a ratio. */
+  /** The least that the same work could cost, or the same at the smallest size. */
   baseline?(seconds: number): Promise<Sample>;
 }
 
@@ -35,17 +48,27 @@ export interface Figure {
   /** Least and most of the rounds. */
   readonly spread: readonly [number, number];
   readonly cores?: number;
+  /** CPU time of each unit, µs. */
+  readonly each?: number;
   readonly baseline?: number;
+  readonly baselineEach?: number;
+  /** Value to baseline. */
   readonly ratio?: number;
+  readonly notes: Readonly<Record<string, number>>;
   /** Whether what ought to be reached was; absent where nothing was asked for. */
   readonly reached?: boolean;
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] as number;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
+}
+
+/** @param sorted ascending @param part 0 to 1 */
+export function percentile(sorted: readonly number[], part: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }
 
 /** Runs subject and baseline in turn, so that what else the machine does falls on both. */
@@ -60,20 +83,20 @@ export async function measure(
     if (benchmark.baseline !== undefined) baseline.push(await benchmark.baseline(seconds));
     subject.push(await benchmark.subject(seconds));
   }
-  const { name, about, unit, reach } = benchmark;
+  const { name, about, unit, reach, each: counted } = benchmark;
   const values = subject.map(({ value }) => value);
   const value = median(values);
-  const used = subject.flatMap(({ cores }) => cores ?? []);
-  const cores = used.length === 0 ? undefined : median(used);
-  const bare = baseline.length === 0 ? undefined : median(baseline.map((one) => one.value));
+  const cores = medianOf(subject, ({ cores: used }) => used);
+  const perUnit = (one: Sample) =>
+    counted === undefined || one.cores === undefined ? undefined : (one.cores / one.value) * 1e6;
+  const each = medianOf(subject, perUnit);
+  const bare = medianOf(baseline, (one) => one.value);
+  const baselineEach = medianOf(baseline, perUnit);
   const ratio = bare === undefined ? undefined : value / bare;
-  const reached =
-    reach === undefined
-      ? undefined
-      : value >= (reach.value ?? 0) &&
-        value <= (reach.most ?? Number.POSITIVE_INFINITY) &&
-        (ratio ?? 1) >= (reach.ratio ?? 0) &&
-        (cores ?? 0) <= (reach.cores ?? Number.POSITIVE_INFINITY);
+  const notes: Record<string, number> = {};
+  for (const note of Object.keys(subject[0]?.notes ?? {})) {
+    notes[note] = median(subject.map((one) => one.notes?.[note] ?? Number.NaN));
+  }
   return {
     name,
     about,
@@ -81,9 +104,42 @@ export async function measure(
     median: value,
     spread: [Math.min(...values), Math.max(...values)],
     ...(cores !== undefined && { cores }),
-    ...(bare !== undefined && { baseline: bare, ratio }),
-    ...(reached !== undefined && { reached }),
-  } as Figure;
+    ...(each !== undefined && { each }),
+    ...(bare !== undefined && { baseline: bare }),
+    ...(ratio !== undefined && { ratio }),
+    ...(baselineEach !== undefined && { baselineEach }),
+    notes,
+    ...(reach !== undefined && { reached: isReached(reach, { value, ratio, cores, each }) }),
+  };
+}
+
+function medianOf(
+  samples: readonly Sample[],
+  of: (one: Sample) => number | undefined,
+): number | undefined {
+  const values = samples.flatMap((one) => of(one) ?? []);
+  return values.length === 0 ? undefined : median(values);
+}
+
+function isReached(
+  reach: Reach,
+  found: {
+    readonly value: number;
+    readonly ratio: number | undefined;
+    readonly cores: number | undefined;
+    readonly each: number | undefined;
+  },
+): boolean {
+  const most = Number.POSITIVE_INFINITY;
+  const { value, ratio = 1, cores = 0, each = 0 } = found;
+  return (
+    value >= (reach.least ?? 0) &&
+    value <= (reach.most ?? most) &&
+    ratio >= (reach.ratio ?? 0) &&
+    ratio <= (reach.mostRatio ?? most) &&
+    cores <= (reach.cores ?? most) &&
+    each <= (reach.mostEach ?? most)
+  );
 }
 
 /** CPU seconds of this process per second since the call. */

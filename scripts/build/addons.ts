@@ -12,7 +12,7 @@ interface Addon {
   /** What its file is called in the build. */
   readonly name: string;
   readonly package: string;
-  /** The module of the package that loads it, and what the package takes from that module. */
+  /** The module that loads it, and what takes its place; `addon` is the addon. */
   readonly loader: RegExp;
   readonly exports: string;
   /** Where the package keeps it, by architecture; all for Linux with glibc, like the pinned Node.js. */

@@ -28,15 +28,37 @@ function object(
 
 const nodeFacts = { node: topicLevel, boot, version: text };
 
+const panel = object(
+  "The chassis panel and what it brought about; only where there is one.",
+  {
+    presence: about(oneOf("ok", "lost", "none"), "`none`: not configured any more"),
+    tamper: about(oneOf("none", "seen", "latched"), "`latched`: on disk; cleared by clear_tamper"),
+    contacts: {
+      type: "array",
+      items: { type: "integer", minimum: 0, maximum: 7 },
+      description: "that opened, from 0; none: the panel could not have noticed",
+    },
+    tampered_at: time,
+    maintenance: about(flag, "the key switch is at maintenance"),
+    zeroize: about(oneOf("none", "pending", "done", "failed"), "of all modules, by the panel"),
+    halted: about(flag, "no key leaves the node"),
+    halted_because: text,
+    serial: text,
+    firmware: text,
+  },
+  ["contacts", "tampered_at", "halted_because", "serial", "firmware"],
+);
+
 const status = object(
   "Birth, goodbye, and the will that the broker sends for a node that is lost.",
   {
     status: oneOf("online", "offline"),
     ...nodeFacts,
     reason: about(oneOf("stopped", "connection lost"), "only with `offline`"),
+    panel,
     t: about(time, "RFC 3339, UTC; a will has none"),
   },
-  ["reason", "t"],
+  ["reason", "panel", "t"],
 );
 
 const module = object(
@@ -205,8 +227,13 @@ const event: Schema = {
     }),
     object("What happened to a module or to keys. New types may be added.", {
       ...eventHead,
-      type: { type: "string", pattern: "^(block|key|module|link|km|node)_[a-z_]+$" },
+      type: { type: "string", pattern: "^(block|key|module|link|km)_[a-z_]+$" },
       module: topicLevel,
+      facts: anyFacts,
+    }),
+    object("What happened to the node as a whole. New types may be added.", {
+      ...eventHead,
+      type: { type: "string", pattern: "^node_[a-z_]+$" },
       facts: anyFacts,
     }),
   ],
@@ -225,7 +252,10 @@ const command = object(
     ),
     issued: time,
     expires: about(time, "at most a day after `issued`"),
-    boot: about({ type: "integer", minimum: 1 }, "the start it is for; zeroize, install_update"),
+    boot: about(
+      { type: "integer", minimum: 1 },
+      "the start it is for; zeroize, clear_tamper, install_update",
+    ),
     args: about({ type: "object" }, "see the table of commands"),
   },
   ["boot", "args"],

@@ -17,7 +17,7 @@ signs a command, sends it, and waits for its result.
   --node NODE       this node only
   --key FILE        private key to sign with, as keygen made it
   --id ID           its id in the node's configuration (keygen: default manager)
-  --boot N          the boot counter meant; zeroize and install_update need it
+  --boot N          the boot counter meant; zeroize, clear_tamper, install_update
   --life SECONDS    how long the command may be carried out (default 60)
   --wait SECONDS    how long to wait for an answer (default 35; alarms: 1)
   --json            print JSON, one object a line

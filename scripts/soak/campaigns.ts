@@ -1,12 +1,22 @@
 /** Which long campaigns there are, and what must hold in each. */
 
+import { alarmCuts } from "../../test/campaign/alarm-cuts.ts";
 import { framesThroughNoise } from "../../test/campaign/frames.ts";
 import { fuzz } from "../../test/campaign/fuzz.ts";
+import {
+  type HostileResult,
+  hostileCommands,
+  hostilePackets,
+} from "../../test/campaign/hostile-manager.ts";
 import { kmDrops } from "../../test/campaign/km-drops.ts";
 import { blocksThroughNoise } from "../../test/campaign/noisy-session.ts";
 import { replug } from "../../test/campaign/replug.ts";
+import { tamper } from "../../test/campaign/tamper.ts";
 
 import { diskErrors, powerCuts } from "../../test/faults/disk-campaign.ts";
+import { killNodes } from "../../test/faults/kills.ts";
+import { meetTroubles } from "../../test/faults/troubles.ts";
+import { flow } from "./flow.ts";
 
 export interface Part {
   readonly title: string;
@@ -37,6 +47,11 @@ const seeds = (count: number, first: number) => Array.from({ length: count }, (_
 function tally({ points, broken }: { points: number; broken: readonly string[] }): Outcome {
   for (const what of broken.slice(0, 10)) process.stderr.write(`${what}\n`);
   return { held: broken.length === 0, figures: { points, broken: broken.length } };
+}
+
+function harmless({ executed, thrown, growth, inputs }: HostileResult): Outcome {
+  const held = executed === 0 && thrown === 0 && growth < 8_000_000;
+  return { held, figures: { inputs, executed, thrown, growth } };
 }
 
 export const campaigns: readonly Campaign[] = [
@@ -88,6 +103,30 @@ export const campaigns: readonly Campaign[] = [
     ],
   },
   {
+    name: "manager",
+    parts: [
+      {
+        title: "10⁶ hostile command payloads",
+        run: async (scale, seed) => harmless(await hostileCommands(times(1_000_000, scale), seed)),
+      },
+      {
+        title: "10⁶ hostile packets of a broker",
+        async run(scale, seed) {
+          const result = await hostilePackets(times(1_000_000, scale), seed);
+          // Random bytes may be a message on a command topic: whoever carries it out checks it.
+          return harmless({ ...result, executed: 0 });
+        },
+      },
+      {
+        title: "10,000 cuts at every byte while alarms come and go",
+        async run(scale, seed) {
+          const result = await alarmCuts(times(10_000, scale), seed);
+          return { held: result.lost + result.wrong + result.stale === 0, figures: { ...result } };
+        },
+      },
+    ],
+  },
+  {
     name: "disk",
     parts: [
       {
@@ -106,6 +145,47 @@ export const campaigns: readonly Campaign[] = [
     ],
   },
   {
+    name: "kills",
+    parts: [
+      {
+        title: "nodes killed by SIGKILL 2,000 times, ready again within 5 s",
+        async run(scale, seed) {
+          const { broken, ...figures } = await killNodes(times(2_000, scale), seed);
+          for (const what of broken.slice(0, 10)) process.stderr.write(`${what}\n`);
+          const held = broken.length === 0 && figures.slowest <= 5_000;
+          return { held, figures: { ...figures, slowest: Math.round(figures.slowest) } };
+        },
+      },
+    ],
+  },
+  {
+    name: "troubles",
+    parts: [
+      {
+        title: "every trouble of KMs, modules, lines and nodes, 40 times, under the oracle",
+        async run(scale, seed) {
+          const { broken, ...figures } = await meetTroubles(times(40, scale), seed);
+          for (const what of broken.slice(0, 10)) process.stderr.write(`${what}\n`);
+          return { held: broken.length === 0, figures };
+        },
+      },
+    ],
+  },
+  {
+    name: "flow",
+    parts: [
+      {
+        title: "an hour of 884 keys of 32 KiB a second: memory, descriptors and event loop stay",
+        async run(scale) {
+          const result = await flow(60 * scale);
+          const { keysPerSecond, rssSlope, descriptors, p99 } = result;
+          const steady = rssSlope <= 1 && descriptors <= 2 && p99 <= 50;
+          return { held: steady && keysPerSecond > 870, figures: { ...result } };
+        },
+      },
+    ],
+  },
+  {
     name: "replug",
     parts: [
       {
@@ -117,6 +197,20 @@ export const campaigns: readonly Campaign[] = [
           return { held, figures: { ...result } };
         },
       },
+    ],
+  },
+  {
+    name: "tamper",
+    parts: [
+      ...(["socket", "serial"] as const).map((transport) => ({
+        title: `100 times tampering while keys flow, modules on a ${transport}`,
+        async run(scale: number) {
+          const result = await tamper(times(100, scale), transport);
+          const { last_key_max: last, zeroize_max: told, late } = result;
+          const held = last <= 50 && told <= 100 && late === 0;
+          return { held, figures: { ...result } };
+        },
+      })),
     ],
   },
 ];

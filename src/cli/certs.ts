@@ -25,7 +25,7 @@ export async function run(context: Context): Promise<number> {
 }
 
 async function fromFiles(file: string): Promise<Certificates> {
-  const { readConfig } = await import("../main.ts");
+  const { readConfig } = await import("../main-config.ts");
   const { certificateFiles, describeCertificates } = await import("../local/certificates.ts");
   return { certificates: describeCertificates(certificateFiles(readConfig(file)), Date.now()) };
 }

@@ -1,7 +1,9 @@
 /** Asks a node over its local sockets. */
+import { mkdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { basename, dirname } from "node:path";
 import { exit } from "../exit-codes.ts";
-import { readSocket } from "../local/paths.ts";
+import { proofFolder, readSocket } from "../local/paths.ts";
 import {
   type AnswerLine,
   actNames,
@@ -52,12 +54,15 @@ async function open(path: string): Promise<Socket> {
 }
 
 /** @throws Complaint */
-async function reach(controls: readonly string[], acts: boolean): Promise<Socket> {
+async function reach(
+  controls: readonly string[],
+  acts: boolean,
+): Promise<{ readonly socket: Socket; readonly path: string }> {
   const paths = controls.flatMap((path) => (acts ? [path] : [readSocket(path), path]));
   let refused: string | undefined;
   for (const path of paths) {
     try {
-      return await open(path);
+      return { socket: await open(path), path };
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EACCES" || code === "EPERM") refused ??= path;
@@ -82,7 +87,7 @@ export async function* answers(
   args: LocalRequest["args"] = {},
 ): AsyncGenerator<unknown> {
   const acts = (actNames as readonly string[]).includes(name);
-  const socket = await reach(controls, acts);
+  const { socket, path } = await reach(controls, acts);
   try {
     socket.setEncoding("utf8");
     socket.setTimeout(acts ? actPatience : patience, () =>
@@ -101,7 +106,12 @@ export async function* answers(
       if (rest !== "") parts.push(rest);
       length = rest.length;
       for (const line of lines) {
-        const { data, more } = read(line);
+        const { data, more, prove: proof } = read(line);
+        if (proof !== undefined) {
+          prove(proof, path);
+          socket.write("\n");
+          continue;
+        }
         yield data;
         // What is followed may have nothing to say for hours.
         if (more === true) socket.setTimeout(0);
@@ -125,6 +135,19 @@ export async function ask<T>(
 ): Promise<T> {
   for await (const data of answers(controls, name, args)) return data as T;
   throw new Complaint("the node gave no answer", exit.unavailable);
+}
+
+/** Makes the folder that shows the node whose process this is; the node removes it. */
+function prove(folder: string, control: string): void {
+  // Nobody else's wish is fulfilled, nor anywhere else.
+  if (!/^[0-9a-f]{32}$/.test(basename(folder)) || dirname(folder) !== proofFolder(control)) {
+    throw new Complaint("the node asks for a proof in a wrong place", exit.protocol);
+  }
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch {
+    throw new Complaint(`cannot prove who you are in ${dirname(folder)}`, exit.noPermission);
+  }
 }
 
 function read(line: string): AnswerLine {

@@ -11,6 +11,8 @@ export interface CommandInfo {
   readonly name: string;
   /** What follows the name on the command line. */
   readonly args: string;
+  /** Most words after the name; default: one, if there are any. */
+  readonly most?: number;
   /** Words that may come first, for completion. */
   readonly words?: readonly string[];
   readonly summary: string;
@@ -85,7 +87,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "links",
     args: "",
-    summary: "links to modules, KMs and broker, and how good they are",
+    summary: "links to modules, KMs and broker",
     examples: ["qkd-node links"],
   },
   {
@@ -179,6 +181,59 @@ export const commands: readonly CommandInfo[] = [
   },
   {
     ...standard,
+    name: "kept",
+    args: "[MODULE]",
+    summary: "blocks and keys that are kept back from the KM, and why",
+    examples: ["qkd-node kept", "qkd-node kept alice --json"],
+  },
+  {
+    ...standard,
+    name: "release",
+    args: "MODULE NAME",
+    most: 2,
+    summary: "supply what is kept back after all",
+    about:
+      "NAME is a key_ID in quarantine or a block, EPOCH/NUMBER. It gets the ID that it always had. " +
+      "Decide alike at both ends of the link.",
+    examples: ["qkd-node release alice 00112233aabbccdd/17"],
+  },
+  {
+    ...standard,
+    name: "discard",
+    args: "MODULE NAME",
+    most: 2,
+    summary: "give up what is kept back; the module destroys it",
+    about: "NAME as for release. Cannot be undone.",
+    examples: ["qkd-node discard alice 00112233aabbccdd/17"],
+  },
+  {
+    ...standard,
+    name: "withhold",
+    args: "MODULE NAME",
+    most: 2,
+    summary: "keep back a key that waits, or a block that is to come",
+    about: "NAME as for release. What was given to a KM cannot be kept back.",
+    examples: ["qkd-node withhold alice 00112233aabbccdd/18"],
+  },
+  {
+    ...standard,
+    name: "free-km",
+    args: "MODULE KM",
+    most: 2,
+    summary: "let keys go to another KM than the one that never answered",
+    about: "Only when that KM is known not to have them: another would get a key twice.",
+    examples: ["qkd-node free-km alice backup"],
+  },
+  {
+    ...standard,
+    name: "clear-tamper",
+    args: "--yes NODE_ID",
+    summary: "say that the node was inspected after its chassis was opened",
+    options: [{ name: "yes", value: "NODE_ID", about: "the node that is meant" }],
+    examples: ["qkd-node clear-tamper --yes node-a"],
+  },
+  {
+    ...standard,
     name: "probe",
     args: "DEVICE",
     summary: "say what answers on a device; takes no key",
@@ -209,8 +264,9 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "ledger",
     args: "check|repair [MODULE]",
+    most: 2,
     words: ["check", "repair"],
-    summary: "say whether the ledgers are whole; make a damaged one anew",
+    summary: "whether the ledgers are whole; repair one",
     about:
       "While the node does not run. What a damaged ledger lost is unknown: the blocks it can have " +
       "been about are withheld, and an operator decides. --trust withholds nothing: for when the " +

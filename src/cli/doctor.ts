@@ -3,7 +3,7 @@ import { examine } from "../doctor/doctor.ts";
 import type { Report } from "../doctor/finding.ts";
 import { reportLines } from "../doctor/tell.ts";
 import { exit } from "../exit-codes.ts";
-import { configure, readConfig } from "../main.ts";
+import { configure, readConfig } from "../main-config.ts";
 import { systemClock } from "../port/clock.ts";
 import type { Context } from "./context.ts";
 import { progress } from "./progress.ts";

@@ -1,6 +1,6 @@
 /** `qkd-node probe`: what answers on a device. */
 import { exit } from "../exit-codes.ts";
-import { driverFor } from "../main.ts";
+import { driverFor } from "../main-config.ts";
 import { systemClock } from "../port/clock.ts";
 import { describe } from "../port/errors.ts";
 import { probe } from "../probe.ts";

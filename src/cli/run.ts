@@ -1,5 +1,6 @@
 /** `qkd-node run`: the daemon. */
-import { configure, run as runNode } from "../main.ts";
+import { run as runNode } from "../main.ts";
+import { configure } from "../main-config.ts";
 import { type Context, UsageError } from "./context.ts";
 
 export async function run(context: Context): Promise<number> {

@@ -296,6 +296,29 @@ export const schemas: Readonly<Record<string, Schema>> = {
     },
     ["node", "first"],
   ),
+  kept: object({
+    modules: list(
+      object({
+        module: text,
+        kept: list(
+          object(
+            {
+              block: about(text, "EPOCH/NUMBER"),
+              key_ID: text,
+              why: oneOf("withheld", "quarantined", "damaged", "discarded"),
+              reason: text,
+            },
+            ["key_ID", "reason"],
+          ),
+        ),
+      }),
+    ),
+  }),
+  release: acted,
+  discard: acted,
+  withhold: acted,
+  "free-km": acted,
+  "clear-tamper": acted,
   logs: object({ lines: list(text) }),
   "support-bundle": object({
     file: text,

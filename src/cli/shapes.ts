@@ -117,3 +117,15 @@ export interface Acted {
   readonly by: string;
   readonly t: string;
 }
+
+export interface Kept {
+  readonly modules: readonly {
+    readonly module: string;
+    readonly kept: readonly {
+      readonly block: string;
+      readonly key_ID?: string;
+      readonly why: string;
+      readonly reason?: string;
+    }[];
+  }[];
+}

@@ -5,7 +5,7 @@ import type { Config } from "../config/load.ts";
 import { redactedTable } from "../config/redact.ts";
 import { reportLines } from "../doctor/tell.ts";
 import { exit } from "../exit-codes.ts";
-import { readConfig } from "../main.ts";
+import { readConfig } from "../main-config.ts";
 import { makeBundle } from "../support/bundle.ts";
 import { journalLines, machineFacts, secretsOf, stateFiles } from "../support/machine.ts";
 import { Complaint } from "./client.ts";

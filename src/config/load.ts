@@ -21,6 +21,7 @@ import {
   moduleAlarmsSchema,
   moduleSchema,
   nodeSchema,
+  panelSchema,
   type RawConfig,
   serverSchema,
   sparkplugSchema,
@@ -35,6 +36,7 @@ export type KmConfig = Raw["km"][string] & { readonly name: string };
 export type ManagerConfig = NonNullable<Raw["manager"]>;
 export type WebConfig = Raw["web"];
 export type ServerConfig = NonNullable<Raw["server"]>;
+export type PanelConfig = NonNullable<Raw["panel"]>;
 export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
   readonly driver: ConfiguredDriver;
   /** In the order in which they are tried. */
@@ -56,6 +58,7 @@ export interface Config {
   readonly web: WebConfig;
   readonly alarms: Raw["alarms"];
   readonly ledger: Raw["ledger"];
+  readonly panel: PanelConfig | undefined;
   readonly modules: readonly ModuleConfig[];
 }
 
@@ -76,6 +79,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     "manager.command_key": commandKeySchema,
     "manager.sparkplug": sparkplugSchema,
     alarms: alarmsSchema,
+    panel: panelSchema,
     km: kmSchema,
     module: moduleSchema,
     "module.alarms": moduleAlarmsSchema,
@@ -154,8 +158,22 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
   const web = resolveFiles(raw.web, ["cert", "key", "password_file"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
-  const { node, log, local, ledger, alarms } = raw;
-  return { file, digest, table, node, log, local, ledger, alarms, manager, server, web, modules };
+  const { node, log, local, ledger, alarms, panel } = raw;
+  return {
+    file,
+    digest,
+    table,
+    node,
+    log,
+    local,
+    ledger,
+    alarms,
+    panel,
+    manager,
+    server,
+    web,
+    modules,
+  };
 }
 
 /** Reads and checks a configuration file, but not the files that it names. @throws ConfigError */

@@ -225,6 +225,18 @@ export const webSchema = v.strictObject({
   password_file: v.optional(text),
 });
 
+/** The chassis panel. What tampering does can't be undone, so it has no default. */
+export const panelSchema = v.strictObject({
+  on_tamper: v.picklist(["stop", "zeroize"]),
+  on_lost: v.optional(v.picklist(["supply", "stop"]), "supply"),
+  expected: v.optional(v.boolean(), true),
+  socket: v.optional(
+    // The longest path that a Unix socket takes is 107 bytes.
+    v.pipe(absolute, v.maxBytes(107, "expected at most 107 bytes")),
+    "/run/qkd-node/panel.sock",
+  ),
+});
+
 export const configSchema = v.strictObject({
   node: nodeSchema,
   log: v.optional(logSchema, {}),
@@ -234,6 +246,7 @@ export const configSchema = v.strictObject({
   server: v.optional(serverSchema),
   web: v.optional(webSchema, {}),
   alarms: v.optional(alarmsSchema, {}),
+  panel: v.optional(panelSchema),
   km: v.pipe(
     v.record(name, kmSchema),
     v.check((kms) => Object.keys(kms).length > 0, "expected at least one [km.NAME] table"),

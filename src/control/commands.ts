@@ -3,6 +3,7 @@ import * as v from "valibot";
 
 const name = v.pipe(v.string(), v.maxLength(64));
 const ofModule = v.strictObject({ module: name });
+/** `key_ID` may be a block as well, `EPOCH/NUMBER`. */
 const ofKey = v.strictObject({ module: name, key_ID: v.pipe(v.string(), v.maxLength(128)) });
 const none = v.strictObject({});
 
@@ -38,8 +39,15 @@ export const commands = {
     args: v.strictObject({ alarm: v.pipe(v.string(), v.maxLength(256)) }),
     about: "somebody has seen the alarm; what is latched and over is cleared",
   },
-  release_quarantine: { args: ofKey, about: "a key in quarantine is offered to the KM again" },
-  discard_quarantine: { args: ofKey, about: "a key in quarantine is given up at this end" },
+  release_quarantine: {
+    args: ofKey,
+    about: "a key in quarantine, or a block that is withheld, is offered to the KM after all",
+  },
+  discard_quarantine: {
+    args: ofKey,
+    about: "a key in quarantine, or a block that is withheld, is given up at this end",
+  },
+  withhold: { args: ofKey, about: "a key that waits, or a block that is to come, is kept back" },
   free_km: {
     args: v.strictObject({ module: name, km: name }),
     about: "keys that wait for a KM which will not come back may go to another",
@@ -51,6 +59,11 @@ export const commands = {
     args: v.record(v.string(), v.unknown()),
     grave: true,
     about: "signed software is installed",
+  },
+  clear_tamper: {
+    args: none,
+    grave: true,
+    about: "the chassis was inspected after it was opened: supply may go on",
   },
 } as const satisfies Record<string, CommandSpec>;
 

@@ -24,12 +24,19 @@ export interface ControlPorts {
    */
   releaseQuarantine?(module: string, keyId: string): Promise<void>;
   discardQuarantine?(module: string, keyId: string): Promise<void>;
+  /** A key that waits, or a block that is to come, is kept back. */
+  withhold?(module: string, name: string): Promise<void>;
   /** Keys that were written to this KM, and that it did not answer for, may go to another. */
   freeKm?(module: string, km: string): Promise<void>;
   reloadCertificates?(): Promise<void>;
   /** @returns where it is */
   supportBundle?(): Promise<Facts>;
   installUpdate?(args: Readonly<Record<string, unknown>>): Promise<Facts>;
+  /**
+   * The node was inspected after its chassis was opened: supply may go on.
+   * @returns why not; undefined if it was cleared, on disk @throws Fault `state.io`
+   */
+  clearTamper?(by: string): Promise<string | undefined>;
 }
 
 export type Facts = Readonly<Record<string, string | number | boolean>>;
@@ -81,6 +88,10 @@ async function act(order: Order, by: string, ports: ControlPorts): Promise<Outco
       await ports.setThreshold(module, name, value);
       return done;
     }
+    case "clear_tamper": {
+      const why = await ports.clearTamper?.(by);
+      return why === undefined ? done : failed(why);
+    }
     case "acknowledge_alarm": {
       const why = ports.acknowledge(order.args.alarm, by);
       return why === undefined ? done : failed(why);
@@ -89,6 +100,8 @@ async function act(order: Order, by: string, ports: ControlPorts): Promise<Outco
       return inQuarantine(ports, order.args, ports.releaseQuarantine);
     case "discard_quarantine":
       return inQuarantine(ports, order.args, ports.discardQuarantine);
+    case "withhold":
+      return inQuarantine(ports, order.args, ports.withhold);
     case "free_km": {
       const { module, km } = order.args;
       if (ports.module(module) === undefined) return failed("unknown_module");
@@ -126,7 +139,9 @@ async function tell(ports: ControlPorts, name: string, command: ModuleCommand): 
 const needs: Partial<Record<CommandName, keyof ControlPorts>> = {
   release_quarantine: "releaseQuarantine",
   discard_quarantine: "discardQuarantine",
+  withhold: "withhold",
   free_km: "freeKm",
+  clear_tamper: "clearTamper",
   reload_certificates: "reloadCertificates",
   support_bundle: "supportBundle",
   install_update: "installUpdate",

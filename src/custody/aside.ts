@@ -32,6 +32,14 @@ export interface KeptBack {
 /** Why an operator's wish is not carried out. */
 export type Objection = "unknown" | "on_its_way" | "with_the_KM" | "not_kept_back";
 
+/** The same in words. */
+export const objections: Readonly<Record<Objection, string>> = {
+  unknown: "no such key or block is known here",
+  on_its_way: "it is on its way to a KM: try again in a moment",
+  with_the_KM: "the KM has it",
+  not_kept_back: "it is not kept back",
+};
+
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const block = /^([0-9a-f]{16})\/(\d{1,16})$/;
 

@@ -67,7 +67,7 @@ export class Custody implements KmSink {
   constructor(options: CustodyOptions, parts: CustodyParts) {
     this.#options = options;
     this.#parts = parts;
-    const { clock, log, backoff, ledger } = parts;
+    const { clock, log, backoff, ledger, halted = () => false } = parts;
     this.#kms = options.kms ?? ["km"];
     this.#supplies = new Supplies<Held>({
       kms: this.#kms,
@@ -76,7 +76,7 @@ export class Custody implements KmSink {
       log,
       backoff,
       counters: this.#counters,
-      allowed: () => ledger.failure === undefined,
+      allowed: () => ledger.failure === undefined && !halted(),
       delivered: (key, held) => this.#delivered(key, held),
       refused: (key, held, reason) => this.#quarantine(key, held, reason),
     });
@@ -84,6 +84,7 @@ export class Custody implements KmSink {
       clock,
       ledger,
       counters: this.#counters,
+      halted,
       unitBits: options.keyBits ?? defaultUnitBits,
       ids: () => this.#ids as KeyIds,
       done: (held) => this.#leave(held),
@@ -219,7 +220,12 @@ export class Custody implements KmSink {
     }
   }
 
-  /** Keys may be supplied again: the ledger can be written. */
+  /** Keys may not leave from now on: what was given to a KM's connection and not written does not. */
+  halt(): void {
+    this.#supplies.halt();
+  }
+
+  /** Keys may be supplied again: the ledger can be written, and nothing is halted. */
   resume(): void {
     const { blocks, bytes } = this.#owed;
     this.#owed = { blocks: 0, bytes: 0 };
@@ -246,8 +252,16 @@ export class Custody implements KmSink {
     this.#stopping = true;
     this.#supplies.wipe();
     this.#desk.wipe();
+    this.forget();
+  }
+
+  /** Wipes all key in memory, and goes on: what a module still has it offers in its next session. */
+  forget(): void {
+    this.#supplies.forget();
+    this.#desk.forget();
     this.#cutter.wipe();
     this.#deliveries.forget();
+    if (!this.#stopping) this.#session?.grant(this.#held.size, this.#heldBytes);
     this.#held.clear();
     this.#heldBytes = 0;
   }

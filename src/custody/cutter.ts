@@ -3,7 +3,7 @@ import { type KeyBlock, QkdKey } from "../port/key.ts";
 import { lastOfStretch } from "./cuts.ts";
 import { type KeyIds, keyIdOf } from "./key-id.ts";
 import type { Cut, Ledger } from "./ports.ts";
-import { slices } from "./slices.ts";
+import { longestSlice } from "./slices.ts";
 
 /**
  * The keys of a block, in order, each made when it is asked for; they share the block's memory. All
@@ -15,11 +15,14 @@ export function* cutKeys(
   ids: KeyIds,
 ): Generator<QkdKey, void> {
   const bytes = block.expose();
-  for (const { offset, length } of slices(block.bits, keyBits)) {
+  const { bits } = block;
+  const step = longestSlice(keyBits);
+  for (let offset = 0; offset < bits; offset += step) {
+    const length = Math.min(step, bits - offset);
     const id = keyIdOf(ids, block.facts, offset, length);
     const at = offset / 8;
     const piece = bytes.subarray(at, at + Math.ceil(length / 8));
-    const sha256 = length === block.bits ? block.sha256 : undefined;
+    const sha256 = length === bits ? block.sha256 : undefined;
     yield new QkdKey(id, block.facts, piece, length, sha256);
   }
 }

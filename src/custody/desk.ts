@@ -23,6 +23,8 @@ export interface DeskParts<Owner> {
   readonly clock: Clock;
   readonly ledger: Ledger;
   readonly counters: CustodyCounters;
+  /** No key may leave now. */
+  readonly halted: () => boolean;
   /** Bits of a unit: blocks are cut into units, and a unit into pieces of one size. */
   readonly unitBits: number;
   readonly ids: () => KeyIds;
@@ -126,11 +128,12 @@ export class Desk<Owner> implements KeyDesk {
   }
 
   async request(request: KeyRequest): Promise<KeyReply> {
-    const { ledger } = this.#parts;
+    const { ledger, halted } = this.#parts;
     const { slot, size } = request;
+    const refuse = (response: string): KeyReply => ({ response, keys: [] });
+    if (halted()) return refuse("busy");
     const known = this.#answers.get(slot);
     if (known !== undefined) return this.#repeat(known);
-    const refuse = (response: string): KeyReply => ({ response, keys: [] });
     if (this.#stopped || ledger.failure !== undefined) return refuse("busy");
     this.#expire();
     if (this.#answers.size >= maxAnswers) return refuse("busy");
@@ -156,10 +159,12 @@ export class Desk<Owner> implements KeyDesk {
     this.#expire();
     await new Promise<void>((resolve) => ledger.whenDurable(resolve));
     // Wiped meanwhile: the ledger has it for whoever asks again after the restart.
-    if (this.#stopped) return refuse("busy");
+    if (this.#stopped || this.#answers.get(slot) !== answer) return refuse("busy");
     answer.ready = true;
-    this.#parts.counters.supplied += given.length;
     this.#arm();
+    // It may ask again when keys may leave again.
+    if (halted()) return refuse("busy");
+    this.#parts.counters.supplied += given.length;
     const keys = given.map(({ key }) => key);
     if (request.repeatable) return { response: "success", keys };
     return { response: "success", keys, sent: () => this.#deliver(answer) };
@@ -169,6 +174,11 @@ export class Desk<Owner> implements KeyDesk {
   wipe(): void {
     this.#stopped = true;
     this.#timer?.cancel();
+    this.forget();
+  }
+
+  /** Wipes every key; what was given stays with the ledger. */
+  forget(): void {
     const queues = [...this.#units.values(), ...this.#cut.values()];
     for (const queue of queues) for (const { holding } of queue.clear()) holding.block.wipe();
     for (const { given } of this.#answers.values()) {

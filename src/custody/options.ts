@@ -25,4 +25,6 @@ export interface CustodyParts {
   /** Waiting times, ms, while a KM answers "later"; a new one for each such time. */
   readonly backoff: () => Iterator<number>;
   readonly onEvent: (event: CustodyEvent) => void;
+  /** Keys may not leave now, supplied or asked for, whatever else holds; default: never. */
+  readonly halted?: () => boolean;
 }

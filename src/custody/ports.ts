@@ -11,6 +11,11 @@ export interface KmLink {
    * @throws Fault `kq1.message` if the key can't be put into a message; the link goes on
    */
   supply(key: QkdKey): void;
+  /**
+   * No key may leave any more. Ends the connection if it still has one to write; what was written
+   * is answered as always.
+   */
+  halt?(): void;
 }
 
 /** A KM asks for keys (Kq-1 §8.2.1, Table 3). */

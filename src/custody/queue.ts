@@ -7,6 +7,11 @@ export class Queue<T> {
     return this.#items.length - this.#head;
   }
 
+  /** The item that is next; undefined if there is none. */
+  get first(): T | undefined {
+    return this.#items[this.#head];
+  }
+
   push(item: T): void {
     this.#items.push(item);
   }

@@ -17,22 +17,25 @@ export interface Slice {
   readonly length: number;
 }
 
+/** Length of all slices but the last, bits. @param keyBits undefined: as long as Kq-1 carries */
+export function longestSlice(keyBits: number | undefined): number {
+  return Math.min(keyBits ?? longestKeyBits, longestKeyBits);
+}
+
 /**
  * @param bits length of the block
- * @param keyBits wanted key length, a multiple of 8; undefined: as long as Kq-1 carries
+ * @param keyBits wanted key length, a multiple of 8
  */
-export function* slices(bits: number, keyBits: number | undefined): Generator<Slice, void> {
-  const step = stepOf(keyBits);
+export function slices(bits: number, keyBits: number | undefined): Slice[] {
+  const step = longestSlice(keyBits);
+  const cut: Slice[] = [];
   for (let offset = 0; offset < bits; offset += step) {
-    yield { offset, length: Math.min(step, bits - offset) };
+    cut.push({ offset, length: Math.min(step, bits - offset) });
   }
+  return cut;
 }
 
 /** How many {@link slices} there are. */
 export function sliceCount(bits: number, keyBits: number | undefined): number {
-  return Math.ceil(bits / stepOf(keyBits));
-}
-
-function stepOf(keyBits: number | undefined): number {
-  return Math.min(keyBits ?? longestKeyBits, longestKeyBits);
+  return Math.ceil(bits / longestSlice(keyBits));
 }

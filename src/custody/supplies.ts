@@ -207,9 +207,19 @@ export class Supplies<Owner> implements KmSink {
     });
   }
 
-  /** Wipes every key it has. */
+  /** Wipes every key it has, and takes no more. */
   wipe(): void {
     this.#stopping = true;
+    this.forget();
+  }
+
+  /** Has the connections let go of what they have not written. */
+  halt(): void {
+    for (const { link } of this.#outlets) link?.halt?.();
+  }
+
+  /** Wipes every key it has. */
+  forget(): void {
     for (const { key } of this.#inFlight.values()) key.wipe();
     for (const { queue } of this.#outlets) for (const { key } of queue.clear()) key.wipe();
     this.#makeAll();
@@ -236,11 +246,10 @@ export class Supplies<Owner> implements KmSink {
 
   /** The next key that was not made yet. */
   #make(): Waiting<Owner> | undefined {
-    for (let first = this.#later.shift(); first !== undefined; first = this.#later.shift()) {
-      const { value } = first.keys.next();
-      if (value === undefined) continue;
-      this.#later.giveBack([first]);
-      return newWaiting(value, first.owner);
+    for (let next = this.#later.first; next !== undefined; next = this.#later.first) {
+      const { value } = next.keys.next();
+      if (value !== undefined) return newWaiting(value, next.owner);
+      this.#later.shift();
     }
     return undefined;
   }

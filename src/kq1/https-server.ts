@@ -68,6 +68,8 @@ class Refusal extends Error {
 export class KeyServer {
   readonly #options: KeyServerOptions;
   readonly #server: Server;
+  /** Responses with keys that have not left yet. */
+  readonly #writing = new Set<ServerResponse>();
 
   /** @throws Fault `kq1.connect` if the certificates are no good */
   constructor(options: KeyServerOptions) {
@@ -119,6 +121,11 @@ export class KeyServer {
   /** New connections use these; those that are open go on. @throws a TLS error if they are no good */
   renew(tls: KeyServerOptions["tls"]): void {
     this.#server.setSecureContext({ ...tls, minVersion: "TLSv1.3" });
+  }
+
+  /** No key may leave any more: connections that still have one to write are cut. */
+  halt(): void {
+    for (const response of this.#writing) response.destroy();
   }
 
   /** Resolves within a second. */
@@ -178,12 +185,17 @@ export class KeyServer {
     const left = reply.keys.length === most ? number - most : 0;
     const body = writeKeyResponse(reply.response, reply.keys, left);
     reply.sent?.();
-    response.once("close", () => body.fill(0));
+    this.#writing.add(response);
+    response.once("close", () => {
+      this.#writing.delete(response);
+      body.fill(0);
+    });
     response.writeHead(status, { ...headers, "content-length": body.length });
     // Apart from the headers: what a TLS socket is given together it joins into a copy of its own,
     // which nobody wipes.
     response.flushHeaders();
     response.write(body, () => {
+      this.#writing.delete(response);
       body.fill(0);
       response.end();
     });

@@ -45,6 +45,8 @@ interface Post {
   readonly body: Buffer;
   readonly timer: Timer;
   request: ClientRequest | undefined;
+  /** All of it has left. */
+  written: boolean;
 }
 
 export class HttpsSupply implements KmLink {
@@ -92,9 +94,15 @@ export class HttpsSupply implements KmLink {
       this.#finish(new Fault("kq1.timeout", "KM does not answer", facts));
     });
     const body = frame.subarray(header.length, end);
-    const post: Post = { keyId: key.id, body, timer, request: undefined };
+    const post: Post = { keyId: key.id, body, timer, request: undefined, written: false };
     this.#posts.add(post);
     this.#send(post);
+  }
+
+  halt(): void {
+    if ([...this.#posts].every(({ written }) => written)) return;
+    const facts = { source: endpointName(this.#options.endpoint) };
+    this.#finish(new Fault("kq1.closed", "keys may not leave", facts));
   }
 
   /** Ends it; unanswered keys stay the caller's. */
@@ -119,8 +127,9 @@ export class HttpsSupply implements KmLink {
       },
     });
     post.request = sent;
+    post.written = false;
     let answering = false;
-    sent.on("socket", (socket) => writeApart(sent, socket as TLSSocket, post.body));
+    sent.on("socket", (socket) => writeApart(sent, socket as TLSSocket, post));
     sent.on("error", (error) => {
       if (this.#over || !this.#posts.has(post)) return;
       // A KM may close a connection that was idle in the moment in which it is used again.
@@ -165,11 +174,14 @@ export class HttpsSupply implements KmLink {
  * Writes the body once the headers are on their way: what a TLS socket is given together it joins
  * into a copy of its own, which nobody wipes.
  */
-function writeApart(sent: ClientRequest, socket: TLSSocket, body: Buffer): void {
+function writeApart(sent: ClientRequest, socket: TLSSocket, post: Post): void {
   const write = () => {
     if (sent.destroyed) return;
     sent.flushHeaders();
-    sent.write(body, () => sent.end());
+    sent.write(post.body, () => {
+      post.written = true;
+      sent.end();
+    });
   };
   const { secureConnecting } = socket as { secureConnecting?: boolean };
   if (socket.connecting || secureConnecting) socket.once("secureConnect", write);

@@ -108,6 +108,11 @@ export class Kq1Session implements KmLink {
     this.#timer ??= this.#watch(this.#options.answerTimeoutMs);
   }
 
+  halt(): void {
+    if (this.#out.unsent === 0) return;
+    this.#fail(new Fault("kq1.closed", "keys may not leave", { source: this.#options.where }));
+  }
+
   /** Ends the connection within a second; unanswered keys stay the caller's. Never rejects. */
   async close(): Promise<void> {
     if (!this.#over) {

@@ -2,6 +2,7 @@
  * One module's way to its KM: the module's session on one side, the KM's on the other, custody in
  * between, each side kept connected by itself. Shows the manager how it goes.
  */
+import { type KeptBack, objections } from "../custody/aside.ts";
 import { Custody } from "../custody/custody.ts";
 import type { CustodyEvent } from "../custody/events.ts";
 import type { Ledger } from "../custody/ports.ts";
@@ -14,6 +15,7 @@ import type { Log } from "../port/log.ts";
 import type { ModuleCommand, ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
 import type { TelemetrySample } from "../port/telemetry.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
+import type { Halt } from "./halt.ts";
 import { type Kept, keep } from "./keep.ts";
 import { KmChannel, type KmOptions, type KmView } from "./km-channel.ts";
 import { mend } from "./mend.ts";
@@ -42,6 +44,8 @@ export interface ChannelParts {
   readonly log: Log;
   readonly random: () => number;
   readonly progress?: Progress;
+  /** What stops supply for the whole node; default: nothing ever. */
+  readonly halt?: Halt;
   readonly onEvent: (event: NodeEvent) => void;
   readonly onState: (name: string) => void;
   readonly onTelemetry?: (name: string, sample: TelemetrySample) => void;
@@ -52,6 +56,7 @@ export interface ChannelParts {
 /** A figure that did not come for this long is stale, ms. */
 const staleAfterMs = 10_000;
 const settledAfterMs = 5_000;
+const mostShown = 1_000;
 /** A key that could be supplied and is not for this long: something is wrong in here, ms. */
 const stuckAfterMs = 30_000;
 /** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */
@@ -80,7 +85,7 @@ export class Channel implements LocalModule {
     this.#options = options;
     this.#parts = parts;
     this.#since = parts.clock.wall();
-    const { clock, log, random, ledger } = parts;
+    const { clock, log, random, ledger, halt } = parts;
     const kms = options.kms.map(({ name }) => name);
     this.#custody = new Custody(
       { ...options, kms },
@@ -90,6 +95,7 @@ export class Channel implements LocalModule {
         log: log.child("custody"),
         backoff: () => backoff({ firstMs: 200, maxMs: 10_000, random }),
         onEvent: (event) => this.#event(event),
+        halted: () => halt?.on === true,
       },
     );
     this.#task = parts.progress?.beginner(clock);
@@ -100,6 +106,12 @@ export class Channel implements LocalModule {
       limitMs: stuckAfterMs,
     });
     const task = this.#task;
+    halt?.watch((on) => {
+      if (on) this.#custody.halt();
+      // A ledger that can't be written goes on by itself, when it can.
+      else if (ledger.failure === undefined) this.#custody.resume();
+      this.#changed();
+    });
     this.#kms = options.kms.map((km) => {
       const onChange = (down: Error | undefined) => {
         this.#changed();
@@ -168,9 +180,16 @@ export class Channel implements LocalModule {
   /** Commands the module. @throws Fault `module.command` */
   async command(command: ModuleCommand): Promise<void> {
     if (this.#session === undefined) {
+      // What the node keeps for the module need not wait for it.
+      if (command.name === "zeroize") await this.#parts.driver.destroy?.();
       throw new Fault("module.command", `${command.name}: module is not connected`);
     }
     return this.#session.command(command);
+  }
+
+  /** Wipes the key that is in the node's memory. */
+  forget(): void {
+    this.#custody.forget();
   }
 
   describe(): ModuleDescription {
@@ -200,6 +219,7 @@ export class Channel implements LocalModule {
         .filter((km) => !km.up && !this.#awaitsKms)
         .map((km) => `${this.#kms.length > 1 ? `KM ${km.options.name}` : "KM"}: ${km.trouble}`),
       ...(this.#ledgerTrouble === undefined ? [] : [`ledger: ${this.#ledgerTrouble}`]),
+      ...(this.#parts.halt?.on ? [`supply stopped: ${this.#parts.halt.why}`] : []),
     ];
     return {
       module: this.#moduleUp ? "OPERATING" : "DOWN",
@@ -220,6 +240,26 @@ export class Channel implements LocalModule {
 
   supply() {
     return { ...this.#custody.counters() };
+  }
+
+  /** What is kept back from the KM. */
+  kept(): readonly KeptBack[] {
+    return this.#custody.aside.list(mostShown);
+  }
+
+  /**
+   * An operator's decision about a key or block.
+   * @param name a key_ID, or a block as `EPOCH/NUMBER` @throws Fault `module.command`
+   */
+  decide(what: "reinstate" | "discard" | "withhold", name: string): void {
+    const objection = this.#custody.aside[what](name);
+    if (objection !== undefined) throw new Fault("module.command", objections[objection]);
+  }
+
+  /** Keys that wait for this KM may go to another. @throws Fault `module.command`, `kq1.connect` */
+  freeKm(km: string): void {
+    if (this.#custody.releaseKm(km)) return;
+    throw new Fault("module.command", "the KM is connected: it can answer for itself", { km });
   }
 
   /** How the links to the module and its KMs are. */

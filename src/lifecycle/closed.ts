@@ -4,12 +4,13 @@
  * modules go on.
  */
 import type { ModuleControl } from "../control/executor.ts";
-import type { ModuleDescription, ModuleState, ModuleView } from "../manager/view.ts";
+import type { LocalModule } from "../local/view.ts";
+import type { ModuleDescription, ModuleState } from "../manager/view.ts";
 import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { ModuleCommand } from "../port/module.ts";
 
-export class ClosedModule implements ModuleView, ModuleControl {
+export class ClosedModule implements LocalModule, ModuleControl {
   readonly name: string;
   readonly failure: Fault;
   readonly #description: ModuleDescription;
@@ -46,6 +47,10 @@ export class ClosedModule implements ModuleView, ModuleControl {
 
   links() {
     return { up: false, reason: describe(this.failure), kms: [] };
+  }
+
+  kept() {
+    return [];
   }
 
   kms() {

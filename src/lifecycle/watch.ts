@@ -4,7 +4,7 @@
  */
 import type { AlarmRecord, FlapLimits, Transition } from "../alarms/alarm.ts";
 import { AlarmBook } from "../alarms/book.ts";
-import { type AlarmName, isAlarmName } from "../alarms/catalogue.ts";
+import { type AlarmName, alarmId, isAlarmName } from "../alarms/catalogue.ts";
 import {
   intermittentTiming,
   type KeyCounters,
@@ -72,6 +72,7 @@ export class Watch implements AlarmView {
   #unsaved: number | undefined;
   #last: number;
   #lost = 0;
+  #tampered = false;
 
   constructor(options: WatchOptions, parts: WatchParts) {
     this.#options = options;
@@ -146,6 +147,8 @@ export class Watch implements AlarmView {
 
   /** @returns why not; undefined if it was acknowledged */
   acknowledge(id: string, by: string): string | undefined {
+    // Seen or not, supply stays stopped until it is cleared.
+    if (id === alarmId("tamper", "node") && this.#tampered) return "needs_clear_tamper";
     return this.#book.acknowledge(id, by, this.#moment);
   }
 
@@ -198,13 +201,29 @@ export class Watch implements AlarmView {
     this.#node.brokerDown(describe(error), takenOver, this.#moment);
   }
 
-  zeroized(module: string): void {
-    this.#book.signal(
-      "zeroized",
-      module,
-      { level: "critical", detail: "by command" },
-      this.#moment,
-    );
+  zeroized(module: string, detail = "by command"): void {
+    this.#book.signal("zeroized", module, { level: "critical", detail }, this.#moment);
+  }
+
+  /** The chassis was opened. */
+  tampered(detail: string): void {
+    this.#tampered = true;
+    this.#book.signal("tamper", "node", { level: "critical", detail }, this.#moment);
+  }
+
+  /** An operator has cleared that the chassis was opened. */
+  tamperCleared(by: string): void {
+    this.#tampered = false;
+    this.acknowledge(alarmId("tamper", "node"), by);
+  }
+
+  /** Nobody watches the chassis, for the reason given; undefined: somebody does. */
+  panelLost(detail: string | undefined): void {
+    const signal =
+      detail === undefined
+        ? ({ level: "cleared" } as const)
+        : ({ level: "major", detail } as const);
+    this.#book.signal("panel_lost", "node", signal, this.#moment);
   }
 
   /** The node's software failed so often lately. */

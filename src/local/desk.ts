@@ -23,8 +23,7 @@ import {
 } from "./answers.ts";
 import { certificateFiles, describeCertificates } from "./certificates.ts";
 import type { LogRing } from "./log-ring.ts";
-import type { Peer } from "./peer.ts";
-import { type ActName, isAct, LocalError, type LocalRequest } from "./protocol.ts";
+import { type ActName, graveNames, isAct, LocalError, type LocalRequest } from "./protocol.ts";
 import type { Caller, LocalAnswer } from "./server.ts";
 import type { BrokerState, LocalModule } from "./view.ts";
 
@@ -97,6 +96,12 @@ export class LocalDesk {
         };
       case "logs":
         return this.#logs(args);
+      case "kept":
+        return {
+          data: {
+            modules: this.#chosen(args).map((one) => ({ module: one.name, kept: one.kept() })),
+          },
+        };
       case "history":
         return { data: this.#history(args) };
       default:
@@ -223,8 +228,8 @@ export class LocalDesk {
     const { confirm, ...args } = given;
     if (args.module !== undefined) this.#chosen(args);
     // Whoever meant another node finds out here, and not afterwards.
-    if (name === "zeroize" && confirm !== config.node.id) {
-      throw new LocalError("bad_request", `zeroize must name the node: this is ${config.node.id}`);
+    if (graveNames.includes(name) && confirm !== config.node.id) {
+      throw new LocalError("bad_request", `${name} must name the node: this is ${config.node.id}`);
     }
     const order = orderOf(name, args);
     if (order === undefined) throw new LocalError("bad_request", "bad arguments");
@@ -252,8 +257,8 @@ export class LocalDesk {
 }
 
 /** Who it was, as an audit names them. */
-function nameOf(peer: Peer | undefined): string {
-  return peer === undefined ? "local" : `local uid ${peer.uid}`;
+function nameOf(uid: number | undefined): string {
+  return uid === undefined ? "local" : `local uid ${uid}`;
 }
 
 function count(value: unknown, standard: number, most: number): number {

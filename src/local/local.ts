@@ -1,8 +1,7 @@
 /** The local sockets, wired together. A node without them goes on with its keys, and says why. */
 
 import type { Config } from "../config/load.ts";
-import type { ModuleControl } from "../control/executor.ts";
-import type { MorePorts, Oversight } from "../oversight.ts";
+import type { MorePorts, Oversight, WatchedModule } from "../oversight.ts";
 import { describe } from "../port/errors.ts";
 import { LocalDesk, type LocalDeskParts } from "./desk.ts";
 import { controlSocket } from "./paths.ts";
@@ -12,22 +11,29 @@ import type { LocalModule } from "./view.ts";
 
 export interface LocalOptions
   extends Pick<LocalDeskParts, "config" | "boot" | "ledgers" | "logs" | "clock" | "log"> {
-  readonly modules: readonly (LocalModule & ModuleControl)[];
+  readonly modules: readonly (WatchedModule & LocalModule)[];
   readonly oversight: Oversight;
-  /** What commands reach beside modules and alarms. */
-  readonly ports: MorePorts;
+  /** Ports of commands into other parts of the node. */
+  readonly more: MorePorts;
   /** Reads the configuration's file again. @throws ConfigError */
   readonly load: () => Config;
+}
+
+export interface Local {
+  /** Writes a support bundle. @returns where it is @throws Fault `state.io` */
+  bundle(): Promise<{ readonly file: string }>;
+  /** Never rejects. */
+  close(): Promise<void>;
 }
 
 /** Never rejects. */
 export async function openLocal({
   modules,
   oversight,
-  ports,
+  more,
   load,
   ...parts
-}: LocalOptions): Promise<LocalServer> {
+}: LocalOptions): Promise<Local> {
   const { config, clock } = parts;
   const log = parts.log.child("local");
   const desk = new LocalDesk({
@@ -38,10 +44,10 @@ export async function openLocal({
     history: oversight.history,
     recorder: oversight.recorder,
     broker: () => oversight.broker,
-    control: oversight.control(modules, ports),
+    control: oversight.control(modules, more),
     onEvent: (event) => oversight.event(event),
   });
-  oversight.supportBundle = async () => {
+  const bundle = async () => {
     const ask = async (name: ReadName, args: LocalRequest["args"] = {}) => {
       const request = { v: protocolVersion, do: name, args };
       const answer = await desk.answer(request, { mayAct: false, peer: async () => undefined });
@@ -49,14 +55,12 @@ export async function openLocal({
     };
     // Seldom wanted, and much of the doctor with it.
     const { bundleOfSelf } = await import("../support/self.ts");
-    const made = await bundleOfSelf(config, { ask, load, read: () => config, clock });
-    oversight.event({ type: "node_support_bundle", at: clock.wall(), facts: { ...made } });
-    return { ...made };
+    return { file: await bundleOfSelf(config, { ask, load, read: () => config, clock }) };
   };
   const { socket, act, read } = config.local;
   const path = controlSocket(socket, config.node.state_dir, process.env.RUNTIME_DIRECTORY);
   const answer: LocalDesk["answer"] = (request, caller) => desk.answer(request, caller);
   const server = new LocalServer({ path, act, read, answer, clock, log });
   await server.listen().catch((error) => log.error(describe(error)));
-  return server;
+  return { bundle, close: () => server.close() };
 }

@@ -25,3 +25,8 @@ export function controlSocket(
 export function readSocket(control: string): string {
   return `${control}.read`;
 }
+
+/** Where clients prove who they are. */
+export function proofFolder(control: string): string {
+  return `${control}.who`;
+}

@@ -23,9 +23,25 @@ export const readNames = [
   "config",
   "logs",
   "history",
+  "kept",
 ] as const;
 /** What may be asked for on the control socket only. */
-export const actNames = ["start", "stop", "self_test", "zeroize", "acknowledge_alarm"] as const;
+export const actNames = [
+  "start",
+  "stop",
+  "self_test",
+  "zeroize",
+  "acknowledge_alarm",
+  "release_quarantine",
+  "discard_quarantine",
+  "withhold",
+  "free_km",
+  "clear_tamper",
+  "reload_certificates",
+] as const;
+
+/** Those that cannot be undone: whoever gives them names the node as well. */
+export const graveNames: readonly RequestName[] = ["zeroize", "clear_tamper"];
 
 export type ReadName = (typeof readNames)[number];
 export type ActName = (typeof actNames)[number];
@@ -51,6 +67,8 @@ export type LocalErrorCode =
 export interface AnswerLine {
   readonly v: number;
   readonly data?: unknown;
+  /** Make a folder of this name, then send an empty line: it proves who you are. */
+  readonly prove?: string;
   /** More lines follow, as things happen. */
   readonly more?: true;
   readonly error?: { readonly code: LocalErrorCode; readonly message: string };

@@ -9,8 +9,9 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { type Clock, every, type Timer } from "../port/clock.ts";
 import { describe, errorCode, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
-import { longestSocketPath, readSocket } from "./paths.ts";
-import { type Peer, peerOf } from "./peer.ts";
+import { LineReader } from "./lines.ts";
+import { longestSocketPath, proofFolder, readSocket } from "./paths.ts";
+import { ProofFolder } from "./proof.ts";
 import {
   type AnswerLine,
   LocalError,
@@ -25,7 +26,12 @@ import {
 export interface Caller {
   /** Came over the control socket. */
   readonly mayAct: boolean;
-  readonly peer: () => Promise<Peer | undefined>;
+  /**
+   * Has them prove who they are.
+   * @returns their uid; undefined where the node cannot have it proved
+   * @throws LocalError if they do not
+   */
+  readonly peer: () => Promise<number | undefined>;
 }
 
 /** An answer at once, or one that goes on: `next` gives what is new, or nothing. */
@@ -58,6 +64,7 @@ export class LocalServer {
   readonly #clients = new Set<Socket>();
   /** One too many, for as long as it takes to say so. */
   readonly #refused = new Set<Socket>();
+  #proofs: ProofFolder | undefined;
 
   constructor(options: LocalServerOptions) {
     this.#options = options;
@@ -74,11 +81,24 @@ export class LocalServer {
     try {
       await this.#open(path, modes[act], true);
       await this.#open(readSocket(path), modes[read], false);
+      this.#proofs = this.#openProofs(path);
     } catch (error) {
       await this.close();
       throw error;
     }
     log.debug("local socket", { path });
+  }
+
+  /** Without it actions are carried out all the same: their audit does not say who it was. */
+  #openProofs(path: string): ProofFolder | undefined {
+    try {
+      return new ProofFolder(proofFolder(path));
+    } catch (error) {
+      this.#options.log.warn("the audit of local actions cannot say who it was", {
+        why: describe(error),
+      });
+      return undefined;
+    }
   }
 
   /** Ends all connections, and removes the sockets. Any number of times. */
@@ -89,6 +109,8 @@ export class LocalServer {
       ({ server }) => new Promise<void>((resolve) => server.close(() => resolve())),
     );
     await Promise.all(closed);
+    this.#proofs?.close();
+    this.#proofs = undefined;
   }
 
   async #open(path: string, mode: number, mayAct: boolean): Promise<void> {
@@ -125,34 +147,41 @@ export class LocalServer {
       socket.end(line({ error: { code: "busy", message: "too many clients" } }));
       return;
     }
-    let text = "";
-    let asked = false;
-    socket.setEncoding("utf8");
-    socket.on("end", () => asked || socket.destroy());
-    socket.on("data", (chunk: string) => {
-      // What comes after the request is of no interest; a client that went away is noticed all the same.
-      if (asked) return;
-      text += chunk;
-      const end = text.indexOf("\n");
-      if (end < 0 && Buffer.byteLength(text) <= longestRequest) return;
-      asked = true;
-      const request = text.slice(0, Math.max(end, 0));
-      text = "";
+    // Counted anew from each answer that the client does not take.
+    const renew = () => {
       deadline.cancel();
-      // Counted anew from each answer that the client does not take.
-      const renew = () => {
-        deadline.cancel();
-        deadline = clock.after(patience, () => socket.destroy());
-        return deadline;
-      };
-      void this.#answer(socket, end < 0 || end > longestRequest ? "" : request, mayAct, renew);
+      deadline = clock.after(patience, () => socket.destroy());
+      return deadline;
+    };
+    const lines = new LineReader(socket, longestRequest);
+    void lines.read().then((request) => {
+      deadline.cancel();
+      const peer = () => this.#identify(socket, lines, renew);
+      if (request === undefined) socket.destroy();
+      else void this.#answer(socket, request, { mayAct, peer }, renew);
     });
   }
 
-  async #answer(socket: Socket, text: string, mayAct: boolean, renew: () => Timer): Promise<void> {
+  /** Has the client prove who it is. @throws LocalError if it does not */
+  async #identify(
+    socket: Socket,
+    lines: LineReader,
+    renew: () => Timer,
+  ): Promise<number | undefined> {
+    if (this.#proofs === undefined) return undefined;
+    const path = this.#proofs.challenge();
+    const deadline = renew();
+    socket.write(line({ prove: path }));
+    await lines.read();
+    deadline.cancel();
+    const uid = this.#proofs.check(path);
+    if (uid === undefined) throw new LocalError("not_permitted", "you did not prove who you are");
+    return uid;
+  }
+
+  async #answer(socket: Socket, text: string, caller: Caller, renew: () => Timer): Promise<void> {
     try {
       const request = parseRequest(text);
-      const caller = { mayAct, peer: () => peerOf(socket) };
       const answer = await this.#options.answer(request, caller);
       if (socket.destroyed) return;
       if ("data" in answer) {

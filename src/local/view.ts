@@ -1,4 +1,5 @@
 /** What the local sockets want to know of the node; owned here, implemented by whoever has it. */
+import type { KeptBack } from "../custody/aside.ts";
 import type { ModuleView } from "../manager/view.ts";
 import type { LinkQuality } from "../port/module.ts";
 
@@ -22,6 +23,8 @@ export interface ModuleLinks {
 
 export interface LocalModule extends ModuleView {
   links(): ModuleLinks;
+  /** What is kept back from the KM, at most 1,000 of it. */
+  kept(): readonly KeptBack[];
 }
 
 export interface BrokerState {

@@ -24,7 +24,7 @@ import {
   wasTakenOver,
 } from "./session.ts";
 import { responseTopic, type Topic, topicNames, topics } from "./topics.ts";
-import type { AlarmView, CommandPort, ModuleView, NodeEvent } from "./view.ts";
+import type { AlarmView, CommandPort, ModuleView, NodeEvent, PanelView } from "./view.ts";
 
 export interface ManagerOptions
   extends Omit<
@@ -54,6 +54,7 @@ export interface Subjects {
   readonly modules: readonly ModuleView[];
   readonly alarms?: AlarmView;
   readonly commands?: CommandPort;
+  readonly panel?: PanelView;
 }
 
 /** The broker is given this long, ms, to take note that the node stops. */
@@ -81,6 +82,7 @@ export class Manager {
   #modules: readonly ModuleView[] = [];
   #alarms: AlarmTopics | undefined;
   #commands: CommandPort | undefined;
+  #panel: PanelView | undefined;
   #session: MqttSession | undefined;
   #sequence = 0;
   #droppedTelemetry = 0;
@@ -97,10 +99,11 @@ export class Manager {
   }
 
   /** Whose view the manager gets, from now on until {@link stop}. */
-  show({ modules, alarms, commands }: Subjects): void {
+  show({ modules, alarms, commands, panel }: Subjects): void {
     const { clock, telemetryIntervalMs, boot } = this.#options;
     this.#modules = modules;
     this.#commands = commands;
+    this.#panel = panel;
     this.#alarms =
       alarms &&
       new AlarmTopics(alarms, this.#names.alarm, boot, (topic, payload, then) => {
@@ -159,9 +162,16 @@ export class Manager {
     this.#pump();
   }
 
+  /** The chassis panel, or what it brought about, changed. */
+  panelChanged(): void {
+    if (this.#session === undefined) return;
+    this.#online();
+    this.#pump();
+  }
+
   /** Connects to the broker; for the supervisor, which calls it again after it ended. */
   async connect(signal: AbortSignal): Promise<KeptSession> {
-    const { nodeId, clock, log, url } = this.#options;
+    const { nodeId, log, url } = this.#options;
     const will = payloads.encode(payloads.offline(this.#facts, "connection lost"));
     const session = await MqttSession.open(
       {
@@ -182,7 +192,7 @@ export class Manager {
         refused: (why) => log.warn("broker lets no commands through", { url, why }),
       });
     }
-    this.#retain(this.#names.status, topics.status, payloads.online(this.#facts, clock.wall()));
+    this.#online();
     this.#describe();
     for (const module of this.#modules) this.#state(module);
     this.#alarms?.showAll();
@@ -269,6 +279,12 @@ export class Manager {
       this.#results.push({ topic: to, payload: bytes, kind: topics.result, correlation });
       this.#pump();
     });
+  }
+
+  #online(): void {
+    const now = this.#options.clock.wall();
+    const message = payloads.online(this.#facts, now, this.#panel?.status());
+    this.#retain(this.#names.status, topics.status, message);
   }
 
   #describe(): void {

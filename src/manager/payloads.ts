@@ -3,7 +3,7 @@ import type { AlarmRecord, Change } from "../alarms/alarm.ts";
 import { isAlarmName, kindOf } from "../alarms/catalogue.ts";
 import { Fault } from "../port/errors.ts";
 import type { WindowReport } from "../telemetry/window.ts";
-import type { ModuleDescription, ModuleState, NodeEvent } from "./view.ts";
+import type { ModuleDescription, ModuleState, NodeEvent, PanelStatus } from "./view.ts";
 
 /** Every broker and every cluster takes this much. */
 export const maxPayload = 16_384;
@@ -31,8 +31,17 @@ export function encode(payload: object): Buffer {
   return bytes;
 }
 
-export function online(facts: NodeFacts, now: number) {
-  return { status: "online", ...facts, t: time(now) };
+/** @param panel where there is one, or once was */
+export function online(facts: NodeFacts, now: number, panel?: PanelStatus) {
+  const { panel: presence = "none", tampered_at, reason: _, ...rest } = panel ?? {};
+  const at = tampered_at === undefined ? {} : { tampered_at: time(tampered_at) };
+  const shown = panel !== undefined && (presence !== "none" || panel.halted);
+  return {
+    status: "online",
+    ...facts,
+    ...(shown && { panel: { presence, ...rest, ...at } }),
+    t: time(now),
+  };
 }
 
 /** Also the will: then the broker sends it, and there is no time in it. */

@@ -68,6 +68,33 @@ export interface AlarmView {
   forget(id: string): void;
 }
 
+/** The chassis panel and what it brought about. Times in ms since 1970 UTC. */
+export interface PanelStatus {
+  /** `none`: no panel is configured. */
+  readonly panel: "ok" | "lost" | "none";
+  /** Why it is lost. */
+  readonly reason?: string;
+  /** `seen`: supply has stopped; `latched`: that is on disk as well. */
+  readonly tamper: "none" | "seen" | "latched";
+  /** Contacts that opened, from 0; none of them: the panel could not have noticed. */
+  readonly contacts?: readonly number[];
+  readonly tampered_at?: number;
+  /** The key switch is at maintenance. */
+  readonly maintenance: boolean;
+  /** Of all modules, by the panel. */
+  readonly zeroize: "none" | "pending" | "done" | "failed";
+  /** No key leaves the node. */
+  readonly halted: boolean;
+  readonly halted_because?: string;
+  readonly serial?: string;
+  readonly firmware?: string;
+}
+
+/** The chassis panel, for those who show it. */
+export interface PanelView {
+  status(): PanelStatus;
+}
+
 /** A command as it came. Nothing in it is to be believed before its signature was checked. */
 export interface CommandMessage {
   /** The topic's level. */

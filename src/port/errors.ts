@@ -21,6 +21,9 @@ export type FaultCode =
   | "kq1.frame" // header or length not of Annex A
   | "kq1.message" // JSON or a parameter not of Tables 1-4
   | "kq1.timeout" // the KM did not answer in time
+  | "panel.report" // a HID report that is not of the chassis controller's document
+  | "panel.message" // a line between panel process and node that is not of the port
+  | "panel.silent" // the panel, its controller, or the node behind it says nothing any more
   | "mqtt.connect" // the broker could not be reached or refused
   | "mqtt.closed" // the broker went away
   | "mqtt.payload" // a message that brokers do not take

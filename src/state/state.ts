@@ -51,8 +51,18 @@ const schema = v.looseObject({
       }),
     ),
   ),
+  /** What the chassis panel brought about and only an operator ends. */
+  panel: v.optional(
+    v.object({
+      /** The chassis was opened: nothing is supplied. */
+      tamper: v.optional(v.object({ at: v.number(), contacts: v.array(count) })),
+      /** Modules that are still to be zeroized, and on whose account. */
+      zeroize: v.optional(v.object({ modules: v.array(v.string()), cause: v.string() })),
+    }),
+  ),
 });
 
+export type PanelState = NonNullable<v.InferOutput<typeof schema>["panel"]>;
 export type AlarmState = v.InferOutput<typeof alarm>;
 export type NodeState = v.InferOutput<typeof schema>;
 

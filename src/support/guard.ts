@@ -30,6 +30,8 @@ function writings(bytes: Buffer): Buffer[] {
 function needles({ content }: Secret): Buffer[] {
   const text = content.toString("latin1");
   const body = /-----BEGIN [^-]+-----\s*([A-Za-z0-9+/=\s]+?)-----END/.exec(text)?.[1];
+  // The spool's key is bytes.
+  if (/[^\x20-\x7e\s]/.test(text)) return writings(content.subarray(0, 24));
   if (body === undefined) {
     const password = Buffer.from(text.split("\n")[0]?.trimEnd() ?? "", "latin1");
     return password.length < shortest ? [] : writings(password);

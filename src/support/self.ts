@@ -11,14 +11,11 @@ import { makeBundle, type Sources } from "./bundle.ts";
 import { keepBundle } from "./keep-bundle.ts";
 import { journalLines, machineFacts, secretsOf, stateFiles } from "./machine.ts";
 
-/**
- * @returns where it is, and how long
- * @throws Fault `state.io`
- */
+/** @returns where it is @throws Fault `state.io` */
 export async function bundleOfSelf(
   config: Config,
   { ask, ...subject }: Omit<Subject, "ask" | "file" | "proc" | "sys"> & Pick<Sources, "ask">,
-): Promise<{ readonly file: string; readonly bytes: number }> {
+): Promise<string> {
   const { file } = config;
   const bundle = await makeBundle({
     ask,
@@ -31,5 +28,5 @@ export async function bundleOfSelf(
     secrets: () => secretsOf(config.table, file),
     wall: subject.clock.wall(),
   });
-  return { file: await keepBundle(config.node.state_dir, bundle), bytes: bundle.archive.length };
+  return keepBundle(config.node.state_dir, bundle);
 }

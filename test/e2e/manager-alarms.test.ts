@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,7 +28,7 @@ async function withRig(
   const key = options.key;
   const extra = key
     ? `\n[[manager.command_key]]\nid = "noc"\npublic_key = "${key}"
-commands = ["start", "stop", "set_threshold", "acknowledge_alarm", "zeroize", "self_test"]\n`
+commands = ["start", "stop", "set_threshold", "acknowledge_alarm", "zeroize", "self_test", "support_bundle"]\n`
     : "";
   const rig = await Rig.start({
     source: stream(30),
@@ -189,6 +189,9 @@ test.serial("commands reach the module; a response topic is answered there", asy
     };
     t.like(await send("self_test", { module: "alice" }), { status: "done", id: "self_test-1" });
     t.like(await send("zeroize", { module: "alice" }), { status: "refused", reason: "wrong_boot" });
+    t.like(await send("support_bundle", {}), { status: "done" });
+    const [bundle] = readdirSync(join(rig.folder, "node-alice/state/support"));
+    t.regex(bundle ?? "", /^node-alice-\d{8}T\d{6}Z\.tar\.gz$/);
     t.like(await send("set_threshold", { module: "alice", name: "qber_warning", value: 0.001 }), {
       status: "done",
     });

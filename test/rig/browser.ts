@@ -47,7 +47,8 @@ export class Browser {
     const child = spawn(
       path,
       [...options, "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"],
-      { stdio: ["ignore", "ignore", "pipe"] },
+      // A group of its own: Debian's is a script, and a browser is many processes.
+      { stdio: ["ignore", "ignore", "pipe"], detached: true },
     );
     let said = "";
     const url = await new Promise<string>((resolve, reject) => {
@@ -88,8 +89,9 @@ export class Browser {
   async close(): Promise<void> {
     const exited = once(this.#child, "exit");
     this.#socket.close();
-    this.#child.kill("SIGKILL");
+    process.kill(-(this.#child.pid as number), "SIGKILL");
     await exited;
+    this.#child.stderr?.destroy();
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
   }
 }
@@ -145,10 +147,16 @@ export class BrowserPage {
 
   /** Resolves with the value once it is truthy. */
   async until<T>(expression: string, signal: AbortSignal): Promise<T> {
+    let trouble: unknown;
     for (;;) {
-      signal.throwIfAborted();
+      if (signal.aborted) {
+        const said = this.complaints.map(({ text }) => text).join("; ");
+        throw new Error(`too late: ${expression}; ${trouble ?? ""} ${said}`);
+      }
       // A page that is being loaded has nothing to evaluate in.
-      const value = await this.evaluate<T>(expression).catch(() => undefined);
+      const value = await this.evaluate<T>(expression).catch((error) => {
+        trouble = error;
+      });
       if (value) return value;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -168,7 +176,8 @@ export class BrowserPage {
 
   async press(key: string): Promise<void> {
     for (const type of ["keyDown", "keyUp"]) {
-      await this.send("Input.dispatchKeyEvent", { type, key, code: key });
+      const enter = key === "Enter" ? { text: "\r", windowsVirtualKeyCode: 13 } : {};
+      await this.send("Input.dispatchKeyEvent", { type, key, code: key, ...enter });
     }
   }
 

@@ -30,6 +30,8 @@ export class CommandBench {
   readonly intruders: string[] = [];
   saved: Record<string, KeyMemory> = {};
   saves = 0;
+  /** The chassis is open. */
+  contactOpen = false;
   /** The disk fails. */
   diskFull = false;
   /** What the module says to each command; undefined: done. */
@@ -63,6 +65,7 @@ export class CommandBench {
         "set_threshold",
         "acknowledge_alarm",
         "zeroize",
+        "clear_tamper",
         "release_quarantine",
         "discard_quarantine",
         "free_km",
@@ -101,6 +104,10 @@ export class CommandBench {
           this.executed.push(`threshold ${module} ${name} ${value}`);
         },
         zeroized: (module) => this.executed.push(`zeroized ${module}`),
+        clearTamper: async (by) => {
+          this.executed.push(`clear_tamper ${by}`);
+          return this.contactOpen ? "contact_open" : undefined;
+        },
       },
       save: async (commands) => {
         this.saves++;

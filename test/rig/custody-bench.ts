@@ -142,6 +142,8 @@ export interface Bench {
   readonly clock: ManualClock;
   readonly events: CustodyEvent[];
   readonly path: string;
+  /** Keys may not leave. The custody is told by its own `halt` and `resume`. */
+  halted: boolean;
   custody: Custody;
   ledger: LedgerFile;
   /** A new process on the same ledger. @param change of the configuration, which stays */
@@ -186,30 +188,34 @@ export async function withBench(
         log: silentLog,
         backoff: () => backoff({ firstMs: 100, maxMs: 1_000, jitter: 0, random: () => 0 }),
         onEvent: (event) => events.push(event),
+        halted: () => bench?.halted === true,
       },
     );
     return { ledger, custody };
   };
+  let bench: Bench | undefined;
   const begun = await make();
   if (options.fresh !== true) await leaveCut(begun.ledger, options);
-  const bench: Bench = {
+  const made: Bench = {
     module: new Module(),
     clock,
     events,
     path,
+    halted: false,
     ...begun,
     async restart(change = {}) {
       configured = { ...configured, ...change };
-      bench.module.disconnect();
-      bench.custody.wipe();
-      await bench.ledger.close();
-      Object.assign(bench, await make());
+      made.module.disconnect();
+      made.custody.wipe();
+      await made.ledger.close();
+      Object.assign(made, await make());
     },
   };
+  bench = made;
   try {
-    await body(bench);
+    await body(made);
   } finally {
-    await bench.ledger.close();
+    await made.ledger.close();
     rmSync(folder, { recursive: true });
   }
 }

@@ -7,7 +7,7 @@ import { createServer as createTlsServer } from "node:tls";
 import { examine } from "../../src/doctor/doctor.ts";
 import type { Report } from "../../src/doctor/finding.ts";
 import type { Subject } from "../../src/doctor/subject.ts";
-import { configure, readConfig } from "../../src/main.ts";
+import { configure, readConfig } from "../../src/main-config.ts";
 import { systemClock } from "../../src/port/clock.ts";
 import { Broker } from "../emulator/broker.ts";
 import {

@@ -52,7 +52,7 @@ export interface RigOptions {
   /** The table `[web]` of this end's node, TOML; default: the page on a free port. */
   readonly web?: Partial<Record<EndName, string>>;
   /** More of the nodes' configuration, TOML; after the module's table. */
-  readonly extra?: string;
+  readonly extra?: string | ((end: EndName, folder: string) => string);
   readonly clock?: Clock;
 }
 
@@ -61,6 +61,8 @@ export interface RigEnd {
   readonly nodeId: string;
   readonly node: NodeProcess;
   readonly km: KeyManager;
+  /** Where its page is; undefined until it is served. */
+  readonly page: string | undefined;
 }
 
 export class Rig {
@@ -270,10 +272,22 @@ km = "local"
 ${options.keyBits === undefined ? "" : `key_bits = ${options.keyBits}\n`}
 [module.driver]
 ${driverTable(join(folder, name), options)}
-${options.extra ?? ""}`,
+${typeof options.extra === "function" ? options.extra(name, folder) : (options.extra ?? "")}`,
     { mode: 0o600 },
   );
   const log = join(folder, `${nodeId}.log.txt`);
-  const node = new NodeProcess(config, log, (line) => options.onLog?.(name, line));
-  return { name, nodeId, node, km };
+  let page: string | undefined;
+  const node = new NodeProcess(config, log, (line) => {
+    page = /at=node\.web msg="page" url=(\S+)/.exec(line)?.[1] ?? page;
+    options.onLog?.(name, line);
+  });
+  return {
+    name,
+    nodeId,
+    node,
+    km,
+    get page() {
+      return page;
+    },
+  };
 }

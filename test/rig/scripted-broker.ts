@@ -22,6 +22,8 @@ export class ScriptedBroker {
   readonly published: { topic: string; payload: Buffer; connection: number; retain: boolean }[] =
     [];
   onPacket: OnPacket;
+  /** Each connection is cut once so many bytes of it came, wherever that is; undefined: not. */
+  cutAfter: number | undefined;
   readonly #version: 4 | 5;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -81,7 +83,12 @@ export class ScriptedBroker {
     const reader = parser(options);
     reader.on("packet", (packet: Packet) => this.#take(packet, client));
     reader.on("error", () => socket.destroy());
-    socket.on("data", (chunk: Buffer) => reader.parse(chunk));
+    let left = this.cutAfter ?? Number.POSITIVE_INFINITY;
+    socket.on("data", (chunk: Buffer) => {
+      reader.parse(chunk.subarray(0, left));
+      left -= chunk.length;
+      if (left <= 0) socket.destroy();
+    });
   }
 
   #take(packet: Packet, client: Client): void {

@@ -18,6 +18,7 @@ import {
   moduleAlarmsSchema,
   moduleSchema,
   nodeSchema,
+  panelSchema,
   serverSchema,
   sparkplugSchema,
   spoolSchema,
@@ -93,6 +94,18 @@ const mistakes: readonly { readonly change: [string, string]; readonly says: str
   {
     change: ['host = "km.example"', 'host = "km.example"\ntransport = "udp"'],
     says: "node.toml: km.main.transport: expected tls or https or plain, got a text",
+  },
+  {
+    change: ["[km.main]", '[web]\nhost = "0.0.0.0"\n[km.main]'],
+    says: "node.toml: web.host: beyond loopback the page needs cert, key and password_file",
+  },
+  {
+    change: ["[km.main]", '[web]\ncert = "web.crt"\n[km.main]'],
+    says: "node.toml: web: cert, key and password_file go together",
+  },
+  {
+    change: ["[km.main]", "[web]\nport = -1\n[km.main]"],
+    says: "node.toml: web.port: expected a whole number from 0 to 65535",
   },
   {
     change: ['km = "main"', 'km = "other"'],
@@ -235,6 +248,7 @@ test("the table for operators names every key of the schema, and no other", (t) 
     ...keys("server", serverSchema),
     ...keys("web", webSchema),
     ...keys("alarms", alarmsSchema),
+    ...keys("panel", panelSchema),
     ...keys("module.alarms", moduleAlarmsSchema),
     ...keys("module.spool", spoolSchema),
     ...keys("km.NAME", kmSchema),

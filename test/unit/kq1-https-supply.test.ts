@@ -129,6 +129,32 @@ test("a connection that the KM closed while it was idle costs nothing: the key g
   });
 });
 
+test("halted: what was written is answered, what waits for a connection never leaves", async (t) => {
+  const held: (() => void)[] = [];
+  const serve: Serve = (_, response, keyId) => {
+    held.push(() => {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify({ key_ID: keyId, response: "success" }));
+    });
+  };
+  await withKm(2, serve, async ({ supply, came, answers, answered }) => {
+    for (let n = 0; n < 2; n++) supply.supply(key(n));
+    while (came.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    supply.halt();
+    for (const answer of held.splice(0)) answer();
+    await answered(2);
+    t.is(answers.length, 2, "all was written: the answers count");
+    for (let n = 2; n < 8; n++) supply.supply(key(n));
+    while (came.length < 4) await new Promise((resolve) => setImmediate(resolve));
+    supply.halt();
+    const fault = (await supply.ended) as Fault;
+    t.is(fault.message, "keys may not leave");
+    for (const answer of held.splice(0)) answer();
+    for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+    t.is(came.length, 4);
+  });
+});
+
 test("a new connection that breaks ends the session, and nothing leaves after that", async (t) => {
   let first = true;
   const serve: Serve = (request, response, keyId) => {

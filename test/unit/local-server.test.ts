@@ -1,5 +1,13 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -200,4 +208,53 @@ test("a socket that was left behind is replaced; one in use, or another file, is
       message: /cannot make the local socket/,
     });
   });
+});
+
+test("who acts proves who it is; who does not is refused", async (t) => {
+  const answer: LocalServerOptions["answer"] = async (_, { peer }) => ({ data: await peer() });
+  await withServer({ answer }, async ({ path, clock }) => {
+    t.is(await ask([path], "stop"), process.getuid?.());
+    t.deepEqual(readdirSync(`${path}.who`), []);
+    t.is(statSync(`${path}.who`).mode & 0o7777, 0o1733);
+    t.regex(await raw(path, '{"v":1,"do":"stop"}\n\n'), /"prove"[\s\S]*did not prove who you are/);
+    // A file, or a link to a folder of somebody else, is no proof.
+    for (const make of [
+      (name: string) => writeFileSync(name, ""),
+      (name: string) => symlinkSync("/root", name),
+    ]) {
+      const socket = connect(path, () => socket.write('{"v":1,"do":"stop"}\n'));
+      let text = "";
+      socket.setEncoding("utf8").on("data", (chunk: string) => {
+        if (text === "") {
+          make(JSON.parse(chunk).prove);
+          socket.write("\n");
+        }
+        text += chunk;
+      });
+      await new Promise((resolve) => socket.once("close", resolve));
+      t.regex(text, /did not prove/);
+    }
+    // Nor does silence last for ever.
+    let over = false;
+    const silent = raw(path, '{"v":1,"do":"stop"}\n').finally(() => {
+      over = true;
+    });
+    while (!over) await clock.advance(1_000);
+    t.regex(await silent, /"prove"/);
+  });
+});
+
+test("a proof is made nowhere but beside the socket", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-rogue-"));
+  const path = join(folder, "control");
+  const wanted = join(folder, "0".repeat(32));
+  const rogue = createServer((socket) => {
+    socket.on("error", () => {}).resume();
+    socket.write(`${JSON.stringify({ v: 1, prove: wanted })}\n`);
+  });
+  await new Promise<void>((resolve) => rogue.listen(path, resolve));
+  await t.throwsAsync(ask([path], "stop"), { message: /in a wrong place/ });
+  t.false(existsSync(wanted));
+  await new Promise((resolve) => rogue.close(resolve));
+  rmSync(folder, { recursive: true });
 });

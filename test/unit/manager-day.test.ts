@@ -1,25 +1,14 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import test from "ava";
 import { Outbox } from "../../src/manager/outbox.ts";
 import { silentLog } from "../../src/port/log.ts";
 import { diskFiles } from "../../src/state/files.ts";
 import { ManualClock } from "../clock.ts";
 import { manager, moduleView, never, until } from "../rig/manager-bench.ts";
+import { resident } from "../rig/memory.ts";
 import { ScriptedBroker } from "../rig/scripted-broker.ts";
-
-setFlagsFromString("--expose-gc");
-const collect: () => void = runInNewContext("gc");
-
-/** Resident memory without the heap's free space, which the runtime sizes as it pleases. */
-function resident(): number {
-  collect();
-  const { rss, heapTotal, heapUsed } = process.memoryUsage();
-  return rss - (heapTotal - heapUsed);
-}
 
 test("a broker that is gone for a day: memory stays, no transition is lost, order is kept", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "qkd-day-"));

@@ -2,8 +2,10 @@
 import test from "ava";
 import mqtt, { type MqttClient } from "mqtt";
 import { keep } from "../../src/lifecycle/keep.ts";
+import { brokerWaits } from "../../src/manager/waits.ts";
 import { systemClock } from "../../src/port/clock.ts";
 import { silentLog } from "../../src/port/log.ts";
+import { random } from "../random.ts";
 import { manager, moduleView, never, until } from "../rig/manager-bench.ts";
 import { accepted, puback, refused, ScriptedBroker } from "../rig/scripted-broker.ts";
 
@@ -167,4 +169,26 @@ test("trap: mqtt.js keeps everything for a broker that is away; the node keeps w
   for (let n = 0; n < 5_000; n++) node.stateChanged("alice");
   t.is(outbox.length, 0);
   node.stop();
+});
+
+test("trap: mqtt.js clients that lose a broker together come back together; nodes do not", async (t) => {
+  await withScripted(async (broker) => {
+    const clients = Array.from({ length: 10 }, () => raw(broker, 5_000));
+    await Promise.all(clients.map((client) => heard(client, "connect")));
+    const closed = Promise.all(clients.map((client) => heard(client, "close")));
+    broker.drop();
+    await closed;
+    await until(() => clients.every((client) => Reflect.get(client, "reconnectTimer")));
+    // What Node.js will wait: of one timer after the other, and all the same.
+    const waits = clients.map((client) =>
+      Number(Reflect.get(Reflect.get(client, "reconnectTimer"), "_idleTimeout")),
+    );
+    t.deepEqual(new Set(waits), new Set([5_000]));
+    for (const client of clients) client.end(true);
+  });
+  const first = Array.from({ length: 10 }, (_, node) =>
+    Math.round(brokerWaits(() => false, random(node)).next().value),
+  );
+  t.is(new Set(first).size, 10);
+  t.true(Math.max(...first) - Math.min(...first) > 400, "spread over most of a second");
 });

@@ -62,9 +62,11 @@ test("a member that holds a secret stays behind, in whatever way it is written",
   const password = Buffer.from("correct horse battery");
   const der = Buffer.from(Array.from({ length: 138 }, (_, i) => (i * 57 + 13) % 256));
   const pem = `-----BEGIN PRIVATE KEY-----\n${der.toString("base64").replace(/.{64}/g, "$&\n")}\n-----END PRIVATE KEY-----\n`;
+  const spool = Buffer.from(Array.from({ length: 32 }, (_, i) => (i * 91 + 200) % 256));
   const secrets = [
     { name: "manager.password_file", content: Buffer.concat([password, Buffer.from("\n")]) },
     { name: "km.main.key", content: Buffer.from(pem) },
+    { name: "module.spool.key", content: spool },
     { name: "short", content: Buffer.from("ab\n") },
     { name: "empty", content: Buffer.alloc(0) },
   ];
@@ -78,12 +80,13 @@ test("a member that holds a secret stays behind, in whatever way it is written",
     Buffer.from(pem.replaceAll("\n", "")),
     Buffer.from(der.toString("hex").toUpperCase()),
     Buffer.from(der.toString("base64url")),
+    Buffer.from(spool.toString("hex")),
     Buffer.from([...der].join(", ")),
   ]) {
     const around = Buffer.concat([Buffer.from("before "), bytes, Buffer.from(" after")]);
     t.regex(
       held(around) ?? "",
-      /^withheld: it holds the secret of (manager\.password_file|km\.main\.key)\n$/,
+      /^withheld: it holds the secret of (manager\.password_file|km\.main\.key|module\.spool\.key)\n$/,
     );
   }
   t.is(held(Buffer.from("about nothing")), "about nothing");

@@ -1,0 +1,31 @@
+/** `qkd-node kept`: what is kept back from the KM, and why. */
+import { exit } from "../exit-codes.ts";
+import type { Context } from "./context.ts";
+import type { Kept } from "./shapes.ts";
+import { table } from "./table.ts";
+import { tidy } from "./terminal.ts";
+
+export async function run(context: Context): Promise<number> {
+  const [module] = context.positionals;
+  const args = module === undefined ? {} : { module };
+  const answer = await context.ask<Kept>("kept", args);
+  const { paint, width } = context.terminal;
+  const rows = answer.modules.flatMap(({ module: name, kept }) =>
+    kept.map(({ block, key_ID, why, reason }) => [
+      tidy(name),
+      tidy(key_ID ?? block),
+      paint.warn(why),
+      tidy(reason ?? ""),
+    ]),
+  );
+  context.print(answer, () =>
+    rows.length === 0
+      ? [paint.good("nothing is kept back")]
+      : table(
+          [{ title: "MODULE" }, { title: "KEY OR BLOCK" }, { title: "" }, { title: "REASON" }],
+          rows,
+          width,
+        ),
+  );
+  return exit.ok;
+}

@@ -1,0 +1,90 @@
+/** The node's side of the chassis panel, wired together. */
+import { rank } from "../alarms/severity.ts";
+import type { PanelConfig } from "../config/load.ts";
+import type { Halt } from "../lifecycle/halt.ts";
+import type { ModuleView } from "../manager/view.ts";
+import type { Oversight } from "../oversight.ts";
+import type { Clock } from "../port/clock.ts";
+import type { Log } from "../port/log.ts";
+import type { NodeMessage } from "../port/panel.ts";
+import type { StateStore } from "../state/store.ts";
+import { PanelGuard } from "./guard.ts";
+import { PanelServer } from "./server.ts";
+import type { ZeroizedModule } from "./zeroizer.ts";
+
+export interface PanelParts {
+  readonly state: StateStore;
+  readonly halt: Halt;
+  readonly oversight: Oversight;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export class Panel {
+  readonly guard: PanelGuard;
+  readonly #server: PanelServer | undefined;
+  #modules: readonly ModuleView[] = [];
+
+  /** @param config undefined: none is configured; what one has latched holds all the same */
+  constructor(config: PanelConfig | undefined, parts: PanelParts) {
+    const { oversight, clock, random } = parts;
+    const log = parts.log.child("panel");
+    this.guard = new PanelGuard(
+      config && {
+        expected: config.expected,
+        onTamper: config.on_tamper,
+        onLost: config.on_lost,
+      },
+      {
+        state: parts.state,
+        halt: parts.halt,
+        alarms: oversight.watch,
+        clock,
+        random,
+        log,
+        onEvent: (event) => oversight.event(event),
+        onChange: () => {
+          this.#server?.notify();
+          oversight.panelChanged();
+        },
+        health: () => health(oversight),
+        supplying: () => this.#modules.some(supplies),
+      },
+    );
+    this.#server =
+      config &&
+      new PanelServer({
+        path: config.socket,
+        clock,
+        random,
+        log,
+        onMessage: (message) => this.guard.heard(message),
+        onGone: (reason) => this.guard.gone(reason),
+        message: () => this.guard.message(),
+      });
+  }
+
+  start(modules: readonly (ModuleView & ZeroizedModule)[]): void {
+    this.#modules = modules;
+    this.guard.start(modules);
+    this.#server?.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.stop();
+    await this.guard.stop();
+  }
+}
+
+function supplies(module: ModuleView): boolean {
+  const state = module.state();
+  return state.module === "OPERATING" && state.km === "UP";
+}
+
+/** The worst alarm, for one lamp. */
+function health({ watch }: Oversight): NodeMessage["health"] {
+  const worst = Math.max(0, ...watch.records().map(({ severity }) => rank(severity)));
+  if (worst >= rank("major")) return "alarm";
+  return worst > 0 ? "warning" : "ok";
+}

@@ -1,0 +1,27 @@
+/** The brake on a node that crashes again and again. */
+import type { Config } from "../config/load.ts";
+import { brake, crashesIn, uptime } from "../lifecycle/crashes.ts";
+import type { Oversight } from "../oversight.ts";
+import { delay } from "../port/clock.ts";
+import type { Log } from "../port/log.ts";
+import { clock } from "./machine.ts";
+
+export function crashFile({ node }: Config): string {
+  return `${node.state_dir}/crashes`;
+}
+
+/** A node that crashed again and again begins later, and says so first. */
+export async function holdBack(
+  oversight: Oversight,
+  file: string,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
+  const now = uptime();
+  const crashes = crashesIn(file);
+  const ms = now === undefined ? 0 : brake(crashes, now);
+  if (ms === 0) return;
+  log.error("crashed again and again: waiting", { ms });
+  oversight.watch.crashed(crashes.length);
+  await delay(clock, ms, signal);
+}

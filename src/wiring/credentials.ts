@@ -1,0 +1,73 @@
+/** Certificates of the configuration: read when they are needed, watched while the node runs. */
+import type { Config, KmConfig } from "../config/load.ts";
+import type { KmEndpoint } from "../kq1/connect.ts";
+import { type CredentialFiles, readCredentials } from "../kq1/credentials.ts";
+import type { KeyServer } from "../kq1/https-server.ts";
+import {
+  type CertificateWatch,
+  type Watched,
+  watchCertificates,
+} from "../lifecycle/certificates.ts";
+import type { Channel } from "../lifecycle/channel.ts";
+import type { Oversight } from "../oversight.ts";
+import { Fault } from "../port/errors.ts";
+import type { Log } from "../port/log.ts";
+import type { Page } from "../web/web.ts";
+import { clock } from "./machine.ts";
+
+/** The certificates are read each time: they may have been renewed. @throws Fault `kq1.connect` */
+export function endpoint(km: KmConfig): KmEndpoint {
+  const files = credentialFiles(km);
+  const tls = files && readCredentials(files);
+  return {
+    host: km.host,
+    port: km.port,
+    serverName: km.server_name ?? km.host,
+    tls,
+    connectTimeoutMs: km.connect_timeout_s,
+  };
+}
+
+/** Looks at every certificate once a minute, and when told to. */
+export function watchAll(
+  config: Config,
+  channels: readonly Channel[],
+  server: KeyServer | undefined,
+  page: Page | undefined,
+  log: Log,
+): CertificateWatch {
+  const kms = new Set(config.modules.flatMap((module) => module.kms));
+  const watched: Watched[] = [...kms].flatMap((km) => {
+    const files = credentialFiles(km);
+    const onChange = () => {
+      for (const channel of channels) channel.renewed(km.name);
+    };
+    return files === undefined ? [] : [{ name: `km.${km.name}`, files, onChange }];
+  });
+  const files = config.server;
+  if (files !== undefined) {
+    const onChange = () => server?.renew(readCredentials(files));
+    watched.push({ name: "server", files, onChange });
+  }
+  const { cert, key, enabled } = config.web;
+  if (enabled && cert !== undefined && key !== undefined) {
+    watched.push({ name: "web", files: { ca: cert, cert, key }, onChange: () => page?.renew() });
+  }
+  return watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
+}
+
+/** Takes renewed certificates now. @throws Fault `config.file`: some cannot be read */
+export async function reloadCertificates(
+  watch: CertificateWatch,
+  oversight: Oversight,
+): Promise<void> {
+  const unreadable = [...watch.look()];
+  if (oversight.renewed() !== undefined) unreadable.push("manager");
+  if (unreadable.length === 0) return;
+  throw new Fault("config.file", "certificates cannot be read", { for: unreadable.join(", ") });
+}
+
+function credentialFiles({ ca, cert, key, crl }: KmConfig): CredentialFiles | undefined {
+  if (ca === undefined || cert === undefined || key === undefined) return undefined;
+  return { ca, cert, key, crl };
+}

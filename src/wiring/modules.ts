@@ -1,0 +1,115 @@
+/** A module's way from its driver to its KMs, made from the configuration. */
+import { readFileSync } from "node:fs";
+import type { Config, ModuleConfig } from "../config/load.ts";
+import type { LedgerFile } from "../custody/ledger-file.ts";
+import { spooled, spoolWhenNeeded } from "../custody/spooled.ts";
+import { Channel } from "../lifecycle/channel.ts";
+import { ClosedModule } from "../lifecycle/closed.ts";
+import type { Halt } from "../lifecycle/halt.ts";
+import type { Progress } from "../lifecycle/progress.ts";
+import type { Oversight } from "../oversight.ts";
+import type { Panel } from "../panel/panel.ts";
+import { errorCode, Fault } from "../port/errors.ts";
+import { type Log, silentLog } from "../port/log.ts";
+import type { ModuleDriver } from "../port/module.ts";
+import { diskFiles } from "../state/files.ts";
+import { endpoint } from "./credentials.ts";
+import { clock, random } from "./machine.ts";
+
+export function ledgerOptions({ ledger }: Config, progress: Progress) {
+  const { group_records, group_delay_s, reserve_bytes } = ledger;
+  return {
+    groupRecords: group_records,
+    groupDelayMs: group_delay_s,
+    reserveBytes: reserve_bytes,
+    clock,
+    task: progress.beginner(clock),
+  };
+}
+
+/** A ledger that can't be trusted closes its module, not the node. @throws what time may mend */
+export function untrusted(error: unknown): Fault {
+  const closes = ["ledger.corrupt", "ledger.missing", "state.owner"];
+  if (error instanceof Fault && closes.includes(error.code)) return error;
+  throw error;
+}
+
+export function closedModule({ name, driver, kms }: ModuleConfig, failure: Fault): ClosedModule {
+  const { kind, where } = driver.create({ clock, log: silentLog });
+  const km = kms.map((one) => one.name).join(", ");
+  return new ClosedModule({ name, driver: kind, where, km }, failure, clock);
+}
+
+/** A module's driver, behind its spool where one is configured. */
+function driverOf({ name, driver, spool }: ModuleConfig, folder: string, log: Log): ModuleDriver {
+  const bare = driver.create({ clock, log });
+  if (spool === undefined) return bare;
+  const { key, max_bytes: maxBytes } = spool;
+  const options = { files: diskFiles, folder: `${folder}/spool-${name}`, maxBytes };
+  const open = spoolWhenNeeded(options, () => readSecret(key));
+  return spooled(bare, open, log.child("spool"));
+}
+
+/** @throws Fault `state.io` */
+function readSecret(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new Fault("state.io", "cannot read the spool's key", {
+      file,
+      code: errorCode(error) ?? "unknown",
+    });
+  }
+}
+
+export interface ChannelContext {
+  readonly oversight: Oversight;
+  readonly panel: Panel;
+  readonly halt: Halt;
+  readonly progress: Progress;
+}
+
+export function createChannel(
+  module: ModuleConfig,
+  folder: string,
+  ledger: LedgerFile,
+  { oversight, panel, halt, progress }: ChannelContext,
+  log: Log,
+): Channel {
+  return new Channel(
+    {
+      name: module.name,
+      moduleId: module.module_id,
+      matchingModuleId: module.matching_module_id,
+      qberLimit: module.qber_limit,
+      keyBits: module.key_bits,
+      onRequest: module.mode === "on_request",
+      maxHeldBlocks: module.max_held_blocks,
+      maxHeldBytes: module.max_held_bytes,
+      kms: module.kms.map((km) => ({
+        name: km.name,
+        serverName: km.server_name ?? km.host,
+        endpoint: () => endpoint(km),
+        https: km.transport === "https" ? km : undefined,
+        window: km.window,
+        answerTimeoutMs: km.answer_timeout_s,
+      })),
+    },
+    {
+      driver: driverOf(module, folder, log),
+      ledger,
+      clock,
+      log,
+      random,
+      progress,
+      halt,
+      onEvent: (event) => oversight.event(event),
+      onState: (name) => oversight.stateChanged(name),
+      onTelemetry: (name, sample) => oversight.telemetry(name, sample),
+      onLink: (name, km, down) => {
+        oversight.link(name, km, down);
+        if (km === undefined) panel.guard.moduleLink(name, down);
+      },
+    },
+  );
+}

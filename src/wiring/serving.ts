@@ -1,0 +1,59 @@
+/** What the node serves: keys to KMs that ask for them, the page to people. */
+import type { Config, ServerConfig } from "../config/load.ts";
+import { readCredentials } from "../kq1/credentials.ts";
+import { KeyServer } from "../kq1/https-server.ts";
+import type { Channel } from "../lifecycle/channel.ts";
+import type { Oversight } from "../oversight.ts";
+import type { Log } from "../port/log.ts";
+import { softwareVersion } from "../version.ts";
+import type { LinkView } from "../web/view.ts";
+import { kmFacts, Page } from "../web/web.ts";
+import { clock, random } from "./machine.ts";
+
+export function createServer(
+  server: ServerConfig,
+  nodeId: string,
+  channels: readonly Channel[],
+  log: Log,
+): KeyServer {
+  return new KeyServer({
+    host: server.host,
+    port: server.port,
+    tls: readCredentials(server),
+    modules: () => channels.flatMap((channel) => channel.access() ?? []),
+    nodeId,
+    log: log.child("server"),
+  });
+}
+
+export function createPage(
+  config: Config,
+  modules: readonly LinkView[],
+  oversight: Oversight,
+  boot: number,
+  log: Log,
+): Page {
+  const facts = config.modules.map(({ name, mode, qber_limit, kms }) => {
+    return { name, mode, qberLimit: qber_limit, kms: kms.map(kmFacts) };
+  });
+  const page = new Page(config.web, {
+    node: {
+      id: config.node.id,
+      version: softwareVersion,
+      boot,
+      configuration: config.digest,
+      started: clock.wall(),
+      modules,
+      facts,
+      alarms: oversight.watch,
+      history: oversight.history,
+      recorder: oversight.recorder,
+      broker: () => oversight.broker,
+    },
+    clock,
+    random,
+    log: log.child("web"),
+  });
+  oversight.onChange = () => page.poke();
+  return page;
+}

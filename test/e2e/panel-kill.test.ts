@@ -1,0 +1,67 @@
+import test, { type ExecutionContext } from "ava";
+import { settle } from "../clock.ts";
+import { PanelRig } from "../rig/panel-rig.ts";
+
+/**
+ * A node is killed at every step of what tampering brings about. A step is what can be seen of it from
+ * outside: a time after the report, a line in the log, the module that was told, the lamp that says it
+ * is on disk.
+ */
+type Step = readonly [what: string, reached: (bench: PanelRig) => Promise<unknown>];
+
+const later = (ms: number): Step => [
+  `${ms} ms after the report`,
+  () => new Promise((resolve) => setTimeout(resolve, ms)),
+];
+const logged = (bench: PanelRig, pattern: RegExp) =>
+  bench.rig.alice.node.logged(pattern, AbortSignal.timeout(20_000));
+const onDisk: Step = [
+  "it is on disk",
+  (bench) =>
+    bench.until("lamp", () => {
+      const { colour, rhythm } = bench.controller.lights.tamper;
+      return colour === "red" && rhythm === "steady";
+    }),
+];
+const steps: readonly Step[] = [
+  later(0),
+  later(3),
+  ["supply has stopped", (bench) => logged(bench, /tampering: supply has stopped/)],
+  ["the module was told", (bench) => bench.until("told", () => bench.zeroized.length > 0)],
+  onDisk,
+  ["the module has done it", (bench) => logged(bench, /msg="module zeroized"/)],
+];
+
+/** Kills the node at the step, and starts it again: with the same controller, or with a fresh one. */
+async function story(t: ExecutionContext, [, reached]: Step, fresh: boolean): Promise<void> {
+  await PanelRig.with({ onTamper: "zeroize" }, async (bench) => {
+    const { controller, rig } = bench;
+    await bench.flowing();
+    await bench.until("heard", () => bench.status?.panel?.presence === "ok");
+    controller.contact(1, true);
+    controller.contact(1, false);
+    await reached(bench);
+    await rig.alice.node.stop("SIGKILL");
+    if (fresh) controller.replace();
+    // What was in the socket is read.
+    for (let i = 0; i < 50; i++) await settle();
+    const { length } = bench.keys;
+    rig.alice.node.start();
+    await bench.until("up again", () => bench.status?.boot === 2);
+    await bench.until("latched", () => bench.status?.panel?.tamper === "latched");
+    await bench.until("zeroized", () => rig.pair.alice.module.zeroized);
+    await bench.until("done", () => bench.status?.panel?.zeroize !== "pending");
+    await bench.until("alarm", () => bench.alarm("tamper.node")?.active === true);
+    t.is(bench.keys.length, length, "no key after the restart");
+  });
+}
+
+for (const step of steps) {
+  test.serial(`killed when ${step[0]}: it starts latched, and supplies nothing`, (t) =>
+    story(t, step, false),
+  );
+}
+
+test.serial("killed when it is on disk, and the controller exchanged: latched all the same", (t) =>
+  story(t, onDisk, true),
+);

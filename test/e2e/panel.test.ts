@@ -1,0 +1,224 @@
+import test from "ava";
+import { PanelRig } from "../rig/panel-rig.ts";
+
+/** Times are asserted generously here: this machine has others to serve. `npm run soak` measures. */
+const soon = 3_000;
+
+test.serial(
+  "tamper while keys flow: supply stops, the module destroys its key, lamps show it",
+  async (t) => {
+    await PanelRig.with({ onTamper: "zeroize" }, async (bench) => {
+      const { controller, rig } = bench;
+      await bench.flowing();
+      await bench.until("lamps", () => controller.lights.supply.colour === "green");
+      t.like(controller.lights, { node: { colour: "green" }, tamper: { colour: "off" } });
+      t.like(bench.status?.panel, { presence: "ok", tamper: "none", serial: "EMU-PANEL-1" });
+
+      const at = performance.now();
+      controller.contact(1, true);
+      await bench.until("zeroized", () => bench.zeroized.length > 0);
+      const last = () => (bench.keys.at(-1) ?? 0) - at;
+      const took = (bench.zeroized[0] as number) - at;
+      t.log(`last key after ${last().toFixed(1)} ms, module told after ${took.toFixed(1)} ms`);
+      t.true(took < soon);
+      await bench.until("latched", () => controller.lights.tamper.rhythm === "steady");
+      t.is(controller.lights.tamper.colour, "red");
+      const { length } = bench.keys;
+      await bench.until("zeroized lamp", () => controller.lights.zeroize.colour === "red");
+      await bench.until("alarms", () => bench.alarm("zeroized.alice") !== undefined);
+      t.like(bench.alarm("tamper.node"), {
+        severity: "critical",
+        active: true,
+        detail: "chassis contact 2 opened",
+      });
+      t.like(bench.alarm("zeroized.alice"), { severity: "critical", detail: "by tamper" });
+      await bench.until("event", () => bench.events("node_tamper").length > 0);
+      t.deepEqual(
+        bench.events("node_tamper").map(({ facts }) => facts),
+        [{ detail: "chassis contact 2 opened", policy: "zeroize" }],
+      );
+      t.is(bench.keys.length, length, "no key once tampering is known");
+      t.true(last() < soon);
+      t.is(rig.pair.alice.module.heldBlocks, 0);
+      t.like(bench.status?.panel, { tamper: "latched", contacts: [1], halted: true });
+      t.regex(rig.view.node("node-alice").reason, /supply stopped: chassis contact 2 opened/);
+    });
+  },
+);
+
+test.serial(
+  "tampering outlives SIGKILL and another controller; only a signed command clears it",
+  async (t) => {
+    await PanelRig.with({ onTamper: "stop" }, async (bench) => {
+      const { controller, rig } = bench;
+      await bench.flowing();
+      controller.contact(0, true);
+      await bench.until("latched", () => bench.status?.panel?.tamper === "latched");
+      t.is(controller.lights.tamper.rhythm, "steady", "the panel shows it before");
+
+      // Neither an acknowledgement nor a forger lets keys flow again.
+      t.like(await bench.command("acknowledge_alarm", { alarm: "tamper.node" }), {
+        status: "failed",
+        reason: "needs_clear_tamper",
+      });
+      t.like(await bench.publish("clear_tamper", "no signature"), {
+        status: "refused",
+        reason: "unsigned",
+      });
+      t.like(await bench.command("clear_tamper", {}, 99), {
+        status: "refused",
+        reason: "wrong_boot",
+      });
+      t.like(await bench.command("clear_tamper", {}), { status: "failed", reason: "contact_open" });
+
+      const { length } = bench.keys;
+      const bob = rig.bob.km.store.size;
+      controller.contact(0, false);
+      controller.replace();
+      await bench.restart();
+      await bench.until("up again", () => bench.status?.boot === 2);
+      await bench.until("panel is back", () => bench.status?.panel?.presence === "ok");
+      await bench.until("Bob goes on", () => rig.bob.km.store.size > bob + 20);
+      t.is(controller.latched, 0);
+      t.is(bench.keys.length, length, "nothing is supplied after the restart");
+      t.like(bench.alarm("tamper.node"), { active: true });
+      t.like(bench.status?.panel, { tamper: "latched", halted: true, contacts: [0] });
+
+      t.like(await bench.command("clear_tamper", {}), { status: "done" });
+      await bench.flowing("keys flow again");
+      await bench.until("alarm is over", () => bench.alarm("tamper.node") === undefined);
+      t.like(bench.events("node_tamper_cleared")[0]?.facts, { by: "noc" });
+      t.is(rig.pair.alice.module.zeroized, false);
+      await bench.until("both have them", () => rig.compare().common > length + 5);
+      t.is(rig.compare().different, 0);
+    });
+  },
+);
+
+test.serial(
+  "a contact that was open while the node was off is noticed before any key leaves",
+  async (t) => {
+    await PanelRig.with({ onTamper: "stop", away: true }, async (bench) => {
+      const { controller, rig } = bench;
+      controller.contact(3, true);
+      controller.contact(3, false);
+      await bench.until("node waits", () =>
+        rig.view.node("node-alice").reason.includes("waiting for the chassis panel"),
+      );
+      bench.process.start();
+      await bench.until("latched", () => bench.status?.panel?.tamper === "latched");
+      t.is(bench.keys.length, 0);
+      t.is((await bench.command("clear_tamper", {})).status, "done");
+      t.is(controller.latched, 0, "the controller's latch is cleared too");
+      await bench.flowing();
+    });
+  },
+);
+
+test.serial(
+  "a panel that dies, hangs, is unplugged or falls silent is an alarm within 3 s; keys flow on",
+  async (t) => {
+    await PanelRig.with({ onTamper: "zeroize" }, async (bench) => {
+      const { controller, attachment } = bench;
+      const deaths: [string, () => unknown, () => unknown][] = [
+        ["killed", () => bench.process.stop("SIGKILL"), () => bench.process.start()],
+        ["hung", () => bench.process.signal("SIGSTOP"), () => bench.process.signal("SIGCONT")],
+        ["unplugged", () => attachment.unplug(), () => attachment.plug()],
+        [
+          "silent",
+          () => {
+            controller.silent = true;
+          },
+          () => {
+            controller.silent = false;
+          },
+        ],
+      ];
+      await bench.flowing();
+      for (const [how, die, revive] of deaths) {
+        await bench.until("present", () => bench.status?.panel?.presence === "ok");
+        const at = performance.now();
+        await die();
+        await bench.until(`${how}: alarm`, () => bench.alarm("panel_lost.node")?.active === true);
+        const took = performance.now() - at;
+        t.log(`${how}: alarm at the broker after ${took.toFixed(0)} ms`);
+        t.true(took < 3_000 + soon, `${how}: ${took}`);
+        await bench.flowing(`${how}: keys flow on`);
+        await revive();
+        await bench.until(`${how}: over`, () => bench.alarm("panel_lost.node") === undefined);
+        t.is(bench.status?.panel?.presence, "ok");
+      }
+      t.is(bench.zeroized.length, 0);
+      t.is(bench.events("node_tamper").length, 0);
+    });
+  },
+);
+
+test.serial("on_lost = stop: no key without the panel, and on with it", async (t) => {
+  await PanelRig.with({ onTamper: "stop", panel: 'on_lost = "stop"' }, async (bench) => {
+    await bench.flowing();
+    await bench.process.stop("SIGKILL");
+    await bench.until("lost", () => bench.status?.panel?.presence === "lost");
+    const { length } = bench.keys;
+    const bob = bench.rig.bob.km.store.size;
+    await bench.until("Bob goes on", () => bench.rig.bob.km.store.size > bob + 20);
+    t.is(bench.keys.length, length);
+    bench.process.start();
+    await bench.flowing("keys flow again");
+  });
+});
+
+test.serial(
+  "garbage and a chattering key by the ten thousand harm nobody; the key switch is told",
+  async (t) => {
+    await PanelRig.with({ onTamper: "zeroize" }, async (bench) => {
+      const { controller } = bench;
+      await bench.flowing();
+      controller.key(true);
+      await bench.until("maintenance", () => controller.lights.maintenance.colour === "amber");
+      await bench.until("told", () => bench.status?.panel?.maintenance === true);
+      const panel = bench.process.pid;
+      const node = bench.rig.alice.node.pid;
+      for (let i = 0; i < 20_000; i++) {
+        controller.key(i % 2 === 0);
+        if (i % 4 === 0) controller.sendRaw(Buffer.alloc(i % 64, i));
+        if (i % 500 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      await bench.flowing("keys flow on");
+      await bench.until("settled", () => bench.status?.panel?.maintenance === false);
+      await bench.until("controller heard", () => controller.hosted);
+      t.is(bench.process.pid, panel);
+      t.is(bench.rig.alice.node.pid, node);
+      t.true(bench.events("node_maintenance").length < 20);
+      t.is(bench.events("node_tamper").length, 0);
+      t.is(bench.zeroized.length, 0);
+    });
+  },
+);
+
+test.serial(
+  "the zeroize button, held for five seconds, has the module destroy its key",
+  async (t) => {
+    await PanelRig.with({ onTamper: "stop" }, async (bench) => {
+      const { controller } = bench;
+      await bench.flowing();
+      await bench.until("heard", () => bench.status?.panel?.presence === "ok");
+      const at = performance.now();
+      controller.press(true);
+      await bench.until("lamp while held", () => controller.lights.zeroize.rhythm === "fast");
+      await bench.until("zeroized", () => bench.zeroized.length > 0);
+      const took = (bench.zeroized[0] as number) - at;
+      t.true(took >= 5_000 && took < 5_000 + soon, `${took}`);
+      await bench.until("lamp", () => controller.lights.zeroize.rhythm === "steady");
+      await bench.until("alarm", () => bench.alarm("zeroized.alice")?.detail === "by button");
+      await bench.until("event", () => bench.events("module_zeroized").length > 0);
+      t.is(bench.events("node_zeroize").length, 1);
+      t.like(bench.events("module_zeroized")[0]?.facts, { cause: "button" });
+      await bench.until("no tamper", () => bench.status?.panel?.tamper === "none");
+      controller.press(false);
+      bench.initialise();
+      await bench.flowing("keys flow once the module is initialised anew");
+      t.is(bench.zeroized.length, 1);
+    });
+  },
+);

@@ -1,0 +1,51 @@
+/** The panel process as systemd runs it, started by `scripts/qkd-panel`. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const command = fileURLToPath(new URL("../../scripts/qkd-panel", import.meta.url));
+const maxLines = 1_000;
+
+export class PanelProcess {
+  readonly lines: string[] = [];
+  readonly #args: readonly string[];
+  #child: ChildProcess | undefined;
+  #exited: Promise<void> = Promise.resolve();
+
+  /** @param device for `--device` */
+  constructor(device: string, socket: string) {
+    this.#args = ["--device", device, "--socket", socket];
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  start(): void {
+    if (this.#child !== undefined) return;
+    const child = spawn(command, this.#args, { stdio: ["ignore", "ignore", "pipe"] });
+    this.#child = child;
+    let rest = "";
+    child.stderr.setEncoding("utf8");
+    child.stderr.on("data", (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      this.lines.push(...lines);
+      this.lines.splice(0, this.lines.length - maxLines);
+    });
+    this.#exited = new Promise((resolve) => {
+      child.once("close", () => {
+        this.#child = undefined;
+        resolve();
+      });
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    this.#child?.kill(signal);
+    await this.#exited;
+  }
+}
