@@ -113,9 +113,10 @@ export class Machine {
     while ((await next()) !== `${mark}-begin`);
     const said: string[] = [];
     for (let text = await next(); text !== `${mark}-end`; text = await next()) said.push(text);
-    // Behind the first mark its exit code, behind the output that of the line.
-    const code = /^qkd-test (\d+)$/.exec(said.at(-1) ?? "")?.[1];
-    return { code: Number(code ?? 255), output: said.slice(1, -1).join("\n") };
+    // Behind the first mark is its exit code, behind the output that of the line, not always on a line of its own.
+    const [, rest = "", code] = /^(.*)qkd-test (\d+)$/.exec(said.at(-1) ?? "") ?? [];
+    const output = [...said.slice(1, -1), ...(rest === "" ? [] : [rest])].join("\n");
+    return { code: Number(code ?? 255), output };
   }
 
   /** Its standard output. @throws Error if it fails */
