@@ -135,9 +135,9 @@ life("a signed image starts under Secure Boot, and keys flow", async (t) => {
   await put("site-ca.crt", site.authority.read());
   await put("node.toml", site.configuration(nodeId));
   await board.sh("chgrp qkd-node /etc/qkd-node/*; chmod 640 /etc/qkd-node/*");
-  site.distil(1_000);
+  site.distil(5_000);
   await board.sh("systemctl restart qkd-node", 300);
-  await board.until(() => site.keys >= 40, 600);
+  await board.until(() => site.keys >= 16, 600);
 });
 
 life(
@@ -148,7 +148,7 @@ life(
     t.is(ended?.type, "update_installed", ended?.facts.reason);
     const stopped = performance.now();
     const keys = site.keys;
-    await board.until(() => site.keys > keys + 40, 900);
+    await board.until(() => site.keys > keys + 16, 900);
     figures.update_interruption_s = Math.round((performance.now() - stopped) / 1_000);
     await board.reachable(900);
     t.is(await slot(), "b");
@@ -173,7 +173,7 @@ life("a slot that is not good gives way to the one before", async (t) => {
   const ended = await update("bad");
   t.is(ended?.type, "update_installed", ended?.facts.reason);
   const keys = site.keys;
-  await board.until(() => site.keys > keys + 40, 2_400);
+  await board.until(() => site.keys > keys + 16, 2_400);
   await board.reachable(900);
   t.is(await slot(), "b");
   t.regex(await kernels(), /-a\+0-3\.efi/);
