@@ -253,10 +253,14 @@ testWith(
         ] as const) {
           await page.scheme(scheme);
           await page.shape(width, height, 1, width < 500);
-          const found = await page.evaluate<{ id: string; nodes: string[] }[]>(
+          const { passes, found } = await page.evaluate<{
+            passes: number;
+            found: { id: string; nodes: string[] }[];
+          }>(
             `axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
-            .then(({ violations }) => violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => html + failureSummary) })))`,
+            .then(({ passes, violations }) => ({ passes: passes.length, found: violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => html + failureSummary) })) }))`,
           );
+          t.true(passes > 20, `${passes} rules hold`);
           t.deepEqual(found, [], `${scheme} ${width}`);
           const wide = await page.evaluate<number>(
             "document.documentElement.scrollWidth - innerWidth",
