@@ -21,7 +21,10 @@ import { warmCache } from "./cache.ts";
 import { bundledPackages, collectLicences } from "./licences.ts";
 
 /** Programs of the build, by the name of their launcher in `bin`. */
-const programs: Readonly<Record<string, string>> = { "qkd-node": "src/cli.ts" };
+const programs: Readonly<Record<string, string>> = {
+  "qkd-node": "src/cli.ts",
+  "qkd-panel": "src/main-panel.ts",
+};
 
 /** Packages that are loaded upon need only, each a file of its own. */
 const apart: Readonly<Record<string, string>> = { mqtt: "mqtt" };
@@ -46,7 +49,7 @@ const usage = `npm run build -- [options]: the production build
   --help
 
 FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; its bin/qkd-node runs the
-node, on runtime/node beside it or on the machine's Node.js 24. FOLDER/maps has the
+node and bin/qkd-panel its chassis panel, on runtime/node beside it or on the machine's Node.js 24. FOLDER/maps has the
 source maps. Native addons of arm64 and x64 are in every build; the cache is of the
 architecture that built, and of no consequence on another.
 `;

@@ -47,14 +47,20 @@ export interface FleetResult {
   readonly offlineAtEnd: number;
 }
 
-/** Whether what was asked for was reached. */
-export function held({ nodes, connecting, steady, restart, ...rest }: FleetResult): boolean {
+/**
+ * Whether what was asked for was reached.
+ * @param limitMs for 99 % of the alarms of the steady phase
+ */
+export function held(
+  { nodes, connecting, steady, restart, ...rest }: FleetResult,
+  limitMs = 1_000,
+): boolean {
   return (
     connecting.online === nodes &&
     (restart === undefined || restart.online === nodes) &&
     rest.lost === 0 &&
     rest.missingEvents === 0 &&
-    steady.alarms.p99 <= 1_000
+    steady.alarms.p99 <= limitMs
   );
 }
 
@@ -188,6 +194,7 @@ async function course(
   const full = own?.load();
   const lost = raised - monitor.raised;
   await crew.all(() => ({ do: "stop" }));
+  rmSync(folder, { recursive: true, force: true });
   await until(() => monitor.online.size === 0, 10_000);
   const { missing, repeats } = monitor;
   const offlineAtEnd = nodes - monitor.online.size;
