@@ -1,15 +1,9 @@
 /** What Kq-1 over TLS costs, beside a bare TLS socket that writes and reads as many bytes. */
 import { hash, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { Agent, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { KeyDesk } from "../../src/custody/ports.ts";
-import { connectKm, type KmEndpoint, type TlsIdentity } from "../../src/kq1/connect.ts";
-import { KqDeframer, writeHeader } from "../../src/kq1/frame.ts";
-import { HttpsSupply } from "../../src/kq1/https-supply.ts";
-import { command, header } from "../../src/kq1/names.ts";
-import { writeKeyResponse } from "../../src/kq1/request.ts";
+import { connectKm, type KmEndpoint } from "../../src/kq1/connect.ts";
 import { Kq1Session, type Kq1SessionOptions } from "../../src/kq1/session.ts";
 import { SupplyWriter } from "../../src/kq1/supply.ts";
 import { systemClock } from "../../src/port/clock.ts";

@@ -39,12 +39,16 @@ export function checkConfiguration(
   return { findings, config };
 }
 
-export function checkNode(running: Running | undefined, why: string): Finding {
+/**
+ * @param why it does not tell
+ * @param forbidden it runs, but not for whoever asks
+ */
+export function checkNode(running: Running | undefined, why: string, forbidden: boolean): Finding {
   const node = ["node", "node"] as const;
   if (running !== undefined) {
     const { pid, boot } = running.status;
     return ok(node, `runs (process ${pid}, start ${boot})`);
   }
-  if (/may not/.test(why)) return skip(node, why);
+  if (forbidden) return skip(node, why);
   return warn(node, why, "start it: systemctl start qkd-node; qkd-node logs says why it ended");
 }

@@ -51,8 +51,8 @@ async function looking(
     Browser.start(program),
   ]);
   try {
-    const line = await rig.alice.node.logged(/at=node\.web msg="page"/, deadline());
-    const url = /url=(\S+)/.exec(line)?.[1] as string;
+    await rig.until(() => rig.alice.page !== undefined, deadline());
+    const url = rig.alice.page as string;
     await rig.until(() => rig.holds(4), deadline());
     const page = await browser.page();
     await body({ rig, page, url });
