@@ -77,11 +77,26 @@ async function bundle(lib: string): Promise<string> {
     legalComments: "none",
     sourcemap: "external",
     metafile: true,
+    define: { "import.meta.dirname": "__dirname" },
     alias: { debug: join(root, "scripts/build/no-debug.cjs") },
     plugins: [addonPlugin, apartPlugin],
     logLevel: "warning",
   });
-  return collectLicences(bundledPackages(metafile).map((folder) => join(root, folder)));
+  const folders = [...bundledPackages(metafile), "node_modules/uplot"].sort();
+  return collectLicences(folders.map((folder) => join(root, folder)));
+}
+
+/** What the local page is made of: it goes to browsers as it is. */
+function copyPage(lib: string): void {
+  const page = join(lib, "page");
+  mkdirSync(page);
+  const own = join(root, "src/web/page");
+  for (const file of files(own).filter((name) => /\.(html|css|js|svg)$/.test(name))) {
+    copyFileSync(join(own, file), join(page, file));
+  }
+  for (const file of ["uPlot.iife.min.js", "uPlot.min.css"]) {
+    copyFileSync(join(root, "node_modules/uplot/dist", file), join(page, file));
+  }
 }
 
 function parse(args: string[]) {
@@ -122,6 +137,7 @@ async function main(args: string[]): Promise<number> {
     renameSync(join(lib, map), join(maps, map));
   }
   copyAddons(lib);
+  copyPage(lib);
   for (const name of Object.keys(programs)) {
     copyFileSync(join(root, "scripts/build/launcher.sh"), join(image, "bin", name));
     chmodSync(join(image, "bin", name), 0o755);

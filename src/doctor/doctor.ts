@@ -4,6 +4,7 @@
  */
 import { exit } from "../exit-codes.ts";
 import { describe } from "../port/errors.ts";
+import { checkAlarms } from "./alarms.ts";
 import { checkBroker } from "./broker.ts";
 import { checkCertificates } from "./certificates.ts";
 import { checkConfiguration, checkNode } from "./configuration.ts";
@@ -33,6 +34,7 @@ export async function examine(
   const machine: Step[] = [
     ["memory", () => [checkMemory(subject, running)]],
     ["temperature", () => [checkTemperature(subject)]],
+    ["alarms", () => (running === undefined ? [] : [checkAlarms(running)])],
   ];
   const steps: Step[] =
     config === undefined

@@ -29,6 +29,11 @@ test.serial("the production build starts, supplies keys and stops in order", asy
   await withNode({ transport: "tls", mode: "proactive", program }, async (bench) => {
     bench.distil(keys);
     await bench.until(() => bench.km.store.size === keys && bench.end.module.heldBlocks === 0);
+    const line = await bench.node.logged(/at=node\.web msg="page"/, AbortSignal.timeout(30_000));
+    const url = /url=(\S+)/.exec(line)?.[1] as string;
+    for (const path of ["", "main.js", "uplot.js", "uplot.css", "page.css", "metrics"]) {
+      t.is((await fetch(url + path)).status, 200, path);
+    }
     t.is(await bench.node.stop(), 0);
     t.true(bench.node.lines.some((line) => line.includes('msg="stopped"')));
   });
@@ -50,7 +55,7 @@ test.serial("it has no source, map or package folder in it, but every licence an
     t.is(addon.readUInt16LE(18), architecture === "arm64" ? 183 : 62);
   }
   const licences = readFileSync(join(image, "licences.txt"), "utf8");
-  for (const name of ["serialport", "mqtt", "smol-toml", "valibot", "lowdb"]) {
+  for (const name of ["serialport", "mqtt", "smol-toml", "valibot", "lowdb", "uplot"]) {
     t.regex(licences, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+: `, "m"));
   }
   // Nobody can ask it for what the packages read and write.

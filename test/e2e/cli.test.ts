@@ -158,7 +158,7 @@ test.serial("what is followed comes as it happens, and ends when nobody reads it
     const children = ["telemetry --watch --interval 200", "events --follow", "logs --follow"].map(
       (line) => {
         const child = spawn(program, [...line.split(" "), ...where, "--json"], {
-          stdio: ["ignore", "pipe", "inherit"],
+          stdio: ["ignore", "pipe", "ignore"],
         });
         const lines: string[] = [];
         child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -103,8 +103,10 @@ testWith(
       };
       let seen = await shown();
       for (const begun = Date.now(); Date.now() - begun < 20_000; seen = await shown()) {
-        const { figures } = seen.module;
-        const same = figures.qber.last === rig.view.node("node-alice").figures.qber;
+        const { figures, supply } = seen.module;
+        const same =
+          supply.bits === store.summary().bits &&
+          figures.qber.last === rig.view.node("node-alice").figures.qber;
         if (same && seen.qber === `${(figures.qber.last * 100).toFixed(2)} %`) break;
       }
       const { module } = seen;
