@@ -138,11 +138,11 @@ function options(args: readonly string[]): Options | string {
   };
 }
 
-// Timers of the clock keep no process alive, and there may be nothing else for a while.
-setInterval(() => {}, 60_000);
-process.stderr.on("error", () => {});
-async function begin(): Promise<void> {
-  const chosen = options(process.argv.slice(2));
+async function begin(args: readonly string[]): Promise<void> {
+  // Timers of the clock keep no process alive, and there may be nothing else for a while.
+  setInterval(() => {}, 60_000);
+  process.stderr.on("error", () => {});
+  const chosen = options(args);
   if (chosen === "help") {
     process.stdout.write(usage);
   } else if (chosen === "version") {
@@ -158,5 +158,5 @@ async function begin(): Promise<void> {
   process.exit();
 }
 
-// No `await` here: the production build is CommonJS, which starts faster.
-void begin();
+// No `await` here: the production build is CommonJS.
+void begin(process.argv.slice(2));

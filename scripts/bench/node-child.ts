@@ -35,6 +35,10 @@ export class NodeChild {
     return this.#lines.join("");
   }
 
+  get pid(): number {
+    return this.#child.pid as number;
+  }
+
   usage(): Usage {
     return usageOf(this.#child.pid as number);
   }

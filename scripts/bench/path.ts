@@ -29,6 +29,8 @@ export interface PathOptions {
   readonly blocksPerSecond?: number;
   readonly modules?: number;
   readonly program?: readonly string[];
+  /** Of the page; 0: some free one. */
+  readonly webPort?: number;
   /** Before it counts, s. */
   readonly warmUp?: number;
 }
@@ -89,7 +91,7 @@ export async function withSite<T>(
 }
 
 function configuration(folder: string, cards: string, port: number, options: PathOptions): string {
-  const { keyBits, window, modules = 1 } = options;
+  const { keyBits, window, modules = 1, webPort = 0 } = options;
   const q = JSON.stringify;
   const tables = Array.from({ length: modules }, (_, i) => {
     const path = q(join(cards, i === 0 ? "module" : `module${i}`));
@@ -104,6 +106,8 @@ driver = { kind = "qmlp-pcie", path = ${path} }
   return `[node]
 id = "bench"
 state_dir = ${q(join(folder, "state"))}
+[web]
+port = ${webPort}
 [km.km]
 host = "127.0.0.1"
 port = ${port}

@@ -12,7 +12,7 @@ interface Addon {
   /** What its file is called in the build. */
   readonly name: string;
   readonly package: string;
-  /** The module that loads it, and what stands in for that module; `addon` loads the addon. */
+  /** The module that loads it, and what takes its place: `place` is where the addon is. */
   readonly loader: RegExp;
   readonly instead: string;
   /** Where the package keeps it, by architecture; all for Linux with glibc, like the pinned Node.js. */
@@ -27,17 +27,18 @@ const addons: readonly Addon[] = [
     name: "serialport",
     package: "@serialport/bindings-cpp",
     loader: /bindings-cpp[\\/]dist[\\/]serialport-bindings\.js$/,
-    instead: "exports.binding = addon();",
+    instead: "exports.binding = require(place);",
     prebuilt: {
       arm64: "prebuilds/linux-arm64/@serialport+bindings-cpp.armv8.glibc.node",
       x64: "prebuilds/linux-x64/@serialport+bindings-cpp.glibc.node",
     },
   },
   {
-    name: "hid",
+    name: "node-hid",
     package: "node-hid",
+    // Nothing else in the build has it.
     loader: /pkg-prebuilds[\\/]bindings\.js$/,
-    instead: "module.exports = addon;",
+    instead: "module.exports = () => require(place);",
     prebuilt: {
       arm64: "prebuilds/HID_hidraw-linux-arm64/node-napi-v4.node",
       x64: "prebuilds/HID_hidraw-linux-x64/node-napi-v4.node",
@@ -67,7 +68,6 @@ export const addonPlugin: Plugin = {
       build.onLoad({ filter: loader }, () => ({
         // Through a variable: esbuild looks for what a literal names while it bundles.
         contents: `const place = __dirname + \`/addons/\${process.arch}/${name}.node\`;
-const addon = () => require(place);
 ${instead}`,
       }));
     }

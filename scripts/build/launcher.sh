@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the program of this name in the production build, whatever the current folder is and through
-# however many symbolic links it is called.
+# Runs the program of this file's name from the production build, whatever the current folder is and
+# through however many symbolic links it is called.
 set -eu
 
 self=$0
@@ -28,4 +28,4 @@ fi
 export MALLOC_ARENA_MAX=1
 
 # --disable-sigusr1: no debugger may be opened on a process that holds keys.
-exec "$runtime" --disable-sigusr1 --max-semi-space-size=4 "$root/lib/$(basename "$self").cjs" "$@"
+exec "$runtime" --disable-sigusr1 --max-semi-space-size=4 "$root/lib/${self##*/}.cjs" "$@"

@@ -17,7 +17,6 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build, type Plugin } from "esbuild";
 import { addonPlugin, copyAddons } from "./addons.ts";
-import { assetPackages, copyAssets } from "./assets.ts";
 import { warmCache } from "./cache.ts";
 import { bundledPackages, collectLicences } from "./licences.ts";
 
@@ -49,8 +48,8 @@ const usage = `npm run build -- [options]: the production build
   --uid N        user for whom compiled code is cached (default: whoever builds)
   --help
 
-FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; bin/qkd-node and
-bin/qkd-panel in it run on runtime/node beside them or on the machine's Node.js 24. FOLDER/maps has the
+FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; its bin/qkd-node runs the
+node and bin/qkd-panel its chassis panel, on runtime/node beside it or on the machine's Node.js 24. FOLDER/maps has the
 source maps. Native addons of arm64 and x64 are in every build; the cache is of the
 architecture that built, and of no consequence on another.
 `;
@@ -81,15 +80,26 @@ async function bundle(lib: string): Promise<string> {
     legalComments: "none",
     sourcemap: "external",
     metafile: true,
-    // What is read at run time stands beside the bundle (assets.ts).
-    define: { "import.meta.url": "bundleUrl" },
-    banner: { js: 'const bundleUrl = require("node:url").pathToFileURL(__filename).href;' },
+    define: { "import.meta.dirname": "__dirname" },
     alias: { debug: join(root, "scripts/build/no-debug.cjs") },
     plugins: [addonPlugin, apartPlugin],
     logLevel: "warning",
   });
-  const packages = [...bundledPackages(metafile), ...assetPackages];
-  return collectLicences([...new Set(packages)].sort().map((folder) => join(root, folder)));
+  const folders = [...bundledPackages(metafile), "node_modules/uplot"].sort();
+  return collectLicences(folders.map((folder) => join(root, folder)));
+}
+
+/** What the local page is made of: it goes to browsers as it is. */
+function copyPage(lib: string): void {
+  const page = join(lib, "page");
+  mkdirSync(page);
+  const own = join(root, "src/web/page");
+  for (const file of files(own).filter((name) => /\.(html|css|js|svg)$/.test(name))) {
+    copyFileSync(join(own, file), join(page, file));
+  }
+  for (const file of ["uPlot.iife.min.js", "uPlot.min.css"]) {
+    copyFileSync(join(root, "node_modules/uplot/dist", file), join(page, file));
+  }
 }
 
 function parse(args: string[]) {
@@ -130,7 +140,7 @@ async function main(args: string[]): Promise<number> {
     renameSync(join(lib, map), join(maps, map));
   }
   copyAddons(lib);
-  copyAssets(root, lib);
+  copyPage(lib);
   for (const name of Object.keys(programs)) {
     copyFileSync(join(root, "scripts/build/launcher.sh"), join(image, "bin", name));
     chmodSync(join(image, "bin", name), 0o755);

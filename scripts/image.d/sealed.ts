@@ -54,13 +54,17 @@ export async function squash(
   ]);
 }
 
-/** Appends the hash tree. Salt and identity follow from the content, so that a rebuild is the same. */
-export async function addVerity(file: string): Promise<Verity> {
+/**
+ * Appends the hash tree. Salt and identity follow from the content, so that a rebuild is the same.
+ * @param more another one gives another salt, and so another root hash
+ */
+export async function addVerity(file: string, more = ""): Promise<Verity> {
   const { size } = await stat(file);
   const blocks = Math.ceil(size / 4_096);
   await truncate(file, blocks * 4_096);
   const salt = createHash("sha256")
     .update(await readFile(file))
+    .update(more)
     .digest("hex");
   const uuid = salt.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, "$1-$2-$3-$4-$5");
   const text = await run("veritysetup", [

@@ -60,6 +60,9 @@ export function line({ node, topic, payload }: Told): string | undefined {
     return `${head}${tidy(name)}: ${tidy(fields.confirmed)} of ${tidy(fields.supplied)} keys confirmed`;
   }
   if (kind === "event") return `${head}${tidy(fields.type)} ${tidy(JSON.stringify(fields.facts))}`;
-  if (kind === "cmd") return `${head}${tidy(name)}: ${tidy(fields.status)} ${tidy(fields.reason)}`;
+  if (kind === "cmd") {
+    const facts = fields.facts === undefined ? "" : ` ${JSON.stringify(fields.facts)}`;
+    return `${head}${tidy(name)}: ${tidy(fields.status)} ${tidy(fields.reason)}${tidy(facts)}`;
+  }
   return undefined;
 }

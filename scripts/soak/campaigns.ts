@@ -14,6 +14,9 @@ import { replug } from "../../test/campaign/replug.ts";
 import { tamper } from "../../test/campaign/tamper.ts";
 
 import { diskErrors, powerCuts } from "../../test/faults/disk-campaign.ts";
+import { killNodes } from "../../test/faults/kills.ts";
+import { meetTroubles } from "../../test/faults/troubles.ts";
+import { flow } from "./flow.ts";
 
 export interface Part {
   readonly title: string;
@@ -137,6 +140,47 @@ export const campaigns: readonly Campaign[] = [
         async run(scale, seed) {
           const codes = ["ENOSPC", "EROFS", "EIO", "EMFILE"];
           return tally(await diskErrors(seeds(times(30, scale), seed), codes));
+        },
+      },
+    ],
+  },
+  {
+    name: "kills",
+    parts: [
+      {
+        title: "nodes killed by SIGKILL 2,000 times, ready again within 5 s",
+        async run(scale, seed) {
+          const { broken, ...figures } = await killNodes(times(2_000, scale), seed);
+          for (const what of broken.slice(0, 10)) process.stderr.write(`${what}\n`);
+          const held = broken.length === 0 && figures.slowest <= 5_000;
+          return { held, figures: { ...figures, slowest: Math.round(figures.slowest) } };
+        },
+      },
+    ],
+  },
+  {
+    name: "troubles",
+    parts: [
+      {
+        title: "every trouble of KMs, modules, lines and nodes, 40 times, under the oracle",
+        async run(scale, seed) {
+          const { broken, ...figures } = await meetTroubles(times(40, scale), seed);
+          for (const what of broken.slice(0, 10)) process.stderr.write(`${what}\n`);
+          return { held: broken.length === 0, figures };
+        },
+      },
+    ],
+  },
+  {
+    name: "flow",
+    parts: [
+      {
+        title: "an hour of 884 keys of 32 KiB a second: memory, descriptors and event loop stay",
+        async run(scale) {
+          const result = await flow(60 * scale);
+          const { keysPerSecond, rssSlope, descriptors, p99 } = result;
+          const steady = rssSlope <= 1 && descriptors <= 2 && p99 <= 50;
+          return { held: steady && keysPerSecond > 870, figures: { ...result } };
         },
       },
     ],

@@ -68,6 +68,7 @@ export class CommandBench {
         "clear_tamper",
         "release_quarantine",
         "discard_quarantine",
+        "withhold",
         "free_km",
         "reload_certificates",
         "support_bundle",

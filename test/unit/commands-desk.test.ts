@@ -50,6 +50,7 @@ const ofKey = { module: "alice", key_ID: "5719bdfa-e8ae-8aa1-9c77-0123456789ab" 
 const optional = [
   ["release_quarantine", ofKey],
   ["discard_quarantine", ofKey],
+  ["withhold", ofKey],
   ["free_km", { module: "alice", km: "main" }],
   ["reload_certificates", {}],
   ["support_bundle", {}],
@@ -79,6 +80,7 @@ test("a part that the node has is listed, and gets its commands; what it says co
   bench.more = {
     releaseQuarantine: note("release"),
     discardQuarantine: note("discard"),
+    withhold: note("withhold"),
     freeKm: note("free"),
     reloadCertificates: async () => {
       throw new Fault("config.file", "certificates cannot be read", { for: "km.main" });
@@ -96,6 +98,7 @@ test("a part that the node has is listed, and gets its commands; what it says co
   t.deepEqual(bench.executed, [
     `release alice ${ofKey.key_ID}`,
     `discard alice ${ofKey.key_ID}`,
+    `withhold alice ${ofKey.key_ID}`,
     "free alice main",
   ]);
   t.like(replies.get("support_bundle"), {

@@ -1,5 +1,6 @@
 import { createConnection } from "node:net";
 import test from "ava";
+import { generate, type Packet } from "mqtt-packet";
 import { keep } from "../../src/lifecycle/keep.ts";
 import { PacketMeter } from "../../src/manager/packet-meter.ts";
 import { brokerWaits } from "../../src/manager/waits.ts";
@@ -142,6 +143,59 @@ test("a broker that refuses events for now gets states, and later the events, th
     t.deepEqual(events(broker).slice(offered).map(id), ["node-a-3-1", "node-a-3-2", "node-a-3-3"]);
     t.is(broker.connections, 1);
     node.stop();
+    await session.close();
+  });
+});
+
+test("a result goes where the command asked for, with its correlation data; or to its own topic", async (t) => {
+  await withScripted(async (broker) => {
+    const results: { topic: string; correlation: string; payload: string; type: string }[] = [];
+    broker.onPacket = (packet) => {
+      if (packet.cmd !== "publish" || !/^noc|\/result$/.test(packet.topic)) return false;
+      const { correlationData, contentType = "" } = packet.properties ?? {};
+      const correlation = String(correlationData ?? "");
+      const payload = packet.payload.toString();
+      results.push({ topic: packet.topic, correlation, payload, type: contentType });
+      return false;
+    };
+    const { manager: node } = await manager(broker.url);
+    const heard: string[] = [];
+    node.show({
+      modules: [],
+      commands: {
+        available: ["start"],
+        submit({ command, payload, retained }, reply) {
+          heard.push(`${command} ${payload} ${retained}`);
+          reply({ status: "done", command });
+        },
+      },
+    });
+    const session = await node.connect(never);
+    await until(() => broker.published.some(({ topic }) => topic.endsWith("/inventory")));
+    const send = (responseTopic: string | undefined) => {
+      const properties = {
+        correlationData: Buffer.from("7"),
+        ...(responseTopic !== undefined && { responseTopic }),
+      };
+      const topic = "qkdn/v1/node-a/cmd/start";
+      const packet = { cmd: "publish", topic, payload: "x", qos: 1, messageId: 1, dup: false };
+      const options = { protocolVersion: 5 };
+      broker.raw(generate({ ...packet, retain: false, properties } as Packet, options));
+    };
+    for (const asked of ["noc/replies", undefined, "qkdn/v1/node-b/cmd/stop"]) {
+      const before = results.length;
+      send(asked);
+      await until(() => results.length > before);
+    }
+    const own = "qkdn/v1/node-a/cmd/start/result";
+    t.deepEqual(
+      results.map(({ topic }) => topic),
+      ["noc/replies", own, own],
+      "nobody has signed the response topic: not to another node's commands",
+    );
+    t.true(results.every(({ correlation }) => correlation === "7"));
+    t.true(results.every(({ type }) => type === "application/json"));
+    t.deepEqual(new Set(heard), new Set(["start x false"]));
     await session.close();
   });
 });
