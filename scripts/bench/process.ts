@@ -1,9 +1,9 @@
 /** The process itself: how soon the first key is at the KM after its start, and what memory it takes. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Benchmark, Sample } from "./measure.ts";
 import { NodeChild, usageOf } from "./node-child.ts";
@@ -21,21 +21,24 @@ function production(): string {
     process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
     const args = [join(root, "scripts/build/main.ts"), "--out", folder];
     execFileSync(process.execPath, args, { stdio: "pipe" });
-    mkdirSync(join(folder, "none"));
     built = folder;
   }
   return built;
 }
 
-/** As bin/qkd-node starts it; with the cache of the build, or without one. */
+/** As systemd starts it; with the cache of the build, or without one. */
 function bundle(cached: boolean): readonly string[] {
   const folder = production();
-  const cache = join(folder, cached ? "qkd-node/cache" : "none");
-  const variables = cached
-    ? [`NODE_COMPILE_CACHE=${cache}`, "NODE_COMPILE_CACHE_PORTABLE=1"]
-    : ["NODE_DISABLE_COMPILE_CACHE=1"];
-  const program = join(folder, "qkd-node/lib/qkd-node.cjs");
-  return ["/usr/bin/env", ...variables, process.execPath, "--disable-sigusr1", program];
+  const path = `PATH=${dirname(process.execPath)}:${process.env.PATH}`;
+  const cache = cached ? [] : ["CACHE_DIRECTORY=/none"];
+  return [
+    "/usr/bin/env",
+    "-u",
+    "CACHE_DIRECTORY",
+    path,
+    ...cache,
+    join(folder, "qkd-node/bin/qkd-node"),
+  ];
 }
 
 const now = () => performance.timeOrigin + performance.now();

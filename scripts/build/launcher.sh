@@ -23,5 +23,9 @@ if [ -d "$cache" ]; then
   export NODE_COMPILE_CACHE="$cache" NODE_COMPILE_CACHE_PORTABLE=1
 fi
 
+# Memory: one arena for all threads, which allocate little, and a small nursery, since what a key needs
+# is soon done with.
+export MALLOC_ARENA_MAX=1
+
 # --disable-sigusr1: no debugger may be opened on a process that holds keys.
-exec "$runtime" --disable-sigusr1 "$root/lib/${self##*/}.cjs" "$@"
+exec "$runtime" --disable-sigusr1 --max-semi-space-size=4 "$root/lib/${self##*/}.cjs" "$@"
