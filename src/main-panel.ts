@@ -138,20 +138,25 @@ function options(args: readonly string[]): Options | string {
   };
 }
 
-// Timers of the clock keep no process alive, and there may be nothing else for a while.
-setInterval(() => {}, 60_000);
-process.stderr.on("error", () => {});
-const chosen = options(process.argv.slice(2));
-if (chosen === "help") {
-  process.stdout.write(usage);
-} else if (chosen === "version") {
-  process.stdout.write(`${softwareVersion}\n`);
-} else if (typeof chosen === "string") {
-  process.stderr.write(`qkd-panel: ${chosen}\nTry: qkd-panel --help\n`);
-  process.exitCode = exit.usage;
-} else {
-  chosen.log.info("starting", { version: softwareVersion, pid: process.pid });
-  await run(chosen);
-  chosen.log.info("stopped");
+async function begin(args: readonly string[]): Promise<void> {
+  // Timers of the clock keep no process alive, and there may be nothing else for a while.
+  setInterval(() => {}, 60_000);
+  process.stderr.on("error", () => {});
+  const chosen = options(args);
+  if (chosen === "help") {
+    process.stdout.write(usage);
+  } else if (chosen === "version") {
+    process.stdout.write(`${softwareVersion}\n`);
+  } else if (typeof chosen === "string") {
+    process.stderr.write(`qkd-panel: ${chosen}\nTry: qkd-panel --help\n`);
+    process.exitCode = exit.usage;
+  } else {
+    chosen.log.info("starting", { version: softwareVersion, pid: process.pid });
+    await run(chosen);
+    chosen.log.info("stopped");
+  }
+  process.exit();
 }
-process.exit();
+
+// No `await` here: the production build is CommonJS.
+void begin(process.argv.slice(2));

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { growthBenchmarks } from "./growth.ts";
 import { kq1Benchmarks } from "./kq1.ts";
 import { kq1ModeBenchmarks } from "./kq1-modes.ts";
+import { ledgerBenchmarks } from "./ledger.ts";
 import { linkBenchmarks } from "./links.ts";
 import { type Benchmark, type Figure, measure } from "./measure.ts";
 import { pageBenchmarks } from "./page.ts";
@@ -15,6 +16,7 @@ const benchmarks: readonly Benchmark[] = [
   ...kq1Benchmarks,
   ...kq1ModeBenchmarks,
   ...pathBenchmarks,
+  ...ledgerBenchmarks,
   ...growthBenchmarks,
   ...processBenchmarks,
   ...pageBenchmarks,

@@ -68,7 +68,7 @@ async function withDaemon<T>(keys: boolean, body: (url: string) => Promise<T>): 
 [web]\nport = 0
 [km.main]\nhost = "127.0.0.1"\nport = ${(told as { port: number }).port}\nserver_name = "km"
 ca = "ca.crt"\ncert = "node.crt"\nkey = "node.key"\nwindow = 1024
-[[module]]\nname = "alice"\nkm = "main"
+[[module]]\nname = "alice"\nkm = "main"\nkey_bits = 2048
 [module.driver]\nkind = "qmlp-pcie"\npath = ${JSON.stringify(module)}\n`,
       );
       const node = new NodeProcess(config, join(folder, "log.txt"));
@@ -82,7 +82,9 @@ ca = "ca.crt"\ncert = "node.crt"\nkey = "node.key"\nwindow = 1024
     });
   try {
     if (!keys) return await run(join(folder, "nothing"));
-    return await beside("module-process.ts", ["pcie", 0, 4_096], (own) => run(join(own, "module")));
+    return await beside("module-process.ts", ["pcie", 0, 32_768], (own) =>
+      run(join(own, "module")),
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

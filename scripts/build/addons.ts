@@ -12,9 +12,9 @@ interface Addon {
   /** What its file is called in the build. */
   readonly name: string;
   readonly package: string;
-  /** The module that loads it, and what takes its place; `addon` is the addon. */
+  /** The module that loads it, and what takes its place: `place` is where the addon is. */
   readonly loader: RegExp;
-  readonly exports: string;
+  readonly instead: string;
   /** Where the package keeps it, by architecture; all for Linux with glibc, like the pinned Node.js. */
   readonly prebuilt: Readonly<Record<Architecture, string>>;
 }
@@ -27,10 +27,21 @@ const addons: readonly Addon[] = [
     name: "serialport",
     package: "@serialport/bindings-cpp",
     loader: /bindings-cpp[\\/]dist[\\/]serialport-bindings\.js$/,
-    exports: "binding",
+    instead: "exports.binding = require(place);",
     prebuilt: {
       arm64: "prebuilds/linux-arm64/@serialport+bindings-cpp.armv8.glibc.node",
       x64: "prebuilds/linux-x64/@serialport+bindings-cpp.glibc.node",
+    },
+  },
+  {
+    name: "node-hid",
+    package: "node-hid",
+    // Nothing else in the build has it.
+    loader: /pkg-prebuilds[\\/]bindings\.js$/,
+    instead: "module.exports = () => require(place);",
+    prebuilt: {
+      arm64: "prebuilds/HID_hidraw-linux-arm64/node-napi-v4.node",
+      x64: "prebuilds/HID_hidraw-linux-x64/node-napi-v4.node",
     },
   },
 ];
@@ -53,11 +64,11 @@ export function copyAddons(lib: string): void {
 export const addonPlugin: Plugin = {
   name: "addons",
   setup(build) {
-    for (const { name, loader, exports } of addons) {
+    for (const { name, loader, instead } of addons) {
       build.onLoad({ filter: loader }, () => ({
         // Through a variable: esbuild looks for what a literal names while it bundles.
         contents: `const place = __dirname + \`/addons/\${process.arch}/${name}.node\`;
-exports.${exports} = require(place);`,
+${instead}`,
       }));
     }
   },

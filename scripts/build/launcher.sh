@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the node from the production build, whatever the current folder is and through however many
-# symbolic links it is called.
+# Runs the program of this file's name from the production build, whatever the current folder is and
+# through however many symbolic links it is called.
 set -eu
 
 self=$0
@@ -24,4 +24,4 @@ if [ -d "$cache" ]; then
 fi
 
 # --disable-sigusr1: no debugger may be opened on a process that holds keys.
-exec "$runtime" --disable-sigusr1 "$root/lib/qkd-node.cjs" "$@"
+exec "$runtime" --disable-sigusr1 "$root/lib/${self##*/}.cjs" "$@"

@@ -21,7 +21,10 @@ import { warmCache } from "./cache.ts";
 import { bundledPackages, collectLicences } from "./licences.ts";
 
 /** Programs of the build, by the name of their launcher in `bin`. */
-const programs: Readonly<Record<string, string>> = { "qkd-node": "src/cli.ts" };
+const programs: Readonly<Record<string, string>> = {
+  "qkd-node": "src/cli.ts",
+  "qkd-panel": "src/main-panel.ts",
+};
 
 /** Packages that are loaded upon need only, each a file of its own. */
 const apart: Readonly<Record<string, string>> = { mqtt: "mqtt" };
@@ -46,7 +49,7 @@ const usage = `npm run build -- [options]: the production build
   --help
 
 FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; its bin/qkd-node runs the
-node, on runtime/node beside it or on the machine's Node.js 24. FOLDER/maps has the
+node and bin/qkd-panel its chassis panel, on runtime/node beside it or on the machine's Node.js 24. FOLDER/maps has the
 source maps. Native addons of arm64 and x64 are in every build; the cache is of the
 architecture that built, and of no consequence on another.
 `;
@@ -77,11 +80,26 @@ async function bundle(lib: string): Promise<string> {
     legalComments: "none",
     sourcemap: "external",
     metafile: true,
+    define: { "import.meta.dirname": "__dirname" },
     alias: { debug: join(root, "scripts/build/no-debug.cjs") },
     plugins: [addonPlugin, apartPlugin],
     logLevel: "warning",
   });
-  return collectLicences(bundledPackages(metafile).map((folder) => join(root, folder)));
+  const folders = [...bundledPackages(metafile), "node_modules/uplot"].sort();
+  return collectLicences(folders.map((folder) => join(root, folder)));
+}
+
+/** What the local page is made of: it goes to browsers as it is. */
+function copyPage(lib: string): void {
+  const page = join(lib, "page");
+  mkdirSync(page);
+  const own = join(root, "src/web/page");
+  for (const file of files(own).filter((name) => /\.(html|css|js|svg)$/.test(name))) {
+    copyFileSync(join(own, file), join(page, file));
+  }
+  for (const file of ["uPlot.iife.min.js", "uPlot.min.css"]) {
+    copyFileSync(join(root, "node_modules/uplot/dist", file), join(page, file));
+  }
 }
 
 function parse(args: string[]) {
@@ -122,6 +140,7 @@ async function main(args: string[]): Promise<number> {
     renameSync(join(lib, map), join(maps, map));
   }
   copyAddons(lib);
+  copyPage(lib);
   for (const name of Object.keys(programs)) {
     copyFileSync(join(root, "scripts/build/launcher.sh"), join(image, "bin", name));
     chmodSync(join(image, "bin", name), 0o755);

@@ -49,7 +49,7 @@ export interface ScreenState {
 /** The picture: lines of at most 80 columns. */
 export function picture(rig: Rig, state: ScreenState, paint: Paint): string[] {
   const ends = endNames.map((name, i) => {
-    const { nodeId, km, node } = rig[name];
+    const { nodeId, km, node, page } = rig[name];
     const report = rig.view.node(nodeId);
     const counters = rig.view.counters(nodeId);
     const { keys, bits } = km.store.summary();
@@ -77,6 +77,7 @@ export function picture(rig: Rig, state: ScreenState, paint: Paint): string[] {
       },
       { text: `${keys} keys, ${bits} bit`, paint: plain },
       { text: km.store.ids().at(-1)?.slice(0, 23) ?? "–", paint: paint.dim },
+      { text: page ?? "–", paint: plain },
     ];
   });
   const labels = [
@@ -93,6 +94,7 @@ export function picture(rig: Rig, state: ScreenState, paint: Paint): string[] {
     "withheld/empty",
     "KM holds",
     "last key_ID",
+    "page",
   ];
   const rows = labels.map((label, row) => {
     const cells = ends.map((end) => {

@@ -49,6 +49,7 @@ export async function buildImage({
     "mkfs.vfat",
     "mcopy",
     "sbsign",
+    "faketime",
     "openssl",
   );
   need(
@@ -83,7 +84,7 @@ export async function buildImage({
     await rootfs.unpack(lock, tree);
     await rootfs.unpackKernel(lock, join(work, "kernel"));
   });
-  const { stub, loader } = await keepLoader(tree, work);
+  const { stub, loader } = await keepLoader(tree, out);
   await step("our own files, users, units", async () => {
     await rootfs.prune(board, tree);
     await rootfs.overlay(board, tree, build);
@@ -150,12 +151,17 @@ export async function buildImage({
 }
 
 /** systemd-boot's two programs are for the disk, not for the root file system. */
-async function keepLoader(tree: string, work: string) {
+async function keepLoader(tree: string, out: string) {
   const folder = join(tree, "usr/lib/systemd/boot/efi");
-  const kept = { stub: join(work, "stub.efi"), loader: join(work, "loader.efi") };
+  const kept = loaderFiles(out);
   await rename(join(folder, "linuxaa64.efi.stub"), kept.stub);
   await rename(join(folder, "systemd-bootaa64.efi"), kept.loader);
   return kept;
+}
+
+/** systemd-boot: what makes a kernel an EFI program, and what chooses between kernels. */
+export function loaderFiles(out: string) {
+  return { stub: join(out, "stub.efi"), loader: join(out, "loader.efi") };
 }
 
 /** What a build left. */

@@ -25,7 +25,7 @@ export interface MachineOptions {
   readonly cmdline?: string;
   /** With `firmware`: file of its variables, in which keys may be enrolled; made if missing. */
   readonly variables?: string;
-  /** Firmware that checks signatures, with variables of its own. */
+  /** Firmware that checks signatures against the keys that Debian's packages have for tests. */
   readonly secure?: boolean;
   readonly modules?: readonly AttachedModule[];
   /** Socket of QEMU's monitor (QMP). */
@@ -41,6 +41,8 @@ const firmware = {
   code: "/usr/share/AAVMF/AAVMF_CODE.fd",
   secureCode: "/usr/share/AAVMF/AAVMF_CODE.ms.fd",
   variables: "/usr/share/AAVMF/AAVMF_VARS.fd",
+  /** With the keys enrolled that Debian gives to everybody, for tests. */
+  secureVariables: "/usr/share/AAVMF/AAVMF_VARS.snakeoil.fd",
 };
 
 /** Makes what QEMU needs to be there, and returns its arguments. @throws ImageError */
@@ -77,10 +79,9 @@ async function starting(options: MachineOptions): Promise<string[]> {
   }
   if (variables === undefined) throw new ImageError("firmware needs a file for its variables");
   if (!existsSync(variables)) {
-    if (!existsSync(firmware.variables)) {
-      throw new ImageError("no firmware: apt-get install qemu-efi-aarch64");
-    }
-    await copyFile(firmware.variables, variables);
+    const blank = secure ? firmware.secureVariables : firmware.variables;
+    if (!existsSync(blank)) throw new ImageError("no firmware: apt-get install qemu-efi-aarch64");
+    await copyFile(blank, variables);
   }
   const code = secure ? firmware.secureCode : firmware.code;
   const flash = (file: string, readonly: string) => [

@@ -1,11 +1,21 @@
 /** `qkd-node check-config`, and `qkd-node config check`. */
+import type { Config } from "../config/load.ts";
+import { ConfigError } from "../config/problems.ts";
 import { exit } from "../exit-codes.ts";
 import { configure } from "../main-config.ts";
 import { type Context, UsageError } from "./context.ts";
 
-/** @throws ConfigError with all that is wrong with it */
+/** @throws ConfigError with all that is wrong with it, unless that is printed as JSON */
 export function check(file: string, context: Context): number {
-  const { node, modules } = configure(file);
+  let config: Config;
+  try {
+    config = configure(file);
+  } catch (error) {
+    if (!context.json || !(error instanceof ConfigError)) throw error;
+    context.print({ file, good: false, problems: error.problems }, () => []);
+    return exit.config;
+  }
+  const { node, modules } = config;
   const ways = modules.map(({ name, kms }) => `${name} → ${kms.map((km) => km.name).join(", ")}`);
   const data = { file, good: true, node: node.id, problems: [] };
   context.print(data, () => [`${file}: good (node ${node.id}; ${ways.join(", ")})`]);

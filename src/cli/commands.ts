@@ -87,7 +87,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "links",
     args: "",
-    summary: "links to modules, KMs and broker, and how good they are",
+    summary: "links to modules, KMs and broker",
     examples: ["qkd-node links"],
   },
   {
@@ -266,7 +266,7 @@ export const commands: readonly CommandInfo[] = [
     args: "check|repair [MODULE]",
     most: 2,
     words: ["check", "repair"],
-    summary: "say whether the ledgers are whole; make a damaged one anew",
+    summary: "whether the ledgers are whole; repair one",
     about:
       "While the node does not run. What a damaged ledger lost is unknown: the blocks it can have " +
       "been about are withheld, and an operator decides. --trust withholds nothing: for when the " +

@@ -60,7 +60,8 @@ ${cases.join("\n")}
     check-config|support-bundle|probe) _files ;;
   esac
 }
-compdef _qkd_node qkd-node
+# From a folder of fpath this file is the function itself.
+if [ "$funcstack[1]" = "_qkd-node" ]; then _qkd_node "$@"; else compdef _qkd_node qkd-node; fi
 `;
 }
 

@@ -11,10 +11,12 @@ const exitCodes =
 
 export function generalHelp(version: string): string {
   const rows = commands.map(({ name, args, summary }) => {
-    return [`qkd-node ${name}${args === "" ? "" : ` ${args}`}`, summary] as const;
+    return [`${name}${args === "" ? "" : ` ${args}`}`, summary] as const;
   });
   return [
     `qkd-node ${version}: QKD node controller`,
+    "",
+    "Usage: qkd-node COMMAND [options]",
     "",
     ...facts(rows, width, 2),
     "",

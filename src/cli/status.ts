@@ -42,7 +42,8 @@ export function lines(
   const raised = Object.entries(status.alarms).filter(([, count]) => count > 0);
   const alarms = raised.map(([level, n]) => `${n} ${coloured(paint, level)}`).reverse();
   const told = broker === undefined ? [] : [["broker", brokerText(broker, paint)]];
-  const last = alarms.length === 0 ? paint.good("none") : `${alarms.join(", ")}: qkd-node alarms`;
+  const last =
+    alarms.length === 0 ? paint.good("none") : `${alarms.join(", ")} (see qkd-node alarms)`;
   return [
     `${head}  boot ${boot}  version ${tidy(version)}  pid ${pid}`,
     "",

@@ -57,6 +57,8 @@ export class LedgerFile implements Ledger {
   readonly #options: LedgerOptions;
   #file: OpenFile;
   #records: number;
+  /** With more records than this it is time to see whether most say nothing any more. */
+  #lookAbove: number;
   /** Length of the file, bytes; what is behind the records is zero. */
   #length: number;
   /** Of the records that were synced last. */
@@ -89,6 +91,7 @@ export class LedgerFile implements Ledger {
     this.#index = index;
     this.#file = file;
     this.#records = records;
+    this.#lookAbove = options.compactAbove;
     this.#length = length;
     this.#group = group;
   }
@@ -205,7 +208,7 @@ export class LedgerFile implements Ledger {
 
   /** Writes and syncs groups until nothing is left; what comes meanwhile forms the next group. */
   async #commit(): Promise<void> {
-    const { groupDelayMs, groupRecords, compactAbove, clock } = this.#options;
+    const { groupDelayMs, groupRecords, clock } = this.#options;
     // What else this turn of the event loop records belongs to the same group.
     await Promise.resolve();
     let entries: LedgerEntry[] = [];
@@ -220,9 +223,7 @@ export class LedgerFile implements Ledger {
         this.#durable += entries.length;
         entries = [];
         this.#tell();
-        if (this.#records > compactAbove && this.#records > 4 * this.#index.live()) {
-          await this.#compact();
-        }
+        if (this.#records > this.#lookAbove) await this.#lookAtLength();
       }
       this.#committing = undefined;
       this.#tell();
@@ -276,6 +277,13 @@ export class LedgerFile implements Ledger {
     if (again) return;
     this.#log.error(describe(this.#failure));
     this.#listener(this.#failure);
+  }
+
+  /** Counting what is alive takes as long as there is of it: it is looked at ever more rarely. */
+  async #lookAtLength(): Promise<void> {
+    const live = this.#index.live();
+    this.#lookAbove = Math.max(this.#options.compactAbove, 4 * live);
+    if (this.#records > this.#lookAbove) await this.#compact();
   }
 
   async #compact(): Promise<void> {

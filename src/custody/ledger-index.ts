@@ -11,10 +11,19 @@ interface MutableRecord {
   damaged: boolean;
   discarded: boolean;
   allowed: boolean;
-  readonly gone: Set<string>;
-  readonly delivered: Set<string>;
-  readonly quarantined: Map<string, string>;
-  readonly assigned: Map<string, Assignment>;
+  gone: Set<string>;
+  delivered: Set<string>;
+  quarantined: Map<string, string>;
+  assigned: Map<string, Assignment>;
+}
+
+/** Of all records that have none, which most never have; nothing is ever put into them. */
+const noIds = new Set<string>();
+const noReasons = new Map<string, string>();
+const noPlaces = new Map<string, Assignment>();
+
+function withId(ids: Set<string>, id: string): Set<string> {
+  return ids === noIds ? new Set([id]) : ids.add(id);
 }
 
 export class LedgerIndex {
@@ -72,42 +81,44 @@ export class LedgerIndex {
         damaged: false,
         discarded: false,
         allowed: false,
-        gone: new Set(),
-        delivered: new Set(),
-        quarantined: new Map(),
-        assigned: new Map(),
+        gone: noIds,
+        delivered: noIds,
+        quarantined: noReasons,
+        assigned: noPlaces,
       };
       this.#blocks.set(name, record);
     }
     switch (entry.kind) {
       case "delivered":
-        record.delivered.add(entry.keyId);
+        record.delivered = withId(record.delivered, entry.keyId);
         break;
       case "quarantined":
+        if (record.quarantined === noReasons) record.quarantined = new Map();
         record.quarantined.set(entry.keyId, entry.reason);
         break;
       case "assigned": {
         const { offset, length, slot } = entry;
+        if (record.assigned === noPlaces) record.assigned = new Map();
         record.assigned.set(entry.keyId, { offset, length, slot });
         break;
       }
       case "complete":
         record.complete = true;
-        record.delivered.clear();
-        record.assigned.clear();
-        record.gone.clear();
+        record.delivered = noIds;
+        record.assigned = noPlaces;
+        record.gone = noIds;
         break;
       case "discarded":
         if (entry.keyId === undefined) record.discarded = true;
         else {
           record.quarantined.delete(entry.keyId);
-          record.gone.add(entry.keyId);
+          record.gone = withId(record.gone, entry.keyId);
         }
         break;
       case "reinstated":
         if (entry.keyId !== undefined) record.quarantined.delete(entry.keyId);
         else {
-          record.quarantined.clear();
+          record.quarantined = noReasons;
           record.withheld = false;
           record.damaged = false;
           record.allowed = true;
@@ -149,7 +160,8 @@ export class LedgerIndex {
 
 function size(record: MutableRecord): number {
   const { complete, withheld, damaged, discarded, allowed } = record;
-  const flags = [complete, withheld, damaged, discarded, allowed].filter(Boolean).length;
-  const keys = [record.delivered, record.quarantined, record.assigned, record.gone];
-  return keys.reduce((sum, { size }) => sum + size, flags);
+  const { delivered, quarantined, assigned, gone } = record;
+  const flags =
+    Number(complete) + Number(withheld) + Number(damaged) + Number(discarded) + Number(allowed);
+  return flags + delivered.size + quarantined.size + assigned.size + gone.size;
 }

@@ -121,19 +121,21 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
     epoch: bytes.toString("hex", at + 4, at + 12),
     number: Number(bytes.readBigUInt64BE(at + 12)),
   };
-  const keyId = bytes
-    .toString("hex", at + 20, at + 36)
-    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-  const slot = bytes.toString("hex", at + slotAt, at + crcAt);
+  // Made where they are asked for: a start reads a hundred thousand records.
+  const keyId = () =>
+    bytes
+      .toString("hex", at + 20, at + 36)
+      .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  const slot = () => bytes.toString("hex", at + slotAt, at + crcAt);
   switch (kind) {
     case undefined:
       return undefined;
     case "delivered":
-      return { kind, ref, keyId };
+      return { kind, ref, keyId: keyId() };
     case "assigned": {
       const offset = bytes.readUInt32BE(at + reasonAt);
       const length = bytes.readUInt32BE(at + reasonAt + 4);
-      return { kind, ref, keyId, offset, length, slot };
+      return { kind, ref, keyId: keyId(), offset, length, slot: slot() };
     }
     case "cut": {
       const bits = bytes.readUInt32BE(at + reasonAt);
@@ -143,20 +145,22 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
         ref,
         keyBits: bits === 0 ? undefined : bits,
         onRequest: (flags & onRequestFlag) !== 0,
-        slot: (flags & slotFlag) === 0 ? undefined : slot,
+        slot: (flags & slotFlag) === 0 ? undefined : slot(),
       };
     }
     case "freed":
-      return { kind, slot };
+      return { kind, slot: slot() };
     case "past":
       return { kind, ref, from: Number(bytes.readBigUInt64BE(at + reasonAt)) };
     case "discarded":
-    case "reinstated":
-      return { kind, ref, keyId: keyId === wholeBlock ? undefined : keyId };
+    case "reinstated": {
+      const id = keyId();
+      return { kind, ref, keyId: id === wholeBlock ? undefined : id };
+    }
     case "quarantined": {
       const length = Math.min(bytes[at + 1] as number, crcAt - reasonAt);
       const reason = bytes.toString("ascii", at + reasonAt, at + reasonAt + length);
-      return { kind, ref, keyId, reason };
+      return { kind, ref, keyId: keyId(), reason };
     }
     default:
       return { kind, ref };

@@ -48,6 +48,7 @@ export function spooled(driver: ModuleDriver, spool: () => Promise<Spool>, log: 
     kind: driver.kind,
     where: driver.where,
     ...(inspect !== undefined && { inspect: () => inspect.call(driver) }),
+    destroy: async () => (await spool()).zeroize(),
     async connect(sink, signal) {
       const session = new SpooledSession(await spool(), sink, log);
       session.begin(await driver.connect(session.inner, signal));
@@ -130,11 +131,12 @@ class SpooledSession implements ModuleSession {
   }
 
   async command(command: ModuleCommand): Promise<void> {
-    if (command.name === "zeroize") {
-      this.#backlog = [];
-      await this.#then(() => this.#spool.zeroize());
-    }
-    return this.#session.command(command);
+    // The module does not wait for the disk, nor is it spared when that fails.
+    const told = this.#session.command(command);
+    if (command.name !== "zeroize") return told;
+    this.#backlog = [];
+    const results = await Promise.allSettled([told, this.#then(() => this.#spool.zeroize())]);
+    for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
   quality() {

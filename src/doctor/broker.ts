@@ -1,9 +1,10 @@
 /** Is the manager's broker there, and does it let us in? */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { Config, ManagerConfig } from "../config/load.ts";
 import { brokerReason, clientOptions } from "../manager/client.ts";
 import type { Clock } from "../port/clock.ts";
-import { type Finding, fail, ok } from "./finding.ts";
+import { isCredential } from "./configuration.ts";
+import { type Finding, fail, ok, skip } from "./finding.ts";
 import { checkNetwork } from "./network.ts";
 import type { Running } from "./subject.ts";
 
@@ -32,6 +33,11 @@ export async function checkBroker(
 
 async function checkConnection(nodeId: string, manager: ManagerConfig): Promise<Finding> {
   const name = ["broker.mqtt", "MQTT of broker"] as const;
+  const { password_file: secret } = manager;
+  const files = [secret, manager.ca, manager.cert, manager.key];
+  if (files.some((file) => isCredential(file) && !existsSync(file as string))) {
+    return skip(name, "needs credentials that only the service has: start the node");
+  }
   const text = (file: string | undefined) =>
     file === undefined ? undefined : readFileSync(file, "utf8");
   try {

@@ -1,7 +1,8 @@
 /** Are the certificates good, and for how long? */
 import type { Config } from "../config/load.ts";
 import { certificateFiles, describeCertificates } from "../local/certificates.ts";
-import { type Finding, fail, ok, warn } from "./finding.ts";
+import { isCredential } from "./configuration.ts";
+import { type Finding, fail, ok, skip, warn } from "./finding.ts";
 
 export function checkCertificates(config: Config, wall: number): Finding[] {
   return describeCertificates(certificateFiles(config), wall).map((one) => {
@@ -9,6 +10,9 @@ export function checkCertificates(config: Config, wall: number): Finding[] {
     const name = [`cert.${one.for}.${one.role}`, `${kind} of ${one.for}`] as const;
     const { problem, days = 0, not_after = "", not_before = "" } = one;
     const until = not_after.slice(0, 10);
+    if (isCredential(one.file) && problem?.startsWith("cannot be read") === true) {
+      return skip(name, `${one.file} is a credential that only the service sees`);
+    }
     if (problem !== undefined) {
       const advice: Readonly<Record<string, string>> = {
         expired: "install a renewed one in its place; the node takes it within a minute",

@@ -4,7 +4,14 @@ import { ConfigError } from "../config/problems.ts";
 import { type Finding, fail, ok, skip, warn } from "./finding.ts";
 import type { Running, Subject } from "./subject.ts";
 
+/** A problem with such a file. */
+const hiddenFile = / \/run\/credentials\/\S+ cannot be read: (no such file|permission denied)$/;
 const name = ["config", "configuration"] as const;
+
+/** Files that systemd shows to the service only (`LoadCredential=`), and only while it runs. */
+export function isCredential(path: string | undefined): boolean {
+  return path?.startsWith("/run/credentials/") === true;
+}
 
 /** @returns the configuration as far as it can be used for the other checks */
 export function checkConfiguration(
@@ -16,7 +23,12 @@ export function checkConfiguration(
     config = load();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const { problems } = error;
+    const problems = error.problems.filter((problem) => !hiddenFile.test(problem));
+    if (problems.length === 0) {
+      const known = read();
+      const detail = `${file}: good, as far as it can be seen: credentials are the service's alone`;
+      return { findings: [ok(name, detail)], config: known };
+    }
     const denied = problems.some((problem) => problem.endsWith("permission denied"));
     const advice = denied
       ? "ask as root or as the node's user; if it is the node that may not, mend owner and mode"
@@ -39,12 +51,16 @@ export function checkConfiguration(
   return { findings, config };
 }
 
-export function checkNode(running: Running | undefined, why: string): Finding {
+/**
+ * @param why it does not tell
+ * @param forbidden it runs, but not for whoever asks
+ */
+export function checkNode(running: Running | undefined, why: string, forbidden: boolean): Finding {
   const node = ["node", "node"] as const;
   if (running !== undefined) {
     const { pid, boot } = running.status;
     return ok(node, `runs (process ${pid}, start ${boot})`);
   }
-  if (/may not/.test(why)) return skip(node, why);
+  if (forbidden) return skip(node, why);
   return warn(node, why, "start it: systemctl start qkd-node; qkd-node logs says why it ended");
 }

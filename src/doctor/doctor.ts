@@ -2,7 +2,9 @@
  * The doctor: looks at a node in the order in which an expert would, so that the first thing that is
  * wrong is the cause, and what follows may be its consequence. It changes nothing and takes no key.
  */
+import { exit } from "../exit-codes.ts";
 import { describe } from "../port/errors.ts";
+import { checkAlarms } from "./alarms.ts";
 import { checkBroker } from "./broker.ts";
 import { checkCertificates } from "./certificates.ts";
 import { checkConfiguration, checkNode } from "./configuration.ts";
@@ -20,16 +22,19 @@ export async function examine(
 ): Promise<Report> {
   const { clock } = subject;
   let why = "";
+  let forbidden = false;
   const running = await look(subject).catch((error: unknown) => {
     why = error instanceof Error ? error.message : describe(error);
+    forbidden = (error as { exitCode?: unknown }).exitCode === exit.noPermission;
     return undefined;
   });
   const { findings, config } = checkConfiguration(subject, running);
-  const checks: Finding[] = [...findings, checkNode(running, why)];
+  const checks: Finding[] = [...findings, checkNode(running, why, forbidden)];
   type Step = readonly [string, () => Promise<Finding[]> | Finding[]];
   const machine: Step[] = [
     ["memory", () => [checkMemory(subject, running)]],
     ["temperature", () => [checkTemperature(subject)]],
+    ["alarms", () => (running === undefined ? [] : [checkAlarms(running)])],
   ];
   const steps: Step[] =
     config === undefined
@@ -57,6 +62,8 @@ export async function examine(
     onStep(what, i / steps.length);
     // A device that is not there, or not to be used, cannot answer.
     if (what.startsWith("module ") && failed(checks, `device.${what.slice(7)}`)) continue;
+    // The node has it open, and does not say how it is.
+    if (what.startsWith("module ") && forbidden) continue;
     checks.push(...(await step()));
   }
   const t = new Date(clock.wall()).toISOString();

@@ -3,6 +3,7 @@
  * Key supply message without a key is sent: a KM answers that it is not valid (Kq-1 §8.1.2), and
  * neither of the two has a key more or less than before.
  */
+import { existsSync } from "node:fs";
 import { request } from "node:https";
 import { isIP, type Socket } from "node:net";
 import { checkServerIdentity } from "node:tls";
@@ -15,7 +16,8 @@ import { command, header, parameter } from "../kq1/names.ts";
 import { connectionReason } from "../kq1/reason.ts";
 import { type Clock, within } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
-import { type Finding, fail, ok, warn } from "./finding.ts";
+import { isCredential } from "./configuration.ts";
+import { type Finding, fail, ok, skip, warn } from "./finding.ts";
 import { checkNetwork } from "./network.ts";
 import type { Running } from "./subject.ts";
 
@@ -58,6 +60,9 @@ async function checkProtocol(km: KmConfig, moduleId: string, clock: Clock): Prom
   const { ca, cert, key, crl } = km;
   const secure = [`km.${km.name}.tls`, `TLS of KM ${km.name}`] as const;
   const spoken = [`km.${km.name}.kq1`, `Kq-1 of KM ${km.name}`] as const;
+  if ([ca, cert, key, crl].some((path) => isCredential(path) && !existsSync(path as string))) {
+    return [skip(secure, "needs credentials that only the service has: start the node")];
+  }
   let socket: Socket;
   let endpoint: KmEndpoint;
   try {

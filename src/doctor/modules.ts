@@ -126,6 +126,11 @@ function checkRunning(module: ModuleConfig, { status, links, alarms }: Running):
   if (told === undefined || link === undefined) {
     return [skip(answers, "the node that runs does not know this module: restart it")];
   }
+  if (told.state === "OUT") {
+    const advice =
+      "qkd-node ledger check says what is wrong, once the node is stopped; then ledger repair";
+    return [fail(state, `not served: ${told.reason}`, advice)];
+  }
   if (!link.up) {
     // A stranger does answer.
     if (/another module answers|paired with another|does not tell its matching/.test(link.reason)) {

@@ -56,7 +56,6 @@ export interface ChannelParts {
 /** A figure that did not come for this long is stale, ms. */
 const staleAfterMs = 10_000;
 const settledAfterMs = 5_000;
-const mostShown = 1_000;
 /** A key that could be supplied and is not for this long: something is wrong in here, ms. */
 const stuckAfterMs = 30_000;
 /** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */
@@ -108,7 +107,8 @@ export class Channel implements LocalModule {
     const task = this.#task;
     halt?.watch((on) => {
       if (on) this.#custody.halt();
-      else this.#custody.resume();
+      // A ledger that can't be written goes on by itself, when it can.
+      else if (ledger.failure === undefined) this.#custody.resume();
       this.#changed();
     });
     this.#kms = options.kms.map((km) => {
@@ -179,6 +179,8 @@ export class Channel implements LocalModule {
   /** Commands the module. @throws Fault `module.command` */
   async command(command: ModuleCommand): Promise<void> {
     if (this.#session === undefined) {
+      // What the node keeps for the module need not wait for it.
+      if (command.name === "zeroize") await this.#parts.driver.destroy?.();
       throw new Fault("module.command", `${command.name}: module is not connected`);
     }
     return this.#session.command(command);
@@ -239,9 +241,9 @@ export class Channel implements LocalModule {
     return { ...this.#custody.counters() };
   }
 
-  /** What is kept back from the KM. */
+  /** What is kept back from the KM, so much of it at most. */
   kept(): readonly KeptBack[] {
-    return this.#custody.aside.list(mostShown);
+    return this.#custody.aside.list(1_000);
   }
 
   /**
@@ -259,7 +261,7 @@ export class Channel implements LocalModule {
     throw new Fault("module.command", "the KM is connected: it can answer for itself", { km });
   }
 
-  /** How the links to the module and its KMs are. */
+  /** How its links are. */
   links(): ModuleLinks {
     const session = this.#session;
     return {

@@ -19,7 +19,12 @@ export function moduleStatus(module: LocalModule) {
   const figures = module.glance();
   const qber = last(figures, "qber");
   const rate = last(figures, "secret_key_rate");
-  const { supplied, confirmed, bits, in_flight, withheld, quarantined } = module.supply();
+  const counters = module.supply();
+  // One that is not served has none.
+  const count = (name: string) => {
+    const value = counters[name];
+    return typeof value === "number" ? value : 0;
+  };
   const { name, km: kms, ...rest } = module.describe();
   const { module: condition, ...others } = state;
   return {
@@ -31,7 +36,14 @@ export function moduleStatus(module: LocalModule) {
     kms,
     ...(qber !== undefined && { qber }),
     ...(rate !== undefined && { secret_key_rate: rate }),
-    keys: { supplied, confirmed, bits, in_flight, withheld, quarantined },
+    keys: {
+      supplied: count("supplied"),
+      confirmed: count("confirmed"),
+      bits: count("bits"),
+      in_flight: count("in_flight"),
+      withheld: count("withheld"),
+      quarantined: count("quarantined"),
+    },
   };
 }
 

@@ -2,7 +2,7 @@
 
 import type { Config } from "../config/load.ts";
 import { redactedTable } from "../config/redact.ts";
-import { orderOf } from "../control/commands.ts";
+import { type Order, orderOf } from "../control/commands.ts";
 import { type ControlPorts, execute, type Outcome } from "../control/executor.ts";
 import type { Ledger } from "../custody/ports.ts";
 import type { EventHistory, PastEvent } from "../lifecycle/event-history.ts";
@@ -221,7 +221,7 @@ export class LocalDesk {
   }
 
   async #act(name: ActName, given: Args, caller: Caller) {
-    const { config, control, clock, log, onEvent } = this.#parts;
+    const { config } = this.#parts;
     if (!caller.mayAct) {
       throw new LocalError("not_permitted", "this socket only answers; acting needs the other one");
     }
@@ -233,26 +233,30 @@ export class LocalDesk {
     }
     const order = orderOf(name, args);
     if (order === undefined) throw new LocalError("bad_request", "bad arguments");
+    const by = nameOf(await caller.peer());
+    // Destroying keys waits for nothing.
+    if (name === "zeroize") return this.#carryOut(name, args, order, by);
     if (this.#acting) throw new LocalError("busy", "another action is under way");
     this.#acting = true;
     try {
-      const by = nameOf(await caller.peer());
-      const late = () => new Fault("module.command", "no end in time", { limit_ms: deadline });
-      const outcome = await within<Outcome>(
-        clock,
-        deadline,
-        execute(order, by, control),
-        late,
-      ).catch(() => ({ status: "failed" as const, reason: "timeout" }));
-      const { status, reason } = outcome;
-      const why = reason !== undefined && { reason };
-      const facts = { command: name, by, status, ...why, ...(args as Record<string, string>) };
-      log.info("command carried out", facts);
-      onEvent({ type: "command", at: clock.wall(), facts });
-      return { command: name, status, ...why, by, t: time(clock.wall()) };
+      return await this.#carryOut(name, args, order, by);
     } finally {
       this.#acting = false;
     }
+  }
+
+  async #carryOut(name: ActName, args: Args, order: Order, by: string) {
+    const { control, clock, log, onEvent } = this.#parts;
+    const late = () => new Fault("module.command", "no end in time", { limit_ms: deadline });
+    const outcome = await within<Outcome>(clock, deadline, execute(order, by, control), late).catch(
+      () => ({ status: "failed" as const, reason: "timeout" }),
+    );
+    const { status, reason } = outcome;
+    const why = reason !== undefined && { reason };
+    const facts = { command: name, by, status, ...why, ...(args as Record<string, string>) };
+    log.info("command carried out", facts);
+    onEvent({ type: "command", at: clock.wall(), facts });
+    return { command: name, status, ...why, by, t: time(clock.wall()) };
   }
 }
 

@@ -9,16 +9,19 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
+import { Fault } from "../port/errors.ts";
 
 export class ProofFolder {
   readonly #path: string;
 
-  /** @throws a system error, or one about a folder that is not ours */
+  /** @throws Fault `link.open`, a system error */
   constructor(path: string) {
     this.#path = path;
     mkdirSync(path, { recursive: true, mode: 0o700 });
     const stats = lstatSync(path);
-    if (!stats.isDirectory() || stats.uid !== process.getuid?.()) throw new Error("not our folder");
+    if (!stats.isDirectory() || stats.uid !== process.getuid?.()) {
+      throw new Fault("link.open", "something else is in its place", { path });
+    }
     // Write and search, and nobody takes away what another made.
     chmodSync(path, 0o1733);
   }

@@ -108,6 +108,11 @@ export interface ModuleDriver {
    */
   inspect?(): Readonly<Record<string, string>>;
   /**
+   * Destroys the key that the node keeps on disk for the module, without a session; where there is
+   * such a thing. @throws Fault `state.io`
+   */
+  destroy?(): Promise<void>;
+  /**
    * Opens the link and identifies the module.
    * @throws Fault `link.*` or `qmlp.*`; nothing is left open then
    */

@@ -56,6 +56,7 @@ const longest = 4_194_304;
 const questions: readonly (readonly [string, ReadName, LocalRequest["args"]])[] = [
   ["status.json", "status", {}],
   ["keys.json", "keys", {}],
+  ["kept.json", "kept", {}],
   ["links.json", "links", {}],
   ["telemetry.json", "telemetry", {}],
   ["alarms.json", "alarms", {}],
@@ -71,6 +72,7 @@ Checksums: sha256sum -c SHA256SUMS
 manifest.json              what is in it, and of which node
 versions.json              software, and the machine
 status.json, keys.json     the node's answers; {"unavailable": …} if it did not run
+kept.json                  what is kept back from the KMs, and why
 links.json, telemetry.json
 alarms.json                what is raised; alarm-history.json: what came and went
 events.json                what happened since the node started

@@ -1,8 +1,7 @@
 /** The page's files, read once and kept in memory: a request never names a file. */
 import { hash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 export interface Asset {
@@ -14,8 +13,13 @@ export interface Asset {
   readonly isPublic: boolean;
 }
 
-const own = (name: string) => fileURLToPath(new URL(`page/${name}`, import.meta.url));
-const plotting = (name: string) => createRequire(import.meta.url).resolve(`uplot/dist/${name}`);
+const own = (name: string) => join(import.meta.dirname, "page", name);
+/** The production build has it beside the others, and no folder of packages. */
+const plotting = (name: string) => {
+  const beside = own(name);
+  const installed = join(import.meta.dirname, "../../node_modules/uplot/dist", name);
+  return existsSync(beside) ? beside : installed;
+};
 
 const html = "text/html; charset=utf-8";
 const script = "text/javascript; charset=utf-8";

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mqtt, { type MqttClient } from "mqtt";
 import type { AttachedModule } from "../../scripts/image.d/machine.ts";
+import { newKeyPair, signCommand } from "../../scripts/manager.d/sign.ts";
 import { systemClock } from "../../src/port/clock.ts";
 import { KeyManager } from "../emulator/km/index.ts";
 import { EmulatedPair } from "../emulator/pair.ts";
@@ -36,6 +37,7 @@ export class Site {
   readonly #secret = randomBytes(32);
   /** HMACs of the keys that the modules were given. */
   readonly #distilled = { alice: new Set<string>(), bob: new Set<string>() };
+  readonly #signing = newKeyPair();
   readonly #broker: DebianBroker;
   readonly #ports: Readonly<Record<End, number>>;
   #pair: EmulatedPair | undefined;
@@ -117,6 +119,7 @@ export class Site {
 
   /** The node's configuration, as the site's engineer writes it. */
   configuration(nodeId: string): string {
+    this.nodeId = nodeId;
     const km = (end: End) => `[km.${end}]
 host = "${host}"
 port = ${this.#ports[end]}
@@ -148,8 +151,28 @@ cert = "node.crt"
 key = "/run/credentials/qkd-node.service/node.key"
 telemetry_interval_s = 1
 
+[[manager.command_key]]
+id = "noc"
+public_key = "${this.#signing.publicKey}"
+commands = ["install_update"]
+
 ${ends.map(km).join("\n")}
 ${ends.map(module).join("\n")}`;
+  }
+
+  /** Gives the node a signed command, for this boot of it. */
+  async command(name: string, args: Readonly<Record<string, unknown>>): Promise<void> {
+    const { boot } = this.told.get("status") as { boot: number };
+    const draft = {
+      command: name,
+      node: this.nodeId,
+      args,
+      boot,
+      issued: Date.now(),
+      lifeMs: 300_000,
+    };
+    const message = signCommand(draft, { id: "noc", key: this.#signing.key });
+    await this.#manager?.publishAsync(`qkdn/v1/${this.nodeId}/cmd/${name}`, message, { qos: 1 });
   }
 
   /** What the KMs hold that they should not: keys of nobody, one key under two IDs or one ID with two keys. */

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -29,6 +29,11 @@ test.serial("the production build starts, supplies keys and stops in order", asy
   await withNode({ transport: "tls", mode: "proactive", program }, async (bench) => {
     bench.distil(keys);
     await bench.until(() => bench.km.store.size === keys && bench.end.module.heldBlocks === 0);
+    const line = await bench.node.logged(/at=node\.web msg="page"/, AbortSignal.timeout(30_000));
+    const url = /url=(\S+)/.exec(line)?.[1] as string;
+    for (const path of ["", "main.js", "uplot.js", "uplot.css", "page.css", "metrics"]) {
+      t.is((await fetch(url + path)).status, 200, path);
+    }
     t.is(await bench.node.stop(), 0);
     t.true(bench.node.lines.some((line) => line.includes('msg="stopped"')));
   });
@@ -40,17 +45,35 @@ test.serial("it runs from wherever it is put, and through a link", (t) => {
   t.is(execFileSync(link, ["--version"], { encoding: "utf8", cwd: "/" }).trim(), softwareVersion);
 });
 
+test.serial("the chassis panel's process is in it, with what opens a HID device", async (t) => {
+  const panel = join(image, "bin/qkd-panel");
+  t.is(execFileSync(panel, ["--version"], { encoding: "utf8", cwd: "/" }).trim(), softwareVersion);
+  const child = spawn(panel, ["--device", "/dev/null", "--socket", join(folder, "none")], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let log = "";
+  for await (const text of child.stderr) {
+    log += text;
+    if (/controller .*why=/.test(log)) child.kill("SIGTERM");
+  }
+  // Without its library the addon says so itself; it was found either way.
+  t.regex(log, /not a HIDRAW device|libusb/);
+  t.regex(log, /msg="stopped"/);
+});
+
 test.serial("it has no source, map or package folder in it, but every licence and addon", (t) => {
   const files = readdirSync(image, { recursive: true, encoding: "utf8" });
   t.false(files.some((file) => /\.ts$|\.map$|node_modules/.test(file)));
   t.true(existsSync(join(folder, "maps/qkd-node.cjs.map")));
   for (const architecture of ["arm64", "x64"]) {
-    const addon = readFileSync(join(image, "lib/addons", architecture, "serialport.node"));
-    // e_machine of the ELF header: 183 is AArch64, 62 is x86-64.
-    t.is(addon.readUInt16LE(18), architecture === "arm64" ? 183 : 62);
+    for (const name of ["serialport", "node-hid"]) {
+      const addon = readFileSync(join(image, "lib/addons", architecture, `${name}.node`));
+      // e_machine of the ELF header: 183 is AArch64, 62 is x86-64.
+      t.is(addon.readUInt16LE(18), architecture === "arm64" ? 183 : 62);
+    }
   }
   const licences = readFileSync(join(image, "licences.txt"), "utf8");
-  for (const name of ["serialport", "mqtt", "smol-toml", "valibot", "lowdb"]) {
+  for (const name of ["serialport", "mqtt", "smol-toml", "valibot", "lowdb", "uplot", "node-hid"]) {
     t.regex(licences, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+: `, "m"));
   }
   // Nobody can ask it for what the packages read and write.

@@ -22,6 +22,7 @@ const views: readonly (readonly [readonly string[], RegExp])[] = [
   [["status"], /alice +OPERATING +ACTIVE +UP[\s\S]*5 of 5/],
   [["keys"], /confirmed by the KM +5 keys, 5 120 bit/],
   [["keys", "alice"], /in the module/],
+  [["kept"], /nothing is kept back/],
   [["telemetry"], /^alice/],
   [["alarms"], /no alarm is raised|certificate_expiring/],
   [["alarms", "--history"], /no alarm since|raised/],
@@ -72,10 +73,20 @@ test.serial("every view tells the truth in 80 columns, and in JSON by its schema
     t.is(statSync(`${socket}.read`).mode & 0o777, 0o660);
 
     t.is((await qkdNode(["keys", "bob", ...where])).code, 64);
+    const bad = join(folder, "bad.toml");
+    writeFileSync(bad, "[node]\n");
+    const checked = await qkdNode(["config", "check", "--config", bad, "--json"]);
+    t.is(checked.code, 78);
+    t.deepEqual(problemsOf("config", checked.out), []);
+    t.false(JSON.parse(checked.out).good);
     await node.stop("SIGKILL");
     const gone = await qkdNode(["status", ...where]);
     t.is(gone.code, 69);
     t.regex(gone.err, /^qkd-node: the node is not running: nobody answers on .*control\n$/);
+    // No unit of this name ever logged here, if there is a journal at all.
+    const logs = await qkdNode(["logs", "--unit", "qkd-node-of-a-test", ...where]);
+    t.is(logs.code, 69);
+    t.regex(logs.err, /the journal has nothing of the unit|there is no journalctl here/);
     for (const args of [["certs"], ["config", "show"]]) {
       const offline = await qkdNode([...args, ...where, "--json"]);
       t.is(offline.code, 0, offline.err);
@@ -147,7 +158,7 @@ test.serial("what is followed comes as it happens, and ends when nobody reads it
     const children = ["telemetry --watch --interval 200", "events --follow", "logs --follow"].map(
       (line) => {
         const child = spawn(program, [...line.split(" "), ...where, "--json"], {
-          stdio: ["ignore", "pipe", "inherit"],
+          stdio: ["ignore", "pipe", "ignore"],
         });
         const lines: string[] = [];
         child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -199,7 +210,7 @@ test("help is there for every command, in 80 columns, with examples", async (t) 
   t.deepEqual(tooWide(general.out), []);
   const { commandHelp } = await import("../../src/cli/help.ts");
   for (const command of commands) {
-    t.true(general.out.includes(`qkd-node ${command.name}`), command.name);
+    t.regex(general.out, new RegExp(`^  ${command.name} `, "m"));
     const help = commandHelp(command);
     t.deepEqual(tooWide(help), [], command.name);
     t.true(command.examples.length > 0);
@@ -244,9 +255,34 @@ test("the shell completes commands, words and options", async (t) => {
   rmSync(folder, { recursive: true });
 });
 
+interface Shape {
+  readonly type?: string | readonly string[];
+  readonly oneOf?: readonly Shape[];
+  readonly items?: Shape;
+  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly required?: readonly string[];
+}
+
+/** What a schema looks like at a glance: names, `?` where one may be absent. */
+function shape(schema: Shape): string {
+  const { type, oneOf, items, properties, required = [] } = schema;
+  if (oneOf !== undefined) return oneOf.map(shape).join(" or ");
+  if (items !== undefined) return `[${shape(items)}]`;
+  if (properties === undefined) return type === "object" ? "{…}" : [type].flat().join("/");
+  const members = Object.entries(properties).map(([name, member]) => {
+    const inner = member.properties ?? member.items?.properties;
+    const called = required.includes(name) ? name : `${name}?`;
+    return inner === undefined ? called : `${called}: ${shape(member)}`;
+  });
+  return `{${members.join(", ")}}`;
+}
+
 test("documentation names every command, and every exit code", (t) => {
   const readme = readFileSync(new URL("../../src/cli/README.md", import.meta.url), "utf8");
   for (const { name } of commands) t.true(readme.includes(`\`${name}`), name);
+  for (const [name, schema] of Object.entries(schemas)) {
+    t.true(readme.includes(`\n- \`${name}\`: \`${shape(schema)}\`\n`), `${name}: ${shape(schema)}`);
+  }
   for (const code of [0, 1, 64, 69, 70, 73, 74, 75, 76, 77, 78]) {
     t.regex(readme, new RegExp(`^\\| ${code} \\|`, "m"));
   }

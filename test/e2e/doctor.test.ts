@@ -248,6 +248,18 @@ test.serial("with nothing broken nothing is, but for the node itself", async (t)
   await bench.close();
 });
 
+test.serial("credentials that only the service sees are no reason to complain", async (t) => {
+  const bench = await DoctorBench.open();
+  bench.write({ km: { key: "/run/credentials/qkd-node-of-a-test.service/node.key" } });
+  const { checks, first } = await bench.examine();
+  const find = (id: string) => checks.find((check) => check.id === id);
+  t.is(first, "node", JSON.stringify(checks));
+  t.regex(find("config")?.detail ?? "", /credentials are the service's alone/);
+  t.is(find("km.main.tls")?.status, "skip");
+  t.is(find("km.main.tcp")?.status, "ok");
+  await bench.close();
+});
+
 for (const broken of table) {
   test.serial(`it names first: ${broken.what}`, async (t) => {
     const bench = await DoctorBench.open();

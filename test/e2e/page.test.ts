@@ -51,8 +51,8 @@ async function looking(
     Browser.start(program),
   ]);
   try {
-    const line = await rig.alice.node.logged(/at=node\.web msg="page"/, deadline());
-    const url = /url=(\S+)/.exec(line)?.[1] as string;
+    await rig.until(() => rig.alice.page !== undefined, deadline());
+    const url = rig.alice.page as string;
     await rig.until(() => rig.holds(4), deadline());
     const page = await browser.page();
     await body({ rig, page, url });
@@ -103,8 +103,10 @@ testWith(
       };
       let seen = await shown();
       for (const begun = Date.now(); Date.now() - begun < 20_000; seen = await shown()) {
-        const { figures } = seen.module;
-        const same = figures.qber.last === rig.view.node("node-alice").figures.qber;
+        const { figures, supply } = seen.module;
+        const same =
+          supply.bits === store.summary().bits &&
+          figures.qber.last === rig.view.node("node-alice").figures.qber;
         if (same && seen.qber === `${(figures.qber.last * 100).toFixed(2)} %`) break;
       }
       const { module } = seen;

@@ -66,6 +66,7 @@ test.serial("a bundle has all that helps from afar, and no secret in any writing
       for (const [name, command] of [
         ["status", "status"],
         ["keys", "keys"],
+        ["kept", "kept"],
         ["links", "links"],
         ["telemetry", "telemetry"],
         ["alarms", "alarms"],

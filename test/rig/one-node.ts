@@ -90,7 +90,7 @@ export async function withNode(
 id = "node"
 state_dir = ${q(join(folder, "state"))}
 [web]
-enabled = false
+port = 0
 [server]
 host = "127.0.0.1"
 port = ${serverPort}

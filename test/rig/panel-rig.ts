@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import mqtt from "mqtt";
 import { newKeyPair, signCommand } from "../../scripts/manager.d/sign.ts";
+import { level } from "../../src/manager/topics.ts";
 import { systemClock } from "../../src/port/clock.ts";
 import type { Attachment } from "../emulator/panel/attachment.ts";
 import { EmulatedController } from "../emulator/panel/controller.ts";
@@ -32,7 +33,7 @@ interface NodeStatus {
   readonly panel?: Readonly<Record<string, unknown>>;
 }
 
-const limitMs = 40_000;
+const limitMs = 55_000;
 
 export class PanelRig {
   readonly rig: Rig;
@@ -126,7 +127,7 @@ ${panel}
 
   /** An alarm as it was published last; undefined: none, or cleared and gone. */
   alarm(id: string): Readonly<Record<string, unknown>> | undefined {
-    return this.#last(`alarm/${id}`);
+    return this.#last(`alarm/${level(id)}`);
   }
 
   events(type: string) {

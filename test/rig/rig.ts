@@ -61,6 +61,8 @@ export interface RigEnd {
   readonly nodeId: string;
   readonly node: NodeProcess;
   readonly km: KeyManager;
+  /** Where its page is; undefined until it is served. */
+  readonly page: string | undefined;
 }
 
 export class Rig {
@@ -274,6 +276,18 @@ ${typeof options.extra === "function" ? options.extra(name, folder) : (options.e
     { mode: 0o600 },
   );
   const log = join(folder, `${nodeId}.log.txt`);
-  const node = new NodeProcess(config, log, (line) => options.onLog?.(name, line));
-  return { name, nodeId, node, km };
+  let page: string | undefined;
+  const node = new NodeProcess(config, log, (line) => {
+    page = /at=node\.web msg="page" url=(\S+)/.exec(line)?.[1] ?? page;
+    options.onLog?.(name, line);
+  });
+  return {
+    name,
+    nodeId,
+    node,
+    km,
+    get page() {
+      return page;
+    },
+  };
 }

@@ -9,9 +9,14 @@ import { Recorder } from "../../src/lifecycle/recorder.ts";
 import { transition } from "../../src/manager/payloads.ts";
 import type { ModuleState } from "../../src/manager/view.ts";
 import type { Clock } from "../../src/port/clock.ts";
+import { silentLog } from "../../src/port/log.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 import { TelemetryWindow } from "../../src/telemetry/window.ts";
+import { loadAssets } from "../../src/web/assets.ts";
+import { type WebOptions, WebServer } from "../../src/web/server.ts";
 import type { NodeView } from "../../src/web/view.ts";
+import { ManualClock } from "../clock.ts";
+import { createAuthority } from "../emulator/certificates.ts";
 
 export interface ShownNode extends NodeView {
   readonly book: AlarmBook;
@@ -122,4 +127,85 @@ export function ask(base: string, target: string, options: Asked = {}): Promise<
     request.on("error", reject);
     request.end(body);
   });
+}
+
+/** Of the pages that want one. */
+export const password = "a password for a test";
+
+export interface Bench {
+  readonly url: string;
+  readonly clock: ManualClock;
+  readonly node: ReturnType<typeof shownNode>;
+  readonly server: WebServer;
+}
+
+/** A page without a login, on loopback. */
+export async function serving(
+  body: (bench: Bench) => Promise<void>,
+  options: Partial<WebOptions> = {},
+): Promise<void> {
+  const clock = new ManualClock();
+  const node = shownNode(clock);
+  const server = new WebServer(
+    { host: "127.0.0.1", port: 0, names: ["node-a.example"], secure: undefined, ...options },
+    { node, clock, log: silentLog },
+  );
+  const url = await server.listen();
+  try {
+    await body({ url, clock, node, server });
+  } finally {
+    await server.close();
+  }
+}
+
+/** A page with TLS and a login. */
+export async function secure(body: (bench: Bench) => Promise<void>): Promise<void> {
+  const authority = await createAuthority("page CA");
+  const identity = await authority.issue({ commonName: "n", dns: ["n"], usage: "server" });
+  await serving(body, { secure: { ...identity, password: () => password } });
+}
+
+/** Files of the page, but for the login. */
+export const assets = [...loadAssets().keys()].filter((path) => path !== "/login");
+export const queries = ["/api/history?module=alice&window=15m", "/api/state", "/metrics"];
+export const strays = [
+  "/login",
+  "/logout",
+  "/index.html",
+  "/page",
+  "/page/",
+  "/main.js/",
+  "/../package.json",
+  "/..%2f..%2fpackage.json",
+  "/%2e%2e/%2e%2e/src/main.ts",
+  "/....//....//etc/passwd",
+  "/page.css%00.html",
+  "//evil.example/",
+  "/api",
+  "/api/keys",
+  "/api/stream/",
+  "http://evil.example/",
+  "*",
+  "/%",
+  "/__proto__",
+  "/constructor",
+];
+
+export function login(url: string, text: string, more: Record<string, string> = {}, from?: string) {
+  const { host, origin } = new URL(url);
+  return ask(url, "/login", {
+    method: "POST",
+    headers: { host, origin, "content-type": "application/x-www-form-urlencoded", ...more },
+    body: `password=${encodeURIComponent(text)}`,
+    ...(from !== undefined && { from }),
+  });
+}
+
+/** Resolves once `condition` holds. */
+export async function until(condition: () => boolean): Promise<void> {
+  const end = Date.now() + 20_000;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error("too late");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }

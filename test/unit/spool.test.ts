@@ -82,6 +82,7 @@ test("a block of another module is not given to this one", async (t) => {
 class Once {
   readonly blocks: number[] = [];
   readonly events: string[] = [];
+  readonly commands: string[] = [];
   #sink: ModuleSink | undefined;
   credit = 0;
 
@@ -98,6 +99,7 @@ class Once {
           this.credit += blocks;
           queueMicrotask(() => this.give());
         },
+        command: async ({ name }) => void this.commands.push(name),
         release: (refs) => queueMicrotask(() => sink.released(refs)),
         close: async () => {
           this.#sink = undefined;
@@ -170,6 +172,37 @@ test("what a module hands over once is offered until it is released, whatever en
   second.session.read([ref(3)]);
   await quiet();
   t.deepEqual(second.numbers, [1, 3, 4, 3]);
+});
+
+test("zeroized: the module is told whatever the disk does, and nothing of it is offered again", async (t) => {
+  const module = new Once();
+  const disk = new Disk();
+  module.blocks.push(1, 2, 3);
+  const seen = await connect(module, disk);
+  seen.session.grant(2, 10_000);
+  await quiet();
+  t.deepEqual(seen.numbers, [1, 2]);
+  disk.trouble = () => systemError("EIO");
+  const failed = seen.session.command({ name: "zeroize" });
+  t.deepEqual(module.commands, ["zeroize"], "it does not wait for the disk");
+  await t.throwsAsync(failed, { instanceOf: Fault });
+  disk.trouble = () => undefined;
+  await seen.session.command({ name: "zeroize" });
+  t.deepEqual(module.commands, ["zeroize", "zeroize"]);
+  t.is((await open(disk)).length, 0);
+});
+
+test("what is spooled of a module that is away is destroyed without it", async (t) => {
+  const module = new Once();
+  const disk = new Disk();
+  module.blocks.push(1, 2);
+  const seen = await connect(module, disk);
+  seen.session.grant(2, 10_000);
+  await quiet();
+  await seen.session.close();
+  t.is((await open(disk)).length, 2);
+  await spooled(module.driver, () => open(disk), silentLog).destroy?.();
+  t.is((await open(disk)).length, 0);
 });
 
 test("a spool that is full leaves the next keys to the module", async (t) => {

@@ -79,8 +79,8 @@ export function showFlow(module) {
     "hop-module",
     distils,
     !moduleUp,
-    rate === undefined ? "–" : amount(rate.last, "bit/s"),
-    rate === undefined ? "no rate reported" : "distilled",
+    rate === undefined || !moduleUp ? "–" : amount(rate.last, "bit/s"),
+    !moduleUp ? "no connection" : rate === undefined ? "no rate reported" : "distilled",
   );
   const withheld = counter(module, "withheld");
   const quarantined = counter(module, "quarantined");
@@ -99,10 +99,12 @@ export function showFlow(module) {
     amount(rates.bits, "bit/s"),
     module.mode === "on_request" ? "on request" : `${amount(rates.keys, "keys/s")} confirmed`,
   );
-  const kms = module.kms.map((km) => {
+  const kms = module.kms.map((km, i) => {
     const { word, level } = conditions[km.condition];
     const transport = km.transport === undefined ? "" : `, ${transports[km.transport]}`;
-    return stop(`KM ${km.name}`, word, level, [`${km.address ?? ""}${transport}`]);
+    const parts = stop(`KM ${km.name}`, word, level, [`${km.address ?? ""}${transport}`]);
+    if (i > 0) parts[0]?.classList.add("more");
+    return parts;
   });
   const total = `${counted(counter(module, "confirmed"), "key")}, ${amount(counter(module, "bits"), "bit")} since start`;
   fill(byId("stop-km"), ...kms.flat(), make("p", {}, total));

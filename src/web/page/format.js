@@ -24,12 +24,12 @@ export function scaled(value, unit) {
 
 /** @param {number} value @param {string} unit */
 export function amount(value, unit) {
-  return scaled(value, unit).join(" ");
+  return scaled(value, unit).join("\u00a0");
 }
 
 /** @param {number} part 0 to 1 @param {number} [digits] after the point */
 export function percent(part, digits = 2) {
-  return `${(part * 100).toFixed(digits)} %`;
+  return `${(part * 100).toFixed(digits)}\u00a0%`;
 }
 
 /** 12345678 as 12 345 678. @param {number} n */

@@ -1,7 +1,7 @@
 // What the node sends, and whether it still does.
 
 /** @typedef {import("../snapshot.ts").Snapshot & { events: NodeEvent[] }} State */
-/** @typedef {{ sequence: number, type: string, module?: string, at: number, facts: Record<string, string | number | boolean> }} NodeEvent */
+/** @typedef {{ sequence: number, type: string, module?: string, at: number, routine: boolean, facts: Record<string, string | number | boolean> }} NodeEvent */
 
 /** The node sends once a second: silent for this long, it is gone, ms. */
 const silentMs = 3_500;

@@ -21,8 +21,7 @@ const shapes = {
 export function showHeader({ t, node }) {
   say(byId("node-id"), node.id);
   const up = duration(t - node.started);
-  const broker =
-    node.broker === undefined ? "" : `, manager ${node.broker.up ? "connected" : "not connected"}`;
+  const broker = node.broker?.up === false ? ", manager not connected" : "";
   say(byId("node-facts"), `qkd-node ${node.version}, up ${up}${broker}`);
 }
 
@@ -205,10 +204,24 @@ function describe({ type, module, facts }) {
     return [`Module says: ${facts.text || facts.code}`, `${module}, ${facts.severity}`, level];
   }
   const [title, level] = eventWords[type] ?? [capital(words(type)), ""];
+  if (type === "key_withheld" || type === "block_empty") {
+    const { qber } = facts;
+    const measured = typeof qber === "number" ? `, QBER ${percent(qber)}` : "";
+    return [
+      title,
+      `${module}, block ${facts.sequence ?? facts.block}${measured}; the last of its kind`,
+      level,
+    ];
+  }
   const rest = Object.entries(facts).map(([name, value]) =>
     name === "reason" ? String(value) : `${words(name)} ${value}`,
   );
   return [title, [module ?? "", ...rest].filter((text) => text !== "").join(", "), level];
+}
+
+/** @param {NodeEvent} event */
+function kindOf({ type, module }) {
+  return `${type} ${module}`;
 }
 
 /** @param {State} state */
@@ -216,7 +229,14 @@ export function showEvents(state) {
   const last = events.at(-1)?.sequence ?? 0;
   const fresh = state.events.filter(({ sequence }) => sequence > last);
   if (fresh.length === 0 && events.length > 0) return;
-  events = [...events, ...fresh].slice(-mostEvents);
+  // Of routine events the last one of each kind: there may be many a second.
+  const kinds = new Set(fresh.filter(({ routine }) => routine).map(kindOf));
+  const kept = events.filter((event) => !event.routine || !kinds.has(kindOf(event)));
+  const seen = fresh.filter((event, i) => {
+    const later = fresh.slice(i + 1);
+    return !event.routine || !later.some((one) => one.routine && kindOf(one) === kindOf(event));
+  });
+  events = [...kept, ...seen].slice(-mostEvents);
   keepList(
     byId("event-list"),
     events.toReversed(),

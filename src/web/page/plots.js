@@ -98,6 +98,8 @@ function createPlot(element, { lines, value, marks, least, limit }) {
           u.ctx.lineTo(left + width, y);
           u.ctx.stroke();
           u.ctx.font = `${12 * devicePixelRatio}px system-ui, "DejaVu Sans", sans-serif`;
+          u.ctx.textAlign = "left";
+          u.ctx.textBaseline = "bottom";
           u.ctx.fillText("limit", left + 6 * devicePixelRatio, y - 4 * devicePixelRatio);
           u.ctx.restore();
         },

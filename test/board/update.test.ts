@@ -1,0 +1,205 @@
+/** Updates on an emulated board that starts as hardware does: firmware with Secure Boot, boot loader, kernel. */
+import { createHash } from "node:crypto";
+import { copyFileSync, createReadStream, mkdirSync, readFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import test from "ava";
+import { builtFiles } from "../../scripts/image.d/build.ts";
+import { signingKeys } from "../../scripts/image.d/keys.ts";
+import { find } from "../find.ts";
+import { Machine } from "./machine.ts";
+import { Site } from "./site.ts";
+import { makeVariant, testKeys } from "./variant.ts";
+
+const built =
+  process.env.QKD_IMAGE ?? fileURLToPath(new URL("../../dist/image/qemu/virt", import.meta.url));
+const keepAlive = setInterval(() => {}, 60_000);
+const figures: Record<string, unknown> = {};
+
+let site: Site;
+let board: Machine;
+let server: Server;
+const bundles: Record<string, string> = {};
+
+test.before(async () => {
+  if (builtFiles(built) === undefined) throw new Error("no image: scripts/image build");
+  if (find("qemu-system-aarch64") === undefined) throw new Error("apt-get install qemu-system-arm");
+  site = await Site.open();
+  const keys = await testKeys(site.folder);
+  const variant = (name: string, version: string, append: readonly string[], disk = false) =>
+    makeVariant({
+      from: built,
+      out: join(site.folder, name),
+      version,
+      keys,
+      append: ["qkd.test", ...append],
+      disk,
+    });
+  await variant("first", "0.1.0", [], true);
+  bundles.good = await variant("good", "0.1.1", []);
+  bundles.bad = await variant("bad", "0.1.2", [
+    "systemd.mask=qkd-node.service",
+    "systemd.setenv=QKD_HEALTH_SECONDS=10",
+  ]);
+  bundles.old = await variant("old", "0.0.9", []);
+  bundles.damaged = join(site.folder, "damaged.raucb");
+  copyFileSync(bundles.good, bundles.damaged);
+  const file = await open(bundles.damaged, "r+");
+  await file.write(Buffer.alloc(4_096, 0x51), 0, 4_096, 20 << 20);
+  await file.close();
+
+  const tls = site.authority.issue("updates", "serverAuth", "IP:10.0.2.2");
+  const pem = { cert: readFileSync(tls.cert), key: readFileSync(tls.key) };
+  server = createServer(pem, (request, response) => {
+    const bundle = bundles[request.url?.slice(1) ?? ""];
+    if (bundle === undefined) response.writeHead(404).end();
+    else createReadStream(bundle).pipe(response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+
+  const folder = join(site.folder, "board");
+  mkdirSync(folder);
+  board = new Machine({
+    image: join(site.folder, "first"),
+    folder,
+    start: "firmware",
+    secure: true,
+    variables: join(folder, "variables"),
+    modules: site.attached,
+  });
+});
+
+test.after.always(async (t) => {
+  t.log(JSON.stringify(figures));
+  await board?.cutPower();
+  server?.close();
+  await site?.close();
+  clearInterval(keepAlive);
+});
+
+const life = (title: string, body: (t: import("ava").ExecutionContext) => Promise<void>) =>
+  test.serial(title, async (t) => {
+    t.timeout(40 * 60_000);
+    try {
+      await body(t);
+    } catch (error) {
+      t.log(board.console.slice(-3_000));
+      throw error;
+    }
+  });
+
+const slot = () => board.sh("cat /run/qkd-slot").then((text) => text.trim());
+const kernels = () =>
+  board.sh(
+    "mkdir -p /run/look; mount -o ro /dev/disk/by-partlabel/esp /run/look; ls /run/look/EFI/Linux; umount /run/look",
+  );
+
+/** Commands an update; resolves with the event that tells how it ended. */
+async function update(name: string, more: Record<string, unknown> = {}) {
+  const { port } = server.address() as AddressInfo;
+  const hash = createHash("sha256")
+    .update(readFileSync(bundles[name] ?? ""))
+    .digest("hex");
+  const before = site.events.length;
+  await site.command("install_update", {
+    bundle: `https://10.0.2.2:${port}/${name}`,
+    sha256: hash,
+    ...more,
+  });
+  const ended = () =>
+    site.events.slice(before).find(({ type }) => String(type).startsWith("update_")) as
+      | { readonly type: string; readonly facts: { readonly reason?: string } }
+      | undefined;
+  await board.until(() => ended() !== undefined, 900);
+  return ended();
+}
+
+life("a signed image starts under Secure Boot, and keys flow", async (t) => {
+  await board.on();
+  await board.reachable(900);
+  figures.firmware_start_s = Math.round((performance.now() - board.startedAt) / 1_000);
+  t.regex(board.console, /UEFI Secure Boot is enabled/);
+  t.is(await slot(), "a");
+  await board.until(
+    async () => (await board.run("test -e /etc/qkd-node/node.csr")).code === 0,
+    600,
+  );
+  const nodeId = (await board.sh("cat /etc/qkd-node/id")).trim();
+  const put = (path: string, text: string) =>
+    board.sh(`echo ${Buffer.from(text).toString("base64")} | base64 -d >/etc/qkd-node/${path}`);
+  const request = await board.sh("cat /etc/qkd-node/node.csr");
+  await put("node.crt", site.authority.node(nodeId, `${request}\n`));
+  await put("site-ca.crt", site.authority.read());
+  await put("node.toml", site.configuration(nodeId));
+  await board.sh("chgrp qkd-node /etc/qkd-node/*; chmod 640 /etc/qkd-node/*");
+  site.distil(5_000);
+  await board.sh("systemctl restart qkd-node", 300);
+  await board.until(() => site.keys >= 16, 600);
+});
+
+life(
+  "an update goes in while keys flow; none is lost or doubled, and the slot stays",
+  async (t) => {
+    const missing = site.missing();
+    const ended = await update("good");
+    t.is(ended?.type, "update_installed", ended?.facts.reason);
+    const stopped = performance.now();
+    const keys = site.keys;
+    await board.until(() => site.keys > keys + 16, 900);
+    figures.update_interruption_s = Math.round((performance.now() - stopped) / 1_000);
+    await board.reachable(900);
+    t.is(await slot(), "b");
+    await board.until(async () => /-b\.efi/.test(await kernels()), 600);
+    await board.until(() => missing() === 0, 300);
+    t.deepEqual(site.check(), { foreign: 0, doubled: 0, conflicts: 0 });
+  },
+);
+
+life("a damaged bundle, one of a stranger's and an older one are refused", async (t) => {
+  const damaged = await update("damaged");
+  t.is(damaged?.type, "update_refused");
+  const old = await update("old");
+  t.is(old?.type, "update_refused");
+  figures.refusals = [damaged?.facts.reason, old?.facts.reason];
+  t.is(await slot(), "b");
+  t.is((await board.sh("systemctl is-active qkd-node")).trim(), "active");
+});
+
+life("a slot that is not good gives way to the one before", async (t) => {
+  const missing = site.missing();
+  const ended = await update("bad");
+  t.is(ended?.type, "update_installed", ended?.facts.reason);
+  const keys = site.keys;
+  await board.until(() => site.keys > keys + 16, 2_400);
+  await board.reachable(900);
+  t.is(await slot(), "b");
+  t.regex(await kernels(), /-a\+0-3\.efi/);
+  await board.until(() => missing() === 0, 600);
+  t.deepEqual(site.check(), { foreign: 0, doubled: 0, conflicts: 0 });
+});
+
+life("firmware with other keys does not start the image", async (t) => {
+  await board.cutPower();
+  const out = join(site.folder, "stranger");
+  const keys = await signingKeys(undefined);
+  await makeVariant({ from: built, out, version: "0.1.0", keys, append: [], disk: true });
+  const folder = join(site.folder, "other");
+  mkdirSync(folder);
+  const other = new Machine({
+    image: out,
+    folder,
+    start: "firmware",
+    secure: true,
+    variables: join(folder, "variables"),
+  });
+  await other.on();
+  try {
+    await other.says(/Access Denied|Security Violation/i, 600);
+    t.notRegex(other.console, /EFI stub/);
+  } finally {
+    await other.cutPower();
+  }
+});

@@ -1,0 +1,86 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import test from "ava";
+import { systemClock } from "../../src/port/clock.ts";
+import { answerWith } from "../emulator/km/index.ts";
+import { seedSource } from "../emulator/source/seed.ts";
+import { Rig } from "../rig/rig.ts";
+
+const command = join(import.meta.dirname, "../../scripts/qkd-node");
+const deadline = () => AbortSignal.timeout(60_000);
+
+interface Kept {
+  readonly modules: readonly {
+    readonly kept: readonly {
+      readonly block: string;
+      readonly key_ID?: string;
+      readonly why: string;
+    }[];
+  }[];
+}
+
+test.serial(
+  "what is kept back is listed, supplied after all, or given up, at the command line",
+  async (t) => {
+    const stream = seedSource({ seed: 3, blocks: 12, blockBits: 1_024, clock: systemClock });
+    const source = {
+      ...stream,
+      next() {
+        const block = stream.next();
+        if (block === undefined) return undefined;
+        const qber = block.facts.ref.number % 4 === 3 ? 0.2 : 0.02;
+        return { ...block, facts: { ...block.facts, qber } };
+      },
+    };
+    const rig = await Rig.start({ source, baud: 0 });
+    try {
+      const { alice, bob } = rig;
+      // Two keys that no KM will have: they must not hold up the others.
+      alice.km.behave(answerWith("invalid_message", 2));
+      await rig.until(() => rig.settled(), deadline());
+      const run = (...args: string[]) => {
+        const config = join(rig.folder, `${alice.nodeId}.toml`);
+        return spawnSync(command, [...args, "--config", config], { encoding: "utf8" });
+      };
+      const kept = () => {
+        const { modules } = JSON.parse(run("kept", "--json").stdout) as Kept;
+        return modules[0]?.kept ?? [];
+      };
+      const before = kept();
+      t.deepEqual(before.map(({ why }) => why).sort(), [
+        "quarantined",
+        "quarantined",
+        "withheld",
+        "withheld",
+        "withheld",
+      ]);
+      t.is(alice.km.store.size, 7);
+      t.is(bob.km.store.size, 9);
+      const table = run("kept").stdout;
+      t.regex(table, /MODULE +KEY OR BLOCK/);
+      t.true(table.split("\n").every((line) => line.length <= 80));
+
+      const refused = before.filter(({ why }) => why === "quarantined");
+      const withheld = before.filter(({ why }) => why === "withheld");
+      const [again, gone] = refused as unknown as readonly [{ key_ID: string }, { key_ID: string }];
+      t.regex(run("release", "alice", again.key_ID).stdout, /done/);
+      t.regex(run("discard", "alice", gone.key_ID).stdout, /done/);
+      for (const { block } of withheld.slice(1)) t.is(run("discard", "alice", block).status, 0);
+      t.is(run("release", "alice", withheld[0]?.block ?? "").status, 0);
+      await rig.until(() => kept().length === 0, deadline());
+      await rig.until(() => rig.pair.alice.module.heldBlocks === 0, deadline());
+      t.is(alice.km.store.size, 9, "one from quarantine, one that was withheld");
+      t.deepEqual(rig.compare().different, 0);
+
+      const unknown = run("release", "alice", "00112233aabbccdd/999");
+      t.is(unknown.status, 1);
+      t.regex(unknown.stdout, /failed.*no such key or block/);
+      t.is(run("free-km", "alice", "local").status, 1, "it is connected");
+      t.is(run("release", "alice").status, 64);
+      const audit = [...rig.view.node(alice.nodeId).events.values()].map(({ type }) => type);
+      t.true(audit.includes("key_reinstated") && audit.includes("key_discarded"));
+    } finally {
+      await rig.close();
+    }
+  },
+);
