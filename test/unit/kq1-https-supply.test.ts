@@ -86,8 +86,10 @@ async function withKm(
     await body({ supply, came, answers, answered });
   } finally {
     await supply.close();
+    // None is taken any more before those that there are go.
+    const closed = new Promise((resolve) => server.close(resolve));
     server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await closed;
   }
 }
 
