@@ -18,6 +18,8 @@ import { join } from "node:path";
 
 /** A node without anything to do has compiled what a start needs after this long, ms. */
 const runFor = 1_500;
+/** A node that has not said anything after this long does not run, ms. */
+const patience = 60_000;
 
 /**
  * Fills `image`/cache with the code of `program` as `runtime` compiles it.
@@ -49,10 +51,15 @@ module = [{ name = "none", km = "none", driver = { kind = "qmlp-socket", address
       stdio: ["ignore", "ignore", "pipe"],
     });
     let log = "";
+    let timer = setTimeout(() => child.kill("SIGKILL"), patience);
     child.stderr.on("data", (text: Buffer) => {
+      // Before its first line it does not know how to stop in order.
+      if (log === "") {
+        clearTimeout(timer);
+        timer = setTimeout(() => child.kill("SIGTERM"), runFor);
+      }
       log += text;
     });
-    const timer = setTimeout(() => child.kill("SIGTERM"), runFor);
     const [code] = await once(child, "close");
     clearTimeout(timer);
     if (code !== 0) throw new Error(`the node does not run (exit code ${code}):\n${log}`);
