@@ -59,6 +59,10 @@ function stickDone(times: number): Promise<void> {
   return board.until(async () => Number((await board.run(count)).output) >= times, 900);
 }
 
+/** A module's state as the manager knows it. */
+const moduleOf = (name: string) =>
+  (site.told.get(`module/${name}/state`) as { module?: string } | undefined)?.module;
+
 const mainPid = () => board.sh("systemctl show -P MainPID qkd-node").then((text) => text.trim());
 
 /** All that the modules were given until now arrives; no key is there that was not, or is there twice. */
@@ -138,31 +142,22 @@ life("the manager sees QBER and an alarm", async (t) => {
   };
   const { qber } = sample;
   t.true((qber?.last ?? 0) > 0.015 && (qber?.last ?? 1) < 0.045, JSON.stringify(qber));
+  const alarms = () => [...site.told.keys()].filter((topic) => /^alarm\/.*alice/.test(topic));
+  for (const topic of alarms()) site.told.delete(topic);
   site.pair.alice.unplug();
-  await board.until(
-    () => [...site.told.keys()].some((topic) => /^alarm\/.*alice/.test(topic)),
-    120,
-  );
+  await board.until(() => alarms().length > 0 && moduleOf("alice") !== "OPERATING", 900);
   site.pair.alice.plug();
-  await board.until(
-    () => (site.told.get("module/alice/state") as { module?: string }).module === "OPERATING",
-    180,
-  );
+  await board.until(() => moduleOf("alice") === "OPERATING", 180);
   await settled(t);
 });
 
 life("a USB port that is pulled and plugged again has its name again, and its keys", async (t) => {
   await board.qmp("device_del", { id: "alice" });
   await board.until(async () => (await board.run("test -e /dev/qkd/QKD-A-0001")).code !== 0);
-  await board.until(
-    () => (site.told.get("module/alice/state") as { module?: string }).module !== "OPERATING",
-  );
+  await board.until(() => moduleOf("alice") !== "OPERATING");
   await board.qmp("device_add", site.usb("alice"));
   await board.until(async () => (await board.run("test -e /dev/qkd/QKD-A-0001")).code === 0);
-  await board.until(
-    () => (site.told.get("module/alice/state") as { module?: string }).module === "OPERATING",
-    180,
-  );
+  await board.until(() => moduleOf("alice") === "OPERATING", 180);
   await settled(t);
 });
 

@@ -237,6 +237,8 @@ ${ends.map(module).join("\n")}`;
     this.#manager = await mqtt.connectAsync(url, files);
     this.#manager.on("message", (topic, payload) => {
       const [, , , ...rest] = topic.split("/");
+      // Commands are not told by the node but to it.
+      if (rest[0] === "cmd") return;
       const message = payload.length === 0 ? {} : JSON.parse(payload.toString());
       if (rest[0] === "event") this.events.push(message);
       else this.told.set(rest.join("/"), message);
