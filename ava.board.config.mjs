@@ -5,5 +5,6 @@ export default {
   nodeArguments: ["--import=tsx"],
   workerThreads: false,
   concurrency: 1,
-  timeout: "15m",
+  failFast: true,
+  timeout: "40m",
 };

@@ -34,6 +34,8 @@ import type { StateStore } from "./state/store.ts";
 import { createManager, createSparkplug } from "./wiring/publishing.ts";
 
 export interface OversightParts {
+  /** What the process uses of the machine; default: it is asked. */
+  readonly health?: Pick<Health, "take" | "stop">;
   readonly state: StateStore;
   readonly clock: Clock;
   readonly random: () => number;
@@ -54,7 +56,7 @@ export class Oversight {
   /** Called when there is something to see. */
   onChange: () => void = () => {};
   readonly #links = new Map<string, boolean>();
-  readonly #health = new Health();
+  readonly #health: Pick<Health, "take" | "stop">;
   readonly #config: Config;
   readonly #parts: OversightParts;
   readonly #outbox: Outbox | undefined;
@@ -80,6 +82,7 @@ export class Oversight {
     this.#config = config;
     this.#later = later;
     this.#parts = parts;
+    this.#health = parts.health ?? new Health();
     this.#outbox = outbox;
     const credentials = () => this.#credentials();
     this.#sparkplug = createSparkplug(config, parts, credentials);

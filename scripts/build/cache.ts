@@ -52,7 +52,12 @@ module = [{ name = "none", km = "none", driver = { kind = "qmlp-socket", address
     child.stderr.on("data", (text: Buffer) => {
       log += text;
     });
-    const timer = setTimeout(() => child.kill("SIGTERM"), runFor);
+    // From its first word on: before that a slow machine may not have come to where signals are handled.
+    let timer = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    child.stderr.once("data", () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => child.kill("SIGTERM"), runFor);
+    });
     const [code] = await once(child, "close");
     clearTimeout(timer);
     if (code !== 0) throw new Error(`the node does not run (exit code ${code}):\n${log}`);

@@ -1,5 +1,5 @@
 /** The AsyncAPI 3 document, and the page of topics for people. */
-import { commands } from "../../src/control/commands.ts";
+import { commandNames, commands, isGrave } from "../../src/control/commands.ts";
 import { topicNames, topics } from "../../src/manager/topics.ts";
 import { softwareVersion } from "../../src/version.ts";
 import { schemas } from "./schemas.ts";
@@ -148,6 +148,11 @@ export function asyncApi(): object {
   };
 }
 
+const graveNames = commandNames
+  .filter(isGrave)
+  .map((name) => `\`${name}\``)
+  .join(", ");
+
 function commandRows(): string[] {
   return Object.entries(commands).map(([name, { args, about }]) => {
     const names = Object.keys((args as { readonly entries?: object }).entries ?? {});
@@ -200,6 +205,6 @@ ${members.join("\n")}
 ${commandRows().join("\n")}
 
 A command that a node has no part for is refused as \`not_available\`; the node's inventory lists those
-that it can carry out. \`zeroize\` and \`install_update\` must name the boot counter.
+that it can carry out. What cannot be undone must name the boot counter: ${graveNames}.
 `;
 }

@@ -27,6 +27,7 @@ function report(result: FleetResult): void {
     "lost",
     `${result.lost} alarms of ${result.raised}, ${result.missingEvents} events; ${result.repeats} repeats`,
   );
+  if (result.unheard > 0) row("", `${result.unheard} came before the manager was back`);
   row("memory", `${size(result.bytesPerNode)} a node`);
   if (result.brokerBytesPerNode > 0) {
     row("", `${size(result.brokerBytesPerNode)} a node at the broker`);

@@ -57,6 +57,9 @@ export class Monitor {
   readonly #base: string;
   readonly #clients: readonly MqttClient[];
   readonly #onlineAt = new Map<string, number>();
+  /** Since {@link forget}: nodes that were there before the monitor was, and those that told of an alarm. */
+  readonly #early = new Set<string>();
+  readonly #alarming = new Set<string>();
   /** What a broker kept from before says nothing about now; ms since 1970. */
   #since = 0;
 
@@ -69,7 +72,7 @@ export class Monitor {
     const clients = await Promise.all([connect(options), connect(options)]);
     const monitor = new Monitor(options.base, clients);
     const [told, all] = clients as [MqttClient, MqttClient];
-    told.on("message", (topic, payload) => monitor.#told(topic, payload));
+    told.on("message", (topic, payload, { retain }) => monitor.#told(topic, payload, retain));
     all.on("message", (topic, payload) => monitor.#seen(topic, payload));
     await told.subscribeAsync([`${options.base}/+/event`, `${options.base}/+/status`], { qos: 1 });
     await all.subscribeAsync(`${options.base}/#`, { qos: 0 });
@@ -79,6 +82,19 @@ export class Monitor {
   /** Alarms that were raised by modules and came here, each once. */
   get raised(): number {
     return this.#raised;
+  }
+
+  /**
+   * Nodes that found the broker again before the monitor did, and told it of their alarm while the
+   * monitor was away: its session is clean, it could not hear them. What they told is retained.
+   * @param raised alarms of modules that each node has raised and not cleared
+   */
+  unheard(raised: number): number {
+    const shows = (node: string) => {
+      const start = `${this.#base}/${node}/alarm/module_fault:`;
+      return [...this.retained].filter((topic) => topic.startsWith(start)).length >= raised;
+    };
+    return [...this.#early].filter((node) => !this.#alarming.has(node) && shows(node)).length;
   }
 
   /** Events that came twice. */
@@ -108,6 +124,9 @@ export class Monitor {
   forget(): void {
     this.online.clear();
     this.#onlineAt.clear();
+    this.retained.clear();
+    this.#early.clear();
+    this.#alarming.clear();
     this.#since = Date.now();
   }
 
@@ -136,13 +155,14 @@ export class Monitor {
     }
   }
 
-  #told(topic: string, payload: Buffer): void {
+  #told(topic: string, payload: Buffer, retain: boolean): void {
     if (payload.length === 0) return;
     const [node = "", kind] = topic.slice(this.#base.length + 1).split("/");
     const told = JSON.parse(payload.toString("utf8"));
     if (kind === "event") this.#event(node, told as Event);
     else if (told.status === "online") {
       if (Date.parse(told.t) < this.#since) return;
+      if (retain) this.#early.add(node);
       this.online.add(node);
       if (!this.#onlineAt.has(node)) this.#onlineAt.set(node, performance.now());
     } else this.online.delete(node);
@@ -154,7 +174,10 @@ export class Monitor {
     this.#events.set(key, numbers);
     if (numbers.has(sequence)) this.#repeats++;
     else if (type.startsWith("alarm_") && facts.name === "module_fault") {
-      if (type === "alarm_raised") this.#raised++;
+      if (type === "alarm_raised") {
+        this.#raised++;
+        this.#alarming.add(node);
+      }
       // Nodes and monitor have one clock.
       this.#latencies.push(Date.now() - Date.parse(facts.changed ?? ""));
     }

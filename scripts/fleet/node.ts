@@ -164,7 +164,9 @@ export class FleetNode {
     const own = join(folder, id);
     const config = parseConfig(configuration(id, own, options), `${own}.toml`, [simulated]);
     const state = new StateStore(await openState(diskFiles, own));
-    const parts = { state, clock, random: random(seed), log };
+    // The process is not this node's alone: what it uses is no alarm of a node.
+    const health = { take: () => [], stop: () => {} };
+    const parts = { state, clock, random: random(seed), log, health };
     const oversight = await Oversight.open(config, parts);
     return new FleetNode(id, oversight, new SimulatedModule(seed, clock.wall()), clock);
   }

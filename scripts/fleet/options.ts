@@ -32,12 +32,12 @@ export interface FleetOptions {
 export const usage = `npm run fleet -- [options]: many nodes at one broker
 
 Starts lightweight nodes (the node's own alarms, outbox and MQTT client, with
-simulated modules) and measures: until all are online, message rates, how long an
-alarm takes to a manager, memory, bytes.
+simulated modules) and measures: until all are online, message rates, how long
+an alarm takes to a manager, memory, bytes.
 
   --nodes N           how many (100)
-  --broker WHERE      mqtt://HOST[:PORT], mqtts://HOST[:PORT], or the name of
-                      a program to start here: ${brokerNames.join(", ")} (mosquitto)
+  --broker WHERE      mqtt[s]://HOST[:PORT], or what to start here (mosquitto):
+                      ${brokerNames.join(", ")}
   --protocol 5|4      MQTT 5 or 3.1.1 (5; 4 with nats-server)
   --processes N       processes that share the nodes (1 for each 500)
   --seconds S         how long the steady phase is (30)

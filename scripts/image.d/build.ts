@@ -49,6 +49,7 @@ export async function buildImage({
     "mkfs.vfat",
     "mcopy",
     "sbsign",
+    "faketime",
     "openssl",
   );
   need(

@@ -97,7 +97,9 @@ export async function overlay(board: Board, root: string, build: string): Promis
     await mkdir(dirname(join(root, to)), { recursive: true });
     await cp(from, join(root, to), { recursive: true, verbatimSymlinks: true, force: true });
   }
-  await symlink("../lib/qkd-node/bin/qkd-node", join(root, "usr/bin/qkd-node"));
+  for (const name of await readdir(join(build, "bin"))) {
+    await symlink(`../lib/qkd-node/bin/${name}`, join(root, "usr/bin", name));
+  }
   const post = join(board.folder, "post_build");
   if (existsSync(post)) await run(post, [root]);
 }

@@ -23,6 +23,10 @@ export function setEpoch(seconds: number): void {
   epoch = String(seconds);
 }
 
+export function epochSeconds(): number {
+  return Number(epoch);
+}
+
 /** Runs a program to its end. @returns its standard output. @throws ImageError if it fails */
 export function run(
   program: string,
@@ -68,6 +72,7 @@ const packages: Readonly<Record<string, string>> = {
   "apt-get": "apt",
   depmod: "kmod",
   "dpkg-deb": "dpkg",
+  faketime: "faketime",
   genimage: "genimage",
   mcopy: "mtools",
   "mkfs.vfat": "dosfstools",

@@ -1,10 +1,10 @@
 /** What is signed as one: a root file system with its hash tree, and the kernel that knows its hash. */
 import { createHash } from "node:crypto";
-import { copyFile, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Board } from "./board.ts";
 import type { Keys } from "./keys.ts";
-import { ImageError, run } from "./run.ts";
+import { epochSeconds, ImageError, run } from "./run.ts";
 
 /** How the kernel finds and checks its root. */
 export interface Verity {
@@ -83,7 +83,7 @@ export async function addVerity(file: string, more = ""): Promise<Verity> {
 export function commandLine(board: Board, { root, salt, blocks }: Verity): string {
   return [
     `console=${board.console}`,
-    `qkd.root=${root}`,
+    `qkd.hash=${root}`,
     `qkd.salt=${salt}`,
     `qkd.blocks=${blocks}`,
     "ro",
@@ -144,18 +144,11 @@ export async function unify(parts: KernelParts, keys: Keys, file: string): Promi
   await Promise.all([osRelease, cmdline, plain].map((path) => rm(path)));
 }
 
-/** Signs an EFI program. */
+/** Signs an EFI program, as of the image's time: the signature tells when it was made. */
 export async function sign(program: string, keys: Keys, to: string): Promise<void> {
-  await copyFile(program, to);
-  await run("sbsign", [
-    "--key",
-    keys.bootKey,
-    "--cert",
-    keys.bootCertificate,
-    "--output",
-    to,
-    program,
-  ]);
+  const time = new Date(epochSeconds() * 1_000).toISOString().slice(0, 19).replace("T", " ");
+  const by = ["--key", keys.bootKey, "--cert", keys.bootCertificate];
+  await run("faketime", ["-f", time, "sbsign", ...by, "--output", to, program]);
 }
 
 async function endOf(stub: string): Promise<number> {

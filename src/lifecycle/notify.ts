@@ -32,8 +32,8 @@ export interface NotifyParts {
   readonly program?: string;
 }
 
-/** A message takes a few ms; one that takes this long is given up, ms. */
-const carryMs = 5_000;
+/** A message takes a few ms, on a machine without time to spare seconds; then it is given up, ms. */
+const carryMs = 9_000;
 
 const silent: Notify = {
   watchdogMs: undefined,

@@ -23,6 +23,7 @@ export class Machine {
   #exited: Promise<void> = Promise.resolve();
   #monitor: Lines | undefined;
   #port: Lines | undefined;
+  #marks = 0;
   /** When the power came on, ms of the monotonic clock. */
   startedAt = 0;
 
@@ -100,18 +101,22 @@ export class Machine {
   }
 
   /** Has the guest run a line of shell, over the port for tests. */
-  async run(line: string, seconds = 120): Promise<Said> {
+  async run(line: string, seconds = 300): Promise<Said> {
     this.#port ??= await Lines.open(this.#paths.testPort);
-    this.#port.drain();
+    // What an earlier line that took too long still has to say ends before this one's mark.
+    const mark = `mark-${++this.#marks}`;
+    this.#port.write(`echo ${mark}-begin`);
     this.#port.write(line);
-    const output: string[] = [];
+    this.#port.write(`echo ${mark}-end`);
     const deadline = AbortSignal.timeout(seconds * 1_000);
-    for (;;) {
-      const next = (await this.#port.next(deadline)).replace(/\r$/, "");
-      const end = /^qkd-test (\d+|ready)$/.exec(next);
-      if (end === null) output.push(next);
-      else if (end[1] !== "ready") return { code: Number(end[1]), output: output.join("\n") };
-    }
+    const next = async () => ((await this.#port?.next(deadline)) ?? "").replace(/\r$/, "");
+    while ((await next()) !== `${mark}-begin`);
+    const said: string[] = [];
+    for (let text = await next(); text !== `${mark}-end`; text = await next()) said.push(text);
+    // Behind the first mark is its exit code, behind the output that of the line, not always on a line of its own.
+    const [, rest = "", code] = /^(.*)qkd-test (\d+)$/.exec(said.at(-1) ?? "") ?? [];
+    const output = [...said.slice(1, -1), ...(rest === "" ? [] : [rest])].join("\n");
+    return { code: Number(code ?? 255), output };
   }
 
   /** Its standard output. @throws Error if it fails */
@@ -126,7 +131,7 @@ export class Machine {
     const deadline = performance.now() + seconds * 1_000;
     while (performance.now() < deadline) {
       try {
-        await this.run("true", 5);
+        await this.run("true", 20);
         return;
       } catch {
         this.#port?.close();
@@ -138,7 +143,7 @@ export class Machine {
   }
 
   /** Resolves once `condition` holds. @throws Error after that many seconds */
-  async until(condition: () => boolean | Promise<boolean>, seconds = 120): Promise<void> {
+  async until(condition: () => boolean | Promise<boolean>, seconds = 600): Promise<void> {
     const deadline = performance.now() + seconds * 1_000;
     while (!(await condition())) {
       if (performance.now() > deadline) {
@@ -180,17 +185,13 @@ class Lines {
     this.#socket.write(`${line}\n`);
   }
 
-  /** Forgets what came before. */
-  drain(): void {
-    this.#lines.length = 0;
-  }
-
   async next(signal = AbortSignal.timeout(60_000)): Promise<string> {
     while (this.#lines.length === 0) {
       await new Promise<void>((resolve, reject) => {
         this.#wake = resolve;
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-        if (signal.aborted) reject(signal.reason);
+        const late = () => reject(new Error("no answer in time"));
+        signal.addEventListener("abort", late, { once: true });
+        if (signal.aborted) late();
       });
     }
     return this.#lines.shift() as string;

@@ -3,14 +3,18 @@ import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import test from "ava";
 import { systemClock } from "../../src/port/clock.ts";
+import { keyBytes } from "../conformance/qmlp.ts";
 import { createAuthority, writeIdentity } from "../emulator/certificates.ts";
 import { presets } from "../emulator/physics/bb84.ts";
 import { PhysicalLink } from "../emulator/physics/link.ts";
 import { physicsSource } from "../emulator/source/physics.ts";
 import { find, testWith } from "../needs.ts";
 import { Browser, type BrowserPage } from "../rig/browser.ts";
+import { withNode } from "../rig/one-node.ts";
 import { Rig } from "../rig/rig.ts";
+import { ask, assets, queries } from "../rig/web-bench.ts";
 
 const chromium = find("chromium") === undefined ? "chromium-headless-shell" : "chromium";
 const deadline = () => AbortSignal.timeout(30_000);
@@ -253,10 +257,14 @@ testWith(
         ] as const) {
           await page.scheme(scheme);
           await page.shape(width, height, 1, width < 500);
-          const found = await page.evaluate<{ id: string; nodes: string[] }[]>(
+          const { passes, found } = await page.evaluate<{
+            passes: number;
+            found: { id: string; nodes: string[] }[];
+          }>(
             `axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
-            .then(({ violations }) => violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => html + failureSummary) })))`,
+            .then(({ passes, violations }) => ({ passes: passes.length, found: violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => html + failureSummary) })) }))`,
           );
+          t.true(passes > 20, `${passes} rules hold`);
           t.deepEqual(found, [], `${scheme} ${width}`);
           const wide = await page.evaluate<number>(
             "document.documentElement.scrollWidth - innerWidth",
@@ -341,3 +349,24 @@ testWith(
     rmSync(folder, { recursive: true });
   },
 );
+
+test.serial("no answer of the page holds a byte of key, in any spelling", async (t) => {
+  await withNode({ transport: "tls", mode: "proactive" }, async (bench) => {
+    const key = keyBytes(7, 1_024);
+    bench.distil(Buffer.from(key));
+    await bench.until(() => bench.km.store.size === 1 && bench.end.module.heldBlocks === 0);
+    const line = await bench.node.logged(/at=node\.web msg="page"/, deadline());
+    const url = /url=(\S+)/.exec(line)?.[1] as string;
+    const part = key.subarray(0, 12);
+    const spellings = (["hex", "base64", "latin1"] as const).map((name) => part.toString(name));
+    spellings.push(part.toString("hex").toUpperCase(), [...part].join(","));
+    let told = "";
+    for (const path of [...assets, ...queries, "/readyz"]) {
+      const { status, body } = await ask(url, path);
+      t.is(status, 200, path);
+      told += body.toString("latin1");
+    }
+    t.true(told.includes('"confirmed":1'));
+    for (const spelling of spellings) t.false(told.includes(spelling));
+  });
+});

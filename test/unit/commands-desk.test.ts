@@ -60,8 +60,7 @@ const optional = [
 test("a command that the node has no part for is refused as not available, and not listed", async (t) => {
   const bench = new CommandBench();
   for (const [command, args] of optional) {
-    const boot = command === "install_update" ? { boot: 1 } : {};
-    const reply = await bench.submit(bench.sign({ command, args, ...boot }), command);
+    const reply = await bench.submit(bench.sign({ command, args, boot: 1 }), command);
     t.like(reply, { status: "refused", reason: "not_available", command });
     t.false(bench.desk.available.includes(command));
   }
@@ -89,7 +88,7 @@ test("a part that the node has is listed, and gets its commands; what it says co
     installUpdate: async ({ version }) => ({ version: String(version) }),
   };
   bench.restart(2);
-  t.deepEqual([...bench.desk.available], [...commandNames]);
+  t.deepEqual([...bench.desk.available].sort(), [...commandNames].sort());
   const replies = new Map<string, Reply | undefined>();
   for (const [command, args] of optional) {
     const message = bench.sign({ command, args, boot: 2 });
