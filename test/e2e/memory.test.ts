@@ -14,7 +14,8 @@ function occurrences(pid: number, patterns: readonly Buffer[]): number {
   try {
     for (const line of maps) {
       const [, from = "", to = "", mode = ""] = /^(\w+)-(\w+) (\S+)/.exec(line) ?? [];
-      if (!mode.startsWith("rw")) continue;
+      // Half a gigabyte is set aside for compiled code, which has no data in it.
+      if (!mode.startsWith("rw-")) continue;
       const end = Number.parseInt(to, 16);
       for (let at = Number.parseInt(from, 16); at < end; at += chunk.length - overlap) {
         let length = 0;
