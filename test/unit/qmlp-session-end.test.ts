@@ -280,7 +280,8 @@ test.serial("unplugged, whenever that is, the session ends within two seconds", 
       await session.close();
       bench.port.plug();
     }
-    t.true(descriptors() < before, "no descriptor is left");
+    // One more may be the runner's own; a leak would be one of each round.
+    t.true(descriptors() <= before, "no descriptor is left");
   });
 });
 
