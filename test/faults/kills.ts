@@ -2,12 +2,11 @@
  * Nodes that are killed at random, by SIGKILL, while keys flow: in the middle of starting, of a
  * supply, of a write. What is left in the end is compared by the oracle.
  */
-import { join } from "node:path";
 import { systemClock } from "../../src/port/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { random } from "../random.ts";
 import { Rig, type RigEnd } from "../rig/rig.ts";
-import { audit, compareEnds } from "./oracle.ts";
+import { auditRig } from "./audit-rig.ts";
 import { Witness } from "./witness.ts";
 
 export interface KillResult {
@@ -70,22 +69,11 @@ export async function killNodes(kills: number, seed: number): Promise<KillResult
     more = false;
     await rig.until(() => rig.settled(), AbortSignal.timeout(deadlineMs));
     await Promise.all(rig.ends.map(({ node }) => node.stop()));
-    const [alice, bob] = rig.ends.map(({ name, nodeId, km }) =>
-      witness.ledgers(
-        name,
-        rig.pair[name].module.history,
-        join(rig.folder, nodeId, "state", `ledger-${name}`),
-        km.store,
-      ),
-    ) as [ReturnType<Witness["ledgers"]>, ReturnType<Witness["ledgers"]>];
-    const broken = [
-      ...audit(alice, true).map((what) => `alice: ${what}`),
-      ...audit(bob, true).map((what) => `bob: ${what}`),
-      ...compareEnds(alice, bob),
-    ];
+    const { keys, broken: found } = auditRig(rig, witness);
+    const broken = [...found];
     const { oneSided } = rig.compare();
     if (oneSided > 0) broken.push(`${oneSided} keys are at one end alone`);
-    return { kills: 2 * half, keys: alice.km.size, slowest: Math.max(...times), broken };
+    return { kills: 2 * half, keys, slowest: Math.max(...times), broken };
   } finally {
     await rig.close();
   }

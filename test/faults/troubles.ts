@@ -2,13 +2,12 @@
  * Whatever can happen to a link, drawn at random while keys flow: to its KMs, its modules, its lines
  * and its nodes. After each the node must go on; in the end the three ledgers must fit together.
  */
-import { join } from "node:path";
 import { systemClock } from "../../src/port/clock.ts";
 import { keyBytes } from "../conformance/qmlp.ts";
 import { answerWith, dropConnection, neverAnswer } from "../emulator/km/index.ts";
 import { random } from "../random.ts";
 import { type EndName, endNames, Rig } from "../rig/rig.ts";
-import { audit, compareEnds } from "./oracle.ts";
+import { auditRig } from "./audit-rig.ts";
 import { Witness } from "./witness.ts";
 
 export interface TroubleResult {
@@ -168,20 +167,9 @@ export async function meetTroubles(rounds: number, seed: number): Promise<Troubl
     const events = rig.ends.flatMap(({ nodeId }) => [...rig.view.node(nodeId).events.values()]);
     const replayed = events.filter(({ type }) => type === "block_replayed").length;
     await Promise.all(rig.ends.map(({ node }) => node.stop()));
-    const [alice, bob] = rig.ends.map(({ name, nodeId, km }) =>
-      witness.ledgers(
-        name,
-        rig.pair[name].module.history,
-        join(rig.folder, nodeId, "state", `ledger-${name}`),
-        km.store,
-      ),
-    ) as [ReturnType<Witness["ledgers"]>, ReturnType<Witness["ledgers"]>];
-    broken.push(
-      ...audit(alice, true).map((what) => `alice: ${what}`),
-      ...audit(bob, true).map((what) => `bob: ${what}`),
-      ...compareEnds(alice, bob),
-    );
-    return { troubles: met, keys: alice.km.size, replayed, broken };
+    const found = auditRig(rig, witness);
+    broken.push(...found.broken);
+    return { troubles: met, keys: found.keys, replayed, broken };
   } finally {
     for (const { node } of rig.ends) node.signal("SIGCONT");
     await rig.close();
