@@ -3,7 +3,7 @@ import { type KeyBlock, QkdKey } from "../port/key.ts";
 import { lastOfStretch } from "./cuts.ts";
 import { type KeyIds, keyIdOf } from "./key-id.ts";
 import type { Cut, Ledger } from "./ports.ts";
-import { longestSlice } from "./slices.ts";
+import { slices } from "./slices.ts";
 
 /**
  * The keys of a block, in order, each made when it is asked for; they share the block's memory. All
@@ -16,9 +16,7 @@ export function* cutKeys(
 ): Generator<QkdKey, void> {
   const bytes = block.expose();
   const { bits } = block;
-  const step = longestSlice(keyBits);
-  for (let offset = 0; offset < bits; offset += step) {
-    const length = Math.min(step, bits - offset);
+  for (const { offset, length } of slices(bits, keyBits)) {
     const id = keyIdOf(ids, block.facts, offset, length);
     const at = offset / 8;
     const piece = bytes.subarray(at, at + Math.ceil(length / 8));

@@ -18,7 +18,7 @@ export interface Slice {
 }
 
 /** Length of all slices but the last, bits. @param keyBits undefined: as long as Kq-1 carries */
-export function longestSlice(keyBits: number | undefined): number {
+function longestSlice(keyBits: number | undefined): number {
   return Math.min(keyBits ?? longestKeyBits, longestKeyBits);
 }
 
@@ -26,13 +26,11 @@ export function longestSlice(keyBits: number | undefined): number {
  * @param bits length of the block
  * @param keyBits wanted key length, a multiple of 8
  */
-export function slices(bits: number, keyBits: number | undefined): Slice[] {
+export function* slices(bits: number, keyBits: number | undefined): Generator<Slice, void> {
   const step = longestSlice(keyBits);
-  const cut: Slice[] = [];
   for (let offset = 0; offset < bits; offset += step) {
-    cut.push({ offset, length: Math.min(step, bits - offset) });
+    yield { offset, length: Math.min(step, bits - offset) };
   }
-  return cut;
 }
 
 /** How many {@link slices} there are. */

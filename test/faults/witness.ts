@@ -24,7 +24,7 @@ export class Witness {
         const block = source.next();
         if (block === undefined) return undefined;
         for (const end of ["alice", "bob"] as const) {
-          const digests = slices(block.facts.bits, keyBits).map(({ offset, length }) =>
+          const digests = [...slices(block.facts.bits, keyBits)].map(({ offset, length }) =>
             this.#digest(block[end].subarray(offset / 8, (offset + length + 7) >> 3)),
           );
           this.#keys[end].set(blockName(block.facts.ref), digests);

@@ -100,14 +100,17 @@ test("key IDs are what their description says, for links in turn and names of an
 });
 
 test("blocks are cut into keys of the wanted length, and the rest is one shorter key", (t) => {
-  t.deepEqual(slices(600, 256), [
-    { offset: 0, length: 256 },
-    { offset: 256, length: 256 },
-    { offset: 512, length: 88 },
-  ]);
-  t.deepEqual(slices(11_530, undefined), [{ offset: 0, length: 11_530 }]);
-  t.deepEqual(slices(0, 256), []);
-  const long = slices(longestKeyBits + 1, undefined);
+  t.deepEqual(
+    [...slices(600, 256)],
+    [
+      { offset: 0, length: 256 },
+      { offset: 256, length: 256 },
+      { offset: 512, length: 88 },
+    ],
+  );
+  t.deepEqual([...slices(11_530, undefined)], [{ offset: 0, length: 11_530 }]);
+  t.deepEqual([...slices(0, 256)], []);
+  const long = [...slices(longestKeyBits + 1, undefined)];
   t.deepEqual(
     long.map((slice) => slice.length),
     [longestKeyBits, 1],
