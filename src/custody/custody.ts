@@ -20,7 +20,7 @@ import { type CustodyCounters, newCounters } from "./counters.ts";
 import { Cutter, cutKeys } from "./cutter.ts";
 import { Deliveries } from "./deliveries.ts";
 import { Desk } from "./desk.ts";
-import { blockFacts } from "./events.ts";
+import { blockFacts, type CustodyEvent } from "./events.ts";
 import { KeyIds, slotOfKm } from "./key-id.ts";
 import type { CustodyOptions, CustodyParts } from "./options.ts";
 import type { BlockRecord, Cut, KeyDesk, KmLink, KmSink } from "./ports.ts";
@@ -185,8 +185,11 @@ export class Custody implements KmSink {
       ledger.whenDurable(() => this.#releases.tell([block.ref]));
       return;
     }
-    if (record === undefined && ledger.isPast(block.ref)) return this.#replayed(block);
-    if (block.bits === 0) return this.#empty(block);
+    if (record === undefined && ledger.isPast(block.ref)) {
+      // The module had let go of it: its keys were dealt with, whatever they are now.
+      return this.#needless(block, "replayed_blocks", "block_replayed");
+    }
+    if (block.bits === 0) return this.#needless(block, "empty_blocks", "block_empty");
     const why = record?.withheld === true ? "" : this.#whyWithheld(block.facts, record);
     if (why !== undefined) return this.#withhold(block, why);
     const bytes = block.byteLength;
@@ -252,16 +255,20 @@ export class Custody implements KmSink {
     this.#stopping = true;
     this.#supplies.wipe();
     this.#desk.wipe();
-    this.forget();
+    this.#forgetBlocks();
   }
 
   /** Wipes all key in memory, and goes on: what a module still has it offers in its next session. */
   forget(): void {
     this.#supplies.forget();
     this.#desk.forget();
+    if (!this.#stopping) this.#session?.grant(this.#held.size, this.#heldBytes);
+    this.#forgetBlocks();
+  }
+
+  #forgetBlocks(): void {
     this.#cutter.wipe();
     this.#deliveries.forget();
-    if (!this.#stopping) this.#session?.grant(this.#held.size, this.#heldBytes);
     this.#held.clear();
     this.#heldBytes = 0;
   }
@@ -310,21 +317,15 @@ export class Custody implements KmSink {
     return true;
   }
 
-  #empty(block: KeyBlock): void {
-    const name = blockName(block.ref);
-    if (!this.#releases.wasTold(name)) {
-      this.#counters.empty_blocks++;
-      this.#parts.onEvent({ type: "block_empty", facts: blockFacts(block.facts) });
-    }
-    this.#drop(block);
-    this.#releases.tell([block.ref]);
-  }
-
-  /** The module offers what it let go of: its keys were dealt with, whatever they are now. */
-  #replayed(block: KeyBlock): void {
+  /** Nothing of the block is to be supplied: the module is told so, and it is counted and told once. */
+  #needless(
+    block: KeyBlock,
+    counter: "empty_blocks" | "replayed_blocks",
+    type: CustodyEvent["type"],
+  ): void {
     if (!this.#releases.wasTold(blockName(block.ref))) {
-      this.#counters.replayed_blocks++;
-      this.#parts.onEvent({ type: "block_replayed", facts: blockFacts(block.facts) });
+      this.#counters[counter]++;
+      this.#parts.onEvent({ type, facts: blockFacts(block.facts) });
     }
     this.#drop(block);
     this.#releases.tell([block.ref]);

@@ -38,8 +38,6 @@ export interface LedgerOptions {
   readonly task: (name: string) => () => void;
 }
 
-const unending = new AbortController().signal;
-
 const standard: LedgerOptions = {
   groupRecords: 4_096,
   groupDelayMs: 0,
@@ -215,7 +213,7 @@ export class LedgerFile implements Ledger {
     try {
       while (this.#batch.length > 0) {
         if (groupDelayMs > 0 && this.#batch.length < groupRecords && !this.#closed) {
-          await delay(clock, groupDelayMs, unending);
+          await delay(clock, groupDelayMs);
         }
         entries = this.#batch.splice(0, groupRecords);
         const written = this.#options.task(`${this.#path}: writing`);
