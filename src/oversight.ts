@@ -16,6 +16,7 @@ import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Recorder } from "./lifecycle/recorder.ts";
 import { freePart, validity } from "./lifecycle/survey.ts";
 import { Watch } from "./lifecycle/watch.ts";
+import { certificateFiles } from "./local/certificates.ts";
 import type { BrokerState } from "./local/view.ts";
 import { type BrokerCredentials, digestOf, readBrokerCredentials } from "./manager/credentials.ts";
 import type { Manager } from "./manager/manager.ts";
@@ -261,16 +262,16 @@ export class Oversight {
   }
 
   #createWatch(): Watch {
-    const { node, alarms, modules, manager, server, web } = this.#config;
-    const certificates = new Map<string, string>();
+    const { node, alarms, modules, manager } = this.#config;
+    const certificates = new Map(
+      certificateFiles(this.#config).flatMap(({ for: name, cert }) =>
+        cert === undefined ? [] : [[name, cert] as const],
+      ),
+    );
     const plain = new Map<string, boolean>();
     for (const km of modules.flatMap(({ kms }) => kms)) {
-      if (km.cert !== undefined) certificates.set(`km.${km.name}`, km.cert);
       if (km.transport === "plain") plain.set(`km.${km.name}`, true);
     }
-    if (server !== undefined) certificates.set("server", server.cert);
-    if (web.enabled && web.cert !== undefined) certificates.set("web", web.cert);
-    if (manager?.cert !== undefined) certificates.set("manager", manager.cert);
     if (manager?.url.startsWith("mqtt:")) plain.set("manager", false);
     return new Watch(
       {

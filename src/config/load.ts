@@ -8,6 +8,7 @@ import type { ConfiguredDriver, DriverKind } from "../port/driver-kind.ts";
 import { errorCode } from "../port/errors.ts";
 import { isLoopback } from "../web/host.ts";
 import { shortestPassword } from "../web/login.ts";
+import { firstLine } from "./named-file.ts";
 import { ConfigError, explain, keyPath } from "./problems.ts";
 import {
   alarmsSchema,
@@ -251,8 +252,7 @@ function checkWeb(web: WebConfig, complain: (key: string, what: string) => void)
 function checkPassword(path: string | undefined, where: string, problems: string[]): void {
   if (path === undefined) return;
   try {
-    const [line = ""] = readFileSync(path, "utf8").split(/\r?\n/, 1);
-    if (line.length >= shortestPassword) return;
+    if (firstLine(readFileSync(path, "utf8")).length >= shortestPassword) return;
     problems.push(`${where}: the password must have ${shortestPassword} characters or more`);
   } catch {
     // That it cannot be read was said already.

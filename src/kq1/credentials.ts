@@ -3,8 +3,8 @@
  * connection, so that a renewed certificate needs no restart.
  */
 import { hash, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { errorCode, Fault } from "../port/errors.ts";
+import { readNamed } from "../config/named-file.ts";
+import { Fault } from "../port/errors.ts";
 
 export interface CredentialFiles {
   readonly ca: string;
@@ -31,12 +31,7 @@ export interface CertificateFacts {
 }
 
 function read(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    const facts = { file, code: errorCode(error) ?? "unknown" };
-    throw new Fault("kq1.connect", "certificate file cannot be read", facts);
-  }
+  return readNamed(file, "kq1.connect", "certificate file cannot be read").toString();
 }
 
 /** @throws Fault `kq1.connect` that names the file */

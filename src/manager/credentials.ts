@@ -1,7 +1,7 @@
 /** What the node shows to its broker: read anew for each connection, so that it may be renewed. */
 import { createPrivateKey, hash, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { errorCode, Fault } from "../port/errors.ts";
+import { firstLine, readNamed } from "../config/named-file.ts";
+import { Fault } from "../port/errors.ts";
 
 /** Names of files. */
 export interface BrokerFiles {
@@ -21,12 +21,7 @@ export interface BrokerCredentials {
 
 function read(file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    const facts = { file, code: errorCode(error) ?? "unknown" };
-    throw new Fault("mqtt.connect", "file for the broker cannot be read", facts);
-  }
+  return readNamed(file, "mqtt.connect", "file for the broker cannot be read").toString();
 }
 
 /**
@@ -40,8 +35,8 @@ export function readBrokerCredentials(files: BrokerFiles): BrokerCredentials {
     const facts = { cert: files.cert ?? "", key: files.key ?? "" };
     throw new Fault("mqtt.connect", "certificate and key do not belong together", facts);
   }
-  // The first line: editors end a file with a line feed.
-  return { ca, cert, key, password: read(files.password_file)?.split(/\r?\n/, 1)[0] };
+  const password = read(files.password_file);
+  return { ca, cert, key, password: password && firstLine(password) };
 }
 
 /** Tells contents apart; never shown. */

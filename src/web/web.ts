@@ -1,10 +1,9 @@
 /** Keeps the local page up. That it can't be served is a warning: the keys do not wait for it. */
-import { readFileSync } from "node:fs";
 import type { KmConfig, WebConfig } from "../config/load.ts";
+import { firstLine, readNamed } from "../config/named-file.ts";
 import { type Kept, keep } from "../lifecycle/keep.ts";
 import { backoff } from "../lifecycle/retry.ts";
 import type { Clock } from "../port/clock.ts";
-import { errorCode, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import { type WebOptions, WebServer } from "./server.ts";
 import type { KmFacts, NodeView } from "./view.ts";
@@ -77,15 +76,6 @@ export function kmFacts({ name, host, port, transport }: KmConfig): KmFacts {
   return { name, address: `${host}:${port}`, transport };
 }
 
-function firstLine(text: string): string {
-  return text.split(/\r?\n/, 1)[0] as string;
-}
-
 function read(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    const facts = { file, code: errorCode(error) ?? "unknown" };
-    throw new Fault("web.listen", "file cannot be read", facts);
-  }
+  return readNamed(file, "web.listen", "file cannot be read").toString();
 }

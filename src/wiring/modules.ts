@@ -1,6 +1,6 @@
 /** A module's way from its driver to its KMs, made from the configuration. */
-import { readFileSync } from "node:fs";
 import type { Config, ModuleConfig } from "../config/load.ts";
+import { readNamed } from "../config/named-file.ts";
 import type { LedgerFile } from "../custody/ledger-file.ts";
 import { spooled, spoolWhenNeeded } from "../custody/spooled.ts";
 import { Channel } from "../lifecycle/channel.ts";
@@ -9,7 +9,7 @@ import type { Halt } from "../lifecycle/halt.ts";
 import type { Progress } from "../lifecycle/progress.ts";
 import type { Oversight } from "../oversight.ts";
 import type { Panel } from "../panel/panel.ts";
-import { errorCode, Fault } from "../port/errors.ts";
+import { Fault } from "../port/errors.ts";
 import { type Log, silentLog } from "../port/log.ts";
 import type { ModuleDriver } from "../port/module.ts";
 import { diskFiles } from "../state/files.ts";
@@ -46,20 +46,10 @@ function driverOf({ name, driver, spool }: ModuleConfig, folder: string, log: Lo
   if (spool === undefined) return bare;
   const { key, max_bytes: maxBytes } = spool;
   const options = { files: diskFiles, folder: `${folder}/spool-${name}`, maxBytes };
-  const open = spoolWhenNeeded(options, () => readSecret(key));
+  const open = spoolWhenNeeded(options, () =>
+    readNamed(key, "state.io", "cannot read the spool's key"),
+  );
   return spooled(bare, open, log.child("spool"));
-}
-
-/** @throws Fault `state.io` */
-function readSecret(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new Fault("state.io", "cannot read the spool's key", {
-      file,
-      code: errorCode(error) ?? "unknown",
-    });
-  }
 }
 
 export interface ChannelContext {

@@ -1,0 +1,17 @@
+/** Files that the configuration names: certificates, keys, passwords. */
+import { readFileSync } from "node:fs";
+import { errorCode, Fault, type FaultCode } from "../port/errors.ts";
+
+/** @throws Fault `code` that names the file, and nothing of what is in it */
+export function readNamed(file: string, code: FaultCode, message: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new Fault(code, message, { file, code: errorCode(error) ?? "unknown" });
+  }
+}
+
+/** Of a password's file: editors end a file with a line feed. */
+export function firstLine(text: string): string {
+  return text.split(/\r?\n/, 1)[0] as string;
+}
