@@ -1,11 +1,12 @@
 /** `qkd-node start`, `stop`, `self-test` and `zeroize`: commands for a module. */
 import { createInterface } from "node:readline/promises";
 import { exit } from "../exit-codes.ts";
+import { tellActed } from "./acted.ts";
 import { Complaint } from "./client.ts";
 import { type Context, UsageError } from "./context.ts";
 import { elapsing, progress } from "./progress.ts";
 import type { Acted, Status } from "./shapes.ts";
-import { coloured, tidy } from "./terminal.ts";
+import { tidy } from "./terminal.ts";
 
 type Name = "start" | "stop" | "self_test" | "zeroize";
 
@@ -20,11 +21,7 @@ export async function act(name: Name, context: Context): Promise<number> {
   const said = name.replace("_", "-");
   const work = context.ask<Acted>(name, { module, ...confirmed });
   const acted = await elapsing(bar, `${said} ${tidy(module)}`, limit, work);
-  const { status, reason } = acted;
-  const { paint } = context.terminal;
-  const why = reason === undefined ? "" : `: ${tidy(reason)}`;
-  context.print(acted, () => [`${said} ${tidy(module)}: ${coloured(paint, status)}${why}`]);
-  return status === "done" ? exit.ok : exit.failed;
+  return tellActed(context, acted, `${said} ${tidy(module)}`);
 }
 
 /** @throws UsageError where it has to be said which */

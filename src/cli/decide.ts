@@ -1,8 +1,8 @@
 /** `qkd-node release`, `discard`, `withhold` and `free-km`: what becomes of keys that are kept back. */
-import { exit } from "../exit-codes.ts";
+import { tellActed } from "./acted.ts";
 import { type Context, UsageError } from "./context.ts";
 import type { Acted } from "./shapes.ts";
-import { coloured, tidy } from "./terminal.ts";
+import { tidy } from "./terminal.ts";
 
 type Name = "release_quarantine" | "discard_quarantine" | "withhold" | "free_km";
 
@@ -11,11 +11,7 @@ async function decide(name: Name, context: Context): Promise<number> {
   if (module === undefined || what === undefined) throw new UsageError("two words are needed");
   const args = name === "free_km" ? { module, km: what } : { module, key_ID: what };
   const acted = await context.ask<Acted>(name, args);
-  const { status, reason } = acted;
-  const why = reason === undefined ? "" : `: ${tidy(reason)}`;
-  const { paint } = context.terminal;
-  context.print(acted, () => [`${tidy(what)}: ${coloured(paint, status)}${why}`]);
-  return status === "done" ? exit.ok : exit.failed;
+  return tellActed(context, acted, tidy(what));
 }
 
 /** Each command has a file of this form, by the way in which they are loaded. */
