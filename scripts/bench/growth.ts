@@ -14,6 +14,7 @@ import { silentLog } from "../../src/port/log.ts";
 import type { ModuleSession } from "../../src/port/module.ts";
 import { diskFiles } from "../../src/state/files.ts";
 import { TelemetryWindow } from "../../src/telemetry/window.ts";
+import { someIdentity } from "../../test/rig/identity.ts";
 import type { Benchmark, Sample } from "./measure.ts";
 import { runPath } from "./path.ts";
 
@@ -49,17 +50,7 @@ class Endless {
 
   connect(): void {
     const session: Partial<ModuleSession> = {
-      identity: {
-        moduleId: "QKD-A",
-        matchingModuleId: "QKD-B",
-        role: "alice",
-        vendor: "",
-        model: "",
-        serial: "",
-        firmware: "",
-        protocol: "",
-        maxBlockBytes: 65_536,
-      },
+      identity: someIdentity,
       grant: (blocks) => {
         this.#credit += blocks;
       },

@@ -18,6 +18,7 @@ import type { NodeMessage, PanelMessage } from "../../src/port/panel.ts";
 import type { Attachment } from "../emulator/panel/attachment.ts";
 import { EmulatedController } from "../emulator/panel/controller.ts";
 import { attachUhid } from "../emulator/panel/uhid.ts";
+import { quietNode } from "../rig/panel-messages.ts";
 
 /** An emulated guest is some twenty times slower than a machine. */
 const limitMs = 180_000;
@@ -28,16 +29,7 @@ const hidraws = () => readdirSync("/dev").filter((name) => name.startsWith("hidr
 class Story {
   readonly heard: PanelMessage[] = [];
   readonly controller: EmulatedController;
-  node: NodeMessage = {
-    v: 1,
-    from: "node",
-    health: "ok",
-    supply: true,
-    tamper: "none",
-    maintenance: false,
-    zeroize: "none",
-    clear: false,
-  };
+  node: NodeMessage = quietNode;
   readonly server: PanelServer;
   attachment: Attachment | undefined;
   failed = false;

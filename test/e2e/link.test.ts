@@ -1,40 +1,16 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import test, { type ExecutionContext } from "ava";
+import test from "ava";
 import { systemClock } from "../../src/port/clock.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
-import { endNames, Rig, type RigOptions } from "../rig/rig.ts";
+import { endNames } from "../rig/rig.ts";
+import { assertWhole, deadline, withRig } from "../rig/with-rig.ts";
 import { writings } from "../rig/writings.ts";
-
-/** A deadline for what should take a second or two on any machine. */
-const deadline = () => AbortSignal.timeout(60_000);
 
 function stream(blocks: number, blockBits = 4_096): BlockSource {
   return seedSource({ seed: 42, blocks, blockBits, clock: systemClock });
-}
-
-async function withRig(options: RigOptions, body: (rig: Rig) => Promise<void>): Promise<void> {
-  const rig = await Rig.start({ baud: 0, ...options });
-  try {
-    await body(rig);
-  } finally {
-    await rig.close();
-  }
-}
-
-/** Every key exactly once at each KM, under one ID, the same at both; everything released. */
-function assertWhole(t: ExecutionContext, rig: Rig, keys: number): void {
-  t.deepEqual(rig.compare(), { common: keys, different: 0, oneSided: 0 });
-  const secret = Buffer.alloc(32, 1);
-  for (const { km, name } of rig.ends) {
-    t.is(km.store.size, keys);
-    t.is(km.store.summary().conflicts, 0);
-    const contents = new Set(km.store.digest(secret).values());
-    t.is(contents.size, keys, "one key under two IDs");
-    t.is(rig.pair[name].module.heldBlocks, 0);
-  }
 }
 
 test.serial("a node that is killed again and again supplies every key exactly once", async (t) => {

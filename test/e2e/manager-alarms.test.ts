@@ -11,7 +11,8 @@ import { systemClock } from "../../src/port/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
 import { Contract } from "../rig/contract.ts";
-import { Rig, type RigOptions } from "../rig/rig.ts";
+import type { Rig, RigOptions } from "../rig/rig.ts";
+import { withRig } from "../rig/with-rig.ts";
 
 const run = promisify(execFile);
 const script = fileURLToPath(new URL("../../scripts/manager", import.meta.url));
@@ -21,27 +22,17 @@ function stream(blocks: number): BlockSource {
   return seedSource({ seed: 42, blocks, blockBits: 4_096, clock: systemClock });
 }
 
-async function withRig(
-  options: Partial<RigOptions> & { key?: string },
+/** A rig whose nodes take commands of this key. */
+function withManaged(
+  { key, ...options }: Partial<RigOptions> & { key?: string },
   body: (rig: Rig) => Promise<void>,
 ): Promise<void> {
-  const key = options.key;
   const extra = key
     ? `\n[[manager.command_key]]\nid = "noc"\npublic_key = "${key}"
 commands = ["start", "stop", "set_threshold", "acknowledge_alarm", "zeroize", "self_test", "support_bundle"]\n`
     : "";
-  const rig = await Rig.start({
-    source: stream(30),
-    baud: 0,
-    blockIntervalMs: 20,
-    ...options,
-    extra: `${extra}${options.extra ?? ""}`,
-  });
-  try {
-    await body(rig);
-  } finally {
-    await rig.close();
-  }
+  const more = { ...options, extra: `${extra}${options.extra ?? ""}` };
+  return withRig({ source: stream(30), blockIntervalMs: 20, ...more }, body);
 }
 
 interface Message {
@@ -68,7 +59,7 @@ test.serial(
   async (t) => {
     const pair = newKeyPair();
     const folder = mkdtempSync(join(tmpdir(), "qkd-manager-"));
-    await withRig({ key: pair.publicKey }, async (rig) => {
+    await withManaged({ key: pair.publicKey }, async (rig) => {
       await rig.until(() => rig.holds(3), deadline());
       rig.pair.alice.module.event({ code: "laser_fault", severity: "major", text: "hot" });
       const topic = "alarm/module_fault:alice:laser_fault";
@@ -138,7 +129,7 @@ test.serial(
 test.serial(
   "alarms and events outlive broker and node: none lost, same event_id, in order",
   async (t) => {
-    await withRig({}, async (rig) => {
+    await withManaged({}, async (rig) => {
       await rig.until(() => rig.holds(3), deadline());
       await rig.until(() => last(rig, "alarm/plain_link:manager") !== undefined, deadline());
       await rig.broker.close();
@@ -172,7 +163,7 @@ test.serial(
 test.serial("commands reach the module; a response topic is answered there", async (t) => {
   const { key, publicKey } = newKeyPair();
   const noc = { id: "noc", key };
-  await withRig({ key: publicKey, source: stream(1_000), blockIntervalMs: 50 }, async (rig) => {
+  await withManaged({ key: publicKey, source: stream(1_000), blockIntervalMs: 50 }, async (rig) => {
     await rig.until(() => rig.holds(2), deadline());
     const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${rig.broker.port}`, {
       protocolVersion: 4,
@@ -211,7 +202,7 @@ test.serial("commands reach the module; a response topic is answered there", asy
 test.serial("everything that a run publishes is as the contract says", async (t) => {
   const contract = await Contract.load();
   const { key, publicKey } = newKeyPair();
-  await withRig({ key: publicKey }, async (rig) => {
+  await withManaged({ key: publicKey }, async (rig) => {
     await rig.until(() => rig.holds(5), deadline());
     const { module } = rig.pair.alice;
     module.event({ code: "detector_fault", severity: "minor", text: "x" });

@@ -70,6 +70,11 @@ export class Disk implements FileSystem {
     this.#now = new Map(names);
   }
 
+  /** Operations from this number on fail, as the system would have it; infinity: none does. */
+  failFrom(operation: number, code = "EIO"): void {
+    this.trouble = (n) => (n >= operation ? systemError(code) : undefined);
+  }
+
   /** The disk as it is found when power is back. @param draw uniform in [0, 1) */
   afterPowerCut(draw: () => number): Disk {
     this.dead = true;
@@ -110,7 +115,7 @@ export class Disk implements FileSystem {
   open(path: string, flags: string): Promise<OpenFile> {
     return this.#do(() => {
       let inode = this.#now.get(path);
-      if (flags === "wx") {
+      if (flags.startsWith("wx")) {
         if (inode !== undefined) throw systemError("EEXIST");
         const made: Inode = {
           safe: Buffer.alloc(0),

@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { spellings } from "./writings.ts";
 
 const half = 15;
 export const canaryBytes = 2 * half + 2;
@@ -15,7 +16,10 @@ export class Canary {
   #made = 0;
 
   constructor() {
-    this.#needles = this.#halves.flatMap((bytes) => writings(bytes));
+    // Base64 of a longer thing begins anew every three bytes, wherever the mark stands in it.
+    this.#needles = this.#halves.flatMap((bytes) =>
+      [0, 1, 2].flatMap((at) => spellings(bytes.subarray(at, at + 12))),
+    );
   }
 
   /** A key of 256 bits that was not made before. At most 65,536 of them. */
@@ -46,22 +50,4 @@ export class Canary {
       .map((entry) => join(entry.parentPath, entry.name));
     return { searched: files.length, hits: files.filter((file) => this.isIn(readFileSync(file))) };
   }
-}
-
-/** Ways in which a stretch of bytes could be written down. */
-function writings(bytes: Buffer): Buffer[] {
-  const stretch = bytes.subarray(0, 12);
-  const decimal = [...stretch].join(",");
-  const texts = [
-    stretch.toString("hex"),
-    stretch.toString("hex").toUpperCase(),
-    decimal,
-    decimal.replaceAll(",", ", "),
-  ];
-  // Base64 of a longer thing begins anew every three bytes, wherever the stretch stands in it.
-  for (const at of [0, 1, 2]) {
-    const part = bytes.subarray(at, at + 12);
-    texts.push(part.toString("base64"), part.toString("base64url"));
-  }
-  return [stretch, ...texts.map((text) => Buffer.from(text))];
 }

@@ -24,6 +24,7 @@ import { type BlockRef, keyMemory } from "../../src/port/key.ts";
 import { silentLog } from "../../src/port/log.ts";
 import type { ModuleSession } from "../../src/port/module.ts";
 import { diskFiles, type FileSystem } from "../../src/state/files.ts";
+import { someIdentity } from "./identity.ts";
 
 const [blockBytes = 0, keyBits = 0] = process.argv.slice(2).map(Number);
 const epoch = "00112233aabbccdd";
@@ -129,17 +130,7 @@ async function main(folder: string): Promise<void> {
   const settled: (() => void)[] = [];
   let wanted = 0;
   const session: Partial<ModuleSession> = {
-    identity: {
-      moduleId: "QKD-A",
-      matchingModuleId: "QKD-B",
-      role: "alice",
-      vendor: "",
-      model: "",
-      serial: "",
-      firmware: "",
-      protocol: "",
-      maxBlockBytes: 65_536,
-    },
+    identity: someIdentity,
     grant: () => {},
     release: (refs: readonly BlockRef[]) => {
       counts.released += refs.length;

@@ -20,6 +20,7 @@ import { silentLog } from "../../src/port/log.ts";
 import type { ModuleSession } from "../../src/port/module.ts";
 import { diskFiles } from "../../src/state/files.ts";
 import { ManualClock, settle } from "../clock.ts";
+import { someIdentity } from "./identity.ts";
 
 export const epoch = "00112233aabbccdd";
 
@@ -44,17 +45,7 @@ export class Module {
     this.credit = { blocks: 0, bytes: 0 };
     for (const block of this.blocks.values()) block.offered = false;
     const session: Partial<ModuleSession> = {
-      identity: {
-        moduleId: "QKD-A",
-        matchingModuleId: "QKD-B",
-        role: "alice",
-        vendor: "",
-        model: "",
-        serial: "",
-        firmware: "",
-        protocol: "",
-        maxBlockBytes: 65_536,
-      },
+      identity: someIdentity,
       grant: (blocks, bytes) => {
         this.credit.blocks += blocks;
         this.credit.bytes += bytes;

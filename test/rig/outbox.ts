@@ -2,16 +2,16 @@
 import { Outbox, type OutboxOptions } from "../../src/manager/outbox.ts";
 import { silentLog } from "../../src/port/log.ts";
 import { ManualClock } from "../clock.ts";
-import { CutDisk } from "./cut-disk.ts";
+import { Disk } from "../faults/disk.ts";
 
 export const outboxPath = "/state/outbox";
 
-export function openOutbox(disk: CutDisk, more: Partial<OutboxOptions> = {}): Promise<Outbox> {
+export function openOutbox(disk: Disk, more: Partial<OutboxOptions> = {}): Promise<Outbox> {
   const clock = new ManualClock();
   return Outbox.open({ files: disk, path: outboxPath, clock, log: silentLog, ...more });
 }
 
 /** For tests that are not about the disk. */
 export function memoryOutbox(): Promise<Outbox> {
-  return openOutbox(new CutDisk());
+  return openOutbox(new Disk());
 }

@@ -24,7 +24,8 @@ import { openState } from "../../src/state/state.ts";
 import { StateStore } from "../../src/state/store.ts";
 import { ManualClock } from "../clock.ts";
 import { EmulatedController } from "../emulator/panel/controller.ts";
-import { CutDisk } from "./cut-disk.ts";
+import { Disk } from "../faults/disk.ts";
+import { random } from "../random.ts";
 
 /** A module that does what a test says. */
 export class BenchModule implements ZeroizedModule {
@@ -63,7 +64,7 @@ export class PanelBench {
   /** What the panel process told the node. */
   readonly told: PanelMessage[] = [];
   readonly relay: Relay;
-  disk = new CutDisk();
+  disk = new Disk();
   store!: StateStore;
   halt!: Halt;
   guard!: PanelGuard;
@@ -137,10 +138,10 @@ export class PanelBench {
   /** The power fails; the node starts again on what the disk has then. @param seed of what is torn */
   async powerCut(seed: number): Promise<void> {
     const before = this.disk;
-    before.failsFrom = 0;
+    before.failFrom(0);
     this.#nodeBeat?.cancel();
     await this.guard.stop();
-    this.disk = before.cut(seed);
+    this.disk = before.afterPowerCut(random(seed));
     this.relay.node(undefined);
     await this.boot();
     this.#tell(this.relay.message());

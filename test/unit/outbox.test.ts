@@ -3,8 +3,8 @@ import type { Outbox } from "../../src/manager/outbox.ts";
 import { decodeRecord, encodeRecord } from "../../src/manager/outbox-record.ts";
 import { silentLog } from "../../src/port/log.ts";
 import { ManualClock, settle } from "../clock.ts";
+import { Disk } from "../faults/disk.ts";
 import { random } from "../random.ts";
-import { CutDisk } from "../rig/cut-disk.ts";
 import { openOutbox, outboxPath } from "../rig/outbox.ts";
 
 const event = (n: number) => Buffer.from(JSON.stringify({ event_id: `node-a-1-${n}` }));
@@ -39,17 +39,17 @@ const range = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 test("an event is given to the broker only once it is on disk", async (t) => {
-  const disk = new CutDisk();
+  const disk = new Disk();
   const outbox = await openOutbox(disk);
   push(outbox, 1, 1);
   t.is(outbox.next(), undefined);
   await outbox.durable();
   t.is(number(outbox.next()?.payload as Buffer), 1);
-  t.deepEqual(await drain(await openOutbox(disk.cut(1))), [1]);
+  t.deepEqual(await drain(await openOutbox(disk.afterPowerCut(random(1)))), [1]);
 });
 
 test("what was not acknowledged is there after a restart, in order; what was, is not", async (t) => {
-  const disk = new CutDisk();
+  const disk = new Disk();
   const outbox = await openOutbox(disk);
   push(outbox, 1, 100);
   t.deepEqual(await drain(outbox, 40), range(1, 40));
@@ -60,7 +60,7 @@ test("what was not acknowledged is there after a restart, in order; what was, is
 });
 
 test("a connection that ends is given again what it did not acknowledge, in order", async (t) => {
-  const outbox = await openOutbox(new CutDisk());
+  const outbox = await openOutbox(new Disk());
   push(outbox, 1, 5);
   await outbox.durable();
   const [one, two] = [outbox.next(), outbox.next()];
@@ -72,7 +72,7 @@ test("a connection that ends is given again what it did not acknowledge, in orde
 });
 
 test("a backlog longer than memory holds comes back from disk in order", async (t) => {
-  const outbox = await openOutbox(new CutDisk());
+  const outbox = await openOutbox(new Disk());
   for (let n = 1; n <= 2_000; n += 100) {
     push(outbox, n, n + 99);
     await outbox.durable();
@@ -82,7 +82,7 @@ test("a backlog longer than memory holds comes back from disk in order", async (
 });
 
 test("a full outbox gives up routine events first, the oldest, and counts them", async (t) => {
-  const outbox = await openOutbox(new CutDisk(), { limits: { items: 10, routine: 4 } });
+  const outbox = await openOutbox(new Disk(), { limits: { items: 10, routine: 4 } });
   push(outbox, 1, 6, false);
   t.is(outbox.dropped, 2);
   push(outbox, 7, 14);
@@ -95,13 +95,13 @@ test("a full outbox gives up routine events first, the oldest, and counts them",
 });
 
 test("the file stays small however many events pass through", async (t) => {
-  const disk = new CutDisk();
+  const disk = new Disk();
   const outbox = await openOutbox(disk);
   let most = 0;
   for (let round = 0; round < 200; round++) {
     push(outbox, round * 200 + 1, round * 200 + 200);
     t.is((await drain(outbox)).length, 200);
-    most = Math.max(most, disk.content(outboxPath)?.length ?? 0);
+    most = Math.max(most, disk.read(outboxPath)?.length ?? 0);
   }
   await outbox.close();
   t.true(most < 1_300_000, `${most} bytes`);
@@ -109,15 +109,15 @@ test("the file stays small however many events pass through", async (t) => {
 });
 
 test("a torn tail is cut at every byte, and nothing before it is lost", async (t) => {
-  const disk = new CutDisk();
+  const disk = new Disk();
   const outbox = await openOutbox(disk);
   push(outbox, 1, 3);
   await outbox.durable();
-  const whole = disk.content(outboxPath) as Buffer;
+  const whole = disk.read(outboxPath) as Buffer;
   const one = encodeRecord("kept", 1, event(1)).length;
   for (let length = 2 * one; length < whole.length; length++) {
-    const torn = disk.cut(0);
-    torn.damage(outboxPath, (data) => data.subarray(0, length));
+    const torn = disk.afterPowerCut(random(0));
+    torn.put(outboxPath, whole.subarray(0, length));
     const found = await openOutbox(torn);
     t.is(found.trouble, undefined, "a torn tail is no damage");
     push(found, 4, 4);
@@ -126,18 +126,17 @@ test("a torn tail is cut at every byte, and nothing before it is lost", async (t
 });
 
 test("a damaged byte anywhere loses at most its own event, and is told", async (t) => {
-  const disk = new CutDisk();
+  const disk = new Disk();
   const outbox = await openOutbox(disk);
   push(outbox, 1, 4);
   await outbox.durable();
-  const whole = disk.content(outboxPath) as Buffer;
+  const whole = disk.read(outboxPath) as Buffer;
   const one = whole.length / 4;
   for (let at = 0; at < whole.length; at++) {
-    const damaged = disk.cut(0);
-    damaged.damage(outboxPath, (data) => {
-      data[at] = (data[at] as number) ^ 0x41;
-      return data;
-    });
+    const damaged = disk.afterPowerCut(random(0));
+    const bytes = Buffer.from(whole);
+    bytes[at] = (bytes[at] as number) ^ 0x41;
+    damaged.put(outboxPath, bytes);
     const found = await openOutbox(damaged);
     const lost = Math.floor(at / one) + 1;
     t.deepEqual(
@@ -152,9 +151,8 @@ test("a damaged byte anywhere loses at most its own event, and is told", async (
 test("a file that is no outbox is left behind, and the outbox works", async (t) => {
   const next = random(9);
   for (const length of [1, 19, 300, 400_000]) {
-    const disk = new CutDisk();
-    await (await disk.open(outboxPath, "wx")).write(Buffer.alloc(1), 0, 1, 0);
-    disk.damage(outboxPath, () => Buffer.from(Array.from({ length }, () => next() * 256)));
+    const disk = new Disk();
+    disk.put(outboxPath, Buffer.from(Array.from({ length }, () => next() * 256)));
     const outbox = await openOutbox(disk);
     push(outbox, 1, 3);
     t.deepEqual(await drain(outbox), [1, 2, 3]);
@@ -163,7 +161,7 @@ test("a file that is no outbox is left behind, and the outbox works", async (t) 
 
 test("1,000 power cuts at any operation: nothing that was durable is lost, order is kept", async (t) => {
   const next = random(11);
-  let disk = new CutDisk();
+  let disk = new Disk();
   let pushed = 0;
   const acknowledged = new Set<number>();
   const durable = new Set<number>();
@@ -173,7 +171,7 @@ test("1,000 power cuts at any operation: nothing that was durable is lost, order
     // A broker that is there most of the time.
     if (cut % 4 > 0) for (const n of await drain(outbox)) acknowledged.add(n);
     const first = pushed + 1;
-    disk.failsFrom = disk.operations + 2 + Math.floor(next() * 30);
+    disk.failFrom(disk.operations + 2 + Math.floor(next() * 30));
     for (let step = 0; step < 6; step++) {
       const from = pushed + 1;
       pushed += 1 + Math.floor(next() * 4);
@@ -192,9 +190,8 @@ test("1,000 power cuts at any operation: nothing that was durable is lost, order
         outbox.done(item);
       }
     }
-    disk.failsFrom = Number.POSITIVE_INFINITY;
-    const after = disk.cut(cut);
-    const found = await drain(await openOutbox(after.cut(0)));
+    disk.failFrom(Number.POSITIVE_INFINITY);
+    const found = await drain(await openOutbox(disk.afterPowerCut(random(cut))));
     const there = new Set([...acknowledged, ...found]);
     const missing = [...durable].filter((n) => !there.has(n));
     t.deepEqual(missing, [], `cut ${cut}`);
@@ -202,20 +199,20 @@ test("1,000 power cuts at any operation: nothing that was durable is lost, order
       found,
       [...found].sort((a, b) => a - b),
     );
-    disk = after;
+    // As it was found, before that outbox was read.
+    disk = disk.afterPowerCut(random(cut));
   }
   t.true(durable.size > 2_000, `${durable.size} events were durable`);
   t.log(`${pushed} events, ${durable.size} durable, ${repeats} given twice`);
 });
 
 test("a disk that fails does not silence the node: events go out from memory, the newest of them", async (t) => {
-  const disk = new CutDisk();
+  const disk = new Disk();
   const clock = new ManualClock();
   const outbox = await openOutbox(disk, { clock });
   push(outbox, 1, 10);
   await outbox.durable();
-  disk.failsFrom = 0;
-  disk.code = "ENOSPC";
+  disk.failFrom(0, "ENOSPC");
   push(outbox, 11, 1_500);
   await outbox.durable();
   t.is(outbox.trouble?.facts.code, "ENOSPC");
@@ -223,25 +220,28 @@ test("a disk that fails does not silence the node: events go out from memory, th
   t.is(number(first?.payload as Buffer), 1);
   outbox.done(first as NonNullable<typeof first>);
   t.is(outbox.dropped, 490, "memory is bounded");
-  disk.failsFrom = Number.POSITIVE_INFINITY;
+  disk.failFrom(Number.POSITIVE_INFINITY);
   await clock.advance(31_000);
   await outbox.durable();
   t.is(outbox.trouble, undefined);
-  t.deepEqual(await drain(await openOutbox(disk.cut(1))), [...range(2, 10), ...range(501, 1_500)]);
+  t.deepEqual(await drain(await openOutbox(disk.afterPowerCut(random(1)))), [
+    ...range(2, 10),
+    ...range(501, 1_500),
+  ]);
 });
 
 test("a disk that can't be opened at the start is tried again, and what it has comes first", async (t) => {
-  const disk = new CutDisk();
+  const disk = new Disk();
   const before = await openOutbox(disk);
   push(before, 1, 3);
   await before.close();
-  disk.failsFrom = 0;
+  disk.failFrom(0);
   const clock = new ManualClock();
   const outbox = await openOutbox(disk, { clock });
   t.is(outbox.failure?.code, "state.io");
   push(outbox, 4, 6);
   await outbox.durable();
-  disk.failsFrom = Number.POSITIVE_INFINITY;
+  disk.failFrom(Number.POSITIVE_INFINITY);
   await clock.advance(31_000);
   await settle();
   t.is(outbox.failure, undefined);
@@ -249,7 +249,7 @@ test("a disk that can't be opened at the start is tried again, and what it has c
 });
 
 test("routine events are gathered before they are written: flash wears", async (t) => {
-  const disk = new CutDisk();
+  const disk = new Disk();
   const clock = new ManualClock();
   const outbox = await openOutbox(disk, { clock, log: silentLog });
   const before = disk.operations;

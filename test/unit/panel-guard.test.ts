@@ -157,7 +157,7 @@ test("where no panel is configured any more, what was latched holds until it is 
 
 test("a disk that fails does not let keys flow; what was seen is latched once it works", async (t) => {
   await withPanel(async (bench) => {
-    bench.disk.failsFrom = bench.disk.operations;
+    bench.disk.failFrom(bench.disk.operations);
     bench.controller.contact(1, true);
     await written();
     t.true(bench.halt.on);
@@ -165,7 +165,7 @@ test("a disk that fails does not let keys flow; what was seen is latched once it
     await bench.clock.advance(20_000);
     t.is(bench.guard.status().tamper, "seen");
     t.is(bench.controller.lights.tamper.rhythm, "fast");
-    bench.disk.failsFrom = Number.POSITIVE_INFINITY;
+    bench.disk.failFrom(Number.POSITIVE_INFINITY);
     await bench.clock.advance(6_000);
     await written();
     t.is(bench.guard.status().tamper, "latched");
@@ -173,11 +173,11 @@ test("a disk that fails does not let keys flow; what was seen is latched once it
 
     bench.controller.contact(1, false);
     await bench.clock.advance(100);
-    bench.disk.failsFrom = bench.disk.operations;
+    bench.disk.failFrom(bench.disk.operations);
     await t.throwsAsync(bench.guard.clear("noc"), { instanceOf: Fault });
     t.true(bench.halt.on, "what is not on disk is not cleared");
     t.is(bench.guard.status().tamper, "seen");
-    bench.disk.failsFrom = Number.POSITIVE_INFINITY;
+    bench.disk.failFrom(Number.POSITIVE_INFINITY);
     await bench.clock.advance(6_000);
     await written();
     t.is(bench.guard.status().tamper, "latched");
@@ -190,7 +190,7 @@ async function cutWhileLatching(n: number, seed: number) {
   const bench = await PanelBench.open({ onTamper: "zeroize" });
   bench.modules[1]!.connected = false;
   const start = bench.disk.operations;
-  bench.disk.failsFrom = start + n;
+  bench.disk.failFrom(start + n);
   bench.controller.contact(0, true);
   bench.controller.contact(0, false);
   await written();
@@ -234,7 +234,7 @@ test("power may fail while it is cleared: it is cleared whole, or latched whole"
     bench.controller.contact(0, true);
     bench.controller.contact(0, false);
     await written();
-    bench.disk.failsFrom = bench.disk.operations + n;
+    bench.disk.failFrom(bench.disk.operations + n);
     const cleared = await bench.guard.clear("noc").then(
       (why) => why === undefined,
       () => false,

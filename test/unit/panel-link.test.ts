@@ -12,17 +12,8 @@ import { Fault } from "../../src/port/errors.ts";
 import { silentLog } from "../../src/port/log.ts";
 import { encodeLine, type NodeMessage, type PanelMessage } from "../../src/port/panel.ts";
 import { ManualClock } from "../clock.ts";
+import { quietNode as told } from "../rig/panel-messages.ts";
 
-const told: NodeMessage = {
-  v: 1,
-  from: "node",
-  health: "ok",
-  supply: true,
-  tamper: "none",
-  maintenance: false,
-  zeroize: "none",
-  clear: false,
-};
 const message: PanelMessage = {
   v: 1,
   from: "panel",

@@ -7,6 +7,7 @@ import { settle } from "../clock.ts";
 import { obey } from "../emulator/panel/words.ts";
 import { random } from "../random.ts";
 import { type PanelBench, withPanel } from "../rig/panel-bench.ts";
+import { quietNode as node } from "../rig/panel-messages.ts";
 
 const zeroizations = (bench: PanelBench) =>
   bench.events.filter(({ type }) => type === "node_zeroize").length;
@@ -175,17 +176,6 @@ test("the controller tells who it is, also after it started anew", async (t) => 
     t.is(bench.guard.status().panel, "ok");
   });
 });
-
-const node: NodeMessage = {
-  v: 1,
-  from: "node",
-  health: "ok",
-  supply: true,
-  tamper: "none",
-  maintenance: false,
-  zeroize: "none",
-  clear: false,
-};
 
 test("the lamps show what the document says", (t) => {
   const show = (change: Partial<NodeMessage> = {}, held = false, asking = false) => {
