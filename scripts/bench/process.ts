@@ -1,45 +1,15 @@
 /** The process itself: how soon the first key is at the KM after its start, and what memory it takes. */
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Benchmark, Sample } from "./measure.ts";
 import { NodeChild, usageOf } from "./node-child.ts";
 import { firstKey, type PathOptions, runPath, sleep, sources, withSite } from "./path.ts";
+import { bundle } from "./production.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const tsx = [process.execPath, "--import", "tsx", join(root, "src/cli.ts")];
-
-let built: string | undefined;
-
-/** The production build; made once, gone when the run ends. */
-function production(): string {
-  if (built === undefined) {
-    const folder = mkdtempSync(join(tmpdir(), "qkd-bench-build-"));
-    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-    const args = [join(root, "scripts/build/main.ts"), "--out", folder];
-    execFileSync(process.execPath, args, { stdio: "pipe" });
-    built = folder;
-  }
-  return built;
-}
-
-/** As systemd starts it; with the cache of the build, or without one. */
-function bundle(cached: boolean): readonly string[] {
-  const folder = production();
-  const path = `PATH=${dirname(process.execPath)}:${process.env.PATH}`;
-  const cache = cached ? [] : ["CACHE_DIRECTORY=/none"];
-  return [
-    "/usr/bin/env",
-    "-u",
-    "CACHE_DIRECTORY",
-    path,
-    ...cache,
-    join(folder, "qkd-node/bin/qkd-node"),
-  ];
-}
 
 const now = () => performance.timeOrigin + performance.now();
 const keys: PathOptions = { blockBytes: 32, window: 64, blocksPerSecond: 100 };

@@ -4,7 +4,8 @@ import { request } from "node:http";
 import { ask } from "../bench/helper.ts";
 import { percentile } from "../bench/measure.ts";
 import { NodeChild } from "../bench/node-child.ts";
-import { type KmNotes, sleep, sources, withSite } from "../bench/path.ts";
+import { type KmNotes, sleep, withSite } from "../bench/path.ts";
+import { bundle } from "../bench/production.ts";
 
 export interface FlowResult {
   readonly minutes: number;
@@ -44,10 +45,16 @@ function slope(points: readonly (readonly [number, number])[]): number {
   return over / points.reduce((sum, [x]) => sum + (x - mx) ** 2, 0);
 }
 
+/** That somebody who waits sees it live. */
+function tell(hours: number, node: NodeChild): void {
+  const mb = (node.usage().rss / 1e6).toFixed(1);
+  process.stderr.write(`${(hours * 60).toFixed(1)} min: ${mb} MB\n`);
+}
+
 export function flow(minutes: number): Promise<FlowResult> {
   const options = { blockBytes, window: 256, blocksPerSecond, webPort: 8_788 };
   return withSite(options, async ({ config, km, module }) => {
-    const node = new NodeChild(sources, config);
+    const node = new NodeChild(bundle(true), config);
     const rss: [number, number][] = [];
     const pings: number[] = [];
     let descriptors: number | undefined;
@@ -68,6 +75,7 @@ export function flow(minutes: number): Promise<FlowResult> {
         if (!Number.isNaN(ms)) pings.push(ms);
         if (performance.now() - noted > 20_000) {
           noted = performance.now();
+          tell(hours(), node);
           await Promise.all([ask(km), ask(module)]);
         }
         if (hours() < warm) continue;

@@ -1,0 +1,37 @@
+/** The daemon's production build, as systemd starts it. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+let built: string | undefined;
+
+/** The production build; made once, gone when the run ends. */
+function production(): string {
+  if (built === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), "qkd-bench-build-"));
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    const args = [join(root, "scripts/build/main.ts"), "--out", folder];
+    execFileSync(process.execPath, args, { stdio: "pipe" });
+    built = folder;
+  }
+  return built;
+}
+
+/** As systemd starts it; with the cache of the build, or without one. */
+export function bundle(cached: boolean): readonly string[] {
+  const folder = production();
+  const path = `PATH=${dirname(process.execPath)}:${process.env.PATH}`;
+  const cache = cached ? [] : ["CACHE_DIRECTORY=/none"];
+  return [
+    "/usr/bin/env",
+    "-u",
+    "CACHE_DIRECTORY",
+    path,
+    ...cache,
+    join(folder, "qkd-node/bin/qkd-node"),
+  ];
+}
