@@ -32,6 +32,8 @@ export interface MachineOptions {
   readonly monitor?: string;
   /** Socket of the port for tests. */
   readonly testPort?: string;
+  /** Control socket of a TPM (`Tpm`); the kernel needs the module `tpm_tis`. */
+  readonly tpm?: string;
   /** Where the console goes: `stdio`, or a file. */
   readonly console: string;
   readonly memoryMb?: number;
@@ -67,6 +69,14 @@ export async function machineArguments(options: MachineOptions): Promise<string[
     ...["-device", "virtio-rng-pci", "-device", "qemu-xhci,id=usb", "-device", "i6300esb"],
     ...(options.modules ?? []).flatMap(attach),
     ...(options.testPort === undefined ? [] : testPort(options.testPort)),
+    ...(options.tpm === undefined ? [] : tpm(options.tpm)),
+  ];
+}
+
+function tpm(socket: string): string[] {
+  return [
+    ...["-chardev", `socket,id=tpm-control,path=${socket}`],
+    ...["-tpmdev", "emulator,id=tpm,chardev=tpm-control", "-device", "tpm-tis-device,tpmdev=tpm"],
   ];
 }
 
