@@ -12,6 +12,8 @@ export interface AttachedModule {
   readonly socket: string;
   /** Serial number of the adapter. */
   readonly serial?: string;
+  /** Its cable lies beside the board. */
+  readonly unplugged?: boolean;
 }
 
 export interface MachineOptions {
@@ -101,13 +103,13 @@ async function starting(options: MachineOptions): Promise<string[]> {
   return [...flash(code, ",readonly=on"), ...flash(variables, "")];
 }
 
-function attach({ id, on, socket, serial }: AttachedModule): string[] {
+function attach({ id, on, socket, serial, unplugged = false }: AttachedModule): string[] {
   const line = `socket,id=${id}-line,path=${socket},server=off,reconnect=1`;
   const device =
     on === "usb"
       ? `usb-serial,id=${id},chardev=${id}-line,bus=usb.0,serial=${serial ?? id}`
       : `pci-serial,id=${id},chardev=${id}-line`;
-  return ["-chardev", line, "-device", device];
+  return ["-chardev", line, ...(unplugged ? [] : ["-device", device])];
 }
 
 function testPort(socket: string): string[] {

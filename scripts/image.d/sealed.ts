@@ -30,7 +30,7 @@ export async function squash(
     String(date),
     "-reproducible",
   ];
-  const how = [
+  const how = process.env.QKD_SQUASH?.split(" ") ?? [
     "-comp",
     "zstd",
     "-Xcompression-level",
@@ -88,6 +88,7 @@ export function commandLine(board: Board, { root, salt, blocks }: Verity): strin
     `qkd.blocks=${blocks}`,
     "ro",
     "loglevel=4",
+    "audit=0",
     "panic=10",
     "oops=panic",
     // Keys leave the memory with the process that held them.
