@@ -237,6 +237,8 @@ life(
       await board.cutPower();
       await board.on();
       started.push(Math.round(await board.says(/Started.*qkd-node/, 900)));
+      // A long campaign is watched.
+      if (cuts > 1) process.stderr.write(`cut ${i + 1}: ready after ${started.at(-1)} s\n`);
     }
     await board.reachable();
     await settled(t);
