@@ -169,6 +169,7 @@ export const kmSchema = v.strictObject({
   key: v.optional(text),
   crl: v.optional(text),
   window: v.optional(whole(1, 4_096), 256),
+  hash_value: v.optional(v.boolean(), true),
   answer_timeout_s: seconds(0.1, 300, 10),
   connect_timeout_s: seconds(0.1, 300, 5),
 });
