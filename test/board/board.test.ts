@@ -191,8 +191,8 @@ life(
     await board.sh("systemctl mask --runtime qkd-panel.service && modprobe uhid");
     await putProgram(board, "board/panel-guest.ts", "/run/panel-guest.mjs");
     // By the name that udev gives it, since the kernel's number may be another after each plugging.
-  const story = `${node} /run/panel-guest.mjs /usr/lib/qkd-node/bin/qkd-panel /dev/qkd-panel`;
-  const { code, output } = await board.run(story, 1_800);
+    const story = `${node} /run/panel-guest.mjs /usr/lib/qkd-node/bin/qkd-panel /dev/qkd-panel`;
+    const { code, output } = await board.run(story, 1_800);
     t.is(code, 0, output);
     t.notRegex(output, /^not ok/m);
     t.regex(output, /^ok the process ends in order$/m);
