@@ -39,6 +39,7 @@ filename=kernel.img
     "bundle",
     `--cert=${keys.updateCertificate}`,
     `--key=${keys.updateKey}`,
+    "--mksquashfs-args=-comp zstd -Xcompression-level 5 -quiet -no-progress",
     content,
     file,
   ]);
