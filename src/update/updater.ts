@@ -96,7 +96,9 @@ export class Updater {
     const deadline = clock.now() + installMs;
     while (clock.now() < deadline) {
       await delay(clock, lookMs);
-      if ((await modified(result)) === before) continue;
+      const now = await modified(result);
+      // The answer to an earlier request is taken away before the one to this is there.
+      if (now === before || now === 0) continue;
       const said = (await readFile(result, "utf8")).trim();
       if (said === "installed") return;
       throw new Fault("update", said.replace(/^refused: /, ""));

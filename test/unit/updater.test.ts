@@ -1,11 +1,19 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { delay, systemClock } from "../../src/port/clock.ts";
+import { type Clock, delay, systemClock } from "../../src/port/clock.ts";
 import { silentLog } from "../../src/port/log.ts";
 import { Updater } from "../../src/update/updater.ts";
 import { createAuthority } from "../emulator/certificates.ts";
@@ -25,7 +33,7 @@ interface Bench {
   readonly ended: Promise<string | undefined>;
 }
 
-function bench(t: ExecutionContext, ca?: string): Bench {
+function bench(t: ExecutionContext, ca?: string, clock: Clock = systemClock): Bench {
   const folder = mkdtempSync(join(tmpdir(), "qkd-update-"));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const [requests, result] = [join(folder, "requests"), join(folder, "result")];
@@ -35,7 +43,7 @@ function bench(t: ExecutionContext, ca?: string): Bench {
     requests,
     result,
     ca: () => ca,
-    clock: systemClock,
+    clock,
     log: silentLog,
     onEnd: (_, refused) => resolve(refused),
   });
@@ -64,6 +72,27 @@ test("going back must be allowed; what root says is told", async (t) => {
   updater.begin({ bundle: join(folder, "old.raucb"), sha256, allow_downgrade: true });
   t.regex(await root("refused: signature verification failed"), /\nallow-downgrade\n$/);
   t.is(await ended, "signature verification failed");
+});
+
+test("the answer to an earlier request is none to this one, also while there is none", async (t) => {
+  let looks = 0;
+  const after = (_ms: number, then: () => void) => {
+    looks++;
+    return systemClock.after(5, then);
+  };
+  const { updater, folder, ended } = bench(t, undefined, { ...systemClock, after });
+  writeFileSync(join(folder, "new.raucb"), bundle);
+  // It is root's: the node can't take it away.
+  mkdirSync(join(folder, "result"));
+  updater.begin({ bundle: join(folder, "new.raucb"), sha256 });
+  const looked = async (times: number) => {
+    while (looks < times) await delay(systemClock, 5);
+  };
+  await looked(3);
+  rmdirSync(join(folder, "result"));
+  await looked(looks + 3);
+  writeFileSync(join(folder, "result"), "refused: older\n");
+  t.is(await ended, "older");
 });
 
 test("another bundle than the command means is not asked for, and not kept", async (t) => {
