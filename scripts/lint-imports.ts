@@ -53,6 +53,7 @@ const pure = [
   /^src\/config\/(redact|toml)\.ts$/,
   /^src\/support\/(tar|scrub|guard|telemetry-csv)\.ts$/,
   /^src\/doctor\/(finding|subject)\.ts$/,
+  /^src\/update\/slots\.ts$/,
   /^src\/port\/(?!clock)/,
 ];
 const impureModules =

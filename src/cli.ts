@@ -36,6 +36,7 @@ const load: Readonly<Record<string, () => Promise<Command>>> = {
   withhold: async () => (await import("./cli/decide.ts")).decision("withhold"),
   "free-km": async () => (await import("./cli/decide.ts")).decision("free_km"),
   "clear-tamper": () => import("./cli/clear-tamper.ts"),
+  update: () => import("./cli/update.ts"),
   probe: () => import("./cli/probe.ts"),
   run: () => import("./cli/run.ts"),
   "check-config": () => import("./cli/check-config.ts"),

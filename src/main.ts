@@ -25,7 +25,7 @@ import { describe, Fault } from "./port/errors.ts";
 import { createLog, type Log } from "./port/log.ts";
 import { diskFiles } from "./state/files.ts";
 import { openHome } from "./state/home.ts";
-import { updatePorts } from "./update/appliance.ts";
+import { openUpdates, standardPlaces } from "./update/appliance.ts";
 import { healthLine, tellHealth } from "./update/health.ts";
 import { softwareVersion } from "./version.ts";
 import { crashFile, holdBack } from "./wiring/crashes.ts";
@@ -118,12 +118,17 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const certificates = watchAll(config, channels, server, page, log);
   const reload = () => reloadCertificates(certificates, oversight);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
+  const updates = openUpdates(config, standardPlaces(process.env.RUNTIME_DIRECTORY), {
+    clock,
+    log,
+    onEvent: (event) => oversight.event(event),
+  });
   const ports: MorePorts = {
     reloadCertificates: reload,
     clearTamper: (by: string) => panel.guard.clear(by),
     supportBundle: () => local.bundle(),
     ...keptBackPorts(channels),
-    ...updatePorts(config, { clock, log, onEvent: (event) => oversight.event(event) }),
+    ...(updates && { installUpdate: async (args) => updates.begin(args) }),
   };
   oversight.start(
     views,
@@ -149,6 +154,8 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     ledgers,
     oversight,
     more: ports,
+    updates,
+    panel: () => panel.guard.status(),
     load: () => configure(config.file),
     logs,
     clock,

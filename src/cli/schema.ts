@@ -228,6 +228,41 @@ const acted = object(
   ["reason"],
 );
 
+const slot = oneOf("a", "b");
+const update = object(
+  {
+    node: about(text, "absent if it does not run"),
+    version: about(text, "of the software that answers"),
+    appliance: about(flag, "whether this machine is installed by images"),
+    board: text,
+    running: object({ slot, version: text }),
+    other: object(
+      { slot, version: about(text, "absent if not known"), good: about(flag, "can be started") },
+      ["version"],
+    ),
+    next: about(slot, "what the next start takes"),
+    trial: about(
+      object({ until: time, left_s: count }),
+      "the slot that runs is on trial: without it being good by then the machine goes back",
+    ),
+    under_way: object(
+      {
+        bundle: text,
+        phase: oneOf("receiving", "fetching", "checking", "installing"),
+        done: about(number, "part of the phase, 0 to 1"),
+      },
+      ["done"],
+    ),
+    last: about(
+      object({ bundle: text, status: oneOf("installed", "refused"), reason: text, t: time }, [
+        "reason",
+      ]),
+      "since the node's start",
+    ),
+  },
+  ["node", "board", "running", "other", "next", "trial", "under_way", "last"],
+);
+
 const check = object(
   {
     id: text,
@@ -319,6 +354,7 @@ export const schemas: Readonly<Record<string, Schema>> = {
   withhold: acted,
   "free-km": acted,
   "clear-tamper": acted,
+  update: { oneOf: [update, acted], description: "status; install: how it ended" },
   logs: object({ lines: list(text) }),
   "support-bundle": object({
     file: text,

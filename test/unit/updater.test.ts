@@ -34,6 +34,7 @@ function bench(t: ExecutionContext, ca?: string): Bench {
     stateFolder: folder,
     requests,
     result,
+    said: join(folder, "said"),
     ca: () => ca,
     clock: systemClock,
     log: silentLog,
