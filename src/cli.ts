@@ -42,6 +42,7 @@ const load: Readonly<Record<string, () => Promise<Command>>> = {
   "check-config": () => import("./cli/check-config.ts"),
   ledger: async () => (await import("./cli/mend.ts")).mender("ledger"),
   state: async () => (await import("./cli/mend.ts")).mender("state"),
+  console: () => import("./cli/console.ts"),
   completion: () => import("./cli/completion.ts"),
   schema: () => import("./cli/print-schema.ts"),
 };

@@ -312,6 +312,18 @@ export const commands: readonly CommandInfo[] = [
   },
   {
     ...standard,
+    name: "console",
+    args: "--key FILE",
+    summary: "the maintenance console, for systemd (qkd-console.service)",
+    about:
+      "Takes commands that look, and signed updates, for as long as FILE is there and renewed: qkd-panel " +
+      "does that while the key switch says maintenance.",
+    options: [{ name: "key", value: "FILE", about: "whether the key is turned" }],
+    examples: ["qkd-node console --key /run/qkd-panel/maintenance"],
+    json: false,
+  },
+  {
+    ...standard,
     name: "completion",
     args: "bash|zsh|fish",
     words: ["bash", "zsh", "fish"],

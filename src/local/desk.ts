@@ -252,7 +252,7 @@ export class LocalDesk {
     }
     const order = orderOf(name, args);
     if (order === undefined) throw new LocalError("bad_request", "bad arguments");
-    const by = caller.role === "maintain" ? console : nameOf(await caller.peer());
+    const by = caller.role === "maintain" ? atConsole : nameOf(await caller.peer());
     const work = () =>
       name === "install_update" ? this.#install(args, caller) : this.#execute(order, by);
     // Destroying keys waits for nothing.
@@ -291,7 +291,7 @@ export class LocalDesk {
     if (typeof on !== "boolean") throw new LocalError("bad_request", "bad arguments");
     log.info("maintenance session", { on });
     onEvent({ type: "maintenance_session", at: clock.wall(), facts: { on } });
-    return { command: "session", status: "done", by: console, t: time(clock.wall()) };
+    return { command: "session", status: "done", by: atConsole, t: time(clock.wall()) };
   }
 
   async #execute(order: Order, by: string): Promise<Outcome> {
@@ -327,7 +327,7 @@ export class LocalDesk {
 }
 
 /** Whoever has the key, as an audit names them. */
-const console = "maintenance console";
+const atConsole = "maintenance console";
 
 /** Who it was, as an audit names them. */
 function nameOf(uid: number | undefined): string {
