@@ -114,7 +114,9 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   }
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   const views = [...channels, ...closed];
-  const page = config.web.enabled ? createPage(config, views, oversight, boot, log) : undefined;
+  const page = config.web.enabled
+    ? createPage(config, views, oversight, panel, boot, log)
+    : undefined;
   const certificates = watchAll(config, channels, server, page, log);
   const reload = () => reloadCertificates(certificates, oversight);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
@@ -155,7 +157,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     oversight,
     more: ports,
     updates,
-    panel: () => panel.guard.status(),
+    panel: () => panel.shown(),
     load: () => configure(config.file),
     logs,
     clock,

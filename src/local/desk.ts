@@ -8,7 +8,7 @@ import type { Ledger } from "../custody/ports.ts";
 import type { EventHistory, PastEvent } from "../lifecycle/event-history.ts";
 import type { Recorder } from "../lifecycle/recorder.ts";
 import { time } from "../manager/payloads.ts";
-import type { AlarmView, NodeEvent, PanelStatus } from "../manager/view.ts";
+import type { AlarmView, NodeEvent, ShownPanel } from "../manager/view.ts";
 import { type Clock, within } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
@@ -19,6 +19,7 @@ import {
   alarmList,
   keyCounts,
   moduleStatus,
+  panelStatus,
   pastEvent,
   pastTelemetry,
 } from "./answers.ts";
@@ -49,7 +50,7 @@ export interface LocalDeskParts {
   /** Undefined on a machine that is not installed by images. */
   readonly updates: Updates | undefined;
   /** The chassis panel. */
-  readonly panel: () => PanelStatus;
+  readonly panel: () => ShownPanel;
   /** Tells the audit. */
   readonly onEvent: (event: NodeEvent) => void;
   readonly clock: Clock;
@@ -126,6 +127,7 @@ export class LocalDesk {
   #status() {
     const { config, boot, modules, alarms, clock, broker } = this.#parts;
     const manager = broker();
+    const panel = panelStatus(this.#parts.panel());
     return {
       node: config.node.id,
       version: softwareVersion,
@@ -138,6 +140,7 @@ export class LocalDesk {
       config: { file: config.file, digest: config.digest, state_dir: config.node.state_dir },
       modules: modules.map(moduleStatus),
       ...(manager !== undefined && { broker: manager }),
+      ...(panel !== undefined && { panel }),
       alarms: alarmCounts(alarms.records()),
     };
   }

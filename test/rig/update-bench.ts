@@ -19,7 +19,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { LocalDesk, type LocalDeskParts } from "../../src/local/desk.ts";
 import { LocalServer } from "../../src/local/server.ts";
-import type { NodeEvent, PanelStatus } from "../../src/manager/view.ts";
+import type { NodeEvent, ShownPanel } from "../../src/manager/view.ts";
 import { systemClock } from "../../src/port/clock.ts";
 import { silentLog } from "../../src/port/log.ts";
 import { openUpdates } from "../../src/update/appliance.ts";
@@ -33,12 +33,13 @@ export class UpdateBench {
   readonly folder: string;
   readonly events: NodeEvent[] = [];
   /** What the chassis panel says. */
-  panel: PanelStatus = {
+  panel: ShownPanel = {
     panel: "ok",
     tamper: "none",
     maintenance: true,
     zeroize: "none",
     halted: false,
+    lamps: { supply: "green", alarm: "off" },
   };
   readonly #server: LocalServer;
   readonly #root: NodeJS.Timeout;
