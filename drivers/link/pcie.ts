@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { type Clock, delay, type Timer } from "../../src/port/clock.ts";
 import { errorCode, Fault } from "../../src/port/errors.ts";
+import { Interrupts } from "./interrupts.ts";
 import { LinkLife } from "./life.ts";
 import type { Link, LinkFactory } from "./link.ts";
 import { isPresent, readState, register, windowLength } from "./registers.ts";
@@ -35,6 +36,8 @@ const openTimeout = 1_000;
 const busyPoll = 1;
 const idlePoll = 4;
 const idleAfter = 50;
+/** The same where interrupts tell of traffic: a reset and a card that is gone are still to be seen. */
+const sparePoll = 50;
 /** Most bytes of one read. */
 const chunkLength = 262_144;
 
@@ -159,7 +162,18 @@ async function openPcie(
     const { path, channel } = options;
     const fromModule = files.add(`${path}_c2h_${channel}`, constants.O_RDONLY);
     const toModule = files.add(`${path}_h2c_${channel}`, constants.O_WRONLY);
-    return new PcieLink({ files, window, token, fromModule, toModule, where, clock, onBytes });
+    const events = state.interrupts ? `${path}_events_${channel}` : undefined;
+    return new PcieLink({
+      files,
+      window,
+      token,
+      fromModule,
+      toModule,
+      events,
+      where,
+      clock,
+      onBytes,
+    });
   } catch (error) {
     await files.close();
     throw error;
@@ -191,6 +205,8 @@ interface PcieParts {
   readonly token: number;
   readonly fromModule: number;
   readonly toModule: number;
+  /** The device that tells of interrupts, if the card raises them. */
+  readonly events: string | undefined;
   readonly where: string;
   readonly clock: Clock;
   readonly onBytes: (chunk: Buffer) => void;
@@ -199,9 +215,8 @@ interface PcieParts {
 class PcieLink implements Link {
   readonly #parts: PcieParts;
   readonly #life: LinkLife;
-  /** Two, so that one is filled while what is in the other is worked on. */
-  #chunk = Buffer.allocUnsafeSlow(chunkLength);
-  #otherChunk = Buffer.allocUnsafeSlow(chunkLength);
+  readonly #chunk = Buffer.allocUnsafeSlow(chunkLength);
+  readonly #interrupts: Interrupts | undefined;
   /** Bytes read and written so far, as the registers count them. */
   #read = 0;
   #written = 0;
@@ -216,6 +231,8 @@ class PcieLink implements Link {
     this.#parts = parts;
     this.#busyAt = parts.clock.now();
     this.#life = new LinkLife(parts.where, parts.clock, () => this.#shut());
+    const { events } = parts;
+    if (events !== undefined) this.#interrupts = Interrupts.open(events, () => this.#look());
     this.#look();
   }
 
@@ -257,7 +274,8 @@ class PcieLink implements Link {
       return;
     }
     this.#writeNext();
-    this.#again(now - this.#busyAt > idleAfter ? idlePoll : busyPoll);
+    if (this.#interrupts?.working && this.#queue.length === 0) this.#again(sparePoll);
+    else this.#again(now - this.#busyAt > idleAfter ? idlePoll : busyPoll);
   }
 
   #again(ms: number): void {
@@ -278,11 +296,11 @@ class PcieLink implements Link {
         this.#fail("card has closed its stream");
       } else {
         this.#read = (this.#read + got) >>> 0;
+        // What the card puts into its stream meanwhile is read at once after this: fewer, longer reads.
         const chunk = this.#chunk.subarray(0, got);
-        [this.#chunk, this.#otherChunk] = [this.#otherChunk, this.#chunk];
-        this.#look();
-        if (!this.#life.over) this.#parts.onBytes(chunk);
+        this.#parts.onBytes(chunk);
         chunk.fill(0);
+        this.#look();
       }
     });
   }
@@ -317,7 +335,7 @@ class PcieLink implements Link {
       this.#fail("card is gone");
     }
     // What was written is soon answered.
-    if (!this.#reading) this.#again(busyPoll);
+    if (!this.#reading && !this.#interrupts?.working) this.#again(busyPoll);
   }
 
   #fail(what: string, code?: string): void {
@@ -342,8 +360,7 @@ class PcieLink implements Link {
       });
     }
     this.#chunk.fill(0);
-    this.#otherChunk.fill(0);
     this.#queue.length = 0;
-    await this.#parts.files.close();
+    await Promise.all([this.#interrupts?.close(), this.#parts.files.close()]);
   }
 }

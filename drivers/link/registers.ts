@@ -30,10 +30,16 @@ export const register = {
 const moduleIdLength = 128;
 export const magic = 0x514d4c50;
 /** Major in the upper half: another major is another map. */
-export const mapVersion = 0x0001_0000;
+export const mapVersion = 0x0001_0001;
 const absent = 0xffff_ffff;
 
-export const statusBit = { ready: 1, fault: 2, overTemperature: 4, zeroized: 8 } as const;
+export const statusBit = {
+  ready: 1,
+  fault: 2,
+  overTemperature: 4,
+  zeroized: 8,
+  interrupts: 16,
+} as const;
 
 /** What a window says about itself and the device behind it. */
 export interface DeviceState {
@@ -42,6 +48,8 @@ export interface DeviceState {
   readonly fault: boolean;
   readonly overTemperature: boolean;
   readonly zeroized: boolean;
+  /** The card raises an interrupt whenever `toNode` has advanced. */
+  readonly interrupts: boolean;
   /** °C of the card. */
   readonly temperature: number;
   readonly moduleId: string;
@@ -78,6 +86,7 @@ export function readState(window: Buffer, source: string): DeviceState {
     fault: (status & statusBit.fault) !== 0,
     overTemperature: (status & statusBit.overTemperature) !== 0,
     zeroized: (status & statusBit.zeroized) !== 0,
+    interrupts: (status & statusBit.interrupts) !== 0,
     temperature: window.readInt32LE(register.temperature) / 1_000,
     // Printable ASCII only: this goes to logs and screens.
     moduleId: text.split("\0", 1)[0]?.replace(/[^\x20-\x7e]/g, "?") ?? "",
@@ -92,7 +101,8 @@ export function writeState(window: Buffer, state: Omit<DeviceState, "version">):
     (state.ready ? statusBit.ready : 0) |
     (state.fault ? statusBit.fault : 0) |
     (state.overTemperature ? statusBit.overTemperature : 0) |
-    (state.zeroized ? statusBit.zeroized : 0);
+    (state.zeroized ? statusBit.zeroized : 0) |
+    (state.interrupts ? statusBit.interrupts : 0);
   window.writeUInt32LE(bits, register.status);
   window.writeInt32LE(Math.round(state.temperature * 1_000), register.temperature);
   window.fill(0, register.moduleId, register.moduleId + moduleIdLength);

@@ -17,6 +17,12 @@ export interface SerialOptions {
 /** Opening takes a device a few ms; a USB adapter that hangs takes for ever. */
 const openTimeout = 2_000;
 
+/**
+ * Ports that this process is letting go of, by path: the driver may take longer than a link waits, and
+ * holds the lock for that time.
+ */
+const closing = new Map<string, Promise<void>>();
+
 export function serialLink(options: SerialOptions, clock: Clock): LinkFactory {
   return {
     where: options.path,
@@ -32,6 +38,7 @@ async function openSerial(
   onBytes: (chunk: Buffer) => void,
   signal: AbortSignal,
 ): Promise<Link> {
+  await released(options.path, clock);
   const port = new SerialPort({
     path: options.path,
     baudRate: options.baud,
@@ -42,11 +49,16 @@ async function openSerial(
     hupcl: false,
     autoOpen: false,
   });
-  const shut = () =>
-    new Promise<void>((resolve) => {
+  const shut = () => {
+    const closed = new Promise<void>((resolve) => {
       if (port.isOpen) port.close(() => resolve());
       else resolve();
     });
+    closing.set(options.path, closed);
+    return closed.finally(() => {
+      if (closing.get(options.path) === closed) closing.delete(options.path);
+    });
+  };
   const link = new StreamLink(port, {
     where: options.path,
     name: "serial port",
@@ -70,6 +82,17 @@ async function openSerial(
     throw new Fault("stopped", "opening the serial port was stopped", { source: options.path });
   }
   return link;
+}
+
+/** @throws Fault `link.open` */
+async function released(path: string, clock: Clock): Promise<void> {
+  await within(
+    clock,
+    openTimeout,
+    closing.get(path) ?? Promise.resolve(),
+    () =>
+      new Fault("link.open", "cannot open serial port: it is still being closed", { source: path }),
+  );
 }
 
 /** serialport puts the errno into its message only: `Error: No such file…, cannot open /dev/x`. */

@@ -19,6 +19,12 @@ export function cobsBound(length: number): number {
   return length + Math.ceil(length / 254) + 1;
 }
 
+/** @returns the offset after the last byte at its new place */
+function move(bytes: Buffer, start: number, end: number, to: number): number {
+  if (to !== start) bytes.copyWithin(to, start, end);
+  return to + end - start;
+}
+
 /**
  * Encodes `source` into `target` from `at` on, without a final 0x00.
  * @param target holds at least `at + cobsBound(source.length)` bytes
@@ -48,25 +54,28 @@ export function cobsEncode(source: Buffer, target: Buffer, at: number): number {
 }
 
 /**
- * Decodes `source[start, end)`, which holds no 0x00, into `target`.
- * @returns the number of bytes written, or -1 if the bytes are not COBS or do not fit
+ * Decodes `bytes[start, end)`, which holds no 0x00, in place: what was encoded begins at `start + 1`
+ * afterwards. Each group is already where it belongs but for the codes 0xff before it, which stand for
+ * no byte; the other codes turn into the zeros that they stand for.
+ * @returns where it ends, or -1 if the bytes are not COBS
  */
-export function cobsDecode(source: Buffer, start: number, end: number, target: Buffer): number {
-  let out = 0;
-  let at = start;
-  while (at < end) {
-    const code = source[at] as number;
-    const next = at + code;
-    if (code === 0 || next > end) return -1;
-    const size = code - 1;
-    if (out + size > target.length) return -1;
-    copy(source, at + 1, next, target, out);
-    out += size;
-    at = next;
-    if (code !== 0xff && at < end) {
-      if (out >= target.length) return -1;
-      target[out++] = 0;
+export function cobsDecode(bytes: Buffer, start: number, end: number): number {
+  let out = start + 1;
+  /** The first byte that is not where it belongs yet. */
+  let from = out;
+  let code = bytes[start] as number;
+  let next = start + code;
+  while (next < end) {
+    const full = code === 0xff;
+    code = bytes[next] as number;
+    if (code === 0) return -1;
+    if (full) {
+      out = move(bytes, from, next, out);
+      from = next + 1;
+    } else {
+      bytes[next] = 0;
     }
+    next += code;
   }
-  return out;
+  return next === end && end > start ? move(bytes, from, end, out) : -1;
 }

@@ -15,7 +15,7 @@ export class Deframer {
   #partialLength = 0;
   /** In a frame that is already too long: everything up to the next 0x00 belongs to it. */
   #skipping = false;
-  readonly #plain: Buffer;
+  readonly #longest: number;
   readonly #onFrame: (frame: Frame) => void;
 
   /**
@@ -24,10 +24,11 @@ export class Deframer {
    */
   constructor(maxBody: number, onFrame: (frame: Frame) => void) {
     this.#partial = Buffer.alloc(cobsBound(maxBody + frameOverhead));
-    this.#plain = Buffer.alloc(maxBody + frameOverhead);
+    this.#longest = maxBody + frameOverhead;
     this.#onFrame = onFrame;
   }
 
+  /** @param chunk what came; frames are decoded in it, so it has nothing of use afterwards */
   push(chunk: Buffer): void {
     let start = 0;
     while (start < chunk.length) {
@@ -55,7 +56,6 @@ export class Deframer {
   /** Wipes what is held; for the end of the session. */
   wipe(): void {
     this.#partial.fill(0);
-    this.#plain.fill(0);
     this.#partialLength = 0;
   }
 
@@ -72,16 +72,15 @@ export class Deframer {
     return true;
   }
 
-  #frame(source: Buffer, start: number, end: number): void {
-    const length = cobsDecode(source, start, end, this.#plain);
-    const frame = length < 0 ? undefined : parseFrame(this.#plain.subarray(0, length));
+  #frame(bytes: Buffer, start: number, end: number): void {
+    const ends = cobsDecode(bytes, start, end);
+    const plain = bytes.subarray(start + 1, Math.max(start + 1, ends));
+    const frame = plain.length <= this.#longest ? parseFrame(plain) : undefined;
     if (frame === undefined) {
       this.bad++;
     } else {
       this.good++;
       this.#onFrame(frame);
     }
-    // It may have been key, and the next frame may be long in coming.
-    if (length > 0) this.#plain.fill(0, 0, length);
   }
 }

@@ -9,7 +9,7 @@ const known: ReadonlySet<string> = new Set(
     "node id state_dir log level timestamps local socket act read manager url base protocol username " +
     "password_file ca cert key crl telemetry_interval_s command_key public_key commands server host " +
     "port alarms certificate_days storage_free flap_count flap_window_s flap_quiet_s km transport path " +
-    "connections server_name window answer_timeout_s connect_timeout_s module name mode module_id " +
+    "connections server_name window hash_value answer_timeout_s connect_timeout_s module name mode module_id " +
     "matching_module_id qber_limit key_bits max_held_blocks max_held_bytes intermittent qber_warning " +
     "qber_drift detector_drift key_rate_min key_interval_s no_key_intervals buffer_warning " +
     "telemetry_stale_s settle_s driver kind baud rtscts channel address folder pipe role epoch " +

@@ -52,7 +52,7 @@ export const nodeSchema = v.strictObject({ id: name, state_dir: absolute });
 /** How what became of keys is recorded. */
 export const ledgerSchema = v.strictObject({
   group_records: v.optional(whole(1, 65_536), 4_096),
-  group_delay_s: seconds(0, 1, 0),
+  group_delay_s: seconds(0, 1, 0.05),
   reserve_bytes: v.optional(whole(0, 16_777_216), 262_144),
 });
 
@@ -170,6 +170,7 @@ export const kmSchema = v.strictObject({
   key: v.optional(text),
   crl: v.optional(text),
   window: v.optional(whole(1, 4_096), 256),
+  hash_value: v.optional(v.boolean(), true),
   answer_timeout_s: seconds(0.1, 300, 10),
   connect_timeout_s: seconds(0.1, 300, 5),
 });

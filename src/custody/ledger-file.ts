@@ -2,7 +2,7 @@
  * The ledger on disk: append-only, written and fsynced in groups, compacted into a new file that
  * replaces the old one as a whole.
  */
-import { type Clock, delay, systemClock } from "../port/clock.ts";
+import { type Clock, systemClock } from "../port/clock.ts";
 import { describe, errorCode, Fault } from "../port/errors.ts";
 import type { BlockRef } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
@@ -24,7 +24,10 @@ export const maxFile = 256 * 1024 * 1024;
 export interface LedgerOptions {
   /** Most records that are written and synced at once; the next ones are a group of their own. */
   readonly groupRecords: number;
-  /** A group waits this long for more, ms; 0: what comes while one is written is the next. */
+  /**
+   * What is done is recorded this late at the most, ms; 0: what comes while a group is written is the
+   * next. Each sync wears flash, at hundreds of blocks a second in a few years.
+   */
   readonly groupDelayMs: number;
   /**
    * Room made in the file before it is needed, bytes: a sync then writes data alone, and a disk that
@@ -47,6 +50,17 @@ const standard: LedgerOptions = {
   task: () => () => {},
 };
 
+/**
+ * What was done already: no key and no operator waits for it to be on disk. If it is lost, the module
+ * offers its blocks again, and their keys are supplied again under the same IDs.
+ */
+const canWait: ReadonlySet<LedgerEntry["kind"]> = new Set([
+  "delivered",
+  "complete",
+  "released",
+  "past",
+]);
+
 export class LedgerFile implements Ledger {
   readonly #files: FileSystem;
   readonly #path: string;
@@ -67,6 +81,10 @@ export class LedgerFile implements Ledger {
   #listener: (failure: Error) => void = () => {};
 
   #batch: LedgerEntry[] = [];
+  /** Something in the batch can't wait. */
+  #urgent = false;
+  /** Ends the wait for more. */
+  #hurry: (() => void) | undefined;
   /** Who waits, and for how many more entries to be on disk. In order. */
   readonly #waiting = new Queue<{ readonly upTo: number; readonly then: () => void }>();
   /** Entries since the start: recorded, and on disk. */
@@ -159,6 +177,8 @@ export class LedgerFile implements Ledger {
     this.#index.apply(entry);
     this.#batch.push(entry);
     this.#appended++;
+    if (!canWait.has(entry.kind)) this.#urgent = true;
+    if (this.#isDue()) this.#hurry?.();
     if (this.#failure === undefined) this.#committing ??= this.#commit();
   }
 
@@ -200,22 +220,21 @@ export class LedgerFile implements Ledger {
   /** Makes everything durable, if that is possible, and closes the file; never rejects. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#hurry?.();
     while (this.#committing !== undefined) await this.#committing;
     await this.#file.close().catch(() => {});
   }
 
   /** Writes and syncs groups until nothing is left; what comes meanwhile forms the next group. */
   async #commit(): Promise<void> {
-    const { groupDelayMs, groupRecords, clock } = this.#options;
     // What else this turn of the event loop records belongs to the same group.
     await Promise.resolve();
     let entries: LedgerEntry[] = [];
     try {
       while (this.#batch.length > 0) {
-        if (groupDelayMs > 0 && this.#batch.length < groupRecords && !this.#closed) {
-          await delay(clock, groupDelayMs);
-        }
-        entries = this.#batch.splice(0, groupRecords);
+        await this.#gather();
+        entries = this.#batch.splice(0, this.#options.groupRecords);
+        if (this.#batch.length === 0) this.#urgent = false;
         const written = this.#options.task(`${this.#path}: writing`);
         await this.#write(entries).finally(written);
         this.#durable += entries.length;
@@ -230,6 +249,25 @@ export class LedgerFile implements Ledger {
       this.#batch = [...entries, ...this.#batch];
       this.#fail(error);
     }
+  }
+
+  #isDue(): boolean {
+    return this.#urgent || this.#closed || this.#batch.length >= this.#options.groupRecords;
+  }
+
+  /** Waits for more, as long as nothing hurries. */
+  async #gather(): Promise<void> {
+    const { groupDelayMs, clock } = this.#options;
+    if (groupDelayMs === 0 || this.#isDue()) return;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        timer.cancel();
+        this.#hurry = undefined;
+        resolve();
+      };
+      const timer = clock.after(groupDelayMs, done);
+      this.#hurry = done;
+    });
   }
 
   /** One group; and with it, where it does not fit any more, room for the next ones. */

@@ -22,6 +22,8 @@ export interface HttpsSupplyOptions {
   readonly path: string;
   readonly moduleId: string;
   readonly matchingModuleId: string;
+  /** Whether messages have a `hash_value`; they do unless told otherwise. */
+  readonly hashValue?: boolean;
   /** Most keys outstanding, and most connections. */
   readonly window: number;
   readonly connections: number;
@@ -62,7 +64,7 @@ export class HttpsSupply implements KmLink {
   constructor(options: HttpsSupplyOptions, sink: KmSink) {
     this.#options = options;
     this.#sink = sink;
-    this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId);
+    this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId, options.hashValue);
     const { serverName, tls } = options.endpoint;
     this.#agent = new Agent({
       ...tls,

@@ -20,6 +20,8 @@ export interface KmLinkOptions {
   readonly https: { readonly path: string; readonly connections: number } | undefined;
   readonly moduleId: string;
   readonly matchingModuleId: string;
+  /** Whether messages have a `hash_value`; they do unless told otherwise. */
+  readonly hashValue?: boolean;
   readonly window: number;
   readonly answerTimeoutMs: number;
   /** Where the KM may ask for keys. */

@@ -29,6 +29,8 @@ export interface Kq1SessionOptions {
   readonly where: string;
   readonly moduleId: string;
   readonly matchingModuleId: string;
+  /** Whether messages have a `hash_value`; they do unless told otherwise. */
+  readonly hashValue?: boolean;
   /** Most keys outstanding. */
   readonly window: number;
   /** The KM answers within this time or the connection is given up, ms. */
@@ -77,7 +79,7 @@ export class Kq1Session implements KmLink {
     this.#socket = socket;
     this.#options = options;
     this.#sink = sink;
-    this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId);
+    this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId, options.hashValue);
     this.#deframer = new KqDeframer((frame) => this.#frame(frame));
     this.#out = new Outgoing(socket);
     this.#out.whenDrained(() => socket.resume());

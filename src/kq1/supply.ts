@@ -39,9 +39,12 @@ let owner: { readonly writer: SupplyWriter; readonly said: Said } | undefined;
 export class SupplyWriter {
   /** From the header to the opening quote of key_ID. */
   readonly #head: Buffer;
+  readonly #hashed: boolean;
   #said: Said | undefined;
 
-  constructor(moduleId: string, matchingModuleId: string) {
+  /** @param hashed whether messages have a `hash_value` (optional in Table 1) */
+  constructor(moduleId: string, matchingModuleId: string, hashed = true) {
+    this.#hashed = hashed;
     const names = {
       [parameter.moduleId]: moduleId,
       ...(matchingModuleId !== "" && { [parameter.matchingModuleId]: matchingModuleId }),
@@ -68,11 +71,7 @@ export class SupplyWriter {
     let out = at + this.#head.copy(target, at);
     out += target.write(key.id, out, "latin1");
     out += said.middle.copy(target, out);
-    out += target.write(
-      key.sha256?.toString("hex") ?? hash("sha256", key.expose(), "hex"),
-      out,
-      "latin1",
-    );
+    if (this.#hashed) out += target.write(digestOf(key), out, "latin1");
     out += said.rest.copy(target, out);
     out = close(target, writeBase64(key.expose(), target, out));
     const length = out - at - header.length;
@@ -97,10 +96,11 @@ export class SupplyWriter {
     const { id, byteLength } = key;
     const idAt = imageAt + this.#head.length;
     const digestAt = idAt + idLength + said.middle.length;
-    const base64At = digestAt + digestLength + said.rest.length;
+    const restAt = digestAt + (this.#hashed ? digestLength : 0);
+    const base64At = restAt + said.rest.length;
     const end = base64At + base64Length(byteLength) + 2;
     if (owner === undefined || owner.writer !== this || owner.said !== said) {
-      this.#layOut(key, said, digestAt + digestLength);
+      this.#layOut(key, said, restAt);
       writeHeader(scratch, imageAt, 0, command.keySupply, end - imageAt - header.length);
       owner = { writer: this, said };
     }
@@ -110,11 +110,13 @@ export class SupplyWriter {
     scratch[imageAt + 5] = messageId;
     for (let i = 0; i < idLength; i++) scratch[idAt + i] = id.charCodeAt(i);
     const bytes = key.expose();
-    for (let i = 0; i < byteLength; i++) scratch[keyAt + i] = bytes[i] as number;
-    engine.sha256(keyAt, keyAt + shaBlock, digestAt);
+    if (this.#hashed) {
+      for (let i = 0; i < byteLength; i++) scratch[keyAt + i] = bytes[i] as number;
+      engine.sha256(keyAt, keyAt + shaBlock, digestAt);
+      for (let i = 0; i < byteLength; i++) scratch[keyAt + i] = 0;
+    }
     close(scratch, writeShort(bytes, 0, scratch, base64At));
     scratch.copy(target, at, imageAt, end);
-    for (let i = 0; i < byteLength; i++) scratch[keyAt + i] = 0;
     engine.wipe(base64At, end);
     return at + end - imageAt;
   }
@@ -131,7 +133,9 @@ export class SupplyWriter {
 
   #about({ block, bits }: QkdKey): Said {
     // Many keys of one block come in a row.
-    if (this.#said?.block !== block || this.#said.bits !== bits) this.#said = describe(block, bits);
+    if (this.#said?.block !== block || this.#said.bits !== bits) {
+      this.#said = describe(block, bits, this.#hashed);
+    }
     return this.#said;
   }
 }
@@ -144,8 +148,12 @@ function close(target: Buffer, at: number): number {
   return at + 2;
 }
 
+function digestOf(key: QkdKey): string {
+  return key.sha256?.toString("hex") ?? hash("sha256", key.expose(), "hex");
+}
+
 /** Nothing in it is secret. */
-function describe(block: BlockFacts, bits: number): Said {
+function describe(block: BlockFacts, bits: number, hashed: boolean): Said {
   const { qber, generatedAt, ref } = block;
   const time =
     generatedAt !== undefined && generatedAt <= latestDate
@@ -153,15 +161,13 @@ function describe(block: BlockFacts, bits: number): Said {
       : "";
   const measured = qber === undefined ? "" : `{"${extension.qber}":${qber}},`;
   const numbered = `{"${extension.sequence}":${ref.number}}]`;
+  const [hashOpen, hashClose] = hashed ? [`,"${parameter.hash}":"sha-256:`, `"`] : ["", ""];
   return {
     block,
     bits,
-    middle: Buffer.from(
-      `","${parameter.keyLength}":${bits}${time},"${parameter.hash}":"sha-256:`,
-      "latin1",
-    ),
+    middle: Buffer.from(`","${parameter.keyLength}":${bits}${time}${hashOpen}`, "latin1"),
     rest: Buffer.from(
-      `","${parameter.extension}":[${measured}${numbered},"${parameter.key}":"`,
+      `${hashClose},"${parameter.extension}":[${measured}${numbered},"${parameter.key}":"`,
       "latin1",
     ),
   };

@@ -19,6 +19,8 @@ export interface KmOptions {
   /** How to reach it over HTTPS; undefined: over TCP. */
   readonly https: { readonly path: string; readonly connections: number } | undefined;
   readonly window: number;
+  /** Whether messages have a `hash_value`; they do unless told otherwise. */
+  readonly hashValue?: boolean;
   readonly answerTimeoutMs: number;
 }
 
@@ -107,7 +109,7 @@ export class KmChannel {
     signal: AbortSignal,
   ): Promise<KmSession> {
     const { custody, clock, log, onChange } = this.#parts;
-    const { name, https, window, answerTimeoutMs } = this.options;
+    const { name, https, window, hashValue = true, answerTimeoutMs } = this.options;
     const endpoint = this.options.endpoint();
     const session = await openKmLink(
       {
@@ -116,6 +118,7 @@ export class KmChannel {
         moduleId,
         matchingModuleId,
         window,
+        hashValue,
         answerTimeoutMs,
         desk: custody.desk,
         clock,

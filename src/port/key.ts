@@ -33,10 +33,17 @@ export function keyMemory(length: number): Buffer {
   return length > 64 ? Buffer.allocUnsafeSlow(length) : Buffer.from(new ArrayBuffer(length));
 }
 
+/**
+ * Memory of so many bytes is given back when it is wiped: the garbage collector would let many such
+ * pieces gather, and then go through the whole heap for them. Views of it have no bytes after that.
+ */
+const freedAtOnce = 4_096;
+
 /** Bytes that can be wiped and that no serializer can reach. */
 class Secret {
   readonly #bytes: Uint8Array;
   readonly bits: number;
+  readonly byteLength: number;
   #wiped = false;
 
   /** @param bytes memory that this object owns from now on; exactly ceil(bits / 8) long */
@@ -49,14 +56,11 @@ class Secret {
     }
     this.#bytes = bytes;
     this.bits = bits;
+    this.byteLength = bytes.length;
   }
 
   get wiped(): boolean {
     return this.#wiped;
-  }
-
-  get byteLength(): number {
-    return this.#bytes.length;
   }
 
   /**
@@ -70,8 +74,14 @@ class Secret {
 
   /** Overwrites the bytes. Any number of times. */
   wipe(): void {
-    this.#bytes.fill(0);
+    const bytes = this.#bytes;
     this.#wiped = true;
+    // Detached by another that had the same memory, and wiped it.
+    if (bytes.length === 0) return;
+    bytes.fill(0);
+    if (bytes.length >= freedAtOnce && bytes.length === bytes.buffer.byteLength) {
+      (bytes.buffer as ArrayBuffer).transfer(0);
+    }
   }
 }
 

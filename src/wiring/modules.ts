@@ -82,6 +82,7 @@ export function createChannel(
         endpoint: () => endpoint(km),
         https: km.transport === "https" ? km : undefined,
         window: km.window,
+        hashValue: km.hash_value,
         answerTimeoutMs: km.answer_timeout_s,
       })),
     },

@@ -29,14 +29,25 @@ const tick = 1;
 /** What a card's DMA ring may hold, bytes; the system may allow less. */
 const ringLength = 1_048_576;
 
+interface OpenCard {
+  readonly window: number;
+  readonly toNode: number;
+  readonly events: number;
+  readonly reader: Socket;
+}
+
+const deviceNames = ["c2h_0", "h2c_0", "events_0"] as const;
+const oneInterrupt = Buffer.from([1, 0, 0, 0]);
+
 export class EmulatedPcie implements Transport {
   readonly path: string;
   readonly lowWater = ringLength;
   readonly #clock: Clock;
   readonly #handlers: TransportHandlers;
   #state: Omit<DeviceState, "version">;
-  #open: { readonly window: number; readonly toNode: number; readonly reader: Socket } | undefined;
+  #open: OpenCard | undefined;
   readonly #words = Buffer.alloc(windowLength);
+  readonly #sink = Buffer.alloc(65_536);
   #token = 0;
   #sent = 0;
   #queue: Buffer[] = [];
@@ -54,6 +65,7 @@ export class EmulatedPcie implements Transport {
       fault: false,
       overTemperature: false,
       zeroized: false,
+      interrupts: true,
       temperature: 41.5,
       moduleId,
     };
@@ -81,10 +93,10 @@ export class EmulatedPcie implements Transport {
   plug(): void {
     if (this.#open !== undefined) return;
     mkdirSync(dirname(this.path), { recursive: true });
-    const [toNode, fromNode] = ["c2h_0", "h2c_0"].map((name) => {
+    const [toNode, fromNode, events] = deviceNames.map((name) => {
       makeFifo(`${this.path}_${name}`);
       return openFifo(`${this.path}_${name}`, ringLength);
-    }) as [number, number];
+    }) as [number, number, number];
     const reader = new Socket({ fd: fromNode, readable: true, writable: false });
     reader.on("data", (chunk: Buffer) => this.#handlers.bytes(chunk));
     reader.on("error", () => this.unplug());
@@ -92,21 +104,22 @@ export class EmulatedPcie implements Transport {
     writeState(this.#words, this.#state);
     writeFileSync(`${this.path}_user`, this.#words, { mode: 0o600 });
     const window = openSync(`${this.path}_user`, "r+");
-    this.#open = { window, toNode, reader };
+    this.#open = { window, toNode, events, reader };
     this.#timer = every(this.#clock, tick, () => this.#tick());
   }
 
   unplug(): void {
     if (this.#open === undefined) return;
-    const { window, toNode, reader } = this.#open;
+    const { window, toNode, events, reader } = this.#open;
     this.#open = undefined;
     this.#timer?.cancel();
     // What the bus reads from a card that is gone.
     writeSync(window, Buffer.alloc(windowLength, 0xff), 0, windowLength, 0);
-    for (const name of ["user", "c2h_0", "h2c_0"]) rmSync(`${this.path}_${name}`, { force: true });
+    for (const name of ["user", ...deviceNames]) rmSync(`${this.path}_${name}`, { force: true });
     reader.destroy();
     closeSync(window);
     closeSync(toNode);
+    closeSync(events);
     this.#token = 0;
     this.#drop();
   }
@@ -147,12 +160,8 @@ export class EmulatedPcie implements Transport {
   /** Empties the stream and the counters for whoever asked. */
   #opened(token: number, toNode: number): void {
     this.#drop();
-    const sink = Buffer.alloc(65_536);
-    try {
-      while (readSync(toNode, sink, 0, sink.length, null) > 0);
-    } catch (error) {
-      if (errorCode(error) !== "EAGAIN") throw error;
-    }
+    this.#drain(toNode);
+    this.#sink.fill(0);
     this.#token = token;
     this.#sent = 0;
     this.#write(register.toNode, 0);
@@ -176,7 +185,23 @@ export class EmulatedPcie implements Transport {
       if (went === first.length) this.#queue.shift();
       else this.#queue[0] = first.subarray(went);
     }
-    if (this.#sent !== before) this.#write(register.toNode, this.#sent);
+    if (this.#sent === before) return;
+    this.#write(register.toNode, this.#sent);
+    if (this.#state.interrupts) this.#interrupt(open.events);
+  }
+
+  /** The device tells how many there were since it was read: it never has more than one number. */
+  #interrupt(events: number): void {
+    this.#drain(events);
+    writeSync(events, oneInterrupt);
+  }
+
+  #drain(fifo: number): void {
+    try {
+      while (readSync(fifo, this.#sink, 0, this.#sink.length, null) > 0);
+    } catch (error) {
+      if (errorCode(error) !== "EAGAIN") throw error;
+    }
   }
 
   #write(at: number, value: number): void {

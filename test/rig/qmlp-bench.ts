@@ -45,7 +45,7 @@ export function readFrames(bytes: Buffer): Frame[] {
   const deframer = new Deframer(maxBody, (frame) => {
     frames.push({ ...frame, body: Buffer.from(frame.body) });
   });
-  deframer.push(bytes);
+  deframer.push(Buffer.from(bytes));
   return frames;
 }
 

@@ -85,7 +85,7 @@ const mistakes: readonly { readonly change: [string, string]; readonly says: str
     change: ["port = 9443", "port = 9443\nwindwo = 3"],
     says:
       "node.toml: km.main.windwo: unknown key; did you mean window? (allowed: host, port, " +
-      "transport, path, connections, server_name, ca, cert, key, crl, window, answer_timeout_s, connect_timeout_s)",
+      "transport, path, connections, server_name, ca, cert, key, crl, window, hash_value, answer_timeout_s, connect_timeout_s)",
   },
   {
     change: ['ca = "ca.crt"\n', ""],

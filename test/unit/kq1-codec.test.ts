@@ -64,6 +64,24 @@ test("what a module did not tell is left out", (t) => {
   t.deepEqual(members.extension, [{ sequence: 42 }]);
 });
 
+test("where a KM has no use for a hash, short and long messages are the same without", (t) => {
+  const writers = [true, false].map((hashed) => new SupplyWriter("QKD-A", "QKD-B", hashed));
+  for (const length of [16, 32, 32, 55, 56, 3_000, 16]) {
+    const bytes = Buffer.alloc(length, length);
+    const key = new QkdKey(id, facts, bytes, length * 8);
+    const [withHash, without] = writers.map((writer) => {
+      const target = Buffer.alloc(writer.bound(key));
+      const end = writer.write(target, 0, 1, key);
+      t.is(target.readUInt16BE(8), end - header.length);
+      return JSON.parse(target.toString("utf8", header.length, end));
+    });
+    t.regex(withHash.hash_value, /^sha-256:[0-9a-f]{64}$/);
+    delete withHash.hash_value;
+    t.deepEqual(without, withHash);
+    t.deepEqual(Object.keys(without), Object.keys(withHash));
+  }
+});
+
 test("module IDs of any characters are JSON", (t) => {
   const name = '"\\\u0000é漢';
   const writer = new SupplyWriter(name, "");

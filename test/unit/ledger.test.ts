@@ -327,6 +327,29 @@ test("a group may wait for more, as long as configured, on the clock that it is 
   await ledger.close();
 });
 
+test("what a key or an operator waits for hurries the group that was waiting", async (t) => {
+  const disk = new Disk();
+  const clock = new ManualClock();
+  const options = { groupDelayMs: 50, clock };
+  const ledger = await LedgerFile.open(disk, "/ledger", silentLog, options);
+  const told: string[] = [];
+  const append = (entry: LedgerEntry) => {
+    ledger.append(entry);
+    ledger.whenDurable(() => told.push(entry.kind));
+  };
+  append({ kind: "complete", ref: ref(1) });
+  await settle();
+  t.deepEqual(told, []);
+  append({ kind: "withheld", ref: ref(2) });
+  await settle();
+  t.deepEqual(told, ["complete", "withheld"]);
+  append({ kind: "released", ref: ref(1) });
+  await settle();
+  t.deepEqual(told, ["complete", "withheld"]);
+  await ledger.close();
+  t.deepEqual(told, ["complete", "withheld", "released"]);
+});
+
 test("compaction keeps what is alive and bounds the file", async (t) => {
   await withFolder(async (path) => {
     const ledger = await open(path);

@@ -6,6 +6,7 @@ import {
   readdirSync,
   rmSync,
   truncateSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
@@ -17,6 +18,7 @@ import { pcieLink } from "../../drivers/link/pcie.ts";
 import { register, windowLength } from "../../drivers/link/registers.ts";
 import { systemClock } from "../../src/port/clock.ts";
 import { Fault } from "../../src/port/errors.ts";
+import { makeFifo, openFifo } from "../emulator/fifo.ts";
 import { EmulatedPcie } from "../emulator/pcie.ts";
 
 const never = new AbortController().signal;
@@ -84,6 +86,43 @@ test.serial("bytes pass both ways at once, whole and in order", async (t) => {
     await bench.until(() => link.backlog === 0);
   });
 });
+
+test.serial("a card that raises no interrupts is looked at often enough", async (t) => {
+  await withCard(async (bench) => {
+    bench.card.show({ interrupts: false });
+    const link = await bench.open();
+    bench.card.send(Buffer.from("hello"));
+    link.write(Buffer.from("welcome"));
+    await bench.until(() => length(bench.atNode) === 5 && length(bench.atCard) === 7);
+    t.is(Buffer.concat(bench.atNode).toString(), "hello");
+  });
+});
+
+test.serial(
+  "a card whose interrupts can't be waited for, or end, is looked at instead",
+  async (t) => {
+    await withCard(async (bench) => {
+      // No device at all, a file that can't be polled, and one that ends at once.
+      const events = `${bench.path}_events_0`;
+      rmSync(events);
+      for (const make of [() => {}, () => writeFileSync(events, "")]) {
+        make();
+        await bench.open();
+        bench.card.send(Buffer.from("x"));
+        await bench.until(() => length(bench.atNode) === 1);
+        bench.atNode.length = 0;
+      }
+      rmSync(events);
+      makeFifo(events);
+      const writer = openFifo(events, 4_096);
+      await bench.open();
+      closeSync(writer);
+      bench.card.send(Buffer.from("y"));
+      await bench.until(() => length(bench.atNode) === 1);
+      t.is(Buffer.concat(bench.atNode).toString(), "y");
+    });
+  },
+);
 
 test.serial("twelve silent cards do not hold up file access", async (t) => {
   const benches = Array.from({ length: 12 }, () => new Bench());
@@ -187,7 +226,7 @@ test.serial("the card tells of itself without being opened", async (t) => {
     const link = await bench.open();
     bench.card.show({ temperature: -12.25, overTemperature: true, moduleId: "QKD\u0007-B" });
     t.deepEqual(bench.factory.inspect?.(), {
-      card: "QKD?-B, register map 1.0",
+      card: "QKD?-B, register map 1.1",
       "card status": "ready, over temperature",
       "card temperature": "-12.25 °C",
     });

@@ -19,7 +19,7 @@ function frames(...lengths: number[]): Buffer[] {
 function deframe(chunks: readonly Buffer[], limit = maxBody) {
   const seen: string[] = [];
   const deframer = new Deframer(limit, ({ seq, body }) => seen.push(`${seq}:${body.length}`));
-  for (const chunk of chunks) deframer.push(chunk);
+  for (const chunk of chunks) deframer.push(Buffer.from(chunk));
   return { seen, bad: deframer.bad, good: deframer.good };
 }
 
@@ -131,7 +131,7 @@ test("what was wiped does not become part of a frame", (t) => {
   const [frame = end] = frames(5);
   const seen: number[] = [];
   const deframer = new Deframer(maxBody, ({ body }) => seen.push(body.length));
-  deframer.push(frame.subarray(0, 4));
+  deframer.push(Buffer.from(frame.subarray(0, 4)));
   deframer.wipe();
   deframer.push(frame);
   t.deepEqual(seen, [5]);
