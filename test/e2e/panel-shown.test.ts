@@ -1,6 +1,8 @@
 /** The chassis panel as `qkd-node status` and the local page show it. */
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ask } from "../../src/cli/client.ts";
 import { find, testWith } from "../needs.ts";
 import { Browser } from "../rig/browser.ts";
 import { problemsOf, qkdNode, tooWide } from "../rig/cli.ts";
@@ -10,7 +12,11 @@ const chromium = find("chromium") === undefined ? "chromium-headless-shell" : "c
 const deadline = () => AbortSignal.timeout(30_000);
 
 testWith(chromium, "status and page show panel, key switch and tampering", async (t, program) => {
-  await PanelRig.with({ onTamper: "stop" }, async (bench) => {
+  const own = mkdtempSync(join(tmpdir(), "qkd-console-"));
+  t.teardown(() => rmSync(own, { recursive: true }));
+  const console = join(own, "control");
+  const panel = `[local]\nmaintenance = "${console}"\n`;
+  await PanelRig.with({ onTamper: "stop", panel }, async (bench) => {
     const { controller, rig } = bench;
     const browser = await Browser.start(program);
     try {
@@ -36,9 +42,15 @@ testWith(chromium, "status and page show panel, key switch and tampering", async
       );
       await page.until(`${identity}.includes("Key switchoperation")`, deadline());
 
+      // The maintenance console's own socket: it looks at any time, and acts by the key.
+      const install = ["update", "install", "https://127.0.0.1/u", "--yes", "node-alice"];
+      const act = { confirm: "node-alice", bundle: "https://127.0.0.1/u" };
+      t.is((await qkdNode([...install, "--socket", console])).code, 69);
+      await t.throwsAsync(ask([console], "install_update", act), { message: /key switch is not/ });
       controller.key(true);
       const facts = `document.querySelector("#node-facts").textContent`;
       await page.until(`${facts}.includes("key switch at maintenance")`, deadline());
+      await t.throwsAsync(ask([console], "install_update", act), { message: /by images/ });
       controller.contact(1, true);
       await page.until(`${identity}.includes("contact 2 opened")`, deadline());
       const verdict = `document.querySelector("#verdict-text").textContent`;
@@ -60,6 +72,7 @@ testWith(chromium, "status and page show panel, key switch and tampering", async
       }
       await bench.until("latched", () => bench.status?.panel?.tamper === "latched");
 
+      await t.throwsAsync(ask([console], "install_update", act), { message: /key switch is not/ });
       const bad = await qkdNode(["status", ...where]);
       t.regex(bad.out.replace(/\n +/g, " "), /tampered: contact 2 opened at \S+ \S+ \(latched\);/);
       t.regex(bad.out, /alice +supply stopped: chassis contact 2 opened/);
