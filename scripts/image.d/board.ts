@@ -1,5 +1,5 @@
 /** What a board is: read from `board/common/image.toml` and `board/<vendor>/<board>/image.toml`. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "smol-toml";
@@ -37,6 +37,8 @@ const boardSchema = v.strictObject({
   console: v.string(),
   /** More of the kernel's command line. */
   cmdline: names,
+  /** Modules that every board has, but this one's kernel doesn't. */
+  without_modules: names,
   /** Modules that the initramfs loads to find the disk. */
   initramfs_modules: names,
   /** Files that the maker's firmware consists of, from the folder given by `--firmware`. */
@@ -80,14 +82,15 @@ export function readBoard(id: string): Board {
     packages: both("packages"),
     without: both("without"),
     remove: both("remove"),
-    modules: both("modules"),
+    modules: both("modules").filter((name) => !own.without_modules.includes(name)),
     enable: both("enable"),
     mask: both("mask"),
     users: { ...shared.users, ...own.users },
     groups: { ...shared.groups, ...own.groups },
-    fileOverlays: [join(boards, "common/rootfs_overlay"), join(folder, "rootfs_overlay")].filter(
-      existsSync,
-    ),
+    // A board may share another's, by a link.
+    fileOverlays: [join(boards, "common/rootfs_overlay"), join(folder, "rootfs_overlay")]
+      .filter(existsSync)
+      .map((path) => realpathSync(path)),
   };
 }
 

@@ -4,6 +4,7 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type AttachedModule, machineArguments } from "./machine.ts";
 import { ImageError, need } from "./run.ts";
+import { Tpm } from "./tpm.ts";
 
 export interface BootOptions {
   readonly image: string;
@@ -12,6 +13,8 @@ export interface BootOptions {
   readonly modules: string | undefined;
   /** A disk image with the label QKD-SITE. */
   readonly stick: string | undefined;
+  /** Give it a TPM, whose state is kept beside the disk. */
+  readonly tpm: boolean;
   /** Begin with a blank disk again. */
   readonly blank: boolean;
 }
@@ -22,12 +25,17 @@ export async function boot({
   firmware,
   modules,
   stick,
+  tpm,
   blank,
 }: BootOptions): Promise<number> {
   need("qemu-system-aarch64");
   const disk = join(image, "board.qcow2");
   const variables = join(image, "board.vars");
-  if (blank) for (const file of [disk, variables]) rmSync(file, { force: true });
+  const tpmState = join(image, "tpm");
+  if (blank) {
+    for (const path of [disk, variables, tpmState]) rmSync(path, { recursive: true, force: true });
+  }
+  const chip = tpm ? await Tpm.start(tpmState) : undefined;
   const args = await machineArguments({
     image,
     disk,
@@ -36,6 +44,7 @@ export async function boot({
     cmdline: "systemd.show_status=true",
     console: "stdio",
     modules: modules === undefined ? [] : attached(modules),
+    ...(chip !== undefined && { tpm: chip.socket }),
   });
   if (stick !== undefined) {
     args.push("-drive", `if=none,id=stick,format=raw,file=${stick}`);
@@ -43,12 +52,12 @@ export async function boot({
   }
   process.stderr.write("the board's console; Ctrl-C takes the power away\n");
   const child = spawn("qemu-system-aarch64", args, { stdio: "inherit" });
-  return new Promise((resolve, reject) => {
+  return new Promise<number>((resolve, reject) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const)
       process.on(signal, () => child.kill("SIGTERM"));
     child.once("error", (error) => reject(new ImageError(error.message)));
     child.once("close", (code) => resolve(code ?? 0));
-  });
+  }).finally(() => chip?.stop());
 }
 
 function attached(folder: string): AttachedModule[] {

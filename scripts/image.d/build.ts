@@ -14,6 +14,7 @@ import { need, run, setEpoch, step } from "./run.ts";
 import { productionBuild, runtime } from "./runtime.ts";
 import { bill } from "./sbom.ts";
 import * as sealed from "./sealed.ts";
+import { verifySame } from "./verify.ts";
 
 export interface BuildOptions {
   readonly board: Board;
@@ -28,9 +29,21 @@ export interface BuildOptions {
   readonly firmware: string | undefined;
   /** More of the kernel's command line; for tests. */
   readonly cmdline?: readonly string[];
+  /** Leaves out what only carries the image: update bundle, compressed disk. */
+  readonly bare?: boolean;
 }
 
 const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
+
+/** Builds it a second time, somewhere else. @throws ImageError if the two are not the same, bit by bit */
+export async function buildAgain(options: BuildOptions): Promise<void> {
+  const out = `${options.out}.again`;
+  await rm(out, { recursive: true, force: true });
+  await buildImage({ ...options, out, bare: true });
+  const files = await step("comparing", () => verifySame(options.out, out));
+  await rm(out, { recursive: true });
+  process.stdout.write(`built twice: all ${files} files the same, bit by bit\n`);
+}
 
 export async function buildImage({
   board,
@@ -40,6 +53,7 @@ export async function buildImage({
   cmdline: more = [],
   firmware,
   quick,
+  bare = false,
 }: BuildOptions) {
   need(
     "dpkg-deb",
@@ -133,11 +147,12 @@ export async function buildImage({
     await makeEsp(loader, uki, keys, esp, date);
     await makeDisk(board, out, disk);
   });
+  await rm(work, { recursive: true });
+  if (bare) return;
   const bundle = await step("update bundle", () => makeBundle(board, version, keys, out));
   const compressed = `${disk}.zst`;
   const level = quick ? "-1" : "-10";
   await step("compressing", () => run("zstd", ["-q", "-f", level, "-T0", disk, "-o", compressed]));
-  await rm(work, { recursive: true });
 
   const sizes = await Promise.all(
     [system, uki, compressed].map(async (file) => (await stat(file)).size),

@@ -27,7 +27,7 @@ export async function signingKeys(folder: string | undefined): Promise<Keys> {
   const where = folder ?? join(cache, "development-keys");
   const missing = files.filter((file) => !existsSync(join(where, file)));
   if (folder === undefined) {
-    if (missing.length > 0) await make(where);
+    if (missing.length > 0) await makeKeys(where);
   } else if (missing.length > 0) {
     throw new ImageError(`${folder}: missing ${missing.join(", ")}`);
   }
@@ -43,7 +43,8 @@ export async function signingKeys(folder: string | undefined): Promise<Keys> {
   };
 }
 
-async function make(folder: string): Promise<void> {
+/** Makes all of them anew. */
+export async function makeKeys(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const openssl = (...args: string[]) => run("openssl", args, { cwd: folder });
   const key = ["-newkey", "rsa:3072", "-noenc", "-days", "3650"];

@@ -12,6 +12,8 @@ export interface AttachedModule {
   readonly socket: string;
   /** Serial number of the adapter. */
   readonly serial?: string;
+  /** Its cable lies beside the board. */
+  readonly unplugged?: boolean;
 }
 
 export interface MachineOptions {
@@ -32,6 +34,8 @@ export interface MachineOptions {
   readonly monitor?: string;
   /** Socket of the port for tests. */
   readonly testPort?: string;
+  /** Control socket of a TPM (`Tpm`); the kernel needs the module `tpm_tis`. */
+  readonly tpm?: string;
   /** Where the console goes: `stdio`, or a file. */
   readonly console: string;
   /** Socket by which something is typed at the console; with a file only. */
@@ -69,6 +73,14 @@ export async function machineArguments(options: MachineOptions): Promise<string[
     ...["-device", "virtio-rng-pci", "-device", "qemu-xhci,id=usb", "-device", "i6300esb"],
     ...(options.modules ?? []).flatMap(attach),
     ...(options.testPort === undefined ? [] : testPort(options.testPort)),
+    ...(options.tpm === undefined ? [] : tpm(options.tpm)),
+  ];
+}
+
+function tpm(socket: string): string[] {
+  return [
+    ...["-chardev", `socket,id=tpm-control,path=${socket}`],
+    ...["-tpmdev", "emulator,id=tpm,chardev=tpm-control", "-device", "tpm-tis-device,tpmdev=tpm"],
   ];
 }
 
@@ -100,13 +112,13 @@ async function starting(options: MachineOptions): Promise<string[]> {
   return [...flash(code, ",readonly=on"), ...flash(variables, "")];
 }
 
-function attach({ id, on, socket, serial }: AttachedModule): string[] {
+function attach({ id, on, socket, serial, unplugged = false }: AttachedModule): string[] {
   const line = `socket,id=${id}-line,path=${socket},server=off,reconnect=1`;
   const device =
     on === "usb"
       ? `usb-serial,id=${id},chardev=${id}-line,bus=usb.0,serial=${serial ?? id}`
       : `pci-serial,id=${id},chardev=${id}-line`;
-  return ["-chardev", line, "-device", device];
+  return ["-chardev", line, ...(unplugged ? [] : ["-device", device])];
 }
 
 function testPort(socket: string): string[] {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { boardNames, readBoard, root } from "./board.ts";
 import { boot } from "./boot.ts";
-import { buildImage } from "./build.ts";
+import { buildAgain, buildImage } from "./build.ts";
 import { flash } from "./flash.ts";
 import { makeLock } from "./packages.ts";
 import { ImageError, step } from "./run.ts";
@@ -24,11 +24,13 @@ Build:
                    without it this machine's development keys are used
   --firmware DIR   the maker's firmware, for boards that need it
   --quick          larger, and sooner
+  --verify         build it twice, and compare: bit by bit the same, or exit code 1
   --append WORDS   more of the kernel's command line, for tests
 Boot:
   --real-start     as on hardware: firmware, boot loader, signed kernel
   --modules DIR    attach the modules of scripts/emulator DIR --transport socket
   --stick FILE     a disk image with the label QKD-SITE, plugged in
+  --tpm            with a TPM (swtpm), for boards that have a driver for it
   --blank          begin with a blank data partition again
 Flash:
   --yes            really
@@ -50,9 +52,11 @@ const options = {
   "real-start": { type: "boolean", default: false },
   modules: { type: "string" },
   stick: { type: "string" },
+  tpm: { type: "boolean", default: false },
   blank: { type: "boolean", default: false },
   to: { type: "string" },
   quick: { type: "boolean", default: false },
+  verify: { type: "boolean", default: false },
   yes: { type: "boolean", default: false },
   release: { type: "string", default: "bookworm" },
   help: { type: "boolean", short: "h" },
@@ -83,12 +87,14 @@ async function main(args: string[]): Promise<number> {
     case "build": {
       const { version, keys, append, firmware, quick } = values;
       const cmdline = append?.split(" ") ?? [];
-      await buildImage({ board, out: image, version, keys, cmdline, firmware, quick });
+      const how = { board, out: image, version, keys, cmdline, firmware, quick };
+      await buildImage(how);
+      if (values.verify) await buildAgain(how);
       return 0;
     }
     case "boot": {
-      const { modules, stick, blank } = values;
-      return boot({ image, firmware: values["real-start"], modules, stick, blank });
+      const { modules, stick, tpm, blank } = values;
+      return boot({ image, firmware: values["real-start"], modules, stick, tpm, blank });
     }
     case "flash": {
       if (values.to === undefined) throw new UsageError("flash --to DISK");

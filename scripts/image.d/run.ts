@@ -83,6 +83,7 @@ const packages: Readonly<Record<string, string>> = {
   rauc: "rauc",
   sbsign: "sbsigntool",
   sfdisk: "fdisk",
+  swtpm: "swtpm",
   systemctl: "systemd",
   "systemd-sysusers": "systemd",
   veritysetup: "cryptsetup-bin",

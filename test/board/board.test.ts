@@ -6,7 +6,8 @@ import test, { type ExecutionContext } from "ava";
 import { builtFiles } from "../../scripts/image.d/build.ts";
 import { delay, systemClock } from "../../src/port/clock.ts";
 import { Machine } from "./machine.ts";
-import { Site } from "./site.ts";
+import { node, putProgram } from "./program.ts";
+import { ends, Site } from "./site.ts";
 import { Stick } from "./stick.ts";
 
 const image =
@@ -29,7 +30,8 @@ test.before(async () => {
     folder,
     start: "direct",
     cmdline: "qkd.test systemd.show_status=true systemd.status_unit_format=name",
-    modules: site.attached,
+    // The adapter is plugged in only when the node runs.
+    modules: site.attached.map((one) => ({ ...one, unplugged: one.on === "usb" })),
   });
 });
 
@@ -41,9 +43,9 @@ test.after.always(async (t) => {
 });
 
 /** Tests go on from each other, as a board's life does. */
-function life(title: string, body: (t: ExecutionContext) => Promise<void>): void {
+function life(title: string, body: (t: ExecutionContext) => Promise<void>, minutes = 40): void {
   test.serial(title, async (t) => {
-    t.timeout(40 * 60_000);
+    t.timeout(minutes * 60_000);
     try {
       await body(t);
     } catch (error) {
@@ -92,6 +94,14 @@ life("a blank board makes its own key, and takes its configuration from a stick"
   await stickDone(2);
   await stick.unplug(board);
   t.regex(stick.read("result.txt") ?? "", /taken: the node runs/);
+});
+
+life("a USB adapter that comes after the node is its module's port", async (t) => {
+  t.not((await board.run("test -e /dev/ttyUSB0")).code, 0);
+  await board.qmp("device_add", site.usb("alice"));
+  await board.until(() => moduleOf("alice") === "OPERATING");
+  t.is((await board.sh("systemctl show -P NRestarts qkd-node")).trim(), "0");
+  board.change({ modules: site.attached });
 });
 
 life("keys arrive at the KMs, the same as the modules were given", async (t) => {
@@ -174,18 +184,74 @@ life("a node that makes no progress is killed by the watchdog, and loses no key"
   await settled(t);
 });
 
-life(`${cuts} power cuts in mid-flow lose no key and double none`, async (t) => {
-  for (let i = 0; i < cuts; i++) {
-    const keys = site.keys;
-    await board.until(() => site.keys > keys + 10, 900);
-    // Anywhere between two blocks.
-    await delay(systemClock, Math.random() * 5_000);
-    await board.cutPower();
-    await board.on();
-    figures.ready_s = Math.round(await board.says(/Started.*qkd-node/, 900));
-  }
-  await board.reachable();
-  await settled(t, 900);
-  figures.boot = (await board.sh("systemd-analyze | head -n 1")).replace(/^.*finished in /, "");
-  figures.keys = site.keys;
+life(
+  "the panel's process lives with a real HID device that is pulled and says nonsense",
+  async (t) => {
+    // Not the node's own panel: this one's story has tampering in it.
+    await board.sh("systemctl mask --runtime qkd-panel.service && modprobe uhid");
+    await putProgram(board, "board/panel-guest.ts", "/run/panel-guest.mjs");
+    const { code, output } = await board.run(`${node} /run/panel-guest.mjs`, 1_800);
+    t.is(code, 0, output);
+    t.notRegex(output, /^not ok/m);
+    t.regex(output, /^ok the process ends in order$/m);
+    await board.sh("systemctl unmask --runtime qkd-panel.service");
+  },
+);
+
+life("a chassis that is opened stops supply until somebody has looked", async (t) => {
+  await putProgram(board, "emulator/panel/cli.ts", "/run/panel.mjs");
+  const say = (word: string) => board.sh(`echo ${word} >>/run/panel-words`);
+  await say("status");
+  const reading = `tail -n +1 -f /run/panel-words | ${node} /run/panel.mjs --uhid`;
+  await board.sh(`systemd-run --quiet --unit=test-panel sh -c '${reading}'`);
+  await board.until(async () => (await board.run("systemctl is-active qkd-panel")).code === 0);
+  const shown = "journalctl -o cat -u test-panel | grep lights | tail -n 1";
+  const lamp = async () => (await board.run(shown)).output;
+  await board.until(async () => /"supply":\{[^}]*"colour":"green"/.test(await lamp()));
+  await settled(t);
+
+  await say("open 1");
+  await board.until(() => [...site.told.keys()].some((topic) => /^alarm\/.*tamper/.test(topic)));
+  const [keys, given] = [site.kms.alice.store.size, site.given];
+  // Blocks are distilled all the same, and wait in the modules.
+  await board.until(() => site.given >= given + 24);
+  t.is(site.kms.alice.store.size, keys);
+  await say("close 1");
+  await site.command("clear_tamper", {});
+  await board.until(() => site.kms.alice.store.size > keys);
+  await settled(t);
+  await board.sh("systemctl stop test-panel");
 });
+
+life(
+  `${cuts} power cuts in mid-flow lose no key and double none`,
+  async (t) => {
+    const started: number[] = [];
+    for (let i = 0; i < cuts; i++) {
+      const keys = site.keys;
+      await board.until(() => site.keys > keys + 10, 900);
+      // Anywhere between two blocks.
+      await delay(systemClock, Math.random() * 5_000);
+      await board.cutPower();
+      await board.on();
+      started.push(Math.round(await board.says(/Started.*qkd-node/, 900)));
+    }
+    await board.reachable();
+    await settled(t);
+    started.sort((a, b) => a - b);
+    figures.ready_s = { median: started[started.length >> 1], most: started.at(-1) };
+    figures.boot = (await board.sh("systemd-analyze | head -n 1")).replace(/^.*finished in /, "");
+
+    // Nothing is on its way any more: the books must be the same everywhere.
+    site.finish();
+    await settled(t);
+    figures.keys = site.keys;
+    figures.clean_starts = started.length;
+    t.is(site.unequal(), 0);
+    for (const end of ends) t.is(site.kms[end].store.size, site.given, end);
+    await board.sh("systemctl stop qkd-node", 300);
+    const ledgers = await board.sh("qkd-node ledger check", 300);
+    t.log(ledgers);
+  },
+  30 + 5 * cuts,
+);

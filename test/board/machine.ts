@@ -4,11 +4,14 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { type MachineOptions, machineArguments } from "../../scripts/image.d/machine.ts";
+import { Tpm } from "../../scripts/image.d/tpm.ts";
 import { delay, systemClock } from "../../src/port/clock.ts";
 
-export type Settings = Omit<MachineOptions, "console" | "monitor" | "testPort" | "disk"> & {
+export type Settings = Omit<MachineOptions, "console" | "monitor" | "testPort" | "disk" | "tpm"> & {
   /** For disk, console and sockets. */
   readonly folder: string;
+  /** Folder of its TPM's state. */
+  readonly tpm?: string;
 };
 
 export interface Said {
@@ -17,10 +20,11 @@ export interface Said {
 }
 
 export class Machine {
-  readonly #settings: Settings;
+  #settings: Settings;
   readonly #console: string;
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
+  #tpm: Tpm | undefined;
   #monitor: Lines | undefined;
   #port: Lines | undefined;
   #typing: Lines | undefined;
@@ -40,12 +44,14 @@ export class Machine {
 
   /** Switches it on. */
   async on(): Promise<void> {
-    const { folder, ...rest } = this.#settings;
+    const { folder, tpm, ...rest } = this.#settings;
     rmSync(this.#console, { force: true });
     for (const path of Object.values(this.#paths)) rmSync(path, { force: true });
+    this.#tpm = tpm === undefined ? undefined : await Tpm.start(tpm);
     const args = await machineArguments({
       ...rest,
       ...this.#paths,
+      ...(this.#tpm !== undefined && { tpm: this.#tpm.socket }),
       disk: join(folder, "disk.qcow2"),
       console: this.#console,
     });
@@ -65,6 +71,11 @@ export class Machine {
     await this.qmp("qmp_capabilities");
   }
 
+  /** Changes what it is made of, from when the power comes on next. */
+  change(settings: Partial<Settings>): void {
+    this.#settings = { ...this.#settings, ...settings };
+  }
+
   get running(): boolean {
     return this.#child !== undefined && this.#child.exitCode === null && !this.#child.killed;
   }
@@ -78,6 +89,7 @@ export class Machine {
     this.#typing = undefined;
     this.#child?.kill("SIGKILL");
     await this.#exited;
+    await this.#tpm?.stop();
     this.#child = undefined;
   }
 

@@ -41,6 +41,8 @@ export class Site {
   readonly #broker: DebianBroker;
   readonly #ports: Readonly<Record<End, number>>;
   #pair: EmulatedPair | undefined;
+  /** The modules distil no more. */
+  #finished = false;
   #manager: MqttClient | undefined;
 
   private constructor(
@@ -104,21 +106,22 @@ export class Site {
     return { driver: "usb-serial", id: end, chardev: `${end}-line`, bus: "usb.0", serial };
   }
 
-  /** Lets the modules distil, eight keys at a time. */
-  distil(everyMs: number): void {
+  /** Lets the modules distil, so many keys at a time. */
+  distil(everyMs: number, keys = 8): void {
+    const blockBits = keys * keyBits;
     this.#pair = new EmulatedPair({
       folder: this.modules,
       transport: "socket",
       baud: 0,
-      source: this.#noted(seedSource({ seed: 8, blockBits: 2_048, clock: systemClock })),
+      source: this.#noted(seedSource({ seed: 8, blockBits, clock: systemClock })),
       blockIntervalMs: everyMs,
       clock: systemClock,
       maxBlocks: 100_000,
     });
   }
 
-  /** The node's configuration, as the site's engineer writes it. */
-  configuration(nodeId: string): string {
+  /** The node's configuration, as the site's engineer writes it. @param with_ the modules that the board has */
+  configuration(nodeId: string, with_: readonly End[] = ends): string {
     this.nodeId = nodeId;
     const km = (end: End) => `[km.${end}]
 host = "${host}"
@@ -154,10 +157,14 @@ telemetry_interval_s = 1
 [[manager.command_key]]
 id = "noc"
 public_key = "${this.#signing.publicKey}"
-commands = ["install_update"]
+commands = ["install_update", "clear_tamper"]
 
-${ends.map(km).join("\n")}
-${ends.map(module).join("\n")}`;
+[panel]
+on_tamper = "stop"
+expected = false
+
+${with_.map(km).join("\n")}
+${with_.map(module).join("\n")}`;
   }
 
   /** Gives the node a signed command, for this boot of it. */
@@ -187,6 +194,23 @@ ${ends.map(module).join("\n")}`;
     return { foreign, doubled, conflicts };
   }
 
+  /** Ends distilling; what was distilled may still be on its way. */
+  finish(): void {
+    this.#finished = true;
+  }
+
+  /** Keys that each module was given. */
+  get given(): number {
+    return this.#distilled.alice.size;
+  }
+
+  /** IDs under which the KMs do not hold the same key, or of which only one of them holds a key. */
+  unequal(): number {
+    const [alice, bob] = ends.map((end) => this.kms[end].store.digest(this.#secret));
+    const ids = new Set([...(alice?.keys() ?? []), ...(bob?.keys() ?? [])]);
+    return [...ids].filter((id) => alice?.get(id) !== bob?.get(id)).length;
+  }
+
   /** Keys that both KMs hold. */
   get keys(): number {
     return Math.min(...ends.map((end) => this.kms[end].store.size));
@@ -214,7 +238,7 @@ ${ends.map(module).join("\n")}`;
     return {
       ...source,
       next: () => {
-        const block = source.next();
+        const block = this.#finished ? undefined : source.next();
         if (block === undefined) return undefined;
         for (const end of ends) {
           for (let at = 0; at < block[end].length; at += keyBits / 8) {

@@ -10,7 +10,7 @@ import { readBoard } from "../../scripts/image.d/board.ts";
 import { loaderFiles } from "../../scripts/image.d/build.ts";
 import { makeBundle } from "../../scripts/image.d/bundle.ts";
 import { makeDisk, makeEsp } from "../../scripts/image.d/disk.ts";
-import { type Keys, signingKeys } from "../../scripts/image.d/keys.ts";
+import { type Keys, makeKeys, signingKeys } from "../../scripts/image.d/keys.ts";
 import {
   addVerity,
   commandLine,
@@ -20,6 +20,8 @@ import {
 } from "../../scripts/image.d/sealed.ts";
 
 export interface VariantOptions {
+  /** Default `qemu/virt`. */
+  readonly board?: string;
   /** Folder of a build. */
   readonly from: string;
   readonly out: string;
@@ -42,9 +44,17 @@ export async function testKeys(folder: string): Promise<Keys> {
   return { ...(await signingKeys(undefined)), bootKey, bootCertificate: `${snakeoil}.pem` };
 }
 
+/** Keys of somebody else, who signs updates that are otherwise in order. */
+export async function foreignUpdateKeys(folder: string) {
+  const keys = join(folder, "stranger");
+  await makeKeys(keys);
+  const { updateKey, updateCertificate, updateAuthority } = await signingKeys(keys);
+  return { updateKey, updateCertificate, updateAuthority };
+}
+
 export async function makeVariant(options: VariantOptions): Promise<string> {
-  const { from, out, version, keys, append, disk = false } = options;
-  const board = readBoard("qemu/virt");
+  const { board: name = "qemu/virt", from, out, version, keys, append, disk = false } = options;
+  const board = readBoard(name);
   mkdirSync(out, { recursive: true });
   const { system, uki, kernel } = sealedFiles(out);
   const before = readFileSync(join(from, "cmdline"), "utf8");

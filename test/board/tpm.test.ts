@@ -1,0 +1,138 @@
+/** The node's key, sealed to a TPM: made at the first start, opened at each other, of no use elsewhere. */
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import test, { type ExecutionContext } from "ava";
+import { builtFiles } from "../../scripts/image.d/build.ts";
+import { Machine } from "./machine.ts";
+import { Site } from "./site.ts";
+import { makeVariant, testKeys } from "./variant.ts";
+
+const built =
+  process.env.QKD_IMAGE_TPM ?? fileURLToPath(new URL("../../dist/image/qemu/tpm", import.meta.url));
+const keepAlive = setInterval(() => {}, 60_000);
+
+let site: Site;
+let board: Machine;
+/** Folders of the TPMs' states. */
+let tpms: { readonly own: string; readonly other: string };
+let folder: string;
+
+test.before(async () => {
+  if (builtFiles(built) === undefined) {
+    throw new Error("no image: scripts/image build --board qemu/tpm");
+  }
+  site = await Site.open();
+  const out = join(site.folder, "image");
+  const keys = await testKeys(site.folder);
+  const which = { board: "qemu/tpm", from: built, out, version: "0.1.0", keys };
+  await makeVariant({ ...which, append: ["qkd.test"], disk: true });
+  folder = join(site.folder, "board");
+  tpms = { own: join(site.folder, "tpm"), other: join(site.folder, "other-tpm") };
+  mkdirSync(folder);
+  board = new Machine({
+    image: out,
+    folder,
+    start: "firmware",
+    secure: true,
+    variables: join(folder, "variables"),
+    modules: site.attached.filter(({ on }) => on === "pci"),
+    tpm: tpms.own,
+  });
+});
+
+test.after.always(async () => {
+  await board?.cutPower();
+  await site?.close();
+  clearInterval(keepAlive);
+});
+
+function life(title: string, body: (t: ExecutionContext) => Promise<void>): void {
+  test.serial(title, async (t) => {
+    t.timeout(40 * 60_000);
+    try {
+      await body(t);
+    } catch (error) {
+      t.log(board.console.slice(-3_000));
+      throw error;
+    }
+  });
+}
+
+const log = (unit: string) => board.sh(`journalctl -b -q -o cat -u ${unit}`);
+const keys = () => site.kms.bob.store.size;
+
+/** Has the board start; the node's key can't be opened there. */
+async function staysLocked(t: ExecutionContext): Promise<void> {
+  await board.on();
+  await board.reachable(900);
+  const state = () => board.sh("systemctl show -P ExecMainStatus qkd-node");
+  // 243: systemd could not give the service its credentials.
+  await board.until(async () => (await state()).trim() === "243", 600);
+  const opened = await board.run("systemd-creds decrypt /etc/credstore.encrypted/node.key -");
+  t.not(opened.code, 0);
+  t.notRegex(opened.output, /PRIVATE KEY/);
+  await board.cutPower();
+}
+
+life("a blank board seals its key to its TPM", async (t) => {
+  await board.on();
+  await board.reachable(900);
+  await board.until(async () => (await board.run("test -e /etc/qkd-node/node.csr")).code === 0);
+  t.regex(await log("qkd-provision"), /key sealed to the TPM/);
+  t.true(existsSync(join(tpms.own, "tpm2-00.permall")));
+  const ours = await board.sh("openssl req -in /etc/qkd-node/node.csr -noout -pubkey");
+  const sealed = "systemd-creds decrypt /etc/credstore.encrypted/node.key -";
+  t.is(await board.sh(`${sealed} | openssl pkey -pubout`), ours);
+  // The firmware has measured what it checks signatures by.
+  const pcr = await board.sh("cat /sys/class/tpm/tpm0/pcr-sha256/7");
+  t.notRegex(pcr, /^0+$/);
+});
+
+life("the node opens it, and supplies keys with it", async (t) => {
+  const nodeId = (await board.sh("cat /etc/qkd-node/id")).trim();
+  const put = (path: string, text: string) =>
+    board.sh(`echo ${Buffer.from(text).toString("base64")} | base64 -d >/etc/qkd-node/${path}`);
+  const request = await board.sh("cat /etc/qkd-node/node.csr");
+  await put("node.crt", site.authority.node(nodeId, `${request}\n`));
+  await put("site-ca.crt", site.authority.read());
+  await put("node.toml", site.configuration(nodeId, ["bob"]));
+  await board.sh("chgrp qkd-node /etc/qkd-node/*; chmod 640 /etc/qkd-node/*; sync");
+  site.distil(5_000);
+  await board.sh("systemctl restart qkd-node", 300);
+  await board.until(() => keys() >= 16);
+  t.pass();
+});
+
+life("after a power cut it is opened again, at the first try", async (t) => {
+  await board.cutPower();
+  const before = keys();
+  await board.on();
+  await board.until(() => keys() >= before + 16, 900);
+  await board.reachable(900);
+  t.is((await board.sh("systemctl show -P NRestarts qkd-node")).trim(), "0");
+});
+
+life("with another TPM it stays locked; with firmware that checks no signature, too", async (t) => {
+  await board.cutPower();
+  board.change({ tpm: tpms.other });
+  await staysLocked(t);
+  board.change({ tpm: tpms.own, secure: false, variables: join(folder, "open-variables") });
+  await staysLocked(t);
+});
+
+life("back on its own it opens; without its request the node makes a new key", async (t) => {
+  board.change({ tpm: tpms.own, secure: true, variables: join(folder, "variables") });
+  const before = keys();
+  await board.on();
+  await board.until(() => keys() >= before + 16, 900);
+  await board.reachable(900);
+  const request = await board.sh("cat /etc/qkd-node/node.csr; rm /etc/qkd-node/node.csr; sync");
+  await board.cutPower();
+  board.change({ tpm: tpms.other });
+  await board.on();
+  await board.reachable(900);
+  await board.until(async () => (await board.run("test -e /etc/qkd-node/node.csr")).code === 0);
+  t.not(await board.sh("cat /etc/qkd-node/node.csr"), request);
+  t.regex(await log("qkd-provision"), /key sealed to the TPM/);
+});
