@@ -235,7 +235,7 @@ export class EmulatedModule {
     const bytes = this.#used.bytes + held.bytes.length;
     if (blocks > this.#credit.blocks || bytes > this.#credit.bytes) return;
     this.#used = { blocks, bytes };
-    held.offered = true;
+    this.#store.sent(held);
     held.history.offers++;
     const { checkOf: compute = checkOf } = this.#options;
     const value = compute(this.#check, held.bytes);
@@ -321,7 +321,7 @@ export class EmulatedModule {
       case type.read:
         for (const ref of decodeRefs(frame.body, "READ")) {
           const held = this.#store.get(ref);
-          if (held !== undefined && this.#sending?.held !== held) held.offered = false;
+          if (held !== undefined && this.#sending?.held !== held) this.#store.again(held);
         }
         return;
       case type.ping:
@@ -391,7 +391,8 @@ export class EmulatedModule {
   }
 
   #write(messageType: number, flags: number, seq: number, ack: number, body: Buffer): void {
-    const bytes = Buffer.alloc(wireBound(body.length) + 1);
+    const bytes = Buffer.allocUnsafeSlow(wireBound(body.length) + 1);
+    bytes[0] = 0;
     const end = this.#writer.write(messageType, flags, seq, ack, body, bytes, 1);
     this.#sentAt = this.#options.clock.now();
     // Each frame begins with a 0x00 too after a pause: garbage on the line before it ends there.

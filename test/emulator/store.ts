@@ -14,14 +14,14 @@ export interface BlockHistory {
 export interface HeldBlock {
   readonly history: BlockHistory;
   readonly bytes: Buffer;
-  /** Sent, or being sent, in the session at hand. */
-  offered: boolean;
 }
 
 export class BlockStore {
   /** Everything ever put in, by block name, oldest first. */
   readonly history = new Map<string, BlockHistory>();
   readonly #held = new Map<string, HeldBlock>();
+  /** What is to be sent in the session at hand, in this order. */
+  readonly #unsent = new Set<HeldBlock>();
   readonly #capacity: number;
 
   /** @param capacity blocks that fit */
@@ -59,14 +59,25 @@ export class BlockStore {
     const name = blockName(facts.ref);
     const history = { name, facts, offers: 0, released: false, discarded: false };
     this.history.set(name, history);
-    this.#held.set(name, { history, bytes, offered: false });
+    const held = { history, bytes };
+    this.#held.set(name, held);
+    this.#unsent.add(held);
     return true;
   }
 
-  /** The oldest block that was not offered in this session. */
+  /** The oldest block that was not sent in this session. */
   next(): HeldBlock | undefined {
-    for (const held of this.#held.values()) if (!held.offered) return held;
-    return undefined;
+    return this.#unsent.values().next().value;
+  }
+
+  /** The block is being sent. */
+  sent(held: HeldBlock): void {
+    this.#unsent.delete(held);
+  }
+
+  /** The node wants the block again. */
+  again(held: HeldBlock): void {
+    this.#unsent.add(held);
   }
 
   /** @returns the block, if it was there; its bytes are the caller's to wipe */
@@ -75,6 +86,7 @@ export class BlockStore {
     const held = this.#held.get(name);
     if (held === undefined) return undefined;
     this.#held.delete(name);
+    this.#unsent.delete(held);
     if (released) held.history.released = true;
     else held.history.discarded = true;
     return held;
@@ -82,7 +94,8 @@ export class BlockStore {
 
   /** A session begins: everything is offered again. */
   offerAgain(): void {
-    for (const held of this.#held.values()) held.offered = false;
+    this.#unsent.clear();
+    for (const held of this.#held.values()) this.#unsent.add(held);
   }
 
   /** HMAC-SHA-256 of a block's bytes, for a comparison that moves no key; undefined once it is gone. */
@@ -94,5 +107,6 @@ export class BlockStore {
   wipe(): void {
     for (const { bytes } of this.#held.values()) bytes.fill(0);
     this.#held.clear();
+    this.#unsent.clear();
   }
 }
