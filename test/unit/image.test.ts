@@ -19,6 +19,7 @@ import { cpio } from "../../scripts/image.d/cpio.ts";
 import { flash } from "../../scripts/image.d/flash.ts";
 import { closure, type Kernel } from "../../scripts/image.d/kernel.ts";
 import { readLock } from "../../scripts/image.d/packages.ts";
+import { firstDifference } from "../../scripts/image.d/verify.ts";
 import { testWith } from "../needs.ts";
 
 const boards = fileURLToPath(new URL("../../board/", import.meta.url));
@@ -102,6 +103,24 @@ test("modules come after those they need, each once; one that the kernel lacks i
     "kernel/c.ko",
   ]);
   t.throws(() => closure(kernel, ["nowhere"]), { message: /no module nowhere/ });
+});
+
+test("of two files the first byte that differs is told, also where one of them ends", async (t) => {
+  const folder = temporary(t);
+  const file = (name: string, bytes: Buffer) => {
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  };
+  const long = Buffer.alloc(3 << 20, 7);
+  const one = file("one", long);
+  t.is(await firstDifference(one, file("same", long)), undefined);
+  const at = (2 << 20) + 5;
+  const other = Buffer.from(long);
+  other[at] = 8;
+  t.is(await firstDifference(one, file("other", other)), at);
+  t.is(await firstDifference(one, file("short", long.subarray(0, at))), at);
+  t.is(await firstDifference(file("shorter", long.subarray(0, 1 << 20)), one), 1 << 20);
+  t.is(await firstDifference(file("none", Buffer.alloc(0)), one), 0);
 });
 
 testWith(
