@@ -49,10 +49,11 @@ const pure = [
   /^src\/control\/(authority|commands|jws|memory|request)\.ts$/,
   /^src\/lifecycle\/(retry|event-history)\.ts$/,
   /^src\/local\/(protocol|paths|log-ring|answers|view)\.ts$/,
-  /^src\/cli\/(commands|help|schema|shapes|table|units)\.ts$/,
+  /^src\/cli\/(commands|console-rules|help|schema|schema-parts|shapes|table|units)\.ts$/,
   /^src\/config\/(redact|toml)\.ts$/,
   /^src\/support\/(tar|scrub|guard|telemetry-csv)\.ts$/,
   /^src\/doctor\/(finding|subject)\.ts$/,
+  /^src\/update\/slots\.ts$/,
   /^src\/port\/(?!clock)/,
 ];
 const impureModules =

@@ -36,11 +36,13 @@ const load: Readonly<Record<string, () => Promise<Command>>> = {
   withhold: async () => (await import("./cli/decide.ts")).decision("withhold"),
   "free-km": async () => (await import("./cli/decide.ts")).decision("free_km"),
   "clear-tamper": () => import("./cli/clear-tamper.ts"),
+  update: () => import("./cli/update.ts"),
   probe: () => import("./cli/probe.ts"),
   run: () => import("./cli/run.ts"),
   "check-config": () => import("./cli/check-config.ts"),
   ledger: async () => (await import("./cli/mend.ts")).mender("ledger"),
   state: async () => (await import("./cli/mend.ts")).mender("state"),
+  console: () => import("./cli/console.ts"),
   completion: () => import("./cli/completion.ts"),
   schema: () => import("./cli/print-schema.ts"),
 };

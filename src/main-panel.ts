@@ -11,6 +11,7 @@ import { type Kept, keep } from "./lifecycle/keep.ts";
 import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
 import { connectNode, type NodeLink } from "./panel/client.ts";
+import { KeyFile } from "./panel/key-file.ts";
 import { every, systemClock } from "./port/clock.ts";
 import { describe } from "./port/errors.ts";
 import { createLog, type Log } from "./port/log.ts";
@@ -19,7 +20,8 @@ import { softwareVersion } from "./version.ts";
 
 const usage = `qkd-panel ${softwareVersion}: the chassis panel of a QKD node
 
-  qkd-panel [--device PATH] [--socket PATH] [--log LEVEL] [--no-timestamps]
+  qkd-panel [--device PATH] [--socket PATH] [--runtime FOLDER] [--log LEVEL]
+            [--no-timestamps]
 
 Connects the chassis controller with the node: tamper contacts, zeroize button,
 key switch, lamps. Runs until SIGTERM or SIGINT; whichever side is away, it
@@ -28,6 +30,8 @@ waits for it.
   --device PATH    the controller's HID device (default /dev/qkd-panel), or
                    unix:/PATH for one on a socket, for a bench
   --socket PATH    where the node waits (default /run/qkd-node/panel.sock)
+  --runtime FOLDER of its own (default $RUNTIME_DIRECTORY): the file "maintenance"
+                   is in it while the key switch says so and the chassis is closed
   --log LEVEL      debug, info, warn or error (default info)
   --no-timestamps  where journald stamps lines itself
   --version        print the version
@@ -45,10 +49,11 @@ const levels = ["debug", "info", "warn", "error"] as const;
 interface Options {
   readonly device: PanelDeviceFactory;
   readonly socket: string;
+  readonly runtime: string | undefined;
   readonly log: Log;
 }
 
-async function run({ device, socket, log }: Options): Promise<void> {
+async function run({ device, socket, runtime, log }: Options): Promise<void> {
   const clock = systemClock;
   const schedule = () => backoff({ ...waits, random: Math.random });
   let controller: Controller | undefined;
@@ -60,7 +65,13 @@ async function run({ device, socket, log }: Options): Promise<void> {
     tell: (message) => node?.send(message),
     show: () => controller?.show(),
   });
-  const beat = every(clock, beatMs, () => relay.beat());
+  const keyFile = runtime === undefined ? undefined : new KeyFile(runtime, log);
+  const tellKey = () => keyFile?.tell(relay.keyTurned, clock.wall());
+  tellKey();
+  const beat = every(clock, beatMs, () => {
+    relay.beat();
+    tellKey();
+  });
   const common = { schedule, settledAfterMs, clock, log };
   const kept: Kept[] = [
     keep({
@@ -78,6 +89,7 @@ async function run({ device, socket, log }: Options): Promise<void> {
       onDown: (error) => {
         controller = undefined;
         relay.controllerLost(describe(error));
+        tellKey();
       },
     }),
     keep({
@@ -98,6 +110,7 @@ async function run({ device, socket, log }: Options): Promise<void> {
   await stopRequested();
   beat.cancel();
   relay.stop();
+  keyFile?.tell(false, clock.wall());
   await Promise.all(kept.map((one) => one.stop()));
 }
 
@@ -111,6 +124,7 @@ function options(args: readonly string[]): Options | string {
       options: {
         device: text,
         socket: text,
+        runtime: text,
         log: text,
         "no-timestamps": flag,
         help: { ...flag, short: "h" },
@@ -129,11 +143,13 @@ function options(args: readonly string[]): Options | string {
   const unix = device.startsWith("unix:") ? device.slice(5) : undefined;
   if (!(unix ?? device).startsWith("/")) return "--device: expected an absolute path";
   if (!socket.startsWith("/")) return "--socket: expected an absolute path";
+  const runtime = values.runtime ?? process.env.RUNTIME_DIRECTORY?.split(":")[0];
   const stamp = values["no-timestamps"] ? undefined : () => new Date().toISOString();
   const write = (line: string) => process.stderr.write(`${line}\n`);
   return {
     device: unix === undefined ? hidDevice(device, systemClock) : socketDevice(unix, systemClock),
     socket,
+    runtime: runtime === undefined ? undefined : String(runtime),
     log: createLog(write, level, stamp).child("panel"),
   };
 }

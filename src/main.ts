@@ -25,7 +25,7 @@ import { describe, Fault } from "./port/errors.ts";
 import { createLog, type Log } from "./port/log.ts";
 import { diskFiles } from "./state/files.ts";
 import { openHome } from "./state/home.ts";
-import { updatePorts } from "./update/appliance.ts";
+import { openUpdates, standardPlaces } from "./update/appliance.ts";
 import { healthLine, tellHealth } from "./update/health.ts";
 import { softwareVersion } from "./version.ts";
 import { crashFile, holdBack } from "./wiring/crashes.ts";
@@ -114,16 +114,23 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   }
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   const views = [...channels, ...closed];
-  const page = config.web.enabled ? createPage(config, views, oversight, boot, log) : undefined;
+  const page = config.web.enabled
+    ? createPage(config, views, oversight, panel, boot, log)
+    : undefined;
   const certificates = watchAll(config, channels, server, page, log);
   const reload = () => reloadCertificates(certificates, oversight);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
+  const updates = openUpdates(config, standardPlaces(process.env.RUNTIME_DIRECTORY), {
+    clock,
+    log,
+    onEvent: (event) => oversight.event(event),
+  });
   const ports: MorePorts = {
     reloadCertificates: reload,
     clearTamper: (by: string) => panel.guard.clear(by),
     supportBundle: () => local.bundle(),
     ...keptBackPorts(channels),
-    ...updatePorts(config, { clock, log, onEvent: (event) => oversight.event(event) }),
+    ...(updates && { installUpdate: async (args) => updates.begin(args) }),
   };
   oversight.start(
     views,
@@ -149,6 +156,8 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     ledgers,
     oversight,
     more: ports,
+    updates,
+    panel: () => panel.shown(),
     load: () => configure(config.file),
     logs,
     clock,

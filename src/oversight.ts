@@ -189,6 +189,7 @@ export class Oversight {
   /** The chassis panel changed, or what it brought about. */
   panelChanged(): void {
     this.#manager?.panelChanged();
+    this.onChange();
   }
 
   /** A module has reported. */

@@ -66,6 +66,16 @@ export class Relay implements ControllerSink {
     };
   }
 
+  /**
+   * Somebody with the key is at a chassis that nobody has opened: no, wherever that is not known. A node
+   * that is not there takes nothing away from it.
+   */
+  get keyTurned(): boolean {
+    const { lost, maintenance, blind, open, latched } = this.message();
+    const whole = !blind && open.length === 0 && latched.length === 0;
+    return lost === undefined && maintenance && whole && (this.#node?.tamper ?? "none") === "none";
+  }
+
   /** What the controller is to show and do. */
   wish(): Wish {
     const clear = this.#node?.clear === true;

@@ -38,6 +38,8 @@ export interface MachineOptions {
   readonly tpm?: string;
   /** Where the console goes: `stdio`, or a file. */
   readonly console: string;
+  /** Socket by which something is typed at the console; with a file only. */
+  readonly typed?: string;
   readonly memoryMb?: number;
 }
 
@@ -60,7 +62,7 @@ export async function machineArguments(options: MachineOptions): Promise<string[
   return [
     ...["-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", String(memoryMb)],
     ...["-accel", "tcg,thread=multi", "-nodefaults", "-display", "none"],
-    ...["-serial", options.console === "stdio" ? "stdio" : `file:${options.console}`],
+    ...consoleLine(options),
     ...(options.monitor === undefined
       ? []
       : ["-qmp", `unix:${options.monitor},server=on,wait=off`]),
@@ -80,6 +82,13 @@ function tpm(socket: string): string[] {
     ...["-chardev", `socket,id=tpm-control,path=${socket}`],
     ...["-tpmdev", "emulator,id=tpm,chardev=tpm-control", "-device", "tpm-tis-device,tpmdev=tpm"],
   ];
+}
+
+function consoleLine({ console, typed }: MachineOptions): string[] {
+  if (console === "stdio") return ["-serial", "stdio"];
+  if (typed === undefined) return ["-serial", `file:${console}`];
+  const line = `socket,id=console,path=${typed},server=on,wait=off,logfile=${console}`;
+  return ["-chardev", line, "-serial", "chardev:console"];
 }
 
 async function starting(options: MachineOptions): Promise<string[]> {

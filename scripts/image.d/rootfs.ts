@@ -83,6 +83,8 @@ export async function overlay(board: Board, root: string, build: string): Promis
     [build, "usr/lib/qkd-node"],
     [join(systemd, "qkd-node.service"), "usr/lib/systemd/system/qkd-node.service"],
     [join(systemd, "qkd-panel.service"), "usr/lib/systemd/system/qkd-panel.service"],
+    [join(systemd, "qkd-console.service"), "usr/lib/systemd/system/qkd-console.service"],
+    [join(systemd, "qkd-console.path"), "usr/lib/systemd/system/qkd-console.path"],
     [join(systemd, "sysusers.conf"), "usr/lib/sysusers.d/qkd-node.conf"],
     [join(systemd, "tmpfiles.conf"), "usr/lib/tmpfiles.d/qkd-node.conf"],
     [join(systemd, "70-qkd-node.rules"), "usr/lib/udev/rules.d/70-qkd-node.rules"],

@@ -1,12 +1,10 @@
 /** `qkd-node start`, `stop`, `self-test` and `zeroize`: commands for a module. */
-import { createInterface } from "node:readline/promises";
-import { exit } from "../exit-codes.ts";
 import { tellActed } from "./acted.ts";
-import { Complaint } from "./client.ts";
+import { confirm } from "./confirm.ts";
 import { type Context, UsageError } from "./context.ts";
 import { elapsing, progress } from "./progress.ts";
 import type { Acted, Status } from "./shapes.ts";
-import { tidy } from "./terminal.ts";
+import { type Terminal, tidy } from "./terminal.ts";
 
 type Name = "start" | "stop" | "self_test" | "zeroize";
 
@@ -16,7 +14,7 @@ const limit = 30_000;
 export async function act(name: Name, context: Context): Promise<number> {
   const { node, modules } = await context.ask<Status>("status");
   const module = chosen(name, modules, context.positionals[0]);
-  const confirmed = name === "zeroize" ? await confirm(node, module, context) : {};
+  const confirmed = name === "zeroize" ? await confirm("zeroize", node, context, warn(module)) : {};
   const bar = progress(process.stderr, process.env, !context.json);
   const said = name.replace("_", "-");
   const work = context.ask<Acted>(name, { module, ...confirmed });
@@ -38,39 +36,17 @@ function chosen(name: Name, modules: Status["modules"], named: string | undefine
   return only;
 }
 
-async function confirm(
-  node: string,
-  module: string,
-  context: Context,
-): Promise<{ confirm: string }> {
-  const yes = context.text("yes");
-  if (yes !== undefined) {
-    if (yes === node) return { confirm: node };
-    throw new UsageError(`--yes names another node: this is ${node}`);
-  }
-  if (!process.stdin.isTTY || !process.stdout.isTTY) {
-    throw new UsageError(`zeroize asks on a terminal; in a script: --yes ${node}`);
-  }
-  const { terminal } = context;
-  const { paint } = terminal;
-  terminal.say(
-    `${paint.bad("This destroys all key in the module")} ${paint.bold(module)} of ${paint.bold(node)}. It cannot be undone.`,
-  );
-  const lines = createInterface({ input: process.stdin, output: process.stdout });
-  const gone = new Promise<string>((resolve) => lines.once("close", () => resolve("")));
-  try {
-    for (const [question, wanted] of [
+const warn =
+  (module: string) =>
+  ({ paint }: Terminal, node: string) => ({
+    lines: [
+      `${paint.bad("This destroys all key in the module")} ${paint.bold(module)} of ${paint.bold(node)}. It cannot be undone.`,
+    ],
+    questions: [
       ["Type the node's ID to go on: ", node],
       ["Once more, type zeroize to do it: ", "zeroize"],
-    ] as const) {
-      const typed = await Promise.race([lines.question(question), gone]);
-      if (typed.trim() !== wanted) throw new Complaint("nothing was done", exit.failed);
-    }
-  } finally {
-    lines.close();
-  }
-  return { confirm: node };
-}
+    ] as const,
+  });
 
 /** Each command has a file of this form, by the way in which they are loaded. */
 export function actor(name: Name) {

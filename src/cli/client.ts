@@ -36,11 +36,19 @@ export class NotRunning extends Complaint {
 const patience = 10_000;
 const actPatience = 40_000;
 
+/** What goes along with a request. */
+export interface Upload {
+  readonly bytes: number;
+  /** What was announced, as it is read. */
+  readonly chunks: () => AsyncIterable<Buffer>;
+}
+
 const codes: Readonly<Record<string, number>> = {
   bad_request: exit.usage,
   no_such_module: exit.usage,
   unknown_request: exit.protocol,
   not_permitted: exit.noPermission,
+  not_available: exit.unavailable,
   busy: exit.tryAgain,
 };
 
@@ -85,6 +93,7 @@ export async function* answers(
   controls: readonly string[],
   name: RequestName,
   args: LocalRequest["args"] = {},
+  upload?: Upload,
 ): AsyncGenerator<unknown> {
   const acts = (actNames as readonly string[]).includes(name);
   const { socket, path } = await reach(controls, acts);
@@ -106,7 +115,11 @@ export async function* answers(
       if (rest !== "") parts.push(rest);
       length = rest.length;
       for (const line of lines) {
-        const { data, more, prove: proof } = read(line);
+        const { data, more, prove: proof, take } = read(line);
+        if (take !== undefined) {
+          await send(socket, take, upload);
+          continue;
+        }
         if (proof !== undefined) {
           prove(proof, path);
           socket.write("\n");
@@ -132,9 +145,28 @@ export async function ask<T>(
   controls: readonly string[],
   name: RequestName,
   args: LocalRequest["args"] = {},
+  upload?: Upload,
 ): Promise<T> {
-  for await (const data of answers(controls, name, args)) return data as T;
+  for await (const data of answers(controls, name, args, upload)) return data as T;
   throw new Complaint("the node gave no answer", exit.unavailable);
+}
+
+/** @throws Complaint if the node wants anything but what was announced */
+async function send(socket: Socket, take: number, upload: Upload | undefined): Promise<void> {
+  if (upload?.bytes !== take) {
+    throw new Complaint("the node asks for what was not announced", exit.protocol);
+  }
+  for await (const chunk of upload.chunks()) {
+    if (!socket.writable) return;
+    if (socket.write(chunk)) continue;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        socket.off("drain", done).off("close", done);
+        resolve();
+      };
+      socket.once("drain", done).once("close", done);
+    });
+  }
 }
 
 /** Makes the folder that shows the node whose process this is; the node removes it. */

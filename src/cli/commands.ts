@@ -234,6 +234,28 @@ export const commands: readonly CommandInfo[] = [
   },
   {
     ...standard,
+    name: "update",
+    args: "install FILE|URL, update status",
+    most: 2,
+    words: ["install", "status"],
+    summary: "software of an appliance: what runs, and a new one",
+    about:
+      "install: a signed bundle, sent to the node from a file, or fetched by it from https://. It goes " +
+      "to the slot that does not run; then the node stops in order and the machine starts from that " +
+      "slot, on trial. Asks first; in a script: --yes NODE_ID. status: works without the node, too.",
+    options: [
+      { name: "yes", value: "NODE_ID", about: "do it without asking, if this is the node" },
+      { name: "sha256", value: "HEX", about: "the bundle must have this SHA-256" },
+      { name: "allow-downgrade", about: "also a version older than the one that runs" },
+    ],
+    examples: [
+      "qkd-node update status",
+      "qkd-node update install /media/usb/update.raucb",
+      "qkd-node update install https://updates.example/u.raucb --yes node-a",
+    ],
+  },
+  {
+    ...standard,
     name: "probe",
     args: "DEVICE",
     summary: "say what answers on a device; takes no key",
@@ -286,6 +308,18 @@ export const commands: readonly CommandInfo[] = [
       "counters are lost. A good state is not reset.",
     options: [{ name: "boot", value: "N", about: "starts so far, at least" }],
     examples: ["qkd-node state check", "qkd-node state reset --boot 120"],
+    json: false,
+  },
+  {
+    ...standard,
+    name: "console",
+    args: "--key FILE",
+    summary: "the maintenance console, for systemd (qkd-console.service)",
+    about:
+      "Takes commands that look, and signed updates, for as long as FILE is there and renewed: qkd-panel " +
+      "does that while the key switch says maintenance.",
+    options: [{ name: "key", value: "FILE", about: "whether the key is turned" }],
+    examples: ["qkd-node console --key /run/qkd-panel/maintenance"],
     json: false,
   },
   {

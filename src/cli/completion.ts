@@ -30,7 +30,7 @@ ${cases.join("\n")}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
   case \${COMP_WORDS[1]} in
-    check-config|support-bundle|probe) COMPREPLY+=($(compgen -f -- "$current")) ;;
+    check-config|support-bundle|probe|update) COMPREPLY+=($(compgen -f -- "$current")) ;;
   esac
 }
 complete -o filenames -F _qkd_node qkd-node
@@ -57,7 +57,7 @@ ${list.join("\n")}
 ${cases.join("\n")}
   esac
   case $words[2] in
-    check-config|support-bundle|probe) _files ;;
+    check-config|support-bundle|probe|update) _files ;;
   esac
 }
 # From a folder of fpath this file is the function itself.

@@ -1,6 +1,6 @@
 /** What every command is given. */
 import type { LocalRequest, RequestName } from "../local/protocol.ts";
-import { answers, ask } from "./client.ts";
+import { answers, ask, type Upload } from "./client.ts";
 import type { Terminal } from "./terminal.ts";
 import { controlSockets, type Where } from "./where.ts";
 
@@ -48,8 +48,8 @@ export class Context {
   }
 
   /** Asks the node. @throws Complaint */
-  async ask<T>(name: RequestName, args: LocalRequest["args"] = {}): Promise<T> {
-    return ask<T>(await this.#controls(), name, args);
+  async ask<T>(name: RequestName, args: LocalRequest["args"] = {}, upload?: Upload): Promise<T> {
+    return ask<T>(await this.#controls(), name, args, upload);
   }
 
   /** Asks the node for what goes on. @throws Complaint */

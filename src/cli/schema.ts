@@ -1,24 +1,17 @@
 /** JSON Schemas of what `--json` prints, by command. A test checks every answer against them. Pure. */
-
-export type Schema = { readonly [keyword: string]: unknown };
-
-const text = { type: "string" } as const;
-const flag = { type: "boolean" } as const;
-const number = { type: "number" } as const;
-const count = { type: "integer", minimum: 0 } as const;
-const time = { type: "string", format: "date-time" } as const;
-const oneOf = (...values: readonly string[]) => ({ type: "string", enum: values });
-const about = (schema: Schema, description: string) => ({ ...schema, description });
-const list = (items: Schema) => ({ type: "array", items });
-const mapOf = (additionalProperties: Schema) => ({ type: "object", additionalProperties });
-
-function object(
-  properties: Readonly<Record<string, Schema>>,
-  optional: readonly string[] = [],
-): Schema {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { type: "object", properties, required };
-}
+import {
+  about,
+  count,
+  flag,
+  list,
+  mapOf,
+  number,
+  object,
+  oneOf,
+  type Schema,
+  text,
+  time,
+} from "./schema-parts.ts";
 
 const upDown = oneOf("UP", "DOWN");
 const module = object(
@@ -59,6 +52,27 @@ const module = object(
 const broker = object({ url: text, up: flag, reason: text, waiting: about(count, "events") });
 const severities = { critical: count, major: count, minor: count, warning: count };
 
+const panel = object(
+  {
+    presence: about(oneOf("ok", "lost", "none"), "none: not configured any more"),
+    reason: about(text, "why it is lost"),
+    tamper: about(oneOf("none", "seen", "latched"), "latched: on disk; see clear-tamper"),
+    contacts: about(list(count), "that opened, from 0; none: it could not have noticed"),
+    tampered_at: time,
+    maintenance: about(flag, "the key switch is at maintenance"),
+    zeroize: about(oneOf("none", "pending", "done", "failed"), "of all modules, by the panel"),
+    halted: about(flag, "no key leaves the node"),
+    halted_because: text,
+    serial: text,
+    firmware: text,
+    lamps: about(
+      object({ supply: oneOf("green", "amber"), alarm: oneOf("off", "amber", "red") }),
+      "what they are told to show",
+    ),
+  },
+  ["reason", "contacts", "tampered_at", "halted_because", "serial", "firmware"],
+);
+
 const status = object(
   {
     node: text,
@@ -72,9 +86,10 @@ const status = object(
     config: object({ file: text, digest: text, state_dir: text }),
     modules: list(module),
     broker: about(broker, "absent without [manager]"),
+    panel: about(panel, "the chassis panel; absent without [panel]"),
     alarms: about(object(severities), "raised, by severity"),
   },
-  ["broker"],
+  ["broker", "panel"],
 );
 
 const keys = object({
@@ -228,6 +243,41 @@ const acted = object(
   ["reason"],
 );
 
+const slot = oneOf("a", "b");
+const update = object(
+  {
+    node: about(text, "absent if it does not run"),
+    version: about(text, "of the software that answers"),
+    appliance: about(flag, "whether this machine is installed by images"),
+    board: text,
+    running: object({ slot, version: text }),
+    other: object(
+      { slot, version: about(text, "absent if not known"), good: about(flag, "can be started") },
+      ["version"],
+    ),
+    next: about(slot, "what the next start takes"),
+    trial: about(
+      object({ until: time, left_s: count }),
+      "the slot that runs is on trial: without it being good by then the machine goes back",
+    ),
+    under_way: object(
+      {
+        bundle: text,
+        phase: oneOf("receiving", "fetching", "checking", "installing"),
+        done: about(number, "part of the phase, 0 to 1"),
+      },
+      ["done"],
+    ),
+    last: about(
+      object({ bundle: text, status: oneOf("installed", "refused"), reason: text, t: time }, [
+        "reason",
+      ]),
+      "since the node's start",
+    ),
+  },
+  ["node", "board", "running", "other", "next", "trial", "under_way", "last"],
+);
+
 const check = object(
   {
     id: text,
@@ -319,6 +369,7 @@ export const schemas: Readonly<Record<string, Schema>> = {
   withhold: acted,
   "free-km": acted,
   "clear-tamper": acted,
+  update: { oneOf: [update, acted], description: "status; install: how it ended" },
   logs: object({ lines: list(text) }),
   "support-bundle": object({
     file: text,

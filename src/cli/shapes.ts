@@ -20,6 +20,20 @@ export interface Broker {
   readonly waiting: number;
 }
 
+export interface Panel {
+  readonly presence: string;
+  readonly reason?: string;
+  readonly tamper: string;
+  readonly contacts?: readonly number[];
+  readonly tampered_at?: string;
+  readonly maintenance: boolean;
+  readonly zeroize: string;
+  readonly halted: boolean;
+  readonly halted_because?: string;
+  readonly serial?: string;
+  readonly lamps: { readonly supply: string; readonly alarm: string };
+}
+
 export interface Status {
   readonly node: string;
   readonly version: string;
@@ -31,6 +45,7 @@ export interface Status {
   readonly config: { readonly file: string; readonly digest: string; readonly state_dir: string };
   readonly modules: readonly ModuleStatus[];
   readonly broker?: Broker;
+  readonly panel?: Panel;
   readonly alarms: Readonly<Record<string, number>>;
 }
 

@@ -4,7 +4,7 @@ import type { Context } from "./context.ts";
 import type { Status } from "./shapes.ts";
 import { table } from "./table.ts";
 import { coloured, type Paint, tidy } from "./terminal.ts";
-import { duration, percent, rate, whole } from "./units.ts";
+import { duration, moment, percent, rate, whole } from "./units.ts";
 
 export async function run(context: Context): Promise<number> {
   const status = await context.ask<Status>("status");
@@ -16,7 +16,7 @@ export function lines(
   status: Status,
   { paint, width }: { readonly paint: Paint; readonly width: number },
 ): string[] {
-  const { node, version, boot, pid, uptime_s, modules, broker } = status;
+  const { node, version, boot, pid, uptime_s, modules, broker, panel } = status;
   const head = `${paint.bold(tidy(node))}  up ${duration(uptime_s)}`;
   const rows = modules.map((module) => [
     tidy(module.name),
@@ -42,6 +42,7 @@ export function lines(
   const raised = Object.entries(status.alarms).filter(([, count]) => count > 0);
   const alarms = raised.map(([level, n]) => `${n} ${coloured(paint, level)}`).reverse();
   const told = broker === undefined ? [] : [["broker", brokerText(broker, paint)]];
+  const chassis = panel === undefined ? [] : [["panel", panelText(panel, paint)]];
   const last =
     alarms.length === 0 ? paint.good("none") : `${alarms.join(", ")} (see qkd-node alarms)`;
   return [
@@ -50,8 +51,33 @@ export function lines(
     ...table(columns, rows, width),
     ...table([{ title: "" }, { title: "" }], why, width),
     "",
-    ...table([{ title: "" }, { title: "" }], [...told, ["alarms", last]], width),
+    ...table([{ title: "" }, { title: "" }], [...told, ...chassis, ["alarms", last]], width),
   ];
+}
+
+export function panelText(panel: NonNullable<Status["panel"]>, paint: Paint): string {
+  const { presence, reason, tamper, contacts = [], tampered_at, maintenance, zeroize } = panel;
+  const { halted, halted_because, lamps } = panel;
+  const heard = presence === "ok" ? paint.good("ok") : paint.bad(presence);
+  const opened = contacts.map((contact) => contact + 1).join(", ");
+  const what = opened === "" ? "it could not have noticed" : `contact ${opened} opened`;
+  const when = tampered_at === undefined ? "" : ` at ${moment(tampered_at)}`;
+  const parts = [
+    reason === undefined ? heard : `${heard}: ${tidy(reason)}`,
+    ...(tamper !== "none" ? [paint.bad(`tampered: ${what}${when} (${tamper})`)] : []),
+    ...(presence === "ok"
+      ? [
+          ...(tamper === "none" ? ["chassis closed"] : []),
+          maintenance ? paint.warn("key at maintenance") : "key at operation",
+        ]
+      : []),
+    ...(zeroize === "none" ? [] : [`zeroize ${zeroize}`]),
+    ...(halted && tamper === "none"
+      ? [`no key leaves the node: ${tidy(halted_because ?? "")}`]
+      : []),
+    ...(presence === "ok" ? [`lamps supply ${lamps.supply}, alarm ${lamps.alarm}`] : []),
+  ];
+  return parts.join("; ");
 }
 
 export function brokerText(broker: NonNullable<Status["broker"]>, paint: Paint): string {

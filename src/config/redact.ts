@@ -14,7 +14,7 @@ const known: ReadonlySet<string> = new Set(
     "qber_drift detector_drift key_rate_min key_interval_s no_key_intervals buffer_warning " +
     "telemetry_stale_s settle_s driver kind baud rtscts channel address folder pipe role epoch " +
     "max_block_bytes notification_wait_s web enabled names ledger group_records " +
-    "group_delay_s reserve_bytes spool max_bytes sparkplug group edge_node panel " +
+    "group_delay_s reserve_bytes spool max_bytes sparkplug group edge_node panel maintenance " +
     "on_tamper on_lost expected"
   ).split(" "),
 );

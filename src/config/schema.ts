@@ -61,17 +61,18 @@ export const logSchema = v.strictObject({
   timestamps: v.optional(v.boolean(), true),
 });
 
+const socketPath = v.pipe(
+  absolute,
+  v.check(
+    (path) => Buffer.byteLength(path) <= longestSocketPath,
+    `expected a path of at most ${longestSocketPath} bytes`,
+  ),
+);
+
 /** Who on this machine may look at the node, and act on it. */
 export const localSchema = v.strictObject({
-  socket: v.optional(
-    v.pipe(
-      absolute,
-      v.check(
-        (path) => Buffer.byteLength(path) <= longestSocketPath,
-        `expected a path of at most ${longestSocketPath} bytes`,
-      ),
-    ),
-  ),
+  socket: v.optional(socketPath),
+  maintenance: v.optional(socketPath),
   act: v.optional(v.picklist(["owner", "group"]), "owner"),
   read: v.optional(v.picklist(["owner", "group", "all"]), "group"),
 });

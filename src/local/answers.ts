@@ -3,7 +3,8 @@ import type { AlarmRecord } from "../alarms/alarm.ts";
 import { levels } from "../alarms/severity.ts";
 import type { Ledger } from "../custody/ports.ts";
 import type { PastEvent } from "../lifecycle/event-history.ts";
-import { alarm, time } from "../manager/payloads.ts";
+import { alarm, panelState, time } from "../manager/payloads.ts";
+import type { ShownPanel } from "../manager/view.ts";
 import type { Curve, TelemetryHistory } from "../telemetry/history.ts";
 import type { WindowReport } from "../telemetry/window.ts";
 import type { LocalModule } from "./view.ts";
@@ -45,6 +46,13 @@ export function moduleStatus(module: LocalModule) {
       quarantined: count("quarantined"),
     },
   };
+}
+
+/** The chassis panel in `status`; undefined where there is none. */
+export function panelStatus(panel: ShownPanel) {
+  const state = panelState(panel);
+  const { reason, lamps } = panel;
+  return state && { ...state, ...(reason !== undefined && { reason }), lamps };
 }
 
 /** Alarms that are raised, by severity. */

@@ -8,22 +8,31 @@ import type { Ledger } from "../custody/ports.ts";
 import type { EventHistory, PastEvent } from "../lifecycle/event-history.ts";
 import type { Recorder } from "../lifecycle/recorder.ts";
 import { time } from "../manager/payloads.ts";
-import type { AlarmView, NodeEvent } from "../manager/view.ts";
+import type { AlarmView, NodeEvent, ShownPanel } from "../manager/view.ts";
 import { type Clock, within } from "../port/clock.ts";
-import { Fault } from "../port/errors.ts";
+import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import type { Updates } from "../update/appliance.ts";
 import { softwareVersion } from "../version.ts";
 import {
   alarmCounts,
   alarmList,
   keyCounts,
   moduleStatus,
+  panelStatus,
   pastEvent,
   pastTelemetry,
 } from "./answers.ts";
 import { certificateFiles, describeCertificates } from "./certificates.ts";
 import type { LogRing } from "./log-ring.ts";
-import { type ActName, graveNames, isAct, LocalError, type LocalRequest } from "./protocol.ts";
+import {
+  type ActName,
+  graveNames,
+  isAct,
+  LocalError,
+  type LocalRequest,
+  maintenanceNames,
+} from "./protocol.ts";
 import type { Caller, LocalAnswer } from "./server.ts";
 import type { BrokerState, LocalModule } from "./view.ts";
 
@@ -38,6 +47,10 @@ export interface LocalDeskParts {
   readonly recorder: Recorder;
   readonly broker: () => BrokerState | undefined;
   readonly control: ControlPorts;
+  /** Undefined on a machine that is not installed by images. */
+  readonly updates: Updates | undefined;
+  /** The chassis panel. */
+  readonly panel: () => ShownPanel;
   /** Tells the audit. */
   readonly onEvent: (event: NodeEvent) => void;
   readonly clock: Clock;
@@ -104,6 +117,8 @@ export class LocalDesk {
         };
       case "history":
         return { data: this.#history(args) };
+      case "update":
+        return { data: await this.#update() };
       default:
         throw new LocalError("unknown_request", "this node does not know the request");
     }
@@ -112,6 +127,7 @@ export class LocalDesk {
   #status() {
     const { config, boot, modules, alarms, clock, broker } = this.#parts;
     const manager = broker();
+    const panel = panelStatus(this.#parts.panel());
     return {
       node: config.node.id,
       version: softwareVersion,
@@ -124,8 +140,15 @@ export class LocalDesk {
       config: { file: config.file, digest: config.digest, state_dir: config.node.state_dir },
       modules: modules.map(moduleStatus),
       ...(manager !== undefined && { broker: manager }),
+      ...(panel !== undefined && { panel }),
       alarms: alarmCounts(alarms.records()),
     };
+  }
+
+  async #update() {
+    const { config, updates } = this.#parts;
+    const status = (await updates?.status()) ?? { appliance: false };
+    return { node: config.node.id, version: softwareVersion, ...status };
   }
 
   #keys(module: LocalModule) {
@@ -222,9 +245,8 @@ export class LocalDesk {
 
   async #act(name: ActName, given: Args, caller: Caller) {
     const { config } = this.#parts;
-    if (!caller.mayAct) {
-      throw new LocalError("not_permitted", "this socket only answers; acting needs the other one");
-    }
+    this.#permit(name, given, caller);
+    if (name === "session") return this.#session(given);
     const { confirm, ...args } = given;
     if (args.module !== undefined) this.#chosen(args);
     // Whoever meant another node finds out here, and not afterwards.
@@ -233,25 +255,72 @@ export class LocalDesk {
     }
     const order = orderOf(name, args);
     if (order === undefined) throw new LocalError("bad_request", "bad arguments");
-    const by = nameOf(await caller.peer());
+    const by = caller.role === "maintain" ? atConsole : nameOf(await caller.peer());
+    const work = () =>
+      name === "install_update" ? this.#install(args, caller) : this.#execute(order, by);
     // Destroying keys waits for nothing.
-    if (name === "zeroize") return this.#carryOut(name, args, order, by);
+    if (name === "zeroize") return this.#carryOut(name, args, work, by);
     if (this.#acting) throw new LocalError("busy", "another action is under way");
     this.#acting = true;
     try {
-      return await this.#carryOut(name, args, order, by);
+      return await this.#carryOut(name, args, work, by);
     } finally {
       this.#acting = false;
     }
   }
 
-  async #carryOut(name: ActName, args: Args, order: Order, by: string) {
-    const { control, clock, log, onEvent } = this.#parts;
+  /** @throws LocalError `not_permitted` */
+  #permit(name: ActName, args: Args, { role }: Caller): void {
+    if (role === "act") return;
+    if (role === "look" || !maintenanceNames.includes(name)) {
+      const other = "this socket only answers; acting needs the other one";
+      const not = "not from the maintenance console";
+      throw new LocalError("not_permitted", role === "look" ? other : not);
+    }
+    // The end of a session is told when the key was turned back.
+    if (name === "session") return;
+    const { panel, tamper, maintenance } = this.#parts.panel();
+    if (panel !== "ok" || tamper !== "none" || !maintenance) {
+      throw new LocalError("not_permitted", "the key switch is not at maintenance");
+    }
+    if (args.allow_downgrade === true) {
+      throw new LocalError("not_permitted", "an older version is for the manager to allow");
+    }
+  }
+
+  /** Somebody sits down at the maintenance console, or is gone. */
+  #session({ on }: Args) {
+    const { clock, log, onEvent } = this.#parts;
+    if (typeof on !== "boolean") throw new LocalError("bad_request", "bad arguments");
+    log.info("maintenance session", { on });
+    onEvent({ type: "maintenance_session", at: clock.wall(), facts: { on } });
+    return { command: "session", status: "done", by: atConsole, t: time(clock.wall()) };
+  }
+
+  async #execute(order: Order, by: string): Promise<Outcome> {
+    const { control, clock } = this.#parts;
     const late = () => new Fault("module.command", "no end in time", { limit_ms: deadline });
-    const outcome = await within<Outcome>(clock, deadline, execute(order, by, control), late).catch(
-      () => ({ status: "failed" as const, reason: "timeout" }),
-    );
-    const { status, reason } = outcome;
+    const timeout = { status: "failed", reason: "timeout" } as const;
+    return within<Outcome>(clock, deadline, execute(order, by, control), late).catch(() => timeout);
+  }
+
+  async #install(args: Args, caller: Caller): Promise<Outcome> {
+    const { updates } = this.#parts;
+    if (updates === undefined) {
+      throw new LocalError("not_available", "this node's software is not installed by images");
+    }
+    try {
+      await updates.beginLocal(args, caller.receive);
+      return { status: "done" };
+    } catch (error) {
+      if (error instanceof LocalError) throw error;
+      return { status: "failed", reason: describe(error) };
+    }
+  }
+
+  async #carryOut(name: ActName, args: Args, work: () => Promise<Outcome>, by: string) {
+    const { clock, log, onEvent } = this.#parts;
+    const { status, reason } = await work();
     const why = reason !== undefined && { reason };
     const facts = { command: name, by, status, ...why, ...(args as Record<string, string>) };
     log.info("command carried out", facts);
@@ -259,6 +328,9 @@ export class LocalDesk {
     return { command: name, status, ...why, by, t: time(clock.wall()) };
   }
 }
+
+/** Whoever has the key, as an audit names them. */
+const atConsole = "maintenance console";
 
 /** Who it was, as an audit names them. */
 function nameOf(uid: number | undefined): string {

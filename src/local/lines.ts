@@ -1,49 +1,77 @@
-/** Reads lines from a client, one when it is asked for. Holds no more than one of the longest. */
+/**
+ * Reads from a client what is asked for, when it is asked for: a line, or so many bytes. Holds no more
+ * than one of the longest lines.
+ */
 import type { Socket } from "node:net";
 
 export class LineReader {
-  #text = "";
+  #held: Buffer = Buffer.alloc(0);
   #ended = false;
-  #waiting: ((line: string | undefined) => void) | undefined;
+  #wake: () => void = () => {};
+  /** Bytes are taken, not lines: nothing may be lost. */
+  #whole = false;
+  readonly #socket: Socket;
   readonly #limit: number;
 
   /** @param limit bytes of a line; a longer one reads as empty */
   constructor(socket: Socket, limit: number) {
+    this.#socket = socket;
     this.#limit = limit;
-    socket.setEncoding("utf8");
-    socket.on("data", (chunk: string) => {
+    socket.on("data", (chunk: Buffer) => {
       // What nobody waits for is not kept.
-      if (Buffer.byteLength(this.#text) <= limit) this.#text += chunk;
-      this.#look();
+      if (this.#whole || this.#held.length <= limit)
+        this.#held = Buffer.concat([this.#held, chunk]);
+      if (this.#whole) socket.pause();
+      this.#wake();
     });
     for (const event of ["end", "close"]) {
       socket.on(event, () => {
         this.#ended = true;
-        this.#look();
+        this.#wake();
       });
     }
   }
 
   /** The next line; undefined when there will be none. */
-  read(): Promise<string | undefined> {
-    return new Promise((resolve) => {
-      this.#waiting = resolve;
-      this.#look();
-    });
+  async read(): Promise<string | undefined> {
+    for (;;) {
+      const end = this.#held.indexOf(10);
+      if ((end < 0 ? this.#held.length : end) > this.#limit) return "";
+      if (end >= 0) {
+        const line = this.#held.toString("utf8", 0, end);
+        this.#held = this.#held.subarray(end + 1);
+        return line;
+      }
+      if (this.#ended) return undefined;
+      await this.#more();
+    }
   }
 
-  #look(): void {
-    const resolve = this.#waiting;
-    if (resolve === undefined) return;
-    const end = this.#text.indexOf("\n");
-    const tooLong =
-      Buffer.byteLength(end < 0 ? this.#text : this.#text.slice(0, end)) > this.#limit;
-    if (end < 0 && !tooLong && !this.#ended) return;
-    this.#waiting = undefined;
-    if (tooLong) return resolve("");
-    if (end < 0) return resolve(undefined);
-    const line = this.#text.slice(0, end);
-    this.#text = this.#text.slice(end + 1);
-    resolve(line);
+  /** The next bytes as they come; fewer than `length` if the client goes before. */
+  async *bytes(length: number): AsyncGenerator<Buffer> {
+    this.#whole = true;
+    try {
+      for (let left = length; left > 0; ) {
+        const chunk = this.#held.subarray(0, left);
+        this.#held = this.#held.subarray(chunk.length);
+        left -= chunk.length;
+        if (chunk.length > 0) yield chunk;
+        else if (this.#ended) return;
+        else {
+          this.#socket.resume();
+          await this.#more();
+        }
+      }
+    } finally {
+      // Whoever goes on sending is not left waiting, and is heard by nobody.
+      this.#whole = false;
+      this.#socket.resume();
+    }
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 }

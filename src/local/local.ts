@@ -1,16 +1,20 @@
 /** The local sockets, wired together. A node without them goes on with its keys, and says why. */
-
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Config } from "../config/load.ts";
 import type { MorePorts, Oversight, WatchedModule } from "../oversight.ts";
 import { describe } from "../port/errors.ts";
 import { LocalDesk, type LocalDeskParts } from "./desk.ts";
-import { controlSocket } from "./paths.ts";
+import { controlSocket, maintenanceSocket } from "./paths.ts";
 import { type LocalRequest, protocolVersion, type ReadName } from "./protocol.ts";
 import { LocalServer } from "./server.ts";
 import type { LocalModule } from "./view.ts";
 
 export interface LocalOptions
-  extends Pick<LocalDeskParts, "config" | "boot" | "ledgers" | "logs" | "clock" | "log"> {
+  extends Pick<
+    LocalDeskParts,
+    "config" | "boot" | "ledgers" | "logs" | "updates" | "panel" | "clock" | "log"
+  > {
   readonly modules: readonly (WatchedModule & LocalModule)[];
   readonly oversight: Oversight;
   /** Ports of commands into other parts of the node. */
@@ -50,7 +54,12 @@ export async function openLocal({
   const bundle = async () => {
     const ask = async (name: ReadName, args: LocalRequest["args"] = {}) => {
       const request = { v: protocolVersion, do: name, args };
-      const answer = await desk.answer(request, { mayAct: false, peer: async () => undefined });
+      const caller = {
+        role: "look",
+        peer: async () => undefined,
+        receive: async () => {},
+      } as const;
+      const answer = await desk.answer(request, caller);
       return "data" in answer ? answer.data : undefined;
     };
     // Seldom wanted, and much of the doctor with it.
@@ -60,7 +69,9 @@ export async function openLocal({
   const { socket, act, read } = config.local;
   const path = controlSocket(socket, config.node.state_dir, process.env.RUNTIME_DIRECTORY);
   const answer: LocalDesk["answer"] = (request, caller) => desk.answer(request, caller);
-  const server = new LocalServer({ path, act, read, answer, clock, log });
+  const standard = existsSync(dirname(maintenanceSocket)) ? maintenanceSocket : undefined;
+  const maintenance = config.local.maintenance ?? standard;
+  const server = new LocalServer({ path, act, read, maintenance, answer, clock, log });
   await server.listen().catch((error) => log.error(describe(error)));
   return { bundle, close: () => server.close() };
 }

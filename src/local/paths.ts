@@ -26,6 +26,9 @@ export function readSocket(control: string): string {
   return `${control}.read`;
 }
 
+/** The maintenance console's, on an appliance: in a folder that only its user and the node may enter. */
+export const maintenanceSocket = "/run/qkd-maintenance/control";
+
 /** Where clients prove who they are. */
 export function proofFolder(control: string): string {
   return `${control}.who`;

@@ -24,6 +24,7 @@ export const readNames = [
   "logs",
   "history",
   "kept",
+  "update",
 ] as const;
 /** What may be asked for on the control socket only. */
 export const actNames = [
@@ -38,10 +39,15 @@ export const actNames = [
   "free_km",
   "clear_tamper",
   "reload_certificates",
+  "install_update",
+  "session",
 ] as const;
 
+/** Those that the maintenance console may ask for, over a socket of its own. */
+export const maintenanceNames: readonly RequestName[] = ["install_update", "session"];
+
 /** Those that cannot be undone: whoever gives them names the node as well. */
-export const graveNames: readonly RequestName[] = ["zeroize", "clear_tamper"];
+export const graveNames: readonly RequestName[] = ["zeroize", "clear_tamper", "install_update"];
 
 export type ReadName = (typeof readNames)[number];
 export type ActName = (typeof actNames)[number];
@@ -62,6 +68,8 @@ export type LocalErrorCode =
   /** Too many clients, or an action is under way. */
   | "busy"
   | "no_such_module"
+  /** This node has no part that could do it. */
+  | "not_available"
   | "internal";
 
 export interface AnswerLine {
@@ -69,6 +77,8 @@ export interface AnswerLine {
   readonly data?: unknown;
   /** Make a folder of this name, then send an empty line: it proves who you are. */
   readonly prove?: string;
+  /** Send so many bytes now: what the request announced. */
+  readonly take?: number;
   /** More lines follow, as things happen. */
   readonly more?: true;
   readonly error?: { readonly code: LocalErrorCode; readonly message: string };

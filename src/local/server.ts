@@ -4,8 +4,9 @@
  * are counted, a request is one short line with a deadline, and what is streamed is made when the
  * client has taken what was there before.
  */
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, createWriteStream, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { pipeline } from "node:stream/promises";
 import { type Clock, every, type Timer } from "../port/clock.ts";
 import { describe, errorCode, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
@@ -22,16 +23,27 @@ import {
   protocolVersion,
 } from "./protocol.ts";
 
+/** By the socket that was used: only look; what the maintenance console may do; everything. */
+export type Role = "look" | "maintain" | "act";
+
 /** Who asks. */
 export interface Caller {
-  /** Came over the control socket. */
-  readonly mayAct: boolean;
+  readonly role: Role;
   /**
    * Has them prove who they are.
    * @returns their uid; undefined where the node cannot have it proved
    * @throws LocalError if they do not
    */
   readonly peer: () => Promise<number | undefined>;
+  /**
+   * Has them send what they announced, into a file.
+   * @throws LocalError if they do not; a system error
+   */
+  readonly receive: (
+    bytes: number,
+    file: string,
+    onBytes: (received: number) => void,
+  ) => Promise<void>;
 }
 
 /** An answer at once, or one that goes on: `next` gives what is new, or nothing. */
@@ -44,6 +56,8 @@ export interface LocalServerOptions {
   readonly path: string;
   readonly act: "owner" | "group";
   readonly read: "owner" | "group" | "all";
+  /** The maintenance console's own socket; who may use it is decided by the folder it is in. */
+  readonly maintenance?: string | undefined;
   /** @throws LocalError */
   readonly answer: (request: LocalRequest, caller: Caller) => Promise<LocalAnswer>;
   readonly clock: Clock;
@@ -72,21 +86,26 @@ export class LocalServer {
 
   /** @throws Fault `link.open` if the sockets cannot be made; nothing is left then */
   async listen(): Promise<void> {
-    const { path, act, read, log } = this.#options;
+    const { path, act, read, maintenance, log } = this.#options;
     const length = Buffer.byteLength(path);
     if (length > longestSocketPath) {
       const facts = { length, limit: longestSocketPath };
       throw new Fault("link.open", "path of the local socket is too long: set local.socket", facts);
     }
     try {
-      await this.#open(path, modes[act], true);
-      await this.#open(readSocket(path), modes[read], false);
+      await this.#open(path, modes[act], "act");
+      await this.#open(readSocket(path), modes[read], "look");
       this.#proofs = this.#openProofs(path);
     } catch (error) {
       await this.close();
       throw error;
     }
     log.debug("local socket", { path });
+    // Without a console all else goes on.
+    if (maintenance === undefined) return;
+    await this.#open(maintenance, modes.group, "maintain").catch((error) =>
+      log.warn("no maintenance console", { why: describe(error) }),
+    );
   }
 
   /** Without it actions are carried out all the same: their audit does not say who it was. */
@@ -113,9 +132,9 @@ export class LocalServer {
     this.#proofs = undefined;
   }
 
-  async #open(path: string, mode: number, mayAct: boolean): Promise<void> {
+  async #open(path: string, mode: number, role: Role): Promise<void> {
     await removeStale(path);
-    const server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket, mayAct));
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket, role));
     try {
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject);
@@ -131,7 +150,7 @@ export class LocalServer {
     this.#servers.push({ server, path });
   }
 
-  #serve(socket: Socket, mayAct: boolean): void {
+  #serve(socket: Socket, role: Role): void {
     socket.on("error", () => socket.destroy());
     const { clock } = this.#options;
     const full = this.#clients.size >= mostClients;
@@ -156,9 +175,20 @@ export class LocalServer {
     const lines = new LineReader(socket, longestRequest);
     void lines.read().then((request) => {
       deadline.cancel();
-      const peer = () => this.#identify(socket, lines, renew);
+      const caller: Caller = {
+        role,
+        peer: () => this.#identify(socket, lines, renew),
+        receive: async (bytes, file, onBytes) => {
+          renew();
+          socket.write(line({ take: bytes }));
+          await receive(lines, bytes, file, (received) => {
+            renew();
+            onBytes(received);
+          }).finally(() => renew().cancel());
+        },
+      };
       if (request === undefined) socket.destroy();
-      else void this.#answer(socket, request, { mayAct, peer }, renew);
+      else void this.#answer(socket, request, caller, renew);
     });
   }
 
@@ -221,6 +251,28 @@ export class LocalServer {
     socket.on("end", () => socket.destroy());
     tell();
   }
+}
+
+/** @throws LocalError if fewer come; a system error */
+async function receive(
+  lines: LineReader,
+  bytes: number,
+  file: string,
+  onBytes: (received: number) => void,
+): Promise<void> {
+  let received = 0;
+  await pipeline(
+    lines.bytes(bytes),
+    async function* (chunks: AsyncIterable<Buffer>) {
+      for await (const chunk of chunks) {
+        received += chunk.length;
+        onBytes(received);
+        yield chunk;
+      }
+    },
+    createWriteStream(file, { mode: 0o600, flush: true }),
+  );
+  if (received < bytes) throw new LocalError("bad_request", "less came than was announced");
 }
 
 function line(answer: Omit<AnswerLine, "v">): string {

@@ -31,17 +31,18 @@ export function encode(payload: object): Buffer {
   return bytes;
 }
 
+/** The chassis panel as everybody is shown it; undefined where there is none, and never was. */
+export function panelState(panel: PanelStatus | undefined) {
+  if (panel === undefined || (panel.panel === "none" && !panel.halted)) return undefined;
+  const { panel: presence, tampered_at, reason: _, ...rest } = panel;
+  const at = tampered_at === undefined ? {} : { tampered_at: time(tampered_at) };
+  return { presence, ...rest, ...at };
+}
+
 /** @param panel where there is one, or once was */
 export function online(facts: NodeFacts, now: number, panel?: PanelStatus) {
-  const { panel: presence = "none", tampered_at, reason: _, ...rest } = panel ?? {};
-  const at = tampered_at === undefined ? {} : { tampered_at: time(tampered_at) };
-  const shown = panel !== undefined && (presence !== "none" || panel.halted);
-  return {
-    status: "online",
-    ...facts,
-    ...(shown && { panel: { presence, ...rest, ...at } }),
-    t: time(now),
-  };
+  const shown = panelState(panel);
+  return { status: "online", ...facts, ...(shown && { panel: shown }), t: time(now) };
 }
 
 /** Also the will: then the broker sends it, and there is no time in it. */

@@ -95,6 +95,17 @@ export interface PanelView {
   status(): PanelStatus;
 }
 
+/** What two of its lamps are told to show; the others follow from the status. */
+export interface PanelLamps {
+  /** Green: keys are supplied; amber: they are not. */
+  readonly supply: "green" | "amber";
+  /** By the worst alarm. */
+  readonly alarm: "off" | "amber" | "red";
+}
+
+/** The same for who stands before it. */
+export type ShownPanel = PanelStatus & { readonly lamps: PanelLamps };
+
 /** A command as it came. Nothing in it is to be believed before its signature was checked. */
 export interface CommandMessage {
   /** The topic's level. */

@@ -151,6 +151,8 @@ export class PanelGuard implements PanelView {
   gone(reason: string): void {
     this.#heard = undefined;
     this.#absent(reason);
+    // Nobody says any more that the key is turned.
+    this.#key(false);
     this.#clearing?.(undefined);
   }
 
@@ -307,7 +309,7 @@ export class PanelGuard implements PanelView {
     // A key that chatters is not to fill the outbox.
     this.#keyTimer = this.#parts.clock.after(keyMs, () => {
       this.#keyTimer = undefined;
-      if (this.#heard !== undefined) this.#key(this.#heard.maintenance);
+      this.#key(this.#heard?.maintenance ?? false);
     });
   }
 

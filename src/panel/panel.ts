@@ -2,7 +2,7 @@
 import { rank } from "../alarms/severity.ts";
 import type { PanelConfig } from "../config/load.ts";
 import type { Halt } from "../lifecycle/halt.ts";
-import type { ModuleView } from "../manager/view.ts";
+import type { ModuleView, ShownPanel } from "../manager/view.ts";
 import type { Oversight } from "../oversight.ts";
 import type { Clock } from "../port/clock.ts";
 import type { Log } from "../port/log.ts";
@@ -69,6 +69,13 @@ export class Panel {
     this.#modules = modules;
     this.guard.start(modules);
     this.#server?.start();
+  }
+
+  /** How it is, and what its lamps are told to show. */
+  shown(): ShownPanel {
+    const { health, supply } = this.guard.message();
+    const alarm = ({ ok: "off", warning: "amber", alarm: "red" } as const)[health];
+    return { ...this.guard.status(), lamps: { supply: supply ? "green" : "amber", alarm } };
   }
 
   async stop(): Promise<void> {

@@ -1,11 +1,12 @@
-/** What of updates a node offers to commands: nothing, but on a machine that is installed by images. */
+/** What of updates a node offers: nothing, but on a machine that is installed by images. */
 import { existsSync, readFileSync } from "node:fs";
+import { uptime } from "node:os";
 import type { Config } from "../config/load.ts";
-import type { ControlPorts } from "../control/executor.ts";
 import type { NodeEvent } from "../manager/view.ts";
 import type { Clock } from "../port/clock.ts";
 import type { Log } from "../port/log.ts";
-import { Updater } from "./updater.ts";
+import { describeSlots, parseSlots, type UpdateStatus } from "./slots.ts";
+import { type Receive, Updater } from "./updater.ts";
 
 export interface UpdateParts {
   readonly clock: Clock;
@@ -13,19 +14,47 @@ export interface UpdateParts {
   readonly onEvent: (event: NodeEvent) => void;
 }
 
-/** What installs, as root, in an image. */
-const installer = "/usr/lib/qkd-image/update";
+/** Where node and root part meet. */
+export interface Places {
+  /** What installs, as root, in an image. */
+  readonly installer: string;
+  /** Where the node puts its requests; undefined: it has no place for them. */
+  readonly requests: string | undefined;
+  /** Where the root part says what became of them, and tells of the slots. */
+  readonly told: string;
+}
 
-export function updatePorts(
-  { manager, node }: Config,
+const toldByRoot = "/run/qkd-update";
+
+export function standardPlaces(runtimeDirectory: string | undefined): Places {
+  return {
+    installer: "/usr/lib/qkd-image/update",
+    requests: runtimeDirectory && `${runtimeDirectory.split(":")[0]}/update`,
+    told: toldByRoot,
+  };
+}
+
+/** Updates, as commands and who looks at the node reach them. */
+export interface Updates {
+  /** For the manager's command. @throws Fault `update` */
+  begin(args: unknown): { readonly started: true };
+  /** For who stands at the machine. @throws Fault `update` */
+  beginLocal(args: unknown, receive: Receive): Promise<{ readonly started: true }>;
+  status(): Promise<UpdateStatus>;
+}
+
+/** @returns undefined on a machine that is not installed by images */
+export function openUpdates(
+  { manager, node }: Pick<Config, "manager" | "node">,
+  { installer, requests, told }: Places,
   { clock, log, onEvent }: UpdateParts,
-): Pick<ControlPorts, "installUpdate"> {
-  const runtime = process.env.RUNTIME_DIRECTORY;
-  if (runtime === undefined || !existsSync(installer)) return {};
+): Updates | undefined {
+  if (requests === undefined || !existsSync(installer)) return undefined;
   const updater = new Updater({
     stateFolder: node.state_dir,
-    requests: `${runtime}/update`,
-    result: "/run/qkd-update/result",
+    requests,
+    result: `${told}/result`,
+    said: `${told}/said`,
     ca: () => (manager?.ca === undefined ? undefined : readFileSync(manager.ca, "utf8")),
     clock,
     log: log.child("update"),
@@ -35,5 +64,29 @@ export function updatePorts(
       onEvent({ type, at: clock.wall(), facts });
     },
   });
-  return { installUpdate: async (args) => updater.begin(args) };
+  return {
+    begin: (args) => updater.begin(args),
+    beginLocal: (args, receive) => updater.beginLocal(args, receive),
+    async status() {
+      const underWay = await updater.underWay();
+      const { last } = updater;
+      return {
+        ...slotsOf(told, clock.wall()),
+        appliance: true,
+        ...(underWay && { under_way: underWay }),
+        ...(last && { last }),
+      };
+    },
+  };
+}
+
+/** What is known of the slots without the node. */
+export function slotsOf(told = toldByRoot, wall = Date.now()): UpdateStatus {
+  let text: string;
+  try {
+    text = readFileSync(`${told}/slots`, "utf8");
+  } catch {
+    return { appliance: false };
+  }
+  return { appliance: true, ...describeSlots(parseSlots(text), uptime(), wall) };
 }

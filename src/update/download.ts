@@ -11,6 +11,8 @@ export interface DownloadOptions {
   /** PEM of who may have issued the server's certificate; undefined: the system's. */
   readonly ca: string | undefined;
   readonly maxBytes: number;
+  /** So many have come, of as many as the server says there are. */
+  readonly onBytes?: (bytes: number, all: number | undefined) => void;
 }
 
 /** A server that says nothing for this long is given up, ms. */
@@ -25,7 +27,7 @@ export async function download(url: string, file: string, options: DownloadOptio
     const response = await open(url, options.ca);
     await pipeline(
       response,
-      limit(options.maxBytes),
+      limit(options, lengthOf(response)),
       createWriteStream(file, { mode: 0o600, flush: true }),
     );
   } catch (error) {
@@ -51,13 +53,21 @@ function open(url: string, ca: string | undefined): Promise<IncomingMessage> {
   });
 }
 
-function limit(most: number): Transform {
+function lengthOf({ headers }: IncomingMessage): number | undefined {
+  const length = Number(headers["content-length"]);
+  return Number.isSafeInteger(length) && length > 0 ? length : undefined;
+}
+
+function limit({ maxBytes: most, onBytes }: DownloadOptions, all: number | undefined): Transform {
   let bytes = 0;
   return new Transform({
     transform(chunk: Buffer, _, next) {
       bytes += chunk.length;
       if (bytes > most) next(new Fault("update", "the bundle is too long", { limit: most }));
-      else next(null, chunk);
+      else {
+        onBytes?.(bytes, all);
+        next(null, chunk);
+      }
     },
   });
 }

@@ -25,6 +25,7 @@ export function raised(records: readonly AlarmRecord[]): AlarmRecord[] {
 /**
  * @param keysPerSecond confirmed by the KM, over the last seconds
  * @param alarms of the whole node
+ * @param halted why no key may leave the node; undefined: they may
  */
 export function conditionOf(
   module: string,
@@ -32,7 +33,9 @@ export function conditionOf(
   onRequest: boolean,
   keysPerSecond: number,
   alarms: readonly AlarmRecord[],
+  halted: string | undefined,
 ): Condition {
+  if (halted !== undefined) return { level: "bad", text: `No key leaves the node: ${halted}` };
   if (state.module !== "OPERATING") return { level: "bad", text: "No key: module does not answer" };
   if (state.km === "DOWN") {
     return { level: "bad", text: "Keys wait in the module: no KM can be reached" };

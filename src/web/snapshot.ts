@@ -1,4 +1,5 @@
 /** What the page shows, as it is sent to it. Pure; JSON, times in ms since 1970 UTC. */
+import { panelStatus } from "../local/answers.ts";
 import { alarm } from "../manager/payloads.ts";
 import { conditionOf, raised } from "./condition.ts";
 import type { LinkView, ModuleFacts, NodeView } from "./view.ts";
@@ -8,11 +9,12 @@ function linkSnapshot(module: LinkView, facts: ModuleFacts | undefined, node: No
   const rates = node.recorder.rates(module.name);
   const { mode = "proactive", qberLimit, kms = [] } = facts ?? {};
   const records = node.alarms.records();
+  const { halted: on, halted_because: halted = on ? "" : undefined } = node.panel();
   return {
     ...module.describe(),
     mode,
     qber_limit: qberLimit,
-    condition: conditionOf(module.name, state, mode === "on_request", rates.keys, records),
+    condition: conditionOf(module.name, state, mode === "on_request", rates.keys, records, halted),
     state,
     figures: module.glance(),
     supply: module.supply(),
@@ -32,6 +34,7 @@ export function snapshot(node: NodeView, now: number) {
       configuration: node.configuration,
       started: node.started,
       broker: node.broker(),
+      panel: panelStatus(node.panel()),
     },
     modules: node.modules.map((module) => {
       const facts = node.facts.find(({ name }) => name === module.name);

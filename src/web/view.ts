@@ -2,7 +2,7 @@
 import type { EventHistory } from "../lifecycle/event-history.ts";
 import type { KmView } from "../lifecycle/km-channel.ts";
 import type { Recorder } from "../lifecycle/recorder.ts";
-import type { AlarmView, ModuleView } from "../manager/view.ts";
+import type { AlarmView, ModuleView, ShownPanel } from "../manager/view.ts";
 
 export interface LinkView extends ModuleView {
   /** Its KMs, in the order in which they are tried. */
@@ -46,4 +46,6 @@ export interface NodeView {
   readonly recorder: Recorder;
   /** Undefined without a manager. */
   broker(): BrokerFacts | undefined;
+  /** The chassis panel. */
+  panel(): ShownPanel;
 }

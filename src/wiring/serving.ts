@@ -4,6 +4,7 @@ import { readCredentials } from "../kq1/credentials.ts";
 import { KeyServer } from "../kq1/https-server.ts";
 import type { Channel } from "../lifecycle/channel.ts";
 import type { Oversight } from "../oversight.ts";
+import type { Panel } from "../panel/panel.ts";
 import type { Log } from "../port/log.ts";
 import { softwareVersion } from "../version.ts";
 import type { LinkView } from "../web/view.ts";
@@ -30,6 +31,7 @@ export function createPage(
   config: Config,
   modules: readonly LinkView[],
   oversight: Oversight,
+  panel: Panel,
   boot: number,
   log: Log,
 ): Page {
@@ -49,6 +51,7 @@ export function createPage(
       history: oversight.history,
       recorder: oversight.recorder,
       broker: () => oversight.broker,
+      panel: () => panel.shown(),
     },
     clock,
     random,

@@ -27,6 +27,7 @@ export class Machine {
   #tpm: Tpm | undefined;
   #monitor: Lines | undefined;
   #port: Lines | undefined;
+  #typing: Lines | undefined;
   #marks = 0;
   /** When the power came on, ms of the monotonic clock. */
   startedAt = 0;
@@ -84,6 +85,8 @@ export class Machine {
     this.#monitor?.close();
     this.#port?.close();
     this.#port = undefined;
+    this.#typing?.close();
+    this.#typing = undefined;
     this.#child?.kill("SIGKILL");
     await this.#exited;
     await this.#tpm?.stop();
@@ -93,6 +96,12 @@ export class Machine {
   /** What it has said on its console since the power came on. */
   get console(): string {
     return existsSync(this.#console) ? readFileSync(this.#console, "utf8") : "";
+  }
+
+  /** Types a line at its console, which needs `typed` in the settings. */
+  async type(line: string): Promise<void> {
+    this.#typing ??= await Lines.open(this.#settings.typed ?? "");
+    this.#typing.write(line);
   }
 
   /** Resolves once the console says so, with how long after the power came on, s. */

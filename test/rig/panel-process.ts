@@ -11,9 +11,13 @@ export class PanelProcess {
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
 
-  /** @param device for `--device` */
-  constructor(device: string, socket: string) {
+  /**
+   * @param device for `--device`
+   * @param runtime folder for the key switch's position
+   */
+  constructor(device: string, socket: string, runtime?: string) {
     this.#args = ["--device", device, "--socket", socket];
+    if (runtime !== undefined) this.#args = [...this.#args, "--runtime", runtime];
   }
 
   get pid(): number | undefined {

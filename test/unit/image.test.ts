@@ -150,3 +150,12 @@ testWith(
     await t.throwsAsync(flash({ image, to, yes: true }), { message: /needs/ });
   },
 );
+
+test("nobody but root may speak with RAUC: the package's own policy lets everybody", (t) => {
+  const policy = "common/rootfs_overlay/usr/share/dbus-1/system.d/de.pengutronix.rauc.conf";
+  const text = readFileSync(join(boards, policy), "utf8");
+  t.deepEqual(
+    [...text.matchAll(/<policy ([^>]*)>/g)].map(([, whom]) => whom),
+    ['user="root"'],
+  );
+});

@@ -52,9 +52,10 @@ function createBench(): Bench {
 }
 
 const peer = async () => 1_000;
+const receive = async () => {};
 
 function act(desk: LocalDesk, name: LocalRequest["do"], args: LocalRequest["args"]) {
-  return desk.answer({ v: 1, do: name, args }, { mayAct: true, peer });
+  return desk.answer({ v: 1, do: name, args }, { role: "act", peer, receive });
 }
 
 test("one action at a time; destroying keys waits for nothing", async (t) => {
@@ -91,7 +92,7 @@ test("what is not in order is refused before anybody is told", async (t) => {
   for (const [name, args, message] of refused) {
     await t.throwsAsync(act(desk, name, args), { message });
   }
-  const reader = { mayAct: false, peer };
+  const reader = { role: "look", peer, receive } as const;
   await t.throwsAsync(desk.answer({ v: 1, do: "stop", args: { module: "alice" } }, reader), {
     message: /only answers/,
   });
@@ -105,7 +106,7 @@ test("who follows events gets those of before, then each once", async (t) => {
   event("alarm_raised");
   const answer = await desk.answer(
     { v: 1, do: "events", args: { follow: true } },
-    { mayAct: false, peer },
+    { role: "look", peer, receive },
   );
   if (!("next" in answer)) return t.fail();
   const types = () =>
@@ -116,7 +117,7 @@ test("who follows events gets those of before, then each once", async (t) => {
   t.deepEqual(types(), ["b"]);
   const alarms = await desk.answer(
     { v: 1, do: "events", args: { alarms: true } },
-    { mayAct: false, peer },
+    { role: "look", peer, receive },
   );
   t.is((alarms as { data: { events: unknown[] } }).data.events.length, 1);
 });

@@ -2,6 +2,7 @@ import {
   existsSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -36,7 +37,7 @@ async function withServer(
     path,
     act: "owner",
     read: "group",
-    answer: async ({ do: name }, { mayAct }) => ({ data: { name, mayAct } }),
+    answer: async ({ do: name }, { role }) => ({ data: { name, role } }),
     clock,
     log: silentLog,
     ...options,
@@ -66,8 +67,8 @@ test("both sockets answer, and only one acts; their modes are as configured", as
   await withServer({ act: "group", read: "all" }, async ({ path, server }) => {
     t.is(statSync(path).mode & 0o777, 0o660);
     t.is(statSync(`${path}.read`).mode & 0o777, 0o666);
-    t.deepEqual(await ask([path], "status"), { name: "status", mayAct: false });
-    t.deepEqual(await ask([path], "stop"), { name: "stop", mayAct: true });
+    t.deepEqual(await ask([path], "status"), { name: "status", role: "look" });
+    t.deepEqual(await ask([path], "stop"), { name: "stop", role: "act" });
     await server.close();
     await server.close();
     t.false(existsSync(path) || existsSync(`${path}.read`));
@@ -257,4 +258,37 @@ test("a proof is made nowhere but beside the socket", async (t) => {
   t.false(existsSync(wanted));
   await new Promise((resolve) => rogue.close(resolve));
   rmSync(folder, { recursive: true });
+});
+
+test("what is sent along comes whole or not at all, and no faster than it is written", async (t) => {
+  const got: string[] = [];
+  const answer: LocalServerOptions["answer"] = async ({ args }, { receive }) => {
+    const file = join(folder, "sent");
+    await receive(Number(args.bytes), file, () => {});
+    got.push(readFileSync(file, "latin1"));
+    return { data: { bytes: got.at(-1)?.length } };
+  };
+  const folder = mkdtempSync(join(tmpdir(), "qkd-sent-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  await withServer({ answer }, async ({ path, clock }) => {
+    const body = Buffer.alloc(3_000_000, "0123456789");
+    const chunks = async function* () {
+      for (let at = 0; at < body.length; at += 65_536) yield body.subarray(at, at + 65_536);
+    };
+    const args = { bytes: body.length };
+    const upload = { bytes: body.length, chunks };
+    t.deepEqual(await ask([path], "stop", args, upload), { bytes: body.length });
+    t.is(got[0], body.toString("latin1"));
+    // A client sends nothing that it did not announce.
+    const other = { bytes: 1, chunks };
+    await t.throwsAsync(ask([path], "stop", args, other), { message: /was not announced/ });
+    const request = `{"v":1,"do":"stop","args":{"bytes":10}}\n`;
+    t.regex(await raw(path, `${request}123`, true), /"take":10[\s\S]*less came/);
+    const silent = connect(path, () => silent.write(`${request}123`));
+    const closed = new Promise((resolve) => silent.once("close", resolve));
+    await new Promise((resolve) => silent.once("data", resolve));
+    await clock.advance(10_000);
+    await closed;
+    t.is(got.length, 1);
+  });
 });

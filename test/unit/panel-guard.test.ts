@@ -338,6 +338,42 @@ test("a panel that is not expected may be away, and counts when it is there", as
   );
 });
 
+test("with the panel the key is gone, at once for the console, and within a second for all", async (t) => {
+  await withPanel(async (bench) => {
+    const { controller, relay, clock } = bench;
+    t.false(relay.keyTurned);
+    controller.key(true);
+    await clock.advance(2_000);
+    t.true(relay.keyTurned);
+    // A node that is not there takes nothing away.
+    bench.link(false);
+    t.true(relay.keyTurned);
+    await clock.advance(1_000);
+    t.false(bench.guard.status().maintenance);
+    t.deepEqual(bench.events.at(-1)?.facts, { on: false });
+    bench.link(true);
+    await clock.advance(2_000);
+    t.true(bench.guard.status().maintenance);
+
+    controller.contact(0, true);
+    controller.contact(0, false);
+    t.false(relay.keyTurned);
+    await clock.advance(5_000);
+    // Latches of another controller are clear, but not the node's.
+    controller.replace();
+    controller.key(true);
+    await clock.advance(2_000);
+    t.like(bench.guard.status(), { maintenance: true, tamper: "latched" });
+    t.false(relay.keyTurned);
+    t.is(await bench.guard.clear("somebody"), undefined);
+    await clock.advance(1_000);
+    t.true(relay.keyTurned);
+    bench.unplug();
+    await settle();
+    t.false(relay.keyTurned);
+  });
+});
+
 test("the key switch is told, at most once a second however it chatters, and right in the end", async (t) => {
   await withPanel(async (bench) => {
     bench.controller.key(true);

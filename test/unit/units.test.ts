@@ -27,7 +27,8 @@ function readUnit(name: string): string {
 const system = ["/usr/lib/systemd/system", "/lib/systemd/system"].find(existsSync) ?? "";
 
 /** Most that `systemd-analyze security` may find exposed, in its tenths. */
-const limits = { "qkd-node.service": 15, "qkd-panel.service": 12 };
+const limits = { "qkd-node.service": 15, "qkd-panel.service": 12, "qkd-console.service": 12 };
+const others = ["qkd-console.path"];
 
 /** A file system with our units, systemd's, and programs that do nothing. */
 function tree(change: (unit: string) => string = (unit) => unit): string {
@@ -35,13 +36,14 @@ function tree(change: (unit: string) => string = (unit) => unit): string {
   const own = join(root, "usr/lib/systemd/system");
   mkdirSync(own, { recursive: true });
   cpSync(system, own, { recursive: true, dereference: false, verbatimSymlinks: true });
-  for (const name of Object.keys(limits)) {
+  for (const name of [...Object.keys(limits), ...others]) {
     writeFileSync(join(own, name), change(readUnit(name)));
   }
   for (const program of [
     "usr/lib/qkd-node/bin/qkd-node",
     "usr/lib/qkd-node/bin/qkd-panel",
     "bin/kill",
+    "bin/sleep",
   ]) {
     mkdirSync(dirname(join(root, program)), { recursive: true });
     writeFileSync(join(root, program), "#!/bin/sh\n");
@@ -52,7 +54,7 @@ function tree(change: (unit: string) => string = (unit) => unit): string {
 
 async function complaints(root: string): Promise<string> {
   try {
-    const args = ["verify", "--man=no", `--root=${root}`, ...Object.keys(limits)];
+    const args = ["verify", "--man=no", `--root=${root}`, ...Object.keys(limits), ...others];
     const { stderr } = await run("systemd-analyze", args);
     return ours(stderr);
   } catch (error) {
@@ -102,7 +104,12 @@ testWith(
     mkdirSync(join(root, "etc"));
     await run(path, [`--root=${root}`, join(units, "sysusers.conf")]);
     const passwd = await run("cat", [join(root, "etc/passwd"), join(root, "etc/group")]);
-    for (const name of ["qkd-node:x:971:971:", "qkd-panel:x:972:972:", "qkd-module:x:970:"]) {
+    for (const name of [
+      "qkd-node:x:971:971:",
+      "qkd-panel:x:972:972:",
+      "qkd-maintenance:x:973:973:",
+      "qkd-module:x:970:",
+    ]) {
       t.true(passwd.stdout.includes(name), name);
     }
   },

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { type Clock, delay, systemClock } from "../../src/port/clock.ts";
 import { silentLog } from "../../src/port/log.ts";
+import { describeSlots, parseSlots, partDone } from "../../src/update/slots.ts";
 import { Updater } from "../../src/update/updater.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 
@@ -42,6 +43,7 @@ function bench(t: ExecutionContext, ca?: string, clock: Clock = systemClock): Be
     stateFolder: folder,
     requests,
     result,
+    said: join(folder, "said"),
     ca: () => ca,
     clock,
     log: silentLog,
@@ -156,4 +158,77 @@ test("a bundle is fetched over HTTPS from a server that the authority vouches fo
   stranger.updater.begin({ bundle: url("/bundle"), sha256 });
   t.regex((await stranger.ended) ?? "", /cannot fetch the bundle/);
   t.false(existsSync(join(stranger.folder, "update.raucb")));
+});
+
+test("who stands at the machine may name an address without a hash, or send the bundle; no file", async (t) => {
+  const authority = await createAuthority("updates");
+  const identity = await authority.issue({ commonName: "u", dns: ["localhost"], usage: "server" });
+  const server = createServer(identity, (_, response) => response.end(bundle));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const nothing = async () => t.fail("nobody sends anything");
+
+  const { updater, folder, root, ended } = bench(t, authority.cert);
+  const address = `https://localhost:${port}/bundle`;
+  await updater.beginLocal({ bundle: address }, nothing);
+  t.like(await updater.underWay(), { bundle: address });
+  t.is(await root("installed"), `${folder}/update.raucb\n\n`);
+  t.is(await ended, undefined);
+  t.is(await updater.underWay(), undefined);
+  t.like(updater.last, { bundle: address, status: "installed" });
+
+  for (const args of [
+    { bundle: `${folder}/update.raucb`, sha256 },
+    { bundle: "http://localhost/bundle" },
+    { bytes: bundle.length },
+    { bytes: 0, sha256 },
+    { bytes: 2 ** 31, sha256 },
+    { bytes: bundle.length, sha256, bundle: address },
+  ]) {
+    await t.throwsAsync(updater.beginLocal(args, nothing), { code: "update" });
+  }
+  t.is(await updater.underWay(), undefined);
+
+  const sent = bench(t);
+  const parts: unknown[] = [];
+  const half = async (bytes: number, file: string, onBytes: (n: number) => void) => {
+    writeFileSync(file, bundle.subarray(0, bytes / 2));
+    onBytes(bytes / 2);
+    parts.push(await sent.updater.underWay());
+    throw new Error("the line broke");
+  };
+  const args = { bytes: bundle.length, sha256 };
+  await t.throwsAsync(sent.updater.beginLocal(args, half), { message: "the line broke" });
+  t.deepEqual(parts, [{ bundle: "a local file", phase: "receiving", done: 0.5 }]);
+  t.false(existsSync(join(sent.folder, "update.raucb")));
+  t.is(await sent.updater.underWay(), undefined);
+});
+
+test("how far RAUC is and what the slots are is read from what root tells, and nothing else", (t) => {
+  t.is(partDone(""), undefined);
+  t.is(partDone("installing\n  0% Installing\n 20% Checking bundle\n 40% Copying"), 0.4);
+  t.is(partDone("999% x"), 1);
+  const good = {
+    v: 1,
+    board: "b",
+    running: { slot: "a", version: "1" },
+    other: { slot: "b", good: true },
+  };
+  t.truthy(parseSlots(JSON.stringify(good)));
+  for (const bad of [
+    "",
+    "{",
+    "[]",
+    "{}",
+    JSON.stringify({ ...good, v: 2 }),
+    JSON.stringify({ ...good, running: {} }),
+  ]) {
+    t.is(parseSlots(bad), undefined, bad);
+  }
+  const slots = parseSlots(JSON.stringify({ ...good, trial_until: 100 }));
+  t.like(describeSlots(slots, 40.5, 0), {
+    trial: { left_s: 60, until: "1970-01-01T00:01:00.000Z" },
+  });
+  t.like(describeSlots(slots, 400, 0), { trial: { left_s: 0 } });
 });

@@ -1,6 +1,6 @@
 // Tables of names and values: telemetry, and who is who.
 import { byId, fill, make } from "./dom.js";
-import { amount, count, duration, percent } from "./format.js";
+import { amount, count, duration, percent, words } from "./format.js";
 
 /** @typedef {import("./live.js").State} State */
 /** @typedef {State["modules"][number]} Module */
@@ -52,6 +52,32 @@ function table(rows) {
   );
 }
 
+/** @param {State["node"]["panel"]} panel */
+function chassis(panel) {
+  if (panel === undefined) return [];
+  const { presence, reason, tamper, contacts = [], tampered_at, maintenance, zeroize } = panel;
+  const opened = contacts.map((contact) => contact + 1).join(", ");
+  const what = opened === "" ? "could not have noticed" : `contact ${opened} opened`;
+  const at = tampered_at === undefined ? "" : `, ${tampered_at.slice(0, 19)}Z`;
+  const heard = presence === "ok";
+  return [
+    make("h3", {}, "Chassis panel"),
+    table([
+      [
+        "State",
+        heard ? "connected" : `${words(presence)}${reason === undefined ? "" : `: ${reason}`}`,
+      ],
+      ["Chassis", tamper !== "none" ? `${what}${at}` : heard ? "closed" : ""],
+      ["Key switch", heard ? (maintenance ? "maintenance" : "operation") : ""],
+      ["Zeroize", zeroize === "none" ? "" : zeroize],
+      ["Keys", panel.halted ? `stopped: ${panel.halted_because ?? ""}` : ""],
+      ["Lamps", heard ? `supply ${panel.lamps.supply}, alarm ${panel.lamps.alarm}` : ""],
+      ["Serial", panel.serial],
+      ["Firmware", panel.firmware],
+    ]),
+  ];
+}
+
 /** @param {Module} module @param {State} state */
 export function showIdentity(module, { node }) {
   const title = (/** @type {string} */ text) => make("h3", {}, text);
@@ -87,5 +113,6 @@ export function showIdentity(module, { node }) {
       ["Configuration", node.configuration],
       ["Broker", node.broker?.url],
     ]),
+    ...chassis(node.panel),
   );
 }

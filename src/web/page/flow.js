@@ -85,9 +85,11 @@ export function showFlow(module) {
   const withheld = counter(module, "withheld");
   const quarantined = counter(module, "quarantined");
   const ledger = module.state.reason.includes("ledger:");
+  const halted = module.state.reason.includes("supply stopped:");
+  const trouble = ledger ? "ledger fails" : halted ? "supply stopped" : undefined;
   fill(
     byId("stop-node"),
-    ...stop("Node", ledger ? "ledger fails" : "running", ledger ? "bad" : "good", [
+    ...stop("Node", trouble ?? "running", trouble === undefined ? "good" : "bad", [
       `${counted(counter(module, "held_blocks"), "block")} in memory, ${counted(counter(module, "in_flight"), "key")} under way`,
       `withheld ${count(withheld)}, in quarantine ${count(quarantined)}, without key ${count(counter(module, "empty_blocks"))}`,
     ]),
@@ -95,7 +97,7 @@ export function showFlow(module) {
   hop(
     "hop-km",
     rates.keys > 0,
-    !kmUp || ledger,
+    !kmUp || trouble !== undefined,
     amount(rates.bits, "bit/s"),
     module.mode === "on_request" ? "on request" : `${amount(rates.keys, "keys/s")} confirmed`,
   );

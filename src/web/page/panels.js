@@ -22,7 +22,8 @@ export function showHeader({ t, node }) {
   say(byId("node-id"), node.id);
   const up = duration(t - node.started);
   const broker = node.broker?.up === false ? ", manager not connected" : "";
-  say(byId("node-facts"), `qkd-node ${node.version}, up ${up}${broker}`);
+  const key = node.panel?.maintenance ? ", key switch at maintenance" : "";
+  say(byId("node-facts"), `qkd-node ${node.version}, up ${up}${broker}${key}`);
 }
 
 /** @param {Module} module @param {State} state */
@@ -183,6 +184,12 @@ const eventWords = {
   block_empty: ["Block without key", ""],
   ledger_failed: ["Ledger cannot be written", "bad"],
   ledger_mended: ["Ledger can be written again", "good"],
+  node_tamper: ["Chassis opened", "bad"],
+  node_tamper_cleared: ["Tampering cleared", "good"],
+  node_zeroize: ["All modules told to destroy their key", "bad"],
+  module_zeroized: ["Module destroyed its key", "bad"],
+  update_installed: ["Update installed", "good"],
+  update_refused: ["Update refused", "attention"],
 };
 
 /** @param {NodeEvent} event @returns {[string, string, string]} title, facts, level */
@@ -202,6 +209,12 @@ function describe({ type, module, facts }) {
     const over = facts.severity === "cleared" || facts.severity === "indeterminate";
     const level = over ? "" : "attention";
     return [`Module says: ${facts.text || facts.code}`, `${module}, ${facts.severity}`, level];
+  }
+  if (type === "node_maintenance") {
+    return ["Key switch turned", facts.on === true ? "to maintenance" : "to operation", ""];
+  }
+  if (type === "maintenance_session") {
+    return ["Maintenance console", facts.on === true ? "session begins" : "session is over", ""];
   }
   const [title, level] = eventWords[type] ?? [capital(words(type)), ""];
   if (type === "key_withheld" || type === "block_empty") {
