@@ -1,6 +1,6 @@
 /** `qkd-node ledger …` and `qkd-node state …`: for when the node says that its files are damaged. */
 import { exit } from "../exit-codes.ts";
-import { configure } from "../main-config.ts";
+import { readConfig } from "../main-config.ts";
 import { describe } from "../port/errors.ts";
 import { ledgerCheck, ledgerRepair, stateCheck, stateReset } from "../repair.ts";
 import { Complaint } from "./client.ts";
@@ -21,7 +21,8 @@ async function mend(what: keyof typeof usage, context: Context): Promise<number>
   const boot = context.number("boot", -1, 0, 2 ** 31);
   if ((action === "repair" && module === undefined) || (action === "reset" && boot < 0))
     throw wrong;
-  const config = configure(configFile(context.where));
+  // Keys given by systemd are there only while the node runs, and no key is needed here.
+  const config = readConfig(configFile(context.where));
   if (module !== undefined && !config.modules.some(({ name }) => name === module)) {
     throw new UsageError(`no module ${module} is configured`);
   }

@@ -288,3 +288,21 @@ test("documentation names every command, and every exit code", (t) => {
     t.regex(readme, new RegExp(`^\\| ${code} \\|`, "m"));
   }
 });
+
+test("ledgers are looked at without keys, which systemd gives only while the node runs", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-cli-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "node.toml");
+  const address = JSON.stringify(`unix:${join(folder, "none")}`);
+  writeFileSync(
+    file,
+    `node = { id = "n", state_dir = ${JSON.stringify(folder)} }
+km.main = { host = "km.example", port = 9443, ca = "ca.crt", cert = "node.crt", key = "/run/credentials/none/node.key" }
+module = [{ name = "alice", km = "main", driver = { kind = "qmlp-socket", address = ${address} } }]
+`,
+  );
+  const { code, err, out } = await qkdNode(["ledger", "check", "--config", file]);
+  // 74: there is none yet. That is another thing than a configuration that cannot be used.
+  t.is(code, 74, err);
+  t.regex(out, /ledger-alice: missing/);
+});
