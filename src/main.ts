@@ -1,4 +1,5 @@
 /** The node, wired together: read this first. */
+import { uptime } from "node:os";
 import type { Config } from "./config/load.ts";
 import type { LedgerFile } from "./custody/ledger-file.ts";
 import { ledgerPath, openLedger } from "./custody/ledgers.ts";
@@ -6,7 +7,7 @@ import type { Ledger } from "./custody/ports.ts";
 import { exit } from "./exit-codes.ts";
 import type { Channel } from "./lifecycle/channel.ts";
 import type { ClosedModule } from "./lifecycle/closed.ts";
-import { crashReport, recordCrash, uptime } from "./lifecycle/crashes.ts";
+import { crashReport, recordCrash } from "./lifecycle/crashes.ts";
 import { Halt } from "./lifecycle/halt.ts";
 import { insist } from "./lifecycle/insist.ts";
 import { systemdNotify } from "./lifecycle/notify.ts";

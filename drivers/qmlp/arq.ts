@@ -5,6 +5,7 @@
  * A frame waits here as its body only; it is encoded when it is handed to the line, with the
  * acknowledgement of that moment.
  */
+import { wipeMemory } from "../../src/port/key.ts";
 import { type Frame, flagNak, flagReliable, type } from "./frame.ts";
 
 export const timing = {
@@ -175,7 +176,7 @@ export class Arq {
 
   /** Wipes and forgets everything outstanding. */
   wipe(): void {
-    for (const item of this.#queue) item.body.fill(0);
+    for (const item of this.#queue) wipeMemory(item.body);
     this.#queue = [];
     this.#head = 0;
     this.#sent = 0;
@@ -192,7 +193,7 @@ export class Arq {
     if (advance > this.#sentMost) return;
     if (advance > 0) {
       for (let i = 0; i < advance; i++) {
-        (this.#queue[this.#head + i] as Outstanding).body.fill(0);
+        wipeMemory((this.#queue[this.#head + i] as Outstanding).body);
       }
       this.#head += advance;
       if (this.#head > 1024 || this.#head === this.#queue.length) {

@@ -1,8 +1,9 @@
 /** The check over a whole block (QMLP §4, Blocks). */
-import { createCipheriv, hash } from "node:crypto";
+import { createCipheriv, createSecretKey, hash } from "node:crypto";
 import type { BlockCheck } from "./blocks.ts";
 
-const zeroKey = Buffer.alloc(16);
+/** A key object: for bytes Node.js throws and catches an error in each call. */
+const zeroKey = createSecretKey(Buffer.alloc(16));
 const zeroNonce = Buffer.alloc(12);
 
 /** @returns the 32 bytes that stand in the header of KEY */

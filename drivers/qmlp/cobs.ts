@@ -3,53 +3,48 @@
  * can end a frame.
  */
 
-/** Runs shorter than this are copied in a loop; a call into native code costs more. */
-const shortRun = 32;
-
-function copy(from: Buffer, start: number, end: number, to: Buffer, at: number): void {
-  if (end - start < shortRun) {
-    for (let i = start, o = at; i < end; i++, o++) to[o] = from[i] as number;
-  } else {
-    from.copy(to, at, start, end);
-  }
-}
-
 /** The longest that `length` bytes can become, without the 0x00 that ends the frame. */
 export function cobsBound(length: number): number {
   return length + Math.ceil(length / 254) + 1;
 }
 
-/** @returns the offset after the last byte at its new place */
-function move(bytes: Buffer, start: number, end: number, to: number): number {
-  if (to !== start) bytes.copyWithin(to, start, end);
-  return to + end - start;
-}
-
 /**
  * Encodes `source` into `target` from `at` on, without a final 0x00.
+ * @param source is used up: codes take the place of its zeros, so that long runs can be copied as one
  * @param target holds at least `at + cobsBound(source.length)` bytes
  * @returns the offset after the last byte written
  */
 export function cobsEncode(source: Buffer, target: Buffer, at: number): number {
-  const length = source.length;
-  let out = at;
-  let start = 0;
+  const { length } = source;
+  /** What was not copied yet, and where it goes; before that place is the code of its first group. */
+  let from = 0;
+  let to = at + 1;
+  let group = 0;
+  /** The zero before the group, where its code belongs; -1 for a first group. */
+  let slot = -1;
   for (;;) {
-    let zero = source.indexOf(0, start);
+    let zero = source.indexOf(0, group);
     if (zero < 0) zero = length;
-    while (zero - start >= 254) {
-      target[out] = 0xff;
-      copy(source, start, start + 254, target, out + 1);
-      out += 255;
-      start += 254;
+    while (zero - group >= 254) {
+      if (slot < 0) target[to - 1] = 0xff;
+      else source[slot] = 0xff;
+      group += 254;
+      source.copy(target, to, from, group);
+      to += group - from;
       // A full group stands for no zero: at the very end nothing more needs to be said.
-      if (start === length) return out;
+      if (group === length) return to;
+      from = group;
+      to++;
+      slot = -1;
     }
-    target[out] = zero - start + 1;
-    copy(source, start, zero, target, out + 1);
-    out += zero - start + 1;
-    if (zero === length) return out;
-    start = zero + 1;
+    if (slot < 0) target[to - 1] = zero - group + 1;
+    else source[slot] = zero - group + 1;
+    if (zero === length) {
+      source.copy(target, to, from, length);
+      return to + length - from;
+    }
+    slot = zero;
+    group = zero + 1;
   }
 }
 
@@ -78,4 +73,10 @@ export function cobsDecode(bytes: Buffer, start: number, end: number): number {
     next += code;
   }
   return next === end && end > start ? move(bytes, from, end, out) : -1;
+}
+
+/** @returns the offset after the last byte at its new place */
+function move(bytes: Buffer, start: number, end: number, to: number): number {
+  if (to !== start) bytes.copyWithin(to, start, end);
+  return to + end - start;
 }

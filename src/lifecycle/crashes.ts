@@ -13,41 +13,22 @@ const forgiven = 2;
 const longestMs = 60_000;
 const mostKept = 16;
 
-/** A moment that no setting of the clock moves. */
-export interface Uptime {
-  /** Names the kernel's own start. */
-  readonly bootId: string;
-  readonly seconds: number;
-}
-
-/** How long to wait before anything is begun, ms, after crashes at these times. Pure. */
-export function brake(crashes: readonly Uptime[], now: Uptime): number {
-  const recent = crashes.filter(
-    ({ bootId, seconds }) => bootId === now.bootId && now.seconds - seconds < windowS,
-  ).length;
+/**
+ * How long to wait before anything is begun, ms, after crashes at these times: seconds since the
+ * machine's start, which no setting of the clock moves. What lies ahead was before that start. Pure.
+ */
+export function brake(crashes: readonly number[], now: number): number {
+  const recent = crashes.filter((at) => at <= now && now - at < windowS).length;
   return recent <= forgiven ? 0 : Math.min(longestMs, 1_000 * 2 ** (recent - forgiven - 1));
 }
 
-/** @returns undefined where the kernel does not tell */
-export function uptime(): Uptime | undefined {
-  try {
-    const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    const seconds = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
-    return Number.isFinite(seconds) ? { bootId, seconds } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Crashes that were recorded in a file, oldest first. Never throws: a brake is not worth a start. */
-export function crashesIn(file: string): Uptime[] {
+export function crashesIn(file: string): number[] {
   try {
     return readFileSync(file, "utf8")
       .split("\n")
-      .flatMap((line) => {
-        const [, bootId, seconds] = /^([0-9a-f-]{36}) (\d+(?:\.\d+)?)$/.exec(line) ?? [];
-        return bootId === undefined ? [] : [{ bootId, seconds: Number(seconds) }];
-      })
+      .filter((line) => /^\d+(?:\.\d+)?$/.test(line))
+      .map(Number)
       .slice(-mostKept);
   } catch {
     return [];
@@ -55,9 +36,8 @@ export function crashesIn(file: string): Uptime[] {
 }
 
 /** Synchronous: it is the last thing that the process does. Never throws. */
-export function recordCrash(file: string, now: Uptime | undefined): void {
-  if (now === undefined) return;
-  const lines = [...crashesIn(file), now].map(({ bootId, seconds }) => `${bootId} ${seconds}\n`);
+export function recordCrash(file: string, now: number): void {
+  const lines = [...crashesIn(file), now].map((at) => `${at}\n`);
   try {
     writeFileSync(file, lines.slice(-mostKept).join(""), { mode: 0o600 });
   } catch {

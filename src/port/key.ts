@@ -39,6 +39,16 @@ export function keyMemory(length: number): Buffer {
  */
 const freedAtOnce = 4_096;
 
+/** Overwrites memory that nobody has a use for any more. Any number of times. */
+export function wipeMemory(bytes: Uint8Array): void {
+  // Detached by another who had the same memory, and wiped it.
+  if (bytes.length === 0) return;
+  bytes.fill(0);
+  if (bytes.length >= freedAtOnce && bytes.length === bytes.buffer.byteLength) {
+    (bytes.buffer as ArrayBuffer).transfer(0);
+  }
+}
+
 /** Bytes that can be wiped and that no serializer can reach. */
 class Secret {
   readonly #bytes: Uint8Array;
@@ -74,14 +84,8 @@ class Secret {
 
   /** Overwrites the bytes. Any number of times. */
   wipe(): void {
-    const bytes = this.#bytes;
     this.#wiped = true;
-    // Detached by another that had the same memory, and wiped it.
-    if (bytes.length === 0) return;
-    bytes.fill(0);
-    if (bytes.length >= freedAtOnce && bytes.length === bytes.buffer.byteLength) {
-      (bytes.buffer as ArrayBuffer).transfer(0);
-    }
+    wipeMemory(this.#bytes);
   }
 }
 

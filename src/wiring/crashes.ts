@@ -1,6 +1,7 @@
 /** The brake on a node that crashes again and again. */
+import { uptime } from "node:os";
 import type { Config } from "../config/load.ts";
-import { brake, crashesIn, uptime } from "../lifecycle/crashes.ts";
+import { brake, crashesIn } from "../lifecycle/crashes.ts";
 import type { Oversight } from "../oversight.ts";
 import { delay } from "../port/clock.ts";
 import type { Log } from "../port/log.ts";
@@ -17,9 +18,8 @@ export async function holdBack(
   signal: AbortSignal,
   log: Log,
 ): Promise<void> {
-  const now = uptime();
   const crashes = crashesIn(file);
-  const ms = now === undefined ? 0 : brake(crashes, now);
+  const ms = brake(crashes, uptime());
   if (ms === 0) return;
   log.error("crashed again and again: waiting", { ms });
   oversight.watch.crashed(crashes.length);

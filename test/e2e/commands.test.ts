@@ -69,7 +69,7 @@ test("probe tells of a PCIe card too, and of one whose module is silent", async 
   const run = () => spawnSync(node, ["probe", join(folder, "bob")], { encoding: "utf8" });
   const found = run();
   t.is(found.status, 0, found.stderr);
-  t.regex(found.stdout, /card +QKD-B-0001, register map 1.0\n/);
+  t.regex(found.stdout, /card +QKD-B-0001, register map 1.1\n/);
   t.regex(found.stdout, /detector_counts +\d+, \d+ 1\/s\n/);
   t.true(found.stdout.split("\n").every((line) => line.length <= 80));
   const silenced = spawnSync(emulator, ["send", folder, "bob", "stall", "60000"]);

@@ -35,7 +35,7 @@ import { liveness } from "../../drivers/qmlp/line.ts";
 import { encodeEvent, encodeTelemetry } from "../../drivers/qmlp/telemetry.ts";
 import type { Clock, Timer } from "../../src/port/clock.ts";
 import { Fault } from "../../src/port/errors.ts";
-import type { BlockFacts } from "../../src/port/key.ts";
+import { type BlockFacts, wipeMemory } from "../../src/port/key.ts";
 import type { ModuleEvent, ModuleRole } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 import { type BlockHistory, BlockStore, type HeldBlock } from "./store.ts";
@@ -237,8 +237,7 @@ export class EmulatedModule {
     this.#used = { blocks, bytes };
     this.#store.sent(held);
     held.history.offers++;
-    const { checkOf: compute = checkOf } = this.#options;
-    const value = compute(this.#check, held.bytes);
+    const value = (this.#options.checkOf ?? checkOf)(this.#check, held.bytes);
     const header = encodeKeyHeader(held.history.facts, value, this.#check);
     const first = Math.min(held.bytes.length, Math.max(0, this.#body - keyHeaderWithUuid));
     arq.queue(type.key, Buffer.concat([header, held.bytes.subarray(0, first)]));
@@ -344,7 +343,7 @@ export class EmulatedModule {
     for (const ref of refs) {
       const held = this.#store.letGo(ref, released);
       // What is being sent is finished first: its bytes must stay until then.
-      if (held !== undefined && this.#sending?.held !== held) held.bytes.fill(0);
+      if (held !== undefined && this.#sending?.held !== held) wipeMemory(held.bytes);
     }
     this.#urgent.push({ type: released ? type.released : type.discarded, body: encodeRefs(refs) });
   }
@@ -392,10 +391,10 @@ export class EmulatedModule {
 
   #write(messageType: number, flags: number, seq: number, ack: number, body: Buffer): void {
     const bytes = Buffer.allocUnsafeSlow(wireBound(body.length) + 1);
-    bytes[0] = 0;
-    const end = this.#writer.write(messageType, flags, seq, ack, body, bytes, 1);
+    // A session's first frame begins with a 0x00 too: garbage on the line before it ends there.
+    const start = messageType === type.welcome ? bytes.writeUInt8(0) : 0;
+    const end = this.#writer.write(messageType, flags, seq, ack, body, bytes, start);
     this.#sentAt = this.#options.clock.now();
-    // Each frame begins with a 0x00 too after a pause: garbage on the line before it ends there.
-    this.#options.line.transmit(bytes.subarray(messageType === type.welcome ? 0 : 1, end));
+    this.#options.line.transmit(bytes.subarray(0, end));
   }
 }

@@ -4,7 +4,7 @@ import { random } from "../random.ts";
 
 function encode(bytes: Buffer): Buffer {
   const target = Buffer.alloc(cobsBound(bytes.length));
-  return target.subarray(0, cobsEncode(bytes, target, 0));
+  return target.subarray(0, cobsEncode(Buffer.from(bytes), target, 0));
 }
 
 /** In the middle of other bytes, which stay as they are. */
