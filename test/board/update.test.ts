@@ -94,7 +94,7 @@ test.after.always(async (t) => {
 
 const life = (title: string, body: (t: import("ava").ExecutionContext) => Promise<void>) =>
   test.serial(title, async (t) => {
-    t.timeout(40 * 60_000);
+    t.timeout(90 * 60_000);
     try {
       await body(t);
     } catch (error) {
@@ -148,7 +148,8 @@ async function update(name: string, more: Record<string, unknown> = {}) {
     site.events.slice(before).find(({ type }) => String(type).startsWith("update_")) as
       | { readonly type: string; readonly facts: { readonly reason?: string } }
       | undefined;
-  await board.until(() => ended() !== undefined, 900);
+  // A guest that has a tenth of a processor takes a quarter of an hour to fetch and install.
+  await board.until(() => ended() !== undefined, 2_400);
   return ended();
 }
 
