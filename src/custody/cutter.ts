@@ -3,6 +3,7 @@ import { type KeyBlock, QkdKey } from "../port/key.ts";
 import { lastOfStretch } from "./cuts.ts";
 import { type KeyIds, keyIdOf } from "./key-id.ts";
 import type { Cut, Ledger } from "./ports.ts";
+import { Queue } from "./queue.ts";
 import { slices } from "./slices.ts";
 
 /**
@@ -25,11 +26,22 @@ export function* cutKeys(
   }
 }
 
+interface Waiting {
+  readonly block: KeyBlock;
+  readonly cut: Cut;
+  readonly then: (cut: Cut) => void;
+  /** How many recorded cuts must be on disk before. */
+  readonly after: number;
+}
+
 export class Cutter {
   readonly #cut: Cut;
   readonly #ledger: Ledger;
   /** Blocks that wait for the disk, oldest first. */
-  readonly #waiting = new Set<KeyBlock>();
+  readonly #waiting = new Queue<Waiting>();
+  /** Cuts since the start: recorded, and on disk. */
+  #recorded = 0;
+  #durable = 0;
 
   /** @param cut of blocks that were never cut before */
   constructor(cut: Cut, ledger: Ledger) {
@@ -41,19 +53,27 @@ export class Cutter {
   take(block: KeyBlock, then: (cut: Cut) => void): void {
     const ledger = this.#ledger;
     const known = ledger.cutOf(block.ref);
-    if (known !== undefined && this.#waiting.size === 0) return then(known);
     const cut = known ?? this.#cut;
     if (known === undefined) {
       ledger.append({ kind: "cut", ref: lastOfStretch(block.ref), ...cut });
+      const after = ++this.#recorded;
+      ledger.whenDurable(() => {
+        this.#durable = after;
+        this.#go();
+      });
     }
-    this.#waiting.add(block);
-    ledger.whenDurable(() => {
-      if (this.#waiting.delete(block)) then(cut);
-    });
+    if (this.#recorded === this.#durable) then(cut);
+    else this.#waiting.push({ block, cut, then, after: this.#recorded });
   }
 
   wipe(): void {
-    for (const block of this.#waiting) block.wipe();
-    this.#waiting.clear();
+    for (const { block } of this.#waiting.clear()) block.wipe();
+  }
+
+  #go(): void {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (next.after > this.#durable) return this.#waiting.giveBack([next]);
+      next.then(next.cut);
+    }
   }
 }
