@@ -133,7 +133,7 @@ function isReached(
   const most = Number.POSITIVE_INFINITY;
   const { value, ratio = 1, cores = 0, each = 0 } = found;
   return (
-    value >= (reach.least ?? 0) &&
+    value >= (reach.least ?? -most) &&
     value <= (reach.most ?? most) &&
     ratio >= (reach.ratio ?? 0) &&
     ratio <= (reach.mostRatio ?? most) &&
