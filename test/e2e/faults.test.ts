@@ -43,7 +43,10 @@ test.serial("a damaged ledger closes its module, says so, and can be repaired", 
   const blocks = 300;
   await withRig({ source: stream(blocks), blockIntervalMs: 20 }, async (rig) => {
     const { node, nodeId, km } = rig.alice;
-    await rig.until(() => rig.holds(10), deadline());
+    // What was released was recorded, behind the record that is damaged here.
+    const released = () =>
+      [...rig.pair.alice.module.history.values()].some((block) => block.released);
+    await rig.until(() => rig.holds(10) && released(), deadline());
     await node.stop("SIGKILL");
     const ledger = join(rig.folder, nodeId, "state", "ledger-alice");
     const bytes = readFileSync(ledger);
