@@ -208,7 +208,8 @@ export class PanelGuard implements PanelView {
         contacts: this.#tamper.contacts,
         tampered_at: this.#tamper.at,
       }),
-      maintenance: this.#maintenance,
+      // A panel that is not there says nothing of its key.
+      maintenance: this.#lost === undefined && this.#maintenance,
       zeroize: this.#zeroizer.state,
       halted: halt.on,
       ...(halt.on && { halted_because: halt.why }),
