@@ -12,6 +12,8 @@ export interface Usage {
   /** Resident memory now and at its highest, bytes. */
   readonly rss: number;
   readonly highest: number;
+  /** Of `rss`, what is the process's own and not pages of files, which the system drops and reads again at will. */
+  readonly own: number;
 }
 
 export class NodeChild {
@@ -61,5 +63,6 @@ export function usageOf(pid: number): Usage {
     cpu: (Number(fields[11]) + Number(fields[12])) / ticks,
     rss: kilobytes("VmRSS"),
     highest: kilobytes("VmHWM"),
+    own: kilobytes("RssAnon"),
   };
 }

@@ -12,6 +12,12 @@ export interface FlowResult {
   readonly keysPerSecond: number;
   /** After the warm-up: of a line through the samples, MB/h. */
   readonly rssSlope: number;
+  /**
+   * The same of the process's own memory. The kernel drops pages of the program's file when it likes and
+   * reads them again when they are used (DAMON does so on this project's machines), in steps of many MB
+   * that say nothing of a leak.
+   */
+  readonly ownSlope: number;
   readonly rssMb: number;
   /** Descriptors at the end, more than after the warm-up. */
   readonly descriptors: number;
@@ -47,8 +53,9 @@ function slope(points: readonly (readonly [number, number])[]): number {
 
 /** That somebody who waits sees it live. */
 function tell(hours: number, node: NodeChild): void {
-  const mb = (node.usage().rss / 1e6).toFixed(1);
-  process.stderr.write(`${(hours * 60).toFixed(1)} min: ${mb} MB\n`);
+  const { rss, own } = node.usage();
+  const mb = (bytes: number) => (bytes / 1e6).toFixed(1);
+  process.stderr.write(`${(hours * 60).toFixed(1)} min: ${mb(rss)} MB, its own ${mb(own)}\n`);
 }
 
 export function flow(minutes: number): Promise<FlowResult> {
@@ -56,6 +63,7 @@ export function flow(minutes: number): Promise<FlowResult> {
   return withSite(options, async ({ config, km, module }) => {
     const node = new NodeChild(bundle(true), config);
     const rss: [number, number][] = [];
+    const own: [number, number][] = [];
     const pings: number[] = [];
     let descriptors: number | undefined;
     let last = 0;
@@ -81,13 +89,16 @@ export function flow(minutes: number): Promise<FlowResult> {
         if (hours() < warm) continue;
         last = readdirSync(`/proc/${node.pid}/fd`).length;
         descriptors ??= last;
-        rss.push([hours(), node.usage().rss / 1e6]);
+        const usage = node.usage();
+        rss.push([hours(), usage.rss / 1e6]);
+        own.push([hours(), usage.own / 1e6]);
       }
       const keys = (await ask<KmNotes>(km)).keys - keysBefore;
       return {
         minutes,
         keysPerSecond: Math.round((keys * 1_000) / (performance.now() - from)),
         rssSlope: Number(slope(rss).toFixed(2)),
+        ownSlope: Number(slope(own).toFixed(2)),
         rssMb: Math.round(rss.at(-1)?.[1] ?? 0),
         descriptors: last - (descriptors ?? last),
         p99: Number(
