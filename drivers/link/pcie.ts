@@ -16,6 +16,7 @@ import {
   write as writeFile,
   writeSync,
 } from "node:fs";
+import { Chunks } from "../../src/port/chunks.ts";
 import { type Clock, delay, type Timer } from "../../src/port/clock.ts";
 import { errorCode, Fault } from "../../src/port/errors.ts";
 import { Interrupts } from "./interrupts.ts";
@@ -38,8 +39,8 @@ const idlePoll = 4;
 const idleAfter = 50;
 /** The same where interrupts tell of traffic: a reset and a card that is gone are still to be seen. */
 const sparePoll = 50;
-/** Most bytes of one read. */
-const chunkLength = 262_144;
+/** A read is of one chunk at most. */
+const chunks = new Chunks(262_144, 4);
 
 export function pcieLink(options: PcieOptions, clock: Clock): LinkFactory {
   const where = `${options.path} channel ${options.channel}`;
@@ -215,7 +216,6 @@ interface PcieParts {
 class PcieLink implements Link {
   readonly #parts: PcieParts;
   readonly #life: LinkLife;
-  readonly #chunk = Buffer.allocUnsafeSlow(chunkLength);
   readonly #interrupts: Interrupts | undefined;
   /** Bytes read and written so far, as the registers count them. */
   #read = 0;
@@ -270,7 +270,7 @@ class PcieLink implements Link {
     const waiting = (words.readUInt32LE(register.toNode) - this.#read) >>> 0;
     if (waiting > 0) {
       this.#busyAt = now;
-      this.#readSome(Math.min(waiting, chunkLength));
+      this.#readSome(Math.min(waiting, chunks.length));
       return;
     }
     this.#writeNext();
@@ -285,9 +285,20 @@ class PcieLink implements Link {
 
   #readSome(length: number): void {
     this.#reading = true;
-    readFile(this.#parts.fromModule, this.#chunk, 0, length, null, (error, got) => {
+    const chunk = chunks.take();
+    readFile(this.#parts.fromModule, chunk, 0, length, null, (error, got) => {
       this.#reading = false;
-      if (this.#settle()) return;
+      const bytes = chunk.subarray(0, got);
+      try {
+        if (this.#settle()) return;
+        if (error === null && got > 0) {
+          this.#read = (this.#read + got) >>> 0;
+          this.#parts.onBytes(bytes);
+        }
+      } finally {
+        bytes.fill(0);
+        chunks.giveBack(chunk);
+      }
       if (error !== null && errorCode(error) !== "EAGAIN") {
         this.#fail("reading from the card failed", errorCode(error));
       } else if (error !== null) {
@@ -295,11 +306,7 @@ class PcieLink implements Link {
       } else if (got === 0) {
         this.#fail("card has closed its stream");
       } else {
-        this.#read = (this.#read + got) >>> 0;
         // What the card puts into its stream meanwhile is read at once after this: fewer, longer reads.
-        const chunk = this.#chunk.subarray(0, got);
-        this.#parts.onBytes(chunk);
-        chunk.fill(0);
         this.#look();
       }
     });
@@ -359,7 +366,6 @@ class PcieLink implements Link {
         this.#settled = resolve;
       });
     }
-    this.#chunk.fill(0);
     this.#queue.length = 0;
     await Promise.all([this.#interrupts?.close(), this.#parts.files.close()]);
   }

@@ -64,15 +64,15 @@ class Endless {
       },
     };
     this.#custody.moduleUp(session as ModuleSession, "QKD-B");
-    const answers: string[] = [];
+    const answers: QkdKey[] = [];
     const km: KmLink = {
       get room() {
         return 256 - answers.length;
       },
       supply: (key: QkdKey) => {
-        if (answers.push(key.id) > 1) return;
+        if (answers.push(key) > 1) return;
         setImmediate(() => {
-          for (const id of answers.splice(0)) this.#custody.answered(id, "success");
+          for (const one of answers.splice(0)) this.#custody.answered(one, "success");
         });
       },
     };

@@ -17,15 +17,15 @@ import {
 import type { ModuleSession } from "../port/module.ts";
 import { Aside } from "./aside.ts";
 import { type CustodyCounters, newCounters } from "./counters.ts";
-import { Cutter, cutKeys } from "./cutter.ts";
+import { Cutter } from "./cutter.ts";
 import { Deliveries } from "./deliveries.ts";
 import { Desk } from "./desk.ts";
 import { blockFacts, type CustodyEvent } from "./events.ts";
 import { KeyIds, slotOfKm } from "./key-id.ts";
 import type { CustodyOptions, CustodyParts } from "./options.ts";
+import { Pieces } from "./pieces.ts";
 import type { BlockRecord, Cut, KeyDesk, KmLink, KmSink } from "./ports.ts";
 import { Releases } from "./releases.ts";
-import { sliceCount } from "./slices.ts";
 import { Supplies } from "./supplies.ts";
 
 export type { CustodyOptions, CustodyParts } from "./options.ts";
@@ -236,8 +236,8 @@ export class Custody implements KmSink {
     this.#supplies.resume();
   }
 
-  answered(keyId: string, response: string): void {
-    this.#supplies.answered(keyId, response);
+  answered(key: QkdKey, response: string): void {
+    this.#supplies.answered(key, response);
   }
 
   /**
@@ -274,15 +274,15 @@ export class Custody implements KmSink {
   }
 
   #accept(block: KeyBlock, held: Held, record: BlockRecord | undefined, cut: Cut): void {
-    const all = cutKeys(block, cut.keyBits, this.#ids as KeyIds);
+    const pieces = new Pieces(block, cut.keyBits, this.#ids as KeyIds);
     if (record === undefined && this.#kms.length === 1) {
-      held.unanswered = sliceCount(block.bits, cut.keyBits);
-      return this.#supplies.pushLater(all, held);
+      held.unanswered = pieces.left;
+      return this.#supplies.pushLater(pieces, held);
     }
     const { delivered, quarantined, gone, assigned } = record ?? {};
     held.quarantined = (quarantined?.size ?? 0) > 0;
     const keys: QkdKey[] = [];
-    for (const key of all) {
+    for (let key = pieces.next(); key !== undefined; key = pieces.next()) {
       const { id } = key;
       if (delivered?.has(id) || quarantined?.has(id) || gone?.has(id)) key.wipe();
       else keys.push(key);

@@ -1,30 +1,8 @@
-/** Cuts blocks into keys, and sees to it that how is on disk before a key of it can leave. */
-import { type KeyBlock, QkdKey } from "../port/key.ts";
+/** Tells how a block is cut into keys, and sees to it that this is on disk before a key of it can leave. */
+import type { KeyBlock } from "../port/key.ts";
 import { lastOfStretch } from "./cuts.ts";
-import { type KeyIds, keyIdOf } from "./key-id.ts";
 import type { Cut, Ledger } from "./ports.ts";
 import { Queue } from "./queue.ts";
-import { slices } from "./slices.ts";
-
-/**
- * The keys of a block, in order, each made when it is asked for; they share the block's memory. All
- * have to be taken, since whoever has one wipes it.
- */
-export function* cutKeys(
-  block: KeyBlock,
-  keyBits: number | undefined,
-  ids: KeyIds,
-): Generator<QkdKey, void> {
-  const bytes = block.expose();
-  const { bits } = block;
-  for (const { offset, length } of slices(bits, keyBits)) {
-    const id = keyIdOf(ids, block.facts, offset, length);
-    const at = offset / 8;
-    const piece = bytes.subarray(at, at + Math.ceil(length / 8));
-    const sha256 = length === bits ? block.sha256 : undefined;
-    yield new QkdKey(id, block.facts, piece, length, sha256);
-  }
-}
 
 interface Waiting {
   readonly block: KeyBlock;

@@ -21,6 +21,8 @@ export class Deliveries {
   readonly #clock: Clock;
   /** By the block's reference, the object itself; oldest first. */
   readonly #open = new Map<BlockRef, Open>();
+  /** The block that was looked up last: the keys of one are answered for in a row. */
+  #last: { readonly ref: BlockRef; readonly open: Open } | undefined;
   #timer: Timer | undefined;
 
   constructor(ledger: Ledger, clock: Clock) {
@@ -30,24 +32,29 @@ export class Deliveries {
 
   /** A key of this block was answered for; others of it were not. */
   answered(ref: BlockRef, keyId: string): void {
-    const open = this.#open.get(ref);
-    if (open !== undefined) {
-      open.keyIds.push(keyId);
+    if (this.#last?.ref === ref) {
+      this.#last.open.keyIds.push(keyId);
       return;
     }
-    this.#open.set(ref, { since: this.#clock.now(), keyIds: [keyId] });
+    let open = this.#open.get(ref);
+    if (open === undefined) {
+      open = { since: this.#clock.now(), keyIds: [] };
+      this.#open.set(ref, open);
+    }
+    open.keyIds.push(keyId);
+    this.#last = { ref, open };
     this.#timer ??= this.#clock.after(recordWithin, () => this.#tick());
   }
 
   /** The block is whole: its own entry says more. */
   whole(ref: BlockRef): void {
-    this.#open.delete(ref);
+    this.#close(ref);
   }
 
   /** Records what waits of this block now. */
   record(ref: BlockRef): void {
     const open = this.#open.get(ref);
-    this.#open.delete(ref);
+    this.#close(ref);
     for (const keyId of open?.keyIds ?? []) this.#ledger.append({ kind: "delivered", ref, keyId });
   }
 
@@ -63,6 +70,12 @@ export class Deliveries {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#open.clear();
+    this.#last = undefined;
+  }
+
+  #close(ref: BlockRef): void {
+    this.#open.delete(ref);
+    if (this.#last?.ref === ref) this.#last = undefined;
   }
 
   #tick(): void {

@@ -55,8 +55,8 @@ export interface KeyDesk {
 }
 
 export interface KmSink {
-  /** The KM answered for a key: `success` or a reason of Kq-1 Table 2. */
-  answered(keyId: string, response: string): void;
+  /** The KM answered for a key that it was supplied with: `success` or a reason of Kq-1 Table 2. */
+  answered(key: QkdKey, response: string): void;
 }
 
 /** What is recorded of a block that the module was not yet seen to release. */

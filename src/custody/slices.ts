@@ -10,30 +10,7 @@
  */
 export const longestKeyBits = 376_000;
 
-export interface Slice {
-  /** in bits, a multiple of 8 */
-  readonly offset: number;
-  /** in bits; only the last slice's need not be a multiple of 8 */
-  readonly length: number;
-}
-
-/** Length of all slices but the last, bits. @param keyBits undefined: as long as Kq-1 carries */
-function longestSlice(keyBits: number | undefined): number {
+/** Length of all keys of a block but the last, bits. @param keyBits undefined: as long as Kq-1 carries */
+export function longestSlice(keyBits: number | undefined): number {
   return Math.min(keyBits ?? longestKeyBits, longestKeyBits);
-}
-
-/**
- * @param bits length of the block
- * @param keyBits wanted key length, a multiple of 8
- */
-export function* slices(bits: number, keyBits: number | undefined): Generator<Slice, void> {
-  const step = longestSlice(keyBits);
-  for (let offset = 0; offset < bits; offset += step) {
-    yield { offset, length: Math.min(step, bits - offset) };
-  }
-}
-
-/** How many {@link slices} there are. */
-export function sliceCount(bits: number, keyBits: number | undefined): number {
-  return Math.ceil(bits / longestSlice(keyBits));
 }

@@ -12,6 +12,7 @@ import { Fault } from "../port/errors.ts";
 import type { QkdKey } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
 import type { CustodyCounters } from "./counters.ts";
+import { Flight, type Flying } from "./flight.ts";
 import type { KmLink, KmSink } from "./ports.ts";
 import { Queue } from "./queue.ts";
 
@@ -32,22 +33,33 @@ export interface SuppliesParts<Owner> {
   readonly refused: (key: QkdKey, owner: Owner, reason: string) => void;
 }
 
-interface Waiting<Owner> {
-  readonly key: QkdKey;
-  readonly owner: Owner;
-  /** Where it is in flight, or was last. */
-  outlet: Outlet<Owner> | undefined;
-  supplies: number;
-  /** KMs that will not have it. */
-  refusedBy: readonly string[];
-  /** Whose it is: on disk, or needn't be. */
-  recorded: boolean;
+/** Keys that are made as they are asked for. */
+export interface KeySource {
+  /** Undefined after the last. */
+  next(): QkdKey | undefined;
 }
 
 const nobody: readonly string[] = [];
 
-function newWaiting<Owner>(key: QkdKey, owner: Owner): Waiting<Owner> {
-  return { key, owner, outlet: undefined, supplies: 0, refusedBy: nobody, recorded: true };
+/** A key that nobody has answered for. The key leads to it. */
+class Waiting<Owner> implements Flying<Waiting<Owner>> {
+  readonly key: QkdKey;
+  readonly owner: Owner;
+  /** Where it is in flight; undefined if it is not. */
+  outlet: Outlet<Owner> | undefined = undefined;
+  before: Waiting<Owner> | undefined = undefined;
+  after: Waiting<Owner> | undefined = undefined;
+  supplies = 0;
+  /** KMs that will not have it. */
+  refusedBy = nobody;
+  /** Whose it is: on disk, or needn't be. */
+  recorded = true;
+
+  constructor(key: QkdKey, owner: Owner) {
+    this.key = key;
+    this.owner = owner;
+    key.holder = this;
+  }
 }
 
 /** A refusal that no other KM would undo: two keys have one ID. */
@@ -59,6 +71,8 @@ interface Outlet<Owner> {
   link: KmLink | undefined;
   /** Oldest first. */
   readonly queue: Queue<Waiting<Owner>>;
+  /** Given to the KM and not answered for. */
+  readonly flight: Flight<Waiting<Owner>>;
   pause: Timer | undefined;
   waits: Iterator<number> | undefined;
 }
@@ -71,9 +85,7 @@ export class Supplies<Owner> implements KmSink {
   /** Keys that are nobody's yet, oldest first. */
   readonly #queue = new Queue<Waiting<Owner>>();
   /** Keys that are nobody's and not made yet, behind those of the queue, oldest first. */
-  readonly #later = new Queue<{ readonly keys: Iterator<QkdKey, void>; readonly owner: Owner }>();
-  /** Given to a KM and not answered for, in the order of supply. */
-  readonly #inFlight = new Map<string, Waiting<Owner>>();
+  readonly #later = new Queue<{ readonly keys: KeySource; readonly owner: Owner }>();
 
   constructor(parts: SuppliesParts<Owner>) {
     this.#parts = parts;
@@ -81,13 +93,15 @@ export class Supplies<Owner> implements KmSink {
       name,
       link: undefined,
       queue: new Queue(),
+      flight: new Flight(),
       pause: undefined,
       waits: undefined,
     }));
   }
 
+  /** Keys that were given to a KM and not answered for. */
   get inFlight(): number {
-    return this.#inFlight.size;
+    return this.#outlets.reduce((sum, { flight }) => sum + flight.size, 0);
   }
 
   /** Whether a key waits that could be supplied now. */
@@ -108,7 +122,7 @@ export class Supplies<Owner> implements KmSink {
    */
   push(keys: readonly QkdKey[], owner: Owner, kmOf: (key: QkdKey) => string | undefined): void {
     for (const key of keys) {
-      const waiting = newWaiting(key, owner);
+      const waiting = new Waiting(key, owner);
       const km = kmOf(key);
       const outlet = this.#outlets.find(({ name }) => name === km);
       // A KM that is not configured any more has no say in it.
@@ -119,7 +133,7 @@ export class Supplies<Owner> implements KmSink {
   }
 
   /** Takes keys that are nobody's yet; each is made when there is room for it with a KM. */
-  pushLater(keys: Iterator<QkdKey, void>, owner: Owner): void {
+  pushLater(keys: KeySource, owner: Owner): void {
     this.#later.push({ keys, owner });
     this.#pump();
   }
@@ -134,12 +148,8 @@ export class Supplies<Owner> implements KmSink {
   kmDown(name: string): void {
     const outlet = this.#outlet(name);
     outlet.link = undefined;
-    const back: Waiting<Owner>[] = [];
-    for (const [id, one] of this.#inFlight) {
-      if (one.outlet !== outlet) continue;
-      this.#inFlight.delete(id);
-      back.push(one);
-    }
+    const back = outlet.flight.clear();
+    for (const one of back) one.outlet = undefined;
     this.#home(outlet).giveBack(back);
     this.#resume(outlet);
     this.#settled();
@@ -170,11 +180,12 @@ export class Supplies<Owner> implements KmSink {
     this.#pump();
   }
 
-  answered(keyId: string, response: string): void {
-    const waiting = this.#inFlight.get(keyId);
+  answered(key: QkdKey, response: string): void {
+    const waiting = key.holder as Waiting<Owner> | undefined;
     const outlet = waiting?.outlet;
     if (waiting === undefined || outlet === undefined) return;
-    this.#inFlight.delete(keyId);
+    waiting.outlet = undefined;
+    outlet.flight.remove(waiting);
     const { counters, delivered } = this.#parts;
     const verdict: Verdict = reasons[response] ?? "refused";
     if (verdict !== "delivered") {
@@ -183,8 +194,8 @@ export class Supplies<Owner> implements KmSink {
     if (verdict === "delivered") {
       outlet.waits = undefined;
       counters.confirmed++;
-      counters.bits += waiting.key.bits;
-      delivered(waiting.key, waiting.owner);
+      counters.bits += key.bits;
+      delivered(key, waiting.owner);
     } else if (verdict === "later") {
       this.#home(outlet).giveBack([waiting]);
       this.#backOff(outlet, response);
@@ -201,7 +212,7 @@ export class Supplies<Owner> implements KmSink {
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const { pause } of this.#outlets) pause?.cancel();
-    if (this.#inFlight.size === 0) return;
+    if (this.inFlight === 0) return;
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
     });
@@ -220,11 +231,12 @@ export class Supplies<Owner> implements KmSink {
 
   /** Wipes every key it has. */
   forget(): void {
-    for (const { key } of this.#inFlight.values()) key.wipe();
-    for (const { queue } of this.#outlets) for (const { key } of queue.clear()) key.wipe();
     this.#makeAll();
-    for (const { key } of this.#queue.clear()) key.wipe();
-    this.#inFlight.clear();
+    const all = this.#outlets.flatMap(({ flight, queue }) => [...flight.clear(), ...queue.clear()]);
+    for (const one of [...all, ...this.#queue.clear()]) {
+      one.outlet = undefined;
+      one.key.wipe();
+    }
     this.#settled();
   }
 
@@ -247,8 +259,8 @@ export class Supplies<Owner> implements KmSink {
   /** The next key that was not made yet. */
   #make(): Waiting<Owner> | undefined {
     for (let next = this.#later.first; next !== undefined; next = this.#later.first) {
-      const { value } = next.keys.next();
-      if (value !== undefined) return newWaiting(value, next.owner);
+      const key = next.keys.next();
+      if (key !== undefined) return new Waiting(key, next.owner);
       this.#later.shift();
     }
     return undefined;
@@ -305,12 +317,13 @@ export class Supplies<Owner> implements KmSink {
   #supply(outlet: Outlet<Owner>, link: KmLink, waiting: Waiting<Owner>): void {
     const { key, owner } = waiting;
     waiting.outlet = outlet;
-    this.#inFlight.set(key.id, waiting);
+    outlet.flight.add(waiting);
     try {
       link.supply(key);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      this.#inFlight.delete(key.id);
+      waiting.outlet = undefined;
+      outlet.flight.remove(waiting);
       this.#parts.refused(key, owner, "key_length_unsupported");
       return;
     }
@@ -346,6 +359,6 @@ export class Supplies<Owner> implements KmSink {
   }
 
   #settled(): void {
-    if (this.#inFlight.size === 0) this.#idle?.();
+    if (this.#idle !== undefined && this.inFlight === 0) this.#idle();
   }
 }

@@ -29,7 +29,7 @@ export function writeBase64(source: Uint8Array, target: Uint8Array, at: number):
     out = writeWhole(source.subarray(done, done + length), target, out);
     done += length;
   }
-  return writeShort(source, done, target, out);
+  return writeShort(source, done, source.length, target, out);
 }
 
 /** @param source a multiple of 3 bytes */
@@ -44,14 +44,15 @@ function writeWhole(source: Uint8Array, target: Uint8Array, at: number): number 
   return at + length;
 }
 
-/** Writes what `source` has from `from` on, a few bytes. */
+/** Writes `source[from, to)`, a few bytes. @returns the offset after the last character */
 export function writeShort(
   source: Uint8Array,
   from: number,
+  to: number,
   target: Uint8Array,
   at: number,
 ): number {
-  const whole = source.length - ((source.length - from) % 3);
+  const whole = to - ((to - from) % 3);
   let out = at;
   for (let i = from; i < whole; i += 3) {
     const a = source[i] as number;
@@ -63,12 +64,13 @@ export function writeShort(
     target[out + 3] = alphabet[c & 63] as number;
     out += 4;
   }
-  if (whole === source.length) return out;
+  if (whole === to) return out;
+  const two = whole + 1 < to;
   const a = source[whole] as number;
-  const b = source[whole + 1] ?? 0;
+  const b = two ? (source[whole + 1] as number) : 0;
   target[out] = alphabet[a >> 2] as number;
   target[out + 1] = alphabet[((a & 3) << 4) | (b >> 4)] as number;
-  target[out + 2] = whole + 1 < source.length ? (alphabet[(b & 15) << 2] as number) : padding;
+  target[out + 2] = two ? (alphabet[(b & 15) << 2] as number) : padding;
   target[out + 3] = padding;
   return out + 4;
 }

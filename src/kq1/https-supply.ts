@@ -43,7 +43,7 @@ export function supplyPath(template: string, moduleId: string, matchingModuleId:
 
 /** A key that was not answered for, as the body of its request. */
 interface Post {
-  readonly keyId: string;
+  readonly key: QkdKey;
   readonly body: Buffer;
   readonly timer: Timer;
   request: ClientRequest | undefined;
@@ -96,7 +96,7 @@ export class HttpsSupply implements KmLink {
       this.#finish(new Fault("kq1.timeout", "KM does not answer", facts));
     });
     const body = frame.subarray(header.length, end);
-    const post: Post = { keyId: key.id, body, timer, request: undefined, written: false };
+    const post: Post = { key, body, timer, request: undefined, written: false };
     this.#posts.add(post);
     this.#send(post);
   }
@@ -125,7 +125,7 @@ export class HttpsSupply implements KmLink {
         "content-type": "application/json",
         "content-length": post.body.length,
         // A repeat of a key is the same request (RFC 9110 §9.2.2 would not have it for POST).
-        "idempotency-key": post.keyId,
+        "idempotency-key": post.key.id,
       },
     });
     post.request = sent;
@@ -141,11 +141,11 @@ export class HttpsSupply implements KmLink {
     });
     sent.on("response", (response) => {
       answering = true;
-      readAnswer(response, post.keyId).then(
+      readAnswer(response, post.key.id).then(
         (reason) => {
           if (!this.#posts.has(post)) return;
           this.#done(post);
-          this.#sink.answered(post.keyId, reason);
+          this.#sink.answered(post.key, reason);
         },
         (error: unknown) =>
           this.#finish(error instanceof Fault ? error : new Fault("kq1.closed", "answer cut off")),

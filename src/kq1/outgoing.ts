@@ -7,11 +7,10 @@
  * would cost more than the message.
  */
 import type { Writable } from "node:stream";
+import { Chunks } from "../port/chunks.ts";
 
-/** Messages of one turn share chunks of this many bytes; a longer message has one of its own. */
-const chunkBytes = 262_144;
-/** Wiped chunks that are kept for the next time. */
-const mostSpare = 8;
+/** Messages of one turn share a chunk; a longer message has one of its own. */
+const chunks = new Chunks(262_144, 16);
 /** While so many bytes wait for the socket no more should be put behind them. */
 const fullAt = 1_048_576;
 /** Writes at once: the one under way, and the one behind it. */
@@ -23,7 +22,6 @@ export class Outgoing {
   #chunk: Buffer | undefined;
   #end = 0;
   readonly #ready: Buffer[] = [];
-  readonly #spare: Buffer[] = [];
   #writes = 0;
   #flushQueued = false;
   #ending = false;
@@ -57,9 +55,7 @@ export class Outgoing {
   room(bytes: number): Buffer {
     if (this.#chunk !== undefined && this.#chunk.length - this.#end < bytes) this.#close();
     if (this.#chunk === undefined) {
-      const spare = bytes <= chunkBytes ? this.#spare.pop() : undefined;
-      // Memory of its own: the allocator's shared pool can't be wiped without harming others.
-      this.#chunk = spare ?? Buffer.allocUnsafeSlow(Math.max(bytes, chunkBytes));
+      this.#chunk = bytes <= chunks.length ? chunks.take() : Buffer.allocUnsafeSlow(bytes);
       this.#end = 0;
     }
     return this.#chunk;
@@ -116,18 +112,13 @@ export class Outgoing {
 
   #write(bytes: Buffer): void {
     this.#writes++;
-    this.#stream.write(bytes, () => {
+    this.#stream.write(bytes, (error) => {
       this.#writes--;
       this.#unsent -= bytes.length;
-      this.#wipe(bytes);
+      bytes.fill(0);
+      // Memory that a broken connection had is nobody else's.
+      if (!error && bytes.buffer.byteLength === chunks.length) chunks.giveBack(bytes);
       this.#flush();
     });
-  }
-
-  #wipe(bytes: Buffer): void {
-    bytes.fill(0);
-    if (bytes.buffer.byteLength === chunkBytes && this.#spare.length < mostSpare) {
-      this.#spare.push(Buffer.from(bytes.buffer as ArrayBuffer));
-    }
   }
 }

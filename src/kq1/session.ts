@@ -13,6 +13,7 @@ import { isUsualSuccess, parseSupplyAnswer } from "./answer.ts";
 import { KqDeframer, type KqFrame, writeHeader } from "./frame.ts";
 import { command, header } from "./names.ts";
 import { Outgoing } from "./outgoing.ts";
+import { Outstanding } from "./outstanding.ts";
 import { connectionReason } from "./reason.ts";
 import {
   checkKeyRequest,
@@ -62,9 +63,7 @@ export class Kq1Session implements KmLink {
   readonly #out: Outgoing;
   #end!: (error: Error | undefined) => void;
   #over = false;
-  /** MessageID → key_ID of each unanswered supply, oldest first, with its time. */
-  readonly #pending = new Map<number, { readonly keyId: string; readonly at: number }>();
-  #messageId = 0;
+  readonly #pending: Outstanding;
   /** Key requests that wait for their answer. */
   #requests = 0;
   #timer: Timer | undefined;
@@ -79,6 +78,7 @@ export class Kq1Session implements KmLink {
     this.#socket = socket;
     this.#options = options;
     this.#sink = sink;
+    this.#pending = new Outstanding(options.window);
     this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId, options.hashValue);
     this.#deframer = new KqDeframer((frame) => this.#frame(frame));
     this.#out = new Outgoing(socket);
@@ -101,11 +101,9 @@ export class Kq1Session implements KmLink {
   supply(key: QkdKey): void {
     // It stays unanswered, and comes back to the caller with the others.
     if (this.#over) return;
-    const messageId = this.#messageId;
     const target = this.#out.room(this.#writer.bound(key));
-    const end = this.#writer.write(target, this.#out.at, messageId, key);
-    this.#messageId = (messageId + 1) >>> 0;
-    this.#pending.set(messageId, { keyId: key.id, at: this.#turn() });
+    const end = this.#writer.write(target, this.#out.at, this.#pending.nextId, key);
+    this.#pending.add(key, this.#turn());
     this.#out.commit(end);
     this.#timer ??= this.#watch(this.#options.answerTimeoutMs);
   }
@@ -168,17 +166,17 @@ export class Kq1Session implements KmLink {
   }
 
   #answered(frame: KqFrame): void {
-    const pending = this.#pending.get(frame.messageId);
-    if (pending === undefined) {
+    const key = this.#pending.get(frame.messageId);
+    if (key === undefined) {
       throw new Fault("kq1.message", "answer to a message that is not outstanding", {
         source: this.#options.where,
         message_id: frame.messageId,
       });
     }
-    const { keyId } = pending;
+    const keyId = key.id;
     if (isUsualSuccess(frame.bytes, frame.start, frame.end, keyId)) {
       this.#pending.delete(frame.messageId);
-      this.#sink.answered(keyId, "success");
+      this.#sink.answered(key, "success");
       return;
     }
     const answer = parseSupplyAnswer(frame.payload);
@@ -190,7 +188,7 @@ export class Kq1Session implements KmLink {
       });
     }
     this.#pending.delete(frame.messageId);
-    this.#sink.answered(keyId, answer.response);
+    this.#sink.answered(key, answer.response);
   }
 
   /**
@@ -266,9 +264,9 @@ export class Kq1Session implements KmLink {
     const { clock, answerTimeoutMs, where } = this.#options;
     return clock.after(ms, () => {
       this.#timer = undefined;
-      const oldest = this.#pending.values().next().value;
+      const { oldest } = this.#pending;
       if (oldest === undefined || this.#over) return;
-      const left = oldest.at + answerTimeoutMs - clock.now();
+      const left = oldest + answerTimeoutMs - clock.now();
       if (left > 0) {
         this.#timer = this.#watch(left);
       } else {

@@ -109,14 +109,12 @@ export class SupplyWriter {
     scratch[imageAt + 4] = messageId >>> 8;
     scratch[imageAt + 5] = messageId;
     for (let i = 0; i < idLength; i++) scratch[idAt + i] = id.charCodeAt(i);
-    const bytes = key.expose();
-    if (this.#hashed) {
-      for (let i = 0; i < byteLength; i++) scratch[keyAt + i] = bytes[i] as number;
-      engine.sha256(keyAt, keyAt + shaBlock, digestAt);
-      for (let i = 0; i < byteLength; i++) scratch[keyAt + i] = 0;
-    }
-    close(scratch, writeShort(bytes, 0, scratch, base64At));
+    const keyEnd = keyAt + byteLength;
+    key.copyTo(scratch, keyAt);
+    if (this.#hashed) engine.sha256(keyAt, keyAt + shaBlock, digestAt);
+    close(scratch, writeShort(scratch, keyAt, keyEnd, scratch, base64At));
     scratch.copy(target, at, imageAt, end);
+    for (let i = keyAt; i < keyEnd; i++) scratch[i] = 0;
     engine.wipe(base64At, end);
     return at + end - imageAt;
   }

@@ -49,28 +49,39 @@ export function wipeMemory(bytes: Uint8Array): void {
   }
 }
 
+/** Up to this many bytes a loop is quicker than a call. */
+const few = 64;
+
 /** Bytes that can be wiped and that no serializer can reach. */
 class Secret {
-  readonly #bytes: Uint8Array;
+  /** Undefined once it was wiped. */
+  #bytes: Uint8Array | undefined;
+  readonly #start: number;
   readonly bits: number;
   readonly byteLength: number;
-  #wiped = false;
 
-  /** @param bytes memory that this object owns from now on; exactly ceil(bits / 8) long */
-  constructor(bytes: Uint8Array, bits: number) {
-    if (!Number.isSafeInteger(bits) || bits < 0 || bytes.length !== Math.ceil(bits / 8)) {
+  /**
+   * @param bytes memory of which ceil(bits / 8) from `start` on are this object's own from now on; all
+   *   of it where there is no `start`
+   */
+  constructor(bytes: Uint8Array, bits: number, start?: number) {
+    const length = Math.ceil(bits / 8);
+    const fits =
+      start === undefined ? bytes.length === length : start >= 0 && start + length <= bytes.length;
+    if (!Number.isSafeInteger(bits) || bits < 0 || !fits) {
       throw new Fault("key.invalid", "key length in bits does not match its bytes", {
         bits,
         bytes: bytes.length,
       });
     }
     this.#bytes = bytes;
+    this.#start = start ?? 0;
     this.bits = bits;
-    this.byteLength = bytes.length;
+    this.byteLength = length;
   }
 
   get wiped(): boolean {
-    return this.#wiped;
+    return this.#bytes === undefined;
   }
 
   /**
@@ -78,14 +89,43 @@ class Secret {
    * @throws Fault `key.invalid` after a wipe
    */
   expose(): Uint8Array {
-    if (this.#wiped) throw new Fault("key.invalid", "key was wiped", { bits: this.bits });
-    return this.#bytes;
+    const bytes = this.#live();
+    const { byteLength } = this;
+    return byteLength === bytes.length
+      ? bytes
+      : bytes.subarray(this.#start, this.#start + byteLength);
+  }
+
+  /**
+   * Copies the bytes into memory that the caller wipes.
+   * @throws Fault `key.invalid` after a wipe
+   */
+  copyTo(target: Uint8Array, at: number): void {
+    const bytes = this.#live();
+    const { byteLength } = this;
+    if (byteLength > few) return target.set(this.expose(), at);
+    const start = this.#start;
+    for (let i = 0; i < byteLength; i++) target[at + i] = bytes[start + i] as number;
   }
 
   /** Overwrites the bytes. Any number of times. */
   wipe(): void {
-    this.#wiped = true;
-    wipeMemory(this.#bytes);
+    const bytes = this.#bytes;
+    if (bytes === undefined) return;
+    this.#bytes = undefined;
+    const { byteLength } = this;
+    if (byteLength === bytes.length) return wipeMemory(bytes);
+    const start = this.#start;
+    if (byteLength > few) bytes.fill(0, start, start + byteLength);
+    else for (let i = 0; i < byteLength; i++) bytes[start + i] = 0;
+  }
+
+  #live(): Uint8Array {
+    const bytes = this.#bytes;
+    if (bytes === undefined || bytes.length < this.byteLength) {
+      throw new Fault("key.invalid", "key was wiped", { bits: this.bits });
+    }
+    return bytes;
   }
 }
 
@@ -149,9 +189,19 @@ export class QkdKey extends Named {
   readonly block: BlockFacts;
   /** SHA-256 over the bytes, where it is known already. */
   readonly sha256: Buffer | undefined;
+  /** What whoever has the key on its way keeps of it; nobody else's business. */
+  holder: object | undefined = undefined;
 
-  constructor(id: string, block: BlockFacts, bytes: Uint8Array, bits: number, sha256?: Buffer) {
-    super(bytes, bits);
+  /** @param start where the key begins in `bytes`, which it shares with others; else they are all its own */
+  constructor(
+    id: string,
+    block: BlockFacts,
+    bytes: Uint8Array,
+    bits: number,
+    sha256?: Buffer,
+    start?: number,
+  ) {
+    super(bytes, bits, start);
     this.id = id;
     this.block = block;
     this.sha256 = sha256;

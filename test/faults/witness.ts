@@ -2,11 +2,11 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { scan } from "../../src/custody/ledger-scan.ts";
-import { slices } from "../../src/custody/slices.ts";
 import { blockName } from "../../src/port/key.ts";
 import type { KmStore } from "../emulator/km/store.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
 import type { BlockHistory } from "../emulator/store.ts";
+import { slices } from "../rig/slices.ts";
 import type { Ledgers, ModuleSays, NodeSays } from "./oracle.ts";
 
 export class Witness {
@@ -24,7 +24,7 @@ export class Witness {
         const block = source.next();
         if (block === undefined) return undefined;
         for (const end of ["alice", "bob"] as const) {
-          const digests = [...slices(block.facts.bits, keyBits)].map(({ offset, length }) =>
+          const digests = slices(block.facts.bits, keyBits).map(({ offset, length }) =>
             this.#digest(block[end].subarray(offset / 8, (offset + length + 7) >> 3)),
           );
           this.#keys[end].set(blockName(block.facts.ref), digests);

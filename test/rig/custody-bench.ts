@@ -97,7 +97,7 @@ export class Km implements KmLink {
   onSupply: (key: QkdKey) => void = () => {};
   readonly asked: string[] = [];
   readonly has = new Map<string, string>();
-  outstanding: { id: string; content: string }[] = [];
+  outstanding: { id: string; key: QkdKey; content: string }[] = [];
   readonly #window: number;
   readonly #custody: Custody;
 
@@ -113,14 +113,14 @@ export class Km implements KmLink {
   supply(key: QkdKey): void {
     this.onSupply(key);
     this.asked.push(key.id);
-    this.outstanding.push({ id: key.id, content: Buffer.from(key.expose()).toString("hex") });
+    this.outstanding.push({ id: key.id, key, content: Buffer.from(key.expose()).toString("hex") });
   }
 
   answer(response = "success", at = 0): void {
-    const [key] = this.outstanding.splice(at, 1);
-    if (key === undefined) return;
-    if (response === "success") this.has.set(key.id, key.content);
-    this.#custody.answered(key.id, response);
+    const [one] = this.outstanding.splice(at, 1);
+    if (one === undefined) return;
+    if (response === "success") this.has.set(one.id, one.content);
+    this.#custody.answered(one.key, response);
   }
 
   answerAll(response = "success"): void {

@@ -3,9 +3,11 @@ import { inspect } from "node:util";
 import test from "ava";
 import { mostKeyBits } from "../../src/config/schema.ts";
 import { KeyIds } from "../../src/custody/key-id.ts";
-import { longestKeyBits, slices } from "../../src/custody/slices.ts";
+import { Pieces } from "../../src/custody/pieces.ts";
+import { longestKeyBits } from "../../src/custody/slices.ts";
 import { Fault } from "../../src/port/errors.ts";
-import { KeyBlock, QkdKey } from "../../src/port/key.ts";
+import { KeyBlock, keyMemory, QkdKey } from "../../src/port/key.ts";
+import { slices } from "../rig/slices.ts";
 
 const ref = { epoch: "00112233aabbccdd", number: 7 };
 const id = "84dec66a-1dda-8876-bf0f-2f4a0d1b3c5e";
@@ -100,21 +102,57 @@ test("key IDs are what their description says, for links in turn and names of an
 });
 
 test("blocks are cut into keys of the wanted length, and the rest is one shorter key", (t) => {
-  t.deepEqual(
-    [...slices(600, 256)],
-    [
-      { offset: 0, length: 256 },
-      { offset: 256, length: 256 },
-      { offset: 512, length: 88 },
-    ],
-  );
-  t.deepEqual([...slices(11_530, undefined)], [{ offset: 0, length: 11_530 }]);
-  t.deepEqual([...slices(0, 256)], []);
-  const long = [...slices(longestKeyBits + 1, undefined)];
-  t.deepEqual(
-    long.map((slice) => slice.length),
-    [longestKeyBits, 1],
-  );
+  const cut = (bits: number, keyBits: number | undefined) => {
+    const bytes = keyMemory(Math.ceil(bits / 8));
+    for (let i = 0; i < bytes.length; i++) bytes[i] = i % 251;
+    const copy = Buffer.from(bytes);
+    const ids = new KeyIds("A", "B");
+    const pieces = new Pieces(new KeyBlock({ ref, bits }, bytes), keyBits, ids);
+    const expected = slices(bits, keyBits);
+    t.is(pieces.left, expected.length);
+    for (const { offset, length } of expected) {
+      const key = pieces.next() as QkdKey;
+      t.is(key.id, ids.of(ref, offset, length));
+      t.is(key.bits, length);
+      const at = offset / 8;
+      t.deepEqual(Buffer.from(key.expose()), copy.subarray(at, at + Math.ceil(length / 8)));
+      const target = Buffer.alloc(key.byteLength + 1);
+      key.copyTo(target, 1);
+      t.deepEqual(target.subarray(1), Buffer.from(key.expose()));
+      key.wipe();
+      t.throws(() => key.copyTo(target, 0), { code: "key.invalid" });
+    }
+    t.is(pieces.next(), undefined);
+    t.is(pieces.left, 0);
+    t.true(
+      bytes.every((byte) => byte === 0),
+      "wiped piece by piece",
+    );
+    return expected.map(({ length }) => length);
+  };
+  t.deepEqual(cut(600, 256), [256, 256, 88]);
+  t.deepEqual(cut(2_003, 1_024), [1_024, 979]);
+  t.deepEqual(cut(11_530, undefined), [11_530]);
+  t.deepEqual(cut(longestKeyBits + 1, undefined), [longestKeyBits, 1]);
+});
+
+test("a key that shares memory must lie within it", (t) => {
+  const bytes = keyMemory(96);
+  const make = (bits: number, start: number) =>
+    new QkdKey(id, { ref, bits: 768 }, bytes, bits, undefined, start);
+  for (const [bits, start] of [
+    [256, 65],
+    [256, -1],
+    [769, 0],
+    [8, 96],
+  ] as const) {
+    t.throws(() => make(bits, start), { code: "key.invalid" }, `${bits} from ${start}`);
+  }
+  t.notThrows(() => make(256, 64));
+  bytes.fill(7);
+  make(256, 32).wipe();
+  t.deepEqual([...new Set(bytes.subarray(32, 64))], [0]);
+  t.deepEqual([...new Set(bytes.subarray(0, 32)), ...new Set(bytes.subarray(64))], [7, 7]);
 });
 
 test("the configuration allows keys as long as custody cuts them", (t) => {

@@ -71,7 +71,7 @@ async function withKm(
       clock: systemClock,
     },
     {
-      answered: (id, response) => {
+      answered: ({ id }, response) => {
         answers.push(`${Number.parseInt(id.slice(-12), 16)} ${response}`);
         check();
       },

@@ -157,7 +157,7 @@ test("in proactive mode a request is answered, and keys go on", async (t) => {
   const session = new Kq1Session(
     node,
     { ...common, answerTimeoutMs: 5_000, log: silentLog },
-    { answered: (id, response) => told.push(`${id} ${response}`) },
+    { answered: ({ id }, response) => told.push(`${id} ${response}`) },
   );
   const answers = listen(km);
   km.write(frame(1, "{}", { code: 3 }));

@@ -64,7 +64,7 @@ function createSession(socket: Socket, clock: ManualClock, window = 8) {
       log: silentLog,
     },
     {
-      answered: (id, response) => {
+      answered: ({ id }, response) => {
         answers.push([id, response]);
         for (const check of watchers) check();
       },
