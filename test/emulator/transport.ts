@@ -19,6 +19,6 @@ export interface Transport {
   plug(): void;
   /** Makes it disappear, with what was on the way. */
   unplug(): void;
-  /** Queues bytes for the node; without a device they are lost. */
+  /** Queues bytes for the node, in memory that nobody uses after that; without a device they are lost. */
   send(bytes: Buffer): void;
 }
