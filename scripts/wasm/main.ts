@@ -10,7 +10,7 @@ import { sha256 } from "./sha256.ts";
 import { wipe } from "./wipe.ts";
 
 /** Of 64 KiB each. */
-export const pages = 4;
+export const pages = 68;
 
 /** The module as base64. */
 export function moduleText(): string {

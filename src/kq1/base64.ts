@@ -37,10 +37,16 @@ function writeWhole(source: Uint8Array, target: Uint8Array, at: number): number 
   const { source: from, result } = place;
   const length = (source.length / 3) * 4;
   scratch.set(source, from);
-  engine.base64(from, result, from + source.length);
-  target.set(scratch.subarray(result, result + length), at);
-  engine.wipe(from, from + source.length);
-  engine.wipe(result, result + length + 16);
+  const end = from + source.length;
+  // Into the engine's own memory at once, where the vectors' overhang has room.
+  if (target.buffer === scratch.buffer && at + length + 16 <= target.length) {
+    engine.base64(from, target.byteOffset + at, end);
+  } else {
+    engine.base64(from, result, end);
+    target.set(scratch.subarray(result, result + length), at);
+    engine.wipe(result, result + length + 16);
+  }
+  engine.wipe(from, end);
   return at + length;
 }
 

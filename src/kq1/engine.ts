@@ -30,6 +30,16 @@ export const scratch = Buffer.from(memory.buffer);
  */
 export const place = { small: 0x400, ids: 0x8000, source: 0x1_0000, result: 0x2_0000 } as const;
 
+/** Where the rest begins, of which pieces are given to whoever asks. */
+let free = 0x4_0000;
+
+/** A part of {@link scratch} for good, or undefined once all is given away. @param length bytes */
+export function scratchPiece(length: number): Buffer | undefined {
+  if (free + length > scratch.length) return undefined;
+  free += length;
+  return scratch.subarray(free - length, free);
+}
+
 /** The routines; all offsets are into {@link scratch}. */
 export const engine = instance.exports as {
   /** Writes the base64 of `[from, end)` at `to`, in whole vectors: up to 15 bytes more of both. */

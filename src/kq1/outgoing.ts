@@ -8,9 +8,19 @@
  */
 import type { Writable } from "node:stream";
 import { Chunks } from "../port/chunks.ts";
+import { scratchPiece } from "./engine.ts";
 
-/** Messages of one turn share a chunk; a longer message has one of its own. */
-const chunks = new Chunks(262_144, 16);
+/**
+ * Messages of one turn share a chunk; a longer message has one of its own. They are where base64 is
+ * made, so that it needn't be copied.
+ */
+const chunks = new Chunks(262_144, 16, scratchPiece);
+
+/** A chunk, and how much of it is to be sent. */
+interface Filled {
+  readonly chunk: Buffer;
+  readonly end: number;
+}
 /** While so many bytes wait for the socket no more should be put behind them. */
 const fullAt = 1_048_576;
 /** Writes at once: the one under way, and the one behind it. */
@@ -21,7 +31,7 @@ export class Outgoing {
   /** The chunk that is being filled, and how far. */
   #chunk: Buffer | undefined;
   #end = 0;
-  readonly #ready: Buffer[] = [];
+  readonly #ready: Filled[] = [];
   #writes = 0;
   #flushQueued = false;
   #ending = false;
@@ -84,15 +94,15 @@ export class Outgoing {
   /** Forgets what the socket has not been given. */
   drop(): void {
     this.#over = true;
-    this.#chunk?.fill(0, 0, this.#end);
-    this.#chunk = undefined;
-    for (const chunk of this.#ready) chunk.fill(0);
-    this.#ready.length = 0;
+    this.#close();
+    for (const filled of this.#ready.splice(0)) wipe(filled);
   }
 
   #close(): void {
     if (this.#chunk === undefined) return;
-    if (this.#end > 0) this.#ready.push(this.#chunk.subarray(0, this.#end));
+    const filled = { chunk: this.#chunk, end: this.#end };
+    if (filled.end > 0) this.#ready.push(filled);
+    else wipe(filled);
     this.#chunk = undefined;
     this.#end = 0;
   }
@@ -101,24 +111,28 @@ export class Outgoing {
     this.#flushQueued = false;
     while (!this.#over && this.#writes < mostWrites) {
       if (this.#ready.length === 0) this.#close();
-      const bytes = this.#ready.shift();
-      if (bytes === undefined) break;
-      this.#write(bytes);
+      const filled = this.#ready.shift();
+      if (filled === undefined) break;
+      this.#write(filled);
     }
     if (this.#over || this.#writes > 0) return;
     if (this.#ending) this.#stream.end();
     else this.#onDrained();
   }
 
-  #write(bytes: Buffer): void {
+  #write(filled: Filled): void {
     this.#writes++;
-    this.#stream.write(bytes, (error) => {
+    this.#stream.write(filled.chunk.subarray(0, filled.end), () => {
       this.#writes--;
-      this.#unsent -= bytes.length;
-      bytes.fill(0);
-      // Memory that a broken connection had is nobody else's.
-      if (!error && bytes.buffer.byteLength === chunks.length) chunks.giveBack(bytes);
+      this.#unsent -= filled.end;
+      // Also after an error: the stream is done with it.
+      wipe(filled);
       this.#flush();
     });
   }
+}
+
+function wipe({ chunk, end }: Filled): void {
+  chunk.fill(0, 0, end);
+  chunks.giveBack(chunk);
 }

@@ -7,14 +7,21 @@ export class Chunks {
   readonly #bytes: number;
   readonly #most: number;
   readonly #spare: Buffer[] = [];
+  readonly #make: (bytes: number) => Buffer | undefined;
 
   /**
    * @param bytes length of each
    * @param most that are kept for the next time
+   * @param make memory that is better than any other, as long as there is some
    */
-  constructor(bytes: number, most: number) {
+  constructor(
+    bytes: number,
+    most: number,
+    make: (bytes: number) => Buffer | undefined = () => undefined,
+  ) {
     this.#bytes = bytes;
     this.#most = most;
+    this.#make = make;
   }
 
   /** Length of each, bytes. */
@@ -23,12 +30,13 @@ export class Chunks {
   }
 
   take(): Buffer {
+    const bytes = this.#bytes;
     // Memory of its own: the allocator's shared pool can't be wiped without harming others.
-    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#bytes);
+    return this.#spare.pop() ?? this.#make(bytes) ?? Buffer.allocUnsafeSlow(bytes);
   }
 
-  /** @param bytes of a chunk, all of it or a part of it that begins with it: wiped by the caller */
-  giveBack(bytes: Buffer): void {
-    if (this.#spare.length < this.#most) this.#spare.push(Buffer.from(bytes.buffer as ArrayBuffer));
+  /** @param chunk that was taken, wiped by the caller; memory of another length is let go */
+  giveBack(chunk: Buffer): void {
+    if (chunk.length === this.#bytes && this.#spare.length < this.#most) this.#spare.push(chunk);
   }
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import test from "ava";
 import { moduleText, pages as wanted } from "../../scripts/wasm/main.ts";
 import { base64Length, writeBase64 } from "../../src/kq1/base64.ts";
-import { engine, place, scratch } from "../../src/kq1/engine.ts";
+import { engine, place, scratch, scratchPiece } from "../../src/kq1/engine.ts";
 import { pages, moduleText as written } from "../../src/kq1/engine-code.ts";
 import { SupplyWriter } from "../../src/kq1/supply.ts";
 import { QkdKey } from "../../src/port/key.ts";
@@ -26,6 +26,27 @@ test("base64 of the engine is that of RFC 4648, however long", (t) => {
   const target = Buffer.alloc(base64Length(every.length));
   writeBase64(every, target, 0);
   t.is(target.toString("latin1"), every.toString("base64"));
+});
+
+test("base64 is made in place where the target is the engine's memory, and touches nothing beyond it", (t) => {
+  const target = scratchPiece(4_096) as Buffer;
+  for (const room of [0, 1, 15, 16, 17, 400]) {
+    const bytes = randomBytes(768);
+    const end = base64Length(bytes.length);
+    target.fill(0x2e);
+    const part = target.subarray(5, 5 + end + room);
+    t.is(writeBase64(bytes, part, 0), end);
+    t.is(part.toString("latin1", 0, end), bytes.toString("base64"), `${room} bytes behind`);
+    t.true(
+      target.subarray(0, 5).every((byte) => byte === 0x2e),
+      "before",
+    );
+    t.true(
+      target.subarray(5 + end + room).every((byte) => byte === 0x2e),
+      "behind",
+    );
+  }
+  target.fill(0);
 });
 
 test("SHA-256 of the engine is that of FIPS 180-4", (t) => {
