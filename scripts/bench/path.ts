@@ -13,10 +13,11 @@ import { ask, beside } from "./helper.ts";
 import { type Benchmark, percentile, type Sample } from "./measure.ts";
 import { NodeChild, type Usage } from "./node-child.ts";
 
-/** The node from its sources; the daemon of the production build runs the same way. */
+/** The node from its sources, with the switches that the production build is started with. */
 export const sources: readonly string[] = [
   process.execPath,
   "--disable-sigusr1",
+  "--max-semi-space-size=4",
   fileURLToPath(new URL("../../src/cli.ts", import.meta.url)),
 ];
 
