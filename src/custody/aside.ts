@@ -112,7 +112,8 @@ export class Aside {
     if (ref === undefined) return "unknown";
     const record = ledger.get(blockName(ref));
     if (record?.complete === true) return "with_the_KM";
-    if (isHeld(blockName(ref)) || (record?.delivered.size ?? 0) > 0) return "on_its_way";
+    const begun = (record?.deliveredBits ?? 0) > 0 || (record?.delivered.size ?? 0) > 0;
+    if (begun || isHeld(blockName(ref))) return "on_its_way";
     ledger.append({ kind: "withheld", ref });
     onEvent({ type: "key_withheld", facts: { block: name, reason: "operator" } });
     return undefined;

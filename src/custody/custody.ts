@@ -279,12 +279,12 @@ export class Custody implements KmSink {
       held.unanswered = pieces.left;
       return this.#supplies.pushLater(pieces, held);
     }
-    const { delivered, quarantined, gone, assigned } = record ?? {};
+    const { delivered, deliveredBits = 0, quarantined, gone, assigned } = record ?? {};
     held.quarantined = (quarantined?.size ?? 0) > 0;
     const keys: QkdKey[] = [];
     for (let key = pieces.next(); key !== undefined; key = pieces.next()) {
-      const { id } = key;
-      if (delivered?.has(id) || quarantined?.has(id) || gone?.has(id)) key.wipe();
+      const dealtWith = [delivered, quarantined, gone].some((ids) => ids?.has(key.id));
+      if (dealtWith || key.offset < deliveredBits) key.wipe();
       else keys.push(key);
     }
     held.unanswered = keys.length;
@@ -366,7 +366,7 @@ export class Custody implements KmSink {
   #delivered(key: QkdKey, held: Held): void {
     key.wipe();
     held.unanswered--;
-    if (held.unanswered > 0 || held.quarantined) this.#deliveries.answered(held.ref, key.id);
+    if (held.unanswered > 0 || held.quarantined) this.#deliveries.answered(held.ref, key);
     this.#leave(held);
   }
 

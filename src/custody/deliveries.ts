@@ -1,11 +1,12 @@
 /**
  * Answers for keys of blocks that are not whole yet. One entry of the ledger says it all once a block
- * is; so an answer is recorded by itself only when its block takes longer than a moment. A crash in
+ * is; so answers are recorded by themselves only when their block takes longer than a moment, and then
+ * as far as they came in order by one entry. A crash in
  * that moment makes the node supply the key again, under the same ID, as does one before any fsync.
  * Pure.
  */
 import type { Clock, Timer } from "../port/clock.ts";
-import type { BlockRef } from "../port/key.ts";
+import { type BlockRef, blockName, type QkdKey } from "../port/key.ts";
 import type { Ledger } from "./ports.ts";
 
 /** An answer is recorded after this long at the latest, ms; a block takes less, also on a slow board. */
@@ -13,6 +14,10 @@ export const recordWithin = 50;
 
 interface Open {
   readonly since: number;
+  /** The KM has the keys of the block's first bits: so many are recorded, and so many in all. */
+  readonly recorded: number;
+  upTo: number;
+  /** Keys answered for behind one that is not. */
   readonly keyIds: string[];
 }
 
@@ -31,19 +36,22 @@ export class Deliveries {
   }
 
   /** A key of this block was answered for; others of it were not. */
-  answered(ref: BlockRef, keyId: string): void {
-    if (this.#last?.ref === ref) {
-      this.#last.open.keyIds.push(keyId);
-      return;
-    }
+  answered(ref: BlockRef, key: QkdKey): void {
+    const open = this.#last?.ref === ref ? this.#last.open : this.#opened(ref);
+    if (key.offset === open.upTo) open.upTo += key.bits;
+    else open.keyIds.push(key.id);
+  }
+
+  #opened(ref: BlockRef): Open {
     let open = this.#open.get(ref);
     if (open === undefined) {
-      open = { since: this.#clock.now(), keyIds: [] };
+      const recorded = this.#ledger.get(blockName(ref))?.deliveredBits ?? 0;
+      open = { since: this.#clock.now(), recorded, upTo: recorded, keyIds: [] };
       this.#open.set(ref, open);
     }
-    open.keyIds.push(keyId);
     this.#last = { ref, open };
     this.#timer ??= this.#clock.after(recordWithin, () => this.#tick());
+    return open;
   }
 
   /** The block is whole: its own entry says more. */
@@ -55,7 +63,10 @@ export class Deliveries {
   record(ref: BlockRef): void {
     const open = this.#open.get(ref);
     this.#close(ref);
-    for (const keyId of open?.keyIds ?? []) this.#ledger.append({ kind: "delivered", ref, keyId });
+    if (open === undefined) return;
+    const { recorded, upTo, keyIds } = open;
+    if (upTo > recorded) this.#ledger.append({ kind: "delivered_to", ref, bits: upTo });
+    for (const keyId of keyIds) this.#ledger.append({ kind: "delivered", ref, keyId });
   }
 
   /** Records all that waits. */

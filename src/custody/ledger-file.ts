@@ -56,6 +56,7 @@ const standard: LedgerOptions = {
  */
 const canWait: ReadonlySet<LedgerEntry["kind"]> = new Set([
   "delivered",
+  "delivered_to",
   "complete",
   "released",
   "past",

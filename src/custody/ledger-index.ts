@@ -12,6 +12,7 @@ interface MutableRecord {
   discarded: boolean;
   allowed: boolean;
   gone: Set<string>;
+  deliveredBits: number;
   delivered: Set<string>;
   quarantined: Map<string, string>;
   assigned: Map<string, Assignment>;
@@ -82,6 +83,7 @@ export class LedgerIndex {
         discarded: false,
         allowed: false,
         gone: noIds,
+        deliveredBits: 0,
         delivered: noIds,
         quarantined: noReasons,
         assigned: noPlaces,
@@ -91,6 +93,9 @@ export class LedgerIndex {
     switch (entry.kind) {
       case "delivered":
         record.delivered = withId(record.delivered, entry.keyId);
+        break;
+      case "delivered_to":
+        record.deliveredBits = Math.max(record.deliveredBits, entry.bits);
         break;
       case "quarantined":
         if (record.quarantined === noReasons) record.quarantined = new Map();
@@ -104,6 +109,7 @@ export class LedgerIndex {
       }
       case "complete":
         record.complete = true;
+        record.deliveredBits = 0;
         record.delivered = noIds;
         record.assigned = noPlaces;
         record.gone = noIds;
@@ -150,6 +156,9 @@ export class LedgerIndex {
       if (record.withheld) yield { kind: "withheld", ref };
       if (record.damaged) yield { kind: "damaged", ref };
       for (const [keyId, one] of record.assigned) yield { kind: "assigned", ref, keyId, ...one };
+      if (record.deliveredBits > 0) {
+        yield { kind: "delivered_to", ref, bits: record.deliveredBits };
+      }
       for (const keyId of record.delivered) yield { kind: "delivered", ref, keyId };
       for (const [keyId, reason] of record.quarantined) {
         yield { kind: "quarantined", ref, keyId, reason };
@@ -159,9 +168,10 @@ export class LedgerIndex {
 }
 
 function size(record: MutableRecord): number {
-  const { complete, withheld, damaged, discarded, allowed } = record;
+  const { complete, withheld, damaged, discarded, allowed, deliveredBits } = record;
   const { delivered, quarantined, assigned, gone } = record;
-  const flags =
-    Number(complete) + Number(withheld) + Number(damaged) + Number(discarded) + Number(allowed);
-  return flags + delivered.size + quarantined.size + assigned.size + gone.size;
+  const said = [complete, withheld, damaged, discarded, allowed, deliveredBits > 0];
+  return (
+    said.filter(Boolean).length + delivered.size + quarantined.size + assigned.size + gone.size
+  );
 }

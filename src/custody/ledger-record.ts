@@ -6,7 +6,7 @@
  * numbers are big-endian. Of an assignment, instead of a reason: 36 u32 offset · 40 u32 length ·
  * 44 slot (16 bytes). Of a cut: 36 u32 key length or 0 · 40 u32 flags (1 upon request, 2 has a slot) ·
  * 44 slot. Of a KM that was freed: 44 slot, and the rest 0. Of what is past: 36 u64 first
- * number of the range. A key ID of zeros means the whole block.
+ * number of the range. Of what is delivered up to a place: 36 u32 bits from the block's first. A key ID of zeros means the whole block.
  * Behind the last record the file may have zeros: room that was made before it is needed.
  *
  * Records that were written and synced together share a group number, counted modulo 65,536. A disk
@@ -44,6 +44,7 @@ const kinds = [
   "reinstated",
   "doubtful",
   "past",
+  "delivered_to",
 ] as const;
 
 const wholeBlock = "00000000-0000-0000-0000-000000000000";
@@ -107,6 +108,7 @@ export function encodeEntry(entry: LedgerEntry, group: number, target: Buffer, a
     const flags = (entry.onRequest ? onRequestFlag : 0) | (entry.slot === undefined ? 0 : slotFlag);
     record.writeUInt32BE(flags, reasonAt + 4);
   }
+  if (entry.kind === "delivered_to") record.writeUInt32BE(entry.bits, reasonAt);
   if (entry.kind === "past") record.writeBigUInt64BE(BigInt(entry.from), reasonAt);
   if ("slot" in entry && entry.slot !== undefined) record.write(entry.slot, slotAt, 16, "hex");
   if ("reason" in entry)
@@ -148,6 +150,8 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
         slot: (flags & slotFlag) === 0 ? undefined : slot(),
       };
     }
+    case "delivered_to":
+      return { kind, ref, bits: bytes.readUInt32BE(at + reasonAt) };
     case "freed":
       return { kind, slot: slot() };
     case "past":

@@ -1,7 +1,7 @@
 /** A block cut into QKD-keys, which share its memory; each is made when it is asked for. */
 import { type KeyBlock, QkdKey } from "../port/key.ts";
 import { type KeyIds, keyIdOf } from "./key-id.ts";
-import { longestSlice } from "./slices.ts";
+import { longestSlice, sliceCount } from "./slices.ts";
 
 export class Pieces {
   readonly #block: KeyBlock;
@@ -21,7 +21,7 @@ export class Pieces {
 
   /** How many there are still. */
   get left(): number {
-    return Math.ceil(Math.max(0, this.#block.bits - this.#offset) / this.#step);
+    return sliceCount(Math.max(0, this.#block.bits - this.#offset), this.#step);
   }
 
   /**

@@ -71,7 +71,9 @@ export interface BlockRecord {
   readonly discarded: boolean;
   /** An operator wants it supplied, whatever its QBER. */
   readonly allowed: boolean;
-  /** Key IDs that the KM has. */
+  /** The KM has the keys of the block's first bits, so many. */
+  readonly deliveredBits: number;
+  /** Key IDs that the KM has beside these. */
   readonly delivered: ReadonlySet<string>;
   /** Key IDs that the KM refused, with its reason. */
   readonly quarantined: ReadonlyMap<string, string>;
@@ -109,6 +111,8 @@ export type LedgerEntry =
   | ({ readonly kind: "assigned"; readonly ref: BlockRef; readonly keyId: string } & Assignment)
   /** The KM has this key. */
   | { readonly kind: "delivered"; readonly ref: BlockRef; readonly keyId: string }
+  /** The KM has the keys of the block's first bits, so many. */
+  | { readonly kind: "delivered_to"; readonly ref: BlockRef; readonly bits: number }
   /** The KM has every key of the block. */
   | { readonly kind: "complete"; readonly ref: BlockRef }
   | {

@@ -14,3 +14,8 @@ export const longestKeyBits = 376_000;
 export function longestSlice(keyBits: number | undefined): number {
   return Math.min(keyBits ?? longestKeyBits, longestKeyBits);
 }
+
+/** How many keys so many bits are. */
+export function sliceCount(bits: number, keyBits: number | undefined): number {
+  return Math.ceil(bits / longestSlice(keyBits));
+}

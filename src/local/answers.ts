@@ -2,6 +2,7 @@
 import type { AlarmRecord } from "../alarms/alarm.ts";
 import { levels } from "../alarms/severity.ts";
 import type { Ledger } from "../custody/ports.ts";
+import { sliceCount } from "../custody/slices.ts";
 import type { PastEvent } from "../lifecycle/event-history.ts";
 import { alarm, panelState, time } from "../manager/payloads.ts";
 import type { ShownPanel } from "../manager/view.ts";
@@ -83,6 +84,7 @@ export function keyCounts(module: LocalModule, ledger: Ledger | undefined) {
     if (block.withheld) unreleased.withheld++;
     if (block.damaged) unreleased.damaged++;
     keys.delivered += block.delivered.size;
+    keys.delivered += sliceCount(block.deliveredBits, ledger?.cutOf(block.ref)?.keyBits);
     keys.quarantined += block.quarantined.size;
     keys.assigned += block.assigned.size;
   }

@@ -187,6 +187,8 @@ export class QkdKey extends Named {
   readonly id: string;
   /** The block these bits were cut from. */
   readonly block: BlockFacts;
+  /** Where in the memory of its block it begins, bits; 0 where it has memory of its own. */
+  readonly offset: number;
   /** SHA-256 over the bytes, where it is known already. */
   readonly sha256: Buffer | undefined;
   /** What whoever has the key on its way keeps of it; nobody else's business. */
@@ -204,6 +206,7 @@ export class QkdKey extends Named {
     super(bytes, bits, start);
     this.id = id;
     this.block = block;
+    this.offset = (start ?? 0) * 8;
     this.sha256 = sha256;
   }
 

@@ -17,7 +17,9 @@ export interface NodeSays {
   readonly complete: boolean;
   /** Withheld, unreadable, or given up by an operator. */
   readonly keptBack: boolean;
-  /** key_IDs, delivered and in quarantine. */
+  /** How many keys from the block's first on were delivered. */
+  readonly first: number;
+  /** key_IDs, delivered beside these, and in quarantine. */
   readonly delivered: readonly string[];
   readonly quarantined: readonly string[];
 }
@@ -63,6 +65,11 @@ export function audit({ module, node, km, kmConflicts }: Ledgers, settled: boole
     const keys = module.get(block)?.keys ?? [];
     if (says.complete && keys.some((key) => !idsOf.has(key))) {
       wrong.push(`${block}: complete by the node's ledger, and the KM lacks a key of it`);
+    }
+    if (keys.slice(0, says.first).some((key) => !idsOf.has(key))) {
+      wrong.push(
+        `${block}: ${says.first} keys delivered by the node's ledger, and not all with the KM`,
+      );
     }
     for (const id of says.delivered) {
       if (!km.has(id)) wrong.push(`${id}: delivered by the node's ledger, and not with the KM`);

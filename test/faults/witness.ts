@@ -12,12 +12,14 @@ import type { Ledgers, ModuleSays, NodeSays } from "./oracle.ts";
 export class Witness {
   readonly source: BlockSource;
   readonly #secret = randomBytes(32);
+  readonly #keyBits: number | undefined;
   readonly #keys = { alice: new Map<string, string[]>(), bob: new Map<string, string[]>() };
 
   readonly #lost = { alice: new Map<string, string>(), bob: new Map<string, string>() };
 
   /** @param keyBits how the nodes are configured to cut blocks */
   constructor(source: BlockSource, keyBits: number | undefined) {
+    this.#keyBits = keyBits;
     this.source = {
       ...source,
       next: () => {
@@ -65,20 +67,23 @@ export class Witness {
       if ((km.get(id) ?? digest) !== digest) conflicts++;
       km.set(id, digest);
     }
-    return { module, node: readNode(ledger), km, kmConflicts: conflicts };
+    return { module, node: this.#readNode(ledger, history), km, kmConflicts: conflicts };
   }
-}
 
-function readNode(file: string): Map<string, NodeSays> {
-  const said = new Map<string, NodeSays>();
-  if (!existsSync(file)) return said;
-  for (const block of scan(readFileSync(file), file).index.blocks()) {
-    said.set(blockName(block.ref), {
-      complete: block.complete,
-      keptBack: block.withheld || block.damaged || block.discarded,
-      delivered: [...block.delivered],
-      quarantined: [...block.quarantined.keys()],
-    });
+  #readNode(file: string, history: ReadonlyMap<string, BlockHistory>): Map<string, NodeSays> {
+    const said = new Map<string, NodeSays>();
+    if (!existsSync(file)) return said;
+    for (const block of scan(readFileSync(file), file).index.blocks()) {
+      const name = blockName(block.ref);
+      const all = slices(history.get(name)?.facts.bits ?? 0, this.#keyBits);
+      said.set(name, {
+        complete: block.complete,
+        keptBack: block.withheld || block.damaged || block.discarded,
+        first: all.filter(({ offset, length }) => offset + length <= block.deliveredBits).length,
+        delivered: [...block.delivered],
+        quarantined: [...block.quarantined.keys()],
+      });
+    }
+    return said;
   }
-  return said;
 }

@@ -6,6 +6,7 @@ import { LedgerFile } from "../../src/custody/ledger-file.ts";
 import { recordLength } from "../../src/custody/ledger-record.ts";
 import type { LedgerEntry } from "../../src/custody/ports.ts";
 import { Fault } from "../../src/port/errors.ts";
+import { blockName } from "../../src/port/key.ts";
 import { silentLog } from "../../src/port/log.ts";
 import { diskFiles, type FileSystem } from "../../src/state/files.ts";
 import { ManualClock, settle } from "../clock.ts";
@@ -248,6 +249,11 @@ test("how blocks are cut, and an operator's word, outlive restarts and compactio
       ledger.append({ kind: "assigned", ref: ref(number), ...place });
     }
     ledger.append({ kind: "freed", slot: one });
+    for (const bits of [256, 4_294_967_288, 512]) {
+      ledger.append({ kind: "delivered_to", ref: ref(4), bits });
+    }
+    ledger.append({ kind: "delivered_to", ref: ref(5), bits: 8 });
+    ledger.append({ kind: "complete", ref: ref(5) });
     for (let i = 0; i < 10_000; i++) ledger.append({ kind: "withheld", ref: ref(3) });
     await durable(ledger);
     await ledger.close();
@@ -256,6 +262,8 @@ test("how blocks are cut, and an operator's word, outlive restarts and compactio
     t.deepEqual(again.cutOf(ref(200)), { ...whole, slot: undefined });
     t.deepEqual(again.cutOf(ref(256)), later);
     t.is(again.cutOf(ref(2 ** 52)), undefined);
+    t.is(again.get(blockName(ref(4)))?.deliveredBits, 4_294_967_288, "it never goes back");
+    t.is(again.get(blockName(ref(5)))?.deliveredBits, 0, "all of it is with the KM");
     const assigned = [...again.blocks()].flatMap((block) => [...block.assigned.values()]);
     t.deepEqual(
       assigned.map(({ slot }) => slot),

@@ -1,7 +1,13 @@
 import test from "ava";
 import { audit, compareEnds, type Ledgers, type NodeSays } from "../faults/oracle.ts";
 
-const nothing: NodeSays = { complete: false, keptBack: false, delivered: [], quarantined: [] };
+const nothing: NodeSays = {
+  complete: false,
+  keptBack: false,
+  first: 0,
+  delivered: [],
+  quarantined: [],
+};
 
 /** Two blocks of two keys: one with the KM and released, one withheld. */
 function good(): Ledgers {
@@ -51,6 +57,8 @@ test("a node that records what is not so is found", (t) => {
   t.regex(lie({ node: complete }).join(), /e\/2: complete by the node's ledger/);
   const delivered = new Map([["e/2", { ...nothing, keptBack: true, delivered: ["id3"] }]]);
   t.regex(lie({ node: delivered }).join(), /id3: delivered by the node's ledger/);
+  const first = new Map([["e/2", { ...nothing, keptBack: true, first: 1 }]]);
+  t.regex(lie({ node: first }).join(), /e\/2: 1 keys delivered by the node's ledger/);
 });
 
 test("ends that disagree are found", (t) => {
