@@ -36,7 +36,7 @@ export const defaultUnitBits = 256;
 /** A block in memory, and how many of its keys the KM has not yet answered for. */
 interface Held {
   readonly ref: BlockRef;
-  readonly bytes: number;
+  readonly block: KeyBlock;
   unanswered: number;
   quarantined: boolean;
 }
@@ -192,10 +192,9 @@ export class Custody implements KmSink {
     if (block.bits === 0) return this.#needless(block, "empty_blocks", "block_empty");
     const why = record?.withheld === true ? "" : this.#whyWithheld(block.facts, record);
     if (why !== undefined) return this.#withhold(block, why);
-    const bytes = block.byteLength;
-    const held = { ref: block.ref, bytes, unanswered: 0, quarantined: false };
+    const held = { ref: block.ref, block, unanswered: 0, quarantined: false };
     this.#held.set(name, held);
-    this.#heldBytes += bytes;
+    this.#heldBytes += block.byteLength;
     this.#cutter.take(block, (cut) => {
       if (cut.onRequest) this.#desk.add(block, held, ledger.get(name), cut.keyBits);
       else this.#accept(block, held, ledger.get(name), cut);
@@ -386,8 +385,9 @@ export class Custody implements KmSink {
   #leave(held: Held): void {
     if (held.unanswered > 0) return;
     this.#held.delete(blockName(held.ref));
-    this.#heldBytes -= held.bytes;
-    this.#grantBack(held.bytes);
+    this.#heldBytes -= held.block.byteLength;
+    // Its keys were wiped one by one; this gives the memory back.
+    this.#drop(held.block);
     this.#answeredWhole(held);
   }
 

@@ -114,6 +114,8 @@ class Secret {
     if (bytes === undefined) return;
     this.#bytes = undefined;
     const { byteLength } = this;
+    // Wiped, and given back, by whoever has all of the memory.
+    if (bytes.length < byteLength) return;
     if (byteLength === bytes.length) return wipeMemory(bytes);
     const start = this.#start;
     if (byteLength > few) bytes.fill(0, start, start + byteLength);
