@@ -36,8 +36,8 @@ function count(blockBytes: number, keyBits: number): Cost {
 test.serial("a key of 256 bits, of 1,024 in a block", (t) => {
   const cost = count(32_768, 256);
   t.is(cost.keys, 8_192);
-  t.true(cost.heap < 1_200, `${cost.heap} bytes of heap`);
-  t.true(cost.buffers < 300, `${cost.buffers} bytes of buffers`);
+  t.true(cost.heap < 660, `${cost.heap} bytes of heap`);
+  t.true(cost.buffers < 170, `${cost.buffers} bytes of buffers`);
   t.true(cost.writes <= 4 / 1_024, `${cost.writes} writes`);
   t.true(cost.written < 330, `${cost.written} bytes written`);
   // A block takes two entries: whole, and released.
@@ -47,7 +47,7 @@ test.serial("a key of 256 bits, of 1,024 in a block", (t) => {
 
 test.serial("a key of 32 KiB, a block of its own", (t) => {
   const cost = count(32_768, 0);
-  t.true(cost.heap < 15_000, `${cost.heap} bytes of heap`);
+  t.true(cost.heap < 8_000, `${cost.heap} bytes of heap`);
   // The block itself, once.
   t.true(cost.buffers < 2 * 32_768, `${cost.buffers} bytes of buffers`);
   t.true(cost.writes <= 0.25, `${cost.writes} writes`);
