@@ -235,7 +235,7 @@ export class QcryptoSession implements ModuleSession {
         block.bits = found.header.bits;
         return false;
       case "gone":
-        stock.removed(block.epoch);
+        stock.missed(block.epoch);
         return true;
       case "incomplete":
         // It is looked at again when the folder is.

@@ -89,9 +89,16 @@ export class Stock {
     if (added) this.#blocks.sort((a, b) => a.epoch - b.epoch);
   }
 
+  /** The block is no more. */
   removed(epoch: number): void {
-    if (!this.#byEpoch.delete(epoch)) return;
+    if (!this.#byEpoch.has(epoch)) return;
     this.#told.forget(epoch);
+    this.missed(epoch);
+  }
+
+  /** The file is not there just now; it may be with all others on a disk that comes back. */
+  missed(epoch: number): void {
+    if (!this.#byEpoch.delete(epoch)) return;
     this.#blocks = this.#blocks.filter((block) => block.epoch !== epoch);
   }
 

@@ -369,3 +369,17 @@ test("what is known of blocks is bounded, however many there are", (t) => {
   t.is(told.get(0), undefined);
   t.truthy(told.get(99_999));
 });
+
+test("what was told of a block is kept while its disk is away, and forgotten with the block", (t) => {
+  const told = new Told();
+  const stock = new Stock({ notificationWait: 1_000, incompleteWait: 0 }, told);
+  told.add({ epoch: 7, qber: 0.03 });
+  stock.scanned([7], 0);
+  stock.missed(7);
+  t.is(stock.size, 0);
+  stock.scanned([7], 10);
+  t.is(stock.next(10)?.epoch, 7, "nobody has to wait to be told again");
+  t.is(told.get(7)?.qber, 0.03);
+  stock.removed(7);
+  t.is(told.get(7), undefined);
+});
