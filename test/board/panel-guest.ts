@@ -78,7 +78,7 @@ async function tell(story: Story): Promise<void> {
   const { controller } = story;
   await story.until("the controller is heard", () => story.present);
   await story.until("it tells who it is", () => story.last?.serial === "EMU-PANEL-1");
-  await story.until("its lamps show the node", () => controller.lights.supply.colour === "green");
+  await story.until("its lamps show the node", () => controller.shows("supply", "green"));
 
   const times: number[] = [];
   for (let n = 0; n < 20; n++) {
@@ -97,7 +97,7 @@ async function tell(story: Story): Promise<void> {
   );
   await story.until("a contact that opened is latched", () => story.last?.latched[0] === 0);
   story.tell({ tamper: "latched" });
-  await story.until("the lamp shows it", () => controller.lights.tamper.colour === "red");
+  await story.until("the lamp shows it", () => controller.shows("tamper", "red"));
   story.tell({ tamper: "none", clear: true });
   await story.until("the latch is cleared", () => story.last?.latched.length === 0);
   story.tell({ clear: false });

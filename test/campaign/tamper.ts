@@ -36,7 +36,7 @@ export async function tamper(runs: number, transport: "serial" | "socket"): Prom
         const at = performance.now();
         controller.contact(1, true);
         await bench.until("told", () => bench.zeroized.length > told);
-        await bench.until("latched", () => controller.lights.tamper.rhythm === "steady");
+        await bench.until("latched", () => controller.shows("tamper", "red"));
         const keys = bench.keys.length;
         await bench.until("done", () => bench.status?.panel?.zeroize === "done");
         zeroize.push((bench.zeroized.at(-1) as number) - at);

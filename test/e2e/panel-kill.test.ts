@@ -17,11 +17,7 @@ const logged = (bench: PanelRig, pattern: RegExp) =>
   bench.rig.alice.node.logged(pattern, AbortSignal.timeout(20_000));
 const onDisk: Step = [
   "it is on disk",
-  (bench) =>
-    bench.until("lamp", () => {
-      const { colour, rhythm } = bench.controller.lights.tamper;
-      return colour === "red" && rhythm === "steady";
-    }),
+  (bench) => bench.until("lamp", () => bench.controller.shows("tamper", "red")),
 ];
 const steps: readonly Step[] = [
   later(0),

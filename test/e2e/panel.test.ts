@@ -10,7 +10,7 @@ test.serial(
     await PanelRig.with({ onTamper: "zeroize" }, async (bench) => {
       const { controller, rig } = bench;
       await bench.flowing();
-      await bench.until("lamps", () => controller.lights.supply.colour === "green");
+      await bench.until("lamps", () => controller.shows("supply", "green"));
       t.like(controller.lights, { node: { colour: "green" }, tamper: { colour: "off" } });
       t.like(bench.status?.panel, { presence: "ok", tamper: "none", serial: "EMU-PANEL-1" });
 
@@ -21,10 +21,9 @@ test.serial(
       const took = (bench.zeroized[0] as number) - at;
       t.log(`last key after ${last().toFixed(1)} ms, module told after ${took.toFixed(1)} ms`);
       t.true(took < soon);
-      await bench.until("latched", () => controller.lights.tamper.rhythm === "steady");
-      t.is(controller.lights.tamper.colour, "red");
+      await bench.until("latched", () => controller.shows("tamper", "red"));
       const { length } = bench.keys;
-      await bench.until("zeroized lamp", () => controller.lights.zeroize.colour === "red");
+      await bench.until("zeroized lamp", () => controller.shows("zeroize", "red"));
       await bench.until("alarms", () => bench.alarm("zeroized.alice") !== undefined);
       t.like(bench.alarm("tamper.node"), {
         severity: "critical",
@@ -54,7 +53,7 @@ test.serial(
       await bench.flowing();
       controller.contact(0, true);
       await bench.until("latched", () => bench.status?.panel?.tamper === "latched");
-      t.is(controller.lights.tamper.rhythm, "steady", "the panel shows it before");
+      await bench.until("the panel shows it", () => controller.shows("tamper", "red"));
 
       // Neither an acknowledgement nor a forger lets keys flow again.
       t.like(await bench.command("acknowledge_alarm", { alarm: "tamper.node" }), {
@@ -175,7 +174,7 @@ test.serial(
       const { controller } = bench;
       await bench.flowing();
       controller.key(true);
-      await bench.until("maintenance", () => controller.lights.maintenance.colour === "amber");
+      await bench.until("maintenance", () => controller.shows("maintenance", "amber"));
       await bench.until("told", () => bench.status?.panel?.maintenance === true);
       const panel = bench.process.pid;
       const node = bench.rig.alice.node.pid;
@@ -205,11 +204,11 @@ test.serial(
       await bench.until("heard", () => bench.status?.panel?.presence === "ok");
       const at = performance.now();
       controller.press(true);
-      await bench.until("lamp while held", () => controller.lights.zeroize.rhythm === "fast");
+      await bench.until("lamp while held", () => controller.shows("zeroize", "amber", "fast"));
       await bench.until("zeroized", () => bench.zeroized.length > 0);
       const took = (bench.zeroized[0] as number) - at;
       t.true(took >= 5_000 && took < 5_000 + soon, `${took}`);
-      await bench.until("lamp", () => controller.lights.zeroize.rhythm === "steady");
+      await bench.until("lamp", () => controller.shows("zeroize", "red"));
       await bench.until("alarm", () => bench.alarm("zeroized.alice")?.detail === "by button");
       await bench.until("event", () => bench.events("module_zeroized").length > 0);
       t.is(bench.events("node_zeroize").length, 1);

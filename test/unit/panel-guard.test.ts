@@ -20,10 +20,10 @@ test("tampering stops supply and tells the modules within the call that reports 
     );
     t.true(bench.modules.every(({ forgotten }) => forgotten > 0));
     t.is(bench.guard.status().tamper, "seen");
-    t.is(bench.controller.lights.tamper.rhythm, "fast");
+    t.true(bench.controller.shows("tamper", "red", "fast"));
     await written();
     t.like(bench.guard.status(), { tamper: "latched", contacts: [2], zeroize: "done" });
-    t.is(bench.controller.lights.tamper.rhythm, "steady");
+    t.true(bench.controller.shows("tamper", "red"));
     t.is(bench.halt.why, "chassis contact 3 opened");
     t.deepEqual(
       [...bench.alarms],
@@ -164,7 +164,7 @@ test("a disk that fails does not let keys flow; what was seen is latched once it
     t.is(bench.guard.status().tamper, "seen");
     await bench.clock.advance(20_000);
     t.is(bench.guard.status().tamper, "seen");
-    t.is(bench.controller.lights.tamper.rhythm, "fast");
+    t.true(bench.controller.shows("tamper", "red", "fast"));
     bench.disk.failFrom(Number.POSITIVE_INFINITY);
     await bench.clock.advance(6_000);
     await written();
@@ -195,7 +195,7 @@ async function cutWhileLatching(n: number, seed: number) {
   bench.controller.contact(0, false);
   await written();
   const used = bench.disk.operations - start;
-  const shown = bench.controller.lights.tamper.rhythm === "steady";
+  const shown = bench.controller.shows("tamper", "red");
   const told = bench.guard.status().tamper;
   // An attacker who cuts the power may also put in another controller.
   bench.controller.replace();
@@ -287,7 +287,7 @@ test("a module that says it is zeroized needs no telling; one that fails is told
     await written();
     t.is(bench.alarms.get("zeroized.alice"), "by tamper");
     t.deepEqual(bench.store.data.panel?.zeroize?.modules, ["spare"]);
-    t.is(bench.controller.lights.zeroize.rhythm, "fast");
+    t.true(bench.controller.shows("zeroize", "red", "fast"));
     // An operator gives up what can't be done.
     bench.controller.contact(0, false);
     await bench.clock.advance(100);

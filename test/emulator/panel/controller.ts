@@ -8,6 +8,8 @@ import {
   encodeIdentity,
   encodeStatus,
   type Host,
+  type Lamp,
+  type Light,
   type Lights,
   lamps,
 } from "../../../drivers/panel/report.ts";
@@ -72,6 +74,12 @@ export class EmulatedController {
   /** The host is there and is heard. */
   get hosted(): boolean {
     return this.#options.clock.now() - this.#hostAt < hostLostMs;
+  }
+
+  /** The lamp is in this colour and rhythm. A dark one has a rhythm too: ask for both. */
+  shows(lamp: Lamp, colour: Light["colour"], rhythm: Light["rhythm"] = "steady"): boolean {
+    const light = this.lights[lamp];
+    return light.colour === colour && light.rhythm === rhythm;
   }
 
   close(): void {
