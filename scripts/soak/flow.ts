@@ -12,11 +12,7 @@ export interface FlowResult {
   readonly keysPerSecond: number;
   /** After the warm-up: of a line through the samples, MB/h. */
   readonly rssSlope: number;
-  /**
-   * The same of the process's own memory. The kernel drops pages of the program's file when it likes and
-   * reads them again when they are used (DAMON does so on this project's machines), in steps of many MB
-   * that say nothing of a leak.
-   */
+  /** The same of the process's own memory: where they differ, it was pages of files. */
   readonly ownSlope: number;
   readonly rssMb: number;
   /** Descriptors at the end, more than after the warm-up. */
