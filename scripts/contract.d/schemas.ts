@@ -1,18 +1,20 @@
 /** JSON Schemas of every payload, made from the tables that the code itself uses. */
 import { alarmNames, kindOf } from "../../src/alarms/catalogue.ts";
 import { levels } from "../../src/alarms/severity.ts";
+import {
+  about,
+  count,
+  flag,
+  number,
+  oneOf,
+  object as plainObject,
+  type Schema,
+  text,
+} from "../../src/cli/schema-parts.ts";
 import { commandNames } from "../../src/control/commands.ts";
 import { type FigureSpec, figures } from "../../src/port/telemetry.ts";
 
-export type Schema = { readonly [keyword: string]: unknown };
-
-const text = { type: "string" } as const;
-const flag = { type: "boolean" } as const;
-const count = { type: "integer", minimum: 0 } as const;
-const number = { type: "number" } as const;
 const time = { type: "string", format: "date-time", description: "RFC 3339, UTC" } as const;
-const oneOf = (...values: readonly string[]) => ({ type: "string", enum: values });
-const about = (schema: Schema, description: string) => ({ ...schema, description });
 const topicLevel = { type: "string", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" } as const;
 
 const boot = about({ type: "integer", minimum: 1 }, "starts of the node on its state so far");
@@ -22,8 +24,8 @@ function object(
   properties: Readonly<Record<string, Schema>>,
   optional: readonly string[] = [],
 ): Schema {
-  const required = Object.keys(properties).filter((name) => !optional.includes(name));
-  return { type: "object", description, properties, required };
+  const { type, ...rest } = plainObject(properties, optional);
+  return { type, description, ...rest };
 }
 
 const nodeFacts = { node: topicLevel, boot, version: text };

@@ -11,6 +11,8 @@ const words = (command: CommandInfo) => [
 ];
 /** Options whose value is a file. */
 const files = ["socket", "config"];
+/** Commands that take the name of a file. */
+const filed = ["check-config", "support-bundle", "probe", "update"].join("|");
 
 function bash(): string {
   const cases = commands.map((one) => `    ${one.name}) words="${words(one).join(" ")}" ;;`);
@@ -30,7 +32,7 @@ ${cases.join("\n")}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
   case \${COMP_WORDS[1]} in
-    check-config|support-bundle|probe|update) COMPREPLY+=($(compgen -f -- "$current")) ;;
+    ${filed}) COMPREPLY+=($(compgen -f -- "$current")) ;;
   esac
 }
 complete -o filenames -F _qkd_node qkd-node
@@ -57,7 +59,7 @@ ${list.join("\n")}
 ${cases.join("\n")}
   esac
   case $words[2] in
-    check-config|support-bundle|probe|update) _files ;;
+    ${filed}) _files ;;
   esac
 }
 # From a folder of fpath this file is the function itself.

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { exit } from "../exit-codes.ts";
+import { errorCode } from "../port/errors.ts";
 import { slotsOf } from "../update/appliance.ts";
 import type { LastUpdate, UpdateStatus } from "../update/slots.ts";
 import { softwareVersion } from "../version.ts";
@@ -118,39 +119,40 @@ async function install(source: string, context: Context): Promise<number> {
   if (context.text("yes") !== undefined && !context.json) {
     for (const line of plan(context.terminal).lines) context.terminal.say(line);
   }
+  const downgrade = context.values["allow-downgrade"] === true;
+  const common = { ...confirmed, ...(downgrade && { allow_downgrade: true }) };
   const bar = progress(process.stderr, process.env, !context.json);
-  try {
-    const downgrade = context.values["allow-downgrade"] === true;
-    const common = { ...confirmed, ...(downgrade && { allow_downgrade: true }) };
-    const begun =
-      file === undefined
-        ? await context.ask<Acted>("install_update", {
-            ...common,
-            bundle: source,
-            ...(sha256 !== undefined && { sha256 }),
-          })
-        : await sent(file, sha256, common, bar, context);
-    if (begun.status !== "done") {
-      bar.end();
-      return tellActed(context, begun, "update");
-    }
-    const { status, reason } = await ended(before, bar, context);
-    bar.end();
-    const acted = {
-      ...begun,
-      status: status === "installed" ? "done" : "failed",
-      ...(reason !== undefined && { reason }),
-    };
-    const code = tellActed(context, acted, "update");
-    if (status === "installed" && !context.json) {
-      context.terminal.say(
-        `the machine starts from slot ${before.other?.slot ?? "?"} now, on trial`,
-      );
-    }
-    return code;
-  } finally {
-    bar.end();
+  const begin = () =>
+    file === undefined
+      ? context.ask<Acted>("install_update", {
+          ...common,
+          bundle: source,
+          ...(sha256 !== undefined && { sha256 }),
+        })
+      : sent(file, sha256, common, bar, context);
+  const acted = await carryOut(begin, before, bar, context).finally(() => bar.end());
+  const code = tellActed(context, acted, "update");
+  if (acted.status === "done" && !context.json) {
+    context.terminal.say(`the machine starts from slot ${before.other?.slot ?? "?"} now, on trial`);
   }
+  return code;
+}
+
+/** Begins it, and follows it to its end. @throws Complaint */
+async function carryOut(
+  begin: () => Promise<Acted>,
+  before: Told,
+  bar: Progress,
+  context: Context,
+): Promise<Acted> {
+  const begun = await begin();
+  if (begun.status !== "done") return begun;
+  const { status, reason } = await ended(before, bar, context);
+  return {
+    ...begun,
+    status: status === "installed" ? "done" : "failed",
+    ...(reason !== undefined && { reason }),
+  };
 }
 
 function planText({ node = "", running, other }: Told): string {
@@ -174,10 +176,13 @@ function readable(source: string): BundleFile {
     const stats = statSync(path);
     if (stats.isFile() && stats.size > 0) return { path, size: stats.size };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new Complaint(`${path}: cannot be read: ${code}`, exit.io);
+    throw unreadable(path, error);
   }
   throw new Complaint(`${path}: no bundle`, exit.io);
+}
+
+function unreadable(path: string, error: unknown): Complaint {
+  return new Complaint(`${path}: cannot be read: ${errorCode(error)}`, exit.io);
 }
 
 /** Sends the bundle to the node: it may not be able to see what who asks can see. @throws Complaint */
@@ -197,9 +202,7 @@ async function sent(
         bar.show(done / size, `${what} ${bytes(done)} of ${bytes(size)}`);
       }
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === undefined) throw error;
-      throw new Complaint(`${path}: cannot be read: ${code}`, exit.io);
+      throw errorCode(error) === undefined ? error : unreadable(path, error);
     }
   };
   const hash = createHash("sha256");

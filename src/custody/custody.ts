@@ -35,7 +35,6 @@ export const defaultUnitBits = 256;
 
 /** A block in memory, and how many of its keys the KM has not yet answered for. */
 interface Held {
-  readonly ref: BlockRef;
   readonly block: KeyBlock;
   unanswered: number;
   quarantined: boolean;
@@ -192,7 +191,7 @@ export class Custody implements KmSink {
     if (block.bits === 0) return this.#needless(block, "empty_blocks", "block_empty");
     const why = record?.withheld === true ? "" : this.#whyWithheld(block.facts, record);
     if (why !== undefined) return this.#withhold(block, why);
-    const held = { ref: block.ref, block, unanswered: 0, quarantined: false };
+    const held = { block, unanswered: 0, quarantined: false };
     this.#held.set(name, held);
     this.#heldBytes += block.byteLength;
     this.#cutter.take(block, (cut) => {
@@ -299,7 +298,7 @@ export class Custody implements KmSink {
     const { ledger } = this.#parts;
     // Its place in the block does not matter here: the ID says which key it is.
     const place = { offset: 0, length: key.bits, slot: slotOfKm(km) };
-    ledger.append({ kind: "assigned", ref: held.ref, keyId: key.id, ...place });
+    ledger.append({ kind: "assigned", ref: held.block.ref, keyId: key.id, ...place });
     ledger.whenDurable(then);
   }
 
@@ -365,7 +364,7 @@ export class Custody implements KmSink {
   #delivered(key: QkdKey, held: Held): void {
     key.wipe();
     held.unanswered--;
-    if (held.unanswered > 0 || held.quarantined) this.#deliveries.answered(held.ref, key);
+    if (held.unanswered > 0 || held.quarantined) this.#deliveries.answered(held.block.ref, key);
     this.#leave(held);
   }
 
@@ -374,8 +373,8 @@ export class Custody implements KmSink {
     held.quarantined = true;
     held.unanswered--;
     this.#counters.quarantined++;
-    this.#parts.ledger.append({ kind: "quarantined", ref: held.ref, keyId: key.id, reason });
-    const facts = { key_ID: key.id, block: blockName(held.ref), reason };
+    this.#parts.ledger.append({ kind: "quarantined", ref: held.block.ref, keyId: key.id, reason });
+    const facts = { key_ID: key.id, block: blockName(held.block.ref), reason };
     this.#parts.log.warn("key quarantined", facts);
     this.#parts.onEvent({ type: "key_quarantined", facts });
     this.#leave(held);
@@ -384,7 +383,7 @@ export class Custody implements KmSink {
   /** Takes a block out of memory once all its keys were answered for. */
   #leave(held: Held): void {
     if (held.unanswered > 0) return;
-    this.#held.delete(blockName(held.ref));
+    this.#held.delete(blockName(held.block.ref));
     this.#heldBytes -= held.block.byteLength;
     // Its keys were wiped one by one; this gives the memory back.
     this.#drop(held.block);
@@ -392,9 +391,9 @@ export class Custody implements KmSink {
   }
 
   #answeredWhole(held: Held): void {
-    if (held.quarantined) return this.#deliveries.record(held.ref);
-    this.#deliveries.whole(held.ref);
-    this.#parts.ledger.append({ kind: "complete", ref: held.ref });
-    this.#parts.ledger.whenDurable(() => this.#releases.tell([held.ref]));
+    if (held.quarantined) return this.#deliveries.record(held.block.ref);
+    this.#deliveries.whole(held.block.ref);
+    this.#parts.ledger.append({ kind: "complete", ref: held.block.ref });
+    this.#parts.ledger.whenDurable(() => this.#releases.tell([held.block.ref]));
   }
 }

@@ -6,7 +6,8 @@
  * numbers are big-endian. Of an assignment, instead of a reason: 36 u32 offset · 40 u32 length ·
  * 44 slot (16 bytes). Of a cut: 36 u32 key length or 0 · 40 u32 flags (1 upon request, 2 has a slot) ·
  * 44 slot. Of a KM that was freed: 44 slot, and the rest 0. Of what is past: 36 u64 first
- * number of the range. Of what is delivered up to a place: 36 u32 bits from the block's first. A key ID of zeros means the whole block.
+ * number of the range. Of what is delivered up to a place: 36 u32 bits from the block's first. A key
+ * ID of zeros means the whole block.
  * Behind the last record the file may have zeros: room that was made before it is needed.
  *
  * Records that were written and synced together share a group number, counted modulo 65,536. A disk

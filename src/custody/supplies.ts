@@ -184,8 +184,7 @@ export class Supplies<Owner> implements KmSink {
     const waiting = key.holder as Waiting<Owner> | undefined;
     const outlet = waiting?.outlet;
     if (waiting === undefined || outlet === undefined) return;
-    waiting.outlet = undefined;
-    outlet.flight.remove(waiting);
+    this.#land(waiting, outlet);
     const { counters, delivered } = this.#parts;
     const verdict: Verdict = reasons[response] ?? "refused";
     if (verdict !== "delivered") {
@@ -322,14 +321,19 @@ export class Supplies<Owner> implements KmSink {
       link.supply(key);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      waiting.outlet = undefined;
-      outlet.flight.remove(waiting);
+      this.#land(waiting, outlet);
       this.#parts.refused(key, owner, "key_length_unsupported");
       return;
     }
     if (waiting.supplies === 0) this.#parts.counters.supplied++;
     else this.#parts.counters.repeats++;
     waiting.supplies++;
+  }
+
+  /** It is in flight no more. */
+  #land(waiting: Waiting<Owner>, outlet: Outlet<Owner>): void {
+    waiting.outlet = undefined;
+    outlet.flight.remove(waiting);
   }
 
   /** The next KM in order is offered what this one will not have. */

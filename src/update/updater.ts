@@ -68,6 +68,13 @@ export interface UpdaterParts {
   readonly onEnd: (bundle: string, refused: string | undefined) => void;
 }
 
+/** A bundle by its address, as both kinds of command name it. */
+interface Named {
+  readonly bundle: string;
+  readonly sha256?: string | undefined;
+  readonly allow_downgrade: boolean;
+}
+
 interface Work {
   readonly bundle: string;
   readonly allowDowngrade: boolean;
@@ -96,11 +103,7 @@ export class Updater {
    * @throws Fault `update` if the arguments are no good, or another update is under way
    */
   begin(args: unknown): { readonly started: true } {
-    const { bundle, sha256, allow_downgrade } = parse(argsSchema, args);
-    this.#occupy(bundle, "fetching");
-    const bring = (file: string) => this.#fetch(bundle, file);
-    this.#carryOut({ bundle, sha256, allowDowngrade: allow_downgrade, bring });
-    return { started: true };
+    return this.#beginFetching(parse(argsSchema, args));
   }
 
   /**
@@ -110,15 +113,8 @@ export class Updater {
    */
   async beginLocal(args: unknown, receive: Receive): Promise<{ readonly started: true }> {
     const parsed = parse(localSchema, args);
-    const { sha256, allow_downgrade: allowDowngrade } = parsed;
-    if ("bundle" in parsed) {
-      const { bundle } = parsed;
-      this.#occupy(bundle, "fetching");
-      const bring = (file: string) => this.#fetch(bundle, file);
-      this.#carryOut({ bundle, sha256, allowDowngrade, bring });
-      return { started: true };
-    }
-    const { bytes } = parsed;
+    if ("bundle" in parsed) return this.#beginFetching(parsed);
+    const { bytes, sha256, allow_downgrade: allowDowngrade } = parsed;
     const bundle = "a local file";
     this.#occupy(bundle, "receiving");
     const file = this.#file;
@@ -149,6 +145,16 @@ export class Updater {
 
   get #file(): string {
     return join(this.#parts.stateFolder, "update.raucb");
+  }
+
+  /** @throws Fault `update` */
+  #beginFetching({ bundle, sha256, allow_downgrade: allowDowngrade }: Named): {
+    readonly started: true;
+  } {
+    this.#occupy(bundle, "fetching");
+    const bring = (file: string) => this.#fetch(bundle, file);
+    this.#carryOut({ bundle, sha256, allowDowngrade, bring });
+    return { started: true };
   }
 
   /** @throws Fault `update` */

@@ -4,12 +4,17 @@ import { alarm } from "../manager/payloads.ts";
 import { conditionOf, raised } from "./condition.ts";
 import type { LinkView, ModuleFacts, NodeView } from "./view.ts";
 
-function linkSnapshot(module: LinkView, facts: ModuleFacts | undefined, node: NodeView) {
+/** @param halted why no key may leave the node; undefined: they may */
+function linkSnapshot(
+  module: LinkView,
+  facts: ModuleFacts | undefined,
+  node: NodeView,
+  halted: string | undefined,
+) {
   const state = module.state();
   const rates = node.recorder.rates(module.name);
   const { mode = "proactive", qberLimit, kms = [] } = facts ?? {};
   const records = node.alarms.records();
-  const { halted: on, halted_because: halted = on ? "" : undefined } = node.panel();
   return {
     ...module.describe(),
     mode,
@@ -25,6 +30,8 @@ function linkSnapshot(module: LinkView, facts: ModuleFacts | undefined, node: No
 
 /** Everything but the events. */
 export function snapshot(node: NodeView, now: number) {
+  const panel = node.panel();
+  const halted = panel.halted ? (panel.halted_because ?? "") : undefined;
   return {
     t: now,
     node: {
@@ -34,11 +41,11 @@ export function snapshot(node: NodeView, now: number) {
       configuration: node.configuration,
       started: node.started,
       broker: node.broker(),
-      panel: panelStatus(node.panel()),
+      panel: panelStatus(panel),
     },
     modules: node.modules.map((module) => {
       const facts = node.facts.find(({ name }) => name === module.name);
-      return linkSnapshot(module, facts, node);
+      return linkSnapshot(module, facts, node, halted);
     }),
     alarms: raised(node.alarms.records()).map((record) => alarm(record)),
   };

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { builtFiles } from "../../scripts/image.d/build.ts";
 import { delay, systemClock } from "../../src/port/clock.ts";
+import { lifeOf } from "./life.ts";
 import { Machine } from "./machine.ts";
 import { node, putProgram } from "./program.ts";
 import { ends, Site } from "./site.ts";
@@ -42,18 +43,7 @@ test.after.always(async (t) => {
   clearInterval(keepAlive);
 });
 
-/** Tests go on from each other, as a board's life does. */
-function life(title: string, body: (t: ExecutionContext) => Promise<void>, minutes = 40): void {
-  test.serial(title, async (t) => {
-    t.timeout(minutes * 60_000);
-    try {
-      await body(t);
-    } catch (error) {
-      t.log(board.console.slice(-3_000));
-      throw error;
-    }
-  });
-}
+const life = lifeOf(() => board);
 
 /** The board has let go of the stick for the n-th time. */
 function stickDone(times: number): Promise<void> {

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { builtFiles } from "../../scripts/image.d/build.ts";
 import { delay, systemClock } from "../../src/port/clock.ts";
+import { lifeOf } from "./life.ts";
 import { Machine } from "./machine.ts";
 import { node, putProgram } from "./program.ts";
 
@@ -40,18 +41,11 @@ test.after.always(async () => {
   clearInterval(keepAlive);
 });
 
-function life(title: string, body: (t: ExecutionContext) => Promise<void>): void {
-  test.serial(title, async (t) => {
-    t.timeout(40 * 60_000);
-    try {
-      await body(t);
-    } catch (error) {
-      t.log(board.console.slice(-3_000));
-      t.log((await board.run("journalctl -b -u 'qkd-*' -n 60 -o cat")).output);
-      throw error;
-    }
-  });
-}
+const life = lifeOf(
+  () => board,
+  40,
+  async () => [(await board.run("journalctl -b -u 'qkd-*' -n 60 -o cat")).output],
+);
 
 const panel = (word: string) => board.sh(`echo ${word} >>/run/panel-words`);
 

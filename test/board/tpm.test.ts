@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { builtFiles } from "../../scripts/image.d/build.ts";
+import { lifeOf } from "./life.ts";
 import { Machine } from "./machine.ts";
 import { Site } from "./site.ts";
 import { makeVariant, testKeys } from "./variant.ts";
@@ -47,17 +48,7 @@ test.after.always(async () => {
   clearInterval(keepAlive);
 });
 
-function life(title: string, body: (t: ExecutionContext) => Promise<void>): void {
-  test.serial(title, async (t) => {
-    t.timeout(40 * 60_000);
-    try {
-      await body(t);
-    } catch (error) {
-      t.log(board.console.slice(-3_000));
-      throw error;
-    }
-  });
-}
+const life = lifeOf(() => board);
 
 const log = (unit: string) => board.sh(`journalctl -b -q -o cat -u ${unit}`);
 const keys = () => site.kms.bob.store.size;

@@ -10,6 +10,7 @@ import test from "ava";
 import { builtFiles } from "../../scripts/image.d/build.ts";
 import { signingKeys } from "../../scripts/image.d/keys.ts";
 import { find } from "../find.ts";
+import { lifeOf } from "./life.ts";
 import { Machine } from "./machine.ts";
 import { ends, Site } from "./site.ts";
 import { foreignUpdateKeys, makeVariant, testKeys } from "./variant.ts";
@@ -92,16 +93,7 @@ test.after.always(async (t) => {
   clearInterval(keepAlive);
 });
 
-const life = (title: string, body: (t: import("ava").ExecutionContext) => Promise<void>) =>
-  test.serial(title, async (t) => {
-    t.timeout(90 * 60_000);
-    try {
-      await body(t);
-    } catch (error) {
-      t.log(board.console.slice(-3_000));
-      throw error;
-    }
-  });
+const life = lifeOf(() => board, 90);
 
 const slot = () => board.sh("cat /run/qkd-slot").then((text) => text.trim());
 const kernels = () =>
