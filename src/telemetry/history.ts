@@ -24,7 +24,11 @@ const day = 24 * hour;
 
 /** Samples of the last hour that are kept at most: ten a second. */
 const mostSamples = 36_000;
-const firstSamples = 1_024;
+/**
+ * Room from the start, at the usual one a second: all that the hour will need is in memory at once, and
+ * a node that grows does so for another reason.
+ */
+const firstSamples = 4_096;
 /** One bucket of the day, ms. */
 export const dayStepMs = 30_000;
 const dayBuckets = day / dayStepMs;
@@ -73,7 +77,7 @@ class Collector {
 export class TelemetryHistory<Name extends string> {
   readonly #names: readonly Name[];
   /** A ring of samples; grows up to {@link mostSamples}. */
-  #times = new Float64Array(firstSamples);
+  #times = new Float64Array(firstSamples).fill(Number.NaN);
   #values: Float32Array[];
   #first = 0;
   #length = 0;
@@ -83,7 +87,7 @@ export class TelemetryHistory<Name extends string> {
 
   constructor(names: readonly Name[]) {
     this.#names = names;
-    this.#values = names.map(() => new Float32Array(firstSamples));
+    this.#values = names.map(() => new Float32Array(firstSamples).fill(Number.NaN));
     this.#day = names.map(() => ({
       sum: new Float64Array(dayBuckets),
       count: new Uint32Array(dayBuckets),
