@@ -3,9 +3,9 @@
  * once cut one way and of which a key may have left must never be cut another way, whatever the
  * configuration says now.
  *
- * Recorded for a stretch of block numbers at once, before the first of them is touched: not each block
+ * Recorded for a stretch of block numbers at once, a little before the first of them comes: no block
  * has to wait for the disk, and two ends that are configured anew together go over to the new cut at
- * the same block, unless just one of them had begun the stretch. Pure.
+ * the same block, unless just one of them had recorded the stretch. Pure.
  */
 import type { BlockRef } from "../port/key.ts";
 import type { Cut, LedgerEntry } from "./ports.ts";

@@ -1,15 +1,16 @@
 /** Tells how a block is cut into keys, and sees to it that this is on disk before a key of it can leave. */
-import type { KeyBlock } from "../port/key.ts";
+import type { BlockRef, KeyBlock } from "../port/key.ts";
 import { lastOfStretch } from "./cuts.ts";
 import type { Cut, Ledger } from "./ports.ts";
 import { Queue } from "./queue.ts";
+
+/** So many blocks before a stretch begins its cut is recorded, that no block has to wait for the disk. */
+const ahead = 16;
 
 interface Waiting {
   readonly block: KeyBlock;
   readonly cut: Cut;
   readonly then: (cut: Cut) => void;
-  /** How many recorded cuts must be on disk before. */
-  readonly after: number;
 }
 
 export class Cutter {
@@ -17,9 +18,8 @@ export class Cutter {
   readonly #ledger: Ledger;
   /** Blocks that wait for the disk, oldest first. */
   readonly #waiting = new Queue<Waiting>();
-  /** Cuts since the start: recorded, and on disk. */
-  #recorded = 0;
-  #durable = 0;
+  /** Last blocks of the stretches whose cuts are recorded and not on disk yet. */
+  #recorded: BlockRef[] = [];
 
   /** @param cut of blocks that were never cut before */
   constructor(cut: Cut, ledger: Ledger) {
@@ -29,28 +29,42 @@ export class Cutter {
 
   /** Calls `then`, in the order of the blocks, unless they are wiped before. */
   take(block: KeyBlock, then: (cut: Cut) => void): void {
-    const ledger = this.#ledger;
-    const known = ledger.cutOf(block.ref);
-    const cut = known ?? this.#cut;
-    if (known === undefined) {
-      ledger.append({ kind: "cut", ref: lastOfStretch(block.ref), ...cut });
-      const after = ++this.#recorded;
-      ledger.whenDurable(() => {
-        this.#durable = after;
-        this.#go();
-      });
-    }
-    if (this.#recorded === this.#durable) then(cut);
-    else this.#waiting.push({ block, cut, then, after: this.#recorded });
+    const { epoch, number } = block.ref;
+    const cut = this.#cutOf(block.ref);
+    const next = { epoch, number: number + ahead };
+    if (Number.isSafeInteger(lastOfStretch(next).number)) this.#cutOf(next);
+    if (this.#waiting.length === 0 && this.#onDisk(block.ref)) then(cut);
+    else this.#waiting.push({ block, cut, then });
   }
 
   wipe(): void {
     for (const { block } of this.#waiting.clear()) block.wipe();
   }
 
+  /** As it was recorded, which is done now if it never was. */
+  #cutOf(ref: BlockRef): Cut {
+    const known = this.#ledger.cutOf(ref);
+    if (known !== undefined) return known;
+    const last = lastOfStretch(ref);
+    this.#ledger.append({ kind: "cut", ref: last, ...this.#cut });
+    this.#recorded.push(last);
+    this.#ledger.whenDurable(() => {
+      this.#recorded = this.#recorded.filter((one) => one !== last);
+      this.#go();
+    });
+    return this.#cut;
+  }
+
+  #onDisk(ref: BlockRef): boolean {
+    if (this.#recorded.length === 0) return true;
+    const { epoch, number } = lastOfStretch(ref);
+    return !this.#recorded.some((one) => one.number === number && one.epoch === epoch);
+  }
+
   #go(): void {
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (next.after > this.#durable) return this.#waiting.giveBack([next]);
+    for (let next = this.#waiting.first; next !== undefined; next = this.#waiting.first) {
+      if (!this.#onDisk(next.block.ref)) return;
+      this.#waiting.shift();
       next.then(next.cut);
     }
   }

@@ -60,6 +60,32 @@ test("no key leaves before it is on disk how its block is cut", async (t) => {
   });
 });
 
+test("the next stretch is on disk before a block of it comes, and nobody waits for it", async (t) => {
+  await withBench({ fresh: true, keyBits: 256 }, async (bench) => {
+    const km = connect(bench);
+    bench.module.add(0, 256);
+    await offer(bench);
+    t.is(km.asked.length, 1);
+    const next = { epoch, number: stretch };
+    bench.module.add(stretch - 17, 256);
+    bench.module.offer();
+    t.is(bench.ledger.cutOf(next), undefined);
+    for (const number of [stretch - 16, stretch - 15]) bench.module.add(number, 256);
+    bench.module.offer();
+    t.is(km.asked.length, 4, "not even those that had it recorded");
+    t.not(bench.ledger.cutOf(next), undefined);
+    bench.module.add(stretch, 256);
+    bench.module.add(stretch - 14, 256);
+    bench.module.offer();
+    t.is(km.asked.length, 4, "too soon: it waits, and so does who comes behind it");
+    await durable(bench);
+    t.is(km.asked.length, 6);
+    bench.module.add(stretch + 1, 256);
+    bench.module.offer();
+    t.is(km.asked.length, 7);
+  });
+});
+
 test("a block that was begun keeps its cut when key_bits is changed", async (t) => {
   await withBench({ fresh: true, keyBits: 256 }, async (bench) => {
     bench.module.add(0, 768);
