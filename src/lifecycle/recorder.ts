@@ -31,6 +31,8 @@ interface Kept {
   readonly history: TelemetryHistory<RecordedName>;
   readonly bits: RateMeter;
   readonly keys: RateMeter;
+  /** The module has reported since the counters were read: its sample has the rate, too. */
+  reported: boolean;
 }
 
 export class Recorder {
@@ -50,6 +52,7 @@ export class Recorder {
           history: new TelemetryHistory(recordedNames),
           bits: new RateMeter(),
           keys: new RateMeter(),
+          reported: false,
         },
       ]),
     );
@@ -71,13 +74,16 @@ export class Recorder {
 
   /** A module has reported. A value out of its figure's range is not remembered. */
   telemetry(module: string, { values }: TelemetrySample): void {
-    const good: Partial<Record<RecordedName, number>> = {};
+    const record = this.#records.get(module);
+    if (record === undefined) return;
+    const good: Partial<Record<RecordedName, number>> = { confirmed_rate: record.bits.perSecond };
     for (const name of scalars) {
       const value = values[name];
       const { min, max } = figures[name];
       if (typeof value === "number" && value >= min && value <= max) good[name] = value;
     }
-    this.#records.get(module)?.history.add(good, this.#clock.now());
+    record.history.add(good, this.#clock.now());
+    record.reported = true;
   }
 
   history(module: string): TelemetryHistory<RecordedName> | undefined {
@@ -94,10 +100,12 @@ export class Recorder {
     this.#readAt = now;
     for (const module of this.#modules) {
       const record = this.#records.get(module.name);
+      if (record === undefined) continue;
       const { bits, confirmed } = module.supply();
-      record?.bits.read(typeof bits === "number" ? bits : 0, now);
-      record?.keys.read(typeof confirmed === "number" ? confirmed : 0, now);
-      record?.history.add({ confirmed_rate: record.bits.perSecond }, now);
+      record.bits.read(typeof bits === "number" ? bits : 0, now);
+      record.keys.read(typeof confirmed === "number" ? confirmed : 0, now);
+      if (!record.reported) record.history.add({ confirmed_rate: record.bits.perSecond }, now);
+      record.reported = false;
     }
   }
 }
