@@ -14,6 +14,7 @@ import { systemdNotify } from "./lifecycle/notify.ts";
 import { Progress } from "./lifecycle/progress.ts";
 import { backoff } from "./lifecycle/retry.ts";
 import { stopRequested } from "./lifecycle/signals.ts";
+import { giveBackSlack, processMemory } from "./lifecycle/slack.ts";
 import { supervise } from "./lifecycle/supervisor.ts";
 import { ledgerWaits } from "./lifecycle/waits.ts";
 import { openLocal } from "./local/local.ts";
@@ -150,6 +151,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const notify = systemdNotify({ clock, log, environment: process.env });
   notify.ready();
   const supervision = supervise({ progress, notify, clock, log });
+  const slack = giveBackSlack(processMemory, clock, log.child("memory"));
   const local = await openLocal({
     config,
     boot,
@@ -171,6 +173,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   notify.stopping();
   certificates.stop();
   supervision.cancel();
+  slack.cancel();
   await local.close();
   health.cancel();
   const orderly = async () => {
