@@ -87,6 +87,7 @@ export async function overlay(board: Board, root: string, build: string): Promis
     [join(systemd, "qkd-console.path"), "usr/lib/systemd/system/qkd-console.path"],
     [join(systemd, "sysusers.conf"), "usr/lib/sysusers.d/qkd-node.conf"],
     [join(systemd, "tmpfiles.conf"), "usr/lib/tmpfiles.d/qkd-node.conf"],
+    [join(systemd, "modules-load"), "usr/lib/modules-load.d"],
     [join(systemd, "70-qkd-node.rules"), "usr/lib/udev/rules.d/70-qkd-node.rules"],
     [join(systemd, "journald"), "usr/lib/systemd/journald.conf.d"],
     [join(systemd, "chrony/qkd-node.conf"), "etc/chrony/chrony.conf"],
