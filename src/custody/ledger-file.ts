@@ -296,8 +296,9 @@ export class LedgerFile implements Ledger {
   /** Tells those who wait for what is on disk now. */
   #tell(): void {
     if (this.#failure !== undefined) return;
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (next.upTo > this.#durable) return this.#waiting.giveBack([next]);
+    for (let next = this.#waiting.first; next !== undefined; next = this.#waiting.first) {
+      if (next.upTo > this.#durable) return;
+      this.#waiting.shift();
       next.then();
     }
   }
