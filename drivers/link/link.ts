@@ -22,6 +22,8 @@ export interface LinkFactory {
    * Disturbs nobody who has it open. @throws Fault `link.open`
    */
   inspect?(): Readonly<Record<string, string>>;
+  /** Whether the link itself checks all that it carries, as PCIe does each packet. */
+  readonly checked: boolean;
   /** The longest QMLP body that suits this link, in bytes: about 100 ms of line time. */
   readonly maxBody: number;
   /**

@@ -46,6 +46,7 @@ export function pcieLink(options: PcieOptions, clock: Clock): LinkFactory {
   const where = `${options.path} channel ${options.channel}`;
   return {
     where,
+    checked: true,
     maxBody: 65_536,
     inspect() {
       const files = new Files();

@@ -31,6 +31,7 @@ export function parseAddress(address: string): Target | undefined {
 export function socketLink(options: SocketOptions, clock: Clock): LinkFactory {
   return {
     where: options.address,
+    checked: false,
     maxBody: 65_536,
     open: (onBytes, signal) => openSocket(options.address, clock, onBytes, signal),
   };

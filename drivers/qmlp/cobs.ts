@@ -11,7 +11,7 @@ export function cobsBound(length: number): number {
 /**
  * Encodes `source` into `target` from `at` on, without a final 0x00.
  * @param source is used up: codes take the place of its zeros, so that long runs can be copied as one
- * @param target holds at least `at + cobsBound(source.length)` bytes
+ * @param target holds at least `at + cobsBound(source.length)` bytes; `source` may be the end of these
  * @returns the offset after the last byte written
  */
 export function cobsEncode(source: Buffer, target: Buffer, at: number): number {

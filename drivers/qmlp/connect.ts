@@ -7,6 +7,7 @@ import type { Link, LinkFactory } from "../link/link.ts";
 import { type Frame, type } from "./frame.ts";
 import {
   allCapabilities,
+  capability,
   decodeRefuse,
   decodeWelcome,
   encodeHello,
@@ -50,7 +51,8 @@ async function connect(
   let line: Line | undefined;
 
   const link: Link = await factory.open((chunk) => line?.push(chunk), signal);
-  line = new Line(link, where, clock, factory.maxBody, {
+  const shape = { maxBody: factory.maxBody, shortCrc: factory.checked };
+  line = new Line(link, where, clock, shape, {
     message: (frame) => session?.message(frame),
     greeting: (frame) => greet(frame, nonce, where, greeted),
     refill: (room) => session?.refill(room),
@@ -66,7 +68,7 @@ async function connect(
     window: receiveWindow,
     maxBody: factory.maxBody,
     nonce,
-    capabilities: allCapabilities,
+    capabilities: factory.checked ? allCapabilities : allCapabilities & ~capability.shortCrc,
     nodeSoftware: "qkd-node",
   });
   const fail = (fault: Fault) => greeted.reject(fault);

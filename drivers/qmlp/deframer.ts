@@ -16,13 +16,16 @@ export class Deframer {
   /** In a frame that is already too long: everything up to the next 0x00 belongs to it. */
   #skipping = false;
   readonly #longest: number;
+  readonly #shortCrc: boolean;
   readonly #onFrame: (frame: Frame) => void;
 
   /**
    * @param maxBody the longest body accepted, in bytes
    * @param onFrame takes each good frame; its body is valid only during the call
+   * @param shortCrc whether the peer may send KEY and MORE with a short CRC
    */
-  constructor(maxBody: number, onFrame: (frame: Frame) => void) {
+  constructor(maxBody: number, onFrame: (frame: Frame) => void, shortCrc = false) {
+    this.#shortCrc = shortCrc;
     this.#partial = Buffer.alloc(cobsBound(maxBody + frameOverhead));
     this.#longest = maxBody + frameOverhead;
     this.#onFrame = onFrame;
@@ -75,7 +78,7 @@ export class Deframer {
   #frame(bytes: Buffer, start: number, end: number): void {
     const ends = cobsDecode(bytes, start, end);
     const plain = bytes.subarray(start + 1, Math.max(start + 1, ends));
-    const frame = plain.length <= this.#longest ? parseFrame(plain) : undefined;
+    const frame = plain.length <= this.#longest ? parseFrame(plain, this.#shortCrc) : undefined;
     if (frame === undefined) {
       this.bad++;
     } else {

@@ -8,6 +8,8 @@ export const frameOverhead = headerLength + crcLength;
 
 export const flagReliable = 1;
 export const flagNak = 2;
+/** The CRC leaves out key, which the check over the block covers. */
+export const flagShortCrc = 4;
 
 /** Message types, QMLP §4. */
 export const type = {
@@ -67,14 +69,33 @@ export interface Frame {
   readonly body: Buffer;
 }
 
-/** Reads a decoded frame; undefined if it is too short or its CRC is wrong. */
-export function parseFrame(bytes: Buffer): Frame | undefined {
+/** So many bytes of a frame its CRC covers if it is short: both headers of KEY are among them. */
+const shortCrcLength = 94;
+const crcTail = Buffer.alloc(4);
+
+/** CRC-32 of a frame; if it is short, of its beginning and its length (QMLP §1). */
+function crcOf(bytes: Buffer, short: boolean): number {
+  if (!short) return crc32(bytes);
+  crcTail.writeUInt32LE(bytes.length, 0);
+  return crc32(crcTail, crc32(bytes.subarray(0, shortCrcLength)));
+}
+
+/**
+ * Reads a decoded frame; undefined if it is too short or its CRC is wrong.
+ * @param shortCrc whether KEY and MORE may have the flag S, which is reserved otherwise
+ */
+export function parseFrame(bytes: Buffer, shortCrc: boolean): Frame | undefined {
   const end = bytes.length - crcLength;
   if (end < headerLength) return undefined;
-  if (crc32(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) return undefined;
+  const messageType = bytes[0] as number;
   const flags = bytes[1] as number;
+  const short =
+    shortCrc &&
+    (flags & flagShortCrc) !== 0 &&
+    (messageType === type.key || messageType === type.more);
+  if (crcOf(bytes.subarray(0, end), short) !== bytes.readUInt32LE(end)) return undefined;
   return {
-    type: bytes[0] as number,
+    type: messageType,
     reliable: (flags & flagReliable) !== 0,
     nak: (flags & flagNak) !== 0,
     seq: bytes.readUInt16LE(2),
@@ -88,43 +109,34 @@ export function wireBound(bodyLength: number): number {
   return cobsBound(bodyLength + frameOverhead) + 1;
 }
 
-/** Writes frames; owns the memory in which it assembles them. */
-export class FrameWriter {
-  readonly #plain: Buffer;
-
-  /** @param maxBody the longest body, in bytes */
-  constructor(maxBody: number) {
-    this.#plain = Buffer.alloc(maxBody + frameOverhead);
-  }
-
-  /**
-   * Appends an encoded frame to `target` at `at`, which has room for {@link wireBound}.
-   * @returns the offset after the frame's 0x00
-   */
-  write(
-    messageType: number,
-    flags: number,
-    seq: number,
-    ack: number,
-    body: Uint8Array,
-    target: Buffer,
-    at: number,
-  ): number {
-    const plain = this.#plain;
-    const end = headerLength + body.length;
-    plain[0] = messageType;
-    plain[1] = flags;
-    plain.writeUInt16LE(seq, 2);
-    plain.writeUInt16LE(ack, 4);
-    plain.set(body, headerLength);
-    plain.writeUInt32LE(crc32(plain.subarray(0, end)), end);
-    const out = cobsEncode(plain.subarray(0, end + crcLength), target, at);
-    target[out] = 0;
-    return out + 1;
-  }
-
-  /** Wipes what is left of the last frame. */
-  wipe(): void {
-    this.#plain.fill(0);
-  }
+/**
+ * Appends an encoded frame to `target` at `at`. It is put together in the same memory, behind where it
+ * goes: what is left of {@link wireBound} holds parts of the body afterwards.
+ * @param flags with {@link flagShortCrc} the CRC is a short one
+ * @param target has room for {@link wireBound}
+ * @returns the offset after the frame's 0x00
+ */
+export function writeFrame(
+  messageType: number,
+  flags: number,
+  seq: number,
+  ack: number,
+  body: Uint8Array,
+  target: Buffer,
+  at: number,
+): number {
+  const length = body.length + frameOverhead;
+  // As much ahead of its place as encoding may add: it never overtakes what it reads.
+  const start = at + cobsBound(length) - length;
+  const plain = target.subarray(start, start + length);
+  const end = headerLength + body.length;
+  plain[0] = messageType;
+  plain[1] = flags;
+  plain.writeUInt16LE(seq, 2);
+  plain.writeUInt16LE(ack, 4);
+  plain.set(body, headerLength);
+  plain.writeUInt32LE(crcOf(plain.subarray(0, end), (flags & flagShortCrc) !== 0), end);
+  const out = cobsEncode(plain, target, at);
+  target[out] = 0;
+  return out + 1;
 }

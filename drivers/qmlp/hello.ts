@@ -8,8 +8,15 @@ export const maxWindow = 1_024;
 export const minBody = 64;
 export const maxBody = 1_048_576;
 
-export const capability = { read: 1, discard: 2, command: 4, event: 8, gmac: 16 } as const;
-export const allCapabilities = 0x1f;
+export const capability = {
+  read: 1,
+  discard: 2,
+  command: 4,
+  event: 8,
+  gmac: 16,
+  shortCrc: 32,
+} as const;
+export const allCapabilities = 0x3f;
 
 /** The module has destroyed its key and waits to be initialised again. */
 export const zeroizedReason = 3;

@@ -8,7 +8,7 @@ import type { LinkQuality } from "../../src/port/module.ts";
 import type { Link } from "../link/link.ts";
 import { Arq } from "./arq.ts";
 import { Deframer } from "./deframer.ts";
-import { type Frame, FrameWriter, isKnown, isReliable, type, wireBound } from "./frame.ts";
+import { type Frame, isKnown, isReliable, type, wireBound, writeFrame } from "./frame.ts";
 
 export const liveness = {
   /** A PING goes out when nothing else did for this long, ms. */
@@ -36,7 +36,6 @@ export class Line {
   readonly #clock: Clock;
   readonly #handlers: LineHandlers;
   readonly #deframer: Deframer;
-  readonly #writer: FrameWriter;
   #arq: Arq | undefined;
   #ended = false;
   #pumpQueued = false;
@@ -49,14 +48,22 @@ export class Line {
   #bytesSent = 0;
   #bytesReceived = 0;
 
-  /** @param maxBody longest body in either direction, bytes */
-  constructor(link: Link, where: string, clock: Clock, maxBody: number, handlers: LineHandlers) {
+  /**
+   * @param maxBody longest body in either direction, bytes
+   * @param shortCrc whether the peer was told that it may send short CRCs
+   */
+  constructor(
+    link: Link,
+    where: string,
+    clock: Clock,
+    { maxBody, shortCrc }: { readonly maxBody: number; readonly shortCrc: boolean },
+    handlers: LineHandlers,
+  ) {
     this.#link = link;
     this.#where = where;
     this.#clock = clock;
     this.#handlers = handlers;
-    this.#writer = new FrameWriter(maxBody);
-    this.#deframer = new Deframer(maxBody, (frame) => this.#frame(frame));
+    this.#deframer = new Deframer(maxBody, (frame) => this.#frame(frame), shortCrc);
   }
 
   /** The peer has welcomed us: numbering, acknowledging and liveness begin. */
@@ -112,7 +119,6 @@ export class Line {
     this.#timer?.cancel();
     this.#arq?.wipe();
     this.#deframer.wipe();
-    this.#writer.wipe();
   }
 
   /** Reliable frames not yet acknowledged by the peer. */
@@ -220,7 +226,7 @@ export class Line {
     // The link's first frame follows a 0x00 of its own, and so may every other (QMLP §1).
     let start = 0;
     if (this.#framesSent === 0) bytes[start++] = 0;
-    const end = this.#writer.write(messageType, flags, seq, ack, body, bytes, start);
+    const end = writeFrame(messageType, flags, seq, ack, body, bytes, start);
     this.#framesSent++;
     this.#bytesSent += end;
     this.#sentAt = this.#clock.now();

@@ -3,7 +3,7 @@
  * undamaged frame must be taken once the 0x00 before it was (QMLP §1).
  */
 import { Deframer } from "../../drivers/qmlp/deframer.ts";
-import { FrameWriter, flagReliable, type, wireBound } from "../../drivers/qmlp/frame.ts";
+import { flagReliable, type, wireBound, writeFrame } from "../../drivers/qmlp/frame.ts";
 import { Noise, type NoiseRates } from "../emulator/faults/noise.ts";
 import { random } from "../random.ts";
 
@@ -35,7 +35,6 @@ function fill(body: Buffer, number: number): Buffer {
 
 export function framesThroughNoise(count: number, rates: NoiseRates, seed: number): FramesResult {
   const noise = new Noise(rates, random(seed));
-  const writer = new FrameWriter(maxBody);
   const target = Buffer.alloc(wireBound(maxBody));
   const body = Buffer.alloc(maxBody);
   const expected = Buffer.alloc(maxBody);
@@ -56,7 +55,7 @@ export function framesThroughNoise(count: number, rates: NoiseRates, seed: numbe
   let delimited = true;
   for (; number < count; number++) {
     const bytes = fill(body, number);
-    const end = writer.write(type.more, flagReliable, number & 0xffff, 0, bytes, target, 0);
+    const end = writeFrame(type.more, flagReliable, number & 0xffff, 0, bytes, target, 0);
     let damagedAt = -1;
     let last = -1;
     const wire = noise.pass(target.subarray(0, end), (offset) => {

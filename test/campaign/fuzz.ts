@@ -7,7 +7,7 @@ import { Assembly } from "../../drivers/qmlp/assembly.ts";
 import { decodeCredit, decodeKeyHeader, decodeRefs } from "../../drivers/qmlp/blocks.ts";
 import { decodeCommand, decodeResult } from "../../drivers/qmlp/commands.ts";
 import { Deframer } from "../../drivers/qmlp/deframer.ts";
-import { FrameWriter, flagReliable, type, wireBound } from "../../drivers/qmlp/frame.ts";
+import { flagReliable, type, wireBound, writeFrame } from "../../drivers/qmlp/frame.ts";
 import { decodeHello, decodeRefuse, decodeWelcome } from "../../drivers/qmlp/hello.ts";
 import { decodeEvent, decodeTelemetry } from "../../drivers/qmlp/telemetry.ts";
 import { Fault } from "../../src/port/errors.ts";
@@ -73,7 +73,6 @@ export function fuzz(inputs: number, seed: number): FuzzResult {
       else decoders[frame.type % decoders.length]?.(frame.body);
     });
   });
-  const writer = new FrameWriter(maxBody);
   const wire = Buffer.alloc(wireBound(maxBody));
   const body = Buffer.alloc(maxBody);
   const chunk = Buffer.alloc(4_096);
@@ -95,7 +94,7 @@ export function fuzz(inputs: number, seed: number): FuzzResult {
     } else {
       // A good frame around a bad body, now and then damaged as well.
       const kind = way === 2 ? (next() < 0.5 ? type.key : type.more) : Math.floor(next() * 64);
-      const end = writer.write(kind, flagReliable, i & 0xffff, 0, draw(body, next), wire, 0);
+      const end = writeFrame(kind, flagReliable, i & 0xffff, 0, draw(body, next), wire, 0);
       if (next() < 0.2) wire[Math.floor(next() * end)] = next() * 256;
       attempt(() => deframer.push(wire.subarray(0, end)));
     }

@@ -101,6 +101,7 @@ export async function blocksThroughNoise(
   });
   const factory: LinkFactory = {
     where: "memory",
+    checked: false,
     maxBody: 512,
     open(onBytes) {
       toNode = onBytes;

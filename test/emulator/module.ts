@@ -16,11 +16,12 @@ import { decodeCommand, encodeResult, status } from "../../drivers/qmlp/commands
 import { Deframer } from "../../drivers/qmlp/deframer.ts";
 import {
   type Frame,
-  FrameWriter,
+  flagShortCrc,
   isKnown,
   isReliable,
   type,
   wireBound,
+  writeFrame,
 } from "../../drivers/qmlp/frame.ts";
 import {
   allCapabilities,
@@ -33,43 +34,12 @@ import {
 } from "../../drivers/qmlp/hello.ts";
 import { liveness } from "../../drivers/qmlp/line.ts";
 import { encodeEvent, encodeTelemetry } from "../../drivers/qmlp/telemetry.ts";
-import type { Clock, Timer } from "../../src/port/clock.ts";
+import type { Timer } from "../../src/port/clock.ts";
 import { Fault } from "../../src/port/errors.ts";
 import { type BlockFacts, wipeMemory } from "../../src/port/key.ts";
-import type { ModuleEvent, ModuleRole } from "../../src/port/module.ts";
-import type { TelemetrySample } from "../../src/port/telemetry.ts";
+import type { ModuleEvent } from "../../src/port/module.ts";
+import type { EmulatedIdentity, ModuleOptions } from "./module-options.ts";
 import { type BlockHistory, BlockStore, type HeldBlock } from "./store.ts";
-
-export interface EmulatedIdentity {
-  readonly moduleId: string;
-  readonly matchingModuleId: string;
-  readonly role: ModuleRole;
-  readonly vendor: string;
-  readonly model: string;
-  readonly serial: string;
-  readonly firmware: string;
-}
-
-export interface ModuleLine {
-  transmit(bytes: Buffer): void;
-  /** Bytes that wait to leave, and how many should at most. */
-  backlog(): number;
-  readonly lowWater: number;
-}
-
-export interface ModuleOptions {
-  readonly identity: EmulatedIdentity;
-  readonly line: ModuleLine;
-  readonly clock: Clock;
-  /** What it measures now. */
-  readonly telemetry: () => TelemetrySample;
-  /** Blocks that fit in its memory. */
-  readonly maxBlocks?: number;
-  /** How blocks are checked; GMAC only if the node knows it. Default SHA-256. */
-  readonly check?: BlockCheck;
-  /** The check of a block's bytes; a benchmark that knows it spares the work. */
-  readonly checkOf?: typeof checkOf;
-}
 
 /** Longest block, bytes. */
 const maxBlock = 1_048_576;
@@ -89,12 +59,13 @@ export class EmulatedModule {
 
   readonly #options: ModuleOptions;
   readonly #deframer: Deframer;
-  #writer = new FrameWriter(moduleMaxBody);
   #arq: Arq | undefined;
   #state: "idle" | "greeted" | "open" = "idle";
   #nonce: Buffer | undefined;
   #body = 0;
   #check: BlockCheck = "sha-256";
+  /** Of frames with key: {@link flagShortCrc} where the node takes it. */
+  #keyFlags = 0;
   readonly #store: BlockStore;
   #credit = { blocks: 0, bytes: 0 };
   #used = { blocks: 0, bytes: 0 };
@@ -289,6 +260,7 @@ export class EmulatedModule {
       this.#body = Math.min(hello.maxBody, moduleMaxBody);
       const { check = "sha-256" } = this.#options;
       this.#check = (hello.capabilities & capability.gmac) === 0 ? "sha-256" : check;
+      this.#keyFlags = (hello.capabilities & capability.shortCrc) === 0 ? 0 : flagShortCrc;
       this.#heardAt = this.#options.clock.now();
       this.#arq = new Arq(hello.window, receiveWindow, (messageType, flags, seq, ack, body) =>
         this.#write(messageType, flags, seq, ack, body),
@@ -393,7 +365,9 @@ export class EmulatedModule {
     const bytes = Buffer.allocUnsafeSlow(wireBound(body.length) + 1);
     // A session's first frame begins with a 0x00 too: garbage on the line before it ends there.
     const start = messageType === type.welcome ? bytes.writeUInt8(0) : 0;
-    const end = this.#writer.write(messageType, flags, seq, ack, body, bytes, start);
+    const isKey = messageType === type.key || messageType === type.more;
+    const all = isKey ? flags | this.#keyFlags : flags;
+    const end = writeFrame(messageType, all, seq, ack, body, bytes, start);
     this.#sentAt = this.#options.clock.now();
     this.#options.line.transmit(bytes.subarray(0, end));
   }

@@ -21,7 +21,7 @@ import {
 } from "../../drivers/link/registers.ts";
 import { type Clock, every, type Timer } from "../../src/port/clock.ts";
 import { errorCode } from "../../src/port/errors.ts";
-import { makeFifo, openFifo } from "./fifo.ts";
+import { makeFifo, openFifo, waitingIn } from "./fifo.ts";
 import type { Transport, TransportHandlers } from "./transport.ts";
 
 /** How often the registers are looked at and a full FIFO is tried again, ms. */
@@ -66,6 +66,8 @@ export class EmulatedPcie implements Transport {
   #gone = 0;
   #backlog = 0;
   #flushQueued = false;
+  /** The FIFO took nothing more: it is tried again at the next tick, since each refusal is an exception. */
+  #full = false;
   #timer: Timer | undefined;
 
   /** @param path what the card's device names begin with */
@@ -164,6 +166,7 @@ export class EmulatedPcie implements Transport {
     readSync(open.window, this.#words, 0, 4, register.open);
     const token = this.#words.readUInt32LE(0);
     if (token !== 0 && token !== this.#token) this.#opened(token, open.toNode);
+    this.#full = false;
     if (this.#backlog > 0) {
       this.#flush();
       if (this.#backlog < this.lowWater) this.#handlers.drained();
@@ -183,7 +186,7 @@ export class EmulatedPcie implements Transport {
 
   #flush(): void {
     const open = this.#open;
-    if (open === undefined || this.#token === 0) return;
+    if (open === undefined || this.#token === 0 || this.#full) return;
     const before = this.#sent;
     for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
       let went = 0;
@@ -191,6 +194,7 @@ export class EmulatedPcie implements Transport {
         went = writeSync(open.toNode, first, this.#gone);
       } catch (error) {
         if (errorCode(error) !== "EAGAIN") throw error;
+        this.#full = true;
       }
       if (went === 0) break;
       this.#sent = (this.#sent + went) >>> 0;
@@ -206,10 +210,9 @@ export class EmulatedPcie implements Transport {
     if (this.#state.interrupts) this.#interrupt(open.events);
   }
 
-  /** The device tells how many there were since it was read: it never has more than one number. */
+  /** The device never has more than one number: one that was not read yet tells of this as well. */
   #interrupt(events: number): void {
-    this.#drain(events);
-    writeSync(events, oneInterrupt);
+    if (waitingIn(events) === 0) writeSync(events, oneInterrupt);
   }
 
   #drain(fifo: number): void {

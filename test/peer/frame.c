@@ -51,6 +51,17 @@ long cobs_decode(const uint8_t *in, size_t length, uint8_t *out, size_t room) {
   return (long)written;
 }
 
+/* With S, KEY and MORE have a CRC over their beginning and their length. */
+static uint32_t frame_crc(const uint8_t *plain, size_t length) {
+  uint8_t start[SHORT_CRC + 4];
+  bool key = plain[0] == KEY || plain[0] == MORE;
+  if (!key || !(plain[1] & FLAG_S)) return crc32(plain, length);
+  size_t covered = length < SHORT_CRC ? length : SHORT_CRC;
+  memcpy(start, plain, covered);
+  put32(start + covered, (uint32_t)length);
+  return crc32(start, covered + 4);
+}
+
 size_t frame_write(const struct frame *f, uint8_t *out) {
   uint8_t plain[MAX_PLAIN];
   plain[0] = f->type;
@@ -58,14 +69,14 @@ size_t frame_write(const struct frame *f, uint8_t *out) {
   put16(plain + 2, f->seq);
   put16(plain + 4, f->ack);
   if (f->length > 0) memcpy(plain + 6, f->body, f->length);
-  put32(plain + 6 + f->length, crc32(plain, 6 + f->length));
+  put32(plain + 6 + f->length, frame_crc(plain, 6 + f->length));
   size_t length = cobs_encode(plain, f->length + OVERHEAD, out);
   out[length] = 0;
   return length + 1;
 }
 
 bool frame_read(const uint8_t *plain, size_t length, struct frame *f) {
-  if (length < OVERHEAD || crc32(plain, length - 4) != get32(plain + length - 4)) return false;
+  if (length < OVERHEAD || frame_crc(plain, length - 4) != get32(plain + length - 4)) return false;
   f->type = plain[0];
   f->flags = plain[1];
   f->seq = get16(plain + 2);

@@ -12,7 +12,9 @@
 /* Encoded: one byte more for each 254, one at the start, and the 0x00. */
 #define MAX_WIRE (MAX_PLAIN + MAX_PLAIN / 254 + 3)
 
-enum { FLAG_R = 1, FLAG_N = 2 };
+enum { FLAG_R = 1, FLAG_N = 2, FLAG_S = 4 };
+/* So many bytes of a frame a short CRC covers. */
+#define SHORT_CRC 94
 
 enum type {
   HELLO = 0x01, WELCOME, REFUSE, PING, PONG, ACK, BYE, UNKNOWN,

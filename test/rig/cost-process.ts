@@ -14,7 +14,7 @@ import { Assembly } from "../../drivers/qmlp/assembly.ts";
 import { encodeKeyHeader, keyHeaderLength } from "../../drivers/qmlp/blocks.ts";
 import { checkOf } from "../../drivers/qmlp/check.ts";
 import { Deframer } from "../../drivers/qmlp/deframer.ts";
-import { FrameWriter, flagReliable, type, wireBound } from "../../drivers/qmlp/frame.ts";
+import { flagReliable, type, wireBound, writeFrame } from "../../drivers/qmlp/frame.ts";
 import { Custody } from "../../src/custody/custody.ts";
 import { LedgerFile } from "../../src/custody/ledger-file.ts";
 import { header } from "../../src/kq1/names.ts";
@@ -92,7 +92,6 @@ const counting: FileSystem = {
 
 /** A KEY frame with a whole block, as the line has it. */
 class Frames {
-  readonly #writer = new FrameWriter(65_536);
   readonly #check = checkOf("sha-256", Buffer.alloc(blockBytes, 7));
   readonly #body = keyMemory(keyHeaderLength + blockBytes).fill(7);
   readonly #wire = Buffer.alloc(wireBound(65_536));
@@ -100,7 +99,7 @@ class Frames {
   of(number: number): Buffer {
     const facts = { ref: { epoch, number }, bits: blockBytes * 8, qber: 0.03 };
     encodeKeyHeader(facts, this.#check).copy(this.#body);
-    const end = this.#writer.write(type.key, flagReliable, 0, 0, this.#body, this.#wire, 0);
+    const end = writeFrame(type.key, flagReliable, 0, 0, this.#body, this.#wire, 0);
     return this.#wire.subarray(0, end);
   }
 }

@@ -10,8 +10,8 @@ import { serialLink } from "../../drivers/link/serial.ts";
 import { qmlpDriver } from "../../drivers/qmlp/connect.ts";
 import { Deframer } from "../../drivers/qmlp/deframer.ts";
 import {
+  writeFrame as encodeFrame,
   type Frame,
-  FrameWriter,
   flagNak,
   flagReliable,
   wireBound,
@@ -54,7 +54,7 @@ export function writeFrame(frame: Frame): Buffer {
   const target = Buffer.alloc(wireBound(frame.body.length));
   const flags = (frame.reliable ? flagReliable : 0) + (frame.nak ? flagNak : 0);
   const { type, seq, ack, body } = frame;
-  const end = new FrameWriter(maxBody).write(type, flags, seq, ack, body, target, 0);
+  const end = encodeFrame(type, flags, seq, ack, body, target, 0);
   return target.subarray(0, end);
 }
 

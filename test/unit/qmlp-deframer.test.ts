@@ -1,6 +1,12 @@
 import test from "ava";
 import { Deframer } from "../../drivers/qmlp/deframer.ts";
-import { FrameWriter, flagReliable, type, wireBound } from "../../drivers/qmlp/frame.ts";
+import {
+  flagReliable,
+  flagShortCrc,
+  type,
+  wireBound,
+  writeFrame,
+} from "../../drivers/qmlp/frame.ts";
 import { random } from "../random.ts";
 
 const maxBody = 1_024;
@@ -8,11 +14,10 @@ const end = Buffer.from([0]);
 
 /** Frames with bodies of these lengths, numbered from 0, each as it is on the line. */
 function frames(...lengths: number[]): Buffer[] {
-  const writer = new FrameWriter(2 * maxBody);
   return lengths.map((length, i) => {
     const target = Buffer.alloc(wireBound(length));
     const body = Buffer.alloc(length, i);
-    return target.subarray(0, writer.write(type.more, flagReliable, i, 9, body, target, 0));
+    return target.subarray(0, writeFrame(type.more, flagReliable, i, 9, body, target, 0));
   });
 }
 
@@ -125,6 +130,46 @@ test("random bytes give no frame and no exception, and the next good frame is fo
   }
   t.is(wrong, 0);
   t.true(deframer.bad > 1_000);
+});
+
+/** A frame of that type with a short CRC, as it is on the line. */
+function short(messageType: number, body: Buffer): Buffer {
+  const target = Buffer.alloc(wireBound(body.length));
+  const flags = flagReliable | flagShortCrc;
+  return target.subarray(0, writeFrame(messageType, flags, 7, 9, body, target, 0));
+}
+
+/** How many of these frames a peer takes that allows short CRCs, or does not. */
+function taken(bytes: Buffer, shortCrc = true): number {
+  const deframer = new Deframer(maxBody, () => {}, shortCrc);
+  deframer.push(Buffer.from(bytes));
+  return deframer.good;
+}
+
+test("a short CRC is taken of key only, and only by who allowed it", (t) => {
+  for (const length of [0, 1, 87, 88, 89, 300, maxBody]) {
+    const body = Buffer.alloc(length, 0x5a);
+    t.is(taken(short(type.more, body)), 1, `${length}`);
+    t.is(taken(short(type.key, body)), 1, `${length}`);
+    t.is(taken(short(type.more, body), false), 0, `${length}`);
+    t.is(taken(short(type.release, body)), 0, `${length}`);
+  }
+});
+
+test("a short CRC finds damage to both headers, and bytes too few or too many, but not damaged key", (t) => {
+  const whole = short(type.key, Buffer.alloc(300, 0x5a));
+  const changed = (at: number) => {
+    const bytes = Buffer.from(whole);
+    bytes[at] = (bytes[at] as number) ^ 0x80;
+    return bytes;
+  };
+  // The frame's header has two zeros: what follows the last of them is where it was, one byte on.
+  for (let at = 1; at <= 94; at++) t.is(taken(changed(at)), 0, `byte ${at}`);
+  t.is(taken(changed(200)), 1);
+  const without = Buffer.concat([whole.subarray(0, 200), whole.subarray(201)]);
+  const more = Buffer.concat([whole.subarray(0, 200), whole.subarray(199)]);
+  t.is(taken(without), 0);
+  t.is(taken(more), 0);
 });
 
 test("what was wiped does not become part of a frame", (t) => {

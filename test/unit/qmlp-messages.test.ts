@@ -16,7 +16,7 @@ import {
   encodeResult,
 } from "../../drivers/qmlp/commands.ts";
 import { Deframer } from "../../drivers/qmlp/deframer.ts";
-import { type Frame, FrameWriter, isReliable, type, wireBound } from "../../drivers/qmlp/frame.ts";
+import { type Frame, isReliable, type, wireBound, writeFrame } from "../../drivers/qmlp/frame.ts";
 import {
   decodeHello,
   decodeRefuse,
@@ -64,6 +64,7 @@ interface Case {
   readonly seq: number;
   readonly ack: number;
   readonly nak?: true;
+  readonly shortCrc?: true;
   readonly encode?: () => Buffer;
   readonly decode: (body: Buffer) => unknown;
   readonly meaning: unknown;
@@ -175,6 +176,7 @@ const cases: Readonly<Record<string, Case>> = {
   ),
   "key-empty": key("key-empty", 2, { ref: ref(6), bits: 0, qber: 0.125, siftedBits: 24_576 }, ""),
   more: bare(type.more, [258, 772], ...hundreds),
+  "more-short": { ...bare(type.more, [258, 772], ...hundreds), shortCrc: true },
   release: refs(type.release, 1, 3, 5, 6),
   released: refs(type.released, 3, 2, 5, 6),
   discard: refs(type.discard, 2, 4, Number.MAX_SAFE_INTEGER),
@@ -221,9 +223,8 @@ const cases: Readonly<Record<string, Case>> = {
 
 function received(wire: Buffer): Frame[] {
   const frames: Frame[] = [];
-  const deframer = new Deframer(1_024, (frame) => {
-    frames.push({ ...frame, body: Buffer.from(frame.body) });
-  });
+  const take = (frame: Frame) => frames.push({ ...frame, body: Buffer.from(frame.body) });
+  const deframer = new Deframer(1_024, take, true);
   deframer.push(wire);
   return frames;
 }
@@ -260,8 +261,8 @@ for (const [name, one] of Object.entries(cases)) {
       const body = encode();
       t.is(body.toString("hex"), bodyOf(name).toString("hex"));
       const target = Buffer.alloc(wireBound(body.length));
-      const flags = (isReliable(one.type) ? 1 : 0) + (one.nak ? 2 : 0);
-      const end = new FrameWriter(1_024).write(one.type, flags, one.seq, one.ack, body, target, 0);
+      const flags = (isReliable(one.type) ? 1 : 0) + (one.nak ? 2 : 0) + (one.shortCrc ? 4 : 0);
+      const end = writeFrame(one.type, flags, one.seq, one.ack, body, target, 0);
       t.is(target.toString("hex", 0, end), vector(name).wire.toString("hex"));
     });
   }

@@ -1,0 +1,37 @@
+/** What an emulated module is made of. */
+import type { BlockCheck } from "../../drivers/qmlp/blocks.ts";
+import type { checkOf } from "../../drivers/qmlp/check.ts";
+import type { Clock } from "../../src/port/clock.ts";
+import type { ModuleRole } from "../../src/port/module.ts";
+import type { TelemetrySample } from "../../src/port/telemetry.ts";
+
+export interface EmulatedIdentity {
+  readonly moduleId: string;
+  readonly matchingModuleId: string;
+  readonly role: ModuleRole;
+  readonly vendor: string;
+  readonly model: string;
+  readonly serial: string;
+  readonly firmware: string;
+}
+
+export interface ModuleLine {
+  transmit(bytes: Buffer): void;
+  /** Bytes that wait to leave, and how many should at most. */
+  backlog(): number;
+  readonly lowWater: number;
+}
+
+export interface ModuleOptions {
+  readonly identity: EmulatedIdentity;
+  readonly line: ModuleLine;
+  readonly clock: Clock;
+  /** What it measures now. */
+  readonly telemetry: () => TelemetrySample;
+  /** Blocks that fit in its memory. */
+  readonly maxBlocks?: number;
+  /** How blocks are checked; GMAC only if the node knows it. Default SHA-256. */
+  readonly check?: BlockCheck;
+  /** The check of a block's bytes; a benchmark that knows it spares the work. */
+  readonly checkOf?: typeof checkOf;
+}
