@@ -40,6 +40,8 @@ export function scan(bytes: Buffer, path: string): Scan {
     index.apply(entry);
   }
   const group = groupOf(bytes, at - recordLength);
+  // What is empty is no record, and most of a ledger is.
+  if (isEmpty(bytes, at)) return { index, end: at, group, clean: true };
   let tornGroup: number | undefined;
   for (let later = at + recordLength; later < bytes.length; later += recordLength) {
     if (!isIntact(bytes, later)) continue;
@@ -53,7 +55,7 @@ export function scan(bytes: Buffer, path: string): Scan {
       });
     }
   }
-  return { index, end: at, group, clean: isEmpty(bytes, at) };
+  return { index, end: at, group, clean: false };
 }
 
 export interface Salvage {

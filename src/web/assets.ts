@@ -7,7 +7,8 @@ import { gzipSync } from "node:zlib";
 export interface Asset {
   readonly type: string;
   readonly body: Buffer;
-  readonly gzip: Buffer;
+  /** Packed when somebody first asks for it: a node that starts has other things to do. */
+  gzip(): Buffer;
   readonly etag: string;
   /** Also for those who are not logged in: what the login itself is made of. */
   readonly isPublic: boolean;
@@ -50,7 +51,12 @@ export function loadAssets(): ReadonlyMap<string, Asset> {
     table.map(([path, file, type, isPublic]) => {
       const body = readFileSync(file());
       const etag = `"${hash("sha256", body, "base64url").slice(0, 22)}"`;
-      return [path, { type, body, gzip: gzipSync(body), etag, isPublic }];
+      let packed: Buffer | undefined;
+      const gzip = () => {
+        packed ??= gzipSync(body);
+        return packed;
+      };
+      return [path, { type, body, gzip, etag, isPublic }];
     }),
   );
 }

@@ -31,7 +31,7 @@ export function sendAsset(request: IncomingMessage, response: ServerResponse, as
     return;
   }
   const packed = packs(request);
-  const body = packed ? asset.gzip : asset.body;
+  const body = packed ? asset.gzip() : asset.body;
   response.writeHead(200, {
     ...headers,
     "content-type": asset.type,
