@@ -20,6 +20,8 @@ const common = v.strictObject({
   remove: names,
   /** Kernel modules; what they depend on comes with them. */
   modules: names,
+  /** Modules that the initramfs loads: for the disk, and what must be there when the node starts. */
+  initramfs_modules: names,
   /** Users of Debian's own services, with fixed numbers. */
   users: v.optional(v.record(v.string(), v.number()), {}),
   groups: v.optional(v.record(v.string(), v.number()), {}),
@@ -39,8 +41,6 @@ const boardSchema = v.strictObject({
   cmdline: names,
   /** Modules that every board has, but this one's kernel doesn't. */
   without_modules: names,
-  /** Modules that the initramfs loads to find the disk. */
-  initramfs_modules: names,
   /** Files that the maker's firmware consists of, from the folder given by `--firmware`. */
   firmware: names,
   /** Device tree overlays of the board's folder, without `.dts`. */
@@ -75,6 +75,8 @@ export function readBoard(id: string): Board {
   const own = read(join(folder, "image.toml"), boardSchema);
   const both = <K extends keyof Common>(key: K) =>
     [...(shared[key] as string[]), ...(own[key] as string[])] as Common[K];
+  const kept = (key: "modules" | "initramfs_modules") =>
+    both(key).filter((name) => !own.without_modules.includes(name));
   return {
     ...own,
     id,
@@ -82,7 +84,8 @@ export function readBoard(id: string): Board {
     packages: both("packages"),
     without: both("without"),
     remove: both("remove"),
-    modules: both("modules").filter((name) => !own.without_modules.includes(name)),
+    modules: kept("modules"),
+    initramfs_modules: kept("initramfs_modules"),
     enable: both("enable"),
     mask: both("mask"),
     users: { ...shared.users, ...own.users },

@@ -60,7 +60,8 @@ export async function machineArguments(options: MachineOptions): Promise<string[
     await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", disk]);
   }
   return [
-    ...["-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", String(memoryMb)],
+    // One with PAN: for one without, the kernel changes page tables at every access to a program's memory.
+    ...["-M", "virt", "-cpu", "cortex-a76", "-smp", "2", "-m", String(memoryMb)],
     ...["-accel", "tcg,thread=multi", "-nodefaults", "-display", "none"],
     ...consoleLine(options),
     ...(options.monitor === undefined

@@ -87,7 +87,6 @@ export async function overlay(board: Board, root: string, build: string): Promis
     [join(systemd, "qkd-console.path"), "usr/lib/systemd/system/qkd-console.path"],
     [join(systemd, "sysusers.conf"), "usr/lib/sysusers.d/qkd-node.conf"],
     [join(systemd, "tmpfiles.conf"), "usr/lib/tmpfiles.d/qkd-node.conf"],
-    [join(systemd, "modules-load"), "usr/lib/modules-load.d"],
     [join(systemd, "70-qkd-node.rules"), "usr/lib/udev/rules.d/70-qkd-node.rules"],
     [join(systemd, "journald"), "usr/lib/systemd/journald.conf.d"],
     [join(systemd, "chrony/qkd-node.conf"), "etc/chrony/chrony.conf"],
@@ -147,7 +146,14 @@ export async function presets(board: Board, root: string): Promise<void> {
     const path = join(root, "etc/systemd/system", unit);
     await rm(path, { force: true });
     await symlink("/dev/null", path);
+    // Nor does anything ask for it: systemd reads each unit that is asked for.
+    const wants = globSync(join(root, "usr/lib/systemd/system/*.wants", unit));
+    for (const link of wants) await rm(link);
   }
+  // No seat, no screen: what graphical.target would add to it is not there.
+  const first = join(root, "usr/lib/systemd/system/default.target");
+  await rm(first, { force: true });
+  await symlink("multi-user.target", first);
 }
 
 export interface Identity {
