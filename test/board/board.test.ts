@@ -100,6 +100,7 @@ life("keys arrive at the KMs, the same as the modules were given", async (t) => 
   await board.until(async () =>
     /^healthy/.test(await board.sh("systemctl show -P StatusText qkd-node")),
   );
+  t.is((await board.sh("systemctl list-units --failed --plain --no-legend")).trim(), "");
   const rss = await board.sh(`grep VmRSS /proc/${await mainPid()}/status | tr -dc 0-9`);
   figures.rss_mb = Math.round(Number(rss) / 1_000);
   t.true(Number(rss) / 1_000 < 160, rss);
