@@ -17,6 +17,7 @@ import { NodeChild, type Usage } from "./node-child.ts";
 export const sources: readonly string[] = [
   process.execPath,
   "--disable-sigusr1",
+  "--disable-warning=DEP0169",
   "--max-semi-space-size=4",
   fileURLToPath(new URL("../../src/cli.ts", import.meta.url)),
 ];
