@@ -216,6 +216,21 @@ life("a chassis that is opened stops supply until somebody has looked", async (t
   await board.sh("systemctl stop test-panel");
 });
 
+life("a data partition in which an error was seen is mended at the next start", async (t) => {
+  await settled(t);
+  await board.sh(
+    "echo by a test >/sys/fs/ext4/$(basename $(readlink -f /dev/disk/by-partlabel/data))/trigger_fs_error",
+  );
+  // Until then it can only be read, and nothing is supplied that could not be recorded.
+  t.not((await board.run("touch /var/lib/look")).code, 0);
+  await board.cutPower();
+  await board.on();
+  await board.reachable(900);
+  t.regex(await board.sh("journalctl -b -k -o cat"), /errors, check forced/);
+  await board.sh("touch /var/lib/look && rm /var/lib/look");
+  await settled(t);
+});
+
 life(
   `${cuts} power cuts in mid-flow lose no key and double none`,
   async (t) => {
