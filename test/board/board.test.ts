@@ -226,7 +226,7 @@ life("a data partition in which an error was seen is mended at the next start", 
   await board.cutPower();
   await board.on();
   await board.reachable(900);
-  t.regex(await board.sh("journalctl -b -k -o cat"), /errors, check forced/);
+  t.regex(await board.sh("journalctl -b -k -o cat"), /check forced/);
   await board.sh("touch /var/lib/look && rm /var/lib/look");
   await settled(t);
 });
