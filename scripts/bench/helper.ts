@@ -9,6 +9,14 @@ import { fileURLToPath } from "node:url";
 /** Others must not pause while a subject is measured: with room for what a round makes they rarely collect. */
 const execArgv = ["--max-semi-space-size=32"];
 
+/** Nor should they give memory back to the system that they need again for the next block. */
+const env = {
+  ...process.env,
+  MALLOC_TRIM_THRESHOLD_: "1000000000",
+  MALLOC_MMAP_THRESHOLD_: "1000000000",
+  MALLOC_TOP_PAD_: "67108864",
+};
+
 /**
  * Runs `body` beside a program of this folder, in a folder of its own; the program tells something
  * when it is ready.
@@ -21,7 +29,7 @@ export async function beside<T>(
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "qkd-bench-"));
   const path = fileURLToPath(new URL(program, import.meta.url));
-  const child: ChildProcess = fork(path, [folder, ...args.map(String)], { execArgv });
+  const child: ChildProcess = fork(path, [folder, ...args.map(String)], { execArgv, env });
   try {
     const gone = once(child, "exit").then(([code]) => {
       throw new Error(`${program} ended with ${code}`);
