@@ -26,8 +26,8 @@ const closing = new Map<string, Promise<void>>();
 export function serialLink(options: SerialOptions, clock: Clock): LinkFactory {
   return {
     where: options.path,
-    // A tenth of a second of line time at 10 bits a byte, so that a ping is never stuck for long.
     checked: false,
+    // A tenth of a second of line time at 10 bits a byte, so that a ping is never stuck for long.
     maxBody: Math.min(1_024, Math.max(64, Math.floor(options.baud / 100))),
     open: (onBytes, signal) => openSerial(options, clock, onBytes, signal),
   };

@@ -55,6 +55,11 @@ export function isReliable(messageType: number): boolean {
   return reliableTypes.has(messageType);
 }
 
+/** Whether frames of this type carry bytes of a block, which has a check of its own. */
+export function carriesKey(messageType: number): boolean {
+  return messageType === type.key || messageType === type.more;
+}
+
 export function isKnown(messageType: number): boolean {
   return knownTypes.has(messageType);
 }
@@ -89,10 +94,7 @@ export function parseFrame(bytes: Buffer, shortCrc: boolean): Frame | undefined 
   if (end < headerLength) return undefined;
   const messageType = bytes[0] as number;
   const flags = bytes[1] as number;
-  const short =
-    shortCrc &&
-    (flags & flagShortCrc) !== 0 &&
-    (messageType === type.key || messageType === type.more);
+  const short = shortCrc && (flags & flagShortCrc) !== 0 && carriesKey(messageType);
   if (crcOf(bytes.subarray(0, end), short) !== bytes.readUInt32LE(end)) return undefined;
   return {
     type: messageType,

@@ -2,18 +2,11 @@
 import type { BlockCheck } from "../../drivers/qmlp/blocks.ts";
 import type { checkOf } from "../../drivers/qmlp/check.ts";
 import type { Clock } from "../../src/port/clock.ts";
-import type { ModuleRole } from "../../src/port/module.ts";
+import type { ModuleIdentity } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 
-export interface EmulatedIdentity {
-  readonly moduleId: string;
-  readonly matchingModuleId: string;
-  readonly role: ModuleRole;
-  readonly vendor: string;
-  readonly model: string;
-  readonly serial: string;
-  readonly firmware: string;
-}
+/** What it says of itself; dialect and longest block are the protocol's to say. */
+export type EmulatedIdentity = Omit<ModuleIdentity, "protocol" | "maxBlockBytes">;
 
 export interface ModuleLine {
   transmit(bytes: Buffer): void;

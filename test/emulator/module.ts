@@ -15,6 +15,7 @@ import { checkOf } from "../../drivers/qmlp/check.ts";
 import { decodeCommand, encodeResult, status } from "../../drivers/qmlp/commands.ts";
 import { Deframer } from "../../drivers/qmlp/deframer.ts";
 import {
+  carriesKey,
   type Frame,
   flagShortCrc,
   isKnown,
@@ -365,8 +366,7 @@ export class EmulatedModule {
     const bytes = Buffer.allocUnsafeSlow(wireBound(body.length) + 1);
     // A session's first frame begins with a 0x00 too: garbage on the line before it ends there.
     const start = messageType === type.welcome ? bytes.writeUInt8(0) : 0;
-    const isKey = messageType === type.key || messageType === type.more;
-    const all = isKey ? flags | this.#keyFlags : flags;
+    const all = carriesKey(messageType) ? flags | this.#keyFlags : flags;
     const end = writeFrame(messageType, all, seq, ack, body, bytes, start);
     this.#sentAt = this.#options.clock.now();
     this.#options.line.transmit(bytes.subarray(0, end));
