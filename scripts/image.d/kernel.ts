@@ -3,6 +3,8 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Board, root as project } from "./board.ts";
 import { cpio, type Entry } from "./cpio.ts";
+import { libraries } from "./elf.ts";
+import { readAhead } from "./read-ahead.ts";
 import { ImageError, run } from "./run.ts";
 
 export interface Kernel {
@@ -95,34 +97,22 @@ export async function makeInitramfs(
   await add(join(project, "board/common/initramfs/init"), "init", 0o755);
   await add(join(root, "usr/bin/busybox"), "bin/busybox", 0o755);
   await add(join(root, "usr/sbin/dmsetup"), "sbin/dmsetup", 0o755);
-  const libraries = new Set<string>();
-  await addLibraries(join(root, "usr/sbin/dmsetup"), root, libraries);
-  for (const library of libraries) {
-    await add(
-      join(root, "usr/lib/aarch64-linux-gnu", library),
-      `lib/aarch64-linux-gnu/${library}`,
-      0o755,
-    );
+  for (const library of await libraries(root, "usr/sbin/dmsetup")) {
+    await add(join(root, library), library.replace("usr/", ""), 0o755);
   }
   await add(join(root, "usr/lib/ld-linux-aarch64.so.1"), "lib/ld-linux-aarch64.so.1", 0o755);
   const modules = closure(kernel, [...board.initramfs_modules, ...common]);
   for (const path of modules)
     await add(join(kernel.modules, path), `modules/${basename(path)}`, 0o644);
   const list = modules.map((path) => `${basename(path)}\n`).join("");
-  entries.push({ path: "modules/list", mode: 0o100644, content: Buffer.from(list) });
+  const { whole, part } = await readAhead(root);
+  const texts = { "modules/list": list, "read-ahead/whole": whole, "read-ahead/part": part };
+  for (const [path, text] of Object.entries(texts)) {
+    entries.push({ path, mode: 0o100644, content: Buffer.from(text) });
+  }
   const archive = cpio(entries);
   const raw = `${file}.cpio`;
   await writeFile(raw, archive);
   await run("zstd", ["-q", "-f", "-19", "-T1", "--rm", raw, "-o", file]);
   return archive.length;
-}
-
-/** What a program is linked with, and what that is. */
-async function addLibraries(program: string, root: string, found: Set<string>): Promise<void> {
-  const text = await run("aarch64-linux-gnu-objdump", ["-p", program]);
-  for (const [, name = ""] of text.matchAll(/NEEDED\s+(\S+)/g)) {
-    if (name.startsWith("ld-linux") || found.has(name)) continue;
-    found.add(name);
-    await addLibraries(join(root, "usr/lib/aarch64-linux-gnu", name), root, found);
-  }
 }

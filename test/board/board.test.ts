@@ -101,9 +101,21 @@ life("keys arrive at the KMs, the same as the modules were given", async (t) => 
     /^healthy/.test(await board.sh("systemctl show -P StatusText qkd-node")),
   );
   t.is((await board.sh("systemctl list-units --failed --plain --no-legend")).trim(), "");
-  const rss = await board.sh(`grep VmRSS /proc/${await mainPid()}/status | tr -dc 0-9`);
-  figures.rss_mb = Math.round(Number(rss) / 1_000);
-  t.true(Number(rss) / 1_000 < 160, rss);
+});
+
+life("what a start left in memory is given back", async (t) => {
+  const rss = async () =>
+    Number(await board.sh(`grep VmRSS /proc/${await mainPid()}/status | tr -dc 0-9`)) / 1_000;
+  const when = async (name: string, unit: string) =>
+    Number(await board.sh(`systemctl show -P ${name}TimestampMonotonic ${unit}`));
+  const started = await when("ActiveEnter", "qkd-node");
+  figures.rss_started_mb = Math.round(await rss());
+  await board.until(async () => (await when("ExecMainExit", "qkd-slack")) > started, 300);
+  const { keys } = site;
+  await board.until(() => site.keys >= keys + 8, 300);
+  await settled(t);
+  figures.rss_mb = Math.round(await rss());
+  t.true((await rss()) < 80, String(await rss()));
 });
 
 life(
