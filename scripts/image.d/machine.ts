@@ -87,8 +87,10 @@ function tpm(socket: string): string[] {
 
 function consoleLine({ console, typed }: MachineOptions): string[] {
   if (console === "stdio") return ["-serial", "stdio"];
-  if (typed === undefined) return ["-serial", `file:${console}`];
-  const line = `socket,id=console,path=${typed},server=on,wait=off,logfile=${console}`;
+  const line =
+    typed === undefined
+      ? `file,id=console,path=${console},append=on`
+      : `socket,id=console,path=${typed},server=on,wait=off,logfile=${console},logappend=on`;
   return ["-chardev", line, "-serial", "chardev:console"];
 }
 
