@@ -30,6 +30,7 @@ export class Machine {
   #typing: Lines | undefined;
   #marks = 0;
   #powered = false;
+  #restarted: Promise<void> = Promise.resolve();
   /** When the power came on, ms of the monotonic clock. */
   startedAt = 0;
 
@@ -80,11 +81,15 @@ export class Machine {
     });
     this.#monitor = await Lines.open(this.#paths.monitor);
     await this.qmp("qmp_capabilities");
-    child.once("close", () => void this.#restart());
+    child.once("close", (code) => {
+      this.#restarted = this.#restart(code === 0 ? undefined : `QEMU ended: ${said}`);
+    });
   }
 
-  async #restart(): Promise<void> {
+  /** The guest began anew, unless the power was cut, or QEMU itself failed. */
+  async #restart(failure: string | undefined): Promise<void> {
     if (!this.#powered) return;
+    if (failure !== undefined) throw new Error(failure);
     this.#disconnect();
     await this.#tpm?.stop();
     if (this.#powered) await this.#begin();
@@ -103,13 +108,11 @@ export class Machine {
     this.#settings = { ...this.#settings, ...settings };
   }
 
-  get running(): boolean {
-    return this.#child !== undefined && this.#child.exitCode === null && !this.#child.killed;
-  }
-
   /** Takes the power away, in the middle of whatever it was. */
   async cutPower(): Promise<void> {
     this.#powered = false;
+    // One that is about to begin is not left behind.
+    await this.#restarted;
     this.#disconnect();
     this.#child?.kill("SIGKILL");
     await this.#exited;
