@@ -35,6 +35,8 @@ const load: Readonly<Record<string, () => Promise<Command>>> = {
   discard: async () => (await import("./cli/decide.ts")).decision("discard_quarantine"),
   withhold: async () => (await import("./cli/decide.ts")).decision("withhold"),
   "free-km": async () => (await import("./cli/decide.ts")).decision("free_km"),
+  "accept-km": async () => (await import("./cli/decide.ts")).decision("accept_km"),
+  "accept-module": async () => (await import("./cli/decide.ts")).decision("accept_module"),
   "clear-tamper": () => import("./cli/clear-tamper.ts"),
   update: () => import("./cli/update.ts"),
   probe: () => import("./cli/probe.ts"),

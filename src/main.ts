@@ -33,6 +33,7 @@ import { softwareVersion } from "./version.ts";
 import { crashFile, holdBack } from "./wiring/crashes.ts";
 import { reloadCertificates, watchAll } from "./wiring/credentials.ts";
 import { keptBackPorts } from "./wiring/kept-back.ts";
+import { Kms } from "./wiring/kms.ts";
 import { clock, random } from "./wiring/machine.ts";
 import { closedModule, createChannel, ledgerOptions, untrusted } from "./wiring/modules.ts";
 import { createPage, createServer } from "./wiring/serving.ts";
@@ -92,6 +93,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const oversight = await insist({ ...opening, name: "outbox" }, () =>
     Oversight.open(config, { state, clock, random, log }),
   );
+  const kms = await Kms.open(config, state, log);
   const progress = new Progress();
   const halt = new Halt();
   const panel = new Panel(config.panel, { state, halt, oversight, clock, random, log });
@@ -111,7 +113,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     }
     ledgers.set(module.name, opened);
     channels.push(
-      createChannel(module, folder, opened, { oversight, panel, halt, progress }, channelLog),
+      createChannel(module, folder, opened, { oversight, panel, halt, progress, kms }, channelLog),
     );
   }
   const server = config.server && createServer(config.server, config.node.id, channels, log);
@@ -131,7 +133,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     reloadCertificates: reload,
     clearTamper: (by: string) => panel.guard.clear(by),
     supportBundle: () => local.bundle(),
-    ...keptBackPorts(channels),
+    ...keptBackPorts(channels, kms),
     ...(updates && { installUpdate: async (args) => updates.begin(args) }),
   };
   oversight.start(

@@ -50,11 +50,16 @@ export async function ledgerRepair(config: Config, module: string, trust: boolea
     }
     say(`${file}: made anew`);
     if (repair.kept !== undefined) say(`  the damaged one is kept as ${repair.kept}`);
-    for (const [epoch, number] of repair.doubtful) {
+    if (!trust) {
       say(
-        `  blocks up to ${epoch}/${number} are withheld, unless they are known to be with the KM:`,
+        "  What the damaged records said is lost: every block that the module holds when it comes",
       );
-      say("  what the damaged records said of them is lost. An operator decides about each.");
+      say(
+        "  back is withheld, unless it is known to be with the KM. An operator decides, here and at",
+      );
+      say(
+        `  the other end alike: qkd-node release|discard ${module} --all --reason ledger_repaired`,
+      );
     }
     return exit.ok;
   } finally {

@@ -40,6 +40,7 @@ const incompleteWait = 10_000;
 
 export const qcrypto: DriverKind<Options> = {
   kind: "qcrypto",
+  measuresQber: true,
   options,
   devices: ({ folder, pipe }) => [folder, ...(pipe === undefined ? [] : [pipe])],
   create(chosen, context) {

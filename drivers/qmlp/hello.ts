@@ -1,5 +1,6 @@
 /** HELLO, WELCOME and REFUSE: the bodies that open a session (QMLP §3, §4). */
 import { Fault } from "../../src/port/errors.ts";
+import { type BlockRef, blockName } from "../../src/port/key.ts";
 import type { ModuleRole } from "../../src/port/module.ts";
 
 export const protocolVersion = 1;
@@ -35,6 +36,7 @@ const tag = {
   serial: 5,
   firmware: 6,
   nodeSoftware: 7,
+  newest: 8,
 } as const;
 
 export interface Hello {
@@ -63,6 +65,8 @@ export interface Welcome {
   readonly model: string;
   readonly serial: string;
   readonly firmware: string;
+  /** The newest block of each epoch that the module holds; undefined if it does not tell. */
+  readonly newest?: readonly BlockRef[];
 }
 
 export interface Refuse {
@@ -97,6 +101,25 @@ function readTlvs(body: Buffer, start: number, what: string): Map<number, string
     at = end;
   }
   return found;
+}
+
+/** As text: `EPOCH/NUMBER`, with spaces between several. */
+function newestTlv(newest: readonly BlockRef[] | undefined): Buffer {
+  if (newest === undefined) return Buffer.alloc(0);
+  const text = newest.map(blockName).join(" ");
+  // One that is cut short would say that blocks are new which are old: rather nothing is said.
+  return text.length > 255 ? Buffer.alloc(0) : tlv(tag.newest, text);
+}
+
+function readNewest(text: string | undefined): readonly BlockRef[] | undefined {
+  if (text === undefined) return undefined;
+  const refs = text.split(" ").filter((one) => one !== "");
+  return refs.map((one) => {
+    const [, epoch, digits] = /^([0-9a-f]{16})\/(\d{1,16})$/.exec(one) ?? [];
+    const number = Number(digits);
+    if (epoch === undefined || !Number.isSafeInteger(number)) throw malformed("WELCOME: newest");
+    return { epoch, number };
+  });
 }
 
 function checkedLimits(window: number, body: number, what: string): void {
@@ -152,6 +175,7 @@ export function encodeWelcome(welcome: Welcome): Buffer {
     tlv(tag.model, welcome.model),
     tlv(tag.serial, welcome.serial),
     tlv(tag.firmware, welcome.firmware),
+    newestTlv(welcome.newest),
   ]);
 }
 
@@ -170,6 +194,7 @@ export function decodeWelcome(body: Buffer): Welcome {
       length: moduleId.length,
     });
   }
+  const newest = readNewest(texts.get(tag.newest));
   return {
     version: body[0] as number,
     role: role === 0 ? "alice" : "bob",
@@ -184,6 +209,7 @@ export function decodeWelcome(body: Buffer): Welcome {
     model: texts.get(tag.model) ?? "",
     serial: texts.get(tag.serial) ?? "",
     firmware: texts.get(tag.firmware) ?? "",
+    ...(newest !== undefined && { newest }),
   };
 }
 

@@ -12,6 +12,7 @@ const absolute = v.pipe(v.string(), v.startsWith("/", "expected an absolute devi
 
 const overSerial: DriverKind<SerialOptions> = {
   kind: "qmlp",
+  measuresQber: true,
   options: v.strictObject({
     path: absolute,
     baud: v.optional(
@@ -28,6 +29,7 @@ const overSerial: DriverKind<SerialOptions> = {
 
 const overPcie: DriverKind<PcieOptions> = {
   kind: "qmlp-pcie",
+  measuresQber: true,
   options: v.strictObject({
     path: absolute,
     channel: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3)), 0),
@@ -47,6 +49,7 @@ const overPcie: DriverKind<PcieOptions> = {
 
 const overSocket: DriverKind<SocketOptions> = {
   kind: "qmlp-socket",
+  measuresQber: true,
   options: v.strictObject({
     address: v.pipe(
       v.string(),

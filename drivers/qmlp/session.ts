@@ -70,7 +70,8 @@ export class QmlpSession implements ModuleSession {
   constructor(parts: SessionParts) {
     this.#parts = parts;
     this.#assembly = new Assembly(parts.welcome.maxBlock);
-    const { moduleId, matchingModuleId, role, vendor, model, serial, firmware } = parts.welcome;
+    const { moduleId, matchingModuleId, role, vendor, model, serial, firmware, newest } =
+      parts.welcome;
     this.identity = {
       moduleId,
       matchingModuleId,
@@ -81,6 +82,7 @@ export class QmlpSession implements ModuleSession {
       firmware,
       protocol: `QMLP ${parts.welcome.version}`,
       maxBlockBytes: parts.welcome.maxBlock,
+      ...(newest !== undefined && { newest }),
     };
     this.ended = new Promise((resolve) => {
       this.#end = resolve;

@@ -183,17 +183,42 @@ export class ModuleRules {
   /** Custody says what became of a key. */
   custody(type: string, facts: Readonly<Record<string, unknown>>, moment: Moment): void {
     const { module, qberLimit } = this.#options;
-    if (type === "key_withheld") {
-      const { qber } = facts;
-      const value = typeof qber === "number" ? { value: qber } : {};
-      this.#book.occurred("key_withheld", module, moment, { ...value, threshold: qberLimit });
-    } else if (type === "key_quarantined" && facts.reason === "duplicate_key_ID") {
-      this.#book.occurred("duplicate_key_id", module, moment, { detail: String(facts.key_ID) });
-    } else if (type === "key_quarantined") {
-      const detail = typeof facts.reason === "string" ? facts.reason : "refused";
-      this.#book.occurred("key_quarantined", module, moment, { detail });
-    } else if (type === "block_damaged") {
-      this.#book.occurred("key_quarantined", module, moment, { detail: "block_damaged" });
+    const occurred = (name: AlarmName, detail?: unknown) =>
+      this.#book.occurred(
+        name,
+        module,
+        moment,
+        detail === undefined ? {} : { detail: String(detail) },
+      );
+    switch (type) {
+      case "key_withheld": {
+        const { qber, reason } = facts;
+        if (reason === "ledger_repaired") return occurred("keys_doubtful");
+        if (reason === "no_qber") return occurred("qber_missing");
+        const value = typeof qber === "number" ? { value: qber } : {};
+        return this.#book.occurred("key_withheld", module, moment, {
+          ...value,
+          threshold: qberLimit,
+        });
+      }
+      case "key_quarantined":
+        if (facts.reason === "duplicate_key_ID") return occurred("duplicate_key_id", facts.key_ID);
+        return occurred("key_quarantined", facts.reason ?? "refused");
+      case "block_damaged":
+        return occurred("key_quarantined", "block_damaged");
+      case "block_without_qber":
+        return occurred("qber_missing");
+      case "block_replayed":
+        return occurred("block_replayed", facts.block);
+      case "key_waits_for_km":
+        return occurred("key_waits_for_km", facts.km);
+      case "pair_changed":
+      case "module_changed":
+        return occurred("pair_changed", `${facts.recorded}, now ${facts.found}`);
+      case "module_closed":
+        return this.#signal("module_overload", "critical", moment, {
+          detail: String(facts.reason),
+        });
     }
   }
 

@@ -34,6 +34,15 @@ const last = (what: string): OptionInfo => ({
   value: "N",
   about: `the last N ${what} (default 50)`,
 });
+const selection: readonly OptionInfo[] = [
+  { name: "all", about: "all that is kept back, blocks as a whole" },
+  {
+    name: "reason",
+    value: "REASON",
+    about: "with --all: only what is kept back for this (see kept)",
+  },
+  { name: "epoch", value: "EPOCH", about: "with --all: only blocks of this epoch" },
+];
 const standard = { options: [], node: true, json: true } as const;
 
 export const commands: readonly CommandInfo[] = [
@@ -189,22 +198,30 @@ export const commands: readonly CommandInfo[] = [
   {
     ...standard,
     name: "release",
-    args: "MODULE NAME",
+    args: "MODULE NAME|--all",
     most: 2,
     summary: "supply what is kept back after all",
     about:
       "NAME is a key_ID in quarantine or a block, EPOCH/NUMBER. It gets the ID that it always had. " +
       "Decide alike at both ends of the link.",
-    examples: ["qkd-node release alice 00112233aabbccdd/17"],
+    options: selection,
+    examples: [
+      "qkd-node release alice 00112233aabbccdd/17",
+      "qkd-node release alice --all --reason ledger_repaired",
+    ],
   },
   {
     ...standard,
     name: "discard",
-    args: "MODULE NAME",
+    args: "MODULE NAME|--all",
     most: 2,
     summary: "give up what is kept back; the module destroys it",
     about: "NAME as for release. Cannot be undone.",
-    examples: ["qkd-node discard alice 00112233aabbccdd/17"],
+    options: selection,
+    examples: [
+      "qkd-node discard alice 00112233aabbccdd/17",
+      "qkd-node discard alice --all --epoch 00112233aabbccdd",
+    ],
   },
   {
     ...standard,
@@ -223,6 +240,25 @@ export const commands: readonly CommandInfo[] = [
     summary: "let keys go to another KM than the one that never answered",
     about: "Only when that KM is known not to have them: another would get a key twice.",
     examples: ["qkd-node free-km alice backup"],
+  },
+  {
+    ...standard,
+    name: "accept-km",
+    args: "KM",
+    summary: "say that a KM is the one that it was before its certificate or address changed",
+    about: "Keys that may be with it are offered to it again. If it is another KM: free-km.",
+    examples: ["qkd-node accept-km backup"],
+  },
+  {
+    ...standard,
+    name: "accept-module",
+    args: "MODULE MODULE_ID",
+    most: 2,
+    summary: "serve another module than before, which was put in on purpose",
+    about:
+      "MODULE_ID is what it says it is: see `qkd-node links`. Blocks of the module before it stay " +
+      "known by their epochs.",
+    examples: ["qkd-node accept-module alice QKD-A-0002"],
   },
   {
     ...standard,

@@ -1,17 +1,62 @@
-/** `qkd-node release`, `discard`, `withhold` and `free-km`: what becomes of keys that are kept back. */
+/**
+ * `qkd-node release`, `discard`, `withhold`, `free-km`, `accept-km` and `accept-module`: what becomes of
+ * keys that are kept back, and who a KM or module is.
+ */
 import { tellActed } from "./acted.ts";
 import { type Context, UsageError } from "./context.ts";
 import type { Acted } from "./shapes.ts";
 import { tidy } from "./terminal.ts";
 
-type Name = "release_quarantine" | "discard_quarantine" | "withhold" | "free_km";
+type Args = Record<string, string | boolean>;
+type Name =
+  | "release_quarantine"
+  | "discard_quarantine"
+  | "withhold"
+  | "free_km"
+  | "accept_km"
+  | "accept_module";
+
+/** What the words after a command are, in the request. */
+const words: Readonly<Record<Name, readonly string[]>> = {
+  release_quarantine: ["module", "key_ID"],
+  discard_quarantine: ["module", "key_ID"],
+  withhold: ["module", "key_ID"],
+  free_km: ["module", "km"],
+  accept_km: ["km"],
+  accept_module: ["module", "module_id"],
+};
 
 async function decide(name: Name, context: Context): Promise<number> {
-  const [module, what] = context.positionals;
-  if (module === undefined || what === undefined) throw new UsageError("two words are needed");
-  const args = name === "free_km" ? { module, km: what } : { module, key_ID: what };
+  const args = context.values.all === true ? all(context) : named(name, context);
   const acted = await context.ask<Acted>(name, args);
-  return tellActed(context, acted, tidy(what));
+  const blocks = acted.facts?.blocks;
+  const what = blocks === undefined ? context.positionals.at(-1) : `${blocks} blocks`;
+  return tellActed(context, acted, tidy(String(what)));
+}
+
+/** @throws UsageError */
+function named(name: Name, { positionals, values }: Context): Args {
+  const expected = words[name];
+  if (values.reason !== undefined || values.epoch !== undefined) {
+    throw new UsageError("--reason and --epoch go with --all");
+  }
+  if (positionals.length !== expected.length) {
+    throw new UsageError(`expected ${expected.map((one) => one.toUpperCase()).join(" ")}`);
+  }
+  return Object.fromEntries(expected.map((word, i) => [word, positionals[i] as string]));
+}
+
+/** @throws UsageError */
+function all(context: Context): Args {
+  const [module, more] = context.positionals;
+  if (module === undefined || more !== undefined) throw new UsageError("expected MODULE --all");
+  const [reason, epoch] = [context.text("reason"), context.text("epoch")];
+  return {
+    module,
+    all: true,
+    ...(reason !== undefined && { reason }),
+    ...(epoch !== undefined && { epoch }),
+  };
 }
 
 /** Each command has a file of this form, by the way in which they are loaded. */

@@ -237,10 +237,11 @@ const acted = object(
     command: text,
     status: oneOf("done", "failed", "not_supported"),
     reason: text,
+    facts: about(mapOf(value), "what came of it, such as `blocks` decided about"),
     by: about(text, "who it was, as in the audit"),
     t: time,
   },
-  ["reason"],
+  ["reason", "facts"],
 );
 
 const slot = oneOf("a", "b");
@@ -355,8 +356,8 @@ export const schemas: Readonly<Record<string, Schema>> = {
             {
               block: about(text, "EPOCH/NUMBER"),
               key_ID: text,
-              why: oneOf("withheld", "quarantined", "damaged", "discarded"),
-              reason: text,
+              why: oneOf("withheld", "quarantined", "damaged", "discarded", "other_km"),
+              reason: about(text, "why it is withheld, a KM's reason, or the KM that it waits for"),
             },
             ["key_ID", "reason"],
           ),
@@ -368,6 +369,8 @@ export const schemas: Readonly<Record<string, Schema>> = {
   discard: acted,
   withhold: acted,
   "free-km": acted,
+  "accept-km": acted,
+  "accept-module": acted,
   "clear-tamper": acted,
   update: { oneOf: [update, acted], description: "status; install: how it ended" },
   logs: object({ lines: list(text) }),

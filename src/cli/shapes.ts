@@ -129,6 +129,8 @@ export interface Acted {
   readonly command: string;
   readonly status: string;
   readonly reason?: string;
+  /** What came of it, such as how many blocks were decided about. */
+  readonly facts?: Readonly<Record<string, string | number | boolean>>;
   readonly by: string;
   readonly t: string;
 }

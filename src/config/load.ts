@@ -287,6 +287,7 @@ function configureDriver(
   return {
     kind: kind.kind,
     destructive: kind.destructive === true,
+    measuresQber: kind.measuresQber === true,
     devices: kind.devices?.(chosen) ?? [],
     probed: kind.recognise !== undefined,
     create: (context) => kind.create(chosen, context),

@@ -10,7 +10,7 @@ const known: ReadonlySet<string> = new Set(
     "password_file ca cert key crl telemetry_interval_s command_key public_key commands server host " +
     "port alarms certificate_days storage_free flap_count flap_window_s flap_quiet_s km transport path " +
     "connections server_name window hash_value answer_timeout_s connect_timeout_s module name mode module_id " +
-    "matching_module_id qber_limit key_bits max_held_blocks max_held_bytes intermittent qber_warning " +
+    "matching_module_id qber_limit qber_required key_bits max_held_blocks max_held_bytes intermittent qber_warning " +
     "qber_drift detector_drift key_rate_min key_interval_s no_key_intervals buffer_warning " +
     "telemetry_stale_s settle_s driver kind baud rtscts channel address folder pipe role epoch " +
     "max_block_bytes notification_wait_s web enabled names ledger group_records " +

@@ -194,6 +194,7 @@ export const moduleSchema = v.strictObject({
   module_id: v.optional(moduleId),
   matching_module_id: v.optional(moduleId),
   qber_limit: v.optional(within(0, 0.5), 0.11),
+  qber_required: v.optional(v.boolean()),
   key_bits: v.optional(
     v.pipe(
       whole(64, mostKeyBits),

@@ -5,6 +5,14 @@ const name = v.pipe(v.string(), v.maxLength(64));
 const ofModule = v.strictObject({ module: name });
 /** `key_ID` may be a block as well, `EPOCH/NUMBER`. */
 const ofKey = v.strictObject({ module: name, key_ID: v.pipe(v.string(), v.maxLength(128)) });
+/** All that is kept back, or what is kept back for one reason, or of one epoch. */
+const ofAll = v.strictObject({
+  module: name,
+  all: v.literal(true),
+  reason: v.optional(name),
+  epoch: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/))),
+});
+const ofKeys = v.union([ofKey, ofAll]);
 const none = v.strictObject({});
 
 export interface CommandSpec {
@@ -40,17 +48,25 @@ export const commands = {
     about: "somebody has seen the alarm; what is latched and over is cleared",
   },
   release_quarantine: {
-    args: ofKey,
-    about: "a key in quarantine, or a block that is withheld, is offered to the KM after all",
+    args: ofKeys,
+    about: "a key in quarantine, or what is withheld, is offered to the KM after all",
   },
   discard_quarantine: {
-    args: ofKey,
-    about: "a key in quarantine, or a block that is withheld, is given up at this end",
+    args: ofKeys,
+    about: "a key in quarantine, or what is withheld, is given up at this end",
   },
   withhold: { args: ofKey, about: "a key that waits, or a block that is to come, is kept back" },
   free_km: {
     args: v.strictObject({ module: name, km: name }),
     about: "keys that wait for a KM which will not come back may go to another",
+  },
+  accept_km: {
+    args: v.strictObject({ km: name }),
+    about: "a KM whose certificate or address changed is the one that it was before",
+  },
+  accept_module: {
+    args: v.strictObject({ module: name, module_id: v.pipe(v.string(), v.maxLength(128)) }),
+    about: "another module was put in on purpose: this one is served from now on",
   },
   reload_certificates: { args: none, about: "renewed certificate files are taken at once" },
   support_bundle: { args: none, about: "a support bundle is made on the node's disk" },

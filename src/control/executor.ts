@@ -2,7 +2,7 @@
 import { allowed, isThresholdName, type ThresholdName } from "../alarms/thresholds.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { ModuleCommand } from "../port/module.ts";
-import { type CommandName, commandNames, type Order } from "./commands.ts";
+import { type Args, type CommandName, commandNames, type Order } from "./commands.ts";
 
 /** A module as commands reach it. */
 export interface ModuleControl {
@@ -26,6 +26,16 @@ export interface ControlPorts {
   discardQuarantine?(module: string, keyId: string): Promise<void>;
   /** A key that waits, or a block that is to come, is kept back. */
   withhold?(module: string, name: string): Promise<void>;
+  /** All that is meant of what is kept back. @returns how many blocks that were */
+  decideAll?(
+    module: string,
+    what: "release" | "discard",
+    selection: { readonly reason?: string; readonly epoch?: string },
+  ): Promise<Facts>;
+  /** The KM is the one that it was before its identity changed. */
+  acceptKm?(km: string): Promise<void>;
+  /** The module of this ID is served from now on. */
+  acceptModule?(module: string, moduleId: string): Promise<void>;
   /** Keys that were written to this KM, and that it did not answer for, may go to another. */
   freeKm?(module: string, km: string): Promise<void>;
   reloadCertificates?(): Promise<void>;
@@ -97,11 +107,24 @@ async function act(order: Order, by: string, ports: ControlPorts): Promise<Outco
       return why === undefined ? done : failed(why);
     }
     case "release_quarantine":
-      return inQuarantine(ports, order.args, ports.releaseQuarantine);
+      return "all" in order.args
+        ? decideAll(ports, "release", order.args)
+        : inQuarantine(ports, order.args, ports.releaseQuarantine);
     case "discard_quarantine":
-      return inQuarantine(ports, order.args, ports.discardQuarantine);
+      return "all" in order.args
+        ? decideAll(ports, "discard", order.args)
+        : inQuarantine(ports, order.args, ports.discardQuarantine);
     case "withhold":
       return inQuarantine(ports, order.args, ports.withhold);
+    case "accept_km":
+      await ports.acceptKm?.(order.args.km);
+      return done;
+    case "accept_module": {
+      const { module, module_id } = order.args;
+      if (ports.module(module) === undefined) return failed("unknown_module");
+      await ports.acceptModule?.(module, module_id);
+      return done;
+    }
     case "free_km": {
       const { module, km } = order.args;
       if (ports.module(module) === undefined) return failed("unknown_module");
@@ -128,6 +151,19 @@ async function inQuarantine(
   return done;
 }
 
+async function decideAll(
+  ports: ControlPorts,
+  what: "release" | "discard",
+  { module, reason, epoch }: Extract<Args<"release_quarantine">, { readonly all: true }>,
+): Promise<Outcome> {
+  if (ports.module(module) === undefined) return failed("unknown_module");
+  const selection = {
+    ...(reason !== undefined && { reason }),
+    ...(epoch !== undefined && { epoch }),
+  };
+  return { ...done, facts: (await ports.decideAll?.(module, what, selection)) ?? {} };
+}
+
 async function tell(ports: ControlPorts, name: string, command: ModuleCommand): Promise<Outcome> {
   const module = ports.module(name);
   if (module === undefined) return failed("unknown_module");
@@ -141,6 +177,8 @@ const needs: Partial<Record<CommandName, keyof ControlPorts>> = {
   discard_quarantine: "discardQuarantine",
   withhold: "withhold",
   free_km: "freeKm",
+  accept_km: "acceptKm",
+  accept_module: "acceptModule",
   clear_tamper: "clearTamper",
   reload_certificates: "reloadCertificates",
   support_bundle: "supportBundle",

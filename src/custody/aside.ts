@@ -6,13 +6,15 @@
 import { type BlockRef, blockName } from "../port/key.ts";
 import type { ModuleSession } from "../port/module.ts";
 import type { CustodyEvent } from "./events.ts";
-import type { BlockRecord, Ledger } from "./ports.ts";
+import type { BlockRecord, Ledger, WithheldReason } from "./ports.ts";
 
 export interface AsideParts {
   readonly ledger: Ledger;
   readonly session: () => ModuleSession | undefined;
   /** Whether keys of the block are in the node's memory, on their way. */
   readonly isHeld: (block: string) => boolean;
+  /** Blocks of which keys wait for KMs that are not configured: their names and those KMs. */
+  readonly strays: () => Iterable<{ readonly ref: BlockRef; readonly kms: readonly string[] }>;
   /** Takes a key that waits out of the queue, into quarantine. @returns false if it does not wait */
   readonly pull: (keyId: string) => boolean;
   readonly onEvent: (event: CustodyEvent) => void;
@@ -24,13 +26,31 @@ export interface KeptBack {
   readonly block: string;
   /** Of a key in quarantine. */
   readonly key_ID?: string;
-  readonly why: "withheld" | "quarantined" | "damaged" | "discarded";
-  /** A KM's reason, or `operator`. */
+  /** `other_km`: keys of it wait for a KM that is not configured. */
+  readonly why: "withheld" | "quarantined" | "damaged" | "discarded" | "other_km";
+  /** Why it is withheld (`WithheldReason`), a KM's reason, or the KM that it waits for. */
   readonly reason?: string;
 }
 
+/** How much is kept back, by what for: `withheld.ledger_repaired`, `quarantined`, `other_km`. */
+export type KeptBackCounts = Readonly<Record<string, number>>;
+
+/** Which of what is kept back an operator means; nothing said: all of it. */
+export interface Selection {
+  /** As in {@link KeptBack}. */
+  readonly reason?: string;
+  /** 16 hex digits */
+  readonly epoch?: string;
+}
+
 /** Why an operator's wish is not carried out. */
-export type Objection = "unknown" | "on_its_way" | "with_the_KM" | "not_kept_back";
+export type Objection =
+  | "unknown"
+  | "on_its_way"
+  | "with_the_KM"
+  | "not_kept_back"
+  | "let_go"
+  | "waits_for_km";
 
 /** The same in words. */
 export const objections: Readonly<Record<Objection, string>> = {
@@ -38,8 +58,11 @@ export const objections: Readonly<Record<Objection, string>> = {
   on_its_way: "it is on its way to a KM: try again in a moment",
   with_the_KM: "the KM has it",
   not_kept_back: "it is not kept back",
+  let_go: "the module has let go of it",
+  waits_for_km: "keys of it may be with a KM that is not configured: see `qkd-node free-km`",
 };
 
+const repaired: WithheldReason = "ledger_repaired";
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const block = /^([0-9a-f]{16})\/(\d{1,16})$/;
 
@@ -57,13 +80,68 @@ export class Aside {
       if (found.length >= limit) break;
       const name = blockName(record.ref);
       if (record.discarded) found.push({ block: name, why: "discarded" });
-      else if (record.withheld) found.push({ block: name, why: "withheld" });
-      else if (record.damaged) found.push({ block: name, why: "damaged" });
+      else if (record.withheld) {
+        const reason = record.why === undefined ? {} : { reason: record.why };
+        found.push({ block: name, why: "withheld", ...reason });
+      } else if (record.damaged) found.push({ block: name, why: "damaged" });
       for (const [key_ID, reason] of record.quarantined) {
         found.push({ block: name, key_ID, why: "quarantined", reason });
       }
     }
+    for (const { ref, kms } of this.#parts.strays()) {
+      if (found.length >= limit) break;
+      found.push({ block: blockName(ref), why: "other_km", reason: kms.join(", ") });
+    }
     return found.slice(0, limit);
+  }
+
+  /** All that is kept back, counted: keys in quarantine, else blocks. */
+  counts(): KeptBackCounts {
+    const counts: Record<string, number> = {};
+    const count = (name: string, more = 1) => {
+      if (more > 0) counts[name] = (counts[name] ?? 0) + more;
+    };
+    for (const { discarded, withheld, why, damaged, quarantined } of this.#parts.ledger.blocks()) {
+      if (discarded) continue;
+      if (withheld) count(why === undefined ? "withheld" : `withheld.${why}`);
+      else if (damaged) count("damaged");
+      count("quarantined", quarantined.size);
+    }
+    for (const _ of this.#parts.strays()) count("other_km");
+    return counts;
+  }
+
+  /**
+   * Decides about all that is kept back and meant, blocks as a whole.
+   * @returns how many blocks that are
+   */
+  decideAll(what: "reinstate" | "discard", selection: Selection): number {
+    const { ledger, isHeld, onEvent, session } = this.#parts;
+    const { reason, epoch } = selection;
+    const isMeant = ({ ref, why, quarantined, withheld, damaged, discarded }: BlockRecord) => {
+      if (discarded || isHeld(blockName(ref)) || (epoch !== undefined && epoch !== ref.epoch)) {
+        return false;
+      }
+      if (reason === undefined) return withheld || damaged || quarantined.size > 0;
+      const reasons = [withheld && why, damaged && "damaged", ...quarantined.values()];
+      return reasons.includes(reason);
+    };
+    const refs = [...ledger.blocks()].filter(isMeant).map(({ ref }) => ref);
+    const kind = what === "reinstate" ? "reinstated" : "discarded";
+    for (const ref of refs) ledger.append({ kind, ref, keyId: undefined });
+    // Blocks that the module has yet to offer are decided with those that it has offered.
+    const isRepair = reason === repaired && epoch === undefined;
+    if (isRepair) ledger.append({ kind: what === "reinstate" ? "trusted" : "doubt_over" });
+    if (refs.length === 0 && !isRepair) return 0;
+    onEvent({
+      type: what === "reinstate" ? "key_reinstated" : "key_discarded",
+      facts: { blocks: refs.length, ...selection },
+    });
+    ledger.whenDurable(() => {
+      if (what === "reinstate") session()?.read(refs);
+      else session()?.discard(refs);
+    });
+    return refs.length;
   }
 
   /**
@@ -112,9 +190,11 @@ export class Aside {
     if (ref === undefined) return "unknown";
     const record = ledger.get(blockName(ref));
     if (record?.complete === true) return "with_the_KM";
+    // What is past leaves no record: it would stay for ever.
+    if (record === undefined && ledger.isPast(ref) === true) return "let_go";
     const begun = (record?.deliveredBits ?? 0) > 0 || (record?.delivered.size ?? 0) > 0;
     if (begun || isHeld(blockName(ref))) return "on_its_way";
-    ledger.append({ kind: "withheld", ref });
+    ledger.append({ kind: "withheld", ref, reason: "operator" });
     onEvent({ type: "key_withheld", facts: { block: name, reason: "operator" } });
     return undefined;
   }
@@ -139,6 +219,9 @@ export class Aside {
     const { ledger, isHeld } = this.#parts;
     const ref = refOf(name);
     const record = ref === undefined ? this.#withQuarantined(name) : ledger.get(blockName(ref));
+    for (const stray of this.#parts.strays()) {
+      if (blockName(stray.ref) === name) return "waits_for_km";
+    }
     if (record === undefined) return "unknown";
     // Read again now it would be taken for a repeat of what is on its way.
     if (isHeld(blockName(record.ref))) return "on_its_way";

@@ -12,6 +12,8 @@ export interface CustodyCounters {
   withheld: number;
   /** Keys refused for good, and blocks that can't be read undamaged. */
   quarantined: number;
+  /** Blocks that came without a QBER. */
+  without_qber: number;
   /** Blocks that yielded no key. */
   empty_blocks: number;
   /** Blocks that the module offered again after it had let go of them. */
@@ -34,6 +36,7 @@ export function newCounters(): CustodyCounters {
     refused: {},
     withheld: 0,
     quarantined: 0,
+    without_qber: 0,
     empty_blocks: 0,
     replayed_blocks: 0,
     bits: 0,

@@ -17,15 +17,22 @@ import {
 import type { ModuleSession } from "../port/module.ts";
 import { Aside } from "./aside.ts";
 import { type CustodyCounters, newCounters } from "./counters.ts";
+import { Credit } from "./credit.ts";
 import { Cutter } from "./cutter.ts";
 import { Deliveries } from "./deliveries.ts";
 import { Desk } from "./desk.ts";
-import { blockFacts, type CustodyEvent } from "./events.ts";
-import { KeyIds, slotOfKm } from "./key-id.ts";
+import { blockFacts } from "./events.ts";
+import { Gate } from "./gate.ts";
+import type { Held } from "./held.ts";
+import { KmDecisions } from "./km-decisions.ts";
+import { Load } from "./load.ts";
 import type { CustodyOptions, CustodyParts } from "./options.ts";
+import { Origin } from "./origin.ts";
+import { kmNames, Owners } from "./owners.ts";
 import { Pieces } from "./pieces.ts";
-import type { BlockRecord, Cut, KeyDesk, KmLink, KmSink } from "./ports.ts";
+import type { BlockRecord, Format, KeyDesk, KmLink, KmSink } from "./ports.ts";
 import { Releases } from "./releases.ts";
+import { sortKeys } from "./sort-keys.ts";
 import { Supplies } from "./supplies.ts";
 
 export type { CustodyOptions, CustodyParts } from "./options.ts";
@@ -33,43 +40,44 @@ export type { CustodyOptions, CustodyParts } from "./options.ts";
 /** Upon request keys have this length unless configured, bits (the default of Table 3 here). */
 export const defaultUnitBits = 256;
 
-/** A block in memory, and how many of its keys the KM has not yet answered for. */
-interface Held {
-  readonly block: KeyBlock;
-  unanswered: number;
-  quarantined: boolean;
-}
-
 export class Custody implements KmSink {
   readonly #options: CustodyOptions;
   readonly #parts: CustodyParts;
   readonly #counters = newCounters();
 
   #session: ModuleSession | undefined;
-  #ids: KeyIds | undefined;
-  #stopping = false;
+  /** Of the session at hand, or of the one before. */
+  #origin: Origin | undefined;
   readonly #supplies: Supplies<Held>;
   readonly #desk: Desk<Held>;
   readonly #cutter: Cutter;
   readonly #deliveries: Deliveries;
-  readonly #kms: readonly string[];
+  readonly #gate: Gate;
+  readonly #owners: Owners;
+  readonly #load: Load;
+  /** What an operator decides about KMs. */
+  readonly kms: KmDecisions;
   /** What is kept back, and what an operator does about it. */
   readonly aside: Aside;
 
   readonly #held = new Map<string, Held>();
   #heldBytes = 0;
-  /** Credit that is given back once the ledger can be written again. */
-  #owed = { blocks: 0, bytes: 0 };
-
+  readonly #credit: Credit;
   readonly #releases = new Releases(() => this.#session);
 
   constructor(options: CustodyOptions, parts: CustodyParts) {
     this.#options = options;
     this.#parts = parts;
     const { clock, log, backoff, ledger, halted = () => false } = parts;
-    this.#kms = options.kms ?? ["km"];
+    const kms = kmNames(options.kms ?? ["km"]);
+    this.#owners = new Owners(kms, ledger, parts.nameOfKm);
+    this.#credit = new Credit(() => this.#session, ledger);
+    const { onEvent } = parts;
+    this.#gate = new Gate(options, { ledger, counters: this.#counters, onEvent });
+    this.#load = new Load(ledger, parts.onOverload);
     this.#supplies = new Supplies<Held>({
-      kms: this.#kms,
+      kms: kms.map(({ name }) => name),
+      isBound: (held) => held.claimed,
       bind: (key, held, km, then) => this.#bind(key, held, km, then),
       clock,
       log,
@@ -79,31 +87,41 @@ export class Custody implements KmSink {
       delivered: (key, held) => this.#delivered(key, held),
       refused: (key, held, reason) => this.#quarantine(key, held, reason),
     });
+    this.kms = new KmDecisions({
+      owners: this.#owners,
+      ledger,
+      supplies: this.#supplies,
+      unclaim: () => {
+        for (const held of this.#held.values()) held.claimed = false;
+      },
+      read: (refs) => refs.length > 0 && this.#session?.read(refs),
+    });
     this.#desk = new Desk<Held>({
       clock,
       ledger,
       counters: this.#counters,
       halted,
       unitBits: options.keyBits ?? defaultUnitBits,
-      ids: () => this.#ids as KeyIds,
+      ids: () => (this.#origin as Origin).ids,
       done: (held) => this.#leave(held),
     });
     const { onRequest = false, keyBits } = options;
     // Where there are several KMs, whose a key is gets recorded key by key.
-    const alone = this.#kms.length === 1 && !onRequest;
+    const [first] = kms;
     const cut = {
       keyBits: onRequest ? (keyBits ?? defaultUnitBits) : keyBits,
       onRequest,
-      slot: alone ? slotOfKm(this.#kms[0] as string) : undefined,
+      slot: this.#owners.alone && !onRequest ? first?.slots[0] : undefined,
     };
-    this.#cutter = new Cutter(cut, ledger);
+    this.#cutter = new Cutter(cut, () => (this.#origin as Origin).pair, ledger);
     this.#deliveries = new Deliveries(ledger, clock);
     this.aside = new Aside({
       ledger,
       session: () => this.#session,
       isHeld: (block) => this.#held.has(block),
+      strays: () => this.#owners.waiting(),
       pull: (keyId) => this.#supplies.pull(keyId),
-      onEvent: parts.onEvent,
+      onEvent,
     });
   }
 
@@ -131,69 +149,72 @@ export class Custody implements KmSink {
    * @param matchingModuleId of the other end, for the key IDs
    */
   moduleUp(session: ModuleSession, matchingModuleId: string): void {
+    const { ledger } = this.#parts;
     this.#session = session;
-    this.#ids = new KeyIds(session.identity.moduleId, matchingModuleId);
+    const origin = new Origin(session.identity, matchingModuleId, ledger, this.#parts.onEvent);
+    this.#origin = origin;
     this.#releases.clear();
-    this.#owed = { blocks: 0, bytes: 0 };
-    const blocks = [...this.#parts.ledger.blocks()];
+    const blocks = [...ledger.blocks()].filter(({ ref }) => !origin.isForeign(ref));
     const refs = (which: (block: BlockRecord) => boolean) =>
       blocks.filter(which).map((block) => block.ref);
     const complete = refs((block) => block.complete);
     const discarded = refs((block) => block.discarded);
-    this.#parts.ledger.whenDurable(() => {
+    ledger.whenDurable(() => {
       if (this.#session !== session) return;
       this.#releases.tell(complete);
       if (discarded.length > 0) session.discard(discarded);
     });
-    if (this.#stopping) return;
     const { maxHeldBlocks, maxHeldBytes } = this.#options;
     // Whatever is configured, the longest block must fit, or the module could never send it.
     const bytes = Math.max(maxHeldBytes, session.identity.maxBlockBytes);
-    session.grant(
-      Math.max(0, maxHeldBlocks - this.#held.size),
-      Math.max(0, bytes - this.#heldBytes),
-    );
+    this.#credit.begin(maxHeldBlocks - this.#held.size, bytes - this.#heldBytes);
   }
 
   moduleDown(): void {
     this.#session = undefined;
   }
 
-  kmUp(km: KmLink, name = this.#kms[0] as string): void {
+  kmUp(km: KmLink, name = this.#owners.first): void {
     this.#supplies.kmUp(km, name);
   }
 
   /** What the KM did not answer for is supplied again, under the same IDs, in order. */
-  kmDown(name = this.#kms[0] as string): void {
+  kmDown(name = this.#owners.first): void {
     this.#supplies.kmDown(name);
   }
 
   /** A block arrived. It belongs to custody from here on. */
   block(block: KeyBlock): void {
     const { ledger } = this.#parts;
-    const name = blockName(block.ref);
+    const { ref } = block;
+    const name = blockName(ref);
     const record = ledger.get(name);
-    if (this.#held.has(name) || record?.damaged === true) return this.#drop(block);
+    // Without a session nothing would follow from it: the module offers it again in the next one.
+    const origin = this.#origin;
+    if (origin === undefined || this.#held.has(name) || !this.#load.takes(ref)) {
+      return this.#drop(block);
+    }
+    this.#owners.settled(name);
+    // What the ledger says is about another module's block.
+    if (origin.isForeign(ref)) return this.#drop(block);
+    if (record?.damaged === true) return this.#drop(block);
     if (record?.discarded === true) {
       this.#drop(block);
-      ledger.whenDurable(() => this.#session?.discard([block.ref]));
+      ledger.whenDurable(() => this.#session?.discard([ref]));
       return;
     }
     if (record?.complete === true) {
       this.#drop(block);
-      ledger.whenDurable(() => this.#releases.tell([block.ref]));
+      ledger.whenDurable(() => this.#releases.tell([ref]));
       return;
     }
-    if (record === undefined && ledger.isPast(block.ref)) {
-      // The module had let go of it: its keys were dealt with, whatever they are now.
-      return this.#needless(block, "replayed_blocks", "block_replayed");
-    }
-    if (block.bits === 0) return this.#needless(block, "empty_blocks", "block_empty");
-    const why = record?.withheld === true ? "" : this.#whyWithheld(block.facts, record);
-    if (why !== undefined) return this.#withhold(block, why);
-    const held = { block, unanswered: 0, quarantined: false };
+    if (block.bits === 0) return this.#empty(block);
+    if (!this.#gate.passes(block, record)) return this.#drop(block);
+    const held: Held = { block, unanswered: 0, partial: false, claimed: false };
     this.#held.set(name, held);
     this.#heldBytes += block.byteLength;
+    this.#owners.came(ref);
+    origin.check(ref);
     this.#cutter.take(block, (cut) => {
       if (cut.onRequest) this.#desk.add(block, held, ledger.get(name), cut.keyBits);
       else this.#accept(block, held, ledger.get(name), cut);
@@ -203,7 +224,7 @@ export class Custody implements KmSink {
   /** The module holds a block that it can't hand over undamaged. */
   damaged(facts: BlockFacts, why: string): void {
     const name = blockName(facts.ref);
-    if (this.#parts.ledger.get(name)?.damaged === true) return;
+    if (this.#parts.ledger.get(name)?.damaged === true || !this.#load.takes(facts.ref)) return;
     this.#parts.ledger.append({ kind: "damaged", ref: facts.ref });
     this.#counters.quarantined++;
     this.#parts.onEvent({ type: "block_damaged", facts: { block: name, reason: why } });
@@ -213,8 +234,11 @@ export class Custody implements KmSink {
   released(refs: readonly BlockRef[]): void {
     for (const ref of refs) {
       const name = blockName(ref);
+      const wasTold = this.#releases.wasTold(name);
       this.#releases.confirmed(name);
-      if (this.#parts.ledger.get(name) !== undefined) {
+      this.#owners.settled(name);
+      // Also of what was empty: a gap in the numbers would have to be remembered.
+      if (this.#parts.ledger.get(name) !== undefined || wasTold) {
         this.#parts.ledger.append({ kind: "released", ref });
       }
       this.#counters.released_blocks++;
@@ -228,9 +252,7 @@ export class Custody implements KmSink {
 
   /** Keys may be supplied again: the ledger can be written, and nothing is halted. */
   resume(): void {
-    const { blocks, bytes } = this.#owed;
-    this.#owed = { blocks: 0, bytes: 0 };
-    if (blocks > 0 && !this.#stopping) this.#session?.grant(blocks, bytes);
+    this.#credit.resume();
     this.#supplies.resume();
   }
 
@@ -243,14 +265,15 @@ export class Custody implements KmSink {
    * What is left stays with the module.
    */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#credit.stop();
     await this.#supplies.stop();
     this.#deliveries.recordAll();
+    this.#owners.close();
   }
 
   /** Wipes all key in memory; the last call. */
   wipe(): void {
-    this.#stopping = true;
+    this.#credit.stop();
     this.#supplies.wipe();
     this.#desk.wipe();
     this.#forgetBlocks();
@@ -260,7 +283,7 @@ export class Custody implements KmSink {
   forget(): void {
     this.#supplies.forget();
     this.#desk.forget();
-    if (!this.#stopping) this.#session?.grant(this.#held.size, this.#heldBytes);
+    this.#credit.back(this.#held.size, this.#heldBytes);
     this.#forgetBlocks();
   }
 
@@ -271,106 +294,78 @@ export class Custody implements KmSink {
     this.#heldBytes = 0;
   }
 
-  #accept(block: KeyBlock, held: Held, record: BlockRecord | undefined, cut: Cut): void {
-    const pieces = new Pieces(block, cut.keyBits, this.#ids as KeyIds);
-    if (record === undefined && this.#kms.length === 1) {
+  #accept(block: KeyBlock, held: Held, record: BlockRecord | undefined, cut: Format): void {
+    const owners = this.#owners;
+    const { ref } = block;
+    const pieces = new Pieces(block, cut.keyBits, (this.#origin as Origin).ids);
+    const claimant = this.#parts.ledger.claimantOf(ref);
+    const isOurs = claimant === undefined || owners.kmOf(claimant) !== undefined;
+    held.claimed = owners.isClaimed(ref, this.#owners.first);
+    if (record === undefined && owners.alone && isOurs) {
       held.unanswered = pieces.left;
       return this.#supplies.pushLater(pieces, held);
     }
-    const { delivered, deliveredBits = 0, quarantined, gone, assigned } = record ?? {};
-    held.quarantined = (quarantined?.size ?? 0) > 0;
-    const keys: QkdKey[] = [];
-    for (let key = pieces.next(); key !== undefined; key = pieces.next()) {
-      const dealtWith = [delivered, quarantined, gone].some((ids) => ids?.has(key.id));
-      if (dealtWith || key.offset < deliveredBits) key.wipe();
-      else keys.push(key);
-    }
+    const { keys, kms, elsewhere } = sortKeys(ref, pieces, record, owners);
+    held.partial = elsewhere.size > 0 || (record?.quarantined.size ?? 0) > 0;
     held.unanswered = keys.length;
+    if (elsewhere.size > 0) {
+      owners.stray(ref, elsewhere);
+      const km = [...elsewhere].map((slot) => owners.nameOf(slot)).join(", ");
+      this.#parts.onEvent({ type: "key_waits_for_km", facts: { ...blockFacts(block.facts), km } });
+    }
     if (keys.length === 0) return this.#leave(held);
-    this.#supplies.push(keys, held, ({ id }) => {
-      const slot = assigned?.get(id)?.slot ?? cut.slot;
-      return this.#kms.length === 1 ? undefined : this.#kms.find((km) => slotOfKm(km) === slot);
-    });
+    // A key that its stretch's claim speaks for is as free as a new one.
+    this.#supplies.push(keys, held, (key) => (held.claimed ? undefined : kms.get(key)));
   }
 
   /** Records to which KM a key is going to be written. */
   #bind(key: QkdKey, held: Held, km: string, then: () => void): void {
     const { ledger } = this.#parts;
+    const { ref } = held.block;
+    if (this.#owners.alone) {
+      return this.#owners.claim(ref, km, () => {
+        held.claimed = this.#owners.isClaimed(ref, km);
+        then();
+      });
+    }
     // Its place in the block does not matter here: the ID says which key it is.
-    const place = { offset: 0, length: key.bits, slot: slotOfKm(km) };
-    ledger.append({ kind: "assigned", ref: held.block.ref, keyId: key.id, ...place });
+    const place = { offset: 0, length: key.bits, slot: this.#owners.slotOf(km) };
+    ledger.append({ kind: "assigned", ref, keyId: key.id, ...place });
     ledger.whenDurable(then);
   }
 
-  /**
-   * An operator's word that this KM does not have the keys that were written to it and not answered
-   * for: they may be offered to the others. On disk before that.
-   * @returns false, and nothing is done, while the KM is connected: it can answer for itself
-   */
-  releaseKm(name: string): boolean {
-    if (this.#supplies.isUp(name)) return false;
-    const { ledger } = this.#parts;
-    ledger.append({ kind: "freed", slot: slotOfKm(name) });
-    ledger.whenDurable(() => this.#supplies.release(name));
-    return true;
+  /** @see KmDecisions.free */
+  releaseKm(name: string, slots: readonly string[] = [this.#owners.slotOf(name)]): boolean {
+    return this.kms.free(name, slots);
   }
 
   /** Nothing of the block is to be supplied: the module is told so, and it is counted and told once. */
-  #needless(
-    block: KeyBlock,
-    counter: "empty_blocks" | "replayed_blocks",
-    type: CustodyEvent["type"],
-  ): void {
+  #empty(block: KeyBlock): void {
     if (!this.#releases.wasTold(blockName(block.ref))) {
-      this.#counters[counter]++;
-      this.#parts.onEvent({ type, facts: blockFacts(block.facts) });
+      this.#counters.empty_blocks++;
+      this.#parts.onEvent({ type: "block_empty", facts: blockFacts(block.facts) });
     }
     this.#drop(block);
     this.#releases.tell([block.ref]);
-  }
-
-  /** @returns undefined for a block that may be supplied */
-  #whyWithheld({ ref, qber }: BlockFacts, record: BlockRecord | undefined): string | undefined {
-    if (record?.allowed === true) return undefined;
-    if (qber !== undefined && qber > this.#options.qberLimit) return "qber";
-    return this.#parts.ledger.isDoubtful(ref) ? "ledger_repaired" : undefined;
-  }
-
-  /** @param reason empty where it was told before */
-  #withhold(block: KeyBlock, reason: string): void {
-    if (reason !== "") {
-      this.#parts.ledger.append({ kind: "withheld", ref: block.ref });
-      this.#counters.withheld++;
-      const facts = { ...blockFacts(block.facts), reason, limit: this.#options.qberLimit };
-      this.#parts.onEvent({ type: "key_withheld", facts });
-    }
-    this.#drop(block);
   }
 
   /** Wipes a block that is not taken up, and gives its room back to the module. */
   #drop(block: KeyBlock): void {
     const bytes = block.byteLength;
     block.wipe();
-    this.#grantBack(bytes);
-  }
-
-  #grantBack(bytes: number): void {
-    if (this.#stopping) return;
-    if (this.#parts.ledger.failure === undefined) this.#session?.grant(1, bytes);
-    // What is recorded waits in memory meanwhile: no more may come than there is room for.
-    else this.#owed = { blocks: this.#owed.blocks + 1, bytes: this.#owed.bytes + bytes };
+    this.#credit.back(1, bytes);
   }
 
   #delivered(key: QkdKey, held: Held): void {
     key.wipe();
     held.unanswered--;
-    if (held.unanswered > 0 || held.quarantined) this.#deliveries.answered(held.block.ref, key);
+    if (held.unanswered > 0 || held.partial) this.#deliveries.answered(held.block.ref, key);
     this.#leave(held);
   }
 
   #quarantine(key: QkdKey, held: Held, reason: string): void {
     key.wipe();
-    held.quarantined = true;
+    held.partial = true;
     held.unanswered--;
     this.#counters.quarantined++;
     this.#parts.ledger.append({ kind: "quarantined", ref: held.block.ref, keyId: key.id, reason });
@@ -391,7 +386,7 @@ export class Custody implements KmSink {
   }
 
   #answeredWhole(held: Held): void {
-    if (held.quarantined) return this.#deliveries.record(held.block.ref);
+    if (held.partial) return this.#deliveries.record(held.block.ref);
     this.#deliveries.whole(held.block.ref);
     this.#parts.ledger.append({ kind: "complete", ref: held.block.ref });
     this.#parts.ledger.whenDurable(() => this.#releases.tell([held.block.ref]));

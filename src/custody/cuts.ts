@@ -8,12 +8,10 @@
  * the same block, unless just one of them had recorded the stretch. Pure.
  */
 import type { BlockRef } from "../port/key.ts";
-import type { Cut, LedgerEntry } from "./ports.ts";
+import type { Format, LedgerEntry } from "./ports.ts";
 
 /** Block numbers that are cut alike. */
 export const stretch = 256;
-/** Epochs of a link that are remembered; a module has blocks of one, or after a mishap of a few. */
-const maxEpochs = 256;
 
 /** The last block of the stretch that `ref` is in. */
 export function lastOfStretch({ epoch, number }: BlockRef): BlockRef {
@@ -23,11 +21,11 @@ export function lastOfStretch({ epoch, number }: BlockRef): BlockRef {
 interface Range {
   /** Last block number it is for; the first follows from the range before. */
   upTo: number;
-  cut: Cut;
+  cut: Format;
 }
 
-function same(a: Cut, b: Cut): boolean {
-  return a.keyBits === b.keyBits && a.onRequest === b.onRequest && a.slot === b.slot;
+function same(a: Format, b: Format): boolean {
+  return a.keyBits === b.keyBits && a.onRequest === b.onRequest;
 }
 
 export class Cuts {
@@ -41,8 +39,12 @@ export class Cuts {
     return count;
   }
 
+  get epochs(): number {
+    return this.#ranges.size;
+  }
+
   /** How the block was, or is to be, cut; undefined if that was never recorded. */
-  of({ epoch, number }: BlockRef): Cut | undefined {
+  of({ epoch, number }: BlockRef): Format | undefined {
     return this.#ranges.get(epoch)?.find(({ upTo }) => number <= upTo)?.cut;
   }
 
@@ -54,34 +56,28 @@ export class Cuts {
     return false;
   }
 
-  /** Blocks up to `ref` that were not recorded before are cut like this. */
-  add({ epoch, number }: BlockRef, cut: Cut): void {
+  /**
+   * Blocks up to `ref` that were not recorded before are cut like this.
+   * @returns the first of them; undefined if there is none
+   */
+  add({ epoch, number }: BlockRef, cut: Format): number | undefined {
     let ranges = this.#ranges.get(epoch);
     if (ranges === undefined) {
       ranges = [];
       this.#ranges.set(epoch, ranges);
-      const oldest = this.#ranges.keys().next().value;
-      if (this.#ranges.size > maxEpochs && oldest !== undefined) this.#ranges.delete(oldest);
     }
     const last = ranges.at(-1);
-    if (last !== undefined && number <= last.upTo) return;
+    const from = last === undefined ? 0 : last.upTo + 1;
+    if (number < from) return undefined;
     if (last !== undefined && same(last.cut, cut)) last.upTo = number;
     else ranges.push({ upTo: number, cut });
-  }
-
-  /** No key is taken for this KM's any more because of when it was supplied. */
-  free(slot: string): void {
-    for (const ranges of this.#ranges.values()) {
-      for (const range of ranges) {
-        if (range.cut.slot === slot) range.cut = { ...range.cut, slot: undefined };
-      }
-    }
+    return from;
   }
 
   *entries(): Iterable<LedgerEntry> {
     for (const [epoch, ranges] of this.#ranges) {
       for (const { upTo, cut } of ranges) {
-        yield { kind: "cut", ref: { epoch, number: upTo }, ...cut };
+        yield { kind: "cut", ref: { epoch, number: upTo }, ...cut, slot: undefined };
       }
     }
   }

@@ -1,7 +1,11 @@
-/** Tells how a block is cut into keys, and sees to it that this is on disk before a key of it can leave. */
+/**
+ * Tells how a block is cut into keys. That, and the pair of modules that its epoch is of, is on disk
+ * before a key of it can leave: the keys' IDs follow from both.
+ */
 import type { BlockRef, KeyBlock } from "../port/key.ts";
 import { lastOfStretch } from "./cuts.ts";
-import type { Cut, Ledger } from "./ports.ts";
+import { pairId } from "./pairs.ts";
+import type { Cut, Format, Ledger, ModulePair } from "./ports.ts";
 import { Queue } from "./queue.ts";
 
 /** So many blocks before a stretch begins its cut is recorded, that no block has to wait for the disk. */
@@ -9,8 +13,8 @@ const ahead = 16;
 
 interface Waiting {
   readonly block: KeyBlock;
-  readonly cut: Cut;
-  readonly then: (cut: Cut) => void;
+  readonly cut: Format;
+  readonly then: (cut: Format) => void;
 }
 
 export class Cutter {
@@ -20,16 +24,24 @@ export class Cutter {
   readonly #waiting = new Queue<Waiting>();
   /** Last blocks of the stretches whose cuts are recorded and not on disk yet. */
   #recorded: BlockRef[] = [];
+  /** Epochs whose pairs are recorded and not on disk yet. */
+  #paired: string[] = [];
+  readonly #pair: () => ModulePair;
 
-  /** @param cut of blocks that were never cut before */
-  constructor(cut: Cut, ledger: Ledger) {
+  /**
+   * @param cut of blocks that were never cut before
+   * @param pair the modules of an epoch that was never recorded before
+   */
+  constructor(cut: Cut, pair: () => ModulePair, ledger: Ledger) {
     this.#cut = cut;
+    this.#pair = pair;
     this.#ledger = ledger;
   }
 
   /** Calls `then`, in the order of the blocks, unless they are wiped before. */
-  take(block: KeyBlock, then: (cut: Cut) => void): void {
+  take(block: KeyBlock, then: (cut: Format) => void): void {
     const { epoch, number } = block.ref;
+    this.#recordPair(epoch);
     const cut = this.#cutOf(block.ref);
     const next = { epoch, number: number + ahead };
     if (Number.isSafeInteger(lastOfStretch(next).number)) this.#cutOf(next);
@@ -42,7 +54,7 @@ export class Cutter {
   }
 
   /** As it was recorded, which is done now if it never was. */
-  #cutOf(ref: BlockRef): Cut {
+  #cutOf(ref: BlockRef): Format {
     const known = this.#ledger.cutOf(ref);
     if (known !== undefined) return known;
     const last = lastOfStretch(ref);
@@ -55,7 +67,20 @@ export class Cutter {
     return this.#cut;
   }
 
+  #recordPair(epoch: string): void {
+    if (this.#ledger.pairOf(epoch) !== undefined) return;
+    const pair = this.#pair();
+    for (const entry of this.#ledger.namingOf(pair)) this.#ledger.append(entry);
+    this.#ledger.append({ kind: "paired", ref: { epoch, number: 0 }, id: pairId(pair) });
+    this.#paired.push(epoch);
+    this.#ledger.whenDurable(() => {
+      this.#paired = this.#paired.filter((one) => one !== epoch);
+      this.#go();
+    });
+  }
+
   #onDisk(ref: BlockRef): boolean {
+    if (this.#paired.includes(ref.epoch)) return false;
     if (this.#recorded.length === 0) return true;
     const { epoch, number } = lastOfStretch(ref);
     return !this.#recorded.some((one) => one.number === number && one.epoch === epoch);

@@ -10,7 +10,7 @@
 import type { Clock, Timer } from "../port/clock.ts";
 import { type KeyBlock, QkdKey } from "../port/key.ts";
 import type { CustodyCounters } from "./counters.ts";
-import { type KeyIds, keyIdOf } from "./key-id.ts";
+import { type IdSource, keyIdOf } from "./key-id.ts";
 import type { Assignment, BlockRecord, KeyDesk, KeyReply, KeyRequest, Ledger } from "./ports.ts";
 import { Queue } from "./queue.ts";
 
@@ -27,7 +27,7 @@ export interface DeskParts<Owner> {
   readonly halted: () => boolean;
   /** Bits of a unit: blocks are cut into units, and a unit into pieces of one size. */
   readonly unitBits: number;
-  readonly ids: () => KeyIds;
+  readonly ids: () => IdSource;
   /** Every unit of the block was delivered. */
   readonly done: (owner: Owner) => void;
 }

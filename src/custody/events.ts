@@ -8,7 +8,14 @@ export interface CustodyEvent {
     | "key_withheld"
     | "key_quarantined"
     | "block_damaged"
+    | "block_without_qber"
     | "block_replayed"
+    /** Blocks of an epoch that the ledger knows as another module's. They stay in the module. */
+    | "module_changed"
+    /** Blocks of an epoch that began with another matching module: they keep their IDs. */
+    | "pair_changed"
+    /** Keys wait for a KM that is not configured. */
+    | "key_waits_for_km"
     | "key_reinstated"
     | "key_discarded";
   readonly facts: Readonly<Record<string, string | number>>;

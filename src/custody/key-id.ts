@@ -9,6 +9,7 @@
 import { hash } from "node:crypto";
 import { engine, place, scratch } from "../kq1/engine.ts";
 import type { BlockFacts, BlockRef } from "../port/key.ts";
+import type { ModulePair } from "./ports.ts";
 
 const label = "qkd-node key id v1";
 const shaBlock = 64;
@@ -90,8 +91,37 @@ function uuid(): string {
 
 const variants = Buffer.from("89ab");
 
+/** Where key IDs come from. */
+export interface IdSource {
+  /** @see KeyIds.of */
+  of(block: BlockRef, offset: number, length: number): string;
+}
+
+/** Computes the IDs of a module's keys: of each epoch from the pair of modules that it was recorded for. */
+export class EpochIds implements IdSource {
+  readonly #pairOf: (epoch: string) => ModulePair | undefined;
+  readonly #now: ModulePair;
+  #last: { readonly epoch: string; readonly ids: KeyIds } | undefined;
+
+  /** @param now the pair of an epoch for which none is recorded yet */
+  constructor(pairOf: (epoch: string) => ModulePair | undefined, now: ModulePair) {
+    this.#pairOf = pairOf;
+    this.#now = now;
+  }
+
+  of(block: BlockRef, offset: number, length: number): string {
+    const { epoch } = block;
+    // Keys of one epoch come in a row, and what is recorded of it never changes.
+    if (this.#last?.epoch !== epoch) {
+      const { moduleId, matchingModuleId } = this.#pairOf(epoch) ?? this.#now;
+      this.#last = { epoch, ids: new KeyIds(moduleId, matchingModuleId) };
+    }
+    return this.#last.ids.of(block, offset, length);
+  }
+}
+
 /** The ID of a piece of a block: what the modules themselves call the block, where it is all of it. */
-export function keyIdOf(ids: KeyIds, block: BlockFacts, offset: number, length: number): string {
+export function keyIdOf(ids: IdSource, block: BlockFacts, offset: number, length: number): string {
   if (block.uuid !== undefined && length === block.bits) return block.uuid;
   return ids.of(block.ref, offset, length);
 }

@@ -16,7 +16,7 @@ import {
 import type { LedgerIndex } from "./ledger-index.ts";
 import { encodeEntry, fileHeader, nextGroup, recordLength } from "./ledger-record.ts";
 import { scan } from "./ledger-scan.ts";
-import type { BlockRecord, Cut, Ledger, LedgerEntry } from "./ports.ts";
+import type { BlockRecord, Format, Ledger, LedgerEntry, ModulePair } from "./ports.ts";
 import { Queue } from "./queue.ts";
 
 /** A ledger is bounded by what the module holds unreleased; this many bytes are a million blocks. */
@@ -158,20 +158,48 @@ export class LedgerFile implements Ledger {
     return this.#index.blocks();
   }
 
-  cutOf(ref: BlockRef): Cut | undefined {
+  cutOf(ref: BlockRef): Format | undefined {
     return this.#index.cuts.of(ref);
+  }
+
+  claimantOf(ref: BlockRef): string | undefined {
+    return this.#index.claims.of(ref);
+  }
+
+  claimEnd(epoch: string): number | undefined {
+    return this.#index.claims.endOf(epoch);
+  }
+
+  get module(): ModulePair | undefined {
+    return this.#index.pairs.module;
+  }
+
+  pairOf(epoch: string): ModulePair | undefined {
+    return this.#index.pairs.of(epoch);
+  }
+
+  namingOf(pair: ModulePair): readonly LedgerEntry[] {
+    return this.#index.pairs.naming(pair);
+  }
+
+  get size(): { readonly blocks: number; readonly epochs: number } {
+    return this.#index.size;
+  }
+
+  get isRepaired(): boolean {
+    return this.#index.doubts.repaired;
   }
 
   get anyOnRequest(): boolean {
     return this.#index.cuts.anyOnRequest;
   }
 
-  isPast(ref: BlockRef): boolean {
+  isPast(ref: BlockRef): boolean | "unknown" {
     return this.#index.past.has(ref);
   }
 
   isDoubtful(ref: BlockRef): boolean {
-    return this.#index.isDoubtful(ref);
+    return this.#index.doubts.has(ref);
   }
 
   append(entry: LedgerEntry): void {

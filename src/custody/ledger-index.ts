@@ -1,13 +1,17 @@
 /** What the entries of a ledger amount to: one record for each block not yet released. Pure. */
 import { type BlockRef, blockName } from "../port/key.ts";
+import { Claims } from "./claims.ts";
 import { Cuts } from "./cuts.ts";
+import { Doubts } from "./doubts.ts";
+import { Pairs } from "./pairs.ts";
 import { Past } from "./past.ts";
-import type { Assignment, BlockRecord, LedgerEntry } from "./ports.ts";
+import type { Assignment, BlockRecord, LedgerEntry, WithheldReason } from "./ports.ts";
 
 interface MutableRecord {
   readonly ref: BlockRef;
   complete: boolean;
   withheld: boolean;
+  why: WithheldReason | undefined;
   damaged: boolean;
   discarded: boolean;
   allowed: boolean;
@@ -27,13 +31,36 @@ function withId(ids: Set<string>, id: string): Set<string> {
   return ids === noIds ? new Set([id]) : ids.add(id);
 }
 
+/** What is said of one block that the module was not yet seen to release. */
+type BlockEntry = Exclude<
+  LedgerEntry,
+  {
+    readonly kind:
+      | "cut"
+      | "claimed"
+      | "untouched"
+      | "freed"
+      | "name"
+      | "module"
+      | "paired"
+      | "doubtful"
+      | "repaired"
+      | "doubt_over"
+      | "trusted"
+      | "past"
+      | "forgotten"
+      | "released";
+  }
+>;
+
 export class LedgerIndex {
   readonly #blocks = new Map<string, MutableRecord>();
-  /** Not of one block: how they are cut. */
+  /** Not of one block: how they are cut, whose they are, what is past, what is doubtful. */
   readonly cuts = new Cuts();
+  readonly claims = new Claims();
+  readonly pairs = new Pairs();
   readonly past = new Past();
-  /** Epoch → last block of it of which something may have been lost. */
-  readonly #doubts = new Map<string, number>();
+  readonly doubts = new Doubts();
 
   get(block: string): BlockRecord | undefined {
     return this.#blocks.get(block);
@@ -43,42 +70,70 @@ export class LedgerIndex {
     return this.#blocks.values();
   }
 
-  isDoubtful({ epoch, number }: BlockRef): boolean {
-    return number <= (this.#doubts.get(epoch) ?? -1);
+  get size(): { blocks: number; epochs: number } {
+    return {
+      blocks: this.#blocks.size,
+      epochs: Math.max(this.cuts.epochs, this.pairs.epochs),
+    };
   }
 
   /** Entries that would say the same as all that were applied. */
   live(): number {
-    let count = this.cuts.size + this.past.size + this.#doubts.size;
+    const { cuts, claims, pairs, past, doubts } = this;
+    let count = cuts.size + claims.size + pairs.size + past.size + doubts.size;
     for (const record of this.#blocks.values()) count += size(record);
     return count;
   }
 
   apply(entry: LedgerEntry): void {
-    if (entry.kind === "cut") {
-      const { ref, keyBits, onRequest, slot } = entry;
-      this.cuts.add(ref, { keyBits, onRequest, slot });
-      return;
+    switch (entry.kind) {
+      case "cut": {
+        const { ref, keyBits, onRequest, slot } = entry;
+        const from = this.cuts.add(ref, { keyBits, onRequest });
+        if (from !== undefined && slot !== undefined) this.claims.add(ref, from, slot);
+        return;
+      }
+      case "claimed":
+        return this.claims.add(entry.ref, entry.from, entry.slot);
+      case "untouched":
+        return this.claims.untouched(entry.ref);
+      case "freed":
+        return this.#free(entry.slot);
+      case "name":
+        return this.pairs.addName(entry.id, entry.part, entry.hex);
+      case "module":
+        return this.pairs.setModule(entry.id);
+      case "paired":
+        return this.pairs.setEpoch(entry.ref.epoch, entry.id);
+      case "doubtful":
+        return this.doubts.add(entry.ref);
+      case "repaired":
+        return this.doubts.begin();
+      case "doubt_over":
+        return this.doubts.end();
+      case "trusted":
+        return this.doubts.clear();
+      case "past":
+        return this.past.add(entry.ref, entry.from);
+      case "forgotten":
+        return this.past.forget(entry.ref);
+      case "released":
+        this.#blocks.delete(blockName(entry.ref));
+        return this.past.add(entry.ref);
+      default:
+        this.#applyToBlock(entry);
     }
-    if (entry.kind === "freed") return this.#free(entry.slot);
-    if (entry.kind === "doubtful") {
-      const { epoch, number } = entry.ref;
-      this.#doubts.set(epoch, Math.max(number, this.#doubts.get(epoch) ?? 0));
-      return;
-    }
-    if (entry.kind === "past") return this.past.add(entry.ref, entry.from);
+  }
+
+  #applyToBlock(entry: BlockEntry): void {
     const name = blockName(entry.ref);
-    if (entry.kind === "released") {
-      this.#blocks.delete(name);
-      this.past.add(entry.ref);
-      return;
-    }
     let record = this.#blocks.get(name);
     if (record === undefined) {
       record = {
         ref: entry.ref,
         complete: false,
         withheld: false,
+        why: undefined,
         damaged: false,
         discarded: false,
         allowed: false,
@@ -126,17 +181,22 @@ export class LedgerIndex {
         else {
           record.quarantined = noReasons;
           record.withheld = false;
+          record.why = undefined;
           record.damaged = false;
           record.allowed = true;
         }
         break;
-      default:
-        record[entry.kind] = true;
+      case "withheld":
+        record.withheld = true;
+        record.why = entry.reason;
+        break;
+      case "damaged":
+        record.damaged = true;
     }
   }
 
   #free(slot: string): void {
-    this.cuts.free(slot);
+    this.claims.free(slot);
     for (const { assigned } of this.#blocks.values()) {
       for (const [keyId, one] of assigned) if (one.slot === slot) assigned.delete(keyId);
     }
@@ -144,16 +204,18 @@ export class LedgerIndex {
 
   /** The fewest entries that lead to the same index. */
   *entries(): Iterable<LedgerEntry> {
+    yield* this.pairs.entries();
     yield* this.cuts.entries();
+    yield* this.claims.entries();
     yield* this.past.entries();
-    for (const [epoch, number] of this.#doubts) yield { kind: "doubtful", ref: { epoch, number } };
+    yield* this.doubts.entries();
     for (const { ref, ...record } of this.#blocks.values()) {
       // Before what is withheld or in quarantine: it would lift that.
       if (record.allowed) yield { kind: "reinstated", ref, keyId: undefined };
       if (record.discarded) yield { kind: "discarded", ref, keyId: undefined };
       for (const keyId of record.gone) yield { kind: "discarded", ref, keyId };
       if (record.complete) yield { kind: "complete", ref };
-      if (record.withheld) yield { kind: "withheld", ref };
+      if (record.withheld) yield withheld(ref, record.why);
       if (record.damaged) yield { kind: "damaged", ref };
       for (const [keyId, one] of record.assigned) yield { kind: "assigned", ref, keyId, ...one };
       if (record.deliveredBits > 0) {
@@ -165,6 +227,10 @@ export class LedgerIndex {
       }
     }
   }
+}
+
+function withheld(ref: BlockRef, reason: WithheldReason | undefined): LedgerEntry {
+  return reason === undefined ? { kind: "withheld", ref } : { kind: "withheld", ref, reason };
 }
 
 function size(record: MutableRecord): number {

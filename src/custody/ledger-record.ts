@@ -6,8 +6,10 @@
  * numbers are big-endian. Of an assignment, instead of a reason: 36 u32 offset · 40 u32 length ·
  * 44 slot (16 bytes). Of a cut: 36 u32 key length or 0 · 40 u32 flags (1 upon request, 2 has a slot) ·
  * 44 slot. Of a KM that was freed: 44 slot, and the rest 0. Of what is past: 36 u64 first
- * number of the range. Of what is delivered up to a place: 36 u32 bits from the block's first. A key
- * ID of zeros means the whole block.
+ * number of the range. Of what is delivered up to a place: 36 u32 bits from the block's first. Of a
+ * claim: 36 u64 first number of the range, 44 slot. Of a part of a name: 1 u8 its length, 4 u16 which
+ * part, 20 the pair's ID, 36 its bytes; of a module or an epoch's pair: 20 the pair's ID. A key ID of
+ * zeros means the whole block.
  * Behind the last record the file may have zeros: room that was made before it is needed.
  *
  * Records that were written and synced together share a group number, counted modulo 65,536. A disk
@@ -15,7 +17,7 @@
  * damaged ones. Within the last group that is a torn tail; anywhere else it is damage.
  */
 import { crc32 } from "node:zlib";
-import type { LedgerEntry } from "./ports.ts";
+import { type LedgerEntry, withheldReasons } from "./ports.ts";
 
 export const recordLength = 64;
 const reasonAt = 36;
@@ -24,6 +26,9 @@ const groupAt = 2;
 /** Where the header has the group of the records that were written with it. */
 const headerGroupAt = 56;
 const groups = 65_536;
+const keyIdAt = 20;
+/** Which part of a name it is. */
+const partAt = 4;
 const slotAt = reasonAt + 8;
 const onRequestFlag = 1;
 const slotFlag = 2;
@@ -48,6 +53,17 @@ const kinds = [
   "doubtful",
   "past",
   "delivered_to",
+  "claimed",
+  "sealed",
+  "returned",
+  "untouched",
+  "name",
+  "module",
+  "paired",
+  "repaired",
+  "doubt_over",
+  "forgotten",
+  "trusted",
 ] as const;
 
 const wholeBlock = "00000000-0000-0000-0000-000000000000";
@@ -103,7 +119,12 @@ export function encodeEntry(entry: LedgerEntry, group: number, target: Buffer, a
     record.writeBigUInt64BE(BigInt(entry.ref.number), 12);
   }
   if ("keyId" in entry && entry.keyId !== undefined) {
-    record.write(entry.keyId.replaceAll("-", ""), 20, 16, "hex");
+    record.write(entry.keyId.replaceAll("-", ""), keyIdAt, 16, "hex");
+  }
+  if ("id" in entry) record.write(entry.id, keyIdAt, 16, "hex");
+  if (entry.kind === "name") {
+    record.writeUInt16BE(entry.part, partAt);
+    record[1] = record.write(entry.hex, reasonAt, crcAt - reasonAt, "hex");
   }
   if (entry.kind === "assigned") {
     record.writeUInt32BE(entry.offset, reasonAt);
@@ -115,9 +136,10 @@ export function encodeEntry(entry: LedgerEntry, group: number, target: Buffer, a
     record.writeUInt32BE(flags, reasonAt + 4);
   }
   if (entry.kind === "delivered_to") record.writeUInt32BE(entry.bits, reasonAt);
-  if (entry.kind === "past") record.writeBigUInt64BE(BigInt(entry.from), reasonAt);
+  if (entry.kind === "past" || entry.kind === "claimed")
+    record.writeBigUInt64BE(BigInt(entry.from), reasonAt);
   if ("slot" in entry && entry.slot !== undefined) record.write(entry.slot, slotAt, 16, "hex");
-  if ("reason" in entry)
+  if ("reason" in entry && entry.reason !== undefined)
     record[1] = record.write(entry.reason, reasonAt, crcAt - reasonAt, "ascii");
   sealed(record);
 }
@@ -132,9 +154,14 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
   // Made where they are asked for: a start reads a hundred thousand records.
   const keyId = () =>
     bytes
-      .toString("hex", at + 20, at + 36)
+      .toString("hex", at + keyIdAt, at + reasonAt)
       .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
   const slot = () => bytes.toString("hex", at + slotAt, at + crcAt);
+  const id = () => bytes.toString("hex", at + keyIdAt, at + keyIdAt + 16);
+  const reason = () => {
+    const length = Math.min(bytes[at + 1] as number, crcAt - reasonAt);
+    return bytes.toString("ascii", at + reasonAt, at + reasonAt + length);
+  };
   switch (kind) {
     case undefined:
       return undefined;
@@ -162,16 +189,35 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
       return { kind, slot: slot() };
     case "past":
       return { kind, ref, from: Number(bytes.readBigUInt64BE(at + reasonAt)) };
+    case "claimed":
+      return { kind, ref, from: Number(bytes.readBigUInt64BE(at + reasonAt)), slot: slot() };
+    case "name": {
+      const end = at + reasonAt + Math.min(bytes[at + 1] as number, crcAt - reasonAt);
+      const hex = bytes.toString("hex", at + reasonAt, end);
+      return { kind, id: id(), part: bytes.readUInt16BE(at + partAt), hex };
+    }
+    case "module":
+      return { kind, id: id() };
+    case "paired":
+      return { kind, ref, id: id() };
+    case "repaired":
+    case "doubt_over":
+    case "trusted":
+      return { kind };
+    case "withheld": {
+      const why = withheldReasons.find((name) => name === reason());
+      return why === undefined ? { kind, ref } : { kind, ref, reason: why };
+    }
+    case "sealed":
+    case "returned":
+      return undefined;
     case "discarded":
     case "reinstated": {
       const id = keyId();
       return { kind, ref, keyId: id === wholeBlock ? undefined : id };
     }
-    case "quarantined": {
-      const length = Math.min(bytes[at + 1] as number, crcAt - reasonAt);
-      const reason = bytes.toString("ascii", at + reasonAt, at + reasonAt + length);
-      return { kind, ref, keyId: keyId(), reason };
-    }
+    case "quarantined":
+      return { kind, ref, keyId: keyId(), reason: reason() };
     default:
       return { kind, ref };
   }

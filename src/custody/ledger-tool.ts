@@ -1,7 +1,6 @@
 /** `qkd-node ledger check|repair`: what can be said of a ledger, and the way out when it is damaged. */
 import { Fault } from "../port/errors.ts";
 import { exists, type FileSystem, readWhole, replaceFile } from "../state/files.ts";
-import { stretch } from "./cuts.ts";
 import { maxFile } from "./ledger-file.ts";
 import { LedgerIndex } from "./ledger-index.ts";
 import { encodeEntry, fileHeader, recordLength } from "./ledger-record.ts";
@@ -24,8 +23,6 @@ export interface LedgerReport {
   readonly quarantined: number;
 }
 
-/** Blocks beyond the last that is recorded may have been on their way when it was. */
-const margin = 4 * stretch;
 const mostShown = 100;
 
 async function read(files: FileSystem, file: string): Promise<Buffer | undefined> {
@@ -66,14 +63,18 @@ export async function checkLedger(files: FileSystem, file: string): Promise<Ledg
 export interface Repair {
   /** Where the damaged file is kept. */
   readonly kept: string | undefined;
-  /** Epoch → last block that is withheld because something about it may be lost. */
+  /**
+   * Epochs of which something is still known, and the last block that a record names. Whatever the
+   * module holds when it comes back is withheld, of these epochs or of others. Empty with `trust`.
+   */
   readonly doubtful: ReadonlyMap<string, number>;
 }
 
 /**
  * Makes a ledger from every record that is still intact. What the damaged ones said is unknown: a
- * key may be with the KM, given away, or given up by an operator. So the blocks that it can have been
- * about are withheld, and an operator decides.
+ * key may be with the KM, given away, or given up by an operator; of an epoch perhaps nothing is left.
+ * So every block that the module holds when it comes back is withheld unless it is known to be with
+ * the KM, and an operator decides. What the module makes later is not.
  * @param trust withholds nothing: for when the module was zeroized, or keys may be given again
  * @returns undefined if there is nothing to repair
  * @throws Fault `ledger.missing` without `trust`, `ledger.corrupt` if a later version wrote it; a system error
@@ -99,13 +100,13 @@ export async function repairLedger(
   const doubtful = new Map<string, number>();
   if (!trust) {
     for (const entry of entries) {
-      if (!("ref" in entry) || entry.kind === "cut") continue;
+      if (!("ref" in entry)) continue;
       const { epoch, number } = entry.ref;
-      doubtful.set(epoch, Math.max(doubtful.get(epoch) ?? 0, number + margin));
+      doubtful.set(epoch, Math.max(doubtful.get(epoch) ?? 0, number));
     }
   }
   const index = indexOf(entries);
-  for (const [epoch, number] of doubtful) index.apply({ kind: "doubtful", ref: { epoch, number } });
+  if (!trust) index.apply({ kind: "repaired" });
   const kept = await spareName(files, file);
   await replaceFile(files, kept, bytes);
   const whole = [...index.entries()];

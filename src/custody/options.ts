@@ -1,16 +1,20 @@
 /** What a custody is told when it is made. */
 import type { Clock } from "../port/clock.ts";
+import type { Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import type { CustodyEvent } from "./events.ts";
+import type { KmName } from "./owners.ts";
 import type { Ledger } from "./ports.ts";
 
 export interface CustodyOptions {
   /** A block with a higher QBER is withheld; 0 to 0.5. */
   readonly qberLimit: number;
+  /** Whether a block without a QBER is withheld; default: it is. */
+  readonly qberRequired?: boolean;
   /** Length of the QKD-keys that blocks are cut into, bits; undefined: whole blocks. */
   readonly keyBits: number | undefined;
-  /** Names of the KMs, in the order in which they are tried; default: one, `km`. */
-  readonly kms?: readonly string[];
+  /** The KMs, in the order in which they are tried; default: one, `km`. */
+  readonly kms?: readonly (string | KmName)[];
   /** Whether keys wait until a KM asks for them, in units of `keyBits` (Kq-1 §7.2). */
   readonly onRequest?: boolean;
   /** Bounds of what is in memory. */
@@ -27,4 +31,8 @@ export interface CustodyParts {
   readonly onEvent: (event: CustodyEvent) => void;
   /** Keys may not leave now, supplied or asked for, whatever else holds; default: never. */
   readonly halted?: () => boolean;
+  /** How people know a KM that is not configured, from what stands for it in the ledger. */
+  readonly nameOfKm?: (slot: string) => string;
+  /** The module has more recorded than is borne: it is to be closed. Called once. */
+  readonly onOverload?: (fault: Fault) => void;
 }

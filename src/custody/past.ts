@@ -2,8 +2,8 @@
  * Which blocks the module has let go of, as ranges of their numbers: one that is offered again after
  * that is a replay, and none of its keys is supplied a second time. Pure.
  *
- * Bounded: of numbers with many gaps the lowest ranges are forgotten. A replay of those is supplied
- * again under the IDs that its keys always had, which a KM takes for the repeat it is.
+ * Bounded: where the numbers have many gaps, the lowest ranges of an epoch are no longer known one by
+ * one. One number stays of them: whether a block below it was let go of is unknown.
  */
 import type { BlockRef } from "../port/key.ts";
 import type { LedgerEntry } from "./ports.ts";
@@ -17,6 +17,8 @@ export class Past {
   readonly #most: number;
   /** By epoch, the one added to last at the end; ranges in the order of numbers, none adjoining. */
   readonly #epochs = new Map<string, Range[]>();
+  /** By epoch: up to this number the ranges were forgotten. */
+  readonly #forgotten = new Map<string, number>();
   #size = 0;
 
   /** @param most ranges that are remembered */
@@ -24,16 +26,22 @@ export class Past {
     this.#most = most;
   }
 
-  /** Ranges that are remembered. */
+  /** Entries that say the same. */
   get size(): number {
-    return this.#size;
+    return this.#size + this.#forgotten.size;
   }
 
-  has({ epoch, number }: BlockRef): boolean {
-    const ranges = this.#epochs.get(epoch);
-    if (ranges === undefined) return false;
+  /** Whether the block was let go of; `unknown` where that was forgotten. */
+  has({ epoch, number }: BlockRef): boolean | "unknown" {
+    const ranges = this.#epochs.get(epoch) ?? [];
     const range = ranges[firstFrom(ranges, number)];
-    return range !== undefined && range.from <= number;
+    if (range !== undefined && range.from <= number) return true;
+    return number <= (this.#forgotten.get(epoch) ?? -1) ? "unknown" : false;
+  }
+
+  /** Blocks up to `ref` are not known one by one. */
+  forget({ epoch, number }: BlockRef): void {
+    this.#forgotten.set(epoch, Math.max(number, this.#forgotten.get(epoch) ?? 0));
   }
 
   /** Blocks `from` to `ref.number` were let go of. */
@@ -53,21 +61,25 @@ export class Past {
     }
     ranges.splice(first, end - first, merged);
     this.#size += 1 - (end - first);
-    while (this.#size > this.#most) this.#forget();
+    while (this.#size > this.#most) this.#forgetLowest();
   }
 
   *entries(): Iterable<LedgerEntry> {
+    for (const [epoch, number] of this.#forgotten) {
+      yield { kind: "forgotten", ref: { epoch, number } };
+    }
     for (const [epoch, ranges] of this.#epochs) {
       for (const { from, to } of ranges) yield { kind: "past", ref: { epoch, number: to }, from };
     }
   }
 
-  #forget(): void {
+  #forgetLowest(): void {
     const [oldest] = this.#epochs;
     if (oldest === undefined) return;
     const [epoch, ranges] = oldest;
-    ranges.shift();
+    const lowest = ranges.shift();
     this.#size--;
+    if (lowest !== undefined) this.forget({ epoch, number: lowest.to });
     if (ranges.length === 0) this.#epochs.delete(epoch);
   }
 }

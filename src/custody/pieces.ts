@@ -1,18 +1,18 @@
 /** A block cut into QKD-keys, which share its memory; each is made when it is asked for. */
 import { type KeyBlock, QkdKey } from "../port/key.ts";
-import { type KeyIds, keyIdOf } from "./key-id.ts";
+import { type IdSource, keyIdOf } from "./key-id.ts";
 import { longestSlice, sliceCount } from "./slices.ts";
 
 export class Pieces {
   readonly #block: KeyBlock;
   readonly #bytes: Uint8Array;
   readonly #step: number;
-  readonly #ids: KeyIds;
+  readonly #ids: IdSource;
   /** bits */
   #offset = 0;
 
   /** @param keyBits wanted length of a key, bits; undefined: as long as a message carries */
-  constructor(block: KeyBlock, keyBits: number | undefined, ids: KeyIds) {
+  constructor(block: KeyBlock, keyBits: number | undefined, ids: IdSource) {
     this.#block = block;
     this.#bytes = block.expose();
     this.#step = longestSlice(keyBits);

@@ -65,6 +65,8 @@ export interface BlockRecord {
   /** Every key of it is with the KM. */
   readonly complete: boolean;
   readonly withheld: boolean;
+  /** Why it is withheld; undefined where an earlier version did not record that. */
+  readonly why: WithheldReason | undefined;
   /** The block can't be read from the module undamaged. */
   readonly damaged: boolean;
   /** An operator gave the block up: the module is to destroy it. */
@@ -92,19 +94,56 @@ export interface Assignment {
   readonly slot: string;
 }
 
-/** How a stretch of a link's blocks is cut, and whose its keys may be. */
-export interface Cut {
+/** Why a block is withheld from the KM. */
+export const withheldReasons = [
+  /** Its QBER is above the limit. */
+  "qber",
+  /** The module gave no QBER, and the gate needs one. */
+  "no_qber",
+  /** An operator said so. */
+  "operator",
+  /** What became of it may be among what a damaged ledger lost. */
+  "ledger_repaired",
+  /** The module had let go of this reference before: its keys were dealt with, whatever they are now. */
+  "replayed",
+  /** It is too long ago to know whether the module had let go of this reference before. */
+  "past_unknown",
+] as const;
+export type WithheldReason = (typeof withheldReasons)[number];
+
+/** A pair of modules, as their IDs (Kq-1 Table 1): ours and the one at the other end. */
+export interface ModulePair {
+  readonly moduleId: string;
+  /** Empty where it was never told. */
+  readonly matchingModuleId: string;
+}
+
+/** How a stretch of a link's blocks is cut into keys (Y.3803 calls it formatting). */
+export interface Format {
   /** Length of a key, or of a unit upon request, bits; undefined: as long as a message carries. */
   readonly keyBits: number | undefined;
   /** Whether keys wait until they are asked for. */
   readonly onRequest: boolean;
-  /** The one KM that keys may have been written to without a record of each; 32 hex digits. */
+}
+
+/** How a stretch is cut, and whose its keys may be. */
+export interface Cut extends Format {
+  /** The one KM that keys may be written to without a record of each; 32 hex digits. */
   readonly slot: string | undefined;
 }
 
 export type LedgerEntry =
   /** Blocks up to `ref`, as far as none was recorded before, are cut like this from now on. */
   | ({ readonly kind: "cut"; readonly ref: BlockRef } & Cut)
+  /** Keys of the blocks from this number up to `ref` may be written to this KM without a record of each. */
+  | {
+      readonly kind: "claimed";
+      readonly ref: BlockRef;
+      readonly from: number;
+      readonly slot: string;
+    }
+  /** No key of a block of this epoch behind `ref` was ever taken up: no KM can have one. */
+  | { readonly kind: "untouched"; readonly ref: BlockRef }
   /** An operator's word: what was written to this KM and not confirmed, it does not have. */
   | { readonly kind: "freed"; readonly slot: string }
   /** These bits belong to one request of one KM now, and to nobody else ever. */
@@ -121,17 +160,32 @@ export type LedgerEntry =
       readonly keyId: string;
       readonly reason: string;
     }
-  | { readonly kind: "withheld" | "damaged"; readonly ref: BlockRef }
+  | { readonly kind: "withheld"; readonly ref: BlockRef; readonly reason?: WithheldReason }
+  | { readonly kind: "damaged"; readonly ref: BlockRef }
   /** An operator gave up a key that was in quarantine, or (undefined) a whole block. */
   | { readonly kind: "discarded"; readonly ref: BlockRef; readonly keyId: string | undefined }
   /** An operator wants a key in quarantine supplied again, or (undefined) all that is left of a block. */
   | { readonly kind: "reinstated"; readonly ref: BlockRef; readonly keyId: string | undefined }
   /** What became of blocks up to `ref` may have been lost: they are withheld. */
   | { readonly kind: "doubtful"; readonly ref: BlockRef }
+  /** What became of any block that the module holds now may have been lost: they are withheld. */
+  | { readonly kind: "repaired" }
+  /** Which blocks that was is recorded: others, and those that come from now on, are not doubtful. */
+  | { readonly kind: "doubt_over" }
+  /** An operator's word: no block is doubtful any more. */
+  | { readonly kind: "trusted" }
   /** The module let go of the block: nothing about it needs to be known any more but that. */
   | { readonly kind: "released"; readonly ref: BlockRef }
   /** The module let go of the blocks from this number up to `ref`. */
-  | { readonly kind: "past"; readonly ref: BlockRef; readonly from: number };
+  | { readonly kind: "past"; readonly ref: BlockRef; readonly from: number }
+  /** Of blocks up to `ref` it is not known one by one any more which ones the module let go of. */
+  | { readonly kind: "forgotten"; readonly ref: BlockRef }
+  /** A part of a module pair's names, for the entries that name a pair by its `id`. */
+  | { readonly kind: "name"; readonly id: string; readonly part: number; readonly hex: string }
+  /** The ledger is that of this pair's first module from now on. */
+  | { readonly kind: "module"; readonly id: string }
+  /** The blocks of this epoch are those of this pair, for ever: their key IDs follow from it. */
+  | { readonly kind: "paired"; readonly ref: BlockRef; readonly id: string };
 
 /** Append-only record of what became of keys: never their bytes. */
 export interface Ledger {
@@ -143,14 +197,28 @@ export interface Ledger {
   recover(): Promise<void>;
   get(block: string): BlockRecord | undefined;
   blocks(): Iterable<BlockRecord>;
+  /** The module that the ledger is of; undefined until the first one was seen. */
+  readonly module: ModulePair | undefined;
+  /** The entries that name a pair; none if it was named before. */
+  namingOf(pair: ModulePair): readonly LedgerEntry[];
+  /** Whose the epoch's blocks are; undefined if none was taken up yet. */
+  pairOf(epoch: string): ModulePair | undefined;
   /** How a block was cut, or is to be; undefined if none of its stretch was taken up yet. */
-  cutOf(ref: BlockRef): Cut | undefined;
+  cutOf(ref: BlockRef): Format | undefined;
+  /** The KM that keys of this block may have been written to without a record of each. */
+  claimantOf(ref: BlockRef): string | undefined;
+  /** The last block of the epoch with such a KM. */
+  claimEnd(epoch: string): number | undefined;
+  /** Whether blocks that the module holds since before a repair are not yet told from newer ones. */
+  readonly isRepaired: boolean;
   /** Whether blocks were ever kept for whoever asks. */
   readonly anyOnRequest: boolean;
-  /** Whether the module was seen to let go of this block. */
-  isPast(ref: BlockRef): boolean;
+  /** Whether the module was seen to let go of this block; `unknown` where that was forgotten. */
+  isPast(ref: BlockRef): boolean | "unknown";
   /** Whether what is recorded of this block may be less than what happened to it. */
   isDoubtful(ref: BlockRef): boolean;
+  /** How much is recorded: blocks not yet let go of, and epochs. */
+  readonly size: { readonly blocks: number; readonly epochs: number };
   /** Records an entry: at once for `get`, soon on disk. */
   append(entry: LedgerEntry): void;
   /** Calls `then` once everything appended so far is on disk; after a failure, once it recovered. */

@@ -26,6 +26,8 @@ export interface SuppliesParts<Owner> {
   readonly backoff: () => Iterator<number>;
   /** Whether keys may be supplied at all: not while what becomes of them can't be recorded. */
   readonly allowed: () => boolean;
+  /** Whether what is on disk says already that the owner's keys may be written to this KM. */
+  readonly isBound: (owner: Owner, km: string) => boolean;
   /** Records whose the key is from now on; calls `then` once that is on disk. */
   readonly bind: (key: QkdKey, owner: Owner, km: string, then: () => void) => void;
   readonly delivered: (key: QkdKey, owner: Owner) => void;
@@ -75,6 +77,8 @@ interface Outlet<Owner> {
   readonly flight: Flight<Waiting<Owner>>;
   pause: Timer | undefined;
   waits: Iterator<number> | undefined;
+  /** An operator has freed its keys, and that is not on disk yet: none of its queue is written. */
+  freeing: boolean;
 }
 
 export class Supplies<Owner> implements KmSink {
@@ -96,6 +100,7 @@ export class Supplies<Owner> implements KmSink {
       flight: new Flight(),
       pause: undefined,
       waits: undefined,
+      freeing: false,
     }));
   }
 
@@ -118,16 +123,14 @@ export class Supplies<Owner> implements KmSink {
 
   /**
    * Takes keys into the queue.
-   * @param kmOf the KM that a key was written to before a restart; undefined: none
+   * @param kmOf the KM, one of those here, that a key may have been written to; undefined: none
    */
   push(keys: readonly QkdKey[], owner: Owner, kmOf: (key: QkdKey) => string | undefined): void {
     for (const key of keys) {
       const waiting = new Waiting(key, owner);
       const km = kmOf(key);
-      const outlet = this.#outlets.find(({ name }) => name === km);
-      // A KM that is not configured any more has no say in it.
-      if (outlet === undefined) this.#queue.push(waiting);
-      else outlet.queue.push(waiting);
+      if (km === undefined) this.#queue.push(waiting);
+      else this.#outlet(km).queue.push(waiting);
     }
     this.#pump();
   }
@@ -156,7 +159,7 @@ export class Supplies<Owner> implements KmSink {
   }
 
   isUp(name: string): boolean {
-    return this.#outlet(name).link !== undefined;
+    return this.#outlets.some((one) => one.name === name && one.link !== undefined);
   }
 
   /**
@@ -174,9 +177,19 @@ export class Supplies<Owner> implements KmSink {
     return false;
   }
 
-  /** An operator knows that this KM does not have the keys that were written to it. */
+  /**
+   * An operator knows that this KM does not have the keys that were written to it: none of them is
+   * written to it, although it may connect meanwhile, until {@link release}.
+   */
+  hold(name: string): void {
+    this.#outlet(name).freeing = true;
+  }
+
+  /** That is on disk: its keys are free. */
   release(name: string): void {
-    this.#queue.giveBack(this.#outlet(name).queue.clear());
+    const outlet = this.#outlet(name);
+    outlet.freeing = false;
+    this.#queue.giveBack(outlet.queue.clear());
     this.#pump();
   }
 
@@ -250,9 +263,9 @@ export class Supplies<Owner> implements KmSink {
     return outlet;
   }
 
-  /** Where a key waits that was written to this KM: with it, unless there is no other. */
+  /** Where a key waits that was written to this KM: with it, unless all that wait are its own. */
   #home({ queue }: Outlet<Owner>): Queue<Waiting<Owner>> {
-    return this.#outlets.length > 1 ? queue : this.#queue;
+    return this.#outlets.length > 1 || queue.length > 0 ? queue : this.#queue;
   }
 
   /** The next key that was not made yet. */
@@ -283,7 +296,7 @@ export class Supplies<Owner> implements KmSink {
   }
 
   #pumpOutlet(outlet: Outlet<Owner>, link: KmLink): void {
-    while (link.room > 0) {
+    while (link.room > 0 && !outlet.freeing) {
       const waiting = outlet.queue.shift();
       if (waiting === undefined) return;
       if (!waiting.recorded) {
@@ -295,12 +308,14 @@ export class Supplies<Owner> implements KmSink {
   }
 
   #pumpNew(outlet: Outlet<Owner>, link: KmLink): void {
-    const alone = this.#outlets.length === 1;
+    const { isBound } = this.#parts;
     while (link.room - outlet.queue.length > 0) {
       const waiting = this.#queue.shift() ?? this.#make();
       if (waiting === undefined) return;
-      if (alone) this.#supply(outlet, link, waiting);
-      else this.#bind(outlet, waiting);
+      // Behind keys that wait for the disk it waits as well: they leave in order.
+      if (outlet.queue.length === 0 && isBound(waiting.owner, outlet.name)) {
+        this.#supply(outlet, link, waiting);
+      } else this.#bind(outlet, waiting);
     }
   }
 

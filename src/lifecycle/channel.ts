@@ -2,9 +2,17 @@
  * One module's way to its KM: the module's session on one side, the KM's on the other, custody in
  * between, each side kept connected by itself. Shows the manager how it goes.
  */
-import { type KeptBack, objections } from "../custody/aside.ts";
+import {
+  type KeptBack,
+  type KeptBackCounts,
+  objections,
+  type Selection,
+} from "../custody/aside.ts";
 import { Custody } from "../custody/custody.ts";
 import type { CustodyEvent } from "../custody/events.ts";
+import { slotOfKm } from "../custody/key-id.ts";
+import { pin } from "../custody/origin.ts";
+import type { KmName } from "../custody/owners.ts";
 import type { Ledger } from "../custody/ports.ts";
 import type { KeyAccess } from "../kq1/https-server.ts";
 import type { LocalModule, ModuleLinks } from "../local/view.ts";
@@ -15,7 +23,9 @@ import type { Log } from "../port/log.ts";
 import type { ModuleCommand, ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
 import type { TelemetrySample } from "../port/telemetry.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
+import { EventLimit } from "./event-limit.ts";
 import type { Halt } from "./halt.ts";
+import { checkIdentity } from "./identity.ts";
 import { type Kept, keep } from "./keep.ts";
 import { KmChannel, type KmOptions, type KmView } from "./km-channel.ts";
 import { mend } from "./mend.ts";
@@ -29,12 +39,16 @@ export interface ChannelOptions {
   readonly moduleId: string | undefined;
   readonly matchingModuleId: string | undefined;
   readonly qberLimit: number;
+  /** Whether a block without a QBER is withheld; default: it is. */
+  readonly qberRequired?: boolean;
   readonly keyBits: number | undefined;
   readonly onRequest: boolean;
   readonly maxHeldBlocks: number;
   readonly maxHeldBytes: number;
   /** In the order in which they are tried. */
   readonly kms: readonly KmOptions[];
+  /** What stands for each in the ledger; default: its name. */
+  readonly kmNames?: readonly KmName[];
 }
 
 export interface ChannelParts {
@@ -49,8 +63,16 @@ export interface ChannelParts {
   readonly onEvent: (event: NodeEvent) => void;
   readonly onState: (name: string) => void;
   readonly onTelemetry?: (name: string, sample: TelemetrySample) => void;
+  /** How people know a KM that is not configured, from what stands for it in the ledger. */
+  readonly nameOfKm?: (slot: string) => string;
   /** The link to the module, or to the KM of this name, is up, or down for the reason given. */
   readonly onLink?: (name: string, km: string | undefined, down: Error | undefined) => void;
+}
+
+/** What stands for a KM in the ledgers: as it is, and as it was before its identity changed. */
+export interface KmSlots {
+  readonly now: readonly string[];
+  readonly former: readonly string[];
 }
 
 /** A figure that did not come for this long is stale, ms. */
@@ -59,7 +81,13 @@ const settledAfterMs = 5_000;
 /** A key that could be supplied and is not for this long: something is wrong in here, ms. */
 const stuckAfterMs = 30_000;
 /** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */
-const routine: readonly string[] = ["block_empty", "key_withheld", "block_replayed"];
+const routine: readonly string[] = [
+  "block_empty",
+  "block_without_qber",
+  "key_withheld",
+  "key_waits_for_km",
+  "block_replayed",
+];
 
 export class Channel implements LocalModule {
   readonly name: string;
@@ -74,6 +102,9 @@ export class Channel implements LocalModule {
   #moduleTrouble = "not connected yet";
   #since: number;
   #ledgerTrouble: string | undefined;
+  /** Why the module is not served any more. */
+  #closed: Fault | undefined;
+  readonly #limit: EventLimit;
   readonly #stopMending: () => void;
   #module: Kept | undefined;
   readonly #task: TaskBegin | undefined;
@@ -85,7 +116,8 @@ export class Channel implements LocalModule {
     this.#parts = parts;
     this.#since = parts.clock.wall();
     const { clock, log, random, ledger, halt } = parts;
-    const kms = options.kms.map(({ name }) => name);
+    const kms = options.kmNames ?? options.kms.map(({ name }) => name);
+    this.#limit = new EventLimit(clock);
     this.#custody = new Custody(
       { ...options, kms },
       {
@@ -95,6 +127,8 @@ export class Channel implements LocalModule {
         backoff: () => backoff({ firstMs: 200, maxMs: 10_000, random }),
         onEvent: (event) => this.#event(event),
         halted: () => halt?.on === true,
+        onOverload: (fault) => this.#close(fault),
+        ...(parts.nameOfKm && { nameOfKm: parts.nameOfKm }),
       },
     );
     this.#task = parts.progress?.beginner(clock);
@@ -221,7 +255,7 @@ export class Channel implements LocalModule {
       ...(this.#parts.halt?.on ? [`supply stopped: ${this.#parts.halt.why}`] : []),
     ];
     return {
-      module: this.#moduleUp ? "OPERATING" : "DOWN",
+      module: this.#closed !== undefined ? "OUT" : this.#moduleUp ? "OPERATING" : "DOWN",
       link: this.#moduleUp ? "ACTIVE" : "OFF",
       km: this.#kms.some((km) => km.up) || (this.#awaitsKms && this.#moduleUp) ? "UP" : "DOWN",
       reason: reasons.join("; "),
@@ -255,10 +289,54 @@ export class Channel implements LocalModule {
     if (objection !== undefined) throw new Fault("module.command", objections[objection]);
   }
 
-  /** Keys that wait for this KM may go to another. @throws Fault `module.command`, `kq1.connect` */
-  freeKm(km: string): void {
-    if (this.#custody.releaseKm(km)) return;
+  /**
+   * The same about all that is kept back and meant, blocks as a whole.
+   * @returns how many blocks that are
+   */
+  decideAll(what: "reinstate" | "discard", selection: Selection): number {
+    return this.#custody.aside.decideAll(what, selection);
+  }
+
+  /** How much is kept back, by what for. */
+  keptCounts(): KeptBackCounts {
+    return this.#custody.aside.counts();
+  }
+
+  /**
+   * Keys that wait for this KM may go to another.
+   * @param slots what stands for the KM, and for those that it was before; default: its name
+   * @throws Fault `module.command`
+   */
+  freeKm(km: string, slots: KmSlots = { now: [], former: [] }): void {
+    const now = slots.now.length > 0 ? slots.now : [slotOfKm(km)];
+    // One that is connected answers for itself, but not for what had its name before.
+    if (slots.former.length > 0 && this.#custody.releaseKm(km, slots.former)) {
+      if (!this.#custody.kms.isUp(km)) this.#custody.releaseKm(km, now);
+      return;
+    }
+    if (this.#custody.releaseKm(km, now)) return;
     throw new Fault("module.command", "the KM is connected: it can answer for itself", { km });
+  }
+
+  /** An operator's word that a KM is also what these slots stand for. */
+  acceptKm(km: KmName): void {
+    this.#custody.kms.accept(km);
+  }
+
+  /**
+   * An operator's word that another module was put in: it is served, on this ledger, from now on.
+   * Blocks of the one before are known by their epochs and stay what they are.
+   * @throws Fault `module.command` where the configuration names another
+   */
+  acceptModule(moduleId: string): void {
+    const { moduleId: configured } = this.#options;
+    if (configured !== undefined && configured !== moduleId) {
+      throw new Fault("module.command", "module_id in the configuration is another", {
+        configured,
+      });
+    }
+    pin(this.#parts.ledger, { moduleId, matchingModuleId: "" });
+    this.#emit("module_accepted", { module_id: moduleId });
   }
 
   /** How its links are. */
@@ -311,6 +389,7 @@ export class Channel implements LocalModule {
           this.#parts.onTelemetry?.(this.name, sample);
         },
         event: (event) => {
+          if (this.#limit.take(`module_event ${event.code}`) === undefined) return;
           log.warn("module event", { code: event.code, severity: event.severity });
           this.#emit("module_event", { ...event });
         },
@@ -318,12 +397,13 @@ export class Channel implements LocalModule {
       signal,
     );
     try {
-      this.#matchingId = this.#check(session.identity);
+      this.#matchingId = checkIdentity(session.identity, this.#expected, driver.where);
     } catch (error) {
       await session.close();
       throw error;
     }
     this.#identity = session.identity;
+    this.#tellReplaced(session.identity.moduleId);
     const { moduleId, role, vendor, model, serial, firmware } = session.identity;
     log.info("module up", { module_id: moduleId, role, vendor, model, serial, firmware });
     this.#moduleUp = true;
@@ -337,42 +417,32 @@ export class Channel implements LocalModule {
     return session;
   }
 
-  /** @returns the matching module's ID. @throws Fault `module.identity` */
-  #check(identity: ModuleIdentity): string {
-    const source = this.#parts.driver.where;
-    const expected = this.#options.moduleId ?? this.#identity?.moduleId;
-    if (expected !== undefined && identity.moduleId !== expected) {
-      throw new Fault("module.identity", "another module answers", {
-        source,
-        expected,
-        found: identity.moduleId,
-      });
-    }
-    const matching = this.#options.matchingModuleId;
-    const told = identity.matchingModuleId;
-    if (matching !== undefined && told !== "" && told !== matching) {
-      throw new Fault("module.identity", "module is paired with another matching module", {
-        source,
-        expected: matching,
-        found: told,
-      });
-    }
-    const id = matching ?? told;
-    if (id === "") {
-      throw new Fault(
-        "module.identity",
-        "module does not tell its matching module: set matching_module_id",
-        { source },
-      );
-    }
-    return id;
+  get #expected() {
+    const { moduleId, matchingModuleId } = this.#options;
+    return { moduleId, matchingModuleId, known: this.#parts.ledger.module };
+  }
+
+  #tellReplaced(moduleId: string): void {
+    const before = this.#parts.ledger.module?.moduleId;
+    if (before === undefined || before === moduleId) return;
+    this.#emit("module_replaced", { before, module_id: moduleId });
+  }
+
+  /** The module is served no more; what it has stays with it. */
+  #close(fault: Fault): void {
+    this.#closed = fault;
+    this.#moduleTrouble = describe(fault);
+    this.#parts.log.error(`module is not served any more: ${describe(fault)}`);
+    this.#emit("module_closed", { reason: fault.message });
+    void this.#module?.stop();
+    this.#changed();
   }
 
   #moduleDown(error: Error): void {
     this.#custody.moduleDown();
     this.#moduleUp = false;
     this.#session = undefined;
-    this.#moduleTrouble = describe(error);
+    if (this.#closed === undefined) this.#moduleTrouble = describe(error);
     this.#changed();
     this.#parts.onLink?.(this.name, undefined, error);
   }
@@ -388,9 +458,12 @@ export class Channel implements LocalModule {
     this.#parts.onState(this.name);
   }
 
-  #event(event: CustodyEvent): void {
-    this.#parts.log.info(event.type, event.facts);
-    this.#emit(event.type, event.facts, routine.includes(event.type));
+  #event({ type, facts }: CustodyEvent): void {
+    const left = this.#limit.take(`${type} ${facts.reason ?? ""}`);
+    if (left === undefined) return;
+    const all = left === 0 ? facts : { ...facts, left_out: left };
+    this.#parts.log.info(type, all);
+    this.#emit(type, all, routine.includes(type));
   }
 
   #emit(type: string, facts: NodeEvent["facts"], routine = false): void {

@@ -320,12 +320,20 @@ export class LocalDesk {
 
   async #carryOut(name: ActName, args: Args, work: () => Promise<Outcome>, by: string) {
     const { clock, log, onEvent } = this.#parts;
-    const { status, reason } = await work();
+    const { status, reason, facts: came } = await work();
     const why = reason !== undefined && { reason };
-    const facts = { command: name, by, status, ...why, ...(args as Record<string, string>) };
+    const facts = {
+      command: name,
+      by,
+      status,
+      ...why,
+      ...(args as Record<string, string>),
+      ...came,
+    };
     log.info("command carried out", facts);
     onEvent({ type: "command", at: clock.wall(), facts });
-    return { command: name, status, ...why, by, t: time(clock.wall()) };
+    const result = came !== undefined && { facts: came };
+    return { command: name, status, ...why, ...result, by, t: time(clock.wall()) };
   }
 }
 

@@ -37,6 +37,8 @@ export const actNames = [
   "discard_quarantine",
   "withhold",
   "free_km",
+  "accept_km",
+  "accept_module",
   "clear_tamper",
   "reload_certificates",
   "install_update",

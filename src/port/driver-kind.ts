@@ -9,6 +9,8 @@ export interface DriverKind<Options = unknown> {
   readonly options: GenericSchema<unknown, Options>;
   /** A module of this kind hands each key over once: it needs a spool. */
   readonly destructive?: true;
+  /** Each block of a module of this kind has a QBER: one without is withheld unless configured. */
+  readonly measuresQber?: true;
   create(options: Options, context: DriverContext): ModuleDriver;
   /** Files that the driver opens, absolute paths: devices, pipes, folders. */
   devices?(options: Options): readonly string[];
@@ -27,6 +29,8 @@ export interface ConfiguredDriver {
   readonly kind: string;
   /** A module of this kind hands each key over once. */
   readonly destructive: boolean;
+  /** Each block of it has a QBER. */
+  readonly measuresQber: boolean;
   /** Files that the driver opens. */
   readonly devices: readonly string[];
   /** Whether a session without credit is harmless. */

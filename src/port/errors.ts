@@ -14,6 +14,7 @@ export type FaultCode =
   | "qmlp.refused" // the module refused the session
   | "qmlp.timeout" // the module did not answer in time
   | "module.identity" // another module answers than the one configured
+  | "module.overload" // more of the module's blocks are recorded than the node bears
   | "module.command" // the module refused or failed a command
   | "key.invalid" // a key block that contradicts itself
   | "kq1.connect" // TCP or TLS could not be set up

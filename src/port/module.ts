@@ -28,6 +28,11 @@ export interface ModuleIdentity {
   readonly protocol: string;
   /** The longest block it will ever offer, in bytes. */
   readonly maxBlockBytes: number;
+  /**
+   * The newest block of each epoch that the module holds as the session begins, if it can tell: what
+   * comes behind these was made later.
+   */
+  readonly newest?: readonly BlockRef[];
 }
 
 /** How well the link carries frames; counters since the session began. */

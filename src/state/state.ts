@@ -26,6 +26,8 @@ const alarm = v.object({
   count,
 });
 
+const kmProof = { proven: v.string(), slot: v.string() };
+
 /**
  * What a later version adds is kept: a node that fell back to this one must not lose it. Only what
  * this version could not be right without is worth a new format number.
@@ -35,6 +37,17 @@ const schema = v.looseObject({
   boot: count,
   /** Modules whose ledger was made: from then on it must be there. */
   ledgers: v.optional(v.array(v.string())),
+  /** Who each KM is, by its configured name, and who it was (`custody/km-identity.ts`). */
+  kms: v.optional(
+    v.record(
+      v.string(),
+      v.object({
+        ...kmProof,
+        same: v.pipe(v.array(v.string()), v.readonly()),
+        former: v.pipe(v.array(v.object(kmProof)), v.readonly()),
+      }),
+    ),
+  ),
   /** Alarms that are raised, or whose clearing the manager has not seen. */
   alarms: v.optional(v.array(alarm)),
   /** The last event in the outbox whose alarm is among them. */

@@ -2,12 +2,22 @@
 import type { ControlPorts } from "../control/executor.ts";
 import type { Channel } from "../lifecycle/channel.ts";
 import { Fault } from "../port/errors.ts";
+import type { Kms } from "./kms.ts";
 
 type Ports = Required<
-  Pick<ControlPorts, "releaseQuarantine" | "discardQuarantine" | "withhold" | "freeKm">
+  Pick<
+    ControlPorts,
+    | "releaseQuarantine"
+    | "discardQuarantine"
+    | "decideAll"
+    | "withhold"
+    | "freeKm"
+    | "acceptKm"
+    | "acceptModule"
+  >
 >;
 
-export function keptBackPorts(channels: readonly Channel[]): Ports {
+export function keptBackPorts(channels: readonly Channel[], kms: Kms): Ports {
   const channel = (name: string): Channel => {
     const found = channels.find((one) => one.name === name);
     if (found === undefined) throw new Fault("module.command", "module is not served");
@@ -17,6 +27,18 @@ export function keptBackPorts(channels: readonly Channel[]): Ports {
     releaseQuarantine: async (module, name) => channel(module).decide("reinstate", name),
     discardQuarantine: async (module, name) => channel(module).decide("discard", name),
     withhold: async (module, name) => channel(module).decide("withhold", name),
-    freeKm: async (module, km) => channel(module).freeKm(km),
+    decideAll: async (module, what, selection) => {
+      const blocks = channel(module).decideAll(
+        what === "release" ? "reinstate" : "discard",
+        selection,
+      );
+      return { blocks };
+    },
+    freeKm: async (module, km) => channel(module).freeKm(km, kms.slotsOf(km)),
+    acceptKm: async (km) => {
+      const accepted = await kms.accept(km);
+      for (const one of channels) one.acceptKm(accepted);
+    },
+    acceptModule: async (module, moduleId) => channel(module).acceptModule(moduleId),
   };
 }

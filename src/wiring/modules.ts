@@ -14,6 +14,7 @@ import { type Log, silentLog } from "../port/log.ts";
 import type { ModuleDriver } from "../port/module.ts";
 import { diskFiles } from "../state/files.ts";
 import { endpoint } from "./credentials.ts";
+import type { Kms } from "./kms.ts";
 import { clock, random } from "./machine.ts";
 
 export function ledgerOptions({ ledger }: Config, progress: Progress) {
@@ -57,13 +58,14 @@ export interface ChannelContext {
   readonly panel: Panel;
   readonly halt: Halt;
   readonly progress: Progress;
+  readonly kms: Kms;
 }
 
 export function createChannel(
   module: ModuleConfig,
   folder: string,
   ledger: LedgerFile,
-  { oversight, panel, halt, progress }: ChannelContext,
+  { oversight, panel, halt, progress, kms }: ChannelContext,
   log: Log,
 ): Channel {
   return new Channel(
@@ -72,6 +74,7 @@ export function createChannel(
       moduleId: module.module_id,
       matchingModuleId: module.matching_module_id,
       qberLimit: module.qber_limit,
+      qberRequired: module.qber_required ?? module.driver.measuresQber,
       keyBits: module.key_bits,
       onRequest: module.mode === "on_request",
       maxHeldBlocks: module.max_held_blocks,
@@ -85,6 +88,7 @@ export function createChannel(
         hashValue: km.hash_value,
         answerTimeoutMs: km.answer_timeout_s,
       })),
+      kmNames: module.kms.map(({ name }) => kms.nameOf(name)),
     },
     {
       driver: driverOf(module, folder, log),
@@ -94,6 +98,7 @@ export function createChannel(
       random,
       progress,
       halt,
+      nameOfKm: (slot) => kms.named(slot),
       onEvent: (event) => oversight.event(event),
       onState: (name) => oversight.stateChanged(name),
       onTelemetry: (name, sample) => oversight.telemetry(name, sample),

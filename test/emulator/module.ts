@@ -277,6 +277,7 @@ export class EmulatedModule {
         nonce,
         capabilities: allCapabilities,
         maxBlock,
+        newest: this.#store.newest(),
       }),
     );
   }

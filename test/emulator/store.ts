@@ -49,6 +49,17 @@ export class BlockStore {
     return [...this.#held.keys()];
   }
 
+  /** The newest block of each epoch. */
+  newest(): BlockRef[] {
+    const newest = new Map<string, BlockRef>();
+    for (const { history } of this.#held.values()) {
+      const { ref } = history.facts;
+      const known = newest.get(ref.epoch);
+      if (known === undefined || known.number < ref.number) newest.set(ref.epoch, ref);
+    }
+    return [...newest.values()];
+  }
+
   get(ref: BlockRef): HeldBlock | undefined {
     return this.#held.get(blockName(ref));
   }

@@ -7,6 +7,7 @@ import { recordWithin } from "../../src/custody/deliveries.ts";
 import type { CustodyEvent } from "../../src/custody/events.ts";
 import { slotOfKm } from "../../src/custody/key-id.ts";
 import { LedgerFile } from "../../src/custody/ledger-file.ts";
+import { pairId } from "../../src/custody/pairs.ts";
 import type { KmLink } from "../../src/custody/ports.ts";
 import { backoff } from "../../src/lifecycle/retry.ts";
 import {
@@ -45,7 +46,7 @@ export class Module {
     this.credit = { blocks: 0, bytes: 0 };
     for (const block of this.blocks.values()) block.offered = false;
     const session: Partial<ModuleSession> = {
-      identity: someIdentity,
+      identity: { ...someIdentity, newest: this.#newest() },
       grant: (blocks, bytes) => {
         this.credit.blocks += blocks;
         this.credit.bytes += bytes;
@@ -80,6 +81,15 @@ export class Module {
       block.offered = true;
       this.#custody.block(new KeyBlock(block.facts, Buffer.from(block.bytes)));
     }
+  }
+
+  #newest(): BlockRef[] {
+    const newest = new Map<string, BlockRef>();
+    for (const { facts } of this.blocks.values()) {
+      const { epoch, number } = facts.ref;
+      if ((newest.get(epoch)?.number ?? -1) < number) newest.set(epoch, facts.ref);
+    }
+    return [...newest.values()];
   }
 
   #release(refs: readonly BlockRef[]): void {
@@ -146,10 +156,14 @@ export interface BenchOptions extends Partial<CustodyOptions> {
   readonly fresh?: boolean;
 }
 
-/** As if the link had been in use before: how its blocks are cut is on disk. */
+/** As if the link had been in use before: whose its blocks are, and how they are cut, is on disk. */
 async function leaveCut(ledger: LedgerFile, options: Partial<CustodyOptions>): Promise<void> {
   const { onRequest = false, keyBits, kms = ["km"] } = options;
   const slot = kms.length === 1 && !onRequest ? slotOfKm(kms[0] as string) : undefined;
+  const pair = { moduleId: someIdentity.moduleId, matchingModuleId: "QKD-B" };
+  for (const entry of ledger.namingOf(pair)) ledger.append(entry);
+  ledger.append({ kind: "paired", ref: { epoch, number: 0 }, id: pairId(pair) });
+  ledger.append({ kind: "module", id: pairId(pair) });
   ledger.append({ kind: "cut", ref: { epoch, number: 999_999 }, keyBits, onRequest, slot });
   await new Promise<void>((resolve) => ledger.whenDurable(resolve));
 }

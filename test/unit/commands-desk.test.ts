@@ -52,6 +52,8 @@ const optional = [
   ["discard_quarantine", ofKey],
   ["withhold", ofKey],
   ["free_km", { module: "alice", km: "main" }],
+  ["accept_km", { km: "main" }],
+  ["accept_module", { module: "alice", module_id: "QKD-A-0002" }],
   ["reload_certificates", {}],
   ["support_bundle", {}],
   ["install_update", { version: "1.0.0" }],
@@ -81,6 +83,8 @@ test("a part that the node has is listed, and gets its commands; what it says co
     discardQuarantine: note("discard"),
     withhold: note("withhold"),
     freeKm: note("free"),
+    acceptKm: note("accept"),
+    acceptModule: note("accept module"),
     reloadCertificates: async () => {
       throw new Fault("config.file", "certificates cannot be read", { for: "km.main" });
     },
@@ -99,6 +103,8 @@ test("a part that the node has is listed, and gets its commands; what it says co
     `discard alice ${ofKey.key_ID}`,
     `withhold alice ${ofKey.key_ID}`,
     "free alice main",
+    "accept main",
+    "accept module alice QKD-A-0002",
   ]);
   t.like(replies.get("support_bundle"), {
     status: "done",

@@ -65,8 +65,10 @@ test("a damaged record is found; repair keeps all others and withholds what it m
   t.true(ledger.get(`${epoch}/5`)?.complete);
   t.true(ledger.get(`${epoch}/6`)?.withheld);
   t.is(ledger.get(`${epoch}/4`), undefined);
-  for (const number of [4, 10, 500]) t.true(ledger.isDoubtful(ref(number)));
-  t.false(ledger.isDoubtful(ref(9 + 4 * 256 + 1)));
+  t.deepEqual([...(repair?.doubtful ?? [])], [[epoch, 9]]);
+  t.true(ledger.isRepaired);
+  for (const number of [4, 10, 1e9]) t.true(ledger.isDoubtful(ref(number)));
+  t.true(ledger.isDoubtful({ epoch: "f".repeat(16), number: 0 }), "also if nothing is left of it");
   await ledger.close();
   t.like(await checkLedger(disk, path), { condition: "good" });
   t.true(whole.length > 0);
