@@ -70,6 +70,8 @@ export class CommandBench {
         "discard_quarantine",
         "withhold",
         "free_km",
+        "accept_km",
+        "accept_module",
         "reload_certificates",
         "support_bundle",
         "install_update",

@@ -18,7 +18,7 @@ import {
   type QkdKey,
 } from "../../src/port/key.ts";
 import { silentLog } from "../../src/port/log.ts";
-import type { ModuleSession } from "../../src/port/module.ts";
+import type { ModuleIdentity, ModuleSession } from "../../src/port/module.ts";
 import { diskFiles } from "../../src/state/files.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { someIdentity } from "./identity.ts";
@@ -32,11 +32,21 @@ export class Module {
   readonly discarded: string[] = [];
   credit = { blocks: 0, bytes: 0 };
   granted = { blocks: 0, bytes: 0 };
+  identity: ModuleIdentity = someIdentity;
+  /** ID of the matching module. */
+  matching = "QKD-B";
+  /** Whether it says which blocks are its newest as a session begins. */
+  tellsNewest = true;
   #custody: Custody | undefined;
 
   /** @param content the block's bytes; each byte the number plus one if it does not matter */
-  add(number: number, bits = 256, more: Partial<BlockFacts> = {}, content?: Buffer): void {
-    const facts = { ref: { epoch, number }, bits, qber: 0.03, ...more };
+  add(
+    number: number,
+    bits = 256,
+    more: Partial<Omit<BlockFacts, "qber">> & { readonly qber?: number | undefined } = {},
+    content?: Buffer,
+  ): void {
+    const facts = { ref: { epoch, number }, bits, qber: 0.03, ...more } as BlockFacts;
     const bytes = content ?? Buffer.alloc(Math.ceil(bits / 8), number + 1);
     this.blocks.set(blockName(facts.ref), { facts, bytes, offered: false });
   }
@@ -46,7 +56,7 @@ export class Module {
     this.credit = { blocks: 0, bytes: 0 };
     for (const block of this.blocks.values()) block.offered = false;
     const session: Partial<ModuleSession> = {
-      identity: { ...someIdentity, newest: this.#newest() },
+      identity: { ...this.identity, ...(this.tellsNewest && { newest: this.#newest() }) },
       grant: (blocks, bytes) => {
         this.credit.blocks += blocks;
         this.credit.bytes += bytes;
@@ -63,7 +73,7 @@ export class Module {
         }
       },
     };
-    custody.moduleUp(session as ModuleSession, "QKD-B");
+    custody.moduleUp(session as ModuleSession, this.matching);
   }
 
   disconnect(): void {

@@ -1,0 +1,172 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import test from "ava";
+import { repairLedger } from "../../src/custody/ledger-tool.ts";
+import { Load, maxBlocks, maxEpochs } from "../../src/custody/load.ts";
+import { diskFiles } from "../../src/state/files.ts";
+import { type Bench, durable, epoch, Km, withBench } from "../rig/custody-bench.ts";
+import { someIdentity } from "../rig/identity.ts";
+
+async function serve(bench: Bench): Promise<Km> {
+  const km = new Km(bench.custody);
+  bench.custody.kmUp(km);
+  bench.module.connect(bench.custody);
+  bench.module.offer();
+  await durable(bench);
+  return km;
+}
+
+const contents = (km: Km) => km.outstanding.map(({ id, content }) => `${id} ${content}`);
+
+test("a key keeps its ID when the matching module is another one, which is told", async (t) => {
+  await withBench({ keyBits: 256 }, async (bench) => {
+    bench.module.add(0);
+    const before = contents(await serve(bench));
+    await bench.restart();
+    bench.module.matching = "QKD-B2";
+    t.deepEqual(contents(await serve(bench)), before);
+    t.deepEqual(
+      bench.events.filter(({ type }) => type === "pair_changed"),
+      [{ type: "pair_changed", facts: { epoch, recorded: "QKD-B", found: "QKD-B2" } }],
+    );
+    t.is(bench.ledger.module?.matchingModuleId, "QKD-B2", "new epochs are of the new pair");
+    t.is(bench.ledger.pairOf(epoch)?.matchingModuleId, "QKD-B");
+  });
+});
+
+test("the pair of a new epoch is on disk before a key of it leaves, also with names of all lengths", async (t) => {
+  const matching = `${"é".repeat(128)}`;
+  await withBench({ keyBits: 256, fresh: true }, async (bench) => {
+    bench.module.matching = matching;
+    bench.module.add(0);
+    const km = new Km(bench.custody);
+    bench.custody.kmUp(km);
+    bench.module.connect(bench.custody);
+    km.onSupply = () => t.is(bench.ledger.pairOf(epoch)?.matchingModuleId, matching);
+    bench.module.offer();
+    t.is(km.outstanding.length, 0, "it waits for the disk");
+    await durable(bench);
+    const before = contents(km);
+    t.is(before.length, 1);
+    await bench.restart();
+    bench.module.matching = "QKD-B";
+    t.deepEqual(contents(await serve(bench)), before);
+  });
+});
+
+test("another module's block under a known reference is neither supplied nor destroyed", async (t) => {
+  await withBench({ keyBits: 256 }, async (bench) => {
+    bench.module.add(0);
+    const km = await serve(bench);
+    km.answerAll();
+    await durable(bench);
+    await bench.restart();
+    bench.module.identity = { ...someIdentity, moduleId: "QKD-Z" };
+    bench.module.add(0, 256, {}, Buffer.alloc(32, 9));
+    bench.module.add(1, 0);
+    const after = await serve(bench);
+    t.deepEqual(after.outstanding, []);
+    t.is(bench.module.blocks.size, 2, "it stays where it is");
+    t.true(bench.events.some(({ type }) => type === "module_changed"));
+  });
+});
+
+test("after a repair what the module holds is withheld, what it makes later is not", async (t) => {
+  await withBench({ keyBits: 256, fresh: true }, async (bench) => {
+    const { module } = bench;
+    for (const number of [0, 1]) module.add(number);
+    (await serve(bench)).answer();
+    await durable(bench);
+    await bench.restart();
+    module.disconnect();
+    bench.custody.wipe();
+    await bench.ledger.close();
+    const bytes = readFileSync(bench.path);
+    bytes[3 * 64 + 20] = (bytes[3 * 64 + 20] as number) ^ 1;
+    writeFileSync(bench.path, bytes);
+    t.truthy(await repairLedger(diskFiles, bench.path, false));
+    await bench.restart();
+    module.add(0, 256, { ref: { epoch: "00000000000000ee", number: 0 } });
+    const km = await serve(bench);
+    t.is(km.outstanding.length, 0, "also of an epoch that the ledger knows nothing of");
+    const held = module.blocks.size;
+    t.is(bench.custody.aside.counts()["withheld.ledger_repaired"], held);
+    module.add(5);
+    module.offer();
+    await durable(bench);
+    t.is(km.outstanding.length, 1, "it was made after the repair");
+    const reasons = bench.events.filter(({ type }) => type === "key_withheld");
+    t.deepEqual([...new Set(reasons.map(({ facts }) => facts.reason))], ["ledger_repaired"]);
+
+    t.is(
+      bench.custody.aside.decideAll("discard", {
+        reason: "ledger_repaired",
+        epoch: "00000000000000ee",
+      }),
+      1,
+    );
+    t.is(bench.custody.aside.decideAll("reinstate", { reason: "ledger_repaired" }), held - 1);
+    await durable(bench);
+    module.offer();
+    await durable(bench);
+    t.is(km.outstanding.length, held, "supplied after all, but for what was given up");
+    t.deepEqual(bench.custody.aside.counts(), {});
+  });
+});
+
+test("without a word of the module on its newest blocks a repair withholds until somebody decides", async (t) => {
+  await withBench({ keyBits: 256 }, async (bench) => {
+    bench.module.tellsNewest = false;
+    bench.ledger.append({ kind: "repaired" });
+    bench.module.add(0);
+    const km = await serve(bench);
+    t.is(km.outstanding.length, 0);
+    bench.custody.aside.decideAll("discard", { reason: "ledger_repaired" });
+    await durable(bench);
+    t.is(bench.module.blocks.size, 0);
+    bench.module.add(1);
+    bench.module.offer();
+    await durable(bench);
+    t.is(km.outstanding.length, 1, "the decision ends the doubt");
+  });
+});
+
+test("a block without a QBER is withheld where one is required, and told where not", async (t) => {
+  for (const qberRequired of [true, false]) {
+    await withBench({ keyBits: 256, qberRequired }, async (bench) => {
+      bench.module.add(0, 256, { qber: undefined });
+      const km = await serve(bench);
+      t.is(km.outstanding.length, qberRequired ? 0 : 1);
+      t.like(bench.custody.counters(), { without_qber: 1, withheld: qberRequired ? 1 : 0 });
+      t.like(bench.events[0], { type: qberRequired ? "key_withheld" : "block_without_qber" });
+    });
+  }
+});
+
+test("what a module can have recorded is bounded, and beyond that it is closed once", (t) => {
+  const size = { blocks: 0, epochs: 0 };
+  const faults: string[] = [];
+  const ledger = { size, get: () => undefined, pairOf: () => undefined };
+  const load = new Load(ledger, (fault) => faults.push(fault.code));
+  const ref = { epoch, number: 1 };
+  t.true(load.takes(ref));
+  size.epochs = maxEpochs - 1;
+  size.blocks = maxBlocks;
+  t.false(load.takes(ref));
+  size.blocks = 0;
+  t.false(load.takes(ref), "it stays closed");
+  t.deepEqual(faults, ["module.overload"]);
+});
+
+test("a module that floods the ledger with damaged blocks leaves one that can be opened", async (t) => {
+  await withBench({ keyBits: 256 }, async (bench) => {
+    bench.module.connect(bench.custody);
+    for (let number = 0; number < maxBlocks + 5_000; number++) {
+      bench.custody.damaged({ ref: { epoch, number }, bits: 8 }, "hash mismatch");
+    }
+    await durable(bench);
+    t.is(bench.ledger.size.blocks, maxBlocks);
+    t.is(bench.events.length, maxBlocks);
+    await bench.restart();
+    t.is(bench.ledger.size.blocks, maxBlocks);
+  });
+});
