@@ -13,7 +13,12 @@ import { blocksThroughNoise } from "../../test/campaign/noisy-session.ts";
 import { replug } from "../../test/campaign/replug.ts";
 import { tamper } from "../../test/campaign/tamper.ts";
 
-import { diskErrors, powerCuts } from "../../test/faults/disk-campaign.ts";
+import {
+  diskErrors,
+  forgetfulDisks,
+  ledgerTroubles,
+  powerCuts,
+} from "../../test/faults/disk-campaign.ts";
 import { killNodes } from "../../test/faults/kills.ts";
 import { meetTroubles } from "../../test/faults/troubles.ts";
 import { flow } from "./flow.ts";
@@ -140,6 +145,18 @@ export const campaigns: readonly Campaign[] = [
         async run(scale, seed) {
           const codes = ["ENOSPC", "EROFS", "EIO", "EMFILE"];
           return tally(await diskErrors(seeds(times(30, scale), seed), codes));
+        },
+      },
+      {
+        title: "a disk that forgets what it failed to sync, at every file operation of 300 stories",
+        async run(scale, seed) {
+          return tally(await forgetfulDisks(seeds(times(300, scale), seed)));
+        },
+      },
+      {
+        title: "a ledger of every kind of entry, at every file operation of 300 stories",
+        async run(scale, seed) {
+          return tally(await ledgerTroubles(seeds(times(300, scale), seed)));
         },
       },
     ],

@@ -6,21 +6,14 @@ import { type Clock, systemClock } from "../port/clock.ts";
 import { describe, errorCode, Fault } from "../port/errors.ts";
 import type { BlockRef } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
-import {
-  type FileSystem,
-  type OpenFile,
-  readWhole,
-  replaceFile,
-  writeAll,
-} from "../state/files.ts";
-import type { LedgerIndex } from "./ledger-index.ts";
-import { encodeEntry, fileHeader, nextGroup, recordLength } from "./ledger-record.ts";
+import { type FileSystem, readWhole, writeAll } from "../state/files.ts";
+import { LedgerIndex } from "./ledger-index.ts";
+import { crcOf, maxFile, nextGroup, recordLength } from "./ledger-record.ts";
 import { scan } from "./ledger-scan.ts";
+import { checkLength, encodeGroup, folderOf, type Place, placeLedger } from "./ledger-write.ts";
 import type { BlockRecord, Format, Ledger, LedgerEntry, ModulePair } from "./ports.ts";
 import { Queue } from "./queue.ts";
 
-/** A ledger is bounded by what the module holds unreleased; this many bytes are a million blocks. */
-export const maxFile = 256 * 1024 * 1024;
 export interface LedgerOptions {
   /** Most records that are written and synced at once; the next ones are a group of their own. */
   readonly groupRecords: number;
@@ -68,17 +61,17 @@ export class LedgerFile implements Ledger {
   readonly #log: Log;
   readonly #index: LedgerIndex;
   readonly #options: LedgerOptions;
-  #file: OpenFile;
-  #records: number;
+  /** What was synced, and where it ends. */
+  #place: Place;
   /** With more records than this it is time to see whether most say nothing any more. */
   #lookAbove: number;
-  /** Length of the file, bytes; what is behind the records is zero. */
-  #length: number;
-  /** Of the records that were synced last. */
-  #group: number;
+  /** End of what was written and could not be synced, bytes; 0: nothing of that kind. */
+  #doubtfulTo = 0;
+  /** The seal that is being written while no group is. */
+  #sealing: Promise<void> | undefined;
   #failure: Fault | undefined;
-  #closed = false;
-  #recovering = false;
+  #closing: Promise<void> | undefined;
+  #recovering: Promise<void> | undefined;
   #listener: (failure: Error) => void = () => {};
 
   #batch: LedgerEntry[] = [];
@@ -99,23 +92,20 @@ export class LedgerFile implements Ledger {
     log: Log,
     options: LedgerOptions,
     index: LedgerIndex,
-    { file, records, length, group }: Opened,
+    place: Place,
   ) {
     this.#files = files;
     this.#path = path;
     this.#log = log;
     this.#options = options;
     this.#index = index;
-    this.#file = file;
-    this.#records = records;
+    this.#place = place;
     this.#lookAbove = options.compactAbove;
-    this.#length = length;
-    this.#group = group;
   }
 
   /**
    * Opens a ledger, or makes an empty one where there is none. A torn tail is cut and reported.
-   * @throws Fault `ledger.corrupt` if intact records follow a damaged one, `ledger.io`
+   * @throws Fault `ledger.corrupt` if something that was synced is damaged, `ledger.io`
    */
   static async open(
     files: FileSystem,
@@ -123,16 +113,31 @@ export class LedgerFile implements Ledger {
     log: Log,
     options: Partial<LedgerOptions> = {},
   ): Promise<LedgerFile> {
+    const all = { ...standard, ...options };
+    const { reserveBytes } = all;
     try {
-      let bytes = await readWhole(files, path, maxFile);
+      const bytes = await readWhole(files, path, maxFile);
+      let index = new LedgerIndex();
+      let place: Place;
       if (bytes === undefined) {
-        bytes = fileHeader(0);
-        await replaceFile(files, path, bytes);
+        place = await placeLedger(files, path, { entries: [], group: 0, reserveBytes: 0 });
+      } else {
+        const found = scan(bytes, path);
+        const { firstAt, end, group, crc, clean, doubtfulTo } = found;
+        index = found.index;
+        if (!clean) log.warn("ledger: torn tail cut", { file: path, bytes: bytes.length - end });
+        if (found.sealed) {
+          // A process before may have failed to sync the name of what it had made anew.
+          await files.syncFolder(folderOf(path));
+          const file = await files.open(path, "r+", 0o600);
+          place = { file, firstAt, end, group, crc, length: bytes.length };
+        } else {
+          // It may have been read from a cache that the disk knows nothing of: it counts once synced.
+          const whole = { entries: [...index.entries()], group: nextGroup(group), reserveBytes };
+          place = await placeLedger(files, path, { ...whole, doubtfulTo });
+        }
       }
-      const { index, end, group, clean } = scan(bytes, path);
-      if (!clean) log.warn("ledger: torn tail cut", { file: path, bytes: bytes.length - end });
-      const opened = await openCut(files, path, { end, group, clean, length: bytes.length });
-      return new LedgerFile(files, path, log, { ...standard, ...options }, index, opened);
+      return new LedgerFile(files, path, log, all, index, place);
     } catch (error) {
       if (error instanceof Fault) throw error;
       throw new Fault("ledger.io", "cannot open the ledger", {
@@ -217,41 +222,49 @@ export class LedgerFile implements Ledger {
   }
 
   /**
-   * After a failure: tries to write again what could not be written. To be called by a schedule;
-   * afterwards `failure` tells how it went.
+   * After a failure: writes the whole ledger anew, since nobody knows what of the old file the disk
+   * has: after a failed sync, what was to be synced can be gone and yet be read. To be called by a
+   * schedule; afterwards `failure` tells how it went.
    */
   async recover(): Promise<void> {
-    if (this.#failure === undefined || this.#closed || this.#recovering) return;
-    this.#recovering = true;
+    if (this.#failure === undefined || this.#closing || this.#recovering) return;
+    this.#recovering = this.#recover();
+    await this.#recovering;
+    this.#recovering = undefined;
+  }
+
+  async #recover(): Promise<void> {
     try {
-      await this.#file.close().catch(() => {});
-      const bytes = await readWhole(this.#files, this.#path, maxFile);
-      if (bytes === undefined) throw new Fault("ledger.io", "ledger is gone", { file: this.#path });
-      // What the file has beyond the last group that was synced is not relied upon.
-      const { end, group, clean } = scan(bytes, this.#path);
-      const found = { end, group, clean, length: bytes.length };
-      const opened = await openCut(this.#files, this.#path, found);
-      this.#file = opened.file;
-      this.#records = opened.records;
-      this.#length = opened.length;
-      this.#group = group;
+      await this.#sealing;
+      await this.#place.file.close().catch(() => {});
+      await this.#replace();
       this.#failure = undefined;
       this.#committing = this.#commit();
       await this.#committing;
       if (this.#failure === undefined) this.#log.info("ledger: written again");
     } catch (error) {
       this.#fail(error);
-    } finally {
-      this.#recovering = false;
     }
   }
 
   /** Makes everything durable, if that is possible, and closes the file; never rejects. */
-  async close(): Promise<void> {
-    this.#closed = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#hurry?.();
+    await this.#recovering;
     while (this.#committing !== undefined) await this.#committing;
-    await this.#file.close().catch(() => {});
+    await this.#sealing;
+    const { file } = this.#place;
+    if (this.#failure === undefined) {
+      this.#seal();
+      await this.#sealing;
+      await file.datasync().catch(() => {});
+    }
+    await file.close().catch(() => {});
   }
 
   /** Writes and syncs groups until nothing is left; what comes meanwhile forms the next group. */
@@ -268,6 +281,7 @@ export class LedgerFile implements Ledger {
         await this.#write(entries).finally(written);
         this.#durable += entries.length;
         entries = [];
+        if (this.#batch.length === 0 || !this.#isDue()) this.#seal();
         this.#tell();
         if (this.#records > this.#lookAbove) await this.#lookAtLength();
       }
@@ -275,19 +289,31 @@ export class LedgerFile implements Ledger {
       this.#tell();
     } catch (error) {
       this.#committing = undefined;
-      this.#batch = [...entries, ...this.#batch];
+      this.#giveBack(entries);
       this.#fail(error);
     }
   }
 
+  /** Entries that could not be written come before those that came later. */
+  #giveBack(entries: LedgerEntry[]): void {
+    this.#batch = [...entries, ...this.#batch];
+    this.#urgent = true;
+  }
+
+  get #records(): number {
+    return (this.#place.end - this.#place.firstAt) / recordLength;
+  }
+
   #isDue(): boolean {
-    return this.#urgent || this.#closed || this.#batch.length >= this.#options.groupRecords;
+    const { groupDelayMs, groupRecords } = this.#options;
+    const hurry = this.#urgent || this.#closing !== undefined || groupDelayMs === 0;
+    return hurry || this.#batch.length >= groupRecords;
   }
 
   /** Waits for more, as long as nothing hurries. */
   async #gather(): Promise<void> {
     const { groupDelayMs, clock } = this.#options;
-    if (groupDelayMs === 0 || this.#isDue()) return;
+    if (this.#isDue()) return;
     await new Promise<void>((resolve) => {
       const done = () => {
         timer.cancel();
@@ -301,24 +327,31 @@ export class LedgerFile implements Ledger {
 
   /** One group; and with it, where it does not fit any more, room for the next ones. */
   async #write(entries: readonly LedgerEntry[]): Promise<void> {
-    const group = nextGroup(this.#group);
-    const position = (this.#records + 1) * recordLength;
-    const end = position + entries.length * recordLength;
-    if (end > maxFile) {
-      throw new Fault("ledger.io", "the module holds more than the ledger can have", {
-        file: this.#path,
-        limit_bytes: maxFile,
-      });
-    }
-    const { reserveBytes } = this.#options;
-    const length = end <= this.#length ? this.#length : end + reserveBytes;
-    const bytes = Buffer.alloc((length > this.#length ? length : end) - position);
-    encodeAll(entries, group, bytes, 0);
-    await writeAll(this.#file, bytes, position);
-    await this.#file.datasync();
-    this.#length = length;
-    this.#records += entries.length;
-    this.#group = group;
+    const { file, end, crc, length } = this.#place;
+    const group = nextGroup(this.#place.group);
+    const next = end + (entries.length + 1) * recordLength;
+    // The next group's seal has room too: without that, each would make the file longer.
+    const needed = next + recordLength;
+    checkLength(needed, this.#path);
+    const grown = needed <= length ? length : needed + this.#options.reserveBytes;
+    const upTo = grown > length ? grown : next;
+    const bytes = encodeGroup(entries, group, end, crc, upTo - end);
+    this.#doubtfulTo = upTo;
+    await writeAll(file, bytes, end);
+    await file.datasync();
+    this.#doubtfulTo = 0;
+    const written = bytes.subarray(0, next - end);
+    this.#place = { ...this.#place, end: next, crc: crcOf(written, crc), length: grown, group };
+  }
+
+  /**
+   * Says in the file that all of it was synced. Not synced itself, and no key waits for it: the next
+   * group has the same seal. If it is lost, damage in the last group is taken for a torn write.
+   */
+  #seal(): void {
+    const { file, end, crc, group } = this.#place;
+    const bytes = encodeGroup([], nextGroup(group), end, crc);
+    this.#sealing = writeAll(file, bytes, end).catch(() => {});
   }
 
   /** Tells those who wait for what is on disk now. */
@@ -332,7 +365,7 @@ export class LedgerFile implements Ledger {
   }
 
   #fail(error: unknown): void {
-    const again = this.#failure !== undefined || this.#recovering;
+    const again = this.#failure !== undefined || this.#recovering !== undefined;
     this.#failure =
       error instanceof Fault
         ? error
@@ -354,62 +387,33 @@ export class LedgerFile implements Ledger {
 
   async #compact(): Promise<void> {
     const before = this.#records;
-    // The index already has what waits in the batch; writing that again after this is harmless,
-    // since applying an entry twice changes nothing.
-    const group = nextGroup(this.#group);
-    const entries = [...this.#index.entries()];
-    const used = (entries.length + 1) * recordLength;
-    const bytes = Buffer.alloc(used + this.#options.reserveBytes);
-    fileHeader(group).copy(bytes);
-    encodeAll(entries, group, bytes, recordLength);
-    await replaceFile(this.#files, this.#path, bytes);
-    const file = await this.#files.open(this.#path, "r+", 0o600);
-    await this.#file.close();
-    this.#file = file;
-    this.#records = entries.length;
-    this.#length = bytes.length;
-    this.#group = group;
-    this.#log.debug("ledger compacted", { before, after: entries.length });
+    const { file } = this.#place;
+    await this.#replace();
+    await this.#sealing;
+    await file.close();
+    this.#log.debug("ledger compacted", { before, after: this.#records });
   }
-}
 
-function encodeAll(entries: readonly LedgerEntry[], group: number, target: Buffer, at: number) {
-  let next = at;
-  for (const entry of entries) {
-    encodeEntry(entry, group, target, next);
-    next += recordLength;
-  }
-}
-
-interface Found {
-  /** Where the intact part of the file ends, bytes. */
-  readonly end: number;
-  readonly group: number;
-  /** What is behind it is zero. */
-  readonly clean: boolean;
-  readonly length: number;
-}
-
-interface Opened {
-  readonly file: OpenFile;
-  readonly records: number;
-  readonly length: number;
-  readonly group: number;
-}
-
-/** Opens a ledger for writing, without what is torn behind its intact part. */
-async function openCut(files: FileSystem, path: string, found: Found): Promise<Opened> {
-  const { end, group, clean } = found;
-  const length = clean ? Math.max(found.length, end) : end;
-  const file = await files.open(path, "r+", 0o600);
-  try {
-    if (!clean) {
-      await file.truncate(end);
-      await file.datasync();
+  /**
+   * Puts a new file in the place of the old one. The index has what waits in the batch, which so counts
+   * as written with it: to write it again behind that would undo what came after it.
+   */
+  async #replace(): Promise<void> {
+    const taken = this.#batch;
+    this.#batch = [];
+    this.#urgent = false;
+    try {
+      this.#place = await placeLedger(this.#files, this.#path, {
+        entries: [...this.#index.entries()],
+        group: nextGroup(this.#place.group),
+        reserveBytes: this.#options.reserveBytes,
+        doubtfulTo: this.#doubtfulTo,
+      });
+      this.#doubtfulTo = 0;
+      this.#durable += taken.length;
+    } catch (error) {
+      this.#giveBack(taken);
+      throw error;
     }
-    return { file, records: end / recordLength - 1, length, group };
-  } catch (error) {
-    await file.close().catch(() => {});
-    throw error;
   }
 }

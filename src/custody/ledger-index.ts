@@ -212,9 +212,10 @@ export class LedgerIndex {
     for (const { ref, ...record } of this.#blocks.values()) {
       // Before what is withheld or in quarantine: it would lift that.
       if (record.allowed) yield { kind: "reinstated", ref, keyId: undefined };
+      // Before what is known of single keys: it would end that.
+      if (record.complete) yield { kind: "complete", ref };
       if (record.discarded) yield { kind: "discarded", ref, keyId: undefined };
       for (const keyId of record.gone) yield { kind: "discarded", ref, keyId };
-      if (record.complete) yield { kind: "complete", ref };
       if (record.withheld) yield withheld(ref, record.why);
       if (record.damaged) yield { kind: "damaged", ref };
       for (const [keyId, one] of record.assigned) yield { kind: "assigned", ref, keyId, ...one };

@@ -15,26 +15,44 @@
  * Records that were written and synced together share a group number, counted modulo 65,536. A disk
  * may write the sectors of one group in any order: when power fails, intact records can stand behind
  * damaged ones. Within the last group that is a torn tail; anywhere else it is damage.
+ *
+ * A group begins with a seal, which says that all records before it were synced: 12 u64 its own
+ * position in the file · 36 u32 CRC-32 of the header and all records before it. The seal is written
+ * alone as soon as that is so, and again with the group: a power cut can tear it, but damage before
+ * an intact seal is never a torn write. Files of earlier versions have no seals.
+ *
+ * The header has at 48 a u32, the position of the seal that was written and synced with it, or 0; and
+ * at 52 a u32, the position of the first record; 0: behind the header. What is in between means nothing.
  */
 import { crc32 } from "node:zlib";
 import { type LedgerEntry, withheldReasons } from "./ports.ts";
 
 export const recordLength = 64;
+/** A ledger is bounded by what the module holds unreleased; this many bytes are a million blocks. */
+export const maxFile = 256 * 1024 * 1024;
 const reasonAt = 36;
 const crcAt = 60;
 const groupAt = 2;
 /** Where the header has the group of the records that were written with it. */
 const headerGroupAt = 56;
+/** Where the header has the positions of its seal and of the first record. */
+const sealedAtAt = 48;
+const firstAtAt = 52;
 const groups = 65_536;
 const keyIdAt = 20;
 /** Which part of a name it is. */
 const partAt = 4;
+/** Of a seal, which is no entry. */
+const sealKind = 16;
+const positionAt = 12;
 const slotAt = reasonAt + 8;
 const onRequestFlag = 1;
 const slotFlag = 2;
 
 /** The first record of a file, in place of an entry: tells what the file is, and its version. */
 const magic = Buffer.from("qkd-node ledger 1\n");
+/** The same where the first record is not behind the header: an earlier version must not read it. */
+const magicOfLater = Buffer.from("qkd-node ledger 2\n");
 /** Room that is kept is compared with this. */
 const zeros = Buffer.alloc(65_536);
 
@@ -68,17 +86,35 @@ const kinds = [
 
 const wholeBlock = "00000000-0000-0000-0000-000000000000";
 
-function sealed(record: Buffer): Buffer {
+function withCrc(record: Buffer): Buffer {
   record.writeUInt32BE(crc32(record.subarray(0, crcAt)), crcAt);
   return record;
 }
 
-/** @param group of the records written together with it */
-export function fileHeader(group: number): Buffer {
+/**
+ * @param group of the records written together with it
+ * @param sealAt position of the seal that is synced together with it, bytes; 0: there is none
+ * @param firstAt position of the first record, a multiple of 64 bytes
+ */
+export function fileHeader(group: number, sealAt = 0, firstAt = recordLength): Buffer {
   const record = Buffer.alloc(recordLength);
-  magic.copy(record);
+  const later = firstAt !== recordLength;
+  (later ? magicOfLater : magic).copy(record);
+  record.writeUInt32BE(sealAt, sealedAtAt);
+  if (later) record.writeUInt32BE(firstAt, firstAtAt);
   record.writeUInt16BE(group, headerGroupAt);
-  return sealed(record);
+  return withCrc(record);
+}
+
+/** Position of the seal that was synced with the header, bytes; 0: there is none. */
+export function sealedAt(bytes: Buffer): number {
+  return bytes.readUInt32BE(sealedAtAt);
+}
+
+/** Position of the first record, bytes, of a file that has a header. */
+export function firstRecordAt(bytes: Buffer): number {
+  const at = bytes.readUInt32BE(firstAtAt);
+  return at === 0 ? recordLength : at;
 }
 
 /** The group of the record at `at`, which is intact. */
@@ -97,7 +133,46 @@ export function isIntact(bytes: Buffer, at: number): boolean {
 }
 
 export function isHeader(bytes: Buffer): boolean {
-  return isIntact(bytes, 0) && bytes.subarray(0, magic.length).equals(magic);
+  if (!isIntact(bytes, 0)) return false;
+  const text = bytes.subarray(0, magic.length);
+  return text.equals(magic) || text.equals(magicOfLater);
+}
+
+/**
+ * Writes a seal at `at` of `target`, where 64 bytes are zero.
+ * @param group of the records written together with it
+ * @param position of the seal in the file, bytes
+ * @param crc of all before it: {@link crcOf}
+ */
+export function encodeSeal(
+  target: Buffer,
+  at: number,
+  group: number,
+  position: number,
+  crc: number,
+): void {
+  const record = target.subarray(at, at + recordLength);
+  record[0] = sealKind;
+  record.writeUInt16BE(group, groupAt);
+  record.writeBigUInt64BE(BigInt(position), positionAt);
+  record.writeUInt32BE(crc, reasonAt);
+  withCrc(record);
+}
+
+/** Whether the record at `at`, which is intact, is a seal. */
+export function isSeal(bytes: Buffer, at: number): boolean {
+  return bytes[at] === sealKind;
+}
+
+/** Whether a seal stands where it was written to, and all before it has this CRC. */
+export function sealFits(bytes: Buffer, at: number, crc: number): boolean {
+  const position = bytes.readBigUInt64BE(at + positionAt);
+  return position === BigInt(at) && bytes.readUInt32BE(at + reasonAt) === crc;
+}
+
+/** CRC-32 of a header and records that follow each other, in parts. @param before of the parts before */
+export function crcOf(records: Buffer, before: number): number {
+  return crc32(records, before);
 }
 
 /** Whether nothing was ever written from `at` on. */
@@ -141,7 +216,7 @@ export function encodeEntry(entry: LedgerEntry, group: number, target: Buffer, a
   if ("slot" in entry && entry.slot !== undefined) record.write(entry.slot, slotAt, 16, "hex");
   if ("reason" in entry && entry.reason !== undefined)
     record[1] = record.write(entry.reason, reasonAt, crcAt - reasonAt, "ascii");
-  sealed(record);
+  withCrc(record);
 }
 
 /** @returns undefined for a kind that this version does not know */

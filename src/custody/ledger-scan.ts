@@ -2,60 +2,113 @@
 import { Fault } from "../port/errors.ts";
 import { LedgerIndex } from "./ledger-index.ts";
 import {
+  crcOf,
   decodeEntry,
+  firstRecordAt,
   groupOf,
   isEmpty,
   isHeader,
   isIntact,
+  isSeal,
   nextGroup,
   recordLength,
+  sealedAt,
+  sealFits,
 } from "./ledger-record.ts";
 import type { LedgerEntry } from "./ports.ts";
 
 export interface Scan {
   readonly index: LedgerIndex;
-  /** Where the intact part of the file ends, bytes. */
+  /** Position of the first record, bytes. */
+  readonly firstAt: number;
+  /** Where the next group begins, bytes: a seal that stands last is that group's. */
   readonly end: number;
-  /** Group of its last record. */
+  /** Group of the last record before that. */
   readonly group: number;
+  /** CRC of all before that. */
+  readonly crc: number;
+  /** Whether all that was read was synced for certain. */
+  readonly sealed: boolean;
+  /** What may not have been synced is before this position, bytes; 0: the file has no seal. */
+  readonly doubtfulTo: number;
   /** Whether all behind the intact part is room kept for later: nothing was ever written there. */
   readonly clean: boolean;
 }
 
+function damagedAt(what: string, file: string, offset: number): Fault {
+  return new Fault("ledger.corrupt", what, { file, offset });
+}
+
 /**
  * Applies all records up to the first that is damaged.
- * @throws Fault `ledger.corrupt` if records of another group than the last follow a damaged one
+ * @throws Fault `ledger.corrupt` if a seal, or records of another group than the last, follow a
+ * damaged one; if a seal does not fit what is before it
  */
 export function scan(bytes: Buffer, path: string): Scan {
   const index = new LedgerIndex();
   if (!isHeader(bytes)) {
     throw new Fault("ledger.corrupt", "not a ledger of this version", { file: path });
   }
-  let at = recordLength;
+  const firstAt = firstRecordAt(bytes);
+  let at = firstAt;
+  let group = groupOf(bytes, 0);
+  /** Up to `covered`, in the order of records. */
+  let crc = crcOf(bytes.subarray(0, recordLength), 0);
+  let covered = at;
+  let seal: Pick<Scan, "end" | "group" | "crc"> | undefined;
   for (; isIntact(bytes, at); at += recordLength) {
-    const entry = decodeEntry(bytes, at);
-    if (entry === undefined) {
-      throw new Fault("ledger.corrupt", "record of a later version", { file: path, offset: at });
+    if (isSeal(bytes, at)) {
+      crc = crcOf(bytes.subarray(covered, at), crc);
+      covered = at;
+      if (!sealFits(bytes, at, crc)) throw damagedAt("damaged record before a seal", path, at);
+      seal = { end: at, group, crc };
+    } else {
+      const entry = decodeEntry(bytes, at);
+      if (entry === undefined) throw damagedAt("record of a later version", path, at);
+      index.apply(entry);
     }
-    index.apply(entry);
+    group = groupOf(bytes, at);
   }
-  const group = groupOf(bytes, at - recordLength);
   // What is empty is no record, and most of a ledger is.
-  if (isEmpty(bytes, at)) return { index, end: at, group, clean: true };
+  const clean = isEmpty(bytes, at);
+  if (!clean) checkTorn(bytes, path, at, group);
+  if (at <= sealedAt(bytes) || at > bytes.length) {
+    throw damagedAt("damaged record before where the seal was", path, at);
+  }
+  const found = { index, firstAt, clean };
+  if (clean && seal?.end === at - recordLength) {
+    return { ...found, ...seal, sealed: true, doubtfulTo: 0 };
+  }
+  const doubtfulTo = seal === undefined ? 0 : clean ? at : writtenTo(bytes);
+  const sealed = clean && at === firstAt;
+  crc = crcOf(bytes.subarray(covered, at), crc);
+  return { ...found, end: at, group, crc, sealed, doubtfulTo };
+}
+
+/**
+ * What is behind the first damaged record must be the rest of a group whose write was cut.
+ * @param group of the last record before it
+ */
+function checkTorn(bytes: Buffer, path: string, at: number, group: number): void {
   let tornGroup: number | undefined;
   for (let later = at + recordLength; later < bytes.length; later += recordLength) {
     if (!isIntact(bytes, later)) continue;
-    // The rest of the group that was being written when power failed, and of no other.
+    // The group that was being written when power failed, and no other; its seal is its first record.
     tornGroup ??= groupOf(bytes, later);
-    const torn = groupOf(bytes, later) === tornGroup;
+    const torn = groupOf(bytes, later) === tornGroup && !isSeal(bytes, later);
     if (!torn || (tornGroup !== group && tornGroup !== nextGroup(group))) {
-      throw new Fault("ledger.corrupt", "damaged record before intact ones", {
-        file: path,
-        offset: at,
-      });
+      throw damagedAt("damaged record before intact ones", path, at);
     }
   }
-  return { index, end: at, group, clean: false };
+}
+
+/** Where the file ends but for empty records, bytes. */
+function writtenTo(bytes: Buffer): number {
+  let written = bytes.length - (bytes.length % recordLength);
+  while (written > 0 && isEmpty(bytes.subarray(written - recordLength, written), 0)) {
+    written -= recordLength;
+  }
+  return written;
 }
 
 export interface Salvage {
@@ -73,18 +126,31 @@ export function salvage(bytes: Buffer): Salvage {
   const entries: LedgerEntry[] = [];
   const damaged: number[] = [];
   let unknown = 0;
-  let written = bytes.length - (bytes.length % recordLength);
-  while (written > 0 && isEmpty(bytes.subarray(written - recordLength, written), 0)) {
-    written -= recordLength;
+  const header = isHeader(bytes);
+  const written = writtenTo(bytes);
+  let at = header ? firstRecordAt(bytes) : recordLength;
+  // Without its header a file does not tell where its first record is.
+  while (!header && at < written && isEmpty(bytes.subarray(at, at + recordLength), 0)) {
+    at += recordLength;
   }
-  for (let at = recordLength; at < written; at += recordLength) {
+  let crc = crcOf(bytes.subarray(0, recordLength), 0);
+  let covered = at;
+  for (; at < written; at += recordLength) {
     if (!isIntact(bytes, at)) {
       damaged.push(at);
+      continue;
+    }
+    if (isSeal(bytes, at)) {
+      // Behind a damaged record no seal fits, and that is told already.
+      if (!header || damaged.length > 0) continue;
+      crc = crcOf(bytes.subarray(covered, at), crc);
+      covered = at;
+      if (!sealFits(bytes, at, crc)) damaged.push(at);
       continue;
     }
     const entry = decodeEntry(bytes, at);
     if (entry === undefined) unknown++;
     else entries.push(entry);
   }
-  return { entries, damaged, unknown, header: isHeader(bytes) };
+  return { entries, damaged, unknown, header };
 }

@@ -1,9 +1,8 @@
 /** `qkd-node ledger check|repair`: what can be said of a ledger, and the way out when it is damaged. */
 import { Fault } from "../port/errors.ts";
 import { exists, type FileSystem, readWhole, replaceFile } from "../state/files.ts";
-import { maxFile } from "./ledger-file.ts";
 import { LedgerIndex } from "./ledger-index.ts";
-import { encodeEntry, fileHeader, recordLength } from "./ledger-record.ts";
+import { encodeEntry, fileHeader, maxFile, recordLength } from "./ledger-record.ts";
 import { type Salvage, salvage, scan } from "./ledger-scan.ts";
 import type { LedgerEntry } from "./ports.ts";
 

@@ -78,7 +78,11 @@ export class Pairs {
   }
 
   setModule(id: string): void {
+    const before = this.#module;
     this.#module = id;
+    if (before === undefined || before === id) return;
+    // A module may call itself anything: names that stand for no epoch are not gathered.
+    if (![...this.#epochs.values()].includes(before)) this.#named.delete(before);
   }
 
   /** An epoch's pair never changes: the first one stands. */
@@ -87,10 +91,7 @@ export class Pairs {
   }
 
   *entries(): Iterable<LedgerEntry> {
-    const used = new Set(this.#epochs.values());
-    if (this.#module !== undefined) used.add(this.#module);
     for (const [id, { parts }] of this.#named) {
-      if (!used.has(id)) continue;
       for (const [part, hex] of parts.entries()) {
         if (hex !== undefined) yield { kind: "name", id, part, hex };
       }

@@ -2,6 +2,7 @@
 import { random } from "../random.ts";
 import { Disk, PowerCut, systemError } from "./disk.ts";
 import { live, World } from "./disk-story.ts";
+import { ledgerStory } from "./ledger-story.ts";
 
 export interface CampaignResult {
   /** Points of failure that were tried. */
@@ -73,6 +74,65 @@ export async function diskErrors(
         const found = await story(disk, seed, random(seed));
         broken.push(...found.map((what) => `seed ${seed}, ${code} at ${at}+${length}: ${what}`));
       }
+    }
+  }
+  return { points, broken };
+}
+
+/**
+ * Operation n fails, and the next ones for a while, on a disk that forgets what it could not sync; some
+ * operations later power fails; for every n.
+ */
+export async function forgetfulDisks(seeds: readonly number[]): Promise<CampaignResult> {
+  const broken: string[] = [];
+  let points = 0;
+  for (const seed of seeds) {
+    const total = await operations(seed);
+    for (let at = 1; at <= total; at++) {
+      points++;
+      const draw = random(seed * 100_003 + at);
+      const disk = forgetful(at, draw);
+      const found = await story(disk, seed, draw);
+      broken.push(...found.map((what) => `seed ${seed}, forgetful at ${at}: ${what}`));
+    }
+  }
+  return { points, broken };
+}
+
+/** Fails at operation `at` for a while, and later loses power. */
+function forgetful(at: number, draw: () => number): Disk {
+  const disk = new Disk();
+  const length = 1 + Math.floor(draw() * draw() * 12);
+  const cut = at + length + Math.floor(draw() * 60);
+  disk.forgets = draw;
+  disk.trouble = (operation) => {
+    if (operation === cut) return new PowerCut();
+    return operation >= at && operation < at + length ? systemError("EIO") : undefined;
+  };
+  return disk;
+}
+
+/**
+ * The ledger alone, with entries of every kind: power fails at operation n; or operation n fails, is
+ * forgotten, and power fails later; for every n.
+ */
+export async function ledgerTroubles(seeds: readonly number[]): Promise<CampaignResult> {
+  const broken: string[] = [];
+  let points = 0;
+  const run = async (disk: Disk, seed: number, draw: () => number, what: string) => {
+    points++;
+    const found = await ledgerStory(disk, seed, (dead) => dead.afterPowerCut(draw));
+    broken.push(...found.map((fault) => `seed ${seed}, ${what}: ${fault}`));
+  };
+  for (const seed of seeds) {
+    const whole = new Disk();
+    await run(whole, seed, random(seed), "no trouble");
+    for (let at = 1; at <= whole.operations; at++) {
+      const draw = random(seed * 100_003 + at);
+      const disk = new Disk();
+      disk.trouble = (operation) => (operation === at ? new PowerCut() : undefined);
+      await run(disk, seed, draw, `power cut at ${at}`);
+      await run(forgetful(at, draw), seed, draw, `forgetful at ${at}`);
     }
   }
   return { points, broken };

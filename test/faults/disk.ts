@@ -59,6 +59,12 @@ export class Disk implements FileSystem {
   troubles = 0;
   /** What is done to operation number n (from 1): nothing, or it throws. */
   trouble: (operation: number) => Error | undefined = () => undefined;
+  /**
+   * What arrives of writes whose sync failed, uniform in [0, 1): the rest is forgotten, as Linux does.
+   * It can still be read until power fails, and no later sync writes it. Undefined: a failed sync
+   * changes nothing, and the next one that works syncs all.
+   */
+  forgets: (() => number) | undefined;
   /** The power has failed: nothing works any more. */
   dead = false;
   #safe: Names;
@@ -187,26 +193,36 @@ export class Disk implements FileSystem {
         })),
       write: (source, offset, length, position) => {
         const bytes = Buffer.from(source.subarray(offset, offset + length));
-        const begin = () =>
+        const begin = (part: Buffer) =>
           change(
-            (content) => written(content, bytes, position),
-            (content, draw) => torn(content, bytes, position, draw),
+            (content) => written(content, part, position),
+            (content, draw) => torn(content, part, position, draw),
           );
-        // A write that is cut or fails may have happened in part.
+        // A write that is cut or fails may have happened in part; what can be read is what may arrive.
         return this.#do(
           () => {
-            begin();
+            begin(bytes);
             return { bytesWritten: length };
           },
-          () => inode.pieces.push((content, draw) => torn(content, bytes, position, draw)),
+          (trouble) => begin(trouble instanceof PowerCut ? bytes : bytes.subarray(0, length >> 1)),
         );
       },
-      datasync: () =>
-        this.#do(() => {
-          inode.safe = inode.now;
+      datasync: () => {
+        const arrived = (content: Buffer) => {
+          inode.safe = content;
           inode.pending = [];
           inode.pieces = [];
-        }),
+        };
+        const { forgets } = this;
+        if (forgets === undefined) return this.#do(() => arrived(inode.now));
+        return this.#do(
+          () => arrived(inode.pending.reduce((bytes, whole) => whole(bytes), inode.safe)),
+          (trouble) => {
+            if (trouble instanceof PowerCut) return;
+            arrived(inode.pieces.reduce((bytes, piece) => piece(bytes, forgets), inode.safe));
+          },
+        );
+      },
       truncate: (length) =>
         this.#do(() => {
           const cut = (content: Buffer) => Buffer.from(content.subarray(0, length));
@@ -218,12 +234,12 @@ export class Disk implements FileSystem {
   }
 
   /** Counts an operation, has it fail if it is to, and lets other things happen before it is done. */
-  async #do<T>(act: () => T, partly?: () => void): Promise<T> {
+  async #do<T>(act: () => T, partly?: (trouble: Error) => void): Promise<T> {
     if (this.dead) throw new PowerCut("no power");
     const trouble = this.trouble(++this.operations);
     if (trouble !== undefined) {
       this.troubles++;
-      partly?.();
+      partly?.(trouble);
       if (trouble instanceof PowerCut) this.dead = true;
       throw trouble;
     }

@@ -22,6 +22,9 @@ async function made(): Promise<Disk> {
   return disk;
 }
 
+/** Of the record of a block: the header comes first, and before each group its seal. */
+const positionOf = (number: number) => 2 * number * recordLength;
+
 function damage(disk: Disk, at: number): void {
   const bytes = Buffer.from(disk.read(path) as Buffer);
   bytes[at] = (bytes[at] as number) ^ 1;
@@ -48,12 +51,12 @@ test("a good ledger is said to be good, and repair leaves it alone", async (t) =
 test("a damaged record is found; repair keeps all others and withholds what it may have said", async (t) => {
   const disk = await made();
   const whole = disk.read(path) as Buffer;
-  damage(disk, 4 * recordLength + 20);
+  damage(disk, positionOf(4) + 20);
   const damaged = disk.read(path) as Buffer;
   t.like(await checkLedger(disk, path), {
     condition: "damaged",
     records: 8,
-    damaged_at: [4 * recordLength],
+    damaged_at: [positionOf(4)],
   });
   await t.throwsAsync(LedgerFile.open(disk, path, silentLog), { instanceOf: Fault });
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import test from "ava";
 import { LedgerFile } from "../../src/custody/ledger-file.ts";
 import { recordLength } from "../../src/custody/ledger-record.ts";
+import { scan } from "../../src/custody/ledger-scan.ts";
 import type { LedgerEntry } from "../../src/custody/ports.ts";
 import { Fault } from "../../src/port/errors.ts";
 import { blockName } from "../../src/port/key.ts";
@@ -81,9 +82,9 @@ test("a tail that was torn anywhere is cut, and nothing before it is lost", asyn
   await withFolder(async (path) => {
     await written(path, story);
     const whole = readFileSync(path);
-    const lastAt = whole.length - recordLength;
-    await written(path, []);
-    for (let cut = lastAt; cut < whole.length; cut++) {
+    // Behind the last record there is the seal of an orderly end: with it nothing would be torn.
+    const lastAt = whole.length - 2 * recordLength;
+    for (let cut = lastAt; cut < lastAt + recordLength; cut++) {
       writeFileSync(path, whole.subarray(0, cut));
       const ledger = await open(path);
       t.true(ledger.get("00112233aabbccdd/1")?.complete, "the release was torn off");
@@ -102,7 +103,7 @@ test("a damaged record before intact ones is not passed over", async (t) => {
     await written(path, story.slice(0, 3));
     await written(path, story.slice(3));
     const bytes = readFileSync(path);
-    bytes[recordLength + 5] = (bytes[recordLength + 5] as number) ^ 1;
+    bytes[2 * recordLength + 5] = (bytes[2 * recordLength + 5] as number) ^ 1;
     writeFileSync(path, bytes);
     await t.throwsAsync(open(path), { instanceOf: Fault, message: /damaged record/ });
   });
@@ -112,9 +113,11 @@ test("a group whose sectors arrived out of order is a torn tail, and nothing bef
   await withFolder(async (path) => {
     await written(path, story.slice(0, 2));
     await written(path, story.slice(2));
-    const whole = readFileSync(path);
+    // The seal of the orderly end came after all that.
+    const whole = readFileSync(path).subarray(0, -recordLength);
     const last = whole.length / recordLength - 1;
-    for (let missing = 3; missing <= last; missing++) {
+    // Header, seal, two records; and the second group, which begins with a seal.
+    for (let missing = 4; missing <= last; missing++) {
       const bytes = Buffer.from(whole);
       bytes.fill(0, missing * recordLength, (missing + 1) * recordLength);
       writeFileSync(path, bytes);
@@ -280,18 +283,19 @@ test("room is made before it is needed: a disk that fills up takes what still fi
   ledger.append({ kind: "complete", ref: ref(1) });
   await durable(ledger);
   const { length } = disk.read("/ledger") as Buffer;
-  t.is(length, 2 * recordLength + 640);
+  // Header, a seal and the record, the seal behind it.
+  t.is(length, 4 * recordLength + 640);
   const before = disk.operations;
-  for (let i = 2; i <= 11; i++) ledger.append({ kind: "complete", ref: ref(i) });
+  for (let i = 2; i <= 10; i++) ledger.append({ kind: "complete", ref: ref(i) });
   await durable(ledger);
-  t.is(disk.operations - before, 2, "one write and one sync");
+  t.is(disk.operations - before, 3, "one write and one sync, and a seal that is not waited for");
   t.is(disk.read("/ledger")?.length, length, "within the room that was there");
   await ledger.close();
   // What is behind the records is no torn tail, and is used again.
   const warned: string[] = [];
   const log = { ...silentLog, warn: (text: string) => warned.push(text) };
   const again = await LedgerFile.open(disk, "/ledger", log, { reserveBytes: 640 });
-  t.is([...again.blocks()].length, 11);
+  t.is([...again.blocks()].length, 10);
   t.deepEqual(warned, []);
   await again.close();
 });
@@ -304,7 +308,8 @@ test("groups are bounded, and nobody is told before what he waits for is on disk
   for (let i = 0; i < 35; i++) {
     ledger.append({ kind: "complete", ref: ref(i) });
     ledger.whenDurable(() => {
-      const records = (disk.read("/ledger")?.length ?? 0) / recordLength - 1;
+      const bytes = disk.read("/ledger") as Buffer;
+      const records = [...scan(bytes, "/ledger").index.blocks()].length;
       told.push(`${i} ${records > i} ${records % 10 === 0 || records === 35}`);
     });
   }
@@ -332,7 +337,7 @@ test("a group may wait for more, as long as configured, on the clock that it is 
   await clock.advance(20);
   await settle();
   t.is(told, 5);
-  t.is(disk.operations, before + 2);
+  t.is(disk.operations, before + 3, "a write, a sync, a seal");
   await ledger.close();
 });
 

@@ -1,0 +1,264 @@
+/**
+ * The life of a ledger alone, with entries of every kind in any order, on a disk that fails, under a
+ * process that is killed and started again. What is read at a start must be all that was appended up
+ * to some entry: none that was called durable may be missing. Deterministic.
+ */
+import { LedgerFile } from "../../src/custody/ledger-file.ts";
+import { LedgerIndex } from "../../src/custody/ledger-index.ts";
+import { pairId } from "../../src/custody/pairs.ts";
+import { type LedgerEntry, type ModulePair, withheldReasons } from "../../src/custody/ports.ts";
+import { describe } from "../../src/port/errors.ts";
+import { silentLog } from "../../src/port/log.ts";
+import type { FileSystem, OpenFile } from "../../src/state/files.ts";
+import { settle } from "../clock.ts";
+import { random } from "../random.ts";
+import type { Disk } from "./disk.ts";
+
+const path = "/state/ledger";
+const epochs = ["00112233aabbccdd", "8899aabbccddeeff"] as const;
+const numbers = 8;
+const keyIds = ["1", "2", "3"].map((n) => `84dec66a-1dda-8876-bf0f-2f4a0d1b3c5${n}`);
+const slots = ["1".repeat(32), "2".repeat(32)];
+
+const pairs = [
+  { moduleId: "QKD-A", matchingModuleId: "QKD-B" },
+  { moduleId: "QKD-A", matchingModuleId: "" },
+];
+
+type Draw = () => number;
+
+export function pick<T>(draw: Draw, items: readonly T[]): T {
+  return items[Math.floor(draw() * items.length)] as T;
+}
+
+/** Each kind, about few things, so that entries meet. */
+export const makers: readonly ((draw: Draw) => LedgerEntry | LedgerEntry[])[] = [
+  (draw) => ({
+    kind: "cut",
+    ref: refOf(draw),
+    keyBits: pick(draw, [undefined, 256]),
+    onRequest: draw() < 0.3,
+    slot: pick(draw, [undefined, ...slots]),
+  }),
+  (draw) => ({ kind: "freed", slot: pick(draw, slots) }),
+  (draw) => ({
+    kind: "assigned",
+    ref: refOf(draw),
+    keyId: pick(draw, keyIds),
+    offset: 256 * Math.floor(draw() * 3),
+    length: 256,
+    slot: pick(draw, slots),
+  }),
+  (draw) => ({ kind: "delivered", ref: refOf(draw), keyId: pick(draw, keyIds) }),
+  (draw) => ({ kind: "delivered_to", ref: refOf(draw), bits: 8 * (1 + Math.floor(draw() * 9)) }),
+  (draw) => ({ kind: "complete", ref: refOf(draw) }),
+  (draw) => ({
+    kind: "quarantined",
+    ref: refOf(draw),
+    keyId: pick(draw, keyIds),
+    reason: pick(draw, ["unknown_module", "duplicate_key_ID"]),
+  }),
+  (draw) => ({ kind: pick(draw, ["withheld", "damaged"] as const), ref: refOf(draw) }),
+  (draw) => ({ kind: "withheld", ref: refOf(draw), reason: pick(draw, withheldReasons) }),
+  (draw) => {
+    const ref = refOf(draw);
+    const from = Math.floor(draw() * (ref.number + 1));
+    return { kind: "claimed", ref, from, slot: pick(draw, slots) };
+  },
+  (draw) => ({ kind: pick(draw, ["untouched", "forgotten"] as const), ref: refOf(draw) }),
+  (draw) => ({ kind: pick(draw, ["repaired", "doubt_over", "trusted"] as const) }),
+  // What names a pair follows its name, as custody appends them. The name is one part here.
+  (draw) => {
+    const pair = pick(draw, pairs);
+    return [nameOf(pair), { kind: "module", id: pairId(pair) }];
+  },
+  (draw) => {
+    const pair = pick(draw, pairs);
+    const ref = { epoch: pick(draw, epochs), number: 0 };
+    return [nameOf(pair), { kind: "paired", ref, id: pairId(pair) }];
+  },
+];
+
+function nameOf(pair: ModulePair): LedgerEntry {
+  const hex = Buffer.from(`${pair.moduleId}\0${pair.matchingModuleId}`).toString("hex");
+  return { kind: "name", id: pairId(pair), part: 0, hex };
+}
+
+function refOf(draw: Draw) {
+  return { epoch: pick(draw, epochs), number: Math.floor(draw() * numbers) };
+}
+
+/** What can be asked of a ledger. */
+type Answers = Pick<
+  LedgerFile,
+  "blocks" | "cutOf" | "claimantOf" | "pairOf" | "module" | "isPast" | "isDoubtful"
+>;
+
+/** All answers of a ledger, as text. */
+export function tell(ledger: Answers): string {
+  const blocks = [...ledger.blocks()].map(({ ref, ...block }) => ({
+    block: `${ref.epoch}/${ref.number}`,
+    ...block,
+    delivered: [...block.delivered].sort(),
+    gone: [...block.gone].sort(),
+    quarantined: [...block.quarantined].sort(),
+    assigned: [...block.assigned].map(([id, place]) => [id, place.offset, place.slot]).sort(),
+  }));
+  // Of a block about which nothing is recorded there may be a record, or none.
+  const said = blocks.filter(({ block, ...facts }) =>
+    Object.values(facts).some((fact) => (Array.isArray(fact) ? fact.length > 0 : Boolean(fact))),
+  );
+  said.sort((a, b) => (a.block < b.block ? -1 : 1));
+  const refs = epochs.flatMap((epoch) =>
+    Array.from({ length: numbers + 1 }, (_, number) => ({ epoch, number })),
+  );
+  const of = refs.map((ref) => [
+    ledger.cutOf(ref)?.keyBits,
+    ledger.cutOf(ref)?.onRequest,
+    ledger.claimantOf(ref),
+    ledger.pairOf(ref.epoch),
+    ledger.isPast(ref),
+    ledger.isDoubtful(ref),
+  ]);
+  return JSON.stringify([said, of, ledger.module]);
+}
+
+export function answersOf(index: LedgerIndex): Answers {
+  return {
+    blocks: () => index.blocks(),
+    cutOf: (ref) => index.cuts.of(ref),
+    isPast: (ref) => index.past.has(ref),
+    isDoubtful: (ref) => index.doubts.has(ref),
+    claimantOf: (ref) => index.claims.of(ref),
+    pairOf: (epoch) => index.pairs.of(epoch),
+    get module() {
+      return index.pairs.module;
+    },
+  };
+}
+
+/** A process's access to the disk: once it is killed, nothing that it began goes on. */
+class Process implements FileSystem {
+  readonly #disk: Disk;
+  #killed = false;
+
+  constructor(disk: Disk) {
+    this.#disk = disk;
+  }
+
+  kill(): void {
+    this.#killed = true;
+  }
+
+  #do<T>(act: () => Promise<T>): Promise<T> {
+    const never = new Promise<T>(() => {});
+    if (this.#killed) return never;
+    const orNever = () => this.#killed;
+    return act().then(
+      (value) => (orNever() ? never : value),
+      (error) => (orNever() ? never : Promise.reject(error)),
+    );
+  }
+
+  open = (name: string, flags: string): Promise<OpenFile> =>
+    this.#do(async () => {
+      const file = await this.#disk.open(name, flags);
+      return {
+        read: (...args) => this.#do(() => file.read(...args)),
+        write: (...args) => this.#do(() => file.write(...args)),
+        datasync: () => this.#do(() => file.datasync()),
+        truncate: (length) => this.#do(() => file.truncate(length)),
+        stat: () => this.#do(() => file.stat()),
+        close: () => this.#do(() => file.close()),
+      };
+    });
+  rename = (from: string, to: string) => this.#do(() => this.#disk.rename(from, to));
+  remove = (name: string) => this.#do(() => this.#disk.remove(name));
+  list = (name: string) => this.#do(() => this.#disk.list(name));
+  makeFolder = () => this.#do(() => this.#disk.makeFolder());
+  syncFolder = () => this.#do(() => this.#disk.syncFolder());
+}
+
+/** @returns what should never be, in words */
+export async function ledgerStory(
+  first: Disk,
+  seed: number,
+  afterCut: (disk: Disk) => Disk,
+): Promise<string[]> {
+  const draw = random(seed);
+  const broken: string[] = [];
+  let disk = first;
+  /** What the ledger has for certain, and may have. */
+  let entries: LedgerEntry[] = [];
+  let durable = 0;
+  for (let life = 0; life < 6; life++) {
+    if (disk.dead) disk = afterCut(disk);
+    const process = new Process(disk);
+    const troubles = disk.troubles;
+    let ledger: LedgerFile;
+    try {
+      ledger = await LedgerFile.open(process, path, silentLog, {
+        reserveBytes: 448,
+        groupRecords: 7,
+        compactAbove: 16,
+      });
+    } catch (error) {
+      if (disk.troubles > troubles) continue;
+      broken.push(`a start failed: ${describe(error)}`);
+      break;
+    }
+    const found = prefix(entries, durable, tell(ledger));
+    if (found === undefined) {
+      broken.push(`life ${life}: what is read is not what was recorded`);
+      break;
+    }
+    // What a start has read counts from then on.
+    entries = entries.slice(0, found);
+    durable = found;
+    await work(ledger, disk, draw, entries, (upTo) => {
+      durable = upTo;
+    });
+    if (draw() < 0.5) process.kill();
+    else {
+      await ledger.close();
+      if (ledger.failure === undefined && !disk.dead) durable = entries.length;
+    }
+  }
+  return broken;
+}
+
+/** Appends to `entries` what it appends to the ledger. */
+async function work(
+  ledger: LedgerFile,
+  disk: Disk,
+  draw: Draw,
+  entries: LedgerEntry[],
+  onDurable: (upTo: number) => void,
+): Promise<void> {
+  for (let step = 4 + draw() * 12; step > 0 && !disk.dead; step--) {
+    for (let i = 1 + Math.floor(draw() * 9); i > 0; i--) {
+      for (const entry of [pick(draw, makers)(draw)].flat()) {
+        ledger.append(entry);
+        entries.push(entry);
+      }
+      const upTo = entries.length;
+      if (draw() < 0.5) ledger.whenDurable(() => onDurable(upTo));
+    }
+    if (draw() < 0.7) await settle();
+    if (draw() < 0.7) await ledger.recover();
+  }
+}
+
+/** How many of the entries lead to this ledger, at least so many; undefined: no number of them does. */
+function prefix(
+  entries: readonly LedgerEntry[],
+  least: number,
+  wanted: string,
+): number | undefined {
+  const index = new LedgerIndex();
+  for (let n = 0; n <= entries.length; n++) {
+    if (n > 0) index.apply(entries[n - 1] as LedgerEntry);
+    if (n >= least && tell(answersOf(index)) === wanted) return n;
+  }
+  return undefined;
+}
