@@ -8,11 +8,12 @@ import { isIP } from "node:net";
 import { checkServerIdentity, type TLSSocket } from "node:tls";
 import type { KmLink, KmSink } from "../custody/ports.ts";
 import type { Clock, Timer } from "../port/clock.ts";
-import { Fault } from "../port/errors.ts";
+import { Fault, type FaultCode, type FaultFacts } from "../port/errors.ts";
 import { keyMemory, type QkdKey } from "../port/key.ts";
 import { readHttpAnswer } from "./answer.ts";
 import { endpointName, type KmEndpoint, type TlsIdentity } from "./connect.ts";
 import { header } from "./names.ts";
+import { type Oldest, Patience } from "./patience.ts";
 import { connectionReason } from "./reason.ts";
 import { SupplyWriter } from "./supply.ts";
 
@@ -27,6 +28,7 @@ export interface HttpsSupplyOptions {
   /** Most keys outstanding, and most connections. */
   readonly window: number;
   readonly connections: number;
+  /** The KM completes an answer within this time or all of it is given up, ms: {@link Patience}. */
   readonly answerTimeoutMs: number;
   readonly clock: Clock;
 }
@@ -45,8 +47,11 @@ export function supplyPath(template: string, moduleId: string, matchingModuleId:
 interface Post {
   readonly key: QkdKey;
   readonly body: Buffer;
-  readonly timer: Timer;
   request: ClientRequest | undefined;
+  /** While it waits for a new connection to be set up. */
+  connecting: Timer | undefined;
+  /** When it was given to a connection, ms; undefined while it waits for one. */
+  sentAt: number | undefined;
   /** All of it has left. */
   written: boolean;
 }
@@ -60,16 +65,20 @@ export class HttpsSupply implements KmLink {
   #end!: (error: Error | undefined) => void;
   #over = false;
   readonly #posts = new Set<Post>();
+  /** Those of them that wait for a connection, oldest first: the agent would make one for each after the end. */
+  readonly #waiting: Post[] = [];
+  readonly #patience: Patience;
+  #timer: Timer | undefined;
 
   constructor(options: HttpsSupplyOptions, sink: KmSink) {
     this.#options = options;
     this.#sink = sink;
+    this.#patience = new Patience(options.answerTimeoutMs);
     this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId, options.hashValue);
     const { serverName, tls } = options.endpoint;
     this.#agent = new Agent({
       ...tls,
       keepAlive: true,
-      maxSockets: options.connections,
       minVersion: "TLSv1.3",
       rejectUnauthorized: true,
       // SNI carries names only; the identity check takes names and addresses.
@@ -88,29 +97,40 @@ export class HttpsSupply implements KmLink {
   supply(key: QkdKey): void {
     // It stays unanswered, and comes back to the caller with the others.
     if (this.#over) return;
-    const { endpoint, clock, answerTimeoutMs } = this.#options;
     const frame = keyMemory(this.#writer.bound(key));
     const end = this.#writer.write(frame, 0, 0, key);
-    const timer = clock.after(answerTimeoutMs, () => {
-      const facts = { source: endpointName(endpoint), limit_ms: answerTimeoutMs };
-      this.#finish(new Fault("kq1.timeout", "KM does not answer", facts));
-    });
     const body = frame.subarray(header.length, end);
-    const post: Post = { key, body, timer, request: undefined, written: false };
+    const post: Post = {
+      key,
+      body,
+      request: undefined,
+      connecting: undefined,
+      sentAt: undefined,
+      written: false,
+    };
     this.#posts.add(post);
-    this.#send(post);
+    this.#waiting.push(post);
+    this.#next();
   }
 
   halt(): void {
     if ([...this.#posts].every(({ written }) => written)) return;
-    const facts = { source: endpointName(this.#options.endpoint) };
-    this.#finish(new Fault("kq1.closed", "keys may not leave", facts));
+    this.#fail("kq1.closed", "keys may not leave");
   }
 
   /** Ends it; unanswered keys stay the caller's. */
   close(): Promise<void> {
     this.#finish(undefined);
     return Promise.resolve();
+  }
+
+  /** Sends what waits as far as there are connections for it. */
+  #next(): void {
+    while (this.#posts.size - this.#waiting.length < this.#options.connections) {
+      const post = this.#waiting.shift();
+      if (post === undefined) return;
+      this.#send(post);
+    }
   }
 
   #send(post: Post): void {
@@ -129,22 +149,24 @@ export class HttpsSupply implements KmLink {
       },
     });
     post.request = sent;
+    post.sentAt = undefined;
     post.written = false;
     let answering = false;
-    sent.on("socket", (socket) => writeApart(sent, socket as TLSSocket, post));
+    sent.on("socket", (socket) => this.#connected(post, sent, socket as TLSSocket));
     sent.on("error", (error) => {
       if (this.#over || !this.#posts.has(post)) return;
       // A KM may close a connection that was idle in the moment in which it is used again.
       if (sent.reusedSocket && !answering) return this.#send(post);
-      const facts = { source: endpointName(endpoint), why: connectionReason(error) };
-      this.#finish(new Fault("kq1.closed", "connection to the KM ended", facts));
+      this.#fail("kq1.closed", "connection to the KM ended", { why: connectionReason(error) });
     });
     sent.on("response", (response) => {
       answering = true;
       readAnswer(response, post.key.id).then(
         (reason) => {
           if (!this.#posts.has(post)) return;
+          this.#patience.answered(this.#options.clock.now());
           this.#done(post);
+          this.#next();
           this.#sink.answered(post.key, reason);
         },
         (error: unknown) =>
@@ -153,17 +175,68 @@ export class HttpsSupply implements KmLink {
     });
   }
 
+  /** There is a connection for it, new or used. */
+  #connected(post: Post, sent: ClientRequest, socket: TLSSocket): void {
+    const { clock, endpoint } = this.#options;
+    const write = () => {
+      post.connecting?.cancel();
+      if (sent.destroyed) return;
+      post.sentAt = clock.now();
+      this.#timer ??= this.#watch(this.#options.answerTimeoutMs);
+      writeApart(sent, post);
+    };
+    const { secureConnecting } = socket as { secureConnecting?: boolean };
+    if (socket.connecting || secureConnecting) {
+      const limit = { limit_ms: endpoint.connectTimeoutMs };
+      post.connecting = clock.after(endpoint.connectTimeoutMs, () =>
+        this.#fail("kq1.timeout", "KM does not take a further connection", limit),
+      );
+      socket.once("secureConnect", write);
+    }
+    // The agent hands a socket over before the request has it.
+    else setImmediate(write);
+  }
+
+  /** Looks whether the KM still answers, once its time may be up. */
+  #watch(ms: number): Timer {
+    const { clock, answerTimeoutMs } = this.#options;
+    return clock.after(ms, () => {
+      this.#timer = undefined;
+      const oldest = this.#oldest();
+      if (oldest === undefined || this.#over) return;
+      const left = this.#patience.look(oldest, clock.now());
+      if (typeof left === "number") this.#timer = this.#watch(left);
+      else this.#fail("kq1.timeout", left, { limit_ms: answerTimeoutMs });
+    });
+  }
+
+  /** Of the posts that have a connection: the others wait for an answer to one of these. */
+  #oldest(): Oldest | undefined {
+    let oldest: Oldest | undefined;
+    for (const post of this.#posts) {
+      const { sentAt: at } = post;
+      if (at !== undefined && (oldest === undefined || at < oldest.at)) oldest = { id: post, at };
+    }
+    return oldest;
+  }
+
   #done(post: Post): void {
-    post.timer.cancel();
+    post.connecting?.cancel();
     post.body.fill(0);
     this.#posts.delete(post);
+  }
+
+  #fail(code: FaultCode, what: string, facts: FaultFacts = {}): void {
+    const source = endpointName(this.#options.endpoint);
+    this.#finish(new Fault(code, what, { source, ...facts }));
   }
 
   #finish(fault: Fault | undefined): void {
     if (this.#over) return;
     this.#over = true;
+    this.#timer?.cancel();
+    this.#waiting.length = 0;
     for (const post of this.#posts) {
-      // One that waits for a connection would get a new one from the agent, and leave after all.
       post.request?.destroy();
       this.#done(post);
     }
@@ -176,19 +249,13 @@ export class HttpsSupply implements KmLink {
  * Writes the body once the headers are on their way: what a TLS socket is given together it joins
  * into a copy of its own, which nobody wipes.
  */
-function writeApart(sent: ClientRequest, socket: TLSSocket, post: Post): void {
-  const write = () => {
-    if (sent.destroyed) return;
-    sent.flushHeaders();
-    sent.write(post.body, () => {
-      post.written = true;
-      sent.end();
-    });
-  };
-  const { secureConnecting } = socket as { secureConnecting?: boolean };
-  if (socket.connecting || secureConnecting) socket.once("secureConnect", write);
-  // The agent hands a socket over before the request has it.
-  else setImmediate(write);
+function writeApart(sent: ClientRequest, post: Post): void {
+  sent.flushHeaders();
+  sent.write(post.body, (error) => {
+    if (error) return;
+    post.written = true;
+    sent.end();
+  });
 }
 
 /** @returns `success` or a reason @throws Fault `kq1.message` */

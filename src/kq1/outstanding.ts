@@ -3,6 +3,7 @@
  * instead of a map: for a short key the map would cost as much as its message.
  */
 import type { QkdKey } from "../port/key.ts";
+import type { Oldest } from "./patience.ts";
 
 export class Outstanding {
   readonly #keys: (QkdKey | undefined)[];
@@ -55,15 +56,21 @@ export class Outstanding {
     this.#size--;
   }
 
-  /** When the oldest was supplied, ms; undefined if none is outstanding. Looks at all slots. */
-  get oldest(): number | undefined {
-    if (this.#size === 0) return undefined;
-    let oldest = Number.POSITIVE_INFINITY;
+  /** The key that was supplied first, by its MessageID; undefined if there is none. Looks at all slots. */
+  get oldest(): Oldest | undefined {
+    let oldest: number | undefined;
     for (let slot = 0; slot <= this.#mask; slot++) {
       if (this.#keys[slot] === undefined) continue;
-      oldest = Math.min(oldest, this.#times[slot] as number);
+      if (oldest === undefined || this.#before(slot, oldest)) oldest = slot;
     }
-    return oldest;
+    if (oldest === undefined) return undefined;
+    return { id: this.#ids[oldest], at: this.#times[oldest] as number };
+  }
+
+  /** Many are supplied at one time: their MessageIDs, modulo 2³², tell which was first. */
+  #before(slot: number, other: number): boolean {
+    const age = (one: number) => (this.#next - (this.#ids[one] as number)) >>> 0;
+    return age(slot) > age(other);
   }
 
   clear(): void {

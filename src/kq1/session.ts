@@ -14,6 +14,7 @@ import { KqDeframer, type KqFrame, writeHeader } from "./frame.ts";
 import { command, header } from "./names.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Outstanding } from "./outstanding.ts";
+import { Patience } from "./patience.ts";
 import { connectionReason } from "./reason.ts";
 import {
   checkKeyRequest,
@@ -34,7 +35,7 @@ export interface Kq1SessionOptions {
   readonly hashValue?: boolean;
   /** Most keys outstanding. */
   readonly window: number;
-  /** The KM answers within this time or the connection is given up, ms. */
+  /** The KM completes an answer within this time or the connection is given up, ms: {@link Patience}. */
   readonly answerTimeoutMs: number;
   /** Where the KM may ask for keys (§7.2); undefined in proactive mode. */
   readonly desk?: KeyDesk;
@@ -64,6 +65,7 @@ export class Kq1Session implements KmLink {
   #end!: (error: Error | undefined) => void;
   #over = false;
   readonly #pending: Outstanding;
+  readonly #patience: Patience;
   /** Key requests that wait for their answer. */
   #requests = 0;
   #timer: Timer | undefined;
@@ -79,6 +81,7 @@ export class Kq1Session implements KmLink {
     this.#options = options;
     this.#sink = sink;
     this.#pending = new Outstanding(options.window);
+    this.#patience = new Patience(options.answerTimeoutMs);
     this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId, options.hashValue);
     this.#deframer = new KqDeframer((frame) => this.#frame(frame));
     this.#out = new Outgoing(socket);
@@ -174,6 +177,7 @@ export class Kq1Session implements KmLink {
       });
     }
     const keyId = key.id;
+    this.#patience.answered(this.#turn());
     if (isUsualSuccess(frame.bytes, frame.start, frame.end, keyId)) {
       this.#pending.delete(frame.messageId);
       this.#sink.answered(key, "success");
@@ -259,24 +263,20 @@ export class Kq1Session implements KmLink {
     return this.#now;
   }
 
-  /** Looks at the oldest unanswered supply once its time may be up. */
+  /** Looks whether the KM still answers, once its time may be up. */
   #watch(ms: number): Timer {
     const { clock, answerTimeoutMs, where } = this.#options;
     return clock.after(ms, () => {
       this.#timer = undefined;
       const { oldest } = this.#pending;
       if (oldest === undefined || this.#over) return;
-      const left = oldest + answerTimeoutMs - clock.now();
-      if (left > 0) {
+      const left = this.#patience.look(oldest, clock.now());
+      if (typeof left === "number") {
         this.#timer = this.#watch(left);
       } else {
-        this.#fail(
-          new Fault("kq1.timeout", "KM does not answer", {
-            source: where,
-            limit_ms: answerTimeoutMs,
-            outstanding: this.#pending.size,
-          }),
-        );
+        const outstanding = this.#pending.size;
+        const facts = { source: where, limit_ms: answerTimeoutMs, outstanding };
+        this.#fail(new Fault("kq1.timeout", left, facts));
       }
     });
   }

@@ -8,6 +8,7 @@ test.after.always(() => clearInterval(alive));
 /** What ends the connection; `undefined`: it goes on. Reasons that refuse a key for good are below. */
 const outcomes: Readonly<Record<string, RegExp | undefined>> = {
   slow: undefined,
+  "slow-answers": undefined,
   "out-of-order": undefined,
   twice: /not outstanding/,
   never: /does not answer/,

@@ -1,102 +1,15 @@
 import { once } from "node:events";
-import { createServer, type Socket } from "node:net";
+import { createServer } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import { connectKm, type KmEndpoint } from "../../src/kq1/connect.ts";
 import { header } from "../../src/kq1/names.ts";
-import { Kq1Session } from "../../src/kq1/session.ts";
+import type { Kq1Session } from "../../src/kq1/session.ts";
 import { systemClock } from "../../src/port/clock.ts";
 import { Fault } from "../../src/port/errors.ts";
-import { QkdKey } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
 import { ManualClock, settle } from "../clock.ts";
-import { type Authority, createAuthority } from "../emulator/certificates.ts";
-import {
-  answerWith,
-  dropConnection,
-  KeyManager,
-  type KeyManagerOptions,
-  neverAnswer,
-} from "../emulator/km/index.ts";
-
-const authority: Promise<Authority> = createAuthority("test CA");
-const never = new AbortController().signal;
-
-function key(n: number): QkdKey {
-  const id = `00000000-0000-8000-8000-${n.toString(16).padStart(12, "0")}`;
-  const facts = { ref: { epoch: "0".repeat(16), number: n }, bits: 256, qber: 0.03 };
-  return new QkdKey(id, facts, Buffer.alloc(32, n + 1), 256);
-}
-
-interface Line {
-  readonly km: KeyManager;
-  readonly session: Kq1Session;
-  readonly clock: ManualClock;
-  readonly answers: [string, string][];
-  /** Resolves once that many answers came. */
-  answered(count: number): Promise<void>;
-}
-
-async function endpoint(port: number, change: Partial<KmEndpoint> = {}): Promise<KmEndpoint> {
-  const ca = await authority;
-  const identity = await ca.issue({ commonName: "node", dns: ["node"], usage: "client" });
-  return {
-    host: "127.0.0.1",
-    port,
-    serverName: "km",
-    tls: { ...identity, ca: ca.cert },
-    connectTimeoutMs: 10_000,
-    ...change,
-  };
-}
-
-function createSession(socket: Socket, clock: ManualClock, window = 8) {
-  const answers: [string, string][] = [];
-  const watchers = new Set<() => void>();
-  const session = new Kq1Session(
-    socket,
-    {
-      where: "km",
-      moduleId: "QKD-A",
-      matchingModuleId: "QKD-B",
-      window,
-      answerTimeoutMs: 5_000,
-      clock,
-      log: silentLog,
-    },
-    {
-      answered: ({ id }, response) => {
-        answers.push([id, response]);
-        for (const check of watchers) check();
-      },
-    },
-  );
-  const answered = (count: number) =>
-    new Promise<void>((resolve) => {
-      const check = () => answers.length >= count && resolve();
-      watchers.add(check);
-      check();
-    });
-  return { session, answers, answered };
-}
-
-async function withKm(
-  options: Partial<KeyManagerOptions>,
-  body: (line: Line) => Promise<void>,
-): Promise<void> {
-  const ca = await authority;
-  const identity = await ca.issue({ commonName: "km", dns: ["km"], usage: "server" });
-  const km = new KeyManager({ security: { ...identity, ca: ca.cert }, ...options });
-  const port = await km.listen();
-  const clock = new ManualClock();
-  const socket = await connectKm(await endpoint(port), systemClock, never);
-  const { session, answers, answered } = createSession(socket, clock);
-  try {
-    await body({ km, session, clock, answers, answered });
-  } finally {
-    await session.close();
-    await km.close();
-  }
-}
+import { createAuthority } from "../emulator/certificates.ts";
+import { answerWith, dropConnection, KeyManager, neverAnswer } from "../emulator/km/index.ts";
+import { authority, createSession, endpoint, key, never, withKm } from "../rig/kq1-line.ts";
 
 test("keys arrive at a KM that knows the profile only, and each is answered", async (t) => {
   await withKm({}, async ({ km, session, answers, answered }) => {

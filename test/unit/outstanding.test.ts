@@ -19,13 +19,23 @@ test("MessageIDs count up, and pass by keys that are answered late", (t) => {
   }
   t.is(outstanding.size, 1);
   t.is(outstanding.get(0), late);
-  t.is(outstanding.oldest, 1);
+  t.deepEqual(outstanding.oldest, { id: 0, at: 1 });
   t.is(outstanding.get(8), undefined, "same slot, another message");
   outstanding.delete(8);
   t.is(outstanding.get(0), late);
   outstanding.clear();
   t.is(outstanding.size, 0);
   t.is(outstanding.oldest, undefined);
+});
+
+test("of keys that were supplied at one time the oldest is the one that was first", (t) => {
+  const outstanding = new Outstanding(8);
+  for (let n = 0; n < 8; n++) outstanding.add(key(), 5);
+  for (let n = 0; n < 8; n++) {
+    t.is(outstanding.oldest?.id, n);
+    outstanding.delete(n);
+    outstanding.add(key(), 5);
+  }
 });
 
 test("it is a map of MessageIDs, in whatever order answers come", (t) => {
@@ -49,5 +59,6 @@ test("it is a map of MessageIDs, in whatever order answers come", (t) => {
     }
     if (outstanding.size !== model.size) t.fail(`size at ${step}`);
   }
-  t.is(outstanding.oldest, Math.min(...[...model.values()].map(({ at }) => at)));
+  const [oldest] = [...model].sort(([, a], [, b]) => a.at - b.at);
+  t.deepEqual(outstanding.oldest, oldest && { id: oldest[0], at: oldest[1].at });
 });

@@ -2,6 +2,7 @@
  * Ways for a KM to misbehave on purpose. A behaviour is asked about each Key supply message before
  * the key is stored and again before it is answered; the first one with an opinion decides.
  */
+import { type Clock, systemClock } from "../../../src/port/clock.ts";
 import type { SupplyFacts } from "./supply.ts";
 import type { Reason } from "./wire.ts";
 
@@ -63,4 +64,29 @@ export function neverAnswer(moment: Moment, times = Number.POSITIVE_INFINITY): B
     moment,
     limited(times, () => "handled" as const),
   );
+}
+
+/**
+ * Stores keys as they come and answers them one by one, in order.
+ * @param everyMs from one answer to the next
+ */
+export function answerOneByOne(
+  everyMs: number,
+  clock: Clock = systemClock,
+  times = Number.POSITIVE_INFINITY,
+): Behaviour {
+  let left = times;
+  const waiting: (() => void)[] = [];
+  const next = () => {
+    waiting.shift()?.();
+    if (waiting.length > 0) clock.after(everyMs, next);
+  };
+  return {
+    onAnswer(exchange, reason) {
+      if (left-- <= 0) return undefined;
+      waiting.push(() => exchange.answer(reason));
+      if (waiting.length === 1) clock.after(everyMs, next);
+      return "handled";
+    },
+  };
 }

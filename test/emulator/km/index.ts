@@ -1,5 +1,6 @@
 /** The test KM, for tests and the demo. */
 export {
+  answerOneByOne,
   answerWith,
   type Behaviour,
   dropConnection,

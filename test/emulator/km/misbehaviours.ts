@@ -1,9 +1,19 @@
 /** Every way in which `scripts/km` can be told to misbehave, by name; each strikes a number of times. */
-import { answerWith, type Behaviour, dropConnection, neverAnswer } from "./behaviours.ts";
+
+import { systemClock } from "../../../src/port/clock.ts";
+import {
+  answerOneByOne,
+  answerWith,
+  type Behaviour,
+  dropConnection,
+  neverAnswer,
+} from "./behaviours.ts";
 import { headerBytes, maxPayloadBytes, type Reason, reasons } from "./wire.ts";
 
 /** How long `slow` takes, and how long `out-of-order` waits for another key, ms. */
 const patience = 200;
+/** From one answer to the next of `slow-answers`, ms. */
+const pace = 60;
 
 /** Instead of the answer, these bytes of it. */
 function instead(times: number, change: (response: Buffer) => Buffer | undefined): Behaviour {
@@ -67,6 +77,7 @@ function withPayload(response: Buffer, payload: Buffer): Buffer {
 
 export const misbehaviours: Readonly<Record<string, (times: number) => Behaviour>> = {
   slow: later,
+  "slow-answers": (times) => answerOneByOne(pace, systemClock, times),
   "out-of-order": outOfOrder,
   twice: (times) => instead(times, (response) => Buffer.concat([response, response])),
   never: (times) => neverAnswer("before answering", times),

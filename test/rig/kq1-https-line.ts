@@ -1,0 +1,95 @@
+/** Key supply over HTTPS to a server that answers what the test says. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { HttpsSupply, type HttpsSupplyOptions, supplyPath } from "../../src/kq1/https-supply.ts";
+import { systemClock } from "../../src/port/clock.ts";
+import { QkdKey } from "../../src/port/key.ts";
+import { type Authority, createAuthority } from "../emulator/certificates.ts";
+
+const authority: Promise<Authority> = createAuthority("HTTPS CA");
+
+export function key(n: number): QkdKey {
+  const id = `00000000-0000-8000-8000-${n.toString(16).padStart(12, "0")}`;
+  const facts = { ref: { epoch: "0".repeat(16), number: n }, bits: 256 };
+  return new QkdKey(id, facts, Buffer.alloc(32, n + 1), 256);
+}
+
+export interface HttpsLine {
+  readonly supply: HttpsSupply;
+  /** key_IDs that came, in order. */
+  readonly came: string[];
+  readonly answers: string[];
+  answered(count: number): Promise<void>;
+}
+
+export type Serve = (request: IncomingMessage, response: ServerResponse, keyId: string) => void;
+
+export async function withHttpsKm(
+  connections: number,
+  serve: Serve,
+  body: (line: HttpsLine) => Promise<void>,
+  change: Partial<HttpsSupplyOptions> = {},
+): Promise<void> {
+  const ca = await authority;
+  const km = await ca.issue({ commonName: "km", ip: ["127.0.0.1"], usage: "server" });
+  const node = await ca.issue({ commonName: "node", dns: ["node"], usage: "client" });
+  const came: string[] = [];
+  const server = createServer(
+    { ...km, ca: ca.cert, requestCert: true, minVersion: "TLSv1.3", keepAliveTimeout: 60_000 },
+    (request, response) => {
+      const chunks: Buffer[] = [];
+      request.on("error", () => {});
+      request.on("data", (chunk: Buffer) => chunks.push(chunk));
+      request.on("end", () => {
+        const { key_ID } = JSON.parse(Buffer.concat(chunks).toString());
+        came.push(key_ID);
+        serve(request, response, key_ID);
+      });
+    },
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const answers: string[] = [];
+  let check = () => {};
+  const supply = new HttpsSupply(
+    {
+      endpoint: {
+        host: "127.0.0.1",
+        port,
+        // An address: there is no SNI for it, and the certificate carries it.
+        serverName: "127.0.0.1",
+        tls: { ...node, ca: ca.cert },
+        connectTimeoutMs: 5_000,
+      },
+      path: supplyPath("/{qkd_module_ID}/{matching_qkd_module_ID}", "A/1", "B 2"),
+      moduleId: "A/1",
+      matchingModuleId: "B 2",
+      window: 16,
+      connections,
+      answerTimeoutMs: 20_000,
+      clock: systemClock,
+      ...change,
+    },
+    {
+      answered: ({ id }, response) => {
+        answers.push(`${Number.parseInt(id.slice(-12), 16)} ${response}`);
+        check();
+      },
+    },
+  );
+  const answered = (count: number) =>
+    new Promise<void>((resolve) => {
+      check = () => answers.length >= count && resolve();
+      check();
+    });
+  try {
+    await body({ supply, came, answers, answered });
+  } finally {
+    await supply.close();
+    // None is taken any more before those that there are go.
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
+    await closed;
+  }
+}
