@@ -162,6 +162,15 @@ export const catalogue = {
     text: "the KM answers but takes no keys for now",
     action: "look at the KM: storage, load; keys wait in the module",
   },
+  km_silent: {
+    type: "communications",
+    cause: "communicationsProtocolError",
+    severities: ["major"],
+    raiseAfterMs: 5_000,
+    clearAfterMs: 5_000,
+    text: "connections to the KM are made, but the KM's own word about keys does not come back",
+    action: "see the detail: a proxy or gateway answers, or the KM hangs; keys wait in the module",
+  },
   duplicate_key_id: {
     type: "security",
     cause: "duplicateInformation",

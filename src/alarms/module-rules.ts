@@ -29,8 +29,22 @@ export interface KeyCounters {
   readonly refused: Readonly<Record<string, number>>;
 }
 
-/** Answers of a KM that mean "not now" (Kq-1 profile). */
-const laterReasons: readonly string[] = ["busy", "storage_full"];
+/** What came back from a KM's address since the process began. */
+export interface KmAnswers {
+  /** The KM's own answers for keys. */
+  readonly own: number;
+  /** Others, and connections that ended before any. */
+  readonly unclear: number;
+  /** What the last of those was, in our own words. */
+  readonly what: string;
+}
+
+/** Answers of a KM that mean "not now" (Kq-1 profile), or may mean it, in words. */
+const laterReasons: ReadonlyMap<string, string> = new Map([
+  ["busy", "busy"],
+  ["storage_full", "storage_full"],
+  ["other", "a response that is not known here"],
+]);
 
 /** Alarms of the quantum channel, which an intermittent link is given time to settle for. */
 const channelAlarms: readonly AlarmName[] = ["qber_high", "key_withheld", "optical_link_down"];
@@ -79,7 +93,12 @@ export class ModuleRules {
   #keyAt: number | undefined;
   /** Usual time between changes of the key counters, ms. */
   #interval: number | undefined;
-  #later: number | undefined;
+  /** Answers that mean "not now" so far, by reason; undefined before the first look. */
+  #later: ReadonlyMap<string, number> | undefined;
+  /** What was heard of each KM so far. */
+  readonly #heard = new Map<string, Pick<KmAnswers, "own" | "unclear">>();
+  /** KMs in whose place something else answers, or nothing, and how that looks. */
+  readonly #silentKms = new Map<string, string>();
 
   constructor(options: ModuleRuleOptions, book: AlarmBook) {
     this.#options = options;
@@ -154,12 +173,26 @@ export class ModuleRules {
     }
     if (keys !== this.#keys || this.#keyAt === undefined) this.#keyAt = moment.now;
     this.#keys = keys;
-    const later = laterReasons.reduce((sum, reason) => sum + (refused[reason] ?? 0), 0);
-    if (later > (this.#later ?? later)) {
-      const reason = laterReasons.find((name) => (refused[name] ?? 0) > 0) ?? "";
-      this.#book.occurred("km_refusing", this.#options.module, moment, { detail: reason });
+    const later = new Map([...laterReasons.keys()].map((name) => [name, refused[name] ?? 0]));
+    for (const [name, detail] of laterReasons) {
+      const count = later.get(name) ?? 0;
+      if (count > (this.#later?.get(name) ?? count)) {
+        this.#book.occurred("km_refusing", this.#options.module, moment, { detail });
+      }
     }
     this.#later = later;
+  }
+
+  /** What came back from this KM so far, as it is now. Without anything new nothing changes. */
+  heard(km: string, { own, unclear, what }: KmAnswers, moment: Moment): void {
+    const before = this.#heard.get(km) ?? { own: 0, unclear: 0 };
+    this.#heard.set(km, { own, unclear });
+    if (unclear > before.unclear) this.#silentKms.set(km, what);
+    else if (own > before.own) this.#silentKms.delete(km);
+    else return;
+    const [first] = this.#silentKms;
+    if (first === undefined) return this.#signal("km_silent", "cleared", moment);
+    this.#signal("km_silent", "major", moment, { detail: `${first[0]}: ${first[1]}` });
   }
 
   /** The module says that something happened. */

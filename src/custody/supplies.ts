@@ -6,7 +6,13 @@
  * them is that KM's: its connection may have broken after it stored the key. Only when it refuses, or
  * an operator says so, another is offered the key. Whose a key is, is on disk before it is written.
  */
-import { reasons, suppliesOnHashMismatch, type Verdict } from "../kq1/names.ts";
+import {
+  type Reason,
+  reasonOf,
+  reasons,
+  suppliesOnHashMismatch,
+  suppliesOnUnknownReason,
+} from "../kq1/names.ts";
 import type { Clock, Timer } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import type { QkdKey } from "../port/key.ts";
@@ -52,6 +58,8 @@ class Waiting<Owner> implements Flying<Waiting<Owner>> {
   before: Waiting<Owner> | undefined = undefined;
   after: Waiting<Owner> | undefined = undefined;
   supplies = 0;
+  /** Answers that neither took it nor refused it for good nor asked to wait. */
+  undecided = 0;
   /** KMs that will not have it. */
   refusedBy = nobody;
   /** Whose it is: on disk, or needn't be. */
@@ -199,9 +207,10 @@ export class Supplies<Owner> implements KmSink {
     if (waiting === undefined || outlet === undefined) return;
     this.#land(waiting, outlet);
     const { counters, delivered } = this.#parts;
-    const verdict: Verdict = reasons[response] ?? "refused";
+    const reason = reasonOf(response);
+    const verdict = reasons[reason];
     if (verdict !== "delivered") {
-      counters.refused[response] = (counters.refused[response] ?? 0) + 1;
+      counters.refused[reason] = (counters.refused[reason] ?? 0) + 1;
     }
     if (verdict === "delivered") {
       outlet.waits = undefined;
@@ -210,11 +219,13 @@ export class Supplies<Owner> implements KmSink {
       delivered(key, waiting.owner);
     } else if (verdict === "later") {
       this.#home(outlet).giveBack([waiting]);
-      this.#backOff(outlet, response);
-    } else if (verdict === "again" && waiting.supplies < suppliesOnHashMismatch) {
+      this.#backOff(outlet, reason);
+    } else if (verdict === "again" && ++waiting.undecided < suppliesOnHashMismatch) {
       this.#home(outlet).giveBack([waiting]);
+    } else if (verdict === "unknown") {
+      this.#unknown(waiting, outlet, reason);
     } else {
-      this.#refused(waiting, outlet, response);
+      this.#refused(waiting, outlet, reason);
     }
     this.#pump();
     this.#settled();
@@ -351,6 +362,16 @@ export class Supplies<Owner> implements KmSink {
     outlet.flight.remove(waiting);
   }
 
+  /** The KM may have meant that it has the key: no other KM is offered it. */
+  #unknown(waiting: Waiting<Owner>, outlet: Outlet<Owner>, reason: Reason): void {
+    if (++waiting.undecided < suppliesOnUnknownReason) {
+      this.#home(outlet).giveBack([waiting]);
+      this.#backOff(outlet, reason);
+    } else {
+      this.#parts.refused(waiting.key, waiting.owner, reason);
+    }
+  }
+
   /** The next KM in order is offered what this one will not have. */
   #refused(waiting: Waiting<Owner>, { name }: Outlet<Owner>, response: string): void {
     waiting.refusedBy = [...waiting.refusedBy, name];
@@ -367,7 +388,11 @@ export class Supplies<Owner> implements KmSink {
     if (outlet.pause !== undefined || this.#stopping) return;
     outlet.waits ??= this.#parts.backoff();
     const ms = outlet.waits.next().value ?? 0;
-    this.#parts.log.warn("KM asks to wait", { km: outlet.name, response, ms: Math.round(ms) });
+    this.#parts.log.warn("KM takes no keys for now", {
+      km: outlet.name,
+      response,
+      ms: Math.round(ms),
+    });
     outlet.pause = this.#parts.clock.after(ms, () => this.#resume(outlet));
   }
 

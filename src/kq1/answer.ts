@@ -1,13 +1,12 @@
 /** The Response to key supply message (Kq-1 §8.1.2, Table 2), in both bindings. */
 import { Fault } from "../port/errors.ts";
 import { parseObject } from "./json.ts";
-import { parameter, reasonOfStatus, reasons } from "./names.ts";
+import { parameter, type Reason, reasonOf, reasonOfStatus } from "./names.ts";
 
 export interface SupplyAnswer {
   /** UUID in lower case; undefined in a refusal that does not name its key. */
   readonly keyId: string | undefined;
-  /** `success` or a reason; at most 64 characters, printable ASCII. */
-  readonly response: string;
+  readonly response: Reason;
 }
 
 type Members = Readonly<Record<string, unknown>>;
@@ -18,19 +17,18 @@ const word = /^[\x21-\x7e]{1,64}$/;
 /**
  * Over TCP (Annex A). key_ID is mandatory in Table 2. A refusal may lack it all the same: a KM that
  * could not read the message can only tell its MessageID, and not to take that for an answer would
- * keep the node supplying the same key for ever. Every other parameter is of no consequence to the
- * node and is not looked at.
+ * keep the node supplying the same key for ever. A word that is unknown and names no key is `unclear`.
+ * Every other parameter is of no consequence to the node and is not looked at.
  * @throws Fault `kq1.message`, which never quotes the payload: a KM gone wrong could echo the key
  */
 export function parseSupplyAnswer(payload: Buffer): SupplyAnswer {
   const members = parseObject(payload, bad);
-  const response = members[parameter.response];
-  if (!isWord(response)) throw bad(`${parameter.response} is not a word of 1 to 64 characters`);
+  const response = saidIn(members);
+  if (response === undefined) throw bad(`has no ${parameter.response}`);
   const keyId = keyIdOf(members);
-  if (keyId === undefined && reasons[response] === "delivered") {
-    throw bad(`${parameter.keyId} is not a UUID`);
-  }
-  return { keyId, response };
+  if (keyId !== undefined) return { keyId, response };
+  if (response === "success") throw bad("names no key");
+  return { keyId, response: response === "other" ? "unclear" : response };
 }
 
 const usualOpen = Buffer.from(`{"${parameter.keyId}":"`);
@@ -54,41 +52,38 @@ export function isUsualSuccess(bytes: Buffer, start: number, end: number, keyId:
 }
 
 /**
- * Over HTTPS (Annex B, Table B.2) the status code is the Response, and the body names the key. A body
- * that gives a reason is more exact than a status; but a key counts as stored only where nothing says
- * otherwise: neither the status alone (a gateway's page), nor the body alone (a failed request).
+ * Over HTTPS (Annex B, Table B.2) the status code is the Response, and the body names the key. Only what
+ * names the key is the KM's own word about it: a status alone may be that of a proxy or gateway. A body
+ * that gives a known reason is more exact than the status.
  * @param keyId of the key that was posted
- * @returns `success` or a reason
- * @throws Fault `kq1.message`: a success that does not name the key, or an answer about another
+ * @throws Fault `kq1.message`, which quotes nothing: it is not the KM's word about this key
  */
-export function readHttpAnswer(status: number, body: Buffer, keyId: string): string {
-  const byStatus = reasonOfStatus(status);
-  let members: Members;
-  try {
-    members = parseObject(body, bad);
-  } catch (error) {
-    if (byStatus === "success") throw error;
-    return byStatus;
-  }
+export function readHttpAnswer(status: number, body: Buffer, keyId: string): Reason {
+  if (body.length === 0) throw bad("has no body");
+  const members = parseObject(body, bad);
   const named = keyIdOf(members);
-  if (named !== undefined && named !== keyId) {
-    throw bad(`names another ${parameter.keyId} than its message`);
+  if (named === undefined) throw bad("names no key");
+  if (named !== keyId) throw bad("names another key");
+  const byStatus = reasonOfStatus(status);
+  const said = saidIn(members);
+  // A word that is unknown is less exact than a status that says why.
+  const vague = said === undefined || (said === "other" && byStatus !== "success");
+  const reason = vague ? byStatus : said;
+  if (reason === undefined) throw bad("has a status that says nothing about a key");
+  if (reason === "success" && byStatus !== "success") {
+    throw bad("says that the key was stored and that it was not");
   }
-  const response = members[parameter.response];
-  if (byStatus === "success") {
-    if (response !== undefined && !isWord(response)) {
-      throw bad(`${parameter.response} is not a word of 1 to 64 characters`);
-    }
-    if (named === undefined && (response ?? "success") === "success") {
-      throw bad(`${parameter.keyId} is not a UUID`);
-    }
-    return response ?? "success";
-  }
-  return isWord(response) && reasons[response] !== "delivered" ? response : byStatus;
+  return reason;
 }
 
-function isWord(value: unknown): value is string {
-  return typeof value === "string" && word.test(value);
+/** What the member `response` says; undefined if there is none. @throws Fault `kq1.message` */
+function saidIn(members: Members): Reason | undefined {
+  const value = members[parameter.response];
+  if (value === undefined) return undefined;
+  if (typeof value !== "string" || !word.test(value)) {
+    throw bad(`has a ${parameter.response} that is no word of 1 to 64 characters`);
+  }
+  return value === "unclear" ? "other" : reasonOf(value);
 }
 
 function keyIdOf(members: Members): string | undefined {
@@ -97,5 +92,5 @@ function keyIdOf(members: Members): string | undefined {
 }
 
 function bad(what: string): Fault {
-  return new Fault("kq1.message", `response to key supply: ${what}`);
+  return new Fault("kq1.message", `response to key supply ${what}`);
 }

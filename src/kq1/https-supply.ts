@@ -2,16 +2,17 @@
  * Key supply over HTTPS (Annex B): a POST for each key, several connections at once since HTTP/1.1
  * answers in order on each. Used once, as a TCP session is: a connection that fails ends it.
  */
-import type { ClientRequest, IncomingMessage } from "node:http";
+import type { ClientRequest } from "node:http";
 import { Agent, request } from "node:https";
 import { isIP } from "node:net";
 import { checkServerIdentity, type TLSSocket } from "node:tls";
 import type { KmLink, KmSink } from "../custody/ports.ts";
 import type { Clock, Timer } from "../port/clock.ts";
-import { Fault, type FaultCode, type FaultFacts } from "../port/errors.ts";
+import { errorCode, Fault, type FaultCode, type FaultFacts } from "../port/errors.ts";
 import { keyMemory, type QkdKey } from "../port/key.ts";
-import { readHttpAnswer } from "./answer.ts";
 import { endpointName, type KmEndpoint, type TlsIdentity } from "./connect.ts";
+import { Heard, unheard } from "./heard.ts";
+import { type HttpAnswer, readAnswer, strangerSays } from "./http-answer.ts";
 import { header } from "./names.ts";
 import { type Oldest, Patience } from "./patience.ts";
 import { connectionReason } from "./reason.ts";
@@ -30,11 +31,13 @@ export interface HttpsSupplyOptions {
   readonly connections: number;
   /** The KM completes an answer within this time or all of it is given up, ms: {@link Patience}. */
   readonly answerTimeoutMs: number;
+  /** Told whether the KM answers for its keys; default: not told. */
+  readonly heard?: Heard;
   readonly clock: Clock;
 }
 
-/** An answer is short; a longer one is none. */
-const maxAnswer = 16_384;
+/** After a stranger's answer no key is sent for so long, ms. */
+const strangerPause = 1_000;
 
 /** The path of a template with `{qkd_module_ID}` and `{matching_qkd_module_ID}` in it. */
 export function supplyPath(template: string, moduleId: string, matchingModuleId: string): string {
@@ -68,12 +71,21 @@ export class HttpsSupply implements KmLink {
   /** Those of them that wait for a connection, oldest first: the agent would make one for each after the end. */
   readonly #waiting: Post[] = [];
   readonly #patience: Patience;
+  readonly #heard: Heard;
+  /** Whether anything answered. */
+  #heardOf = false;
+  #halted = false;
+  /** While the last answer was a stranger's: no more keys than connections are taken. */
+  #doubtful = false;
+  /** While no key is sent because of that. */
+  #pause: Timer | undefined;
   #timer: Timer | undefined;
 
   constructor(options: HttpsSupplyOptions, sink: KmSink) {
     this.#options = options;
     this.#sink = sink;
     this.#patience = new Patience(options.answerTimeoutMs);
+    this.#heard = options.heard ?? new Heard();
     this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId, options.hashValue);
     const { serverName, tls } = options.endpoint;
     this.#agent = new Agent({
@@ -91,7 +103,9 @@ export class HttpsSupply implements KmLink {
   }
 
   get room(): number {
-    return this.#over ? 0 : this.#options.window - this.#posts.size;
+    const { window, connections } = this.#options;
+    const most = this.#doubtful ? Math.min(window, connections) : window;
+    return this.#over ? 0 : Math.max(0, most - this.#posts.size);
   }
 
   supply(key: QkdKey): void {
@@ -115,6 +129,7 @@ export class HttpsSupply implements KmLink {
 
   halt(): void {
     if ([...this.#posts].every(({ written }) => written)) return;
+    this.#halted = true;
     this.#fail("kq1.closed", "keys may not leave");
   }
 
@@ -126,6 +141,7 @@ export class HttpsSupply implements KmLink {
 
   /** Sends what waits as far as there are connections for it. */
   #next(): void {
+    if (this.#pause !== undefined) return;
     while (this.#posts.size - this.#waiting.length < this.#options.connections) {
       const post = this.#waiting.shift();
       if (post === undefined) return;
@@ -144,6 +160,7 @@ export class HttpsSupply implements KmLink {
       headers: {
         "content-type": "application/json",
         "content-length": post.body.length,
+        "accept-encoding": "identity",
         // A repeat of a key is the same request (RFC 9110 §9.2.2 would not have it for POST).
         "idempotency-key": post.key.id,
       },
@@ -151,28 +168,71 @@ export class HttpsSupply implements KmLink {
     post.request = sent;
     post.sentAt = undefined;
     post.written = false;
-    let answering = false;
+    let answered = false;
+    const mine = () => !this.#over && post.request === sent && this.#posts.has(post);
+    const closed = (why: string) => {
+      if (!mine() || answered) return;
+      // A KM may close a connection that was idle in the moment in which it is used again.
+      if (sent.reusedSocket) return this.#sendAgain(post);
+      this.#fail("kq1.closed", "connection to the KM ended", { why });
+    };
     sent.on("socket", (socket) => this.#connected(post, sent, socket as TLSSocket));
     sent.on("error", (error) => {
-      if (this.#over || !this.#posts.has(post)) return;
-      // A KM may close a connection that was idle in the moment in which it is used again.
-      if (sent.reusedSocket && !answering) return this.#send(post);
-      this.#fail("kq1.closed", "connection to the KM ended", { why: connectionReason(error) });
+      const noHttp = errorCode(error)?.startsWith("HPE_") === true;
+      if (noHttp && mine() && !answered)
+        this.#answer(post, strangerSays(undefined, "it speaks no HTTP"));
+      else closed(connectionReason(error));
+    });
+    sent.on("close", () => closed("closed by the KM"));
+    sent.on("upgrade", (response, socket) => {
+      socket.destroy();
+      if (mine()) this.#answer(post, strangerSays(response, "it changes the protocol"));
     });
     sent.on("response", (response) => {
-      answering = true;
-      readAnswer(response, post.key.id).then(
-        (reason) => {
-          if (!this.#posts.has(post)) return;
-          this.#patience.answered(this.#options.clock.now());
-          this.#done(post);
-          this.#next();
-          this.#sink.answered(post.key, reason);
+      answered = true;
+      const { socket } = response;
+      readAnswer(
+        response,
+        post.key.id,
+        () => post.written,
+        (answer) => {
+          // A stranger, and who did not wait for all of the key, gets no more on this connection.
+          if (answer.stranger !== undefined || !post.written) socket.destroy();
+          // The agent has the connection back only then.
+          process.nextTick(() => mine() && this.#answer(post, answer));
         },
-        (error: unknown) =>
-          this.#finish(error instanceof Fault ? error : new Fault("kq1.closed", "answer cut off")),
       );
     });
+  }
+
+  /** Over a new connection: where one was closed while it was idle, others were as well. */
+  #sendAgain(post: Post): void {
+    for (const sockets of Object.values(this.#agent.freeSockets)) {
+      for (const socket of sockets ?? []) socket.destroy();
+    }
+    this.#send(post);
+  }
+
+  #answer(post: Post, { stranger, reason }: HttpAnswer): void {
+    const { clock } = this.#options;
+    this.#heardOf = true;
+    this.#doubtful = stranger !== undefined;
+    if (stranger === undefined) {
+      this.#heard.own++;
+      this.#patience.answered(clock.now());
+      this.#pause?.cancel();
+      this.#pause = undefined;
+    } else {
+      this.#heard.notTheKm(stranger);
+      // What waits here would go to the stranger too, each key over a connection of its own.
+      this.#pause ??= clock.after(strangerPause, () => {
+        this.#pause = undefined;
+        this.#next();
+      });
+    }
+    this.#done(post);
+    this.#next();
+    this.#sink.answered(post.key, reason ?? "unclear");
   }
 
   /** There is a connection for it, new or used. */
@@ -234,7 +294,10 @@ export class HttpsSupply implements KmLink {
   #finish(fault: Fault | undefined): void {
     if (this.#over) return;
     this.#over = true;
+    const unheardOf = this.#posts.size > 0 && !this.#heardOf && !this.#halted;
+    if (fault !== undefined && unheardOf) this.#heard.notTheKm(unheard(fault));
     this.#timer?.cancel();
+    this.#pause?.cancel();
     this.#waiting.length = 0;
     for (const post of this.#posts) {
       post.request?.destroy();
@@ -256,16 +319,4 @@ function writeApart(sent: ClientRequest, post: Post): void {
     post.written = true;
     sent.end();
   });
-}
-
-/** @returns `success` or a reason @throws Fault `kq1.message` */
-async function readAnswer(response: IncomingMessage, keyId: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxAnswer) throw new Fault("kq1.message", "answer too long", { limit: maxAnswer });
-    chunks.push(chunk);
-  }
-  return readHttpAnswer(response.statusCode ?? 0, Buffer.concat(chunks), keyId);
 }

@@ -4,6 +4,7 @@ import type { Clock } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import { connectKm, endpointName, type KmEndpoint } from "./connect.ts";
+import type { Heard } from "./heard.ts";
 import { HttpsSupply, supplyPath } from "./https-supply.ts";
 import { Kq1Session } from "./session.ts";
 
@@ -24,6 +25,8 @@ export interface KmLinkOptions {
   readonly hashValue?: boolean;
   readonly window: number;
   readonly answerTimeoutMs: number;
+  /** Told whether the KM answers for its keys. */
+  readonly heard: Heard;
   /** Where the KM may ask for keys. */
   readonly desk: KeyDesk | undefined;
   readonly clock: Clock;

@@ -67,14 +67,17 @@ export const extension = {
 /** Characters of a QKD module ID. */
 export const moduleIdLength = { least: 1, most: 128 } as const;
 
-/** What a KM's answer means for the node. */
-export type Verdict = "delivered" | "later" | "again" | "refused";
+/**
+ * What an answer means for the node. `unknown`: the KM has its own word for why it did not take the key;
+ * it may as well be a word for "I have it" or "later".
+ */
+export type Verdict = "delivered" | "later" | "again" | "unknown" | "refused";
 
 /**
- * Values of `response` (Table 2). Anything that is not here is a refusal too: the draft says
- * "success or failure reason" and lists none.
+ * Values of `response` (Table 2): the draft says "success or failure reason" and lists none. The last two
+ * are the node's own names for answers; a KM that sends them sends unknown words.
  */
-export const reasons: Readonly<Record<string, Verdict>> = {
+export const reasons = {
   success: "delivered",
   busy: "later",
   storage_full: "later",
@@ -85,7 +88,18 @@ export const reasons: Readonly<Record<string, Verdict>> = {
   key_length_unsupported: "refused",
   unauthorized: "refused",
   internal_error: "refused",
-};
+  /** A word that is not in this table, about this key. It is told nowhere: it could be the key. */
+  other: "unknown",
+  /** Not the KM's own word about this key. */
+  unclear: "later",
+} as const satisfies Readonly<Record<string, Verdict>>;
+
+export type Reason = keyof typeof reasons;
+
+/** The reason of this name; `other` if there is none. */
+export function reasonOf(name: string): Reason {
+  return Object.hasOwn(reasons, name) ? (name as Reason) : "other";
+}
 
 /** Where keys are asked for over HTTPS (Annex B.3, B.4; the paths of ETSI GS QKD 014 §5). */
 export const requestPath = /^\/api\/v1\/keys\/([^/]{1,512})\/(enc_keys|status)$/;
@@ -108,9 +122,13 @@ export const httpStatus: Readonly<Record<string, number>> = {
   internal_error: 500,
 };
 
-/** What a KM's HTTP status means, where its body does not say it. */
-export function reasonOfStatus(status: number): string {
+/**
+ * What a KM's HTTP status means where its body names the key and gives no reason.
+ * @returns undefined where a status says nothing about a key: 1xx, 3xx, 2xx other than 200 and 201
+ */
+export function reasonOfStatus(status: number): Reason | undefined {
   if (status === 200 || status === 201) return "success";
+  if (status < 400 || status > 599) return undefined;
   if (status === 429 || status === 408 || status === 502 || status === 503 || status === 504) {
     return "busy";
   }
@@ -118,9 +136,10 @@ export function reasonOfStatus(status: number): string {
   if (status === 507) return "storage_full";
   if (status === 401 || status === 403) return "unauthorized";
   if (status === 404) return "unknown_module";
-  if (status >= 400 && status < 500) return "invalid_message";
-  return "internal_error";
+  return status < 500 ? "invalid_message" : "internal_error";
 }
 
 /** How often a key whose hash did not match is supplied in all, before it counts as refused. */
 export const suppliesOnHashMismatch = 3;
+/** How often a key is supplied in all, with waits between, to a KM that answers an unknown word. */
+export const suppliesOnUnknownReason = 10;

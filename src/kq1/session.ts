@@ -11,7 +11,8 @@ import type { QkdKey } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
 import { isUsualSuccess, parseSupplyAnswer } from "./answer.ts";
 import { KqDeframer, type KqFrame, writeHeader } from "./frame.ts";
-import { command, header } from "./names.ts";
+import { Heard, unheard } from "./heard.ts";
+import { command, header, type Reason } from "./names.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Outstanding } from "./outstanding.ts";
 import { Patience } from "./patience.ts";
@@ -41,6 +42,8 @@ export interface Kq1SessionOptions {
   readonly desk?: KeyDesk;
   /** The KM's name, as its certificate proved it. */
   readonly kmName?: string;
+  /** Told whether the KM answers for its keys; default: not told. */
+  readonly heard?: Heard;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -66,6 +69,10 @@ export class Kq1Session implements KmLink {
   #over = false;
   readonly #pending: Outstanding;
   readonly #patience: Patience;
+  readonly #heard: Heard;
+  /** Whether the KM answered for a key on this connection. */
+  #heardOf = false;
+  #halted = false;
   /** Key requests that wait for their answer. */
   #requests = 0;
   #timer: Timer | undefined;
@@ -82,6 +89,7 @@ export class Kq1Session implements KmLink {
     this.#sink = sink;
     this.#pending = new Outstanding(options.window);
     this.#patience = new Patience(options.answerTimeoutMs);
+    this.#heard = options.heard ?? new Heard();
     this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId, options.hashValue);
     this.#deframer = new KqDeframer((frame) => this.#frame(frame));
     this.#out = new Outgoing(socket);
@@ -113,6 +121,7 @@ export class Kq1Session implements KmLink {
 
   halt(): void {
     if (this.#out.unsent === 0) return;
+    this.#halted = true;
     this.#fail(new Fault("kq1.closed", "keys may not leave", { source: this.#options.where }));
   }
 
@@ -179,8 +188,7 @@ export class Kq1Session implements KmLink {
     const keyId = key.id;
     this.#patience.answered(this.#turn());
     if (isUsualSuccess(frame.bytes, frame.start, frame.end, keyId)) {
-      this.#pending.delete(frame.messageId);
-      this.#sink.answered(key, "success");
+      this.#answer(frame.messageId, key, "success");
       return;
     }
     const answer = parseSupplyAnswer(frame.payload);
@@ -191,8 +199,16 @@ export class Kq1Session implements KmLink {
         key_ID: keyId,
       });
     }
-    this.#pending.delete(frame.messageId);
-    this.#sink.answered(key, answer.response);
+    this.#answer(frame.messageId, key, answer.response);
+  }
+
+  #answer(messageId: number, key: QkdKey, response: Reason): void {
+    this.#heardOf = true;
+    if (response === "unclear") {
+      this.#heard.notTheKm("the KM answers with a word that is not known, and names no key");
+    } else this.#heard.own++;
+    this.#pending.delete(messageId);
+    this.#sink.answered(key, response);
   }
 
   /**
@@ -297,6 +313,8 @@ export class Kq1Session implements KmLink {
   }
 
   #finish(fault: Fault | undefined): void {
+    const unheardOf = this.#pending.size > 0 && !this.#heardOf && !this.#halted;
+    if (fault !== undefined && unheardOf) this.#heard.notTheKm(unheard(fault));
     this.#over = true;
     this.#timer?.cancel();
     this.#frameTimer?.cancel();

@@ -1,6 +1,7 @@
 /** One KM of one module: kept connected by itself, with the certificates of the moment. */
 import type { Custody } from "../custody/custody.ts";
 import { connectKm, endpointName, type KmEndpoint } from "../kq1/connect.ts";
+import { Heard } from "../kq1/heard.ts";
 import { type KmSession, openKmLink } from "../kq1/link.ts";
 import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
@@ -22,6 +23,8 @@ export interface KmOptions {
   /** Whether messages have a `hash_value`; they do unless told otherwise. */
   readonly hashValue?: boolean;
   readonly answerTimeoutMs: number;
+  /** Told whether the KM answers for its keys; default: not told. */
+  readonly heard?: Heard;
 }
 
 /** How it goes with one KM of a module. */
@@ -110,6 +113,7 @@ export class KmChannel {
   ): Promise<KmSession> {
     const { custody, clock, log, onChange } = this.#parts;
     const { name, https, window, hashValue = true, answerTimeoutMs } = this.options;
+    const { heard = new Heard() } = this.options;
     const endpoint = this.options.endpoint();
     const session = await openKmLink(
       {
@@ -120,6 +124,7 @@ export class KmChannel {
         window,
         hashValue,
         answerTimeoutMs,
+        heard,
         desk: custody.desk,
         clock,
         log: log.child("kq1"),

@@ -14,6 +14,7 @@ import {
 import { type NodeRuleOptions, NodeRules, type Validity } from "../alarms/node-rules.ts";
 import type { Moment } from "../alarms/severity.ts";
 import { allowed, isThresholdName, type ThresholdName } from "../alarms/thresholds.ts";
+import { Heard } from "../kq1/heard.ts";
 import type { AlarmView, ModuleView, NodeEvent } from "../manager/view.ts";
 import { type Clock, every, type Timer } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
@@ -64,6 +65,7 @@ export class Watch implements AlarmView {
   readonly #book: AlarmBook;
   readonly #node: NodeRules;
   readonly #modules = new Map<string, ModuleRules>();
+  readonly #heard: { readonly module: string; readonly km: string; readonly heard: Heard }[] = [];
   #views: readonly ModuleView[] = [];
   #timers: readonly Timer[] = [];
   #saving: Promise<void> | undefined;
@@ -178,6 +180,13 @@ export class Watch implements AlarmView {
     }
   }
 
+  /** @returns where connections to this KM of the module tell whether it answers for keys */
+  hears(module: string, km: string): Heard {
+    const heard = new Heard();
+    this.#heard.push({ module, km, heard });
+    return heard;
+  }
+
   telemetry(module: string, sample: TelemetrySample): void {
     this.#modules.get(module)?.telemetry(sample, this.#moment);
   }
@@ -257,6 +266,9 @@ export class Watch implements AlarmView {
       const rules = this.#modules.get(view.name);
       rules?.counters(keyCounters(view.supply()), moment);
       rules?.tick(moment);
+    }
+    for (const { module, km, heard } of this.#heard) {
+      this.#modules.get(module)?.heard(km, heard, moment);
     }
     const { troubles, eventsLost } = this.#parts;
     for (const [object, trouble] of troubles()) this.#file(object, trouble);

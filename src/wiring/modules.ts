@@ -87,6 +87,7 @@ export function createChannel(
         window: km.window,
         hashValue: km.hash_value,
         answerTimeoutMs: km.answer_timeout_s,
+        heard: oversight.watch.hears(module.name, km.name),
       })),
       kmNames: module.kms.map(({ name }) => kms.nameOf(name)),
     },

@@ -2,6 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { KmSink } from "../../src/custody/ports.ts";
+import { Heard } from "../../src/kq1/heard.ts";
 import { HttpsSupply, type HttpsSupplyOptions, supplyPath } from "../../src/kq1/https-supply.ts";
 import { systemClock } from "../../src/port/clock.ts";
 import { QkdKey } from "../../src/port/key.ts";
@@ -20,16 +22,24 @@ export interface HttpsLine {
   /** key_IDs that came, in order. */
   readonly came: string[];
   readonly answers: string[];
+  /** What was heard of the KM. */
+  readonly heard: Heard;
+  /** Connections that the server took so far. */
+  connections(): number;
   answered(count: number): Promise<void>;
 }
 
 export type Serve = (request: IncomingMessage, response: ServerResponse, keyId: string) => void;
 
+/** Called with the headers of a request alone. @returns whether it has dealt with the request */
+type Begin = (request: IncomingMessage, response: ServerResponse) => boolean;
+
 export async function withHttpsKm(
   connections: number,
   serve: Serve,
   body: (line: HttpsLine) => Promise<void>,
-  change: Partial<HttpsSupplyOptions> = {},
+  { sink, ...change }: Partial<HttpsSupplyOptions> & { readonly sink?: KmSink } = {},
+  begin: Begin = () => false,
 ): Promise<void> {
   const ca = await authority;
   const km = await ca.issue({ commonName: "km", ip: ["127.0.0.1"], usage: "server" });
@@ -38,6 +48,7 @@ export async function withHttpsKm(
   const server = createServer(
     { ...km, ca: ca.cert, requestCert: true, minVersion: "TLSv1.3", keepAliveTimeout: 60_000 },
     (request, response) => {
+      if (begin(request, response)) return;
       const chunks: Buffer[] = [];
       request.on("error", () => {});
       request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -48,9 +59,12 @@ export async function withHttpsKm(
       });
     },
   );
+  let connected = 0;
+  server.on("secureConnection", () => connected++);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const answers: string[] = [];
+  const heard = new Heard();
   let check = () => {};
   const supply = new HttpsSupply(
     {
@@ -68,12 +82,14 @@ export async function withHttpsKm(
       window: 16,
       connections,
       answerTimeoutMs: 20_000,
+      heard,
       clock: systemClock,
       ...change,
     },
     {
-      answered: ({ id }, response) => {
-        answers.push(`${Number.parseInt(id.slice(-12), 16)} ${response}`);
+      answered: (key, response) => {
+        answers.push(`${Number.parseInt(key.id.slice(-12), 16)} ${response}`);
+        sink?.answered(key, response);
         check();
       },
     },
@@ -84,7 +100,7 @@ export async function withHttpsKm(
       check();
     });
   try {
-    await body({ supply, came, answers, answered });
+    await body({ supply, came, answers, heard, connections: () => connected, answered });
   } finally {
     await supply.close();
     // None is taken any more before those that there are go.

@@ -19,6 +19,7 @@ const outcomes: Readonly<Record<string, RegExp | undefined>> = {
   "wrong-version": /unknown version/,
   "wrong-command": /unexpected command/,
   "longest-frame": /is not JSON/,
+  gateway: /unknown version/,
   "bad-json": /is not JSON/,
   "other-key": /another key_ID/,
   "refuse-busy": undefined,

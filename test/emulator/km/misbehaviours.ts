@@ -15,6 +15,11 @@ const patience = 200;
 /** From one answer to the next of `slow-answers`, ms. */
 const pace = 60;
 
+const page = "<h1>403 Forbidden</h1>";
+const errorPage = Buffer.from(
+  `HTTP/1.1 403 Forbidden\r\ncontent-type: text/html\r\ncontent-length: ${page.length}\r\n\r\n${page}`,
+);
+
 /** Instead of the answer, these bytes of it. */
 function instead(times: number, change: (response: Buffer) => Buffer | undefined): Behaviour {
   let left = times;
@@ -100,6 +105,8 @@ export const misbehaviours: Readonly<Record<string, (times: number) => Behaviour
   "wrong-command": (times) => instead(times, patched(7, 9)),
   "longest-frame": (times) =>
     instead(times, (response) => withPayload(response, Buffer.alloc(maxPayloadBytes, 0x20))),
+  // Over HTTPS, as if a proxy stood before the KM; over TCP it is no message.
+  gateway: (times) => instead(times, () => errorPage),
   "bad-json": (times) => instead(times, (response) => withPayload(response, Buffer.from('{"a'))),
   "other-key": (times) =>
     instead(times, (response) => {
