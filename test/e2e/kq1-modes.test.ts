@@ -3,7 +3,13 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { writeIdentity } from "../emulator/certificates.ts";
-import { answerWith, dropConnection, type KeyManager } from "../emulator/km/index.ts";
+import {
+  answerWith,
+  type Behaviour,
+  dropConnection,
+  type KeyManager,
+} from "../emulator/km/index.ts";
+import { misbehaviours } from "../emulator/km/misbehaviours.ts";
 import { testWith } from "../needs.ts";
 import { withNode } from "../rig/one-node.ts";
 
@@ -27,6 +33,28 @@ test.serial("over HTTPS every key is posted once, whatever the KM answers or dro
     t.true(km.store.summary().repeats >= 3);
   });
 });
+
+test.serial(
+  "a proxy that answers in the KM's place is told of, and no key is lost to it",
+  async (t) => {
+    await withNode({ transport: "https", mode: "proactive" }, async (bench) => {
+      const { km, node, end, distil, until } = bench;
+      const says = (pattern: RegExp) => node.logged(pattern, AbortSignal.timeout(50_000));
+      const gateway = misbehaviours.gateway as (times: number) => Behaviour;
+      const stop = km.behave(gateway(1_000_000));
+      distil(20);
+      t.regex(
+        await says(/alarm raised.*km_silent/),
+        /main: something between .* HTTP 403, text\/html/,
+      );
+      stop();
+      await says(/alarm cleared.*km_silent/);
+      await until(() => end.module.heldBlocks === 0);
+      assertDistinct(t, km, 20);
+      t.false(node.lines.some((line) => line.includes("quarantined")));
+    });
+  },
+);
 
 test.serial(
   "upon request over TCP: what is asked for, once, also across a kill of the node",
