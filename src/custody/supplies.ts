@@ -207,7 +207,8 @@ export class Supplies<Owner> implements KmSink {
     if (waiting === undefined || outlet === undefined) return;
     this.#land(waiting, outlet);
     const { counters, delivered } = this.#parts;
-    const reason = reasonOf(response);
+    // Asked of each key: by far the most are `success`.
+    const reason = response === "success" ? response : reasonOf(response);
     const verdict = reasons[reason];
     if (verdict !== "delivered") {
       counters.refused[reason] = (counters.refused[reason] ?? 0) + 1;

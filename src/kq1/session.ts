@@ -12,7 +12,7 @@ import type { Log } from "../port/log.ts";
 import { isUsualSuccess, parseSupplyAnswer } from "./answer.ts";
 import { KqDeframer, type KqFrame, writeHeader } from "./frame.ts";
 import { Heard, unheard } from "./heard.ts";
-import { command, header, type Reason } from "./names.ts";
+import { command, header } from "./names.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Outstanding } from "./outstanding.ts";
 import { Patience } from "./patience.ts";
@@ -70,8 +70,10 @@ export class Kq1Session implements KmLink {
   readonly #pending: Outstanding;
   readonly #patience: Patience;
   readonly #heard: Heard;
-  /** Whether the KM answered for a key on this connection. */
-  #heardOf = false;
+  /** Answers for keys. */
+  #answers = 0;
+  /** Those among them that say nothing about a key, and were not told yet. */
+  #unclear = 0;
   #halted = false;
   /** Key requests that wait for their answer. */
   #requests = 0;
@@ -148,6 +150,7 @@ export class Kq1Session implements KmLink {
       return;
     }
     const frames = this.#frames;
+    const answers = this.#answers;
     try {
       this.#deframer.push(chunk);
     } catch (error) {
@@ -157,6 +160,7 @@ export class Kq1Session implements KmLink {
       } else this.#fail(error);
     }
     chunk.fill(0);
+    this.#progressed(this.#answers - answers);
     if (frames !== this.#frames || this.#deframer.pending === 0) {
       this.#frameTimer?.cancel();
       this.#frameTimer = undefined;
@@ -186,9 +190,10 @@ export class Kq1Session implements KmLink {
       });
     }
     const keyId = key.id;
-    this.#patience.answered(this.#turn());
     if (isUsualSuccess(frame.bytes, frame.start, frame.end, keyId)) {
-      this.#answer(frame.messageId, key, "success");
+      this.#answers++;
+      this.#pending.delete(frame.messageId);
+      this.#sink.answered(key, "success");
       return;
     }
     const answer = parseSupplyAnswer(frame.payload);
@@ -199,16 +204,20 @@ export class Kq1Session implements KmLink {
         key_ID: keyId,
       });
     }
-    this.#answer(frame.messageId, key, answer.response);
+    this.#answers++;
+    this.#pending.delete(frame.messageId);
+    if (answer.response === "unclear") this.#unclear++;
+    this.#sink.answered(key, answer.response);
   }
 
-  #answer(messageId: number, key: QkdKey, response: Reason): void {
-    this.#heardOf = true;
-    if (response === "unclear") {
+  /** So many answers were completed. They are counted together: each by itself would cost a short key more. */
+  #progressed(answers: number): void {
+    if (answers === 0) return;
+    this.#patience.answered(this.#turn());
+    this.#heard.own += answers - this.#unclear;
+    for (; this.#unclear > 0; this.#unclear--) {
       this.#heard.notTheKm("the KM answers with a word that is not known, and names no key");
-    } else this.#heard.own++;
-    this.#pending.delete(messageId);
-    this.#sink.answered(key, response);
+    }
   }
 
   /**
@@ -313,7 +322,7 @@ export class Kq1Session implements KmLink {
   }
 
   #finish(fault: Fault | undefined): void {
-    const unheardOf = this.#pending.size > 0 && !this.#heardOf && !this.#halted;
+    const unheardOf = this.#pending.size > 0 && this.#answers === 0 && !this.#halted;
     if (fault !== undefined && unheardOf) this.#heard.notTheKm(unheard(fault));
     this.#over = true;
     this.#timer?.cancel();

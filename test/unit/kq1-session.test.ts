@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import { connectKm, type KmEndpoint } from "../../src/kq1/connect.ts";
+import { Heard } from "../../src/kq1/heard.ts";
 import { header } from "../../src/kq1/names.ts";
 import type { Kq1Session } from "../../src/kq1/session.ts";
 import { systemClock } from "../../src/port/clock.ts";
@@ -121,7 +122,7 @@ test("nobody at the port, no TLS at the port: a fault that says so", async (t) =
 /** A KM that answers what the test wants, over plain TCP. */
 async function withRaw(
   reply: (frame: Buffer) => Buffer,
-  body: (session: Kq1Session, answers: [string, string][]) => Promise<void>,
+  body: (session: Kq1Session, answers: [string, string][], heard: Heard) => Promise<void>,
 ): Promise<void> {
   const server = createServer((socket) => {
     socket.on("data", (chunk: Buffer) => socket.write(reply(chunk)));
@@ -131,17 +132,23 @@ async function withRaw(
   await once(server, "listening");
   const { port } = server.address() as { port: number };
   const socket = await connectKm(await endpoint(port, { tls: undefined }), systemClock, never);
-  const { session, answers } = createSession(socket, new ManualClock());
+  const heard = new Heard();
+  const { session, answers } = createSession(socket, new ManualClock(), { heard });
   try {
-    await body(session, answers);
+    await body(session, answers, heard);
   } finally {
     await session.close();
     server.close();
   }
 }
 
-function response(messageId: number, keyId: string, command = 2): Buffer {
-  const payload = Buffer.from(JSON.stringify({ key_ID: keyId, response: "success" }));
+function response(
+  messageId: number,
+  keyId: string | undefined,
+  command = 2,
+  word = "success",
+): Buffer {
+  const payload = Buffer.from(JSON.stringify({ key_ID: keyId, response: word }));
   const frame = Buffer.alloc(header.length);
   frame.writeUInt16BE(1, 0);
   frame.writeUInt32BE(messageId, 2);
@@ -160,10 +167,55 @@ const lies = {
 
 for (const [what, reply] of Object.entries(lies)) {
   test(`an answer with ${what} confirms nothing and ends the connection`, async (t) => {
-    await withRaw(reply, async (session, answers) => {
+    await withRaw(reply, async (session, answers, heard) => {
       session.supply(key(1));
       t.true((await session.ended) instanceof Fault);
       t.deepEqual(answers, []);
+      t.deepEqual([heard.own, heard.unclear], [0, 1]);
+      t.regex(heard.what, /^no key was answered for: /);
     });
   });
 }
+
+const words: readonly (readonly [string, string | undefined, string, string])[] = [
+  [
+    "a refusal without a key_ID is told by its MessageID",
+    undefined,
+    "unauthorized",
+    "unauthorized",
+  ],
+  ["an unknown word for this key", key(1).id, "NOT_NOW", "other"],
+  ["an unknown word for no key", undefined, "NOT_NOW", "unclear"],
+];
+
+for (const [what, keyId, word, taken] of words) {
+  test(`${what}: ${taken}, and the connection goes on`, async (t) => {
+    const reply = () => response(0, keyId, 2, word);
+    await withRaw(reply, async (session, answers, heard) => {
+      session.supply(key(1));
+      while (answers.length === 0) await settle();
+      t.deepEqual(answers, [[key(1).id, taken]]);
+      t.is(session.room, 8);
+      t.deepEqual([heard.own, heard.unclear], taken === "unclear" ? [0, 1] : [1, 0]);
+      t.false(heard.what.includes(word));
+    });
+  });
+}
+
+test("a connection that is cut because keys may not leave says nothing of the KM", async (t) => {
+  const heard = new Heard();
+  const socket = await new Promise<Socket>((resolve) => {
+    // It reads nothing, so that what is supplied waits.
+    const server = createServer((peer) => peer.pause());
+    server.listen(0, "127.0.0.1", () => {
+      const own = connect((server.address() as { port: number }).port, "127.0.0.1");
+      own.once("connect", () => resolve(own));
+      own.once("close", () => server.close());
+    });
+  });
+  const { session } = createSession(socket, new ManualClock(), { heard });
+  session.supply(key(1));
+  session.halt();
+  t.is(((await session.ended) as Fault).message, "keys may not leave");
+  t.is(heard.unclear, 0);
+});
