@@ -108,7 +108,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     );
     if (opened instanceof Fault) {
       channelLog.error(`module is not served: ${describe(opened)}`);
-      closed.push(closedModule(module, opened));
+      closed.push(closedModule(module, folder, opened));
       continue;
     }
     ledgers.set(module.name, opened);
@@ -132,6 +132,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const ports: MorePorts = {
     reloadCertificates: reload,
     clearTamper: (by: string) => panel.guard.clear(by),
+    zeroize: (module: string) => panel.guard.zeroize(module),
     supportBundle: () => local.bundle(),
     ...keptBackPorts(channels, kms),
     ...(updates && { installUpdate: async (args) => updates.begin(args) }),
@@ -145,7 +146,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     ports,
     panel.guard,
   );
-  panel.start(channels);
+  panel.start(views);
   await holdBack(oversight, crashFile(config), stopping.signal, log);
   for (const channel of channels) channel.start();
   await server?.listen();

@@ -19,6 +19,11 @@ export interface ControlPorts {
   /** A module has destroyed its keys by command. */
   zeroized(module: string): void;
   /**
+   * Has a module destroy its keys, remembered until it has answered; default: it is told.
+   * @throws Fault `module.command`, `state.io`
+   */
+  zeroize?(module: string): Promise<void>;
+  /**
    * What not every node has: where one is missing its command is refused as `not_available`. All
    * reject with a Fault that says why not.
    */
@@ -86,9 +91,11 @@ async function act(order: Order, by: string, ports: ControlPorts): Promise<Outco
     }
     case "zeroize": {
       const { module } = order.args;
-      const outcome = await tell(ports, module, { name: "zeroize" });
-      if (outcome.status === "done") ports.zeroized(module);
-      return outcome;
+      const control = ports.module(module);
+      if (control === undefined) return failed("unknown_module");
+      await (ports.zeroize?.(module) ?? control.command({ name: "zeroize" }));
+      ports.zeroized(module);
+      return done;
     }
     case "set_threshold": {
       const { module, name, value } = order.args;

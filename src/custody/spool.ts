@@ -17,7 +17,7 @@ import {
 } from "node:crypto";
 import { errorCode, Fault } from "../port/errors.ts";
 import { type BlockFacts, type BlockRef, blockName, KeyBlock, keyMemory } from "../port/key.ts";
-import { type FileSystem, readWhole, replaceFile } from "../state/files.ts";
+import { type FileSystem, readWhole, replaceFile, writeAll } from "../state/files.ts";
 
 const magic = Buffer.from("QKDSPL1\n");
 const saltLength = 32;
@@ -60,6 +60,8 @@ export class Spool {
   readonly #blocks = new Map<string, Spooled>();
   #next = 1;
   #bytes = 0;
+  /** The file operation under way: one follows the other, also of two sessions. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(options: SpoolOptions) {
     this.#options = options;
@@ -103,9 +105,13 @@ export class Spool {
   /**
    * Writes a block; it is on disk when this resolves. The block stays the caller's. One that is there
    * already is left as it is.
-   * @throws Fault `state.io`
+   * @throws Fault `state.io`; `key.invalid` if the block was wiped before it was its turn
    */
-  async store(block: KeyBlock, moduleId: string): Promise<void> {
+  store(block: KeyBlock, moduleId: string): Promise<void> {
+    return this.#alone(() => this.#store(block, moduleId));
+  }
+
+  async #store(block: KeyBlock, moduleId: string): Promise<void> {
     const { files, folder } = this.#options;
     const { ref, facts } = block;
     if (this.#blocks.has(blockName(ref))) return;
@@ -123,6 +129,8 @@ export class Spool {
     try {
       await replaceFile(files, `${folder}/${file}`, content);
     } catch (error) {
+      // A full disk would be filled by what was begun.
+      await files.remove(`${folder}/${file}.new`).catch(() => {});
       throw failure("cannot write the spool", folder, error);
     }
     this.#add({ ref, file, size: content.length });
@@ -130,10 +138,16 @@ export class Spool {
 
   /**
    * Reads a block back.
-   * @returns undefined if it is of another module
+   * @returns undefined if it is of another module, or not in the spool any more
    * @throws Fault `state.corrupt` if it is damaged, or the key is another; `state.io`
    */
-  async load({ ref, file }: Spooled, moduleId: string): Promise<KeyBlock | undefined> {
+  load(one: Spooled, moduleId: string): Promise<KeyBlock | undefined> {
+    return this.#alone(async () => {
+      return this.get(one.ref) === one ? this.#load(one, moduleId) : undefined;
+    });
+  }
+
+  async #load({ ref, file }: Spooled, moduleId: string): Promise<KeyBlock | undefined> {
     const { files, folder } = this.#options;
     const path = `${folder}/${file}`;
     let bytes: Buffer | undefined;
@@ -173,28 +187,61 @@ export class Spool {
    * Forgets a block. What was written may stay on flash for a while: it is noise without the key.
    * @throws Fault `state.io`
    */
-  async remove(ref: BlockRef): Promise<void> {
-    const { files, folder } = this.#options;
-    const found = this.get(ref);
-    if (found === undefined) return;
-    try {
-      await files.remove(`${folder}/${found.file}`);
-    } catch (error) {
-      throw failure("cannot write the spool", folder, error);
-    }
-    this.#blocks.delete(blockName(ref));
-    this.#bytes -= found.size;
+  remove(ref: BlockRef): Promise<void> {
+    return this.#alone(async () => {
+      const { files, folder } = this.#options;
+      const found = this.get(ref);
+      if (found === undefined) return;
+      try {
+        await files.remove(`${folder}/${found.file}`);
+      } catch (error) {
+        throw failure("cannot write the spool", folder, error);
+      }
+      this.#forget(found);
+    });
   }
 
-  /** Forgets all of it, also what cannot be read. @throws Fault `state.io` */
-  async zeroize(): Promise<void> {
+  /**
+   * Destroys all of it, also what cannot be read and what a cut write left; waits for the operation
+   * under way. One file that cannot be destroyed does not spare the others.
+   * @throws Fault `state.io` if anything may be left
+   */
+  zeroize(): Promise<void> {
+    return this.#alone(async () => {
+      const { files, folder } = this.#options;
+      let failed: unknown;
+      const attempt = async (act: () => Promise<void>) => {
+        await act().catch((error: unknown) => {
+          failed ??= error;
+        });
+      };
+      const names = new Set([...this.#blocks.values()].map(({ file }) => file));
+      await attempt(async () => {
+        for (const file of await files.list(folder)) if (isOurs(file)) names.add(file);
+      });
+      for (const file of names) await attempt(() => this.#destroy(file));
+      await attempt(() => files.syncFolder(folder));
+      if (failed !== undefined) throw failure("cannot empty the spool", folder, failed);
+    });
+  }
+
+  /** Without its salt a file is noise also to who has the spool's key. */
+  async #destroy(file: string): Promise<void> {
     const { files, folder } = this.#options;
-    for (const { ref } of [...this.#blocks.values()]) await this.remove(ref);
+    const path = `${folder}/${file}`;
     try {
-      await files.syncFolder(folder);
-    } catch (error) {
-      throw failure("cannot write the spool", folder, error);
+      const open = await files.open(path, "r+", 0);
+      try {
+        await writeAll(open, Buffer.alloc(saltLength), magic.length);
+        await open.datasync();
+      } finally {
+        await open.close();
+      }
+    } catch {
+      // What can't be overwritten is removed all the same.
     }
+    await files.remove(path);
+    for (const one of this.#blocks.values()) if (one.file === file) this.#forget(one);
   }
 
   async #find(file: string): Promise<void> {
@@ -202,7 +249,7 @@ export class Spool {
     const [, order, epoch, number] = fileName.exec(file) ?? [];
     if (order === undefined || epoch === undefined) {
       // A write that was cut.
-      if (file.endsWith(".new")) await files.remove(`${folder}/${file}`);
+      if (isOurs(file)) await files.remove(`${folder}/${file}`);
       return;
     }
     const open = await files.open(`${folder}/${file}`, "r", 0);
@@ -216,11 +263,30 @@ export class Spool {
     this.#bytes += one.size;
   }
 
+  #forget(one: Spooled): void {
+    this.#blocks.delete(blockName(one.ref));
+    this.#bytes -= one.size;
+  }
+
+  #alone<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(act);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
   /** Of one block alone. */
   #derive(salt: Uint8Array, ref: BlockRef): KeyObject {
     const info = `qkd-node spool v1 ${blockName(ref)}`;
-    return createSecretKey(new Uint8Array(hkdfSync("sha256", this.#key, salt, info, 32)));
+    const bytes = new Uint8Array(hkdfSync("sha256", this.#key, salt, info, 32));
+    const key = createSecretKey(bytes);
+    bytes.fill(0);
+    return key;
   }
+}
+
+/** Whether a file is a block, or was to become one. */
+function isOurs(file: string): boolean {
+  return fileName.test(file.replace(/\.new$/, ""));
 }
 
 function failure(message: string, folder: string, error: unknown): Fault {

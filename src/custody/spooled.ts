@@ -3,7 +3,7 @@
  * told to let go of it, and before anybody else sees it. To the rest of the node the two together are
  * a module that keeps its keys. For modules that cannot read a key twice, or hold too few of them.
  */
-import { describe } from "../port/errors.ts";
+import { describe, Fault } from "../port/errors.ts";
 import { type BlockRef, blockName, type KeyBlock } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
 import type {
@@ -13,6 +13,7 @@ import type {
   ModuleSession,
   ModuleSink,
 } from "../port/module.ts";
+import { Shutter } from "./shutter.ts";
 import { Spool, type Spooled, type SpoolOptions } from "./spool.ts";
 
 /**
@@ -43,15 +44,17 @@ export function spoolWhenNeeded(
 
 /** @param spool without it there is no session: what a module hands over must be safe */
 export function spooled(driver: ModuleDriver, spool: () => Promise<Spool>, log: Log): ModuleDriver {
-  const { inspect } = driver;
+  const shutter = new Shutter(driver);
   return {
     kind: driver.kind,
     where: driver.where,
-    ...(inspect !== undefined && { inspect: () => inspect.call(driver) }),
+    inspect: () => shutter.inspect(),
     destroy: async () => (await spool()).zeroize(),
+    shut: () => shutter.shut(),
+    open: () => shutter.open(),
     async connect(sink, signal) {
-      const session = new SpooledSession(await spool(), sink, log);
-      session.begin(await driver.connect(session.inner, signal));
+      const session = new SpooledSession(await spool(), shutter, sink, log);
+      session.begin(await shutter.connect(session.inner, signal));
       return session;
     },
   };
@@ -59,6 +62,8 @@ export function spooled(driver: ModuleDriver, spool: () => Promise<Spool>, log: 
 
 class SpooledSession implements ModuleSession {
   readonly #spool: Spool;
+  /** Between this and the module's own session. */
+  readonly #shutter: Shutter;
   readonly #sink: ModuleSink;
   readonly #log: Log;
   #session!: ModuleSession;
@@ -70,13 +75,16 @@ class SpooledSession implements ModuleSession {
   readonly #lent = { blocks: 0, bytes: 0 };
   /** Told to the module because the block is in the spool: nobody else asked for it. */
   readonly #handedOver = new Set<string>();
+  /** Blocks that wait to be spooled, or are. */
+  readonly #inHand = new Set<KeyBlock>();
   /** File operations, one after the other. */
   #work: Promise<void> = Promise.resolve();
   #over = false;
   #failing = false;
 
-  constructor(spool: Spool, sink: ModuleSink, log: Log) {
+  constructor(spool: Spool, shutter: Shutter, sink: ModuleSink, log: Log) {
     this.#spool = spool;
+    this.#shutter = shutter;
     this.#sink = sink;
     this.#log = log;
     this.#backlog = [...spool.blocks()];
@@ -85,7 +93,10 @@ class SpooledSession implements ModuleSession {
   /** What the module's own session tells. */
   get inner(): ModuleSink {
     return {
-      block: (block) => this.#then(() => this.#take(block)),
+      block: (block) => {
+        this.#inHand.add(block);
+        void this.#then(() => this.#take(block).finally(() => this.#inHand.delete(block)));
+      },
       damaged: (facts, why) => this.#sink.damaged(facts, why),
       released: (refs) => this.#released(refs),
       telemetry: (sample) => this.#sink.telemetry(sample),
@@ -130,13 +141,30 @@ class SpooledSession implements ModuleSession {
     this.#then(() => this.#offer());
   }
 
-  async command(command: ModuleCommand): Promise<void> {
-    // The module does not wait for the disk, nor is it spared when that fails.
-    const told = this.#session.command(command);
-    if (command.name !== "zeroize") return told;
-    this.#backlog = [];
-    const results = await Promise.allSettled([told, this.#then(() => this.#spool.zeroize())]);
-    for (const result of results) if (result.status === "rejected") throw result.reason;
+  command(command: ModuleCommand): Promise<void> {
+    return command.name === "zeroize" ? this.#zeroize(command) : this.#session.command(command);
+  }
+
+  /** The module does not wait for the disk; the spool is emptied whatever the module answers. */
+  async #zeroize(command: ModuleCommand): Promise<void> {
+    this.#shutter.shut();
+    try {
+      const told = this.#session.command(command);
+      this.#backlog = [];
+      for (const block of this.#inHand) block.wipe();
+      const empty = () => this.#then(() => this.#spool.zeroize());
+      const [answer] = await Promise.allSettled([told, empty()]);
+      const [emptied] = await Promise.allSettled([empty()]);
+      const failures = [answer, emptied].flatMap((one) =>
+        one.status === "rejected" ? [one.reason] : [],
+      );
+      if (failures.length === 1) throw failures[0];
+      if (failures.length > 1) {
+        throw new Fault("state.io", failures.map(describe).join("; "));
+      }
+    } finally {
+      this.#shutter.open();
+    }
   }
 
   quality() {
@@ -155,13 +183,17 @@ class SpooledSession implements ModuleSession {
     this.#lent.blocks--;
     this.#lent.bytes -= byteLength;
     if (this.#over) return block.wipe();
+    // Wiped by `zeroize` while it waited, or below while it is written: its file is removed next.
+    if (block.wiped) return this.#offer();
     const there = this.#spool.get(ref) !== undefined;
     try {
       await this.#spool.store(block, this.identity.moduleId);
+      if (block.wiped) return this.#offer();
       this.#handedOver.add(blockName(ref));
       this.#session.release([ref]);
       this.#recovered();
     } catch (error) {
+      if (block.wiped) return this.#offer();
       // It is supplied from memory all the same, and the module keeps it if it can.
       this.#failed(error);
       if (this.#over) return block.wipe();
@@ -219,7 +251,10 @@ class SpooledSession implements ModuleSession {
   async #load(one: Spooled): Promise<KeyBlock | undefined> {
     try {
       const block = await this.#spool.load(one, this.identity.moduleId);
-      if (block === undefined) this.#log.warn("spool: a block of another module", facts(one));
+      const gone = this.#spool.get(one.ref) !== one;
+      if (block === undefined && !gone) {
+        this.#log.warn("spool: a block of another module", facts(one));
+      }
       return block;
     } catch (error) {
       this.#log.error(`spool: ${describe(error)}`, facts(one));

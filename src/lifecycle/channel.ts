@@ -14,6 +14,7 @@ import { slotOfKm } from "../custody/key-id.ts";
 import { pin } from "../custody/origin.ts";
 import type { KmName } from "../custody/owners.ts";
 import type { Ledger } from "../custody/ports.ts";
+import { Shutter } from "../custody/shutter.ts";
 import type { KeyAccess } from "../kq1/https-server.ts";
 import type { LocalModule, ModuleLinks } from "../local/view.ts";
 import type { ModuleDescription, ModuleState, NodeEvent } from "../manager/view.ts";
@@ -23,6 +24,7 @@ import type { Log } from "../port/log.ts";
 import type { ModuleCommand, ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
 import type { TelemetrySample } from "../port/telemetry.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
+import { moduleDescription, moduleLinks } from "./channel-views.ts";
 import { EventLimit } from "./event-limit.ts";
 import type { Halt } from "./halt.ts";
 import { checkIdentity } from "./identity.ts";
@@ -32,6 +34,7 @@ import { mend } from "./mend.ts";
 import type { Progress, TaskBegin } from "./progress.ts";
 import { backoff } from "./retry.ts";
 import { ledgerWaits, moduleWaits } from "./waits.ts";
+import { zeroize } from "./zeroize.ts";
 
 export interface ChannelOptions {
   readonly name: string;
@@ -93,6 +96,7 @@ export class Channel implements LocalModule {
   readonly name: string;
   readonly #options: ChannelOptions;
   readonly #parts: ChannelParts;
+  readonly #driver: Shutter;
   readonly #custody: Custody;
   readonly #telemetry = new TelemetryWindow(staleAfterMs);
   #identity: ModuleIdentity | undefined;
@@ -100,6 +104,8 @@ export class Channel implements LocalModule {
   #moduleUp = false;
   #session: ModuleSession | undefined;
   #moduleTrouble = "not connected yet";
+  /** The module refused the last session because it was zeroized. */
+  #zeroized = false;
   #since: number;
   #ledgerTrouble: string | undefined;
   /** Why the module is not served any more. */
@@ -115,6 +121,7 @@ export class Channel implements LocalModule {
     this.#options = options;
     this.#parts = parts;
     this.#since = parts.clock.wall();
+    this.#driver = new Shutter(parts.driver);
     const { clock, log, random, ledger, halt } = parts;
     const kms = options.kmNames ?? options.kms.map(({ name }) => name);
     this.#limit = new EventLimit(clock);
@@ -210,14 +217,14 @@ export class Channel implements LocalModule {
     return onRequest && kms.every(({ https }) => https !== undefined);
   }
 
-  /** Commands the module. @throws Fault `module.command` */
+  /** Commands the module. @throws Fault `module.command`; `state.io` if a spool can't be emptied */
   async command(command: ModuleCommand): Promise<void> {
-    if (this.#session === undefined) {
-      // What the node keeps for the module need not wait for it.
-      if (command.name === "zeroize") await this.#parts.driver.destroy?.();
-      throw new Fault("module.command", `${command.name}: module is not connected`);
+    const [session, zeroized] = [this.#session, this.#zeroized];
+    if (command.name === "zeroize") {
+      return zeroize({ driver: this.#driver, session, zeroized, forget: () => this.forget() });
     }
-    return this.#session.command(command);
+    if (session !== undefined) return session.command(command);
+    throw new Fault("module.command", `${command.name}: module is not connected`);
   }
 
   /** Wipes the key that is in the node's memory. */
@@ -225,24 +232,19 @@ export class Channel implements LocalModule {
     this.#custody.forget();
   }
 
+  /** Takes up none of the module's key until `open` is called as often; wipes what it has. */
+  shut(): void {
+    this.#driver.shut();
+    this.forget();
+  }
+
+  open(): void {
+    this.#driver.open();
+  }
+
   describe(): ModuleDescription {
-    const { driver } = this.#parts;
-    const known = this.#identity;
-    return {
-      name: this.name,
-      driver: driver.kind,
-      where: driver.where,
-      km: this.#options.kms.map(({ name }) => name).join(", "),
-      ...(known !== undefined && {
-        module_id: known.moduleId,
-        matching_module_id: this.#matchingId,
-        role: known.role,
-        vendor: known.vendor,
-        model: known.model,
-        serial: known.serial,
-        firmware: known.firmware,
-      }),
-    };
+    const km = this.#options.kms.map(({ name }) => name).join(", ");
+    return moduleDescription(this.name, this.#driver, km, this.#identity, this.#matchingId);
   }
 
   state(): ModuleState {
@@ -341,21 +343,7 @@ export class Channel implements LocalModule {
 
   /** How its links are. */
   links(): ModuleLinks {
-    const session = this.#session;
-    return {
-      up: session !== undefined,
-      reason: session === undefined ? this.#moduleTrouble : "",
-      ...(session !== undefined && {
-        protocol: session.identity.protocol,
-        quality: session.quality(),
-      }),
-      kms: this.kms().map(({ name, condition, trouble }) => ({
-        name,
-        up: condition === "UP",
-        awaited: condition === "AWAITED",
-        reason: trouble,
-      })),
-    };
+    return moduleLinks(this.#session, this.#moduleTrouble, this.kms());
   }
 
   /** Its KMs, in the order in which they are tried. */
@@ -377,9 +365,9 @@ export class Channel implements LocalModule {
   }
 
   async #connectModule(signal: AbortSignal): Promise<ModuleSession> {
-    const { driver, clock, log } = this.#parts;
+    const { clock, log } = this.#parts;
     const custody = this.#custody;
-    const session = await driver.connect(
+    const session = await this.#driver.connect(
       {
         block: (block) => custody.block(block),
         damaged: (facts, why) => custody.damaged(facts, why),
@@ -407,6 +395,7 @@ export class Channel implements LocalModule {
     const { moduleId, role, vendor, model, serial, firmware } = session.identity;
     log.info("module up", { module_id: moduleId, role, vendor, model, serial, firmware });
     this.#moduleUp = true;
+    this.#zeroized = false;
     this.#session = session;
     this.#changed();
     this.#parts.onLink?.(this.name, undefined, undefined);
@@ -443,6 +432,7 @@ export class Channel implements LocalModule {
     this.#moduleUp = false;
     this.#session = undefined;
     if (this.#closed === undefined) this.#moduleTrouble = describe(error);
+    this.#zeroized = error instanceof Fault && error.facts.zeroized === true;
     this.#changed();
     this.#parts.onLink?.(this.name, undefined, error);
   }

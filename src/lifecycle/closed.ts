@@ -8,18 +8,21 @@ import type { LocalModule } from "../local/view.ts";
 import type { ModuleDescription, ModuleState } from "../manager/view.ts";
 import type { Clock } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
-import type { ModuleCommand } from "../port/module.ts";
+import type { ModuleCommand, ModuleDriver } from "../port/module.ts";
 
 export class ClosedModule implements LocalModule, ModuleControl {
   readonly name: string;
   readonly failure: Fault;
   readonly #description: ModuleDescription;
+  readonly #driver: ModuleDriver;
   readonly #since: number;
 
-  constructor(description: ModuleDescription, failure: Fault, clock: Clock) {
-    this.name = description.name;
+  /** @param km names of its KMs */
+  constructor(name: string, driver: ModuleDriver, km: string, failure: Fault, clock: Clock) {
+    this.name = name;
     this.failure = failure;
-    this.#description = description;
+    this.#description = { name, driver: driver.kind, where: driver.where, km };
+    this.#driver = driver;
     this.#since = clock.wall();
   }
 
@@ -61,8 +64,19 @@ export class ClosedModule implements LocalModule, ModuleControl {
     return {};
   }
 
-  /** @throws Fault `module.command`, always */
+  /**
+   * What a spool has of it is destroyed all the same.
+   * @throws Fault `module.command`, always
+   */
   async command(command: ModuleCommand): Promise<void> {
+    if (command.name === "zeroize") await this.#driver.destroy?.();
     throw new Fault("module.command", `${command.name}: module is not served, see its state`);
   }
+
+  /** Nothing of it is ever in memory. */
+  forget(): void {}
+
+  shut(): void {}
+
+  open(): void {}
 }

@@ -102,7 +102,7 @@ export class PanelGuard implements PanelView {
     this.#tamper = tamper;
     this.#owed = zeroize;
     if (tamper !== undefined) parts.halt.set("tamper", why(tamper));
-    if (zeroize !== undefined) parts.halt.set("zeroize", "modules are to be zeroized");
+    if (haltsSupply(zeroize)) parts.halt.set("zeroize", "modules are to be zeroized");
     if (options?.expected) parts.halt.set("panel", "waiting for the chassis panel");
   }
 
@@ -154,6 +154,14 @@ export class PanelGuard implements PanelView {
     // Nobody says any more that the key is turned.
     this.#key(false);
     this.#clearing?.(undefined);
+  }
+
+  /**
+   * Has one module destroy its key, upon a command; a start finishes what a kill cut short.
+   * @throws Fault `module.command`, `state.io`
+   */
+  zeroize(module: string): Promise<void> {
+    return this.#zeroizer.carryOut(module);
   }
 
   /** The link to a module is up, or down for the reason given. */
@@ -262,13 +270,14 @@ export class PanelGuard implements PanelView {
     this.#parts.onChange();
   }
 
-  #owes(owed: PanelState["zeroize"]): void {
+  async #owes(owed: PanelState["zeroize"]): Promise<void> {
     const { halt, onChange } = this.#parts;
     const same = JSON.stringify(owed) === JSON.stringify(this.#owed);
     this.#owed = owed;
-    if (!same) void this.#save();
-    if (owed === undefined) halt.lift("zeroize");
+    const saved = same ? this.#saving : this.#save();
+    if (!haltsSupply(owed)) halt.lift("zeroize");
     onChange();
+    await saved;
   }
 
   #present(): void {
@@ -373,6 +382,11 @@ export class PanelGuard implements PanelView {
     const at = this.#parts.clock.wall();
     this.#parts.onEvent({ type, at, facts, ...(module !== undefined && { module }) });
   }
+}
+
+/** A command is about one module, which takes up nothing; button and tampering are about the node. */
+function haltsSupply(owed: PanelState["zeroize"]): boolean {
+  return owed?.modules.some((name) => owed.commanded?.includes(name) !== true) ?? false;
 }
 
 function why({ contacts }: Tamper): string {

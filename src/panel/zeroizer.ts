@@ -1,40 +1,53 @@
 /**
- * Has modules destroy their key, however often they must be told: what is still owed is on disk, and
- * a module that is away is told when it is back.
+ * Has modules destroy their key, however often they must be told: what is still owed is on disk, a
+ * start finishes it, and a module that is away is told when it is back. Until a module has done it,
+ * nothing that it delivers is taken up.
  */
 import { backoff } from "../lifecycle/retry.ts";
-import type { Clock, Timer } from "../port/clock.ts";
+import { type Clock, type Timer, within } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import type { ModuleCommand } from "../port/module.ts";
 import type { PanelState } from "../state/state.ts";
 
-/** A module, and the key of it in the node's memory. */
+/** A module, and the key of it in the node. */
 export interface ZeroizedModule {
   readonly name: string;
-  /** @throws Fault `module.command` */
+  /**
+   * Upon `zeroize` it also destroys what the node has of the module on disk and in memory; one that is
+   * known to be zeroized need not be connected for that.
+   * @throws Fault `module.command`, `state.io`
+   */
   command(command: ModuleCommand): Promise<void>;
-  /** Wipes what the node holds of it. */
+  /** Wipes what the node holds of it in memory. */
   forget(): void;
+  /** Takes up none of its key until `open` is called as often. */
+  shut(): void;
+  open(): void;
 }
 
 export interface ZeroizerParts {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
-  /** What is owed changed; to be made durable. */
-  readonly onChange: (owed: PanelState["zeroize"]) => void;
+  /** What is owed changed. @returns when that is on disk; never rejects */
+  readonly onChange: (owed: PanelState["zeroize"]) => Promise<void>;
   /** A module has destroyed its key. */
   readonly onDone: (module: string, cause: string) => void;
 }
 
 const waits = { firstMs: 250, maxMs: 5_000 } as const;
+/** A disk that takes longer to remember what is owed does not hold up who destroys keys, ms. */
+const rememberedWithin = 500;
+const byCommand = "command";
 
 export class Zeroizer {
   readonly #parts: ZeroizerParts;
   #modules: readonly ZeroizedModule[] = [];
+  /** Of what the panel brought about. */
   #cause = "";
-  readonly #owed = new Set<string>();
+  /** Modules, and on whose account. */
+  readonly #owed = new Map<string, string>();
   readonly #busy = new Set<string>();
   /** Some module was told and did not do it. */
   #failed = false;
@@ -57,11 +70,12 @@ export class Zeroizer {
   start(modules: readonly ZeroizedModule[], owed: PanelState["zeroize"]): void {
     this.#modules = modules;
     if (owed === undefined) return;
-    this.#cause = owed.cause;
+    const { cause, commanded = [] } = owed;
+    this.#cause = cause;
     const configured = owed.modules.filter((name) => modules.some((one) => one.name === name));
-    for (const name of configured) this.#owed.add(name);
-    this.#ordered = true;
-    if (configured.length < owed.modules.length) this.#tell();
+    for (const name of configured) this.#owe(name, commanded.includes(name) ? byCommand : cause);
+    this.#ordered = owed.modules.some((name) => !commanded.includes(name));
+    if (configured.length < owed.modules.length) void this.#tell();
     this.#tellAll();
   }
 
@@ -71,11 +85,42 @@ export class Zeroizer {
     this.#ordered = true;
     this.#failed = false;
     this.#waits = this.#schedule();
-    for (const { name } of this.#modules) this.#owed.add(name);
+    for (const { name } of this.#modules) this.#owe(name, cause);
     // The modules first: a disk may take its time.
     this.#tellAll();
     for (const module of this.#modules) module.forget();
-    this.#tell();
+    void this.#tell();
+  }
+
+  /**
+   * One module, upon a command. It is owed, and finished by the next start, until the module has
+   * answered; a refusal ends it, a spool that can't be emptied does not.
+   * @throws Fault `module.command`, `state.io`
+   */
+  async carryOut(name: string): Promise<void> {
+    const module = this.#modules.find((one) => one.name === name);
+    if (module === undefined) throw new Fault("module.command", "module is not served");
+    const fresh = !this.#owed.has(name);
+    if (fresh) {
+      this.#owe(name, byCommand);
+      // On disk first: a node that is killed once the module was told must know of it.
+      await this.#remembered(this.#tell());
+      this.#busy.add(name);
+    }
+    try {
+      await module.command({ name: "zeroize" });
+    } catch (error) {
+      const left = error instanceof Fault && error.code === "state.io";
+      if (left) {
+        this.#failed = true;
+        this.#again();
+      } else if (this.#owed.get(name) === byCommand) await this.#settle(name);
+      throw error;
+    } finally {
+      if (fresh) this.#busy.delete(name);
+    }
+    if (this.#owed.get(name) === byCommand) await this.#settle(name);
+    else this.#done(name);
   }
 
   /**
@@ -84,17 +129,19 @@ export class Zeroizer {
    */
   link(name: string, down: Error | undefined): void {
     if (!this.#owed.has(name)) return;
-    if (down === undefined) this.#command(name);
-    else if (down instanceof Fault && down.facts.zeroized === true) this.#done(name);
+    const zeroized = down instanceof Fault && down.facts.zeroized === true;
+    if (down === undefined || zeroized) this.#command(name);
   }
 
   /** An operator gives up what was not carried out. */
   giveUp(): void {
+    const names = [...this.#owed.keys()];
     this.#owed.clear();
     this.#ordered = false;
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#tell();
+    void this.#tell();
+    for (const name of names) this.#open(name);
   }
 
   stop(): void {
@@ -103,7 +150,7 @@ export class Zeroizer {
   }
 
   #tellAll(): void {
-    for (const name of this.#owed) this.#command(name);
+    for (const name of this.#owed.keys()) this.#command(name);
   }
 
   #command(name: string): void {
@@ -121,7 +168,7 @@ export class Zeroizer {
         this.#failed = true;
         this.#parts.log.warn("module not zeroized yet", { module: name, why: describe(error) });
         this.#again();
-        this.#tell();
+        void this.#tell();
       },
     );
   }
@@ -135,16 +182,43 @@ export class Zeroizer {
   }
 
   #done(name: string): void {
-    if (!this.#owed.delete(name)) return;
-    // What came while the module was told.
-    this.#modules.find((one) => one.name === name)?.forget();
-    this.#parts.onDone(name, this.#cause);
-    this.#tell();
+    const cause = this.#owed.get(name);
+    if (cause === undefined) return;
+    this.#parts.onDone(name, cause);
+    void this.#settle(name);
   }
 
-  #tell(): void {
-    const modules = [...this.#owed];
-    this.#parts.onChange(modules.length === 0 ? undefined : { modules, cause: this.#cause });
+  /** Takes up nothing of the module's key from here on. */
+  #owe(name: string, cause: string): void {
+    const known = this.#owed.has(name);
+    this.#owed.set(name, cause);
+    if (!known) this.#modules.find((one) => one.name === name)?.shut();
+  }
+
+  /** Its key is taken up again once it is on disk that nothing is owed: a start would destroy it. */
+  async #settle(name: string): Promise<void> {
+    this.#owed.delete(name);
+    await this.#remembered(this.#tell());
+    this.#open(name);
+  }
+
+  #open(name: string): void {
+    this.#modules.find((one) => one.name === name)?.open();
+  }
+
+  #tell(): Promise<void> {
+    const modules = [...this.#owed.keys()];
+    const commanded = modules.filter((name) => this.#owed.get(name) === byCommand);
+    return this.#parts.onChange(
+      modules.length === 0
+        ? undefined
+        : { modules, cause: this.#cause, ...(commanded.length > 0 && { commanded }) },
+    );
+  }
+
+  async #remembered(saved: Promise<void>): Promise<void> {
+    const late = () => new Fault("state.io", "the disk is slow", { limit_ms: rememberedWithin });
+    await within(this.#parts.clock, rememberedWithin, saved, late).catch(() => {});
   }
 
   #schedule(): Iterator<number> {

@@ -118,6 +118,13 @@ export interface ModuleDriver {
    */
   destroy?(): Promise<void>;
   /**
+   * From now on blocks that the module delivers are wiped and not handed on, in this session and those
+   * to come, until `open` was called as often. Only of drivers that stand before another driver.
+   */
+  shut?(): void;
+  /** What was dropped and is still in the module is asked for again. */
+  open?(): void;
+  /**
    * Opens the link and identifies the module.
    * @throws Fault `link.*` or `qmlp.*`; nothing is left open then
    */

@@ -69,8 +69,17 @@ const schema = v.looseObject({
     v.object({
       /** The chassis was opened: nothing is supplied. */
       tamper: v.optional(v.object({ at: v.number(), contacts: v.array(count) })),
-      /** Modules that are still to be zeroized, and on whose account. */
-      zeroize: v.optional(v.object({ modules: v.array(v.string()), cause: v.string() })),
+      /**
+       * Modules that are still to be zeroized, and on whose account; of those in `commanded` nothing
+       * but a command wanted it, so the others' supply goes on.
+       */
+      zeroize: v.optional(
+        v.object({
+          modules: v.array(v.string()),
+          cause: v.string(),
+          commanded: v.optional(v.array(v.string())),
+        }),
+      ),
     }),
   ),
 });

@@ -35,12 +35,6 @@ export function untrusted(error: unknown): Fault {
   throw error;
 }
 
-export function closedModule({ name, driver, kms }: ModuleConfig, failure: Fault): ClosedModule {
-  const { kind, where } = driver.create({ clock, log: silentLog });
-  const km = kms.map((one) => one.name).join(", ");
-  return new ClosedModule({ name, driver: kind, where, km }, failure, clock);
-}
-
 /** A module's driver, behind its spool where one is configured. */
 function driverOf({ name, driver, spool }: ModuleConfig, folder: string, log: Log): ModuleDriver {
   const bare = driver.create({ clock, log });
@@ -51,6 +45,12 @@ function driverOf({ name, driver, spool }: ModuleConfig, folder: string, log: Lo
     readNamed(key, "state.io", "cannot read the spool's key"),
   );
   return spooled(bare, open, log.child("spool"));
+}
+
+/** @param folder of the node's state */
+export function closedModule(module: ModuleConfig, folder: string, failure: Fault): ClosedModule {
+  const km = module.kms.map((one) => one.name).join(", ");
+  return new ClosedModule(module.name, driverOf(module, folder, silentLog), km, failure, clock);
 }
 
 export interface ChannelContext {

@@ -34,6 +34,10 @@ export class BenchModule implements ZeroizedModule {
   readonly told: string[] = [];
   forgotten = 0;
   connected = true;
+  /** It was zeroized, and says so instead of connecting. */
+  zeroized = false;
+  /** How often it was shut and not opened. */
+  shuts = 0;
   /** What it says to a command; default: done. */
   answer: () => Promise<void> = async () => {};
 
@@ -42,6 +46,7 @@ export class BenchModule implements ZeroizedModule {
   }
 
   async command(command: ModuleCommand): Promise<void> {
+    if (this.zeroized) return;
     if (!this.connected) throw new Fault("module.command", "not connected");
     this.told.push(command.name);
     await this.answer();
@@ -49,6 +54,14 @@ export class BenchModule implements ZeroizedModule {
 
   forget(): void {
     this.forgotten++;
+  }
+
+  shut(): void {
+    this.shuts++;
+  }
+
+  open(): void {
+    this.shuts--;
   }
 }
 

@@ -283,6 +283,7 @@ test("a module that says it is zeroized needs no telling; one that fails is told
     await bench.clock.advance(30_000);
     t.true(spare!.told.length > 5 && spare!.told.length < 20, `${spare!.told.length}`);
     const facts = { source: "x", zeroized: true };
+    alice!.zeroized = true;
     bench.guard.moduleLink("alice", new Fault("qmlp.refused", "module is zeroized", facts));
     await written();
     t.is(bench.alarms.get("zeroized.alice"), "by tamper");
