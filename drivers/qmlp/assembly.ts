@@ -24,6 +24,8 @@ export class Assembly {
   #header: KeyHeader | undefined;
   #bytes: Buffer = Buffer.alloc(0);
   #filled = 0;
+  /** A block was given up half-way: what may still come of it is not kept. */
+  #abandoned = false;
 
   /** @param maxBlock the longest block in bytes, as announced in WELCOME */
   constructor(maxBlock: number) {
@@ -48,6 +50,7 @@ export class Assembly {
     if (this.receivedBlocks > credit.blocks || this.receivedBytes > credit.bytes) {
       throw protocolError("block without credit", { block, length });
     }
+    this.#abandoned = false;
     this.#header = header;
     this.#bytes = keyMemory(length);
     this.#filled = 0;
@@ -57,7 +60,10 @@ export class Assembly {
   /** @see key */
   more(data: Buffer): Assembled | undefined {
     const header = this.#header;
-    if (header === undefined) throw protocolError("MORE without a block", {});
+    if (header === undefined) {
+      if (this.#abandoned) return undefined;
+      throw protocolError("MORE without a block", {});
+    }
     if (this.#filled + data.length > this.#bytes.length) {
       throw protocolError("more bytes than the block has", {
         block: blockName(header.facts.ref),
@@ -69,6 +75,18 @@ export class Assembly {
     if (this.#filled < this.#bytes.length) return undefined;
     this.#header = undefined;
     return this.#complete(header);
+  }
+
+  /**
+   * Gives up the block that is not whole yet: a module that was zeroized does not send the rest.
+   * @returns its length in bytes; undefined if there is none
+   */
+  abandon(): number | undefined {
+    if (this.#header === undefined) return undefined;
+    const { length } = this.#bytes;
+    this.wipe();
+    this.#abandoned = true;
+    return length;
   }
 
   wipe(): void {

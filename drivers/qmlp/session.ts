@@ -27,6 +27,7 @@ const readsPerBlock = 2;
 const closeGrace = 500;
 
 interface PendingCommand {
+  readonly name: ModuleCommand["name"];
   readonly settle: (fault: Fault | undefined) => void;
   readonly timer: Timer;
 }
@@ -133,6 +134,7 @@ export class QmlpSession implements ModuleSession {
       this.#settle(request, new Fault("module.command", `${name}: no answer`, facts));
     });
     this.#commands.set(request, {
+      name,
       timer,
       settle: (fault) => (fault === undefined ? resolve() : reject(fault)),
     });
@@ -205,6 +207,7 @@ export class QmlpSession implements ModuleSession {
         const result = decodeResult(frame.body);
         const text = statusText[result.status] ?? `status ${result.status}`;
         const fault = new Fault("module.command", `module answered: ${text}`);
+        if (result.status === 0) this.#done(result.request);
         return this.#settle(result.request, result.status === 0 ? undefined : fault);
       }
       default:
@@ -278,6 +281,13 @@ export class QmlpSession implements ModuleSession {
       this.#reads.delete(name);
       sink.damaged(facts, damaged);
     }
+  }
+
+  /** A module that has destroyed its key does not send the rest of the block at hand. */
+  #done(request: number): void {
+    if (this.#commands.get(request)?.name !== "zeroize") return;
+    const length = this.#assembly.abandon();
+    if (length !== undefined) this.grant(1, length);
   }
 
   #settle(request: number, fault: Fault | undefined): void {

@@ -268,3 +268,32 @@ test.serial("telemetry comes as often as asked for, events when they happen", as
     { clock },
   );
 });
+
+test.serial(
+  "a module that is zeroized in the middle of a block goes on with the next",
+  async (t) => {
+    await withModule(async (bench) => {
+      bench.distil(1, 900_000);
+      const session = await bench.connect();
+      let frames = 0;
+      let zeroized: Promise<void> | undefined;
+      bench.outgoing = (bytes) => {
+        const [frame] = readFrames(bytes);
+        if (frame?.type === type.more && ++frames === 5) {
+          zeroized = session.command({ name: "zeroize" });
+        }
+        return bytes;
+      };
+      session.grant(1, 900_000);
+      await bench.until(() => zeroized !== undefined);
+      await zeroized;
+      t.deepEqual(bench.blocks, [], "it was not sent to its end");
+      bench.module.zeroized = false;
+      bench.module.running = true;
+      bench.distil(2, 70_000);
+      await bench.until(() => bench.blocks.length === 1);
+      t.deepEqual(numbers(bench.blocks), [2], "with the credit of the one that was given up");
+      t.true(intact(bench));
+    });
+  },
+);
