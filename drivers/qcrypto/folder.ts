@@ -24,6 +24,8 @@ export type Read =
 
 /** Names looked at in one listing: a folder with more is a fault of the stack, not of ours. */
 const maxNames = 200_000;
+/** A stack that goes on while its files are destroyed is followed so many times. */
+const mostRounds = 8;
 
 export class KeyFolder {
   readonly #path: string;
@@ -135,28 +137,67 @@ export class KeyFolder {
 
   /**
    * Deletes blocks and makes that durable; a file that is not there is deleted already.
-   * @param overwrite writes zeros over them first
    * @throws Fault `link.closed`
    */
-  async remove(epochs: readonly number[], overwrite = false): Promise<void> {
+  async remove(epochs: readonly number[]): Promise<void> {
     try {
+      for (const epoch of epochs) await this.#unlink(epoch);
+      await this.#sync();
+    } catch (error) {
+      throw this.#notDeleted(error);
+    }
+  }
+
+  /**
+   * Overwrites and deletes every block, also those that come meanwhile; one that can't be deleted does
+   * not spare the others.
+   * @returns their epochs
+   * @throws Fault `link.closed` if anything may be left
+   */
+  async destroy(): Promise<number[]> {
+    const destroyed = new Set<number>();
+    const left = new Set<number>();
+    let failed: unknown;
+    const attempt = async (act: () => Promise<void>) => {
+      await act().catch((error: unknown) => {
+        failed ??= error;
+      });
+    };
+    for (let round = 0; round < mostRounds; round++) {
+      const epochs = (await this.list()).filter((epoch) => !left.has(epoch));
+      if (epochs.length === 0) break;
       for (const epoch of epochs) {
-        const path = join(this.#path, fileName(epoch));
-        if (overwrite) await this.#overwrite(path);
-        await unlink(path).catch((error) => {
-          if (errorCode(error) !== "ENOENT") throw error;
+        // A folder of that name is no key, and is not emptied.
+        left.add(epoch);
+        await attempt(async () => {
+          const path = join(this.#path, fileName(epoch));
+          if ((await lstat(path)).isDirectory()) return;
+          await this.#overwrite(path);
+          await this.#unlink(epoch);
+          left.delete(epoch);
+          destroyed.add(epoch);
         });
       }
-      const folder = await open(this.#path, constants.O_RDONLY | constants.O_DIRECTORY);
-      try {
-        await folder.sync();
-      } finally {
-        await folder.close();
-      }
-    } catch (error) {
-      const facts = { source: this.#path, code: errorCode(error) ?? "unknown" };
-      throw new Fault("link.closed", "final-key file cannot be deleted", facts);
     }
+    await attempt(() => this.#sync());
+    if (failed !== undefined) throw this.#notDeleted(failed);
+    return [...destroyed];
+  }
+
+  async #unlink(epoch: number): Promise<void> {
+    await unlink(join(this.#path, fileName(epoch))).catch((error) => {
+      if (errorCode(error) !== "ENOENT") throw error;
+    });
+  }
+
+  async #sync(): Promise<void> {
+    const folder = await open(this.#path, constants.O_RDONLY | constants.O_DIRECTORY);
+    await folder.sync().finally(() => folder.close());
+  }
+
+  #notDeleted(error: unknown): Fault {
+    const facts = { source: this.#path, code: errorCode(error) ?? "unknown" };
+    return new Fault("link.closed", "final-key file cannot be deleted", facts);
   }
 
   async #overwrite(path: string): Promise<void> {

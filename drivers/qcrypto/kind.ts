@@ -1,11 +1,12 @@
 /** `kind = "qcrypto"` in the configuration. */
 import * as v from "valibot";
 import type { DriverKind } from "../../src/port/driver-kind.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { errorCode, Fault } from "../../src/port/errors.ts";
 import type { DriverContext, ModuleSession, ModuleSink } from "../../src/port/module.ts";
 import { KeyFolder } from "./folder.ts";
+import { Gone } from "./gone.ts";
 import { Journal } from "./journal.ts";
-import { NotificationPipe } from "./pipe.ts";
+import { Releases } from "./releases.ts";
 import { QcryptoSession } from "./session.ts";
 import { Stock, Told } from "./stock.ts";
 
@@ -48,10 +49,25 @@ export const qcrypto: DriverKind<Options> = {
     return {
       kind: "qcrypto",
       where: chosen.folder,
+      destroy: () => destroy(chosen, told),
       connect: (sink, signal) => connect(chosen, context, told, sink, signal),
     };
   },
 };
+
+/** The files are at hand also while the pipe is not. */
+async function destroy(chosen: Options, told: Told): Promise<void> {
+  const folder = await KeyFolder.open(chosen.folder, chosen.max_block_bytes);
+  const stock = new Stock({ notificationWait: 0, incompleteWait: 0 }, told);
+  await new Releases(folder, stock, await openGone(chosen)).destroy();
+}
+
+function openGone({ folder, epoch }: Options): Promise<Gone> {
+  return Gone.open(folder, epoch).catch((error: unknown) => {
+    const facts = { source: folder, code: errorCode(error) ?? "unknown" };
+    throw new Fault("link.open", "what was released cannot be read", facts);
+  });
+}
 
 async function connect(
   chosen: Options,
@@ -69,24 +85,10 @@ async function connect(
     incompleteWait: Math.max(incompleteWait, 5 * wait),
   };
   const stock = new Stock(times, told);
-  const journal = new Journal(chosen.folder, () =>
-    log.warn("notifications cannot be kept beside the final-key files", { folder: source }),
-  );
+  const journal = new Journal(chosen.folder);
   for (const one of await journal.load(new Set(await folder.list()))) told.add(one);
-  let session: QcryptoSession | undefined;
-  const early: Buffer[] = [];
-  const pipe =
-    chosen.pipe === undefined
-      ? undefined
-      : await NotificationPipe.open(chosen.pipe, (chunk) => {
-          if (session === undefined) early.push(chunk);
-          else session.heard(chunk);
-        });
-  if (signal.aborted) {
-    await pipe?.close();
-    throw new Fault("stopped", "connecting was stopped", { source });
-  }
-  session = new QcryptoSession({
+  const gone = await openGone(chosen);
+  const session = new QcryptoSession({
     identity: {
       moduleId: chosen.module_id,
       matchingModuleId: chosen.matching_module_id,
@@ -103,11 +105,17 @@ async function connect(
     stock,
     told,
     journal,
+    gone,
     sink,
     clock,
     log,
   });
-  if (pipe !== undefined) session.attach(pipe);
-  for (const chunk of early) session.heard(chunk);
-  return session;
+  try {
+    if (chosen.pipe !== undefined) await session.listen(chosen.pipe);
+    if (signal.aborted) throw new Fault("stopped", "connecting was stopped", { source });
+    return session;
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
 }

@@ -6,16 +6,21 @@ import type { Log } from "../../src/port/log.ts";
 import type {
   LinkQuality,
   ModuleCommand,
+  ModuleEvent,
   ModuleIdentity,
   ModuleSession,
   ModuleSink,
 } from "../../src/port/module.ts";
 import type { FileHeader } from "./file.ts";
 import type { KeyFolder } from "./folder.ts";
+import type { Gone } from "./gone.ts";
 import type { Journal } from "./journal.ts";
-import { type Notification, NotificationReader } from "./notification.ts";
-import type { NotificationPipe } from "./pipe.ts";
+import { Notices } from "./notices.ts";
+import type { Notification } from "./notification.ts";
+import { openSource } from "./open-source.ts";
 import { Rates } from "./rates.ts";
+import { Releases } from "./releases.ts";
+import type { NotificationSource } from "./source.ts";
 import type { Candidate, Stock, Told } from "./stock.ts";
 
 /** How often the folder is looked through, ms: what the pipe did not tell is seen then. */
@@ -32,6 +37,7 @@ export interface SessionParts {
   readonly stock: Stock;
   readonly told: Told;
   readonly journal: Journal;
+  readonly gone: Gone;
   readonly sink: ModuleSink;
   readonly clock: Clock;
   readonly log: Log;
@@ -41,9 +47,10 @@ export class QcryptoSession implements ModuleSession {
   readonly identity: ModuleIdentity;
   readonly ended: Promise<Error | undefined>;
   readonly #parts: SessionParts;
-  readonly #reader = new NotificationReader((one) => this.#notified(one));
+  readonly #notices: Notices;
+  readonly #releases: Releases;
   readonly #rates = new Rates();
-  #pipe: NotificationPipe | undefined;
+  #source: NotificationSource | undefined;
   #end!: (error: Error | undefined) => void;
   #over = false;
   #closing: Promise<void> | undefined;
@@ -52,7 +59,11 @@ export class QcryptoSession implements ModuleSession {
   #working: Promise<void> | undefined;
   /** There is more to do than was known when it began. */
   #again = false;
-  #removals: { readonly refs: readonly BlockRef[]; readonly done: () => void }[] = [];
+  #removals: { readonly refs: readonly BlockRef[]; readonly discard: boolean }[] = [];
+  /** Nothing is offered while files are destroyed. */
+  #zeroizing = 0;
+  /** What was told of, and not told to be over. */
+  readonly #told = new Set<string>();
   #scanDue = true;
   readonly #timers: Timer[];
   #telemetry: Timer | undefined;
@@ -65,19 +76,24 @@ export class QcryptoSession implements ModuleSession {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    const { clock } = parts;
+    const { clock, told, journal } = parts;
+    this.#releases = new Releases(parts.folder, parts.stock, parts.gone);
+    this.#notices = new Notices(told, journal, (one) => this.#notified(one));
     this.#timers = [every(clock, scanEvery, () => this.#scan())];
     this.#telemetryEach(telemetryEvery);
   }
 
-  /** The pipe that tells of new blocks; its bytes go to {@link heard}. */
-  attach(pipe: NotificationPipe): void {
-    this.#pipe = pipe;
-  }
-
-  /** Bytes from the pipe. */
-  heard(chunk: Buffer): void {
-    this.#reader.push(chunk);
+  /**
+   * Hears from now on what the stack says of its blocks.
+   * @throws Fault `link.open`, `link.closed`
+   */
+  async listen(path: string): Promise<void> {
+    const source = await openSource(path, (chunk) => this.#notices.push(chunk));
+    this.#source = source;
+    // Of what was said before, only what is of blocks that are still there matters.
+    this.#notices.only = new Set(await this.#parts.folder.list());
+    await source.past();
+    this.#notices.only = undefined;
   }
 
   grant(blocks: number, bytes: number): void {
@@ -87,17 +103,18 @@ export class QcryptoSession implements ModuleSession {
   }
 
   release(refs: readonly BlockRef[]): void {
-    this.#remove(refs);
+    this.#remove(refs, false);
   }
 
   discard(refs: readonly BlockRef[]): void {
-    this.#remove(refs);
+    this.#remove(refs, true);
   }
 
   read(refs: readonly BlockRef[]): void {
     for (const { epoch, number } of refs) {
       const block = epoch === this.#parts.linkEpoch ? this.#parts.stock.get(number) : undefined;
-      if (block?.state === "offered") block.state = "waiting";
+      // What can't be used is looked at again, and told of again.
+      if (block !== undefined) block.state = "waiting";
     }
     this.#work();
   }
@@ -120,7 +137,7 @@ export class QcryptoSession implements ModuleSession {
       framesSent: 0,
       bytesReceived: this.#bytesRead,
       bytesSent: 0,
-      framesBad: this.#reader.odd,
+      framesBad: this.#notices.odd,
       framesResent: 0,
     };
   }
@@ -129,8 +146,9 @@ export class QcryptoSession implements ModuleSession {
     this.#closing ??= (async () => {
       this.#finish(undefined);
       await this.#working;
+      await this.#source?.close();
+      await this.#notices.settled();
       await this.#parts.journal.settled();
-      await this.#pipe?.close();
     })();
     return this.#closing;
   }
@@ -145,10 +163,11 @@ export class QcryptoSession implements ModuleSession {
   }
 
   #notified(notification: Notification): void {
-    const { told, journal, clock } = this.#parts;
-    told.add(notification);
-    journal.add(notification);
-    this.#rates.add(notification, clock.now());
+    const block = this.#parts.stock.get(notification.epoch);
+    if (block !== undefined && (notification.qber ?? block.said?.qber) === notification.qber) {
+      block.said = notification;
+    }
+    this.#rates.add(notification, this.#parts.clock.now());
     this.#scan();
   }
 
@@ -157,17 +176,16 @@ export class QcryptoSession implements ModuleSession {
     this.#work();
   }
 
-  #remove(refs: readonly BlockRef[]): void {
+  #remove(refs: readonly BlockRef[], discard: boolean): void {
     if (this.#over || refs.length === 0) return;
-    const done = () => this.#parts.sink.released(refs);
-    this.#removals.push({ refs, done });
+    this.#removals.push({ refs, discard });
     this.#work();
   }
 
   /** Has the folder worked on, unless that is being done. */
   #work(): void {
     this.#again = true;
-    if (this.#over || this.#working !== undefined) return;
+    if (this.#over || this.#zeroizing > 0 || this.#working !== undefined) return;
     this.#again = false;
     this.#working = this.#steps()
       .catch((error) => {
@@ -181,7 +199,7 @@ export class QcryptoSession implements ModuleSession {
   }
 
   async #steps(): Promise<void> {
-    while (!this.#over) {
+    while (!this.#over && this.#zeroizing === 0) {
       if (this.#removals.length > 0) await this.#removeAll();
       else if (this.#scanDue) await this.#list();
       else if (!(await this.#offer())) return;
@@ -189,47 +207,86 @@ export class QcryptoSession implements ModuleSession {
   }
 
   async #removeAll(): Promise<void> {
-    const { folder, stock, linkEpoch } = this.#parts;
+    const { stock, sink, linkEpoch } = this.#parts;
     const removals = this.#removals;
     this.#removals = [];
-    const mine = removals.flatMap(({ refs }) => refs).filter(({ epoch }) => epoch === linkEpoch);
-    const epochs = mine.map(({ number }) => number).filter((number) => number < 2 ** 32);
-    await folder.remove(epochs);
-    for (const epoch of epochs) stock.removed(epoch);
+    const named = (discard: boolean) =>
+      removals
+        .flatMap((one) => (one.discard === discard ? one.refs : []))
+        .filter(({ epoch, number }) => epoch === linkEpoch && number < 2 ** 32)
+        .map(({ number }) => number);
+    await this.#releases.remove(named(false), named(true));
+    if (!stock.anyReused) this.#ends("reference_reused");
+    this.#report(
+      "releases_not_kept",
+      this.#releases.trouble,
+      "what was released is not kept on disk",
+    );
     if (this.#over) return;
-    for (const { done } of removals) done();
+    for (const { refs } of removals) sink.released(refs);
   }
 
   async #list(): Promise<void> {
-    const { folder, stock, clock } = this.#parts;
+    const { folder, stock, told, journal, clock } = this.#parts;
     this.#scanDue = false;
-    stock.scanned(await folder.list(), clock.now());
-    const pipe = this.#pipe;
-    if (pipe !== undefined && !(await pipe.current())) {
+    const before = journal.length;
+    const known = told.full ? [...told.epochs()] : [];
+    await this.#source?.drained();
+    const epochs = await folder.list();
+    stock.scanned(epochs, clock.now());
+    const there = new Set(epochs);
+    for (const epoch of known) if (!there.has(epoch)) told.forget(epoch);
+    await journal.compact(there, before);
+    if (told.spilled) await this.#seek();
+    this.#report(
+      "notifications_not_kept",
+      journal.trouble,
+      "what the stack said is not kept on disk",
+    );
+    if (this.#source !== undefined && !(await this.#source.current())) {
       throw new Fault("link.closed", "notification pipe is gone");
+    }
+  }
+
+  /** Has the journal say of blocks what is not remembered. */
+  async #seek(): Promise<void> {
+    const { stock, journal } = this.#parts;
+    const blocks = stock.unsought();
+    if (blocks.length === 0) return;
+    const found = await journal.find(new Set(blocks.map(({ epoch }) => epoch)));
+    for (const block of blocks) block.sought = true;
+    for (const one of found) {
+      const block = stock.get(one.epoch);
+      if (block !== undefined) block.said = one;
     }
   }
 
   /** Offers the oldest block, if credit allows. @returns whether another may follow at once */
   async #offer(): Promise<boolean> {
-    const { stock, folder, clock } = this.#parts;
+    const { stock, folder, gone, clock } = this.#parts;
     if (this.#credit.blocks < 1) return false;
     const block = stock.next(clock.now());
     if (block === undefined) return false;
+    // Its time is up, but the line may be there all the same: the node may have stood still.
+    if (stock.said(block) === undefined) await this.#source?.drained();
+    await this.#notices.settled();
     const found = await folder.read(block.epoch, this.#credit.bytes);
-    if (this.#over) {
+    if (this.#over || this.#zeroizing > 0) {
       if (found.kind === "key") found.bytes.fill(0);
       return false;
     }
     switch (found.kind) {
       case "key":
         block.bits = found.header.bits;
+        block.digest = gone.digest(found.header.bits, found.bytes);
+        if (gone.find(block.epoch, block.digest) !== "no")
+          return this.#cameAgain(block, found.bytes);
         block.state = "offered";
         this.#credit.blocks--;
         this.#credit.bytes -= found.bytes.length;
         this.#blocksRead++;
         this.#bytesRead += found.bytes.length;
-        this.#parts.sink.block(new KeyBlock(this.#facts(found.header), found.bytes));
+        this.#parts.sink.block(new KeyBlock(this.#facts(found.header, block), found.bytes));
         return true;
       case "header":
         block.bits = found.header.bits;
@@ -246,6 +303,22 @@ export class QcryptoSession implements ModuleSession {
     }
   }
 
+  /** A file has the name of a block that was let go of. */
+  async #cameAgain(block: Candidate, bytes: Buffer): Promise<true> {
+    const { gone, folder, stock, log } = this.#parts;
+    bytes.fill(0);
+    if (gone.find(block.epoch, block.digest) === "the same") {
+      log.info("a released final-key file was there again", { number: block.epoch });
+      await folder.remove([block.epoch]);
+      stock.removed(block.epoch);
+      return true;
+    }
+    this.#tell("reference_reused", "critical", "another key has the name of one that was released");
+    this.#bad(block, "another key of this name was released before");
+    block.state = "reused";
+    return true;
+  }
+
   #bad(block: Candidate, why: string): true {
     block.state = "bad";
     const ref = { epoch: this.#parts.linkEpoch, number: block.epoch };
@@ -254,9 +327,8 @@ export class QcryptoSession implements ModuleSession {
     return true;
   }
 
-  #facts(header: FileHeader): BlockFacts {
-    const { epoch, epochs, bits } = header;
-    const told = this.#parts.told.get(epoch);
+  #facts({ epoch, epochs, bits }: FileHeader, block: Candidate): BlockFacts {
+    const told = this.#parts.stock.said(block);
     return {
       ref: { epoch: this.#parts.linkEpoch, number: epoch },
       bits,
@@ -268,22 +340,39 @@ export class QcryptoSession implements ModuleSession {
   }
 
   async #zeroize(): Promise<void> {
+    this.#zeroizing++;
     while (this.#working !== undefined) await this.#working;
-    const { folder, stock } = this.#parts;
-    const wiping = (async () => {
-      const epochs = await folder.list();
-      await folder.remove(epochs, true);
-      for (const epoch of epochs) stock.removed(epoch);
-    })();
+    const wiping = this.#releases.destroy();
     this.#working = wiping
       .catch(() => {})
       .finally(() => {
         this.#working = undefined;
-        if (this.#again) this.#work();
       });
-    await wiping.catch((error) => {
+    try {
+      await wiping;
+    } catch (error) {
       throw new Fault("module.command", `zeroize: ${describe(error)}`);
-    });
+    } finally {
+      this.#zeroizing--;
+      this.#scan();
+    }
+  }
+
+  #tell(code: string, severity: ModuleEvent["severity"], text: string): void {
+    if (this.#over || this.#told.has(code)) return;
+    this.#told.add(code);
+    this.#parts.log.warn(text);
+    this.#parts.sink.event({ code, severity, text });
+  }
+
+  #report(code: string, trouble: unknown, text: string): void {
+    if (trouble === undefined) this.#ends(code);
+    else this.#tell(code, "warning", text);
+  }
+
+  #ends(code: string): void {
+    if (!this.#told.delete(code) || this.#over) return;
+    this.#parts.sink.event({ code, severity: "cleared", text: "over" });
   }
 
   #telemetryEach(ms: number): void {

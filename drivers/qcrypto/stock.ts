@@ -4,26 +4,38 @@
  */
 import type { Notification } from "./notification.ts";
 
-/** Notifications kept for files that are not there, or not yet. */
-const maxNotifications = 4_096;
+/** Notifications that are remembered; those of the other blocks are in the journal alone. */
+const maxNotifications = 16_384;
 
 /**
- * What the stack said of its blocks; outlives the session, since the stack says it once. Bounded.
+ * What the stack said of its blocks; outlives the session, since a pipe says it once. Bounded: what came
+ * first is kept, since the oldest blocks are offered first.
  */
 export class Told {
   readonly #byEpoch = new Map<number, Notification>();
+  readonly #most: number;
+  /** There was more than is remembered. */
+  spilled = false;
+
+  /** @param most notifications that are remembered */
+  constructor(most = maxNotifications) {
+    this.#most = most;
+  }
+
+  /** Whether it says more of its block than is known, or something else. */
+  isNews({ epoch, qber, siftedBits, finalBits }: Notification): boolean {
+    const known = this.#byEpoch.get(epoch);
+    if (known === undefined) return true;
+    // Announced twice after a restart of the stack: what tells more is kept.
+    if (known.qber !== undefined && qber === undefined) return false;
+    return known.qber !== qber || known.siftedBits !== siftedBits || known.finalBits !== finalBits;
+  }
 
   add(notification: Notification): void {
     const { epoch } = notification;
-    // Announced twice after a restart of the stack: what tells more is kept.
-    const known = this.#byEpoch.get(epoch);
-    if (known?.qber !== undefined && notification.qber === undefined) return;
-    this.#byEpoch.delete(epoch);
-    this.#byEpoch.set(epoch, notification);
-    if (this.#byEpoch.size > maxNotifications) {
-      const [oldest] = this.#byEpoch.keys();
-      this.#byEpoch.delete(oldest as number);
-    }
+    if (!this.isNews(notification)) return;
+    if (this.full && !this.#byEpoch.has(epoch)) this.spilled = true;
+    else this.#byEpoch.set(epoch, notification);
   }
 
   get(epoch: number): Notification | undefined {
@@ -32,6 +44,14 @@ export class Told {
 
   forget(epoch: number): void {
     this.#byEpoch.delete(epoch);
+  }
+
+  get full(): boolean {
+    return this.#byEpoch.size >= this.#most;
+  }
+
+  epochs(): Iterable<number> {
+    return this.#byEpoch.keys();
   }
 }
 
@@ -48,9 +68,15 @@ export interface Candidate {
   readonly epoch: number;
   /** When it was first seen, by the monotonic clock, ms. */
   readonly seenAt: number;
-  state: "waiting" | "offered" | "bad";
+  state: "waiting" | "offered" | "bad" | "reused";
   /** Key bits, once its header was read. */
   bits: number | undefined;
+  /** What the journal says of it, where that is not remembered. */
+  said: Notification | undefined;
+  /** The journal was asked. */
+  sought: boolean;
+  /** Of its content, once it was offered. */
+  digest: Buffer | undefined;
 }
 
 export class Stock {
@@ -81,7 +107,15 @@ export class Stock {
     let added = false;
     for (const epoch of there) {
       if (this.#byEpoch.has(epoch)) continue;
-      const block: Candidate = { epoch, seenAt: now, state: "waiting", bits: undefined };
+      const block: Candidate = {
+        epoch,
+        seenAt: now,
+        state: "waiting",
+        bits: undefined,
+        said: undefined,
+        sought: false,
+        digest: undefined,
+      };
       this.#byEpoch.set(epoch, block);
       this.#blocks.push(block);
       added = true;
@@ -102,6 +136,21 @@ export class Stock {
     this.#blocks = this.#blocks.filter((block) => block.epoch !== epoch);
   }
 
+  /** What the stack said of a block. */
+  said(block: Candidate): Notification | undefined {
+    return this.#told.get(block.epoch) ?? block.said;
+  }
+
+  /** Blocks of which nothing is remembered, and the journal was not asked. */
+  unsought(): Candidate[] {
+    return this.#blocks.filter((block) => !block.sought && this.said(block) === undefined);
+  }
+
+  /** Whether a block is there that has the name of one that was let go of. */
+  get anyReused(): boolean {
+    return this.#blocks.some(({ state }) => state === "reused");
+  }
+
   get(epoch: number): Candidate | undefined {
     return this.#byEpoch.get(epoch);
   }
@@ -114,8 +163,8 @@ export class Stock {
     const block = this.#blocks.find(({ state }) => state === "waiting");
     if (block === undefined) return undefined;
     const waited = now - block.seenAt;
-    const told = this.#told.get(block.epoch) !== undefined;
-    return told || waited >= this.#times.notificationWait ? block : undefined;
+    const ready = this.said(block) !== undefined || waited >= this.#times.notificationWait;
+    return ready ? block : undefined;
   }
 
   /** Whether an incomplete file may still be being written. */

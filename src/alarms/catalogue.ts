@@ -180,6 +180,15 @@ export const catalogue = {
     text: "the KM holds another key under the ID of this one",
     action: "stop using both keys; find out which module repeats its references",
   },
+  reference_reused: {
+    type: "security",
+    cause: "duplicateInformation",
+    severities: ["critical"],
+    latched: true,
+    told: true,
+    text: "another key has the name of one that was supplied; it is kept, and not supplied",
+    action: "look at the stack's or module's clock and numbering, then discard it at both ends",
+  },
   key_withheld: {
     type: "quality_of_service",
     cause: "thresholdCrossed",

@@ -201,6 +201,8 @@ export class ModuleRules {
     const level: Level = severity === "indeterminate" ? "warning" : severity;
     if (code === "key_buffer_overflow") {
       if (level !== "cleared") this.#book.occurred("buffer_overflow", module, moment);
+    } else if (code === "reference_reused") {
+      this.#signal("reference_reused", level === "cleared" ? level : "critical", moment);
     } else if (code === "tamper") {
       this.#signal("tamper", level === "cleared" ? level : "critical", moment);
     } else if (code === "quantum_channel_lost") {

@@ -385,7 +385,7 @@ export class Channel implements LocalModule {
       signal,
     );
     try {
-      this.#matchingId = checkIdentity(session.identity, this.#expected, driver.where);
+      this.#matchingId = checkIdentity(session.identity, this.#expected, this.#driver.where);
     } catch (error) {
       await session.close();
       throw error;

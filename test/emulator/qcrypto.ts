@@ -1,11 +1,13 @@
 /**
- * What a running qcrypto stack leaves: final-key files in a folder, and lines in a notification pipe,
- * with its oddities.
+ * What a running qcrypto stack leaves: final-key files in a folder, and lines in a notification pipe
+ * (or a file that it was given instead), with its oddities. As the real one it opens a pipe for reading
+ * and writing, so that what it said waits there, and empties a file when it starts.
  */
 import {
   closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -37,13 +39,20 @@ export class QcryptoStack {
   verbosity = 2;
   #writer: number;
 
+  readonly #says: "pipe" | "file";
+
   /** @param root folder of its own, which it makes */
-  constructor(root: string) {
+  constructor(root: string, says: "pipe" | "file" = "pipe") {
+    this.#says = says;
     this.folder = join(root, "final");
     this.pipe = join(root, "notify");
     mkdirSync(this.folder, { recursive: true });
-    makeFifo(this.pipe);
-    this.#writer = openFifo(this.pipe, 65_536);
+    if (says === "pipe") makeFifo(this.pipe);
+    this.#writer = this.#open();
+  }
+
+  #open(): number {
+    return this.#says === "pipe" ? openFifo(this.pipe, 65_536) : openSync(this.pipe, "w+");
   }
 
   /** A block is finished: its file, then its line. */
@@ -99,11 +108,11 @@ export class QcryptoStack {
     renameSync(`${this.folder}.away`, this.folder);
   }
 
-  /** The stack restarts: the pipe is made anew. */
+  /** The stack restarts: the pipe is made anew; a file is emptied. */
   restart(): void {
     closeSync(this.#writer);
-    makeFifo(this.pipe);
-    this.#writer = openFifo(this.pipe, 65_536);
+    if (this.#says === "pipe") makeFifo(this.pipe);
+    this.#writer = this.#open();
   }
 
   close(): void {

@@ -315,6 +315,7 @@ test("events of a module, of custody and of the KM become the alarms of the cata
   rules.event({ code: "vendor_40001", severity: "minor" }, at());
   rules.event({ code: "quantum_channel_lost", severity: "major" }, at());
   rules.event({ code: "tamper", severity: "warning" }, at());
+  rules.event({ code: "reference_reused", severity: "critical" }, at());
   rules.event({ code: "key_buffer_overflow", severity: "major" }, at());
   rules.custody("key_quarantined", { key_ID: "x", reason: "duplicate_key_ID" }, at());
   rules.custody("key_quarantined", { key_ID: "x", reason: "unauthorized" }, at());
@@ -336,6 +337,7 @@ test("events of a module, of custody and of the KM become the alarms of the cata
       "module_fault.m.vendor changed minor",
       "module_fault.m.vendor raised warning",
       "optical_link_down.m raised major",
+      "reference_reused.m raised critical",
       "tamper.m raised critical",
     ],
   );

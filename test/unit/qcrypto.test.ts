@@ -1,102 +1,22 @@
-import { mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { fileName, parseHeader, writeHeader } from "../../drivers/qcrypto/file.ts";
-import { qcrypto } from "../../drivers/qcrypto/kind.ts";
 import {
   type Notification,
   NotificationReader,
   parseNotification,
 } from "../../drivers/qcrypto/notification.ts";
 import { Stock, Told } from "../../drivers/qcrypto/stock.ts";
-import { systemClock } from "../../src/port/clock.ts";
 import { Fault } from "../../src/port/errors.ts";
-import { type BlockFacts, type BlockRef, blockName, type KeyBlock } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
-import type { ModuleDriver, ModuleSession } from "../../src/port/module.ts";
+import { type BlockFacts, blockName } from "../../src/port/key.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
-import { keyBytes } from "../conformance/qmlp.ts";
-import { QcryptoStack, type StackBlock } from "../emulator/qcrypto.ts";
+import type { StackBlock } from "../emulator/qcrypto.ts";
 import { replaySource } from "../emulator/source/replay.ts";
 import { random } from "../random.ts";
+import { block, withStack } from "../rig/qcrypto-bench.ts";
 
-const never = new AbortController().signal;
 const recordings = new URL("../fixtures/qcrypto/", import.meta.url).pathname;
-
-class Bench {
-  readonly root = mkdtempSync(join(tmpdir(), "qkd-qcrypto-"));
-  readonly stack = new QcryptoStack(this.root);
-  readonly blocks: KeyBlock[] = [];
-  readonly damaged: { readonly facts: BlockFacts; readonly why: string }[] = [];
-  readonly released: BlockRef[] = [];
-  readonly samples: TelemetrySample[] = [];
-  readonly driver: ModuleDriver;
-  session: ModuleSession | undefined;
-  readonly #alive = setInterval(() => {}, 60_000);
-
-  constructor(wait = 60) {
-    this.driver = this.newDriver(wait);
-  }
-
-  newDriver(wait = 60): ModuleDriver {
-    return qcrypto.create(
-      {
-        folder: this.stack.folder,
-        pipe: this.stack.pipe,
-        module_id: "QKD-A-0001",
-        matching_module_id: "QKD-B-0001",
-        role: "alice",
-        epoch: "0000000000000000",
-        max_block_bytes: 1_048_576,
-        notification_wait_s: wait,
-      },
-      { clock: systemClock, log: silentLog },
-    );
-  }
-
-  async connect(driver = this.driver): Promise<ModuleSession> {
-    const session = await driver.connect(
-      {
-        block: (block) => this.blocks.push(block),
-        damaged: (facts, why) => this.damaged.push({ facts, why }),
-        released: (refs) => this.released.push(...refs),
-        telemetry: (sample) => this.samples.push(sample),
-        event: () => {},
-      },
-      never,
-    );
-    session.grant(1_000, 1_000_000_000);
-    this.session = session;
-    return session;
-  }
-
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-
-  async close(): Promise<void> {
-    clearInterval(this.#alive);
-    await this.session?.close();
-    this.stack.close();
-    rmSync(this.root, { recursive: true, force: true });
-  }
-}
-
-async function withStack(body: (bench: Bench) => Promise<void>, wait?: number): Promise<void> {
-  const bench = new Bench(wait);
-  try {
-    await body(bench);
-  } finally {
-    await bench.close();
-  }
-}
-
-function block(number: number, bits: number, more: Partial<StackBlock> = {}): StackBlock {
-  const epoch = 0xb8b5c000 + number * 5;
-  const bytes = keyBytes(number, bits);
-  return { epoch, bits, bytes, siftedBits: bits * 3, qber: 0.03, epochs: 5, ...more };
-}
 
 for (const name of ["qber-1.5pct", "qber-3pct", "qber-7.5pct", "qber-12.5pct-no-key"]) {
   test.serial(
@@ -269,7 +189,7 @@ test.serial("QBER and rates become telemetry", async (t) => {
 test.serial("without folder or pipe there is a fault that names it", async (t) => {
   await withStack(async (bench) => {
     unlinkSync(bench.stack.pipe);
-    writeFileSync(bench.stack.pipe, "");
+    mkdirSync(bench.stack.pipe);
     const notFifo = await t.throwsAsync(bench.connect(), { instanceOf: Fault });
     t.like(notFifo, { code: "link.open", facts: { source: bench.stack.pipe } });
     bench.stack.hide();
@@ -366,8 +286,9 @@ test("what is known of blocks is bounded, however many there are", (t) => {
   );
   t.is(stock.size, 4_096);
   t.is(stock.next(1)?.epoch, 0);
-  t.is(told.get(0), undefined);
-  t.truthy(told.get(99_999));
+  t.truthy(told.get(0), "the oldest are offered first");
+  t.is(told.get(99_999), undefined);
+  t.true(told.spilled);
 });
 
 test("what was told of a block is kept while its disk is away, and forgotten with the block", (t) => {
