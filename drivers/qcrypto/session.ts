@@ -164,8 +164,10 @@ export class QcryptoSession implements ModuleSession {
 
   #notified(notification: Notification): void {
     const block = this.#parts.stock.get(notification.epoch);
-    if (block !== undefined && (notification.qber ?? block.said?.qber) === notification.qber) {
+    if (block !== undefined && notification.qber !== undefined) {
       block.said = notification;
+      // The line came late: the gate may look at the block again.
+      if (block.state === "offered" && block.unmeasured) block.state = "waiting";
     }
     this.#rates.add(notification, this.#parts.clock.now());
     this.#scan();
@@ -282,6 +284,7 @@ export class QcryptoSession implements ModuleSession {
         if (gone.find(block.epoch, block.digest) !== "no")
           return this.#cameAgain(block, found.bytes);
         block.state = "offered";
+        block.unmeasured = stock.said(block)?.qber === undefined;
         this.#credit.blocks--;
         this.#credit.bytes -= found.bytes.length;
         this.#blocksRead++;

@@ -75,6 +75,8 @@ export interface Candidate {
   said: Notification | undefined;
   /** The journal was asked. */
   sought: boolean;
+  /** It was offered without a QBER. */
+  unmeasured: boolean;
   /** Of its content, once it was offered. */
   digest: Buffer | undefined;
 }
@@ -114,6 +116,7 @@ export class Stock {
         bits: undefined,
         said: undefined,
         sought: false,
+        unmeasured: false,
         digest: undefined,
       };
       this.#byEpoch.set(epoch, block);
