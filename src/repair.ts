@@ -70,9 +70,10 @@ export async function ledgerRepair(config: Config, module: string, trust: boolea
 /** @returns an exit code: 0 if it is good */
 export async function stateCheck(config: Config, say: Say) {
   const report = await checkState(diskFiles, config.node.state_dir);
-  if (report.good) say(`${report.folder}: good, ${report.boot} starts so far`);
-  else say(`${report.folder}: ${report.problem}`);
-  return report.good ? exit.ok : exit.io;
+  const { folder, good, boot, problem } = report;
+  const what = problem ?? "good";
+  say(`${folder}: ${what}${good ? `, ${boot} starts so far` : ""}`);
+  return problem === undefined ? exit.ok : exit.io;
 }
 
 /** @throws Fault: also while the node runs, or if the state is good */

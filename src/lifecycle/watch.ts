@@ -55,6 +55,12 @@ export interface WatchParts {
   readonly unsaved: (from: number | undefined) => void;
 }
 
+const stateAlarm = alarmId("state_damaged", "state");
+/** What a lost generation may have undone: all else is on both (see `openState`). */
+const undone =
+  "Alarms may be older than told; if an earlier version wrote it, tampering, command counters, " +
+  "thresholds too";
+
 const tickMs = 1_000;
 /** Certificates and disk are looked at this often, ms. */
 const surveyMs = 60_000;
@@ -119,6 +125,7 @@ export class Watch implements AlarmView {
       (name, object) => this.#exists(name, object),
       this.#moment,
     );
+    this.#tellLost();
     for (const [object, keys] of this.#options.plain)
       this.#node.plainLink(object, keys, this.#moment);
     this.#timers = [
@@ -151,7 +158,9 @@ export class Watch implements AlarmView {
   acknowledge(id: string, by: string): string | undefined {
     // Seen or not, supply stays stopped until it is cleared.
     if (id === alarmId("tamper", "node") && this.#tampered) return "needs_clear_tamper";
-    return this.#book.acknowledge(id, by, this.#moment);
+    const refused = this.#book.acknowledge(id, by, this.#moment);
+    if (refused === undefined && id === stateAlarm) this.#settleLost();
+    return refused;
   }
 
   /** Sets a threshold, also for after a restart. @throws Fault `state.io` */
@@ -276,6 +285,25 @@ export class Watch implements AlarmView {
     if (lost > this.#lost) this.#node.eventsLost(lost, moment);
     this.#lost = lost;
     this.#book.tick(moment);
+  }
+
+  /** A lost generation of the state is an alarm at every start until it was acknowledged. */
+  #tellLost(): void {
+    const { lost } = this.#parts.state.data;
+    const told = this.#book.record(stateAlarm);
+    if (lost === undefined || (told?.severity === "critical" && !told.acknowledged)) return;
+    const detail = `${lost.file} was ${lost.why}: the other generation is used. ${undone}`;
+    this.#node.damaged("state", detail, this.#moment);
+  }
+
+  #settleLost(): void {
+    const { state, log } = this.#parts;
+    if (state.data.lost === undefined) return;
+    state
+      .change((data) => {
+        delete data.lost;
+      })
+      .catch((error) => log.warn("told again at the next start", { why: describe(error) }));
   }
 
   #file(object: string, trouble: Error | undefined): void {

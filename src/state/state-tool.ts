@@ -1,11 +1,11 @@
 /** `qkd-node state check|reset`: the way out when both generations of the small state are gone. */
 import { describe, Fault } from "../port/errors.ts";
-import { DurableText } from "./durable.ts";
 import type { FileSystem } from "./files.ts";
-import { readState } from "./state.ts";
+import { readState, writeState } from "./state.ts";
 
 export interface StateReport {
   readonly folder: string;
+  /** It can be used; with a `problem` if one generation was lost. */
   readonly good: boolean;
   /** Starts so far; absent if it can't be read. */
   readonly boot?: number;
@@ -15,9 +15,11 @@ export interface StateReport {
 /** Reads the state and changes nothing. Never throws. */
 export async function checkState(files: FileSystem, folder: string): Promise<StateReport> {
   try {
-    const state = await readState(files, folder);
-    if (state === undefined) return { folder, good: false, problem: "there is none" };
-    return { folder, good: true, boot: state.boot };
+    const found = await readState(files, folder);
+    if (found === undefined) return { folder, good: false, problem: "there is none" };
+    const { state, lost } = found;
+    const problem = lost && `${lost.file} is ${lost.why}: the other generation is used`;
+    return { folder, good: true, boot: state.boot, ...(problem && { problem }) };
   } catch (error) {
     return { folder, good: false, problem: describe(error) };
   }
@@ -38,8 +40,8 @@ export async function resetState(
   if ((await checkState(files, folder)).good) {
     throw new Fault("state.corrupt", "the state is good: it is not reset", { folder });
   }
-  // Both of what can't be read go; the first write makes generation 1, the second 2.
+  // Both of what can't be read go; what is new is on both generations.
   for (const which of [0, 1]) await files.remove(`${folder}/state.${which}`);
   await files.syncFolder(folder);
-  await new DurableText(files, folder, "state").write(JSON.stringify({ boot, ledgers }));
+  await writeState(files, folder, { boot, ledgers: [...ledgers] });
 }

@@ -1,8 +1,9 @@
 /** The node's small state: what must survive a restart and is neither key nor history. */
 import { type Adapter, Low } from "lowdb";
 import * as v from "valibot";
+import { isAlarmName, kindOf } from "../alarms/catalogue.ts";
 import { errorCode, Fault } from "../port/errors.ts";
-import { DurableText } from "./durable.ts";
+import { DurableText, type LostGeneration } from "./durable.ts";
 import { exists, type FileSystem } from "./files.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -35,6 +36,17 @@ const kmProof = { proven: v.string(), slot: v.string() };
 const schema = v.looseObject({
   /** How often the node started on this state; never goes back. */
   boot: count,
+  /** The generation that this is, and of which start; an earlier version leaves an older start's. */
+  written: v.optional(v.object({ generation: count, boot: count })),
+  /** One of the two generations was lost; until an operator acknowledges the alarm. */
+  lost: v.optional(
+    v.object({
+      /** The start that noticed it. */
+      boot: count,
+      file: v.string(),
+      why: v.string(),
+    }),
+  ),
   /** Modules whose ledger was made: from then on it must be there. */
   ledgers: v.optional(v.array(v.string())),
   /** Who each KM is, by its configured name, and who it was (`custody/km-identity.ts`). */
@@ -88,31 +100,63 @@ export type PanelState = NonNullable<v.InferOutput<typeof schema>["panel"]>;
 export type AlarmState = v.InferOutput<typeof alarm>;
 export type NodeState = v.InferOutput<typeof schema>;
 
+/**
+ * What is acted upon once it is on disk, and must not be older after the loss of one file: all but
+ * alarms that are measured anew. A change of it costs a second write of the file: two a start and a
+ * latched alarm, four a signed command, one for what the panel or an operator does otherwise.
+ */
+function reliedUpon({ alarms = [], alarms_to: _, written: _w, ...rest }: NodeState): string {
+  const lasting = alarms.filter(({ name, severity, acknowledged }) => {
+    if (severity === "cleared") return false;
+    const kind = isAlarmName(name) ? kindOf(name) : undefined;
+    return acknowledged || kind?.latched === true || kind?.told === true;
+  });
+  const facts = lasting.map(({ id, acknowledged }) => `${id} ${acknowledged}`);
+  return JSON.stringify({ ...rest, alarms: facts });
+}
+
 /** lowdb over the two generations; stock lowdb neither fsyncs nor notices a damaged file. */
 class DurableAdapter implements Adapter<NodeState> {
   readonly #text: DurableText;
+  /** What both generations say of what is relied upon; undefined: they may differ. */
+  #onBoth: string | undefined;
+  #lost: LostGeneration | undefined;
 
   constructor(text: DurableText) {
     this.#text = text;
   }
 
+  /** The generation that {@link read} missed. */
+  get lost(): LostGeneration | undefined {
+    return this.#lost;
+  }
+
   async read(): Promise<NodeState | null> {
-    const text = await this.#text.read();
-    if (text === undefined) return null;
+    const stored = await this.#text.read();
+    this.#lost = stored?.lost;
+    if (stored === undefined) return null;
     try {
-      return v.parse(schema, JSON.parse(text));
+      return v.parse(schema, JSON.parse(stored.text));
     } catch {
       throw new Fault("state.corrupt", "state has not the shape that this version knows");
     }
   }
 
-  write(state: NodeState): Promise<void> {
-    return this.#text.write(JSON.stringify(state));
+  async write(state: NodeState): Promise<void> {
+    const relied = reliedUpon(state);
+    const both = relied !== this.#onBoth;
+    if (both) this.#onBoth = undefined;
+    const { boot } = state;
+    const text = (generation: number) =>
+      JSON.stringify({ ...state, written: { generation, boot } } satisfies NodeState);
+    await this.#text.write(text, both);
+    this.#onBoth = relied;
   }
 }
 
 /**
- * Opens the state in `folder`, makes it there if the folder holds none, and counts this start.
+ * Opens the state in `folder`, makes it there if the folder holds none, and counts this start. A lost
+ * generation is noted in `lost`.
  * @param beside files that are made after the state: where one is there, the state is not new
  * @throws Fault `state.io`, `state.corrupt`: never a silent reset
  */
@@ -122,21 +166,56 @@ export async function openState(
   beside: readonly string[] = [],
 ): Promise<Low<NodeState>> {
   await makeStateFolder(files, folder);
-  const state = new Low(new DurableAdapter(stateText(files, folder)), { boot: 0 });
+  const text = stateText(files, folder);
+  const adapter = new DurableAdapter(text);
+  const state = new Low(adapter, { boot: 0 });
   await state.read();
-  if (state.data.boot === 0) await refuseIfUsed(files, beside);
+  if (state.data.boot === 0) await refuseIfUsed(files, folder, beside);
+  const { lost } = adapter;
   state.data.boot++;
+  if (lost !== undefined) {
+    // An earlier version counted its last start on one generation alone, and that may be the lost one.
+    state.data.boot++;
+    state.data.lost = { boot: state.data.boot, ...lost };
+    if (lost.why !== "missing") await text.setAside(lost);
+  }
   await state.write();
   return state;
 }
 
 function stateText(files: FileSystem, folder: string): DurableText {
-  return new DurableText(files, folder, "state");
+  return new DurableText(files, folder, "state", claim);
+}
+
+/** Undefined for what an earlier version wrote: it counts a start before it writes anything else. */
+function claim(text: string): number | undefined {
+  try {
+    const { boot, written } = JSON.parse(text) as Partial<NodeState>;
+    return written?.boot === boot ? written?.generation : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes a state in place of one that was removed. @throws Fault `state.io` */
+export async function writeState(
+  files: FileSystem,
+  folder: string,
+  state: NodeState,
+): Promise<void> {
+  await new DurableAdapter(stateText(files, folder)).write(state);
+}
+
+export interface ReadState {
+  readonly state: NodeState;
+  readonly lost: LostGeneration | undefined;
 }
 
 /** The state as it is; undefined where there is none. @throws Fault `state.*` */
-export async function readState(files: FileSystem, folder: string): Promise<NodeState | undefined> {
-  return (await new DurableAdapter(stateText(files, folder)).read()) ?? undefined;
+export async function readState(files: FileSystem, folder: string): Promise<ReadState | undefined> {
+  const adapter = new DurableAdapter(stateText(files, folder));
+  const state = await adapter.read();
+  return state === null ? undefined : { state, lost: adapter.lost };
 }
 
 /** @throws Fault `state.io` */
@@ -151,17 +230,26 @@ export async function makeStateFolder(files: FileSystem, folder: string): Promis
   }
 }
 
+/** What is made in the folder after the state, for any module. */
+const madeLater = /^(?:ledger-.+|spool-.+|outbox)$/;
+
 /** Counters that began at zero again would have commands and events taken for others. */
-async function refuseIfUsed(files: FileSystem, beside: readonly string[]): Promise<void> {
-  for (const file of beside) {
-    const there = await exists(files, file).catch((error: unknown) => {
-      throw new Fault("state.io", "cannot read the state folder", {
-        file,
-        code: errorCode(error) ?? "unknown",
-      });
-    });
-    if (there) {
+async function refuseIfUsed(
+  files: FileSystem,
+  folder: string,
+  beside: readonly string[],
+): Promise<void> {
+  try {
+    const names = (await files.list(folder)).filter((name) => madeLater.test(name));
+    for (const file of [...names.map((name) => `${folder}/${name}`), ...beside]) {
+      if (!(await exists(files, file))) continue;
       throw new Fault("state.corrupt", "the state is gone, but what it counts is there", { file });
     }
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault("state.io", "cannot read the state folder", {
+      folder,
+      code: errorCode(error) ?? "unknown",
+    });
   }
 }

@@ -47,9 +47,8 @@ for (const [name, damage] of Object.entries(damages)) {
         for (let n = 1; n <= 4; n++) await boot(folder);
         const path = join(folder, which);
         writeFileSync(path, damage(readFileSync(path)));
-        // At worst the last start is forgotten, never more.
         const next = await boot(folder);
-        t.true(next === 4 || next === 5);
+        t.true(next > 4);
         t.is(await boot(folder), next + 1);
       });
     }
