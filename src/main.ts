@@ -10,6 +10,7 @@ import type { ClosedModule } from "./lifecycle/closed.ts";
 import { crashReport, recordCrash } from "./lifecycle/crashes.ts";
 import { Halt } from "./lifecycle/halt.ts";
 import { insist } from "./lifecycle/insist.ts";
+import { lostGeneration } from "./lifecycle/lost-state.ts";
 import { systemdNotify } from "./lifecycle/notify.ts";
 import { Progress } from "./lifecycle/progress.ts";
 import { backoff } from "./lifecycle/retry.ts";
@@ -34,6 +35,7 @@ import { crashFile, holdBack } from "./wiring/crashes.ts";
 import { reloadCertificates, watchAll } from "./wiring/credentials.ts";
 import { keptBackPorts } from "./wiring/kept-back.ts";
 import { Kms } from "./wiring/kms.ts";
+import { tellOfLedgers } from "./wiring/ledgers.ts";
 import { clock, random } from "./wiring/machine.ts";
 import { closedModule, createChannel, ledgerOptions, untrusted } from "./wiring/modules.ts";
 import { createPage, createServer } from "./wiring/serving.ts";
@@ -88,6 +90,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   );
   const { state } = home;
   const { boot } = state.data;
+  if (state.data.lost?.boot === boot) log.error(`state: ${lostGeneration(state)}`);
   log.info("starting", { id: config.node.id, version: softwareVersion, boot, pid: process.pid });
 
   const oversight = await insist({ ...opening, name: "outbox" }, () =>
@@ -100,7 +103,13 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const channels: Channel[] = [];
   const closed: ClosedModule[] = [];
   const ledgers = new Map<string, LedgerFile>();
-  const recording = { files: diskFiles, folder, state, options: ledgerOptions(config, progress) };
+  const recording = {
+    files: diskFiles,
+    folder,
+    state,
+    options: ledgerOptions(config, progress),
+    modules: config.modules.map(({ name }) => name),
+  };
   for (const module of config.modules) {
     const channelLog = log.child(module.name);
     const opened = await insist({ ...opening, name: "ledger" }, () =>
@@ -146,6 +155,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     ports,
     panel.guard,
   );
+  await tellOfLedgers(recording, oversight, log);
   panel.start(views);
   await holdBack(oversight, crashFile(config), stopping.signal, log);
   for (const channel of channels) channel.start();

@@ -186,6 +186,11 @@ export class Oversight {
     this.watch.event(event);
   }
 
+  /** Resolves when the events so far are on disk, or can't be. */
+  async durable(): Promise<void> {
+    await this.#outbox?.durable();
+  }
+
   /** The chassis panel changed, or what it brought about. */
   panelChanged(): void {
     this.#manager?.panelChanged();
@@ -309,7 +314,7 @@ export class Oversight {
           }
           return 0;
         },
-        told: async () => this.#outbox?.durable(),
+        told: () => this.durable(),
         unsaved: (from) => this.#outbox?.hold(from),
       },
     );

@@ -1,12 +1,14 @@
 /** `qkd-node ledger …` and `qkd-node state …`: for when the node says that its files are damaged. */
-import { existsSync } from "node:fs";
 import type { Config } from "./config/load.ts";
+import { ledgerPath, ledgersIn } from "./custody/ledger-folder.ts";
 import { checkLedger, type LedgerReport, repairLedger } from "./custody/ledger-tool.ts";
-import { ledgerPath } from "./custody/ledgers.ts";
+import { adoptLedger, orphanedLedgers, retireLedger } from "./custody/ledgers.ts";
 import { exit } from "./exit-codes.ts";
 import { diskFiles } from "./state/files.ts";
 import { lockFolder } from "./state/lock.ts";
+import { editState, readState } from "./state/state.ts";
 import { checkState, resetState } from "./state/state-tool.ts";
+import { StateStore } from "./state/store.ts";
 
 type Say = (line: string) => void;
 
@@ -34,7 +36,60 @@ export async function ledgerCheck(config: Config, module: string | undefined, sa
     tell(report, say);
     if (report.condition === "damaged" || report.condition === "missing") code = exit.io;
   }
+  if (module === undefined) await tellOrphans(config, say);
   return code;
+}
+
+async function tellOrphans({ node, modules }: Config, say: Say): Promise<void> {
+  const folder = node.state_dir;
+  const found = await readState(diskFiles, folder).catch(() => undefined);
+  if (found === undefined) return;
+  const place = {
+    files: diskFiles,
+    folder,
+    state: { data: found.state },
+    modules: modules.map(({ name }) => name),
+  };
+  for (const name of await orphanedLedgers(place)) {
+    say(`${ledgerPath(folder, name)}: belongs to no module of the configuration`);
+    say("  The module was renamed: qkd-node ledger adopt OLD NEW. It is gone: ledger retire OLD");
+  }
+}
+
+/** Has a module go on with a ledger. @throws Fault: also while the node runs */
+export async function ledgerAdopt(config: Config, from: string, to: string, say: Say) {
+  await withLedgers(config, (place) => adoptLedger(place, from, to, "operator"));
+  say(`${ledgerPath(config.node.state_dir, to)}: was ${from === to ? "not listed" : from}`);
+  say("  The next start of the node tells the manager.");
+  return exit.ok;
+}
+
+/** Puts a ledger aside for good. @throws Fault: also while the node runs */
+export async function ledgerRetire(config: Config, name: string, trust: boolean, say: Say) {
+  const kept = await withLedgers(config, (place) => retireLedger(place, name, trust));
+  say(`${ledgerPath(config.node.state_dir, name)}: retired, and kept as ${kept}`);
+  say("  What it says is forgotten: zeroize its module before that is served again.");
+  say("  The next start of the node tells the manager.");
+  return exit.ok;
+}
+
+async function withLedgers<T>(
+  { node, modules }: Config,
+  act: (place: Parameters<typeof adoptLedger>[0]) => Promise<T>,
+): Promise<T> {
+  const folder = node.state_dir;
+  const lock = await lockFolder(folder);
+  try {
+    const state = new StateStore(await editState(diskFiles, folder));
+    return await act({
+      files: diskFiles,
+      folder,
+      state,
+      modules: modules.map(({ name }) => name),
+    });
+  } finally {
+    lock.release();
+  }
 }
 
 /** @throws Fault: also while the node runs */
@@ -81,9 +136,8 @@ export async function stateReset(config: Config, boot: number, say: Say) {
   const folder = config.node.state_dir;
   const lock = await lockFolder(folder);
   try {
-    const ledgers = modulesOf(config, undefined).filter((name) =>
-      existsSync(ledgerPath(folder, name)),
-    );
+    // Also those of modules that have another name now: none is taken for a new one.
+    const ledgers = await ledgersIn(diskFiles, folder, new Set(modulesOf(config, undefined)));
     await resetState(diskFiles, folder, boot, ledgers);
     say(`${folder}: new state, counting from start ${boot}; alarms and command counters are lost`);
     return exit.ok;

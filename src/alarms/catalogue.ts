@@ -316,6 +316,15 @@ export const catalogue = {
     text: "a file of the node's state cannot be written or was damaged",
     action: "check the disk; while the ledger cannot be written no key is supplied",
   },
+  ledger_orphaned: {
+    type: "processing_error",
+    cause: "configurationOrCustomizationError",
+    severities: ["warning"],
+    clearAfterMs: 0,
+    text: "a ledger belongs to no module of the configuration",
+    action:
+      "put its module back, or qkd-node ledger adopt OLD NEW if it was renamed, ledger retire OLD if it is gone",
+  },
   storage_full: {
     type: "processing_error",
     cause: "storageCapacityProblem",

@@ -321,16 +321,22 @@ export const commands: readonly CommandInfo[] = [
   {
     ...standard,
     name: "ledger",
-    args: "check|repair [MODULE]",
-    most: 2,
-    words: ["check", "repair"],
-    summary: "whether the ledgers are whole; repair one",
+    args: "check|repair [MODULE], ledger adopt OLD NEW, ledger retire OLD",
+    most: 3,
+    words: ["check", "repair", "adopt", "retire"],
+    summary: "whether the ledgers are whole and whose they are; repair one",
     about:
       "While the node does not run. What a damaged ledger lost is unknown: the blocks it can have " +
       "been about are withheld, and an operator decides. --trust withholds nothing: for when the " +
-      "module was zeroized, or keys may be given again.",
-    options: [{ name: "trust", about: "withhold nothing" }],
-    examples: ["qkd-node ledger check", "qkd-node ledger repair alice"],
+      "module was zeroized, or keys may be given again. adopt: the module OLD is called NEW now. " +
+      "retire: the module OLD is gone; its ledger is kept, but not used any more (--trust: though " +
+      "a module OLD is configured).",
+    options: [{ name: "trust", about: "withhold nothing; retire what a module has" }],
+    examples: [
+      "qkd-node ledger check",
+      "qkd-node ledger repair alice",
+      "qkd-node ledger adopt alice alice-1",
+    ],
     json: false,
   },
   {

@@ -2,40 +2,50 @@
 import { exit } from "../exit-codes.ts";
 import { readConfig } from "../main-config.ts";
 import { describe } from "../port/errors.ts";
-import { ledgerCheck, ledgerRepair, stateCheck, stateReset } from "../repair.ts";
+import {
+  ledgerAdopt,
+  ledgerCheck,
+  ledgerRepair,
+  ledgerRetire,
+  stateCheck,
+  stateReset,
+} from "../repair.ts";
 import { Complaint } from "./client.ts";
 import { type Context, UsageError } from "./context.ts";
 import { configFile } from "./where.ts";
 
+/** Words after each action: how many at least and at most. */
+const actions = {
+  ledger: { check: [0, 1], repair: [1, 1], adopt: [2, 2], retire: [1, 1] },
+  state: { check: [0, 0], reset: [0, 0] },
+} as const;
+
 const usage = {
-  ledger: "ledger check [MODULE], ledger repair MODULE",
+  ledger: "ledger check [MODULE], ledger repair MODULE, ledger adopt OLD NEW, ledger retire OLD",
   state: "state check, state reset --boot N",
 } as const;
 
 async function mend(what: keyof typeof usage, context: Context): Promise<number> {
-  const [action, module] = context.positionals;
-  const wrong = new UsageError(usage[what]);
-  const actions = what === "ledger" ? ["check", "repair"] : ["check", "reset"];
-  if (action === undefined || !actions.includes(action)) throw wrong;
-  const trust = context.values.trust === true;
+  const [action = "", ...words] = context.positionals;
+  const [least, most] = (actions[what] as Record<string, readonly [number, number]>)[action] ?? [];
   const boot = context.number("boot", -1, 0, 2 ** 31);
-  if ((action === "repair" && module === undefined) || (action === "reset" && boot < 0))
-    throw wrong;
+  const wrong = least === undefined || words.length < least || words.length > (most ?? 0);
+  if (wrong || (action === "reset" && boot < 0)) throw new UsageError(usage[what]);
   // Keys given by systemd are there only while the node runs, and no key is needed here.
   const config = readConfig(configFile(context.where));
-  if (module !== undefined && !config.modules.some(({ name }) => name === module)) {
-    throw new UsageError(`no module ${module} is configured`);
+  const [first, second = ""] = words;
+  const named = action === "check" || action === "repair" ? first : undefined;
+  if (named !== undefined && !config.modules.some(({ name }) => name === named)) {
+    throw new UsageError(`no module ${named} is configured`);
   }
   const say = (line: string) => context.terminal.say(line);
+  const trust = context.values.trust === true;
   try {
-    if (what === "state") {
-      return action === "check"
-        ? await stateCheck(config, say)
-        : await stateReset(config, boot, say);
-    }
-    return action === "check"
-      ? await ledgerCheck(config, module, say)
-      : await ledgerRepair(config, module as string, trust, say);
+    if (action === "reset") return await stateReset(config, boot, say);
+    if (action === "repair") return await ledgerRepair(config, first as string, trust, say);
+    if (action === "adopt") return await ledgerAdopt(config, first as string, second, say);
+    if (action === "retire") return await ledgerRetire(config, first as string, trust, say);
+    return what === "state" ? await stateCheck(config, say) : await ledgerCheck(config, named, say);
   } catch (error) {
     throw new Complaint(describe(error), exit.io);
   }

@@ -22,6 +22,7 @@ import type { Log } from "../port/log.ts";
 import type { TelemetrySample } from "../port/telemetry.ts";
 import type { AlarmState } from "../state/state.ts";
 import type { StateStore } from "../state/store.ts";
+import { lostGeneration, settleLost } from "./lost-state.ts";
 
 export interface WatchOptions {
   readonly flap: FlapLimits;
@@ -56,10 +57,6 @@ export interface WatchParts {
 }
 
 const stateAlarm = alarmId("state_damaged", "state");
-/** What a lost generation may have undone: all else is on both (see `openState`). */
-const undone =
-  "Alarms may be older than told; if an earlier version wrote it, tampering, command counters, " +
-  "thresholds too";
 
 const tickMs = 1_000;
 /** Certificates and disk are looked at this often, ms. */
@@ -159,7 +156,8 @@ export class Watch implements AlarmView {
     // Seen or not, supply stays stopped until it is cleared.
     if (id === alarmId("tamper", "node") && this.#tampered) return "needs_clear_tamper";
     const refused = this.#book.acknowledge(id, by, this.#moment);
-    if (refused === undefined && id === stateAlarm) this.#settleLost();
+    const { state, log } = this.#parts;
+    if (refused === undefined && id === stateAlarm) settleLost(state, log);
     return refused;
   }
 
@@ -244,6 +242,15 @@ export class Watch implements AlarmView {
     this.#book.signal("panel_lost", "node", signal, this.#moment);
   }
 
+  /** Ledgers that belong to no module: these, and no others. To be called once it watches. */
+  orphaned(ledgers: readonly string[]): void {
+    const raised = this.#book.records().filter(({ name }) => name === "ledger_orphaned");
+    for (const object of new Set([...raised.map((record) => record.object), ...ledgers])) {
+      const level = ledgers.includes(object) ? "warning" : "cleared";
+      this.#book.signal("ledger_orphaned", object, { level }, this.#moment);
+    }
+  }
+
   /** The node's software failed so often lately. */
   crashed(times: number): void {
     this.#node.crashed(times, this.#moment);
@@ -263,7 +270,7 @@ export class Watch implements AlarmView {
     const { certificates, plain } = this.#options;
     if (name === "plain_link") return plain.has(object);
     if (name.startsWith("certificate_")) return certificates.has(object);
-    if (name === "state_damaged" || name === "resources_low") return true;
+    if (["state_damaged", "resources_low", "ledger_orphaned"].includes(name)) return true;
     const ofNode = ["node", "manager"].includes(object);
     return ofNode || modules.some((id) => object === id || object.startsWith(`${id}.`));
   }
@@ -289,21 +296,10 @@ export class Watch implements AlarmView {
 
   /** A lost generation of the state is an alarm at every start until it was acknowledged. */
   #tellLost(): void {
-    const { lost } = this.#parts.state.data;
+    const detail = lostGeneration(this.#parts.state);
     const told = this.#book.record(stateAlarm);
-    if (lost === undefined || (told?.severity === "critical" && !told.acknowledged)) return;
-    const detail = `${lost.file} was ${lost.why}: the other generation is used. ${undone}`;
+    if (detail === undefined || (told?.severity === "critical" && !told.acknowledged)) return;
     this.#node.damaged("state", detail, this.#moment);
-  }
-
-  #settleLost(): void {
-    const { state, log } = this.#parts;
-    if (state.data.lost === undefined) return;
-    state
-      .change((data) => {
-        delete data.lost;
-      })
-      .catch((error) => log.warn("told again at the next start", { why: describe(error) }));
   }
 
   #file(object: string, trouble: Error | undefined): void {

@@ -31,6 +31,7 @@ export type FaultCode =
   | "ledger.io"
   | "ledger.corrupt"
   | "ledger.missing" // there was one
+  | "ledger.orphaned" // it is not certain whose a ledger is
   | "state.io"
   | "state.corrupt"
   | "state.locked" // another process has it

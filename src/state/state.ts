@@ -28,6 +28,14 @@ const alarm = v.object({
 });
 
 const kmProof = { proven: v.string(), slot: v.string() };
+const decider = v.picklist(["node", "operator"]);
+const ledgerAct = v.object({
+  what: v.picklist(["adopted", "retired"]),
+  /** Names of ledgers. */
+  from: v.string(),
+  to: v.string(),
+  by: decider,
+});
 
 /**
  * What a later version adds is kept: a node that fell back to this one must not lose it. Only what
@@ -60,6 +68,10 @@ const schema = v.looseObject({
       }),
     ),
   ),
+  /** A ledger is being given to another name; completed at the next start if that ends it. */
+  adopting: v.optional(v.object({ from: v.string(), to: v.string(), by: decider })),
+  /** What was done to ledgers, until it was told. */
+  ledger_acts: v.optional(v.array(ledgerAct)),
   /** Alarms that are raised, or whose clearing the manager has not seen. */
   alarms: v.optional(v.array(alarm)),
   /** The last event in the outbox whose alarm is among them. */
@@ -97,6 +109,7 @@ const schema = v.looseObject({
 });
 
 export type PanelState = NonNullable<v.InferOutput<typeof schema>["panel"]>;
+export type LedgerAct = v.InferOutput<typeof ledgerAct>;
 export type AlarmState = v.InferOutput<typeof alarm>;
 export type NodeState = v.InferOutput<typeof schema>;
 
@@ -166,20 +179,36 @@ export async function openState(
   beside: readonly string[] = [],
 ): Promise<Low<NodeState>> {
   await makeStateFolder(files, folder);
+  const state = await load(files, folder);
+  if (state.data.boot === 0) await refuseIfUsed(files, folder, beside);
+  state.data.boot++;
+  await state.write();
+  return state;
+}
+
+/**
+ * Opens the state for a tool, which is no start of the node.
+ * @throws Fault `state.io`, `state.corrupt`, also where there is none
+ */
+export async function editState(files: FileSystem, folder: string): Promise<Low<NodeState>> {
+  const state = await load(files, folder);
+  if (state.data.boot > 0) return state;
+  throw new Fault("state.corrupt", "there is no state", { folder });
+}
+
+/** The state, with boot 0 where there is none. A lost generation is noted in it. */
+async function load(files: FileSystem, folder: string): Promise<Low<NodeState>> {
   const text = stateText(files, folder);
   const adapter = new DurableAdapter(text);
   const state = new Low(adapter, { boot: 0 });
   await state.read();
-  if (state.data.boot === 0) await refuseIfUsed(files, folder, beside);
   const { lost } = adapter;
-  state.data.boot++;
   if (lost !== undefined) {
     // An earlier version counted its last start on one generation alone, and that may be the lost one.
     state.data.boot++;
-    state.data.lost = { boot: state.data.boot, ...lost };
+    state.data.lost = { boot: state.data.boot + 1, ...lost };
     if (lost.why !== "missing") await text.setAside(lost);
   }
-  await state.write();
   return state;
 }
 

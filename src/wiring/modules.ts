@@ -2,6 +2,7 @@
 import type { Config, ModuleConfig } from "../config/load.ts";
 import { readNamed } from "../config/named-file.ts";
 import type { LedgerFile } from "../custody/ledger-file.ts";
+import { spoolPath } from "../custody/ledger-folder.ts";
 import { spooled, spoolWhenNeeded } from "../custody/spooled.ts";
 import { Channel } from "../lifecycle/channel.ts";
 import { ClosedModule } from "../lifecycle/closed.ts";
@@ -30,7 +31,7 @@ export function ledgerOptions({ ledger }: Config, progress: Progress) {
 
 /** A ledger that can't be trusted closes its module, not the node. @throws what time may mend */
 export function untrusted(error: unknown): Fault {
-  const closes = ["ledger.corrupt", "ledger.missing", "state.owner"];
+  const closes = ["ledger.corrupt", "ledger.missing", "ledger.orphaned", "state.owner"];
   if (error instanceof Fault && closes.includes(error.code)) return error;
   throw error;
 }
@@ -40,7 +41,7 @@ function driverOf({ name, driver, spool }: ModuleConfig, folder: string, log: Lo
   const bare = driver.create({ clock, log });
   if (spool === undefined) return bare;
   const { key, max_bytes: maxBytes } = spool;
-  const options = { files: diskFiles, folder: `${folder}/spool-${name}`, maxBytes };
+  const options = { files: diskFiles, folder: spoolPath(folder, name), maxBytes };
   const open = spoolWhenNeeded(options, () =>
     readNamed(key, "state.io", "cannot read the spool's key"),
   );
