@@ -158,11 +158,15 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   await tellOfLedgers(recording, oversight, log);
   panel.start(views);
   await holdBack(oversight, crashFile(config), stopping.signal, log);
-  for (const channel of channels) channel.start();
-  await server?.listen();
-  halt.watch((on) => on && server?.halt());
   const notify = systemdNotify({ clock, log, environment: process.env });
-  notify.ready();
+  // Told to stop meanwhile: nothing is begun that would be ended at once.
+  const begun = !stopping.signal.aborted;
+  if (begun) {
+    for (const channel of channels) channel.start();
+    await server?.listen();
+    halt.watch((on) => on && server?.halt());
+    notify.ready();
+  }
   const supervision = supervise({ progress, notify, clock, log });
   const slack = giveBackSlack(processMemory, clock, log.child("memory"));
   const local = await openLocal({
@@ -183,7 +187,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
 
   const signal = await stop;
   log.info("stopping", { signal });
-  notify.stopping();
+  if (begun) notify.stopping();
   certificates.stop();
   supervision.cancel();
   slack.cancel();

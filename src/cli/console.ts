@@ -8,6 +8,12 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { exit } from "../exit-codes.ts";
+import {
+  catchSignals,
+  consoleSignals,
+  isStopRequested,
+  stopRequested,
+} from "../lifecycle/signals.ts";
 import { keyTurned } from "../panel/key-file.ts";
 import { softwareVersion } from "../version.ts";
 import { names, type Typed, understand } from "./console-rules.ts";
@@ -26,6 +32,7 @@ const prompt = "qkd> ";
 export async function run(context: Context): Promise<number> {
   const key = context.text("key");
   if (key === undefined) throw new UsageError("console --key FILE");
+  if (await isStopRequested()) return exit.ok;
   if (!keyTurned(key, Date.now())) {
     context.terminal.complain("qkd-node: the key switch is not at maintenance");
     return exit.noPermission;
@@ -55,11 +62,8 @@ class Session {
     this.#audit("session begins");
     void this.#tell(true);
     const watch = setInterval(() => this.#look(), lookMs);
-    for (const signal of ["SIGTERM", "SIGHUP"] as const) {
-      process.on(signal, () => this.#end("told to stop"));
-    }
-    // Ctrl-C is for the program that runs.
-    process.on("SIGINT", () => {});
+    catchSignals(consoleSignals);
+    void stopRequested().then(() => this.#end("told to stop"));
     terminal.say(`\nqkd-node ${softwareVersion}: maintenance console. What is typed is recorded.`);
     terminal.say("Turning the key back ends the session. Commands: help\n");
     while (this.#over === undefined) {

@@ -1,4 +1,6 @@
 /** `qkd-node run`: the daemon. */
+import { exit } from "../exit-codes.ts";
+import { isStopRequested } from "../lifecycle/signals.ts";
 import { run as runNode } from "../main.ts";
 import { configure } from "../main-config.ts";
 import { type Context, UsageError } from "./context.ts";
@@ -6,5 +8,6 @@ import { type Context, UsageError } from "./context.ts";
 export async function run(context: Context): Promise<number> {
   const file = context.text("config");
   if (file === undefined) throw new UsageError("run --config FILE");
-  return runNode(configure(file));
+  // Told to stop while it was loaded: nothing was begun.
+  return (await isStopRequested()) ? exit.ok : runNode(configure(file));
 }
