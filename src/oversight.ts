@@ -49,6 +49,19 @@ export type WatchedModule = ModuleView & ModuleControl;
 /** Ports of commands into other parts of the node; a command whose port is missing is refused. */
 export type MorePorts = Partial<ControlPorts>;
 
+/** The outbox; that it was made is in the state, and one that is gone is not taken for a new one. */
+async function openOutbox(path: string, { state, clock, log }: OversightParts): Promise<Outbox> {
+  const expected = state.data.outbox === true;
+  const options = { files: diskFiles, path, clock, log: log.child("outbox"), expected };
+  const outbox = await Outbox.open(options);
+  if (expected || outbox.failure !== undefined) return outbox;
+  const made = state.change((data) => {
+    data.outbox = true;
+  });
+  await made.catch((error) => log.warn("outbox is not in the state", { why: describe(error) }));
+  return outbox;
+}
+
 export class Oversight {
   readonly watch: Watch;
   /** What happened lately, for whoever looks at the node itself. */
@@ -97,10 +110,7 @@ export class Oversight {
   /** Opens the outbox; nothing is published yet. */
   static async open(config: Config, parts: OversightParts): Promise<Oversight> {
     const path = `${config.node.state_dir}/outbox`;
-    const { clock, log } = parts;
-    const outbox =
-      config.manager &&
-      (await Outbox.open({ files: diskFiles, path, clock, log: log.child("outbox") }));
+    const outbox = config.manager && (await openOutbox(path, parts));
     const events = (await outbox?.after(parts.state.data.alarms_to ?? 0)) ?? [];
     const later = events.flatMap((event) => recordOf(event) ?? []);
     return new Oversight(config, parts, outbox, later);

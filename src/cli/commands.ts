@@ -321,7 +321,7 @@ export const commands: readonly CommandInfo[] = [
   {
     ...standard,
     name: "ledger",
-    args: "check|repair [MODULE], ledger adopt OLD NEW, ledger retire OLD",
+    args: "check|repair|adopt|retire [MODULE] [NEW]",
     most: 3,
     words: ["check", "repair", "adopt", "retire"],
     summary: "whether the ledgers are whole and whose they are; repair one",

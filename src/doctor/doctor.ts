@@ -13,6 +13,7 @@ import { conclude, type Finding, type Report, skip } from "./finding.ts";
 import { checkKm, kmsOf } from "./km.ts";
 import { checkClock, checkDisk, checkMemory, checkTemperature } from "./machine.ts";
 import { checkModule } from "./modules.ts";
+import { checkStateFiles } from "./state-files.ts";
 import type { AlarmFacts, LinkFacts, NodeFacts, Running, Subject } from "./subject.ts";
 
 /** @param onStep called before each step with what comes and how much is done, 0 to 1 */
@@ -44,7 +45,7 @@ export async function examine(
           ...machine,
         ]
       : [
-          ["state", () => [checkState(config)]],
+          ["state", async () => [checkState(config), ...(await checkStateFiles(config, running))]],
           ["devices", () => config.modules.flatMap((one) => checkDevices(one, nodeUser(config)))],
           ...config.modules.map(
             (one): Step => [`module ${one.name}`, () => checkModule(one, running, clock)],

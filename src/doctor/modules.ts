@@ -127,8 +127,10 @@ function checkRunning(module: ModuleConfig, { status, links, alarms }: Running):
     return [skip(answers, "the node that runs does not know this module: restart it")];
   }
   if (told.state === "OUT") {
-    const advice =
-      "qkd-node ledger check says what is wrong, once the node is stopped; then ledger repair";
+    // It says itself how it is settled.
+    const advice = told.reason.includes("ledger adopt")
+      ? "stop the node, then do what it says; qkd-node ledger check names the ledgers"
+      : "qkd-node ledger check says what is wrong, once the node is stopped; then ledger repair";
     return [fail(state, `not served: ${told.reason}`, advice)];
   }
   if (!link.up) {

@@ -21,15 +21,19 @@ export interface OpenedLog {
   readonly waiting: readonly Waiting[];
   /** Bytes that are no record, a torn tail not among them. */
   readonly damaged: number;
+  /** There was none. */
+  readonly made: boolean;
 }
 
 /** Opens the file, or makes it. A torn tail is cut. @throws a system error */
 export async function openLog(files: FileSystem, path: string): Promise<OpenedLog> {
   let file: OpenFile;
+  let made = false;
   try {
     file = await files.open(path, "r+", 0o600);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    made = true;
     file = await files.open(path, "wx+", 0o600);
     await files.syncFolder(path.slice(0, path.lastIndexOf("/")) || "/");
   }
@@ -40,14 +44,14 @@ export async function openLog(files: FileSystem, path: string): Promise<OpenedLo
       await file.truncate(found.end);
       await file.datasync();
     }
-    return { file, ...found };
+    return { file, made, ...found };
   } catch (error) {
     await file.close().catch(() => {});
     throw error;
   }
 }
 
-async function scan(file: OpenFile): Promise<Omit<OpenedLog, "file">> {
+async function scan(file: OpenFile): Promise<Omit<OpenedLog, "file" | "made">> {
   const { size } = await file.stat();
   const window = Buffer.alloc(chunk + longestRecord);
   const waiting = new Map<number, Waiting>();

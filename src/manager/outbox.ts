@@ -20,6 +20,8 @@ export interface OutboxOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly limits?: QueueLimits;
+  /** An earlier start had one: if there is none, what waited in it is lost. */
+  readonly expected?: boolean;
 }
 
 const standardLimits: QueueLimits = { items: 50_000, routine: 5_000 };
@@ -50,6 +52,8 @@ export class Outbox {
   #failure: Fault | undefined;
   /** Bytes that were found damaged when the file was opened, and left out. */
   #damage = 0;
+  /** It was expected, and not there. */
+  #missing = false;
   #retryAt = 0;
   #heldFrom = Number.POSITIVE_INFINITY;
 
@@ -81,10 +85,18 @@ export class Outbox {
     return outbox;
   }
 
-  /** What is the matter with the file, if anything: it can't be written, or was damaged when opened. */
+  /**
+   * What is the matter with the file, if anything: it can't be written, or was damaged or gone when it
+   * was opened.
+   */
   get trouble(): Fault | undefined {
-    if (this.#failure !== undefined || this.#damage === 0) return this.#failure;
-    const facts = { file: this.#options.path, bytes: this.#damage };
+    if (this.#failure !== undefined) return this.#failure;
+    const { path: file } = this.#options;
+    if (this.#missing) {
+      return new Fault("state.corrupt", "outbox was gone: events that waited are lost", { file });
+    }
+    if (this.#damage === 0) return undefined;
+    const facts = { file, bytes: this.#damage };
     return new Fault("state.corrupt", "outbox was damaged: some events are lost", facts);
   }
 
@@ -245,8 +257,12 @@ export class Outbox {
   }
 
   async #open(): Promise<void> {
-    const { files, path, log } = this.#options;
-    const { file, end, waiting, damaged } = await openLog(files, path);
+    const { files, path, log, expected } = this.#options;
+    const { file, end, waiting, damaged, made } = await openLog(files, path);
+    if (made && expected === true) {
+      this.#missing = true;
+      log.error("outbox was gone", { file: path });
+    }
     this.#file = file;
     this.#end = end;
     this.#giveUp(this.#queue.prepend(waiting));

@@ -72,6 +72,8 @@ const schema = v.looseObject({
   adopting: v.optional(v.object({ from: v.string(), to: v.string(), by: decider })),
   /** What was done to ledgers, until it was told. */
   ledger_acts: v.optional(v.array(ledgerAct)),
+  /** The outbox was made: from then on it must be there. */
+  outbox: v.optional(v.boolean()),
   /** Alarms that are raised, or whose clearing the manager has not seen. */
   alarms: v.optional(v.array(alarm)),
   /** The last event in the outbox whose alarm is among them. */

@@ -8,9 +8,14 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { openLedger } from "../../src/custody/ledgers.ts";
 import type { Finding, Report } from "../../src/doctor/finding.ts";
 import type { Subject } from "../../src/doctor/subject.ts";
 import { systemClock } from "../../src/port/clock.ts";
+import { silentLog } from "../../src/port/log.ts";
+import { diskFiles } from "../../src/state/files.ts";
+import { openState } from "../../src/state/state.ts";
+import { StateStore } from "../../src/state/store.ts";
 import { problemsOf, qkdNode, tooWide } from "../rig/cli.ts";
 import { DoctorBench } from "../rig/doctor-bench.ts";
 import { withNode } from "../rig/one-node.ts";
@@ -55,6 +60,35 @@ const table: readonly Broken[] = [
     by: ({ folder }) => chmodSync(join(folder, "state"), 0o777),
     first: "state",
     says: /others may write there \(mode 777\)/,
+  },
+  {
+    what: "a generation of the state that is damaged",
+    async by({ folder }) {
+      await openState(diskFiles, join(folder, "state"));
+      writeFileSync(join(folder, "state/state.0"), "nothing");
+    },
+    first: "state.files",
+    says: /state\.0 was damaged: the other generation is used/,
+    status: "warn",
+  },
+  {
+    what: "a state that is damaged altogether",
+    by({ folder }) {
+      for (const which of [0, 1]) writeFileSync(join(folder, `state/state.${which}`), "nothing");
+    },
+    first: "state.files",
+    says: /damaged in both generations/,
+  },
+  {
+    what: "a ledger that no module has",
+    async by({ folder }) {
+      const state = new StateStore(await openState(diskFiles, join(folder, "state")));
+      const recording = { files: diskFiles, folder: join(folder, "state"), state, options: {} };
+      await (await openLedger(recording, "bob", silentLog)).close();
+    },
+    first: "ledgers",
+    says: /of no module that is configured: bob/,
+    status: "warn",
   },
   {
     what: "a device that is not there",

@@ -269,3 +269,15 @@ test("records: what is not one, or is cut, is seen; a payload of 16 KiB fits", (
   t.is(decodeRecord(record.subarray(0, 16_403), 0), "more");
   t.is(decodeRecord(record, 1), undefined);
 });
+
+test("an outbox that was there and is gone is told; one that is new is not", async (t) => {
+  const disk = new Disk();
+  t.is((await openOutbox(disk, { expected: false })).trouble, undefined);
+  t.is((await openOutbox(disk, { expected: true })).trouble, undefined);
+  disk.put(outboxPath, undefined);
+  const found = await openOutbox(disk, { expected: true });
+  t.is(found.trouble?.code, "state.corrupt");
+  push(found, 1, 2);
+  await found.durable();
+  t.deepEqual(await drain(found), [1, 2]);
+});
