@@ -43,7 +43,7 @@ const pure = [
   /^src\/panel\/(guard|zeroizer)\.ts$/,
   /^src\/kq1\/(names|json|frame|supply|request|base64|engine|engine-code|answer|reason|outgoing|peer|patience|heard)\.ts$/,
   /^src\/(telemetry|alarms)\//,
-  /^src\/custody\/(custody|aside|deliveries|options|past|releases|events|cuts|cutter|supplies|desk|slices|key-id|queue|ledger-record|ledger-index|ledger-scan|ports|counters)\.ts$/,
+  /^src\/custody\/(custody|aside|deliveries|options|past|releases|events|cuts|cutter|supplies|desk|stock|answers|request-slot|left-over|quarantine|slices|key-id|queue|ledger-record|ledger-index|ledger-scan|ports|counters)\.ts$/,
   /^src\/manager\/(topics|payloads|outbox-queue|outbox-record|packet-meter|waits|view)\.ts$/,
   /^src\/sparkplug\/(protobuf|payload|edge|metrics)\.ts$/,
   /^src\/control\/(authority|commands|jws|memory|request)\.ts$/,

@@ -15,6 +15,11 @@ export interface AsideParts {
   readonly isHeld: (block: string) => boolean;
   /** Blocks of which keys wait for KMs that are not configured: their names and those KMs. */
   readonly strays: () => Iterable<{ readonly ref: BlockRef; readonly kms: readonly string[] }>;
+  /** Has blocks of which some keys are kept back while others wait to be asked for. */
+  readonly desk: {
+    keepsBack(block: string): boolean;
+    decided(block: string): boolean;
+  };
   /** Takes a key that waits out of the queue, into quarantine. @returns false if it does not wait */
   readonly pull: (keyId: string) => boolean;
   readonly onEvent: (event: CustodyEvent) => void;
@@ -112,36 +117,43 @@ export class Aside {
   }
 
   /**
-   * Decides about all that is kept back and meant, blocks as a whole.
-   * @returns how many blocks that are
+   * Decides about all that is kept back and meant: blocks as a whole where they are withheld or
+   * damaged, else the keys of them that are in quarantine.
+   * @returns how many blocks that concerns
    */
-  decideAll(what: "reinstate" | "discard", selection: Selection): number {
-    const { ledger, isHeld, onEvent, session } = this.#parts;
-    const { reason, epoch } = selection;
-    const isMeant = ({ ref, why, quarantined, withheld, damaged, discarded }: BlockRecord) => {
-      if (discarded || isHeld(blockName(ref)) || (epoch !== undefined && epoch !== ref.epoch)) {
-        return false;
-      }
-      if (reason === undefined) return withheld || damaged || quarantined.size > 0;
-      const reasons = [withheld && why, damaged && "damaged", ...quarantined.values()];
-      return reasons.includes(reason);
-    };
-    const refs = [...ledger.blocks()].filter(isMeant).map(({ ref }) => ref);
+  decideAll(what: "reinstate" | "discard", { reason, epoch }: Selection): number {
+    const { ledger, isHeld, desk, onEvent, session } = this.#parts;
     const kind = what === "reinstate" ? "reinstated" : "discarded";
-    for (const ref of refs) ledger.append({ kind, ref, keyId: undefined });
+    const isMeant = (why: string | undefined) => reason === undefined || why === reason;
+    const whole: BlockRef[] = [];
+    const inPart: BlockRef[] = [];
+    for (const { ref, why, withheld, damaged, discarded, quarantined } of [...ledger.blocks()]) {
+      const name = blockName(ref);
+      const held = isHeld(name);
+      if (discarded || (epoch !== undefined && epoch !== ref.epoch)) continue;
+      const all = (withheld && isMeant(why)) || (damaged && isMeant("damaged"));
+      if (all && !held) {
+        whole.push(ref);
+        ledger.append({ kind, ref, keyId: undefined });
+      } else if (!held || desk.keepsBack(name)) {
+        const keys = [...quarantined].filter(([, one]) => isMeant(one));
+        for (const [keyId] of keys) ledger.append({ kind, ref, keyId });
+        if (keys.length > 0) inPart.push(ref);
+      }
+    }
     // Blocks that the module has yet to offer are decided with those that it has offered.
     const isRepair = reason === repaired && epoch === undefined;
     if (isRepair) ledger.append({ kind: what === "reinstate" ? "trusted" : "doubt_over" });
-    if (refs.length === 0 && !isRepair) return 0;
-    onEvent({
-      type: what === "reinstate" ? "key_reinstated" : "key_discarded",
-      facts: { blocks: refs.length, ...selection },
-    });
+    const blocks = whole.length + inPart.length;
+    if (blocks === 0 && !isRepair) return 0;
+    const facts = { blocks, ...(reason !== undefined && { reason }), ...(epoch && { epoch }) };
+    onEvent({ type: what === "reinstate" ? "key_reinstated" : "key_discarded", facts });
     ledger.whenDurable(() => {
-      if (what === "reinstate") session()?.read(refs);
-      else session()?.discard(refs);
+      if (what === "reinstate") session()?.read(whole);
+      else session()?.discard(whole);
+      for (const ref of inPart) this.#readAgain(ref);
     });
-    return refs.length;
+    return blocks;
   }
 
   /**
@@ -155,9 +167,7 @@ export class Aside {
     if (typeof found === "string") return found;
     const { record, keyId } = found;
     const { ref } = record;
-    this.#record({ kind: "reinstated", ref, keyId }, "key_reinstated", () =>
-      this.#parts.session()?.read([ref]),
-    );
+    this.#record({ kind: "reinstated", ref, keyId }, "key_reinstated", () => this.#readAgain(ref));
     return undefined;
   }
 
@@ -174,7 +184,7 @@ export class Aside {
     this.#record({ kind: "discarded", ref, keyId }, "key_discarded", () => {
       // Read again, a block of which nothing is wanted any more is released as a whole.
       if (keyId === undefined) this.#parts.session()?.discard([ref]);
-      else this.#parts.session()?.read([ref]);
+      else this.#readAgain(ref);
     });
     return undefined;
   }
@@ -214,9 +224,15 @@ export class Aside {
     ledger.whenDurable(then);
   }
 
+  /** What was decided of this block is to be seen to: here, or once the module has sent it again. */
+  #readAgain(ref: BlockRef): void {
+    const { desk, session } = this.#parts;
+    if (!desk.decided(blockName(ref))) session()?.read([ref]);
+  }
+
   /** What is kept back under this name. */
   #find(name: string): Objection | { record: BlockRecord; keyId: string | undefined } {
-    const { ledger, isHeld } = this.#parts;
+    const { ledger, isHeld, desk } = this.#parts;
     const ref = refOf(name);
     const record = ref === undefined ? this.#withQuarantined(name) : ledger.get(blockName(ref));
     for (const stray of this.#parts.strays()) {
@@ -224,7 +240,9 @@ export class Aside {
     }
     if (record === undefined) return "unknown";
     // Read again now it would be taken for a repeat of what is on its way.
-    if (isHeld(blockName(record.ref))) return "on_its_way";
+    const block = blockName(record.ref);
+    const decidable = ref === undefined && desk.keepsBack(block);
+    if (isHeld(block) && !decidable) return "on_its_way";
     const { withheld, damaged, quarantined, discarded } = record;
     const keptBack = withheld || damaged || quarantined.size > 0;
     if (!keptBack || discarded) return "not_kept_back";

@@ -31,6 +31,7 @@ import { Origin } from "./origin.ts";
 import { kmNames, Owners } from "./owners.ts";
 import { Pieces } from "./pieces.ts";
 import type { BlockRecord, Format, KeyDesk, KmLink, KmSink } from "./ports.ts";
+import { quarantine } from "./quarantine.ts";
 import { Releases } from "./releases.ts";
 import { sortKeys } from "./sort-keys.ts";
 import { Supplies } from "./supplies.ts";
@@ -103,7 +104,8 @@ export class Custody implements KmSink {
       halted,
       unitBits: options.keyBits ?? defaultUnitBits,
       ids: () => (this.#origin as Origin).ids,
-      done: (held) => this.#leave(held),
+      quarantine: (...key) => quarantine(parts, this.#counters, ...key),
+      done: (held, keptBack) => this.#leave(Object.assign(held, { partial: keptBack })),
     });
     const { onRequest = false, keyBits } = options;
     // Where there are several KMs, whose a key is gets recorded key by key.
@@ -120,6 +122,7 @@ export class Custody implements KmSink {
       session: () => this.#session,
       isHeld: (block) => this.#held.has(block),
       strays: () => this.#owners.waiting(),
+      desk: this.#desk,
       pull: (keyId) => this.#supplies.pull(keyId),
       onEvent,
     });
@@ -367,11 +370,7 @@ export class Custody implements KmSink {
     key.wipe();
     held.partial = true;
     held.unanswered--;
-    this.#counters.quarantined++;
-    this.#parts.ledger.append({ kind: "quarantined", ref: held.block.ref, keyId: key.id, reason });
-    const facts = { key_ID: key.id, block: blockName(held.block.ref), reason };
-    this.#parts.log.warn("key quarantined", facts);
-    this.#parts.onEvent({ type: "key_quarantined", facts });
+    quarantine(this.#parts, this.#counters, held.block.ref, key.id, reason);
     this.#leave(held);
   }
 

@@ -1,23 +1,25 @@
 /**
- * Keys upon request (Kq-1 §7.2): held until a KM asks, then given to it and to nobody else ever.
+ * Keys upon request (Kq-1 §7.2): held until a KM asks, then given for that one request of that one KM.
  *
- * There is no third message: nobody tells that a response arrived. So a key counts as delivered when
- * its answer can no longer be asked for again: a repeat of the request is given the same keys for 60 s,
- * or until that KM's next request, whichever is later. What a key was given away for is on disk before
- * a byte of it leaves: a crash at any point can make a key useless, but never give it to two, nor
- * under two IDs.
+ * There is no third message: no KM tells that a response arrived. So a key counts as delivered when
+ * the kernel took the whole answer for a connection that was still open. A KM that names its request
+ * by a token can ask for the same answer again within {@link answerKept}; then the keys are kept until
+ * that is over. What never left is free again. What may have left and cannot be asked for again is kept
+ * back until an operator decides.
+ *
+ * What a key was given for is on disk before a byte of it leaves: a crash at any point can make a key
+ * useless, but never give it to two, nor under two IDs.
  */
-import type { Clock, Timer } from "../port/clock.ts";
-import { type KeyBlock, QkdKey } from "../port/key.ts";
+import type { Clock } from "../port/clock.ts";
+import { type BlockRef, blockName, type KeyBlock, QkdKey } from "../port/key.ts";
+import { Answer, Answers } from "./answers.ts";
 import type { CustodyCounters } from "./counters.ts";
 import { type IdSource, keyIdOf } from "./key-id.ts";
-import type { Assignment, BlockRecord, KeyDesk, KeyReply, KeyRequest, Ledger } from "./ports.ts";
-import { Queue } from "./queue.ts";
-
-/** An answer can be asked for again for this long, ms. */
-export const answerKept = 60_000;
-/** Answers kept; KMs that ask for more in a minute are told to wait. */
-const maxAnswers = 16_384;
+import { isUnsettled, LeftOver } from "./left-over.ts";
+import type { BlockRecord, KeyDesk, KeyReply, KeyRequest, Ledger, Sending } from "./ports.ts";
+import { interrupted, nobody } from "./ports.ts";
+import { slotOfToken } from "./request-slot.ts";
+import { type Given, type Holding, type Piece, Stock } from "./stock.ts";
 
 export interface DeskParts<Owner> {
   readonly clock: Clock;
@@ -28,57 +30,30 @@ export interface DeskParts<Owner> {
   /** Bits of a unit: blocks are cut into units, and a unit into pieces of one size. */
   readonly unitBits: number;
   readonly ids: () => IdSource;
-  /** Every unit of the block was delivered. */
-  readonly done: (owner: Owner) => void;
+  /** Records that a key is kept back until an operator decides, and tells of it. */
+  readonly quarantine: (ref: BlockRef, keyId: string, reason: string) => void;
+  /** Every unit of the block is settled. @param keptBack whether some of it is kept back */
+  readonly done: (owner: Owner, keptBack: boolean) => void;
 }
 
-interface Holding<Owner> {
-  readonly owner: Owner;
-  readonly block: KeyBlock;
-  /** Bits in units, not yet delivered. */
-  undelivered: number;
-}
-
-interface Piece<Owner> {
-  readonly holding: Holding<Owner>;
-  readonly offset: number;
-  readonly length: number;
-}
-
-interface Given<Owner> {
-  readonly key: QkdKey;
-  readonly holding: Holding<Owner>;
-}
-
-interface Answer<Owner> {
-  readonly slot: string;
-  readonly at: number;
-  /** Counts the requests; 0: from before a restart. */
-  readonly order: number;
-  readonly given: Given<Owner>[];
-  /** On disk. */
-  ready: boolean;
-}
-
-/** The part of a slot that names its KM. */
-const kmOf = (slot: string) => slot.slice(0, 12);
+const refuse = (response: string, text = ""): KeyReply => ({
+  response,
+  keys: [],
+  ...(text !== "" && { text }),
+});
 
 export class Desk<Owner> implements KeyDesk {
   readonly #parts: DeskParts<Owner>;
-  /** Whole units by their length, oldest first: blocks that were begun keep the units they had. */
-  readonly #units = new Map<number, Queue<Piece<Owner>>>();
-  /** Pieces of units that were begun, by their size. */
-  readonly #cut = new Map<number, Queue<Piece<Owner>>>();
-  /** By slot, oldest first. */
-  readonly #answers = new Map<string, Answer<Owner>>();
-  /** Order of each KM's newest request. */
-  readonly #newest = new Map<string, number>();
-  #order = 0;
-  #timer: Timer | undefined;
+  readonly #stock = new Stock<Owner>();
+  readonly #answers: Answers<Owner>;
+  /** Blocks with pieces that are kept back, by their names. */
+  readonly #keptBack = new Map<string, Holding<Owner>>();
+  #leftOver: LeftOver | undefined;
   #stopped = false;
 
   constructor(parts: DeskParts<Owner>) {
     this.#parts = parts;
+    this.#answers = new Answers(parts.clock, (answer) => this.#settle(answer));
   }
 
   get unitBits(): number {
@@ -86,9 +61,7 @@ export class Desk<Owner> implements KeyDesk {
   }
 
   get stored(): number {
-    let units = 0;
-    for (const queue of this.#units.values()) units += queue.length;
-    return units;
+    return this.#stock.units;
   }
 
   /**
@@ -101,9 +74,9 @@ export class Desk<Owner> implements KeyDesk {
     record: BlockRecord | undefined,
     unitBits = this.#parts.unitBits,
   ): void {
-    const { ids } = this.#parts;
     const units = Math.floor(block.bits / unitBits);
-    const holding = { owner, block, undelivered: units * unitBits };
+    const unsettled = units * unitBits;
+    const holding: Holding<Owner> = { owner, block, unitBits, unsettled, keptBack: new Map() };
     const begun = new Map<number, number>();
     for (const { offset, length } of record?.assigned.values() ?? []) {
       begun.set(Math.floor(offset / unitBits), length);
@@ -112,203 +85,247 @@ export class Desk<Owner> implements KeyDesk {
       const offset = unit * unitBits;
       const size = begun.get(unit);
       if (size === undefined) {
-        queueOf(this.#units, unitBits).push({ holding, offset, length: unitBits });
+        this.#stock.addUnit({ holding, offset, length: unitBits });
         continue;
       }
       for (let at = offset; at < offset + unitBits; at += size) {
-        const keyId = keyIdOf(ids(), block.facts, at, size);
-        const piece = { holding, offset: at, length: size };
-        const assignment = record?.assigned.get(keyId);
-        if (assignment === undefined) queueOf(this.#cut, size).push(piece);
-        else if (record?.delivered.has(keyId)) holding.undelivered -= size;
-        else this.#restore(piece, keyId, assignment);
+        this.#addPiece({ holding, offset: at, length: size }, record as BlockRecord);
       }
     }
-    if (holding.undelivered === 0) this.#done(holding);
+    if (holding.keptBack.size > 0) this.#keptBack.set(blockName(block.ref), holding);
+    if (holding.unsettled === 0) this.#done(holding);
   }
 
   async request(request: KeyRequest): Promise<KeyReply> {
     const { ledger, halted } = this.#parts;
-    const { slot, size } = request;
-    const refuse = (response: string): KeyReply => ({ response, keys: [] });
-    if (halted()) return refuse("busy");
-    const known = this.#answers.get(slot);
-    if (known !== undefined) return this.#repeat(known);
-    if (this.#stopped || ledger.failure !== undefined) return refuse("busy");
-    this.#expire();
-    if (this.#answers.size >= maxAnswers) return refuse("busy");
-    if (!this.#gives(size)) return refuse("key_length_unsupported");
+    const { token, number, size } = request;
+    if (halted() || this.#stopped) return refuse("busy");
+    let { slot } = request;
+    if (token !== undefined) {
+      slot = slotOfToken(slot, token, number, size);
+      const known = this.#repeat(slot);
+      if (known !== undefined) return known;
+    }
+    if (ledger.failure !== undefined || this.#answers.full) return refuse("busy");
+    const divides = this.#parts.unitBits % size === 0 || this.#stock.has(size);
+    if (size % 8 !== 0 || !divides) return refuse("key_length_unsupported");
     const given: Given<Owner>[] = [];
-    const most = Math.min(request.number, request.most);
+    const most = Math.min(number, request.most);
     while (given.length < most) {
-      const piece = this.#next(size);
+      const piece = this.#stock.next(size);
       if (piece === undefined) break;
       given.push(this.#give(piece, slot));
     }
     if (given.length === 0) return refuse("no_keys_available");
-    const order = ++this.#order;
-    const answer: Answer<Owner> = {
-      slot,
-      at: this.#parts.clock.now(),
-      order,
-      given,
-      ready: false,
-    };
-    this.#answers.set(slot, answer);
-    this.#newest.set(kmOf(slot), order);
-    this.#expire();
+    const answer = new Answer(slot, given, token !== undefined);
+    this.#answers.add(answer);
     await new Promise<void>((resolve) => ledger.whenDurable(resolve));
-    // Wiped meanwhile: the ledger has it for whoever asks again after the restart.
-    if (this.#stopped || this.#answers.get(slot) !== answer) return refuse("busy");
-    answer.ready = true;
-    this.#arm();
-    // It may ask again when keys may leave again.
-    if (halted()) return refuse("busy");
-    this.#parts.counters.supplied += given.length;
-    const keys = given.map(({ key }) => key);
-    if (request.repeatable) return { response: "success", keys };
-    return { response: "success", keys, sent: () => this.#deliver(answer) };
+    if (answer.forgotten) return refuse("busy");
+    this.#answers.ready(answer);
+    if (!halted()) return this.#reply(answer);
+    this.#answers.ended(answer);
+    return refuse("busy");
+  }
+
+  /** Whether it has this block, and pieces of it are kept back: they can be decided upon. */
+  keepsBack(block: string): boolean {
+    return this.#keptBack.has(block);
+  }
+
+  /**
+   * An operator decided about pieces that are kept back; what, the ledger has.
+   * @returns false if the block is not here
+   */
+  decided(block: string): boolean {
+    const holding = this.#keptBack.get(block);
+    if (holding === undefined) return false;
+    const record = this.#parts.ledger.get(block);
+    for (const [keyId, piece] of holding.keptBack) {
+      if (record?.quarantined.has(keyId)) continue;
+      holding.keptBack.delete(keyId);
+      if (record?.gone.has(keyId)) {
+        overwrite(piece);
+        continue;
+      }
+      holding.unsettled += piece.length;
+      this.#stock.putBackCut(piece);
+    }
+    if (holding.keptBack.size === 0) this.#keptBack.delete(block);
+    return true;
   }
 
   /** Gives nothing more; what was given stays with the ledger. Wipes every key. */
   wipe(): void {
-    this.#stopped = true;
-    this.#timer?.cancel();
     this.forget();
+    this.#stopped = true;
   }
 
-  /** Wipes every key; what was given stays with the ledger. */
+  /** Wipes every key; what may have left stays with the ledger. */
   forget(): void {
-    const queues = [...this.#units.values(), ...this.#cut.values()];
-    for (const queue of queues) for (const { holding } of queue.clear()) holding.block.wipe();
-    for (const { given } of this.#answers.values()) {
-      for (const { key, holding } of given) {
+    for (const { given, outcome, sendings } of this.#answers.clear()) {
+      for (const { key, piece } of given) {
+        if (outcome === "unsent" && sendings === 0) this.#record("returned", piece, key.id);
         key.wipe();
-        holding.block.wipe();
+        piece.holding.block.wipe();
       }
     }
-    this.#answers.clear();
+    for (const { block } of this.#keptBack.values()) block.wipe();
+    this.#keptBack.clear();
+    this.#leftOver = undefined;
+    this.#stock.wipe();
   }
 
-  #repeat(answer: Answer<Owner>): KeyReply {
-    const { ledger, counters } = this.#parts;
-    let expected = answer.given.length;
-    if (answer.order === 0) {
-      expected = 0;
-      for (const { assigned, delivered } of ledger.blocks()) {
-        for (const [keyId, { slot }] of assigned) {
-          if (slot === answer.slot && !delivered.has(keyId)) expected++;
-        }
+  /** What was given away and is not settled; read once, before anything else is given. */
+  get #before(): LeftOver {
+    this.#leftOver ??= new LeftOver(this.#parts.ledger);
+    return this.#leftOver;
+  }
+
+  /** @returns undefined if this token is not known any more, or never was */
+  #repeat(slot: string): KeyReply | undefined {
+    const answer = this.#answers.withTokenOf(slot);
+    if (answer === undefined) {
+      // Before a restart, and not yet back from the module.
+      return this.#before.hasTokenOf(slot) ? refuse("busy") : undefined;
+    }
+    if (answer.slot !== slot) {
+      return refuse("invalid_message", "this token is that of a request for other keys");
+    }
+    const all = answer.restored ? (this.#before.get(slot)?.pieces.length ?? 0) : 0;
+    const whole = answer.given.length >= all;
+    return answer.ready && answer.repeatable && whole ? this.#reply(answer) : refuse("busy");
+  }
+
+  #reply(answer: Answer<Owner>): KeyReply {
+    this.#answers.begun(answer);
+    let over = false;
+    const tell = (how: Sending) => () => {
+      if (!over) this.#told(answer, how);
+      over = true;
+    };
+    const keys = answer.given.map(({ key }) => key);
+    const [sent, unsent, torn] = [tell("sent"), tell("unsent"), tell("torn")];
+    return { response: "success", keys, sent, unsent, torn };
+  }
+
+  /** A sending of the answer ended. */
+  #told(answer: Answer<Owner>, how: Sending): void {
+    const { counters } = this.#parts;
+    if (this.#stopped) return;
+    const { given, forgotten, repeatable } = answer;
+    if (how === "torn") answer.torn = true;
+    if (how === "sent") {
+      counters[answer.counted ? "repeats" : "supplied"] += given.length;
+      answer.counted = true;
+      const marked = answer.sent || !repeatable;
+      answer.sent = true;
+      for (const { key, piece } of given) {
+        // Without its bytes it is settled at once.
+        if (forgotten) this.#conclude(how, piece.holding.block.ref, key.id);
+        else if (!marked) this.#record("sent", piece, key.id);
       }
     }
-    // Not yet on disk, or not yet all back from the module after a restart.
-    if (!answer.ready || answer.given.length < expected) return { response: "busy", keys: [] };
-    counters.repeats += answer.given.length;
-    return { response: "success", keys: answer.given.map(({ key }) => key) };
+    this.#answers.ended(answer);
   }
 
-  /** Whether units can be cut in pieces of that size. */
-  #gives(size: number): boolean {
-    if (size % 8 !== 0) return false;
-    if (this.#parts.unitBits % size === 0) return true;
-    for (const [length, units] of this.#units) {
-      if (units.length > 0 && length % size === 0) return true;
-    }
-    return (this.#cut.get(size)?.length ?? 0) > 0;
-  }
-
-  #next(size: number): Piece<Owner> | undefined {
-    const pieces = queueOf(this.#cut, size);
-    const begun = pieces.shift();
-    if (begun !== undefined) return begun;
-    const unit = this.#nextUnit(size);
-    if (unit === undefined) return undefined;
-    const { holding, offset, length } = unit;
-    for (let at = offset + size; at < offset + length; at += size) {
-      pieces.push({ holding, offset: at, length: size });
-    }
-    return { holding, offset, length: size };
-  }
-
-  #nextUnit(size: number): Piece<Owner> | undefined {
-    for (const [length, units] of this.#units) {
-      const unit = length % size === 0 ? units.shift() : undefined;
-      if (unit !== undefined) return unit;
-    }
-    return undefined;
+  #addPiece(piece: Piece<Owner>, record: BlockRecord): void {
+    const { holding, offset, length } = piece;
+    const keyId = keyIdOf(this.#parts.ids(), holding.block.facts, offset, length);
+    const slot = record.assigned.get(keyId)?.slot ?? nobody;
+    if (record.quarantined.has(keyId)) {
+      holding.keptBack.set(keyId, piece);
+      holding.unsettled -= length;
+    } else if (record.delivered.has(keyId) || record.gone.has(keyId)) {
+      overwrite(piece);
+      holding.unsettled -= length;
+    } else if (slot === nobody) this.#stock.addPiece(piece);
+    else this.#restore(piece, keyId, slot);
   }
 
   #give(piece: Piece<Owner>, slot: string): Given<Owner> {
-    const { block } = piece.holding;
-    const { offset, length } = piece;
-    const keyId = keyIdOf(this.#parts.ids(), block.facts, offset, length);
-    this.#parts.ledger.append({ kind: "assigned", ref: block.ref, keyId, offset, length, slot });
-    return this.#key(piece, keyId);
+    // Before the first is given: what is given now is not left over.
+    void this.#before;
+    const { holding, offset, length } = piece;
+    const { ref, facts } = holding.block;
+    const keyId = keyIdOf(this.#parts.ids(), facts, offset, length);
+    this.#parts.ledger.append({ kind: "assigned", ref, keyId, offset, length, slot });
+    return { key: keyOf(piece, keyId), piece };
   }
 
-  #key({ holding, offset, length }: Piece<Owner>, keyId: string): Given<Owner> {
-    const { block } = holding;
-    const bytes = block.expose().subarray(offset / 8, (offset + length) / 8);
-    return { key: new QkdKey(keyId, block.facts, bytes, length), holding };
-  }
-
-  /** A key that was given away before a restart: for whoever repeats that request. */
-  #restore(piece: Piece<Owner>, keyId: string, { slot }: Assignment): void {
-    let answer = this.#answers.get(slot);
-    if (answer === undefined) {
-      const at = this.#parts.clock.now();
-      answer = { slot, at, order: 0, given: [], ready: true };
-      this.#answers.set(slot, answer);
-      this.#arm();
+  /** A key that was given away before a restart: kept for a repeat of that request. */
+  #restore(piece: Piece<Owner>, keyId: string, slot: string): void {
+    const known = this.#answers.withTokenOf(slot);
+    const given = { key: keyOf(piece, keyId), piece };
+    if (known?.slot === slot && known.restored) {
+      known.given.push(given);
+      return;
     }
-    answer.given.push(this.#key(piece, keyId));
+    const answer = new Answer(slot, [given], true);
+    answer.sent = this.#before.get(slot)?.sent === true;
+    answer.torn = true;
+    answer.restored = true;
+    this.#answers.add(answer);
+    this.#answers.ready(answer);
   }
 
-  #arm(): void {
-    if (this.#timer !== undefined || this.#stopped) return;
-    this.#timer = this.#parts.clock.after(answerKept, () => {
-      this.#timer = undefined;
-      this.#expire();
-      if (this.#answers.size > 0) this.#arm();
-    });
-  }
-
-  /** Delivers the answers that nobody can ask for again. */
-  #expire(): void {
-    const now = this.#parts.clock.now();
-    for (const answer of this.#answers.values()) {
-      if (now - answer.at < answerKept) return;
-      const { slot, order, ready } = answer;
-      const askedAgain = (this.#newest.get(kmOf(slot)) ?? 0) > order;
-      if (ready && askedAgain) this.#deliver(answer);
+  /** Nothing more can happen to the answer: its keys are delivered, free again or kept back. */
+  #settle(answer: Answer<Owner>): void {
+    const { given, outcome, slot } = answer;
+    for (const { key, piece } of given) this.#conclude(outcome, piece.holding.block.ref, key.id);
+    const before = answer.restored ? this.#before.get(slot) : undefined;
+    // Those that the module has not offered again share the fate of the others.
+    for (const { ref, keyId } of before?.pieces ?? []) this.#conclude(outcome, ref, keyId);
+    if (before !== undefined) this.#before.delete(slot);
+    if (outcome === "unsent") return this.#stock.putBack(given.map(({ piece }) => piece));
+    for (const { key, piece } of given) {
+      const { holding, length } = piece;
+      if (outcome === "sent") key.wipe();
+      else {
+        holding.keptBack.set(key.id, piece);
+        this.#keptBack.set(blockName(holding.block.ref), holding);
+      }
+      holding.unsettled -= length;
+      if (holding.unsettled === 0) this.#done(holding);
     }
   }
 
-  #deliver({ slot, given }: Answer<Owner>): void {
-    const { ledger, counters } = this.#parts;
-    if (!this.#answers.delete(slot)) return;
-    for (const { key, holding } of given) {
-      const { block } = holding;
-      ledger.append({ kind: "delivered", ref: block.ref, keyId: key.id });
-      counters.confirmed++;
-      counters.bits += key.bits;
-      holding.undelivered -= key.bits;
-      if (holding.undelivered === 0) this.#done(holding);
-    }
+  /** Records what became of a key, unless that is recorded. */
+  #conclude(outcome: Sending, ref: BlockRef, keyId: string): void {
+    const { ledger, counters, quarantine } = this.#parts;
+    const place = ledger.get(blockName(ref))?.assigned.get(keyId);
+    if (place === undefined || !isUnsettled(ledger.get(blockName(ref)), keyId)) return;
+    if (outcome === "torn") return quarantine(ref, keyId, interrupted);
+    ledger.append({ kind: outcome === "sent" ? "delivered" : "returned", ref, keyId });
+    if (outcome === "unsent") return;
+    counters.confirmed++;
+    counters.bits += place.length;
+  }
+
+  #record(kind: "sent" | "returned", piece: Piece<Owner>, keyId: string): void {
+    const { ledger } = this.#parts;
+    const { ref } = piece.holding.block;
+    if (isUnsettled(ledger.get(blockName(ref)), keyId)) ledger.append({ kind, ref, keyId });
   }
 
   /** Nothing of the block will be given any more. What is no whole unit is given to nobody. */
-  #done({ block, owner }: Holding<Owner>): void {
+  #done({ block, owner, keptBack }: Holding<Owner>): void {
+    this.#keptBack.delete(blockName(block.ref));
     block.wipe();
-    this.#parts.done(owner);
+    this.#parts.done(owner, keptBack.size > 0);
   }
 }
 
-function queueOf<T>(queues: Map<number, Queue<T>>, size: number): Queue<T> {
-  let queue = queues.get(size);
-  if (queue === undefined) {
-    queue = new Queue();
-    queues.set(size, queue);
-  }
-  return queue;
+/** A key whose bytes are those of its block. */
+function keyOf<Owner>({ holding, offset, length }: Piece<Owner>, keyId: string): QkdKey {
+  const { block } = holding;
+  return new QkdKey(keyId, block.facts, bytesOf(block, offset, length), length);
+}
+
+function bytesOf(block: KeyBlock, offset: number, length: number): Uint8Array {
+  return block.expose().subarray(offset / 8, (offset + length) / 8);
+}
+
+/** Overwrites the bytes of a piece that nothing will be done with any more. */
+function overwrite<Owner>({ holding, offset, length }: Piece<Owner>): void {
+  bytesOf(holding.block, offset, length).fill(0);
 }

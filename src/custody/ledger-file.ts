@@ -50,6 +50,8 @@ const standard: LedgerOptions = {
 const canWait: ReadonlySet<LedgerEntry["kind"]> = new Set([
   "delivered",
   "delivered_to",
+  "sent",
+  "returned",
   "complete",
   "released",
   "past",

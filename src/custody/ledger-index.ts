@@ -5,7 +5,14 @@ import { Cuts } from "./cuts.ts";
 import { Doubts } from "./doubts.ts";
 import { Pairs } from "./pairs.ts";
 import { Past } from "./past.ts";
-import type { Assignment, BlockRecord, LedgerEntry, WithheldReason } from "./ports.ts";
+import {
+  type Assignment,
+  type BlockRecord,
+  interrupted,
+  type LedgerEntry,
+  nobody,
+  type WithheldReason,
+} from "./ports.ts";
 
 interface MutableRecord {
   readonly ref: BlockRef;
@@ -20,6 +27,7 @@ interface MutableRecord {
   delivered: Set<string>;
   quarantined: Map<string, string>;
   assigned: Map<string, Assignment>;
+  sent: Set<string>;
 }
 
 /** Of all records that have none, which most never have; nothing is ever put into them. */
@@ -142,12 +150,20 @@ export class LedgerIndex {
         delivered: noIds,
         quarantined: noReasons,
         assigned: noPlaces,
+        sent: noIds,
       };
       this.#blocks.set(name, record);
     }
     switch (entry.kind) {
       case "delivered":
         record.delivered = withId(record.delivered, entry.keyId);
+        record.sent.delete(entry.keyId);
+        break;
+      case "sent":
+        record.sent = withId(record.sent, entry.keyId);
+        break;
+      case "returned":
+        record.assigned.delete(entry.keyId);
         break;
       case "delivered_to":
         record.deliveredBits = Math.max(record.deliveredBits, entry.bits);
@@ -167,6 +183,7 @@ export class LedgerIndex {
         record.deliveredBits = 0;
         record.delivered = noIds;
         record.assigned = noPlaces;
+        record.sent = noIds;
         record.gone = noIds;
         break;
       case "discarded":
@@ -177,9 +194,9 @@ export class LedgerIndex {
         }
         break;
       case "reinstated":
-        if (entry.keyId !== undefined) record.quarantined.delete(entry.keyId);
+        if (entry.keyId !== undefined) reinstate(record, entry.keyId);
         else {
-          record.quarantined = noReasons;
+          for (const keyId of record.quarantined.keys()) reinstate(record, keyId);
           record.withheld = false;
           record.why = undefined;
           record.damaged = false;
@@ -219,6 +236,7 @@ export class LedgerIndex {
       if (record.withheld) yield withheld(ref, record.why);
       if (record.damaged) yield { kind: "damaged", ref };
       for (const [keyId, one] of record.assigned) yield { kind: "assigned", ref, keyId, ...one };
+      for (const keyId of record.sent) yield { kind: "sent", ref, keyId };
       if (record.deliveredBits > 0) {
         yield { kind: "delivered_to", ref, bits: record.deliveredBits };
       }
@@ -234,11 +252,22 @@ function withheld(ref: BlockRef, reason: WithheldReason | undefined): LedgerEntr
   return reason === undefined ? { kind: "withheld", ref } : { kind: "withheld", ref, reason };
 }
 
+/**
+ * Lifts a quarantine. Of an answer that broke off that is an operator's word that the KM has no key:
+ * it belongs to nobody again. Where it was cut stays, since its ID may be known.
+ */
+function reinstate(record: MutableRecord, keyId: string): void {
+  const place = record.assigned.get(keyId);
+  if (record.quarantined.get(keyId) === interrupted && place !== undefined) {
+    record.assigned.set(keyId, { ...place, slot: nobody });
+  }
+  record.quarantined.delete(keyId);
+}
+
 function size(record: MutableRecord): number {
   const { complete, withheld, damaged, discarded, allowed, deliveredBits } = record;
-  const { delivered, quarantined, assigned, gone } = record;
-  const said = [complete, withheld, damaged, discarded, allowed, deliveredBits > 0];
-  return (
-    said.filter(Boolean).length + delivered.size + quarantined.size + assigned.size + gone.size
-  );
+  const { delivered, quarantined, assigned, sent, gone } = record;
+  const said = [complete, withheld, damaged, discarded, allowed, deliveredBits > 0].filter(Boolean);
+  const ids = [delivered, quarantined, assigned, sent, gone];
+  return ids.reduce((sum, one) => sum + one.size, said.length);
 }

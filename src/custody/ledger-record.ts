@@ -82,6 +82,7 @@ const kinds = [
   "doubt_over",
   "forgotten",
   "trusted",
+  "sent",
 ] as const;
 
 const wholeBlock = "00000000-0000-0000-0000-000000000000";
@@ -240,7 +241,11 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
   switch (kind) {
     case undefined:
       return undefined;
+    case "sealed":
+      return undefined;
     case "delivered":
+    case "sent":
+    case "returned":
       return { kind, ref, keyId: keyId() };
     case "assigned": {
       const offset = bytes.readUInt32BE(at + reasonAt);
@@ -283,9 +288,6 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
       const why = withheldReasons.find((name) => name === reason());
       return why === undefined ? { kind, ref } : { kind, ref, reason: why };
     }
-    case "sealed":
-    case "returned":
-      return undefined;
     case "discarded":
     case "reinstated": {
       const id = keyId();

@@ -21,27 +21,43 @@ export interface KmLink {
 /** A KM asks for keys (Kq-1 §8.2.1, Table 3). */
 export interface KeyRequest {
   /**
-   * Names the KM by the first 12 of its 32 hex digits, and this request of it by the others: the
-   * same again is a repeat.
+   * Names the KM by the first 12 of its 32 hex digits, and this request by the others, which are
+   * drawn at random.
    */
   readonly slot: string;
+  /**
+   * What the KM calls this request, to be able to repeat it: the same token, number and size within
+   * {@link answerKept} are the same request. Undefined: a request of its own.
+   */
+  readonly token?: string | undefined;
   /** Keys wanted, 1 or more. */
   readonly number: number;
   /** Length of each, bits. */
   readonly size: number;
   /** Keys that fit in the response. */
   readonly most: number;
-  /** Whether the KM has a way to ask for this answer again. */
-  readonly repeatable: boolean;
 }
+
+/** For so long an answer that has a token can be asked for again, ms. */
+export const answerKept = 60_000;
+
+/**
+ * How the sending of an answer ended. `sent`: the kernel took all of it, and the connection was still
+ * open. `unsent`: not one byte of it was written. `torn`: some of it may have left.
+ */
+export type Sending = "sent" | "unsent" | "torn";
 
 export interface KeyReply {
   /** `success` or a reason. */
   readonly response: string;
+  /** Why not, for a person. */
+  readonly text?: string;
   /** Oldest first; valid until the next turn of the event loop. */
   readonly keys: readonly QkdKey[];
-  /** To be called once the keys were put into a message that nobody can ask for again. */
+  /** Where there are keys, one of these three is to be called, once: see {@link Sending}. */
   readonly sent?: () => void;
+  readonly unsent?: () => void;
+  readonly torn?: () => void;
 }
 
 /** Where KMs ask for one module's keys. */
@@ -83,7 +99,15 @@ export interface BlockRecord {
   readonly gone: ReadonlySet<string>;
   /** Pieces that were given away upon request, by key ID, in their order. */
   readonly assigned: ReadonlyMap<string, Assignment>;
+  /** Key IDs of those that were sent, and are kept for a repeat of their request. */
+  readonly sent: ReadonlySet<string>;
 }
+
+/** Slot of a piece that belongs to nobody: it is cut, and free. */
+export const nobody = "0".repeat(32);
+
+/** Reason of a quarantine: the answer with this key broke off, so the KM may have it or not. */
+export const interrupted = "interrupted";
 
 /** A piece of a block that was given to one KM, for one request of it. */
 export interface Assignment {
@@ -148,6 +172,10 @@ export type LedgerEntry =
   | { readonly kind: "freed"; readonly slot: string }
   /** These bits belong to one request of one KM now, and to nobody else ever. */
   | ({ readonly kind: "assigned"; readonly ref: BlockRef; readonly keyId: string } & Assignment)
+  /** It left, and is kept for a repeat of its request. */
+  | { readonly kind: "sent"; readonly ref: BlockRef; readonly keyId: string }
+  /** It never left: it belongs to nobody again. */
+  | { readonly kind: "returned"; readonly ref: BlockRef; readonly keyId: string }
   /** The KM has this key. */
   | { readonly kind: "delivered"; readonly ref: BlockRef; readonly keyId: string }
   /** The KM has the keys of the block's first bits, so many. */

@@ -5,18 +5,21 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { KeyDesk } from "../custody/ports.ts";
 import { Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
-import { httpStatus, requestPath } from "./names.ts";
-import { certifiedNames } from "./peer.ts";
+import { isGone, sendKeys } from "./https-answer.ts";
+import { httpStatus, requestIdHeader, requestPath } from "./names.ts";
+import { certifiedNames, kmIdentity } from "./peer.ts";
 import {
   checkKeyRequest,
+  checkToken,
   type KeyRequestMessage,
   keysThatFit,
   parseMembers,
+  type RequestMembers,
   slotOf,
   writeKeyResponse,
 } from "./request.ts";
@@ -52,6 +55,10 @@ const maxResponse = 4_194_304;
 const maxConnections = 256;
 const requestTimeout = 10_000;
 const keepAliveTimeout = 60_000;
+/** A connection on which nothing moved for this long is ended, though an answer waits for it, ms. */
+const stalledTimeout = 60_000;
+/** Requests on one connection that wait for the one before; a client that sends more is cut off. */
+const maxPipelined = 16;
 
 /** A refusal, with the reason of Table 4 and a text for a person. */
 class Refusal extends Error {
@@ -70,6 +77,8 @@ export class KeyServer {
   readonly #server: Server;
   /** Responses with keys that have not left yet. */
   readonly #writing = new Set<ServerResponse>();
+  /** Requests that wait for the one before them on their connection, while there is one. */
+  readonly #waiting = new WeakMap<Socket, (() => void)[]>();
 
   /** @throws Fault `kq1.connect` if the certificates are no good */
   constructor(options: KeyServerOptions) {
@@ -95,6 +104,7 @@ export class KeyServer {
       throw new Fault("kq1.connect", `key server: certificates cannot be used: ${why}`);
     }
     this.#server.maxConnections = maxConnections;
+    this.#server.timeout = stalledTimeout;
     this.#server.on("tlsClientError", (error) => {
       log.warn("TLS handshake refused", {
         cause: (error as NodeJS.ErrnoException).code ?? "other",
@@ -137,10 +147,12 @@ export class KeyServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await this.#turn(request.socket, response);
+    if (isGone(response)) return;
     try {
       const url = target(request);
       const [, id = "", what = ""] = requestPath.exec(url.pathname) ?? [];
-      const access = this.#access(decode(id), request);
+      const access = this.#access(decode(id), request.socket as TLSSocket);
       if (what === "status") {
         if (request.method !== "GET") throw new Refusal("invalid_message", "GET only", 405);
         this.#status(access, response);
@@ -154,16 +166,36 @@ export class KeyServer {
     }
   }
 
+  /**
+   * Resolves once all responses before this one have left their connection, or it is closed: until
+   * then nothing can be written, and no key is to be given for it.
+   */
+  async #turn(socket: Socket, response: ServerResponse): Promise<void> {
+    const before = this.#waiting.get(socket);
+    if (before === undefined) this.#waiting.set(socket, []);
+    else if (before.length >= maxPipelined) socket.destroy();
+    else await new Promise<void>((resolve) => before.push(resolve));
+    const next = () => {
+      const waiting = this.#waiting.get(socket);
+      if (waiting?.length === 0) this.#waiting.delete(socket);
+      else waiting?.shift()?.();
+    };
+    // A response that never had the connection does not tell that it is closed.
+    if (isGone(response)) next();
+    else response.once("close", next);
+  }
+
   /** The module that is meant, if this client may ask for its keys. */
-  #access(id: string, request: IncomingMessage): KeyAccess & { readonly km: string } {
-    const names = certifiedNames((request.socket as TLSSocket).getPeerCertificate());
+  #access(id: string, socket: TLSSocket): KeyAccess & { readonly km: string } {
+    const certificate = socket.getPeerCertificate();
+    const names = certifiedNames(certificate);
     const access = this.#options.modules().find((one) => one.matchingModuleId === id);
-    const km = access?.kmNames.find((name) => names.includes(name));
+    const name = access?.kmNames.find((one) => names.includes(one));
     // Whether there is such a module is not told to a stranger.
-    if (access === undefined || km === undefined) {
+    if (access === undefined || name === undefined) {
       throw new Refusal("unauthorized", "no module of this name gives keys to this client");
     }
-    return { ...access, km };
+    return { ...access, km: kmIdentity([name], certificate, "") };
   }
 
   async #keys(
@@ -173,32 +205,26 @@ export class KeyServer {
     response: ServerResponse,
   ): Promise<void> {
     const { desk, km, moduleId } = access;
-    const wanted = await readRequest(request, url);
-    const idempotency = request.headers["idempotency-key"];
-    const repeatable = typeof idempotency === "string" && idempotency.length <= 128;
-    const token = repeatable ? `http ${idempotency}` : randomUUID();
-    const slot = slotOf(km, moduleId, token);
-    const { number, size } = wanted;
+    const { number, size, token } = await readRequest(request, url);
+    if (isGone(response)) return;
     const most = keysThatFit(size, maxResponse);
-    const reply = await desk.request({ slot, number, size, most, repeatable });
-    const status = httpStatus[reply.response] ?? 500;
-    const left = reply.keys.length === most ? number - most : 0;
-    const body = writeKeyResponse(reply.response, reply.keys, left);
-    reply.sent?.();
+    const slot = slotOf(km, moduleId, randomUUID());
+    const reply = await desk.request({ slot, token, number, size, most });
+    const { keys, text = reply.response } = reply;
+    if (keys.length === 0) return this.#refuse(response, new Refusal(reply.response, text), {});
+    if (isGone(response)) return reply.unsent?.();
     this.#writing.add(response);
-    response.once("close", () => {
+    try {
+      const body = writeKeyResponse(reply.response, keys, keys.length === most ? number - most : 0);
+      const how = await sendKeys(response, httpStatus.success as number, headers, body);
+      reply[how]?.();
+    } catch (error) {
+      // Before anything was written: a key was wiped in this very turn.
+      reply.unsent?.();
+      throw error;
+    } finally {
       this.#writing.delete(response);
-      body.fill(0);
-    });
-    response.writeHead(status, { ...headers, "content-length": body.length });
-    // Apart from the headers: what a TLS socket is given together it joins into a copy of its own,
-    // which nobody wipes.
-    response.flushHeaders();
-    response.write(body, () => {
-      this.#writing.delete(response);
-      body.fill(0);
-      response.end();
-    });
+    }
   }
 
   /** 014 §6.2 "Status", as far as it has a meaning for a module. */
@@ -221,7 +247,12 @@ export class KeyServer {
     response.end(body);
   }
 
-  #refuse(response: ServerResponse, error: unknown): void {
+  /** @param more what is left of a body that was refused is not waited for, unless told otherwise */
+  #refuse(
+    response: ServerResponse,
+    error: unknown,
+    more: Readonly<Record<string, string>> = { connection: "close" },
+  ): void {
     const refusal =
       error instanceof Refusal
         ? error
@@ -231,8 +262,7 @@ export class KeyServer {
     if (response.headersSent || response.destroyed) return;
     const { reason, status, message } = refusal;
     const body = Buffer.from(JSON.stringify({ keys: [], response: reason, message }));
-    // What is left of a body that was refused is not waited for.
-    response.writeHead(status, { ...headers, "content-length": body.length, connection: "close" });
+    response.writeHead(status, { ...headers, "content-length": body.length, ...more });
     response.end(body);
   }
 }
@@ -255,7 +285,18 @@ function target({ url = "" }: IncomingMessage): URL {
   return parsed;
 }
 
+/** @throws Fault `kq1.message`, Refusal */
 async function readRequest(request: IncomingMessage, url: URL): Promise<KeyRequestMessage> {
+  const wanted = checkKeyRequest(await readMembers(request, url));
+  const named = request.headersDistinct[requestIdHeader] ?? [];
+  const token = checkToken(named[0], requestIdHeader);
+  // Names must be one: which of two is meant cannot be known.
+  const other = wanted.token !== undefined && token !== undefined && wanted.token !== token;
+  if (named.length > 1 || other) throw new Refusal("invalid_message", "the request has two names");
+  return { ...wanted, token: token ?? wanted.token };
+}
+
+async function readMembers(request: IncomingMessage, url: URL): Promise<RequestMembers> {
   if (request.method === "GET") {
     const members: Record<string, unknown> = Object.create(null);
     for (const [name, value] of url.searchParams) {
@@ -263,7 +304,7 @@ async function readRequest(request: IncomingMessage, url: URL): Promise<KeyReque
       // "1e3" and " 7" are numbers to JavaScript, and to nobody who writes a query.
       members[name] = /^\d{1,10}$/.test(value) ? Number(value) : value;
     }
-    return checkKeyRequest(members);
+    return members;
   }
   if (request.method !== "POST") throw new Refusal("invalid_message", "GET or POST only", 405);
   const chunks: Buffer[] = [];
@@ -273,5 +314,5 @@ async function readRequest(request: IncomingMessage, url: URL): Promise<KeyReque
     if (length > maxBody) throw new Refusal("invalid_message", `body over ${maxBody} bytes`, 413);
     chunks.push(chunk);
   }
-  return checkKeyRequest(parseMembers(Buffer.concat(chunks)));
+  return parseMembers(Buffer.concat(chunks));
 }

@@ -16,6 +16,8 @@ export interface KmSession extends KmLink {
 }
 
 export interface KmLinkOptions {
+  /** The KM's name in the configuration. */
+  readonly name: string;
   readonly endpoint: KmEndpoint;
   /** HTTPS instead of TCP: template of the path, and connections at once. */
   readonly https: { readonly path: string; readonly connections: number } | undefined;
@@ -39,7 +41,7 @@ export async function openKmLink(
   sink: KmSink,
   signal: AbortSignal,
 ): Promise<KmSession> {
-  const { endpoint, https, desk, clock, log, ...rest } = options;
+  const { name, endpoint, https, desk, clock, log, ...rest } = options;
   const socket = await connectKm(endpoint, clock, signal);
   if (https === undefined) {
     return new Kq1Session(
@@ -48,7 +50,7 @@ export async function openKmLink(
         ...rest,
         where: endpointName(endpoint),
         ...(desk !== undefined && { desk }),
-        kmName: endpoint.serverName,
+        kmNames: [name, endpoint.serverName],
         clock,
         log,
       },

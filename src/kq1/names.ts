@@ -54,7 +54,7 @@ export const requestLimits = {
   keysInResponse: 1_024,
 } as const;
 
-/** Members of `extension` that the node sends. */
+/** Members of `extension`. */
 export const extension = {
   /** ratio, measured over the block the key came from */
   qber: "qber",
@@ -62,7 +62,14 @@ export const extension = {
   sequence: "sequence",
   /** in a Response to key request: keys that were asked for and did not fit */
   remaining: "remaining",
+  /** in a Key request: what the KM calls it, to be able to repeat it; over HTTPS a header says it */
+  requestId: "request_ID",
 } as const;
+
+/** Where HTTPS has a request's own name (the header of the IETF draft of that name), in lower case. */
+export const requestIdHeader = "idempotency-key";
+/** Characters of a request's own name: with fewer, two requests would have one too easily. */
+export const requestIdLength = { least: 16, most: 128 } as const;
 
 /** Characters of a QKD module ID. */
 export const moduleIdLength = { least: 1, most: 128 } as const;

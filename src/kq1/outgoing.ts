@@ -6,7 +6,7 @@
  * that wait a TLS socket joins into a copy of its own, which nobody wipes. A write for each message
  * would cost more than the message.
  */
-import type { Writable } from "node:stream";
+import type { Duplex } from "node:stream";
 import { Chunks } from "../port/chunks.ts";
 import { scratchPiece } from "./engine.ts";
 
@@ -16,10 +16,14 @@ import { scratchPiece } from "./engine.ts";
  */
 const chunks = new Chunks(262_144, 16, scratchPiece);
 
-/** A chunk, and how much of it is to be sent. */
+/** How sending a message ended: see `Sending` of the desk. */
+export type Told = (how: "sent" | "unsent" | "torn") => void;
+
+/** A chunk, how much of it is to be sent, and what is called then. */
 interface Filled {
   readonly chunk: Buffer;
   readonly end: number;
+  readonly told: readonly Told[];
 }
 /** While so many bytes wait for the socket no more should be put behind them. */
 const fullAt = 1_048_576;
@@ -27,20 +31,26 @@ const fullAt = 1_048_576;
 const mostWrites = 2;
 
 export class Outgoing {
-  readonly #stream: Writable;
+  readonly #stream: Duplex;
   /** The chunk that is being filled, and how far. */
   #chunk: Buffer | undefined;
   #end = 0;
+  #told: Told[] = [];
   readonly #ready: Filled[] = [];
-  #writes = 0;
+  /** Given to the stream, and not come back. */
+  readonly #written = new Set<Filled>();
   #flushQueued = false;
   #ending = false;
   #over = false;
   #unsent = 0;
   #onDrained: () => void = () => {};
 
-  constructor(stream: Writable) {
+  constructor(stream: Duplex) {
     this.#stream = stream;
+    // A stream need not say of each write what became of it once it is closed.
+    stream.once("close", () => {
+      for (const filled of this.#written) this.#back(filled, "torn");
+    });
   }
 
   /** Bytes that the socket has not taken yet. */
@@ -76,8 +86,12 @@ export class Outgoing {
     return this.#end;
   }
 
-  /** The message ends here; it is sent with all others of this turn. */
-  commit(end: number): void {
+  /**
+   * The message ends here; it is sent with all others of this turn.
+   * @param told is called once: when all of it was sent, or when it is known that it can't be
+   */
+  commit(end: number, told?: Told): void {
+    if (told !== undefined) this.#told.push(told);
     this.#unsent += end - this.#end;
     this.#end = end;
     if (this.#flushQueued) return;
@@ -95,44 +109,57 @@ export class Outgoing {
   drop(): void {
     this.#over = true;
     this.#close();
-    for (const filled of this.#ready.splice(0)) wipe(filled);
+    for (const filled of this.#ready.splice(0)) settle(filled, "unsent");
   }
 
   #close(): void {
     if (this.#chunk === undefined) return;
-    const filled = { chunk: this.#chunk, end: this.#end };
+    const filled = { chunk: this.#chunk, end: this.#end, told: this.#told };
     if (filled.end > 0) this.#ready.push(filled);
-    else wipe(filled);
+    else settle(filled, "unsent");
     this.#chunk = undefined;
     this.#end = 0;
+    this.#told = [];
   }
 
   #flush(): void {
     this.#flushQueued = false;
-    while (!this.#over && this.#writes < mostWrites) {
+    while (!this.#over && this.#written.size < mostWrites) {
       if (this.#ready.length === 0) this.#close();
       const filled = this.#ready.shift();
       if (filled === undefined) break;
       this.#write(filled);
     }
-    if (this.#over || this.#writes > 0) return;
+    if (this.#over || this.#written.size > 0) return;
     if (this.#ending) this.#stream.end();
     else this.#onDrained();
   }
 
   #write(filled: Filled): void {
-    this.#writes++;
-    this.#stream.write(filled.chunk.subarray(0, filled.end), () => {
-      this.#writes--;
+    const stream = this.#stream;
+    if (!stream.writable) {
       this.#unsent -= filled.end;
-      // Also after an error: the stream is done with it.
-      wipe(filled);
+      return settle(filled, "unsent");
+    }
+    this.#written.add(filled);
+    stream.write(filled.chunk.subarray(0, filled.end), (error) => {
+      // A socket that was destroyed meanwhile calls this without an error.
+      const open = !error && !stream.destroyed && !stream.readableEnded;
+      this.#back(filled, open ? "sent" : "torn");
       this.#flush();
     });
   }
+
+  /** The stream is done with it, also after an error. */
+  #back(filled: Filled, how: "sent" | "torn"): void {
+    if (!this.#written.delete(filled)) return;
+    this.#unsent -= filled.end;
+    settle(filled, how);
+  }
 }
 
-function wipe({ chunk, end }: Filled): void {
+function settle({ chunk, end, told }: Filled, how: Parameters<Told>[0]): void {
   chunk.fill(0, 0, end);
   chunks.giveBack(chunk);
+  for (const one of told) one(how);
 }

@@ -22,3 +22,17 @@ export function certifiedNames({ subject, subjectaltname = "" }: CertifiedNames)
   const common = [subject?.CN ?? []].flat();
   return [...names, ...common].filter((name) => name !== "");
 }
+
+/**
+ * Tells a KM from all others: two can have certificates of one name, but not one certificate.
+ * @param names by which it is configured and known here
+ * @param certificate that it presented; undefined where there is no TLS
+ * @param address where it is; counts only where it has no certificate
+ */
+export function kmIdentity(
+  names: readonly string[],
+  certificate: { readonly fingerprint256?: string } | undefined,
+  address: string,
+): string {
+  return [...names, certificate?.fingerprint256 ?? address].join("\0");
+}

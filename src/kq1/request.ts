@@ -7,13 +7,22 @@ import { Fault } from "../port/errors.ts";
 import type { BlockFacts, QkdKey } from "../port/key.ts";
 import { base64Length, writeBase64 } from "./base64.ts";
 import { parseObject } from "./json.ts";
-import { extension, header, parameter, requestDefaults, requestLimits } from "./names.ts";
+import {
+  extension,
+  header,
+  parameter,
+  requestDefaults,
+  requestIdLength,
+  requestLimits,
+} from "./names.ts";
 
 export interface KeyRequestMessage {
   /** Keys wanted. */
   readonly number: number;
   /** bits */
   readonly size: number;
+  /** What the KM calls this request, so that it can repeat it; undefined if it can't. */
+  readonly token: string | undefined;
 }
 
 /** What a request says, not looked at yet. */
@@ -37,26 +46,49 @@ function wholeNumber(value: unknown, name: string, standard: number, most: numbe
  * @throws Fault `kq1.message`
  */
 export function checkKeyRequest(members: RequestMembers): KeyRequestMessage {
-  const { number, size, extension, extensionMandatory } = parameter;
+  const { number, size, extensionMandatory } = parameter;
   const wanted = {
     number: wholeNumber(members[number], number, requestDefaults.number, requestLimits.number),
     size: wholeNumber(members[size], size, requestDefaults.size, requestLimits.size),
   };
   if (wanted.size % 8 !== 0) throw bad(`${size} is not a multiple of 8`);
-  objects(members[extension], extension);
-  if (objects(members[extensionMandatory], extensionMandatory) > 0) {
+  const extensions = objects(members[parameter.extension], parameter.extension);
+  if (objects(members[extensionMandatory], extensionMandatory).length > 0) {
     throw bad(`not all of ${extensionMandatory} is supported`);
   }
-  return wanted;
+  const named = extensions.filter((one) => extension.requestId in one);
+  if (named.length > 1) throw bad(`${extension.requestId} is there twice`);
+  const token = checkToken(named[0]?.[extension.requestId], extension.requestId);
+  return { ...wanted, token };
 }
 
-/** @returns how many there are @throws Fault `kq1.message` */
-function objects(value: unknown, name: string): number {
-  if (value === undefined) return 0;
+/** @throws Fault `kq1.message` */
+function objects(value: unknown, name: string): readonly Record<string, unknown>[] {
+  if (value === undefined) return [];
   const isObject = (one: unknown) => typeof one === "object" && one !== null && !Array.isArray(one);
   if (!Array.isArray(value) || !value.every(isObject))
     throw bad(`${name} is not an array of objects`);
-  return value.length;
+  return value;
+}
+
+const printable = /^[\x20-\x7e]*$/;
+
+/**
+ * Checks what a KM calls its request.
+ * @param name of the parameter or header that says it
+ * @returns undefined if nothing does @throws Fault `kq1.message`
+ */
+export function checkToken(value: unknown, name: string): string | undefined {
+  if (value === undefined) return undefined;
+  const { least, most } = requestIdLength;
+  if (typeof value !== "string" || !printable.test(value)) {
+    throw bad(`${name} is not a text of printable ASCII characters`);
+  }
+  if (value.length < least) {
+    throw bad(`${name} has fewer than ${least} characters: two requests could have the same`);
+  }
+  if (value.length > most) throw bad(`${name} has more than ${most} characters`);
+  return value;
 }
 
 /** @throws Fault `kq1.message`, which never quotes the payload, where it is no JSON object */
@@ -65,15 +97,18 @@ export function parseMembers(payload: Buffer): RequestMembers {
 }
 
 /**
- * Names a request, for repeats: `km` is the KM as its certificate proves it, `token` what it numbers
- * its requests by.
+ * Names a request in the ledger: its KM by the first 12 of 32 hex digits, the request by the others.
+ * @param km all that tells it from others: see `kmIdentity`
+ * @param request unlike that of any other of this KM
  */
-export function slotOf(km: string, moduleId: string, token: string): string {
+export function slotOf(km: string, moduleId: string, request: string): string {
   const name = hash("sha256", km, "hex").slice(0, 12);
-  return name + hash("sha256", `${km}\0${moduleId}\0${token}`, "hex").slice(0, 20);
+  return name + hash("sha256", `${km}\0${moduleId}\0${request}`, "hex").slice(0, 20);
 }
 
 const open = Buffer.from(`{"${parameter.keys}":[`);
+/** So many bytes of a response are the same in all: there is no key in them. */
+export const bytesBeforeKeys = open.length;
 const keyOpen = Buffer.from(`{"${parameter.keyId}":"`);
 const extensionOpen = Buffer.from(`","${parameter.keyExtension}":`);
 const keyMiddle = Buffer.from(`,"${parameter.key}":"`);

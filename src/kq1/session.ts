@@ -3,7 +3,9 @@
  * outstanding, hands on the answers, and answers the KM's requests. Whoever holds it makes a new one
  * after it ended.
  */
+import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { KeyDesk, KeyReply, KmLink, KmSink } from "../custody/ports.ts";
 import type { Clock, Timer } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
@@ -16,6 +18,7 @@ import { command, header } from "./names.ts";
 import { Outgoing } from "./outgoing.ts";
 import { Outstanding } from "./outstanding.ts";
 import { Patience } from "./patience.ts";
+import { kmIdentity } from "./peer.ts";
 import { connectionReason } from "./reason.ts";
 import {
   checkKeyRequest,
@@ -40,8 +43,8 @@ export interface Kq1SessionOptions {
   readonly answerTimeoutMs: number;
   /** Where the KM may ask for keys (§7.2); undefined in proactive mode. */
   readonly desk?: KeyDesk;
-  /** The KM's name, as its certificate proved it. */
-  readonly kmName?: string;
+  /** Names of the KM: as it is configured, and as its certificate proved it. */
+  readonly kmNames?: readonly string[];
   /** Told whether the KM answers for its keys; default: not told. */
   readonly heard?: Heard;
   readonly clock: Clock;
@@ -75,6 +78,8 @@ export class Kq1Session implements KmLink {
   /** Those among them that say nothing about a key, and were not told yet. */
   #unclear = 0;
   #halted = false;
+  /** Tells the KM from all others; made when it first asks for keys. */
+  #km: string | undefined;
   /** Key requests that wait for their answer. */
   #requests = 0;
   #timer: Timer | undefined;
@@ -225,7 +230,7 @@ export class Kq1Session implements KmLink {
    * that is wrong, or a node in proactive mode, is answered and does not.
    */
   #requested({ messageId, payload }: KqFrame): void {
-    const { desk, kmName = "", moduleId } = this.#options;
+    const { desk, moduleId, kmNames = [], where } = this.#options;
     let members: ReturnType<typeof parseMembers>;
     try {
       members = parseMembers(payload);
@@ -246,24 +251,37 @@ export class Kq1Session implements KmLink {
       return this.#respond(messageId, { response: "busy", keys: [] }, 0);
     }
     this.#requests++;
-    const { number, size } = request;
+    const { number, size, token } = request;
     const most = keysThatFit(size);
-    const slot = slotOf(kmName, moduleId, `tcp ${messageId}`);
-    void desk.request({ slot, number, size, most, repeatable: true }).then((reply) => {
+    this.#km ??= kmIdentity(kmNames, certificateOf(this.#socket), where);
+    const slot = slotOf(this.#km, moduleId, randomUUID());
+    void desk.request({ slot, token, number, size, most }).then((reply) => {
       this.#requests--;
+      if (reply.text !== undefined) {
+        this.#options.log.warn("key request refused", { cause: reply.text });
+      }
       this.#respond(messageId, reply, reply.keys.length === most ? number - most : 0);
     });
   }
 
-  #respond(messageId: number, { response, keys }: KeyReply, remaining: number): void {
-    if (this.#over) return;
-    const payload = writeKeyResponse(response, keys, remaining);
+  #respond(messageId: number, reply: KeyReply, remaining: number): void {
+    if (this.#over) return reply.unsent?.();
+    let payload: Buffer;
+    try {
+      payload = writeKeyResponse(reply.response, reply.keys, remaining);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      // Wiped in this very turn.
+      reply.unsent?.();
+      payload = writeKeyResponse("busy", []);
+    }
     const target = this.#out.room(header.length + payload.length);
     const { at } = this.#out;
     writeHeader(target, at, messageId, command.keyRequestResponse, payload.length);
     payload.copy(target, at + header.length);
     payload.fill(0);
-    this.#out.commit(at + header.length + payload.length);
+    const { length } = payload;
+    this.#out.commit(at + header.length + length, (how) => reply[how]?.());
   }
 
   /** Answers what can't be followed, then ends the connection once that has gone out. */
@@ -331,6 +349,10 @@ export class Kq1Session implements KmLink {
     this.#pending.clear();
     this.#end(fault);
   }
+}
+
+function certificateOf(socket: Socket) {
+  return "getPeerCertificate" in socket ? (socket as TLSSocket).getPeerCertificate() : undefined;
 }
 
 function isResponse(code: unknown): boolean {

@@ -117,6 +117,7 @@ export class KmChannel {
     const endpoint = this.options.endpoint();
     const session = await openKmLink(
       {
+        name,
         endpoint,
         https,
         moduleId,

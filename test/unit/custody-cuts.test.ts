@@ -109,10 +109,10 @@ test("a unit that was begun upon request keeps its length when key_bits is chang
     const ask = (token: number, size: number) =>
       (bench.custody.desk as KeyDesk).request({
         slot: slotOf("km", "QKD-A", `tcp ${token}`),
+        token: `a token of the KM, ${token}`,
         number: 9,
         size,
         most: 9,
-        repeatable: true,
       });
     bench.module.add(0, 768);
     await offer(bench);
@@ -200,7 +200,7 @@ async function story(t: ExecutionContext, seed: number): Promise<void> {
       } else {
         const slot = slotOf("km", "QKD-A", `tcp ${token++}`);
         const asked = { slot, number: 3, size: pick([64, 128, 192, 256]), most: 3 };
-        const reply = await bench.custody.desk?.request({ ...asked, repeatable: true });
+        const reply = await bench.custody.desk?.request(asked);
         for (const key of reply?.keys ?? []) take(key.id, Buffer.from(key.expose()));
       }
       await durable(bench);

@@ -48,7 +48,7 @@ test("while it is halted a KM that asks is told to wait; a repeat then gets the 
     module.offer();
     const ask = (token: number) => {
       const slot = slotOf("km", "QKD-A", String(token));
-      const asked = { slot, number: 1, size: 256, most: 10, repeatable: true };
+      const asked = { slot, token: `a token of the KM, ${token}`, number: 1, size: 256, most: 10 };
       return (custody.desk as KeyDesk).request(asked);
     };
     const first = await ask(1);
@@ -67,6 +67,23 @@ test("while it is halted a KM that asks is told to wait; a repeat then gets the 
     t.is((await ask(2)).response, "success");
     const all = await Promise.all([1, 2, 3].map(ask));
     t.is(new Set(all.flatMap(({ keys }) => keys.map(({ id }) => id))).size, 3);
+  });
+});
+
+test("halted while an answer without a token waits for the disk, its keys are free again", async (t) => {
+  await withBench({ onRequest: true, keyBits: 256 }, async (bench) => {
+    const { module, custody } = bench;
+    module.connect(custody);
+    module.add(0);
+    module.offer();
+    const slot = slotOf("km", "QKD-A", "1");
+    const ask = () => (custody.desk as KeyDesk).request({ slot, number: 1, size: 256, most: 10 });
+    const pending = ask();
+    bench.halted = true;
+    t.like(await pending, { response: "busy", keys: [] });
+    t.like(custody.counters(), { supplied: 0, confirmed: 0, quarantined: 0 });
+    bench.halted = false;
+    t.is((await ask()).keys.length, 1);
   });
 });
 
@@ -106,7 +123,7 @@ test("forgotten keys upon request are given to nobody, not even to who was just 
     module.add(0, 512);
     module.offer();
     const desk = custody.desk as KeyDesk;
-    const asked = { number: 1, size: 256, most: 10, repeatable: true };
+    const asked = { number: 1, size: 256, most: 10 };
     const pending = desk.request({ ...asked, slot: slotOf("km", "A", "1") });
     custody.forget();
     t.like(await pending, { response: "busy", keys: [] });

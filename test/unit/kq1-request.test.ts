@@ -3,6 +3,7 @@ import test from "ava";
 import { parseSupplyAnswer } from "../../src/kq1/answer.ts";
 import { KqDeframer, type KqFrame, writeHeader } from "../../src/kq1/frame.ts";
 import { command, header, reasonOfStatus, reasons } from "../../src/kq1/names.ts";
+import { kmIdentity } from "../../src/kq1/peer.ts";
 import {
   checkKeyRequest,
   keysThatFit,
@@ -60,7 +61,7 @@ test("each of the four messages is, byte for byte, its golden vector", (t) => {
 
   const request = frame(vector("key-request"));
   t.like(request, { messageId: 7, command: command.keyRequest });
-  t.deepEqual(readRequest(request.payload), { number: 2, size: 128 });
+  t.deepEqual(readRequest(request.payload), { number: 2, size: 128, token: undefined });
 
   const keys = [key(id, counting(0)), key("00000000-0000-8000-8000-000000000002", counting(16))];
   const payload = writeKeyResponse("success", keys, 1);
@@ -73,14 +74,17 @@ test("each of the four messages is, byte for byte, its golden vector", (t) => {
 });
 
 test("every parameter of Table 3: present, absent, of a wrong type, too small, too large", (t) => {
-  t.deepEqual(checkKeyRequest({}), { number: 1, size: 256 });
+  const token = undefined;
+  t.deepEqual(checkKeyRequest({}), { number: 1, size: 256, token });
   t.deepEqual(checkKeyRequest({ number: 1_000_000, size: 0xffff_fff8 }), {
     number: 1_000_000,
     size: 0xffff_fff8,
+    token,
   });
   t.deepEqual(checkKeyRequest({ number: 3, unknown: { deep: [1] }, extension: [{ a: 1 }] }), {
     number: 3,
     size: 256,
+    token,
   });
   const wrong: readonly unknown[] = ["1", 0, -1, 1.5, Number.NaN, null, true, [], {}, 2 ** 53, ""];
   for (const value of wrong) {
@@ -103,6 +107,39 @@ test("every parameter of Table 3: present, absent, of a wrong type, too small, t
       message: /^key request: is not/,
     });
   }
+});
+
+test("a request may have a name of its own: 16 to 128 printable characters, once", (t) => {
+  const named = (request_ID: unknown) => checkKeyRequest({ extension: [{ a: 1 }, { request_ID }] });
+  for (const name of ["0123456789abcdef", '"a quoted text, ~"', "x".repeat(128)]) {
+    t.is(named(name).token, name);
+  }
+  for (const [name, why] of [
+    ["0123456789abcde", /request_ID has fewer than 16 characters: two requests/],
+    ["", /fewer than 16/],
+    ["x".repeat(129), /more than 128/],
+    ["0123456789abcdef\n", /printable/],
+    ["0123456789abcdé\u00e9", /printable/],
+    [1_234_567_890_123_456, /printable/],
+    [null, /printable/],
+    [["0123456789abcdef"], /printable/],
+  ] as const) {
+    t.throws(() => named(name), { instanceOf: Fault, message: why });
+  }
+  const twice = [{ request_ID: "0123456789abcdef" }, { request_ID: "0123456789abcdef" }];
+  t.throws(() => checkKeyRequest({ extension: twice }), { message: /there twice/ });
+});
+
+test("a KM is who it is by its names and its certificate; without TLS by where it is", (t) => {
+  const identities = [
+    kmIdentity(["a", "km"], { fingerprint256: "01" }, "host:1"),
+    kmIdentity(["a", "km"], { fingerprint256: "02" }, "host:1"),
+    kmIdentity(["b", "km"], { fingerprint256: "01" }, "host:1"),
+    kmIdentity(["a", "km"], undefined, "host:1"),
+    kmIdentity(["a", "km"], undefined, "host:2"),
+  ];
+  t.is(new Set(identities).size, 5);
+  t.is(identities[0], kmIdentity(["a", "km"], { fingerprint256: "01" }, "elsewhere:2"));
 });
 
 test("a response holds as many keys as fit, and never more than Length can say", (t) => {

@@ -44,7 +44,7 @@ function open(given: KeyDesk | undefined = desk) {
       window: 64,
       answerTimeoutMs: 5_000,
       ...(given !== undefined && { desk: given }),
-      kmName: "km",
+      kmNames: ["km"],
       clock,
       log: silentLog,
     },

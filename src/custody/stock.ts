@@ -1,0 +1,111 @@
+/**
+ * Key that waits to be asked for: whole units, and pieces of units that were begun. Oldest first. Pure.
+ */
+import type { KeyBlock, QkdKey } from "../port/key.ts";
+import { Queue } from "./queue.ts";
+
+/** A block of which keys wait, or were given and not settled. */
+export interface Holding<Owner> {
+  readonly owner: Owner;
+  readonly block: KeyBlock;
+  /** Length of its units. */
+  readonly unitBits: number;
+  /** Bits in units that are neither delivered nor kept back. */
+  unsettled: number;
+  /** Pieces that are kept back until an operator decides, by key ID. */
+  readonly keptBack: Map<string, Piece<Owner>>;
+}
+
+/** Some bits of a block. */
+export interface Piece<Owner> {
+  readonly holding: Holding<Owner>;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A piece that was given for a request. */
+export interface Given<Owner> {
+  readonly key: QkdKey;
+  readonly piece: Piece<Owner>;
+}
+
+export class Stock<Owner> {
+  /** By their length: blocks that were begun keep the units they had. */
+  readonly #units = new Map<number, Queue<Piece<Owner>>>();
+  readonly #cut = new Map<number, Queue<Piece<Owner>>>();
+
+  /** Whole units. */
+  get units(): number {
+    let units = 0;
+    for (const queue of this.#units.values()) units += queue.length;
+    return units;
+  }
+
+  /** Adds a whole unit behind all others. */
+  addUnit(unit: Piece<Owner>): void {
+    queueOf(this.#units, unit.length).push(unit);
+  }
+
+  /** Adds a piece of a unit that was begun behind all others: it is not cut any further. */
+  addPiece(piece: Piece<Owner>): void {
+    queueOf(this.#cut, piece.length).push(piece);
+  }
+
+  /** Puts pieces that never left before all others, in their order; whole units are such again. */
+  putBack(pieces: readonly Piece<Owner>[]): void {
+    const groups = Map.groupBy(pieces, ({ holding, length }) =>
+      queueOf(length === holding.unitBits ? this.#units : this.#cut, length),
+    );
+    for (const [queue, group] of groups) queue.giveBack(group);
+  }
+
+  /** Puts a piece before all others; it is not cut any further, since its ID may be known. */
+  putBackCut(piece: Piece<Owner>): void {
+    queueOf(this.#cut, piece.length).giveBack([piece]);
+  }
+
+  /** Whether any is at hand that is, or can be cut in, pieces of that length. */
+  has(size: number): boolean {
+    for (const [length, units] of this.#units) {
+      if (units.length > 0 && length % size === 0) return true;
+    }
+    return (this.#cut.get(size)?.length ?? 0) > 0;
+  }
+
+  next(size: number): Piece<Owner> | undefined {
+    const pieces = queueOf(this.#cut, size);
+    const begun = pieces.shift();
+    if (begun !== undefined) return begun;
+    const unit = this.#nextUnit(size);
+    if (unit === undefined) return undefined;
+    const { holding, offset, length } = unit;
+    for (let at = offset + size; at < offset + length; at += size) {
+      pieces.push({ holding, offset: at, length: size });
+    }
+    return { holding, offset, length: size };
+  }
+
+  /** Wipes all of it. */
+  wipe(): void {
+    for (const queue of [...this.#units.values(), ...this.#cut.values()]) {
+      for (const { holding } of queue.clear()) holding.block.wipe();
+    }
+  }
+
+  #nextUnit(size: number): Piece<Owner> | undefined {
+    for (const [length, units] of this.#units) {
+      const unit = length % size === 0 ? units.shift() : undefined;
+      if (unit !== undefined) return unit;
+    }
+    return undefined;
+  }
+}
+
+function queueOf<T>(queues: Map<number, Queue<T>>, size: number): Queue<T> {
+  let queue = queues.get(size);
+  if (queue === undefined) {
+    queue = new Queue();
+    queues.set(size, queue);
+  }
+  return queue;
+}

@@ -1,0 +1,53 @@
+/**
+ * Writes a response with keys over HTTP, and tells how that went: a write that Node.js took is not one
+ * that the kernel took, and a client may be gone at any time.
+ */
+import type { ServerResponse } from "node:http";
+import { bytesBeforeKeys } from "./request.ts";
+
+/** See `Sending` of the desk. */
+export type Sending = "sent" | "unsent" | "torn";
+
+/** Whether the client of this response went away, or will not hear it. */
+export function isGone({ destroyed, socket }: ServerResponse): boolean {
+  return destroyed || socket === null || socket.destroyed || !socket.writable;
+}
+
+/**
+ * Sends `body`, which is wiped in every case. The headers, and what has no key in it, go first: a
+ * client that is gone by then has got no key. Afterwards the connection goes on, or is ended if not all
+ * was sent.
+ * @param response whose turn it is on its connection
+ */
+export async function sendKeys(
+  response: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: Buffer,
+): Promise<Sending> {
+  try {
+    if (isGone(response)) return "unsent";
+    response.writeHead(status, { ...headers, "content-length": body.length });
+    if (!(await written(response, body.subarray(0, bytesBeforeKeys)))) return "unsent";
+    // By itself: what a TLS socket is given together it joins into a copy, which nobody wipes.
+    if (!(await written(response, body.subarray(bytesBeforeKeys)))) return "torn";
+    response.end();
+    return "sent";
+  } finally {
+    body.fill(0);
+    if (!response.writableEnded) response.destroy();
+  }
+}
+
+/** @returns whether the kernel took all of it, and the client was still there then */
+function written(response: ServerResponse, bytes: Buffer): Promise<boolean> {
+  return new Promise((resolve) => {
+    const closed = () => resolve(false);
+    response.once("close", closed);
+    response.write(bytes, (error) => {
+      response.off("close", closed);
+      // A socket that was destroyed meanwhile calls this without an error.
+      resolve(!error && !isGone(response));
+    });
+  });
+}
