@@ -28,7 +28,8 @@ export async function sendKeys(
   try {
     if (isGone(response)) return "unsent";
     response.writeHead(status, { ...headers, "content-length": body.length });
-    if (!(await written(response, body.subarray(0, bytesBeforeKeys)))) return "unsent";
+    const begun = await written(response, body.subarray(0, bytesBeforeKeys));
+    if (!begun || isGone(response)) return "unsent";
     // By itself: what a TLS socket is given together it joins into a copy, which nobody wipes.
     if (!(await written(response, body.subarray(bytesBeforeKeys)))) return "torn";
     response.end();
@@ -39,7 +40,10 @@ export async function sendKeys(
   }
 }
 
-/** @returns whether the kernel took all of it, and the client was still there then */
+/**
+ * @returns whether the kernel took all of it, and the connection was not cut. A client may have closed
+ *   its side by then: most do as soon as they have read all that was announced
+ */
 function written(response: ServerResponse, bytes: Buffer): Promise<boolean> {
   return new Promise((resolve) => {
     const closed = () => resolve(false);
@@ -47,7 +51,7 @@ function written(response: ServerResponse, bytes: Buffer): Promise<boolean> {
     response.write(bytes, (error) => {
       response.off("close", closed);
       // A socket that was destroyed meanwhile calls this without an error.
-      resolve(!error && !isGone(response));
+      resolve(!error && !response.destroyed && response.socket?.destroyed === false);
     });
   });
 }

@@ -6,7 +6,7 @@
  * that wait a TLS socket joins into a copy of its own, which nobody wipes. A write for each message
  * would cost more than the message.
  */
-import type { Duplex } from "node:stream";
+import type { Writable } from "node:stream";
 import { Chunks } from "../port/chunks.ts";
 import { scratchPiece } from "./engine.ts";
 
@@ -31,7 +31,7 @@ const fullAt = 1_048_576;
 const mostWrites = 2;
 
 export class Outgoing {
-  readonly #stream: Duplex;
+  readonly #stream: Writable;
   /** The chunk that is being filled, and how far. */
   #chunk: Buffer | undefined;
   #end = 0;
@@ -45,7 +45,7 @@ export class Outgoing {
   #unsent = 0;
   #onDrained: () => void = () => {};
 
-  constructor(stream: Duplex) {
+  constructor(stream: Writable) {
     this.#stream = stream;
     // A stream need not say of each write what became of it once it is closed.
     stream.once("close", () => {
@@ -144,7 +144,7 @@ export class Outgoing {
     this.#written.add(filled);
     stream.write(filled.chunk.subarray(0, filled.end), (error) => {
       // A socket that was destroyed meanwhile calls this without an error.
-      const open = !error && !stream.destroyed && !stream.readableEnded;
+      const open = !error && !stream.destroyed;
       this.#back(filled, open ? "sent" : "torn");
       this.#flush();
     });

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -64,25 +65,31 @@ test.serial(
       async ({ km, node, distil, until }) => {
         distil(8);
         await until(() => km.counts.open > 0);
-        const ask = async (asked: object, messageId?: number) => {
+        const ask = async (asked: object, token?: string) => {
           for (;;) {
             // Until the module's blocks are with the node, and while it is away.
-            const answer = await km.request({ ...asked }, messageId).catch(() => undefined);
+            const answer = await km.request({ ...asked }, token).catch(() => undefined);
             if (answer !== undefined && !/no_keys_available|busy/.test(answer.response))
               return answer;
             await new Promise((resolve) => setTimeout(resolve, 20));
           }
         };
-        const first = await ask({ number: 3, size: 256 }, 500);
+        const token = "the first wish of all";
+        const first = await ask({ number: 3, size: 256 }, token);
         t.is(first.ids.length, 3);
-        t.deepEqual((await ask({ number: 3, size: 256 }, 500)).ids, first.ids);
-        t.is((await ask({ size: 64 }, 501)).ids.length, 1);
+        t.deepEqual((await ask({ number: 3, size: 256 }, token)).ids, first.ids);
+        t.is((await ask({ number: 2, size: 256 }, token)).response, "invalid_message");
+        t.is(
+          (await ask({ size: 64 }, "too short a token".slice(0, 15))).response,
+          "invalid_message",
+        );
+        t.is((await ask({ size: 64 })).ids.length, 1);
         t.is((await ask({ size: 100_000 })).response, "key_length_unsupported");
         await node.stop("SIGKILL");
         node.start();
         await until(() => km.counts.open > 0);
         t.deepEqual(
-          (await ask({ number: 3, size: 256 }, 500)).ids,
+          (await ask({ number: 3, size: 256 }, token)).ids,
           first.ids,
           "the same request again",
         );
@@ -182,7 +189,9 @@ testWith(
       );
       const post = run("QKD-B-0001/enc_keys", ...as("km"), "--json", '{"number":1,"size":128}');
       t.like(post, { code: 200 });
-      const again = ["--header", "Idempotency-Key: 7", "--json", '{"size":128}'];
+      const short = ["--header", "Idempotency-Key: 7", "--json", '{"size":128}'];
+      t.like(run("QKD-B-0001/enc_keys", ...as("km"), ...short), { code: 400 });
+      const again = ["--header", `Idempotency-Key: ${randomUUID()}`, "--json", '{"size":128}'];
       const one = run("QKD-B-0001/enc_keys", ...as("km"), ...again).json.keys[0].key_ID;
       t.is(run("QKD-B-0001/enc_keys", ...as("km"), ...again).json.keys[0].key_ID, one);
       const ids = [...get.json.keys, ...post.json.keys].map(({ key_ID }) => key_ID);

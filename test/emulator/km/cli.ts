@@ -1,5 +1,6 @@
 /** `scripts/km`: the test KM as a program. Keys are listed on standard output, the log goes to
  * standard error. */
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe } from "../../../src/port/errors.ts";
 import { createLog } from "../../../src/port/log.ts";
@@ -99,12 +100,19 @@ async function run(options: CliOptions): Promise<void> {
   complain(`listening on ${options.host} port ${port} (${how})`);
 
   const { requestEvery, asked } = options;
+  // What is asked for next. Until it was answered it is asked for again under the same name, also over
+  // another connection; a KM that starts anew knows nothing of it, and draws another.
+  let wish: string | undefined;
   const timer =
     requestEvery &&
     setInterval(() => {
-      // Without a node there is nobody to ask.
-      void km.request(asked).then(
-        ({ response, ids }) => ids.length === 0 && complain(`no keys: ${response}`),
+      wish ??= randomUUID();
+      void km.request(asked, wish).then(
+        ({ response, ids }) => {
+          if (response !== "busy") wish = undefined;
+          if (ids.length === 0) complain(`no keys: ${response}`);
+        },
+        // Without a node there is nobody to ask.
         () => {},
       );
     }, requestEvery);

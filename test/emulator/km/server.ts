@@ -11,7 +11,7 @@ import { Connection } from "./connection.ts";
 import { Desk, type Policy } from "./desk.ts";
 import { serveHttp } from "./http.ts";
 import { KmStore, type StoredKey } from "./store.ts";
-import type { Reason } from "./wire.ts";
+import { names, type Reason } from "./wire.ts";
 
 const maxConnections = 256;
 const handshakeDeadline = 10_000;
@@ -130,22 +130,25 @@ export class KeyManager extends EventEmitter<KmEvents> {
   /**
    * Asks a node for keys over the connection it made last (Kq-1 §7.2), and stores them.
    * @param asked members of the request; number and size are the node's own defaults if left out
-   * @param messageId the same again is a repeat; default: a new one
+   * @param token what this request is called, to be able to repeat it: the same again is a repeat
    * @returns the answer, without the keys' bytes
    * @throws Fault `kq1.closed` without a connection, or if it ends before the answer
    */
   async request(
     asked: Readonly<Record<string, unknown>> | Buffer = {},
-    messageId = this.#messageId++,
-  ): Promise<{ response: string; ids: string[]; remaining: number; messageId: number }> {
+    token?: string,
+  ): Promise<{ response: string; ids: string[]; remaining: number }> {
     const connection = [...this.#connections].at(-1);
     if (connection === undefined) throw new Fault("kq1.closed", "no node is connected");
-    const payload = Buffer.isBuffer(asked) ? asked : Buffer.from(JSON.stringify(asked));
-    const { response, keys, remaining } = await connection.request(messageId, payload);
+    const named = token === undefined ? {} : { [names.extension]: [{ [names.requestId]: token }] };
+    const payload = Buffer.isBuffer(asked)
+      ? asked
+      : Buffer.from(JSON.stringify({ ...asked, ...named }));
+    const { response, keys, remaining } = await connection.request(this.#messageId++, payload);
     for (const supply of keys) {
       if (this.store.put(supply) !== "stored") supply.bytes.fill(0);
     }
-    return { response, ids: keys.map(({ facts }) => facts.id), remaining, messageId };
+    return { response, ids: keys.map(({ facts }) => facts.id), remaining };
   }
 
   /** Adds a behaviour, after those it has. Returns what takes it away again. */

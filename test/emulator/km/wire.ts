@@ -30,6 +30,7 @@ export const names = {
   generatedAt: "generation_timestamp",
   hash: "hash_value",
   extension: "extension",
+  requestId: "request_ID",
   response: "response",
   keys: "keys",
 } as const;
