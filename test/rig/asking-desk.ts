@@ -1,0 +1,44 @@
+/** A desk that gives as many keys as are asked for, when a test lets it, and hears what became of them. */
+import type { KeyDesk, KeyReply, KeyRequest } from "../../src/custody/ports.ts";
+import { QkdKey } from "../../src/port/key.ts";
+
+export class AskingDesk implements KeyDesk {
+  readonly unitBits = 256;
+  readonly stored = 1_000;
+  readonly asked: KeyRequest[] = [];
+  /** How each answer ended, in the order in which they did. */
+  readonly ended: string[] = [];
+  /** Called before an answer is given; it waits for this. */
+  before: () => Promise<void> = async () => {};
+  #keys = 0;
+  #listener = () => {};
+
+  async request(request: KeyRequest): Promise<KeyReply> {
+    const nth = this.asked.push(request);
+    this.#listener();
+    await this.before();
+    const { number, most, size } = request;
+    const keys = Array.from({ length: Math.min(number, most) }, () => this.#key(size));
+    const tell = (how: string) => () => {
+      this.ended.push(`${nth} ${how}`);
+      this.#listener();
+    };
+    const [sent, unsent, torn] = [tell("sent"), tell("unsent"), tell("torn")];
+    return { response: "success", keys, sent, unsent, torn };
+  }
+
+  /** Resolves once it was asked, or heard, so often. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>((resolve) => {
+        this.#listener = resolve;
+      });
+    }
+  }
+
+  #key(bits: number): QkdKey {
+    const id = `00000000-0000-8000-8000-${(this.#keys++).toString(16).padStart(12, "0")}`;
+    const facts = { ref: { epoch: "0".repeat(16), number: 1 }, bits };
+    return new QkdKey(id, facts, Buffer.alloc(bits / 8, 0x5a), bits);
+  }
+}
