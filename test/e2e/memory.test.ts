@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
+import { join } from "node:path";
 import test from "ava";
-import { withNode } from "../rig/one-node.ts";
+import { type OneNode, withNode } from "../rig/one-node.ts";
 
 /** How often a pattern is in the memory that a process can write to. */
 function occurrences(pid: number, patterns: readonly Buffer[]): number {
@@ -37,32 +40,120 @@ function occurrences(pid: number, patterns: readonly Buffer[]): number {
   return count;
 }
 
-test.serial(
-  "after a thousand keys were supplied, the node's memory holds none of them",
-  async (t) => {
-    for (const transport of ["tls", "https"] as const) {
-      await withNode({ transport, mode: "proactive" }, async ({ node, km, end, distil, until }) => {
-        // Every key begins alike, with what nothing else begins with.
-        const mark = randomBytes(15);
-        const patterns = [
-          mark,
-          Buffer.from(mark.toString("base64")),
-          Buffer.from(mark.toString("hex")),
-        ];
-        const keys = 1_000;
-        const pid = () => node.pid as number;
-        // That the search finds what is there: keys that wait for a KM which takes none.
-        await km.stop();
-        for (let i = 0; i < 20; i++) distil(Buffer.concat([mark, randomBytes(17)]));
-        await until(() => node.pid !== undefined && occurrences(pid(), patterns) >= 20);
-        await km.listen();
-        for (let i = 20; i < keys; i++) distil(Buffer.concat([mark, randomBytes(17)]));
-        await until(() => end.module.heldBlocks === 0);
-        t.is(km.store.size, keys);
-        // What is in flight is wiped when its write has come back.
-        await new Promise((resolve) => setTimeout(resolve, 200));
-        t.is(occurrences(pid(), patterns), 0, transport);
-      });
-    }
-  },
-);
+/** Keys that all begin alike, with what nothing else begins with, and go on so when they are long. */
+class Marked {
+  readonly #mark = randomBytes(15);
+  /** As they are, and in base64 and hex. */
+  readonly patterns = [
+    this.#mark,
+    Buffer.from(this.#mark.toString("base64")),
+    Buffer.from(this.#mark.toString("hex")),
+  ];
+
+  /** @param bytes 32, or a multiple of 30, in which base64 begins anew at each mark */
+  key(bytes: number): Buffer {
+    const parts = Array.from({ length: this.marksIn(bytes) }, () =>
+      Buffer.concat([this.#mark, randomBytes(bytes === 32 ? 17 : 15)]),
+    );
+    return Buffer.concat(parts);
+  }
+
+  marksIn(bytes: number): number {
+    return bytes === 32 ? 1 : bytes / 30;
+  }
+
+  /** How often a mark is in a node's memory. */
+  in(node: { readonly pid: number | undefined }): number {
+    return node.pid === undefined ? 0 : occurrences(node.pid, this.patterns);
+  }
+}
+
+const transports = ["tls", "https"] as const;
+/** What is in flight is wiped when its write has come back. */
+const inFlight = () => new Promise((resolve) => setTimeout(resolve, 200));
+
+/** A key of the usual length, and one that is longer than a page of memory. */
+const lengths = [
+  { keys: 1_000, bytes: 32 },
+  { keys: 40, bytes: 9_600 },
+] as const;
+
+for (const { keys, bytes } of lengths) {
+  test.serial(
+    `after ${keys} keys of ${bytes} bytes were supplied, the node's memory holds none of them`,
+    async (t) => {
+      for (const transport of transports) {
+        await withNode(
+          { transport, mode: "proactive" },
+          async ({ node, km, end, distil, until }) => {
+            const marked = new Marked();
+            // That the search finds what is there: keys that wait for a KM which takes none.
+            await km.stop();
+            for (let i = 0; i < 20; i++) distil(marked.key(bytes));
+            await until(() => marked.in(node) >= 20 * marked.marksIn(bytes));
+            await km.listen();
+            for (let i = 20; i < keys; i++) distil(marked.key(bytes));
+            await until(() => end.module.heldBlocks === 0);
+            t.is(km.store.size, keys);
+            await inFlight();
+            t.is(marked.in(node), 0, transport);
+          },
+        );
+      }
+    },
+  );
+
+  test.serial(
+    `of ${keys} keys of ${bytes} bytes, the node's memory holds those that were not asked for`,
+    async (t) => {
+      for (const transport of transports) {
+        const keyBits = bytes * 8;
+        await withNode({ transport, mode: "on_request", keyBits }, async (bench) => {
+          const { node, distil, until } = bench;
+          const marked = new Marked();
+          const all = keys * marked.marksIn(bytes);
+          for (let i = 0; i < keys / 4; i++) {
+            distil(Buffer.concat(Array.from({ length: 4 }, () => marked.key(bytes))));
+          }
+          await until(() => marked.in(node) >= all);
+          // All but two of the last block, which stays in memory with them.
+          const wanted = keys - 2;
+          for (let got = 0; got < wanted; ) {
+            const number = Math.min(transport === "tls" ? 5 : 50, wanted - got);
+            got += await ask(bench, transport, number, keyBits);
+          }
+          await inFlight();
+          t.is(marked.in(node), 2 * marked.marksIn(bytes), transport);
+        });
+      }
+    },
+  );
+}
+
+/** @returns how many keys there were */
+async function ask(
+  { km, folder, serverPort }: OneNode,
+  transport: (typeof transports)[number],
+  number: number,
+  size: number,
+): Promise<number> {
+  if (transport === "tls") {
+    // Not before the node has connected.
+    return km.request({ number, size }).then(
+      ({ ids }) => ids.length,
+      () => 0,
+    );
+  }
+  const file = (name: string) => readFileSync(join(folder, name));
+  const where = { host: "127.0.0.1", port: serverPort, servername: "node" };
+  const path = `/api/v1/keys/QKD-B-0001/enc_keys?number=${number}&size=${size}`;
+  const who = { ca: file("ca.crt"), cert: file("km.crt"), key: file("km.key") };
+  const response = await new Promise<IncomingMessage>((resolve, reject) =>
+    request({ ...where, ...who, path }, resolve)
+      .once("error", reject)
+      .end(),
+  );
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return JSON.parse(Buffer.concat(chunks).toString()).keys.length;
+}

@@ -43,6 +43,8 @@ export async function withNode(
   options: {
     readonly transport: "tls" | "https";
     readonly mode: "proactive" | "on_request";
+    /** Length of a key, or of a unit upon request; default: the node's own. */
+    readonly keyBits?: number;
     /** Another than that of the clone. */
     readonly program?: string;
   },
@@ -111,6 +113,7 @@ crl = "km.crl"
 name = "alice"
 km = "main"
 mode = "${options.mode}"
+${options.keyBits === undefined ? "" : `key_bits = ${options.keyBits}`}
 [module.driver]
 kind = "qmlp"
 path = ${q(join(folder, "alice.tty"))}
