@@ -5,6 +5,9 @@
 import type { BlockRef, KeyBlock } from "../port/key.ts";
 import type { ModuleDriver, ModuleSession, ModuleSink } from "../port/module.ts";
 
+/** Blocks that are asked for again; a module can send damaged ones without end. */
+const mostRefs = 4_096;
+
 export class Shutter implements ModuleDriver {
   readonly #driver: ModuleDriver;
   #session: ModuleSession | undefined;
@@ -12,7 +15,7 @@ export class Shutter implements ModuleDriver {
   #shut = 0;
   /** Credit that dropped blocks of this session have used. */
   #credit = { blocks: 0, bytes: 0 };
-  /** What was dropped of this session; no more than there was credit for. */
+  /** What was dropped of this session. */
   #refs: BlockRef[] = [];
 
   constructor(driver: ModuleDriver) {
@@ -41,7 +44,7 @@ export class Shutter implements ModuleDriver {
       {
         block: (block) => (this.#shut > 0 ? this.#drop(block) : sink.block(block)),
         damaged: (facts, why) => {
-          if (this.#shut > 0) this.#refs.push(facts.ref);
+          if (this.#shut > 0) this.#again(facts.ref);
           else sink.damaged(facts, why);
         },
         released: (refs) => sink.released(refs),
@@ -83,7 +86,11 @@ export class Shutter implements ModuleDriver {
   #drop(block: KeyBlock): void {
     this.#credit.blocks++;
     this.#credit.bytes += block.byteLength;
-    this.#refs.push(block.ref);
+    this.#again(block.ref);
     block.wipe();
+  }
+
+  #again(ref: BlockRef): void {
+    if (this.#refs.length < mostRefs) this.#refs.push(ref);
   }
 }
