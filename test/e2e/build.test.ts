@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -59,6 +59,31 @@ test.serial("the chassis panel's process is in it, with what opens a HID device"
   // Without its library the addon says so itself; it was found either way.
   t.regex(log, /not a HIDRAW device|libusb/);
   t.regex(log, /msg="stopped"/);
+});
+
+test.serial("its programs catch signals before they load what takes time", (t) => {
+  // Sends the signal as soon as it is caught, and says if anything of weight is there by then.
+  const code = `const { on } = process;
+process.on = function (name, ...rest) {
+  const done = on.call(this, name, ...rest);
+  if (name !== "SIGTERM") return done;
+  process.on = on;
+  if (process.moduleLoadList.includes("NativeModule tls")) console.error("late");
+  process.kill(process.pid, name);
+  return done;
+};`;
+  const options = `--import=data:text/javascript,${encodeURIComponent(code)}`;
+  const env = { ...process.env, NODE_OPTIONS: options };
+  for (const [name, ...args] of [
+    ["qkd-node", "run", "--config", "/none"],
+    ["qkd-node", "console", "--key", "/none"],
+    ["qkd-panel", "--socket", join(folder, "none")],
+  ] as const) {
+    const ended = spawnSync(join(image, "bin", name), args, { env, encoding: "utf8" });
+    t.is(ended.signal, null, name);
+    t.is(ended.status, 0, ended.stderr);
+    t.notRegex(ended.stderr, /late/, name);
+  }
 });
 
 test.serial("it has no source, map or package folder in it, but every licence and addon", (t) => {
