@@ -6,11 +6,11 @@ import { type Clock, systemClock } from "../port/clock.ts";
 import { describe, errorCode, Fault } from "../port/errors.ts";
 import type { BlockRef } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
-import { type FileSystem, readWhole, writeAll } from "../state/files.ts";
-import { LedgerIndex } from "./ledger-index.ts";
-import { crcOf, maxFile, nextGroup, recordLength } from "./ledger-record.ts";
-import { scan } from "./ledger-scan.ts";
-import { checkLength, encodeGroup, folderOf, type Place, placeLedger } from "./ledger-write.ts";
+import { type FileSystem, writeAll } from "../state/files.ts";
+import type { LedgerIndex } from "./ledger-index.ts";
+import { openPlace } from "./ledger-open.ts";
+import { digestOf, nextGroup, recordLength } from "./ledger-record.ts";
+import { checkLength, encodeGroup, type Place, placeLedger } from "./ledger-write.ts";
 import type { BlockRecord, Format, Ledger, LedgerEntry, ModulePair } from "./ports.ts";
 import { Queue } from "./queue.ts";
 
@@ -116,29 +116,8 @@ export class LedgerFile implements Ledger {
     options: Partial<LedgerOptions> = {},
   ): Promise<LedgerFile> {
     const all = { ...standard, ...options };
-    const { reserveBytes } = all;
     try {
-      const bytes = await readWhole(files, path, maxFile);
-      let index = new LedgerIndex();
-      let place: Place;
-      if (bytes === undefined) {
-        place = await placeLedger(files, path, { entries: [], group: 0, reserveBytes: 0 });
-      } else {
-        const found = scan(bytes, path);
-        const { firstAt, end, group, crc, clean, doubtfulTo } = found;
-        index = found.index;
-        if (!clean) log.warn("ledger: torn tail cut", { file: path, bytes: bytes.length - end });
-        if (found.sealed) {
-          // A process before may have failed to sync the name of what it had made anew.
-          await files.syncFolder(folderOf(path));
-          const file = await files.open(path, "r+", 0o600);
-          place = { file, firstAt, end, group, crc, length: bytes.length };
-        } else {
-          // It may have been read from a cache that the disk knows nothing of: it counts once synced.
-          const whole = { entries: [...index.entries()], group: nextGroup(group), reserveBytes };
-          place = await placeLedger(files, path, { ...whole, doubtfulTo });
-        }
-      }
+      const { index, place } = await openPlace(files, path, log, all.reserveBytes);
       return new LedgerFile(files, path, log, all, index, place);
     } catch (error) {
       if (error instanceof Fault) throw error;
@@ -224,15 +203,14 @@ export class LedgerFile implements Ledger {
   }
 
   /**
-   * After a failure: writes the whole ledger anew, since nobody knows what of the old file the disk
-   * has: after a failed sync, what was to be synced can be gone and yet be read. To be called by a
-   * schedule; afterwards `failure` tells how it went.
+   * After a failure: writes the whole ledger anew. What a failed sync left behind can still be read
+   * from the old file, and yet not be on the disk. To be called by a schedule; afterwards `failure`
+   * tells how it went.
    */
   async recover(): Promise<void> {
     if (this.#failure === undefined || this.#closing || this.#recovering) return;
     this.#recovering = this.#recover();
     await this.#recovering;
-    this.#recovering = undefined;
   }
 
   async #recover(): Promise<void> {
@@ -246,6 +224,8 @@ export class LedgerFile implements Ledger {
       if (this.#failure === undefined) this.#log.info("ledger: written again");
     } catch (error) {
       this.#fail(error);
+    } finally {
+      this.#recovering = undefined;
     }
   }
 
@@ -329,7 +309,7 @@ export class LedgerFile implements Ledger {
 
   /** One group; and with it, where it does not fit any more, room for the next ones. */
   async #write(entries: readonly LedgerEntry[]): Promise<void> {
-    const { file, end, crc, length } = this.#place;
+    const { file, end, digest, length } = this.#place;
     const group = nextGroup(this.#place.group);
     const next = end + (entries.length + 1) * recordLength;
     // The next group's seal has room too: without that, each would make the file longer.
@@ -337,13 +317,19 @@ export class LedgerFile implements Ledger {
     checkLength(needed, this.#path);
     const grown = needed <= length ? length : needed + this.#options.reserveBytes;
     const upTo = grown > length ? grown : next;
-    const bytes = encodeGroup(entries, group, end, crc, upTo - end);
+    const bytes = encodeGroup(entries, group, end, digest, upTo - end);
     this.#doubtfulTo = upTo;
     await writeAll(file, bytes, end);
     await file.datasync();
     this.#doubtfulTo = 0;
     const written = bytes.subarray(0, next - end);
-    this.#place = { ...this.#place, end: next, crc: crcOf(written, crc), length: grown, group };
+    this.#place = {
+      ...this.#place,
+      end: next,
+      digest: digestOf(written, digest),
+      length: grown,
+      group,
+    };
   }
 
   /**
@@ -351,8 +337,8 @@ export class LedgerFile implements Ledger {
    * group has the same seal. If it is lost, damage in the last group is taken for a torn write.
    */
   #seal(): void {
-    const { file, end, crc, group } = this.#place;
-    const bytes = encodeGroup([], nextGroup(group), end, crc);
+    const { file, end, digest, group } = this.#place;
+    const bytes = encodeGroup([], nextGroup(group), end, digest);
     this.#sealing = writeAll(file, bytes, end).catch(() => {});
   }
 
@@ -391,8 +377,9 @@ export class LedgerFile implements Ledger {
     const before = this.#records;
     const { file } = this.#place;
     await this.#replace();
+    this.#tell();
     await this.#sealing;
-    await file.close();
+    await file.close().catch(() => {});
     this.#log.debug("ledger compacted", { before, after: this.#records });
   }
 

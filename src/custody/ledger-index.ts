@@ -160,10 +160,11 @@ export class LedgerIndex {
         record.sent.delete(entry.keyId);
         break;
       case "sent":
-        record.sent = withId(record.sent, entry.keyId);
+        if (!record.delivered.has(entry.keyId)) record.sent = withId(record.sent, entry.keyId);
         break;
       case "returned":
         record.assigned.delete(entry.keyId);
+        record.sent.delete(entry.keyId);
         break;
       case "delivered_to":
         record.deliveredBits = Math.max(record.deliveredBits, entry.bits);

@@ -17,7 +17,7 @@
  * damaged ones. Within the last group that is a torn tail; anywhere else it is damage.
  *
  * A group begins with a seal, which says that all records before it were synced: 12 u64 its own
- * position in the file · 36 u32 CRC-32 of the header and all records before it. The seal is written
+ * position in the file · 36 u32 digest of the header and all records before it. The seal is written
  * alone as soon as that is so, and again with the group: a power cut can tear it, but damage before
  * an intact seal is never a torn write. Files of earlier versions have no seals.
  *
@@ -42,7 +42,7 @@ const groups = 65_536;
 const keyIdAt = 20;
 /** Which part of a name it is. */
 const partAt = 4;
-/** Of a seal, which is no entry. */
+/** Of a seal, which is no entry: its position in `kinds`, from 1, is left free. */
 const sealKind = 16;
 const positionAt = 12;
 const slotAt = reasonAt + 8;
@@ -72,7 +72,7 @@ const kinds = [
   "past",
   "delivered_to",
   "claimed",
-  "sealed",
+  undefined,
   "returned",
   "untouched",
   "name",
@@ -143,20 +143,20 @@ export function isHeader(bytes: Buffer): boolean {
  * Writes a seal at `at` of `target`, where 64 bytes are zero.
  * @param group of the records written together with it
  * @param position of the seal in the file, bytes
- * @param crc of all before it: {@link crcOf}
+ * @param digest of all before it: {@link digestOf}
  */
 export function encodeSeal(
   target: Buffer,
   at: number,
   group: number,
   position: number,
-  crc: number,
+  digest: number,
 ): void {
   const record = target.subarray(at, at + recordLength);
   record[0] = sealKind;
   record.writeUInt16BE(group, groupAt);
   record.writeBigUInt64BE(BigInt(position), positionAt);
-  record.writeUInt32BE(crc, reasonAt);
+  record.writeUInt32BE(digest, reasonAt);
   withCrc(record);
 }
 
@@ -165,15 +165,24 @@ export function isSeal(bytes: Buffer, at: number): boolean {
   return bytes[at] === sealKind;
 }
 
-/** Whether a seal stands where it was written to, and all before it has this CRC. */
-export function sealFits(bytes: Buffer, at: number, crc: number): boolean {
+/** Whether a seal stands where it was written to, and all before it has this digest. */
+export function sealFits(bytes: Buffer, at: number, digest: number): boolean {
   const position = bytes.readBigUInt64BE(at + positionAt);
-  return position === BigInt(at) && bytes.readUInt32BE(at + reasonAt) === crc;
+  return position === BigInt(at) && bytes.readUInt32BE(at + reasonAt) === digest;
 }
 
-/** CRC-32 of a header and records that follow each other, in parts. @param before of the parts before */
-export function crcOf(records: Buffer, before: number): number {
-  return crc32(records, before);
+/**
+ * Stands for a header and the records behind it, in parts: another record, or another order, has
+ * another digest. Made of their CRCs: those of all bytes would be computed twice.
+ * @param before of the parts before; 0: none
+ */
+export function digestOf(records: Buffer, before: number): number {
+  let digest = before;
+  for (let at = crcAt; at < records.length; at += recordLength) {
+    digest = Math.imul(digest ^ records.readUInt32BE(at), 0x9e3779b1);
+    digest ^= digest >>> 15;
+  }
+  return digest >>> 0;
 }
 
 /** Whether nothing was ever written from `at` on. */
@@ -240,8 +249,6 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
   };
   switch (kind) {
     case undefined:
-      return undefined;
-    case "sealed":
       return undefined;
     case "delivered":
     case "sent":

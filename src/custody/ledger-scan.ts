@@ -2,8 +2,8 @@
 import { Fault } from "../port/errors.ts";
 import { LedgerIndex } from "./ledger-index.ts";
 import {
-  crcOf,
   decodeEntry,
+  digestOf,
   firstRecordAt,
   groupOf,
   isEmpty,
@@ -25,8 +25,8 @@ export interface Scan {
   readonly end: number;
   /** Group of the last record before that. */
   readonly group: number;
-  /** CRC of all before that. */
-  readonly crc: number;
+  /** Digest of all before that. */
+  readonly digest: number;
   /** Whether all that was read was synced for certain. */
   readonly sealed: boolean;
   /** What may not have been synced is before this position, bytes; 0: the file has no seal. */
@@ -53,15 +53,15 @@ export function scan(bytes: Buffer, path: string): Scan {
   let at = firstAt;
   let group = groupOf(bytes, 0);
   /** Up to `covered`, in the order of records. */
-  let crc = crcOf(bytes.subarray(0, recordLength), 0);
+  let digest = digestOf(bytes.subarray(0, recordLength), 0);
   let covered = at;
-  let seal: Pick<Scan, "end" | "group" | "crc"> | undefined;
+  let seal: Pick<Scan, "end" | "group" | "digest"> | undefined;
   for (; isIntact(bytes, at); at += recordLength) {
     if (isSeal(bytes, at)) {
-      crc = crcOf(bytes.subarray(covered, at), crc);
+      digest = digestOf(bytes.subarray(covered, at), digest);
       covered = at;
-      if (!sealFits(bytes, at, crc)) throw damagedAt("damaged record before a seal", path, at);
-      seal = { end: at, group, crc };
+      if (!sealFits(bytes, at, digest)) throw damagedAt("damaged record before a seal", path, at);
+      seal = { end: at, group, digest };
     } else {
       const entry = decodeEntry(bytes, at);
       if (entry === undefined) throw damagedAt("record of a later version", path, at);
@@ -81,8 +81,8 @@ export function scan(bytes: Buffer, path: string): Scan {
   }
   const doubtfulTo = seal === undefined ? 0 : clean ? at : writtenTo(bytes);
   const sealed = clean && at === firstAt;
-  crc = crcOf(bytes.subarray(covered, at), crc);
-  return { ...found, end: at, group, crc, sealed, doubtfulTo };
+  digest = digestOf(bytes.subarray(covered, at), digest);
+  return { ...found, end: at, group, digest, sealed, doubtfulTo };
 }
 
 /**
@@ -133,7 +133,7 @@ export function salvage(bytes: Buffer): Salvage {
   while (!header && at < written && isEmpty(bytes.subarray(at, at + recordLength), 0)) {
     at += recordLength;
   }
-  let crc = crcOf(bytes.subarray(0, recordLength), 0);
+  let digest = digestOf(bytes.subarray(0, recordLength), 0);
   let covered = at;
   for (; at < written; at += recordLength) {
     if (!isIntact(bytes, at)) {
@@ -143,9 +143,9 @@ export function salvage(bytes: Buffer): Salvage {
     if (isSeal(bytes, at)) {
       // Behind a damaged record no seal fits, and that is told already.
       if (!header || damaged.length > 0) continue;
-      crc = crcOf(bytes.subarray(covered, at), crc);
+      digest = digestOf(bytes.subarray(covered, at), digest);
       covered = at;
-      if (!sealFits(bytes, at, crc)) damaged.push(at);
+      if (!sealFits(bytes, at, digest)) damaged.push(at);
       continue;
     }
     const entry = decodeEntry(bytes, at);

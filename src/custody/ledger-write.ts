@@ -2,7 +2,7 @@
 import { Fault } from "../port/errors.ts";
 import { type FileSystem, type OpenFile, writeAll } from "../state/files.ts";
 import {
-  crcOf,
+  digestOf,
   encodeEntry,
   encodeSeal,
   fileHeader,
@@ -24,8 +24,8 @@ export interface Place {
   readonly end: number;
   /** Group of the last record before that. */
   readonly group: number;
-  /** CRC of all before that. */
-  readonly crc: number;
+  /** Digest of all before that. */
+  readonly digest: number;
   /** Length of the file, bytes; what is behind the records is zero. */
   readonly length: number;
 }
@@ -42,18 +42,18 @@ export function checkLength(bytes: number, file: string): void {
 /**
  * One group as it is written: the seal of what is before it, then its entries; behind them zeros.
  * @param position in the file, bytes
- * @param crc of all before `position`
+ * @param digest of all before `position`
  * @param length of what is returned, bytes; undefined: no more than that
  */
 export function encodeGroup(
   entries: readonly LedgerEntry[],
   group: number,
   position: number,
-  crc: number,
+  digest: number,
   length = (entries.length + 1) * recordLength,
 ): Buffer {
   const bytes = Buffer.alloc(length);
-  encodeSeal(bytes, 0, group, position, crc);
+  encodeSeal(bytes, 0, group, position, digest);
   encodeAll(entries, group, bytes, recordLength);
   return bytes;
 }
@@ -85,7 +85,8 @@ export interface Whole {
  */
 export async function placeLedger(files: FileSystem, path: string, whole: Whole): Promise<Place> {
   const { entries, group, reserveBytes, doubtfulTo = 0 } = whole;
-  const firstAt = doubtfulTo > recordLength && doubtfulTo <= maxHole ? doubtfulTo : recordLength;
+  const holeTo = Math.ceil(doubtfulTo / recordLength) * recordLength;
+  const firstAt = holeTo > recordLength && holeTo <= maxHole ? holeTo : recordLength;
   const used = entries.length * recordLength;
   const end = firstAt + used;
   const length = end + recordLength + reserveBytes;
@@ -93,14 +94,14 @@ export async function placeLedger(files: FileSystem, path: string, whole: Whole)
   const header = fileHeader(group, end, firstAt);
   const body = Buffer.alloc(length - firstAt);
   encodeAll(entries, group, body, 0);
-  const crc = crcOf(body.subarray(0, used), crcOf(header, 0));
-  encodeSeal(body, used, nextGroup(group), end, crc);
+  const digest = digestOf(body.subarray(0, used), digestOf(header, 0));
+  encodeSeal(body, used, nextGroup(group), end, digest);
   await replaceParts(files, path, [
     [header, 0],
     [body, firstAt],
   ]);
   const file = await files.open(path, "r+", 0o600);
-  return { file, firstAt, end, group, crc, length };
+  return { file, firstAt, end, group, digest, length };
 }
 
 /** As `replaceFile`; what is between the parts stays a hole. */

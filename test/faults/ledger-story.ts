@@ -17,6 +17,8 @@ import type { Disk } from "./disk.ts";
 const path = "/state/ledger";
 const epochs = ["00112233aabbccdd", "8899aabbccddeeff"] as const;
 const numbers = 8;
+/** Cuts reach further: one that begins no new stretch says nothing. */
+const cutNumbers = 40;
 const keyIds = ["1", "2", "3"].map((n) => `84dec66a-1dda-8876-bf0f-2f4a0d1b3c5${n}`);
 const slots = ["1".repeat(32), "2".repeat(32)];
 
@@ -27,20 +29,17 @@ const pairs = [
 
 type Draw = () => number;
 
-export function pick<T>(draw: Draw, items: readonly T[]): T {
+function pick<T>(draw: Draw, items: readonly T[]): T {
   return items[Math.floor(draw() * items.length)] as T;
 }
 
-/** Each kind, about few things, so that entries meet. */
-export const makers: readonly ((draw: Draw) => LedgerEntry | LedgerEntry[])[] = [
-  (draw) => ({
-    kind: "cut",
-    ref: refOf(draw),
-    keyBits: pick(draw, [undefined, 256]),
-    onRequest: draw() < 0.3,
-    slot: pick(draw, [undefined, ...slots]),
-  }),
-  (draw) => ({ kind: "freed", slot: pick(draw, slots) }),
+/** Each kind, about few things, so that entries meet; more of the kinds whose order matters most. */
+const makers: readonly ((draw: Draw) => LedgerEntry | LedgerEntry[])[] = [
+  cut,
+  cut,
+  cut,
+  freed,
+  freed,
   (draw) => ({
     kind: "assigned",
     ref: refOf(draw),
@@ -67,6 +66,21 @@ export const makers: readonly ((draw: Draw) => LedgerEntry | LedgerEntry[])[] = 
   },
   (draw) => ({ kind: pick(draw, ["untouched", "forgotten"] as const), ref: refOf(draw) }),
   (draw) => ({ kind: pick(draw, ["repaired", "doubt_over", "trusted"] as const) }),
+  (draw) => ({
+    kind: pick(draw, ["discarded", "reinstated"] as const),
+    ref: refOf(draw),
+    keyId: pick(draw, [undefined, ...keyIds]),
+  }),
+  (draw) => ({ kind: pick(draw, ["doubtful", "released"] as const), ref: refOf(draw) }),
+  (draw) => {
+    const ref = refOf(draw);
+    return { kind: "past", ref, from: Math.floor(draw() * (ref.number + 1)) };
+  },
+  (draw) => ({
+    kind: pick(draw, ["sent", "returned"] as const),
+    ref: refOf(draw),
+    keyId: pick(draw, keyIds),
+  }),
   // What names a pair follows its name, as custody appends them. The name is one part here.
   (draw) => {
     const pair = pick(draw, pairs);
@@ -84,8 +98,22 @@ function nameOf(pair: ModulePair): LedgerEntry {
   return { kind: "name", id: pairId(pair), part: 0, hex };
 }
 
-function refOf(draw: Draw) {
-  return { epoch: pick(draw, epochs), number: Math.floor(draw() * numbers) };
+function refOf(draw: Draw, below = numbers) {
+  return { epoch: pick(draw, epochs), number: Math.floor(draw() * below) };
+}
+
+function cut(draw: Draw): LedgerEntry {
+  return {
+    kind: "cut",
+    ref: refOf(draw, cutNumbers),
+    keyBits: pick(draw, [undefined, 256]),
+    onRequest: draw() < 0.3,
+    slot: pick(draw, [undefined, ...slots]),
+  };
+}
+
+function freed(draw: Draw): LedgerEntry {
+  return { kind: "freed", slot: pick(draw, slots) };
 }
 
 /** What can be asked of a ledger. */
@@ -95,12 +123,13 @@ type Answers = Pick<
 >;
 
 /** All answers of a ledger, as text. */
-export function tell(ledger: Answers): string {
+function tell(ledger: Answers): string {
   const blocks = [...ledger.blocks()].map(({ ref, ...block }) => ({
     block: `${ref.epoch}/${ref.number}`,
     ...block,
     delivered: [...block.delivered].sort(),
     gone: [...block.gone].sort(),
+    sent: [...block.sent].sort(),
     quarantined: [...block.quarantined].sort(),
     assigned: [...block.assigned].map(([id, place]) => [id, place.offset, place.slot]).sort(),
   }));
@@ -110,7 +139,7 @@ export function tell(ledger: Answers): string {
   );
   said.sort((a, b) => (a.block < b.block ? -1 : 1));
   const refs = epochs.flatMap((epoch) =>
-    Array.from({ length: numbers + 1 }, (_, number) => ({ epoch, number })),
+    Array.from({ length: cutNumbers }, (_, number) => ({ epoch, number })),
   );
   const of = refs.map((ref) => [
     ledger.cutOf(ref)?.keyBits,
@@ -123,7 +152,7 @@ export function tell(ledger: Answers): string {
   return JSON.stringify([said, of, ledger.module]);
 }
 
-export function answersOf(index: LedgerIndex): Answers {
+function answersOf(index: LedgerIndex): Answers {
   return {
     blocks: () => index.blocks(),
     cutOf: (ref) => index.cuts.of(ref),
@@ -153,10 +182,9 @@ class Process implements FileSystem {
   #do<T>(act: () => Promise<T>): Promise<T> {
     const never = new Promise<T>(() => {});
     if (this.#killed) return never;
-    const orNever = () => this.#killed;
     return act().then(
-      (value) => (orNever() ? never : value),
-      (error) => (orNever() ? never : Promise.reject(error)),
+      (value) => (this.#killed ? never : value),
+      (error) => (this.#killed ? never : Promise.reject(error)),
     );
   }
 
@@ -236,7 +264,7 @@ async function work(
   onDurable: (upTo: number) => void,
 ): Promise<void> {
   for (let step = 4 + draw() * 12; step > 0 && !disk.dead; step--) {
-    for (let i = 1 + Math.floor(draw() * 9); i > 0; i--) {
+    for (let i = 1 + Math.floor(draw() * draw() * 20); i > 0; i--) {
       for (const entry of [pick(draw, makers)(draw)].flat()) {
         ledger.append(entry);
         entries.push(entry);

@@ -1,5 +1,6 @@
 import test from "ava";
 import type { KeyDesk } from "../../src/custody/ports.ts";
+import { Heard } from "../../src/kq1/heard.ts";
 import { openKmLink } from "../../src/kq1/link.ts";
 import { Kq1Session } from "../../src/kq1/session.ts";
 import { systemClock } from "../../src/port/clock.ts";
@@ -149,7 +150,8 @@ test("two KMs whose certificates have one name never share keys; each can repeat
         connectTimeoutMs: 5_000,
       };
       const desk = bench.custody.desk as KeyDesk;
-      const more = { name, endpoint, https: undefined, desk, clock: systemClock };
+      const heard = new Heard();
+      const more = { name, endpoint, https: undefined, desk, heard, clock: systemClock };
       return openKmLink({ ...options, ...more }, bench.custody, signal);
     };
     const token = "0123456789abcdef";

@@ -52,7 +52,7 @@ async function failed(disk: Disk): Promise<LedgerFile> {
   return ledger;
 }
 
-test("what a failed sync left in the cache alone is not believed: it is written anew", async (t) => {
+test("the disk of these tests forgets what it could not sync, and shows it until power fails", async (t) => {
   const disk = forgetful();
   const ledger = await failed(disk);
   t.like(ledger.failure, { code: "ledger.io" });
