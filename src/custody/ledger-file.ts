@@ -14,6 +14,9 @@ import { checkLength, encodeGroup, type Place, placeLedger } from "./ledger-writ
 import type { BlockRecord, Format, Ledger, LedgerEntry, ModulePair } from "./ports.ts";
 import { Queue } from "./queue.ts";
 
+/** What a disk may lose at once, bytes. */
+const diskBlock = 4_096;
+
 export interface LedgerOptions {
   /** Most records that are written and synced at once; the next ones are a group of their own. */
   readonly groupRecords: number;
@@ -240,9 +243,13 @@ export class LedgerFile implements Ledger {
     await this.#recovering;
     while (this.#committing !== undefined) await this.#committing;
     await this.#sealing;
-    const { file } = this.#place;
+    const { file, end, length } = this.#place;
     if (this.#failure === undefined) {
       this.#seal();
+      await this.#sealing;
+      // In another block than the records: one that is lost does not take all that tells of them.
+      const last = length - (length % recordLength) - recordLength;
+      if (last - end >= diskBlock) this.#seal(last);
       await this.#sealing;
       await file.datasync().catch(() => {});
     }
@@ -335,11 +342,12 @@ export class LedgerFile implements Ledger {
   /**
    * Says in the file that all of it was synced. Not synced itself, and no key waits for it: the next
    * group has the same seal. If it is lost, damage in the last group is taken for a torn write.
+   * @param at position in the file, bytes; elsewhere than where the records end it is a copy
    */
-  #seal(): void {
+  #seal(at = this.#place.end): void {
     const { file, end, digest, group } = this.#place;
     const bytes = encodeGroup([], nextGroup(group), end, digest);
-    this.#sealing = writeAll(file, bytes, end).catch(() => {});
+    this.#sealing = writeAll(file, bytes, at).catch(() => {});
   }
 
   /** Tells those who wait for what is on disk now. */

@@ -19,7 +19,8 @@
  * A group begins with a seal, which says that all records before it were synced: 12 u64 its own
  * position in the file · 36 u32 digest of the header and all records before it. The seal is written
  * alone as soon as that is so, and again with the group: a power cut can tear it, but damage before
- * an intact seal is never a torn write. Files of earlier versions have no seals.
+ * an intact seal is never a torn write. An orderly end writes a copy of the last seal at the end of
+ * the file too, in another block of the disk. Files of earlier versions have no seals.
  *
  * The header has at 48 a u32, the position of the seal that was written and synced with it, or 0; and
  * at 52 a u32, the position of the first record; 0: behind the header. What is in between means nothing.
@@ -165,10 +166,14 @@ export function isSeal(bytes: Buffer, at: number): boolean {
   return bytes[at] === sealKind;
 }
 
-/** Whether a seal stands where it was written to, and all before it has this digest. */
+/** Position that the seal at `at` is about, bytes: its own, but for a copy. */
+export function sealPosition(bytes: Buffer, at: number): number {
+  return Number(bytes.readBigUInt64BE(at + positionAt));
+}
+
+/** Whether all before the position of the seal at `at` has this digest. */
 export function sealFits(bytes: Buffer, at: number, digest: number): boolean {
-  const position = bytes.readBigUInt64BE(at + positionAt);
-  return position === BigInt(at) && bytes.readUInt32BE(at + reasonAt) === digest;
+  return bytes.readUInt32BE(at + reasonAt) === digest;
 }
 
 /**

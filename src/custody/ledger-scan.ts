@@ -14,6 +14,7 @@ import {
   recordLength,
   sealedAt,
   sealFits,
+  sealPosition,
 } from "./ledger-record.ts";
 import type { LedgerEntry } from "./ports.ts";
 
@@ -56,7 +57,7 @@ export function scan(bytes: Buffer, path: string): Scan {
   let digest = digestOf(bytes.subarray(0, recordLength), 0);
   let covered = at;
   let seal: Pick<Scan, "end" | "group" | "digest"> | undefined;
-  for (; isIntact(bytes, at); at += recordLength) {
+  for (; isIntact(bytes, at) && !isCopy(bytes, at); at += recordLength) {
     if (isSeal(bytes, at)) {
       digest = digestOf(bytes.subarray(covered, at), digest);
       covered = at;
@@ -70,8 +71,7 @@ export function scan(bytes: Buffer, path: string): Scan {
     group = groupOf(bytes, at);
   }
   // What is empty is no record, and most of a ledger is.
-  const clean = isEmpty(bytes, at);
-  if (!clean) checkTorn(bytes, path, at, group);
+  const clean = isEmpty(bytes, at) || isUnused(bytes, path, { firstAt, at, group });
   if (at <= sealedAt(bytes) || at > bytes.length) {
     throw damagedAt("damaged record before where the seal was", path, at);
   }
@@ -79,20 +79,42 @@ export function scan(bytes: Buffer, path: string): Scan {
   if (clean && seal?.end === at - recordLength) {
     return { ...found, ...seal, sealed: true, doubtfulTo: 0 };
   }
-  const doubtfulTo = seal === undefined ? 0 : clean ? at : writtenTo(bytes);
+  const doubtfulTo = seal === undefined ? 0 : Math.max(at, writtenTo(bytes));
   const sealed = clean && at === firstAt;
   digest = digestOf(bytes.subarray(covered, at), digest);
   return { ...found, end: at, group, digest, sealed, doubtfulTo };
 }
 
+interface Intact {
+  readonly firstAt: number;
+  /** Where the intact part ends, bytes. */
+  readonly at: number;
+  /** Group of the last record before that. */
+  readonly group: number;
+}
+
 /**
- * What is behind the first damaged record must be the rest of a group whose write was cut.
- * @param group of the last record before it
+ * Whether nothing is behind the intact part. If there is, it must be what arrived of a group whose
+ * write was cut.
+ * @throws Fault `ledger.corrupt` if it is not
  */
-function checkTorn(bytes: Buffer, path: string, at: number, group: number): void {
+function isUnused(bytes: Buffer, path: string, { firstAt, at, group }: Intact): boolean {
+  let unused = true;
   let tornGroup: number | undefined;
-  for (let later = at + recordLength; later < bytes.length; later += recordLength) {
-    if (!isIntact(bytes, later)) continue;
+  const header = digestOf(bytes.subarray(0, recordLength), 0);
+  for (let later = at; later < bytes.length; later += recordLength) {
+    if (!isIntact(bytes, later)) {
+      unused &&= isEmpty(bytes.subarray(later, later + recordLength), 0);
+      continue;
+    }
+    if (isCopy(bytes, later)) {
+      // Of an orderly end before: what it is about does not change any more.
+      const position = sealPosition(bytes, later);
+      const about = bytes.subarray(firstAt, position);
+      if (position <= at && sealFits(bytes, later, digestOf(about, header))) continue;
+      throw damagedAt("damaged record before a seal", path, at);
+    }
+    unused = false;
     // The group that was being written when power failed, and no other; its seal is its first record.
     tornGroup ??= groupOf(bytes, later);
     const torn = groupOf(bytes, later) === tornGroup && !isSeal(bytes, later);
@@ -100,6 +122,12 @@ function checkTorn(bytes: Buffer, path: string, at: number, group: number): void
       throw damagedAt("damaged record before intact ones", path, at);
     }
   }
+  return unused;
+}
+
+/** Whether the record at `at`, which is intact, is the copy of a seal that stands elsewhere. */
+function isCopy(bytes: Buffer, at: number): boolean {
+  return isSeal(bytes, at) && sealPosition(bytes, at) !== at;
 }
 
 /** Where the file ends but for empty records, bytes. */
@@ -108,7 +136,10 @@ function writtenTo(bytes: Buffer): number {
   while (written > 0 && isEmpty(bytes.subarray(written - recordLength, written), 0)) {
     written -= recordLength;
   }
-  return written;
+  const last = written - recordLength;
+  if (last <= 0 || !isIntact(bytes, last) || !isCopy(bytes, last)) return written;
+  // Up to where the copy is about, records were written for certain.
+  return Math.max(writtenTo(bytes.subarray(0, last)), Math.min(sealPosition(bytes, last), last));
 }
 
 export interface Salvage {
@@ -142,7 +173,7 @@ export function salvage(bytes: Buffer): Salvage {
     }
     if (isSeal(bytes, at)) {
       // Behind a damaged record no seal fits, and that is told already.
-      if (!header || damaged.length > 0) continue;
+      if (!header || damaged.length > 0 || isCopy(bytes, at)) continue;
       digest = digestOf(bytes.subarray(covered, at), digest);
       covered = at;
       if (!sealFits(bytes, at, digest)) damaged.push(at);

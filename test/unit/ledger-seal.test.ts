@@ -36,6 +36,7 @@ async function grown(groups: readonly number[]): Promise<{ disk: Disk; ledger: L
   return { disk, ledger };
 }
 
+const count = (length: number) => Array.from({ length }, (_, i) => i);
 const content = (disk: Disk) => Buffer.from(disk.read(path) as Buffer);
 
 function diskWith(bytes: Buffer): Disk {
@@ -112,6 +113,55 @@ test("a record or a sector that is missing before a seal is damage", async (t) =
   }
 });
 
+test("after an orderly end a lost block is damage, also if the last seal was in it", async (t) => {
+  const disk = new Disk();
+  const ledger = await open(disk, 20_000);
+  for (let number = 0; number < 100; number++) {
+    ledger.append(complete(number));
+    if (number % 10 === 9) await durable(ledger);
+  }
+  await ledger.close();
+  const bytes = content(disk);
+  t.is((await start(bytes)).length, 100);
+  t.like(await checkLedger(disk, path), { condition: "good", records: 100, damaged_at: [] });
+  // Header, ten groups of a seal and ten records: they end in the second block of 4,096 bytes.
+  for (const [from, to] of [
+    [sector, 4_096],
+    [4_096, 8_192],
+    [109 * recordLength, 112 * recordLength],
+    [110 * recordLength, 112 * recordLength],
+    [sector, 8_192],
+  ] as const) {
+    for (const filling of [0, 0xff]) {
+      const copy = Buffer.from(bytes);
+      copy.fill(filling, from, to);
+      t.is(await start(copy), "ledger.corrupt", `${from} to ${to}, ${filling}`);
+      const report = await checkLedger(diskWith(copy), path);
+      t.is(report.condition, "damaged");
+      t.is(report.damaged_at[0], from);
+    }
+  }
+  // A copy that is lost or changed is missed by nothing.
+  const last = bytes.length - (bytes.length % recordLength) - recordLength;
+  t.is((await start(flipped(bytes, last + 40))).length, 100);
+});
+
+test("records go over the copy of a seal that an orderly end has left", async (t) => {
+  const disk = new Disk();
+  let number = 0;
+  for (let life = 0; life < 12; life++) {
+    const ledger = await open(disk, 5_000);
+    t.deepEqual(numbers(ledger), count(number));
+    for (let group = 0; group < 7; group++) {
+      for (let i = 0; i < 1 + ((life + group) % 5); i++) ledger.append(complete(number++));
+      await durable(ledger);
+      t.is((await start(content(disk))).length, number);
+    }
+    await ledger.close();
+    t.like(await checkLedger(disk, path), { condition: "good", records: number, damaged_at: [] });
+  }
+});
+
 test("a record in another's place, intact by itself, is damage", async (t) => {
   const { disk, ledger } = await grown([5]);
   await ledger.close();
@@ -170,8 +220,11 @@ test("whichever sectors of a group arrive, and its seal before it or not, that i
           if (intact) next = (to - sealAt) / recordLength - 1 + first;
         }
         // Nothing of the first group is lost, and of the second what stands before the first gap.
-        const gap = Array.from({ length: next }, (_, i) => i);
-        t.deepEqual(await start(bytes), gap, `${first} records, sectors ${arrived.toString(2)}`);
+        t.deepEqual(
+          await start(bytes),
+          count(next),
+          `${first} records, sectors ${arrived.toString(2)}`,
+        );
       }
     }
   }
