@@ -256,7 +256,7 @@ export const catalogue = {
     severities: ["major"],
     latched: true,
     quietMs: minute,
-    text: "a key was refused for good, or a block cannot be read undamaged",
+    text: "a key was refused for good, its answer broke off, or a block cannot be read undamaged",
     action: "see the event for the reason, then release or discard what is in quarantine",
   },
   broker_unreachable: {

@@ -22,7 +22,7 @@ export class Answer<Owner> {
   sendings = 0;
   /** Some sending of it was complete. */
   sent = false;
-  /** Some of it may have left, and nobody knows. */
+  /** Some of it may have left. */
   torn = false;
   /** It was given before this process began, or its keys were forgotten. */
   restored = false;

@@ -17,7 +17,7 @@ import type { CustodyCounters } from "./counters.ts";
 import { type IdSource, keyIdOf } from "./key-id.ts";
 import { isUnsettled, LeftOver } from "./left-over.ts";
 import type { BlockRecord, KeyDesk, KeyReply, KeyRequest, Ledger, Sending } from "./ports.ts";
-import { interrupted, nobody } from "./ports.ts";
+import { freeSlot, interrupted } from "./ports.ts";
 import { slotOfToken } from "./request-slot.ts";
 import { type Given, type Holding, type Piece, Stock } from "./stock.ts";
 
@@ -231,14 +231,14 @@ export class Desk<Owner> implements KeyDesk {
   #addPiece(piece: Piece<Owner>, record: BlockRecord): void {
     const { holding, offset, length } = piece;
     const keyId = keyIdOf(this.#parts.ids(), holding.block.facts, offset, length);
-    const slot = record.assigned.get(keyId)?.slot ?? nobody;
+    const slot = record.assigned.get(keyId)?.slot ?? freeSlot;
     if (record.quarantined.has(keyId)) {
       holding.keptBack.set(keyId, piece);
       holding.unsettled -= length;
     } else if (record.delivered.has(keyId) || record.gone.has(keyId)) {
       overwrite(piece);
       holding.unsettled -= length;
-    } else if (slot === nobody) this.#stock.addPiece(piece);
+    } else if (slot === freeSlot) this.#stock.addPiece(piece);
     else this.#restore(piece, keyId, slot);
   }
 
@@ -307,7 +307,7 @@ export class Desk<Owner> implements KeyDesk {
     if (isUnsettled(ledger.get(blockName(ref)), keyId)) ledger.append({ kind, ref, keyId });
   }
 
-  /** Nothing of the block will be given any more. What is no whole unit is given to nobody. */
+  /** Nothing of the block will be given any more. What is left behind its last unit is not given. */
   #done({ block, owner, keptBack }: Holding<Owner>): void {
     this.#keptBack.delete(blockName(block.ref));
     block.wipe();

@@ -8,9 +8,9 @@ import { Past } from "./past.ts";
 import {
   type Assignment,
   type BlockRecord,
+  freeSlot,
   interrupted,
   type LedgerEntry,
-  nobody,
   type WithheldReason,
 } from "./ports.ts";
 
@@ -255,12 +255,12 @@ function withheld(ref: BlockRef, reason: WithheldReason | undefined): LedgerEntr
 
 /**
  * Lifts a quarantine. Of an answer that broke off that is an operator's word that the KM has no key:
- * it belongs to nobody again. Where it was cut stays, since its ID may be known.
+ * it is free again. Where it was cut stays, since its ID may be known.
  */
 function reinstate(record: MutableRecord, keyId: string): void {
   const place = record.assigned.get(keyId);
   if (record.quarantined.get(keyId) === interrupted && place !== undefined) {
-    record.assigned.set(keyId, { ...place, slot: nobody });
+    record.assigned.set(keyId, { ...place, slot: freeSlot });
   }
   record.quarantined.delete(keyId);
 }

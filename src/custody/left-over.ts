@@ -3,7 +3,7 @@
  * left is not known. Pure.
  */
 import { type BlockRef, blockName } from "../port/key.ts";
-import { type BlockRecord, type Ledger, nobody } from "./ports.ts";
+import { type BlockRecord, freeSlot, type Ledger } from "./ports.ts";
 import { tokenOf } from "./request-slot.ts";
 
 /** The pieces that were given for one request. */
@@ -19,7 +19,7 @@ export function isUnsettled(record: BlockRecord | undefined, keyId: string): boo
   const { assigned, delivered, quarantined, gone } = record;
   const slot = assigned.get(keyId)?.slot;
   const decided = [delivered, quarantined, gone].some((ids) => ids.has(keyId));
-  return slot !== undefined && slot !== nobody && !decided;
+  return slot !== undefined && slot !== freeSlot && !decided;
 }
 
 export class LeftOver {

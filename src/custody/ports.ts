@@ -64,7 +64,7 @@ export interface KeyReply {
 export interface KeyDesk {
   /** Length of a unit, bits: a request's size is that, or divides it. */
   readonly unitBits: number;
-  /** Units at hand that nobody has asked for. */
+  /** Whole units at hand. */
   readonly stored: number;
   /** Never rejects; the answer is on disk when it resolves. */
   request(request: KeyRequest): Promise<KeyReply>;
@@ -103,8 +103,8 @@ export interface BlockRecord {
   readonly sent: ReadonlySet<string>;
 }
 
-/** Slot of a piece that belongs to nobody: it is cut, and free. */
-export const nobody = "0".repeat(32);
+/** Slot of a piece that was cut and is free. */
+export const freeSlot = "0".repeat(32);
 
 /** Reason of a quarantine: the answer with this key broke off, so the KM may have it or not. */
 export const interrupted = "interrupted";
@@ -170,11 +170,11 @@ export type LedgerEntry =
   | { readonly kind: "untouched"; readonly ref: BlockRef }
   /** An operator's word: what was written to this KM and not confirmed, it does not have. */
   | { readonly kind: "freed"; readonly slot: string }
-  /** These bits belong to one request of one KM now, and to nobody else ever. */
+  /** These bits are given for one request of one KM, and for no other unless they are returned. */
   | ({ readonly kind: "assigned"; readonly ref: BlockRef; readonly keyId: string } & Assignment)
   /** It left, and is kept for a repeat of its request. */
   | { readonly kind: "sent"; readonly ref: BlockRef; readonly keyId: string }
-  /** It never left: it belongs to nobody again. */
+  /** It never left, and is free again. */
   | { readonly kind: "returned"; readonly ref: BlockRef; readonly keyId: string }
   /** The KM has this key. */
   | { readonly kind: "delivered"; readonly ref: BlockRef; readonly keyId: string }

@@ -30,7 +30,7 @@ export async function sendKeys(
     response.writeHead(status, { ...headers, "content-length": body.length });
     const begun = await written(response, body.subarray(0, bytesBeforeKeys));
     if (!begun || isGone(response)) return "unsent";
-    // By itself: what a TLS socket is given together it joins into a copy, which nobody wipes.
+    // By itself: what a TLS socket is given together it joins into a copy, which is not wiped.
     if (!(await written(response, body.subarray(bytesBeforeKeys)))) return "torn";
     response.end();
     return "sent";

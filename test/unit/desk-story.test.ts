@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
-import { answerKept, type KeyReply, nobody } from "../../src/custody/ports.ts";
+import { answerKept, freeSlot, type KeyReply } from "../../src/custody/ports.ts";
 import { random } from "../random.ts";
 import { withBench } from "../rig/custody-bench.ts";
 import {
@@ -116,7 +116,7 @@ async function story(t: ExecutionContext, seed: number): Promise<void> {
     for (const { assigned, delivered, quarantined, complete } of bench.ledger.blocks()) {
       if (complete) continue;
       for (const [id, { slot }] of assigned) {
-        const settled = delivered.has(id) || quarantined.has(id) || slot === nobody;
+        const settled = delivered.has(id) || quarantined.has(id) || slot === freeSlot;
         t.true(settled, `seed ${seed}: ${id} is neither`);
         if (delivered.has(id))
           t.is(seen.get(id)?.received.size, 1, `seed ${seed}: ${id} was not sent`);
