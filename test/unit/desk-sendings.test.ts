@@ -148,6 +148,34 @@ test("an operator can decide while other keys of the block wait; the size of its
   }
 });
 
+test("all that is kept back for this reason is decided at once, and no other key of its blocks", async (t) => {
+  for (const what of ["reinstate", "discard"] as const) {
+    await withBench(onRequest, async (bench) => {
+      const { custody, module } = bench;
+      module.connect(custody);
+      offer(bench, 512, 256, 512);
+      const lost = [await ask(bench), await ask(bench, { number: 2 })];
+      for (const reply of lost) reply.torn?.();
+      // Of the first two blocks all is kept back or delivered, of the third some waits.
+      const more = await ask(bench);
+      more.torn?.();
+      await durable(bench);
+      t.is(custody.counters().held_blocks, 1);
+      t.is(custody.aside.decideAll(what, { reason: "qber" }), 0);
+      t.is(custody.aside.decideAll(what, { reason: "interrupted" }), 3);
+      await durable(bench);
+      module.offer();
+      await durable(bench);
+      const kept = [...lost, more].flatMap(ids);
+      const taken = await take(bench, { number: 9 });
+      t.is(taken.length, what === "reinstate" ? 5 : 1);
+      t.is(taken.filter((id) => kept.includes(id)).length, what === "reinstate" ? 4 : 0);
+      await durable(bench);
+      t.is(module.blocks.size, 0);
+    });
+  }
+});
+
 test("a torn answer with a token can be asked for again; then it is delivered", async (t) => {
   await withBench(onRequest, async (bench) => {
     bench.module.connect(bench.custody);

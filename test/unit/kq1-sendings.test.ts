@@ -150,9 +150,8 @@ test("two KMs whose certificates have one name never share keys; each can repeat
         connectTimeoutMs: 5_000,
       };
       const desk = bench.custody.desk as KeyDesk;
-      const heard = new Heard();
-      const more = { name, endpoint, https: undefined, desk, heard, clock: systemClock };
-      return openKmLink({ ...options, ...more }, bench.custody, signal);
+      const more = { name, endpoint, https: undefined, heard: new Heard(), desk };
+      return openKmLink({ ...options, ...more, clock: systemClock }, bench.custody, signal);
     };
     const token = "0123456789abcdef";
     const ask = async (name: (i: number) => string) => {
