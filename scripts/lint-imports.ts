@@ -53,7 +53,8 @@ const pure = [
   /^src\/config\/(redact|toml)\.ts$/,
   /^src\/support\/(tar|scrub|guard|telemetry-csv)\.ts$/,
   /^src\/doctor\/(finding|subject)\.ts$/,
-  /^src\/update\/slots\.ts$/,
+  /^src\/update\/(slots|allowance)\.ts$/,
+  /^src\/site\/(manifest|decide)\.ts$/,
   /^src\/port\/(?!clock)/,
 ];
 const impureModules =

@@ -24,6 +24,7 @@ import { bundledPackages, collectLicences } from "./licences.ts";
 const programs: Readonly<Record<string, string>> = {
   "qkd-node": "src/cli.ts",
   "qkd-panel": "src/main-panel.ts",
+  "qkd-image": "src/main-image.ts",
 };
 
 /** Packages that are loaded upon need only, each a file of its own. */
@@ -49,8 +50,8 @@ const usage = `npm run build -- [options]: the production build
   --help
 
 FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; its bin/qkd-node runs the
-node and bin/qkd-panel its chassis panel, on runtime/node beside it or on the machine's Node.js 24. FOLDER/maps has the
-source maps. Native addons of arm64 and x64 are in every build; the cache is of the
+node, bin/qkd-panel its chassis panel, and bin/qkd-image checks for an image's helpers,
+on runtime/node beside it or on the machine's Node.js 24. FOLDER/maps has the source maps. Native addons of arm64 and x64 are in every build; the cache is of the
 architecture that built, and of no consequence on another.
 `;
 
