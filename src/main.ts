@@ -144,7 +144,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     zeroize: (module: string) => panel.guard.zeroize(module),
     supportBundle: () => local.bundle(),
     ...keptBackPorts(channels, kms),
-    ...(updates && { installUpdate: async (args) => updates.begin(args) }),
+    ...(updates && { installUpdate: async (args, signed) => updates.begin(args, signed) }),
   };
   oversight.start(
     views,

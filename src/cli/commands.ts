@@ -282,7 +282,7 @@ export const commands: readonly CommandInfo[] = [
     options: [
       { name: "yes", value: "NODE_ID", about: "do it without asking, if this is the node" },
       { name: "sha256", value: "HEX", about: "the bundle must have this SHA-256" },
-      { name: "allow-downgrade", about: "also a version older than the one that runs" },
+      { name: "allow-downgrade", about: "root only, with --sha256: also an older version" },
     ],
     examples: [
       "qkd-node update status",

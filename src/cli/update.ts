@@ -4,6 +4,7 @@ import { createReadStream, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { exit } from "../exit-codes.ts";
 import { errorCode } from "../port/errors.ts";
+import { allowByRoot, takeBackAllowance } from "../update/allow.ts";
 import { slotsOf } from "../update/appliance.ts";
 import type { LastUpdate, UpdateStatus } from "../update/slots.ts";
 import { softwareVersion } from "../version.ts";
@@ -120,6 +121,8 @@ async function install(source: string, context: Context): Promise<number> {
     for (const line of plan(context.terminal).lines) context.terminal.say(line);
   }
   const downgrade = context.values["allow-downgrade"] === true;
+  // The node is not believed about it: root says so itself, and for this bundle alone.
+  if (downgrade) allow(sha256);
   const common = { ...confirmed, ...(downgrade && { allow_downgrade: true }) };
   const bar = progress(process.stderr, process.env, !context.json);
   const begin = () =>
@@ -130,12 +133,27 @@ async function install(source: string, context: Context): Promise<number> {
           ...(sha256 !== undefined && { sha256 }),
         })
       : sent(file, sha256, common, bar, context);
-  const acted = await carryOut(begin, before, bar, context).finally(() => bar.end());
+  const acted = await carryOut(begin, before, bar, context).finally(() => {
+    bar.end();
+    if (downgrade) takeBackAllowance();
+  });
   const code = tellActed(context, acted, "update");
   if (acted.status === "done" && !context.json) {
     context.terminal.say(`the machine starts from slot ${before.other?.slot ?? "?"} now, on trial`);
   }
   return code;
+}
+
+/** Says as root that an older version may go in. @throws Complaint, UsageError */
+function allow(sha256: string | undefined): void {
+  if (sha256 === undefined) {
+    throw new UsageError("--allow-downgrade: --sha256 says which bundle is meant");
+  }
+  try {
+    allowByRoot(sha256);
+  } catch {
+    throw new Complaint("an older version is for root or the manager to allow", exit.noPermission);
+  }
 }
 
 /** Begins it, and follows it to its end. @throws Complaint */

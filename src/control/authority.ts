@@ -109,7 +109,10 @@ export function judge(
   if (expires <= wall) return no("expired");
   if (wrongBoot(command, request.boot, boot)) return no("wrong_boot");
   const order = orderOf(command, request.args);
-  return order === undefined ? no("bad_arguments") : { keyId, request, order };
+  if (order === undefined) return no("bad_arguments");
+  // Root believes the manager, not the node, that an older version may be installed: it gets the proof.
+  if (order.name !== "install_update") return { keyId, request, order };
+  return { keyId, request, order: { ...order, signed: message.payload.toString("latin1") } };
 }
 
 function wrongBoot(command: CommandName, named: number | undefined, boot: number): boolean {

@@ -96,7 +96,12 @@ export type Args<Name extends CommandName> = v.InferOutput<(typeof commands)[Nam
 
 /** A command whose arguments fit it. */
 export type Order = {
-  [Name in CommandName]: { readonly name: Name; readonly args: Args<Name> };
+  [Name in CommandName]: {
+    readonly name: Name;
+    readonly args: Args<Name>;
+    /** The signed command as it came (JWS); of `install_update` alone, and only if a manager gave it. */
+    readonly signed?: string;
+  };
 }[CommandName];
 
 /** @returns undefined if the arguments are not those of the command */

@@ -46,7 +46,8 @@ export interface ControlPorts {
   reloadCertificates?(): Promise<void>;
   /** @returns where it is */
   supportBundle?(): Promise<Facts>;
-  installUpdate?(args: Readonly<Record<string, unknown>>): Promise<Facts>;
+  /** @param signed the command as the manager signed it (JWS); undefined if it came another way */
+  installUpdate?(args: Readonly<Record<string, unknown>>, signed?: string): Promise<Facts>;
   /**
    * The node was inspected after its chassis was opened: supply may go on.
    * @returns why not; undefined if it was cleared, on disk @throws Fault `state.io`
@@ -144,7 +145,7 @@ async function act(order: Order, by: string, ports: ControlPorts): Promise<Outco
     case "support_bundle":
       return { ...done, facts: (await ports.supportBundle?.()) ?? {} };
     case "install_update":
-      return { ...done, facts: (await ports.installUpdate?.(order.args)) ?? {} };
+      return { ...done, facts: (await ports.installUpdate?.(order.args, order.signed)) ?? {} };
   }
 }
 

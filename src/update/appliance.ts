@@ -5,7 +5,7 @@ import type { Config } from "../config/load.ts";
 import type { NodeEvent } from "../manager/view.ts";
 import type { Clock } from "../port/clock.ts";
 import type { Log } from "../port/log.ts";
-import { describeSlots, parseSlots, type UpdateStatus } from "./slots.ts";
+import { describeSlots, parseSlots, toldByRoot, type UpdateStatus } from "./slots.ts";
 import { type Receive, Updater } from "./updater.ts";
 
 export interface UpdateParts {
@@ -24,8 +24,6 @@ export interface Places {
   readonly told: string;
 }
 
-const toldByRoot = "/run/qkd-update";
-
 export function standardPlaces(runtimeDirectory: string | undefined): Places {
   return {
     installer: "/usr/lib/qkd-image/update",
@@ -37,7 +35,7 @@ export function standardPlaces(runtimeDirectory: string | undefined): Places {
 /** Updates, as commands and who looks at the node reach them. */
 export interface Updates {
   /** For the manager's command. @throws Fault `update` */
-  begin(args: unknown): { readonly started: true };
+  begin(args: unknown, signed?: string): { readonly started: true };
   /** For who stands at the machine. @throws Fault `update` */
   beginLocal(args: unknown, receive: Receive): Promise<{ readonly started: true }>;
   status(): Promise<UpdateStatus>;
@@ -64,8 +62,9 @@ export function openUpdates(
       onEvent({ type, at: clock.wall(), facts });
     },
   });
+  void updater.clean();
   return {
-    begin: (args) => updater.begin(args),
+    begin: (args, signed) => updater.begin(args, signed),
     beginLocal: (args, receive) => updater.beginLocal(args, receive),
     async status() {
       const underWay = await updater.underWay();

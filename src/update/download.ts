@@ -1,45 +1,73 @@
-/** A file over HTTPS, with a limit on its size and on silence. */
+/** A file over HTTPS, with a limit on its size, on silence, on slowness, and on the time that it takes. */
 import { createWriteStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { get } from "node:https";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { type Clock, every } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 
 export interface DownloadOptions {
   /** PEM of who may have issued the server's certificate; undefined: the system's. */
   readonly ca: string | undefined;
   readonly maxBytes: number;
+  readonly clock: Clock;
   /** So many have come, of as many as the server says there are. */
   readonly onBytes?: (bytes: number, all: number | undefined) => void;
 }
 
 /** A server that says nothing for this long is given up, ms. */
 const silenceMs = 60_000;
+/** From the first packet to the last byte, ms: 110 MB at 256 kbit/s. */
+export const wholeMs = 60 * 60_000;
+/** A minute in which fewer bytes come than this is the last one. */
+export const leastBytes = 1_048_576;
+export const rateMs = 60_000;
 
 /**
- * Fetches `url` into `file`. What is there of it after a failure is removed.
+ * Fetches `url` into `file`, which must not exist. What is there of it after a failure is removed.
  * @throws Fault `update`
  */
 export async function download(url: string, file: string, options: DownloadOptions): Promise<void> {
+  const { clock } = options;
+  const over = new AbortController();
+  const end = (message: string, limit_ms: number) =>
+    over.abort(new Fault("update", message, { source: url, limit_ms }));
+  let [received, before] = [0, 0];
+  const deadline = clock.after(wholeMs, () => end("the download takes too long", wholeMs));
+  const rate = every(clock, rateMs, () => {
+    if (received - before < leastBytes) end("the download is too slow", rateMs);
+    before = received;
+  });
+  const onBytes = (bytes: number, all: number | undefined) => {
+    received = bytes;
+    options.onBytes?.(bytes, all);
+  };
+  let ours = false;
   try {
-    const response = await open(url, options.ca);
-    await pipeline(
-      response,
-      limit(options, lengthOf(response)),
-      createWriteStream(file, { mode: 0o600, flush: true }),
-    );
+    const response = await open(url, options.ca, over.signal);
+    const to = createWriteStream(file, { flags: "wx", mode: 0o600, flush: true });
+    to.once("open", () => {
+      ours = true;
+    });
+    const limited = limit({ ...options, onBytes }, lengthOf(response));
+    await pipeline(response, limited, to, { signal: over.signal });
   } catch (error) {
-    await rm(file, { force: true });
-    if (error instanceof Fault) throw error;
-    throw new Fault("update", `cannot fetch the bundle: ${describe(error)}`, { source: url });
+    if (ours) await rm(file, { force: true });
+    const cause: unknown = over.signal.aborted ? over.signal.reason : error;
+    if (cause instanceof Fault) throw cause;
+    throw new Fault("update", `cannot fetch the bundle: ${describe(cause)}`, { source: url });
+  } finally {
+    deadline.cancel();
+    rate.cancel();
   }
 }
 
-function open(url: string, ca: string | undefined): Promise<IncomingMessage> {
+function open(url: string, ca: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { ca, minVersion: "TLSv1.2", timeout: silenceMs }, (response) => {
+    const options = { ca, minVersion: "TLSv1.2", timeout: silenceMs, signal } as const;
+    const request = get(url, options, (response) => {
       const { statusCode } = response;
       if (statusCode === 200) return resolve(response);
       response.destroy();
@@ -58,7 +86,10 @@ function lengthOf({ headers }: IncomingMessage): number | undefined {
   return Number.isSafeInteger(length) && length > 0 ? length : undefined;
 }
 
-function limit({ maxBytes: most, onBytes }: DownloadOptions, all: number | undefined): Transform {
+function limit(
+  { maxBytes: most, onBytes }: Pick<DownloadOptions, "maxBytes" | "onBytes">,
+  all: number | undefined,
+): Transform {
   let bytes = 0;
   return new Transform({
     transform(chunk: Buffer, _, next) {

@@ -4,6 +4,9 @@
  */
 import * as v from "valibot";
 
+/** Where the root part tells. */
+export const toldByRoot = "/run/qkd-update";
+
 const slot = v.picklist(["a", "b"]);
 const version = v.pipe(v.string(), v.maxLength(64));
 

@@ -1,29 +1,27 @@
 /**
  * Updates of an appliance, as far as the node has a part in them: it fetches the bundle that a command
  * names, or takes it from who stands at the machine, and asks for it to be installed. Who installs runs
- * as root, checks who signed the bundle, and takes nothing from the node but a file's name.
+ * as root, checks who signed the bundle, and takes nothing from the node but the bundle and its hash.
  */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
-import { pipeline } from "node:stream/promises";
+import { join } from "node:path";
 import * as v from "valibot";
 import { type Clock, delay } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import { download } from "./download.ts";
+import { UpdateFolder } from "./dropped.ts";
 import { type LastUpdate, type Phase, partDone, type UnderWay } from "./slots.ts";
 
 /** A bundle of today has 110 MB, bytes. */
 export const mostBytes = 512 * 1_048_576;
 
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
-/** An older version than the one that runs may be installed, this once. */
+/** An older version may be installed, this once: if root believes who says so, see `Request`. */
 const allow_downgrade = v.optional(v.boolean(), false);
 
 const argsSchema = v.strictObject({
-  /** Where the bundle is: `https://…`, or an absolute path in the node's state folder. */
+  /** Where the bundle is: `https://…`, or a plain name in the drop folder. */
   bundle: v.pipe(v.string(), v.maxLength(2_048)),
   /** Of the bundle, 64 hexadecimal digits. */
   sha256,
@@ -52,7 +50,7 @@ export type Receive = (
 ) => Promise<void>;
 
 export interface UpdaterParts {
-  /** The node's state folder: only bundles in it are ever installed. */
+  /** The node's state folder; the folder for updates is in it. */
   readonly stateFolder: string;
   /** Where requests are put for who installs. */
   readonly requests: string;
@@ -77,10 +75,18 @@ interface Named {
 
 interface Work {
   readonly bundle: string;
-  readonly allowDowngrade: boolean;
   readonly sha256: string | undefined;
-  /** Brings the bundle to where it is installed from. */
-  readonly bring: (file: string) => Promise<void>;
+  /** The manager's signed command, if it allows an older version: root checks it again. */
+  readonly allowance?: string | undefined;
+  /** Brings the bundle to the node's own copy. */
+  readonly bring: () => Promise<void>;
+}
+
+/** What root is asked: a line each. */
+interface Request {
+  /** Of the node's own copy; root compares it with the copy that it installs. */
+  readonly sha256: string;
+  readonly allowance?: string | undefined;
 }
 
 /** Writing two partitions takes a minute on slow flash, ms. */
@@ -91,19 +97,31 @@ const tailBytes = 4_096;
 
 export class Updater {
   readonly #parts: UpdaterParts;
+  readonly #folder: UpdateFolder;
+  /** What an earlier process left is gone: a bundle that comes before that would be removed with it. */
+  #cleaned: Promise<void> = Promise.resolve();
   #underWay: { bundle: string; phase: Phase; done: number | undefined } | undefined;
   #last: LastUpdate | undefined;
 
   constructor(parts: UpdaterParts) {
     this.#parts = parts;
+    this.#folder = new UpdateFolder(parts.stateFolder);
+  }
+
+  /** Removes what an earlier process left half done. Never rejects. */
+  clean(): Promise<void> {
+    const warn = (error: unknown) => this.#parts.log.warn(describe(error));
+    this.#cleaned = this.#folder.prepare().catch(warn);
+    return this.#cleaned;
   }
 
   /**
    * Begins to fetch and install what a manager's command names; how it ends is told by `onEnd`.
+   * @param signed the command as the manager signed it: it is what root believes about `allow_downgrade`
    * @throws Fault `update` if the arguments are no good, or another update is under way
    */
-  begin(args: unknown): { readonly started: true } {
-    return this.#beginFetching(parse(argsSchema, args));
+  begin(args: unknown, signed?: string): { readonly started: true } {
+    return this.#beginFetching(parse(argsSchema, args), signed);
   }
 
   /**
@@ -114,18 +132,20 @@ export class Updater {
   async beginLocal(args: unknown, receive: Receive): Promise<{ readonly started: true }> {
     const parsed = parse(localSchema, args);
     if ("bundle" in parsed) return this.#beginFetching(parsed);
-    const { bytes, sha256, allow_downgrade: allowDowngrade } = parsed;
+    const { bytes, sha256 } = parsed;
     const bundle = "a local file";
     this.#occupy(bundle, "receiving");
-    const file = this.#file;
     try {
-      await receive(bytes, file, (received) => this.#phase("receiving", received / bytes));
+      await this.#cleaned;
+      await this.#folder.prepare();
+      const onBytes = (received: number) => this.#phase("receiving", received / bytes);
+      await receive(bytes, this.#folder.bundle, onBytes);
     } catch (error) {
       this.#underWay = undefined;
-      await rm(file, { force: true }).catch(() => {});
+      await this.#folder.remove().catch(() => {});
       throw error;
     }
-    this.#carryOut({ bundle, sha256, allowDowngrade, bring: async () => {} });
+    this.#carryOut({ bundle, sha256, bring: async () => {} });
     return { started: true };
   }
 
@@ -143,17 +163,18 @@ export class Updater {
     return this.#last;
   }
 
-  get #file(): string {
-    return join(this.#parts.stateFolder, "update.raucb");
-  }
-
   /** @throws Fault `update` */
-  #beginFetching({ bundle, sha256, allow_downgrade: allowDowngrade }: Named): {
-    readonly started: true;
-  } {
+  #beginFetching(
+    { bundle, sha256, allow_downgrade }: Named,
+    signed?: string,
+  ): { readonly started: true } {
     this.#occupy(bundle, "fetching");
-    const bring = (file: string) => this.#fetch(bundle, file);
-    this.#carryOut({ bundle, sha256, allowDowngrade, bring });
+    const bring = async () => {
+      await this.#cleaned;
+      await this.#folder.prepare();
+      await this.#fetch(bundle);
+    };
+    this.#carryOut({ bundle, sha256, allowance: allow_downgrade ? signed : undefined, bring });
     return { started: true };
   }
 
@@ -193,15 +214,26 @@ export class Updater {
   }
 
   async #install(work: Work): Promise<void> {
+    try {
+      await work.bring();
+      this.#phase("checking");
+      const sha256 = await this.#folder.hash();
+      if (work.sha256 !== undefined && work.sha256 !== sha256) {
+        throw new Fault("update", "the bundle has another SHA-256 than the command says");
+      }
+      await this.#ask({ sha256, allowance: work.allowance });
+    } finally {
+      // It is on the other slot now, or no good.
+      await this.#folder.remove().catch(() => {});
+    }
+  }
+
+  /** Has root install the node's own copy. @throws Fault `update` if it does not */
+  async #ask({ sha256, allowance = "" }: Request): Promise<void> {
     const { requests, result, said, clock } = this.#parts;
-    const file = this.#file;
-    await work.bring(file);
-    this.#phase("checking");
-    await compare(file, work.sha256);
     await mkdir(requests, { recursive: true });
     await Promise.all([result, said].map((old) => rm(old, { force: true }).catch(() => {})));
-    const request = `${file}\n${work.allowDowngrade ? "allow-downgrade" : ""}\n`;
-    await writeFile(join(requests, "request.new"), request);
+    await writeFile(join(requests, "request.new"), `${sha256}\n${allowance}\n`);
     const before = await modified(result);
     await rename(join(requests, "request.new"), join(requests, "request"));
     this.#phase("installing");
@@ -211,28 +243,23 @@ export class Updater {
       const now = await modified(result);
       // The answer to an earlier request is taken away before the one to this is there.
       if (now === before || now === 0) continue;
-      // It is on the other slot now, or no good.
-      await rm(file, { force: true }).catch(() => {});
-      const told = (await readFile(result, "utf8")).trim();
+      const [told = "", of] = (await readFile(result, "utf8")).split("\n");
+      // One that a process before this one asked for.
+      if (of !== sha256) continue;
       if (told === "installed") return;
       throw new Fault("update", told.replace(/^refused: /, ""));
     }
     throw new Fault("update", "nobody answered", { limit_ms: installMs });
   }
 
-  async #fetch(bundle: string, file: string): Promise<void> {
-    const { stateFolder, ca } = this.#parts;
-    if (bundle.startsWith("https://")) {
-      const onBytes = (bytes: number, all: number | undefined) =>
-        this.#phase("fetching", all === undefined ? undefined : bytes / all);
-      await download(bundle, file, { ca: ca(), maxBytes: mostBytes, onBytes });
-    } else if (isAbsolute(bundle) && bundle.startsWith(`${stateFolder}/`)) {
-      if (bundle !== file) await rename(bundle, file);
-    } else {
-      throw new Fault("update", "a bundle is at https:// or in the state folder", {
-        source: stateFolder,
-      });
-    }
+  /** @throws Fault `update`, system errors */
+  async #fetch(bundle: string): Promise<void> {
+    if (!bundle.startsWith("https://")) return this.#folder.copy(bundle, mostBytes);
+    const { ca, clock } = this.#parts;
+    const onBytes = (bytes: number, all: number | undefined) =>
+      this.#phase("fetching", all === undefined ? undefined : bytes / all);
+    const options = { ca: ca(), maxBytes: mostBytes, clock, onBytes };
+    await download(bundle, this.#folder.bundle, options);
   }
 }
 
@@ -240,16 +267,6 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, args: unknown): T {
   const parsed = v.safeParse(schema, args);
   if (parsed.success) return parsed.output;
   throw new Fault("update", `bad argument ${v.getDotPath(parsed.issues[0]) ?? ""}`.trim());
-}
-
-/** Leaves nothing in `file` if it is not the one that is meant. @throws Fault `update` */
-async function compare(file: string, sha256: string | undefined): Promise<void> {
-  if (sha256 === undefined) return;
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(file), hash);
-  if (hash.digest("hex") === sha256) return;
-  await rm(file, { force: true });
-  throw new Fault("update", "the bundle has another SHA-256 than the command says");
 }
 
 /** The end of a file; empty if it is not there. */

@@ -99,7 +99,7 @@ const slot = () => board.sh("cat /run/qkd-slot").then((text) => text.trim());
 const kernels = () =>
   board.sh(
     // Nobody else may have it mounted meanwhile.
-    `flock /run/qkd-esp.lock sh -ec 'mkdir -p /run/look; mount -o ro /dev/disk/by-partlabel/esp /run/look;
+    `flock /run/qkd-esp/lock sh -ec 'mkdir -p /run/look; mount -o ro /dev/disk/by-partlabel/esp /run/look;
     ls /run/look/EFI/Linux; umount /run/look'`.replace(/\n\s*/g, " "),
   );
 

@@ -1,10 +1,11 @@
 /** `qkd-node update` against the node's real sockets and the image's own scripts. */
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { ask } from "../../src/cli/client.ts";
+import { allowByRoot } from "../../src/update/allow.ts";
 import { problemsOf, qkdNode, tooWide } from "../rig/cli.ts";
-import { withUpdates } from "../rig/update-bench.ts";
+import { sha256, withUpdates } from "../rig/update-bench.ts";
 
 const keepAlive = setInterval(() => {}, 60_000);
 test.after.always(() => clearInterval(keepAlive));
@@ -34,11 +35,13 @@ test("a bundle from a file is sent to the node, installed by root, and the machi
     t.regex(said.out, /update: done\nthe machine starts from slot b now, on trial\n$/);
     while (bench.did.length < 3) await new Promise((resolve) => setTimeout(resolve, 10));
     t.deepEqual(bench.did, [
-      `rauc install ${join(bench.folder, "state/update.raucb")}`,
+      `rauc install ${join(bench.folder, "known/update.raucb")}`,
       "systemctl stop qkd-node",
       "systemctl --force reboot",
     ]);
-    t.false(existsSync(join(bench.folder, "state/update.raucb")), "no second copy is kept");
+    for (const copy of ["state/update/bundle", "known/update.raucb"]) {
+      t.false(existsSync(join(bench.folder, copy)), "no second copy is kept");
+    }
     t.deepEqual(
       bench.events.map(({ type, facts }) => [type, facts.status ?? facts.bundle]),
       [
@@ -92,11 +95,24 @@ test("what is not signed, is older, or is another one than was meant is refused"
     t.regex(other.err, /its SHA-256 is [0-9a-f]{64}/);
     t.false(bench.did.some((line) => /systemctl/.test(line)));
 
-    const back = await qkdNode(["update", "install", old, ...where, "--allow-downgrade"]);
+    // Who the node lets act is not root.
+    const asked = await qkdNode(["update", "install", old, ...where, "--allow-downgrade"]);
+    t.is(asked.code, 64);
+    t.regex(asked.err, /--sha256 says which bundle is meant/);
+    const told = join(bench.folder, "told");
+    const hashed = sha256(old);
+    allowByRoot(hashed, told);
+    const back = await qkdNode(["update", "install", old, ...where]);
     t.is(back.code, 0, back.err + back.out);
     // Once: the next one is asked anew.
     const again = await qkdNode(["update", "install", old, ...where]);
     t.is(again.code, 1);
+    // For one bundle: another one uses it up.
+    const third = bench.bundle("third.raucb", "signed 1.0.0");
+    allowByRoot(hashed, told);
+    t.is((await qkdNode(["update", "install", third, ...where])).code, 1);
+    t.is((await qkdNode(["update", "install", old, ...where])).code, 1);
+    t.deepEqual(readdirSync(told).sort(), ["result", "said", "slots", "why"]);
   });
 });
 
@@ -156,9 +172,10 @@ test("the maintenance console's socket installs while the key is turned, and doe
       t.regex(refused.err, /key switch is not at maintenance/);
     }
     bench.panel = good;
-    const older = await qkdNode(["update", "install", file, "--allow-downgrade", ...where]);
-    t.is(older.code, 77);
-    t.regex(older.err, /for the manager to allow/);
+    const older = { bundle: "https://x/y", allow_downgrade: true, confirm: "node-a" };
+    await t.throwsAsync(ask([bench.console], "install_update", older), {
+      message: /for the manager to allow/,
+    });
     for (const command of ["zeroize", "clear_tamper", "start", "release_quarantine"] as const) {
       await t.throwsAsync(ask([bench.console], command, { module: "alice", confirm: "node-a" }), {
         message: /not from the maintenance console/,

@@ -4,6 +4,7 @@
  * `signed VERSION`.
  */
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   existsSync,
@@ -27,6 +28,7 @@ import { openUpdates } from "../../src/update/appliance.ts";
 const scripts = fileURLToPath(
   new URL("../../board/common/rootfs_overlay/usr/lib/qkd-image/", import.meta.url),
 );
+const imageProgram = fileURLToPath(new URL("../../src/main-image.ts", import.meta.url));
 const execute = promisify(execFile);
 
 export class UpdateBench {
@@ -110,6 +112,11 @@ export class UpdateBench {
     return existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
   }
 
+  /** Requests are carried out by the test, and not at once. */
+  stopRoot(): void {
+    clearInterval(this.#root);
+  }
+
   /** Runs one of the image's scripts, as root would. */
   async run(name: string, ...args: readonly string[]): Promise<void> {
     const env = { ...process.env, PATH: `${join(this.folder, "bin")}:${process.env.PATH}` };
@@ -125,16 +132,20 @@ export class UpdateBench {
   /** The image's scripts, and what they call. */
   #install(): void {
     const { folder } = this;
-    for (const name of ["image", "bin", "state", "told", "etc"]) mkdirSync(join(folder, name));
+    for (const name of ["image", "bin", "state", "told", "etc", "known", "requests"])
+      mkdirSync(join(folder, name));
     const elsewhere: readonly (readonly [string, string])[] = [
       ["/run/qkd-update", "told"],
       ["/var/lib/qkd-node", "state"],
       ["/var/lib/qkd-image", "known"],
       ["/usr/lib/qkd-image", "image"],
+      ["/usr/lib/qkd-node/bin", "bin"],
+      ["/etc/qkd-node", "etc"],
       ["/run/qkd-slot", "slot"],
       ["/etc/os-release", "etc/os-release"],
       ["/etc/rauc/system.conf", "etc/system.conf"],
       ["sleep 2", "sleep 0"],
+      ["sleep 10", "sleep 0"],
     ];
     for (const name of ["update", "slots", "pre-install"]) {
       let text = readFileSync(join(scripts, name), "utf8");
@@ -156,6 +167,15 @@ case $1 in
 esac
 `,
     );
+    // With the rights of the one user that there is.
+    program(
+      join(folder, "bin/setpriv"),
+      '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n',
+    );
+    program(
+      join(folder, "bin/qkd-image"),
+      `#!/bin/sh\nexec ${process.execPath} ${imageProgram} "$@"\n`,
+    );
     program(join(folder, "bin/systemctl"), `#!/bin/sh\necho "systemctl $*" >>${folder}/did\n`);
     program(
       join(folder, "bin/rauc"),
@@ -176,6 +196,11 @@ echo "100% Installing done."
 `,
     );
   }
+}
+
+/** Of a file, as requests and commands name it. */
+export function sha256(file: string): string {
+  return createHash("sha256").update(readFileSync(file)).digest("hex");
 }
 
 function program(path: string, text: string): void {

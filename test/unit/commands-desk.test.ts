@@ -89,13 +89,18 @@ test("a part that the node has is listed, and gets its commands; what it says co
       throw new Fault("config.file", "certificates cannot be read", { for: "km.main" });
     },
     supportBundle: async () => ({ file: "/var/lib/x.tar", bytes: 5 }),
-    installUpdate: async ({ version }) => ({ version: String(version) }),
+    installUpdate: async ({ version }, signed) => ({
+      version: String(version),
+      signed: signed ?? "",
+    }),
   };
   bench.restart(2);
   t.deepEqual([...bench.desk.available].sort(), [...commandNames].sort());
   const replies = new Map<string, Reply | undefined>();
+  const signed = new Map<string, string>();
   for (const [command, args] of optional) {
     const message = bench.sign({ command, args, boot: 2 });
+    signed.set(command, message);
     replies.set(command, await bench.submit(message, command));
   }
   t.deepEqual(bench.executed, [
@@ -110,7 +115,10 @@ test("a part that the node has is listed, and gets its commands; what it says co
     status: "done",
     facts: { file: "/var/lib/x.tar", bytes: 5 },
   });
-  t.like(replies.get("install_update"), { facts: { version: "1.0.0" } });
+  // Root checks the manager's signature again.
+  t.like(replies.get("install_update"), {
+    facts: { version: "1.0.0", signed: signed.get("install_update") },
+  });
   const reload = replies.get("reload_certificates");
   t.is(reload?.status, "failed");
   t.regex(reload?.reason ?? "", /certificates cannot be read .*km\.main/);
