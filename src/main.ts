@@ -26,6 +26,7 @@ import { Panel } from "./panel/panel.ts";
 import { within } from "./port/clock.ts";
 import { describe, Fault } from "./port/errors.ts";
 import { createLog, type Log } from "./port/log.ts";
+import { siteStatus } from "./site/told.ts";
 import { diskFiles } from "./state/files.ts";
 import { openHome } from "./state/home.ts";
 import { openUpdates, standardPlaces } from "./update/appliance.ts";
@@ -156,6 +157,11 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     panel.guard,
   );
   await tellOfLedgers(recording, oversight, log);
+  const site = siteStatus(process.env);
+  if (site?.provisioned === "unsigned") {
+    const facts = { serial: site.serial };
+    oversight.event({ type: "configuration_unsigned", at: clock.wall(), facts });
+  }
   panel.start(views);
   await holdBack(oversight, crashFile(config), stopping.signal, log);
   const notify = systemdNotify({ clock, log, environment: process.env });
@@ -177,6 +183,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     oversight,
     more: ports,
     updates,
+    site,
     panel: () => panel.shown(),
     load: () => configure(config.file),
     logs,

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { cp, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readKeys } from "../../src/site/manifest.ts";
 import { softwareVersion } from "../../src/version.ts";
 import type { Board } from "./board.ts";
 import { makeBundle } from "./bundle.ts";
@@ -10,7 +11,7 @@ import { installModules, makeInitramfs, readKernel } from "./kernel.ts";
 import { signingKeys } from "./keys.ts";
 import { fetchPackages, readLock } from "./packages.ts";
 import * as rootfs from "./rootfs.ts";
-import { need, run, setEpoch, step } from "./run.ts";
+import { ImageError, need, run, setEpoch, step } from "./run.ts";
 import { productionBuild, runtime } from "./runtime.ts";
 import { bill } from "./sbom.ts";
 import * as sealed from "./sealed.ts";
@@ -106,6 +107,7 @@ export async function buildImage({
     await rootfs.presets(board, tree);
     await rootfs.identify(tree, { version, board });
     await cp(keys.updateAuthority, join(tree, "etc/rauc/keyring.pem"));
+    await pinSiteKeys(keys.siteKeys, tree);
     const rauc = join(tree, "etc/rauc/system.conf");
     const text = await readFile(rauc, "utf8");
     await writeFile(rauc, text.replace("@COMPATIBLE@", board.compatible));
@@ -163,6 +165,14 @@ export async function buildImage({
     `${board.id} ${version} in ${seconds} s: files ${mb(unpacked)}, system ${mb(systemSize)}, ` +
       `kernel ${mb(ukiSize)}, disk ${mb(diskSize)} compressed\n${disk}\n${bundle}\n`,
   );
+}
+
+/** @throws ImageError if a line is no key: the image would take no configuration at all */
+async function pinSiteKeys(from: string | undefined, tree: string): Promise<void> {
+  if (from === undefined) return;
+  const keys = readKeys(await readFile(from, "latin1"));
+  if (keys === undefined || keys.size === 0) throw new ImageError(`${from}: a line is no key`);
+  await cp(from, join(tree, "usr/lib/qkd-image/site-keys"));
 }
 
 /** systemd-boot's two programs are for the disk, not for the root file system. */

@@ -18,6 +18,8 @@ export interface Keys {
   readonly updateCertificate: string;
   /** Who may sign updates: goes into the image. */
   readonly updateAuthority: string;
+  /** Who may sign configurations of sites: goes into the image; undefined: the first one is believed. */
+  readonly siteKeys: string | undefined;
 }
 
 const files = ["boot.key", "boot.crt", "update.key", "update.crt", "update-ca.crt"];
@@ -40,6 +42,7 @@ export async function signingKeys(folder: string | undefined): Promise<Keys> {
     updateKey: path("update.key"),
     updateCertificate: path("update.crt"),
     updateAuthority: path("update-ca.crt"),
+    siteKeys: existsSync(path("site-keys")) ? path("site-keys") : undefined,
   };
 }
 

@@ -20,7 +20,8 @@ All:
   --out FOLDER     what is made, and used (default dist/image/NAME)
 Build:
   --version V      of the image (default: the software's)
-  --keys FOLDER    boot.key, boot.crt, update.key, update.crt, update-ca.crt;
+  --keys FOLDER    boot.key, boot.crt, update.key, update.crt, update-ca.crt, and
+                   site-keys if the image is to pin who signs configurations;
                    without it this machine's development keys are used
   --firmware DIR   the maker's firmware, for boards that need it
   --quick          larger, and sooner

@@ -84,12 +84,16 @@ const status = object(
     uptime_s: count,
     rss_bytes: count,
     config: object({ file: text, digest: text, state_dir: text }),
+    site: about(
+      object({ serial: count, signed_by: text, provisioned: text }, ["signed_by"]),
+      "an appliance's configuration; provisioned: signed or unsigned",
+    ),
     modules: list(module),
     broker: about(broker, "absent without [manager]"),
     panel: about(panel, "the chassis panel; absent without [panel]"),
     alarms: about(object(severities), "raised, by severity"),
   },
-  ["broker", "panel"],
+  ["site", "broker", "panel"],
 );
 
 const keys = object({

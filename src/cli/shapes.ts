@@ -34,6 +34,12 @@ export interface Panel {
   readonly lamps: { readonly supply: string; readonly alarm: string };
 }
 
+export interface Site {
+  readonly serial: number;
+  readonly signed_by?: string;
+  readonly provisioned: string;
+}
+
 export interface Status {
   readonly node: string;
   readonly version: string;
@@ -43,6 +49,7 @@ export interface Status {
   readonly uptime_s: number;
   readonly rss_bytes: number;
   readonly config: { readonly file: string; readonly digest: string; readonly state_dir: string };
+  readonly site?: Site;
   readonly modules: readonly ModuleStatus[];
   readonly broker?: Broker;
   readonly panel?: Panel;

@@ -1,7 +1,7 @@
 /** `qkd-node status`: the node at a glance. */
 import { exit } from "../exit-codes.ts";
 import type { Context } from "./context.ts";
-import type { Status } from "./shapes.ts";
+import type { Site, Status } from "./shapes.ts";
 import { table } from "./table.ts";
 import { coloured, type Paint, tidy } from "./terminal.ts";
 import { duration, moment, percent, rate, whole } from "./units.ts";
@@ -43,6 +43,8 @@ export function lines(
   const alarms = raised.map(([level, n]) => `${n} ${coloured(paint, level)}`).reverse();
   const told = broker === undefined ? [] : [["broker", brokerText(broker, paint)]];
   const chassis = panel === undefined ? [] : [["panel", panelText(panel, paint)]];
+  const { site } = status;
+  const taken = site === undefined ? [] : [["configuration", siteText(site, paint)]];
   const last =
     alarms.length === 0 ? paint.good("none") : `${alarms.join(", ")} (see qkd-node alarms)`;
   return [
@@ -51,8 +53,19 @@ export function lines(
     ...table(columns, rows, width),
     ...table([{ title: "" }, { title: "" }], why, width),
     "",
-    ...table([{ title: "" }, { title: "" }], [...told, ...chassis, ["alarms", last]], width),
+    ...table(
+      [{ title: "" }, { title: "" }],
+      [...told, ...chassis, ...taken, ["alarms", last]],
+      width,
+    ),
   ];
+}
+
+export function siteText({ serial, signed_by, provisioned }: Site, paint: Paint): string {
+  const by = signed_by === undefined ? "" : `serial ${serial}, signed by ${tidy(signed_by)}`;
+  if (provisioned === "signed") return by;
+  const unsigned = paint.warn("configuration was provisioned unsigned");
+  return by === "" ? unsigned : `${by}; ${unsigned}`;
 }
 
 export function panelText(panel: NonNullable<Status["panel"]>, paint: Paint): string {

@@ -12,6 +12,7 @@ import type { AlarmView, NodeEvent, ShownPanel } from "../manager/view.ts";
 import { type Clock, within } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import type { SiteStatus } from "../site/told.ts";
 import type { Updates } from "../update/appliance.ts";
 import { softwareVersion } from "../version.ts";
 import {
@@ -49,6 +50,8 @@ export interface LocalDeskParts {
   readonly control: ControlPorts;
   /** Undefined on a machine that is not installed by images. */
   readonly updates: Updates | undefined;
+  /** The site's configuration, on such a machine. */
+  readonly site?: SiteStatus | undefined;
   /** The chassis panel. */
   readonly panel: () => ShownPanel;
   /** Tells the audit. */
@@ -125,7 +128,7 @@ export class LocalDesk {
   }
 
   #status() {
-    const { config, boot, modules, alarms, clock, broker } = this.#parts;
+    const { config, boot, modules, alarms, clock, broker, site } = this.#parts;
     const manager = broker();
     const panel = panelStatus(this.#parts.panel());
     return {
@@ -138,6 +141,7 @@ export class LocalDesk {
       uptime_s: Math.floor((clock.now() - this.#begun) / 1_000),
       rss_bytes: process.memoryUsage.rss(),
       config: { file: config.file, digest: config.digest, state_dir: config.node.state_dir },
+      ...(site !== undefined && { site }),
       modules: modules.map(moduleStatus),
       ...(manager !== undefined && { broker: manager }),
       ...(panel !== undefined && { panel }),

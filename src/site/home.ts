@@ -31,15 +31,19 @@ export interface SiteHome {
 }
 
 /** What a machine that was never configured has in its home. */
-const blankNames = ["id", "node.csr", "node.csr.new", "sites"];
+const blankNames = ["id", "node.csr", "node.csr.new", "sites", "before"];
 /** Where `before` leads if there was none. */
 const blank = "blank";
 const readable = 0o644;
 
-/** Whether no configuration was ever taken. @param staged beside this one @throws system errors */
-export function isBlank({ home }: Pick<SiteHome, "home">, staged?: string): boolean {
-  const taken = list(join(home, "sites")).filter(({ name }) => name !== staged && name !== "new");
-  return taken.length === 0 && list(home).every(({ name }) => blankNames.includes(name));
+/** Whether no configuration was ever taken; one that a power cut kept from being counts for nothing. */
+export function isBlank({ home }: Pick<SiteHome, "home">): boolean {
+  return list(home).every(
+    ({ name }) =>
+      blankNames.includes(name) ||
+      name.startsWith(".") ||
+      targetOf(join(home, name)) === `site/${name}`,
+  );
 }
 
 /** The configuration in force; undefined if there is none, or it has no record. */
@@ -95,7 +99,7 @@ export function stageSite(
 /** Puts a staged configuration in force; the one before is kept. @throws system errors */
 export function switchSite(where: SiteHome, name: string): void {
   const { home } = where;
-  const before = isBlank(where, name) ? blank : targetOf(join(home, "site"));
+  const before = isBlank(where) ? blank : targetOf(join(home, "site"));
   if (before === undefined) rmSync(join(home, "before"), { force: true });
   else link(home, "before", before);
   // Names of the new one lead nowhere until the switch, and those of the old one after it.
@@ -145,9 +149,9 @@ function tidy({ home, network }: SiteHome): void {
   const names =
     inForce === undefined ? [] : [...readFolder(join(home, inForce)).keys()].filter(isSiteFile);
   const tops = new Set(names.map((name) => name.split("/")[0]));
-  const kept = ["id", "node.csr", "node.csr.new", "site", "sites", "before"];
   for (const { name } of list(home)) {
-    if (!kept.includes(name) && !tops.has(name)) removeAll(join(home, name));
+    if (name !== "site" && !blankNames.includes(name) && !tops.has(name))
+      removeAll(join(home, name));
   }
   for (const { name } of list(network)) {
     if (!names.includes(`network/${name}`)) removeAll(join(network, name));

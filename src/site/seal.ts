@@ -50,7 +50,8 @@ export function checkSeal(home: string, key: Buffer): string | undefined {
 /** A name in `home` that leads to something that the seal does not cover. */
 function stranger(home: string): string | undefined {
   const found = readdirSync(home).find((name) => {
-    if (others.includes(name)) return false;
+    // What begins with a dot a power cut left, and no configuration names it.
+    if (others.includes(name) || name.startsWith(".")) return false;
     const path = join(home, name);
     return !lstatSync(path).isSymbolicLink() || readlinkSync(path) !== `site/${name}`;
   });

@@ -15,6 +15,7 @@ import { EmulatedPair } from "../emulator/pair.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
 import { DebianBroker } from "../rig/brokers.ts";
+import type { Machine } from "./machine.ts";
 import { SiteAuthority } from "./pki.ts";
 
 export const ends = ["alice", "bob"] as const;
@@ -165,6 +166,23 @@ expected = false
 
 ${with_.map(km).join("\n")}
 ${with_.map(module).join("\n")}`;
+  }
+
+  /** Gives a blank board its configuration, as if a stick had been read. @param modules those that it has */
+  async provision(board: Machine, modules: readonly End[] = ends): Promise<void> {
+    const nodeId = (await board.sh("cat /etc/qkd-node/id")).trim();
+    const request = await board.sh("cat /etc/qkd-node/node.csr");
+    const files = {
+      "node.crt": this.authority.node(nodeId, `${request}\n`),
+      "site-ca.crt": this.authority.read(),
+      "node.toml": this.configuration(nodeId, modules),
+    };
+    await board.sh("mkdir -p /run/qkd-site/in");
+    for (const [name, text] of Object.entries(files)) {
+      const encoded = Buffer.from(text).toString("base64");
+      await board.sh(`echo ${encoded} | base64 -d >/run/qkd-site/in/${name}`);
+    }
+    await board.sh("systemctl start qkd-site-take && grep taken: /run/qkd-site-take/result", 600);
   }
 
   /** Gives the node a signed command, for this boot of it. */

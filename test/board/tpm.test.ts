@@ -81,16 +81,8 @@ life("a blank board seals its key to its TPM", async (t) => {
 });
 
 life("the node opens it, and supplies keys with it", async (t) => {
-  const nodeId = (await board.sh("cat /etc/qkd-node/id")).trim();
-  const put = (path: string, text: string) =>
-    board.sh(`echo ${Buffer.from(text).toString("base64")} | base64 -d >/etc/qkd-node/${path}`);
-  const request = await board.sh("cat /etc/qkd-node/node.csr");
-  await put("node.crt", site.authority.node(nodeId, `${request}\n`));
-  await put("site-ca.crt", site.authority.read());
-  await put("node.toml", site.configuration(nodeId, ["bob"]));
-  await board.sh("chgrp qkd-node /etc/qkd-node/*; chmod 640 /etc/qkd-node/*; sync");
   site.distil(5_000);
-  await board.sh("systemctl restart qkd-node", 300);
+  await site.provision(board, ["bob"]);
   await board.until(() => keys() >= 16);
   t.pass();
 });
@@ -102,6 +94,17 @@ life("after a power cut it is opened again, at the first try", async (t) => {
   await board.until(() => keys() >= before + 16, 900);
   await board.reachable(900);
   t.is((await board.sh("systemctl show -P NRestarts qkd-node")).trim(), "0");
+});
+
+life("a configuration that was changed on the disk is not run with", async (t) => {
+  const file = "/etc/qkd-node/site/node.toml";
+  await board.sh(`cp -a ${file} /run/node.toml; echo '# changed' >>${file}`);
+  await board.run("systemctl restart qkd-node", 300);
+  t.is((await board.sh("systemctl show -P ExecMainStatus qkd-node")).trim(), "78");
+  t.regex(await log("qkd-node"), /not what was taken: node\.toml was changed/);
+  await board.sh(`cp -a /run/node.toml ${file} && systemctl restart qkd-node`, 300);
+  const before = keys();
+  await board.until(() => keys() >= before + 16, 900);
 });
 
 life("with another TPM it stays locked; with firmware that checks no signature, too", async (t) => {

@@ -155,16 +155,8 @@ life("a signed image starts under Secure Boot, and keys flow", async (t) => {
     async () => (await board.run("test -e /etc/qkd-node/node.csr")).code === 0,
     600,
   );
-  const nodeId = (await board.sh("cat /etc/qkd-node/id")).trim();
-  const put = (path: string, text: string) =>
-    board.sh(`echo ${Buffer.from(text).toString("base64")} | base64 -d >/etc/qkd-node/${path}`);
-  const request = await board.sh("cat /etc/qkd-node/node.csr");
-  await put("node.crt", site.authority.node(nodeId, `${request}\n`));
-  await put("site-ca.crt", site.authority.read());
-  await put("node.toml", site.configuration(nodeId));
-  await board.sh("chgrp qkd-node /etc/qkd-node/*; chmod 640 /etc/qkd-node/*");
   site.distil(5_000, 32);
-  await board.sh("systemctl restart qkd-node", 300);
+  await site.provision(board);
   await board.until(() => site.keys >= 16, 600);
 });
 

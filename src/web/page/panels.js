@@ -188,6 +188,7 @@ const eventWords = {
   node_tamper_cleared: ["Tampering cleared", "good"],
   node_zeroize: ["All modules told to destroy their key", "bad"],
   module_zeroized: ["Module destroyed its key", "bad"],
+  configuration_unsigned: ["Configuration was provisioned unsigned", "attention"],
   update_installed: ["Update installed", "good"],
   update_refused: ["Update refused", "attention"],
 };

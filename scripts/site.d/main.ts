@@ -1,0 +1,150 @@
+/** `scripts/site`: signs the configuration of a site, for its nodes to take from a stick. */
+import { createPrivateKey, generateKeyPairSync } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
+import { errorCode } from "../../src/port/errors.ts";
+import { readFolder, SiteError } from "../../src/site/folder.ts";
+import {
+  isSiteFile,
+  keysFile,
+  makeManifest,
+  manifestFile,
+  readKeys,
+  signatureFile,
+  signManifest,
+  verifySite,
+} from "../../src/site/manifest.ts";
+
+const usage = `scripts/site COMMAND: signed configurations of nodes (board/site.md)
+
+  keygen FILE           makes a signing key: FILE.key, for you alone, and FILE.pub,
+                        the line for site-keys
+  sign FOLDER           signs what is in FOLDER, a stick's folder "site"
+    --node ID           the node that it is for, such as qkd-0123456789ab
+    --key FILE.key      by this key; its ID is the file's name, or --id NAME
+    --serial N          greater than the one before (default: the time, in seconds)
+  verify FOLDER         says whose signature it has, and for which node
+    --keys FILE         by these keys, one a line, as in site-keys
+
+Exit codes: 0, 1 with a reason, 64 wrong command line.
+`;
+
+const options = {
+  node: { type: "string" },
+  key: { type: "string" },
+  id: { type: "string" },
+  serial: { type: "string" },
+  keys: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+class UsageError extends Error {}
+/** What is asked for cannot be done. */
+class Refusal extends Error {}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+type Values = ReturnType<typeof parse>["values"];
+
+function needed(values: Values, name: "node" | "key" | "keys"): string {
+  const value = values[name];
+  if (value === undefined) throw new UsageError(`--${name} is missing`);
+  return value;
+}
+
+function keygen(file: string): string {
+  const id = basename(file);
+  if (!/^[\w.-]{1,64}$/.test(id)) throw new UsageError("a key's ID has letters, digits, _ . -");
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const pem = privateKey.export({ format: "pem", type: "pkcs8" });
+  // One that exists may be in use.
+  writeFileSync(`${file}.key`, pem, { mode: 0o600, flag: "wx" });
+  const line = `${id} ${publicKey.export({ format: "jwk" }).x}\n`;
+  writeFileSync(`${file}.pub`, line, { flag: "wx" });
+  return `${file}.key, ${file}.pub\n${line}`;
+}
+
+function sign(folder: string, values: Values): string {
+  const [node, keyFile] = [needed(values, "node"), needed(values, "key")];
+  const serial = values.serial ?? String(Math.floor(Date.now() / 1_000));
+  if (!/^[1-9]\d{0,15}$/.test(serial)) throw new UsageError("--serial: expected a whole number");
+  if (!/^[\w.-]{1,64}$/.test(node)) throw new UsageError("--node: expected a node's ID");
+  const key = createPrivateKey(readFileSync(keyFile));
+  if (key.asymmetricKeyType !== "ed25519") throw new Refusal(`${keyFile}: no Ed25519 key`);
+  const id = values.id ?? basename(keyFile).replace(/\.key$/, "");
+  const files = readFolder(folder);
+  if (!files.has("node.toml")) throw new Refusal(`${folder}: there is no node.toml`);
+  const brought = readKeys(files.get(keysFile)?.toString("latin1") ?? "");
+  if (brought === undefined) throw new Refusal(`${folder}/${keysFile}: a line is no key`);
+  const manifest = makeManifest(files, { node, serial: Number(serial), issued: Date.now() });
+  writeFileSync(join(folder, manifestFile), manifest);
+  writeFileSync(join(folder, signatureFile), signManifest(manifest, { id, key }));
+  const names = [...files.keys()].filter(isSiteFile);
+  const said = [`signed for ${node}, serial ${serial}, by ${id}: ${names.join(", ")}`];
+  const left = leftOut(folder, files);
+  if (left.length > 0) said.push(`not taken by a node, and not signed: ${left.join(", ")}`);
+  if (!files.has(keysFile)) {
+    said.push(`without ${keysFile} only a key in the image can sign the next one`);
+  } else if (!brought.has(id)) {
+    said.push(`${id} is not in ${keysFile}: the next one must be signed by another key`);
+  }
+  return `${said.join("\n")}\n`;
+}
+
+/** Files that a node would not take. */
+function leftOut(folder: string, taken: ReadonlyMap<string, Buffer>): string[] {
+  const known = [manifestFile, signatureFile, "chrony", "network"];
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => !taken.has(name) && !known.includes(name))
+    .sort();
+}
+
+function verify(folder: string, values: Values): string {
+  const keys = readKeys(readFileSync(needed(values, "keys"), "latin1"));
+  if (keys === undefined) throw new Refusal(`${values.keys}: a line is no key`);
+  const verified = verifySite(readFolder(folder), keys);
+  if (typeof verified === "string") throw new Refusal(`${folder}: ${verified}`);
+  const { manifest, keyId } = verified;
+  const { node, serial, issued } = manifest;
+  if (values.node !== undefined && values.node !== node) {
+    throw new Refusal(`${folder}: it is signed for ${node}`);
+  }
+  return `signed for ${node}, serial ${serial}, by ${keyId}, ${issued}\n`;
+}
+
+function main(args: string[]): string {
+  const { values, positionals } = parse(args);
+  if (values.help) return usage;
+  const [command, path, ...rest] = positionals;
+  if (path === undefined || rest.length > 0) throw new UsageError("COMMAND and one FILE or FOLDER");
+  if (command === "keygen") return keygen(path);
+  if (!existsSync(path)) throw new Refusal(`${path}: there is no such folder`);
+  if (command === "sign") return sign(path, values);
+  if (command === "verify") return verify(path, values);
+  throw new UsageError(`no such command: ${command}`);
+}
+
+try {
+  process.stdout.write(main(process.argv.slice(2)));
+} catch (error) {
+  if (error instanceof UsageError) {
+    process.stderr.write(`site: ${error.message}\nTry: scripts/site --help\n`);
+    process.exitCode = 64;
+  } else if (
+    error instanceof Refusal ||
+    error instanceof SiteError ||
+    errorCode(error) !== undefined
+  ) {
+    process.stderr.write(`site: ${(error as Error).message}\n`);
+    process.exitCode = 1;
+  } else {
+    throw error;
+  }
+}

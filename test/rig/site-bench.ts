@@ -1,0 +1,174 @@
+/**
+ * An appliance as far as a stick with the site's configuration is concerned: the image's own script and program,
+ * with their folders elsewhere. What would be mounted is a folder, and the node starts if a test says so.
+ */
+import { execFile } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
+const script = path("../../board/common/rootfs_overlay/usr/lib/qkd-image/site");
+const program = path("../../src/main-image.ts");
+const signer = path("../../scripts/site.d/main.ts");
+const run = promisify(execFile);
+const idle = ["umount", "networkctl", "journalctl", "chgrp", "sync"];
+
+export const nodeId = "qkd-0123456789ab";
+
+export class SiteBench {
+  readonly box = mkdtempSync(join(tmpdir(), "qkd-site-"));
+  /** Of keys in the image; none of them is there at first. */
+  readonly imageKeys = this.in("image/site-keys");
+  readonly home = this.in("etc/qkd-node");
+  readonly network = this.in("etc/systemd/network");
+  /** The stick. */
+  readonly stick = this.in("usb");
+  readonly credentials = this.in("credentials");
+  /** Without it the image's program is missing. */
+  programThere = true;
+
+  constructor() {
+    for (const folder of [
+      ...["bin", "image", "etc/qkd-node", "etc/systemd/network", "usb", "credentials"],
+      ...["run/qkd-panel", "run/qkd-console", "run/qkd-site", "run/qkd-site-take", "lib"],
+    ]) {
+      mkdirSync(this.in(folder), { recursive: true });
+    }
+    writeFileSync(join(this.home, "id"), `${nodeId}\n`);
+    writeFileSync(join(this.home, "node.csr"), "csr\n");
+    writeFileSync(join(this.credentials, "node.key"), "the node's private key");
+    for (const name of idle) this.#program(`bin/${name}`, "exit 0");
+    this.#program("bin/mount", `cp -R ${this.stick}/. ${this.in("run/qkd-site/stick")}/`);
+    this.#program("bin/setpriv", 'while [ "$1" != -- ]; do shift; done\nshift\nexec "$@"');
+    this.#program(
+      "bin/systemctl",
+      `echo "$*" >>${this.in("did")}\ncase $1 in restart) [ ! -e ${this.in("broken")} ] ;; esac`,
+    );
+    const text = readFileSync(script, "utf8")
+      .replaceAll("/run/", `${this.in("run")}/`)
+      .replaceAll("/etc/qkd-node", this.home)
+      .replaceAll("/etc/systemd/network", this.network)
+      .replaceAll("/usr/lib/qkd-image", this.in("image"))
+      .replaceAll("/usr/lib/qkd-node/bin", this.in("lib"))
+      .replace("sleep 1", "sleep 0");
+    writeFileSync(this.in("site"), text);
+  }
+
+  /** What a unit of an image has in its environment. */
+  get environment() {
+    return { QKD_SITE: this.home, CREDENTIALS_DIRECTORY: this.credentials };
+  }
+
+  in(relative: string): string {
+    return join(this.box, relative);
+  }
+
+  /** Whether the node starts. */
+  set broken(on: boolean) {
+    if (on) writeFileSync(this.in("broken"), "");
+    else rmSync(this.in("broken"), { force: true });
+  }
+
+  /** Turns the panel's key to maintenance, or back. */
+  turn(on: boolean): void {
+    const file = this.in("run/qkd-panel/maintenance");
+    if (!on) return rmSync(file, { force: true });
+    writeFileSync(file, "");
+    // The panel's process renews it; a test may be slower than that.
+    const later = Date.now() / 1_000 + 3_600;
+    utimesSync(file, later, later);
+  }
+
+  /** Puts files onto the stick, instead of what was there. */
+  put(files: Readonly<Record<string, string>>): void {
+    rmSync(this.stick, { recursive: true });
+    mkdirSync(join(this.stick, "site"), { recursive: true });
+    for (const [name, content] of Object.entries(files)) {
+      const file = join(this.stick, "site", name);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, content);
+    }
+  }
+
+  /** Makes a signing key. @returns its line for `site-keys` */
+  async key(id: string): Promise<string> {
+    await this.tool("keygen", this.in(id));
+    return readFileSync(this.in(`${id}.pub`), "utf8");
+  }
+
+  /** Signs what is on the stick. */
+  async sign(id: string, serial: number, node = nodeId): Promise<void> {
+    const key = ["--key", this.in(`${id}.key`), "--serial", String(serial), "--node", node];
+    await this.tool("sign", join(this.stick, "site"), ...key);
+  }
+
+  /** `scripts/site`. */
+  async tool(...args: readonly string[]): Promise<string> {
+    return (await run(process.execPath, [signer, ...args])).stdout;
+  }
+
+  /** Plugs the stick in. @returns what is in its `result.txt` afterwards */
+  async plug(): Promise<string> {
+    rmSync(this.in("run/qkd-site"), { recursive: true });
+    mkdirSync(this.in("run/qkd-site"));
+    const image = this.in("lib/qkd-image");
+    rmSync(image, { force: true });
+    if (this.programThere) {
+      this.#program("lib/qkd-image", `exec ${process.execPath} ${program} "$@"`);
+    }
+    const env = {
+      PATH: `${this.in("bin")}:${process.env.PATH}`,
+      CREDENTIALS_DIRECTORY: this.credentials,
+    };
+    await run("sh", [this.in("site"), "/dev/sda1"], { env });
+    return readFileSync(this.in("run/qkd-site/stick/result.txt"), "utf8");
+  }
+
+  /** All that is on the data partition: contents of files, targets of links. */
+  shown(): Record<string, string> {
+    const shown: Record<string, string> = {};
+    for (const top of ["etc/qkd-node", "etc/systemd/network"]) {
+      for (const entry of readdirSync(this.in(top), { recursive: true, withFileTypes: true })) {
+        const file = join(entry.parentPath, entry.name);
+        const name = file.slice(this.box.length + 1);
+        if (entry.isSymbolicLink()) shown[name] = `-> ${readlinkSync(file)}`;
+        else if (entry.isFile()) shown[name] = readFileSync(file, "latin1");
+      }
+    }
+    return shown;
+  }
+
+  /** What was done to services. */
+  get did(): string[] {
+    return existsSync(this.in("did")) ? readFileSync(this.in("did"), "utf8").split("\n") : [];
+  }
+
+  /** Another machine's disk in this state. */
+  copyHome(to: string): void {
+    cpSync(this.home, to, { recursive: true, verbatimSymlinks: true });
+  }
+
+  close(): void {
+    rmSync(this.box, { recursive: true, force: true });
+  }
+
+  #program(name: string, text: string): void {
+    writeFileSync(this.in(name), `#!/bin/sh\n${text}\n`);
+    chmodSync(this.in(name), 0o755);
+  }
+}
