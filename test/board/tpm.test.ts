@@ -107,6 +107,20 @@ life("a configuration that was changed on the disk is not run with", async (t) =
   await board.until(() => keys() >= before + 16, 900);
 });
 
+life("a key that is not sealed to the TPM is not taken", async (t) => {
+  const store = "/etc/credstore.encrypted/node.key";
+  const weaker = `systemd-creds decrypt ${store} - | systemd-creds encrypt --with-key=host --name=node.key -`;
+  await board.sh(
+    `cp -a ${store} /run/node.key; ${weaker} /run/host.key && cp /run/host.key ${store}`,
+  );
+  t.not((await board.run("systemctl restart qkd-node", 300)).code, 0);
+  t.regex(await log("qkd-node"), /the node's key is not sealed to the TPM/);
+  const before = keys();
+  await board.sh(`cp -a /run/node.key ${store} && systemctl reset-failed qkd-node`);
+  await board.sh("systemctl restart qkd-node", 300);
+  await board.until(() => keys() >= before + 16, 900);
+});
+
 life("with another TPM it stays locked; with firmware that checks no signature, too", async (t) => {
   await board.cutPower();
   board.change({ tpm: tpms.other });

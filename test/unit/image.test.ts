@@ -1,5 +1,5 @@
 /** What an image is made of, as far as that can be told without making one. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   lstatSync,
   mkdtempSync,
@@ -150,6 +150,36 @@ testWith(
     await t.throwsAsync(flash({ image, to, yes: true }), { message: /needs/ });
   },
 );
+
+test("where there is a TPM, a key that it did not seal is refused", (t) => {
+  const folder = temporary(t);
+  const script = readFileSync(
+    join(boards, "common/rootfs_overlay/usr/lib/qkd-image/tpm-key"),
+    "utf8",
+  );
+  const store = join(folder, "node.key");
+  const said = (device: string) => {
+    const text = script
+      .replace("/dev/tpmrm0", device)
+      .replace("/etc/credstore.encrypted/node.key", store);
+    const { status, stdout } = spawnSync("sh", ["-c", text], { encoding: "utf8" });
+    return [status, stdout];
+  };
+  const refused = [78, "the node's key is not sealed to the TPM\n"];
+  // Such as systemd-creds makes them: 16 bytes of kind, and what follows.
+  const credential = (kind: string) =>
+    writeFileSync(store, Buffer.from(`${kind}0000000000`, "hex").toString("base64"));
+  t.deepEqual(said("/dev/null"), [0, ""], "there is no key yet");
+  credential("0c7cc07b117645919c4b0bea08bc20fe");
+  t.deepEqual(said("/dev/null"), [0, ""]);
+  credential("5a1c6a86df9d4096b1d5a65e0862f19a");
+  t.deepEqual(said("/dev/null"), refused, "by a secret on the disk");
+  t.deepEqual(said("/nowhere"), [0, ""], "there is no TPM");
+  credential("058469daf6f54324800549da0f8ea2fb");
+  t.deepEqual(said("/dev/null"), refused, "by nothing");
+  writeFileSync(store, "\n");
+  t.deepEqual(said("/dev/null"), refused);
+});
 
 test("nobody but root may speak with RAUC: the package's own policy lets everybody", (t) => {
   const policy = "common/rootfs_overlay/usr/share/dbus-1/system.d/de.pengutronix.rauc.conf";
