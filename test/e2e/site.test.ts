@@ -15,6 +15,8 @@ import { join } from "node:path";
 import test from "ava";
 import { siteStatus, siteTrouble } from "../../src/site/told.ts";
 import { testWith } from "../needs.ts";
+import { problemsOf, qkdNode } from "../rig/cli.ts";
+import { withNode } from "../rig/one-node.ts";
 import { nodeId, SiteBench } from "../rig/site-bench.ts";
 
 const keepAlive = setInterval(() => {}, 60_000);
@@ -314,6 +316,36 @@ test.serial(
         /^refused: .*not known here; of the one that is here: site-keys was/m,
       );
       t.is(siteTrouble({}), undefined, "a machine that is no appliance has no seal");
+    });
+  },
+);
+
+test.serial(
+  "a node tells that trust began unsigned, and does not run with what was changed on the disk",
+  async (t) => {
+    await withBench(async (bench) => {
+      await provisioned(bench, "ops");
+      await withNode({ transport: "tls", mode: "proactive" }, async ({ folder, node }) => {
+        await node.stop();
+        node.environment = bench.environment;
+        node.lines.length = 0;
+        node.start();
+        await node.logged(/module up/, AbortSignal.timeout(30_000));
+        const where = ["--config", join(folder, "node.toml")];
+        const status = await qkdNode(["status", ...where]);
+        t.regex(status.out, /configuration +configuration was provisioned unsigned/);
+        const json = await qkdNode(["status", ...where, "--json"]);
+        t.deepEqual(problemsOf("status", json.out), []);
+        t.deepEqual(JSON.parse(json.out).site, { serial: 0, provisioned: "unsigned" });
+        const events = await qkdNode(["events", "-n", "20", ...where]);
+        t.regex(events.out, /configuration_unsigned/);
+        await node.stop();
+
+        writeFileSync(join(bench.home, "site/km-ca.crt"), eves["km-ca.crt"]);
+        const refused = await qkdNode(["run", ...where], bench.environment);
+        t.is(refused.code, 78);
+        t.regex(refused.err, /not what was taken: km-ca\.crt was changed/);
+      });
     });
   },
 );
