@@ -48,7 +48,16 @@ export interface Authority {
   readonly cert: string;
   issue(request: CertificateRequest): Promise<Identity>;
   /** A list of certificates that are taken back, PEM. @param certificates PEM */
-  revoke(certificates: readonly string[]): Promise<string>;
+  revoke(certificates: readonly string[], options?: ListOptions): Promise<string>;
+  /** An authority below this one, with a certificate by it. */
+  subordinate(name: string): Promise<Authority>;
+}
+
+export interface ListOptions {
+  /** Days until the list runs out, default 30; negative for one that ran out so long ago. */
+  readonly days?: number;
+  /** Signed by another key than the authority's. */
+  readonly forged?: true;
 }
 
 const usages = {
@@ -114,27 +123,58 @@ export async function createAuthority(name: string, clock = systemClock): Promis
     ...validity(clock.wall(), 400),
     keys,
     signingAlgorithm: algorithm,
-    extensions: [
-      new BasicConstraintsExtension(true, 0, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
+    extensions: await ofAuthority(keys),
   });
+  return authority(clock, name, certificate, keys);
+}
+
+async function ofAuthority(keys: webcrypto.CryptoKeyPair) {
+  return [
+    new BasicConstraintsExtension(true, undefined, true),
+    new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+    await SubjectKeyIdentifierExtension.create(keys.publicKey),
+  ];
+}
+
+function authority(
+  clock: Clock,
+  name: string,
+  certificate: X509Certificate,
+  keys: webcrypto.CryptoKeyPair,
+): Authority {
   return {
     name,
     cert: `${certificate.toString("pem")}\n`,
     issue: (request) => issue(clock, certificate, keys, request),
-    async revoke(certificates) {
+    async subordinate(below) {
+      const own = await generateKeys();
+      const issued = await X509CertificateGenerator.create({
+        subject: [{ CN: [below] }],
+        issuer: certificate.subjectName,
+        ...validity(clock.wall(), 300),
+        publicKey: own.publicKey,
+        signingKey: keys.privateKey,
+        signingAlgorithm: algorithm,
+        extensions: [
+          ...(await ofAuthority(own)),
+          await AuthorityKeyIdentifierExtension.create(keys.publicKey),
+        ],
+      });
+      return authority(clock, below, issued, own);
+    },
+    async revoke(certificates, { days = 30, forged } = {}) {
       const now = clock.wall();
+      const signer = forged === undefined ? keys : await generateKeys();
+      const nextUpdate = now + days * day;
       const list = await X509CrlGenerator.create({
         issuer: certificate.subject,
-        thisUpdate: new Date(now - day),
-        nextUpdate: new Date(now + 30 * day),
+        thisUpdate: new Date(Math.min(now, nextUpdate) - day),
+        nextUpdate: new Date(nextUpdate),
         entries: certificates.map((pem) => ({
           serialNumber: new X509Certificate(pem).serialNumber,
           revocationDate: new Date(now - day / 2),
         })),
-        signingKey: keys.privateKey,
+        signingKey: signer.privateKey,
         signingAlgorithm: algorithm,
       });
       return `${PemConverter.encode(list.rawData, "X509 CRL")}\n`;
