@@ -1,17 +1,18 @@
 /** Opens a connection to a KM: TCP, then TLS 1.3 with authentication on both sides (Annex A). */
-import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { checkServerIdentity, connect as connectTls, type TLSSocket } from "node:tls";
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls, createSecureContext, type TLSSocket } from "node:tls";
 import { type Clock, within } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
+import { clientTls, noCommonGroup, type TlsTexts } from "../tls/options.ts";
+import type { TlsPeer } from "../tls/peer.ts";
+import { PeerRefused, trustOf } from "../tls/trust.ts";
 import { connectionReason } from "./reason.ts";
 
-/** PEM texts: who may be the KM, and who we are. */
-export interface TlsIdentity {
+/** PEM texts: who may be the KM, who we are, and which certificates were taken back. */
+export interface TlsIdentity extends TlsTexts {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
-  /** Certificates that their issuers took back. */
-  readonly crl?: string;
 }
 
 export interface KmEndpoint {
@@ -40,7 +41,7 @@ export async function connectKm(
   signal: AbortSignal,
 ): Promise<Socket> {
   const source = endpointName(endpoint);
-  const socket = open(endpoint);
+  const socket = open(endpoint, clock);
   const stop = () => socket.destroy(new Error("stopped"));
   signal.addEventListener("abort", stop, { once: true });
   if (signal.aborted) stop();
@@ -58,7 +59,8 @@ export async function connectKm(
     socket.on("error", () => {});
     if (signal.aborted) throw new Fault("stopped", "connecting to the KM was stopped", { source });
     const refused = "authorizationError" in socket && Boolean(socket.authorizationError);
-    throw new Fault("kq1.connect", `cannot connect to the KM: ${connectionReason(error)}`, {
+    const why = noCommonGroup(error, endpoint.tls) ?? connectionReason(error);
+    throw new Fault("kq1.connect", `cannot connect to the KM: ${why}`, {
       source,
       ...(refused && { certificate: "refused" }),
     });
@@ -88,11 +90,11 @@ function accepted(socket: Socket, clock: Clock, resolve: () => void): void {
 }
 
 /** @throws Fault `kq1.connect` if the certificates are no good */
-function open(endpoint: KmEndpoint): Socket | TLSSocket {
-  const { host, port, tls } = endpoint;
+function open(endpoint: KmEndpoint, clock: Clock): Socket | TLSSocket {
+  const { host, port, tls, serverName } = endpoint;
   if (tls === undefined) return connectTcp({ host, port });
   try {
-    return openTls(endpoint, tls);
+    return connectTls({ host, port, ...clientTls(tls, serverName, () => clock.wall()) });
   } catch (error) {
     throw new Fault("kq1.connect", `certificates cannot be used: ${connectionReason(error)}`, {
       source: endpointName(endpoint),
@@ -100,18 +102,27 @@ function open(endpoint: KmEndpoint): Socket | TLSSocket {
   }
 }
 
-function openTls({ host, port, serverName }: KmEndpoint, tls: TlsIdentity): TLSSocket {
-  return connectTls({
-    host,
-    port,
-    // SNI carries names only; the identity check below takes names and addresses.
-    ...(isIP(serverName) === 0 && { servername: serverName }),
-    checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
-    ca: tls.ca,
-    cert: tls.cert,
-    key: tls.key,
-    ...(tls.crl !== undefined && { crl: tls.crl }),
-    minVersion: "TLSv1.3",
-    rejectUnauthorized: true,
-  });
+/** @throws Fault `kq1.connect` if the certificates are no good: no connection could be made with them */
+export function checkUsable({ tls, serverName }: KmEndpoint, clock: Clock): void {
+  if (tls === undefined) return;
+  try {
+    createSecureContext(clientTls(tls, serverName, () => clock.wall()));
+  } catch (error) {
+    throw new Fault("kq1.connect", `certificates cannot be used: ${connectionReason(error)}`);
+  }
+}
+
+/**
+ * Whether a KM that is connected would be let in again.
+ * @param endpoint with the certificates of now, which can be used @returns why not
+ */
+export function stillGood(
+  peer: TlsPeer | undefined,
+  { tls }: KmEndpoint,
+  clock: Clock,
+): PeerRefused | undefined {
+  if (peer === undefined || tls === undefined) return undefined;
+  const moment = { wall: clock.wall(), crlFresh: tls.crlFresh };
+  const why = trustOf(tls).refusal(peer.chain, moment);
+  return why && new PeerRefused(why);
 }

@@ -5,6 +5,8 @@
 import { hash, X509Certificate } from "node:crypto";
 import { readNamed } from "../config/named-file.ts";
 import { Fault } from "../port/errors.ts";
+import { CrlError } from "../tls/crl.ts";
+import { certificatesOf, trustOf } from "../tls/trust.ts";
 
 export interface CredentialFiles {
   readonly ca: string;
@@ -34,14 +36,22 @@ function read(file: string): string {
   return readNamed(file, "kq1.connect", "certificate file cannot be read").toString();
 }
 
-/** @throws Fault `kq1.connect` that names the file */
+/** @throws Fault `kq1.connect` that names the file, also for revocation lists that are of no use */
 export function readCredentials(files: CredentialFiles): Credentials {
-  return {
-    ca: read(files.ca),
-    cert: read(files.cert),
-    key: read(files.key),
-    ...(files.crl !== undefined && { crl: read(files.crl) }),
-  };
+  const own = { ca: read(files.ca), cert: read(files.cert), key: read(files.key) };
+  // A file that is being written: by it, every peer would be a stranger.
+  if (certificatesOf(own.ca).length === 0) {
+    throw new Fault("kq1.connect", "file holds no certificate", { file: files.ca });
+  }
+  if (files.crl === undefined) return own;
+  const crl = read(files.crl);
+  try {
+    trustOf({ ca: own.ca, crl });
+  } catch (error) {
+    if (!(error instanceof CrlError)) throw error;
+    throw new Fault("kq1.connect", `revocation list ${error.message}`, { file: files.crl });
+  }
+  return { ...own, crl };
 }
 
 /** Tells contents apart; never shown. */

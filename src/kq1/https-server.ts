@@ -8,8 +8,12 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { KeyDesk } from "../custody/ports.ts";
+import { type Clock, systemClock } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import { TlsClients } from "../tls/clients.ts";
+import { noCommonGroup, serverTls } from "../tls/options.ts";
+import type { TlsIdentity } from "./connect.ts";
 import { isGone, sendKeys } from "./https-answer.ts";
 import { httpStatus, requestIdHeader, requestPath } from "./names.ts";
 import { certifiedNames, kmIdentity } from "./peer.ts";
@@ -29,23 +33,21 @@ export interface KeyAccess {
   readonly desk: KeyDesk;
   readonly moduleId: string;
   readonly matchingModuleId: string;
-  /** A client's certificate must carry one of these names (SAN or CN). */
+  /** A client's certificate must carry one of these names as a subject alternative name. */
   readonly kmNames: readonly string[];
 }
 
 export interface KeyServerOptions {
   readonly host: string;
   readonly port: number;
-  /** PEM texts. */
-  readonly tls: {
-    readonly ca: string;
-    readonly cert: string;
-    readonly key: string;
-    readonly crl?: string;
-  };
+  readonly tls: TlsIdentity;
+  /** A client whose certificate has no subject alternative name may go by its CN. */
+  readonly allowCommonName?: boolean;
   /** The modules of which keys may be asked for, as they are now. */
   readonly modules: () => readonly KeyAccess[];
   readonly nodeId: string;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
   readonly log: Log;
 }
 
@@ -79,18 +81,17 @@ export class KeyServer {
   readonly #writing = new Set<ServerResponse>();
   /** Requests that wait for the one before them on their connection, while there is one. */
   readonly #waiting = new WeakMap<Socket, (() => void)[]>();
+  readonly #clients: TlsClients;
 
   /** @throws Fault `kq1.connect` if the certificates are no good */
   constructor(options: KeyServerOptions) {
     this.#options = options;
-    const { tls, log } = options;
+    const { tls, log, clock = systemClock } = options;
     try {
+      this.#clients = new TlsClients(tls, clock, log);
       this.#server = createServer(
         {
-          ...tls,
-          minVersion: "TLSv1.3",
-          requestCert: true,
-          rejectUnauthorized: true,
+          ...serverTls(tls, true),
           handshakeTimeout: requestTimeout,
           headersTimeout: requestTimeout,
           requestTimeout,
@@ -100,14 +101,15 @@ export class KeyServer {
         (request, response) => void this.#serve(request, response),
       );
     } catch (error) {
-      const why = error instanceof Error ? error.message : "unknown";
-      throw new Fault("kq1.connect", `key server: certificates cannot be used: ${why}`);
+      throw unusable(error);
     }
+    // Before HTTP has the connection: a request that came with the handshake is not heard then.
+    this.#server.prependListener("secureConnection", (socket) => this.#clients.admit(socket));
     this.#server.maxConnections = maxConnections;
     this.#server.timeout = stalledTimeout;
     this.#server.on("tlsClientError", (error) => {
       log.warn("TLS handshake refused", {
-        cause: (error as NodeJS.ErrnoException).code ?? "other",
+        cause: noCommonGroup(error, tls) ?? (error as NodeJS.ErrnoException).code ?? "other",
       });
     });
     this.#server.on("error", (error) => {
@@ -128,9 +130,29 @@ export class KeyServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** New connections use these; those that are open go on. @throws a TLS error if they are no good */
+  /**
+   * New connections use these; those that are open are checked by them, and cut if they are not accepted.
+   * @throws Fault `kq1.connect` if lists cannot be used: all stays as it was; or the certificate: the one
+   *   before is shown further
+   */
   renew(tls: KeyServerOptions["tls"]): void {
-    this.#server.setSecureContext({ ...tls, minVersion: "TLSv1.3" });
+    try {
+      // First, and also if certificate and key do not belong together: one may be on its way.
+      this.#clients.renew(tls);
+      this.#server.setSecureContext(serverTls(tls, true));
+    } catch (error) {
+      throw unusable(error);
+    }
+  }
+
+  /** Checks the connections that are open again: certificates and lists run out by themselves. */
+  recheck(): void {
+    this.#clients.recheck();
+  }
+
+  /** Groups of TLS's key exchanges, by which keys are asked for: of now, or of the last connection. */
+  get keyExchanges(): readonly string[] {
+    return this.#clients.groups;
   }
 
   /** No key may leave any more: connections that still have one to write are cut. */
@@ -187,8 +209,9 @@ export class KeyServer {
 
   /** The module that is meant, if this client may ask for its keys. */
   #access(id: string, socket: TLSSocket): KeyAccess & { readonly km: string } {
+    const { allowCommonName } = this.#options;
     const certificate = socket.getPeerCertificate();
-    const names = certifiedNames(certificate);
+    const names = certifiedNames(certificate, allowCommonName);
     const access = this.#options.modules().find((one) => one.matchingModuleId === id);
     const name = access?.kmNames.find((one) => names.includes(one));
     // Whether there is such a module is not told to a stranger.
@@ -265,6 +288,11 @@ export class KeyServer {
     response.writeHead(status, { ...headers, "content-length": body.length, ...more });
     response.end(body);
   }
+}
+
+function unusable(error: unknown): Fault {
+  const why = error instanceof Error ? error.message : "unknown";
+  return new Fault("kq1.connect", `key server: certificates cannot be used: ${why}`);
 }
 
 const headers = { "content-type": "application/json", "cache-control": "no-store" };

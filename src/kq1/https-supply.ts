@@ -3,23 +3,24 @@
  * answers in order on each. Used once, as a TCP session is: a connection that fails ends it.
  */
 import type { ClientRequest } from "node:http";
-import { Agent, request } from "node:https";
-import { isIP } from "node:net";
-import { checkServerIdentity, type TLSSocket } from "node:tls";
+import { request } from "node:https";
+import type { TLSSocket } from "node:tls";
 import type { KmLink, KmSink } from "../custody/ports.ts";
 import type { Clock, Timer } from "../port/clock.ts";
 import { errorCode, Fault, type FaultCode, type FaultFacts } from "../port/errors.ts";
 import { keyMemory, type QkdKey } from "../port/key.ts";
-import { endpointName, type KmEndpoint, type TlsIdentity } from "./connect.ts";
+import { peerOf } from "../tls/peer.ts";
+import { checkUsable, endpointName, type KmEndpoint, stillGood } from "./connect.ts";
 import { Heard, unheard } from "./heard.ts";
 import { type HttpAnswer, readAnswer, strangerSays } from "./http-answer.ts";
+import { KmAgent, type SecureEndpoint } from "./https-agent.ts";
 import { header } from "./names.ts";
 import { type Oldest, Patience } from "./patience.ts";
 import { connectionReason } from "./reason.ts";
 import { SupplyWriter } from "./supply.ts";
 
 export interface HttpsSupplyOptions {
-  readonly endpoint: KmEndpoint & { readonly tls: TlsIdentity };
+  readonly endpoint: SecureEndpoint;
   /** Path of the request, with the module IDs in it. */
   readonly path: string;
   readonly moduleId: string;
@@ -64,7 +65,7 @@ export class HttpsSupply implements KmLink {
   readonly #options: HttpsSupplyOptions;
   readonly #sink: KmSink;
   readonly #writer: SupplyWriter;
-  readonly #agent: Agent;
+  readonly #agent: KmAgent;
   #end!: (error: Error | undefined) => void;
   #over = false;
   readonly #posts = new Set<Post>();
@@ -87,19 +88,31 @@ export class HttpsSupply implements KmLink {
     this.#patience = new Patience(options.answerTimeoutMs);
     this.#heard = options.heard ?? new Heard();
     this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId, options.hashValue);
-    const { serverName, tls } = options.endpoint;
-    this.#agent = new Agent({
-      ...tls,
-      keepAlive: true,
-      minVersion: "TLSv1.3",
-      rejectUnauthorized: true,
-      // SNI carries names only; the identity check takes names and addresses.
-      servername: isIP(serverName) === 0 ? serverName : "",
-      checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
-    });
+    this.#agent = new KmAgent(options.endpoint, options.clock);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
+  }
+
+  /**
+   * Checks the connections that are open with the certificates of now; further ones are opened with
+   * them. Ends it at once if the KM is not accepted any more.
+   * @returns why not @throws Fault `kq1.connect` if no connection could be made with them
+   */
+  recheck({ tls, ...rest }: KmEndpoint): string | undefined {
+    if (tls === undefined) return undefined;
+    const endpoint = { ...rest, tls };
+    for (const socket of this.#agent.connections) {
+      const refused = stillGood(peerOf(socket), endpoint, this.#options.clock);
+      if (refused === undefined) continue;
+      const why = connectionReason(refused);
+      const facts = { source: endpointName(endpoint), why };
+      this.#finish(new Fault("kq1.closed", "connection to the KM ended", facts));
+      return why;
+    }
+    checkUsable(endpoint, this.#options.clock);
+    this.#agent.endpoint = endpoint;
+    return undefined;
   }
 
   get room(): number {

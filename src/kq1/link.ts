@@ -3,13 +3,23 @@ import type { KeyDesk, KmLink, KmSink } from "../custody/ports.ts";
 import type { Clock } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
-import { connectKm, endpointName, type KmEndpoint } from "./connect.ts";
+import { peerOf, type TlsPeer } from "../tls/peer.ts";
+import { connectKm, endpointName, type KmEndpoint, stillGood } from "./connect.ts";
 import type { Heard } from "./heard.ts";
 import { HttpsSupply, supplyPath } from "./https-supply.ts";
+import { connectionReason } from "./reason.ts";
 import { Kq1Session } from "./session.ts";
 
 /** Used once: a new one is made when it has ended. */
 export interface KmSession extends KmLink {
+  /** Who the KM is, as it was when the session began; undefined without TLS. */
+  readonly peer: TlsPeer | undefined;
+  /**
+   * Checks every connection again with the certificates of now, and cuts them at once if the KM is not
+   * accepted any more. Further ones are opened with them.
+   * @returns why not; undefined if it is @throws Fault `kq1.connect` if no connection could be made with them
+   */
+  recheck(endpoint: KmEndpoint): string | undefined;
   readonly ended: Promise<Error | undefined>;
   /** Never rejects. */
   close(): Promise<void>;
@@ -43,8 +53,9 @@ export async function openKmLink(
 ): Promise<KmSession> {
   const { name, endpoint, https, desk, clock, log, ...rest } = options;
   const socket = await connectKm(endpoint, clock, signal);
+  const peer = peerOf(socket);
   if (https === undefined) {
-    return new Kq1Session(
+    const session = new Kq1Session(
       socket,
       {
         ...rest,
@@ -56,12 +67,20 @@ export async function openKmLink(
       },
       sink,
     );
+    return Object.assign(session, {
+      peer,
+      recheck(now: KmEndpoint) {
+        const refused = stillGood(peer, now, clock);
+        if (refused !== undefined) socket.destroy(refused);
+        return refused && connectionReason(refused);
+      },
+    });
   }
   // That was to see that the KM is there and is who it should be: HTTP makes connections of its own.
   socket.destroy();
   const { tls } = endpoint;
   if (tls === undefined) throw new Fault("kq1.connect", "HTTPS needs certificates");
-  return new HttpsSupply(
+  const supply = new HttpsSupply(
     {
       ...rest,
       endpoint: { ...endpoint, tls },
@@ -71,4 +90,5 @@ export async function openKmLink(
     },
     sink,
   );
+  return Object.assign(supply, { peer });
 }

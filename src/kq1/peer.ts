@@ -10,17 +10,21 @@ export interface CertifiedNames {
 const alternative = /(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,"]*)/g;
 
 /**
- * Names in a certificate: DNS names and addresses of its subject alternative name, and its CN. A name
- * that had to be quoted is none: in what it quotes could stand another's.
+ * Names in a certificate: DNS names and addresses of its subject alternative name. A name that had to be
+ * quoted is none: in what it quotes could stand another's.
+ * @param allowCommonName the CN counts too, if the certificate has no subject alternative name at all
  */
-export function certifiedNames({ subject, subjectaltname = "" }: CertifiedNames): string[] {
+export function certifiedNames(
+  { subject, subjectaltname = "" }: CertifiedNames,
+  allowCommonName = false,
+): string[] {
   const names: string[] = [];
   for (const [, kind, value = ""] of subjectaltname.matchAll(alternative)) {
     const counts = kind === "DNS" || kind === "IP Address";
     if (counts && value !== "" && !value.startsWith('"')) names.push(value);
   }
-  const common = [subject?.CN ?? []].flat();
-  return [...names, ...common].filter((name) => name !== "");
+  if (!allowCommonName || subjectaltname !== "") return names;
+  return [subject?.CN ?? []].flat().filter((name) => name !== "");
 }
 
 /**

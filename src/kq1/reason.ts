@@ -18,7 +18,10 @@ const known: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "the KM's certificate has expired",
   CERT_REVOKED: "the KM's certificate was revoked",
   CERT_NOT_YET_VALID: "the KM's certificate is not valid yet",
-  ERR_TLS_CERT_ALTNAME_INVALID: "the KM's certificate names another KM",
+  CRL_HAS_EXPIRED: "the revocation list for the KM's certificate has run out",
+  UNABLE_TO_GET_CRL: "there is no revocation list of the CA of the KM's certificate",
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    "the KM's certificate names another KM, or has no subject alternative name",
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: "the KM does not speak TLS 1.3",
   // Under TLS 1.3 these come after the handshake looked complete from here.
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: refusesUs,

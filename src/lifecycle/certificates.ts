@@ -23,7 +23,9 @@ export interface Watched {
   readonly name: string;
   readonly files: CredentialFiles;
   /** The files are others than before, and can be read. */
-  readonly onChange: () => void;
+  readonly onChange?: () => void;
+  /** They can be read, changed or not: what is connected is checked again. */
+  readonly onLook?: () => void;
 }
 
 /** What the log is told; alarms about certificates have rules of their own. */
@@ -57,7 +59,7 @@ export function watchCertificates(
   }
 
   /** @returns false if it can't be read */
-  function lookAt({ name, files, onChange }: Watched): boolean {
+  function lookAt({ name, files, onChange, onLook }: Watched): boolean {
     try {
       const credentials = readCredentials(files);
       const { subject, notAfter } = describeCertificate(files.cert, credentials.cert);
@@ -67,11 +69,12 @@ export function watchCertificates(
       if (left <= 0) tell(name, { type: "certificate_expired", facts });
       else if (left <= warnBefore) tell(name, { type: "certificate_expiring", facts });
       const digest = digestOf(credentials);
-      const changed = digests.get(name) !== digest;
+      if (digests.get(name) !== digest && !began) {
+        log.info("certificates changed", { for: name });
+        onChange?.();
+      }
       digests.set(name, digest);
-      if (!changed || began) return true;
-      log.info("certificates changed", { for: name });
-      onChange();
+      onLook?.();
       return true;
     } catch (error) {
       tell(name, { type: "certificate_unreadable", facts: { for: name, reason: describe(error) } });

@@ -2,7 +2,7 @@
 import type { ModuleLinks } from "../local/view.ts";
 import type { ModuleDescription } from "../manager/view.ts";
 import type { ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
-import type { KmView } from "./km-channel.ts";
+import { type KmView, linkState } from "./km-channel.ts";
 
 /**
  * How its links are.
@@ -20,12 +20,7 @@ export function moduleLinks(
       protocol: session.identity.protocol,
       quality: session.quality(),
     }),
-    kms: kms.map(({ name, condition, trouble }) => ({
-      name,
-      up: condition === "UP",
-      awaited: condition === "AWAITED",
-      reason: trouble,
-    })),
+    kms: kms.map(linkState),
   };
 }
 

@@ -29,7 +29,7 @@ import { EventLimit } from "./event-limit.ts";
 import type { Halt } from "./halt.ts";
 import { checkIdentity } from "./identity.ts";
 import { type Kept, keep } from "./keep.ts";
-import { KmChannel, type KmOptions, type KmView } from "./km-channel.ts";
+import { KmChannel, type KmOptions, type KmView, keyExchanges } from "./km-channel.ts";
 import { mend } from "./mend.ts";
 import type { Progress, TaskBegin } from "./progress.ts";
 import { backoff } from "./retry.ts";
@@ -206,9 +206,9 @@ export class Channel implements LocalModule {
     this.#custody.wipe();
   }
 
-  /** The certificates for a KM are others than before. */
-  renewed(km: string): void {
-    for (const one of this.#kms) if (one.options.name === km) void one.renewed();
+  /** Checks a KM that is connected with the certificates of now. */
+  recheck(km: string): void {
+    for (const one of this.#kms) if (one.options.name === km) one.recheck();
   }
 
   /** Upon request over HTTPS it is the KMs that connect, when they want keys. */
@@ -244,7 +244,10 @@ export class Channel implements LocalModule {
 
   describe(): ModuleDescription {
     const km = this.#options.kms.map(({ name }) => name).join(", ");
-    return moduleDescription(this.name, this.#driver, km, this.#identity, this.#matchingId);
+    return {
+      ...moduleDescription(this.name, this.#driver, km, this.#identity, this.#matchingId),
+      ...keyExchanges(this.kms()),
+    };
   }
 
   state(): ModuleState {
@@ -352,6 +355,7 @@ export class Channel implements LocalModule {
       name: km.options.name,
       condition: this.#awaitsKms ? "AWAITED" : km.up ? "UP" : "DOWN",
       trouble: km.up || this.#awaitsKms ? "" : km.trouble,
+      keyExchange: km.keyExchange,
     }));
   }
 

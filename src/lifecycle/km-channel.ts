@@ -1,10 +1,11 @@
 /** One KM of one module: kept connected by itself, with the certificates of the moment. */
 import type { Custody } from "../custody/custody.ts";
-import { connectKm, endpointName, type KmEndpoint } from "../kq1/connect.ts";
+import { endpointName, type KmEndpoint } from "../kq1/connect.ts";
 import { Heard } from "../kq1/heard.ts";
 import { type KmSession, openKmLink } from "../kq1/link.ts";
+import type { KmLinkState } from "../local/view.ts";
 import type { Clock } from "../port/clock.ts";
-import { describe, Fault } from "../port/errors.ts";
+import { describe } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import { type Kept, keep } from "./keep.ts";
 import type { TaskBegin } from "./progress.ts";
@@ -34,6 +35,25 @@ export interface KmView {
   readonly condition: "UP" | "DOWN" | "AWAITED";
   /** Why it is down; empty otherwise. */
   readonly trouble: string;
+  /** Group of TLS's key exchange, while connected with TLS. */
+  readonly keyExchange?: string | undefined;
+}
+
+/** The same as the local sockets tell it. */
+export function linkState({ name, condition, trouble, keyExchange }: KmView): KmLinkState {
+  return {
+    name,
+    up: condition === "UP",
+    awaited: condition === "AWAITED",
+    reason: trouble,
+    ...(keyExchange !== undefined && { key_exchange: keyExchange }),
+  };
+}
+
+/** The groups of key exchange of those that are connected, each once. */
+export function keyExchanges(kms: readonly KmView[]): { readonly key_exchange?: string } {
+  const groups = new Set(kms.flatMap(({ keyExchange }) => keyExchange ?? []));
+  return groups.size === 0 ? {} : { key_exchange: [...groups].join(", ") };
 }
 
 export interface KmChannelParts {
@@ -64,6 +84,11 @@ export class KmChannel {
     return this.#session !== undefined;
   }
 
+  /** Group of the key exchange with the KM that is connected; undefined without TLS. */
+  get keyExchange(): string | undefined {
+    return this.#session?.peer?.group;
+  }
+
   /** Why it is not connected. */
   get trouble(): string {
     return this.#trouble;
@@ -89,20 +114,17 @@ export class KmChannel {
   }
 
   /**
-   * The certificates are others. A connection goes on with the old ones as long as the KM is one that
-   * the new ones accept: that is tried with a second connection.
+   * Checks what is connected with the certificates of now: it goes on as long as the KM is one that they
+   * accept. Certificates that cannot be read change nothing.
    */
-  async renewed(): Promise<void> {
-    const session = this.#session;
-    if (session === undefined) return;
-    const { clock, log } = this.#parts;
+  recheck(): void {
+    const { log } = this.#parts;
+    const km = this.options.name;
     try {
-      const socket = await connectKm(this.options.endpoint(), clock, new AbortController().signal);
-      socket.destroy();
+      const why = this.#session?.recheck(this.options.endpoint());
+      if (why !== undefined) log.warn("KM is not accepted any more", { km, why });
     } catch (error) {
-      if (!(error instanceof Fault) || error.facts.certificate !== "refused") return;
-      log.warn("KM is not accepted any more", { km: this.options.name, why: describe(error) });
-      await session.close();
+      log.warn("KM cannot be checked again", { km, why: describe(error) });
     }
   }
 
@@ -139,9 +161,12 @@ export class KmChannel {
       km,
       tls: endpoint.tls !== undefined,
       https: https !== undefined,
+      ...(session.peer !== undefined && { key_exchange: session.peer.group }),
     });
     if (endpoint.tls === undefined) log.warn("keys are readable on the way to the KM", { km });
     this.#session = session;
+    // Files that changed while it was being made.
+    this.recheck();
     onChange(undefined);
     custody.kmUp(session, name);
     return session;

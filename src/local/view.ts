@@ -10,6 +10,8 @@ export interface KmLinkState {
   readonly awaited: boolean;
   /** Why it is not connected; empty if it is, or if nothing is amiss. */
   readonly reason: string;
+  /** Group of TLS's key exchange, while it is connected with TLS. */
+  readonly key_exchange?: string;
 }
 
 export interface ModuleLinks {
@@ -33,4 +35,6 @@ export interface BrokerState {
   readonly reason: string;
   /** Events that it was not told yet. */
   readonly waiting: number;
+  /** Group of TLS's key exchange, while it is connected with TLS. */
+  readonly key_exchange?: string;
 }

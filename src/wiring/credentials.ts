@@ -1,6 +1,6 @@
 /** Certificates of the configuration: read when they are needed, watched while the node runs. */
-import type { Config, KmConfig } from "../config/load.ts";
-import type { KmEndpoint } from "../kq1/connect.ts";
+import type { Config, KmConfig, ServerConfig } from "../config/load.ts";
+import type { KmEndpoint, TlsIdentity } from "../kq1/connect.ts";
 import { type CredentialFiles, readCredentials } from "../kq1/credentials.ts";
 import type { KeyServer } from "../kq1/https-server.ts";
 import {
@@ -18,14 +18,25 @@ import { clock } from "./machine.ts";
 /** The certificates are read each time: they may have been renewed. @throws Fault `kq1.connect` */
 export function endpoint(km: KmConfig): KmEndpoint {
   const files = credentialFiles(km);
-  const tls = files && readCredentials(files);
   return {
     host: km.host,
     port: km.port,
     serverName: km.server_name ?? km.host,
-    tls,
+    tls: files && identity(files, km),
     connectTimeoutMs: km.connect_timeout_s,
   };
+}
+
+/** What the key server shows and asks for, read anew. @throws Fault `kq1.connect` */
+export function serverIdentity(server: ServerConfig): TlsIdentity {
+  return identity(server, server);
+}
+
+function identity(
+  files: CredentialFiles,
+  { crl_fresh: crlFresh, require_pq: requirePq }: Pick<KmConfig, "crl_fresh" | "require_pq">,
+): TlsIdentity {
+  return { ...readCredentials(files), crlFresh, requirePq };
 }
 
 /** Looks at every certificate once a minute, and when told to. */
@@ -39,15 +50,15 @@ export function watchAll(
   const kms = new Set(config.modules.flatMap((module) => module.kms));
   const watched: Watched[] = [...kms].flatMap((km) => {
     const files = credentialFiles(km);
-    const onChange = () => {
-      for (const channel of channels) channel.renewed(km.name);
+    const onLook = () => {
+      for (const channel of channels) channel.recheck(km.name);
     };
-    return files === undefined ? [] : [{ name: `km.${km.name}`, files, onChange }];
+    return files === undefined ? [] : [{ name: `km.${km.name}`, files, onLook }];
   });
   const files = config.server;
   if (files !== undefined) {
-    const onChange = () => server?.renew(readCredentials(files));
-    watched.push({ name: "server", files, onChange });
+    const onChange = () => server?.renew(serverIdentity(files));
+    watched.push({ name: "server", files, onChange, onLook: () => server?.recheck() });
   }
   const { cert, key, enabled } = config.web;
   if (enabled && cert !== undefined && key !== undefined) {

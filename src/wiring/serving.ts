@@ -1,6 +1,5 @@
 /** What the node serves: keys to KMs that ask for them, the page to people. */
 import type { Config, ServerConfig } from "../config/load.ts";
-import { readCredentials } from "../kq1/credentials.ts";
 import { KeyServer } from "../kq1/https-server.ts";
 import type { Channel } from "../lifecycle/channel.ts";
 import type { Oversight } from "../oversight.ts";
@@ -9,6 +8,7 @@ import type { Log } from "../port/log.ts";
 import { softwareVersion } from "../version.ts";
 import type { LinkView } from "../web/view.ts";
 import { kmFacts, Page } from "../web/web.ts";
+import { serverIdentity } from "./credentials.ts";
 import { clock, random } from "./machine.ts";
 
 export function createServer(
@@ -20,11 +20,27 @@ export function createServer(
   return new KeyServer({
     host: server.host,
     port: server.port,
-    tls: readCredentials(server),
+    tls: serverIdentity(server),
+    allowCommonName: server.allow_common_name,
     modules: () => channels.flatMap((channel) => channel.access() ?? []),
     nodeId,
+    clock,
     log: log.child("server"),
   });
+}
+
+/** Where keys travel under TLS, by the object of its alarms, and by which key exchanges. */
+export function* keyExchanges(
+  channels: readonly Channel[],
+  server: KeyServer | undefined,
+): Generator<readonly [string, readonly string[]]> {
+  const groups = new Map<string, string[]>();
+  for (const { name, keyExchange } of channels.flatMap((channel) => channel.kms())) {
+    if (keyExchange === undefined) continue;
+    groups.set(name, [...(groups.get(name) ?? []), keyExchange]);
+  }
+  for (const [name, found] of groups) yield [`km.${name}`, found];
+  if (server !== undefined) yield ["server", server.keyExchanges];
 }
 
 export function createPage(

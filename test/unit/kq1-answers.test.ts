@@ -86,17 +86,21 @@ test("over HTTPS a body is more exact than its status, and a gateway's page says
 });
 
 test("the names of a certificate are those that it carries, whatever is written into one of them", (t) => {
-  const names = (subjectaltname: string, CN?: string | string[]) =>
-    certifiedNames({ subjectaltname, ...(CN !== undefined && { subject: { CN } }) });
+  const names = (subjectaltname: string, CN?: string | string[], allowCommonName = false) =>
+    certifiedNames(
+      { subjectaltname, ...(CN !== undefined && { subject: { CN } }) },
+      allowCommonName,
+    );
   t.deepEqual(names("DNS:km, IP Address:127.0.0.1, URI:http://x, email:a@b", "cn"), [
     "km",
     "127.0.0.1",
-    "cn",
   ]);
   t.deepEqual(names("IP Address:0:0:0:0:0:0:0:1"), ["0:0:0:0:0:0:0:1"]);
   // As Node writes a name with a comma in it.
   t.deepEqual(names('DNS:"eve, DNS:km, x", DNS:eve'), ["eve"]);
   t.deepEqual(names('DNS:"a\\", DNS:km", DNS:eve'), ["eve"]);
-  t.deepEqual(names("", ["a", "b"]), ["a", "b"]);
+  t.deepEqual(names("", ["a", "b"]), []);
+  t.deepEqual(names("", ["a", "b"], true), ["a", "b"]);
+  t.deepEqual(names("email:a@b", "km", true), [], "it has names, though none that count");
   t.deepEqual(certifiedNames({}), []);
 });
