@@ -14,9 +14,9 @@ import { EventHistory } from "./lifecycle/event-history.ts";
 import { Health } from "./lifecycle/health.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Recorder } from "./lifecycle/recorder.ts";
-import { freePart, validity } from "./lifecycle/survey.ts";
+import { freePart, listsValidity, validity } from "./lifecycle/survey.ts";
 import { Watch } from "./lifecycle/watch.ts";
-import { certificateFiles } from "./local/certificates.ts";
+import { certificateFiles, listFiles } from "./local/certificates.ts";
 import type { BrokerState } from "./local/view.ts";
 import { type BrokerCredentials, digestOf, readBrokerCredentials } from "./manager/credentials.ts";
 import type { Manager } from "./manager/manager.ts";
@@ -69,6 +69,8 @@ export class Oversight {
   readonly recorder: Recorder;
   /** Called when there is something to see. */
   onChange: () => void = () => {};
+  /** Where keys travel under TLS, such as `km.NAME`, and by which key exchanges. */
+  keyExchanges: () => Iterable<readonly [string, readonly string[]]> = () => [];
   readonly #links = new Map<string, boolean>();
   readonly #health: Pick<Health, "take" | "stop">;
   readonly #config: Config;
@@ -78,8 +80,8 @@ export class Oversight {
   readonly #later: readonly AlarmRecord[];
   readonly #sparkplug: SparkplugPublisher | undefined;
   #keptSparkplug: Kept | undefined;
-  /** Of what the broker was shown last. */
-  #shown: string | undefined;
+  /** Of what the broker was shown last, by each connection. */
+  readonly #shown = new Map<"manager" | "sparkplug", string>();
   #look: Timer | undefined;
   #kept: Kept | undefined;
   #brokerTrouble: string | undefined = "not connected yet";
@@ -98,8 +100,8 @@ export class Oversight {
     this.#parts = parts;
     this.#health = parts.health ?? new Health();
     this.#outbox = outbox;
-    const credentials = () => this.#credentials();
-    this.#sparkplug = createSparkplug(config, parts, credentials);
+    const credentials = () => this.#credentials("manager");
+    this.#sparkplug = createSparkplug(config, parts, () => this.#credentials("sparkplug"));
     const report = this.#sparkplug?.report.bind(this.#sparkplug);
     this.#manager = outbox && createManager(config, { ...parts, outbox, credentials, report });
     const names = config.modules.map(({ name }) => name);
@@ -140,6 +142,8 @@ export class Oversight {
         this.#brokerTrouble = undefined;
         this.watch.brokerUp();
         this.onChange();
+        // Files that changed while it was being made.
+        this.renewed();
         return session;
       },
       onDown: (error) => {
@@ -163,7 +167,11 @@ export class Oversight {
     sparkplug.show(channels, this.watch);
     this.#keptSparkplug = keep({
       name: "sparkplug",
-      connect: (signal) => sparkplug.connect(signal),
+      connect: async (signal) => {
+        const session = await sparkplug.connect(signal);
+        this.renewed();
+        return session;
+      },
       schedule: () => brokerWaits(() => sparkplug.takenOver, random),
       settledAfterMs: 5_000,
       clock,
@@ -172,20 +180,23 @@ export class Oversight {
   }
 
   /**
-   * Looks whether what the broker is shown was renewed; connects anew with it then.
+   * Looks whether what the broker is shown and checked by was renewed; connects anew with it then.
    * @returns why it can't be read, if that is so; the connection goes on then
    */
   renewed(): Fault | undefined {
-    if (this.#config.manager === undefined || this.#shown === undefined) return undefined;
+    if (this.#config.manager === undefined) return undefined;
+    let digest: string;
     try {
-      const digest = digestOf(readBrokerCredentials(this.#config.manager));
-      if (digest === this.#shown) return undefined;
+      digest = digestOf(readBrokerCredentials(this.#config.manager));
     } catch (error) {
-      return error as Fault;
+      return this.#shown.size === 0 ? undefined : (error as Fault);
     }
-    this.#parts.log.info("certificates changed", { for: "manager" });
-    this.#manager?.reconnect();
-    this.#sparkplug?.reconnect();
+    for (const [name, shown] of this.#shown) {
+      if (shown === digest) continue;
+      this.#parts.log.info("certificates changed", { for: name });
+      if (name === "manager") this.#manager?.reconnect();
+      else this.#sparkplug?.reconnect();
+    }
     return undefined;
   }
 
@@ -251,7 +262,9 @@ export class Oversight {
     if (manager === undefined || this.#outbox === undefined) return undefined;
     const up = this.#brokerTrouble === undefined;
     const waiting = this.#outbox.length;
-    return { url: manager.url, up, reason: this.#brokerTrouble ?? "", waiting };
+    const group = up ? this.#manager?.keyExchange : undefined;
+    const reason = this.#brokerTrouble ?? "";
+    return { url: manager.url, up, reason, waiting, ...(group && { key_exchange: group }) };
   }
 
   /** Says goodbye to the broker, and makes durable what it was not told. Never rejects. */
@@ -266,9 +279,9 @@ export class Oversight {
     this.#health.stop();
   }
 
-  #credentials(): BrokerCredentials {
+  #credentials(connection: "manager" | "sparkplug"): BrokerCredentials {
     const credentials = readBrokerCredentials(this.#config.manager ?? {});
-    this.#shown = digestOf(credentials);
+    this.#shown.set(connection, digestOf(credentials));
     return credentials;
   }
 
@@ -284,6 +297,7 @@ export class Oversight {
         cert === undefined ? [] : [[name, cert] as const],
       ),
     );
+    const lists = new Map(listFiles(this.#config).map(({ for: name, ...files }) => [name, files]));
     const plain = new Map<string, boolean>();
     for (const km of modules.flatMap(({ kms }) => kms)) {
       if (km.transport === "plain") plain.set(`km.${km.name}`, true);
@@ -296,7 +310,11 @@ export class Oversight {
           windowMs: alarms.flap_window_s,
           quietMs: alarms.flap_quiet_s,
         },
-        node: { certificateDays: alarms.certificate_days, storageFree: alarms.storage_free },
+        node: {
+          certificateDays: alarms.certificate_days,
+          storageFree: alarms.storage_free,
+          crlLeft: alarms.crl_left,
+        },
         modules: modules.map(({ name, qber_limit, alarms: { intermittent, ...thresholds } }) => ({
           module: name,
           qberLimit: qber_limit,
@@ -304,12 +322,15 @@ export class Oversight {
           thresholds,
         })),
         certificates,
+        lists,
         plain,
       },
       {
         ...this.#parts,
         log: this.#parts.log.child("alarms"),
         validity,
+        lists: listsValidity,
+        ...(alarms.classical_link && { keyExchanges: () => this.keyExchanges() }),
         usage: () => this.#health.take(),
         free: () => freePart(node.state_dir),
         troubles: () => this.#troubles(),

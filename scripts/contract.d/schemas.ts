@@ -77,8 +77,12 @@ const module = object(
     model: text,
     serial: text,
     firmware: text,
+    key_exchange: about(text, "groups of TLS's key exchanges with the KMs that are connected"),
   },
-  ["module_id", "matching_module_id", "role", "vendor", "model", "serial", "firmware"],
+  [
+    ...["module_id", "matching_module_id", "role", "vendor", "model", "serial", "firmware"],
+    "key_exchange",
+  ],
 );
 
 const inventory = object("What the node is made of.", {

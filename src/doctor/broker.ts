@@ -28,20 +28,24 @@ export async function checkBroker(
   if (told?.up === true) return [ok(["broker", "broker"], `${told.url}, connected`)];
   const findings = await checkNetwork("broker", "broker", endpoint(manager), clock);
   if (findings.some(({ status }) => status !== "ok")) return findings;
-  return [...findings, await checkConnection(config.node.id, manager)];
+  return [...findings, await checkConnection(config.node.id, manager, clock)];
 }
 
-async function checkConnection(nodeId: string, manager: ManagerConfig): Promise<Finding> {
+async function checkConnection(
+  nodeId: string,
+  manager: ManagerConfig,
+  clock: Clock,
+): Promise<Finding> {
   const name = ["broker.mqtt", "MQTT of broker"] as const;
   const { password_file: secret } = manager;
-  const files = [secret, manager.ca, manager.cert, manager.key];
+  const files = [secret, manager.ca, manager.cert, manager.key, manager.crl];
   if (files.some((file) => isCredential(file) && !existsSync(file as string))) {
     return skip(name, "needs credentials that only the service has: start the node");
   }
   const text = (file: string | undefined) =>
     file === undefined ? undefined : readFileSync(file, "utf8");
   try {
-    const { url, protocol, username, password_file, ca, cert, key } = manager;
+    const { url, protocol, username, password_file, ca, cert, key, crl } = manager;
     const { will: _, ...options } = clientOptions(
       {
         url,
@@ -53,9 +57,13 @@ async function checkConnection(nodeId: string, manager: ManagerConfig): Promise<
         ca: text(ca),
         cert: text(cert),
         key: text(key),
+        crl: text(crl),
+        crlFresh: manager.crl_fresh,
+        requirePq: manager.require_pq,
         will: { topic: "", payload: Buffer.alloc(0) },
       },
       patience,
+      () => clock.wall(),
     );
     const { default: mqtt } = await import("mqtt");
     const client = mqtt.connect(url, options);
@@ -71,12 +79,15 @@ async function checkConnection(nodeId: string, manager: ManagerConfig): Promise<
     }
     return ok(name, `${url} lets the node in`);
   } catch (error) {
-    const why = brokerReason(error);
+    const why = brokerReason(error, { ca: undefined, requirePq: manager.require_pq });
     const advice: readonly (readonly [RegExp, string])[] = [
       [
         /user name|authorized|identifier/,
         "check user, password file and the broker's list of clients",
       ],
+      [/REVOKED/, "the broker's certificate was taken back: ask whoever runs the broker"],
+      [/CRL/, "copy the CA's newest revocation list to manager.crl"],
+      [/require_pq/, "the broker needs OpenSSL 3.5 or the like; or take manager.require_pq out"],
       [/CERT|ISSUER|SELF_SIGNED|ALTNAME/, "check manager.ca against the broker's certificate"],
       [/TLS|SSL|EPROTO/, "check url: mqtts for TLS, and the port; and manager.cert"],
     ];

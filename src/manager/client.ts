@@ -1,6 +1,7 @@
 /** How mqtt.js is set up, and what its errors mean. */
 import type { IClientOptions } from "mqtt";
 import { errorCode } from "../port/errors.ts";
+import { clientTls, noCommonGroup, type TlsTexts } from "../tls/options.ts";
 
 /** The broker may send no longer packet, bytes; a command is far shorter. */
 export const longestPacket = 65_536;
@@ -10,23 +11,25 @@ const receiveMaximum = 10;
 /** Another client connected with the same identifier (MQTT 5 §3.14.2.1). */
 export const takeover = 0x8e;
 
-export interface ClientOptions {
+export interface ClientOptions extends TlsTexts {
   readonly url: string;
   /** 5, or 4 for MQTT 3.1.1 */
   readonly protocol: 4 | 5;
   readonly clientId: string;
   readonly username: string | undefined;
   readonly password: string | undefined;
-  /** PEM texts. */
-  readonly ca: string | undefined;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
   /** Retained unless it says otherwise. */
   readonly will: { readonly topic: string; readonly payload: Buffer; readonly retain?: boolean };
 }
 
-export function clientOptions(options: ClientOptions, connectTimeout: number): IClientOptions {
-  const { protocol, clientId, username, password, ca, cert, key, will } = options;
+/** @param wall says what time it is, ms since 1970 UTC @throws CrlError */
+export function clientOptions(
+  options: ClientOptions,
+  connectTimeout: number,
+  wall: () => number,
+): IClientOptions {
+  const { url, protocol, clientId, username, password, will } = options;
+  const { hostname, protocol: scheme } = new URL(url);
   return {
     protocolVersion: protocol,
     clientId,
@@ -43,10 +46,7 @@ export function clientOptions(options: ClientOptions, connectTimeout: number): I
     ...(protocol === 5 && { properties: { receiveMaximum, maximumPacketSize: longestPacket } }),
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-    rejectUnauthorized: true,
+    ...(scheme === "mqtts:" && clientTls(options, hostname.replace(/^\[|\]$/g, ""), wall)),
   };
 }
 
@@ -80,9 +80,12 @@ export function refusal(code: number): string {
   return codes[code] ?? `reason code ${code}`;
 }
 
-/** mqtt.js puts a reason code into `code` as a number, system errors theirs as a word. */
-export function brokerReason(error: unknown): string {
+/**
+ * mqtt.js puts a reason code into `code` as a number, system errors theirs as a word.
+ * @param asked of the broker, where a handshake may have failed by it
+ */
+export function brokerReason(error: unknown, asked?: TlsTexts): string {
   const code = (error as { code?: unknown }).code;
   if (typeof code === "number") return refusal(code);
-  return errorCode(error) ?? "failed";
+  return noCommonGroup(error, asked) ?? errorCode(error) ?? "failed";
 }

@@ -169,6 +169,11 @@ export class Manager {
     this.#pump();
   }
 
+  /** Group of TLS's key exchange with the broker that is connected; undefined without TLS. */
+  get keyExchange(): string | undefined {
+    return this.#session?.keyExchange;
+  }
+
   /** Connects to the broker; for the supervisor, which calls it again after it ended. */
   async connect(signal: AbortSignal): Promise<KeptSession> {
     const { nodeId, log, url } = this.#options;
@@ -183,7 +188,8 @@ export class Manager {
       },
       signal,
     );
-    log.info("broker connected", { url });
+    const { keyExchange } = session;
+    log.info("broker connected", { url, ...(keyExchange && { key_exchange: keyExchange }) });
     this.#session = session;
     this.#outbox.rewind();
     this.#dirty.clear();

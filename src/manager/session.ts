@@ -5,6 +5,7 @@
 import type { IConnackPacket, MqttClient } from "mqtt";
 import type { Clock } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
+import { peerOf } from "../tls/peer.ts";
 import {
   brokerReason,
   type ClientOptions,
@@ -63,6 +64,8 @@ export interface SessionOptions extends ClientOptions {
 
 export class MqttSession {
   readonly ended: Promise<Error | undefined>;
+  /** Group of TLS's key exchange; undefined without TLS. */
+  readonly keyExchange: string | undefined;
   readonly #client: MqttClient;
   readonly #clock: Clock;
   readonly #url: string;
@@ -83,6 +86,7 @@ export class MqttSession {
     this.#clock = options.clock;
     this.#url = options.url;
     this.#protocol = options.protocol;
+    this.keyExchange = peerOf(client.stream)?.group;
     this.#limits = {
       unacknowledged: Math.min(receiveMaximum ?? mostUnacknowledged, mostUnacknowledged),
       packet: maximumPacketSize ?? Number.POSITIVE_INFINITY,
@@ -103,14 +107,17 @@ export class MqttSession {
     // Loaded only where a manager is configured: it is the largest of the libraries.
     const { default: mqtt } = await import("mqtt");
     const { url, clock } = options;
-    const client = mqtt.connect(url, clientOptions(options, connectTimeout));
+    const client = mqtt.connect(
+      url,
+      clientOptions(options, connectTimeout, () => clock.wall()),
+    );
     const opened = Promise.withResolvers<IConnackPacket>();
     const fail = (why: string) =>
       opened.reject(new Fault("mqtt.connect", `cannot connect to the broker: ${why}`, { url }));
     const stop = () => fail("stopped");
     const timer = clock.after(connectTimeout, () => fail(`no answer within ${connectTimeout} ms`));
     // Stays attached for good: an `error` event that nobody listens to would end the process.
-    client.on("error", (error) => fail(brokerReason(error)));
+    client.on("error", (error) => fail(brokerReason(error, options)));
     client.once("close", () => fail("connection closed"));
     client.once("connect", opened.resolve);
     guard(client);

@@ -34,6 +34,8 @@ export interface ModuleDescription {
   readonly model?: string;
   readonly serial?: string;
   readonly firmware?: string;
+  /** Groups of TLS's key exchanges with the KMs that are connected. */
+  readonly key_exchange?: string;
 }
 
 export interface ModuleView {

@@ -139,7 +139,7 @@ function stateFamilies(modules: readonly LinkView[], wall: number): Family[] {
       type: "info",
       help: "The module that answers.",
       samples: modules.map((module) => {
-        const { name, km: _km, where: _where, ...known } = module.describe();
+        const { name, km: _km, where: _where, key_exchange: _, ...known } = module.describe();
         return { labels: { module: name, ...known }, value: 1 };
       }),
     },

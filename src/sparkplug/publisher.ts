@@ -46,6 +46,8 @@ export class SparkplugPublisher {
   #modules: readonly ModuleView[] = [];
   #alarms: AlarmView | undefined;
   readonly #reports = new Map<string, { figures: WindowReport; supply: Supply }>();
+  /** Connected, though not born yet. */
+  #connected: MqttSession | undefined;
   #session: MqttSession | undefined;
   #takenOver = false;
   /** Something was not sent: only a birth makes the sequence whole again. */
@@ -99,6 +101,7 @@ export class SparkplugPublisher {
       },
       signal,
     );
+    this.#connected = session;
     log.info("broker connected", { url });
     const born = () => {
       if (session.over) return;
@@ -115,6 +118,7 @@ export class SparkplugPublisher {
     });
     void session.ended.then((error) => {
       if (this.#session === session) this.#session = undefined;
+      if (this.#connected === session) this.#connected = undefined;
       this.#takenOver = wasTakenOver(error);
     });
     return { ended: session.ended, close: () => this.#close(session) };
@@ -122,7 +126,7 @@ export class SparkplugPublisher {
 
   /** Ends the connection at hand; whoever keeps it makes another. */
   reconnect(): void {
-    if (this.#session !== undefined) void this.#close(this.#session);
+    if (this.#connected !== undefined) void this.#close(this.#connected);
   }
 
   stop(): void {

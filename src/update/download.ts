@@ -7,6 +7,7 @@ import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Clock, every } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
+import { clientTls } from "../tls/options.ts";
 
 export interface DownloadOptions {
   /** PEM of who may have issued the server's certificate; undefined: the system's. */
@@ -66,7 +67,13 @@ export async function download(url: string, file: string, options: DownloadOptio
 
 function open(url: string, ca: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const options = { ca, minVersion: "TLSv1.2", timeout: silenceMs, signal } as const;
+    const name = new URL(url).hostname.replace(/^\[|\]$/g, "");
+    const options = {
+      ...clientTls({ ca }, name, Date.now),
+      agent: false,
+      timeout: silenceMs,
+      signal,
+    };
     const request = get(url, options, (response) => {
       const { statusCode } = response;
       if (statusCode === 200) return resolve(response);

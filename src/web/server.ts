@@ -10,6 +10,7 @@ import { families } from "../metrics/families.ts";
 import type { Clock } from "../port/clock.ts";
 import { errorCode, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import { serverTls } from "../tls/options.ts";
 import { type Asset, loadAssets } from "./assets.ts";
 import { Gate } from "./gate.ts";
 import { alive, readiness } from "./health.ts";
@@ -20,6 +21,13 @@ import { eventsAfter, snapshot } from "./snapshot.ts";
 import { mostViewers, Stream } from "./stream.ts";
 import type { NodeView } from "./view.ts";
 
+/** PEM texts that the page is served with, and whether browsers must have a post-quantum key exchange. */
+export interface PageIdentity {
+  readonly cert: string;
+  readonly key: string;
+  readonly requirePq?: boolean;
+}
+
 export interface WebOptions {
   readonly host: string;
   /** 0: a free one. */
@@ -27,9 +35,7 @@ export interface WebOptions {
   /** Names by which browsers may call the node, beside addresses and `localhost`. */
   readonly names: readonly string[];
   /** TLS and a login; undefined only on loopback. */
-  readonly secure:
-    | { readonly cert: string; readonly key: string; readonly password: () => string }
-    | undefined;
+  readonly secure: (PageIdentity & { readonly password: () => string }) | undefined;
 }
 
 export interface WebParts {
@@ -134,7 +140,7 @@ export class WebServer {
   }
 
   /** New connections use these. @throws a TLS error if they are no good */
-  renew(files: { readonly cert: string; readonly key: string }): void {
+  renew(files: PageIdentity): void {
     if ("setSecureContext" in this.#server) this.#server.setSecureContext(tlsOf(files));
   }
 
@@ -272,6 +278,6 @@ export class WebServer {
   }
 }
 
-function tlsOf({ cert, key }: { readonly cert: string; readonly key: string }) {
-  return { cert, key, minVersion: "TLSv1.3" } as const;
+function tlsOf({ cert, key, requirePq }: PageIdentity) {
+  return serverTls({ ca: undefined, cert, key, requirePq }, false);
 }

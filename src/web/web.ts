@@ -62,13 +62,23 @@ export class Page {
 }
 
 /** @throws Fault `web.listen` if a file cannot be read */
-function optionsOf({ host, port, names, cert, key, password_file: file }: WebConfig): WebOptions {
+function optionsOf(config: WebConfig): WebOptions {
+  const {
+    host,
+    port,
+    names,
+    cert,
+    key,
+    require_pq: requirePq = false,
+    password_file: file,
+  } = config;
   const common = { host, port, names: names.map((name) => name.toLowerCase()) };
   if (cert === undefined || key === undefined || file === undefined) {
     return { ...common, secure: undefined };
   }
   const password = () => firstLine(read(file));
-  return { ...common, secure: { cert: read(cert), key: read(key), password } };
+  const identity = { cert: read(cert), key: read(key), requirePq };
+  return { ...common, secure: { ...identity, password } };
 }
 
 /** What the page shows of a KM's configuration. */

@@ -99,6 +99,7 @@ export function showIdentity(module, { node }) {
       table([
         ["Address", km.address],
         ["Transport", km.transport],
+        ["Key exchange", km.keyExchange],
         ["Trouble", km.trouble],
       ]),
     ]),
