@@ -39,7 +39,7 @@ import { Kms } from "./wiring/kms.ts";
 import { tellOfLedgers } from "./wiring/ledgers.ts";
 import { clock, random } from "./wiring/machine.ts";
 import { closedModule, createChannel, ledgerOptions, untrusted } from "./wiring/modules.ts";
-import { createPage, createServer } from "./wiring/serving.ts";
+import { createPage, createServer, keyExchanges } from "./wiring/serving.ts";
 
 /** Stopping in order takes at most this long, ms; systemd is told to wait a little longer. */
 const stopTimeout = 4_000;
@@ -162,6 +162,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     const facts = { serial: site.serial };
     oversight.event({ type: "configuration_unsigned", at: clock.wall(), facts });
   }
+  oversight.keyExchanges = () => keyExchanges(channels, server);
   panel.start(views);
   await holdBack(oversight, crashFile(config), stopping.signal, log);
   const notify = systemdNotify({ clock, log, environment: process.env });
@@ -185,6 +186,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     updates,
     site,
     panel: () => panel.shown(),
+    keyExchanges: server && (() => server.keyExchanges),
     load: () => configure(config.file),
     logs,
     clock,

@@ -300,6 +300,20 @@ export const catalogue = {
     text: "a certificate has expired, is not valid yet, or cannot be read",
     action: "replace it; also check the node's clock",
   },
+  crl_expiring: {
+    type: "security",
+    cause: "keyExpired",
+    severities: ["warning"],
+    text: "a revocation list runs out soon",
+    action: "copy the CA's newest list into its place; qkd-node certs shows which, and until when",
+  },
+  crl_invalid: {
+    type: "security",
+    cause: "keyExpired",
+    severities: ["critical", "major"],
+    text: "a revocation list has run out, is missing, or cannot be used",
+    action: "copy the CA's newest list into its place; one that has run out is enforced meanwhile",
+  },
   clock_implausible: {
     type: "processing_error",
     cause: "timingProblem",
@@ -356,6 +370,13 @@ export const catalogue = {
     severities: ["major", "warning"],
     text: "an unencrypted link is in use; major if it carries keys",
     action: "configure TLS; plain links are for a bench",
+  },
+  classical_link: {
+    type: "security",
+    cause: "breachOfConfidentiality",
+    severities: ["warning"],
+    text: "keys travel under a key exchange that a quantum computer could undo later",
+    action: "have the other side offer X25519MLKEM768 (OpenSSL 3.5); require_pq refuses others",
   },
   panel_lost: {
     type: "equipment",

@@ -8,6 +8,8 @@ export interface NodeRuleOptions {
   readonly certificateDays: number;
   /** Free part of the disk below which storage is nearly full, 0 to 1. */
   readonly storageFree: number;
+  /** Part of a revocation list's life below which that it runs out is told, 0 to 1; default 0.25. */
+  readonly crlLeft?: number;
 }
 
 /** A certificate's validity, ms since 1970 UTC; undefined if it can't be read. */
@@ -16,6 +18,23 @@ export interface Validity {
   readonly to: number;
 }
 
+/** The revocation lists of a file, as far as alarms go by them. */
+export interface ListsValidity {
+  readonly lists: readonly {
+    readonly issuer: string;
+    /** Part of its life that is left, 0 to 1. */
+    readonly left: number;
+    /** ms since 1970 UTC */
+    readonly nextUpdate: number | undefined;
+    readonly problem: string | undefined;
+  }[];
+  /** CAs that have none. */
+  readonly missing: readonly string[];
+  /** Why none of it can be used. */
+  readonly unusable: string | undefined;
+}
+
+const hour = 3_600_000;
 const day = 86_400_000;
 const urgentDays = 7;
 /** Nothing of this software existed before. */
@@ -60,6 +79,53 @@ export class NodeRules {
     const value = Math.floor(days);
     const limit = this.#options.certificateDays;
     this.#book.signal("certificate_expiring", object, { level, value, threshold: limit }, moment);
+  }
+
+  /**
+   * @param object whose lists: `km.NAME`, `server` or `manager`
+   * @param fresh a list that has run out lets nobody in
+   */
+  lists(object: string, found: ListsValidity, fresh: boolean, moment: Moment): void {
+    const bad = found.lists.find(({ problem }) => problem !== undefined);
+    const missing = found.missing[0];
+    const why =
+      found.unusable ??
+      (bad !== undefined ? `list of ${bad.issuer} ${bad.problem}` : undefined) ??
+      (missing !== undefined ? `there is no list of ${missing}` : undefined);
+    const ranOut = found.lists.some(({ left }) => left === 0);
+    const worst = found.unusable !== undefined || (fresh && ranOut) ? "critical" : "major";
+    this.#book.signal(
+      "crl_invalid",
+      object,
+      why === undefined ? { level: "cleared" } : { level: worst, detail: why },
+      moment,
+    );
+    const { crlLeft = 0.25 } = this.#options;
+    const [next] = found.lists
+      .filter(({ left, problem }) => left <= crlLeft && problem === undefined)
+      .sort((a, b) => a.left - b.left);
+    const left = (next?.nextUpdate ?? 0) - moment.wall;
+    this.#book.signal(
+      "crl_expiring",
+      object,
+      next === undefined
+        ? { level: "cleared" }
+        : { level: "warning", value: Math.floor(left / hour), detail: `h left: ${next.issuer}` },
+      moment,
+    );
+  }
+
+  /**
+   * @param object where keys travel: `km.NAME` or `server`
+   * @param classical a key exchange there that is not post-quantum; undefined: there is none
+   */
+  keyExchange(object: string, classical: string | undefined, moment: Moment): void {
+    this.#book.signal(
+      "classical_link",
+      object,
+      classical === undefined ? { level: "cleared" } : { level: "warning", detail: classical },
+      moment,
+    );
   }
 
   /** Called every second or so. */

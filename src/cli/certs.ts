@@ -1,4 +1,4 @@
-/** `qkd-node certs`: certificates, from the node, or from the files if it does not run. */
+/** `qkd-node certs`: certificates and revocation lists, from the node, or from the files if it does not run. */
 import { exit } from "../exit-codes.ts";
 import type { CertificateReport } from "../local/certificates.ts";
 import { NotRunning } from "./client.ts";
@@ -26,26 +26,35 @@ export async function run(context: Context): Promise<number> {
 
 async function fromFiles(file: string): Promise<Certificates> {
   const { readConfig } = await import("../main-config.ts");
-  const { certificateFiles, describeCertificates } = await import("../local/certificates.ts");
-  return { certificates: describeCertificates(certificateFiles(readConfig(file)), Date.now()) };
+  const { describeCertificates } = await import("../local/certificates.ts");
+  return { certificates: describeCertificates(readConfig(file), Date.now()) };
 }
+
+const roles = {
+  own: "shown by the node",
+  ca: "who is trusted (CA)",
+  crl: "what was revoked (CRL)",
+} as const;
 
 function lines({ certificates }: Certificates, paint: Paint, width: number): string[] {
   if (certificates.length === 0) return ["the configuration names no certificate"];
   return certificates.flatMap((one) => {
-    const { days, not_after, subject, issuer, names, problem, key_matches } = one;
-    const what = one.role === "own" ? "shown by the node" : "who is trusted (CA)";
-    const left = days === undefined ? "" : `${moment(not_after ?? "")}, ${days} days left`;
-    const until = days !== undefined && days <= 30 ? paint.warn(left) : left;
+    const { days, subject, issuer, names, problem, key_matches, entries, this_update } = one;
+    const end = one.not_after ?? one.next_update ?? "";
+    const left = days === undefined ? "" : `${moment(end)}, ${days} days left`;
+    // How long a list lives is its CA's habit: that it runs out is told by its problem, and by alarms.
+    const until = days !== undefined && days <= 30 && one.role !== "crl" ? paint.warn(left) : left;
     const pairs: (readonly [string, string])[] = [
       ["file", tidy(one.file)],
       ...(problem === undefined ? [] : [["problem", paint.bad(tidy(problem))] as const]),
       ...(subject === undefined ? [] : [["for", tidy(subject)] as const]),
       ...(names === undefined ? [] : [["names", tidy(names)] as const]),
       ...(issuer === undefined ? [] : [["from", tidy(issuer)] as const]),
+      ...(this_update === undefined ? [] : [["since", moment(this_update)] as const]),
       ...(left === "" ? [] : [["until", until] as const]),
+      ...(entries === undefined ? [] : [["takes back", `${entries} certificates`] as const]),
       ...(key_matches === true ? [["key", "belongs to it"] as const] : []),
     ];
-    return [`${paint.bold(tidy(one.for))}  ${what}`, ...facts(pairs, width, 2)];
+    return [`${paint.bold(tidy(one.for))}  ${roles[one.role]}`, ...facts(pairs, width, 2)];
   });
 }

@@ -14,7 +14,7 @@ export async function run(context: Context): Promise<number> {
   return exit.ok;
 }
 
-function lines({ modules, broker }: Links, paint: Paint, width: number): string[] {
+function lines({ modules, broker, server }: Links, paint: Paint, width: number): string[] {
   const told = modules.flatMap((one) => {
     const why = one.reason === "" ? "" : `: ${tidy(one.reason)}`;
     const { quality } = one;
@@ -23,7 +23,8 @@ function lines({ modules, broker }: Links, paint: Paint, width: number): string[
     const kms = one.kms.map((km) => {
       const word = km.awaited ? "the KM connects when it wants keys" : km.up ? "up" : "down";
       const because = km.reason === "" ? "" : `: ${tidy(km.reason)}`;
-      const at = `${km.where} (${km.transport})`;
+      const group = km.key_exchange === undefined ? "" : `, ${tidy(km.key_exchange)}`;
+      const at = `${km.where} (${km.transport}${group})`;
       return [`KM ${tidy(km.name)}`, `${coloured(paint, word)}  ${tidy(at)}${because}`] as const;
     });
     return [
@@ -39,9 +40,13 @@ function lines({ modules, broker }: Links, paint: Paint, width: number): string[
       ),
     ];
   });
-  return broker === undefined
-    ? told
-    : [...told, ...facts([["broker", brokerText(broker, paint)]], width)];
+  const groups = [...new Set(server?.key_exchanges)].map(tidy).join(", ");
+  const by = broker?.key_exchange === undefined ? "" : ` (${tidy(broker.key_exchange)})`;
+  const others: (readonly [string, string])[] = [
+    ...(server === undefined ? [] : [["server", groups || "no KM has asked yet"] as const]),
+    ...(broker === undefined ? [] : [["broker", brokerText(broker, paint) + by] as const]),
+  ];
+  return others.length === 0 ? told : [...told, ...facts(others, width)];
 }
 
 /** Counters of a link since its session began. */

@@ -18,6 +18,7 @@ export interface Broker {
   readonly up: boolean;
   readonly reason: string;
   readonly waiting: number;
+  readonly key_exchange?: string;
 }
 
 export interface Panel {
@@ -127,9 +128,11 @@ export interface Links {
       readonly up: boolean;
       readonly awaited: boolean;
       readonly reason: string;
+      readonly key_exchange?: string;
     }[];
   }[];
   readonly broker?: Broker;
+  readonly server?: { readonly key_exchanges: readonly string[] };
 }
 
 export interface Acted {

@@ -8,6 +8,7 @@ import type { ConfiguredDriver, DriverKind } from "../port/driver-kind.ts";
 import { errorCode } from "../port/errors.ts";
 import { isLoopback } from "../web/host.ts";
 import { shortestPassword } from "../web/login.ts";
+import { listProblems } from "./list-problems.ts";
 import { firstLine } from "./named-file.ts";
 import { ConfigError, explain, keyPath } from "./problems.ts";
 import {
@@ -118,6 +119,9 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     if ((raw.manager.cert === undefined) !== (raw.manager.key === undefined)) {
       complain("manager", "cert and key go together");
     }
+    if (raw.manager.crl !== undefined && raw.manager.ca === undefined) {
+      complain("manager.crl", "needs ca: whose lists they are");
+    }
     if (raw.manager.password_file !== undefined && raw.manager.username === undefined) {
       complain("manager.password_file", "needs username");
     }
@@ -155,7 +159,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   });
   if (problems.length > 0) throw new ConfigError("config.value", problems);
   const manager =
-    raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "password_file"], file);
+    raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "crl", "password_file"], file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
   const web = resolveFiles(raw.web, ["cert", "key", "password_file"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
@@ -229,6 +233,9 @@ function checkTls(
   transport: string,
   complain: (key: string, what: string) => void,
 ): void {
+  if (transport === "plain" && (km.crl !== undefined || km.require_pq)) {
+    complain(`${key}`, 'crl and require_pq have no use with transport "plain"');
+  }
   for (const file of ["ca", "cert", "key"] as const) {
     if (transport !== "plain" && km[file] === undefined) {
       complain(`${key}.${file}`, `missing; transport "${transport}" needs ca, cert and key`);
@@ -317,6 +324,10 @@ function checkFiles(key: string, table: object, file: string, problems: string[]
     } catch (error) {
       problems.push(`${where}: ${path} cannot be read: ${whyNot(error)}`);
     }
+  }
+  const { ca, crl } = table as { readonly ca?: string; readonly crl?: string };
+  if (ca !== undefined && crl !== undefined) {
+    for (const what of listProblems(ca, crl)) problems.push(`${file}: ${key}.crl: ${crl} ${what}`);
   }
 }
 

@@ -120,6 +120,9 @@ export const managerSchema = v.strictObject({
   ca: v.optional(text),
   cert: v.optional(text),
   key: v.optional(text),
+  crl: v.optional(text),
+  crl_fresh: v.optional(v.boolean(), false),
+  require_pq: v.optional(v.boolean(), false),
   telemetry_interval_s: seconds(0.1, 3_600, 5),
   sparkplug: v.optional(sparkplugSchema),
   command_key: v.optional(
@@ -131,6 +134,8 @@ export const managerSchema = v.strictObject({
 /** Alarms of the node itself, and what holds for all of them. */
 export const alarmsSchema = v.strictObject({
   certificate_days: v.optional(within(1, 365), 30),
+  crl_left: v.optional(within(0.01, 0.9), 0.25),
+  classical_link: v.optional(v.boolean(), true),
   storage_free: v.optional(within(0.02, 0.9), 0.1),
   flap_count: v.optional(whole(2, 100), 5),
   flap_window_s: seconds(10, 86_400, 600),
@@ -169,6 +174,8 @@ export const kmSchema = v.strictObject({
   cert: v.optional(text),
   key: v.optional(text),
   crl: v.optional(text),
+  crl_fresh: v.optional(v.boolean(), false),
+  require_pq: v.optional(v.boolean(), false),
   window: v.optional(whole(1, 4_096), 256),
   hash_value: v.optional(v.boolean(), true),
   answer_timeout_s: seconds(0.1, 300, 10),
@@ -215,6 +222,9 @@ export const serverSchema = v.strictObject({
   cert: text,
   key: text,
   crl: v.optional(text),
+  crl_fresh: v.optional(v.boolean(), false),
+  require_pq: v.optional(v.boolean(), false),
+  allow_common_name: v.optional(v.boolean(), false),
 });
 
 /** The local page, metrics and health. */
@@ -225,6 +235,7 @@ export const webSchema = v.strictObject({
   names: v.optional(v.pipe(v.array(text), v.maxLength(16, "expected at most 16")), []),
   cert: v.optional(text),
   key: v.optional(text),
+  require_pq: v.optional(v.boolean()),
   password_file: v.optional(text),
 });
 

@@ -5,8 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { request } from "node:https";
-import { isIP, type Socket } from "node:net";
-import { checkServerIdentity } from "node:tls";
+import type { Socket } from "node:net";
 import type { Config, KmConfig } from "../config/load.ts";
 import { connectKm, type KmEndpoint } from "../kq1/connect.ts";
 import { readCredentials } from "../kq1/credentials.ts";
@@ -16,6 +15,8 @@ import { command, header, parameter } from "../kq1/names.ts";
 import { connectionReason } from "../kq1/reason.ts";
 import { type Clock, within } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
+import { clientTls } from "../tls/options.ts";
+import { peerOf } from "../tls/peer.ts";
 import { isCredential } from "./configuration.ts";
 import { type Finding, fail, ok, skip, warn } from "./finding.ts";
 import { checkNetwork } from "./network.ts";
@@ -71,7 +72,13 @@ async function checkProtocol(km: KmConfig, moduleId: string, clock: Clock): Prom
       host: km.host,
       port: km.port,
       serverName: km.server_name ?? km.host,
-      tls: has ? readCredentials({ ca, cert, key, crl }) : undefined,
+      tls: has
+        ? {
+            ...readCredentials({ ca, cert, key, crl }),
+            crlFresh: km.crl_fresh,
+            requirePq: km.require_pq,
+          }
+        : undefined,
       connectTimeoutMs: km.connect_timeout_s,
     };
     socket = await connectKm(endpoint, clock, never);
@@ -80,10 +87,11 @@ async function checkProtocol(km: KmConfig, moduleId: string, clock: Clock): Prom
   }
   const name = endpoint.serverName;
   const identity = endpoint.tls
-    ? ok(secure, `TLS 1.3, it is ${name}`)
+    ? ok(secure, `TLS 1.3, it is ${name}, key exchange ${peerOf(socket)?.group}`)
     : warn(secure, "none: keys are readable on the way", 'transport = "tls" and certificates');
   try {
-    const said = km.transport === "https" ? https(km, endpoint, moduleId) : kq1(socket, moduleId);
+    const said =
+      km.transport === "https" ? https(km, endpoint, moduleId, clock) : kq1(socket, moduleId);
     const late = () => new Fault("kq1.timeout", "no answer", { limit_ms: km.answer_timeout_s });
     const answer = await within(clock, km.answer_timeout_s, said, late);
     return [identity, ok(spoken, answer)];
@@ -111,13 +119,15 @@ function refused(name: readonly [string, string], why: string): Finding {
     ],
     [
       /names another KM/,
-      "set server_name to the name in the KM's certificate; or it is another KM",
+      "set server_name to a subject alternative name of the KM's certificate; or it is another KM",
     ],
     [
       /expired|not valid yet/,
       "check the clock of both machines, then have the KM's certificate renewed",
     ],
     [/revoked/, "the KM's certificate was taken back: ask whoever runs the KM"],
+    [/revocation list/, "copy the newest list of the KM's CA to km.NAME.crl"],
+    [/require_pq/, "the KM needs OpenSSL 3.5 or the like; or take require_pq out"],
     [
       /refuses our certificate|closed by the KM/,
       "the KM must trust the CA of km.NAME.cert, and know its name: see its log",
@@ -159,7 +169,12 @@ async function kq1(socket: Socket, moduleId: string): Promise<string> {
 }
 
 /** A round trip by Annex B: a GET supplies nothing, and any status is an answer. */
-async function https(km: KmConfig, endpoint: KmEndpoint, moduleId: string): Promise<string> {
+async function https(
+  km: KmConfig,
+  endpoint: KmEndpoint,
+  moduleId: string,
+  clock: Clock,
+): Promise<string> {
   const { host, port, serverName, tls } = endpoint;
   const sent = request({
     host,
@@ -167,10 +182,7 @@ async function https(km: KmConfig, endpoint: KmEndpoint, moduleId: string): Prom
     path: supplyPath(km.path, moduleId, moduleId),
     method: "GET",
     agent: false,
-    ...tls,
-    minVersion: "TLSv1.3",
-    servername: isIP(serverName) === 0 ? serverName : "",
-    checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
+    ...(tls && clientTls(tls, serverName, () => clock.wall())),
   });
   try {
     return await new Promise<string>((resolve, reject) => {

@@ -1,8 +1,19 @@
-/** What the watch looks up: how long certificates are valid, and how full the disk is. */
+/** What the watch looks up: how long certificates and lists are valid, and how full the disk is. */
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import type { Validity } from "../alarms/node-rules.ts";
+import type { ListsValidity, Validity } from "../alarms/node-rules.ts";
+import { errorCode } from "../port/errors.ts";
+import { CrlError } from "../tls/crl.ts";
+import { listsFacts } from "../tls/lists.ts";
+
+/** Files of revocation lists, and of the CAs that sign them. */
+export interface ListFiles {
+  readonly ca: string;
+  readonly crl: string;
+  /** A list that has run out lets nobody in. */
+  readonly crlFresh: boolean;
+}
 
 /** @returns undefined if the file is no certificate that can be read */
 export function validity(file: string): Validity | undefined {
@@ -11,6 +22,17 @@ export function validity(file: string): Validity | undefined {
     return { from: validFromDate.getTime(), to: validToDate.getTime() };
   } catch {
     return undefined;
+  }
+}
+
+/** @param wall ms since 1970 UTC */
+export function listsValidity(files: ListFiles, wall: number): ListsValidity {
+  try {
+    const [ca, crl] = [readFileSync(files.ca, "utf8"), readFileSync(files.crl, "utf8")];
+    return { ...listsFacts(ca, crl, wall), unusable: undefined };
+  } catch (error) {
+    const why = error instanceof CrlError ? error.message : (errorCode(error) ?? "unreadable");
+    return { lists: [], missing: [], unusable: why };
   }
 }
 

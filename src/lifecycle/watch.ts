@@ -11,7 +11,12 @@ import {
   type ModuleRuleOptions,
   ModuleRules,
 } from "../alarms/module-rules.ts";
-import { type NodeRuleOptions, NodeRules, type Validity } from "../alarms/node-rules.ts";
+import {
+  type ListsValidity,
+  type NodeRuleOptions,
+  NodeRules,
+  type Validity,
+} from "../alarms/node-rules.ts";
 import type { Moment } from "../alarms/severity.ts";
 import { allowed, isThresholdName, type ThresholdName } from "../alarms/thresholds.ts";
 import { Heard } from "../kq1/heard.ts";
@@ -22,7 +27,9 @@ import type { Log } from "../port/log.ts";
 import type { TelemetrySample } from "../port/telemetry.ts";
 import type { AlarmState } from "../state/state.ts";
 import type { StateStore } from "../state/store.ts";
+import { isPostQuantum } from "../tls/peer.ts";
 import { lostGeneration, settleLost } from "./lost-state.ts";
+import type { ListFiles } from "./survey.ts";
 
 export interface WatchOptions {
   readonly flap: FlapLimits;
@@ -32,6 +39,8 @@ export interface WatchOptions {
   readonly certificates: ReadonlyMap<string, string>;
   /** Links that are not encrypted, and whether keys go over them. */
   readonly plain: ReadonlyMap<string, boolean>;
+  /** Revocation lists by the object of their alarms. */
+  readonly lists?: ReadonlyMap<string, ListFiles>;
 }
 
 export interface WatchParts {
@@ -40,6 +49,9 @@ export interface WatchParts {
   readonly state: StateStore;
   /** @returns undefined if the file is no certificate that can be read */
   readonly validity: (file: string) => Validity | undefined;
+  readonly lists?: (files: ListFiles, wall: number) => ListsValidity;
+  /** Where keys travel under TLS by the object of its alarm, and by which key exchanges. */
+  readonly keyExchanges?: () => Iterable<readonly [string, readonly string[]]>;
   /** Free part of the state's disk, 0 to 1. @throws what the disk says */
   readonly free: () => Promise<number>;
   /** What the process uses of what it may, 0 to 1, since the last call. */
@@ -271,6 +283,8 @@ export class Watch implements AlarmView {
     if (name === "plain_link") return plain.has(object);
     if (name.startsWith("certificate_")) return certificates.has(object);
     if (["state_damaged", "resources_low", "ledger_orphaned"].includes(name)) return true;
+    if (name.startsWith("crl_")) return this.#options.lists?.has(object) === true;
+    if (name === "classical_link") return this.#parts.keyExchanges !== undefined;
     const ofNode = ["node", "manager"].includes(object);
     return ofNode || modules.some((id) => object === id || object.startsWith(`${id}.`));
   }
@@ -288,6 +302,12 @@ export class Watch implements AlarmView {
     }
     const { troubles, eventsLost } = this.#parts;
     for (const [object, trouble] of troubles()) this.#file(object, trouble);
+    for (const [object, groups] of this.#parts.keyExchanges?.() ?? []) {
+      // Without a connection nothing is known: what was told last holds.
+      if (groups.length === 0) continue;
+      const classical = groups.find((group) => !isPostQuantum(group));
+      this.#node.keyExchange(object, classical, moment);
+    }
     const lost = eventsLost();
     if (lost > this.#lost) this.#node.eventsLost(lost, moment);
     this.#lost = lost;
@@ -312,6 +332,10 @@ export class Watch implements AlarmView {
     for (const { resource, part } of usage()) this.#node.resource(resource, part, this.#moment);
     for (const [object, file] of this.#options.certificates) {
       this.#node.certificate(object, validity(file), this.#moment);
+    }
+    for (const [object, files] of this.#options.lists ?? []) {
+      const found = this.#parts.lists?.(files, this.#moment.wall);
+      if (found !== undefined) this.#node.lists(object, found, files.crlFresh, this.#moment);
     }
     try {
       const part = await free();

@@ -24,7 +24,7 @@ import {
   pastEvent,
   pastTelemetry,
 } from "./answers.ts";
-import { certificateFiles, describeCertificates } from "./certificates.ts";
+import { describeCertificates } from "./certificates.ts";
 import type { LogRing } from "./log-ring.ts";
 import {
   type ActName,
@@ -47,6 +47,8 @@ export interface LocalDeskParts {
   readonly logs: LogRing;
   readonly recorder: Recorder;
   readonly broker: () => BrokerState | undefined;
+  /** Of who asks the node for keys; undefined without `[server]`. */
+  readonly keyExchanges?: (() => readonly string[]) | undefined;
   readonly control: ControlPorts;
   /** Undefined on a machine that is not installed by images. */
   readonly updates: Updates | undefined;
@@ -103,7 +105,7 @@ export class LocalDesk {
       case "certs":
         return {
           data: {
-            certificates: describeCertificates(certificateFiles(config), this.#parts.clock.wall()),
+            certificates: describeCertificates(config, this.#parts.clock.wall()),
           },
         };
       case "config":
@@ -160,7 +162,7 @@ export class LocalDesk {
   }
 
   #links() {
-    const { config, modules, broker } = this.#parts;
+    const { config, modules, broker, keyExchanges: server } = this.#parts;
     return {
       modules: modules.map((module) => {
         const { driver, where } = module.describe();
@@ -179,6 +181,7 @@ export class LocalDesk {
         };
       }),
       ...(broker() !== undefined && { broker: broker() }),
+      ...(server && { server: { key_exchanges: server() } }),
     };
   }
 

@@ -13,7 +13,16 @@ import type { LocalModule } from "./view.ts";
 export interface LocalOptions
   extends Pick<
     LocalDeskParts,
-    "config" | "boot" | "ledgers" | "logs" | "updates" | "site" | "panel" | "clock" | "log"
+    | "config"
+    | "boot"
+    | "ledgers"
+    | "logs"
+    | "updates"
+    | "site"
+    | "panel"
+    | "keyExchanges"
+    | "clock"
+    | "log"
   > {
   readonly modules: readonly (WatchedModule & LocalModule)[];
   readonly oversight: Oversight;

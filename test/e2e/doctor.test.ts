@@ -16,6 +16,7 @@ import { silentLog } from "../../src/port/log.ts";
 import { diskFiles } from "../../src/state/files.ts";
 import { openState } from "../../src/state/state.ts";
 import { StateStore } from "../../src/state/store.ts";
+import { createAuthority } from "../emulator/certificates.ts";
 import { problemsOf, qkdNode, tooWide } from "../rig/cli.ts";
 import { DoctorBench } from "../rig/doctor-bench.ts";
 import { withNode } from "../rig/one-node.ts";
@@ -152,6 +153,26 @@ const table: readonly Broken[] = [
     by: ({ folder }) => writeFileSync(join(folder, "ca.crt"), "nothing"),
     first: "cert.km.main.ca",
     says: /holds no certificate/,
+  },
+  {
+    what: "a revocation list of another CA",
+    by: async (bench) => bench.list(30, await createAuthority("another CA")),
+    first: "config",
+    says: /km\.main\.crl: .*km\.crl holds a list that no CA of ca has signed \(CN=another CA\)/,
+  },
+  {
+    what: "a revocation list that has run out",
+    by: (bench) => bench.list(-3),
+    first: "cert.km.main.crl",
+    says: /km\.crl: CN=.*: has run out on 20\d\d-\d\d-\d\d; who is on it stays out/,
+    status: "warn",
+  },
+  {
+    what: "a revocation list that soon runs out",
+    by: (bench) => bench.list(0.1),
+    first: "cert.km.main.crl",
+    says: /km\.crl: CN=.*: 0 days left, until/,
+    status: "warn",
   },
   {
     what: "a name of the KM that nobody knows",

@@ -82,6 +82,12 @@ export class DoctorBench {
     await writeIdentity(this.folder, name, await authority.issue(request));
   }
 
+  /** Gives the KM a revocation list, of its CA or another, that has so many days to go. */
+  async list(days: number, authority = this.#ca): Promise<void> {
+    writeFileSync(join(this.folder, "km.crl"), await authority.revoke([], { days }));
+    this.write({ km: { crl: "km.crl" } });
+  }
+
   /** Writes the configuration, with these changes. */
   write(settings: Partial<Settings> = {}): void {
     const { km, module, driver, more = "" } = settings;

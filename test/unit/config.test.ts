@@ -24,6 +24,7 @@ import {
   spoolSchema,
   webSchema,
 } from "../../src/config/schema.ts";
+import { createAuthority } from "../emulator/certificates.ts";
 
 const good = `
 [node]
@@ -85,7 +86,7 @@ const mistakes: readonly { readonly change: [string, string]; readonly says: str
     change: ["port = 9443", "port = 9443\nwindwo = 3"],
     says:
       "node.toml: km.main.windwo: unknown key; did you mean window? (allowed: host, port, " +
-      "transport, path, connections, server_name, ca, cert, key, crl, window, hash_value, answer_timeout_s, connect_timeout_s)",
+      "transport, path, connections, server_name, ca, cert, key, crl, crl_fresh, require_pq, window, hash_value, answer_timeout_s, connect_timeout_s)",
   },
   {
     change: ['ca = "ca.crt"\n', ""],
@@ -218,6 +219,54 @@ test("check-config and run end with the exit codes of sysexits, one line for eac
   }
   t.is(run("--help").status, 0);
   rmSync(folder, { recursive: true });
+});
+
+test("revocation lists are checked with the configuration, and told in words", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-config-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "node.toml");
+  const [ca, other] = await Promise.all([createAuthority("CA"), createAuthority("other")]);
+  const { cert } = await ca.issue({ commonName: "km", usage: "server" });
+  writeFileSync(join(folder, "ca.crt"), ca.cert);
+  for (const name of ["node.crt", "node.key"]) writeFileSync(join(folder, name), "x");
+  chmodSync(join(folder, "node.key"), 0o600);
+  writeFileSync(file, good.replace('ca = "ca.crt"', 'ca = "ca.crt"\ncrl = "crl.pem"'));
+  const told = (crl: string | Buffer): string[] => {
+    writeFileSync(join(folder, "crl.pem"), crl);
+    try {
+      loadConfig(file, driverKinds);
+      return [];
+    } catch (error) {
+      return [...(error as ConfigError).problems];
+    }
+  };
+  t.deepEqual(told(await ca.revoke([cert])), []);
+  t.deepEqual(told(await ca.revoke([], { days: -9 })), [], "one that has run out is enforced");
+  const list = await ca.revoke([]);
+  const der = Buffer.from(list.replace(/-----[^-]+-----/g, ""), "base64");
+  for (const [crl, why] of [
+    [list + (await other.revoke([])), /holds a list that no CA of ca has signed \(CN=other\)$/],
+    [await ca.revoke([], { forged: true }), /not signed by the CA that it names \(CN=CA\)$/],
+    [der, /crl\.pem is DER, not PEM: convert it with openssl crl -inform DER$/],
+    ["", /crl\.pem holds no revocation list in PEM$/],
+  ] as const) {
+    const [first = "", ...others] = told(crl);
+    t.regex(first, /^.*node\.toml: km\.main\.crl: /);
+    t.regex(first, why);
+    t.deepEqual(others, []);
+  }
+});
+
+test("what has no use or no meaning without another key is told", (t) => {
+  const plain = good
+    .replace('host = "km.example"', 'host = "km.example"\ntransport = "plain"\nrequire_pq = true')
+    .replace(/^(ca|cert|key) = .*\n/gm, "");
+  t.deepEqual(problems(plain), [
+    'node.toml: km.main: crl and require_pq have no use with transport "plain"',
+  ]);
+  t.deepEqual(problems(`${good}\n[manager]\nurl = "mqtts://broker"\ncrl = "x"\n`), [
+    "node.toml: manager.crl: needs ca: whose lists they are",
+  ]);
 });
 
 test("a configuration that is a folder or not there is told in one line", (t) => {
