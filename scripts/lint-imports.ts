@@ -151,6 +151,21 @@ export const rules: readonly Rule[] = [
           ),
   },
   {
+    name: "one-table-of-tls",
+    about: "who opens or serves TLS in src/ takes its options from src/tls/options.ts",
+    check(source) {
+      if (!source.file.startsWith("src/") || source.file === "src/tls/options.ts") return [];
+      const own = matches(source, /\b(minVersion|ecdhCurve|rejectUnauthorized|secureProtocol)\b/);
+      const tables = ["src/tls/options.ts", "src/kq1/https-agent.ts"];
+      const table = source.imports.some(({ file = "" }) => tables.includes(file));
+      const bare = table ? [] : source.imports.filter((one) => opensTls(one, source));
+      return [
+        ...own.map(({ line, word }) => ({ line, what: `sets ${word}` })),
+        ...bare.map(({ line, specifier }) => ({ line, what: `imports ${specifier} without it` })),
+      ];
+    },
+  },
+  {
     name: "no-cycle",
     about: "no file imports itself through others (type imports count: they bind ideas too)",
     check(source, all) {
@@ -177,6 +192,19 @@ export const rules: readonly Rule[] = [
         : [],
   },
 ];
+
+/** Whether an import brings in what makes connections of TLS. */
+function opensTls({ specifier, line }: Import, { text }: Source): boolean {
+  if (specifier !== "node:tls" && specifier !== "node:https") return false;
+  const [names = ""] = text
+    .split("\n")
+    .slice(line - 1)
+    .join("\n")
+    .split(" from ", 1);
+  return (
+    !names.startsWith("import type") && /\b(connect|createServer|Agent|request|get)\b/.test(names)
+  );
+}
 
 /** Blanks comments and nothing else; line numbers stay. */
 function withoutComments(text: string): string {

@@ -34,6 +34,10 @@ const cases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "test/clock.ts": "",
   },
   "main-wires": { "src/manager/x.ts": 'import "../../drivers/a.ts";', "drivers/a.ts": "" },
+  "one-table-of-tls": {
+    "src/x.ts":
+      'import {\n  connect,\n} from "node:tls";\nimport type { Server } from "node:https";',
+  },
   "no-cycle": {
     "src/a.ts": 'import type { B } from "./b.ts";',
     "src/b.ts": 'import { a } from "./a.ts";',
