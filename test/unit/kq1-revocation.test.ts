@@ -4,6 +4,7 @@ import { connect, createServer, type TLSSocket } from "node:tls";
 import test, { type ExecutionContext } from "ava";
 import type { KeyDesk } from "../../src/custody/ports.ts";
 import { connectKm, type KmEndpoint } from "../../src/kq1/connect.ts";
+import { Heard } from "../../src/kq1/heard.ts";
 import { KeyServer } from "../../src/kq1/https-server.ts";
 import { type KmSession, openKmLink } from "../../src/kq1/link.ts";
 import { systemClock } from "../../src/port/clock.ts";
@@ -225,6 +226,8 @@ async function linked(
   const answers: string[] = [];
   const session = await openKmLink(
     {
+      name: "km",
+      heard: new Heard(),
       endpoint,
       https:
         binding === "https"
