@@ -41,7 +41,8 @@ const incompleteWait = 10_000;
 
 export const qcrypto: DriverKind<Options> = {
   kind: "qcrypto",
-  measuresQber: true,
+  // The figures come by the notifications alone.
+  measuresQber: ({ pipe }) => pipe !== undefined,
   options,
   devices: ({ folder, pipe }) => [folder, ...(pipe === undefined ? [] : [pipe])],
   create(chosen, context) {

@@ -12,7 +12,7 @@ const absolute = v.pipe(v.string(), v.startsWith("/", "expected an absolute devi
 
 const overSerial: DriverKind<SerialOptions> = {
   kind: "qmlp",
-  measuresQber: true,
+  measuresQber: () => true,
   options: v.strictObject({
     path: absolute,
     baud: v.optional(
@@ -29,7 +29,7 @@ const overSerial: DriverKind<SerialOptions> = {
 
 const overPcie: DriverKind<PcieOptions> = {
   kind: "qmlp-pcie",
-  measuresQber: true,
+  measuresQber: () => true,
   options: v.strictObject({
     path: absolute,
     channel: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3)), 0),
@@ -49,7 +49,7 @@ const overPcie: DriverKind<PcieOptions> = {
 
 const overSocket: DriverKind<SocketOptions> = {
   kind: "qmlp-socket",
-  measuresQber: true,
+  measuresQber: () => true,
   options: v.strictObject({
     address: v.pipe(
       v.string(),

@@ -294,7 +294,7 @@ function configureDriver(
   return {
     kind: kind.kind,
     destructive: kind.destructive === true,
-    measuresQber: kind.measuresQber === true,
+    measuresQber: kind.measuresQber?.(chosen) === true,
     devices: kind.devices?.(chosen) ?? [],
     probed: kind.recognise !== undefined,
     create: (context) => kind.create(chosen, context),

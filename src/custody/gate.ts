@@ -31,15 +31,18 @@ export class Gate {
 
   /** Whether a block may be supplied; if not, that is recorded and told. */
   passes(block: KeyBlock, record: BlockRecord | undefined): boolean {
-    if (record?.withheld === true) return false;
-    const reason = this.#why(block.facts, record);
-    if (block.facts.qber === undefined && (reason === undefined || reason === "no_qber")) {
+    const { ref, facts } = block;
+    // A figure that came late is as good as one in time: the other end decides by it as well.
+    const isLate = record?.why === "no_qber" && facts.qber !== undefined;
+    if (record?.withheld === true && !isLate) return false;
+    const reason = this.#why(facts, record);
+    if (facts.qber === undefined && (reason === undefined || reason === "no_qber")) {
       this.#parts.counters.without_qber++;
-      if (reason === undefined) this.#tell("block_without_qber", block.facts, {});
+      if (reason === undefined) this.#tell("block_without_qber", facts, {});
     }
-    if (reason === undefined) return true;
-    this.#withhold(block, reason);
-    return false;
+    if (reason !== undefined) this.#withhold(block, reason);
+    else if (isLate) this.#parts.ledger.append({ kind: "reinstated", ref, keyId: undefined });
+    return reason === undefined;
   }
 
   /** @returns undefined for a block that may be supplied */

@@ -2,16 +2,8 @@
  * One module's way to its KM: the module's session on one side, the KM's on the other, custody in
  * between, each side kept connected by itself. Shows the manager how it goes.
  */
-import {
-  type KeptBack,
-  type KeptBackCounts,
-  objections,
-  type Selection,
-} from "../custody/aside.ts";
+import type { KeptBack, KeptBackCounts } from "../custody/aside.ts";
 import { Custody } from "../custody/custody.ts";
-import type { CustodyEvent } from "../custody/events.ts";
-import { slotOfKm } from "../custody/key-id.ts";
-import { pin } from "../custody/origin.ts";
 import type { KmName } from "../custody/owners.ts";
 import type { Ledger } from "../custody/ports.ts";
 import { Shutter } from "../custody/shutter.ts";
@@ -24,13 +16,14 @@ import type { Log } from "../port/log.ts";
 import type { ModuleCommand, ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
 import type { TelemetrySample } from "../port/telemetry.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
+import { ChannelEvents } from "./channel-events.ts";
 import { moduleDescription, moduleLinks } from "./channel-views.ts";
-import { EventLimit } from "./event-limit.ts";
 import type { Halt } from "./halt.ts";
 import { checkIdentity } from "./identity.ts";
 import { type Kept, keep } from "./keep.ts";
 import { KmChannel, type KmOptions, type KmView, keyExchanges } from "./km-channel.ts";
 import { mend } from "./mend.ts";
+import { Operator } from "./operator.ts";
 import type { Progress, TaskBegin } from "./progress.ts";
 import { backoff } from "./retry.ts";
 import { ledgerWaits, moduleWaits } from "./waits.ts";
@@ -72,26 +65,11 @@ export interface ChannelParts {
   readonly onLink?: (name: string, km: string | undefined, down: Error | undefined) => void;
 }
 
-/** What stands for a KM in the ledgers: as it is, and as it was before its identity changed. */
-export interface KmSlots {
-  readonly now: readonly string[];
-  readonly former: readonly string[];
-}
-
 /** A figure that did not come for this long is stale, ms. */
 const staleAfterMs = 10_000;
 const settledAfterMs = 5_000;
 /** A key that could be supplied and is not for this long: something is wrong in here, ms. */
 const stuckAfterMs = 30_000;
-/** Events of blocks that come by the thousand where a link is bad; counters and alarms tell as well. */
-const routine: readonly string[] = [
-  "block_empty",
-  "block_without_qber",
-  "key_withheld",
-  "key_waits_for_km",
-  "block_replayed",
-];
-
 export class Channel implements LocalModule {
   readonly name: string;
   readonly #options: ChannelOptions;
@@ -110,7 +88,9 @@ export class Channel implements LocalModule {
   #ledgerTrouble: string | undefined;
   /** Why the module is not served any more. */
   #closed: Fault | undefined;
-  readonly #limit: EventLimit;
+  readonly #events: ChannelEvents;
+  /** What an operator decides. */
+  readonly operator: Operator;
   readonly #stopMending: () => void;
   #module: Kept | undefined;
   readonly #task: TaskBegin | undefined;
@@ -124,7 +104,7 @@ export class Channel implements LocalModule {
     this.#driver = new Shutter(parts.driver);
     const { clock, log, random, ledger, halt } = parts;
     const kms = options.kmNames ?? options.kms.map(({ name }) => name);
-    this.#limit = new EventLimit(clock);
+    this.#events = new ChannelEvents({ module: options.name, clock, log, onEvent: parts.onEvent });
     this.#custody = new Custody(
       { ...options, kms },
       {
@@ -132,12 +112,18 @@ export class Channel implements LocalModule {
         clock,
         log: log.child("custody"),
         backoff: () => backoff({ firstMs: 200, maxMs: 10_000, random }),
-        onEvent: (event) => this.#event(event),
+        onEvent: (event) => this.#events.custody(event),
         halted: () => halt?.on === true,
         onOverload: (fault) => this.#close(fault),
         ...(parts.nameOfKm && { nameOfKm: parts.nameOfKm }),
       },
     );
+    this.operator = new Operator({
+      custody: this.#custody,
+      ledger,
+      configured: options.moduleId,
+      onAccepted: (moduleId) => this.#events.tell("module_accepted", { module_id: moduleId }),
+    });
     this.#task = parts.progress?.beginner(clock);
     parts.progress?.watch({
       name: `${options.name}: supply`,
@@ -285,63 +271,9 @@ export class Channel implements LocalModule {
     return this.#custody.aside.list(1_000);
   }
 
-  /**
-   * An operator's decision about a key or block.
-   * @param name a key_ID, or a block as `EPOCH/NUMBER` @throws Fault `module.command`
-   */
-  decide(what: "reinstate" | "discard" | "withhold", name: string): void {
-    const objection = this.#custody.aside[what](name);
-    if (objection !== undefined) throw new Fault("module.command", objections[objection]);
-  }
-
-  /**
-   * The same about all that is kept back and meant, blocks as a whole.
-   * @returns how many blocks that are
-   */
-  decideAll(what: "reinstate" | "discard", selection: Selection): number {
-    return this.#custody.aside.decideAll(what, selection);
-  }
-
   /** How much is kept back, by what for. */
   keptCounts(): KeptBackCounts {
     return this.#custody.aside.counts();
-  }
-
-  /**
-   * Keys that wait for this KM may go to another.
-   * @param slots what stands for the KM, and for those that it was before; default: its name
-   * @throws Fault `module.command`
-   */
-  freeKm(km: string, slots: KmSlots = { now: [], former: [] }): void {
-    const now = slots.now.length > 0 ? slots.now : [slotOfKm(km)];
-    // One that is connected answers for itself, but not for what had its name before.
-    if (slots.former.length > 0 && this.#custody.releaseKm(km, slots.former)) {
-      if (!this.#custody.kms.isUp(km)) this.#custody.releaseKm(km, now);
-      return;
-    }
-    if (this.#custody.releaseKm(km, now)) return;
-    throw new Fault("module.command", "the KM is connected: it can answer for itself", { km });
-  }
-
-  /** An operator's word that a KM is also what these slots stand for. */
-  acceptKm(km: KmName): void {
-    this.#custody.kms.accept(km);
-  }
-
-  /**
-   * An operator's word that another module was put in: it is served, on this ledger, from now on.
-   * Blocks of the one before are known by their epochs and stay what they are.
-   * @throws Fault `module.command` where the configuration names another
-   */
-  acceptModule(moduleId: string): void {
-    const { moduleId: configured } = this.#options;
-    if (configured !== undefined && configured !== moduleId) {
-      throw new Fault("module.command", "module_id in the configuration is another", {
-        configured,
-      });
-    }
-    pin(this.#parts.ledger, { moduleId, matchingModuleId: "" });
-    this.#emit("module_accepted", { module_id: moduleId });
   }
 
   /** How its links are. */
@@ -380,11 +312,7 @@ export class Channel implements LocalModule {
           this.#telemetry.add(sample, clock.now());
           this.#parts.onTelemetry?.(this.name, sample);
         },
-        event: (event) => {
-          if (this.#limit.take(`module_event ${event.code}`) === undefined) return;
-          log.warn("module event", { code: event.code, severity: event.severity });
-          this.#emit("module_event", { ...event });
-        },
+        event: (event) => this.#events.module(event),
       },
       signal,
     );
@@ -418,7 +346,7 @@ export class Channel implements LocalModule {
   #tellReplaced(moduleId: string): void {
     const before = this.#parts.ledger.module?.moduleId;
     if (before === undefined || before === moduleId) return;
-    this.#emit("module_replaced", { before, module_id: moduleId });
+    this.#events.tell("module_replaced", { before, module_id: moduleId });
   }
 
   /** The module is served no more; what it has stays with it. */
@@ -426,7 +354,7 @@ export class Channel implements LocalModule {
     this.#closed = fault;
     this.#moduleTrouble = describe(fault);
     this.#parts.log.error(`module is not served any more: ${describe(fault)}`);
-    this.#emit("module_closed", { reason: fault.message });
+    this.#events.tell("module_closed", { reason: fault.message });
     void this.#module?.stop();
     this.#changed();
   }
@@ -443,25 +371,12 @@ export class Channel implements LocalModule {
 
   #ledgerChanged(type: string, trouble: string | undefined): void {
     this.#ledgerTrouble = trouble;
-    this.#emit(type, trouble === undefined ? {} : { reason: trouble });
+    this.#events.tell(type, trouble === undefined ? {} : { reason: trouble });
     this.#changed();
   }
 
   #changed(): void {
     this.#since = this.#parts.clock.wall();
     this.#parts.onState(this.name);
-  }
-
-  #event({ type, facts }: CustodyEvent): void {
-    const left = this.#limit.take(`${type} ${facts.reason ?? ""}`);
-    if (left === undefined) return;
-    const all = left === 0 ? facts : { ...facts, left_out: left };
-    this.#parts.log.info(type, all);
-    this.#emit(type, all, routine.includes(type));
-  }
-
-  #emit(type: string, facts: NodeEvent["facts"], routine = false): void {
-    const at = this.#parts.clock.wall();
-    this.#parts.onEvent({ type, module: this.name, at, facts, routine });
   }
 }

@@ -9,8 +9,11 @@ export interface DriverKind<Options = unknown> {
   readonly options: GenericSchema<unknown, Options>;
   /** A module of this kind hands each key over once: it needs a spool. */
   readonly destructive?: true;
-  /** Each block of a module of this kind has a QBER: one without is withheld unless configured. */
-  readonly measuresQber?: true;
+  /**
+   * Whether each block of such a module has a QBER; one without is withheld unless configured. Default:
+   * no.
+   */
+  measuresQber?(options: Options): boolean;
   create(options: Options, context: DriverContext): ModuleDriver;
   /** Files that the driver opens, absolute paths: devices, pipes, folders. */
   devices?(options: Options): readonly string[];

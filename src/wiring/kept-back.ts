@@ -1,6 +1,7 @@
 /** An operator's decisions about what is kept back, as commands reach the channels. */
 import type { ControlPorts } from "../control/executor.ts";
 import type { Channel } from "../lifecycle/channel.ts";
+import type { Operator } from "../lifecycle/operator.ts";
 import { Fault } from "../port/errors.ts";
 import type { Kms } from "./kms.ts";
 
@@ -18,27 +19,24 @@ type Ports = Required<
 >;
 
 export function keptBackPorts(channels: readonly Channel[], kms: Kms): Ports {
-  const channel = (name: string): Channel => {
+  const of = (name: string): Operator => {
     const found = channels.find((one) => one.name === name);
     if (found === undefined) throw new Fault("module.command", "module is not served");
-    return found;
+    return found.operator;
   };
   return {
-    releaseQuarantine: async (module, name) => channel(module).decide("reinstate", name),
-    discardQuarantine: async (module, name) => channel(module).decide("discard", name),
-    withhold: async (module, name) => channel(module).decide("withhold", name),
+    releaseQuarantine: async (module, name) => of(module).decide("reinstate", name),
+    discardQuarantine: async (module, name) => of(module).decide("discard", name),
+    withhold: async (module, name) => of(module).decide("withhold", name),
     decideAll: async (module, what, selection) => {
-      const blocks = channel(module).decideAll(
-        what === "release" ? "reinstate" : "discard",
-        selection,
-      );
+      const blocks = of(module).decideAll(what === "release" ? "reinstate" : "discard", selection);
       return { blocks };
     },
-    freeKm: async (module, km) => channel(module).freeKm(km, kms.slotsOf(km)),
+    freeKm: async (module, km) => of(module).freeKm(km, kms.slotsOf(km)),
     acceptKm: async (km) => {
       const accepted = await kms.accept(km);
-      for (const one of channels) one.acceptKm(accepted);
+      for (const one of channels) one.operator.acceptKm(accepted);
     },
-    acceptModule: async (module, moduleId) => channel(module).acceptModule(moduleId),
+    acceptModule: async (module, moduleId) => of(module).acceptModule(moduleId),
   };
 }

@@ -142,6 +142,22 @@ test("a block without a QBER is withheld where one is required, and told where n
   }
 });
 
+test("a block that was withheld for want of a QBER is supplied once it comes with one", async (t) => {
+  await withBench({ keyBits: 256 }, async (bench) => {
+    const { module } = bench;
+    module.add(0, 256, { qber: undefined });
+    module.add(1, 256, { qber: undefined });
+    const km = await serve(bench);
+    t.is(km.outstanding.length, 0);
+    module.add(0, 256, { qber: 0.02 });
+    module.add(1, 256, { qber: 0.2 });
+    module.offer();
+    await durable(bench);
+    t.is(km.outstanding.length, 1);
+    t.deepEqual(bench.custody.aside.counts(), { "withheld.qber": 1 });
+  });
+});
+
 test("what a module can have recorded is bounded, and beyond that it is closed once", (t) => {
   const size = { blocks: 0, epochs: 0 };
   const faults: string[] = [];
