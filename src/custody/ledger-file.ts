@@ -4,14 +4,14 @@
  */
 import { type Clock, systemClock } from "../port/clock.ts";
 import { describe, errorCode, Fault } from "../port/errors.ts";
-import type { BlockRef } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
 import { type FileSystem, writeAll } from "../state/files.ts";
 import type { LedgerIndex } from "./ledger-index.ts";
 import { openPlace } from "./ledger-open.ts";
 import { digestOf, nextGroup, recordLength } from "./ledger-record.ts";
+import { LedgerView } from "./ledger-view.ts";
 import { checkLength, encodeGroup, type Place, placeLedger } from "./ledger-write.ts";
-import type { BlockRecord, Format, Ledger, LedgerEntry, ModulePair } from "./ports.ts";
+import type { Ledger, LedgerEntry } from "./ports.ts";
 import { Queue } from "./queue.ts";
 
 /** What a disk may lose at once, bytes. */
@@ -60,11 +60,10 @@ const canWait: ReadonlySet<LedgerEntry["kind"]> = new Set([
   "past",
 ]);
 
-export class LedgerFile implements Ledger {
+export class LedgerFile extends LedgerView implements Ledger {
   readonly #files: FileSystem;
   readonly #path: string;
   readonly #log: Log;
-  readonly #index: LedgerIndex;
   readonly #options: LedgerOptions;
   /** What was synced, and where it ends. */
   #place: Place;
@@ -99,11 +98,11 @@ export class LedgerFile implements Ledger {
     index: LedgerIndex,
     place: Place,
   ) {
+    super(index);
     this.#files = files;
     this.#path = path;
     this.#log = log;
     this.#options = options;
-    this.#index = index;
     this.#place = place;
     this.#lookAbove = options.compactAbove;
   }
@@ -139,60 +138,8 @@ export class LedgerFile implements Ledger {
     this.#listener = listener;
   }
 
-  get(block: string): BlockRecord | undefined {
-    return this.#index.get(block);
-  }
-
-  blocks(): Iterable<BlockRecord> {
-    return this.#index.blocks();
-  }
-
-  cutOf(ref: BlockRef): Format | undefined {
-    return this.#index.cuts.of(ref);
-  }
-
-  claimantOf(ref: BlockRef): string | undefined {
-    return this.#index.claims.of(ref);
-  }
-
-  claimEnd(epoch: string): number | undefined {
-    return this.#index.claims.endOf(epoch);
-  }
-
-  get module(): ModulePair | undefined {
-    return this.#index.pairs.module;
-  }
-
-  pairOf(epoch: string): ModulePair | undefined {
-    return this.#index.pairs.of(epoch);
-  }
-
-  namingOf(pair: ModulePair): readonly LedgerEntry[] {
-    return this.#index.pairs.naming(pair);
-  }
-
-  get size(): { readonly blocks: number; readonly epochs: number } {
-    return this.#index.size;
-  }
-
-  get isRepaired(): boolean {
-    return this.#index.doubts.repaired;
-  }
-
-  get anyOnRequest(): boolean {
-    return this.#index.cuts.anyOnRequest;
-  }
-
-  isPast(ref: BlockRef): boolean | "unknown" {
-    return this.#index.past.has(ref);
-  }
-
-  isDoubtful(ref: BlockRef): boolean {
-    return this.#index.doubts.has(ref);
-  }
-
   append(entry: LedgerEntry): void {
-    this.#index.apply(entry);
+    this.index.apply(entry);
     this.#batch.push(entry);
     this.#appended++;
     if (!canWait.has(entry.kind)) this.#urgent = true;
@@ -376,7 +323,7 @@ export class LedgerFile implements Ledger {
 
   /** Counting what is alive takes as long as there is of it: it is looked at ever more rarely. */
   async #lookAtLength(): Promise<void> {
-    const live = this.#index.live();
+    const live = this.index.live();
     this.#lookAbove = Math.max(this.#options.compactAbove, 4 * live);
     if (this.#records > this.#lookAbove) await this.#compact();
   }
@@ -401,7 +348,7 @@ export class LedgerFile implements Ledger {
     this.#urgent = false;
     try {
       this.#place = await placeLedger(this.#files, this.#path, {
-        entries: [...this.#index.entries()],
+        entries: [...this.index.entries()],
         group: nextGroup(this.#place.group),
         reserveBytes: this.#options.reserveBytes,
         doubtfulTo: this.#doubtfulTo,

@@ -13,12 +13,13 @@ import {
   suppliesOnHashMismatch,
   suppliesOnUnknownReason,
 } from "../kq1/names.ts";
-import type { Clock, Timer } from "../port/clock.ts";
+import type { Clock } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import type { QkdKey } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
 import type { CustodyCounters } from "./counters.ts";
-import { Flight, type Flying } from "./flight.ts";
+import { Flight } from "./flight.ts";
+import { type Outlet, Waiting } from "./outlet.ts";
 import type { KmLink, KmSink } from "./ports.ts";
 import { Queue } from "./queue.ts";
 
@@ -47,47 +48,8 @@ export interface KeySource {
   next(): QkdKey | undefined;
 }
 
-const nobody: readonly string[] = [];
-
-/** A key that nobody has answered for. The key leads to it. */
-class Waiting<Owner> implements Flying<Waiting<Owner>> {
-  readonly key: QkdKey;
-  readonly owner: Owner;
-  /** Where it is in flight; undefined if it is not. */
-  outlet: Outlet<Owner> | undefined = undefined;
-  before: Waiting<Owner> | undefined = undefined;
-  after: Waiting<Owner> | undefined = undefined;
-  supplies = 0;
-  /** Answers that neither took it nor refused it for good nor asked to wait. */
-  undecided = 0;
-  /** KMs that will not have it. */
-  refusedBy = nobody;
-  /** Whose it is: on disk, or needn't be. */
-  recorded = true;
-
-  constructor(key: QkdKey, owner: Owner) {
-    this.key = key;
-    this.owner = owner;
-    key.holder = this;
-  }
-}
-
 /** A refusal that no other KM would undo: two keys have one ID. */
 const final = "duplicate_key_ID";
-
-/** One KM: its connection, and the keys that are its own. */
-interface Outlet<Owner> {
-  readonly name: string;
-  link: KmLink | undefined;
-  /** Oldest first. */
-  readonly queue: Queue<Waiting<Owner>>;
-  /** Given to the KM and not answered for. */
-  readonly flight: Flight<Waiting<Owner>>;
-  pause: Timer | undefined;
-  waits: Iterator<number> | undefined;
-  /** An operator has freed its keys, and that is not on disk yet: none of its queue is written. */
-  freeing: boolean;
-}
 
 export class Supplies<Owner> implements KmSink {
   readonly #parts: SuppliesParts<Owner>;
