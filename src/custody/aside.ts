@@ -4,13 +4,13 @@
  * disk before anything follows from it, and an event tells of it. The next keys do not wait for it.
  */
 import { type BlockRef, blockName } from "../port/key.ts";
-import type { ModuleSession } from "../port/module.ts";
 import type { CustodyEvent } from "./events.ts";
+import type { OwnSession } from "./own-session.ts";
 import type { BlockRecord, Ledger, WithheldReason } from "./ports.ts";
 
 export interface AsideParts {
   readonly ledger: Ledger;
-  readonly session: () => ModuleSession | undefined;
+  readonly session: () => OwnSession | undefined;
   /** Whether keys of the block are in the node's memory, on their way. */
   readonly isHeld: (block: string) => boolean;
   /** Blocks of which keys wait for KMs that are not configured: their names and those KMs. */

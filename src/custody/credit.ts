@@ -2,17 +2,18 @@
  * Room for blocks in the node's memory, as the module is told of it: it sends no more than fits. What
  * a block took is given back once the block is gone.
  */
-import type { ModuleSession } from "../port/module.ts";
+
+import type { OwnSession } from "./own-session.ts";
 import type { Ledger } from "./ports.ts";
 
 export class Credit {
-  readonly #session: () => ModuleSession | undefined;
+  readonly #session: () => OwnSession | undefined;
   readonly #ledger: Pick<Ledger, "failure">;
   /** Given back once the ledger can be written again. */
   #owed = { blocks: 0, bytes: 0 };
   #stopped = false;
 
-  constructor(session: () => ModuleSession | undefined, ledger: Pick<Ledger, "failure">) {
+  constructor(session: () => OwnSession | undefined, ledger: Pick<Ledger, "failure">) {
     this.#session = session;
     this.#ledger = ledger;
   }

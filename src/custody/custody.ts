@@ -28,6 +28,7 @@ import { KmDecisions } from "./km-decisions.ts";
 import { Load } from "./load.ts";
 import type { CustodyOptions, CustodyParts } from "./options.ts";
 import { Origin } from "./origin.ts";
+import { OwnSession } from "./own-session.ts";
 import { kmNames, Owners } from "./owners.ts";
 import { Pieces } from "./pieces.ts";
 import type { BlockRecord, Format, KeyDesk, KmLink, KmSink } from "./ports.ts";
@@ -46,7 +47,7 @@ export class Custody implements KmSink {
   readonly #parts: CustodyParts;
   readonly #counters = newCounters();
 
-  #session: ModuleSession | undefined;
+  #session: OwnSession | undefined;
   /** Of the session at hand, or of the one before. */
   #origin: Origin | undefined;
   readonly #supplies: Supplies<Held>;
@@ -95,7 +96,7 @@ export class Custody implements KmSink {
       unclaim: () => {
         for (const held of this.#held.values()) held.claimed = false;
       },
-      read: (refs) => refs.length > 0 && this.#session?.read(refs),
+      read: (refs) => this.#session?.read(refs),
     });
     this.#desk = new Desk<Held>({
       clock,
@@ -153,19 +154,20 @@ export class Custody implements KmSink {
    */
   moduleUp(session: ModuleSession, matchingModuleId: string): void {
     const { ledger } = this.#parts;
-    this.#session = session;
     const origin = new Origin(session.identity, matchingModuleId, ledger, this.#parts.onEvent);
+    const own = new OwnSession(session, origin);
+    this.#session = own;
     this.#origin = origin;
     this.#releases.clear();
-    const blocks = [...ledger.blocks()].filter(({ ref }) => !origin.isForeign(ref));
+    const blocks = [...ledger.blocks()];
     const refs = (which: (block: BlockRecord) => boolean) =>
       blocks.filter(which).map((block) => block.ref);
     const complete = refs((block) => block.complete);
     const discarded = refs((block) => block.discarded);
     ledger.whenDurable(() => {
-      if (this.#session !== session) return;
+      if (this.#session !== own) return;
       this.#releases.tell(complete);
-      if (discarded.length > 0) session.discard(discarded);
+      own.discard(discarded);
     });
     const { maxHeldBlocks, maxHeldBytes } = this.#options;
     // Whatever is configured, the longest block must fit, or the module could never send it.
@@ -199,7 +201,10 @@ export class Custody implements KmSink {
     }
     this.#owners.settled(name);
     // What the ledger says is about another module's block.
-    if (origin.isForeign(ref)) return this.#drop(block);
+    if (origin.isForeign(ref)) {
+      origin.tellForeign(ref);
+      return this.#drop(block);
+    }
     if (record?.damaged === true) return this.#drop(block);
     if (record?.discarded === true) {
       this.#drop(block);
@@ -227,7 +232,8 @@ export class Custody implements KmSink {
   /** The module holds a block that it can't hand over undamaged. */
   damaged(facts: BlockFacts, why: string): void {
     const name = blockName(facts.ref);
-    if (this.#parts.ledger.get(name)?.damaged === true || !this.#load.takes(facts.ref)) return;
+    if (this.#origin?.isForeign(facts.ref) === true || !this.#load.takes(facts.ref)) return;
+    if (this.#parts.ledger.get(name)?.damaged === true) return;
     this.#parts.ledger.append({ kind: "damaged", ref: facts.ref });
     this.#counters.quarantined++;
     this.#parts.onEvent({ type: "block_damaged", facts: { block: name, reason: why } });
@@ -236,6 +242,7 @@ export class Custody implements KmSink {
   /** The module let go of these blocks. */
   released(refs: readonly BlockRef[]): void {
     for (const ref of refs) {
+      if (this.#origin?.isForeign(ref) === true) continue;
       const name = blockName(ref);
       const wasTold = this.#releases.wasTold(name);
       this.#releases.confirmed(name);

@@ -12,9 +12,16 @@ export class Doubts {
   /** Epoch to the last block of it that is doubtful. */
   readonly #upTo = new Map<string, number>();
   #repaired = false;
+  /** No operator has decided about what the repair left open. */
+  #open = false;
 
   get size(): number {
-    return this.#upTo.size + (this.#repaired ? 1 : 0);
+    return this.#upTo.size + (this.#open ? 2 : 0);
+  }
+
+  /** Whether another module than the one that told its blocks would be in doubt as well. */
+  get open(): boolean {
+    return this.#open;
   }
 
   /** Whether any block may be doubtful. */
@@ -32,6 +39,7 @@ export class Doubts {
 
   begin(): void {
     this.#repaired = true;
+    this.#open = true;
   }
 
   /** Which blocks are doubtful is known one by one. */
@@ -42,11 +50,13 @@ export class Doubts {
   /** An operator has decided that none is. */
   clear(): void {
     this.#repaired = false;
+    this.#open = false;
     this.#upTo.clear();
   }
 
   *entries(): Iterable<LedgerEntry> {
-    if (this.#repaired) yield { kind: "repaired" };
+    if (this.#open) yield { kind: "repaired" };
+    if (this.#open && !this.#repaired) yield { kind: "doubt_over" };
     for (const [epoch, number] of this.#upTo) yield { kind: "doubtful", ref: { epoch, number } };
   }
 }

@@ -29,11 +29,14 @@ const mostFormer = 16;
 export function recognise(known: KnownKm | undefined, name: string, proven: string): KnownKm {
   if (known === undefined) return { proven, slot: slotOfKm(name), same: [], former: [] };
   if (known.proven === proven) return known;
-  const back = known.former.find((one) => one.proven === proven);
-  const slot = back?.slot ?? slotOfKm(`${name}\0${proven}`);
-  const others = known.former.filter((one) => one !== back);
-  const former = [...others, { proven: known.proven, slot: known.slot }].slice(-mostFormer);
-  return { proven, slot, same: known.same.filter((one) => one !== slot), former };
+  // What was said to be the same as the one before is not the same as this one.
+  const before = [known.slot, ...known.same].map((slot) => ({ proven: known.proven, slot }));
+  const all = [...known.former, ...before];
+  const [slot = slotOfKm(`${name}\0${proven}`), ...same] = all
+    .filter((one) => one.proven === proven)
+    .map((one) => one.slot);
+  const former = all.filter((one) => one.proven !== proven && one.slot !== slot);
+  return { proven, slot, same, former: former.slice(-mostFormer) };
 }
 
 /** An operator's word: all that were ever known under this name are the same KM. */

@@ -116,6 +116,8 @@ export class LedgerIndex {
       case "doubtful":
         return this.doubts.add(entry.ref);
       case "repaired":
+        // What an operator allowed before was allowed on what was known then.
+        for (const record of this.#blocks.values()) record.allowed = false;
         return this.doubts.begin();
       case "doubt_over":
         return this.doubts.end();

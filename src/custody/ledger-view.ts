@@ -52,6 +52,10 @@ export class LedgerView implements Omit<Ledger, Writing> {
     return this.index.doubts.repaired;
   }
 
+  get wasRepaired(): boolean {
+    return this.index.doubts.open;
+  }
+
   get anyOnRequest(): boolean {
     return this.index.cuts.anyOnRequest;
   }

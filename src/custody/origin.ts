@@ -37,16 +37,23 @@ export class Origin {
     this.#onEvent = onEvent;
     this.pair = { moduleId, matchingModuleId };
     this.ids = new EpochIds((epoch) => ledger.pairOf(epoch), this.pair);
+    const isKnown = ledger.module?.moduleId === moduleId;
     pin(ledger, this.pair);
+    // Which blocks are older than the repair was told by another module, of its own.
+    if (ledger.wasRepaired && !isKnown) ledger.append({ kind: "repaired" });
     if (ledger.isRepaired && newest !== undefined) this.#limitDoubt(newest);
   }
 
   /** Whether the ledger knows the epoch as another module's: its records are of other blocks. */
   isForeign({ epoch }: BlockRef): boolean {
     const known = this.#ledger.pairOf(epoch);
-    if (known === undefined || known.moduleId === this.pair.moduleId) return false;
-    this.#tell("module_changed", epoch, known.moduleId, this.pair.moduleId);
-    return true;
+    return known !== undefined && known.moduleId !== this.pair.moduleId;
+  }
+
+  /** Such a block came. It stays in its module. */
+  tellForeign({ epoch }: BlockRef): void {
+    const known = this.#ledger.pairOf(epoch)?.moduleId ?? "";
+    this.#tell("module_changed", epoch, known, this.pair.moduleId);
   }
 
   /** Tells once if the epoch began with another matching module than the one of today. */

@@ -239,6 +239,8 @@ export interface Ledger {
   claimEnd(epoch: string): number | undefined;
   /** Whether blocks that the module holds since before a repair are not yet told from newer ones. */
   readonly isRepaired: boolean;
+  /** Whether it was repaired and no operator has decided about all that this left open. */
+  readonly wasRepaired: boolean;
   /** Whether blocks were ever kept for whoever asks. */
   readonly anyOnRequest: boolean;
   /** Whether the module was seen to let go of this block; `unknown` where that was forgotten. */

@@ -1,14 +1,14 @@
 /** Tells the module which blocks are in other hands, many in one message, until it confirms each. */
 import { type BlockRef, blockName } from "../port/key.ts";
-import type { ModuleSession } from "../port/module.ts";
+import type { OwnSession } from "./own-session.ts";
 
 export class Releases {
-  readonly #session: () => ModuleSession | undefined;
+  readonly #session: () => OwnSession | undefined;
   /** Told, and not confirmed. */
   readonly #told = new Set<string>();
   #batch: BlockRef[] = [];
 
-  constructor(session: () => ModuleSession | undefined) {
+  constructor(session: () => OwnSession | undefined) {
     this.#session = session;
   }
 

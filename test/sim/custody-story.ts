@@ -1,0 +1,483 @@
+/**
+ * A custody's life in virtual time, from one seed: between modules that are set back, exchanged and
+ * paired anew, KMs that come, go, move and change names, a ledger that power cuts, failing syncs and bad
+ * sectors hit, a configuration that changes at each start, and an operator whose words are true. An
+ * oracle outside of the code knows what each KM may have.
+ *
+ * What must hold after each step: a bit of key is with one KM at most, under one ID; what the module let
+ * go of is with a KM, or an operator gave it up. And at the end, once nothing fails any more: what is
+ * still in the module is kept back for a reason that is told.
+ */
+import { Custody } from "../../src/custody/custody.ts";
+import { accept, type KnownKm, recognise } from "../../src/custody/km-identity.ts";
+import { LedgerFile } from "../../src/custody/ledger-file.ts";
+import { repairLedger } from "../../src/custody/ledger-tool.ts";
+import type { Ledger } from "../../src/custody/ports.ts";
+import { backoff } from "../../src/lifecycle/retry.ts";
+import { Fault } from "../../src/port/errors.ts";
+import type { BlockRef, QkdKey } from "../../src/port/key.ts";
+import { silentLog } from "../../src/port/log.ts";
+import { ManualClock, settle } from "../clock.ts";
+import { Disk, systemError } from "../faults/disk.ts";
+import { random } from "../random.ts";
+import { Km, Module } from "../rig/custody-bench.ts";
+import { someIdentity } from "../rig/identity.ts";
+import { Oracle } from "./oracle.ts";
+
+const path = "/ledger";
+const names = ["a", "b", "c"] as const;
+type Name = (typeof names)[number];
+const epochs = ["00112233aabbccdd", "8899aabbccddeeff", "0f0f0f0f0f0f0f0f"] as const;
+const steps = 160;
+/** The first steps in the list are those that make key flow. */
+const flowing = 11;
+
+/** What one start of the node finds in its configuration. */
+interface Configuration {
+  readonly kms: readonly { readonly name: Name; readonly box: number; readonly address: number }[];
+  readonly keyBits: number | undefined;
+  readonly onRequest: boolean;
+}
+
+interface Link {
+  readonly km: Km;
+  readonly box: number;
+}
+
+export interface StoryResult {
+  /** What should never be, in words. */
+  readonly broken: readonly string[];
+  /** What happened, and how often: a story in which nothing happens proves nothing. */
+  readonly marks: ReadonlyMap<string, number>;
+}
+
+/** @param plant breaks the world on purpose: each such mistake must be found */
+export async function custodyStory(seed: number, plant?: Plant): Promise<StoryResult> {
+  const world = new World(seed, plant);
+  await world.run();
+  return { broken: world.oracle.broken, marks: world.marks };
+}
+
+/** Mistakes that the story must find, each made of what the code asks the ledger, or of a false word. */
+export const plants = {
+  "an operator frees a KM that has keys": {},
+  "a repair leaves no doubt": {},
+  "a KM is its name alone": {},
+  "whose a stretch is is not asked": { claimantOf: () => undefined },
+  "an epoch's pair is not asked": { pairOf: () => undefined },
+  "what was let go of is not asked": { isPast: () => false },
+  "how a stretch was cut is not asked": { cutOf: () => undefined },
+} as const satisfies Record<string, Partial<Ledger>>;
+
+export type Plant = keyof typeof plants;
+
+class World {
+  readonly oracle = new Oracle();
+  readonly marks = new Map<string, number>();
+  readonly #draw: () => number;
+  readonly #clock = new ManualClock();
+  readonly #plant: Plant | undefined;
+  readonly #weights: readonly number[];
+  #disk = new Disk();
+  #config: Configuration;
+  /** The small state: who each KM is. It is not what is tried here, and never fails. */
+  #known: Record<string, KnownKm> = {};
+  #boxOfSlot = new Map<string, number>();
+  #ledger!: LedgerFile;
+  #custody!: Custody;
+  readonly #module = new Module();
+  #other = new Module();
+  #connected: Module | undefined;
+  #links = new Map<Name, Link>();
+  #next = 0;
+  #requests = 0;
+
+  constructor(seed: number, plant: Plant | undefined) {
+    this.#draw = random(seed);
+    this.#plant = plant;
+    // Swarm: each story has some of the steps often and others never.
+    // What makes key flow is never left out: a story in which none does tries nothing.
+    this.#weights = this.#steps.map((_, i) => {
+      const weight = this.#draw() < 0.75 ? 1 + Math.floor(this.#draw() * 12) : 0;
+      return i < flowing ? weight + 6 : weight;
+    });
+    this.#config = this.#configuration();
+    this.#other.identity = { ...someIdentity, moduleId: "QKD-Z" };
+    this.#module.tellsNewest = this.#draw() < 0.8;
+  }
+
+  get #steps(): readonly (() => unknown)[] {
+    return [
+      () => this.#add(),
+      () => this.#add(),
+      () => this.#connected?.offer(),
+      () => this.#connected?.offer(),
+      () => this.#answer("success"),
+      () => this.#answer("success"),
+      () => this.#connectKm(),
+      () => this.#connectKm(),
+      () => this.#connectModule(),
+      () => this.#settle(),
+      () => this.#clock.advance(1_000),
+      () => this.#answer(this.#pick(["busy", "hash_mismatch", "unclear", "internal_error"])),
+      () => this.#loseLink(),
+      () => this.#loseModule(),
+      () => this.#restart("orderly"),
+      () => this.#restart("power"),
+      () => this.#failSync(),
+      () => this.#setBack(),
+      () => this.#exchange(),
+      () => this.#pairAnew(),
+      () => this.#free(),
+      () => this.#acceptKm(),
+      () => this.#decide(),
+      () => this.#ask(),
+      () => this.#ask(),
+      () => this.#withhold(),
+    ];
+  }
+
+  async run(): Promise<void> {
+    await this.#start();
+    for (let step = 0; step < steps && this.oracle.broken.length === 0; step++) {
+      await this.#weighted()();
+      this.#check();
+    }
+    if (this.oracle.broken.length === 0) await this.#heal();
+  }
+
+  #weighted(): () => unknown {
+    const all = this.#steps;
+    let at = this.#draw() * this.#weights.reduce((sum, weight) => sum + weight, 0);
+    const found = this.#weights.findIndex((weight) => {
+      at -= weight;
+      return at < 0;
+    });
+    return all[Math.max(0, found)] as () => unknown;
+  }
+
+  #pick<T>(list: readonly T[]): T {
+    return list[Math.floor(this.#draw() * list.length)] as T;
+  }
+
+  #mark(name: string): void {
+    this.marks.set(name, (this.marks.get(name) ?? 0) + 1);
+  }
+
+  #configuration(): Configuration {
+    const count = this.#pick([1, 1, 2, 3]);
+    const first = Math.floor(this.#draw() * names.length);
+    const kms = Array.from({ length: count }, (_, i) => {
+      const at = (first + i) % names.length;
+      // Mostly each name is one box at one address; now and then another, or an address of its own.
+      const box = this.#draw() < 0.85 ? at : Math.floor(this.#draw() * names.length);
+      return { name: names[at] as Name, box, address: this.#draw() < 0.9 ? 0 : 1 };
+    });
+    return {
+      kms,
+      keyBits: this.#pick([128, 256, undefined]),
+      onRequest: this.#draw() < 0.3,
+    };
+  }
+
+  async #start(): Promise<void> {
+    this.#known = { ...this.#known };
+    const kms = this.#config.kms.map(({ name, box, address }) => {
+      const proven = `box ${box} at ${address}`;
+      const isPlanted = this.#plant === "a KM is its name alone";
+      const known = recognise(this.#known[name], name, isPlanted ? "" : proven);
+      this.#known[name] = known;
+      this.#boxOfSlot.set(known.slot, box);
+      return { name, slots: [known.slot, ...known.same] as [string, ...string[]] };
+    });
+    this.#ledger = await this.#open();
+    if (this.#plant !== undefined) Object.assign(this.#ledger, plants[this.#plant]);
+    const { keyBits, onRequest } = this.#config;
+    this.#custody = new Custody(
+      { qberLimit: 0.11, keyBits, onRequest, kms, maxHeldBlocks: 6, maxHeldBytes: 65_536 },
+      {
+        ledger: this.#ledger,
+        clock: this.#clock,
+        log: silentLog,
+        backoff: () => backoff({ firstMs: 100, maxMs: 1_000, jitter: 0, random: () => 0 }),
+        onEvent: ({ type }) => this.#mark(type),
+      },
+    );
+  }
+
+  async #open(): Promise<LedgerFile> {
+    const options = { reserveBytes: 8_192, groupRecords: 8, compactAbove: 48, clock: this.#clock };
+    try {
+      return await LedgerFile.open(this.#disk, path, silentLog, options);
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== "ledger.corrupt") throw error;
+      this.#mark("repaired");
+      await repairLedger(this.#disk, path, this.#plant === "a repair leaves no doubt");
+      this.oracle.repaired();
+      return LedgerFile.open(this.#disk, path, silentLog, options);
+    }
+  }
+
+  #add(): void {
+    const draw = this.#draw;
+    const epoch = draw() < 0.7 ? epochs[0] : this.#pick(epochs);
+    const ref = { epoch, number: this.#next++ };
+    const bits = this.#pick([256, 512, 320, 1_024, 0]);
+    const content = this.oracle.content(ref, bits, draw);
+    const qber = draw() < 0.08 ? this.#pick([undefined, 0.3]) : 0.03;
+    this.#module.add(ref.number, bits, { ref, qber }, content);
+  }
+
+  #connectKm(): void {
+    const { name, box } = this.#pick(this.#config.kms);
+    if (this.#links.has(name)) return;
+    const km = new Km(this.#custody, 4);
+    km.onSupply = (key) => this.oracle.written(key, box);
+    this.#links.set(name, { km, box });
+    this.#custody.kmUp(km, name);
+  }
+
+  #answer(wanted: string): void {
+    if (this.#links.size === 0) return;
+    const { km, box } = this.#pick([...this.#links.values()]);
+    const one = km.outstanding[0];
+    if (one === undefined) return;
+    // A KM that has the key says so (Kq-1: a repeat is `success`).
+    const response = this.oracle.hasKey(one.content, box) ? "success" : wanted;
+    if (response === "success") this.oracle.stored(one.id, one.content, box);
+    else if (response === "internal_error") this.oracle.refused(one.content, box);
+    this.#mark(response);
+    km.answer(response);
+  }
+
+  /** The connection breaks; the KM may have stored what was on its way. */
+  #loseLink(): void {
+    if (this.#links.size === 0) return;
+    const [name, { km, box }] = this.#pick([...this.#links]);
+    for (const { id, content } of km.outstanding) {
+      if (this.#draw() < 0.5) this.oracle.stored(id, content, box);
+    }
+    this.#links.delete(name);
+    this.#custody.kmDown(name);
+  }
+
+  #connectModule(): void {
+    if (this.#connected !== undefined) return;
+    this.#connected = this.#module;
+    this.#module.connect(this.#custody);
+  }
+
+  #loseModule(): void {
+    this.#connected?.disconnect();
+    this.#connected = undefined;
+  }
+
+  /** Another module on the port, with references of its own that may be those of the first. */
+  #exchange(): void {
+    if (this.#connected !== undefined) return;
+    this.#mark("exchanged");
+    const ref = { epoch: epochs[0], number: Math.floor(this.#draw() * (this.#next + 1)) };
+    if (this.#ledger.pairOf(ref.epoch) === undefined) return;
+    this.#other.add(ref.number, 256, { ref }, this.oracle.foreign(256, this.#draw));
+    this.#connected = this.#other;
+    this.#other.connect(this.#custody);
+    this.#other.offer();
+  }
+
+  #pairAnew(): void {
+    this.#module.matching = this.#pick(["QKD-B", "QKD-B2"]);
+  }
+
+  /** The module offers again what it had let go of. */
+  #setBack(): void {
+    const name = this.#module.released[Math.floor(this.#draw() * this.#module.released.length)];
+    if (name === undefined || this.#module.blocks.has(name)) return;
+    const block = this.oracle.block(name);
+    if (block === undefined || block.bits === 0) return;
+    this.#module.add(block.ref.number, block.bits, { ref: block.ref }, Buffer.from(block.bytes));
+    this.oracle.setBack(name);
+    this.#mark("set back");
+  }
+
+  #failSync(): void {
+    const from = this.#disk.operations + 1 + Math.floor(this.#draw() * 3);
+    this.#disk.forgets = this.#draw;
+    this.#disk.trouble = (n) => (n === from ? systemError("EIO") : undefined);
+    this.#mark("sync failed");
+  }
+
+  async #settle(): Promise<void> {
+    await this.#clock.advance(60);
+    if (this.#ledger.failure !== undefined) {
+      await this.#ledger.recover();
+      if (this.#ledger.failure === undefined) this.#custody.resume();
+    }
+    await settle();
+  }
+
+  async #restart(how: "orderly" | "power"): Promise<void> {
+    for (const name of [...this.#links.keys()]) {
+      const link = this.#links.get(name) as Link;
+      for (const { id, content } of link.km.outstanding) {
+        if (this.#draw() < 0.5) this.oracle.stored(id, content, link.box);
+      }
+      this.#links.delete(name);
+      this.#custody.kmDown(name);
+    }
+    if (how === "orderly") {
+      this.#disk.trouble = () => undefined;
+      await this.#settle();
+      await this.#custody.stop();
+      await this.#settle();
+    }
+    this.#connected?.disconnect();
+    this.#connected = undefined;
+    this.#custody.wipe();
+    if (how === "orderly") {
+      await this.#ledger.close();
+      if (this.#draw() < 0.06) this.#damage();
+    } else this.#disk = this.#disk.afterPowerCut(this.#draw);
+    this.#mark(how);
+    if (this.#draw() < 0.7) this.#config = this.#configuration();
+    await this.#start();
+  }
+
+  /** A sector goes bad, of what was synced. */
+  #damage(): void {
+    const bytes = Buffer.from(this.#disk.read(path) as Buffer);
+    let end = bytes.length;
+    while (end > 0 && bytes[end - 1] === 0) end--;
+    const at = Math.floor((this.#draw() * end) / 512) * 512;
+    bytes.fill(0xee, at, Math.min(end, at + 512));
+    this.#disk.put(path, bytes);
+  }
+
+  /** Says that a KM has none of its unconfirmed keys, if that is so. */
+  #free(): void {
+    const name = this.#pick(names);
+    const known = this.#known[name];
+    if (known === undefined || this.#links.has(name)) return;
+    const slots = [known.slot, ...known.same, ...known.former.map(({ slot }) => slot)];
+    const boxes = slots.map((slot) => this.#boxOfSlot.get(slot));
+    const inModule = (block: string) => this.#module.blocks.has(block);
+    if (
+      this.#plant !== "an operator frees a KM that has keys" &&
+      boxes.some((box) => this.oracle.hasAny(box, inModule))
+    )
+      return;
+    this.#mark("freed");
+    for (const box of boxes) this.oracle.freed(box);
+    this.#custody.releaseKm(name, slots);
+  }
+
+  #acceptKm(): void {
+    const name = this.#pick(names);
+    const known = this.#known[name];
+    const box = known && this.#boxOfSlot.get(known.slot);
+    if (known === undefined || known.former.length === 0) return;
+    if (known.former.some(({ slot }) => this.#boxOfSlot.get(slot) !== box)) return;
+    this.#known[name] = accept(known);
+    const { slot, same } = this.#known[name] as KnownKm;
+    this.#mark("accepted");
+    this.#custody.kms.accept({ name, slots: [slot, ...same] });
+  }
+
+  #decide(): void {
+    const one = this.#pick(this.#custody.aside.list(20));
+    if (one === undefined || one.why === "other_km" || one.why === "discarded") return;
+    const name = one.key_ID ?? one.block;
+    // Given out a second time it would be the operator's mistake: nobody knows better here.
+    const isOut = this.oracle.isOut(one.block);
+    const what = isOut || this.#draw() < 0.3 ? "discard" : "reinstate";
+    if (this.#custody.aside[what](name) !== undefined) return;
+    this.#mark(what);
+    if (what === "discard") this.oracle.givenUp(one.block);
+  }
+
+  #withhold(): void {
+    const name = this.#pick([...this.#module.blocks.keys()]);
+    if (name !== undefined && this.#custody.aside.withhold(name) === undefined)
+      this.#mark("withheld");
+  }
+
+  /** A KM asks for keys, and its answer arrives, or breaks off, or never leaves. */
+  async #ask(): Promise<void> {
+    const desk = this.#custody.desk;
+    if (desk === undefined) return;
+    const { box, name } = this.#pick(this.#config.kms);
+    const slot = `${this.#known[name]?.slot.slice(0, 12)}${(this.#requests++).toString(16).padStart(20, "0")}`;
+    const token = this.#draw() < 0.3 ? `token-of-some-length-${this.#requests}` : undefined;
+    const size = this.#pick([64, 128, 256]);
+    const pending = desk.request({ slot, token, number: this.#pick([1, 2, 5]), size, most: 8 });
+    await this.#settle();
+    const reply = await Promise.race([pending, settle().then(() => undefined)]);
+    if (reply === undefined || reply.keys.length === 0) return;
+    this.#given(reply.keys, box, this.#pick(["sent", "sent", "sent", "unsent", "torn"]), reply);
+  }
+
+  #given(
+    keys: readonly QkdKey[],
+    box: number,
+    how: "sent" | "unsent" | "torn",
+    reply: Partial<Record<"sent" | "unsent" | "torn", () => void>>,
+  ): void {
+    this.#mark(how);
+    for (const key of keys) {
+      if (how === "unsent") continue;
+      const content = this.oracle.written(key, box);
+      if (how === "sent" || this.#draw() < 0.5) this.oracle.stored(key.id, content, box);
+    }
+    reply[how]?.();
+  }
+
+  #check(): void {
+    this.oracle.checkReleased(this.#module.released);
+    if (this.#other.released.length > 0) {
+      this.oracle.broken.push("a block of another module was released by a record of the first");
+    }
+  }
+
+  /** Nothing fails any more: all that is not kept back arrives. */
+  async #heal(): Promise<void> {
+    this.#disk.trouble = () => undefined;
+    await this.#settle();
+    if (this.#connected !== this.#module) {
+      this.#connected?.disconnect();
+      this.#connected = this.#module;
+      this.#module.connect(this.#custody);
+    }
+    for (let i = 0; i < 400 && this.#open_().length > 0; i++) {
+      for (const { name } of this.#config.kms) if (!this.#links.has(name)) this.#connectKm();
+      this.#module.offer();
+      for (const { km, box } of this.#links.values()) {
+        for (const one of [...km.outstanding]) {
+          this.oracle.stored(one.id, one.content, box);
+          km.answer("success");
+        }
+      }
+      await this.#ask();
+      await this.#clock.advance(1_100);
+      await this.#settle();
+      this.#check();
+      if (this.oracle.broken.length > 0) return;
+    }
+    for (const name of this.#open_())
+      this.oracle.broken.push(`${name} is left behind for no reason`);
+  }
+
+  /** Blocks of the module for which nothing says why they are still there. */
+  #open_(): string[] {
+    const kept = new Set(this.#custody.aside.list(10_000).map(({ block }) => block));
+    return [...this.#module.blocks.keys()].filter((name) => {
+      if (kept.has(name)) return false;
+      // Upon request: what is no whole unit, or waits to be asked for.
+      const record = this.#ledger.get(name);
+      return !(this.#ledger.cutOf(refOf(name))?.onRequest === true && record?.complete !== true);
+    });
+  }
+}
+
+function refOf(name: string): BlockRef {
+  const [epoch = "", number = ""] = name.split("/");
+  return { epoch, number: Number(number) };
+}
