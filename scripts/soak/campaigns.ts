@@ -1,6 +1,7 @@
 /** Which long campaigns there are, and what must hold in each. */
 
 import { alarmCuts } from "../../test/campaign/alarm-cuts.ts";
+import { custodyStories } from "../../test/campaign/custody-stories.ts";
 import { framesThroughNoise } from "../../test/campaign/frames.ts";
 import { fuzz } from "../../test/campaign/fuzz.ts";
 import {
@@ -127,6 +128,18 @@ export const campaigns: readonly Campaign[] = [
         async run(scale, seed) {
           const result = await alarmCuts(times(10_000, scale), seed);
           return { held: result.lost + result.wrong + result.stale === 0, figures: { ...result } };
+        },
+      },
+    ],
+  },
+  {
+    name: "story",
+    parts: [
+      {
+        title: "10⁵ lives of a custody: KMs, modules, configurations, disks, operators",
+        async run(scale, seed) {
+          const { stories, broken } = await custodyStories(times(100_000, scale), seed);
+          return tally({ points: stories, broken });
         },
       },
     ],

@@ -23,7 +23,7 @@ import { Deliveries } from "./deliveries.ts";
 import { Desk } from "./desk.ts";
 import { blockFacts } from "./events.ts";
 import { Gate } from "./gate.ts";
-import type { Held } from "./held.ts";
+import { type Held, HeldBlocks } from "./held.ts";
 import { KmDecisions } from "./km-decisions.ts";
 import { Load } from "./load.ts";
 import type { CustodyOptions, CustodyParts } from "./options.ts";
@@ -39,7 +39,7 @@ import { Supplies } from "./supplies.ts";
 
 export type { CustodyOptions, CustodyParts } from "./options.ts";
 
-/** Upon request keys have this length unless configured, bits (the default of Table 3 here). */
+/** Length of a unit upon request unless configured, bits (the default of Table 3 here). */
 export const defaultUnitBits = 256;
 
 export class Custody implements KmSink {
@@ -62,8 +62,7 @@ export class Custody implements KmSink {
   /** What is kept back, and what an operator does about it. */
   readonly aside: Aside;
 
-  readonly #held = new Map<string, Held>();
-  #heldBytes = 0;
+  readonly #held = new HeldBlocks();
   readonly #credit: Credit;
   readonly #releases = new Releases(() => this.#session);
 
@@ -93,9 +92,7 @@ export class Custody implements KmSink {
       owners: this.#owners,
       ledger,
       supplies: this.#supplies,
-      unclaim: () => {
-        for (const held of this.#held.values()) held.claimed = false;
-      },
+      unclaim: () => this.#held.unclaim(),
       read: (refs) => this.#session?.read(refs),
     });
     this.#desk = new Desk<Held>({
@@ -109,8 +106,8 @@ export class Custody implements KmSink {
       done: (held, keptBack) => this.#leave(Object.assign(held, { partial: keptBack })),
     });
     const { onRequest = false, keyBits } = options;
-    // Where there are several KMs, whose a key is gets recorded key by key.
     const [first] = kms;
+    // Where there are several KMs, whose a key is gets recorded key by key.
     const cut = {
       keyBits: onRequest ? (keyBits ?? defaultUnitBits) : keyBits,
       onRequest,
@@ -172,7 +169,7 @@ export class Custody implements KmSink {
     const { maxHeldBlocks, maxHeldBytes } = this.#options;
     // Whatever is configured, the longest block must fit, or the module could never send it.
     const bytes = Math.max(maxHeldBytes, session.identity.maxBlockBytes);
-    this.#credit.begin(maxHeldBlocks - this.#held.size, bytes - this.#heldBytes);
+    this.#credit.begin(maxHeldBlocks - this.#held.size, bytes - this.#held.bytes);
   }
 
   moduleDown(): void {
@@ -218,9 +215,7 @@ export class Custody implements KmSink {
     }
     if (block.bits === 0) return this.#empty(block);
     if (!this.#gate.passes(block, record)) return this.#drop(block);
-    const held: Held = { block, unanswered: 0, partial: false, claimed: false };
-    this.#held.set(name, held);
-    this.#heldBytes += block.byteLength;
+    const held = this.#held.add(block);
     this.#owners.came(ref);
     origin.check(ref);
     this.#cutter.take(block, (cut) => {
@@ -293,7 +288,7 @@ export class Custody implements KmSink {
   forget(): void {
     this.#supplies.forget();
     this.#desk.forget();
-    this.#credit.back(this.#held.size, this.#heldBytes);
+    this.#credit.back(this.#held.size, this.#held.bytes);
     this.#forgetBlocks();
   }
 
@@ -301,7 +296,6 @@ export class Custody implements KmSink {
     this.#cutter.wipe();
     this.#deliveries.forget();
     this.#held.clear();
-    this.#heldBytes = 0;
   }
 
   #accept(block: KeyBlock, held: Held, record: BlockRecord | undefined, cut: Format): void {
@@ -384,17 +378,23 @@ export class Custody implements KmSink {
   /** Takes a block out of memory once all its keys were answered for. */
   #leave(held: Held): void {
     if (held.unanswered > 0) return;
-    this.#held.delete(blockName(held.block.ref));
-    this.#heldBytes -= held.block.byteLength;
+    this.#held.remove(held);
     // Its keys were wiped one by one; this gives the memory back.
     this.#drop(held.block);
-    this.#answeredWhole(held);
+    if (held.partial) this.#leftInPart(held.block.ref);
+    else this.#answeredWhole(held.block.ref);
   }
 
-  #answeredWhole(held: Held): void {
-    if (held.partial) return this.#deliveries.record(held.block.ref);
-    this.#deliveries.whole(held.block.ref);
-    this.#parts.ledger.append({ kind: "complete", ref: held.block.ref });
-    this.#parts.ledger.whenDurable(() => this.#releases.tell([held.block.ref]));
+  /** Keys of it stay in the module; unless that was decided while others were on their way. */
+  #leftInPart(ref: BlockRef): void {
+    this.#deliveries.record(ref);
+    const inQuarantine = this.#parts.ledger.get(blockName(ref))?.quarantined.size ?? 0;
+    if (inQuarantine === 0 && !this.#owners.isStray(ref)) this.#session?.read([ref]);
+  }
+
+  #answeredWhole(ref: BlockRef): void {
+    this.#deliveries.whole(ref);
+    this.#parts.ledger.append({ kind: "complete", ref });
+    this.#parts.ledger.whenDurable(() => this.#releases.tell([ref]));
   }
 }

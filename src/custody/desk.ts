@@ -148,7 +148,7 @@ export class Desk<Owner> implements KeyDesk {
         continue;
       }
       holding.unsettled += piece.length;
-      this.#stock.putBackCut(piece);
+      this.#stock.putBack([piece]);
     }
     if (holding.keptBack.size === 0) this.#keptBack.delete(block);
     return true;

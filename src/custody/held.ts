@@ -1,4 +1,4 @@
-import type { KeyBlock } from "../port/key.ts";
+import { blockName, type KeyBlock } from "../port/key.ts";
 
 /** A block in memory, and how many of its keys the KM has not yet answered for. */
 export interface Held {
@@ -8,4 +8,40 @@ export interface Held {
   partial: boolean;
   /** The stretch that it is in is claimed for the one KM, on disk. */
   claimed: boolean;
+}
+
+/** The blocks in memory. */
+export class HeldBlocks {
+  readonly #held = new Map<string, Held>();
+  bytes = 0;
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  has(block: string): boolean {
+    return this.#held.has(block);
+  }
+
+  add(block: KeyBlock): Held {
+    const held = { block, unanswered: 0, partial: false, claimed: false };
+    this.#held.set(blockName(block.ref), held);
+    this.bytes += block.byteLength;
+    return held;
+  }
+
+  remove({ block }: Held): void {
+    this.#held.delete(blockName(block.ref));
+    this.bytes -= block.byteLength;
+  }
+
+  /** Whose the stretches are that they are in is to be looked at anew. */
+  unclaim(): void {
+    for (const held of this.#held.values()) held.claimed = false;
+  }
+
+  clear(): void {
+    this.#held.clear();
+    this.bytes = 0;
+  }
 }

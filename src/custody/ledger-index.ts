@@ -165,7 +165,7 @@ export class LedgerIndex {
         if (!record.delivered.has(entry.keyId)) record.sent = withId(record.sent, entry.keyId);
         break;
       case "returned":
-        record.assigned.delete(entry.keyId);
+        free(record, entry.keyId);
         record.sent.delete(entry.keyId);
         break;
       case "delivered_to":
@@ -255,15 +255,15 @@ function withheld(ref: BlockRef, reason: WithheldReason | undefined): LedgerEntr
   return reason === undefined ? { kind: "withheld", ref } : { kind: "withheld", ref, reason };
 }
 
-/**
- * Lifts a quarantine. Of an answer that broke off that is an operator's word that the KM has no key:
- * it is free again. Where it was cut stays, since its ID may be known.
- */
-function reinstate(record: MutableRecord, keyId: string): void {
+/** A piece belongs to no request any more. Where it was cut stays, since its ID may be known. */
+function free(record: MutableRecord, keyId: string): void {
   const place = record.assigned.get(keyId);
-  if (record.quarantined.get(keyId) === interrupted && place !== undefined) {
-    record.assigned.set(keyId, { ...place, slot: freeSlot });
-  }
+  if (place !== undefined) record.assigned.set(keyId, { ...place, slot: freeSlot });
+}
+
+/** Lifts a quarantine. Of an answer that broke off that is an operator's word that the KM has no key. */
+function reinstate(record: MutableRecord, keyId: string): void {
+  if (record.quarantined.get(keyId) === interrupted) free(record, keyId);
   record.quarantined.delete(keyId);
 }
 

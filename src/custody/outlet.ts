@@ -20,8 +20,10 @@ export class Waiting<Owner> implements Flying<Waiting<Owner>> {
   undecided = 0;
   /** KMs that will not have it. */
   refusedBy = nobody;
-  /** Whose it is: on disk, or needn't be. */
+  /** The KM that it is bound to is on disk, or needn't be. */
   recorded = true;
+  /** How often it was bound to a KM. */
+  binding = 0;
 
   constructor(key: QkdKey, owner: Owner) {
     this.key = key;

@@ -124,6 +124,11 @@ export class Owners {
     this.#strays.delete(block);
   }
 
+  /** Whether keys of it wait for a KM that is not configured. */
+  isStray(ref: BlockRef): boolean {
+    return this.#strays.has(blockName(ref));
+  }
+
   /** What waits for KMs that are not configured, under the names that the node has for them. */
   *waiting(): Iterable<{ readonly ref: BlockRef; readonly kms: readonly string[] }> {
     for (const { ref, slots } of this.#strays.values()) {

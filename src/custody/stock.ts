@@ -34,10 +34,12 @@ export class Stock<Owner> {
   readonly #units = new Map<number, Queue<Piece<Owner>>>();
   readonly #cut = new Map<number, Queue<Piece<Owner>>>();
 
-  /** Whole units. */
+  /** Whole units, those that came back among them. */
   get units(): number {
     let units = 0;
-    for (const queue of this.#units.values()) units += queue.length;
+    for (const [length, queue] of this.#units) {
+      units += queue.length + (this.#cut.get(length)?.length ?? 0);
+    }
     return units;
   }
 
@@ -51,17 +53,10 @@ export class Stock<Owner> {
     queueOf(this.#cut, piece.length).push(piece);
   }
 
-  /** Puts pieces that never left before all others, in their order; whole units are such again. */
+  /** Puts pieces before all others, in their order; none is cut any further, since its ID may be known. */
   putBack(pieces: readonly Piece<Owner>[]): void {
-    const groups = Map.groupBy(pieces, ({ holding, length }) =>
-      queueOf(length === holding.unitBits ? this.#units : this.#cut, length),
-    );
+    const groups = Map.groupBy(pieces, ({ length }) => queueOf(this.#cut, length));
     for (const [queue, group] of groups) queue.giveBack(group);
-  }
-
-  /** Puts a piece before all others; it is not cut any further, since its ID may be known. */
-  putBackCut(piece: Piece<Owner>): void {
-    queueOf(this.#cut, piece.length).giveBack([piece]);
   }
 
   /** Whether any is at hand that is, or can be cut in, pieces of that length. */

@@ -294,9 +294,12 @@ export class Supplies<Owner> implements KmSink {
   }
 
   #bind(outlet: Outlet<Owner>, waiting: Waiting<Owner>): void {
+    const binding = ++waiting.binding;
     waiting.recorded = false;
     outlet.queue.push(waiting);
     this.#parts.bind(waiting.key, waiting.owner, outlet.name, () => {
+      // Bound to another KM meanwhile: that is not on disk yet.
+      if (waiting.binding !== binding) return;
       waiting.recorded = true;
       this.#pump();
     });

@@ -48,7 +48,8 @@ function qmlp(folder: string, transport: TransportKind, moduleId: string): Sourc
   };
   return {
     driver: tables[transport],
-    distil: (number, bytes) => end.module.distill({ ref: { epoch, number }, bits }, bytes),
+    distil: (number, bytes) =>
+      end.module.distill({ ref: { epoch, number }, bits, qber: 0.02 }, bytes),
     held: () => end.module.heldBlocks,
     close() {
       end.unplug();
@@ -58,7 +59,8 @@ function qmlp(folder: string, transport: TransportKind, moduleId: string): Sourc
 }
 
 function qcrypto(folder: string): Source {
-  const stack = new QcryptoStack(join(folder, "qcrypto"));
+  // A file: what a pipe has told a node that is killed then is gone, and its block is withheld.
+  const stack = new QcryptoStack(join(folder, "qcrypto"), "file");
   const q = JSON.stringify;
   return {
     driver: `kind = "qcrypto"

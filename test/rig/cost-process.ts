@@ -33,6 +33,7 @@ const counts = { writes: 0, written: 0, syncs: 0, entries: 0, released: 0 };
 /** A line in memory that costs as little as it can: its share is in the figures too. */
 class Line extends EventEmitter {
   destroyed = false;
+  writable = true;
 
   write(bytes: Buffer, done: () => void): boolean {
     counts.writes++;

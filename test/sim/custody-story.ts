@@ -12,37 +12,31 @@ import { Custody } from "../../src/custody/custody.ts";
 import { accept, type KnownKm, recognise } from "../../src/custody/km-identity.ts";
 import { LedgerFile } from "../../src/custody/ledger-file.ts";
 import { repairLedger } from "../../src/custody/ledger-tool.ts";
-import type { Ledger } from "../../src/custody/ports.ts";
 import { backoff } from "../../src/lifecycle/retry.ts";
 import { Fault } from "../../src/port/errors.ts";
-import type { BlockRef, QkdKey } from "../../src/port/key.ts";
+import type { QkdKey } from "../../src/port/key.ts";
 import { silentLog } from "../../src/port/log.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { Disk, systemError } from "../faults/disk.ts";
 import { random } from "../random.ts";
-import { Km, Module } from "../rig/custody-bench.ts";
+import { Module } from "../rig/custody-bench.ts";
 import { someIdentity } from "../rig/identity.ts";
+import {
+  type Configuration,
+  drawConfiguration,
+  names,
+  type Plant,
+  plants,
+  refOf,
+} from "./custody-draw.ts";
 import { Oracle } from "./oracle.ts";
+import { SimKms } from "./sim-kms.ts";
 
 const path = "/ledger";
-const names = ["a", "b", "c"] as const;
-type Name = (typeof names)[number];
 const epochs = ["00112233aabbccdd", "8899aabbccddeeff", "0f0f0f0f0f0f0f0f"] as const;
 const steps = 160;
 /** The first steps in the list are those that make key flow. */
 const flowing = 11;
-
-/** What one start of the node finds in its configuration. */
-interface Configuration {
-  readonly kms: readonly { readonly name: Name; readonly box: number; readonly address: number }[];
-  readonly keyBits: number | undefined;
-  readonly onRequest: boolean;
-}
-
-interface Link {
-  readonly km: Km;
-  readonly box: number;
-}
 
 export interface StoryResult {
   /** What should never be, in words. */
@@ -57,19 +51,6 @@ export async function custodyStory(seed: number, plant?: Plant): Promise<StoryRe
   await world.run();
   return { broken: world.oracle.broken, marks: world.marks };
 }
-
-/** Mistakes that the story must find, each made of what the code asks the ledger, or of a false word. */
-export const plants = {
-  "an operator frees a KM that has keys": {},
-  "a repair leaves no doubt": {},
-  "a KM is its name alone": {},
-  "whose a stretch is is not asked": { claimantOf: () => undefined },
-  "an epoch's pair is not asked": { pairOf: () => undefined },
-  "what was let go of is not asked": { isPast: () => false },
-  "how a stretch was cut is not asked": { cutOf: () => undefined },
-} as const satisfies Record<string, Partial<Ledger>>;
-
-export type Plant = keyof typeof plants;
 
 class World {
   readonly oracle = new Oracle();
@@ -88,20 +69,21 @@ class World {
   readonly #module = new Module();
   #other = new Module();
   #connected: Module | undefined;
-  #links = new Map<Name, Link>();
+  readonly #kms: SimKms;
   #next = 0;
   #requests = 0;
 
   constructor(seed: number, plant: Plant | undefined) {
     this.#draw = random(seed);
     this.#plant = plant;
+    this.#kms = new SimKms(this.oracle, this.#draw, (name) => this.#mark(name));
     // Swarm: each story has some of the steps often and others never.
     // What makes key flow is never left out: a story in which none does tries nothing.
     this.#weights = this.#steps.map((_, i) => {
       const weight = this.#draw() < 0.75 ? 1 + Math.floor(this.#draw() * 12) : 0;
       return i < flowing ? weight + 6 : weight;
     });
-    this.#config = this.#configuration();
+    this.#config = drawConfiguration(this.#draw);
     this.#other.identity = { ...someIdentity, moduleId: "QKD-Z" };
     this.#module.tellsNewest = this.#draw() < 0.8;
   }
@@ -112,15 +94,15 @@ class World {
       () => this.#add(),
       () => this.#connected?.offer(),
       () => this.#connected?.offer(),
-      () => this.#answer("success"),
-      () => this.#answer("success"),
-      () => this.#connectKm(),
-      () => this.#connectKm(),
+      () => this.#kms.answer("success"),
+      () => this.#kms.answer("success"),
+      () => this.#kms.connect(this.#custody, this.#pick(this.#config.kms)),
+      () => this.#kms.connect(this.#custody, this.#pick(this.#config.kms)),
       () => this.#connectModule(),
       () => this.#settle(),
       () => this.#clock.advance(1_000),
-      () => this.#answer(this.#pick(["busy", "hash_mismatch", "unclear", "internal_error"])),
-      () => this.#loseLink(),
+      () => this.#kms.answer(this.#pick(["busy", "hash_mismatch", "unclear", "internal_error"])),
+      () => this.#kms.loseOne(this.#custody),
       () => this.#loseModule(),
       () => this.#restart("orderly"),
       () => this.#restart("power"),
@@ -162,22 +144,6 @@ class World {
 
   #mark(name: string): void {
     this.marks.set(name, (this.marks.get(name) ?? 0) + 1);
-  }
-
-  #configuration(): Configuration {
-    const count = this.#pick([1, 1, 2, 3]);
-    const first = Math.floor(this.#draw() * names.length);
-    const kms = Array.from({ length: count }, (_, i) => {
-      const at = (first + i) % names.length;
-      // Mostly each name is one box at one address; now and then another, or an address of its own.
-      const box = this.#draw() < 0.85 ? at : Math.floor(this.#draw() * names.length);
-      return { name: names[at] as Name, box, address: this.#draw() < 0.9 ? 0 : 1 };
-    });
-    return {
-      kms,
-      keyBits: this.#pick([128, 256, undefined]),
-      onRequest: this.#draw() < 0.3,
-    };
   }
 
   async #start(): Promise<void> {
@@ -226,39 +192,6 @@ class World {
     const content = this.oracle.content(ref, bits, draw);
     const qber = draw() < 0.08 ? this.#pick([undefined, 0.3]) : 0.03;
     this.#module.add(ref.number, bits, { ref, qber }, content);
-  }
-
-  #connectKm(): void {
-    const { name, box } = this.#pick(this.#config.kms);
-    if (this.#links.has(name)) return;
-    const km = new Km(this.#custody, 4);
-    km.onSupply = (key) => this.oracle.written(key, box);
-    this.#links.set(name, { km, box });
-    this.#custody.kmUp(km, name);
-  }
-
-  #answer(wanted: string): void {
-    if (this.#links.size === 0) return;
-    const { km, box } = this.#pick([...this.#links.values()]);
-    const one = km.outstanding[0];
-    if (one === undefined) return;
-    // A KM that has the key says so (Kq-1: a repeat is `success`).
-    const response = this.oracle.hasKey(one.content, box) ? "success" : wanted;
-    if (response === "success") this.oracle.stored(one.id, one.content, box);
-    else if (response === "internal_error") this.oracle.refused(one.content, box);
-    this.#mark(response);
-    km.answer(response);
-  }
-
-  /** The connection breaks; the KM may have stored what was on its way. */
-  #loseLink(): void {
-    if (this.#links.size === 0) return;
-    const [name, { km, box }] = this.#pick([...this.#links]);
-    for (const { id, content } of km.outstanding) {
-      if (this.#draw() < 0.5) this.oracle.stored(id, content, box);
-    }
-    this.#links.delete(name);
-    this.#custody.kmDown(name);
   }
 
   #connectModule(): void {
@@ -316,14 +249,7 @@ class World {
   }
 
   async #restart(how: "orderly" | "power"): Promise<void> {
-    for (const name of [...this.#links.keys()]) {
-      const link = this.#links.get(name) as Link;
-      for (const { id, content } of link.km.outstanding) {
-        if (this.#draw() < 0.5) this.oracle.stored(id, content, link.box);
-      }
-      this.#links.delete(name);
-      this.#custody.kmDown(name);
-    }
+    this.#kms.loseAll(this.#custody);
     if (how === "orderly") {
       this.#disk.trouble = () => undefined;
       await this.#settle();
@@ -338,7 +264,7 @@ class World {
       if (this.#draw() < 0.06) this.#damage();
     } else this.#disk = this.#disk.afterPowerCut(this.#draw);
     this.#mark(how);
-    if (this.#draw() < 0.7) this.#config = this.#configuration();
+    if (this.#draw() < 0.7) this.#config = drawConfiguration(this.#draw);
     await this.#start();
   }
 
@@ -356,7 +282,7 @@ class World {
   #free(): void {
     const name = this.#pick(names);
     const known = this.#known[name];
-    if (known === undefined || this.#links.has(name)) return;
+    if (known === undefined || this.#kms.isUp(name)) return;
     const slots = [known.slot, ...known.same, ...known.former.map(({ slot }) => slot)];
     const boxes = slots.map((slot) => this.#boxOfSlot.get(slot));
     const inModule = (block: string) => this.#module.blocks.has(block);
@@ -447,14 +373,9 @@ class World {
       this.#module.connect(this.#custody);
     }
     for (let i = 0; i < 400 && this.#open_().length > 0; i++) {
-      for (const { name } of this.#config.kms) if (!this.#links.has(name)) this.#connectKm();
+      for (const km of this.#config.kms) this.#kms.connect(this.#custody, km);
       this.#module.offer();
-      for (const { km, box } of this.#links.values()) {
-        for (const one of [...km.outstanding]) {
-          this.oracle.stored(one.id, one.content, box);
-          km.answer("success");
-        }
-      }
+      this.#kms.answerAll();
       await this.#ask();
       await this.#clock.advance(1_100);
       await this.#settle();
@@ -475,9 +396,4 @@ class World {
       return !(this.#ledger.cutOf(refOf(name))?.onRequest === true && record?.complete !== true);
     });
   }
-}
-
-function refOf(name: string): BlockRef {
-  const [epoch = "", number = ""] = name.split("/");
-  return { epoch, number: Number(number) };
 }

@@ -22,6 +22,7 @@ export class Oracle {
   readonly #contentOf = new Map<string, string>();
   readonly #givenUp = new Set<string>();
   readonly #foreign = new Set<string>();
+  #isRepaired = false;
   /** How much of `released` was looked at. */
   #looked = 0;
 
@@ -101,7 +102,10 @@ export class Oracle {
   /** It is said, and so, that this KM has nothing that it did not confirm. */
   freed(box: number | undefined): void {
     for (const [one, other] of this.#mayHave) {
-      if (other === box && this.#has.get(one) !== box) this.#mayHave.delete(one);
+      if (other !== box || this.#has.get(one) === box) continue;
+      this.#mayHave.delete(one);
+      // After a repair it is the operator's word that it may be cut anew.
+      if (this.#isRepaired) this.#idOf.delete(one);
     }
   }
 
@@ -117,6 +121,7 @@ export class Oracle {
 
   /** The ledger lost how blocks were cut: those that never left may be cut anew. */
   repaired(): void {
+    this.#isRepaired = true;
     for (const one of this.#idOf.keys()) if (!this.#mayHave.has(one)) this.#idOf.delete(one);
   }
 

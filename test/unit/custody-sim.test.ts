@@ -1,5 +1,6 @@
 import test from "ava";
-import { custodyStory, type Plant, plants } from "../sim/custody-story.ts";
+import { type Plant, plants } from "../sim/custody-draw.ts";
+import { custodyStory } from "../sim/custody-story.ts";
 
 /** Seeds of the whole suite; `npm run soak -- --only story` goes on from them. */
 const seeds = 400;

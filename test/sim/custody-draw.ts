@@ -1,0 +1,49 @@
+/** What a story of a custody is drawn from: configurations, and mistakes to be planted. */
+import type { Ledger } from "../../src/custody/ports.ts";
+import type { BlockRef } from "../../src/port/key.ts";
+
+export const names = ["a", "b", "c"] as const;
+export type Name = (typeof names)[number];
+
+/** What one start of the node finds in its configuration. */
+export interface Configuration {
+  readonly kms: readonly { readonly name: Name; readonly box: number; readonly address: number }[];
+  readonly keyBits: number | undefined;
+  readonly onRequest: boolean;
+}
+
+export function drawConfiguration(draw: () => number): Configuration {
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(draw() * list.length)] as T;
+  const count = pick([1, 1, 2, 3]);
+  const first = Math.floor(draw() * names.length);
+  const kms = Array.from({ length: count }, (_, i) => {
+    const at = (first + i) % names.length;
+    // Mostly each name is one box at one address; now and then another, or an address of its own.
+    const box = draw() < 0.85 ? at : Math.floor(draw() * names.length);
+    return { name: names[at] as Name, box, address: draw() < 0.9 ? 0 : 1 };
+  });
+  return {
+    kms,
+    keyBits: pick([128, 256, undefined]),
+    onRequest: draw() < 0.3,
+  };
+}
+
+/** Mistakes that the story must find, each made of what the code asks the ledger, or of a false word. */
+export const plants = {
+  "an operator frees a KM that has keys": {},
+  "a repair leaves no doubt": {},
+  "a KM is its name alone": {},
+  "whose a stretch is is not asked": { claimantOf: () => undefined },
+  "an epoch's pair is not asked": { pairOf: () => undefined },
+  "what was let go of is not asked": { isPast: () => false },
+  "how a stretch was cut is not asked": { cutOf: () => undefined },
+} as const satisfies Record<string, Partial<Ledger>>;
+
+export type Plant = keyof typeof plants;
+
+/** A block's reference, from its name. */
+export function refOf(name: string): BlockRef {
+  const [epoch = "", number = ""] = name.split("/");
+  return { epoch, number: Number(number) };
+}
