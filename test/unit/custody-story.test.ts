@@ -8,7 +8,7 @@ async function story(t: ExecutionContext, seed: number): Promise<void> {
   const draw = random(seed);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(draw() * list.length)] as T;
   const stored = new Map<string, string>();
-  await withBench({ keyBits: 128, maxHeldBlocks: 6 }, async (bench) => {
+  await withBench({ keyBits: 128, maxHeldBlocks: 6, fresh: true }, async (bench) => {
     const { module, clock } = bench;
     let next = 0;
     let km: Km | undefined;
