@@ -67,6 +67,7 @@ class SpooledSession implements ModuleSession {
   readonly #sink: ModuleSink;
   readonly #log: Log;
   #session!: ModuleSession;
+  #identity!: ModuleIdentity;
   /** What is to be offered, oldest first. */
   #backlog: Spooled[];
   /** What the node has room for. */
@@ -106,13 +107,18 @@ class SpooledSession implements ModuleSession {
 
   begin(session: ModuleSession): void {
     this.#session = session;
+    const { identity } = session;
+    const { newest } = identity;
+    // What is in the spool is as old as what the module holds: it let go of that alone.
+    const all = newest && newestOf([...newest, ...this.#backlog.map(({ ref }) => ref)]);
+    this.#identity = all === undefined ? identity : { ...identity, newest: all };
     void session.ended.then(() => {
       this.#over = true;
     });
   }
 
   get identity(): ModuleIdentity {
-    return this.#session.identity;
+    return this.#identity;
   }
 
   get ended(): Promise<Error | undefined> {
@@ -305,6 +311,15 @@ class SpooledSession implements ModuleSession {
     this.#failing = false;
     this.#sink.event({ code: "spool_failed", severity: "cleared", text: "keys are spooled again" });
   }
+}
+
+/** The newest of each epoch. */
+function newestOf(refs: readonly BlockRef[]): BlockRef[] {
+  const newest = new Map<string, BlockRef>();
+  for (const ref of refs) {
+    if ((newest.get(ref.epoch)?.number ?? -1) < ref.number) newest.set(ref.epoch, ref);
+  }
+  return [...newest.values()];
 }
 
 function same(a: BlockRef, b: BlockRef): boolean {

@@ -279,3 +279,22 @@ test("power may fail at any file operation: what the module was told to let go o
   }
   t.true(most >= 3);
 });
+
+test("what is in the spool is told among the newest blocks, with what the module holds", async (t) => {
+  const disk = new Disk();
+  const spool = await open(disk);
+  for (const number of [1, 2]) await spool.store(block(number), "QKD-A");
+  const newer = { epoch: "00112233aabbccee", number: 0 };
+  for (const newest of [[newer], [ref(1)], [], undefined]) {
+    const identity = { moduleId: "QKD-A", newest } as unknown as ModuleSession["identity"];
+    const bare = { identity, ended: new Promise(() => {}) } as unknown as ModuleSession;
+    const driver = spooled(
+      { kind: "some", where: "nowhere", connect: async () => bare },
+      () => open(disk),
+      silentLog,
+    );
+    const session = await driver.connect({} as ModuleSink, new AbortController().signal);
+    const others = newest?.filter(({ epoch: one }) => one !== epoch) ?? [];
+    t.deepEqual(session.identity.newest, newest && [...others, ref(2)]);
+  }
+});
