@@ -141,9 +141,10 @@ export class Aside {
         if (keys.length > 0) inPart.push(ref);
       }
     }
-    // Blocks that the module has yet to offer are decided with those that it has offered.
     const isRepair = reason === repaired && epoch === undefined;
-    if (isRepair) ledger.append({ kind: what === "reinstate" ? "trusted" : "doubt_over" });
+    if (isRepair && what === "reinstate") ledger.append({ kind: "trusted" });
+    // Of a module that is away it is not known yet what it holds: that is none that was given up.
+    else if (isRepair && session() !== undefined) ledger.append({ kind: "doubt_over" });
     const blocks = whole.length + inPart.length;
     if (blocks === 0 && !isRepair) return 0;
     const facts = { blocks, ...(reason !== undefined && { reason }), ...(epoch && { epoch }) };

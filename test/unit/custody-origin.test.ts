@@ -130,6 +130,22 @@ test("without a word of the module on its newest blocks a repair withholds until
   });
 });
 
+test("what is discarded after a repair while the module is away leaves what it holds doubtful", async (t) => {
+  for (const tellsNewest of [true, false]) {
+    await withBench({ keyBits: 256 }, async (bench) => {
+      const { module, custody } = bench;
+      module.tellsNewest = tellsNewest;
+      bench.ledger.append({ kind: "repaired" });
+      module.add(0);
+      custody.aside.decideAll("discard", { reason: "ledger_repaired" });
+      await durable(bench);
+      const km = await serve(bench);
+      t.is(km.outstanding.length, 0);
+      t.deepEqual(custody.aside.counts(), { "withheld.ledger_repaired": 1 });
+    });
+  }
+});
+
 test("a block without a QBER is withheld where one is required, and told where not", async (t) => {
   for (const qberRequired of [true, false]) {
     await withBench({ keyBits: 256, qberRequired }, async (bench) => {
