@@ -12,9 +12,13 @@ import type { Ledger, ModulePair } from "./ports.ts";
 
 /** The ledger is that of this pair's first module from now on. */
 export function pin(ledger: Ledger, pair: ModulePair): void {
-  if (ledger.module !== undefined && pairId(ledger.module) === pairId(pair)) return;
+  const before = ledger.module;
+  if (before !== undefined && pairId(before) === pairId(pair)) return;
   for (const entry of ledger.namingOf(pair)) ledger.append(entry);
   ledger.append({ kind: "module", id: pairId(pair) });
+  // Which blocks are older than the repair was told by another module, of its own.
+  const isKnown = before?.moduleId === pair.moduleId;
+  if (ledger.wasRepaired && !isKnown) ledger.append({ kind: "repaired" });
 }
 
 export class Origin {
@@ -37,10 +41,7 @@ export class Origin {
     this.#onEvent = onEvent;
     this.pair = { moduleId, matchingModuleId };
     this.ids = new EpochIds((epoch) => ledger.pairOf(epoch), this.pair);
-    const isKnown = ledger.module?.moduleId === moduleId;
     pin(ledger, this.pair);
-    // Which blocks are older than the repair was told by another module, of its own.
-    if (ledger.wasRepaired && !isKnown) ledger.append({ kind: "repaired" });
     if (ledger.isRepaired && newest !== undefined) this.#limitDoubt(newest);
   }
 

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import test from "ava";
 import { repairLedger } from "../../src/custody/ledger-tool.ts";
 import { Load, maxBlocks, maxEpochs } from "../../src/custody/load.ts";
+import { Operator } from "../../src/lifecycle/operator.ts";
 import { diskFiles } from "../../src/state/files.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../rig/custody-bench.ts";
 import { someIdentity } from "../rig/identity.ts";
@@ -144,6 +145,31 @@ test("what is discarded after a repair while the module is away leaves what it h
       t.deepEqual(custody.aside.counts(), { "withheld.ledger_repaired": 1 });
     });
   }
+});
+
+test("of a module that is accepted after a repair, what it holds is doubtful as well", async (t) => {
+  await withBench({ keyBits: 256 }, async (bench) => {
+    const { module } = bench;
+    bench.ledger.append({ kind: "repaired" });
+    await serve(bench);
+    await bench.restart();
+    const operator = new Operator({
+      custody: bench.custody,
+      ledger: bench.ledger,
+      configured: undefined,
+      onAccepted: () => {},
+    });
+    operator.acceptModule("QKD-Z");
+    module.identity = { ...someIdentity, moduleId: "QKD-Z" };
+    const other = "00000000000000ee";
+    module.add(0, 256, { ref: { epoch: other, number: 0 } });
+    const km = await serve(bench);
+    t.is(km.outstanding.length, 0);
+    module.add(1, 256, { ref: { epoch: other, number: 1 } });
+    module.offer();
+    await durable(bench);
+    t.is(km.outstanding.length, 1, "what it made since is not");
+  });
 });
 
 test("a block without a QBER is withheld where one is required, and told where not", async (t) => {
