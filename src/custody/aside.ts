@@ -6,7 +6,7 @@
 import { type BlockRef, blockName } from "../port/key.ts";
 import type { CustodyEvent } from "./events.ts";
 import type { OwnSession } from "./own-session.ts";
-import type { BlockRecord, Ledger, WithheldReason } from "./ports.ts";
+import type { BlockRecord, Ledger, LedgerEntry, WithheldReason } from "./ports.ts";
 
 export interface AsideParts {
   readonly ledger: Ledger;
@@ -71,6 +71,8 @@ const repaired: WithheldReason = "ledger_repaired";
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const block = /^([0-9a-f]{16})\/(\d{1,16})$/;
 
+type Decision = Extract<LedgerEntry, { readonly kind: "reinstated" | "discarded" }>;
+
 export class Aside {
   readonly #parts: AsideParts;
 
@@ -117,29 +119,26 @@ export class Aside {
   }
 
   /**
-   * Decides about all that is kept back and meant: blocks as a whole where they are withheld or
-   * damaged, else the keys of them that are in quarantine.
+   * Decides about all that is kept back and meant. Blocks that are withheld or damaged are given up as a
+   * whole; supplied, what is kept back of them for another reason stays so.
    * @returns how many blocks that concerns
    */
   decideAll(what: "reinstate" | "discard", { reason, epoch }: Selection): number {
     const { ledger, isHeld, desk, onEvent, session } = this.#parts;
-    const kind = what === "reinstate" ? "reinstated" : "discarded";
     const isMeant = (why: string | undefined) => reason === undefined || why === reason;
     const whole: BlockRef[] = [];
     const inPart: BlockRef[] = [];
-    for (const { ref, why, withheld, damaged, discarded, quarantined } of [...ledger.blocks()]) {
+    for (const record of [...ledger.blocks()]) {
+      const { ref, why, withheld, damaged, discarded } = record;
       const name = blockName(ref);
       const held = isHeld(name);
       if (discarded || (epoch !== undefined && epoch !== ref.epoch)) continue;
-      const all = (withheld && isMeant(why)) || (damaged && isMeant("damaged"));
-      if (all && !held) {
-        whole.push(ref);
-        ledger.append({ kind, ref, keyId: undefined });
-      } else if (!held || desk.keepsBack(name)) {
-        const keys = [...quarantined].filter(([, one]) => isMeant(one));
-        for (const [keyId] of keys) ledger.append({ kind, ref, keyId });
-        if (keys.length > 0) inPart.push(ref);
-      }
+      const all = !held && ((withheld && isMeant(why)) || (damaged && isMeant("damaged")));
+      if (all) whole.push(ref);
+      if (held && !desk.keepsBack(name)) continue;
+      const entries = decisions(what, record, isMeant, all);
+      for (const entry of entries) ledger.append(entry);
+      if (!all && entries.length > 0) inPart.push(ref);
     }
     const isRepair = reason === repaired && epoch === undefined;
     if (isRepair && what === "reinstate") ledger.append({ kind: "trusted" });
@@ -168,7 +167,11 @@ export class Aside {
     if (typeof found === "string") return found;
     const { record, keyId } = found;
     const { ref } = record;
-    this.#record({ kind: "reinstated", ref, keyId }, "key_reinstated", () => this.#readAgain(ref));
+    const entries =
+      keyId === undefined
+        ? decisions("reinstate", record, () => true, true)
+        : [{ kind: "reinstated", ref, keyId } as const];
+    this.#record(entries, "key_reinstated", { ref, keyId }, () => this.#readAgain(ref));
     return undefined;
   }
 
@@ -182,7 +185,8 @@ export class Aside {
     if (typeof found === "string") return found;
     const { record, keyId } = found;
     const { ref } = record;
-    this.#record({ kind: "discarded", ref, keyId }, "key_discarded", () => {
+    const entries = [{ kind: "discarded", ref, keyId } as const];
+    this.#record(entries, "key_discarded", { ref, keyId }, () => {
       // Read again, a block of which nothing is wanted any more is released as a whole.
       if (keyId === undefined) this.#parts.session()?.discard([ref]);
       else this.#readAgain(ref);
@@ -211,13 +215,13 @@ export class Aside {
   }
 
   #record(
-    entry: Parameters<Ledger["append"]>[0] & { kind: "reinstated" | "discarded" },
+    entries: readonly Decision[],
     type: CustodyEvent["type"],
+    { ref, keyId }: Pick<Decision, "ref" | "keyId">,
     then: () => void,
   ): void {
     const { ledger, onEvent } = this.#parts;
-    const { ref, keyId } = entry;
-    ledger.append(entry);
+    for (const entry of entries) ledger.append(entry);
     onEvent({
       type,
       facts: { block: blockName(ref), ...(keyId !== undefined && { key_ID: keyId }) },
@@ -257,6 +261,31 @@ export class Aside {
     }
     return undefined;
   }
+}
+
+/**
+ * What is recorded of a decision: of each reason by itself, so that it lifts nothing that is kept back
+ * for another. A block that is given up is so as a whole.
+ * @param whole whether the block itself is meant, beside keys of it in quarantine
+ */
+function decisions(
+  what: "reinstate" | "discard",
+  { ref, withheld, why, damaged, quarantined }: BlockRecord,
+  isMeant: (why: string | undefined) => boolean,
+  whole: boolean,
+): Decision[] {
+  if (whole && what === "discard") return [{ kind: "discarded", ref, keyId: undefined }];
+  const kind = what === "reinstate" ? "reinstated" : "discarded";
+  const block = { kind: "reinstated", ref, keyId: undefined } as const;
+  const entries: Decision[] = [];
+  if (whole && withheld && isMeant(why)) {
+    entries.push(why === undefined ? block : { ...block, reason: why });
+  }
+  if (whole && damaged && isMeant("damaged")) entries.push({ ...block, reason: "damaged" });
+  for (const [keyId, reason] of quarantined) {
+    if (isMeant(reason)) entries.push({ kind, ref, keyId });
+  }
+  return entries;
 }
 
 function refOf(name: string): BlockRef | undefined {

@@ -41,20 +41,32 @@ export class Gate {
       if (reason === undefined) this.#tell("block_without_qber", facts, {});
     }
     if (reason !== undefined) this.#withhold(block, reason);
-    else if (isLate) this.#parts.ledger.append({ kind: "reinstated", ref, keyId: undefined });
+    else if (isLate) {
+      const entry = { kind: "reinstated", ref, keyId: undefined, reason: "no_qber" } as const;
+      this.#parts.ledger.append(entry);
+    }
     return reason === undefined;
   }
 
   /** @returns undefined for a block that may be supplied */
-  #why({ ref, qber }: BlockFacts, record: BlockRecord | undefined): WithheldReason | undefined {
+  #why(facts: BlockFacts, record: BlockRecord | undefined): WithheldReason | undefined {
+    for (const reason of this.#reasons(facts, record)) {
+      // An operator's word about one reason says nothing about another.
+      if (record?.allowed.has(reason) !== true) return reason;
+    }
+    return undefined;
+  }
+
+  *#reasons({ ref, qber }: BlockFacts, record: BlockRecord | undefined): Iterable<WithheldReason> {
     const { qberLimit, qberRequired = true } = this.#options;
     const { ledger } = this.#parts;
-    if (record?.allowed === true) return undefined;
-    const past = record === undefined && ledger.isPast(ref);
-    if (past !== false) return past === "unknown" ? "past_unknown" : "replayed";
-    if (qber === undefined && qberRequired) return "no_qber";
-    if (qber !== undefined && qber > qberLimit) return "qber";
-    return ledger.isDoubtful(ref) ? "ledger_repaired" : undefined;
+    const past = ledger.isPast(ref);
+    if (past === true) yield "replayed";
+    // One that was recorded and not let go of since is known.
+    else if (past === "unknown" && record === undefined) yield "past_unknown";
+    if (qber === undefined && qberRequired) yield "no_qber";
+    if (qber !== undefined && qber > qberLimit) yield "qber";
+    if (ledger.isDoubtful(ref)) yield "ledger_repaired";
   }
 
   #withhold({ ref, facts }: KeyBlock, reason: WithheldReason): void {

@@ -10,8 +10,10 @@ import {
   type BlockRecord,
   freeSlot,
   interrupted,
+  type KeptBackReason,
   type LedgerEntry,
   type WithheldReason,
+  withheldReasons,
 } from "./ports.ts";
 
 interface MutableRecord {
@@ -21,7 +23,7 @@ interface MutableRecord {
   why: WithheldReason | undefined;
   damaged: boolean;
   discarded: boolean;
-  allowed: boolean;
+  allowed: Set<WithheldReason>;
   gone: Set<string>;
   deliveredBits: number;
   delivered: Set<string>;
@@ -34,6 +36,7 @@ interface MutableRecord {
 const noIds = new Set<string>();
 const noReasons = new Map<string, string>();
 const noPlaces = new Map<string, Assignment>();
+const noWords = new Set<WithheldReason>();
 
 function withId(ids: Set<string>, id: string): Set<string> {
   return ids === noIds ? new Set([id]) : ids.add(id);
@@ -117,7 +120,7 @@ export class LedgerIndex {
         return this.doubts.add(entry.ref);
       case "repaired":
         // What an operator allowed before was allowed on what was known then.
-        for (const record of this.#blocks.values()) record.allowed = false;
+        for (const record of this.#blocks.values()) record.allowed = noWords;
         return this.doubts.begin();
       case "doubt_over":
         return this.doubts.end();
@@ -146,7 +149,7 @@ export class LedgerIndex {
         why: undefined,
         damaged: false,
         discarded: false,
-        allowed: false,
+        allowed: noWords,
         gone: noIds,
         deliveredBits: 0,
         delivered: noIds,
@@ -198,13 +201,9 @@ export class LedgerIndex {
         break;
       case "reinstated":
         if (entry.keyId !== undefined) reinstate(record, entry.keyId);
-        else {
-          for (const keyId of record.quarantined.keys()) reinstate(record, keyId);
-          record.withheld = false;
-          record.why = undefined;
-          record.damaged = false;
-          record.allowed = true;
-        }
+        else reinstateBlock(record, entry.reason);
+        // Of a block that is read again because it was damaged nothing is known then.
+        if (entry.reason === "damaged" && size(record) === 0) this.#blocks.delete(name);
         break;
       case "withheld":
         record.withheld = true;
@@ -231,7 +230,9 @@ export class LedgerIndex {
     yield* this.doubts.entries();
     for (const { ref, ...record } of this.#blocks.values()) {
       // Before what is withheld or in quarantine: it would lift that.
-      if (record.allowed) yield { kind: "reinstated", ref, keyId: undefined };
+      for (const reason of record.allowed) {
+        yield { kind: "reinstated", ref, keyId: undefined, reason };
+      }
       // Before what is known of single keys: it would end that.
       if (record.complete) yield { kind: "complete", ref };
       if (record.discarded) yield { kind: "discarded", ref, keyId: undefined };
@@ -267,10 +268,23 @@ function reinstate(record: MutableRecord, keyId: string): void {
   record.quarantined.delete(keyId);
 }
 
+/** @param reason the one that an operator decided about; undefined: all that is kept back */
+function reinstateBlock(record: MutableRecord, reason: KeptBackReason | undefined): void {
+  if (reason === "damaged" || reason === undefined) record.damaged = false;
+  if (reason === "damaged") return;
+  if (reason === undefined || reason === record.why) {
+    record.withheld = false;
+    record.why = undefined;
+  }
+  record.allowed = new Set([...record.allowed, ...(reason ? [reason] : withheldReasons)]);
+  if (reason !== undefined) return;
+  for (const keyId of record.quarantined.keys()) reinstate(record, keyId);
+}
+
 function size(record: MutableRecord): number {
-  const { complete, withheld, damaged, discarded, allowed, deliveredBits } = record;
-  const { delivered, quarantined, assigned, sent, gone } = record;
-  const said = [complete, withheld, damaged, discarded, allowed, deliveredBits > 0].filter(Boolean);
-  const ids = [delivered, quarantined, assigned, sent, gone];
+  const { complete, withheld, damaged, discarded, deliveredBits } = record;
+  const { allowed, delivered, quarantined, assigned, sent, gone } = record;
+  const said = [complete, withheld, damaged, discarded, deliveredBits > 0].filter(Boolean);
+  const ids = [allowed, delivered, quarantined, assigned, sent, gone];
   return ids.reduce((sum, one) => sum + one.size, said.length);
 }

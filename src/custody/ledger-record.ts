@@ -302,8 +302,13 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
     }
     case "discarded":
     case "reinstated": {
-      const id = keyId();
-      return { kind, ref, keyId: id === wholeBlock ? undefined : id };
+      const named = keyId();
+      const entry = { kind, ref, keyId: named === wholeBlock ? undefined : named };
+      const why = reason();
+      const known = why === "damaged" ? why : withheldReasons.find((name) => name === why);
+      return kind === "discarded" || known === undefined
+        ? entry
+        : { ...entry, kind, reason: known };
     }
     case "quarantined":
       return { kind, ref, keyId: keyId(), reason: reason() };

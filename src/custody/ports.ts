@@ -87,8 +87,8 @@ export interface BlockRecord {
   readonly damaged: boolean;
   /** An operator gave the block up: the module is to destroy it. */
   readonly discarded: boolean;
-  /** An operator wants it supplied, whatever its QBER. */
-  readonly allowed: boolean;
+  /** An operator wants it supplied although it is withheld for these. */
+  readonly allowed: ReadonlySet<WithheldReason>;
   /** The KM has the keys of the block's first bits, so many. */
   readonly deliveredBits: number;
   /** Key IDs that the KM has beside these. */
@@ -134,6 +134,8 @@ export const withheldReasons = [
   "past_unknown",
 ] as const;
 export type WithheldReason = (typeof withheldReasons)[number];
+/** Why a block is kept back as a whole. `damaged`: it can't be read from the module. */
+export type KeptBackReason = WithheldReason | "damaged";
 
 /** A pair of modules, as their IDs (Kq-1 Table 1): ours and the one at the other end. */
 export interface ModulePair {
@@ -192,8 +194,16 @@ export type LedgerEntry =
   | { readonly kind: "damaged"; readonly ref: BlockRef }
   /** An operator gave up a key that was in quarantine, or (undefined) a whole block. */
   | { readonly kind: "discarded"; readonly ref: BlockRef; readonly keyId: string | undefined }
-  /** An operator wants a key in quarantine supplied again, or (undefined) all that is left of a block. */
-  | { readonly kind: "reinstated"; readonly ref: BlockRef; readonly keyId: string | undefined }
+  /**
+   * An operator wants a key in quarantine supplied again, or (undefined) a block that is kept back for
+   * this reason and no other; without a reason, as earlier versions wrote it, all that is left of it.
+   */
+  | {
+      readonly kind: "reinstated";
+      readonly ref: BlockRef;
+      readonly keyId: string | undefined;
+      readonly reason?: KeptBackReason;
+    }
   /** What became of blocks up to `ref` may have been lost: they are withheld. */
   | { readonly kind: "doubtful"; readonly ref: BlockRef }
   /** What became of any block that the module holds now may have been lost: they are withheld. */

@@ -71,6 +71,12 @@ const makers: readonly ((draw: Draw) => LedgerEntry | LedgerEntry[])[] = [
     ref: refOf(draw),
     keyId: pick(draw, [undefined, ...keyIds]),
   }),
+  (draw) => ({
+    kind: "reinstated",
+    ref: refOf(draw),
+    keyId: undefined,
+    reason: pick(draw, [...withheldReasons, "damaged"] as const),
+  }),
   (draw) => ({ kind: pick(draw, ["doubtful", "released"] as const), ref: refOf(draw) }),
   (draw) => {
     const ref = refOf(draw);
@@ -127,6 +133,7 @@ function tell(ledger: Answers): string {
   const blocks = [...ledger.blocks()].map(({ ref, ...block }) => ({
     block: `${ref.epoch}/${ref.number}`,
     ...block,
+    allowed: [...block.allowed].sort(),
     delivered: [...block.delivered].sort(),
     gone: [...block.gone].sort(),
     sent: [...block.sent].sort(),

@@ -198,3 +198,93 @@ test("blocks of which a repaired ledger may not know all are withheld; later one
     t.is(bench.events[0]?.facts.reason, "ledger_repaired");
   });
 });
+
+test("a word about one reason lifts no other: released for its QBER, a doubtful block stays", async (t) => {
+  await withBench({}, async (bench) => {
+    const { module, ledger } = bench;
+    module.add(1, 256, { qber: 0.2 });
+    module.connect(bench.custody);
+    await offer(bench);
+    // Later it was released, and given to a KM; all of that was lost, but for that it was withheld.
+    ledger.append({ kind: "repaired" });
+    await bench.restart();
+    module.connect(bench.custody);
+    await offer(bench);
+    const kms: Km[] = [];
+    for (const reason of ["qber", "ledger_repaired"]) {
+      const km = new Km(bench.custody);
+      kms.push(km);
+      bench.custody.kmUp(km);
+      t.like(bench.custody.aside.list(9), [{ why: "withheld", reason }]);
+      t.is(km.outstanding.length, 0);
+      t.is(bench.custody.aside.reinstate(block(1)), undefined);
+      await durable(bench);
+      await offer(bench);
+      if (reason === "qber") {
+        await bench.restart();
+        module.connect(bench.custody);
+        await offer(bench);
+      }
+    }
+    t.is(kms.at(-1)?.outstanding.length, 1, "both were decided");
+  });
+});
+
+test("a block that was damaged and is read again goes through the gate like any other", async (t) => {
+  await withBench({}, async (bench) => {
+    const { module, custody } = bench;
+    const km = new Km(custody);
+    custody.kmUp(km);
+    module.add(1);
+    module.connect(custody);
+    await offer(bench);
+    km.answer();
+    await durable(bench);
+    t.deepEqual(module.released, [block(1)]);
+    // The module is set back, and its memory is worn out.
+    module.add(1);
+    module.add(2, 256, { qber: 0.2 });
+    for (const number of [1, 2]) custody.damaged({ ref: { epoch, number }, bits: 256 }, "worn");
+    await durable(bench);
+    t.is(custody.aside.decideAll("reinstate", { reason: "damaged" }), 2);
+    await durable(bench);
+    await offer(bench);
+    t.is(km.outstanding.length, 0);
+    t.deepEqual(
+      custody.aside.list(9).map(({ reason }) => reason),
+      ["replayed", "qber"],
+    );
+  });
+});
+
+test("what is released in bulk for one reason leaves keys in quarantine that are there for another", async (t) => {
+  await withBench({ onRequest: true, keyBits: 128 }, async (bench) => {
+    const { module, custody, ledger } = bench;
+    module.add(1, 256);
+    module.connect(custody);
+    await offer(bench);
+    const request = { slot: "ab".repeat(16), number: 1, size: 128, most: 9 };
+    const reply = await custody.desk?.request(request);
+    reply?.torn?.();
+    await durable(bench);
+    await bench.restart();
+    // What the other end measured came later.
+    module.add(1, 256, { qber: 0.2 });
+    module.connect(bench.custody);
+    await offer(bench);
+    const { aside } = bench.custody;
+    t.deepEqual(aside.counts(), { "withheld.qber": 1, quarantined: 1 });
+    t.is(aside.decideAll("reinstate", { reason: "qber" }), 1);
+    await durable(bench);
+    await offer(bench);
+    t.deepEqual(aside.counts(), { quarantined: 1 });
+    const again = await bench.custody.desk?.request({
+      ...request,
+      number: 9,
+      slot: "cd".repeat(16),
+    });
+    t.is(again?.keys.length, 1);
+    t.not(again?.keys[0]?.id, reply?.keys[0]?.id, "the other KM may have that one");
+    t.is(ledger.failure, undefined);
+  });
+});
