@@ -322,6 +322,8 @@ export class Channel implements LocalModule {
       await session.close();
       throw error;
     }
+    // What is in memory of another module would go to the KM under this one's name.
+    if (this.#identity?.moduleId !== session.identity.moduleId) custody.forget();
     this.#identity = session.identity;
     this.#tellReplaced(session.identity.moduleId);
     const { moduleId, role, vendor, model, serial, firmware } = session.identity;

@@ -5,7 +5,7 @@ import { Heard } from "../kq1/heard.ts";
 import { type KmSession, openKmLink } from "../kq1/link.ts";
 import type { KmLinkState } from "../local/view.ts";
 import type { Clock } from "../port/clock.ts";
-import { describe } from "../port/errors.ts";
+import { describe, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import { type Kept, keep } from "./keep.ts";
 import type { TaskBegin } from "./progress.ts";
@@ -72,6 +72,8 @@ export class KmChannel {
   readonly options: KmOptions;
   readonly #parts: KmChannelParts;
   #kept: Kept | undefined;
+  /** The pair of modules that the KM is told of. */
+  #modules: string | undefined;
   #session: KmSession | undefined;
   #trouble = "not connected yet";
 
@@ -94,12 +96,21 @@ export class KmChannel {
     return this.#trouble;
   }
 
-  /** Begins, once the module is known; further calls do nothing. */
+  /** Begins, once the module is known; anew if it is another one, or is paired with another. */
   start(moduleId: string, matchingModuleId: string): void {
     const { clock, log, random, task } = this.#parts;
-    this.#kept ??= keep({
+    const modules = `${moduleId}\0${matchingModuleId}`;
+    if (this.#modules === modules) return;
+    this.#modules = modules;
+    let before = this.#kept?.stop();
+    this.#kept = keep({
       name: `KM ${this.options.name}`,
-      connect: (signal) => this.#connect(moduleId, matchingModuleId, signal),
+      connect: async (signal) => {
+        await before;
+        if (before !== undefined) this.#down(new Fault("kq1.closed", "the module is another one"));
+        before = undefined;
+        return this.#connect(moduleId, matchingModuleId, signal);
+      },
       onDown: (error) => this.#down(error),
       schedule: () => backoff({ ...kmWaits, random }),
       settledAfterMs,
