@@ -112,7 +112,7 @@ export class Oracle {
   /** Whether bits of the block may have left. */
   isOut(block: string): boolean {
     const bytes = this.#blocks.get(block)?.bytes.toString("hex") ?? "";
-    return cells(bytes).some((one) => this.#mayHave.has(one));
+    return cells(bytes).some((one) => this.#mayHave.has(one) || this.#has.has(one));
   }
 
   givenUp(block: string): void {
