@@ -33,7 +33,7 @@ import { kmNames, Owners } from "./owners.ts";
 import { Pieces } from "./pieces.ts";
 import type { BlockRecord, Format, KeyDesk, KmLink, KmSink } from "./ports.ts";
 import { quarantine } from "./quarantine.ts";
-import { Releases } from "./releases.ts";
+import { dealtWith, Releases } from "./releases.ts";
 import { sortKeys } from "./sort-keys.ts";
 import { Supplies } from "./supplies.ts";
 
@@ -156,11 +156,7 @@ export class Custody implements KmSink {
     this.#session = own;
     this.#origin = origin;
     this.#releases.clear();
-    const blocks = [...ledger.blocks()];
-    const refs = (which: (block: BlockRecord) => boolean) =>
-      blocks.filter(which).map((block) => block.ref);
-    const complete = refs((block) => block.complete);
-    const discarded = refs((block) => block.discarded);
+    const { complete, discarded } = dealtWith(ledger.blocks());
     ledger.whenDurable(() => {
       if (this.#session !== own) return;
       this.#releases.tell(complete);
@@ -299,6 +295,7 @@ export class Custody implements KmSink {
   }
 
   #accept(block: KeyBlock, held: Held, record: BlockRecord | undefined, cut: Format): void {
+    this.#parts.onSupply?.();
     const owners = this.#owners;
     const { ref } = block;
     const pieces = new Pieces(block, cut.keyBits, (this.#origin as Origin).ids);

@@ -33,6 +33,8 @@ export interface CustodyParts {
   readonly halted?: () => boolean;
   /** How people know a KM that is not configured, from what stands for it in the ledger. */
   readonly nameOfKm?: (slot: string) => string;
+  /** A block came whose keys are supplied, not kept for who asks: whatever the mode is now. Called with each. */
+  readonly onSupply?: () => void;
   /** The module has more recorded than is borne: it is to be closed. Called once. */
   readonly onOverload?: (fault: Fault) => void;
 }

@@ -1,6 +1,15 @@
 /** Tells the module which blocks are in other hands, many in one message, until it confirms each. */
 import { type BlockRef, blockName } from "../port/key.ts";
 import type { OwnSession } from "./own-session.ts";
+import type { BlockRecord } from "./ports.ts";
+
+/** The blocks that a module is told of as its session begins: what is with the KM, and what was given up. */
+export function dealtWith(blocks: Iterable<BlockRecord>) {
+  const all = [...blocks];
+  const refs = (which: (block: BlockRecord) => boolean) =>
+    all.filter(which).map((block) => block.ref);
+  return { complete: refs((one) => one.complete), discarded: refs((one) => one.discarded) };
+}
 
 export class Releases {
   readonly #session: () => OwnSession | undefined;

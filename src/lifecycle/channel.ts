@@ -80,6 +80,8 @@ export class Channel implements LocalModule {
   #identity: ModuleIdentity | undefined;
   #matchingId = "";
   #moduleUp = false;
+  /** A block came whose keys are supplied, whatever the mode is now. */
+  #supplies = false;
   #session: ModuleSession | undefined;
   #moduleTrouble = "not connected yet";
   /** The module refused the last session because it was zeroized. */
@@ -115,6 +117,7 @@ export class Channel implements LocalModule {
         onEvent: (event) => this.#events.custody(event),
         halted: () => halt?.on === true,
         onOverload: (fault) => this.#close(fault),
+        onSupply: () => this.#beginSupply(),
         ...(parts.nameOfKm && { nameOfKm: parts.nameOfKm }),
       },
     );
@@ -200,7 +203,20 @@ export class Channel implements LocalModule {
   /** Upon request over HTTPS it is the KMs that connect, when they want keys. */
   get #awaitsKms(): boolean {
     const { onRequest, kms } = this.#options;
-    return onRequest && kms.every(({ https }) => https !== undefined);
+    return onRequest && !this.#supplies && kms.every(({ https }) => https !== undefined);
+  }
+
+  /** Blocks that were cut in proactive mode are supplied, and would wait here for ever. */
+  #beginSupply(): void {
+    if (this.#supplies) return;
+    this.#supplies = true;
+    this.#startKms();
+    this.#changed();
+  }
+
+  #startKms(): void {
+    if (this.#awaitsKms || this.#identity === undefined) return;
+    for (const km of this.#kms) km.start(this.#identity.moduleId, this.#matchingId);
   }
 
   /** Commands the module. @throws Fault `module.command`; `state.io` if a spool can't be emptied */
@@ -334,9 +350,7 @@ export class Channel implements LocalModule {
     this.#changed();
     this.#parts.onLink?.(this.name, undefined, undefined);
     custody.moduleUp(session, this.#matchingId);
-    if (!this.#awaitsKms) {
-      for (const km of this.#kms) km.start(session.identity.moduleId, this.#matchingId);
-    }
+    this.#startKms();
     return session;
   }
 
