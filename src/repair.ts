@@ -140,6 +140,7 @@ export async function stateReset(config: Config, boot: number, say: Say) {
     const ledgers = await ledgersIn(diskFiles, folder, new Set(modulesOf(config, undefined)));
     await resetState(diskFiles, folder, boot, ledgers);
     say(`${folder}: new state, counting from start ${boot}; alarms and command counters are lost`);
+    say("  Who each KM is is lost as well: keys that may be with one wait for qkd-node accept-km");
     return exit.ok;
   } finally {
     lock.release();

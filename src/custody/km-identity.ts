@@ -25,9 +25,22 @@ export interface KnownKm extends KmProof {
 /** Earlier identities that are remembered of one name. */
 const mostFormer = 16;
 
-/** @returns what is remembered from now on; the same object if that has not changed */
-export function recognise(known: KnownKm | undefined, name: string, proven: string): KnownKm {
-  if (known === undefined) return { proven, slot: slotOfKm(name), same: [], former: [] };
+/**
+ * @param wereLost whether there may have been a KM of this name that is not remembered any more
+ * @returns what is remembered from now on; the same object if that has not changed
+ */
+export function recognise(
+  known: KnownKm | undefined,
+  name: string,
+  proven: string,
+  wereLost = false,
+): KnownKm {
+  if (known === undefined) {
+    const slot = slotOfKm(name);
+    if (!wereLost) return { proven, slot, same: [], former: [] };
+    const former = [{ proven: "before the state was lost", slot }];
+    return { proven, slot: slotOfKm(`${name}\0${proven}`), same: [], former };
+  }
   if (known.proven === proven) return known;
   // What was said to be the same as the one before is not the same as this one.
   const before = [known.slot, ...known.same].map((slot) => ({ proven: known.proven, slot }));

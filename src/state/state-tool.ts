@@ -43,5 +43,5 @@ export async function resetState(
   // Both of what can't be read go; what is new is on both generations.
   for (const which of [0, 1]) await files.remove(`${folder}/state.${which}`);
   await files.syncFolder(folder);
-  await writeState(files, folder, { boot, ledgers: [...ledgers] });
+  await writeState(files, folder, { boot, ledgers: [...ledgers], kms_lost: true });
 }

@@ -68,6 +68,8 @@ const schema = v.looseObject({
       }),
     ),
   ),
+  /** They were lost, with the state: a KM that is not among them may have been another one. */
+  kms_lost: v.optional(v.boolean()),
   /** A ledger is being given to another name; completed at the next start if that ends it. */
   adopting: v.optional(v.object({ from: v.string(), to: v.string(), by: decider })),
   /** What was done to ledgers, until it was told. */

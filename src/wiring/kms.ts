@@ -33,11 +33,12 @@ export class Kms {
     const found: Record<string, KnownKm> = {};
     for (const km of modules.flatMap((module) => module.kms)) {
       const known = kms.#known[km.name];
-      const now = recognise(known, km.name, provenBy(km));
+      const now = recognise(known, km.name, provenBy(km), state.data.kms_lost);
       if (now === known) continue;
       found[km.name] = now;
-      if (known === undefined) continue;
-      const facts = { km: km.name, before: known.proven, now: now.proven };
+      const before = known?.proven ?? now.former[0]?.proven;
+      if (before === undefined) continue;
+      const facts = { km: km.name, before, now: now.proven };
       log.warn("KM is another than before: keys that may be with the other wait", facts);
     }
     if (Object.keys(found).length > 0) {
