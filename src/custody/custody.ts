@@ -188,16 +188,15 @@ export class Custody implements KmSink {
     const name = blockName(ref);
     const record = ledger.get(name);
     // Without a session nothing would follow from it: the module offers it again in the next one.
-    const origin = this.#origin;
-    if (origin === undefined || this.#held.has(name) || !this.#load.takes(ref)) {
-      return this.#drop(block);
-    }
+    const origin = this.#session && this.#origin;
+    if (!origin || this.#held.has(name) || !this.#load.takes(ref)) return this.#drop(block);
     this.#owners.settled(name);
     // What the ledger says is about another module's block.
     if (origin.isForeign(ref)) {
       origin.tellForeign(ref);
       return this.#drop(block);
     }
+    this.#cutter.pair(ref.epoch);
     if (record?.damaged === true) return this.#drop(block);
     if (record?.discarded === true) {
       this.#drop(block);
@@ -223,7 +222,8 @@ export class Custody implements KmSink {
   /** The module holds a block that it can't hand over undamaged. */
   damaged(facts: BlockFacts, why: string): void {
     const name = blockName(facts.ref);
-    if (this.#origin?.isForeign(facts.ref) === true || !this.#load.takes(facts.ref)) return;
+    if (this.#session?.owns(facts.ref) !== true || !this.#load.takes(facts.ref)) return;
+    this.#cutter.pair(facts.ref.epoch);
     if (this.#parts.ledger.get(name)?.damaged === true) return;
     this.#parts.ledger.append({ kind: "damaged", ref: facts.ref });
     this.#counters.quarantined++;
@@ -233,7 +233,7 @@ export class Custody implements KmSink {
   /** The module let go of these blocks. */
   released(refs: readonly BlockRef[]): void {
     for (const ref of refs) {
-      if (this.#origin?.isForeign(ref) === true) continue;
+      if (this.#session?.owns(ref) !== true) continue;
       const name = blockName(ref);
       const wasTold = this.#releases.wasTold(name);
       this.#releases.confirmed(name);

@@ -26,22 +26,22 @@ export class Cutter {
   #recorded: BlockRef[] = [];
   /** Epochs whose pairs are recorded and not on disk yet. */
   #paired: string[] = [];
-  readonly #pair: () => ModulePair;
+  readonly #modules: () => ModulePair;
 
   /**
    * @param cut of blocks that were never cut before
-   * @param pair the modules of an epoch that was never recorded before
+   * @param modules the pair of an epoch that was never recorded before
    */
-  constructor(cut: Cut, pair: () => ModulePair, ledger: Ledger) {
+  constructor(cut: Cut, modules: () => ModulePair, ledger: Ledger) {
     this.#cut = cut;
-    this.#pair = pair;
+    this.#modules = modules;
     this.#ledger = ledger;
   }
 
   /** Calls `then`, in the order of the blocks, unless they are wiped before. */
   take(block: KeyBlock, then: (cut: Format) => void): void {
     const { epoch, number } = block.ref;
-    this.#recordPair(epoch);
+    this.pair(epoch);
     const cut = this.#cutOf(block.ref);
     const next = { epoch, number: number + ahead };
     if (Number.isSafeInteger(lastOfStretch(next).number)) this.#cutOf(next);
@@ -67,9 +67,10 @@ export class Cutter {
     return this.#cut;
   }
 
-  #recordPair(epoch: string): void {
+  /** Records whose the blocks of the epoch are, unless that is known: before anything else is said of one. */
+  pair(epoch: string): void {
     if (this.#ledger.pairOf(epoch) !== undefined) return;
-    const pair = this.#pair();
+    const pair = this.#modules();
     for (const entry of this.#ledger.namingOf(pair)) this.#ledger.append(entry);
     this.#ledger.append({ kind: "paired", ref: { epoch, number: 0 }, id: pairId(pair) });
     this.#paired.push(epoch);

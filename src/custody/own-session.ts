@@ -31,8 +31,13 @@ export class OwnSession {
     this.#tell("read", refs);
   }
 
+  /** Whether the block is this module's. */
+  owns(ref: BlockRef): boolean {
+    return !this.#origin.isForeign(ref);
+  }
+
   #tell(what: "release" | "discard" | "read", refs: readonly BlockRef[]): void {
-    const own = refs.filter((ref) => !this.#origin.isForeign(ref));
+    const own = refs.filter((ref) => this.owns(ref));
     if (own.length > 0) this.#session[what](own);
   }
 }

@@ -172,6 +172,42 @@ test("of a module that is accepted after a repair, what it holds is doubtful as 
   });
 });
 
+test("a word about a block that was withheld reaches no block of another module", async (t) => {
+  await withBench({ keyBits: 256, fresh: true }, async (bench) => {
+    const { module } = bench;
+    module.add(0, 256, { qber: 0.2 });
+    module.add(1);
+    await serve(bench);
+    bench.custody.damaged({ ref: { epoch: "00000000000000ee", number: 0 }, bits: 256 }, "worn");
+    module.disconnect();
+    t.is(bench.custody.aside.decideAll("discard", {}), 2);
+    await durable(bench);
+    await bench.restart();
+    module.blocks.clear();
+    module.identity = { ...someIdentity, moduleId: "QKD-Z" };
+    module.add(0, 256, { qber: 0.02 });
+    module.add(0, 256, { ref: { epoch: "00000000000000ee", number: 0 } });
+    await serve(bench);
+    t.deepEqual(module.discarded, []);
+    t.is(module.blocks.size, 2);
+  });
+});
+
+test("what a module says of blocks before it is served, or after, counts for nothing", async (t) => {
+  await withBench({ keyBits: 256 }, async (bench) => {
+    const { module, custody, ledger } = bench;
+    module.add(0, 256, { qber: 0.2 });
+    await serve(bench);
+    module.disconnect();
+    const { size } = ledger;
+    custody.released([{ epoch, number: 0 }]);
+    custody.damaged({ ref: { epoch, number: 1 }, bits: 256 }, "says another one");
+    t.deepEqual(ledger.size, size);
+    t.deepEqual(custody.aside.counts(), { "withheld.qber": 1 });
+    t.is(custody.counters().released_blocks, 0);
+  });
+});
+
 test("a block without a QBER is withheld where one is required, and told where not", async (t) => {
   for (const qberRequired of [true, false]) {
     await withBench({ keyBits: 256, qberRequired }, async (bench) => {
