@@ -33,7 +33,7 @@ import { kmNames, Owners } from "./owners.ts";
 import { Pieces } from "./pieces.ts";
 import type { BlockRecord, Format, KeyDesk, KmLink, KmSink } from "./ports.ts";
 import { quarantine } from "./quarantine.ts";
-import { dealtWith, Releases } from "./releases.ts";
+import { dealtWith, isOpen, Releases } from "./releases.ts";
 import { sortKeys } from "./sort-keys.ts";
 import { Supplies } from "./supplies.ts";
 
@@ -235,13 +235,13 @@ export class Custody implements KmSink {
     for (const ref of refs) {
       if (this.#session?.owns(ref) !== true) continue;
       const name = blockName(ref);
-      const wasTold = this.#releases.wasTold(name);
-      this.#releases.confirmed(name);
+      const record = this.#parts.ledger.get(name);
+      const wasTold = this.#releases.confirmed(name);
       this.#owners.settled(name);
+      const isWanted = isOpen(record) || this.#held.has(name);
+      if (isWanted && !wasTold) this.#parts.onEvent({ type: "block_lost", facts: { block: name } });
       // Also of what was empty: a gap in the numbers would have to be remembered.
-      if (this.#parts.ledger.get(name) !== undefined || wasTold) {
-        this.#parts.ledger.append({ kind: "released", ref });
-      }
+      if (record || wasTold) this.#parts.ledger.append({ kind: "released", ref });
       this.#counters.released_blocks++;
     }
   }

@@ -10,6 +10,8 @@ export interface CustodyEvent {
     | "block_damaged"
     | "block_without_qber"
     | "block_replayed"
+    /** The module let go of a block that it was not told to: what was not supplied of it is gone. */
+    | "block_lost"
     /** Blocks of an epoch that the ledger knows as another module's. They stay in the module. */
     | "module_changed"
     /** Blocks of an epoch that began with another matching module: they keep their IDs. */

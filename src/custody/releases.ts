@@ -11,6 +11,11 @@ export function dealtWith(blocks: Iterable<BlockRecord>) {
   return { complete: refs((one) => one.complete), discarded: refs((one) => one.discarded) };
 }
 
+/** Whether something is recorded of a block, and not that the module may let go of it. */
+export function isOpen(record: BlockRecord | undefined): boolean {
+  return record !== undefined && !record.complete && !record.discarded;
+}
+
 export class Releases {
   readonly #session: () => OwnSession | undefined;
   /** Told, and not confirmed. */
@@ -39,8 +44,9 @@ export class Releases {
     return this.#told.has(block);
   }
 
-  confirmed(block: string): void {
-    this.#told.delete(block);
+  /** @returns whether it was told of that block */
+  confirmed(block: string): boolean {
+    return this.#told.delete(block);
   }
 
   /** A new session: what the one before was told does not count. */

@@ -208,6 +208,33 @@ test("what a module says of blocks before it is served, or after, counts for not
   });
 });
 
+test("a module that lets go of what it was not told to is told of; else nothing is", async (t) => {
+  await withBench({ keyBits: 256 }, async (bench) => {
+    const { module, custody } = bench;
+    for (const number of [0, 1, 2, 3, 4])
+      module.add(number, 256, { qber: number < 2 ? 0.2 : 0.02 });
+    module.add(5, 0);
+    const km = await serve(bench);
+    t.is(custody.aside.discard(`${epoch}/0`), undefined);
+    km.answer();
+    await durable(bench);
+    module.disconnect();
+    km.answer();
+    await durable(bench);
+    module.connect(custody);
+    await durable(bench);
+    t.is(module.blocks.size, 2);
+    const lost = () => bench.events.filter(({ type }) => type === "block_lost");
+    t.deepEqual(lost(), []);
+    // One that is withheld, one that is on its way, one that is nobody's.
+    custody.released([1, 4, 9].map((number) => ({ epoch, number })));
+    t.deepEqual(
+      lost().map(({ facts }) => facts.block),
+      [`${epoch}/1`, `${epoch}/4`],
+    );
+  });
+});
+
 test("a block without a QBER is withheld where one is required, and told where not", async (t) => {
   for (const qberRequired of [true, false]) {
     await withBench({ keyBits: 256, qberRequired }, async (bench) => {
