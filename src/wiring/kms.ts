@@ -81,7 +81,8 @@ export class Kms {
    */
   async accept(km: string): Promise<KmName> {
     const known = this.#known[km];
-    if (known === undefined || known.former.length === 0) {
+    // Said again, it is only written again: what could not be written the first time is in memory.
+    if (known === undefined || (known.former.length === 0 && known.same.length === 0)) {
       throw new Fault("module.command", "the KM was never another one", { km });
     }
     await this.#state.change((data) => {

@@ -5,7 +5,7 @@ import { openState } from "../../src/state/state.ts";
 import { resetState } from "../../src/state/state-tool.ts";
 import { StateStore } from "../../src/state/store.ts";
 import { Kms } from "../../src/wiring/kms.ts";
-import { Disk } from "../faults/disk.ts";
+import { Disk, systemError } from "../faults/disk.ts";
 
 const disk = new Disk();
 
@@ -32,5 +32,19 @@ test.serial(
     t.is(kms.named(first), "main (as before the state was lost)");
     t.deepEqual((await kms.accept("main")).slots, [moved, first]);
     t.deepEqual((await start("km-2.example")).nameOf("main").slots, [moved, first]);
+  },
+);
+
+test.serial(
+  "an operator's word that could not be written is carried out when it is said again",
+  async (t) => {
+    const kms = await start("km-3.example");
+    disk.trouble = () => systemError("EIO");
+    await t.throwsAsync(kms.accept("main"));
+    disk.trouble = () => undefined;
+    const { slots } = await kms.accept("main");
+    t.is(slots.length, 3);
+    t.deepEqual((await start("km-3.example")).nameOf("main").slots, slots);
+    await t.throwsAsync(kms.accept("nobody"), { message: /never another/ });
   },
 );
