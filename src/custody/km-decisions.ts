@@ -45,6 +45,11 @@ export class KmDecisions {
     return true;
   }
 
+  /** What stands for a KM that keys wait for, by the name under which they are listed. */
+  slotsNamed(name: string): readonly string[] {
+    return this.#parts.owners.slotsNamed(name);
+  }
+
   /** Whether the KM is connected. */
   isUp(name: string): boolean {
     return this.#parts.supplies.isUp(name);

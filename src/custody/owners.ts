@@ -136,6 +136,12 @@ export class Owners {
     }
   }
 
+  /** What stands for a KM that keys wait for, by the name that {@link waiting} tells. */
+  slotsNamed(name: string): string[] {
+    const all = [...this.#strays.values()].flatMap(({ slots }) => [...slots]);
+    return [...new Set(all)].filter((slot) => this.nameOf(slot) === name);
+  }
+
   /** These KMs have none of the keys that they did not confirm. @returns blocks that wait no more */
   free(slots: readonly string[]): BlockRef[] {
     for (const slot of slots) this.#ledger.append({ kind: "freed", slot });

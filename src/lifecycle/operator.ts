@@ -47,12 +47,15 @@ export class Operator {
 
   /**
    * Keys that wait for this KM may go to another.
+   * @param km its configured name, or what keys that wait for it are listed with
    * @param slots what stands for the KM, and for those that it was before
    * @throws Fault `module.command`
    */
   freeKm(km: string, slots: KmSlots): void {
     const { custody } = this.#parts;
-    const now = slots.now.length > 0 ? slots.now : [slotOfKm(km)];
+    const listed = custody.kms.slotsNamed(km);
+    // Of a name that is not remembered the ledgers of earlier versions may know all the same.
+    const now = [slots.now, listed].find((some) => some.length > 0) ?? [slotOfKm(km)];
     // One that is connected answers for itself, but not for what had its name before.
     if (slots.former.length > 0 && custody.releaseKm(km, slots.former)) {
       if (!custody.kms.isUp(km)) custody.releaseKm(km, now);

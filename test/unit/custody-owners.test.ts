@@ -1,6 +1,7 @@
 import test from "ava";
 import { slotOfKm } from "../../src/custody/key-id.ts";
 import { accept, nameOfSlot, recognise } from "../../src/custody/km-identity.ts";
+import { Operator } from "../../src/lifecycle/operator.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../rig/custody-bench.ts";
 
 /** What the module has is offered until nothing more follows from it. */
@@ -161,5 +162,29 @@ test("a KM under a known name with another certificate or address is another KM,
     bench.module.offer();
     await durable(bench);
     t.true(ids(km).includes(written[0] as string), "the same KM, an operator says");
+  });
+});
+
+test("keys that wait for a KM that is not remembered are freed by the name that they are listed with", async (t) => {
+  const lost = { name: "main", slots: [slotOfKm("main, once")] } as const;
+  await withBench({ kms: [lost], fresh: true }, async (bench) => {
+    bench.module.add(0);
+    const written = ids(await serve(bench, "main"));
+    await kill(bench, { kms: ["other"] });
+    const km = await serve(bench, "other");
+    t.deepEqual(ids(km), []);
+    const operator = new Operator({
+      custody: bench.custody,
+      ledger: bench.ledger,
+      configured: undefined,
+      onAccepted: () => {},
+    });
+    const [listed] = bench.custody.aside.list(9);
+    t.is(listed?.why, "other_km");
+    operator.freeKm(listed?.reason as string, { now: [], former: [] });
+    await durable(bench);
+    bench.module.offer();
+    for (let i = 0; i < 3; i++) await durable(bench);
+    t.deepEqual(ids(km), written);
   });
 });
