@@ -90,7 +90,8 @@ export class Aside {
       else if (record.withheld) {
         const reason = record.why === undefined ? {} : { reason: record.why };
         found.push({ block: name, why: "withheld", ...reason });
-      } else if (record.damaged) found.push({ block: name, why: "damaged" });
+      }
+      if (record.damaged && !record.discarded) found.push({ block: name, why: "damaged" });
       for (const [key_ID, reason] of record.quarantined) {
         found.push({ block: name, key_ID, why: "quarantined", reason });
       }
@@ -111,7 +112,7 @@ export class Aside {
     for (const { discarded, withheld, why, damaged, quarantined } of this.#parts.ledger.blocks()) {
       if (discarded) continue;
       if (withheld) count(why === undefined ? "withheld" : `withheld.${why}`);
-      else if (damaged) count("damaged");
+      if (damaged) count("damaged");
       count("quarantined", quarantined.size);
     }
     for (const _ of this.#parts.strays()) count("other_km");

@@ -288,3 +288,19 @@ test("what is released in bulk for one reason leaves keys in quarantine that are
     t.is(ledger.failure, undefined);
   });
 });
+
+test("a block that is withheld and damaged is listed for both: for either it is given up as a whole", async (t) => {
+  await withBench({}, async (bench) => {
+    const { module, custody } = bench;
+    module.add(1, 256, { qber: 0.2 });
+    module.connect(custody);
+    await offer(bench);
+    custody.damaged({ ref: { epoch, number: 1 }, bits: 256 }, "worn");
+    t.deepEqual(custody.aside.counts(), { "withheld.qber": 1, damaged: 1 });
+    t.deepEqual(why(custody.aside), [`${block(1)} withheld`, `${block(1)} damaged`]);
+    t.is(custody.aside.decideAll("discard", { reason: "damaged" }), 1);
+    await durable(bench);
+    t.deepEqual(module.discarded, [block(1)]);
+    t.deepEqual(custody.aside.counts(), {});
+  });
+});
