@@ -43,7 +43,6 @@ export class Outgoing {
   #ending = false;
   #over = false;
   #unsent = 0;
-  #onDrained: () => void = () => {};
 
   constructor(stream: Writable) {
     this.#stream = stream;
@@ -61,11 +60,6 @@ export class Outgoing {
   /** Whether what is put here now would only wait. */
   get full(): boolean {
     return this.#unsent >= fullAt;
-  }
-
-  /** Has `listener` called whenever nothing is left to send. One listener. */
-  whenDrained(listener: () => void): void {
-    this.#onDrained = listener;
   }
 
   /**
@@ -130,9 +124,7 @@ export class Outgoing {
       if (filled === undefined) break;
       this.#write(filled);
     }
-    if (this.#over || this.#written.size > 0) return;
-    if (this.#ending) this.#stream.end();
-    else this.#onDrained();
+    if (!this.#over && this.#ending && this.#written.size === 0) this.#stream.end();
   }
 
   #write(filled: Filled): void {

@@ -134,6 +134,11 @@ export function keysThatFit(bits: number, limit: number = header.maxPayload): nu
   return Math.min(requestLimits.keysInResponse, Math.floor((limit - around) / bytesOfKey(bits)));
 }
 
+/** A response with so many keys of that length has no more bytes. */
+export function responseBound(keys: number, bits: number): number {
+  return around + keys * bytesOfKey(bits);
+}
+
 /** The same of a key as in the `extension` of a Key supply message. */
 function keyExtension({ qber, ref }: BlockFacts): string {
   const measured =

@@ -11,6 +11,7 @@ import type { Clock, Timer } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import type { QkdKey } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
+import { LogLimit } from "../port/log-limit.ts";
 import { isUsualSuccess, parseSupplyAnswer } from "./answer.ts";
 import { KqDeframer, type KqFrame, writeHeader } from "./frame.ts";
 import { Heard, unheard } from "./heard.ts";
@@ -25,9 +26,11 @@ import {
   type KeyRequestMessage,
   keysThatFit,
   parseMembers,
+  responseBound,
   slotOf,
   writeKeyResponse,
 } from "./request.ts";
+import { RequestFlow, unreadTimeout } from "./request-flow.ts";
 import { SupplyWriter } from "./supply.ts";
 
 export interface Kq1SessionOptions {
@@ -55,10 +58,6 @@ export interface Kq1SessionOptions {
 const closeTimeout = 500;
 /** A frame that began is complete in this time, ms, or the connection is given up. */
 export const frameTimeout = 10_000;
-/** Key requests of the KM outstanding; one more is told to wait. */
-const maxRequests = 256;
-/** A KM that leaves so many bytes of responses unread is not read from until it has caught up. */
-const maxUnread = 1_048_576;
 
 export class Kq1Session implements KmLink {
   readonly ended: Promise<Error | undefined>;
@@ -80,8 +79,8 @@ export class Kq1Session implements KmLink {
   #halted = false;
   /** Tells the KM from all others; made when it first asks for keys. */
   #km: string | undefined;
-  /** Key requests that wait for their answer. */
-  #requests = 0;
+  readonly #flow: RequestFlow;
+  readonly #limit: LogLimit;
   #timer: Timer | undefined;
   /** Frames that came; tells whether one was completed. */
   #frames = 0;
@@ -100,7 +99,20 @@ export class Kq1Session implements KmLink {
     this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId, options.hashValue);
     this.#deframer = new KqDeframer((frame) => this.#frame(frame));
     this.#out = new Outgoing(socket);
-    this.#out.whenDrained(() => socket.resume());
+    this.#limit = LogLimit.of(options.log, options.clock);
+    this.#flow = new RequestFlow({
+      clock: options.clock,
+      pause: () => {
+        socket.pause();
+        // What is missing of a frame may have come: it is the node that does not look.
+        this.#forgetFrame();
+      },
+      resume: () => {
+        if (this.#deframer.pending > 0) this.#frameTimer = this.#watchFrame();
+        socket.resume();
+      },
+      stalled: () => this.#late("KM reads none of its answers", unreadTimeout),
+    });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -166,12 +178,11 @@ export class Kq1Session implements KmLink {
     }
     chunk.fill(0);
     this.#progressed(this.#answers - answers);
-    if (frames !== this.#frames || this.#deframer.pending === 0) {
-      this.#frameTimer?.cancel();
-      this.#frameTimer = undefined;
-    }
-    if (this.#deframer.pending > 0) this.#frameTimer ??= this.#watchFrame();
-    if (this.#out.unsent > maxUnread && this.#options.desk !== undefined) this.#socket.pause();
+    if (this.#over) return;
+    if (frames !== this.#frames || this.#deframer.pending === 0) this.#forgetFrame();
+    this.#flow.check();
+    if (this.#deframer.pending === 0 || this.#flow.isHeld) return;
+    this.#frameTimer ??= this.#watchFrame();
   }
 
   #frame(frame: KqFrame): void {
@@ -231,6 +242,11 @@ export class Kq1Session implements KmLink {
    */
   #requested({ messageId, payload }: KqFrame): void {
     const { desk, moduleId, kmNames = [], where } = this.#options;
+    const refuse = (response: string, cause?: string) => {
+      if (cause !== undefined) this.#limit.warn(where, "key request refused", { cause });
+      this.#flow.refused();
+      this.#respond(messageId, { response, keys: [] }, 0);
+    };
     let members: ReturnType<typeof parseMembers>;
     try {
       members = parseMembers(payload);
@@ -244,23 +260,18 @@ export class Kq1Session implements KmLink {
       request = checkKeyRequest(members);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      this.#options.log.warn("key request refused", { cause: error.message });
-      return this.#respond(messageId, { response: "invalid_message", keys: [] }, 0);
+      return refuse("invalid_message", error.message);
     }
-    if (this.#requests >= maxRequests) {
-      return this.#respond(messageId, { response: "busy", keys: [] }, 0);
-    }
-    this.#requests++;
     const { number, size, token } = request;
     const most = keysThatFit(size);
+    const bytes = responseBound(Math.min(number, most), size);
+    if (!this.#flow.begin(bytes)) return refuse("busy");
     this.#km ??= kmIdentity(kmNames, certificateOf(this.#socket), where);
     const slot = slotOf(this.#km, moduleId, randomUUID());
     void desk.request({ slot, token, number, size, most }).then((reply) => {
-      this.#requests--;
-      if (reply.text !== undefined) {
-        this.#options.log.warn("key request refused", { cause: reply.text });
-      }
-      this.#respond(messageId, reply, reply.keys.length === most ? number - most : 0);
+      this.#flow.end(bytes);
+      if (reply.keys.length === 0) refuse(reply.response, reply.text);
+      else this.#respond(messageId, reply, reply.keys.length === most ? number - most : 0);
     });
   }
 
@@ -281,7 +292,11 @@ export class Kq1Session implements KmLink {
     payload.copy(target, at + header.length);
     payload.fill(0);
     const { length } = payload;
-    this.#out.commit(at + header.length + length, (how) => reply[how]?.());
+    this.#flow.waits(length);
+    this.#out.commit(at + header.length + length, (how) => {
+      this.#flow.taken(length);
+      reply[how]?.();
+    });
   }
 
   /** Answers what can't be followed, then ends the connection once that has gone out. */
@@ -325,11 +340,19 @@ export class Kq1Session implements KmLink {
   }
 
   #watchFrame(): Timer {
-    const { clock, where } = this.#options;
-    return clock.after(frameTimeout, () => {
-      const facts = { source: where, limit_ms: frameTimeout };
-      this.#fail(new Fault("kq1.timeout", "KM does not finish its message", facts));
-    });
+    return this.#options.clock.after(frameTimeout, () =>
+      this.#late("KM does not finish its message", frameTimeout),
+    );
+  }
+
+  #forgetFrame(): void {
+    this.#frameTimer?.cancel();
+    this.#frameTimer = undefined;
+  }
+
+  #late(what: string, limit: number): void {
+    const facts = { source: this.#options.where, limit_ms: limit };
+    this.#fail(new Fault("kq1.timeout", what, facts));
   }
 
   #fail(fault: Fault): void {
@@ -344,7 +367,10 @@ export class Kq1Session implements KmLink {
     if (fault !== undefined && unheardOf) this.#heard.notTheKm(unheard(fault));
     this.#over = true;
     this.#timer?.cancel();
-    this.#frameTimer?.cancel();
+    this.#forgetFrame();
+    this.#flow.stop();
+    // Its end is heard, and what else comes is thrown away.
+    this.#socket.resume();
     this.#deframer.wipe();
     this.#pending.clear();
     this.#end(fault);

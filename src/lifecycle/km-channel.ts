@@ -71,6 +71,8 @@ const settledAfterMs = 5_000;
 export class KmChannel {
   readonly options: KmOptions;
   readonly #parts: KmChannelParts;
+  /** One for all connections: lines that a KM can cause are limited by log. */
+  readonly #kq1Log: Log;
   #kept: Kept | undefined;
   /** The pair of modules that the KM is told of. */
   #modules: string | undefined;
@@ -80,6 +82,7 @@ export class KmChannel {
   constructor(options: KmOptions, parts: KmChannelParts) {
     this.options = options;
     this.#parts = parts;
+    this.#kq1Log = parts.log.child("kq1");
   }
 
   get up(): boolean {
@@ -161,7 +164,7 @@ export class KmChannel {
         heard,
         desk: custody.desk,
         clock,
-        log: log.child("kq1"),
+        log: this.#kq1Log,
       },
       custody,
       signal,
