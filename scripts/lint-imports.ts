@@ -41,7 +41,7 @@ const pure = [
   /^drivers\/.*\/(cobs|deframer|frame|arq|hello|blocks|commands|telemetry|assembly|check|notification|stock|rates|messages)\.ts$/,
   /^drivers\/panel\/(report|button|lights|relay)\.ts$/,
   /^src\/panel\/(guard|zeroizer)\.ts$/,
-  /^src\/kq1\/(names|json|frame|supply|request|request-flow|base64|engine|engine-code|answer|reason|outgoing|peer|patience|heard)\.ts$/,
+  /^src\/kq1\/(names|json|frame|supply|request|request-flow|answer-room|base64|engine|engine-code|answer|reason|outgoing|peer|patience|heard)\.ts$/,
   /^src\/(telemetry|alarms)\//,
   /^src\/custody\/(custody|aside|deliveries|options|past|releases|events|cuts|cutter|supplies|desk|stock|answers|request-slot|left-over|quarantine|slices|key-id|queue|ledger-record|ledger-index|ledger-scan|ports|counters)\.ts$/,
   /^src\/manager\/(topics|payloads|outbox-queue|outbox-record|packet-meter|waits|view)\.ts$/,
@@ -56,6 +56,7 @@ const pure = [
   /^src\/update\/(slots|allowance)\.ts$/,
   /^src\/site\/(manifest|decide)\.ts$/,
   /^src\/port\/(?!clock)/,
+  /^src\/door\/(source|pace)\.ts$/,
 ];
 const impureModules =
   /^node:(fs|net|tls|http|https|timers|child_process|dgram|worker_threads|os)\b/;

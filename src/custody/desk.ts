@@ -193,7 +193,8 @@ export class Desk<Owner> implements KeyDesk {
     }
     const all = answer.restored ? (this.#before.get(slot)?.pieces.length ?? 0) : 0;
     const whole = answer.given.length >= all;
-    return answer.ready && answer.repeatable && whole ? this.#reply(answer) : refuse("busy");
+    if (!answer.ready || !answer.repeatable || !whole) return refuse("busy");
+    return { ...this.#reply(answer), repeated: true };
   }
 
   #reply(answer: Answer<Owner>): KeyReply {

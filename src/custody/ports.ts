@@ -54,6 +54,8 @@ export interface KeyReply {
   readonly text?: string;
   /** Oldest first; valid until the next turn of the event loop. */
   readonly keys: readonly QkdKey[];
+  /** They were given to this KM before, for the same request. */
+  readonly repeated?: boolean;
   /** Where there are keys, one of these three is to be called, once: see {@link Sending}. */
   readonly sent?: () => void;
   readonly unsent?: () => void;

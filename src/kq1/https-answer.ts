@@ -3,15 +3,16 @@
  * that the kernel took, and a client may be gone at any time.
  */
 import type { ServerResponse } from "node:http";
+import { isGone } from "../door/turns.ts";
 import { bytesBeforeKeys } from "./request.ts";
+
+export { isGone };
 
 /** See `Sending` of the desk. */
 export type Sending = "sent" | "unsent" | "torn";
 
-/** Whether the client of this response went away, or will not hear it. */
-export function isGone({ destroyed, socket }: ServerResponse): boolean {
-  return destroyed || socket === null || socket.destroyed || !socket.writable;
-}
+/** What a TLS socket is given at once it holds a second time, encrypted, until the kernel takes it. */
+const piece = 65_536;
 
 /**
  * Sends `body`, which is wiped in every case. The headers, and what has no key in it, go first: a
@@ -31,7 +32,9 @@ export async function sendKeys(
     const begun = await written(response, body.subarray(0, bytesBeforeKeys));
     if (!begun || isGone(response)) return "unsent";
     // By itself: what a TLS socket is given together it joins into a copy, which is not wiped.
-    if (!(await written(response, body.subarray(bytesBeforeKeys)))) return "torn";
+    for (let at = bytesBeforeKeys; at < body.length; at += piece) {
+      if (!(await written(response, body.subarray(at, at + piece)))) return "torn";
+    }
     response.end();
     return "sent";
   } finally {

@@ -6,27 +6,25 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
-import type { KeyDesk } from "../custody/ports.ts";
+import type { PeerCertificate, TLSSocket } from "node:tls";
+import type { KeyDesk, KeyReply } from "../custody/ports.ts";
+import { Pace } from "../door/pace.ts";
+import { Places } from "../door/places.ts";
+import { sourceOf } from "../door/source.ts";
+import { isGone, Turns } from "../door/turns.ts";
 import { type Clock, systemClock } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import { LogLimit } from "../port/log-limit.ts";
 import { TlsClients } from "../tls/clients.ts";
 import { noCommonGroup, serverTls } from "../tls/options.ts";
+import { AnswerRoom } from "./answer-room.ts";
 import type { TlsIdentity } from "./connect.ts";
-import { isGone, sendKeys } from "./https-answer.ts";
-import { httpStatus, requestIdHeader, requestPath } from "./names.ts";
+import { sendKeys } from "./https-answer.ts";
+import { decode, Refusal, readRequest, target } from "./https-request.ts";
+import { httpStatus, requestPath } from "./names.ts";
 import { certifiedNames, kmIdentity } from "./peer.ts";
-import {
-  checkKeyRequest,
-  checkToken,
-  type KeyRequestMessage,
-  keysThatFit,
-  parseMembers,
-  type RequestMembers,
-  slotOf,
-  writeKeyResponse,
-} from "./request.ts";
+import { keysThatFit, responseBound, slotOf, writeKeyResponse } from "./request.ts";
 
 /** Where one module's keys are asked for. */
 export interface KeyAccess {
@@ -48,54 +46,87 @@ export interface KeyServerOptions {
   readonly nodeId: string;
   /** Default: the machine's. */
   readonly clock?: Clock;
+  readonly times?: Partial<KeyServerTimes>;
   readonly log: Log;
 }
 
-const maxBody = 4_096;
 /** Bytes of keys in one response: memory for one request, not a limit of HTTP. */
 const maxResponse = 4_194_304;
-const maxConnections = 256;
-const requestTimeout = 10_000;
-const keepAliveTimeout = 60_000;
-/** A connection on which nothing moved for this long is ended, though an answer waits for it, ms. */
-const stalledTimeout = 60_000;
-/** Requests on one connection that wait for the one before; a client that sends more is cut off. */
-const maxPipelined = 16;
+/** Bytes of answers in memory, over all connections and of one KM: see `AnswerRoom`. */
+const roomForAnswers = 16_777_216;
+const roomOfOne = maxResponse;
 
-/** A refusal, with the reason of Table 4 and a text for a person. */
-class Refusal extends Error {
-  readonly reason: string;
-  readonly status: number;
-
-  constructor(reason: string, message: string, status = httpStatus[reason] ?? 500) {
-    super(message);
-    this.reason = reason;
-    this.status = status;
-  }
+/** Times after which a connection is ended, ms. */
+export interface KeyServerTimes {
+  /** A handshake is complete. */
+  readonly handshake: number;
+  /** A request is there, from its first byte, or from the handshake on. */
+  readonly request: number;
+  /** The next request comes. */
+  readonly idle: number;
+  /** Something moves while an answer waits for the client. */
+  readonly stalled: number;
+  /** An answer with keys was taken as a whole. */
+  readonly answer: number;
 }
+
+const standardTimes: KeyServerTimes = {
+  handshake: 10_000,
+  request: 10_000,
+  idle: 60_000,
+  stalled: 60_000,
+  answer: 60_000,
+};
+
+/** Connections: of clients in their handshake, and of KMs. */
+const places = {
+  strangers: 32,
+  strangersOfOne: 16,
+  kept: 256,
+  keptOfOne: 64,
+  rate: { burst: 256, refillMs: 10 },
+} as const;
+/** Refusals, statuses and repeats of one KM, before each waits. */
+const pace = { burst: 128, refillMs: 50 } as const;
 
 export class KeyServer {
   readonly #options: KeyServerOptions;
+  readonly #times: KeyServerTimes;
+  readonly #clock: Clock;
   readonly #server: Server;
   /** Responses with keys that have not left yet. */
   readonly #writing = new Set<ServerResponse>();
-  /** Requests that wait for the one before them on their connection, while there is one. */
-  readonly #waiting = new WeakMap<Socket, (() => void)[]>();
+  readonly #turns = new Turns();
+  readonly #room = new AnswerRoom(roomForAnswers, roomOfOne);
+  readonly #places: Places;
+  readonly #pace: Pace;
+  readonly #limit: LogLimit;
   readonly #clients: TlsClients;
+  /** Certificates of clients that are connected: to have one told takes as long as a short answer. */
+  readonly #certificates = new WeakMap<Socket, PeerCertificate>();
 
   /** @throws Fault `kq1.connect` if the certificates are no good */
   constructor(options: KeyServerOptions) {
     this.#options = options;
     const { tls, log, clock = systemClock } = options;
+    const times = { ...standardTimes, ...options.times };
+    this.#times = times;
+    this.#clock = clock;
+    this.#places = new Places({ ...places, clock });
+    this.#pace = new Pace(pace, clock);
+    this.#limit = LogLimit.of(log, clock);
     try {
       this.#clients = new TlsClients(tls, clock, log);
       this.#server = createServer(
         {
           ...serverTls(tls, true),
-          handshakeTimeout: requestTimeout,
-          headersTimeout: requestTimeout,
-          requestTimeout,
-          keepAliveTimeout,
+          handshakeTimeout: times.handshake,
+          headersTimeout: times.request,
+          requestTimeout: times.request,
+          // By default Node.js looks every 30 s, and no limit is less than that.
+          connectionsCheckingInterval: Math.min(1_000, times.request / 4),
+          keepAliveTimeout: times.idle,
+          keepAliveTimeoutBuffer: 0,
           maxHeaderSize: 8_192,
         },
         (request, response) => void this.#serve(request, response),
@@ -103,17 +134,21 @@ export class KeyServer {
     } catch (error) {
       throw unusable(error);
     }
-    // Before HTTP has the connection: a request that came with the handshake is not heard then.
-    this.#server.prependListener("secureConnection", (socket) => this.#clients.admit(socket));
-    this.#server.maxConnections = maxConnections;
-    this.#server.timeout = stalledTimeout;
-    this.#server.on("tlsClientError", (error) => {
-      log.warn("TLS handshake refused", {
-        cause: noCommonGroup(error, tls) ?? (error as NodeJS.ErrnoException).code ?? "other",
-      });
+    this.#server.maxConnections = places.strangers + places.kept;
+    this.#server.timeout = times.stalled;
+    this.#server.on("connection", (socket: Socket) => {
+      const source = sourceOf(socket.remoteAddress);
+      if (!this.#places.enter(socket)) this.#limit.warn(source, "too many connections");
     });
-    this.#server.on("error", (error) => {
-      log.error("key server", { cause: (error as NodeJS.ErrnoException).code ?? "other" });
+    // Before HTTP has the connection: a request that came with the handshake is not heard then.
+    this.#server.prependListener("secureConnection", (socket) => this.#admit(socket));
+    this.#server.on("tlsClientError", (error, socket) => {
+      const { code = "other" } = error as NodeJS.ErrnoException;
+      const cause = noCommonGroup(error, tls) ?? code;
+      this.#limit.warn(sourceOf(socket.remoteAddress), "TLS handshake refused", { cause });
+    });
+    this.#server.on("error", (error: NodeJS.ErrnoException) => {
+      this.#limit.warn(options.host, "key server", { cause: error.code ?? "other" });
     });
   }
 
@@ -168,49 +203,46 @@ export class KeyServer {
     });
   }
 
+  /** Gives a client whose handshake is complete its place, if it is accepted. */
+  #admit(socket: TLSSocket): void {
+    this.#clients.admit(socket);
+    if (socket.destroyed) return;
+    const certificate = socket.getPeerCertificate();
+    this.#certificates.set(socket, certificate);
+    if (this.#places.keep(socket, certificate.fingerprint256)) return;
+    this.#limit.warn(sourceOf(socket.remoteAddress), "too many connections of one KM");
+    socket.destroy();
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    await this.#turn(request.socket, response);
-    if (isGone(response)) return;
+    const certificate = this.#certificates.get(request.socket);
+    if (certificate === undefined) return void request.socket.destroy();
+    const { fingerprint256: client } = certificate;
+    if (!(await this.#turns.take(request.socket, response))) return;
+    await this.#pace.hold(client);
     try {
       const url = target(request);
       const [, id = "", what = ""] = requestPath.exec(url.pathname) ?? [];
-      const access = this.#access(decode(id), request.socket as TLSSocket);
+      const access = this.#access(decode(id), certificate);
       if (what === "status") {
         if (request.method !== "GET") throw new Refusal("invalid_message", "GET only", 405);
+        this.#pace.charge(client);
         this.#status(access, response);
       } else if (what === "enc_keys") {
-        await this.#keys(access, request, url, response);
+        const { repeated } = await this.#keys(access, request, url, response);
+        if (repeated) this.#pace.charge(client);
       } else {
         throw new Refusal("invalid_message", "no such path", 404);
       }
     } catch (error) {
-      this.#refuse(response, error);
+      this.#pace.charge(client);
+      this.#refuse(request, response, error);
     }
   }
 
-  /**
-   * Resolves once all responses before this one have left their connection, or it is closed: until
-   * then nothing can be written, and no key is to be given for it.
-   */
-  async #turn(socket: Socket, response: ServerResponse): Promise<void> {
-    const before = this.#waiting.get(socket);
-    if (before === undefined) this.#waiting.set(socket, []);
-    else if (before.length >= maxPipelined) socket.destroy();
-    else await new Promise<void>((resolve) => before.push(resolve));
-    const next = () => {
-      const waiting = this.#waiting.get(socket);
-      if (waiting?.length === 0) this.#waiting.delete(socket);
-      else waiting?.shift()?.();
-    };
-    // A response that never had the connection does not tell that it is closed.
-    if (isGone(response)) next();
-    else response.once("close", next);
-  }
-
   /** The module that is meant, if this client may ask for its keys. */
-  #access(id: string, socket: TLSSocket): KeyAccess & { readonly km: string } {
+  #access(id: string, certificate: PeerCertificate): KeyAccess & { readonly km: string } {
     const { allowCommonName } = this.#options;
-    const certificate = socket.getPeerCertificate();
     const names = certifiedNames(certificate, allowCommonName);
     const access = this.#options.modules().find((one) => one.matchingModuleId === id);
     const name = access?.kmNames.find((one) => names.includes(one));
@@ -226,28 +258,41 @@ export class KeyServer {
     request: IncomingMessage,
     url: URL,
     response: ServerResponse,
-  ): Promise<void> {
+  ): Promise<Pick<KeyReply, "repeated">> {
     const { desk, km, moduleId } = access;
     const { number, size, token } = await readRequest(request, url);
-    if (isGone(response)) return;
+    if (isGone(response)) return {};
     const most = keysThatFit(size, maxResponse);
-    const slot = slotOf(km, moduleId, randomUUID());
-    const reply = await desk.request({ slot, token, number, size, most });
-    const { keys, text = reply.response } = reply;
-    if (keys.length === 0) return this.#refuse(response, new Refusal(reply.response, text), {});
-    if (isGone(response)) return reply.unsent?.();
-    this.#writing.add(response);
+    const free = this.#room.take(km, responseBound(Math.min(number, most), size));
+    if (free === undefined) throw new Refusal("busy", "too many answers are under way");
     try {
-      const body = writeKeyResponse(reply.response, keys, keys.length === most ? number - most : 0);
-      const how = await sendKeys(response, httpStatus.success as number, headers, body);
-      reply[how]?.();
+      const slot = slotOf(km, moduleId, randomUUID());
+      const reply = await desk.request({ slot, token, number, size, most });
+      const { keys, response: reason, text = reason } = reply;
+      if (keys.length === 0) throw new Refusal(reason, text);
+      await this.#send(response, reply, keys.length === most ? number - most : 0);
+      return reply;
+    } finally {
+      free();
+    }
+  }
+
+  /** @throws Fault `key.invalid` if a key was wiped in this very turn */
+  async #send(response: ServerResponse, reply: KeyReply, remaining: number): Promise<void> {
+    if (isGone(response)) return reply.unsent?.();
+    let body: Buffer;
+    try {
+      body = writeKeyResponse(reply.response, reply.keys, remaining);
     } catch (error) {
-      // Before anything was written: a key was wiped in this very turn.
       reply.unsent?.();
       throw error;
-    } finally {
-      this.#writing.delete(response);
     }
+    this.#writing.add(response);
+    const late = this.#clock.after(this.#times.answer, () => response.destroy());
+    const how = await sendKeys(response, httpStatus.success as number, headers, body);
+    late.cancel();
+    this.#writing.delete(response);
+    reply[how]?.();
   }
 
   /** 014 §6.2 "Status", as far as it has a meaning for a module. */
@@ -270,22 +315,28 @@ export class KeyServer {
     response.end(body);
   }
 
-  /** @param more what is left of a body that was refused is not waited for, unless told otherwise */
-  #refuse(
-    response: ServerResponse,
-    error: unknown,
-    more: Readonly<Record<string, string>> = { connection: "close" },
-  ): void {
+  #refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
     const refusal =
       error instanceof Refusal
         ? error
         : error instanceof Fault
           ? new Refusal("invalid_message", error.message)
           : new Refusal("internal_error", "internal error");
-    if (response.headersSent || response.destroyed) return;
     const { reason, status, message } = refusal;
+    const isUsual = status === 503;
+    if (!isUsual) {
+      const source = sourceOf(request.socket.remoteAddress);
+      this.#limit.warn(source, "key request refused", { cause: message });
+    }
+    if (response.headersSent || response.destroyed) return;
     const body = Buffer.from(JSON.stringify({ keys: [], response: reason, message }));
-    response.writeHead(status, { ...headers, "content-length": body.length, ...more });
+    response.writeHead(status, {
+      ...headers,
+      "content-length": body.length,
+      ...(isUsual && { "retry-after": "1" }),
+      // What is left of a body is not waited for.
+      ...(!request.complete && { connection: "close" }),
+    });
     response.end(body);
   }
 }
@@ -296,51 +347,3 @@ function unusable(error: unknown): Fault {
 }
 
 const headers = { "content-type": "application/json", "cache-control": "no-store" };
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new Refusal("invalid_message", "path is not percent-encoded UTF-8");
-  }
-}
-
-/** @throws Refusal if the request's target is no path: such as `//`, or a full address of another */
-function target({ url = "" }: IncomingMessage): URL {
-  const parsed = url.startsWith("/") ? URL.parse(`https://node${url}`) : null;
-  if (parsed === null || parsed.host !== "node")
-    throw new Refusal("invalid_message", "no path", 400);
-  return parsed;
-}
-
-/** @throws Fault `kq1.message`, Refusal */
-async function readRequest(request: IncomingMessage, url: URL): Promise<KeyRequestMessage> {
-  const wanted = checkKeyRequest(await readMembers(request, url));
-  const named = request.headersDistinct[requestIdHeader] ?? [];
-  const token = checkToken(named[0], requestIdHeader);
-  // Names must be one: which of two is meant cannot be known.
-  const other = wanted.token !== undefined && token !== undefined && wanted.token !== token;
-  if (named.length > 1 || other) throw new Refusal("invalid_message", "the request has two names");
-  return { ...wanted, token: token ?? wanted.token };
-}
-
-async function readMembers(request: IncomingMessage, url: URL): Promise<RequestMembers> {
-  if (request.method === "GET") {
-    const members: Record<string, unknown> = Object.create(null);
-    for (const [name, value] of url.searchParams) {
-      if (name in members) throw new Refusal("invalid_message", "a parameter is there twice");
-      // "1e3" and " 7" are numbers to JavaScript, and to nobody who writes a query.
-      members[name] = /^\d{1,10}$/.test(value) ? Number(value) : value;
-    }
-    return members;
-  }
-  if (request.method !== "POST") throw new Refusal("invalid_message", "GET or POST only", 405);
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBody) throw new Refusal("invalid_message", `body over ${maxBody} bytes`, 413);
-    chunks.push(chunk);
-  }
-  return parseMembers(Buffer.concat(chunks));
-}

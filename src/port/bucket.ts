@@ -29,6 +29,12 @@ export class Bucket {
     return true;
   }
 
+  /** Whether there is one left, which stays. */
+  has(now: number): boolean {
+    this.#refill(now);
+    return this.#left >= 1;
+  }
+
   /** Whether it is as if nothing had ever been taken. */
   isFull(now: number): boolean {
     this.#refill(now);
@@ -66,6 +72,12 @@ export class Buckets {
   /** @returns whether this one had any of its allowance left */
   take(name: string, now: number): boolean {
     return this.#of(name, now).take(now);
+  }
+
+  /** Whether this one has any of its allowance left, which stays. */
+  has(name: string, now: number): boolean {
+    const bucket = this.#byName.get(name) ?? this.#byName.get("");
+    return bucket?.has(now) ?? true;
   }
 
   #of(name: string, now: number): Bucket {

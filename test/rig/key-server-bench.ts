@@ -2,7 +2,7 @@
 import { request } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
 import type { KeyDesk } from "../../src/custody/ports.ts";
-import { KeyServer } from "../../src/kq1/https-server.ts";
+import { KeyServer, type KeyServerOptions } from "../../src/kq1/https-server.ts";
 import { silentLog } from "../../src/port/log.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 
@@ -24,10 +24,11 @@ export interface Wanted {
 
 export interface KeyServerBench {
   readonly server: KeyServer;
+  readonly port: number;
   /** Asks over a connection of its own, which is closed as soon as all was read. */
   ask(wanted?: Wanted): Promise<Got>;
   /** A connection, for a test to write on. */
-  open(): Promise<TLSSocket>;
+  open(km?: 0 | 1): Promise<TLSSocket>;
 }
 
 /** A request as a text. */
@@ -38,6 +39,7 @@ export function text(query: string): string {
 export async function withServer(
   desk: KeyDesk,
   body: (bench: KeyServerBench) => Promise<void>,
+  options: Partial<KeyServerOptions> = {},
 ): Promise<void> {
   const ca = await createAuthority("key server CA");
   const own = await ca.issue({ commonName: "node", ip: ["127.0.0.1"], usage: "server" });
@@ -52,6 +54,7 @@ export async function withServer(
     modules: () => [{ desk, moduleId: "A", matchingModuleId: "B", kmNames: ["km"] }],
     nodeId: "node",
     log: silentLog,
+    ...options,
   });
   const port = await server.listen();
   const where = (km: 0 | 1) => ({ host: "127.0.0.1", port, ...kms[km], ca: ca.cert });
@@ -59,6 +62,7 @@ export async function withServer(
   try {
     await body({
       server,
+      port,
       ask: ({ path = "", method = "GET", headers = {}, body, km = 0 } = {}) =>
         new Promise((resolve, reject) => {
           const options = { ...where(km), method, headers, agent: false as const };
@@ -83,8 +87,8 @@ export async function withServer(
           asking.once("error", reject);
           asking.end(body);
         }),
-      open: async () => {
-        const socket = connect(where(0));
+      open: async (km = 0) => {
+        const socket = connect(where(km));
         sockets.push(socket);
         socket.on("error", () => {});
         await new Promise((resolve) => socket.once("secureConnect", resolve));
