@@ -56,7 +56,7 @@ const pure = [
   /^src\/update\/(slots|allowance)\.ts$/,
   /^src\/site\/(manifest|decide)\.ts$/,
   /^src\/port\/(?!clock)/,
-  /^src\/door\/(source|pace)\.ts$/,
+  /^src\/door\/(source|pace|effort)\.ts$/,
 ];
 const impureModules =
   /^node:(fs|net|tls|http|https|timers|child_process|dgram|worker_threads|os)\b/;

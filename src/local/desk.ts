@@ -76,7 +76,8 @@ export class LocalDesk {
   readonly #parts: LocalDeskParts;
   readonly #started: number;
   readonly #begun: number;
-  #acting = false;
+  /** Who has an action under way: a slow one at the console keeps no operator waiting. */
+  readonly #acting = new Set<Caller["role"]>();
 
   constructor(parts: LocalDeskParts) {
     this.#parts = parts;
@@ -267,12 +268,13 @@ export class LocalDesk {
       name === "install_update" ? this.#install(args, caller) : this.#execute(order, by);
     // Destroying keys waits for nothing.
     if (name === "zeroize") return this.#carryOut(name, args, work, by);
-    if (this.#acting) throw new LocalError("busy", "another action is under way");
-    this.#acting = true;
+    const { role } = caller;
+    if (this.#acting.has(role)) throw new LocalError("busy", "another action is under way");
+    this.#acting.add(role);
     try {
       return await this.#carryOut(name, args, work, by);
     } finally {
-      this.#acting = false;
+      this.#acting.delete(role);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
  * Reads from a client what is asked for, when it is asked for: a line, or so many bytes. Holds no more
- * than one of the longest lines.
+ * than one of the longest lines, and a chunk; a client that sends more than that unasked is not read from.
  */
 import type { Socket } from "node:net";
 
@@ -18,10 +18,8 @@ export class LineReader {
     this.#socket = socket;
     this.#limit = limit;
     socket.on("data", (chunk: Buffer) => {
-      // What nobody waits for is not kept.
-      if (this.#whole || this.#held.length <= limit)
-        this.#held = Buffer.concat([this.#held, chunk]);
-      if (this.#whole) socket.pause();
+      this.#held = Buffer.concat([this.#held, chunk]);
+      if (this.#whole || this.#held.length > limit) socket.pause();
       this.#wake();
     });
     for (const event of ["end", "close"]) {
@@ -30,6 +28,11 @@ export class LineReader {
         this.#wake();
       });
     }
+  }
+
+  /** Whether the client sent more than was asked for, and is not read from. */
+  get isFlooded(): boolean {
+    return !this.#whole && this.#held.length > this.#limit;
   }
 
   /** The next line; undefined when there will be none. */
@@ -63,9 +66,8 @@ export class LineReader {
         }
       }
     } finally {
-      // Whoever goes on sending is not left waiting, and is heard by nobody.
       this.#whole = false;
-      this.#socket.resume();
+      if (!this.isFlooded) this.#socket.resume();
     }
   }
 

@@ -1,20 +1,24 @@
 /**
  * The node's local sockets: one that acts, one that only answers. Who may use which is decided by the
  * kernel, by their modes. Nothing a client does or leaves undone makes the node's memory grow: clients
- * are counted, a request is one short line with a deadline, and what is streamed is made when the
- * client has taken what was there before.
+ * are counted for each socket, a request is one short line with a deadline, answers that are not read are
+ * bounded, and what is streamed is made when the client has taken what was there before.
  */
 import { chmodSync, createWriteStream, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
-import { type Clock, every, type Timer } from "../port/clock.ts";
+import { Effort } from "../door/effort.ts";
+import { type Clock, delay, every, type Timer } from "../port/clock.ts";
 import { describe, errorCode, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import { LogLimit } from "../port/log-limit.ts";
+import { type ClientLimits, Clients } from "./clients.ts";
 import { LineReader } from "./lines.ts";
 import { longestSocketPath, proofFolder, readSocket } from "./paths.ts";
 import { ProofFolder } from "./proof.ts";
 import {
   type AnswerLine,
+  isAct,
   LocalError,
   type LocalRequest,
   longestAnswer,
@@ -64,24 +68,42 @@ export interface LocalServerOptions {
   readonly log: Log;
 }
 
-/** Clients at once, on both sockets. */
-const mostClients = 32;
+/** Clients at once, by the socket. */
+const limits: Readonly<Record<Role, ClientLimits>> = {
+  act: { silent: 64, asking: 32, looking: 24, following: 16 },
+  look: { silent: 64, asking: 32, looking: 32, following: 24 },
+  maintain: { silent: 16, asking: 8, looking: 6, following: 4 },
+};
 /** A request is there within this time, and a client takes something of an answer, ms. */
 const patience = 10_000;
+/** A client that is refused, or sends what nobody asked for, has heard that within this time, ms. */
 const refusal = 1_000;
+/** All of an upload is there within this time, ms. */
+const longestUpload = 1_800_000;
+/** Answers of one socket that are not read yet, bytes; a longer one is alone. */
+const mostUnread = 4_194_304;
+/** What it takes to answer who only looks, for each socket; and how long a request waits for it, ms. */
+const effort = { burstMs: 500, share: 0.2 } as const;
+const longestWait = 5_000;
 
 const modes = { owner: 0o600, group: 0o660, all: 0o666 } as const;
 
 export class LocalServer {
   readonly #options: LocalServerOptions;
   readonly #servers: { readonly server: Server; readonly path: string }[] = [];
-  readonly #clients = new Set<Socket>();
-  /** One too many, for as long as it takes to say so. */
-  readonly #refused = new Set<Socket>();
+  readonly #clients: Readonly<Record<Role, Clients>> = {
+    act: new Clients(limits.act),
+    look: new Clients(limits.look),
+    maintain: new Clients(limits.maintain),
+  };
+  readonly #effort: Effort;
+  readonly #limit: LogLimit;
   #proofs: ProofFolder | undefined;
 
   constructor(options: LocalServerOptions) {
     this.#options = options;
+    this.#effort = new Effort(effort, options.clock);
+    this.#limit = LogLimit.of(options.log, options.clock);
   }
 
   /** @throws Fault `link.open` if the sockets cannot be made; nothing is left then */
@@ -122,7 +144,7 @@ export class LocalServer {
 
   /** Ends all connections, and removes the sockets. Any number of times. */
   async close(): Promise<void> {
-    for (const client of [...this.#clients, ...this.#refused]) client.destroy();
+    for (const clients of Object.values(this.#clients)) clients.close();
     const closed = this.#servers.splice(0).map(
       // Node removes the socket's file itself.
       ({ server }) => new Promise<void>((resolve) => server.close(() => resolve())),
@@ -146,58 +168,50 @@ export class LocalServer {
       server.close();
       throw new Fault("link.open", `cannot make the local socket: ${errorCode(error)}`, { path });
     }
-    server.on("error", (error) => this.#options.log.warn(describe(error), { path }));
+    server.on("error", (error) => this.#limit.warn(path, "local", { why: describe(error) }));
     this.#servers.push({ server, path });
   }
 
   #serve(socket: Socket, role: Role): void {
     socket.on("error", () => socket.destroy());
     const { clock } = this.#options;
-    const full = this.#clients.size >= mostClients;
-    const among = full ? this.#refused : this.#clients;
-    among.add(socket);
-    let deadline = clock.after(full ? refusal : patience, () => socket.destroy());
-    socket.on("close", () => {
-      deadline.cancel();
-      among.delete(socket);
-    });
-    if (full) {
-      socket.resume();
-      socket.end(line({ error: { code: "busy", message: "too many clients" } }));
-      return;
-    }
+    this.#clients[role].enter(socket);
     // Counted anew from each answer that the client does not take.
-    const renew = () => {
+    let deadline = clock.after(patience, () => socket.destroy());
+    const renew = (ms = patience) => {
       deadline.cancel();
-      deadline = clock.after(patience, () => socket.destroy());
+      deadline = clock.after(ms, () => socket.destroy());
       return deadline;
     };
+    socket.on("close", () => deadline.cancel());
     const lines = new LineReader(socket, longestRequest);
-    void lines.read().then((request) => {
+    void lines.read().then((text) => {
       deadline.cancel();
+      if (text === undefined) return socket.destroy();
+      // What nobody reads: the client hears the answer, and no more.
+      socket.on("finish", () => lines.isFlooded && renew(refusal));
       const caller: Caller = {
         role,
         peer: () => this.#identify(socket, lines, renew),
         receive: async (bytes, file, onBytes) => {
           renew();
+          const end = clock.after(longestUpload, () => socket.destroy());
           socket.write(line({ take: bytes }));
           await receive(lines, bytes, file, (received) => {
             renew();
             onBytes(received);
-          }).finally(() => renew().cancel());
+          }).finally(() => {
+            end.cancel();
+            renew().cancel();
+          });
         },
       };
-      if (request === undefined) socket.destroy();
-      else void this.#answer(socket, request, caller, renew);
+      return void this.#answer(socket, text, caller, renew);
     });
   }
 
   /** Has the client prove who it is. @throws LocalError if it does not */
-  async #identify(
-    socket: Socket,
-    lines: LineReader,
-    renew: () => Timer,
-  ): Promise<number | undefined> {
+  async #identify(socket: Socket, lines: LineReader, renew: Renew): Promise<number | undefined> {
     if (this.#proofs === undefined) return undefined;
     const path = this.#proofs.challenge();
     const deadline = renew();
@@ -209,35 +223,69 @@ export class LocalServer {
     return uid;
   }
 
-  async #answer(socket: Socket, text: string, caller: Caller, renew: () => Timer): Promise<void> {
+  async #answer(socket: Socket, text: string, caller: Caller, renew: Renew): Promise<void> {
     try {
       const request = parseRequest(text);
-      const answer = await this.#options.answer(request, caller);
+      const answer = await this.#ask(socket, request, caller);
       if (socket.destroyed) return;
       if ("data" in answer) {
         renew();
-        socket.end(bounded(line({ data: answer.data })));
+        socket.end(this.#bounded(line({ data: answer.data }), caller.role));
       } else {
-        this.#stream(socket, answer.everyMs, answer.next, renew);
+        if (!this.#clients[caller.role].follow(socket)) throw tooMany();
+        this.#stream(socket, caller.role, answer, renew);
       }
     } catch (error) {
       if (socket.destroyed) return;
-      if (!(error instanceof LocalError)) this.#options.log.warn("local", { why: describe(error) });
+      if (!(error instanceof LocalError)) {
+        this.#limit.warn(caller.role, "local", { why: describe(error) });
+      }
       const { code, message } =
         error instanceof LocalError ? error : new LocalError("internal", "internal error");
-      renew();
+      if (code === "busy" && !this.#clients[caller.role].refuse(socket)) {
+        socket.destroy();
+        return;
+      }
+      renew(code === "busy" ? refusal : patience);
       socket.end(line({ error: { code, message } }));
     }
   }
 
-  #stream(socket: Socket, everyMs: number, next: () => unknown, renew: () => Timer): void {
+  /** @throws LocalError, also if there are too many others */
+  async #ask(socket: Socket, request: LocalRequest, caller: Caller): Promise<LocalAnswer> {
+    const { answer, clock } = this.#options;
+    const { role } = caller;
+    const acts = isAct(request.do) && role !== "look";
+    if (!this.#clients[role].ask(socket, acts ? "act" : "look")) throw tooMany();
+    if (acts) return answer(request, caller);
+    const wait = this.#effort.wait(role);
+    if (wait > longestWait) throw tooMany();
+    if (wait > 0) await delay(clock, wait);
+    if (this.#clients[role].unread >= mostUnread) throw tooMany();
+    return this.#effort.measure(role, () => answer(request, caller));
+  }
+
+  /** What is too long to be sent, or to be kept beside what others do not read, is told to be. */
+  #bounded(text: string, role: Role): string {
+    if (text.length > longestAnswer) {
+      return line({ error: { code: "internal", message: "answer too long" } });
+    }
+    const { unread } = this.#clients[role];
+    return unread > 0 && unread + text.length > mostUnread
+      ? line({ error: { code: "busy", message: "others do not read their answers" } })
+      : text;
+  }
+
+  #stream(socket: Socket, role: Role, { everyMs, next }: Following, renew: Renew): void {
     let waiting: Timer | undefined;
     const tell = () => {
       // Nothing is made for a client that has not taken what it was given.
       if (socket.writableNeedDrain) return;
-      const data = next();
-      if (data === undefined) return;
-      if (!socket.write(bounded(line({ data, more: true })))) waiting = renew();
+      const text = this.#effort.measure(role, () => {
+        const data = next();
+        return data === undefined ? undefined : this.#bounded(line({ data, more: true }), role);
+      });
+      if (text !== undefined && !socket.write(text)) waiting = renew();
     };
     socket.on("drain", () => waiting?.cancel());
     const timer = every(this.#options.clock, everyMs, () => {
@@ -251,6 +299,13 @@ export class LocalServer {
     socket.on("end", () => socket.destroy());
     tell();
   }
+}
+
+type Renew = (ms?: number) => Timer;
+type Following = Extract<LocalAnswer, { readonly everyMs: number }>;
+
+function tooMany(): LocalError {
+  return new LocalError("busy", "too many clients");
 }
 
 /** @throws LocalError if fewer come; a system error */
@@ -277,11 +332,6 @@ async function receive(
 
 function line(answer: Omit<AnswerLine, "v">): string {
   return `${JSON.stringify({ v: protocolVersion, ...answer })}\n`;
-}
-
-function bounded(text: string): string {
-  if (text.length <= longestAnswer) return text;
-  return line({ error: { code: "internal", message: "answer too long" } });
 }
 
 /** Removes the socket that a process left behind which did not end in order. @throws Fault */
