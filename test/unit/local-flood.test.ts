@@ -166,7 +166,7 @@ test("who looks at much waits, so that keys do not; who acts does not wait for t
     after: (ms, fn) => clock.after(ms, fn),
   };
   await withServer({ answer, clock: spending }, async ({ path }) => {
-    for (let n = 0; n < 5; n++) await ask([path], "status");
+    for (let n = 0; n < 7; n++) await ask([path], "status");
     let over = false;
     const held = ask([path], "status").finally(() => {
       over = true;
