@@ -7,7 +7,7 @@ import * as v from "valibot";
 import type { ConfiguredDriver, DriverKind } from "../port/driver-kind.ts";
 import { errorCode } from "../port/errors.ts";
 import { isLoopback } from "../web/host.ts";
-import { shortestPassword } from "../web/login.ts";
+import { shortestPassword, shortestToken } from "../web/login.ts";
 import { listProblems } from "./list-problems.ts";
 import { firstLine } from "./named-file.ts";
 import { ConfigError, explain, keyPath } from "./problems.ts";
@@ -161,7 +161,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   const manager =
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "crl", "password_file"], file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
-  const web = resolveFiles(raw.web, ["cert", "key", "password_file"], file);
+  const web = resolveFiles(raw.web, ["cert", "key", "password_file", "metrics_token_file"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
   const { node, log, local, ledger, alarms, panel } = raw;
   return {
@@ -208,7 +208,9 @@ export function loadConfig(file: string, kinds: Kinds): Config {
   if (config.server !== undefined) checkFiles("server", config.server, file, problems);
   if (config.web.enabled) {
     checkFiles("web", config.web, file, problems);
-    checkPassword(config.web.password_file, `${file}: web.password_file`, problems);
+    const { password_file: password, metrics_token_file: token } = config.web;
+    checkLength(password, `${file}: web.password_file: the password`, shortestPassword, problems);
+    checkLength(token, `${file}: web.metrics_token_file: the token`, shortestToken, problems);
   }
   if (problems.length > 0) throw new ConfigError("config.value", problems);
   return config;
@@ -254,13 +256,21 @@ function checkWeb(web: WebConfig, complain: (key: string, what: string) => void)
   } else if (web.enabled && given === 0 && !isLoopback(web.host)) {
     complain("web.host", "beyond loopback the page needs cert, key and password_file");
   }
+  if (given === 0 && web.metrics_token_file !== undefined) {
+    complain("web.metrics_token_file", "has no use without cert, key and password_file");
+  }
 }
 
-function checkPassword(path: string | undefined, where: string, problems: string[]): void {
+function checkLength(
+  path: string | undefined,
+  what: string,
+  least: number,
+  problems: string[],
+): void {
   if (path === undefined) return;
   try {
-    if (firstLine(readFileSync(path, "utf8")).length >= shortestPassword) return;
-    problems.push(`${where}: the password must have ${shortestPassword} characters or more`);
+    if (firstLine(readFileSync(path, "utf8")).length >= least) return;
+    problems.push(`${what} must have ${least} characters or more`);
   } catch {
     // That it cannot be read was said already.
   }
@@ -311,13 +321,13 @@ function resolveFiles<T extends object>(table: T, keys: readonly string[], file:
 }
 
 function checkFiles(key: string, table: object, file: string, problems: string[]): void {
-  for (const name of ["ca", "cert", "key", "password_file", "crl"]) {
+  for (const name of ["ca", "cert", "key", "password_file", "metrics_token_file", "crl"]) {
     const path = (table as Record<string, unknown>)[name];
     if (typeof path !== "string") continue;
     const where = `${file}: ${key}.${name}`;
     try {
       accessSync(path, constants.R_OK);
-      const secret = name === "key" || name === "password_file";
+      const secret = name === "key" || name.endsWith("_file");
       if (secret && (statSync(path).mode & 0o037) !== 0) {
         problems.push(`${where}: others may use ${path}; make it mode 0600`);
       }

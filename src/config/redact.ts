@@ -7,7 +7,7 @@
 const known: ReadonlySet<string> = new Set(
   (
     "node id state_dir log level timestamps local socket act read manager url base protocol username " +
-    "password_file ca cert key crl telemetry_interval_s command_key public_key commands server host " +
+    "password_file metrics_token_file ca cert key crl telemetry_interval_s command_key public_key commands server host " +
     "port alarms certificate_days storage_free flap_count flap_window_s flap_quiet_s km transport path " +
     "connections server_name window hash_value answer_timeout_s connect_timeout_s module name mode module_id " +
     "matching_module_id qber_limit qber_required key_bits max_held_blocks max_held_bytes intermittent qber_warning " +
@@ -19,7 +19,9 @@ const known: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-const files: ReadonlySet<string> = new Set(["password_file", "ca", "cert", "key", "crl"]);
+const files: ReadonlySet<string> = new Set(
+  "password_file metrics_token_file ca cert key crl".split(" "),
+);
 
 export const redacted = "(not shown)";
 

@@ -237,6 +237,7 @@ export const webSchema = v.strictObject({
   key: v.optional(text),
   require_pq: v.optional(v.boolean()),
   password_file: v.optional(text),
+  metrics_token_file: v.optional(text),
 });
 
 /** The chassis panel. What tampering does can't be undone, so it has no default. */

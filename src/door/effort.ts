@@ -35,9 +35,13 @@ export class Effort {
     try {
       return act();
     } finally {
-      const spent = this.#of(client);
-      spent.ms += this.#clock.now() - begun;
+      this.charge(client, this.#clock.now() - begun);
     }
+  }
+
+  /** Something was done for this client. */
+  charge(client: string, ms: number): void {
+    this.#of(client).ms += ms;
   }
 
   /** How long a request of this client is to wait, ms; 0: not at all. */

@@ -41,6 +41,12 @@ export class Places {
     this.#rate = new Buckets(options.rate, mostSources);
   }
 
+  /** Connections that a server should take at most: all places, and one that comes for another's. */
+  get most(): number {
+    const { strangers, kept } = this.#options;
+    return strangers + kept + 1;
+  }
+
   /** Connections that have a place. */
   get size(): number {
     return this.#strangers.size + this.#kept.size;

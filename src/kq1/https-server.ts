@@ -134,7 +134,7 @@ export class KeyServer {
     } catch (error) {
       throw unusable(error);
     }
-    this.#server.maxConnections = places.strangers + places.kept;
+    this.#server.maxConnections = this.#places.most;
     this.#server.timeout = times.stalled;
     this.#server.on("connection", (socket: Socket) => {
       const source = sourceOf(socket.remoteAddress);

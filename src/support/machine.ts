@@ -62,7 +62,7 @@ export function stateFiles({ node }: Config) {
 }
 
 /** Keys of the configuration whose files hold a secret. */
-const secret = ["key", "password_file"];
+const secret = ["key", "password_file", "metrics_token_file"];
 
 /**
  * Private keys and passwords that a configuration names, good or not, as far as they may be read.

@@ -3,13 +3,21 @@ import { createHmac, hash, randomBytes, timingSafeEqual } from "node:crypto";
 
 /** A login holds this long, ms. */
 export const sessionMs = 12 * 3_600_000;
+/** At once; the oldest makes way. */
 const mostSessions = 64;
 
-/** Wrong passwords of one address, and of all together, within {@link attemptWindowMs}. */
-const attemptsOfOne = 5;
-const attemptsOfAll = 60;
-export const attemptWindowMs = 60_000;
-const mostAddresses = 1_024;
+/** A browser that was logged in is known by that for so long, ms: who guesses elsewhere has it wait for nothing. */
+export const knownMs = 90 * 24 * 3_600_000;
+
+/** Wrong passwords before the next one has to wait. */
+const freeAttempts = 5;
+/** How long then, ms; twice as long after each further one. */
+const firstWaitMs = 1_000;
+const longestWaitMs = 60_000;
+/** Without a wrong password for this long all are forgotten, ms. */
+export const forgottenAfterMs = 900_000;
+/** Who is counted apart; who failed longest ago makes way. */
+const mostCounted = 4_096;
 
 /** The shortest password that is taken, characters. */
 export const shortestPassword = 12;
@@ -21,9 +29,17 @@ export function sameSecret(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
-/** Sessions by the digest of their token: what is in memory opens nothing. */
+/** The shortest token of the metrics that is taken, characters: it is guessed without a wait. */
+export const shortestToken = 32;
+
+/** Tokens by their digest, each for some time: what is in memory opens nothing. */
 export class Sessions {
+  readonly #lifeMs: number;
   readonly #until = new Map<string, number>();
+
+  constructor(lifeMs: number = sessionMs) {
+    this.#lifeMs = lifeMs;
+  }
 
   /** @returns the token, for the cookie alone */
   open(now: number): string {
@@ -31,7 +47,7 @@ export class Sessions {
     const oldest = this.#until.keys().next().value;
     if (this.#until.size >= mostSessions && oldest !== undefined) this.#until.delete(oldest);
     const token = randomBytes(32).toString("base64url");
-    this.#until.set(digest(token), now + sessionMs);
+    this.#until.set(digest(token), now + this.#lifeMs);
     return token;
   }
 
@@ -46,34 +62,49 @@ export class Sessions {
   }
 }
 
-function digest(token: string): string {
+/** What tells a token from others, and opens nothing. */
+export function digest(token: string): string {
   return hash("sha256", token, "base64url");
 }
 
-/** Counts wrong passwords. */
+interface Failures {
+  count: number;
+  /** Of the last one, ms. */
+  at: number;
+}
+
+/**
+ * Counts wrong passwords by who gave them: each has to wait longer before the next is looked at, and nobody
+ * has to wait for what another did.
+ */
 export class Attempts {
-  #windowEnds = 0;
-  #all = 0;
-  readonly #byAddress = new Map<string, number>();
+  /** Who failed longest ago first. */
+  readonly #byWho = new Map<string, Failures>();
 
-  /** Whether this address may try at all. */
-  allowed(address: string, now: number): boolean {
-    this.#roll(now);
-    return this.#all < attemptsOfAll && (this.#byAddress.get(address) ?? 0) < attemptsOfOne;
+  /** Who is counted. */
+  get size(): number {
+    return this.#byWho.size;
   }
 
-  failed(address: string, now: number): void {
-    this.#roll(now);
-    this.#all++;
-    if (this.#byAddress.size < mostAddresses || this.#byAddress.has(address)) {
-      this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
-    }
+  /** How long a password of theirs is not looked at, ms; 0: it is. */
+  wait(who: string, now: number): number {
+    const { count, at } = this.#of(who, now);
+    if (count < freeAttempts) return 0;
+    const wait = Math.min(longestWaitMs, firstWaitMs * 2 ** (count - freeAttempts));
+    return Math.max(0, at + wait - now);
   }
 
-  #roll(now: number): void {
-    if (now < this.#windowEnds) return;
-    this.#windowEnds = now + attemptWindowMs;
-    this.#all = 0;
-    this.#byAddress.clear();
+  failed(who: string, now: number): void {
+    const { count } = this.#of(who, now);
+    this.#byWho.delete(who);
+    const oldest = this.#byWho.keys().next().value;
+    if (this.#byWho.size >= mostCounted && oldest !== undefined) this.#byWho.delete(oldest);
+    this.#byWho.set(who, { count: count + 1, at: now });
+  }
+
+  #of(who: string, now: number): Failures {
+    const known = this.#byWho.get(who);
+    const holds = known !== undefined && now - known.at < forgottenAfterMs;
+    return holds ? known : { count: 0, at: now };
   }
 }

@@ -88,7 +88,7 @@ export function sendLongJson(
 export function redirect(
   response: ServerResponse,
   location: string,
-  headers: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string | readonly string[]>> = {},
 ): void {
   response.writeHead(303, { location, "cache-control": "no-store", ...headers }).end();
 }

@@ -4,12 +4,17 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { Effort } from "../door/effort.ts";
+import { Places } from "../door/places.ts";
+import { sourceOf } from "../door/source.ts";
+import { isGone, Turns } from "../door/turns.ts";
 import { contentType, exposition } from "../metrics/exposition.ts";
 import { families } from "../metrics/families.ts";
-import type { Clock } from "../port/clock.ts";
+import { type Clock, delay } from "../port/clock.ts";
 import { errorCode, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import { LogLimit } from "../port/log-limit.ts";
 import { serverTls } from "../tls/options.ts";
 import { type Asset, loadAssets } from "./assets.ts";
 import { Gate } from "./gate.ts";
@@ -35,7 +40,26 @@ export interface WebOptions {
   /** Names by which browsers may call the node, beside addresses and `localhost`. */
   readonly names: readonly string[];
   /** TLS and a login; undefined only on loopback. */
-  readonly secure: (PageIdentity & { readonly password: () => string }) | undefined;
+  readonly secure:
+    | (PageIdentity & {
+        readonly password: () => string;
+        /** Opens the metrics by itself. */
+        readonly metricsToken?: (() => string) | undefined;
+      })
+    | undefined;
+  readonly times?: Partial<WebTimes>;
+}
+
+/** Times after which a connection is ended, ms. */
+export interface WebTimes {
+  /** A handshake is complete. */
+  readonly handshake: number;
+  /** A request is there, from its first byte, or from the connection on. */
+  readonly request: number;
+  /** The next request comes. */
+  readonly idle: number;
+  /** Something moves while an answer waits for the browser. */
+  readonly stalled: number;
 }
 
 export interface WebParts {
@@ -54,13 +78,30 @@ interface Route {
   readonly method: "GET" | "POST";
   /** Also without a login. */
   readonly isPublic: boolean;
-  /** Also with the password in the request, for what has no cookies. */
-  readonly byPassword?: true;
+  /** Also with the token of the metrics or the password in the request, for what has no cookies. */
+  readonly byHeader?: true;
   readonly serve: (exchange: Exchange) => void | Promise<void>;
 }
 
-const maxConnections = 128;
-const requestTimeout = 10_000;
+const standardTimes: WebTimes = {
+  handshake: 10_000,
+  request: 10_000,
+  idle: 5_000,
+  stalled: 20_000,
+};
+/** Connections: those of browsers that watch keep their places, others make way. */
+const places = {
+  strangers: 48,
+  strangersOfOne: 32,
+  kept: mostViewers,
+  keptOfOne: mostViewers,
+  rate: { burst: 1_000, refillMs: 20 },
+} as const;
+/** What it may take to answer one client; and how long a request waits for that, ms. */
+const effort = { burstMs: 2_000, share: 0.1 } as const;
+const longestWait = 5_000;
+/** What a request takes beside its answer, ms. */
+const overhead = 0.3;
 /** Events that somebody new is told. */
 const firstEvents = 100;
 
@@ -70,6 +111,10 @@ export class WebServer {
   readonly #server: Server | TlsServer;
   readonly #stream: Stream;
   readonly #gate: Gate | undefined;
+  readonly #turns = new Turns();
+  readonly #places: Places;
+  readonly #effort: Effort;
+  readonly #limit: LogLimit;
   readonly #assets: ReadonlyMap<string, Asset>;
   readonly #routes: ReadonlyMap<string, readonly Route[]>;
   #told = 0;
@@ -81,12 +126,20 @@ export class WebServer {
     this.#options = options;
     this.#parts = parts;
     const { secure } = options;
+    const { clock, log } = parts;
+    this.#places = new Places({ ...places, clock });
+    this.#effort = new Effort(effort, clock);
+    this.#limit = LogLimit.of(log, clock);
+    const times = { ...standardTimes, ...options.times };
     const serve = (request: IncomingMessage, response: ServerResponse) =>
       void this.#serve(request, response);
     const limits = {
-      headersTimeout: requestTimeout,
-      requestTimeout,
-      keepAliveTimeout: 5_000,
+      headersTimeout: times.request,
+      requestTimeout: times.request,
+      // By default Node.js looks every 30 s, and no limit is less than that.
+      connectionsCheckingInterval: Math.min(1_000, times.request / 4),
+      keepAliveTimeout: times.idle,
+      keepAliveTimeoutBuffer: 0,
       maxHeaderSize: 8_192,
     };
     try {
@@ -95,16 +148,20 @@ export class WebServer {
         secure === undefined
           ? createServer(limits, serve)
           : createTlsServer(
-              { ...limits, ...tlsOf(secure), handshakeTimeout: requestTimeout },
+              { ...limits, ...tlsOf(secure), handshakeTimeout: times.handshake },
               serve,
             );
     } catch (error) {
       const why = error instanceof Error ? error.message : "unknown";
       throw new Fault("web.listen", `page cannot be served: ${why}`);
     }
-    this.#gate =
-      secure && new Gate({ password: secure.password, clock: parts.clock, log: parts.log });
-    this.#server.maxConnections = maxConnections;
+    this.#gate = secure && new Gate({ ...secure, clock, log });
+    this.#server.maxConnections = this.#places.most;
+    this.#server.timeout = times.stalled;
+    this.#server.on("connection", (socket: Socket) => {
+      const source = sourceOf(socket.remoteAddress);
+      if (!this.#places.enter(socket)) this.#limit.warn(source, "page: too many connections");
+    });
     this.ended = new Promise((resolve) => {
       this.#server.once("close", () => resolve(undefined));
       this.#server.on("error", (error) => resolve(error));
@@ -190,7 +247,7 @@ export class WebServer {
       }),
     );
     routes.set("/metrics", [
-      { method: "GET", isPublic: false, byPassword: true, serve: (x) => this.#metrics(x) },
+      { method: "GET", isPublic: false, byHeader: true, serve: (x) => this.#metrics(x) },
     ]);
     routes.set(
       "/healthz",
@@ -217,8 +274,20 @@ export class WebServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
+    if (!(await this.#turns.take(request.socket, response))) return;
+    const gate = this.#gate;
+    const source = sourceOf(request.socket.remoteAddress);
     try {
+      const client = gate?.clientOf(request) ?? source;
+      const wait = this.#effort.wait(client);
+      if (wait > 0) await delay(this.#parts.clock, Math.min(wait, longestWait));
+      if (isGone(response)) return;
+      this.#effort.charge(client, overhead);
+      for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
+      if (wait > longestWait) {
+        const later = { "retry-after": "5" };
+        return sendText(response, 503, "text/plain", "too much is asked\n", later);
+      }
       if (!isOurs(request.headers.host, this.#options.names)) {
         return sendJson(response, 421, { error: "not a name of this node" });
       }
@@ -227,9 +296,9 @@ export class WebServer {
       const routes = url === null ? undefined : this.#routes.get(url.pathname);
       const method = request.method === "HEAD" ? "GET" : request.method;
       const route = routes?.find((one) => one.method === method);
-      const gate = this.#gate;
       if (gate !== undefined && route?.isPublic !== true) {
-        const known = gate.knows(request) || (route?.byPassword && gate.knowsPassword(request));
+        const byHeader = () => gate.knowsToken(request) || gate.knowsPassword(request);
+        const known = gate.knows(request) || (route?.byHeader && byHeader());
         // Whether there is such a path is not told to a stranger.
         if (!known) return gate.refuse(request, response);
       }
@@ -240,9 +309,10 @@ export class WebServer {
         const allow = routes.map((one) => one.method).join(", ");
         return sendText(response, 405, "text/plain", `${allow} only\n`, { allow });
       }
-      await route.serve({ request, response, url });
+      await this.#effort.measure(client, () => route.serve({ request, response, url }));
     } catch (error) {
-      this.#parts.log.error("page", { cause: error instanceof Error ? error.name : "unknown" });
+      const cause = error instanceof Error ? error.name : "unknown";
+      this.#limit.warn(source, "page: internal error", { cause });
       if (response.headersSent) response.destroy();
       else sendJson(response, 500, { error: "internal error" });
     }
@@ -251,7 +321,9 @@ export class WebServer {
   #watch({ request, response }: Exchange): void {
     if (request.method === "HEAD") return sendText(response, 200, "text/event-stream", "");
     const until = this.#gate?.until(request);
-    if (this.#stream.add(response, until)) return;
+    const { socket } = request;
+    const isPlace = this.#places.keep(socket, sourceOf(socket.remoteAddress));
+    if (isPlace && this.#stream.add(response, until)) return;
     const text = `no more than ${mostViewers} browsers at once\n`;
     sendText(response, 503, "text/plain", text, { "retry-after": "10" });
   }

@@ -71,6 +71,7 @@ function optionsOf(config: WebConfig): WebOptions {
     key,
     require_pq: requirePq = false,
     password_file: file,
+    metrics_token_file: tokenFile,
   } = config;
   const common = { host, port, names: names.map((name) => name.toLowerCase()) };
   if (cert === undefined || key === undefined || file === undefined) {
@@ -78,7 +79,8 @@ function optionsOf(config: WebConfig): WebOptions {
   }
   const password = () => firstLine(read(file));
   const identity = { cert: read(cert), key: read(key), requirePq };
-  return { ...common, secure: { ...identity, password } };
+  const metricsToken = tokenFile === undefined ? undefined : () => firstLine(read(tokenFile));
+  return { ...common, secure: { ...identity, password, metricsToken } };
 }
 
 /** What the page shows of a KM's configuration. */

@@ -13,7 +13,7 @@ import { silentLog } from "../../src/port/log.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 import { TelemetryWindow } from "../../src/telemetry/window.ts";
 import { loadAssets } from "../../src/web/assets.ts";
-import { type WebOptions, WebServer } from "../../src/web/server.ts";
+import { type WebOptions, type WebParts, WebServer } from "../../src/web/server.ts";
 import type { NodeView } from "../../src/web/view.ts";
 import { ManualClock } from "../clock.ts";
 import { createAuthority } from "../emulator/certificates.ts";
@@ -151,12 +151,13 @@ export interface Bench {
 export async function serving(
   body: (bench: Bench) => Promise<void>,
   options: Partial<WebOptions> = {},
+  parts: Partial<WebParts> = {},
 ): Promise<void> {
   const clock = new ManualClock();
   const node = shownNode(clock);
   const server = new WebServer(
     { host: "127.0.0.1", port: 0, names: ["node-a.example"], secure: undefined, ...options },
-    { node, clock, log: silentLog },
+    { node, clock, log: silentLog, ...parts },
   );
   const url = await server.listen();
   try {
@@ -167,10 +168,16 @@ export async function serving(
 }
 
 /** A page with TLS and a login. */
-export async function secure(body: (bench: Bench) => Promise<void>): Promise<void> {
+export async function secure(
+  body: (bench: Bench) => Promise<void>,
+  parts: Partial<WebParts> = {},
+  more: { readonly metricsToken?: () => string } = {},
+  options: Partial<WebOptions> = {},
+): Promise<void> {
   const authority = await createAuthority("page CA");
   const identity = await authority.issue({ commonName: "n", dns: ["n"], usage: "server" });
-  await serving(body, { secure: { ...identity, password: () => password } });
+  const login = { ...identity, password: () => password, ...more };
+  await serving(body, { ...options, secure: login }, parts);
 }
 
 /** Files of the page, but for the login. */

@@ -105,6 +105,10 @@ const mistakes: readonly { readonly change: [string, string]; readonly says: str
     says: "node.toml: web: cert, key and password_file go together",
   },
   {
+    change: ["[km.main]", '[web]\nmetrics_token_file = "token"\n[km.main]'],
+    says: "node.toml: web.metrics_token_file: has no use without cert, key and password_file",
+  },
+  {
     change: ["[km.main]", "[web]\nport = -1\n[km.main]"],
     says: "node.toml: web.port: expected a whole number from 0 to 65535",
   },

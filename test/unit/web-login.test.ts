@@ -1,6 +1,12 @@
 import test from "ava";
 import { hostName, isLoopback, isOurs } from "../../src/web/host.ts";
-import { Attempts, attemptWindowMs, Sessions, sameSecret, sessionMs } from "../../src/web/login.ts";
+import {
+  Attempts,
+  forgottenAfterMs,
+  Sessions,
+  sameSecret,
+  sessionMs,
+} from "../../src/web/login.ts";
 
 test("the name in a Host header, whatever stands around it", (t) => {
   const table: readonly (readonly [string | undefined, string | undefined])[] = [
@@ -51,18 +57,30 @@ test("a login ends by itself, by a logout, and when there are too many", (t) => 
   t.is(sessions.until(first, 2), undefined);
 });
 
-test("five wrong passwords of one address, or sixty of all, are enough for a minute", (t) => {
+test("who gives wrong passwords waits longer and longer, a minute at most, and for a while", (t) => {
   const attempts = new Attempts();
-  for (let i = 0; i < 5; i++) {
-    t.true(attempts.allowed("a", i));
-    attempts.failed("a", i);
+  let now = 0;
+  const waits: number[] = [];
+  for (let n = 0; n < 14; n++) {
+    attempts.failed("a", now);
+    waits.push(attempts.wait("a", now) / 1_000);
+    now += attempts.wait("a", now);
+    t.is(attempts.wait("a", now), 0);
   }
-  t.false(attempts.allowed("a", 10));
-  t.true(attempts.allowed("b", 10));
-  t.true(attempts.allowed("a", attemptWindowMs));
-  for (let i = 0; i < 60; i++) attempts.failed(`x${i}`, attemptWindowMs + 1);
-  t.false(attempts.allowed("b", attemptWindowMs + 2));
-  t.true(attempts.allowed("b", 3 * attemptWindowMs));
+  t.deepEqual(waits, [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
+  attempts.failed("a", now);
+  t.true(attempts.wait("a", now + 1) > 0);
+  attempts.failed("a", now + forgottenAfterMs);
+  t.is(attempts.wait("a", now + forgottenAfterMs), 0);
+});
+
+test("nobody waits for what another did, and the table stays small", (t) => {
+  const attempts = new Attempts();
+  for (let n = 0; n < 100_000; n++) attempts.failed(`a${n}`, n);
+  for (let n = 0; n < 100; n++) attempts.failed("b", 100_000);
+  t.is(attempts.wait("c", 100_000), 0);
+  t.true(attempts.wait("b", 100_000) > 0);
+  t.true(attempts.size <= 4_096);
 });
 
 test("secrets are compared whole", (t) => {
