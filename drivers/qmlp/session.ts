@@ -3,6 +3,7 @@ import type { Clock, Timer } from "../../src/port/clock.ts";
 import { describe, Fault } from "../../src/port/errors.ts";
 import { type BlockRef, blockName } from "../../src/port/key.ts";
 import type { Log } from "../../src/port/log.ts";
+import { LogLimit } from "../../src/port/log-limit.ts";
 import type {
   LinkQuality,
   ModuleCommand,
@@ -263,7 +264,7 @@ export class QmlpSession implements ModuleSession {
 
   #assembled(result: Assembled | undefined): void {
     if (result === undefined) return;
-    const { sink, log } = this.#parts;
+    const { sink, clock, log } = this.#parts;
     if (result.block !== undefined) {
       sink.block(result.block);
       return;
@@ -271,7 +272,7 @@ export class QmlpSession implements ModuleSession {
     const { facts, damaged } = result;
     const name = blockName(facts.ref);
     const reads = this.#reads.get(name) ?? 0;
-    log.warn("block arrived damaged", { block: name, why: damaged, reads });
+    LogLimit.of(log, clock).warn("", "block arrived damaged", { block: name, why: damaged, reads });
     // The block's credit is used up: without giving it back the module would run dry.
     this.grant(1, Math.ceil(facts.bits / 8));
     if (this.#can(capability.read) && reads < readsPerBlock) {

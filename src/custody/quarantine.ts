@@ -1,19 +1,23 @@
 /** Keeps a key back from every KM until an operator decides: recorded, counted, told. */
+
+import type { Clock } from "../port/clock.ts";
 import { type BlockRef, blockName } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
+import { LogLimit } from "../port/log-limit.ts";
 import type { CustodyCounters } from "./counters.ts";
 import type { CustodyEvent } from "./events.ts";
 import type { Ledger } from "./ports.ts";
 
 export interface QuarantineParts {
   readonly ledger: Ledger;
+  readonly clock: Clock;
   readonly log: Log;
   readonly onEvent: (event: CustodyEvent) => void;
 }
 
 /** @param reason a KM's, or `interrupted`, or `operator` */
 export function quarantine(
-  { ledger, log, onEvent }: QuarantineParts,
+  { ledger, clock, log, onEvent }: QuarantineParts,
   counters: CustodyCounters,
   ref: BlockRef,
   keyId: string,
@@ -22,6 +26,7 @@ export function quarantine(
   counters.quarantined++;
   ledger.append({ kind: "quarantined", ref, keyId, reason });
   const facts = { key_ID: keyId, block: blockName(ref), reason };
-  log.warn("key quarantined", facts);
+  // A KM that refuses all there is causes one for each key; the ledger and the events have them.
+  LogLimit.of(log, clock).warn("", "key quarantined", facts);
   onEvent({ type: "key_quarantined", facts });
 }

@@ -17,6 +17,7 @@ import type { Clock } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import type { QkdKey } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
+import { LogLimit } from "../port/log-limit.ts";
 import type { CustodyCounters } from "./counters.ts";
 import { Flight } from "./flight.ts";
 import { type Outlet, Waiting } from "./outlet.ts";
@@ -345,7 +346,9 @@ export class Supplies<Owner> implements KmSink {
     if (next === undefined || response === final) {
       this.#parts.refused(waiting.key, waiting.owner, response);
     } else {
-      this.#parts.log.warn("key refused, offered to the next KM", { response, km: next.name });
+      const { log, clock } = this.#parts;
+      const facts = { response, km: next.name };
+      LogLimit.of(log, clock).warn(name, "key refused, offered to the next KM", facts);
       this.#bind(next, waiting);
     }
   }

@@ -8,6 +8,7 @@ import { backoff } from "../lifecycle/retry.ts";
 import { type Clock, every, type Timer } from "../port/clock.ts";
 import { describe, errorCode, Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import { LogLimit } from "../port/log-limit.ts";
 import {
   beatMs,
   decodePanel,
@@ -103,14 +104,15 @@ export class PanelServer {
 
   #accept(socket: Socket): void {
     const { log, clock } = this.#parts;
+    const limit = LogLimit.of(log, clock);
     socket.on("error", () => {});
     if (this.#socket !== undefined || this.#stopped) {
-      log.warn("a second panel is refused");
+      limit.warn("", "a second panel is refused");
       return void socket.destroy();
     }
     this.#socket = socket;
     this.#heardAt = clock.now();
-    log.info("panel connected");
+    limit.info("", "panel connected");
     const lines = new Lines();
     const silence = every(clock, silentMs / 8, () => {
       if (clock.now() - this.#heardAt < silentMs) return;
@@ -137,7 +139,7 @@ export class PanelServer {
       silence.cancel();
       this.#socket = undefined;
       if (this.#stopped) return;
-      log.warn("panel connection ended", { reason });
+      limit.warn("", "panel connection ended", { reason });
       this.#parts.onGone(reason);
     });
     this.notify();

@@ -50,14 +50,24 @@ export class LogLimit {
 
   /**
    * Writes a line, or counts it.
-   * @param peer who caused it, as people know it: an address, a KM; on the line as `from`
+   * @param peer who caused it, as people know it: an address, a KM; on the line as `from`. Empty where
+   *   there is only one
    * @param message of a fixed set: nothing that the peer sent
    */
-  warn(peer: string, message: string, facts: LogFacts = {}): void {
+  warn(peer: string, message: string, facts?: LogFacts): void {
+    this.#write("warn", peer, message, facts);
+  }
+
+  /** The same of less weight. */
+  info(peer: string, message: string, facts?: LogFacts): void {
+    this.#write("info", peer, message, facts);
+  }
+
+  #write(level: "warn" | "info", peer: string, message: string, facts: LogFacts = {}): void {
     const now = this.#clock.now();
     const pair = `${message}\0${peer}`;
     if (this.#pairs.take(pair, now) && this.#all.take(now)) {
-      this.#log.warn(message, { from: peer, ...facts });
+      this.#log[level](message, { ...(peer !== "" && { from: peer }), ...facts });
       return;
     }
     this.#lines++;
@@ -74,7 +84,7 @@ export class LogLimit {
       lines: this.#lines,
       // Beyond the table they are not told apart.
       peers: new Set(all.map(({ peer }) => peer)).size,
-      most_from: worst?.peer,
+      most_from: worst?.peer || undefined,
       most_of: worst?.message,
       most_lines: worst?.lines,
     });

@@ -1,7 +1,9 @@
 /** Clients of a TLS server, each with the certificate that it showed: checked when they come, and again. */
 import type { TLSSocket } from "node:tls";
+import { sourceOf } from "../door/source.ts";
 import type { Clock } from "../port/clock.ts";
 import type { Log } from "../port/log.ts";
+import { LogLimit } from "../port/log-limit.ts";
 import type { TlsTexts } from "./options.ts";
 import { peerOf, type TlsPeer } from "./peer.ts";
 import { type Refusal, trustOf } from "./trust.ts";
@@ -9,7 +11,7 @@ import { type Refusal, trustOf } from "./trust.ts";
 export class TlsClients {
   #texts: TlsTexts;
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #limit: LogLimit;
   readonly #open = new Map<TLSSocket, TlsPeer>();
   #lastGroup: string | undefined;
 
@@ -18,7 +20,7 @@ export class TlsClients {
     trustOf(texts);
     this.#texts = texts;
     this.#clock = clock;
-    this.#log = log;
+    this.#limit = LogLimit.of(log, clock);
   }
 
   /** Takes note of a client whose handshake is complete; one that is not accepted is cut off. */
@@ -57,7 +59,7 @@ export class TlsClients {
     const why: Refusal | undefined = trustOf(this.#texts).refusal(peer.chain, moment);
     if (why === undefined) return true;
     const facts = { cause: why, fingerprint: peer.fingerprint256 };
-    this.#log.warn("client is not accepted", facts);
+    this.#limit.warn(sourceOf(socket.remoteAddress), "client is not accepted", facts);
     socket.destroy();
     return false;
   }
