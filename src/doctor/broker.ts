@@ -1,21 +1,17 @@
 /** Is the manager's broker there, and does it let us in? */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { Config, ManagerConfig } from "../config/load.ts";
-import { brokerReason, clientOptions } from "../manager/client.ts";
-import type { Clock } from "../port/clock.ts";
+import { beginMqtt, brokerReason, type ClientOptions } from "../manager/client.ts";
+import { readBrokerCredentials } from "../manager/credentials.ts";
+import { brokerPlace } from "../net/host.ts";
+import { type Clock, within } from "../port/clock.ts";
+import { describe, Fault } from "../port/errors.ts";
 import { isCredential } from "./configuration.ts";
 import { type Finding, fail, ok, skip } from "./finding.ts";
 import { checkNetwork } from "./network.ts";
 import type { Running } from "./subject.ts";
 
 const patience = 5_000;
-
-/** Host and port of `mqtts://HOST[:PORT]`. */
-function endpoint({ url }: ManagerConfig): { host: string; port: number } {
-  const { hostname, port, protocol } = new URL(url);
-  const standard = protocol === "mqtts:" ? 8_883 : 1_883;
-  return { host: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? standard : Number(port) };
-}
 
 export async function checkBroker(
   config: Config,
@@ -26,7 +22,7 @@ export async function checkBroker(
   if (manager === undefined) return [];
   const told = running?.status.broker;
   if (told?.up === true) return [ok(["broker", "broker"], `${told.url}, connected`)];
-  const findings = await checkNetwork("broker", "broker", endpoint(manager), clock);
+  const findings = await checkNetwork("broker", "broker", brokerPlace(manager.url), clock);
   if (findings.some(({ status }) => status !== "ok")) return findings;
   return [...findings, await checkConnection(config.node.id, manager, clock)];
 }
@@ -42,43 +38,24 @@ async function checkConnection(
   if (files.some((file) => isCredential(file) && !existsSync(file as string))) {
     return skip(name, "needs credentials that only the service has: start the node");
   }
-  const text = (file: string | undefined) =>
-    file === undefined ? undefined : readFileSync(file, "utf8");
+  const over = new AbortController();
   try {
-    const { url, protocol, username, password_file, ca, cert, key, crl } = manager;
-    const { will: _, ...options } = clientOptions(
-      {
-        url,
-        protocol,
-        // The node's own identifier would throw the node out.
-        clientId: `${nodeId}-doctor`,
-        username,
-        password: text(password_file)?.trimEnd(),
-        ca: text(ca),
-        cert: text(cert),
-        key: text(key),
-        crl: text(crl),
-        crlFresh: manager.crl_fresh,
-        requirePq: manager.require_pq,
-        will: { topic: "", payload: Buffer.alloc(0) },
-      },
-      patience,
-      () => clock.wall(),
-    );
-    const { default: mqtt } = await import("mqtt");
-    const client = mqtt.connect(url, options);
-    try {
-      await new Promise<void>((resolve, reject) => {
-        client.once("connect", () => resolve());
-        client.on("error", reject);
-        client.once("close", () => reject(new Error("closed")));
-      });
-    } finally {
-      client.end(true);
-      client.stream.destroy();
-    }
+    const { url, protocol, username } = manager;
+    const options = {
+      ...readBrokerCredentials(manager),
+      url,
+      protocol,
+      // The node's own identifier would throw the node out.
+      clientId: `${nodeId}-doctor`,
+      username,
+    };
+    const late = () => Object.assign(new Error("late"), { code: "ETIMEDOUT" });
+    await within(clock, patience, letIn(options, clock, over.signal), late);
     return ok(name, `${url} lets the node in`);
   } catch (error) {
+    if (error instanceof Fault) {
+      return fail(name, describe(error), "see the checks of certificates above, and the files");
+    }
     const why = brokerReason(error, { ca: undefined, requirePq: manager.require_pq });
     const advice: readonly (readonly [RegExp, string])[] = [
       [
@@ -93,5 +70,26 @@ async function checkConnection(
     ];
     const found = advice.find(([pattern]) => pattern.test(why))?.[1];
     return fail(name, why, found ?? "see the broker's log");
+  } finally {
+    over.abort();
+  }
+}
+
+/** Resolves when the broker has let the node in; the connection is closed then. */
+async function letIn(options: ClientOptions, clock: Clock, signal: AbortSignal): Promise<void> {
+  const client = await beginMqtt(options, patience, clock, signal);
+  const close = () => {
+    client.end(true);
+    client.stream.destroy();
+  };
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client.once("connect", () => resolve());
+      client.on("error", reject);
+      client.once("close", () => reject(new Error("closed")));
+    });
+  } finally {
+    close();
   }
 }

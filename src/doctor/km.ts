@@ -7,12 +7,13 @@ import { existsSync } from "node:fs";
 import { request } from "node:https";
 import type { Socket } from "node:net";
 import type { Config, KmConfig } from "../config/load.ts";
-import { connectKm, type KmEndpoint } from "../kq1/connect.ts";
+import { connectKm, endpointName, type KmEndpoint } from "../kq1/connect.ts";
 import { readCredentials } from "../kq1/credentials.ts";
 import { KqDeframer, writeHeader } from "../kq1/frame.ts";
 import { supplyPath } from "../kq1/https-supply.ts";
 import { command, header, parameter } from "../kq1/names.ts";
 import { connectionReason } from "../kq1/reason.ts";
+import { names } from "../net/lookup.ts";
 import { type Clock, within } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import { clientTls } from "../tls/options.ts";
@@ -46,7 +47,7 @@ export async function checkKm(
       return [ok([id, title], "connects by itself when it wants keys")];
     }
   }
-  const findings = await checkNetwork(id, title, km, clock);
+  const findings = await checkNetwork(id, title, km, clock, km.connect_timeout_s);
   if (findings.some(({ status }) => status !== "ok")) return findings;
   return [...findings, ...(await checkProtocol(km, moduleOf(km, config, running), clock))];
 }
@@ -177,11 +178,12 @@ async function https(
 ): Promise<string> {
   const { host, port, serverName, tls } = endpoint;
   const sent = request({
-    host,
+    host: names.lastGood(host),
     port,
     path: supplyPath(km.path, moduleId, moduleId),
     method: "GET",
     agent: false,
+    headers: { host: endpointName(endpoint) },
     ...(tls && clientTls(tls, serverName, () => clock.wall())),
   });
   try {

@@ -1,6 +1,6 @@
 /** Name and port of a peer: can they be reached at all? */
-import { lookup } from "node:dns/promises";
-import { connect } from "node:net";
+import { dial } from "../net/dial.ts";
+import { names } from "../net/lookup.ts";
 import { type Clock, within } from "../port/clock.ts";
 import { errorCode } from "../port/errors.ts";
 import { type Finding, fail, ok } from "./finding.ts";
@@ -20,6 +20,7 @@ const reasons: Readonly<Record<string, readonly [string, string]>> = {
 
 /**
  * @param id what its findings begin with: `km.main`
+ * @param limit a connection may take so long, ms
  * @returns findings, the last of which is not ok if it cannot be reached
  */
 export async function checkNetwork(
@@ -27,36 +28,33 @@ export async function checkNetwork(
   title: string,
   { host, port }: { readonly host: string; readonly port: number },
   clock: Clock,
+  limit = patience,
 ): Promise<Finding[]> {
   const late = () => Object.assign(new Error("late"), { code: "ETIMEDOUT" });
-  let address: string;
+  let addresses: readonly string[];
   try {
-    ({ address } = await within(clock, patience, lookup(host), late));
+    addresses = await within(clock, patience, names.addresses(host), late);
   } catch (error) {
-    const why =
-      errorCode(error) === "ETIMEDOUT" ? "the name server does not answer" : "no such name";
+    const none = errorCode(error) === "ENOTFOUND";
+    const why = none ? "no such name" : "no name server answers";
     const advice = `check ${host} in the configuration, and /etc/resolv.conf: getent hosts ${host}`;
     return [fail([`${id}.dns`, `name of ${title}`], `${host}: ${why}`, advice)];
   }
-  const dns = ok(
-    [`${id}.dns`, `name of ${title}`],
-    host === address ? host : `${host} is ${address}`,
-  );
+  const where = addresses.join(", ");
+  const dns = ok([`${id}.dns`, `name of ${title}`], host === where ? host : `${host} is ${where}`);
   const tcp = [`${id}.tcp`, `way to ${title}`] as const;
-  const where = `${address} port ${port}`;
-  const socket = connect({ host: address, port });
+  const over = new AbortController();
   try {
-    const connected = new Promise<void>((resolve, reject) => {
-      socket.once("connect", resolve);
-      socket.on("error", reject);
-    });
-    await within(clock, patience, connected, late);
-    return [dns, ok(tcp, `${where} answers`)];
+    const connected = dial({ host, port }, { clock, signal: over.signal });
+    const socket = await within(clock, limit, connected, late);
+    const { remoteAddress = host } = socket;
+    socket.destroy();
+    return [dns, ok(tcp, `${remoteAddress} port ${port} answers`)];
   } catch (error) {
     const code = errorCode(error) ?? "ETIMEDOUT";
     const [why, advice] = reasons[code] ?? [code, "check network and firewalls"];
-    return [dns, fail(tcp, `${where}: ${why}`, advice)];
+    return [dns, fail(tcp, `${where} port ${port}: ${why}`, advice)];
   } finally {
-    socket.destroy();
+    over.abort();
   }
 }

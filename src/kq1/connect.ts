@@ -1,6 +1,7 @@
 /** Opens a connection to a KM: TCP, then TLS 1.3 with authentication on both sides (Annex A). */
-import { connect as connectTcp, type Socket } from "node:net";
-import { connect as connectTls, createSecureContext, type TLSSocket } from "node:tls";
+import type { Socket } from "node:net";
+import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
+import { dial } from "../net/dial.ts";
 import { type Clock, within } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../tls/options.ts";
@@ -31,6 +32,7 @@ export function endpointName(endpoint: KmEndpoint): string {
 }
 
 /**
+ * Name, TCP and TLS together take at most {@link KmEndpoint.connectTimeoutMs}.
  * @returns a socket whose peer has proved to be the configured KM. Under TLS 1.3 the KM may still
  *   refuse our certificate later: only an answer to a message shows that it did not.
  * @throws Fault `kq1.connect`
@@ -41,35 +43,88 @@ export async function connectKm(
   signal: AbortSignal,
 ): Promise<Socket> {
   const source = endpointName(endpoint);
-  const socket = open(endpoint, clock);
-  const stop = () => socket.destroy(new Error("stopped"));
-  signal.addEventListener("abort", stop, { once: true });
-  if (signal.aborted) stop();
+  const { connectTimeoutMs: limit } = endpoint;
+  const secure = secureContext(endpoint, clock);
+  const over = new AbortController();
+  const opening = new Opening(endpoint, secure, clock, AbortSignal.any([signal, over.signal]));
+  let socket: Socket;
   try {
-    const ready = new Promise<void>((resolve, reject) => {
-      if (endpoint.tls === undefined) socket.once("connect", resolve);
-      else socket.once("secureConnect", () => accepted(socket, clock, resolve));
-      socket.once("error", reject);
-      socket.once("close", () => reject(new Error("closed by the KM")));
+    socket = await within(clock, limit, opening.done, () => {
+      return new Error(`no connection within ${limit} ms${opening.waitsFor}`);
     });
-    const late = () => new Error(`no connection within ${endpoint.connectTimeoutMs} ms`);
-    await within(clock, endpoint.connectTimeoutMs, ready, late);
   } catch (error) {
-    socket.destroy();
-    socket.on("error", () => {});
+    over.abort();
+    // The connection and the end of its time may have come in the same turn.
+    opening.done.then((late) => late.destroy()).catch(() => {});
     if (signal.aborted) throw new Fault("stopped", "connecting to the KM was stopped", { source });
-    const refused = "authorizationError" in socket && Boolean(socket.authorizationError);
     const why = noCommonGroup(error, endpoint.tls) ?? connectionReason(error);
     throw new Fault("kq1.connect", `cannot connect to the KM: ${why}`, {
       source,
-      ...(refused && { certificate: "refused" }),
+      ...(opening.refused && { certificate: "refused" }),
     });
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
   socket.setNoDelay(true);
   socket.setKeepAlive(true, 10_000);
   return socket;
+}
+
+/** A connection that is being made: addresses, TCP, TLS. */
+class Opening {
+  /** @throws what the system or OpenSSL says; nothing is left open then */
+  readonly done: Promise<Socket>;
+  readonly #endpoint: KmEndpoint;
+  #named = false;
+  /** The KM's certificate was. */
+  refused = false;
+
+  constructor(
+    endpoint: KmEndpoint,
+    secure: SecureContext | undefined,
+    clock: Clock,
+    signal: AbortSignal,
+  ) {
+    this.#endpoint = endpoint;
+    this.done = this.#open(secure, clock, signal);
+    this.done.catch(() => {});
+  }
+
+  get waitsFor(): string {
+    return this.#named ? "" : ": no name server answers for the host name";
+  }
+
+  async #open(
+    context: SecureContext | undefined,
+    clock: Clock,
+    signal: AbortSignal,
+  ): Promise<Socket> {
+    const { tls, serverName } = this.#endpoint;
+    const onAddresses = () => {
+      this.#named = true;
+    };
+    const tcp = await dial(this.#endpoint, { clock, signal, onAddresses });
+    if (tls === undefined) return tcp;
+    const options = clientTls(tls, serverName, () => clock.wall());
+    const socket = connectTls({ socket: tcp, ...options, secureContext: context });
+    // An error that nothing listens to would end the process, also after the attempt is over.
+    socket.on("error", () => {});
+    const stop = () => socket.destroy(new Error("stopped"));
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once("secureConnect", () => accepted(socket, clock, resolve));
+        socket.once("error", reject);
+        socket.once("close", () => reject(new Error("closed by the KM")));
+      });
+      return socket;
+    } catch (error) {
+      this.refused = Boolean(socket.authorizationError);
+      socket.destroy();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
 }
 
 /** A KM that issues no session ticket is taken to have accepted us after this long, ms. */
@@ -89,12 +144,12 @@ function accepted(socket: Socket, clock: Clock, resolve: () => void): void {
   });
 }
 
-/** @throws Fault `kq1.connect` if the certificates are no good */
-function open(endpoint: KmEndpoint, clock: Clock): Socket | TLSSocket {
-  const { host, port, tls, serverName } = endpoint;
-  if (tls === undefined) return connectTcp({ host, port });
+/** @throws Fault `kq1.connect` if the certificates are no good; undefined without TLS */
+function secureContext(endpoint: KmEndpoint, clock: Clock): SecureContext | undefined {
+  const { tls, serverName } = endpoint;
+  if (tls === undefined) return undefined;
   try {
-    return connectTls({ host, port, ...clientTls(tls, serverName, () => clock.wall()) });
+    return createSecureContext(clientTls(tls, serverName, () => clock.wall()));
   } catch (error) {
     throw new Fault("kq1.connect", `certificates cannot be used: ${connectionReason(error)}`, {
       source: endpointName(endpoint),
@@ -103,13 +158,8 @@ function open(endpoint: KmEndpoint, clock: Clock): Socket | TLSSocket {
 }
 
 /** @throws Fault `kq1.connect` if the certificates are no good: no connection could be made with them */
-export function checkUsable({ tls, serverName }: KmEndpoint, clock: Clock): void {
-  if (tls === undefined) return;
-  try {
-    createSecureContext(clientTls(tls, serverName, () => clock.wall()));
-  } catch (error) {
-    throw new Fault("kq1.connect", `certificates cannot be used: ${connectionReason(error)}`);
-  }
+export function checkUsable(endpoint: KmEndpoint, clock: Clock): void {
+  secureContext(endpoint, clock);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Connections of HTTPS to a KM: each opened with the certificates of the moment, and kept track of. */
 import { Agent } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
+import { names } from "../net/lookup.ts";
 import type { Clock } from "../port/clock.ts";
 import { clientTls } from "../tls/options.ts";
 import { peerOf } from "../tls/peer.ts";
@@ -31,7 +32,8 @@ export class KmAgent extends Agent {
     const { host, port, tls, serverName } = endpoint;
     // No session of before is given: it would be resumed without a look at the certificate.
     const socket = connect({
-      host,
+      // The session began at this address: it needs no look-up, and no choice between several.
+      host: names.lastGood(host),
       port,
       ...clientTls(tls, serverName, () => this.#clock.wall()),
     });

@@ -7,6 +7,7 @@ const refusesUs = "the KM refuses our certificate";
 const known: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ENOTFOUND: "host name not found",
+  EAI_AGAIN: "no name server answers for the host name",
   ETIMEDOUT: "no route or no answer",
   ECONNRESET: "closed by the KM",
   EPIPE: "closed by the KM",

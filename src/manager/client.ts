@@ -1,7 +1,12 @@
 /** How mqtt.js is set up, and what its errors mean. */
-import type { IClientOptions } from "mqtt";
+import type { Socket } from "node:net";
+import type { IClientOptions, MqttClient } from "mqtt";
+import { dial } from "../net/dial.ts";
+import { brokerPlace } from "../net/host.ts";
+import type { Clock } from "../port/clock.ts";
 import { errorCode } from "../port/errors.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../tls/options.ts";
+import { secure } from "../tls/secure.ts";
 
 /** The broker may send no longer packet, bytes; a command is far shorter. */
 export const longestPacket = 65_536;
@@ -18,18 +23,12 @@ export interface ClientOptions extends TlsTexts {
   readonly clientId: string;
   readonly username: string | undefined;
   readonly password: string | undefined;
-  /** Retained unless it says otherwise. */
-  readonly will: { readonly topic: string; readonly payload: Buffer; readonly retain?: boolean };
+  /** Retained unless it says otherwise; undefined: none. */
+  readonly will?: { readonly topic: string; readonly payload: Buffer; readonly retain?: boolean };
 }
 
-/** @param wall says what time it is, ms since 1970 UTC @throws CrlError */
-export function clientOptions(
-  options: ClientOptions,
-  connectTimeout: number,
-  wall: () => number,
-): IClientOptions {
-  const { url, protocol, clientId, username, password, will } = options;
-  const { hostname, protocol: scheme } = new URL(url);
+function clientOptions(options: ClientOptions, connectTimeout: number): IClientOptions {
+  const { protocol, clientId, username, password, will } = options;
   return {
     protocolVersion: protocol,
     clientId,
@@ -42,12 +41,39 @@ export function clientOptions(
     queueQoSZero: false,
     // Node's timers are exact enough, and a worker thread for a keep-alive is not small.
     timerVariant: "native",
-    will: { topic: will.topic, payload: will.payload, qos: 1, retain: will.retain ?? true },
+    ...(will !== undefined && {
+      will: { topic: will.topic, payload: will.payload, qos: 1, retain: will.retain ?? true },
+    }),
     ...(protocol === 5 && { properties: { receiveMaximum, maximumPacketSize: longestPacket } }),
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
-    ...(scheme === "mqtts:" && clientTls(options, hostname.replace(/^\[|\]$/g, ""), wall)),
   };
+}
+
+/**
+ * Connects to the broker by TCP, or TLS for `mqtts://`, and begins MQTT over it.
+ * @param connectTimeout the broker answers MQTT's first message within this time, ms; what comes before
+ *   it is the caller's to end
+ * @returns a client that waits for the broker's answer
+ * @throws CrlError, NameError, or what the system or OpenSSL says; nothing is left open then
+ */
+export async function beginMqtt(
+  options: ClientOptions,
+  connectTimeout: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<MqttClient> {
+  const place = brokerPlace(options.url);
+  const tls = place.secure ? clientTls(options, place.host, () => clock.wall()) : undefined;
+  // Loaded only where a manager is configured: it is the largest of the libraries.
+  const { default: mqtt } = await import("mqtt");
+  const tcp = await dial(place, { clock, signal });
+  const stream: Socket = tls === undefined ? tcp : await secure(tcp, tls, signal);
+  if (signal.aborted) {
+    stream.destroy();
+    throw new Error("stopped");
+  }
+  return new mqtt.MqttClient(() => stream, clientOptions(options, connectTimeout));
 }
 
 /** Codes of CONNACK (3.1.1: up to 5), PUBACK, SUBACK and DISCONNECT. */
@@ -80,6 +106,12 @@ export function refusal(code: number): string {
   return codes[code] ?? `reason code ${code}`;
 }
 
+/** What a person can act on, from the codes of the system and of OpenSSL. */
+const words: Readonly<Record<string, string>> = {
+  ENOTFOUND: "host name not found",
+  EAI_AGAIN: "no name server answers for the host name",
+};
+
 /**
  * mqtt.js puts a reason code into `code` as a number, system errors theirs as a word.
  * @param asked of the broker, where a handshake may have failed by it
@@ -87,5 +119,8 @@ export function refusal(code: number): string {
 export function brokerReason(error: unknown, asked?: TlsTexts): string {
   const code = (error as { code?: unknown }).code;
   if (typeof code === "number") return refusal(code);
-  return noCommonGroup(error, asked) ?? errorCode(error) ?? "failed";
+  const name = errorCode(error);
+  const known = words[name ?? ""];
+  if (known !== undefined) return `${known} (${name})`;
+  return noCommonGroup(error, asked) ?? name ?? "failed";
 }

@@ -7,9 +7,9 @@ import type { Clock } from "../port/clock.ts";
 import { Fault } from "../port/errors.ts";
 import { peerOf } from "../tls/peer.ts";
 import {
+  beginMqtt,
   brokerReason,
   type ClientOptions,
-  clientOptions,
   longestPacket,
   refusal,
   takeover,
@@ -104,31 +104,35 @@ export class MqttSession {
 
   /** @throws Fault `mqtt.connect`; nothing is left open then */
   static async open(options: SessionOptions, signal: AbortSignal): Promise<MqttSession> {
-    // Loaded only where a manager is configured: it is the largest of the libraries.
-    const { default: mqtt } = await import("mqtt");
     const { url, clock } = options;
-    const client = mqtt.connect(
-      url,
-      clientOptions(options, connectTimeout, () => clock.wall()),
-    );
     const opened = Promise.withResolvers<IConnackPacket>();
-    const fail = (why: string) =>
+    opened.promise.catch(() => {});
+    const over = new AbortController();
+    const fail = (why: string) => {
+      over.abort();
       opened.reject(new Fault("mqtt.connect", `cannot connect to the broker: ${why}`, { url }));
+    };
     const stop = () => fail("stopped");
     const timer = clock.after(connectTimeout, () => fail(`no answer within ${connectTimeout} ms`));
-    // Stays attached for good: an `error` event that nobody listens to would end the process.
-    client.on("error", (error) => fail(brokerReason(error, options)));
-    client.once("close", () => fail("connection closed"));
-    client.once("connect", opened.resolve);
-    guard(client);
-    if (options.onMessage !== undefined) listen(client, options.onMessage);
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
+    let client: MqttClient | undefined;
     try {
+      client = await beginMqtt(options, connectTimeout, clock, over.signal).catch((error) => {
+        fail(brokerReason(error, options));
+        // Rejected by now: by this, or by what came first.
+        return opened.promise as Promise<never>;
+      });
+      // Stays attached for good: an `error` event that nothing listens to would end the process.
+      client.on("error", (error) => fail(brokerReason(error, options)));
+      client.once("close", () => fail("connection closed"));
+      client.once("connect", opened.resolve);
+      guard(client);
+      if (options.onMessage !== undefined) listen(client, options.onMessage);
       return new MqttSession(client, options, await opened.promise);
     } catch (error) {
-      client.end(true);
-      client.stream.destroy();
+      client?.end(true);
+      client?.stream.destroy();
       throw error;
     } finally {
       timer.cancel();

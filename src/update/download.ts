@@ -5,9 +5,12 @@ import type { IncomingMessage } from "node:http";
 import { get } from "node:https";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { type Clock, every } from "../port/clock.ts";
+import type { TLSSocket } from "node:tls";
+import { dial } from "../net/dial.ts";
+import { type Clock, every, within } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
 import { clientTls } from "../tls/options.ts";
+import { secure } from "../tls/secure.ts";
 
 export interface DownloadOptions {
   /** PEM of who may have issued the server's certificate; undefined: the system's. */
@@ -47,7 +50,7 @@ export async function download(url: string, file: string, options: DownloadOptio
   };
   let ours = false;
   try {
-    const response = await open(url, options.ca, over.signal);
+    const response = await open(url, options.ca, clock, over.signal);
     const to = createWriteStream(file, { flags: "wx", mode: 0o600, flush: true });
     to.once("open", () => {
       ours = true;
@@ -65,15 +68,38 @@ export async function download(url: string, file: string, options: DownloadOptio
   }
 }
 
-function open(url: string, ca: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
+/** Name, TCP and TLS. @throws NameError, or what the system or OpenSSL says */
+async function connection(
+  { hostname, port }: URL,
+  ca: string | undefined,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const tls = clientTls({ ca }, host, () => clock.wall());
+  const tcp = await dial({ host, port: port === "" ? 443 : Number(port) }, { clock, signal });
+  return secure(tcp, tls, signal);
+}
+
+async function open(
+  url: string,
+  ca: string | undefined,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const silent = () => new Fault("update", "the server is silent", { limit_ms: silenceMs });
+  let socket: TLSSocket;
+  try {
+    const connected = connection(new URL(url), ca, clock, either);
+    socket = await within(clock, silenceMs, connected, silent);
+  } catch (error) {
+    over.abort();
+    throw error;
+  }
   return new Promise((resolve, reject) => {
-    const name = new URL(url).hostname.replace(/^\[|\]$/g, "");
-    const options = {
-      ...clientTls({ ca }, name, Date.now),
-      agent: false,
-      timeout: silenceMs,
-      signal,
-    };
+    const options = { createConnection: () => socket, timeout: silenceMs, signal };
     const request = get(url, options, (response) => {
       const { statusCode } = response;
       if (statusCode === 200) return resolve(response);
@@ -81,9 +107,7 @@ function open(url: string, ca: string | undefined, signal: AbortSignal): Promise
       // A redirection is not followed: the command names the place.
       reject(new Fault("update", "the server refuses", { source: url, status: statusCode ?? 0 }));
     });
-    request.on("timeout", () => {
-      request.destroy(new Fault("update", "the server is silent", { limit_ms: silenceMs }));
-    });
+    request.on("timeout", () => request.destroy(silent()));
     request.on("error", reject);
   });
 }
