@@ -50,7 +50,7 @@ const pure = [
   /^src\/lifecycle\/(retry|event-history)\.ts$/,
   /^src\/local\/(protocol|paths|log-ring|answers|view)\.ts$/,
   /^src\/cli\/(commands|console-rules|help|schema|schema-parts|shapes|table|units)\.ts$/,
-  /^src\/config\/(redact|toml)\.ts$/,
+  /^src\/config\/(redact|toml|lines|password)\.ts$/,
   /^src\/support\/(tar|scrub|guard|telemetry-csv)\.ts$/,
   /^src\/doctor\/(finding|subject)\.ts$/,
   /^src\/update\/(slots|allowance)\.ts$/,

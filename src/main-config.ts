@@ -1,6 +1,6 @@
 /** The configuration, and drivers for what it names: with every driver that there is. */
 import { driverKinds } from "../drivers/index.ts";
-import { type Config, loadConfig, readConfigFile } from "./config/load.ts";
+import { type Config, checkConfig, loadConfig, readConfigFile } from "./config/load.ts";
 import { systemClock } from "./port/clock.ts";
 import { silentLog } from "./port/log.ts";
 import type { ModuleDriver } from "./port/module.ts";
@@ -8,6 +8,11 @@ import type { ModuleDriver } from "./port/module.ts";
 /** Reads and checks a configuration. @throws ConfigError */
 export function configure(file: string): Config {
   return loadConfig(file, driverKinds);
+}
+
+/** The same, and whether its certificates and keys can be used now. @throws ConfigError */
+export function check(file: string): Config {
+  return checkConfig(file, driverKinds, systemClock.wall());
 }
 
 /** The same, whether the files that it names can be read or not. @throws ConfigError */

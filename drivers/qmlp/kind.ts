@@ -57,6 +57,8 @@ const overSocket: DriverKind<SocketOptions> = {
         (text) => parseAddress(text) !== undefined,
         "expected unix:/PATH or tcp:HOST:PORT, an IPv6 address in brackets",
       ),
+      // The longest path that a Unix socket takes.
+      v.maxBytes(5 + 107, "expected a path of at most 107 bytes"),
     ),
   }),
   devices: ({ address }) => (address.startsWith("unix:") ? [address.slice(5)] : []),

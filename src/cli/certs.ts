@@ -1,6 +1,7 @@
 /** `qkd-node certs`: certificates and revocation lists, from the node, or from the files if it does not run. */
 import { exit } from "../exit-codes.ts";
 import type { CertificateReport } from "../local/certificates.ts";
+import { counted } from "../port/words.ts";
 import { NotRunning } from "./client.ts";
 import type { Context } from "./context.ts";
 import { facts } from "./table.ts";
@@ -39,22 +40,28 @@ const roles = {
 function lines({ certificates }: Certificates, paint: Paint, width: number): string[] {
   if (certificates.length === 0) return ["the configuration names no certificate"];
   return certificates.flatMap((one) => {
-    const { days, subject, issuer, names, problem, key_matches, entries, this_update } = one;
+    const { days, subject, issuer, names, problem, note, key_matches, entries, this_update } = one;
     const end = one.not_after ?? one.next_update ?? "";
-    const left = days === undefined ? "" : `${moment(end)}, ${days} days left`;
+    const left = days === undefined ? "" : `${moment(end)}, ${remaining(days)}`;
     // How long a list lives is its CA's habit: that it runs out is told by its problem, and by alarms.
     const until = days !== undefined && days <= 30 && one.role !== "crl" ? paint.warn(left) : left;
     const pairs: (readonly [string, string])[] = [
       ["file", tidy(one.file)],
       ...(problem === undefined ? [] : [["problem", paint.bad(tidy(problem))] as const]),
+      ...(note === undefined ? [] : [["note", tidy(note)] as const]),
       ...(subject === undefined ? [] : [["for", tidy(subject)] as const]),
       ...(names === undefined ? [] : [["names", tidy(names)] as const]),
       ...(issuer === undefined ? [] : [["from", tidy(issuer)] as const]),
       ...(this_update === undefined ? [] : [["since", moment(this_update)] as const]),
       ...(left === "" ? [] : [["until", until] as const]),
-      ...(entries === undefined ? [] : [["takes back", `${entries} certificates`] as const]),
+      ...(entries === undefined ? [] : [["takes back", counted(entries, "certificate")] as const]),
       ...(key_matches === true ? [["key", "belongs to it"] as const] : []),
     ];
-    return [`${paint.bold(tidy(one.for))}  ${roles[one.role]}`, ...facts(pairs, width, 2)];
+    const place = one.place === undefined ? "" : `, certificate ${one.place} of the file`;
+    return [`${paint.bold(tidy(one.for))}  ${roles[one.role]}${place}`, ...facts(pairs, width, 2)];
   });
+}
+
+function remaining(days: number): string {
+  return days < 0 ? `over for ${counted(-days, "day")}` : `${counted(days, "day")} left`;
 }

@@ -2,17 +2,17 @@
 import type { Config } from "../config/load.ts";
 import { ConfigError } from "../config/problems.ts";
 import { exit } from "../exit-codes.ts";
-import { configure } from "../main-config.ts";
+import { check as checkFile } from "../main-config.ts";
 import { type Context, UsageError } from "./context.ts";
 
 /** @throws ConfigError with all that is wrong with it, unless that is printed as JSON */
 export function check(file: string, context: Context): number {
   let config: Config;
   try {
-    config = configure(file);
+    config = checkFile(file);
   } catch (error) {
     if (!context.json || !(error instanceof ConfigError)) throw error;
-    context.print({ file, good: false, problems: error.problems }, () => []);
+    context.print({ file, good: false, problems: error.located }, () => []);
     return exit.config;
   }
   const { node, modules } = config;

@@ -112,9 +112,9 @@ function explain(error: unknown): number {
     terminal.complain(`qkd-node: ${error.message}`);
     return error.exitCode;
   }
-  const { problems } = error as { problems?: readonly string[] };
-  if (!(error instanceof Error && error.name === "Fault" && Array.isArray(problems))) throw error;
-  for (const problem of problems) terminal.complain(problem);
+  const { located } = error as { located?: readonly string[] };
+  if (!(error instanceof Error && error.name === "Fault" && Array.isArray(located))) throw error;
+  for (const problem of located) terminal.complain(problem);
   return exit.config;
 }
 

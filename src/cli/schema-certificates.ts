@@ -6,6 +6,7 @@ export const certificate = object(
     for: about(text, "km.NAME, server, web, manager"),
     role: oneOf("own", "ca", "crl"),
     file: text,
+    place: about(count, "of a file with several certificates: which one, from 1"),
     subject: text,
     issuer: text,
     names: about(text, "subject alternative names"),
@@ -18,11 +19,13 @@ export const certificate = object(
     this_update: about(time, "of a revocation list"),
     next_update: about(time, "of a revocation list: until when it is good"),
     entries: about(count, "certificates that a revocation list takes back"),
+    in_use: about(flag, "of a CA: whether its end matters"),
     problem: text,
+    note: about(text, "remarkable, though nothing is wrong"),
   },
   [
     ...["this_update", "next_update", "entries"],
     ...["subject", "issuer", "names", "serial", "fingerprint", "not_before", "not_after", "days"],
-    ...["key_matches", "problem"],
+    ...["place", "key_matches", "in_use", "problem", "note"],
   ],
 );

@@ -1,16 +1,22 @@
 /** Reads, checks and resolves a configuration file. All that is wrong with it is said at once. */
 import { hash } from "node:crypto";
-import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
 import type { ConfiguredDriver, DriverKind } from "../port/driver-kind.ts";
-import { errorCode } from "../port/errors.ts";
-import { isLoopback } from "../web/host.ts";
-import { shortestPassword, shortestToken } from "../web/login.ts";
-import { listProblems } from "./list-problems.ts";
-import { firstLine } from "./named-file.ts";
-import { ConfigError, explain, keyPath } from "./problems.ts";
+import { didYouMean } from "../port/words.ts";
+import { type Complain, checkTogether } from "./checks.ts";
+import { contentProblems, fileProblems, whyNot } from "./files.ts";
+import {
+  ConfigError,
+  configError,
+  explain,
+  keyPath,
+  type Problem,
+  reservedNames,
+  textProblem,
+} from "./problems.ts";
 import {
   alarmsSchema,
   commandKeySchema,
@@ -89,7 +95,8 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
   };
   // The name of a KM is the operator's, and an index is none of ours either.
   const names = path.filter((key, i) => typeof key === "string" && !(path[0] === "km" && i === 1));
-  return Object.keys(schemas[names.join(".")]?.entries ?? {});
+  const place = names.join(".");
+  return Object.hasOwn(schemas, place) ? Object.keys(schemas[place]?.entries ?? {}) : [];
 }
 
 /**
@@ -99,56 +106,61 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
  */
 export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   const table = parseToml(text, file);
-  const result = v.safeParse(configSchema, table);
-  if (!result.success) {
-    const problems = result.issues.map(
-      (issue) => `${file}: ${keyPath(issue)}: ${explain(issue, entriesAt)}`,
-    );
-    throw new ConfigError("config.value", problems);
+  const problems: Problem[] = [];
+  const complain = (key: string, what: string) => problems.push({ key, what });
+  // The schema's library leaves these out without a word.
+  const reserved = reservedNames((table as { km?: unknown }).km);
+  for (const name of reserved) {
+    complain(`km.${name}`, "expected another name: this one has a meaning in JavaScript");
   }
+  const result = v.safeParse(configSchema, table);
+  for (const issue of result.issues ?? []) {
+    const [key, what] = [keyPath(issue), explain(issue, entriesAt)];
+    // 0.5 is neither whole nor in the range: once is enough.
+    const said = problems.some((one) => one.key === key && one.what === what);
+    if (!said && !(key === "km" && reserved.length > 0)) complain(key, what);
+  }
+  if (!result.success || reserved.length > 0) throw configError(file, text, problems);
   const raw = result.output;
-  const problems: string[] = [];
-  const complain = (key: string, what: string) => problems.push(`${file}: ${key}: ${what}`);
-
+  checkTogether(raw, complain);
   const kms = new Map<string, KmConfig>();
   for (const [name, km] of Object.entries(raw.km)) {
-    checkTls(`km.${name}`, km, km.transport, complain);
     kms.set(name, resolveFiles({ ...km, name }, ["ca", "cert", "key", "crl"], file));
   }
-  if (raw.manager !== undefined) {
-    if ((raw.manager.cert === undefined) !== (raw.manager.key === undefined)) {
-      complain("manager", "cert and key go together");
-    }
-    if (raw.manager.crl !== undefined && raw.manager.ca === undefined) {
-      complain("manager.crl", "needs ca: whose lists they are");
-    }
-    if (raw.manager.password_file !== undefined && raw.manager.username === undefined) {
-      complain("manager.password_file", "needs username");
-    }
-    const ids = raw.manager.command_key.map(({ id }) => id);
-    ids.forEach((id, i) => {
-      if (ids.indexOf(id) !== i)
-        complain(`manager.command_key[${i}].id`, "another key has this id");
-    });
-  }
-  checkWeb(raw.web, complain);
   const names = new Set<string>();
+  const devices = new Map<string, string>();
   const modules: ModuleConfig[] = [];
   raw.module.forEach((module, i) => {
     const key = `module[${i}]`;
-    if (names.has(module.name)) complain(`${key}.name`, "another module has this name");
+    const again = names.has(module.name);
+    if (again) complain(`${key}.name`, "another module has this name");
     names.add(module.name);
     const chosen = module.km.flatMap((name) => kms.get(name) ?? []);
     if (chosen.length < module.km.length) {
-      complain(`${key}.km`, `no such KM (there are: ${[...kms.keys()].join(", ")})`);
+      const known = [...kms.keys()];
+      const wrong = module.km.find((name) => !kms.has(name)) ?? "";
+      complain(
+        `${key}.km`,
+        `no such KM (there are: ${known.join(", ")})${didYouMean(wrong, known)}`,
+      );
     }
     if (new Set(module.km).size < module.km.length) complain(`${key}.km`, "a KM is named twice");
     const https = chosen.some(({ transport }) => transport === "https");
     if (module.mode === "on_request" && https && raw.server === undefined) {
       complain(`${key}.mode`, '"on_request" with a KM over https needs [server]');
     }
+    if (module.module_id !== undefined && module.module_id === module.matching_module_id) {
+      complain(`${key}.matching_module_id`, "is module_id: the module at the other end is another");
+    }
     const driver = configureDriver(module.driver, `${key}.driver`, kinds, complain);
     if (driver !== undefined) {
+      for (const path of again ? [] : ownDevices(driver, module.driver)) {
+        const other = devices.get(path);
+        if (other !== undefined) {
+          complain(`${key}.driver`, `${path} is the device of the module ${other}, too`);
+        }
+        devices.set(path, module.name);
+      }
       if (driver.destructive && module.spool === undefined) {
         complain(`${key}.spool`, `a module of kind ${driver.kind} cannot keep its keys: needs one`);
       }
@@ -157,7 +169,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
       modules.push({ ...rest, spool, kms: chosen, driver });
     }
   });
-  if (problems.length > 0) throw new ConfigError("config.value", problems);
+  if (problems.length > 0) throw configError(file, text, problems);
   const manager =
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "crl", "password_file"], file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
@@ -183,12 +195,15 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
 
 /** Reads and checks a configuration file, but not the files that it names. @throws ConfigError */
 export function readConfigFile(file: string, kinds: Kinds): Config {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(file, "utf8");
+    bytes = readFileSync(file);
   } catch (error) {
     throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
   }
+  const wrong = textProblem(bytes);
+  if (wrong !== undefined) throw new ConfigError("config.file", [`${file}: ${wrong}`]);
+  const text = bytes.toString("utf8");
   return parseConfig(text, resolve(file), kinds);
 }
 
@@ -198,21 +213,20 @@ export function readConfigFile(file: string, kinds: Kinds): Config {
  */
 export function loadConfig(file: string, kinds: Kinds): Config {
   const config = readConfigFile(file, kinds);
-  const problems: string[] = [];
-  const kms = new Set(config.modules.flatMap((module) => module.kms));
-  for (const km of kms) checkFiles(`km.${km.name}`, km, file, problems);
-  for (const { name, spool } of config.modules) {
-    if (spool !== undefined) checkFiles(`module ${name}: spool`, spool, file, problems);
-  }
-  if (config.manager !== undefined) checkFiles("manager", config.manager, file, problems);
-  if (config.server !== undefined) checkFiles("server", config.server, file, problems);
-  if (config.web.enabled) {
-    checkFiles("web", config.web, file, problems);
-    const { password_file: password, metrics_token_file: token } = config.web;
-    checkLength(password, `${file}: web.password_file: the password`, shortestPassword, problems);
-    checkLength(token, `${file}: web.metrics_token_file: the token`, shortestToken, problems);
-  }
-  if (problems.length > 0) throw new ConfigError("config.value", problems);
+  const problems = fileProblems(config);
+  if (problems.length > 0) throw configError(file, readFileSync(file, "utf8"), problems);
+  return config;
+}
+
+/**
+ * The same, and that certificates and keys are what they should be. A node starts without that: they may
+ * be exchanged while it runs.
+ * @param wall ms since 1970 UTC @throws ConfigError
+ */
+export function checkConfig(file: string, kinds: Kinds, wall: number): Config {
+  const config = readConfigFile(file, kinds);
+  const problems = [...fileProblems(config), ...contentProblems(config, wall)];
+  if (problems.length > 0) throw configError(file, readFileSync(file, "utf8"), problems);
   return config;
 }
 
@@ -222,69 +236,36 @@ function parseToml(text: string, file: string): unknown {
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     // Only the first line: the others show the file's text, which may hold a secret.
-    const what = error.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "";
+    const said = error.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "";
+    const hint = "; texts stand in straight quotes, true and false in small letters";
+    const what = said === "invalid value" ? said + hint : said;
     throw new ConfigError("config.file", [
       `${file}:${error.line}:${error.column}: not TOML: ${what}`,
     ]);
   }
 }
 
-function checkTls(
-  key: string,
-  km: Raw["km"][string],
-  transport: string,
-  complain: (key: string, what: string) => void,
-): void {
-  if (transport === "plain" && (km.crl !== undefined || km.require_pq)) {
-    complain(`${key}`, 'crl and require_pq have no use with transport "plain"');
-  }
-  for (const file of ["ca", "cert", "key"] as const) {
-    if (transport !== "plain" && km[file] === undefined) {
-      complain(`${key}.${file}`, `missing; transport "${transport}" needs ca, cert and key`);
-    } else if (transport === "plain" && km[file] !== undefined) {
-      complain(`${key}.${file}`, 'has no use with transport "plain"');
-    }
-  }
-}
-
-/** The page shows a node to whoever can reach it: beyond this machine only with TLS and a login. */
-function checkWeb(web: WebConfig, complain: (key: string, what: string) => void): void {
-  const files = [web.cert, web.key, web.password_file];
-  const given = files.filter((name) => name !== undefined).length;
-  if (given > 0 && given < files.length) {
-    complain("web", "cert, key and password_file go together");
-  } else if (web.enabled && given === 0 && !isLoopback(web.host)) {
-    complain("web.host", "beyond loopback the page needs cert, key and password_file");
-  }
-  if (given === 0 && web.metrics_token_file !== undefined) {
-    complain("web.metrics_token_file", "has no use without cert, key and password_file");
-  }
-}
-
-function checkLength(
-  path: string | undefined,
-  what: string,
-  least: number,
-  problems: string[],
-): void {
-  if (path === undefined) return;
-  try {
-    if (firstLine(readFileSync(path, "utf8")).length >= least) return;
-    problems.push(`${what} must have ${least} characters or more`);
-  } catch {
-    // That it cannot be read was said already.
-  }
+/** What only one module can have open. The channels of a PCIe card share its registers, `…_user`. */
+function ownDevices(
+  { devices }: ConfiguredDriver,
+  options: { readonly [key: string]: unknown },
+): string[] {
+  const { address } = options;
+  const own = devices.filter((path) => !path.endsWith("_user"));
+  return own.length === 0 && typeof address === "string" ? [address] : own;
 }
 
 function configureDriver(
   options: { readonly kind: string; readonly [key: string]: unknown },
   key: string,
   kinds: Kinds,
-  complain: (key: string, what: string) => void,
+  complain: Complain,
 ): ConfiguredDriver | undefined {
   const kind = kinds.find((known) => known.kind === options.kind);
   if (kind === undefined) {
-    complain(`${key}.kind`, `no such driver (there are: ${kinds.map((k) => k.kind).join(", ")})`);
+    const known = kinds.map((k) => k.kind);
+    const near = didYouMean(options.kind, known);
+    complain(`${key}.kind`, `no such driver (there are: ${known.join(", ")})${near}`);
     return undefined;
   }
   const { kind: _, ...rest } = options;
@@ -318,35 +299,4 @@ function resolveFiles<T extends object>(table: T, keys: readonly string[], file:
     if (typeof value === "string") resolved[key] = resolve(dirname(file), value);
   }
   return resolved as T;
-}
-
-function checkFiles(key: string, table: object, file: string, problems: string[]): void {
-  for (const name of ["ca", "cert", "key", "password_file", "metrics_token_file", "crl"]) {
-    const path = (table as Record<string, unknown>)[name];
-    if (typeof path !== "string") continue;
-    const where = `${file}: ${key}.${name}`;
-    try {
-      accessSync(path, constants.R_OK);
-      const secret = name === "key" || name.endsWith("_file");
-      if (secret && (statSync(path).mode & 0o037) !== 0) {
-        problems.push(`${where}: others may use ${path}; make it mode 0600`);
-      }
-    } catch (error) {
-      problems.push(`${where}: ${path} cannot be read: ${whyNot(error)}`);
-    }
-  }
-  const { ca, crl } = table as { readonly ca?: string; readonly crl?: string };
-  if (ca !== undefined && crl !== undefined) {
-    for (const what of listProblems(ca, crl)) problems.push(`${file}: ${key}.crl: ${crl} ${what}`);
-  }
-}
-
-function whyNot(error: unknown): string {
-  const code = errorCode(error) ?? "unknown";
-  const known: Readonly<Record<string, string>> = {
-    ENOENT: "no such file",
-    EACCES: "permission denied",
-    EISDIR: "it is a folder",
-  };
-  return known[code] ?? code;
 }

@@ -10,8 +10,3 @@ export function readNamed(file: string, code: FaultCode, message: string): Buffe
     throw new Fault(code, message, { file, code: errorCode(error) ?? "unknown" });
   }
 }
-
-/** Of a password's file: editors end a file with a line feed. */
-export function firstLine(text: string): string {
-  return text.split(/\r?\n/, 1)[0] as string;
-}

@@ -8,11 +8,17 @@ import { commandNames } from "../control/commands.ts";
 import { isPublicKey } from "../control/jws.ts";
 import { supplyPathTemplate } from "../kq1/names.ts";
 import { longestSocketPath } from "../local/paths.ts";
+import { asciiHost, brokerProblem, hostProblem, peerProblem } from "../net/host.ts";
+import { isReserved } from "./problems.ts";
 
 /** A name that is one level of an MQTT topic and part of a file name. */
 const name = v.pipe(
   v.string(),
   v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, "expected 1 to 64 characters of A-Z a-z 0-9 . _ -"),
+  v.check(
+    (text) => !isReserved(text),
+    "expected another name: this one has a meaning in JavaScript",
+  ),
 );
 
 const moduleId = v.pipe(
@@ -23,7 +29,39 @@ const moduleId = v.pipe(
 
 const text = v.pipe(v.string(), v.minLength(1, "expected a text that is not empty"));
 
-const absolute = v.pipe(v.string(), v.startsWith("/", "expected an absolute path"));
+/** The name of a file, and not what is in it. */
+const fileName = v.pipe(
+  text,
+  v.check((name) => !/-----BEGIN|\n/.test(name), "expected the name of a file, not what is in it"),
+  v.check((name) => !/^\w+:\/\//.test(name), "expected the name of a file, not a URL"),
+  v.check((name) => !name.includes("\0"), "expected the name of a file"),
+  v.check(
+    (name) => !name.startsWith("~"),
+    "expected the whole name of a file: ~ stands for no folder",
+  ),
+);
+
+/** Checked by a function that says what is wrong. */
+function judged(problem: (text: string) => string | undefined) {
+  return v.pipe(
+    v.string(),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const message = dataset.typed ? problem(dataset.value) : undefined;
+      if (message !== undefined) addIssue({ message });
+    }),
+  );
+}
+
+/** Where something is that is connected to; a name in another script is taken in ASCII. */
+const peer = v.pipe(judged(peerProblem), v.transform(asciiHost));
+/** Where something listens. */
+const listener = v.pipe(judged(hostProblem), v.transform(asciiHost));
+
+const absolute = v.pipe(
+  v.string(),
+  v.startsWith("/", "expected an absolute path"),
+  v.check((path) => !path.includes("\0"), "expected a path"),
+);
 
 function within(least: number, most: number) {
   const message = `expected a number from ${least} to ${most}`;
@@ -93,7 +131,8 @@ export const commandKeySchema = v.strictObject({
 /** A level of a topic of Sparkplug B. */
 const sparkplugName = v.pipe(
   v.string(),
-  v.regex(/^[^/+#\s]{1,64}$/, "expected 1 to 64 characters without / + # and spaces"),
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: brokers refuse them (MQTT 5 §1.5.4)
+  v.regex(/^[^/+#\u0000-\u001f\u007f-\u009f]{1,64}$/, "expected 1 to 64 characters without / + #"),
 );
 
 export const sparkplugSchema = v.strictObject({
@@ -102,25 +141,23 @@ export const sparkplugSchema = v.strictObject({
 });
 
 export const managerSchema = v.strictObject({
-  url: v.pipe(
-    v.string(),
-    // No credentials in it: the address is logged.
-    v.regex(/^mqtts?:\/\/[^/@\s]+$/, "expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]"),
-  ),
+  // No credentials in it: the address is logged.
+  url: judged(brokerProblem),
   base: v.optional(
     v.pipe(
       v.string(),
       v.regex(/^[^/+#\s]+(\/[^/+#\s]+){0,2}$/, "expected 1 to 3 topic levels without + and #"),
+      v.check((base) => !base.startsWith("$"), "expected topic levels that begin without $"),
     ),
     "qkdn/v1",
   ),
   protocol: v.optional(v.picklist([5, 4]), 5),
   username: v.optional(text),
-  password_file: v.optional(text),
-  ca: v.optional(text),
-  cert: v.optional(text),
-  key: v.optional(text),
-  crl: v.optional(text),
+  password_file: v.optional(fileName),
+  ca: v.optional(fileName),
+  cert: v.optional(fileName),
+  key: v.optional(fileName),
+  crl: v.optional(fileName),
   crl_fresh: v.optional(v.boolean(), false),
   require_pq: v.optional(v.boolean(), false),
   telemetry_interval_s: seconds(0.1, 3_600, 5),
@@ -161,19 +198,27 @@ export const moduleAlarmsSchema = v.strictObject({
 });
 
 export const kmSchema = v.strictObject({
-  host: text,
+  host: peer,
   port: whole(1, 65_535),
   transport: v.optional(v.picklist(["tls", "https", "plain"]), "tls"),
   path: v.optional(
-    v.pipe(v.string(), v.regex(/^\/[\x21-\x7e]{0,255}$/, "expected a path that begins with /")),
+    v.pipe(
+      v.string(),
+      v.regex(/^\/[\x21-\x7e]{0,255}$/, "expected a path that begins with /"),
+      v.check((path) => !path.includes("#"), "expected a path without #: it is not sent"),
+      v.check(
+        (path) => !/[{}]/.test(path.replace(/\{(matching_)?qkd_module_ID\}/g, "")),
+        "expected no braces but {qkd_module_ID} and {matching_qkd_module_ID}",
+      ),
+    ),
     supplyPathTemplate,
   ),
   connections: v.optional(whole(1, 64), 8),
-  server_name: v.optional(text),
-  ca: v.optional(text),
-  cert: v.optional(text),
-  key: v.optional(text),
-  crl: v.optional(text),
+  server_name: v.optional(peer),
+  ca: v.optional(fileName),
+  cert: v.optional(fileName),
+  key: v.optional(fileName),
+  crl: v.optional(fileName),
   crl_fresh: v.optional(v.boolean(), false),
   require_pq: v.optional(v.boolean(), false),
   window: v.optional(whole(1, 4_096), 256),
@@ -187,7 +232,7 @@ export const mostKeyBits = 376_000;
 
 /** Where keys of a module are kept that cannot keep them itself. */
 export const spoolSchema = v.strictObject({
-  key: text,
+  key: fileName,
   max_bytes: v.optional(whole(1_048_576, 1_099_511_627_776), 67_108_864),
 });
 
@@ -216,12 +261,12 @@ export const moduleSchema = v.strictObject({
 });
 
 export const serverSchema = v.strictObject({
-  host: v.optional(text, "::"),
+  host: v.optional(listener, "::"),
   port: whole(1, 65_535),
-  ca: text,
-  cert: text,
-  key: text,
-  crl: v.optional(text),
+  ca: fileName,
+  cert: fileName,
+  key: fileName,
+  crl: v.optional(fileName),
   crl_fresh: v.optional(v.boolean(), false),
   require_pq: v.optional(v.boolean(), false),
   allow_common_name: v.optional(v.boolean(), false),
@@ -230,14 +275,14 @@ export const serverSchema = v.strictObject({
 /** The local page, metrics and health. */
 export const webSchema = v.strictObject({
   enabled: v.optional(v.boolean(), true),
-  host: v.optional(text, "127.0.0.1"),
+  host: v.optional(listener, "127.0.0.1"),
   port: v.optional(whole(0, 65_535), 8_780),
-  names: v.optional(v.pipe(v.array(text), v.maxLength(16, "expected at most 16")), []),
-  cert: v.optional(text),
-  key: v.optional(text),
+  names: v.optional(v.pipe(v.array(peer), v.maxLength(16, "expected at most 16")), []),
+  cert: v.optional(fileName),
+  key: v.optional(fileName),
   require_pq: v.optional(v.boolean()),
-  password_file: v.optional(text),
-  metrics_token_file: v.optional(text),
+  password_file: v.optional(fileName),
+  metrics_token_file: v.optional(fileName),
 });
 
 /** The chassis panel. What tampering does can't be undone, so it has no default. */

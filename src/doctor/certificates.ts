@@ -6,42 +6,77 @@ import {
   type ListFilesOf,
   listFiles,
 } from "../local/certificates.ts";
+import { counted } from "../port/words.ts";
 import { isCredential } from "./configuration.ts";
 import { type Finding, fail, ok, skip, warn } from "./finding.ts";
 
 export function checkCertificates(config: Config, wall: number): Finding[] {
   const files = listFiles(config);
-  return describeCertificates(config, wall).map((one) => {
-    if (one.role === "crl") return checkList(one, files, config.alarms.crl_left);
-    const kind = one.role === "own" ? "certificate" : "CA";
-    const name = [`cert.${one.for}.${one.role}`, `${kind} of ${one.for}`] as const;
-    const { problem, days = 0, not_after = "", not_before = "" } = one;
-    const until = not_after.slice(0, 10);
-    if (isCredential(one.file) && problem?.startsWith("cannot be read") === true) {
-      return skip(name, `${one.file} is a credential that only the service sees`);
+  const reports = describeCertificates(config, wall);
+  const lists = reports.filter(({ role }) => role === "crl");
+  // Certificates of one file are one thing to a person.
+  const groups = Map.groupBy(
+    reports.filter(({ role }) => role !== "crl"),
+    ({ for: object, role }) => `${object} ${role}`,
+  );
+  return [
+    ...[...groups.values()].map((group) => checkFile(group, config.alarms.certificate_days)),
+    ...lists.map((one) => checkList(one, files, config.alarms.crl_left)),
+  ];
+}
+
+const advices: readonly (readonly [RegExp, string])[] = [
+  [/^expired/, "install a renewed one in its place; the node takes it within a minute"],
+  [/^not valid yet/, "check the clock of this machine first, then who issued it"],
+  [/belongs to another/, "install certificate and key that were made together"],
+  [/must be the first/, "put the node's own certificate first, then its CA's, and so on"],
+  [/passphrase/, "take it off; the file is for the node alone, and systemd-creds seals it"],
+];
+
+function checkFile(group: readonly CertificateReport[], certificateDays: number): Finding {
+  const [head] = group as [CertificateReport];
+  const kind = head.role === "own" ? "certificate" : "CA";
+  const name = [`cert.${head.for}.${head.role}`, `${kind} of ${head.for}`] as const;
+  const wrong = group.find(({ problem }) => problem !== undefined);
+  if (wrong?.problem !== undefined) {
+    const { problem } = wrong;
+    if (isCredential(head.file) && problem.startsWith("cannot be read")) {
+      return skip(name, `${head.file} is a credential that only the service sees`);
     }
-    if (problem !== undefined) {
-      const advice: Readonly<Record<string, string>> = {
-        expired: "install a renewed one in its place; the node takes it within a minute",
-        "not valid yet": "check the clock of this machine first, then who issued it",
-        "the private key belongs to another certificate":
-          "install certificate and key that were made together",
-      };
-      const when = problem === "expired" ? ` on ${until}` : "";
-      const from = problem === "not valid yet" ? `, only from ${not_before.slice(0, 10)}` : "";
-      const detail = `${one.file}: ${problem}${when}${from}`;
-      return fail(
-        name,
-        detail,
-        advice[problem] ?? "install it again, as PEM, readable for the node",
-      );
-    }
-    if (days <= config.alarms.certificate_days) {
-      const advice = "have it renewed; put the new one in its place, and the node takes it";
-      return warn(name, `${one.file}: ${days} days left, until ${until}`, advice);
-    }
-    return ok(name, `${one.subject ?? ""}, until ${until}`);
-  });
+    const advice = advices.find(([pattern]) => pattern.test(problem))?.[1];
+    const detail = `${which(wrong, group)}: ${problem}${when(wrong)}`;
+    return fail(name, detail, advice ?? "install it again, as PEM, readable for the node");
+  }
+  const one = endsFirst(group);
+  const { days = 0, not_after = "" } = one;
+  const over = group.filter(({ note = "" }) => /^expired/.test(note)).length;
+  const beside =
+    over === 0 ? "" : `; ${over} of ${group.length} CAs in the file ${has(over)} expired`;
+  if (days <= certificateDays) {
+    const advice = "have it renewed; put the new one in its place, and the node takes it";
+    const detail = `${which(one, group)}: ${counted(days, "day")} left, until ${not_after.slice(0, 10)}`;
+    return warn(name, detail + beside, advice);
+  }
+  return ok(name, `${one.subject ?? ""}, until ${not_after.slice(0, 10)}${beside}`);
+}
+
+const has = (n: number) => (n === 1 ? "has" : "have");
+
+/** The certificate whose end matters: of a chain the first to end, of CAs the first of those in use. */
+function endsFirst(group: readonly CertificateReport[]): CertificateReport {
+  const counting = group.filter(({ note, in_use }) => note === undefined && in_use !== false);
+  const byDays = counting.toSorted((a, b) => (a.days ?? 0) - (b.days ?? 0));
+  return byDays[0] ?? (group[0] as CertificateReport);
+}
+
+/** The file, and which certificate of it if it has several. */
+function which({ file, subject, place }: CertificateReport, group: readonly unknown[]): string {
+  return place === undefined || group.length === 1 ? file : `${file}: ${subject}`;
+}
+
+function when({ problem, not_after = "", not_before = "" }: CertificateReport): string {
+  if (problem === "expired") return ` on ${not_after.slice(0, 10)}`;
+  return problem === "not valid yet" ? `, only from ${not_before.slice(0, 10)}` : "";
 }
 
 const copy = "copy the CA's newest list into its place; the node takes it within a minute";
@@ -72,6 +107,8 @@ function checkList(
   const until = next_update === undefined ? "" : `, until ${next_update.slice(0, 10)}`;
   const { days = Number.POSITIVE_INFINITY } = one;
   const life = (Date.parse(next_update ?? "") - Date.parse(this_update)) / 86_400_000;
-  if (days < life * crlLeft) return warn(name, `${whose}: ${days} days left${until}`, copy);
+  if (days < life * crlLeft) {
+    return warn(name, `${whose}: ${counted(days, "day")} left${until}`, copy);
+  }
   return ok(name, `${issuer}, ${entries} taken back${until}`);
 }

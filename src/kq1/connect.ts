@@ -7,6 +7,7 @@ import { Fault } from "../port/errors.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../tls/options.ts";
 import type { TlsPeer } from "../tls/peer.ts";
 import { PeerRefused, trustOf } from "../tls/trust.ts";
+import { unusableReason } from "./credentials.ts";
 import { connectionReason } from "./reason.ts";
 
 /** PEM texts: who may be the KM, who we are, and which certificates were taken back. */
@@ -151,7 +152,8 @@ function secureContext(endpoint: KmEndpoint, clock: Clock): SecureContext | unde
   try {
     return createSecureContext(clientTls(tls, serverName, () => clock.wall()));
   } catch (error) {
-    throw new Fault("kq1.connect", `certificates cannot be used: ${connectionReason(error)}`, {
+    const why = unusableReason(tls) ?? connectionReason(error);
+    throw new Fault("kq1.connect", `certificates cannot be used: ${why}`, {
       source: endpointName(endpoint),
     });
   }

@@ -2,11 +2,13 @@
  * Certificates, keys and revocation lists in files that change while the node runs: read anew for each
  * connection, so that a renewed certificate needs no restart.
  */
-import { hash, X509Certificate } from "node:crypto";
+import { hash } from "node:crypto";
 import { readNamed } from "../config/named-file.ts";
 import { Fault } from "../port/errors.ts";
+import { chainFrom, validityOf } from "../tls/chain.ts";
 import { CrlError } from "../tls/crl.ts";
-import { certificatesOf, trustOf } from "../tls/trust.ts";
+import { identityProblem, PemError, readCertificates, readPrivateKey } from "../tls/pem.ts";
+import { trustOf } from "../tls/trust.ts";
 
 export interface CredentialFiles {
   readonly ca: string;
@@ -32,19 +34,22 @@ export interface CertificateFacts {
   readonly notAfter: number;
 }
 
-function read(file: string): string {
-  return readNamed(file, "kq1.connect", "certificate file cannot be read").toString();
+function read(file: string): Buffer {
+  return readNamed(file, "kq1.connect", "certificate file cannot be read");
 }
 
-/** @throws Fault `kq1.connect` that names the file, also for revocation lists that are of no use */
+/**
+ * Reads them, and sees that each can be used: a file may be half written.
+ * @throws Fault `kq1.connect` that names the file and says what is wrong with it
+ */
 export function readCredentials(files: CredentialFiles): Credentials {
-  const own = { ca: read(files.ca), cert: read(files.cert), key: read(files.key) };
-  // A file that is being written: by it, every peer would be a stranger.
-  if (certificatesOf(own.ca).length === 0) {
-    throw new Fault("kq1.connect", "file holds no certificate", { file: files.ca });
-  }
+  const [ca, cert, key] = [read(files.ca), read(files.cert), read(files.key)];
+  good(files.ca, "file", () => readCertificates(ca));
+  good(files.cert, "certificate file", () => readCertificates(cert));
+  good(files.key, "private key", () => readPrivateKey(key));
+  const own = { ca: ca.toString(), cert: cert.toString(), key: key.toString() };
   if (files.crl === undefined) return own;
-  const crl = read(files.crl);
+  const crl = read(files.crl).toString();
   try {
     trustOf({ ca: own.ca, crl });
   } catch (error) {
@@ -59,18 +64,37 @@ export function digestOf({ ca, cert, key, crl = "" }: Credentials): string {
   return hash("sha256", [ca, cert, key, crl].join("\0"), "hex");
 }
 
-/** @throws Fault `kq1.connect` if the file holds no certificate */
+/**
+ * Of the chain in a file: whose certificate ends first, and when.
+ * @throws Fault `kq1.connect` if the file holds no certificate
+ */
 export function describeCertificate(file: string, pem: string): CertificateFacts {
+  const [first, ...others] = good(file, "file", () => readCertificates(Buffer.from(pem)));
+  const { endsWith, to } = validityOf(first === undefined ? [] : chainFrom(first, others));
+  const oneLine = (name = "") => name.replaceAll("\n", ", ");
+  return {
+    file,
+    subject: oneLine(endsWith?.subject),
+    issuer: oneLine(endsWith?.issuer),
+    notAfter: to,
+  };
+}
+
+/** @throws Fault `kq1.connect` */
+function good<T>(file: string, what: string, make: () => T): T {
   try {
-    const { subject, issuer, validTo } = new X509Certificate(pem);
-    const oneLine = (name: string) => name.replaceAll("\n", ", ");
-    return {
-      file,
-      subject: oneLine(subject),
-      issuer: oneLine(issuer),
-      notAfter: Date.parse(validTo),
-    };
-  } catch {
-    throw new Fault("kq1.connect", "file holds no certificate", { file });
+    return make();
+  } catch (error) {
+    if (!(error instanceof PemError)) throw error;
+    throw new Fault("kq1.connect", `${what} ${error.message}`, { file });
   }
+}
+
+/** Why certificates cannot be used for a connection, from what OpenSSL says. */
+export function unusableReason({
+  cert,
+  key,
+}: Pick<Credentials, "cert" | "key">): string | undefined {
+  const wrong = identityProblem(Buffer.from(cert), Buffer.from(key));
+  return wrong && `the ${wrong.where === "cert" ? "certificate" : "private key"} ${wrong.what}`;
 }

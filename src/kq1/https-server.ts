@@ -20,6 +20,7 @@ import { TlsClients } from "../tls/clients.ts";
 import { noCommonGroup, serverTls } from "../tls/options.ts";
 import { AnswerRoom } from "./answer-room.ts";
 import type { TlsIdentity } from "./connect.ts";
+import { unusableReason } from "./credentials.ts";
 import { sendKeys } from "./https-answer.ts";
 import { decode, Refusal, readRequest, target } from "./https-request.ts";
 import { httpStatus, requestPath } from "./names.ts";
@@ -132,7 +133,7 @@ export class KeyServer {
         (request, response) => void this.#serve(request, response),
       );
     } catch (error) {
-      throw unusable(error);
+      throw unusable(error, tls);
     }
     this.#server.maxConnections = this.#places.most;
     this.#server.timeout = times.stalled;
@@ -176,7 +177,7 @@ export class KeyServer {
       this.#clients.renew(tls);
       this.#server.setSecureContext(serverTls(tls, true));
     } catch (error) {
-      throw unusable(error);
+      throw unusable(error, tls);
     }
   }
 
@@ -341,8 +342,9 @@ export class KeyServer {
   }
 }
 
-function unusable(error: unknown): Fault {
-  const why = error instanceof Error ? error.message : "unknown";
+function unusable(error: unknown, tls: KeyServerOptions["tls"]): Fault {
+  const said = error instanceof Error ? error.message : "unknown";
+  const why = unusableReason(tls) ?? said;
   return new Fault("kq1.connect", `key server: certificates cannot be used: ${why}`);
 }
 

@@ -1,11 +1,12 @@
 /** What the watch looks up: how long certificates and lists are valid, and how full the disk is. */
-import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import type { ListsValidity, Validity } from "../alarms/node-rules.ts";
 import { errorCode } from "../port/errors.ts";
+import { chainFrom, validityOf } from "../tls/chain.ts";
 import { CrlError } from "../tls/crl.ts";
 import { listsFacts } from "../tls/lists.ts";
+import { readCertificates } from "../tls/pem.ts";
 
 /** Files of revocation lists, and of the CAs that sign them. */
 export interface ListFiles {
@@ -15,11 +16,11 @@ export interface ListFiles {
   readonly crlFresh: boolean;
 }
 
-/** @returns undefined if the file is no certificate that can be read */
+/** Between when and when all of the chain is valid. @returns undefined if the file cannot be used */
 export function validity(file: string): Validity | undefined {
   try {
-    const { validFromDate, validToDate } = new X509Certificate(readFileSync(file));
-    return { from: validFromDate.getTime(), to: validToDate.getTime() };
+    const [first, ...others] = readCertificates(readFileSync(file));
+    return first && validityOf(chainFrom(first, others));
   } catch {
     return undefined;
   }

@@ -2,12 +2,14 @@
  * The certificates and revocation lists that a configuration names: whose, from whom, until when. Keys are
  * only compared.
  */
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Config } from "../config/load.ts";
 import { errorCode } from "../port/errors.ts";
+import { chainFrom, ending, usableCas } from "../tls/chain.ts";
 import { CrlError } from "../tls/crl.ts";
 import { listsFacts } from "../tls/lists.ts";
+import { identityProblem, PemError, readCertificates } from "../tls/pem.ts";
 
 export interface CertificateFiles {
   /** What it is for: `km.NAME`, `server`, `web`, `manager`. */
@@ -22,6 +24,8 @@ export interface CertificateReport {
   /** `own`: what the node shows; `ca`: whom it trusts; `crl`: what those took back. */
   readonly role: "own" | "ca" | "crl";
   readonly file: string;
+  /** Which certificate of a file that has several, from 1. */
+  readonly place?: number;
   readonly subject?: string;
   readonly issuer?: string;
   /** Subject alternative names. */
@@ -35,12 +39,19 @@ export interface CertificateReport {
   readonly days?: number;
   /** Whether the private key belongs to it; absent if the key could not be read. */
   readonly key_matches?: boolean;
+  /**
+   * Of a CA: whether its end matters. Those that the node's own certificate is from, if the file has
+   * them; else those that last longest.
+   */
+  readonly in_use?: boolean;
   /** Of a revocation list, with `next_update` and `entries`: certificates that it takes back. */
   readonly this_update?: string;
   readonly next_update?: string;
   readonly entries?: number;
   /** What is wrong with it, in a few words. */
   readonly problem?: string;
+  /** What is remarkable, though nothing is wrong. */
+  readonly note?: string;
 }
 
 const day = 86_400_000;
@@ -116,42 +127,105 @@ function describeLists({ for: name, ca, crl }: ListFilesOf, wall: number): Certi
   }
 }
 
+type Head = Pick<CertificateReport, "for" | "role" | "file">;
+
 function describeFiles(sets: readonly CertificateFiles[], wall: number): CertificateReport[] {
-  return sets.flatMap(({ for: name, ca, cert, key }) => [
-    ...(cert === undefined ? [] : [describeOne({ for: name, role: "own", file: cert }, key, wall)]),
-    ...(ca === undefined
-      ? []
-      : [describeOne({ for: name, role: "ca", file: ca }, undefined, wall)]),
-  ]);
+  return sets.flatMap(({ for: name, ca, cert, key }) => {
+    const own = cert === undefined ? undefined : look({ for: name, role: "own", file: cert });
+    const cas = ca === undefined ? undefined : look({ for: name, role: "ca", file: ca });
+    return [
+      ...(own === undefined ? [] : describeOwn(own, key, wall)),
+      ...(cas === undefined ? [] : describeCas(cas, own?.certificates ?? [], wall)),
+    ];
+  });
+}
+
+interface Looked {
+  readonly head: Head;
+  readonly certificates: readonly X509Certificate[];
+  /** Why there are none. */
+  readonly problem?: string;
+}
+
+function look(head: Head): Looked {
+  try {
+    return { head, certificates: readCertificates(readFileSync(head.file)) };
+  } catch (error) {
+    const problem =
+      error instanceof PemError
+        ? error.message
+        : `cannot be read: ${errorCode(error) ?? "unknown"}`;
+    return { head, certificates: [], problem };
+  }
+}
+
+/** The node's own certificate, and those that it shows with it. */
+function describeOwn(
+  { head, certificates, problem }: Looked,
+  key: string | undefined,
+  wall: number,
+): CertificateReport[] {
+  const [first, ...others] = certificates;
+  if (first === undefined) return [{ ...head, problem: problem ?? "holds no certificate" }];
+  const chain = chainFrom(first, others);
+  const { matches, wrong } = checkKey(head.file, key);
+  return certificates.map((one, i) => {
+    const strange = !chain.includes(one);
+    const dated = strange ? undefined : outOfDate(one, wall);
+    const why = i === 0 ? (dated ?? wrong) : dated;
+    return {
+      ...describeOne(head, one, certificates.length > 1 ? i + 1 : undefined, wall),
+      ...(i === 0 && matches !== undefined && { key_matches: matches }),
+      ...(why !== undefined && { problem: why }),
+      ...(strange && { note: "has no part in the chain of the first" }),
+    };
+  });
+}
+
+function describeCas(
+  { head, certificates, problem }: Looked,
+  own: readonly X509Certificate[],
+  wall: number,
+): CertificateReport[] {
+  if (problem !== undefined) return [{ ...head, problem }];
+  const usable = usableCas(certificates, wall);
+  const [first, ...others] = own;
+  const path = first === undefined ? [] : chainFrom(first, [...others, ...usable]);
+  const onPath = usable.filter((ca) =>
+    path.some((one) => one.fingerprint256 === ca.fingerprint256),
+  );
+  const inUse = onPath.length > 0 ? onPath : lastingCas(usable);
+  return certificates.map((one, i) => {
+    const why = outOfDate(one, wall) ?? "the CA above it is not there, or has run out";
+    const useless = !usable.includes(one);
+    return {
+      ...describeOne(head, one, certificates.length > 1 ? i + 1 : undefined, wall),
+      in_use: inUse.includes(one),
+      // Others are good: what has run out beside them harms nothing.
+      ...(useless && (usable.length === 0 ? { problem: why } : { note: why })),
+    };
+  });
+}
+
+/** Those under the self-signed CA that ends last: which of them the peer is under is not known. */
+function lastingCas(usable: readonly X509Certificate[]): X509Certificate[] {
+  const top = (one: X509Certificate) => chainFrom(one, usable).at(-1) ?? one;
+  const last = usable.map(top).toSorted((a, b) => ending(b) - ending(a))[0];
+  return usable.filter((one) => top(one) === last);
 }
 
 function describeOne(
-  head: Pick<CertificateReport, "for" | "role" | "file">,
-  key: string | undefined,
+  head: Head,
+  certificate: X509Certificate,
+  place: number | undefined,
   wall: number,
 ): CertificateReport {
-  let certificate: X509Certificate;
-  try {
-    certificate = new X509Certificate(readFileSync(head.file));
-  } catch (error) {
-    const code = errorCode(error) ?? "";
-    const problem = /^E[A-Z]+$/.test(code) ? `cannot be read: ${code}` : "holds no certificate";
-    return { ...head, problem };
-  }
   const { subject, issuer, subjectAltName, serialNumber, fingerprint256 } = certificate;
   const from = certificate.validFromDate.getTime();
   const to = certificate.validToDate.getTime();
-  const matches = key === undefined ? undefined : keyMatches(certificate, key);
-  const problem =
-    wall > to
-      ? "expired"
-      : wall < from
-        ? "not valid yet"
-        : matches === false
-          ? "the private key belongs to another certificate"
-          : undefined;
   return {
     ...head,
+    ...(place !== undefined && { place }),
     subject: oneLine(subject),
     issuer: oneLine(issuer),
     ...(subjectAltName !== undefined && { names: subjectAltName }),
@@ -160,20 +234,35 @@ function describeOne(
     not_before: new Date(from).toISOString(),
     not_after: new Date(to).toISOString(),
     days: Math.floor((to - wall) / day),
-    ...(matches !== undefined && { key_matches: matches }),
-    ...(problem !== undefined && { problem }),
   };
+}
+
+function outOfDate(one: X509Certificate, wall: number): string | undefined {
+  if (wall > one.validToDate.getTime()) return "expired";
+  return wall < one.validFromDate.getTime() ? "not valid yet" : undefined;
 }
 
 function oneLine(name: string | undefined): string {
   return (name ?? "").replaceAll("\n", ", ");
 }
 
-/** @returns undefined if the key can't be read or used */
-function keyMatches(certificate: X509Certificate, file: string): boolean | undefined {
+/** Whether the private key belongs to the first certificate; `wrong` says why it is of no use. */
+function checkKey(
+  cert: string,
+  key: string | undefined,
+): { readonly matches?: boolean; readonly wrong?: string } {
+  if (key === undefined) return {};
+  let files: readonly [Buffer, Buffer];
   try {
-    return certificate.checkPrivateKey(createPrivateKey(readFileSync(file)));
+    files = [readFileSync(cert), readFileSync(key)];
   } catch {
-    return undefined;
+    // Who asks may not read the key: the service may.
+    return {};
   }
+  const found = identityProblem(...files);
+  if (found === undefined) return { matches: true };
+  const { where, what } = found;
+  const other = /^belongs to /.test(what);
+  const wrong = where === "cert" ? what : `the private key ${what}`;
+  return { ...(other && { matches: false }), wrong };
 }

@@ -1,9 +1,11 @@
 /** What the node shows to its broker: read anew for each connection, so that it may be renewed. */
-import { createPrivateKey, hash, X509Certificate } from "node:crypto";
-import { firstLine, readNamed } from "../config/named-file.ts";
+import { hash } from "node:crypto";
+import { readNamed } from "../config/named-file.ts";
+import { firstLine } from "../config/password.ts";
 import { Fault } from "../port/errors.ts";
 import { CrlError } from "../tls/crl.ts";
 import type { TlsTexts } from "../tls/options.ts";
+import { identityProblem, PemError, readCertificates } from "../tls/pem.ts";
 import { trustOf } from "../tls/trust.ts";
 
 /** Names of files. */
@@ -22,32 +24,36 @@ export interface BrokerCredentials extends TlsTexts {
   readonly password: string | undefined;
 }
 
-function read(file: string | undefined): string | undefined {
+function read(file: string | undefined): Buffer | undefined {
   if (file === undefined) return undefined;
-  return readNamed(file, "mqtt.connect", "file for the broker cannot be read").toString();
+  return readNamed(file, "mqtt.connect", "file for the broker cannot be read");
 }
 
 /**
- * Reads them.
- * @throws Fault `mqtt.connect` that names the file, also for revocation lists that are of no use, and for
- *   a certificate and a key that do not belong together: one of them is being renewed
+ * Reads them, and sees that they can be used: a file may be half written, or one of two renewed.
+ * @throws Fault `mqtt.connect` that names the file and says what is wrong with it
  */
 export function readBrokerCredentials(files: BrokerFiles): BrokerCredentials {
   const [ca, cert, key] = [read(files.ca), read(files.cert), read(files.key)];
-  if (cert !== undefined && key !== undefined && !belong(cert, key)) {
-    const facts = { cert: files.cert ?? "", key: files.key ?? "" };
-    throw new Fault("mqtt.connect", "certificate and key do not belong together", facts);
-  }
-  const crl = read(files.crl);
+  if (ca !== undefined) checkCas(files.ca as string, ca);
+  if (cert !== undefined && key !== undefined) checkIdentity(files, cert, key);
+  const crl = read(files.crl)?.toString();
   try {
-    if (crl !== undefined) trustOf({ ca, crl });
+    if (crl !== undefined) trustOf({ ca: ca?.toString(), crl });
   } catch (error) {
     if (!(error instanceof CrlError)) throw error;
     throw new Fault("mqtt.connect", `revocation list ${error.message}`, { file: files.crl ?? "" });
   }
-  const password = read(files.password_file);
+  const password = read(files.password_file)?.toString();
   const asked = { crlFresh: files.crl_fresh, requirePq: files.require_pq };
-  return { ca, cert, key, crl, ...asked, password: password && firstLine(password) };
+  return {
+    ca: ca?.toString(),
+    cert: cert?.toString(),
+    key: key?.toString(),
+    crl,
+    ...asked,
+    password: password && firstLine(password),
+  };
 }
 
 /** Tells contents apart; never shown. */
@@ -55,10 +61,24 @@ export function digestOf({ ca, cert, key, crl, password }: BrokerCredentials): s
   return hash("sha256", JSON.stringify([ca, cert, key, crl, password]), "hex");
 }
 
-function belong(cert: string, key: string): boolean {
+/** @throws Fault `mqtt.connect` */
+function checkIdentity(files: BrokerFiles, cert: Buffer, key: Buffer): void {
+  const wrong = identityProblem(cert, key);
+  if (wrong === undefined) return;
+  const facts = { cert: files.cert ?? "", key: files.key ?? "" };
+  if (wrong.what === "belongs to another certificate") {
+    throw new Fault("mqtt.connect", "certificate and key do not belong together", facts);
+  }
+  const what = wrong.where === "cert" ? "certificate file" : "private key";
+  throw new Fault("mqtt.connect", `${what} ${wrong.what}`, { file: facts[wrong.where] });
+}
+
+/** @throws Fault `mqtt.connect` */
+function checkCas(file: string, ca: Buffer): void {
   try {
-    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
-  } catch {
-    return false;
+    readCertificates(ca);
+  } catch (error) {
+    if (!(error instanceof PemError)) throw error;
+    throw new Fault("mqtt.connect", `file ${error.message}`, { file });
   }
 }

@@ -46,9 +46,9 @@ export function peerProblem(text: string): string | undefined {
   return hostProblem(text);
 }
 
-/** As it is looked up and sent: in ASCII and lower case; an address as it is. Empty if it is none. */
+/** As it is looked up and sent: a name of another script in ASCII. Empty if it is none. */
 export function asciiHost(text: string): string {
-  return isIP(text) === 0 ? domainToASCII(text) : text;
+  return /^[\x20-\x7e]*$/.test(text) ? text : domainToASCII(text);
 }
 
 /** Where a broker or server is. */

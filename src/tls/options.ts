@@ -7,6 +7,7 @@ import { isIP } from "node:net";
 import { type ConnectionOptions, checkServerIdentity, type PeerCertificate } from "node:tls";
 import { errorCode } from "../port/errors.ts";
 import { chainOf } from "./peer.ts";
+import { systemCas } from "./system.ts";
 import { PeerRefused, type TrustTexts, trustOf } from "./trust.ts";
 
 /** PEM texts of one end of a link, and what it asks of the other. */
@@ -47,9 +48,9 @@ function common({ cert, key, ca, requirePq = false }: TlsTexts) {
 export function clientTls(texts: TlsTexts, serverName: string, wall: () => number) {
   const trust = texts.crl === undefined ? undefined : trustOf(texts);
   return {
-    ...common(texts),
-    // SNI carries names only; the identity check takes names and addresses.
-    servername: isIP(serverName) === 0 ? serverName : "",
+    ...common({ ...texts, ca: texts.ca ?? systemCas() }),
+    // SNI carries names only, without a last dot (RFC 6066 §3); the identity check takes addresses too.
+    servername: isIP(serverName) === 0 ? serverName.replace(/\.$/, "") : "",
     checkServerIdentity: (_host: string, certificate: PeerCertificate) => {
       // Node.js takes the CN where there is no DNS name: without a subject there is none to take.
       const named = { ...certificate, subject: {} } as PeerCertificate;

@@ -4,7 +4,6 @@
  * and lists that have run out are enforced all the same.
  */
 import { hash, X509Certificate } from "node:crypto";
-import { getCACertificates } from "node:tls";
 import {
   CrlError,
   isSignedBy,
@@ -13,9 +12,10 @@ import {
   serialOf,
   subjectName,
 } from "./crl.ts";
+import { systemCas } from "./system.ts";
 
 export interface TrustTexts {
-  /** PEM; undefined: Node.js's own list of CAs. */
+  /** PEM; undefined: whom the machine trusts. */
   readonly ca: string | undefined;
   /** PEM, any number of lists. */
   readonly crl?: string | undefined;
@@ -68,7 +68,7 @@ export class Trust {
 
   /** @throws CrlError also for a list in the name of a CA of these that has not signed it */
   constructor({ ca, crl }: TrustTexts) {
-    this.#cas = certificatesOf(ca ?? getCACertificates("default").join("\n"));
+    this.#cas = certificatesOf(ca ?? systemCas());
     this.#all = crl === undefined ? [] : parseCrls(crl);
     const names = this.#cas.map(subjectName);
     const strangers: RevocationList[] = [];
@@ -195,8 +195,8 @@ const mostMade = 8;
 
 /** As `new Trust`, but texts that were used lately are not read again. @throws CrlError */
 export function trustOf(texts: TrustTexts): Trust {
-  const { ca, crl } = texts;
-  const key = hash("sha256", `${ca ?? ""}\0${crl ?? ""}`, "hex");
+  const { ca = systemCas(), crl } = texts;
+  const key = hash("sha256", `${ca}\0${crl ?? ""}`, "hex");
   const trust = made.get(key) ?? new Trust({ ca, crl });
   made.delete(key);
   made.set(key, trust);

@@ -1,6 +1,7 @@
 /** Keeps the local page up. That it can't be served is a warning: the keys do not wait for it. */
 import type { KmConfig, WebConfig } from "../config/load.ts";
-import { firstLine, readNamed } from "../config/named-file.ts";
+import { readNamed } from "../config/named-file.ts";
+import { firstLine } from "../config/password.ts";
 import { type Kept, keep } from "../lifecycle/keep.ts";
 import { backoff } from "../lifecycle/retry.ts";
 import type { Clock } from "../port/clock.ts";

@@ -196,10 +196,14 @@ function run(...args: string[]) {
   return spawnSync(command, args, { encoding: "utf8" });
 }
 
-test("check-config and run end with the exit codes of sysexits, one line for each problem", (t) => {
+test("check-config and run end with the exit codes of sysexits, one line for each problem", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "qkd-config-"));
   const file = join(folder, "node.toml");
-  for (const name of ["ca.crt", "node.crt", "node.key"]) writeFileSync(join(folder, name), "x");
+  const ca = await createAuthority("CA");
+  const { cert, key } = await ca.issue({ commonName: "node-a", usage: "client" });
+  writeFileSync(join(folder, "ca.crt"), ca.cert);
+  writeFileSync(join(folder, "node.crt"), cert);
+  writeFileSync(join(folder, "node.key"), key);
   chmodSync(join(folder, "node.key"), 0o600);
   writeFileSync(file, good);
   const fine = run("check-config", file);
@@ -212,8 +216,8 @@ test("check-config and run end with the exit codes of sysexits, one line for eac
   t.is(bad.status, 78);
   const lines = bad.stderr.trim().split("\n");
   t.is(lines.length, 2);
-  t.regex(lines[0] ?? "", /node\.toml: km\.main\.ca: .*ca\.crt cannot be read: no such file/);
-  t.regex(lines[1] ?? "", /km\.main\.key: others may use .*node\.key; make it mode 0600/);
+  t.regex(lines[0] ?? "", /node\.toml:9: km\.main\.ca: .*ca\.crt cannot be read: no such file/);
+  t.regex(lines[1] ?? "", /:11: km\.main\.key: others may use .*node\.key; make it mode 0600/);
 
   t.is(run("check-config", join(folder, "none.toml")).status, 78);
   for (const args of [[], ["nonsense"], ["run"], ["run", "--confg", "x"], ["check-config"]]) {
