@@ -41,7 +41,7 @@ const pure = [
   /^drivers\/.*\/(cobs|deframer|frame|arq|hello|blocks|commands|telemetry|assembly|check|notification|stock|rates|messages)\.ts$/,
   /^drivers\/panel\/(report|button|lights|relay)\.ts$/,
   /^src\/panel\/(guard|zeroizer)\.ts$/,
-  /^src\/kq1\/(names|json|frame|supply|request|request-flow|answer-room|base64|engine|engine-code|answer|reason|outgoing|peer|patience|heard)\.ts$/,
+  /^src\/kq1\/(names|json|frame|supply|request|request-flow|answer-room|base64|engine|engine-code|answer|reason|outgoing|peer|patience|heard|etsi014)\.ts$/,
   /^src\/(telemetry|alarms)\//,
   /^src\/custody\/(custody|aside|deliveries|options|past|releases|events|cuts|cutter|supplies|desk|stock|answers|request-slot|left-over|quarantine|slices|key-id|queue|ledger-record|ledger-index|ledger-scan|ports|counters)\.ts$/,
   /^src\/manager\/(topics|payloads|outbox-queue|outbox-record|packet-meter|waits|view)\.ts$/,

@@ -57,6 +57,10 @@ async function checkConnection(
       return fail(name, describe(error), "see the checks of certificates above, and the files");
     }
     const why = brokerReason(error, { ca: undefined, requirePq: manager.require_pq });
+    const untrusted =
+      manager.ca === undefined
+        ? "set manager.ca to who issued the broker's certificate: it is no CA of this machine's"
+        : "check manager.ca against the broker's certificate";
     const advice: readonly (readonly [RegExp, string])[] = [
       [
         /user name|authorized|identifier/,
@@ -65,7 +69,8 @@ async function checkConnection(
       [/REVOKED/, "the broker's certificate was taken back: ask whoever runs the broker"],
       [/CRL/, "copy the CA's newest revocation list to manager.crl"],
       [/require_pq/, "the broker needs OpenSSL 3.5 or the like; or take manager.require_pq out"],
-      [/CERT|ISSUER|SELF_SIGNED|ALTNAME/, "check manager.ca against the broker's certificate"],
+      [/ALTNAME/, "the broker's certificate names another host than url does"],
+      [/CERT|ISSUER|SELF_SIGNED/, untrusted],
       [/TLS|SSL|EPROTO/, "check url: mqtts for TLS, and the port; and manager.cert"],
     ];
     const found = advice.find(([pattern]) => pattern.test(why))?.[1];

@@ -1,13 +1,8 @@
 /** Reads what a client asks over HTTPS: the path, its parameters or its body, and how it names the request. */
 import type { IncomingMessage } from "node:http";
+import { checkEtsiRequest, membersOfBody, membersOfQuery } from "./etsi014.ts";
 import { httpStatus, requestIdHeader } from "./names.ts";
-import {
-  checkKeyRequest,
-  checkToken,
-  type KeyRequestMessage,
-  parseMembers,
-  type RequestMembers,
-} from "./request.ts";
+import { checkToken, type KeyRequestMessage, type RequestMembers } from "./request.ts";
 
 const maxBody = 4_096;
 
@@ -42,7 +37,7 @@ export function target({ url = "" }: IncomingMessage): URL {
 
 /** @throws Fault `kq1.message`, Refusal */
 export async function readRequest(request: IncomingMessage, url: URL): Promise<KeyRequestMessage> {
-  const wanted = checkKeyRequest(await readMembers(request, url));
+  const wanted = checkEtsiRequest(await readMembers(request, url));
   const named = request.headersDistinct[requestIdHeader] ?? [];
   const token = checkToken(named[0], requestIdHeader);
   // Names must be one: which of two is meant cannot be known.
@@ -52,15 +47,7 @@ export async function readRequest(request: IncomingMessage, url: URL): Promise<K
 }
 
 async function readMembers(request: IncomingMessage, url: URL): Promise<RequestMembers> {
-  if (request.method === "GET") {
-    const members: Record<string, unknown> = Object.create(null);
-    for (const [name, value] of url.searchParams) {
-      if (name in members) throw new Refusal("invalid_message", "a parameter is there twice");
-      // "1e3" and " 7" are numbers to JavaScript, and to nobody who writes a query.
-      members[name] = /^\d{1,10}$/.test(value) ? Number(value) : value;
-    }
-    return members;
-  }
+  if (request.method === "GET") return membersOfQuery(url.searchParams);
   if (request.method !== "POST") throw new Refusal("invalid_message", "GET or POST only", 405);
   const chunks: Buffer[] = [];
   let length = 0;
@@ -69,5 +56,5 @@ async function readMembers(request: IncomingMessage, url: URL): Promise<RequestM
     if (length > maxBody) throw new Refusal("invalid_message", `body over ${maxBody} bytes`, 413);
     chunks.push(chunk);
   }
-  return parseMembers(Buffer.concat(chunks));
+  return membersOfBody(Buffer.concat(chunks));
 }

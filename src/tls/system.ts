@@ -14,9 +14,10 @@ const bundles = [
 /**
  * PEM of the CAs of this machine, read anew each time: an administrator may have added one. Where a
  * machine has none they are those that came with Node.js.
+ * @param files that may have them; the first that does counts
  */
-export function systemCas(): string {
-  const own = fromEnvironment() ?? fromFile();
+export function systemCas(files: readonly string[] = bundles): string {
+  const own = fromEnvironment() ?? fromFile(files);
   const pem = own ?? getCACertificates("bundled").join("\n");
   return [pem, ...getCACertificates("extra")].join("\n");
 }
@@ -29,10 +30,10 @@ function fromEnvironment(): string | undefined {
   return found.length === 0 ? undefined : found.join("\n");
 }
 
-function fromFile(): string | undefined {
-  for (const bundle of bundles) {
+function fromFile(files: readonly string[]): string | undefined {
+  for (const file of files) {
     try {
-      const text = readFileSync(bundle, "utf8");
+      const text = readFileSync(file, "utf8");
       if (text.includes("-----BEGIN ")) return text;
     } catch {
       // Another system's.

@@ -9,7 +9,7 @@ import { Effort } from "../door/effort.ts";
 import { Places } from "../door/places.ts";
 import { sourceOf } from "../door/source.ts";
 import { isGone, Turns } from "../door/turns.ts";
-import { contentType, exposition } from "../metrics/exposition.ts";
+import { contentTypes, exposition, formatFor } from "../metrics/exposition.ts";
 import { families } from "../metrics/families.ts";
 import { type Clock, delay } from "../port/clock.ts";
 import { errorCode, Fault } from "../port/errors.ts";
@@ -328,7 +328,7 @@ export class WebServer {
     sendText(response, 503, "text/plain", text, { "retry-after": "10" });
   }
 
-  #metrics({ response }: Exchange): void {
+  #metrics({ request, response }: Exchange): void {
     const { node, clock } = this.#parts;
     const { user, system } = process.cpuUsage();
     const { rss, heapUsed } = process.memoryUsage();
@@ -338,7 +338,9 @@ export class WebServer {
       heapBytes: heapUsed,
       viewers: this.#stream.viewers,
     };
-    sendText(response, 200, contentType, exposition(families(node, facts, clock.wall())));
+    const format = formatFor(request.headers.accept);
+    const text = exposition(families(node, facts, clock.wall()), format);
+    sendText(response, 200, contentTypes[format], text, { vary: "accept" });
   }
 
   #ready({ request, response }: Exchange): void {

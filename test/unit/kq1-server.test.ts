@@ -114,6 +114,42 @@ test("what gives no key asks for none: HEAD, another method, a name that is too 
   });
 });
 
+test("what stock clients of ETSI 014 send means what they mean by it", async (t) => {
+  await withAsking(async (desk, { ask }) => {
+    const post = (body: string) => ask({ method: "POST", body });
+    const nulls = `{"number":null,"size":null,"additional_slave_SAE_IDs":null}`;
+    const more = `{"number":1,"extension_mandatory":null,"extension_optional":null,"extension":null}`;
+    const empty = `{"additional_slave_SAE_IDs":[],"extension_mandatory":[],"extension_optional":[]}`;
+    const bodies = [nulls, more, empty, "", " \r\n", "{}", `\ufeff${nulls}`];
+    for (const body of bodies) {
+      t.is((await post(body)).status, 200, body);
+    }
+    for (const path of ["", "?number=1&size=256", "?number=&size=", "?additional_slave_SAE_IDs="]) {
+      t.is((await ask({ path })).status, 200, path);
+    }
+    t.true(desk.asked.every(({ number, size }) => number === 1 && size === 256));
+    const asked = desk.asked.length;
+    t.is(asked, bodies.length + 4);
+    for (const body of [
+      `{"additional_slave_SAE_IDs":["C"]}`,
+      `{"additional_slave_SAE_IDs":"C"}`,
+      `{"additional_slave_SAE_IDs":{}}`,
+      `{"additional_slave_SAE_IDs":[null]}`,
+      `{"number":"1"}`,
+      `{"size":0}`,
+      `{"extension_mandatory":[{"a":1}]}`,
+      "null",
+      "[]",
+    ]) {
+      t.is((await post(body)).status, 400, body);
+    }
+    const { status, message } = await ask({ path: "?additional_slave_SAE_IDs=C" });
+    t.is(status, 400);
+    t.regex(message, /additional_slave_SAE_IDs is not supported \(max_SAE_ID_count is 0\)/);
+    t.is(desk.asked.length, asked);
+  });
+});
+
 test("of requests that a client sends in a row, one is answered at a time", async (t) => {
   await withAsking(async (desk, { open }) => {
     const reader = await open();

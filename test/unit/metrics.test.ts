@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { exposition } from "../../src/metrics/exposition.ts";
+import { exposition, formatFor } from "../../src/metrics/exposition.ts";
 import { families } from "../../src/metrics/families.ts";
 import { figures } from "../../src/port/telemetry.ts";
 import { ManualClock } from "../clock.ts";
@@ -184,4 +184,72 @@ testWith("promtool", "the alert rules are good, and fire when they should", (t, 
   const run = spawnSync(promtool, ["test", "rules", file], { encoding: "utf8" });
   t.is(run.status, 0, run.stdout + run.stderr);
   rmSync(folder, { recursive: true });
+});
+
+test("the older text format has its own names and types, and no marks of the newer one", (t) => {
+  const families = [
+    { name: "a", type: "counter", help: 'a "b"\nc\\d', samples: [{ labels: {}, value: 2 }] },
+    { name: "n", type: "info", help: "n", samples: [{ labels: { node: "x" }, value: 1 }] },
+    {
+      name: "c_seconds",
+      type: "gauge",
+      unit: "seconds",
+      help: "c",
+      samples: [{ labels: { x: '"' }, value: Number.NaN }],
+    },
+  ] as const;
+  t.is(
+    exposition(families, "classic"),
+    `# HELP a_total a "b"\\nc\\\\d
+# TYPE a_total counter
+a_total 2
+# HELP n_info n
+# TYPE n_info gauge
+n_info{node="x"} 1
+# HELP c_seconds c
+# TYPE c_seconds gauge
+c_seconds{x="\\""} NaN
+`,
+  );
+});
+
+test("every line of the older format is one that its readers know", (t) => {
+  const { node, clock } = busyNode();
+  const text = exposition(families(node, facts, clock.wall()), "classic");
+  const label = '[a-z_]+="(?:[^"\\\\\\n]|\\\\[\\\\"n])*"';
+  const line = new RegExp(
+    `^(# HELP [a-z_]+ .+|# TYPE [a-z_]+ (counter|gauge)|[a-z_]+(\\{${label}(,${label})*\\})? \\S+)$`,
+  );
+  const lines = text.trimEnd().split("\n");
+  for (const one of lines) t.regex(one, line);
+  const typed = lines.flatMap((one) => /^# TYPE (\S+)/.exec(one)?.[1] ?? []);
+  t.is(new Set(typed).size, typed.length, "each family once");
+  const samples = new Set(lines.flatMap((one) => /^([a-z_]+)/.exec(one)?.[1] ?? []));
+  t.deepEqual([...samples].sort(), typed.toSorted());
+});
+
+test("a reader is given the format that it asks for", (t) => {
+  const prometheus =
+    "application/openmetrics-text;version=1.0.0;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5," +
+    "text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+  for (const accept of [
+    prometheus,
+    "application/openmetrics-text",
+    "Application/OpenMetrics-Text; version=1.0.0, text/plain",
+  ]) {
+    t.is(formatFor(accept), "openmetrics", accept);
+  }
+  for (const accept of [
+    undefined,
+    "",
+    "*/*",
+    "text/plain;version=0.0.4",
+    "text/plain;version=0.0.4;q=1,*/*;q=0.1",
+    "application/openmetrics-text;q=0, text/plain",
+    "application/openmetrics-text;q=0.1, text/plain;q=0.9",
+    "application/openmetrics-text;q=x",
+    "text/html",
+  ]) {
+    t.is(formatFor(accept), "classic", accept);
+  }
 });
