@@ -9,7 +9,7 @@ export const exit = {
   unavailable: 69,
   /** an internal error: please report it */
   software: 70,
-  /** a file or device that must be there cannot be used */
+  /** a file or device that must be there cannot be used, or the output cannot be written */
   io: 74,
   /** a file cannot be made */
   cantCreate: 73,

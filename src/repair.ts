@@ -4,6 +4,7 @@ import { ledgerPath, ledgersIn } from "./custody/ledger-folder.ts";
 import { checkLedger, type LedgerReport, repairLedger } from "./custody/ledger-tool.ts";
 import { adoptLedger, orphanedLedgers, retireLedger } from "./custody/ledgers.ts";
 import { exit } from "./exit-codes.ts";
+import { counted } from "./port/words.ts";
 import { diskFiles } from "./state/files.ts";
 import { lockFolder } from "./state/lock.ts";
 import { editState, readState } from "./state/state.ts";
@@ -16,8 +17,12 @@ function tell(report: LedgerReport, say: Say): void {
   const { file, condition, records, blocks, complete, withheld, quarantined } = report;
   say(`${file}: ${condition}`);
   if (condition === "missing") return;
-  say(`  ${records} records of ${blocks} blocks that the module may still hold:`);
-  say(`  ${complete} with the KM, ${withheld} withheld, ${quarantined} keys in quarantine`);
+  say(
+    `  ${counted(records, "record")} of ${counted(blocks, "block")} that the module may still hold:`,
+  );
+  say(
+    `  ${complete} with the KM, ${withheld} withheld, ${counted(quarantined, "key")} in quarantine`,
+  );
   if (condition !== "damaged") return;
   say(`  damaged at byte ${report.damaged_at.slice(0, 8).join(", ") || "0: no ledger's header"}`);
   say("  The module is not served until it is repaired: qkd-node ledger repair");
@@ -127,7 +132,7 @@ export async function stateCheck(config: Config, say: Say) {
   const report = await checkState(diskFiles, config.node.state_dir);
   const { folder, good, boot, problem } = report;
   const what = problem ?? "good";
-  say(`${folder}: ${what}${good ? `, ${boot} starts so far` : ""}`);
+  say(`${folder}: ${what}${good ? `, ${counted(boot ?? 0, "start")} so far` : ""}`);
   return problem === undefined ? exit.ok : exit.io;
 }
 

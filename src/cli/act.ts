@@ -1,7 +1,7 @@
 /** `qkd-node start`, `stop`, `self-test` and `zeroize`: commands for a module. */
 import { tellActed } from "./acted.ts";
 import { confirm } from "./confirm.ts";
-import { type Context, UsageError } from "./context.ts";
+import { among, type Context, UsageError } from "./context.ts";
 import { elapsing, progress } from "./progress.ts";
 import type { Acted, Status } from "./shapes.ts";
 import { type Terminal, tidy } from "./terminal.ts";
@@ -28,7 +28,7 @@ function chosen(name: Name, modules: Status["modules"], named: string | undefine
   const [only, ...others] = names;
   if (named !== undefined) {
     if (names.includes(named)) return named;
-    throw new UsageError(`no such module (there are: ${names.join(", ")})`);
+    throw new UsageError(`no such module${among(named, names)}`);
   }
   if (only === undefined || others.length > 0) {
     throw new UsageError(`${name.replace("_", "-")} MODULE (there are: ${names.join(", ")})`);

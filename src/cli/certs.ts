@@ -6,7 +6,7 @@ import { NotRunning } from "./client.ts";
 import type { Context } from "./context.ts";
 import { facts } from "./table.ts";
 import { type Paint, tidy } from "./terminal.ts";
-import { moment } from "./units.ts";
+import { timesOf } from "./units.ts";
 import { configFile } from "./where.ts";
 
 interface Certificates {
@@ -39,7 +39,11 @@ const roles = {
 
 function lines({ certificates }: Certificates, paint: Paint, width: number): string[] {
   if (certificates.length === 0) return ["the configuration names no certificate"];
-  return certificates.flatMap((one) => {
+  const times = timesOf(
+    certificates.flatMap(({ not_after = [], this_update = [] }) => [not_after, this_update].flat()),
+  );
+  const moment = times.show;
+  const shown = certificates.flatMap((one) => {
     const { days, subject, issuer, names, problem, note, key_matches, entries, this_update } = one;
     const end = one.not_after ?? one.next_update ?? "";
     const left = days === undefined ? "" : `${moment(end)}, ${remaining(days)}`;
@@ -60,6 +64,7 @@ function lines({ certificates }: Certificates, paint: Paint, width: number): str
     const place = one.place === undefined ? "" : `, certificate ${one.place} of the file`;
     return [`${paint.bold(tidy(one.for))}  ${roles[one.role]}${place}`, ...facts(pairs, width, 2)];
   });
+  return times.zone === undefined ? shown : [...shown, paint.dim(`times are ${times.zone}`)];
 }
 
 function remaining(days: number): string {

@@ -8,6 +8,7 @@ import {
   type AnswerLine,
   actNames,
   encodeRequest,
+  type LocalErrorCode,
   type LocalRequest,
   longestAnswer,
   protocolVersion,
@@ -18,10 +19,13 @@ import {
 export class Complaint extends Error {
   override readonly name = "Complaint";
   readonly exitCode: number;
+  /** The node's own code, where it refuses. */
+  readonly reason: LocalErrorCode | undefined;
 
-  constructor(message: string, exitCode: number) {
+  constructor(message: string, exitCode: number, reason?: LocalErrorCode) {
     super(message);
     this.exitCode = exitCode;
+    this.reason = reason;
   }
 }
 
@@ -193,6 +197,8 @@ function read(line: string): AnswerLine {
     throw new Complaint("the node speaks another version: use its own qkd-node", exit.protocol);
   }
   const { error } = answer;
-  if (error !== undefined) throw new Complaint(error.message, codes[error.code] ?? exit.software);
+  if (error !== undefined) {
+    throw new Complaint(error.message, codes[error.code] ?? exit.software, error.code);
+  }
   return answer;
 }

@@ -1,49 +1,15 @@
 /** Every command, in one table: what help, completion and the dispatch know of it. Pure. */
 
-export interface OptionInfo {
-  readonly name: string;
-  /** What its value is called; absent for a switch. */
-  readonly value?: string;
-  readonly about: string;
-}
+import {
+  type CommandInfo,
+  follow,
+  last,
+  type OptionInfo,
+  selection,
+  standard,
+} from "./command-info.ts";
 
-export interface CommandInfo {
-  readonly name: string;
-  /** What follows the name on the command line. */
-  readonly args: string;
-  /** Most words after the name; default: one, if there are any. */
-  readonly most?: number;
-  /** Words that may come first, for completion. */
-  readonly words?: readonly string[];
-  readonly summary: string;
-  /** More of it, for its own help. */
-  readonly about?: string;
-  readonly options: readonly OptionInfo[];
-  readonly examples: readonly string[];
-  /** Talks to a node, or needs its configuration: takes --socket and --config. */
-  readonly node: boolean;
-  readonly json: boolean;
-}
-
-const follow = (what: string): OptionInfo => ({
-  name: "follow",
-  about: `go on with ${what} as they come`,
-});
-const last = (what: string): OptionInfo => ({
-  name: "n",
-  value: "N",
-  about: `the last N ${what} (default 50)`,
-});
-const selection: readonly OptionInfo[] = [
-  { name: "all", about: "all that is kept back, blocks as a whole" },
-  {
-    name: "reason",
-    value: "REASON",
-    about: "with --all: only what is kept back for this (see kept)",
-  },
-  { name: "epoch", value: "EPOCH", about: "with --all: only blocks of this epoch" },
-];
-const standard = { options: [], node: true, json: true } as const;
+export type { CommandInfo, OptionInfo } from "./command-info.ts";
 
 export const commands: readonly CommandInfo[] = [
   {
@@ -57,6 +23,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "keys",
     args: "[MODULE]",
+    names: ["module"],
     summary: "keys by their state: counts, never bytes",
     examples: ["qkd-node keys", "qkd-node keys alice --json"],
   },
@@ -64,6 +31,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "telemetry",
     args: "[MODULE]",
+    names: ["module"],
     summary: "what the modules measure",
     options: [
       { name: "watch", about: "show it again and again until Ctrl-C" },
@@ -80,7 +48,7 @@ export const commands: readonly CommandInfo[] = [
     options: [
       { name: "history", about: "alarms that came and went since the node started" },
       last("of the history"),
-      { name: "ack", value: "ID", about: "acknowledge an alarm" },
+      { name: "ack", value: "ID", about: "acknowledge an alarm", names: "alarm" },
     ],
     examples: ["qkd-node alarms", "qkd-node alarms --ack qber_high.alice"],
   },
@@ -137,13 +105,17 @@ export const commands: readonly CommandInfo[] = [
     name: "logs",
     args: "",
     summary: "the log of the node",
-    about: "From the node's memory if it runs, else from the journal of its unit.",
+    about:
+      "From the node's memory if it runs, else from the journal of its unit. --grep: small letters " +
+      "stand for large ones, too. With --since all lines from then on, unless -n says how many.",
     options: [
       last("lines"),
       follow("lines"),
+      { name: "since", value: "TIME", about: "from then on: 10m, 2h, 14:30, 2026-01-31 14:30" },
+      { name: "grep", value: "TEXT", about: "lines with this in them (a regular expression)" },
       { name: "unit", value: "UNIT", about: "unit of the journal (default qkd-node)" },
     ],
-    examples: ["qkd-node logs -n 200", "qkd-node logs --follow"],
+    examples: ["qkd-node logs --since 10m --grep KM", "qkd-node logs --follow"],
   },
   {
     ...standard,
@@ -160,6 +132,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "start",
     args: "[MODULE]",
+    names: ["module"],
     summary: "have a module distil keys",
     examples: ["qkd-node start", "qkd-node start alice"],
   },
@@ -167,6 +140,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "stop",
     args: "[MODULE]",
+    names: ["module"],
     summary: "have a module stop distilling",
     examples: ["qkd-node stop alice"],
   },
@@ -174,6 +148,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "self-test",
     args: "[MODULE]",
+    names: ["module"],
     summary: "have a module test itself",
     examples: ["qkd-node self-test alice"],
   },
@@ -181,6 +156,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "zeroize",
     args: "[MODULE]",
+    names: ["module"],
     summary: "destroy all key in a module, for good",
     about: "Asks twice. In a script the node must be named: --yes NODE_ID.",
     options: [
@@ -192,6 +168,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "kept",
     args: "[MODULE]",
+    names: ["module"],
     summary: "blocks and keys that are kept back from the KM, and why",
     examples: ["qkd-node kept", "qkd-node kept alice --json"],
   },
@@ -200,6 +177,7 @@ export const commands: readonly CommandInfo[] = [
     name: "release",
     args: "MODULE NAME|--all",
     most: 2,
+    names: ["module"],
     summary: "supply what is kept back after all",
     about:
       "NAME is a key_ID in quarantine or a block, EPOCH/NUMBER. It gets the ID that it always had. " +
@@ -215,6 +193,7 @@ export const commands: readonly CommandInfo[] = [
     name: "discard",
     args: "MODULE NAME|--all",
     most: 2,
+    names: ["module"],
     summary: "give up what is kept back; the module destroys it",
     about: "NAME as for release. Cannot be undone.",
     options: selection,
@@ -228,6 +207,7 @@ export const commands: readonly CommandInfo[] = [
     name: "withhold",
     args: "MODULE NAME",
     most: 2,
+    names: ["module"],
     summary: "keep back a key that waits, or a block that is to come",
     about: "NAME as for release. What was given to a KM cannot be kept back.",
     examples: ["qkd-node withhold alice 00112233aabbccdd/18"],
@@ -237,6 +217,7 @@ export const commands: readonly CommandInfo[] = [
     name: "free-km",
     args: "MODULE KM",
     most: 2,
+    names: ["module", "km"],
     summary: "let keys go to another KM than the one that never answered",
     about: "Only when that KM is known not to have them: another would get a key twice.",
     examples: ["qkd-node free-km alice backup"],
@@ -245,6 +226,7 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "accept-km",
     args: "KM",
+    names: ["km"],
     summary: "say that a KM is the one that it was before its certificate or address changed",
     about: "Keys that may be with it are offered to it again. If it is another KM: free-km.",
     examples: ["qkd-node accept-km backup"],
@@ -254,6 +236,7 @@ export const commands: readonly CommandInfo[] = [
     name: "accept-module",
     args: "MODULE MODULE_ID",
     most: 2,
+    names: ["module"],
     summary: "serve another module than before, which was put in on purpose",
     about:
       "MODULE_ID is what it says it is: see `qkd-node links`. Blocks of the module before it stay " +
@@ -368,10 +351,12 @@ export const commands: readonly CommandInfo[] = [
     ...standard,
     name: "completion",
     args: "bash|zsh|fish",
-    words: ["bash", "zsh", "fish"],
+    words: ["bash", "zsh", "fish", "modules", "kms", "alarms"],
     summary: "print a completion script for a shell",
+    about:
+      "The scripts ask the running node for the names of modules, KMs and raised alarms: modules, kms " +
+      "and alarms print those.",
     examples: ["qkd-node completion bash > /etc/bash_completion.d/qkd-node"],
-    node: false,
     json: false,
   },
   {

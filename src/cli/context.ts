@@ -1,12 +1,18 @@
 /** What every command is given. */
 import type { LocalRequest, RequestName } from "../local/protocol.ts";
-import { answers, ask, type Upload } from "./client.ts";
+import { didYouMean } from "../port/words.ts";
+import { answers, ask, Complaint, type Upload } from "./client.ts";
 import type { Terminal } from "./terminal.ts";
 import { controlSockets, type Where } from "./where.ts";
 
 /** The command line can't be followed; the message says why, in one line. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+}
+
+/** ` (there are: a, b); did you mean a?` */
+export function among(typed: string, known: readonly string[]): string {
+  return ` (there are: ${known.join(", ")})${didYouMean(typed, known)}`;
 }
 
 export type Values = Readonly<Record<string, string | boolean | undefined>>;
@@ -47,9 +53,25 @@ export class Context {
     throw new UsageError(`--${name}: expected a whole number from ${least} to ${most}`);
   }
 
-  /** Asks the node. @throws Complaint */
+  /** Asks the node. @throws Complaint; about a module that is not there with what there is */
   async ask<T>(name: RequestName, args: LocalRequest["args"] = {}, upload?: Upload): Promise<T> {
-    return ask<T>(await this.#controls(), name, args, upload);
+    try {
+      return await ask<T>(await this.#controls(), name, args, upload);
+    } catch (error) {
+      const { module } = args;
+      const strange = error instanceof Complaint && error.reason === "no_such_module";
+      if (!strange || typeof module !== "string") throw error;
+      const { modules } = await this.names();
+      throw new UsageError(`no such module${among(module, modules)}`);
+    }
+  }
+
+  /** What the running node calls its modules and KMs. @throws Complaint */
+  async names(): Promise<{ readonly modules: string[]; readonly kms: string[] }> {
+    type Links = { modules: { module: string; kms: { name: string }[] }[] };
+    const { modules } = await ask<Links>(await this.#controls(), "links");
+    const kms = modules.flatMap((one) => one.kms.map(({ name }) => name));
+    return { modules: modules.map(({ module }) => module), kms: [...new Set(kms)] };
   }
 
   /** Asks the node for what goes on. @throws Complaint */
@@ -60,7 +82,7 @@ export class Context {
 
   /** Prints lines for a person, or the answer itself. */
   print(data: unknown, lines: () => readonly string[]): void {
-    if (this.json) this.terminal.say(JSON.stringify(data));
+    if (this.json) this.terminal.pass(JSON.stringify(data));
     else for (const line of lines()) this.terminal.say(line);
   }
 

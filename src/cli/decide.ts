@@ -2,8 +2,9 @@
  * `qkd-node release`, `discard`, `withhold`, `free-km`, `accept-km` and `accept-module`: what becomes of
  * keys that are kept back, and who a KM or module is.
  */
+import { counted } from "../port/words.ts";
 import { tellActed } from "./acted.ts";
-import { type Context, UsageError } from "./context.ts";
+import { among, type Context, UsageError } from "./context.ts";
 import type { Acted } from "./shapes.ts";
 import { tidy } from "./terminal.ts";
 
@@ -28,10 +29,19 @@ const words: Readonly<Record<Name, readonly string[]>> = {
 
 async function decide(name: Name, context: Context): Promise<number> {
   const args = context.values.all === true ? all(context) : named(name, context);
+  const note = typeof args.km === "string" ? await aboutKm(args.km, context) : undefined;
   const acted = await context.ask<Acted>(name, args);
   const blocks = acted.facts?.blocks;
-  const what = blocks === undefined ? context.positionals.at(-1) : `${blocks} blocks`;
-  return tellActed(context, acted, tidy(String(what)));
+  const what = blocks === undefined ? context.positionals.at(-1) : counted(Number(blocks), "block");
+  const code = tellActed(context, acted, tidy(String(what)));
+  if (note !== undefined) context.terminal.complain(`qkd-node: ${note}`);
+  return code;
+}
+
+/** A KM that is not configured may be one that was taken out, or a slip: that is for a person to say. */
+async function aboutKm(km: string, context: Context): Promise<string | undefined> {
+  const { kms } = await context.names();
+  return kms.includes(km) ? undefined : `no KM ${tidy(km)} is configured${among(km, kms)}`;
 }
 
 /** @throws UsageError */

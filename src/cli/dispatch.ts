@@ -5,11 +5,13 @@
 import { parseArgs } from "node:util";
 import { exit } from "../exit-codes.ts";
 import { endBySignals } from "../lifecycle/signals.ts";
+import { describe, Fault } from "../port/errors.ts";
+import { didYouMean, nearest } from "../port/words.ts";
 import { softwareVersion } from "../version.ts";
 import { Complaint } from "./client.ts";
-import { allOptions, findCommand, optionsOf } from "./commands.ts";
+import { allOptions, type CommandInfo, commands, findCommand, optionsOf } from "./commands.ts";
 import { Context, UsageError } from "./context.ts";
-import { openTerminal } from "./terminal.ts";
+import { openTerminal, tidy } from "./terminal.ts";
 
 interface Command {
   run(context: Context): Promise<number>;
@@ -55,6 +57,12 @@ const orderly: readonly string[] = ["run", "console"];
 
 const terminal = openTerminal(process.stdout, process.stderr, process.env);
 
+/** The command that was meant, for hints: the first word. */
+function commandIn(args: readonly string[]): CommandInfo | undefined {
+  const name = args.find((word) => !word.startsWith("-"));
+  return name === undefined ? undefined : findCommand(name);
+}
+
 function parse(args: string[]) {
   const options = Object.fromEntries(
     [...allOptions(), ["version", false] as const].map(([name, valued]) => [
@@ -70,8 +78,28 @@ function parse(args: string[]) {
     return parseArgs({ args, allowPositionals: true, options });
   } catch (error) {
     // Node appends advice on `--` to some of its messages.
-    throw new UsageError((error as Error).message.split(". ")[0]);
+    const [said = ""] = (error as Error).message.split(". ");
+    const [, odd] = /^Unknown option '--?([\w-]+)/.exec(said) ?? [];
+    throw new UsageError(odd === undefined ? said : said + nearOption(odd, commandIn(args)));
   }
+}
+
+function nearOption(typed: string, command: CommandInfo | undefined): string {
+  const known =
+    command === undefined ? [...allOptions().keys()] : optionsOf(command).map(({ name }) => name);
+  const near = nearest(typed, known);
+  return near === undefined ? "" : `; did you mean --${near}?`;
+}
+
+/** @throws UsageError */
+function known(name: string): CommandInfo {
+  const command = findCommand(name);
+  if (command !== undefined) return command;
+  const near = didYouMean(
+    name,
+    commands.map((one) => one.name),
+  );
+  throw new UsageError(`no such command: ${tidy(name)}${near}`);
 }
 
 async function main(args: string[]): Promise<number> {
@@ -85,44 +113,75 @@ async function main(args: string[]): Promise<number> {
   const asked = name === "help" ? rest[0] : name;
   if (values.help === true || name === "help") {
     const { commandHelp, generalHelp } = await import("./help.ts");
-    const command = asked === undefined ? undefined : findCommand(asked);
-    const text = command === undefined ? generalHelp(softwareVersion) : commandHelp(command);
+    const text = asked === undefined ? generalHelp(softwareVersion) : commandHelp(known(asked));
     terminal.say(text.trimEnd());
     return exit.ok;
   }
   if (name === undefined) throw new UsageError("a command is needed");
-  const command = findCommand(name);
-  if (command === undefined) throw new UsageError(`no such command: ${name}`);
-  const known = optionsOf(command).map((option) => option.name);
-  const odd = Object.keys(values).find((option) => !known.includes(option));
-  if (odd !== undefined) throw new UsageError(`${name} has no option --${odd}`);
+  const command = known(name);
+  const own = optionsOf(command).map((option) => option.name);
+  const odd = Object.keys(values).find((option) => !own.includes(option));
+  if (odd !== undefined) {
+    throw new UsageError(`${name} has no option --${odd}${nearOption(odd, command)}`);
+  }
+  const [word] = rest;
+  const { words = [] } = command;
+  const usage = `${name} ${command.args}`.trim();
+  if (word !== undefined && words.length > 0 && !words.includes(word)) {
+    throw new UsageError(usage + didYouMean(word, words));
+  }
   const most = command.most ?? (command.args === "" || command.args.startsWith("--") ? 0 : 1);
-  if (rest.length > most) throw new UsageError(`${name} ${command.args}`.trim());
+  if (rest.length > most) throw new UsageError(usage);
   const { run } = await (load[name] as () => Promise<Command>)();
   return run(new Context(values as Context["values"], rest, terminal, process.env));
 }
 
-/** @returns an exit code */
-function explain(error: unknown): number {
+/** Says what went wrong, in as few lines as that takes. @returns an exit code */
+function explain(error: unknown, args: readonly string[]): number {
   if (error instanceof UsageError) {
-    terminal.complain(`qkd-node: ${error.message}\nTry: qkd-node --help`);
+    const command = commandIn(args);
+    const help = command === undefined ? "qkd-node --help" : `qkd-node ${command.name} --help`;
+    terminal.complain(`qkd-node: ${error.message}\nTry: ${help}`);
     return exit.usage;
   }
   if (error instanceof Complaint) {
     terminal.complain(`qkd-node: ${error.message}`);
     return error.exitCode;
   }
-  const { located } = error as { located?: readonly string[] };
-  if (!(error instanceof Error && error.name === "Fault" && Array.isArray(located))) throw error;
-  for (const problem of located) terminal.complain(problem);
-  return exit.config;
+  const { located, syscall } = error as { located?: readonly string[]; syscall?: string };
+  if (error instanceof Fault) {
+    for (const problem of located ?? [`qkd-node: ${describe(error)}`]) terminal.complain(problem);
+    return located === undefined ? exit.io : exit.config;
+  }
+  if (syscall === "uv_cwd") {
+    terminal.complain(
+      "qkd-node: the current folder is gone: name files by their whole path (/...)",
+    );
+    return exit.io;
+  }
+  terminal.complain(
+    `qkd-node: internal error: ${describe(error)}${placeOf(error)}; please report it`,
+  );
+  return exit.software;
+}
+
+/** Where in the source, for who is to find the cause; nothing of what the program had in hand. */
+function placeOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const [, place] = /\b((?:src|drivers|scripts)\/[\w/.-]+:\d+):\d+/.exec(stack) ?? [];
+  return place === undefined ? "" : ` at ${place}`;
 }
 
 /** Carries out a command line, and ends the process with its exit code. */
 export async function begin(args: string[]): Promise<void> {
   // Timers of the clock keep no process alive, and a device that is polled has nothing else.
   setInterval(() => {}, 60_000);
-  const code = await main(args).catch(explain);
+  const failed = (error: unknown) => explain(error, args);
+  // The daemon has a way of its own.
+  if (!args.includes("run"))
+    process.on("uncaughtException", (error) => process.exit(failed(error)));
+  const code = await main(args).catch(failed);
+  await terminal.written();
   // Whatever a library left open must not keep a node from ending: all of ours is closed by now.
   process.exit(code);
 }

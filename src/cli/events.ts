@@ -4,39 +4,46 @@ import type { Context } from "./context.ts";
 import type { HappenedEvent } from "./shapes.ts";
 import { table } from "./table.ts";
 import { tidy } from "./terminal.ts";
-import { moment } from "./units.ts";
+import { type Times, timesOf, timeTitle } from "./units.ts";
 
 interface Events {
   readonly events: readonly HappenedEvent[];
 }
 
-const columns = [{ title: "TIME" }, { title: "MODULE" }, { title: "EVENT" }, { title: "" }];
-const untitled = columns.map(() => ({ title: "" }));
+const columns = ["MODULE", "EVENT", ""].map((title) => ({ title }));
+const untitled = ["", "", "", ""].map((title) => ({ title }));
 
 export async function run(context: Context): Promise<number> {
   const args = { n: context.number("n", 50, 1, 1_024) };
   const { width } = context.terminal;
   if (context.values.follow !== true) {
     const answer = await context.ask<Events>("events", args);
+    const times = timesOf(answer.events.map(({ t }) => t));
+    const titles = [{ title: timeTitle(times) }, ...columns];
     context.print(answer, () =>
       answer.events.length === 0
         ? ["nothing happened since the node started"]
-        : table(columns, rows(answer), width),
+        : table(titles, rows(answer, times), width),
     );
     return exit.ok;
   }
+  let titled = false;
   for await (const answer of context.follow<Events>("events", { ...args, follow: true })) {
-    context.print(answer, () => table(untitled, rows(answer), width));
+    const times = timesOf(answer.events.map(({ t }) => t));
+    // What comes later is as wide as it is: only the zone is told, once.
+    if (!titled && !context.json) context.terminal.say(timeTitle(times));
+    titled = true;
+    context.print(answer, () => table(untitled, rows(answer, times), width));
   }
   return exit.ok;
 }
 
-function rows({ events }: Events): string[][] {
+function rows({ events }: Events, times: Times): string[][] {
   return events.map(({ t, module, type, facts }) => {
     const said = Object.entries(type.startsWith("alarm_") ? essence(facts) : facts)
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => `${name}=${value}`);
-    return [moment(t), tidy(module ?? ""), tidy(type), tidy(said.join(" "))];
+    return [times.show(t), tidy(module ?? ""), tidy(type), tidy(said.join(" "))];
   });
 }
 

@@ -6,7 +6,8 @@ const width = 80;
 
 const exitCodes =
   "Exit codes: 0 ok, 1 a check or an action failed, 64 wrong command line, 69 nobody answers, " +
-  "70 internal error, 73 a file cannot be made, 74 a file cannot be used, 75 not now, 76 another " +
+  "70 internal error, 73 a file cannot be made, 74 a file cannot be used, or the output not be " +
+  "written, 75 not now, 76 another " +
   "version, 77 not permitted, 78 the configuration cannot be used.";
 
 export function generalHelp(version: string): string {

@@ -1,5 +1,6 @@
 /** `qkd-node links`: how the links are, and how good. */
 import { exit } from "../exit-codes.ts";
+import { counted } from "../port/words.ts";
 import type { Context } from "./context.ts";
 import type { Links } from "./shapes.ts";
 import { brokerText } from "./status.ts";
@@ -59,8 +60,8 @@ function qualityOf(
   const bad = `${whole(framesBad)} (${percent(framesBad / Math.max(1, framesReceived + framesBad))})`;
   const again = `${whole(framesResent)} (${percent(framesResent / Math.max(1, framesSent))})`;
   return [
-    ["received", `${whole(framesReceived)} frames, ${bytes(bytesReceived)}`],
-    ["sent", `${whole(framesSent)} frames, ${bytes(bytesSent)}`],
+    ["received", `${counted(framesReceived, "frame")}, ${bytes(bytesReceived)}`],
+    ["sent", `${counted(framesSent, "frame")}, ${bytes(bytesSent)}`],
     ["bad frames", framesBad > 0 ? paint.warn(bad) : bad],
     ["sent again", framesResent > 0 ? paint.warn(again) : again],
   ];

@@ -3,46 +3,98 @@ import { spawn } from "node:child_process";
 import { exit } from "../exit-codes.ts";
 import { Complaint, NotRunning } from "./client.ts";
 import { type Context, UsageError } from "./context.ts";
+import { parseGrep, parseSince, timeOfLine } from "./since.ts";
 import { tidy } from "./terminal.ts";
 
 interface Lines {
   readonly lines: readonly string[];
 }
 
+/** What is wanted of the log. */
+interface Wanted {
+  /** Lines at most, the last ones. */
+  readonly n: number;
+  readonly follow: boolean;
+  /** ms since 1970 UTC */
+  readonly since: number | undefined;
+  readonly grep: RegExp | undefined;
+}
+
+/** Lines that the node keeps. */
+const most = 2_000;
+
 export async function run(context: Context): Promise<number> {
-  const args = { n: context.number("n", 50, 1, 2_000) };
-  const follow = context.values.follow === true;
+  const wanted = wantedOf(context);
   const unit = context.text("unit");
-  if (unit !== undefined) return journal(context, unit, args.n, follow);
+  if (unit !== undefined) return journal(context, unit, wanted);
+  const { n, follow, since, grep } = wanted;
+  // What is left out is looked for among all that there are.
+  const args = { n: since === undefined && grep === undefined ? n : most };
   try {
     if (follow) {
-      for await (const answer of context.follow<Lines>("logs", { ...args, follow })) {
-        context.print(answer, () => answer.lines.map(tidy));
+      for await (const { lines } of context.follow<Lines>("logs", { ...args, follow })) {
+        const chosen = choose(lines, wanted);
+        if (chosen.length > 0 || lines.length === 0) tell(context, chosen);
       }
-    } else {
-      const answer = await context.ask<Lines>("logs", args);
-      context.print(answer, () => answer.lines.map(tidy));
+      return exit.ok;
     }
-    return exit.ok;
+    const { lines } = await context.ask<Lines>("logs", args);
+    if (since === undefined || lines.some((line) => timeOfLine(line) !== undefined)) {
+      tell(context, choose(lines, wanted));
+      return exit.ok;
+    }
+    context.terminal.complain(
+      "qkd-node: lines in the node's memory have no times (log.timestamps)",
+    );
   } catch (error) {
     if (!(error instanceof NotRunning)) throw error;
     context.terminal.complain(`qkd-node: ${error.message}; this is the journal`);
-    return journal(context, "qkd-node", args.n, follow);
   }
+  return journal(context, "qkd-node", wanted);
+}
+
+/** @throws UsageError */
+function wantedOf(context: Context): Wanted {
+  const [from, pattern] = [context.text("since"), context.text("grep")];
+  const since = from === undefined ? undefined : parseSince(from, Date.now());
+  if (from !== undefined && since === undefined) {
+    throw new UsageError("--since: expected a time, such as 10m, 2h, 14:30 or 2026-01-31 14:30");
+  }
+  const grep = pattern === undefined ? undefined : parseGrep(pattern);
+  if (pattern !== undefined && grep === undefined) {
+    throw new UsageError("--grep: expected a regular expression");
+  }
+  const n = context.number("n", since === undefined ? 50 : most, 1, most);
+  return { n, follow: context.values.follow === true, since, grep };
+}
+
+function choose(lines: readonly string[], { n, since, grep }: Wanted): readonly string[] {
+  const chosen = lines.filter((line) => {
+    const at = since === undefined ? undefined : timeOfLine(line);
+    return (at === undefined || at >= (since ?? 0)) && grep?.test(line) !== false;
+  });
+  return chosen.slice(-n);
+}
+
+function tell(context: Context, lines: readonly string[]): void {
+  context.print({ lines }, () => lines.map(tidy));
 }
 
 /** @throws Complaint if there is no journal */
 async function journal(
   context: Context,
   unit: string,
-  n: number,
-  follow: boolean,
+  { n, follow, since, grep }: Wanted,
 ): Promise<number> {
   if (!/^[\w@.:-]{1,128}$/.test(unit)) throw new UsageError("--unit: expected the name of a unit");
-  const args = ["--no-pager", "--quiet", "--output=cat", `--unit=${unit}`, `--lines=${n}`];
-  const child = spawn("journalctl", follow ? [...args, "--follow"] : args, {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const from = since === undefined ? [] : [`--since=@${Math.floor(since / 1_000)}`];
+  const count = grep === undefined ? n : most;
+  const args = [
+    ...["--no-pager", "--quiet", "--output=cat", `--unit=${unit}`, `--lines=${count}`],
+    ...from,
+    ...(follow ? ["--follow"] : []),
+  ];
+  const child = spawn("journalctl", args, { stdio: ["ignore", "pipe", "inherit"] });
   const failed = new Promise<number | null>((resolve) => {
     child.once("error", () => resolve(null));
     child.once("close", (code) => resolve(code ?? 0));
@@ -50,18 +102,25 @@ async function journal(
   child.stdout.setEncoding("utf8");
   let seen = 0;
   let rest = "";
-  const tell = (lines: readonly string[]) => {
+  const found: string[] = [];
+  const take = (lines: readonly string[]) => {
     seen += lines.length;
-    if (lines.length > 0) context.print({ lines }, () => lines.map(tidy));
+    // Its times are chosen by the journal already.
+    const chosen = lines.filter((line) => grep?.test(line) !== false);
+    if (follow && chosen.length > 0) tell(context, chosen);
+    else found.push(...chosen);
   };
   for await (const text of child.stdout as AsyncIterable<string>) {
     const lines = (rest + text).split("\n");
     rest = lines.pop() ?? "";
-    tell(lines);
+    take(lines);
   }
   if ((await failed) === null) {
     throw new Complaint("the node does not run, and there is no journalctl here", exit.unavailable);
   }
-  if (seen > 0) return exit.ok;
-  throw new Complaint(`the journal has nothing of the unit ${unit}`, exit.unavailable);
+  if (seen === 0) {
+    throw new Complaint(`the journal has nothing of the unit ${unit}`, exit.unavailable);
+  }
+  if (!follow) tell(context, found.slice(-n));
+  return exit.ok;
 }

@@ -11,7 +11,7 @@ import {
   stateReset,
 } from "../repair.ts";
 import { Complaint } from "./client.ts";
-import { type Context, UsageError } from "./context.ts";
+import { among, type Context, UsageError } from "./context.ts";
 import { configFile } from "./where.ts";
 
 /** Words after each action: how many at least and at most. */
@@ -35,8 +35,9 @@ async function mend(what: keyof typeof usage, context: Context): Promise<number>
   const config = readConfig(configFile(context.where));
   const [first, second = ""] = words;
   const named = action === "check" || action === "repair" ? first : undefined;
-  if (named !== undefined && !config.modules.some(({ name }) => name === named)) {
-    throw new UsageError(`no module ${named} is configured`);
+  const known = config.modules.map(({ name }) => name);
+  if (named !== undefined && !known.includes(named)) {
+    throw new UsageError(`no module ${named} is configured${among(named, known)}`);
   }
   const say = (line: string) => context.terminal.say(line);
   const trust = context.values.trust === true;

@@ -1,15 +1,16 @@
 /** `qkd-node schema`: the JSON Schema of what a command prints with `--json`. */
 import { exit } from "../exit-codes.ts";
-import { type Context, UsageError } from "./context.ts";
+import { among, type Context, UsageError } from "./context.ts";
 import { schemas } from "./schema.ts";
 
 export async function run({ positionals, terminal }: Context): Promise<number> {
   const [name] = positionals;
   if (name !== undefined && !Object.hasOwn(schemas, name)) {
-    throw new UsageError(`schema: one of ${Object.keys(schemas).join(" ")}`);
+    const known = Object.keys(schemas);
+    throw new UsageError(`schema: no --json of this name${among(name, known)}`);
   }
   const schema = name === undefined ? schemas : schemas[name];
   const $schema = "https://json-schema.org/draft/2020-12/schema";
-  terminal.say(JSON.stringify(name === undefined ? schema : { $schema, ...schema }, null, 2));
+  terminal.pass(JSON.stringify(name === undefined ? schema : { $schema, ...schema }, null, 2));
   return exit.ok;
 }

@@ -16,7 +16,7 @@ export async function run(context: Context): Promise<number> {
   const { terminal, json } = context;
   try {
     const found = await probe(driver, systemClock, (line) => json || terminal.say(line));
-    if (json) terminal.say(JSON.stringify(found));
+    if (json) terminal.pass(JSON.stringify(found));
     return exit.ok;
   } catch (error) {
     throw new Complaint(describe(error), exit.unavailable);

@@ -1,4 +1,6 @@
 /** A bar for what takes long, on standard error and on a terminal only. */
+import { toAscii, wantsAscii } from "./ascii.ts";
+
 const cells = 24;
 
 export interface Progress {
@@ -16,11 +18,12 @@ export function progress(
   wanted: boolean,
 ): Progress {
   if (!wanted || err.isTTY !== true || env.TERM === "dumb") return silent;
+  const ascii = wantsAscii(env, true);
   return {
     show(done, what) {
       const full = Math.round(Math.min(1, Math.max(0, done)) * cells);
-      const bar = "█".repeat(full) + "░".repeat(cells - full);
-      err.write(`\r\u001b[K${bar} ${what.slice(0, 50)}`);
+      const line = `${"█".repeat(full)}${"░".repeat(cells - full)} ${what.slice(0, 50)}`;
+      err.write(`\r\u001b[K${ascii ? toAscii(line) : line}`);
     },
     end: () => err.write("\r\u001b[K"),
   };

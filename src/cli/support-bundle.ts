@@ -6,6 +6,7 @@ import { redactedTable } from "../config/redact.ts";
 import { reportLines } from "../doctor/tell.ts";
 import { exit } from "../exit-codes.ts";
 import { readConfig } from "../main-config.ts";
+import { counted } from "../port/words.ts";
 import { makeBundle } from "../support/bundle.ts";
 import { journalLines, machineFacts, secretsOf, stateFiles } from "../support/machine.ts";
 import { Complaint } from "./client.ts";
@@ -17,6 +18,9 @@ import { bytes } from "./units.ts";
 import { configFile, readTable } from "./where.ts";
 
 export async function run(context: Context): Promise<number> {
+  // First: without a folder to put it into there is nothing to gather.
+  const [wanted] = context.positionals;
+  const folder = wanted === undefined ? resolve(".") : "";
   const file = configFile(context.where);
   let config: Config | undefined;
   try {
@@ -38,7 +42,7 @@ export async function run(context: Context): Promise<number> {
     wall: Date.now(),
     onStep: (what, done) => bar.show(done, what),
   }).finally(() => bar.end());
-  const target = resolve(context.positionals[0] ?? bundle.name);
+  const target = resolve(folder, wanted ?? bundle.name);
   try {
     writeFileSync(target, bundle.archive, { flag: "wx", mode: 0o600 });
   } catch (error) {
@@ -48,6 +52,8 @@ export async function run(context: Context): Promise<number> {
   }
   const { archive, members } = bundle;
   const data = { file: target, bytes: archive.length, members };
-  context.print(data, () => [`${target}: ${bytes(archive.length)}, ${members.length} files`]);
+  context.print(data, () => [
+    `${target}: ${bytes(archive.length)}, ${counted(members.length, "file")}`,
+  ]);
   return exit.ok;
 }

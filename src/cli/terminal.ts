@@ -1,4 +1,7 @@
-/** Where the commands print: colours and width as the terminal has them, and none elsewhere. */
+/** Where the commands print: colours, width and letters as the terminal has them, and none elsewhere. */
+import { exit } from "../exit-codes.ts";
+import { errorCode } from "../port/errors.ts";
+import { longerBy, toAscii, wantsAscii } from "./ascii.ts";
 
 export interface Paint {
   readonly good: (text: string) => string;
@@ -26,11 +29,25 @@ export interface Terminal {
   readonly width: number;
   /** Somebody looks at it, and it can be drawn over. */
   readonly live: boolean;
+  /** For a person: in letters that the terminal has. */
   say(text: string): void;
+  /** For a program: as it is. */
+  pass(text: string): void;
   complain(text: string): void;
+  /** Resolves when all of it has been written; else the process ends, and says why. */
+  written(): Promise<void>;
 }
 
-/** @param env `NO_COLOR` (no-color.org) and `TERM=dumb` are respected */
+const reasons: Readonly<Record<string, string>> = {
+  ENOSPC: "no space left",
+  EDQUOT: "the quota is used up",
+  EFBIG: "the file would be too large",
+  EIO: "input/output error",
+};
+
+/**
+ * @param env `NO_COLOR` (no-color.org) and `TERM=dumb` are respected, and the locale's letters
+ */
 export function openTerminal(
   out: NodeJS.WriteStream,
   err: NodeJS.WriteStream,
@@ -38,16 +55,31 @@ export function openTerminal(
 ): Terminal {
   const live = out.isTTY === true && env.TERM !== "dumb";
   const coloured = live && (env.NO_COLOR ?? "") === "";
-  // Whoever reads it may have seen enough: `qkd-node events | head`.
-  out.on("error", (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === "EPIPE" ? 0 : 74);
+  const ascii = wantsAscii(env, out.isTTY === true);
+  const asciiErr = wantsAscii(env, err.isTTY === true);
+  const complain = (text: string) => void err.write(`${asciiErr ? toAscii(text) : text}\n`);
+  // There is nobody to tell.
+  err.on("error", () => {});
+  out.on("error", (error) => {
+    const code = errorCode(error) ?? "unknown";
+    // The reader has seen enough: `qkd-node events | head`.
+    if (code === "EPIPE") process.exit(exit.ok);
+    complain(`qkd-node: the output cannot be written: ${reasons[code] ?? code} (${code})`);
+    process.exit(exit.io);
   });
+  const width = live ? Math.max(40, Math.min(120, out.columns || 80)) : 80;
   return {
     paint: coloured ? colours : noColours,
-    width: live ? Math.max(40, Math.min(120, out.columns || 80)) : 80,
+    width: ascii ? width - longerBy : width,
     live,
-    say: (text) => out.write(`${text}\n`),
-    complain: (text) => err.write(`${text}\n`),
+    say: (text) => out.write(`${ascii ? toAscii(text) : text}\n`),
+    pass: (text) => out.write(`${text}\n`),
+    complain,
+    written: () =>
+      new Promise((resolve) => {
+        // An error is told by an event of its own, which comes first.
+        out.write("", (error) => (error ? setImmediate(resolve) : resolve()));
+      }),
   };
 }
 

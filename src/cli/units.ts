@@ -35,9 +35,61 @@ export function duration(seconds: number): string {
   return `${Math.floor(s / 86_400)} d ${two(Math.floor((s % 86_400) / 3_600))} h`;
 }
 
-/** `2026-01-31 12:00:00Z`, of a time by RFC 3339 in UTC. */
+/** Minutes by which the terminal's clock is before UTC, at this time. */
+function offset(time: Date): number {
+  return -time.getTimezoneOffset();
+}
+
+/** `UTC`, `UTC+01:00` */
+function zoneName(minutes: number): string {
+  if (minutes === 0) return "UTC";
+  const [h, m] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  const two = (n: number) => String(n).padStart(2, "0");
+  return `UTC${minutes < 0 ? "-" : "+"}${two(h)}:${two(m)}`;
+}
+
+/** `2026-01-31 12:00:00`, by the terminal's clock. */
+function local(time: Date): string {
+  const shifted = new Date(time.getTime() + offset(time) * 60_000);
+  return shifted.toISOString().slice(0, 19).replace("T", " ");
+}
+
+/**
+ * `2026-01-31 12:00:00Z`, or `2026-01-31 13:00:00+01:00` where the terminal's clock is another.
+ * @param time by RFC 3339
+ */
 export function moment(time: string): string {
-  return time.replace("T", " ").replace(/\.\d+Z$/, "Z");
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return time;
+  const minutes = offset(date);
+  return `${local(date)}${minutes === 0 ? "Z" : zoneName(minutes).slice(3)}`;
+}
+
+/** How several times are shown beside each other: their zone once, unless it changes among them. */
+export interface Times {
+  /** `UTC+01:00`; undefined: each says its own. */
+  readonly zone: string | undefined;
+  readonly show: (time: string) => string;
+}
+
+/** @param times by RFC 3339, all that are to be shown */
+export function timesOf(times: readonly string[]): Times {
+  const dates = times.map((time) => new Date(time)).filter((date) => !Number.isNaN(date.getTime()));
+  const zones = new Set(dates.map(offset));
+  const [only = 0] = zones;
+  if (zones.size > 1) return { zone: undefined, show: moment };
+  return {
+    zone: zoneName(only),
+    show: (time) => {
+      const date = new Date(time);
+      return Number.isNaN(date.getTime()) ? time : local(date);
+    },
+  };
+}
+
+/** The title of a column of times. */
+export function timeTitle({ zone }: Times): string {
+  return zone === undefined ? "TIME" : `TIME (${zone})`;
 }
 
 /** A figure with six digits that mean something, or a list of them. */
