@@ -1,13 +1,14 @@
 /** `qkd-node schema`: the JSON Schema of what a command prints with `--json`. */
 import { exit } from "../exit-codes.ts";
-import { among, type Context, UsageError } from "./context.ts";
+import { didYouMean } from "../port/words.ts";
+import { type Context, UsageError } from "./context.ts";
 import { schemas } from "./schema.ts";
 
 export async function run({ positionals, terminal }: Context): Promise<number> {
   const [name] = positionals;
   if (name !== undefined && !Object.hasOwn(schemas, name)) {
     const known = Object.keys(schemas);
-    throw new UsageError(`schema: no --json of this name${among(name, known)}`);
+    throw new UsageError(`schema: no command of this name prints JSON${didYouMean(name, known)}`);
   }
   const schema = name === undefined ? schemas : schemas[name];
   const $schema = "https://json-schema.org/draft/2020-12/schema";

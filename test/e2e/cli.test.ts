@@ -12,7 +12,7 @@ import { join } from "node:path";
 import test from "ava";
 import { commands } from "../../src/cli/commands.ts";
 import { schemas } from "../../src/cli/schema.ts";
-import { problemsOf, program, qkdNode, tooWide } from "../rig/cli.ts";
+import { problemsOf, program, qkdNode, type Said, tooWide } from "../rig/cli.ts";
 import { withNode } from "../rig/one-node.ts";
 
 const link = { transport: "tls", mode: "proactive" } as const;
@@ -74,7 +74,33 @@ test.serial("every view tells the truth in 80 columns, and in JSON by its schema
     t.is(statSync(socket).mode & 0o777, 0o600);
     t.is(statSync(`${socket}.read`).mode & 0o777, 0o660);
 
-    t.is((await qkdNode(["keys", "bob", ...where])).code, 64);
+    const slip = await qkdNode(["keys", "alcie", ...where]);
+    t.is(slip.code, 64);
+    t.regex(
+      slip.err,
+      /no such module \(there are: alice\); did you mean alice\?\nTry: .* keys --help/,
+    );
+    for (const [what, names] of [
+      ["modules", "alice\n"],
+      ["kms", "main\n"],
+    ] as const) {
+      t.is((await qkdNode(["completion", what, ...where])).out, names);
+    }
+    const grep = await qkdNode([
+      "logs",
+      ...where,
+      "--since",
+      "1h",
+      "--grep",
+      "MODULE UP|module up",
+    ]);
+    t.regex(grep.out, /^ts=\S+ level=info [^\n]*msg="module up"[^\n]*\n$/);
+    t.is((await qkdNode(["logs", ...where, "--since", "0s"])).out, "");
+    t.is((await qkdNode(["logs", ...where, "--since", "never"])).code, 64);
+    t.is((await qkdNode(["logs", ...where, "--grep", "("])).code, 64);
+    const zoned = await qkdNode(["events", ...where], { TZ: "Asia/Kolkata" });
+    t.regex(zoned.out, /^TIME \(UTC\+05:30\) +MODULE/);
+    t.is(zoned.out.match(/\+05:30/g)?.length, 1);
     const bad = join(folder, "bad.toml");
     writeFileSync(bad, "[node]\n");
     const checked = await qkdNode(["config", "check", "--config", bad, "--json"]);
@@ -82,6 +108,8 @@ test.serial("every view tells the truth in 80 columns, and in JSON by its schema
     t.deepEqual(problemsOf("config", checked.out), []);
     t.false(JSON.parse(checked.out).good);
     await node.stop("SIGKILL");
+    const silent = await qkdNode(["completion", "modules", ...where]);
+    t.deepEqual(silent, { code: 0, out: "", err: "" });
     const gone = await qkdNode(["status", ...where]);
     t.is(gone.code, 69);
     t.regex(gone.err, /^qkd-node: the node is not running: nobody answers on .*control\n$/);
@@ -128,6 +156,15 @@ test.serial("actions reach the module, and the audit says who gave them", async 
     const alarms = await qkdNode(["alarms", ...where, "--json"]);
     t.deepEqual(problemsOf("alarms", alarms.out), []);
     t.regex(alarms.out, /"alarm":"zeroized.alice"/);
+    for (const slip of ["zeroised.alice", "zeroized"]) {
+      const near = await qkdNode(["alarms", "--ack", slip, ...where]);
+      t.is(near.code, 1);
+      t.regex(near.out, /there is no such alarm; did you mean zeroized\.alice\?/);
+    }
+    t.is(
+      (await qkdNode(["completion", "alarms", ...where])).out.includes("zeroized.alice\n"),
+      true,
+    );
     const ack = await qkdNode(["alarms", "--ack", "zeroized.alice", ...where, "--json"]);
     t.is(ack.code, 0, ack.err);
     t.deepEqual(problemsOf("alarms", ack.out), []);
@@ -141,7 +178,13 @@ test.serial("actions reach the module, and the audit says who gave them", async 
     );
     t.deepEqual(
       commandEvents.map(({ facts }: { facts: { command: string } }) => facts.command),
-      ["stop", "start", "self_test", "zeroize", "acknowledge_alarm", "acknowledge_alarm"],
+      [
+        "stop",
+        "start",
+        "self_test",
+        "zeroize",
+        ...Array.from({ length: 4 }, () => "acknowledge_alarm"),
+      ],
     );
     t.is(commandEvents[3].facts.by, `local uid ${process.getuid?.()}`);
     // The socket that answers does not act.
@@ -201,8 +244,82 @@ test("a wrong command line is told in two lines, with exit code 64", async (t) =
     const said = await qkdNode(args);
     t.is(said.code, 64, args.join(" "));
     t.is(said.out, "");
-    t.regex(said.err, /^qkd-node: .*\nTry: qkd-node --help\n$/);
+    const known = commands.some(({ name }) => name === args[0]);
+    const help = known ? `qkd-node ${args[0]} --help` : "qkd-node --help";
+    t.regex(said.err, /^qkd-node: .*\n.*\n$/);
+    t.is(said.err.split("\n")[1], `Try: ${help}`);
+    t.deepEqual(tooWide(said.err), []);
   }
+});
+
+test("what was probably meant is said", async (t) => {
+  for (const [args, says] of [
+    [["stauts"], "no such command: stauts; did you mean status?"],
+    [["help", "evnets"], "no such command: evnets; did you mean events?"],
+    [["alarms", "--hstory"], "Unknown option '--hstory'; did you mean --history?"],
+    [["events", "--folow"], "Unknown option '--folow'; did you mean --follow?"],
+    [["config", "shwo"], "config show|check|diff; did you mean show?"],
+    [["schema", "telemtry"], "; did you mean telemetry?"],
+  ] as const) {
+    const { code, err } = await qkdNode(args);
+    t.is(code, 64);
+    t.true(err.split("\n")[0]?.endsWith(says), err);
+  }
+});
+
+test("output that cannot be written is told, with exit code 74; a reader that goes is no error", async (t) => {
+  const shell = (line: string, cwd = "/") =>
+    new Promise<Said>((resolve) => {
+      const child = spawn("sh", ["-c", line], { stdio: ["ignore", "pipe", "pipe"], cwd });
+      let [out, err] = ["", ""];
+      child.stdout.on("data", (text: Buffer) => {
+        out += text;
+      });
+      child.stderr.on("data", (text: Buffer) => {
+        err += text;
+      });
+      child.once("close", (code) => resolve({ code, out, err }));
+    });
+  for (const line of ["schema status", "--help", "completion bash", "--version"]) {
+    const { code, err } = await shell(`${program} ${line} > /dev/full`);
+    t.is(code, 74, line);
+    t.is(err, "qkd-node: the output cannot be written: no space left (ENOSPC)\n");
+  }
+  t.is((await shell(`${program} nonsense 2> /dev/full`)).code, 64);
+  const gone = await shell(`{ ${program} schema; echo $? >&2; } | true`);
+  t.is(gone.err, "0\n");
+
+  const folder = mkdtempSync(join(tmpdir(), "qkd-gone-"));
+  const without = await shell(`rmdir ${folder}; exec ${program} support-bundle`, folder);
+  t.is(without.code, 74);
+  const lines = without.err.split("\n").filter((one) => one.startsWith("qkd-node"));
+  t.is(lines.length, 1);
+  t.regex(lines[0] ?? "", /the current folder is gone: name files by their whole path/);
+  t.notRegex(without.err, /\n\s+at /);
+});
+
+test("a terminal is given the letters that its locale has, and a program what it asked for", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-locale-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "node.toml");
+  const state = JSON.stringify(join(folder, "state"));
+  writeFileSync(
+    file,
+    `node = { id = "n", state_dir = ${state} }\nweb.enabled = false
+km.main = { host = "127.0.0.1", port = 1, transport = "plain" }
+[[module]]\nname = "a"\nkm = "main"
+driver = { kind = "qmlp-socket", address = "unix:${folder}/none" }\n`,
+  );
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what is not ASCII is looked for
+  const beyond = /[^\x00-\x7f]/;
+  for (const args of [["doctor", "--config", file], ["check-config", file], ["--help"]]) {
+    const plain = await qkdNode(args, { LC_ALL: "C" });
+    t.notRegex(plain.out + plain.err, beyond);
+    t.deepEqual(tooWide(plain.out.replaceAll(folder, "F")), []);
+  }
+  t.regex((await qkdNode(["check-config", file], { LC_ALL: "C" })).out, /a -> main/);
+  t.regex((await qkdNode(["check-config", file], { LC_ALL: "C.UTF-8" })).out, /a → main/);
+  t.regex((await qkdNode(["check-config", file], { LC_ALL: "", LC_CTYPE: "", LANG: "" })).out, /→/);
 });
 
 test("help is there for every command, in 80 columns, with examples", async (t) => {
