@@ -223,17 +223,18 @@ export class KeyServer {
     await this.#pace.hold(client);
     try {
       const url = target(request);
-      const [, id = "", what = ""] = requestPath.exec(url.pathname) ?? [];
+      const path = requestPath.exec(url.pathname);
+      // Told to everyone alike, whatever module the path names: it says nothing about modules.
+      if (path === null) throw new Refusal("invalid_message", "no such path", 404);
+      const [, id = "", what] = path;
       const access = this.#access(decode(id), certificate);
       if (what === "status") {
         if (request.method !== "GET") throw new Refusal("invalid_message", "GET only", 405);
         this.#pace.charge(client);
         this.#status(access, response);
-      } else if (what === "enc_keys") {
+      } else {
         const { repeated } = await this.#keys(access, request, url, response);
         if (repeated) this.#pace.charge(client);
-      } else {
-        throw new Refusal("invalid_message", "no such path", 404);
       }
     } catch (error) {
       this.#pace.charge(client);

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import test from "ava";
 import type { KeyDesk } from "../../src/custody/ports.ts";
 import { AskingDesk } from "../rig/asking-desk.ts";
@@ -147,6 +148,24 @@ test("what stock clients of ETSI 014 send means what they mean by it", async (t)
     t.is(status, 400);
     t.regex(message, /additional_slave_SAE_IDs is not supported \(max_SAE_ID_count is 0\)/);
     t.is(desk.asked.length, asked);
+  });
+});
+
+test("a path that leads nowhere is a 404 for every module's name, one that leads to no module a 401", async (t) => {
+  await withAsking(async (desk, { open }) => {
+    const status = async (path: string) => {
+      const socket = await open();
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: node\r\n\r\n`);
+      const [head] = await once(socket, "data");
+      return Number(/^HTTP\/1\.1 (\d+)/.exec(String(head))?.[1]);
+    };
+    for (const path of ["B/nonsense", "B", "B/enc_keys/more", "C/nonsense", "B/dec_keys"]) {
+      t.is(await status(`/api/v1/keys/${path}`), 404, path);
+    }
+    t.is(await status("/"), 404);
+    t.is(await status("/api/v1/keys/C/enc_keys"), 401);
+    t.is(await status("/api/v1/keys/B/status"), 200);
+    t.deepEqual(desk.asked, []);
   });
 });
 
