@@ -3,6 +3,7 @@ import { join } from "node:path";
 import test from "ava";
 import { systemClock } from "../../src/port/clock.ts";
 import { createAuthority } from "../emulator/certificates.ts";
+import { readCommand } from "../emulator/control/commands.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
 import { endNames } from "../rig/rig.ts";
@@ -44,6 +45,39 @@ test.serial("sliced blocks survive a kill in the middle of a block", async (t) =
     assertWhole(t, rig, (40 * 8_192) / 256);
   });
 });
+
+test.serial(
+  "stamps of a module whose clock jumps reach the KM as they are, and cost no key",
+  async (t) => {
+    await withRig({ source: stream(24), blockIntervalMs: 20 }, async (rig) => {
+      const jumps = [86_400, -2 * 86_400, 0.25, 1e10, -1e10, -1e10];
+      let jumped = 0;
+      for (const seconds of jumps) {
+        // A jump between every two blocks, and another when the node has come back from a kill.
+        readCommand(`alice clock ${seconds}`)(rig.pair);
+        jumped++;
+        if (jumped === 3) {
+          await rig.alice.node.stop("SIGKILL");
+          rig.alice.node.start();
+        }
+        const until = rig.pair.distilledBlocks + 2;
+        await rig.until(() => rig.pair.distilledBlocks >= until, deadline());
+      }
+      await rig.until(() => rig.settled(), deadline());
+      assertWhole(t, rig, 24);
+      const stamps = (name: "alice" | "bob") =>
+        rig[name].km.store.entries().map(({ generatedAt }) => generatedAt ?? Number.NaN);
+      const made = [...rig.pair.alice.module.history.values()];
+      t.deepEqual(
+        stamps("alice").toSorted((a, b) => a - b),
+        made.map(({ facts }) => facts.generatedAt as number).toSorted((a, b) => a - b),
+      );
+      t.true(stamps("alice").includes(0), "1970 is as early as it gets");
+      t.true(Math.max(...stamps("alice")) > Date.now() + 9e12);
+      t.true(stamps("bob").every((at) => Math.abs(at - Date.now()) < 600_000));
+    });
+  },
+);
 
 test.serial("a KM that is away for a while gets every key when it is back", async (t) => {
   await withRig({ source: stream(60), blockIntervalMs: 20 }, async (rig) => {

@@ -39,6 +39,9 @@ function run(options: Options): void {
   const { folder, link: physics, km, loss, seed, drift, json } = options;
   const link = physics && new PhysicalLink(physics.params, { km, loss }, seed, drift);
   const source = createSource(options, link);
+  const say = (text: string) => process.stdout.write(`${text}\n`);
+  const tell = (text: string) => say(json ? JSON.stringify({ message: text }) : text);
+  let stopScenario: (() => void) | undefined;
   const pair = new EmulatedPair({
     folder: resolve(folder),
     transport: options.transport,
@@ -49,17 +52,18 @@ function run(options: Options): void {
     maxBlocks: options.maxBlocks,
     seed,
     clock: systemClock,
+    prepare(plugged) {
+      if (!json) say(`${source.name}: ${plugged.alice.port.path} and ${plugged.bob.port.path}`);
+      for (const fault of options.faults) tell(fault(plugged));
+      const faster = fasterClock(systemClock, options.timeScale);
+      stopScenario =
+        options.scenario &&
+        play(options.scenario, faster, ({ text, action }) => {
+          tell(`scenario: ${text}: ${action(plugged)}`);
+        });
+    },
   });
-  const say = (text: string) => process.stdout.write(`${text}\n`);
-  const tell = (text: string) => say(json ? JSON.stringify({ message: text }) : text);
-  if (!json) say(`${source.name}: ${pair.alice.port.path} and ${pair.bob.port.path}`);
-  for (const fault of options.faults) tell(fault(pair));
   const control = new ControlServer(join(resolve(folder), "control.sock"), pair);
-  const stopScenario =
-    options.scenario &&
-    play(options.scenario, fasterClock(systemClock, options.timeScale), ({ text, action }) => {
-      tell(`scenario: ${text}: ${action(pair)}`);
-    });
   eachLine(process.stdin, (line) => tell(obey(pair, line)));
   const timer = setInterval(() => {
     const alice = endState(pair.alice);

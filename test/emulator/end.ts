@@ -1,6 +1,7 @@
 /** One end of an emulated link: a module, the line with its faults, and what it is attached by. */
 import { join } from "node:path";
 import type { Clock } from "../../src/port/clock.ts";
+import type { BlockFacts } from "../../src/port/key.ts";
 import type { ModuleRole } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 import { random } from "../random.ts";
@@ -43,7 +44,12 @@ class SkewedClock implements Clock {
   }
 
   wall(): number {
-    return Math.max(0, this.#clock.wall() + this.skew);
+    return this.shown(this.#clock.wall());
+  }
+
+  /** What this clock shows at a moment of the right one. The module counts in whole ms from 1970. */
+  shown(wall: number): number {
+    return Math.max(0, Math.round(wall + this.skew));
   }
 
   after(ms: number, fn: () => void) {
@@ -91,6 +97,13 @@ export class PairEnd {
       telemetry: () => telemetry(this),
       ...(maxBlocks !== undefined && { maxBlocks }),
     });
+  }
+
+  /** Stores a block; when it was made is told by this module's own clock. */
+  distill(facts: BlockFacts, bytes: Buffer): boolean {
+    const { generatedAt } = facts;
+    if (generatedAt === undefined) return this.module.distill(facts, bytes);
+    return this.module.distill({ ...facts, generatedAt: this.#clock.shown(generatedAt) }, bytes);
   }
 
   /** Wall time of the module, ms. */

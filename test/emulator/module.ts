@@ -47,6 +47,7 @@ const maxBlock = 1_048_576;
 const receiveWindow = 64;
 /** The module takes bodies of this length. */
 const moduleMaxBody = 65_536;
+const maxUntold = 16;
 
 export class EmulatedModule {
   identity: EmulatedIdentity;
@@ -73,6 +74,8 @@ export class EmulatedModule {
   #sending: { readonly held: HeldBlock; at: number } | undefined;
   /** Frames to be queued before any key: answers, events. */
   #urgent: { readonly type: number; readonly body: Buffer }[] = [];
+  /** Events of a time without a session. */
+  readonly #untold: { readonly type: number; readonly body: Buffer }[] = [];
   #heardAt = 0;
   #sentAt = 0;
   #telemetryMs = 1_000;
@@ -141,8 +144,15 @@ export class EmulatedModule {
     this.#wipeAll();
   }
 
+  /** Told in the session at hand, or in the next; the oldest of too many are forgotten. */
   event(event: ModuleEvent): void {
-    this.#urgent.push({ type: type.event, body: encodeEvent(event, this.#options.clock.wall()) });
+    const message = { type: type.event, body: encodeEvent(event, this.#options.clock.wall()) };
+    if (this.#state === "idle") {
+      this.#untold.push(message);
+      if (this.#untold.length > maxUntold) this.#untold.shift();
+      return;
+    }
+    this.#urgent.push(message);
     this.pump();
   }
 
@@ -258,6 +268,7 @@ export class EmulatedModule {
       }
       this.#nonce = nonce;
       this.#state = "greeted";
+      this.#urgent = this.#untold.splice(0);
       this.#body = Math.min(hello.maxBody, moduleMaxBody);
       const { check = "sha-256" } = this.#options;
       this.#check = (hello.capabilities & capability.gmac) === 0 ? "sha-256" : check;

@@ -23,6 +23,8 @@ export interface PairOptions {
   readonly maxBlocks?: number;
   /** Of the noise on the lines; default 1. */
   readonly seed?: number;
+  /** Called once both modules are plugged in, before the first block is asked of the source. */
+  readonly prepare?: (pair: EmulatedPair) => void;
 }
 
 export class EmulatedPair {
@@ -44,13 +46,19 @@ export class EmulatedPair {
   /** When the next block may be finished, with the key rate that a node asked for. */
   #allowedAt = 0;
 
-  /** Plugs both modules in and begins to distil. */
+  /** Plugs both modules in and begins to distil. @throws what `prepare` throws, with all undone */
   constructor(options: PairOptions) {
     this.#options = options;
     this.#lastAt = options.clock.now();
     this.alice = this.#end("alice");
     this.bob = this.#end("bob");
     for (const end of this.ends) end.plug();
+    try {
+      options.prepare?.(this);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
     this.#timer = every(options.clock, Math.max(1, options.blockIntervalMs), () => this.#distil());
     this.#distil();
   }
@@ -136,7 +144,7 @@ export class EmulatedPair {
       [this.bob, block.bob],
     ] as const) {
       if (end.skip > 0) end.skip--;
-      else end.module.distill(block.facts, bytes);
+      else end.distill(block.facts, bytes);
     }
   }
 

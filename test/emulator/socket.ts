@@ -1,6 +1,7 @@
 /** A module behind a TCP port or a Unix socket: listens, and speaks with one node at a time. */
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { Fault } from "../../src/port/errors.ts";
 import type { Transport, TransportHandlers } from "./transport.ts";
 
@@ -55,6 +56,7 @@ export class EmulatedSocket implements Transport {
     if (this.#unixPath === undefined) {
       server.listen(this.#port, "127.0.0.1");
     } else {
+      mkdirSync(dirname(this.#unixPath), { recursive: true });
       rmSync(this.#unixPath, { force: true });
       server.listen(this.#unixPath);
     }

@@ -7,7 +7,7 @@
  *     +10s         bob plug           after the line before
  *     repeat 24h                      from the beginning again, after that time
  */
-import type { Clock } from "../../../src/port/clock.ts";
+import type { Clock, Timer } from "../../../src/port/clock.ts";
 import { describe, Fault } from "../../../src/port/errors.ts";
 import { type Action, readCommand } from "./commands.ts";
 import { duration } from "./words.ts";
@@ -70,7 +70,7 @@ export function readScenario(text: string, file: string): Scenario {
 }
 
 /**
- * Plays a scenario.
+ * Plays a scenario; what stands at its beginning is done before this returns.
  * @param act does a step; what it throws ends the scenario
  * @returns ends it
  */
@@ -80,7 +80,8 @@ export function play(scenario: Scenario, clock: Clock, act: (step: Step) => void
   let round = 0;
   let next = 0;
   let stopped = false;
-  let timer = clock.after(0, go);
+  let timer: Timer | undefined;
+  go();
   function go(): void {
     while (!stopped) {
       if (next === steps.length) {
@@ -100,7 +101,7 @@ export function play(scenario: Scenario, clock: Clock, act: (step: Step) => void
   }
   return () => {
     stopped = true;
-    timer.cancel();
+    timer?.cancel();
   };
 }
 

@@ -3,7 +3,7 @@
  * runs, by themselves (temperature, alignment) or because somebody changes them. Pure.
  */
 import type { TelemetrySample } from "../../../src/port/telemetry.ts";
-import { random } from "../../random.ts";
+import { random, streamSeed } from "../../random.ts";
 import { type Bb84, distil, type Yield } from "./bb84.ts";
 import { binomial, Wandering } from "./noise.ts";
 
@@ -58,7 +58,9 @@ const cooling = 0.05;
 export class PhysicalLink {
   readonly #link: Bb84;
   readonly #drift: boolean;
-  readonly #draw: () => number;
+  /** Each stream has a generator of its own: how often telemetry is read must not change the key. */
+  readonly #blocks: () => number;
+  readonly #readings: () => number;
   readonly #ramps = new Map<ConditionName, Ramp>();
   readonly #conditions: Conditions;
   readonly #weather: Wandering;
@@ -72,10 +74,11 @@ export class PhysicalLink {
   constructor(link: Bb84, changed: Partial<Conditions>, seed: number, drift = true) {
     this.#link = link;
     this.#drift = drift;
-    this.#draw = random(seed);
+    this.#blocks = random(streamSeed(seed, "blocks"));
+    this.#readings = random(streamSeed(seed, "telemetry"));
     this.#conditions = { ...start, ...changed };
-    this.#weather = new Wandering(0.4, 900, this.#draw);
-    this.#alignment = new Wandering(0.015, 1_800, this.#draw);
+    this.#weather = new Wandering(0.4, 900, random(streamSeed(seed, "weather")));
+    this.#alignment = new Wandering(0.015, 1_800, random(streamSeed(seed, "alignment")));
     this.#now = this.#measure();
   }
 
@@ -114,8 +117,8 @@ export class PhysicalLink {
     this.#now = this.#measure();
     const { siftedRate, qber, secretKeyRate } = this.#now;
     // The detectors see nothing: what clicks is dark, and no module would try to distil it.
-    const siftedBits = this.#conditions.loss >= 100 ? 0 : this.#count(siftedRate * seconds);
-    const errors = binomial(siftedBits, qber, this.#draw);
+    const siftedBits = this.#conditions.loss >= 100 ? 0 : count(siftedRate * seconds, this.#blocks);
+    const errors = binomial(siftedBits, qber, this.#blocks);
     const expected = siftedRate * seconds;
     const bits = expected === 0 ? 0 : Math.floor(secretKeyRate * seconds * (siftedBits / expected));
     return { bits, siftedBits, qber: siftedBits === 0 ? undefined : errors / siftedBits };
@@ -137,7 +140,8 @@ export class PhysicalLink {
       const drift = (this.#case() - room) * 0.02;
       return { ...common, laser_power: -57.2 + drift * 0.1, laser_bias: 38.5 + drift };
     }
-    const counts = (rate: number) => [rate / 2, rate / 2].map((half) => this.#count(half));
+    const counts = (rate: number) =>
+      [rate / 2, rate / 2].map((half) => count(half, this.#readings));
     return {
       ...common,
       raw_rate: rawRate,
@@ -172,11 +176,11 @@ export class PhysicalLink {
     };
     return distil(now, km, loss, eve);
   }
+}
 
-  /** A count of independent events whose mean is known. */
-  #count(mean: number): number {
-    // A large number of rare events, in as many trials.
-    const trials = Math.max(1, Math.ceil(mean * 100));
-    return binomial(trials, mean / trials, this.#draw);
-  }
+/** A count of independent events whose mean is known. */
+function count(mean: number, draw: () => number): number {
+  // A large number of rare events, in as many trials.
+  const trials = Math.max(1, Math.ceil(mean * 100));
+  return binomial(trials, mean / trials, draw);
 }
