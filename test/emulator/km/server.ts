@@ -244,7 +244,15 @@ export class KeyManager extends EventEmitter<KmEvents> {
     );
     server.on("secureConnection", () => this.#accepted++);
     server.on("tlsClientError", () => this.#refusedHandshakes++);
-    this.#stopHttp = () => server.closeAllConnections();
+    // Those too whose handshake is not over, of which HTTP knows nothing.
+    const sockets = new Set<Socket>();
+    server.on("connection", (socket: Socket) => {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+    });
+    this.#stopHttp = () => {
+      for (const socket of sockets) socket.destroy();
+    };
     return server;
   }
 
