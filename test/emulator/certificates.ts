@@ -1,10 +1,10 @@
 /**
- * A throw-away PKI for tests and the demo: made when it is needed, in memory, ECDSA on P-256.
- * Nothing it makes is ever committed, and nothing outside a test should trust it.
+ * A small PKI for tests, the demo and the bench: made when it is needed, ECDSA on P-256. Nothing it
+ * makes is ever committed, and nothing outside of a test or a bench should trust it.
  */
 import "./reflect.ts";
 
-import { webcrypto } from "node:crypto";
+import { createPublicKey, webcrypto } from "node:crypto";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -46,6 +46,8 @@ export interface Authority {
   readonly name: string;
   /** The authority's own certificate, PEM: what the others trust. */
   readonly cert: string;
+  /** Its private key (PKCS #8), PEM: for an authority that is needed again. */
+  exportKey(): Promise<string>;
   issue(request: CertificateRequest): Promise<Identity>;
   /** A list of certificates that are taken back, PEM. @param certificates PEM */
   revoke(certificates: readonly string[], options?: ListOptions): Promise<string>;
@@ -104,28 +106,56 @@ async function issue(
       await SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  const pkcs8 = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
-  return {
-    cert: `${certificate.toString("pem")}\n`,
-    key: `${PemConverter.encode(pkcs8, "PRIVATE KEY")}\n`,
-  };
+  return { cert: `${certificate.toString("pem")}\n`, key: await pemOf(keys.privateKey) };
+}
+
+async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
+  const pkcs8 = await webcrypto.subtle.exportKey("pkcs8", key);
+  return `${PemConverter.encode(pkcs8, "PRIVATE KEY")}\n`;
 }
 
 /**
- * A certification authority with a self-signed certificate, valid for 400 days.
+ * A certification authority with a self-signed certificate.
  * @param name its common name
  * @param clock says what "now" is; TLS itself always goes by the machine's clock
+ * @param days how long its own certificate is good
  */
-export async function createAuthority(name: string, clock = systemClock): Promise<Authority> {
+export async function createAuthority(
+  name: string,
+  clock = systemClock,
+  days = 400,
+): Promise<Authority> {
   const keys = await generateKeys();
   const certificate = await X509CertificateGenerator.createSelfSigned({
     name: [{ CN: [name] }],
-    ...validity(clock.wall(), 400),
+    ...validity(clock.wall(), days),
     keys,
     signingAlgorithm: algorithm,
     extensions: await ofAuthority(keys),
   });
   return authority(clock, name, certificate, keys);
+}
+
+/**
+ * An authority that was made before, of {@link Authority.cert} and {@link Authority.exportKey}.
+ * @throws if they are none, or do not belong together
+ */
+export async function loadAuthority(
+  cert: string,
+  key: string,
+  clock = systemClock,
+): Promise<Authority> {
+  const certificate = new X509Certificate(cert);
+  const [pkcs8] = PemConverter.decode(key);
+  if (pkcs8 === undefined || !createPublicKey(key).equals(createPublicKey(cert))) {
+    throw new Error("certificate and key do not belong together");
+  }
+  const keys = {
+    privateKey: await webcrypto.subtle.importKey("pkcs8", pkcs8, algorithm, true, ["sign"]),
+    publicKey: await certificate.publicKey.export(algorithm, ["verify"], webcrypto as never),
+  };
+  const name = /CN=([^,]+)/.exec(certificate.subject)?.[1] ?? certificate.subject;
+  return authority(clock, name, certificate, keys as webcrypto.CryptoKeyPair);
 }
 
 async function ofAuthority(keys: webcrypto.CryptoKeyPair) {
@@ -145,6 +175,7 @@ function authority(
   return {
     name,
     cert: `${certificate.toString("pem")}\n`,
+    exportKey: () => pemOf(keys.privateKey),
     issue: (request) => issue(clock, certificate, keys, request),
     async subordinate(below) {
       const own = await generateKeys();

@@ -1,0 +1,115 @@
+/** `scripts/certificates`: a CA, and certificates for nodes and KMs, for a bench. */
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe } from "../../src/port/errors.ts";
+import {
+  type Authority,
+  createAuthority,
+  loadAuthority,
+  writeAuthority,
+  writeIdentity,
+} from "../../test/emulator/certificates.ts";
+import { type Holder, type Options, readOptions, UsageError, usage } from "./options.ts";
+
+/** Of sysexits.h. */
+const exit = { ok: 0, usage: 64, cannotWrite: 73 } as const;
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+const complain = (text: string) => process.stderr.write(`certificates: ${text}\n`);
+
+class FolderError extends Error {}
+
+/** Writes a private key, readable for its owner alone from the first moment on. */
+function writeKey(path: string, text: string): void {
+  writeFileSync(path, text, { mode: 0o600, flag: "wx" });
+  chmodSync(path, 0o600);
+}
+
+/** The authority of the folder; a new one if there is none. */
+async function authorityOf({ folder, days }: Options): Promise<Authority> {
+  const [cert, key] = [join(folder, "ca.crt"), join(folder, "ca.key")];
+  if (existsSync(cert) && existsSync(key)) {
+    try {
+      return await loadAuthority(readFileSync(cert, "utf8"), readFileSync(key, "utf8"));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : describe(error);
+      throw new FolderError(`${cert} and ${key} cannot be used: ${why}`);
+    }
+  }
+  if (existsSync(cert) || existsSync(key)) {
+    throw new FolderError(`${folder} has half of a CA: ca.crt and ca.key belong together`);
+  }
+  const made = await createAuthority("qkd bench CA", undefined, days * 10);
+  writeKey(key, await made.exportKey());
+  await writeAuthority(folder, "ca", made);
+  return made;
+}
+
+async function issue(
+  authority: Authority,
+  { folder, days, renew }: Options,
+  { name, dns, ip }: Holder,
+): Promise<"made" | "kept"> {
+  const there = existsSync(join(folder, `${name}.crt`)) && existsSync(join(folder, `${name}.key`));
+  if (there && !renew) return "kept";
+  // Both usages: over HTTPS a KM may also ask a node, and is the client then.
+  const identity = await authority.issue({ commonName: name, dns, ip, usage: "both", days });
+  await writeIdentity(folder, name, identity);
+  return "made";
+}
+
+function explain(options: Options, folder: string, outcome: ReadonlyMap<string, string>): void {
+  const { kms, nodes, days } = options;
+  say(`${folder}: CA in ca.crt; its key, ca.key, is for making more`);
+  for (const { name, dns, ip } of [...kms, ...nodes]) {
+    say(`  ${outcome.get(name)}  ${name}.crt, ${name}.key: ${[...dns, ...ip].join(", ")}`);
+  }
+  const [km, node] = [kms[0], nodes[0]];
+  if (km !== undefined) {
+    say(`\nThe KM: certificate ${km.name}.crt, key ${km.name}.key, accepts clients of ca.crt.`);
+  }
+  if (node !== undefined) {
+    const q = (file: string) => JSON.stringify(join(folder, file));
+    say(`A node (in [km.NAME]; server_name = ${JSON.stringify(km?.name ?? "km")}):`);
+    say(
+      `  ca = ${q("ca.crt")}\n  cert = ${q(`${node.name}.crt`)}\n  key = ${q(`${node.name}.key`)}`,
+    );
+  }
+  say(`Good for ${days} days; again with --renew.`);
+}
+
+async function run(options: Options): Promise<void> {
+  const folder = resolve(options.folder);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const authority = await authorityOf(options);
+  const outcome = new Map<string, "made" | "kept">();
+  for (const one of [...options.kms, ...options.nodes]) {
+    outcome.set(one.name, await issue(authority, options, one));
+  }
+  if (!options.json) return explain(options, folder, outcome);
+  const files = (name: string) => ({
+    cert: join(folder, `${name}.crt`),
+    key: join(folder, `${name}.key`),
+  });
+  const list = (holders: readonly Holder[]) =>
+    holders.map((one) => ({ ...one, ...files(one.name), outcome: outcome.get(one.name) }));
+  say(JSON.stringify({ ca: files("ca").cert, kms: list(options.kms), nodes: list(options.nodes) }));
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const options = readOptions(args);
+    if (options === "help") process.stdout.write(usage);
+    else await run(options);
+    return exit.ok;
+  } catch (error) {
+    if (error instanceof UsageError) {
+      complain(`${error.message} (scripts/certificates --help tells more)`);
+      return exit.usage;
+    }
+    complain(error instanceof FolderError ? error.message : describe(error));
+    return exit.cannotWrite;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));
