@@ -1,51 +1,60 @@
 /** `npm start`: a whole QKD link on this machine, and a look at it. */
-import { readdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/port/clock.ts";
 import { describe, Fault } from "../../src/port/errors.ts";
-import { replaySource } from "../../test/emulator/source/replay.ts";
-import { seedSource } from "../../test/emulator/source/seed.ts";
-import { type BlockSource, chain } from "../../test/emulator/source/source.ts";
-import { endNames, Rig } from "../../test/rig/rig.ts";
+import { Rig } from "../../test/rig/rig.ts";
 import { type DemoOptions, readOptions, UsageError, usage } from "./options.ts";
 import { makeReport, type Report } from "./report.ts";
-import { colours, line, noColours, picture, type ScreenState } from "./screen.ts";
+import { createScenes, type Scene, takeKeys } from "./scenes.ts";
+import { colours, line, noColours, picture, qberOf, type ScreenState } from "./screen.ts";
+import { createSource } from "./source.ts";
 
 const clock = systemClock;
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-const recordings = fileURLToPath(new URL("../../test/fixtures/qcrypto/", import.meta.url));
-
-function createSource(options: DemoOptions): BlockSource {
-  const { replay, seed, blockBits } = options;
-  if (replay !== undefined) return replaySource(replay);
-  const stream = seedSource({ seed: seed ?? 1, blockBits, clock });
-  if (seed !== undefined) return stream;
-  const recorded = readdirSync(recordings)
-    .sort()
-    .map((name) => replaySource([recordings + name]));
-  return chain("recordings of a real QKD stack, then seed 1", [...recorded, stream]);
+interface Shown {
+  readonly source: string;
+  readonly begun: number;
+  readonly scenes: readonly Scene[];
 }
 
-/** Keeps the picture, or the lines, up to date. @returns what stops it */
-function show(rig: Rig, source: BlockSource, begun: number, quiet: boolean): () => void {
-  if (quiet) return () => {};
+interface Show {
+  /** A key was pressed, and this is what it did. */
+  tell(text: string): void;
+  stop(): void;
+}
+
+/** Keeps the picture, or the lines, up to date. */
+function show(rig: Rig, { source, begun, scenes }: Shown, quiet: boolean): Show {
+  if (quiet) return { tell: () => {}, stop: () => {} };
   const terminal = process.stderr.isTTY === true;
   const window = 5_000;
   const samples: { at: number; bits: readonly number[] }[] = [];
+  let happened: { readonly text: string; readonly at: number } | undefined;
   let height = 0;
+  const qbers: (number | undefined)[][] = [[], []];
+  const remember = setInterval(() => {
+    for (const [i, end] of rig.ends.entries()) {
+      qbers[i]?.push(end.node.running ? qberOf(rig, end) : undefined);
+    }
+  }, 1_000);
   const draw = () => {
     const now = clock.now();
-    const bits = endNames.map((name) => rig[name].km.store.summary().bits);
+    const bits = rig.ends.map((end) => rig.bitsAt(end));
     samples.push({ at: now, bits });
     while (samples.length > 2 && now - (samples[0]?.at ?? now) > window) samples.shift();
     const first = samples[0] as { at: number; bits: readonly number[] };
     const seconds = Math.max(1, (now - first.at) / 1_000);
     const over = (i: number) => ((bits[i] ?? 0) - (first.bits[i] ?? 0)) / seconds;
+    const { rows = 24, columns = 80 } = process.stderr;
     const state: ScreenState = {
-      source: source.name,
+      source,
       seconds: (now - begun) / 1_000,
       rates: [over(0), over(1)],
+      qbers,
+      scenes,
+      happened: happened && { text: happened.text, ago: (now - happened.at) / 1_000 },
+      // A terminal of unknown size says 0.
+      size: { rows: rows || 24, columns: columns || 80 },
     };
     if (!terminal) {
       say(line(rig, state));
@@ -58,9 +67,16 @@ function show(rig: Rig, source: BlockSource, begun: number, quiet: boolean): () 
     say(up + lines.join("\n"));
   };
   const timer = setInterval(draw, terminal ? 250 : 1_000);
-  return () => {
-    clearInterval(timer);
-    draw();
+  return {
+    tell(text) {
+      happened = { text, at: clock.now() };
+      draw();
+    },
+    stop() {
+      clearInterval(timer);
+      clearInterval(remember);
+      draw();
+    },
   };
 }
 
@@ -69,9 +85,9 @@ function patience(rig: Rig, seconds: number, stop: AbortController): () => void 
   let last = -1;
   let since = clock.now();
   const timer = setInterval(() => {
-    const progress = endNames.reduce((sum, name) => {
-      const { events } = rig.view.node(rig[name].nodeId);
-      return sum + rig[name].km.store.size + events.size;
+    const progress = rig.ends.reduce((sum, end) => {
+      const { events } = rig.view.node(end.nodeId);
+      return sum + rig.keysAt(end) + events.size;
     }, 0);
     if (progress !== last) {
       last = progress;
@@ -85,20 +101,29 @@ function patience(rig: Rig, seconds: number, stop: AbortController): () => void 
 
 function succeeded(options: DemoOptions, rig: Rig, report: Report): boolean {
   if (report.mismatches > 0) return false;
-  return rig.settled() || (options.keys !== undefined && rig.compare().common >= options.keys);
+  return rig.settled() || (options.keys !== undefined && enough(rig, options.keys));
+}
+
+/** Both KMs hold that many keys, the same where that can be seen. */
+function enough(rig: Rig, keys: number): boolean {
+  return rig.holds(keys) && (!rig.comparable || rig.compare().common >= keys);
 }
 
 async function run(options: DemoOptions): Promise<number> {
   const begun = clock.now();
-  const source = createSource(options);
+  const made = createSource(options, clock);
+  const { source, physics } = made;
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => interrupted.abort(signal));
   }
   const rig = await Rig.start({
     source,
+    ...(physics !== undefined && { link: physics.link }),
     baud: options.baud,
     blockIntervalMs: options.blockIntervalMs,
+    secureBroker: true,
+    kmAt: options.kmAt,
     ...(options.keyBits !== undefined && { keyBits: options.keyBits }),
     // Only what an operator should look at; the states are in the picture.
     onLog: (end, text) => {
@@ -106,19 +131,24 @@ async function run(options: DemoOptions): Promise<number> {
     },
   });
   try {
-    const finite = options.keys !== undefined || source.total !== undefined;
-    const stopShow = show(rig, source, begun, options.json && !process.stderr.isTTY);
-    const stopPatience = finite ? patience(rig, options.patienceSeconds, interrupted) : () => {};
     const { keys } = options;
-    const enough = () =>
-      rig.settled() || (keys !== undefined && rig.holds(keys) && rig.compare().common >= keys);
+    const finite = keys !== undefined || source.total !== undefined;
+    const interactive = !options.json && process.stdin.isTTY && process.stderr.isTTY;
+    const scenes = interactive && !finite ? createScenes(rig, made) : [];
+    const quiet = options.json && !process.stderr.isTTY;
+    const picture = show(rig, { source: source.name, begun, scenes }, quiet);
+    const end = () => interrupted.abort("SIGINT");
+    const giveBack = scenes.length > 0 ? takeKeys(scenes, picture.tell, end) : () => {};
+    const stopPatience = finite ? patience(rig, options.patienceSeconds, interrupted) : () => {};
+    const over = () => rig.settled() || (keys !== undefined && enough(rig, keys));
     let failure: unknown;
-    await rig.until(enough, interrupted.signal).catch((error) => {
+    await rig.until(over, interrupted.signal).catch((error) => {
       failure = error;
     });
     stopPatience();
+    giveBack();
     await Promise.all(rig.ends.map(({ node }) => node.stop()));
-    stopShow();
+    picture.stop();
     const report = makeReport(rig, (clock.now() - begun) / 1_000);
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     if (failure instanceof Fault) say(`npm start: ${describe(failure)}`);

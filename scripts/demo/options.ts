@@ -1,7 +1,11 @@
 /** The command line of `npm start`. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { type EndName, endNames, type KmAt } from "../../test/rig/rig.ts";
+import { readAddress, UsageError } from "../conform/km-options.ts";
 
-export class UsageError extends Error {}
+export { UsageError };
 
 export interface DemoOptions {
   /** One folder with `alice` and `bob` in it, or the two. */
@@ -15,6 +19,8 @@ export interface DemoOptions {
   readonly blockIntervalMs: number;
   readonly blockBits: number;
   readonly keyBits: number | undefined;
+  /** KMs that run already, by the end whose node supplies them. */
+  readonly kmAt: Partial<Record<EndName, KmAt>>;
   /** Give up after this long without a new key, s. */
   readonly patienceSeconds: number;
 }
@@ -22,12 +28,13 @@ export interface DemoOptions {
 export const usage = `npm start -- [options]: a whole QKD link on this machine
 
 Two emulated modules over virtual serial ports, two nodes, Kq-1 with mutual TLS
-1.3, two KMs, an MQTT broker. Ctrl-C ends it and leaves nothing behind.
+1.3, two KMs, an MQTT broker. Keys at the bottom of the screen cut the fibre, start
+an eavesdropper and more. Ctrl-C ends it and leaves nothing behind.
 
   --replay DIR [BOB_DIR]  recorded qcrypto output: a folder with alice/ and
                           bob/ in it, or the two folders
   --seed N                a reproducible stream of key
-                          (default: all recordings, then seed 1)
+                          (default: a recording, then a simulated fibre)
   --keys N                end once both KMs hold N keys, identical at both ends
   --json                  print one JSON object at the end; with --replay it
                           ends when the recording is exhausted
@@ -35,9 +42,15 @@ Two emulated modules over virtual serial ports, two nodes, Kq-1 with mutual TLS
   --block-interval-ms N   time between blocks (1000; with --keys or --json 1)
   --block-bits N          bits of a block of --seed (8192)
   --key-bits N            cut blocks into QKD-keys of N bits (default: whole)
+  --km HOST:PORT          your own KM instead of the one of Alice's end; a second
+                          --km: of Bob's end (docs/test-your-km.md)
+  --certificates DIR      for --km: what scripts/certificates made
+  --server-name NAME      for --km: the name in the KM's certificate (HOST)
+  --https                 for --km: Kq-1 over HTTPS instead of TCP
   --patience SECONDS      give up when no key arrives for so long (60)
   --help
 
+Recordings: test/fixtures/qcrypto/*; that of 12.5 % QBER has no key in it.
 Exit codes: 0 done, 1 keys differ or did not arrive, 64 wrong command line.
 `;
 
@@ -76,8 +89,45 @@ export function readOptions(args: readonly string[]): DemoOptions | "help" {
       number(values["block-interval-ms"], "block-interval-ms", 1) ?? (hurried ? 1 : 1_000),
     blockBits: number(values["block-bits"], "block-bits", 64) ?? 8_192,
     keyBits,
+    kmAt: kmsOf(values),
     patienceSeconds: number(values.patience, "patience", 1) ?? 60,
   };
+}
+
+/** @throws UsageError */
+function kmsOf(values: ReturnType<typeof parse>["values"]): DemoOptions["kmAt"] {
+  const { km: addresses = [], certificates, https = false } = values;
+  const name = values["server-name"];
+  if (addresses.length === 0) {
+    if (certificates !== undefined || https || name !== undefined) {
+      throw new UsageError("--certificates, --server-name and --https go with --km");
+    }
+    return {};
+  }
+  if (addresses.length > 2) throw new UsageError("--km: there are two ends only");
+  if (certificates === undefined) {
+    throw new UsageError("--km needs --certificates DIR (scripts/certificates DIR makes them)");
+  }
+  const folder = resolve(certificates);
+  const kms = addresses.map((text, i): [EndName, KmAt] => {
+    const { host, port } = readAddress(text, "--km");
+    const end = endNames[i] as EndName;
+    const file = (which: string) => {
+      const path = `${folder}/${which}`;
+      if (!existsSync(path)) throw new UsageError(`--certificates: ${path} is not there`);
+      return path;
+    };
+    const files = {
+      ca: file("ca.crt"),
+      cert: file(`node-${end}.crt`),
+      key: file(`node-${end}.key`),
+    };
+    return [
+      end,
+      { host, port, transport: https ? "https" : "tls", serverName: name ?? host, ...files },
+    ];
+  });
+  return Object.fromEntries(kms);
 }
 
 function parse(args: readonly string[]) {
@@ -94,6 +144,10 @@ function parse(args: readonly string[]) {
         "block-interval-ms": { type: "string" },
         "block-bits": { type: "string" },
         "key-bits": { type: "string" },
+        km: { type: "string", multiple: true },
+        certificates: { type: "string" },
+        "server-name": { type: "string" },
+        https: { type: "boolean" },
         patience: { type: "string" },
         help: { type: "boolean", short: "h" },
       },

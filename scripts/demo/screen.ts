@@ -1,5 +1,6 @@
 /** What a run looks like: a live picture on a terminal, plain lines elsewhere. Pure text. */
-import { endNames, type Rig } from "../../test/rig/rig.ts";
+import { endNames, type Rig, type RigEnd } from "../../test/rig/rig.ts";
+import type { Scene } from "./scenes.ts";
 
 const column = 30;
 
@@ -27,12 +28,21 @@ function rate(bitsPerSecond: number): string {
 
 const bars = "▁▂▃▄▅▆▇█";
 
-/** QBER from 0 to 12 %, one character a block, the newest on the right. */
-function sparkline(values: readonly number[]): string {
+/** QBER from 0 to 12 %, one character a second, the newest on the right. */
+function sparkline(values: readonly (number | undefined)[]): string {
   return values
-    .slice(-16)
-    .map((qber) => bars[Math.min(bars.length - 1, Math.floor((qber / 0.12) * bars.length))])
+    .slice(-24)
+    .map((qber) =>
+      qber === undefined
+        ? " "
+        : bars[Math.min(bars.length - 1, Math.floor((qber / 0.12) * bars.length))],
+    )
     .join("");
+}
+
+/** The last QBER that a node has told. */
+export function qberOf(rig: Rig, { nodeId }: RigEnd): number | undefined {
+  return number(rig.view.node(nodeId).figures.qber);
 }
 
 function number(figure: number | number[] | undefined): number | undefined {
@@ -44,92 +54,225 @@ export interface ScreenState {
   readonly seconds: number;
   /** Confirmed key over the last seconds, bit/s, by end. */
   readonly rates: readonly [number, number];
+  /** QBER at each second, by end. */
+  readonly qbers: readonly (readonly (number | undefined)[])[];
+  /** Keys that may be pressed. */
+  readonly scenes: readonly Scene[];
+  /** What the last one did, and how many seconds ago. */
+  readonly happened?: { readonly text: string; readonly ago: number } | undefined;
+  /** Of the terminal. */
+  readonly size?: { readonly rows: number; readonly columns: number };
 }
 
-/** The picture: lines of at most 80 columns. */
-export function picture(rig: Rig, state: ScreenState, paint: Paint): string[] {
-  const ends = endNames.map((name, i) => {
-    const { nodeId, km, node, page } = rig[name];
-    const report = rig.view.node(nodeId);
-    const counters = rig.view.counters(nodeId);
-    const { keys, bits } = km.store.summary();
-    const qber = number(report.figures.qber);
-    const qbers = km.store.entries().flatMap((key) => key.qber ?? []);
-    const module = rig.pair[name].module;
-    const state_ = (text: string, good: boolean) => ({
-      text,
-      paint: good ? paint.good : paint.bad,
-    });
-    return [
-      { text: `${name.toUpperCase()}  ${nodeId}`, paint: paint.bold },
-      { text: module.identity.moduleId, paint: plain },
-      state_(report.link, report.link === "ACTIVE"),
-      state_(node.running ? report.status : "stopped", report.status === "online"),
-      state_(report.km, report.km === "UP"),
-      { text: qber === undefined ? "–" : `${(qber * 100).toFixed(2)} %`, paint: plain },
-      { text: sparkline(qbers), paint: plain },
-      { text: rate(state.rates[i] as number), paint: plain },
-      { text: `${module.heldBits} bit held`, paint: plain },
-      { text: `${counters.supplied} / ${counters.confirmed}`, paint: plain },
-      {
-        text: `${counters.withheld} / ${counters.empty_blocks}`,
-        paint: counters.withheld > 0 ? paint.bad : plain,
-      },
-      { text: `${keys} keys, ${bits} bit`, paint: plain },
-      { text: km.store.ids().at(-1)?.slice(0, 23) ?? "–", paint: paint.dim },
-      { text: page ?? "–", paint: plain },
-    ];
+interface Line {
+  readonly text: string;
+  /** Left out where there is no room: the highest first. Default 0: it stays. */
+  readonly spare?: number;
+}
+
+interface Cell {
+  readonly text: string;
+  readonly paint: (text: string) => string;
+}
+
+/** Cuts a line with colours in it to the width of the terminal. */
+export function cutTo(line: string, columns: number): string {
+  let width = 0;
+  let out = "";
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
+  for (const part of line.matchAll(/\u001b\[\d+m|./gsu)) {
+    if (part[0].startsWith("\u001b")) out += part[0];
+    else if (width < columns) {
+      width++;
+      out += part[0];
+    }
+  }
+  return out;
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < width) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else lines.push(word);
+  }
+  return lines;
+}
+
+function kmHolds(rig: Rig, end: RigEnd): string {
+  const keys = rig.keysAt(end);
+  if (end.kmAt === undefined) return `${keys} keys, ${rig.bitsAt(end)} bit`;
+  return `yours: ${keys} keys confirmed`;
+}
+
+function cellsOf(rig: Rig, end: RigEnd, state: ScreenState, paint: Paint): Cell[] {
+  const i = endNames.indexOf(end.name);
+  const bitsPerSecond = state.rates[i] as number;
+  const { name, nodeId, km, node } = end;
+  const report = rig.view.node(nodeId);
+  const counters = rig.view.counters(nodeId);
+  const qber = qberOf(rig, end);
+  const { module } = rig.pair[name];
+  const judged = (text: string, good: boolean): Cell => ({
+    text,
+    paint: good ? paint.good : paint.bad,
   });
-  const labels = [
-    "",
-    "module",
-    "link",
-    "node",
-    "KM link",
-    "QBER",
-    "QBER by key",
-    "key rate",
-    "in the module",
-    "supplied/conf.",
-    "withheld/empty",
-    "KM holds",
-    "last key_ID",
-    "page",
+  const simple = (text: string): Cell => ({ text, paint: plain });
+  return [
+    { text: `${name.toUpperCase()}  ${nodeId}`, paint: paint.bold },
+    simple(module.identity.moduleId),
+    judged(report.link, report.link === "ACTIVE"),
+    judged(node.running ? report.status : "stopped", node.running && report.status === "online"),
+    judged(report.km, report.km === "UP"),
+    simple(qber === undefined ? "–" : `${(qber * 100).toFixed(2)} %`),
+    simple(sparkline(state.qbers[i] ?? [])),
+    simple(rate(bitsPerSecond)),
+    simple(`${module.heldBits} bit held`),
+    simple(`${counters.supplied} / ${counters.confirmed}`),
+    {
+      text: `${counters.withheld} / ${counters.empty_blocks}`,
+      paint: counters.withheld > 0 ? paint.bad : plain,
+    },
+    simple(kmHolds(rig, end)),
+    { text: km.store.ids().at(-1)?.slice(0, 23) ?? "–", paint: paint.dim },
   ];
-  const rows = labels.map((label, row) => {
+}
+
+/** Labels of the rows, and which of them may be left out. */
+const rows: readonly (readonly [label: string, spare?: number])[] = [
+  [""],
+  ["module", 5],
+  ["link"],
+  ["node"],
+  ["KM link"],
+  ["QBER"],
+  ["QBER, lately", 2],
+  ["key rate"],
+  ["in the module"],
+  ["supplied/conf."],
+  ["withheld/empty", 1],
+  ["KM holds"],
+  ["last key_ID", 6],
+];
+
+/** Everything that is raised, or that nothing is. */
+function alarms(rig: Rig, paint: Paint): Line[] {
+  const lines = rig.ends.flatMap(({ nodeId }) =>
+    [...rig.view.node(nodeId).alarms.values()].map(({ alarm, severity, text, detail }) => {
+      const loud = severity === "critical" || severity === "major";
+      const said = `${severity.padEnd(8)} ${alarm}: ${(detail ?? text).split(";")[0]}`;
+      return loud ? paint.bad(said) : said;
+    }),
+  );
+  const most = 5;
+  const shown = lines.slice(0, most).map((text): Line => ({ text: ` ${text}` }));
+  if (lines.length > most) shown.push({ text: ` and ${lines.length - most} alarms more` });
+  const away = rig.ends.filter(({ nodeId }) => rig.view.node(nodeId).status !== "online");
+  if (away.length > 0) {
+    const names = away.map(({ name }) => name).join(" and ");
+    shown.push({ text: paint.dim(` of ${names} no news: the node does not run, or starts`) });
+  } else if (lines.length === 0) {
+    shown.push({ text: ` ${paint.dim("no alarms")}` });
+  }
+  return shown;
+}
+
+function verdict(rig: Rig, paint: Paint): string {
+  if (!rig.comparable) {
+    const keys = rig.ends.map((end) => `${end.name} ${rig.keysAt(end)}`).join(", ");
+    return paint.good(`keys confirmed by their KMs: ${keys}`);
+  }
+  const { common, different } = rig.compare();
+  const text = `${common} keys identical at both KMs, ${different} different`;
+  return different === 0 ? paint.good(text) : paint.bad(text);
+}
+
+/** The next three things to type, in another terminal or a browser. */
+function next(rig: Rig, paint: Paint): Line[] {
+  const { alice, broker, folder } = rig;
+  const url = `mqtts://127.0.0.1:${broker.port}`;
+  const items = [
+    `open ${alice.page ?? "(the page of Alice's node, in a moment)"}`,
+    `scripts/qkd-node doctor --config ${alice.config}`,
+    `scripts/manager watch --url ${url} --ca ${folder}/ca.crt`,
+  ].flatMap((command) => {
+    // In the shell's own way to go on in the next line: each can be copied as it is.
+    const lines = wrap(command, 74);
+    return lines.map(
+      (line, i) => `${i > 0 ? "  " : ""}${line}${i < lines.length - 1 ? " \\" : ""}`,
+    );
+  });
+  return [
+    { text: ` ${paint.dim("and next, in a browser and in another terminal:")}`, spare: 3 },
+    ...items.map((text): Line => ({ text: `   ${text}` })),
+  ];
+}
+
+function keys({ scenes, happened }: ScreenState, paint: Paint): Line[] {
+  if (scenes.length === 0) return [{ text: ` ${paint.dim("Ctrl-C stops all")}` }];
+  const said =
+    happened === undefined
+      ? ["Press a key, and watch what happens:"]
+      : wrap(`${happened.text} (${happened.ago.toFixed(0)} s ago)`, 76);
+  const offers = [...scenes.map(({ key, label }) => [key, label()]), ["q", "end"]];
+  const lines = wrap(
+    offers.map(([key, label]) => `${key}:${label?.replaceAll(" ", "\u00a0")}`).join(" "),
+    74,
+  );
+  return [
+    ...said.map((text): Line => ({ text: ` ${happened === undefined ? paint.dim(text) : text}` })),
+    ...lines.map((line): Line => {
+      const parts = line.split(" ").map((part) => {
+        const [key = "", label = ""] = part.split(":");
+        return `${paint.bold(`[${key}]`)} ${label.replaceAll("\u00a0", " ")}`;
+      });
+      return { text: ` ${parts.join("  ")}` };
+    }),
+  ];
+}
+
+/** The picture: as many lines as the terminal has room for, each as long as it is wide. */
+export function picture(rig: Rig, state: ScreenState, paint: Paint): string[] {
+  const { size = { rows: 60, columns: 80 } } = state;
+  const ends = rig.ends.map((end) => cellsOf(rig, end, state, paint));
+  const table = rows.map(([label, spare], row): Line => {
     const cells = ends.map((end) => {
-      const cell = end[row] as { text: string; paint: (text: string) => string };
+      const cell = end[row] as Cell;
       return cell.paint(cell.text) + " ".repeat(Math.max(0, column - cell.text.length));
     });
-    return ` ${paint.dim(label.padEnd(16))}${cells.join(" ")}`.trimEnd();
+    const text = ` ${paint.dim(label.padEnd(16))}${cells.join(" ")}`.trimEnd();
+    return spare === undefined ? { text } : { text, spare };
   });
-  const { common, different } = rig.compare();
-  const verdict = `${common} keys identical at both KMs, ${different} different`;
-  const troubles = endNames
-    .map((name) => ({ name, reason: rig.view.node(rig[name].nodeId).reason }))
-    .filter(({ reason }) => reason !== "")
-    .map(({ name, reason }) => ` ${paint.bad(`${name}: ${reason}`.slice(0, 78))}`);
-  if (troubles.length === 0) troubles.push(` ${paint.dim("no alarms")}`);
-  return [
-    ` ${paint.bold("qkd-node")}  ${state.source}`.slice(0, 80 + paint.bold("").length),
-    ` ${paint.dim(`${state.seconds.toFixed(0)} s · Ctrl-C stops`)}`,
-    "",
-    ...rows,
-    "",
-    ` ${different === 0 ? paint.good(verdict) : paint.bad(verdict)}`,
-    ...troubles,
+  let lines: Line[] = [
+    { text: ` ${paint.bold("qkd-node")}  ${state.seconds.toFixed(0)} s  ${state.source}` },
+    { text: "", spare: 4 },
+    ...table,
+    { text: "", spare: 7 },
+    { text: ` ${verdict(rig, paint)}` },
+    ...alarms(rig, paint),
+    { text: "", spare: 8 },
+    ...keys(state, paint),
+    ...next(rig, paint),
   ];
+  while (lines.length > size.rows - 1) {
+    const most = Math.max(...lines.map(({ spare = 0 }) => spare));
+    if (most === 0) break;
+    lines = lines.filter(({ spare = 0 }) => spare !== most);
+  }
+  return lines.slice(0, Math.max(1, size.rows - 1)).map(({ text }) => cutTo(text, size.columns));
 }
 
 /** One line for where there is no terminal. */
 export function line(rig: Rig, state: ScreenState): string {
   const ends = endNames.map((name, i) => {
     const report = rig.view.node(rig[name].nodeId);
-    const { keys } = rig[name].km.store.summary();
-    const qber = number(report.figures.qber);
+    const qber = qberOf(rig, rig[name]);
     const quality = qber === undefined ? "–" : `${(qber * 100).toFixed(2)} %`;
-    return `${name} link ${report.link} KM ${report.km} QBER ${quality} ${rate(state.rates[i] as number)} ${keys} keys`;
+    return `${name} link ${report.link} KM ${report.km} QBER ${quality} ${rate(state.rates[i] as number)} ${rig.keysAt(rig[name])} keys`;
   });
   const { common, different } = rig.compare();
-  return `${state.seconds.toFixed(0).padStart(4)} s  ${ends.join(" | ")} | ${common} identical, ${different} different`;
+  const compared = rig.comparable ? ` | ${common} identical, ${different} different` : "";
+  return `${state.seconds.toFixed(0).padStart(4)} s  ${ends.join(" | ")}${compared}`;
 }

@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
+import { KeyManager } from "../emulator/km/index.ts";
+import { Pty } from "../emulator/pty.ts";
 
 const demo = fileURLToPath(new URL("../../scripts/demo/main.ts", import.meta.url));
 const fixtures = fileURLToPath(new URL("../fixtures/qcrypto/", import.meta.url));
@@ -80,8 +82,127 @@ test.serial("Ctrl-C leaves no process, device or folder behind", async (t) => {
   rmSync(folder, { recursive: true });
 });
 
+/** The demo on a terminal: what is on the screen now, and a keyboard. */
+async function onTerminal(
+  t: ExecutionContext,
+  args: readonly string[],
+  body: (see: (pattern: RegExp) => Promise<string>, press: (key: string) => void) => Promise<void>,
+): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-demo-test-"));
+  let screen = "";
+  let changed = () => {};
+  const pty = new Pty((chunk) => {
+    // A picture begins where the one before is wiped.
+    screen = (screen + chunk.toString("utf8")).split("\u001b[J").at(-1) ?? "";
+    changed();
+  });
+  const terminal = openSync(pty.path, "r+");
+  const child = spawn(process.execPath, [demo, ...args], {
+    stdio: [terminal, "pipe", terminal],
+    env: { ...process.env, TMPDIR: folder, NO_COLOR: "1" },
+  });
+  const ended = once(child, "close");
+  const see = async (pattern: RegExp) => {
+    while (!pattern.test(screen)) {
+      await new Promise<void>((resolve) => {
+        changed = resolve;
+      });
+    }
+    return screen;
+  };
+  try {
+    await body(see, (key) => pty.write(Buffer.from(key)));
+    pty.write(Buffer.from("\u0003"));
+    const [code] = await ended;
+    t.deepEqual(readdirSync(folder), []);
+    return code;
+  } finally {
+    child.kill("SIGKILL");
+    closeSync(terminal);
+    pty.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+test.serial("on a terminal it is calm at first, and its keys do what they say", async (t) => {
+  const code = await onTerminal(t, [], async (see, press) => {
+    const first = await see(/[1-9] keys identical at both KMs, 0 different/);
+    t.regex(first, /no alarms/);
+    t.regex(first, /\[f\] cut the fibre +\[e\] eavesdrop +\[k\] stop Alice's KM/);
+    t.true(first.split(/\r?\n/).every((line) => line.length <= 80));
+    const next = await see(/open http:\/\/127\.0\.0\.1:\d+\//);
+    t.regex(next, /scripts\/qkd-node doctor --config (\\\s+)?\S+node-alice\.toml/);
+    t.regex(
+      next,
+      /scripts\/manager watch --url mqtts:\/\/127\.0\.0\.1:\d+ --ca (\\\s+)?\S+ca\.crt/,
+    );
+    press("e");
+    await see(/Somebody measures 40 %[\s\S]*\[e\] stop eavesdropping/);
+    t.notRegex(await see(/critical qber_high\.(alice|bob)/), /no alarms/);
+    press("e");
+    await see(/The eavesdropper is gone/);
+    press("k");
+    await see(/Alice's KM is stopped[\s\S]*\[k\] start Alice's KM/);
+    press("n");
+    await see(/Bob's node was killed[\s\S]*\[n\] start Bob's node/);
+    await see(/node +online +stopped/);
+    press("n");
+    press("k");
+    await see(/\[n\] kill Bob's node/);
+    press("k");
+    await see(/Alice's KM is back/);
+    press("u");
+    await see(/The cable to Alice's module is out/);
+    press("u");
+    await see(/The cable is back/);
+    press("f");
+    await see(/The fibre is cut/);
+    press("f");
+    await see(/The fibre is mended/);
+    await see(/node +online +online/);
+  });
+  t.is(code, 0);
+});
+
+for (const how of [[], ["--https"]]) {
+  test.serial(
+    `somebody's own KM takes part with certificates made by one command ${how}`,
+    async (t) => {
+      const dir = mkdtempSync(join(tmpdir(), "qkd-demo-km-"));
+      t.teardown(() => rmSync(dir, { recursive: true }));
+      const made = spawn(process.execPath, [
+        fileURLToPath(new URL("../../scripts/certificates.d/main.ts", import.meta.url)),
+        dir,
+      ]);
+      t.is((await once(made, "close"))[0], 0);
+      const read = (name: string) => readFileSync(join(dir, name));
+      const security = { cert: read("km.crt"), key: read("km.key"), ca: read("ca.crt") };
+      const km = new KeyManager({ security, binding: how.length > 0 ? "https" : "tcp" });
+      const port = await km.listen();
+      t.teardown(() => km.close());
+      const at = ["--km", `127.0.0.1:${port}`, "--certificates", dir, ...how];
+      const { code, stdout, stderr } = await start(...at, "--keys", "6", "--json", "--baud", "0");
+      t.is(code, 0, stderr);
+      const { ends, mismatches } = JSON.parse(stdout);
+      t.is(mismatches, 0);
+      t.true(ends.alice.confirmed >= 6 && ends.bob.confirmed >= 6);
+      t.true(km.store.size >= 6);
+      t.deepEqual(Object.keys(km.store.summary().modules), ["QKD-A-0001"]);
+    },
+  );
+}
+
 test.serial("a wrong command line is told and ends with 64", async (t) => {
-  for (const args of [["--seed", "x"], ["--replay"], ["--nonsense"], ["stray"]]) {
+  for (const args of [
+    ["--seed", "x"],
+    ["--replay"],
+    ["--nonsense"],
+    ["stray"],
+    ["--km", "127.0.0.1:9443"],
+    ["--km", "nowhere", "--certificates", "/tmp"],
+    ["--https"],
+    ["--km", "127.0.0.1:9443", "--certificates", "/nonexistent"],
+  ]) {
     const { code, stdout, stderr } = await start(...args);
     t.is(code, 64);
     t.is(stdout, "");

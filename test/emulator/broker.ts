@@ -4,8 +4,10 @@
  */
 import { EventEmitter } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { Aedes, type AedesPublishPacket } from "aedes";
 import { describe, Fault } from "../../src/port/errors.ts";
+import type { Identity } from "./certificates.ts";
 
 /** A message as its publisher sent it, or a will that the broker sent for a client that was lost. */
 export interface PublishedMessage {
@@ -31,16 +33,21 @@ function toMessage({ topic, payload, qos, retain }: AedesPublishPacket): Publish
 
 export class Broker extends EventEmitter<BrokerEvents> {
   readonly #limit: number;
+  readonly #identity: Identity | undefined;
   readonly #sockets = new Set<Socket>();
   #messages: PublishedMessage[] = [];
   #forgotten = 0;
   #port = 0;
   #running: { aedes: Aedes; server: Server } | undefined;
 
-  /** @param limit how many messages it remembers; beyond that it forgets the oldest */
-  constructor(limit = 10_000) {
+  /**
+   * @param limit how many messages it remembers; beyond that it forgets the oldest
+   * @param identity what it shows: TLS then, and plain TCP without
+   */
+  constructor(limit = 10_000, identity?: Identity) {
     super();
     this.#limit = limit;
+    this.#identity = identity;
   }
 
   /** The port it listens on, or listened on last; 0 before the first time. */
@@ -69,7 +76,10 @@ export class Broker extends EventEmitter<BrokerEvents> {
       throw new Fault("mqtt.connect", "the broker listens already", { port: this.#port });
     }
     const aedes = new Aedes();
-    const server = createServer((socket) => this.#accept(aedes, socket));
+    const accept = (socket: Socket) => this.#accept(aedes, socket);
+    const identity = this.#identity;
+    const server =
+      identity === undefined ? createServer(accept) : createTlsServer(identity, accept);
     this.#running = { aedes, server };
     try {
       await aedes.listen();
@@ -135,6 +145,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
 
   #accept(aedes: Aedes, socket: Socket): void {
     this.#sockets.add(socket);
+    socket.on("error", () => socket.destroy());
     socket.once("close", () => this.#sockets.delete(socket));
     aedes.handle(socket);
   }

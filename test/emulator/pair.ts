@@ -175,7 +175,9 @@ export class EmulatedPair {
     const { module } = end;
     const receiver = module.identity.role === "bob";
     const buffer = { key_buffer_fill: module.fill, key_buffer_bits: module.heldBits };
-    const { link } = this.#options;
+    const { source } = this.#options;
+    // While a recording is played back, telemetry is not that of the physics that come after it.
+    const link = "link" in source ? source.link : this.#options.link;
     if (link !== undefined)
       return { at: end.wall(), values: { ...link.telemetry(receiver), ...buffer } };
     // A slow, reproducible drift: a detector that is being cooled, a case that follows the room.

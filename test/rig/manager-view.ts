@@ -28,6 +28,14 @@ export interface ReportedEvent {
   readonly facts: Readonly<Record<string, string | number | boolean>>;
 }
 
+export interface ReportedAlarm {
+  readonly alarm: string;
+  readonly severity: string;
+  /** What it means, for a person. */
+  readonly text: string;
+  readonly detail?: string;
+}
+
 export interface NodeReport {
   status: string;
   module: string;
@@ -36,6 +44,8 @@ export interface NodeReport {
   reason: string;
   /** Last telemetry: figure → last value. */
   figures: Record<string, number | number[]>;
+  /** Raised alarms by their ID. */
+  readonly alarms: Map<string, ReportedAlarm>;
   /** By event_id: a repeat is the same event. */
   readonly events: Map<string, ReportedEvent>;
   /** Last counters of each boot: they begin again with the process. */
@@ -60,6 +70,7 @@ export class ManagerView {
         km: "DOWN",
         reason: "",
         figures: {},
+        alarms: new Map(),
         events: new Map(),
         boots: new Map(),
       };
@@ -81,14 +92,22 @@ export class ManagerView {
   }
 
   #take(message: PublishedMessage, base: string): void {
-    if (!message.topic.startsWith(`${base}/`) || message.payload.length === 0) return;
+    if (!message.topic.startsWith(`${base}/`)) return;
     const [id = "", kind = "", ...rest] = message.topic.slice(base.length + 1).split("/");
+    if (kind === "alarm" && message.payload.length === 0) {
+      this.node(id).alarms.delete(rest.join("/"));
+    }
+    if (message.payload.length === 0) return;
     // Commands are another's messages, and not JSON.
     if (kind === "cmd") return;
     const node = this.node(id);
     const payload = JSON.parse(message.payload.toString("utf8"));
     if (kind === "status") node.status = payload.status;
-    else if (kind === "event") node.events.set(payload.event_id, payload);
+    else if (kind === "alarm") {
+      // One that is cleared is told as such once, and then removed.
+      if (payload.severity === "cleared") node.alarms.delete(rest.join("/"));
+      else node.alarms.set(rest.join("/"), payload);
+    } else if (kind === "event") node.events.set(payload.event_id, payload);
     else if (kind === "kq1") node.boots.set(payload.boot, payload);
     else if (kind === "module" && rest[1] === "state") {
       const { module, link, km, reason } = payload;

@@ -26,6 +26,17 @@ import { NodeProcess } from "./node-process.ts";
 export type EndName = "alice" | "bob";
 export const endNames: readonly EndName[] = ["alice", "bob"];
 
+/** Somebody's own KM, and what the node shows it: paths of PEM files. */
+export interface KmAt {
+  readonly host: string;
+  readonly port: number;
+  readonly transport: "tls" | "https";
+  readonly serverName: string;
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface RigOptions {
   readonly source: BlockSource;
   /** The physics behind the source, if it has any: telemetry follows from it. */
@@ -42,6 +53,8 @@ export interface RigOptions {
   readonly answerTimeout?: number;
   /** Issues this end's KM certificate, instead of the rig's own authority. */
   readonly kmAuthority?: Partial<Record<EndName, Authority>>;
+  /** A KM that runs already, instead of one made here. */
+  readonly kmAt?: Partial<Record<EndName, KmAt>>;
   /** Where the nodes publish, instead of the rig's own broker. */
   readonly broker?: {
     readonly url: string;
@@ -49,6 +62,8 @@ export interface RigOptions {
     /** More of `[manager]`, TOML. */
     readonly access?: string;
   };
+  /** The rig's own broker speaks TLS; its authority is in `ca.crt`. */
+  readonly secureBroker?: boolean;
   /** The table `[web]` of this end's node, TOML; default: the page on a free port. */
   readonly web?: Partial<Record<EndName, string>>;
   /** More of the nodes' configuration, TOML; after the module's table. */
@@ -60,7 +75,12 @@ export interface RigEnd {
   readonly name: EndName;
   readonly nodeId: string;
   readonly node: NodeProcess;
+  /** Empty, and not listening, where the KM is somebody's own. */
   readonly km: KeyManager;
+  /** Somebody's own KM; what it holds is known by its answers alone. */
+  readonly kmAt: KmAt | undefined;
+  /** Its configuration. */
+  readonly config: string;
   /** Where its page is; undefined until it is served. */
   readonly page: string | undefined;
 }
@@ -81,7 +101,7 @@ export class Rig {
 
   private constructor(
     folder: string,
-    parts: Omit<Rig, "folder" | "ends" | "close" | "compare" | "settled" | "holds" | "until">,
+    parts: Pick<Rig, "broker" | "view" | "pair" | "alice" | "bob">,
   ) {
     this.folder = folder;
     this.broker = parts.broker;
@@ -99,10 +119,11 @@ export class Rig {
   static async start(options: RigOptions): Promise<Rig> {
     const { source, link, baud = 115_200, blockIntervalMs = 1, clock = systemClock } = options;
     const folder = mkdtempSync(join(tmpdir(), "qkd-rig-"));
-    const broker = new Broker();
+    const authority = await createAuthority("qkd rig CA");
+    await writeAuthority(folder, "ca", authority);
+    const broker = await ownBroker(authority, options);
     const view = new ManagerView(broker);
     await broker.listen();
-    const authority = await createAuthority("qkd rig CA");
     const end = (name: EndName) => createEnd(name, folder, authority, broker, options);
     const [alice, bob] = await Promise.all([end("alice"), end("bob")]);
     const { transport = "serial" } = options;
@@ -120,12 +141,18 @@ export class Rig {
     return rig;
   }
 
+  /** Whether both KMs are of this process: what they hold can be compared then. */
+  get comparable(): boolean {
+    return this.ends.every(({ kmAt }) => kmAt === undefined);
+  }
+
   /**
-   * Compares what the two KMs hold, without a key leaving either.
+   * Compares what the two KMs hold, without a key leaving either; all 0 if that is not known.
    * @returns `common`: IDs with the same key at both; `different`: IDs with other keys;
    *   `oneSided`: IDs that only one has
    */
   compare(): { common: number; different: number; oneSided: number } {
+    if (!this.comparable) return { common: 0, different: 0, oneSided: 0 };
     this.#take("alice", "bob");
     this.#take("bob", "alice");
     const { alice, bob } = this.#digests;
@@ -162,9 +189,19 @@ export class Rig {
     });
   }
 
-  /** Both KMs hold at least that many keys. */
+  /** Both KMs hold at least that many keys, or have confirmed them. */
   holds(keys: number): boolean {
-    return this.ends.every(({ km }) => km.store.size >= keys);
+    return this.ends.every((end) => this.keysAt(end) >= keys);
+  }
+
+  /** Keys that an end's KM holds; of somebody's own KM those that it has confirmed. */
+  keysAt({ km, kmAt, nodeId }: RigEnd): number {
+    return kmAt === undefined ? km.store.size : this.view.counters(nodeId).confirmed;
+  }
+
+  /** Bits of the same. */
+  bitsAt({ km, kmAt, nodeId }: RigEnd): number {
+    return kmAt === undefined ? km.store.summary().bits : this.view.counters(nodeId).bits;
   }
 
   /**
@@ -208,6 +245,39 @@ function driverTable(path: string, { transport, baud = 0 }: RigOptions): string 
   return `kind = "qmlp"\npath = ${q(`${path}.tty`)}\nbaud = ${baud === 0 ? 115_200 : baud}`;
 }
 
+async function ownBroker(authority: Authority, { secureBroker }: RigOptions): Promise<Broker> {
+  if (secureBroker !== true) return new Broker();
+  const shown = { commonName: "broker", ip: ["127.0.0.1"], usage: "server", days: 90 } as const;
+  return new Broker(undefined, await authority.issue(shown));
+}
+
+/** A KM of this process with certificates made for it; it does not listen where there is another. */
+async function ownKm(
+  name: EndName,
+  folder: string,
+  authority: Authority,
+  { kmAuthority, kmAt }: RigOptions,
+): Promise<{ km: KeyManager; at: KmAt }> {
+  const nodeId = `node-${name}`;
+  const serverName = `km-${name}`;
+  const issuer = kmAuthority?.[name] ?? authority;
+  const km = await issuer.issue({ commonName: serverName, dns: [serverName], usage: "server" });
+  const node = await authority.issue({
+    commonName: nodeId,
+    dns: [nodeId],
+    usage: "client",
+    // Longer than the node warns before.
+    days: 90,
+  });
+  const manager = new KeyManager({ security: { ...km, ca: authority.cert } });
+  const port = kmAt?.[name] === undefined ? await manager.listen() : 0;
+  const certificates = join(folder, nodeId);
+  const files = await writeIdentity(certificates, "node", node);
+  const ca = await writeAuthority(certificates, "ca", authority);
+  const at = { host: "127.0.0.1", port, transport: "tls", serverName, ca, ...files } as const;
+  return { km: manager, at };
+}
+
 async function createEnd(
   name: EndName,
   folder: string,
@@ -216,26 +286,14 @@ async function createEnd(
   options: RigOptions,
 ): Promise<RigEnd> {
   const nodeId = `node-${name}`;
-  const kmName = `km-${name}`;
-  const kmIssuer = options.kmAuthority?.[name] ?? authority;
-  const kmIdentity = await kmIssuer.issue({ commonName: kmName, dns: [kmName], usage: "server" });
-  const nodeIdentity = await authority.issue({
-    commonName: nodeId,
-    dns: [nodeId],
-    usage: "client",
-    // Longer than the node warns before.
-    days: 90,
-  });
-  const km = new KeyManager({ security: { ...kmIdentity, ca: authority.cert } });
-  const port = await km.listen();
-
-  const certificates = join(folder, nodeId);
-  const files = await writeIdentity(certificates, "node", nodeIdentity);
-  const ca = await writeAuthority(certificates, "ca", authority);
+  const kmAt = options.kmAt?.[name];
+  const own = await ownKm(name, folder, authority, options);
+  const { host, port, transport, serverName, ca, cert, key } = kmAt ?? own.at;
+  const secure = options.secureBroker === true;
   const { url, protocol, access } = options.broker ?? {
-    url: `mqtt://127.0.0.1:${broker.port}`,
+    url: `${secure ? "mqtts" : "mqtt"}://127.0.0.1:${broker.port}`,
     protocol: 4,
-    access: "",
+    access: secure ? `ca = ${JSON.stringify(join(folder, "ca.crt"))}\n` : "",
   };
   const config = join(folder, `${nodeId}.toml`);
   // JSON's strings and numbers are TOML's too.
@@ -258,13 +316,14 @@ protocol = ${protocol}
 telemetry_interval_s = 0.5
 ${access ?? ""}
 [km.local]
-host = "127.0.0.1"
+host = ${q(host)}
 port = ${port}
-server_name = ${q(kmName)}
+transport = ${q(transport)}
+server_name = ${q(serverName)}
 ${options.answerTimeout === undefined ? "" : `answer_timeout_s = ${options.answerTimeout}`}
 ca = ${q(ca)}
-cert = ${q(files.cert)}
-key = ${q(files.key)}
+cert = ${q(cert)}
+key = ${q(key)}
 
 [[module]]
 name = ${q(name)}
@@ -285,7 +344,9 @@ ${typeof options.extra === "function" ? options.extra(name, folder) : (options.e
     name,
     nodeId,
     node,
-    km,
+    km: own.km,
+    kmAt,
+    config,
     get page() {
       return page;
     },

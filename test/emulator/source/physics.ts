@@ -38,6 +38,7 @@ export function physicsSource(options: PhysicsOptions): BlockSource {
   return {
     name,
     total: blocks,
+    link,
     next() {
       if (blocks !== undefined && number >= blocks) return undefined;
       const { bits: distilled, siftedBits, qber } = link.advance(seconds);

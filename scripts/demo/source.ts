@@ -1,0 +1,39 @@
+/** Where the demo's key comes from: a recording of a real stack, then physics that can be disturbed. */
+import { fileURLToPath } from "node:url";
+import type { Clock } from "../../src/port/clock.ts";
+import { presets } from "../../test/emulator/physics/bb84.ts";
+import { PhysicalLink } from "../../test/emulator/physics/link.ts";
+import { physicsSource } from "../../test/emulator/source/physics.ts";
+import { replaySource } from "../../test/emulator/source/replay.ts";
+import { seedSource } from "../../test/emulator/source/seed.ts";
+import { type BlockSource, type Chain, chain } from "../../test/emulator/source/source.ts";
+import type { DemoOptions } from "./options.ts";
+
+const recordings = fileURLToPath(new URL("../../test/fixtures/qcrypto/", import.meta.url));
+/** A healthy link; the others are worse, one so bad that it is an alarm: see `--replay`. */
+const healthy = "qber-3pct";
+/** Of fibre; with these pulses a second the key rate is about that of the recording. */
+const km = 20;
+const pulseRate = 1e7;
+
+export interface DemoSource {
+  readonly source: BlockSource;
+  /** What can be disturbed; undefined where the key is a recording or a plain stream. */
+  readonly physics: { readonly link: PhysicalLink; readonly chain: Chain } | undefined;
+}
+
+export function createSource(options: DemoOptions, clock: Clock): DemoSource {
+  const { replay, seed, blockBits, blockIntervalMs } = options;
+  if (replay !== undefined) return { source: replaySource(replay), physics: undefined };
+  if (seed !== undefined) {
+    return { source: seedSource({ seed, blockBits, clock }), physics: undefined };
+  }
+  const link = new PhysicalLink({ ...presets.gys, pulseRate }, { km }, 1);
+  const name = `a recorded real link, then a simulated fibre of ${km} km`;
+  const seconds = blockIntervalMs / 1_000;
+  const both = chain(name, [
+    replaySource([recordings + healthy]),
+    physicsSource({ name: "physics", link, seed: 1, seconds, clock }),
+  ]);
+  return { source: both, physics: { link, chain: both } };
+}
