@@ -102,11 +102,13 @@ function runtimeVersion() {
 }
 
 function install(wanted) {
-  say("installing the dependencies in package-lock.json (npm ci)");
+  say("installing the dependencies in package-lock.json (npm ci): once, for about a minute");
   // npm itself must not run on the Node.js in node_modules, which it is about to remove.
   const path = (process.env.PATH ?? "").split(delimiter);
   const outside = path.filter((folder) => !folder.includes("node_modules")).join(delimiter);
-  const npm = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], {
+  // Errors only: npm warns that packages want a newer Node.js than the one that it runs on itself.
+  // They get it, it is one of them; and what an installation lacks is found out below.
+  const npm = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
     env: { ...process.env, PATH: outside },
     // npm's standard output too goes to our standard error.
@@ -118,7 +120,9 @@ function install(wanted) {
   if (npm.error !== undefined) throw new BootstrapError(`cannot run npm: ${npm.error.code}`);
   if (npm.status !== 0) {
     const how = npm.signal === null ? `exit code ${npm.status}` : `signal ${npm.signal}`;
-    throw new BootstrapError(`npm ci failed (${how}); its own messages are above`);
+    throw new BootstrapError(
+      `npm ci failed (${how}); its own messages are above, and \`npm ci\` by itself says more`,
+    );
   }
   const version = runtimeVersion();
   if (version !== `v${wanted.version}`) {
