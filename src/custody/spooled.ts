@@ -82,6 +82,7 @@ class SpooledSession implements ModuleSession {
   #work: Promise<void> = Promise.resolve();
   #over = false;
   #failing = false;
+  #toldForeign = false;
 
   constructor(spool: Spool, shutter: Shutter, sink: ModuleSink, log: Log) {
     this.#spool = spool;
@@ -258,15 +259,22 @@ class SpooledSession implements ModuleSession {
     try {
       const block = await this.#spool.load(one, this.identity.moduleId);
       const gone = this.#spool.get(one.ref) !== one;
-      if (block === undefined && !gone) {
-        this.#log.warn("spool: a block of another module", facts(one));
-      }
+      if (block === undefined && !gone) this.#isForeign(one);
       return block;
     } catch (error) {
       this.#log.error(`spool: ${describe(error)}`, facts(one));
       this.#sink.damaged({ ref: one.ref, bits: 0 }, "spooled block can't be read");
       return undefined;
     }
+  }
+
+  /** It waits for the module that it is of. */
+  #isForeign(one: Spooled): void {
+    this.#log.warn("spool: a block of another module", facts(one));
+    if (this.#toldForeign) return;
+    this.#toldForeign = true;
+    const text = "the spool has blocks of another module: they wait for that";
+    this.#sink.event({ code: "spool_foreign", severity: "major", text });
   }
 
   #forget(refs: readonly BlockRef[], elsewhere: (refs: readonly BlockRef[]) => void): void {

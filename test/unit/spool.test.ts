@@ -70,14 +70,6 @@ test("without its key, or with one bit changed, a file is not read", async (t) =
   await t.throwsAsync(open(disk, Buffer.alloc(16)), { message: /not 32 bytes/ });
 });
 
-test("a block of another module is not given to this one", async (t) => {
-  const disk = new Disk();
-  const spool = await open(disk);
-  await spool.store(block(1), "QKD-X");
-  t.is(await read(spool, 1), undefined);
-  t.is(spool.length, 1, "and stays");
-});
-
 /** A module that hands each block over once, and has forgotten it then. */
 class Once {
   readonly blocks: number[] = [];
@@ -148,6 +140,20 @@ async function connect(module: Once, disk: Disk, maxBytes?: number): Promise<See
 async function quiet(): Promise<void> {
   for (let i = 0; i < 40; i++) await settle();
 }
+
+test("blocks of another module are not given to this one: they stay, and that is told", async (t) => {
+  const disk = new Disk();
+  const spool = await open(disk);
+  for (const number of [1, 2]) await spool.store(block(number), "QKD-X");
+  await spool.store(block(3), "QKD-A");
+  t.is(await read(spool, 1), undefined);
+  const { numbers, codes, session } = await connect(new Once(), disk);
+  session.grant(9, 10_000);
+  await quiet();
+  t.deepEqual(numbers, [3]);
+  t.deepEqual(codes, ["spool_foreign major"]);
+  t.is((await open(disk)).length, 3);
+});
 
 test("what a module hands over once is offered until it is released, whatever ends in between", async (t) => {
   const module = new Once();
