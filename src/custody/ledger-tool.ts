@@ -23,6 +23,8 @@ export interface LedgerReport {
 }
 
 const mostShown = 100;
+/** These name blocks that are yet to come, or none. */
+const aboutLater: readonly LedgerEntry["kind"][] = ["cut", "claimed", "paired"];
 
 async function read(files: FileSystem, file: string): Promise<Buffer | undefined> {
   return readWhole(files, file, maxFile);
@@ -99,13 +101,15 @@ export async function repairLedger(
   const doubtful = new Map<string, number>();
   if (!trust) {
     for (const entry of entries) {
-      if (!("ref" in entry)) continue;
+      if (!("ref" in entry) || aboutLater.includes(entry.kind)) continue;
       const { epoch, number } = entry.ref;
       doubtful.set(epoch, Math.max(doubtful.get(epoch) ?? 0, number));
     }
   }
   const index = indexOf(entries);
   if (!trust) index.apply({ kind: "repaired" });
+  // What the module holds it tells; this is for one that is set back to a block that it had let go of.
+  for (const [epoch, number] of doubtful) index.apply({ kind: "doubtful", ref: { epoch, number } });
   const kept = await spareName(files, file);
   await replaceFile(files, kept, bytes);
   const whole = [...index.entries()];

@@ -114,6 +114,37 @@ test("after a repair what the module holds is withheld, what it makes later is n
   });
 });
 
+test("after a repair a block is doubtful also if the module had let go of it and is set back", async (t) => {
+  await withBench({ keyBits: 256 }, async (bench) => {
+    const { module } = bench;
+    for (const number of [0, 1, 2, 3]) module.add(number);
+    (await serve(bench)).answerAll();
+    await durable(bench);
+    t.is(module.released.length, 4);
+    await bench.restart();
+    await bench.ledger.close();
+    // That one of them is with the KM, and was let go of, is lost.
+    const bytes = readFileSync(bench.path);
+    for (let at = 64; at < bytes.length; at += 64) {
+      const isLost = [2, 6].includes(bytes[at] as number) && bytes.readBigUInt64BE(at + 12) === 1n;
+      if (isLost) bytes[at + 20] = 1;
+    }
+    writeFileSync(bench.path, bytes);
+    t.truthy(await repairLedger(diskFiles, bench.path, false));
+    await bench.restart();
+    t.is((await serve(bench)).outstanding.length, 0);
+    module.disconnect();
+    module.add(1);
+    const km = await serve(bench);
+    t.is(km.outstanding.length, 0);
+    t.deepEqual(bench.custody.aside.counts(), { "withheld.ledger_repaired": 1 });
+    module.add(4);
+    module.offer();
+    await durable(bench);
+    t.is(km.outstanding.length, 1, "blocks that are yet to come are not");
+  });
+});
+
 test("without a word of the module on its newest blocks a repair withholds until somebody decides", async (t) => {
   await withBench({ keyBits: 256 }, async (bench) => {
     bench.module.tellsNewest = false;
