@@ -168,7 +168,7 @@ function explain(error: unknown, args: readonly string[]): number {
 /** Where in the source, for who is to find the cause; nothing of what the program had in hand. */
 function placeOf(error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
-  const [, place] = /\b((?:src|drivers|scripts)\/[\w/.-]+:\d+):\d+/.exec(stack) ?? [];
+  const [, place] = /\b((?:src|drivers|scripts|lib)\/[\w/.-]+:\d+):\d+/.exec(stack) ?? [];
   return place === undefined ? "" : ` at ${place}`;
 }
 

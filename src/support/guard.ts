@@ -2,6 +2,7 @@
  * The last look before a bundle leaves: no member may hold one of the secrets that the configuration
  * names, in any of the ways in which bytes are written down. Everything else should have seen to that.
  */
+import { firstLine, passwordProblem } from "../config/password.ts";
 import type { Member } from "./tar.ts";
 
 export interface Secret {
@@ -30,11 +31,13 @@ function writings(bytes: Buffer): Buffer[] {
 function needles({ content }: Secret): Buffer[] {
   const text = content.toString("latin1");
   const body = /-----BEGIN [^-]+-----\s*([A-Za-z0-9+/=\s]+?)-----END/.exec(text)?.[1];
-  // The spool's key is bytes.
-  if (/[^\x20-\x7e\s]/.test(text)) return writings(content.subarray(0, 24));
   if (body === undefined) {
-    const password = Buffer.from(text.split("\n")[0]?.trimEnd() ?? "", "latin1");
-    return password.length < shortest ? [] : writings(password);
+    // The spool's key is bytes, a password is text, as the node takes it.
+    const bytes = passwordProblem(content, 1) !== undefined;
+    const secret = bytes
+      ? content.subarray(0, 24)
+      : Buffer.from(firstLine(content.toString("utf8")).trimEnd());
+    return secret.length < shortest ? [] : writings(secret);
   }
   const der = Buffer.from(body, "base64");
   // Stretches from the middle, where a key differs from others of its kind; at multiples of 3, since

@@ -298,6 +298,19 @@ test("output that cannot be written is told, with exit code 74; a reader that go
   t.notRegex(without.err, /\n\s+at /);
 });
 
+test("an error of its own is one line without what the program had in hand, and exit code 70", async (t) => {
+  const spoilt = "data:text/javascript,JSON.stringify=()=>{throw new TypeError('hunter2')}";
+  const { code, out, err } = await qkdNode(["schema", "status"], {
+    NODE_OPTIONS: `--import=${spoilt.replaceAll(" ", "%20")}`,
+  });
+  t.is(code, 70);
+  t.is(out, "");
+  t.regex(
+    err,
+    /^qkd-node: internal error: TypeError at src\/cli\/print-schema\.ts:\d+; please report it\n$/,
+  );
+});
+
 test("a terminal is given the letters that its locale has, and a program what it asked for", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "qkd-locale-"));
   t.teardown(() => rmSync(folder, { recursive: true }));

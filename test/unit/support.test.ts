@@ -67,13 +67,16 @@ test("a member that holds a secret stays behind, in whatever way it is written",
     { name: "manager.password_file", content: Buffer.concat([password, Buffer.from("\n")]) },
     { name: "km.main.key", content: Buffer.from(pem) },
     { name: "module.spool.key", content: spool },
+    { name: "web.password_file", content: Buffer.from("\ufeffzwölf Zeichen\r\n") },
     { name: "short", content: Buffer.from("ab\n") },
+    { name: "bytes", content: Buffer.from([0, 1, 2]) },
     { name: "empty", content: Buffer.alloc(0) },
   ];
   const held = (bytes: Buffer) =>
     withholdSecrets([{ name: "log.txt", bytes }], secrets)[0]?.bytes.toString();
   for (const bytes of [
     password,
+    Buffer.from("zwölf Zeichen"),
     Buffer.from(password.toString("hex")),
     Buffer.from(password.toString("base64")),
     der,
@@ -86,7 +89,7 @@ test("a member that holds a secret stays behind, in whatever way it is written",
     const around = Buffer.concat([Buffer.from("before "), bytes, Buffer.from(" after")]);
     t.regex(
       held(around) ?? "",
-      /^withheld: it holds the secret of (manager\.password_file|km\.main\.key|module\.spool\.key)\n$/,
+      /^withheld: it holds the secret of ((?:manager|web)\.password_file|km\.main\.key|module\.spool\.key)\n$/,
     );
   }
   t.is(held(Buffer.from("about nothing")), "about nothing");
