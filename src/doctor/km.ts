@@ -178,7 +178,7 @@ async function https(
 ): Promise<string> {
   const { host, port, serverName, tls } = endpoint;
   const sent = request({
-    host: names.lastGood(host),
+    host: names.lastGood(host, port),
     port,
     path: supplyPath(km.path, moduleId, moduleId),
     method: "GET",

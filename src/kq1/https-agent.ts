@@ -33,7 +33,7 @@ export class KmAgent extends Agent {
     // No session of before is given: it would be resumed without a look at the certificate.
     const socket = connect({
       // The session began at this address: it needs no look-up, and no choice between several.
-      host: names.lastGood(host),
+      host: names.lastGood(host, port),
       port,
       ...clientTls(tls, serverName, () => this.#clock.wall()),
     });

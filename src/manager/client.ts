@@ -54,6 +54,7 @@ function clientOptions(options: ClientOptions, connectTimeout: number): IClientO
  * Connects to the broker by TCP, or TLS for `mqtts://`, and begins MQTT over it.
  * @param connectTimeout the broker answers MQTT's first message within this time, ms; what comes before
  *   it is the caller's to end
+ * @param onAddresses called when the broker's name was found
  * @returns a client that waits for the broker's answer
  * @throws CrlError, NameError, or what the system or OpenSSL says; nothing is left open then
  */
@@ -62,12 +63,13 @@ export async function beginMqtt(
   connectTimeout: number,
   clock: Clock,
   signal: AbortSignal,
+  onAddresses: () => void = () => {},
 ): Promise<MqttClient> {
   const place = brokerPlace(options.url);
   const tls = place.secure ? clientTls(options, place.host, () => clock.wall()) : undefined;
   // Loaded only where a manager is configured: it is the largest of the libraries.
   const { default: mqtt } = await import("mqtt");
-  const tcp = await dial(place, { clock, signal });
+  const tcp = await dial(place, { clock, signal, onAddresses });
   const stream: Socket = tls === undefined ? tcp : await secure(tcp, tls, signal);
   if (signal.aborted) {
     stream.destroy();

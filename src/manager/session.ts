@@ -113,12 +113,20 @@ export class MqttSession {
       opened.reject(new Fault("mqtt.connect", `cannot connect to the broker: ${why}`, { url }));
     };
     const stop = () => fail("stopped");
-    const timer = clock.after(connectTimeout, () => fail(`no answer within ${connectTimeout} ms`));
+    let named = false;
+    const onAddresses = () => {
+      named = true;
+    };
+    const timer = clock.after(connectTimeout, () => {
+      const who = named ? "no answer" : "no name server answers for its name";
+      fail(`${who} within ${connectTimeout} ms`);
+    });
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
     let client: MqttClient | undefined;
     try {
-      client = await beginMqtt(options, connectTimeout, clock, over.signal).catch((error) => {
+      const begun = beginMqtt(options, connectTimeout, clock, over.signal, onAddresses);
+      client = await begun.catch((error) => {
         fail(brokerReason(error, options));
         // Rejected by now: by this, or by what came first.
         return opened.promise as Promise<never>;

@@ -39,12 +39,12 @@ export async function dial(
   stopped.promise.catch(() => {});
   if (signal.aborted) stop();
   try {
-    const addresses = await Promise.race([names.addresses(host), stopped.promise]);
+    const addresses = await Promise.race([names.addresses(host, port), stopped.promise]);
     onAddresses?.(addresses);
     const race = new Race(addresses.slice(0, mostAddresses), port, clock);
     try {
       const { socket, address } = await Promise.race([race.won, stopped.promise]);
-      if (address !== host) names.worked(host, address);
+      if (address !== host) names.worked(host, port, address);
       return socket;
     } catch (error) {
       // The signal and the connection may have come in the same turn.

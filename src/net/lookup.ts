@@ -57,7 +57,7 @@ export class Names {
   readonly #sources: NameSources;
   readonly #known = new Map<string, Known>();
   readonly #asking = new Map<string, Promise<readonly string[]>>();
-  /** Addresses by name that were connected to last. */
+  /** Addresses that were connected to last, by name and port: not every port is there on each of them. */
   readonly #good = new Map<string, string>();
   /** The system's lookups, one at a time: each may hold a thread for a minute. */
   #queue: Promise<unknown> = Promise.resolve();
@@ -69,12 +69,12 @@ export class Names {
   /**
    * Addresses of a name, the one that was connected to last first. A lookup without an answer takes as
    * long as {@link lookupMs}: the caller has a deadline of its own.
-   * @param host a name or an address @throws NameError
+   * @param host a name or an address @param port that is to be connected to @throws NameError
    */
-  async addresses(host: string): Promise<readonly string[]> {
+  async addresses(host: string, port = 0): Promise<readonly string[]> {
     if (isIP(host) !== 0) return [host];
     const name = asciiHost(host).toLowerCase();
-    const good = this.#good.get(host);
+    const good = this.#good.get(`${host} ${port}`);
     const found = await this.#find(name);
     return good !== undefined && found.includes(good)
       ? [good, ...found.filter((one) => one !== good)]
@@ -82,13 +82,13 @@ export class Names {
   }
 
   /** A connection was made to this address of the name. */
-  worked(host: string, address: string): void {
-    bounded(this.#good, host, address);
+  worked(host: string, port: number, address: string): void {
+    bounded(this.#good, `${host} ${port}`, address);
   }
 
   /** The address that was connected to last; the host itself if there is none. */
-  lastGood(host: string): string {
-    return this.#good.get(host) ?? host;
+  lastGood(host: string, port: number): string {
+    return this.#good.get(`${host} ${port}`) ?? host;
   }
 
   async #find(name: string): Promise<readonly string[]> {

@@ -116,10 +116,11 @@ test("a new address is taken as soon as the server tells it", async (t) => {
 
 test("the address that was connected to last comes first", async (t) => {
   const { names } = await bench(t, { "km.example": ["192.0.2.7", "2001:db8::7"] });
-  names.worked("km.example", "192.0.2.7");
-  t.deepEqual(await names.addresses("km.example"), ["192.0.2.7", "2001:db8::7"]);
-  t.is(names.lastGood("km.example"), "192.0.2.7");
-  t.is(names.lastGood("other.example"), "other.example");
+  names.worked("km.example", 9443, "192.0.2.7");
+  t.deepEqual(await names.addresses("km.example", 9443), ["192.0.2.7", "2001:db8::7"]);
+  t.deepEqual(await names.addresses("km.example", 8883), ["2001:db8::7", "192.0.2.7"]);
+  t.is(names.lastGood("km.example", 9443), "192.0.2.7");
+  t.is(names.lastGood("km.example", 8883), "km.example");
 });
 
 test("a short name is looked for in the domains of resolv.conf", async (t) => {
