@@ -1,8 +1,8 @@
 /** `scripts/manager`: a small manager for the command line. */
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import mqtt, { type MqttClient } from "mqtt";
-import { commandNames } from "../../src/control/commands.ts";
+import { commandNames, isCommandName, orderOf } from "../../src/control/commands.ts";
 import { level, nameOf, topicNames } from "../../src/manager/topics.ts";
 import { describe } from "../../src/port/errors.ts";
 import {
@@ -13,7 +13,7 @@ import {
   UsageError,
   usage,
 } from "./options.ts";
-import { alarmLine, line, type Told } from "./print.ts";
+import { alarmLine, commandLine, line, type Told } from "./print.ts";
 import { newKeyPair, request, signJws } from "./sign.ts";
 
 /** Of sysexits.h, but for 1. */
@@ -59,17 +59,23 @@ async function listen(
   client: MqttClient,
   base: string,
   filter: string,
-  heard: (told: Told) => void,
+  heard: (told: Told, correlation?: Buffer) => void,
+  command: (node: string, command: string, jws: string) => void = () => {},
 ): Promise<void> {
-  client.on("message", (topic, bytes) => {
+  client.on("message", (topic, bytes, { properties }) => {
     const [node = "", ...rest] = topic.slice(base.length + 1).split("/");
+    const [kind, name = "", what] = rest;
+    if (kind === "cmd" && what === undefined) {
+      return command(nameOf(node), nameOf(name), bytes.toString("latin1"));
+    }
     let payload: unknown;
     try {
       payload = bytes.length === 0 ? undefined : JSON.parse(bytes.toString("utf8"));
     } catch {
       return complain(`${JSON.stringify(topic)}: not JSON`);
     }
-    heard({ node: nameOf(node), topic: rest.map(nameOf).join("/"), payload });
+    const told = { node: nameOf(node), topic: rest.map(nameOf).join("/"), payload };
+    heard(told, properties?.correlationData);
   });
   await client.subscribeAsync(`${base}/${filter}`, { qos: 1 });
 }
@@ -87,10 +93,19 @@ const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 async function watch(options: Options, node: string | undefined): Promise<number> {
   const client = await connect(options.broker);
   const ended = told();
-  await listen(client, options.broker.base, `${level(node ?? "+")}/#`, (heard) => {
-    const text = options.json ? JSON.stringify(heard) : line(heard);
-    if (text !== undefined) say(text);
-  });
+  await listen(
+    client,
+    options.broker.base,
+    `${level(node ?? "+")}/#`,
+    (heard) => {
+      const text = options.json ? JSON.stringify(heard) : line(heard);
+      if (text !== undefined) say(text);
+    },
+    (to, command, jws) => {
+      if (options.json) say(JSON.stringify({ node: to, topic: `cmd/${command}`, payload: jws }));
+      else say(commandLine(to, command, jws));
+    },
+  );
   await ended;
   await client.endAsync(true);
   return exit.ok;
@@ -134,6 +149,24 @@ function keygen({ file, id }: Extract<Task, { kind: "keygen" }>, json: boolean):
   return exit.ok;
 }
 
+/**
+ * Arguments as the command wants them: texts, but for those that must be numbers or true to fit it.
+ * An epoch or a key's ID may consist of digits.
+ */
+function typed(command: string, args: Readonly<Record<string, string>>): Record<string, unknown> {
+  if (!isCommandName(command) || orderOf(command, args) !== undefined) return args;
+  return Object.fromEntries(
+    Object.entries(args).map(([name, value]) => {
+      if (value === "true") return [name, true];
+      const number = /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(value) && !textual.includes(name);
+      return [name, number ? Number(value) : value];
+    }),
+  );
+}
+
+/** Arguments that are texts in every command, also if they look like numbers. */
+const textual = ["module", "module_id", "name", "alarm", "km", "key_ID", "reason", "epoch"];
+
 async function send(options: Options, task: Extract<Task, { kind: "send" }>): Promise<number> {
   const { node, command, args, keyFile, boot, lifeMs, waitMs } = task;
   let key: ReturnType<typeof createPrivateKey>;
@@ -144,22 +177,45 @@ async function send(options: Options, task: Extract<Task, { kind: "send" }>): Pr
   }
   const { base } = options.broker;
   const names = topicNames(base, node);
-  const draft = { node, command, args, issued: Date.now(), lifeMs };
+  const draft = { node, command, args: typed(command, args), issued: Date.now(), lifeMs };
   const signed = request(boot === undefined ? draft : { ...draft, boot });
   const client = await connect(options.broker);
   const result = Promise.withResolvers<Record<string, unknown> | undefined>();
-  await listen(client, base, `${level(node)}/cmd/${command}/result`, ({ payload }) => {
+  const mark = randomBytes(16);
+  await listen(client, base, `${level(node)}/cmd/${command}/result`, ({ payload }, correlation) => {
     const answer = payload as Record<string, unknown> | undefined;
-    if (answer?.id === signed.id) result.resolve(answer);
+    if (answer === undefined) return;
+    // A node says nothing of what is in a command that it cannot verify: MQTT 5 tells whose answer it
+    // is; with 3.1.1 a refusal without an id that comes now is taken for it.
+    const nameless = answer.id === undefined && answer.status === "refused";
+    const ours = correlation === undefined ? nameless : mark.equals(correlation);
+    if (answer.id === signed.id || (nameless && ours)) result.resolve(answer);
+  });
+  let status: unknown;
+  await listen(client, base, `${level(node)}/status`, ({ topic, payload }) => {
+    if (topic === "status") status = (payload as { status?: unknown } | undefined)?.status;
+  });
+  // A node without command keys does not listen to commands at all.
+  await listen(client, base, `${level(node)}/inventory`, ({ topic, payload }) => {
+    const known = (payload as { commands?: unknown } | undefined)?.commands;
+    if (topic !== "inventory" || !Array.isArray(known) || known.length > 0) return;
+    result.resolve({ command, node, status: "refused", reason: "no_command_key" });
   });
   await client.publishAsync(names.command(command), signJws(signed, { id: task.id, key }), {
     qos: 1,
+    ...(options.broker.protocol === 5 && { properties: { correlationData: mark } }),
   });
   void after(waitMs).then(() => result.resolve(undefined));
   const answer = await result.promise;
   await client.endAsync(true);
   if (answer === undefined) {
-    complain("no answer: whether it was carried out is not known");
+    const why =
+      status === undefined
+        ? "this broker knows no node of this name"
+        : status === "online"
+          ? "whether it was carried out is not known"
+          : "the node is offline; it may still be carried out when it is back, until its time is over";
+    complain(`no answer: ${why}`);
     return exit.unavailable;
   }
   if (options.json) say(JSON.stringify(answer));

@@ -54,7 +54,7 @@ export type Task =
       readonly kind: "send";
       readonly node: string;
       readonly command: string;
-      readonly args: Readonly<Record<string, string | number>>;
+      readonly args: Readonly<Record<string, string>>;
       readonly keyFile: string;
       readonly id: string;
       readonly boot: number | undefined;
@@ -108,12 +108,11 @@ function number(name: "boot" | "life" | "wait", values: Values): number | undefi
   throw new UsageError(`--${name} must be a whole number`);
 }
 
-/** `NAME=VALUE`; a value that looks like a number is one. */
-function argument(text: string): [string, string | number] {
+/** `NAME=VALUE` */
+function argument(text: string): [string, string] {
   const at = text.indexOf("=");
   if (at < 1) throw new UsageError("arguments of a command are NAME=VALUE");
-  const value = text.slice(at + 1);
-  return [text.slice(0, at), /^-?\d+(\.\d+)?(e-?\d+)?$/i.test(value) ? Number(value) : value];
+  return [text.slice(0, at), text.slice(at + 1)];
 }
 
 function taskOf(positionals: readonly string[], values: Values): Task {

@@ -7,13 +7,59 @@ export interface Told {
   readonly payload: unknown;
 }
 
-/** Text of a node on one line, whatever is in it. */
+/** Text of a node on one line, whatever is in it; what is not there is nothing. */
 function tidy(value: unknown): string {
-  const text = typeof value === "string" ? value : JSON.stringify(value ?? "");
+  if (typeof value === "number") return String(Number(value.toPrecision(6)));
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "");
   return /^[\w .,:;/@+%°()'<>=-]*$/.test(text) ? text : JSON.stringify(text);
 }
 
 type Fields = Readonly<Record<string, unknown>>;
+
+/** Members as words: `module alice, qber 0.1257`; what they have in them in brackets. */
+export function words(value: unknown): string {
+  if (Array.isArray(value)) return value.map(words).join(" ");
+  if (typeof value !== "object" || value === null) return tidy(value);
+  return Object.entries(value)
+    .filter(([, one]) => one !== undefined)
+    .map(([name, one]) => {
+      const inner = words(one);
+      const nested = typeof one === "object" && one !== null;
+      return `${tidy(name)} ${nested ? `(${inner})` : inner === "" ? "–" : inner}`;
+    })
+    .join(", ");
+}
+
+/** Events whose facts begin with what they are about. */
+function event(fields: Fields): string {
+  const of = fields.module === undefined ? "" : `${tidy(fields.module)}: `;
+  const type = `${of}${tidy(fields.type).replaceAll("_", " ")}`;
+  const facts = (fields.facts ?? {}) as Fields;
+  const transition = /^alarm_(\w+)$/.exec(String(fields.type));
+  if (transition === null) {
+    const said = words(facts);
+    return `${type}${said === "" ? "" : `: ${said}`}`;
+  }
+  const { alarm, severity, value, threshold, detail, acknowledged_by: by } = facts;
+  return `alarm ${tidy(transition[1])}: ${words({ [String(alarm)]: severity, value, limit: threshold, detail, by })}`;
+}
+
+/** A command on its way to a node, as it says of itself: who signed it is for the node to find out. */
+export function commandLine(node: string, command: string, jws: string): string {
+  const read = (part: string | undefined): Fields => {
+    try {
+      const value: unknown = JSON.parse(Buffer.from(part ?? "", "base64url").toString("utf8"));
+      return typeof value === "object" && value !== null ? (value as Fields) : {};
+    } catch {
+      return {};
+    }
+  };
+  const [head, body] = jws.split(".");
+  const { kid } = read(head);
+  const said = words(read(body).args ?? {});
+  const by = kid === undefined ? "not signed" : `signed as ${tidy(kid)}`;
+  return `${tidy(node)}  command ${tidy(command)}${said === "" ? "" : ` (${said})`}, ${by}`;
+}
 
 function number(value: unknown, digits: number): string {
   return typeof value === "number" ? value.toFixed(digits) : "?";
@@ -38,6 +84,28 @@ function figure(figures: Fields, name: string, scale: number, digits: number): s
   return number(typeof mean === "number" ? mean * scale : undefined, digits);
 }
 
+/** What a person wants to know of a result; which node and command it is of stands before it. */
+function outcome({ status, reason, earlier, facts }: Fields): string {
+  const why = reason === undefined ? "" : `, ${because[String(reason)] ?? words(reason)}`;
+  const before = earlier === undefined ? "" : `; it was ${words(earlier)} then`;
+  return `${words(status)}${why}${before}${facts === undefined ? "" : `: ${words(facts)}`}`;
+}
+
+/** Reasons of refusals that are not plain from their name. */
+const because: Readonly<Record<string, string>> = {
+  unknown_key: "unknown_key: the node's configuration has no key of this id",
+  bad_signature: "bad_signature: signed with another key than the node has under this id",
+  no_command_key: "its configuration has no [[manager.command_key]]: it takes no commands",
+  unsigned: "unsigned: not a signed command",
+  not_permitted: "not_permitted: this key may not give this command",
+  wrong_boot: "wrong_boot: it must name the node's boot counter of now (--boot)",
+  bad_arguments: "bad_arguments: not the arguments of this command",
+  clock_implausible: "clock_implausible: the node does not know what time it is",
+  expired: "expired: its time was over, by the node's clock",
+  not_yet_valid: "not_yet_valid: issued in the future, by the node's clock",
+  out_of_order: "out_of_order: a later command of this key was seen; its clock went back",
+};
+
 /** One line, or none for what is of no interest to a person. */
 export function line({ node, topic, payload }: Told): string | undefined {
   if (typeof payload !== "object" || payload === null) return undefined;
@@ -45,10 +113,10 @@ export function line({ node, topic, payload }: Told): string | undefined {
   const [kind, name = "", what] = topic.split("/");
   const head = `${tidy(node)}  `;
   if (kind === "status")
-    return `${head}${tidy(fields.status)} (boot ${tidy(fields.boot)}) ${tidy(fields.reason)}`;
+    return `${head}${tidy(fields.status)} (boot ${tidy(fields.boot)}) ${tidy(fields.reason)}`.trimEnd();
   if (kind === "alarm") return alarmLine(node, fields);
   if (kind === "module" && what === "state") {
-    return `${head}${tidy(name)}: module ${tidy(fields.module)}, link ${tidy(fields.link)}, KM ${tidy(fields.km)} ${tidy(fields.reason)}`;
+    return `${head}${tidy(name)}: module ${tidy(fields.module)}, link ${tidy(fields.link)}, KM ${tidy(fields.km)} ${tidy(fields.reason)}`.trimEnd();
   }
   if (kind === "module" && what === "telemetry") {
     const figures = (fields.figures ?? {}) as Fields;
@@ -59,10 +127,7 @@ export function line({ node, topic, payload }: Told): string | undefined {
   if (kind === "kq1") {
     return `${head}${tidy(name)}: ${tidy(fields.confirmed)} of ${tidy(fields.supplied)} keys confirmed`;
   }
-  if (kind === "event") return `${head}${tidy(fields.type)} ${tidy(JSON.stringify(fields.facts))}`;
-  if (kind === "cmd") {
-    const facts = fields.facts === undefined ? "" : ` ${JSON.stringify(fields.facts)}`;
-    return `${head}${tidy(name)}: ${tidy(fields.status)} ${tidy(fields.reason)}${tidy(facts)}`;
-  }
+  if (kind === "event") return `${head}${event(fields)}`;
+  if (kind === "cmd") return `${head}${tidy(name)}: ${outcome(fields)}`;
   return undefined;
 }

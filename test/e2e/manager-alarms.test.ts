@@ -91,13 +91,13 @@ test.serial(
       const send = (pem: string, ...more: string[]) =>
         manager("send", "node-alice", ...more, "--key", pem, "--id", "noc", "--json");
       const forged = await t.throwsAsync(
-        send(join(folder, "other.pem"), "stop", "module=alice", "--wait", "2"),
+        send(join(folder, "other.pem"), "stop", "module=alice", "--wait", "3000"),
       );
-      t.is(
-        (forged as { code?: unknown } | undefined)?.code,
-        69,
-        "a forger gets no result under its id",
-      );
+      const told = forged as { code?: unknown; stdout?: string } | undefined;
+      t.is(told?.code, 1, "at once, and not after --wait");
+      const refusal = JSON.parse(told?.stdout ?? "{}");
+      t.like(refusal, { status: "refused", reason: "bad_signature" });
+      t.is(refusal.id, undefined, "a forger gets no result under its id");
       const answer = await send(file, "acknowledge_alarm", "alarm=module_fault.alice.laser_fault");
       t.like(JSON.parse(answer.stdout), { status: "done", command: "acknowledge_alarm" });
 
@@ -107,12 +107,12 @@ test.serial(
       t.is(story.at(-2)?.json?.severity, "cleared");
       t.true(story.every(({ retain }) => retain));
       await rig.until(() => events(rig).some(({ type }) => type === "alarm_cleared"), deadline());
-      const told = events(rig).filter(
+      const changes = events(rig).filter(
         ({ type, facts }) =>
           type.startsWith("alarm_") && facts.alarm === "module_fault.alice.laser_fault",
       );
       t.deepEqual(
-        told.map(({ type }) => type),
+        changes.map(({ type }) => type),
         ["alarm_raised", "alarm_cleared"],
       );
       t.true(events(rig).some(({ type, facts }) => type === "command" && facts.status === "done"));
