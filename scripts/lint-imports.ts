@@ -49,7 +49,7 @@ const pure = [
   /^src\/control\/(authority|commands|jws|memory|request)\.ts$/,
   /^src\/lifecycle\/(retry|event-history)\.ts$/,
   /^src\/local\/(protocol|paths|log-ring|answers|view)\.ts$/,
-  /^src\/cli\/(ascii|command-info|commands|console-rules|help|since|schema|schema-parts|shapes|table|units)\.ts$/,
+  /^src\/cli\/(ascii|command-info|commands|console-rules|health|help|since|schema|schema-parts|schema-status|shapes|table|units)\.ts$/,
   /^src\/config\/(redact|toml|lines|password)\.ts$/,
   /^src\/support\/(tar|scrub|guard|telemetry-csv)\.ts$/,
   /^src\/doctor\/(finding|subject)\.ts$/,

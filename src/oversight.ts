@@ -15,7 +15,7 @@ import { Health } from "./lifecycle/health.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Recorder } from "./lifecycle/recorder.ts";
 import { freePart, listsValidity, validity } from "./lifecycle/survey.ts";
-import { Watch } from "./lifecycle/watch.ts";
+import { Watch, type WatchedView } from "./lifecycle/watch.ts";
 import { certificateFiles, listFiles } from "./local/certificates.ts";
 import type { BrokerState } from "./local/view.ts";
 import { type BrokerCredentials, digestOf, readBrokerCredentials } from "./manager/credentials.ts";
@@ -44,7 +44,7 @@ export interface OversightParts {
 }
 
 /** A module as it is watched and commanded. */
-export type WatchedModule = ModuleView & ModuleControl;
+export type WatchedModule = ModuleView & WatchedView & ModuleControl;
 
 /** Ports of commands into other parts of the node; a command whose port is missing is refused. */
 export type MorePorts = Partial<ControlPorts>;
@@ -253,6 +253,7 @@ export class Oversight {
       acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
       setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
       zeroized: (module) => this.watch.zeroized(module),
+      stopped: (module, by) => this.watch.stopped(module, by),
     };
   }
 
@@ -315,12 +316,16 @@ export class Oversight {
           storageFree: alarms.storage_free,
           crlLeft: alarms.crl_left,
         },
-        modules: modules.map(({ name, qber_limit, alarms: { intermittent, ...thresholds } }) => ({
-          module: name,
-          qberLimit: qber_limit,
-          intermittent,
-          thresholds,
-        })),
+        modules: modules.map(
+          ({ name, qber_limit, kms, alarms: { intermittent, ...thresholds } }) => ({
+            module: name,
+            kms: kms.map((km) => km.name),
+            answerTimeoutMs: Math.max(...kms.map((km) => km.answer_timeout_s)),
+            qberLimit: qber_limit,
+            intermittent,
+            thresholds,
+          }),
+        ),
         certificates,
         lists,
         plain,
@@ -345,6 +350,7 @@ export class Oversight {
           }
           return 0;
         },
+        onVerdict: (module) => this.stateChanged(module),
         told: () => this.durable(),
         unsaved: (from) => this.#outbox?.hold(from),
       },

@@ -1,6 +1,7 @@
 /** JSON Schemas of every payload, made from the tables that the code itself uses. */
 import { alarmNames, kindOf } from "../../src/alarms/catalogue.ts";
 import { levels } from "../../src/alarms/severity.ts";
+import { verdictCodes } from "../../src/alarms/verdict.ts";
 import {
   about,
   count,
@@ -97,10 +98,23 @@ const inventory = object("What the node is made of.", {
 
 const state = object("State of a module and its links; names of ETSI GS QKD 015.", {
   module: oneOf("OPERATING", "DOWN", "FAILURE", "OUT"),
-  link: about(oneOf("ACTIVE", "PASSIVE", "OFF"), "the link to the module"),
-  km: oneOf("UP", "DOWN"),
+  link: about(
+    oneOf("ACTIVE", "PASSIVE", "OFF"),
+    "OFF: no module, or no light from the other end; PASSIVE: told to stop",
+  ),
+  km: about(oneOf("UP", "DOWN"), "UP: connected, and it answers for its keys"),
   reason: about(text, "why something is not as it should be; empty if all is well"),
   since: time,
+  health: object("The verdict on its supply: every surface of the node shows this one.", {
+    level: about(
+      oneOf("good", "waiting", "attention", "bad"),
+      "waiting: not known yet; attention: keys arrive, or are not meant to; bad: none gets through",
+    ),
+    verdict: oneOf(...verdictCodes),
+    ready: about(flag, "keys arrive at the KM, or would as soon as there are some"),
+    text: about(text, "the reason in words"),
+    since: time,
+  }),
 });
 
 function figure({ unit, min, max, about: what, list }: FigureSpec): Schema {
@@ -136,17 +150,24 @@ const kq1: Schema = {
   ...object("Counters of key supply since the process began.", {
     boot,
     t: time,
-    supplied: about(count, "keys given to the KM, each once"),
+    supplied: about(
+      count,
+      "keys given to the KM, each once; what was refused for good is among them",
+    ),
     confirmed: about(count, "keys that the KM confirmed"),
     repeats: about(count, "further supplies of a key"),
     refused: about({ type: "object", additionalProperties: count }, "answers by reason"),
-    withheld: about(count, "blocks above the QBER limit"),
+    withheld: about(count, "blocks withheld from the KM, whatever the reason"),
     quarantined: about(count, "keys refused for good, blocks that cannot be read"),
     empty_blocks: count,
     bits: about(count, "confirmed key"),
     released_blocks: count,
     in_flight: about(count, "keys supplied and not answered for, now"),
     held_blocks: about(count, "blocks in the node's memory, now"),
+    kept_back: about(
+      { type: "object", additionalProperties: count },
+      "blocks, and keys in quarantine, that are kept back now, by what for: withheld.qber, other_km",
+    ),
     dropped_telemetry: about(count, "messages of telemetry and counters that were dropped"),
     dropped_events: about(count, "events that were given up"),
   }),

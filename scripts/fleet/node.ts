@@ -2,8 +2,10 @@
  * A lightweight node: alarms, outbox, manager interface and state as in the daemon, over a module
  * that is physics and no hardware. No KM, no keys.
  */
+
 import { join } from "node:path";
 import * as v from "valibot";
+import { verdictKinds } from "../../src/alarms/verdict.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { Oversight, type WatchedModule } from "../../src/oversight.ts";
 import { type Clock, every, type Timer } from "../../src/port/clock.ts";
@@ -107,6 +109,27 @@ class SimulatedModule implements WatchedModule {
   state() {
     const since = this.#since;
     return { module: "OPERATING", link: "ACTIVE", km: "UP", reason: "", since } as const;
+  }
+
+  health() {
+    return { ...verdictKinds.good, code: "good", text: "Keys flow", since: this.#since } as const;
+  }
+
+  conditions() {
+    return {
+      module: "OPERATING",
+      moduleTrouble: "",
+      kms: [{ name: "main", condition: "UP", trouble: "" }],
+      halted: undefined,
+      ledgerTrouble: undefined,
+      onRequest: false,
+      heldBlocks: 0,
+      keptBack: {},
+    } as const;
+  }
+
+  keptCounts() {
+    return {};
   }
 
   telemetry() {

@@ -6,40 +6,10 @@
  * Probable causes and event types are those of ITU-T X.733 §8.1.1, §8.1.2.1 and, for security
  * alarms, of X.736.
  */
-import type { Severity } from "./severity.ts";
+import type { AlarmKind } from "./alarm-kind.ts";
+import { nodeCatalogue } from "./node-catalogue.ts";
 
-export type EventType =
-  | "communications"
-  | "quality_of_service"
-  | "processing_error"
-  | "equipment"
-  | "environmental"
-  | "security";
-
-export interface AlarmKind {
-  readonly type: EventType;
-  /** X.733 or X.736 probable cause. */
-  readonly cause: string;
-  /** Severities that it may have, worst first. */
-  readonly severities: readonly [Severity, ...Severity[]];
-  /** Stays until it was acknowledged, also when what raised it is over. */
-  readonly latched?: true;
-  /**
-   * Told by somebody rather than measured: nothing will say that it is over, unless whoever told it
-   * does. Acknowledging it clears it.
-   */
-  readonly told?: true;
-  /** The condition must last this long before the alarm is raised, ms; default 0. */
-  readonly raiseAfterMs?: number;
-  /** The condition must be gone this long before the alarm is cleared, ms; default 30 s. */
-  readonly clearAfterMs?: number;
-  /** For what merely occurs: over when it did not occur again for this long, ms. */
-  readonly quietMs?: number;
-  /** What is the matter, for a person; one line. */
-  readonly text: string;
-  /** What to do about it. */
-  readonly action: string;
-}
+export type { AlarmKind } from "./alarm-kind.ts";
 
 const minute = 60_000;
 
@@ -94,6 +64,15 @@ export const catalogue = {
     text: "the module has lost the quantum channel",
     action: "check the fibre, its connectors and the matching module",
   },
+  no_light: {
+    type: "communications",
+    cause: "lossOfSignal",
+    severities: ["major"],
+    raiseAfterMs: 5_000,
+    clearAfterMs: 5_000,
+    text: "no light comes from the other end: the figures are those of detectors in the dark",
+    action: "check the fibre, its connectors and the matching module",
+  },
   module_fault: {
     type: "equipment",
     cause: "equipmentMalfunction",
@@ -105,7 +84,7 @@ export const catalogue = {
   module_silent: {
     type: "communications",
     cause: "communicationsSubsystemFailure",
-    severities: ["major"],
+    severities: ["major", "minor"],
     raiseAfterMs: 5_000,
     clearAfterMs: 5_000,
     text: "the module does not answer",
@@ -165,7 +144,7 @@ export const catalogue = {
   km_silent: {
     type: "communications",
     cause: "communicationsProtocolError",
-    severities: ["major"],
+    severities: ["major", "minor"],
     raiseAfterMs: 5_000,
     clearAfterMs: 5_000,
     text: "connections to the KM are made, but the KM's own word about keys does not come back",
@@ -259,159 +238,7 @@ export const catalogue = {
     text: "a key was refused for good, its answer broke off, or a block cannot be read undamaged",
     action: "see the event for the reason, then release or discard what is in quarantine",
   },
-  broker_unreachable: {
-    type: "communications",
-    cause: "communicationsSubsystemFailure",
-    severities: ["minor"],
-    raiseAfterMs: 10_000,
-    clearAfterMs: 5_000,
-    text: "the manager's broker could not be reached",
-    action: "check broker, network and credentials; alarms and events were kept",
-  },
-  broker_takeover: {
-    type: "security",
-    cause: "duplicateInformation",
-    severities: ["major"],
-    latched: true,
-    quietMs: 10 * minute,
-    text: "another client used this node's client identifier at the broker",
-    action: "find the second node with this node.id, or whoever has its credentials",
-  },
-  events_lost: {
-    type: "processing_error",
-    cause: "queueSizeExceeded",
-    severities: ["major"],
-    latched: true,
-    quietMs: minute,
-    text: "events were given up because the outbox was full or its disk failed",
-    action: "the gap shows in the sequence numbers; the node's own log may have what is missing",
-  },
-  certificate_expiring: {
-    type: "security",
-    cause: "keyExpired",
-    severities: ["major", "warning"],
-    text: "a certificate expires soon",
-    action: "renew it before the date in the alarm; major means within seven days",
-  },
-  certificate_invalid: {
-    type: "security",
-    cause: "keyExpired",
-    severities: ["critical"],
-    text: "a certificate has expired, is not valid yet, or cannot be read",
-    action: "replace it; also check the node's clock",
-  },
-  crl_expiring: {
-    type: "security",
-    cause: "keyExpired",
-    severities: ["warning"],
-    text: "a revocation list runs out soon",
-    action: "copy the CA's newest list into its place; qkd-node certs shows which, and until when",
-  },
-  crl_invalid: {
-    type: "security",
-    cause: "keyExpired",
-    severities: ["critical", "major"],
-    text: "a revocation list has run out, is missing, or cannot be used",
-    action: "copy the CA's newest list into its place; one that has run out is enforced meanwhile",
-  },
-  clock_implausible: {
-    type: "processing_error",
-    cause: "timingProblem",
-    severities: ["major"],
-    quietMs: 10 * minute,
-    text: "the node's clock cannot be right, or jumped",
-    action: "check NTP and the battery of the clock; signed commands are refused meanwhile",
-  },
-  state_damaged: {
-    type: "processing_error",
-    cause: "corruptData",
-    severities: ["critical"],
-    latched: true,
-    text: "a file of the node's state cannot be written or was damaged",
-    action: "check the disk; while the ledger cannot be written no key is supplied",
-  },
-  ledger_orphaned: {
-    type: "processing_error",
-    cause: "configurationOrCustomizationError",
-    severities: ["warning"],
-    clearAfterMs: 0,
-    text: "a ledger belongs to no module of the configuration",
-    action:
-      "put its module back, or qkd-node ledger adopt OLD NEW if it was renamed, ledger retire OLD if it is gone",
-  },
-  storage_full: {
-    type: "processing_error",
-    cause: "storageCapacityProblem",
-    severities: ["critical", "major"],
-    raiseAfterMs: 5_000,
-    text: "the disk with the node's state is nearly full",
-    action: "make room; without room for the ledger no key is supplied",
-  },
-  resources_low: {
-    type: "processing_error",
-    cause: "resourceAtOrNearingCapacity",
-    severities: ["major", "warning"],
-    raiseAfterMs: 5_000,
-    text: "memory, descriptors or processor time of the node run short",
-    action: "see which; a support bundle helps to find out why",
-  },
-  crash_loop: {
-    type: "processing_error",
-    cause: "softwareProgramAbnormallyTerminated",
-    severities: ["major"],
-    latched: true,
-    quietMs: 10 * minute,
-    text: "the node's software failed again and again, and begins later each time",
-    action: "send the log and a support bundle; no key is lost",
-  },
-  plain_link: {
-    type: "security",
-    cause: "breachOfConfidentiality",
-    severities: ["major", "warning"],
-    text: "an unencrypted link is in use; major if it carries keys",
-    action: "configure TLS; plain links are for a bench",
-  },
-  classical_link: {
-    type: "security",
-    cause: "breachOfConfidentiality",
-    severities: ["warning"],
-    text: "keys travel under a key exchange that a quantum computer could undo later",
-    action: "have the other side offer X25519MLKEM768 (OpenSSL 3.5); require_pq refuses others",
-  },
-  panel_lost: {
-    type: "equipment",
-    cause: "inputDeviceError",
-    severities: ["major"],
-    clearAfterMs: 2_000,
-    text: "the chassis panel is silent: tampering would not be noticed",
-    action: "check the panel's cable and its service",
-  },
-  tamper: {
-    type: "security",
-    cause: "intrusionDetection",
-    severities: ["critical"],
-    latched: true,
-    told: true,
-    text: "a tamper contact has opened; where it is the chassis's, supply has stopped",
-    action: "treat the node and its module as compromised until inspected, then clear_tamper",
-  },
-  zeroized: {
-    type: "security",
-    cause: "outOfService",
-    severities: ["critical"],
-    latched: true,
-    told: true,
-    text: "all key in the module was destroyed, by command or by the panel",
-    action: "if it was meant, acknowledge; the link must be initialised again",
-  },
-  command_refused: {
-    type: "security",
-    cause: "unauthorizedAccessAttempt",
-    severities: ["warning"],
-    quietMs: 10 * minute,
-    text: "commands came that no known key has signed, or that their key may not give",
-    action: "see the events; find out who publishes to this node's command topic",
-  },
+  ...nodeCatalogue,
 } as const satisfies Record<string, AlarmKind>;
 
 export type AlarmName = keyof typeof catalogue;

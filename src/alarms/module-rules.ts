@@ -3,61 +3,41 @@
  * Whatever a module does not report raises nothing.
  */
 import type { ModuleEvent } from "../port/module.ts";
-import { type FigureName, figures, type TelemetrySample } from "../port/telemetry.ts";
+import type { FigureName, TelemetrySample } from "../port/telemetry.ts";
 import type { AlarmTiming } from "./alarm.ts";
 import type { AlarmBook } from "./book.ts";
 import type { AlarmName } from "./catalogue.ts";
+import { list, number } from "./figures.ts";
+import { Flaps } from "./flaps.ts";
+import { Light } from "./light.ts";
 import { stale, step, threshold } from "./rules.ts";
 import type { Level, Moment } from "./severity.ts";
+import {
+  type KeyCounters,
+  type KmAnswers,
+  type SupplyRuleOptions,
+  SupplyRules,
+} from "./supply-rules.ts";
 import type { Thresholds } from "./thresholds.ts";
 import { Trend } from "./trend.ts";
+import type { Conditions, Stopped, Verdict } from "./verdict.ts";
 
-export interface ModuleRuleOptions {
-  readonly module: string;
+export type { KeyCounters, KmAnswers } from "./supply-rules.ts";
+
+export interface ModuleRuleOptions extends SupplyRuleOptions {
   /** The quality gate: QBER above it is critical. */
   readonly qberLimit: number;
-  /** A link with contacts, such as to a satellite: silence between them is no alarm. */
-  readonly intermittent: boolean;
   readonly thresholds: Thresholds;
 }
-
-/** What the rules read of custody's counters. */
-export interface KeyCounters {
-  readonly supplied: number;
-  readonly withheld: number;
-  readonly quarantined: number;
-  readonly refused: Readonly<Record<string, number>>;
-}
-
-/** What came back from a KM's address since the process began. */
-export interface KmAnswers {
-  /** The KM's own answers for keys. */
-  readonly own: number;
-  /** Others, and connections that ended before any. */
-  readonly unclear: number;
-  /** What the last of those was, in our own words. */
-  readonly what: string;
-}
-
-/** Answers of a KM that mean "not now" (Kq-1 profile), or may mean it, in words. */
-const laterReasons: ReadonlyMap<string, string> = new Map([
-  ["busy", "busy"],
-  ["storage_full", "storage_full"],
-  ["other", "a response that is not known here"],
-]);
 
 /** Alarms of the quantum channel, which an intermittent link is given time to settle for. */
 const channelAlarms: readonly AlarmName[] = ["qber_high", "key_withheld", "optical_link_down"];
 
-/** A minute without a key is never too long, ms. */
-const leastSilence = 60_000;
 /** Without a QBER for this long an intermittent link has no contact, ms. */
 const contactGap = 15_000;
-/** Half of the bits of dark counts are wrong; an eavesdropper who takes every photon adds a quarter. */
-const noiseQber = 0.4;
 const bufferMajor = 0.95;
-/** Detectors that are watched; a module may claim to have more. */
-const mostDetectors = 16;
+/** A process that stood still has seen nothing, ms. */
+const longestStep = 5_000;
 
 /** Another timing than the catalogue's, where a link is intermittent. */
 export function intermittentTiming(
@@ -73,12 +53,14 @@ export class ModuleRules {
   readonly #book: AlarmBook;
 
   #up = false;
-  #upSince = 0;
-  #sampleAt: number | undefined;
-  #kmUpSince: number | undefined;
-  readonly #kmsUp = new Set<string>();
-  /** KMs that are not connected, and why. */
-  readonly #kmsDown = new Map<string, string>();
+  #lookedAt: number | undefined;
+  /** Time since the last sample for which the module was connected, ms; undefined: there was none. */
+  #sampleAge: number | undefined;
+  readonly #flaps = new Flaps();
+  readonly #light = new Light();
+  /** Photons of the other end arrive; undefined: not known. */
+  #isLit: boolean | undefined;
+  readonly #supply: SupplyRules;
 
   #qber: Level = "cleared";
   #qberAt: number | undefined;
@@ -89,29 +71,17 @@ export class ModuleRules {
   readonly #counts: Trend[] = [];
   readonly #dark: Trend[] = [];
 
-  #keys: number | undefined;
-  #keyAt: number | undefined;
-  /** Usual time between changes of the key counters, ms. */
-  #interval: number | undefined;
-  /** Answers that mean "not now" so far, by reason; undefined before the first look. */
-  #later: ReadonlyMap<string, number> | undefined;
-  /** What was heard of each KM so far. */
-  readonly #heard = new Map<string, Pick<KmAnswers, "own" | "unclear">>();
-  /** KMs in whose place something else answers, or nothing, and how that looks. */
-  readonly #silentKms = new Map<string, string>();
-
   constructor(options: ModuleRuleOptions, book: AlarmBook) {
     this.#options = options;
     this.thresholds = options.thresholds;
     this.#book = book;
+    this.#supply = new SupplyRules(options, book);
   }
 
   /** The module was identified and talks. */
   moduleUp(moment: Moment): void {
     this.#up = true;
-    this.#upSince = moment.now;
-    this.#keyAt = undefined;
-    this.#signal("module_silent", "cleared", moment);
+    this.#tellFlaps(moment);
     this.#signal("module_identity", "cleared", moment);
   }
 
@@ -120,79 +90,87 @@ export class ModuleRules {
    * @param stranger another module answers than the expected one
    */
   moduleDown(why: string, stranger: boolean, moment: Moment): void {
+    if (this.#up) this.#flaps.went(moment.now);
     this.#up = false;
     this.#signal("module_silent", stranger ? "cleared" : "major", moment, { detail: why });
     if (stranger) this.#signal("module_identity", "critical", moment, { detail: why });
   }
 
+  /** A module that is there, but for how long? */
+  #tellFlaps(moment: Moment): void {
+    const detail = this.#flaps.told(moment.now);
+    if (detail === undefined) this.#signal("module_silent", "cleared", moment);
+    else this.#signal("module_silent", "minor", moment, { detail });
+  }
+
   kmUp(km: string, moment: Moment): void {
-    if (this.#kmsUp.size === 0) this.#kmUpSince = moment.now;
-    this.#kmsUp.add(km);
-    this.#kmsDown.delete(km);
-    this.#kmsChanged(moment);
+    this.#supply.kmUp(km, moment);
   }
 
   /** @param why in the words of the fault */
   kmDown(km: string, why: string, moment: Moment): void {
-    this.#kmsUp.delete(km);
-    this.#kmsDown.set(km, why);
-    if (this.#kmsUp.size === 0) this.#kmUpSince = undefined;
-    this.#kmsChanged(moment);
+    this.#supply.kmDown(km, why, moment);
   }
 
-  /** Without any KM keys wait in the module; while another takes them, it is only the reserve that fails. */
-  #kmsChanged(moment: Moment): void {
-    const [first] = this.#kmsDown;
-    if (first === undefined) return this.#signal("km_unreachable", "cleared", moment);
-    const level = this.#kmsUp.size === 0 ? "major" : "minor";
-    this.#signal("km_unreachable", level, moment, { detail: `${first[0]}: ${first[1]}` });
+  /** Somebody has stopped the module by command; undefined: it was started. */
+  stop(stopped: Stopped | undefined): void {
+    this.#supply.stopped = stopped;
   }
 
   /** What the module measured. */
   telemetry(sample: TelemetrySample, moment: Moment): void {
-    this.#sampleAt = moment.now;
+    this.#sampleAge = 0;
     this.#signal("telemetry_stale", "cleared", moment);
+    const { intermittent } = this.#options;
+    const seen = this.#light.see(sample);
+    this.#isLit = seen;
+    if (seen === true) this.#signal("optical_link_down", "cleared", moment);
+    const isDark = seen === false || (intermittent && seen === undefined);
     const qber = number(sample, "qber");
     const secret = number(sample, "secret_key_rate");
-    const seen = light(qber, secret, number(sample, "sifted_rate"));
-    if (seen === true) this.#signal("optical_link_down", "cleared", moment);
-    if (seen === false && this.#options.intermittent) this.#contactOver(moment);
-    else this.#qberSample(qber, moment);
+    if (intermittent && isDark && (seen === false || secret === 0)) this.#contactOver(moment);
+    else if (seen === false) this.#noLight(qber, sample, moment);
+    else {
+      if (seen !== undefined) this.#signal("no_light", "cleared", moment);
+      this.#qberSample(qber, moment);
+    }
     this.#rateSample(secret, moment);
     this.#bufferSample(number(sample, "key_buffer_fill"), moment);
     this.#detectors(sample, moment);
   }
 
+  /** The errors are those of dark counts: they say nothing about who listens. */
+  #noLight(qber: number | undefined, sample: TelemetrySample, moment: Moment): void {
+    this.#qber = "cleared";
+    this.#signal("qber_high", "cleared", moment);
+    this.#signal("qber_drift", "cleared", moment);
+    // A module that was told to stop sends no light either.
+    if (this.#supply.stopped !== undefined) return this.#signal("no_light", "cleared", moment);
+    const loss = number(sample, "channel_loss");
+    const figures = [
+      ...(qber === undefined ? [] : [`QBER ${(qber * 100).toFixed(0)} %`]),
+      ...(loss === undefined ? [] : [`loss ${loss.toFixed(0)} dB`]),
+    ];
+    this.#signal("no_light", "major", moment, {
+      detail: figures.length === 0 ? "nothing is sifted" : figures.join(", "),
+    });
+  }
+
   /** Custody's counters, as they are now. */
   counters(counters: KeyCounters, moment: Moment): void {
-    const { supplied, withheld, quarantined, refused } = counters;
-    const keys = supplied + withheld + quarantined;
-    if (this.#keys !== undefined && keys > this.#keys && this.#keyAt !== undefined) {
-      const gap = (moment.now - this.#keyAt) / (keys - this.#keys);
-      this.#interval = this.#interval === undefined ? gap : this.#interval * 0.9 + gap * 0.1;
-    }
-    if (keys !== this.#keys || this.#keyAt === undefined) this.#keyAt = moment.now;
-    this.#keys = keys;
-    const later = new Map([...laterReasons.keys()].map((name) => [name, refused[name] ?? 0]));
-    for (const [name, detail] of laterReasons) {
-      const count = later.get(name) ?? 0;
-      if (count > (this.#later?.get(name) ?? count)) {
-        this.#book.occurred("km_refusing", this.#options.module, moment, { detail });
-      }
-    }
-    this.#later = later;
+    this.#supply.counters(counters, moment);
   }
 
   /** What came back from this KM so far, as it is now. Without anything new nothing changes. */
-  heard(km: string, { own, unclear, what }: KmAnswers, moment: Moment): void {
-    const before = this.#heard.get(km) ?? { own: 0, unclear: 0 };
-    this.#heard.set(km, { own, unclear });
-    if (unclear > before.unclear) this.#silentKms.set(km, what);
-    else if (own > before.own) this.#silentKms.delete(km);
-    else return;
-    const [first] = this.#silentKms;
-    if (first === undefined) return this.#signal("km_silent", "cleared", moment);
-    this.#signal("km_silent", "major", moment, { detail: `${first[0]}: ${first[1]}` });
+  heard(km: string, answers: KmAnswers, moment: Moment): void {
+    this.#supply.heard(km, answers, moment);
+  }
+
+  /** How it is with the module's supply, by the counters of this moment. */
+  verdict(counters: KeyCounters, conditions: Conditions, moment: Moment): Verdict {
+    this.#supply.counters(counters, moment);
+    this.#supply.look(this.#up, moment, conditions);
+    return this.#supply.verdict(conditions, this.#isLit, moment);
   }
 
   /** The module says that something happened. */
@@ -257,40 +235,32 @@ export class ModuleRules {
     }
   }
 
-  /** What is seen by the passing of time alone. */
-  tick(moment: Moment): void {
+  /**
+   * What is seen by the passing of time alone.
+   * @param conditions default: nothing stands in the way of keys
+   */
+  tick(moment: Moment, conditions?: Conditions): void {
+    const step = Math.min(longestStep, moment.now - (this.#lookedAt ?? moment.now));
+    this.#lookedAt = moment.now;
     if (this.#options.intermittent && stale(this.#qberAt, 0, moment.now, contactGap)) {
       this.#contactOver(moment);
     }
+    this.#supply.tick(this.thresholds, this.#up, this.#isLit, moment, conditions);
     if (!this.#up) return;
-    const { telemetry_stale_s } = this.thresholds;
+    this.#tellFlaps(moment);
     // A module that never sent any has none to send.
-    if (this.#sampleAt !== undefined) {
-      const old = stale(this.#sampleAt, this.#upSince, moment.now, telemetry_stale_s * 1_000);
-      if (old) this.#signal("telemetry_stale", "warning", moment, { threshold: telemetry_stale_s });
-    }
-    this.#silence(moment);
+    if (this.#sampleAge === undefined) return;
+    this.#sampleAge += step;
+    const { telemetry_stale_s } = this.thresholds;
+    if (this.#sampleAge <= telemetry_stale_s * 1_000) return;
+    this.#isLit = undefined;
+    this.#signal("telemetry_stale", "warning", moment, { threshold: telemetry_stale_s });
   }
 
   /** An intermittent link has no light now: what its last QBER was says nothing any more. */
   #contactOver(moment: Moment): void {
     this.#qber = "cleared";
     this.#signal("qber_high", "cleared", moment);
-  }
-
-  #silence(moment: Moment): void {
-    const { key_interval_s, no_key_intervals } = this.thresholds;
-    const expected = key_interval_s > 0 ? key_interval_s * 1_000 : this.#interval;
-    // While the KM is away keys wait in the module: that is another alarm.
-    if (this.#options.intermittent || expected === undefined || this.#kmUpSince === undefined)
-      return;
-    const since = Math.max(this.#upSince, this.#kmUpSince);
-    const limit = Math.max(leastSilence, expected * no_key_intervals);
-    const silent = stale(this.#keyAt, since, moment.now, limit);
-    this.#signal("no_key", silent ? "major" : "cleared", moment, {
-      value: Math.round((moment.now - Math.max(this.#keyAt ?? since, since)) / 1_000),
-      threshold: Math.round(limit / 1_000),
-    });
   }
 
   #qberSample(qber: number | undefined, moment: Moment): void {
@@ -361,35 +331,6 @@ export class ModuleRules {
   ): void {
     this.#book.signal(name, this.#options.module, { level, ...facts }, moment);
   }
-}
-
-/**
- * Whether photons of the other end arrive. Detectors click in the dark as well: their clicks are
- * sifted bits, half of which are wrong.
- * @returns undefined if the module does not report enough to tell
- */
-function light(qber?: number, secretRate?: number, siftedRate?: number): boolean | undefined {
-  if (secretRate !== undefined && secretRate > 0) return true;
-  if (qber !== undefined && qber >= noiseQber) return false;
-  if (siftedRate !== undefined && siftedRate > 0) return true;
-  return secretRate === 0 || siftedRate === 0 ? false : undefined;
-}
-
-function inRange(name: FigureName, value: number): boolean {
-  return value >= figures[name].min && value <= figures[name].max;
-}
-
-/** A figure within its range; undefined if the module did not report it, or not sensibly. */
-function number(sample: TelemetrySample, name: FigureName): number | undefined {
-  const value = sample.values[name];
-  return typeof value === "number" && inRange(name, value) ? value : undefined;
-}
-
-function list(sample: TelemetrySample, name: FigureName): readonly number[] {
-  const value = sample.values[name];
-  if (value === undefined || typeof value === "number") return [];
-  const values = value.slice(0, mostDetectors);
-  return values.every((each) => inRange(name, each)) ? values : [];
 }
 
 function rounded(value: number): number {

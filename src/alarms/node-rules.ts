@@ -169,7 +169,7 @@ export class NodeRules {
   brokerDown(why: string, takenOver: boolean, moment: Moment): void {
     const signal = { level: "minor", detail: why } as const;
     this.#book.signal("broker_unreachable", "manager", signal, moment);
-    if (takenOver) this.#book.occurred("broker_takeover", "manager", moment);
+    if (takenOver) this.#book.occurred("broker_takeover", "manager", moment, { detail: why });
   }
 
   /** @param part of what there is, 0 to 1 */

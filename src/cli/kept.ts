@@ -1,9 +1,10 @@
 /** `qkd-node kept`: what is kept back from the KM, and why. */
 import { exit } from "../exit-codes.ts";
 import type { Context } from "./context.ts";
+import { keptLines } from "./health.ts";
 import type { Kept } from "./shapes.ts";
 import { table } from "./table.ts";
-import { tidy } from "./terminal.ts";
+import { type Paint, tidy } from "./terminal.ts";
 
 export async function run(context: Context): Promise<number> {
   const [module] = context.positionals;
@@ -21,11 +22,20 @@ export async function run(context: Context): Promise<number> {
   context.print(answer, () =>
     rows.length === 0
       ? [paint.good("nothing is kept back")]
-      : table(
-          [{ title: "MODULE" }, { title: "KEY OR BLOCK" }, { title: "" }, { title: "REASON" }],
-          rows,
-          width,
-        ),
+      : [
+          ...summary(answer, paint, width),
+          ...table(
+            [{ title: "MODULE" }, { title: "KEY OR BLOCK" }, { title: "" }, { title: "REASON" }],
+            rows,
+            width,
+          ),
+        ],
   );
   return exit.ok;
+}
+
+/** How much it is in all, by what for: the list may be long, and ends at its 1,000th entry. */
+function summary({ modules }: Kept, paint: Paint, width: number): string[] {
+  const named = modules.map(({ module, counts }) => ({ name: module, kept_back: counts }));
+  return [...keptLines(named, paint, width), ""];
 }

@@ -16,7 +16,7 @@ export async function run(context: Context): Promise<number> {
 }
 
 function lines(counts: KeyCounts, paint: Paint, width: number): string[] {
-  const { ledger, in_module_bits } = counts;
+  const { ledger, in_module_bits, kept_back } = counts;
   const { refused, ...since } = counts.since_start;
   const n = (name: string) => whole(since[name]);
   const alert = (count: unknown, text: string) => (Number(count) > 0 ? paint.warn(text) : text);
@@ -34,10 +34,10 @@ function lines(counts: KeyCounts, paint: Paint, width: number): string[] {
         ["with the KM, unanswered", `${n("in_flight")} keys`],
         ["", ""],
         [paint.dim("since the start"), ""],
-        ["supplied", `${n("supplied")} keys, and ${n("repeats")} of them again`],
+        ["given to the KM", `${n("supplied")} keys, and ${n("repeats")} times one again`],
         ["confirmed by the KM", `${n("confirmed")} keys, ${n("bits")} bit`],
         ["refused by the KM", refusals === "" ? "0" : paint.warn(refusals)],
-        ["withheld for QBER", alert(since.withheld, `${n("withheld")} blocks`)],
+        ["withheld", alert(since.withheld, `${n("withheld")} blocks`)],
         ["quarantined", alert(since.quarantined, n("quarantined"))],
         ["empty", `${n("empty_blocks")} blocks`],
         ["released by the module", `${n("released_blocks")} blocks`],
@@ -48,6 +48,12 @@ function lines(counts: KeyCounts, paint: Paint, width: number): string[] {
         ["damaged", alert(ledger.damaged, `${whole(ledger.damaged)} blocks`)],
         ["quarantined", alert(ledger.keys.quarantined, `${whole(ledger.keys.quarantined)} keys`)],
         ["given to one KM", `${whole(ledger.keys.assigned)} keys`],
+        ...(kept_back.length === 0
+          ? []
+          : [["", ""] as const, [paint.dim("kept back"), ""] as const]),
+        ...kept_back.map(({ count, text, command }) => {
+          return [whole(count), `${tidy(text)}: ${tidy(command)}`] as const;
+        }),
       ],
       width,
       2,

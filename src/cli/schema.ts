@@ -13,100 +13,7 @@ import {
   text,
   time,
 } from "./schema-parts.ts";
-
-const upDown = oneOf("UP", "DOWN");
-const module = object(
-  {
-    name: text,
-    state: oneOf("OPERATING", "DOWN", "FAILURE", "OUT"),
-    link: about(oneOf("ACTIVE", "PASSIVE", "OFF"), "to the module"),
-    km: upDown,
-    reason: about(text, "why something is not as it should be; empty if all is well"),
-    since: time,
-    driver: text,
-    where: about(text, "device path or address"),
-    module_id: text,
-    matching_module_id: text,
-    role: oneOf("alice", "bob"),
-    vendor: text,
-    model: text,
-    serial: text,
-    firmware: text,
-    key_exchange: about(text, "groups of TLS's key exchanges with the KMs that are connected"),
-    kms: about(text, "names of its KMs, in order"),
-    qber: about(number, "ratio, the last one"),
-    secret_key_rate: about(number, "bit/s, the last one"),
-    keys: object({
-      supplied: count,
-      confirmed: count,
-      bits: about(count, "confirmed"),
-      in_flight: count,
-      withheld: about(count, "blocks"),
-      quarantined: count,
-    }),
-  },
-  [
-    ...["module_id", "matching_module_id", "role", "vendor", "model", "serial", "firmware"],
-    ...["qber", "secret_key_rate", "key_exchange"],
-  ],
-);
-
-const keyExchange = about(text, "group of TLS's key exchange, such as X25519MLKEM768");
-const broker = object(
-  {
-    url: text,
-    up: flag,
-    reason: text,
-    waiting: about(count, "events"),
-    key_exchange: keyExchange,
-  },
-  ["key_exchange"],
-);
-const severities = { critical: count, major: count, minor: count, warning: count };
-
-const panel = object(
-  {
-    presence: about(oneOf("ok", "lost", "none"), "none: not configured any more"),
-    reason: about(text, "why it is lost"),
-    tamper: about(oneOf("none", "seen", "latched"), "latched: on disk; see clear-tamper"),
-    contacts: about(list(count), "that opened, from 0; none: it could not have noticed"),
-    tampered_at: time,
-    maintenance: about(flag, "the key switch is at maintenance"),
-    zeroize: about(oneOf("none", "pending", "done", "failed"), "of all modules, by the panel"),
-    halted: about(flag, "no key leaves the node"),
-    halted_because: text,
-    serial: text,
-    firmware: text,
-    lamps: about(
-      object({ supply: oneOf("green", "amber"), alarm: oneOf("off", "amber", "red") }),
-      "what they are told to show",
-    ),
-  },
-  ["reason", "contacts", "tampered_at", "halted_because", "serial", "firmware"],
-);
-
-const status = object(
-  {
-    node: text,
-    version: text,
-    boot: about(count, "starts of the node on its state"),
-    pid: count,
-    t: time,
-    started: time,
-    uptime_s: count,
-    rss_bytes: count,
-    config: object({ file: text, digest: text, state_dir: text }),
-    site: about(
-      object({ serial: count, signed_by: text, provisioned: text }, ["signed_by"]),
-      "an appliance's configuration; provisioned: signed or unsigned",
-    ),
-    modules: list(module),
-    broker: about(broker, "absent without [manager]"),
-    panel: about(panel, "the chassis panel; absent without [panel]"),
-    alarms: about(object(severities), "raised, by severity"),
-  },
-  ["site", "broker", "panel"],
-);
+import { broker, health, keptBack, keyExchange, status } from "./schema-status.ts";
 
 const keys = object({
   modules: list(
@@ -118,6 +25,7 @@ const keys = object({
           { type: "object", additionalProperties: { type: ["integer", "object"] } },
           "counters of the topic kq1/{module}",
         ),
+        kept_back: keptBack,
         ledger: about(
           object({
             blocks: about(count, "not released by the module yet"),
@@ -346,13 +254,15 @@ export const schemas: Readonly<Record<string, Schema>> = {
       status: oneOf("ok", "warn", "fail"),
       first: about(text, "id of the first check that is not ok"),
       checks: list(check),
+      supply: about(list(object({ name: text, health })), "as the running node says it"),
     },
-    ["node", "first"],
+    ["node", "first", "supply"],
   ),
   kept: object({
     modules: list(
       object({
         module: text,
+        counts: about(keptBack, "all of it"),
         kept: list(
           object(
             {

@@ -1,5 +1,25 @@
 /** The node's answers, as far as the commands show them. `schema.ts` has all of it. */
 
+/** The verdict on a module's supply. */
+export interface Health {
+  readonly level: string;
+  readonly verdict: string;
+  readonly ready: boolean;
+  readonly text: string;
+  readonly action: string;
+  readonly since: string;
+}
+
+/** A kind of what is kept back from the KM. */
+export interface KeptBack {
+  readonly why: string;
+  readonly count: number;
+  readonly text: string;
+  /** It waits for an operator's decision. */
+  readonly waits: boolean;
+  readonly command: string;
+}
+
 export interface ModuleStatus {
   readonly name: string;
   readonly state: string;
@@ -10,6 +30,8 @@ export interface ModuleStatus {
   readonly module_id?: string;
   readonly qber?: number;
   readonly secret_key_rate?: number;
+  readonly health: Health;
+  readonly kept_back: readonly KeptBack[];
   readonly keys: Readonly<Record<string, number>>;
 }
 
@@ -61,6 +83,7 @@ export interface KeyCounts {
   readonly module: string;
   readonly in_module_bits?: number;
   readonly since_start: Readonly<Record<string, number | Readonly<Record<string, number>>>>;
+  readonly kept_back: readonly KeptBack[];
   readonly ledger: {
     readonly blocks: number;
     readonly complete: number;
@@ -148,6 +171,7 @@ export interface Acted {
 export interface Kept {
   readonly modules: readonly {
     readonly module: string;
+    readonly counts: readonly KeptBack[];
     readonly kept: readonly {
       readonly block: string;
       readonly key_ID?: string;

@@ -1,6 +1,7 @@
 /** `qkd-node status`: the node at a glance. */
 import { exit } from "../exit-codes.ts";
 import type { Context } from "./context.ts";
+import { healthLines, keptLines } from "./health.ts";
 import type { Site, Status } from "./shapes.ts";
 import { table } from "./table.ts";
 import { coloured, type Paint, tidy } from "./terminal.ts";
@@ -25,7 +26,8 @@ export function lines(
     coloured(paint, module.km),
     percent(module.qber),
     rate(module.secret_key_rate),
-    `${whole(module.keys.confirmed)} of ${whole(module.keys.supplied)}`,
+    whole(module.keys.confirmed),
+    whole(module.keys.in_flight),
   ]);
   const columns = [
     { title: "MODULE" },
@@ -34,11 +36,9 @@ export function lines(
     { title: "KM" },
     { title: "QBER", right: true },
     { title: "KEY RATE", right: true },
-    { title: "CONFIRMED KEYS" },
+    { title: "CONFIRMED", right: true },
+    { title: "SENT", right: true },
   ];
-  const why = modules
-    .filter(({ reason }) => reason !== "")
-    .map(({ name, reason }) => [paint.warn(tidy(name)), tidy(reason)]);
   const raised = Object.entries(status.alarms).filter(([, count]) => count > 0);
   const alarms = raised.map(([level, n]) => `${n} ${coloured(paint, level)}`).reverse();
   const told = broker === undefined ? [] : [["broker", brokerText(broker, paint)]];
@@ -50,8 +50,10 @@ export function lines(
   return [
     `${head}  boot ${boot}  version ${tidy(version)}  pid ${pid}`,
     "",
+    ...healthLines(modules, status.t, paint, width),
+    ...keptLines(modules, paint, width),
+    "",
     ...table(columns, rows, width),
-    ...table([{ title: "" }, { title: "" }], why, width),
     "",
     ...table(
       [{ title: "" }, { title: "" }],

@@ -19,6 +19,11 @@ export interface ControlPorts {
   /** A module has destroyed its keys by command. */
   zeroized(module: string): void;
   /**
+   * A module was told to distil no more, and by whom; `by` undefined: to go on.
+   * @throws Fault `state.io` if it would not be remembered across a restart
+   */
+  stopped?(module: string, by: string | undefined): Promise<void>;
+  /**
    * Has a module destroy its keys, remembered until it has answered; default: it is told.
    * @throws Fault `module.command`, `state.io`
    */
@@ -83,7 +88,12 @@ export async function execute(order: Order, by: string, ports: ControlPorts): Pr
 async function act(order: Order, by: string, ports: ControlPorts): Promise<Outcome> {
   switch (order.name) {
     case "start":
-    case "stop":
+    case "stop": {
+      const outcome = await tell(ports, order.args.module, { name: order.name });
+      const isDone = outcome.status === "done";
+      if (isDone) await ports.stopped?.(order.args.module, order.name === "stop" ? by : undefined);
+      return outcome;
+    }
     case "self_test":
       return tell(ports, order.args.module, { name: order.name });
     case "set_key_rate": {

@@ -6,7 +6,11 @@ export function checkAlarms({ alarms }: Running): Finding {
   const name = ["alarms", "alarms"] as const;
   const grave = alarms.alarms.filter(({ severity }) => ["critical", "major"].includes(severity));
   const others = alarms.alarms.length - grave.length;
-  if (grave.length === 0) return ok(name, others === 0 ? "none is raised" : `${others} minor ones`);
+  if (grave.length === 0)
+    return ok(
+      name,
+      others === 0 ? "none is raised" : `${others} minor ${others === 1 ? "one" : "ones"}`,
+    );
   const names = grave.map(({ alarm, severity }) => `${alarm} (${severity})`);
   return warn(name, names.join(", "), "qkd-node alarms says of each what it means and what to do");
 }

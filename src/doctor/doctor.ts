@@ -15,6 +15,7 @@ import { checkClock, checkDisk, checkMemory, checkTemperature } from "./machine.
 import { checkModule } from "./modules.ts";
 import { checkStateFiles } from "./state-files.ts";
 import type { AlarmFacts, LinkFacts, NodeFacts, Running, Subject } from "./subject.ts";
+import { checkKeptBack, checkSupply } from "./supply.ts";
 
 /** @param onStep called before each step with what comes and how much is done, 0 to 1 */
 export async function examine(
@@ -35,6 +36,8 @@ export async function examine(
   const machine: Step[] = [
     ["memory", () => [checkMemory(subject, running)]],
     ["temperature", () => [checkTemperature(subject)]],
+    ["supply", () => (running === undefined ? [] : checkSupply(running))],
+    ["what is kept back", () => (running === undefined ? [] : checkKeptBack(running))],
     ["alarms", () => (running === undefined ? [] : [checkAlarms(running)])],
   ];
   const steps: Step[] =
@@ -72,6 +75,7 @@ export async function examine(
     node: config?.node.id ?? running?.status.node,
     t,
     running: running !== undefined,
+    supply: running?.status.modules.map(({ name, health }) => ({ name, health })),
   });
 }
 

@@ -1,5 +1,7 @@
 /** What the doctor finds: one line for each thing looked at, and what to do about it. Pure. */
 
+import type { Health } from "../cli/shapes.ts";
+
 export type Verdict = "ok" | "warn" | "fail" | "skip";
 
 export interface Finding {
@@ -23,6 +25,8 @@ export interface Report {
   /** The first that failed, or else the first that warns: where to begin. */
   readonly first?: string;
   readonly checks: readonly Finding[];
+  /** The verdict on each module's supply, as the running node says it. */
+  readonly supply?: readonly { readonly name: string; readonly health: Health }[];
 }
 
 type Named = readonly [id: string, title: string];
@@ -42,7 +46,12 @@ export const skip = ([id, title]: Named, detail: string): Finding => {
 
 export function conclude(
   checks: readonly Finding[],
-  facts: { readonly node: string | undefined; readonly t: string; readonly running: boolean },
+  facts: {
+    readonly node: string | undefined;
+    readonly t: string;
+    readonly running: boolean;
+    readonly supply: Report["supply"] | undefined;
+  },
 ): Report {
   const find = (status: Verdict) => {
     const found = checks.filter((check) => check.status === status);
@@ -50,7 +59,7 @@ export function conclude(
     return found.find(({ id }) => id !== "node") ?? found[0];
   };
   const first = find("fail") ?? find("warn");
-  const { node, t, running } = facts;
+  const { node, t, running, supply } = facts;
   return {
     ...(node !== undefined && { node }),
     t,
@@ -58,5 +67,6 @@ export function conclude(
     status: first === undefined ? "ok" : first.status === "fail" ? "fail" : "warn",
     ...(first !== undefined && { first: first.id }),
     checks,
+    ...(supply !== undefined && { supply }),
   };
 }

@@ -42,6 +42,11 @@ export async function checkKm(
     .flatMap(({ kms }) => kms)
     .filter(({ name }) => name === km.name);
   if (links !== undefined && links.length > 0) {
+    const unwell = running?.alarms.alarms.find((alarm) => isAbout(alarm, km, config));
+    if (unwell !== undefined && !links.every(({ awaited }) => awaited)) {
+      const { alarm, detail, text } = unwell;
+      return [fail([id, title], `${alarm}: ${detail ?? text}`, unwell.action)];
+    }
     if (links.every(({ up }) => up)) return [ok([id, title], "connected")];
     if (links.every(({ awaited }) => awaited)) {
       return [ok([id, title], "connects by itself when it wants keys")];
@@ -50,6 +55,18 @@ export async function checkKm(
   const findings = await checkNetwork(id, title, km, clock, km.connect_timeout_s);
   if (findings.some(({ status }) => status !== "ok")) return findings;
   return [...findings, ...(await checkProtocol(km, moduleOf(km, config, running), clock))];
+}
+
+/** A KM that is connected and takes no keys. Where a module has several, the alarm's detail names it. */
+function isAbout(
+  { name, object, active, detail = "" }: Running["alarms"]["alarms"][number],
+  km: KmConfig,
+  config: Config,
+): boolean {
+  if (!active || !["km_silent", "km_refusing"].includes(name)) return false;
+  const module = config.modules.find((one) => one.name === object);
+  if (module === undefined || !module.kms.includes(km)) return false;
+  return module.kms.length === 1 || detail.startsWith(`${km.name}: `);
 }
 
 function moduleOf(km: KmConfig, config: Config, running: Running | undefined): string {

@@ -1,4 +1,5 @@
 /** Whom the doctor looks at. */
+import type { Health, KeptBack } from "../cli/shapes.ts";
 import type { Config } from "../config/load.ts";
 import type { ReadName } from "../local/protocol.ts";
 import type { Clock } from "../port/clock.ts";
@@ -35,6 +36,8 @@ export interface NodeFacts {
     readonly firmware?: string;
     readonly qber?: number;
     readonly keys: { readonly confirmed: number };
+    readonly health: Health;
+    readonly kept_back: readonly KeptBack[];
   }[];
   readonly broker?: { readonly url: string; readonly up: boolean; readonly reason: string };
 }
@@ -56,6 +59,7 @@ export interface LinkFacts {
 export interface AlarmFacts {
   readonly alarms: readonly {
     readonly alarm: string;
+    readonly name: string;
     readonly object: string;
     readonly severity: string;
     readonly active: boolean;

@@ -1,9 +1,14 @@
 /** The doctor's report as lines for a person. */
+import { healthLines } from "../cli/health.ts";
 import { table, wrap } from "../cli/table.ts";
 import { type Paint, tidy } from "../cli/terminal.ts";
 import type { Finding, Report } from "./finding.ts";
 
-export function reportLines({ checks, first }: Report, paint: Paint, width: number): string[] {
+export function reportLines(
+  { checks, first, supply, t }: Report,
+  paint: Paint,
+  width: number,
+): string[] {
   const words = {
     ok: paint.good("ok"),
     warn: paint.warn("warn"),
@@ -20,7 +25,9 @@ export function reportLines({ checks, first }: Report, paint: Paint, width: numb
     begin === undefined
       ? paint.good("nothing is wrong")
       : `${count("fail")} failed, ${count("warn")} to look at; begin with: ${paint.bold(begin.title)}`;
+  const head = supply === undefined ? [] : [...healthLines(supply, t, paint, width), ""];
   return [
+    ...head,
     ...table([{ title: "" }, { title: "" }, { title: "" }], rows, width),
     "",
     ...wrap(summary, width),

@@ -2,72 +2,35 @@
  * One module's way to its KM: the module's session on one side, the KM's on the other, custody in
  * between, each side kept connected by itself. Shows the manager how it goes.
  */
+import { type Conditions, starting, type Verdict } from "../alarms/verdict.ts";
 import type { KeptBack, KeptBackCounts } from "../custody/aside.ts";
 import { Custody } from "../custody/custody.ts";
-import type { KmName } from "../custody/owners.ts";
-import type { Ledger } from "../custody/ports.ts";
 import { Shutter } from "../custody/shutter.ts";
 import type { KeyAccess } from "../kq1/https-server.ts";
 import type { LocalModule, ModuleLinks } from "../local/view.ts";
-import type { ModuleDescription, ModuleState, NodeEvent } from "../manager/view.ts";
-import type { Clock } from "../port/clock.ts";
+import type { ModuleDescription, ModuleState } from "../manager/view.ts";
 import { describe, Fault } from "../port/errors.ts";
-import type { Log } from "../port/log.ts";
-import type { ModuleCommand, ModuleDriver, ModuleIdentity, ModuleSession } from "../port/module.ts";
-import type { TelemetrySample } from "../port/telemetry.ts";
+import type { ModuleCommand, ModuleIdentity, ModuleSession } from "../port/module.ts";
 import { TelemetryWindow } from "../telemetry/window.ts";
 import { ChannelEvents } from "./channel-events.ts";
-import { moduleDescription, moduleLinks } from "./channel-views.ts";
-import type { Halt } from "./halt.ts";
+import type { ChannelOptions, ChannelParts } from "./channel-options.ts";
+import { moduleDescription, moduleLinks, moduleState } from "./channel-views.ts";
 import { checkIdentity } from "./identity.ts";
 import { type Kept, keep } from "./keep.ts";
-import { KmChannel, type KmOptions, type KmView, keyExchanges } from "./km-channel.ts";
+import { KmChannel, type KmView, keyExchanges } from "./km-channel.ts";
 import { mend } from "./mend.ts";
 import { Operator } from "./operator.ts";
-import type { Progress, TaskBegin } from "./progress.ts";
+import type { TaskBegin } from "./progress.ts";
+import { Recent } from "./recent.ts";
 import { backoff } from "./retry.ts";
 import { ledgerWaits, moduleWaits } from "./waits.ts";
 import { zeroize } from "./zeroize.ts";
 
-export interface ChannelOptions {
-  readonly name: string;
-  /** The module that must answer; undefined: any. */
-  readonly moduleId: string | undefined;
-  readonly matchingModuleId: string | undefined;
-  readonly qberLimit: number;
-  /** Whether a block without a QBER is withheld; default: it is. */
-  readonly qberRequired?: boolean;
-  readonly keyBits: number | undefined;
-  readonly onRequest: boolean;
-  readonly maxHeldBlocks: number;
-  readonly maxHeldBytes: number;
-  /** In the order in which they are tried. */
-  readonly kms: readonly KmOptions[];
-  /** What stands for each in the ledger; default: its name. */
-  readonly kmNames?: readonly KmName[];
-}
-
-export interface ChannelParts {
-  readonly driver: ModuleDriver;
-  readonly ledger: Ledger;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly random: () => number;
-  readonly progress?: Progress;
-  /** What stops supply for the whole node; default: nothing ever. */
-  readonly halt?: Halt;
-  readonly onEvent: (event: NodeEvent) => void;
-  readonly onState: (name: string) => void;
-  readonly onTelemetry?: (name: string, sample: TelemetrySample) => void;
-  /** How people know a KM that is not configured, from what stands for it in the ledger. */
-  readonly nameOfKm?: (slot: string) => string;
-  /** The link to the module, or to the KM of this name, is up, or down for the reason given. */
-  readonly onLink?: (name: string, km: string | undefined, down: Error | undefined) => void;
-}
-
 /** A figure that did not come for this long is stale, ms. */
 const staleAfterMs = 10_000;
 const settledAfterMs = 5_000;
+/** The verdict's count of what is kept back is this old at most, ms. */
+const keptForMs = 500;
 /** A key that could be supplied and is not for this long: something is wrong in here, ms. */
 const stuckAfterMs = 30_000;
 export class Channel implements LocalModule {
@@ -77,6 +40,8 @@ export class Channel implements LocalModule {
   readonly #driver: Shutter;
   readonly #custody: Custody;
   readonly #telemetry = new TelemetryWindow(staleAfterMs);
+  /** All blocks on record are gone through for it. */
+  readonly #keptBack: Recent<KeptBackCounts>;
   #identity: ModuleIdentity | undefined;
   #matchingId = "";
   #moduleUp = false;
@@ -127,6 +92,7 @@ export class Channel implements LocalModule {
       configured: options.moduleId,
       onAccepted: (moduleId) => this.#events.tell("module_accepted", { module_id: moduleId }),
     });
+    this.#keptBack = new Recent(clock, keptForMs, () => this.keptCounts());
     this.#task = parts.progress?.beginner(clock);
     parts.progress?.watch({
       name: `${options.name}: supply`,
@@ -253,20 +219,25 @@ export class Channel implements LocalModule {
   }
 
   state(): ModuleState {
-    const reasons = [
-      ...(this.#moduleUp ? [] : [`module: ${this.#moduleTrouble}`]),
-      ...this.#kms
-        .filter((km) => !km.up && !this.#awaitsKms)
-        .map((km) => `${this.#kms.length > 1 ? `KM ${km.options.name}` : "KM"}: ${km.trouble}`),
-      ...(this.#ledgerTrouble === undefined ? [] : [`ledger: ${this.#ledgerTrouble}`]),
-      ...(this.#parts.halt?.on ? [`supply stopped: ${this.#parts.halt.why}`] : []),
-    ];
+    return moduleState(this.conditions(), this.health(), this.#since);
+  }
+
+  health(): Verdict {
+    return this.#parts.health?.() ?? starting(this.#since);
+  }
+
+  /** What stands in the way of keys at this moment. */
+  conditions(): Conditions {
+    const { halt } = this.#parts;
     return {
       module: this.#closed !== undefined ? "OUT" : this.#moduleUp ? "OPERATING" : "DOWN",
-      link: this.#moduleUp ? "ACTIVE" : "OFF",
-      km: this.#kms.some((km) => km.up) || (this.#awaitsKms && this.#moduleUp) ? "UP" : "DOWN",
-      reason: reasons.join("; "),
-      since: this.#since,
+      moduleTrouble: this.#moduleUp ? "" : this.#moduleTrouble,
+      kms: this.kms(),
+      halted: halt?.on ? halt.why : undefined,
+      ledgerTrouble: this.#ledgerTrouble,
+      onRequest: this.#options.onRequest,
+      heldBlocks: this.#custody.counters().held_blocks,
+      keptBack: this.#keptBack.value,
     };
   }
 

@@ -3,6 +3,7 @@
  * given twice. It is shown with the reason, so that somebody does something about it; the node's other
  * modules go on.
  */
+import { type Conditions, type Verdict, verdictKinds } from "../alarms/verdict.ts";
 import type { ModuleControl } from "../control/executor.ts";
 import type { LocalModule } from "../local/view.ts";
 import type { ModuleDescription, ModuleState } from "../manager/view.ts";
@@ -38,6 +39,28 @@ export class ClosedModule implements LocalModule, ModuleControl {
       reason: `ledger: ${describe(this.failure)}`,
       since: this.#since,
     };
+  }
+
+  conditions(): Conditions {
+    return {
+      module: "OUT",
+      moduleTrouble: describe(this.failure),
+      kms: [],
+      halted: undefined,
+      ledgerTrouble: undefined,
+      onRequest: false,
+      heldBlocks: 0,
+      keptBack: {},
+    };
+  }
+
+  health(): Verdict {
+    const text = `Module is not served: ${describe(this.failure)}`;
+    return { ...verdictKinds.not_served, code: "not_served", text, since: this.#since };
+  }
+
+  keptCounts() {
+    return {};
   }
 
   telemetry() {

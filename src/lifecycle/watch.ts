@@ -5,12 +5,7 @@
 import type { AlarmRecord, FlapLimits, Transition } from "../alarms/alarm.ts";
 import { AlarmBook } from "../alarms/book.ts";
 import { type AlarmName, alarmId, isAlarmName } from "../alarms/catalogue.ts";
-import {
-  intermittentTiming,
-  type KeyCounters,
-  type ModuleRuleOptions,
-  ModuleRules,
-} from "../alarms/module-rules.ts";
+import { intermittentTiming, type ModuleRuleOptions, ModuleRules } from "../alarms/module-rules.ts";
 import {
   type ListsValidity,
   type NodeRuleOptions,
@@ -18,17 +13,18 @@ import {
   type Validity,
 } from "../alarms/node-rules.ts";
 import type { Moment } from "../alarms/severity.ts";
+import { keyCounters } from "../alarms/supply-rules.ts";
 import { allowed, isThresholdName, type ThresholdName } from "../alarms/thresholds.ts";
+import { type Conditions, starting, type Verdict } from "../alarms/verdict.ts";
 import { Heard } from "../kq1/heard.ts";
 import type { AlarmView, ModuleView, NodeEvent } from "../manager/view.ts";
-import { type Clock, every, type Timer } from "../port/clock.ts";
+import { every, type Timer } from "../port/clock.ts";
 import { describe, Fault } from "../port/errors.ts";
-import type { Log } from "../port/log.ts";
 import type { TelemetrySample } from "../port/telemetry.ts";
-import type { AlarmState } from "../state/state.ts";
-import type { StateStore } from "../state/store.ts";
 import { isPostQuantum } from "../tls/peer.ts";
+import { DiskWatch, type DiskWatchParts } from "./disk-watch.ts";
 import { lostGeneration, settleLost } from "./lost-state.ts";
+import { SavedAlarms, type SavedAlarmsParts } from "./saved-alarms.ts";
 import type { ListFiles } from "./survey.ts";
 
 export interface WatchOptions {
@@ -43,17 +39,12 @@ export interface WatchOptions {
   readonly lists?: ReadonlyMap<string, ListFiles>;
 }
 
-export interface WatchParts {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly state: StateStore;
+export interface WatchParts extends SavedAlarmsParts, DiskWatchParts {
   /** @returns undefined if the file is no certificate that can be read */
   readonly validity: (file: string) => Validity | undefined;
   readonly lists?: (files: ListFiles, wall: number) => ListsValidity;
   /** Where keys travel under TLS by the object of its alarm, and by which key exchanges. */
   readonly keyExchanges?: () => Iterable<readonly [string, readonly string[]]>;
-  /** Free part of the state's disk, 0 to 1. @throws what the disk says */
-  readonly free: () => Promise<number>;
   /** What the process uses of what it may, 0 to 1, since the last call. */
   readonly usage: () => Iterable<{ readonly resource: string; readonly part: number }>;
   /** Files of the node's state by name, and what is the matter with them, if anything. */
@@ -62,16 +53,19 @@ export interface WatchParts {
   readonly eventsLost: () => number;
   /** @returns grows with each, across restarts */
   readonly onTransition: (transition: Transition) => number;
-  /** Resolves when the transitions so far are durable. */
-  readonly told: () => Promise<void>;
-  /** Transitions from this one on are not in the state yet; undefined: all are. */
-  readonly unsaved: (from: number | undefined) => void;
+  /** Another verdict holds for this module than before. */
+  readonly onVerdict?: (module: string) => void;
+}
+
+/** A module as it is watched. */
+export interface WatchedView extends Pick<ModuleView, "name" | "supply"> {
+  conditions(): Conditions;
 }
 
 const stateAlarm = alarmId("state_damaged", "state");
 
 const tickMs = 1_000;
-/** Certificates and disk are looked at this often, ms. */
+/** Certificates are looked at this often, ms. */
 const surveyMs = 60_000;
 
 export class Watch implements AlarmView {
@@ -81,20 +75,18 @@ export class Watch implements AlarmView {
   readonly #node: NodeRules;
   readonly #modules = new Map<string, ModuleRules>();
   readonly #heard: { readonly module: string; readonly km: string; readonly heard: Heard }[] = [];
-  #views: readonly ModuleView[] = [];
+  #views: readonly WatchedView[] = [];
+  /** Each module's verdict, as it was told last. */
+  readonly #verdicts = new Map<string, string>();
   #timers: readonly Timer[] = [];
-  #saving: Promise<void> | undefined;
-  #changed = false;
-  /** The first transition that is not in the state, and the last of all. */
-  #unsaved: number | undefined;
-  #last: number;
+  readonly #saved: SavedAlarms;
+  readonly #disk: DiskWatch;
   #lost = 0;
   #tampered = false;
 
   constructor(options: WatchOptions, parts: WatchParts) {
     this.#options = options;
     this.#parts = parts;
-    this.#last = parts.state.data.alarms_to ?? 0;
     const settle = new Map<string, number>();
     for (const { module, intermittent, thresholds } of options.modules) {
       if (intermittent) settle.set(module, thresholds.settle_s * 1_000);
@@ -108,13 +100,21 @@ export class Watch implements AlarmView {
       onTransition: (transition) => this.#transition(transition),
     });
     this.#node = new NodeRules(options.node, this.#book);
+    this.#disk = new DiskWatch(parts, this.#node);
+    this.#saved = new SavedAlarms(
+      parts,
+      () => this.#book.records(),
+      (trouble) => this.#file("state", trouble),
+    );
     for (const module of options.modules) {
       const set = parts.state.data.thresholds?.[module.module] ?? {};
       const good = Object.entries(set).filter(
         ([n, value]) => isThresholdName(n) && allowed(n, value),
       );
       const thresholds = { ...module.thresholds, ...Object.fromEntries(good) };
-      this.#modules.set(module.module, new ModuleRules({ ...module, thresholds }, this.#book));
+      const rules = new ModuleRules({ ...module, thresholds }, this.#book);
+      rules.stop(parts.state.data.stopped?.[module.module]);
+      this.#modules.set(module.module, rules);
     }
   }
 
@@ -122,7 +122,7 @@ export class Watch implements AlarmView {
    * Begins to watch; goes on from the alarms of before a restart.
    * @param later alarms of transitions that are durable, but did not make it into the state
    */
-  start(views: readonly ModuleView[], later: readonly AlarmRecord[]): void {
+  start(views: readonly WatchedView[], later: readonly AlarmRecord[]): void {
     const { clock, state } = this.#parts;
     this.#views = views;
     const saved = (state.data.alarms ?? []).flatMap((record) =>
@@ -139,15 +139,16 @@ export class Watch implements AlarmView {
       this.#node.plainLink(object, keys, this.#moment);
     this.#timers = [
       every(clock, tickMs, () => this.#tick()),
-      every(clock, surveyMs, () => void this.#survey()),
+      every(clock, surveyMs, () => this.#survey()),
     ];
-    void this.#survey();
+    this.#survey();
+    void this.#disk.look();
   }
 
   /** Watches no more; resolves when what it knows is on disk. Never rejects. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) timer.cancel();
-    await this.#saving;
+    await this.#saved.settled();
   }
 
   records() {
@@ -158,9 +159,32 @@ export class Watch implements AlarmView {
     return this.#book.record(id);
   }
 
+  /** How it is with a module's supply at this moment. */
+  verdict(module: string): Verdict {
+    const rules = this.#modules.get(module);
+    const view = this.#views.find(({ name }) => name === module);
+    if (rules === undefined || view === undefined) return starting(this.#moment.wall);
+    return rules.verdict(keyCounters(view.supply()), view.conditions(), this.#moment);
+  }
+
+  /**
+   * Somebody has told a module to distil no more, or (`by` undefined) to go on. It stays so across
+   * restarts of the node. @throws Fault `state.io` if it would not
+   */
+  async stopped(module: string, by: string | undefined): Promise<void> {
+    const stopped = by === undefined ? undefined : { by, at: this.#moment.wall };
+    this.#modules.get(module)?.stop(stopped);
+    this.#tellVerdict(module);
+    if (stopped === undefined && this.#parts.state.data.stopped?.[module] === undefined) return;
+    await this.#parts.state.change((data) => {
+      const { [module]: _, ...others } = data.stopped ?? {};
+      data.stopped = { ...others, ...(stopped && { [module]: stopped }) };
+    });
+  }
+
   forget(id: string): void {
     this.#book.forget(id);
-    this.#save();
+    this.#saved.save();
   }
 
   /** @returns why not; undefined if it was acknowledged */
@@ -295,10 +319,12 @@ export class Watch implements AlarmView {
     for (const view of this.#views) {
       const rules = this.#modules.get(view.name);
       rules?.counters(keyCounters(view.supply()), moment);
-      rules?.tick(moment);
     }
     for (const { module, km, heard } of this.#heard) {
       this.#modules.get(module)?.heard(km, heard, moment);
+    }
+    for (const view of this.#views) {
+      this.#modules.get(view.name)?.tick(moment, view.conditions());
     }
     const { troubles, eventsLost } = this.#parts;
     for (const [object, trouble] of troubles()) this.#file(object, trouble);
@@ -311,7 +337,18 @@ export class Watch implements AlarmView {
     const lost = eventsLost();
     if (lost > this.#lost) this.#node.eventsLost(lost, moment);
     this.#lost = lost;
+    void this.#disk.look();
     this.#book.tick(moment);
+    for (const { name } of this.#views) this.#tellVerdict(name);
+  }
+
+  #tellVerdict(module: string): void {
+    const { code, level, text } = this.verdict(module);
+    // Others have an age in them, and would be told each second.
+    const key = level === "bad" ? `${code} ${text}` : code;
+    if (key === this.#verdicts.get(module)) return;
+    this.#verdicts.set(module, key);
+    this.#parts.onVerdict?.(module);
   }
 
   /** A lost generation of the state is an alarm at every start until it was acknowledged. */
@@ -323,12 +360,13 @@ export class Watch implements AlarmView {
   }
 
   #file(object: string, trouble: Error | undefined): void {
+    this.#disk.wrote(object, trouble);
     if (trouble === undefined) this.#node.repaired(object, this.#moment);
     else this.#node.damaged(object, describe(trouble), this.#moment);
   }
 
-  async #survey(): Promise<void> {
-    const { validity, free, usage, log } = this.#parts;
+  #survey(): void {
+    const { validity, usage } = this.#parts;
     for (const { resource, part } of usage()) this.#node.resource(resource, part, this.#moment);
     for (const [object, file] of this.#options.certificates) {
       this.#node.certificate(object, validity(file), this.#moment);
@@ -337,12 +375,6 @@ export class Watch implements AlarmView {
       const found = this.#parts.lists?.(files, this.#moment.wall);
       if (found !== undefined) this.#node.lists(object, found, files.crlFresh, this.#moment);
     }
-    try {
-      const part = await free();
-      this.#node.storage(part, this.#moment);
-    } catch (error) {
-      log.warn("cannot tell how full the disk is", { why: describe(error) });
-    }
   }
 
   #transition(transition: Transition): void {
@@ -350,62 +382,6 @@ export class Watch implements AlarmView {
     const facts = { alarm: record.id, severity: record.severity, detail: record.detail };
     if (change === "cleared") this.#parts.log.info("alarm cleared", facts);
     else this.#parts.log.warn(`alarm ${change}`, facts);
-    this.#last = this.#parts.onTransition(transition);
-    this.#unsaved ??= this.#last;
-    this.#parts.unsaved(this.#unsaved);
-    this.#save();
+    this.#saved.transition(this.#parts.onTransition(transition));
   }
-
-  #save(): void {
-    this.#changed = true;
-    this.#saving ??= this.#write().finally(() => {
-      this.#saving = undefined;
-    });
-  }
-
-  /**
-   * First the outbox, then the state, then the broker: after a cut anywhere a transition is in the
-   * outbox, the state, or both, and what is in the outbox alone is found there.
-   */
-  async #write(): Promise<void> {
-    const { state, told, log } = this.#parts;
-    // What else this turn brings goes with it.
-    await Promise.resolve();
-    while (this.#changed) {
-      this.#changed = false;
-      const alarms = this.#book.records().map((record) => ({ ...record }) as AlarmState);
-      const last = this.#last;
-      await told();
-      try {
-        await state.change((data) => {
-          data.alarms = alarms;
-          data.alarms_to = last;
-        });
-        this.#file("state", undefined);
-      } catch (error) {
-        log.error("alarms would not survive a restart", { why: describe(error) });
-        this.#file("state", error as Error);
-        // Told all the same: a full disk must not silence the node.
-        this.#unsaved = undefined;
-        this.#parts.unsaved(undefined);
-        return;
-      }
-      this.#unsaved = this.#last > last ? last + 1 : undefined;
-      this.#parts.unsaved(this.#unsaved);
-    }
-  }
-}
-
-function keyCounters(supply: ReturnType<ModuleView["supply"]>): KeyCounters {
-  const number = (name: string) => {
-    const value = supply[name];
-    return typeof value === "number" ? value : 0;
-  };
-  const refused = supply.refused;
-  return {
-    supplied: number("supplied"),
-    withheld: number("withheld"),
-    quarantined: number("quarantined"),
-    refused: typeof refused === "object" ? refused : {},
-  };
 }

@@ -1,5 +1,6 @@
 /** What the local sockets answer to who only looks. Functions of what the node shows. */
 import type { AlarmRecord } from "../alarms/alarm.ts";
+import { keptCommand, keptWords, waitsForDecision } from "../alarms/kept-back.ts";
 import { levels } from "../alarms/severity.ts";
 import type { Ledger } from "../custody/ports.ts";
 import { sliceCount } from "../custody/slices.ts";
@@ -13,6 +14,25 @@ import type { LocalModule } from "./view.ts";
 function last(report: WindowReport, name: "qber" | "secret_key_rate"): number | undefined {
   const value = report[name]?.last;
   return typeof value === "number" ? value : undefined;
+}
+
+/** How it is with a module's supply, as every answer tells it. */
+function healthOf(module: LocalModule) {
+  const { level, code, ready, text, action, since } = module.health();
+  return { level, verdict: code, ready, text, action, since: time(since) };
+}
+
+/** What is kept back from the KM, the most first, with what to type. */
+export function keptBack(module: Pick<LocalModule, "name" | "keptCounts">) {
+  return Object.entries(module.keptCounts())
+    .sort(([, a], [, b]) => b - a)
+    .map(([why, count]) => ({
+      why,
+      count,
+      text: keptWords(why),
+      waits: waitsForDecision({ [why]: count }),
+      command: keptCommand(module.name, why),
+    }));
 }
 
 /** A module in `status`. */
@@ -38,6 +58,8 @@ export function moduleStatus(module: LocalModule) {
     kms,
     ...(qber !== undefined && { qber }),
     ...(rate !== undefined && { secret_key_rate: rate }),
+    health: healthOf(module),
+    kept_back: keptBack(module),
     keys: {
       supplied: count("supplied"),
       confirmed: count("confirmed"),
@@ -93,6 +115,7 @@ export function keyCounts(module: LocalModule, ledger: Ledger | undefined) {
     module: module.name,
     ...(typeof buffer === "number" && { in_module_bits: buffer }),
     since_start: module.supply(),
+    kept_back: keptBack(module),
     ledger: { ...unreleased, keys },
   };
 }

@@ -18,6 +18,7 @@ import { softwareVersion } from "../version.ts";
 import {
   alarmCounts,
   alarmList,
+  keptBack,
   keyCounts,
   moduleStatus,
   panelStatus,
@@ -118,7 +119,11 @@ export class LocalDesk {
       case "kept":
         return {
           data: {
-            modules: this.#chosen(args).map((one) => ({ module: one.name, kept: one.kept() })),
+            modules: this.#chosen(args).map((one) => ({
+              module: one.name,
+              counts: keptBack(one),
+              kept: one.kept(),
+            })),
           },
         };
       case "history":

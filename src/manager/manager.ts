@@ -16,13 +16,8 @@ import { AlarmTopics } from "./alarm-topics.ts";
 import type { BrokerCredentials } from "./credentials.ts";
 import type { Outbox } from "./outbox.ts";
 import * as payloads from "./payloads.ts";
-import {
-  type Incoming,
-  MqttSession,
-  type Outgoing,
-  type SessionOptions,
-  wasTakenOver,
-} from "./session.ts";
+import { type Incoming, MqttSession, type Outgoing, type SessionOptions } from "./session.ts";
+import { Takeovers } from "./takeover.ts";
 import { responseTopic, type Topic, topicNames, topics } from "./topics.ts";
 import type { AlarmView, CommandPort, ModuleView, NodeEvent, PanelView } from "./view.ts";
 
@@ -86,7 +81,7 @@ export class Manager {
   #session: MqttSession | undefined;
   #sequence = 0;
   #droppedTelemetry = 0;
-  #takenOver = false;
+  readonly #takeovers = new Takeovers();
   #timer: Timer | undefined;
   #pause: Timer | undefined;
 
@@ -127,7 +122,7 @@ export class Manager {
 
   /** The last connection ended because another client has this node's identifier. */
   get takenOver(): boolean {
-    return this.#takenOver;
+    return this.#takeovers.takenOver;
   }
 
   /**
@@ -176,7 +171,7 @@ export class Manager {
 
   /** Connects to the broker; for the supervisor, which calls it again after it ended. */
   async connect(signal: AbortSignal): Promise<KeptSession> {
-    const { nodeId, log, url } = this.#options;
+    const { nodeId, log, url, clock } = this.#options;
     const will = payloads.encode(payloads.offline(this.#facts, "connection lost"));
     const session = await MqttSession.open(
       {
@@ -187,7 +182,11 @@ export class Manager {
         onMessage: (message) => this.#message(message),
       },
       signal,
-    );
+    ).catch((error) => {
+      this.#takeovers.failed();
+      throw error;
+    });
+    const begun = clock.now();
     const { keyExchange } = session;
     log.info("broker connected", { url, ...(keyExchange && { key_exchange: keyExchange }) });
     this.#session = session;
@@ -205,7 +204,7 @@ export class Manager {
     this.#pump();
     void session.ended.then((error) => {
       if (this.#session === session) this.#session = undefined;
-      this.#takenOver = wasTakenOver(error);
+      this.#takeovers.ended({ error, worked: session.worked, livedMs: clock.now() - begun });
     });
     return { ended: session.ended, close: () => this.#close(session) };
   }
@@ -253,6 +252,7 @@ export class Manager {
       const figures = module.telemetry();
       const supply = {
         ...module.supply(),
+        kept_back: module.keptCounts(),
         dropped_telemetry: this.#droppedTelemetry,
         dropped_events: this.#outbox.dropped,
       };
@@ -302,7 +302,7 @@ export class Manager {
   }
 
   #state(module: ModuleView): void {
-    const message = payloads.moduleState(module.state());
+    const message = payloads.moduleState(module.state(), module.health());
     this.#retain(this.#names.state(module.name), topics.state, message);
   }
 

@@ -1,6 +1,7 @@
 /** The payloads of the manager interface. Pure. JSON, at most 16 KiB, times by RFC 3339 in UTC. */
 import type { AlarmRecord, Change } from "../alarms/alarm.ts";
 import { isAlarmName, kindOf } from "../alarms/catalogue.ts";
+import type { Verdict } from "../alarms/verdict.ts";
 import { Fault } from "../port/errors.ts";
 import type { WindowReport } from "../telemetry/window.ts";
 import type { ModuleDescription, ModuleState, NodeEvent, PanelStatus } from "./view.ts";
@@ -59,8 +60,9 @@ export function inventory(
   return { ...facts, configuration_digest: configuration, modules, commands };
 }
 
-export function moduleState(state: ModuleState) {
-  return { ...state, since: time(state.since) };
+export function moduleState(state: ModuleState, { level, code, ready, text, since }: Verdict) {
+  const health = { level, verdict: code, ready, text, since: time(since) };
+  return { ...state, since: time(state.since), health };
 }
 
 export function telemetry(boot: number, figures: WindowReport, now: number) {

@@ -77,6 +77,7 @@ export class MqttSession {
     readonly retain: boolean;
   };
   #unacknowledged = 0;
+  #worked = false;
   #over = false;
   #end!: (error: Error | undefined) => void;
 
@@ -95,7 +96,7 @@ export class MqttSession {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    client.on("close", () => this.#gone("closed"));
+    client.on("close", () => this.#gone(closedByBroker));
     client.on("error", (error) => this.#gone(brokerReason(error)));
     client.on("disconnect", ({ reasonCode = 0 }) =>
       this.#gone(reasonCode === takeover ? takenOver : refusal(reasonCode)),
@@ -148,6 +149,11 @@ export class MqttSession {
     }
   }
 
+  /** The broker has acknowledged a message. */
+  get worked(): boolean {
+    return this.#worked;
+  }
+
   /** How many more messages of QoS 1 may be sent now. */
   get room(): number {
     return this.#over ? 0 : this.#limits.unacknowledged - this.#unacknowledged;
@@ -190,6 +196,7 @@ export class MqttSession {
       if (this.#over) return;
       this.#unacknowledged--;
       const code = (error as { code?: unknown } | undefined)?.code;
+      if (!error) this.#worked = true;
       if (!error) acknowledged();
       else if (typeof code === "number") refused(refusal(code), false);
       else this.#gone(brokerReason(error));
@@ -250,6 +257,13 @@ export class MqttSession {
       this.#client.stream.destroy();
     });
   }
+}
+
+const closedByBroker = "closed";
+
+/** Whether the broker ended a session and told no reason. */
+export function wasClosed(error: unknown): boolean {
+  return error instanceof Fault && error.facts.why === closedByBroker;
 }
 
 const takenOver = "another client took over this client identifier";

@@ -3,6 +3,7 @@
  * Nothing in it can hold key bytes.
  */
 import type { AlarmRecord } from "../alarms/alarm.ts";
+import type { Verdict } from "../alarms/verdict.ts";
 import type { WindowReport } from "../telemetry/window.ts";
 
 /** States of ETSI GS QKD 015. */
@@ -11,9 +12,9 @@ export type LinkCondition = "ACTIVE" | "PASSIVE" | "OFF";
 
 export interface ModuleState {
   readonly module: ModuleCondition;
-  /** The link to the module. */
+  /** `OFF`: no module, or no light from the other end. `PASSIVE`: told to stop. */
   readonly link: LinkCondition;
-  /** The connection to the KM. */
+  /** `UP`: connected, and the KM answers for its keys. */
   readonly km: "UP" | "DOWN";
   /** Why something is not as it should be; empty if all is well. */
   readonly reason: string;
@@ -43,6 +44,10 @@ export interface ModuleView {
   readonly name: string;
   describe(): ModuleDescription;
   state(): ModuleState;
+  /** How it is with its supply: what every surface shows of it. */
+  health(): Verdict;
+  /** How much is kept back from the KM, by what for: `withheld.ledger_repaired`, `quarantined`. */
+  keptCounts(): Readonly<Record<string, number>>;
   /** The window since the last call; begins a new one. */
   telemetry(): WindowReport;
   /** The window as it is so far; leaves it as it is, for whoever else looks. */

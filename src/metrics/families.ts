@@ -12,8 +12,6 @@ import type { Family, Sample } from "./exposition.ts";
 
 /** Detectors of one module that are told of. */
 const mostDetectors = 16;
-/** Answers of a KM that are told apart, and the rest together. */
-const mostReasons = 16;
 
 /** What the process uses. */
 export interface ProcessFacts {
@@ -76,7 +74,7 @@ const counters = [
   ["confirmed", "qkd_keys_confirmed", "Keys that the KM confirmed, durably recorded."],
   ["repeats", "qkd_keys_repeated", "Further supplies of a key after a reconnect or a refusal."],
   ["bits", "qkd_key_confirmed_bits", "Key that the KM confirmed, in bits.", "bits"],
-  ["withheld", "qkd_blocks_withheld", "Blocks held back because their QBER is above the limit."],
+  ["withheld", "qkd_blocks_withheld", "Blocks withheld from the KM, whatever the reason."],
   ["quarantined", "qkd_keys_quarantined", "Keys refused for good, and blocks that are damaged."],
   ["empty_blocks", "qkd_blocks_empty", "Blocks that yielded no key."],
   ["released_blocks", "qkd_blocks_released", "Blocks that the module confirmed to have let go."],
@@ -96,11 +94,9 @@ function supplyFamilies(modules: readonly LinkView[]): Family[] {
     });
   const refusals = supplies.flatMap(([module, { refused }]) => {
     if (typeof refused !== "object") return [];
+    // Custody knows a fixed set of reasons: what a KM says beside them is `other`.
     const reasons = Object.entries(refused).sort(([a], [b]) => (a < b ? -1 : 1));
-    const rest = reasons.slice(mostReasons).reduce((sum, [, count]) => sum + count, 0);
-    const told = reasons.slice(0, mostReasons);
-    if (rest > 0) told.push(["other", rest]);
-    return told.map(([reason, value]) => ({ labels: { module, reason }, value }));
+    return reasons.map(([reason, value]) => ({ labels: { module, reason }, value }));
   });
   return [
     ...counters.map(([from, name, help, unit]) => ({
@@ -173,6 +169,41 @@ function stateFamilies(modules: readonly LinkView[], wall: number): Family[] {
   ];
 }
 
+function healthFamilies(modules: readonly LinkView[]): Family[] {
+  const verdicts = modules.map((module) => [module.name, module.health()] as const);
+  return [
+    {
+      name: "qkd_supply_ready",
+      type: "gauge",
+      help: "1 while keys arrive at the KM, or would as soon as there are some.",
+      samples: verdicts.map(([module, { ready }]) => ({
+        labels: { module },
+        value: ready ? 1 : 0,
+      })),
+    },
+    {
+      name: "qkd_supply_verdict",
+      type: "gauge",
+      help: "1 for the verdict that holds: its level (good, waiting, attention, bad) and its reason.",
+      samples: verdicts.map(([module, { level, code }]) => ({
+        labels: { module, level, reason: code },
+        value: 1,
+      })),
+    },
+    {
+      name: "qkd_kept_back",
+      type: "gauge",
+      help: "Blocks, or keys in quarantine, that are kept back from the KM, by what for.",
+      samples: modules.flatMap((module) =>
+        Object.entries(module.keptCounts()).map(([reason, value]) => ({
+          labels: { module: module.name, reason },
+          value,
+        })),
+      ),
+    },
+  ];
+}
+
 function alarmSamples(node: NodeView): Sample[] {
   const counts = new Map<string, Sample & { value: number }>();
   for (const { name, severity } of node.alarms.records()) {
@@ -216,6 +247,7 @@ export function families(node: NodeView, process: ProcessFacts, wall: number): F
       "seconds",
     ),
     ...stateFamilies(node.modules, wall),
+    ...healthFamilies(node.modules),
     ...figureFamilies(node.modules),
     ...supplyFamilies(node.modules),
     {

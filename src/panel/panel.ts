@@ -49,7 +49,7 @@ export class Panel {
           oversight.panelChanged();
         },
         health: () => health(oversight),
-        supplying: () => this.#modules.some(supplies),
+        supplying: () => this.#modules.some((module) => module.health().ready),
       },
     );
     this.#server =
@@ -82,11 +82,6 @@ export class Panel {
     await this.#server?.stop();
     await this.guard.stop();
   }
-}
-
-function supplies(module: ModuleView): boolean {
-  const state = module.state();
-  return state.module === "OPERATING" && state.km === "UP";
 }
 
 /** The worst alarm, for one lamp. */

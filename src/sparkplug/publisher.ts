@@ -6,7 +6,8 @@
 import type { KeptSession } from "../lifecycle/keep.ts";
 import type { BrokerCredentials } from "../manager/credentials.ts";
 import type { NodeFacts } from "../manager/payloads.ts";
-import { MqttSession, type SessionOptions, wasTakenOver } from "../manager/session.ts";
+import { MqttSession, type SessionOptions } from "../manager/session.ts";
+import { Takeovers } from "../manager/takeover.ts";
 import type { Topic } from "../manager/topics.ts";
 import type { AlarmView, ModuleView } from "../manager/view.ts";
 import type { Clock, Timer } from "../port/clock.ts";
@@ -49,7 +50,7 @@ export class SparkplugPublisher {
   /** Connected, though not born yet. */
   #connected: MqttSession | undefined;
   #session: MqttSession | undefined;
-  #takenOver = false;
+  readonly #takeovers = new Takeovers();
   /** Something was not sent: only a birth makes the sequence whole again. */
   #broken = false;
   #rebornAt = Number.NEGATIVE_INFINITY;
@@ -67,7 +68,7 @@ export class SparkplugPublisher {
   }
 
   get takenOver(): boolean {
-    return this.#takenOver;
+    return this.#takeovers.takenOver;
   }
 
   /** A telemetry window of a module is over. */
@@ -100,7 +101,11 @@ export class SparkplugPublisher {
         onMessage: (message) => this.#command(message.topic, message.payload),
       },
       signal,
-    );
+    ).catch((error) => {
+      this.#takeovers.failed();
+      throw error;
+    });
+    const begun = clock.now();
     this.#connected = session;
     log.info("broker connected", { url });
     const born = () => {
@@ -119,7 +124,7 @@ export class SparkplugPublisher {
     void session.ended.then((error) => {
       if (this.#session === session) this.#session = undefined;
       if (this.#connected === session) this.#connected = undefined;
-      this.#takenOver = wasTakenOver(error);
+      this.#takeovers.ended({ error, worked: session.worked, livedMs: clock.now() - begun });
     });
     return { ended: session.ended, close: () => this.#close(session) };
   }

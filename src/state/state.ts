@@ -82,6 +82,8 @@ const schema = v.looseObject({
   alarms_to: v.optional(count),
   /** Thresholds set by command: module → name → value. */
   thresholds: v.optional(v.record(v.string(), v.record(v.string(), v.number()))),
+  /** Modules that were told to stop, and not to start since: who said so, and when. */
+  stopped: v.optional(v.record(v.string(), v.object({ by: v.string(), at: v.number() }))),
   /** Command keys: the highest counter seen, and what became of the last commands. */
   commands: v.optional(
     v.record(

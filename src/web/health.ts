@@ -1,5 +1,6 @@
 /** `/healthz` and `/readyz`: for whatever restarts, or waits for, a node. */
 import type { ServerResponse } from "node:http";
+import { conditionOf } from "./condition.ts";
 import { sendText } from "./reply.ts";
 import type { NodeView } from "./view.ts";
 
@@ -12,16 +13,12 @@ export function alive(response: ServerResponse, node: NodeView): void {
   sendText(response, good ? 200 : 503, "text/plain", good ? "ok\n" : "no progress\n");
 }
 
-/** Ready: every module answers, and a KM of each can be reached. */
+/** Ready: keys of every module arrive at a KM, or do as soon as they are there. */
 export function readiness(node: NodeView) {
   const modules = node.modules.map((module) => {
     const { module: condition, km, reason } = module.state();
-    return { name: module.name, module: condition, km, reason };
+    const health = conditionOf(module.health());
+    return { name: module.name, module: condition, km, reason, health };
   });
-  return {
-    ready: modules.every(({ module, km, reason }) => {
-      return module === "OPERATING" && km === "UP" && !reason.includes("ledger:");
-    }),
-    modules,
-  };
+  return { ready: modules.every(({ health }) => health.ready), modules };
 }

@@ -1,25 +1,19 @@
 /** What the page shows, as it is sent to it. Pure; JSON, times in ms since 1970 UTC. */
-import { panelStatus } from "../local/answers.ts";
+import { keptBack, panelStatus } from "../local/answers.ts";
 import { alarm } from "../manager/payloads.ts";
 import { conditionOf, raised } from "./condition.ts";
 import type { LinkView, ModuleFacts, NodeView } from "./view.ts";
 
-/** @param halted why no key may leave the node; undefined: they may */
-function linkSnapshot(
-  module: LinkView,
-  facts: ModuleFacts | undefined,
-  node: NodeView,
-  halted: string | undefined,
-) {
+function linkSnapshot(module: LinkView, facts: ModuleFacts | undefined, node: NodeView) {
   const state = module.state();
   const rates = node.recorder.rates(module.name);
   const { mode = "proactive", qberLimit, kms = [] } = facts ?? {};
-  const records = node.alarms.records();
   return {
     ...module.describe(),
     mode,
     qber_limit: qberLimit,
-    condition: conditionOf(module.name, state, mode === "on_request", rates.keys, records, halted),
+    condition: conditionOf(module.health()),
+    kept_back: keptBack(module),
     state,
     figures: module.glance(),
     supply: module.supply(),
@@ -31,7 +25,6 @@ function linkSnapshot(
 /** Everything but the events. */
 export function snapshot(node: NodeView, now: number) {
   const panel = node.panel();
-  const halted = panel.halted ? (panel.halted_because ?? "") : undefined;
   return {
     t: now,
     node: {
@@ -45,7 +38,7 @@ export function snapshot(node: NodeView, now: number) {
     },
     modules: node.modules.map((module) => {
       const facts = node.facts.find(({ name }) => name === module.name);
-      return linkSnapshot(module, facts, node, halted);
+      return linkSnapshot(module, facts, node);
     }),
     alarms: raised(node.alarms.records()).map((record) => alarm(record)),
   };

@@ -101,6 +101,7 @@ export function createChannel(
       progress,
       halt,
       nameOfKm: (slot) => kms.named(slot),
+      health: () => oversight.watch.verdict(module.name),
       onEvent: (event) => oversight.event(event),
       onState: (name) => oversight.stateChanged(name),
       onTelemetry: (name, sample) => oversight.telemetry(name, sample),

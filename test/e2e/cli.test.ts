@@ -19,7 +19,10 @@ const link = { transport: "tls", mode: "proactive" } as const;
 
 /** Commands that only look, and what must be in what they print. */
 const views: readonly (readonly [readonly string[], RegExp])[] = [
-  [["status"], /alice +OPERATING +ACTIVE +UP[\s\S]*5 of 5/],
+  [
+    ["status"],
+    /warn +alice +Keys flow; but a certificate expires soon[\s\S]*alice +OPERATING +ACTIVE +UP.* 5 +0\n/,
+  ],
   [["keys"], /confirmed by the KM +5 keys, 5 120 bit/],
   [["keys", "alice"], /in the module/],
   [["kept"], /nothing is kept back/],

@@ -1,4 +1,5 @@
 /** A manager with an outbox of its own, on a clock that the test moves or the real one. */
+import { starting } from "../../src/alarms/verdict.ts";
 import { Manager, type ManagerOptions } from "../../src/manager/manager.ts";
 import type { Outbox } from "../../src/manager/outbox.ts";
 import type { ModuleView } from "../../src/manager/view.ts";
@@ -22,6 +23,8 @@ export const moduleView: ModuleView = {
   telemetry: () => ({ qber: { last: 0.03, count: 1, age_ms: 0, quality: "good" } }),
   glance: () => ({}),
   supply: () => ({ supplied: 7, refused: { busy: 1 } }),
+  health: () => starting(0),
+  keptCounts: () => ({ "withheld.qber": 3 }),
 };
 
 export async function manager(

@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Transition } from "../../src/alarms/alarm.ts";
 import { AlarmBook } from "../../src/alarms/book.ts";
+import { type Verdict, verdictKinds } from "../../src/alarms/verdict.ts";
 import { EventHistory } from "../../src/lifecycle/event-history.ts";
 import type { KmView } from "../../src/lifecycle/km-channel.ts";
 import { Recorder } from "../../src/lifecycle/recorder.ts";
@@ -21,6 +22,8 @@ import { createAuthority } from "../emulator/certificates.ts";
 export interface ShownNode extends NodeView {
   readonly book: AlarmBook;
   state: ModuleState;
+  health: Verdict;
+  kept: Record<string, number>;
   kmState: KmView["condition"];
   supply: Record<string, number | Record<string, number>>;
   report(sample: TelemetrySample): void;
@@ -52,6 +55,8 @@ export function shownNode(clock: Clock): ShownNode {
           firmware: "1.0\n2",
         }),
         state: () => node.state,
+        health: () => node.health,
+        keptCounts: () => node.kept,
         telemetry: () => window.take(clock.now()),
         glance: () => window.peek(clock.now()),
         supply: () => node.supply,
@@ -80,6 +85,8 @@ export function shownNode(clock: Clock): ShownNode {
     }),
     book,
     state: { module: "OPERATING", link: "ACTIVE", km: "UP", reason: "", since: clock.wall() },
+    health: { ...verdictKinds.good, code: "good", text: "Keys flow", since: clock.wall() },
+    kept: {},
     kmState: "UP",
     supply: { supplied: 12, confirmed: 10, bits: 2_560, in_flight: 2, refused: { busy: 3 } },
     report(sample) {

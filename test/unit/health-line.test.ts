@@ -1,11 +1,21 @@
 import test from "ava";
+import { type VerdictCode, verdictKinds } from "../../src/alarms/verdict.ts";
 import type { ModuleState, ModuleView } from "../../src/manager/view.ts";
 import { healthLine, tellHealth } from "../../src/update/health.ts";
 import { ManualClock } from "../clock.ts";
 
 function view(name: string, module: ModuleState["module"], km: ModuleState["km"]): ModuleView {
   const state = { module, link: "ACTIVE", km, reason: "", since: 0 } as const;
-  return { name, state: () => state } as unknown as ModuleView;
+  const isGood = module === "OPERATING" && km === "UP";
+  return {
+    name,
+    state: () => state,
+    health: () => verdict(isGood ? "good" : "module_down"),
+  } as unknown as ModuleView;
+}
+
+function verdict(code: VerdictCode) {
+  return { ...verdictKinds[code], code, text: `it is ${code}`, since: 0 };
 }
 
 test("healthy is a node whose modules, KMs and broker are all up", (t) => {
@@ -17,6 +27,9 @@ test("healthy is a node whose modules, KMs and broker are all up", (t) => {
     healthLine([good, view("bob", "DOWN", "DOWN")], true),
     "not healthy: module bob is DOWN, KM of bob is DOWN",
   );
+  const but = (code: VerdictCode) => ({ ...good, health: () => verdict(code) });
+  t.is(healthLine([but("km_silent")], true), "not healthy: alice: it is km_silent");
+  t.regex(healthLine([but("no_light")], true), /^healthy/, "no software cuts a fibre");
 });
 
 test("systemd is told once, and again when it changes", async (t) => {

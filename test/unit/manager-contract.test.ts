@@ -81,6 +81,13 @@ test("the checker finds what is wrong: it can fail", (t) => {
     km: "UP",
     reason: "",
     since: "2026-01-01T00:00:00.000Z",
+    health: {
+      level: "good",
+      verdict: "good",
+      ready: true,
+      text: "Keys flow",
+      since: "2026-01-01T00:00:00.000Z",
+    },
   };
   const problems = (change: object) =>
     check({ ...state, ...change }, schema("state"), "state", none);

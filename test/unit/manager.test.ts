@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import test from "ava";
+import { starting } from "../../src/alarms/verdict.ts";
 import { Manager, type ManagerOptions } from "../../src/manager/manager.ts";
 import type { Outbox } from "../../src/manager/outbox.ts";
 import type { ModuleView } from "../../src/manager/view.ts";
@@ -43,6 +44,8 @@ const module: ModuleView = {
   telemetry: () => ({ qber: { last: 0.03, count: 1, age_ms: 0, quality: "good" } }),
   glance: () => ({}),
   supply: () => ({ supplied: 7, refused: { busy: 1 } }),
+  health: () => starting(0),
+  keptCounts: () => ({ "withheld.qber": 3 }),
 };
 
 async function withBroker(body: (broker: Broker) => Promise<void>): Promise<void> {
@@ -84,6 +87,13 @@ test("birth, inventory and states are retained; goodbye replaces the birth", asy
       km: "DOWN",
       reason: "unplugged",
       since: "1970-01-01T00:00:00.000Z",
+      health: {
+        level: "waiting",
+        verdict: "starting",
+        ready: false,
+        text: "Starting",
+        since: "1970-01-01T00:00:00.000Z",
+      },
     });
     await session.close();
     manager.stop();

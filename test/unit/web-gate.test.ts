@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { verdictKinds } from "../../src/alarms/verdict.ts";
 import { createLog } from "../../src/port/log.ts";
 import { Page } from "../../src/web/web.ts";
 import { ManualClock } from "../clock.ts";
@@ -34,7 +35,7 @@ test("without a login only the login, its looks, and health can be fetched", asy
       t.is(status, 303, path);
       t.is(answered.location, "/login");
     }
-    node.state = { ...node.state, module: "DOWN", reason: "module: unplugged" };
+    node.health = { ...node.health, ...verdictKinds.module_down, code: "module_down" };
     const { status, body } = await ask(url, "/readyz");
     t.deepEqual([status, JSON.parse(body.toString())], [503, { ready: false }]);
   });

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { gunzipSync } from "node:zlib";
 import test from "ava";
+import { verdictKinds } from "../../src/alarms/verdict.ts";
 import { createLog, silentLog } from "../../src/port/log.ts";
 import { loadAssets } from "../../src/web/assets.ts";
 import { WebServer } from "../../src/web/server.ts";
@@ -95,7 +96,7 @@ test("a name that is not ours is misdirected, on every route", async (t) => {
   });
 });
 
-test("not alive without progress, not ready without module and KM", async (t) => {
+test("not alive without progress, not ready while no key can arrive", async (t) => {
   await serving(async ({ url, clock, node }) => {
     t.is((await ask(url, "/healthz")).body.toString(), "ok\n");
     await clock.advance(60_000);
@@ -103,18 +104,20 @@ test("not alive without progress, not ready without module and KM", async (t) =>
     node.recorder.stop();
     await clock.advance(20_000);
     t.is((await ask(url, "/healthz")).status, 503);
-    const good = node.state;
-    for (const change of [
-      { module: "DOWN" as const },
-      { km: "DOWN" as const },
-      { reason: "ledger: disk is full" },
-    ]) {
-      node.state = { ...good, ...change };
+    const good = node.health;
+    for (const code of [
+      "module_down",
+      "km_silent",
+      "ledger_failed",
+      "first_key",
+      "stopped",
+    ] as const) {
+      node.health = { ...good, ...verdictKinds[code], code, text: "why" };
       const { status, body } = await ask(url, "/readyz");
-      t.is(status, 503);
-      t.like(JSON.parse(body.toString()), { ready: false, modules: [{ name: "alice" }] });
+      t.is(status, 503, code);
+      t.like(JSON.parse(body.toString()), { ready: false, modules: [{ health: { text: "why" } }] });
     }
-    node.state = good;
+    node.health = good;
     t.is((await ask(url, "/readyz")).status, 200);
   });
 });

@@ -60,21 +60,25 @@ const transports = { tls: "TLS 1.3", https: "HTTPS, TLS 1.3", plain: "not encryp
 /** @param {Module} module */
 export function showFlow(module) {
   const { rates } = module;
+  const { code } = module.condition;
+  const isLit = code !== "no_light";
   const moduleUp = module.state.module === "OPERATING";
-  const kmUp = module.state.km === "UP";
+  const kmUp = module.state.km === "UP" && !["km_refusing", "km_rejects"].includes(code);
   const rate = figure(module, "secret_key_rate");
+  const isFine = moduleUp && isLit && code !== "stopped";
+  const state = !moduleUp ? "down" : !isLit ? "no light" : isFine ? "operating" : "stopped";
   const full = figure(module, "key_buffer_fill");
   const bits = figure(module, "key_buffer_bits");
   const buffer = full === undefined ? "" : `key buffer ${percent(full.last, 1)}`;
   const held = bits === undefined ? "" : `${amount(bits.last, "bit")} held`;
   fill(
     byId("stop-module"),
-    ...stop("Module", moduleUp ? "operating" : "down", moduleUp ? "good" : "bad", [
+    ...stop("Module", state, isFine ? "good" : code === "stopped" ? "attention" : "bad", [
       module.module_id ?? "not identified yet",
       [held, buffer].filter((text) => text !== "").join(", "),
     ]),
   );
-  const distils = moduleUp && rate?.quality === "good" && rate.last > 0;
+  const distils = isFine && rate?.quality === "good" && rate.last > 0;
   hop(
     "hop-module",
     distils,
@@ -84,14 +88,13 @@ export function showFlow(module) {
   );
   const withheld = counter(module, "withheld");
   const quarantined = counter(module, "quarantined");
-  const ledger = module.state.reason.includes("ledger:");
-  const halted = module.state.reason.includes("supply stopped:");
-  const trouble = ledger ? "ledger fails" : halted ? "supply stopped" : undefined;
+  const trouble =
+    code === "ledger_failed" ? "ledger fails" : code === "halted" ? "supply stopped" : undefined;
   fill(
     byId("stop-node"),
     ...stop("Node", trouble ?? "running", trouble === undefined ? "good" : "bad", [
       `${counted(counter(module, "held_blocks"), "block")} in memory, ${counted(counter(module, "in_flight"), "key")} under way`,
-      `withheld ${count(withheld)}, in quarantine ${count(quarantined)}, without key ${count(counter(module, "empty_blocks"))}`,
+      `since start: withheld ${count(withheld)}, to quarantine ${count(quarantined)}, without key ${count(counter(module, "empty_blocks"))}`,
     ]),
   );
   hop(
@@ -101,8 +104,16 @@ export function showFlow(module) {
     amount(rates.bits, "bit/s"),
     module.mode === "on_request" ? "on request" : `${amount(rates.keys, "keys/s")} confirmed`,
   );
+  const mute = {
+    km_silent: "does not answer",
+    km_refusing: "takes no key",
+    km_rejects: "refuses keys",
+  };
+  const unwell = mute[/** @type {keyof typeof mute} */ (code)];
   const kms = module.kms.map((km, i) => {
-    const { word, level } = conditions[km.condition];
+    const known = conditions[km.condition];
+    const isMute = unwell !== undefined && km.condition === "UP";
+    const { word, level } = isMute ? { word: unwell, level: "bad" } : known;
     const transport = km.transport === undefined ? "" : `, ${transports[km.transport]}`;
     const parts = stop(`KM ${km.name}`, word, level, [`${km.address ?? ""}${transport}`]);
     if (i > 0) parts[0]?.classList.add("more");

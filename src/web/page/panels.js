@@ -14,6 +14,8 @@ const shapes = {
   good: '<circle cx="12" cy="12" r="10" fill="none" stroke="currentColor" stroke-width="2"/><path d="M7.5 12.5l3 3 6-7" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round"/>',
   attention:
     '<path d="M12 3L22 20.5H2z" fill="none" stroke="currentColor" stroke-width="2" stroke-linejoin="round"/><path d="M12 9.5v5M12 17.4v.2" stroke="currentColor" stroke-width="2.4" stroke-linecap="round"/>',
+  waiting:
+    '<circle cx="12" cy="12" r="10" fill="none" stroke="currentColor" stroke-width="2"/><path d="M12 6.5V12l4 2.5" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"/>',
   bad: '<path d="M8 2h8l6 6v8l-6 6H8l-6-6V8z" fill="none" stroke="currentColor" stroke-width="2" stroke-linejoin="round"/><path d="M8.5 8.5l7 7M15.5 8.5l-7 7" stroke="currentColor" stroke-width="2.4" stroke-linecap="round"/>',
 };
 
@@ -27,20 +29,32 @@ export function showHeader({ t, node }) {
 }
 
 /** @param {Module} module @param {State} state */
-export function showVerdict({ condition, state, name }, { t, modules, node, alarms }) {
+export function showVerdict({ condition, state, name, kept_back }, { t, modules, node, alarms }) {
   const panel = byId("verdict");
-  if (panel.dataset.level !== condition.level) {
-    panel.dataset.level = condition.level;
+  const { level, text, action, since } = condition;
+  if (panel.dataset.level !== level) {
+    panel.dataset.level = level;
     byId("verdict-icon").innerHTML =
-      `<svg viewBox="0 0 24 24" aria-hidden="true">${shapes[condition.level]}</svg>`;
+      `<svg viewBox="0 0 24 24" aria-hidden="true">${shapes[level]}</svg>`;
   }
-  say(byId("verdict-text"), condition.text);
-  const since = `for ${duration(t - state.since)}`;
-  const detail = state.reason === "" ? `Module and KM connected ${since}` : state.reason;
-  say(byId("verdict-detail"), detail);
+  say(byId("verdict-text"), text);
+  const age = `since ${timeOfDay(since)}, ${duration(t - since)}`;
+  // What else is wrong beside the first.
+  const more = level === "bad" && state.reason !== "" && !text.includes(state.reason);
+  say(byId("verdict-detail"), more ? `${age}. ${state.reason}` : age);
+  const todo = level === "good" || action === "" ? [] : [`${capital(action)}.`];
+  const line = (/** @type {(Node | string)[]} */ ...parts) =>
+    make("p", { class: "todo" }, ...parts);
+  fill(
+    byId("verdict-todo"),
+    ...todo.map((what) => line(make("b", {}, "What to do: "), what)),
+    ...kept_back.map(({ count: n, text: what, command }) =>
+      line(make("b", {}, `Kept back: ${count(n)} `), `${what} · `, make("code", {}, command)),
+    ),
+  );
   const where = modules.length > 1 ? `${node.id} ${name}` : node.id;
   const open = alarms.length === 0 ? "" : `(${alarms.length}) `;
-  const title = `${open}${where}: ${condition.text}`;
+  const title = `${open}${where}: ${text}`;
   if (document.title !== title) document.title = title;
 }
 
@@ -178,7 +192,7 @@ const eventWords = {
   module_down: ["Module lost", "bad"],
   km_up: ["KM connected", "good"],
   km_down: ["KM lost", "bad"],
-  key_withheld: ["Block withheld, QBER above the limit", "attention"],
+  key_withheld: ["Block withheld", "attention"],
   key_quarantined: ["Key in quarantine", "bad"],
   block_damaged: ["Block damaged on the line", "attention"],
   block_empty: ["Block without key", ""],
@@ -191,6 +205,16 @@ const eventWords = {
   configuration_unsigned: ["Configuration was provisioned unsigned", "attention"],
   update_installed: ["Update installed", "good"],
   update_refused: ["Update refused", "attention"],
+};
+
+/** @type {Readonly<Record<string, string>>} */
+const withheldWords = {
+  qber: "QBER above the limit",
+  no_qber: "without a QBER",
+  operator: "somebody named it",
+  ledger_repaired: "of before the ledger was repaired",
+  replayed: "the module had let go of it before",
+  past_unknown: "too old to know what became of it",
 };
 
 /** @param {NodeEvent} event @returns {[string, string, string]} title, facts, level */
@@ -221,8 +245,9 @@ function describe({ type, module, facts }) {
   if (type === "key_withheld" || type === "block_empty") {
     const { qber } = facts;
     const measured = typeof qber === "number" ? `, QBER ${percent(qber)}` : "";
+    const why = withheldWords[String(facts.reason)] ?? "";
     return [
-      title,
+      why === "" ? title : `${title}: ${why}`,
       `${module}, block ${facts.sequence ?? facts.block}${measured}; the last of its kind`,
       level,
     ];
