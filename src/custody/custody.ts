@@ -286,6 +286,7 @@ export class Custody implements KmSink {
     this.#desk.forget();
     this.#credit.back(this.#held.size, this.#held.bytes);
     this.#forgetBlocks();
+    this.#session?.read(this.#owners.forget());
   }
 
   #forgetBlocks(): void {

@@ -124,6 +124,13 @@ export class Owners {
     this.#strays.delete(block);
   }
 
+  /** The module may have destroyed its key. @returns blocks that waited: it offers again what it has */
+  forget(): BlockRef[] {
+    const refs = [...this.#strays.values()].map(({ ref }) => ref);
+    this.#strays.clear();
+    return refs;
+  }
+
   /** Whether keys of it wait for a KM that is not configured. */
   isStray(ref: BlockRef): boolean {
     return this.#strays.has(blockName(ref));

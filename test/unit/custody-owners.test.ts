@@ -188,3 +188,20 @@ test("keys that wait for a KM that is not remembered are freed by the name that 
     t.deepEqual(ids(km), written);
   });
 });
+
+test("of a module that was zeroized no key is listed any more that waited for another KM", async (t) => {
+  for (const isDestroyed of [true, false]) {
+    await withBench({ kms: ["a"], fresh: true }, async (bench) => {
+      bench.module.add(0);
+      await serve(bench, "a");
+      await kill(bench, { kms: ["b"] });
+      await serve(bench, "b");
+      t.deepEqual(bench.custody.aside.counts(), { other_km: 1 });
+      if (isDestroyed) bench.module.blocks.clear();
+      bench.custody.forget();
+      bench.module.offer();
+      await durable(bench);
+      t.deepEqual(bench.custody.aside.counts(), isDestroyed ? {} : { other_km: 1 });
+    });
+  }
+});
