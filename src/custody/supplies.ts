@@ -216,8 +216,9 @@ export class Supplies<Owner> implements KmSink {
     for (const { link } of this.#outlets) link?.halt?.();
   }
 
-  /** Wipes every key it has. */
+  /** Wipes every key it has; what a connection was given and has not written does not leave either. */
   forget(): void {
+    this.halt();
     this.#makeAll();
     const all = this.#outlets.flatMap(({ flight, queue }) => [...flight.clear(), ...queue.clear()]);
     for (const one of [...all, ...this.#queue.clear()]) {

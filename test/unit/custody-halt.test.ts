@@ -191,3 +191,40 @@ test("a connection with keys still to write is cut; one that has written all goe
   t.false(over);
   await quick.kq1.close();
 });
+
+test("what is forgotten does not leave later over a connection that was slow", async (t) => {
+  await withBench({ maxHeldBytes: 1_048_576 }, async (bench) => {
+    const { module, custody } = bench;
+    const { node, km } = createLine();
+    const session = new Kq1Session(
+      node,
+      {
+        where: "km:1",
+        moduleId: "QKD-A",
+        matchingModuleId: "QKD-B",
+        window: 8,
+        answerTimeoutMs: 60_000,
+        clock: new ManualClock(),
+        log: silentLog,
+      },
+      custody,
+    );
+    module.connect(custody);
+    custody.kmUp(session);
+    for (let n = 0; n < 8; n++) module.add(n, 262_144);
+    module.offer();
+    await durable(bench);
+    t.is(custody.counters().in_flight, 8);
+    let received = 0;
+    km.on("data", (bytes: Buffer) => {
+      received += bytes.length;
+    });
+    km.pause();
+    custody.forget();
+    km.resume();
+    t.like(await session.ended, { code: "kq1.closed" });
+    await settle();
+    t.true(received < 8 * 43_000, `${received} bytes left`);
+    t.is(custody.counters().in_flight, 0);
+  });
+});
