@@ -99,6 +99,9 @@ function patience(rig: Rig, seconds: number, stop: AbortController): () => void 
   return () => clearInterval(timer);
 }
 
+/** The last events of a run are waited for this long, ms. */
+const toldWithinMs = 5_000;
+
 function succeeded(options: DemoOptions, rig: Rig, report: Report): boolean {
   if (report.mismatches > 0) return false;
   return rig.settled() || (options.keys !== undefined && enough(rig, options.keys));
@@ -147,6 +150,9 @@ async function run(options: DemoOptions): Promise<number> {
     });
     stopPatience();
     giveBack();
+    // Events reach the manager a little after the keys their KMs: a node that stops tells no more.
+    const late = AbortSignal.any([interrupted.signal, AbortSignal.timeout(toldWithinMs)]);
+    if (finite && failure === undefined) await rig.until(() => rig.told(), late).catch(() => {});
     await Promise.all(rig.ends.map(({ node }) => node.stop()));
     picture.stop();
     const report = makeReport(rig, (clock.now() - begun) / 1_000);

@@ -189,6 +189,17 @@ export class Rig {
     });
   }
 
+  /** The manager was told of each block that yielded no key. */
+  told(): boolean {
+    return this.ends.every(({ name, nodeId }) => {
+      const events = [...this.view.node(nodeId).events.values()];
+      const empty = events.filter(({ type }) => type === "block_empty");
+      const told = new Set(empty.map(({ facts }) => facts.block));
+      const history = [...this.pair[name].module.history.values()];
+      return history.every((block) => block.facts.bits > 0 || told.has(block.name));
+    });
+  }
+
   /** Both KMs hold at least that many keys, or have confirmed them. */
   holds(keys: number): boolean {
     return this.ends.every((end) => this.keysAt(end) >= keys);
