@@ -154,7 +154,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     }
     const driver = configureDriver(module.driver, `${key}.driver`, kinds, complain);
     if (driver !== undefined) {
-      for (const path of again ? [] : ownDevices(driver, module.driver)) {
+      for (const path of again ? [] : ownDevices(driver)) {
         const other = devices.get(path);
         if (other !== undefined) {
           complain(`${key}.driver`, `${path} is the device of the module ${other}, too`);
@@ -245,14 +245,12 @@ function parseToml(text: string, file: string): unknown {
   }
 }
 
-/** What only one module can have open. The channels of a PCIe card share its registers, `…_user`. */
-function ownDevices(
-  { devices }: ConfiguredDriver,
-  options: { readonly [key: string]: unknown },
-): string[] {
-  const { address } = options;
-  const own = devices.filter((path) => !path.endsWith("_user"));
-  return own.length === 0 && typeof address === "string" ? [address] : own;
+/**
+ * What only one module can have open. The channels of a PCIe card share its registers, `…_user`, and
+ * behind a socket may be a server for several.
+ */
+function ownDevices({ devices, kind }: ConfiguredDriver): readonly string[] {
+  return kind === "qmlp-socket" ? [] : devices.filter((path) => !path.endsWith("_user"));
 }
 
 function configureDriver(
