@@ -12,6 +12,7 @@ import type { Ledger } from "./custody/ports.ts";
 import { lookEvery } from "./lifecycle/certificates.ts";
 import { EventHistory } from "./lifecycle/event-history.ts";
 import { Health } from "./lifecycle/health.ts";
+import { HistoryKeeper } from "./lifecycle/history-keeper.ts";
 import { type Kept, keep } from "./lifecycle/keep.ts";
 import { Recorder } from "./lifecycle/recorder.ts";
 import { freePart, listsValidity, validity } from "./lifecycle/survey.ts";
@@ -67,6 +68,7 @@ export class Oversight {
   /** What happened lately, for whoever looks at the node itself. */
   readonly history = new EventHistory();
   readonly recorder: Recorder;
+  readonly #keeper: HistoryKeeper;
   /** Called when there is something to see. */
   onChange: () => void = () => {};
   /** Where keys travel under TLS, such as `km.NAME`, and by which key exchanges. */
@@ -106,6 +108,14 @@ export class Oversight {
     this.#manager = outbox && createManager(config, { ...parts, outbox, credentials, report });
     const names = config.modules.map(({ name }) => name);
     this.recorder = new Recorder(names, parts.clock);
+    this.#keeper = new HistoryKeeper({
+      files: diskFiles,
+      folder: config.node.state_dir,
+      modules: names,
+      recorder: this.recorder,
+      clock: parts.clock,
+      log: parts.log.child("history"),
+    });
     this.watch = this.#createWatch();
   }
 
@@ -130,6 +140,7 @@ export class Oversight {
     this.#ledgers = ledgers;
     this.watch.start(modules, this.#later);
     this.recorder.start(modules);
+    this.#keeper.start();
     if (manager === undefined) return;
     const keys = this.#config.manager?.command_key ?? [];
     this.#desk = keys.length > 0 ? this.#createDesk(modules, manager, more) : undefined;
@@ -271,6 +282,7 @@ export class Oversight {
   /** Says goodbye to the broker, and makes durable what it was not told. Never rejects. */
   async stop(): Promise<void> {
     this.recorder.stop();
+    await this.#keeper.stop();
     await this.watch.stop();
     this.#manager?.stop();
     this.#look?.cancel();

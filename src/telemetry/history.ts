@@ -19,6 +19,19 @@ export interface HistoryPart<Name extends string> {
   readonly curves: Readonly<Record<Name, Curve>>;
 }
 
+/** Statistics of one figure over a bucket of the day; undefined where it had no value. */
+export type Tally =
+  | { readonly count: number; readonly mean: number; readonly min: number; readonly max: number }
+  | undefined;
+
+/** One bucket of the day. */
+export interface DayBucket {
+  /** When it begins, ms. */
+  readonly at: number;
+  /** In the order of the history's names. */
+  readonly tallies: readonly Tally[];
+}
+
 const hour = 3_600_000;
 const day = 24 * hour;
 
@@ -83,7 +96,9 @@ export class TelemetryHistory<Name extends string> {
   #length = 0;
   readonly #day: readonly DayColumn[];
   /** Which stretch of time a place in the day's ring holds. */
-  readonly #stretch = new Float64Array(dayBuckets).fill(-1);
+  readonly #stretch = new Float64Array(dayBuckets).fill(Number.NaN);
+  /** When the first value of this process came: what is older was restored. */
+  #began = Number.POSITIVE_INFINITY;
 
   constructor(names: readonly Name[]) {
     this.#names = names;
@@ -113,6 +128,7 @@ export class TelemetryHistory<Name extends string> {
   /** @param now not before that of the sample before, ms */
   add(values: Readonly<Partial<Record<Name, number>>>, now: number): void {
     this.#room(now);
+    this.#began = Math.min(this.#began, now);
     const capacity = this.#times.length;
     const at = (this.#first + this.#length) % capacity;
     this.#length++;
@@ -122,6 +138,39 @@ export class TelemetryHistory<Name extends string> {
       const value = values[name] ?? Number.NaN;
       (this.#values[i] as Float32Array)[at] = value;
       if (!Number.isNaN(value)) addTo(this.#day[i] as DayColumn, place, value);
+    });
+  }
+
+  /** Buckets of the day with values in them that begin at `from` or later and before `to`, oldest first. */
+  buckets(from: number, to: number): DayBucket[] {
+    const found: DayBucket[] = [];
+    for (let place = 0; place < dayBuckets; place++) {
+      const at = (this.#stretch[place] as number) * dayStepMs;
+      if (!(at >= from && at < to)) continue;
+      const tallies = this.#day.map(({ sum, count, min, max }): Tally => {
+        const n = count[place] as number;
+        if (n === 0) return undefined;
+        const [s, least, most] = [sum[place], min[place], max[place]] as [number, number, number];
+        return { count: n, mean: s / n, min: least, max: most };
+      });
+      if (tallies.some((one) => one !== undefined)) found.push({ at, tallies });
+    }
+    return found.sort((a, b) => a.at - b.at);
+  }
+
+  /** Puts back a bucket of before; what came since in the same time stays. */
+  restore({ at, tallies }: DayBucket): void {
+    const place = placeOf(Math.floor(at / dayStepMs));
+    const held = this.#stretch[place] as number;
+    if (held > Math.floor(at / dayStepMs)) return;
+    this.#bucket(at);
+    this.#day.forEach(({ sum, count, min, max }, i) => {
+      const tally = tallies[i];
+      if (tally === undefined || (count[place] as number) > 0) return;
+      sum[place] = tally.mean * tally.count;
+      count[place] = tally.count;
+      min[place] = tally.min;
+      max[place] = tally.max;
     });
   }
 
@@ -141,7 +190,10 @@ export class TelemetryHistory<Name extends string> {
     const bucketOf = (t: number) => Math.floor((t - start) / stepMs);
     for (const { column, collector } of collectors) {
       if (stepMs >= dayStepMs) this.#fromDay(column, collector, start, now, bucketOf);
-      else this.#fromSamples(column, collector, start, now, bucketOf);
+      else {
+        this.#fromSamples(column, collector, start, now, bucketOf);
+        this.#fromBefore(column, collector, start, now, stepMs);
+      }
     }
     const curves = names.map(
       (name, i) => [name, (collectors[i] as { collector: Collector }).collector.finish()] as const,
@@ -164,6 +216,29 @@ export class TelemetryHistory<Name extends string> {
       if (t < start || t < now - hour) break;
       const value = values[at] as number;
       if (!Number.isNaN(value)) collector.add(bucketOf(t), value, 1, value, value);
+    }
+  }
+
+  /** Of the time before this process there are buckets only: each stands for all of its time. */
+  #fromBefore(
+    column: number,
+    collector: Collector,
+    start: number,
+    now: number,
+    stepMs: number,
+  ): void {
+    const { sum, count, min, max } = this.#day[column] as DayColumn;
+    const end = Math.min(this.#began, now);
+    for (let place = 0; place < dayBuckets; place++) {
+      const at = (this.#stretch[place] as number) * dayStepMs;
+      const n = count[place] as number;
+      if (n === 0 || !(at + dayStepMs > start) || at + dayStepMs > end || at < now - hour) continue;
+      const [least, most] = [min[place], max[place]] as [number, number];
+      const first = Math.max(0, Math.ceil((at - start) / stepMs));
+      const last = Math.ceil((at + dayStepMs - start) / stepMs);
+      for (let i = first; i < last; i++) {
+        collector.add(i, (sum[place] as number) / n, 1, least, most);
+      }
     }
   }
 
@@ -211,7 +286,7 @@ export class TelemetryHistory<Name extends string> {
   /** The place of this moment in the day's ring, empty if it held another day's. */
   #bucket(now: number): number {
     const stretch = Math.floor(now / dayStepMs);
-    const place = stretch % dayBuckets;
+    const place = placeOf(stretch);
     if (this.#stretch[place] !== stretch) {
       this.#stretch[place] = stretch;
       for (const { sum, count } of this.#day) {
@@ -221,6 +296,11 @@ export class TelemetryHistory<Name extends string> {
     }
     return place;
   }
+}
+
+/** Time before the process began is negative. */
+function placeOf(stretch: number): number {
+  return ((stretch % dayBuckets) + dayBuckets) % dayBuckets;
 }
 
 function addTo({ sum, count, min, max }: DayColumn, place: number, value: number): void {
