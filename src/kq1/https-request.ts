@@ -51,7 +51,9 @@ async function readMembers(request: IncomingMessage, url: URL): Promise<RequestM
   if (request.method !== "POST") throw new Refusal("invalid_message", "GET or POST only", 405);
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // A stream that is left is destroyed otherwise, and its connection with it: nothing could be answered.
+  const body: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
+  for await (const chunk of body) {
     length += chunk.length;
     if (length > maxBody) throw new Refusal("invalid_message", `body over ${maxBody} bytes`, 413);
     chunks.push(chunk);

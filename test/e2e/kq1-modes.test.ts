@@ -202,7 +202,7 @@ testWith(
         ["QKD-B-0001/enc_keys", 400, [...as("km"), "--json", "{"]],
         ["QKD-B-0001/enc_keys", 413, [...as("km"), "--json", `{"x":"${"y".repeat(5_000)}"}`]],
         ["QKD-B-0001/enc_keys", 405, [...as("km"), "--request", "DELETE"]],
-        ["QKD-B-0001/other", 401, as("km")],
+        ["QKD-B-0001/other", 404, as("km")],
         ["QKD-X/enc_keys", 401, as("km")],
         ["QKD-B-0001/enc_keys", 401, as("eve")],
       ] as const) {
