@@ -21,7 +21,7 @@ import { certificateFiles, listFiles } from "./local/certificates.ts";
 import type { BrokerState } from "./local/view.ts";
 import { type BrokerCredentials, digestOf, readBrokerCredentials } from "./manager/credentials.ts";
 import type { Manager } from "./manager/manager.ts";
-import { Outbox } from "./manager/outbox.ts";
+import type { Outbox } from "./manager/outbox.ts";
 import { recordOf, transition as transitionEvent } from "./manager/payloads.ts";
 import type { ModuleView, NodeEvent } from "./manager/view.ts";
 import { brokerWaits } from "./manager/waits.ts";
@@ -33,6 +33,7 @@ import type { TelemetrySample } from "./port/telemetry.ts";
 import type { SparkplugPublisher } from "./sparkplug/publisher.ts";
 import { diskFiles } from "./state/files.ts";
 import type { StateStore } from "./state/store.ts";
+import { openOutbox } from "./wiring/outbox.ts";
 import { createManager, createSparkplug } from "./wiring/publishing.ts";
 
 export interface OversightParts {
@@ -49,19 +50,6 @@ export type WatchedModule = ModuleView & WatchedView & ModuleControl;
 
 /** Ports of commands into other parts of the node; a command whose port is missing is refused. */
 export type MorePorts = Partial<ControlPorts>;
-
-/** The outbox; that it was made is in the state, and one that is gone is not taken for a new one. */
-async function openOutbox(path: string, { state, clock, log }: OversightParts): Promise<Outbox> {
-  const expected = state.data.outbox === true;
-  const options = { files: diskFiles, path, clock, log: log.child("outbox"), expected };
-  const outbox = await Outbox.open(options);
-  if (expected || outbox.failure !== undefined) return outbox;
-  const made = state.change((data) => {
-    data.outbox = true;
-  });
-  await made.catch((error) => log.warn("outbox is not in the state", { why: describe(error) }));
-  return outbox;
-}
 
 export class Oversight {
   readonly watch: Watch;
