@@ -75,7 +75,7 @@ testWith(chromium, "status and page show panel, key switch and tampering", async
       await t.throwsAsync(ask([console], "install_update", act), { message: /key switch is not/ });
       const bad = await qkdNode(["status", ...where]);
       t.regex(bad.out.replace(/\n +/g, " "), /tampered: contact 2 opened at \S+ \S+ \(latched\);/);
-      t.regex(bad.out, /alice +supply stopped: chassis contact 2 opened/);
+      t.regex(bad.out, /FAIL +alice +No key leaves the node: chassis contact 2 opened/);
       t.deepEqual(tooWide(bad.out), []);
       const json = (await qkdNode(["status", ...where, "--json"])).out;
       t.deepEqual(problemsOf("status", json), []);
