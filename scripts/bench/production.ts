@@ -21,17 +21,14 @@ function production(): string {
   return built;
 }
 
+/** What systemd starts. */
+export function launcher(): string {
+  return join(production(), "qkd-node/bin/qkd-node");
+}
+
 /** As systemd starts it; with the cache of the build, or without one. */
 export function bundle(cached: boolean): readonly string[] {
-  const folder = production();
   const path = `PATH=${dirname(process.execPath)}:${process.env.PATH}`;
   const cache = cached ? [] : ["CACHE_DIRECTORY=/none"];
-  return [
-    "/usr/bin/env",
-    "-u",
-    "CACHE_DIRECTORY",
-    path,
-    ...cache,
-    join(folder, "qkd-node/bin/qkd-node"),
-  ];
+  return ["/usr/bin/env", "-u", "CACHE_DIRECTORY", path, ...cache, launcher()];
 }

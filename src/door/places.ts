@@ -14,7 +14,7 @@ export interface PlacesOptions {
   /** Those that keep their place: of all, and of one name. */
   readonly kept: number;
   readonly keptOfOne: number;
-  /** New connections of one source. */
+  /** New connections of one source that nothing comes of: see {@link Places.wanted}. */
   readonly rate: Allowance;
   readonly clock: Pick<Clock, "now">;
 }
@@ -35,6 +35,7 @@ export class Places {
   /** By address and port; oldest first. */
   readonly #strangers = new Map<string, Stranger>();
   readonly #kept = new Map<Socket, string>();
+  readonly #wanted = new WeakSet<Socket>();
 
   constructor(options: PlacesOptions) {
     this.#options = options;
@@ -90,6 +91,13 @@ export class Places {
     this.#kept.set(socket, who);
     socket.once("close", () => this.#kept.delete(socket));
     return true;
+  }
+
+  /** Something came of a connection: it is not counted among those that its source opens in vain. */
+  wanted(socket: Socket): void {
+    if (this.#wanted.has(socket)) return;
+    this.#wanted.add(socket);
+    this.#rate.giveBack(sourceOf(socket.remoteAddress));
   }
 
   #cut(stranger: Stranger | undefined): void {

@@ -5,9 +5,6 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-/** Requests of one connection that wait for the one before; a client that sends more is cut off. */
-const mostWaiting = 16;
-
 /** Whether the client of this response went away, or will not hear it. */
 export function isGone({ destroyed, socket }: ServerResponse): boolean {
   return destroyed || socket === null || socket.destroyed || !socket.writable;
@@ -15,6 +12,12 @@ export function isGone({ destroyed, socket }: ServerResponse): boolean {
 
 export class Turns {
   readonly #waiting = new WeakMap<Socket, (() => void)[]>();
+  readonly #most: number;
+
+  /** @param most requests of one connection that wait for the one before; a client that sends more is cut off */
+  constructor(most = 16) {
+    this.#most = most;
+  }
 
   /**
    * Resolves once all responses before this one have left their connection.
@@ -23,7 +26,7 @@ export class Turns {
   async take(socket: Socket, response: ServerResponse): Promise<boolean> {
     const before = this.#waiting.get(socket);
     if (before === undefined) this.#waiting.set(socket, []);
-    else if (before.length >= mostWaiting) socket.destroy();
+    else if (before.length >= this.#most) socket.destroy();
     else await new Promise<void>((resolve) => before.push(resolve));
     const next = () => {
       const waiting = this.#waiting.get(socket);

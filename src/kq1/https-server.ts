@@ -85,7 +85,7 @@ const places = {
   strangersOfOne: 16,
   kept: 256,
   keptOfOne: 64,
-  rate: { burst: 256, refillMs: 10 },
+  rate: { burst: 128, refillMs: 100 },
 } as const;
 /** Refusals, statuses and repeats of one KM, before each waits. */
 const pace = { burst: 128, refillMs: 50 } as const;
@@ -232,9 +232,11 @@ export class KeyServer {
         if (request.method !== "GET") throw new Refusal("invalid_message", "GET only", 405);
         this.#pace.charge(client);
         this.#status(access, response);
+        this.#places.wanted(request.socket);
       } else {
         const { repeated } = await this.#keys(access, request, url, response);
         if (repeated) this.#pace.charge(client);
+        this.#places.wanted(request.socket);
       }
     } catch (error) {
       this.#pace.charge(client);

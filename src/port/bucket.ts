@@ -29,6 +29,11 @@ export class Bucket {
     return true;
   }
 
+  /** One that was taken was not needed. */
+  giveBack(): void {
+    this.#left = Math.min(this.#allowance.burst, this.#left + 1);
+  }
+
   /** Whether there is one left, which stays. */
   has(now: number): boolean {
     this.#refill(now);
@@ -72,6 +77,11 @@ export class Buckets {
   /** @returns whether this one had any of its allowance left */
   take(name: string, now: number): boolean {
     return this.#of(name, now).take(now);
+  }
+
+  /** One that was taken was not needed. */
+  giveBack(name: string): void {
+    (this.#byName.get(name) ?? this.#byName.get(""))?.giveBack();
   }
 
   /** Whether this one has any of its allowance left, which stays. */

@@ -95,10 +95,10 @@ const places = {
   strangersOfOne: 32,
   kept: mostViewers,
   keptOfOne: mostViewers,
-  rate: { burst: 1_000, refillMs: 20 },
+  rate: { burst: 256, refillMs: 50 },
 } as const;
-/** What it may take to answer one client; and how long a request waits for that, ms. */
-const effort = { burstMs: 2_000, share: 0.1 } as const;
+/** What it may take to answer one client, and all; and how long a request waits for that, ms. */
+const effort = { burstMs: 300, share: 0.1, all: { burstMs: 600, share: 0.2 } } as const;
 const longestWait = 5_000;
 /** What a request takes beside its answer, ms. */
 const overhead = 0.3;
@@ -111,7 +111,8 @@ export class WebServer {
   readonly #server: Server | TlsServer;
   readonly #stream: Stream;
   readonly #gate: Gate | undefined;
-  readonly #turns = new Turns();
+  /** No browser sends a request before it has the answer to the one before. */
+  readonly #turns = new Turns(2);
   readonly #places: Places;
   readonly #effort: Effort;
   readonly #limit: LogLimit;
@@ -160,7 +161,11 @@ export class WebServer {
     this.#server.timeout = times.stalled;
     this.#server.on("connection", (socket: Socket) => {
       const source = sourceOf(socket.remoteAddress);
-      if (!this.#places.enter(socket)) this.#limit.warn(source, "page: too many connections");
+      // Who is that much in debt would only wait: to hear what it asks takes time as well.
+      const isWelcome = this.#effort.wait(source) <= longestWait;
+      if (!isWelcome) socket.destroy();
+      if (isWelcome && this.#places.enter(socket)) return;
+      this.#limit.warn(source, "page: too many connections");
     });
     this.ended = new Promise((resolve) => {
       this.#server.once("close", () => resolve(undefined));
@@ -274,19 +279,19 @@ export class WebServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (!(await this.#turns.take(request.socket, response))) return;
     const gate = this.#gate;
     const source = sourceOf(request.socket.remoteAddress);
+    const client = gate?.clientOf(request) ?? source;
+    this.#effort.charge(client, overhead);
+    if (!(await this.#turns.take(request.socket, response))) return;
     try {
-      const client = gate?.clientOf(request) ?? source;
       const wait = this.#effort.wait(client);
       if (wait > 0) await delay(this.#parts.clock, Math.min(wait, longestWait));
       if (isGone(response)) return;
-      this.#effort.charge(client, overhead);
       for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
       if (wait > longestWait) {
         const later = { "retry-after": "5" };
-        return sendText(response, 503, "text/plain", "too much is asked\n", later);
+        return sendText(response, 503, "text/plain", "too much was asked\n", later);
       }
       if (!isOurs(request.headers.host, this.#options.names)) {
         return sendJson(response, 421, { error: "not a name of this node" });
@@ -302,6 +307,7 @@ export class WebServer {
         // Whether there is such a path is not told to a stranger.
         if (!known) return gate.refuse(request, response);
       }
+      if (wait === 0) this.#places.wanted(request.socket);
       if (url === null || routes === undefined) {
         return sendJson(response, 404, { error: "no such path" });
       }

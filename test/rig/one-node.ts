@@ -47,6 +47,8 @@ export async function withNode(
     readonly keyBits?: number;
     /** Another than that of the clone. */
     readonly program?: string;
+    /** More of the node's environment. */
+    readonly environment?: Readonly<Record<string, string>>;
   },
   body: (bench: OneNode) => Promise<void>,
 ): Promise<void> {
@@ -120,6 +122,7 @@ path = ${q(join(folder, "alice.tty"))}
 `,
   );
   const node = new NodeProcess(config, join(folder, "log.txt"), undefined, options.program);
+  node.environment = options.environment ?? {};
   node.start();
   let number = 0;
   const deadline = AbortSignal.timeout(50_000);

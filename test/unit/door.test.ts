@@ -146,6 +146,18 @@ test("a source that opens connections too fast is cut off, and others are not", 
   });
 });
 
+test("a source whose connections were of use may open others", async (t) => {
+  await withPlaces({ rate: { burst: 3, refillMs: 1_000 } }, async ({ places, served, from }) => {
+    for (let n = 0; n < 10; n++) {
+      await from("127.0.0.1");
+      for (let i = 0; i < 3; i++) places.wanted(served.at(-1) as Socket);
+    }
+    t.is(served.length, 10);
+    for (let n = 0; n < 10; n++) await from("127.0.0.1");
+    t.is(served.length, 13);
+  });
+});
+
 /** An HTTP server whose answers a test writes, and what it was asked. */
 async function withTurns(
   body: (bench: { port: number; asked: string[]; gone: string[] }) => Promise<void>,

@@ -196,6 +196,25 @@ test("time that was spent is made up for, and forgotten then", (t) => {
   t.is(effort.wait("a"), 0);
 });
 
+test("many that ask for a little each wait when it is too much together, and who asks for less does not", (t) => {
+  let now = 0;
+  const all = { burstMs: 200, share: 0.2 };
+  const effort = new Effort({ burstMs: 100, share: 0.1, all }, { now: () => now });
+  const spend = (client: string, ms: number) =>
+    effort.measure(client, () => {
+      now += ms;
+    });
+  for (let n = 0; n < 10; n++) spend(`a${n}`, 40);
+  t.true(effort.wait("a9") > 0);
+  t.is(effort.wait("b"), 0);
+  spend("b", 10);
+  t.is(effort.wait("b"), 0);
+  spend("b", 30);
+  t.true(effort.wait("b") > 0);
+  now += 10_000;
+  t.is(effort.wait("a9"), 0);
+});
+
 test("an error in the node is one line in the log, however often it is caused", async (t) => {
   const lines: string[] = [];
   const answer: LocalServerOptions["answer"] = async () => {
