@@ -263,7 +263,8 @@ function rest(conditions: Conditions, seen: Seen): Finding {
     return ofAlarm("alarms", `${flow}; but ${head(kindOf(told.name).text)}`, told);
   }
   if (waitsForDecision(keptBack)) {
-    return finding("kept_back", `${flow}; kept back: ${keptText(keptBack)}`);
+    const all = Object.values(keptBack).reduce((sum, count) => sum + count, 0);
+    return finding("kept_back", `${flow}; kept back: ${all} blocks or keys`);
   }
   if (worst !== undefined) return ofAlarm("alarms", `${flow}; see the alarms`, worst);
   if (intermittent && light === false && !isFlowing(history, now)) {

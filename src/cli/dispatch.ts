@@ -165,7 +165,7 @@ function explain(error: unknown, args: readonly string[]): number {
   return exit.software;
 }
 
-/** Where in the source, for who is to find the cause; nothing of what the program had in hand. */
+/** File and line of the error, for a report; no value of the program is in it. */
 function placeOf(error: unknown): string {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   const [, place] = /\b((?:src|drivers|scripts|lib)\/[\w/.-]+:\d+):\d+/.exec(stack) ?? [];

@@ -58,7 +58,7 @@ export function openTerminal(
   const ascii = wantsAscii(env, out.isTTY === true);
   const asciiErr = wantsAscii(env, err.isTTY === true);
   const complain = (text: string) => void err.write(`${asciiErr ? toAscii(text) : text}\n`);
-  // There is nobody to tell.
+  // Standard error is gone: nothing can be said about it.
   err.on("error", () => {});
   out.on("error", (error) => {
     const code = errorCode(error) ?? "unknown";

@@ -256,7 +256,7 @@ function checkKey(
   try {
     files = [readFileSync(cert), readFileSync(key)];
   } catch {
-    // Who asks may not read the key: the service may.
+    // Only the service may read the key: that is no fault of the key.
     return {};
   }
   const found = identityProblem(...files);

@@ -66,8 +66,10 @@ const url = /^(mqtts?):\/\/(\[[^\]]*\]|[^[\]:/?#@\s]*)(?::([^/?#@\s]*))?([/?#@\s
 export function brokerProblem(text: string): string | undefined {
   const [, scheme, host = "", port, rest] = url.exec(text) ?? [];
   if (scheme === undefined) {
-    const bare = /^mqtts?:\/\/[^[\]]*:[^[\]]*:/.test(text);
-    return bare ? `${broker}; an address of IPv6 stands in brackets, and a port once` : broker;
+    return broker;
+  }
+  if (!host.startsWith("[") && port?.includes(":")) {
+    return `${broker}; an address of IPv6 stands in brackets, and a port once`;
   }
   if (rest !== undefined) {
     const why = text.includes("@")

@@ -5,7 +5,9 @@ import { firstLine } from "../config/password.ts";
 import { type Kept, keep } from "../lifecycle/keep.ts";
 import { backoff } from "../lifecycle/retry.ts";
 import type { Clock } from "../port/clock.ts";
+import { Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
+import { identityProblem } from "../tls/pem.ts";
 import { type WebOptions, WebServer } from "./server.ts";
 import type { KmFacts, NodeView } from "./view.ts";
 
@@ -62,7 +64,7 @@ export class Page {
   }
 }
 
-/** @throws Fault `web.listen` if a file cannot be read */
+/** @throws Fault `web.listen` if a file cannot be read or used */
 function optionsOf(config: WebConfig): WebOptions {
   const {
     host,
@@ -80,6 +82,12 @@ function optionsOf(config: WebConfig): WebOptions {
   }
   const password = () => firstLine(read(file));
   const identity = { cert: read(cert), key: read(key), requirePq };
+  const wrong = identityProblem(Buffer.from(identity.cert), Buffer.from(identity.key));
+  if (wrong !== undefined) {
+    const what = wrong.where === "cert" ? "certificate file" : "private key";
+    const source = wrong.where === "cert" ? cert : key;
+    throw new Fault("web.listen", `page: ${what} ${wrong.what}`, { file: source });
+  }
   const metricsToken = tokenFile === undefined ? undefined : () => firstLine(read(tokenFile));
   return { ...common, secure: { ...identity, password, metricsToken } };
 }

@@ -56,6 +56,13 @@ test.serial(
       ]);
       t.is(alice.km.store.size, 7);
       t.is(bob.km.store.size, 9);
+      // At a glance, by reason and number, with what to type.
+      for (const view of ["status", "doctor", "kept"]) {
+        const text = run(view).stdout.replace(/\s+/g, " ");
+        t.regex(text, /3 blocks above the QBER limit/, view);
+        t.regex(text, /2 keys that the KM refused/, view);
+      }
+      t.regex(run("status").stdout, /qkd-node discard alice --all --reason qber/);
       const table = run("kept").stdout;
       t.regex(table, /MODULE +KEY OR BLOCK/);
       t.true(table.split("\n").every((line) => line.length <= 80));
