@@ -2,6 +2,7 @@
 
 import { alarmCuts } from "../../test/campaign/alarm-cuts.ts";
 import { custodyStories } from "../../test/campaign/custody-stories.ts";
+import { type Door, doors, flood } from "../../test/campaign/floods.ts";
 import { framesThroughNoise } from "../../test/campaign/frames.ts";
 import { fuzz } from "../../test/campaign/fuzz.ts";
 import {
@@ -22,6 +23,7 @@ import {
 } from "../../test/faults/disk-campaign.ts";
 import { killNodes } from "../../test/faults/kills.ts";
 import { meetTroubles } from "../../test/faults/troubles.ts";
+import { launcher } from "../bench/production.ts";
 import { flow } from "./flow.ts";
 
 export interface Part {
@@ -45,6 +47,13 @@ const noises = [1e-6, 1e-5, 1e-4, 1e-3].map((bitErrors) => ({
   inserts: bitErrors,
   duplicates: bitErrors,
 }));
+
+const flooded: Readonly<Record<Door, string>> = {
+  server: "the server of keys",
+  km: "the node, by its KM over Kq-1",
+  page: "the page",
+  local: "the socket that only answers",
+};
 
 const times = (count: number, scale: number) => Math.max(1, Math.round(count * scale));
 
@@ -94,6 +103,20 @@ export const campaigns: readonly Campaign[] = [
         },
       },
     ],
+  },
+  {
+    name: "floods",
+    parts: doors.map((door) => ({
+      title: `10⁶ hostile requests at ${flooded[door]}`,
+      async run(scale: number) {
+        const rounds = times(1_000_000, scale);
+        const options = { rounds, longest: 900, usual: 20, program: launcher() };
+        const result = await flood(door, options);
+        const { peak_mb: grown, slower, failed, sent } = result;
+        const held = grown <= 16 && slower <= 2 && failed === 0 && sent >= rounds;
+        return { held, figures: { ...result } };
+      },
+    })),
   },
   {
     name: "km",

@@ -13,7 +13,8 @@ import { encodeRequest } from "../../src/local/protocol.ts";
 import { type OneNode, withNode } from "../rig/one-node.ts";
 import type { FloodOrder } from "./flooder.ts";
 
-export type Door = FloodOrder["door"];
+export const doors = ["server", "km", "page", "local"] as const;
+export type Door = (typeof doors)[number];
 
 export interface FloodResult {
   /** Hostile requests that were sent. */
@@ -135,20 +136,23 @@ async function running(
   return { child, sent: () => sent, over: () => over };
 }
 
-/**
- * @param longest the flood is ended after this time, s
- * @param program another than that of the clone
- */
-export async function flood(
-  door: Door,
-  rounds: number,
-  longest: number,
-  program?: string,
-): Promise<FloodResult> {
+export interface FloodOptions {
+  /** Hostile requests. */
+  readonly rounds: number;
+  /** The flood is ended after this time, s. */
+  readonly longest: number;
+  /** The honest ask alone for this long at first, s. */
+  readonly usual: number;
+  /** Another than that of the clone. */
+  readonly program?: string;
+}
+
+export async function flood(door: Door, options: FloodOptions): Promise<FloodResult> {
+  const { program } = options;
   const outcome = Promise.withResolvers<FloodResult>();
-  const options = { transport: "tls", mode: "on_request", environment } as const;
-  await withNode({ ...options, ...(program !== undefined && { program }) }, async (bench) => {
-    outcome.resolve(await run(bench, door, rounds, longest));
+  const site = { transport: "tls", mode: "on_request", environment } as const;
+  await withNode({ ...site, ...(program !== undefined && { program }) }, async (bench) => {
+    outcome.resolve(await run(bench, door, options));
   });
   return outcome.promise;
 }
@@ -156,8 +160,7 @@ export async function flood(
 async function run(
   bench: OneNode,
   door: Door,
-  rounds: number,
-  longest: number,
+  { rounds, longest, usual }: FloodOptions,
 ): Promise<FloodResult> {
   const { folder, node, ca, km, serverPort } = bench;
   const signal = AbortSignal.timeout(60_000);
@@ -166,10 +169,11 @@ async function run(
   const pagePort = Number(/:(\d+)\//.exec(line)?.[1]);
   const pid = node.pid as number;
   const asks = clients(bench, pagePort);
-  const warm = Date.now() + 6_000;
+  // The first requests of each kind take longer, and memory for good.
+  const warm = Date.now() + usual * 500;
   await ask(asks, () => Date.now() > warm);
-  const usual = Date.now() + 10_000;
-  const before = await ask(asks, () => Date.now() > usual);
+  const alone = Date.now() + usual * 1_000;
+  const before = await ask(asks, () => Date.now() > alone);
   let port = door === "page" ? pagePort : serverPort;
   if (door === "km") {
     const text = readFileSync(join(folder, "node.toml"), "utf8");

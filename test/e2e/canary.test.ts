@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import test from "ava";
 import { answerWith, dropConnection } from "../emulator/km/index.ts";
@@ -110,7 +111,17 @@ test.serial(
   },
 );
 
+/** Says something, and hears whatever comes until the end. */
+function said(socket: Socket, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    socket.on("error", () => {}).once("close", () => resolve());
+    socket.setTimeout(1_000, () => socket.destroy());
+    socket.resume().write(`${text}\r\n\r\n`);
+  });
+}
+
 test.serial("keys that were asked for over HTTPS are in no log or file either", async (t) => {
+  t.timeout(240_000);
   const canary = new Canary();
   await withNode({ transport: "https", mode: "on_request" }, async (bench) => {
     const { folder, serverPort, node, distil } = bench;
@@ -151,6 +162,22 @@ test.serial("keys that were asked for over HTTPS are in no log or file either", 
       await ask(path, body);
     }
     await ask("/api/v1/keys/nobody/enc_keys", "{}");
+    // What a flood causes: lines of each kind, and those that count what was left out.
+    const page = await node.logged(/msg="page"/, AbortSignal.timeout(40_000));
+    const pagePort = Number(/:(\d+)\//.exec(page)?.[1]);
+    const control = join(folder, "state", "control");
+    for (let n = 0; n < 60; n++) {
+      await said(connect({ host: "127.0.0.1", port: serverPort, localAddress: "127.0.0.2" }), got);
+      await ask(`${path}?size=7`, got);
+    }
+    for (const socket of [connect(`${control}.read`), connect(control)]) await said(socket, got);
+    for (let n = 0; n < 300; n++) {
+      await said(connect({ host: "127.0.0.1", port: pagePort }), `GET /${got} HTTP/1.1\r\n\r\n`);
+    }
+    for (const kind of [/TLS handshake refused/, /key request refused/, /too many connections/]) {
+      await node.logged(kind, AbortSignal.timeout(40_000));
+    }
+    await node.logged(/lines were left out/, AbortSignal.timeout(100_000));
     await node.stop("SIGKILL");
     node.start();
     await node.logged(/module up/, AbortSignal.timeout(40_000));

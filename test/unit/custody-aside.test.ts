@@ -146,6 +146,24 @@ test("an operator keeps back a key that waits, or a block that is to come; what 
   });
 });
 
+test("to keep back a block that the module has let go of makes no record", async (t) => {
+  await withBench({ keyBits: 128 }, async (bench) => {
+    const { module, custody, ledger } = bench;
+    module.add(1, 128);
+    module.connect(custody);
+    const km = new Km(custody, 1);
+    custody.kmUp(km);
+    await offer(bench);
+    km.answer();
+    while (module.released.length === 0) await durable(bench);
+    while (ledger.get(block(1)) !== undefined) await durable(bench);
+    t.is(custody.aside.withhold(block(1)), "let_go");
+    await durable(bench);
+    t.is(ledger.get(block(1)), undefined);
+    t.deepEqual([...ledger.blocks()], []);
+  });
+});
+
 test("a key that waits for its KM goes into quarantine, and the next keys do not wait for it", async (t) => {
   await withBench({ keyBits: 128 }, async (bench) => {
     const { module, custody } = bench;

@@ -1,0 +1,18 @@
+import test from "ava";
+import { doors, flood } from "../campaign/floods.ts";
+
+for (const door of doors) {
+  test.serial(
+    `ten thousand hostile requests (${door}): all others are served, the log stays short`,
+    async (t) => {
+      t.timeout(180_000);
+      const result = await flood(door, { rounds: 10_000, longest: 120, usual: 2 });
+      t.log(JSON.stringify(result));
+      t.true(result.sent >= 10_000);
+      t.is(result.failed, 0);
+      t.true(result.lines < 150, "lines of the log");
+      // The campaign of `npm run soak` holds a build to less: this one compiles as it goes.
+      t.true(result.own_peak_mb < 64, "memory");
+    },
+  );
+}
