@@ -228,15 +228,14 @@ export class KeyServer {
       if (path === null) throw new Refusal("invalid_message", "no such path", 404);
       const [, id = "", what] = path;
       const access = this.#access(decode(id), certificate);
+      this.#places.wanted(request.socket);
       if (what === "status") {
         if (request.method !== "GET") throw new Refusal("invalid_message", "GET only", 405);
         this.#pace.charge(client);
         this.#status(access, response);
-        this.#places.wanted(request.socket);
       } else {
         const { repeated } = await this.#keys(access, request, url, response);
         if (repeated) this.#pace.charge(client);
-        this.#places.wanted(request.socket);
       }
     } catch (error) {
       this.#pace.charge(client);

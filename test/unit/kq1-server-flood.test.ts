@@ -89,6 +89,17 @@ test("a KM that is refused again and again waits for each answer then, and anoth
   await withServer(new AskingDesk(), body, { clock });
 });
 
+test("a KM may make a connection for each request, also while there is no key for it", async (t) => {
+  const desk = { unitBits: 256, stored: 0, request: async () => empty };
+  const empty = { response: "no_keys_available", keys: [] };
+  const clock = new ManualClock();
+  clock.offset = Date.now();
+  const body = async ({ ask }: KeyServerBench) => {
+    for (let n = 0; n < 150; n++) t.is((await ask({ km: n % 2 === 0 ? 0 : 1 })).status, 503);
+  };
+  await withServer(desk, body, { clock });
+});
+
 test("what a stranger or a KM can write into the log is bounded", async (t) => {
   const lines: string[] = [];
   const log = createLog((line) => lines.push(line), "info");
