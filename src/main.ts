@@ -129,7 +129,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   const views = [...channels, ...closed];
   const page = config.web.enabled
-    ? createPage(config, views, oversight, panel, boot, log)
+    ? createPage(config, views, oversight, panel, boot, log, logs)
     : undefined;
   const certificates = watchAll(config, channels, server, page, log);
   const reload = () => reloadCertificates(certificates, oversight);

@@ -14,8 +14,14 @@ export const windows: ReadonlyMap<string, { readonly seconds: number; readonly s
 
 const plotted: readonly RecordedName[] = ["qber", "secret_key_rate", "confirmed_rate"];
 
+/** Monotonic and wall time of the same moment, ms. */
+export interface PlotMoment {
+  readonly now: number;
+  readonly wall: number;
+}
+
 /** As many digits as a pixel can show. */
-function numbers(values: Float64Array): (number | null)[] {
+export function numbers(values: Float64Array): (number | null)[] {
   return Array.from(values, (value) => (Number.isNaN(value) ? null : Number(value.toPrecision(5))));
 }
 
@@ -24,15 +30,9 @@ function curve({ mean, min, max }: Curve) {
 }
 
 /**
- * @param now monotonic and wall time of the same moment, ms
  * @returns undefined if there is no such module or window
  */
-export function plotData(
-  node: NodeView,
-  module: string,
-  window: string,
-  now: { readonly now: number; readonly wall: number },
-) {
+export function plotData(node: NodeView, module: string, window: string, now: PlotMoment) {
   const history = node.recorder.history(module);
   const span = windows.get(window);
   if (history === undefined || span === undefined) return undefined;

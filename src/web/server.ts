@@ -20,6 +20,7 @@ import { type Asset, loadAssets } from "./assets.ts";
 import { Gate } from "./gate.ts";
 import { alive, readiness } from "./health.ts";
 import { isLoopback, isOurs } from "./host.ts";
+import { pastRoutes } from "./past-routes.ts";
 import { plotData } from "./plots.ts";
 import { securityHeaders, sendAsset, sendJson, sendLongJson, sendText } from "./reply.ts";
 import { eventsAfter, snapshot } from "./snapshot.ts";
@@ -251,6 +252,7 @@ export class WebServer {
         else sendLongJson(request, response, data);
       }),
     );
+    for (const [path, serve] of pastRoutes(node, clock)) routes.set(path, get(serve));
     routes.set("/metrics", [
       { method: "GET", isPublic: false, byHeader: true, serve: (x) => this.#metrics(x) },
     ]);

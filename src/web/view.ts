@@ -2,6 +2,7 @@
 import type { EventHistory } from "../lifecycle/event-history.ts";
 import type { KmView } from "../lifecycle/km-channel.ts";
 import type { Recorder } from "../lifecycle/recorder.ts";
+import type { LogRing } from "../local/log-ring.ts";
 import type { AlarmView, ModuleView, ShownPanel } from "../manager/view.ts";
 
 export interface LinkView extends ModuleView {
@@ -44,6 +45,8 @@ export interface NodeView {
   readonly alarms: AlarmView;
   readonly history: EventHistory;
   readonly recorder: Recorder;
+  /** The last lines of the log; undefined: they are not shown. */
+  readonly logs?: LogRing;
   /** Undefined without a manager. */
   broker(): BrokerFacts | undefined;
   /** The chassis panel. */

@@ -2,6 +2,7 @@
 import type { Config, ServerConfig } from "../config/load.ts";
 import { KeyServer } from "../kq1/https-server.ts";
 import type { Channel } from "../lifecycle/channel.ts";
+import type { LogRing } from "../local/log-ring.ts";
 import type { Oversight } from "../oversight.ts";
 import type { Panel } from "../panel/panel.ts";
 import type { Log } from "../port/log.ts";
@@ -50,6 +51,7 @@ export function createPage(
   panel: Panel,
   boot: number,
   log: Log,
+  logs: LogRing,
 ): Page {
   const facts = config.modules.map(({ name, mode, qber_limit, kms }) => {
     return { name, mode, qberLimit: qber_limit, kms: kms.map(kmFacts) };
@@ -66,6 +68,7 @@ export function createPage(
       alarms: oversight.watch,
       history: oversight.history,
       recorder: oversight.recorder,
+      logs,
       broker: () => oversight.broker,
       panel: () => panel.shown(),
     },

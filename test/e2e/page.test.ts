@@ -212,7 +212,7 @@ testWith(
         await page.evaluate("window.same = true");
         await rig.alice.node.stop("SIGKILL");
         await page.until(`document.body.dataset.link === "lost"`, deadline());
-        t.regex(await page.text("#lost"), /^No connection to the node since \d\d:\d\d:\d\d\./);
+        t.regex(await page.text("#lost"), /^No connection to the node since \d\d:\d\d:\d\d UTC/);
         rig.alice.node.start();
         await page.until(
           `${live} && /number 2,/.test(document.querySelector("#identity").textContent)`,

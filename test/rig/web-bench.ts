@@ -7,6 +7,7 @@ import { type Verdict, verdictKinds } from "../../src/alarms/verdict.ts";
 import { EventHistory } from "../../src/lifecycle/event-history.ts";
 import type { KmView } from "../../src/lifecycle/km-channel.ts";
 import { Recorder } from "../../src/lifecycle/recorder.ts";
+import { LogRing } from "../../src/local/log-ring.ts";
 import { transition } from "../../src/manager/payloads.ts";
 import type { ModuleState } from "../../src/manager/view.ts";
 import type { Clock } from "../../src/port/clock.ts";
@@ -21,6 +22,7 @@ import { createAuthority } from "../emulator/certificates.ts";
 
 export interface ShownNode extends NodeView {
   readonly book: AlarmBook;
+  readonly logs: LogRing;
   state: ModuleState;
   health: Verdict;
   kept: Record<string, number>;
@@ -56,10 +58,10 @@ export function shownNode(clock: Clock): ShownNode {
         }),
         state: () => node.state,
         health: () => node.health,
-        keptCounts: () => node.kept,
         telemetry: () => window.take(clock.now()),
         glance: () => window.peek(clock.now()),
         supply: () => node.supply,
+        keptCounts: () => node.kept,
         kms: () => [{ name: "main", condition: node.kmState, trouble: "" }],
       },
     ],
@@ -74,6 +76,7 @@ export function shownNode(clock: Clock): ShownNode {
     alarms: { records: () => book.records(), record: (id) => book.record(id), forget: () => {} },
     history,
     recorder,
+    logs: new LogRing(),
     broker: () => ({ url: "mqtts://broker", up: true }),
     panel: () => ({
       panel: "none",
@@ -189,7 +192,14 @@ export async function secure(
 
 /** Files of the page, but for the login. */
 export const assets = [...loadAssets().keys()].filter((path) => path !== "/login");
-export const queries = ["/api/history?module=alice&window=15m", "/api/state", "/metrics"];
+export const queries = [
+  "/api/history?module=alice&window=15m",
+  "/api/history.csv?module=alice&window=15m",
+  "/api/events",
+  "/api/log?search=",
+  "/api/state",
+  "/metrics",
+];
 export const strays = [
   "/login",
   "/logout",
@@ -205,6 +215,8 @@ export const strays = [
   "//evil.example/",
   "/api",
   "/api/keys",
+  "/api/log/",
+  "/api/history.csv/x",
   "/api/stream/",
   "http://evil.example/",
   "*",

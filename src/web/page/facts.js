@@ -1,6 +1,7 @@
 // Tables of names and values: telemetry, and who is who.
 import { byId, fill, make } from "./dom.js";
 import { amount, count, duration, percent, words } from "./format.js";
+import { stamp } from "./time.js";
 
 /** @typedef {import("./live.js").State} State */
 /** @typedef {State["modules"][number]} Module */
@@ -58,33 +59,37 @@ function chassis(panel) {
   const { presence, reason, tamper, contacts = [], tampered_at, maintenance, zeroize } = panel;
   const opened = contacts.map((contact) => contact + 1).join(", ");
   const what = opened === "" ? "could not have noticed" : `contact ${opened} opened`;
-  const at = tampered_at === undefined ? "" : `, ${tampered_at.slice(0, 19)}Z`;
+  const at = tampered_at === undefined ? "" : `, ${stamp(Date.parse(tampered_at))}`;
   const heard = presence === "ok";
   return [
-    make("h3", {}, "Chassis panel"),
-    table([
-      [
-        "State",
-        heard ? "connected" : `${words(presence)}${reason === undefined ? "" : `: ${reason}`}`,
-      ],
-      ["Chassis", tamper !== "none" ? `${what}${at}` : heard ? "closed" : ""],
-      ["Key switch", heard ? (maintenance ? "maintenance" : "operation") : ""],
-      ["Zeroize", zeroize === "none" ? "" : zeroize],
-      ["Keys", panel.halted ? `stopped: ${panel.halted_because ?? ""}` : ""],
-      ["Lamps", heard ? `supply ${panel.lamps.supply}, alarm ${panel.lamps.alarm}` : ""],
-      ["Serial", panel.serial],
-      ["Firmware", panel.firmware],
-    ]),
+    make(
+      "div",
+      { class: "group" },
+      make("h3", {}, "Chassis panel"),
+      table([
+        [
+          "State",
+          heard ? "connected" : `${words(presence)}${reason === undefined ? "" : `: ${reason}`}`,
+        ],
+        ["Chassis", tamper !== "none" ? `${what}${at}` : heard ? "closed" : ""],
+        ["Key switch", heard ? (maintenance ? "maintenance" : "operation") : ""],
+        ["Zeroize", zeroize === "none" ? "" : zeroize],
+        ["Keys", panel.halted ? `stopped: ${panel.halted_because ?? ""}` : ""],
+        ["Lamps", heard ? `supply ${panel.lamps.supply}, alarm ${panel.lamps.alarm}` : ""],
+        ["Serial", panel.serial],
+        ["Firmware", panel.firmware],
+      ]),
+    ),
   ];
 }
 
 /** @param {Module} module @param {State} state */
 export function showIdentity(module, { node }) {
-  const title = (/** @type {string} */ text) => make("h3", {}, text);
+  const group = (/** @type {string} */ title, /** @type {[string, string | undefined][]} */ rows) =>
+    make("div", { class: "group" }, make("h3", {}, title), table(rows));
   fill(
     byId("identity"),
-    title("Module"),
-    table([
+    group("Module", [
       ["Module ID", module.module_id],
       ["Matching module", module.matching_module_id],
       ["Role", module.role],
@@ -94,23 +99,18 @@ export function showIdentity(module, { node }) {
       ["Driver", `${module.driver}, ${module.where}`],
       ["Keys", module.mode === "on_request" ? "on request" : "as they come"],
     ]),
-    ...module.kms.flatMap((km) => [
-      title(`KM ${km.name}`),
-      table([
+    ...module.kms.map((km) =>
+      group(`KM ${km.name}`, [
         ["Address", km.address],
         ["Transport", km.transport],
         ["Key exchange", km.keyExchange],
         ["Trouble", km.trouble],
       ]),
-    ]),
-    title("Node"),
-    table([
+    ),
+    group("Node", [
       ["ID", node.id],
       ["Software", `qkd-node ${node.version}`],
-      [
-        "Start",
-        `number ${count(node.boot)}, ${new Date(node.started).toISOString().slice(0, 19)}Z`,
-      ],
+      ["Start", `number ${count(node.boot)}, ${stamp(node.started)}`],
       ["Configuration", node.configuration],
       ["Broker", node.broker?.url],
     ]),

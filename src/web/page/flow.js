@@ -57,6 +57,16 @@ const conditions = /** @type {const} */ ({
 });
 const transports = { tls: "TLS 1.3", https: "HTTPS, TLS 1.3", plain: "not encrypted" };
 
+/**
+ * What is kept back from the KM waits for a person, who must know what to type.
+ * @param {Module} module @param {number} kept
+ */
+function keptBack({ name }, kept) {
+  if (kept === 0) return [make("p", {}, "nothing kept back")];
+  const command = make("code", {}, `qkd-node kept ${name}`);
+  return [make("p", { class: "waits" }, `${count(kept)} kept back; type `, command)];
+}
+
 /** @param {Module} module */
 export function showFlow(module) {
   const { rates } = module;
@@ -86,16 +96,16 @@ export function showFlow(module) {
     rate === undefined || !moduleUp ? "–" : amount(rate.last, "bit/s"),
     !moduleUp ? "no connection" : rate === undefined ? "no rate reported" : "distilled",
   );
-  const withheld = counter(module, "withheld");
-  const quarantined = counter(module, "quarantined");
+  const kept = module.kept_back.reduce((sum, { count: n }) => sum + n, 0);
   const trouble =
     code === "ledger_failed" ? "ledger fails" : code === "halted" ? "supply stopped" : undefined;
   fill(
     byId("stop-node"),
     ...stop("Node", trouble ?? "running", trouble === undefined ? "good" : "bad", [
       `${counted(counter(module, "held_blocks"), "block")} in memory, ${counted(counter(module, "in_flight"), "key")} under way`,
-      `since start: withheld ${count(withheld)}, to quarantine ${count(quarantined)}, without key ${count(counter(module, "empty_blocks"))}`,
+      `${counted(counter(module, "empty_blocks"), "block")} without key`,
     ]),
+    ...keptBack(module, kept),
   );
   hop(
     "hop-km",

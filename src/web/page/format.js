@@ -1,4 +1,4 @@
-// Numbers and times as people read them.
+// Numbers and durations as people read them.
 
 /** @param {number} value @param {number} digits significant ones */
 function significant(value, digits) {
@@ -52,14 +52,6 @@ export function duration(ms) {
   if (h > 0) return `${h} h ${m} min`;
   if (m > 0) return `${m} min ${s % 60} s`;
   return `${s} s`;
-}
-
-/** Time of day where the browser is. @param {number} ms since 1970 */
-export function timeOfDay(ms) {
-  const date = new Date(ms);
-  return [date.getHours(), date.getMinutes(), date.getSeconds()]
-    .map((n) => String(n).padStart(2, "0"))
-    .join(":");
 }
 
 /** `qber_high` as `qber high`. @param {string} name */

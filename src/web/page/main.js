@@ -1,19 +1,13 @@
 // The page: shows what the node sends, for the module that was chosen.
 import { byId, mark, say } from "./dom.js";
+import { forgetEvents, redrawEvents, showEvents } from "./events.js";
+import { saveCsv, savePng } from "./export.js";
 import { showIdentity, showTelemetry } from "./facts.js";
 import { showFlow } from "./flow.js";
-import { timeOfDay } from "./format.js";
 import { watchNode } from "./live.js";
-import {
-  forgetEvents,
-  showAlarms,
-  showEvents,
-  showFigures,
-  showHeader,
-  showTabs,
-  showVerdict,
-} from "./panels.js";
-import { chooseWindow, loadHistory, repaint, showPlots } from "./plots.js";
+import { showAlarms, showFigures, showHeader, showTabs, showVerdict } from "./panels.js";
+import { chooseWindow, loadHistory, repaint, rezone, showPlots } from "./plots.js";
+import { hasZone, moment, switchZone, timeOfDay, zoneOf } from "./time.js";
 
 /** @typedef {import("./live.js").State} State */
 
@@ -51,7 +45,8 @@ function show(next) {
   showIdentity(module, next);
   showPlots(module, next);
   mark(document.body, "data-link", "live");
-  say(byId("live-text"), `Live ${timeOfDay(next.t)}`);
+  say(byId("live-text"), `Live ${timeOfDay(next.t)} ${zoneOf(next.t)}`);
+  say(byId("plots-zone"), zoneOf(next.t));
   if (began) performance.mark("first-state");
 }
 
@@ -67,12 +62,12 @@ function link(since) {
   }
   mark(document.body, "data-link", "lost");
   say(byId("live-text"), "No connection");
-  // Said once, not each second.
-  if (!lost)
-    say(
-      banner,
-      `No connection to the node since ${timeOfDay(since)}. What is shown is old. Trying again.`,
-    );
+  // Said once, not each second; by the node's clock, as all times here.
+  if (!lost) {
+    const at = state?.t ?? since;
+    const when = `${moment(at, at)} ${zoneOf(at)}`;
+    say(banner, `No connection to the node since ${when}. What is shown is old. Trying again.`);
+  }
   lost = true;
   document.title = `No connection: ${state?.node.id ?? "QKD node"}`;
 }
@@ -84,6 +79,20 @@ byId("windows").addEventListener("click", ({ target }) => {
   for (const one of byId("windows").querySelectorAll("button"))
     mark(one, "aria-pressed", String(one === button));
   chooseWindow(window);
+});
+
+byId("csv").addEventListener("click", () => saveCsv());
+byId("png").addEventListener("click", () => {
+  if (state !== undefined) savePng(state.node.id, state.t);
+});
+
+const zone = byId("zone");
+zone.hidden = !hasZone();
+zone.addEventListener("click", () => {
+  switchZone();
+  redrawEvents();
+  rezone();
+  if (state !== undefined) show(state);
 });
 
 byId("modules").addEventListener("keydown", (event) => {

@@ -1,14 +1,13 @@
-// Everything on the page that is text: header, state, figures, alarms, events, identity.
+// Most of what is text on the page: header, state, figures, alarms, tabs.
 import { byId, fill, keepList, make, mark, say } from "./dom.js";
 import { counter, figure } from "./flow.js";
-import { amount, capital, count, duration, percent, scaled, timeOfDay, words } from "./format.js";
+import { amount, capital, count, duration, percent, scaled } from "./format.js";
+import { moment, stamp, zoneOf } from "./time.js";
+import { commandsFor } from "./type.js";
 
 /** @typedef {import("./live.js").State} State */
-/** @typedef {import("./live.js").NodeEvent} NodeEvent */
 /** @typedef {State["modules"][number]} Module */
 /** @typedef {State["alarms"][number]} Alarm */
-
-const mostEvents = 100;
 
 const shapes = {
   good: '<circle cx="12" cy="12" r="10" fill="none" stroke="currentColor" stroke-width="2"/><path d="M7.5 12.5l3 3 6-7" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round"/>',
@@ -38,7 +37,7 @@ export function showVerdict({ condition, state, name, kept_back }, { t, modules,
       `<svg viewBox="0 0 24 24" aria-hidden="true">${shapes[level]}</svg>`;
   }
   say(byId("verdict-text"), text);
-  const age = `since ${timeOfDay(since)}, ${duration(t - since)}`;
+  const age = `since ${moment(since, t)}, ${duration(t - since)}`;
   // What else is wrong beside the first.
   const more = level === "bad" && state.reason !== "" && !text.includes(state.reason);
   say(byId("verdict-detail"), more ? `${age}. ${state.reason}` : age);
@@ -124,6 +123,7 @@ function createAlarm(alarm) {
     make("h3", {}, capital(alarm.text)),
     make("p", { class: "facts" }),
     make("p", { class: "action" }, make("b", {}, "What to do: "), `${alarm.action}.`),
+    make("p", { class: "type" }),
   );
 }
 
@@ -132,14 +132,16 @@ function plain(n) {
   return Number(n.toPrecision(4)).toString();
 }
 
-/** @param {Element} element @param {Alarm} alarm @param {number} now */
-function updateAlarm(element, alarm, now) {
+/** @param {Element} element @param {Alarm} alarm @param {State} state */
+function updateAlarm(element, alarm, { t: now, node }) {
   mark(element, "data-severity", alarm.severity);
   const query = (/** @type {string} */ what) =>
     /** @type {Element} */ (element.querySelector(what));
   say(query("header b"), `${capital(alarm.severity)} · ${alarm.object}`);
   const since = Date.parse(alarm.raised);
-  say(query("header span"), `since ${timeOfDay(since)}, ${duration(now - since)}`);
+  const when = query("header span");
+  say(when, `since ${moment(since, now)} ${zoneOf(since)}, ${duration(now - since)}`);
+  mark(when, "title", stamp(since));
   const facts = [
     alarm.name,
     alarm.value === undefined ? "" : `value ${plain(alarm.value)}`,
@@ -151,16 +153,22 @@ function updateAlarm(element, alarm, now) {
     alarm.count > 1 ? `${count(alarm.count)} times` : "",
   ];
   say(query(".facts"), facts.filter((text) => text !== "").join(" · "));
+  const commands = commandsFor(alarm, node);
+  fill(
+    query(".type"),
+    ...(commands.length === 0 ? [] : ["At the node, type: "]),
+    ...commands.flatMap((command, i) => [i > 0 ? " " : "", make("code", {}, command)]),
+  );
 }
 
 /** Alarms that were told aloud, by identity and severity. @type {Set<string>} */
 let told = new Set();
 
 /** @param {State} state */
-export function showAlarms({ alarms, t }) {
-  const worst = alarms[0]?.severity;
-  const grave = worst === "critical" || worst === "major";
-  mark(byId("alarms"), "data-level", worst === undefined ? "good" : grave ? "bad" : "attention");
+export function showAlarms(state) {
+  const { alarms } = state;
+  // The worst one is the first.
+  mark(byId("alarms"), "data-severity", alarms[0]?.severity ?? "cleared");
   say(byId("alarm-count"), String(alarms.length));
   byId("no-alarms").hidden = alarms.length > 0;
   keepList(
@@ -168,7 +176,7 @@ export function showAlarms({ alarms, t }) {
     alarms,
     ({ alarm }) => alarm,
     createAlarm,
-    (element, alarm) => updateAlarm(element, alarm, t),
+    (element, alarm) => updateAlarm(element, alarm, state),
   );
   const now = new Set(alarms.map(({ alarm, severity }) => `${alarm} ${severity}`));
   for (const { alarm, severity, object, text } of alarms) {
@@ -176,122 +184,6 @@ export function showAlarms({ alarms, t }) {
     byId("announce").replaceChildren(`Alarm, ${severity}, ${object}: ${text}`);
   }
   told = now;
-}
-
-/** @type {NodeEvent[]} */
-let events = [];
-
-/** After a restart the node counts anew. */
-export function forgetEvents() {
-  events = [];
-}
-
-/** @type {Readonly<Record<string, [string, string]>>} */
-const eventWords = {
-  module_up: ["Module connected", "good"],
-  module_down: ["Module lost", "bad"],
-  km_up: ["KM connected", "good"],
-  km_down: ["KM lost", "bad"],
-  key_withheld: ["Block withheld", "attention"],
-  key_quarantined: ["Key in quarantine", "bad"],
-  block_damaged: ["Block damaged on the line", "attention"],
-  block_empty: ["Block without key", ""],
-  ledger_failed: ["Ledger cannot be written", "bad"],
-  ledger_mended: ["Ledger can be written again", "good"],
-  node_tamper: ["Chassis opened", "bad"],
-  node_tamper_cleared: ["Tampering cleared", "good"],
-  node_zeroize: ["All modules told to destroy their key", "bad"],
-  module_zeroized: ["Module destroyed its key", "bad"],
-  configuration_unsigned: ["Configuration was provisioned unsigned", "attention"],
-  update_installed: ["Update installed", "good"],
-  update_refused: ["Update refused", "attention"],
-};
-
-/** @type {Readonly<Record<string, string>>} */
-const withheldWords = {
-  qber: "QBER above the limit",
-  no_qber: "without a QBER",
-  operator: "somebody named it",
-  ledger_repaired: "of before the ledger was repaired",
-  replayed: "the module had let go of it before",
-  past_unknown: "too old to know what became of it",
-};
-
-/** @param {NodeEvent} event @returns {[string, string, string]} title, facts, level */
-function describe({ type, module, facts }) {
-  if (type.startsWith("alarm_")) {
-    const change = words(type.slice("alarm_".length));
-    const grave = facts.severity === "critical" || facts.severity === "major";
-    const level = change === "cleared" ? "good" : grave ? "bad" : "attention";
-    const detail = facts.detail === undefined ? "" : `, ${facts.detail}`;
-    return [
-      `Alarm ${change}: ${words(String(facts.name))}`,
-      `${facts.object}${change === "cleared" ? "" : `, ${facts.severity}`}${detail}`,
-      level,
-    ];
-  }
-  if (type === "module_event") {
-    const over = facts.severity === "cleared" || facts.severity === "indeterminate";
-    const level = over ? "" : "attention";
-    return [`Module says: ${facts.text || facts.code}`, `${module}, ${facts.severity}`, level];
-  }
-  if (type === "node_maintenance") {
-    return ["Key switch turned", facts.on === true ? "to maintenance" : "to operation", ""];
-  }
-  if (type === "maintenance_session") {
-    return ["Maintenance console", facts.on === true ? "session begins" : "session is over", ""];
-  }
-  const [title, level] = eventWords[type] ?? [capital(words(type)), ""];
-  if (type === "key_withheld" || type === "block_empty") {
-    const { qber } = facts;
-    const measured = typeof qber === "number" ? `, QBER ${percent(qber)}` : "";
-    const why = withheldWords[String(facts.reason)] ?? "";
-    return [
-      why === "" ? title : `${title}: ${why}`,
-      `${module}, block ${facts.sequence ?? facts.block}${measured}; the last of its kind`,
-      level,
-    ];
-  }
-  const rest = Object.entries(facts).map(([name, value]) =>
-    name === "reason" ? String(value) : `${words(name)} ${value}`,
-  );
-  return [title, [module ?? "", ...rest].filter((text) => text !== "").join(", "), level];
-}
-
-/** @param {NodeEvent} event */
-function kindOf({ type, module }) {
-  return `${type} ${module}`;
-}
-
-/** @param {State} state */
-export function showEvents(state) {
-  const last = events.at(-1)?.sequence ?? 0;
-  const fresh = state.events.filter(({ sequence }) => sequence > last);
-  if (fresh.length === 0 && events.length > 0) return;
-  // Of routine events the last one of each kind: there may be many a second.
-  const kinds = new Set(fresh.filter(({ routine }) => routine).map(kindOf));
-  const kept = events.filter((event) => !event.routine || !kinds.has(kindOf(event)));
-  const seen = fresh.filter((event, i) => {
-    const later = fresh.slice(i + 1);
-    return !event.routine || !later.some((one) => one.routine && kindOf(one) === kindOf(event));
-  });
-  events = [...kept, ...seen].slice(-mostEvents);
-  keepList(
-    byId("event-list"),
-    events.toReversed(),
-    ({ sequence }) => `${state.node.started} ${sequence}`,
-    (event) => {
-      const [title, facts, level] = describe(event);
-      const stamp = new Date(event.at).toISOString();
-      return make(
-        "li",
-        { "data-level": level },
-        make("time", { datetime: stamp, title: stamp }, timeOfDay(event.at)),
-        make("span", { class: "dot", "aria-hidden": "true" }),
-        make("span", {}, `${title} `, make("small", {}, facts)),
-      );
-    },
-  );
 }
 
 /**

@@ -1,7 +1,8 @@
 // QBER and key rate over time.
 import { byId, mark, say } from "./dom.js";
 import { figure } from "./flow.js";
-import { amount, percent, scaled, timeOfDay } from "./format.js";
+import { amount, percent, scaled } from "./format.js";
+import { stamp, timeOfDay, zoneName } from "./time.js";
 
 /** @typedef {import("./live.js").State} State */
 /** @typedef {State["modules"][number]} Module */
@@ -43,7 +44,7 @@ function createPlot(element, { lines, value, marks, least, limit }) {
     font: '12px system-ui, "DejaVu Sans", sans-serif',
   };
   /** @type {import("uplot").Series[]} */
-  const series = [{ label: "at", value: (_, t) => (t == null ? "" : timeOfDay(t * 1_000)) }];
+  const series = [{ label: "at", value: (_, t) => (t == null ? "" : stamp(t * 1_000)) }];
   /** @type {import("uplot").Band[]} */
   const bands = [];
   for (const line of lines) {
@@ -65,6 +66,11 @@ function createPlot(element, { lines, value, marks, least, limit }) {
     width: element.clientWidth,
     height: element.clientHeight,
     padding: [10, 8, 0, 0],
+    tzDate: (t) => {
+      const zone = zoneName();
+      const date = new Date(t * 1_000);
+      return zone === undefined ? date : uPlot.tzDate(date, zone);
+    },
     cursor: { sync: { key: "time" }, drag: { x: false, y: false }, points: { size: 7 } },
     // Beside the title: on the plot it would hide the newest values.
     legend: {
@@ -299,4 +305,14 @@ export function chooseWindow(window) {
 export function repaint() {
   qberPlot?.redraw(false, true);
   ratePlot?.redraw(false, true);
+}
+
+/** Times are shown in another zone: marks are chosen anew. */
+export function rezone() {
+  draw();
+}
+
+/** What is plotted now, for those who save it. */
+export function plotted() {
+  return { ...shown, plots: [qberPlot, ratePlot] };
 }
