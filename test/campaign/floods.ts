@@ -20,9 +20,9 @@ export interface FloodResult {
   /** Hostile requests that were sent. */
   readonly sent: number;
   readonly seconds: number;
-  /** Resident memory at its highest and at the end, beside before, MB. */
+  /** Resident memory at its highest and at the end, beside the highest before, MB. */
   readonly peak_mb: number;
-  readonly grown_mb: number;
+  readonly end_mb: number;
   /** The same at its highest of what is the process's own, and no page of a file such as its code. */
   readonly own_peak_mb: number;
   /** Honest requests meanwhile, and those of them that were not answered as usual. */
@@ -130,8 +130,9 @@ async function running(
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     sent = Number(text.trim().split("\n").at(-1));
   });
-  child.once("close", () => {
+  child.once("close", (code, signal) => {
     over = true;
+    if (code !== 0 && signal === null) process.stderr.write(`flooder ended with ${code}\n`);
   });
   return { child, sent: () => sent, over: () => over };
 }
@@ -173,7 +174,15 @@ async function run(
   const warm = Date.now() + usual * 500;
   await ask(asks, () => Date.now() > warm);
   const alone = Date.now() + usual * 1_000;
+  let peak = { rss: 0, own: 0 };
+  const look = () => {
+    const now = memory(pid);
+    peak = { rss: Math.max(peak.rss, now.rss), own: Math.max(peak.own, now.own) };
+    return now;
+  };
+  const watching = setInterval(() => node.running && look(), 100);
   const before = await ask(asks, () => Date.now() > alone);
+  const was = peak;
   let port = door === "page" ? pagePort : serverPort;
   if (door === "km") {
     const text = readFileSync(join(folder, "node.toml"), "utf8");
@@ -183,18 +192,9 @@ async function run(
     writeFileSync(join(folder, "flood.crt"), cert);
     writeFileSync(join(folder, "flood.key"), key, { mode: 0o600 });
   }
-  const was = memory(pid);
   const linesBefore = node.lines.length;
   const begun = performance.now();
   const flooding = await running({ door, rounds, port, folder });
-  const peak = { ...was };
-  const look = () => {
-    const now = memory(pid);
-    peak.rss = Math.max(peak.rss, now.rss);
-    peak.own = Math.max(peak.own, now.own);
-    return now;
-  };
-  const watching = setInterval(() => node.running && look(), 100);
   const late = () => performance.now() - begun > longest * 1_000;
   const meanwhile = await ask(asks, () => flooding.over() || late());
   const seconds = (performance.now() - begun) / 1_000;
@@ -206,7 +206,7 @@ async function run(
     sent: flooding.sent(),
     seconds: Math.round(seconds),
     peak_mb: Number((peak.rss - was.rss).toFixed(1)),
-    grown_mb: Number((look().rss - was.rss).toFixed(1)),
+    end_mb: Number((look().rss - was.rss).toFixed(1)),
     own_peak_mb: Number((peak.own - was.own).toFixed(1)),
     honest: meanwhile.ms.reduce((sum, { length }) => sum + length, 0),
     failed: meanwhile.failed + failed + before.failed,
