@@ -130,7 +130,7 @@ export class KeyServer {
           keepAliveTimeoutBuffer: 0,
           maxHeaderSize: 8_192,
         },
-        (request, response) => void this.#serve(request, response),
+        (request, response) => void this.#serve(request, response).catch(() => response.destroy()),
       );
     } catch (error) {
       throw unusable(error, tls);
@@ -216,10 +216,12 @@ export class KeyServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const certificate = this.#certificates.get(request.socket);
-    if (certificate === undefined) return void request.socket.destroy();
+    // Node.js takes it from a request whose body is not read to its end.
+    const { socket } = request;
+    const certificate = this.#certificates.get(socket);
+    if (certificate === undefined) return void socket.destroy();
     const { fingerprint256: client } = certificate;
-    if (!(await this.#turns.take(request.socket, response))) return;
+    if (!(await this.#turns.take(socket, response))) return;
     await this.#pace.hold(client);
     try {
       const url = target(request);
@@ -228,7 +230,7 @@ export class KeyServer {
       if (path === null) throw new Refusal("invalid_message", "no such path", 404);
       const [, id = "", what] = path;
       const access = this.#access(decode(id), certificate);
-      this.#places.wanted(request.socket);
+      this.#places.wanted(socket);
       if (what === "status") {
         if (request.method !== "GET") throw new Refusal("invalid_message", "GET only", 405);
         this.#pace.charge(client);
@@ -239,7 +241,8 @@ export class KeyServer {
       }
     } catch (error) {
       this.#pace.charge(client);
-      this.#refuse(request, response, error);
+      const mayGoOn = request.complete && !request.destroyed;
+      this.#refuse(response, sourceOf(socket.remoteAddress), mayGoOn, error);
     }
   }
 
@@ -318,7 +321,8 @@ export class KeyServer {
     response.end(body);
   }
 
-  #refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  /** @param mayGoOn nothing is left of its body: the connection can have another request */
+  #refuse(response: ServerResponse, source: string, mayGoOn: boolean, error: unknown): void {
     const refusal =
       error instanceof Refusal
         ? error
@@ -327,18 +331,14 @@ export class KeyServer {
           : new Refusal("internal_error", "internal error");
     const { reason, status, message } = refusal;
     const isUsual = status === 503;
-    if (!isUsual) {
-      const source = sourceOf(request.socket.remoteAddress);
-      this.#limit.warn(source, "key request refused", { cause: message });
-    }
+    if (!isUsual) this.#limit.warn(source, "key request refused", { cause: message });
     if (response.headersSent || response.destroyed) return;
     const body = Buffer.from(JSON.stringify({ keys: [], response: reason, message }));
     response.writeHead(status, {
       ...headers,
       "content-length": body.length,
       ...(isUsual && { "retry-after": "1" }),
-      // What is left of a body is not waited for.
-      ...(!request.complete && { connection: "close" }),
+      ...(!mayGoOn && { connection: "close" }),
     });
     response.end(body);
   }

@@ -134,7 +134,7 @@ export class WebServer {
     this.#limit = LogLimit.of(log, clock);
     const times = { ...standardTimes, ...options.times };
     const serve = (request: IncomingMessage, response: ServerResponse) =>
-      void this.#serve(request, response);
+      void this.#serve(request, response).catch(() => response.destroy());
     const limits = {
       headersTimeout: times.request,
       requestTimeout: times.request,

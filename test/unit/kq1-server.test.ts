@@ -96,6 +96,8 @@ test("what gives no key asks for none: HEAD, another method, a name that is too 
     const named = (name: string | string[]) => ({ headers: { "idempotency-key": name } });
     t.is((await ask({ method: "HEAD" })).status, 405);
     t.is((await ask({ method: "PUT", body: "{}" })).status, 405);
+    const tooLong = JSON.stringify({ x: "y".repeat(5_000) });
+    t.is((await ask({ method: "POST", body: tooLong })).status, 413);
     const short = await ask(named("0123456789abcde"));
     t.like(short, { status: 400 });
     t.regex(short.message, /idempotency-key has fewer than 16 characters/);
