@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { driverKinds } from "../../drivers/index.ts";
 import { type } from "../../drivers/qmlp/frame.ts";
-import { blockName } from "../../src/port/key.ts";
 import { buildPeer } from "./build-peer.ts";
 import { keyBytes } from "./qmlp.ts";
 import type { Made, Malformation, Specimen } from "./specimen.ts";
@@ -61,7 +60,7 @@ export class Peer {
 
 const reliable = 1;
 
-/** Frames that are right in CRC and numbers, and wrong in what they say. */
+/** Frames of QMLP that are right in CRC and numbers, and wrong in what they say. */
 const frames: Readonly<Record<string, readonly [messageType: number, flags: number, hex: string]>> =
   {
     "MORE without a block": [type.more, reliable, "00".repeat(10)],
@@ -80,15 +79,29 @@ const frames: Readonly<Record<string, readonly [messageType: number, flags: numb
     "an event of no severity": [type.event, reliable, "ff".repeat(12)],
   };
 
+/** What a program that is told by lines can have its module send. */
+export function malformationsBy(tell: (line: string) => Promise<string>): Malformation[] {
+  const raw = (name: string, bytes: () => Buffer): Malformation => ({
+    name,
+    inject: async () => void (await tell(`raw ${bytes().toString("hex")}`)),
+  });
+  return [
+    ...Object.entries(frames).map(
+      ([name, [messageType, flags, hex]]): Malformation => ({
+        name,
+        inject: async () => void (await tell(`frame ${messageType} ${flags} ${hex}`)),
+      }),
+    ),
+    raw("random bytes", () => randomBytes(5_000)),
+    raw("nothing but zeros", () => Buffer.alloc(5_000)),
+    raw("a frame longer than allowed", () => Buffer.alloc(9_000, 0x55)),
+    raw("a frame with a wrong CRC", () => Buffer.from("000b0400000000000000000000", "hex")),
+  ];
+}
+
 export async function peerSpecimen(): Promise<Specimen> {
   const peer = new Peer();
   await peer.ready();
-  const raw = (name: string, bytes: () => Buffer): Malformation => ({
-    name,
-    inject: async () => {
-      await peer.tell(`raw ${bytes().toString("hex")}`);
-    },
-  });
   const qmlp = driverKinds.find(({ kind }) => kind === "qmlp");
   return {
     driver(context) {
@@ -96,30 +109,18 @@ export async function peerSpecimen(): Promise<Specimen> {
       return qmlp.create({ path: peer.path, baud: 921_600, rtscts: false }, context);
     },
     async distil(bits): Promise<Made> {
-      const number = Number(await peer.tell(`distil ${bits}`));
+      const number = Number(/\/(\d+) /.exec(await peer.tell(`distil ${bits}`))?.[1]);
       const facts = { ref: { epoch, number }, bits, qber: 0.031, siftedBits: bits * 2 };
       return { facts, bytes: keyBytes(number, bits) };
     },
     async held() {
-      const numbers = (await peer.tell("held")).split(" ").filter((word) => word !== "");
-      return numbers.map((number) => blockName({ epoch, number: Number(number) }));
+      return (await peer.tell("held")).split(" ").filter((word) => word !== "");
     },
     unplug: async () => void (await peer.tell("unplug")),
     plug: async () => void (await peer.tell("plug")),
     restart: async () => void (await peer.tell("restart")),
     identity: async (id) => void (await peer.tell(`identity ${id}`)),
-    malformations: [
-      ...Object.entries(frames).map(
-        ([name, [messageType, flags, hex]]): Malformation => ({
-          name,
-          inject: async () => void (await peer.tell(`frame ${messageType} ${flags} ${hex}`)),
-        }),
-      ),
-      raw("random bytes", () => randomBytes(5_000)),
-      raw("nothing but zeros", () => Buffer.alloc(5_000)),
-      raw("a frame longer than allowed", () => Buffer.alloc(9_000, 0x55)),
-      raw("a frame with a wrong CRC", () => Buffer.from("000b0400000000000000000000", "hex")),
-    ],
+    malformations: malformationsBy((line) => peer.tell(line)),
     close: () => peer.close(),
   };
 }

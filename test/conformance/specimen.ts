@@ -21,8 +21,18 @@ export interface Malformation {
   inject(): Promise<void>;
 }
 
-/** What a module may have no notion of. */
-export type Lack = "read" | "discard" | "zeroize" | "telemetry" | "rate" | "start";
+/** What a module may have no notion of; and what cannot be done to one on a bench. */
+export type Lack =
+  | "read"
+  | "discard"
+  | "zeroize"
+  | "telemetry"
+  | "rate"
+  | "start"
+  | "unplug"
+  | "restart"
+  | "identity"
+  | "malformations";
 
 export interface Specimen {
   /** A driver for this module, made as the configuration would; called for each start of a node. */

@@ -13,6 +13,9 @@
 
 #include "module.h"
 
+/* As in module.c. */
+#define EPOCH "00112233aabbccdd"
+
 static const char *link_path;
 static int master = -1, slave = -1;
 static uint8_t out[65536];
@@ -84,7 +87,20 @@ static size_t read_hex(const char *text, uint8_t *bytes, size_t room) {
   return length;
 }
 
-static void print_number(const struct block *b) { printf(" %llu", (unsigned long long)b->number); }
+static void print_name(const struct block *b) {
+  printf(" " EPOCH "/%llu", (unsigned long long)b->number);
+}
+
+/* The newest block, with its key: of a module for tests, which makes no secrets. */
+static const struct block *newest;
+static void find_newest(const struct block *b) { newest = b; }
+
+static void print_newest(void) {
+  module_each(find_newest);
+  printf("ok " EPOCH "/%llu %lu ", (unsigned long long)newest->number, (unsigned long)newest->bits);
+  for (size_t i = 0; i < (newest->bits + 7) / 8; i++) printf("%02x", newest->bytes[i]);
+  printf("\n");
+}
 
 static void obey(char *line) {
   char word[200] = "";
@@ -93,11 +109,13 @@ static void obey(char *line) {
   uint8_t bytes[16384];
   if (sscanf(line, "distil %lu", &a) == 1) {
     uint64_t number;
-    if (module_distil((uint32_t)a, &number)) printf("ok %llu\n", (unsigned long long)number);
+    if (module_distil((uint32_t)a, &number)) print_newest();
     else printf("error no room\n");
+  } else if (strcmp(line, "can") == 0) {
+    printf("ok distil held unplug plug restart identity frame raw\n");
   } else if (strcmp(line, "held") == 0) {
     printf("ok");
-    module_each(print_number);
+    module_each(print_name);
     printf("\n");
   } else if (strcmp(line, "unplug") == 0) {
     unplug();

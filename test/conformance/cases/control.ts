@@ -45,6 +45,7 @@ export const controlCases: readonly Case[] = [
   },
   {
     title: "whatever the module sends, no bad key comes of it and none is lost",
+    needs: ["malformations"],
     body: async (t, module, seen) => {
       t.true(module.malformations.length > 0);
       for (const { name, inject } of module.malformations) {
