@@ -1,6 +1,6 @@
 /** A link over a serial port or a USB serial adapter. */
 import { SerialPort } from "serialport";
-import { type Clock, within } from "../../src/port/clock.ts";
+import { type Clock, delay, within } from "../../src/port/clock.ts";
 import { Fault } from "../../src/port/errors.ts";
 import type { Link, LinkFactory } from "./link.ts";
 import { StreamLink } from "./stream.ts";
@@ -22,6 +22,13 @@ const openTimeout = 2_000;
  * holds the lock for that time.
  */
 const closing = new Map<string, Promise<void>>();
+/**
+ * When this process let go of a port, by path, ms. A read or write that was under way in that moment
+ * keeps the lock a little longer: until then a port that is locked is tried again.
+ */
+const closedAt = new Map<string, number>();
+const lockLingers = 500;
+const lockRetry = 10;
 
 export function serialLink(options: SerialOptions, clock: Clock): LinkFactory {
   return {
@@ -57,6 +64,7 @@ async function openSerial(
     });
     closing.set(options.path, closed);
     return closed.finally(() => {
+      closedAt.set(options.path, clock.now());
       if (closing.get(options.path) === closed) closing.delete(options.path);
     });
   };
@@ -67,9 +75,7 @@ async function openSerial(
     onBytes,
     shut,
   });
-  const opened = new Promise<void>((resolve, reject) => {
-    port.open((error) => (error ? reject(error) : resolve()));
-  });
+  const opened = openUnlocked(port, clock);
   try {
     await within(clock, openTimeout, opened, () => new Error("no answer from the driver"));
   } catch (error) {
@@ -83,6 +89,17 @@ async function openSerial(
     throw new Fault("stopped", "opening the serial port was stopped", { source: options.path });
   }
   return link;
+}
+
+/** @throws what serialport says */
+async function openUnlocked(port: SerialPort, clock: Clock): Promise<void> {
+  for (;;) {
+    const error = await new Promise<Error | null>((resolve) => port.open(resolve));
+    if (error === null) return;
+    const since = clock.now() - (closedAt.get(port.path) ?? Number.NEGATIVE_INFINITY);
+    if (!/lock port/i.test(error.message) || since > lockLingers) throw error;
+    await delay(clock, lockRetry);
+  }
 }
 
 /** @throws Fault `link.open` */
