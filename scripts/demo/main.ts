@@ -62,9 +62,10 @@ function show(rig: Rig, { source, begun, scenes }: Shown, quiet: boolean): Show 
     }
     const paint = process.env.NO_COLOR === undefined ? colours : noColours;
     const lines = picture(rig, state, paint);
-    const up = height === 0 ? "" : `\u001b[${height}A\r\u001b[J`;
+    // Written over line by line: to wipe it first flickers, and fills a terminal's memory with pictures.
+    const up = height === 0 ? "" : `\u001b[${height}A\r`;
     height = lines.length;
-    say(up + lines.join("\n"));
+    process.stderr.write(`${up}${lines.map((one) => `${one}\u001b[K\n`).join("")}\u001b[J`);
   };
   const timer = setInterval(draw, terminal ? 250 : 1_000);
   return {

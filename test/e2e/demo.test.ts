@@ -90,10 +90,14 @@ async function onTerminal(
 ): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "qkd-demo-test-"));
   let screen = "";
+  let rest = "";
   let changed = () => {};
   const pty = new Pty((chunk) => {
-    // A picture begins where the one before is wiped.
-    screen = (screen + chunk.toString("utf8")).split("\u001b[J").at(-1) ?? "";
+    // What is below a picture is wiped at its end.
+    const pictures = (rest + chunk.toString("utf8")).split("\u001b[J");
+    rest = pictures.pop() ?? "";
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: sequences of a terminal begin with one
+    screen = (pictures.at(-1) ?? screen).replaceAll(/\u001b\[\d*[AK]/g, "");
     changed();
   });
   const terminal = openSync(pty.path, "r+");
