@@ -37,7 +37,7 @@ export function showVerdict({ condition, state, name, kept_back }, { t, modules,
       `<svg viewBox="0 0 24 24" aria-hidden="true">${shapes[level]}</svg>`;
   }
   say(byId("verdict-text"), text);
-  const age = `since ${moment(since, t)}, ${duration(t - since)}`;
+  const age = `since ${moment(since, t)} ${zoneOf(since)}, ${duration(t - since)}`;
   // What else is wrong beside the first.
   const more = level === "bad" && state.reason !== "" && !text.includes(state.reason);
   say(byId("verdict-detail"), more ? `${age}. ${state.reason}` : age);
