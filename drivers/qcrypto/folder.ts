@@ -1,5 +1,5 @@
 /** The final-key folder: listing, reading and removing files, in memory that can be wiped. */
-import { constants } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, lstat, open, opendir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode, Fault } from "../../src/port/errors.ts";
@@ -16,7 +16,13 @@ import {
 
 /** What came of reading a file. */
 export type Read =
-  | { readonly kind: "key"; readonly header: FileHeader; readonly bytes: Buffer }
+  | {
+      readonly kind: "key";
+      readonly header: FileHeader;
+      readonly bytes: Buffer;
+      /** As {@link KeyFolder.stamp} tells it. */
+      readonly stamp: string;
+    }
   | { readonly kind: "header"; readonly header: FileHeader }
   | { readonly kind: "incomplete" }
   | { readonly kind: "gone" }
@@ -96,7 +102,7 @@ export class KeyFolder {
   }
 
   async #readOpen(file: FileHandle, epoch: number, room: number): Promise<Read> {
-    const stat = await file.stat();
+    const stat = await file.stat({ bigint: true });
     if (!stat.isFile()) return { kind: "bad", why: "it is not a regular file" };
     if (stat.size < headerLength) return { kind: "incomplete" };
     const head = Buffer.alloc(headerLength);
@@ -132,7 +138,20 @@ export class KeyFolder {
       bytes.fill(0);
       return { kind: "bad", why: "bits after the end of the key are not zero" };
     }
-    return { kind: "key", header, bytes };
+    return { kind: "key", header, bytes, stamp: stampOf(stat) };
+  }
+
+  /**
+   * Tells whether a block's file is the one that was read: another one under its name, or one that was
+   * written to since, has another stamp.
+   * @returns undefined if there is none, or it cannot be looked at
+   */
+  async stamp(epoch: number): Promise<string | undefined> {
+    try {
+      return stampOf(await lstat(join(this.#path, fileName(epoch)), { bigint: true }));
+    } catch {
+      return undefined;
+    }
   }
 
   /**
@@ -220,4 +239,8 @@ export class KeyFolder {
       // What can't be overwritten is deleted all the same.
     }
   }
+}
+
+function stampOf({ ino, size, mtimeNs }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs}`;
 }

@@ -19,21 +19,35 @@ export class Releases {
   /**
    * Removes blocks that the KM has. Another key that has the name of one now stays.
    * @param discarded blocks that an operator gave up, which are removed whatever they are
+   * @returns whether another key took the name of one while that was on its way: it stays
    * @throws Fault `link.closed`
    */
-  async remove(released: readonly number[], discarded: readonly number[]): Promise<void> {
+  async remove(released: readonly number[], discarded: readonly number[]): Promise<boolean> {
     const blocks = new Map<number, Buffer | undefined>();
     const epochs: number[] = [];
+    const replaced: number[] = [];
     for (const epoch of [...released, ...discarded]) {
       const { there, digest } = await this.#contentOf(epoch);
       const fate = this.#gone.find(epoch, digest);
       if (there && fate === "no") blocks.set(epoch, digest);
-      if (!there || fate !== "another" || discarded.includes(epoch)) epochs.push(epoch);
+      const isDone = fate !== "another" || discarded.includes(epoch);
+      if (there && (await this.#isReplaced(epoch)) && !discarded.includes(epoch)) {
+        replaced.push(epoch);
+      } else if (!there || isDone) epochs.push(epoch);
     }
     // Before they are removed: a kill in between leaves a file that is known to be done with.
     await this.#remember(blocks);
     await this.#folder.remove(epochs);
     for (const epoch of epochs) this.#stock.removed(epoch);
+    for (const epoch of replaced) this.#stock.missed(epoch);
+    return replaced.length > 0;
+  }
+
+  /** Whether the file that has this name is another than the one that was read. */
+  async #isReplaced(epoch: number): Promise<boolean> {
+    const read = this.#stock.get(epoch)?.stamp;
+    const now = read === undefined ? undefined : await this.#folder.stamp(epoch);
+    return now !== undefined && now !== read;
   }
 
   /**

@@ -217,7 +217,8 @@ export class QcryptoSession implements ModuleSession {
         .flatMap((one) => (one.discard === discard ? one.refs : []))
         .filter(({ epoch, number }) => epoch === linkEpoch && number < 2 ** 32)
         .map(({ number }) => number);
-    await this.#releases.remove(named(false), named(true));
+    // What took the name of a block meanwhile is looked at as a block of its own.
+    if (await this.#releases.remove(named(false), named(true))) this.#scanDue = true;
     if (!stock.anyReused) this.#ends("reference_reused");
     this.#report(
       "releases_not_kept",
@@ -284,6 +285,7 @@ export class QcryptoSession implements ModuleSession {
         if (gone.find(block.epoch, block.digest) !== "no")
           return this.#cameAgain(block, found.bytes);
         block.state = "offered";
+        block.stamp = found.stamp;
         block.unmeasured = stock.said(block)?.qber === undefined;
         this.#credit.blocks--;
         this.#credit.bytes -= found.bytes.length;

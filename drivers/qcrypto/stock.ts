@@ -79,6 +79,8 @@ export interface Candidate {
   unmeasured: boolean;
   /** Of its content, once it was offered. */
   digest: Buffer | undefined;
+  /** Of its file, once it was offered. */
+  stamp: string | undefined;
 }
 
 export class Stock {
@@ -118,6 +120,7 @@ export class Stock {
         sought: false,
         unmeasured: false,
         digest: undefined,
+        stamp: undefined,
       };
       this.#byEpoch.set(epoch, block);
       this.#blocks.push(block);

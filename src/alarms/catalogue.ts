@@ -211,6 +211,16 @@ export const catalogue = {
     action:
       "find out whether the module was set back; its keys have IDs that were used: discard them",
   },
+  block_lost: {
+    type: "equipment",
+    cause: "equipmentMalfunction",
+    severities: ["major"],
+    latched: true,
+    quietMs: minute,
+    text: "the module let go of a block that it was not told to: what was not supplied of it is gone",
+    action:
+      "find out whether the module was set back or its memory fails; both ends lack these keys",
+  },
   pair_changed: {
     type: "security",
     cause: "unexpectedInformation",

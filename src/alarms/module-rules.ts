@@ -223,6 +223,8 @@ export class ModuleRules {
         return occurred("qber_missing");
       case "block_replayed":
         return occurred("block_replayed", facts.block);
+      case "block_lost":
+        return occurred("block_lost", facts.block);
       case "key_waits_for_km":
         return occurred("key_waits_for_km", facts.km);
       case "pair_changed":

@@ -20,6 +20,8 @@ export class Answer<Owner> {
   ready = false;
   /** How often it is being sent now. */
   sendings = 0;
+  /** End those sendings. */
+  readonly cuts = new Set<() => void>();
   /** Some sending of it was complete. */
   sent = false;
   /** Some of it may have left. */

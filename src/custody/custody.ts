@@ -75,7 +75,7 @@ export class Custody implements KmSink {
     this.#credit = new Credit(() => this.#session, ledger);
     const { onEvent } = parts;
     this.#gate = new Gate(options, { ledger, counters: this.#counters, onEvent });
-    this.#load = new Load(ledger, parts.onOverload);
+    this.#load = new Load(ledger, () => this.#owners.strayed, parts.onOverload);
     this.#supplies = new Supplies<Held>({
       kms: kms.map(({ name }) => name),
       isBound: (held) => held.claimed,

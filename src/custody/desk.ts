@@ -98,12 +98,12 @@ export class Desk<Owner> implements KeyDesk {
 
   async request(request: KeyRequest): Promise<KeyReply> {
     const { ledger, halted } = this.#parts;
-    const { token, number, size } = request;
+    const { token, number, size, cut } = request;
     if (halted() || this.#stopped) return refuse("busy");
     let { slot } = request;
     if (token !== undefined) {
       slot = slotOfToken(slot, token, number, size);
-      const known = this.#repeat(slot);
+      const known = this.#repeat(slot, cut);
       if (known !== undefined) return known;
     }
     if (ledger.failure !== undefined || this.#answers.full) return refuse("busy");
@@ -122,7 +122,7 @@ export class Desk<Owner> implements KeyDesk {
     await new Promise<void>((resolve) => ledger.whenDurable(resolve));
     if (answer.forgotten) return refuse("busy");
     this.#answers.ready(answer);
-    if (!halted()) return this.#reply(answer);
+    if (!halted()) return this.#reply(answer, cut);
     this.#answers.ended(answer);
     return refuse("busy");
   }
@@ -162,7 +162,8 @@ export class Desk<Owner> implements KeyDesk {
 
   /** Wipes every key; what may have left stays with the ledger. */
   forget(): void {
-    for (const { given, outcome, sendings } of this.#answers.clear()) {
+    for (const { given, outcome, sendings, cuts } of this.#answers.clear()) {
+      for (const cut of [...cuts]) cut();
       for (const { key, piece } of given) {
         if (outcome === "unsent" && sendings === 0) this.#record("returned", piece, key.id);
         key.wipe();
@@ -182,7 +183,7 @@ export class Desk<Owner> implements KeyDesk {
   }
 
   /** @returns undefined if this token is not known any more, or never was */
-  #repeat(slot: string): KeyReply | undefined {
+  #repeat(slot: string, cut: KeyRequest["cut"]): KeyReply | undefined {
     const answer = this.#answers.withTokenOf(slot);
     if (answer === undefined) {
       // Before a restart, and not yet back from the module.
@@ -194,13 +195,15 @@ export class Desk<Owner> implements KeyDesk {
     const all = answer.restored ? (this.#before.get(slot)?.pieces.length ?? 0) : 0;
     const whole = answer.given.length >= all;
     if (!answer.ready || !answer.repeatable || !whole) return refuse("busy");
-    return { ...this.#reply(answer), repeated: true };
+    return { ...this.#reply(answer, cut), repeated: true };
   }
 
-  #reply(answer: Answer<Owner>): KeyReply {
+  #reply(answer: Answer<Owner>, cut: () => void = () => {}): KeyReply {
     this.#answers.begun(answer);
+    answer.cuts.add(cut);
     let over = false;
     const tell = (how: Sending) => () => {
+      answer.cuts.delete(cut);
       if (!over) this.#told(answer, how);
       over = true;
     };

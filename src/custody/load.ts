@@ -14,15 +14,21 @@ export const maxEpochs = 16_384;
 
 export class Load {
   readonly #ledger: Pick<Ledger, "get" | "size" | "pairOf">;
+  readonly #waiting: () => number;
   readonly #onOverload: ((fault: Fault) => void) | undefined;
   #over = false;
 
-  /** @param onOverload called once; the module is to be closed */
+  /**
+   * @param waiting blocks that wait for a KM which is not configured: they need no record
+   * @param onOverload called once; the module is to be closed
+   */
   constructor(
     ledger: Pick<Ledger, "get" | "size" | "pairOf">,
+    waiting: () => number,
     onOverload: ((fault: Fault) => void) | undefined,
   ) {
     this.#ledger = ledger;
+    this.#waiting = waiting;
     this.#onOverload = onOverload;
   }
 
@@ -30,7 +36,10 @@ export class Load {
   takes(ref: BlockRef): boolean {
     if (this.#over) return false;
     const { blocks, epochs } = this.#ledger.size;
-    if (blocks >= maxBlocks && this.#ledger.get(blockName(ref)) === undefined) {
+    if (
+      Math.max(blocks, this.#waiting()) >= maxBlocks &&
+      this.#ledger.get(blockName(ref)) === undefined
+    ) {
       return this.#overload("blocks are not let go of", maxBlocks);
     }
     if (epochs >= maxEpochs && this.#ledger.pairOf(ref.epoch) === undefined) {

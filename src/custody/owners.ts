@@ -131,6 +131,11 @@ export class Owners {
     return refs;
   }
 
+  /** Blocks of which keys wait for KMs that are not configured. */
+  get strayed(): number {
+    return this.#strays.size;
+  }
+
   /** Whether keys of it wait for a KM that is not configured. */
   isStray(ref: BlockRef): boolean {
     return this.#strays.has(blockName(ref));

@@ -36,6 +36,8 @@ export interface KeyRequest {
   readonly size: number;
   /** Keys that fit in the response. */
   readonly most: number;
+  /** Ends the sending of its answer at once: the keys were destroyed. Default: it ends by itself. */
+  readonly cut?: () => void;
 }
 
 /** For so long an answer that has a token can be asked for again, ms. */

@@ -273,7 +273,8 @@ export class KeyServer {
     if (free === undefined) throw new Refusal("busy", "too many answers are under way");
     try {
       const slot = slotOf(km, moduleId, randomUUID());
-      const reply = await desk.request({ slot, token, number, size, most });
+      const cut = () => void response.destroy();
+      const reply = await desk.request({ slot, token, number, size, most, cut });
       const { keys, response: reason, text = reason } = reply;
       if (keys.length === 0) throw new Refusal(reason, text);
       await this.#send(response, reply, keys.length === most ? number - most : 0);

@@ -11,6 +11,7 @@ import { errorCode, Fault, type FaultCode, type FaultFacts } from "../port/error
 import { keyMemory, type QkdKey } from "../port/key.ts";
 import { peerOf } from "../tls/peer.ts";
 import { checkUsable, endpointName, type KmEndpoint, stillGood } from "./connect.ts";
+import { EpochNames, type PairOf } from "./epoch-names.ts";
 import { Heard, unheard } from "./heard.ts";
 import { type HttpAnswer, readAnswer, strangerSays } from "./http-answer.ts";
 import { KmAgent, type SecureEndpoint } from "./https-agent.ts";
@@ -21,10 +22,12 @@ import { SupplyWriter } from "./supply.ts";
 
 export interface HttpsSupplyOptions {
   readonly endpoint: SecureEndpoint;
-  /** Path of the request, with the module IDs in it. */
+  /** Template of the request's path: see {@link supplyPath}. */
   readonly path: string;
   readonly moduleId: string;
   readonly matchingModuleId: string;
+  /** The pair of modules that an epoch is recorded for; default: those named above. */
+  readonly pairOf?: PairOf;
   /** Whether messages have a `hash_value`; they do unless told otherwise. */
   readonly hashValue?: boolean;
   /** Most keys outstanding, and most connections. */
@@ -64,6 +67,7 @@ export class HttpsSupply implements KmLink {
   readonly ended: Promise<Error | undefined>;
   readonly #options: HttpsSupplyOptions;
   readonly #sink: KmSink;
+  readonly #names: EpochNames;
   readonly #writer: SupplyWriter;
   readonly #agent: KmAgent;
   #end!: (error: Error | undefined) => void;
@@ -87,7 +91,9 @@ export class HttpsSupply implements KmLink {
     this.#sink = sink;
     this.#patience = new Patience(options.answerTimeoutMs);
     this.#heard = options.heard ?? new Heard();
-    this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId, options.hashValue);
+    const { moduleId, matchingModuleId, hashValue, pairOf } = options;
+    this.#names = new EpochNames({ moduleId, matchingModuleId }, pairOf);
+    this.#writer = new SupplyWriter(moduleId, matchingModuleId, hashValue, pairOf);
     this.#agent = new KmAgent(options.endpoint, options.clock);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -164,10 +170,11 @@ export class HttpsSupply implements KmLink {
 
   #send(post: Post): void {
     const { endpoint, path } = this.#options;
+    const { moduleId, matchingModuleId } = this.#names.of(post.key.block.ref.epoch);
     const sent = request({
       host: endpoint.host,
       port: endpoint.port,
-      path,
+      path: supplyPath(path, moduleId, matchingModuleId),
       method: "POST",
       agent: this.#agent,
       headers: {

@@ -5,8 +5,9 @@ import { Fault } from "../port/errors.ts";
 import type { Log } from "../port/log.ts";
 import { peerOf, type TlsPeer } from "../tls/peer.ts";
 import { connectKm, endpointName, type KmEndpoint, stillGood } from "./connect.ts";
+import type { PairOf } from "./epoch-names.ts";
 import type { Heard } from "./heard.ts";
-import { HttpsSupply, supplyPath } from "./https-supply.ts";
+import { HttpsSupply } from "./https-supply.ts";
 import { connectionReason } from "./reason.ts";
 import { Kq1Session } from "./session.ts";
 
@@ -33,6 +34,8 @@ export interface KmLinkOptions {
   readonly https: { readonly path: string; readonly connections: number } | undefined;
   readonly moduleId: string;
   readonly matchingModuleId: string;
+  /** The pair of modules that an epoch is recorded for; default: those named above. */
+  readonly pairOf?: PairOf;
   /** Whether messages have a `hash_value`; they do unless told otherwise. */
   readonly hashValue?: boolean;
   readonly window: number;
@@ -84,7 +87,7 @@ export async function openKmLink(
     {
       ...rest,
       endpoint: { ...endpoint, tls },
-      path: supplyPath(https.path, rest.moduleId, rest.matchingModuleId),
+      path: https.path,
       connections: https.connections,
       clock,
     },

@@ -13,6 +13,7 @@ import type { QkdKey } from "../port/key.ts";
 import type { Log } from "../port/log.ts";
 import { LogLimit } from "../port/log-limit.ts";
 import { isUsualSuccess, parseSupplyAnswer } from "./answer.ts";
+import type { PairOf } from "./epoch-names.ts";
 import { KqDeframer, type KqFrame, writeHeader } from "./frame.ts";
 import { Heard, unheard } from "./heard.ts";
 import { command, header } from "./names.ts";
@@ -38,6 +39,8 @@ export interface Kq1SessionOptions {
   readonly where: string;
   readonly moduleId: string;
   readonly matchingModuleId: string;
+  /** The pair of modules that an epoch is recorded for; default: those named above. */
+  readonly pairOf?: PairOf;
   /** Whether messages have a `hash_value`; they do unless told otherwise. */
   readonly hashValue?: boolean;
   /** Most keys outstanding. */
@@ -96,7 +99,8 @@ export class Kq1Session implements KmLink {
     this.#pending = new Outstanding(options.window);
     this.#patience = new Patience(options.answerTimeoutMs);
     this.#heard = options.heard ?? new Heard();
-    this.#writer = new SupplyWriter(options.moduleId, options.matchingModuleId, options.hashValue);
+    const { moduleId, matchingModuleId, hashValue, pairOf } = options;
+    this.#writer = new SupplyWriter(moduleId, matchingModuleId, hashValue, pairOf);
     this.#deframer = new KqDeframer((frame) => this.#frame(frame));
     this.#out = new Outgoing(socket);
     this.#limit = LogLimit.of(options.log, options.clock);

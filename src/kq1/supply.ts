@@ -1,9 +1,11 @@
 /** The Key supply message (Kq-1 §8.1.1, Table 1), written from bytes. */
 import { hash } from "node:crypto";
+import type { ModulePair } from "../custody/ports.ts";
 import { Fault } from "../port/errors.ts";
 import type { BlockFacts, QkdKey } from "../port/key.ts";
 import { base64Length, writeBase64, writeShort } from "./base64.ts";
 import { engine, place, scratch } from "./engine.ts";
+import { EpochNames, type PairOf } from "./epoch-names.ts";
 import { writeHeader } from "./frame.ts";
 import { command, extension, header, parameter } from "./names.ts";
 
@@ -26,6 +28,8 @@ const imageAt = keyAt + 2 * shaBlock;
 interface Said {
   readonly block: BlockFacts;
   readonly bits: number;
+  /** From the header to the opening quote of key_ID. */
+  readonly head: Buffer;
   /** From the end of key_ID to the digest. */
   readonly middle: Buffer;
   /** From the digest to the opening quote of `key`. */
@@ -37,25 +41,21 @@ let owner: { readonly writer: SupplyWriter; readonly said: Said } | undefined;
 
 /** Writes the Key supply messages of one module. */
 export class SupplyWriter {
-  /** From the header to the opening quote of key_ID. */
-  readonly #head: Buffer;
+  readonly #names: EpochNames;
   readonly #hashed: boolean;
+  /** Where the names of this epoch's modules stand in a message; epochs come one after the other. */
+  #head: { readonly epoch: string; readonly bytes: Buffer } | undefined;
   #said: Said | undefined;
 
   /** @param hashed whether messages have a `hash_value` (optional in Table 1) */
-  constructor(moduleId: string, matchingModuleId: string, hashed = true) {
+  constructor(moduleId: string, matchingModuleId: string, hashed = true, pairOf?: PairOf) {
+    this.#names = new EpochNames({ moduleId, matchingModuleId }, pairOf);
     this.#hashed = hashed;
-    const names = {
-      [parameter.moduleId]: moduleId,
-      ...(matchingModuleId !== "" && { [parameter.matchingModuleId]: matchingModuleId }),
-    };
-    const open = JSON.stringify(names).slice(0, -1);
-    this.#head = Buffer.from(`${"\0".repeat(header.length)}${open},"${parameter.keyId}":"`, "utf8");
   }
 
   /** Bytes that the message with this key takes at most, header included. */
   bound(key: QkdKey): number {
-    return this.#head.length + otherMembers + base64Length(key.byteLength);
+    return this.#about(key).head.length + otherMembers + base64Length(key.byteLength);
   }
 
   /**
@@ -68,7 +68,7 @@ export class SupplyWriter {
     if (key.sha256 === undefined && key.byteLength <= longestShort) {
       return this.#writeShort(target, at, messageId, key, said);
     }
-    let out = at + this.#head.copy(target, at);
+    let out = at + said.head.copy(target, at);
     out += target.write(key.id, out, "latin1");
     out += said.middle.copy(target, out);
     if (this.#hashed) out += target.write(digestOf(key), out, "latin1");
@@ -94,7 +94,7 @@ export class SupplyWriter {
    */
   #writeShort(target: Buffer, at: number, messageId: number, key: QkdKey, said: Said): number {
     const { id, byteLength } = key;
-    const idAt = imageAt + this.#head.length;
+    const idAt = imageAt + said.head.length;
     const digestAt = idAt + idLength + said.middle.length;
     const restAt = digestAt + (this.#hashed ? digestLength : 0);
     const base64At = restAt + said.rest.length;
@@ -121,8 +121,8 @@ export class SupplyWriter {
 
   /** What does not change, and the padding of a key of this length (FIPS 180-4 §5.1.1). */
   #layOut({ byteLength }: QkdKey, said: Said, restAt: number): void {
-    this.#head.copy(scratch, imageAt);
-    said.middle.copy(scratch, imageAt + this.#head.length + idLength);
+    said.head.copy(scratch, imageAt);
+    said.middle.copy(scratch, imageAt + said.head.length + idLength);
     said.rest.copy(scratch, restAt);
     scratch.fill(0, keyAt, keyAt + shaBlock);
     scratch[keyAt + byteLength] = 0x80;
@@ -132,10 +132,26 @@ export class SupplyWriter {
   #about({ block, bits }: QkdKey): Said {
     // Many keys of one block come in a row.
     if (this.#said?.block !== block || this.#said.bits !== bits) {
-      this.#said = describe(block, bits, this.#hashed);
+      this.#said = describe(block, bits, this.#hashed, this.#headOf(block.ref.epoch));
     }
     return this.#said;
   }
+
+  #headOf(epoch: string): Buffer {
+    if (this.#head?.epoch !== epoch) {
+      this.#head = { epoch, bytes: headOf(this.#names.of(epoch)) };
+    }
+    return this.#head.bytes;
+  }
+}
+
+function headOf({ moduleId, matchingModuleId }: ModulePair): Buffer {
+  const names = {
+    [parameter.moduleId]: moduleId,
+    ...(matchingModuleId !== "" && { [parameter.matchingModuleId]: matchingModuleId }),
+  };
+  const open = JSON.stringify(names).slice(0, -1);
+  return Buffer.from(`${"\0".repeat(header.length)}${open},"${parameter.keyId}":"`, "utf8");
 }
 
 /** Ends the message. @returns the offset after it */
@@ -151,7 +167,7 @@ function digestOf(key: QkdKey): string {
 }
 
 /** Nothing in it is secret. */
-function describe(block: BlockFacts, bits: number, hashed: boolean): Said {
+function describe(block: BlockFacts, bits: number, hashed: boolean, head: Buffer): Said {
   const { qber, generatedAt, ref } = block;
   const time =
     generatedAt !== undefined && generatedAt <= latestDate
@@ -163,6 +179,7 @@ function describe(block: BlockFacts, bits: number, hashed: boolean): Said {
   return {
     block,
     bits,
+    head,
     middle: Buffer.from(`","${parameter.keyLength}":${bits}${time}${hashOpen}`, "latin1"),
     rest: Buffer.from(
       `${hashClose},"${parameter.extension}":[${measured}${numbered},"${parameter.key}":"`,

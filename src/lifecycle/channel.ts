@@ -112,7 +112,9 @@ export class Channel implements LocalModule {
         this.#changed();
         parts.onLink?.(this.name, km.name, down);
       };
-      return new KmChannel(km, { custody: this.#custody, clock, log, random, task, onChange });
+      const pairOf = (epoch: string) => parts.ledger.pairOf(epoch);
+      const custody = this.#custody;
+      return new KmChannel(km, { custody, pairOf, clock, log, random, task, onChange });
     });
     this.#stopMending = mend({
       ledger,

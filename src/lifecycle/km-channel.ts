@@ -1,6 +1,7 @@
 /** One KM of one module: kept connected by itself, with the certificates of the moment. */
 import type { Custody } from "../custody/custody.ts";
 import { endpointName, type KmEndpoint } from "../kq1/connect.ts";
+import type { PairOf } from "../kq1/epoch-names.ts";
 import { Heard } from "../kq1/heard.ts";
 import { type KmSession, openKmLink } from "../kq1/link.ts";
 import type { KmLinkState } from "../local/view.ts";
@@ -58,6 +59,8 @@ export function keyExchanges(kms: readonly KmView[]): { readonly key_exchange?: 
 
 export interface KmChannelParts {
   readonly custody: Custody;
+  /** The pair of modules that an epoch's keys are of, where one is recorded. */
+  readonly pairOf?: PairOf;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
@@ -147,7 +150,7 @@ export class KmChannel {
     matchingModuleId: string,
     signal: AbortSignal,
   ): Promise<KmSession> {
-    const { custody, clock, log, onChange } = this.#parts;
+    const { custody, clock, log, onChange, pairOf } = this.#parts;
     const { name, https, window, hashValue = true, answerTimeoutMs } = this.options;
     const { heard = new Heard() } = this.options;
     const endpoint = this.options.endpoint();
@@ -158,6 +161,7 @@ export class KmChannel {
         https,
         moduleId,
         matchingModuleId,
+        ...(pairOf && { pairOf }),
         window,
         hashValue,
         answerTimeoutMs,

@@ -16,6 +16,7 @@ export interface Asked {
   readonly number?: number;
   readonly size?: number;
   readonly most?: number;
+  readonly cut?: () => void;
 }
 
 /** Requests so far. */

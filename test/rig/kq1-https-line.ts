@@ -4,7 +4,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { KmSink } from "../../src/custody/ports.ts";
 import { Heard } from "../../src/kq1/heard.ts";
-import { HttpsSupply, type HttpsSupplyOptions, supplyPath } from "../../src/kq1/https-supply.ts";
+import { HttpsSupply, type HttpsSupplyOptions } from "../../src/kq1/https-supply.ts";
 import { systemClock } from "../../src/port/clock.ts";
 import { QkdKey } from "../../src/port/key.ts";
 import { type Authority, createAuthority } from "../emulator/certificates.ts";
@@ -76,7 +76,7 @@ export async function withHttpsKm(
         tls: { ...node, ca: ca.cert },
         connectTimeoutMs: 5_000,
       },
-      path: supplyPath("/{qkd_module_ID}/{matching_qkd_module_ID}", "A/1", "B 2"),
+      path: "/{qkd_module_ID}/{matching_qkd_module_ID}",
       moduleId: "A/1",
       matchingModuleId: "B 2",
       window: 16,

@@ -298,7 +298,9 @@ test("what a module can have recorded is bounded, and beyond that it is closed o
   const size = { blocks: 0, epochs: 0 };
   const faults: string[] = [];
   const ledger = { size, get: () => undefined, pairOf: () => undefined };
-  const load = new Load(ledger, (fault) => faults.push(fault.code));
+  let waiting = 0;
+  const onOverload = ({ code }: { code: string }) => faults.push(code);
+  const load = new Load(ledger, () => waiting, onOverload);
   const ref = { epoch, number: 1 };
   t.true(load.takes(ref));
   size.epochs = maxEpochs - 1;
@@ -307,6 +309,10 @@ test("what a module can have recorded is bounded, and beyond that it is closed o
   size.blocks = 0;
   t.false(load.takes(ref), "it stays closed");
   t.deepEqual(faults, ["module.overload"]);
+  waiting = maxBlocks;
+  const other = new Load(ledger, () => waiting, onOverload);
+  t.false(other.takes(ref), "also of blocks that wait for a KM without a record");
+  t.is(faults.length, 2);
 });
 
 test("a module that floods the ledger with damaged blocks leaves one that can be opened", async (t) => {

@@ -100,6 +100,20 @@ test("a stop in order frees what never left, and wipes all", async (t) => {
   });
 });
 
+test("keys that are destroyed cut the answers that are being sent, and no others", async (t) => {
+  await withBench(onRequest, async (bench) => {
+    bench.module.connect(bench.custody);
+    offer(bench, 768);
+    const cuts: string[] = [];
+    const asked = (name: string, more = {}) => ask(bench, { cut: () => cuts.push(name), ...more });
+    (await asked("sent", { token })).sent?.();
+    await asked("under way");
+    await asked("again", { token });
+    bench.custody.forget();
+    t.deepEqual(cuts.sort(), ["again", "under way"]);
+  });
+});
+
 test("a sending that ends after its keys were forgotten is recorded all the same", async (t) => {
   await withBench(onRequest, async (bench) => {
     const { module, custody } = bench;

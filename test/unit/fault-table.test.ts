@@ -215,6 +215,9 @@ const played: Readonly<Record<string, () => Promise<FaultBench>>> = {
     bench.certificateEnds = 1;
   }, 90),
   "node crashes again and again": beside(once((bench) => bench.watch.crashed(3))),
+  "module lets go of a block unasked": beside(
+    once((bench) => bench.event("block_lost", { block: "00000000000000aa/7" })),
+  ),
   "broker away": beside(once((bench) => bench.watch.brokerDown(new Error("refused"), false))),
   "key for a KM that is gone": beside((bench) => {
     bench.conditions.keptBack = { other_km: 3 };

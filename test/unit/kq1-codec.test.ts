@@ -82,6 +82,24 @@ test("where a KM has no use for a hash, short and long messages are the same wit
   }
 });
 
+test("a key names the modules that its epoch is recorded for", (t) => {
+  const before = "00000000000000aa";
+  const pairOf = (epoch: string) =>
+    epoch === before ? { moduleId: "QKD-A", matchingModuleId: "QKD-before" } : undefined;
+  const writer = new SupplyWriter("QKD-A", "QKD-B", true, pairOf);
+  const epochs = [facts.ref.epoch, before, facts.ref.epoch];
+  const found = epochs.flatMap((epoch) =>
+    [32, 3_000].map((length) => {
+      const block = { ...facts, ref: { epoch, number: 1 } };
+      const key = new QkdKey(id, block, Buffer.alloc(length, 7), length * 8);
+      const target = Buffer.alloc(writer.bound(key));
+      const end = writer.write(target, 0, 1, key);
+      return JSON.parse(target.toString("utf8", header.length, end)).matching_qkd_module_ID;
+    }),
+  );
+  t.deepEqual(found, ["QKD-B", "QKD-B", "QKD-before", "QKD-before", "QKD-B", "QKD-B"]);
+});
+
 test("module IDs of any characters are JSON", (t) => {
   const name = '"\\\u0000é漢';
   const writer = new SupplyWriter(name, "");

@@ -23,6 +23,23 @@ test("keys are posted to the path of the modules, and 200 with their key_ID is s
   });
 });
 
+test("a key of an epoch of another pair goes to the path of that pair", async (t) => {
+  const paths: (string | undefined)[] = [];
+  const serve: Serve = (request, response, keyId) => {
+    paths.push(request.url);
+    yes(request, response, keyId);
+  };
+  const { epoch } = key(0).block.ref;
+  const pairOf = (one: string) =>
+    one === epoch ? { moduleId: "A/1", matchingModuleId: "before" } : undefined;
+  const body: Parameters<typeof withKm>[2] = async ({ supply, answered }) => {
+    supply.supply(key(1));
+    await answered(1);
+  };
+  await withKm(1, serve, body, { pairOf });
+  t.deepEqual(paths, ["/A%2F1/before"]);
+});
+
 test("a connection that the KM closed while it was idle costs nothing: the key goes over another", async (t) => {
   let closing = true;
   const serve: Serve = (request, response, keyId) => {

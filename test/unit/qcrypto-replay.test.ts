@@ -76,6 +76,25 @@ for (const [when, again] of [
 }
 
 test.serial(
+  "another key that takes the name of one on its way stays as well, and is told of",
+  async (t) => {
+    await withStack(async (bench) => {
+      await bench.connect();
+      bench.stack.distil(one);
+      await bench.until(() => bench.blocks.length === 1);
+      bench.stack.distil(other);
+      bench.session?.release(bench.blocks.map(({ ref }) => ref));
+      await bench.until(() => bench.released.length === 1);
+      await bench.until(() => bench.damaged.length === 1);
+      t.is(bench.damaged[0]?.why, "another key of this name was released before");
+      t.deepEqual(bench.events, ["reference_reused critical"]);
+      t.deepEqual(bench.stack.epochs(), [one.epoch]);
+      t.is(bench.blocks.length, 1, "it is not offered");
+    });
+  },
+);
+
+test.serial(
   "the same file that is there again is removed again, and nothing is said",
   async (t) => {
     await withStack(async (bench) => {
