@@ -18,13 +18,14 @@ import type { ModuleSession } from "../port/module.ts";
 import { Aside } from "./aside.ts";
 import { type CustodyCounters, newCounters } from "./counters.ts";
 import { Credit } from "./credit.ts";
-import { Cutter } from "./cutter.ts";
+import { Cutter, cutFor } from "./cutter.ts";
 import { Deliveries } from "./deliveries.ts";
 import { Desk } from "./desk.ts";
 import { blockFacts } from "./events.ts";
 import { Gate } from "./gate.ts";
 import { type Held, HeldBlocks } from "./held.ts";
 import { KmDecisions } from "./km-decisions.ts";
+import { isAskedFor } from "./left-over.ts";
 import { Load } from "./load.ts";
 import type { CustodyOptions, CustodyParts } from "./options.ts";
 import { Origin } from "./origin.ts";
@@ -36,11 +37,9 @@ import { quarantine } from "./quarantine.ts";
 import { dealtWith, isOpen, Releases } from "./releases.ts";
 import { sortKeys } from "./sort-keys.ts";
 import { Supplies } from "./supplies.ts";
+import { defaultUnitBits, UnitPieces } from "./unit-pieces.ts";
 
 export type { CustodyOptions, CustodyParts } from "./options.ts";
-
-/** Length of a unit upon request unless configured, bits (the default of Table 3 here). */
-export const defaultUnitBits = 256;
 
 export class Custody implements KmSink {
   readonly #options: CustodyOptions;
@@ -104,15 +103,9 @@ export class Custody implements KmSink {
       ids: () => (this.#origin as Origin).ids,
       quarantine: (...key) => quarantine(parts, this.#counters, ...key),
       done: (held, keptBack) => this.#leave(Object.assign(held, { partial: keptBack })),
+      over: options.onRequest ? undefined : (held) => this.#again(held),
     });
-    const { onRequest = false, keyBits } = options;
-    const [first] = kms;
-    // Where there are several KMs, whose a key is gets recorded key by key.
-    const cut = {
-      keyBits: onRequest ? (keyBits ?? defaultUnitBits) : keyBits,
-      onRequest,
-      slot: this.#owners.alone && !onRequest ? first?.slots[0] : undefined,
-    };
+    const cut = cutFor(options, kms);
     this.#cutter = new Cutter(cut, () => (this.#origin as Origin).pair, ledger);
     this.#deliveries = new Deliveries(ledger, clock);
     this.aside = new Aside({
@@ -214,8 +207,13 @@ export class Custody implements KmSink {
     this.#owners.came(ref);
     origin.check(ref);
     this.#cutter.take(block, (cut) => {
-      if (cut.onRequest) this.#desk.add(block, held, ledger.get(name), cut.keyBits);
-      else this.#accept(block, held, ledger.get(name), cut);
+      const known = ledger.get(name);
+      held.asked = cut.onRequest;
+      // Once nobody asks it is supplied unasked, but not what a request may have.
+      const isKm = (slot: string) => this.#owners.kmOf(slot) !== undefined;
+      const asks = this.#options.onRequest || isAskedFor(known, isKm);
+      if (cut.onRequest && asks) this.#desk.add(block, held, known, cut.keyBits);
+      else this.#accept(block, held, known, cut);
     });
   }
 
@@ -295,15 +293,25 @@ export class Custody implements KmSink {
     this.#held.clear();
   }
 
+  /** Has the module send a block again. */
+  #again(held: Held): void {
+    this.#held.remove(held);
+    this.#drop(held.block);
+    this.#session?.read([held.block.ref]);
+  }
+
   #accept(block: KeyBlock, held: Held, record: BlockRecord | undefined, cut: Format): void {
     this.#parts.onSupply?.();
     const owners = this.#owners;
     const { ref } = block;
-    const pieces = new Pieces(block, cut.keyBits, (this.#origin as Origin).ids);
+    const { ids } = this.#origin as Origin;
+    const pieces = held.asked
+      ? new UnitPieces(block, cut.keyBits ?? defaultUnitBits, record, ids)
+      : new Pieces(block, cut.keyBits, ids);
     const claimant = this.#parts.ledger.claimantOf(ref);
     const isOurs = claimant === undefined || owners.kmOf(claimant) !== undefined;
-    held.claimed = owners.isClaimed(ref, this.#owners.first);
-    if (record === undefined && owners.alone && isOurs) {
+    held.claimed = !held.asked && owners.isClaimed(ref, this.#owners.first);
+    if (record === undefined && owners.alone && isOurs && pieces instanceof Pieces) {
       held.unanswered = pieces.left;
       return this.#supplies.pushLater(pieces, held);
     }
@@ -324,21 +332,15 @@ export class Custody implements KmSink {
   #bind(key: QkdKey, held: Held, km: string, then: () => void): void {
     const { ledger } = this.#parts;
     const { ref } = held.block;
-    if (this.#owners.alone) {
+    if (this.#owners.alone && !held.asked) {
       return this.#owners.claim(ref, km, () => {
         held.claimed = this.#owners.isClaimed(ref, km);
         then();
       });
     }
-    // Its place in the block does not matter here: the ID says which key it is.
-    const place = { offset: 0, length: key.bits, slot: this.#owners.slotOf(km) };
+    const place = { offset: key.offset, length: key.bits, slot: this.#owners.slotOf(km) };
     ledger.append({ kind: "assigned", ref, keyId: key.id, ...place });
     ledger.whenDurable(then);
-  }
-
-  /** @see KmDecisions.free */
-  releaseKm(name: string, slots: readonly string[] = [this.#owners.slotOf(name)]): boolean {
-    return this.kms.free(name, slots);
   }
 
   /** Nothing of the block is to be supplied: the module is told so, and it is counted and told once. */

@@ -4,12 +4,28 @@
  */
 import type { BlockRef, KeyBlock } from "../port/key.ts";
 import { lastOfStretch } from "./cuts.ts";
+import type { CustodyOptions } from "./options.ts";
+import type { KmName } from "./owners.ts";
 import { pairId } from "./pairs.ts";
 import type { Cut, Format, Ledger, ModulePair } from "./ports.ts";
 import { Queue } from "./queue.ts";
+import { defaultUnitBits } from "./unit-pieces.ts";
 
 /** So many blocks before a stretch begins its cut is recorded, that no block has to wait for the disk. */
 const ahead = 16;
+
+/** How blocks are cut by what is configured today. */
+export function cutFor(
+  { onRequest = false, keyBits }: Pick<CustodyOptions, "onRequest" | "keyBits">,
+  [first, ...more]: readonly KmName[],
+): Cut {
+  return {
+    keyBits: onRequest ? (keyBits ?? defaultUnitBits) : keyBits,
+    onRequest,
+    // Where there are several KMs, whose a key is gets recorded key by key.
+    slot: more.length === 0 && !onRequest ? first?.slots[0] : undefined,
+  };
+}
 
 interface Waiting {
   readonly block: KeyBlock;

@@ -15,11 +15,12 @@ import { type BlockRef, blockName, type KeyBlock, QkdKey } from "../port/key.ts"
 import { Answer, Answers } from "./answers.ts";
 import type { CustodyCounters } from "./counters.ts";
 import { type IdSource, keyIdOf } from "./key-id.ts";
-import { isUnsettled, LeftOver } from "./left-over.ts";
+import { isAskedFor, isUnsettled, LeftOver } from "./left-over.ts";
 import type { BlockRecord, KeyDesk, KeyReply, KeyRequest, Ledger, Sending } from "./ports.ts";
 import { freeSlot, interrupted } from "./ports.ts";
 import { slotOfToken } from "./request-slot.ts";
 import { type Given, type Holding, type Piece, Stock } from "./stock.ts";
+import { placesOf } from "./unit-pieces.ts";
 
 export interface DeskParts<Owner> {
   readonly clock: Clock;
@@ -34,6 +35,11 @@ export interface DeskParts<Owner> {
   readonly quarantine: (ref: BlockRef, keyId: string, reason: string) => void;
   /** Every unit of the block is settled. @param keptBack whether some of it is kept back */
   readonly done: (owner: Owner, keptBack: boolean) => void;
+  /**
+   * Where nobody asks any more: the block is not kept any longer, since nothing of it is under way.
+   * Default: KMs ask.
+   */
+  readonly over?: ((owner: Owner) => void) | undefined;
 }
 
 const refuse = (response: string, text = ""): KeyReply => ({
@@ -74,23 +80,12 @@ export class Desk<Owner> implements KeyDesk {
     record: BlockRecord | undefined,
     unitBits = this.#parts.unitBits,
   ): void {
-    const units = Math.floor(block.bits / unitBits);
-    const unsettled = units * unitBits;
+    const unsettled = Math.floor(block.bits / unitBits) * unitBits;
     const holding: Holding<Owner> = { owner, block, unitBits, unsettled, keptBack: new Map() };
-    const begun = new Map<number, number>();
-    for (const { offset, length } of record?.assigned.values() ?? []) {
-      begun.set(Math.floor(offset / unitBits), length);
-    }
-    for (let unit = 0; unit < units; unit++) {
-      const offset = unit * unitBits;
-      const size = begun.get(unit);
-      if (size === undefined) {
-        this.#stock.addUnit({ holding, offset, length: unitBits });
-        continue;
-      }
-      for (let at = offset; at < offset + unitBits; at += size) {
-        this.#addPiece({ holding, offset: at, length: size }, record as BlockRecord);
-      }
+    for (const { offset, length, begun } of placesOf(block.bits, unitBits, record)) {
+      const piece = { holding, offset, length };
+      if (begun) this.#addPiece(piece, record as BlockRecord);
+      else this.#stock.addUnit(piece);
     }
     if (holding.keptBack.size > 0) this.#keptBack.set(blockName(block.ref), holding);
     if (holding.unsettled === 0) this.#done(holding);
@@ -239,7 +234,7 @@ export class Desk<Owner> implements KeyDesk {
     if (record.quarantined.has(keyId)) {
       holding.keptBack.set(keyId, piece);
       holding.unsettled -= length;
-    } else if (record.delivered.has(keyId) || record.gone.has(keyId)) {
+    } else if (isDone(record, keyId, piece)) {
       overwrite(piece);
       holding.unsettled -= length;
     } else if (slot === freeSlot) this.#stock.addPiece(piece);
@@ -280,7 +275,10 @@ export class Desk<Owner> implements KeyDesk {
     // Those that the module has not offered again share the fate of the others.
     for (const { ref, keyId } of before?.pieces ?? []) this.#conclude(outcome, ref, keyId);
     if (before !== undefined) this.#before.delete(slot);
-    if (outcome === "unsent") return this.#stock.putBack(given.map(({ piece }) => piece));
+    if (outcome === "unsent") {
+      this.#stock.putBack(given.map(({ piece }) => piece));
+      return this.#over(given);
+    }
     for (const { key, piece } of given) {
       const { holding, length } = piece;
       if (outcome === "sent") key.wipe();
@@ -290,6 +288,20 @@ export class Desk<Owner> implements KeyDesk {
       }
       holding.unsettled -= length;
       if (holding.unsettled === 0) this.#done(holding);
+    }
+    this.#over(given);
+  }
+
+  /** Where nobody asks any more, blocks are let go of once nothing that was given of them is open. */
+  #over(given: readonly Given<Owner>[]): void {
+    const { over, ledger } = this.#parts;
+    if (over === undefined) return;
+    for (const holding of new Set(given.map(({ piece }) => piece.holding))) {
+      const name = blockName(holding.block.ref);
+      if (holding.unsettled === 0 || isAskedFor(ledger.get(name))) continue;
+      this.#keptBack.delete(name);
+      this.#stock.remove(holding);
+      over(holding.owner);
     }
   }
 
@@ -317,6 +329,15 @@ export class Desk<Owner> implements KeyDesk {
     block.wipe();
     this.#parts.done(owner, keptBack.size > 0);
   }
+}
+
+/** Delivered, or given up. */
+function isDone(
+  { delivered, deliveredBits, gone }: BlockRecord,
+  keyId: string,
+  { offset }: { readonly offset: number },
+): boolean {
+  return delivered.has(keyId) || gone.has(keyId) || offset < deliveredBits;
 }
 
 /** A key whose bytes are those of its block. */

@@ -6,6 +6,8 @@ export interface Held {
   unanswered: number;
   /** Keys of it stay in the module: in quarantine, or another KM's. */
   partial: boolean;
+  /** It was cut to be asked for; a request may have been given some of it: each key is bound by itself. */
+  asked: boolean;
   /** The stretch that it is in is claimed for the one KM, on disk. */
   claimed: boolean;
 }
@@ -24,7 +26,7 @@ export class HeldBlocks {
   }
 
   add(block: KeyBlock): Held {
-    const held = { block, unanswered: 0, partial: false, claimed: false };
+    const held = { block, unanswered: 0, partial: false, asked: false, claimed: false };
     this.#held.set(blockName(block.ref), held);
     this.bytes += block.byteLength;
     return held;

@@ -27,10 +27,10 @@ export class KmDecisions {
   /**
    * This KM, configured or not, does not have the keys that were written to it and not answered for:
    * they may be offered to others. On disk before that.
-   * @param slots what stands for the KM in the ledger
+   * @param slots what stands for the KM in the ledger; default: what stands for one of this name today
    * @returns false, and nothing is done, while the KM is connected: it can answer for itself
    */
-  free(name: string, slots: readonly string[]): boolean {
+  free(name: string, slots: readonly string[] = [this.#parts.owners.slotOf(name)]): boolean {
     const { owners, ledger, supplies, unclaim, read } = this.#parts;
     const isConfigured = slots.some((slot) => owners.kmOf(slot) === name);
     if (isConfigured && supplies.isUp(name)) return false;

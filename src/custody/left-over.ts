@@ -16,10 +16,25 @@ export interface Unsettled {
 /** Whether a piece was given, and nothing is recorded of what became of it. */
 export function isUnsettled(record: BlockRecord | undefined, keyId: string): boolean {
   if (record === undefined || record.complete || record.discarded) return false;
-  const { assigned, delivered, quarantined, gone } = record;
-  const slot = assigned.get(keyId)?.slot;
+  const { assigned, delivered, deliveredBits, quarantined, gone } = record;
+  const place = assigned.get(keyId);
   const decided = [delivered, quarantined, gone].some((ids) => ids.has(keyId));
-  return slot !== undefined && slot !== freeSlot && !decided;
+  if (place === undefined || place.slot === freeSlot || decided) return false;
+  return place.offset >= deliveredBits;
+}
+
+/**
+ * Whether something of a block was given for a request, and nothing is recorded of what became of it.
+ * @param isKm whether a slot stands for a KM: what was bound to it was supplied unasked
+ */
+export function isAskedFor(
+  record: BlockRecord | undefined,
+  isKm: (slot: string) => boolean = () => false,
+): boolean {
+  for (const [keyId, { slot }] of record?.assigned ?? []) {
+    if (isUnsettled(record, keyId) && !isKm(slot)) return true;
+  }
+  return false;
 }
 
 export class LeftOver {

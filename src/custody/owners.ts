@@ -9,7 +9,7 @@
 import { type BlockRef, blockName } from "../port/key.ts";
 import { lastOfStretch } from "./cuts.ts";
 import { slotOfKm } from "./key-id.ts";
-import type { BlockRecord, Ledger } from "./ports.ts";
+import { type BlockRecord, freeSlot, type Ledger } from "./ports.ts";
 
 /** A KM as the ledger knows it. */
 export interface KmName {
@@ -89,7 +89,8 @@ export class Owners {
 
   /** What stands for the KM that a key may have been written to; undefined: for none. */
   slotOfKey(ref: BlockRef, keyId: string, record: BlockRecord | undefined): string | undefined {
-    return record?.assigned.get(keyId)?.slot ?? this.#ledger.claimantOf(ref);
+    const slot = record?.assigned.get(keyId)?.slot;
+    return slot === undefined || slot === freeSlot ? this.#ledger.claimantOf(ref) : slot;
   }
 
   /** Whether it is on disk that keys of this block may be written to this KM without a record of each. */

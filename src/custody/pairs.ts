@@ -85,9 +85,12 @@ export class Pairs {
     if (![...this.#epochs.values()].includes(before)) this.#named.delete(before);
   }
 
-  /** An epoch's pair never changes: the first one stands. */
+  /**
+   * An epoch's pair never changes: the first one stands, unless damage took its names. Then no ID can be
+   * made from it, and the pair that is recorded next stands for ever.
+   */
   setEpoch(epoch: string, id: string): void {
-    if (!this.#epochs.has(epoch)) this.#epochs.set(epoch, id);
+    if (this.of(epoch) === undefined) this.#epochs.set(epoch, id);
   }
 
   *entries(): Iterable<LedgerEntry> {

@@ -1,8 +1,8 @@
 /** What is still to be done with the keys of a block of which the ledger knows something. */
 import type { BlockRef, QkdKey } from "../port/key.ts";
 import type { Owners } from "./owners.ts";
-import type { Pieces } from "./pieces.ts";
 import type { BlockRecord } from "./ports.ts";
+import type { KeySource } from "./supplies.ts";
 
 export interface SortedKeys {
   /** To be supplied, in order. */
@@ -16,7 +16,7 @@ export interface SortedKeys {
 /** Wipes the keys that are dealt with, or that wait for a KM which is not configured. */
 export function sortKeys(
   ref: BlockRef,
-  pieces: Pieces,
+  pieces: KeySource,
   record: BlockRecord | undefined,
   owners: Owners,
 ): SortedKeys {

@@ -80,6 +80,13 @@ export class Stock<Owner> {
     return { holding, offset, length: size };
   }
 
+  /** Forgets what is left of a block; its bytes are the caller's to wipe. */
+  remove(holding: Holding<Owner>): void {
+    for (const queue of [...this.#units.values(), ...this.#cut.values()]) {
+      for (const piece of queue.clear()) if (piece.holding !== holding) queue.push(piece);
+    }
+  }
+
   /** Wipes all of it. */
   wipe(): void {
     for (const queue of [...this.#units.values(), ...this.#cut.values()]) {

@@ -57,11 +57,11 @@ export class Operator {
     // Of a name that is not remembered the ledgers of earlier versions may know all the same.
     const now = [slots.now, listed].find((some) => some.length > 0) ?? [slotOfKm(km)];
     // One that is connected answers for itself, but not for what had its name before.
-    if (slots.former.length > 0 && custody.releaseKm(km, slots.former)) {
-      if (!custody.kms.isUp(km)) custody.releaseKm(km, now);
+    if (slots.former.length > 0 && custody.kms.free(km, slots.former)) {
+      if (!custody.kms.isUp(km)) custody.kms.free(km, now);
       return;
     }
-    if (custody.releaseKm(km, now)) return;
+    if (custody.kms.free(km, now)) return;
     throw new Fault("module.command", "the KM is connected: it can answer for itself", { km });
   }
 

@@ -293,7 +293,7 @@ class World {
       return;
     this.#mark("freed");
     for (const box of boxes) this.oracle.freed(box);
-    this.#custody.releaseKm(name, slots);
+    this.#custody.kms.free(name, slots);
   }
 
   #acceptKm(): void {
@@ -376,7 +376,7 @@ class World {
       for (const km of this.#config.kms) this.#kms.connect(this.#custody, km);
       this.#module.offer();
       this.#kms.answerAll();
-      await this.#ask();
+      if (this.#config.onRequest) await this.#ask();
       await this.#clock.advance(1_100);
       await this.#settle();
       this.#check();
@@ -391,7 +391,8 @@ class World {
     const kept = new Set(this.#custody.aside.list(10_000).map(({ block }) => block));
     return [...this.#module.blocks.keys()].filter((name) => {
       if (kept.has(name)) return false;
-      // Upon request: what is no whole unit, or waits to be asked for.
+      if (!this.#config.onRequest) return true;
+      // What is no whole unit, or waits to be asked for.
       const record = this.#ledger.get(name);
       return !(this.#ledger.cutOf(refOf(name))?.onRequest === true && record?.complete !== true);
     });

@@ -152,7 +152,7 @@ test("an operator's word about a KM outlives the process", async (t) => {
     connect(bench, "first");
     await offer(bench);
     bench.custody.kmDown("first");
-    bench.custody.releaseKm("first");
+    bench.custody.kms.free("first");
     await durable(bench);
     await bench.restart();
     const second = connect(bench, "second");

@@ -2,6 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import test from "ava";
 import { repairLedger } from "../../src/custody/ledger-tool.ts";
 import { Load, maxBlocks, maxEpochs } from "../../src/custody/load.ts";
+import { Pairs, pairId } from "../../src/custody/pairs.ts";
+import type { ModulePair } from "../../src/custody/ports.ts";
 import { Operator } from "../../src/lifecycle/operator.ts";
 import { diskFiles } from "../../src/state/files.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../rig/custody-bench.ts";
@@ -292,6 +294,27 @@ test("a block that was withheld for want of a QBER is supplied once it comes wit
     t.is(km.outstanding.length, 1);
     t.deepEqual(bench.custody.aside.counts(), { "withheld.qber": 1 });
   });
+});
+
+test("an epoch whose pair's names were lost gets the pair that is recorded next, for ever", (t) => {
+  const pairs = new Pairs();
+  const [lost, next, later] = ["QKD-B", "QKD-C", "QKD-D"].map((matchingModuleId) => ({
+    moduleId: "QKD-A",
+    matchingModuleId,
+  }));
+  const record = (pair: ModulePair | undefined, isNamed: boolean) => {
+    if (pair === undefined) return;
+    for (const entry of pairs.naming(pair)) {
+      if (isNamed && entry.kind === "name") pairs.addName(entry.id, entry.part, entry.hex);
+    }
+    pairs.setEpoch(epoch, pairId(pair));
+  };
+  record(lost, false);
+  t.is(pairs.of(epoch), undefined);
+  record(next, true);
+  record(later, true);
+  record(lost, true);
+  t.deepEqual(pairs.of(epoch), next);
 });
 
 test("what a module can have recorded is bounded, and beyond that it is closed once", (t) => {

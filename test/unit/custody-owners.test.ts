@@ -62,7 +62,7 @@ test("keys that wait for a KM which is not configured stay in the module, and an
     );
     t.true(bench.events.some(({ type }) => type === "key_waits_for_km"));
     t.is(bench.custody.aside.reinstate(`${epoch}/0`), "waits_for_km");
-    t.true(bench.custody.releaseKm("a"), "one that is not configured is freed by its name");
+    t.true(bench.custody.kms.free("a"), "one that is not configured is freed by its name");
     await durable(bench);
     module.offer();
     await durable(bench);
@@ -99,7 +99,7 @@ test("a KM that comes back while its keys are freed is given none of them until 
     bench.module.add(0);
     const written = ids(await serve(bench, "a"));
     bench.custody.kmDown("a");
-    t.true(bench.custody.releaseKm("a"));
+    t.true(bench.custody.kms.free("a"));
     const back = new Km(bench.custody);
     bench.custody.kmUp(back, "a");
     t.deepEqual(ids(back), [], "its record is gone, the next is not made yet");
@@ -117,7 +117,7 @@ test("a sole KM that was freed and answers nobody has a claim again once a key i
     bench.module.add(0);
     const written = ids(await serve(bench, "a"));
     bench.custody.kmDown("a");
-    t.true(bench.custody.releaseKm("a"));
+    t.true(bench.custody.kms.free("a"));
     await durable(bench);
     const again = new Km(bench.custody);
     bench.custody.kmUp(again, "a");
@@ -133,7 +133,7 @@ test("freed before it is written to again, a key goes to the next KM", async (t)
     bench.module.add(0);
     const written = ids(await serve(bench, "a"));
     bench.custody.kmDown("a");
-    t.true(bench.custody.releaseKm("a"));
+    t.true(bench.custody.kms.free("a"));
     await durable(bench);
     await kill(bench, { kms: ["b"] });
     t.deepEqual(ids(await serve(bench, "b")), written);

@@ -71,8 +71,8 @@ test("an operator's word lets the keys of a KM that is gone for good go to the n
     await durable(bench);
     custody.kmDown("first");
     const second = connect(bench, "second");
-    t.false(custody.releaseKm("second"), "it is connected, and can answer for itself");
-    t.true(custody.releaseKm("first"));
+    t.false(custody.kms.free("second"), "it is connected, and can answer for itself");
+    t.true(custody.kms.free("first"));
     // First that word is on disk, then whose the keys are now.
     await durable(bench);
     await durable(bench);
