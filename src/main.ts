@@ -3,6 +3,7 @@ import { uptime } from "node:os";
 import type { Config } from "./config/load.ts";
 import type { LedgerFile } from "./custody/ledger-file.ts";
 import { ledgerPath, openLedger } from "./custody/ledgers.ts";
+import { leftSpools } from "./custody/left-spools.ts";
 import type { Ledger } from "./custody/ports.ts";
 import { exit } from "./exit-codes.ts";
 import type { Channel } from "./lifecycle/channel.ts";
@@ -38,7 +39,13 @@ import { keptBackPorts } from "./wiring/kept-back.ts";
 import { Kms } from "./wiring/kms.ts";
 import { tellOfLedgers } from "./wiring/ledgers.ts";
 import { clock, random } from "./wiring/machine.ts";
-import { closedModule, createChannel, ledgerOptions, untrusted } from "./wiring/modules.ts";
+import {
+  closedModule,
+  createChannel,
+  ledgerOptions,
+  untrusted,
+  withSpool,
+} from "./wiring/modules.ts";
 import { createPage, createServer, keyExchanges } from "./wiring/serving.ts";
 
 /** Stopping in order takes at most this long, ms; systemd is told to wait a little longer. */
@@ -163,7 +170,7 @@ async function serve(config: Config, log: Log, logs: LogRing): Promise<number> {
     oversight.event({ type: "configuration_unsigned", at: clock.wall(), facts });
   }
   oversight.keyExchanges = () => keyExchanges(channels, server);
-  panel.start(views);
+  panel.start(views, await leftSpools(diskFiles, folder, withSpool(config)));
   await holdBack(oversight, crashFile(config), stopping.signal, log);
   const notify = systemdNotify({ clock, log, environment: process.env });
   // Told to stop meanwhile: nothing is begun that would be ended at once.

@@ -7,8 +7,11 @@ export function ledgerPath(folder: string, module: string): string {
   return `${folder}/ledger-${module}`;
 }
 
+/** A spool's folder is this and its module's name. */
+export const spoolPrefix = "spool-";
+
 export function spoolPath(folder: string, module: string): string {
-  return `${folder}/spool-${module}`;
+  return `${folder}/${spoolPrefix}${module}`;
 }
 
 /** Copies that repair and retirement keep, and a file that was being written. */

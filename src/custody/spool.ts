@@ -15,12 +15,11 @@ import {
   type KeyObject,
   randomBytes,
 } from "node:crypto";
-import { errorCode, Fault } from "../port/errors.ts";
+import { Fault } from "../port/errors.ts";
 import { type BlockFacts, type BlockRef, blockName, KeyBlock, keyMemory } from "../port/key.ts";
-import { type FileSystem, readWhole, replaceFile, writeAll } from "../state/files.ts";
+import { type FileSystem, readWhole, replaceFile } from "../state/files.ts";
+import { emptySpool, failure, fileName, isOurs, magic, saltLength } from "./spool-files.ts";
 
-const magic = Buffer.from("QKDSPL1\n");
-const saltLength = 32;
 const tagLength = 16;
 const headLength = magic.length + saltLength + 4;
 /** A block beyond this is refused by every driver. */
@@ -28,8 +27,6 @@ const maxFile = 128 * 1024 * 1024;
 const maxFacts = 4_096;
 /** Each block has a key of its own, which is used once. */
 const nonce = Buffer.alloc(12);
-/** The order of arrival, then the block's name. */
-const fileName = /^(\d{12})-([0-9a-f]{16})-(\d{1,16})$/;
 
 export interface SpoolOptions {
   readonly files: FileSystem;
@@ -207,41 +204,18 @@ export class Spool {
    * @throws Fault `state.io` if anything may be left
    */
   zeroize(): Promise<void> {
-    return this.#alone(async () => {
+    return this.#alone(() => {
       const { files, folder } = this.#options;
-      let failed: unknown;
-      const attempt = async (act: () => Promise<void>) => {
-        await act().catch((error: unknown) => {
-          failed ??= error;
-        });
-      };
-      const names = new Set([...this.#blocks.values()].map(({ file }) => file));
-      await attempt(async () => {
-        for (const file of await files.list(folder)) if (isOurs(file)) names.add(file);
-      });
-      for (const file of names) await attempt(() => this.#destroy(file));
-      await attempt(() => files.syncFolder(folder));
-      if (failed !== undefined) throw failure("cannot empty the spool", folder, failed);
+      const blocks = [...this.#blocks.values()];
+      return emptySpool(
+        files,
+        folder,
+        blocks.map(({ file }) => file),
+        (file) => {
+          for (const one of blocks) if (one.file === file) this.#forget(one);
+        },
+      );
     });
-  }
-
-  /** Without its salt a file is noise also to who has the spool's key. */
-  async #destroy(file: string): Promise<void> {
-    const { files, folder } = this.#options;
-    const path = `${folder}/${file}`;
-    try {
-      const open = await files.open(path, "r+", 0);
-      try {
-        await writeAll(open, Buffer.alloc(saltLength), magic.length);
-        await open.datasync();
-      } finally {
-        await open.close();
-      }
-    } catch {
-      // What can't be overwritten is removed all the same.
-    }
-    await files.remove(path);
-    for (const one of this.#blocks.values()) if (one.file === file) this.#forget(one);
   }
 
   async #find(file: string): Promise<void> {
@@ -282,14 +256,4 @@ export class Spool {
     bytes.fill(0);
     return key;
   }
-}
-
-/** Whether a file is a block, or was to become one. */
-function isOurs(file: string): boolean {
-  return fileName.test(file.replace(/\.new$/, ""));
-}
-
-function failure(message: string, folder: string, error: unknown): Fault {
-  if (error instanceof Fault) return error;
-  return new Fault("state.io", message, { folder, code: errorCode(error) ?? "unknown" });
 }

@@ -65,9 +65,13 @@ export class Panel {
       });
   }
 
-  start(modules: readonly (ModuleView & ZeroizedModule)[]): void {
+  /** @param more that is to be destroyed with the modules' key */
+  start(
+    modules: readonly (ModuleView & ZeroizedModule)[],
+    more: readonly ZeroizedModule[] = [],
+  ): void {
     this.#modules = modules;
-    this.guard.start(modules);
+    this.guard.start([...modules, ...more]);
     this.#server?.start();
   }
 

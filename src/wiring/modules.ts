@@ -36,6 +36,11 @@ export function untrusted(error: unknown): Fault {
   throw error;
 }
 
+/** Names of the modules that have a spool. */
+export function withSpool({ modules }: Pick<Config, "modules">): string[] {
+  return modules.flatMap(({ name, spool }) => (spool === undefined ? [] : name));
+}
+
 /** A module's driver, behind its spool where one is configured. */
 function driverOf({ name, driver, spool }: ModuleConfig, folder: string, log: Log): ModuleDriver {
   const bare = driver.create({ clock, log });

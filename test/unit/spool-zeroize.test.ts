@@ -1,10 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test from "ava";
+import { leftSpools } from "../../src/custody/left-spools.ts";
 import { Spool } from "../../src/custody/spool.ts";
 import { spooled } from "../../src/custody/spooled.ts";
 import { Fault } from "../../src/port/errors.ts";
 import { KeyBlock, keyMemory } from "../../src/port/key.ts";
 import { silentLog } from "../../src/port/log.ts";
 import type { ModuleSession, ModuleSink } from "../../src/port/module.ts";
+import { diskFiles } from "../../src/state/files.ts";
 import { settle } from "../clock.ts";
 import { Disk, systemError } from "../faults/disk.ts";
 import { someIdentity } from "../rig/identity.ts";
@@ -171,4 +176,29 @@ test("a write that fails leaves no part of it behind", async (t) => {
   disk.trouble = (n) => (n === third ? systemError("ENOSPC") : undefined);
   await t.throwsAsync(spool.store(block(1), "QKD-A"), { instanceOf: Fault });
   t.deepEqual(await names(disk), []);
+});
+
+test("spools that no module has any more are found, and destroyed without their key", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-spools-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const at = (name: string) =>
+    Spool.open({
+      files: diskFiles,
+      folder: `${folder}/${name}`,
+      key: Buffer.alloc(32, 9),
+      maxBytes: 1_000_000,
+    });
+  const [left, used] = [await at("spool-old"), await at("spool-new")];
+  for (const spool of [left, used]) await spool.store(block(1), someIdentity.moduleId);
+  await at("spool-empty");
+  writeFileSync(join(folder, "spool-file"), "");
+  const found = await leftSpools(diskFiles, folder, ["new"]);
+  t.deepEqual(
+    found.map(({ name }) => name),
+    ["spool-old"],
+  );
+  await found[0]?.command();
+  t.deepEqual(await diskFiles.list(`${folder}/spool-old`), []);
+  t.is((await diskFiles.list(`${folder}/spool-new`)).length, 1);
+  t.deepEqual(await leftSpools(diskFiles, join(folder, "none"), []), []);
 });
