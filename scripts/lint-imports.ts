@@ -5,12 +5,15 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type Floor, floorOf, impure, keyRooms, pureFiles, pureRooms, roomOf } from "./floors.ts";
 
 interface Import {
   /** What is written in the source. */
   readonly specifier: string;
   /** Path from the root of the project, for a file of its own; undefined for a package. */
   readonly file: string | undefined;
+  /** Nothing of it is there when the program runs. */
+  readonly isType: boolean;
   readonly line: number;
 }
 
@@ -37,33 +40,10 @@ interface Rule {
 const folders = ["src", "drivers", "scripts", "test"];
 const maxLines = 400;
 
-const pure = [
-  /^drivers\/.*\/(cobs|deframer|frame|arq|hello|blocks|commands|telemetry|assembly|check|notification|stock|rates|messages)\.ts$/,
-  /^drivers\/panel\/(report|button|lights|relay)\.ts$/,
-  /^src\/panel\/(guard|zeroizer)\.ts$/,
-  /^src\/kq1\/(names|json|frame|supply|request|request-flow|answer-room|base64|engine|engine-code|answer|reason|outgoing|peer|patience|heard|etsi014)\.ts$/,
-  /^src\/(telemetry|alarms)\//,
-  /^src\/custody\/(custody|aside|deliveries|options|past|releases|events|cuts|cutter|supplies|desk|stock|answers|request-slot|left-over|quarantine|slices|key-id|queue|ledger-record|ledger-index|ledger-scan|ports|counters)\.ts$/,
-  /^src\/manager\/(topics|payloads|outbox-queue|outbox-record|packet-meter|waits|view)\.ts$/,
-  /^src\/sparkplug\/(protobuf|payload|edge|metrics)\.ts$/,
-  /^src\/control\/(authority|commands|jws|memory|request)\.ts$/,
-  /^src\/lifecycle\/(retry|event-history)\.ts$/,
-  /^src\/local\/(protocol|paths|log-ring|answers|view)\.ts$/,
-  /^src\/cli\/(ascii|command-info|commands|console-rules|health|help|since|schema|schema-parts|schema-status|shapes|table|units)\.ts$/,
-  /^src\/config\/(redact|toml|lines|password)\.ts$/,
-  /^src\/support\/(tar|scrub|guard|telemetry-csv)\.ts$/,
-  /^src\/doctor\/(finding|subject)\.ts$/,
-  /^src\/update\/(slots|allowance)\.ts$/,
-  /^src\/site\/(manifest|decide)\.ts$/,
-  /^src\/port\/(?!clock)/,
-  /^src\/door\/(source|pace|effort)\.ts$/,
-];
 const impureModules =
   /^node:(fs|net|tls|http|https|timers|child_process|dgram|worker_threads|os)\b/;
-const impureWords = /\b(setTimeout|setInterval|setImmediate|Date\.now|performance\.now|process)\b/;
-
-const keyUsers = /^(drivers|src\/port|src\/custody|src\/kq1|test|scripts)\//;
-const driverUsers = /^(drivers|test|scripts)\/|^src\/(main|cli)[\w-]*\.ts$/;
+const impureWords =
+  /\b(setTimeout|setInterval|setImmediate|queueMicrotask|Date\.now|performance\.now|process)\b/;
 
 function imports(
   source: Source,
@@ -88,41 +68,54 @@ function matches(source: Source, pattern: RegExp): { line: number; word: string 
 
 export const rules: readonly Rule[] = [
   {
-    name: "drivers-see-the-port-only",
-    about: "drivers/ imports from src/ only src/port/",
-    check: (source) =>
-      source.file.startsWith("drivers/")
-        ? imports(
-            source,
-            ({ file }) => file.startsWith("src/") && !file.startsWith("src/port/"),
-            ({ file }) => `imports ${file}`,
-          )
-        : [],
+    name: "floors",
+    about: "arrows go down: a floor imports only from those that its line in floors.ts names",
+    check: (source) => {
+      const own = floorOf(source.file);
+      if (own === undefined) return [];
+      const isAbove = (file: string) => {
+        const floor = floorOf(file);
+        return floor !== undefined && floor !== own && !own.sees.includes(floor.folder);
+      };
+      return imports(
+        source,
+        ({ file }) => isAbove(file),
+        ({ file = "" }) => `imports ${file}: ${advice(own, floorOf(file))}`,
+      );
+    },
   },
   {
-    name: "keys-stay-with-custody",
-    about: "src/port/key.ts is imported only by drivers, port, custody, Kq-1 and tests",
+    name: "no-circle-of-rooms",
+    about: "no folder reaches itself through others",
+    check(source, all) {
+      const circle = circleOf(source, all);
+      return circle === undefined ? [] : [{ line: 1, what: circle.join(" → ") }];
+    },
+  },
+  {
+    name: "keys-stay-in-their-rooms",
+    about: "src/port/key.ts is imported only in rooms that may have key bytes",
     check: (source) =>
-      keyUsers.test(source.file)
+      keyRooms.some((room) => source.file.startsWith(room))
         ? []
         : imports(
             source,
             ({ file }) => file === "src/port/key.ts",
-            () => "imports the key type",
+            () => "imports the key type; rooms that may are in floors.ts",
           ),
   },
   {
     name: "pure",
-    about: "codecs, state machines and rules do no I/O, know no timer and no clock of their own",
+    about: "codecs, cores and rules do no I/O, know no timer and no clock of their own",
     check: (source) =>
-      pure.some((pattern) => pattern.test(source.file))
+      isPure(source.file)
         ? [
             ...source.imports
-              .filter(({ specifier }) => impureModules.test(specifier))
+              .filter(({ specifier, isType }) => !isType && impureModules.test(specifier))
               .map(({ line, specifier }) => ({ line, what: `imports ${specifier}` })),
             ...matches(source, impureWords).map(({ line, word }) => ({
               line,
-              what: `uses ${word}`,
+              what: `uses ${word}: have it passed in, or move what needs it to io/ or wiring/`,
             })),
           ]
         : [],
@@ -140,24 +133,12 @@ export const rules: readonly Rule[] = [
         : [],
   },
   {
-    name: "main-wires",
-    about: "of src/, only main.ts and cli.ts import drivers/",
-    check: (source) =>
-      driverUsers.test(source.file)
-        ? []
-        : imports(
-            source,
-            ({ file }) => file.startsWith("drivers/"),
-            ({ file }) => `imports ${file}`,
-          ),
-  },
-  {
     name: "one-table-of-tls",
-    about: "who opens or serves TLS in src/ takes its options from src/tls/options.ts",
+    about: "who opens or serves TLS in src/ takes its options from src/host/tls/options.ts",
     check(source) {
-      if (!source.file.startsWith("src/") || source.file === "src/tls/options.ts") return [];
+      if (!source.file.startsWith("src/") || source.file === "src/host/tls/options.ts") return [];
       const own = matches(source, /\b(minVersion|ecdhCurve|rejectUnauthorized|secureProtocol)\b/);
-      const tables = ["src/tls/options.ts", "src/kq1/https-agent.ts"];
+      const tables = ["src/host/tls/options.ts", "src/node/io/https-agent.ts"];
       const table = source.imports.some(({ file = "" }) => tables.includes(file));
       const bare = table ? [] : source.imports.filter((one) => opensTls(one, source));
       return [
@@ -194,6 +175,38 @@ export const rules: readonly Rule[] = [
   },
 ];
 
+/** Where what is wanted of a floor above belongs. */
+function advice(own: Floor, wanted: Floor | undefined): string {
+  const sees = own.sees.length === 0 ? "nothing below it" : own.sees.join(", ");
+  return `${own.folder} (${own.about}) sees ${sees}; have it handed in, or move what is shared down from ${wanted?.folder}`;
+}
+
+function isPure(file: string): boolean {
+  if (file in impure) return false;
+  const inRoom = pureRooms.some((room) => file.startsWith(room)) && file.endsWith(".ts");
+  return inRoom || pureFiles.some((pattern) => pattern.test(file));
+}
+
+/** The shortest way from a file's room back to it through others; told at the first file of the first room. */
+function circleOf(source: Source, all: ReadonlyMap<string, Source>): string[] | undefined {
+  const home = roomOf(source.file);
+  if (floorOf(source.file) === undefined) return undefined;
+  const rooms = new Map<string, Set<string>>();
+  let first = source.file;
+  for (const { file, imports } of all.values()) {
+    const from = roomOf(file);
+    if (from === home && file < first) first = file;
+    for (const { file: to } of imports) {
+      if (to === undefined || floorOf(to) === undefined || floorOf(file) === undefined) continue;
+      if (roomOf(to) === from) continue;
+      rooms.set(from, (rooms.get(from) ?? new Set()).add(roomOf(to)));
+    }
+  }
+  if (first !== source.file) return undefined;
+  const way = wayBack(home, (room) => rooms.get(room) ?? []);
+  return way?.every((room) => home <= room) ? way : undefined;
+}
+
 /** Whether an import brings in what makes connections of TLS. */
 function opensTls({ specifier, line }: Import, { text }: Source): boolean {
   if (specifier !== "node:tls" && specifier !== "node:https") return false;
@@ -226,6 +239,7 @@ function findImports(text: string, file: string): Import[] {
     return {
       specifier,
       file: own ? relative(".", resolve(dirname(file), specifier)) : undefined,
+      isType: /^(import|export) type\b/.test(match[0]),
       line: code.slice(0, match.index).split("\n").length,
     };
   });
@@ -233,15 +247,21 @@ function findImports(text: string, file: string): Import[] {
 
 /** The shortest way from a file back to itself, reported only at the file that sorts first. */
 function cycle(start: string, all: ReadonlyMap<string, Source>): string[] | undefined {
+  const way = wayBack(start, (file) =>
+    (all.get(file)?.imports ?? []).flatMap(({ file: to }) => to ?? []),
+  );
+  return way?.every((other) => start <= other) ? way : undefined;
+}
+
+function wayBack(start: string, from: (place: string) => Iterable<string>): string[] | undefined {
   const queue: string[][] = [[start]];
   const seen = new Set<string>();
   for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
-    for (const { file } of all.get(path.at(-1) as string)?.imports ?? []) {
-      if (file === start)
-        return path.every((other) => start <= other) ? [...path, start] : undefined;
-      if (file === undefined || seen.has(file)) continue;
-      seen.add(file);
-      queue.push([...path, file]);
+    for (const place of from(path.at(-1) as string)) {
+      if (place === start) return [...path, start];
+      if (seen.has(place)) continue;
+      seen.add(place);
+      queue.push([...path, place]);
     }
   }
   return undefined;

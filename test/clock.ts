@@ -1,5 +1,5 @@
 /** Time that a test moves: days in milliseconds, and no test that depends on the machine's speed. */
-import type { Clock, Timer } from "../src/port/clock.ts";
+import type { Clock, Timer } from "../src/base/clock.ts";
 
 interface Pending {
   readonly at: number;

@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { LinuxPortBinding } from "@serialport/bindings-cpp";
-import { errorCode } from "../../src/port/errors.ts";
+import { errorCode } from "../../src/base/errors.ts";
 
 /** The poller comes with settings of a serial port, which it never applies. */
 const unused: ConstructorParameters<typeof LinuxPortBinding>[1] = {

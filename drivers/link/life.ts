@@ -2,8 +2,8 @@
  * What every link has to do beside moving bytes: end once, notice a device that takes nothing any
  * more, close within a second.
  */
-import type { Clock, Timer } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
+import type { Clock, Timer } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
 
 const closeTimeout = 1_000;
 /** Writing must make some progress in this time: the callbacks of a stalled device never come. */

@@ -16,9 +16,9 @@ import {
   write as writeFile,
   writeSync,
 } from "node:fs";
-import { Chunks } from "../../src/port/chunks.ts";
-import { type Clock, delay, type Timer } from "../../src/port/clock.ts";
-import { errorCode, Fault } from "../../src/port/errors.ts";
+import { Chunks } from "../../src/base/chunks.ts";
+import { type Clock, delay, type Timer } from "../../src/base/clock.ts";
+import { errorCode, Fault } from "../../src/base/errors.ts";
 import { Interrupts } from "./interrupts.ts";
 import { LinkLife } from "./life.ts";
 import type { Link, LinkFactory } from "./link.ts";

@@ -5,7 +5,7 @@
  * Everything is a little-endian 32-bit word unless said otherwise. All ones is what a PCIe bus reads
  * from a card that is not there any more.
  */
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 
 /** Bytes of one channel's window; channel n begins at n times this. */
 export const windowLength = 256;

@@ -1,7 +1,7 @@
 /** A link over a serial port or a USB serial adapter. */
 import { SerialPort } from "serialport";
-import { type Clock, delay, within } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { type Clock, delay, within } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
 import type { Link, LinkFactory } from "./link.ts";
 import { StreamLink } from "./stream.ts";
 

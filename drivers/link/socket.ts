@@ -3,8 +3,8 @@
  * TCP is for a cable between two machines that nobody else is on.
  */
 import { createConnection, isIPv6, type Socket } from "node:net";
-import { type Clock, within } from "../../src/port/clock.ts";
-import { errorCode, Fault } from "../../src/port/errors.ts";
+import { type Clock, within } from "../../src/base/clock.ts";
+import { errorCode, Fault } from "../../src/base/errors.ts";
 import type { Link, LinkFactory } from "./link.ts";
 import { StreamLink } from "./stream.ts";
 

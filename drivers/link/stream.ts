@@ -1,7 +1,7 @@
 /** A link over anything that is a Node.js stream: a serial port, a socket. */
 import type { Duplex } from "node:stream";
-import type { Clock } from "../../src/port/clock.ts";
-import { errorCode, Fault } from "../../src/port/errors.ts";
+import type { Clock } from "../../src/base/clock.ts";
+import { errorCode, Fault } from "../../src/base/errors.ts";
 import { LinkLife } from "./life.ts";
 import type { Link } from "./link.ts";
 

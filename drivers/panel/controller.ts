@@ -2,9 +2,9 @@
  * One conversation with a chassis controller: its reports are read and counted, the host's are sent on
  * change and four times a second, and silence ends it.
  */
-import { type Clock, every, type Timer } from "../../src/port/clock.ts";
-import { describe, Fault } from "../../src/port/errors.ts";
-import type { Log } from "../../src/port/log.ts";
+import { type Clock, every, type Timer } from "../../src/base/clock.ts";
+import { describe, Fault } from "../../src/base/errors.ts";
+import type { Log } from "../../src/base/log.ts";
 import type { PanelDevice, PanelDeviceFactory } from "./device.ts";
 import { decode, encodeHost, type Host, type Identity, type Status } from "./report.ts";
 

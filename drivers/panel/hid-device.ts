@@ -8,8 +8,8 @@
  * included. The kernel keeps 64 reports for a reader and drops what is beyond: reports tell states.
  */
 import type { HIDAsync } from "node-hid";
-import { type Clock, within } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { type Clock, within } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
 import type { PanelDevice, PanelDeviceFactory } from "./device.ts";
 
 const closeTimeout = 1_000;

@@ -2,8 +2,8 @@
  * Between controller and node: what the controller tells becomes messages to the node, what the node
  * tells becomes lamps. Both sides may come and go; each is told the state, never a difference.
  */
-import type { Clock, Timer } from "../../src/port/clock.ts";
-import type { Log } from "../../src/port/log.ts";
+import type { Clock, Timer } from "../../src/base/clock.ts";
+import type { Log } from "../../src/base/log.ts";
 import type { NodeMessage, PanelMessage } from "../../src/port/panel.ts";
 import { HoldButton, holdMs } from "./button.ts";
 import type { ControllerSink, Wish } from "./controller.ts";

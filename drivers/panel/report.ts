@@ -1,6 +1,6 @@
 /** The reports between chassis controller and host, byte for byte (README.md, "Reports"). */
 import { crc32 } from "node:zlib";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 
 export const version = 1;
 /** Every report, its ID included, bytes. */

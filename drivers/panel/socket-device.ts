@@ -3,8 +3,8 @@
  * then its bytes.
  */
 import { createConnection, type Socket } from "node:net";
-import { type Clock, within } from "../../src/port/clock.ts";
-import { errorCode, Fault } from "../../src/port/errors.ts";
+import { type Clock, within } from "../../src/base/clock.ts";
+import { errorCode, Fault } from "../../src/base/errors.ts";
 import type { PanelDevice, PanelDeviceFactory } from "./device.ts";
 
 const openTimeout = 2_000;

@@ -2,7 +2,7 @@
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, lstat, open, opendir, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { errorCode, Fault } from "../../src/port/errors.ts";
+import { errorCode, Fault } from "../../src/base/errors.ts";
 import { keyMemory } from "../../src/port/key.ts";
 import {
   epochOf,

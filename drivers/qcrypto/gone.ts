@@ -11,7 +11,7 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { constants, open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { errorCode } from "../../src/port/errors.ts";
+import { errorCode } from "../../src/base/errors.ts";
 
 /** Blocks that are remembered, the last that were let go of: two days at a block each 2.7 s. */
 export const mostGone = 65_536;

@@ -5,7 +5,7 @@
  */
 import { constants, type FileHandle, open, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { errorCode } from "../../src/port/errors.ts";
+import { errorCode } from "../../src/base/errors.ts";
 import { fileName } from "./file.ts";
 import { type Notification, NotificationReader } from "./notification.ts";
 

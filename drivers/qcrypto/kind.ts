@@ -1,7 +1,7 @@
 /** `kind = "qcrypto"` in the configuration. */
 import * as v from "valibot";
+import { errorCode, Fault } from "../../src/base/errors.ts";
 import type { DriverKind } from "../../src/port/driver-kind.ts";
-import { errorCode, Fault } from "../../src/port/errors.ts";
 import type { DriverContext, ModuleSession, ModuleSink } from "../../src/port/module.ts";
 import { KeyFolder } from "./folder.ts";
 import { Gone } from "./gone.ts";

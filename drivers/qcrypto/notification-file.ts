@@ -3,7 +3,7 @@
  * nothing is lost that was said while the node was down, or was killed.
  */
 import { constants, type FileHandle, lstat, open } from "node:fs/promises";
-import { errorCode, Fault } from "../../src/port/errors.ts";
+import { errorCode, Fault } from "../../src/base/errors.ts";
 import type { NotificationSource } from "./source.ts";
 
 const chunk = 65_536;

@@ -1,6 +1,6 @@
 /** Opens what the stack was given as its notification pipe. */
 import { lstat } from "node:fs/promises";
-import { errorCode, Fault } from "../../src/port/errors.ts";
+import { errorCode, Fault } from "../../src/base/errors.ts";
 import { NotificationFile } from "./notification-file.ts";
 import { NotificationPipe } from "./pipe.ts";
 import type { NotificationSource } from "./source.ts";

@@ -1,8 +1,8 @@
 /** A session with a running qcrypto stack: its final-key files are the module's memory. */
-import { type Clock, every, type Timer } from "../../src/port/clock.ts";
-import { describe, Fault } from "../../src/port/errors.ts";
+import { type Clock, every, type Timer } from "../../src/base/clock.ts";
+import { describe, Fault } from "../../src/base/errors.ts";
+import type { Log } from "../../src/base/log.ts";
 import { type BlockFacts, type BlockRef, KeyBlock } from "../../src/port/key.ts";
-import type { Log } from "../../src/port/log.ts";
 import type {
   LinkQuality,
   ModuleCommand,

@@ -1,7 +1,7 @@
 /**
  * Puts blocks together from KEY and MORE (QMLP §4, Blocks) and checks them: length, credit, hash.
  */
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { type BlockFacts, blockName, KeyBlock, keyMemory } from "../../src/port/key.ts";
 import { decodeKeyHeader, type KeyHeader } from "./blocks.ts";
 import { checkOf } from "./check.ts";

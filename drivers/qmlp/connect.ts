@@ -1,7 +1,7 @@
 /** Opens a QMLP session: the link, then HELLO until the module welcomes (QMLP §3). */
 import { randomBytes } from "node:crypto";
-import { every } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { every } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
 import type { DriverContext, ModuleDriver, ModuleSink } from "../../src/port/module.ts";
 import type { Link, LinkFactory } from "../link/link.ts";
 import { type Frame, type } from "./frame.ts";

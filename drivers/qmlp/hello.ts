@@ -1,5 +1,5 @@
 /** HELLO, WELCOME and REFUSE: the bodies that open a session (QMLP §3, §4). */
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { type BlockRef, blockName } from "../../src/port/key.ts";
 import type { ModuleRole } from "../../src/port/module.ts";
 

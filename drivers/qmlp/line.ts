@@ -2,8 +2,8 @@
  * The node's half of a QMLP conversation below the messages: frames in and out of a link, reliable
  * delivery, liveness. It ends with a fault, and is not used again.
  */
-import type { Clock, Timer } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
+import type { Clock, Timer } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
 import type { LinkQuality } from "../../src/port/module.ts";
 import type { Link } from "../link/link.ts";
 import { Arq } from "./arq.ts";

@@ -1,9 +1,9 @@
 /** The node's side of an open QMLP session: credit, blocks, release, telemetry, commands. */
-import type { Clock, Timer } from "../../src/port/clock.ts";
-import { describe, Fault } from "../../src/port/errors.ts";
+import type { Clock, Timer } from "../../src/base/clock.ts";
+import { describe, Fault } from "../../src/base/errors.ts";
+import type { Log } from "../../src/base/log.ts";
+import { LogLimit } from "../../src/base/log-limit.ts";
 import { type BlockRef, blockName } from "../../src/port/key.ts";
-import type { Log } from "../../src/port/log.ts";
-import { LogLimit } from "../../src/port/log-limit.ts";
 import type {
   LinkQuality,
   ModuleCommand,

@@ -1,5 +1,5 @@
 /** The skeleton's dialect (README.md): pure, without I/O. Replace it by your module's. */
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import type { BlockFacts, BlockRef } from "../../src/port/key.ts";
 import type { ModuleCommand } from "../../src/port/module.ts";
 

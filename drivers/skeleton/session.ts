@@ -1,7 +1,7 @@
 /** A session with a module: the part of a driver that keeps the promises of `drivers/README.md`. */
 import { hash } from "node:crypto";
-import { type Clock, every, type Timer, within } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { type Clock, every, type Timer, within } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { type BlockRef, KeyBlock, keyMemory } from "../../src/port/key.ts";
 import type {
   DriverContext,

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { constants, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import koffi from "koffi";
-import { errorCode } from "../../src/port/errors.ts";
+import { errorCode } from "../../src/base/errors.ts";
 
 const libc = koffi.load("libc.so.6");
 const path = join(process.argv[2] ?? "", "copy");

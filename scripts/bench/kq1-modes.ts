@@ -1,14 +1,14 @@
 /** Kq-1 in its other mode and binding: keys upon request, and supply over HTTPS. */
 import { Agent, request } from "node:https";
-import type { KeyDesk } from "../../src/custody/ports.ts";
-import { connectKm, type KmEndpoint, type TlsIdentity } from "../../src/kq1/connect.ts";
-import { KqDeframer, writeHeader } from "../../src/kq1/frame.ts";
-import { HttpsSupply } from "../../src/kq1/https-supply.ts";
-import { command, header } from "../../src/kq1/names.ts";
-import { writeKeyResponse } from "../../src/kq1/request.ts";
-import { Kq1Session } from "../../src/kq1/session.ts";
-import { SupplyWriter } from "../../src/kq1/supply.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { connectKm, type KmEndpoint, type TlsIdentity } from "../../src/node/io/connect.ts";
+import { HttpsSupply } from "../../src/node/io/https-supply.ts";
+import { Kq1Session } from "../../src/node/io/session.ts";
+import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import { KqDeframer, writeHeader } from "../../src/wire/kq1/frame.ts";
+import { command, header } from "../../src/wire/kq1/names.ts";
+import { writeKeyResponse } from "../../src/wire/kq1/request.ts";
+import { SupplyWriter } from "../../src/wire/kq1/supply.ts";
 import { makeKey, never, sessionOptions, withKm } from "./kq1.ts";
 import { type Benchmark, cpuMeter } from "./measure.ts";
 

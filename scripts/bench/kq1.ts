@@ -3,12 +3,12 @@ import { hash, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connectKm, type KmEndpoint } from "../../src/kq1/connect.ts";
-import { Kq1Session, type Kq1SessionOptions } from "../../src/kq1/session.ts";
-import { SupplyWriter } from "../../src/kq1/supply.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { connectKm, type KmEndpoint } from "../../src/node/io/connect.ts";
+import { Kq1Session, type Kq1SessionOptions } from "../../src/node/io/session.ts";
 import { keyMemory, QkdKey } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { SupplyWriter } from "../../src/wire/kq1/supply.ts";
 import {
   createAuthority,
   writeAuthority,

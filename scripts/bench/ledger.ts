@@ -1,9 +1,9 @@
 /** What recording costs: custody and ledger with a disk that syncs, beside one whose sync does nothing. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { LedgerFile } from "../../src/custody/ledger-file.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { diskFiles, type FileSystem } from "../../src/state/files.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { diskFiles, type FileSystem } from "../../src/host/disk/files.ts";
+import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
 import { type Benchmark, percentile, type Sample } from "./measure.ts";
 
 const epoch = "00112233aabbccdd";

@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { checkOf } from "../../drivers/qmlp/check.ts";
-import { every, systemClock } from "../../src/port/clock.ts";
+import { every, systemClock } from "../../src/base/clock.ts";
 import { EmulatedModule } from "../../test/emulator/module.ts";
 import { EmulatedPcie } from "../../test/emulator/pcie.ts";
 import { EmulatedPort } from "../../test/emulator/port.ts";

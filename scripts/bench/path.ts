@@ -19,7 +19,7 @@ export const sources: readonly string[] = [
   "--disable-sigusr1",
   "--disable-warning=DEP0169",
   "--max-semi-space-size=4",
-  fileURLToPath(new URL("../../src/cli.ts", import.meta.url)),
+  fileURLToPath(new URL("../../src/bin/qkd-node.ts", import.meta.url)),
 ];
 
 export interface PathOptions {

@@ -9,7 +9,7 @@ import { firstKey, type PathOptions, runPath, sleep, sources, withSite } from ".
 import { bundle } from "./production.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const tsx = [process.execPath, "--import", "tsx", join(root, "src/cli.ts")];
+const tsx = [process.execPath, "--import", "tsx", join(root, "src/bin/qkd-node.ts")];
 
 const now = () => performance.timeOrigin + performance.now();
 const keys: PathOptions = { blockBytes: 32, window: 64, blocksPerSecond: 100 };

@@ -22,9 +22,9 @@ import { bundledPackages, collectLicences } from "./licences.ts";
 
 /** Programs of the build, by the name of their launcher in `bin`. */
 const programs: Readonly<Record<string, string>> = {
-  "qkd-node": "src/cli.ts",
-  "qkd-panel": "src/main-panel.ts",
-  "qkd-image": "src/main-image.ts",
+  "qkd-node": "src/bin/qkd-node.ts",
+  "qkd-panel": "src/bin/qkd-panel.ts",
+  "qkd-image": "src/bin/qkd-image.ts",
 };
 
 /** Packages that are loaded upon need only, each a file of its own. */
@@ -92,9 +92,9 @@ async function bundle(lib: string): Promise<string> {
 
 /** What the local page is made of: it goes to browsers as it is. */
 function copyPage(lib: string): void {
-  const page = join(lib, "page");
+  const page = join(lib, "browser");
   mkdirSync(page);
-  const own = join(root, "src/web/page");
+  const own = join(root, "src/ops/page/browser");
   for (const file of files(own).filter((name) => /\.(html|css|js|svg)$/.test(name))) {
     copyFileSync(join(own, file), join(page, file));
   }

@@ -1,7 +1,7 @@
 /** `scripts/certificates`: a CA, and certificates for nodes and KMs, for a bench. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { describe } from "../../src/port/errors.ts";
+import { describe } from "../../src/base/errors.ts";
 import {
   type Authority,
   createAuthority,

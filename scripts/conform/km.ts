@@ -1,6 +1,6 @@
 /** `npm run conform:km`: the suite for KMs against somebody's own. */
 import { readFileSync } from "node:fs";
-import { describe } from "../../src/port/errors.ts";
+import { describe } from "../../src/base/errors.ts";
 import { casesFor, kmCases } from "../../test/conformance/km/suite.ts";
 import type { Target } from "../../test/conformance/km/target.ts";
 import { dial } from "../../test/conformance/km/tcp.ts";

@@ -1,12 +1,15 @@
 /** `npm run conform:module`: the suites for modules against a device on a port. */
-import { driverFor } from "../../src/main-config.ts";
-import { describe } from "../../src/port/errors.ts";
+
+import { describe } from "../../src/base/errors.ts";
+import { readers } from "../../src/bin/drivers.ts";
 import { deviceCases, deviceRunnables } from "../../test/conformance/device/cases.ts";
 import { type Bench, openBench } from "../../test/conformance/device/control.ts";
 import { benchRunnables } from "../../test/conformance/device/suite.ts";
 import { Visit } from "../../test/conformance/device/visit.ts";
 import { Broken, resultText, runAll, summaryText } from "../../test/conformance/run.ts";
 import { type ModuleOptions, readOptions, UsageError, usage } from "./module-options.ts";
+
+const { driverFor } = readers;
 
 /** Of sysexits.h, but for 1. */
 const exit = { ok: 0, broken: 1, usage: 64, unavailable: 69, internal: 70 } as const;

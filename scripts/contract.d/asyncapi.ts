@@ -1,7 +1,8 @@
 /** The AsyncAPI 3 document, and the page of topics for people. */
-import { commandNames, commands, isGrave } from "../../src/control/commands.ts";
-import { topicNames, topics } from "../../src/manager/topics.ts";
-import { softwareVersion } from "../../src/version.ts";
+
+import { softwareVersion } from "../../src/base/version.ts";
+import { topicNames, topics } from "../../src/node/manager/topics.ts";
+import { commandNames, commands, isGrave } from "../../src/ops/commands/commands.ts";
 import { schemas } from "./schemas.ts";
 
 interface Channel {

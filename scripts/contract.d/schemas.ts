@@ -1,7 +1,6 @@
 /** JSON Schemas of every payload, made from the tables that the code itself uses. */
-import { alarmNames, kindOf } from "../../src/alarms/catalogue.ts";
-import { levels } from "../../src/alarms/severity.ts";
-import { verdictCodes } from "../../src/alarms/verdict.ts";
+import { alarmNames, kindOf } from "../../src/node/alarms/catalogue.ts";
+import { verdictCodes } from "../../src/node/alarms/verdict.ts";
 import {
   about,
   count,
@@ -11,8 +10,9 @@ import {
   object as plainObject,
   type Schema,
   text,
-} from "../../src/cli/schema-parts.ts";
-import { commandNames } from "../../src/control/commands.ts";
+} from "../../src/node/cli/schema-parts.ts";
+import { levels } from "../../src/ops/alarms/severity.ts";
+import { commandNames } from "../../src/ops/commands/commands.ts";
 import { type FigureSpec, figures } from "../../src/port/telemetry.ts";
 
 const time = { type: "string", format: "date-time", description: "RFC 3339, UTC" } as const;

@@ -1,6 +1,6 @@
 /** `npm start`: a whole QKD link on this machine, and a look at it. */
-import { systemClock } from "../../src/port/clock.ts";
-import { describe, Fault } from "../../src/port/errors.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { describe, Fault } from "../../src/base/errors.ts";
 import { Rig } from "../../test/rig/rig.ts";
 import { type DemoOptions, readOptions, UsageError, usage } from "./options.ts";
 import { makeReport, type Report } from "./report.ts";

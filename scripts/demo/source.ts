@@ -1,6 +1,6 @@
 /** Where the demo's key comes from: a recording of a real stack, then physics that can be disturbed. */
 import { fileURLToPath } from "node:url";
-import type { Clock } from "../../src/port/clock.ts";
+import type { Clock } from "../../src/base/clock.ts";
 import { presets } from "../../test/emulator/physics/bb84.ts";
 import { PhysicalLink } from "../../test/emulator/physics/link.ts";
 import { physicsSource } from "../../test/emulator/source/physics.ts";

@@ -1,5 +1,5 @@
 /** `npm run fleet`: many lightweight nodes at one broker, measured. */
-import { describe } from "../../src/port/errors.ts";
+import { describe } from "../../src/base/errors.ts";
 import { size, within } from "./figures.ts";
 import { readOptions, UsageError, usage } from "./options.ts";
 import { type FleetResult, held, runFleet } from "./run.ts";

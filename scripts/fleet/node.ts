@@ -5,17 +5,17 @@
 
 import { join } from "node:path";
 import * as v from "valibot";
-import { verdictKinds } from "../../src/alarms/verdict.ts";
-import { parseConfig } from "../../src/config/load.ts";
-import { Oversight, type WatchedModule } from "../../src/oversight.ts";
-import { type Clock, every, type Timer } from "../../src/port/clock.ts";
+import { type Clock, every, type Timer } from "../../src/base/clock.ts";
+import type { Log } from "../../src/base/log.ts";
+import { diskFiles } from "../../src/host/disk/files.ts";
+import { verdictKinds } from "../../src/node/alarms/verdict.ts";
+import { parseConfig } from "../../src/node/config/load.ts";
+import { openState } from "../../src/node/state/state.ts";
+import { StateStore } from "../../src/node/state/store.ts";
+import { TelemetryWindow } from "../../src/node/telemetry/window.ts";
+import { Oversight, type WatchedModule } from "../../src/node/wiring/oversight.ts";
 import type { DriverKind } from "../../src/port/driver-kind.ts";
-import type { Log } from "../../src/port/log.ts";
 import type { FigureName, FigureValue } from "../../src/port/telemetry.ts";
-import { diskFiles } from "../../src/state/files.ts";
-import { openState } from "../../src/state/state.ts";
-import { StateStore } from "../../src/state/store.ts";
-import { TelemetryWindow } from "../../src/telemetry/window.ts";
 import { presets } from "../../test/emulator/physics/bb84.ts";
 import { PhysicalLink } from "../../test/emulator/physics/link.ts";
 import { random } from "../../test/random.ts";

@@ -1,8 +1,8 @@
 /** A process with many nodes in it; its parent tells it what to do. */
 import { subscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
-import { systemClock } from "../../src/port/clock.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
 import { random } from "../../test/random.ts";
 import { FleetNode, type NodeOptions } from "./node.ts";
 

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { cp, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { readKeys } from "../../src/site/manifest.ts";
-import { softwareVersion } from "../../src/version.ts";
+import { softwareVersion } from "../../src/base/version.ts";
+import { readKeys } from "../../src/ops/site/manifest.ts";
 import type { Board } from "./board.ts";
 import { makeBundle } from "./bundle.ts";
 import { makeDisk, makeEsp, makeFirmware } from "./disk.ts";

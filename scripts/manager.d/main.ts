@@ -2,9 +2,9 @@
 import { createPrivateKey, randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import mqtt, { type MqttClient } from "mqtt";
-import { commandNames, isCommandName, orderOf } from "../../src/control/commands.ts";
-import { level, nameOf, topicNames } from "../../src/manager/topics.ts";
-import { describe } from "../../src/port/errors.ts";
+import { describe } from "../../src/base/errors.ts";
+import { level, nameOf, topicNames } from "../../src/node/manager/topics.ts";
+import { commandNames, isCommandName, orderOf } from "../../src/ops/commands/commands.ts";
 import {
   type BrokerOptions,
   type Options,

@@ -3,8 +3,8 @@ import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
-import { errorCode } from "../../src/port/errors.ts";
-import { readFolder, SiteError } from "../../src/site/folder.ts";
+import { errorCode } from "../../src/base/errors.ts";
+import { readFolder, SiteError } from "../../src/ops/site/folder.ts";
 import {
   isSiteFile,
   keysFile,
@@ -14,7 +14,7 @@ import {
   signatureFile,
   signManifest,
   verifySite,
-} from "../../src/site/manifest.ts";
+} from "../../src/ops/site/manifest.ts";
 
 const usage = `scripts/site COMMAND: signed configurations of nodes (board/site.md)
 

@@ -1,5 +1,5 @@
 /**
- * Writes `src/kq1/engine-code.ts` from the routines in this folder: `node scripts/wasm/main.ts`, after
+ * Writes `src/wire/kq1/engine-code.ts` from the routines in this folder: `node scripts/wasm/main.ts`, after
  * one of them was changed. A test compares the two.
  */
 import { writeFileSync } from "node:fs";
@@ -28,6 +28,6 @@ ${lines.map((line) => `  "${line}",\n`).join("")}].join("");
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const file = new URL("../../src/kq1/engine-code.ts", import.meta.url);
+  const file = new URL("../../src/wire/kq1/engine-code.ts", import.meta.url);
   writeFileSync(file, source(moduleText()));
 }

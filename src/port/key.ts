@@ -7,7 +7,7 @@
  * gets its name.
  */
 import { inspect } from "node:util";
-import { Fault } from "./errors.ts";
+import { Fault } from "../base/errors.ts";
 
 /**
  * Names a block of key that a module pair distilled: the link's epoch (16 lower-case hex digits)

@@ -6,10 +6,17 @@
  * session the module offers every block it was not told to release, oldest first; so nothing needs
  * to be remembered across sessions but what the KM already has, and that is in the ledger.
  */
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import type { BlockFacts, BlockRef, KeyBlock } from "./key.ts";
-import type { Log } from "./log.ts";
 import type { TelemetrySample } from "./telemetry.ts";
+
+/** A pair of modules, as their IDs (Kq-1 Table 1): ours and the one at the other end. */
+export interface ModulePair {
+  readonly moduleId: string;
+  /** Empty where it was never told. */
+  readonly matchingModuleId: string;
+}
 
 export type ModuleRole = "alice" | "bob";
 

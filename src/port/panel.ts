@@ -4,7 +4,7 @@
  * comes twice changes nothing; no line for {@link silentMs} means that the other side is gone.
  */
 import * as v from "valibot";
-import { Fault } from "./errors.ts";
+import { Fault } from "../base/errors.ts";
 
 /** Both sides name it in every line; another one is not understood. */
 export const linkVersion = 1;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { builtFiles } from "../../scripts/image.d/build.ts";
-import { delay, systemClock } from "../../src/port/clock.ts";
+import { delay, systemClock } from "../../src/base/clock.ts";
 import { lifeOf } from "./life.ts";
 import { Machine } from "./machine.ts";
 import { node, putProgram } from "./program.ts";

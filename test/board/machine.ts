@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { type MachineOptions, machineArguments } from "../../scripts/image.d/machine.ts";
 import { Tpm } from "../../scripts/image.d/tpm.ts";
-import { delay, systemClock } from "../../src/port/clock.ts";
+import { delay, systemClock } from "../../src/base/clock.ts";
 
 export type Settings = Omit<MachineOptions, "console" | "monitor" | "testPort" | "disk" | "tpm"> & {
   /** For disk, console and sockets. */

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import mqtt, { type MqttClient } from "mqtt";
 import type { AttachedModule } from "../../scripts/image.d/machine.ts";
 import { newKeyPair, signCommand } from "../../scripts/manager.d/sign.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { KeyManager } from "../emulator/km/index.ts";
 import { EmulatedPair } from "../emulator/pair.ts";
 import { seedSource } from "../emulator/source/seed.ts";

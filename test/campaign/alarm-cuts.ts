@@ -3,9 +3,9 @@
  * lost, first arrivals are in order, a repeat has the same `event_id`, and in the end the broker's
  * retained alarms are those of the node.
  */
-import type { AlarmRecord } from "../../src/alarms/alarm.ts";
-import type { Moment } from "../../src/alarms/severity.ts";
-import type { Outbox } from "../../src/manager/outbox.ts";
+import type { AlarmRecord } from "../../src/ops/alarms/alarm.ts";
+import type { Moment } from "../../src/ops/alarms/severity.ts";
+import type { Outbox } from "../../src/ops/outbox/outbox.ts";
 import { random } from "../random.ts";
 import { AlarmBench } from "../rig/alarm-bench.ts";
 import { manager, never, until } from "../rig/manager-bench.ts";

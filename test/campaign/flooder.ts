@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { connect, createConnection, type Socket } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls, createServer, type TLSSocket } from "node:tls";
-import { encodeRequest } from "../../src/local/protocol.ts";
+import { encodeRequest } from "../../src/ops/local/protocol.ts";
 import { frame } from "../emulator/km/raw-client.ts";
 
 export interface FloodOrder {

@@ -9,7 +9,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { encodeRequest } from "../../src/local/protocol.ts";
+import { encodeRequest } from "../../src/ops/local/protocol.ts";
 import { type OneNode, withNode } from "../rig/one-node.ts";
 import type { FloodOrder } from "./flooder.ts";
 

@@ -10,7 +10,7 @@ import { Deframer } from "../../drivers/qmlp/deframer.ts";
 import { flagReliable, type, wireBound, writeFrame } from "../../drivers/qmlp/frame.ts";
 import { decodeHello, decodeRefuse, decodeWelcome } from "../../drivers/qmlp/hello.ts";
 import { decodeEvent, decodeTelemetry } from "../../drivers/qmlp/telemetry.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { random } from "../random.ts";
 
 export interface FuzzResult {

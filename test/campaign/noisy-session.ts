@@ -5,8 +5,8 @@
 import { createHash } from "node:crypto";
 import type { Link, LinkFactory } from "../../drivers/link/link.ts";
 import { qmlpDriver } from "../../drivers/qmlp/connect.ts";
+import { silentLog } from "../../src/base/log.ts";
 import { blockName } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
 import type { ModuleSession } from "../../src/port/module.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { Noise, type NoiseRates } from "../emulator/faults/noise.ts";

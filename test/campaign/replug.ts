@@ -3,11 +3,11 @@
  * node's own rules for reconnecting, in passed-in time.
  */
 import { readdirSync } from "node:fs";
-import { keep } from "../../src/lifecycle/keep.ts";
-import { backoff } from "../../src/lifecycle/retry.ts";
-import { moduleWaits } from "../../src/lifecycle/waits.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { backoff } from "../../src/base/retry.ts";
+import { keep } from "../../src/host/life/keep.ts";
+import { moduleWaits } from "../../src/host/life/waits.ts";
 import { blockName } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
 import type { ModuleSession } from "../../src/port/module.ts";
 import { ManualClock } from "../clock.ts";
 import { random } from "../random.ts";

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { driverKinds } from "../../drivers/index.ts";
-import { driverFor } from "../../src/main-config.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { readers } from "../../src/bin/drivers.ts";
 import { KeyBlock } from "../../src/port/key.ts";
 import type { ModuleDriver, ModuleSession, ModuleSink } from "../../src/port/module.ts";
 import { EmulatedModule } from "../emulator/module.ts";
@@ -20,6 +20,8 @@ import { openBench } from "./device/control.ts";
 import { benchRunnables } from "./device/suite.ts";
 import { keyBytes } from "./qmlp.ts";
 import { runAll } from "./run.ts";
+
+const { driverFor } = readers;
 
 /** A module that distils by itself. */
 async function device(t: ExecutionContext): Promise<{ readonly where: string }> {

@@ -1,7 +1,7 @@
 /** Connects to a specimen's module and keeps what the session tells, for the suite to look at. */
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
 import { type BlockFacts, type BlockRef, blockName, type KeyBlock } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
 import type { ModuleDriver, ModuleEvent, ModuleSession } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 import type { Specimen } from "./specimen.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { driverKinds } from "../../drivers/index.ts";
 import { encodeKeyHeader } from "../../drivers/qmlp/blocks.ts";
 import { type Frame, type } from "../../drivers/qmlp/frame.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import type { BlockFacts } from "../../src/port/key.ts";
 import { EmulatedModule } from "../emulator/module.ts";
 import { EmulatedPcie } from "../emulator/pcie.ts";

@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Spool } from "../../src/custody/spool.ts";
-import { spooled, spoolWhenNeeded } from "../../src/custody/spooled.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { diskFiles } from "../../src/host/disk/files.ts";
+import { Spool } from "../../src/node/spool/spool.ts";
+import { spooled, spoolWhenNeeded } from "../../src/node/spool/spooled.ts";
 import { blockName } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { diskFiles } from "../../src/state/files.ts";
 import { skeletonSpecimen } from "./skeleton.ts";
 import type { Specimen } from "./specimen.ts";
 import { conformance } from "./suite.ts";

@@ -3,7 +3,7 @@
  * through the port alone. A driver takes part by a {@link Specimen} and a test file of three lines.
  */
 import anyTest, { type ExecutionContext, type TestFn } from "ava";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import type { ModuleCommand } from "../../src/port/module.ts";
 import { type Case, rejected } from "./cases/case.ts";
 import { controlCases } from "./cases/control.ts";

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import mqtt from "mqtt";
 import { newKeyPair, signCommand } from "../../scripts/manager.d/sign.ts";
-import { type BrokerFiles, readBrokerCredentials } from "../../src/manager/credentials.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import type { Fault } from "../../src/port/errors.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { Fault } from "../../src/base/errors.ts";
+import { type BrokerFiles, readBrokerCredentials } from "../../src/ops/mqtt/credentials.ts";
 import {
   type Authority,
   createAuthority,

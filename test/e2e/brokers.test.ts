@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import mqtt from "mqtt";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { testWith } from "../needs.ts";
 import { DebianBroker } from "../rig/brokers.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { softwareVersion } from "../../src/version.ts";
+import { softwareVersion } from "../../src/base/version.ts";
 import { withNode } from "../rig/one-node.ts";
 
 const builder = fileURLToPath(new URL("../../scripts/build/main.ts", import.meta.url));

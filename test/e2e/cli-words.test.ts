@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { commands } from "../../src/cli/commands.ts";
-import { schemas } from "../../src/cli/schema.ts";
+import { commands } from "../../src/node/cli/commands.ts";
+import { schemas } from "../../src/node/cli/schema.ts";
 import { program, qkdNode, type Said, tooWide } from "../rig/cli.ts";
 
 test("a wrong command line is told in two lines, with exit code 64", async (t) => {
@@ -119,7 +119,7 @@ test("help is there for every command, in 80 columns, with examples", async (t) 
   const general = await qkdNode(["--help"]);
   t.is(general.code, 0);
   t.deepEqual(tooWide(general.out), []);
-  const { commandHelp } = await import("../../src/cli/help.ts");
+  const { commandHelp } = await import("../../src/node/cli/help.ts");
   for (const command of commands) {
     t.regex(general.out, new RegExp(`^  ${command.name} `, "m"));
     const help = commandHelp(command);
@@ -189,7 +189,7 @@ function shape(schema: Shape): string {
 }
 
 test("documentation names every command, and every exit code", (t) => {
-  const readme = readFileSync(new URL("../../src/cli/README.md", import.meta.url), "utf8");
+  const readme = readFileSync(new URL("../../src/node/cli/README.md", import.meta.url), "utf8");
   for (const { name } of commands) t.true(readme.includes(`\`${name}`), name);
   for (const [name, schema] of Object.entries(schemas)) {
     t.true(readme.includes(`\n- \`${name}\`: \`${shape(schema)}\`\n`), `${name}: ${shape(schema)}`);

@@ -4,8 +4,8 @@ import { closeSync, existsSync, mkdtempSync, openSync, rmSync, utimesSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { keyTurned } from "../../src/panel/key-file.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { keyTurned } from "../../src/node/panel/key-file.ts";
 import type { Attachment } from "../emulator/panel/attachment.ts";
 import { EmulatedController } from "../emulator/panel/controller.ts";
 import { attachSocket } from "../emulator/panel/socket.ts";

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { hash, randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { base64Length, writeBase64 } from "../../src/kq1/base64.ts";
+import { base64Length, writeBase64 } from "../../src/wire/kq1/base64.ts";
 
 /*
  * What a key costs, counted, not timed: these fail when work creeps into the way of every key. The

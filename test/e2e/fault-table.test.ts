@@ -1,7 +1,7 @@
 /** Faults of a real link: what every surface of the node says, and that it is the same. */
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { neverAnswer } from "../emulator/km/index.ts";
 import { presets } from "../emulator/physics/bb84.ts";
 import { PhysicalLink } from "../emulator/physics/link.ts";

@@ -1,7 +1,7 @@
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { neverAnswer } from "../emulator/km/index.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { meetTroubles, troubleNames } from "../faults/troubles.ts";

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import test from "ava";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { answerWith } from "../emulator/km/index.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { Rig } from "../rig/rig.ts";

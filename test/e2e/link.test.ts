@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 import { readCommand } from "../emulator/control/commands.ts";
 import { seedSource } from "../emulator/source/seed.ts";

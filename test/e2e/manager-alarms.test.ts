@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import test from "ava";
 import mqtt from "mqtt";
 import { newKeyPair, signCommand } from "../../scripts/manager.d/sign.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
 import { Contract } from "../rig/contract.ts";

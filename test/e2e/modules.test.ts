@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { keyBytes } from "../conformance/qmlp.ts";
 import { Broker } from "../emulator/broker.ts";
 import { PairEnd, type TransportKind } from "../emulator/end.ts";

@@ -1,5 +1,5 @@
 /** One clock with its zone, the search, what can be saved, and plots that outlive a restart: in a browser. */
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { presets } from "../emulator/physics/bb84.ts";
 import { PhysicalLink } from "../emulator/physics/link.ts";
 import { physicsSource } from "../emulator/source/physics.ts";

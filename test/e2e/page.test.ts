@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { keyBytes } from "../conformance/qmlp.ts";
 import { createAuthority, writeIdentity } from "../emulator/certificates.ts";
 import { presets } from "../emulator/physics/bb84.ts";

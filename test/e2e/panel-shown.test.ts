@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ask } from "../../src/cli/client.ts";
+import { ask } from "../../src/ops/cli/client.ts";
 import { find, testWith } from "../needs.ts";
 import { Browser } from "../rig/browser.ts";
 import { problemsOf, qkdNode, tooWide } from "../rig/cli.ts";

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import type { Alarm, Kept, Links, Status } from "../../src/cli/shapes.ts";
+import type { Alarm, Kept, Links, Status } from "../../src/ops/cli/shapes.ts";
 import { KeyManager, neverAnswer } from "../emulator/km/index.ts";
 import { qkdNode } from "../rig/cli.ts";
 import { type OneNode, withNode } from "../rig/one-node.ts";

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { diskFiles } from "../../src/state/files.ts";
-import { lockFolder } from "../../src/state/lock.ts";
-import { checkState } from "../../src/state/state-tool.ts";
+import { diskFiles } from "../../src/host/disk/files.ts";
+import { lockFolder } from "../../src/host/disk/lock.ts";
+import { checkState } from "../../src/node/state/state-tool.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const preload = join(root, "test/rig/loads.mjs");
@@ -105,9 +105,9 @@ async function orderly(t: { is: (a: unknown, b: unknown, m?: string) => void }, 
 const beforeFirstLine = 2;
 
 for (const [program, args] of [
-  ["src/cli.ts", ["run"]],
-  ["src/cli.ts", ["console"]],
-  ["src/main-panel.ts", []],
+  ["src/bin/qkd-node.ts", ["run"]],
+  ["src/bin/qkd-node.ts", ["console"]],
+  ["src/bin/qkd-panel.ts", []],
 ] as const) {
   test.serial(
     `${program} ${args.join(" ")}: signals are caught before anything is loaded`,
@@ -127,7 +127,7 @@ for (const [program, args] of [
           filesOf(bench)
             .slice(0, beforeFirstLine)
             .map((url) => url.replace(/^.*\/src\//, "src/")),
-          [program, "src/lifecycle/signals.ts"],
+          [program, "src/host/life/signals.ts"],
         );
         await orderly(t, bench);
       });
@@ -137,7 +137,7 @@ for (const [program, args] of [
 
 test.serial("a node that is told to stop while it loads stops in order", async (t) => {
   await withBench(async (bench) => {
-    const first = bench.start("src/cli.ts", bench.run, atFile(0, bench));
+    const first = bench.start("src/bin/qkd-node.ts", bench.run, atFile(0, bench));
     const whole = await bench.ended(first, (log) => {
       if (/msg="?starting/.test(log)) first.kill("SIGTERM");
     });
@@ -147,7 +147,7 @@ test.serial("a node that is told to stop while it loads stops in order", async (
     for (const part of [0.05, 0.2, 0.4, 0.6, 0.8, 1]) {
       const n = Math.max(beforeFirstLine + 1, Math.floor(total * part));
       const { code, signal, log } = await bench.ended(
-        bench.start("src/cli.ts", bench.run, atFile(n, bench)),
+        bench.start("src/bin/qkd-node.ts", bench.run, atFile(n, bench)),
       );
       t.is(signal, null, `file ${n}: ${log}`);
       t.is(code, 0, `file ${n}: ${log}`);
@@ -161,7 +161,7 @@ test.serial(
   async (t) => {
     await withBench(async (bench) => {
       for (const ms of [0, 20, 50, 100, 200, 400]) {
-        const child = bench.start("src/cli.ts", bench.run);
+        const child = bench.start("src/bin/qkd-node.ts", bench.run);
         const timers: NodeJS.Timeout[] = [];
         const { code, signal, log } = await bench.ended(child, () => {
           if (timers.length === 0) timers.push(setTimeout(() => child.kill("SIGTERM"), ms));
@@ -179,7 +179,7 @@ test.serial(
 test.serial("SIGHUP while a node loads ends nothing", async (t) => {
   await withBench(async (bench) => {
     const child = bench.start(
-      "src/cli.ts",
+      "src/bin/qkd-node.ts",
       bench.run,
       atFile(beforeFirstLine + 1, bench, "SIGHUP"),
     );
@@ -197,7 +197,7 @@ test.serial("a command that is no daemon ends by the signal, as ever", async (t)
       // The word makes it look like a daemon at first.
       const args = ["status", "--socket", "run"];
       const more = atFile(beforeFirstLine + 2, bench, signal);
-      const ended = await bench.ended(bench.start("src/cli.ts", args, more));
+      const ended = await bench.ended(bench.start("src/bin/qkd-node.ts", args, more));
       t.is(ended.signal, signal, ended.log);
     }
   });

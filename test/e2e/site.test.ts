@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { siteStatus, siteTrouble } from "../../src/site/told.ts";
+import { siteStatus, siteTrouble } from "../../src/ops/site/told.ts";
 import { testWith } from "../needs.ts";
 import { problemsOf, qkdNode } from "../rig/cli.ts";
 import { withNode } from "../rig/one-node.ts";

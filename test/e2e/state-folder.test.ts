@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import type { Alarm, Status } from "../../src/cli/shapes.ts";
+import type { Alarm, Status } from "../../src/ops/cli/shapes.ts";
 import { qkdNode } from "../rig/cli.ts";
 import { NodeProcess } from "../rig/node-process.ts";
 

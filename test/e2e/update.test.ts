@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
-import { ask } from "../../src/cli/client.ts";
-import { allowByRoot } from "../../src/update/allow.ts";
+import { ask } from "../../src/ops/cli/client.ts";
+import { allowByRoot } from "../../src/ops/update/allow.ts";
 import { problemsOf, qkdNode, tooWide } from "../rig/cli.ts";
 import { sha256, withUpdates } from "../rig/update-bench.ts";
 

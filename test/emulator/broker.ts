@@ -6,7 +6,7 @@ import { EventEmitter } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { Aedes, type AedesPublishPacket } from "aedes";
-import { describe, Fault } from "../../src/port/errors.ts";
+import { describe, Fault } from "../../src/base/errors.ts";
 import type { Identity } from "./certificates.ts";
 
 /** A message as its publisher sent it, or a will that the broker sent for a client that was lost. */

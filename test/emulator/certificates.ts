@@ -21,7 +21,7 @@ import {
   X509CertificateGenerator,
   X509CrlGenerator,
 } from "@peculiar/x509";
-import { type Clock, systemClock } from "../../src/port/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const day = 24 * 3_600_000;

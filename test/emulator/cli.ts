@@ -1,7 +1,7 @@
 /** `scripts/emulator`: the module pair as a program. */
 import { join, resolve } from "node:path";
-import { systemClock } from "../../src/port/clock.ts";
-import { describe, Fault } from "../../src/port/errors.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { describe, Fault } from "../../src/base/errors.ts";
 import { fasterClock, play } from "./control/scenario.ts";
 import { ControlServer, eachLine, obey, send } from "./control/server.ts";
 import type { PairEnd } from "./end.ts";

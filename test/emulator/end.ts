@@ -1,6 +1,6 @@
 /** One end of an emulated link: a module, the line with its faults, and what it is attached by. */
 import { join } from "node:path";
-import type { Clock } from "../../src/port/clock.ts";
+import type { Clock } from "../../src/base/clock.ts";
 import type { BlockFacts } from "../../src/port/key.ts";
 import type { ModuleRole } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";

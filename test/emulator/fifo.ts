@@ -1,7 +1,7 @@
 /** FIFOs, made with libc through koffi. */
 import { constants, openSync, rmSync } from "node:fs";
 import koffi from "koffi";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 
 const libc = koffi.load("libc.so.6");
 const mkfifo = libc.func("int mkfifo(const char *, unsigned int)");

@@ -1,7 +1,7 @@
 /** What an emulated module is made of. */
 import type { BlockCheck } from "../../drivers/qmlp/blocks.ts";
 import type { checkOf } from "../../drivers/qmlp/check.ts";
-import type { Clock } from "../../src/port/clock.ts";
+import type { Clock } from "../../src/base/clock.ts";
 import type { ModuleIdentity } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 

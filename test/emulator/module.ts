@@ -35,8 +35,8 @@ import {
 } from "../../drivers/qmlp/hello.ts";
 import { liveness } from "../../drivers/qmlp/line.ts";
 import { encodeEvent, encodeTelemetry } from "../../drivers/qmlp/telemetry.ts";
-import type { Timer } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
+import type { Timer } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { type BlockFacts, wipeMemory } from "../../src/port/key.ts";
 import type { ModuleEvent } from "../../src/port/module.ts";
 import type { EmulatedIdentity, ModuleOptions } from "./module-options.ts";

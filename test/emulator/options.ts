@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { describe, type Fault } from "../../src/port/errors.ts";
+import { describe, type Fault } from "../../src/base/errors.ts";
 import { type Action, commandHelp, readCommand } from "./control/commands.ts";
 import { readScenario, type Scenario } from "./control/scenario.ts";
 import { number, oneOf, whole } from "./control/words.ts";

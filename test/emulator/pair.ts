@@ -1,5 +1,5 @@
 /** A pair of modules, Alice and Bob, each attached by itself, fed by one source. */
-import { type Clock, every, type Timer } from "../../src/port/clock.ts";
+import { type Clock, every, type Timer } from "../../src/base/clock.ts";
 import type { ModuleRole } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 import { PairEnd, type TransportKind } from "./end.ts";

@@ -19,8 +19,8 @@ import {
   windowLength,
   writeState,
 } from "../../drivers/link/registers.ts";
-import { type Clock, every, type Timer } from "../../src/port/clock.ts";
-import { errorCode } from "../../src/port/errors.ts";
+import { type Clock, every, type Timer } from "../../src/base/clock.ts";
+import { errorCode } from "../../src/base/errors.ts";
 import { makeFifo, openFifo, waitingIn } from "./fifo.ts";
 import type { Transport, TransportHandlers } from "./transport.ts";
 

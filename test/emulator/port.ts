@@ -4,7 +4,7 @@
  */
 import { mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname } from "node:path";
-import { type Clock, every, type Timer } from "../../src/port/clock.ts";
+import { type Clock, every, type Timer } from "../../src/base/clock.ts";
 import { Pty } from "./pty.ts";
 
 /** How often bytes leave, ms. */

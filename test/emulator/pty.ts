@@ -6,7 +6,7 @@
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { ReadStream } from "node:tty";
 import koffi from "koffi";
-import { errorCode, Fault } from "../../src/port/errors.ts";
+import { errorCode, Fault } from "../../src/base/errors.ts";
 
 const libc = koffi.load("libc.so.6");
 const posixOpenpt = libc.func("int posix_openpt(int)");

@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { epochOf, fileName, swapWords, writeHeader } from "../../drivers/qcrypto/file.ts";
-import { errorCode } from "../../src/port/errors.ts";
+import { errorCode } from "../../src/base/errors.ts";
 import { makeFifo, openFifo } from "./fifo.ts";
 
 export interface StackBlock {

@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import type { Transport, TransportHandlers } from "./transport.ts";
 
 export class EmulatedSocket implements Transport {

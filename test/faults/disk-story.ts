@@ -4,13 +4,13 @@
  * again. Deterministic: the same seed and the same trouble give the same story.
  */
 import { createHash } from "node:crypto";
-import { Custody } from "../../src/custody/custody.ts";
-import { LedgerFile } from "../../src/custody/ledger-file.ts";
-import { mend } from "../../src/lifecycle/mend.ts";
-import { backoff } from "../../src/lifecycle/retry.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { backoff } from "../../src/base/retry.ts";
+import { Custody } from "../../src/node/custody/custody.ts";
+import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
+import { mend } from "../../src/node/module/mend.ts";
+import { openState } from "../../src/node/state/state.ts";
 import { blockName } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { openState } from "../../src/state/state.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { random } from "../random.ts";
 import { Km, Module } from "../rig/custody-bench.ts";

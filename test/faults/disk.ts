@@ -3,7 +3,7 @@
  * it was synced, a name unless its folder was; what was on its way may be there, in part, out of
  * order. Any operation can be made the last, or to fail.
  */
-import type { FileSystem, OpenFile } from "../../src/state/files.ts";
+import type { FileSystem, OpenFile } from "../../src/host/disk/files.ts";
 
 /** What a disk writes at once; a torn write is torn at such a border, or anywhere in the last one. */
 const sector = 512;

@@ -2,7 +2,7 @@
  * Nodes that are killed at random, by SIGKILL, while keys flow: in the middle of starting, of a
  * supply, of a write. What is left in the end is compared by the oracle.
  */
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { random } from "../random.ts";
 import { Rig, type RigEnd } from "../rig/rig.ts";

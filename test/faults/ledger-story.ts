@@ -3,13 +3,14 @@
  * process that is killed and started again. What is read at a start must be all that was appended up
  * to some entry: none that was called durable may be missing. Deterministic.
  */
-import { LedgerFile } from "../../src/custody/ledger-file.ts";
-import { LedgerIndex } from "../../src/custody/ledger-index.ts";
-import { pairId } from "../../src/custody/pairs.ts";
-import { type LedgerEntry, type ModulePair, withheldReasons } from "../../src/custody/ports.ts";
-import { describe } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
-import type { FileSystem, OpenFile } from "../../src/state/files.ts";
+
+import { describe } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import type { FileSystem, OpenFile } from "../../src/host/disk/files.ts";
+import { type LedgerEntry, type ModulePair, withheldReasons } from "../../src/node/keys/ports.ts";
+import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
+import { LedgerIndex } from "../../src/node/ledger/ledger-index.ts";
+import { pairId } from "../../src/node/ledger/pairs.ts";
 import { settle } from "../clock.ts";
 import { random } from "../random.ts";
 import type { Disk } from "./disk.ts";

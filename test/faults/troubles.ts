@@ -2,7 +2,7 @@
  * Whatever can happen to a link, drawn at random while keys flow: to its KMs, its modules, its lines
  * and its nodes. After each the node must go on; in the end the three ledgers must fit together.
  */
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { keyBytes } from "../conformance/qmlp.ts";
 import { answerWith, dropConnection, neverAnswer } from "../emulator/km/index.ts";
 import { random } from "../random.ts";

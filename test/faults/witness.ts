@@ -1,7 +1,7 @@
 /** Keeps the three ledgers of a rig for the oracle. */
 import { createHmac, randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { scan } from "../../src/custody/ledger-scan.ts";
+import { scan } from "../../src/node/ledger/ledger-scan.ts";
 import { blockName } from "../../src/port/key.ts";
 import type { KmStore } from "../emulator/km/store.ts";
 import type { BlockSource } from "../emulator/source/source.ts";

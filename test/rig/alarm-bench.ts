@@ -1,7 +1,8 @@
 /** Alarm rules in passed-in time: a book whose transitions are written down. */
-import type { Transition } from "../../src/alarms/alarm.ts";
-import { AlarmBook, type BookOptions } from "../../src/alarms/book.ts";
-import type { Moment } from "../../src/alarms/severity.ts";
+
+import { AlarmBook, type BookOptions } from "../../src/node/alarms/book.ts";
+import type { Transition } from "../../src/ops/alarms/alarm.ts";
+import type { Moment } from "../../src/ops/alarms/severity.ts";
 
 export class AlarmBench {
   now = 0;

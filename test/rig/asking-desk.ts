@@ -1,5 +1,5 @@
 /** A desk that gives as many keys as are asked for, when a test lets it, and hears what became of them. */
-import type { KeyDesk, KeyReply, KeyRequest } from "../../src/custody/ports.ts";
+import type { KeyDesk, KeyReply, KeyRequest } from "../../src/node/keys/ports.ts";
 import { QkdKey } from "../../src/port/key.ts";
 
 export class AskingDesk implements KeyDesk {

@@ -1,7 +1,7 @@
 /** `qkd-node` as a person or a script calls it. */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { schemas } from "../../src/cli/schema.ts";
+import { schemas } from "../../src/node/cli/schema.ts";
 import { check } from "./json-schema.ts";
 
 export const program = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));

@@ -5,13 +5,13 @@ import {
   type SigningKey,
   signCommand,
 } from "../../scripts/manager.d/sign.ts";
-import { CommandDesk } from "../../src/control/desk.ts";
-import type { ControlPorts } from "../../src/control/executor.ts";
-import { publicKey } from "../../src/control/jws.ts";
-import { CommandMemory, type KeyMemory } from "../../src/control/memory.ts";
-import type { NodeEvent } from "../../src/manager/view.ts";
-import { Fault } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { CommandDesk } from "../../src/node/commands/desk.ts";
+import type { ControlPorts } from "../../src/node/commands/executor.ts";
+import type { NodeEvent } from "../../src/node/model/manager.ts";
+import { publicKey } from "../../src/ops/commands/jws.ts";
+import { CommandMemory, type KeyMemory } from "../../src/ops/commands/memory.ts";
 import { ManualClock } from "../clock.ts";
 
 export interface Reply {

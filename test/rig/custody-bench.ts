@@ -2,14 +2,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Custody, type CustodyOptions } from "../../src/custody/custody.ts";
-import { recordWithin } from "../../src/custody/deliveries.ts";
-import type { CustodyEvent } from "../../src/custody/events.ts";
-import { slotOfKm } from "../../src/custody/key-id.ts";
-import { LedgerFile } from "../../src/custody/ledger-file.ts";
-import { pairId } from "../../src/custody/pairs.ts";
-import type { KmLink } from "../../src/custody/ports.ts";
-import { backoff } from "../../src/lifecycle/retry.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { backoff } from "../../src/base/retry.ts";
+import { diskFiles } from "../../src/host/disk/files.ts";
+import { Custody, type CustodyOptions } from "../../src/node/custody/custody.ts";
+import { recordWithin } from "../../src/node/custody/deliveries.ts";
+import type { CustodyEvent } from "../../src/node/custody/events.ts";
+import { slotOfKm } from "../../src/node/keys/key-id.ts";
+import type { KmLink } from "../../src/node/keys/ports.ts";
+import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
+import { pairId } from "../../src/node/ledger/pairs.ts";
 import {
   type BlockFacts,
   type BlockRef,
@@ -17,9 +19,7 @@ import {
   KeyBlock,
   type QkdKey,
 } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
 import type { ModuleIdentity, ModuleSession } from "../../src/port/module.ts";
-import { diskFiles } from "../../src/state/files.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { someIdentity } from "./identity.ts";
 

@@ -1,10 +1,10 @@
 /** A desk with a real ledger, between a module and KMs that ask as a test says. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { encodeEntry, fileHeader, recordLength } from "../../src/custody/ledger-record.ts";
-import { scan } from "../../src/custody/ledger-scan.ts";
-import type { KeyDesk, KeyReply } from "../../src/custody/ports.ts";
-import { slotOf } from "../../src/kq1/request.ts";
+import type { KeyDesk, KeyReply } from "../../src/node/keys/ports.ts";
+import { encodeEntry, fileHeader, recordLength } from "../../src/node/ledger/ledger-record.ts";
+import { scan } from "../../src/node/ledger/ledger-scan.ts";
 import { blockName, type QkdKey } from "../../src/port/key.ts";
+import { slotOf } from "../../src/wire/kq1/request.ts";
 import { settle } from "../clock.ts";
 import { type Bench, epoch } from "./custody-bench.ts";
 

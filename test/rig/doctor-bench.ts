@@ -4,11 +4,11 @@ import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
-import { examine } from "../../src/doctor/doctor.ts";
-import type { Report } from "../../src/doctor/finding.ts";
-import type { Subject } from "../../src/doctor/subject.ts";
-import { configure, readConfig } from "../../src/main-config.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { readers } from "../../src/bin/drivers.ts";
+import { examine } from "../../src/node/doctor/doctor.ts";
+import type { Report } from "../../src/node/doctor/finding.ts";
+import type { Subject } from "../../src/node/doctor/subject.ts";
 import { Broker } from "../emulator/broker.ts";
 import {
   type Authority,
@@ -19,6 +19,8 @@ import {
 } from "../emulator/certificates.ts";
 import { PairEnd } from "../emulator/end.ts";
 import { KeyManager } from "../emulator/km/index.ts";
+
+const { configure, readConfig } = readers;
 
 /** What may be otherwise in the configuration. */
 export interface Settings {

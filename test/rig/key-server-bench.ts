@@ -1,9 +1,9 @@
 /** A key server over real TLS, and clients that do with their connections what a test says. */
 import { request } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
-import type { KeyDesk } from "../../src/custody/ports.ts";
-import { KeyServer, type KeyServerOptions } from "../../src/kq1/https-server.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { KeyServer, type KeyServerOptions } from "../../src/node/io/https-server.ts";
+import type { KeyDesk } from "../../src/node/keys/ports.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 
 export interface Got {

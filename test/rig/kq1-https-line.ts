@@ -2,11 +2,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { KmSink } from "../../src/custody/ports.ts";
-import { Heard } from "../../src/kq1/heard.ts";
-import { HttpsSupply, type HttpsSupplyOptions } from "../../src/kq1/https-supply.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { HttpsSupply, type HttpsSupplyOptions } from "../../src/node/io/https-supply.ts";
+import type { KmSink } from "../../src/node/keys/ports.ts";
 import { QkdKey } from "../../src/port/key.ts";
+import { Heard } from "../../src/wire/kq1/heard.ts";
 import { type Authority, createAuthority } from "../emulator/certificates.ts";
 
 const authority: Promise<Authority> = createAuthority("HTTPS CA");

@@ -1,10 +1,10 @@
 /** A Kq-1 session over real TLS with the test KM, in time that the test moves. */
 import type { Socket } from "node:net";
-import { connectKm, type KmEndpoint } from "../../src/kq1/connect.ts";
-import { Kq1Session, type Kq1SessionOptions } from "../../src/kq1/session.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { connectKm, type KmEndpoint } from "../../src/node/io/connect.ts";
+import { Kq1Session, type Kq1SessionOptions } from "../../src/node/io/session.ts";
 import { QkdKey } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
 import { ManualClock } from "../clock.ts";
 import { type Authority, createAuthority } from "../emulator/certificates.ts";
 import { KeyManager, type KeyManagerOptions } from "../emulator/km/index.ts";

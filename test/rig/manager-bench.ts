@@ -1,10 +1,11 @@
 /** A manager with an outbox of its own, on a clock that the test moves or the real one. */
-import { starting } from "../../src/alarms/verdict.ts";
-import { Manager, type ManagerOptions } from "../../src/manager/manager.ts";
-import type { Outbox } from "../../src/manager/outbox.ts";
-import type { ModuleView } from "../../src/manager/view.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { silentLog } from "../../src/port/log.ts";
+
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { starting } from "../../src/node/alarms/verdict.ts";
+import { Manager, type ManagerOptions } from "../../src/node/manager/manager.ts";
+import type { ModuleView } from "../../src/node/model/manager.ts";
+import type { Outbox } from "../../src/ops/outbox/outbox.ts";
 import { memoryOutbox } from "./outbox.ts";
 
 export const never = new AbortController().signal;

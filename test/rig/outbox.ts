@@ -1,6 +1,7 @@
 /** Outboxes on a disk in memory. */
-import { Outbox, type OutboxOptions } from "../../src/manager/outbox.ts";
-import { silentLog } from "../../src/port/log.ts";
+
+import { silentLog } from "../../src/base/log.ts";
+import { Outbox, type OutboxOptions } from "../../src/ops/outbox/outbox.ts";
 import { ManualClock } from "../clock.ts";
 import { Disk } from "../faults/disk.ts";
 

@@ -5,13 +5,15 @@
 import { type Controller, openController } from "../../drivers/panel/controller.ts";
 import type { PanelDeviceFactory } from "../../drivers/panel/device.ts";
 import { Relay } from "../../drivers/panel/relay.ts";
-import { Halt } from "../../src/lifecycle/halt.ts";
-import type { NodeEvent } from "../../src/manager/view.ts";
-import { type GuardOptions, PanelGuard } from "../../src/panel/guard.ts";
-import type { ZeroizedModule } from "../../src/panel/zeroizer.ts";
-import { every, type Timer } from "../../src/port/clock.ts";
-import { describe, Fault } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { every, type Timer } from "../../src/base/clock.ts";
+import { describe, Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import type { NodeEvent } from "../../src/node/model/manager.ts";
+import { Halt } from "../../src/node/module/halt.ts";
+import { type GuardOptions, PanelGuard } from "../../src/node/panel/guard.ts";
+import type { ZeroizedModule } from "../../src/node/panel/zeroizer.ts";
+import { openState } from "../../src/node/state/state.ts";
+import { StateStore } from "../../src/node/state/store.ts";
 import type { ModuleCommand } from "../../src/port/module.ts";
 import {
   beatMs,
@@ -20,8 +22,6 @@ import {
   encodeLine,
   type PanelMessage,
 } from "../../src/port/panel.ts";
-import { openState } from "../../src/state/state.ts";
-import { StateStore } from "../../src/state/store.ts";
 import { ManualClock } from "../clock.ts";
 import { EmulatedController } from "../emulator/panel/controller.ts";
 import { Disk } from "../faults/disk.ts";

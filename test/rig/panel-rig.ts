@@ -6,8 +6,8 @@
 import { join } from "node:path";
 import mqtt from "mqtt";
 import { newKeyPair, signCommand } from "../../scripts/manager.d/sign.ts";
-import { level } from "../../src/manager/topics.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { level } from "../../src/node/manager/topics.ts";
 import type { Attachment } from "../emulator/panel/attachment.ts";
 import { EmulatedController } from "../emulator/panel/controller.ts";
 import { attachSocket } from "../emulator/panel/socket.ts";

@@ -16,9 +16,9 @@ import {
   flagReliable,
   wireBound,
 } from "../../drivers/qmlp/frame.ts";
-import { type Clock, systemClock } from "../../src/port/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
 import type { BlockFacts, BlockRef, KeyBlock } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
 import type { ModuleEvent, ModuleSession } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 import { ManualClock } from "../clock.ts";

@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Clock, systemClock } from "../../src/port/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { Broker } from "../emulator/broker.ts";
 import {
   type Authority,

@@ -5,10 +5,10 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { intermittentTiming, ModuleRules } from "../../src/alarms/module-rules.ts";
-import type { Moment } from "../../src/alarms/severity.ts";
-import { standardThresholds } from "../../src/alarms/thresholds.ts";
-import { every } from "../../src/port/clock.ts";
+import { every } from "../../src/base/clock.ts";
+import { intermittentTiming, ModuleRules } from "../../src/node/alarms/module-rules.ts";
+import { standardThresholds } from "../../src/node/alarms/thresholds.ts";
+import type { Moment } from "../../src/ops/alarms/severity.ts";
 import type { ModuleEvent, ModuleRole } from "../../src/port/module.ts";
 import { play, readScenario } from "../emulator/control/scenario.ts";
 import { EmulatedPair } from "../emulator/pair.ts";

@@ -23,7 +23,7 @@ import { promisify } from "node:util";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const script = path("../../board/common/rootfs_overlay/usr/lib/qkd-image/site");
-const program = path("../../src/main-image.ts");
+const program = path("../../src/bin/qkd-image.ts");
 const signer = path("../../scripts/site.d/main.ts");
 const run = promisify(execFile);
 const idle = ["umount", "networkctl", "journalctl", "chgrp", "sync"];

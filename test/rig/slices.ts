@@ -1,4 +1,4 @@
-/** Where a block is cut, by the rule as it is told (src/custody/slices.ts) and not by the code that cuts. */
+/** Where a block is cut, by the rule as it is told (src/node/custody/slices.ts) and not by the code that cuts. */
 
 /** Longest key of a Kq-1 message here, bits. */
 const longest = 376_000;

@@ -18,17 +18,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { LocalDesk, type LocalDeskParts } from "../../src/local/desk.ts";
-import { LocalServer } from "../../src/local/server.ts";
-import type { NodeEvent, ShownPanel } from "../../src/manager/view.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { openUpdates } from "../../src/update/appliance.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { LocalDesk, type LocalDeskParts } from "../../src/node/local/desk.ts";
+import type { NodeEvent, ShownPanel } from "../../src/node/model/manager.ts";
+import { LocalServer } from "../../src/ops/local/server.ts";
+import { openUpdates } from "../../src/ops/update/appliance.ts";
 
 const scripts = fileURLToPath(
   new URL("../../board/common/rootfs_overlay/usr/lib/qkd-image/", import.meta.url),
 );
-const imageProgram = fileURLToPath(new URL("../../src/main-image.ts", import.meta.url));
+const imageProgram = fileURLToPath(new URL("../../src/bin/qkd-image.ts", import.meta.url));
 const execute = promisify(execFile);
 
 export class UpdateBench {

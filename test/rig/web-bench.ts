@@ -1,22 +1,22 @@
 /** A node for the page to show, with real alarms, events and history, on a clock that the test moves. */
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { request as httpsRequest } from "node:https";
-import type { Transition } from "../../src/alarms/alarm.ts";
-import { AlarmBook } from "../../src/alarms/book.ts";
-import { type Verdict, verdictKinds } from "../../src/alarms/verdict.ts";
-import { EventHistory } from "../../src/lifecycle/event-history.ts";
-import type { KmView } from "../../src/lifecycle/km-channel.ts";
-import { Recorder } from "../../src/lifecycle/recorder.ts";
-import { LogRing } from "../../src/local/log-ring.ts";
-import { transition } from "../../src/manager/payloads.ts";
-import type { ModuleState } from "../../src/manager/view.ts";
-import type { Clock } from "../../src/port/clock.ts";
-import { silentLog } from "../../src/port/log.ts";
+import type { Clock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { AlarmBook } from "../../src/node/alarms/book.ts";
+import { type Verdict, verdictKinds } from "../../src/node/alarms/verdict.ts";
+import { Recorder } from "../../src/node/history/recorder.ts";
+import { transition } from "../../src/node/manager/payloads.ts";
+import type { KmView, ModuleState } from "../../src/node/model/manager.ts";
+import { pageContent } from "../../src/node/page/content.ts";
+import type { NodeView } from "../../src/node/page/view.ts";
+import { TelemetryWindow } from "../../src/node/telemetry/window.ts";
+import type { Transition } from "../../src/ops/alarms/alarm.ts";
+import { EventHistory } from "../../src/ops/events/event-history.ts";
+import { LogRing } from "../../src/ops/local/log-ring.ts";
+import { loadAssets } from "../../src/ops/page/assets.ts";
+import { type WebOptions, type WebParts, WebServer } from "../../src/ops/page/server.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
-import { TelemetryWindow } from "../../src/telemetry/window.ts";
-import { loadAssets } from "../../src/web/assets.ts";
-import { type WebOptions, type WebParts, WebServer } from "../../src/web/server.ts";
-import type { NodeView } from "../../src/web/view.ts";
 import { ManualClock } from "../clock.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 
@@ -167,7 +167,7 @@ export async function serving(
   const node = shownNode(clock);
   const server = new WebServer(
     { host: "127.0.0.1", port: 0, names: ["node-a.example"], secure: undefined, ...options },
-    { node, clock, log: silentLog, ...parts },
+    { content: pageContent(node, clock), clock, log: silentLog, ...parts },
   );
   const url = await server.listen();
   try {
@@ -209,7 +209,7 @@ export const strays = [
   "/main.js/",
   "/../package.json",
   "/..%2f..%2fpackage.json",
-  "/%2e%2e/%2e%2e/src/main.ts",
+  "/%2e%2e/%2e%2e/src/node/main.ts",
   "/....//....//etc/passwd",
   "/page.css%00.html",
   "//evil.example/",

@@ -2,18 +2,19 @@
  * A channel with a spool on a disk that can fail, the node's mark of what is to be zeroized on the same
  * disk, and a module whose blocks are on the line while it is told.
  */
-import { LedgerFile } from "../../src/custody/ledger-file.ts";
-import { Spool } from "../../src/custody/spool.ts";
-import { spooled, spoolWhenNeeded } from "../../src/custody/spooled.ts";
-import { Channel } from "../../src/lifecycle/channel.ts";
-import { Halt } from "../../src/lifecycle/halt.ts";
-import { PanelGuard } from "../../src/panel/guard.ts";
-import { Fault } from "../../src/port/errors.ts";
+
+import { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
+import { Channel } from "../../src/node/module/channel.ts";
+import { Halt } from "../../src/node/module/halt.ts";
+import { PanelGuard } from "../../src/node/panel/guard.ts";
+import { Spool } from "../../src/node/spool/spool.ts";
+import { spooled, spoolWhenNeeded } from "../../src/node/spool/spooled.ts";
+import { openState } from "../../src/node/state/state.ts";
+import { StateStore } from "../../src/node/state/store.ts";
 import { type BlockRef, KeyBlock, keyMemory } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
 import type { ModuleDriver, ModuleSession, ModuleSink } from "../../src/port/module.ts";
-import { openState } from "../../src/state/state.ts";
-import { StateStore } from "../../src/state/store.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { Disk, PowerCut } from "../faults/disk.ts";
 import { random } from "../random.ts";

@@ -1,5 +1,5 @@
 /** What a story of a custody is drawn from: configurations, and mistakes to be planted. */
-import type { Ledger } from "../../src/custody/ports.ts";
+import type { Ledger } from "../../src/node/keys/ports.ts";
 import type { BlockRef } from "../../src/port/key.ts";
 
 export const names = ["a", "b", "c"] as const;

@@ -1,21 +1,21 @@
 /**
  * A custody's life in virtual time, from one seed: between modules that are set back, exchanged and
  * paired anew, KMs that come, go, move and change names, a ledger that power cuts, failing syncs and bad
- * sectors hit, a configuration that changes at each start, and an operator whose words are true. An
- * oracle outside of the code knows what each KM may have.
+ * sectors hit, configurations that change at each start, an operator whose words are true. An oracle
+ * outside of the code knows what each KM may have.
  *
- * What must hold after each step: a bit of key is with one KM at most, under one ID; what the module let
- * go of is with a KM, or an operator gave it up. And at the end, once nothing fails any more: what is
- * still in the module is kept back for a reason that is told.
+ * After each step: a bit of key is with one KM at most, under one ID; what the module let go of is with
+ * a KM, or an operator gave it up. At the end: what is still in the module is kept back, for a reason.
  */
-import { Custody } from "../../src/custody/custody.ts";
-import { accept, type KnownKm, recognise } from "../../src/custody/km-identity.ts";
-import { LedgerFile } from "../../src/custody/ledger-file.ts";
-import { repairLedger } from "../../src/custody/ledger-tool.ts";
-import { backoff } from "../../src/lifecycle/retry.ts";
-import { Fault } from "../../src/port/errors.ts";
+
+import { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { backoff } from "../../src/base/retry.ts";
+import { Custody } from "../../src/node/custody/custody.ts";
+import { accept, type KnownKm, recognise } from "../../src/node/custody/km-identity.ts";
+import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
+import { repairLedger } from "../../src/node/ledger/ledger-tool.ts";
 import type { QkdKey } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { Disk, systemError } from "../faults/disk.ts";
 import { random } from "../random.ts";
@@ -223,7 +223,7 @@ class World {
 
   /** The module offers again what it had let go of. */
   #setBack(): void {
-    const name = this.#module.released[Math.floor(this.#draw() * this.#module.released.length)];
+    const name = this.#pick(this.#module.released);
     if (name === undefined || this.#module.blocks.has(name)) return;
     const block = this.oracle.block(name);
     if (block === undefined || block.bits === 0) return;

@@ -1,5 +1,5 @@
 /** The KMs of a story: boxes that keep what they said yes to, behind connections that come and go. */
-import type { Custody } from "../../src/custody/custody.ts";
+import type { Custody } from "../../src/node/custody/custody.ts";
 import { Km } from "../rig/custody-bench.ts";
 import type { Configuration, Name } from "./custody-draw.ts";
 import type { Oracle } from "./oracle.ts";

@@ -1,6 +1,6 @@
 import test from "ava";
-import type { AlarmName } from "../../src/alarms/catalogue.ts";
-import type { Level } from "../../src/alarms/severity.ts";
+import type { AlarmName } from "../../src/node/alarms/catalogue.ts";
+import type { Level } from "../../src/ops/alarms/severity.ts";
 import { AlarmBench } from "../rig/alarm-bench.ts";
 
 interface Case {

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
-import { alarmNames, catalogue, kindOf } from "../../src/alarms/catalogue.ts";
-import { stale, step, threshold } from "../../src/alarms/rules.ts";
-import { type Level, rank } from "../../src/alarms/severity.ts";
-import { thresholds } from "../../src/alarms/thresholds.ts";
-import { Trend } from "../../src/alarms/trend.ts";
+import { alarmNames, catalogue, kindOf } from "../../src/node/alarms/catalogue.ts";
+import { thresholds } from "../../src/node/alarms/thresholds.ts";
+import { stale, step, threshold } from "../../src/ops/alarms/rules.ts";
+import { type Level, rank } from "../../src/ops/alarms/severity.ts";
+import { Trend } from "../../src/ops/alarms/trend.ts";
 import { random } from "../random.ts";
 
 const steps = [step("critical", 0.11, "above"), step("warning", 0.08, "above")];
@@ -116,7 +116,7 @@ test("drift: the wrong way round is no drift, nor are a few samples, nor a zero"
 });
 
 test("every alarm of the catalogue is complete, and in the table for people", (t) => {
-  const readme = readFileSync(new URL("../../src/alarms/README.md", import.meta.url), "utf8");
+  const readme = readFileSync(new URL("../../src/node/alarms/README.md", import.meta.url), "utf8");
   for (const name of alarmNames) {
     const { severities, text, action, cause } = kindOf(name);
     t.regex(name, /^[a-z][a-z0-9_]*$/);

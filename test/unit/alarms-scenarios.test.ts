@@ -3,10 +3,10 @@ import {
   intermittentTiming,
   type KeyCounters,
   ModuleRules,
-} from "../../src/alarms/module-rules.ts";
-import { NodeRules } from "../../src/alarms/node-rules.ts";
-import type { Moment } from "../../src/alarms/severity.ts";
-import { standardThresholds, type Thresholds } from "../../src/alarms/thresholds.ts";
+} from "../../src/node/alarms/module-rules.ts";
+import { NodeRules } from "../../src/node/alarms/node-rules.ts";
+import { standardThresholds, type Thresholds } from "../../src/node/alarms/thresholds.ts";
+import type { Moment } from "../../src/ops/alarms/severity.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 import { random } from "../random.ts";
 import { AlarmBench } from "../rig/alarm-bench.ts";

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { NodeRules } from "../../src/alarms/node-rules.ts";
-import { listsValidity } from "../../src/lifecycle/survey.ts";
+import { NodeRules } from "../../src/node/alarms/node-rules.ts";
+import { listsValidity } from "../../src/node/monitor/survey.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 import { AlarmBench } from "../rig/alarm-bench.ts";
 

@@ -6,12 +6,12 @@ import { createServer, type TLSSocket } from "node:tls";
 import { Aedes } from "aedes";
 import test, { type ExecutionContext } from "ava";
 import { driverKinds } from "../../drivers/index.ts";
-import { parseConfig } from "../../src/config/load.ts";
-import { Oversight } from "../../src/oversight.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { diskFiles } from "../../src/state/files.ts";
-import { openHome } from "../../src/state/home.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { diskFiles } from "../../src/host/disk/files.ts";
+import { parseConfig } from "../../src/node/config/load.ts";
+import { openHome } from "../../src/node/state/home.ts";
+import { Oversight } from "../../src/node/wiring/oversight.ts";
 import { type Authority, createAuthority, type Identity } from "../emulator/certificates.ts";
 
 interface Bench {

@@ -1,10 +1,10 @@
 /** Two nodes with one identifier at a broker that does not say so. */
 import test from "ava";
-import { keep } from "../../src/lifecycle/keep.ts";
-import { Takeovers } from "../../src/manager/takeover.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { keep } from "../../src/host/life/keep.ts";
+import { Takeovers } from "../../src/ops/mqtt/takeover.ts";
 import { Broker } from "../emulator/broker.ts";
 import { manager, moduleView, until } from "../rig/manager-bench.ts";
 

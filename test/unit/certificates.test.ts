@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { createAuthority, writeAuthority, writeIdentity } from "../emulator/certificates.ts";
 
 const serverAuth = "1.3.6.1.5.5.7.3.1";

@@ -1,8 +1,8 @@
 import test from "ava";
-import { LedgerFile } from "../../src/custody/ledger-file.ts";
-import { Channel } from "../../src/lifecycle/channel.ts";
-import { Fault } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
+import { Channel } from "../../src/node/module/channel.ts";
 import { ManualClock } from "../clock.ts";
 import { Disk } from "../faults/disk.ts";
 import { LineModule } from "../rig/zeroize-bench.ts";

@@ -1,11 +1,11 @@
 import test from "ava";
 import { driverKinds } from "../../drivers/index.ts";
-import { facts, table, wrap } from "../../src/cli/table.ts";
-import { openTerminal, tidy, visible } from "../../src/cli/terminal.ts";
-import { bytes, duration, figure, percent, rate, whole } from "../../src/cli/units.ts";
-import { flatten, redactedTable } from "../../src/config/redact.ts";
-import { configSchema } from "../../src/config/schema.ts";
-import { LogRing } from "../../src/local/log-ring.ts";
+import { facts, table, wrap } from "../../src/host/terminal/table.ts";
+import { openTerminal, tidy, visible } from "../../src/host/terminal/terminal.ts";
+import { bytes, duration, figure, percent, rate, whole } from "../../src/host/terminal/units.ts";
+import { flatten, redactedTable } from "../../src/node/config/redact.ts";
+import { configSchema } from "../../src/node/config/schema.ts";
+import { LogRing } from "../../src/ops/local/log-ring.ts";
 
 test("a table keeps to its width: the last column is wrapped", (t) => {
   const rows = [
@@ -107,7 +107,7 @@ test("every key of the configuration may be shown", (t) => {
   t.true(names.size > 60);
   for (const name of names) {
     const table = redactedTable({ [name]: 5 }) as Record<string, unknown>;
-    t.is(table[name], 5, `${name} is not in the list of src/config/redact.ts`);
+    t.is(table[name], 5, `${name} is not in the list of src/node/config/redact.ts`);
   }
 });
 

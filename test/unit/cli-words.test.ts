@@ -1,9 +1,9 @@
 import test from "ava";
-import { toAscii, wantsAscii } from "../../src/cli/ascii.ts";
-import { commands, optionsOf } from "../../src/cli/commands.ts";
-import { parseGrep, parseSince, timeOfLine } from "../../src/cli/since.ts";
-import { moment, timesOf, timeTitle } from "../../src/cli/units.ts";
-import { counted, didYouMean, nearest } from "../../src/port/words.ts";
+import { counted, didYouMean, nearest } from "../../src/base/words.ts";
+import { toAscii, wantsAscii } from "../../src/host/terminal/ascii.ts";
+import { moment, timesOf, timeTitle } from "../../src/host/terminal/units.ts";
+import { commands, optionsOf } from "../../src/node/cli/commands.ts";
+import { parseGrep, parseSince, timeOfLine } from "../../src/ops/cli/since.ts";
 
 test("one is one, and two are more", (t) => {
   t.is(counted(0, "key"), "0 keys");

@@ -1,5 +1,5 @@
 import test from "ava";
-import { systemClock, within } from "../../src/port/clock.ts";
+import { systemClock, within } from "../../src/base/clock.ts";
 
 /** The process stands still, as one that was stopped or has to share its processor. */
 function standStill(ms: number): void {

@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import { driverKinds } from "../../drivers/index.ts";
-import { parseConfig } from "../../src/config/load.ts";
-import { ConfigError } from "../../src/config/problems.ts";
-import { check, configure } from "../../src/main-config.ts";
+import { readers } from "../../src/bin/drivers.ts";
+import { ConfigError } from "../../src/host/config/problems.ts";
+import { parseConfig } from "../../src/node/config/load.ts";
 import { createAuthority, type Identity } from "../emulator/certificates.ts";
+
+const { check, configure } = readers;
 
 const good = `[node]
 id = "node-a"

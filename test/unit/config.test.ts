@@ -5,11 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import { driverKinds } from "../../drivers/index.ts";
-import { loadConfig, parseConfig } from "../../src/config/load.ts";
-import { ConfigError } from "../../src/config/problems.ts";
+import { ConfigError } from "../../src/host/config/problems.ts";
+import { loadConfig, parseConfig } from "../../src/node/config/load.ts";
 import {
   alarmsSchema,
-  commandKeySchema,
   kmSchema,
   ledgerSchema,
   localSchema,
@@ -23,7 +22,8 @@ import {
   sparkplugSchema,
   spoolSchema,
   webSchema,
-} from "../../src/config/schema.ts";
+} from "../../src/node/config/schema.ts";
+import { commandKeySchema } from "../../src/ops/commands/key-schema.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 
 const good = `
@@ -290,7 +290,7 @@ test("a configuration that is a folder or not there is told in one line", (t) =>
 });
 
 test("the table for operators names every key of the schema, and no other", (t) => {
-  const readme = readFileSync(new URL("../../src/config/README.md", import.meta.url), "utf8");
+  const readme = readFileSync(new URL("../../src/node/config/README.md", import.meta.url), "utf8");
   const documented = [...readme.matchAll(/^\| `([\w.[\]]+)` \|/gm)].map((match) => match[1]);
   const keys = (prefix: string, schema: { readonly entries: object }) =>
     Object.keys(schema.entries).map((key) => `${prefix}.${key}`);

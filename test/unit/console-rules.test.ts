@@ -1,6 +1,6 @@
 import test from "ava";
-import { findCommand } from "../../src/cli/commands.ts";
-import { names, understand } from "../../src/cli/console-rules.ts";
+import { findCommand } from "../../src/node/cli/commands.ts";
+import { names, understand } from "../../src/node/cli/console-rules.ts";
 
 const taken: readonly (readonly [string, readonly string[]])[] = [
   ["status", ["status"]],

@@ -1,6 +1,6 @@
 /** What custody makes of answers that are no plain yes or no: whose the key is afterwards. */
 import test from "ava";
-import { suppliesOnUnknownReason } from "../../src/kq1/names.ts";
+import { suppliesOnUnknownReason } from "../../src/wire/kq1/names.ts";
 import { settle } from "../clock.ts";
 import { type Bench, durable, Km, withBench } from "../rig/custody-bench.ts";
 import { type Serve, withHttpsKm } from "../rig/kq1-https-line.ts";

@@ -1,5 +1,5 @@
 import test from "ava";
-import type { Aside } from "../../src/custody/aside.ts";
+import type { Aside } from "../../src/node/custody/aside.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../rig/custody-bench.ts";
 
 const block = (number: number) => `${epoch}/${number}`;

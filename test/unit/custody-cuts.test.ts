@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import test, { type ExecutionContext } from "ava";
-import { Cuts, lastOfStretch, stretch } from "../../src/custody/cuts.ts";
-import type { Format, KeyDesk } from "../../src/custody/ports.ts";
-import { slotOf } from "../../src/kq1/request.ts";
+import type { Format, KeyDesk } from "../../src/node/keys/ports.ts";
+import { Cuts, lastOfStretch, stretch } from "../../src/node/ledger/cuts.ts";
+import { slotOf } from "../../src/wire/kq1/request.ts";
 import { random } from "../random.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../rig/custody-bench.ts";
 

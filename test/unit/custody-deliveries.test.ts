@@ -1,5 +1,5 @@
 import test from "ava";
-import { recordWithin } from "../../src/custody/deliveries.ts";
+import { recordWithin } from "../../src/node/custody/deliveries.ts";
 import { blockName } from "../../src/port/key.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../rig/custody-bench.ts";
 

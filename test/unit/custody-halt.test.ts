@@ -1,9 +1,9 @@
 import test from "ava";
-import type { KeyDesk } from "../../src/custody/ports.ts";
-import { slotOf } from "../../src/kq1/request.ts";
-import { Kq1Session } from "../../src/kq1/session.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { Kq1Session } from "../../src/node/io/session.ts";
+import type { KeyDesk } from "../../src/node/keys/ports.ts";
 import { QkdKey } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { slotOf } from "../../src/wire/kq1/request.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { durable, Km, withBench } from "../rig/custody-bench.ts";
 import { createLine } from "../rig/duplex.ts";

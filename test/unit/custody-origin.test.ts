@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import test from "ava";
-import { repairLedger } from "../../src/custody/ledger-tool.ts";
-import { Load, maxBlocks, maxEpochs } from "../../src/custody/load.ts";
-import { Pairs, pairId } from "../../src/custody/pairs.ts";
-import type { ModulePair } from "../../src/custody/ports.ts";
-import { Operator } from "../../src/lifecycle/operator.ts";
-import { diskFiles } from "../../src/state/files.ts";
+import { diskFiles } from "../../src/host/disk/files.ts";
+import { Load, maxBlocks, maxEpochs } from "../../src/node/custody/load.ts";
+import type { ModulePair } from "../../src/node/keys/ports.ts";
+import { repairLedger } from "../../src/node/ledger/ledger-tool.ts";
+import { Pairs, pairId } from "../../src/node/ledger/pairs.ts";
+import { Operator } from "../../src/node/module/operator.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../rig/custody-bench.ts";
 import { someIdentity } from "../rig/identity.ts";
 

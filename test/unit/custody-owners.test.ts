@@ -1,7 +1,7 @@
 import test from "ava";
-import { slotOfKm } from "../../src/custody/key-id.ts";
-import { accept, nameOfSlot, recognise } from "../../src/custody/km-identity.ts";
-import { Operator } from "../../src/lifecycle/operator.ts";
+import { accept, nameOfSlot, recognise } from "../../src/node/custody/km-identity.ts";
+import { slotOfKm } from "../../src/node/keys/key-id.ts";
+import { Operator } from "../../src/node/module/operator.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../rig/custody-bench.ts";
 
 /** What the module has is offered until nothing more follows from it. */

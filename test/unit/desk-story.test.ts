@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
-import { answerKept, freeSlot, type KeyReply } from "../../src/custody/ports.ts";
+import { answerKept, freeSlot, type KeyReply } from "../../src/node/keys/ports.ts";
 import { random } from "../random.ts";
 import { withBench } from "../rig/custody-bench.ts";
 import {

@@ -1,5 +1,5 @@
 import test from "ava";
-import { answerKept } from "../../src/custody/ports.ts";
+import { answerKept } from "../../src/node/keys/ports.ts";
 import { withBench } from "../rig/custody-bench.ts";
 import {
   ask,

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
-import { scan } from "../../src/custody/ledger-scan.ts";
-import type { KeyDesk } from "../../src/custody/ports.ts";
-import { slotOf } from "../../src/kq1/request.ts";
+import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import { scan } from "../../src/node/ledger/ledger-scan.ts";
+import { slotOf } from "../../src/wire/kq1/request.ts";
 import { withBench } from "../rig/custody-bench.ts";
 import { ask, hex, ids, offer, onRequest, restart } from "../rig/desk-bench.ts";
 

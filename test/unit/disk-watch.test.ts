@@ -1,8 +1,8 @@
 import test from "ava";
-import { NodeRules } from "../../src/alarms/node-rules.ts";
-import { DiskWatch } from "../../src/lifecycle/disk-watch.ts";
-import { Fault } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { DiskWatch } from "../../src/host/life/disk-watch.ts";
+import { NodeRules } from "../../src/node/alarms/node-rules.ts";
 import { settle } from "../clock.ts";
 import { AlarmBench } from "../rig/alarm-bench.ts";
 

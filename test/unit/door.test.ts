@@ -1,11 +1,11 @@
 import { createServer, request, type Server } from "node:http";
 import { connect, createServer as createTcp, type Socket } from "node:net";
 import test from "ava";
-import { Pace, paceMs } from "../../src/door/pace.ts";
-import { Places, type PlacesOptions } from "../../src/door/places.ts";
-import { sourceOf } from "../../src/door/source.ts";
-import { Turns } from "../../src/door/turns.ts";
-import { AnswerRoom } from "../../src/kq1/answer-room.ts";
+import { Pace, paceMs } from "../../src/host/door/pace.ts";
+import { Places, type PlacesOptions } from "../../src/host/door/places.ts";
+import { sourceOf } from "../../src/host/door/source.ts";
+import { Turns } from "../../src/host/door/turns.ts";
+import { AnswerRoom } from "../../src/wire/kq1/answer-room.ts";
 import { ManualClock, settle } from "../clock.ts";
 
 test("a source is an address, or of IPv6 its network of 64 bits", (t) => {

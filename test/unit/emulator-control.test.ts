@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { ManualClock } from "../clock.ts";
 import { commandHelp, readCommand } from "../emulator/control/commands.ts";
 import { fasterClock, play, readScenario } from "../emulator/control/scenario.ts";

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import test from "ava";
 import { moduleText, pages as wanted } from "../../scripts/wasm/main.ts";
-import { base64Length, writeBase64 } from "../../src/kq1/base64.ts";
-import { engine, place, scratch, scratchPiece } from "../../src/kq1/engine.ts";
-import { pages, moduleText as written } from "../../src/kq1/engine-code.ts";
-import { SupplyWriter } from "../../src/kq1/supply.ts";
 import { QkdKey } from "../../src/port/key.ts";
+import { base64Length, writeBase64 } from "../../src/wire/kq1/base64.ts";
+import { engine, place, scratch, scratchPiece } from "../../src/wire/kq1/engine.ts";
+import { pages, moduleText as written } from "../../src/wire/kq1/engine-code.ts";
+import { SupplyWriter } from "../../src/wire/kq1/supply.ts";
 
 test("the engine's code is what scripts/wasm makes", (t) => {
   t.is(written, moduleText());

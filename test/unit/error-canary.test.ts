@@ -7,12 +7,12 @@ import { Deframer } from "../../drivers/qmlp/deframer.ts";
 import { decodeHello } from "../../drivers/qmlp/hello.ts";
 import { decodeEvent, decodeTelemetry } from "../../drivers/qmlp/telemetry.ts";
 import { Splitter } from "../../drivers/skeleton/messages.ts";
-import { parseSupplyAnswer, readHttpAnswer } from "../../src/kq1/answer.ts";
-import { KqDeframer } from "../../src/kq1/frame.ts";
-import { parseMembers } from "../../src/kq1/request.ts";
-import { crashReport } from "../../src/lifecycle/crashes.ts";
-import { describe } from "../../src/port/errors.ts";
+import { describe } from "../../src/base/errors.ts";
+import { crashReport } from "../../src/host/life/crashes.ts";
 import { KeyBlock, QkdKey } from "../../src/port/key.ts";
+import { parseSupplyAnswer, readHttpAnswer } from "../../src/wire/kq1/answer.ts";
+import { KqDeframer } from "../../src/wire/kq1/frame.ts";
+import { parseMembers } from "../../src/wire/kq1/request.ts";
 import { random } from "../random.ts";
 import { Canary } from "../rig/canary.ts";
 

@@ -1,5 +1,5 @@
 import test from "ava";
-import { EventHistory } from "../../src/lifecycle/event-history.ts";
+import { EventHistory } from "../../src/ops/events/event-history.ts";
 
 const event = (type: string, routine = false) => ({ type, at: 0, facts: {}, routine });
 const types = (events: readonly { readonly type: string }[]) => events.map(({ type }) => type);

@@ -1,8 +1,8 @@
 /** What a node says of each fault, on every surface: they agree, and are as the table has it. */
 import { readFileSync } from "node:fs";
 import test from "ava";
-import { verdictCodes, verdictKinds } from "../../src/alarms/verdict.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { verdictCodes, verdictKinds } from "../../src/node/alarms/verdict.ts";
 import { faults } from "../fixtures/faults.ts";
 import { FaultBench } from "../rig/fault-bench.ts";
 
@@ -277,7 +277,7 @@ test("what is kept back is told by reason and number, with what to type, on ever
 
 test("the alarms of the table are in what operations says of failures", (t) => {
   const text = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
-  const readme = readFileSync(new URL("../../src/alarms/README.md", import.meta.url), "utf8");
+  const readme = readFileSync(new URL("../../src/node/alarms/README.md", import.meta.url), "utf8");
   const rows = [...readme.matchAll(/^\| `(\w+)` \| (\w+) \| (yes|no) \|/gm)].map((found) =>
     found.slice(1),
   );

@@ -1,7 +1,7 @@
 import test from "ava";
-import { type VerdictCode, verdictKinds } from "../../src/alarms/verdict.ts";
-import type { ModuleState, ModuleView } from "../../src/manager/view.ts";
-import { healthLine, tellHealth } from "../../src/update/health.ts";
+import { type VerdictCode, verdictKinds } from "../../src/node/alarms/verdict.ts";
+import type { ModuleState, ModuleView } from "../../src/node/model/manager.ts";
+import { healthLine, tellHealth } from "../../src/node/wiring/health.ts";
 import { ManualClock } from "../clock.ts";
 
 function view(name: string, module: ModuleState["module"], km: ModuleState["km"]): ModuleView {

@@ -11,17 +11,17 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { bytesADay, HistoryKeeper } from "../../src/lifecycle/history-keeper.ts";
-import { Recorder, recordedNames } from "../../src/lifecycle/recorder.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { diskFiles, type FileSystem } from "../../src/state/files.ts";
-import { dayStepMs, TelemetryHistory } from "../../src/telemetry/history.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { diskFiles, type FileSystem } from "../../src/host/disk/files.ts";
+import { bytesADay, HistoryKeeper } from "../../src/node/history/history-keeper.ts";
+import { Recorder, recordedNames } from "../../src/node/history/recorder.ts";
+import { dayStepMs, TelemetryHistory } from "../../src/node/telemetry/history.ts";
 import {
   decodeSegment,
   encodeHead,
   encodeRecord,
   recordLength,
-} from "../../src/telemetry/record.ts";
+} from "../../src/node/telemetry/record.ts";
 import { ManualClock } from "../clock.ts";
 
 const minute = 60_000;

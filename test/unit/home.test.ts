@@ -2,12 +2,12 @@ import { chownSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { openLedger } from "../../src/custody/ledgers.ts";
-import { Fault, type FaultCode } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { diskFiles } from "../../src/state/files.ts";
-import { openHome } from "../../src/state/home.ts";
-import { checkState, resetState } from "../../src/state/state-tool.ts";
+import { Fault, type FaultCode } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { diskFiles } from "../../src/host/disk/files.ts";
+import { openLedger } from "../../src/node/ledger/ledgers.ts";
+import { openHome } from "../../src/node/state/home.ts";
+import { checkState, resetState } from "../../src/node/state/state-tool.ts";
 
 async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "qkd-home-"));

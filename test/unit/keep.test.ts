@@ -1,8 +1,8 @@
 import test from "ava";
-import { keep } from "../../src/lifecycle/keep.ts";
-import { backoff } from "../../src/lifecycle/retry.ts";
-import { Fault } from "../../src/port/errors.ts";
-import { createLog } from "../../src/port/log.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { createLog } from "../../src/base/log.ts";
+import { backoff } from "../../src/base/retry.ts";
+import { keep } from "../../src/host/life/keep.ts";
 import { ManualClock, settle } from "../clock.ts";
 
 function sessions() {

@@ -1,11 +1,11 @@
 import { hash } from "node:crypto";
 import { inspect } from "node:util";
 import test from "ava";
-import { mostKeyBits } from "../../src/config/schema.ts";
-import { KeyIds } from "../../src/custody/key-id.ts";
-import { Pieces } from "../../src/custody/pieces.ts";
-import { longestKeyBits } from "../../src/custody/slices.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { mostKeyBits } from "../../src/node/config/schema.ts";
+import { Pieces } from "../../src/node/custody/pieces.ts";
+import { longestKeyBits } from "../../src/node/custody/slices.ts";
+import { KeyIds } from "../../src/node/keys/key-id.ts";
 import { KeyBlock, keyMemory, QkdKey } from "../../src/port/key.ts";
 import { slices } from "../rig/slices.ts";
 

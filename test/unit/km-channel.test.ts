@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import test from "ava";
-import { KqDeframer } from "../../src/kq1/frame.ts";
-import { parameter } from "../../src/kq1/names.ts";
-import { KmChannel } from "../../src/lifecycle/km-channel.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { KmChannel } from "../../src/node/module/km-channel.ts";
+import { KqDeframer } from "../../src/wire/kq1/frame.ts";
+import { parameter } from "../../src/wire/kq1/names.ts";
 import { durable, withBench } from "../rig/custody-bench.ts";
 
 test("a KM is told of the module that is served now, also where another one was accepted", async (t) => {

@@ -1,10 +1,10 @@
 import test from "ava";
-import type { KmConfig } from "../../src/config/load.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { openState } from "../../src/state/state.ts";
-import { resetState } from "../../src/state/state-tool.ts";
-import { StateStore } from "../../src/state/store.ts";
-import { Kms } from "../../src/wiring/kms.ts";
+import { silentLog } from "../../src/base/log.ts";
+import type { KmConfig } from "../../src/node/config/load.ts";
+import { openState } from "../../src/node/state/state.ts";
+import { resetState } from "../../src/node/state/state-tool.ts";
+import { StateStore } from "../../src/node/state/store.ts";
+import { Kms } from "../../src/node/wiring/kms.ts";
 import { Disk, systemError } from "../faults/disk.ts";
 
 const disk = new Disk();

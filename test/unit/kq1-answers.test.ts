@@ -1,7 +1,7 @@
 import test from "ava";
-import { parseSupplyAnswer, readHttpAnswer } from "../../src/kq1/answer.ts";
-import { certifiedNames } from "../../src/kq1/peer.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { certifiedNames } from "../../src/host/tls/names.ts";
+import { parseSupplyAnswer, readHttpAnswer } from "../../src/wire/kq1/answer.ts";
 
 const id = "84dec66a-1dda-8876-bf0f-2f4a0d1b3c5e";
 const other = "00000000-0000-8000-8000-000000000001";

@@ -3,16 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer } from "node:tls";
 import test from "ava";
-import { connectKm } from "../../src/kq1/connect.ts";
-import { readCredentials } from "../../src/kq1/credentials.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { connectKm } from "../../src/node/io/connect.ts";
+import { readCredentials } from "../../src/node/io/credentials.ts";
 import {
   type CertificateNotice,
   lookEvery,
   watchCertificates,
-} from "../../src/lifecycle/certificates.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
+} from "../../src/node/module/certificates.ts";
 import { ManualClock } from "../clock.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 import { KeyManager } from "../emulator/km/index.ts";

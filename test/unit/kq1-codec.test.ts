@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import test from "ava";
-import { longestKeyBits } from "../../src/custody/slices.ts";
-import { parseSupplyAnswer } from "../../src/kq1/answer.ts";
-import { base64Length, writeBase64 } from "../../src/kq1/base64.ts";
-import { KqDeframer, writeHeader } from "../../src/kq1/frame.ts";
-import { header } from "../../src/kq1/names.ts";
-import { SupplyWriter } from "../../src/kq1/supply.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { longestKeyBits } from "../../src/node/custody/slices.ts";
 import { type BlockFacts, QkdKey } from "../../src/port/key.ts";
+import { parseSupplyAnswer } from "../../src/wire/kq1/answer.ts";
+import { base64Length, writeBase64 } from "../../src/wire/kq1/base64.ts";
+import { KqDeframer, writeHeader } from "../../src/wire/kq1/frame.ts";
+import { header } from "../../src/wire/kq1/names.ts";
+import { SupplyWriter } from "../../src/wire/kq1/supply.ts";
 
 const id = "84dec66a-1dda-8876-bf0f-2f4a0d1b3c5e";
 const facts: BlockFacts = {

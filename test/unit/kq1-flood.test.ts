@@ -1,10 +1,10 @@
 import type { Duplex } from "node:stream";
 import test from "ava";
-import type { KeyDesk } from "../../src/custody/ports.ts";
-import { KqDeframer } from "../../src/kq1/frame.ts";
-import { Kq1Session } from "../../src/kq1/session.ts";
-import type { Fault } from "../../src/port/errors.ts";
-import { createLog } from "../../src/port/log.ts";
+import type { Fault } from "../../src/base/errors.ts";
+import { createLog } from "../../src/base/log.ts";
+import { Kq1Session } from "../../src/node/io/session.ts";
+import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import { KqDeframer } from "../../src/wire/kq1/frame.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { frame } from "../emulator/km/raw-client.ts";
 import { AskingDesk } from "../rig/asking-desk.ts";

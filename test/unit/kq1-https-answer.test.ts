@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import test from "ava";
-import { isGone, sendKeys } from "../../src/kq1/https-answer.ts";
+import { isGone, sendKeys } from "../../src/node/io/https-answer.ts";
 import { settle } from "../clock.ts";
 import { createLine } from "../rig/duplex.ts";
 

@@ -1,5 +1,5 @@
 import test from "ava";
-import type { Fault } from "../../src/port/errors.ts";
+import type { Fault } from "../../src/base/errors.ts";
 import { key, type Serve, withHttpsKm as withKm } from "../rig/kq1-https-line.ts";
 
 const yes: Serve = (_request, response, keyId) => {

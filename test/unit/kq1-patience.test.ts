@@ -1,6 +1,6 @@
-/** How long a KM is waited for: see `src/kq1/patience.ts`. */
+/** How long a KM is waited for: see `src/wire/kq1/patience.ts`. */
 import test from "ava";
-import { Patience } from "../../src/kq1/patience.ts";
+import { Patience } from "../../src/wire/kq1/patience.ts";
 
 const limit = 5_000;
 

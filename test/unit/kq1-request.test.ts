@@ -1,19 +1,19 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
-import { parseSupplyAnswer } from "../../src/kq1/answer.ts";
-import { KqDeframer, type KqFrame, writeHeader } from "../../src/kq1/frame.ts";
-import { command, header, reasonOfStatus, reasons } from "../../src/kq1/names.ts";
-import { kmIdentity } from "../../src/kq1/peer.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { kmIdentity } from "../../src/host/tls/names.ts";
+import { QkdKey } from "../../src/port/key.ts";
+import { parseSupplyAnswer } from "../../src/wire/kq1/answer.ts";
+import { KqDeframer, type KqFrame, writeHeader } from "../../src/wire/kq1/frame.ts";
+import { command, header, reasonOfStatus, reasons } from "../../src/wire/kq1/names.ts";
 import {
   checkKeyRequest,
   keysThatFit,
   parseMembers,
   slotOf,
   writeKeyResponse,
-} from "../../src/kq1/request.ts";
-import { SupplyWriter } from "../../src/kq1/supply.ts";
-import { Fault } from "../../src/port/errors.ts";
-import { QkdKey } from "../../src/port/key.ts";
+} from "../../src/wire/kq1/request.ts";
+import { SupplyWriter } from "../../src/wire/kq1/supply.ts";
 import { readKeyAnswer } from "../emulator/km/answer.ts";
 import { random } from "../random.ts";
 

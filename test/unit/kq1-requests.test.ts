@@ -1,11 +1,11 @@
 import type { Duplex } from "node:stream";
 import test from "ava";
-import type { KeyDesk, KeyReply } from "../../src/custody/ports.ts";
-import { KqDeframer } from "../../src/kq1/frame.ts";
-import { frameTimeout, Kq1Session } from "../../src/kq1/session.ts";
-import type { Fault } from "../../src/port/errors.ts";
+import type { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { frameTimeout, Kq1Session } from "../../src/node/io/session.ts";
+import type { KeyDesk, KeyReply } from "../../src/node/keys/ports.ts";
 import { QkdKey } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { KqDeframer } from "../../src/wire/kq1/frame.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { frame } from "../emulator/km/raw-client.ts";
 import { createLine } from "../rig/duplex.ts";

@@ -1,10 +1,10 @@
 import test from "ava";
-import type { KeyDesk } from "../../src/custody/ports.ts";
-import { Heard } from "../../src/kq1/heard.ts";
-import { openKmLink } from "../../src/kq1/link.ts";
-import { Kq1Session } from "../../src/kq1/session.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { openKmLink } from "../../src/node/io/link.ts";
+import { Kq1Session } from "../../src/node/io/session.ts";
+import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import { Heard } from "../../src/wire/kq1/heard.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 import { KeyManager } from "../emulator/km/index.ts";

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import test, { type ExecutionContext } from "ava";
-import { paceMs } from "../../src/door/pace.ts";
-import { createLog } from "../../src/port/log.ts";
+import { createLog } from "../../src/base/log.ts";
+import { paceMs } from "../../src/host/door/pace.ts";
 import { ManualClock } from "../clock.ts";
 import { AskingDesk } from "../rig/asking-desk.ts";
 import { type KeyServerBench, text, withServer } from "../rig/key-server-bench.ts";

@@ -1,10 +1,10 @@
 import { request } from "node:https";
 import { connect } from "node:tls";
 import test from "ava";
-import type { KeyDesk } from "../../src/custody/ports.ts";
-import { KeyServer } from "../../src/kq1/https-server.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { KeyServer } from "../../src/node/io/https-server.ts";
+import type { KeyDesk } from "../../src/node/keys/ports.ts";
 import { QkdKey } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 
 const bits = 262_144;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import test from "ava";
-import type { KeyDesk } from "../../src/custody/ports.ts";
+import type { KeyDesk } from "../../src/node/keys/ports.ts";
 import { AskingDesk } from "../rig/asking-desk.ts";
 import { durable, withBench } from "../rig/custody-bench.ts";
 import { offer, onRequest } from "../rig/desk-bench.ts";

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import test, { type ExecutionContext } from "ava";
-import { connectKm, type KmEndpoint } from "../../src/kq1/connect.ts";
-import { Heard } from "../../src/kq1/heard.ts";
-import { header } from "../../src/kq1/names.ts";
-import type { Kq1Session } from "../../src/kq1/session.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { connectKm, type KmEndpoint } from "../../src/node/io/connect.ts";
+import type { Kq1Session } from "../../src/node/io/session.ts";
+import { Heard } from "../../src/wire/kq1/heard.ts";
+import { header } from "../../src/wire/kq1/names.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 import { answerWith, dropConnection, KeyManager, neverAnswer } from "../emulator/km/index.ts";

@@ -2,8 +2,8 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import test from "ava";
-import type { TlsIdentity } from "../../src/kq1/connect.ts";
-import type { Fault } from "../../src/port/errors.ts";
+import type { Fault } from "../../src/base/errors.ts";
+import type { TlsIdentity } from "../../src/node/io/connect.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { answerOneByOne, type Behaviour } from "../emulator/km/index.ts";
 import { type Serve, withHttpsKm } from "../rig/kq1-https-line.ts";

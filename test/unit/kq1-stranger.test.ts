@@ -7,8 +7,8 @@ import { createServer, get, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import test from "ava";
-import { readAnswer } from "../../src/kq1/http-answer.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { readAnswer } from "../../src/node/io/http-answer.ts";
 import { ManualClock } from "../clock.ts";
 import { type HttpsLine, key, type Serve, withHttpsKm } from "../rig/kq1-https-line.ts";
 

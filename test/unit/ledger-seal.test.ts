@@ -1,10 +1,10 @@
 import test from "ava";
-import { LedgerFile } from "../../src/custody/ledger-file.ts";
-import { encodeEntry, fileHeader, recordLength } from "../../src/custody/ledger-record.ts";
-import { checkLedger, repairLedger } from "../../src/custody/ledger-tool.ts";
-import type { LedgerEntry } from "../../src/custody/ports.ts";
-import { silentLog } from "../../src/port/log.ts";
-import type { FileSystem } from "../../src/state/files.ts";
+import { silentLog } from "../../src/base/log.ts";
+import type { FileSystem } from "../../src/host/disk/files.ts";
+import type { LedgerEntry } from "../../src/node/keys/ports.ts";
+import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
+import { encodeEntry, fileHeader, recordLength } from "../../src/node/ledger/ledger-record.ts";
+import { checkLedger, repairLedger } from "../../src/node/ledger/ledger-tool.ts";
 import { Disk, systemError } from "../faults/disk.ts";
 
 const path = "/ledger";

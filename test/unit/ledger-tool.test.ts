@@ -1,9 +1,9 @@
 import test from "ava";
-import { LedgerFile } from "../../src/custody/ledger-file.ts";
-import { recordLength } from "../../src/custody/ledger-record.ts";
-import { checkLedger, repairLedger } from "../../src/custody/ledger-tool.ts";
-import { Fault } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
+import { recordLength } from "../../src/node/ledger/ledger-record.ts";
+import { checkLedger, repairLedger } from "../../src/node/ledger/ledger-tool.ts";
 import { Disk } from "../faults/disk.ts";
 
 const epoch = "00112233aabbccdd";

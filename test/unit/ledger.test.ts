@@ -2,14 +2,14 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { LedgerFile } from "../../src/custody/ledger-file.ts";
-import { recordLength } from "../../src/custody/ledger-record.ts";
-import { scan } from "../../src/custody/ledger-scan.ts";
-import type { LedgerEntry } from "../../src/custody/ports.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { diskFiles, type FileSystem } from "../../src/host/disk/files.ts";
+import type { LedgerEntry } from "../../src/node/keys/ports.ts";
+import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
+import { recordLength } from "../../src/node/ledger/ledger-record.ts";
+import { scan } from "../../src/node/ledger/ledger-scan.ts";
 import { blockName } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { diskFiles, type FileSystem } from "../../src/state/files.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { Disk, systemError } from "../faults/disk.ts";
 

@@ -10,19 +10,19 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { ledgerPath, spoolPath } from "../../src/custody/ledger-folder.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { diskFiles, type FileSystem } from "../../src/host/disk/files.ts";
+import { ledgerPath, spoolPath } from "../../src/node/ledger/ledger-folder.ts";
 import {
   adoptLedger,
   type LedgersOptions,
   openLedger,
   orphanedLedgers,
   retireLedger,
-} from "../../src/custody/ledgers.ts";
-import { Fault } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { diskFiles, type FileSystem } from "../../src/state/files.ts";
-import { openState } from "../../src/state/state.ts";
-import { StateStore } from "../../src/state/store.ts";
+} from "../../src/node/ledger/ledgers.ts";
+import { openState } from "../../src/node/state/state.ts";
+import { StateStore } from "../../src/node/state/store.ts";
 import { Disk, PowerCut } from "../faults/disk.ts";
 import { random } from "../random.ts";
 

@@ -1,6 +1,6 @@
 /** Light, no light, and somebody who listens: by the figures of the emulator's physics. */
 import test from "ava";
-import { Light } from "../../src/alarms/light.ts";
+import { Light } from "../../src/node/alarms/light.ts";
 import { type PresetName, presets } from "../emulator/physics/bb84.ts";
 import { type Conditions, PhysicalLink } from "../emulator/physics/link.ts";
 

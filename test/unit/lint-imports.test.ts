@@ -20,20 +20,25 @@ function broken(files: Readonly<Record<string, string>>): string[] {
 }
 
 const cases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  "drivers-see-the-port-only": {
-    "drivers/x.ts": 'import {\n  a,\n} from "../src/custody/custody.ts";',
-    "src/custody/custody.ts": "",
+  floors: {
+    "drivers/x.ts": 'import {\n  a,\n} from "../src/node/custody/custody.ts";',
+    "src/node/custody/custody.ts": "",
   },
-  "keys-stay-with-custody": {
-    "src/manager/x.ts": 'export type { QkdKey } from "../port/key.ts";',
+  "no-circle-of-rooms": {
+    "src/ops/page/a.ts": 'import type { B } from "../mqtt/b.ts";',
+    "src/ops/mqtt/b.ts": 'import type { C } from "../site/c.ts";',
+    "src/ops/site/c.ts": 'import type { D } from "../page/d.ts";',
+    "src/ops/page/d.ts": "",
+  },
+  "keys-stay-in-their-rooms": {
+    "src/node/manager/x.ts": 'export type { QkdKey } from "../../port/key.ts";',
     "src/port/key.ts": "",
   },
-  pure: { "src/kq1/frame.ts": "// setTimeout is fine here\nconst t = Date.now();" },
+  pure: { "src/wire/kq1/frame.ts": "// setTimeout is fine here\nconst t = Date.now();" },
   "production-knows-no-tests": {
     "src/x.ts": 'await import("../test/clock.ts");',
     "test/clock.ts": "",
   },
-  "main-wires": { "src/manager/x.ts": 'import "../../drivers/a.ts";', "drivers/a.ts": "" },
   "one-table-of-tls": {
     "src/x.ts":
       'import {\n  connect,\n} from "node:tls";\nimport type { Server } from "node:https";',
@@ -60,7 +65,7 @@ for (const [rule, files] of Object.entries(cases)) {
 
 test("what is in order breaks nothing", (t) => {
   const files = {
-    "src/main.ts": 'import "../drivers/index.ts";\nimport "node:fs";',
+    "src/bin/drivers.ts": 'import "../../drivers/index.ts";\nimport "node:fs";',
     "drivers/index.ts": 'import type { K } from "../src/port/key.ts"; // from "../src/x.ts"',
     "src/port/key.ts": "const text = \"import from '../test/x.ts'\";",
   };

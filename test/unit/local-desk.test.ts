@@ -1,10 +1,10 @@
 import test from "ava";
-import { EventHistory } from "../../src/lifecycle/event-history.ts";
-import { LocalDesk, type LocalDeskParts } from "../../src/local/desk.ts";
-import { LogRing } from "../../src/local/log-ring.ts";
-import type { LocalRequest } from "../../src/local/protocol.ts";
-import type { NodeEvent } from "../../src/manager/view.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { LocalDesk, type LocalDeskParts } from "../../src/node/local/desk.ts";
+import type { NodeEvent } from "../../src/node/model/manager.ts";
+import { EventHistory } from "../../src/ops/events/event-history.ts";
+import { LogRing } from "../../src/ops/local/log-ring.ts";
+import type { LocalRequest } from "../../src/ops/local/protocol.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { moduleView } from "../rig/manager-bench.ts";
 

@@ -3,12 +3,12 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { ask } from "../../src/cli/client.ts";
-import { Effort } from "../../src/door/effort.ts";
-import { encodeRequest, type RequestName } from "../../src/local/protocol.ts";
-import { LocalServer, type LocalServerOptions } from "../../src/local/server.ts";
-import type { Clock } from "../../src/port/clock.ts";
-import { createLog, silentLog } from "../../src/port/log.ts";
+import type { Clock } from "../../src/base/clock.ts";
+import { createLog, silentLog } from "../../src/base/log.ts";
+import { Effort } from "../../src/host/door/effort.ts";
+import { ask } from "../../src/ops/cli/client.ts";
+import { encodeRequest, type RequestName } from "../../src/ops/local/protocol.ts";
+import { LocalServer, type LocalServerOptions } from "../../src/ops/local/server.ts";
 import { ManualClock } from "../clock.ts";
 
 interface Bench {

@@ -12,12 +12,12 @@ import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { answers, ask, Complaint, NotRunning } from "../../src/cli/client.ts";
-import { LocalError } from "../../src/local/protocol.ts";
-import { LocalServer, type LocalServerOptions } from "../../src/local/server.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { answers, ask, Complaint, NotRunning } from "../../src/ops/cli/client.ts";
+import { LocalError } from "../../src/ops/local/protocol.ts";
+import { LocalServer, type LocalServerOptions } from "../../src/ops/local/server.ts";
 import { ManualClock } from "../clock.ts";
 
 interface Bench {

@@ -1,7 +1,7 @@
 import test from "ava";
-import { Bucket, Buckets } from "../../src/port/bucket.ts";
-import { createLog } from "../../src/port/log.ts";
-import { LogLimit, tellLeftOutAfter } from "../../src/port/log-limit.ts";
+import { Bucket, Buckets } from "../../src/base/bucket.ts";
+import { createLog } from "../../src/base/log.ts";
+import { LogLimit, tellLeftOutAfter } from "../../src/base/log-limit.ts";
 import { ManualClock } from "../clock.ts";
 
 function limited() {

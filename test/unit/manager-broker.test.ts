@@ -1,11 +1,11 @@
 import { createConnection } from "node:net";
 import test from "ava";
 import { generate, type Packet } from "mqtt-packet";
-import { keep } from "../../src/lifecycle/keep.ts";
-import { PacketMeter } from "../../src/manager/packet-meter.ts";
-import { brokerWaits } from "../../src/manager/waits.ts";
-import type { Fault } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
+import type { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { keep } from "../../src/host/life/keep.ts";
+import { PacketMeter } from "../../src/ops/mqtt/packet-meter.ts";
+import { brokerWaits } from "../../src/ops/mqtt/waits.ts";
 import { ManualClock } from "../clock.ts";
 import { random } from "../random.ts";
 import { manager, moduleView, never, until } from "../rig/manager-bench.ts";

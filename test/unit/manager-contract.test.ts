@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import test from "ava";
 import { contractFiles } from "../../scripts/contract.d/main.ts";
 import { newKeyPair, signCommand } from "../../scripts/manager.d/sign.ts";
-import { nameOf, responseTopic, topicNames, topics } from "../../src/manager/topics.ts";
+import { nameOf, responseTopic, topicNames, topics } from "../../src/node/manager/topics.ts";
 import { figures } from "../../src/port/telemetry.ts";
 import { Contract } from "../rig/contract.ts";
 import { check } from "../rig/json-schema.ts";

@@ -1,10 +1,10 @@
 /** What mqtt.js does that a node must not: each is shown first, then that the node does not do it. */
 import test from "ava";
 import mqtt, { type MqttClient } from "mqtt";
-import { keep } from "../../src/lifecycle/keep.ts";
-import { brokerWaits } from "../../src/manager/waits.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { keep } from "../../src/host/life/keep.ts";
+import { brokerWaits } from "../../src/ops/mqtt/waits.ts";
 import { random } from "../random.ts";
 import { manager, moduleView, never, until } from "../rig/manager-bench.ts";
 import { accepted, puback, refused, ScriptedBroker } from "../rig/scripted-broker.ts";

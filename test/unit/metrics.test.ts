@@ -4,14 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { exposition, formatFor } from "../../src/metrics/exposition.ts";
-import { families } from "../../src/metrics/families.ts";
+import { families } from "../../src/node/page/families.ts";
+import { exposition, formatFor } from "../../src/ops/metrics/exposition.ts";
 import { figures } from "../../src/port/telemetry.ts";
 import { ManualClock } from "../clock.ts";
 import { testWith } from "../needs.ts";
 import { type ShownNode, shownNode } from "../rig/web-bench.ts";
 
-const path = (name: string) => fileURLToPath(new URL(`../../src/metrics/${name}`, import.meta.url));
+const path = (name: string) =>
+  fileURLToPath(new URL(`../../src/node/metrics/${name}`, import.meta.url));
 const facts = { cpuSeconds: 1.5, residentBytes: 1e8, heapBytes: 2e7, viewers: 1 };
 
 /** A node that has something to tell of everything. */

@@ -1,8 +1,8 @@
 import { createServer, type Server } from "node:net";
 import test, { type ExecutionContext } from "ava";
-import { dial } from "../../src/net/dial.ts";
-import { Names } from "../../src/net/lookup.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { dial } from "../../src/host/net/dial.ts";
+import { Names } from "../../src/host/net/lookup.ts";
 import { ManualClock } from "../clock.ts";
 import { DnsServer } from "../rig/dns.ts";
 import { SilentPort } from "../rig/silent-port.ts";

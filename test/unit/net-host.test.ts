@@ -1,5 +1,5 @@
 import test from "ava";
-import { brokerPlace, brokerProblem, hostProblem, peerProblem } from "../../src/net/host.ts";
+import { brokerPlace, brokerProblem, hostProblem, peerProblem } from "../../src/host/net/host.ts";
 
 const good = [
   "::1",

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { Names } from "../../src/net/lookup.ts";
-import { addressesIn, candidates, hasOtherSources } from "../../src/net/name-files.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { Names } from "../../src/host/net/lookup.ts";
+import { addressesIn, candidates, hasOtherSources } from "../../src/host/net/name-files.ts";
 import { ManualClock } from "../clock.ts";
 import { DnsServer, type Zone } from "../rig/dns.ts";
 

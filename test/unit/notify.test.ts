@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import koffi from "koffi";
-import { systemdNotify } from "../../src/lifecycle/notify.ts";
-import { delay, systemClock } from "../../src/port/clock.ts";
-import { createLog, silentLog } from "../../src/port/log.ts";
+import { delay, systemClock } from "../../src/base/clock.ts";
+import { createLog, silentLog } from "../../src/base/log.ts";
+import { systemdNotify } from "../../src/host/life/notify.ts";
 import { testWith } from "../needs.ts";
 
 const libc = koffi.load("libc.so.6");

@@ -1,7 +1,7 @@
 import test from "ava";
-import type { Outbox } from "../../src/manager/outbox.ts";
-import { decodeRecord, encodeRecord } from "../../src/manager/outbox-record.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { silentLog } from "../../src/base/log.ts";
+import type { Outbox } from "../../src/ops/outbox/outbox.ts";
+import { decodeRecord, encodeRecord } from "../../src/ops/outbox/outbox-record.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { Disk } from "../faults/disk.ts";
 import { random } from "../random.ts";

@@ -1,6 +1,6 @@
 import test from "ava";
-import { Outstanding } from "../../src/kq1/outstanding.ts";
 import { QkdKey } from "../../src/port/key.ts";
+import { Outstanding } from "../../src/wire/kq1/outstanding.ts";
 import { random } from "../random.ts";
 
 const facts = { ref: { epoch: "00112233aabbccdd", number: 1 }, bits: 256 };

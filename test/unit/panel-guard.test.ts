@@ -1,6 +1,6 @@
 import test from "ava";
-import { firstWordMs } from "../../src/panel/guard.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { firstWordMs } from "../../src/node/panel/guard.ts";
 import { settle } from "../clock.ts";
 import { PanelBench, withPanel } from "../rig/panel-bench.ts";
 

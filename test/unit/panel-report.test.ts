@@ -15,7 +15,7 @@ import {
   reportLength,
 } from "../../drivers/panel/report.ts";
 import { Unframer } from "../../drivers/panel/socket-device.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { decodeNode, decodePanel, encodeLine, Lines, longestLine } from "../../src/port/panel.ts";
 import { create2, eventLength, input2, parse, refusal } from "../emulator/panel/uhid-events.ts";
 import { random } from "../random.ts";

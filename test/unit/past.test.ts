@@ -1,5 +1,5 @@
 import test from "ava";
-import { Past } from "../../src/custody/past.ts";
+import { Past } from "../../src/node/ledger/past.ts";
 import { random } from "../random.ts";
 import { durable, Km, withBench } from "../rig/custody-bench.ts";
 

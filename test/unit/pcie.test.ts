@@ -16,8 +16,8 @@ import test from "ava";
 import type { Link } from "../../drivers/link/link.ts";
 import { pcieLink } from "../../drivers/link/pcie.ts";
 import { register, windowLength } from "../../drivers/link/registers.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { makeFifo, openFifo } from "../emulator/fifo.ts";
 import { EmulatedPcie } from "../emulator/pcie.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import { SerialPort } from "serialport";
-import { type Clock, systemClock } from "../../src/port/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { ManualClock } from "../clock.ts";
 import { EmulatedPort } from "../emulator/port.ts";
 import { Pty } from "../emulator/pty.ts";

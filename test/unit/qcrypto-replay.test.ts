@@ -11,13 +11,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import { Gone } from "../../drivers/qcrypto/gone.ts";
-import { Custody } from "../../src/custody/custody.ts";
-import { LedgerFile } from "../../src/custody/ledger-file.ts";
-import { systemClock } from "../../src/port/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { diskFiles } from "../../src/host/disk/files.ts";
+import { Custody } from "../../src/node/custody/custody.ts";
+import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
 import { blockName } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
 import type { ModuleSink } from "../../src/port/module.ts";
-import { diskFiles } from "../../src/state/files.ts";
 import { keyBytes } from "../conformance/qmlp.ts";
 import { block, type QcryptoBench, withStack } from "../rig/qcrypto-bench.ts";
 

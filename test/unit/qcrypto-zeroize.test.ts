@@ -2,7 +2,7 @@ import { linkSync, mkdirSync, readFileSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { fileName } from "../../drivers/qcrypto/file.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { block, withStack } from "../rig/qcrypto-bench.ts";
 
 test.serial("from zeroize on nothing is offered that was there before", async (t) => {

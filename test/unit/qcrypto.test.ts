@@ -8,7 +8,7 @@ import {
   parseNotification,
 } from "../../drivers/qcrypto/notification.ts";
 import { Stock, Told } from "../../drivers/qcrypto/stock.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { type BlockFacts, blockName } from "../../src/port/key.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 import type { StackBlock } from "../emulator/qcrypto.ts";

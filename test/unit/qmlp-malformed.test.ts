@@ -2,7 +2,7 @@ import test from "ava";
 import { decodeCredit, decodeKeyHeader, decodeRefs } from "../../drivers/qmlp/blocks.ts";
 import { capability, decodeHello, decodeWelcome, encodeWelcome } from "../../drivers/qmlp/hello.ts";
 import { decodeEvent, decodeTelemetry } from "../../drivers/qmlp/telemetry.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 
 function hexed(hex: string): Buffer {
   return Buffer.from(hex.replace(/\s/g, ""), "hex");

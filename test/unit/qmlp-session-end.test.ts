@@ -3,7 +3,7 @@ import test from "ava";
 import { encodeKeyHeader } from "../../drivers/qmlp/blocks.ts";
 import { type Frame, isReliable, type } from "../../drivers/qmlp/frame.ts";
 import { decodeHello } from "../../drivers/qmlp/hello.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { type QmlpBench, readFrames, ref, withModule, writeFrame } from "../rig/qmlp-bench.ts";
 

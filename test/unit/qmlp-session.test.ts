@@ -1,6 +1,6 @@
 import test from "ava";
 import { type } from "../../drivers/qmlp/frame.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import type { BlockRef } from "../../src/port/key.ts";
 import { ManualClock } from "../clock.ts";
 import {

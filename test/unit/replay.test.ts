@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { ManualClock } from "../clock.ts";
 import { replaySource } from "../emulator/source/replay.ts";
 import { seedSource } from "../emulator/source/seed.ts";

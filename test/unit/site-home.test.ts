@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import type { SiteRecord } from "../../src/site/decide.ts";
+import type { SiteRecord } from "../../src/ops/site/decide.ts";
 import {
   currentSite,
   isBlank,
@@ -12,9 +12,9 @@ import {
   type SiteHome,
   stageSite,
   switchSite,
-} from "../../src/site/home.ts";
-import { listed } from "../../src/site/manifest.ts";
-import { checkSeal } from "../../src/site/seal.ts";
+} from "../../src/ops/site/home.ts";
+import { listed } from "../../src/ops/site/manifest.ts";
+import { checkSeal } from "../../src/ops/site/seal.ts";
 
 const key = Buffer.from("the node's private key");
 

@@ -5,8 +5,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import test from "ava";
-import { judgeSite, type Machine, readRecord, type SiteRecord } from "../../src/site/decide.ts";
-import { readFolder } from "../../src/site/folder.ts";
+import { judgeSite, type Machine, readRecord, type SiteRecord } from "../../src/ops/site/decide.ts";
+import { readFolder } from "../../src/ops/site/folder.ts";
 import {
   isSiteFile,
   makeManifest,
@@ -14,7 +14,7 @@ import {
   readKeys,
   signatureFile,
   signManifest,
-} from "../../src/site/manifest.ts";
+} from "../../src/ops/site/manifest.ts";
 
 interface Signer {
   readonly id: string;

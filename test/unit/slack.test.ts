@@ -1,6 +1,6 @@
 import test from "ava";
-import { giveBackSlack, type Memory, processMemory } from "../../src/lifecycle/slack.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { giveBackSlack, type Memory, processMemory } from "../../src/host/life/slack.ts";
 import { ManualClock } from "../clock.ts";
 
 const mb = 1_000_000;

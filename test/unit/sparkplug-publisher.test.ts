@@ -1,9 +1,9 @@
 /** The node as a Sparkplug edge node at a broker that does what a test says. */
 import test from "ava";
-import type { AlarmRecord } from "../../src/alarms/alarm.ts";
-import type { ModuleState } from "../../src/manager/view.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { type PublisherOptions, SparkplugPublisher } from "../../src/sparkplug/publisher.ts";
+import { silentLog } from "../../src/base/log.ts";
+import type { ModuleState } from "../../src/node/model/manager.ts";
+import { type PublisherOptions, SparkplugPublisher } from "../../src/node/sparkplug/publisher.ts";
+import type { AlarmRecord } from "../../src/ops/alarms/alarm.ts";
 import { ManualClock } from "../clock.ts";
 import { moduleView, never, noCredentials, until } from "../rig/manager-bench.ts";
 import { ScriptedBroker } from "../rig/scripted-broker.ts";

@@ -1,7 +1,7 @@
 import test from "ava";
-import { EdgeNode, type Message } from "../../src/sparkplug/edge.ts";
-import { asksForRebirth, type Metric } from "../../src/sparkplug/payload.ts";
-import { fieldsOf, Writer } from "../../src/sparkplug/protobuf.ts";
+import { EdgeNode, type Message } from "../../src/ops/sparkplug/edge.ts";
+import { asksForRebirth, type Metric } from "../../src/ops/sparkplug/payload.ts";
+import { fieldsOf, Writer } from "../../src/ops/sparkplug/protobuf.ts";
 import { random } from "../random.ts";
 import { rebirthCommand, SparkplugHost } from "../rig/sparkplug-host.ts";
 

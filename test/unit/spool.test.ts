@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import test from "ava";
-import { Spool } from "../../src/custody/spool.ts";
-import { spooled } from "../../src/custody/spooled.ts";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { Spool } from "../../src/node/spool/spool.ts";
+import { spooled } from "../../src/node/spool/spooled.ts";
 import { type BlockRef, blockName, KeyBlock } from "../../src/port/key.ts";
-import { silentLog } from "../../src/port/log.ts";
 import type { ModuleDriver, ModuleSession, ModuleSink } from "../../src/port/module.ts";
 import { settle } from "../clock.ts";
 import { keyBytes } from "../conformance/qmlp.ts";

@@ -1,8 +1,8 @@
 import test from "ava";
-import { Fault } from "../../src/port/errors.ts";
-import { type NodeState, openState } from "../../src/state/state.ts";
-import { checkState } from "../../src/state/state-tool.ts";
-import { StateStore } from "../../src/state/store.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { type NodeState, openState } from "../../src/node/state/state.ts";
+import { checkState } from "../../src/node/state/state-tool.ts";
+import { StateStore } from "../../src/node/state/store.ts";
 import { Disk, PowerCut } from "../faults/disk.ts";
 import { random } from "../random.ts";
 

@@ -1,8 +1,8 @@
 import test from "ava";
-import { Watch } from "../../src/lifecycle/watch.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { openState } from "../../src/state/state.ts";
-import { StateStore } from "../../src/state/store.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { Watch } from "../../src/node/monitor/watch.ts";
+import { openState } from "../../src/node/state/state.ts";
+import { StateStore } from "../../src/node/state/store.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { Disk } from "../faults/disk.ts";
 

@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { Fault } from "../../src/port/errors.ts";
-import { diskFiles, type FileSystem } from "../../src/state/files.ts";
-import { openState } from "../../src/state/state.ts";
+import { Fault } from "../../src/base/errors.ts";
+import { diskFiles, type FileSystem } from "../../src/host/disk/files.ts";
+import { openState } from "../../src/node/state/state.ts";
 
 async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const parent = mkdtempSync(join(tmpdir(), "qkd-state-"));

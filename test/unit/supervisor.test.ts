@@ -2,12 +2,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir, uptime } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { brake, crashesIn, crashReport, recordCrash } from "../../src/lifecycle/crashes.ts";
-import { Health } from "../../src/lifecycle/health.ts";
-import { keep } from "../../src/lifecycle/keep.ts";
-import { Progress } from "../../src/lifecycle/progress.ts";
-import { supervise } from "../../src/lifecycle/supervisor.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { brake, crashesIn, crashReport, recordCrash } from "../../src/host/life/crashes.ts";
+import { keep } from "../../src/host/life/keep.ts";
+import { Progress } from "../../src/host/life/progress.ts";
+import { supervise } from "../../src/host/life/supervisor.ts";
+import { Health } from "../../src/node/monitor/health.ts";
 import { ManualClock } from "../clock.ts";
 import { durable, Km, withBench } from "../rig/custody-bench.ts";
 

@@ -1,8 +1,8 @@
 /** Rules of supply that a reconnect, a restart or a new session must not set back. */
 import test from "ava";
-import { ModuleRules } from "../../src/alarms/module-rules.ts";
-import type { Moment } from "../../src/alarms/severity.ts";
-import { standardThresholds } from "../../src/alarms/thresholds.ts";
+import { ModuleRules } from "../../src/node/alarms/module-rules.ts";
+import { standardThresholds } from "../../src/node/alarms/thresholds.ts";
+import type { Moment } from "../../src/ops/alarms/severity.ts";
 import { AlarmBench } from "../rig/alarm-bench.ts";
 
 const none = { supplied: 0, confirmed: 0, withheld: 0, quarantined: 0, refused: {} };

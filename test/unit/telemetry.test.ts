@@ -1,5 +1,5 @@
 import test from "ava";
-import { TelemetryWindow } from "../../src/telemetry/window.ts";
+import { TelemetryWindow } from "../../src/node/telemetry/window.ts";
 
 test("a window has last, least, most, mean and count, and begins anew when it is taken", (t) => {
   const window = new TelemetryWindow(10_000);

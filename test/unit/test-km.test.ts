@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { SecureVersion } from "node:tls";
 import test, { type ExecutionContext } from "ava";
-import type { Clock, Timer } from "../../src/port/clock.ts";
+import type { Clock, Timer } from "../../src/base/clock.ts";
 import { type Authority, createAuthority, type Identity } from "../emulator/certificates.ts";
 import {
   answerWith,

@@ -6,13 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, createServer } from "node:tls";
 import test, { type ExecutionContext } from "ava";
-import { connectKm } from "../../src/kq1/connect.ts";
-import { KeyServer } from "../../src/kq1/https-server.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import type { Fault } from "../../src/port/errors.ts";
-import { createLog } from "../../src/port/log.ts";
-import { clientTls, serverTls } from "../../src/tls/options.ts";
-import { groupOf, isPostQuantum, peerOf } from "../../src/tls/peer.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { Fault } from "../../src/base/errors.ts";
+import { createLog } from "../../src/base/log.ts";
+import { clientTls, serverTls } from "../../src/host/tls/options.ts";
+import { groupOf, isPostQuantum, peerOf } from "../../src/host/tls/peer.ts";
+import { connectKm } from "../../src/node/io/connect.ts";
+import { KeyServer } from "../../src/node/io/https-server.ts";
 import {
   createAuthority,
   type Identity,

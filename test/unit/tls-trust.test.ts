@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import test from "ava";
-import { CrlError } from "../../src/tls/crl.ts";
-import { listsFacts } from "../../src/tls/lists.ts";
-import { Trust } from "../../src/tls/trust.ts";
+import { CrlError } from "../../src/host/tls/crl.ts";
+import { listsFacts } from "../../src/host/tls/lists.ts";
+import { Trust } from "../../src/host/tls/trust.ts";
 import { type Authority, createAuthority } from "../emulator/certificates.ts";
 
 const day = 86_400_000;

@@ -17,12 +17,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { type Clock, delay, systemClock } from "../../src/port/clock.ts";
-import { describe } from "../../src/port/errors.ts";
-import { silentLog } from "../../src/port/log.ts";
-import { download, leastBytes, rateMs, wholeMs } from "../../src/update/download.ts";
-import { describeSlots, parseSlots, partDone } from "../../src/update/slots.ts";
-import { mostBytes, Updater } from "../../src/update/updater.ts";
+import { type Clock, delay, systemClock } from "../../src/base/clock.ts";
+import { describe } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { download, leastBytes, rateMs, wholeMs } from "../../src/ops/update/download.ts";
+import { describeSlots, parseSlots, partDone } from "../../src/ops/update/slots.ts";
+import { mostBytes, Updater } from "../../src/ops/update/updater.ts";
 import { ManualClock } from "../clock.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 

@@ -1,5 +1,7 @@
 import { connect, type Socket } from "node:net";
 import test, { type ExecutionContext } from "ava";
+import type { Clock } from "../../src/base/clock.ts";
+import { pageContent } from "../../src/node/page/content.ts";
 import { ManualClock } from "../clock.ts";
 import { ask, type Bench, login, password, secure, serving, shownNode } from "../rig/web-bench.ts";
 
@@ -65,18 +67,13 @@ async function costly(body: (bench: Bench) => Promise<void>, ms: number): Promis
       return "1.2.3";
     },
   };
-  await serving(
-    (bench) => body({ ...bench, clock }),
-    {},
-    {
-      node,
-      clock: {
-        now: () => clock.now() + spent,
-        wall: () => clock.wall(),
-        after: (wait, fn) => clock.after(wait, fn),
-      },
-    },
-  );
+  const slow: Clock = {
+    now: () => clock.now() + spent,
+    wall: () => clock.wall(),
+    after: (wait, fn) => clock.after(wait, fn),
+  };
+  const content = pageContent(node, slow);
+  await serving((bench) => body({ ...bench, clock }), {}, { content, clock: slow });
 }
 
 test("who asks for much waits, so that keys do not; somebody elsewhere does not wait", async (t) => {

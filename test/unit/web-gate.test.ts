@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
-import { verdictKinds } from "../../src/alarms/verdict.ts";
-import { createLog } from "../../src/port/log.ts";
-import { Page } from "../../src/web/web.ts";
+import { createLog } from "../../src/base/log.ts";
+import { verdictKinds } from "../../src/node/alarms/verdict.ts";
+import { Page } from "../../src/node/page/web.ts";
 import { ManualClock } from "../clock.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 import {

@@ -1,12 +1,12 @@
 import test from "ava";
-import { hostName, isLoopback, isOurs } from "../../src/web/host.ts";
+import { hostName, isLoopback, isOurs } from "../../src/ops/page/host.ts";
 import {
   Attempts,
   forgottenAfterMs,
   Sessions,
   sameSecret,
   sessionMs,
-} from "../../src/web/login.ts";
+} from "../../src/ops/page/login.ts";
 
 test("the name in a Host header, whatever stands around it", (t) => {
   const table: readonly (readonly [string | undefined, string | undefined])[] = [

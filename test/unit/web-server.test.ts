@@ -2,11 +2,12 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { gunzipSync } from "node:zlib";
 import test from "ava";
-import { verdictKinds } from "../../src/alarms/verdict.ts";
-import { createLog, silentLog } from "../../src/port/log.ts";
-import { loadAssets } from "../../src/web/assets.ts";
-import { WebServer } from "../../src/web/server.ts";
-import { Page } from "../../src/web/web.ts";
+import { createLog, silentLog } from "../../src/base/log.ts";
+import { verdictKinds } from "../../src/node/alarms/verdict.ts";
+import { pageContent } from "../../src/node/page/content.ts";
+import { Page } from "../../src/node/page/web.ts";
+import { loadAssets } from "../../src/ops/page/assets.ts";
+import { WebServer } from "../../src/ops/page/server.ts";
 import { ManualClock } from "../clock.ts";
 import { ask, assets, queries, serving, shownNode, strays, until } from "../rig/web-bench.ts";
 
@@ -126,7 +127,11 @@ test("without TLS and a login the page listens on loopback only, whatever it was
   const clock = new ManualClock();
   const node = shownNode(clock);
   const options = { host: "0.0.0.0", port: 0, names: [], secure: undefined };
-  const server = new WebServer(options, { node, clock, log: silentLog });
+  const server = new WebServer(options, {
+    content: pageContent(node, clock),
+    clock,
+    log: silentLog,
+  });
   await t.throwsAsync(server.listen(), { message: /for loopback only/ });
 });
 
@@ -157,7 +162,10 @@ test("the page's own scripts ask for nothing that the server does not have", (t)
   const paths = new Set(loadAssets().keys());
   for (const path of paths) {
     if (!path.endsWith(".js") || path === "/uplot.js") continue;
-    const text = readFileSync(new URL(`../../src/web/page${path}`, import.meta.url), "utf8");
+    const text = readFileSync(
+      new URL(`../../src/ops/page/browser${path}`, import.meta.url),
+      "utf8",
+    );
     for (const [, name] of text.matchAll(/from "\.\/([\w.]+)"/g))
       t.true(paths.has(`/${name}`), name);
   }

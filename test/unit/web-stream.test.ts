@@ -1,7 +1,7 @@
 import { get } from "node:http";
 import { connect, type Socket } from "node:net";
 import test from "ava";
-import { mostViewers } from "../../src/web/stream.ts";
+import { mostViewers } from "../../src/ops/page/stream.ts";
 import { ask, serving, until } from "../rig/web-bench.ts";
 
 /** Opens a stream by hand. */

@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from "ava";
-import { Fault } from "../../src/port/errors.ts";
+import { Fault } from "../../src/base/errors.ts";
 import { systemError } from "../faults/disk.ts";
 import { ZeroizeBench } from "../rig/zeroize-bench.ts";
 

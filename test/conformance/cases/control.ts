@@ -1,5 +1,5 @@
 /** What a module is told to do, what it tells, and what no module should send. */
-import { Fault } from "../../../src/port/errors.ts";
+import { Fault } from "../../../src/base/errors.ts";
 import { blockName } from "../../../src/port/key.ts";
 import { figures } from "../../../src/port/telemetry.ts";
 import { assertIntact, type Case, distil, names, plenty } from "./case.ts";

@@ -1,5 +1,5 @@
 /** Sessions begin, end and begin again, in order and not. */
-import { Fault } from "../../../src/port/errors.ts";
+import { Fault } from "../../../src/base/errors.ts";
 import type { Made } from "../specimen.ts";
 import { assertIntact, type Case, descriptors, distil, names, plenty, rejected } from "./case.ts";
 

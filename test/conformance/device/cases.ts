@@ -2,7 +2,7 @@
  * What can be tried with a module that nobody tells what to do: it distils by itself, or holds blocks.
  * Blocks that are released here are gone: it must be a module whose key nobody needs.
  */
-import { Fault } from "../../../src/port/errors.ts";
+import { Fault } from "../../../src/base/errors.ts";
 import type { ModuleCommand, ModuleDriver } from "../../../src/port/module.ts";
 import { figures } from "../../../src/port/telemetry.ts";
 import { Broken, type Level, type Runnable } from "../run.ts";

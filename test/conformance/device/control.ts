@@ -1,9 +1,9 @@
 /** A module on a bench, told what to do by a program of its vendor's: a specimen for the suite. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { systemClock } from "../../../src/port/clock.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { silentLog } from "../../../src/base/log.ts";
 import type { BlockFacts } from "../../../src/port/key.ts";
-import { silentLog } from "../../../src/port/log.ts";
 import type { DriverContext, ModuleDriver } from "../../../src/port/module.ts";
 import { malformationsBy } from "../peer.ts";
 import { Broken } from "../run.ts";

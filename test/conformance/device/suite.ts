@@ -1,5 +1,5 @@
 /** The suite for drivers, case by case, against a module on a bench that a program controls. */
-import { describe, Fault } from "../../../src/port/errors.ts";
+import { describe, Fault } from "../../../src/base/errors.ts";
 import type { Case } from "../cases/case.ts";
 import { controlCases } from "../cases/control.ts";
 import { custodyCases } from "../cases/custody.ts";

@@ -1,6 +1,6 @@
 /** A session with a module of which nothing is known but what it says. */
 import { createHmac, randomBytes } from "node:crypto";
-import { describe, Fault } from "../../../src/port/errors.ts";
+import { describe, Fault } from "../../../src/base/errors.ts";
 import { type BlockRef, blockName } from "../../../src/port/key.ts";
 import type { ModuleDriver, ModuleEvent, ModuleSession } from "../../../src/port/module.ts";
 import type { TelemetrySample } from "../../../src/port/telemetry.ts";

@@ -1,5 +1,5 @@
 /**
- * Kq-1 as the suite reads and writes it, from the documents (`src/kq1/README.md`): apart from the node's
+ * Kq-1 as the suite reads and writes it, from the documents (`src/wire/kq1/README.md`): apart from the node's
  * codec and from the test KM's, so that none can hide another's mistake.
  */
 import { createHash } from "node:crypto";

@@ -2,7 +2,7 @@
  * What can be done to a running pair: one table of commands, for options, for lines on standard input
  * and on the control socket, and for scenario files.
  */
-import { Fault } from "../../../src/port/errors.ts";
+import { Fault } from "../../../src/base/errors.ts";
 import type { ModuleEvent } from "../../../src/port/module.ts";
 import type { PairEnd } from "../end.ts";
 import type { EmulatedPair } from "../pair.ts";

@@ -7,8 +7,8 @@
  *     +10s         bob plug           after the line before
  *     repeat 24h                      from the beginning again, after that time
  */
-import type { Clock, Timer } from "../../../src/port/clock.ts";
-import { describe, Fault } from "../../../src/port/errors.ts";
+import type { Clock, Timer } from "../../../src/base/clock.ts";
+import { describe, Fault } from "../../../src/base/errors.ts";
 import { type Action, readCommand } from "./commands.ts";
 import { duration } from "./words.ts";
 

@@ -1,7 +1,7 @@
 /** Takes commands for a running pair: one a line, one answer a line, on a Unix socket. */
 import { rmSync } from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
-import { describe, Fault } from "../../../src/port/errors.ts";
+import { describe, Fault } from "../../../src/base/errors.ts";
 import type { EmulatedPair } from "../pair.ts";
 import { readCommand } from "./commands.ts";
 

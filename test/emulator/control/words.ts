@@ -1,5 +1,5 @@
 /** Words of commands and scenarios: each is checked, and named when it is wrong. */
-import { Fault } from "../../../src/port/errors.ts";
+import { Fault } from "../../../src/base/errors.ts";
 
 function wrong(word: string, expected: string): Fault {
   return new Fault(

@@ -1,5 +1,5 @@
 /** The line between a module and its transport, and what may go wrong on it: noise, and stalls. */
-import type { Clock, Timer } from "../../../src/port/clock.ts";
+import type { Clock, Timer } from "../../../src/base/clock.ts";
 import { Noise, type NoiseRates } from "./noise.ts";
 
 export interface LineEnds {

@@ -1,5 +1,5 @@
 /** Reads a Response to key request (Table 4); the keys in it never become strings. */
-import { Fault } from "../../../src/port/errors.ts";
+import { Fault } from "../../../src/base/errors.ts";
 import { takeKeys } from "./redact.ts";
 import type { Supply } from "./supply.ts";
 

@@ -2,7 +2,7 @@
  * Ways for a KM to misbehave on purpose. A behaviour is asked about each Key supply message before
  * the key is stored and again before it is answered; the first one with an opinion decides.
  */
-import { type Clock, systemClock } from "../../../src/port/clock.ts";
+import { type Clock, systemClock } from "../../../src/base/clock.ts";
 import type { SupplyFacts } from "./supply.ts";
 import type { Reason } from "./wire.ts";
 

@@ -2,8 +2,8 @@
  * standard error. */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { describe } from "../../../src/port/errors.ts";
-import { createLog } from "../../../src/port/log.ts";
+import { describe } from "../../../src/base/errors.ts";
+import { createLog } from "../../../src/base/log.ts";
 import { type CliOptions, readOptions, UsageError, usage } from "./options.ts";
 import { KeyManager, type TlsMaterial } from "./server.ts";
 import type { StoredKey } from "./store.ts";

@@ -1,8 +1,8 @@
 /** One connection of a node to the test KM: bytes to messages, responses to bytes. */
 import type { Socket } from "node:net";
-import type { Clock, Timer } from "../../../src/port/clock.ts";
-import { describe, Fault } from "../../../src/port/errors.ts";
-import type { Log } from "../../../src/port/log.ts";
+import type { Clock, Timer } from "../../../src/base/clock.ts";
+import { describe, Fault } from "../../../src/base/errors.ts";
+import type { Log } from "../../../src/base/log.ts";
 import { type KeyAnswer, readKeyAnswer } from "./answer.ts";
 import type { Desk, Line } from "./desk.ts";
 import {

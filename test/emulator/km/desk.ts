@@ -2,7 +2,7 @@
  * What a KM does with a message: reads it, applies its policy, stores the key, says what to answer.
  * Knows nothing of sockets.
  */
-import { Fault } from "../../../src/port/errors.ts";
+import { Fault } from "../../../src/base/errors.ts";
 import type { Behaviour, Exchange } from "./behaviours.ts";
 import type { KmStore, Outcome, StoredKey } from "./store.ts";
 import { readSupply, type Supply, type SupplyFacts } from "./supply.ts";

@@ -1,6 +1,6 @@
 /** Key supply over HTTPS (Annex B.1, B.2) for the test KM: a message in, a status and JSON out. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Fault } from "../../../src/port/errors.ts";
+import { Fault } from "../../../src/base/errors.ts";
 import type { Desk, Line } from "./desk.ts";
 import { names, type Reason } from "./wire.ts";
 

@@ -1,6 +1,6 @@
 /** Every way in which `scripts/km` can be told to misbehave, by name; each strikes a number of times. */
 
-import { systemClock } from "../../../src/port/clock.ts";
+import { systemClock } from "../../../src/base/clock.ts";
 import {
   answerOneByOne,
   answerWith,

@@ -2,7 +2,7 @@
  * Takes the key out of a Key supply message while it is still bytes. JavaScript strings can't be
  * overwritten, so `JSON.parse` may see the message only after the key's base64 is gone from it.
  */
-import { Fault } from "../../../src/port/errors.ts";
+import { Fault } from "../../../src/base/errors.ts";
 import { decodeBase64 } from "./base64.ts";
 import { names } from "./wire.ts";
 

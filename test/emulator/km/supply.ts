@@ -1,6 +1,6 @@
 /** Reads a Key supply message (Table 1) and checks every parameter of it. */
 import { createHash } from "node:crypto";
-import { Fault, type FaultFacts } from "../../../src/port/errors.ts";
+import { Fault, type FaultFacts } from "../../../src/base/errors.ts";
 import { takeKey } from "./redact.ts";
 import { names, type Reason } from "./wire.ts";
 

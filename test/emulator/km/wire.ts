@@ -3,7 +3,7 @@
  * Written from the documents, apart from the node's own codec, so that neither can hide the other's
  * mistake. Every name, code and limit of the protocol is in this file.
  */
-import { Fault } from "../../../src/port/errors.ts";
+import { Fault } from "../../../src/base/errors.ts";
 
 export const version = 1;
 /** Version u16, MessageID u32, CommandCode u16, Length u16; network byte order. */

@@ -1,8 +1,8 @@
 /** `scripts/panel-emulator`: a chassis controller for a bench or a test guest. */
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { systemClock } from "../../../src/port/clock.ts";
-import { errorCode } from "../../../src/port/errors.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { errorCode } from "../../../src/base/errors.ts";
 import type { Attachment } from "./attachment.ts";
 import { EmulatedController } from "./controller.ts";
 import { attachSocket } from "./socket.ts";

@@ -13,7 +13,7 @@ import {
   type Lights,
   lamps,
 } from "../../../drivers/panel/report.ts";
-import { type Clock, every, type Timer } from "../../../src/port/clock.ts";
+import { type Clock, every, type Timer } from "../../../src/base/clock.ts";
 
 export interface ControllerOptions {
   readonly clock: Clock;

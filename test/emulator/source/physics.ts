@@ -1,6 +1,6 @@
 /** Key that follows from a link's physics: each block is what one interval of time gave. */
 import { createCipheriv, createHash } from "node:crypto";
-import type { Clock } from "../../../src/port/clock.ts";
+import type { Clock } from "../../../src/base/clock.ts";
 import type { PhysicalLink } from "../physics/link.ts";
 import type { BlockSource } from "./source.ts";
 

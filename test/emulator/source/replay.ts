@@ -12,7 +12,7 @@ import {
   swapWords,
 } from "../../../drivers/qcrypto/file.ts";
 import { parseNotification } from "../../../drivers/qcrypto/notification.ts";
-import { describe, Fault } from "../../../src/port/errors.ts";
+import { describe, Fault } from "../../../src/base/errors.ts";
 import type { BlockFacts } from "../../../src/port/key.ts";
 import type { BlockSource, DistilledBlock } from "./source.ts";
 

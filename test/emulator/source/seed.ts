@@ -1,6 +1,6 @@
 /** A reproducible stream of blocks: the same seed gives the same key, QBER and names. */
 import { createHash } from "node:crypto";
-import type { Clock } from "../../../src/port/clock.ts";
+import type { Clock } from "../../../src/base/clock.ts";
 import { keyStream } from "./physics.ts";
 import type { BlockSource } from "./source.ts";
 

@@ -1,0 +1,129 @@
+/**
+ * The file access of everything that must survive a power cut, behind one small interface, so that
+ * tests can fail or cut any operation of it.
+ */
+import * as fs from "node:fs/promises";
+import { errorCode, Fault } from "../../base/errors.ts";
+
+export interface OpenFile {
+  read(
+    target: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesRead: number }>;
+  write(
+    source: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesWritten: number }>;
+  /** Makes data and length durable. */
+  datasync(): Promise<void>;
+  truncate(length: number): Promise<void>;
+  /** @returns length, bytes, and who owns it, where the file system knows owners */
+  stat(): Promise<{ size: number; uid?: number }>;
+  close(): Promise<void>;
+}
+
+export interface FileSystem {
+  /** @param flags as of open(2) in Node's notation: `r+`, `wx`, … */
+  open(path: string, flags: string, mode: number): Promise<OpenFile>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Names of what is in a folder. */
+  list(path: string): Promise<string[]>;
+  /** Makes a folder that may exist already, for its owner alone. */
+  makeFolder(path: string): Promise<void>;
+  /** Makes what was created, renamed or removed in a folder durable. */
+  syncFolder(path: string): Promise<void>;
+}
+
+export const diskFiles: FileSystem = {
+  open: (path, flags, mode) => fs.open(path, flags, mode),
+  rename: (from, to) => fs.rename(from, to),
+  remove: (path) => fs.rm(path, { force: true }),
+  list: (path) => fs.readdir(path),
+  async makeFolder(path) {
+    await fs.mkdir(path, { recursive: true, mode: 0o700 });
+  },
+  async syncFolder(path) {
+    const folder = await fs.open(path, "r");
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  },
+};
+
+/** @throws a system error, but for a file that is not there */
+export async function exists(files: FileSystem, path: string): Promise<boolean> {
+  try {
+    await (await files.open(path, "r", 0)).close();
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/**
+ * Reads a whole file of at most `limit` bytes; undefined if there is none.
+ * @throws Fault `state.owner` if another user could change it at any time; a system error
+ */
+export async function readWhole(
+  files: FileSystem,
+  path: string,
+  limit: number,
+): Promise<Buffer | undefined> {
+  let file: OpenFile;
+  try {
+    file = await files.open(path, "r", 0);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    const { size, uid } = await file.stat();
+    const own = process.geteuid?.();
+    if (uid !== undefined && own !== undefined && uid !== own) {
+      throw new Fault("state.owner", "file belongs to another user", { file: path, uid, own });
+    }
+    if (size > limit) throw new RangeError(`file is longer than ${limit} bytes`);
+    const bytes = Buffer.alloc(size);
+    let at = 0;
+    while (at < size) {
+      const { bytesRead } = await file.read(bytes, at, size - at, at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+    }
+    return bytes.subarray(0, at);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes all of `bytes` at `position`; a short write goes on where it stopped. */
+export async function writeAll(file: OpenFile, bytes: Buffer, position: number): Promise<void> {
+  let at = 0;
+  while (at < bytes.length) {
+    const { bytesWritten } = await file.write(bytes, at, bytes.length - at, position + at);
+    at += bytesWritten;
+  }
+}
+
+/** Replaces a file as a whole: either the old or the new content is there after a power cut. */
+export async function replaceFile(files: FileSystem, path: string, bytes: Buffer): Promise<void> {
+  const temporary = `${path}.new`;
+  await files.remove(temporary);
+  const file = await files.open(temporary, "wx", 0o600);
+  try {
+    await writeAll(file, bytes, 0);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await files.rename(temporary, path);
+  await files.syncFolder(path.slice(0, path.lastIndexOf("/")) || "/");
+}

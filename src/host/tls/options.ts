@@ -1,0 +1,92 @@
+/**
+ * TLS as every link of the node has it: version, key exchange, whose names count, whom to believe.
+ * The one place that says so; a lint rule holds whoever opens or serves TLS to it.
+ */
+import { constants } from "node:crypto";
+import { isIP } from "node:net";
+import { type ConnectionOptions, checkServerIdentity, type PeerCertificate } from "node:tls";
+import { errorCode } from "../../base/errors.ts";
+import { chainOf } from "./peer.ts";
+import { systemCas } from "./system.ts";
+import { PeerRefused, type TrustTexts, trustOf } from "./trust.ts";
+
+/** PEM texts of one end of a link, and what it asks of the other. */
+export interface TlsTexts extends TrustTexts {
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** Revocation lists that have run out let nobody in. */
+  readonly crlFresh?: boolean | undefined;
+  /** Only a key exchange that a quantum computer cannot undo. */
+  readonly requirePq?: boolean | undefined;
+}
+
+const hybrid = "X25519MLKEM768";
+/**
+ * In OpenSSL's notation: key shares are sent for what has a star, which spares a round trip with a
+ * peer that has only the second. `/` ranks: a peer that has the first gets it, whatever it likes better.
+ */
+const groups = `*${hybrid}/*X25519:P-256:P-384`;
+
+function common({ cert, key, ca, requirePq = false }: TlsTexts) {
+  return {
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+    minVersion: "TLSv1.3",
+    ecdhCurve: requirePq ? hybrid : groups,
+    rejectUnauthorized: true,
+  } as const;
+}
+
+/**
+ * Options of a client, for `tls.connect`, `https.request` and mqtt.js.
+ * @param serverName name or address that the server's certificate must carry as a subject alternative
+ *   name; its CN never counts
+ * @param wall says what time it is, ms since 1970 UTC
+ * @throws CrlError
+ */
+export function clientTls(texts: TlsTexts, serverName: string, wall: () => number) {
+  const trust = texts.crl === undefined ? undefined : trustOf(texts);
+  return {
+    ...common({ ...texts, ca: texts.ca ?? systemCas() }),
+    // SNI carries names only, without a last dot (RFC 6066 §3); the identity check takes addresses too.
+    servername: isIP(serverName) === 0 ? serverName.replace(/\.$/, "") : "",
+    checkServerIdentity: (_host: string, certificate: PeerCertificate) => {
+      // Node.js takes the CN where there is no DNS name: without a subject there is none to take.
+      const named = { ...certificate, subject: {} } as PeerCertificate;
+      const wrong = checkServerIdentity(serverName, named);
+      if (wrong !== undefined || trust === undefined) return wrong;
+      const why = trust.refusal(chainOf(certificate), {
+        wall: wall(),
+        crlFresh: texts.crlFresh,
+      });
+      return why === undefined ? undefined : new PeerRefused(why);
+    },
+  } satisfies ConnectionOptions;
+}
+
+/**
+ * What to say of a handshake that failed where only {@link TlsTexts.requirePq} key exchange was offered.
+ * @returns undefined if it failed for another reason
+ */
+export function noCommonGroup(error: unknown, texts: TlsTexts | undefined): string | undefined {
+  const code = errorCode(error) ?? "";
+  if (texts?.requirePq !== true || !/HANDSHAKE_FAILURE|NO_SUITABLE_KEY_SHARE/.test(code)) {
+    return undefined;
+  }
+  return `the other side has no ${hybrid}, and require_pq allows nothing else (${code})`;
+}
+
+/**
+ * Options of a server, for `https.createServer` and `setSecureContext`. Clients without a certificate of
+ * these CAs get no connection if `clients` says so; lists are for who accepts connections to check.
+ */
+export function serverTls(texts: TlsTexts, clients: boolean) {
+  return {
+    ...common(texts),
+    requestCert: clients,
+    rejectUnauthorized: clients,
+    // A resumed session is not checked again: each connection shows its certificate.
+    ...(clients && { secureOptions: constants.SSL_OP_NO_TICKET }),
+  };
+}

@@ -1,0 +1,191 @@
+/**
+ * Finds the command that an operator typed, or systemd starts, and calls it. Each brings in what it needs
+ * when it is called, and nothing else: an answer is there before a person has looked up.
+ */
+import { parseArgs } from "node:util";
+import { describe, Fault } from "../../base/errors.ts";
+import { exit } from "../../base/exit-codes.ts";
+import { softwareVersion } from "../../base/version.ts";
+import { didYouMean, nearest } from "../../base/words.ts";
+import { endBySignals } from "../../host/life/signals.ts";
+import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
+import { Complaint } from "../../ops/cli/client.ts";
+import type { ConfigReaders } from "../config/readers.ts";
+import { allOptions, type CommandInfo, commands, findCommand, optionsOf } from "./commands.ts";
+import { Context, UsageError } from "./context.ts";
+
+interface Command {
+  run(context: Context): Promise<number>;
+}
+
+const load: Readonly<Record<string, () => Promise<Command>>> = {
+  status: () => import("./status.ts"),
+  keys: () => import("./keys.ts"),
+  telemetry: () => import("./telemetry.ts"),
+  alarms: () => import("./alarms.ts"),
+  events: () => import("./events.ts"),
+  links: () => import("./links.ts"),
+  certs: () => import("./certs.ts"),
+  config: () => import("./config.ts"),
+  doctor: () => import("./doctor.ts"),
+  logs: () => import("./logs.ts"),
+  "support-bundle": () => import("./support-bundle.ts"),
+  start: async () => (await import("./act.ts")).actor("start"),
+  stop: async () => (await import("./act.ts")).actor("stop"),
+  "self-test": async () => (await import("./act.ts")).actor("self_test"),
+  zeroize: async () => (await import("./act.ts")).actor("zeroize"),
+  kept: () => import("./kept.ts"),
+  release: async () => (await import("./decide.ts")).decision("release_quarantine"),
+  discard: async () => (await import("./decide.ts")).decision("discard_quarantine"),
+  withhold: async () => (await import("./decide.ts")).decision("withhold"),
+  "free-km": async () => (await import("./decide.ts")).decision("free_km"),
+  "accept-km": async () => (await import("./decide.ts")).decision("accept_km"),
+  "accept-module": async () => (await import("./decide.ts")).decision("accept_module"),
+  "clear-tamper": () => import("./clear-tamper.ts"),
+  update: () => import("./update.ts"),
+  probe: () => import("./probe.ts"),
+  run: () => import("./run.ts"),
+  "check-config": () => import("./check-config.ts"),
+  ledger: async () => (await import("./mend.ts")).mender("ledger"),
+  state: async () => (await import("./mend.ts")).mender("state"),
+  console: () => import("./console.ts"),
+  completion: () => import("./completion.ts"),
+  schema: () => import("./print-schema.ts"),
+};
+
+/** Those that stop in order; any other ends by the signal. */
+const orderly: readonly string[] = ["run", "console"];
+
+const terminal = openTerminal(process.stdout, process.stderr, process.env);
+
+/** The command that was meant, for hints: the first word. */
+function commandIn(args: readonly string[]): CommandInfo | undefined {
+  const name = args.find((word) => !word.startsWith("-"));
+  return name === undefined ? undefined : findCommand(name);
+}
+
+function parse(args: string[]) {
+  const options = Object.fromEntries(
+    [...allOptions(), ["version", false] as const].map(([name, valued]) => [
+      name,
+      {
+        type: valued ? ("string" as const) : ("boolean" as const),
+        ...(name.length === 1 && { short: name }),
+        ...(name === "help" && { short: "h" }),
+      },
+    ]),
+  );
+  try {
+    return parseArgs({ args, allowPositionals: true, options });
+  } catch (error) {
+    // Node appends advice on `--` to some of its messages.
+    const [said = ""] = (error as Error).message.split(". ");
+    const [, odd] = /^Unknown option '--?([\w-]+)/.exec(said) ?? [];
+    throw new UsageError(odd === undefined ? said : said + nearOption(odd, commandIn(args)));
+  }
+}
+
+function nearOption(typed: string, command: CommandInfo | undefined): string {
+  const known =
+    command === undefined ? [...allOptions().keys()] : optionsOf(command).map(({ name }) => name);
+  const near = nearest(typed, known);
+  return near === undefined ? "" : `; did you mean --${near}?`;
+}
+
+/** @throws UsageError */
+function known(name: string): CommandInfo {
+  const command = findCommand(name);
+  if (command !== undefined) return command;
+  const near = didYouMean(
+    name,
+    commands.map((one) => one.name),
+  );
+  throw new UsageError(`no such command: ${tidy(name)}${near}`);
+}
+
+async function main(args: string[], readers: () => Promise<ConfigReaders>): Promise<number> {
+  const { values, positionals } = parse(args);
+  const [name, ...rest] = positionals;
+  if (!orderly.includes(name ?? "")) endBySignals();
+  if (values.version === true) {
+    terminal.say(softwareVersion);
+    return exit.ok;
+  }
+  const asked = name === "help" ? rest[0] : name;
+  if (values.help === true || name === "help") {
+    const { commandHelp, generalHelp } = await import("./help.ts");
+    const text = asked === undefined ? generalHelp(softwareVersion) : commandHelp(known(asked));
+    terminal.say(text.trimEnd());
+    return exit.ok;
+  }
+  if (name === undefined) throw new UsageError("a command is needed");
+  const command = known(name);
+  const own = optionsOf(command).map((option) => option.name);
+  const odd = Object.keys(values).find((option) => !own.includes(option));
+  if (odd !== undefined) {
+    throw new UsageError(`${name} has no option --${odd}${nearOption(odd, command)}`);
+  }
+  const [word] = rest;
+  const { words = [] } = command;
+  const usage = `${name} ${command.args}`.trim();
+  if (word !== undefined && words.length > 0 && !words.includes(word)) {
+    throw new UsageError(usage + didYouMean(word, words));
+  }
+  const most = command.most ?? (command.args === "" || command.args.startsWith("--") ? 0 : 1);
+  if (rest.length > most) throw new UsageError(usage);
+  const { run } = await (load[name] as () => Promise<Command>)();
+  return run(new Context(values as Context["values"], rest, terminal, process.env, readers));
+}
+
+/** Says what went wrong, in as few lines as that takes. @returns an exit code */
+function explain(error: unknown, args: readonly string[]): number {
+  if (error instanceof UsageError) {
+    const command = commandIn(args);
+    const help = command === undefined ? "qkd-node --help" : `qkd-node ${command.name} --help`;
+    terminal.complain(`qkd-node: ${error.message}\nTry: ${help}`);
+    return exit.usage;
+  }
+  if (error instanceof Complaint) {
+    terminal.complain(`qkd-node: ${error.message}`);
+    return error.exitCode;
+  }
+  const { located, syscall } = error as { located?: readonly string[]; syscall?: string };
+  if (error instanceof Fault) {
+    for (const problem of located ?? [`qkd-node: ${describe(error)}`]) terminal.complain(problem);
+    return located === undefined ? exit.io : exit.config;
+  }
+  if (syscall === "uv_cwd") {
+    terminal.complain(
+      "qkd-node: the current folder is gone: name files by their whole path (/...)",
+    );
+    return exit.io;
+  }
+  terminal.complain(
+    `qkd-node: internal error: ${describe(error)}${placeOf(error)}; please report it`,
+  );
+  return exit.software;
+}
+
+/** File and line of the error, for a report; no value of the program is in it. */
+function placeOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const [, place] = /\b((?:src|drivers|scripts|lib)\/[\w/.-]+:\d+):\d+/.exec(stack) ?? [];
+  return place === undefined ? "" : ` at ${place}`;
+}
+
+/**
+ * Carries out a command line, and ends the process with its exit code.
+ * @param readers of configurations, for the commands that need one
+ */
+export async function begin(args: string[], readers: () => Promise<ConfigReaders>): Promise<void> {
+  // Timers of the clock keep no process alive, and a device that is polled has nothing else.
+  setInterval(() => {}, 60_000);
+  const failed = (error: unknown) => explain(error, args);
+  // The daemon has a way of its own.
+  if (!args.includes("run"))
+    process.on("uncaughtException", (error) => process.exit(failed(error)));
+  const code = await main(args, readers).catch(failed);
+  await terminal.written();
+  // Whatever a library left open must not keep a node from ending: all of ours is closed by now.
+  process.exit(code);
+}

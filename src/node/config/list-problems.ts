@@ -1,0 +1,22 @@
+/** What is wrong with a file of revocation lists, before the node goes by it. */
+import { readFileSync } from "node:fs";
+import { CrlError } from "../../host/tls/crl.ts";
+import { trustOf } from "../../host/tls/trust.ts";
+
+/** @param ca file of who is trusted @param crl file of the lists; one that cannot be read is not judged */
+export function listProblems(ca: string, crl: string): string[] {
+  let texts: { readonly ca: string; readonly crl: string };
+  try {
+    texts = { ca: readFileSync(ca, "utf8"), crl: readFileSync(crl, "utf8") };
+  } catch {
+    return [];
+  }
+  try {
+    return trustOf(texts).strangers.map(
+      ({ issuer }) => `holds a list that no CA of ca has signed (${issuer})`,
+    );
+  } catch (error) {
+    if (!(error instanceof CrlError)) throw error;
+    return [error.message];
+  }
+}

@@ -1,0 +1,301 @@
+/** Reads, checks and resolves a configuration file. All that is wrong with it is said at once. */
+
+import { hash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { parse, TomlError } from "smol-toml";
+import * as v from "valibot";
+import { didYouMean } from "../../base/words.ts";
+import {
+  ConfigError,
+  configError,
+  explain,
+  keyPath,
+  type Problem,
+  reservedNames,
+  textProblem,
+} from "../../host/config/problems.ts";
+import { commandKeySchema } from "../../ops/commands/key-schema.ts";
+import type { ConfiguredDriver, DriverKind } from "../../port/driver-kind.ts";
+import { type Complain, checkTogether } from "./checks.ts";
+import { contentProblems, fileProblems, whyNot } from "./files.ts";
+import {
+  alarmsSchema,
+  configSchema,
+  kmSchema,
+  ledgerSchema,
+  localSchema,
+  logSchema,
+  managerSchema,
+  moduleAlarmsSchema,
+  moduleSchema,
+  nodeSchema,
+  panelSchema,
+  type RawConfig,
+  serverSchema,
+  sparkplugSchema,
+  spoolSchema,
+  webSchema,
+} from "./schema.ts";
+
+type Raw = RawConfig;
+
+/** A KM, with file names resolved. Times in ms. */
+export type KmConfig = Raw["km"][string] & { readonly name: string };
+export type ManagerConfig = NonNullable<Raw["manager"]>;
+export type WebConfig = Raw["web"];
+export type ServerConfig = NonNullable<Raw["server"]>;
+export type PanelConfig = NonNullable<Raw["panel"]>;
+export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
+  readonly driver: ConfiguredDriver;
+  /** In the order in which they are tried. */
+  readonly kms: readonly KmConfig[];
+};
+
+/** A configuration that was checked. Times are in ms, whatever the unit in the file. */
+export interface Config {
+  readonly file: string;
+  /** SHA-256 of the file's text, 16 hex digits: tells configurations apart. */
+  readonly digest: string;
+  readonly node: Raw["node"];
+  /** The file as it was read, for showing: keys and values as written, without defaults. */
+  readonly table: unknown;
+  readonly log: Raw["log"];
+  readonly local: Raw["local"];
+  readonly manager: ManagerConfig | undefined;
+  readonly server: ServerConfig | undefined;
+  readonly web: WebConfig;
+  readonly alarms: Raw["alarms"];
+  readonly ledger: Raw["ledger"];
+  readonly panel: PanelConfig | undefined;
+  readonly modules: readonly ModuleConfig[];
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: each kind has options of its own, checked by its schema
+type Kinds = readonly DriverKind<any>[];
+
+/** Keys allowed at a place in the file, for the message about one that is not. */
+function entriesAt(path: readonly (string | number)[]): readonly string[] {
+  const schemas: Readonly<Record<string, { readonly entries: object }>> = {
+    "": configSchema,
+    node: nodeSchema,
+    server: serverSchema,
+    web: webSchema,
+    log: logSchema,
+    ledger: ledgerSchema,
+    local: localSchema,
+    manager: managerSchema,
+    "manager.command_key": commandKeySchema,
+    "manager.sparkplug": sparkplugSchema,
+    alarms: alarmsSchema,
+    panel: panelSchema,
+    km: kmSchema,
+    module: moduleSchema,
+    "module.alarms": moduleAlarmsSchema,
+    "module.spool": spoolSchema,
+  };
+  // The name of a KM is the operator's, and an index is none of ours either.
+  const names = path.filter((key, i) => typeof key === "string" && !(path[0] === "km" && i === 1));
+  const place = names.join(".");
+  return Object.hasOwn(schemas, place) ? Object.keys(schemas[place]?.entries ?? {}) : [];
+}
+
+/**
+ * Checks the text of a configuration file; reads no other file.
+ * @param file its name, for messages and for what is relative to it
+ * @throws ConfigError
+ */
+export function parseConfig(text: string, file: string, kinds: Kinds): Config {
+  const table = parseToml(text, file);
+  const problems: Problem[] = [];
+  const complain = (key: string, what: string) => problems.push({ key, what });
+  // The schema's library leaves these out without a word.
+  const reserved = reservedNames((table as { km?: unknown }).km);
+  for (const name of reserved) {
+    complain(`km.${name}`, "expected another name: this one has a meaning in JavaScript");
+  }
+  const result = v.safeParse(configSchema, table);
+  for (const issue of result.issues ?? []) {
+    const [key, what] = [keyPath(issue), explain(issue, entriesAt)];
+    // 0.5 is neither whole nor in the range: once is enough.
+    const said = problems.some((one) => one.key === key && one.what === what);
+    if (!said && !(key === "km" && reserved.length > 0)) complain(key, what);
+  }
+  if (!result.success || reserved.length > 0) throw configError(file, text, problems);
+  const raw = result.output;
+  checkTogether(raw, complain);
+  const kms = new Map<string, KmConfig>();
+  for (const [name, km] of Object.entries(raw.km)) {
+    kms.set(name, resolveFiles({ ...km, name }, ["ca", "cert", "key", "crl"], file));
+  }
+  const names = new Set<string>();
+  const devices = new Map<string, string>();
+  const modules: ModuleConfig[] = [];
+  raw.module.forEach((module, i) => {
+    const key = `module[${i}]`;
+    const again = names.has(module.name);
+    if (again) complain(`${key}.name`, "another module has this name");
+    names.add(module.name);
+    const chosen = module.km.flatMap((name) => kms.get(name) ?? []);
+    if (chosen.length < module.km.length) {
+      const known = [...kms.keys()];
+      const wrong = module.km.find((name) => !kms.has(name)) ?? "";
+      complain(
+        `${key}.km`,
+        `no such KM (there are: ${known.join(", ")})${didYouMean(wrong, known)}`,
+      );
+    }
+    if (new Set(module.km).size < module.km.length) complain(`${key}.km`, "a KM is named twice");
+    const https = chosen.some(({ transport }) => transport === "https");
+    if (module.mode === "on_request" && https && raw.server === undefined) {
+      complain(`${key}.mode`, '"on_request" with a KM over https needs [server]');
+    }
+    if (module.module_id !== undefined && module.module_id === module.matching_module_id) {
+      complain(`${key}.matching_module_id`, "is module_id: the module at the other end is another");
+    }
+    const driver = configureDriver(module.driver, `${key}.driver`, kinds, complain);
+    if (driver !== undefined) {
+      for (const path of again ? [] : ownDevices(driver)) {
+        const other = devices.get(path);
+        if (other !== undefined) {
+          complain(`${key}.driver`, `${path} is the device of the module ${other}, too`);
+        }
+        devices.set(path, module.name);
+      }
+      if (driver.destructive && module.spool === undefined) {
+        complain(`${key}.spool`, `a module of kind ${driver.kind} cannot keep its keys: needs one`);
+      }
+      const { km: _, ...rest } = module;
+      const spool = module.spool && resolveFiles(module.spool, ["key"], file);
+      modules.push({ ...rest, spool, kms: chosen, driver });
+    }
+  });
+  if (problems.length > 0) throw configError(file, text, problems);
+  const manager =
+    raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "crl", "password_file"], file);
+  const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
+  const web = resolveFiles(raw.web, ["cert", "key", "password_file", "metrics_token_file"], file);
+  const digest = hash("sha256", text, "hex").slice(0, 16);
+  const { node, log, local, ledger, alarms, panel } = raw;
+  return {
+    file,
+    digest,
+    table,
+    node,
+    log,
+    local,
+    ledger,
+    alarms,
+    panel,
+    manager,
+    server,
+    web,
+    modules,
+  };
+}
+
+/** Reads and checks a configuration file, but not the files that it names. @throws ConfigError */
+export function readConfigFile(file: string, kinds: Kinds): Config {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
+  }
+  const wrong = textProblem(bytes);
+  if (wrong !== undefined) throw new ConfigError("config.file", [`${file}: ${wrong}`]);
+  const text = bytes.toString("utf8");
+  return parseConfig(text, resolve(file), kinds);
+}
+
+/**
+ * Reads and checks a configuration file, and that the files it names can be read.
+ * @throws ConfigError
+ */
+export function loadConfig(file: string, kinds: Kinds): Config {
+  const config = readConfigFile(file, kinds);
+  const problems = fileProblems(config);
+  if (problems.length > 0) throw configError(file, readFileSync(file, "utf8"), problems);
+  return config;
+}
+
+/**
+ * The same, and that certificates and keys are what they should be. A node starts without that: they may
+ * be exchanged while it runs.
+ * @param wall ms since 1970 UTC @throws ConfigError
+ */
+export function checkConfig(file: string, kinds: Kinds, wall: number): Config {
+  const config = readConfigFile(file, kinds);
+  const problems = [...fileProblems(config), ...contentProblems(config, wall)];
+  if (problems.length > 0) throw configError(file, readFileSync(file, "utf8"), problems);
+  return config;
+}
+
+function parseToml(text: string, file: string): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    // Only the first line: the others show the file's text, which may hold a secret.
+    const said = error.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "";
+    const hint = "; texts stand in straight quotes, true and false in small letters";
+    const what = said === "invalid value" ? said + hint : said;
+    throw new ConfigError("config.file", [
+      `${file}:${error.line}:${error.column}: not TOML: ${what}`,
+    ]);
+  }
+}
+
+/**
+ * What only one module can have open. The channels of a PCIe card share its registers, `…_user`, and
+ * behind a socket may be a server for several.
+ */
+function ownDevices({ devices, kind }: ConfiguredDriver): readonly string[] {
+  return kind === "qmlp-socket" ? [] : devices.filter((path) => !path.endsWith("_user"));
+}
+
+function configureDriver(
+  options: { readonly kind: string; readonly [key: string]: unknown },
+  key: string,
+  kinds: Kinds,
+  complain: Complain,
+): ConfiguredDriver | undefined {
+  const kind = kinds.find((known) => known.kind === options.kind);
+  if (kind === undefined) {
+    const known = kinds.map((k) => k.kind);
+    const near = didYouMean(options.kind, known);
+    complain(`${key}.kind`, `no such driver (there are: ${known.join(", ")})${near}`);
+    return undefined;
+  }
+  const { kind: _, ...rest } = options;
+  const result = v.safeParse(kind.options, rest);
+  if (!result.success) {
+    const entries = (kind.options as unknown as { entries?: object }).entries ?? {};
+    const allowed = ["kind", ...Object.keys(entries)];
+    for (const issue of result.issues) {
+      complain(
+        keyPath(issue, key),
+        explain(issue, () => allowed),
+      );
+    }
+    return undefined;
+  }
+  const chosen = result.output;
+  return {
+    kind: kind.kind,
+    destructive: kind.destructive === true,
+    measuresQber: kind.measuresQber?.(chosen) === true,
+    devices: kind.devices?.(chosen) ?? [],
+    probed: kind.recognise !== undefined,
+    create: (context) => kind.create(chosen, context),
+  };
+}
+
+function resolveFiles<T extends object>(table: T, keys: readonly string[], file: string): T {
+  const resolved = { ...table } as Record<string, unknown>;
+  for (const key of keys) {
+    const value = resolved[key];
+    if (typeof value === "string") resolved[key] = resolve(dirname(file), value);
+  }
+  return resolved as T;
+}

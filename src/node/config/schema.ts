@@ -1,0 +1,293 @@
+/**
+ * The shape of the configuration file: every key, type, range and default. Strict: what is not here
+ * is an error. `README.md` beside this file is the table for people; a test compares the two.
+ */
+import * as v from "valibot";
+import { name } from "../../host/config/name.ts";
+import { asciiHost, brokerProblem, hostProblem, peerProblem } from "../../host/net/host.ts";
+import { commandKeySchema } from "../../ops/commands/key-schema.ts";
+import { longestSocketPath } from "../../ops/local/paths.ts";
+import { supplyPathTemplate } from "../../wire/kq1/names.ts";
+import { thresholds } from "../alarms/thresholds.ts";
+
+const moduleId = v.pipe(
+  v.string(),
+  v.minLength(1, "expected 1 to 128 characters"),
+  v.maxLength(128, "expected 1 to 128 characters"),
+);
+
+const text = v.pipe(v.string(), v.minLength(1, "expected a text that is not empty"));
+
+/** The name of a file, and not what is in it. */
+const fileName = v.pipe(
+  text,
+  v.check((name) => !/-----BEGIN|\n/.test(name), "expected the name of a file, not what is in it"),
+  v.check((name) => !/^\w+:\/\//.test(name), "expected the name of a file, not a URL"),
+  v.check((name) => !name.includes("\0"), "expected the name of a file"),
+  v.check(
+    (name) => !name.startsWith("~"),
+    "expected the whole name of a file: ~ stands for no folder",
+  ),
+);
+
+/** Checked by a function that says what is wrong. */
+function judged(problem: (text: string) => string | undefined) {
+  return v.pipe(
+    v.string(),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const message = dataset.typed ? problem(dataset.value) : undefined;
+      if (message !== undefined) addIssue({ message });
+    }),
+  );
+}
+
+/** Where something is that is connected to; a name in another script is taken in ASCII. */
+const peer = v.pipe(judged(peerProblem), v.transform(asciiHost));
+/** Where something listens. */
+const listener = v.pipe(judged(hostProblem), v.transform(asciiHost));
+
+const absolute = v.pipe(
+  v.string(),
+  v.startsWith("/", "expected an absolute path"),
+  v.check((path) => !path.includes("\0"), "expected a path"),
+);
+
+function within(least: number, most: number) {
+  const message = `expected a number from ${least} to ${most}`;
+  return v.pipe(v.number(), v.minValue(least, message), v.maxValue(most, message));
+}
+
+function whole(least: number, most: number) {
+  const message = `expected a whole number from ${least} to ${most}`;
+  return v.pipe(
+    v.number(),
+    v.integer(message),
+    v.minValue(least, message),
+    v.maxValue(most, message),
+  );
+}
+
+function seconds(least: number, most: number, standard: number) {
+  return v.pipe(
+    v.optional(within(least, most), standard),
+    v.transform((s) => s * 1_000),
+  );
+}
+
+export const nodeSchema = v.strictObject({ id: name, state_dir: absolute });
+
+/** How what became of keys is recorded. */
+export const ledgerSchema = v.strictObject({
+  group_records: v.optional(whole(1, 65_536), 4_096),
+  group_delay_s: seconds(0, 1, 0.05),
+  reserve_bytes: v.optional(whole(0, 16_777_216), 262_144),
+});
+
+export const logSchema = v.strictObject({
+  level: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
+  timestamps: v.optional(v.boolean(), true),
+});
+
+const socketPath = v.pipe(
+  absolute,
+  v.check(
+    (path) => Buffer.byteLength(path) <= longestSocketPath,
+    `expected a path of at most ${longestSocketPath} bytes`,
+  ),
+);
+
+/** Who on this machine may look at the node, and act on it. */
+export const localSchema = v.strictObject({
+  socket: v.optional(socketPath),
+  maintenance: v.optional(socketPath),
+  act: v.optional(v.picklist(["owner", "group"]), "owner"),
+  read: v.optional(v.picklist(["owner", "group", "all"]), "group"),
+});
+
+/** A level of a topic of Sparkplug B. */
+const sparkplugName = v.pipe(
+  v.string(),
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: brokers refuse them (MQTT 5 §1.5.4)
+  v.regex(/^[^/+#\u0000-\u001f\u007f-\u009f]{1,64}$/, "expected 1 to 64 characters without / + #"),
+);
+
+export const sparkplugSchema = v.strictObject({
+  group: sparkplugName,
+  edge_node: v.optional(sparkplugName),
+});
+
+export const managerSchema = v.strictObject({
+  // No credentials in it: the address is logged.
+  url: judged(brokerProblem),
+  base: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^[^/+#\s]+(\/[^/+#\s]+){0,2}$/, "expected 1 to 3 topic levels without + and #"),
+      v.check((base) => !base.startsWith("$"), "expected topic levels that begin without $"),
+    ),
+    "qkdn/v1",
+  ),
+  protocol: v.optional(v.picklist([5, 4]), 5),
+  username: v.optional(text),
+  password_file: v.optional(fileName),
+  ca: v.optional(fileName),
+  cert: v.optional(fileName),
+  key: v.optional(fileName),
+  crl: v.optional(fileName),
+  crl_fresh: v.optional(v.boolean(), false),
+  require_pq: v.optional(v.boolean(), false),
+  telemetry_interval_s: seconds(0.1, 3_600, 5),
+  sparkplug: v.optional(sparkplugSchema),
+  command_key: v.optional(
+    v.pipe(v.array(commandKeySchema), v.maxLength(16, "expected at most 16")),
+    [],
+  ),
+});
+
+/** Alarms of the node itself, and what holds for all of them. */
+export const alarmsSchema = v.strictObject({
+  certificate_days: v.optional(within(1, 365), 30),
+  crl_left: v.optional(within(0.01, 0.9), 0.25),
+  classical_link: v.optional(v.boolean(), true),
+  storage_free: v.optional(within(0.02, 0.9), 0.1),
+  flap_count: v.optional(whole(2, 100), 5),
+  flap_window_s: seconds(10, 86_400, 600),
+  flap_quiet_s: seconds(10, 86_400, 300),
+});
+
+function tunable({ min, max, standard }: (typeof thresholds)[keyof typeof thresholds]) {
+  return v.optional(within(min, max), standard);
+}
+
+/** Thresholds of one module's alarms, by the names of the command `set_threshold`. */
+export const moduleAlarmsSchema = v.strictObject({
+  intermittent: v.optional(v.boolean(), false),
+  qber_warning: tunable(thresholds.qber_warning),
+  qber_drift: tunable(thresholds.qber_drift),
+  detector_drift: tunable(thresholds.detector_drift),
+  key_rate_min: tunable(thresholds.key_rate_min),
+  key_interval_s: tunable(thresholds.key_interval_s),
+  no_key_intervals: tunable(thresholds.no_key_intervals),
+  buffer_warning: tunable(thresholds.buffer_warning),
+  telemetry_stale_s: tunable(thresholds.telemetry_stale_s),
+  settle_s: tunable(thresholds.settle_s),
+});
+
+export const kmSchema = v.strictObject({
+  host: peer,
+  port: whole(1, 65_535),
+  transport: v.optional(v.picklist(["tls", "https", "plain"]), "tls"),
+  path: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\/[\x21-\x7e]{0,255}$/, "expected a path that begins with /"),
+      v.check((path) => !path.includes("#"), "expected a path without #: it is not sent"),
+      v.check(
+        (path) => !/[{}]/.test(path.replace(/\{(matching_)?qkd_module_ID\}/g, "")),
+        "expected no braces but {qkd_module_ID} and {matching_qkd_module_ID}",
+      ),
+    ),
+    supplyPathTemplate,
+  ),
+  connections: v.optional(whole(1, 64), 8),
+  server_name: v.optional(peer),
+  ca: v.optional(fileName),
+  cert: v.optional(fileName),
+  key: v.optional(fileName),
+  crl: v.optional(fileName),
+  crl_fresh: v.optional(v.boolean(), false),
+  require_pq: v.optional(v.boolean(), false),
+  window: v.optional(whole(1, 4_096), 256),
+  hash_value: v.optional(v.boolean(), true),
+  answer_timeout_s: seconds(0.1, 300, 10),
+  connect_timeout_s: seconds(0.1, 300, 5),
+});
+
+/** The longest QKD-key in bits; the same number as custody's `longestKeyBits` (a test compares). */
+export const mostKeyBits = 376_000;
+
+/** Where keys of a module are kept that cannot keep them itself. */
+export const spoolSchema = v.strictObject({
+  key: fileName,
+  max_bytes: v.optional(whole(1_048_576, 1_099_511_627_776), 67_108_864),
+});
+
+export const moduleSchema = v.strictObject({
+  name,
+  km: v.pipe(
+    v.union([name, v.pipe(v.array(name), v.minLength(1, "expected at least one KM"))]),
+    v.transform((kms) => [kms].flat()),
+  ),
+  mode: v.optional(v.picklist(["proactive", "on_request"]), "proactive"),
+  module_id: v.optional(moduleId),
+  matching_module_id: v.optional(moduleId),
+  qber_limit: v.optional(within(0, 0.5), 0.11),
+  qber_required: v.optional(v.boolean()),
+  key_bits: v.optional(
+    v.pipe(
+      whole(64, mostKeyBits),
+      v.check((bits) => bits % 8 === 0, "expected a multiple of 8"),
+    ),
+  ),
+  max_held_blocks: v.optional(whole(1, 1_000_000), 1_024),
+  max_held_bytes: v.optional(whole(65_536, 1_073_741_824), 4_194_304),
+  alarms: v.optional(moduleAlarmsSchema, {}),
+  spool: v.optional(spoolSchema),
+  driver: v.looseObject({ kind: v.string() }),
+});
+
+export const serverSchema = v.strictObject({
+  host: v.optional(listener, "::"),
+  port: whole(1, 65_535),
+  ca: fileName,
+  cert: fileName,
+  key: fileName,
+  crl: v.optional(fileName),
+  crl_fresh: v.optional(v.boolean(), false),
+  require_pq: v.optional(v.boolean(), false),
+  allow_common_name: v.optional(v.boolean(), false),
+});
+
+/** The local page, metrics and health. */
+export const webSchema = v.strictObject({
+  enabled: v.optional(v.boolean(), true),
+  host: v.optional(listener, "127.0.0.1"),
+  port: v.optional(whole(0, 65_535), 8_780),
+  names: v.optional(v.pipe(v.array(peer), v.maxLength(16, "expected at most 16")), []),
+  cert: v.optional(fileName),
+  key: v.optional(fileName),
+  require_pq: v.optional(v.boolean()),
+  password_file: v.optional(fileName),
+  metrics_token_file: v.optional(fileName),
+});
+
+/** The chassis panel. What tampering does can't be undone, so it has no default. */
+export const panelSchema = v.strictObject({
+  on_tamper: v.picklist(["stop", "zeroize"]),
+  on_lost: v.optional(v.picklist(["supply", "stop"]), "supply"),
+  expected: v.optional(v.boolean(), true),
+  socket: v.optional(
+    // The longest path that a Unix socket takes is 107 bytes.
+    v.pipe(absolute, v.maxBytes(107, "expected at most 107 bytes")),
+    "/run/qkd-node/panel.sock",
+  ),
+});
+
+export const configSchema = v.strictObject({
+  node: nodeSchema,
+  log: v.optional(logSchema, {}),
+  ledger: v.optional(ledgerSchema, {}),
+  local: v.optional(localSchema, {}),
+  manager: v.optional(managerSchema),
+  server: v.optional(serverSchema),
+  web: v.optional(webSchema, {}),
+  alarms: v.optional(alarmsSchema, {}),
+  panel: v.optional(panelSchema),
+  km: v.pipe(
+    v.record(name, kmSchema),
+    v.check((kms) => Object.keys(kms).length > 0, "expected at least one [km.NAME] table"),
+  ),
+  module: v.pipe(v.array(moduleSchema), v.minLength(1, "expected at least one [[module]] table")),
+});
+
+export type RawConfig = v.InferOutput<typeof configSchema>;

@@ -1,0 +1,189 @@
+/**
+ * Whose a key is: which KM it may have been written to. That follows from the ledger alone, never from
+ * the configuration of today. A key that may be with one KM goes to another only upon an operator's
+ * word (`free_km`).
+ *
+ * With several KMs each key is bound to one before it is written. With one KM a whole stretch of blocks
+ * is, so that no key waits for the disk.
+ */
+import { type BlockRef, blockName } from "../../port/key.ts";
+import { slotOfKm } from "../keys/key-id.ts";
+import { type BlockRecord, freeSlot, type Ledger } from "../keys/ports.ts";
+import { lastOfStretch } from "../ledger/cuts.ts";
+
+/** A KM as the ledger knows it. */
+export interface KmName {
+  readonly name: string;
+  /**
+   * What stands for it in the ledger, 32 hex digits each: the one that is written, then others that an
+   * operator said are the same KM.
+   */
+  readonly slots: readonly [string, ...string[]];
+}
+
+export function kmNames(kms: readonly (string | KmName)[]): KmName[] {
+  return kms.map((km) => (typeof km === "string" ? { name: km, slots: [slotOfKm(km)] } : km));
+}
+
+/** A key of a block that waits for a KM which is not configured. */
+interface Stray {
+  readonly ref: BlockRef;
+  readonly slots: Set<string>;
+}
+
+export class Owners {
+  #kms: readonly KmName[];
+  readonly #ledger: Ledger;
+  /** Claims that are not on disk yet. */
+  #pending = 0;
+  /** Of each epoch: the last block that may have been taken up before this process began. */
+  readonly #before = new Map<string, number>();
+  /** Of each epoch: the last block that came. */
+  readonly #last = new Map<string, number>();
+  readonly #strays = new Map<string, Stray>();
+
+  readonly nameOf: (slot: string) => string;
+
+  /** @param nameOf how people know a KM that is not configured */
+  constructor(
+    kms: readonly KmName[],
+    ledger: Ledger,
+    nameOf = (slot: string) => slot.slice(0, 12),
+  ) {
+    this.#kms = kms;
+    this.#ledger = ledger;
+    this.nameOf = nameOf;
+  }
+
+  /** Whether there is one KM only. */
+  get alone(): boolean {
+    return this.#kms.length === 1;
+  }
+
+  /** Name of the first KM. */
+  get first(): string {
+    return (this.#kms[0] as KmName).name;
+  }
+
+  slotOf(km: string): string {
+    return this.#kms.find(({ name }) => name === km)?.slots[0] ?? slotOfKm(km);
+  }
+
+  /** The configured KM that this stands for. */
+  kmOf(slot: string): string | undefined {
+    return this.#kms.find(({ slots }) => slots.includes(slot))?.name;
+  }
+
+  /** A KM is known by more than before. @returns blocks that wait no more */
+  accept(km: KmName): BlockRef[] {
+    this.#kms = this.#kms.map((one) => (one.name === km.name ? km : one));
+    return this.#noLonger(km.slots);
+  }
+
+  /** A block is taken up. To be called before anything is recorded of its stretch. */
+  came({ epoch, number }: BlockRef): void {
+    const last = this.#last.get(epoch);
+    if (last === undefined) this.#before.set(epoch, this.#ledger.claimEnd(epoch) ?? -1);
+    if (last === undefined || number > last) this.#last.set(epoch, number);
+  }
+
+  /** What stands for the KM that a key may have been written to; undefined: for none. */
+  slotOfKey(ref: BlockRef, keyId: string, record: BlockRecord | undefined): string | undefined {
+    const slot = record?.assigned.get(keyId)?.slot;
+    return slot === undefined || slot === freeSlot ? this.#ledger.claimantOf(ref) : slot;
+  }
+
+  /** Whether it is on disk that keys of this block may be written to this KM without a record of each. */
+  isClaimed(ref: BlockRef, km: string): boolean {
+    if (!this.alone || this.#pending > 0) return false;
+    const slot = this.#ledger.claimantOf(ref);
+    return slot !== undefined && this.kmOf(slot) === km;
+  }
+
+  /** Records that keys of this block's stretch may be written to this KM; then calls `then`. */
+  claim(ref: BlockRef, km: string, then: () => void): void {
+    const ledger = this.#ledger;
+    if (ledger.claimantOf(ref) === undefined) {
+      const { epoch, number } = lastOfStretch(ref);
+      const slot = this.slotOf(km);
+      ledger.append({ kind: "claimed", ref: { epoch, number }, from: ref.number, slot });
+      this.#pending++;
+      ledger.whenDurable(() => {
+        this.#pending--;
+      });
+    }
+    ledger.whenDurable(then);
+  }
+
+  /** A block of which keys wait for KMs that are not configured: it stays in the module. */
+  stray(ref: BlockRef, slots: ReadonlySet<string>): void {
+    this.#strays.set(blockName(ref), { ref, slots: new Set(slots) });
+  }
+
+  /** The module let go of it, or offers it again. */
+  settled(block: string): void {
+    this.#strays.delete(block);
+  }
+
+  /** The module may have destroyed its key. @returns blocks that waited: it offers again what it has */
+  forget(): BlockRef[] {
+    const refs = [...this.#strays.values()].map(({ ref }) => ref);
+    this.#strays.clear();
+    return refs;
+  }
+
+  /** Blocks of which keys wait for KMs that are not configured. */
+  get strayed(): number {
+    return this.#strays.size;
+  }
+
+  /** Whether keys of it wait for a KM that is not configured. */
+  isStray(ref: BlockRef): boolean {
+    return this.#strays.has(blockName(ref));
+  }
+
+  /** What waits for KMs that are not configured, under the names that the node has for them. */
+  *waiting(): Iterable<{ readonly ref: BlockRef; readonly kms: readonly string[] }> {
+    for (const { ref, slots } of this.#strays.values()) {
+      yield { ref, kms: [...slots].map((slot) => this.nameOf(slot)) };
+    }
+  }
+
+  /** What stands for a KM that keys wait for, by the name that {@link waiting} tells. */
+  slotsNamed(name: string): string[] {
+    const all = [...this.#strays.values()].flatMap(({ slots }) => [...slots]);
+    return [...new Set(all)].filter((slot) => this.nameOf(slot) === name);
+  }
+
+  /** These KMs have none of the keys that they did not confirm. @returns blocks that wait no more */
+  free(slots: readonly string[]): BlockRef[] {
+    for (const slot of slots) this.#ledger.append({ kind: "freed", slot });
+    return this.#noLonger(slots);
+  }
+
+  /** Blocks that waited for these alone. */
+  #noLonger(slots: readonly string[]): BlockRef[] {
+    const free: BlockRef[] = [];
+    for (const [name, { ref, slots: waitsFor }] of this.#strays) {
+      for (const slot of slots) waitsFor.delete(slot);
+      if (waitsFor.size > 0) continue;
+      this.#strays.delete(name);
+      free.push(ref);
+    }
+    return free;
+  }
+
+  /**
+   * Records how far the blocks were taken up, at the end of a process: behind that no KM has a key,
+   * although the stretch was claimed.
+   */
+  close(): void {
+    for (const [epoch, last] of this.#last) {
+      const number = Math.max(last, this.#before.get(epoch) ?? -1);
+      const end = this.#ledger.claimEnd(epoch);
+      if (end !== undefined && number < end) {
+        this.#ledger.append({ kind: "untouched", ref: { epoch, number } });
+      }
+    }
+  }
+}

@@ -1,0 +1,296 @@
+/** What the entries of a ledger amount to: one record for each block not yet released. Pure. */
+import { type BlockRef, blockName } from "../../port/key.ts";
+import {
+  type Assignment,
+  type BlockRecord,
+  freeSlot,
+  interrupted,
+  type KeptBackReason,
+  type LedgerEntry,
+  type WithheldReason,
+  withheldReasons,
+} from "../keys/ports.ts";
+import { Claims } from "./claims.ts";
+import { Cuts } from "./cuts.ts";
+import { Doubts } from "./doubts.ts";
+import { Pairs } from "./pairs.ts";
+import { Past } from "./past.ts";
+
+interface MutableRecord {
+  readonly ref: BlockRef;
+  complete: boolean;
+  withheld: boolean;
+  why: WithheldReason | undefined;
+  damaged: boolean;
+  discarded: boolean;
+  allowed: Set<WithheldReason>;
+  gone: Set<string>;
+  deliveredBits: number;
+  delivered: Set<string>;
+  quarantined: Map<string, string>;
+  assigned: Map<string, Assignment>;
+  sent: Set<string>;
+}
+
+/** Of all records that have none, which most never have; nothing is ever put into them. */
+const noIds = new Set<string>();
+const noReasons = new Map<string, string>();
+const noPlaces = new Map<string, Assignment>();
+const noWords = new Set<WithheldReason>();
+
+function withId(ids: Set<string>, id: string): Set<string> {
+  return ids === noIds ? new Set([id]) : ids.add(id);
+}
+
+/** What is said of one block that the module was not yet seen to release. */
+type BlockEntry = Exclude<
+  LedgerEntry,
+  {
+    readonly kind:
+      | "cut"
+      | "claimed"
+      | "untouched"
+      | "freed"
+      | "name"
+      | "module"
+      | "paired"
+      | "doubtful"
+      | "repaired"
+      | "doubt_over"
+      | "trusted"
+      | "past"
+      | "forgotten"
+      | "released";
+  }
+>;
+
+export class LedgerIndex {
+  readonly #blocks = new Map<string, MutableRecord>();
+  /** Not of one block: how they are cut, whose they are, what is past, what is doubtful. */
+  readonly cuts = new Cuts();
+  readonly claims = new Claims();
+  readonly pairs = new Pairs();
+  readonly past = new Past();
+  readonly doubts = new Doubts();
+
+  get(block: string): BlockRecord | undefined {
+    return this.#blocks.get(block);
+  }
+
+  blocks(): Iterable<BlockRecord> {
+    return this.#blocks.values();
+  }
+
+  get size(): { blocks: number; epochs: number } {
+    return {
+      blocks: this.#blocks.size,
+      epochs: Math.max(this.cuts.epochs, this.pairs.epochs),
+    };
+  }
+
+  /** Entries that would say the same as all that were applied. */
+  live(): number {
+    const { cuts, claims, pairs, past, doubts } = this;
+    let count = cuts.size + claims.size + pairs.size + past.size + doubts.size;
+    for (const record of this.#blocks.values()) count += size(record);
+    return count;
+  }
+
+  apply(entry: LedgerEntry): void {
+    switch (entry.kind) {
+      case "cut": {
+        const { ref, keyBits, onRequest, slot } = entry;
+        const from = this.cuts.add(ref, { keyBits, onRequest });
+        if (from !== undefined && slot !== undefined) this.claims.add(ref, from, slot);
+        return;
+      }
+      case "claimed":
+        return this.claims.add(entry.ref, entry.from, entry.slot);
+      case "untouched":
+        return this.claims.untouched(entry.ref);
+      case "freed":
+        return this.#free(entry.slot);
+      case "name":
+        return this.pairs.addName(entry.id, entry.part, entry.hex);
+      case "module":
+        return this.pairs.setModule(entry.id);
+      case "paired":
+        return this.pairs.setEpoch(entry.ref.epoch, entry.id);
+      case "doubtful":
+        return this.doubts.add(entry.ref);
+      case "repaired":
+        // What an operator allowed before was allowed on what was known then.
+        for (const record of this.#blocks.values()) record.allowed = noWords;
+        return this.doubts.begin();
+      case "doubt_over":
+        return this.doubts.end();
+      case "trusted":
+        return this.doubts.clear();
+      case "past":
+        return this.past.add(entry.ref, entry.from);
+      case "forgotten":
+        return this.past.forget(entry.ref);
+      case "released":
+        this.#blocks.delete(blockName(entry.ref));
+        return this.past.add(entry.ref);
+      default:
+        this.#applyToBlock(entry);
+    }
+  }
+
+  #applyToBlock(entry: BlockEntry): void {
+    const name = blockName(entry.ref);
+    let record = this.#blocks.get(name);
+    if (record === undefined) {
+      record = {
+        ref: entry.ref,
+        complete: false,
+        withheld: false,
+        why: undefined,
+        damaged: false,
+        discarded: false,
+        allowed: noWords,
+        gone: noIds,
+        deliveredBits: 0,
+        delivered: noIds,
+        quarantined: noReasons,
+        assigned: noPlaces,
+        sent: noIds,
+      };
+      this.#blocks.set(name, record);
+    }
+    switch (entry.kind) {
+      case "delivered":
+        record.delivered = withId(record.delivered, entry.keyId);
+        record.sent.delete(entry.keyId);
+        break;
+      case "sent":
+        if (!record.delivered.has(entry.keyId)) record.sent = withId(record.sent, entry.keyId);
+        break;
+      case "returned":
+        free(record, entry.keyId);
+        record.sent.delete(entry.keyId);
+        break;
+      case "delivered_to":
+        record.deliveredBits = Math.max(record.deliveredBits, entry.bits);
+        break;
+      case "quarantined":
+        if (record.quarantined === noReasons) record.quarantined = new Map();
+        record.quarantined.set(entry.keyId, entry.reason);
+        break;
+      case "assigned": {
+        const { offset, length, slot } = entry;
+        if (record.assigned === noPlaces) record.assigned = new Map();
+        record.assigned.set(entry.keyId, { offset, length, slot });
+        break;
+      }
+      case "complete":
+        record.complete = true;
+        record.deliveredBits = 0;
+        record.delivered = noIds;
+        record.assigned = noPlaces;
+        record.sent = noIds;
+        record.gone = noIds;
+        break;
+      case "discarded":
+        if (entry.keyId === undefined) record.discarded = true;
+        else {
+          record.quarantined.delete(entry.keyId);
+          record.gone = withId(record.gone, entry.keyId);
+        }
+        break;
+      case "reinstated":
+        if (entry.keyId !== undefined) reinstate(record, entry.keyId);
+        else reinstateBlock(record, entry.reason);
+        // Of a block that is read again because it was damaged nothing is known then.
+        if (entry.reason === "damaged" && size(record) === 0) this.#blocks.delete(name);
+        break;
+      case "withheld":
+        record.withheld = true;
+        record.why = entry.reason;
+        break;
+      case "damaged":
+        record.damaged = true;
+    }
+  }
+
+  #free(slot: string): void {
+    this.claims.free(slot);
+    for (const { ref, assigned } of this.#blocks.values()) {
+      const wasAsked = this.cuts.of(ref)?.onRequest === true;
+      for (const [keyId, one] of assigned) {
+        if (one.slot !== slot) continue;
+        // Upon request where a unit was cut stays, since the IDs of its pieces may be known.
+        if (wasAsked) assigned.set(keyId, { ...one, slot: freeSlot });
+        else assigned.delete(keyId);
+      }
+    }
+  }
+
+  /** The fewest entries that lead to the same index. */
+  *entries(): Iterable<LedgerEntry> {
+    yield* this.pairs.entries();
+    yield* this.cuts.entries();
+    yield* this.claims.entries();
+    yield* this.past.entries();
+    yield* this.doubts.entries();
+    for (const { ref, ...record } of this.#blocks.values()) {
+      // Before what is withheld or in quarantine: it would lift that.
+      for (const reason of record.allowed) {
+        yield { kind: "reinstated", ref, keyId: undefined, reason };
+      }
+      // Before what is known of single keys: it would end that.
+      if (record.complete) yield { kind: "complete", ref };
+      if (record.discarded) yield { kind: "discarded", ref, keyId: undefined };
+      for (const keyId of record.gone) yield { kind: "discarded", ref, keyId };
+      if (record.withheld) yield withheld(ref, record.why);
+      if (record.damaged) yield { kind: "damaged", ref };
+      for (const [keyId, one] of record.assigned) yield { kind: "assigned", ref, keyId, ...one };
+      for (const keyId of record.sent) yield { kind: "sent", ref, keyId };
+      if (record.deliveredBits > 0) {
+        yield { kind: "delivered_to", ref, bits: record.deliveredBits };
+      }
+      for (const keyId of record.delivered) yield { kind: "delivered", ref, keyId };
+      for (const [keyId, reason] of record.quarantined) {
+        yield { kind: "quarantined", ref, keyId, reason };
+      }
+    }
+  }
+}
+
+function withheld(ref: BlockRef, reason: WithheldReason | undefined): LedgerEntry {
+  return reason === undefined ? { kind: "withheld", ref } : { kind: "withheld", ref, reason };
+}
+
+/** A piece belongs to no request any more. Where it was cut stays, since its ID may be known. */
+function free(record: MutableRecord, keyId: string): void {
+  const place = record.assigned.get(keyId);
+  if (place !== undefined) record.assigned.set(keyId, { ...place, slot: freeSlot });
+}
+
+/** Lifts a quarantine. Of an answer that broke off that is an operator's word that the KM has no key. */
+function reinstate(record: MutableRecord, keyId: string): void {
+  if (record.quarantined.get(keyId) === interrupted) free(record, keyId);
+  record.quarantined.delete(keyId);
+}
+
+/** @param reason the one that an operator decided about; undefined: all that is kept back */
+function reinstateBlock(record: MutableRecord, reason: KeptBackReason | undefined): void {
+  if (reason === "damaged" || reason === undefined) record.damaged = false;
+  if (reason === "damaged") return;
+  if (reason === undefined || reason === record.why) {
+    record.withheld = false;
+    record.why = undefined;
+  }
+  record.allowed = new Set([...record.allowed, ...(reason ? [reason] : withheldReasons)]);
+  if (reason !== undefined) return;
+  for (const keyId of record.quarantined.keys()) reinstate(record, keyId);
+}
+
+function size(record: MutableRecord): number {
+  const { complete, withheld, damaged, discarded, deliveredBits } = record;
+  const { allowed, delivered, quarantined, assigned, sent, gone } = record;
+  const said = [complete, withheld, damaged, discarded, deliveredBits > 0].filter(Boolean);
+  const ids = [allowed, delivered, quarantined, assigned, sent, gone];
+  return ids.reduce((sum, one) => sum + one.size, said.length);
+}

@@ -1,0 +1,41 @@
+/** What the local sockets want to know of the node; owned here, implemented by whoever has it. */
+
+import type { LinkQuality } from "../../port/module.ts";
+import type { KeptBack } from "../custody/aside.ts";
+import type { ModuleView } from "./manager.ts";
+
+export interface KmLinkState {
+  readonly name: string;
+  readonly up: boolean;
+  /** It is the KM that connects, when it wants keys. */
+  readonly awaited: boolean;
+  /** Why it is not connected; empty if it is, or if nothing is amiss. */
+  readonly reason: string;
+  /** Group of TLS's key exchange, while it is connected with TLS. */
+  readonly key_exchange?: string;
+}
+
+export interface ModuleLinks {
+  readonly up: boolean;
+  readonly reason: string;
+  /** Known while it is up. */
+  readonly protocol?: string;
+  readonly quality?: LinkQuality;
+  readonly kms: readonly KmLinkState[];
+}
+
+export interface LocalModule extends ModuleView {
+  links(): ModuleLinks;
+  /** What is kept back from the KM, at most 1,000 of it. */
+  kept(): readonly KeptBack[];
+}
+
+export interface BrokerState {
+  readonly url: string;
+  readonly up: boolean;
+  readonly reason: string;
+  /** Events that it was not told yet. */
+  readonly waiting: number;
+  /** Group of TLS's key exchange, while it is connected with TLS. */
+  readonly key_exchange?: string;
+}

@@ -1,0 +1,94 @@
+/**
+ * Watches the files of certificates: says when one is about to expire, and when one has changed.
+ * What a change means for a connection is for its owner to find out.
+ */
+
+import { type Clock, every } from "../../base/clock.ts";
+import { describe } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import {
+  type CredentialFiles,
+  describeCertificate,
+  digestOf,
+  readCredentials,
+} from "../io/credentials.ts";
+
+/** How often files are looked at, ms. */
+export const lookEvery = 60_000;
+const day = 86_400_000;
+/** A certificate that expires within this time is told of, once a day, ms. */
+export const warnBefore = 30 * day;
+
+export interface Watched {
+  /** What they are for, such as `km.main`. */
+  readonly name: string;
+  readonly files: CredentialFiles;
+  /** The files are others than before, and can be read. */
+  readonly onChange?: () => void;
+  /** They can be read, changed or not: what is connected is checked again. */
+  readonly onLook?: () => void;
+}
+
+/** What the log is told; alarms about certificates have rules of their own. */
+export interface CertificateNotice {
+  readonly type: "certificate_expiring" | "certificate_expired" | "certificate_unreadable";
+  readonly facts: Readonly<Record<string, string | number>>;
+}
+
+export interface CertificateWatch {
+  /** Looks now, instead of at the next minute. @returns what can't be read, by name */
+  look(): readonly string[];
+  stop(): void;
+}
+
+export function watchCertificates(
+  watched: readonly Watched[],
+  clock: Clock,
+  log: Log,
+  onNotice: (notice: CertificateNotice) => void,
+): CertificateWatch {
+  const digests = new Map<string, string>();
+  /** Day on which a certificate was told of last. */
+  const told = new Map<string, number>();
+  let began = true;
+
+  function tell(name: string, notice: CertificateNotice): void {
+    const today = Math.floor(clock.wall() / day);
+    if (told.get(`${name} ${notice.type}`) === today) return;
+    told.set(`${name} ${notice.type}`, today);
+    onNotice(notice);
+  }
+
+  /** @returns false if it can't be read */
+  function lookAt({ name, files, onChange, onLook }: Watched): boolean {
+    try {
+      const credentials = readCredentials(files);
+      const { subject, notAfter } = describeCertificate(files.cert, credentials.cert);
+      const left = notAfter - clock.wall();
+      const days = Math.floor(left / day);
+      const facts = { for: name, subject, expires: new Date(notAfter).toISOString(), days };
+      if (left <= 0) tell(name, { type: "certificate_expired", facts });
+      else if (left <= warnBefore) tell(name, { type: "certificate_expiring", facts });
+      const digest = digestOf(credentials);
+      if (digests.get(name) !== digest && !began) {
+        log.info("certificates changed", { for: name });
+        onChange?.();
+      }
+      digests.set(name, digest);
+      onLook?.();
+      return true;
+    } catch (error) {
+      tell(name, { type: "certificate_unreadable", facts: { for: name, reason: describe(error) } });
+      return false;
+    }
+  }
+
+  const look = () => {
+    const unreadable = watched.filter((one) => !lookAt(one)).map(({ name }) => name);
+    began = false;
+    return unreadable;
+  };
+  look();
+  const timer = every(clock, lookEvery, look);
+  return { look, stop: () => timer.cancel() };
+}

@@ -1,0 +1,108 @@
+/** Keeps the local page up. That it can't be served is a warning: the keys do not wait for it. */
+
+import type { Clock } from "../../base/clock.ts";
+import { Fault } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { backoff } from "../../base/retry.ts";
+import { readNamed } from "../../host/config/named-file.ts";
+import { firstLine } from "../../host/config/password.ts";
+import { type Kept, keep } from "../../host/life/keep.ts";
+import { identityProblem } from "../../host/tls/pem.ts";
+import { type WebOptions, WebServer } from "../../ops/page/server.ts";
+import type { KmConfig, WebConfig } from "../config/load.ts";
+import { pageContent } from "./content.ts";
+import type { KmFacts, NodeView } from "./view.ts";
+
+export interface PageParts {
+  readonly node: NodeView;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** A port that another process has is usually had for long. */
+const waits = { firstMs: 1_000, maxMs: 60_000 } as const;
+
+export class Page {
+  readonly #config: WebConfig;
+  readonly #kept: Kept;
+  #server: WebServer | undefined;
+
+  constructor(config: WebConfig, { node, clock, random, log }: PageParts) {
+    this.#config = config;
+    this.#kept = keep({
+      name: "page",
+      connect: async () => {
+        const server = new WebServer(optionsOf(config), {
+          content: pageContent(node, clock),
+          clock,
+          log,
+        });
+        const url = await server.listen();
+        log.info("page", { url });
+        this.#server = server;
+        return server;
+      },
+      onDown: () => {
+        this.#server = undefined;
+      },
+      schedule: () => backoff({ ...waits, random }),
+      settledAfterMs: 5_000,
+      clock,
+      log,
+    });
+  }
+
+  /** Something happened that people should see now. */
+  poke(): void {
+    this.#server?.poke();
+  }
+
+  /** The certificate is another. @throws if it is no good */
+  renew(): void {
+    const { secure } = optionsOf(this.#config);
+    if (secure !== undefined) this.#server?.renew(secure);
+  }
+
+  /** Never rejects. */
+  stop(): Promise<void> {
+    return this.#kept.stop();
+  }
+}
+
+/** @throws Fault `web.listen` if a file cannot be read or used */
+function optionsOf(config: WebConfig): WebOptions {
+  const {
+    host,
+    port,
+    names,
+    cert,
+    key,
+    require_pq: requirePq = false,
+    password_file: file,
+    metrics_token_file: tokenFile,
+  } = config;
+  const common = { host, port, names: names.map((name) => name.toLowerCase()) };
+  if (cert === undefined || key === undefined || file === undefined) {
+    return { ...common, secure: undefined };
+  }
+  const password = () => firstLine(read(file));
+  const identity = { cert: read(cert), key: read(key), requirePq };
+  const wrong = identityProblem(Buffer.from(identity.cert), Buffer.from(identity.key));
+  if (wrong !== undefined) {
+    const what = wrong.where === "cert" ? "certificate file" : "private key";
+    const source = wrong.where === "cert" ? cert : key;
+    throw new Fault("web.listen", `page: ${what} ${wrong.what}`, { file: source });
+  }
+  const metricsToken = tokenFile === undefined ? undefined : () => firstLine(read(tokenFile));
+  return { ...common, secure: { ...identity, password, metricsToken } };
+}
+
+/** What the page shows of a KM's configuration. */
+export function kmFacts({ name, host, port, transport }: KmConfig): KmFacts {
+  return { name, address: `${host}:${port}`, transport };
+}
+
+function read(file: string): string {
+  return readNamed(file, "web.listen", "file cannot be read").toString();
+}

@@ -1,0 +1,81 @@
+/** Certificates of the configuration: read when they are needed, watched while the node runs. */
+
+import { Fault } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { Config, KmConfig, ServerConfig } from "../config/load.ts";
+import type { KmEndpoint, TlsIdentity } from "../io/connect.ts";
+import { type CredentialFiles, readCredentials } from "../io/credentials.ts";
+import type { KeyServer } from "../io/https-server.ts";
+import { type CertificateWatch, type Watched, watchCertificates } from "../module/certificates.ts";
+import type { Channel } from "../module/channel.ts";
+import type { Page } from "../page/web.ts";
+import { clock } from "./machine.ts";
+import type { Oversight } from "./oversight.ts";
+
+/** The certificates are read each time: they may have been renewed. @throws Fault `kq1.connect` */
+export function endpoint(km: KmConfig): KmEndpoint {
+  const files = credentialFiles(km);
+  return {
+    host: km.host,
+    port: km.port,
+    serverName: km.server_name ?? km.host,
+    tls: files && identity(files, km),
+    connectTimeoutMs: km.connect_timeout_s,
+  };
+}
+
+/** What the key server shows and asks for, read anew. @throws Fault `kq1.connect` */
+export function serverIdentity(server: ServerConfig): TlsIdentity {
+  return identity(server, server);
+}
+
+function identity(
+  files: CredentialFiles,
+  { crl_fresh: crlFresh, require_pq: requirePq }: Pick<KmConfig, "crl_fresh" | "require_pq">,
+): TlsIdentity {
+  return { ...readCredentials(files), crlFresh, requirePq };
+}
+
+/** Looks at every certificate once a minute, and when told to. */
+export function watchAll(
+  config: Config,
+  channels: readonly Channel[],
+  server: KeyServer | undefined,
+  page: Page | undefined,
+  log: Log,
+): CertificateWatch {
+  const kms = new Set(config.modules.flatMap((module) => module.kms));
+  const watched: Watched[] = [...kms].flatMap((km) => {
+    const files = credentialFiles(km);
+    const onLook = () => {
+      for (const channel of channels) channel.recheck(km.name);
+    };
+    return files === undefined ? [] : [{ name: `km.${km.name}`, files, onLook }];
+  });
+  const files = config.server;
+  if (files !== undefined) {
+    const onChange = () => server?.renew(serverIdentity(files));
+    watched.push({ name: "server", files, onChange, onLook: () => server?.recheck() });
+  }
+  const { cert, key, enabled } = config.web;
+  if (enabled && cert !== undefined && key !== undefined) {
+    watched.push({ name: "web", files: { ca: cert, cert, key }, onChange: () => page?.renew() });
+  }
+  return watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
+}
+
+/** Takes renewed certificates now. @throws Fault `config.file`: some cannot be read */
+export async function reloadCertificates(
+  watch: CertificateWatch,
+  oversight: Oversight,
+): Promise<void> {
+  const unreadable = [...watch.look()];
+  if (oversight.renewed() !== undefined) unreadable.push("manager");
+  if (unreadable.length === 0) return;
+  throw new Fault("config.file", "certificates cannot be read", { for: unreadable.join(", ") });
+}
+
+function credentialFiles({ ca, cert, key, crl }: KmConfig): CredentialFiles | undefined {
+  if (ca === undefined || cert === undefined || key === undefined) return undefined;
+  return { ca, cert, key, crl };
+}

@@ -1,0 +1,53 @@
+/**
+ * How the node is, in one line, for `systemctl status`. On an appliance it also decides whether an update
+ * was good: a slot on trial stays only once this line begins with `healthy`.
+ */
+
+import { type Clock, every, type Timer } from "../../base/clock.ts";
+import type { Notify } from "../../host/life/notify.ts";
+import type { VerdictCode } from "../alarms/verdict.ts";
+import type { ModuleView } from "../model/manager.ts";
+
+const lookMs = 2_000;
+/** What no software is to blame for: an update is not taken back because a fibre was cut meanwhile. */
+const ofLink: readonly VerdictCode[] = [
+  "no_light",
+  "qber_high",
+  "no_key",
+  "all_kept_back",
+  "alarm",
+];
+
+/**
+ * @param broker whether the manager's broker is connected; undefined: none is configured
+ * @returns begins with `healthy` if every module, its KM and the broker are up, and keys are not stuck between them
+ */
+export function healthLine(modules: readonly ModuleView[], broker: boolean | undefined): string {
+  const troubles = modules.flatMap((view) => {
+    const { module, km } = view.state();
+    const { level, code, text } = view.health();
+    const isOurs = level === "bad" && !ofLink.includes(code);
+    return [
+      ...(module === "OPERATING" ? [] : [`module ${view.name} is ${module}`]),
+      ...(km === "UP" ? [] : [`KM of ${view.name} is ${km}`]),
+      ...(isOurs && module === "OPERATING" && km === "UP" ? [`${view.name}: ${text}`] : []),
+    ];
+  });
+  if (broker === false) troubles.push("no broker");
+  if (troubles.length > 0) return `not healthy: ${troubles.join(", ")}`;
+  return `healthy: ${modules.length} of ${modules.length} modules with their KMs`;
+}
+
+/** Tells systemd the line whenever it has changed. @returns ends it */
+export function tellHealth(
+  notify: Pick<Notify, "status">,
+  clock: Clock,
+  line: () => string,
+): Timer {
+  let told = "";
+  return every(clock, lookMs, () => {
+    const now = line();
+    if (now !== told) notify.status(now);
+    told = now;
+  });
+}

@@ -1,0 +1,120 @@
+/** A module's way from its driver to its KMs, made from the configuration. */
+
+import { Fault } from "../../base/errors.ts";
+import { type Log, silentLog } from "../../base/log.ts";
+import { readNamed } from "../../host/config/named-file.ts";
+import { diskFiles } from "../../host/disk/files.ts";
+import type { Progress } from "../../host/life/progress.ts";
+import type { ModuleDriver } from "../../port/module.ts";
+import type { Config, ModuleConfig } from "../config/load.ts";
+import type { LedgerFile } from "../ledger/ledger-file.ts";
+import { spoolPath } from "../ledger/ledger-folder.ts";
+import { Channel } from "../module/channel.ts";
+import { ClosedModule } from "../module/closed.ts";
+import type { Halt } from "../module/halt.ts";
+import { spooled, spoolWhenNeeded } from "../spool/spooled.ts";
+import { endpoint } from "./credentials.ts";
+import type { Kms } from "./kms.ts";
+import { clock, random } from "./machine.ts";
+import type { Oversight } from "./oversight.ts";
+import type { Panel } from "./panel.ts";
+
+export function ledgerOptions({ ledger }: Config, progress: Progress) {
+  const { group_records, group_delay_s, reserve_bytes } = ledger;
+  return {
+    groupRecords: group_records,
+    groupDelayMs: group_delay_s,
+    reserveBytes: reserve_bytes,
+    clock,
+    task: progress.beginner(clock),
+  };
+}
+
+/** A ledger that can't be trusted closes its module, not the node. @throws what time may mend */
+export function untrusted(error: unknown): Fault {
+  const closes = ["ledger.corrupt", "ledger.missing", "ledger.orphaned", "state.owner"];
+  if (error instanceof Fault && closes.includes(error.code)) return error;
+  throw error;
+}
+
+/** Names of the modules that have a spool. */
+export function withSpool({ modules }: Pick<Config, "modules">): string[] {
+  return modules.flatMap(({ name, spool }) => (spool === undefined ? [] : name));
+}
+
+/** A module's driver, behind its spool where one is configured. */
+function driverOf({ name, driver, spool }: ModuleConfig, folder: string, log: Log): ModuleDriver {
+  const bare = driver.create({ clock, log });
+  if (spool === undefined) return bare;
+  const { key, max_bytes: maxBytes } = spool;
+  const options = { files: diskFiles, folder: spoolPath(folder, name), maxBytes };
+  const open = spoolWhenNeeded(options, () =>
+    readNamed(key, "state.io", "cannot read the spool's key"),
+  );
+  return spooled(bare, open, log.child("spool"));
+}
+
+/** @param folder of the node's state */
+export function closedModule(module: ModuleConfig, folder: string, failure: Fault): ClosedModule {
+  const km = module.kms.map((one) => one.name).join(", ");
+  return new ClosedModule(module.name, driverOf(module, folder, silentLog), km, failure, clock);
+}
+
+export interface ChannelContext {
+  readonly oversight: Oversight;
+  readonly panel: Panel;
+  readonly halt: Halt;
+  readonly progress: Progress;
+  readonly kms: Kms;
+}
+
+export function createChannel(
+  module: ModuleConfig,
+  folder: string,
+  ledger: LedgerFile,
+  { oversight, panel, halt, progress, kms }: ChannelContext,
+  log: Log,
+): Channel {
+  return new Channel(
+    {
+      name: module.name,
+      moduleId: module.module_id,
+      matchingModuleId: module.matching_module_id,
+      qberLimit: module.qber_limit,
+      qberRequired: module.qber_required ?? module.driver.measuresQber,
+      keyBits: module.key_bits,
+      onRequest: module.mode === "on_request",
+      maxHeldBlocks: module.max_held_blocks,
+      maxHeldBytes: module.max_held_bytes,
+      kms: module.kms.map((km) => ({
+        name: km.name,
+        serverName: km.server_name ?? km.host,
+        endpoint: () => endpoint(km),
+        https: km.transport === "https" ? km : undefined,
+        window: km.window,
+        hashValue: km.hash_value,
+        answerTimeoutMs: km.answer_timeout_s,
+        heard: oversight.watch.hears(module.name, km.name),
+      })),
+      kmNames: module.kms.map(({ name }) => kms.nameOf(name)),
+    },
+    {
+      driver: driverOf(module, folder, log),
+      ledger,
+      clock,
+      log,
+      random,
+      progress,
+      halt,
+      nameOfKm: (slot) => kms.named(slot),
+      health: () => oversight.watch.verdict(module.name),
+      onEvent: (event) => oversight.event(event),
+      onState: (name) => oversight.stateChanged(name),
+      onTelemetry: (name, sample) => oversight.telemetry(name, sample),
+      onLink: (name, km, down) => {
+        oversight.link(name, km, down);
+        if (km === undefined) panel.guard.moduleLink(name, down);
+      },
+    },
+  );
+}

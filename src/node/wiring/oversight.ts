@@ -1,0 +1,396 @@
+/**
+ * The watch over the node, wired together: alarms, the manager's interface with its durable outbox,
+ * and commands. Without `[manager]` the alarms are still watched, and logged.
+ */
+
+import { type Clock, every, type Timer } from "../../base/clock.ts";
+import { describe, type Fault } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { diskFiles } from "../../host/disk/files.ts";
+import { type Kept, keep } from "../../host/life/keep.ts";
+import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
+import { publicKey } from "../../ops/commands/jws.ts";
+import { CommandMemory } from "../../ops/commands/memory.ts";
+import { EventHistory } from "../../ops/events/event-history.ts";
+import {
+  type BrokerCredentials,
+  digestOf,
+  readBrokerCredentials,
+} from "../../ops/mqtt/credentials.ts";
+import { brokerWaits } from "../../ops/mqtt/waits.ts";
+import type { Outbox } from "../../ops/outbox/outbox.ts";
+import type { TelemetrySample } from "../../port/telemetry.ts";
+import { CommandDesk } from "../commands/desk.ts";
+import type { ControlPorts, ModuleControl } from "../commands/executor.ts";
+import { certificateFiles, listFiles } from "../config/certificates.ts";
+import type { Config } from "../config/load.ts";
+import { HistoryKeeper } from "../history/history-keeper.ts";
+import { Recorder } from "../history/recorder.ts";
+import type { Ledger } from "../keys/ports.ts";
+import type { Manager } from "../manager/manager.ts";
+import { recordOf, transition as transitionEvent } from "../manager/payloads.ts";
+import type { BrokerState } from "../model/local.ts";
+import type { ModuleView, NodeEvent } from "../model/manager.ts";
+import { lookEvery } from "../module/certificates.ts";
+import { Health } from "../monitor/health.ts";
+import { freePart, listsValidity, validity } from "../monitor/survey.ts";
+import { Watch, type WatchedView } from "../monitor/watch.ts";
+import type { PanelGuard } from "../panel/guard.ts";
+import type { SparkplugPublisher } from "../sparkplug/publisher.ts";
+import type { StateStore } from "../state/store.ts";
+import { openOutbox } from "./outbox.ts";
+import { createManager, createSparkplug } from "./publishing.ts";
+
+export interface OversightParts {
+  /** What the process uses of the machine; default: it is asked. */
+  readonly health?: Pick<Health, "take" | "stop">;
+  readonly state: StateStore;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** A module as it is watched and commanded. */
+export type WatchedModule = ModuleView & WatchedView & ModuleControl;
+
+/** Ports of commands into other parts of the node; a command whose port is missing is refused. */
+export type MorePorts = Partial<ControlPorts>;
+
+export class Oversight {
+  readonly watch: Watch;
+  /** What happened lately, for whoever looks at the node itself. */
+  readonly history = new EventHistory();
+  readonly recorder: Recorder;
+  readonly #keeper: HistoryKeeper;
+  /** Called when there is something to see. */
+  onChange: () => void = () => {};
+  /** Where keys travel under TLS, such as `km.NAME`, and by which key exchanges. */
+  keyExchanges: () => Iterable<readonly [string, readonly string[]]> = () => [];
+  readonly #links = new Map<string, boolean>();
+  readonly #health: Pick<Health, "take" | "stop">;
+  readonly #config: Config;
+  readonly #parts: OversightParts;
+  readonly #outbox: Outbox | undefined;
+  readonly #manager: Manager | undefined;
+  readonly #later: readonly AlarmRecord[];
+  readonly #sparkplug: SparkplugPublisher | undefined;
+  #keptSparkplug: Kept | undefined;
+  /** Of what the broker was shown last, by each connection. */
+  readonly #shown = new Map<"manager" | "sparkplug", string>();
+  #look: Timer | undefined;
+  #kept: Kept | undefined;
+  #brokerTrouble: string | undefined = "not connected yet";
+  #desk: CommandDesk | undefined;
+  /** By module. */
+  #ledgers: ReadonlyMap<string, Pick<Ledger, "failure">> = new Map();
+
+  private constructor(
+    config: Config,
+    parts: OversightParts,
+    outbox: Outbox | undefined,
+    later: readonly AlarmRecord[],
+  ) {
+    this.#config = config;
+    this.#later = later;
+    this.#parts = parts;
+    this.#health = parts.health ?? new Health();
+    this.#outbox = outbox;
+    const credentials = () => this.#credentials("manager");
+    this.#sparkplug = createSparkplug(config, parts, () => this.#credentials("sparkplug"));
+    const report = this.#sparkplug?.report.bind(this.#sparkplug);
+    this.#manager = outbox && createManager(config, { ...parts, outbox, credentials, report });
+    const names = config.modules.map(({ name }) => name);
+    this.recorder = new Recorder(names, parts.clock);
+    this.#keeper = new HistoryKeeper({
+      files: diskFiles,
+      folder: config.node.state_dir,
+      modules: names,
+      recorder: this.recorder,
+      clock: parts.clock,
+      log: parts.log.child("history"),
+    });
+    this.watch = this.#createWatch();
+  }
+
+  /** Opens the outbox; nothing is published yet. */
+  static async open(config: Config, parts: OversightParts): Promise<Oversight> {
+    const path = `${config.node.state_dir}/outbox`;
+    const outbox = config.manager && (await openOutbox(path, parts));
+    const events = (await outbox?.after(parts.state.data.alarms_to ?? 0)) ?? [];
+    const later = events.flatMap((event) => recordOf(event) ?? []);
+    return new Oversight(config, parts, outbox, later);
+  }
+
+  /** Watches from now on, and connects to the broker. */
+  start(
+    modules: readonly WatchedModule[],
+    ledgers: ReadonlyMap<string, Pick<Ledger, "failure">>,
+    more: MorePorts = {},
+    panel?: PanelGuard,
+  ): void {
+    const { clock, log, random } = this.#parts;
+    const manager = this.#manager;
+    this.#ledgers = ledgers;
+    this.watch.start(modules, this.#later);
+    this.recorder.start(modules);
+    this.#keeper.start();
+    if (manager === undefined) return;
+    const keys = this.#config.manager?.command_key ?? [];
+    this.#desk = keys.length > 0 ? this.#createDesk(modules, manager, more) : undefined;
+    const commands = this.#desk && { commands: this.#desk };
+    manager.show({ modules, alarms: this.watch, ...(panel && { panel }), ...commands });
+    this.#kept = keep({
+      name: "broker",
+      connect: async (signal) => {
+        const session = await manager.connect(signal);
+        this.#brokerTrouble = undefined;
+        this.watch.brokerUp();
+        this.onChange();
+        // Files that changed while it was being made.
+        this.renewed();
+        return session;
+      },
+      onDown: (error) => {
+        this.#brokerTrouble = describe(error);
+        this.watch.brokerDown(error, manager.takenOver);
+        this.onChange();
+      },
+      schedule: () => brokerWaits(() => manager.takenOver, random),
+      settledAfterMs: 5_000,
+      clock,
+      log,
+    });
+    this.#startSparkplug(modules);
+    this.#look = every(clock, lookEvery, () => this.renewed());
+  }
+
+  #startSparkplug(channels: readonly WatchedModule[]): void {
+    const { clock, log, random } = this.#parts;
+    const sparkplug = this.#sparkplug;
+    if (sparkplug === undefined) return;
+    sparkplug.show(channels, this.watch);
+    this.#keptSparkplug = keep({
+      name: "sparkplug",
+      connect: async (signal) => {
+        const session = await sparkplug.connect(signal);
+        this.renewed();
+        return session;
+      },
+      schedule: () => brokerWaits(() => sparkplug.takenOver, random),
+      settledAfterMs: 5_000,
+      clock,
+      log,
+    });
+  }
+
+  /**
+   * Looks whether what the broker is shown and checked by was renewed; connects anew with it then.
+   * @returns why it can't be read, if that is so; the connection goes on then
+   */
+  renewed(): Fault | undefined {
+    if (this.#config.manager === undefined) return undefined;
+    let digest: string;
+    try {
+      digest = digestOf(readBrokerCredentials(this.#config.manager));
+    } catch (error) {
+      return this.#shown.size === 0 ? undefined : (error as Fault);
+    }
+    for (const [name, shown] of this.#shown) {
+      if (shown === digest) continue;
+      this.#parts.log.info("certificates changed", { for: name });
+      if (name === "manager") this.#manager?.reconnect();
+      else this.#sparkplug?.reconnect();
+    }
+    return undefined;
+  }
+
+  /** Something happened in a channel. */
+  event(event: NodeEvent): void {
+    this.#remember(event);
+    this.#manager?.event(event);
+    this.watch.event(event);
+  }
+
+  /** Resolves when the events so far are on disk, or can't be. */
+  async durable(): Promise<void> {
+    await this.#outbox?.durable();
+  }
+
+  /** The chassis panel changed, or what it brought about. */
+  panelChanged(): void {
+    this.#manager?.panelChanged();
+    this.onChange();
+  }
+
+  /** A module has reported. */
+  telemetry(name: string, sample: TelemetrySample): void {
+    this.watch.telemetry(name, sample);
+    this.recorder.telemetry(name, sample);
+  }
+
+  /** The state of a channel changed. */
+  stateChanged(name: string): void {
+    this.#manager?.stateChanged(name);
+    this.#sparkplug?.changed();
+    this.onChange();
+  }
+
+  /** The link to a module, or to its KM of this name, is up, or down for the reason given. */
+  link(module: string, km: string | undefined, down: Error | undefined): void {
+    const up = down === undefined;
+    const link = `${module}/${km ?? ""}`;
+    // Each attempt that failed is told; the history has what changed.
+    if (this.#links.get(link) !== up) {
+      this.#links.set(link, up);
+      const facts = { ...(km !== undefined && { km }), ...(!up && { reason: describe(down) }) };
+      const type = `${km === undefined ? "module" : "km"}_${up ? "up" : "down"}`;
+      this.#remember({ type, module, at: this.#parts.clock.wall(), facts });
+    }
+    this.watch.link(module, km, down);
+  }
+
+  /** What commands reach, whoever gives them. */
+  control(modules: readonly WatchedModule[], more: MorePorts = {}): ControlPorts {
+    return {
+      ...more,
+      module: (name) => modules.find((module) => module.name === name),
+      acknowledge: (alarm, by) => this.watch.acknowledge(alarm, by),
+      setThreshold: (module, name, value) => this.watch.setThreshold(module, name, value),
+      zeroized: (module) => this.watch.zeroized(module),
+      stopped: (module, by) => this.watch.stopped(module, by),
+    };
+  }
+
+  /** How it stands with the broker; undefined without `[manager]`. */
+  get broker(): BrokerState | undefined {
+    const { manager } = this.#config;
+    if (manager === undefined || this.#outbox === undefined) return undefined;
+    const up = this.#brokerTrouble === undefined;
+    const waiting = this.#outbox.length;
+    const group = up ? this.#manager?.keyExchange : undefined;
+    const reason = this.#brokerTrouble ?? "";
+    return { url: manager.url, up, reason, waiting, ...(group && { key_exchange: group }) };
+  }
+
+  /** Says goodbye to the broker, and makes durable what it was not told. Never rejects. */
+  async stop(): Promise<void> {
+    this.recorder.stop();
+    await this.#keeper.stop();
+    await this.watch.stop();
+    this.#manager?.stop();
+    this.#look?.cancel();
+    this.#sparkplug?.stop();
+    await Promise.all([this.#kept?.stop(), this.#keptSparkplug?.stop()]);
+    await this.#outbox?.close();
+    this.#health.stop();
+  }
+
+  #credentials(connection: "manager" | "sparkplug"): BrokerCredentials {
+    const credentials = readBrokerCredentials(this.#config.manager ?? {});
+    this.#shown.set(connection, digestOf(credentials));
+    return credentials;
+  }
+
+  #remember(event: NodeEvent): void {
+    this.history.add(event);
+    if (event.routine !== true) this.onChange();
+  }
+
+  #createWatch(): Watch {
+    const { node, alarms, modules, manager } = this.#config;
+    const certificates = new Map(
+      certificateFiles(this.#config).flatMap(({ for: name, cert }) =>
+        cert === undefined ? [] : [[name, cert] as const],
+      ),
+    );
+    const lists = new Map(listFiles(this.#config).map(({ for: name, ...files }) => [name, files]));
+    const plain = new Map<string, boolean>();
+    for (const km of modules.flatMap(({ kms }) => kms)) {
+      if (km.transport === "plain") plain.set(`km.${km.name}`, true);
+    }
+    if (manager?.url.startsWith("mqtt:")) plain.set("manager", false);
+    return new Watch(
+      {
+        flap: {
+          count: alarms.flap_count,
+          windowMs: alarms.flap_window_s,
+          quietMs: alarms.flap_quiet_s,
+        },
+        node: {
+          certificateDays: alarms.certificate_days,
+          storageFree: alarms.storage_free,
+          crlLeft: alarms.crl_left,
+        },
+        modules: modules.map(
+          ({ name, qber_limit, kms, alarms: { intermittent, ...thresholds } }) => ({
+            module: name,
+            kms: kms.map((km) => km.name),
+            answerTimeoutMs: Math.max(...kms.map((km) => km.answer_timeout_s)),
+            qberLimit: qber_limit,
+            intermittent,
+            thresholds,
+          }),
+        ),
+        certificates,
+        lists,
+        plain,
+      },
+      {
+        ...this.#parts,
+        log: this.#parts.log.child("alarms"),
+        validity,
+        lists: listsValidity,
+        ...(alarms.classical_link && { keyExchanges: () => this.keyExchanges() }),
+        usage: () => this.#health.take(),
+        free: () => freePart(node.state_dir),
+        troubles: () => this.#troubles(),
+        eventsLost: () => this.#outbox?.dropped ?? 0,
+        onTransition: (transition) => {
+          this.#remember(transitionEvent(transition.change, transition.record));
+          this.#sparkplug?.changed();
+          if (this.#manager !== undefined) return this.#manager.alarm(transition);
+          // Nobody waits to be told that it is cleared.
+          if (transition.change === "cleared") {
+            queueMicrotask(() => this.watch.forget(transition.record.id));
+          }
+          return 0;
+        },
+        onVerdict: (module) => this.stateChanged(module),
+        told: () => this.durable(),
+        unsaved: (from) => this.#outbox?.hold(from),
+      },
+    );
+  }
+
+  *#troubles(): Generator<readonly [string, Error | undefined]> {
+    if (this.#outbox !== undefined) yield ["outbox", this.#outbox.trouble];
+    for (const [module, ledger] of this.#ledgers) yield [`ledger.${module}`, ledger.failure];
+  }
+
+  #createDesk(channels: readonly WatchedModule[], manager: Manager, more: MorePorts): CommandDesk {
+    const { state, clock, log } = this.#parts;
+    const keys = (this.#config.manager?.command_key ?? []).map(({ id, public_key, commands }) => {
+      return [id, { id, key: publicKey(public_key), commands }] as const;
+    });
+    return new CommandDesk({
+      authority: {
+        node: this.#config.node.id,
+        boot: state.data.boot,
+        keys: new Map(keys),
+        memory: new CommandMemory(state.data.commands ?? {}),
+      },
+      ports: this.control(channels, more),
+      save: (commands) =>
+        state.change((data) => {
+          data.commands = commands;
+        }),
+      onEvent: (event) => {
+        this.#remember(event);
+        manager.event(event);
+      },
+      onIntruder: (reason) => this.watch.intruder(reason),
+      clock,
+      log: log.child("control"),
+    });
+  }
+}

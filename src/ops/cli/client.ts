@@ -1,0 +1,204 @@
+/** Asks a node over its local sockets. */
+import { mkdirSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { basename, dirname } from "node:path";
+import { exit } from "../../base/exit-codes.ts";
+import { proofFolder, readSocket } from "../local/paths.ts";
+import {
+  type AnswerLine,
+  actNames,
+  encodeRequest,
+  type LocalErrorCode,
+  type LocalRequest,
+  longestAnswer,
+  protocolVersion,
+  type RequestName,
+} from "../local/protocol.ts";
+
+/** What a person is told, and the exit code that goes with it. */
+export class Complaint extends Error {
+  override readonly name = "Complaint";
+  readonly exitCode: number;
+  /** The node's own code, where it refuses. */
+  readonly reason: LocalErrorCode | undefined;
+
+  constructor(message: string, exitCode: number, reason?: LocalErrorCode) {
+    super(message);
+    this.exitCode = exitCode;
+    this.reason = reason;
+  }
+}
+
+/** No node listens. */
+export class NotRunning extends Complaint {
+  constructor(path: string) {
+    super(`the node is not running: nobody answers on ${path}`, exit.unavailable);
+  }
+}
+
+/** Answers come at once, but for actions: a module has 30 s for those. */
+const patience = 10_000;
+const actPatience = 40_000;
+
+/** What goes along with a request. */
+export interface Upload {
+  readonly bytes: number;
+  /** What was announced, as it is read. */
+  readonly chunks: () => AsyncIterable<Buffer>;
+}
+
+const codes: Readonly<Record<string, number>> = {
+  bad_request: exit.usage,
+  no_such_module: exit.usage,
+  unknown_request: exit.protocol,
+  not_permitted: exit.noPermission,
+  not_available: exit.unavailable,
+  busy: exit.tryAgain,
+};
+
+async function open(path: string): Promise<Socket> {
+  const socket = connect(path);
+  await new Promise<void>((resolve, reject) => {
+    socket.once("connect", resolve);
+    socket.once("error", reject);
+  });
+  return socket;
+}
+
+/** @throws Complaint */
+async function reach(
+  controls: readonly string[],
+  acts: boolean,
+): Promise<{ readonly socket: Socket; readonly path: string }> {
+  const paths = controls.flatMap((path) => (acts ? [path] : [readSocket(path), path]));
+  let refused: string | undefined;
+  for (const path of paths) {
+    try {
+      return { socket: await open(path), path };
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EACCES" || code === "EPERM") refused ??= path;
+    }
+  }
+  if (refused === undefined) throw new NotRunning(controls[0] ?? "its socket");
+  const what = acts ? "act on" : "look at";
+  throw new Complaint(
+    `you may not ${what} this node (${refused}): ask as root, as its user, or as a member of its group`,
+    exit.noPermission,
+  );
+}
+
+/**
+ * Every line of an answer.
+ * @param controls control sockets, in the order in which they are tried
+ * @throws Complaint
+ */
+export async function* answers(
+  controls: readonly string[],
+  name: RequestName,
+  args: LocalRequest["args"] = {},
+  upload?: Upload,
+): AsyncGenerator<unknown> {
+  const acts = (actNames as readonly string[]).includes(name);
+  const { socket, path } = await reach(controls, acts);
+  try {
+    socket.setEncoding("utf8");
+    socket.setTimeout(acts ? actPatience : patience, () =>
+      socket.destroy(new Complaint("the node does not answer", exit.unavailable)),
+    );
+    socket.write(encodeRequest(name, args));
+    const parts: string[] = [];
+    let length = 0;
+    for await (const chunk of socket as AsyncIterable<string>) {
+      length += chunk.length;
+      if (length > longestAnswer) throw new Complaint("answer too long", exit.protocol);
+      parts.push(chunk);
+      if (!chunk.includes("\n")) continue;
+      const lines = parts.splice(0).join("").split("\n");
+      const rest = lines.pop() ?? "";
+      if (rest !== "") parts.push(rest);
+      length = rest.length;
+      for (const line of lines) {
+        const { data, more, prove: proof, take } = read(line);
+        if (take !== undefined) {
+          await send(socket, take, upload);
+          continue;
+        }
+        if (proof !== undefined) {
+          prove(proof, path);
+          socket.write("\n");
+          continue;
+        }
+        yield data;
+        // What is followed may have nothing to say for hours.
+        if (more === true) socket.setTimeout(0);
+        else return;
+      }
+    }
+    throw new Complaint("the node closed the connection", exit.unavailable);
+  } catch (error) {
+    if (error instanceof Complaint) throw error;
+    throw new Complaint("the connection to the node broke", exit.unavailable);
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** The one answer. @throws Complaint */
+export async function ask<T>(
+  controls: readonly string[],
+  name: RequestName,
+  args: LocalRequest["args"] = {},
+  upload?: Upload,
+): Promise<T> {
+  for await (const data of answers(controls, name, args, upload)) return data as T;
+  throw new Complaint("the node gave no answer", exit.unavailable);
+}
+
+/** @throws Complaint if the node wants anything but what was announced */
+async function send(socket: Socket, take: number, upload: Upload | undefined): Promise<void> {
+  if (upload?.bytes !== take) {
+    throw new Complaint("the node asks for what was not announced", exit.protocol);
+  }
+  for await (const chunk of upload.chunks()) {
+    if (!socket.writable) return;
+    if (socket.write(chunk)) continue;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        socket.off("drain", done).off("close", done);
+        resolve();
+      };
+      socket.once("drain", done).once("close", done);
+    });
+  }
+}
+
+/** Makes the folder that shows the node whose process this is; the node removes it. */
+function prove(folder: string, control: string): void {
+  // Nobody else's wish is fulfilled, nor anywhere else.
+  if (!/^[0-9a-f]{32}$/.test(basename(folder)) || dirname(folder) !== proofFolder(control)) {
+    throw new Complaint("the node asks for a proof in a wrong place", exit.protocol);
+  }
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch {
+    throw new Complaint(`cannot prove who you are in ${dirname(folder)}`, exit.noPermission);
+  }
+}
+
+function read(line: string): AnswerLine {
+  let answer: AnswerLine;
+  try {
+    answer = JSON.parse(line);
+  } catch {
+    throw new Complaint("the node's answer is not JSON", exit.protocol);
+  }
+  if (answer.v !== protocolVersion) {
+    throw new Complaint("the node speaks another version: use its own qkd-node", exit.protocol);
+  }
+  const { error } = answer;
+  if (error !== undefined) {
+    throw new Complaint(error.message, codes[error.code] ?? exit.software, error.code);
+  }
+  return answer;
+}

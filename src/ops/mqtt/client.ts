@@ -1,0 +1,128 @@
+/** How mqtt.js is set up, and what its errors mean. */
+import type { Socket } from "node:net";
+import type { IClientOptions, MqttClient } from "mqtt";
+import type { Clock } from "../../base/clock.ts";
+import { errorCode } from "../../base/errors.ts";
+import { dial } from "../../host/net/dial.ts";
+import { brokerPlace } from "../../host/net/host.ts";
+import { clientTls, noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
+import { secure } from "../../host/tls/secure.ts";
+
+/** The broker may send no longer packet, bytes; a command is far shorter. */
+export const longestPacket = 65_536;
+/** The broker may have this many messages of QoS 1 unacknowledged towards the node. */
+const receiveMaximum = 10;
+
+/** Another client connected with the same identifier (MQTT 5 §3.14.2.1). */
+export const takeover = 0x8e;
+
+export interface ClientOptions extends TlsTexts {
+  readonly url: string;
+  /** 5, or 4 for MQTT 3.1.1 */
+  readonly protocol: 4 | 5;
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  /** Retained unless it says otherwise; undefined: none. */
+  readonly will?: { readonly topic: string; readonly payload: Buffer; readonly retain?: boolean };
+}
+
+function clientOptions(options: ClientOptions, connectTimeout: number): IClientOptions {
+  const { protocol, clientId, username, password, will } = options;
+  return {
+    protocolVersion: protocol,
+    clientId,
+    // A command that came while the node was away is of no use when it is back.
+    clean: true,
+    keepalive: 30,
+    connectTimeout,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    // Node's timers are exact enough, and a worker thread for a keep-alive is not small.
+    timerVariant: "native",
+    ...(will !== undefined && {
+      will: { topic: will.topic, payload: will.payload, qos: 1, retain: will.retain ?? true },
+    }),
+    ...(protocol === 5 && { properties: { receiveMaximum, maximumPacketSize: longestPacket } }),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+  };
+}
+
+/**
+ * Connects to the broker by TCP, or TLS for `mqtts://`, and begins MQTT over it.
+ * @param connectTimeout the broker answers MQTT's first message within this time, ms; what comes before
+ *   it is the caller's to end
+ * @param onAddresses called when the broker's name was found
+ * @returns a client that waits for the broker's answer
+ * @throws CrlError, NameError, or what the system or OpenSSL says; nothing is left open then
+ */
+export async function beginMqtt(
+  options: ClientOptions,
+  connectTimeout: number,
+  clock: Clock,
+  signal: AbortSignal,
+  onAddresses: () => void = () => {},
+): Promise<MqttClient> {
+  const place = brokerPlace(options.url);
+  const tls = place.secure ? clientTls(options, place.host, () => clock.wall()) : undefined;
+  // Loaded only where a manager is configured: it is the largest of the libraries.
+  const { default: mqtt } = await import("mqtt");
+  const tcp = await dial(place, { clock, signal, onAddresses });
+  const stream: Socket = tls === undefined ? tcp : await secure(tcp, tls, signal);
+  if (signal.aborted) {
+    stream.destroy();
+    throw new Error("stopped");
+  }
+  return new mqtt.MqttClient(() => stream, clientOptions(options, connectTimeout));
+}
+
+/** Codes of CONNACK (3.1.1: up to 5), PUBACK, SUBACK and DISCONNECT. */
+const codes: Readonly<Record<number, string>> = {
+  1: "broker does not speak this version of MQTT",
+  2: "client identifier refused",
+  3: "broker unavailable",
+  4: "wrong user name or password",
+  5: "not authorized",
+  128: "broker refuses",
+  131: "broker refuses",
+  132: "broker does not speak this version of MQTT",
+  133: "client identifier refused",
+  134: "wrong user name or password",
+  135: "not authorized",
+  136: "broker unavailable",
+  137: "broker busy",
+  138: "banned by the broker",
+  139: "broker shuts down",
+  144: "topic name refused",
+  149: "packet longer than the broker takes",
+  150: "message rate too high",
+  151: "quota of the broker exceeded",
+  152: "ended by an administrator",
+  159: "connection rate exceeded",
+};
+
+/** What a reason code of MQTT says. */
+export function refusal(code: number): string {
+  return codes[code] ?? `reason code ${code}`;
+}
+
+/** What a person can act on, from the codes of the system and of OpenSSL. */
+const words: Readonly<Record<string, string>> = {
+  ENOTFOUND: "host name not found",
+  EAI_AGAIN: "no name server answers for the host name",
+};
+
+/**
+ * mqtt.js puts a reason code into `code` as a number, system errors theirs as a word.
+ * @param asked of the broker, where a handshake may have failed by it
+ */
+export function brokerReason(error: unknown, asked?: TlsTexts): string {
+  const code = (error as { code?: unknown }).code;
+  if (typeof code === "number") return refusal(code);
+  const name = errorCode(error);
+  const known = words[name ?? ""];
+  if (known !== undefined) return `${known} (${name})`;
+  return noCommonGroup(error, asked) ?? name ?? "failed";
+}

@@ -1,0 +1,295 @@
+/**
+ * One connection to the MQTT broker, used once. mqtt.js keeps no message for us and never
+ * reconnects: its store is unbounded, and what it replays can be lost with the connection.
+ */
+import type { IConnackPacket, MqttClient } from "mqtt";
+import type { Clock } from "../../base/clock.ts";
+import { Fault } from "../../base/errors.ts";
+import { peerOf } from "../../host/tls/peer.ts";
+import {
+  beginMqtt,
+  brokerReason,
+  type ClientOptions,
+  longestPacket,
+  refusal,
+  takeover,
+} from "./client.ts";
+import { PacketMeter } from "./packet-meter.ts";
+import type { Topic } from "./topic.ts";
+
+/** Unacknowledged QoS 1 messages; every broker takes that many. */
+const mostUnacknowledged = 10;
+const connectTimeout = 10_000;
+/** The broker acknowledges within this time, ms, or the connection is given up. */
+const pubackTimeout = 10_000;
+const closeTimeout = 500;
+/** Telemetry is dropped while more than this waits in the socket, bytes. */
+const socketBacklog = 65_536;
+/** Fixed header, packet identifier and properties of a PUBLISH, bytes. */
+const overhead = 64;
+
+/** A message that came. What is in it was written by whoever may publish at the broker. */
+export interface Incoming {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly retain: boolean;
+  /** MQTT 5 only. */
+  readonly responseTopic?: string | undefined;
+  readonly correlation?: Buffer | undefined;
+}
+
+export interface Outgoing {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly kind: Topic;
+  /** MQTT 5 only. */
+  readonly correlation?: Buffer | undefined;
+}
+
+/** What became of a message of QoS 1; neither is called if the connection ends before. */
+export interface Fate {
+  readonly acknowledged: () => void;
+  /**
+   * The broker does not take it.
+   * @param forever it is longer than this broker ever takes
+   */
+  readonly refused: (why: string, forever: boolean) => void;
+}
+
+export interface SessionOptions extends ClientOptions {
+  /** Must not throw. */
+  readonly onMessage?: (message: Incoming) => void;
+  readonly clock: Clock;
+}
+
+export class MqttSession {
+  readonly ended: Promise<Error | undefined>;
+  /** Group of TLS's key exchange; undefined without TLS. */
+  readonly keyExchange: string | undefined;
+  readonly #client: MqttClient;
+  readonly #clock: Clock;
+  readonly #url: string;
+  readonly #protocol: 4 | 5;
+  /** What the broker takes. */
+  readonly #limits: {
+    readonly unacknowledged: number;
+    readonly packet: number;
+    readonly retain: boolean;
+  };
+  #unacknowledged = 0;
+  #worked = false;
+  #over = false;
+  #end!: (error: Error | undefined) => void;
+
+  private constructor(client: MqttClient, options: SessionOptions, connack: IConnackPacket) {
+    const { receiveMaximum, maximumPacketSize, retainAvailable } = connack.properties ?? {};
+    this.#client = client;
+    this.#clock = options.clock;
+    this.#url = options.url;
+    this.#protocol = options.protocol;
+    this.keyExchange = peerOf(client.stream)?.group;
+    this.#limits = {
+      unacknowledged: Math.min(receiveMaximum ?? mostUnacknowledged, mostUnacknowledged),
+      packet: maximumPacketSize ?? Number.POSITIVE_INFINITY,
+      retain: retainAvailable !== false,
+    };
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    client.on("close", () => this.#gone(closedByBroker));
+    client.on("error", (error) => this.#gone(brokerReason(error)));
+    client.on("disconnect", ({ reasonCode = 0 }) =>
+      this.#gone(reasonCode === takeover ? takenOver : refusal(reasonCode)),
+    );
+  }
+
+  /** @throws Fault `mqtt.connect`; nothing is left open then */
+  static async open(options: SessionOptions, signal: AbortSignal): Promise<MqttSession> {
+    const { url, clock } = options;
+    const opened = Promise.withResolvers<IConnackPacket>();
+    opened.promise.catch(() => {});
+    const over = new AbortController();
+    const fail = (why: string) => {
+      over.abort();
+      opened.reject(new Fault("mqtt.connect", `cannot connect to the broker: ${why}`, { url }));
+    };
+    const stop = () => fail("stopped");
+    let named = false;
+    const onAddresses = () => {
+      named = true;
+    };
+    const timer = clock.after(connectTimeout, () => {
+      const who = named ? "no answer" : "no name server answers for its name";
+      fail(`${who} within ${connectTimeout} ms`);
+    });
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    let client: MqttClient | undefined;
+    try {
+      const begun = beginMqtt(options, connectTimeout, clock, over.signal, onAddresses);
+      client = await begun.catch((error) => {
+        fail(brokerReason(error, options));
+        // Rejected by now: by this, or by what came first.
+        return opened.promise as Promise<never>;
+      });
+      // Stays attached for good: an `error` event that nothing listens to would end the process.
+      client.on("error", (error) => fail(brokerReason(error, options)));
+      client.once("close", () => fail("connection closed"));
+      client.once("connect", opened.resolve);
+      guard(client);
+      if (options.onMessage !== undefined) listen(client, options.onMessage);
+      return new MqttSession(client, options, await opened.promise);
+    } catch (error) {
+      client?.end(true);
+      client?.stream.destroy();
+      throw error;
+    } finally {
+      timer.cancel();
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** The broker has acknowledged a message. */
+  get worked(): boolean {
+    return this.#worked;
+  }
+
+  /** How many more messages of QoS 1 may be sent now. */
+  get room(): number {
+    return this.#over ? 0 : this.#limits.unacknowledged - this.#unacknowledged;
+  }
+
+  /** The connection ended, or is ending. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Subscribes at QoS 1. If the broker does not allow it the connection goes on. */
+  subscribe(
+    filters: readonly string[],
+    { granted: done, refused }: { granted?: () => void; refused: (why: string) => void },
+  ): void {
+    if (this.#over) return;
+    this.#client.subscribe([...filters], { qos: 1 }, (error, granted) => {
+      if (this.#over) return;
+      const code = granted?.find(({ qos }) => qos >= 0x80)?.qos;
+      if (error) refused(brokerReason(error));
+      else if (code !== undefined) refused(refusal(code));
+      else done?.();
+    });
+  }
+
+  /** Sends a message of QoS 1. */
+  send(message: Outgoing, { acknowledged, refused }: Fate): void {
+    if (this.#over) return;
+    const { topic, payload } = message;
+    if (!this.#fits(message)) {
+      // Later, as any answer: whoever sends is in the middle of sending.
+      return queueMicrotask(() => refused("longer than the broker takes", true));
+    }
+    this.#unacknowledged++;
+    const timer = this.#clock.after(pubackTimeout, () =>
+      this.#gone(`no acknowledgement within ${pubackTimeout} ms`),
+    );
+    this.#client.publish(topic, payload, this.#properties(message), (error) => {
+      timer.cancel();
+      if (this.#over) return;
+      this.#unacknowledged--;
+      const code = (error as { code?: unknown } | undefined)?.code;
+      if (!error) this.#worked = true;
+      if (!error) acknowledged();
+      else if (typeof code === "number") refused(refusal(code), false);
+      else this.#gone(brokerReason(error));
+    });
+  }
+
+  /** Sends a message of QoS 0, or not. @returns false if it was dropped */
+  offer(message: Outgoing): boolean {
+    if (this.#over || this.#client.stream.writableLength > socketBacklog) return false;
+    if (!this.#fits(message)) return false;
+    const { topic, payload } = message;
+    this.#client.publish(topic, payload, this.#properties(message), () => {});
+    return true;
+  }
+
+  /** Says goodbye to the broker, which then sends no will. Within a second; never rejects. */
+  async close(): Promise<void> {
+    if (!this.#over) {
+      this.#over = true;
+      await new Promise<void>((resolve) => {
+        const timer = this.#clock.after(closeTimeout, resolve);
+        this.#client.end(false, {}, () => {
+          timer.cancel();
+          resolve();
+        });
+      });
+    }
+    this.#client.end(true);
+    // With something unacknowledged the first `end` waits for ever, and the second does nothing.
+    this.#client.stream.destroy();
+    this.#end(undefined);
+  }
+
+  #fits({ topic, payload }: Outgoing): boolean {
+    return Buffer.byteLength(topic) + payload.length + overhead <= this.#limits.packet;
+  }
+
+  #properties({ kind, correlation }: Outgoing) {
+    const { qos, expiry, contentType = "application/json" } = kind;
+    const retain = kind.retain && this.#limits.retain;
+    if (this.#protocol === 4) return { qos, retain };
+    const properties = {
+      contentType,
+      ...(expiry !== undefined && { messageExpiryInterval: expiry }),
+      ...(correlation !== undefined && { correlationData: correlation }),
+    };
+    return { qos, retain, properties };
+  }
+
+  #gone(why: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    const facts = { url: this.#url, why };
+    this.#end(new Fault("mqtt.closed", "connection to the broker ended", facts));
+    // Not now: mqtt.js may be going through its own table of messages, and ending it empties that.
+    queueMicrotask(() => {
+      this.#client.end(true);
+      this.#client.stream.destroy();
+    });
+  }
+}
+
+const closedByBroker = "closed";
+
+/** Whether the broker ended a session and told no reason. */
+export function wasClosed(error: unknown): boolean {
+  return error instanceof Fault && error.facts.why === closedByBroker;
+}
+
+const takenOver = "another client took over this client identifier";
+
+/** Whether a session ended because another client has the same identifier. */
+export function wasTakenOver(error: unknown): boolean {
+  return error instanceof Fault && error.facts.why === takenOver;
+}
+
+/** Ends a connection whose broker sends a packet that is longer than it was told to. */
+function guard(client: MqttClient): void {
+  const meter = new PacketMeter(longestPacket);
+  const { stream } = client;
+  stream.on("data", (chunk: Buffer) => {
+    if (!meter.accepts(chunk)) stream.destroy();
+  });
+}
+
+function listen(client: MqttClient, onMessage: (message: Incoming) => void): void {
+  client.on("message", (topic, payload, { retain, properties }) =>
+    onMessage({
+      topic,
+      payload,
+      retain,
+      responseTopic: properties?.responseTopic,
+      correlation: properties?.correlationData,
+    }),
+  );
+}

@@ -1,0 +1,174 @@
+/**
+ * The login of the page on a service port: a password from a file, then a cookie. For what has no
+ * cookies, such as Prometheus, a token (RFC 6750) or the password (RFC 7617) may be in each request.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import { LogLimit } from "../../base/log-limit.ts";
+import { sourceOf } from "../../host/door/source.ts";
+import type { Asset } from "./assets.ts";
+import { hostName } from "./host.ts";
+import {
+  Attempts,
+  digest,
+  knownMs,
+  Sessions,
+  sameSecret,
+  sessionMs,
+  shortestPassword,
+  shortestToken,
+} from "./login.ts";
+import { redirect, sendJson, sendText } from "./reply.ts";
+
+export interface GateParts {
+  /** Read each time: it may have been changed. @throws what the file system says */
+  readonly password: () => string;
+  /** Opens the metrics, and nothing else; read each time. @throws what the file system says */
+  readonly metricsToken?: (() => string) | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A browser takes a cookie of this name over TLS only, and for this host only. */
+const cookie = "__Host-qkd-node";
+/** Of a browser that was logged in before: it opens nothing. */
+const knownCookie = "__Host-qkd-node-known";
+const attributes = "Path=/; Secure; HttpOnly; SameSite=Strict";
+const maxBody = 1_024;
+
+const messages: Readonly<Record<string, string>> = {
+  "?wrong": "Wrong password.",
+  "?wait":
+    "Too many wrong passwords from your address. Wait a while, a minute at most, and try again.",
+};
+
+export class Gate {
+  readonly #parts: GateParts;
+  readonly #sessions = new Sessions();
+  readonly #known = new Sessions(knownMs);
+  readonly #attempts = new Attempts();
+  readonly #limit: LogLimit;
+
+  constructor(parts: GateParts) {
+    this.#parts = parts;
+    this.#limit = LogLimit.of(parts.log, parts.clock);
+  }
+
+  /** Who asks, as far as they are told apart: a login, a browser that had one, or a source. */
+  clientOf(request: IncomingMessage): string {
+    const now = this.#parts.clock.now();
+    for (const [name, tokens] of [
+      [cookie, this.#sessions],
+      [knownCookie, this.#known],
+    ] as const) {
+      const token = cookieOf(request, name);
+      if (token !== undefined && tokens.until(token, now) !== undefined) return digest(token);
+    }
+    return sourceOf(request.socket.remoteAddress);
+  }
+
+  knows(request: IncomingMessage): boolean {
+    return this.until(request) !== undefined;
+  }
+
+  /** When the login ends, monotonic ms; undefined: there is none. */
+  until(request: IncomingMessage): number | undefined {
+    const token = cookieOf(request, cookie);
+    return token === undefined ? undefined : this.#sessions.until(token, this.#parts.clock.now());
+  }
+
+  /** `Authorization: Bearer`, with the token of the metrics. */
+  knowsToken(request: IncomingMessage): boolean {
+    const [, given] =
+      /^Bearer ([\x21-\x7e]{1,512})$/.exec(request.headers.authorization ?? "") ?? [];
+    const right = this.#parts.metricsToken?.();
+    if (given === undefined || right === undefined || right.length < shortestToken) return false;
+    return sameSecret(given, right);
+  }
+
+  /** `Authorization: Basic`, with any user name. */
+  knowsPassword(request: IncomingMessage): boolean {
+    const match = /^Basic ([A-Za-z0-9+/=]{1,512})$/.exec(request.headers.authorization ?? "");
+    const [, encoded] = match ?? [];
+    if (encoded === undefined) return false;
+    const text = Buffer.from(encoded, "base64").toString("utf8");
+    return this.#try(request, text.slice(text.indexOf(":") + 1)) === "good";
+  }
+
+  /** The form, with what was wrong the last time. */
+  form(response: ServerResponse, url: URL, page: Asset): void {
+    const text = page.body.toString("utf8").replace("<!--message-->", messages[url.search] ?? "");
+    sendText(response, 200, page.type, text);
+  }
+
+  async login(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!sameOrigin(request)) return sendJson(response, 403, { error: "from another site" });
+    const body = await readBody(request);
+    if (body === undefined) return sendJson(response, 413, { error: `over ${maxBody} bytes` });
+    const outcome = this.#try(request, new URLSearchParams(body).get("password") ?? "");
+    if (outcome !== "good") return redirect(response, `/login?${outcome}`);
+    const now = this.#parts.clock.now();
+    const set = (name: string, token: string, ms: number) =>
+      `${name}=${token}; Max-Age=${ms / 1_000}; ${attributes}`;
+    const cookies = [set(cookie, this.#sessions.open(now), sessionMs)];
+    const known = cookieOf(request, knownCookie);
+    if (known === undefined || this.#known.until(known, now) === undefined) {
+      cookies.push(set(knownCookie, this.#known.open(now), knownMs));
+    }
+    redirect(response, "/", { "set-cookie": cookies });
+  }
+
+  logout(request: IncomingMessage, response: ServerResponse): void {
+    if (!sameOrigin(request)) return sendJson(response, 403, { error: "from another site" });
+    this.#sessions.close(cookieOf(request, cookie) ?? "");
+    redirect(response, "/login", { "set-cookie": `${cookie}=; Max-Age=0; ${attributes}` });
+  }
+
+  /** Whoever is not logged in: a person is shown the form, a program is told. */
+  refuse(request: IncomingMessage, response: ServerResponse): void {
+    if (request.headers["sec-fetch-mode"] === "navigate") return redirect(response, "/login");
+    const headers = { "www-authenticate": 'Basic realm="qkd-node", charset="UTF-8"' };
+    // Asked for by a script of ours a browser would show a dialogue of its own.
+    const asks = request.headers["sec-fetch-mode"] === undefined;
+    sendText(response, 401, "text/plain", "login needed: /login\n", asks ? headers : {});
+  }
+
+  #try(request: IncomingMessage, password: string): "good" | "wrong" | "wait" {
+    const now = this.#parts.clock.now();
+    const who = this.clientOf(request);
+    if (this.#attempts.wait(who, now) > 0) return "wait";
+    const right = this.#parts.password();
+    // A file that was emptied lets nobody in.
+    if (right.length >= shortestPassword && sameSecret(password, right)) return "good";
+    this.#attempts.failed(who, now);
+    this.#limit.warn(sourceOf(request.socket.remoteAddress), "page: wrong password");
+    return "wrong";
+  }
+}
+
+/** A form on another site can post here, but not say that it is ours. */
+function sameOrigin({ headers }: IncomingMessage): boolean {
+  const { origin } = headers;
+  const from = origin === undefined ? undefined : URL.parse(origin);
+  return from !== null && from?.host === headers.host && hostName(headers.host) !== undefined;
+}
+
+/** What a cookie holds. */
+function cookieOf({ headers }: IncomingMessage, name: string): string | undefined {
+  for (const part of (headers.cookie ?? "").split("; ")) {
+    if (part.startsWith(`${name}=`)) return part.slice(name.length + 1);
+  }
+  return undefined;
+}
+
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBody) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

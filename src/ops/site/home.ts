@@ -1,0 +1,207 @@
+/**
+ * Configurations on a machine: each in a folder of its own in `sites`, the one in force behind the link
+ * `site`, which is changed in one step; `before` leads to the one to go back to. What others read, such as
+ * `/etc/qkd-node/node.toml`, is a link through `site`.
+ */
+import type { Dirent } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { errorCode } from "../../base/errors.ts";
+import { readRecord, recordFile, type SiteRecord } from "./decide.ts";
+import { syncFolder, writeNew } from "./durable.ts";
+import { readFolder } from "./folder.ts";
+import { isSiteFile, keysFile, listed, type SiteFiles } from "./manifest.ts";
+import { makeSeal, sealFile } from "./seal.ts";
+
+export interface SiteHome {
+  /** `/etc/qkd-node` */
+  readonly home: string;
+  /** Where networkd looks: `/etc/systemd/network`. */
+  readonly network: string;
+  /** Group of who may read the configuration; undefined: the process's own. */
+  readonly gid: number | undefined;
+}
+
+/** What a machine that was never configured has in its home. */
+const blankNames = ["id", "node.csr", "node.csr.new", "sites", "before"];
+/** Where `before` leads if there was none. */
+const blank = "blank";
+const readable = 0o644;
+
+/** Whether no configuration was ever taken; one that a power cut kept from being counts for nothing. */
+export function isBlank({ home }: Pick<SiteHome, "home">): boolean {
+  return list(home).every(
+    ({ name }) =>
+      blankNames.includes(name) ||
+      name.startsWith(".") ||
+      targetOf(join(home, name)) === `site/${name}`,
+  );
+}
+
+/** The configuration in force; undefined if there is none, or it has no record. */
+export function currentSite({
+  home,
+}: Pick<SiteHome, "home">):
+  | { readonly record: SiteRecord; readonly keys: string | undefined }
+  | undefined {
+  const site = join(home, "site");
+  const record = readRecord(textOf(join(site, recordFile)) ?? "");
+  return record && { record, keys: textOf(join(site, keysFile)) };
+}
+
+/**
+ * Writes a configuration beside the one in force, durably; nothing is changed by that.
+ * @param key the node's private key
+ * @returns its folder's name, for {@link switchSite} @throws system errors
+ */
+export function stageSite(
+  where: SiteHome,
+  files: SiteFiles,
+  record: SiteRecord,
+  key: Buffer,
+): string {
+  const { home, gid } = where;
+  const sites = join(home, "sites");
+  mkdirSync(sites, { recursive: true, mode: 0o755 });
+  const inForce = targetOf(join(home, "site"));
+  const name = [record.serial, `${record.serial}-again`].find((one) => `sites/${one}` !== inForce);
+  const folder = join(sites, "new");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { mode: 0o755 });
+  const content = Buffer.from(`${JSON.stringify(record)}\n`);
+  for (const { name } of listed(files)) {
+    const path = join(folder, name);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    // Other services read these, as users of their own.
+    const mode = name.includes("/") ? readable : 0o640;
+    writeNew(path, files.get(name) as Buffer, { mode, gid });
+    syncFolder(dirname(path));
+  }
+  writeNew(join(folder, recordFile), content, { mode: readable, gid });
+  const seal = `${makeSeal(content, key).toString("hex")}\n`;
+  writeNew(join(folder, sealFile), seal, { mode: readable, gid });
+  syncFolder(folder);
+  const final = join(sites, String(name));
+  rmSync(final, { recursive: true, force: true });
+  renameSync(folder, final);
+  syncFolder(sites);
+  return String(name);
+}
+
+/** Puts a staged configuration in force; the one before is kept. @throws system errors */
+export function switchSite(where: SiteHome, name: string): void {
+  const { home } = where;
+  const before = isBlank(where) ? blank : targetOf(join(home, "site"));
+  if (before === undefined) rmSync(join(home, "before"), { force: true });
+  else link(home, "before", before);
+  // Names of the new one lead nowhere until the switch, and those of the old one after it.
+  linkFiles(where, `sites/${name}`);
+  link(home, "site", `sites/${name}`);
+  tidy(where);
+}
+
+/**
+ * Goes back to the configuration before; a machine that was blank is blank again.
+ * @returns whether there was anything to go back to @throws system errors
+ */
+export function revertSite(where: SiteHome): boolean {
+  const { home } = where;
+  const before = targetOf(join(home, "before"));
+  if (before === undefined) return false;
+  if (before === blank) rmSync(join(home, "site"), { force: true });
+  else {
+    linkFiles(where, before);
+    link(home, "site", before);
+  }
+  rmSync(join(home, "before"), { force: true });
+  tidy(where);
+  return true;
+}
+
+/** Once the node runs with its first configuration there is no way back to none. @throws system errors */
+export function keepSite({ home }: Pick<SiteHome, "home">): void {
+  if (targetOf(join(home, "before")) === blank) rmSync(join(home, "before"), { force: true });
+  syncFolder(home);
+}
+
+/** Links to each file, from where it is looked for. */
+function linkFiles({ home, network }: SiteHome, site: string): void {
+  const names = [...readFolder(join(home, site)).keys()].filter(isSiteFile);
+  const tops = names.map((name) => name.split("/")[0] as string);
+  for (const top of new Set(tops)) if (top !== "network") link(home, top, `site/${top}`);
+  for (const name of names.filter((name) => name.startsWith("network/"))) {
+    link(network, name.slice("network/".length), join(home, "site", name));
+  }
+}
+
+/** Removes links that lead nowhere any more, and configurations that are neither in force nor the one before. */
+function tidy({ home, network }: SiteHome): void {
+  const site = join(home, "site");
+  const inForce = targetOf(site);
+  const names =
+    inForce === undefined ? [] : [...readFolder(join(home, inForce)).keys()].filter(isSiteFile);
+  const tops = new Set(names.map((name) => name.split("/")[0]));
+  for (const { name } of list(home)) {
+    if (name !== "site" && !blankNames.includes(name) && !tops.has(name))
+      removeAll(join(home, name));
+  }
+  for (const { name } of list(network)) {
+    if (!names.includes(`network/${name}`)) removeAll(join(network, name));
+  }
+  const used = [inForce, targetOf(join(home, "before"))];
+  for (const { name } of list(join(home, "sites"))) {
+    if (!used.includes(`sites/${name}`)) removeAll(join(home, "sites", name));
+  }
+  for (const folder of [home, network, join(home, "sites")]) syncFolder(folder);
+}
+
+/** Makes a link, or replaces what has its name, in one step where that is no folder. */
+function link(folder: string, name: string, target: string): void {
+  const path = join(folder, name);
+  if (targetOf(path) === target) return;
+  const fresh = join(folder, `.${name}.new`);
+  rmSync(fresh, { recursive: true, force: true });
+  symlinkSync(target, fresh);
+  if (list(folder).some((one) => one.name === name && one.isDirectory())) removeAll(path);
+  renameSync(fresh, path);
+  syncFolder(folder);
+}
+
+function removeAll(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+}
+
+/** Where a link leads; undefined if it is none. */
+function targetOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+function list(path: string): Dirent[] {
+  try {
+    return readdirSync(path, { withFileTypes: true });
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}
