@@ -13,7 +13,7 @@ import { parseConfig } from "../../src/node/config/load.ts";
 import { openState } from "../../src/node/state/state.ts";
 import { StateStore } from "../../src/node/state/store.ts";
 import { TelemetryWindow } from "../../src/node/telemetry/window.ts";
-import { Oversight, type WatchedModule } from "../../src/node/wiring/oversight.ts";
+import { Monitoring, type WatchedModule } from "../../src/node/wiring/monitoring.ts";
 import type { DriverKind } from "../../src/port/driver-kind.ts";
 import type { FigureName, FigureValue } from "../../src/port/telemetry.ts";
 import { presets } from "../../test/emulator/physics/bb84.ts";
@@ -162,16 +162,16 @@ class SimulatedModule implements WatchedModule {
 
 export class FleetNode {
   readonly id: string;
-  readonly #oversight: Oversight;
+  readonly #monitoring: Monitoring;
   readonly #module: SimulatedModule;
   readonly #clock: Clock;
   #timer: Timer | undefined;
   #raised = 0;
   readonly #open: string[] = [];
 
-  private constructor(id: string, oversight: Oversight, module: SimulatedModule, clock: Clock) {
+  private constructor(id: string, monitoring: Monitoring, module: SimulatedModule, clock: Clock) {
     this.id = id;
-    this.#oversight = oversight;
+    this.#monitoring = monitoring;
     this.#module = module;
     this.#clock = clock;
   }
@@ -190,13 +190,13 @@ export class FleetNode {
     // The process is not this node's alone: what it uses is no alarm of a node.
     const health = { take: () => [], stop: () => {} };
     const parts = { state, clock, random: random(seed), log, health };
-    const oversight = await Oversight.open(config, parts);
-    return new FleetNode(id, oversight, new SimulatedModule(seed, clock.wall()), clock);
+    const monitoring = await Monitoring.open(config, parts);
+    return new FleetNode(id, monitoring, new SimulatedModule(seed, clock.wall()), clock);
   }
 
   start(): void {
-    const { watch } = this.#oversight;
-    this.#oversight.start([this.#module], new Map());
+    const { watch } = this.#monitoring;
+    this.#monitoring.start([this.#module], new Map());
     watch.link(moduleName, undefined, undefined);
     watch.link(moduleName, "main", undefined);
     this.#timer = every(this.#clock, 1_000, () => {
@@ -219,12 +219,12 @@ export class FleetNode {
 
   async stop(): Promise<void> {
     this.#timer?.cancel();
-    await this.#oversight.stop();
+    await this.#monitoring.stop();
   }
 
   #tell(code: string, severity: string): void {
     const at = this.#clock.wall();
     const facts = { code, severity, text: "simulated" };
-    this.#oversight.event({ type: "module_event", module: moduleName, at, facts });
+    this.#monitoring.event({ type: "module_event", module: moduleName, at, facts });
   }
 }

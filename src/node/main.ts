@@ -44,7 +44,7 @@ import {
   untrusted,
   withSpool,
 } from "./wiring/modules.ts";
-import { type MorePorts, Oversight } from "./wiring/oversight.ts";
+import { Monitoring, type MorePorts } from "./wiring/monitoring.ts";
 import { Panel } from "./wiring/panel.ts";
 import { createPage, createServer, keyExchanges } from "./wiring/serving.ts";
 
@@ -106,13 +106,13 @@ async function serve(
   if (state.data.lost?.boot === boot) log.error(`state: ${lostGeneration(state)}`);
   log.info("starting", { id: config.node.id, version: softwareVersion, boot, pid: process.pid });
 
-  const oversight = await insist({ ...opening, name: "outbox" }, () =>
-    Oversight.open(config, { state, clock, random, log }),
+  const monitoring = await insist({ ...opening, name: "outbox" }, () =>
+    Monitoring.open(config, { state, clock, random, log }),
   );
   const kms = await Kms.open(config, state, log);
   const progress = new Progress();
   const halt = new Halt();
-  const panel = new Panel(config.panel, { state, halt, oversight, clock, random, log });
+  const panel = new Panel(config.panel, { state, halt, monitoring, clock, random, log });
   const channels: Channel[] = [];
   const closed: ClosedModule[] = [];
   const ledgers = new Map<string, LedgerFile>();
@@ -135,21 +135,21 @@ async function serve(
     }
     ledgers.set(module.name, opened);
     channels.push(
-      createChannel(module, folder, opened, { oversight, panel, halt, progress, kms }, channelLog),
+      createChannel(module, folder, opened, { monitoring, panel, halt, progress, kms }, channelLog),
     );
   }
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   const views = [...channels, ...closed];
   const page = config.web.enabled
-    ? createPage(config, views, oversight, panel, boot, log, logs)
+    ? createPage(config, views, monitoring, panel, boot, log, logs)
     : undefined;
   const certificates = watchAll(config, channels, server, page, log);
-  const reload = () => reloadCertificates(certificates, oversight);
+  const reload = () => reloadCertificates(certificates, monitoring);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
   const updates = openUpdates(config, standardPlaces(process.env.RUNTIME_DIRECTORY), {
     clock,
     log,
-    onEvent: (event) => oversight.event(event),
+    onEvent: (event) => monitoring.event(event),
   });
   const ports: MorePorts = {
     reloadCertificates: reload,
@@ -159,7 +159,7 @@ async function serve(
     ...keptBackPorts(channels, kms),
     ...(updates && { installUpdate: async (args, signed) => updates.begin(args, signed) }),
   };
-  oversight.start(
+  monitoring.start(
     views,
     new Map<string, Pick<Ledger, "failure">>([
       ...ledgers,
@@ -168,15 +168,15 @@ async function serve(
     ports,
     panel.guard,
   );
-  await tellOfLedgers(recording, oversight, log);
+  await tellOfLedgers(recording, monitoring, log);
   const site = siteStatus(process.env);
   if (site?.provisioned === "unsigned") {
     const facts = { serial: site.serial };
-    oversight.event({ type: "configuration_unsigned", at: clock.wall(), facts });
+    monitoring.event({ type: "configuration_unsigned", at: clock.wall(), facts });
   }
-  oversight.keyExchanges = () => keyExchanges(channels, server);
+  monitoring.keyExchanges = () => keyExchanges(channels, server);
   panel.start(views, await leftSpools(diskFiles, folder, withSpool(config)));
-  await holdBack(oversight, crashFile(config), stopping.signal, log);
+  await holdBack(monitoring, crashFile(config), stopping.signal, log);
   const notify = systemdNotify({ clock, log, environment: process.env });
   // Told to stop meanwhile: nothing is begun that would be ended at once.
   const begun = !stopping.signal.aborted;
@@ -193,7 +193,7 @@ async function serve(
     boot,
     modules: views,
     ledgers,
-    oversight,
+    monitoring,
     more: ports,
     updates,
     site,
@@ -204,7 +204,7 @@ async function serve(
     clock,
     log,
   });
-  const health = tellHealth(notify, clock, () => healthLine(views, oversight.broker?.up));
+  const health = tellHealth(notify, clock, () => healthLine(views, monitoring.broker?.up));
 
   const signal = await stop;
   log.info("stopping", { signal });
@@ -220,7 +220,7 @@ async function serve(
     await page?.stop();
     await Promise.all(channels.map((channel) => channel.stop()));
     await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
-    await oversight.stop();
+    await monitoring.stop();
     await notify.told();
     home.release();
   };

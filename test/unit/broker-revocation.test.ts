@@ -11,11 +11,11 @@ import { silentLog } from "../../src/base/log.ts";
 import { diskFiles } from "../../src/host/disk/files.ts";
 import { parseConfig } from "../../src/node/config/load.ts";
 import { openHome } from "../../src/node/state/home.ts";
-import { Oversight } from "../../src/node/wiring/oversight.ts";
+import { Monitoring } from "../../src/node/wiring/monitoring.ts";
 import { type Authority, createAuthority, type Identity } from "../emulator/certificates.ts";
 
 interface Bench {
-  readonly oversight: Oversight;
+  readonly monitoring: Monitoring;
   /** Connections that the broker has: one of MQTT, one of Sparkplug B. */
   readonly connections: ReadonlySet<TLSSocket>;
   write(file: "ca" | "crl", text: string): void;
@@ -52,10 +52,10 @@ async function bench(
   const config = parseConfig(text, join(folder, "node.toml"), driverKinds);
   const home = await openHome(diskFiles, config.node.state_dir, []);
   const parts = { state: home.state, clock: systemClock, random: () => 0, log: silentLog };
-  const oversight = await Oversight.open(config, parts);
-  oversight.start([], new Map());
+  const monitoring = await Monitoring.open(config, parts);
+  monitoring.start([], new Map());
   t.teardown(async () => {
-    await oversight.stop();
+    await monitoring.stop();
     home.release();
     await new Promise<void>((resolve) => {
       server.close(() => resolve());
@@ -64,7 +64,7 @@ async function bench(
     await new Promise<void>((resolve) => aedes.close(resolve));
     rmSync(folder, { recursive: true });
   });
-  return { oversight, connections, write };
+  return { monitoring, connections, write };
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -78,23 +78,23 @@ for (const what of ["is revoked", "is of a CA that is trusted no more"]) {
     const [ca, other] = await Promise.all([createAuthority("CA"), createAuthority("other")]);
     const identity = await ca.issue(asBroker);
     const old = await ca.revoke([], { days: -2 });
-    const { oversight, connections, write } = await bench(t, ca, identity, old);
-    await until(() => oversight.broker?.up === true && connections.size === 2);
-    t.is(oversight.broker?.key_exchange, "X25519MLKEM768");
+    const { monitoring, connections, write } = await bench(t, ca, identity, old);
+    await until(() => monitoring.broker?.up === true && connections.size === 2);
+    t.is(monitoring.broker?.key_exchange, "X25519MLKEM768");
     if (what === "is revoked") write("crl", await ca.revoke([identity.cert]));
     else write("ca", other.cert);
-    t.is(oversight.renewed(), undefined);
-    await until(() => connections.size === 0 && oversight.broker?.up === false);
+    t.is(monitoring.renewed(), undefined);
+    await until(() => connections.size === 0 && monitoring.broker?.up === false);
     const why = /CERT_REVOKED|UNABLE_TO_VERIFY_LEAF_SIGNATURE/;
-    await until(() => why.test(oversight.broker?.reason ?? ""));
+    await until(() => why.test(monitoring.broker?.reason ?? ""));
   });
 }
 
 test("a broker whose certificate has a CN and no subject alternative name is refused", async (t) => {
   const ca = await createAuthority("CA");
   const identity = await ca.issue({ commonName: "127.0.0.1", usage: "server" });
-  const { oversight } = await bench(t, ca, identity, await ca.revoke([]));
-  await until(() => /ALTNAME_INVALID/.test(oversight.broker?.reason ?? ""));
+  const { monitoring } = await bench(t, ca, identity, await ca.revoke([]));
+  await until(() => /ALTNAME_INVALID/.test(monitoring.broker?.reason ?? ""));
   t.pass();
 });
 
@@ -102,7 +102,7 @@ test("where lists must be fresh, one that has run out keeps the broker away", as
   const ca = await createAuthority("CA");
   const identity = await ca.issue(asBroker);
   const old = await ca.revoke([], { days: -2 });
-  const { oversight } = await bench(t, ca, identity, old, "crl_fresh = true\n");
-  await until(() => /CRL_HAS_EXPIRED/.test(oversight.broker?.reason ?? ""));
+  const { monitoring } = await bench(t, ca, identity, old, "crl_fresh = true\n");
+  await until(() => /CRL_HAS_EXPIRED/.test(monitoring.broker?.reason ?? ""));
   t.pass();
 });

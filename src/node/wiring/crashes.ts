@@ -5,7 +5,7 @@ import type { Log } from "../../base/log.ts";
 import { brake, crashesIn } from "../../host/life/crashes.ts";
 import type { Config } from "../config/load.ts";
 import { clock } from "./machine.ts";
-import type { Oversight } from "./oversight.ts";
+import type { Monitoring } from "./monitoring.ts";
 
 export function crashFile({ node }: Config): string {
   return `${node.state_dir}/crashes`;
@@ -13,7 +13,7 @@ export function crashFile({ node }: Config): string {
 
 /** A node that crashed again and again begins later, and says so first. */
 export async function holdBack(
-  oversight: Oversight,
+  monitoring: Monitoring,
   file: string,
   signal: AbortSignal,
   log: Log,
@@ -22,6 +22,6 @@ export async function holdBack(
   const ms = brake(crashes, uptime());
   if (ms === 0) return;
   log.error("crashed again and again: waiting", { ms });
-  oversight.watch.crashed(crashes.length);
+  monitoring.watch.crashed(crashes.length);
   await delay(clock, ms, signal);
 }

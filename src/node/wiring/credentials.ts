@@ -10,7 +10,7 @@ import { type CertificateWatch, type Watched, watchCertificates } from "../modul
 import type { Channel } from "../module/channel.ts";
 import type { Page } from "../page/web.ts";
 import { clock } from "./machine.ts";
-import type { Oversight } from "./oversight.ts";
+import type { Monitoring } from "./monitoring.ts";
 
 /** The certificates are read each time: they may have been renewed. @throws Fault `kq1.connect` */
 export function endpoint(km: KmConfig): KmEndpoint {
@@ -67,10 +67,10 @@ export function watchAll(
 /** Takes renewed certificates now. @throws Fault `config.file`: some cannot be read */
 export async function reloadCertificates(
   watch: CertificateWatch,
-  oversight: Oversight,
+  monitoring: Monitoring,
 ): Promise<void> {
   const unreadable = [...watch.look()];
-  if (oversight.renewed() !== undefined) unreadable.push("manager");
+  if (monitoring.renewed() !== undefined) unreadable.push("manager");
   if (unreadable.length === 0) return;
   throw new Fault("config.file", "certificates cannot be read", { for: unreadable.join(", ") });
 }

@@ -4,7 +4,7 @@ import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { type LedgersOptions, orphanedLedgers } from "../ledger/ledgers.ts";
 import { clock } from "./machine.ts";
-import type { Oversight } from "./oversight.ts";
+import type { Monitoring } from "./monitoring.ts";
 
 /**
  * Tells of ledgers that were given to another name or retired, and of those without a module. To be
@@ -13,29 +13,33 @@ import type { Oversight } from "./oversight.ts";
  */
 export async function tellOfLedgers(
   recording: LedgersOptions,
-  oversight: Oversight,
+  monitoring: Monitoring,
   log: Log,
 ): Promise<void> {
   try {
-    await tellActs(recording, oversight, log);
+    await tellActs(recording, monitoring, log);
     const orphans = await orphanedLedgers(recording);
     for (const ledger of orphans) log.warn("ledger belongs to no module", { ledger });
-    oversight.watch.orphaned(orphans);
+    monitoring.watch.orphaned(orphans);
   } catch (error) {
     log.warn("not all was told of the ledgers", { why: describe(error) });
   }
 }
 
-async function tellActs({ state }: LedgersOptions, oversight: Oversight, log: Log): Promise<void> {
+async function tellActs(
+  { state }: LedgersOptions,
+  monitoring: Monitoring,
+  log: Log,
+): Promise<void> {
   const acts = state.data.ledger_acts ?? [];
   if (acts.length === 0) return;
   for (const { what, from, to, by } of acts) {
     log.warn(`ledger ${what}`, { from, to, by });
     const module = what === "adopted" ? { module: to } : {};
     const facts = { from, to, by };
-    oversight.event({ type: `ledger_${what}`, ...module, at: clock.wall(), facts });
+    monitoring.event({ type: `ledger_${what}`, ...module, at: clock.wall(), facts });
   }
-  await oversight.durable();
+  await monitoring.durable();
   await state.change((data) => {
     delete data.ledger_acts;
   });

@@ -8,7 +8,7 @@ import { LocalServer } from "../../ops/local/server.ts";
 import type { Config } from "../config/load.ts";
 import { LocalDesk, type LocalDeskParts } from "../local/desk.ts";
 import type { LocalModule } from "../model/local.ts";
-import type { MorePorts, Oversight, WatchedModule } from "./oversight.ts";
+import type { Monitoring, MorePorts, WatchedModule } from "./monitoring.ts";
 
 export interface LocalOptions
   extends Pick<
@@ -25,7 +25,7 @@ export interface LocalOptions
     | "log"
   > {
   readonly modules: readonly (WatchedModule & LocalModule)[];
-  readonly oversight: Oversight;
+  readonly monitoring: Monitoring;
   /** Ports of commands into other parts of the node. */
   readonly more: MorePorts;
   /** Reads the configuration's file again. @throws ConfigError */
@@ -42,7 +42,7 @@ export interface Local {
 /** Never rejects. */
 export async function openLocal({
   modules,
-  oversight,
+  monitoring,
   more,
   load,
   ...parts
@@ -53,12 +53,12 @@ export async function openLocal({
     ...parts,
     log,
     modules,
-    alarms: oversight.watch,
-    history: oversight.history,
-    recorder: oversight.recorder,
-    broker: () => oversight.broker,
-    control: oversight.control(modules, more),
-    onEvent: (event) => oversight.event(event),
+    alarms: monitoring.watch,
+    history: monitoring.history,
+    recorder: monitoring.recorder,
+    broker: () => monitoring.broker,
+    control: monitoring.control(modules, more),
+    onEvent: (event) => monitoring.event(event),
   });
   const bundle = async () => {
     const ask = async (name: ReadName, args: LocalRequest["args"] = {}) => {

@@ -16,7 +16,7 @@ import { spooled, spoolWhenNeeded } from "../spool/spooled.ts";
 import { endpoint } from "./credentials.ts";
 import type { Kms } from "./kms.ts";
 import { clock, random } from "./machine.ts";
-import type { Oversight } from "./oversight.ts";
+import type { Monitoring } from "./monitoring.ts";
 import type { Panel } from "./panel.ts";
 
 export function ledgerOptions({ ledger }: Config, progress: Progress) {
@@ -61,7 +61,7 @@ export function closedModule(module: ModuleConfig, folder: string, failure: Faul
 }
 
 export interface ChannelContext {
-  readonly oversight: Oversight;
+  readonly monitoring: Monitoring;
   readonly panel: Panel;
   readonly halt: Halt;
   readonly progress: Progress;
@@ -72,7 +72,7 @@ export function createChannel(
   module: ModuleConfig,
   folder: string,
   ledger: LedgerFile,
-  { oversight, panel, halt, progress, kms }: ChannelContext,
+  { monitoring, panel, halt, progress, kms }: ChannelContext,
   log: Log,
 ): Channel {
   return new Channel(
@@ -94,7 +94,7 @@ export function createChannel(
         window: km.window,
         hashValue: km.hash_value,
         answerTimeoutMs: km.answer_timeout_s,
-        heard: oversight.watch.hears(module.name, km.name),
+        heard: monitoring.watch.hears(module.name, km.name),
       })),
       kmNames: module.kms.map(({ name }) => kms.nameOf(name)),
     },
@@ -107,12 +107,12 @@ export function createChannel(
       progress,
       halt,
       nameOfKm: (slot) => kms.named(slot),
-      health: () => oversight.watch.verdict(module.name),
-      onEvent: (event) => oversight.event(event),
-      onState: (name) => oversight.stateChanged(name),
-      onTelemetry: (name, sample) => oversight.telemetry(name, sample),
+      health: () => monitoring.watch.verdict(module.name),
+      onEvent: (event) => monitoring.event(event),
+      onState: (name) => monitoring.stateChanged(name),
+      onTelemetry: (name, sample) => monitoring.telemetry(name, sample),
       onLink: (name, km, down) => {
-        oversight.link(name, km, down);
+        monitoring.link(name, km, down);
         if (km === undefined) panel.guard.moduleLink(name, down);
       },
     },

@@ -11,12 +11,12 @@ import { PanelGuard } from "../panel/guard.ts";
 import { PanelServer } from "../panel/server.ts";
 import type { ZeroizedModule } from "../panel/zeroizer.ts";
 import type { StateStore } from "../state/store.ts";
-import type { Oversight } from "./oversight.ts";
+import type { Monitoring } from "./monitoring.ts";
 
 export interface PanelParts {
   readonly state: StateStore;
   readonly halt: Halt;
-  readonly oversight: Oversight;
+  readonly monitoring: Monitoring;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -29,7 +29,7 @@ export class Panel {
 
   /** @param config undefined: none is configured; what one has latched holds all the same */
   constructor(config: PanelConfig | undefined, parts: PanelParts) {
-    const { oversight, clock, random } = parts;
+    const { monitoring, clock, random } = parts;
     const log = parts.log.child("panel");
     this.guard = new PanelGuard(
       config && {
@@ -40,16 +40,16 @@ export class Panel {
       {
         state: parts.state,
         halt: parts.halt,
-        alarms: oversight.watch,
+        alarms: monitoring.watch,
         clock,
         random,
         log,
-        onEvent: (event) => oversight.event(event),
+        onEvent: (event) => monitoring.event(event),
         onChange: () => {
           this.#server?.notify();
-          oversight.panelChanged();
+          monitoring.panelChanged();
         },
-        health: () => health(oversight),
+        health: () => health(monitoring),
         supplying: () => this.#modules.some((module) => module.health().ready),
       },
     );
@@ -90,7 +90,7 @@ export class Panel {
 }
 
 /** The worst alarm, for one lamp. */
-function health({ watch }: Oversight): NodeMessage["health"] {
+function health({ watch }: Monitoring): NodeMessage["health"] {
   const worst = Math.max(0, ...watch.records().map(({ severity }) => rank(severity)));
   if (worst >= rank("major")) return "alarm";
   return worst > 0 ? "warning" : "ok";

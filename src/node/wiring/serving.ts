@@ -10,7 +10,7 @@ import type { LinkView } from "../page/view.ts";
 import { kmFacts, Page } from "../page/web.ts";
 import { serverIdentity } from "./credentials.ts";
 import { clock, random } from "./machine.ts";
-import type { Oversight } from "./oversight.ts";
+import type { Monitoring } from "./monitoring.ts";
 import type { Panel } from "./panel.ts";
 
 export function createServer(
@@ -48,7 +48,7 @@ export function* keyExchanges(
 export function createPage(
   config: Config,
   modules: readonly LinkView[],
-  oversight: Oversight,
+  monitoring: Monitoring,
   panel: Panel,
   boot: number,
   log: Log,
@@ -66,17 +66,17 @@ export function createPage(
       started: clock.wall(),
       modules,
       facts,
-      alarms: oversight.watch,
-      history: oversight.history,
-      recorder: oversight.recorder,
+      alarms: monitoring.watch,
+      history: monitoring.history,
+      recorder: monitoring.recorder,
       logs,
-      broker: () => oversight.broker,
+      broker: () => monitoring.broker,
       panel: () => panel.shown(),
     },
     clock,
     random,
     log: log.child("web"),
   });
-  oversight.onChange = () => page.poke();
+  monitoring.onChange = () => page.poke();
   return page;
 }

@@ -41,7 +41,7 @@ import type { StateStore } from "../state/store.ts";
 import { openOutbox } from "./outbox.ts";
 import { createManager, createSparkplug } from "./publishing.ts";
 
-export interface OversightParts {
+export interface MonitoringParts {
   /** What the process uses of the machine; default: it is asked. */
   readonly health?: Pick<Health, "take" | "stop">;
   readonly state: StateStore;
@@ -56,7 +56,7 @@ export type WatchedModule = ModuleView & WatchedView & ModuleControl;
 /** Ports of commands into other parts of the node; a command whose port is missing is refused. */
 export type MorePorts = Partial<ControlPorts>;
 
-export class Oversight {
+export class Monitoring {
   readonly watch: Watch;
   /** What happened lately, for whoever looks at the node itself. */
   readonly history = new EventHistory();
@@ -69,7 +69,7 @@ export class Oversight {
   readonly #links = new Map<string, boolean>();
   readonly #health: Pick<Health, "take" | "stop">;
   readonly #config: Config;
-  readonly #parts: OversightParts;
+  readonly #parts: MonitoringParts;
   readonly #outbox: Outbox | undefined;
   readonly #manager: Manager | undefined;
   readonly #later: readonly AlarmRecord[];
@@ -86,7 +86,7 @@ export class Oversight {
 
   private constructor(
     config: Config,
-    parts: OversightParts,
+    parts: MonitoringParts,
     outbox: Outbox | undefined,
     later: readonly AlarmRecord[],
   ) {
@@ -113,12 +113,12 @@ export class Oversight {
   }
 
   /** Opens the outbox; nothing is published yet. */
-  static async open(config: Config, parts: OversightParts): Promise<Oversight> {
+  static async open(config: Config, parts: MonitoringParts): Promise<Monitoring> {
     const path = `${config.node.state_dir}/outbox`;
     const outbox = config.manager && (await openOutbox(path, parts));
     const events = (await outbox?.after(parts.state.data.alarms_to ?? 0)) ?? [];
     const later = events.flatMap((event) => recordOf(event) ?? []);
-    return new Oversight(config, parts, outbox, later);
+    return new Monitoring(config, parts, outbox, later);
   }
 
   /** Watches from now on, and connects to the broker. */
