@@ -7,8 +7,8 @@ import {
 } from "../../scripts/manager.d/sign.ts";
 import { Fault } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
-import { CommandDesk } from "../../src/node/commands/desk.ts";
 import type { ControlPorts } from "../../src/node/commands/executor.ts";
+import { CommandHandler } from "../../src/node/commands/handler.ts";
 import type { NodeEvent } from "../../src/node/model/manager.ts";
 import { publicKey } from "../../src/ops/commands/jws.ts";
 import { CommandMemory, type KeyMemory } from "../../src/ops/commands/memory.ts";
@@ -39,7 +39,7 @@ export class CommandBench {
   readonly noc: SigningKey;
   readonly field: SigningKey;
   readonly #publicKeys: ReadonlyMap<string, string>;
-  desk: CommandDesk;
+  desk: CommandHandler;
   /** Ports that not every node has; for the next {@link restart}. */
   more: Partial<ControlPorts> = {};
   #counter = 0;
@@ -56,7 +56,7 @@ export class CommandBench {
   }
 
   /** A new process on what was saved. */
-  restart(boot: number): CommandDesk {
+  restart(boot: number): CommandHandler {
     const allowed: Readonly<Record<string, string[]>> = {
       noc: [
         "start",
@@ -81,7 +81,7 @@ export class CommandBench {
     const keys = [...this.#publicKeys].map(([id, x]) => {
       return [id, { id, key: publicKey(x), commands: allowed[id] ?? [] }] as const;
     });
-    this.desk = new CommandDesk({
+    this.desk = new CommandHandler({
       authority: {
         node: "node-a",
         boot,

@@ -20,8 +20,8 @@ import {
 import { brokerWaits } from "../../ops/mqtt/waits.ts";
 import type { Outbox } from "../../ops/outbox/outbox.ts";
 import type { TelemetrySample } from "../../port/telemetry.ts";
-import { CommandDesk } from "../commands/desk.ts";
 import type { ControlPorts, ModuleControl } from "../commands/executor.ts";
+import { CommandHandler } from "../commands/handler.ts";
 import { certificateFiles, listFiles } from "../config/certificates.ts";
 import type { Config } from "../config/load.ts";
 import { HistoryKeeper } from "../history/history-keeper.ts";
@@ -80,7 +80,7 @@ export class Monitoring {
   #look: Timer | undefined;
   #kept: Kept | undefined;
   #brokerTrouble: string | undefined = "not connected yet";
-  #desk: CommandDesk | undefined;
+  #desk: CommandHandler | undefined;
   /** By module. */
   #ledgers: ReadonlyMap<string, Pick<Ledger, "failure">> = new Map();
 
@@ -367,12 +367,16 @@ export class Monitoring {
     for (const [module, ledger] of this.#ledgers) yield [`ledger.${module}`, ledger.failure];
   }
 
-  #createDesk(channels: readonly WatchedModule[], manager: Manager, more: MorePorts): CommandDesk {
+  #createDesk(
+    channels: readonly WatchedModule[],
+    manager: Manager,
+    more: MorePorts,
+  ): CommandHandler {
     const { state, clock, log } = this.#parts;
     const keys = (this.#config.manager?.command_key ?? []).map(({ id, public_key, commands }) => {
       return [id, { id, key: publicKey(public_key), commands }] as const;
     });
-    return new CommandDesk({
+    return new CommandHandler({
       authority: {
         node: this.#config.node.id,
         boot: state.data.boot,

@@ -38,7 +38,7 @@ const deadline = 30_000;
 const mostRefusals = 20;
 const refillMs = 10_000;
 
-export class CommandDesk implements CommandPort {
+export class CommandHandler implements CommandPort {
   readonly #options: DeskOptions;
   readonly #authority: Authority;
   readonly #memory: CommandMemory;
