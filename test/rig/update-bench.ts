@@ -20,7 +20,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
-import { LocalDesk, type LocalDeskParts } from "../../src/node/local/desk.ts";
+import { LocalApi, type LocalDeskParts } from "../../src/node/local/api.ts";
 import type { NodeEvent, ShownPanel } from "../../src/node/model/manager.ts";
 import { LocalServer } from "../../src/ops/local/server.ts";
 import { openUpdates } from "../../src/ops/update/appliance.ts";
@@ -57,7 +57,7 @@ export class UpdateBench {
       told: join(folder, "told"),
     };
     const parts = { clock: systemClock, log: silentLog, onEvent };
-    const desk = new LocalDesk({
+    const desk = new LocalApi({
       config,
       modules: [],
       updates: openUpdates(config as LocalDeskParts["config"], places, parts),

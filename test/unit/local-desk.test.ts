@@ -1,6 +1,6 @@
 import test from "ava";
 import { silentLog } from "../../src/base/log.ts";
-import { LocalDesk, type LocalDeskParts } from "../../src/node/local/desk.ts";
+import { LocalApi, type LocalDeskParts } from "../../src/node/local/api.ts";
 import type { NodeEvent } from "../../src/node/model/manager.ts";
 import { EventHistory } from "../../src/ops/events/event-history.ts";
 import { LogRing } from "../../src/ops/local/log-ring.ts";
@@ -9,7 +9,7 @@ import { ManualClock, settle } from "../clock.ts";
 import { moduleView } from "../rig/manager-bench.ts";
 
 interface Bench {
-  readonly desk: LocalDesk;
+  readonly desk: LocalApi;
   readonly clock: ManualClock;
   readonly events: NodeEvent[];
   readonly told: string[];
@@ -38,7 +38,7 @@ function createBench(): Bench {
     setThreshold: async () => {},
     zeroized: () => {},
   };
-  const desk = new LocalDesk({
+  const desk = new LocalApi({
     config: { node: { id: "node-a" } },
     modules: [module],
     history,
@@ -54,7 +54,7 @@ function createBench(): Bench {
 const peer = async () => 1_000;
 const receive = async () => {};
 
-function act(desk: LocalDesk, name: LocalRequest["do"], args: LocalRequest["args"]) {
+function act(desk: LocalApi, name: LocalRequest["do"], args: LocalRequest["args"]) {
   return desk.answer({ v: 1, do: name, args }, { role: "act", peer, receive });
 }
 

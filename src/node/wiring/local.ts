@@ -6,7 +6,7 @@ import { controlSocket, maintenanceSocket } from "../../ops/local/paths.ts";
 import { type LocalRequest, protocolVersion, type ReadName } from "../../ops/local/protocol.ts";
 import { LocalServer } from "../../ops/local/server.ts";
 import type { Config } from "../config/load.ts";
-import { LocalDesk, type LocalDeskParts } from "../local/desk.ts";
+import { LocalApi, type LocalDeskParts } from "../local/api.ts";
 import type { LocalModule } from "../model/local.ts";
 import type { Monitoring, MorePorts, WatchedModule } from "./monitoring.ts";
 
@@ -49,7 +49,7 @@ export async function openLocal({
 }: LocalOptions): Promise<Local> {
   const { config, clock } = parts;
   const log = parts.log.child("local");
-  const desk = new LocalDesk({
+  const desk = new LocalApi({
     ...parts,
     log,
     modules,
@@ -77,7 +77,7 @@ export async function openLocal({
   };
   const { socket, act, read } = config.local;
   const path = controlSocket(socket, config.node.state_dir, process.env.RUNTIME_DIRECTORY);
-  const answer: LocalDesk["answer"] = (request, caller) => desk.answer(request, caller);
+  const answer: LocalApi["answer"] = (request, caller) => desk.answer(request, caller);
   const standard = existsSync(dirname(maintenanceSocket)) ? maintenanceSocket : undefined;
   const maintenance = config.local.maintenance ?? standard;
   const server = new LocalServer({ path, act, read, maintenance, answer, clock, log });

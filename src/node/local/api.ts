@@ -73,7 +73,7 @@ const watchLimits = { least: 200, standard: 1_000, most: 60_000 } as const;
 const mostEvents = 1_024;
 const mostLines = 2_000;
 
-export class LocalDesk {
+export class LocalApi {
   readonly #parts: LocalDeskParts;
   readonly #started: number;
   readonly #begun: number;
