@@ -4,7 +4,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { connectKm, type KmEndpoint, type TlsIdentity } from "../../src/node/io/connect.ts";
 import { HttpsSupply } from "../../src/node/io/https-supply.ts";
 import { Kq1Session } from "../../src/node/io/session.ts";
-import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import type { OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { KqDeframer, writeHeader } from "../../src/wire/kq1/frame.ts";
 import { command, header } from "../../src/wire/kq1/names.ts";
 import { writeKeyResponse } from "../../src/wire/kq1/request.ts";
@@ -22,7 +22,7 @@ function uponRequest(bytes: number, number: number) {
         const socket = await connectKm(endpoint, systemClock, never);
         const keys = Array.from({ length: number }, () => makeKey(bytes));
         let asked = 0;
-        const desk: KeyDesk = {
+        const desk: OnRequestKeys = {
           unitBits: bytes * 8,
           stored: number,
           request: () => {

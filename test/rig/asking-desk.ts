@@ -1,8 +1,8 @@
 /** A desk that gives as many keys as are asked for, when a test lets it, and hears what became of them. */
-import type { KeyDesk, KeyReply, KeyRequest } from "../../src/node/keys/ports.ts";
+import type { KeyReply, KeyRequest, OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { QkdKey } from "../../src/port/key.ts";
 
-export class AskingDesk implements KeyDesk {
+export class AskingDesk implements OnRequestKeys {
   readonly unitBits = 256;
   readonly stored = 1_000;
   readonly asked: KeyRequest[] = [];

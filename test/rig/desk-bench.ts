@@ -1,6 +1,6 @@
 /** A desk with a real ledger, between a module and KMs that ask as a test says. */
 import { readFileSync, writeFileSync } from "node:fs";
-import type { KeyDesk, KeyReply } from "../../src/node/keys/ports.ts";
+import type { KeyReply, OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { encodeEntry, fileHeader, recordLength } from "../../src/node/ledger/ledger-record.ts";
 import { scan } from "../../src/node/ledger/ledger-scan.ts";
 import { blockName, type QkdKey } from "../../src/port/key.ts";
@@ -25,7 +25,7 @@ let asked = 0;
 export function ask(bench: Bench, { km = "km-1", token, ...more }: Asked = {}): Promise<KeyReply> {
   const slot = slotOf(km, "QKD-A", `request ${asked++}`);
   const wanted = { number: 1, size: 256, most: 1_000, ...more };
-  return (bench.custody.desk as KeyDesk).request({ slot, token, ...wanted });
+  return (bench.custody.desk as OnRequestKeys).request({ slot, token, ...wanted });
 }
 
 /** Asks, and has the answer sent. @returns the keys' IDs */

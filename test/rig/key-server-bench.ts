@@ -3,7 +3,7 @@ import { request } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
 import { silentLog } from "../../src/base/log.ts";
 import { KeyServer, type KeyServerOptions } from "../../src/node/io/https-server.ts";
-import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import type { OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 
 export interface Got {
@@ -37,7 +37,7 @@ export function text(query: string): string {
 }
 
 export async function withServer(
-  desk: KeyDesk,
+  desk: OnRequestKeys,
   body: (bench: KeyServerBench) => Promise<void>,
   options: Partial<KeyServerOptions> = {},
 ): Promise<void> {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import test, { type ExecutionContext } from "ava";
-import type { Format, KeyDesk } from "../../src/node/keys/ports.ts";
+import type { Format, OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { Cuts, lastOfStretch, stretch } from "../../src/node/ledger/cuts.ts";
 import { slotOf } from "../../src/wire/kq1/request.ts";
 import { random } from "../random.ts";
@@ -107,7 +107,7 @@ test("a block that was begun keeps its cut when key_bits is changed", async (t) 
 test("a unit that was begun upon request keeps its length when key_bits is changed", async (t) => {
   await withBench({ fresh: true, onRequest: true, keyBits: 256 }, async (bench) => {
     const ask = (token: number, size: number) =>
-      (bench.custody.desk as KeyDesk).request({
+      (bench.custody.desk as OnRequestKeys).request({
         slot: slotOf("km", "QKD-A", `tcp ${token}`),
         token: `a token of the KM, ${token}`,
         number: 9,

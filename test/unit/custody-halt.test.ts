@@ -1,7 +1,7 @@
 import test from "ava";
 import { silentLog } from "../../src/base/log.ts";
 import { Kq1Session } from "../../src/node/io/session.ts";
-import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import type { OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { QkdKey } from "../../src/port/key.ts";
 import { slotOf } from "../../src/wire/kq1/request.ts";
 import { ManualClock, settle } from "../clock.ts";
@@ -49,7 +49,7 @@ test("while it is halted a KM that asks is told to wait; a repeat then gets the 
     const ask = (token: number) => {
       const slot = slotOf("km", "QKD-A", String(token));
       const asked = { slot, token: `a token of the KM, ${token}`, number: 1, size: 256, most: 10 };
-      return (custody.desk as KeyDesk).request(asked);
+      return (custody.desk as OnRequestKeys).request(asked);
     };
     const first = await ask(1);
     t.is(first.response, "success");
@@ -77,7 +77,8 @@ test("halted while an answer without a token waits for the disk, its keys are fr
     module.add(0);
     module.offer();
     const slot = slotOf("km", "QKD-A", "1");
-    const ask = () => (custody.desk as KeyDesk).request({ slot, number: 1, size: 256, most: 10 });
+    const ask = () =>
+      (custody.desk as OnRequestKeys).request({ slot, number: 1, size: 256, most: 10 });
     const pending = ask();
     bench.halted = true;
     t.like(await pending, { response: "busy", keys: [] });
@@ -122,7 +123,7 @@ test("forgotten keys upon request are given to nobody, not even to who was just 
     module.connect(custody);
     module.add(0, 512);
     module.offer();
-    const desk = custody.desk as KeyDesk;
+    const desk = custody.desk as OnRequestKeys;
     const asked = { number: 1, size: 256, most: 10 };
     const pending = desk.request({ ...asked, slot: slotOf("km", "A", "1") });
     custody.forget();

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
-import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import type { OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { scan } from "../../src/node/ledger/ledger-scan.ts";
 import { slotOf } from "../../src/wire/kq1/request.ts";
 import { withBench } from "../rig/custody-bench.ts";
@@ -62,7 +62,7 @@ test("without a token every request is a new wish: at once, a week later, after 
     offer(bench, 2_048);
     const slot = slotOf("km", "QKD-A", "tcp 1");
     const again = () =>
-      (bench.custody.desk as KeyDesk).request({ slot, number: 1, size: 256, most: 9 });
+      (bench.custody.desk as OnRequestKeys).request({ slot, number: 1, size: 256, most: 9 });
     const seen: string[] = [];
     seen.push(...ids(await again()), ...ids(await again()));
     await bench.clock.advance(1_000);

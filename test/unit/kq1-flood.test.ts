@@ -3,7 +3,7 @@ import test from "ava";
 import type { Fault } from "../../src/base/errors.ts";
 import { createLog } from "../../src/base/log.ts";
 import { Kq1Session } from "../../src/node/io/session.ts";
-import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import type { OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { KqDeframer } from "../../src/wire/kq1/frame.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { frame } from "../emulator/km/raw-client.ts";
@@ -12,7 +12,7 @@ import { createLine } from "../rig/duplex.ts";
 
 const request = { code: 3 };
 
-function open(desk: KeyDesk | undefined) {
+function open(desk: OnRequestKeys | undefined) {
   const { node, km } = createLine();
   const clock = new ManualClock();
   const lines: string[] = [];
@@ -51,7 +51,7 @@ async function flood(km: Duplex, payload: string, most: number): Promise<number>
   return written;
 }
 
-const none: KeyDesk = {
+const none: OnRequestKeys = {
   unitBits: 256,
   stored: 0,
   request: async () => ({ response: "no_keys_available", keys: [] }),

@@ -3,7 +3,7 @@ import test from "ava";
 import type { Fault } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { frameTimeout, Kq1Session } from "../../src/node/io/session.ts";
-import type { KeyDesk, KeyReply } from "../../src/node/keys/ports.ts";
+import type { KeyReply, OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { QkdKey } from "../../src/port/key.ts";
 import { KqDeframer } from "../../src/wire/kq1/frame.ts";
 import { ManualClock, settle } from "../clock.ts";
@@ -17,7 +17,7 @@ interface Answer {
 }
 
 /** A desk that has as many keys as anyone wants. */
-const desk: KeyDesk = {
+const desk: OnRequestKeys = {
   unitBits: 256,
   stored: 1,
   request: ({ number, most, size }): Promise<KeyReply> => {
@@ -32,7 +32,7 @@ function key(n: number, bits = 256): QkdKey {
   return new QkdKey(id, facts, Buffer.alloc(bits / 8, n + 1), bits);
 }
 
-function open(given: KeyDesk | undefined = desk) {
+function open(given: OnRequestKeys | undefined = desk) {
   const { node, km } = createLine();
   const clock = new ManualClock();
   const session = new Kq1Session(

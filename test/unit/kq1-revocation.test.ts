@@ -8,7 +8,7 @@ import { silentLog } from "../../src/base/log.ts";
 import { connectKm, type KmEndpoint } from "../../src/node/io/connect.ts";
 import { KeyServer } from "../../src/node/io/https-server.ts";
 import { type KmSession, openKmLink } from "../../src/node/io/link.ts";
-import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import type { OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { QkdKey } from "../../src/port/key.ts";
 import { Heard } from "../../src/wire/kq1/heard.ts";
 import { type Authority, createAuthority, type Identity } from "../emulator/certificates.ts";
@@ -47,7 +47,7 @@ async function serving(
   const { crl, allowCommonName } = more;
   const tls = { ...own, ca: more.ca ?? ca.cert };
   let n = 0;
-  const desk: KeyDesk = {
+  const desk: OnRequestKeys = {
     unitBits: 256,
     stored: 9,
     request: async () => ({ response: "success", keys: [key(n++)] }),

@@ -3,7 +3,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { openKmLink } from "../../src/node/io/link.ts";
 import { Kq1Session } from "../../src/node/io/session.ts";
-import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import type { OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { Heard } from "../../src/wire/kq1/heard.ts";
 import { ManualClock, settle } from "../clock.ts";
 import { createAuthority } from "../emulator/certificates.ts";
@@ -149,7 +149,7 @@ test("two KMs whose certificates have one name never share keys; each can repeat
         tls: { ...client, ca: ca.cert },
         connectTimeoutMs: 5_000,
       };
-      const desk = bench.custody.desk as KeyDesk;
+      const desk = bench.custody.desk as OnRequestKeys;
       const more = { name, endpoint, https: undefined, heard: new Heard(), desk };
       return openKmLink({ ...options, ...more, clock: systemClock }, bench.custody, signal);
     };

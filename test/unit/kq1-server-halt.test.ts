@@ -3,7 +3,7 @@ import { connect } from "node:tls";
 import test from "ava";
 import { silentLog } from "../../src/base/log.ts";
 import { KeyServer } from "../../src/node/io/https-server.ts";
-import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import type { OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { QkdKey } from "../../src/port/key.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 
@@ -19,7 +19,7 @@ test("halted, the server cuts a response that is still being written, and no oth
   const ca = await createAuthority("halt CA");
   const own = await ca.issue({ commonName: "node", ip: ["127.0.0.1"], usage: "server" });
   const km = await ca.issue({ commonName: "km", dns: ["km"], usage: "client" });
-  const desk: KeyDesk = {
+  const desk: OnRequestKeys = {
     unitBits: bits,
     stored: 1_000,
     request: async ({ number }) => ({

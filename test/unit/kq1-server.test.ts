@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import test from "ava";
-import type { KeyDesk } from "../../src/node/keys/ports.ts";
+import type { OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { AskingDesk } from "../rig/asking-desk.ts";
 import { durable, withBench } from "../rig/custody-bench.ts";
 import { offer, onRequest } from "../rig/desk-bench.ts";
@@ -201,7 +201,7 @@ test("two KMs whose certificates have one name never share keys; each can repeat
     bench.module.connect(bench.custody);
     offer(bench, 4_096);
     await durable(bench);
-    await withServer(bench.custody.desk as KeyDesk, async ({ ask }) => {
+    await withServer(bench.custody.desk as OnRequestKeys, async ({ ask }) => {
       const headers = { "idempotency-key": "0123456789abcdef" };
       const both = [await ask({ headers, km: 0 }), await ask({ headers, km: 1 })];
       const again = [await ask({ headers, km: 0 }), await ask({ headers, km: 1 })];
@@ -228,10 +228,10 @@ test("a key that a client did not wait for is given to the next", async (t) => {
     bench.module.connect(bench.custody);
     offer(bench, 256);
     await durable(bench);
-    const desk = bench.custody.desk as KeyDesk;
+    const desk = bench.custody.desk as OnRequestKeys;
     const disk = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();
-    const slow: KeyDesk = {
+    const slow: OnRequestKeys = {
       unitBits: 256,
       stored: 1,
       request: async (request) => {

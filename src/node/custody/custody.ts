@@ -16,9 +16,9 @@ import {
 } from "../../port/key.ts";
 import type { ModuleSession } from "../../port/module.ts";
 import { type CustodyCounters, newCounters } from "../keys/counters.ts";
-import type { BlockRecord, Format, KeyDesk, KmLink, KmSink } from "../keys/ports.ts";
-import { Desk } from "../on-request/desk.ts";
+import type { BlockRecord, Format, KmLink, KmSink, OnRequestKeys } from "../keys/ports.ts";
 import { isAskedFor } from "../on-request/left-over.ts";
+import { OnRequestStore } from "../on-request/store.ts";
 import { defaultUnitBits, UnitPieces } from "../on-request/unit-pieces.ts";
 import { Aside } from "./aside.ts";
 import { Credit } from "./credit.ts";
@@ -50,7 +50,7 @@ export class Custody implements KmSink {
   /** Of the session at hand, or of the one before. */
   #origin: Origin | undefined;
   readonly #supplies: Supplies<Held>;
-  readonly #desk: Desk<Held>;
+  readonly #desk: OnRequestStore<Held>;
   readonly #cutter: Cutter;
   readonly #deliveries: Deliveries;
   readonly #gate: Gate;
@@ -94,7 +94,7 @@ export class Custody implements KmSink {
       unclaim: () => this.#held.unclaim(),
       read: (refs) => this.#session?.read(refs),
     });
-    this.#desk = new Desk<Held>({
+    this.#desk = new OnRequestStore<Held>({
       clock,
       ledger,
       counters: this.#counters,
@@ -120,7 +120,7 @@ export class Custody implements KmSink {
   }
 
   /** Where KMs ask for keys; undefined where keys are supplied as they come, and always were. */
-  get desk(): KeyDesk | undefined {
+  get desk(): OnRequestKeys | undefined {
     return this.#options.onRequest || this.#parts.ledger.anyOnRequest ? this.#desk : undefined;
   }
 

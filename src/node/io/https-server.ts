@@ -21,7 +21,7 @@ import { noCommonGroup, serverTls } from "../../host/tls/options.ts";
 import { AnswerRoom } from "../../wire/kq1/answer-room.ts";
 import { httpStatus, requestPath } from "../../wire/kq1/names.ts";
 import { keysThatFit, responseBound, slotOf, writeKeyResponse } from "../../wire/kq1/request.ts";
-import type { KeyDesk, KeyReply } from "../keys/ports.ts";
+import type { KeyReply, OnRequestKeys } from "../keys/ports.ts";
 import type { TlsIdentity } from "./connect.ts";
 import { unusableReason } from "./credentials.ts";
 import { sendKeys } from "./https-answer.ts";
@@ -29,7 +29,7 @@ import { decode, Refusal, readRequest, target } from "./https-request.ts";
 
 /** Where one module's keys are asked for. */
 export interface KeyAccess {
-  readonly desk: KeyDesk;
+  readonly desk: OnRequestKeys;
   readonly moduleId: string;
   readonly matchingModuleId: string;
   /** A client's certificate must carry one of these names as a subject alternative name. */

@@ -7,7 +7,7 @@ import { peerOf, type TlsPeer } from "../../host/tls/peer.ts";
 import { connectionReason } from "../../host/tls/reason.ts";
 import type { PairOf } from "../../wire/kq1/epoch-names.ts";
 import type { Heard } from "../../wire/kq1/heard.ts";
-import type { KeyDesk, KmLink, KmSink } from "../keys/ports.ts";
+import type { KmLink, KmSink, OnRequestKeys } from "../keys/ports.ts";
 import { connectKm, endpointName, type KmEndpoint, stillGood } from "./connect.ts";
 import { HttpsSupply } from "./https-supply.ts";
 import { Kq1Session } from "./session.ts";
@@ -44,7 +44,7 @@ export interface KmLinkOptions {
   /** Told whether the KM answers for its keys. */
   readonly heard: Heard;
   /** Where the KM may ask for keys. */
-  readonly desk: KeyDesk | undefined;
+  readonly desk: OnRequestKeys | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }

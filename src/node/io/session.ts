@@ -31,7 +31,7 @@ import {
 } from "../../wire/kq1/request.ts";
 import { RequestFlow, unreadTimeout } from "../../wire/kq1/request-flow.ts";
 import { SupplyWriter } from "../../wire/kq1/supply.ts";
-import type { KeyDesk, KeyReply, KmLink, KmSink } from "../keys/ports.ts";
+import type { KeyReply, KmLink, KmSink, OnRequestKeys } from "../keys/ports.ts";
 import { Outgoing } from "./outgoing.ts";
 
 export interface Kq1SessionOptions {
@@ -48,7 +48,7 @@ export interface Kq1SessionOptions {
   /** The KM completes an answer within this time or the connection is given up, ms: {@link Patience}. */
   readonly answerTimeoutMs: number;
   /** Where the KM may ask for keys (§7.2); undefined in proactive mode. */
-  readonly desk?: KeyDesk;
+  readonly desk?: OnRequestKeys;
   /** Names of the KM: as it is configured, and as its certificate proved it. */
   readonly kmNames?: readonly string[];
   /** Told whether the KM answers for its keys; default: not told. */

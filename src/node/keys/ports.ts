@@ -68,7 +68,7 @@ export interface KeyReply {
 }
 
 /** Where KMs ask for one module's keys. */
-export interface KeyDesk {
+export interface OnRequestKeys {
   /** Length of a unit, bits: a request's size is that, or divides it. */
   readonly unitBits: number;
   /** Whole units at hand. */

@@ -14,7 +14,14 @@ import type { Clock } from "../../base/clock.ts";
 import { type BlockRef, blockName, type KeyBlock, QkdKey } from "../../port/key.ts";
 import type { CustodyCounters } from "../keys/counters.ts";
 import { type IdSource, keyIdOf } from "../keys/key-id.ts";
-import type { BlockRecord, KeyDesk, KeyReply, KeyRequest, Ledger, Sending } from "../keys/ports.ts";
+import type {
+  BlockRecord,
+  KeyReply,
+  KeyRequest,
+  Ledger,
+  OnRequestKeys,
+  Sending,
+} from "../keys/ports.ts";
 import { freeSlot, interrupted } from "../keys/ports.ts";
 import { Answer, Answers } from "./answers.ts";
 import { isAskedFor, isUnsettled, LeftOver } from "./left-over.ts";
@@ -22,7 +29,7 @@ import { slotOfToken } from "./request-slot.ts";
 import { type Given, type Holding, type Piece, Stock } from "./stock.ts";
 import { placesOf } from "./unit-pieces.ts";
 
-export interface DeskParts<Owner> {
+export interface OnRequestParts<Owner> {
   readonly clock: Clock;
   readonly ledger: Ledger;
   readonly counters: CustodyCounters;
@@ -48,8 +55,8 @@ const refuse = (response: string, text = ""): KeyReply => ({
   ...(text !== "" && { text }),
 });
 
-export class Desk<Owner> implements KeyDesk {
-  readonly #parts: DeskParts<Owner>;
+export class OnRequestStore<Owner> implements OnRequestKeys {
+  readonly #parts: OnRequestParts<Owner>;
   readonly #stock = new Stock<Owner>();
   readonly #answers: Answers<Owner>;
   /** Blocks with pieces that are kept back, by their names. */
@@ -57,7 +64,7 @@ export class Desk<Owner> implements KeyDesk {
   #leftOver: LeftOver | undefined;
   #stopped = false;
 
-  constructor(parts: DeskParts<Owner>) {
+  constructor(parts: OnRequestParts<Owner>) {
     this.#parts = parts;
     this.#answers = new Answers(parts.clock, (answer) => this.#settle(answer));
   }
