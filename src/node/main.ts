@@ -8,9 +8,9 @@ import { backoff } from "../base/retry.ts";
 import { softwareVersion } from "../base/version.ts";
 import { diskFiles } from "../host/disk/files.ts";
 import { crashReport, recordCrash } from "../host/life/crashes.ts";
-import { insist } from "../host/life/insist.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
+import { retryUntilReady } from "../host/life/retry-until-ready.ts";
 import { stopRequested } from "../host/life/signals.ts";
 import { giveBackSlack, processMemory } from "../host/life/slack.ts";
 import { supervise } from "../host/life/supervisor.ts";
@@ -98,7 +98,7 @@ async function serve(
 
   const folder = config.node.state_dir;
   const beside = config.modules.map(({ name }) => ledgerPath(folder, name));
-  const home = await insist({ ...opening, name: "state" }, () =>
+  const home = await retryUntilReady({ ...opening, name: "state" }, () =>
     openHome(diskFiles, folder, beside),
   );
   const { state } = home;
@@ -106,7 +106,7 @@ async function serve(
   if (state.data.lost?.boot === boot) log.error(`state: ${lostGeneration(state)}`);
   log.info("starting", { id: config.node.id, version: softwareVersion, boot, pid: process.pid });
 
-  const monitoring = await insist({ ...opening, name: "outbox" }, () =>
+  const monitoring = await retryUntilReady({ ...opening, name: "outbox" }, () =>
     Monitoring.open(config, { state, clock, random, log }),
   );
   const kms = await Kms.open(config, state, log);
@@ -125,7 +125,7 @@ async function serve(
   };
   for (const module of config.modules) {
     const channelLog = log.child(module.name);
-    const opened = await insist({ ...opening, name: "ledger" }, () =>
+    const opened = await retryUntilReady({ ...opening, name: "ledger" }, () =>
       openLedger(recording, module.name, channelLog).catch(untrusted),
     );
     if (opened instanceof Fault) {

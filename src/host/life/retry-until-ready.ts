@@ -18,7 +18,10 @@ export interface InsistOptions {
 }
 
 /** @throws what `attempt` threw last if time does not mend it, or `stopped` when the signal aborts */
-export async function insist<T>(options: InsistOptions, attempt: () => Promise<T>): Promise<T> {
+export async function retryUntilReady<T>(
+  options: InsistOptions,
+  attempt: () => Promise<T>,
+): Promise<T> {
   const { name, codes, schedule, clock, log, signal } = options;
   const waits = schedule();
   for (;;) {
