@@ -8,11 +8,11 @@ import { backoff } from "../base/retry.ts";
 import { softwareVersion } from "../base/version.ts";
 import { diskFiles } from "../host/disk/files.ts";
 import { crashReport, recordCrash } from "../host/life/crashes.ts";
+import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
 import { retryUntilReady } from "../host/life/retry-until-ready.ts";
 import { stopRequested } from "../host/life/signals.ts";
-import { giveBackSlack, processMemory } from "../host/life/slack.ts";
 import { supervise } from "../host/life/supervisor.ts";
 import { ledgerWaits } from "../host/life/waits.ts";
 import { LogRing } from "../ops/local/log-ring.ts";
@@ -187,7 +187,7 @@ async function serve(
     notify.ready();
   }
   const supervision = supervise({ progress, notify, clock, log });
-  const slack = giveBackSlack(processMemory, clock, log.child("memory"));
+  const slack = trimMemory(processMemory, clock, log.child("memory"));
   const local = await openLocal({
     config,
     boot,

@@ -1,6 +1,6 @@
 import test from "ava";
 import { silentLog } from "../../src/base/log.ts";
-import { giveBackSlack, type Memory, processMemory } from "../../src/host/life/slack.ts";
+import { type Memory, processMemory, trimMemory } from "../../src/host/life/memory-trim.ts";
 import { ManualClock } from "../clock.ts";
 
 const mb = 1_000_000;
@@ -17,7 +17,7 @@ function bench(needed: number) {
       state.own = state.needed;
     },
   };
-  const timer = giveBackSlack(memory, clock, silentLog);
+  const timer = trimMemory(memory, clock, silentLog);
   return { clock, state, timer };
 }
 

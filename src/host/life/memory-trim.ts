@@ -25,7 +25,7 @@ export interface Memory {
 }
 
 /** What the start needed is the first that is given back. @returns ends it */
-export function giveBackSlack(memory: Memory, clock: Clock, log: Log): Timer {
+export function trimMemory(memory: Memory, clock: Clock, log: Log): Timer {
   let least = 0;
   let last = Number.NEGATIVE_INFINITY;
   return every(clock, lookMs, () => {
