@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import { NodeRules } from "../../src/node/alarms/node-rules.ts";
-import { listsValidity } from "../../src/node/monitor/survey.ts";
+import { listsValidity } from "../../src/node/monitor/machine-checks.ts";
 import { createAuthority } from "../emulator/certificates.ts";
 import { AlarmBench } from "../rig/alarm-bench.ts";
 

@@ -9,7 +9,7 @@ import { certificatesOf, trustOf } from "../../src/host/tls/trust.ts";
 import { describeCertificates } from "../../src/node/config/certificates.ts";
 import { parseConfig } from "../../src/node/config/load.ts";
 import { checkCertificates } from "../../src/node/doctor/certificates.ts";
-import { validity } from "../../src/node/monitor/survey.ts";
+import { validity } from "../../src/node/monitor/machine-checks.ts";
 import { type Authority, createAuthority } from "../emulator/certificates.ts";
 
 const day = 86_400_000;

@@ -25,8 +25,8 @@ import { allowed, isThresholdName, type ThresholdName } from "../alarms/threshol
 import { type Conditions, starting, type Verdict } from "../alarms/verdict.ts";
 import type { AlarmView, ModuleView, NodeEvent } from "../model/manager.ts";
 import { lostGeneration, settleLost } from "../state/lost-state.ts";
+import type { ListFiles } from "./machine-checks.ts";
 import { SavedAlarms, type SavedAlarmsParts } from "./saved-alarms.ts";
-import type { ListFiles } from "./survey.ts";
 
 export interface WatchOptions {
   readonly flap: FlapLimits;

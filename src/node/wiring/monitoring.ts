@@ -33,7 +33,7 @@ import type { BrokerState } from "../model/local.ts";
 import type { ModuleView, NodeEvent } from "../model/manager.ts";
 import { lookEvery } from "../module/certificates.ts";
 import { Health } from "../monitor/health.ts";
-import { freePart, listsValidity, validity } from "../monitor/survey.ts";
+import { diskFreeFraction, listsValidity, validity } from "../monitor/machine-checks.ts";
 import { Watch, type WatchedView } from "../monitor/watch.ts";
 import type { PanelGuard } from "../panel/guard.ts";
 import type { SparkplugPublisher } from "../sparkplug/publisher.ts";
@@ -342,7 +342,7 @@ export class Monitoring {
         lists: listsValidity,
         ...(alarms.classical_link && { keyExchanges: () => this.keyExchanges() }),
         usage: () => this.#health.take(),
-        free: () => freePart(node.state_dir),
+        free: () => diskFreeFraction(node.state_dir),
         troubles: () => this.#troubles(),
         eventsLost: () => this.#outbox?.dropped ?? 0,
         onTransition: (transition) => {

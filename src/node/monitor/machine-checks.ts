@@ -38,7 +38,7 @@ export function listsValidity(files: ListFiles, wall: number): ListsValidity {
 }
 
 /** Free part of a folder's disk, 0 to 1. @throws what the disk says */
-export async function freePart(folder: string): Promise<number> {
+export async function diskFreeFraction(folder: string): Promise<number> {
   const { bavail, blocks } = await statfs(folder);
   return blocks === 0 ? 1 : bavail / blocks;
 }
