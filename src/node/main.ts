@@ -27,8 +27,8 @@ import type { Channel } from "./module/channel.ts";
 import type { ClosedModule } from "./module/closed.ts";
 import { Halt } from "./module/halt.ts";
 import { leftSpools } from "./spool/left-spools.ts";
-import { openHome } from "./state/home.ts";
 import { lostGeneration } from "./state/lost-state.ts";
+import { openStateDirectory } from "./state/state-directory.ts";
 import { crashFile, holdBack } from "./wiring/crashes.ts";
 import { reloadCertificates, watchAll } from "./wiring/credentials.ts";
 import { healthLine, tellHealth } from "./wiring/health.ts";
@@ -99,7 +99,7 @@ async function serve(
   const folder = config.node.state_dir;
   const beside = config.modules.map(({ name }) => ledgerPath(folder, name));
   const home = await retryUntilReady({ ...opening, name: "state" }, () =>
-    openHome(diskFiles, folder, beside),
+    openStateDirectory(diskFiles, folder, beside),
   );
   const { state } = home;
   const { boot } = state.data;

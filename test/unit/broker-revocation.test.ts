@@ -10,7 +10,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { diskFiles } from "../../src/host/disk/files.ts";
 import { parseConfig } from "../../src/node/config/load.ts";
-import { openHome } from "../../src/node/state/home.ts";
+import { openStateDirectory } from "../../src/node/state/state-directory.ts";
 import { Monitoring } from "../../src/node/wiring/monitoring.ts";
 import { type Authority, createAuthority, type Identity } from "../emulator/certificates.ts";
 
@@ -50,7 +50,7 @@ async function bench(
 [km.main]\nhost = "127.0.0.1"\nport = 1\ntransport = "plain"
 [[module]]\nname = "alice"\nkm = "main"\n[module.driver]\nkind = "qmlp"\npath = "/dev/none"\n`;
   const config = parseConfig(text, join(folder, "node.toml"), driverKinds);
-  const home = await openHome(diskFiles, config.node.state_dir, []);
+  const home = await openStateDirectory(diskFiles, config.node.state_dir, []);
   const parts = { state: home.state, clock: systemClock, random: () => 0, log: silentLog };
   const monitoring = await Monitoring.open(config, parts);
   monitoring.start([], new Map());

@@ -6,7 +6,7 @@ import { Fault, type FaultCode } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { diskFiles } from "../../src/host/disk/files.ts";
 import { openLedger } from "../../src/node/ledger/ledgers.ts";
-import { openHome } from "../../src/node/state/home.ts";
+import { openStateDirectory } from "../../src/node/state/state-directory.ts";
 import { checkState, resetState } from "../../src/node/state/state-tool.ts";
 
 async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
@@ -21,7 +21,7 @@ async function withFolder(body: (folder: string) => Promise<void>): Promise<void
 /** A node's start on the folder, and its end. @returns the boot counter */
 async function live(folder: string): Promise<number> {
   const beside = [`${folder}/ledger-alice`];
-  const home = await openHome(diskFiles, folder, beside);
+  const home = await openStateDirectory(diskFiles, folder, beside);
   try {
     const recording = { files: diskFiles, folder, state: home.state, options: {} };
     await (await openLedger(recording, "alice", silentLog)).close();
@@ -39,17 +39,20 @@ const code = (expected: FaultCode) => ({
 
 test("a folder is one process's at a time, by whatever name", async (t) => {
   await withFolder(async (folder) => {
-    const home = await openHome(diskFiles, folder, []);
-    await t.throwsAsync(openHome(diskFiles, folder, []), code("state.locked"));
+    const home = await openStateDirectory(diskFiles, folder, []);
+    await t.throwsAsync(openStateDirectory(diskFiles, folder, []), code("state.locked"));
     symlinkSync(folder, `${folder}-link`);
     try {
-      await t.throwsAsync(openHome(diskFiles, `${folder}-link`, []), code("state.locked"));
+      await t.throwsAsync(
+        openStateDirectory(diskFiles, `${folder}-link`, []),
+        code("state.locked"),
+      );
     } finally {
       rmSync(`${folder}-link`);
     }
     t.is(home.state.data.boot, 1, "whoever was refused did not count a start");
     home.release();
-    const again = await openHome(diskFiles, folder, []);
+    const again = await openStateDirectory(diskFiles, folder, []);
     t.is(again.state.data.boot, 2);
     again.release();
   });
@@ -97,7 +100,7 @@ test("a file that another user owns is not trusted", async (t) => {
 test("what a later version added to the state is kept", async (t) => {
   await withFolder(async (folder) => {
     await live(folder);
-    const { state, release } = await openHome(diskFiles, folder, []);
+    const { state, release } = await openStateDirectory(diskFiles, folder, []);
     await state.change((data) => Object.assign(data, { of_a_later_version: { n: 1 } }));
     release();
     await live(folder);

@@ -16,7 +16,7 @@ export interface Home {
  * @param beside files that are made after the state
  * @throws Fault `state.*`; the folder is free then
  */
-export async function openHome(
+export async function openStateDirectory(
   files: FileSystem,
   folder: string,
   beside: readonly string[],
