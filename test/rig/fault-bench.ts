@@ -17,7 +17,7 @@ import { alarmList, moduleStatus } from "../../src/node/local/answers.ts";
 import * as payloads from "../../src/node/manager/payloads.ts";
 import type { LocalModule } from "../../src/node/model/local.ts";
 import { moduleState } from "../../src/node/module/channel-views.ts";
-import { Watch } from "../../src/node/monitor/watch.ts";
+import { AlarmMonitor } from "../../src/node/monitor/alarm-monitor.ts";
 import { families } from "../../src/node/page/families.ts";
 import { readiness } from "../../src/node/page/health.ts";
 import { snapshot } from "../../src/node/page/snapshot.ts";
@@ -39,7 +39,7 @@ const goodFigures = { qber: 0.02, secret_key_rate: 2_000, sifted_rate: 8_000, ch
 export class FaultBench {
   readonly clock: ManualClock;
   readonly disk: Disk;
-  watch!: Watch;
+  watch!: AlarmMonitor;
   heard!: Heard;
   counters = { ...fresh };
   readonly refused: Record<string, number> = {};
@@ -82,7 +82,7 @@ export class FaultBench {
       keptBack: {},
     };
     let told = state.data.alarms_to ?? 0;
-    this.watch = new Watch(
+    this.watch = new AlarmMonitor(
       {
         flap: { count: 5, windowMs: 600_000, quietMs: 300_000 },
         node: { certificateDays: 30, storageFree: 0.1 },

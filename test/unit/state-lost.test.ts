@@ -1,6 +1,6 @@
 import test from "ava";
 import { silentLog } from "../../src/base/log.ts";
-import { Watch } from "../../src/node/monitor/watch.ts";
+import { AlarmMonitor } from "../../src/node/monitor/alarm-monitor.ts";
 import { openState } from "../../src/node/state/state.ts";
 import { StateStore } from "../../src/node/state/store.ts";
 import { ManualClock, settle } from "../clock.ts";
@@ -13,7 +13,7 @@ async function start(disk: Disk) {
   const clock = new ManualClock();
   const state = new StateStore(await openState(disk, "/state"));
   const told: string[] = [];
-  const watch = new Watch(
+  const watch = new AlarmMonitor(
     {
       flap: { count: 5, windowMs: 600_000, quietMs: 300_000 },
       node: { certificateDays: 30, storageFree: 0.1 },

@@ -32,9 +32,9 @@ import { recordOf, transition as transitionEvent } from "../manager/payloads.ts"
 import type { BrokerState } from "../model/local.ts";
 import type { ModuleView, NodeEvent } from "../model/manager.ts";
 import { lookEvery } from "../module/certificates.ts";
+import { AlarmMonitor, type WatchedView } from "../monitor/alarm-monitor.ts";
 import { Health } from "../monitor/health.ts";
 import { diskFreeFraction, listsValidity, validity } from "../monitor/machine-checks.ts";
-import { Watch, type WatchedView } from "../monitor/watch.ts";
 import type { PanelGuard } from "../panel/guard.ts";
 import type { SparkplugPublisher } from "../sparkplug/publisher.ts";
 import type { StateStore } from "../state/store.ts";
@@ -57,7 +57,7 @@ export type WatchedModule = ModuleView & WatchedView & ModuleControl;
 export type MorePorts = Partial<ControlPorts>;
 
 export class Monitoring {
-  readonly watch: Watch;
+  readonly watch: AlarmMonitor;
   /** What happened lately, for whoever looks at the node itself. */
   readonly history = new EventHistory();
   readonly recorder: Recorder;
@@ -296,7 +296,7 @@ export class Monitoring {
     if (event.routine !== true) this.onChange();
   }
 
-  #createWatch(): Watch {
+  #createWatch(): AlarmMonitor {
     const { node, alarms, modules, manager } = this.#config;
     const certificates = new Map(
       certificateFiles(this.#config).flatMap(({ for: name, cert }) =>
@@ -309,7 +309,7 @@ export class Monitoring {
       if (km.transport === "plain") plain.set(`km.${km.name}`, true);
     }
     if (manager?.url.startsWith("mqtt:")) plain.set("manager", false);
-    return new Watch(
+    return new AlarmMonitor(
       {
         flap: {
           count: alarms.flap_count,

@@ -69,7 +69,7 @@ const tickMs = 1_000;
 /** Certificates are looked at this often, ms. */
 const surveyMs = 60_000;
 
-export class Watch implements AlarmView {
+export class AlarmMonitor implements AlarmView {
   readonly #parts: WatchParts;
   readonly #options: WatchOptions;
   readonly #book: AlarmBook;
