@@ -1,5 +1,5 @@
 import test from "ava";
-import { Past } from "../../src/node/ledger/past.ts";
+import { ReleasedBlocks } from "../../src/node/ledger/released-blocks.ts";
 import { random } from "../random.ts";
 import { durable, Km, withBench } from "../rig/custody-bench.ts";
 
@@ -8,7 +8,7 @@ const ref = (number: number, epoch = "00112233aabbccdd") => ({ epoch, number });
 test("numbers that adjoin are one range, whatever the order", (t) => {
   for (let seed = 1; seed <= 20; seed++) {
     const draw = random(seed);
-    const past = new Past();
+    const past = new ReleasedBlocks();
     const known = new Set<number>();
     for (let i = 0; i < 200; i++) {
       const number = Math.floor(draw() * 150);
@@ -22,7 +22,7 @@ test("numbers that adjoin are one range, whatever the order", (t) => {
     }
     t.is(past.size, ranges);
     t.is([...past.entries()].length, ranges);
-    const again = new Past();
+    const again = new ReleasedBlocks();
     for (const entry of past.entries()) {
       if (entry.kind === "past") again.add(entry.ref, entry.from);
     }
@@ -31,7 +31,7 @@ test("numbers that adjoin are one range, whatever the order", (t) => {
 });
 
 test("what has many gaps is bounded: of the lowest it stays known that they are not known", (t) => {
-  const past = new Past(10);
+  const past = new ReleasedBlocks(10);
   for (let i = 0; i < 5; i++) past.add(ref(2 * i, "00000000000000aa"));
   for (let i = 0; i < 8; i++) past.add(ref(2 * i));
   t.is(past.size, 11);
@@ -44,7 +44,7 @@ test("what has many gaps is bounded: of the lowest it stays known that they are 
   t.is(past.has(ref(1)), "unknown");
   t.true(past.has(ref(198)));
   t.false(past.has(ref(199)));
-  const again = new Past(10);
+  const again = new ReleasedBlocks(10);
   for (const entry of past.entries()) {
     if (entry.kind === "past") again.add(entry.ref, entry.from);
     if (entry.kind === "forgotten") again.forget(entry.ref);

@@ -14,7 +14,7 @@ import { Claims } from "./claims.ts";
 import { Cuts } from "./cuts.ts";
 import { Doubts } from "./doubts.ts";
 import { Pairs } from "./pairs.ts";
-import { Past } from "./past.ts";
+import { ReleasedBlocks } from "./released-blocks.ts";
 
 interface MutableRecord {
   readonly ref: BlockRef;
@@ -70,7 +70,7 @@ export class LedgerIndex {
   readonly cuts = new Cuts();
   readonly claims = new Claims();
   readonly pairs = new Pairs();
-  readonly past = new Past();
+  readonly past = new ReleasedBlocks();
   readonly doubts = new Doubts();
 
   get(block: string): BlockRecord | undefined {

@@ -13,7 +13,7 @@ interface Range {
   to: number;
 }
 
-export class Past {
+export class ReleasedBlocks {
   readonly #most: number;
   /** By epoch, the one added to last at the end; ranges in the order of numbers, none adjoining. */
   readonly #epochs = new Map<string, Range[]>();
