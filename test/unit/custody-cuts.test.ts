@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import test, { type ExecutionContext } from "ava";
 import type { Format, OnRequestKeys } from "../../src/node/keys/ports.ts";
-import { Cuts, lastOfStretch, stretch } from "../../src/node/ledger/cuts.ts";
+import { KeyFormatHistory, lastOfStretch, stretch } from "../../src/node/ledger/key-formats.ts";
 import { slotOf } from "../../src/wire/kq1/request.ts";
 import { random } from "../random.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../rig/custody-bench.ts";
@@ -22,7 +22,7 @@ async function offer(bench: Bench): Promise<void> {
 }
 
 test("a stretch of blocks is cut alike, and remembered by the fewest ranges", (t) => {
-  const cuts = new Cuts();
+  const cuts = new KeyFormatHistory();
   const one: Format = { keyBits: 256, onRequest: false };
   const other: Format = { keyBits: undefined, onRequest: true };
   t.deepEqual(lastOfStretch({ epoch, number: 300 }), { epoch, number: 2 * stretch - 1 });

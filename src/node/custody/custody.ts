@@ -22,9 +22,9 @@ import { OnRequestStore } from "../on-request/store.ts";
 import { defaultUnitBits, UnitPieces } from "../on-request/unit-pieces.ts";
 import { Aside } from "./aside.ts";
 import { Credit } from "./credit.ts";
-import { Cutter, cutFor } from "./cutter.ts";
 import { Deliveries } from "./deliveries.ts";
 import { blockFacts } from "./events.ts";
+import { Formatter, formatOf } from "./formatter.ts";
 import { Gate } from "./gate.ts";
 import { type Held, HeldBlocks } from "./held.ts";
 import { KmDecisions } from "./km-decisions.ts";
@@ -51,7 +51,7 @@ export class Custody implements KmSink {
   #origin: Origin | undefined;
   readonly #supplies: Supplies<Held>;
   readonly #desk: OnRequestStore<Held>;
-  readonly #cutter: Cutter;
+  readonly #cutter: Formatter;
   readonly #deliveries: Deliveries;
   readonly #gate: Gate;
   readonly #owners: Owners;
@@ -105,8 +105,8 @@ export class Custody implements KmSink {
       done: (held, keptBack) => this.#leave(Object.assign(held, { partial: keptBack })),
       over: options.onRequest ? undefined : (held) => this.#again(held),
     });
-    const cut = cutFor(options, kms);
-    this.#cutter = new Cutter(cut, () => (this.#origin as Origin).pair, ledger);
+    const cut = formatOf(options, kms);
+    this.#cutter = new Formatter(cut, () => (this.#origin as Origin).pair, ledger);
     this.#deliveries = new Deliveries(ledger, clock);
     this.aside = new Aside({
       ledger,

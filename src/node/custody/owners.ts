@@ -9,7 +9,7 @@
 import { type BlockRef, blockName } from "../../port/key.ts";
 import { slotOfKm } from "../keys/key-id.ts";
 import { type BlockRecord, freeSlot, type Ledger } from "../keys/ports.ts";
-import { lastOfStretch } from "../ledger/cuts.ts";
+import { lastOfStretch } from "../ledger/key-formats.ts";
 
 /** A KM as the ledger knows it. */
 export interface KmName {

@@ -11,8 +11,8 @@ import {
   withheldReasons,
 } from "../keys/ports.ts";
 import { Claims } from "./claims.ts";
-import { Cuts } from "./cuts.ts";
 import { Doubts } from "./doubts.ts";
+import { KeyFormatHistory } from "./key-formats.ts";
 import { Pairs } from "./pairs.ts";
 import { ReleasedBlocks } from "./released-blocks.ts";
 
@@ -67,7 +67,7 @@ type BlockEntry = Exclude<
 export class LedgerIndex {
   readonly #blocks = new Map<string, MutableRecord>();
   /** Not of one block: how they are cut, whose they are, what is past, what is doubtful. */
-  readonly cuts = new Cuts();
+  readonly cuts = new KeyFormatHistory();
   readonly claims = new Claims();
   readonly pairs = new Pairs();
   readonly past = new ReleasedBlocks();

@@ -81,7 +81,7 @@ export class Connection {
     return answer.promise;
   }
 
-  /** Cuts the connection. */
+  /** KeyFormatHistory the connection. */
   drop(): void {
     this.#closing = true;
     this.#socket.destroy();

@@ -33,7 +33,7 @@ export interface Line {
   raw(bytes: Buffer): void;
   /** Closes in order, after what was answered. */
   close(): void;
-  /** Cuts the connection. */
+  /** KeyFormatHistory the connection. */
   drop(): void;
 }
 

@@ -6,7 +6,7 @@
 import { Queue } from "../../base/queue.ts";
 import type { BlockRef, KeyBlock } from "../../port/key.ts";
 import type { Cut, Format, Ledger, ModulePair } from "../keys/ports.ts";
-import { lastOfStretch } from "../ledger/cuts.ts";
+import { lastOfStretch } from "../ledger/key-formats.ts";
 import { pairId } from "../ledger/pairs.ts";
 import { defaultUnitBits } from "../on-request/unit-pieces.ts";
 import type { CustodyOptions } from "./options.ts";
@@ -16,7 +16,7 @@ import type { KmName } from "./owners.ts";
 const ahead = 16;
 
 /** How blocks are cut by what is configured today. */
-export function cutFor(
+export function formatOf(
   { onRequest = false, keyBits }: Pick<CustodyOptions, "onRequest" | "keyBits">,
   [first, ...more]: readonly KmName[],
 ): Cut {
@@ -34,7 +34,7 @@ interface Waiting {
   readonly then: (cut: Format) => void;
 }
 
-export class Cutter {
+export class Formatter {
   readonly #cut: Cut;
   readonly #ledger: Ledger;
   /** Blocks that wait for the disk, oldest first. */

@@ -28,7 +28,7 @@ function same(a: Format, b: Format): boolean {
   return a.keyBits === b.keyBits && a.onRequest === b.onRequest;
 }
 
-export class Cuts {
+export class KeyFormatHistory {
   /** By epoch, in the order of block numbers. */
   readonly #ranges = new Map<string, Range[]>();
 
