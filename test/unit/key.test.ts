@@ -3,8 +3,8 @@ import { inspect } from "node:util";
 import test from "ava";
 import { Fault } from "../../src/base/errors.ts";
 import { mostKeyBits } from "../../src/node/config/schema.ts";
-import { Pieces } from "../../src/node/custody/pieces.ts";
 import { longestKeyBits } from "../../src/node/custody/slices.ts";
+import { SplitBlock } from "../../src/node/custody/split-block.ts";
 import { KeyIds } from "../../src/node/keys/key-id.ts";
 import { KeyBlock, keyMemory, QkdKey } from "../../src/port/key.ts";
 import { slices } from "../rig/slices.ts";
@@ -107,7 +107,7 @@ test("blocks are cut into keys of the wanted length, and the rest is one shorter
     for (let i = 0; i < bytes.length; i++) bytes[i] = i % 251;
     const copy = Buffer.from(bytes);
     const ids = new KeyIds("A", "B");
-    const pieces = new Pieces(new KeyBlock({ ref, bits }, bytes), keyBits, ids);
+    const pieces = new SplitBlock(new KeyBlock({ ref, bits }, bytes), keyBits, ids);
     const expected = slices(bits, keyBits);
     t.is(pieces.left, expected.length);
     for (const { offset, length } of expected) {

@@ -33,10 +33,10 @@ import type { CustodyOptions, CustodyParts } from "./options.ts";
 import { Origin } from "./origin.ts";
 import { OwnSession } from "./own-session.ts";
 import { kmNames, Owners } from "./owners.ts";
-import { Pieces } from "./pieces.ts";
 import { quarantine } from "./quarantine.ts";
 import { dealtWith, isOpen, Releases } from "./releases.ts";
 import { sortKeys } from "./sort-keys.ts";
+import { SplitBlock } from "./split-block.ts";
 import { Supplies } from "./supplies.ts";
 
 export type { CustodyOptions, CustodyParts } from "./options.ts";
@@ -307,11 +307,11 @@ export class Custody implements KmSink {
     const { ids } = this.#origin as Origin;
     const pieces = held.asked
       ? new UnitPieces(block, cut.keyBits ?? defaultUnitBits, record, ids)
-      : new Pieces(block, cut.keyBits, ids);
+      : new SplitBlock(block, cut.keyBits, ids);
     const claimant = this.#parts.ledger.claimantOf(ref);
     const isOurs = claimant === undefined || owners.kmOf(claimant) !== undefined;
     held.claimed = !held.asked && owners.isClaimed(ref, this.#owners.first);
-    if (record === undefined && owners.alone && isOurs && pieces instanceof Pieces) {
+    if (record === undefined && owners.alone && isOurs && pieces instanceof SplitBlock) {
       held.unanswered = pieces.left;
       return this.#supplies.pushLater(pieces, held);
     }

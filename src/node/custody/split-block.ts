@@ -3,7 +3,7 @@ import { type KeyBlock, QkdKey } from "../../port/key.ts";
 import { type IdSource, keyIdOf } from "../keys/key-id.ts";
 import { longestSlice, sliceCount } from "./slices.ts";
 
-export class Pieces {
+export class SplitBlock {
   readonly #block: KeyBlock;
   readonly #bytes: Uint8Array;
   readonly #step: number;
