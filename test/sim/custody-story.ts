@@ -309,20 +309,20 @@ class World {
   }
 
   #decide(): void {
-    const one = this.#pick(this.#custody.aside.list(20));
+    const one = this.#pick(this.#custody.keptBackKeys.list(20));
     if (one === undefined || one.why === "other_km" || one.why === "discarded") return;
     const name = one.key_ID ?? one.block;
     // Given out a second time it would be the operator's mistake: nobody knows better here.
     const isOut = this.oracle.isOut(one.block);
     const what = isOut || this.#draw() < 0.3 ? "discard" : "reinstate";
-    if (this.#custody.aside[what](name) !== undefined) return;
+    if (this.#custody.keptBackKeys[what](name) !== undefined) return;
     this.#mark(what);
     if (what === "discard") this.oracle.givenUp(one.block);
   }
 
   #withhold(): void {
     const name = this.#pick([...this.#module.blocks.keys()]);
-    if (name !== undefined && this.#custody.aside.withhold(name) === undefined)
+    if (name !== undefined && this.#custody.keptBackKeys.withhold(name) === undefined)
       this.#mark("withheld");
   }
 
@@ -388,7 +388,7 @@ class World {
 
   /** Blocks of the module for which nothing says why they are still there. */
   #open_(): string[] {
-    const kept = new Set(this.#custody.aside.list(10_000).map(({ block }) => block));
+    const kept = new Set(this.#custody.keptBackKeys.list(10_000).map(({ block }) => block));
     return [...this.#module.blocks.keys()].filter((name) => {
       if (kept.has(name)) return false;
       if (!this.#config.onRequest) return true;

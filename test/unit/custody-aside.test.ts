@@ -1,9 +1,10 @@
 import test from "ava";
-import type { Aside } from "../../src/node/custody/aside.ts";
+import type { KeptBackKeys } from "../../src/node/custody/kept-back.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../rig/custody-bench.ts";
 
 const block = (number: number) => `${epoch}/${number}`;
-const why = (aside: Aside) => aside.list(100).map((one) => `${one.block} ${one.why}`);
+const why = (keptBackKeys: KeptBackKeys) =>
+  keptBackKeys.list(100).map((one) => `${one.block} ${one.why}`);
 
 /** Lets the module offer, and everything that follows from it happen. */
 async function offer(bench: Bench): Promise<void> {
@@ -17,13 +18,13 @@ test("a withheld block stays until an operator has it supplied, also across a re
     module.add(1, 256, { qber: 0.2 });
     module.connect(bench.custody);
     await offer(bench);
-    t.deepEqual(why(bench.custody.aside), [`${block(1)} withheld`]);
+    t.deepEqual(why(bench.custody.keptBackKeys), [`${block(1)} withheld`]);
     await bench.restart();
     module.connect(bench.custody);
     await offer(bench);
-    t.deepEqual(why(bench.custody.aside), [`${block(1)} withheld`]);
+    t.deepEqual(why(bench.custody.keptBackKeys), [`${block(1)} withheld`]);
 
-    t.is(bench.custody.aside.reinstate(block(1)), undefined);
+    t.is(bench.custody.keptBackKeys.reinstate(block(1)), undefined);
     await durable(bench);
     const km = new Km(bench.custody);
     bench.custody.kmUp(km);
@@ -39,7 +40,7 @@ test("a withheld block stays until an operator has it supplied, also across a re
     again.answerAll();
     await durable(bench);
     t.deepEqual(module.released, [block(1)]);
-    t.deepEqual(why(bench.custody.aside), []);
+    t.deepEqual(why(bench.custody.keptBackKeys), []);
     t.deepEqual(
       bench.events.map(({ type, facts }) => [type, facts.reason]),
       [
@@ -61,11 +62,15 @@ test("a key in quarantine is supplied again, or given up; its block goes when no
     km.answer("success", 1);
     km.answer("unknown_module");
     const [first, , third] = km.asked as [string, string, string];
-    t.is(custody.aside.reinstate(first), "on_its_way", "another of its block is with the KM now");
+    t.is(
+      custody.keptBackKeys.reinstate(first),
+      "on_its_way",
+      "another of its block is with the KM now",
+    );
     km.answer("unknown_module");
     await durable(bench);
     t.deepEqual(
-      custody.aside.list(10).map(({ key_ID, reason }) => [key_ID, reason]),
+      custody.keptBackKeys.list(10).map(({ key_ID, reason }) => [key_ID, reason]),
       [
         [first, "unknown_module"],
         [third, "unknown_module"],
@@ -73,7 +78,7 @@ test("a key in quarantine is supplied again, or given up; its block goes when no
     );
     t.is(module.blocks.size, 1, "the module keeps it");
 
-    t.is(custody.aside.reinstate(first), undefined);
+    t.is(custody.keptBackKeys.reinstate(first), undefined);
     await durable(bench);
     await offer(bench);
     t.deepEqual(km.asked.slice(3), [first], "and no other");
@@ -81,13 +86,13 @@ test("a key in quarantine is supplied again, or given up; its block goes when no
     await durable(bench);
     t.is(module.blocks.size, 1);
 
-    t.is(custody.aside.discard(third), undefined);
+    t.is(custody.keptBackKeys.discard(third), undefined);
     await durable(bench);
     await offer(bench);
     t.is(module.blocks.size, 0);
     t.deepEqual(module.released, [block(1)]);
     t.is(km.asked.length, 4, "what was given up is never supplied");
-    t.is(custody.aside.discard(third), "unknown");
+    t.is(custody.keptBackKeys.discard(third), "unknown");
   });
 });
 
@@ -98,20 +103,20 @@ test("a block that was given up is destroyed in the module, also after a restart
     module.add(2, 256, { qber: 0.2 });
     module.connect(bench.custody);
     await offer(bench);
-    t.is(bench.custody.aside.discard(block(1)), undefined);
+    t.is(bench.custody.keptBackKeys.discard(block(1)), undefined);
     await durable(bench);
     t.deepEqual(module.discarded, [block(1)]);
     module.disconnect();
     // The module was away when the operator decided.
-    t.is(bench.custody.aside.discard(block(2)), undefined);
-    t.is(bench.custody.aside.discard(block(2)), "not_kept_back");
+    t.is(bench.custody.keptBackKeys.discard(block(2)), undefined);
+    t.is(bench.custody.keptBackKeys.discard(block(2)), "not_kept_back");
     await durable(bench);
     await bench.restart();
-    t.deepEqual(why(bench.custody.aside), [`${block(2)} discarded`]);
+    t.deepEqual(why(bench.custody.keptBackKeys), [`${block(2)} discarded`]);
     module.connect(bench.custody);
     await durable(bench);
     t.deepEqual(module.discarded, [block(1), block(2)]);
-    t.deepEqual(why(bench.custody.aside), []);
+    t.deepEqual(why(bench.custody.keptBackKeys), []);
   });
 });
 
@@ -124,25 +129,25 @@ test("an operator keeps back a key that waits, or a block that is to come; what 
     custody.kmUp(km);
     await offer(bench);
     const [sent] = km.asked as [string];
-    t.is(custody.aside.withhold(sent), "on_its_way");
+    t.is(custody.keptBackKeys.withhold(sent), "on_its_way");
     km.answer();
     const second = km.asked[1] as string;
-    t.is(custody.aside.withhold(second), "on_its_way");
+    t.is(custody.keptBackKeys.withhold(second), "on_its_way");
     await durable(bench);
     const all = bench.ledger.get(block(1));
     t.is(all?.deliveredBits, 128);
-    t.is(custody.aside.withhold(block(1)), "on_its_way");
-    t.is(custody.aside.withhold(block(7)), undefined);
+    t.is(custody.keptBackKeys.withhold(block(1)), "on_its_way");
+    t.is(custody.keptBackKeys.withhold(block(7)), undefined);
     module.add(7, 128);
     await offer(bench);
     km.answer();
     km.answer();
     await durable(bench);
     t.is(km.asked.length, 3, "the block that was to come is not supplied");
-    t.deepEqual(why(custody.aside), [`${block(7)} withheld`]);
-    t.is(custody.aside.withhold("nonsense"), "unknown");
-    t.is(custody.aside.reinstate("nonsense"), "unknown");
-    t.is(custody.aside.discard(block(99)), "unknown");
+    t.deepEqual(why(custody.keptBackKeys), [`${block(7)} withheld`]);
+    t.is(custody.keptBackKeys.withhold("nonsense"), "unknown");
+    t.is(custody.keptBackKeys.reinstate("nonsense"), "unknown");
+    t.is(custody.keptBackKeys.discard(block(99)), "unknown");
   });
 });
 
@@ -157,7 +162,7 @@ test("to keep back a block that the module has let go of makes no record", async
     km.answer();
     while (module.released.length === 0) await durable(bench);
     while (ledger.get(block(1)) !== undefined) await durable(bench);
-    t.is(custody.aside.withhold(block(1)), "let_go");
+    t.is(custody.keptBackKeys.withhold(block(1)), "let_go");
     await durable(bench);
     t.is(ledger.get(block(1)), undefined);
     t.deepEqual([...ledger.blocks()], []);
@@ -177,11 +182,11 @@ test("a key that waits for its KM goes into quarantine, and the next keys do not
     custody.kmUp(km);
     // With a window of one, the two others wait; their IDs are known from a run without the wish.
     const probe = await idsOf();
-    t.is(custody.aside.withhold(probe[1] as string), undefined);
+    t.is(custody.keptBackKeys.withhold(probe[1] as string), undefined);
     for (let i = 0; i < 3; i++) km.answer();
     await durable(bench);
     t.deepEqual(km.asked, [probe[0], probe[2]] as string[]);
-    t.deepEqual(custody.aside.list(1), [
+    t.deepEqual(custody.keptBackKeys.list(1), [
       { block: block(1), key_ID: probe[1] as string, why: "quarantined", reason: "operator" },
     ]);
     t.is(module.blocks.size, 1);
@@ -212,7 +217,7 @@ test("blocks of which a repaired ledger may not know all are withheld; later one
     custody.kmUp(km);
     await offer(bench);
     t.is(km.outstanding.length, 1);
-    t.deepEqual(why(custody.aside), [`${block(5)} withheld`]);
+    t.deepEqual(why(custody.keptBackKeys), [`${block(5)} withheld`]);
     t.is(bench.events[0]?.facts.reason, "ledger_repaired");
   });
 });
@@ -233,9 +238,9 @@ test("a word about one reason lifts no other: released for its QBER, a doubtful 
       const km = new Km(bench.custody);
       kms.push(km);
       bench.custody.kmUp(km);
-      t.like(bench.custody.aside.list(9), [{ why: "withheld", reason }]);
+      t.like(bench.custody.keptBackKeys.list(9), [{ why: "withheld", reason }]);
       t.is(km.outstanding.length, 0);
-      t.is(bench.custody.aside.reinstate(block(1)), undefined);
+      t.is(bench.custody.keptBackKeys.reinstate(block(1)), undefined);
       await durable(bench);
       await offer(bench);
       if (reason === "qber") {
@@ -264,12 +269,12 @@ test("a block that was damaged and is read again goes through the gate like any 
     module.add(2, 256, { qber: 0.2 });
     for (const number of [1, 2]) custody.damaged({ ref: { epoch, number }, bits: 256 }, "worn");
     await durable(bench);
-    t.is(custody.aside.decideAll("reinstate", { reason: "damaged" }), 2);
+    t.is(custody.keptBackKeys.decideAll("reinstate", { reason: "damaged" }), 2);
     await durable(bench);
     await offer(bench);
     t.is(km.outstanding.length, 0);
     t.deepEqual(
-      custody.aside.list(9).map(({ reason }) => reason),
+      custody.keptBackKeys.list(9).map(({ reason }) => reason),
       ["replayed", "qber"],
     );
   });
@@ -290,12 +295,12 @@ test("what is released in bulk for one reason leaves keys in quarantine that are
     module.add(1, 256, { qber: 0.2 });
     module.connect(bench.custody);
     await offer(bench);
-    const { aside } = bench.custody;
-    t.deepEqual(aside.counts(), { "withheld.qber": 1, quarantined: 1 });
-    t.is(aside.decideAll("reinstate", { reason: "qber" }), 1);
+    const { keptBackKeys } = bench.custody;
+    t.deepEqual(keptBackKeys.counts(), { "withheld.qber": 1, quarantined: 1 });
+    t.is(keptBackKeys.decideAll("reinstate", { reason: "qber" }), 1);
     await durable(bench);
     await offer(bench);
-    t.deepEqual(aside.counts(), { quarantined: 1 });
+    t.deepEqual(keptBackKeys.counts(), { quarantined: 1 });
     const again = await bench.custody.desk?.request({
       ...request,
       number: 9,
@@ -314,11 +319,11 @@ test("a block that is withheld and damaged is listed for both: for either it is 
     module.connect(custody);
     await offer(bench);
     custody.damaged({ ref: { epoch, number: 1 }, bits: 256 }, "worn");
-    t.deepEqual(custody.aside.counts(), { "withheld.qber": 1, damaged: 1 });
-    t.deepEqual(why(custody.aside), [`${block(1)} withheld`, `${block(1)} damaged`]);
-    t.is(custody.aside.decideAll("discard", { reason: "damaged" }), 1);
+    t.deepEqual(custody.keptBackKeys.counts(), { "withheld.qber": 1, damaged: 1 });
+    t.deepEqual(why(custody.keptBackKeys), [`${block(1)} withheld`, `${block(1)} damaged`]);
+    t.is(custody.keptBackKeys.decideAll("discard", { reason: "damaged" }), 1);
     await durable(bench);
     t.deepEqual(module.discarded, [block(1)]);
-    t.deepEqual(custody.aside.counts(), {});
+    t.deepEqual(custody.keptBackKeys.counts(), {});
   });
 });

@@ -92,7 +92,7 @@ test("after a repair what the module holds is withheld, what it makes later is n
     const km = await serve(bench);
     t.is(km.outstanding.length, 0, "also of an epoch that the ledger knows nothing of");
     const held = module.blocks.size;
-    t.is(bench.custody.aside.counts()["withheld.ledger_repaired"], held);
+    t.is(bench.custody.keptBackKeys.counts()["withheld.ledger_repaired"], held);
     module.add(5);
     module.offer();
     await durable(bench);
@@ -101,18 +101,21 @@ test("after a repair what the module holds is withheld, what it makes later is n
     t.deepEqual([...new Set(reasons.map(({ facts }) => facts.reason))], ["ledger_repaired"]);
 
     t.is(
-      bench.custody.aside.decideAll("discard", {
+      bench.custody.keptBackKeys.decideAll("discard", {
         reason: "ledger_repaired",
         epoch: "00000000000000ee",
       }),
       1,
     );
-    t.is(bench.custody.aside.decideAll("reinstate", { reason: "ledger_repaired" }), held - 1);
+    t.is(
+      bench.custody.keptBackKeys.decideAll("reinstate", { reason: "ledger_repaired" }),
+      held - 1,
+    );
     await durable(bench);
     module.offer();
     await durable(bench);
     t.is(km.outstanding.length, held, "supplied after all, but for what was given up");
-    t.deepEqual(bench.custody.aside.counts(), {});
+    t.deepEqual(bench.custody.keptBackKeys.counts(), {});
   });
 });
 
@@ -139,7 +142,7 @@ test("after a repair a block is doubtful also if the module had let go of it and
     module.add(1);
     const km = await serve(bench);
     t.is(km.outstanding.length, 0);
-    t.deepEqual(bench.custody.aside.counts(), { "withheld.ledger_repaired": 1 });
+    t.deepEqual(bench.custody.keptBackKeys.counts(), { "withheld.ledger_repaired": 1 });
     module.add(4);
     module.offer();
     await durable(bench);
@@ -154,7 +157,7 @@ test("without a word of the module on its newest blocks a repair withholds until
     bench.module.add(0);
     const km = await serve(bench);
     t.is(km.outstanding.length, 0);
-    bench.custody.aside.decideAll("discard", { reason: "ledger_repaired" });
+    bench.custody.keptBackKeys.decideAll("discard", { reason: "ledger_repaired" });
     await durable(bench);
     t.is(bench.module.blocks.size, 0);
     bench.module.add(1);
@@ -171,11 +174,11 @@ test("what is discarded after a repair while the module is away leaves what it h
       module.tellsNewest = tellsNewest;
       bench.ledger.append({ kind: "repaired" });
       module.add(0);
-      custody.aside.decideAll("discard", { reason: "ledger_repaired" });
+      custody.keptBackKeys.decideAll("discard", { reason: "ledger_repaired" });
       await durable(bench);
       const km = await serve(bench);
       t.is(km.outstanding.length, 0);
-      t.deepEqual(custody.aside.counts(), { "withheld.ledger_repaired": 1 });
+      t.deepEqual(custody.keptBackKeys.counts(), { "withheld.ledger_repaired": 1 });
     });
   }
 });
@@ -213,7 +216,7 @@ test("a word about a block that was withheld reaches no block of another module"
     await serve(bench);
     bench.custody.damaged({ ref: { epoch: "00000000000000ee", number: 0 }, bits: 256 }, "worn");
     module.disconnect();
-    t.is(bench.custody.aside.decideAll("discard", {}), 2);
+    t.is(bench.custody.keptBackKeys.decideAll("discard", {}), 2);
     await durable(bench);
     await bench.restart();
     module.blocks.clear();
@@ -236,7 +239,7 @@ test("what a module says of blocks before it is served, or after, counts for not
     custody.released([{ epoch, number: 0 }]);
     custody.damaged({ ref: { epoch, number: 1 }, bits: 256 }, "says another one");
     t.deepEqual(ledger.size, size);
-    t.deepEqual(custody.aside.counts(), { "withheld.qber": 1 });
+    t.deepEqual(custody.keptBackKeys.counts(), { "withheld.qber": 1 });
     t.is(custody.counters().released_blocks, 0);
   });
 });
@@ -248,7 +251,7 @@ test("a module that lets go of what it was not told to is told of; else nothing 
       module.add(number, 256, { qber: number < 2 ? 0.2 : 0.02 });
     module.add(5, 0);
     const km = await serve(bench);
-    t.is(custody.aside.discard(`${epoch}/0`), undefined);
+    t.is(custody.keptBackKeys.discard(`${epoch}/0`), undefined);
     km.answer();
     await durable(bench);
     module.disconnect();
@@ -292,7 +295,7 @@ test("a block that was withheld for want of a QBER is supplied once it comes wit
     module.offer();
     await durable(bench);
     t.is(km.outstanding.length, 1);
-    t.deepEqual(bench.custody.aside.counts(), { "withheld.qber": 1 });
+    t.deepEqual(bench.custody.keptBackKeys.counts(), { "withheld.qber": 1 });
   });
 });
 

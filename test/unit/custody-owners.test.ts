@@ -55,19 +55,19 @@ test("keys that wait for a KM which is not configured stay in the module, and an
     t.deepEqual(ids(other), [], "nothing is assumed");
     t.is(module.blocks.size, 2);
     t.is(module.credit.blocks, 64, "the next keys do not wait for them");
-    const kept = bench.custody.aside.list(10);
+    const kept = bench.custody.keptBackKeys.list(10);
     t.deepEqual(
       kept.map(({ why }) => why),
       ["other_km", "other_km"],
     );
     t.true(bench.events.some(({ type }) => type === "key_waits_for_km"));
-    t.is(bench.custody.aside.reinstate(`${epoch}/0`), "waits_for_km");
+    t.is(bench.custody.keptBackKeys.reinstate(`${epoch}/0`), "waits_for_km");
     t.true(bench.custody.kms.free("a"), "one that is not configured is freed by its name");
     await durable(bench);
     module.offer();
     await durable(bench);
     t.deepEqual(ids(other), written, "under the IDs that they always had");
-    t.deepEqual(bench.custody.aside.counts(), {});
+    t.deepEqual(bench.custody.keptBackKeys.counts(), {});
   });
 });
 
@@ -179,7 +179,7 @@ test("keys that wait for a KM that is not remembered are freed by the name that 
       configured: undefined,
       onAccepted: () => {},
     });
-    const [listed] = bench.custody.aside.list(9);
+    const [listed] = bench.custody.keptBackKeys.list(9);
     t.is(listed?.why, "other_km");
     operator.freeKm(listed?.reason as string, { now: [], former: [] });
     await durable(bench);
@@ -196,12 +196,12 @@ test("of a module that was zeroized no key is listed any more that waited for an
       await serve(bench, "a");
       await kill(bench, { kms: ["b"] });
       await serve(bench, "b");
-      t.deepEqual(bench.custody.aside.counts(), { other_km: 1 });
+      t.deepEqual(bench.custody.keptBackKeys.counts(), { other_km: 1 });
       if (isDestroyed) bench.module.blocks.clear();
       bench.custody.forget();
       bench.module.offer();
       await durable(bench);
-      t.deepEqual(bench.custody.aside.counts(), isDestroyed ? {} : { other_km: 1 });
+      t.deepEqual(bench.custody.keptBackKeys.counts(), isDestroyed ? {} : { other_km: 1 });
     });
   }
 });

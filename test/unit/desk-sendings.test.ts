@@ -107,7 +107,7 @@ test("a key of which some may have left is kept back until an operator decides",
       await durable(bench);
       t.like(custody.counters(), { held_blocks: 0 });
       t.is(module.released.length, 0);
-      t.is(custody.aside[decision](id), undefined);
+      t.is(custody.keptBackKeys[decision](id), undefined);
       await durable(bench);
       module.offer();
       await durable(bench);
@@ -128,9 +128,9 @@ test("an operator can decide while other keys of the block wait; the size of its
       const [first, half] = [ids(one)[0] as string, ids(two)[0] as string];
       for (const reply of [one, two]) reply.torn?.();
       await again?.(bench);
-      t.is(bench.custody.aside.reinstate(first), undefined);
-      t.is(bench.custody.aside.discard(half), undefined);
-      t.is(bench.custody.aside.reinstate(`${epoch}/0`), "on_its_way");
+      t.is(bench.custody.keptBackKeys.reinstate(first), undefined);
+      t.is(bench.custody.keptBackKeys.discard(half), undefined);
+      t.is(bench.custody.keptBackKeys.reinstate(`${epoch}/0`), "on_its_way");
       await durable(bench);
       await again?.(bench);
       const pieces = [await take(bench, { size: 64 }), await take(bench, { size: 128, number: 9 })];
@@ -161,8 +161,8 @@ test("all that is kept back for this reason is decided at once, and no other key
       more.torn?.();
       await durable(bench);
       t.is(custody.counters().held_blocks, 1);
-      t.is(custody.aside.decideAll(what, { reason: "qber" }), 0);
-      t.is(custody.aside.decideAll(what, { reason: "interrupted" }), 3);
+      t.is(custody.keptBackKeys.decideAll(what, { reason: "qber" }), 0);
+      t.is(custody.keptBackKeys.decideAll(what, { reason: "interrupted" }), 3);
       await durable(bench);
       module.offer();
       await durable(bench);

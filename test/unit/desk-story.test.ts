@@ -124,8 +124,8 @@ async function story(t: ExecutionContext, seed: number): Promise<void> {
       }
     }
     // The operator gives up what is kept back; the KM takes all that is free.
-    for (const { key_ID } of bench.custody.aside.list(10_000)) {
-      bench.custody.aside.discard(key_ID as string);
+    for (const { key_ID } of bench.custody.keptBackKeys.list(10_000)) {
+      bench.custody.keptBackKeys.discard(key_ID as string);
     }
     await durable(bench);
     bench.module.offer();

@@ -77,8 +77,8 @@ test("a block that the module replays is not supplied again, also after restarts
     }
     const replays = bench.events.filter(({ type }) => type === "block_replayed");
     t.is(replays.length, 5, "told once");
-    t.deepEqual(bench.custody.aside.counts(), { "withheld.replayed": 5 });
-    t.is(bench.custody.aside.decideAll("discard", { reason: "replayed" }), 5);
+    t.deepEqual(bench.custody.keptBackKeys.counts(), { "withheld.replayed": 5 });
+    t.is(bench.custody.keptBackKeys.decideAll("discard", { reason: "replayed" }), 5);
     await durable(bench);
     t.is(module.blocks.size, 0, "until an operator gives them up");
     t.is(module.discarded.length, 5);

@@ -222,15 +222,15 @@ test.serial(
       await bench.until(() => supplied.length === 1 && bench.stack.epochs().length === 0);
       bench.stack.distil(other);
       const name = `${linkEpoch}/${one.epoch}`;
-      const kept = () => custody.aside.list(10).map(({ block, why }) => `${block} ${why}`);
+      const kept = () => custody.keptBackKeys.list(10).map(({ block, why }) => `${block} ${why}`);
       await bench.until(() => kept().length === 1);
       t.deepEqual(kept(), [`${name} damaged`]);
       // Supplied after all it cannot be: the KM has a key of that ID.
-      t.is(custody.aside.reinstate(name), undefined);
+      t.is(custody.keptBackKeys.reinstate(name), undefined);
       t.deepEqual(kept(), []);
       await bench.until(() => kept().length === 1);
       t.deepEqual(bench.stack.epochs(), [one.epoch]);
-      t.is(custody.aside.discard(name), undefined);
+      t.is(custody.keptBackKeys.discard(name), undefined);
       await bench.until(() => bench.stack.epochs().length === 0 && kept().length === 0);
       t.is(supplied.length, 1);
       await session.close();

@@ -1,4 +1,4 @@
-/** What is kept back from the KM (`custody/aside.ts`), in words, and what to type about it. Pure. */
+/** What is kept back from the KM (`custody/keptBackKeys.ts`), in words, and what to type about it. Pure. */
 
 /** Reasons for which blocks are kept back by design: an operator may decide, and need not. */
 const byDesign: readonly string[] = ["withheld.qber", "withheld.operator"];

@@ -101,7 +101,7 @@ export interface Conditions {
   readonly onRequest: boolean;
   /** Blocks in the node's memory. */
   readonly heldBlocks: number;
-  /** How much is kept back, by what for (`custody/aside.ts`). */
+  /** How much is kept back, by what for (`custody/keptBackKeys.ts`). */
   readonly keptBack: Readonly<Record<string, number>>;
 }
 

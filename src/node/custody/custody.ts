@@ -20,13 +20,13 @@ import type { BlockRecord, Format, KmLink, KmSink, OnRequestKeys } from "../keys
 import { isAskedFor } from "../on-request/left-over.ts";
 import { OnRequestStore } from "../on-request/store.ts";
 import { defaultUnitBits, UnitPieces } from "../on-request/unit-pieces.ts";
-import { Aside } from "./aside.ts";
 import { Credit } from "./credit.ts";
 import { Deliveries } from "./deliveries.ts";
 import { blockFacts } from "./events.ts";
 import { Formatter, formatOf } from "./formatter.ts";
 import { Gate } from "./gate.ts";
 import { type Held, HeldBlocks } from "./held.ts";
+import { KeptBackKeys } from "./kept-back.ts";
 import { KmDecisions } from "./km-decisions.ts";
 import { Load } from "./load.ts";
 import type { CustodyOptions, CustodyParts } from "./options.ts";
@@ -59,7 +59,7 @@ export class Custody implements KmSink {
   /** What an operator decides about KMs. */
   readonly kms: KmDecisions;
   /** What is kept back, and what an operator does about it. */
-  readonly aside: Aside;
+  readonly keptBackKeys: KeptBackKeys;
 
   readonly #held = new HeldBlocks();
   readonly #credit: Credit;
@@ -108,7 +108,7 @@ export class Custody implements KmSink {
     const cut = formatOf(options, kms);
     this.#cutter = new Formatter(cut, () => (this.#origin as Origin).pair, ledger);
     this.#deliveries = new Deliveries(ledger, clock);
-    this.aside = new Aside({
+    this.keptBackKeys = new KeptBackKeys({
       ledger,
       session: () => this.#session,
       isHeld: (block) => this.#held.has(block),

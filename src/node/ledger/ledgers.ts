@@ -100,7 +100,7 @@ export async function adoptLedger(
 }
 
 /**
- * Puts a ledger and its spool aside, for good: the next module of its name begins with an empty one.
+ * Puts a ledger and its spool keptBackKeys, for good: the next module of its name begins with an empty one.
  * @param trust also for a module that is configured
  * @returns where the ledger is kept
  * @throws Fault `ledger.orphaned` with the reason why not, `ledger.io`, `state.io`

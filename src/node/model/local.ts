@@ -1,7 +1,7 @@
 /** What the local sockets want to know of the node; owned here, implemented by whoever has it. */
 
 import type { LinkQuality } from "../../port/module.ts";
-import type { KeptBack } from "../custody/aside.ts";
+import type { KeptBack } from "../custody/kept-back.ts";
 import type { ModuleView } from "./manager.ts";
 
 export interface KmLinkState {

@@ -11,8 +11,8 @@ import { Recent } from "../../host/life/recent.ts";
 import { ledgerWaits, moduleWaits } from "../../host/life/waits.ts";
 import type { ModuleCommand, ModuleIdentity, ModuleSession } from "../../port/module.ts";
 import { type Conditions, starting, type Verdict } from "../alarms/verdict.ts";
-import type { KeptBack, KeptBackCounts } from "../custody/aside.ts";
 import { Custody } from "../custody/custody.ts";
+import type { KeptBack, KeptBackCounts } from "../custody/kept-back.ts";
 import { Shutter } from "../custody/shutter.ts";
 import type { KeyAccess } from "../io/https-server.ts";
 import type { LocalModule, ModuleLinks } from "../model/local.ts";
@@ -258,12 +258,12 @@ export class Channel implements LocalModule {
 
   /** What is kept back from the KM, so much of it at most. */
   kept(): readonly KeptBack[] {
-    return this.#custody.aside.list(1_000);
+    return this.#custody.keptBackKeys.list(1_000);
   }
 
   /** How much is kept back, by what for. */
   keptCounts(): KeptBackCounts {
-    return this.#custody.aside.counts();
+    return this.#custody.keptBackKeys.counts();
   }
 
   /** How its links are. */

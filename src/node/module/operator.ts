@@ -1,8 +1,8 @@
 /** What an operator decides about one module: its keys that are kept back, its KMs, the module itself. */
 
 import { Fault } from "../../base/errors.ts";
-import { objections, type Selection } from "../custody/aside.ts";
 import type { Custody } from "../custody/custody.ts";
+import { objections, type Selection } from "../custody/kept-back.ts";
 import { pin } from "../custody/origin.ts";
 import type { KmName } from "../custody/owners.ts";
 import { slotOfKm } from "../keys/key-id.ts";
@@ -34,7 +34,7 @@ export class Operator {
    * @param name a key_ID, or a block as `EPOCH/NUMBER` @throws Fault `module.command`
    */
   decide(what: "reinstate" | "discard" | "withhold", name: string): void {
-    const objection = this.#parts.custody.aside[what](name);
+    const objection = this.#parts.custody.keptBackKeys[what](name);
     if (objection !== undefined) throw new Fault("module.command", objections[objection]);
   }
 
@@ -43,7 +43,7 @@ export class Operator {
    * @returns how many blocks that concerns
    */
   decideAll(what: "reinstate" | "discard", selection: Selection): number {
-    return this.#parts.custody.aside.decideAll(what, selection);
+    return this.#parts.custody.keptBackKeys.decideAll(what, selection);
   }
 
   /**

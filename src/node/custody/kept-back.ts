@@ -8,7 +8,7 @@ import type { BlockRecord, Ledger, LedgerEntry, WithheldReason } from "../keys/p
 import type { CustodyEvent } from "./events.ts";
 import type { OwnSession } from "./own-session.ts";
 
-export interface AsideParts {
+export interface KeptBackKeysParts {
   readonly ledger: Ledger;
   readonly session: () => OwnSession | undefined;
   /** Whether keys of the block are in the node's memory, on their way. */
@@ -73,10 +73,10 @@ const block = /^([0-9a-f]{16})\/(\d{1,16})$/;
 
 type Decision = Extract<LedgerEntry, { readonly kind: "reinstated" | "discarded" }>;
 
-export class Aside {
-  readonly #parts: AsideParts;
+export class KeptBackKeys {
+  readonly #parts: KeptBackKeysParts;
 
-  constructor(parts: AsideParts) {
+  constructor(parts: KeptBackKeysParts) {
     this.#parts = parts;
   }
 
