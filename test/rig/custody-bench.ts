@@ -8,7 +8,7 @@ import { diskFiles } from "../../src/host/disk/files.ts";
 import { Custody, type CustodyOptions } from "../../src/node/custody/custody.ts";
 import { recordWithin } from "../../src/node/custody/deliveries.ts";
 import type { CustodyEvent } from "../../src/node/custody/events.ts";
-import { slotOfKm } from "../../src/node/keys/key-id.ts";
+import { claimantOfKm } from "../../src/node/keys/key-id.ts";
 import type { KmLink } from "../../src/node/keys/ports.ts";
 import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
 import { pairId } from "../../src/node/ledger/pairs.ts";
@@ -169,7 +169,7 @@ export interface BenchOptions extends Partial<CustodyOptions> {
 /** As if the link had been in use before: whose its blocks are, and how they are cut, is on disk. */
 async function leaveCut(ledger: LedgerFile, options: Partial<CustodyOptions>): Promise<void> {
   const { onRequest = false, keyBits, kms = ["km"] } = options;
-  const slot = kms.length === 1 && !onRequest ? slotOfKm(kms[0] as string) : undefined;
+  const slot = kms.length === 1 && !onRequest ? claimantOfKm(kms[0] as string) : undefined;
   const pair = { moduleId: someIdentity.moduleId, matchingModuleId: "QKD-B" };
   for (const entry of ledger.namingOf(pair)) ledger.append(entry);
   ledger.append({ kind: "paired", ref: { epoch, number: 0 }, id: pairId(pair) });

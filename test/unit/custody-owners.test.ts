@@ -1,6 +1,6 @@
 import test from "ava";
-import { accept, nameOfSlot, recognise } from "../../src/node/custody/km-identity.ts";
-import { slotOfKm } from "../../src/node/keys/key-id.ts";
+import { accept, nameOfClaimant, recognise } from "../../src/node/custody/km-identity.ts";
+import { claimantOfKm } from "../../src/node/keys/key-id.ts";
 import { Operator } from "../../src/node/module/operator.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../rig/custody-bench.ts";
 
@@ -142,11 +142,11 @@ test("freed before it is written to again, a key goes to the next KM", async (t)
 
 test("a KM under a known name with another certificate or address is another KM, until somebody says", async (t) => {
   const first = recognise(undefined, "main", "km.example");
-  t.is(first.slot, slotOfKm("main"), "as ledgers of before have it");
+  t.is(first.slot, claimantOfKm("main"), "as ledgers of before have it");
   t.is(recognise(first, "main", "km.example"), first);
   const moved = recognise(first, "main", "km.example at 10.0.0.2");
   t.not(moved.slot, first.slot);
-  t.is(nameOfSlot({ main: moved }, first.slot), "main (as km.example)");
+  t.is(nameOfClaimant({ main: moved }, first.slot), "main (as km.example)");
   t.is(recognise(moved, "main", "km.example").slot, first.slot, "and back");
   t.deepEqual(accept(moved).same, [first.slot]);
 
@@ -166,7 +166,7 @@ test("a KM under a known name with another certificate or address is another KM,
 });
 
 test("keys that wait for a KM that is not remembered are freed by the name that they are listed with", async (t) => {
-  const lost = { name: "main", slots: [slotOfKm("main, once")] } as const;
+  const lost = { name: "main", slots: [claimantOfKm("main, once")] } as const;
   await withBench({ kms: [lost], fresh: true }, async (bench) => {
     bench.module.add(0);
     const written = ids(await serve(bench, "main"));

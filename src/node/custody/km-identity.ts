@@ -4,7 +4,7 @@
  * address, hands none of them over. An operator says that it is the same KM (`accept_km`), or that the
  * one before has none of them (`free_km`). Pure.
  */
-import { slotOfKm } from "../keys/key-id.ts";
+import { claimantOfKm } from "../keys/key-id.ts";
 
 /** A KM under one name, as it was at some time. */
 export interface KmProof {
@@ -36,16 +36,16 @@ export function recognise(
   wereLost = false,
 ): KnownKm {
   if (known === undefined) {
-    const slot = slotOfKm(name);
+    const slot = claimantOfKm(name);
     if (!wereLost) return { proven, slot, same: [], former: [] };
     const former = [{ proven: "before the state was lost", slot }];
-    return { proven, slot: slotOfKm(`${name}\0${proven}`), same: [], former };
+    return { proven, slot: claimantOfKm(`${name}\0${proven}`), same: [], former };
   }
   if (known.proven === proven) return known;
   // What was said to be the same as the one before is not the same as this one.
   const before = [known.slot, ...known.same].map((slot) => ({ proven: known.proven, slot }));
   const all = [...known.former, ...before];
-  const [slot = slotOfKm(`${name}\0${proven}`), ...same] = all
+  const [slot = claimantOfKm(`${name}\0${proven}`), ...same] = all
     .filter((one) => one.proven === proven)
     .map((one) => one.slot);
   const former = all.filter((one) => one.proven !== proven && one.slot !== slot);
@@ -59,7 +59,7 @@ export function accept(known: KnownKm): KnownKm {
 }
 
 /** The name that people know a slot by. */
-export function nameOfSlot(
+export function nameOfClaimant(
   kms: Readonly<Record<string, KnownKm>>,
   slot: string,
 ): string | undefined {

@@ -7,7 +7,7 @@
  * is, so that no key waits for the disk.
  */
 import { type BlockRef, blockName } from "../../port/key.ts";
-import { slotOfKm } from "../keys/key-id.ts";
+import { claimantOfKm } from "../keys/key-id.ts";
 import { type BlockRecord, freeSlot, type Ledger } from "../keys/ports.ts";
 import { lastOfStretch } from "../ledger/key-formats.ts";
 
@@ -22,7 +22,7 @@ export interface KmName {
 }
 
 export function kmNames(kms: readonly (string | KmName)[]): KmName[] {
-  return kms.map((km) => (typeof km === "string" ? { name: km, slots: [slotOfKm(km)] } : km));
+  return kms.map((km) => (typeof km === "string" ? { name: km, slots: [claimantOfKm(km)] } : km));
 }
 
 /** A key of a block that waits for a KM which is not configured. */
@@ -66,7 +66,7 @@ export class Owners {
   }
 
   slotOf(km: string): string {
-    return this.#kms.find(({ name }) => name === km)?.slots[0] ?? slotOfKm(km);
+    return this.#kms.find(({ name }) => name === km)?.slots[0] ?? claimantOfKm(km);
   }
 
   /** The configured KM that this stands for. */

@@ -127,6 +127,6 @@ export function keyIdOf(ids: IdSource, block: BlockFacts, offset: number, length
 }
 
 /** Names a KM in the ledger: 32 hex digits. */
-export function slotOfKm(km: string): string {
+export function claimantOfKm(km: string): string {
   return hash("sha256", km, "hex").slice(0, 32);
 }

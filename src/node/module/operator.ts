@@ -5,7 +5,7 @@ import type { Custody } from "../custody/custody.ts";
 import { objections, type Selection } from "../custody/kept-back.ts";
 import { pin } from "../custody/origin.ts";
 import type { KmName } from "../custody/owners.ts";
-import { slotOfKm } from "../keys/key-id.ts";
+import { claimantOfKm } from "../keys/key-id.ts";
 import type { Ledger } from "../keys/ports.ts";
 
 /** What stands for a KM in the ledgers: as it is, and as it was before its identity changed. */
@@ -56,7 +56,7 @@ export class Operator {
     const { custody } = this.#parts;
     const listed = custody.kms.slotsNamed(km);
     // Of a name that is not remembered the ledgers of earlier versions may know all the same.
-    const now = [slots.now, listed].find((some) => some.length > 0) ?? [slotOfKm(km)];
+    const now = [slots.now, listed].find((some) => some.length > 0) ?? [claimantOfKm(km)];
     // One that is connected answers for itself, but not for what had its name before.
     if (slots.former.length > 0 && custody.kms.free(km, slots.former)) {
       if (!custody.kms.isUp(km)) custody.kms.free(km, now);

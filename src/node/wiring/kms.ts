@@ -3,7 +3,7 @@
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Config, KmConfig } from "../config/load.ts";
-import { accept, type KnownKm, nameOfSlot, recognise } from "../custody/km-identity.ts";
+import { accept, type KnownKm, nameOfClaimant, recognise } from "../custody/km-identity.ts";
 import type { KmName } from "../custody/owners.ts";
 import type { StateStore } from "../state/store.ts";
 
@@ -73,7 +73,7 @@ export class Kms {
 
   /** How people know a KM that keys wait for. */
   named(slot: string): string {
-    return nameOfSlot(this.#known, slot) ?? `unknown ${slot.slice(0, 12)}`;
+    return nameOfClaimant(this.#known, slot) ?? `unknown ${slot.slice(0, 12)}`;
   }
 
   /**
