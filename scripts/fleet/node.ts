@@ -132,11 +132,11 @@ class SimulatedModule implements WatchedModule {
     return {};
   }
 
-  telemetry() {
+  takeTelemetryWindow() {
     return this.#window.take(performance.now());
   }
 
-  glance() {
+  peekTelemetryWindow() {
     return this.#window.peek(performance.now());
   }
 

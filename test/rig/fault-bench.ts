@@ -248,8 +248,8 @@ export class FaultBench {
       links: () => ({ up: true, reason: "", kms: [] }),
       kms: () => this.conditions.kms,
       supply: () => ({ ...this.counters, refused: { ...this.refused } }),
-      telemetry: () => ({}),
-      glance: () => ({}),
+      takeTelemetryWindow: () => ({}),
+      peekTelemetryWindow: () => ({}),
     };
   }
 }

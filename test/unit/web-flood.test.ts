@@ -41,11 +41,11 @@ test("connections that only stand there keep nobody out, nor those that watch fr
 test("requests of one connection are answered one after the other, and no more than a few wait", async (t) => {
   await serving(async ({ url, node }) => {
     let made = 0;
-    const { glance } = node.modules[0] as { glance: () => object };
+    const { peekTelemetryWindow } = node.modules[0] as { peekTelemetryWindow: () => object };
     Object.assign(node.modules[0] as object, {
-      glance: () => {
+      peekTelemetryWindow: () => {
         made++;
-        return glance();
+        return peekTelemetryWindow();
       },
     });
     const lazy = open(url).pause();

@@ -39,7 +39,7 @@ export function keptBack(module: Pick<LocalModule, "name" | "keptCounts">) {
 /** A module in `status`. */
 export function moduleStatus(module: LocalModule) {
   const { since, ...state } = module.state();
-  const figures = module.glance();
+  const figures = module.peekTelemetryWindow();
   const qber = last(figures, "qber");
   const rate = last(figures, "secret_key_rate");
   const counters = module.supply();
@@ -111,7 +111,7 @@ export function keyCounts(module: LocalModule, ledger: Ledger | undefined) {
     keys.quarantined += block.quarantined.size;
     keys.assigned += block.assigned.size;
   }
-  const buffer = module.glance().key_buffer_bits?.last;
+  const buffer = module.peekTelemetryWindow().key_buffer_bits?.last;
   return {
     module: module.name,
     ...(typeof buffer === "number" && { in_module_bits: buffer }),

@@ -195,7 +195,10 @@ export class LocalApi {
     const modules = this.#chosen(args);
     const look = () => ({
       t: time(this.#parts.clock.wall()),
-      modules: modules.map((module) => ({ module: module.name, figures: module.glance() })),
+      modules: modules.map((module) => ({
+        module: module.name,
+        figures: module.peekTelemetryWindow(),
+      })),
     });
     if (args.follow !== true) return { data: look() };
     const { least, standard, most } = watchLimits;

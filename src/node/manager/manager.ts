@@ -256,7 +256,7 @@ export class Manager {
     const now = clock.wall();
     const { boot } = this.#facts;
     for (const module of this.#modules) {
-      const figures = module.telemetry();
+      const figures = module.takeTelemetryWindow();
       const supply = {
         ...module.supply(),
         kept_back: module.keptCounts(),

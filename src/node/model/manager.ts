@@ -52,9 +52,9 @@ export interface ModuleView {
   /** How much is kept back from the KM, by what for: `withheld.ledger_repaired`, `quarantined`. */
   keptCounts(): Readonly<Record<string, number>>;
   /** The window since the last call; begins a new one. */
-  telemetry(): WindowReport;
+  takeTelemetryWindow(): WindowReport;
   /** The window as it is so far; leaves it as it is, for whoever else looks. */
-  glance(): WindowReport;
+  peekTelemetryWindow(): WindowReport;
   /** Cumulative counters since the process began, ready to be published. */
   supply(): Readonly<Record<string, number | Readonly<Record<string, number>>>>;
 }

@@ -244,11 +244,11 @@ export class Channel implements LocalModule {
     };
   }
 
-  telemetry() {
+  takeTelemetryWindow() {
     return this.#telemetry.take(this.#parts.clock.now());
   }
 
-  glance() {
+  peekTelemetryWindow() {
     return this.#telemetry.peek(this.#parts.clock.now());
   }
 

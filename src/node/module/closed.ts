@@ -64,11 +64,11 @@ export class ClosedModule implements LocalModule, ModuleControl {
     return {};
   }
 
-  telemetry() {
+  takeTelemetryWindow() {
     return {};
   }
 
-  glance() {
+  peekTelemetryWindow() {
     return {};
   }
 

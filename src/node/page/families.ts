@@ -59,7 +59,7 @@ function figureSamples(module: string, name: FigureName, report: FigureReport | 
 }
 
 function figureFamilies(modules: readonly LinkView[]): Family[] {
-  const reports = modules.map((module) => [module.name, module.glance()] as const);
+  const reports = modules.map((module) => [module.name, module.peekTelemetryWindow()] as const);
   return (Object.keys(figures) as FigureName[]).map((name) => ({
     name: figureName(name),
     type: "gauge",

@@ -16,7 +16,7 @@ function linkSnapshot(module: LinkView, facts: ModuleFacts | undefined, node: No
     condition: conditionOf(module.health()),
     kept_back: keptBack(module),
     state,
-    figures: module.glance(),
+    figures: module.peekTelemetryWindow(),
     supply: module.supply(),
     rates,
     kms: module.kms().map((km) => ({ ...kms.find(({ name }) => name === km.name), ...km })),
