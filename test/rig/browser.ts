@@ -17,7 +17,7 @@ interface Message {
 type Params = Readonly<Record<string, unknown>>;
 
 /** Something the page complained of: an exception, a violated policy, a failed request. */
-export interface Complaint {
+export interface CliError {
   readonly kind: "exception" | "console" | "log";
   readonly text: string;
 }
@@ -98,7 +98,7 @@ export class Browser {
 
 export class BrowserPage {
   readonly send: (method: string, params?: Params) => Promise<Record<string, unknown>>;
-  readonly complaints: Complaint[] = [];
+  readonly complaints: CliError[] = [];
   /** Addresses that the page asked for. */
   readonly requests: string[] = [];
 

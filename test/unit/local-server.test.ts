@@ -15,7 +15,7 @@ import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import { Fault } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
-import { answers, ask, Complaint, NotRunning } from "../../src/ops/cli/client.ts";
+import { answers, ask, CliError, NotRunning } from "../../src/ops/cli/client.ts";
 import { LocalError } from "../../src/ops/local/protocol.ts";
 import { LocalServer, type LocalServerOptions } from "../../src/ops/local/server.ts";
 import { ManualClock } from "../clock.ts";
@@ -108,7 +108,7 @@ test("errors reach the client with their exit code, others as internal", async (
   };
   await withServer({ answer }, async ({ path }) => {
     const codeOf = async (name: "keys" | "stop" | "status") => {
-      const error = await t.throwsAsync<Complaint>(ask([path], name), { instanceOf: Complaint });
+      const error = await t.throwsAsync<CliError>(ask([path], name), { instanceOf: CliError });
       t.false(error?.message.includes("secret"));
       return error?.exitCode;
     };

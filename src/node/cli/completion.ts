@@ -1,6 +1,6 @@
 /** Completion scripts for shells, made from the table of commands; names come from the running node. */
 import { exit } from "../../base/exit-codes.ts";
-import { Complaint } from "../../ops/cli/client.ts";
+import { CliError } from "../../ops/cli/client.ts";
 import type { Alarm } from "../../ops/cli/shapes.ts";
 import type { NameKind } from "./command-info.ts";
 import { type CommandInfo, commands, optionsOf } from "./commands.ts";
@@ -143,7 +143,7 @@ async function namesOf(what: string, context: Context): Promise<readonly string[
     }
     return (await context.names())[what === "kms" ? "kms" : "modules"];
   } catch (error) {
-    if (error instanceof Complaint) return [];
+    if (error instanceof CliError) return [];
     throw error;
   }
 }

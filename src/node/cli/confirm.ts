@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline/promises";
 import { exit } from "../../base/exit-codes.ts";
 import type { Terminal } from "../../host/terminal/terminal.ts";
-import { Complaint } from "../../ops/cli/client.ts";
+import { CliError } from "../../ops/cli/client.ts";
 import { type Context, UsageError } from "./context.ts";
 
 export interface Asking {
@@ -14,7 +14,7 @@ export interface Asking {
 
 /**
  * @returns what the node wants to see of it
- * @throws UsageError where there is nobody to ask, or another node is meant; Complaint upon another answer
+ * @throws UsageError where there is nobody to ask, or another node is meant; CliError upon another answer
  */
 export async function confirm(
   what: string,
@@ -38,7 +38,7 @@ export async function confirm(
   try {
     for (const [question, wanted] of questions) {
       const typed = await Promise.race([input.question(question), gone]);
-      if (typed.trim() !== wanted) throw new Complaint("nothing was done", exit.failed);
+      if (typed.trim() !== wanted) throw new CliError("nothing was done", exit.failed);
     }
   } finally {
     input.close();

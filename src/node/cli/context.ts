@@ -2,7 +2,7 @@
 
 import { didYouMean } from "../../base/words.ts";
 import type { Terminal } from "../../host/terminal/terminal.ts";
-import { answers, ask, Complaint, type Upload } from "../../ops/cli/client.ts";
+import { answers, ask, CliError, type Upload } from "../../ops/cli/client.ts";
 import type { LocalRequest, RequestName } from "../../ops/local/protocol.ts";
 import type { ConfigReaders } from "../config/readers.ts";
 import { controlSockets, type Where } from "./where.ts";
@@ -59,20 +59,20 @@ export class Context {
     throw new UsageError(`--${name}: expected a whole number from ${least} to ${most}`);
   }
 
-  /** Asks the node. @throws Complaint; about a module that is not there with what there is */
+  /** Asks the node. @throws CliError; about a module that is not there with what there is */
   async ask<T>(name: RequestName, args: LocalRequest["args"] = {}, upload?: Upload): Promise<T> {
     try {
       return await ask<T>(await this.#controls(), name, args, upload);
     } catch (error) {
       const { module } = args;
-      const strange = error instanceof Complaint && error.reason === "no_such_module";
+      const strange = error instanceof CliError && error.reason === "no_such_module";
       if (!strange || typeof module !== "string") throw error;
       const { modules } = await this.names();
       throw new UsageError(`no such module${among(module, modules)}`);
     }
   }
 
-  /** What the running node calls its modules and KMs. @throws Complaint */
+  /** What the running node calls its modules and KMs. @throws CliError */
   async names(): Promise<{ readonly modules: string[]; readonly kms: string[] }> {
     type Links = { modules: { module: string; kms: { name: string }[] }[] };
     const { modules } = await ask<Links>(await this.#controls(), "links");
@@ -80,7 +80,7 @@ export class Context {
     return { modules: modules.map(({ module }) => module), kms: [...new Set(kms)] };
   }
 
-  /** Asks the node for what goes on. @throws Complaint */
+  /** Asks the node for what goes on. @throws CliError */
   async *follow<T>(name: RequestName, args: LocalRequest["args"]): AsyncGenerator<T> {
     const controls = await this.#controls();
     for await (const data of answers(controls, name, args)) yield data as T;

@@ -9,7 +9,7 @@ import { softwareVersion } from "../../base/version.ts";
 import { didYouMean, nearest } from "../../base/words.ts";
 import { endBySignals } from "../../host/life/signals.ts";
 import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
-import { Complaint } from "../../ops/cli/client.ts";
+import { CliError } from "../../ops/cli/client.ts";
 import type { ConfigReaders } from "../config/readers.ts";
 import { allOptions, type CommandInfo, commands, findCommand, optionsOf } from "./commands.ts";
 import { Context, UsageError } from "./context.ts";
@@ -145,7 +145,7 @@ function explain(error: unknown, args: readonly string[]): number {
     terminal.complain(`qkd-node: ${error.message}\nTry: ${help}`);
     return exit.usage;
   }
-  if (error instanceof Complaint) {
+  if (error instanceof CliError) {
     terminal.complain(`qkd-node: ${error.message}`);
     return error.exitCode;
   }

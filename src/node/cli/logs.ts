@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { exit } from "../../base/exit-codes.ts";
 import { tidy } from "../../host/terminal/terminal.ts";
-import { Complaint, NotRunning } from "../../ops/cli/client.ts";
+import { CliError, NotRunning } from "../../ops/cli/client.ts";
 import { parseGrep, parseSince, timeOfLine } from "../../ops/cli/since.ts";
 import { type Context, UsageError } from "./context.ts";
 
@@ -80,7 +80,7 @@ function tell(context: Context, lines: readonly string[]): void {
   context.print({ lines }, () => lines.map(tidy));
 }
 
-/** @throws Complaint if there is no journal */
+/** @throws CliError if there is no journal */
 async function journal(
   context: Context,
   unit: string,
@@ -116,10 +116,10 @@ async function journal(
     take(lines);
   }
   if ((await failed) === null) {
-    throw new Complaint("the node does not run, and there is no journalctl here", exit.unavailable);
+    throw new CliError("the node does not run, and there is no journalctl here", exit.unavailable);
   }
   if (seen === 0) {
-    throw new Complaint(`the journal has nothing of the unit ${unit}`, exit.unavailable);
+    throw new CliError(`the journal has nothing of the unit ${unit}`, exit.unavailable);
   }
   if (!follow) tell(context, found.slice(-n));
   return exit.ok;

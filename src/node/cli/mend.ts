@@ -2,7 +2,7 @@
 
 import { describe } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
-import { Complaint } from "../../ops/cli/client.ts";
+import { CliError } from "../../ops/cli/client.ts";
 import { among, type Context, UsageError } from "./context.ts";
 import {
   ledgerAdopt,
@@ -48,7 +48,7 @@ async function mend(what: keyof typeof usage, context: Context): Promise<number>
     if (action === "retire") return await ledgerRetire(config, first as string, trust, say);
     return what === "state" ? await stateCheck(config, say) : await ledgerCheck(config, named, say);
   } catch (error) {
-    throw new Complaint(describe(error), exit.io);
+    throw new CliError(describe(error), exit.io);
   }
 }
 

@@ -3,7 +3,7 @@
 import { systemClock } from "../../base/clock.ts";
 import { describe } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
-import { Complaint } from "../../ops/cli/client.ts";
+import { CliError } from "../../ops/cli/client.ts";
 import { probe } from "../doctor/probing.ts";
 import { type Context, UsageError } from "./context.ts";
 
@@ -19,6 +19,6 @@ export async function run(context: Context): Promise<number> {
     if (json) terminal.pass(JSON.stringify(found));
     return exit.ok;
   } catch (error) {
-    throw new Complaint(describe(error), exit.unavailable);
+    throw new CliError(describe(error), exit.unavailable);
   }
 }

@@ -1,7 +1,7 @@
 /** `qkd-node run`: the daemon. */
 import { exit } from "../../base/exit-codes.ts";
 import { isStopRequested } from "../../host/life/signals.ts";
-import { Complaint } from "../../ops/cli/client.ts";
+import { CliError } from "../../ops/cli/client.ts";
 import { siteTrouble } from "../../ops/site/told.ts";
 import { run as runNode } from "../main.ts";
 import { type Context, UsageError } from "./context.ts";
@@ -11,7 +11,7 @@ export async function run(context: Context): Promise<number> {
   if (file === undefined) throw new UsageError("run --config FILE");
   const trouble = siteTrouble(process.env);
   if (trouble !== undefined) {
-    throw new Complaint(`the site's configuration is not what was taken: ${trouble}`, exit.config);
+    throw new CliError(`the site's configuration is not what was taken: ${trouble}`, exit.config);
   }
   // Told to stop while it was loaded: nothing was begun.
   const readers = await context.readers();

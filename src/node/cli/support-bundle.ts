@@ -6,7 +6,7 @@ import { counted } from "../../base/words.ts";
 import { progress } from "../../host/terminal/progress.ts";
 import { noColours } from "../../host/terminal/terminal.ts";
 import { bytes } from "../../host/terminal/units.ts";
-import { Complaint } from "../../ops/cli/client.ts";
+import { CliError } from "../../ops/cli/client.ts";
 import { makeBundle } from "../bundle/bundle.ts";
 import { journalLines, machineFacts, secretsOf, stateFiles } from "../bundle/machine.ts";
 import type { Config } from "../config/load.ts";
@@ -47,7 +47,7 @@ export async function run(context: Context): Promise<number> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === "EEXIST" ? "it is there already" : code;
-    throw new Complaint(`${target}: cannot be made: ${why}`, exit.cantCreate);
+    throw new CliError(`${target}: cannot be made: ${why}`, exit.cantCreate);
   }
   const { archive, members } = bundle;
   const data = { file: target, bytes: archive.length, members };

@@ -9,7 +9,7 @@ import { type Progress, progress } from "../../host/terminal/progress.ts";
 import { facts, table, wrap } from "../../host/terminal/table.ts";
 import { type Paint, type Terminal, tidy } from "../../host/terminal/terminal.ts";
 import { bytes, duration } from "../../host/terminal/units.ts";
-import { Complaint, NotRunning, type Upload } from "../../ops/cli/client.ts";
+import { CliError, NotRunning, type Upload } from "../../ops/cli/client.ts";
 import type { Acted } from "../../ops/cli/shapes.ts";
 import { allowByRoot, takeBackAllowance } from "../../ops/update/allow.ts";
 import { slotsOf } from "../../ops/update/appliance.ts";
@@ -40,7 +40,7 @@ async function status(context: Context): Promise<number> {
   return told.appliance ? exit.ok : exit.unavailable;
 }
 
-/** The node's word, or what its machine tells while it does not run. @throws Complaint */
+/** The node's word, or what its machine tells while it does not run. @throws CliError */
 async function look(context: Context): Promise<Told> {
   try {
     return await context.ask<Told>("update");
@@ -103,9 +103,9 @@ async function install(source: string, context: Context): Promise<number> {
   }
   const before = await context.ask<Told>("update");
   const { node = "", appliance, under_way } = before;
-  if (!appliance) throw new Complaint(none, exit.unavailable);
+  if (!appliance) throw new CliError(none, exit.unavailable);
   if (under_way !== undefined) {
-    throw new Complaint(`another update is under way: ${tidy(under_way.bundle)}`, exit.tryAgain);
+    throw new CliError(`another update is under way: ${tidy(under_way.bundle)}`, exit.tryAgain);
   }
   const url = source.startsWith("https://") ? source : undefined;
   if (url === undefined && source.includes("://")) {
@@ -144,7 +144,7 @@ async function install(source: string, context: Context): Promise<number> {
   return code;
 }
 
-/** Says as root that an older version may go in. @throws Complaint, UsageError */
+/** Says as root that an older version may go in. @throws CliError, UsageError */
 function allow(sha256: string | undefined): void {
   if (sha256 === undefined) {
     throw new UsageError("--allow-downgrade: --sha256 says which bundle is meant");
@@ -152,11 +152,11 @@ function allow(sha256: string | undefined): void {
   try {
     allowByRoot(sha256);
   } catch {
-    throw new Complaint("an older version is for root or the manager to allow", exit.noPermission);
+    throw new CliError("an older version is for root or the manager to allow", exit.noPermission);
   }
 }
 
-/** Begins it, and follows it to its end. @throws Complaint */
+/** Begins it, and follows it to its end. @throws CliError */
 async function carryOut(
   begin: () => Promise<Acted>,
   before: Told,
@@ -187,7 +187,7 @@ interface BundleFile {
   readonly size: number;
 }
 
-/** @throws Complaint */
+/** @throws CliError */
 function readable(source: string): BundleFile {
   const path = resolve(source);
   try {
@@ -196,14 +196,14 @@ function readable(source: string): BundleFile {
   } catch (error) {
     throw unreadable(path, error);
   }
-  throw new Complaint(`${path}: no bundle`, exit.io);
+  throw new CliError(`${path}: no bundle`, exit.io);
 }
 
-function unreadable(path: string, error: unknown): Complaint {
-  return new Complaint(`${path}: cannot be read: ${errorCode(error)}`, exit.io);
+function unreadable(path: string, error: unknown): CliError {
+  return new CliError(`${path}: cannot be read: ${errorCode(error)}`, exit.io);
 }
 
-/** Sends the bundle to the node: it may not be able to see what who asks can see. @throws Complaint */
+/** Sends the bundle to the node: it may not be able to see what who asks can see. @throws CliError */
 async function sent(
   { path, size }: BundleFile,
   expected: string | undefined,
@@ -227,13 +227,13 @@ async function sent(
   for await (const chunk of read("reading")) hash.update(chunk);
   const sha256 = hash.digest("hex");
   if (expected !== undefined && expected !== sha256) {
-    throw new Complaint(`${path}: its SHA-256 is ${sha256}`, exit.failed);
+    throw new CliError(`${path}: its SHA-256 is ${sha256}`, exit.failed);
   }
   const upload: Upload = { bytes: size, chunks: () => read("sending") };
   return context.ask<Acted>("install_update", { ...common, bytes: size, sha256 }, upload);
 }
 
-/** Follows it to its end. @throws Complaint if the node goes before */
+/** Follows it to its end. @throws CliError if the node goes before */
 async function ended(before: Told, bar: Progress, context: Context): Promise<LastUpdate> {
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, lookMs));
@@ -241,11 +241,11 @@ async function ended(before: Told, bar: Progress, context: Context): Promise<Las
     try {
       now = await context.ask<Told>("update");
     } catch (error) {
-      if (!(error instanceof Complaint)) throw error;
+      if (!(error instanceof CliError)) throw error;
       // Others may have asked as well.
       if (error.exitCode === exit.tryAgain) continue;
       const what = "the node went away before it said how the update ended; see: update status";
-      throw new Complaint(what, exit.unavailable);
+      throw new CliError(what, exit.unavailable);
     }
     const { under_way, last } = now;
     if (under_way !== undefined) {
@@ -253,7 +253,7 @@ async function ended(before: Told, bar: Progress, context: Context): Promise<Las
     } else if (last !== undefined && last.t !== before.last?.t) {
       return last;
     } else {
-      throw new Complaint("the node forgot the update: it was started anew", exit.failed);
+      throw new CliError("the node forgot the update: it was started anew", exit.failed);
     }
   }
 }

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { exit } from "../../base/exit-codes.ts";
-import { Complaint } from "../../ops/cli/client.ts";
+import { CliError } from "../../ops/cli/client.ts";
 import { controlSocket, standardConfig, standardSocket } from "../../ops/local/paths.ts";
 
 export interface Where {
@@ -18,7 +18,7 @@ export function configFile({ config }: Where): string {
 
 /**
  * Control sockets, the likeliest first. A configuration is only read where nothing else says it.
- * @throws Complaint if the configuration that was named cannot be read
+ * @throws CliError if the configuration that was named cannot be read
  */
 export async function controlSockets(where: Where): Promise<readonly string[]> {
   const { socket, config, env } = where;
@@ -42,7 +42,7 @@ export async function controlSockets(where: Where): Promise<readonly string[]> {
   return file === standardConfig ? [...found, standardSocket] : found;
 }
 
-/** A configuration file as TOML, whether it is good or not. @throws Complaint */
+/** A configuration file as TOML, whether it is good or not. @throws CliError */
 export async function readTable(file: string): Promise<Record<string, unknown>> {
   let text: string;
   try {
@@ -51,16 +51,13 @@ export async function readTable(file: string): Promise<Record<string, unknown>> 
     const { code } = error as NodeJS.ErrnoException;
     const denied = code === "EACCES";
     const why = denied ? "permission denied" : code === "ENOENT" ? "no such file" : code;
-    throw new Complaint(
-      `${file}: cannot be read: ${why}`,
-      denied ? exit.noPermission : exit.config,
-    );
+    throw new CliError(`${file}: cannot be read: ${why}`, denied ? exit.noPermission : exit.config);
   }
   const { parse } = await import("smol-toml");
   try {
     return parse(text);
   } catch {
     // What it says quotes the file.
-    throw new Complaint(`${file}: not TOML; see: qkd-node config check`, exit.config);
+    throw new CliError(`${file}: not TOML; see: qkd-node config check`, exit.config);
   }
 }

@@ -16,8 +16,8 @@ import {
 } from "../local/protocol.ts";
 
 /** What a person is told, and the exit code that goes with it. */
-export class Complaint extends Error {
-  override readonly name = "Complaint";
+export class CliError extends Error {
+  override readonly name = "CliError";
   readonly exitCode: number;
   /** The node's own code, where it refuses. */
   readonly reason: LocalErrorCode | undefined;
@@ -30,7 +30,7 @@ export class Complaint extends Error {
 }
 
 /** No node listens. */
-export class NotRunning extends Complaint {
+export class NotRunning extends CliError {
   constructor(path: string) {
     super(`the node is not running: nobody answers on ${path}`, exit.unavailable);
   }
@@ -65,7 +65,7 @@ async function open(path: string): Promise<Socket> {
   return socket;
 }
 
-/** @throws Complaint */
+/** @throws CliError */
 async function reach(
   controls: readonly string[],
   acts: boolean,
@@ -82,7 +82,7 @@ async function reach(
   }
   if (refused === undefined) throw new NotRunning(controls[0] ?? "its socket");
   const what = acts ? "act on" : "look at";
-  throw new Complaint(
+  throw new CliError(
     `you may not ${what} this node (${refused}): ask as root, as its user, or as a member of its group`,
     exit.noPermission,
   );
@@ -91,7 +91,7 @@ async function reach(
 /**
  * Every line of an answer.
  * @param controls control sockets, in the order in which they are tried
- * @throws Complaint
+ * @throws CliError
  */
 export async function* answers(
   controls: readonly string[],
@@ -104,14 +104,14 @@ export async function* answers(
   try {
     socket.setEncoding("utf8");
     socket.setTimeout(acts ? actPatience : patience, () =>
-      socket.destroy(new Complaint("the node does not answer", exit.unavailable)),
+      socket.destroy(new CliError("the node does not answer", exit.unavailable)),
     );
     socket.write(encodeRequest(name, args));
     const parts: string[] = [];
     let length = 0;
     for await (const chunk of socket as AsyncIterable<string>) {
       length += chunk.length;
-      if (length > longestAnswer) throw new Complaint("answer too long", exit.protocol);
+      if (length > longestAnswer) throw new CliError("answer too long", exit.protocol);
       parts.push(chunk);
       if (!chunk.includes("\n")) continue;
       const lines = parts.splice(0).join("").split("\n");
@@ -135,16 +135,16 @@ export async function* answers(
         else return;
       }
     }
-    throw new Complaint("the node closed the connection", exit.unavailable);
+    throw new CliError("the node closed the connection", exit.unavailable);
   } catch (error) {
-    if (error instanceof Complaint) throw error;
-    throw new Complaint("the connection to the node broke", exit.unavailable);
+    if (error instanceof CliError) throw error;
+    throw new CliError("the connection to the node broke", exit.unavailable);
   } finally {
     socket.destroy();
   }
 }
 
-/** The one answer. @throws Complaint */
+/** The one answer. @throws CliError */
 export async function ask<T>(
   controls: readonly string[],
   name: RequestName,
@@ -152,13 +152,13 @@ export async function ask<T>(
   upload?: Upload,
 ): Promise<T> {
   for await (const data of answers(controls, name, args, upload)) return data as T;
-  throw new Complaint("the node gave no answer", exit.unavailable);
+  throw new CliError("the node gave no answer", exit.unavailable);
 }
 
-/** @throws Complaint if the node wants anything but what was announced */
+/** @throws CliError if the node wants anything but what was announced */
 async function send(socket: Socket, take: number, upload: Upload | undefined): Promise<void> {
   if (upload?.bytes !== take) {
-    throw new Complaint("the node asks for what was not announced", exit.protocol);
+    throw new CliError("the node asks for what was not announced", exit.protocol);
   }
   for await (const chunk of upload.chunks()) {
     if (!socket.writable) return;
@@ -177,12 +177,12 @@ async function send(socket: Socket, take: number, upload: Upload | undefined): P
 function prove(folder: string, control: string): void {
   // Nobody else's wish is fulfilled, nor anywhere else.
   if (!/^[0-9a-f]{32}$/.test(basename(folder)) || dirname(folder) !== proofFolder(control)) {
-    throw new Complaint("the node asks for a proof in a wrong place", exit.protocol);
+    throw new CliError("the node asks for a proof in a wrong place", exit.protocol);
   }
   try {
     mkdirSync(folder, { mode: 0o700 });
   } catch {
-    throw new Complaint(`cannot prove who you are in ${dirname(folder)}`, exit.noPermission);
+    throw new CliError(`cannot prove who you are in ${dirname(folder)}`, exit.noPermission);
   }
 }
 
@@ -191,14 +191,14 @@ function read(line: string): AnswerLine {
   try {
     answer = JSON.parse(line);
   } catch {
-    throw new Complaint("the node's answer is not JSON", exit.protocol);
+    throw new CliError("the node's answer is not JSON", exit.protocol);
   }
   if (answer.v !== protocolVersion) {
-    throw new Complaint("the node speaks another version: use its own qkd-node", exit.protocol);
+    throw new CliError("the node speaks another version: use its own qkd-node", exit.protocol);
   }
   const { error } = answer;
   if (error !== undefined) {
-    throw new Complaint(error.message, codes[error.code] ?? exit.software, error.code);
+    throw new CliError(error.message, codes[error.code] ?? exit.software, error.code);
   }
   return answer;
 }
