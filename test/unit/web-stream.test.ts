@@ -36,7 +36,7 @@ test("a stream tells all at first, then once a second, and at once when somethin
       { level: "critical", value: 0.12 },
       { now: clock.now(), wall: clock.wall() },
     );
-    for (let i = 0; i < 100; i++) server.poke();
+    for (let i = 0; i < 100; i++) server.pushUpdate();
     await clock.advance(200);
     await until(() => states(text()).length === 3);
     t.is(states(text())[2]?.alarms[0]?.name, "qber_high");

@@ -54,8 +54,8 @@ export class Page {
   }
 
   /** Something happened that people should see now. */
-  poke(): void {
-    this.#server?.poke();
+  pushUpdate(): void {
+    this.#server?.pushUpdate();
   }
 
   /** The certificate is another. @throws if it is no good */

@@ -77,6 +77,6 @@ export function createPage(
     random,
     log: log.child("web"),
   });
-  monitoring.onChange = () => page.poke();
+  monitoring.onChange = () => page.pushUpdate();
   return page;
 }

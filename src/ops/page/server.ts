@@ -206,8 +206,8 @@ export class WebServer {
   }
 
   /** Something happened that people should see now. */
-  poke(): void {
-    this.#stream.poke();
+  pushUpdate(): void {
+    this.#stream.pushUpdate();
   }
 
   /** New connections use these. @throws a TLS error if they are no good */

@@ -59,7 +59,7 @@ export class Stream {
   }
 
   /** Something happened that people should see now. */
-  poke(): void {
+  pushUpdate(): void {
     if (this.#viewers.size === 0 || this.#soon !== undefined) return;
     const { clock } = this.#parts;
     const wait = Math.max(gatherMs, this.#sentAt + leastMs - clock.now());
