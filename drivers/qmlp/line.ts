@@ -73,7 +73,7 @@ export class Line {
     );
     this.#heardAt = this.#clock.now();
     this.#sentAt = this.#heardAt;
-    this.kick();
+    this.scheduleSend();
   }
 
   /** Bytes from the link. */
@@ -81,7 +81,7 @@ export class Line {
     if (this.#ended) return;
     this.#bytesReceived += chunk.length;
     this.#deframer.push(chunk);
-    this.kick();
+    this.scheduleSend();
   }
 
   /** Sends a frame outside of reliable delivery, at once. */
@@ -97,7 +97,7 @@ export class Line {
   }
 
   /** Lets the line send what there is to send, at the end of this turn of the event loop. */
-  kick(): void {
+  scheduleSend(): void {
     if (this.#pumpQueued || this.#ended || this.#arq === undefined) return;
     this.#pumpQueued = true;
     queueMicrotask(() => {

@@ -100,7 +100,7 @@ export class QmlpSession implements ModuleSession {
       blocks: this.#granted.blocks + blocks,
       bytes: this.#granted.bytes + bytes,
     };
-    this.#parts.line.kick();
+    this.#parts.line.scheduleSend();
   }
 
   release(refs: readonly BlockRef[]): void {
@@ -140,7 +140,7 @@ export class QmlpSession implements ModuleSession {
       settle: (fault) => (fault === undefined ? resolve() : reject(fault)),
     });
     this.#commandQueue.push(encodeCommand(request, command));
-    this.#parts.line.kick();
+    this.#parts.line.scheduleSend();
     return promise;
   }
 
@@ -224,7 +224,7 @@ export class QmlpSession implements ModuleSession {
         this.#drained = resolve;
         const timer = clock.after(closeGrace, resolve);
         void this.ended.then(() => timer.cancel());
-        line.kick();
+        line.scheduleSend();
       });
     }
     line.send(type.bye, Buffer.from([0]));
@@ -243,7 +243,7 @@ export class QmlpSession implements ModuleSession {
 
   #tell(messageType: number, refs: readonly BlockRef[]): void {
     this.#lists.get(messageType)?.push(...refs);
-    this.#parts.line.kick();
+    this.#parts.line.scheduleSend();
   }
 
   /**
