@@ -82,7 +82,7 @@ export class LedgerFile extends LedgerView implements Ledger {
   /** Something in the batch can't wait. */
   #urgent = false;
   /** Ends the wait for more. */
-  #hurry: (() => void) | undefined;
+  #flushNow: (() => void) | undefined;
   /** Who waits, and for how many more entries to be on disk. In order. */
   readonly #waiting = new Queue<{ readonly upTo: number; readonly then: () => void }>();
   /** Entries since the start: recorded, and on disk. */
@@ -143,7 +143,7 @@ export class LedgerFile extends LedgerView implements Ledger {
     this.#batch.push(entry);
     this.#appended++;
     if (!canWait.has(entry.kind)) this.#urgent = true;
-    if (this.#isDue()) this.#hurry?.();
+    if (this.#isDue()) this.#flushNow?.();
     if (this.#failure === undefined) this.#committing ??= this.#commit();
   }
 
@@ -186,7 +186,7 @@ export class LedgerFile extends LedgerView implements Ledger {
   }
 
   async #close(): Promise<void> {
-    this.#hurry?.();
+    this.#flushNow?.();
     await this.#recovering;
     while (this.#committing !== undefined) await this.#committing;
     await this.#sealing;
@@ -253,11 +253,11 @@ export class LedgerFile extends LedgerView implements Ledger {
     await new Promise<void>((resolve) => {
       const done = () => {
         timer.cancel();
-        this.#hurry = undefined;
+        this.#flushNow = undefined;
         resolve();
       };
       const timer = clock.after(groupDelayMs, done);
-      this.#hurry = done;
+      this.#flushNow = done;
     });
   }
 
