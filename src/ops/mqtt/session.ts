@@ -47,7 +47,7 @@ export interface Outgoing {
 }
 
 /** What became of a message of QoS 1; neither is called if the connection ends before. */
-export interface Fate {
+export interface DeliveryCallbacks {
   readonly acknowledged: () => void;
   /**
    * The broker does not take it.
@@ -180,7 +180,7 @@ export class MqttSession {
   }
 
   /** Sends a message of QoS 1. */
-  send(message: Outgoing, { acknowledged, refused }: Fate): void {
+  send(message: Outgoing, { acknowledged, refused }: DeliveryCallbacks): void {
     if (this.#over) return;
     const { topic, payload } = message;
     if (!this.#fits(message)) {
