@@ -12,7 +12,7 @@ import { exit } from "../base/exit-codes.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { backoff } from "../base/retry.ts";
 import { softwareVersion } from "../base/version.ts";
-import { type Kept, keep } from "../host/life/keep.ts";
+import { type Reconnecting, reconnecting } from "../host/life/reconnecting.ts";
 import { stopRequested } from "../host/life/signals.ts";
 import { connectNode, type NodeLink } from "../node/panel/client.ts";
 import { KeyFile } from "../node/panel/key-file.ts";
@@ -73,8 +73,8 @@ async function run({ device, socket, runtime, log }: Options): Promise<void> {
     tellKey();
   });
   const common = { schedule, settledAfterMs, clock, log };
-  const kept: Kept[] = [
-    keep({
+  const kept: Reconnecting[] = [
+    reconnecting({
       ...common,
       name: `controller ${device.where}`,
       connect: async () => {
@@ -92,7 +92,7 @@ async function run({ device, socket, runtime, log }: Options): Promise<void> {
         tellKey();
       },
     }),
-    keep({
+    reconnecting({
       ...common,
       name: "node",
       connect: async () => {

@@ -5,7 +5,7 @@
 import { readdirSync } from "node:fs";
 import { silentLog } from "../../src/base/log.ts";
 import { backoff } from "../../src/base/retry.ts";
-import { keep } from "../../src/host/life/keep.ts";
+import { reconnecting } from "../../src/host/life/reconnecting.ts";
 import { moduleWaits } from "../../src/host/life/waits.ts";
 import { blockName } from "../../src/port/key.ts";
 import type { ModuleSession } from "../../src/port/module.ts";
@@ -52,7 +52,7 @@ export async function replug(cycles: number, seed: number): Promise<ReplugResult
       block.wipe();
     }
   };
-  const kept = keep({
+  const kept = reconnecting({
     name: "module",
     async connect(signal) {
       connecting = true;

@@ -3,7 +3,7 @@ import test from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import { Fault } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
-import { keep } from "../../src/host/life/keep.ts";
+import { reconnecting } from "../../src/host/life/reconnecting.ts";
 import { Takeovers } from "../../src/ops/mqtt/takeover.ts";
 import { Broker } from "../emulator/broker.ts";
 import { manager, moduleView, until } from "../rig/manager-bench.ts";
@@ -19,7 +19,7 @@ test("two nodes with one identifier: each notices that the other is there", asyn
       const { manager: node } = await manager(url, { protocol: 4, boot });
       node.show({ modules: [moduleView] });
       kept.push(
-        keep({
+        reconnecting({
           name: "broker",
           connect: (signal) => node.connect(signal),
           onDown: () => node.takenOver && told[i]?.add("broker_takeover"),

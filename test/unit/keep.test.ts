@@ -2,7 +2,7 @@ import test from "ava";
 import { Fault } from "../../src/base/errors.ts";
 import { createLog } from "../../src/base/log.ts";
 import { backoff } from "../../src/base/retry.ts";
-import { keep } from "../../src/host/life/keep.ts";
+import { reconnecting } from "../../src/host/life/reconnecting.ts";
 import { ManualClock, settle } from "../clock.ts";
 
 function sessions() {
@@ -41,7 +41,7 @@ test("a session that ends is made anew, after a wait that starts over once one h
   const clock = new ManualClock();
   const lines: string[] = [];
   const { made, connect } = sessions();
-  const kept = keep({
+  const kept = reconnecting({
     name: "KM",
     connect,
     schedule: () => backoff({ firstMs: 100, maxMs: 1_000, jitter: 0, random: () => 0 }),
@@ -71,7 +71,7 @@ test("the same failure all night is a few lines, a new one is told at once", asy
   const clock = new ManualClock();
   const lines: string[] = [];
   let what = "refused";
-  const kept = keep({
+  const kept = reconnecting({
     name: "KM",
     connect: () => Promise.reject(new Fault("kq1.connect", what)),
     schedule: () => backoff({ firstMs: 1_000, maxMs: 1_000, jitter: 0, random: () => 0 }),
@@ -89,7 +89,7 @@ test("the same failure all night is a few lines, a new one is told at once", asy
 
 test("stopping ends an attempt that would never come back, and is one promise", async (t) => {
   const clock = new ManualClock();
-  const kept = keep({
+  const kept = reconnecting({
     name: "module",
     connect: (signal) =>
       new Promise((_, reject) => {

@@ -3,7 +3,7 @@ import test from "ava";
 import { generate, type Packet } from "mqtt-packet";
 import type { Fault } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
-import { keep } from "../../src/host/life/keep.ts";
+import { reconnecting } from "../../src/host/life/reconnecting.ts";
 import { PacketMeter } from "../../src/ops/mqtt/packet-meter.ts";
 import { brokerWaits } from "../../src/ops/mqtt/waits.ts";
 import { ManualClock } from "../clock.ts";
@@ -258,7 +258,7 @@ test("500 restarts and refusals of the broker: at most one attempt a second, bac
     const attempts: number[] = [];
     let pending = 0;
     let up: number | undefined;
-    const kept = keep({
+    const kept = reconnecting({
       name: "broker",
       connect: async (signal) => {
         attempts.push(clock.now());

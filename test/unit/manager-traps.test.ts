@@ -3,7 +3,7 @@ import test from "ava";
 import mqtt, { type MqttClient } from "mqtt";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
-import { keep } from "../../src/host/life/keep.ts";
+import { reconnecting } from "../../src/host/life/reconnecting.ts";
 import { brokerWaits } from "../../src/ops/mqtt/waits.ts";
 import { random } from "../random.ts";
 import { manager, moduleView, never, until } from "../rig/manager-bench.ts";
@@ -50,7 +50,7 @@ test("trap: mqtt.js gives up after one refusal in CONNACK; the node tries again"
     t.is(broker.connections, 1);
 
     const { manager: node } = await manager(broker.url);
-    const kept = keep({
+    const kept = reconnecting({
       name: "broker",
       connect: (signal) => node.connect(signal),
       schedule: soon,

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import test from "ava";
 import { silentLog } from "../../src/base/log.ts";
 import { brake, crashesIn, crashReport, recordCrash } from "../../src/host/life/crashes.ts";
-import { keep } from "../../src/host/life/keep.ts";
 import { Progress } from "../../src/host/life/progress.ts";
+import { reconnecting } from "../../src/host/life/reconnecting.ts";
 import { supervise } from "../../src/host/life/supervisor.ts";
 import { Health } from "../../src/node/monitor/health.ts";
 import { ManualClock } from "../clock.ts";
@@ -57,7 +57,7 @@ test("an attempt to connect that never ends is stuck; one that fails for ever is
   const clock = new ManualClock();
   const progress = new Progress();
   const kept = (name: string, connect: () => Promise<never>) =>
-    keep({
+    reconnecting({
       name,
       connect,
       schedule: () => [][Symbol.iterator](),

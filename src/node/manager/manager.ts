@@ -10,7 +10,7 @@
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { KeptSession } from "../../host/life/keep.ts";
+import type { ReconnectingSession } from "../../host/life/reconnecting.ts";
 import type { Transition } from "../../ops/alarms/alarm.ts";
 import type { BrokerCredentials } from "../../ops/mqtt/credentials.ts";
 import {
@@ -177,7 +177,7 @@ export class Manager {
   }
 
   /** Connects to the broker; for the supervisor, which calls it again after it ended. */
-  async connect(signal: AbortSignal): Promise<KeptSession> {
+  async connect(signal: AbortSignal): Promise<ReconnectingSession> {
     const { nodeId, log, url, clock } = this.#options;
     const will = payloads.encode(payloads.offline(this.#facts, "connection lost"));
     const session = await MqttSession.open(

@@ -5,9 +5,9 @@
 
 import { describe, Fault } from "../../base/errors.ts";
 import { backoff } from "../../base/retry.ts";
-import { type Kept, keep } from "../../host/life/keep.ts";
 import type { TaskBegin } from "../../host/life/progress.ts";
 import { Recent } from "../../host/life/recent.ts";
+import { type Reconnecting, reconnecting } from "../../host/life/reconnecting.ts";
 import { ledgerWaits, moduleWaits } from "../../host/life/waits.ts";
 import type { ModuleCommand, ModuleIdentity, ModuleSession } from "../../port/module.ts";
 import { type Conditions, starting, type Verdict } from "../alarms/verdict.ts";
@@ -60,7 +60,7 @@ export class Channel implements LocalModule {
   /** What an operator decides. */
   readonly operator: Operator;
   readonly #stopMending: () => void;
-  #module: Kept | undefined;
+  #module: Reconnecting | undefined;
   readonly #task: TaskBegin | undefined;
   readonly #kms: readonly KmChannel[];
 
@@ -131,7 +131,7 @@ export class Channel implements LocalModule {
 
   start(): void {
     const { clock, log, random } = this.#parts;
-    this.#module = keep({
+    this.#module = reconnecting({
       name: `module ${this.name}`,
       connect: (signal) => this.#connectModule(signal),
       onDown: (error) => this.#moduleDown(error),

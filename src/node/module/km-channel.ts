@@ -4,8 +4,8 @@ import type { Clock } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { backoff } from "../../base/retry.ts";
-import { type Kept, keep } from "../../host/life/keep.ts";
 import type { TaskBegin } from "../../host/life/progress.ts";
+import { type Reconnecting, reconnecting } from "../../host/life/reconnecting.ts";
 import { kmWaits } from "../../host/life/waits.ts";
 import type { PairOf } from "../../wire/kq1/epoch-names.ts";
 import { Heard } from "../../wire/kq1/heard.ts";
@@ -67,7 +67,7 @@ export class KmChannel {
   readonly #parts: KmChannelParts;
   /** One for all connections: lines that a KM can cause are limited by log. */
   readonly #kq1Log: Log;
-  #kept: Kept | undefined;
+  #kept: Reconnecting | undefined;
   /** The pair of modules that the KM is told of. */
   #modules: string | undefined;
   #session: KmSession | undefined;
@@ -100,7 +100,7 @@ export class KmChannel {
     if (this.#modules === modules) return;
     this.#modules = modules;
     let before = this.#kept?.stop();
-    this.#kept = keep({
+    this.#kept = reconnecting({
       name: `KM ${this.options.name}`,
       connect: async (signal) => {
         await before;

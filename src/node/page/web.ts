@@ -6,7 +6,7 @@ import type { Log } from "../../base/log.ts";
 import { backoff } from "../../base/retry.ts";
 import { readNamed } from "../../host/config/named-file.ts";
 import { firstLine } from "../../host/config/password.ts";
-import { type Kept, keep } from "../../host/life/keep.ts";
+import { type Reconnecting, reconnecting } from "../../host/life/reconnecting.ts";
 import { identityProblem } from "../../host/tls/pem.ts";
 import { type WebOptions, WebServer } from "../../ops/page/server.ts";
 import type { KmConfig, WebConfig } from "../config/load.ts";
@@ -25,12 +25,12 @@ const waits = { firstMs: 1_000, maxMs: 60_000 } as const;
 
 export class Page {
   readonly #config: WebConfig;
-  readonly #kept: Kept;
+  readonly #kept: Reconnecting;
   #server: WebServer | undefined;
 
   constructor(config: WebConfig, { node, clock, random, log }: PageParts) {
     this.#config = config;
-    this.#kept = keep({
+    this.#kept = reconnecting({
       name: "page",
       connect: async () => {
         const server = new WebServer(optionsOf(config), {

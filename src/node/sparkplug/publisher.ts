@@ -6,7 +6,7 @@
 
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { KeptSession } from "../../host/life/keep.ts";
+import type { ReconnectingSession } from "../../host/life/reconnecting.ts";
 import type { BrokerCredentials } from "../../ops/mqtt/credentials.ts";
 import { MqttSession, type SessionOptions } from "../../ops/mqtt/session.ts";
 import { Takeovers } from "../../ops/mqtt/takeover.ts";
@@ -90,7 +90,7 @@ export class SparkplugPublisher {
   }
 
   /** Connects to the broker; for whoever keeps it connected. */
-  async connect(signal: AbortSignal): Promise<KeptSession> {
+  async connect(signal: AbortSignal): Promise<ReconnectingSession> {
     const { clock, log, url, facts } = this.#options;
     const { topic, payload } = this.#edge.connecting(clock.wall());
     const session = await MqttSession.open(

@@ -7,7 +7,7 @@ import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { describe, type Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { diskFiles } from "../../host/disk/files.ts";
-import { type Kept, keep } from "../../host/life/keep.ts";
+import { type Reconnecting, reconnecting } from "../../host/life/reconnecting.ts";
 import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
 import { publicKey } from "../../ops/commands/jws.ts";
 import { CommandMemory } from "../../ops/commands/memory.ts";
@@ -74,11 +74,11 @@ export class Monitoring {
   readonly #manager: Manager | undefined;
   readonly #later: readonly AlarmRecord[];
   readonly #sparkplug: SparkplugPublisher | undefined;
-  #keptSparkplug: Kept | undefined;
+  #keptSparkplug: Reconnecting | undefined;
   /** Of what the broker was shown last, by each connection. */
   readonly #shown = new Map<"manager" | "sparkplug", string>();
   #look: Timer | undefined;
-  #kept: Kept | undefined;
+  #kept: Reconnecting | undefined;
   #brokerTrouble: string | undefined = "not connected yet";
   #desk: CommandHandler | undefined;
   /** By module. */
@@ -139,7 +139,7 @@ export class Monitoring {
     this.#desk = keys.length > 0 ? this.#createDesk(modules, manager, more) : undefined;
     const commands = this.#desk && { commands: this.#desk };
     manager.show({ modules, alarms: this.watch, ...(panel && { panel }), ...commands });
-    this.#kept = keep({
+    this.#kept = reconnecting({
       name: "broker",
       connect: async (signal) => {
         const session = await manager.connect(signal);
@@ -169,7 +169,7 @@ export class Monitoring {
     const sparkplug = this.#sparkplug;
     if (sparkplug === undefined) return;
     sparkplug.show(channels, this.watch);
-    this.#keptSparkplug = keep({
+    this.#keptSparkplug = reconnecting({
       name: "sparkplug",
       connect: async (signal) => {
         const session = await sparkplug.connect(signal);

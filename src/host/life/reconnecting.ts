@@ -8,7 +8,7 @@ import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { TaskBegin } from "./progress.ts";
 
-export interface KeptSession {
+export interface ReconnectingSession {
   /** Settles when the session is over: with what ended it, or undefined after `close`. */
   readonly ended: Promise<Error | undefined>;
   /** Never rejects. */
@@ -19,7 +19,7 @@ export interface KeepOptions {
   /** What is kept, for the log. */
   readonly name: string;
   /** Makes a session; rejects with a Fault and leaves nothing open. */
-  readonly connect: (signal: AbortSignal) => Promise<KeptSession>;
+  readonly connect: (signal: AbortSignal) => Promise<ReconnectingSession>;
   /** Called with what went wrong each time a session could not be made or ended by itself. */
   readonly onDown?: (error: Error) => void;
   /** Waiting times, ms; begun anew once a session has lived for `settledAfterMs`. */
@@ -31,16 +31,16 @@ export interface KeepOptions {
   readonly task?: TaskBegin | undefined;
 }
 
-export interface Kept {
+export interface Reconnecting {
   /** Ends the session or the attempt at hand, in order. One promise, however often called. */
   stop(): Promise<void>;
 }
 
-export function keep(options: KeepOptions): Kept {
+export function reconnecting(options: KeepOptions): Reconnecting {
   const { connect, onDown, schedule, settledAfterMs, clock, log, name, task } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
-  let session: KeptSession | undefined;
+  let session: ReconnectingSession | undefined;
   let waits = schedule();
   let lastFailure = "";
   let failures = 0;
