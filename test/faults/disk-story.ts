@@ -8,7 +8,7 @@ import { silentLog } from "../../src/base/log.ts";
 import { backoff } from "../../src/base/retry.ts";
 import { Custody } from "../../src/node/custody/custody.ts";
 import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
-import { mend } from "../../src/node/module/mend.ts";
+import { recoverLedger } from "../../src/node/module/recover-ledger.ts";
 import { openState } from "../../src/node/state/state.ts";
 import { blockName } from "../../src/port/key.ts";
 import { ManualClock, settle } from "../clock.ts";
@@ -132,7 +132,7 @@ export async function live(world: World, disk: Disk): Promise<Life> {
     { qberLimit: 0.11, keyBits, maxHeldBlocks: 5, maxHeldBytes: 65_536 },
     { ledger, clock, log: silentLog, backoff: steady, onEvent: () => {} },
   );
-  const stopMending = mend({
+  const stopMending = recoverLedger({
     ledger,
     schedule: steady,
     clock,

@@ -23,8 +23,8 @@ import type { ChannelOptions, ChannelParts } from "./channel-options.ts";
 import { moduleDescription, moduleLinks, moduleState } from "./channel-views.ts";
 import { checkIdentity } from "./identity.ts";
 import { KmChannel, keyExchanges } from "./km-channel.ts";
-import { mend } from "./mend.ts";
 import { Operator } from "./operator.ts";
+import { recoverLedger } from "./recover-ledger.ts";
 import { zeroize } from "./zeroize.ts";
 
 /** A figure that did not come for this long is stale, ms. */
@@ -117,7 +117,7 @@ export class Channel implements LocalModule {
       const custody = this.#custody;
       return new KmChannel(km, { custody, pairOf, clock, log, random, task, onChange });
     });
-    this.#stopMending = mend({
+    this.#stopMending = recoverLedger({
       ledger,
       schedule: () => backoff({ ...ledgerWaits, random }),
       clock,

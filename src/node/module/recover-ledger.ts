@@ -18,7 +18,7 @@ export interface MendOptions {
 }
 
 /** @returns ends the attempts */
-export function mend(options: MendOptions): () => void {
+export function recoverLedger(options: MendOptions): () => void {
   const { ledger, schedule, clock, onFailed, onMended } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
