@@ -52,6 +52,6 @@ async function mend(what: keyof typeof usage, context: Context): Promise<number>
   }
 }
 
-export function mender(what: keyof typeof usage) {
+export function repairCommand(what: keyof typeof usage) {
   return { run: (context: Context) => mend(what, context) };
 }
