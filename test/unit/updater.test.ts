@@ -55,7 +55,7 @@ function bench(t: ExecutionContext, ca?: string, clock: Clock = systemClock): Be
     requests,
     result,
     said: join(folder, "said"),
-    ca: () => ca,
+    trust: () => ({ ca }),
     clock,
     log: silentLog,
     onEnd: (_, refused) => resolve(refused),
@@ -174,7 +174,7 @@ test("no file of the node's, and none elsewhere, is renamed, removed or read for
       requests: join(folder, "requests"),
       result: join(folder, "result"),
       said: join(folder, "said"),
-      ca: () => undefined,
+      trust: () => ({ ca: undefined }),
       clock: systemClock,
       log: silentLog,
       onEnd: (_, refused) => resolve(refused),
@@ -274,7 +274,7 @@ test("a download that crawls has an end, and so has one that never does", async 
     // Of so many bytes the node has heard.
     let received = 0;
     const options = {
-      ca: authority.cert,
+      trust: { ca: authority.cert },
       maxBytes: mostBytes,
       clock,
       onBytes: (bytes: number) => {
@@ -321,7 +321,7 @@ test("a download writes over nothing", async (t) => {
   const { folder, own } = bench(t);
   writeFileSync(join(folder, "precious"), "precious");
   symlinkSync(join(folder, "precious"), own);
-  const options = { ca: authority.cert, maxBytes: mostBytes, clock: systemClock };
+  const options = { trust: { ca: authority.cert }, maxBytes: mostBytes, clock: systemClock };
   await t.throwsAsync(download(`https://localhost:${port}/`, own, options), { code: "update" });
   t.is(readFileSync(own, "utf8"), "precious");
 });

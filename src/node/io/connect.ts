@@ -6,9 +6,9 @@ import { Fault } from "../../base/errors.ts";
 import { dial } from "../../host/net/dial.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
 import type { TlsPeer } from "../../host/tls/peer.ts";
-import { connectionReason } from "../../host/tls/reason.ts";
 import { PeerRefused, trustOf } from "../../host/tls/trust.ts";
 import { unusableReason } from "./credentials.ts";
+import { connectionReason } from "./reason.ts";
 
 /** PEM texts: who may be the KM, who we are, and which certificates were taken back. */
 export interface TlsIdentity extends TlsTexts {

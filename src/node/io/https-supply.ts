@@ -8,7 +8,6 @@ import type { TLSSocket } from "node:tls";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errorCode, Fault, type FaultCode, type FaultFacts } from "../../base/errors.ts";
 import { peerOf } from "../../host/tls/peer.ts";
-import { connectionReason } from "../../host/tls/reason.ts";
 import { keyMemory, type QkdKey } from "../../port/key.ts";
 import { EpochNames, type PairOf } from "../../wire/kq1/epoch-names.ts";
 import { Heard, unheard } from "../../wire/kq1/heard.ts";
@@ -19,6 +18,7 @@ import type { KmLink, KmSink } from "../keys/ports.ts";
 import { checkUsable, endpointName, type KmEndpoint, stillGood } from "./connect.ts";
 import { type HttpAnswer, readAnswer, strangerSays } from "./http-answer.ts";
 import { KmAgent, type SecureEndpoint } from "./https-agent.ts";
+import { connectionReason } from "./reason.ts";
 
 export interface HttpsSupplyOptions {
   readonly endpoint: SecureEndpoint;

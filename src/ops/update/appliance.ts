@@ -43,7 +43,13 @@ export interface Updates {
 /** Of the configuration, what updates need. */
 export interface UpdateConfig {
   readonly node: { readonly state_dir: string };
-  readonly manager?: { readonly ca?: string | undefined } | undefined;
+  readonly manager?:
+    | {
+        readonly ca?: string | undefined;
+        readonly crl?: string | undefined;
+        readonly crl_fresh?: boolean | undefined;
+      }
+    | undefined;
 }
 
 /** @returns undefined on a machine that is not installed by images */
@@ -58,7 +64,11 @@ export function openUpdates(
     requests,
     result: `${told}/result`,
     said: `${told}/said`,
-    ca: () => (manager?.ca === undefined ? undefined : readFileSync(manager.ca, "utf8")),
+    trust: () => ({
+      ca: manager?.ca && readFileSync(manager.ca, "utf8"),
+      crl: manager?.crl && readFileSync(manager.crl, "utf8"),
+      crlFresh: manager?.crl_fresh,
+    }),
     clock,
     log: log.child("update"),
     onEnd: (bundle, refused) => {

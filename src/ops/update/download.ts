@@ -9,12 +9,14 @@ import type { TLSSocket } from "node:tls";
 import { type Clock, every, within } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { dial } from "../../host/net/dial.ts";
-import { clientTls } from "../../host/tls/options.ts";
+import { clientTls, type TlsTexts } from "../../host/tls/options.ts";
 import { secure } from "../../host/tls/secure.ts";
 
+export type ServerTrust = Pick<TlsTexts, "ca" | "crl" | "crlFresh">;
+
 export interface DownloadOptions {
-  /** PEM of who may have issued the server's certificate; undefined: the system's. */
-  readonly ca: string | undefined;
+  /** Who may have issued the server's certificate (default: the system's CAs), and who is revoked. */
+  readonly trust: ServerTrust;
   readonly maxBytes: number;
   readonly clock: Clock;
   /** So many have come, of as many as the server says there are. */
@@ -50,7 +52,7 @@ export async function download(url: string, file: string, options: DownloadOptio
   };
   let ours = false;
   try {
-    const response = await open(url, options.ca, clock, over.signal);
+    const response = await open(url, options.trust, clock, over.signal);
     const to = createWriteStream(file, { flags: "wx", mode: 0o600, flush: true });
     to.once("open", () => {
       ours = true;
@@ -71,19 +73,19 @@ export async function download(url: string, file: string, options: DownloadOptio
 /** Name, TCP and TLS. @throws NameError, or what the system or OpenSSL says */
 async function connection(
   { hostname, port }: URL,
-  ca: string | undefined,
+  trust: ServerTrust,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   const host = hostname.replace(/^\[|\]$/g, "");
-  const tls = clientTls({ ca }, host, () => clock.wall());
+  const tls = clientTls(trust, host, () => clock.wall());
   const tcp = await dial({ host, port: port === "" ? 443 : Number(port) }, { clock, signal });
   return secure(tcp, tls, signal);
 }
 
 async function open(
   url: string,
-  ca: string | undefined,
+  trust: ServerTrust,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
@@ -92,7 +94,7 @@ async function open(
   const silent = () => new Fault("update", "the server is silent", { limit_ms: silenceMs });
   let socket: TLSSocket;
   try {
-    const connected = connection(new URL(url), ca, clock, either);
+    const connected = connection(new URL(url), trust, clock, either);
     socket = await within(clock, silenceMs, connected, silent);
   } catch (error) {
     over.abort();

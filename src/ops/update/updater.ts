@@ -9,7 +9,7 @@ import * as v from "valibot";
 import { type Clock, delay } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { download } from "./download.ts";
+import { download, type ServerTrust } from "./download.ts";
 import { UpdateFolder } from "./dropped.ts";
 import { type LastUpdate, type Phase, partDone, type UnderWay } from "./slots.ts";
 
@@ -58,8 +58,8 @@ export interface UpdaterParts {
   readonly result: string;
   /** What RAUC has printed so far. */
   readonly said: string;
-  /** PEM of who may have issued the server's certificate; undefined: the system's. */
-  readonly ca: () => string | undefined;
+  /** Reads whom to believe of servers. @throws what the system says */
+  readonly trust: () => ServerTrust;
   readonly clock: Clock;
   readonly log: Log;
   /** It is over: installed, or why not. */
@@ -255,10 +255,10 @@ export class Updater {
   /** @throws Fault `update`, system errors */
   async #fetch(bundle: string): Promise<void> {
     if (!bundle.startsWith("https://")) return this.#folder.copy(bundle, mostBytes);
-    const { ca, clock } = this.#parts;
+    const { trust, clock } = this.#parts;
     const onBytes = (bytes: number, all: number | undefined) =>
       this.#phase("fetching", all === undefined ? undefined : bytes / all);
-    const options = { ca: ca(), maxBytes: mostBytes, clock, onBytes };
+    const options = { trust: trust(), maxBytes: mostBytes, clock, onBytes };
     await download(bundle, this.#folder.bundle, options);
   }
 }
