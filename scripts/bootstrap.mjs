@@ -30,7 +30,7 @@ const lock = join(root, ".bootstrap.tmp");
 const ownerFile = join(lock, "owner");
 /** Longer than an installation takes on a slow machine. */
 const lockWaitMs = 15 * 60_000;
-/** A lock whose owner was not written within this time belongs to nobody. */
+/** A lock whose owner was not written within this time is void. */
 const ownerlessMs = 10_000;
 
 class BootstrapError extends Error {}
@@ -51,7 +51,7 @@ function bootstrap() {
   }
   takeLock();
   try {
-    // Whoever held the lock before may have done the work.
+    // The lock's owner before may have done the work.
     if (!installed(wanted)) install(wanted);
   } finally {
     rmSync(lock, { recursive: true, force: true });
@@ -92,7 +92,7 @@ function renewStamp() {
     const now = new Date();
     utimesSync(stampFile, now, now);
   } catch {
-    // Somebody else's installation: it is asked each time.
+    // An installation of another tool: it is asked each time.
   }
 }
 

@@ -164,6 +164,17 @@ export const rules: readonly Rule[] = [
     },
   },
   {
+    name: "plain-comments",
+    about: "a comment names its subject: no whoever, nobody, somebody",
+    check: (source) =>
+      /^(src|drivers|scripts)\//.test(source.file)
+        ? commentsOf(source.text).flatMap(({ line, text }) => {
+            const found = /\b(whoever|nobody|somebody)\b/i.exec(text);
+            return found === null ? [] : [{ line, what: `says ${found[0]}: who or what is it?` }];
+          })
+        : [],
+  },
+  {
     name: "no-test-switch",
     about: "src/ and drivers/ do not ask whether they are under test",
     check: (source) =>
@@ -220,10 +231,20 @@ function opensTls({ specifier, line }: Import, { text }: Source): boolean {
   );
 }
 
+const token =
+  /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
+
+/** The lines of comments. */
+function commentsOf(text: string): { line: number; text: string }[] {
+  return [...text.matchAll(token)].flatMap(({ 0: found, index }) => {
+    if (!/^\/[/*]/.test(found)) return [];
+    const first = text.slice(0, index).split("\n").length;
+    return found.split("\n").map((one, i) => ({ line: first + i, text: one }));
+  });
+}
+
 /** Blanks comments and nothing else; line numbers stay. */
 function withoutComments(text: string): string {
-  const token =
-    /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
   return text.replace(token, (found) =>
     found.startsWith("//") || found.startsWith("/*") ? found.replace(/[^\n]/g, " ") : found,
   );

@@ -19,7 +19,7 @@ export interface LinkFactory {
   readonly where: string;
   /**
    * What the device tells of itself before anyone speaks with it, as names and values for a person.
-   * Disturbs nobody who has it open. @throws Fault `link.open`
+   * Disturbs no process that has it open. @throws Fault `link.open`
    */
   inspect?(): Readonly<Record<string, string>>;
   /** Whether the link itself checks all that it carries, as PCIe does each packet. */

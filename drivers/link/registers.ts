@@ -1,6 +1,6 @@
 /**
  * The register window of a PCIe module: where what stands. `README.md` beside this file is the
- * document for whoever builds the other side.
+ * document for the firmware at the other side.
  *
  * Everything is a little-endian 32-bit word unless said otherwise. All ones is what a PCIe bus reads
  * from a card that is not there any more.

@@ -1,6 +1,6 @@
 /**
  * A link over TCP or a Unix socket, for a bench: what passes is as readable as on a serial line, so
- * TCP is for a cable between two machines that nobody else is on.
+ * TCP is for a cable between two machines and no other.
  */
 import { createConnection, isIPv6, type Socket } from "node:net";
 import { type Clock, within } from "../../src/base/clock.ts";

@@ -9,7 +9,7 @@ export const holdMs = 5_000;
 export class HoldButton {
   #since: number | undefined;
   #presses: number | undefined;
-  /** It was seen released: a button that is stuck, or held since before, is nobody's will. */
+  /** It was seen released: a button that is stuck, or held since before, counts as not pressed. */
   #armed = false;
 
   /**
@@ -27,7 +27,7 @@ export class HoldButton {
     this.#presses = presses;
   }
 
-  /** The controller is not heard: nobody knows what the button does. */
+  /** The controller is silent: the button's state is not known. */
   lost(): void {
     this.#armed = false;
     this.#since = undefined;

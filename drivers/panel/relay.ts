@@ -23,7 +23,7 @@ export interface RelayParts {
 
 /** What is not urgent is told at most this often, ms. */
 const pauseMs = 50;
-/** Whoever held the button does not mean an hour later, ms. */
+/** A request of the button is void after this time, ms. */
 const askingMs = 600_000;
 
 export class Relay implements ControllerSink {
@@ -67,7 +67,7 @@ export class Relay implements ControllerSink {
   }
 
   /**
-   * Somebody with the key is at a chassis that nobody has opened: no, wherever that is not known. A node
+   * The key is turned and no contact is open; false wherever that is not known. A node
    * that is not there takes nothing away from it.
    */
   get keyTurned(): boolean {

@@ -28,7 +28,7 @@ export interface Status {
   readonly presses: number;
   /** The supply of its memory runs low. */
   readonly powerLow: boolean;
-  /** Its memory was lost: a contact may have opened, and nobody would know. */
+  /** Its memory was lost: a contact may have opened unnoticed. */
   readonly memoryLost: boolean;
   readonly selfTestFailed: boolean;
   /** `sequence` of the last host report that was good. */

@@ -81,7 +81,7 @@ async function connect(
   const folder = await KeyFolder.open(chosen.folder, chosen.max_block_bytes);
   const wait = chosen.notification_wait_s * 1_000;
   const times = {
-    // Without a pipe nobody will ever tell.
+    // Without a pipe no notification will ever come.
     notificationWait: chosen.pipe === undefined ? 0 : wait,
     incompleteWait: Math.max(incompleteWait, 5 * wait),
   };

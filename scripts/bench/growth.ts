@@ -24,7 +24,7 @@ const quiet = 1_000_000_000;
 /** Node CPU per key, µs, with that many modules that give what they can. */
 function modules(count: number) {
   return async (seconds: number): Promise<Sample> => {
-    // As configured unless told otherwise: nobody gives each of many modules a wide window.
+    // The default window: a site with many modules keeps it.
     const options = { blockBytes: 32_768, keyBits: 256, window: 256, modules: count };
     const { cores, keysPerSecond, usage } = await runPath(options, Math.max(seconds, 1));
     const value = (cores / keysPerSecond) * 1e6;

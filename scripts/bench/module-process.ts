@@ -61,7 +61,7 @@ function plug(index: number): void {
   const due = () => {
     if (module.heldBlocks >= ahead) return false;
     if (perSecond === 0) return true;
-    // Not before somebody takes them.
+    // Not before a node takes them.
     if (begun === undefined) {
       if (number > 0 && module.heldBlocks === 0) begun = performance.now();
       return number === 0;

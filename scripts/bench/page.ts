@@ -14,7 +14,7 @@ import type { Benchmark, Sample } from "./measure.ts";
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Whoever watches the page and reads all that comes. @returns what ends it */
+/** A browser that watches the page and reads all that comes. @returns what ends it */
 async function viewers(url: string, count: number): Promise<() => void> {
   const requests = await Promise.all(
     Array.from({ length: count }, () => {

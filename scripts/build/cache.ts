@@ -68,7 +68,7 @@ module = [{ name = "none", km = "none", driver = { kind = "qmlp-socket", address
   for (const name of readdirSync(cache)) {
     const own = join(cache, name.replace(/-\d+$/, `-${uid}`));
     renameSync(join(cache, name), own);
-    // Node.js writes them for their owner only; here they belong to whoever built.
+    // Node.js writes them for their owner only; here the builder owns them.
     for (const file of readdirSync(own)) chmodSync(join(own, file), 0o644);
   }
 }

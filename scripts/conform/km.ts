@@ -1,4 +1,4 @@
-/** `npm run conform:km`: the suite for KMs against somebody's own. */
+/** `npm run conform:km`: the suite for KMs against a KM of your own. */
 import { readFileSync } from "node:fs";
 import { describe } from "../../src/base/errors.ts";
 import { casesFor, kmCases } from "../../test/conformance/km/suite.ts";

@@ -1,4 +1,4 @@
-/** Restarting somebody's KM: by a command, or by asking a person. */
+/** Restarting the KM under test: by a command, or by asking a person. */
 import { spawn } from "node:child_process";
 import { connect } from "node:net";
 import { createInterface } from "node:readline/promises";

@@ -193,7 +193,7 @@ export async function mountPoints(root: string): Promise<void> {
   }
 }
 
-/** Every folder may be entered, every file read, whoever built with whatever umask; not the secrets. */
+/** Every folder may be entered, every file read, whatever the builder's umask; not the secrets. */
 export async function modes(root: string): Promise<void> {
   await run("find", [root, "-type", "d", "-exec", "chmod", "0755", "{}", "+"]);
   await run("find", [root, "-type", "f", "-exec", "chmod", "go-w,u+rw,go+r", "{}", "+"]);

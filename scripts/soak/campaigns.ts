@@ -142,7 +142,7 @@ export const campaigns: readonly Campaign[] = [
         title: "10⁶ hostile packets of a broker",
         async run(scale, seed) {
           const result = await hostilePackets(times(1_000_000, scale), seed);
-          // Random bytes may be a message on a command topic: whoever carries it out checks it.
+          // Random bytes may be a message on a command topic: the handler of commands checks it.
           return harmless({ ...result, executed: 0 });
         },
       },

@@ -47,7 +47,7 @@ function slope(points: readonly (readonly [number, number])[]): number {
   return over / points.reduce((sum, [x]) => sum + (x - mx) ** 2, 0);
 }
 
-/** That somebody who waits sees it live. */
+/** A line for the person who waits. */
 function tell(hours: number, node: NodeChild): void {
   const { rss, own } = node.usage();
   const mb = (bytes: number) => (bytes / 1e6).toFixed(1);

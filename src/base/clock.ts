@@ -78,7 +78,7 @@ export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
 
 /**
  * The outcome of `work`, or the error made by `onTimeout` when it has not settled within `ms`.
- * The work itself goes on: whoever calls this closes what it holds.
+ * The work itself goes on: the caller closes what it holds.
  */
 export function within<T>(
   clock: Clock,

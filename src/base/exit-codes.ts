@@ -17,7 +17,7 @@ export const exit = {
   tryAgain: 75,
   /** the other side speaks another version */
   protocol: 76,
-  /** whoever asks may not */
+  /** this user may not */
   noPermission: 77,
   /** the configuration cannot be used */
   config: 78,

@@ -1,5 +1,5 @@
 /**
- * Bounds the log lines that somebody at the other end of a wire can cause: a few of each message for
+ * Bounds the log lines that a peer can cause: a few of each message for
  * each peer, not many for all peers together. What was left out is counted and told once a minute. Pure.
  */
 import { Bucket, Buckets } from "./bucket.ts";

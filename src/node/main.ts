@@ -62,7 +62,7 @@ export async function run(config: Config, readers: ConfigReaders): Promise<numbe
     logs.add(line);
     process.stderr.write(`${line}\n`);
   };
-  // Whoever reads the log may go away; the keys go on.
+  // The reader of the log may end; the keys go on.
   process.stderr.on("error", () => {});
   const log = createLog(write, config.log.level, stamp).child("node");
   process.on("uncaughtException", (error) => {

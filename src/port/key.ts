@@ -39,7 +39,7 @@ export function keyMemory(length: number): Buffer {
  */
 const freedAtOnce = 4_096;
 
-/** Overwrites memory that nobody has a use for any more. Any number of times. */
+/** Overwrites memory that is not used any more. Any number of times. */
 export function wipeMemory(bytes: Uint8Array): void {
   // Detached by another who had the same memory, and wiped it.
   if (bytes.length === 0) return;
@@ -114,7 +114,7 @@ class Secret {
     if (bytes === undefined) return;
     this.#bytes = undefined;
     const { byteLength } = this;
-    // Wiped, and given back, by whoever has all of the memory.
+    // The block, which has all of the memory, wipes it and gives it back.
     if (bytes.length < byteLength) return;
     if (byteLength === bytes.length) return wipeMemory(bytes);
     const start = this.#start;
@@ -193,7 +193,7 @@ export class QkdKey extends Named {
   readonly offset: number;
   /** SHA-256 over the bytes, where it is known already. */
   readonly sha256: Buffer | undefined;
-  /** What whoever has the key on its way keeps of it; nobody else's business. */
+  /** The delivery queue's own record of this key (`custody/supplies.ts`). */
   holder: object | undefined = undefined;
 
   /** @param start where the key begins in `bytes`, which it shares with others; else they are all its own */

@@ -1,6 +1,6 @@
 /**
  * What the panel process and the node tell each other over a Unix socket: lines of JSON, each the
- * whole state of whoever sends it, on every change and every {@link beatMs}. A line that is lost or
+ * whole state of its sender, on every change and every {@link beatMs}. A line that is lost or
  * comes twice changes nothing; no line for {@link silentMs} means that the other side is gone.
  */
 import * as v from "valibot";
@@ -38,7 +38,7 @@ const panelSchema = v.object({
   blind: v.boolean(),
   /** The key switch is at maintenance. */
   maintenance: v.boolean(),
-  /** Somebody held the zeroize button long enough; the same until the node has taken it. */
+  /** The zeroize button was held long enough; the same until the node has taken it. */
   zeroize: v.optional(request),
   serial: v.optional(short),
   firmware: v.optional(short),

@@ -87,7 +87,7 @@ test("an error of its own is one line without what the program had in hand, and 
   t.is(out, "");
   t.regex(
     err,
-    /^qkd-node: internal error: TypeError at src\/cli\/print-schema\.ts:\d+; please report it\n$/,
+    /^qkd-node: internal error: TypeError at src\/node\/cli\/print-schema\.ts:\d+; please report it\n$/,
   );
 });
 

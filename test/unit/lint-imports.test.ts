@@ -48,6 +48,7 @@ const cases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "src/b.ts": 'import { a } from "./a.ts";',
   },
   "one-idea-a-file": { "test/long.ts": "\n".repeat(401) },
+  "plain-comments": { "drivers/x.ts": 'const a = "nobody";\n/**\n * For whoever asks.\n */' },
   "no-test-switch": { "drivers/x.ts": 'if (process.env.NODE_ENV === "test") a();' },
 };
 

@@ -1,6 +1,6 @@
 /**
  * Places of a server's connections. One that has not shown that it is wanted has its place until another
- * needs it, the oldest first: connections that only stand there keep nobody out. One that has keeps it.
+ * needs it, the oldest first: idle connections keep no other out. One that has shown who it is keeps its place.
  */
 import type { Socket } from "node:net";
 import { type Allowance, Buckets } from "../../base/bucket.ts";

@@ -1,4 +1,4 @@
-/** Where somebody comes from, as far as allowances tell sources apart. Pure. */
+/** Where a connection comes from, as far as allowances tell sources apart. Pure. */
 
 /**
  * An address, or of IPv6 the network of 64 bits: who has one address of that has them all.

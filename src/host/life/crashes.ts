@@ -46,7 +46,7 @@ export function recordCrash(file: string, now: number): void {
 }
 
 /**
- * What may be said of an error that nobody expected: what ours says of itself, and where it came from.
+ * What may be said of an unexpected error: what ours says of itself, and where it came from.
  * Messages of others may quote what they were given, and that may be a key.
  */
 export function crashReport(error: unknown): string {

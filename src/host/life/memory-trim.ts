@@ -1,6 +1,6 @@
 /**
  * Gives memory back that a burst left behind. V8 keeps the pages that it filled for the next one, and
- * returns them only when told that memory is short, which nobody tells it in a node that is never idle:
+ * returns them only when told that memory is short, which never happens in a node that is never idle:
  * bursts would raise the node's memory step by step, for good.
  */
 import { readFileSync } from "node:fs";

@@ -10,7 +10,7 @@ import type { Clock } from "../../base/clock.ts";
 /** Something that could go on at once whenever `ready` says so. */
 export interface Flow {
   readonly name: string;
-  /** There is work, and nobody to wait for. */
+  /** There is work, and nothing to wait for. */
   readonly ready: () => boolean;
   /** Changes with every step. */
   readonly steps: () => number;

@@ -24,7 +24,7 @@ export function hostProblem(text: string): string | undefined {
   if (text.includes("*")) return `${expected}; a pattern is none`;
   if (/^[^:]*:\d+$/.test(text)) return `${expected}, without a port`;
   if (text.includes(":")) return `${expected}; this is no address of IPv6`;
-  // The system reads `127.1` and `0x7f.1` as addresses, though nobody means that.
+  // The system reads `127.1` and `0x7f.1` as addresses, which is never meant.
   const last = text.replace(/\.$/, "").split(".").at(-1) ?? "";
   if (/^(\d+|0x[0-9a-f]*)$/i.test(last)) return `${expected}; this is no address of IPv4`;
   const ascii = asciiHost(text);

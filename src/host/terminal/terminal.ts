@@ -28,7 +28,7 @@ export interface Terminal {
   readonly paint: Paint;
   /** Columns. */
   readonly width: number;
-  /** Somebody looks at it, and it can be drawn over. */
+  /** It is a terminal that can be drawn over. */
   readonly live: boolean;
   /** For a person: in letters that the terminal has. */
   say(text: string): void;
@@ -85,7 +85,7 @@ export function openTerminal(
 }
 
 /**
- * Text of somebody else on a terminal: control characters, which could move the cursor or change
+ * Text from outside on a terminal: control characters, which could move the cursor or change
  * colours, are shown instead of obeyed.
  */
 export function tidy(text: string): string {

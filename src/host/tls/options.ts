@@ -1,6 +1,6 @@
 /**
  * TLS as every link of the node has it: version, key exchange, whose names count, whom to believe.
- * The one place that says so; a lint rule holds whoever opens or serves TLS to it.
+ * The one place that says so; a lint rule holds every file that opens or serves TLS to it.
  */
 import { constants } from "node:crypto";
 import { isIP } from "node:net";
@@ -14,7 +14,7 @@ import { PeerRefused, type TrustTexts, trustOf } from "./trust.ts";
 export interface TlsTexts extends TrustTexts {
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
-  /** Revocation lists that have run out let nobody in. */
+  /** Revocation lists that have run out refuse every peer. */
   readonly crlFresh?: boolean | undefined;
   /** Only a key exchange that a quantum computer cannot undo. */
   readonly requirePq?: boolean | undefined;

@@ -83,7 +83,7 @@ export class Trust {
     this.strangers = strangers;
   }
 
-  /** Whether there are lists: then a CA without one lets nobody in. */
+  /** Whether there are lists: then every peer of a CA without one is refused. */
   get hasLists(): boolean {
     return this.#all.length > 0;
   }

@@ -74,7 +74,7 @@ export class AlarmBook {
   }
 
   /**
-   * Somebody has seen an alarm. What is latched and over is cleared by it.
+   * An operator acknowledged an alarm. What is latched and over is cleared by it.
    * @param by who, as an audit should name it
    * @returns why not; undefined if it was acknowledged
    */

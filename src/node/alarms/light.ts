@@ -7,7 +7,7 @@
  * |                          | QBER      | sifted rate         | clicks    | loss    |
  * |--------------------------|-----------|---------------------|-----------|---------|
  * | good                     | 0.01–0.05 | usual               | ≫ dark    | usual   |
- * | somebody taps it all     | 0.25–0.30 | usual               | ≫ dark    | usual   |
+ * | an eavesdropper on all   | 0.25–0.30 | usual               | ≫ dark    | usual   |
  * | badly aligned            | up to 0.5 | usual               | ≫ dark    | usual   |
  * | fibre cut, detector dead | 0.35–0.5  | a thousandth or so  | like dark | high    |
  */
@@ -52,7 +52,7 @@ export class Light {
       if (fallen === true || isDark === true) return false;
       const loss = number(sample, "channel_loss");
       if (loss !== undefined && loss >= hopelessLoss) return false;
-      // Something says that the photons come all the same: then the errors are somebody's doing.
+      // Another figure shows that photons arrive: then the errors have another cause than darkness.
       return [fallen, isDark, loss].some((sign) => sign !== undefined);
     }
     if (sifted !== undefined) return true;

@@ -113,7 +113,7 @@ export class ModuleRules {
     this.#supply.kmDown(km, why, moment);
   }
 
-  /** Somebody has stopped the module by command; undefined: it was started. */
+  /** A command stopped the module; undefined: a command started it. */
   stop(stopped: Stopped | undefined): void {
     this.#supply.stopped = stopped;
   }

@@ -78,7 +78,7 @@ export class NodeRules {
 
   /**
    * @param object whose lists: `km.NAME`, `server` or `manager`
-   * @param fresh a list that has run out lets nobody in
+   * @param fresh a list that has run out refuses every peer
    */
   lists(object: string, found: ListsValidity, fresh: boolean, moment: Moment): void {
     const bad = found.lists.find(({ problem }) => problem !== undefined);

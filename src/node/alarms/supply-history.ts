@@ -1,7 +1,7 @@
 /**
  * Keys over time: how many were offered to the KM and confirmed, for how long none was although some
  * were owed, and for how long the module gave none although it could have. Time counts only while
- * somebody could have done something, and only a key ends it: not a connection that is made anew.
+ * keys could have flowed, and only a confirmed key ends it: not a connection that is made anew.
  * Pure; one instance a module, for the life of the process.
  */
 

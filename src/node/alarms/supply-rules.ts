@@ -85,7 +85,7 @@ const answerTimeouts = 1.5;
 const managers: readonly string[] = ["manager", "outbox"];
 
 export class SupplyRules {
-  /** Somebody's `stop`; undefined: it may distil. */
+  /** The `stop` that holds; undefined: the module may distil. */
   stopped: Stopped | undefined;
   readonly #options: SupplyRuleOptions;
   readonly #book: AlarmBook;

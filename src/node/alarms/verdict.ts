@@ -76,7 +76,7 @@ export interface Verdict {
   readonly since: number;
 }
 
-/** Somebody's `stop`, remembered until `start`. */
+/** A `stop` by an operator or the manager, remembered until `start`. */
 export interface Stopped {
   readonly by: string;
   /** ms since 1970 UTC */

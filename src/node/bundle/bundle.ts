@@ -1,5 +1,5 @@
 /**
- * The support bundle: one file with what somebody far away needs to understand a node. It holds no
+ * The support bundle: one file with what an expert elsewhere needs to understand a node. It holds no
  * key, no private key and no password.
  */
 import { hash } from "node:crypto";

@@ -1,4 +1,4 @@
-/** `qkd-node alarms`: what is raised, what came and went, and that somebody has seen it. */
+/** `qkd-node alarms`: what is raised, what came and went, and how an alarm is acknowledged. */
 import { exit } from "../../base/exit-codes.ts";
 import { counted, didYouMean } from "../../base/words.ts";
 import { facts, table, wrap } from "../../host/terminal/table.ts";

@@ -14,7 +14,7 @@ export interface Asking {
 
 /**
  * @returns what the node wants to see of it
- * @throws UsageError where there is nobody to ask, or another node is meant; CliError upon another answer
+ * @throws UsageError without a terminal to ask on, or if another node is meant; CliError upon another answer
  */
 export async function confirm(
   what: string,

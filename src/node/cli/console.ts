@@ -1,7 +1,7 @@
 /**
  * `qkd-node console`: the maintenance console of an appliance, on its serial port. systemd starts it when the
  * panel's key switch is turned to maintenance; it ends when the key is turned back, when a contact opens, and
- * when nobody says any more how the key is. It is no shell: see console-rules.ts for what it takes.
+ * when the key's position is not reported any more. It is no shell: see console-rules.ts for what it takes.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { rmSync } from "node:fs";
@@ -82,7 +82,7 @@ class Session {
 
   #look(): void {
     if (!keyTurned(this.#key, Date.now())) this.#end("the key was turned back");
-    // Nobody types that much.
+    // Longer than any command.
     if (this.#lines.line.length > longestLine) erase(this.#lines);
   }
 

@@ -72,7 +72,7 @@ export interface Outcome {
   readonly status: "done" | "failed";
   /** One line; why it failed. */
   readonly reason?: string;
-  /** What came of it, for whoever gave the command. */
+  /** Results, for the answer to the command. */
   readonly facts?: Facts;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Where commands come in: checked at once, recorded on disk, then carried out one after the other.
  * A command that was recorded is never carried out again, also when the node dies right then: at most
- * once, and whoever asks again is told that it was interrupted.
+ * once; a repeat is answered that it was interrupted.
  */
 
 import { type Clock, clockPlausible, within } from "../../base/clock.ts";
@@ -24,7 +24,7 @@ export interface DeskOptions {
   /** Makes the memory durable. @throws Fault `state.io` */
   readonly save: (commands: Record<string, KeyMemory>) => Promise<void>;
   readonly onEvent: (event: NodeEvent) => void;
-  /** Somebody without a known key, or without the right, gave a command. */
+  /** A command came with an unknown key, or with one that may not give it. */
   readonly onIntruder: (reason: string) => void;
   readonly clock: Clock;
   readonly log: Log;
@@ -128,7 +128,7 @@ export class CommandHandler implements CommandPort {
     const { refused, keyId, id, earlier } = verdict;
     const { clock, log, onEvent, onIntruder } = this.#options;
     if (unauthenticated.includes(refused) || refused === "not_permitted") onIntruder(refused);
-    // Somebody who publishes refuse by the thousand fills neither the outbox nor the log.
+    // Thousands of invalid messages fill neither the outbox nor the log.
     if (!this.#mayTell()) {
       this.#unsaid++;
       return;

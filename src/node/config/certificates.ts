@@ -78,7 +78,7 @@ export interface ListFilesOf {
   readonly for: string;
   readonly ca: string;
   readonly crl: string;
-  /** A list that has run out lets nobody in. */
+  /** A list that has run out refuses every peer. */
   readonly crlFresh: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
  * A configuration that may be shown. What is shown is named here; anything else, such as a key that
- * somebody wrote in the wrong place, is not. Pure, and without dependencies.
+ * stands in the wrong place, is not. Pure, and without dependencies.
  */
 
 /** Every key of the configuration; a test compares with the schema. None of them holds a secret. */

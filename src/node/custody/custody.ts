@@ -209,7 +209,7 @@ export class Custody implements KmSink {
     this.#cutter.take(block, (cut) => {
       const known = ledger.get(name);
       held.asked = cut.onRequest;
-      // Once nobody asks it is supplied unasked, but not what a request may have.
+      // In proactive mode it is supplied unasked, except what a request may have taken.
       const isKm = (slot: string) => this.#owners.kmOf(slot) !== undefined;
       const asks = this.#options.onRequest || isAskedFor(known, isKm);
       if (cut.onRequest && asks) this.#desk.add(block, held, known, cut.keyBits);

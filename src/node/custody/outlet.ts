@@ -7,7 +7,7 @@ import type { Flight, Flying } from "./flight.ts";
 
 const nobody: readonly string[] = [];
 
-/** A key that nobody has answered for. The key leads to it. */
+/** A key without a final answer of a KM. `QkdKey.holder` leads to it. */
 export class Waiting<Owner> implements Flying<Waiting<Owner>> {
   readonly key: QkdKey;
   readonly owner: Owner;

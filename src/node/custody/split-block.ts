@@ -25,7 +25,7 @@ export class SplitBlock {
   }
 
   /**
-   * The next key, in order; undefined after the last. All have to be taken, since whoever has one
+   * The next key, in order; undefined after the last. The caller takes all of them, and
    * wipes it.
    */
   next(): QkdKey | undefined {

@@ -58,9 +58,9 @@ export class Supplies<Owner> implements KmSink {
   readonly #outlets: readonly Outlet<Owner>[];
   #stopping = false;
   #idle: (() => void) | undefined;
-  /** Keys that are nobody's yet, oldest first. */
+  /** Keys that are bound to no KM yet, oldest first. */
   readonly #queue = new Queue<Waiting<Owner>>();
-  /** Keys that are nobody's and not made yet, behind those of the queue, oldest first. */
+  /** Keys that are neither bound nor made yet, behind those of the queue, oldest first. */
   readonly #later = new Queue<{ readonly keys: KeySource; readonly owner: Owner }>();
 
   constructor(parts: SuppliesParts<Owner>) {
@@ -107,7 +107,7 @@ export class Supplies<Owner> implements KmSink {
     this.#pump();
   }
 
-  /** Takes keys that are nobody's yet; each is made when there is room for it with a KM. */
+  /** Takes unbound keys; each is made when a KM has room for it. */
   pushLater(keys: KeySource, owner: Owner): void {
     this.#later.push({ keys, owner });
     this.#pump();
@@ -265,8 +265,8 @@ export class Supplies<Owner> implements KmSink {
     for (const outlet of this.#outlets) {
       if (outlet.link === undefined || outlet.pause !== undefined) continue;
       this.#pumpOutlet(outlet, outlet.link);
-      // What is nobody's goes to the first KM that can be reached, and waits while it is busy with
-      // others: the next in order is for when it is away.
+      // Unbound keys go to the first connected KM. If its window is full they wait: the next KM is used
+      // only while the first is disconnected.
       if (first) this.#pumpNew(outlet, outlet.link);
       first = false;
     }

@@ -54,7 +54,7 @@ export function checkConfiguration(
 
 /**
  * @param why it does not tell
- * @param forbidden it runs, but not for whoever asks
+ * @param forbidden it runs, but this user may not ask it
  */
 export function checkNode(running: Running | undefined, why: string, forbidden: boolean): Finding {
   const node = ["node", "node"] as const;

@@ -41,7 +41,7 @@ function mayUse({ mode, uid, gid }: Stats, user: User): boolean {
   return ((mode >> shift) & 0o6) === 0o6;
 }
 
-/** The folder's owner is whom the node runs as; without it whoever asks. */
+/** The user that the node runs as: the owner of its folder, or the user of this process. */
 export function nodeUser(config: Config): User {
   const folder = statSync(config.node.state_dir, { throwIfNoEntry: false });
   return userOf(folder?.uid ?? process.getuid?.() ?? 0);

@@ -40,7 +40,7 @@ export async function checkClock({ clock, file }: Subject): Promise<Finding> {
   return ok(name, `${now} UTC${synchronised === true ? ", synchronised" : ""}`);
 }
 
-/** @returns undefined where nobody knows */
+/** @returns undefined where the system does not tell */
 async function ntp(): Promise<boolean | undefined> {
   try {
     const args = ["show", "--property=NTPSynchronized", "--value"];

@@ -176,7 +176,7 @@ export class HistoryKeeper {
     try {
       return await files.open(path, "r+", 0o600);
     } catch (error) {
-      // Somebody removed it: the next time it is begun anew.
+      // The file was removed: the next write begins a new one.
       if (errorCode(error) === "ENOENT") kept.length = undefined;
       throw error;
     }

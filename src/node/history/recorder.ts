@@ -1,5 +1,5 @@
 /**
- * Remembers what the node measured, for whoever looks at the node itself: the last day of every
+ * Remembers what the node measured, for the page and the command line: the last day of every
  * module's figures, and how fast keys reach the KM.
  */
 

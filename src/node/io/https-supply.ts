@@ -330,7 +330,7 @@ export class HttpsSupply implements KmLink {
 
 /**
  * Writes the body once the headers are on their way: what a TLS socket is given together it joins
- * into a copy of its own, which nobody wipes.
+ * into a copy of its own, which is never wiped.
  */
 function writeApart(sent: ClientRequest, post: Post): void {
   sent.flushHeaders();

@@ -3,7 +3,7 @@
  * wiped as soon as the socket has taken them.
  *
  * Each write is of one chunk, and no more than one waits behind the one that is under way: several
- * that wait a TLS socket joins into a copy of its own, which nobody wipes. A write for each message
+ * that wait a TLS socket joins into a copy of its own, which is never wiped. A write for each message
  * would cost more than the message.
  */
 import type { Writable } from "node:stream";

@@ -1,6 +1,6 @@
 /**
  * One connection to a KM over TCP or TLS (Annex A), used once: it supplies keys, a window of them
- * outstanding, hands on the answers, and answers the KM's requests. Whoever holds it makes a new one
+ * outstanding, hands on the answers, and answers the KM's requests. `module/km-channel.ts` makes a new one
  * after it ended.
  */
 import { randomUUID } from "node:crypto";

@@ -251,7 +251,7 @@ export interface Ledger {
   readonly isRepaired: boolean;
   /** Whether it was repaired and no operator has decided about all that this left open. */
   readonly wasRepaired: boolean;
-  /** Whether blocks were ever kept for whoever asks. */
+  /** Whether any block was ever cut for keys upon request. */
   readonly anyOnRequest: boolean;
   /** Whether the module was seen to let go of this block; `unknown` where that was forgotten. */
   isPast(ref: BlockRef): boolean | "unknown";

@@ -265,7 +265,7 @@ export class LocalApi {
     if (name === "session") return this.#session(given);
     const { confirm, ...args } = given;
     if (args.module !== undefined) this.#chosen(args);
-    // Whoever meant another node finds out here, and not afterwards.
+    // A command for another node is refused before anything is done.
     if (graveNames.includes(name) && confirm !== config.node.id) {
       throw new LocalError("bad_request", `${name} must name the node: this is ${config.node.id}`);
     }
@@ -305,7 +305,7 @@ export class LocalApi {
     }
   }
 
-  /** Somebody sits down at the maintenance console, or is gone. */
+  /** The maintenance console was opened or closed. */
   #session({ on }: Args) {
     const { clock, log, onEvent } = this.#parts;
     if (typeof on !== "boolean") throw new LocalError("bad_request", "bad arguments");
@@ -354,7 +354,7 @@ export class LocalApi {
   }
 }
 
-/** Whoever has the key, as an audit names them. */
+/** Who holds the maintenance key, as the audit names them. */
 const atConsole = "maintenance console";
 
 /** Who it was, as an audit names them. */

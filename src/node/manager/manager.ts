@@ -43,7 +43,7 @@ export interface ManagerOptions
   /** Tells configurations apart; not a secret. */
   readonly configurationDigest: string;
   readonly outbox: Outbox;
-  /** Whoever else wants each telemetry window and the counters at its end. */
+  /** Gets each telemetry window, and the counters at its end: Sparkplug, the recorder. */
   readonly onReport?:
     | ((module: string, figures: WindowReport, counters: ReturnType<ModuleView["supply"]>) => void)
     | undefined;
@@ -216,7 +216,7 @@ export class Manager {
     return { ended: session.ended, close: () => this.#close(session) };
   }
 
-  /** Ends the connection at hand, in order; whoever keeps it makes another, with what is valid then. */
+  /** Ends the connection in order; `reconnecting()` makes the next, with the credentials of then. */
   reconnect(): void {
     void this.#session?.close();
   }
@@ -248,7 +248,7 @@ export class Manager {
   #report(): void {
     const session = this.#session;
     const { clock, onReport } = this.#options;
-    // While nobody hears it the window goes on.
+    // Without a connection the window goes on.
     if (session === undefined && onReport === undefined) {
       this.#droppedTelemetry += 2 * this.#modules.length;
       return;
@@ -280,7 +280,7 @@ export class Manager {
     if (payload === undefined || !session.offer({ topic, payload, kind })) this.#droppedTelemetry++;
   }
 
-  /** A command came. Whoever carries it out checks it first. */
+  /** A command came. `commands/handler.ts` checks it before it is carried out. */
   #message({ topic, payload, retain, responseTopic: asked, correlation }: Incoming): void {
     const prefix = this.#names.command("");
     if (!topic.startsWith(prefix)) return;

@@ -45,7 +45,7 @@ export function topicNames(base: string, node: string) {
 
 /**
  * Where a result goes that a command asked for elsewhere than on its own result topic.
- * @param asked the command's response topic; nobody has signed it
+ * @param asked the command's response topic; the signature does not cover it
  * @returns undefined if it must not go there: a filter, a broker's own topic, one of the nodes' own
  */
 export function responseTopic(asked: string | undefined, base: string): string | undefined {

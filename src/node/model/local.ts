@@ -1,4 +1,4 @@
-/** What the local sockets want to know of the node; owned here, implemented by whoever has it. */
+/** What the local sockets want to know of the node; owned here, implemented by `module/`. */
 
 import type { LinkQuality } from "../../port/module.ts";
 import type { KeptBack } from "../custody/kept-back.ts";

@@ -1,5 +1,5 @@
 /**
- * What the manager's interface wants to know of the node; owned here, implemented by whoever has it.
+ * What the manager's interface wants to know of the node; owned here, implemented by `module/`, `wiring/` and `panel/`.
  * Nothing in it can hold key bytes.
  */
 
@@ -53,7 +53,7 @@ export interface ModuleView {
   keptCounts(): Readonly<Record<string, number>>;
   /** The window since the last call; begins a new one. */
   takeTelemetryWindow(): WindowReport;
-  /** The window as it is so far; leaves it as it is, for whoever else looks. */
+  /** The window as it is so far; other surfaces read the same one. */
   peekTelemetryWindow(): WindowReport;
   /** Cumulative counters since the process began, ready to be published. */
   supply(): Readonly<Record<string, number | Readonly<Record<string, number>>>>;
@@ -113,7 +113,7 @@ export interface CommandMessage {
   readonly retained: boolean;
 }
 
-/** Whoever carries commands out. */
+/** Carries out commands: `commands/handler.ts`. */
 export interface CommandPort {
   /** Names of the commands that this node can carry out. */
   readonly available: readonly string[];

@@ -1,6 +1,6 @@
 /**
  * A module that is not served because its ledger can't be trusted: whatever was done, a key might be
- * given twice. It is shown with the reason, so that somebody does something about it; the node's other
+ * given twice. It is shown with the reason, so that an operator can act; the node's other
  * modules go on.
  */
 

@@ -8,7 +8,7 @@ export type HaltReason =
   | "tamper"
   /** Modules are being zeroized. */
   | "zeroize"
-  /** Nobody watches the chassis. */
+  /** The chassis panel is lost. */
   | "panel";
 
 export class Halt {

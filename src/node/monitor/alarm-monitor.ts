@@ -169,7 +169,7 @@ export class AlarmMonitor implements AlarmView {
   }
 
   /**
-   * Somebody has told a module to distil no more, or (`by` undefined) to go on. It stays so across
+   * A command stopped a module, or (`by` undefined) started it. It stays so across
    * restarts of the node. @throws Fault `state.io` if it would not
    */
   async stopped(module: string, by: string | undefined): Promise<void> {
@@ -270,7 +270,7 @@ export class AlarmMonitor implements AlarmView {
     this.acknowledge(alarmId("tamper", "node"), by);
   }
 
-  /** Nobody watches the chassis, for the reason given; undefined: somebody does. */
+  /** The chassis panel is lost, for the reason given; undefined: it is there. */
   panelLost(detail: string | undefined): void {
     const signal =
       detail === undefined

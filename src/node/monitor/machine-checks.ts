@@ -12,7 +12,7 @@ import type { ListsValidity, Validity } from "../alarms/node-rules.ts";
 export interface ListFiles {
   readonly ca: string;
   readonly crl: string;
-  /** A list that has run out lets nobody in. */
+  /** A list that has run out refuses every peer. */
   readonly crlFresh: boolean;
 }
 

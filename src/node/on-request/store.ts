@@ -43,7 +43,7 @@ export interface OnRequestParts<Owner> {
   /** Every unit of the block is settled. @param keptBack whether some of it is kept back */
   readonly done: (owner: Owner, keptBack: boolean) => void;
   /**
-   * Where nobody asks any more: the block is not kept any longer, since nothing of it is under way.
+   * In proactive mode: called when no request of the block is open any more; it is supplied unasked.
    * Default: KMs ask.
    */
   readonly over?: ((owner: Owner) => void) | undefined;
@@ -299,7 +299,7 @@ export class OnRequestStore<Owner> implements OnRequestKeys {
     this.#over(given);
   }
 
-  /** Where nobody asks any more, blocks are let go of once nothing that was given of them is open. */
+  /** In proactive mode a block leaves this store once no request of it is open. */
   #over(given: readonly Given<Owner>[]): void {
     const { over, ledger } = this.#parts;
     if (over === undefined) return;

@@ -1,6 +1,6 @@
 /**
  * The pieces of a block that was cut to be asked for: whole units, and the pieces of units that were
- * begun. Supplied unasked, since nobody asks any more, they keep their bounds and so their IDs. Pure.
+ * begun. Supplied unasked, after a change to proactive mode, they keep their bounds and so their IDs. Pure.
  */
 import { type KeyBlock, QkdKey } from "../../port/key.ts";
 import { type IdSource, keyIdOf } from "../keys/key-id.ts";
@@ -36,7 +36,7 @@ export function* placesOf(
   }
 }
 
-/** Makes a key of each, in order. All have to be taken, since whoever has one wipes it. */
+/** Makes a key of each, in order. The caller takes all of them and wipes each. */
 export class UnitPieces {
   readonly #block: KeyBlock;
   readonly #bytes: Uint8Array;

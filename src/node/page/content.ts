@@ -10,7 +10,7 @@ import { plotData } from "./plots.ts";
 import { eventsAfter, snapshot } from "./snapshot.ts";
 import type { NodeView } from "./view.ts";
 
-/** Events that somebody new is told. */
+/** Events that a new browser is sent. */
 const firstEvents = 100;
 
 /** For one server: what browsers were told is counted here. */

@@ -151,7 +151,7 @@ export class PanelGuard implements PanelView {
   gone(reason: string): void {
     this.#heard = undefined;
     this.#absent(reason);
-    // Nobody says any more that the key is turned.
+    // The key's position is not known any more.
     this.#key(false);
     this.#clearing?.(undefined);
   }

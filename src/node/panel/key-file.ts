@@ -1,6 +1,6 @@
 /**
- * Whether somebody with the key is at the chassis, as a file: it is there, and renewed every half a second,
- * while the panel's process hears its controller, the key switch says maintenance, and nobody has opened the
+ * The key switch's position as a file, for the console: it is there, and renewed every half a second,
+ * while the panel's process hears its controller, the key switch says maintenance, and no contact of the
  * chassis. Whatever fails, it goes or it ages: both mean no.
  */
 import { rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ export class KeyFile {
   #there: boolean | undefined;
   #failed = false;
 
-  /** @param folder of nobody else */
+  /** @param folder to which no other user may write */
   constructor(folder: string, log: Log) {
     this.#path = join(folder, name);
     this.#log = log;

@@ -26,7 +26,7 @@ export interface PanelServerParts {
   readonly random: () => number;
   readonly log: Log;
   readonly onMessage: (message: PanelMessage) => void;
-  /** Nobody is connected any more, for the reason given. */
+  /** The panel's process is gone, for the reason given. */
   readonly onGone: (reason: string) => void;
   /** What the panel is told. */
   readonly message: () => NodeMessage;
@@ -156,7 +156,7 @@ export class PanelServer {
   }
 }
 
-/** Makes room for the socket: one that nobody listens on was left by a node that was killed. */
+/** Removes a socket without a listener: a node that was killed left it. */
 async function clear(path: string): Promise<void> {
   let socket: boolean;
   try {

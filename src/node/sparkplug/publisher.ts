@@ -37,7 +37,7 @@ const contentType = "application/octet-stream";
 /** Births and data (§6.4.17 to §6.4.24). */
 const unconfirmed: Topic = { qos: 0, retain: false, contentType };
 const death: Topic = { qos: 1, retain: false, contentType };
-/** Rebirths are at least this far apart, ms: nobody has signed what asks for them. */
+/** Rebirths are at least this far apart, ms: the request for one is not signed. */
 const rebirthEvery = 1_000;
 /** The broker is given this long, ms, to take note that the node stops. */
 const goodbyeTimeout = 500;
@@ -89,7 +89,7 @@ export class SparkplugPublisher {
     });
   }
 
-  /** Connects to the broker; for whoever keeps it connected. */
+  /** Connects to the broker once; `reconnecting()` calls it again. */
   async connect(signal: AbortSignal): Promise<ReconnectingSession> {
     const { clock, log, url, facts } = this.#options;
     const { topic, payload } = this.#edge.connecting(clock.wall());
@@ -130,7 +130,7 @@ export class SparkplugPublisher {
     return { ended: session.ended, close: () => this.#close(session) };
   }
 
-  /** Ends the connection at hand; whoever keeps it makes another. */
+  /** Ends the connection; `reconnecting()` makes the next. */
   reconnect(): void {
     if (this.#connected !== undefined) void this.#close(this.#connected);
   }

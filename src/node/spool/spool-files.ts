@@ -1,4 +1,4 @@
-/** The files of spools, whoever's they are: their names, and how they are destroyed without their key. */
+/** The files of any module's spool: their names, and how they are destroyed without their key. */
 import { errorCode, Fault } from "../../base/errors.ts";
 import { type FileSystem, writeAll } from "../../host/disk/files.ts";
 

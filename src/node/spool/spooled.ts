@@ -74,7 +74,7 @@ class SpooledSession implements ModuleSession {
   readonly #credit = { blocks: 0, bytes: 0 };
   /** What of it the module was told, and has not used. */
   readonly #lent = { blocks: 0, bytes: 0 };
-  /** Told to the module because the block is in the spool: nobody else asked for it. */
+  /** Told to the module because the block is in the spool: custody did not ask for this release. */
   readonly #handedOver = new Set<string>();
   /** Blocks that wait to be spooled, or are. */
   readonly #inHand = new Set<KeyBlock>();

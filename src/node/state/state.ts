@@ -8,7 +8,7 @@ import { isAlarmName, kindOf } from "../alarms/catalogue.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
-/** An alarm as it was told last; its name is checked by whoever reads it. */
+/** An alarm as it was told last; `alarm-monitor.ts` checks its name. */
 const alarm = v.object({
   id: v.string(),
   name: v.string(),

@@ -1,4 +1,4 @@
-/** Tells log, manager and whoever looks at the node what became of ledgers outside of their modules. */
+/** Tells log, manager and operators what became of ledgers that no module has. */
 
 import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";

@@ -58,7 +58,7 @@ export type MorePorts = Partial<ControlPorts>;
 
 export class Monitoring {
   readonly watch: AlarmMonitor;
-  /** What happened lately, for whoever looks at the node itself. */
+  /** Recent events, for the page and the command line. */
   readonly history = new EventHistory();
   readonly recorder: Recorder;
   readonly #keeper: HistoryKeeper;
@@ -249,7 +249,7 @@ export class Monitoring {
     this.watch.link(module, km, down);
   }
 
-  /** What commands reach, whoever gives them. */
+  /** What a command can reach, given by the manager or on the machine. */
   control(modules: readonly WatchedModule[], more: MorePorts = {}): ControlPorts {
     return {
       ...more,
@@ -349,7 +349,7 @@ export class Monitoring {
           this.#remember(transitionEvent(transition.change, transition.record));
           this.#sparkplug?.changed();
           if (this.#manager !== undefined) return this.#manager.alarm(transition);
-          // Nobody waits to be told that it is cleared.
+          // Without a manager no cleared alarm has to be published first.
           if (transition.change === "cleared") {
             queueMicrotask(() => this.watch.forget(transition.record.id));
           }

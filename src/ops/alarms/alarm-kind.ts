@@ -18,7 +18,7 @@ export interface AlarmKind {
   /** Stays until it was acknowledged, also when what raised it is over. */
   readonly latched?: true;
   /**
-   * Told by somebody rather than measured: nothing will say that it is over, unless whoever told it
+   * Reported by another part rather than measured: no measurement ends it, only the part that reported it
    * does. Acknowledging it clears it.
    */
   readonly told?: true;

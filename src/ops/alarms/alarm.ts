@@ -27,7 +27,7 @@ export interface AlarmRecord {
   readonly active: boolean;
   readonly flapping: boolean;
   readonly acknowledged: boolean;
-  /** The key ID of whoever acknowledged it. */
+  /** The key ID of who acknowledged it. */
   readonly acknowledgedBy?: string | undefined;
   readonly value?: number | undefined;
   readonly threshold?: number | undefined;
@@ -119,7 +119,7 @@ export class Alarm {
     return this.#raises.every((at) => now - at >= this.#flap.windowMs);
   }
 
-  /** Whoever was told that it is cleared knows: there is nothing more to tell. */
+  /** Drops the record once the manager has acknowledged `cleared`. */
   forget(): void {
     if (this.#told?.severity === "cleared") this.#told = undefined;
   }
@@ -186,7 +186,7 @@ export class Alarm {
     return this.#tell(moment, undefined);
   }
 
-  /** Somebody has seen it. @returns undefined if there is nothing to acknowledge */
+  /** An operator acknowledged it. @returns undefined if there is nothing to acknowledge */
   acknowledge(by: string, moment: Moment): Transition | undefined {
     if (this.#told === undefined || this.#told.severity === "cleared" || this.#acknowledged) {
       return undefined;
@@ -218,7 +218,7 @@ export class Alarm {
       this.#raises = this.#raises.slice(-this.#flap.count);
       if (this.#raises.length >= this.#flap.count) this.#flapping = true;
     }
-    // Whoever acknowledged it has not seen this.
+    // The acknowledgement was for the lower severity.
     if (level > rank(this.#told?.severity ?? "cleared")) this.#acknowledged = false;
     this.#level = level;
     this.#moved = now;

@@ -175,7 +175,7 @@ async function send(socket: Socket, take: number, upload: Upload | undefined): P
 
 /** Makes the folder that shows the node whose process this is; the node removes it. */
 function prove(folder: string, control: string): void {
-  // Nobody else's wish is fulfilled, nor anywhere else.
+  // The answer must be this node's, to this request.
   if (!/^[0-9a-f]{32}$/.test(basename(folder)) || dirname(folder) !== proofFolder(control)) {
     throw new CliError("the node asks for a proof in a wrong place", exit.protocol);
   }

@@ -39,7 +39,7 @@ export type Refusal =
   /** It could not be recorded that it was carried out. */
   | "state_unavailable";
 
-/** Refusals of what nobody with a known key has signed. */
+/** Refusals of what no known key has signed. */
 export const unauthenticated: readonly Refusal[] = ["unsigned", "unknown_key", "bad_signature"];
 
 export interface CommandKey {

@@ -27,7 +27,7 @@ export class CommandMemory {
   constructor(saved: Readonly<Record<string, KeyMemory>>) {
     const keys = structuredClone(saved);
     for (const { recent } of Object.values(keys)) {
-      // Nobody is carrying it out now.
+      // This process is not carrying it out.
       for (const command of recent)
         if (command.outcome === inProgress) command.outcome = interrupted;
     }

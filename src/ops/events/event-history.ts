@@ -1,5 +1,5 @@
 /**
- * The node's recent events, for whoever looks at the node itself: the page and the command line. The
+ * Recent events, for the page and the command line. The
  * manager has its own, durable one. Pure, and of bounded size.
  */
 import type { NodeEvent } from "./event.ts";

@@ -1,4 +1,4 @@
-/** The last lines of the log, in memory, for whoever asks for them. Pure, and of bounded size. */
+/** The last lines of the log, in memory, for `logs` and the page. Pure, and of bounded size. */
 
 export interface LogLine {
   /** Grows by one with each line of this process. */

@@ -2,8 +2,8 @@
  * Who is at the other end of a local socket. Node.js cannot ask the kernel (SO_PEERCRED), so the client
  * proves it: it makes a folder of a name that only it was told, and the kernel says who made it.
  *
- * It must be a folder: a file could be a hard link to somebody else's, and a folder of somebody else
- * cannot be moved here without a right to write to it. Nobody can list, rename or remove what others
+ * It must be a folder: a file could be a hard link to another user's, and another user's folder
+ * cannot be moved here without a right to write to it. No user can list, rename or remove what others
  * make here (mode 1733). For the audit; what a client may do is decided by the modes of the sockets.
  */
 import { randomBytes } from "node:crypto";
@@ -22,7 +22,7 @@ export class ProofFolder {
     if (!stats.isDirectory() || stats.uid !== process.getuid?.()) {
       throw new Fault("link.open", "something else is in its place", { path });
     }
-    // Write and search, and nobody takes away what another made.
+    // Write and search; the sticky bit keeps users from each other's files.
     chmodSync(path, 0o1733);
   }
 

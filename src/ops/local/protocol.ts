@@ -48,7 +48,7 @@ export const actNames = [
 /** Those that the maintenance console may ask for, over a socket of its own. */
 export const maintenanceNames: readonly RequestName[] = ["install_update", "session"];
 
-/** Those that cannot be undone: whoever gives them names the node as well. */
+/** Those that cannot be undone: they name the node as well. */
 export const graveNames: readonly RequestName[] = ["zeroize", "clear_tamper", "install_update"];
 
 export type ReadName = (typeof readNames)[number];

@@ -76,7 +76,7 @@ const limits: Readonly<Record<Role, ClientLimits>> = {
 };
 /** A request is there within this time, and a client takes something of an answer, ms. */
 const patience = 10_000;
-/** A client that is refused, or sends what nobody asked for, has heard that within this time, ms. */
+/** A client that is refused, or sends more than one request, is cut off after this time, ms. */
 const refusal = 1_000;
 /** All of an upload is there within this time, ms. */
 const longestUpload = 1_800_000;
@@ -188,7 +188,7 @@ export class LocalServer {
     void lines.read().then((text) => {
       deadline.cancel();
       if (text === undefined) return socket.destroy();
-      // What nobody reads: the client hears the answer, and no more.
+      // Further input is not read: the client gets the answer, and no more.
       socket.on("finish", () => lines.isFlooded && renew(refusal));
       const caller: Caller = {
         role,

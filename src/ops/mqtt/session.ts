@@ -28,7 +28,7 @@ const socketBacklog = 65_536;
 /** Fixed header, packet identifier and properties of a PUBLISH, bytes. */
 const overhead = 64;
 
-/** A message that came. What is in it was written by whoever may publish at the broker. */
+/** A message that came. Its content is from any client that may publish at the broker. */
 export interface Incoming {
   readonly topic: string;
   readonly payload: Buffer;
@@ -184,7 +184,7 @@ export class MqttSession {
     if (this.#over) return;
     const { topic, payload } = message;
     if (!this.#fits(message)) {
-      // Later, as any answer: whoever sends is in the middle of sending.
+      // Deferred, like every callback: the caller is still inside its send loop.
       return queueMicrotask(() => refused("longer than the broker takes", true));
     }
     this.#unacknowledged++;

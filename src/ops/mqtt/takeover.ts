@@ -1,6 +1,6 @@
 /**
  * Whether another client has this node's identifier at the broker. MQTT 5 brokers say so; older ones
- * just end the connection of whoever was there before, again and again. Pure.
+ * just end the older connection of the same ID, again and again. Pure.
  */
 import { wasClosed, wasTakenOver } from "./session.ts";
 

@@ -15,7 +15,7 @@ export const longestRecord = headLength + maxPayload;
 
 const kinds = { kept: 1, routine: 2, gone: 3 } as const;
 
-/** `kept`, `routine`: an event that waits, of that class; `gone`: the broker has it, or nobody will. */
+/** `kept`, `routine`: an event that waits, of that class; `gone`: the broker has it, or never takes it. */
 export type RecordKind = keyof typeof kinds;
 
 export interface OutboxRecord {

@@ -171,7 +171,7 @@ export class Outbox {
     this.#gather ??= this.#options.clock.after(gatherMs, () => this.#work());
   }
 
-  /** Nobody will ever take it. */
+  /** The broker will never take it. */
   drop(given: OutboxItem): void {
     if (!(given as Waiting).gone) this.dropped++;
     this.done(given);
@@ -277,7 +277,7 @@ export class Outbox {
     let at = this.#end;
     try {
       await writeAll(file, Buffer.concat(live.map(({ record }) => record)), at);
-      // That somebody is gone may be lost: the broker gets a repeat then.
+      // This record may be lost: then the broker gets a repeat.
       if (live.some(({ item }) => item !== undefined)) await file.datasync();
     } catch (error) {
       this.#batch = [...batch, ...this.#batch];

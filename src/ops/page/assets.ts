@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 export interface Asset {
   readonly type: string;
   readonly body: Buffer;
-  /** Packed when somebody first asks for it: a node that starts has other things to do. */
+  /** Packed at the first request: a node that starts has other things to do. */
   gzip(): Buffer;
   readonly etag: string;
   /** Also for those who are not logged in: what the login itself is made of. */

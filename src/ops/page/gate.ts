@@ -125,7 +125,7 @@ export class Gate {
     redirect(response, "/login", { "set-cookie": `${cookie}=; Max-Age=0; ${attributes}` });
   }
 
-  /** Whoever is not logged in: a person is shown the form, a program is told. */
+  /** Without a login: a person is shown the form, a program gets 401. */
   refuse(request: IncomingMessage, response: ServerResponse): void {
     if (request.headers["sec-fetch-mode"] === "navigate") return redirect(response, "/login");
     const headers = { "www-authenticate": 'Basic realm="qkd-node", charset="UTF-8"' };
@@ -139,7 +139,7 @@ export class Gate {
     const who = this.clientOf(request);
     if (this.#attempts.wait(who, now) > 0) return "wait";
     const right = this.#parts.password();
-    // A file that was emptied lets nobody in.
+    // An empty file is no password.
     if (right.length >= shortestPassword && sameSecret(password, right)) return "good";
     this.#attempts.failed(who, now);
     this.#limit.warn(sourceOf(request.socket.remoteAddress), "page: wrong password");

@@ -74,7 +74,7 @@ interface Failures {
 }
 
 /**
- * Counts wrong passwords by who gave them: each has to wait longer before the next is looked at, and nobody
+ * Counts wrong passwords by who gave them: each source waits longer before its next is looked at, and no other
  * has to wait for what another did.
  */
 export class Attempts {

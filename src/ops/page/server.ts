@@ -65,7 +65,7 @@ export interface Exchange {
 
 /** What is served beside the page's files: each program has its own. */
 export interface PageContent {
-  /** What browsers are told. @param whole for somebody new; else what is new since the last call */
+  /** What browsers are told. @param whole for a new browser; else what is new since the last call */
   message(whole: boolean): object;
   /** Paths that are read, and what answers there. */
   readonly routes: readonly (readonly [string, (exchange: Exchange) => void])[];

@@ -1,6 +1,6 @@
 /**
  * Live by server-sent events: what the page shows, once a second and at once when something happened.
- * It is made once for all who watch, and not at all when nobody does.
+ * It is made once for all who watch, and not at all without a viewer.
  */
 import type { ServerResponse } from "node:http";
 import { type Clock, every, type Timer } from "../../base/clock.ts";
@@ -17,7 +17,7 @@ const leastMs = 200;
 
 export interface StreamParts {
   readonly clock: Clock;
-  /** Makes a message: all of it for somebody new, else what is new since the last one. */
+  /** Makes a message: all of it for a new browser, else what is new since the last one. */
   readonly message: (whole: boolean) => object;
 }
 

@@ -18,7 +18,7 @@ const recordSchema = v.strictObject({
   issued: v.optional(v.string()),
   /** The key that it is signed by. */
   signed_by: v.optional(v.string()),
-  /** `unsigned`: trust in this and all before it began with a configuration that nobody had signed. */
+  /** `unsigned`: trust in this and all before it began with an unsigned configuration. */
   provisioned: v.picklist(["signed", "unsigned"]),
   files: v.array(v.strictObject({ name: v.string(), sha256: v.string() })),
 });

@@ -17,7 +17,7 @@ const schema = v.object({
   running: v.object({ slot, version }),
   other: v.object({
     slot,
-    /** Absent where nothing was ever installed, or nobody knows what. */
+    /** Absent where nothing was ever installed, or RAUC has no record of it. */
     version: v.optional(version),
     /** It can be started. */
     good: v.boolean(),

@@ -31,7 +31,7 @@ export function membersOfQuery(query: URLSearchParams): RequestMembers {
   for (const [name, value] of query) {
     if (name in members) throw bad("a parameter is there twice");
     if (value === "") continue;
-    // "1e3" and " 7" are numbers to JavaScript, and to nobody who writes a query.
+    // "1e3" and " 7" are numbers to JavaScript alone.
     members[name] = /^\d{1,10}$/.test(value) ? Number(value) : value;
   }
   return members;

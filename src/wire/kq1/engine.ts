@@ -30,7 +30,7 @@ export const scratch = Buffer.from(memory.buffer);
  */
 export const place = { small: 0x400, ids: 0x8000, source: 0x1_0000, result: 0x2_0000 } as const;
 
-/** Where the rest begins, of which pieces are given to whoever asks. */
+/** Where the rest begins, which `place` divides among the modules that use it. */
 let free = 0x4_0000;
 
 /** A part of {@link scratch} for good, or undefined once all is given away. @param length bytes */

@@ -35,7 +35,7 @@ export function watchNode(onState, onLink) {
     source.close();
     tried = Date.now();
     try {
-      // A stream that is refused does not say why; whoever is logged out must log in.
+      // A stream that is refused does not say why; a browser that is logged out must log in.
       const answer = await fetch("/api/state", { cache: "no-store" });
       if (answer.status === 401) location.replace("/login");
     } catch {
