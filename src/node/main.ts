@@ -23,8 +23,8 @@ import type { ConfigReaders } from "./config/readers.ts";
 import type { Ledger } from "./keys/ports.ts";
 import type { LedgerFile } from "./ledger/ledger-file.ts";
 import { ledgerPath, openLedger } from "./ledger/ledgers.ts";
+import type { NodeEvent } from "./model/manager.ts";
 import type { Channel } from "./module/channel.ts";
-import type { ClosedModule } from "./module/closed.ts";
 import { Halt } from "./module/halt.ts";
 import { leftSpools } from "./spool/left-spools.ts";
 import { lostGeneration } from "./state/lost-state.ts";
@@ -35,15 +35,9 @@ import { healthLine, tellHealth } from "./wiring/health.ts";
 import { keptBackPorts } from "./wiring/kept-back.ts";
 import { Kms } from "./wiring/kms.ts";
 import { tellOfLedgers } from "./wiring/ledgers.ts";
-import { openLocal } from "./wiring/local.ts";
+import { createLocal } from "./wiring/local.ts";
 import { clock, random } from "./wiring/machine.ts";
-import {
-  closedModule,
-  createChannel,
-  ledgerOptions,
-  untrusted,
-  withSpool,
-} from "./wiring/modules.ts";
+import { createModules, ledgerOptions, untrusted, withSpool } from "./wiring/modules.ts";
 import { Monitoring, type MorePorts } from "./wiring/monitoring.ts";
 import { Panel } from "./wiring/panel.ts";
 import { createPage, createServer, keyExchanges } from "./wiring/serving.ts";
@@ -81,41 +75,65 @@ export async function run(config: Config, readers: ConfigReaders): Promise<numbe
 
 async function serve(
   config: Config,
-  { configure }: ConfigReaders,
+  readers: ConfigReaders,
   log: Log,
   logs: LogRing,
 ): Promise<number> {
   const stop = stopRequested();
   const stopping = new AbortController();
   void stop.then(() => stopping.abort());
-  const opening = {
-    codes: ["state.io", "ledger.io"],
-    schedule: () => backoff({ ...ledgerWaits, random }),
-    clock,
-    log,
-    signal: stopping.signal,
-  } as const;
+  // What is opened is closed in the opposite order, also where the next step fails.
+  const house = new AsyncDisposableStack();
+  let channels: readonly Channel[] = [];
+  try {
+    const ground = await open(config, { log, signal: stopping.signal }, house);
+    const node = await build(config, readers, { log, logs, ...ground }, house);
+    ({ channels } = node);
+    await node.start(stopping.signal);
+    const signal = await stop;
+    log.info("stopping", { signal });
+    if (node.begun) ground.notify.stopping();
+  } finally {
+    await close(house, channels, log);
+  }
+  log.info("stopped");
+  return exit.ok;
+}
 
+/** Opens what a disk may have to be waited for. */
+async function open(
+  config: Config,
+  { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
+  house: AsyncDisposableStack,
+) {
+  const waited = <T>(name: string, act: () => Promise<T>) =>
+    retryUntilReady(
+      {
+        name,
+        codes: ["state.io", "ledger.io"],
+        schedule: () => backoff({ ...ledgerWaits, random }),
+        clock,
+        log,
+        signal,
+      },
+      act,
+    );
   const folder = config.node.state_dir;
   const beside = config.modules.map(({ name }) => ledgerPath(folder, name));
-  const home = await retryUntilReady({ ...opening, name: "state" }, () =>
-    openStateDirectory(diskFiles, folder, beside),
-  );
+  const home = await waited("state", () => openStateDirectory(diskFiles, folder, beside));
+  house.defer(() => home.release());
   const { state } = home;
   const { boot } = state.data;
   if (state.data.lost?.boot === boot) log.error(`state: ${lostGeneration(state)}`);
   log.info("starting", { id: config.node.id, version: softwareVersion, boot, pid: process.pid });
-
-  const monitoring = await retryUntilReady({ ...opening, name: "outbox" }, () =>
+  const notify = systemdNotify({ clock, log, environment: process.env });
+  house.defer(() => notify.told());
+  const monitoring = await waited("outbox", () =>
     Monitoring.open(config, { state, clock, random, log }),
   );
-  const kms = await Kms.open(config, state, log);
+  house.defer(() => monitoring.stop());
+  const kms = await waited("KMs", () => Kms.open(config, state, log));
   const progress = new Progress();
-  const halt = new Halt();
-  const panel = new Panel(config.panel, { state, halt, monitoring, clock, random, log });
-  const channels: Channel[] = [];
-  const closed: ClosedModule[] = [];
-  const ledgers = new Map<string, LedgerFile>();
   const recording = {
     files: diskFiles,
     folder,
@@ -123,34 +141,54 @@ async function serve(
     options: ledgerOptions(config, progress),
     modules: config.modules.map(({ name }) => name),
   };
-  for (const module of config.modules) {
-    const channelLog = log.child(module.name);
-    const opened = await retryUntilReady({ ...opening, name: "ledger" }, () =>
-      openLedger(recording, module.name, channelLog).catch(untrusted),
+  const ledgers = new Map<string, LedgerFile>();
+  const untrustedLedgers = new Map<string, Fault>();
+  house.defer(async () => {
+    await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
+  });
+  for (const { name } of config.modules) {
+    const opened = await waited("ledger", () =>
+      openLedger(recording, name, log.child(name)).catch(untrusted),
     );
-    if (opened instanceof Fault) {
-      channelLog.error(`module is not served: ${describe(opened)}`);
-      closed.push(closedModule(module, folder, opened));
-      continue;
-    }
-    ledgers.set(module.name, opened);
-    channels.push(
-      createChannel(module, folder, opened, { monitoring, panel, halt, progress, kms }, channelLog),
-    );
+    if (opened instanceof Fault) untrustedLedgers.set(name, opened);
+    else ledgers.set(name, opened);
   }
-  const server = config.server && createServer(config.server, config.node.id, channels, log);
+  return { state, notify, monitoring, kms, progress, recording, ledgers, untrustedLedgers };
+}
+
+type Ground = Awaited<ReturnType<typeof open>> & { readonly log: Log; readonly logs: LogRing };
+
+/** Makes all the parts, each with those below it; `start` sets them going. */
+async function build(
+  config: Config,
+  { configure }: ConfigReaders,
+  ground: Ground,
+  house: AsyncDisposableStack,
+) {
+  const { log, logs, state, notify, monitoring, kms, progress, recording, ledgers } = ground;
+  const { boot } = state.data;
+  const halt = new Halt();
+  const panel = new Panel(config.panel, { state, halt, monitoring, clock, random, log });
+  const { channels, closed } = createModules(config, { ...ground, halt, panel });
+  house.defer(async () => {
+    await Promise.all(channels.map((channel) => channel.stop()));
+  });
   const views = [...channels, ...closed];
   const page = config.web.enabled
     ? createPage(config, views, monitoring, panel, boot, log, logs)
     : undefined;
+  house.defer(() => page?.stop());
+  const server = config.server && createServer(config.server, config.node.id, channels, log);
+  house.defer(() => server?.close());
+  house.defer(() => panel.stop());
   const certificates = watchAll(config, channels, server, page, log);
+  house.defer(() => certificates.stop());
   const reload = () => reloadCertificates(certificates, monitoring);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
-  const updates = openUpdates(config, standardPlaces(process.env.RUNTIME_DIRECTORY), {
-    clock,
-    log,
-    onEvent: (event) => monitoring.event(event),
-  });
+  const onEvent = (event: NodeEvent) => monitoring.event(event);
+  const places = standardPlaces(process.env.RUNTIME_DIRECTORY);
+  const updates = openUpdates(config, places, { clock, log, onEvent });
+  const site = siteStatus(process.env);
   const ports: MorePorts = {
     reloadCertificates: reload,
     clearTamper: (by: string) => panel.guard.clear(by),
@@ -159,36 +197,7 @@ async function serve(
     ...keptBackPorts(channels, kms),
     ...(updates && { installUpdate: async (args, signed) => updates.begin(args, signed) }),
   };
-  monitoring.start(
-    views,
-    new Map<string, Pick<Ledger, "failure">>([
-      ...ledgers,
-      ...closed.map((one) => [one.name, one] as const),
-    ]),
-    ports,
-    panel.guard,
-  );
-  await tellOfLedgers(recording, monitoring, log);
-  const site = siteStatus(process.env);
-  if (site?.provisioned === "unsigned") {
-    const facts = { serial: site.serial };
-    monitoring.event({ type: "configuration_unsigned", at: clock.wall(), facts });
-  }
-  monitoring.keyExchanges = () => keyExchanges(channels, server);
-  panel.start(views, await leftSpools(diskFiles, folder, withSpool(config)));
-  await holdBack(monitoring, crashFile(config), stopping.signal, log);
-  const notify = systemdNotify({ clock, log, environment: process.env });
-  // Told to stop meanwhile: nothing is begun that would be ended at once.
-  const begun = !stopping.signal.aborted;
-  if (begun) {
-    for (const channel of channels) channel.start();
-    await server?.listen();
-    halt.watch((on) => on && server?.halt());
-    notify.ready();
-  }
-  const supervision = supervise({ progress, notify, clock, log });
-  const slack = trimMemory(processMemory, clock, log.child("memory"));
-  const local = await openLocal({
+  const local = createLocal({
     config,
     boot,
     modules: views,
@@ -204,33 +213,53 @@ async function serve(
     clock,
     log,
   });
-  const health = tellHealth(notify, clock, () => healthLine(views, monitoring.broker?.up));
+  house.defer(() => local.close());
 
-  const signal = await stop;
-  log.info("stopping", { signal });
-  if (begun) notify.stopping();
-  certificates.stop();
-  supervision.cancel();
-  slack.cancel();
-  await local.close();
-  health.cancel();
-  const orderly = async () => {
-    await panel.stop();
-    await server?.close();
-    await page?.stop();
-    await Promise.all(channels.map((channel) => channel.stop()));
-    await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
-    await monitoring.stop();
-    await notify.told();
-    home.release();
-  };
+  const node = { channels, begun: false, start };
+  return node;
+
+  async function start(signal: AbortSignal): Promise<void> {
+    const failures = closed.map((one) => [one.name, one] as const);
+    const watched = new Map<string, Pick<Ledger, "failure">>([...ledgers, ...failures]);
+    monitoring.start(views, watched, ports, panel.guard);
+    await tellOfLedgers(recording, monitoring, log);
+    if (site?.provisioned === "unsigned") {
+      const facts = { serial: site.serial };
+      onEvent({ type: "configuration_unsigned", at: clock.wall(), facts });
+    }
+    monitoring.keyExchanges = () => keyExchanges(channels, server);
+    panel.start(views, await leftSpools(diskFiles, recording.folder, withSpool(config)));
+    // Before the brake: a node that crashes again and again is the one that is asked for a bundle.
+    await local.listen();
+    await holdBack(monitoring, crashFile(config), signal, log);
+    // Told to stop meanwhile: nothing is begun that would be ended at once.
+    if (!signal.aborted) {
+      for (const channel of channels) channel.start();
+      await server?.listen();
+      halt.watch((on) => on && server?.halt());
+      notify.ready();
+      node.begun = true;
+    }
+    const supervision = supervise({ progress, notify, clock, log });
+    house.defer(() => supervision.cancel());
+    const trimming = trimMemory(processMemory, clock, log.child("memory"));
+    house.defer(() => trimming.cancel());
+    const health = tellHealth(notify, clock, () => healthLine(views, monitoring.broker?.up));
+    house.defer(() => health.cancel());
+  }
+}
+
+/** Closes what was opened, in time or not. */
+async function close(
+  house: AsyncDisposableStack,
+  channels: readonly Channel[],
+  log: Log,
+): Promise<void> {
   const late = () =>
     new Fault("stopped", "not everything stopped in time", { limit_ms: stopTimeout });
-  await within(clock, stopTimeout, orderly(), late).catch((error) => {
+  await within(clock, stopTimeout, house.disposeAsync(), late).catch((error) => {
     // Nothing is lost: what was not released is still in the module.
     for (const channel of channels) channel.abandon();
     log.warn(describe(error));
   });
-  log.info("stopped");
-  return exit.ok;
 }

@@ -8,6 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { uptime } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
@@ -129,3 +130,25 @@ test.serial("a bundle has all that helps from afar, and no secret in any writing
     },
   );
 });
+
+test.serial(
+  "a node that waits since it crashed again and again answers, and gives a bundle",
+  async (t) => {
+    await withNode({ transport: "tls", mode: "proactive" }, async ({ folder, node }) => {
+      await node.logged(/KM connected/, AbortSignal.timeout(30_000));
+      await node.stop();
+      const crashes = Array.from({ length: 12 }, () => `${uptime()}\n`).join("");
+      writeFileSync(join(folder, "state", "crashes"), crashes);
+      node.start();
+      await node.logged(/crashed again and again: waiting/, AbortSignal.timeout(30_000));
+      const config = join(folder, "node.toml");
+      const status = await qkdNode(["status", "--config", config, "--json"]);
+      t.deepEqual(problemsOf("status", status.out), [], status.err);
+      const file = join(folder, "waiting.tar.gz");
+      const bundle = await qkdNode(["support-bundle", file, "--config", config]);
+      t.is(bundle.code, 0, bundle.err);
+      // It stops while it waits as at any other time.
+      t.is(await node.stop(), 0);
+    });
+  },
+);

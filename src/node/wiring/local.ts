@@ -33,20 +33,15 @@ export interface LocalOptions
 }
 
 export interface Local {
+  /** Opens the sockets; that they cannot be opened is logged. Never rejects. */
+  listen(): Promise<void>;
   /** Writes a support bundle. @returns where it is @throws Fault `state.io` */
   bundle(): Promise<{ readonly file: string }>;
   /** Never rejects. */
   close(): Promise<void>;
 }
 
-/** Never rejects. */
-export async function openLocal({
-  modules,
-  monitoring,
-  more,
-  load,
-  ...parts
-}: LocalOptions): Promise<Local> {
+export function createLocal({ modules, monitoring, more, load, ...parts }: LocalOptions): Local {
   const { config, clock } = parts;
   const log = parts.log.child("local");
   const desk = new LocalApi({
@@ -81,6 +76,9 @@ export async function openLocal({
   const standard = existsSync(dirname(maintenanceSocket)) ? maintenanceSocket : undefined;
   const maintenance = config.local.maintenance ?? standard;
   const server = new LocalServer({ path, act, read, maintenance, answer, clock, log });
-  await server.listen().catch((error) => log.error(describe(error)));
-  return { bundle, close: () => server.close() };
+  return {
+    listen: () => server.listen().catch((error) => log.error(describe(error))),
+    bundle,
+    close: () => server.close(),
+  };
 }

@@ -1,6 +1,6 @@
 /** A module's way from its driver to its KMs, made from the configuration. */
 
-import { Fault } from "../../base/errors.ts";
+import { describe, Fault } from "../../base/errors.ts";
 import { type Log, silentLog } from "../../base/log.ts";
 import { readNamed } from "../../host/config/named-file.ts";
 import { diskFiles } from "../../host/disk/files.ts";
@@ -54,8 +54,37 @@ function driverOf({ name, driver, spool }: ModuleConfig, folder: string, log: Lo
   return spooled(bare, open, log.child("spool"));
 }
 
+/** What the modules of a node need of its other parts. */
+export interface ModulesContext extends ChannelContext {
+  readonly ledgers: ReadonlyMap<string, LedgerFile>;
+  /** Modules that are not served, and why. */
+  readonly untrustedLedgers: ReadonlyMap<string, Fault>;
+  readonly log: Log;
+}
+
+/** Every module of the configuration: on its way to its KMs, or closed. */
+export function createModules(
+  { modules, node }: Pick<Config, "modules" | "node">,
+  { ledgers, untrustedLedgers, log, ...context }: ModulesContext,
+): { readonly channels: readonly Channel[]; readonly closed: readonly ClosedModule[] } {
+  const channels: Channel[] = [];
+  const closed: ClosedModule[] = [];
+  for (const module of modules) {
+    const ledger = ledgers.get(module.name);
+    const failure = untrustedLedgers.get(module.name);
+    const own = log.child(module.name);
+    if (ledger !== undefined) {
+      channels.push(createChannel(module, node.state_dir, ledger, context, own));
+    } else if (failure !== undefined) {
+      own.error(`module is not served: ${describe(failure)}`);
+      closed.push(closedModule(module, node.state_dir, failure));
+    }
+  }
+  return { channels, closed };
+}
+
 /** @param folder of the node's state */
-export function closedModule(module: ModuleConfig, folder: string, failure: Fault): ClosedModule {
+function closedModule(module: ModuleConfig, folder: string, failure: Fault): ClosedModule {
   const km = module.kms.map((one) => one.name).join(", ");
   return new ClosedModule(module.name, driverOf(module, folder, silentLog), km, failure, clock);
 }
@@ -68,7 +97,7 @@ export interface ChannelContext {
   readonly kms: Kms;
 }
 
-export function createChannel(
+function createChannel(
   module: ModuleConfig,
   folder: string,
   ledger: LedgerFile,
