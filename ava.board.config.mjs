@@ -2,7 +2,6 @@
 export default {
   extensions: ["ts"],
   files: ["test/board/**/*.test.ts"],
-  nodeArguments: ["--import=tsx"],
   workerThreads: false,
   concurrency: 1,
   failFast: true,

@@ -1,0 +1,34 @@
+import test from "ava";
+import {
+  diskErrors,
+  forgetfulDisks,
+  ledgerTroubles,
+  powerCuts,
+} from "../../../faults/disk-campaign.ts";
+
+// Every file operation of a run is a point of failure; more seeds in `npm run soak`.
+const seeds = Array.from({ length: 17 }, (_, i) => i + 1);
+
+test("power may fail at any file operation: the node starts again, and nothing is lost or doubled", async (t) => {
+  const { points, broken } = await powerCuts(seeds);
+  t.deepEqual(broken.slice(0, 10), []);
+  t.true(points >= 1_000, `${points} points`);
+});
+
+test("a disk that is full, broken or read-only stops supply, and no more than that", async (t) => {
+  const { points, broken } = await diskErrors([1], ["ENOSPC", "EROFS", "EIO", "EMFILE"]);
+  t.deepEqual(broken.slice(0, 10), []);
+  t.true(points >= 200, `${points} points`);
+});
+
+test("a disk that forgets what it failed to sync, and later loses power, costs nothing that counted", async (t) => {
+  const { points, broken } = await forgetfulDisks(seeds.slice(0, 3));
+  t.deepEqual(broken.slice(0, 10), []);
+  t.true(points >= 200, `${points} points`);
+});
+
+test("a ledger of entries of every kind is read as it was recorded, wherever power or the disk fails", async (t) => {
+  const { points, broken } = await ledgerTroubles(seeds.slice(0, 2));
+  t.deepEqual(broken.slice(0, 10), []);
+  t.true(points >= 1_000, `${points} points`);
+});

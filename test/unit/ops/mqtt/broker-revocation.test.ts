@@ -1,0 +1,108 @@
+/** The broker that the node talks to, by certificates that change while it is connected. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createServer, type TLSSocket } from "node:tls";
+import { Aedes } from "aedes";
+import test, { type ExecutionContext } from "ava";
+import { driverKinds } from "../../../../drivers/index.ts";
+import { systemClock } from "../../../../src/base/clock.ts";
+import { silentLog } from "../../../../src/base/log.ts";
+import { diskFiles } from "../../../../src/host/disk/files.ts";
+import { parseConfig } from "../../../../src/node/config/load.ts";
+import { openStateDirectory } from "../../../../src/node/state/state-directory.ts";
+import { Monitoring } from "../../../../src/node/wiring/monitoring.ts";
+import { type Authority, createAuthority, type Identity } from "../../../emulator/certificates.ts";
+
+interface Bench {
+  readonly monitoring: Monitoring;
+  /** Connections that the broker has: one of MQTT, one of Sparkplug B. */
+  readonly connections: ReadonlySet<TLSSocket>;
+  write(file: "ca" | "crl", text: string): void;
+}
+
+/** A node's part towards its manager, and a broker with this certificate. */
+async function bench(
+  t: ExecutionContext,
+  ca: Authority,
+  identity: Identity,
+  crl: string,
+  more = "",
+): Promise<Bench> {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-broker-"));
+  const aedes = new Aedes();
+  await aedes.listen();
+  const connections = new Set<TLSSocket>();
+  const options = { ...identity, ecdhCurve: "X25519MLKEM768:X25519" };
+  const server = createServer(options, (socket) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
+    aedes.handle(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const write = (file: string, text: string) => writeFileSync(join(folder, file), text);
+  write("ca", ca.cert);
+  write("crl", crl);
+  const text = `[node]\nid = "node"\nstate_dir = "${folder}/state"
+[manager]\nurl = "mqtts://127.0.0.1:${port}"\nprotocol = 4\nca = "ca"\ncrl = "crl"\n${more}
+[manager.sparkplug]\ngroup = "g"
+[km.main]\nhost = "127.0.0.1"\nport = 1\ntransport = "plain"
+[[module]]\nname = "alice"\nkm = "main"\n[module.driver]\nkind = "qmlp"\npath = "/dev/none"\n`;
+  const config = parseConfig(text, join(folder, "node.toml"), driverKinds);
+  const home = await openStateDirectory(diskFiles, config.node.state_dir, []);
+  const parts = { state: home.state, clock: systemClock, random: () => 0, log: silentLog };
+  const monitoring = await Monitoring.open(config, parts);
+  monitoring.start([], new Map());
+  t.teardown(async () => {
+    await monitoring.stop();
+    home.release();
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      for (const socket of connections) socket.destroy();
+    });
+    await new Promise<void>((resolve) => aedes.close(resolve));
+    rmSync(folder, { recursive: true });
+  });
+  return { monitoring, connections, write };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+const asBroker = { commonName: "broker", ip: ["127.0.0.1"], usage: "server" } as const;
+
+for (const what of ["is revoked", "is of a CA that is trusted no more"]) {
+  test(`a broker that ${what} is left by both connections`, async (t) => {
+    const [ca, other] = await Promise.all([createAuthority("CA"), createAuthority("other")]);
+    const identity = await ca.issue(asBroker);
+    const old = await ca.revoke([], { days: -2 });
+    const { monitoring, connections, write } = await bench(t, ca, identity, old);
+    await until(() => monitoring.broker?.up === true && connections.size === 2);
+    t.is(monitoring.broker?.key_exchange, "X25519MLKEM768");
+    if (what === "is revoked") write("crl", await ca.revoke([identity.cert]));
+    else write("ca", other.cert);
+    t.is(monitoring.renewed(), undefined);
+    await until(() => connections.size === 0 && monitoring.broker?.up === false);
+    const why = /CERT_REVOKED|UNABLE_TO_VERIFY_LEAF_SIGNATURE/;
+    await until(() => why.test(monitoring.broker?.reason ?? ""));
+  });
+}
+
+test("a broker whose certificate has a CN and no subject alternative name is refused", async (t) => {
+  const ca = await createAuthority("CA");
+  const identity = await ca.issue({ commonName: "127.0.0.1", usage: "server" });
+  const { monitoring } = await bench(t, ca, identity, await ca.revoke([]));
+  await until(() => /ALTNAME_INVALID/.test(monitoring.broker?.reason ?? ""));
+  t.pass();
+});
+
+test("where lists must be fresh, one that has run out keeps the broker away", async (t) => {
+  const ca = await createAuthority("CA");
+  const identity = await ca.issue(asBroker);
+  const old = await ca.revoke([], { days: -2 });
+  const { monitoring } = await bench(t, ca, identity, old, "crl_fresh = true\n");
+  await until(() => /CRL_HAS_EXPIRED/.test(monitoring.broker?.reason ?? ""));
+  t.pass();
+});

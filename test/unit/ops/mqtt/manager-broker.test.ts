@@ -1,0 +1,338 @@
+import { createConnection } from "node:net";
+import test from "ava";
+import { generate, type Packet } from "mqtt-packet";
+import type { Fault } from "../../../../src/base/errors.ts";
+import { silentLog } from "../../../../src/base/log.ts";
+import { reconnecting } from "../../../../src/host/life/reconnecting.ts";
+import { PacketMeter } from "../../../../src/ops/mqtt/packet-meter.ts";
+import { brokerWaits } from "../../../../src/ops/mqtt/waits.ts";
+import { ManualClock } from "../../../clock.ts";
+import { random } from "../../../random.ts";
+import { manager, moduleView, never, until } from "../../../rig/manager-bench.ts";
+import {
+  accepted,
+  disconnect,
+  puback,
+  refused,
+  ScriptedBroker,
+} from "../../../rig/scripted-broker.ts";
+
+async function withScripted(body: (broker: ScriptedBroker) => Promise<void>): Promise<void> {
+  const broker = await new ScriptedBroker(5).listen();
+  try {
+    await body(broker);
+  } finally {
+    await broker.close();
+  }
+}
+
+const events = (broker: ScriptedBroker) =>
+  broker.published.filter(({ topic }) => topic.endsWith("/event"));
+const id = ({ payload }: { payload: Buffer }) => JSON.parse(payload.toString()).event_id as string;
+
+for (const [code, why] of [
+  [0x87, /not authorized/],
+  [0x88, /broker unavailable/],
+  [0x97, /quota/],
+  [0x9f, /connection rate/],
+  [0xff, /reason code 255|failed/],
+] as const) {
+  test(`a CONNACK with reason 0x${code.toString(16)} is a fault that says so`, async (t) => {
+    await withScripted(async (broker) => {
+      broker.onPacket = (packet, client) => {
+        if (packet.cmd === "connect") client.socket.end(Buffer.from([0x20, 3, 0, code, 0]));
+        return true;
+      };
+      const { manager: node } = await manager(broker.url);
+      const error = await t.throwsAsync(node.connect(never));
+      t.is((error as Fault).code, "mqtt.connect");
+      if (code !== 0xff) t.regex(error?.message ?? "", why);
+    });
+  });
+}
+
+test("a takeover is noticed, and the node waits long before it takes over in turn", async (t) => {
+  await withScripted(async (broker) => {
+    const { manager: node } = await manager(broker.url);
+    const session = await node.connect(never);
+    const waits = brokerWaits(() => node.takenOver, random(1));
+    t.true(waits.next().value <= 2_000);
+    broker.raw(Buffer.from([0xe0, 2, 0x8e, 0]));
+    const error = await session.ended;
+    t.regex(String((error as Fault).facts.why), /another client took over/);
+    await until(() => node.takenOver);
+    for (let n = 0; n < 100; n++) {
+      const wait = waits.next().value;
+      t.true(wait >= 20_000 && wait <= 40_000);
+    }
+    const again = await node.connect(never);
+    broker.raw(Buffer.from([0xe0, 2, 0x8b, 0]));
+    await again.ended;
+    await until(() => !node.takenOver);
+  });
+});
+
+test("waits are never under a second, grow to half a minute, and differ from node to node", (t) => {
+  const schedule = (seed: number) => {
+    const waits = brokerWaits(() => false, random(seed));
+    return Array.from({ length: 20 }, () => waits.next().value);
+  };
+  const first = new Set<number>();
+  for (let seed = 0; seed < 100; seed++) {
+    const waits = schedule(seed);
+    for (const wait of waits) t.true(wait >= 1_000 && wait <= 30_000);
+    t.true((waits[19] as number) >= 15_000);
+    first.add(Math.round(waits[0] as number));
+  }
+  t.true(first.size > 50);
+});
+
+test("messages longer than the broker takes are not sent, and the connection stays", async (t) => {
+  await withScripted(async (broker) => {
+    broker.onPacket = (packet, client) => {
+      if (packet.cmd !== "connect") return false;
+      client.send(accepted({ maximumPacketSize: 300 }));
+      return true;
+    };
+    const { manager: node, outbox } = await manager(broker.url);
+    node.show({ modules: [moduleView] });
+    node.event({ type: "long", at: 0, facts: { text: "x".repeat(400) } });
+    node.event({ type: "short", at: 0, facts: {} });
+    const session = await node.connect(never);
+    await until(() => outbox.length === 0);
+    t.deepEqual(events(broker).map(id), ["node-a-3-2"]);
+    t.is(outbox.dropped, 1, "and it is told that one was given up");
+    t.is(broker.connections, 1);
+    node.stop();
+    await session.close();
+  });
+});
+
+test("a broker without retained messages gets none", async (t) => {
+  await withScripted(async (broker) => {
+    broker.onPacket = (packet, client) => {
+      if (packet.cmd !== "connect") return false;
+      client.send(accepted({ retainAvailable: false }));
+      return true;
+    };
+    const { manager: node } = await manager(broker.url);
+    const session = await node.connect(never);
+    await until(() => broker.published.length > 0);
+    t.true(broker.published.every(({ retain }) => !retain));
+    await session.close();
+  });
+});
+
+test("a broker that refuses events for now gets states, and later the events, the same ones", async (t) => {
+  await withScripted(async (broker) => {
+    let full = true;
+    broker.onPacket = (packet, client) => {
+      if (packet.cmd !== "publish" || !packet.topic.endsWith("/event") || !full) return false;
+      client.send(puback(packet.messageId, 0x97));
+      return true;
+    };
+    const clock = new ManualClock();
+    const { manager: node, outbox } = await manager(broker.url, { clock });
+    node.show({ modules: [moduleView] });
+    for (let n = 0; n < 3; n++) node.event({ type: "test", at: 0, facts: { n } });
+    await outbox.durable();
+    const session = await node.connect(never);
+    await until(() => events(broker).length > 0);
+    const before = broker.published.length;
+    node.stateChanged("alice");
+    await until(() => broker.published.slice(before).some(({ topic }) => topic.endsWith("/state")));
+    t.is(outbox.length, 3);
+    full = false;
+    const offered = events(broker).length;
+    await clock.advance(30_000);
+    await until(() => outbox.length === 0);
+    t.deepEqual(events(broker).slice(offered).map(id), ["node-a-3-1", "node-a-3-2", "node-a-3-3"]);
+    t.is(broker.connections, 1);
+    node.stop();
+    await session.close();
+  });
+});
+
+test("a result goes where the command asked for, with its correlation data; or to its own topic", async (t) => {
+  await withScripted(async (broker) => {
+    const results: { topic: string; correlation: string; payload: string; type: string }[] = [];
+    broker.onPacket = (packet) => {
+      if (packet.cmd !== "publish" || !/^noc|\/result$/.test(packet.topic)) return false;
+      const { correlationData, contentType = "" } = packet.properties ?? {};
+      const correlation = String(correlationData ?? "");
+      const payload = packet.payload.toString();
+      results.push({ topic: packet.topic, correlation, payload, type: contentType });
+      return false;
+    };
+    const { manager: node } = await manager(broker.url);
+    const heard: string[] = [];
+    node.show({
+      modules: [],
+      commands: {
+        available: ["start"],
+        submit({ command, payload, retained }, reply) {
+          heard.push(`${command} ${payload} ${retained}`);
+          reply({ status: "done", command });
+        },
+      },
+    });
+    const session = await node.connect(never);
+    await until(() => broker.published.some(({ topic }) => topic.endsWith("/inventory")));
+    const send = (responseTopic: string | undefined) => {
+      const properties = {
+        correlationData: Buffer.from("7"),
+        ...(responseTopic !== undefined && { responseTopic }),
+      };
+      const topic = "qkdn/v1/node-a/cmd/start";
+      const packet = { cmd: "publish", topic, payload: "x", qos: 1, messageId: 1, dup: false };
+      const options = { protocolVersion: 5 };
+      broker.raw(generate({ ...packet, retain: false, properties } as Packet, options));
+    };
+    for (const asked of ["noc/replies", undefined, "qkdn/v1/node-b/cmd/stop"]) {
+      const before = results.length;
+      send(asked);
+      await until(() => results.length > before);
+    }
+    const own = "qkdn/v1/node-a/cmd/start/result";
+    t.deepEqual(
+      results.map(({ topic }) => topic),
+      ["noc/replies", own, own],
+      "nobody has signed the response topic: not to another node's commands",
+    );
+    t.true(results.every(({ correlation }) => correlation === "7"));
+    t.true(results.every(({ type }) => type === "application/json"));
+    t.deepEqual(new Set(heard), new Set(["start x false"]));
+    await session.close();
+  });
+});
+
+test("a packet longer than announced ends the connection before anybody collects it", async (t) => {
+  await withScripted(async (broker) => {
+    const { manager: node } = await manager(broker.url);
+    const session = await node.connect(never);
+    // A PUBLISH of 256 MiB, of which the first bytes come.
+    broker.raw(Buffer.concat([Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]), Buffer.alloc(1_000)]));
+    t.truthy(await session.ended);
+  });
+});
+
+test("the meter finds every length, wherever the stream is split", (t) => {
+  const packets = [0, 1, 127, 128, 300, 16_384].map((length) => {
+    const head = [0x30];
+    let rest = length;
+    do {
+      head.push((rest % 128) | (rest >= 128 ? 0x80 : 0));
+      rest = Math.floor(rest / 128);
+    } while (rest > 0);
+    return Buffer.concat([Buffer.from(head), Buffer.alloc(length, 0xff)]);
+  });
+  const stream = Buffer.concat(packets);
+  for (const size of [1, 2, 3, 7, 1_000, stream.length]) {
+    const exact = new PacketMeter(16_384);
+    const strict = new PacketMeter(16_383);
+    let good = true;
+    let refusedOne = false;
+    for (let at = 0; at < stream.length; at += size) {
+      good &&= exact.accepts(stream.subarray(at, at + size));
+      refusedOne ||= !strict.accepts(stream.subarray(at, at + size));
+    }
+    t.true(good);
+    t.true(refusedOne);
+  }
+  t.false(new PacketMeter(1e9).accepts(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 1])));
+});
+
+test("500 restarts and refusals of the broker: at most one attempt a second, back within 60 s", async (t) => {
+  const next = random(8);
+  await withScripted(async (broker) => {
+    const clock = new ManualClock();
+    const { manager: node } = await manager(broker.url, { clock });
+    let left = 0;
+    /** Since when the broker would let the node in. */
+    let there = 0;
+    const codes = [0x87, 0x88, 0x97];
+    broker.onPacket = (packet, client) => {
+      if (packet.cmd !== "connect" || left === 0) return false;
+      left--;
+      there = clock.now();
+      client.send(refused(codes[left % 3] as number));
+      return true;
+    };
+    /** The broker does not even listen; and how many attempts are told so. */
+    let closed = false;
+    let refusals = 0;
+    const attempts: number[] = [];
+    let pending = 0;
+    let up: number | undefined;
+    const kept = reconnecting({
+      name: "broker",
+      connect: async (signal) => {
+        attempts.push(clock.now());
+        pending++;
+        try {
+          if (closed && left === 0) {
+            await broker.listen();
+            closed = false;
+            there = clock.now();
+          } else if (closed) {
+            left--;
+            refusals++;
+          }
+          const session = await node.connect(signal);
+          up = clock.now();
+          return session;
+        } finally {
+          pending--;
+        }
+      },
+      onDown: () => {
+        up = undefined;
+      },
+      schedule: () => brokerWaits(() => node.takenOver, next),
+      settledAfterMs: 5_000,
+      clock,
+      log: silentLog,
+    });
+    let slowest = 0;
+    for (let n = 0; n < 500; n++) {
+      while (up === undefined) {
+        await until(() => pending === 0);
+        if (up === undefined) await clock.advance(250);
+      }
+      slowest = Math.max(slowest, up - there);
+      await clock.advance(6_000);
+      left = Math.floor(next() * 4);
+      there = clock.now();
+      if (n % 3 === 0) broker.raw(Buffer.from([0xe0, 2, 0x8e, 0]));
+      else if (n % 3 === 1) broker.drop();
+      else {
+        closed = true;
+        await broker.close();
+      }
+      await until(() => up === undefined);
+    }
+    await until(() => pending === 0);
+    const gaps = attempts.slice(1).map((at, i) => at - (attempts[i] as number));
+    t.true(Math.min(...gaps) >= 1_000, `shortest ${Math.min(...gaps)} ms`);
+    t.true(slowest <= 60_000, `slowest ${slowest} ms`);
+    t.true(refusals > 50, "attempts at a closed port as well");
+    // Nodes that lost their broker in the same moment do not come back in the same moment.
+    t.true(new Set(gaps.map((gap) => Math.round(gap))).size > gaps.length / 4);
+    t.log(
+      `${attempts.length} attempts, shortest gap ${Math.round(Math.min(...gaps))} ms, back after ${slowest} ms at most`,
+    );
+    const stopped = kept.stop();
+    await clock.advance(10_000);
+    await stopped;
+  });
+});
+
+test("the test's own broker answers: a plain socket that is no MQTT is cut", async (t) => {
+  await withScripted(async (broker) => {
+    const socket = createConnection(broker.port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(Buffer.from([0xff, 0xff, 0xff, 0xff, 0xff, 0xff]));
+    await new Promise((resolve) => socket.once("close", resolve));
+    t.is(typeof disconnect(0).cmd, "string");
+  });
+});

@@ -1,0 +1,191 @@
+/** What an image is made of, as far as that can be told without making one. */
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import test from "ava";
+import { boardNames, readBoard } from "../../../scripts/image.d/board.ts";
+import { cpio } from "../../../scripts/image.d/cpio.ts";
+import { flash } from "../../../scripts/image.d/flash.ts";
+import { closure, type Kernel } from "../../../scripts/image.d/kernel.ts";
+import { readLock } from "../../../scripts/image.d/packages.ts";
+import { firstDifference } from "../../../scripts/image.d/verify.ts";
+import { testWith } from "../../needs.ts";
+
+const boards = fileURLToPath(new URL("../../../board/", import.meta.url));
+
+function temporary(t: import("ava").ExecutionContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-image-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+for (const name of boardNames()) {
+  test(`${name}: the lock is of the packages that the board asks for, and names no mirror`, (t) => {
+    const board = readBoard(name);
+    const { packages, date } = readLock(board);
+    t.regex(date, /^\d{4}-\d\d-\d\d$/);
+    t.true(packages.length > 50);
+    for (const one of packages) {
+      t.regex(one.sha256, /^[0-9a-f]{64}$/, one.name);
+      t.regex(one.file, /^pool\//, one.name);
+      t.true(one.size > 0 && ["debian", "debian-security"].includes(one.archive), one.name);
+    }
+    for (const name of ["systemd", "rauc", "busybox-static", "chrony"]) {
+      t.true(
+        packages.some((one) => one.name === name),
+        name,
+      );
+    }
+    t.notRegex(readFileSync(join(board.folder, "packages.lock"), "utf8"), /:\/\//);
+  });
+
+  test(`${name}: the disk has the partitions that everything else goes by`, (t) => {
+    const text = readFileSync(join(boards, name, "genimage.cfg"), "utf8");
+    const partitions = [...text.matchAll(/partition (\S+) \{/g)].map(([, one]) => one);
+    t.deepEqual(partitions, ["esp", "system-a", "kernel-a", "system-b", "kernel-b", "data"]);
+  });
+
+  for (const overlay of readBoard(name).overlays) {
+    testWith("dtc", `${name}: the device tree overlay ${overlay} compiles`, (t) => {
+      const to = join(temporary(t), "overlay.dtbo");
+      const from = join(boards, name, `${overlay}.dts`);
+      execFileSync("dtc", ["-@", "-I", "dts", "-O", "dtb", "-o", to, from], { stdio: "pipe" });
+      t.is(readFileSync(to).readUInt32BE(0), 0xd00dfeed);
+    });
+  }
+}
+
+test("scripts of the image are shell that parses", (t) => {
+  const scripts = readdirSync(boards, { recursive: true, encoding: "utf8" })
+    .map((path) => join(boards, path))
+    .filter((path) => lstatSync(path).isFile() && /^#!.*sh\n/.test(readFileSync(path, "utf8")));
+  t.true(scripts.length >= 7);
+  for (const script of scripts) {
+    t.notThrows(() => execFileSync("sh", ["-n", script], { stdio: "pipe" }), script);
+    t.true((statSync(script).mode & 0o111) !== 0 || script.endsWith("/init"), script);
+  }
+});
+
+testWith("cpio", "the initramfs is an archive that others read", (t, program) => {
+  const archive = cpio([
+    { path: "init", mode: 0o100755, content: Buffer.from("#!/bin/sh\n") },
+    { path: "lib/modules/list", mode: 0o100644, content: Buffer.from("a\nb\n") },
+  ]);
+  const list = execFileSync(program, ["-tv"], { input: archive, encoding: "utf8", stdio: "pipe" });
+  t.regex(list, /-rwxr-xr-x .* 10 .* init\n/);
+  t.regex(list, /drwxr-xr-x .* lib\/modules\n/);
+  t.regex(list, /-rw-r--r-- .* 4 .* lib\/modules\/list\n/);
+});
+
+test("modules come after those they need, each once; one that the kernel lacks is told", (t) => {
+  const kernel = {
+    needs: new Map([
+      ["kernel/a.ko", []],
+      ["kernel/b-b.ko", ["kernel/a.ko"]],
+      ["kernel/c.ko", ["kernel/b-b.ko", "kernel/a.ko"]],
+    ]),
+    builtin: new Set(["inside"]),
+  } as unknown as Kernel;
+  t.deepEqual(closure(kernel, ["c", "b_b", "inside"]), [
+    "kernel/a.ko",
+    "kernel/b-b.ko",
+    "kernel/c.ko",
+  ]);
+  t.throws(() => closure(kernel, ["nowhere"]), { message: /no module nowhere/ });
+});
+
+test("of two files the first byte that differs is told, also where one of them ends", async (t) => {
+  const folder = temporary(t);
+  const file = (name: string, bytes: Buffer) => {
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  };
+  const long = Buffer.alloc(3 << 20, 7);
+  const one = file("one", long);
+  t.is(await firstDifference(one, file("same", long)), undefined);
+  const at = (2 << 20) + 5;
+  const other = Buffer.from(long);
+  other[at] = 8;
+  t.is(await firstDifference(one, file("other", other)), at);
+  t.is(await firstDifference(one, file("short", long.subarray(0, at))), at);
+  t.is(await firstDifference(file("shorter", long.subarray(0, 1 << 20)), one), 1 << 20);
+  t.is(await firstDifference(file("none", Buffer.alloc(0)), one), 0);
+});
+
+testWith(
+  "sfdisk",
+  "a larger disk is used to its end; one in use or too small is refused",
+  async (t, sfdisk) => {
+    const image = temporary(t);
+    const disk = join(image, "disk.img");
+    writeFileSync(disk, "");
+    truncateSync(disk, 16 << 20);
+    const parts = ["esp", "system-a", "kernel-a", "system-b", "kernel-b"].map(
+      (n) => `size=1MiB, name=${n}`,
+    );
+    const table = ["label: gpt", ...parts, "size=+, name=data", ""].join("\n");
+    execFileSync(sfdisk, [disk], { input: table, stdio: "pipe" });
+    const to = join(image, "target");
+    writeFileSync(to, "");
+    truncateSync(to, 64 << 20);
+    await flash({ image, to, yes: false });
+    const made = JSON.parse(
+      execFileSync(sfdisk, ["--json", to], { encoding: "utf8" }),
+    ).partitiontable;
+    const data = made.partitions.at(-1);
+    t.is(data.name, "data");
+    t.true((data.start + data.size) * 512 > 62 << 20);
+    truncateSync(to, 1 << 20);
+    await t.throwsAsync(flash({ image, to, yes: true }), { message: /needs/ });
+  },
+);
+
+test("where there is a TPM, a key that it did not seal is refused", (t) => {
+  const folder = temporary(t);
+  const script = readFileSync(
+    join(boards, "common/rootfs_overlay/usr/lib/qkd-image/tpm-key"),
+    "utf8",
+  );
+  const store = join(folder, "node.key");
+  const said = (device: string) => {
+    const text = script
+      .replace("/dev/tpmrm0", device)
+      .replace("/etc/credstore.encrypted/node.key", store);
+    const { status, stdout } = spawnSync("sh", ["-c", text], { encoding: "utf8" });
+    return [status, stdout];
+  };
+  const refused = [78, "the node's key is not sealed to the TPM\n"];
+  // Such as systemd-creds makes them: 16 bytes of kind, and what follows.
+  const credential = (kind: string) =>
+    writeFileSync(store, Buffer.from(`${kind}0000000000`, "hex").toString("base64"));
+  t.deepEqual(said("/dev/null"), [0, ""], "there is no key yet");
+  credential("0c7cc07b117645919c4b0bea08bc20fe");
+  t.deepEqual(said("/dev/null"), [0, ""]);
+  credential("5a1c6a86df9d4096b1d5a65e0862f19a");
+  t.deepEqual(said("/dev/null"), refused, "by a secret on the disk");
+  t.deepEqual(said("/nowhere"), [0, ""], "there is no TPM");
+  credential("058469daf6f54324800549da0f8ea2fb");
+  t.deepEqual(said("/dev/null"), refused, "by nothing");
+  writeFileSync(store, "\n");
+  t.deepEqual(said("/dev/null"), refused);
+});
+
+test("nobody but root may speak with RAUC: the package's own policy lets everybody", (t) => {
+  const policy = "common/rootfs_overlay/usr/share/dbus-1/system.d/de.pengutronix.rauc.conf";
+  const text = readFileSync(join(boards, policy), "utf8");
+  t.deepEqual(
+    [...text.matchAll(/<policy ([^>]*)>/g)].map(([, whom]) => whom),
+    ['user="root"'],
+  );
+});

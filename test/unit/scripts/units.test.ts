@@ -1,0 +1,177 @@
+/** The units as systemd's own tools judge them. */
+
+import { execFile } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import test from "ava";
+import { testWith } from "../../needs.ts";
+
+const run = promisify(execFile);
+const units = fileURLToPath(new URL("../../../systemd/", import.meta.url));
+/** Those of the image alone. */
+const imageUnits = fileURLToPath(
+  new URL("../../../board/common/rootfs_overlay/usr/lib/systemd/system/", import.meta.url),
+);
+const imageScripts = fileURLToPath(
+  new URL("../../../board/common/rootfs_overlay/usr/lib/qkd-image/", import.meta.url),
+);
+function pathOf(name: string): string {
+  return [units, imageUnits].map((folder) => join(folder, name)).find(existsSync) ?? name;
+}
+function readUnit(name: string): string {
+  return readFileSync(pathOf(name), "utf8");
+}
+
+/** Where systemd's own units are, which ours refer to. */
+const system = ["/usr/lib/systemd/system", "/lib/systemd/system"].find(existsSync) ?? "";
+
+/**
+ * Most that `systemd-analyze security` may find exposed, in its tenths. No helper of root's may have more than
+ * `mostOfRoot`; what each one needs beyond the others is said beside its unit.
+ */
+const limits = {
+  "qkd-node.service": 15,
+  "qkd-panel.service": 12,
+  "qkd-console.service": 12,
+  "qkd-site@.service": 5,
+  "qkd-site-take.service": 16,
+  "qkd-update.service": 21,
+  "qkd-health.service": 18,
+  "qkd-provision.service": 14,
+  "qkd-slack.service": 11,
+};
+const mostOfRoot = 30;
+const others = ["qkd-console.path", "qkd-update.path", "qkd-slack.timer"];
+
+/** As systemd is asked about it: a template by one of its instances. */
+function instance(name: string): string {
+  return name.replace("@.", "@sda1.");
+}
+
+/** A file system with our units, systemd's, and programs that do nothing. */
+function tree(change: (unit: string) => string = (unit) => unit): string {
+  const root = mkdtempSync(join(tmpdir(), "qkd-units-"));
+  const own = join(root, "usr/lib/systemd/system");
+  mkdirSync(own, { recursive: true });
+  cpSync(system, own, { recursive: true, dereference: false, verbatimSymlinks: true });
+  for (const name of [...Object.keys(limits), ...others]) {
+    writeFileSync(join(own, name), change(readUnit(name)));
+  }
+  for (const program of [
+    "usr/lib/qkd-node/bin/qkd-node",
+    "usr/lib/qkd-node/bin/qkd-panel",
+    ...readdirSync(imageScripts).map((name) => `usr/lib/qkd-image/${name}`),
+    ...["kill", "sleep", "rm", "sh", "systemctl"].map((name) => `bin/${name}`),
+  ]) {
+    mkdirSync(dirname(join(root, program)), { recursive: true });
+    writeFileSync(join(root, program), "#!/bin/sh\n");
+    chmodSync(join(root, program), 0o755);
+  }
+  return root;
+}
+
+async function complaints(root: string): Promise<string> {
+  try {
+    const names = [...Object.keys(limits), ...others].map(instance);
+    const args = ["verify", "--man=no", `--root=${root}`, ...names];
+    const { stderr } = await run("systemd-analyze", args);
+    return ours(stderr);
+  } catch (error) {
+    return ours((error as { stderr: string }).stderr) || String(error);
+  }
+}
+
+/** Other packages' units may have faults of their own. */
+function ours(text: string): string {
+  return text
+    .split("\n")
+    .filter((line) => line.includes("qkd-"))
+    .join("\n");
+}
+
+testWith("systemd-analyze", "systemd finds nothing wrong with the units", async (t) => {
+  const root = tree();
+  t.teardown(() => rmSync(root, { recursive: true }));
+  t.is(await complaints(root), "");
+});
+
+testWith("systemd-analyze", "systemd would find a key that does not exist", async (t) => {
+  const root = tree((unit) => `${unit}\nBogus=1\n`);
+  t.teardown(() => rmSync(root, { recursive: true }));
+  t.regex(await complaints(root), /Bogus/);
+});
+
+for (const [name, threshold] of Object.entries(limits)) {
+  testWith("systemd-analyze", `${name} exposes at most ${threshold / 10}`, async (t) => {
+    const args = ["security", "--offline=true", "--no-pager", `--threshold=${threshold}`];
+    const good = await run("systemd-analyze", [...args, pathOf(name)]);
+    t.regex(good.stdout, /Overall exposure level/);
+    const loose = mkdtempSync(join(tmpdir(), "qkd-unit-"));
+    t.teardown(() => rmSync(loose, { recursive: true }));
+    const weaker = readUnit(name).replace(/^(ProtectSystem|SystemCallFilter)=.*\n/gm, "");
+    writeFileSync(join(loose, name), weaker);
+    await t.throwsAsync(run("systemd-analyze", [...args, join(loose, name)]));
+  });
+}
+
+test("no helper of root's is left out, nor has it the network", (t) => {
+  for (const name of readdirSync(imageUnits).filter((one) => /^qkd-.*\.service$/.test(one))) {
+    t.true((limits[name as keyof typeof limits] ?? mostOfRoot + 1) <= mostOfRoot, name);
+    const unit = readUnit(name);
+    for (const line of ["PrivateNetwork=yes", "NoNewPrivileges=yes", "ProtectSystem=strict"]) {
+      t.true(unit.includes(`\n${line}\n`), `${name}: ${line}`);
+    }
+  }
+});
+
+test("what reads a foreign file system has no right, and what takes its copy never sees it", (t) => {
+  const reader = readUnit("qkd-site@.service");
+  t.regex(reader, /^User=qkd-site$/m);
+  t.regex(reader, /^CapabilityBoundingSet=$/m);
+  // Outside of the sandbox: mounting, unmounting, and starting the other one, by fixed words.
+  const free = [...reader.matchAll(/^Exec\w+=-?\+(.*)$/gm)].map(([, command]) => command);
+  t.deepEqual(free, [
+    "/usr/lib/qkd-image/site mount /dev/%I",
+    "/bin/systemctl start qkd-site-take.service",
+    "/usr/lib/qkd-image/site unmount",
+  ]);
+  const site = readFileSync(join(imageScripts, "site"), "utf8");
+  const body = (name: string) =>
+    new RegExp(`^${name}\\(\\) \\{\\n([\\s\\S]*?)^\\}`, "m").exec(site)?.[1];
+  t.notRegex(body("site_take") ?? "$stick", /\$stick/);
+  t.notRegex(body("site_mount") ?? "site/", /\$stick\/|cp |cat /);
+});
+
+testWith(
+  "systemd-sysusers",
+  "users and groups of the units are made by sysusers",
+  async (t, path) => {
+    const root = mkdtempSync(join(tmpdir(), "qkd-users-"));
+    t.teardown(() => rmSync(root, { recursive: true }));
+    mkdirSync(join(root, "etc"));
+    await run(path, [`--root=${root}`, join(units, "sysusers.conf")]);
+    const passwd = await run("cat", [join(root, "etc/passwd"), join(root, "etc/group")]);
+    for (const name of [
+      "qkd-node:x:971:971:",
+      "qkd-panel:x:972:972:",
+      "qkd-maintenance:x:973:973:",
+      "qkd-site:x:974:974:",
+      "qkd-module:x:970:",
+    ]) {
+      t.true(passwd.stdout.includes(name), name);
+    }
+  },
+);
