@@ -11,6 +11,7 @@ import { Stock, Told } from "../../../../drivers/qcrypto/stock.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import { type BlockFacts, blockName } from "../../../../src/port/key.ts";
 import type { TelemetrySample } from "../../../../src/port/telemetry.ts";
+import { rounds } from "../../../campaign-scale.ts";
 import type { StackBlock } from "../../../emulator/qcrypto.ts";
 import { replaySource } from "../../../emulator/source/replay.ts";
 import { random } from "../../../random.ts";
@@ -199,32 +200,35 @@ test.serial("without folder or pipe there is a fault that names it", async (t) =
   });
 });
 
-test.serial("fifty thousand files are looked through without holding up the node", async (t) => {
-  await withStack(async (bench) => {
-    const empty = (epoch: number) => writeHeader({ epoch, epochs: 5, bits: 0 });
-    const count = 50_000;
-    for (let i = 0; i < count; i++) {
-      writeFileSync(join(bench.stack.folder, fileName(1_000 + i)), empty(1_000 + i));
-    }
-    let turns = 0;
-    const ticking = setInterval(() => turns++, 1);
-    const session = await bench.connect();
-    // The oldest first, and each that is released makes room for another.
-    let at = 0;
-    await bench.until(() => {
-      const fresh = bench.blocks.slice(at);
-      at = bench.blocks.length;
-      if (fresh.length > 0) session.release(fresh.map(({ ref }) => ref));
-      return at >= 900;
-    });
-    clearInterval(ticking);
-    t.deepEqual(
-      bench.blocks.slice(0, 900).map(({ ref }) => ref.number),
-      Array.from({ length: 900 }, (_, i) => 1_000 + i),
-    );
-    t.true(turns > 20, `${turns} turns of the event loop`);
-  }, 0);
-});
+test.serial(
+  "tens of thousands of files are looked through without holding up the node",
+  async (t) => {
+    await withStack(async (bench) => {
+      const empty = (epoch: number) => writeHeader({ epoch, epochs: 5, bits: 0 });
+      const count = rounds(50_000);
+      for (let i = 0; i < count; i++) {
+        writeFileSync(join(bench.stack.folder, fileName(1_000 + i)), empty(1_000 + i));
+      }
+      let turns = 0;
+      const ticking = setInterval(() => turns++, 1);
+      const session = await bench.connect();
+      // The oldest first, and each that is released makes room for another.
+      let at = 0;
+      await bench.until(() => {
+        const fresh = bench.blocks.slice(at);
+        at = bench.blocks.length;
+        if (fresh.length > 0) session.release(fresh.map(({ ref }) => ref));
+        return at >= 900;
+      });
+      clearInterval(ticking);
+      t.deepEqual(
+        bench.blocks.slice(0, 900).map(({ ref }) => ref.number),
+        Array.from({ length: 900 }, (_, i) => 1_000 + i),
+      );
+      t.true(turns > 20, `${turns} turns of the event loop`);
+    }, 0);
+  },
+);
 
 test("a reader of the pipe holds no more than a line, and takes no garbage for a block", (t) => {
   const draw = random(7);

@@ -1,9 +1,10 @@
 import test from "ava";
+import { rounds } from "../../../campaign-scale.ts";
 import { type Plant, plants } from "../../../sim/custody-draw.ts";
 import { custodyStory } from "../../../sim/custody-story.ts";
 
 /** Seeds of the whole suite; `npm run soak -- --only story` goes on from them. */
-const seeds = 400;
+const seeds = rounds(400);
 /** A planted mistake is found within so many seeds. */
 const within = 4_000;
 

@@ -2,6 +2,7 @@ import test from "ava";
 import { silentLog } from "../../../../src/base/log.ts";
 import type { Outbox } from "../../../../src/ops/outbox/outbox.ts";
 import { decodeRecord, encodeRecord } from "../../../../src/ops/outbox/outbox-record.ts";
+import { rounds } from "../../../campaign-scale.ts";
 import { ManualClock, settle } from "../../../clock.ts";
 import { Disk } from "../../../faults/disk.ts";
 import { random } from "../../../random.ts";
@@ -159,14 +160,14 @@ test("a file that is no outbox is left behind, and the outbox works", async (t) 
   }
 });
 
-test("1,000 power cuts at any operation: nothing that was durable is lost, order is kept", async (t) => {
+test("power cuts at any operation: nothing that was durable is lost, order is kept", async (t) => {
   const next = random(11);
   let disk = new Disk();
   let pushed = 0;
   const acknowledged = new Set<number>();
   const durable = new Set<number>();
   let repeats = 0;
-  for (let cut = 0; cut < 1_000; cut++) {
+  for (let cut = 0; cut < rounds(1_000); cut++) {
     const outbox = await openOutbox(disk);
     // A broker that is there most of the time.
     if (cut % 4 > 0) for (const n of await drain(outbox)) acknowledged.add(n);
@@ -202,7 +203,7 @@ test("1,000 power cuts at any operation: nothing that was durable is lost, order
     // As it was found, before that outbox was read.
     disk = disk.afterPowerCut(random(cut));
   }
-  t.true(durable.size > 2_000, `${durable.size} events were durable`);
+  t.true(durable.size > rounds(2_000), `${durable.size} events were durable`);
   t.log(`${pushed} events, ${durable.size} durable, ${repeats} given twice`);
 });
 
