@@ -15,6 +15,18 @@ import { settle } from "../clock.ts";
 import { random } from "../random.ts";
 import type { Disk } from "./disk.ts";
 
+/** What a ledger may have been told. */
+interface History {
+  readonly entries: readonly LedgerEntry[];
+  /** So many of them it has for certain. */
+  readonly durable: number;
+  /** All that they lead to, as text. */
+  readonly all?: string;
+}
+
+/** More beginnings than these are not told apart by a few entries. */
+const mostHistories = 64;
+
 const path = "/state/ledger";
 const epochs = ["00112233aabbccdd", "8899aabbccddeeff"] as const;
 const numbers = 8;
@@ -224,9 +236,9 @@ export async function ledgerStory(
   const draw = random(seed);
   const broken: string[] = [];
   let disk = first;
-  /** What the ledger has for certain, and may have. */
-  let entries: LedgerEntry[] = [];
-  let durable = 0;
+  // Several where what is read does not tell them apart yet: what is doubtful, behind a repair, shows
+  // only once the repair is decided about.
+  let histories: History[] = [{ entries: [], durable: 0 }];
   for (let life = 0; life < 6; life++) {
     if (disk.dead) disk = afterCut(disk);
     const process = new Process(disk);
@@ -244,22 +256,26 @@ export async function ledgerStory(
       broken.push(`a start failed: ${describe(error)}`);
       break;
     }
-    const found = prefix(entries, durable, tell(ledger));
-    if (found === undefined) {
+    const read = tell(ledger);
+    histories = histories.flatMap((history) => prefixes(history, read)).slice(0, mostHistories);
+    if (histories.length === 0) {
       broken.push(`life ${life}: what is read is not what was recorded`);
       break;
     }
-    // What a start has read counts from then on.
-    entries = entries.slice(0, found);
-    durable = found;
-    await work(ledger, disk, draw, entries, (upTo) => {
+    const appended: LedgerEntry[] = [];
+    let durable = 0;
+    await work(ledger, disk, draw, appended, (upTo) => {
       durable = upTo;
     });
     if (draw() < 0.5) process.kill();
     else {
       await ledger.close();
-      if (ledger.failure === undefined && !disk.dead) durable = entries.length;
+      if (ledger.failure === undefined && !disk.dead) durable = appended.length;
     }
+    histories = histories.map(({ entries }) => ({
+      entries: [...entries, ...appended],
+      durable: entries.length + durable,
+    }));
   }
   return broken;
 }
@@ -286,16 +302,17 @@ async function work(
   }
 }
 
-/** How many of the entries lead to this ledger, at least so many; undefined: no number of them does. */
-function prefix(
-  entries: readonly LedgerEntry[],
-  least: number,
-  wanted: string,
-): number | undefined {
+/** The beginnings of a history that lead to this ledger. What a start has read counts from then on. */
+function prefixes({ entries, durable }: History, wanted: string): History[] {
   const index = new LedgerIndex();
+  const found: History[] = [];
   for (let n = 0; n <= entries.length; n++) {
     if (n > 0) index.apply(entries[n - 1] as LedgerEntry);
-    if (n >= least && tell(answersOf(index)) === wanted) return n;
+    if (n < durable || tell(answersOf(index)) !== wanted) continue;
+    // Of beginnings that lead to the same in every respect one is enough.
+    const all = JSON.stringify([...index.entries()]);
+    if (found.some((one) => one.all === all)) continue;
+    found.push({ entries: entries.slice(0, n), durable: n, all });
   }
-  return undefined;
+  return found;
 }

@@ -216,13 +216,10 @@ export class LedgerIndex {
 
   #free(slot: string): void {
     this.claims.free(slot);
-    for (const { ref, assigned } of this.#blocks.values()) {
-      const wasAsked = this.cuts.of(ref)?.onRequest === true;
+    // Where a unit was cut stays, since the IDs of its pieces may be known.
+    for (const { assigned } of this.#blocks.values()) {
       for (const [keyId, one] of assigned) {
-        if (one.slot !== slot) continue;
-        // Upon request where a unit was cut stays, since the IDs of its pieces may be known.
-        if (wasAsked) assigned.set(keyId, { ...one, slot: freeSlot });
-        else assigned.delete(keyId);
+        if (one.slot === slot) assigned.set(keyId, { ...one, slot: freeSlot });
       }
     }
   }
