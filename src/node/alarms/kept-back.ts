@@ -3,8 +3,11 @@
 /** Reasons for which blocks are kept back by design: an operator may decide, and need not. */
 const byDesign: readonly string[] = ["withheld.qber", "withheld.operator"];
 
-/** @param reason of what is kept back: `withheld.ledger_repaired` @returns it as people read it */
-export function keptWords(reason: string): string {
+/**
+ * @param reason of what is kept back: `withheld.ledger_repaired`
+ * @param count how much it is @returns it as people read it, after the number
+ */
+export function keptWords(reason: string, count: number): string {
   const words: Readonly<Record<string, string>> = {
     "withheld.qber": "blocks above the QBER limit",
     "withheld.no_qber": "blocks without a QBER",
@@ -17,17 +20,15 @@ export function keptWords(reason: string): string {
     quarantined: "keys that the KM refused, or whose answer broke off",
     other_km: "blocks with keys for a KM that is not configured",
   };
-  return words[reason] ?? reason;
+  const many = words[reason] ?? reason;
+  return count === 1 ? many.replace(/^(block|key)s\b/, "$1").replace("they were", "it was") : many;
 }
 
 /** What is kept back in one line: `992 blocks of before the ledger was repaired`. */
 export function keptText(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts)
     .sort(([, a], [, b]) => b - a)
-    .map(([reason, count]) => {
-      const words = keptWords(reason);
-      return `${count} ${count === 1 ? words.replace(/^(block|key)s\b/, "$1") : words}`;
-    })
+    .map(([reason, count]) => `${count} ${keptWords(reason, count)}`)
     .join(", ");
 }
 

@@ -2,6 +2,8 @@
  * The alarm rules of a module's supply to its KMs, and the verdict on it. None of them is set back by
  * a connection that is made anew: what ends them is a key, or the KM's own word.
  */
+
+import { counted } from "../../base/words.ts";
 import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
 import { Flaps } from "../../ops/alarms/flaps.ts";
 import { type Level, type Moment, rank } from "../../ops/alarms/severity.ts";
@@ -274,7 +276,7 @@ export class SupplyRules {
     const { unsteady } = this.#history;
     if (detail !== undefined) this.#signal("km_silent", "major", moment, detail);
     else if (unsteady !== undefined) {
-      const what = `${unsteady.confirmed} of ${unsteady.of} keys were confirmed in a minute`;
+      const what = `${unsteady.confirmed} of ${counted(unsteady.of, "key")} confirmed in a minute`;
       this.#signal("km_silent", "minor", moment, what);
     } else if (this.#answered || this.#history.confirmedAt !== undefined) {
       this.#signal("km_silent", "cleared", moment);

@@ -6,6 +6,8 @@
  * The causes stand in the order in which keys would meet them, the last stop first: what is wrong at
  * the KM hides what is wrong behind it until that is mended.
  */
+
+import { counted } from "../../base/words.ts";
 import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
 import { rank } from "../../ops/alarms/severity.ts";
 import { kindOf } from "./catalogue.ts";
@@ -254,7 +256,7 @@ function rest(conditions: Conditions, seen: Seen): Finding {
     const { confirmed, of } = unsteady;
     return finding(
       "unsteady",
-      `Of ${of} keys offered within a minute, ${confirmed} were confirmed`,
+      `Of ${counted(of, "key")} offered within a minute, ${confirmed} ${confirmed === 1 ? "was" : "were"} confirmed`,
     );
   }
   const [worst] = alarms;
@@ -264,7 +266,10 @@ function rest(conditions: Conditions, seen: Seen): Finding {
   }
   if (waitsForDecision(keptBack)) {
     const all = Object.values(keptBack).reduce((sum, count) => sum + count, 0);
-    return finding("kept_back", `${flow}; kept back: ${all} blocks or keys`);
+    return finding(
+      "kept_back",
+      `${flow}; kept back: ${counted(all, "block or key", "blocks or keys")}`,
+    );
   }
   if (worst !== undefined) return ofAlarm("alarms", `${flow}; see the alarms`, worst);
   if (intermittent && light === false && !isFlowing(history, now)) {

@@ -1,5 +1,6 @@
 /** `qkd-node keys`: keys by their state, counted. */
 import { exit } from "../../base/exit-codes.ts";
+import { counted } from "../../base/words.ts";
 import { facts } from "../../host/terminal/table.ts";
 import { type Paint, tidy } from "../../host/terminal/terminal.ts";
 import { whole } from "../../host/terminal/units.ts";
@@ -15,10 +16,15 @@ export async function run(context: Context): Promise<number> {
   return exit.ok;
 }
 
-function lines(counts: KeyCounts, paint: Paint, width: number): string[] {
+/** A module, its keys counted. */
+export function lines(counts: KeyCounts, paint: Paint, width: number): string[] {
   const { ledger, in_module_bits, kept_back } = counts;
+  const { quarantined = 0, assigned = 0 } = ledger.keys;
   const { refused, ...since } = counts.since_start;
-  const n = (name: string) => whole(since[name]);
+  const n = (name: string, word?: string) => {
+    const count = since[name];
+    return word === undefined || typeof count !== "number" ? whole(count) : counted(count, word);
+  };
   const alert = (count: unknown, text: string) => (Number(count) > 0 ? paint.warn(text) : text);
   const reasons = Object.entries(typeof refused === "object" ? refused : {});
   const refusals = reasons.map(([reason, count]) => `${tidy(reason)} ${whole(count)}`).join(", ");
@@ -30,24 +36,24 @@ function lines(counts: KeyCounts, paint: Paint, width: number): string[] {
           "in the module",
           in_module_bits === undefined ? "not told" : `${whole(in_module_bits)} bit`,
         ],
-        ["in the node's memory", `${n("held_blocks")} blocks`],
-        ["with the KM, unanswered", `${n("in_flight")} keys`],
+        ["in the node's memory", n("held_blocks", "block")],
+        ["with the KM, unanswered", n("in_flight", "key")],
         ["", ""],
         [paint.dim("since the start"), ""],
-        ["given to the KM", `${n("supplied")} keys, and ${n("repeats")} times one again`],
-        ["confirmed by the KM", `${n("confirmed")} keys, ${n("bits")} bit`],
+        ["given to the KM", `${n("supplied", "key")}, and ${n("repeats", "time")} one again`],
+        ["confirmed by the KM", `${n("confirmed", "key")}, ${n("bits")} bit`],
         ["refused by the KM", refusals === "" ? "0" : paint.warn(refusals)],
-        ["withheld", alert(since.withheld, `${n("withheld")} blocks`)],
+        ["withheld", alert(since.withheld, n("withheld", "block"))],
         ["quarantined", alert(since.quarantined, n("quarantined"))],
-        ["empty", `${n("empty_blocks")} blocks`],
-        ["released by the module", `${n("released_blocks")} blocks`],
+        ["empty", n("empty_blocks", "block")],
+        ["released by the module", n("released_blocks", "block")],
         ["", ""],
         [paint.dim("on record, not released yet"), ""],
-        ["whole at the KM", `${whole(ledger.complete)} of ${whole(ledger.blocks)} blocks`],
-        ["withheld", alert(ledger.withheld, `${whole(ledger.withheld)} blocks`)],
-        ["damaged", alert(ledger.damaged, `${whole(ledger.damaged)} blocks`)],
-        ["quarantined", alert(ledger.keys.quarantined, `${whole(ledger.keys.quarantined)} keys`)],
-        ["given to one KM", `${whole(ledger.keys.assigned)} keys`],
+        ["whole at the KM", `${whole(ledger.complete)} of ${counted(ledger.blocks, "block")}`],
+        ["withheld", alert(ledger.withheld, counted(ledger.withheld, "block"))],
+        ["damaged", alert(ledger.damaged, counted(ledger.damaged, "block"))],
+        ["quarantined", alert(quarantined, counted(quarantined, "key"))],
+        ["given to one KM", counted(assigned, "key")],
         ...(kept_back.length === 0
           ? []
           : [["", ""] as const, [paint.dim("kept back"), ""] as const]),

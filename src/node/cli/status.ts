@@ -1,5 +1,6 @@
 /** `qkd-node status`: the node at a glance. */
 import { exit } from "../../base/exit-codes.ts";
+import { counted } from "../../base/words.ts";
 import { table } from "../../host/terminal/table.ts";
 import { coloured, type Paint, tidy } from "../../host/terminal/terminal.ts";
 import { duration, moment, percent, rate, whole } from "../../host/terminal/units.ts";
@@ -97,7 +98,7 @@ export function panelText(panel: NonNullable<Status["panel"]>, paint: Paint): st
 
 export function brokerText(broker: NonNullable<Status["broker"]>, paint: Paint): string {
   const { up, url, reason, waiting } = broker;
-  const behind = waiting > 0 ? `, ${whole(waiting)} events wait` : "";
+  const behind = waiting > 0 ? `, ${counted(waiting, "event waits", "events wait")}` : "";
   const why = reason === "" ? "" : `: ${tidy(reason)}`;
   return `${coloured(paint, up ? "up" : "down")}  ${tidy(url)}${behind}${why}`;
 }

@@ -1,6 +1,7 @@
 /** `qkd-node probe`: what answers on a device. Takes no key: it grants no credit. */
 import { type Clock, within } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
+import { counted } from "../../base/words.ts";
 import type { LinkQuality, ModuleDriver, ModuleIdentity } from "../../port/module.ts";
 import { figures, type TelemetrySample } from "../../port/telemetry.ts";
 
@@ -56,7 +57,12 @@ export async function probe(
     else for (const line of describeSample(heard)) say(line);
     const quality = session.quality();
     const { framesReceived, framesBad, framesResent, bytesReceived } = quality;
-    say(row("link", `${framesReceived} frames, ${bytesReceived} bytes received`));
+    say(
+      row(
+        "link",
+        `${counted(framesReceived, "frame")}, ${counted(bytesReceived, "byte")} received`,
+      ),
+    );
     say(row("", `${framesBad} bad, ${framesResent} sent again`));
     return {
       where: driver.where,

@@ -30,7 +30,7 @@ export function keptBack(module: Pick<LocalModule, "name" | "keptCounts">) {
     .map(([why, count]) => ({
       why,
       count,
-      text: keptWords(why),
+      text: keptWords(why, count),
       waits: waitsForDecision({ [why]: count }),
       command: keptCommand(module.name, why),
     }));

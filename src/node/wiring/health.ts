@@ -4,6 +4,7 @@
  */
 
 import { type Clock, every, type Timer } from "../../base/clock.ts";
+import { counted } from "../../base/words.ts";
 import type { Notify } from "../../host/life/notify.ts";
 import type { VerdictCode } from "../alarms/verdict.ts";
 import type { ModuleView } from "../model/manager.ts";
@@ -35,7 +36,7 @@ export function healthLine(modules: readonly ModuleView[], broker: boolean | und
   });
   if (broker === false) troubles.push("no broker");
   if (troubles.length > 0) return `not healthy: ${troubles.join(", ")}`;
-  return `healthy: ${modules.length} of ${modules.length} modules with their KMs`;
+  return `healthy: ${counted(modules.length, "module with its KM", "modules with their KMs")}`;
 }
 
 /** Tells systemd the line whenever it has changed. @returns ends it */

@@ -112,7 +112,7 @@ export function showFlow(module) {
     rates.keys > 0,
     !kmUp || trouble !== undefined,
     amount(rates.bits, "bit/s"),
-    module.mode === "on_request" ? "on request" : `${amount(rates.keys, "keys/s")} confirmed`,
+    module.mode === "on_request" ? "on request" : `${amount(rates.keys, "key/s")} confirmed`,
   );
   const mute = {
     km_silent: "does not answer",

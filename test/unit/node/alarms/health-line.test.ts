@@ -20,7 +20,7 @@ function verdict(code: VerdictCode) {
 
 test("healthy is a node whose modules, KMs and broker are all up", (t) => {
   const good = view("alice", "OPERATING", "UP");
-  t.is(healthLine([good], true), "healthy: 1 of 1 modules with their KMs");
+  t.is(healthLine([good], true), "healthy: 1 module with its KM");
   t.regex(healthLine([good], undefined), /^healthy/);
   t.is(healthLine([good], false), "not healthy: no broker");
   t.is(
