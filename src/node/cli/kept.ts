@@ -36,6 +36,6 @@ export async function run(context: Context): Promise<number> {
 
 /** How much it is in all, by what for: the list may be long, and ends at its 1,000th entry. */
 function summary({ modules }: Kept, paint: Paint, width: number): string[] {
-  const named = modules.map(({ module, counts }) => ({ name: module, kept_back: counts }));
+  const named = modules.map(({ module, counts }) => ({ name: module, kept_back: counts ?? [] }));
   return [...keptLines(named, paint, width), ""];
 }

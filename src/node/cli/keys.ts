@@ -18,7 +18,7 @@ export async function run(context: Context): Promise<number> {
 
 /** A module, its keys counted. */
 export function lines(counts: KeyCounts, paint: Paint, width: number): string[] {
-  const { ledger, in_module_bits, kept_back } = counts;
+  const { ledger, in_module_bits, kept_back = [] } = counts;
   const { quarantined = 0, assigned = 0 } = ledger.keys;
   const { refused, ...since } = counts.since_start;
   const n = (name: string, word?: string) => {

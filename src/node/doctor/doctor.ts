@@ -76,8 +76,16 @@ export async function examine(
     node: config?.node.id ?? running?.status.node,
     t,
     running: running !== undefined,
-    supply: running?.status.modules.map(({ name, health }) => ({ name, health })),
+    supply: running && supplyOf(running),
   });
+}
+
+/** The node's verdicts; undefined if it is older, and has none. */
+function supplyOf({ status }: Running): Report["supply"] {
+  const told = status.modules.flatMap(({ name, health }) =>
+    health === undefined ? [] : [{ name, health }],
+  );
+  return told.length < status.modules.length ? undefined : told;
 }
 
 function failed(checks: readonly Finding[], id: string): boolean {

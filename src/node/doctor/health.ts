@@ -4,6 +4,8 @@ import { table } from "../../host/terminal/table.ts";
 import { type Paint, tidy } from "../../host/terminal/terminal.ts";
 import { duration, whole } from "../../host/terminal/units.ts";
 import type { Health, KeptBack } from "../../ops/cli/shapes.ts";
+import { olderNode } from "../../ops/local/protocol.ts";
+import { wrap } from "../../host/terminal/table.ts";
 
 const nothing = [{ title: "" }, { title: "" }, { title: "" }];
 
@@ -12,7 +14,7 @@ const nothing = [{ title: "" }, { title: "" }, { title: "" }];
  * @param now by RFC 3339, of the node's own clock
  */
 export function healthLines(
-  modules: readonly { readonly name: string; readonly health: Health }[],
+  modules: readonly { readonly name: string; readonly health?: Health | undefined }[],
   now: string,
   paint: Paint,
   width: number,
@@ -23,23 +25,26 @@ export function healthLines(
     attention: paint.warn("warn"),
     bad: paint.bad("FAIL"),
   };
-  const rows = modules.flatMap(({ name, health: { level, text, action, since } }) => {
+  const rows = modules.flatMap(({ name, health }) => {
+    if (health === undefined) return [];
+    const { level, text, action, since } = health;
     const age = (Date.parse(now) - Date.parse(since)) / 1_000;
     return [
       [words[level] ?? level, tidy(name), `${tidy(text)} (since ${duration(age)})`],
       ...(action === "" || level === "good" ? [] : [["", "", `→ ${tidy(action)}`]]),
     ];
   });
-  return table(nothing, rows, width);
+  const older = modules.some(({ health }) => health === undefined);
+  return [...(older ? wrap(paint.warn(olderNode), width) : []), ...table(nothing, rows, width)];
 }
 
 /** What is kept back of a module, with what to type; empty if nothing is. */
 export function keptLines(
-  modules: readonly { readonly name: string; readonly kept_back: readonly KeptBack[] }[],
+  modules: readonly { readonly name: string; readonly kept_back?: readonly KeptBack[] }[],
   paint: Paint,
   width: number,
 ): string[] {
-  const rows = modules.flatMap(({ name, kept_back }) =>
+  const rows = modules.flatMap(({ name, kept_back = [] }) =>
     kept_back.flatMap(({ count, text, waits, command }) => {
       const what = `kept back: ${whole(count)} ${tidy(text)}`;
       return [

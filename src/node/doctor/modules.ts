@@ -151,8 +151,8 @@ function checkRunning(module: ModuleConfig, { status, links, alarms }: Running):
   );
   // Those of its KMs are looked at with them.
   const [alarm] = raised.filter(({ alarm: id }) => !/^km_|^key_refused/.test(id));
-  const { verdict, text, action } = told.health;
-  if (verdict === "stopped") return [...found, warn(state, text, action)];
+  const { health } = told;
+  if (health?.verdict === "stopped") return [...found, warn(state, health.text, health.action)];
   if (alarm === undefined) return [...found, checkQber(module, told.qber)];
   const detail = `alarm ${alarm.alarm} (${alarm.severity}): ${alarm.text}`;
   const grave = alarm.severity === "critical" || alarm.severity === "major";

@@ -37,8 +37,9 @@ export interface NodeFacts {
     readonly firmware?: string;
     readonly qber?: number;
     readonly keys: { readonly confirmed: number };
-    readonly health: Health;
-    readonly kept_back: readonly KeptBack[];
+    /** Absent: the node is older. */
+    readonly health?: Health;
+    readonly kept_back?: readonly KeptBack[];
   }[];
   readonly broker?: { readonly url: string; readonly up: boolean; readonly reason: string };
 }

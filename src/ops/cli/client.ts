@@ -11,6 +11,7 @@ import {
   type LocalErrorCode,
   type LocalRequest,
   longestAnswer,
+  olderNode,
   protocolVersion,
   type RequestName,
 } from "../local/protocol.ts";
@@ -197,6 +198,9 @@ function read(line: string): AnswerLine {
     throw new CliError("the node speaks another version: use its own qkd-node", exit.protocol);
   }
   const { error } = answer;
+  if (error?.code === "unknown_request") {
+    throw new Complaint(`it does not know this: ${olderNode}`, exit.protocol, error.code);
+  }
   if (error !== undefined) {
     throw new CliError(error.message, codes[error.code] ?? exit.software, error.code);
   }

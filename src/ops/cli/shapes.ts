@@ -1,4 +1,7 @@
-/** The node's answers, as far as the commands show them. `schema.ts` has all of it. */
+/**
+ * The node's answers, as far as the commands show them. `schema.ts` has all of it. The node that runs
+ * may be older than the commands: what it did not tell from the beginning may be absent.
+ */
 
 /** The verdict on a module's supply. */
 export interface Health {
@@ -30,8 +33,9 @@ export interface ModuleStatus {
   readonly module_id?: string;
   readonly qber?: number;
   readonly secret_key_rate?: number;
-  readonly health: Health;
-  readonly kept_back: readonly KeptBack[];
+  /** Absent: the node is older. */
+  readonly health?: Health;
+  readonly kept_back?: readonly KeptBack[];
   readonly keys: Readonly<Record<string, number>>;
 }
 
@@ -83,7 +87,7 @@ export interface KeyCounts {
   readonly module: string;
   readonly in_module_bits?: number;
   readonly since_start: Readonly<Record<string, number | Readonly<Record<string, number>>>>;
-  readonly kept_back: readonly KeptBack[];
+  readonly kept_back?: readonly KeptBack[];
   readonly ledger: {
     readonly blocks: number;
     readonly complete: number;
@@ -171,7 +175,7 @@ export interface Acted {
 export interface Kept {
   readonly modules: readonly {
     readonly module: string;
-    readonly counts: readonly KeptBack[];
+    readonly counts?: readonly KeptBack[];
     readonly kept: readonly {
       readonly block: string;
       readonly key_ID?: string;

@@ -6,6 +6,10 @@
 /** Grows when an old client could misread an answer. */
 export const protocolVersion = 1;
 
+/** What a client says where an answer, or a part of it, is not there: the node ran on with older software. */
+export const olderNode =
+  "the running node is older than this qkd-node: restart it, or update its software";
+
 /** A request is one line of at most this many bytes. */
 export const longestRequest = 4_096;
 /** A line of an answer is at most this long, bytes. */

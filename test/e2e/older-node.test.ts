@@ -1,0 +1,109 @@
+/** Commands of today ask a node that was started before the software was replaced. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { LocalError, type LocalRequest, olderNode } from "../../src/ops/local/protocol.ts";
+import { LocalServer } from "../../src/ops/local/server.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { qkdNode, tooWide } from "../rig/cli.ts";
+
+/** What the first version answered: no verdict, and nothing of what is kept back. */
+const answers: Partial<Record<LocalRequest["do"], object>> = {
+  status: {
+    ...{ node: "node-a", version: "0.0.9", boot: 3, pid: 712, uptime_s: 7, rss_bytes: 1e8 },
+    ...{ t: "2026-01-31T12:00:00.000Z", started: "2026-01-31T11:59:53.000Z" },
+    config: { file: "/etc/qkd-node/node.toml", digest: "0".repeat(64), state_dir: "/tmp" },
+    modules: [
+      {
+        ...{ name: "alice", state: "OPERATING", link: "ACTIVE", km: "UP", reason: "" },
+        ...{ since: "2026-01-31T11:59:53.000Z", driver: "qmlp-socket", where: "here" },
+        ...{ qber: 0.02, module_id: "QKD-A-0001", matching_module_id: "QKD-B-0001" },
+        keys: { supplied: 5, confirmed: 5, bits: 40, in_flight: 0, withheld: 0, quarantined: 0 },
+      },
+    ],
+    alarms: { critical: 0, major: 0, minor: 0, warning: 0 },
+  },
+  keys: {
+    modules: [
+      {
+        module: "alice",
+        since_start: { supplied: 5, confirmed: 5 },
+        ledger: { blocks: 0, complete: 0, withheld: 0, damaged: 0, keys: {} },
+      },
+    ],
+  },
+  links: {
+    modules: [
+      {
+        ...{ module: "alice", driver: "qmlp-socket", where: "here", up: true, reason: "" },
+        kms: [{ name: "main", up: true, awaited: false, reason: "", where: "", transport: "tls" }],
+      },
+    ],
+  },
+  alarms: { alarms: [] },
+};
+
+async function olderOne(t: ExecutionContext): Promise<readonly string[]> {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-older-"));
+  mkdirSync(join(folder, "state"), { mode: 0o700 });
+  const file = join(folder, "node.toml");
+  writeFileSync(
+    file,
+    `node = { id = "node-a", state_dir = ${JSON.stringify(join(folder, "state"))} }
+km.main = { host = "127.0.0.1", port = 1, transport = "plain" }
+[[module]]\nname = "alice"\nkm = "main"
+driver = { kind = "qmlp-socket", address = "unix:${folder}/none" }\n`,
+  );
+  const path = join(folder, "control");
+  const server = new LocalServer({
+    ...{ path, act: "owner", read: "group", clock: systemClock, log: silentLog },
+    answer: async ({ do: name }) => {
+      const data = answers[name];
+      if (data === undefined) throw new LocalError("unknown_request", "unknown request");
+      return { data };
+    },
+  });
+  await server.listen();
+  t.teardown(async () => {
+    await server.close();
+    rmSync(folder, { recursive: true });
+  });
+  return ["--socket", path, "--config", file];
+}
+
+const told = (out: string) => out.replace(/\s+/g, " ").split(olderNode).length - 1;
+
+test("status shows what there is, and says once that the node is older", async (t) => {
+  const { code, out, err } = await qkdNode(["status", ...(await olderOne(t))]);
+  t.is(code, 0, err);
+  t.is(err, "");
+  t.is(told(out), 1);
+  t.regex(out, /^node-a {2}up 7 s/);
+  t.regex(out, /alice +OPERATING +ACTIVE +UP +2\.00 %/);
+  t.deepEqual(tooWide(out), []);
+});
+
+test("so does the doctor, who goes on with all other checks", async (t) => {
+  const where = await olderOne(t);
+  const { code, out, err } = await qkdNode(["doctor", ...where]);
+  t.not(code, 70, err);
+  t.is(told(out), 1);
+  t.regex(out, /^warn +supply +the running node is older/m);
+  t.regex(out, /^ok +KM main +connected/m);
+  t.regex(out, /^ok +alarms +none is raised/m);
+  const json = JSON.parse((await qkdNode(["doctor", ...where, "--json"])).out);
+  t.true(json.running);
+  t.false(Object.hasOwn(json, "supply"));
+});
+
+test("keys are counted, and what the node cannot answer is told as that", async (t) => {
+  const where = await olderOne(t);
+  const keys = await qkdNode(["keys", ...where]);
+  t.is(keys.code, 0, keys.err);
+  t.regex(keys.out, /confirmed by the KM +5 keys/);
+  const kept = await qkdNode(["kept", ...where]);
+  t.is(kept.code, 76);
+  t.is(kept.err, `qkd-node: it does not know this: ${olderNode}\n`);
+});
