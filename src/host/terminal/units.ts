@@ -48,21 +48,27 @@ function zoneName(minutes: number): string {
   return `UTC${minutes < 0 ? "-" : "+"}${two(h)}:${two(m)}`;
 }
 
+/** How fine times are told. */
+type Grain = "s" | "ms";
+
 /** `2026-01-31 12:00:00`, by the terminal's clock. */
-function local(time: Date): string {
+function local(time: Date, grain: Grain): string {
   const shifted = new Date(time.getTime() + offset(time) * 60_000);
-  return shifted.toISOString().slice(0, 19).replace("T", " ");
+  return shifted
+    .toISOString()
+    .slice(0, grain === "s" ? 19 : 23)
+    .replace("T", " ");
 }
 
 /**
  * `2026-01-31 12:00:00Z`, or `2026-01-31 13:00:00+01:00` where the terminal's clock is another.
  * @param time by RFC 3339
  */
-export function moment(time: string): string {
+export function moment(time: string, grain: Grain = "s"): string {
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) return time;
   const minutes = offset(date);
-  return `${local(date)}${minutes === 0 ? "Z" : zoneName(minutes).slice(3)}`;
+  return `${local(date, grain)}${minutes === 0 ? "Z" : zoneName(minutes).slice(3)}`;
 }
 
 /** How several times are shown beside each other: their zone once, unless it changes among them. */
@@ -73,16 +79,16 @@ export interface Times {
 }
 
 /** @param times by RFC 3339, all that are to be shown */
-export function timesOf(times: readonly string[]): Times {
+export function timesOf(times: readonly string[], grain: Grain = "s"): Times {
   const dates = times.map((time) => new Date(time)).filter((date) => !Number.isNaN(date.getTime()));
   const zones = new Set(dates.map(offset));
   const [only = 0] = zones;
-  if (zones.size > 1) return { zone: undefined, show: moment };
+  if (zones.size > 1) return { zone: undefined, show: (time) => moment(time, grain) };
   return {
     zone: zoneName(only),
     show: (time) => {
       const date = new Date(time);
-      return Number.isNaN(date.getTime()) ? time : local(date);
+      return Number.isNaN(date.getTime()) ? time : local(date, grain);
     },
   };
 }

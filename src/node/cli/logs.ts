@@ -5,6 +5,7 @@ import { tidy } from "../../host/terminal/terminal.ts";
 import { CliError, NotRunning } from "../../ops/cli/client.ts";
 import { parseGrep, parseSince, timeOfLine } from "../../ops/cli/since.ts";
 import { type Context, UsageError } from "./context.ts";
+import { LogView } from "../../cli/log-view.ts";
 
 interface Lines {
   readonly lines: readonly string[];
@@ -25,8 +26,9 @@ const most = 2_000;
 
 export async function run(context: Context): Promise<number> {
   const wanted = wantedOf(context);
+  const tell = teller(context);
   const unit = context.text("unit");
-  if (unit !== undefined) return journal(context, unit, wanted);
+  if (unit !== undefined) return journal(unit, wanted, tell);
   const { n, follow, since, grep } = wanted;
   // What is left out is looked for among all that there are.
   const args = { n: since === undefined && grep === undefined ? n : most };
@@ -34,13 +36,13 @@ export async function run(context: Context): Promise<number> {
     if (follow) {
       for await (const { lines } of context.follow<Lines>("logs", { ...args, follow })) {
         const chosen = choose(lines, wanted);
-        if (chosen.length > 0 || lines.length === 0) tell(context, chosen);
+        if (chosen.length > 0 || lines.length === 0) tell(chosen);
       }
       return exit.ok;
     }
     const { lines } = await context.ask<Lines>("logs", args);
     if (since === undefined || lines.some((line) => timeOfLine(line) !== undefined)) {
-      tell(context, choose(lines, wanted));
+      tell(choose(lines, wanted));
       return exit.ok;
     }
     context.terminal.complain(
@@ -50,7 +52,7 @@ export async function run(context: Context): Promise<number> {
     if (!(error instanceof NotRunning)) throw error;
     context.terminal.complain(`qkd-node: ${error.message}; this is the journal`);
   }
-  return journal(context, "qkd-node", wanted);
+  return journal("qkd-node", wanted, tell);
 }
 
 /** @throws UsageError */
@@ -76,15 +78,19 @@ function choose(lines: readonly string[], { n, since, grep }: Wanted): readonly 
   return chosen.slice(-n);
 }
 
-function tell(context: Context, lines: readonly string[]): void {
-  context.print({ lines }, () => lines.map(tidy));
+type Tell = (lines: readonly string[]) => void;
+
+/** Programs are given the lines as they were written. */
+function teller(context: Context): Tell {
+  const view = new LogView();
+  return (lines) => context.print({ lines }, () => view.show(lines).map(tidy));
 }
 
 /** @throws CliError if there is no journal */
 async function journal(
-  context: Context,
   unit: string,
   { n, follow, since, grep }: Wanted,
+  tell: Tell,
 ): Promise<number> {
   if (!/^[\w@.:-]{1,128}$/.test(unit)) throw new UsageError("--unit: expected the name of a unit");
   const from = since === undefined ? [] : [`--since=@${Math.floor(since / 1_000)}`];
@@ -107,7 +113,7 @@ async function journal(
     seen += lines.length;
     // Its times are chosen by the journal already.
     const chosen = lines.filter((line) => grep?.test(line) !== false);
-    if (follow && chosen.length > 0) tell(context, chosen);
+    if (follow && chosen.length > 0) tell(chosen);
     else found.push(...chosen);
   };
   for await (const text of child.stdout as AsyncIterable<string>) {
@@ -121,6 +127,6 @@ async function journal(
   if (seen === 0) {
     throw new CliError(`the journal has nothing of the unit ${unit}`, exit.unavailable);
   }
-  if (!follow) tell(context, found.slice(-n));
+  if (!follow) tell(found.slice(-n));
   return exit.ok;
 }

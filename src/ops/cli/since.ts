@@ -42,9 +42,22 @@ export function parseGrep(text: string): RegExp | undefined {
   }
 }
 
+interface LineParts {
+  /** By RFC 3339. */
+  readonly stamp?: string;
+  readonly rest: string;
+}
+
+/** When a line of the log was written, and what it says; undefined: it does not say when. */
+export function partsOfLine(line: string): LineParts | undefined {
+  const [, stamp, rest] = /^ts=(\S+) (.*)/s.exec(line) ?? [];
+  if (stamp === undefined || rest === undefined || Number.isNaN(Date.parse(stamp)))
+    return undefined;
+  return { stamp, rest };
+}
+
 /** When a line of the log was written, ms since 1970 UTC; undefined: it does not say. */
 export function timeOfLine(line: string): number | undefined {
-  const [, stamp] = /^ts=(\S+) /.exec(line) ?? [];
-  const time = stamp === undefined ? Number.NaN : Date.parse(stamp);
-  return Number.isNaN(time) ? undefined : time;
+  const { stamp } = partsOfLine(line) ?? {};
+  return stamp === undefined ? undefined : Date.parse(stamp);
 }
