@@ -5,6 +5,7 @@ import { Fault } from "../../../../src/base/errors.ts";
 import { verdictCodes, verdictKinds } from "../../../../src/node/alarms/verdict.ts";
 import { faults } from "../../../fixtures/faults.ts";
 import { FaultBench } from "../../../rig/fault-bench.ts";
+import { pluralOfOne } from "../../../rig/plurals.ts";
 
 const hung = "no key was answered for: KM does not answer";
 
@@ -251,6 +252,7 @@ for (const { fault, verdict, level, ready, alarms, says } of faults) {
     const line = told.statusText.find((one) => one.includes("alice"));
     t.true(line?.startsWith(`${words}  alice  ${text}`), `status: ${line}`);
     t.is(told.doctorText[0], line, "the doctor's first line");
+    for (const one of [...told.statusText, ...told.doctorText]) t.notRegex(one, pluralOfOne);
     const doctor = { good: "ok", waiting: "warn", attention: "warn", bad: "fail" } as const;
     t.is(told.doctor.checks[0]?.status, doctor[level as "good"]);
     if (level === "bad") t.is(told.doctor.status, "fail");
