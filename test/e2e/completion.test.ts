@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { ExecutionContext } from "ava";
-import { commands } from "../../src/cli/commands.ts";
-import { LocalServer } from "../../src/local/server.ts";
-import { systemClock } from "../../src/port/clock.ts";
-import { silentLog } from "../../src/port/log.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { commands } from "../../src/node/cli/commands.ts";
+import { LocalServer } from "../../src/ops/local/server.ts";
 import { testWith } from "../needs.ts";
 import { program, qkdNode } from "../rig/cli.ts";
 

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { LocalError, type LocalRequest, olderNode } from "../../src/ops/local/protocol.ts";
-import { LocalServer } from "../../src/ops/local/server.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
+import { LocalError, type LocalRequest, olderNode } from "../../src/ops/local/protocol.ts";
+import { LocalServer } from "../../src/ops/local/server.ts";
 import { qkdNode, tooWide } from "../rig/cli.ts";
 
 /** What the first version answered: no verdict, and nothing of what is kept back. */

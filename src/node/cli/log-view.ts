@@ -1,6 +1,7 @@
 /** Lines of the log as a person reads them: by the terminal's clock, with its zone once. Pure. */
-import { partsOfLine } from "./since.ts";
-import { timesOf, timeTitle } from "./units.ts";
+
+import { timesOf, timeTitle } from "../../host/terminal/units.ts";
+import { partsOfLine } from "../../ops/cli/since.ts";
 
 export class LogView {
   #title: string | undefined;

@@ -5,7 +5,7 @@ import { tidy } from "../../host/terminal/terminal.ts";
 import { CliError, NotRunning } from "../../ops/cli/client.ts";
 import { parseGrep, parseSince, timeOfLine } from "../../ops/cli/since.ts";
 import { type Context, UsageError } from "./context.ts";
-import { LogView } from "../../cli/log-view.ts";
+import { LogView } from "./log-view.ts";
 
 interface Lines {
   readonly lines: readonly string[];

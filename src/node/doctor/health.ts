@@ -1,11 +1,10 @@
 /** The verdict on a module's supply, and what is kept back of it, as lines for a person. Pure. */
 
-import { table } from "../../host/terminal/table.ts";
+import { table, wrap } from "../../host/terminal/table.ts";
 import { type Paint, tidy } from "../../host/terminal/terminal.ts";
 import { duration, whole } from "../../host/terminal/units.ts";
 import type { Health, KeptBack } from "../../ops/cli/shapes.ts";
 import { olderNode } from "../../ops/local/protocol.ts";
-import { wrap } from "../../host/terminal/table.ts";
 
 const nothing = [{ title: "" }, { title: "" }, { title: "" }];
 

@@ -1,5 +1,5 @@
 /** Do keys arrive? What the node itself says of each module's supply, and what is kept back of it. */
-import { olderNode } from "../local/protocol.ts";
+import { olderNode } from "../../ops/local/protocol.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 import type { Running } from "./subject.ts";
 

@@ -199,7 +199,7 @@ function read(line: string): AnswerLine {
   }
   const { error } = answer;
   if (error?.code === "unknown_request") {
-    throw new Complaint(`it does not know this: ${olderNode}`, exit.protocol, error.code);
+    throw new CliError(`it does not know this: ${olderNode}`, exit.protocol, error.code);
   }
   if (error !== undefined) {
     throw new CliError(error.message, codes[error.code] ?? exit.software, error.code);

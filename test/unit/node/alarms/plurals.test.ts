@@ -1,11 +1,11 @@
 /** One is one, in all that is printed. */
 import test, { type ExecutionContext } from "ava";
-import { noColours } from "../../src/host/terminal/terminal.ts";
-import { keptText, keptWords } from "../../src/node/alarms/kept-back.ts";
-import { lines as keyLines } from "../../src/node/cli/keys.ts";
-import { brokerText } from "../../src/node/cli/status.ts";
-import { FaultBench } from "../rig/fault-bench.ts";
-import { pluralOfOne } from "../rig/plurals.ts";
+import { noColours } from "../../../../src/host/terminal/terminal.ts";
+import { keptText, keptWords } from "../../../../src/node/alarms/kept-back.ts";
+import { lines as keyLines } from "../../../../src/node/cli/keys.ts";
+import { brokerText } from "../../../../src/node/cli/status.ts";
+import { FaultBench } from "../../../rig/fault-bench.ts";
+import { pluralOfOne } from "../../../rig/plurals.ts";
 
 function right(t: ExecutionContext, lines: readonly string[]): void {
   for (const line of lines) t.notRegex(line, pluralOfOne);

@@ -1,21 +1,21 @@
 /** What READMEs show of the commands is what the commands print. */
 import { readFileSync } from "node:fs";
 import test from "ava";
-import { kindOf } from "../../src/alarms/catalogue.ts";
-import { verdictKinds } from "../../src/alarms/verdict.ts";
-import { lines as alarmLines } from "../../src/cli/alarms.ts";
-import type { ModuleStatus } from "../../src/cli/shapes.ts";
-import { lines as statusLines } from "../../src/cli/status.ts";
-import { noColours } from "../../src/cli/terminal.ts";
-import { moment } from "../../src/cli/units.ts";
-import { conclude, fail, ok, warn } from "../../src/doctor/finding.ts";
-import { reportLines } from "../../src/doctor/tell.ts";
+import { noColours } from "../../../../src/host/terminal/terminal.ts";
+import { moment } from "../../../../src/host/terminal/units.ts";
+import { kindOf } from "../../../../src/node/alarms/catalogue.ts";
+import { verdictKinds } from "../../../../src/node/alarms/verdict.ts";
+import { lines as alarmLines } from "../../../../src/node/cli/alarms.ts";
+import { lines as statusLines } from "../../../../src/node/cli/status.ts";
+import { conclude, fail, ok, warn } from "../../../../src/node/doctor/finding.ts";
+import { reportLines } from "../../../../src/node/doctor/tell.ts";
+import type { ModuleStatus } from "../../../../src/ops/cli/shapes.ts";
 
 const width = 80;
 
 /** What a README shows of a command, without what it leaves out (`…`). */
 function sample(file: string, command: string): string[] {
-  const text = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
+  const text = readFileSync(new URL(`../../../../${file}`, import.meta.url), "utf8");
   const [, shown = ""] = text.split(`\n$ ${command}\n`);
   const [block = ""] = shown.split(/\n```|\n\n\$ /);
   return block.split("\n");
@@ -104,7 +104,7 @@ test("the alarms", (t) => {
   const times = { zone: "UTC", show: moment };
   const lines = alarmLines(alarm, noColours, width, times);
   const head = (all: readonly string[]) => all[0]?.replace(/since .*/, "");
-  const readme = sample("src/cli/README.md", "qkd-node alarms");
+  const readme = sample("src/node/cli/README.md", "qkd-node alarms");
   // The terminal's clock of whoever runs this may be another.
   t.is(head(readme), head(lines));
   t.deepEqual(readme.slice(1), lines.slice(1));

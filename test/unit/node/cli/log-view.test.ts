@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from "ava";
-import { LogView } from "../../src/cli/log-view.ts";
+import { LogView } from "../../../../src/node/cli/log-view.ts";
 
 /** As on a terminal with this zone. */
 function inZone(t: ExecutionContext, zone: string): LogView {
