@@ -201,21 +201,41 @@ function isPure(file: string): boolean {
 /** The shortest way from a file's room back to it through others; told at the first file of the first room. */
 function circleOf(source: Source, all: ReadonlyMap<string, Source>): string[] | undefined {
   const home = roomOf(source.file);
-  if (floorOf(source.file) === undefined) return undefined;
-  const rooms = new Map<string, Set<string>>();
-  let first = source.file;
+  const { first, sees } = roomsOf(all);
+  if (first.get(home) !== source.file) return undefined;
+  const way = wayBack(home, (room) => sees.get(room) ?? []);
+  return way?.every((room) => home <= room) ? way : undefined;
+}
+
+interface Rooms {
+  /** The file of each room that sorts first. */
+  readonly first: ReadonlyMap<string, string>;
+  /** The other rooms that each imports from. */
+  readonly sees: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+const known = new WeakMap<ReadonlyMap<string, Source>, Rooms>();
+
+/** The rooms of the house, looked at once. */
+function roomsOf(all: ReadonlyMap<string, Source>): Rooms {
+  const before = known.get(all);
+  if (before !== undefined) return before;
+  const first = new Map<string, string>();
+  const sees = new Map<string, Set<string>>();
   for (const { file, imports } of all.values()) {
-    const from = roomOf(file);
-    if (from === home && file < first) first = file;
+    if (floorOf(file) === undefined) continue;
+    const room = roomOf(file);
+    if (file < (first.get(room) ?? "~")) first.set(room, file);
+    const seen = sees.get(room) ?? new Set();
+    sees.set(room, seen);
     for (const { file: to } of imports) {
-      if (to === undefined || floorOf(to) === undefined || floorOf(file) === undefined) continue;
-      if (roomOf(to) === from) continue;
-      rooms.set(from, (rooms.get(from) ?? new Set()).add(roomOf(to)));
+      if (to !== undefined && floorOf(to) !== undefined && roomOf(to) !== room)
+        seen.add(roomOf(to));
     }
   }
-  if (first !== source.file) return undefined;
-  const way = wayBack(home, (room) => rooms.get(room) ?? []);
-  return way?.every((room) => home <= room) ? way : undefined;
+  const rooms = { first, sees };
+  known.set(all, rooms);
+  return rooms;
 }
 
 /** Whether an import brings in what makes connections of TLS. */

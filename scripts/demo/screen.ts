@@ -103,8 +103,9 @@ function wrap(text: string, width: number): string[] {
 
 function kmHolds(rig: Rig, end: RigEnd): string {
   const keys = rig.keysAt(end);
-  if (end.kmAt === undefined) return `${keys} keys, ${rig.bitsAt(end)} bit`;
-  return `yours: ${keys} keys confirmed`;
+  if (end.kmAt === undefined)
+    return `${keys} ${keys === 1 ? "key" : "keys"}, ${rig.bitsAt(end)} bit`;
+  return `yours: ${keys} ${keys === 1 ? "key" : "keys"} confirmed`;
 }
 
 function cellsOf(rig: Rig, end: RigEnd, state: ScreenState, paint: Paint): Cell[] {

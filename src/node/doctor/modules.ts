@@ -137,8 +137,11 @@ function checkRunning(module: ModuleConfig, { status, links, alarms }: Running):
   if (!link.up) {
     // A stranger does answer.
     if (/another module answers|paired with another|does not tell its matching/.test(link.reason)) {
-      const advice =
-        "find out who exchanged it; if it was meant, change module_id and restart the node";
+      const meant =
+        module.module_id === undefined
+          ? "qkd-node accept-module"
+          : "change module_id and restart the node";
+      const advice = `find out who exchanged it; if it was meant: ${meant}`;
       return [ok(answers, "a module answers"), fail(identity, link.reason, advice)];
     }
     return [unanswered(module, link.reason)];

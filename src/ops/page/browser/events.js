@@ -1,7 +1,7 @@
 // Recent events and the log, and the search in both.
 import { byId, fill, keepList, make, mark, say } from "./dom.js";
 import { capital, counted, percent, words } from "./format.js";
-import { moment, stamp, zoneOf } from "./time.js";
+import { dateOf, moment, stamp, timeOfDay, zoneOf } from "./time.js";
 
 /** @typedef {import("./live.js").State} State */
 /** @typedef {import("./live.js").NodeEvent} NodeEvent */
@@ -187,6 +187,13 @@ function levelOf(line) {
   return level === "error" ? "bad" : level === "warn" ? "attention" : "";
 }
 
+/** The line with the page's own time before it, as every other time here. @param {string} line */
+function inZone(line) {
+  const [whole = "", at = ""] = /^ts=(\S+) /.exec(line) ?? [];
+  const ms = Date.parse(at);
+  return Number.isNaN(ms) ? line : `${dateOf(ms)} ${timeOfDay(ms)}  ${line.slice(whole.length)}`;
+}
+
 async function askLog() {
   const mine = ++asked;
   try {
@@ -198,9 +205,13 @@ async function askLog() {
       byId("log-list"),
       /** @type {Line[]} */ (lines).toReversed(),
       ({ sequence }) => `${state?.node.started} ${sequence}`,
-      ({ line }) => make("li", { "data-level": levelOf(line) }, line),
+      ({ line }) => make("li", { "data-level": levelOf(line) }, inZone(line)),
     );
-    say(byId("found"), `${counted(number, "line")}${search === "" ? "" : " found"}, times in UTC`);
+    const zone = zoneOf(state?.t ?? Date.now());
+    say(
+      byId("found"),
+      `${counted(number, "line")}${search === "" ? "" : " found"}, times in ${zone}`,
+    );
   } catch {
     // The node is away: what is here stays.
   }
