@@ -17,10 +17,13 @@ interface Message {
 type Params = Readonly<Record<string, unknown>>;
 
 /** Something the page complained of: an exception, a violated policy, a failed request. */
-export interface CliError {
+export interface PageComplaint {
   readonly kind: "exception" | "console" | "log";
   readonly text: string;
 }
+
+/** A browser that has not said where it listens by then never will, ms. */
+const startsWithin = 30_000;
 
 export class Browser {
   readonly #child: ChildProcess;
@@ -43,7 +46,8 @@ export class Browser {
 
   static async start(path: string): Promise<Browser> {
     const profile = mkdtempSync(join(tmpdir(), "qkd-browser-"));
-    const options = ["--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"];
+    // The shell without a window takes `--headless` too; the whole browser needs it where there is no display.
+    const options = ["--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"];
     const child = spawn(
       path,
       [...options, "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"],
@@ -51,6 +55,7 @@ export class Browser {
       { stdio: ["ignore", "ignore", "pipe"], detached: true },
     );
     let said = "";
+    let late: NodeJS.Timeout | undefined;
     const url = await new Promise<string>((resolve, reject) => {
       child.stderr?.on("data", (chunk) => {
         said += chunk;
@@ -58,7 +63,11 @@ export class Browser {
         if (found?.[1] !== undefined) resolve(found[1]);
       });
       child.once("exit", () => reject(new Error(`the browser ended: ${said}`)));
-    });
+      late = setTimeout(() => {
+        process.kill(-(child.pid as number), "SIGKILL");
+        reject(new Error(`the browser does not start: ${said}`));
+      }, startsWithin);
+    }).finally(() => clearTimeout(late));
     const socket = new WebSocket(url);
     await once(socket, "open");
     return new Browser(child, profile, socket);
@@ -98,7 +107,7 @@ export class Browser {
 
 export class BrowserPage {
   readonly send: (method: string, params?: Params) => Promise<Record<string, unknown>>;
-  readonly complaints: CliError[] = [];
+  readonly complaints: PageComplaint[] = [];
   /** Addresses that the page asked for. */
   readonly requests: string[] = [];
 
