@@ -115,8 +115,15 @@ const troubles: Readonly<Record<string, (scene: Scene) => Promise<void> | void>>
 
 export const troubleNames = Object.keys(troubles);
 
-/** @param rounds each has every trouble once, in an order of its own */
-export async function meetTroubles(rounds: number, seed: number): Promise<TroubleResult> {
+/**
+ * @param rounds each has every trouble once, in an order of its own
+ * @param most troubles of a round, the first of that order
+ */
+export async function meetTroubles(
+  rounds: number,
+  seed: number,
+  most = troubleNames.length,
+): Promise<TroubleResult> {
   const draw = random(seed);
   let more = true;
   let number = 0;
@@ -149,7 +156,7 @@ export async function meetTroubles(rounds: number, seed: number): Promise<Troubl
   let met = 0;
   try {
     for (let round = 0; round < rounds; round++) {
-      for (const name of shuffled(troubleNames, draw)) {
+      for (const name of shuffled(troubleNames, draw).slice(0, most)) {
         const end = endNames[Math.floor(draw() * 2)] as EndName;
         const before = rig.ends.map(({ km }) => km.counts.answers.success);
         await troubles[name]?.({ rig, witness, end, draw });

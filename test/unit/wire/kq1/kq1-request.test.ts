@@ -14,6 +14,7 @@ import {
   writeKeyResponse,
 } from "../../../../src/wire/kq1/request.ts";
 import { SupplyWriter } from "../../../../src/wire/kq1/supply.ts";
+import { rounds } from "../../../campaign-scale.ts";
 import { readKeyAnswer } from "../../../emulator/km/answer.ts";
 import { random } from "../../../random.ts";
 
@@ -214,7 +215,7 @@ test("malformed frames and bodies are refused with a Fault, and leave nothing be
     }
   };
   let deframer = new KqDeframer(() => {});
-  for (let i = 0; i < 300_000; i++) {
+  for (let i = 0; i < rounds(300_000); i++) {
     const length = Math.floor(draw() ** 2 * 200);
     if (draw() < 0.5) {
       for (let at = 0; at < length; at++) bytes[at] = draw() * 256;
@@ -237,5 +238,5 @@ test("malformed frames and bodies are refused with a Fault, and leave nothing be
     if (i % 50 === 0) deframer = new KqDeframer(() => {});
   }
   Error.stackTraceLimit = stackTraceLimit;
-  t.true(refused > 500_000);
+  t.true(refused > rounds(500_000));
 });
