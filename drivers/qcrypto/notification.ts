@@ -43,7 +43,7 @@ export function parseNotification(line: string): Notification | undefined {
   };
 }
 
-/** KeyFormatHistory what comes out of the pipe into lines; holds less than a line, whatever comes. */
+/** Cuts what comes out of the pipe into lines; holds less than a line, whatever comes. */
 export class NotificationReader {
   /** Lines that were none of the stack's. */
   odd = 0;

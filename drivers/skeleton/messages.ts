@@ -99,7 +99,7 @@ export function need(payload: Buffer, length: number): void {
   if (payload.length < length) throw malformed("too short");
 }
 
-/** KeyFormatHistory a stream into messages. Holds one incomplete message at most. */
+/** Cuts a stream into messages. Holds one incomplete message at most. */
 export class Splitter {
   readonly #onMessage: (messageType: number, payload: Buffer) => void;
   #head = Buffer.alloc(headLength);

@@ -75,7 +75,7 @@ interface Cell {
   readonly paint: (text: string) => string;
 }
 
-/** KeyFormatHistory a line with colours in it to the width of the terminal. */
+/** Cuts a line with colours in it to the width of the terminal. */
 export function cutTo(line: string, columns: number): string {
   let width = 0;
   let out = "";

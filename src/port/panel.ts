@@ -92,7 +92,7 @@ function decode<T>(schema: v.GenericSchema<unknown, T>, line: Buffer): T {
   throw new Fault("panel.message", "a line that is no message", { at });
 }
 
-/** KeyFormatHistory what arrives into lines; never holds more than one. */
+/** Cuts what arrives into lines; never holds more than one. */
 export class Lines {
   #held: Buffer = Buffer.alloc(0);
 

@@ -112,7 +112,7 @@ export class Broker extends EventEmitter<BrokerEvents> {
     await new Promise<void>((resolve) => running.aedes.close(resolve));
   }
 
-  /** KeyFormatHistory every client off, as a broken network would; their wills are sent. */
+  /** Cuts every client off, as a broken network would; their wills are sent. */
   dropClients(): void {
     for (const socket of this.#sockets) socket.destroy();
   }

@@ -30,7 +30,7 @@ const mostHistories = 64;
 const path = "/state/ledger";
 const epochs = ["00112233aabbccdd", "8899aabbccddeeff"] as const;
 const numbers = 8;
-/** KeyFormatHistory reach further: one that begins no new stretch says nothing. */
+/** Cuts reach further: one that begins no new stretch says nothing. */
 const cutNumbers = 40;
 const keyIds = ["1", "2", "3"].map((n) => `84dec66a-1dda-8876-bf0f-2f4a0d1b3c5${n}`);
 const slots = ["1".repeat(32), "2".repeat(32)];

@@ -46,7 +46,7 @@ export class ScriptedBroker {
     return `mqtt://127.0.0.1:${this.port}`;
   }
 
-  /** KeyFormatHistory every connection. */
+  /** Cuts every connection. */
   drop(): void {
     for (const socket of this.#sockets) socket.destroy();
   }

@@ -41,7 +41,7 @@ export class TlsClients {
     this.recheck();
   }
 
-  /** KeyFormatHistory off clients that are not accepted any more. */
+  /** Cuts off clients that are not accepted any more. */
   recheck(): void {
     for (const [socket, peer] of this.#open) this.#check(socket, peer);
   }

@@ -31,7 +31,7 @@ export function writeHeader(
   target.writeUInt16BE(length, at + 8);
 }
 
-/** KeyFormatHistory a stream into frames. Holds at most one frame; Length bounds it. */
+/** Cuts a stream into frames. Holds at most one frame; Length bounds it. */
 export class KqDeframer {
   readonly #held = Buffer.alloc(header.length + header.maxPayload);
   #length = 0;

@@ -2,10 +2,10 @@
 import type { Fault } from "../../base/errors.ts";
 
 /** Makes the fault about what is wrong. */
-export type CliError = (what: string) => Fault;
+export type BadMessage = (what: string) => Fault;
 
 /** @throws the complaint, which never quotes the payload: the parser's own error would */
-export function parseObject(payload: Buffer, bad: CliError): Readonly<Record<string, unknown>> {
+export function parseObject(payload: Buffer, bad: BadMessage): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
     value = JSON.parse(payload.toString("utf8"));

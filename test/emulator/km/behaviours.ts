@@ -11,7 +11,7 @@ export interface Exchange {
   readonly supply: SupplyFacts;
   /** Sends the response; also later, and only the first time. */
   answer(reason: Reason): void;
-  /** KeyFormatHistory the connection without another word. */
+  /** Cuts the connection without another word. */
   drop(): void;
   /** The response as it would go out, with its header. */
   response(reason: Reason): Buffer;
@@ -47,7 +47,7 @@ export function answerWith(reason: Exclude<Reason, "success">, times: number): B
   return { onSupply: limited(times, () => reason) };
 }
 
-/** KeyFormatHistory the connection at each of the next `times` supplies. */
+/** Cuts the connection at each of the next `times` supplies. */
 export function dropConnection(moment: Moment, times = 1): Behaviour {
   return at(
     moment,

@@ -81,7 +81,7 @@ export class Connection {
     return answer.promise;
   }
 
-  /** KeyFormatHistory the connection. */
+  /** Cuts the connection. */
   drop(): void {
     this.#closing = true;
     this.#socket.destroy();

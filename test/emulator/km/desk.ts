@@ -33,7 +33,7 @@ export interface Line {
   raw(bytes: Buffer): void;
   /** Closes in order, after what was answered. */
   close(): void;
-  /** KeyFormatHistory the connection. */
+  /** Cuts the connection. */
   drop(): void;
 }
 

@@ -80,7 +80,7 @@ function checkHeader(header: DataView): Fault | undefined {
 }
 
 /**
- * KeyFormatHistory a byte stream into frames, wherever the stream is split. Holds one frame at most (65,545
+ * Cuts a byte stream into frames, wherever the stream is split. Holds one frame at most (65,545
  * bytes), and overwrites what it has handed out.
  */
 export class FrameReader {
