@@ -51,9 +51,9 @@ export interface RegionBook {
 /** What a KM's books say of an extent. */
 export interface ExtentBook {
   readonly number: number;
-  /** Prepared (follower only) or matched. */
-  readonly state: "R" | "M";
-  /** SHA-256 over its PROPOSE, 32 bytes. */
+  /** Proposed (leader only), prepared (follower only), matched. */
+  readonly state: "Q" | "R" | "M";
+  /** SHA-256 over its PROPOSE without the tag, 32 bytes. */
   readonly digest: Buffer;
   readonly length: number;
   readonly regions: readonly RegionBook[];
@@ -115,6 +115,8 @@ export interface SyncEnd {
 export interface Propose {
   readonly type: "propose";
   readonly number: number;
+  /** SHA-256 over the payload without the tag; the codec fills it in, it is not on the wire. */
+  readonly digest?: Buffer;
   /** QKD module IDs, the leader's first. */
   readonly modules: readonly [string, string];
   /** 16 bytes a QKD-key, in order. */
@@ -132,7 +134,7 @@ export interface Propose {
 export interface Match {
   readonly type: "match";
   readonly number: number;
-  /** SHA-256 over the PROPOSE as it came, 32 bytes. */
+  /** SHA-256 over the PROPOSE without its tag, which is another in each session; 32 bytes. */
   readonly digest: Buffer;
 }
 
@@ -172,6 +174,8 @@ export interface OfferedKey {
 /** Owner → peer: bind these to this set of applications. */
 export interface Offer {
   readonly type: "offer";
+  /** SHA-256 over the payload; the codec fills it in, it is not on the wire. */
+  readonly digest?: Buffer;
   readonly offer: Buffer;
   /** Missing: a pre-offer. */
   readonly use?: string;
@@ -251,7 +255,7 @@ export interface Given {
   readonly range: VersionedRange;
 }
 
-/** Whoever runs dry asks the other for free bytes of this pair. */
+/** A KM with little left to allocate asks the other for free bytes. */
 export interface Ask {
   readonly type: "ask";
   readonly bytes: number;
