@@ -36,6 +36,14 @@ export type FaultCode =
   | "state.corrupt"
   | "state.locked" // another process has it
   | "state.owner" // a file that another user owns
+  | "km.invariant" // the key manager's books contradict themselves: a defect
+  | "km_store.io" // the key manager's store can't be written or read
+  | "km_store.corrupt"
+  | "km_store.key" // another master key than the one it was made with
+  | "km_store.version" // a later version made it
+  | "kx.connect" // the link to another KM could not be set up
+  | "kx.closed" // the other KM closed it, or was given up
+  | "kx.message" // a message that is not of the KM link's document
   | "web.listen" // the local page cannot be served
   | "config.file" // the file can't be read or is not TOML
   | "config.value" // a key of it is unknown, missing, or out of range

@@ -1,0 +1,192 @@
+/**
+ * Both books are compared at the beginning of a session, before anything else (README, "Books are compared"):
+ * the messages of the session before are lost, and either disk may be an old one. What is used at either end
+ * is used. Pure; the same at both ends.
+ */
+import type { Range, UseBook } from "../../wire/kx/messages.ts";
+import type { LinkContext } from "../peer/context.ts";
+import type { Extent, Use } from "../store/books.ts";
+import { isFinal } from "../store/life.ts";
+import { overlapping, reconcile } from "../store/regions.ts";
+import type { Peer } from "../supply/peer.ts";
+import type { TheirBooks } from "./their-books.ts";
+
+export function compareBooks(context: LinkContext, peer: Peer, theirs: TheirBooks): void {
+  const marks = compareMarks(context, theirs);
+  compareCounts(context, peer, theirs);
+  for (const extent of [...context.books.extents.values()]) compareExtent(context, extent, theirs);
+  for (const use of [...context.books.uses.values()]) compareUse(context, peer, use, theirs);
+  if (marks !== undefined) context.tell(marks);
+  context.turn.changed();
+}
+
+/** Whether either disk is older than it was. Nothing is safe because of it: it is told. */
+function compareMarks({ books }: LinkContext, { head }: TheirBooks) {
+  const { state } = books;
+  const mine = { mark: state.mark, remembered: head.heardMark };
+  const their = { mark: head.mark, remembered: state.heardMark };
+  state.heardMark = Math.max(state.heardMark, head.mark);
+  books.raiseHighest(head.highest);
+  books.touchState();
+  if (mine.mark < mine.remembered) return { type: "restored", which: "us", ...mine } as const;
+  if (their.mark < their.remembered) return { type: "restored", which: "them", ...their } as const;
+  return undefined;
+}
+
+/** Fates that the other KM has acknowledged, or heard, which an older disk does not know of. */
+function compareCounts({ books }: LinkContext, peer: Peer, { head }: TheirBooks): void {
+  const { state } = books;
+  if (head.told.number > state.heard.number) Object.assign(state.heard, head.told);
+  // FATEs that were heard, and whose FATEOK was lost.
+  for (const use of books.finals()) {
+    if (use.number > head.heard.number) break;
+    peer.acknowledge(use);
+  }
+  if (head.heard.number > state.told.number) Object.assign(state.told, head.heard);
+  books.raiseNumber(head.heard.number);
+}
+
+function compareExtent(context: LinkContext, extent: Extent, theirs: TheirBooks): void {
+  const { books } = context;
+  const { number, regions } = extent;
+  const their = theirs.extents.get(number);
+  // Used up there and deleted, or never matched there: used here.
+  const matched = their?.state === "M" && their.digest.equals(extent.digest);
+  // The follower has not heard that it is matched: COMMIT says so again.
+  if (books.side === 0 && their?.state === "R" && their.digest.equals(extent.digest)) return;
+  if (their === undefined || !matched) {
+    const free = regions.reduce((sum, { mark, end }) => sum + end - mark, 0);
+    if (free > 0) context.tell({ type: "lost", bytes: free });
+    context.store.forget(context.link, [{ extent: number, start: 0, end: extent.length }]);
+    return books.voidExtent(number);
+  }
+  const inIt = rangesIn(number, theirs);
+  const offered = tailOffers(number, theirs);
+  const result = reconcile(regions, their.regions, offered);
+  books.setRegions(number, result.regions);
+  for (const range of result.used) bindUsed(context, { ...range, extent: number }, inIt);
+}
+
+interface InUse {
+  readonly use: UseBook;
+  readonly range: Range;
+}
+
+function rangesIn(extent: number, { uses }: TheirBooks): InUse[] {
+  const found: InUse[] = [];
+  for (const use of uses.values()) {
+    for (const range of use.ranges) if (range.extent === extent) found.push({ use, range });
+  }
+  return found;
+}
+
+/** Offers of theirs are made again: their bytes stay free here. */
+function tailOffers(extent: number, { uses }: TheirBooks): Range[] {
+  const ranges: Range[] = [];
+  for (const { owner, state, ranges: all } of uses.values()) {
+    if (!owner || state !== "O") continue;
+    for (const range of all) if (range.extent === extent) ranges.push(range);
+  }
+  return ranges;
+}
+
+/** Bytes that are used there and were free here: this end's row for them, where one is needed. */
+function bindUsed(context: LinkContext, used: Range, inIt: readonly InUse[]): void {
+  const { books, store, link } = context;
+  store.forget(link, [used]);
+  let known = 0;
+  for (const { use, range } of inIt) {
+    const overlaps = range.start < used.end && used.start < range.end;
+    if (!overlaps) continue;
+    known += Math.min(range.end, used.end) - Math.max(range.start, used.start);
+    const id = use.id.toString("hex");
+    if (books.uses.has(id)) continue;
+    addCounterpart(context, use);
+  }
+  const length = used.end - used.start;
+  if (known < length) context.tell({ type: "lost", bytes: length - known });
+}
+
+/** Mine was free where theirs is on its way: it ends, and each end hears how. */
+function addCounterpart({ books }: LinkContext, use: UseBook): void {
+  const final = { offer: use.offer.toString("hex"), ranges: use.ranges, request: use.use };
+  const base = { ...final, id: use.id.toString("hex"), assigned: false, number: 0, pickUp: 0 };
+  if (use.owner) {
+    // This end was the peer, on a disk that is older now: its word ends the owner's row.
+    books.addUse({ ...base, owner: false, state: use.fate ?? "V", fate: undefined });
+  } else if (use.state === "B") {
+    // This end was the owner: VOID ends it at the peer, and FATE here.
+    books.addUse({ ...base, owner: true, state: "V", fate: undefined });
+  }
+}
+
+function compareUse(context: LinkContext, peer: Peer, use: Use, theirs: TheirBooks): void {
+  const their = theirs.uses.get(use.id);
+  // Just added because of theirs.
+  if (their?.owner === use.owner) return odd(context);
+  if (use.owner) compareOwned(context, use, their, theirs);
+  else comparePeers(context, peer, use, their, theirs);
+}
+
+function odd({ tell }: LinkContext): void {
+  tell({ type: "odd", message: "sync" });
+}
+
+function compareOwned(
+  context: LinkContext,
+  use: Use,
+  their: UseBook | undefined,
+  theirs: TheirBooks,
+): void {
+  const { books } = context;
+  if (use.state === "O" || use.state === "P") {
+    const kept =
+      their === undefined
+        ? use.state === "O" && isFreeThere(use, theirs)
+        : "BT".includes(their.state);
+    if (!kept) books.step(use, "void");
+    return;
+  }
+  // The other end has no row and all is used there: its fate was acknowledged once.
+  if (their === undefined && !hasFreeThere(use, theirs)) books.dropUse(use);
+}
+
+function comparePeers(
+  context: LinkContext,
+  peer: Peer,
+  use: Use,
+  their: UseBook | undefined,
+  theirs: TheirBooks,
+): void {
+  const { books } = context;
+  if (isFinal(use.state)) return;
+  if (their === undefined) {
+    // Free there: their disk is older, and they turn it void. Used there: its fate was told once.
+    if (!hasFreeThere(use, theirs)) books.dropUse(use);
+    return;
+  }
+  if (their.fate !== undefined) return peer.settle(use, their.fate);
+  if (their.state === "V") return peer.settle(use, "V");
+  const assigned = their.state === "S" && use.request === undefined && their.use !== undefined;
+  if (assigned) books.assign(use, their.use);
+}
+
+/** All of its bytes are free at the other end. */
+function isFreeThere({ ranges }: Use, { extents }: TheirBooks): boolean {
+  return ranges.every(({ extent, start, end }) => {
+    const regions = extents.get(extent)?.regions ?? [];
+    const touched = regions.filter((region) => region.start < end && start < region.end);
+    return touched.length > 0 && touched.every(({ mark, start: s }) => mark <= Math.max(s, start));
+  });
+}
+
+/** Some of its bytes are free at the other end. */
+function hasFreeThere({ ranges }: Use, { extents }: TheirBooks): boolean {
+  return ranges.some(({ extent, start, end }) =>
+    overlapping(
+      (extents.get(extent)?.regions ?? []).map((r) => ({ ...r })),
+      start,
+      end,
+    ).some((region) => Math.max(region.mark, start) < Math.min(region.end, end)),
+  );
+}

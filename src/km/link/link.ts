@@ -1,0 +1,413 @@
+/**
+ * One link to another KM: matching, ownership, keys on their way, and the sessions over which both ends agree
+ * on them. Driven from outside: messages, keys and time go in; messages and transactions come out. Pure.
+ */
+import type { ExtentBook, Hello, KxMessage, Sync, UseBook } from "../../wire/kx/messages.ts";
+import { LinkBuffer, type Waiting } from "../matching/buffer.ts";
+import { Follower } from "../matching/follower.ts";
+import { Leader } from "../matching/leader.ts";
+import type { KxSession, LinkContext, LinkLimits } from "../peer/context.ts";
+import type { LinkEvent } from "../peer/events.ts";
+import { Turn } from "../peer/turn.ts";
+import { LinkBooks } from "../store/books.ts";
+import type { Buffered, KeyStore, Row } from "../store/port.ts";
+import { bookOf, type Side } from "../store/regions.ts";
+import { Owner } from "../supply/owner.ts";
+import { Peer, type Takes } from "../supply/peer.ts";
+import { compareBooks } from "./compare.ts";
+import { Ownership } from "./ownership.ts";
+import { TheirBooks } from "./their-books.ts";
+
+/** A pair of modules whose keys meet on this link. */
+export interface ModulePairOfLink {
+  /** Name of this end's module in the configuration of this KM. */
+  readonly module: string;
+  /** QKD module IDs, the leader's first. */
+  readonly ids: readonly [string, string];
+}
+
+export interface LinkOptions {
+  /** Name of the link in the configuration. */
+  readonly link: string;
+  /** KM IDs; the smaller one leads. */
+  readonly me: string;
+  readonly peer: string;
+  readonly modules: readonly ModulePairOfLink[];
+  readonly limits: LinkLimits;
+  readonly takes: Takes;
+  /** 16 bytes drawn at this start, never read from a disk. */
+  readonly incarnation: Buffer;
+}
+
+/** The world of a link: everything that is not its own. */
+export interface LinkWorld {
+  readonly store: KeyStore;
+  now(): number;
+  wall(): number;
+  random(length: number): Buffer;
+  /** Calls back at the end of this turn, before anything else comes in. */
+  soon(fn: () => void): void;
+  tell(event: LinkEvent): void;
+  mayBind(use: string | undefined): boolean;
+}
+
+type Phase = "down" | "comparing" | "ready";
+
+/** Keys that expire in one go: the rest follows with the next tick. */
+const expireAtOnce = 1_000;
+/** Messages that wait while both books are compared. */
+const maxEarly = 65_536;
+
+export class KmLink {
+  readonly books: LinkBooks;
+  readonly owner: Owner;
+  readonly peer: Peer;
+  readonly #options: LinkOptions;
+  readonly #world: LinkWorld;
+  readonly #turn: Turn;
+  readonly #buffer = new LinkBuffer();
+  readonly #leader: Leader | undefined;
+  readonly #follower: Follower | undefined;
+  readonly #ownership: Ownership;
+  readonly #context: LinkContext;
+  #session: KxSession | undefined;
+  #phase: Phase = "down";
+  #generation = 0;
+  #theirs: TheirBooks | undefined;
+  readonly #early: KxMessage[] = [];
+
+  /** @param rows what the store has of this link; @param buffered its keys that wait for a match */
+  constructor(
+    options: LinkOptions,
+    world: LinkWorld,
+    rows: readonly Row[],
+    buffered: readonly Buffered[],
+  ) {
+    this.#options = options;
+    this.#world = world;
+    const { link, me, peer, modules } = options;
+    const side: Side = Buffer.compare(Buffer.from(me), Buffer.from(peer)) < 0 ? 0 : 1;
+    this.books = new LinkBooks(link, side, rows);
+    this.#turn = new Turn(world.store, this.books, (fn) => world.soon(fn));
+    this.#context = this.#makeContext();
+    this.owner = new Owner(this.#context, options.incarnation);
+    this.peer = new Peer(this.#context, options.takes, (use) => world.mayBind(use));
+    this.#ownership = new Ownership(this.#context);
+    const waiting = buffered.flatMap((key) => this.#wait(key) ?? []);
+    const ids = modules.map(({ ids }) => ids);
+    if (side === 0) this.#leader = new Leader(this.#context, this.#buffer, ids);
+    else this.#follower = new Follower(this.#context, this.#buffer, rows);
+    for (const key of waiting) this.#leader?.add(key);
+    this.#start();
+  }
+
+  #makeContext(): LinkContext {
+    const self = this;
+    const { link, limits } = this.#options;
+    const { store } = this.#world;
+    return {
+      link,
+      limits,
+      store,
+      books: this.books,
+      turn: this.#turn,
+      get ready() {
+        return self.#phase === "ready";
+      },
+      get generation() {
+        return self.#generation;
+      },
+      get tagKey() {
+        return self.#session?.tagKey ?? Buffer.alloc(16);
+      },
+      now: () => this.#world.now(),
+      wall: () => this.#world.wall(),
+      random: (length) => this.#world.random(length),
+      send: (message) => {
+        if (this.#phase === "ready") this.#session?.send(message);
+      },
+      tell: (event) => this.#world.tell(event),
+    };
+  }
+
+  /** Every restart may be a restored disk: what was begun and not finished is void. */
+  #start(): void {
+    const { books } = this;
+    for (const use of books.uses.values()) {
+      if (use.owner && (use.state === "O" || use.state === "P")) books.step(use, "void");
+      if (use.state !== "B") this.#world.store.forget(books.link, use.ranges);
+    }
+    this.#forgetUsed();
+    this.#turn.changed();
+  }
+
+  /** The store is told again which bytes are used: it does not keep that itself. */
+  #forgetUsed(): void {
+    const inUse = new Map<number, [number, number][]>();
+    for (const { ranges, state } of this.books.uses.values()) {
+      if (state !== "B") continue;
+      for (const { extent, start, end } of ranges) {
+        const list = inUse.get(extent) ?? [];
+        list.push([start, end]);
+        inUse.set(extent, list);
+      }
+    }
+    for (const { number, regions } of this.books.extents.values()) {
+      const kept = (inUse.get(number) ?? []).sort(([a], [b]) => a - b);
+      for (const { start, mark } of regions) {
+        let at = start;
+        for (const [from, to] of kept) {
+          if (to <= at || from >= mark) continue;
+          if (from > at)
+            this.#world.store.forget(this.books.link, [{ extent: number, start: at, end: from }]);
+          at = Math.max(at, to);
+        }
+        if (at < mark)
+          this.#world.store.forget(this.books.link, [{ extent: number, start: at, end: mark }]);
+      }
+    }
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get bufferedKeys(): number {
+    return this.#buffer.keys;
+  }
+
+  get bufferedBytes(): number {
+    return this.#buffer.bytes;
+  }
+
+  #wait(key: Buffered): Waiting | undefined {
+    const pair = this.#options.modules.findIndex(({ module }) => module === key.module);
+    return pair < 0 ? undefined : this.#buffer.add(key, pair, this.#world.now());
+  }
+
+  /** QKD-keys of this link's modules are durable in the buffer. */
+  stored(keys: readonly Buffered[]): void {
+    for (const buffered of keys) {
+      const key = this.#wait(buffered);
+      if (key === undefined) continue;
+      this.#leader?.add(key);
+      this.#follower?.stored(key);
+    }
+    this.#leader?.advance();
+  }
+
+  /** Whether a QKD-key waits for its match, by its ID of 16 bytes; and whether a batch has it already. */
+  waits(id: Uint8Array): "free" | "batch" | undefined {
+    const key = this.#buffer.get(Buffer.from(id).toString("latin1"));
+    return key && (key.batch === 0 ? "free" : "batch");
+  }
+
+  /** A QKD-key that is kept out: another has its ID. Only one that is in no batch. */
+  keepOut(id: Uint8Array): boolean {
+    const key = this.#buffer.get(Buffer.from(id).toString("latin1"));
+    if (key === undefined || key.batch !== 0) return false;
+    this.#buffer.remove([key]);
+    this.#turn.drop([key.handle]);
+    return true;
+  }
+
+  /** A connection on which both ends have said HELLO. The one before has ended. */
+  up(session: KxSession, _hello: Hello): void {
+    if (this.#session !== undefined) this.down();
+    this.#session = session;
+    this.#generation++;
+    this.#phase = "comparing";
+    const parts = this.#myBooks();
+    this.#turn.whenDurable(() => {
+      if (this.#session !== session) return;
+      for (const part of parts) session.send(part);
+    });
+  }
+
+  /** The connection ended. What waits for an answer goes on waiting, up to its deadline. */
+  down(): void {
+    this.#session = undefined;
+    this.#phase = "down";
+    this.#theirs = undefined;
+    this.#early.length = 0;
+    this.#generation++;
+    this.#follower?.down();
+  }
+
+  #myBooks(): KxMessage[] {
+    const { books } = this;
+    const { mark, heardMark, highest, told, heard } = books.state;
+    // One more: the transaction that these books wait for.
+    const head: Sync = {
+      type: "sync",
+      mark: mark + 1,
+      heardMark,
+      highest,
+      told: { ...told },
+      heard: { ...heard },
+    };
+    books.touchState();
+    const extents: ExtentBook[] = [
+      ...(this.#leader?.books() ?? []),
+      ...(this.#follower?.books() ?? []),
+    ];
+    for (const { number, digest, length, regions } of books.extents.values()) {
+      extents.push({ number, state: "M", digest, length, regions: regions.map(bookOf) });
+    }
+    const uses = [...books.uses.values()].map(
+      ({ id, offer, owner, state, fate, request, ranges }): UseBook => ({
+        id: Buffer.from(id, "hex"),
+        offer: Buffer.from(offer, "hex"),
+        owner,
+        state,
+        ranges,
+        ...(fate !== undefined && { fate }),
+        ...(request !== undefined && { use: request }),
+      }),
+    );
+    return [
+      head,
+      { type: "syncExtents", extents },
+      { type: "syncUses", uses },
+      { type: "syncEnd" },
+    ];
+  }
+
+  /** @param message in the order in which it was sent */
+  heard(message: KxMessage): void {
+    if (this.#phase === "ready") return this.#handle(message);
+    switch (message.type) {
+      case "sync":
+        this.#theirs = new TheirBooks(message);
+        return;
+      case "syncExtents":
+      case "syncUses":
+        if (!this.#theirs?.add(message))
+          this.#session?.close("books without their head, or too long");
+        return;
+      case "syncEnd":
+        return this.#compare();
+      case "alive":
+        return;
+      default:
+        // The other end is done with the comparison, and this one is not yet.
+        if (this.#early.push(message) > maxEarly) this.#session?.close("too much before the books");
+    }
+  }
+
+  #compare(): void {
+    const theirs = this.#theirs;
+    const session = this.#session;
+    if (theirs === undefined || session === undefined) return;
+    this.#theirs = undefined;
+    this.#compareBatches(theirs);
+    compareBooks(this.#context, this.peer, theirs);
+    this.#turn.whenDurable(() => {
+      if (this.#session === session) this.#ready(theirs);
+    });
+  }
+
+  #compareBatches(theirs: TheirBooks): void {
+    for (const { number, digest } of this.#follower?.books() ?? []) {
+      const their = theirs.extents.get(number);
+      const same = their?.digest.equals(digest);
+      if (same && their?.state === "M") this.#follower?.matched(number);
+      else if (their?.state === "M") this.#follower?.drop(number);
+      else if (!same) this.#follower?.release(number);
+    }
+    for (const { number, digest } of this.#leader?.books() ?? []) {
+      const their = theirs.extents.get(number);
+      const prepared = their?.state === "R" && their.digest.equals(digest);
+      if (!prepared && number <= theirs.head.highest) this.#leader?.giveUp(number);
+    }
+  }
+
+  #ready(theirs: TheirBooks): void {
+    this.#phase = "ready";
+    for (const { number, state } of theirs.extents.values()) {
+      if (state === "R" && this.books.extent(number) !== undefined) this.#leader?.commit(number);
+    }
+    this.owner.again();
+    this.peer.again();
+    this.#ownership.again();
+    this.#leader?.again();
+    this.#world.tell({ type: "ready" });
+    for (const message of this.#early.splice(0)) this.#handle(message);
+  }
+
+  #handle(message: KxMessage): void {
+    switch (message.type) {
+      case "propose":
+        return this.#follower?.heardPropose(message);
+      case "commit":
+        return this.#follower?.heardCommit(message);
+      case "abort":
+        return this.#follower?.heardAbort(message);
+      case "match":
+        return this.#leader?.heardMatch(message);
+      case "noMatch":
+        return this.#leader?.heardNoMatch(message);
+      case "offer":
+        return this.peer.heardOffer(message);
+      case "assign":
+        return this.peer.heardAssign(message);
+      case "void":
+        return this.peer.heardVoid(message);
+      case "taken":
+        return this.peer.heardTaken(message);
+      case "fateOk":
+        return this.peer.heardFateOk(message);
+      case "ack":
+        return this.owner.heardAck(message);
+      case "take":
+        return this.owner.heardTake(message);
+      case "fate":
+        return this.owner.heardFate(message);
+      case "give":
+        return this.#ownership.heardGive(message);
+      case "given":
+        return this.#ownership.heardGiven(message);
+      case "ask":
+        return this.#ownership.heardAsk(message);
+      case "alive":
+        return;
+      default:
+        this.#world.tell({ type: "odd", message: message.type });
+    }
+  }
+
+  /** Moves on with time: deadlines, expiry, what was postponed. Some ten times a second. */
+  tick(): void {
+    this.owner.tick();
+    this.peer.tick();
+    this.#follower?.tick();
+    this.#leader?.tick();
+    this.#ownership.tick();
+    this.#expire();
+  }
+
+  /** When the next small batch is due, so that it need not wait for a tick. */
+  advance(): void {
+    this.#leader?.advance();
+  }
+
+  #expire(): void {
+    const time = this.#world.now() - this.#options.limits.matchMs;
+    const old = this.#buffer.olderThan(time, expireAtOnce);
+    if (old.length === 0) return;
+    this.#buffer.remove(old);
+    this.#turn.drop(old.map(({ handle }) => handle));
+    const bytes = old.reduce((sum, { length }) => sum + length, 0);
+    // The follower's key was never proposed; the leader's was, and the other end did not have it.
+    const away = this.#phase !== "ready";
+    const lackedBy = away || this.books.side === 1 || old.some(({ lacked }) => lacked > 0);
+    this.#turn.whenDurable(() =>
+      this.#world.tell({
+        type: "expired",
+        keys: old.length,
+        bytes,
+        lackedBy: lackedBy ? "them" : "us",
+      }),
+    );
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * Free bytes change their owner in two durable steps: the giver's, then the taker's. A version per region makes
+ * late and doubled messages harmless. Pure.
+ */
+import type { Ask, Give, Given, VersionedRange } from "../../wire/kx/messages.ts";
+import type { LinkContext } from "../peer/context.ts";
+
+/** A side asks again only after this, ms. */
+const askAgainMs = 1_000;
+
+export class Ownership {
+  readonly #context: LinkContext;
+  #askedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(context: LinkContext) {
+    this.#context = context;
+  }
+
+  /** Gives so many free bytes to the other KM, or as many as there are. */
+  give(bytes: number): void {
+    const { books, turn } = this.#context;
+    const gifts = books.give(bytes);
+    for (const gift of gifts) this.#send(gift);
+    if (gifts.length > 0) turn.changed();
+  }
+
+  #send(range: VersionedRange): void {
+    this.#context.turn.whenDurable(() => this.#context.send({ type: "give", range }));
+  }
+
+  heardGive({ range }: Give): void {
+    const { books, turn, send, tell } = this.#context;
+    if (!books.receive(range)) return tell({ type: "odd", message: "give" });
+    turn.whenDurable(() => send({ type: "given", range }));
+  }
+
+  heardGiven({ range }: Given): void {
+    this.#context.books.given(range);
+    this.#context.turn.changed();
+  }
+
+  /** The other side runs dry: it gets up to half of what this one has more. */
+  heardAsk({ bytes }: Ask): void {
+    const { books, limits } = this.#context;
+    const more = books.free(books.side) - books.free(books.peerSide);
+    const gift = Math.floor(Math.min(bytes, more / 2) / limits.unit) * limits.unit;
+    if (gift > 0) this.give(gift);
+  }
+
+  tick(): void {
+    const { books, limits, ready, now, send } = this.#context;
+    const mine = books.free(books.side);
+    const theirs = books.free(books.peerSide);
+    if (!ready || mine >= limits.lowWater || theirs < mine + 2 * limits.unit) return;
+    if (now() - this.#askedAt < askAgainMs) return;
+    this.#askedAt = now();
+    send({ type: "ask", bytes: Math.min(limits.lowWater, (theirs - mine) / 2) });
+  }
+
+  /** A session is ready: gifts on their way are told again. */
+  again(): void {
+    for (const gift of this.#context.books.gifts()) this.#send(gift);
+  }
+}

@@ -1,0 +1,94 @@
+/** QKD-keys of one link that wait for their match, in the order in which they came. Pure. */
+import type { Buffered, Handle } from "../store/port.ts";
+
+export interface Waiting {
+  readonly handle: Handle;
+  /** QKD-key ID: its 16 bytes, one a character. */
+  readonly id: string;
+  readonly length: number;
+  /** Index of its pair of modules. */
+  readonly pair: number;
+  /** When it came here, or the process began; monotonic, ms. */
+  readonly since: number;
+  /** Number of the batch that has it; 0: none. */
+  batch: number;
+  /** How often the other end lacked it, and when it may be proposed again. */
+  lacked: number;
+  notBefore: number;
+}
+
+/** 16 bytes as a short string: a name in maps. */
+export function nameOf(id: Uint8Array): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.length).toString("latin1");
+}
+
+/** IDs, 16 bytes each, of a list. */
+export function idsOf(keys: readonly Waiting[]): Buffer {
+  const ids = Buffer.allocUnsafe(16 * keys.length);
+  for (let i = 0; i < keys.length; i++) ids.write((keys[i] as Waiting).id, 16 * i, 16, "latin1");
+  return ids;
+}
+
+export function* namesIn(ids: Buffer): Generator<string> {
+  for (let at = 0; at + 16 <= ids.length; at += 16) yield ids.toString("latin1", at, at + 16);
+}
+
+export class LinkBuffer {
+  readonly #keys = new Map<string, Waiting>();
+  #bytes = 0;
+
+  get keys(): number {
+    return this.#keys.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add({ handle, id, length }: Buffered, pair: number, now: number): Waiting {
+    const key: Waiting = {
+      handle,
+      id: nameOf(id),
+      length,
+      pair,
+      since: now,
+      batch: 0,
+      lacked: 0,
+      notBefore: 0,
+    };
+    this.#keys.set(key.id, key);
+    this.#bytes += length;
+    return key;
+  }
+
+  get(id: string): Waiting | undefined {
+    return this.#keys.get(id);
+  }
+
+  /** Whether it is still here, and not another under its ID. */
+  has(key: Waiting): boolean {
+    return this.#keys.get(key.id) === key;
+  }
+
+  remove(keys: readonly Waiting[]): void {
+    for (const key of keys) {
+      if (!this.has(key)) continue;
+      this.#keys.delete(key.id);
+      this.#bytes -= key.length;
+    }
+  }
+
+  /** Keys that came before `time` and are in no batch, at most `limit`. */
+  olderThan(time: number, limit: number): Waiting[] {
+    const old: Waiting[] = [];
+    for (const key of this.#keys.values()) {
+      if (key.since >= time || old.length === limit) break;
+      if (key.batch === 0) old.push(key);
+    }
+    return old;
+  }
+
+  all(): Iterable<Waiting> {
+    return this.#keys.values();
+  }
+}

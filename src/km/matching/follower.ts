@@ -1,0 +1,234 @@
+/**
+ * The follower of a link answers proposals. A batch is R prepared, durably: its keys are no more in the buffer,
+ * and no byte of it can be used; then M matched, when the leader says that it decided so, or void again. Pure.
+ */
+import { timingSafeEqual } from "node:crypto";
+import { proposeDigest } from "../../wire/kx/digest.ts";
+import type { Abort, Commit, ExtentBook, NoMatchReason, Propose } from "../../wire/kx/messages.ts";
+import type { LinkContext } from "../peer/context.ts";
+import { broken } from "../store/life.ts";
+import type { Row } from "../store/port.ts";
+import { type LinkBuffer, namesIn, type Waiting } from "./buffer.ts";
+import { decodeBatch, encodeBatch, type Prepared } from "./rows.ts";
+import { batchNonce } from "./tag.ts";
+
+interface Held {
+  readonly message: Propose;
+  readonly digest: Buffer;
+  readonly until: number;
+  /** IDs that are not here. */
+  readonly missing: Set<string>;
+}
+
+const nothing = Buffer.alloc(0);
+
+export class Follower {
+  readonly #context: LinkContext;
+  readonly #buffer: LinkBuffer;
+  readonly #prepared = new Map<number, { facts: Prepared; keys: readonly Waiting[] }>();
+  /** Proposals that wait for keys, and those whose hash is being computed. */
+  readonly #held = new Map<number, Held>();
+  readonly #checking = new Map<number, readonly Waiting[]>();
+  /** Highest number that was proposed in this session. */
+  #proposed = 0;
+
+  constructor(context: LinkContext, buffer: LinkBuffer, rows: readonly Row[]) {
+    this.#context = context;
+    this.#buffer = buffer;
+    for (const row of rows) {
+      if (row.kind !== "batch" || row.value === undefined) continue;
+      const facts = decodeBatch(row.value);
+      const keys = [...namesIn(facts.ids)].map((id) => buffer.get(id));
+      // Only a damaged store gets here: the keys leave the buffer with this row.
+      if (keys.some((key) => key === undefined)) this.#dropRow(facts.number);
+      else this.#reserve(facts, keys as Waiting[]);
+    }
+  }
+
+  #reserve(facts: Prepared, keys: readonly Waiting[]): void {
+    for (const key of keys) key.batch = facts.number;
+    this.#prepared.set(facts.number, { facts, keys });
+  }
+
+  get prepared(): number {
+    return this.#prepared.size;
+  }
+
+  /** What the books of a session say of batches that are prepared. */
+  books(): ExtentBook[] {
+    return [...this.#prepared].map(([number, { facts }]) => ({
+      number,
+      state: "R",
+      digest: facts.digest,
+      length: facts.length,
+      regions: [],
+    }));
+  }
+
+  heardPropose(message: Propose): void {
+    const { number } = message;
+    const context = this.#context;
+    const digest = proposeDigest(message);
+    const known = context.books.extent(number)?.digest ?? this.#prepared.get(number)?.facts.digest;
+    if (known?.equals(digest)) return this.#match(number, digest);
+    const highest = Math.max(context.books.state.highest, this.#proposed);
+    if (known !== undefined || number <= highest) return this.#refuse(number, "number");
+    this.#proposed = number;
+    const missing = new Set<string>();
+    for (const id of namesIn(message.ids)) {
+      const key = this.#buffer.get(id);
+      if (key === undefined || key.batch !== 0) missing.add(id);
+    }
+    if (missing.size === 0) return this.#check(message, digest);
+    const until = context.now() + context.limits.lackMs;
+    this.#held.set(number, { message, digest, until, missing });
+  }
+
+  /** A key came: a proposal that waits for it may be complete. */
+  stored(key: Waiting): void {
+    for (const [number, { message, digest, missing }] of this.#held) {
+      if (!missing.delete(key.id) || missing.size > 0) continue;
+      this.#held.delete(number);
+      this.#check(message, digest);
+    }
+  }
+
+  tick(): void {
+    const now = this.#context.now();
+    for (const [number, { until, missing }] of this.#held) {
+      if (until > now) continue;
+      this.#held.delete(number);
+      this.#refuse(number, "lacking", Buffer.from([...missing].join(""), "latin1"));
+    }
+  }
+
+  /** The session ended: what is not prepared is as if it had never been proposed. */
+  down(): void {
+    this.#held.clear();
+    for (const keys of this.#checking.values()) release(keys);
+    this.#checking.clear();
+    this.#proposed = 0;
+  }
+
+  #check(message: Propose, digest: Buffer): void {
+    const { number, ids, lengths } = message;
+    const context = this.#context;
+    const keys: Waiting[] = [];
+    for (const id of namesIn(ids)) {
+      const key = this.#buffer.get(id);
+      if (key !== undefined && key.batch === 0) keys.push(key);
+    }
+    // An ID that is there twice, or a key that expired meanwhile.
+    if (keys.length * 16 !== ids.length || new Set(keys).size !== keys.length) {
+      return this.#refuse(number, "lacking", nothing);
+    }
+    if (keys.length !== lengths.length || keys.some(({ length }, i) => length !== lengths[i])) {
+      return this.#refuse(number, "length");
+    }
+    for (const key of keys) key.batch = number;
+    this.#checking.set(number, keys);
+    const { generation, tagKey } = context;
+    const tagged = { key: tagKey, nonce: batchNonce(number) };
+    const handles = keys.map(({ handle }) => handle);
+    context.store.tagBuffered(handles, tagged, (tag) => {
+      if (context.generation !== generation || this.#checking.get(number) !== keys) return;
+      this.#checking.delete(number);
+      const equal = tag !== undefined && timingSafeEqual(tag, message.tag);
+      if (equal) return this.#prepare(message, digest, keys);
+      release(keys);
+      this.#refuse(number, "hash");
+    });
+  }
+
+  #prepare(message: Propose, digest: Buffer, keys: readonly Waiting[]): void {
+    const { number, modules, ids, unit, split } = message;
+    const { books, turn, link } = this.#context;
+    const length = keys.reduce((sum, key) => sum + key.length, 0);
+    const facts: Prepared = { number, digest, modules, ids, length, unit, split };
+    this.#prepared.set(number, { facts, keys });
+    books.raiseHighest(number);
+    turn.row({ kind: "batch", link, key: String(number), value: encodeBatch(facts) });
+    this.#match(number, digest);
+  }
+
+  #match(number: number, digest: Buffer): void {
+    this.#context.turn.whenDurable(() => this.#context.send({ type: "match", number, digest }));
+  }
+
+  #refuse(number: number, reason: NoMatchReason, lacking = nothing): void {
+    this.#context.tell({ type: "unmatched", reason });
+    this.#context.send({ type: "noMatch", number, reason, lacking });
+  }
+
+  heardCommit({ number }: Commit): void {
+    if (this.#prepared.has(number)) this.matched(number);
+    else if (this.#context.books.extent(number) === undefined) {
+      this.#context.tell({ type: "odd", message: "commit" });
+    }
+  }
+
+  /** The leader has decided: the batch is stock. */
+  matched(number: number): void {
+    const batch = this.#prepared.get(number);
+    if (batch === undefined) throw broken("only a prepared batch is matched", { number });
+    const context = this.#context;
+    const { facts, keys } = batch;
+    const { modules, unit, split, length, digest } = facts;
+    this.#prepared.delete(number);
+    this.#dropRow(number);
+    const about = { modules, keys: keys.length, unit, at: context.wall() };
+    context.books.addExtent(number, length, split, digest, about);
+    context.turn.newExtent({
+      link: context.link,
+      number,
+      length,
+      handles: keys.map(({ handle }) => handle),
+    });
+    this.#buffer.remove(keys);
+    const waited = context.now() - Math.min(...keys.map(({ since }) => since));
+    context.turn.whenDurable(() => {
+      context.books.openExtent(number);
+      context.tell({ type: "matched", number, keys: keys.length, bytes: length, waited });
+    });
+  }
+
+  heardAbort({ number, void: ids }: Abort): void {
+    this.release(number);
+    this.#held.delete(number);
+    const keys = [...namesIn(ids)].map((id) => this.#buffer.get(id));
+    for (const key of keys) {
+      if (key === undefined || key.batch !== 0) continue;
+      this.#buffer.remove([key]);
+      this.#context.turn.drop([key.handle]);
+      const id = Buffer.from(key.id, "latin1").toString("hex");
+      this.#context.turn.whenDurable(() => this.#context.tell({ type: "differs", id }));
+    }
+  }
+
+  /** The leader did not decide and never will: the keys go back to the buffer. */
+  release(number: number): void {
+    const batch = this.#prepared.get(number);
+    if (batch === undefined) return;
+    this.#prepared.delete(number);
+    release(batch.keys);
+    this.#dropRow(number);
+  }
+
+  /** A batch that is matched at one end alone, after a disk was restored: its keys are void. */
+  drop(number: number): void {
+    const batch = this.#prepared.get(number);
+    if (batch === undefined) return;
+    this.release(number);
+    this.#buffer.remove(batch.keys);
+    this.#context.turn.drop(batch.keys.map(({ handle }) => handle));
+  }
+
+  #dropRow(number: number): void {
+    const { turn, link } = this.#context;
+    turn.row({ kind: "batch", link, key: String(number), value: undefined });
+  }
+}
+
+function release(keys: readonly Waiting[]): void {
+  for (const key of keys) key.batch = 0;
+}

@@ -1,0 +1,75 @@
+/** What the parts of a link share: its books, its turn, and the session while there is one. */
+import type { KxMessage } from "../../wire/kx/messages.ts";
+import type { LinkBooks } from "../store/books.ts";
+import type { KeyStore } from "../store/port.ts";
+import type { LinkEvent } from "./events.ts";
+import type { Turn } from "./turn.ts";
+
+/** A connection to the other KM that both ends have agreed upon. */
+export interface KxSession {
+  /** Key of the keyed hashes of this session, 16 bytes, that both ends derive. */
+  readonly tagKey: Buffer;
+  send(message: KxMessage): void;
+  /** Ends the connection. @param reason one line for a person */
+  close(reason: string): void;
+}
+
+/** Limits and times of a link; ms where nothing else is said. */
+export interface LinkLimits {
+  /** Batches that are under way at a time. */
+  readonly window: number;
+  readonly batchKeys: number;
+  readonly batchBytes: number;
+  /** A batch of so many bytes or keys is proposed at once … */
+  readonly readyBytes: number;
+  readonly readyKeys: number;
+  /** … a smaller one when its oldest key has waited so long. */
+  readonly holdMs: number;
+  /** The follower waits so long for keys that it lacks. */
+  readonly lackMs: number;
+  /** A key that was not there is proposed again after this, doubling up to the other. */
+  readonly againMs: number;
+  readonly againMaxMs: number;
+  /** A QKD-key without a match is dropped after this. */
+  readonly matchMs: number;
+  /** Unit length of KMA-keys, bytes. */
+  readonly unit: number;
+  /** A side with less free bytes than this asks the other. */
+  readonly lowWater: number;
+}
+
+export const usualLimits: LinkLimits = {
+  window: 4,
+  batchKeys: 2_048,
+  batchBytes: 1_048_576,
+  readyBytes: 65_536,
+  readyKeys: 512,
+  holdMs: 5,
+  lackMs: 1_000,
+  againMs: 1_000,
+  againMaxMs: 60_000,
+  matchMs: 3_600_000,
+  unit: 32,
+  lowWater: 65_536,
+};
+
+export interface LinkContext {
+  readonly link: string;
+  readonly books: LinkBooks;
+  readonly turn: Turn;
+  readonly store: KeyStore;
+  readonly limits: LinkLimits;
+  /** Both books were compared: messages may be sent and are heard. */
+  readonly ready: boolean;
+  /** Rises with each session: what began in an earlier one is stale. */
+  readonly generation: number;
+  readonly tagKey: Buffer;
+  /** Monotonic clock, ms. */
+  now(): number;
+  /** Wall clock, ms since 1970 UTC. */
+  wall(): number;
+  random(length: number): Buffer;
+  /** Sends while the session is ready, else does nothing: all is sent again after the next comparison. */
+  send(message: KxMessage): void;
+  tell(event: LinkEvent): void;
+}

@@ -1,0 +1,75 @@
+/**
+ * What one turn of a link changes becomes durable as one transaction, and what depends on it happens after that:
+ * a message that says so, an answer. Pure.
+ */
+import type { LinkBooks } from "../store/books.ts";
+import { broken } from "../store/life.ts";
+import type { Handle, KeyStore, NewExtent, Row } from "../store/port.ts";
+
+/** A transaction has at most so many callbacks behind it before it is handed to the store within a turn. */
+export class Turn {
+  readonly #store: KeyStore;
+  readonly #books: LinkBooks;
+  readonly #soon: (fn: () => void) => void;
+  #scheduled = false;
+  #after: (() => void)[] = [];
+  #extents: NewExtent[] = [];
+  #dropped: Handle[] = [];
+  #rows: Row[] = [];
+
+  /** @param soon calls back at the end of this turn */
+  constructor(store: KeyStore, books: LinkBooks, soon: (fn: () => void) => void) {
+    this.#store = store;
+    this.#books = books;
+    this.#soon = soon;
+  }
+
+  /** The books changed: they are written at the end of this turn. */
+  changed(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#soon(() => this.#end());
+  }
+
+  /** Calls back when all that has changed so far is durable. */
+  whenDurable(fn: () => void): void {
+    this.#after.push(fn);
+    this.changed();
+  }
+
+  newExtent(extent: NewExtent): void {
+    this.#extents.push(extent);
+    this.changed();
+  }
+
+  drop(handles: readonly Handle[]): void {
+    for (const handle of handles) this.#dropped.push(handle);
+    this.changed();
+  }
+
+  row(row: Row): void {
+    this.#rows.push(row);
+    this.changed();
+  }
+
+  #end(): void {
+    this.#scheduled = false;
+    const link = this.#books.link;
+    const { rows, gone } = this.#books.rows();
+    const after = this.#after;
+    const change = {
+      rows: [...this.#rows, ...rows],
+      extents: this.#extents,
+      dropped: this.#dropped,
+      gone: gone.map((number) => ({ link, number })),
+    };
+    this.#after = [];
+    this.#extents = [];
+    this.#dropped = [];
+    this.#rows = [];
+    this.#store.commit(change, () => {
+      for (const fn of after) fn();
+    });
+    if (this.#scheduled) throw broken("writing the books changes them");
+  }
+}

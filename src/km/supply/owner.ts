@@ -1,0 +1,297 @@
+/**
+ * Keys that this KM owns on their way to applications (Y.3803 §8.2.2, §8.2.4): offered, supplied or void. What
+ * was ever offered is never free again; what this KM had begun before a restart is void. Pure.
+ */
+import { offerDigest } from "../../wire/kx/digest.ts";
+import type {
+  Ack,
+  FateTold,
+  Offer,
+  OfferedKey,
+  Take,
+  VersionedRange,
+} from "../../wire/kx/messages.ts";
+import { keyNonce } from "../matching/tag.ts";
+import type { LinkContext } from "../peer/context.ts";
+import type { Use } from "../store/books.ts";
+
+/** Why a request got no key. */
+export type Shortage = "away" | "stock" | "refused" | "late";
+
+/** One question of one application. */
+export interface Request {
+  /** The set of applications, in a form that is the same at both KMs. */
+  readonly use: string;
+  readonly keys: number;
+  /** Bytes of each key. */
+  readonly length: number;
+  /** How long the other application may take to fetch them, s. */
+  readonly pickUp: number;
+  /** When it is answered at the latest; monotonic, ms. */
+  readonly deadline: number;
+}
+
+interface Pending {
+  readonly offer: Buffer;
+  /** Undefined: a pre-offer. */
+  readonly request: Request | undefined;
+  readonly uses: readonly Use[];
+  readonly ranges: readonly (readonly VersionedRange[])[];
+  readonly pickUp: number;
+  readonly deadline: number;
+  readonly done: (result: Use[] | Shortage) => void;
+  /** As it was sent in this session. */
+  digest: Buffer | undefined;
+}
+
+export class Owner {
+  readonly #context: LinkContext;
+  readonly #incarnation: Buffer;
+  #counter = 0;
+  readonly #pending = new Map<string, Pending>();
+
+  /** @param incarnation 16 bytes, drawn at this start */
+  constructor(context: LinkContext, incarnation: Buffer) {
+    this.#context = context;
+    this.#incarnation = incarnation;
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * Offers keys to the other KM and answers when they are bound there and supplied here, durably.
+   * @param done once: the keys in the order in which they were made, or why there are none
+   */
+  request(request: Request, done: (result: Use[] | Shortage) => void): void {
+    if (!this.#context.ready) return done("away");
+    const uses = this.#preOffered(request);
+    if (uses !== undefined) return this.#assign(uses, request, done);
+    const { keys, length, pickUp, deadline } = request;
+    this.#begin(keys, length, { request, pickUp, deadline, done });
+  }
+
+  /** Offers keys without an application, so that a later request needs no round trip. They end with the process. */
+  preOffer(keys: number, length: number, pickUp: number, deadline: number): void {
+    if (this.#context.ready) {
+      this.#begin(keys, length, { request: undefined, pickUp, deadline, done: () => {} });
+    }
+  }
+
+  #begin(
+    keys: number,
+    length: number,
+    about: Pick<Pending, "request" | "pickUp" | "deadline" | "done">,
+  ): void {
+    const { books, turn } = this.#context;
+    if (books.free(books.side) < keys * length) return about.done("stock");
+    const offer = Buffer.alloc(24);
+    this.#incarnation.copy(offer);
+    offer.writeBigUInt64BE(BigInt(++this.#counter), 16);
+    const uses: Use[] = [];
+    const ranges: VersionedRange[][] = [];
+    for (let i = 0; i < keys; i++) {
+      const part = books.allocate(length) as VersionedRange[];
+      const use: Use = {
+        id: this.#drawId(),
+        offer: offer.toString("hex"),
+        owner: true,
+        ranges: part.map(({ extent, start, end }) => ({ extent, start, end })),
+        state: "O",
+        fate: undefined,
+        request: about.request?.use,
+        assigned: false,
+        number: 0,
+        pickUp: about.pickUp,
+      };
+      books.addUse(use);
+      uses.push(use);
+      ranges.push(part);
+    }
+    turn.changed();
+    const pending: Pending = { offer, uses, ranges, digest: undefined, ...about };
+    this.#pending.set(offer.toString("hex"), pending);
+    this.#send(pending);
+  }
+
+  /** A random UUID (RFC 9562 §5.4): only an application that was told it can ask for it. */
+  #drawId(): string {
+    const id = this.#context.random(16);
+    id[6] = ((id[6] as number) & 0x0f) | 0x40;
+    id[8] = ((id[8] as number) & 0x3f) | 0x80;
+    return id.toString("hex");
+  }
+
+  #send(pending: Pending): void {
+    const { generation, tagKey, store, link } = this.#context;
+    const keys: OfferedKey[] = [];
+    for (const [i, { id: name, ranges: own }] of pending.uses.entries()) {
+      const id = Buffer.from(name, "hex");
+      const ranges = pending.ranges[i] as readonly VersionedRange[];
+      store.tagRanges(link, own, { key: tagKey, nonce: keyNonce(id) }, (tag) => {
+        if (this.#context.generation !== generation) return;
+        if (this.#pending.get(pending.offer.toString("hex")) !== pending) return;
+        if (tag === undefined) return this.#giveUp(pending, "stock");
+        keys.push({ id, ranges, tag });
+        if (keys.length === pending.uses.length) this.#sendWhole(pending, keys);
+      });
+    }
+  }
+
+  #sendWhole(pending: Pending, keys: readonly OfferedKey[]): void {
+    const { offer, request, pickUp } = pending;
+    const use = request?.use;
+    const message: Offer = {
+      type: "offer",
+      offer,
+      pickUp,
+      keys,
+      ...(use !== undefined && { use }),
+    };
+    pending.digest = offerDigest(message);
+    this.#context.send(message);
+  }
+
+  heardAck({ offer, digest, refused }: Ack): void {
+    const pending = this.#pending.get(offer.toString("hex"));
+    if (pending === undefined || !pending.digest?.equals(digest)) {
+      return this.#context.tell({ type: "odd", message: "ack" });
+    }
+    if (refused.length !== pending.uses.length || refused.some((why) => why !== undefined)) {
+      return this.#giveUp(pending, "refused");
+    }
+    this.#pending.delete(offer.toString("hex"));
+    const { books, turn } = this.#context;
+    const entry = pending.request === undefined ? "prepare" : "supply";
+    for (const use of pending.uses) books.step(use, entry);
+    turn.whenDurable(() => pending.done([...pending.uses]));
+  }
+
+  #giveUp(pending: Pending, why: Shortage): void {
+    this.#pending.delete(pending.offer.toString("hex"));
+    // The comparison of both books may have ended some of them before.
+    for (const use of pending.uses) if (use.state === "O") this.#void(use);
+    this.#context.turn.whenDurable(() => pending.done(why));
+  }
+
+  #void(use: Use): void {
+    this.#context.books.step(use, "void");
+    this.#context.store.forget(this.#context.link, use.ranges);
+    this.#context.turn.whenDurable(() => this.sendVoid(use));
+  }
+
+  sendVoid({ id, offer, ranges }: Use): void {
+    this.#context.send({
+      type: "void",
+      id: Buffer.from(id, "hex"),
+      offer: Buffer.from(offer, "hex"),
+      ranges,
+    });
+  }
+
+  /** Pre-offered keys for all of a request, or none. */
+  #preOffered({ keys, length }: Request): Use[] | undefined {
+    const found: Use[] = [];
+    for (const use of this.#context.books.uses.values()) {
+      if (found.length === keys) break;
+      if (use.owner && use.state === "P" && lengthOf(use) === length) found.push(use);
+    }
+    return found.length === keys ? found : undefined;
+  }
+
+  #assign(uses: Use[], { use: request }: Request, done: (result: Use[] | Shortage) => void): void {
+    const { books, turn } = this.#context;
+    for (const use of uses) {
+      books.assign(use, request);
+      books.step(use, "supply");
+    }
+    turn.whenDurable(() => {
+      for (const use of uses) this.sendAssign(use);
+      done(uses);
+    });
+  }
+
+  sendAssign({ id, offer, request }: Use): void {
+    if (request === undefined) return;
+    this.#context.send({
+      type: "assign",
+      id: Buffer.from(id, "hex"),
+      offer: Buffer.from(offer, "hex"),
+      use: request,
+    });
+  }
+
+  /** The witness of a take: the fate is durable here before the other application gets the key. */
+  heardTake({ id, offer }: Take): void {
+    const { books, turn, send } = this.#context;
+    const use = books.uses.get(id.toString("hex"));
+    if (use === undefined || !use.owner || use.offer !== offer.toString("hex")) {
+      return this.#context.tell({ type: "odd", message: "take" });
+    }
+    // Not decided: the answer to the application is not durable yet. TAKE comes again.
+    if (use.state === "O" || use.state === "P") return;
+    const yes = use.state === "S" && (use.fate === undefined || use.fate === "T");
+    if (yes) books.setFate(use, "T");
+    turn.whenDurable(() => send({ type: "taken", id, offer, yes }));
+  }
+
+  /** What became of a key at the peer. */
+  heardFate({ number, id, fate, length }: FateTold): void {
+    const { books, turn, send } = this.#context;
+    const { heard } = books.state;
+    const use = books.uses.get(id.toString("hex"));
+    if (number === 0) {
+      // The answer to VOID about bytes of which the peer has no row left.
+      if (use?.owner && use.state === "V") books.dropUse(use);
+      return turn.changed();
+    }
+    if (number > heard.number + 1) return this.#context.tell({ type: "odd", message: "fate" });
+    if (number === heard.number + 1) {
+      heard.number = number;
+      if (fate === "T") heard.taken += length;
+      if (fate === "X") heard.expired += length;
+      books.touchState();
+      if (use?.owner) this.#settle(use, fate);
+      const name = id.toString("hex");
+      turn.whenDurable(() => this.#context.tell({ type: "fate", id: name, fate, bytes: length }));
+    }
+    turn.whenDurable(() => send({ type: "fateOk", number: heard.number }));
+  }
+
+  #settle(use: Use, fate: "T" | "X" | "V"): void {
+    // The peer can only end what it bound: an offer that is still open is void then.
+    const { books } = this.#context;
+    const pending = this.#pending.get(use.offer);
+    if (pending !== undefined) this.#giveUp(pending, "refused");
+    else if (use.state === "O" || use.state === "P") books.step(use, "void");
+    books.setFate(use, fate);
+    books.dropUse(use);
+  }
+
+  tick(): void {
+    const now = this.#context.now();
+    for (const pending of this.#pending.values()) {
+      if (pending.deadline <= now) this.#giveUp(pending, "late");
+    }
+  }
+
+  /** A session is ready: what the rows imply is sent again, in the order in which it was allocated. */
+  again(): void {
+    const { books, turn } = this.#context;
+    for (const use of books.uses.values()) {
+      if (!use.owner) continue;
+      const isVoid = use.state === "V" && use.fate === undefined;
+      if (isVoid) turn.whenDurable(() => this.sendVoid(use));
+      if (use.state === "S" && use.assigned) turn.whenDurable(() => this.sendAssign(use));
+    }
+    for (const pending of this.#pending.values()) {
+      if (pending.uses.every(({ state }) => state === "O")) this.#send(pending);
+      else this.#giveUp(pending, "refused");
+    }
+  }
+}
+
+export function lengthOf({ ranges }: Use): number {
+  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+}

@@ -1,0 +1,297 @@
+/**
+ * Keys that the other KM owns, bound here to the set of applications that it names: taken, expired or void.
+ * Only this end expires them, and it tells the owner what became of each. Pure.
+ */
+import { timingSafeEqual } from "node:crypto";
+import { offerDigest } from "../../wire/kx/digest.ts";
+import type {
+  Assign,
+  FateOk,
+  Offer,
+  OfferedKey,
+  Refusal,
+  Taken,
+  Void,
+} from "../../wire/kx/messages.ts";
+import { keyNonce } from "../matching/tag.ts";
+import type { LinkContext } from "../peer/context.ts";
+import type { Use } from "../store/books.ts";
+import { isFinal } from "../store/life.ts";
+import { lengthOf } from "./owner.ts";
+
+/** Whether the other application is served only with the owner's word (km README, "The witness"). */
+export type Takes = "witnessed" | "local";
+
+interface OpenTake {
+  readonly uses: readonly Use[];
+  readonly left: Set<string>;
+  readonly deadline: number;
+  readonly done: (result: readonly Use[] | "unknown" | "late") => void;
+}
+
+/** Keys that are checked at a time, of all offers: more are refused. */
+const maxChecking = 4_096;
+
+export class Peer {
+  readonly #context: LinkContext;
+  readonly #takes: Takes;
+  readonly #mayBind: (use: string | undefined) => boolean;
+  /** When each bound key was bound, or this process began; monotonic, ms. */
+  readonly #since = new Map<string, number>();
+  readonly #open = new Map<string, OpenTake>();
+  #checking = 0;
+  /** A restored disk shows keys that both ends have voided: nothing is served before the first comparison. */
+  #compared = false;
+
+  /** @param mayBind whether policy allows this set of applications here */
+  constructor(context: LinkContext, takes: Takes, mayBind: (use: string | undefined) => boolean) {
+    this.#context = context;
+    this.#takes = takes;
+    this.#mayBind = mayBind;
+    for (const use of context.books.uses.values()) {
+      if (!use.owner && use.state === "B") this.#since.set(use.id, context.now());
+    }
+  }
+
+  get openTakes(): number {
+    return this.#open.size;
+  }
+
+  heardOffer(message: Offer): void {
+    const { keys, offer } = message;
+    const digest = offerDigest(message);
+    const refused: (Refusal | undefined)[] = keys.map(() => undefined);
+    let left = keys.length;
+    const settled = (i: number, why: Refusal | undefined) => {
+      refused[i] = why;
+      if (--left > 0) return;
+      const { turn, send } = this.#context;
+      turn.whenDurable(() => send({ type: "ack", offer, digest, refused }));
+    };
+    for (const [i, key] of keys.entries()) this.#bind(message, key, (why) => settled(i, why));
+  }
+
+  #bind(message: Offer, key: OfferedKey, done: (why: Refusal | undefined) => void): void {
+    const { books, turn, store, link } = this.#context;
+    const name = key.id.toString("hex");
+    const known = books.uses.get(name);
+    if (known !== undefined) {
+      const same = !known.owner && known.offer === message.offer.toString("hex");
+      return done(same && (known.state === "B" || known.state === "T") ? undefined : "used");
+    }
+    if (key.ranges.length === 0) return done("used");
+    for (const range of key.ranges) {
+      const why = books.canBind(range);
+      if (why !== "free") return done(why);
+    }
+    if (!this.#mayBind(message.use)) return done("policy");
+    if (this.#checking >= maxChecking) return done("limit");
+    // Used from here on, whatever the hash says: no other offer may have these bytes.
+    for (const range of key.ranges) books.markUsed(range);
+    turn.changed();
+    this.#checking++;
+    books.pin(key.ranges);
+    const { generation } = this.#context;
+    const ranges = key.ranges.map(({ extent, start, end }) => ({ extent, start, end }));
+    const tagKey = { key: this.#context.tagKey, nonce: keyNonce(key.id) };
+    store.tagRanges(link, ranges, tagKey, (tag) => {
+      this.#checking--;
+      books.unpin(key.ranges);
+      turn.changed();
+      // The offer comes again in the next session, and finds the bytes used: void, at both ends.
+      if (this.#context.generation !== generation) return;
+      if (tag === undefined || !timingSafeEqual(tag, key.tag)) return done("hash");
+      books.addUse({
+        id: name,
+        offer: message.offer.toString("hex"),
+        owner: false,
+        ranges,
+        state: "B",
+        fate: undefined,
+        request: message.use,
+        assigned: false,
+        number: 0,
+        pickUp: message.pickUp,
+      });
+      this.#since.set(name, this.#context.now());
+      done(undefined);
+    });
+  }
+
+  heardAssign({ id, offer, use: request }: Assign): void {
+    const { books, turn } = this.#context;
+    const use = books.uses.get(id.toString("hex"));
+    if (use === undefined || use.owner || use.offer !== offer.toString("hex")) return;
+    if (use.state !== "B" || use.request !== undefined) return;
+    if (!this.#mayBind(request)) return this.#end(use, "void");
+    books.assign(use, request);
+    turn.changed();
+  }
+
+  heardVoid({ id, offer, ranges }: Void): void {
+    const { books, turn, send } = this.#context;
+    const use = books.uses.get(id.toString("hex"));
+    if (use !== undefined && !use.owner) {
+      if (use.offer !== offer.toString("hex")) return;
+      if (use.state === "B") this.#end(use, "void");
+      else this.#tellFate(use);
+      return;
+    }
+    if (use !== undefined) return;
+    const length = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+    for (const range of ranges) books.markUsed(range);
+    this.#context.store.forget(this.#context.link, ranges);
+    turn.whenDurable(() => send({ type: "fate", number: 0, offer, id, fate: "V", length }));
+  }
+
+  /**
+   * An application asks for keys that were offered to it.
+   * @param done once: the keys, which are its own now; `unknown` if not all of them are bound to this set
+   */
+  take(request: string, ids: readonly string[], deadline: number, done: OpenTake["done"]): void {
+    const uses: Use[] = [];
+    for (const id of ids) {
+      const use = this.#context.books.uses.get(id);
+      const its = use !== undefined && !use.owner && use.state === "B" && use.request === request;
+      if (!its || this.#open.has(id) || uses.includes(use) || this.#isLate(use)) {
+        return done("unknown");
+      }
+      uses.push(use);
+    }
+    if (uses.length === 0) return done("unknown");
+    if (this.#takes === "local") return this.#takeAlone(uses, done);
+    if (!this.#context.ready) return done("late");
+    const left = new Set(uses.map(({ id }) => id));
+    const open: OpenTake = { uses, left, deadline, done };
+    for (const use of uses) {
+      this.#open.set(use.id, open);
+      this.#sendTake(use);
+    }
+  }
+
+  #takeAlone(uses: readonly Use[], done: OpenTake["done"]): void {
+    if (!this.#compared) return done("late");
+    for (const use of uses) this.#finish(use, "take");
+    this.#context.turn.whenDurable(() => done(uses));
+  }
+
+  #isLate(use: Use): boolean {
+    const since = this.#since.get(use.id) ?? this.#context.now();
+    return this.#context.now() - since >= use.pickUp * 1_000;
+  }
+
+  #sendTake({ id, offer }: Use): void {
+    this.#context.send({
+      type: "take",
+      id: Buffer.from(id, "hex"),
+      offer: Buffer.from(offer, "hex"),
+    });
+  }
+
+  heardTaken({ id, offer, yes }: Taken): void {
+    const use = this.#context.books.uses.get(id.toString("hex"));
+    if (use === undefined || use.owner || use.offer !== offer.toString("hex")) return;
+    if (use.state !== "B") return;
+    if (!yes) return this.#end(use, "void");
+    this.#witnessed(use);
+  }
+
+  /** The owner counts a key as taken. All keys of a take end together, so that all of its bytes are there. */
+  #witnessed(use: Use): void {
+    const open = this.#open.get(use.id);
+    // Given up meanwhile: taken at this end as well, and burnt.
+    if (open === undefined) return this.#finish(use, "take");
+    open.left.delete(use.id);
+    if (open.left.size > 0) return;
+    for (const key of open.uses) {
+      this.#open.delete(key.id);
+      this.#finish(key, "take");
+    }
+    this.#context.turn.whenDurable(() => open.done(open.uses));
+  }
+
+  /** Ends a key that nobody gets: an open take of it fails, with all its keys. */
+  #end(use: Use, entry: "void" | "expire"): void {
+    const open = this.#open.get(use.id);
+    if (open !== undefined) this.#fail(open, "unknown");
+    this.#finish(use, entry);
+    this.#context.store.forget(this.#context.link, use.ranges);
+  }
+
+  #fail(open: OpenTake, why: "unknown" | "late"): void {
+    for (const use of open.uses) {
+      this.#open.delete(use.id);
+      if (!open.left.has(use.id)) this.#finish(use, "take");
+    }
+    this.#context.turn.whenDurable(() => open.done(why));
+  }
+
+  #finish(use: Use, entry: "take" | "void" | "expire"): void {
+    this.#context.books.step(use, entry);
+    this.#since.delete(use.id);
+    this.#context.turn.whenDurable(() => this.#tellFate(use));
+  }
+
+  #tellFate(use: Use): void {
+    if (!isFinal(use.state) || use.number === 0) return;
+    this.#context.send({
+      type: "fate",
+      number: use.number,
+      offer: Buffer.from(use.offer, "hex"),
+      id: Buffer.from(use.id, "hex"),
+      fate: use.state as "T" | "X" | "V",
+      length: lengthOf(use),
+    });
+  }
+
+  /** The owner has these fates on disk. */
+  heardFateOk({ number }: FateOk): void {
+    const { books, turn } = this.#context;
+    for (const use of books.finals()) {
+      if (use.number > number) break;
+      this.acknowledge(use);
+      turn.changed();
+    }
+  }
+
+  acknowledge(use: Use): void {
+    const { books } = this.#context;
+    const { told } = books.state;
+    told.number = Math.max(told.number, use.number);
+    if (use.state === "T") told.taken += lengthOf(use);
+    if (use.state === "X") told.expired += lengthOf(use);
+    books.touchState();
+    books.dropUse(use);
+  }
+
+  /** Steps that the comparison of both books asks for. */
+  settle(use: Use, fate: "T" | "X" | "V"): void {
+    if (use.state !== "B") return;
+    if (fate !== "T") return this.#end(use, fate === "X" ? "expire" : "void");
+    this.#witnessed(use);
+  }
+
+  tick(): void {
+    const now = this.#context.now();
+    for (const open of new Set(this.#open.values())) {
+      if (open.deadline <= now) this.#fail(open, "late");
+    }
+    if (!this.#context.ready) return;
+    for (const id of this.#since.keys()) {
+      const use = this.#context.books.uses.get(id);
+      if (use === undefined) this.#since.delete(id);
+      else if (this.#isLate(use) && !this.#open.has(id)) this.#end(use, "expire");
+    }
+  }
+
+  /** A session is ready: fates and open takes are sent again. */
+  again(): void {
+    this.#compared = true;
+    const { books, turn } = this.#context;
+    for (const use of books.finals()) turn.whenDurable(() => this.#tellFate(use));
+    for (const id of this.#open.keys()) {
+      const use = books.uses.get(id);
+      if (use !== undefined) this.#sendTake(use);
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/** Pairs of applications: one asks its KM for keys, tells the other their IDs, and the other asks its own. */
+import type { Use } from "../../../src/km/store/books.ts";
+import { lengthOf } from "../../../src/km/supply/owner.ts";
+import type { SimKm } from "./sim-km.ts";
+import type { World } from "./story.ts";
+
+export class Applications {
+  readonly #world: World;
+  readonly #random: () => number;
+  #running = true;
+
+  constructor(world: World, random: () => number, _draw: (length: number) => Buffer) {
+    this.#world = world;
+    this.#random = random;
+  }
+
+  begin(): void {
+    if (!this.#running) return;
+    const { clock, drawn } = this.#world;
+    this.#ask();
+    clock.after(-Math.log(1 - this.#random()) * drawn.requestMs, () => this.begin());
+  }
+
+  end(): void {
+    this.#running = false;
+  }
+
+  died(_km: SimKm): void {}
+
+  #ask(): void {
+    const { a, b, drawn, clock } = this.#world;
+    const km = this.#random() < 0.5 ? a : b;
+    const length = 1 + Math.floor(this.#random() * drawn.longest);
+    if (!km.alive) return;
+    const deadline = clock.now + 50 + this.#random() * 2_000;
+    if (this.#random() < drawn.preOffers) {
+      km.link.owner.preOffer(1, length, drawn.pickUp, deadline);
+      return;
+    }
+    const use = `app-${Math.floor(this.#random() * 5)} ${km.name}`;
+    const keys = 1 + Math.floor(this.#random() * 3);
+    const { life } = km;
+    km.link.owner.request({ use, keys, length, pickUp: drawn.pickUp, deadline }, (result) => {
+      if (typeof result === "string") return this.#world.count(`short: ${result}`);
+      this.#master(km, life, use, result);
+    });
+  }
+
+  #master(km: SimKm, life: number, use: string, keys: readonly Use[]): void {
+    const { drawn } = this.#world;
+    for (const key of keys) this.#hand(km, "master", use, key);
+    if (this.#random() < drawn.vanish || km.life !== life) return;
+    const other = km === this.#world.a ? this.#world.b : this.#world.a;
+    const ids = keys.map(({ id }) => id);
+    // Together, one by one, or each twice: applications do as they like.
+    const how = this.#random();
+    if (how < 0.4) this.#slave(other, use, ids, 5);
+    else for (const id of ids) this.#slave(other, use, [id], how < 0.5 ? 1 : 5);
+    if (how > 0.9) for (const id of ids) this.#slave(other, use, [id], 3);
+  }
+
+  #slave(km: SimKm, use: string, ids: readonly string[], tries: number): void {
+    if (tries === 0) return;
+    const { clock } = this.#world;
+    clock.after(this.#random() * 800, () => {
+      if (!km.alive) return this.#slave(km, use, ids, tries - 1);
+      // An answer that was written is not asked for again; one that failed is.
+      km.link.peer.take(use, ids, clock.now + 1_500, (result) => {
+        if (typeof result === "string") this.#slave(km, use, ids, tries - 1);
+        else for (const key of result) this.#hand(km, "slave", use, key);
+      });
+    });
+  }
+
+  #hand(km: SimKm, role: "master" | "slave", use: string, key: Use): void {
+    const cells = km.cells(key);
+    const { oracle } = this.#world;
+    if (cells === undefined || cells.bytes.length !== lengthOf(key)) {
+      return oracle.bad("L", `the bytes of ${key.id} are not there when they are handed out`);
+    }
+    oracle.handed({ km: km.name, role, use, id: key.id, ...cells });
+  }
+}

@@ -1,0 +1,59 @@
+/** When all faults are over: nothing hangs, and both books agree (rule L of the key manager's README). */
+import type { SimKm } from "./sim-km.ts";
+import type { World } from "./story.ts";
+
+export function compareAtEnd(world: World): void {
+  const { a, b, oracle } = world;
+  for (const km of [a, b]) {
+    for (const why of pending(km)) oracle.bad("L", `at ${km.name} ${why}`);
+  }
+  const books = (km: SimKm) => {
+    const { books: own } = km.link;
+    return [...own.extents.values()]
+      .map(({ number, length, regions }) => ({
+        number,
+        length,
+        regions: regions.map(({ start, end, version, mark }) => [start, end, version, mark]),
+      }))
+      .sort((x, y) => x.number - y.number);
+  };
+  const mine = JSON.stringify(books(a));
+  const theirs = JSON.stringify(books(b));
+  if (mine !== theirs) oracle.bad("L", `the books of stock differ: ${mine} / ${theirs}`);
+  const counts = (from: SimKm, to: SimKm) => {
+    const told = JSON.stringify(from.link.books.state.told);
+    const heard = JSON.stringify(to.link.books.state.heard);
+    if (told !== heard) oracle.bad("L", `fates that ${from.name} told ${told}, and heard ${heard}`);
+  };
+  counts(a, b);
+  counts(b, a);
+  if (oracle.slaveOnly() > 0) oracle.bad("L", `${oracle.slaveOnly()} keys have the slave alone`);
+  if (!oracle.restored) wholeBooks(world);
+}
+
+/** Without a disk that was put back every byte that was handed out is counted, and every good key was matched. */
+function wholeBooks({ a, b, oracle, link }: World): void {
+  const taken = a.link.books.state.told.taken + b.link.books.state.told.taken;
+  if (taken < oracle.slaveBytes) {
+    oracle.bad("L", `${oracle.slaveBytes} bytes were taken, ${taken} are counted`);
+  }
+  if (a.link.books.state.matched !== b.link.books.state.matched) {
+    oracle.bad("L", "both ends have matched as much");
+  }
+  if (a.link.books.state.matched === 0 && link.good > 100) oracle.bad("L", "nothing was matched");
+}
+
+function* pending({ alive, link }: SimKm): Generator<string> {
+  if (!alive) yield "the KM is down";
+  if (link.phase !== "ready") yield `the session is ${link.phase}`;
+  if (link.bufferedKeys > 0) yield `${link.bufferedKeys} keys wait for a match`;
+  if (link.owner.pending > 0) yield `${link.owner.pending} offers wait`;
+  if (link.peer.openTakes > 0) yield `${link.peer.openTakes} takes wait`;
+  for (const use of link.books.uses.values()) {
+    yield `key ${use.id} is ${use.owner ? "own" : "theirs"} ${use.state} fate ${use.fate ?? "?"} ${use.number}`;
+    break;
+  }
+  for (const { regions, number } of link.books.extents.values()) {
+    if (regions.some(({ giving }) => giving)) yield `extent ${number} is half given`;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * What must never be, told by what left the key managers: S1 to S4 and L of the key manager's README. It sees
+ * bytes with their origins, and knows nothing of the books.
+ */
+
+/** One key that was handed to an application. */
+export interface Handed {
+  readonly km: "a" | "b";
+  readonly role: "master" | "slave";
+  readonly use: string;
+  readonly id: string;
+  readonly bytes: Buffer;
+  /** Where each byte came from: number of the QKD-key times 64, and the place in it. */
+  readonly origins: Float64Array;
+}
+
+export class KmOracle {
+  readonly broken: string[] = [];
+  /** By origin: the key that has the byte. */
+  readonly #uses = new Map<number, string>();
+  readonly #keys = new Map<string, { use: string; bytes: Buffer; at: Set<string> }>();
+  readonly #restored: ReadonlySet<string>;
+  readonly #differs: (key: number) => boolean;
+  slaves = 0;
+  masters = 0;
+  slaveBytes = 0;
+
+  /** @param restored KMs whose disk was once put back; @param differs whether a QKD-key differs at the two ends */
+  constructor(restored: ReadonlySet<string>, differs: (key: number) => boolean) {
+    this.#restored = restored;
+    this.#differs = differs;
+  }
+
+  bad(rule: string, words: string): void {
+    if (this.broken.length < 20) this.broken.push(`${rule}: ${words}`);
+  }
+
+  handed({ km, role, use, id, bytes, origins }: Handed): void {
+    if (role === "master") this.masters++;
+    else {
+      this.slaves++;
+      this.slaveBytes += bytes.length;
+    }
+    for (const origin of origins) {
+      const before = this.#uses.get(origin);
+      if (before === undefined) this.#uses.set(origin, id);
+      else if (before !== id) {
+        this.bad("S1", `a byte went to ${before} and to ${id}`);
+        break;
+      }
+      if (this.#differs(Math.floor(origin / 64))) this.bad("S3", `${id} has bytes that differ`);
+    }
+    const known = this.#keys.get(id);
+    if (known === undefined) {
+      this.#keys.set(id, { use, bytes: Buffer.from(bytes), at: new Set([`${km} ${role}`]) });
+      return;
+    }
+    if (known.use !== use) this.bad("S1", `${id} went to ${known.use} and to ${use}`);
+    if (!known.bytes.equals(bytes)) this.bad("S3", `${id} is not the same at both ends`);
+    if (known.at.has(`${km} ${role}`)) this.bad("S2", `${id} was handed out twice at ${km}`);
+    known.at.add(`${km} ${role}`);
+  }
+
+  /** Keys that the slave has, and the master never got. With a witness there are none. */
+  slaveOnly(): number {
+    let count = 0;
+    for (const { at } of this.#keys.values()) {
+      if (![...at].some((where) => where.endsWith("master"))) count++;
+    }
+    return count;
+  }
+
+  get restored(): boolean {
+    return this.#restored.size > 0;
+  }
+}

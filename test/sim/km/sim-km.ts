@@ -1,0 +1,93 @@
+/** A key manager's core in simulated time: it starts from a disk, dies, and starts again. */
+import { KmLink, type LinkWorld } from "../../../src/km/link/link.ts";
+import { type LinkLimits, usualLimits } from "../../../src/km/peer/context.ts";
+import type { LinkEvent } from "../../../src/km/peer/events.ts";
+import type { Use } from "../../../src/km/store/books.ts";
+import type { Takes } from "../../../src/km/supply/peer.ts";
+import type { Clockwork } from "./clockwork.ts";
+import { SimDisk, SimStore } from "./sim-store.ts";
+
+export type Name = "a" | "b";
+
+export interface SimKmOptions {
+  readonly clock: Clockwork;
+  readonly random: () => number;
+  readonly draw: (length: number) => Buffer;
+  readonly numberOf: (id: Uint8Array) => number;
+  readonly limits: Partial<LinkLimits>;
+  readonly takes: Takes;
+  readonly mayBind: () => boolean;
+  readonly noSync: boolean;
+  readonly told: (km: SimKm, event: LinkEvent) => void;
+  /** A planted mistake is put into each core that starts. */
+  readonly plant: (link: KmLink, km: SimKm) => void;
+}
+
+export class SimKm {
+  readonly name: Name;
+  readonly disk = new SimDisk();
+  readonly #options: SimKmOptions;
+  store!: SimStore;
+  link!: KmLink;
+  /** Rises with each start. */
+  life = 0;
+  alive = false;
+
+  constructor(name: Name, options: SimKmOptions) {
+    this.name = name;
+    this.#options = options;
+    this.start();
+  }
+
+  start(): void {
+    const { clock, random, draw, numberOf, limits, takes, mayBind, noSync, told, plant } =
+      this.#options;
+    const life = ++this.life;
+    this.alive = true;
+    this.store = new SimStore(this.disk, { clock, random, numberOf, noSync });
+    const { rows, buffered } = this.store.load();
+    const world: LinkWorld = {
+      store: this.store,
+      now: () => clock.now,
+      wall: () => clock.now,
+      random: draw,
+      soon: (fn) => clock.soon(() => this.alive && this.life === life && fn()),
+      tell: (event) => told(this, event),
+      mayBind,
+    };
+    this.link = new KmLink(
+      {
+        link: "ab",
+        me: this.name,
+        peer: this.name === "a" ? "b" : "a",
+        modules: [{ module: "m", ids: ["QKD-A", "QKD-B"] }],
+        limits: { ...usualLimits, ...limits },
+        takes,
+        incarnation: draw(16),
+      },
+      world,
+      rows,
+      buffered,
+    );
+    plant(this.link, this);
+    this.#tick(life);
+  }
+
+  #tick(life: number): void {
+    this.#options.clock.after(100, () => {
+      if (!this.alive || this.life !== life) return;
+      this.link.tick();
+      this.#tick(life);
+    });
+  }
+
+  die(): void {
+    this.alive = false;
+    this.store.die();
+  }
+
+  /** Cells of a key on its way: its bytes with their origins. */
+  cells(use: Use) {
+    return this.store.cells(use.ranges);
+  }
+}

@@ -1,0 +1,284 @@
+/**
+ * A store in simulated time: what was not committed when the machine died is gone, what was committed is there
+ * whole. Each byte knows where it came from, so that an oracle can tell two uses of one byte.
+ */
+import { createCipheriv } from "node:crypto";
+import { type ReceivedKey, wholeBytes } from "../../../src/km/keys/received.ts";
+import type {
+  Buffered,
+  Change,
+  Fullness,
+  Handle,
+  KeyStore,
+  Loaded,
+  Row,
+  StoreUse,
+  TagKey,
+} from "../../../src/km/store/port.ts";
+import type { Range } from "../../../src/wire/kx/messages.ts";
+import type { Clockwork } from "./clockwork.ts";
+
+interface Stored {
+  readonly buffered: Buffered;
+  readonly bytes: Buffer;
+}
+
+/** Bytes of an extent, and the origin of each: number of its QKD-key times 64, and its place in it. */
+export interface Cells {
+  readonly bytes: Buffer;
+  readonly origins: Float64Array;
+}
+
+class Content {
+  rows = new Map<string, Row>();
+  buffered = new Map<Handle, Stored>();
+  extents = new Map<number, Cells>();
+  /** IDs that were ever confirmed: an old disk knows fewer. */
+  confirmed = new Set<string>();
+  nextHandle = 1;
+
+  copy(): Content {
+    const copy = new Content();
+    copy.rows = new Map(this.rows);
+    copy.buffered = new Map(this.buffered);
+    copy.extents = new Map(this.extents);
+    copy.confirmed = new Set(this.confirmed);
+    copy.nextHandle = this.nextHandle;
+    return copy;
+  }
+}
+
+interface Operation {
+  readonly apply: (content: Content) => void;
+  readonly done: () => void;
+}
+
+/** What outlives a process. */
+export class SimDisk {
+  content = new Content();
+  #copy: Content | undefined;
+
+  /** An operator copies the disk. */
+  copy(): void {
+    this.#copy = this.content.copy();
+  }
+
+  /** The copy is put back. @returns whether there was one */
+  restore(): boolean {
+    if (this.#copy === undefined) return false;
+    this.content = this.#copy;
+    this.#copy = undefined;
+    return true;
+  }
+}
+
+export interface SimStoreOptions {
+  readonly clock: Clockwork;
+  readonly random: () => number;
+  /** Number of a QKD-key by its ID, for the origin of bytes. */
+  readonly numberOf: (id: Uint8Array) => number;
+  /** A planted mistake: callbacks run before anything is durable. */
+  readonly noSync?: boolean;
+}
+
+export class SimStore implements KeyStore {
+  readonly #disk: SimDisk;
+  readonly #live: Content;
+  readonly #options: SimStoreOptions;
+  #queue: Operation[] = [];
+  #flushing = false;
+  #dead = false;
+  commits = 0;
+
+  constructor(disk: SimDisk, options: SimStoreOptions) {
+    this.#disk = disk;
+    this.#live = disk.content.copy();
+    this.#options = options;
+  }
+
+  load(): Loaded {
+    const { rows, buffered, extents } = this.#live;
+    return {
+      rows: [...rows.values()],
+      buffered: [...buffered.values()].map((stored) => stored.buffered),
+      extents: [...extents].map(([number, { bytes }]) => ({
+        link: "ab",
+        number,
+        length: bytes.length,
+      })),
+    };
+  }
+
+  /** The process dies: what was under way is durable as far as the disk had come. */
+  die(): void {
+    this.#dead = true;
+    const durable = Math.floor(this.#options.random() * (this.#queue.length + 1));
+    for (const { apply } of this.#queue.slice(0, durable)) apply(this.#disk.content);
+    this.#queue = [];
+  }
+
+  confirmed(id: string): boolean {
+    return this.#live.confirmed.has(id);
+  }
+
+  put(
+    module: string,
+    keys: readonly ReceivedKey[],
+    done: (stored: readonly Buffered[]) => void,
+  ): void {
+    const stored = keys.map((key): Stored => {
+      const { id, bits, bytes } = key;
+      const length = wholeBytes(bits);
+      const handle = this.#live.nextHandle++;
+      const copied = Buffer.from(bytes.subarray(0, length));
+      const at = this.#options.clock.now;
+      return { buffered: { handle, module, id: Buffer.from(id), length, bits, at }, bytes: copied };
+    });
+    this.#enqueue(
+      (content) => {
+        for (const key of stored) {
+          content.buffered.set(key.buffered.handle, key);
+          content.confirmed.add(Buffer.from(key.buffered.id).toString("latin1"));
+          content.nextHandle = Math.max(content.nextHandle, key.buffered.handle + 1);
+        }
+      },
+      () => done(stored.map(({ buffered }) => buffered)),
+    );
+  }
+
+  commit(change: Change, done: () => void = () => {}): void {
+    const cells = (change.extents ?? []).map((extent) => {
+      const origins = new Float64Array(extent.length);
+      const bytes = Buffer.alloc(extent.length);
+      let at = 0;
+      for (const handle of extent.handles) {
+        const stored = this.#live.buffered.get(handle);
+        if (stored === undefined) throw new Error("an extent is made of keys that are there");
+        const number = this.#options.numberOf(stored.buffered.id);
+        for (let i = 0; i < stored.bytes.length; i++) origins[at + i] = number * 64 + i;
+        at += stored.bytes.copy(bytes, at);
+      }
+      if (at !== extent.length) throw new Error("an extent has the length of its keys");
+      return { extent, cells: { bytes, origins } };
+    });
+    this.#enqueue((content) => {
+      for (const { extent, cells: made } of cells) {
+        content.extents.set(extent.number, made);
+        for (const handle of extent.handles) content.buffered.delete(handle);
+      }
+      for (const handle of change.dropped ?? []) content.buffered.delete(handle);
+      for (const { number } of change.gone ?? []) content.extents.delete(number);
+      for (const row of change.rows ?? []) {
+        const key = `${row.kind}/${row.link}/${row.key}`;
+        if (row.value === undefined) content.rows.delete(key);
+        else content.rows.set(key, row);
+      }
+    }, done);
+  }
+
+  #enqueue(apply: (content: Content) => void, done: () => void): void {
+    if (this.#dead) return;
+    const { clock, noSync } = this.#options;
+    apply(this.#live);
+    if (noSync) {
+      clock.after(0, () => !this.#dead && done());
+      this.#queue.push({ apply, done: () => {} });
+    } else this.#queue.push({ apply, done });
+    if (!this.#flushing) this.#flush();
+  }
+
+  #flush(): void {
+    const { clock, random, noSync } = this.#options;
+    this.#flushing = true;
+    clock.after((noSync ? 200 : 1) * (0.2 + random()), () => {
+      if (this.#dead) return;
+      const group = this.#queue;
+      this.#queue = [];
+      this.commits++;
+      for (const { apply } of group) apply(this.#disk.content);
+      for (const { done } of group) if (!this.#dead) done();
+      this.#flushing = false;
+      if (this.#queue.length > 0) this.#flush();
+    });
+  }
+
+  full(): Fullness {
+    return undefined;
+  }
+
+  use(): StoreUse {
+    const { buffered } = this.#live;
+    return {
+      bufferedKeys: buffered.size,
+      bufferedBytes: 0,
+      extentBytes: 0,
+      diskBytes: 0,
+      limitBytes: Number.POSITIVE_INFINITY,
+    };
+  }
+
+  tagBuffered(
+    handles: readonly Handle[],
+    key: TagKey,
+    done: (tag: Buffer | undefined) => void,
+  ): void {
+    const parts = handles.map((handle) => this.#live.buffered.get(handle)?.bytes);
+    this.#later(() => done(parts.includes(undefined) ? undefined : gmac(parts as Buffer[], key)));
+  }
+
+  tagRanges(
+    _link: string,
+    ranges: readonly Range[],
+    key: TagKey,
+    done: (tag: Buffer | undefined) => void,
+  ): void {
+    const cells = this.cells(ranges);
+    this.#later(() => done(cells && gmac([cells.bytes], key)));
+  }
+
+  equals(handle: Handle, bytes: Uint8Array, done: (equal: boolean) => void): void {
+    const stored = this.#live.buffered.get(handle);
+    const equal = stored?.bytes.equals(bytes.subarray(0, stored.bytes.length)) ?? false;
+    this.#later(() => done(equal));
+  }
+
+  read(_link: string, ranges: readonly Range[], done: (bytes: Buffer | undefined) => void): void {
+    const cells = this.cells(ranges);
+    this.#later(() => done(cells?.bytes));
+  }
+
+  /** Bytes of ranges with their origins. */
+  cells(ranges: readonly Range[]): Cells | undefined {
+    const parts = ranges.map(({ extent, start, end }) => {
+      const found = this.#live.extents.get(extent);
+      return found && end <= found.bytes.length
+        ? {
+            bytes: found.bytes.subarray(start, end),
+            origins: [...found.origins.subarray(start, end)],
+          }
+        : undefined;
+    });
+    if (parts.includes(undefined)) return undefined;
+    return {
+      bytes: Buffer.concat(parts.map((part) => part?.bytes ?? Buffer.alloc(0))),
+      origins: new Float64Array(parts.flatMap((part) => part?.origins ?? [])),
+    };
+  }
+
+  forget(): void {}
+
+  async close(): Promise<void> {}
+
+  #later(fn: () => void): void {
+    this.#options.clock.after(this.#options.random() * 0.3, () => {
+      if (!this.#dead) fn();
+    });
+  }
+}
+
+function gmac(parts: readonly Uint8Array[], { key, nonce }: TagKey): Buffer {
+  const cipher = createCipheriv("aes-128-gcm", key, nonce);
+  for (const part of parts) cipher.setAAD(part);
+  cipher.final();
+  return cipher.getAuthTag();
+}

@@ -1,0 +1,173 @@
+/**
+ * A life of two key managers and the link between them, from one seed: keys from modules at both ends,
+ * applications that ask, repeat and vanish; crashes, cut connections, disks put back. First everything goes
+ * wrong that was drawn; then all faults end, and both books must come to agree.
+ */
+import type { KxMessage } from "../../../src/wire/kx/messages.ts";
+import { random, streamSeed } from "../../random.ts";
+import { Applications } from "./applications.ts";
+import { Clockwork } from "./clockwork.ts";
+import { type Drawn, drawWorld } from "./drawn.ts";
+import { compareAtEnd } from "./end.ts";
+import { type Meddle, SimNetwork } from "./network.ts";
+import { KmOracle } from "./oracle.ts";
+import type { Plant } from "./plants.ts";
+import { QkdLink } from "./qkd-link.ts";
+import { type Name, SimKm } from "./sim-km.ts";
+
+export interface KmStory {
+  /** What should never be, in words. */
+  readonly broken: readonly string[];
+  /** What was drawn, for the report. */
+  readonly drawn: Drawn;
+  /** How often what happened. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** @param keys QKD-keys of the life; @param plant a mistake that must be found */
+export function kmStory(seed: number, keys: number, plant?: Plant): KmStory {
+  return new World(seed, keys, plant).run();
+}
+
+export class World {
+  readonly clock = new Clockwork();
+  readonly drawn: Drawn;
+  readonly a: SimKm;
+  readonly b: SimKm;
+  readonly oracle: KmOracle;
+  readonly link: QkdLink;
+  readonly network: SimNetwork;
+  readonly applications: Applications;
+  readonly restored = new Set<Name>();
+  readonly counts: Record<string, number> = {};
+  readonly #random: () => number;
+  /** Faults may happen. */
+  #faults = true;
+
+  constructor(seed: number, keys: number, plant: Plant | undefined) {
+    this.drawn = drawWorld(seed, plant?.world);
+    this.#random = random(streamSeed(seed, "faults"));
+    const bytes = random(streamSeed(seed, "bytes"));
+    const draw = (length: number) => Buffer.from(Array.from({ length }, () => bytes() * 256));
+    this.link = new QkdLink(this, keys, random(streamSeed(seed, "modules")), draw);
+    this.oracle = new KmOracle(this.restored, (key) => this.link.differs(key));
+    const policy = random(streamSeed(seed, "policy"));
+    const km = (name: Name) =>
+      new SimKm(name, {
+        clock: this.clock,
+        random: random(streamSeed(seed, `disk ${name}`)),
+        draw,
+        numberOf: (id) => this.link.numberOf(id),
+        limits: this.drawn.limits,
+        takes: "witnessed",
+        mayBind: () => policy() >= this.drawn.refusals,
+        noSync: plant?.noSync === name,
+        told: (_km, event) => {
+          this.count(event.type);
+          if (event.type === "fate") this.count(`fate ${event.fate}`);
+        },
+        plant: (link, of) => plant?.into?.(link, of, this),
+      });
+    this.a = km("a");
+    this.b = km("b");
+    const meddle: Meddle = plant?.meddle ?? ((message: KxMessage) => [message]);
+    this.network = new SimNetwork(
+      this.a,
+      this.b,
+      this.clock,
+      random(streamSeed(seed, "network")),
+      draw,
+      meddle,
+    );
+    this.network.delay = this.drawn.delay;
+    this.applications = new Applications(this, random(streamSeed(seed, "applications")), draw);
+  }
+
+  count(what: string, by = 1): void {
+    this.counts[what] = (this.counts[what] ?? 0) + by;
+  }
+
+  run(): KmStory {
+    try {
+      this.#live();
+    } catch (error) {
+      // An assertion of the product's own that holds no more.
+      this.oracle.bad("assertion", error instanceof Error ? (error.stack ?? error.message) : "?");
+    }
+    return { broken: this.oracle.broken, drawn: this.drawn, counts: this.counts };
+  }
+
+  #live(): void {
+    this.link.begin();
+    this.applications.begin();
+    this.#nextFault();
+    const { clock } = this;
+    while (!this.link.done && this.oracle.broken.length === 0) clock.runUntil(clock.now + 1_000);
+    clock.runUntil(clock.now + 5_000);
+    this.#faults = false;
+    this.network.allow(true);
+    for (const km of [this.a, this.b]) if (!km.alive) km.start();
+    this.applications.end();
+    this.link.deliverAll();
+    clock.runUntil(clock.now + this.drawn.healMs);
+    if (this.oracle.broken.length === 0) compareAtEnd(this);
+    this.count("sessions", this.network.sessions);
+    this.count("messages", this.network.messages);
+    this.count("masters", this.oracle.masters);
+    this.count("slaves", this.oracle.slaves);
+    this.count("starts", this.a.life + this.b.life);
+  }
+
+  #nextFault(): void {
+    const { meanMs, kinds } = this.drawn.faults;
+    if (kinds.length === 0) return;
+    this.clock.after(-Math.log(1 - this.#random()) * meanMs, () => {
+      if (this.#faults) this.#fault();
+      this.#nextFault();
+    });
+  }
+
+  #fault(): void {
+    const { kinds } = this.drawn.faults;
+    const kind = kinds[Math.floor(this.#random() * kinds.length)];
+    const km = this.#random() < 0.5 ? this.a : this.b;
+    this.count(kind ?? "");
+    if (kind === "cut") this.network.cut();
+    else if (kind === "clog") this.#clog();
+    else if (kind === "crash") this.#crash(km, () => {});
+    else if (kind === "copy") this.#copy(km);
+    else if (kind === "restore") this.#restore(km);
+  }
+
+  #clog(): void {
+    this.network.allow(false);
+    this.clock.after(this.#random() * 3_000, () => this.network.allow(true));
+  }
+
+  #crash(km: SimKm, while_: () => void): void {
+    if (!km.alive) return;
+    km.die();
+    this.network.cut();
+    this.applications.died(km);
+    while_();
+    this.clock.after(this.#random() * 1_000, () => {
+      if (!km.alive) km.start();
+    });
+  }
+
+  /** Of one KM only: two disks that are put back are outside of what a protocol between two can know. */
+  #copy(km: SimKm): void {
+    if (this.restored.size === 0 || this.restored.has(km.name)) km.disk.copy();
+  }
+
+  #restore(km: SimKm): void {
+    const other = km === this.a ? "b" : "a";
+    if (this.restored.has(other) || !km.alive) return;
+    this.#crash(km, () => {
+      if (km.disk.restore()) {
+        this.restored.add(km.name);
+        this.count("restores");
+      }
+    });
+  }
+}
