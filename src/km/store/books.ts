@@ -50,6 +50,8 @@ export interface Extent {
   regions: Region[];
   /** Matched durably at this end: not before that may a byte of it be allocated. */
   open: boolean;
+  /** Bytes bound or used: never fewer than before. */
+  used: number;
   /** Keys on their way that have bytes of it. */
   uses: number;
 }
@@ -162,7 +164,16 @@ export class LinkBooks {
   /** Adds a matched batch. It is stock once it is durable: {@link openExtent}. */
   addExtent(number: number, length: number, at: number, digest: Buffer, facts: ExtentFacts): void {
     hold(!this.#extents.has(number), "an extent's number is used once", { extent: number });
-    this.#put({ number, length, digest, facts, regions: split(length, at), open: false, uses: 0 });
+    this.#put({
+      number,
+      length,
+      digest,
+      facts,
+      regions: split(length, at),
+      open: false,
+      used: 0,
+      uses: 0,
+    });
     this.#dirtyExtents.add(number);
     this.state.matched += length;
     this.state.leaders += at;
@@ -435,8 +446,12 @@ export class LinkBooks {
     this.#stockOf(extent);
   }
 
+  /** Every change of an extent ends here: what is used is never free again. */
   #changed(extent: Extent): void {
     extent.regions = join(extent.regions);
+    const used = extent.regions.reduce((sum, { start, mark }) => sum + mark - start, 0);
+    hold(used >= extent.used, "what is used is never free again", { extent: extent.number });
+    extent.used = used;
     this.#dirtyExtents.add(extent.number);
     this.#stockOf(extent);
   }

@@ -111,6 +111,7 @@ export function decodeExtent(value: Buffer): Extent {
       giving,
     })),
     open: true,
+    used: regions.reduce((sum, [start, , , mark]) => sum + mark - start, 0),
     uses: 0,
   };
 }

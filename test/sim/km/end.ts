@@ -32,7 +32,10 @@ export function compareAtEnd(world: World): void {
 }
 
 /** Without a disk that was put back every byte that was handed out is counted, and every good key was matched. */
-function wholeBooks({ a, b, oracle, link }: World): void {
+function wholeBooks({ a, b, oracle, link, expired, counts }: World): void {
+  // A pair of keys that differs may end at one side when the session breaks, and expires at the other.
+  const mayExpire = link.lost + (counts.differs ?? 0);
+  if (expired > mayExpire) oracle.bad("L", `${expired} keys expired, of ${mayExpire} that may`);
   const taken = a.link.books.state.told.taken + b.link.books.state.told.taken;
   if (taken < oracle.slaveBytes) {
     oracle.bad("L", `${oracle.slaveBytes} bytes were taken, ${taken} are counted`);

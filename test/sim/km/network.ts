@@ -15,6 +15,8 @@ export class SimNetwork {
   readonly #meddle: Meddle;
   /** Mean delay of a message, ms. */
   delay = 1;
+  /** A planted mistake: what was sent in an earlier session is still heard. */
+  stale = false;
   #connection = 0;
   #allowed = true;
   /** The connection that each end believes in. */
@@ -81,7 +83,7 @@ export class SimNetwork {
         arrives = Math.max(arrives, this.#clock.now + this.#random() * 2 * this.delay);
         this.#clock.after(arrives - this.#clock.now, () => {
           const same = to.alive && to.life === toLife && this.#connection === connection;
-          if (same) to.link.heard(message);
+          if (same || (this.stale && to.alive)) to.link.heard(message);
         });
       };
       const send = (message: KxMessage) => {

@@ -61,6 +61,12 @@ export class KmOracle {
     known.at.add(`${km} ${role}`);
   }
 
+  /** The other end can't have a key that the master has, though no disk was put back. */
+  voided(id: string): void {
+    const masters = [...(this.#keys.get(id)?.at ?? [])].some((where) => where.endsWith("master"));
+    if (masters) this.bad("L", `${id} has the master, and it is void at the other end`);
+  }
+
   /** Keys that the slave has, and the master never got. With a witness there are none. */
   slaveOnly(): number {
     let count = 0;

@@ -1,17 +1,237 @@
 /** Mistakes that the simulator must find: each is put into a world, and the number of lives until it shows is told. */
 import type { KmLink } from "../../../src/km/link/link.ts";
+import type { Use } from "../../../src/km/store/books.ts";
+import type { Change } from "../../../src/km/store/port.ts";
+import type { Takes } from "../../../src/km/supply/peer.ts";
 import type { Wanted } from "./drawn.ts";
 import type { Meddle } from "./network.ts";
-import type { Name, SimKm } from "./sim-km.ts";
+import type { SimKm } from "./sim-km.ts";
 import type { World } from "./story.ts";
 
 export interface Plant {
   readonly name: string;
   readonly world?: Wanted;
-  /** At this KM callbacks run before anything is durable. */
-  readonly noSync?: Name;
+  readonly noSync?: (change: Change | "put") => boolean;
+  readonly forgetful?: boolean;
+  readonly stale?: boolean;
+  readonly takes?: Takes;
   readonly meddle?: Meddle;
   readonly into?: (link: KmLink, km: SimKm, world: World) => void;
 }
 
-export const plants: readonly Plant[] = [];
+const crashes: Wanted = {
+  faults: { kinds: ["crash"], meanMs: 300 },
+  differ: 0,
+  lost: 0,
+  refusals: 0,
+  vanish: 0,
+  pickUp: 20,
+  requestMs: 1,
+};
+const restores: Wanted = {
+  ...crashes,
+  faults: { kinds: ["copy", "restore", "crash"], meanMs: 300 },
+};
+const cuts: Wanted = { ...crashes, faults: { kinds: ["cut"], meanMs: 300 } };
+const calm: Wanted = { faults: { kinds: [], meanMs: 1_000 }, requestMs: 10, vanish: 0 };
+
+/** The change writes a row of this kind that looks so. */
+function writes(kind: string, like: RegExp): (change: Change | "put") => boolean {
+  return (change) =>
+    change !== "put" &&
+    (change.rows ?? []).some((row) => row.kind === kind && like.test(row.value?.toString() ?? ""));
+}
+
+/** Sends all but these messages. */
+function without(type: string): Meddle {
+  return (message) => (message.type === type ? [] : [message]);
+}
+
+export const plants: readonly Plant[] = [
+  {
+    name: "no fsync before ACK",
+    noSync: writes("use", /"state":"B"/),
+    world: crashes,
+  },
+  {
+    name: "no fsync before the master's answer",
+    noSync: writes("use", /"state":"S"/),
+    world: crashes,
+  },
+  {
+    name: "no fsync before the slave's answer, and a disk put back",
+    noSync: writes("use", /"state":"T"/),
+    takes: "local",
+    world: crashes,
+  },
+  {
+    name: "the witness is not durable",
+    noSync: writes("use", /"state":"S","fate":"T"|"fate":"T"/),
+    world: restores,
+  },
+  {
+    name: "no fsync before MATCH",
+    noSync: writes("batch", /./),
+    world: { ...crashes, keyMs: 0.5 },
+  },
+  {
+    name: "no fsync before COMMIT",
+    noSync: writes("extent", /"n":/),
+    world: { ...crashes, keyMs: 0.5 },
+  },
+  {
+    name: "success before the key is durable",
+    noSync: (change) => change === "put",
+    world: { ...crashes, keyMs: 0.5 },
+  },
+  {
+    name: "free on timeout",
+    world: { ...cuts, delay: 40 },
+    into: ({ books }) => {
+      const { step } = books;
+      books.step = (use: Use, entry) => {
+        if (entry !== "void" || !use.owner) return step.call(books, use, entry);
+        books.dropUse(use);
+        for (const { extent: number, start } of use.ranges) {
+          const extent = books.extent(number);
+          const regions = extent?.regions.map((region) => ({
+            ...region,
+            mark: region.start <= start && start < region.mark ? start : region.mark,
+          }));
+          if (regions !== undefined) books.setRegions(number, regions);
+        }
+      };
+    },
+  },
+  {
+    name: "the content of ACK is not read",
+    world: { ...calm, refusals: 0.5 },
+    meddle: (message) =>
+      message.type === "ack"
+        ? [{ ...message, refused: message.refused.map(() => undefined) }]
+        : [message],
+  },
+  {
+    name: "what a late VOID names stays free",
+    world: { ...calm, refusals: 0.5 },
+    into: ({ books, peer }) => {
+      const { heardVoid } = peer;
+      const { markUsed } = books;
+      peer.heardVoid = (message) => {
+        books.markUsed = () => {};
+        heardVoid.call(peer, message);
+        books.markUsed = markUsed;
+      };
+    },
+  },
+  {
+    name: "versions are not told in SYNC",
+    world: { ...cuts, limits: { lowWater: 4_096, unit: 1 }, requestMs: 5 },
+    meddle: (message) =>
+      message.type === "syncExtents"
+        ? [
+            {
+              ...message,
+              extents: message.extents.map((extent) => ({
+                ...extent,
+                regions: extent.regions.map((region) => ({ ...region, version: 0 })),
+              })),
+            },
+          ]
+        : [message],
+  },
+  {
+    name: "ownership in one step",
+    world: { ...cuts, limits: { lowWater: 4_096, unit: 1 }, requestMs: 5 },
+    into: ({ books }) => {
+      const { give } = books;
+      // At once the other's, and nothing is told of it.
+      books.give = (bytes) => {
+        for (const gift of give.call(books, bytes)) books.given(gift);
+        return [];
+      };
+    },
+  },
+  {
+    name: "the comparison of both books is left out",
+    world: restores,
+    into: ({ books }) => {
+      books.setRegions = () => {};
+    },
+  },
+  {
+    name: "VOID is sent once",
+    world: cuts,
+    into: ({ owner }) => {
+      const { sendVoid } = owner;
+      const sent = new Set<string>();
+      owner.sendVoid = (use) => {
+        if (!sent.has(use.id)) sendVoid.call(owner, use);
+        sent.add(use.id);
+      };
+    },
+  },
+  { name: "no FATE", world: calm, meddle: without("fate") },
+  { name: "no FATEOK", world: calm, meddle: without("fateOk") },
+  {
+    name: "the slave is served without a witness, and a disk is put back",
+    takes: "local",
+    world: restores,
+  },
+  { name: "an old session is heard", stale: true, world: { ...cuts, delay: 40 } },
+  {
+    name: "the follower matches at once",
+    world: { ...crashes, keyMs: 0.5 },
+    into: (link, { name }) => {
+      if (name !== "b") return;
+      const { heard } = link;
+      const early = new Set<number>();
+      link.heard = (message) => {
+        heard.call(link, message);
+        if (message.type === "propose") early.add(message.number);
+        for (const number of early) heard.call(link, { type: "commit", number });
+      };
+    },
+  },
+  {
+    name: "the hash is not read",
+    world: { ...calm, differ: 0.02 },
+    into: (_link, { store }) => {
+      const same = Buffer.alloc(16);
+      store.tagBuffered = (_handles, _key, done) => done(same);
+      store.tagRanges = (_link, _ranges, _key, done) => done(same);
+    },
+  },
+  {
+    name: "IDs are forgotten at both ends",
+    forgetful: true,
+    world: { ...calm, repeats: 0.3, keyMs: 5 },
+  },
+  {
+    name: "the two ends split a batch another way",
+    world: calm,
+    meddle: (message) =>
+      message.type === "propose"
+        ? [{ ...message, split: Math.max(0, message.split - 1) }]
+        : [message],
+  },
+  {
+    name: "a mark falls when a row is forgotten",
+    world: calm,
+    into: ({ books }) => {
+      const { dropUse } = books;
+      books.dropUse = (use) => {
+        dropUse.call(books, use);
+        for (const { extent: number, start, end } of use.ranges) {
+          const extent = books.extent(number);
+          if (extent === undefined) continue;
+          const regions = extent.regions.map((region) => ({
+            ...region,
+            mark: region.mark === end ? start : region.mark,
+          }));
+          books.setRegions(number, regions);
+        }
+      };
+    },
+  },
+];

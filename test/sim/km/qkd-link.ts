@@ -17,6 +17,8 @@ export class QkdLink {
   readonly #differ = new Set<number>();
   /** QKD-keys that both nodes brought, with the same bytes. */
   good = 0;
+  /** Brought to one end only. */
+  lost = 0;
   #made = 0;
 
   constructor(world: World, total: number, random: () => number, draw: (n: number) => Buffer) {
@@ -57,6 +59,7 @@ export class QkdLink {
     const differs = !lost && fate < drawn.lost + drawn.differ;
     if (differs) this.#differ.add(number);
     if (!lost && !differs) this.good++;
+    if (lost) this.lost++;
     for (const km of [this.#world.a, this.#world.b]) {
       if (lost && km.name === (number % 2 === 0 ? "a" : "b")) continue;
       const own = Buffer.from(bytes);

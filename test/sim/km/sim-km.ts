@@ -3,6 +3,7 @@ import { KmLink, type LinkWorld } from "../../../src/km/link/link.ts";
 import { type LinkLimits, usualLimits } from "../../../src/km/peer/context.ts";
 import type { LinkEvent } from "../../../src/km/peer/events.ts";
 import type { Use } from "../../../src/km/store/books.ts";
+import type { Change } from "../../../src/km/store/port.ts";
 import type { Takes } from "../../../src/km/supply/peer.ts";
 import type { Clockwork } from "./clockwork.ts";
 import { SimDisk, SimStore } from "./sim-store.ts";
@@ -17,7 +18,8 @@ export interface SimKmOptions {
   readonly limits: Partial<LinkLimits>;
   readonly takes: Takes;
   readonly mayBind: () => boolean;
-  readonly noSync: boolean;
+  readonly noSync: ((change: Change | "put") => boolean) | undefined;
+  readonly forgetful: boolean;
   readonly told: (km: SimKm, event: LinkEvent) => void;
   /** A planted mistake is put into each core that starts. */
   readonly plant: (link: KmLink, km: SimKm) => void;
@@ -40,11 +42,22 @@ export class SimKm {
   }
 
   start(): void {
-    const { clock, random, draw, numberOf, limits, takes, mayBind, noSync, told, plant } =
-      this.#options;
+    const {
+      clock,
+      random,
+      draw,
+      numberOf,
+      limits,
+      takes,
+      mayBind,
+      noSync,
+      forgetful,
+      told,
+      plant,
+    } = this.#options;
     const life = ++this.life;
     this.alive = true;
-    this.store = new SimStore(this.disk, { clock, random, numberOf, noSync });
+    this.store = new SimStore(this.disk, { clock, random, numberOf, noSync, forgetful });
     const { rows, buffered } = this.store.load();
     const world: LinkWorld = {
       store: this.store,

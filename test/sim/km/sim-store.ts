@@ -77,8 +77,10 @@ export interface SimStoreOptions {
   readonly random: () => number;
   /** Number of a QKD-key by its ID, for the origin of bytes. */
   readonly numberOf: (id: Uint8Array) => number;
-  /** A planted mistake: callbacks run before anything is durable. */
-  readonly noSync?: boolean;
+  /** A planted mistake: what follows from this change happens before it is durable. */
+  readonly noSync?: ((change: Change | "put") => boolean) | undefined;
+  /** A planted mistake: confirmed IDs are not remembered. */
+  readonly forgetful?: boolean;
 }
 
 export class SimStore implements KeyStore {
@@ -118,7 +120,7 @@ export class SimStore implements KeyStore {
   }
 
   confirmed(id: string): boolean {
-    return this.#live.confirmed.has(id);
+    return !this.#options.forgetful && this.#live.confirmed.has(id);
   }
 
   put(
@@ -143,6 +145,7 @@ export class SimStore implements KeyStore {
         }
       },
       () => done(stored.map(({ buffered }) => buffered)),
+      this.#options.noSync?.("put"),
     );
   }
 
@@ -161,26 +164,30 @@ export class SimStore implements KeyStore {
       if (at !== extent.length) throw new Error("an extent has the length of its keys");
       return { extent, cells: { bytes, origins } };
     });
-    this.#enqueue((content) => {
-      for (const { extent, cells: made } of cells) {
-        content.extents.set(extent.number, made);
-        for (const handle of extent.handles) content.buffered.delete(handle);
-      }
-      for (const handle of change.dropped ?? []) content.buffered.delete(handle);
-      for (const { number } of change.gone ?? []) content.extents.delete(number);
-      for (const row of change.rows ?? []) {
-        const key = `${row.kind}/${row.link}/${row.key}`;
-        if (row.value === undefined) content.rows.delete(key);
-        else content.rows.set(key, row);
-      }
-    }, done);
+    this.#enqueue(
+      (content) => {
+        for (const { extent, cells: made } of cells) {
+          content.extents.set(extent.number, made);
+          for (const handle of extent.handles) content.buffered.delete(handle);
+        }
+        for (const handle of change.dropped ?? []) content.buffered.delete(handle);
+        for (const { number } of change.gone ?? []) content.extents.delete(number);
+        for (const row of change.rows ?? []) {
+          const key = `${row.kind}/${row.link}/${row.key}`;
+          if (row.value === undefined) content.rows.delete(key);
+          else content.rows.set(key, row);
+        }
+      },
+      done,
+      this.#options.noSync?.(change),
+    );
   }
 
-  #enqueue(apply: (content: Content) => void, done: () => void): void {
+  #enqueue(apply: (content: Content) => void, done: () => void, early = false): void {
     if (this.#dead) return;
-    const { clock, noSync } = this.#options;
+    const { clock } = this.#options;
     apply(this.#live);
-    if (noSync) {
+    if (early) {
       clock.after(0, () => !this.#dead && done());
       this.#queue.push({ apply, done: () => {} });
     } else this.#queue.push({ apply, done });
@@ -190,7 +197,7 @@ export class SimStore implements KeyStore {
   #flush(): void {
     const { clock, random, noSync } = this.#options;
     this.#flushing = true;
-    clock.after((noSync ? 200 : 1) * (0.2 + random()), () => {
+    clock.after((noSync ? 40 : 1) * (0.2 + random()), () => {
       if (this.#dead) return;
       const group = this.#queue;
       this.#queue = [];

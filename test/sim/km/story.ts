@@ -3,6 +3,7 @@
  * applications that ask, repeat and vanish; crashes, cut connections, disks put back. First everything goes
  * wrong that was drawn; then all faults end, and both books must come to agree.
  */
+import type { LinkEvent } from "../../../src/km/peer/events.ts";
 import type { KxMessage } from "../../../src/wire/kx/messages.ts";
 import { random, streamSeed } from "../../random.ts";
 import { Applications } from "./applications.ts";
@@ -39,6 +40,8 @@ export class World {
   readonly network: SimNetwork;
   readonly applications: Applications;
   readonly restored = new Set<Name>();
+  /** QKD-keys that expired, at both ends together. */
+  expired = 0;
   readonly counts: Record<string, number> = {};
   readonly #random: () => number;
   /** Faults may happen. */
@@ -59,13 +62,11 @@ export class World {
         draw,
         numberOf: (id) => this.link.numberOf(id),
         limits: this.drawn.limits,
-        takes: "witnessed",
+        takes: plant?.takes ?? "witnessed",
         mayBind: () => policy() >= this.drawn.refusals,
-        noSync: plant?.noSync === name,
-        told: (_km, event) => {
-          this.count(event.type);
-          if (event.type === "fate") this.count(`fate ${event.fate}`);
-        },
+        noSync: plant?.noSync,
+        forgetful: plant?.forgetful ?? false,
+        told: (_km, event) => this.#told(event),
         plant: (link, of) => plant?.into?.(link, of, this),
       });
     this.a = km("a");
@@ -80,11 +81,23 @@ export class World {
       meddle,
     );
     this.network.delay = this.drawn.delay;
+    this.network.stale = plant?.stale ?? false;
     this.applications = new Applications(this, random(streamSeed(seed, "applications")), draw);
   }
 
   count(what: string, by = 1): void {
     this.counts[what] = (this.counts[what] ?? 0) + by;
+  }
+
+  #told(event: LinkEvent): void {
+    this.count(event.type);
+    if (event.type === "expired") this.expired += event.keys;
+    if (event.type !== "fate") return;
+    this.count(`fate ${event.fate}`);
+    // Policy may refuse an application that a pre-offer is assigned to: no other key of a master is void.
+    const { refusals, preOffers } = this.drawn;
+    const mayBe = this.restored.size > 0 || (refusals > 0 && preOffers > 0);
+    if (event.fate === "V" && !mayBe) this.oracle.voided(event.id);
   }
 
   run(): KmStory {
