@@ -11,6 +11,7 @@ import {
   hostilePackets,
 } from "../../test/campaign/hostile-manager.ts";
 import { kmDrops } from "../../test/campaign/km-drops.ts";
+import { kmLives } from "../../test/campaign/km-lives.ts";
 import { blocksThroughNoise } from "../../test/campaign/noisy-session.ts";
 import { replug } from "../../test/campaign/replug.ts";
 import { tamper } from "../../test/campaign/tamper.ts";
@@ -151,6 +152,21 @@ export const campaigns: readonly Campaign[] = [
         async run(scale, seed) {
           const result = await alarmCuts(times(10_000, scale), seed);
           return { held: result.lost + result.wrong + result.stale === 0, figures: { ...result } };
+        },
+      },
+    ],
+  },
+  {
+    name: "km-lives",
+    parts: [
+      {
+        title: "10⁶ keys, 10⁴ crashes in lives of two key managers and their link",
+        run(scale, seed) {
+          const { broken, figures } = kmLives(times(2_500, scale), 400, seed);
+          for (const what of broken?.words ?? []) {
+            process.stderr.write(`life ${broken?.seed}: ${what}\n`);
+          }
+          return { held: broken === undefined, figures };
         },
       },
     ],

@@ -5,16 +5,18 @@
  */
 import type { Range, UseBook } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
-import type { Extent, Use } from "../store/books.ts";
 import { isFinal } from "../store/life.ts";
 import { overlapping, reconcile } from "../store/regions.ts";
+import type { Extent, Use } from "../store/shapes.ts";
 import type { Peer } from "../supply/peer.ts";
 import type { TheirBooks } from "./their-books.ts";
 
 export function compareBooks(context: LinkContext, peer: Peer, theirs: TheirBooks): void {
   const marks = compareMarks(context, theirs);
   compareCounts(context, peer, theirs);
-  for (const extent of [...context.books.extents.values()]) compareExtent(context, extent, theirs);
+  context.books.stock.takeBackGifts();
+  for (const extent of [...context.books.stock.extents.values()])
+    compareExtent(context, extent, theirs);
   for (const use of [...context.books.uses.values()]) compareUse(context, peer, use, theirs);
   if (marks !== undefined) context.tell(marks);
   context.turn.changed();
@@ -58,12 +60,12 @@ function compareExtent(context: LinkContext, extent: Extent, theirs: TheirBooks)
     const free = regions.reduce((sum, { mark, end }) => sum + end - mark, 0);
     if (free > 0) context.tell({ type: "lost", bytes: free });
     context.store.forget(context.link, [{ extent: number, start: 0, end: extent.length }]);
-    return books.voidExtent(number);
+    return books.stock.voidExtent(number);
   }
   const inIt = rangesIn(number, theirs);
   const offered = tailOffers(number, theirs);
   const result = reconcile(regions, their.regions, offered);
-  books.setRegions(number, result.regions);
+  books.stock.setRegions(number, result.regions);
   for (const range of result.used) bindUsed(context, { ...range, extent: number }, inIt);
 }
 

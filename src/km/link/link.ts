@@ -2,7 +2,7 @@
  * One link to another KM: matching, ownership, keys on their way, and the sessions over which both ends agree
  * on them. Driven from outside: messages, keys and time go in; messages and transactions come out. Pure.
  */
-import type { ExtentBook, Hello, KxMessage, Sync, UseBook } from "../../wire/kx/messages.ts";
+import type { Hello, KxMessage } from "../../wire/kx/messages.ts";
 import { LinkBuffer, type Waiting } from "../matching/buffer.ts";
 import { Follower } from "../matching/follower.ts";
 import { Leader } from "../matching/leader.ts";
@@ -11,10 +11,12 @@ import type { LinkEvent } from "../peer/events.ts";
 import { Turn } from "../peer/turn.ts";
 import { LinkBooks } from "../store/books.ts";
 import type { Buffered, KeyStore, Row } from "../store/port.ts";
-import { bookOf, type Side } from "../store/regions.ts";
+import type { Side } from "../store/regions.ts";
 import { Owner } from "../supply/owner.ts";
 import { Peer, type Takes } from "../supply/peer.ts";
 import { compareBooks } from "./compare.ts";
+import { forgetUsed } from "./forget.ts";
+import { tellBooks } from "./my-books.ts";
 import { Ownership } from "./ownership.ts";
 import { TheirBooks } from "./their-books.ts";
 
@@ -135,37 +137,9 @@ export class KmLink {
     const { books } = this;
     for (const use of books.uses.values()) {
       if (use.owner && (use.state === "O" || use.state === "P")) books.step(use, "void");
-      if (use.state !== "B") this.#world.store.forget(books.link, use.ranges);
     }
-    this.#forgetUsed();
+    forgetUsed(books, this.#world.store);
     this.#turn.changed();
-  }
-
-  /** The store is told again which bytes are used: it does not keep that itself. */
-  #forgetUsed(): void {
-    const inUse = new Map<number, [number, number][]>();
-    for (const { ranges, state } of this.books.uses.values()) {
-      if (state !== "B") continue;
-      for (const { extent, start, end } of ranges) {
-        const list = inUse.get(extent) ?? [];
-        list.push([start, end]);
-        inUse.set(extent, list);
-      }
-    }
-    for (const { number, regions } of this.books.extents.values()) {
-      const kept = (inUse.get(number) ?? []).sort(([a], [b]) => a - b);
-      for (const { start, mark } of regions) {
-        let at = start;
-        for (const [from, to] of kept) {
-          if (to <= at || from >= mark) continue;
-          if (from > at)
-            this.#world.store.forget(this.books.link, [{ extent: number, start: at, end: from }]);
-          at = Math.max(at, to);
-        }
-        if (at < mark)
-          this.#world.store.forget(this.books.link, [{ extent: number, start: at, end: mark }]);
-      }
-    }
   }
 
   get phase(): Phase {
@@ -217,7 +191,8 @@ export class KmLink {
     this.#session = session;
     this.#generation++;
     this.#phase = "comparing";
-    const parts = this.#myBooks();
+    const open = [...(this.#leader?.books() ?? []), ...(this.#follower?.books() ?? [])];
+    const parts = tellBooks(this.books, open);
     this.#turn.whenDurable(() => {
       if (this.#session !== session) return;
       for (const part of parts) session.send(part);
@@ -232,45 +207,6 @@ export class KmLink {
     this.#early.length = 0;
     this.#generation++;
     this.#follower?.down();
-  }
-
-  #myBooks(): KxMessage[] {
-    const { books } = this;
-    const { mark, heardMark, highest, told, heard } = books.state;
-    // One more: the transaction that these books wait for.
-    const head: Sync = {
-      type: "sync",
-      mark: mark + 1,
-      heardMark,
-      highest,
-      told: { ...told },
-      heard: { ...heard },
-    };
-    books.touchState();
-    const extents: ExtentBook[] = [
-      ...(this.#leader?.books() ?? []),
-      ...(this.#follower?.books() ?? []),
-    ];
-    for (const { number, digest, length, regions } of books.extents.values()) {
-      extents.push({ number, state: "M", digest, length, regions: regions.map(bookOf) });
-    }
-    const uses = [...books.uses.values()].map(
-      ({ id, offer, owner, state, fate, request, ranges }): UseBook => ({
-        id: Buffer.from(id, "hex"),
-        offer: Buffer.from(offer, "hex"),
-        owner,
-        state,
-        ranges,
-        ...(fate !== undefined && { fate }),
-        ...(request !== undefined && { use: request }),
-      }),
-    );
-    return [
-      head,
-      { type: "syncExtents", extents },
-      { type: "syncUses", uses },
-      { type: "syncEnd" },
-    ];
   }
 
   /** @param message in the order in which it was sent */
@@ -325,7 +261,8 @@ export class KmLink {
   #ready(theirs: TheirBooks): void {
     this.#phase = "ready";
     for (const { number, state } of theirs.extents.values()) {
-      if (state === "R" && this.books.extent(number) !== undefined) this.#leader?.commit(number);
+      if (state === "R" && this.books.stock.extent(number) !== undefined)
+        this.#leader?.commit(number);
     }
     this.owner.again();
     this.peer.again();

@@ -19,7 +19,7 @@ export class Ownership {
   /** Gives so many free bytes to the other KM, or as many as there are. */
   give(bytes: number): void {
     const { books, turn } = this.#context;
-    const gifts = books.give(bytes);
+    const gifts = books.stock.give(bytes);
     for (const gift of gifts) this.#send(gift);
     if (gifts.length > 0) turn.changed();
   }
@@ -30,27 +30,27 @@ export class Ownership {
 
   heardGive({ range }: Give): void {
     const { books, turn, send, tell } = this.#context;
-    if (!books.receive(range)) return tell({ type: "odd", message: "give" });
+    if (!books.stock.receive(range)) return tell({ type: "odd", message: "give" });
     turn.whenDurable(() => send({ type: "given", range }));
   }
 
   heardGiven({ range }: Given): void {
-    this.#context.books.given(range);
+    this.#context.books.stock.given(range);
     this.#context.turn.changed();
   }
 
   /** The other side runs dry: it gets up to half of what this one has more. */
   heardAsk({ bytes }: Ask): void {
     const { books, limits } = this.#context;
-    const more = books.free(books.side) - books.free(books.peerSide);
+    const more = books.stock.free(books.side) - books.stock.free(books.stock.peerSide);
     const gift = Math.floor(Math.min(bytes, more / 2) / limits.unit) * limits.unit;
     if (gift > 0) this.give(gift);
   }
 
   tick(): void {
     const { books, limits, ready, now, send } = this.#context;
-    const mine = books.free(books.side);
-    const theirs = books.free(books.peerSide);
+    const mine = books.stock.free(books.side);
+    const theirs = books.stock.free(books.stock.peerSide);
     if (!ready || mine >= limits.lowWater || theirs < mine + 2 * limits.unit) return;
     if (now() - this.#askedAt < askAgainMs) return;
     this.#askedAt = now();
@@ -59,6 +59,6 @@ export class Ownership {
 
   /** A session is ready: gifts on their way are told again. */
   again(): void {
-    for (const gift of this.#context.books.gifts()) this.#send(gift);
+    for (const gift of this.#context.books.stock.gifts()) this.#send(gift);
   }
 }

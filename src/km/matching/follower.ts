@@ -20,6 +20,8 @@ interface Held {
   readonly missing: Set<string>;
 }
 
+/** IDs of keys that were not here are remembered up to this number. */
+const maxLacked = 65_536;
 const nothing = Buffer.alloc(0);
 
 export class Follower {
@@ -29,6 +31,8 @@ export class Follower {
   /** Proposals that wait for keys, and those whose hash is being computed. */
   readonly #held = new Map<number, Held>();
   readonly #checking = new Map<number, readonly Waiting[]>();
+  /** IDs that were waited for once: a proposal with them is answered at once, and holds up no other. */
+  readonly #lacked = new Set<string>();
   /** Highest number that was proposed in this session. */
   #proposed = 0;
 
@@ -69,7 +73,8 @@ export class Follower {
     const { number } = message;
     const context = this.#context;
     const digest = proposeDigest(message);
-    const known = context.books.extent(number)?.digest ?? this.#prepared.get(number)?.facts.digest;
+    const known =
+      context.books.stock.extent(number)?.digest ?? this.#prepared.get(number)?.facts.digest;
     if (known?.equals(digest)) return this.#match(number, digest);
     const highest = Math.max(context.books.state.highest, this.#proposed);
     if (known !== undefined || number <= highest) return this.#refuse(number, "number");
@@ -80,12 +85,14 @@ export class Follower {
       if (key === undefined || key.batch !== 0) missing.add(id);
     }
     if (missing.size === 0) return this.#check(message, digest);
+    if ([...missing].every((id) => this.#lacked.has(id))) return this.#lacking(number, missing);
     const until = context.now() + context.limits.lackMs;
     this.#held.set(number, { message, digest, until, missing });
   }
 
   /** A key came: a proposal that waits for it may be complete. */
   stored(key: Waiting): void {
+    this.#lacked.delete(key.id);
     for (const [number, { message, digest, missing }] of this.#held) {
       if (!missing.delete(key.id) || missing.size > 0) continue;
       this.#held.delete(number);
@@ -98,8 +105,16 @@ export class Follower {
     for (const [number, { until, missing }] of this.#held) {
       if (until > now) continue;
       this.#held.delete(number);
-      this.#refuse(number, "lacking", Buffer.from([...missing].join(""), "latin1"));
+      this.#lacking(number, missing);
     }
+  }
+
+  #lacking(number: number, missing: ReadonlySet<string>): void {
+    for (const id of missing) {
+      if (this.#lacked.size >= maxLacked) this.#lacked.clear();
+      this.#lacked.add(id);
+    }
+    this.#refuse(number, "lacking", Buffer.from([...missing].join(""), "latin1"));
   }
 
   /** The session ended: what is not prepared is as if it had never been proposed. */
@@ -162,7 +177,7 @@ export class Follower {
 
   heardCommit({ number }: Commit): void {
     if (this.#prepared.has(number)) this.matched(number);
-    else if (this.#context.books.extent(number) === undefined) {
+    else if (this.#context.books.stock.extent(number) === undefined) {
       this.#context.tell({ type: "odd", message: "commit" });
     }
   }
@@ -187,7 +202,7 @@ export class Follower {
     this.#buffer.remove(keys);
     const waited = context.now() - Math.min(...keys.map(({ since }) => since));
     context.turn.whenDurable(() => {
-      context.books.openExtent(number);
+      context.books.stock.openExtent(number);
       context.tell({ type: "matched", number, keys: keys.length, bytes: length, waited });
     });
   }

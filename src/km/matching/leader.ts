@@ -163,7 +163,7 @@ export class Leader {
     const open = this.#open.get(number);
     if (open === undefined || !open.digest.equals(digest)) {
       // Matched already, and the answer was late: COMMIT says so again.
-      if (context.books.extent(number)?.digest.equals(digest)) this.commit(number);
+      if (context.books.stock.extent(number)?.digest.equals(digest)) this.commit(number);
       else context.tell({ type: "odd", message: "match" });
       return;
     }
@@ -183,7 +183,7 @@ export class Leader {
     this.#buffer.remove(keys);
     const waited = context.now() - Math.min(...keys.map(({ since }) => since));
     turn.whenDurable(() => {
-      context.books.openExtent(number);
+      context.books.stock.openExtent(number);
       context.tell({ type: "matched", number, keys: keys.length, bytes: length, waited });
     });
   }

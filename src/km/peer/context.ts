@@ -45,7 +45,7 @@ export const usualLimits: LinkLimits = {
   readyBytes: 65_536,
   readyKeys: 512,
   holdMs: 5,
-  lackMs: 1_000,
+  lackMs: 300,
   againMs: 1_000,
   againMaxMs: 60_000,
   matchMs: 3_600_000,

@@ -1,7 +1,7 @@
 /** The books of a link as rows: JSON, without a key byte. A row that can't be read ends the start. */
 import * as v from "valibot";
 import { Fault } from "../../base/errors.ts";
-import type { Extent, LinkState, Use } from "./books.ts";
+import type { Extent, LinkState, Use } from "./shapes.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const hex = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})+$/));

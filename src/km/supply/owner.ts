@@ -13,7 +13,7 @@ import type {
 } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
-import type { Use } from "../store/books.ts";
+import type { Use } from "../store/shapes.ts";
 
 /** Why a request got no key. */
 export type Shortage = "away" | "stock" | "refused" | "late";
@@ -85,14 +85,14 @@ export class Owner {
     about: Pick<Pending, "request" | "pickUp" | "deadline" | "done">,
   ): void {
     const { books, turn } = this.#context;
-    if (books.free(books.side) < keys * length) return about.done("stock");
+    if (books.stock.free(books.side) < keys * length) return about.done("stock");
     const offer = Buffer.alloc(24);
     this.#incarnation.copy(offer);
     offer.writeBigUInt64BE(BigInt(++this.#counter), 16);
     const uses: Use[] = [];
     const ranges: VersionedRange[][] = [];
     for (let i = 0; i < keys; i++) {
-      const part = books.allocate(length) as VersionedRange[];
+      const part = books.stock.allocate(length) as VersionedRange[];
       const use: Use = {
         id: this.#drawId(),
         offer: offer.toString("hex"),

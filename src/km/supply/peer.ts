@@ -15,8 +15,8 @@ import type {
 } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
-import type { Use } from "../store/books.ts";
 import { isFinal } from "../store/life.ts";
+import type { Use } from "../store/shapes.ts";
 import { lengthOf } from "./owner.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
@@ -39,6 +39,8 @@ export class Peer {
   /** When each bound key was bound, or this process began; monotonic, ms. */
   readonly #since = new Map<string, number>();
   readonly #open = new Map<string, OpenTake>();
+  /** Keys of which the owner was asked in this session and has not answered: it may count them as taken. */
+  readonly #asked = new Set<string>();
   #checking = 0;
   /** A restored disk shows keys that both ends have voided: nothing is served before the first comparison. */
   #compared = false;
@@ -81,22 +83,22 @@ export class Peer {
     }
     if (key.ranges.length === 0) return done("used");
     for (const range of key.ranges) {
-      const why = books.canBind(range);
+      const why = books.stock.canBind(range);
       if (why !== "free") return done(why);
     }
     if (!this.#mayBind(message.use)) return done("policy");
     if (this.#checking >= maxChecking) return done("limit");
     // Used from here on, whatever the hash says: no other offer may have these bytes.
-    for (const range of key.ranges) books.markUsed(range);
+    for (const range of key.ranges) books.stock.markUsed(range);
     turn.changed();
     this.#checking++;
-    books.pin(key.ranges);
+    books.stock.pin(key.ranges);
     const { generation } = this.#context;
     const ranges = key.ranges.map(({ extent, start, end }) => ({ extent, start, end }));
     const tagKey = { key: this.#context.tagKey, nonce: keyNonce(key.id) };
     store.tagRanges(link, ranges, tagKey, (tag) => {
       this.#checking--;
-      books.unpin(key.ranges);
+      books.stock.unpin(key.ranges);
       turn.changed();
       // The offer comes again in the next session, and finds the bytes used: void, at both ends.
       if (this.#context.generation !== generation) return;
@@ -139,7 +141,7 @@ export class Peer {
     }
     if (use !== undefined) return;
     const length = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
-    for (const range of ranges) books.markUsed(range);
+    for (const range of ranges) books.stock.markUsed(range);
     this.#context.store.forget(this.#context.link, ranges);
     turn.whenDurable(() => send({ type: "fate", number: 0, offer, id, fate: "V", length }));
   }
@@ -181,6 +183,7 @@ export class Peer {
   }
 
   #sendTake({ id, offer }: Use): void {
+    this.#asked.add(id);
     this.#context.send({
       type: "take",
       id: Buffer.from(id, "hex"),
@@ -191,6 +194,7 @@ export class Peer {
   heardTaken({ id, offer, yes }: Taken): void {
     const use = this.#context.books.uses.get(id.toString("hex"));
     if (use === undefined || use.owner || use.offer !== offer.toString("hex")) return;
+    this.#asked.delete(use.id);
     if (use.state !== "B") return;
     if (!yes) return this.#end(use, "void");
     this.#witnessed(use);
@@ -210,7 +214,7 @@ export class Peer {
     this.#context.turn.whenDurable(() => open.done(open.uses));
   }
 
-  /** Ends a key that nobody gets: an open take of it fails, with all its keys. */
+  /** Ends a key without an application: an open take of it fails, with all its keys. */
   #end(use: Use, entry: "void" | "expire"): void {
     const open = this.#open.get(use.id);
     if (open !== undefined) this.#fail(open, "unknown");
@@ -280,13 +284,15 @@ export class Peer {
     for (const id of this.#since.keys()) {
       const use = this.#context.books.uses.get(id);
       if (use === undefined) this.#since.delete(id);
-      else if (this.#isLate(use) && !this.#open.has(id)) this.#end(use, "expire");
+      else if (this.#isLate(use) && !this.#asked.has(id)) this.#end(use, "expire");
     }
   }
 
   /** A session is ready: fates and open takes are sent again. */
   again(): void {
     this.#compared = true;
+    // What the owner counts as taken, the comparison has told.
+    this.#asked.clear();
     const { books, turn } = this.#context;
     for (const use of books.finals()) turn.whenDurable(() => this.#tellFate(use));
     for (const id of this.#open.keys()) {

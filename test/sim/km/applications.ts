@@ -1,8 +1,8 @@
 /** Pairs of applications: one asks its KM for keys, tells the other their IDs, and the other asks its own. */
-import type { Use } from "../../../src/km/store/books.ts";
+import type { Use } from "../../../src/km/store/shapes.ts";
 import { lengthOf } from "../../../src/km/supply/owner.ts";
 import type { SimKm } from "./sim-km.ts";
-import type { World } from "./story.ts";
+import type { SimWorld as World } from "./world.ts";
 
 export class Applications {
   readonly #world: World;

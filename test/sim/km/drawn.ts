@@ -42,11 +42,15 @@ export function drawWorld(seed: number, wanted: Wanted = {}): Drawn {
   // A copy of a disk shows nothing until it is put back.
   if (kinds.includes("restore") && !kinds.includes("copy")) kinds.push("copy");
   const matchMs = 60_000;
-  return {
+  const window = pick([1, 4, 8]);
+  const batchKeys = pick([1, 3, 50, 500]);
+  // A link that can't carry its keys lets them expire, and that is no mistake.
+  const narrow = window * batchKeys < 12;
+  const drawn: Drawn = {
     faults: { kinds, meanMs: pick([300, 1_000, 5_000]) },
     limits: {
-      window: pick([1, 4, 8]),
-      batchKeys: pick([1, 3, 50, 500]),
+      window,
+      batchKeys,
       readyKeys: pick([1, 8, 100]),
       holdMs: pick([0, 5, 200]),
       lackMs: pick([50, 1_000]),
@@ -55,7 +59,7 @@ export function drawWorld(seed: number, wanted: Wanted = {}): Drawn {
       unit: pick([1, 8, 32]),
       lowWater: pick([0, 256, 4_096]),
     },
-    delay: pick([0.2, 2, 40]),
+    delay: pick(narrow ? [0.2, 2] : [0.2, 2, 40]),
     refusals: pick([0, 0, 0.05, 0.5]),
     differ: pick([0, 0.001, 0.02]),
     lost: pick([0, 0.001, 0.02]),
@@ -67,6 +71,6 @@ export function drawWorld(seed: number, wanted: Wanted = {}): Drawn {
     vanish: pick([0, 0.1, 0.5]),
     preOffers: pick([0, 0, 0.3]),
     healMs: matchMs + 90_000,
-    ...wanted,
   };
+  return { ...drawn, ...wanted, limits: { ...drawn.limits, ...wanted.limits } };
 }

@@ -1,6 +1,6 @@
 /** When all faults are over: nothing hangs, and both books agree (rule L of the key manager's README). */
 import type { SimKm } from "./sim-km.ts";
-import type { World } from "./story.ts";
+import type { SimWorld as World } from "./world.ts";
 
 export function compareAtEnd(world: World): void {
   const { a, b, oracle } = world;
@@ -9,7 +9,7 @@ export function compareAtEnd(world: World): void {
   }
   const books = (km: SimKm) => {
     const { books: own } = km.link;
-    return [...own.extents.values()]
+    return [...own.stock.extents.values()]
       .map(({ number, length, regions }) => ({
         number,
         length,
@@ -56,7 +56,7 @@ function* pending({ alive, link }: SimKm): Generator<string> {
     yield `key ${use.id} is ${use.owner ? "own" : "theirs"} ${use.state} fate ${use.fate ?? "?"} ${use.number}`;
     break;
   }
-  for (const { regions, number } of link.books.extents.values()) {
+  for (const { regions, number } of link.books.stock.extents.values()) {
     if (regions.some(({ giving }) => giving)) yield `extent ${number} is half given`;
   }
 }

@@ -23,6 +23,7 @@ export class SimNetwork {
   readonly #upIn = new Map<SimKm, number>();
   sessions = 0;
   messages = 0;
+  readonly sent: Record<string, number> = {};
 
   constructor(
     a: SimKm,
@@ -80,6 +81,7 @@ export class SimNetwork {
       const toLife = to.life;
       const carry = (message: KxMessage) => {
         this.messages++;
+        this.sent[message.type] = (this.sent[message.type] ?? 0) + 1;
         arrives = Math.max(arrives, this.#clock.now + this.#random() * 2 * this.delay);
         this.#clock.after(arrives - this.#clock.now, () => {
           const same = to.alive && to.life === toLife && this.#connection === connection;

@@ -1,12 +1,12 @@
 /** Mistakes that the simulator must find: each is put into a world, and the number of lives until it shows is told. */
 import type { KmLink } from "../../../src/km/link/link.ts";
-import type { Use } from "../../../src/km/store/books.ts";
 import type { Change } from "../../../src/km/store/port.ts";
+import type { Use } from "../../../src/km/store/shapes.ts";
 import type { Takes } from "../../../src/km/supply/peer.ts";
 import type { Wanted } from "./drawn.ts";
 import type { Meddle } from "./network.ts";
 import type { SimKm } from "./sim-km.ts";
-import type { World } from "./story.ts";
+import type { SimWorld as World } from "./world.ts";
 
 export interface Plant {
   readonly name: string;
@@ -66,8 +66,8 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "the witness is not durable",
-    noSync: writes("use", /"state":"S","fate":"T"|"fate":"T"/),
-    world: restores,
+    noSync: writes("use", /"fate":"T"/),
+    world: { ...restores, keyMs: 5, requestMs: 5, longest: 16, delay: 0.2 },
   },
   {
     name: "no fsync before MATCH",
@@ -93,12 +93,12 @@ export const plants: readonly Plant[] = [
         if (entry !== "void" || !use.owner) return step.call(books, use, entry);
         books.dropUse(use);
         for (const { extent: number, start } of use.ranges) {
-          const extent = books.extent(number);
+          const extent = books.stock.extent(number);
           const regions = extent?.regions.map((region) => ({
             ...region,
             mark: region.start <= start && start < region.mark ? start : region.mark,
           }));
-          if (regions !== undefined) books.setRegions(number, regions);
+          if (regions !== undefined) books.stock.setRegions(number, regions);
         }
       };
     },
@@ -116,17 +116,23 @@ export const plants: readonly Plant[] = [
     world: { ...calm, refusals: 0.5 },
     into: ({ books, peer }) => {
       const { heardVoid } = peer;
-      const { markUsed } = books;
+      const { stock } = books;
+      const { markUsed } = stock;
       peer.heardVoid = (message) => {
-        books.markUsed = () => {};
+        stock.markUsed = () => {};
         heardVoid.call(peer, message);
-        books.markUsed = markUsed;
+        stock.markUsed = markUsed;
       };
     },
   },
   {
     name: "versions are not told in SYNC",
-    world: { ...cuts, limits: { lowWater: 4_096, unit: 1 }, requestMs: 5 },
+    world: {
+      ...restores,
+      faults: { kinds: ["cut", "copy", "restore"], meanMs: 300 },
+      limits: { lowWater: 1_000_000, unit: 1 },
+      delay: 40,
+    },
     meddle: (message) =>
       message.type === "syncExtents"
         ? [
@@ -142,12 +148,13 @@ export const plants: readonly Plant[] = [
   },
   {
     name: "ownership in one step",
-    world: { ...cuts, limits: { lowWater: 4_096, unit: 1 }, requestMs: 5 },
+    world: { ...calm, limits: { lowWater: 4_096, unit: 1 }, requestMs: 5 },
     into: ({ books }) => {
-      const { give } = books;
+      const { stock } = books;
+      const { give } = stock;
       // At once the other's, and nothing is told of it.
-      books.give = (bytes) => {
-        for (const gift of give.call(books, bytes)) books.given(gift);
+      stock.give = (bytes) => {
+        for (const gift of give.call(stock, bytes)) stock.given(gift);
         return [];
       };
     },
@@ -156,12 +163,12 @@ export const plants: readonly Plant[] = [
     name: "the comparison of both books is left out",
     world: restores,
     into: ({ books }) => {
-      books.setRegions = () => {};
+      books.stock.setRegions = () => {};
     },
   },
   {
     name: "VOID is sent once",
-    world: cuts,
+    world: { ...cuts, delay: 40, refusals: 0.5 },
     into: ({ owner }) => {
       const { sendVoid } = owner;
       const sent = new Set<string>();
@@ -223,13 +230,13 @@ export const plants: readonly Plant[] = [
       books.dropUse = (use) => {
         dropUse.call(books, use);
         for (const { extent: number, start, end } of use.ranges) {
-          const extent = books.extent(number);
+          const extent = books.stock.extent(number);
           if (extent === undefined) continue;
           const regions = extent.regions.map((region) => ({
             ...region,
             mark: region.mark === end ? start : region.mark,
           }));
-          books.setRegions(number, regions);
+          books.stock.setRegions(number, regions);
         }
       };
     },

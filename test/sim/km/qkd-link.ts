@@ -1,7 +1,7 @@
 /** Two modules and their nodes: they bring the same keys to both KMs, late, repeated, sometimes to one end only. */
 import { streamSeed } from "../../random.ts";
 import type { Name, SimKm } from "./sim-km.ts";
-import type { World } from "./story.ts";
+import type { SimWorld as World } from "./world.ts";
 
 export class QkdLink {
   readonly #world: World;

@@ -2,8 +2,8 @@
 import { KmLink, type LinkWorld } from "../../../src/km/link/link.ts";
 import { type LinkLimits, usualLimits } from "../../../src/km/peer/context.ts";
 import type { LinkEvent } from "../../../src/km/peer/events.ts";
-import type { Use } from "../../../src/km/store/books.ts";
 import type { Change } from "../../../src/km/store/port.ts";
+import type { Use } from "../../../src/km/store/shapes.ts";
 import type { Takes } from "../../../src/km/supply/peer.ts";
 import type { Clockwork } from "./clockwork.ts";
 import { SimDisk, SimStore } from "./sim-store.ts";

@@ -89,6 +89,8 @@ export class SimStore implements KeyStore {
   readonly #options: SimStoreOptions;
   #queue: Operation[] = [];
   #flushing = false;
+  /** Something was answered that is not durable: the disk takes its time with it. */
+  #slow = false;
   #dead = false;
   commits = 0;
 
@@ -190,15 +192,17 @@ export class SimStore implements KeyStore {
     if (early) {
       clock.after(0, () => !this.#dead && done());
       this.#queue.push({ apply, done: () => {} });
+      this.#slow = true;
     } else this.#queue.push({ apply, done });
     if (!this.#flushing) this.#flush();
   }
 
   #flush(): void {
-    const { clock, random, noSync } = this.#options;
+    const { clock, random } = this.#options;
     this.#flushing = true;
-    clock.after((noSync ? 40 : 1) * (0.2 + random()), () => {
+    clock.after((this.#slow ? 300 : 1) * (0.2 + random()), () => {
       if (this.#dead) return;
+      this.#slow = false;
       const group = this.#queue;
       this.#queue = [];
       this.commits++;

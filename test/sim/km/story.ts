@@ -125,7 +125,8 @@ export class World {
     clock.runUntil(clock.now + this.drawn.healMs);
     if (this.oracle.broken.length === 0) compareAtEnd(this);
     this.count("sessions", this.network.sessions);
-    this.count("messages", this.network.messages);
+    for (const [type, count] of Object.entries(this.network.sent))
+      this.count(`sent ${type}`, count);
     this.count("masters", this.oracle.masters);
     this.count("slaves", this.oracle.slaves);
     this.count("starts", this.a.life + this.b.life);

@@ -1,0 +1,35 @@
+/** This KM's books of a link, as they are told at the beginning of a session. Pure. */
+import type { ExtentBook, KxMessage, Sync, UseBook } from "../../wire/kx/messages.ts";
+import type { LinkBooks } from "../store/books.ts";
+import { bookOf } from "../store/regions.ts";
+
+/** @param open batches that are proposed or prepared */
+export function tellBooks(books: LinkBooks, open: readonly ExtentBook[]): KxMessage[] {
+  const { mark, heardMark, highest, told, heard } = books.state;
+  // One more: the transaction that these books wait for.
+  const head: Sync = {
+    type: "sync",
+    mark: mark + 1,
+    heardMark,
+    highest,
+    told: { ...told },
+    heard: { ...heard },
+  };
+  books.touchState();
+  const extents: ExtentBook[] = [...open];
+  for (const { number, digest, length, regions } of books.stock.extents.values()) {
+    extents.push({ number, state: "M", digest, length, regions: regions.map(bookOf) });
+  }
+  const uses = [...books.uses.values()].map(
+    ({ id, offer, owner, state, fate, request, ranges }): UseBook => ({
+      id: Buffer.from(id, "hex"),
+      offer: Buffer.from(offer, "hex"),
+      owner,
+      state,
+      ranges,
+      ...(fate !== undefined && { fate }),
+      ...(request !== undefined && { use: request }),
+    }),
+  );
+  return [head, { type: "syncExtents", extents }, { type: "syncUses", uses }, { type: "syncEnd" }];
+}

@@ -1,0 +1,74 @@
+/** Shapes of a link's books, that rows are made of. */
+import type { Fate, Range, UseState } from "../../wire/kx/messages.ts";
+import type { Region } from "./regions.ts";
+
+/** Facts of a batch that stay with its extent (Y.3803 Table 1, item 2). */
+export interface ExtentFacts {
+  /** QKD module IDs, the leader's first. */
+  readonly modules: readonly [string, string];
+  /** QKD-keys of the batch. */
+  readonly keys: number;
+  /** Unit length of its KMA-keys, bytes. */
+  readonly unit: number;
+  /** When it was matched here, ms since 1970 UTC. */
+  readonly at: number;
+}
+
+export interface Extent {
+  readonly number: number;
+  readonly length: number;
+  /** SHA-256 over its PROPOSE, 32 bytes. */
+  readonly digest: Buffer;
+  readonly facts: ExtentFacts;
+  regions: Region[];
+  /** Matched durably at this end: not before that may a byte of it be allocated. */
+  open: boolean;
+  /** Bytes bound or used: never fewer than before. */
+  used: number;
+  /** Keys on their way that have bytes of it. */
+  uses: number;
+}
+
+/** A key on its way to applications, or whose fate is not known at both ends. */
+export interface Use {
+  /** KSA-key ID, 16 bytes as 32 hexadecimal digits. */
+  readonly id: string;
+  /** Offer it belongs to, 24 bytes in hexadecimal. */
+  readonly offer: string;
+  /** Whether this KM owns it. */
+  readonly owner: boolean;
+  readonly ranges: readonly Range[];
+  state: UseState;
+  fate: Fate | undefined;
+  /** The set of applications. */
+  request: string | undefined;
+  /** The request was assigned to a pre-offer: the peer has to be told until its fate is known. */
+  assigned: boolean;
+  /** Number of the FATE that tells of it; 0 before its end, and at the owner. */
+  number: number;
+  /** How long the other application may take to fetch it, s. */
+  readonly pickUp: number;
+}
+
+/** Bytes whose fate both KMs know, up to a FATE number. */
+export interface Counts {
+  number: number;
+  taken: number;
+  expired: number;
+}
+
+/** The rest of the books of a link. */
+export interface LinkState {
+  /** Durable transactions of this KM. */
+  mark: number;
+  /** The most that was heard of the other KM's. */
+  heardMark: number;
+  /** Highest number of an extent. */
+  highest: number;
+  /** Fates told as peer, and acknowledged; fates heard as owner. */
+  told: Counts;
+  heard: Counts;
+  /** Bytes matched since the link began, and those of them that began as the leader's. */
+  matched: number;
+  leaders: number;
+}

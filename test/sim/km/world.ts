@@ -1,0 +1,20 @@
+/** What the parts of a simulated network see of it. */
+import type { Clockwork } from "./clockwork.ts";
+import type { Drawn } from "./drawn.ts";
+import type { KmOracle } from "./oracle.ts";
+import type { SimKm } from "./sim-km.ts";
+
+export interface SimWorld {
+  readonly clock: Clockwork;
+  readonly drawn: Drawn;
+  readonly a: SimKm;
+  readonly b: SimKm;
+  readonly oracle: KmOracle;
+  /** How often what happened. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** QKD-keys that expired, at both ends together. */
+  readonly expired: number;
+  /** QKD-keys by how they were brought: to both ends alike, and to one end only. */
+  readonly link: { readonly good: number; readonly lost: number };
+  count(what: string, by?: number): void;
+}

@@ -1,0 +1,28 @@
+import test from "ava";
+import { rounds } from "../../campaign-scale.ts";
+import { plants } from "../../sim/km/plants.ts";
+import { kmStory } from "../../sim/km/story.ts";
+
+test("in every life of two key managers S1 to S4 hold, and both books agree at its end", (t) => {
+  for (let seed = 1; seed <= rounds(100); seed++) {
+    const { broken } = kmStory(seed, 400);
+    t.deepEqual(broken, [], `npm run soak -- --only km-lives --scale 0.0001 --seed ${seed}`);
+  }
+});
+
+test("a life is the same each time it is told", (t) => {
+  t.deepEqual(kmStory(7, 300), kmStory(7, 300));
+});
+
+/** So many lives are looked through for a planted mistake at most. */
+const lives = 80;
+const once = plants.filter((_, i) => rounds(plants.length) === plants.length || i % 5 === 0);
+
+for (const plant of once) {
+  test(`the simulator finds: ${plant.name}`, (t) => {
+    let seed = 1;
+    while (seed <= lives && kmStory(seed, 300, plant).broken.length === 0) seed++;
+    t.true(seed <= lives, `not found in ${lives} lives`);
+    t.log(`found in life ${seed}`);
+  });
+}
