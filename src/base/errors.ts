@@ -22,6 +22,13 @@ export type FaultCode =
   | "kq1.frame" // header or length not of Annex A
   | "kq1.message" // JSON or a parameter not of Tables 1-4
   | "kq1.timeout" // the KM did not answer in time
+  | "kx.connect" // TCP or TLS between two KMs could not be set up
+  | "kx.closed" // the other KM closed the link, or another connection took its place
+  | "kx.frame" // header not of Annex A, or MessageIDs that do not count
+  | "kx.message" // a message that does not follow the profile, or comes out of turn
+  | "kx.version" // the other KM speaks another version
+  | "kx.peer" // another KM than the one of this link
+  | "kx.silent" // the other KM says nothing, or reads nothing, any more
   | "panel.report" // a HID report that is not of the chassis controller's document
   | "panel.message" // a line between panel process and node that is not of the port
   | "panel.silent" // the panel, its controller, or the node behind it says nothing any more

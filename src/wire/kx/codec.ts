@@ -1,0 +1,127 @@
+/** Between the messages of a KM link and their bytes: see README.md. */
+import { hash } from "node:crypto";
+import { Fault } from "../../base/errors.ts";
+import { writeHeader } from "../kq1/frame.ts";
+import { header } from "../kq1/names.ts";
+import { Reader, Writer } from "./bytes.ts";
+import type { Field } from "./fields.ts";
+import { extentBook, layouts, useBook } from "./layout.ts";
+import type {
+  ExtentBook,
+  KxMessage,
+  Offer,
+  Propose,
+  SyncExtents,
+  SyncUses,
+  UseBook,
+} from "./messages.ts";
+import { command, protocolVersion, size } from "./names.ts";
+
+const types = new Map(
+  Object.entries(command).map(([type, code]) => [code as number, type as KxMessage["type"]]),
+);
+/** Where messages are made, one at a time. No key is ever in one. */
+const scratch = Buffer.alloc(header.length + header.maxPayload);
+const payloadRoom = scratch.subarray(header.length);
+
+/** @throws Fault `kx.message` if a field is out of its range, or all of it does not fit a frame */
+export function encodePayload(message: KxMessage): Buffer {
+  return Buffer.from(payloadRoom.subarray(0, write(message)));
+}
+
+/**
+ * Header and payload.
+ * @param messageId counts the messages of this direction of a connection, from 1
+ * @throws Fault `kx.message` as {@link encodePayload}
+ */
+export function encodeFrame(message: KxMessage, messageId: number): Buffer {
+  const length = write(message);
+  writeHeader(scratch, 0, messageId, command[message.type], length);
+  return Buffer.from(scratch.subarray(0, header.length + length));
+}
+
+/**
+ * A message of its own: nothing in it points into the payload.
+ * @param code CommandCode
+ * @throws Fault `kx.message` with the field, the limit and the offset in the payload as facts;
+ *   `kx.version` for a HELLO of another version, whose other fields may be others
+ */
+export function decodePayload(code: number, payload: Buffer): KxMessage {
+  const type = types.get(code);
+  if (type === undefined) {
+    throw new Fault("kx.message", "unknown command of a KM link", { command: code });
+  }
+  if (type === "hello") checkVersion(payload);
+  const reader = new Reader(payload);
+  reader.message = type;
+  const body = layouts[type].read(reader) as object;
+  if (reader.left > 0) {
+    reader.field = "";
+    throw reader.wrong("goes on after its last field", reader.at);
+  }
+  const message = { type, ...body } as KxMessage;
+  if (message.type !== "propose" && message.type !== "offer") return message;
+  return { ...message, digest: payloadDigest(message.type, payload) };
+}
+
+/** The digest that the receiver of this message will answer with; see `digest` of both. */
+export function digestOf(message: Propose | Offer): Buffer {
+  return payloadDigest(message.type, payloadRoom.subarray(0, write(message)));
+}
+
+/** Books of extents, in as many messages as they need; none for none. */
+export function cutExtents(extents: readonly ExtentBook[]): SyncExtents[] {
+  return cut(extents, extentBook).map((part) => ({ type: "syncExtents", extents: part }));
+}
+
+/** Books of uses, in as many messages as they need; none for none. */
+export function cutUses(uses: readonly UseBook[]): SyncUses[] {
+  return cut(uses, useBook).map((part) => ({ type: "syncUses", uses: part }));
+}
+
+/** @returns length of the payload in the scratch room */
+function write(message: KxMessage): number {
+  const writer = new Writer(payloadRoom);
+  writer.message = message.type;
+  (layouts[message.type] as Field<object>).write(writer, message);
+  return writer.at;
+}
+
+function checkVersion(payload: Buffer): void {
+  if (payload.length < 2) return;
+  const version = payload.readUInt16BE(0);
+  if (version === protocolVersion) return;
+  throw new Fault("kx.version", "the other KM speaks another version of the KM link", {
+    version,
+    expected: protocolVersion,
+  });
+}
+
+function payloadDigest(type: "propose" | "offer", payload: Buffer): Buffer {
+  const end = payload.length - (type === "propose" ? size.tag : 0);
+  return hash("sha256", payload.subarray(0, end), "buffer");
+}
+
+/** Bytes of the count before a list. */
+const countBytes = 2;
+
+function cut<T>(items: readonly T[], item: Field<T>): T[][] {
+  const parts: T[][] = [];
+  let part: T[] = [];
+  let bytes = countBytes;
+  for (const one of items) {
+    const writer = new Writer(payloadRoom);
+    writer.message = "sync";
+    writer.at = countBytes;
+    item.write(writer, one);
+    const length = writer.at - countBytes;
+    if (part.length === 0 || bytes + length > header.maxPayload) {
+      part = [];
+      parts.push(part);
+      bytes = countBytes;
+    }
+    part.push(one);
+    bytes += length;
+  }
+  return parts;
+}

@@ -1,0 +1,158 @@
+/** Fields of each message in the order in which they are on the wire; README.md has the same as tables. */
+import {
+  type Field,
+  fixed,
+  flag,
+  list,
+  maybe,
+  maybeWord,
+  name,
+  packed,
+  pair,
+  struct,
+  text,
+  u16,
+  u32,
+  u64,
+  word,
+} from "./fields.ts";
+import type {
+  ExtentBook,
+  FateCount,
+  KxMessage,
+  Offer,
+  OfferedKey,
+  Range,
+  RegionBook,
+  UseBook,
+  VersionedRange,
+} from "./messages.ts";
+import { codes, limits, protocolVersion, size } from "./names.ts";
+
+/** A message without what the codec adds. */
+export type Body<M> = M extends KxMessage ? Omit<M, "type" | "digest"> : never;
+
+export type Layouts = {
+  readonly [T in KxMessage["type"]]: Field<Body<Extract<KxMessage, { type: T }>>>;
+};
+
+const count = u64(0, limits.count);
+/** Number of an extent. */
+const number = u64(1, limits.count);
+const place = u32(0, limits.extentBytes);
+const version = u32(0, limits.version);
+const digest = fixed(size.digest);
+const id = fixed(size.id);
+const ids = packed(size.id, 0, limits.batchKeys);
+const offer = fixed(size.offer);
+const tag = fixed(size.tag);
+const kmId = name(limits.name, limits.nameBytes);
+const use = text(1, limits.useBytes);
+
+const ordered = ({ start, end }: Range | RegionBook) => (start < end ? undefined : "end");
+const range = struct<Range>({ extent: number, start: place, end: place }, ordered);
+const versionedRange = struct<VersionedRange>(
+  { extent: number, start: place, end: place, version },
+  ordered,
+);
+
+const region = struct<RegionBook>(
+  { start: place, end: place, version, mark: place, giving: flag },
+  (value) => {
+    const { start, end, mark } = value;
+    return ordered(value) ?? (start <= mark && mark <= end ? undefined : "mark");
+  },
+);
+export const extentBook = struct<ExtentBook>({
+  number,
+  state: word(codes.extentState),
+  digest,
+  length: u32(1, limits.extentBytes),
+  regions: list(region, 0, limits.regions),
+});
+export const useBook = struct<UseBook>({
+  id,
+  offer,
+  owner: flag,
+  state: word(codes.useState),
+  fate: maybeWord(codes.fate),
+  use: maybe(use),
+  ranges: list(range, 0, limits.ranges),
+});
+const fateCount = struct<FateCount>({ number: count, taken: count, expired: count });
+const offeredKey = struct<OfferedKey>({
+  id,
+  ranges: list(versionedRange, 1, limits.ranges),
+  tag,
+});
+
+/** Books in one frame: by its length, not by their number. */
+const most = 0xffff;
+
+export const layouts: Layouts = {
+  hello: struct({
+    version: u16(protocolVersion, protocolVersion),
+    from: kmId,
+    to: kmId,
+    incarnation: fixed(size.incarnation),
+    nonce: fixed(size.nonce),
+    policy: digest,
+  }),
+  sync: struct({
+    mark: count,
+    heardMark: count,
+    highest: count,
+    told: fateCount,
+    heard: fateCount,
+  }),
+  syncExtents: struct({ extents: list(extentBook, 0, most) }),
+  syncUses: struct({ uses: list(useBook, 0, most) }),
+  syncEnd: struct({}),
+  propose: struct(
+    {
+      number,
+      modules: pair(kmId),
+      unit: u32(1, limits.extentBytes),
+      split: place,
+      ids: packed(size.id, 1, limits.batchKeys),
+      lengths: list(u32(1, limits.keyBytes), 1, limits.batchKeys),
+      // The last one: all before it is what the digest is over.
+      tag,
+    },
+    ({ ids: named, lengths, split }) => {
+      if (named.length !== lengths.length * size.id) return "lengths";
+      return split <= lengths.reduce((sum, length) => sum + length, 0) ? undefined : "split";
+    },
+  ),
+  match: struct({ number, digest }),
+  noMatch: struct({ number, reason: word(codes.noMatch), lacking: ids }),
+  commit: struct({ number }),
+  abort: struct({ number, void: ids }),
+  offer: struct<Body<Offer>>({
+    offer,
+    use: maybe(use),
+    pickUp: u32(0, limits.pickUp),
+    keys: list(offeredKey, 1, limits.offerKeys),
+  }),
+  ack: struct({
+    offer,
+    digest,
+    refused: list(maybeWord(codes.refusal), 1, limits.offerKeys),
+  }),
+  assign: struct({ offer, id, use }),
+  void: struct({ offer, id, ranges: list(range, 1, limits.ranges) }),
+  take: struct({ offer, id }),
+  taken: struct({ offer, id, yes: flag }),
+  fate: struct({
+    number: count,
+    offer,
+    id,
+    fate: word(codes.fate),
+    length: place,
+  }),
+  fateOk: struct({ number: count }),
+  give: struct({ range: versionedRange }),
+  given: struct({ range: versionedRange }),
+  ask: struct({ bytes: u64(1, limits.count) }),
+  alive: struct({}),
+};

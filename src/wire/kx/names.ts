@@ -1,0 +1,82 @@
+/**
+ * Every code and limit of Kx, the link between two key managers, in one table. Y.3803 names the reference
+ * points and leaves the protocol open: this is the project's profile, written down in README.md.
+ */
+
+/** In HELLO. Another version has another ALPN too, so that both ends agree before a byte is exchanged. */
+export const protocolVersion = 1;
+/** Application protocol in the TLS handshake (RFC 7301). */
+export const alpn = "qkd-kx/1";
+
+/** CommandCode of each message, in the header of Annex A of Kq-1. */
+export const command = {
+  hello: 0x0101,
+  sync: 0x0102,
+  syncExtents: 0x0103,
+  syncUses: 0x0104,
+  syncEnd: 0x0105,
+  alive: 0x0106,
+  propose: 0x0111,
+  match: 0x0112,
+  noMatch: 0x0113,
+  commit: 0x0114,
+  abort: 0x0115,
+  offer: 0x0121,
+  ack: 0x0122,
+  assign: 0x0123,
+  void: 0x0124,
+  take: 0x0125,
+  taken: 0x0126,
+  fate: 0x0127,
+  fateOk: 0x0128,
+  give: 0x0131,
+  given: 0x0132,
+  ask: 0x0133,
+} as const;
+
+/** Bytes of fields whose length never changes. */
+export const size = {
+  incarnation: 16,
+  nonce: 16,
+  digest: 32,
+  /** QKD-key ID and KSA-key ID. */
+  id: 16,
+  /** Incarnation and a counter. */
+  offer: 24,
+  tag: 16,
+} as const;
+
+export const limits = {
+  /** Characters of a KM ID and of a module ID; a character of UTF-8 has 4 bytes at most. */
+  name: 128,
+  nameBytes: 512,
+  /** UTF-8 bytes of a set of applications. */
+  useBytes: 2_048,
+  /** QKD-keys of a batch. */
+  batchKeys: 2_048,
+  /** Bytes of one QKD-key. */
+  keyBytes: 1_048_576,
+  /** Bytes of an extent. */
+  extentBytes: 0x8000_0000,
+  /** Regions of one extent. */
+  regions: 2_048,
+  /** Ranges of one key. */
+  ranges: 1_024,
+  /** Keys of one offer. */
+  offerKeys: 1_024,
+  /** Seconds that the other application has to fetch a key. */
+  pickUp: 31_622_400,
+  /** u32 */
+  version: 0xffff_ffff,
+  /** u64 on the wire, of which no more than this is used. */
+  count: Number.MAX_SAFE_INTEGER,
+} as const;
+
+/** One byte on the wire: the place in the list, from 1. Nothing is ever put in between. */
+export const codes = {
+  fate: ["T", "X", "V"],
+  extentState: ["Q", "R", "M"],
+  useState: ["O", "P", "S", "B", "T", "X", "V"],
+  noMatch: ["lacking", "hash", "number", "length", "full"],
+  refusal: ["used", "owner", "hash", "policy", "limit"],
+} as const;

@@ -1,0 +1,226 @@
+import { createHash } from "node:crypto";
+import test from "ava";
+import { Fault } from "../../../../src/base/errors.ts";
+import {
+  cutExtents,
+  cutUses,
+  decodePayload,
+  digestOf,
+  encodeFrame,
+  encodePayload,
+} from "../../../../src/wire/kx/codec.ts";
+import type {
+  ExtentBook,
+  KxMessage,
+  Offer,
+  Propose,
+  UseBook,
+} from "../../../../src/wire/kx/messages.ts";
+import { command, limits } from "../../../../src/wire/kx/names.ts";
+import { random } from "../../../random.ts";
+import { drawKx, type KxType, kxTypes } from "../../../rig/kx-messages.ts";
+
+const decode = (message: KxMessage) => decodePayload(command[message.type], encodePayload(message));
+/** @returns undefined if nothing was wrong */
+function faultOf(act: () => unknown): Fault | undefined {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Fault) return error;
+    throw error;
+  }
+}
+const { digest: _, ...propose } = decode(drawKx("propose", random(1))) as Propose;
+const hello = drawKx("hello", random(1)) as KxMessage & { type: "hello" };
+
+for (const type of kxTypes) {
+  test(`${type}: what is decoded is what was encoded, and nothing of it points into the frame`, (t) => {
+    const draw = random(7);
+    for (let n = 0; n < 100; n++) {
+      const message = drawKx(type, draw);
+      const payload = encodePayload(message);
+      const { digest, ...heard } = decodePayload(command[type], payload) as Propose;
+      const withDigest = type === "propose" || type === "offer" ? heard : { ...heard, digest };
+      t.deepEqual(JSON.parse(JSON.stringify(withDigest)), JSON.parse(JSON.stringify(message)));
+      const again = encodePayload({ ...heard, digest } as KxMessage);
+      t.deepEqual(again, payload);
+      payload.fill(0);
+      t.deepEqual(encodePayload({ ...heard, digest } as KxMessage), again);
+    }
+  });
+
+  test(`${type}: cut short at any byte, or a byte too long, it is an error that says where`, (t) => {
+    const draw = random(11);
+    for (let n = 0; n < 10; n++) {
+      const payload = encodePayload(drawKx(type, draw));
+      for (let length = 0; length < payload.length; length++) {
+        const fault = faultOf(() => decodePayload(command[type], payload.subarray(0, length)));
+        t.is(fault?.code, "kx.message", `${length} of ${payload.length}`);
+        t.true((fault?.facts.offset as number) <= length);
+        t.is(typeof fault?.facts.field, "string");
+      }
+      const longer = Buffer.concat([payload, Buffer.alloc(1)]);
+      const fault = faultOf(() => decodePayload(command[type], longer));
+      t.like(fault, { code: "kx.message", facts: { message: type, offset: payload.length } });
+    }
+  });
+}
+
+test("whatever bytes come, they are one message that has these bytes, or a typed error", (t) => {
+  const draw = random(Number(process.env.KX_FUZZ_SEED ?? 22));
+  const rounds = Number(process.env.KX_FUZZ_ROUNDS ?? 20_000);
+  let good = 0;
+  for (let n = 0; n < rounds; n++) {
+    const type = kxTypes[Math.floor(draw() * kxTypes.length)] as KxType;
+    let payload = encodePayload(drawKx(type, draw));
+    if (draw() < 0.3) payload = payload.subarray(0, Math.floor(draw() * payload.length));
+    for (let flips = draw() * 4; flips >= 1 && payload.length > 0; flips--) {
+      const value = draw() < 0.5 ? 0xff : draw() * 256;
+      // Lengths and codes are rather at the beginning.
+      payload[Math.floor(draw() ** 2 * payload.length)] = value;
+    }
+    if (draw() < 0.1)
+      payload = Buffer.from(Array.from({ length: draw() * 99 }, () => draw() * 256));
+    const fault = faultOf(() => {
+      const message = decodePayload(command[type], payload);
+      good++;
+      if (!encodePayload(message).equals(payload)) t.fail(`round ${n}: ${type} reads otherwise`);
+    });
+    if (fault !== undefined && !/^kx\.(message|version)$/.test(fault.code)) t.fail(`round ${n}`);
+  }
+  t.true(good > rounds / 10);
+});
+
+test("a count that nothing follows is an error at the first item", (t) => {
+  const fault = faultOf(() => decodePayload(command.syncUses, Buffer.from("ffff", "hex")));
+  t.like(fault, { code: "kx.message", facts: { field: "id", offset: 2 } });
+});
+
+test("the digest of a proposal is over all before its tag: it is the same in each session", (t) => {
+  const one = decode(propose) as Propose;
+  const two = decode({ ...propose, tag: Buffer.alloc(16, 9) }) as Propose;
+  const other = decode({ ...propose, unit: propose.unit + 1 }) as Propose;
+  const payload = encodePayload(propose);
+  const expected = createHash("sha256").update(payload.subarray(0, -16)).digest();
+  t.deepEqual(one.digest, expected);
+  t.deepEqual(two.digest, expected);
+  t.deepEqual(digestOf(propose), expected);
+  t.notDeepEqual(other.digest, expected);
+});
+
+test("the digest of an offer is over all of it", (t) => {
+  const offer = drawKx("offer", random(3)) as Offer;
+  const expected = createHash("sha256").update(encodePayload(offer)).digest();
+  t.deepEqual((decode(offer) as Offer).digest, expected);
+  t.deepEqual(digestOf(offer), expected);
+});
+
+test("a HELLO of another version is known as such, whatever follows in it", (t) => {
+  const fault = faultOf(() => decodePayload(command.hello, Buffer.from("0002ff", "hex")));
+  t.like(fault, { code: "kx.version", facts: { version: 2, expected: 1 } });
+});
+
+test("an unknown command is an error", (t) => {
+  t.like(
+    faultOf(() => decodePayload(0x0001, Buffer.alloc(0))),
+    { code: "kx.message", facts: { command: 1 } },
+  );
+});
+
+test("the largest batch, its refusal and its end fit a frame", (t) => {
+  const ids = Buffer.alloc(16 * limits.batchKeys, 1);
+  const name = "😀".repeat(limits.name);
+  const lengths = Array.from({ length: limits.batchKeys }, () => limits.keyBytes);
+  const large: Propose = { ...propose, modules: [name, name], ids, lengths };
+  t.is((decode(large) as Propose).lengths.length, limits.batchKeys);
+  t.true(encodeFrame(large, 1).length <= 65_545);
+  t.notThrows(() => decode({ type: "noMatch", number: 1, reason: "lacking", lacking: ids }));
+  t.notThrows(() => decode({ type: "abort", number: 1, void: ids }));
+});
+
+test("what does not fit a frame, or is out of its range, is not encoded", (t) => {
+  const range = { extent: 1, start: 0, end: 32, version: 0 };
+  const key = {
+    id: Buffer.alloc(16),
+    ranges: Array(limits.ranges).fill(range),
+    tag: Buffer.alloc(16),
+  };
+  const offer: Offer = {
+    type: "offer",
+    offer: Buffer.alloc(24),
+    pickUp: 60,
+    keys: Array(9).fill(key),
+  };
+  const one = Buffer.alloc(16);
+  const wrong: readonly [KxMessage, string][] = [
+    [offer, "extent"],
+    [{ ...offer, keys: [] }, "keys"],
+    [{ ...offer, offer: one }, "offer"],
+    [{ ...propose, number: 0 }, "number"],
+    [{ ...propose, ids: Buffer.alloc(17) }, "lengths"],
+    [{ ...propose, lengths: [...propose.lengths, 1] }, "lengths"],
+    [{ ...propose, ids: one, lengths: [limits.keyBytes + 1], split: 0 }, "lengths"],
+    [{ ...propose, ids: one, lengths: [5], split: 6 }, "split"],
+    [{ ...hello, from: "" }, "from"],
+    [{ ...hello, from: "x".repeat(129) }, "from"],
+    [{ ...hello, to: "a\nb" }, "to"],
+    [{ ...hello, to: "\ud800" }, "to"],
+    [{ type: "give", range: { ...range, end: 0 } }, "end"],
+    [{ type: "fateOk", number: 2 ** 53 }, "number"],
+    [{ type: "fateOk", number: 0.5 }, "number"],
+    [{ type: "abort", number: 1, void: Buffer.alloc(15) }, "void"],
+  ];
+  for (const [message, field] of wrong) {
+    const fault = faultOf(() => encodePayload(message));
+    t.like(fault, { code: "kx.message", facts: { field } }, field);
+  }
+});
+
+test("long books are cut into frames that are each as full as they can be", (t) => {
+  const regions = Array.from({ length: 100 }, (_, n) => {
+    return { start: n, end: n + 1, version: 0, mark: n, giving: false };
+  });
+  const extents: ExtentBook[] = Array.from({ length: 1_000 }, (_, n) => {
+    return { number: n + 1, state: "M", digest: Buffer.alloc(32), length: 99, regions };
+  });
+  const uses: UseBook[] = Array.from({ length: 5_000 }, (_, n) => {
+    const id = Buffer.alloc(16, n % 256);
+    return { id, offer: Buffer.alloc(24), owner: true, state: "S", ranges: [] };
+  });
+  const first = cutExtents(extents);
+  const second = cutUses(uses);
+  t.deepEqual(
+    first.flatMap((part) => part.extents),
+    extents,
+  );
+  t.deepEqual(
+    second.flatMap((part) => part.uses),
+    uses,
+  );
+  const lengths = (parts: readonly KxMessage[]) => parts.map((part) => encodePayload(part).length);
+  t.true(
+    lengths(first)
+      .slice(0, -1)
+      .every((length) => length > 65_535 - 1_747 - 1),
+  );
+  t.true(
+    lengths(second)
+      .slice(0, -1)
+      .every((length) => length > 65_535 - 46),
+  );
+  t.deepEqual(cutExtents([]), []);
+  t.deepEqual(cutUses([]), []);
+});
+
+test("the largest book of an extent fits a frame", (t) => {
+  const region = { start: 0, end: 1, version: 0, mark: 0, giving: true };
+  const book: ExtentBook = {
+    number: 1,
+    state: "M",
+    digest: Buffer.alloc(32),
+    length: limits.extentBytes,
+    regions: Array(limits.regions).fill(region),
+  };
+  t.is(cutExtents([book, book]).length, 2);
+});
