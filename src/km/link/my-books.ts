@@ -1,4 +1,5 @@
 /** This KM's books of a link, as they are told at the beginning of a session. Pure. */
+import { cutExtents, cutUses } from "../../wire/kx/codec.ts";
 import type { ExtentBook, KxMessage, Sync, UseBook } from "../../wire/kx/messages.ts";
 import type { LinkBooks } from "../store/books.ts";
 import { bookOf } from "../store/regions.ts";
@@ -31,5 +32,5 @@ export function tellBooks(books: LinkBooks, open: readonly ExtentBook[]): KxMess
       ...(request !== undefined && { use: request }),
     }),
   );
-  return [head, { type: "syncExtents", extents }, { type: "syncUses", uses }, { type: "syncEnd" }];
+  return [head, ...cutExtents(extents), ...cutUses(uses), { type: "syncEnd" }];
 }

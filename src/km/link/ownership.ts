@@ -54,7 +54,7 @@ export class Ownership {
     if (!ready || mine >= limits.lowWater || theirs < mine + 2 * limits.unit) return;
     if (now() - this.#askedAt < askAgainMs) return;
     this.#askedAt = now();
-    send({ type: "ask", bytes: Math.min(limits.lowWater, (theirs - mine) / 2) });
+    send({ type: "ask", bytes: Math.floor(Math.min(limits.lowWater, (theirs - mine) / 2)) });
   }
 
   /** A session is ready: gifts on their way are told again. */

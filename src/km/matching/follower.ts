@@ -3,7 +3,7 @@
  * and no byte of it can be used; then M matched, when the leader says that it decided so, or void again. Pure.
  */
 import { timingSafeEqual } from "node:crypto";
-import { proposeDigest } from "../../wire/kx/digest.ts";
+import { digestOf } from "../../wire/kx/codec.ts";
 import type { Abort, Commit, ExtentBook, NoMatchReason, Propose } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { broken } from "../store/life.ts";
@@ -72,7 +72,7 @@ export class Follower {
   heardPropose(message: Propose): void {
     const { number } = message;
     const context = this.#context;
-    const digest = proposeDigest(message);
+    const digest = message.digest ?? digestOf(message);
     const known =
       context.books.stock.extent(number)?.digest ?? this.#prepared.get(number)?.facts.digest;
     if (known?.equals(digest)) return this.#match(number, digest);

@@ -2,13 +2,16 @@
  * The leader of a link proposes batches of QKD-keys (Y.3803 §8.2.1). A batch is Q proposed (in memory only),
  * then M matched, durably: that is the decision. Until then it can be given up, and its keys go back. Pure.
  */
-import { proposeDigest } from "../../wire/kx/digest.ts";
+import { digestOf } from "../../wire/kx/codec.ts";
 import type { ExtentBook, Match, NoMatch, Propose } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { idsOf, type LinkBuffer, namesIn, type Waiting } from "./buffer.ts";
 import { KeyQueue } from "./queue.ts";
 import { ownerSplit } from "./split.ts";
 import { batchNonce } from "./tag.ts";
+
+/** The digest leaves the tag out. */
+const noTag = Buffer.alloc(16);
 
 type Proposal = Omit<Propose, "tag" | "type">;
 
@@ -138,7 +141,7 @@ export class Leader {
       unit: limits.unit,
       split: ownerSplit(books.state, length, limits.unit),
     };
-    const digest = proposeDigest(proposal);
+    const digest = digestOf({ type: "propose", ...proposal, tag: noTag });
     this.#open.set(number, { keys, length, proposal, digest, sentIn: 0 });
     this.#send(number);
   }

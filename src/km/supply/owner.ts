@@ -2,7 +2,7 @@
  * Keys that this KM owns on their way to applications (Y.3803 §8.2.2, §8.2.4): offered, supplied or void. What
  * was ever offered is never free again; what this KM had begun before a restart is void. Pure.
  */
-import { offerDigest } from "../../wire/kx/digest.ts";
+import { digestOf } from "../../wire/kx/codec.ts";
 import type {
   Ack,
   FateTold,
@@ -149,7 +149,7 @@ export class Owner {
       keys,
       ...(use !== undefined && { use }),
     };
-    pending.digest = offerDigest(message);
+    pending.digest = digestOf(message);
     this.#context.send(message);
   }
 

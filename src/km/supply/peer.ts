@@ -3,7 +3,7 @@
  * Only this end expires them, and it tells the owner what became of each. Pure.
  */
 import { timingSafeEqual } from "node:crypto";
-import { offerDigest } from "../../wire/kx/digest.ts";
+import { digestOf } from "../../wire/kx/codec.ts";
 import type {
   Assign,
   FateOk,
@@ -61,7 +61,7 @@ export class Peer {
 
   heardOffer(message: Offer): void {
     const { keys, offer } = message;
-    const digest = offerDigest(message);
+    const digest = message.digest ?? digestOf(message);
     const refused: (Refusal | undefined)[] = keys.map(() => undefined);
     let left = keys.length;
     const settled = (i: number, why: Refusal | undefined) => {

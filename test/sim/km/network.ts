@@ -1,7 +1,14 @@
 /** The connection between two KMs in simulated time: ordered while it lives, late, cut at any moment. */
+import { decodePayload, encodePayload } from "../../../src/wire/kx/codec.ts";
 import type { KxMessage } from "../../../src/wire/kx/messages.ts";
+import { command } from "../../../src/wire/kx/names.ts";
 import type { Clockwork } from "./clockwork.ts";
 import type { SimKm } from "./sim-km.ts";
+
+/** As the other end decodes it. */
+function onTheWire(message: KxMessage): KxMessage {
+  return decodePayload(command[message.type], encodePayload(message));
+}
 
 /** Changes, doubles or drops a message; a planted mistake. */
 export type Meddle = (message: KxMessage, from: SimKm) => readonly KxMessage[];
@@ -90,7 +97,7 @@ export class SimNetwork {
       };
       const send = (message: KxMessage) => {
         if (this.#connection !== connection || from.life !== fromLife) return;
-        for (const sent of this.#meddle(message, from)) carry(sent);
+        for (const sent of this.#meddle(message, from)) carry(onTheWire(sent));
       };
       this.#upIn.set(from, connection);
       from.link.up(
