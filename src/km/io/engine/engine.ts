@@ -1,0 +1,421 @@
+/**
+ * The store of a key manager on a disk: QKD-keys that wait in sealed segments, extents in sealed volumes, books
+ * in SQLite. What came since the last sync becomes durable with the next, together and in order: bytes first,
+ * then the rows that speak of them.
+ */
+import { createCipheriv, timingSafeEqual } from "node:crypto";
+import type { Clock } from "../../../base/clock.ts";
+import { errorCode, Fault } from "../../../base/errors.ts";
+import { keyMemory, wipeMemory } from "../../../port/key.ts";
+import type { Range } from "../../../wire/kx/messages.ts";
+import type { ReceivedKey } from "../../keys/received.ts";
+import {
+  type Buffered,
+  type Change,
+  type Fullness,
+  type Handle,
+  type KeyStore,
+  rowKind,
+  type StoreUse,
+  type TagKey,
+} from "../../store/port.ts";
+import { type Group, GroupBuilder, groupOf, placeOf } from "./group.ts";
+import type { IntakeFiles } from "./intake-files.ts";
+import type { Keyring } from "./keyring.ts";
+import type { LedgerChange, LedgerThread } from "./ledger.ts";
+import { Shredder } from "./shredder.ts";
+import type { Volumes } from "./volumes.ts";
+
+export interface EngineParts {
+  readonly intake: IntakeFiles;
+  readonly volumes: Volumes;
+  readonly ledger: LedgerThread;
+  readonly keyring: Keyring;
+  readonly groups: Iterable<Group>;
+  /** The number of the next group. */
+  readonly next: number;
+  readonly limitBytes: number;
+  /** Within this what is not needed any more can't be read back, ms. */
+  readonly wipeAfterMs: number;
+  readonly clock: Clock;
+  /** Called once, when something could not be made durable. */
+  readonly onFailure: (fault: Fault) => void;
+  readonly release: () => Promise<void>;
+}
+
+type Operation =
+  | {
+      readonly type: "put";
+      readonly stored: readonly Buffered[];
+      readonly done: (stored: readonly Buffered[]) => void;
+    }
+  | { readonly type: "commit"; readonly change: Change; readonly done: (() => void) | undefined }
+  | { readonly type: "work"; readonly run: () => Promise<void> };
+
+/** Key of the buffer that is kept in memory beside the disk, bytes. */
+const memoryBytes = 33_554_432;
+/** Of the limit, this part is for books alone. */
+const reserve = 0.05;
+
+export class Engine implements KeyStore {
+  readonly #parts: EngineParts;
+  readonly #groups = new Map<number, Group>();
+  readonly #shredder: Shredder;
+  #builders: GroupBuilder[] = [];
+  #nextGroup: number;
+  #queue: Operation[] = [];
+  #running: Promise<void> | undefined;
+  #failed = false;
+  #closed = false;
+  #buffered = 0;
+  #bufferedBytes = 0;
+  /** Bytes of groups in memory, at most: looked at closely when it is much. */
+  #held = 0;
+  #extentBytes = 0;
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.#nextGroup = parts.next;
+    for (const group of parts.groups) {
+      this.#groups.set(group.number, group);
+      this.#buffered += group.live;
+      for (let i = 0; i < group.count; i++) {
+        if (group.isLive(i)) this.#bufferedBytes += group.lengthOf(i);
+      }
+    }
+    for (const { length } of parts.volumes.extents) this.#extentBytes += length;
+    this.#shredder = new Shredder(parts, this.#groups, (run) => {
+      this.#enqueue({ type: "work", run });
+    });
+  }
+
+  put(
+    module: string,
+    keys: readonly ReceivedKey[],
+    done: (stored: readonly Buffered[]) => void,
+  ): void {
+    const at = this.#parts.clock.wall();
+    const stored = keys.map((key) => {
+      const buffered = this.#builder(Math.floor(key.bits / 8)).add(module, key, at);
+      this.#bufferedBytes += buffered.length;
+      return buffered;
+    });
+    this.#buffered += keys.length;
+    this.#enqueue({ type: "put", stored, done });
+  }
+
+  #builder(length: number): GroupBuilder {
+    const last = this.#builders.at(-1);
+    if (last?.hasRoom(length)) return last;
+    const builder = new GroupBuilder(this.#nextGroup++);
+    this.#builders.push(builder);
+    return builder;
+  }
+
+  commit(change: Change, done?: () => void): void {
+    this.#enqueue({ type: "commit", change, done });
+  }
+
+  #enqueue(operation: Operation): void {
+    if (this.#failed || this.#closed) return;
+    this.#queue.push(operation);
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // What comes in the same turn shares the first sync.
+    await null;
+    while (this.#queue.length > 0 && !this.#failed) {
+      const operations = this.#queue;
+      this.#queue = [];
+      try {
+        await this.#cycle(operations);
+      } catch (error) {
+        this.#fail(error);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  async #cycle(operations: readonly Operation[]): Promise<void> {
+    const groups = this.#builders.map((builder) => builder.build());
+    this.#builders = [];
+    for (const group of groups) {
+      this.#groups.set(group.number, group);
+      this.#held += group.length;
+    }
+    const changes = operations.flatMap((it) => (it.type === "commit" ? [it.change] : []));
+    const extents = await this.#gather(changes);
+    const [places] = await Promise.all([
+      extents.length > 0 ? this.#parts.volumes.write(extents) : [],
+      groups.length > 0 ? this.#parts.intake.append(groups) : undefined,
+    ]);
+    for (const { bytes } of extents) wipeMemory(bytes);
+    const change = this.#ledgerChange(changes, places);
+    if (change !== undefined) await this.#parts.ledger.apply(change);
+    for (const place of places) {
+      this.#extentBytes += place.length;
+      this.#shredder.left(this.#parts.volumes.install(place));
+    }
+    for (const { link, number } of change?.gone ?? []) {
+      const place = this.#parts.volumes.remove(link, number);
+      this.#extentBytes -= place?.length ?? 0;
+      this.#shredder.left(place);
+    }
+    this.#evict();
+    for (const operation of operations) {
+      if (operation.type === "put") operation.done(operation.stored);
+      else if (operation.type === "commit") operation.done?.();
+      else await operation.run();
+    }
+  }
+
+  /** The bytes of new extents, from the groups that they are made of. */
+  async #gather(changes: readonly Change[]) {
+    const made = [];
+    for (const { extents = [], dropped = [] } of changes) {
+      for (const { link, number, length, handles } of extents) {
+        const bytes = keyMemory(length);
+        let at = 0;
+        for (const handle of handles) {
+          const group = await this.#restored(handle);
+          const part = group.bytesOf(placeOf(handle)) as Uint8Array;
+          bytes.set(part, at);
+          at += part.length;
+        }
+        if (at !== length) throw new Error("an extent has the length of its keys");
+        for (const handle of handles) this.#consume(handle);
+        made.push({ link, number, bytes });
+      }
+      for (const handle of dropped) this.#consume(handle);
+    }
+    return made;
+  }
+
+  readonly #touched = new Set<Group>();
+
+  #consume(handle: Handle): void {
+    const group = this.#groups.get(groupOf(handle));
+    const place = placeOf(handle);
+    if (group === undefined || !group.isLive(place)) return;
+    this.#buffered--;
+    this.#bufferedBytes -= group.lengthOf(place);
+    group.consume(place);
+    this.#touched.add(group);
+    if (group.live === 0) this.#groups.delete(group.number);
+  }
+
+  async #restored(handle: Handle): Promise<Group> {
+    const group = this.#groups.get(groupOf(handle));
+    if (!group?.isLive(placeOf(handle))) throw new Error("a key is not in the buffer any more");
+    await this.#restore(group);
+    return group;
+  }
+
+  async #restore(group: Group): Promise<void> {
+    if (group.plain !== undefined) return;
+    await this.#parts.intake.restore(group);
+    this.#held += group.length;
+  }
+
+  #ledgerChange(
+    changes: readonly Change[],
+    places: LedgerChange["extents"],
+  ): LedgerChange | undefined {
+    // The last word about a row counts.
+    const rows = new Map<string, LedgerChange["rows"][number]>();
+    const gone = changes.flatMap((change) => change.gone ?? []);
+    for (const { rows: of = [] } of changes) {
+      for (const { kind, link, key, value } of of) {
+        rows.set(`${kind} ${link} ${key}`, { kind: rowKind[kind], link, key, value });
+      }
+    }
+    const consumed = [...this.#touched].map(({ number, segment, consumed: bits }) => ({
+      grp: number,
+      segment,
+      bits: bits.slice(),
+    }));
+    this.#touched.clear();
+    if (rows.size + gone.length + consumed.length + places.length === 0) return undefined;
+    const extents = places.map(({ link, number, volume, offset, length }) => ({
+      link,
+      number,
+      volume,
+      offset,
+      length,
+    }));
+    return { rows: [...rows.values()], consumed, extents, gone, segmentsGone: [] };
+  }
+
+  /** Keeps the newest groups in memory, as many as there is room for. */
+  #evict(): void {
+    if (this.#held <= memoryBytes) return;
+    let held = 0;
+    for (const group of this.#groups.values()) held += group.plain?.length ?? 0;
+    for (const group of this.#groups.values()) {
+      if (held <= memoryBytes / 2) break;
+      held -= group.plain?.length ?? 0;
+      group.evict();
+    }
+    this.#held = held;
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    const fault =
+      error instanceof Fault
+        ? error
+        : new Fault("km_store.io", "the store can't be written or read", {
+            reason: errorCode(error) ?? (error instanceof Error ? error.message : "unknown"),
+          });
+    this.#parts.onFailure(fault);
+  }
+
+  full(): Fullness {
+    const { limitBytes } = this.#parts;
+    return this.#diskBytes() > limitBytes * (1 - reserve) ? "full" : undefined;
+  }
+
+  #diskBytes(): number {
+    return this.#parts.intake.bytes + this.#parts.volumes.bytes;
+  }
+
+  use(): StoreUse {
+    return {
+      bufferedKeys: this.#buffered,
+      bufferedBytes: this.#bufferedBytes,
+      extentBytes: this.#extentBytes,
+      diskBytes: this.#diskBytes(),
+      limitBytes: this.#parts.limitBytes,
+    };
+  }
+
+  tagBuffered(
+    handles: readonly Handle[],
+    key: TagKey,
+    done: (tag: Buffer | undefined) => void,
+  ): void {
+    const groups = handles.map((handle) => this.#groups.get(groupOf(handle)));
+    const there = groups.every((group, i) => group?.isLive(placeOf(handles[i] as Handle)));
+    if (!there) return queueMicrotask(() => done(undefined));
+    if (groups.every((group) => group?.plain !== undefined)) {
+      const tag = gmac(this.#views(handles), key);
+      return queueMicrotask(() => done(tag));
+    }
+    this.#enqueue({
+      type: "work",
+      run: async () => {
+        for (const group of new Set(groups)) {
+          if (group !== undefined && group.live > 0) await this.#restore(group);
+        }
+        const live = handles.every((handle) =>
+          this.#groups.get(groupOf(handle))?.isLive(placeOf(handle)),
+        );
+        done(live ? gmac(this.#views(handles), key) : undefined);
+      },
+    });
+  }
+
+  *#views(handles: readonly Handle[]): Generator<Uint8Array> {
+    for (const handle of handles) {
+      yield this.#groups.get(groupOf(handle))?.bytesOf(placeOf(handle)) as Uint8Array;
+    }
+  }
+
+  tagRanges(
+    link: string,
+    ranges: readonly Range[],
+    key: TagKey,
+    done: (tag: Buffer | undefined) => void,
+  ): void {
+    this.read(link, ranges, (bytes) => {
+      const tag = bytes && gmac([bytes], key);
+      if (bytes !== undefined) wipeMemory(bytes);
+      done(tag);
+    });
+  }
+
+  equals(handle: Handle, bytes: Uint8Array, done: (equal: boolean) => void): void {
+    const copy = keyMemory(bytes.length);
+    copy.set(bytes);
+    this.#enqueue({
+      type: "work",
+      run: async () => {
+        const live = this.#groups.get(groupOf(handle))?.isLive(placeOf(handle));
+        const group = live ? await this.#restored(handle) : undefined;
+        const own = group?.bytesOf(placeOf(handle));
+        const equal = own?.length === copy.length && timingSafeEqual(own, copy);
+        wipeMemory(copy);
+        done(equal);
+      },
+    });
+  }
+
+  read(link: string, ranges: readonly Range[], done: (bytes: Buffer | undefined) => void): void {
+    // After what was committed before: an extent may be about to be written.
+    this.#enqueue({
+      type: "work",
+      run: async () => done(await this.#readRanges(link, ranges)),
+    });
+  }
+
+  async #readRanges(link: string, ranges: readonly Range[]): Promise<Buffer | undefined> {
+    const length = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+    const whole = keyMemory(length);
+    let at = 0;
+    for (const { extent, start, end } of ranges) {
+      const place = this.#parts.volumes.place(link, extent);
+      const part =
+        place && end <= place.length
+          ? await this.#parts.volumes.read(place, start, end)
+          : undefined;
+      if (part === undefined) {
+        wipeMemory(whole);
+        return undefined;
+      }
+      whole.set(part, at);
+      at += part.length;
+      wipeMemory(part);
+    }
+    return whole;
+  }
+
+  forget(link: string, ranges: readonly Range[]): void {
+    this.#shredder.forget(link, ranges);
+  }
+
+  /** Wraps all that is stored under another master key, while the store is used. */
+  async rekey(masterKey: Uint8Array): Promise<void> {
+    await this.#parts.keyring.rekey(masterKey);
+    await this.#shredder.everything();
+    await this.#parts.keyring.dropOlder(masterKey);
+  }
+
+  /** What is used and still readable, is made unreadable now. */
+  async shred(): Promise<void> {
+    await this.#shredder.now();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.#shredder.stop();
+    while (this.#running !== undefined) await this.#running;
+    this.#closed = true;
+    const { intake, volumes, ledger, keyring, release } = this.#parts;
+    await intake.close();
+    await volumes.close();
+    await ledger.close();
+    keyring.wipe();
+    for (const group of this.#groups.values()) group.evict();
+    await release();
+  }
+}
+
+/** GMAC: the tag of AES-GCM over data that is only authenticated (NIST SP 800-38D). */
+function gmac(parts: Iterable<Uint8Array>, { key, nonce }: TagKey): Buffer {
+  const cipher = createCipheriv(key.length === 16 ? "aes-128-gcm" : "aes-256-gcm", key, nonce);
+  for (const part of parts) cipher.setAAD(part);
+  cipher.final();
+  return cipher.getAuthTag();
+}

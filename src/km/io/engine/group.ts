@@ -1,0 +1,253 @@
+/**
+ * QKD-keys that became durable with one sync, as one sealed group in an intake segment. A key is named by the
+ * number of its group and its place in it.
+ */
+import type { KeyObject } from "node:crypto";
+import { keyMemory, wipeMemory } from "../../../port/key.ts";
+import { type ReceivedKey, wholeBytes } from "../../keys/received.ts";
+import type { Buffered, Handle } from "../../store/port.ts";
+import { open, seal } from "./sealing.ts";
+
+/** Keys of a group at most: a handle has 16 bits for them. */
+export const groupKeys = 65_536;
+/** Bytes of key that a group has at most, but for its first key. */
+export const groupBytes = 4_194_304;
+/** Magic, group number, lengths of facts and key bytes, tag. */
+export const groupHeader = 4 + 8 + 4 + 4 + 16;
+const magic = 0x71_6b_67_31;
+/** Module, ID, bits, stamp, QBER, time of storage. */
+const factLength = 2 + 16 + 4 + 8 + 8 + 8;
+
+export function handleOf(group: number, place: number): Handle {
+  return group * groupKeys + place;
+}
+
+export function groupOf(handle: Handle): number {
+  return Math.floor(handle / groupKeys);
+}
+
+export function placeOf(handle: Handle): number {
+  return handle % groupKeys;
+}
+
+/** Gathers keys until they are sealed. */
+export class GroupBuilder {
+  readonly number: number;
+  #facts = Buffer.allocUnsafe(16_384);
+  #bytes = keyMemory(65_536);
+  #count = 0;
+  #length = 0;
+  readonly #modules: string[] = [];
+
+  constructor(number: number) {
+    this.number = number;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Whether it takes one more key of so many bytes. */
+  hasRoom(length: number): boolean {
+    return this.#count < groupKeys && (this.#length === 0 || this.#length + length <= groupBytes);
+  }
+
+  /** Copies a key's whole bytes. */
+  add(module: string, { id, bits, generatedAt, qber, bytes }: ReceivedKey, at: number): Buffered {
+    const length = wholeBytes(bits);
+    this.#reserve(length);
+    const facts = this.#facts;
+    let to = this.#count * factLength;
+    facts.writeUInt16BE(this.#moduleIndex(module), to);
+    facts.set(id, to + 2);
+    facts.writeUInt32BE(bits, to + 18);
+    facts.writeDoubleBE(generatedAt ?? Number.NaN, to + 22);
+    facts.writeDoubleBE(qber ?? Number.NaN, to + 30);
+    facts.writeDoubleBE(at, to + 38);
+    to = this.#length;
+    if (length > 64) this.#bytes.set(bytes.subarray(0, length), to);
+    else for (let i = 0; i < length; i++) this.#bytes[to + i] = bytes[i] as number;
+    this.#length += length;
+    const handle = handleOf(this.number, this.#count++);
+    return {
+      handle,
+      module,
+      id: Buffer.from(id),
+      length,
+      bits,
+      at,
+      ...(generatedAt !== undefined && { generatedAt }),
+      ...(qber !== undefined && { qber }),
+    };
+  }
+
+  #moduleIndex(module: string): number {
+    const index = this.#modules.indexOf(module);
+    return index < 0 ? this.#modules.push(module) - 1 : index;
+  }
+
+  #reserve(length: number): void {
+    if ((this.#count + 1) * factLength > this.#facts.length) {
+      const larger = Buffer.allocUnsafe(this.#facts.length * 2);
+      this.#facts.copy(larger);
+      this.#facts = larger;
+    }
+    if (this.#length + length <= this.#bytes.length) return;
+    const larger = keyMemory(Math.max(this.#bytes.length * 2, this.#length + length));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    wipeMemory(this.#bytes);
+    this.#bytes = larger;
+  }
+
+  build(): Group {
+    const names = Buffer.from(JSON.stringify(this.#modules), "utf8");
+    const facts = Buffer.concat([
+      lengthOf(names),
+      names,
+      this.#facts.subarray(0, this.#count * factLength),
+    ]);
+    return new Group(this.number, facts, this.#bytes, this.#length);
+  }
+}
+
+function lengthOf(bytes: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  return length;
+}
+
+/** A group that is durable, or about to be. */
+export class Group {
+  readonly number: number;
+  readonly facts: Buffer;
+  /** Whole bytes of its keys, one after the other; undefined while they are on the disk alone. */
+  #plain: Buffer | undefined;
+  /** Bytes of key. */
+  readonly length: number;
+  readonly #factsAt: number;
+  readonly count: number;
+  /** One bit a key: it has left the buffer. */
+  readonly consumed: Uint8Array;
+  live: number;
+  segment = 0;
+  /** Where it begins in its segment. */
+  offset = 0;
+  readonly #starts: Uint32Array;
+
+  constructor(number: number, facts: Buffer, plain: Buffer | undefined, length: number) {
+    this.number = number;
+    this.facts = facts;
+    this.#plain = plain;
+    this.length = length;
+    this.#factsAt = 4 + facts.readUInt32BE(0);
+    this.count = (facts.length - this.#factsAt) / factLength;
+    this.live = this.count;
+    this.consumed = new Uint8Array(Math.ceil(this.count / 8));
+    this.#starts = new Uint32Array(this.count + 1);
+    for (let i = 0; i < this.count; i++) {
+      this.#starts[i + 1] = (this.#starts[i] as number) + wholeBytes(this.#bits(i));
+    }
+  }
+
+  #bits(place: number): number {
+    return this.facts.readUInt32BE(this.#factsAt + place * factLength + 18);
+  }
+
+  lengthOf(place: number): number {
+    return (this.#starts[place + 1] as number) - (this.#starts[place] as number);
+  }
+
+  isLive(place: number): boolean {
+    return place < this.count && ((this.consumed[place >> 3] as number) & (1 << (place & 7))) === 0;
+  }
+
+  consume(place: number): void {
+    if (!this.isLive(place)) return;
+    this.consumed[place >> 3] = (this.consumed[place >> 3] as number) | (1 << (place & 7));
+    this.live--;
+    const plain = this.#plain;
+    if (plain === undefined) return;
+    plain.fill(0, this.#starts[place] as number, this.#starts[place + 1] as number);
+    if (this.live === 0) this.evict();
+  }
+
+  get plain(): Buffer | undefined {
+    return this.#plain;
+  }
+
+  /** A view of one key's bytes; undefined while they are on the disk alone. */
+  bytesOf(place: number): Uint8Array | undefined {
+    return this.#plain?.subarray(this.#starts[place] as number, this.#starts[place + 1] as number);
+  }
+
+  /** Its bytes are on the disk alone from now on. */
+  evict(): void {
+    if (this.#plain !== undefined) wipeMemory(this.#plain);
+    this.#plain = undefined;
+  }
+
+  /** Read back from the disk. */
+  restore(plain: Buffer): void {
+    for (let place = 0; place < this.count; place++) {
+      if (this.isLive(place)) continue;
+      plain.fill(0, this.#starts[place] as number, this.#starts[place + 1] as number);
+    }
+    this.#plain = plain;
+  }
+
+  *buffered(): Generator<Buffered> {
+    const names = JSON.parse(this.facts.toString("utf8", 4, this.#factsAt)) as string[];
+    for (let place = 0; place < this.count; place++) {
+      if (!this.isLive(place)) continue;
+      const at = this.#factsAt + place * factLength;
+      const generatedAt = this.facts.readDoubleBE(at + 22);
+      const qber = this.facts.readDoubleBE(at + 30);
+      yield {
+        handle: handleOf(this.number, place),
+        module: names[this.facts.readUInt16BE(at)] ?? "",
+        id: Buffer.from(this.facts.subarray(at + 2, at + 18)),
+        length: this.lengthOf(place),
+        bits: this.#bits(place),
+        at: this.facts.readDoubleBE(at + 38),
+        ...(!Number.isNaN(generatedAt) && { generatedAt }),
+        ...(!Number.isNaN(qber) && { qber }),
+      };
+    }
+  }
+}
+
+/** As it stands in a segment. Keys that have left the buffer are zeros in it. */
+export function sealGroup({ number, facts, plain, length }: Group, key: KeyObject): Buffer[] {
+  if (plain === undefined) throw new Error("a group is sealed from its bytes");
+  const header = Buffer.alloc(groupHeader);
+  header.writeUInt32BE(magic, 0);
+  header.writeBigUInt64BE(BigInt(number), 4);
+  header.writeUInt32BE(facts.length, 12);
+  header.writeUInt32BE(length, 16);
+  const parts = [facts, plain.subarray(0, length)];
+  const { sealed, tag } = seal(key, number, parts, header.subarray(0, 20));
+  tag.copy(header, 20);
+  return [header, ...sealed];
+}
+
+/** Length of the group that begins here, header included; undefined if none does. */
+export function groupLength(header: Buffer): number | undefined {
+  if (header.length < groupHeader || header.readUInt32BE(0) !== magic) return undefined;
+  return groupHeader + header.readUInt32BE(12) + header.readUInt32BE(16);
+}
+
+/** @param bytes header and all. @returns undefined if it is damaged, or was not written to its end */
+export function openGroup(bytes: Buffer, key: KeyObject): Group | undefined {
+  const number = Number(bytes.readBigUInt64BE(4));
+  const factsLength = bytes.readUInt32BE(12);
+  const length = bytes.readUInt32BE(16);
+  const sealed = bytes.subarray(groupHeader, groupHeader + factsLength + length);
+  const all = keyMemory(sealed.length);
+  const tag = bytes.subarray(20, 36);
+  if (!open(key, number, sealed, tag, bytes.subarray(0, 20), all)) return undefined;
+  const facts = Buffer.from(all.subarray(0, factsLength));
+  const plain = keyMemory(length);
+  plain.set(all.subarray(factsLength));
+  wipeMemory(all);
+  return new Group(number, facts, plain, length);
+}

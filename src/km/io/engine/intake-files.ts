@@ -1,0 +1,252 @@
+/**
+ * Segments of the intake: files of sealed groups, each under a key of its own. When all keys of a segment have
+ * left the buffer its key is overwritten, and the file removed.
+ */
+import { createSecretKey, type KeyObject } from "node:crypto";
+import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/files.ts";
+import { keyMemory } from "../../../port/key.ts";
+import { type Group, groupHeader, groupLength, openGroup, sealGroup } from "./group.ts";
+import type { Keyring } from "./keyring.ts";
+import { wrappedLength } from "./sealing.ts";
+
+const headerLength = 512;
+const magic = Buffer.from("qkd-km intake 1\n", "latin1");
+const keyAt = 32;
+/** A segment is closed when it has so many bytes. */
+const segmentBytes = 8_388_608;
+
+interface Segment {
+  readonly number: number;
+  readonly file: OpenFile;
+  readonly key: KeyObject;
+  /** Of the store's keys, the one that wraps its key. */
+  readonly by: number;
+  readonly since: number;
+  /** Its groups, with how many keys each had when it was written. */
+  readonly groups: Map<Group, number>;
+  size: number;
+  closed: boolean;
+}
+
+export interface IntakeLoaded {
+  readonly groups: Group[];
+  /** Segments that could not be read: damaged, or of a key that is gone. */
+  readonly damaged: number[];
+}
+
+export class IntakeFiles {
+  readonly #files: FileSystem;
+  readonly #folder: string;
+  readonly #keyring: Keyring;
+  readonly #random: (length: number) => Buffer;
+  readonly #now: () => number;
+  readonly #segments = new Map<number, Segment>();
+  #current: Segment | undefined;
+  #next = 1;
+  bytes = 0;
+
+  constructor(
+    files: FileSystem,
+    folder: string,
+    keyring: Keyring,
+    random: (length: number) => Buffer,
+    now: () => number,
+  ) {
+    this.#files = files;
+    this.#folder = `${folder}/intake`;
+    this.#keyring = keyring;
+    this.#random = random;
+    this.#now = now;
+  }
+
+  /** Reads all that is there. Nothing is appended to a segment of an earlier process. */
+  async load(): Promise<IntakeLoaded> {
+    await this.#files.makeFolder(this.#folder);
+    const names = await this.#files.list(this.#folder);
+    const numbers = names.flatMap((name) => {
+      const match = /^(\d{12})\.seg$/.exec(name);
+      return match ? [Number(match[1])] : [];
+    });
+    numbers.sort((a, b) => a - b);
+    const groups = new Map<number, Group>();
+    const damaged: number[] = [];
+    for (const number of numbers) {
+      this.#next = Math.max(this.#next, number + 1);
+      const segment = await this.#read(number, groups);
+      if (segment === undefined) damaged.push(number);
+    }
+    return { groups: [...groups.values()].sort((a, b) => a.number - b.number), damaged };
+  }
+
+  async #read(number: number, groups: Map<number, Group>): Promise<Segment | undefined> {
+    const file = await this.#files.open(this.#path(number), "r+", 0o600);
+    const { size } = await file.stat();
+    const header = await readAt(file, 0, headerLength);
+    const wrapped = header.subarray(keyAt, keyAt + wrappedLength);
+    const good = header.length === headerLength && header.subarray(0, magic.length).equals(magic);
+    const unwrapped = good ? this.#keyring.unwrap(wrapped, aboutSegment(number)) : undefined;
+    if (unwrapped === undefined) {
+      await file.close();
+      return undefined;
+    }
+    const segment: Segment = {
+      number,
+      file,
+      ...unwrapped,
+      since: this.#now(),
+      groups: new Map(),
+      size,
+      closed: true,
+    };
+    this.#segments.set(number, segment);
+    this.bytes += size;
+    for (let at = headerLength; at + groupHeader <= size; ) {
+      const head = await readAt(file, at, groupHeader);
+      const length = groupLength(head);
+      if (length === undefined || at + length > size) break;
+      const group = openGroup(await readAt(file, at, length), segment.key);
+      if (group === undefined) break;
+      group.segment = number;
+      group.offset = at;
+      // A group that was copied forward is in two segments: the later one counts.
+      const before = groups.get(group.number);
+      if (before !== undefined) this.#segments.get(before.segment)?.groups.delete(before);
+      groups.set(group.number, group);
+      segment.groups.set(group, group.count);
+      at += length;
+    }
+    return segment;
+  }
+
+  /** Appends groups, and makes them durable. */
+  async append(groups: readonly Group[]): Promise<void> {
+    const touched = new Set<Segment>();
+    for (const group of groups) {
+      const segment = await this.#open();
+      const parts = sealGroup(group, segment.key);
+      const bytes = Buffer.concat(parts);
+      await writeAll(segment.file, bytes, segment.size);
+      this.#segments.get(group.segment)?.groups.delete(group);
+      group.segment = segment.number;
+      group.offset = segment.size;
+      segment.size += bytes.length;
+      this.bytes += bytes.length;
+      segment.groups.set(group, group.live);
+      touched.add(segment);
+      if (segment.size >= segmentBytes) this.#close();
+    }
+    await Promise.all([...touched].map(({ file }) => file.datasync()));
+  }
+
+  #close(): void {
+    if (this.#current !== undefined) this.#current.closed = true;
+    this.#current = undefined;
+  }
+
+  async #open(): Promise<Segment> {
+    if (this.#current !== undefined) return this.#current;
+    const number = this.#next++;
+    const bytes = this.#random(32);
+    const header = Buffer.alloc(headerLength);
+    magic.copy(header);
+    this.#keyring.wrap(bytes, aboutSegment(number)).copy(header, keyAt);
+    const key = createSecretKey(bytes);
+    bytes.fill(0);
+    const file = await this.#files.open(this.#path(number), "wx+", 0o600);
+    await writeAll(file, header, 0);
+    await this.#files.syncFolder(this.#folder);
+    const segment: Segment = {
+      number,
+      file,
+      key,
+      by: this.#keyring.current.id,
+      since: this.#now(),
+      groups: new Map(),
+      size: headerLength,
+      closed: false,
+    };
+    this.bytes += headerLength;
+    this.#segments.set(number, segment);
+    this.#current = segment;
+    return segment;
+  }
+
+  /** Reads a group's bytes back into memory. @throws a system error; an Error if it is damaged */
+  async restore(group: Group): Promise<void> {
+    const segment = this.#segments.get(group.segment);
+    if (segment === undefined || group.plain !== undefined) return;
+    const length = groupHeader + group.facts.length + group.length;
+    const read = openGroup(await readAt(segment.file, group.offset, length), segment.key);
+    if (read?.plain === undefined) throw new Error("a group of the intake is damaged");
+    if (group.plain === undefined && group.live > 0) group.restore(read.plain);
+    else read.evict();
+  }
+
+  /**
+   * Groups that wait in segments of which a part was used, or that are under an older key of the store, and that
+   * began `olderThanMs` ago: they are copied forward, and their segment can go.
+   */
+  toCopy(olderThanMs: number): Group[] {
+    const groups: Group[] = [];
+    for (const segment of this.#segments.values()) {
+      if (this.#now() - segment.since < olderThanMs) continue;
+      if (!segment.closed && segment.size > headerLength && this.#current === segment)
+        this.#close();
+      const rekeyed = segment.by !== this.#keyring.current.id;
+      const used = [...segment.groups].some(([{ live }, written]) => live < written);
+      if (!used && !rekeyed) continue;
+      for (const group of segment.groups.keys()) if (group.live > 0) groups.push(group);
+    }
+    return groups;
+  }
+
+  /** Segments of which no key waits any more: their keys are overwritten. @returns their numbers */
+  async shred(): Promise<number[]> {
+    const empty = [...this.#segments.values()].filter(
+      ({ closed, groups }) => closed && [...groups.keys()].every(({ live }) => live === 0),
+    );
+    if (empty.length === 0) return [];
+    for (const { file, number, size } of empty) {
+      await writeAll(file, Buffer.alloc(headerLength), 0);
+      await file.datasync();
+      await file.close();
+      await this.#files.remove(this.#path(number));
+      this.#segments.delete(number);
+      this.bytes -= size;
+    }
+    await this.#files.syncFolder(this.#folder);
+    return empty.map(({ number }) => number);
+  }
+
+  /** A damaged segment makes way, for a person to look at. */
+  async setAside(number: number): Promise<void> {
+    await this.#files.rename(this.#path(number), `${this.#path(number)}.damaged`);
+  }
+
+  async close(): Promise<void> {
+    for (const { file } of this.#segments.values()) await file.close();
+    this.#segments.clear();
+  }
+
+  #path(number: number): string {
+    return `${this.#folder}/${String(number).padStart(12, "0")}.seg`;
+  }
+}
+
+function aboutSegment(number: number): Buffer {
+  return Buffer.from(`segment ${number}`, "utf8");
+}
+
+/** @returns fewer bytes at the end of the file */
+async function readAt(file: OpenFile, position: number, length: number): Promise<Buffer> {
+  const bytes = length > 65_536 ? keyMemory(length) : Buffer.alloc(length);
+  let at = 0;
+  while (at < length) {
+    const { bytesRead } = await file.read(bytes, at, length - at, position + at);
+    if (bytesRead === 0) break;
+    at += bytesRead;
+  }
+  return bytes.subarray(0, at);
+}
+
+export { readAt };

@@ -1,0 +1,110 @@
+/** The books in SQLite, in a thread of their own: each transaction is durable when it is answered. */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+import type { LedgerAnswer, LedgerChange, LedgerLoaded, LedgerRequest } from "./ledger.ts";
+
+const { path } = workerData as { path: string };
+
+/** Rises when the tables change their form. */
+const version = 1;
+
+function openDatabase(): DatabaseSync {
+  const database = new DatabaseSync(path);
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON");
+  const found = database.prepare("PRAGMA user_version").get() as { user_version: number };
+  if (found.user_version > version) throw new Error("version");
+  database.exec(`
+    CREATE TABLE IF NOT EXISTS rows (kind INTEGER, link TEXT, key TEXT, value BLOB,
+      PRIMARY KEY (kind, link, key)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS consumed (grp INTEGER PRIMARY KEY, segment INTEGER, bits BLOB);
+    CREATE TABLE IF NOT EXISTS extents (link TEXT, number INTEGER, volume INTEGER, offset INTEGER,
+      length INTEGER, PRIMARY KEY (link, number)) WITHOUT ROWID;
+    PRAGMA user_version = ${version};
+  `);
+  return database;
+}
+
+class Ledger {
+  readonly #database = openDatabase();
+  readonly #statements = new Map<string, StatementSync>();
+
+  #run(sql: string, ...values: (string | number | Uint8Array)[]): void {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    statement.run(...values);
+  }
+
+  load(): LedgerLoaded {
+    const all = (sql: string) => this.#database.prepare(sql).all();
+    const check = this.#database.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
+    if (check.quick_check !== "ok") throw new Error("damaged");
+    return {
+      rows: all("SELECT kind, link, key, value FROM rows") as unknown as LedgerLoaded["rows"],
+      consumed: all(
+        "SELECT grp, segment, bits FROM consumed",
+      ) as unknown as LedgerLoaded["consumed"],
+      extents: all(
+        "SELECT link, number, volume, offset, length FROM extents",
+      ) as unknown as LedgerLoaded["extents"],
+    };
+  }
+
+  apply({ rows, consumed, extents, gone, segmentsGone }: LedgerChange): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    for (const { kind, link, key, value } of rows) {
+      if (value === undefined) {
+        this.#run("DELETE FROM rows WHERE kind = ? AND link = ? AND key = ?", kind, link, key);
+      } else this.#run("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", kind, link, key, value);
+    }
+    for (const { grp, segment, bits } of consumed) {
+      this.#run("INSERT OR REPLACE INTO consumed VALUES (?, ?, ?)", grp, segment, bits);
+    }
+    for (const { link, number, volume, offset, length } of extents) {
+      const sql = "INSERT OR REPLACE INTO extents VALUES (?, ?, ?, ?, ?)";
+      this.#run(sql, link, number, volume, offset, length);
+    }
+    for (const { link, number } of gone) {
+      this.#run("DELETE FROM extents WHERE link = ? AND number = ?", link, number);
+    }
+    for (const segment of segmentsGone)
+      this.#run("DELETE FROM consumed WHERE segment = ?", segment);
+    this.#database.exec("COMMIT");
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
+
+function answer(message: LedgerAnswer): void {
+  parentPort?.postMessage(message);
+}
+
+/** SQLite's own texts can quote values: only their kind is told. */
+function codeOf(error: unknown): string {
+  const { message, code, errcode } = error as { message?: string; code?: string; errcode?: number };
+  if (message === "version" || message === "damaged") return message;
+  return errcode === undefined ? (code ?? "unknown") : `sqlite ${errcode}`;
+}
+
+let ledger: Ledger | undefined;
+parentPort?.on("message", (request: LedgerRequest) => {
+  try {
+    if (request.type === "load") {
+      ledger = new Ledger();
+      answer({ type: "loaded", loaded: ledger.load() });
+    } else if (request.type === "apply") {
+      ledger?.apply(request.change);
+      answer({ type: "applied" });
+    } else {
+      ledger?.close();
+      answer({ type: "closed" });
+      parentPort?.close();
+    }
+  } catch (error) {
+    answer({ type: "failed", code: codeOf(error) });
+  }
+});

@@ -1,0 +1,129 @@
+/** The books, as the engine asks for them: one transaction at a time, answered when it is durable. */
+import { Worker } from "node:worker_threads";
+import { Fault } from "../../../base/errors.ts";
+
+export interface LedgerRow {
+  readonly kind: number;
+  readonly link: string;
+  readonly key: string;
+  readonly value: Uint8Array | undefined;
+}
+
+/** Which keys of a group of the intake have left the buffer. */
+export interface ConsumedRow {
+  readonly grp: number;
+  readonly segment: number;
+  readonly bits: Uint8Array;
+}
+
+/** Where an extent is. */
+export interface ExtentRow {
+  readonly link: string;
+  readonly number: number;
+  readonly volume: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface LedgerChange {
+  readonly rows: readonly LedgerRow[];
+  readonly consumed: readonly ConsumedRow[];
+  readonly extents: readonly ExtentRow[];
+  readonly gone: readonly { readonly link: string; readonly number: number }[];
+  readonly segmentsGone: readonly number[];
+}
+
+export interface LedgerLoaded {
+  readonly rows: readonly LedgerRow[];
+  readonly consumed: readonly ConsumedRow[];
+  readonly extents: readonly ExtentRow[];
+}
+
+export type LedgerRequest =
+  | { readonly type: "load" }
+  | { readonly type: "apply"; readonly change: LedgerChange }
+  | { readonly type: "close" };
+
+export type LedgerAnswer =
+  | { readonly type: "loaded"; readonly loaded: LedgerLoaded }
+  | { readonly type: "applied" }
+  | { readonly type: "closed" }
+  | { readonly type: "failed"; readonly code: string };
+
+interface Waiting {
+  readonly resolve: (answer: LedgerAnswer) => void;
+  readonly reject: (fault: Fault) => void;
+}
+
+export class LedgerThread {
+  readonly #path: string;
+  readonly #worker: Worker;
+  readonly #waiting: Waiting[] = [];
+  #dead: Fault | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#worker = new Worker(new URL("./ledger-worker.ts", import.meta.url), {
+      workerData: { path },
+      name: "km-ledger",
+    });
+    this.#worker.on("message", (answer: LedgerAnswer) => this.#answered(answer));
+    this.#worker.on("error", () => this.#die("the thread of the books failed"));
+    this.#worker.on("exit", () => this.#die("the thread of the books ended"));
+  }
+
+  /** @throws Fault `km_store.corrupt`, `km_store.version`, `km_store.io` */
+  async load(): Promise<LedgerLoaded> {
+    const answer = await this.#ask({ type: "load" });
+    if (answer.type !== "loaded") throw this.#fault("km_store.io", "the books can't be read");
+    return answer.loaded;
+  }
+
+  /** @throws Fault `km_store.io`: nothing of it may be durable, or all of it */
+  async apply(change: LedgerChange): Promise<void> {
+    await this.#ask({ type: "apply", change });
+  }
+
+  async close(): Promise<void> {
+    if (this.#dead === undefined) await this.#ask({ type: "close" });
+    await this.#worker.terminate();
+  }
+
+  #ask(request: LedgerRequest): Promise<LedgerAnswer> {
+    if (this.#dead !== undefined) return Promise.reject(this.#dead);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#worker.postMessage(request);
+    });
+  }
+
+  #answered(answer: LedgerAnswer): void {
+    const waiting = this.#waiting.shift();
+    if (answer.type !== "failed") return waiting?.resolve(answer);
+    const { code } = answer;
+    // SQLITE_CORRUPT and SQLITE_NOTADB.
+    const corrupt = code === "damaged" || code === "sqlite 11" || code === "sqlite 26";
+    if (code === "version") {
+      const message = "a later version of the key manager made these books";
+      return waiting?.reject(this.#fault("km_store.version", message, code));
+    }
+    waiting?.reject(
+      corrupt
+        ? this.#fault("km_store.corrupt", "the books are damaged", code)
+        : this.#fault("km_store.io", "the books can't be written or read", code),
+    );
+  }
+
+  #die(message: string): void {
+    this.#dead ??= this.#fault("km_store.io", message);
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#dead);
+  }
+
+  #fault(
+    code: "km_store.io" | "km_store.corrupt" | "km_store.version",
+    message: string,
+    reason = "",
+  ): Fault {
+    return new Fault(code, message, { file: this.#path, ...(reason !== "" && { reason }) });
+  }
+}

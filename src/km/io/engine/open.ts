@@ -1,0 +1,124 @@
+/** Opens a store: its keys, its books, its files; what is on the disk and in no book is cleaned away. */
+import { randomBytes } from "node:crypto";
+import { type Clock, systemClock } from "../../../base/clock.ts";
+import { errorCode, Fault } from "../../../base/errors.ts";
+import { diskFiles, type FileSystem } from "../../../host/disk/files.ts";
+import { type Loaded, type Row, type RowKind, rowKind } from "../../store/port.ts";
+import { Engine } from "./engine.ts";
+import type { Group } from "./group.ts";
+import { IntakeFiles } from "./intake-files.ts";
+import { Keyring } from "./keyring.ts";
+import { LedgerThread } from "./ledger.ts";
+import { Volumes } from "./volumes.ts";
+
+export interface OpenOptions {
+  /** Made if it is not there. One process at a time: the caller has its lock. */
+  readonly folder: string;
+  /** At least 32 bytes, which the caller wipes after. */
+  readonly masterKey: Uint8Array;
+  readonly limitBytes: number;
+  /** Within this what is used can't be read back from the disk, ms. */
+  readonly wipeAfterMs: number;
+  readonly onFailure: (fault: Fault) => void;
+  readonly clock?: Clock;
+  readonly random?: (length: number) => Buffer;
+  readonly files?: FileSystem;
+}
+
+/** Something that was on the disk and can't be used: told once, counted, never made free again. */
+export interface Damage {
+  readonly segments: readonly number[];
+  readonly extents: readonly { readonly link: string; readonly number: number }[];
+}
+
+export interface Opened {
+  readonly store: Engine;
+  readonly loaded: Loaded;
+  readonly damage: Damage;
+}
+
+const kinds = new Map<number, RowKind>(
+  Object.entries(rowKind).map(([kind, number]) => [number, kind as RowKind]),
+);
+
+/** @throws Fault `km_store.key`, `.corrupt`, `.version`, `.io` */
+export async function openEngine(options: OpenOptions): Promise<Opened> {
+  const { folder, files = diskFiles, random = (length) => randomBytes(length) } = options;
+  try {
+    return await openAll({ ...options, files, random });
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault("km_store.io", "the store can't be opened", {
+      folder,
+      reason: errorCode(error) ?? "unknown",
+    });
+  }
+}
+
+async function openAll(
+  options: OpenOptions & { files: FileSystem; random: (length: number) => Buffer },
+): Promise<Opened> {
+  const { folder, files, random, masterKey, clock = systemClock } = options;
+  await files.makeFolder(folder);
+  const isEmpty = !(await files.list(folder)).some((name) => name.startsWith("books"));
+  const keyring = new Keyring(files, folder, random);
+  await keyring.open(masterKey, isEmpty);
+  const ledger = new LedgerThread(`${folder}/books.sqlite`);
+  try {
+    const books = await ledger.load();
+    const intake = new IntakeFiles(files, folder, keyring, random, () => clock.now());
+    const volumes = new Volumes(files, folder, keyring, random);
+    const { groups, damaged } = await intake.load();
+    for (const number of damaged) await intake.setAside(number);
+    const missing = await volumes.load(books.extents);
+    const consumed = new Map(books.consumed.map((row) => [row.grp, row]));
+    const moved = [];
+    for (const group of groups) {
+      const row = consumed.get(group.number);
+      if (row === undefined) continue;
+      markConsumed(group, row.bits);
+      // Copied forward, and the books do not know yet: they must, before the old segment goes.
+      if (row.segment !== group.segment) moved.push({ ...row, segment: group.segment });
+    }
+    await ledger.apply({ rows: [], consumed: moved, extents: [], gone: missing, segmentsGone: [] });
+    const store = new Engine({
+      intake,
+      volumes,
+      ledger,
+      keyring,
+      groups: groups.filter(({ live }) => live > 0),
+      next: Math.max(0, ...groups.map(({ number }) => number), ...consumed.keys()) + 1,
+      limitBytes: options.limitBytes,
+      wipeAfterMs: options.wipeAfterMs,
+      clock,
+      onFailure: options.onFailure,
+      release: async () => {},
+    });
+    const rows: Row[] = books.rows.map(({ kind, link, key, value }) => ({
+      kind: kinds.get(kind) ?? "store",
+      link,
+      key,
+      value: value && Buffer.from(value),
+    }));
+    const buffered = groups.flatMap((group) => [...group.buffered()]);
+    const extents = [...volumes.extents].map(({ link, number, length }) => ({
+      link,
+      number,
+      length,
+    }));
+    return {
+      store,
+      loaded: { rows, buffered, extents },
+      damage: { segments: damaged, extents: missing },
+    };
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
+}
+
+function markConsumed(group: Group, bits: Uint8Array): void {
+  for (let place = 0; place < group.count; place++) {
+    if (((bits[place >> 3] ?? 0) & (1 << (place & 7))) !== 0) group.consume(place);
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * Makes what is used unreadable, within a stated time: extents of which a part was used are sealed anew under
+ * another key without that part, segments that are partly used are copied forward; then the old keys are
+ * overwritten. So neither the files nor the master key give a used key back.
+ */
+import type { Timer } from "../../../base/clock.ts";
+import type { Range } from "../../../wire/kx/messages.ts";
+import type { EngineParts } from "./engine.ts";
+import type { Group } from "./group.ts";
+import { type Place, placeName } from "./volumes.ts";
+
+/** Bytes that are sealed anew in one go: what waits for the disk meanwhile waits no longer than this takes. */
+const bytesAtOnce = 4_194_304;
+
+export class Shredder {
+  readonly #parts: EngineParts;
+  readonly #groups: ReadonlyMap<number, Group>;
+  readonly #work: (run: () => Promise<void>) => void;
+  /** Ranges that are not needed any more, by extent; all of them since the start. */
+  readonly #forgotten = new Map<string, Range[]>();
+  readonly #dirty = new Set<string>();
+  /** Places whose keys are still to be overwritten. */
+  #left: Place[] = [];
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  /** @param work runs it between two syncs */
+  constructor(
+    parts: EngineParts,
+    groups: ReadonlyMap<number, Group>,
+    work: (run: () => Promise<void>) => void,
+  ) {
+    this.#parts = parts;
+    this.#groups = groups;
+    this.#work = work;
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#stopped) return;
+    this.#timer = this.#parts.clock.after(this.#parts.wipeAfterMs / 2, () => {
+      this.#work(async () => {
+        await this.#round(this.#parts.wipeAfterMs / 2);
+        this.#next();
+      });
+    });
+  }
+
+  forget(link: string, ranges: readonly Range[]): void {
+    for (const range of ranges) {
+      const name = placeName(link, range.extent);
+      const known = this.#forgotten.get(name) ?? [];
+      const last = known.at(-1);
+      if (last !== undefined && last.end === range.start) {
+        known[known.length - 1] = { ...last, end: range.end };
+      } else known.push(range);
+      this.#forgotten.set(name, known);
+      this.#dirty.add(name);
+    }
+  }
+
+  /** An extent was written anew, or is gone. */
+  left(place: Place | undefined): void {
+    if (place === undefined) return;
+    this.#left.push(place);
+    const name = placeName(place.link, place.number);
+    if (this.#parts.volumes.place(place.link, place.number) === undefined) {
+      this.#forgotten.delete(name);
+      this.#dirty.delete(name);
+    }
+  }
+
+  /** All that is used, now. */
+  now(): Promise<void> {
+    return this.#asWork(() => this.#round(0));
+  }
+
+  /** All that is stored, whatever its state: the store has another key. */
+  everything(): Promise<void> {
+    return this.#asWork(async () => {
+      for (let moved = await this.#move(); moved > 0; moved = await this.#move());
+      await this.#round(0);
+    });
+  }
+
+  #asWork(run: () => Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      this.#work(async () => {
+        await run();
+        resolve();
+      });
+    });
+  }
+
+  async #round(olderThanMs: number): Promise<void> {
+    await this.#resealDirty();
+    await this.#move();
+    const left = this.#left;
+    this.#left = [];
+    await this.#parts.volumes.overwrite(left);
+    await this.#copyForward(olderThanMs);
+    const segmentsGone = await this.#parts.intake.shred();
+    if (segmentsGone.length === 0) return;
+    await this.#parts.ledger.apply({
+      rows: [],
+      consumed: [],
+      extents: [],
+      gone: [],
+      segmentsGone,
+    });
+  }
+
+  async #resealDirty(): Promise<void> {
+    const places: Place[] = [];
+    for (const name of this.#dirty) {
+      const place = this.#placeOf(name);
+      if (place !== undefined) places.push(place);
+    }
+    this.#dirty.clear();
+    await this.#reseal(places);
+  }
+
+  #placeOf(name: string): Place | undefined {
+    const space = name.indexOf(" ");
+    return this.#parts.volumes.place(name.slice(space + 1), Number(name.slice(0, space)));
+  }
+
+  async #move(): Promise<number> {
+    const places = this.#parts.volumes.toMove();
+    await this.#reseal(places);
+    return places.length;
+  }
+
+  async #reseal(places: readonly Place[]): Promise<void> {
+    let part: Place[] = [];
+    let length = 0;
+    for (const place of places) {
+      part.push(place);
+      length += place.length;
+      if (length < bytesAtOnce) continue;
+      await this.#resealSome(part);
+      part = [];
+      length = 0;
+    }
+    if (part.length > 0) await this.#resealSome(part);
+  }
+
+  async #resealSome(places: readonly Place[]): Promise<void> {
+    const { volumes, ledger } = this.#parts;
+    const extents = [];
+    for (const place of places) {
+      const bytes = await volumes.read(place, 0, place.length);
+      // Damaged: `store check` tells of it, and whoever reads it hears so.
+      if (bytes === undefined) continue;
+      for (const { start, end } of this.#forgotten.get(placeName(place.link, place.number)) ?? []) {
+        bytes.fill(0, start, end);
+      }
+      extents.push({ link: place.link, number: place.number, bytes });
+    }
+    const written = await volumes.write(extents);
+    for (const { bytes } of extents) bytes.fill(0);
+    await ledger.apply({
+      rows: [],
+      consumed: [],
+      extents: written.map(({ link, number, volume, offset, length }) => ({
+        link,
+        number,
+        volume,
+        offset,
+        length,
+      })),
+      gone: [],
+      segmentsGone: [],
+    });
+    for (const place of written) {
+      const before = volumes.install(place);
+      if (before !== undefined) this.#left.push(before);
+    }
+  }
+
+  async #copyForward(olderThanMs: number): Promise<void> {
+    const { intake, ledger } = this.#parts;
+    const groups = intake.toCopy(olderThanMs).filter(({ number }) => this.#groups.has(number));
+    if (groups.length === 0) return;
+    for (const group of groups) await intake.restore(group);
+    await intake.append(groups);
+    const consumed = groups
+      .filter(({ live, count }) => live < count)
+      .map(({ number, segment, consumed: bits }) => ({ grp: number, segment, bits: bits.slice() }));
+    await ledger.apply({ rows: [], consumed, extents: [], gone: [], segmentsGone: [] });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.now();
+  }
+}

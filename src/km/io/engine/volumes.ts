@@ -1,0 +1,307 @@
+/**
+ * Extents in volume files: each under a key of its own, in stretches that are sealed one by one. The first bytes
+ * of an extent hold its wrapped key: overwritten, nothing opens it any more.
+ */
+import { createSecretKey, type KeyObject } from "node:crypto";
+import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/files.ts";
+import { keyMemory, wipeMemory } from "../../../port/key.ts";
+import { readAt } from "./intake-files.ts";
+import type { Keyring } from "./keyring.ts";
+import type { ExtentRow } from "./ledger.ts";
+import { open, seal, wrappedLength } from "./sealing.ts";
+
+const headerLength = 128;
+const magic = Buffer.from("qkd-km extent 1\n", "latin1");
+const keyAt = 32;
+/** Bytes of key that are sealed together, and read together. */
+export const stretch = 16_384;
+const tagLength = 16;
+const volumeBytes = 16_777_216;
+/** Volumes of which less than this part lives are copied together. */
+const sparse = 0.25;
+
+/** Where an extent is, with what opens it. */
+export interface Place extends ExtentRow {
+  /** Undefined until it is first read after a start. */
+  key: KeyObject | undefined;
+  by: number;
+}
+
+interface Volume {
+  readonly number: number;
+  readonly file: OpenFile;
+  size: number;
+  live: number;
+  places: Set<Place>;
+}
+
+export function placeName(link: string, number: number): string {
+  return `${number} ${link}`;
+}
+
+/** Bytes on the disk of an extent of so many bytes of key. */
+function sealedLength(length: number): number {
+  return headerLength + length + Math.ceil(length / stretch) * tagLength;
+}
+
+export class Volumes {
+  readonly #files: FileSystem;
+  readonly #folder: string;
+  readonly #keyring: Keyring;
+  readonly #random: (length: number) => Buffer;
+  readonly #volumes = new Map<number, Volume>();
+  readonly #places = new Map<string, Place>();
+  #current: Volume | undefined;
+  #next = 1;
+  bytes = 0;
+
+  constructor(
+    files: FileSystem,
+    folder: string,
+    keyring: Keyring,
+    random: (length: number) => Buffer,
+  ) {
+    this.#files = files;
+    this.#folder = `${folder}/volumes`;
+    this.#keyring = keyring;
+    this.#random = random;
+  }
+
+  /**
+   * @param rows where the books say that extents are
+   * @returns those that are not there: their volume is gone or too short
+   */
+  async load(rows: readonly ExtentRow[]): Promise<ExtentRow[]> {
+    await this.#files.makeFolder(this.#folder);
+    const sizes = new Map<number, number>();
+    for (const name of await this.#files.list(this.#folder)) {
+      const match = /^(\d{12})\.vol$/.exec(name);
+      if (match === null) continue;
+      const number = Number(match[1]);
+      this.#next = Math.max(this.#next, number + 1);
+      const file = await this.#files.open(this.#path(number), "r+", 0o600);
+      const { size } = await file.stat();
+      sizes.set(number, size);
+      this.bytes += size;
+      this.#volumes.set(number, { number, file, size, live: 0, places: new Set() });
+    }
+    const missing: ExtentRow[] = [];
+    for (const row of rows) {
+      const end = row.offset + sealedLength(row.length);
+      if (end > (sizes.get(row.volume) ?? 0)) missing.push(row);
+      else this.#put({ ...row, key: undefined, by: 0 });
+    }
+    return missing;
+  }
+
+  #put(place: Place): void {
+    this.#places.set(placeName(place.link, place.number), place);
+    const volume = this.#volumes.get(place.volume);
+    if (volume === undefined) return;
+    volume.places.add(place);
+    volume.live += sealedLength(place.length);
+  }
+
+  place(link: string, number: number): Place | undefined {
+    return this.#places.get(placeName(link, number));
+  }
+
+  get extents(): Iterable<Place> {
+    return this.#places.values();
+  }
+
+  /** Seals and writes extents, and makes them durable. @returns where they are; wipes nothing of the caller's */
+  async write(
+    extents: readonly { readonly link: string; readonly number: number; readonly bytes: Buffer }[],
+  ): Promise<Place[]> {
+    const touched = new Set<Volume>();
+    const places: Place[] = [];
+    let parts: Buffer[] = [];
+    let volume = await this.#open();
+    let from = volume.size;
+    const flush = async () => {
+      if (parts.length > 0) await writeAll(volume.file, Buffer.concat(parts), from);
+      parts = [];
+    };
+    for (const extent of extents) {
+      if (volume.size >= volumeBytes) {
+        await flush();
+        this.#current = undefined;
+        volume = await this.#open();
+        from = volume.size;
+      }
+      const { place, sealed } = this.#seal(extent, volume);
+      parts.push(...sealed);
+      places.push(place);
+      volume.size += sealedLength(place.length);
+      this.bytes += sealedLength(place.length);
+      touched.add(volume);
+    }
+    await flush();
+    await Promise.all([...touched].map(({ file }) => file.datasync()));
+    return places;
+  }
+
+  #seal(
+    { link, number, bytes }: { link: string; number: number; bytes: Buffer },
+    volume: Volume,
+  ): { place: Place; sealed: Buffer[] } {
+    const raw = this.#random(32);
+    const header = Buffer.alloc(headerLength);
+    magic.copy(header);
+    const about = aboutExtent(link, number, bytes.length);
+    this.#keyring.wrap(raw, about).copy(header, keyAt);
+    const key = createSecretKey(raw);
+    raw.fill(0);
+    const sealed: Buffer[] = [header];
+    for (let at = 0, i = 0; at < bytes.length; at += stretch, i++) {
+      const made = seal(key, i, [bytes.subarray(at, at + stretch)], about);
+      sealed.push(...made.sealed, made.tag);
+    }
+    const { length } = bytes;
+    const by = this.#keyring.current.id;
+    const place: Place = {
+      link,
+      number,
+      volume: volume.number,
+      offset: volume.size,
+      length,
+      key,
+      by,
+    };
+    return { place, sealed };
+  }
+
+  /** From now on an extent is here. @returns where it was before */
+  install(place: Place): Place | undefined {
+    const before = this.place(place.link, place.number);
+    if (before !== undefined) this.#take(before);
+    this.#put(place);
+    return before;
+  }
+
+  /** An extent of which nothing is needed any more. Its key is still on the disk: {@link overwrite}. */
+  remove(link: string, number: number): Place | undefined {
+    const place = this.place(link, number);
+    if (place === undefined) return undefined;
+    this.#places.delete(placeName(link, number));
+    this.#take(place);
+    return place;
+  }
+
+  #take(place: Place): void {
+    const volume = this.#volumes.get(place.volume);
+    if (!volume?.places.delete(place)) return;
+    volume.live -= sealedLength(place.length);
+  }
+
+  /** Overwrites the keys of places that were left, durably; volumes without a living extent are removed. */
+  async overwrite(places: readonly Place[]): Promise<void> {
+    const touched = new Set<Volume>();
+    for (const { volume: number, offset } of places) {
+      const volume = this.#volumes.get(number);
+      if (volume === undefined) continue;
+      await writeAll(volume.file, Buffer.alloc(headerLength), offset);
+      touched.add(volume);
+    }
+    await Promise.all([...touched].map(({ file }) => file.datasync()));
+    for (const volume of [...this.#volumes.values()]) {
+      if (volume === this.#current || volume.places.size > 0) continue;
+      await volume.file.close();
+      await this.#files.remove(this.#path(volume.number));
+      this.#volumes.delete(volume.number);
+      this.bytes -= volume.size;
+    }
+  }
+
+  /** Extents to be written anew: in volumes that are nearly empty, or under an older key of the store. */
+  toMove(): Place[] {
+    const places: Place[] = [];
+    for (const volume of this.#volumes.values()) {
+      const rare = volume !== this.#current && volume.live < volume.size * sparse;
+      for (const place of volume.places) {
+        const older = this.#keyring.hasOlder && this.#byOf(place) !== this.#keyring.current.id;
+        if (rare || older) places.push(place);
+      }
+    }
+    return places;
+  }
+
+  #byOf(place: Place): number {
+    return place.by;
+  }
+
+  /**
+   * The bytes `[start, end)` of an extent, in memory of their own.
+   * @returns undefined if it is damaged
+   */
+  async read(place: Place, start: number, end: number): Promise<Buffer | undefined> {
+    const volume = this.#volumes.get(place.volume);
+    if (volume === undefined) return undefined;
+    const key = place.key ?? (await this.#keyOf(place, volume));
+    if (key === undefined) return undefined;
+    const about = aboutExtent(place.link, place.number, place.length);
+    const target = keyMemory(end - start);
+    const first = Math.floor(start / stretch);
+    const last = Math.ceil(end / stretch);
+    const from = place.offset + headerLength + first * (stretch + tagLength);
+    const length = Math.min(last * stretch, place.length) - first * stretch;
+    const sealed = await readAt(volume.file, from, length + (last - first) * tagLength);
+    const plain = keyMemory(stretch);
+    let at = 0;
+    for (let i = first; i < last; i++) {
+      const size = Math.min(stretch, place.length - i * stretch);
+      const tag = sealed.subarray(at + size, at + size + tagLength);
+      const whole = plain.subarray(0, size);
+      const opened =
+        tag.length === tagLength && open(key, i, sealed.subarray(at, at + size), tag, about, whole);
+      if (!opened) {
+        wipeMemory(plain);
+        wipeMemory(target);
+        return undefined;
+      }
+      const begin = Math.max(start, i * stretch);
+      const stop = Math.min(end, i * stretch + size);
+      whole.copy(target, begin - start, begin - i * stretch, stop - i * stretch);
+      at += size + tagLength;
+    }
+    wipeMemory(plain);
+    return target;
+  }
+
+  async #keyOf(place: Place, volume: Volume): Promise<KeyObject | undefined> {
+    const header = await readAt(volume.file, place.offset, headerLength);
+    if (!header.subarray(0, magic.length).equals(magic)) return undefined;
+    const wrapped = header.subarray(keyAt, keyAt + wrappedLength);
+    const about = aboutExtent(place.link, place.number, place.length);
+    const unwrapped = this.#keyring.unwrap(wrapped, about);
+    if (unwrapped === undefined) return undefined;
+    place.key = unwrapped.key;
+    place.by = unwrapped.by;
+    return place.key;
+  }
+
+  async #open(): Promise<Volume> {
+    if (this.#current !== undefined && this.#current.size < volumeBytes) return this.#current;
+    const number = this.#next++;
+    const file = await this.#files.open(this.#path(number), "wx+", 0o600);
+    await this.#files.syncFolder(this.#folder);
+    const volume: Volume = { number, file, size: 0, live: 0, places: new Set() };
+    this.#volumes.set(number, volume);
+    this.#current = volume;
+    return volume;
+  }
+
+  async close(): Promise<void> {
+    for (const { file } of this.#volumes.values()) await file.close();
+    this.#volumes.clear();
+  }
+
+  #path(number: number): string {
+    return `${this.#folder}/${String(number).padStart(12, "0")}.vol`;
+  }
+}
+
+function aboutExtent(link: string, number: number, length: number): Buffer {
+  return Buffer.from(JSON.stringify(["extent", link, number, length]), "utf8");
+}

@@ -1,0 +1,235 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "ava";
+import type { Fault } from "../../../../src/base/errors.ts";
+import { type Opened, openEngine } from "../../../../src/km/io/engine/open.ts";
+import type { ReceivedKey } from "../../../../src/km/keys/received.ts";
+import type { Buffered, Change } from "../../../../src/km/store/port.ts";
+import { ManualClock } from "../../../clock.ts";
+
+interface Bench {
+  readonly folder: string;
+  readonly clock: ManualClock;
+  readonly masterKey: Buffer;
+  open(masterKey?: Buffer): Promise<Opened>;
+}
+
+async function bench(t: { teardown: (fn: () => Promise<void>) => void }): Promise<Bench> {
+  const folder = await mkdtemp(join(tmpdir(), "qkd-km-engine-"));
+  const clock = new ManualClock();
+  const masterKey = randomBytes(32);
+  const opened: Opened[] = [];
+  t.teardown(async () => {
+    for (const { store } of opened) await store.close();
+    await rm(folder, { recursive: true });
+  });
+  return {
+    folder,
+    clock,
+    masterKey,
+    async open(key = masterKey) {
+      const one = await openEngine({
+        folder,
+        masterKey: key,
+        limitBytes: 1e9,
+        wipeAfterMs: 10_000,
+        clock,
+        onFailure: (fault) => {
+          throw fault;
+        },
+      });
+      opened.push(one);
+      return one;
+    },
+  };
+}
+
+function someKeys(count: number, length = 32): ReceivedKey[] {
+  return Array.from({ length: count }, () => ({
+    id: randomBytes(16),
+    bits: length * 8,
+    generatedAt: 1_700_000_000_000,
+    bytes: randomBytes(length),
+  }));
+}
+
+const put = ({ store }: Opened, keys: readonly ReceivedKey[]) =>
+  new Promise<readonly Buffered[]>((resolve) => store.put("m", keys, resolve));
+const commit = ({ store }: Opened, change: Change) =>
+  new Promise<void>((resolve) => store.commit(change, resolve));
+const read = ({ store }: Opened, extent: number, start: number, end: number) =>
+  new Promise<Buffer | undefined>((resolve) => {
+    store.read("ab", [{ extent, start, end }], resolve);
+  });
+
+async function allFiles(folder: string): Promise<Buffer[]> {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = names.filter((name) => name.isFile());
+  return Promise.all(files.map((name) => readFile(join(name.parentPath, name.name))));
+}
+
+test("keys that were stored are there after a start, in their order", async (t) => {
+  const { open } = await bench(t);
+  const first = await open();
+  const keys = someKeys(100);
+  const stored = await put(first, keys);
+  await first.store.close();
+  const { loaded } = await open();
+  t.deepEqual(loaded.buffered, stored);
+  t.deepEqual(
+    loaded.buffered.map(({ id }) => Buffer.from(id)),
+    keys.map(({ id }) => Buffer.from(id)),
+  );
+});
+
+test("an extent has the bytes of its keys in the order of the batch, also after a start", async (t) => {
+  const { open } = await bench(t);
+  const first = await open();
+  const keys = [...someKeys(3, 20_000), ...someKeys(3, 7)];
+  const stored = await put(first, keys);
+  const order = [4, 1, 0, 5, 2];
+  const whole = Buffer.concat(order.map((i) => keys[i]?.bytes ?? Buffer.alloc(0)));
+  const handles = order.map((i) => stored[i]?.handle ?? 0);
+  await commit(first, {
+    extents: [{ link: "ab", number: 1, length: whole.length, handles }],
+    rows: [{ kind: "extent", link: "ab", key: "1", value: Buffer.from("{}") }],
+  });
+  t.deepEqual(await read(first, 1, 0, whole.length), whole);
+  t.deepEqual(await read(first, 1, 16_000, 40_003), whole.subarray(16_000, 40_003));
+  t.is(await read(first, 1, 0, whole.length + 1), undefined);
+  await first.store.close();
+  const second = await open();
+  t.deepEqual(await read(second, 1, 0, whole.length), whole);
+  t.deepEqual(
+    second.loaded.buffered.map(({ handle }) => handle),
+    [stored[3]?.handle],
+  );
+  t.is(second.loaded.rows[0]?.value?.toString(), "{}");
+});
+
+test("callbacks come in the order of the calls, and never before the call has returned", async (t) => {
+  const opened = await (await bench(t)).open();
+  const seen: number[] = [];
+  const { store } = opened;
+  for (let i = 0; i < 50; i++) {
+    if (i % 3 === 0) store.put("m", someKeys(2), () => seen.push(i));
+    else store.commit({ rows: [] }, () => seen.push(i));
+  }
+  t.deepEqual(seen, []);
+  await commit(opened, {});
+  t.deepEqual(
+    seen,
+    Array.from({ length: 50 }, (_, i) => i),
+  );
+});
+
+test("the keyed hash of keys in the buffer is that of the extent they become", async (t) => {
+  const opened = await (await bench(t)).open();
+  const stored = await put(opened, someKeys(10, 5_000));
+  const handles = stored.map(({ handle }) => handle);
+  const key = { key: randomBytes(16), nonce: randomBytes(12) };
+  const { store } = opened;
+  const before = await new Promise((resolve) => store.tagBuffered(handles, key, resolve));
+  await commit(opened, { extents: [{ link: "ab", number: 7, length: 50_000, handles }] });
+  const whole = [{ extent: 7, start: 0, end: 50_000 }];
+  const after = await new Promise((resolve) => store.tagRanges("ab", whole, key, resolve));
+  t.deepEqual(after, before);
+  t.is(await new Promise((resolve) => store.tagBuffered(handles, key, resolve)), undefined);
+});
+
+test("another master key opens nothing, and says so", async (t) => {
+  const { open } = await bench(t);
+  const first = await open();
+  await put(first, someKeys(1));
+  await first.store.close();
+  await t.throwsAsync(open(randomBytes(32)), { code: "km_store.key" } as object);
+});
+
+test("no key is in a file in the clear", async (t) => {
+  const { open, folder } = await bench(t);
+  const opened = await open();
+  const keys = someKeys(20, 40);
+  const stored = await put(opened, keys);
+  const handles = stored.slice(0, 10).map(({ handle }) => handle);
+  await commit(opened, { extents: [{ link: "ab", number: 1, length: 400, handles }] });
+  for (const file of await allFiles(folder)) {
+    for (const { bytes } of keys) t.false(file.includes(Buffer.from(bytes.subarray(0, 16))));
+  }
+});
+
+test("what was forgotten is in no file any more, with the master key in hand", async (t) => {
+  const { open, folder, clock } = await bench(t);
+  const opened = await open();
+  const keys = someKeys(8, 100);
+  const stored = await put(opened, keys);
+  const handles = stored.slice(0, 4).map(({ handle }) => handle);
+  await commit(opened, { extents: [{ link: "ab", number: 1, length: 400, handles }] });
+  opened.store.forget("ab", [{ extent: 1, start: 0, end: 200 }]);
+  const before = await allFiles(folder);
+  await clock.advance(5_000);
+  await commit(opened, {});
+  await clock.advance(5_000);
+  await commit(opened, {});
+  const left = await read(opened, 1, 0, 400);
+  t.deepEqual(left?.subarray(0, 200), Buffer.alloc(200));
+  t.deepEqual(left?.subarray(200), Buffer.concat([keys[2]?.bytes, keys[3]?.bytes] as Buffer[]));
+  // The old segment with all eight keys, and the old extent: neither can be put back together.
+  const names = await readdir(join(folder, "intake"));
+  t.deepEqual(names, ["000000000002.seg"]);
+  const after = await allFiles(folder);
+  t.notDeepEqual(after, before);
+  await opened.store.close();
+  const again = await open();
+  t.is(again.loaded.buffered.length, 4);
+  t.deepEqual(await read(again, 1, 0, 400), left);
+});
+
+test("under another master key all is there, and the old one opens nothing", async (t) => {
+  const { open, masterKey } = await bench(t);
+  const first = await open();
+  const keys = someKeys(6, 50);
+  const stored = await put(first, keys);
+  const handles = stored.slice(0, 3).map(({ handle }) => handle);
+  await commit(first, { extents: [{ link: "ab", number: 1, length: 150, handles }] });
+  const other = randomBytes(32);
+  await first.store.rekey(other);
+  await first.store.close();
+  await t.throwsAsync(open(masterKey), { code: "km_store.key" } as object);
+  const second = await open(other);
+  t.is(second.loaded.buffered.length, 3);
+  t.deepEqual(await read(second, 1, 0, 50), keys[0]?.bytes as Buffer);
+});
+
+test("a database that is none is told as damaged", async (t) => {
+  const { open, folder } = await bench(t);
+  const first = await open();
+  await put(first, someKeys(1));
+  await first.store.close();
+  await rm(join(folder, "books.sqlite-wal"), { force: true });
+  await writeFile(join(folder, "books.sqlite"), randomBytes(8_192));
+  const error = (await t.throwsAsync(open())) as Fault;
+  t.is(error.code, "km_store.corrupt");
+});
+
+test("a bit that turned in a file costs what it is in, and is told; nothing else", async (t) => {
+  const { open, folder } = await bench(t);
+  const first = await open();
+  const stored = await put(first, someKeys(4, 50));
+  const handles = stored.map(({ handle }) => handle);
+  await commit(first, {
+    extents: [
+      { link: "ab", number: 1, length: 100, handles: handles.slice(0, 2) },
+      { link: "ab", number: 2, length: 100, handles: handles.slice(2) },
+    ],
+  });
+  await first.store.close();
+  const path = join(folder, "volumes", "000000000001.vol");
+  const bytes = await readFile(path);
+  bytes[150] = (bytes[150] as number) ^ 1;
+  await writeFile(path, bytes);
+  const second = await open();
+  t.is(await read(second, 1, 0, 100), undefined);
+  t.is((await read(second, 2, 0, 100))?.length, 100);
+});
