@@ -3,8 +3,7 @@
  * in SQLite. What came since the last sync becomes durable with the next, together and in order: bytes first,
  * then the rows that speak of them.
  */
-import { createCipheriv, timingSafeEqual } from "node:crypto";
-import type { Clock } from "../../../base/clock.ts";
+import { timingSafeEqual } from "node:crypto";
 import { errorCode, Fault } from "../../../base/errors.ts";
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
@@ -19,29 +18,11 @@ import {
   type StoreUse,
   type TagKey,
 } from "../../store/port.ts";
+import { gmac } from "./gmac.ts";
 import { type Group, GroupBuilder, groupOf, placeOf } from "./group.ts";
-import type { IntakeFiles } from "./intake-files.ts";
-import type { Keyring } from "./keyring.ts";
-import type { LedgerChange, LedgerThread } from "./ledger.ts";
+import type { LedgerChange } from "./ledger.ts";
+import type { EngineParts } from "./parts.ts";
 import { Shredder } from "./shredder.ts";
-import type { Volumes } from "./volumes.ts";
-
-export interface EngineParts {
-  readonly intake: IntakeFiles;
-  readonly volumes: Volumes;
-  readonly ledger: LedgerThread;
-  readonly keyring: Keyring;
-  readonly groups: Iterable<Group>;
-  /** The number of the next group. */
-  readonly next: number;
-  readonly limitBytes: number;
-  /** Within this what is not needed any more can't be read back, ms. */
-  readonly wipeAfterMs: number;
-  readonly clock: Clock;
-  /** Called once, when something could not be made durable. */
-  readonly onFailure: (fault: Fault) => void;
-  readonly release: () => Promise<void>;
-}
 
 type Operation =
   | {
@@ -410,12 +391,4 @@ export class Engine implements KeyStore {
     for (const group of this.#groups.values()) group.evict();
     await release();
   }
-}
-
-/** GMAC: the tag of AES-GCM over data that is only authenticated (NIST SP 800-38D). */
-function gmac(parts: Iterable<Uint8Array>, { key, nonce }: TagKey): Buffer {
-  const cipher = createCipheriv(key.length === 16 ? "aes-128-gcm" : "aes-256-gcm", key, nonce);
-  for (const part of parts) cipher.setAAD(part);
-  cipher.final();
-  return cipher.getAuthTag();
 }

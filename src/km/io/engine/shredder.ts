@@ -5,8 +5,8 @@
  */
 import type { Timer } from "../../../base/clock.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
-import type { EngineParts } from "./engine.ts";
 import type { Group } from "./group.ts";
+import type { EngineParts } from "./parts.ts";
 import { type Place, placeName } from "./volumes.ts";
 
 /** Bytes that are sealed anew in one go: what waits for the disk meanwhile waits no longer than this takes. */
@@ -150,7 +150,7 @@ export class Shredder {
     const extents = [];
     for (const place of places) {
       const bytes = await volumes.read(place, 0, place.length);
-      // Damaged: `store check` tells of it, and whoever reads it hears so.
+      // Damaged: `store check` tells of it, and a read of it finds nothing.
       if (bytes === undefined) continue;
       for (const { start, end } of this.#forgotten.get(placeName(place.link, place.number)) ?? []) {
         bytes.fill(0, start, end);

@@ -1,0 +1,25 @@
+/** What an engine is put together from. */
+import type { Clock } from "../../../base/clock.ts";
+import type { Fault } from "../../../base/errors.ts";
+import type { Group } from "./group.ts";
+import type { IntakeFiles } from "./intake-files.ts";
+import type { Keyring } from "./keyring.ts";
+import type { LedgerThread } from "./ledger.ts";
+import type { Volumes } from "./volumes.ts";
+
+export interface EngineParts {
+  readonly intake: IntakeFiles;
+  readonly volumes: Volumes;
+  readonly ledger: LedgerThread;
+  readonly keyring: Keyring;
+  readonly groups: Iterable<Group>;
+  /** The number of the next group. */
+  readonly next: number;
+  readonly limitBytes: number;
+  /** Within this what is not needed any more can't be read back, ms. */
+  readonly wipeAfterMs: number;
+  readonly clock: Clock;
+  /** Called once, when something could not be made durable. */
+  readonly onFailure: (fault: Fault) => void;
+  readonly release: () => Promise<void>;
+}
