@@ -11,13 +11,13 @@ import { describe, Fault } from "../../base/errors.ts";
 import { names } from "../../host/net/lookup.ts";
 import { clientTls } from "../../host/tls/options.ts";
 import { peerOf } from "../../host/tls/peer.ts";
+import { connectionReason } from "../../host/tls/reason.ts";
 import { KqDeframer, writeHeader } from "../../wire/kq1/frame.ts";
 import { command, header, parameter } from "../../wire/kq1/names.ts";
 import type { Config, KmConfig } from "../config/load.ts";
 import { connectKm, endpointName, type KmEndpoint } from "../io/connect.ts";
 import { readCredentials } from "../io/credentials.ts";
 import { supplyPath } from "../io/https-supply.ts";
-import { connectionReason } from "../io/reason.ts";
 import { isCredential } from "./configuration.ts";
 import { type Finding, fail, ok, skip, warn } from "./finding.ts";
 import { checkNetwork } from "./network.ts";
@@ -114,7 +114,7 @@ async function checkProtocol(km: KmConfig, moduleId: string, clock: Clock): Prom
     const answer = await within(clock, km.answer_timeout_s, said, late);
     return [identity, ok(spoken, answer)];
   } catch (error) {
-    const why = error instanceof Fault ? describe(error) : connectionReason(error);
+    const why = error instanceof Fault ? describe(error) : connectionReason(error, "KM");
     if (/refuses our certificate/.test(why)) return [refused(secure, why)];
     const closed = /closed|ended/.test(why);
     const advice = "a KM may close what it cannot follow: see its log for this node's message";

@@ -6,9 +6,9 @@ import { Fault } from "../../base/errors.ts";
 import { dial } from "../../host/net/dial.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
 import type { TlsPeer } from "../../host/tls/peer.ts";
+import { connectionReason } from "../../host/tls/reason.ts";
 import { PeerRefused, trustOf } from "../../host/tls/trust.ts";
 import { unusableReason } from "./credentials.ts";
-import { connectionReason } from "./reason.ts";
 
 /** PEM texts: who may be the KM, who we are, and which certificates were taken back. */
 export interface TlsIdentity extends TlsTexts {
@@ -58,7 +58,7 @@ export async function connectKm(
     // The connection and the end of its time may have come in the same turn.
     opening.done.then((late) => late.destroy()).catch(() => {});
     if (signal.aborted) throw new Fault("stopped", "connecting to the KM was stopped", { source });
-    const why = noCommonGroup(error, endpoint.tls) ?? connectionReason(error);
+    const why = noCommonGroup(error, endpoint.tls) ?? connectionReason(error, "KM");
     throw new Fault("kq1.connect", `cannot connect to the KM: ${why}`, {
       source,
       ...(opening.refused && { certificate: "refused" }),
@@ -152,7 +152,7 @@ function secureContext(endpoint: KmEndpoint, clock: Clock): SecureContext | unde
   try {
     return createSecureContext(clientTls(tls, serverName, () => clock.wall()));
   } catch (error) {
-    const why = unusableReason(tls) ?? connectionReason(error);
+    const why = unusableReason(tls) ?? connectionReason(error, "KM");
     throw new Fault("kq1.connect", `certificates cannot be used: ${why}`, {
       source: endpointName(endpoint),
     });

@@ -8,6 +8,7 @@ import type { TLSSocket } from "node:tls";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errorCode, Fault, type FaultCode, type FaultFacts } from "../../base/errors.ts";
 import { peerOf } from "../../host/tls/peer.ts";
+import { connectionReason } from "../../host/tls/reason.ts";
 import { keyMemory, type QkdKey } from "../../port/key.ts";
 import { EpochNames, type PairOf } from "../../wire/kq1/epoch-names.ts";
 import { Heard, unheard } from "../../wire/kq1/heard.ts";
@@ -18,7 +19,6 @@ import type { KmLink, KmSink } from "../keys/ports.ts";
 import { checkUsable, endpointName, type KmEndpoint, stillGood } from "./connect.ts";
 import { type HttpAnswer, readAnswer, strangerSays } from "./http-answer.ts";
 import { KmAgent, type SecureEndpoint } from "./https-agent.ts";
-import { connectionReason } from "./reason.ts";
 
 export interface HttpsSupplyOptions {
   readonly endpoint: SecureEndpoint;
@@ -111,7 +111,7 @@ export class HttpsSupply implements KmLink {
     for (const socket of this.#agent.connections) {
       const refused = stillGood(peerOf(socket), endpoint, this.#options.clock);
       if (refused === undefined) continue;
-      const why = connectionReason(refused);
+      const why = connectionReason(refused, "KM");
       const facts = { source: endpointName(endpoint), why };
       this.#finish(new Fault("kq1.closed", "connection to the KM ended", facts));
       return why;
@@ -201,7 +201,7 @@ export class HttpsSupply implements KmLink {
       const noHttp = errorCode(error)?.startsWith("HPE_") === true;
       if (noHttp && mine() && !answered)
         this.#answer(post, strangerSays(undefined, "it speaks no HTTP"));
-      else closed(connectionReason(error));
+      else closed(connectionReason(error, "KM"));
     });
     sent.on("close", () => closed("closed by the KM"));
     sent.on("upgrade", (response, socket) => {

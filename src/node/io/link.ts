@@ -4,12 +4,12 @@ import type { Clock } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { peerOf, type TlsPeer } from "../../host/tls/peer.ts";
+import { connectionReason } from "../../host/tls/reason.ts";
 import type { PairOf } from "../../wire/kq1/epoch-names.ts";
 import type { Heard } from "../../wire/kq1/heard.ts";
 import type { KmLink, KmSink, OnRequestKeys } from "../keys/ports.ts";
 import { connectKm, endpointName, type KmEndpoint, stillGood } from "./connect.ts";
 import { HttpsSupply } from "./https-supply.ts";
-import { connectionReason } from "./reason.ts";
 import { Kq1Session } from "./session.ts";
 
 /** Used once: a new one is made when it has ended. */
@@ -76,7 +76,7 @@ export async function openKmLink(
       recheck(now: KmEndpoint) {
         const refused = stillGood(peer, now, clock);
         if (refused !== undefined) socket.destroy(refused);
-        return refused && connectionReason(refused);
+        return refused && connectionReason(refused, "KM");
       },
     });
   }

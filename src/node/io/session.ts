@@ -11,6 +11,7 @@ import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { kmIdentity } from "../../host/tls/names.ts";
+import { connectionReason } from "../../host/tls/reason.ts";
 import type { QkdKey } from "../../port/key.ts";
 import { isUsualSuccess, parseSupplyAnswer } from "../../wire/kq1/answer.ts";
 import type { PairOf } from "../../wire/kq1/epoch-names.ts";
@@ -32,7 +33,6 @@ import { RequestFlow, unreadTimeout } from "../../wire/kq1/request-flow.ts";
 import { SupplyWriter } from "../../wire/kq1/supply.ts";
 import type { KeyReply, KmLink, KmSink, OnRequestKeys } from "../keys/ports.ts";
 import { Outgoing } from "./outgoing.ts";
-import { connectionReason } from "./reason.ts";
 
 export interface Kq1SessionOptions {
   /** `host:port`, for logs */
@@ -121,7 +121,7 @@ export class Kq1Session implements KmLink {
       this.#end = resolve;
     });
     socket.on("data", (chunk: Buffer) => this.#data(chunk));
-    socket.on("error", (error) => this.#fail(closed(options.where, connectionReason(error))));
+    socket.on("error", (error) => this.#fail(closed(options.where, connectionReason(error, "KM"))));
     socket.on("close", () => this.#fail(closed(options.where, "closed by the KM")));
   }
 

@@ -1,5 +1,5 @@
 /** The message format of Annex A, Figure A.1: Version, MessageID, CommandCode, Length, Payload. */
-import { Fault } from "../../base/errors.ts";
+import { Fault, type FaultCode } from "../../base/errors.ts";
 import { header } from "./names.ts";
 
 /** A frame that came; valid only until the handler returns, as one object serves for all. */
@@ -37,9 +37,12 @@ export class KqDeframer {
   #length = 0;
   readonly #frame = new KqFrame();
   readonly #onFrame: (frame: KqFrame) => void;
+  readonly #code: FaultCode;
 
-  constructor(onFrame: (frame: KqFrame) => void) {
+  /** @param code of the Fault for what is no frame: other interfaces have the same one */
+  constructor(onFrame: (frame: KqFrame) => void, code: FaultCode = "kq1.frame") {
     this.#onFrame = onFrame;
+    this.#code = code;
   }
 
   /** Bytes of a frame that is not complete yet. */
@@ -48,7 +51,7 @@ export class KqDeframer {
   }
 
   /**
-   * @throws Fault `kq1.frame` on a wrong version, with the frame's `message_id` and `command` as facts;
+   * @throws Fault `kq1.frame`, or of the given code, on a wrong version, with the frame's `message_id` and `command` as facts;
    *   the stream can't be followed after that
    */
   push(chunk: Buffer): void {
@@ -77,7 +80,7 @@ export class KqDeframer {
     if (length < 0) return 0;
     const version = u16(bytes, at);
     if (version !== header.version) {
-      throw new Fault("kq1.frame", "unknown version of the message format", {
+      throw new Fault(this.#code, "unknown version of the message format", {
         version,
         expected: header.version,
         message_id: bytes.readUInt32BE(at + 2),

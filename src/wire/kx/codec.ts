@@ -69,14 +69,14 @@ export function digestOf(message: Propose | Offer): Buffer {
   return payloadDigest(message.type, payloadRoom.subarray(0, write(message)));
 }
 
-/** Books of extents, in as many messages as they need; none for none. */
-export function cutExtents(extents: readonly ExtentBook[]): SyncExtents[] {
-  return cut(extents, extentBook).map((part) => ({ type: "syncExtents", extents: part }));
+/** Books of extents, in as many messages as they need, each made when it is asked for; none for none. */
+export function* cutExtents(extents: readonly ExtentBook[]): Generator<SyncExtents> {
+  for (const part of cut(extents, extentBook)) yield { type: "syncExtents", extents: part };
 }
 
-/** Books of uses, in as many messages as they need; none for none. */
-export function cutUses(uses: readonly UseBook[]): SyncUses[] {
-  return cut(uses, useBook).map((part) => ({ type: "syncUses", uses: part }));
+/** Books of uses, in as many messages as they need, each made when it is asked for; none for none. */
+export function* cutUses(uses: readonly UseBook[]): Generator<SyncUses> {
+  for (const part of cut(uses, useBook)) yield { type: "syncUses", uses: part };
 }
 
 /** @returns length of the payload in the scratch room */
@@ -105,8 +105,8 @@ function payloadDigest(type: "propose" | "offer", payload: Buffer): Buffer {
 /** Bytes of the count before a list. */
 const countBytes = 2;
 
-function cut<T>(items: readonly T[], item: Field<T>): T[][] {
-  const parts: T[][] = [];
+/** @throws Fault `kx.message` for an item that is out of its range */
+function* cut<T>(items: readonly T[], item: Field<T>): Generator<T[]> {
   let part: T[] = [];
   let bytes = countBytes;
   for (const one of items) {
@@ -115,13 +115,13 @@ function cut<T>(items: readonly T[], item: Field<T>): T[][] {
     writer.at = countBytes;
     item.write(writer, one);
     const length = writer.at - countBytes;
-    if (part.length === 0 || bytes + length > header.maxPayload) {
+    if (bytes + length > header.maxPayload) {
+      yield part;
       part = [];
-      parts.push(part);
       bytes = countBytes;
     }
     part.push(one);
     bytes += length;
   }
-  return parts;
+  if (part.length > 0) yield part;
 }

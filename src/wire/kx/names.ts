@@ -80,3 +80,17 @@ export const codes = {
   noMatch: ["lacking", "hash", "number", "length", "full"],
   refusal: ["used", "owner", "hash", "policy", "limit"],
 } as const;
+
+/** How both ends derive the key of the keyed hashes of a session (RFC 8446 §7.5): see README.md. */
+export const tagKey = { label: "EXPORTER-qkd-kx-tag", bytes: 16 } as const;
+
+export const times = {
+  /** From the connection to the end of the handshake. */
+  handshakeMs: 10_000,
+  /** From the handshake to HELLO. */
+  helloMs: 10_000,
+  /** After so long without another message ALIVE is sent. */
+  aliveMs: 2_000,
+  /** A KM from which nothing came for so long, or that has read nothing, is given up. */
+  silenceMs: 10_000,
+} as const;

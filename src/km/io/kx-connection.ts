@@ -1,0 +1,148 @@
+/**
+ * One connection to another KM, from HELLO to its end: frames in order, signs of life, a bounded queue. Who
+ * the other KM must be is decided in `kx-link.ts` and `kx-door.ts`.
+ */
+import type { TLSSocket } from "node:tls";
+import { type Clock, every, type Timer } from "../../base/clock.ts";
+import { Fault } from "../../base/errors.ts";
+import { peerOf, type TlsPeer } from "../../host/tls/peer.ts";
+import { connectionReason } from "../../host/tls/reason.ts";
+import { KqDeframer, type KqFrame } from "../../wire/kq1/frame.ts";
+import { decodePayload } from "../../wire/kx/codec.ts";
+import type { Hello, KxMessage } from "../../wire/kx/messages.ts";
+import { tagKey, times } from "../../wire/kx/names.ts";
+import { KxOutgoing, messageIdAfter } from "./kx-outgoing.ts";
+
+/** How often it is looked at whether anything is due, ms. */
+const lookMs = 500;
+
+export interface KxHandlers {
+  onHello(hello: Hello): void;
+  /** In the order in which they were sent; never a HELLO. */
+  onMessage(message: KxMessage): void;
+  /** Once. Nothing is called after it. */
+  onEnd(why: Fault): void;
+}
+
+export class KxConnection {
+  readonly isDialer: boolean;
+  readonly peer: TlsPeer | undefined;
+  readonly #socket: TLSSocket;
+  readonly #clock: Clock;
+  readonly #out: KxOutgoing;
+  readonly #watch: Timer;
+  readonly #begunAt: number;
+  #handlers: KxHandlers;
+  #heardAt: number;
+  #messageId = 0;
+  #hello: Hello | undefined;
+  #said: Hello | undefined;
+  #isOver = false;
+
+  /** @param socket whose handshake is complete; this connection's from now on */
+  constructor(socket: TLSSocket, isDialer: boolean, clock: Clock, handlers: KxHandlers) {
+    this.#socket = socket;
+    this.isDialer = isDialer;
+    this.peer = peerOf(socket);
+    this.#clock = clock;
+    this.#handlers = handlers;
+    this.#begunAt = clock.now();
+    this.#heardAt = this.#begunAt;
+    this.#out = new KxOutgoing(socket, () => clock.now());
+    this.#watch = every(clock, lookMs, () => this.#look());
+    socket.setNoDelay(true);
+    const deframer = new KqDeframer((frame) => this.#heard(frame), "kx.frame");
+    socket.on("data", (chunk: Buffer) => {
+      if (this.#isOver) return;
+      this.#heardAt = clock.now();
+      this.#guard(() => deframer.push(chunk));
+    });
+    socket.on("drain", () => this.#guard(() => this.#out.pump()));
+    socket.on("error", (error) => {
+      this.end(new Fault("kx.closed", `the link ended: ${connectionReason(error, "KM")}`));
+    });
+    socket.on("close", () => this.end(new Fault("kx.closed", "the other KM closed the link")));
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Bytes that wait for the other KM to read them. */
+  get waiting(): number {
+    return this.#out.waiting;
+  }
+
+  /** Others hear from now on. */
+  handOver(handlers: KxHandlers): void {
+    this.#handlers = handlers;
+  }
+
+  /** Does nothing on a connection that is over: what matters is sent again in the next session. */
+  send(message: KxMessage): void {
+    if (this.#isOver) return;
+    if (message.type === "hello") this.#said = message;
+    this.#guard(() => this.#out.send(message));
+    if (!this.#out.full) return;
+    const facts = { waiting: this.#out.waiting };
+    this.end(new Fault("kx.silent", "too much waits for the other KM", facts));
+  }
+
+  /** Key of the keyed hashes of this session: both ends have the same. Both must have said HELLO. */
+  tagKey(): Buffer {
+    const [first, second] = this.isDialer ? [this.#said, this.#hello] : [this.#hello, this.#said];
+    if (first === undefined || second === undefined) throw new Error("HELLO is missing");
+    const both = [first.incarnation, first.nonce, second.incarnation, second.nonce];
+    return this.#socket.exportKeyingMaterial(tagKey.bytes, tagKey.label, Buffer.concat(both));
+  }
+
+  end(why: Fault): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#watch.cancel();
+    this.#socket.destroy();
+    this.#handlers.onEnd(why);
+  }
+
+  #heard({ messageId, command, payload }: KqFrame): void {
+    if (this.#isOver) return;
+    const expected = messageIdAfter(this.#messageId);
+    if (messageId !== expected) {
+      throw new Fault("kx.frame", "MessageIDs do not count", { message_id: messageId, expected });
+    }
+    this.#messageId = messageId;
+    const message = decodePayload(command, payload);
+    if ((message.type === "hello") !== (this.#hello === undefined)) {
+      const facts = { message: message.type };
+      throw new Fault("kx.message", "HELLO is the first message, and comes once", facts);
+    }
+    if (message.type !== "hello") return this.#handlers.onMessage(message);
+    this.#hello = message;
+    this.#handlers.onHello(message);
+  }
+
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.end(error);
+    }
+  }
+
+  #look(): void {
+    const now = this.#clock.now();
+    if (this.#hello === undefined) {
+      if (now - this.#begunAt < times.helloMs) return;
+      return this.end(new Fault("kx.silent", "no HELLO in time", { limit_ms: times.helloMs }));
+    }
+    const limit = { limit_ms: times.silenceMs };
+    if (now - this.#heardAt >= times.silenceMs) {
+      return this.end(new Fault("kx.silent", "the other KM says nothing", limit));
+    }
+    if (this.#out.stalledMs >= times.silenceMs) {
+      return this.end(new Fault("kx.silent", "the other KM reads nothing", limit));
+    }
+    if (now - this.#out.wroteAt >= times.aliveMs) this.send({ type: "alive" });
+  }
+}
