@@ -61,7 +61,7 @@ export class KxConnection {
     socket.on("error", (error) => {
       this.end(new Fault("kx.closed", `the link ended: ${connectionReason(error, "KM")}`));
     });
-    socket.on("close", () => this.end(new Fault("kx.closed", "the other KM closed the link")));
+    socket.on("close", () => this.end(new Fault("kx.closed", "the link was closed")));
   }
 
   get isOver(): boolean {

@@ -98,7 +98,7 @@ export class KxLink {
     return this.#options.peer;
   }
 
-  /** Whether the other KM's certificate has to carry this name. */
+  /** Subject alternative name that the other KM's certificate must carry. */
   get peerName(): string {
     return this.#options.peerName;
   }
@@ -197,6 +197,8 @@ export class KxLink {
     });
     signal.addEventListener("abort", close, { once: true });
     if (signal.aborted) close();
+    // It may have ended before anything listened.
+    if (socket.destroyed) connection.end(new Fault("kx.closed", "the link was closed"));
     connection.send(own);
     try {
       return await greeted.promise;

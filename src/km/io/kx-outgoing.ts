@@ -6,8 +6,8 @@ import type { Writable } from "node:stream";
 import { cutExtents, cutUses, encodeFrame } from "../../wire/kx/codec.ts";
 import type { KxMessage } from "../../wire/kx/messages.ts";
 
-/** Bytes that may wait for the other KM; a link whose queue is longer is cut. */
-export const maxWaiting = 8_388_608;
+/** Bytes that may wait for the other KM, who may get all that is in flight at once; a longer queue is cut. */
+export const maxWaiting = 33_554_432;
 /** MessageIDs count from 1 up to this, and from 1 again. */
 const lastMessageId = 0xffff_ffff;
 
