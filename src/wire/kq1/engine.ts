@@ -26,9 +26,15 @@ export const scratch = Buffer.from(memory.buffer);
 
 /**
  * Where in {@link scratch} things go: messages of short keys, behind what the routines have there; key
- * IDs; a source of up to 64 KiB; what is made of it.
+ * IDs; short keys that came; a source of up to 64 KiB; what is made of it.
  */
-export const place = { small: 0x400, ids: 0x8000, source: 0x1_0000, result: 0x2_0000 } as const;
+export const place = {
+  small: 0x400,
+  ids: 0x8000,
+  arrived: 0xc000,
+  source: 0x1_0000,
+  result: 0x2_0000,
+} as const;
 
 /** Where the rest begins, which `place` divides among the modules that use it. */
 let free = 0x4_0000;
