@@ -119,6 +119,7 @@ export const keyRooms: readonly string[] = [
   "drivers/",
   "src/port/",
   "src/wire/kq1/",
+  "src/km/acquisition/",
   "src/km/io/",
   "src/km/keys/",
   "src/node/custody/",

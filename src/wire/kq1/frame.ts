@@ -65,7 +65,11 @@ export class KqDeframer {
         }
       }
       at += this.#keep(chunk, at);
-      if (this.#whole(this.#held, 0, this.#length) > 0) this.#length = 0;
+      const length = this.#whole(this.#held, 0, this.#length);
+      if (length === 0) continue;
+      // A key may be in it.
+      this.#held.fill(0, 0, length);
+      this.#length = 0;
     }
   }
 

@@ -8,14 +8,15 @@ import { decodedLength, readBase64 } from "./base64-read.ts";
 import { readDateTime } from "./date-time.ts";
 import { engine, place, scratch } from "./engine.ts";
 import { kind, unescapeAscii } from "./json-scan.ts";
-import { moduleIdLength, parameter, type Reason } from "./names.ts";
+import { moduleIdLength, parameter } from "./names.ts";
+import type { SupplyResponse } from "./supply-answer.ts";
 import { SupplyLayout } from "./supply-layout.ts";
 import { Members, member, readExtension, readNumber } from "./supply-members.ts";
 import { readUuid, uuidBytes, uuidText } from "./uuid.ts";
 
 /** Why a message is refused. */
 export interface SupplyRefusal {
-  readonly reason: Reason;
+  readonly reason: SupplyResponse;
   /** In words, without anything of the message. */
   readonly why: string;
   /** It is no JSON object: over TCP the connection ends after the answer. */
@@ -50,7 +51,7 @@ const longAt = place.result;
 /** Length of the short key whose padding is in the engine's memory. */
 let padded = -1;
 
-function refusal(reason: Reason, why: string, broken = false): SupplyRefusal {
+function refusal(reason: SupplyResponse, why: string, broken = false): SupplyRefusal {
   return { reason, why, broken };
 }
 

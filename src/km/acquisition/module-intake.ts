@@ -1,0 +1,293 @@
+/**
+ * QKD-keys of one module, from the message to the buffer. An ID is in one of four states: unknown; on its way
+ * to the disk; in the buffer; or remembered, when its key has left the buffer. A fifth is contested: see `contested.ts`.
+ */
+import { keyMemory, wipeMemory } from "../../port/key.ts";
+import type { SupplyResponse } from "../../wire/kq1/supply-answer.ts";
+import type { SupplyReader } from "../../wire/kq1/supply-reader.ts";
+import type { ReceivedKey } from "../keys/received.ts";
+import type { Buffered, Handle, KeyStore } from "../store/port.ts";
+import { Contested } from "./contested.ts";
+import { Gathered } from "./gathered.ts";
+import type { IdMemory } from "./id-memory.ts";
+import { IdTable } from "./id-table.ts";
+import type { IntakeModule, Line } from "./line.ts";
+import { type IdMask, idBytes, idWords } from "./masked-ids.ts";
+
+/** Whoever works with what is in the buffer: matching. */
+export interface IntakeEvents {
+  /** Keys came into the buffer, and are durable. */
+  stored(buffered: readonly Buffered[]): void;
+  /**
+   * Whether a key may be dropped: it is in no batch that was prepared or matched. If so, it is not to be
+   * proposed from now on; {@link dropped} follows.
+   */
+  isFree(module: string, handle: Handle): boolean;
+  /** A key has left the buffer, since another came under its ID; that is durable. */
+  dropped(module: string, handle: Handle): void;
+  /** Another key came under the ID of one that is held, for an alarm. @param id 16 bytes */
+  conflict(module: string, id: Uint8Array): void;
+}
+
+export interface IntakeCounts {
+  /** Keys that came into the buffer, and bits of them. */
+  keys: number;
+  bits: number;
+  /** Keys that came again: in the buffer, or gone from there already. */
+  repeats: number;
+  repeatsOfGone: number;
+  /** Other keys under an ID that is held. */
+  conflicts: number;
+  /** Keys of less than a byte, which are not kept. */
+  tooShort: number;
+}
+
+interface Parts {
+  readonly module: IntakeModule;
+  readonly memory: IdMemory;
+  readonly store: KeyStore;
+  readonly mask: IdMask;
+  readonly random: (bytes: number) => Buffer;
+  readonly events: IntakeEvents;
+  readonly answer: (line: Line, ticket: number, bytes: number, response: SupplyResponse) => void;
+}
+
+/** A key whose ID is held already; its bytes are a copy, wiped when it is answered. */
+interface Repeat {
+  readonly line: Line;
+  readonly ticket: number;
+  /** As it was counted. */
+  readonly size: number;
+  readonly id: Buffer;
+  readonly words: Uint32Array;
+  readonly bytes: Buffer;
+}
+
+export class ModuleIntake {
+  readonly module: IntakeModule;
+  readonly counts: IntakeCounts = {
+    keys: 0,
+    bits: 0,
+    repeats: 0,
+    repeatsOfGone: 0,
+    conflicts: 0,
+    tooShort: 0,
+  };
+  readonly #parts: Parts;
+  readonly #gathered = new Gathered();
+  /** Handles of what is in the buffer; below zero: number of what is on its way there. */
+  readonly #table = new IdTable();
+  #onWay = 0;
+  /** What came again while its first is on its way, by that number. */
+  readonly #waiting = new Map<number, Repeat[]>();
+  readonly #contested: Contested;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.module = parts.module;
+    this.#contested = new Contested(parts.store, parts.random);
+  }
+
+  /** Keys in the buffer, and on their way. */
+  get held(): number {
+    return this.#table.size;
+  }
+
+  /** Takes note of what was in the buffer at the start. */
+  load(buffered: readonly Buffered[]): void {
+    const words = this.#masked(buffered);
+    for (const [i, { handle }] of buffered.entries()) this.#table.set(words, i, handle);
+    // What was stored last before a crash may not have been written down.
+    this.#parts.memory.remember(words);
+  }
+
+  /**
+   * Calls `done` once a crash cannot forget that IDs in the buffer were confirmed: before what makes their keys
+   * leave the buffer is made durable, or a repeat could be taken for a new key.
+   */
+  beforeLeaving(done: () => void): void {
+    this.#parts.memory.settled(done);
+  }
+
+  /** Keys have left the buffer: matched, expired or void. */
+  left(buffered: readonly Pick<Buffered, "id">[]): void {
+    const words = this.#masked(buffered);
+    for (let i = 0; i < buffered.length; i++) this.#table.delete(words, i);
+  }
+
+  /** Keys of a batch that was given up are in the buffer again. */
+  returned(buffered: readonly Buffered[]): void {
+    const words = this.#masked(buffered);
+    for (const [i, { handle }] of buffered.entries()) this.#table.set(words, i, handle);
+  }
+
+  gather(line: Line, ticket: number, reader: SupplyReader): void {
+    if (!this.#gathered.hasRoom(reader.byteLength)) this.flush();
+    this.#gathered.add(line, ticket, reader);
+  }
+
+  /** Decides on what was gathered, and has the store take what is new. */
+  flush(): void {
+    const gathered = this.#gathered;
+    if (gathered.size === 0) return;
+    const words = this.#parts.mask.of(gathered.ids);
+    const isFull = this.#parts.store.full() !== undefined;
+    const put = new Put(this.#onWay);
+    for (const [i, key] of gathered.keys.entries()) {
+      const line = gathered.lines[i] as Line;
+      const ticket = gathered.tickets[i] as number;
+      const value = this.#table.get(words, i);
+      const size = Math.ceil(key.bits / 8);
+      if (value !== undefined || this.#contested.has(key.id)) {
+        this.#again(repeatOf(line, ticket, size, key, words, i), value);
+      } else if (this.#parts.memory.remembers(words, i)) {
+        this.counts.repeatsOfGone++;
+        this.#parts.answer(line, ticket, size, "success");
+      } else if (isFull) {
+        this.#parts.answer(line, ticket, size, "storage_full");
+      } else {
+        this.#onWay--;
+        this.#table.set(words, i, this.#onWay);
+        put.add(line, ticket, size, key, words, i);
+      }
+    }
+    if (put.keys.length > 0) {
+      this.#parts.store.put(this.module.name, put.keys, (stored) => this.#stored(put, stored));
+    }
+    gathered.wipe();
+  }
+
+  #stored(put: Put, stored: readonly Buffered[]): void {
+    const { memory, events, answer } = this.#parts;
+    const words = Uint32Array.from(put.words);
+    for (const [i, { handle, bits }] of stored.entries()) {
+      this.#table.set(words, i, handle);
+      this.counts.bits += bits;
+    }
+    this.counts.keys += stored.length;
+    memory.remember(words);
+    events.stored(stored);
+    for (const [i, line] of put.lines.entries()) {
+      answer(line, put.tickets[i] as number, put.sizes[i] as number, "success");
+    }
+    if (this.#waiting.size === 0) return;
+    for (const [i, { handle }] of stored.entries()) {
+      const number = put.before - 1 - i;
+      const waiting = this.#waiting.get(number) ?? [];
+      this.#waiting.delete(number);
+      for (const repeat of waiting) this.#again(repeat, handle);
+    }
+  }
+
+  /** @param value of the table: what is held under the ID */
+  #again(repeat: Repeat, value: number | undefined): void {
+    const { id, words, bytes } = repeat;
+    if (this.#contested.has(id)) {
+      this.#contested.compare(id, bytes, (isFirst) => this.#compared(repeat, isFirst));
+    } else if (value === undefined) {
+      // It has left the buffer meanwhile, and was confirmed.
+      this.counts.repeatsOfGone++;
+      this.#done(repeat, "success");
+    } else if (value < 0) {
+      const waiting = this.#waiting.get(value) ?? [];
+      waiting.push(repeat);
+      this.#waiting.set(value, waiting);
+    } else {
+      this.#parts.store.equals(value, bytes, (equal) => {
+        // A store does not compare with what has left it.
+        const now = this.#table.get(words, 0);
+        if (!equal && now !== value) this.#again(repeat, now);
+        else if (equal) this.#compared(repeat, true);
+        else this.#conflict(repeat, value);
+      });
+    }
+  }
+
+  #compared(repeat: Repeat, isFirst: boolean): void {
+    if (isFirst) {
+      this.counts.repeats++;
+      return this.#done(repeat, "success");
+    }
+    this.counts.conflicts++;
+    this.#parts.events.conflict(this.module.name, repeat.id);
+    this.#done(repeat, "duplicate_key_ID");
+  }
+
+  /** Which of the two is right is not known: neither is used, if that is still possible. */
+  #conflict(repeat: Repeat, handle: Handle): void {
+    const { store, events } = this.#parts;
+    const { name } = this.module;
+    if (!events.isFree(name, handle)) return this.#compared(repeat, false);
+    this.#table.delete(repeat.words, 0);
+    this.#contested.add(repeat.id, handle, () => {
+      // It was confirmed: its node may repeat it, also after a crash.
+      this.beforeLeaving(() => {
+        store.commit({ dropped: [handle] }, () => {
+          events.dropped(name, handle);
+          this.#compared(repeat, false);
+        });
+      });
+    });
+  }
+
+  #done({ line, ticket, size, bytes }: Repeat, response: SupplyResponse): void {
+    wipeMemory(bytes);
+    this.#parts.answer(line, ticket, size, response);
+  }
+
+  #masked(buffered: readonly Pick<Buffered, "id">[]): Uint32Array {
+    const ids = Buffer.alloc(buffered.length * idBytes);
+    for (const [i, { id }] of buffered.entries()) ids.set(id, i * idBytes);
+    return this.#parts.mask.of(ids);
+  }
+}
+
+/** Keys that go to the store together, and who waits for it. */
+class Put {
+  readonly keys: ReceivedKey[] = [];
+  readonly lines: Line[] = [];
+  readonly tickets: number[] = [];
+  readonly sizes: number[] = [];
+  readonly words: number[] = [];
+  /** Number before that of the first of them; they count down. */
+  readonly before: number;
+
+  constructor(before: number) {
+    this.before = before;
+  }
+
+  add(
+    line: Line,
+    ticket: number,
+    size: number,
+    key: ReceivedKey,
+    words: Uint32Array,
+    i: number,
+  ): void {
+    this.keys.push(key);
+    this.lines.push(line);
+    this.tickets.push(ticket);
+    this.sizes.push(size);
+    for (let k = 0; k < idWords; k++) this.words.push(words[i * idWords + k] as number);
+  }
+}
+
+function repeatOf(
+  line: Line,
+  ticket: number,
+  size: number,
+  key: ReceivedKey,
+  words: Uint32Array,
+  i: number,
+): Repeat {
+  const bytes = keyMemory(key.bytes.length);
+  bytes.set(key.bytes);
+  return {
+    line,
+    ticket,
+    size,
+    id: Buffer.from(key.id),
+    words: words.slice(i * idWords, (i + 1) * idWords),
+    bytes,
+  };
+}

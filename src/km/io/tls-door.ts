@@ -1,0 +1,136 @@
+/**
+ * Who may connect to this KM, and how many: places for connections, and certificates that are checked when
+ * they come and again. Used by both bindings of Kq-1.
+ */
+import type { Socket } from "node:net";
+import type { PeerCertificate, TLSSocket } from "node:tls";
+import type { Clock } from "../../base/clock.ts";
+import { errorCode, Fault } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { LogLimit } from "../../base/log-limit.ts";
+import { Places } from "../../host/door/places.ts";
+import { sourceOf } from "../../host/door/source.ts";
+import { TlsClients } from "../../host/tls/clients.ts";
+import { certifiedNames } from "../../host/tls/names.ts";
+import { noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
+import { identityProblem } from "../../host/tls/pem.ts";
+
+/** PEM texts: who may be a node, and who this KM is. */
+export interface ServerTexts extends TlsTexts {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Times after which a connection is ended, ms. */
+export interface DoorTimes {
+  /** A handshake is complete. */
+  readonly handshake: number;
+  /** A message or request that has begun is complete. */
+  readonly message: number;
+  /** A node takes some of the answers that wait for it. */
+  readonly unread: number;
+  /** Over HTTPS: the next request comes. */
+  readonly idle: number;
+}
+
+export const standardTimes: DoorTimes = {
+  handshake: 10_000,
+  message: 10_000,
+  unread: 10_000,
+  idle: 120_000,
+};
+
+/** Connections in their handshake, and of nodes: of one node as many as it has modules, and some. */
+const places = {
+  strangers: 32,
+  strangersOfOne: 16,
+  kept: 256,
+  keptOfOne: 64,
+  rate: { burst: 128, refillMs: 100 },
+} as const;
+
+/** A client that was let in. */
+export interface Admitted {
+  /** Subject alternative names of its certificate; undefined on plain TCP. */
+  readonly names: readonly string[] | undefined;
+  /** Where it comes from, for logs. */
+  readonly source: string;
+}
+
+export class TlsDoor {
+  readonly #tls: ServerTexts | undefined;
+  readonly #places: Places;
+  readonly #clients: TlsClients | undefined;
+  readonly #limit: LogLimit;
+
+  /** @param tls undefined: plain TCP @throws CrlError */
+  constructor(tls: ServerTexts | undefined, clock: Clock, log: Log) {
+    this.#tls = tls;
+    this.#places = new Places({ ...places, clock });
+    this.#limit = LogLimit.of(log, clock);
+    this.#clients = tls && new TlsClients(tls, clock, log);
+  }
+
+  /** Connections that a server should take at most. */
+  get most(): number {
+    return this.#places.most;
+  }
+
+  /** Groups of TLS's key exchanges: of now, or of the last connection. */
+  get keyExchanges(): readonly string[] {
+    return this.#clients?.groups ?? [];
+  }
+
+  /** A connection came. @returns false if it was cut off */
+  enter(socket: Socket): boolean {
+    const source = sourceOf(socket.remoteAddress);
+    if (this.#places.enter(socket)) return true;
+    this.#limit.warn(source, "too many connections");
+    return false;
+  }
+
+  /** Gives a client whose handshake is complete its place. @returns undefined if it was cut off */
+  admit(socket: TLSSocket): Admitted | undefined {
+    this.#clients?.admit(socket);
+    if (socket.destroyed) return undefined;
+    const certificate: PeerCertificate = socket.getPeerCertificate();
+    const source = sourceOf(socket.remoteAddress);
+    if (!this.keep(socket, certificate.fingerprint256, source)) return undefined;
+    this.#places.wanted(socket);
+    return { names: certifiedNames(certificate), source };
+  }
+
+  /** The connection has shown that it is wanted. @returns false if it was cut off, since there are too many */
+  keep(socket: Socket, who: string, source: string): boolean {
+    if (this.#places.keep(socket, who)) return true;
+    this.#limit.warn(source, "too many connections of one node");
+    socket.destroy();
+    return false;
+  }
+
+  /** A handshake came to nothing. */
+  refused(error: Error, socket: Socket): void {
+    const cause = noCommonGroup(error, this.#tls) ?? errorCode(error) ?? "other";
+    this.#limit.warn(sourceOf(socket.remoteAddress), "TLS handshake refused", { cause });
+  }
+
+  /** Checks clients by these from now on, also those that are connected. @throws CrlError */
+  renew(tls: ServerTexts): void {
+    this.#clients?.renew(tls);
+  }
+
+  /** Checks clients that are connected again: certificates and lists run out by themselves. */
+  recheck(): void {
+    this.#clients?.recheck();
+  }
+}
+
+/** What is wrong with certificates of which no server can be made. */
+export function unusable(error: unknown, { cert, key }: ServerTexts): Fault {
+  const wrong = identityProblem(Buffer.from(cert), Buffer.from(key));
+  const said = error instanceof Error ? error.message : "unknown";
+  const where = wrong?.where === "cert" ? "certificate" : "private key";
+  const why = wrong === undefined ? said : `the ${where} ${wrong.what}`;
+  return new Fault("kq1.connect", `Kq-1 server: certificates cannot be used: ${why}`);
+}
