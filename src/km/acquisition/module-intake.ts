@@ -14,7 +14,7 @@ import { IdTable } from "./id-table.ts";
 import type { IntakeModule, Line } from "./line.ts";
 import { type IdMask, idBytes, idWords } from "./masked-ids.ts";
 
-/** Whoever works with what is in the buffer: matching. */
+/** What intake tells, and asks of matching, which works with what is in the buffer. */
 export interface IntakeEvents {
   /** Keys came into the buffer, and are durable. */
   stored(buffered: readonly Buffered[]): void;

@@ -41,12 +41,12 @@ export const standardTimes: DoorTimes = {
   idle: 120_000,
 };
 
-/** Connections in their handshake, and of nodes: of one node as many as it has modules, and some. */
+/** Connections in their handshake, and of nodes: over HTTPS one has several for each of its modules. */
 const places = {
   strangers: 32,
   strangersOfOne: 16,
-  kept: 256,
-  keptOfOne: 64,
+  kept: 512,
+  keptOfOne: 192,
   rate: { burst: 128, refillMs: 100 },
 } as const;
 

@@ -90,6 +90,18 @@ export class Members {
   }
 }
 
+/** Where the elements of an array are, which is well-formed JSON. */
+export function* elementsOf(bytes: Buffer, from: number, to: number) {
+  const elements = new JsonScan();
+  elements.begin(bytes, from, to);
+  elements.take(0x5b);
+  if (elements.take(0x5d)) return;
+  do {
+    elements.value();
+    yield { from: elements.from, to: elements.to };
+  } while (elements.more(0x5d) === true);
+}
+
 const qberName = Buffer.from(extension.qber);
 /** Characters of a number that is looked at: a double has 17 digits that mean something. */
 const longestNumber = 64;

@@ -104,6 +104,18 @@ export class SupplyReader {
     return refused;
   }
 
+  /**
+   * Whether what was refused last is a batch, `{"keys": [...]}`, of which each element is a message (HTTPS only).
+   * @returns where the array is
+   */
+  get batch(): { readonly from: number; readonly to: number } | undefined {
+    const { kinds, from, to } = this.#members;
+    const { keys, key, keyId } = member;
+    const isBatch = kinds[keys] === kind.array && kinds[key] === kind.none;
+    if (!isBatch || kinds[keyId] !== kind.none) return undefined;
+    return { from: from[keys] as number, to: to[keys] as number };
+  }
+
   /** Copies the key to `target`, and wipes it here. */
   take(target: Uint8Array, at: number): void {
     const { byteLength } = this;

@@ -1,0 +1,258 @@
+/** Key supply over HTTPS, the KM's side (Annex B.1, B.2): a POST for each key, or for a batch of keys. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { Fault } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { LogLimit } from "../../base/log-limit.ts";
+import { Pace } from "../../host/door/pace.ts";
+import { isGone, Turns } from "../../host/door/turns.ts";
+import { serverTls } from "../../host/tls/options.ts";
+import { httpStatus, parameter, supplyPathTemplate } from "../../wire/kq1/names.ts";
+import {
+  longestAnswer,
+  type SupplyResponse,
+  writeSupplyAnswer,
+} from "../../wire/kq1/supply-answer.ts";
+import { elementsOf } from "../../wire/kq1/supply-members.ts";
+import { Bodies, type BodyRefusal } from "./http-body.ts";
+import { HttpsLine } from "./https-line.ts";
+import { pathPattern } from "./supply-path.ts";
+import { type DoorTimes, type ServerTexts, standardTimes, TlsDoor, unusable } from "./tls-door.ts";
+import type { Turn } from "./turn.ts";
+
+export interface HttpsSupplyServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: ServerTexts;
+  /** Of the requests' path; default: that of the profile. */
+  readonly path?: string;
+  readonly turn: Turn;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+  readonly times?: Partial<DoorTimes>;
+  readonly log: Log;
+}
+
+/** Requests of one node that are none, before each waits. */
+const pace = { burst: 128, refillMs: 50 } as const;
+const headers = { "content-type": "application/json", "cache-control": "no-store" };
+
+/** What is said of one key. */
+interface Said {
+  /** Undefined in a refusal of what names no key. */
+  readonly id: Buffer | undefined;
+  response: SupplyResponse;
+}
+
+export class HttpsSupplyServer {
+  readonly #options: HttpsSupplyServerOptions;
+  readonly #door: TlsDoor;
+  readonly #server: Server;
+  readonly #bodies = new Bodies();
+  readonly #turns = new Turns();
+  readonly #pace: Pace;
+  readonly #limit: LogLimit;
+  readonly #path: ReturnType<typeof pathPattern>;
+  readonly #lines = new WeakMap<Socket, HttpsLine>();
+
+  /** @throws Fault `kq1.connect` if the certificates are no good */
+  constructor(options: HttpsSupplyServerOptions) {
+    this.#options = options;
+    const { tls, log, clock = systemClock } = options;
+    const times = { ...standardTimes, ...options.times };
+    this.#pace = new Pace(pace, clock);
+    this.#limit = LogLimit.of(log, clock);
+    this.#path = pathPattern(options.path ?? supplyPathTemplate);
+    try {
+      this.#door = new TlsDoor(tls, clock, log);
+      this.#server = createServer(
+        {
+          ...serverTls(tls, true),
+          handshakeTimeout: times.handshake,
+          headersTimeout: times.message,
+          requestTimeout: times.message,
+          // By default Node.js looks every 30 s, and no limit is less than that.
+          connectionsCheckingInterval: Math.min(1_000, times.message / 4),
+          keepAliveTimeout: times.idle,
+          keepAliveTimeoutBuffer: 0,
+          maxHeaderSize: 8_192,
+        },
+        (request, response) => void this.#serve(request, response).catch(() => response.destroy()),
+      );
+    } catch (error) {
+      throw unusable(error, tls);
+    }
+    this.#server.maxConnections = this.#door.most;
+    this.#server.timeout = times.idle;
+    this.#server.on("connection", (socket: Socket) => this.#door.enter(socket));
+    // Before HTTP has the connection: a request that came with the handshake is not heard then.
+    this.#server.prependListener("secureConnection", (socket) => {
+      const admitted = this.#door.admit(socket);
+      if (admitted !== undefined) this.#lines.set(socket, new HttpsLine(admitted));
+    });
+    this.#server.on("tlsClientError", (error, socket) => this.#door.refused(error, socket));
+    this.#server.on("error", (error: NodeJS.ErrnoException) => {
+      log.warn("Kq-1 server", { cause: error.code ?? "other" });
+    });
+  }
+
+  /** Groups of TLS's key exchanges: of now, or of the last connection. */
+  get keyExchanges(): readonly string[] {
+    return this.#door.keyExchanges;
+  }
+
+  /** @returns the port @throws Fault `kq1.connect` */
+  async listen(): Promise<number> {
+    const { host, port } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", (error: NodeJS.ErrnoException) => {
+        const facts = { host, port, code: error.code ?? "unknown" };
+        reject(new Fault("kq1.connect", "Kq-1 server cannot listen", facts));
+      });
+      this.#server.listen({ host, port }, resolve);
+    });
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** As `Kq1Server.renew`. @throws Fault `kq1.connect` */
+  renew(tls: ServerTexts): void {
+    try {
+      this.#door.renew(tls);
+      this.#server.setSecureContext(serverTls(tls, true));
+    } catch (error) {
+      throw unusable(error, tls);
+    }
+  }
+
+  /** Checks the connections that are open again: certificates and lists run out by themselves. */
+  recheck(): void {
+    this.#door.recheck();
+  }
+
+  /** Resolves within a second. What has no answer yet gets none. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    const line = this.#lines.get(socket);
+    if (line === undefined) return void socket.destroy();
+    if (!(await this.#turns.take(socket, response))) return;
+    await this.#pace.hold(line.source);
+    const named = this.#path(request.url ?? "");
+    if (named === undefined) return this.#refuse(line, response, 404, "no such path");
+    if (request.method !== "POST") return this.#refuse(line, response, 405, "POST only");
+    const { "content-encoding": encoding = "identity" } = request.headers;
+    if (encoding.toLowerCase() !== "identity") {
+      return this.#refuse(line, response, 415, "body is compressed");
+    }
+    this.#bodies.read(request, (body) => {
+      if (typeof body === "string") return this.#unread(line, response, body);
+      try {
+        this.#take(line, response, body, named);
+      } finally {
+        this.#bodies.giveBack(body);
+      }
+    });
+  }
+
+  /** @param named what the path says of the modules */
+  #take(
+    line: HttpsLine,
+    response: ServerResponse,
+    body: Buffer,
+    named: ReadonlyMap<string, string>,
+  ): void {
+    const { reader } = line;
+    const refusal = reader.read(body, 0, body.length);
+    const batch = refusal && reader.batch;
+    const said: Said[] = [];
+    let waiting = 1;
+    const answered = () => {
+      waiting--;
+      if (waiting === 0) send(response, said, batch !== undefined);
+    };
+    const one = (from: number, to: number, wrong = reader.read(body, from, to)) => {
+      const own: Said = {
+        id: reader.hasId ? Buffer.from(reader.id) : undefined,
+        response: wrong?.reason ?? "internal_error",
+      };
+      said.push(own);
+      const why = wrong?.why ?? misnamed(reader.facts, named);
+      if (why !== undefined) {
+        reader.drop();
+        if (wrong === undefined) own.response = "invalid_message";
+        this.#pace.charge(line.source);
+        return this.#limit.warn(line.source, "key refused", { cause: why });
+      }
+      waiting++;
+      const ticket = line.ticket((word) => {
+        own.response = word;
+        answered();
+      });
+      this.#options.turn.intake.supply(line, ticket, reader);
+    };
+    if (batch === undefined) one(0, body.length, refusal);
+    else for (const { from, to } of elementsOf(body, batch.from, batch.to)) one(from, to);
+    this.#options.turn.came();
+    answered();
+  }
+
+  #unread(line: HttpsLine, response: ServerResponse, why: BodyRefusal): void {
+    if (why === "cut") return void response.destroy();
+    if (why === "busy") return this.#refuse(line, response, 503, "too much is under way");
+    this.#refuse(line, response, 413, "body is too long");
+  }
+
+  /** Refuses what cannot be about a key: for a node it is no answer about one. */
+  #refuse(line: HttpsLine, response: ServerResponse, status: number, message: string): void {
+    this.#pace.charge(line.source);
+    this.#limit.warn(line.source, "request refused", { cause: message });
+    if (isGone(response)) return;
+    const reason = status === 503 ? "busy" : "invalid_message";
+    const body = Buffer.from(JSON.stringify({ [parameter.response]: reason, message }));
+    // Of a body that was not read more may come: the connection is of no use.
+    response.writeHead(status, { ...headers, "content-length": body.length, connection: "close" });
+    response.end(body);
+  }
+}
+
+/** What a message says in contradiction to the path that it came by; undefined if it does not. */
+function misnamed(
+  facts: { readonly moduleId: string; readonly matchingModuleId: string | undefined } | undefined,
+  named: ReadonlyMap<string, string>,
+): string | undefined {
+  const own = named.get(parameter.moduleId);
+  const other = named.get(parameter.matchingModuleId);
+  const isOther = (path: string | undefined, said: string | undefined) =>
+    path !== undefined && said !== undefined && path !== said;
+  return isOther(own, facts?.moduleId) || isOther(other, facts?.matchingModuleId)
+    ? "the path names another module"
+    : undefined;
+}
+
+/** Answers a request for all its keys: with the status of the first that was refused, if any was. */
+function send(response: ServerResponse, said: readonly Said[], isBatch: boolean): void {
+  if (isGone(response)) return;
+  const worst = said.find((one) => one.response !== "success")?.response ?? "success";
+  const status = httpStatus[worst] ?? 500;
+  const body = Buffer.allocUnsafe(said.length * (longestAnswer + 1) + 16);
+  let at = isBatch ? body.write(`{"${parameter.keys}":[`, "latin1") : 0;
+  for (const [i, { id, response: word }] of said.entries()) {
+    if (i > 0) body[at++] = 0x2c;
+    at = writeSupplyAnswer(body, at, id, 0, word);
+  }
+  if (isBatch) at += body.write("]}", at, "latin1");
+  response.writeHead(status, {
+    ...headers,
+    "content-length": at,
+    ...(status === 503 && { "retry-after": "1" }),
+  });
+  response.end(body.subarray(0, at));
+}
