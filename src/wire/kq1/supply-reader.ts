@@ -225,6 +225,7 @@ export class SupplyReader {
   #decode(bytes: Buffer, from: number, to: number): boolean {
     const expected = decodedLength(bytes, from, to);
     this.#keyAt = expected > longestShort ? longAt : shortAt;
+    if (expected <= longestShort && expected !== padded) padded = -1;
     const length = readBase64(bytes, from, to, this.#keyAt);
     this.byteLength = length < 0 ? expected : length;
     if (length < 0) this.drop();
