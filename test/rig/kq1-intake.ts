@@ -25,15 +25,22 @@ export class Told implements IntakeEvents {
   readonly conflicts: string[] = [];
   /** Handles that are in a batch. */
   readonly busy = new Set<Handle>();
+  readonly #store: MemoryKeyStore;
+
+  constructor(store: MemoryKeyStore) {
+    this.#store = store;
+    this.buffered.push(...store.buffered);
+  }
 
   stored(buffered: readonly Buffered[]): void {
     this.buffered.push(...buffered);
   }
-  isFree(_module: string, handle: Handle): boolean {
-    return !this.busy.has(handle);
-  }
-  dropped(_module: string, handle: Handle): void {
-    this.gone.push(handle);
+  keepOut(_module: string, id: Uint8Array): boolean {
+    const key = this.buffered.find((one) => Buffer.from(one.id).equals(id));
+    if (key === undefined || this.busy.has(key.handle)) return false;
+    this.gone.push(key.handle);
+    this.#store.commit({ dropped: [key.handle] });
+    return true;
   }
   conflict(_module: string, id: Uint8Array): void {
     this.conflicts.push(Buffer.from(id).toString("hex"));
@@ -53,7 +60,7 @@ export function openIntake(
   more: Partial<IntakeOptions> & { readonly remembers?: number; readonly record?: IdRecord } = {},
 ) {
   const { remembers = 4_096, record = noRecord, ...options } = more;
-  const told = new Told();
+  const told = new Told(store);
   const intake = new Intake({
     modules: [{ ...moduleA, memory: new IdMemory(record, remembers) }],
     store,
@@ -62,6 +69,6 @@ export function openIntake(
     events: told,
     ...options,
   });
-  intake.load(store.buffered);
+  void intake.load(store.buffered);
   return { intake, store, told };
 }

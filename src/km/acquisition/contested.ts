@@ -52,6 +52,11 @@ export class Contested {
     });
   }
 
+  /** It is not contested after all: the first is in use. */
+  delete(id: Uint8Array): void {
+    this.#byId.delete(nameOf(id));
+  }
+
   /** Compares bytes with those of the first. */
   compare(id: Uint8Array, bytes: Uint8Array, done: (isFirst: boolean) => void): void {
     const contest = this.#byId.get(nameOf(id));

@@ -64,10 +64,20 @@ export class Intake {
     return this.#byName.get(name);
   }
 
-  /** Takes note of what the store had in its buffer when it was opened. */
-  load(buffered: readonly Buffered[]): void {
+  /**
+   * Takes note of what the store had in its buffer when it was opened.
+   * @returns resolves when matching may work with these keys
+   */
+  async load(buffered: readonly Buffered[]): Promise<void> {
     const byModule = Map.groupBy(buffered, ({ module }) => module);
-    for (const [name, of] of byModule) this.#byName.get(name)?.load(of);
+    const loading = Array.from(byModule, ([name, of]) => {
+      const module = this.#byName.get(name);
+      return new Promise<void>((resolve) => {
+        if (module === undefined) resolve();
+        else module.load(of, resolve);
+      });
+    });
+    await Promise.all(loading);
   }
 
   /**

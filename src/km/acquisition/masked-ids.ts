@@ -18,6 +18,12 @@ export class IdMask {
     this.#cipher.setAutoPadding(false);
   }
 
+  /** Tells this key from others, 8 bytes: what was masked by another cannot be found again. */
+  get check(): Buffer {
+    const words = this.of(new Uint8Array(idBytes).fill(0xff));
+    return Buffer.from(words.buffer, 0, 8);
+  }
+
   /** @param ids 16 bytes each, one after the other @returns four words of each */
   of(ids: Uint8Array): Uint32Array {
     const words = new Uint32Array(ids.length / 4);

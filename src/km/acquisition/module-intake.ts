@@ -16,16 +16,18 @@ import { type IdMask, idBytes, idWords } from "./masked-ids.ts";
 
 /** What intake tells, and asks of matching, which works with what is in the buffer. */
 export interface IntakeEvents {
-  /** Keys came into the buffer, and are durable. */
+  /**
+   * Keys came into the buffer. They are durable, and so it is that their IDs were confirmed: they may leave it
+   * at any time, which {@link ModuleIntake.left} is to be told.
+   */
   stored(buffered: readonly Buffered[]): void;
   /**
-   * Whether a key may be dropped: it is in no batch that was prepared or matched. If so, it is not to be
-   * proposed from now on; {@link dropped} follows.
+   * Another key came under the ID of this one, which is to be dropped unless a batch has it.
+   * @param id 16 bytes
+   * @returns whether it is: it has left the buffer then, without a call of {@link ModuleIntake.left}
    */
-  isFree(module: string, handle: Handle): boolean;
-  /** A key has left the buffer, since another came under its ID; that is durable. */
-  dropped(module: string, handle: Handle): void;
-  /** Another key came under the ID of one that is held, for an alarm. @param id 16 bytes */
+  keepOut(module: string, id: Uint8Array): boolean;
+  /** The same, for an alarm; each time that another key comes. */
   conflict(module: string, id: Uint8Array): void;
 }
 
@@ -93,29 +95,25 @@ export class ModuleIntake {
     return this.#table.size;
   }
 
-  /** Takes note of what was in the buffer at the start. */
-  load(buffered: readonly Buffered[]): void {
+  /**
+   * Takes note of what was in the buffer at the start.
+   * @param done when it is durable that these IDs were confirmed: matching may hear of the keys then
+   */
+  load(buffered: readonly Buffered[], done: () => void): void {
     const words = this.#masked(buffered);
     for (const [i, { handle }] of buffered.entries()) this.#table.set(words, i, handle);
     // What was stored last before a crash may not have been written down.
     this.#parts.memory.remember(words);
-  }
-
-  /**
-   * Calls `done` once a crash cannot forget that IDs in the buffer were confirmed: before what makes their keys
-   * leave the buffer is made durable, or a repeat could be taken for a new key.
-   */
-  beforeLeaving(done: () => void): void {
     this.#parts.memory.settled(done);
   }
 
-  /** Keys have left the buffer: matched, expired or void. */
-  left(buffered: readonly Pick<Buffered, "id">[]): void {
-    const words = this.#masked(buffered);
-    for (let i = 0; i < buffered.length; i++) this.#table.delete(words, i);
+  /** Keys have left the buffer: matched, expired or void. @param ids 16 bytes each, one after the other */
+  left(ids: Uint8Array): void {
+    const words = this.#parts.mask.of(ids);
+    for (let i = 0; i < words.length / idWords; i++) this.#table.delete(words, i);
   }
 
-  /** Keys of a batch that was given up are in the buffer again. */
+  /** Keys of a batch that was given up are in the buffer again, after {@link left} was told of them. */
   returned(buffered: readonly Buffered[]): void {
     const words = this.#masked(buffered);
     for (const [i, { handle }] of buffered.entries()) this.#table.set(words, i, handle);
@@ -166,7 +164,7 @@ export class ModuleIntake {
     }
     this.counts.keys += stored.length;
     memory.remember(words);
-    events.stored(stored);
+    memory.settled(() => events.stored(stored));
     for (const [i, line] of put.lines.entries()) {
       answer(line, put.tickets[i] as number, put.sizes[i] as number, "success");
     }
@@ -215,17 +213,16 @@ export class ModuleIntake {
 
   /** Which of the two is right is not known: neither is used, if that is still possible. */
   #conflict(repeat: Repeat, handle: Handle): void {
-    const { store, events } = this.#parts;
-    const { name } = this.module;
-    if (!events.isFree(name, handle)) return this.#compared(repeat, false);
-    this.#table.delete(repeat.words, 0);
-    this.#contested.add(repeat.id, handle, () => {
-      // It was confirmed: its node may repeat it, also after a crash.
-      this.beforeLeaving(() => {
-        store.commit({ dropped: [handle] }, () => {
-          events.dropped(name, handle);
-          this.#compared(repeat, false);
-        });
+    const { memory, events } = this.#parts;
+    const { id, words } = repeat;
+    const compared = () => this.#compared(repeat, false);
+    if (this.#contested.has(id)) return compared();
+    this.#contested.add(id, handle, () => {
+      // Matching has heard of the key by then.
+      memory.settled(() => {
+        if (!events.keepOut(this.module.name, id)) this.#contested.delete(id);
+        else if (this.#table.get(words, 0) === handle) this.#table.delete(words, 0);
+        compared();
       });
     });
   }

@@ -1,0 +1,150 @@
+import test from "ava";
+import { type Clock, systemClock } from "../../../../src/base/clock.ts";
+import type { Fault } from "../../../../src/base/errors.ts";
+import { type OpenIdFile, openIdFile } from "../../../../src/km/io/id-memory-file.ts";
+import { rounds } from "../../../campaign-scale.ts";
+import { Disk } from "../../../faults/disk.ts";
+import { random as seeded } from "../../../random.ts";
+
+/** Times are over in the next turn. */
+const clock: Clock = {
+  ...systemClock,
+  after(_ms, act) {
+    const timer = setImmediate(act);
+    return { cancel: () => clearImmediate(timer) };
+  },
+};
+
+const keyCheck = Buffer.from("12345678");
+
+const open = (files: Disk, more: { most?: number; keyCheck?: Buffer; failed?: Fault[] } = {}) =>
+  openIdFile({
+    files,
+    folder: "/km",
+    name: "a.ids",
+    keyCheck,
+    most: 20,
+    clock,
+    onFailure: (fault) => more.failed?.push(fault),
+    ...more,
+  });
+
+function digests(from: number, count: number): Buffer {
+  const all = Buffer.alloc(count * 8);
+  for (let i = 0; i < count; i++) all.writeUInt32LE(from + i, i * 8);
+  return all;
+}
+
+const numbers = (all: Buffer) =>
+  Array.from({ length: all.length / 8 }, (_, i) => all.readUInt32LE(i * 8));
+const settled = (file: OpenIdFile) => new Promise<void>((resolve) => file.settled(resolve));
+
+test("what was settled is there again, in its order, over any number of starts", async (t) => {
+  const disk = new Disk();
+  let next = 1;
+  for (let life = 0; life < 5; life++) {
+    const file = await open(disk);
+    const found = numbers(file.digests);
+    t.deepEqual(found.slice(-20), Array.from({ length: next - 1 }, (_, i) => i + 1).slice(-20));
+    for (let i = 0; i < 7; i++) {
+      file.append(digests(next, 3));
+      next += 3;
+      if (i % 2 === 0) await settled(file);
+    }
+    await file.close();
+  }
+});
+
+test("the files stay small: two, of little more than what is to be remembered", async (t) => {
+  const disk = new Disk();
+  const file = await open(disk);
+  for (let i = 0; i < 300; i++) {
+    file.append(digests(i, 1));
+    await settled(file);
+  }
+  await file.close();
+  t.deepEqual((await disk.list("/km")).sort(), ["a.ids.0", "a.ids.1"]);
+  for (const name of ["/km/a.ids.0", "/km/a.ids.1"]) t.true((disk.read(name)?.length ?? 0) < 500);
+});
+
+test("callbacks come in their order, after what was appended before them, and never at once", async (t) => {
+  const file = await open(new Disk());
+  const told: number[] = [];
+  file.settled(() => told.push(0));
+  t.deepEqual(told, []);
+  for (let i = 1; i < 6; i++) {
+    file.append(digests(i, 1));
+    file.settled(() => told.push(i));
+  }
+  await settled(file);
+  t.deepEqual(told, [0, 1, 2, 3, 4, 5]);
+  await file.close();
+});
+
+test("in a power cut nothing that was settled is lost, and nothing else is made up", async (t) => {
+  for (let seed = 0; seed < rounds(600); seed++) {
+    const random = seeded(seed);
+    let disk = new Disk();
+    let sure = 0;
+    let next = 1;
+    for (let life = 0; life < 4; life++) {
+      disk.trouble = () => undefined;
+      const file = await open(disk);
+      const found = numbers(file.digests);
+      const last = found.at(-1) ?? 0;
+      t.true(last >= sure && last < next, `seed ${seed}`);
+      const all = Array.from({ length: last }, (_, i) => i + 1);
+      t.deepEqual(found.slice(-20), all.slice(-20), `seed ${seed}`);
+      // What was not settled may be there or not: a node would repeat it, with a number of its own.
+      next = last + 1;
+      sure = last;
+      const cutAt = disk.operations + 1 + Math.floor(random() * 40);
+      const cut = Promise.withResolvers<void>();
+      disk.trouble = (n) => {
+        if (n < cutAt) return undefined;
+        cut.resolve();
+        return new Error("power");
+      };
+      for (let i = 0; i < 30; i++) {
+        const count = 1 + Math.floor(random() * 9);
+        file.append(digests(next, count));
+        next += count;
+        const upTo = next - 1;
+        const done = settled(file).then(() => {
+          sure = upTo;
+        });
+        if (random() < 0.7) await Promise.race([done, cut.promise]);
+      }
+      await cut.promise;
+      disk = disk.afterPowerCut(random);
+    }
+  }
+});
+
+test("a disk that fails is told, once, and nothing is settled after that", async (t) => {
+  const disk = new Disk();
+  const failed: Fault[] = [];
+  const file = await open(disk, { failed });
+  disk.failFrom(disk.operations + 1, "ENOSPC");
+  let settledAfter = false;
+  file.append(digests(1, 1));
+  file.settled(() => {
+    settledAfter = true;
+  });
+  while (failed.length === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  file.settled(() => {
+    settledAfter = true;
+  });
+  await file.close();
+  t.false(settledAfter);
+  t.is(failed.length, 1);
+  t.is(failed[0]?.code, "km_store.io");
+  t.is(failed[0]?.facts.code, "ENOSPC");
+});
+
+test("IDs of another store's key are not taken for those of this one", async (t) => {
+  const disk = new Disk();
+  await (await open(disk)).close();
+  const error = await t.throwsAsync(() => open(disk, { keyCheck: Buffer.from("87654321") }));
+  t.is((error as Fault).code, "km_store.corrupt");
+});
