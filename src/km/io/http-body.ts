@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { keyMemory } from "../../port/key.ts";
 
-/** A body is no longer, bytes: a batch of some thousand short keys, or of fifteen long ones. */
+/** A body of keys that are supplied is no longer, bytes: some thousand short keys, or fifteen long ones. */
 export const longestBody = 1_048_576;
 /** Bodies in memory, bytes. */
 const roomForBodies = 33_554_432;
@@ -15,10 +15,15 @@ export class Bodies {
   /**
    * Reads a body to its end, and calls `then` once. The body is `then`'s to wipe, and its room to be given back
    * by {@link giveBack}.
+   * @param longest bytes
    */
-  read(request: IncomingMessage, then: (body: Buffer | BodyRefusal) => void): void {
+  read(
+    request: IncomingMessage,
+    then: (body: Buffer | BodyRefusal) => void,
+    longest = longestBody,
+  ): void {
     const told = Number(request.headers["content-length"] ?? 4_096);
-    if (told > longestBody) return then("too long");
+    if (told > longest) return then("too long");
     if (!this.#take(told)) return then("busy");
     let body = keyMemory(told);
     let length = 0;
@@ -32,8 +37,8 @@ export class Bodies {
     };
     request.on("data", (chunk: Buffer) => {
       if (!isOver && length + chunk.length > body.length) {
-        const grown = this.#grow(body, length, length + chunk.length);
-        if (grown === undefined) end(length + chunk.length > longestBody ? "too long" : "busy");
+        const grown = this.#grow(body, length, length + chunk.length, longest);
+        if (grown === undefined) end(length + chunk.length > longest ? "too long" : "busy");
         else body = grown;
       }
       if (!isOver) length += chunk.copy(body, length);
@@ -58,9 +63,9 @@ export class Bodies {
   }
 
   /** A body whose length was not told. */
-  #grow(body: Buffer, length: number, wanted: number): Buffer | undefined {
-    const bytes = Math.min(longestBody, Math.max(wanted, body.length * 2));
-    if (wanted > longestBody || !this.#take(bytes)) return undefined;
+  #grow(body: Buffer, length: number, wanted: number, longest: number): Buffer | undefined {
+    const bytes = Math.min(longest, Math.max(wanted, body.length * 2));
+    if (wanted > longest || !this.#take(bytes)) return undefined;
     const grown = keyMemory(bytes);
     body.copy(grown, 0, 0, length);
     this.giveBack(body);

@@ -2,7 +2,7 @@
 import { JsonScan, kind, unescapeAscii } from "./json-scan.ts";
 import { extension, parameter } from "./names.ts";
 
-/** Members of Table 1, and `keys` of a batch: places in {@link Members}. */
+/** Members of Table 1, and of a Response to key request (Table 4): places in {@link Members}. */
 export const member = {
   moduleId: 0,
   matchingModuleId: 1,
@@ -13,6 +13,8 @@ export const member = {
   extension: 6,
   key: 7,
   keys: 8,
+  response: 9,
+  keyExtension: 10,
 } as const;
 
 const names: readonly string[] = Object.keys(member).map(
@@ -124,30 +126,37 @@ const noObjects: Extension = { wrong: "extension is not an array of objects", qb
 const twoQbers: Extension = { wrong: "extension has qber twice", qber: undefined };
 
 /**
- * Looks through an array that is well-formed JSON. A `qber` that is no ratio is of another's making, and
- * passed over as all else that is not known here.
+ * Looks through an array of objects, or through one object, that is well-formed JSON. A `qber` that is no ratio
+ * is of another's making, and passed over as all else that is not known here.
  */
 export function readExtension(bytes: Buffer, from: number, to: number): Extension {
   scan.begin(bytes, from, to);
-  if (!scan.take(0x5b)) return noObjects;
-  if (scan.take(0x5d)) return fine;
-  let qber: number | undefined;
-  let seen = false;
+  const qber: number[] = [];
+  let isGood = true;
+  if (!scan.take(0x5b)) isGood = readQbers(bytes, qber);
+  else if (!scan.take(0x5d)) {
+    do isGood = readQbers(bytes, qber);
+    while (isGood && scan.more(0x5d) === true);
+  }
+  if (!isGood) return noObjects;
+  if (qber.length > 1) return twoQbers;
+  const [value = -1] = qber;
+  return value >= 0 && value <= 1 ? { wrong: undefined, qber: value } : fine;
+}
+
+/** @param qbers gets the QBERs of the object that comes next @returns whether it is an object */
+function readQbers(bytes: Buffer, qbers: number[]): boolean {
+  if (!scan.take(0x7b)) return false;
+  if (scan.take(0x7d)) return true;
   do {
-    if (!scan.take(0x7b)) return noObjects;
-    if (scan.take(0x7d)) continue;
-    do {
-      scan.name();
-      const isQber = scan.kind === kind.text && isName(bytes, scan.from, scan.to, qberName);
-      scan.value();
-      if (!isQber) continue;
-      if (seen) return twoQbers;
-      seen = true;
-      const value = scan.kind === kind.number ? readNumber(bytes, scan.from, scan.to) : undefined;
-      if (value !== undefined && value >= 0 && value <= 1) qber = value;
-    } while (scan.more(0x7d) === true);
-  } while (scan.more(0x5d) === true);
-  return qber === undefined ? fine : { wrong: undefined, qber };
+    scan.name();
+    const isQber = scan.kind === kind.text && isName(bytes, scan.from, scan.to, qberName);
+    scan.value();
+    if (!isQber) continue;
+    const value = scan.kind === kind.number ? readNumber(bytes, scan.from, scan.to) : undefined;
+    qbers.push(value ?? -1);
+  } while (scan.more(0x7d) === true);
+  return true;
 }
 
 function isName(bytes: Buffer, from: number, to: number, name: Buffer): boolean {

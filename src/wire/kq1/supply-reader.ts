@@ -116,6 +116,39 @@ export class SupplyReader {
     return { from: from[keys] as number, to: to[keys] as number };
   }
 
+  /**
+   * Reads one of the `keys` of a Response to key request (Table 4), which do not say whose they are.
+   * @param asked what was asked for; QBER and ID are the key's own
+   */
+  readOne(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    asked: SupplyFacts,
+  ): SupplyRefusal | undefined {
+    const members = this.#members;
+    this.byteLength = 0;
+    const found = members.find(bytes, start, end);
+    const refused = found === "broken" ? refusals.broken : this.#checkOne(bytes, found, asked);
+    if (refused !== undefined) this.drop();
+    return refused;
+  }
+
+  #checkOne(bytes: Buffer, found: "good" | "twice", asked: SupplyFacts): SupplyRefusal | undefined {
+    const members = this.#members;
+    if (found === "twice") return refusals.twice;
+    this.#readId(bytes, members);
+    if (!this.hasId) return refusals.keyId;
+    const qber = extensionIn(bytes, members, member.keyExtension);
+    if (typeof qber === "object") return qber;
+    const undecoded = this.#decodeMember(bytes, members, member.key);
+    if (undecoded !== undefined) return undecoded;
+    if (this.byteLength !== Math.ceil(asked.bits / 8)) return refusals.keyLength;
+    if (!this.#spareBitsAreZero(asked.bits)) return refusals.spare;
+    this.facts = { ...asked, qber };
+    return undefined;
+  }
+
   /** Copies the key to `target`, and wipes it here. */
   take(target: Uint8Array, at: number): void {
     const { byteLength } = this;
@@ -149,18 +182,23 @@ export class SupplyReader {
 
   #parse(bytes: Buffer, start: number, end: number): SupplyRefusal | undefined {
     const found = this.#members.find(bytes, start, end);
-    return found === "broken" ? refusals.broken : this.check(bytes, this.#members, found);
+    return found === "broken" ? refusals.broken : this.#check(bytes, this.#members, found);
   }
 
-  /** Checks the members of a message, and decodes its key. */
-  check(bytes: Buffer, members: Members, found: "good" | "twice"): SupplyRefusal | undefined {
-    const { kinds, from, to } = members;
-    const { keyId, keyLength, generatedAt, hash: hashMember, extension, key } = member;
+  #readId(bytes: Buffer, { kinds, from, to }: Members): void {
+    const { keyId } = member;
     const [idFrom, idTo] = [from[keyId] as number, to[keyId] as number];
     this.hasId =
       kinds[keyId] === kind.text &&
       idTo - idFrom === uuidText &&
       readUuid(bytes, idFrom, this.id, 0);
+  }
+
+  /** Checks the members of a message, and decodes its key. */
+  #check(bytes: Buffer, members: Members, found: "good" | "twice"): SupplyRefusal | undefined {
+    const { kinds, from, to } = members;
+    const { keyLength, generatedAt, hash: hashMember, key } = member;
+    this.#readId(bytes, members);
     if (found === "twice") return refusals.twice;
     if (!this.hasId) return refusals.keyId;
     const moduleId = nameIn(bytes, members, member.moduleId);
@@ -176,12 +214,8 @@ export class SupplyReader {
         : at;
       if (at === undefined) return refusals.generatedAt;
     }
-    let qber: number | undefined;
-    if (members.has(extension)) {
-      const read = readExtension(bytes, from[extension] as number, to[extension] as number);
-      if (read.wrong !== undefined) return invalid(read.wrong);
-      ({ qber } = read);
-    }
+    const qber = extensionIn(bytes, members, member.extension);
+    if (typeof qber === "object") return qber;
     const undecoded = this.#decodeMember(bytes, members, key);
     if (undecoded !== undefined) return undecoded;
     let bits = this.byteLength * 8;
@@ -270,6 +304,18 @@ function isSha256(bytes: Buffer, from: number, to: number): boolean {
   if (to - from !== hashPrefix.length + digestText) return false;
   for (let i = 0; i < hashPrefix.length; i++) if (bytes[from + i] !== hashPrefix[i]) return false;
   return /^[0-9a-f]{64}$/i.test(bytes.toString("latin1", from + hashPrefix.length, to));
+}
+
+/** The QBER of an extension, if it tells one; or what is wrong with it. */
+function extensionIn(
+  bytes: Buffer,
+  members: Members,
+  which: number,
+): number | SupplyRefusal | undefined {
+  if (!members.has(which)) return undefined;
+  const from = members.from[which] as number;
+  const { wrong, qber } = readExtension(bytes, from, members.to[which] as number);
+  return wrong === undefined ? qber : invalid(wrong);
 }
 
 /** A module's name; undefined if it is none, or no text of the right length. */
