@@ -148,7 +148,11 @@ export class Kq1Server {
       const admitted = this.#door.admit(socket);
       if (admitted !== undefined) this.#open(socket, admitted, () => {});
     });
-    server.on("tlsClientError", (error, socket) => this.#door.refused(error, socket));
+    server.on("tlsClientError", (error, socket) => {
+      this.#door.refused(error, socket);
+      // Where the time for a handshake was over, Node.js leaves it open.
+      socket.destroy();
+    });
     return server;
   }
 
