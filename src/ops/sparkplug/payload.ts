@@ -1,8 +1,13 @@
 /**
- * Payloads of Eclipse Sparkplug B 3.0 (§6.4): the part of the published schema that the node uses.
- * Pure.
+ * Payloads of Eclipse Sparkplug B 3.0 (§6.4): the part of the published schema that the node uses
+ * (`sparkplug_b.proto`). Pure.
  */
-import { type Field, fieldsOf, Writer } from "./protobuf.ts";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import {
+  type Payload_MetricSchema,
+  type Payload_PropertyValueSchema,
+  PayloadSchema,
+} from "./sparkplug_b_pb.ts";
 
 /** Data types of §6.4.16. */
 const types = { Int64: 4, UInt64: 8, Double: 10, Boolean: 11, String: 12 } as const;
@@ -40,63 +45,73 @@ export interface Payload {
   readonly seq: number | undefined;
 }
 
+type MetricInit = MessageInitShape<typeof Payload_MetricSchema>;
+
 export function encode({ at, metrics, seq }: Payload): Buffer {
-  const writer = new Writer().uint(1, stamp(at));
-  for (const metric of metrics) writer.bytes(2, encodeMetric(metric, at));
-  if (seq !== undefined) writer.uint(3, seq);
-  return writer.finish();
+  const payload = create(PayloadSchema, {
+    timestamp: stamp(at),
+    metrics: metrics.map((metric) => metricOf(metric, at)),
+    ...(seq !== undefined && { seq: BigInt(seq) }),
+  });
+  const bytes = toBinary(PayloadSchema, payload);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function encodeMetric({ metric, name, alias }: SentMetric, at: number): Buffer {
-  const { type, value } = metric;
-  const writer = new Writer();
-  if (name) writer.string(1, metric.name);
-  if (alias !== undefined) writer.uint(2, alias);
-  writer.uint(3, stamp(at)).uint(4, types[type]);
-  if (value === undefined) writer.bool(7, true);
-  const properties = encodeProperties(metric, name);
-  if (properties !== undefined) writer.bytes(9, properties);
-  if (typeof value === "boolean") writer.bool(14, value);
-  else if (typeof value === "string") writer.string(15, value);
-  else if (value !== undefined && type === "Double") writer.double(13, value);
-  else if (value !== undefined) writer.uint(11, value);
-  return writer.finish();
+function metricOf({ metric, name, alias }: SentMetric, at: number): MetricInit {
+  const properties = propertiesOf(metric, name);
+  return {
+    ...(name && { name: metric.name }),
+    ...(alias !== undefined && { alias: BigInt(alias) }),
+    timestamp: stamp(at),
+    datatype: types[metric.type],
+    ...(metric.value === undefined ? { isNull: true } : { value: metricValue(metric) }),
+    ...(properties !== undefined && { properties }),
+  };
+}
+
+function metricValue({ type, value }: Metric): NonNullable<MetricInit["value"]> {
+  if (typeof value === "boolean") return { case: "booleanValue", value };
+  if (typeof value === "string") return { case: "stringValue", value };
+  if (type === "Double") return { case: "doubleValue", value: Number(value) };
+  return { case: "longValue", value: BigInt(Math.floor(Number(value))) };
 }
 
 /** A PropertySet: keys, and values in the same order. */
-function encodeProperties({ quality: found, unit }: Metric, birth: boolean): Buffer | undefined {
+function propertiesOf({ quality: found, unit }: Metric, birth: boolean) {
   const keys: string[] = [];
-  const values: Buffer[] = [];
+  const values: MessageInitShape<typeof Payload_PropertyValueSchema>[] = [];
   if (found !== undefined) {
     keys.push("Quality");
-    values.push(new Writer().uint(1, int32).uint(3, found).finish());
+    values.push({ type: int32, value: { case: "intValue", value: found } });
   }
   if (unit !== undefined && birth) {
     keys.push("engUnit");
-    values.push(new Writer().uint(1, types.String).string(8, unit).finish());
+    values.push({ type: types.String, value: { case: "stringValue", value: unit } });
   }
-  if (keys.length === 0) return undefined;
-  const writer = new Writer();
-  for (const key of keys) writer.string(1, key);
-  for (const value of values) writer.bytes(2, value);
-  return writer.finish();
+  return keys.length === 0 ? undefined : { keys, values };
 }
 
 /** A clock that shows a time before 1970 shows none. */
-function stamp(at: number): number {
-  return Math.max(0, Math.floor(at));
+function stamp(at: number): bigint {
+  return BigInt(Math.max(0, Math.floor(at)));
 }
 
 export const rebirthName = "Node Control/Rebirth";
 
+/** Longest command that is read, bytes: a host's is some 60, and each byte of one may become an object. */
+const longestCommand = 16_384;
+
 /** Whether a command asks for a rebirth (§6.4.20): the metric of that name, and true. */
 export function asksForRebirth(payload: Buffer): boolean {
-  const metrics = (fieldsOf(payload) ?? []).filter(({ number }) => number === 2);
-  return metrics.some(({ value }) => {
-    const fields = typeof value === "number" ? undefined : fieldsOf(value);
-    if (fields === undefined) return false;
-    const last = (number: number) => fields.findLast((field: Field) => field.number === number);
-    const name = last(1)?.value;
-    return Buffer.isBuffer(name) && name.toString() === rebirthName && last(14)?.value === 1;
-  });
+  if (payload.length > longestCommand) return false;
+  try {
+    const { metrics } = fromBinary(PayloadSchema, payload, { readUnknownFields: false });
+    return metrics.some(
+      ({ name, value }) =>
+        name === rebirthName && value.case === "booleanValue" && value.value === true,
+    );
+  } catch {
+    // Not a payload of Sparkplug: the library says so by an error of its own.
+    return false;
+  }
 }

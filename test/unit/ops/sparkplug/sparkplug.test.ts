@@ -1,7 +1,13 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { create, type MessageInitShape, ScalarType, toBinary } from "@bufbuild/protobuf";
 import test from "ava";
 import { EdgeNode, type Message } from "../../../../src/ops/sparkplug/edge.ts";
 import { asksForRebirth, type Metric } from "../../../../src/ops/sparkplug/payload.ts";
-import { fieldsOf, Writer } from "../../../../src/ops/sparkplug/protobuf.ts";
+import {
+  type Payload_MetricSchema,
+  PayloadSchema,
+} from "../../../../src/ops/sparkplug/sparkplug_b_pb.ts";
 import { random } from "../../../random.ts";
 import { rebirthCommand, SparkplugHost } from "../../../rig/sparkplug-host.ts";
 
@@ -152,10 +158,13 @@ test("only the command for a rebirth is one", (t) => {
   t.true(asksForRebirth(rebirthCommand()));
   t.false(asksForRebirth(rebirthCommand(false)));
   t.false(asksForRebirth(Buffer.alloc(0)));
-  const other = new Writer().string(1, "Node Control/Reboot").bool(14, true).finish();
-  t.false(asksForRebirth(new Writer().bytes(2, other).finish()));
-  const byNumber = new Writer().string(1, "Node Control/Rebirth").uint(10, 1).finish();
-  t.false(asksForRebirth(new Writer().bytes(2, byNumber).finish()));
+  const command = (metric: MessageInitShape<typeof Payload_MetricSchema>) =>
+    Buffer.from(toBinary(PayloadSchema, create(PayloadSchema, { metrics: [metric] })));
+  const yes = { case: "booleanValue", value: true } as const;
+  t.true(asksForRebirth(command({ name: "Node Control/Rebirth", value: yes })));
+  t.false(asksForRebirth(command({ name: "Node Control/Reboot", value: yes })));
+  const one = { case: "longValue", value: 1n } as const;
+  t.false(asksForRebirth(command({ name: "Node Control/Rebirth", value: one })));
 });
 
 test("hostile commands are no commands, and harm nothing", (t) => {
@@ -171,7 +180,51 @@ test("hostile commands are no commands, and harm nothing", (t) => {
     if (asksForRebirth(bytes)) asked++;
   }
   t.true(asked < 50_000);
-  t.is(fieldsOf(Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f])), undefined, "longer than it is");
-  t.is(fieldsOf(Buffer.alloc(20, 0xff)), undefined, "a number without end");
-  t.is(fieldsOf(Buffer.from([0x0b])), undefined, "a group");
+  const breaches = {
+    "longer than it is": Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+    "a number without end": Buffer.alloc(20, 0xff),
+    "a group that is not ended": Buffer.from([0x0b]),
+    "groups in groups": Buffer.alloc(16_000, 0x0b),
+    "longer than any command": Buffer.concat([good, Buffer.alloc(16_384)]),
+  };
+  for (const [what, bytes] of Object.entries(breaches)) t.false(asksForRebirth(bytes), what);
+  t.false(asksForRebirth(Buffer.alloc(16_384, Buffer.from([0x12, 0]))), "metrics of nothing");
+});
+
+test("the schema in use is the one of the .proto file, read by another library", (t) => {
+  interface Field {
+    readonly id: number;
+    readonly type: string;
+    readonly repeated: boolean;
+    readonly partOf: { readonly name: string } | null;
+  }
+  interface Type {
+    readonly fields: Readonly<Record<string, Field>>;
+    readonly nested?: Readonly<Record<string, Type>>;
+  }
+  const require = createRequire(createRequire(import.meta.url).resolve("sparkplug-payload"));
+  const { parse } = require("protobufjs") as {
+    parse(text: string, options: object): { readonly root: { lookupType(name: string): Type } };
+  };
+  const file = new URL("../../../../src/ops/sparkplug/sparkplug_b.proto", import.meta.url);
+  const { root } = parse(readFileSync(file, "utf8"), { keepCase: true });
+  const read = ({ fields, nested = {} }: Type): unknown => [
+    Object.entries(fields).map(([name, { id, type, repeated, partOf }]) =>
+      [name, id, type, repeated, partOf?.name].join(" "),
+    ),
+    Object.fromEntries(Object.entries(nested).map(([name, type]) => [name, read(type)])),
+  ];
+  const described = ({ fields, nestedMessages }: typeof PayloadSchema): unknown => [
+    fields.map((field) => {
+      const { name, number, fieldKind, oneof } = field;
+      const scalar =
+        field.scalar === undefined ? undefined : ScalarType[field.scalar].toLowerCase();
+      const message = field.message?.name;
+      return [name, number, scalar ?? message, fieldKind === "list", oneof?.name].join(" ");
+    }),
+    Object.fromEntries(
+      nestedMessages.map((each) => [each.name, described(each as typeof PayloadSchema)]),
+    ),
+  ];
+  t.deepEqual(described(PayloadSchema), read(root.lookupType("org.eclipse.tahu.protobuf.Payload")));
 });
