@@ -98,7 +98,16 @@ test.serial("it has no source, map or package folder in it, but every licence an
     }
   }
   const licences = readFileSync(join(image, "licences.txt"), "utf8");
-  for (const name of ["serialport", "mqtt", "smol-toml", "valibot", "lowdb", "uplot", "node-hid"]) {
+  for (const name of [
+    "serialport",
+    "mqtt",
+    "smol-toml",
+    "valibot",
+    "lowdb",
+    "uplot",
+    "node-hid",
+    "@bufbuild/protobuf",
+  ]) {
     t.regex(licences, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+: `, "m"));
   }
   // Nobody can ask it for what the packages read and write.

@@ -39,7 +39,7 @@ import type { PanelGuard } from "../panel/guard.ts";
 import type { SparkplugPublisher } from "../sparkplug/publisher.ts";
 import type { StateStore } from "../state/store.ts";
 import { openOutbox } from "./outbox.ts";
-import { createManager, createSparkplug } from "./publishing.ts";
+import { createManager, type LoadedSparkplug, loadSparkplug } from "./publishing.ts";
 
 export interface MonitoringParts {
   /** What the process uses of the machine; default: it is asked. */
@@ -89,6 +89,7 @@ export class Monitoring {
     parts: MonitoringParts,
     outbox: Outbox | undefined,
     later: readonly AlarmRecord[],
+    createSparkplug: LoadedSparkplug,
   ) {
     this.#config = config;
     this.#later = later;
@@ -96,7 +97,7 @@ export class Monitoring {
     this.#health = parts.health ?? new Health();
     this.#outbox = outbox;
     const credentials = () => this.#credentials("manager");
-    this.#sparkplug = createSparkplug(config, parts, () => this.#credentials("sparkplug"));
+    this.#sparkplug = createSparkplug?.(parts, () => this.#credentials("sparkplug"));
     const report = this.#sparkplug?.report.bind(this.#sparkplug);
     this.#manager = outbox && createManager(config, { ...parts, outbox, credentials, report });
     const names = config.modules.map(({ name }) => name);
@@ -114,11 +115,10 @@ export class Monitoring {
 
   /** Opens the outbox; nothing is published yet. */
   static async open(config: Config, parts: MonitoringParts): Promise<Monitoring> {
-    const path = `${config.node.state_dir}/outbox`;
-    const outbox = config.manager && (await openOutbox(path, parts));
-    const events = (await outbox?.after(parts.state.data.alarms_to ?? 0)) ?? [];
-    const later = events.flatMap((event) => recordOf(event) ?? []);
-    return new Monitoring(config, parts, outbox, later);
+    const outbox = config.manager && (await openOutbox(`${config.node.state_dir}/outbox`, parts));
+    const events = await outbox?.after(parts.state.data.alarms_to ?? 0);
+    const later = (events ?? []).flatMap((event) => recordOf(event) ?? []);
+    return new Monitoring(config, parts, outbox, later, await loadSparkplug(config));
   }
 
   /** Watches from now on, and connects to the broker. */
@@ -129,11 +129,11 @@ export class Monitoring {
     panel?: PanelGuard,
   ): void {
     const { clock, log, random } = this.#parts;
-    const manager = this.#manager;
     this.#ledgers = ledgers;
     this.watch.start(modules, this.#later);
     this.recorder.start(modules);
     this.#keeper.start();
+    const manager = this.#manager;
     if (manager === undefined) return;
     const keys = this.#config.manager?.command_key ?? [];
     this.#desk = keys.length > 0 ? this.#createDesk(modules, manager, more) : undefined;
