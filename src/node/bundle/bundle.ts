@@ -113,7 +113,7 @@ export async function makeBundle(sources: Sources): Promise<Bundle> {
   }
   onStep("configuration", 0.4);
   const table = await or(sources.configuration);
-  add("configuration.toml", `${tomlLines(table).join("\n").trimStart()}\n`);
+  add("configuration.toml", `${tomlLines(table).join("\n")}\n`);
   onStep("logs", 0.45);
   const log = (await or(() => ask("logs", { n: 2_000 }))) as { lines?: readonly string[] };
   add("log.txt", scrub(`${(log.lines ?? ["the node does not run"]).join("\n")}\n`));

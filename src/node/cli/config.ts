@@ -37,6 +37,7 @@ async function show(context: Context): Promise<number> {
   const comments = [shown.file, `${state}; what is absent has its default`];
   context.print(shown, () => [
     ...comments.map((text) => paint.dim(tidy(`# ${text}`))),
+    "",
     ...tomlLines(shown.table),
   ]);
   return exit.ok;

@@ -139,3 +139,8 @@ test("a table is printed as the TOML that it came from", (t) => {
   };
   t.deepEqual(parse(tomlLines(table).join("\n")), table);
 });
+
+test("a table's text cannot steer a terminal, and what is no table is nothing", (t) => {
+  t.deepEqual(tomlLines({ "a\u202eb": "\u001b[2J\u009b\u2066" }), ['"a·b" = "\\u001b[2J··"']);
+  t.deepEqual(tomlLines(undefined), []);
+});
