@@ -3,33 +3,36 @@ import { systemClock } from "../../src/base/clock.ts";
 import { presets } from "../emulator/physics/bb84.ts";
 import { PhysicalLink } from "../emulator/physics/link.ts";
 import { physicsSource } from "../emulator/source/physics.ts";
-import { find, testWith } from "../needs.ts";
-import { Browser } from "../rig/browser.ts";
+import { testWith } from "../needs.ts";
+import { Browser, browserProgram } from "../rig/browser.ts";
 import { qkdNode } from "../rig/cli.ts";
 import { Rig } from "../rig/rig.ts";
 
-const chromium = find("chromium") === undefined ? "chromium-headless-shell" : "chromium";
 const deadline = () => AbortSignal.timeout(30_000);
 const live = `document.body.dataset.link === "live"`;
 const epoch = "00112233aabbccdd";
 
 testWith(
-  chromium,
+  browserProgram,
   "times have a zone, events and log are searched, plots are saved and outlive a restart",
   async (t, program) => {
     const link = new PhysicalLink(presets.gys, { km: 15 }, 3);
     const source = physicsSource({ name: "gys", link, seed: 3, seconds: 0.25, clock: systemClock });
-    const [rig, browser] = await Promise.all([
-      Rig.start({ source, link, baud: 0, blockIntervalMs: 250, keyBits: 256, secureBroker: true }),
-      Browser.start(program),
-    ]);
+    await using browser = await Browser.start(program);
+    const rig = await Rig.start({
+      source,
+      link,
+      baud: 0,
+      blockIntervalMs: 250,
+      keyBits: 256,
+      secureBroker: true,
+    });
     try {
       await rig.until(() => rig.alice.page !== undefined, deadline());
       await rig.until(() => rig.holds(4), deadline());
       const url = rig.alice.page as string;
-      const page = await browser.page();
       // Of this zone the offset is the same the whole year.
-      await page.send("Emulation.setTimezoneOverride", { timezoneId: "Asia/Kolkata" });
+      const page = await browser.page({ timezoneId: "Asia/Kolkata" });
       await page.open(url);
       await page.until(live, deadline());
 
@@ -99,7 +102,7 @@ testWith(
         window.saved = { type: blob.type };
         void createImageBitmap(blob).then(({ width, height }) => Object.assign(window.saved, { width, height }));
         return make(blob);
-      }`);
+      }; undefined`);
       await page.click("#png");
       const saved = await page.until<{ type: string; width: number; height: number }>(
         "window.saved?.width > 0 && window.saved",
@@ -124,7 +127,7 @@ testWith(
         .then(({ start, step_ms, series }) => series.qber.mean.filter((value, i) => value !== null && start + i * step_ms < ${again} - 2_000).length)`;
       t.true(await page.until<boolean>(`${old}.then((n) => n > 0)`, deadline()));
     } finally {
-      await Promise.all([browser.close(), rig.close()]);
+      await rig.close();
     }
   },
 );

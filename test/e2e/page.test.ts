@@ -10,13 +10,12 @@ import { createAuthority, writeIdentity } from "../emulator/certificates.ts";
 import { presets } from "../emulator/physics/bb84.ts";
 import { PhysicalLink } from "../emulator/physics/link.ts";
 import { physicsSource } from "../emulator/source/physics.ts";
-import { find, testWith } from "../needs.ts";
-import { Browser, type BrowserPage } from "../rig/browser.ts";
+import { testWith } from "../needs.ts";
+import { Browser, type BrowserPage, browserProgram } from "../rig/browser.ts";
 import { withNode } from "../rig/one-node.ts";
 import { Rig } from "../rig/rig.ts";
 import { ask, assets, queries } from "../rig/web-bench.ts";
 
-const chromium = find("chromium") === undefined ? "chromium-headless-shell" : "chromium";
 const deadline = () => AbortSignal.timeout(30_000);
 const flows = `document.querySelector("#verdict-text").textContent === "Keys flow"`;
 const live = `document.body.dataset.link === "live"`;
@@ -43,17 +42,15 @@ async function looking(
 ): Promise<void> {
   const link = new PhysicalLink(presets.gys, { km: 15 }, 3);
   const source = physicsSource({ name: "gys", link, seed: 3, seconds: 0.25, clock: systemClock });
-  const [rig, browser] = await Promise.all([
-    Rig.start({
-      source,
-      link,
-      baud: 0,
-      blockIntervalMs: 250,
-      keyBits: 256,
-      ...(web !== undefined && { web: { alice: web } }),
-    }),
-    Browser.start(program),
-  ]);
+  await using browser = await Browser.start(program);
+  const rig = await Rig.start({
+    source,
+    link,
+    baud: 0,
+    blockIntervalMs: 250,
+    keyBits: 256,
+    ...(web !== undefined && { web: { alice: web } }),
+  });
   try {
     await rig.until(() => rig.alice.page !== undefined, deadline());
     const url = rig.alice.page as string;
@@ -61,12 +58,12 @@ async function looking(
     const page = await browser.page();
     await body({ rig, page, url });
   } finally {
-    await Promise.all([browser.close(), rig.close()]);
+    await rig.close();
   }
 }
 
 testWith(
-  chromium,
+  browserProgram,
   "the page shows what the daemon has, and goes on showing it",
   async (t, program) => {
     await looking(program, async ({ rig, page, url }) => {
@@ -153,7 +150,7 @@ testWith(
 );
 
 testWith(
-  chromium,
+  browserProgram,
   "an alarm is on the page within a second, with what to do, and is said aloud",
   async (t, program) => {
     await looking(program, async ({ rig, page, url }) => {
@@ -198,7 +195,7 @@ testWith(
 );
 
 testWith(
-  chromium,
+  browserProgram,
   "the page finds the daemon again after it was killed, by itself",
   async (t, program) => {
     const port = await freePort();
@@ -238,7 +235,7 @@ testWith(
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 testWith(
-  chromium,
+  browserProgram,
   "for everybody: keyboard, phone, light and dark by WCAG 2.2 AA",
   async (t, program) => {
     await looking(program, async ({ rig, page, url }) => {
@@ -256,7 +253,7 @@ testWith(
           [360, 740],
         ] as const) {
           await page.scheme(scheme);
-          await page.shape(width, height, 1, width < 500);
+          await page.shape(width, height, width < 500);
           const { passes, found } = await page.evaluate<{
             passes: number;
             found: { id: string; nodes: string[] }[];
@@ -300,7 +297,7 @@ testWith(
 );
 
 testWith(
-  chromium,
+  browserProgram,
   "on a service port nothing is shown without a login over TLS",
   async (t, program) => {
     const folder = mkdtempSync(join(tmpdir(), "qkd-page-"));

@@ -1,25 +1,26 @@
 /** The chassis panel as `qkd-node status` and the local page show it. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ask } from "../../src/ops/cli/client.ts";
-import { find, testWith } from "../needs.ts";
-import { Browser } from "../rig/browser.ts";
+import { testWith } from "../needs.ts";
+import { Browser, browserProgram } from "../rig/browser.ts";
 import { problemsOf, qkdNode, tooWide } from "../rig/cli.ts";
 import { PanelRig } from "../rig/panel-rig.ts";
 
-const chromium = find("chromium") === undefined ? "chromium-headless-shell" : "chromium";
 const deadline = () => AbortSignal.timeout(30_000);
 
-testWith(chromium, "status and page show panel, key switch and tampering", async (t, program) => {
-  const own = mkdtempSync(join(tmpdir(), "qkd-console-"));
-  t.teardown(() => rmSync(own, { recursive: true }));
-  const console = join(own, "control");
-  const panel = `[local]\nmaintenance = "${console}"\n`;
-  await PanelRig.with({ onTamper: "stop", panel }, async (bench) => {
-    const { controller, rig } = bench;
-    const browser = await Browser.start(program);
-    try {
+testWith(
+  browserProgram,
+  "status and page show panel, key switch and tampering",
+  async (t, program) => {
+    const own = mkdtempSync(join(tmpdir(), "qkd-console-"));
+    t.teardown(() => rmSync(own, { recursive: true }));
+    const console = join(own, "control");
+    const panel = `[local]\nmaintenance = "${console}"\n`;
+    await PanelRig.with({ onTamper: "stop", panel }, async (bench) => {
+      const { controller, rig } = bench;
+      await using browser = await Browser.start(program);
       await bench.flowing();
       await bench.until("present", () => bench.status?.panel?.presence === "ok");
       const where = ["--config", join(rig.folder, "node-alice.toml")];
@@ -27,13 +28,7 @@ testWith(chromium, "status and page show panel, key switch and tampering", async
       t.regex(good.out.replace(/\n +/g, " "), /panel +ok; chassis closed; key at operation; lamps/);
       t.deepEqual(tooWide(good.out), []);
 
-      const page = await browser.page();
-      await page.send("Emulation.setDeviceMetricsOverride", {
-        width: 1_280,
-        height: 1_400,
-        deviceScaleFactor: 1,
-        mobile: false,
-      });
+      const page = await browser.page({ viewport: { width: 1_280, height: 1_400 } });
       await page.open(rig.alice.page as string);
       const identity = `document.querySelector("#identity").textContent`;
       await page.until(
@@ -67,8 +62,7 @@ testWith(chromium, "status and page show panel, key switch and tampering", async
       t.regex(events, /Chassis opened/);
       t.deepEqual(page.complaints, []);
       if (process.env.SCREENSHOT !== undefined) {
-        const { data } = await page.send("Page.captureScreenshot", { format: "png" });
-        writeFileSync(process.env.SCREENSHOT, Buffer.from(data as string, "base64"));
+        await page.screenshot(process.env.SCREENSHOT);
       }
       await bench.until("latched", () => bench.status?.panel?.tamper === "latched");
 
@@ -94,8 +88,6 @@ testWith(chromium, "status and page show panel, key switch and tampering", async
       await page.until(`${identity}.includes("Statelost")`, deadline());
       const lost = JSON.parse((await qkdNode(["status", ...where, "--json"])).out);
       t.like(lost.panel, { presence: "lost", maintenance: false });
-    } finally {
-      await browser.close();
-    }
-  });
-});
+    });
+  },
+);

@@ -1,152 +1,80 @@
-/** A real Chromium without a window, driven over the DevTools protocol (by Node's own WebSocket). */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+/** A real Chromium without a window: Debian's, whole or headless shell, driven by Playwright. */
+import {
+  type BrowserContextOptions,
+  type CDPSession,
+  chromium,
+  type Browser as Driven,
+  type Page,
+} from "playwright-core";
+import { find } from "../find.ts";
 
-interface Message {
-  readonly id?: number;
-  readonly sessionId?: string;
-  readonly method?: string;
-  readonly params?: Record<string, unknown>;
-  readonly result?: Record<string, unknown>;
-  readonly error?: { readonly message: string };
-}
-
-type Params = Readonly<Record<string, unknown>>;
+/** Debian's package that is there, or else the smaller one. */
+export const browserProgram = find("chromium") ? "chromium" : "chromium-headless-shell";
 
 /** Something the page complained of: an exception, a violated policy, a failed request. */
 export interface PageComplaint {
-  readonly kind: "exception" | "console" | "log";
+  readonly kind: "exception" | "console";
   readonly text: string;
 }
 
-/** A browser that has not said where it listens by then never will, ms. */
+/** A browser that does not answer by then never will, ms. */
 const startsWithin = 30_000;
 
-export class Browser {
-  readonly #child: ChildProcess;
-  readonly #profile: string;
-  readonly #socket: WebSocket;
-  readonly #pending = new Map<number, (message: Message) => void>();
-  readonly #pages = new Map<string, (message: Message) => void>();
-  #last = 0;
+/** Ends with the scope that it is declared in by `await using`, and at the latest with the process. */
+export class Browser implements AsyncDisposable {
+  readonly #browser: Driven;
 
-  private constructor(child: ChildProcess, profile: string, socket: WebSocket) {
-    this.#child = child;
-    this.#profile = profile;
-    this.#socket = socket;
-    socket.addEventListener("message", ({ data }) => {
-      const message = JSON.parse(String(data)) as Message;
-      if (message.id !== undefined) this.#pending.get(message.id)?.(message);
-      else this.#pages.get(message.sessionId ?? "")?.(message);
-    });
+  private constructor(browser: Driven) {
+    this.#browser = browser;
   }
 
+  /** @param path of Debian's script; both need `--headless` where there is no display */
   static async start(path: string): Promise<Browser> {
-    const profile = mkdtempSync(join(tmpdir(), "qkd-browser-"));
-    // The shell without a window takes `--headless` too; the whole browser needs it where there is no display.
-    const options = ["--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors"];
-    const child = spawn(
-      path,
-      [...options, "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"],
-      // A group of its own: Debian's is a script, and a browser is many processes.
-      { stdio: ["ignore", "ignore", "pipe"], detached: true },
-    );
-    let said = "";
-    let late: NodeJS.Timeout | undefined;
-    const url = await new Promise<string>((resolve, reject) => {
-      child.stderr?.on("data", (chunk) => {
-        said += chunk;
-        const found = /DevTools listening on (ws:\S+)/.exec(said);
-        if (found?.[1] !== undefined) resolve(found[1]);
-      });
-      child.once("exit", () => reject(new Error(`the browser ended: ${said}`)));
-      late = setTimeout(() => {
-        process.kill(-(child.pid as number), "SIGKILL");
-        reject(new Error(`the browser does not start: ${said}`));
-      }, startsWithin);
-    }).finally(() => clearTimeout(late));
-    const socket = new WebSocket(url);
-    await once(socket, "open");
-    return new Browser(child, profile, socket);
+    const args = ["--no-sandbox", "--disable-gpu"];
+    const options = { executablePath: path, headless: true, args, timeout: startsWithin };
+    return new Browser(await chromium.launch(options));
   }
 
-  async page(): Promise<BrowserPage> {
-    const { targetId } = await this.send("Target.createTarget", { url: "about:blank" });
-    const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
-    const session = sessionId as string;
-    const page = new BrowserPage((method, params) => this.send(method, params, session));
-    this.#pages.set(session, (message) => page.heard(message.method ?? "", message.params ?? {}));
-    for (const domain of ["Page", "Runtime", "Log", "Network"]) await page.send(`${domain}.enable`);
-    return page;
+  async page(options: BrowserContextOptions = {}): Promise<BrowserPage> {
+    const context = await this.#browser.newContext({ ignoreHTTPSErrors: true, ...options });
+    const page = await context.newPage();
+    return new BrowserPage(page, await context.newCDPSession(page));
   }
 
-  send(method: string, params: Params = {}, sessionId?: string): Promise<Record<string, unknown>> {
-    const id = ++this.#last;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(id, ({ result = {}, error }) => {
-        this.#pending.delete(id);
-        if (error === undefined) resolve(result);
-        else reject(new Error(`${method}: ${error.message}`));
-      });
-      this.#socket.send(JSON.stringify({ id, method, params, sessionId }));
-    });
-  }
-
-  async close(): Promise<void> {
-    const exited = once(this.#child, "exit");
-    this.#socket.close();
-    process.kill(-(this.#child.pid as number), "SIGKILL");
-    await exited;
-    this.#child.stderr?.destroy();
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#browser.close();
   }
 }
 
 export class BrowserPage {
-  readonly send: (method: string, params?: Params) => Promise<Record<string, unknown>>;
+  readonly #page: Page;
+  readonly #session: CDPSession;
   readonly complaints: PageComplaint[] = [];
   /** Addresses that the page asked for. */
   readonly requests: string[] = [];
 
-  constructor(send: (method: string, params?: Params) => Promise<Record<string, unknown>>) {
-    this.send = send;
+  constructor(page: Page, session: CDPSession) {
+    this.#page = page;
+    this.#session = session;
+    page.on("pageerror", (error) =>
+      this.complaints.push({ kind: "exception", text: error.stack ?? error.message }),
+    );
+    page.on("console", (message) => {
+      if (message.type() !== "error") return;
+      const text = `${message.text()} ${message.location().url}`;
+      this.complaints.push({ kind: "console", text });
+    });
+    page.on("request", (request) => this.requests.push(request.url()));
   }
 
-  heard(method: string, params: Record<string, unknown>): void {
-    if (method === "Runtime.exceptionThrown") {
-      const { exceptionDetails: details } = params as {
-        exceptionDetails: { text: string; exception?: { description?: string } };
-      };
-      const text = details.exception?.description ?? details.text;
-      this.complaints.push({ kind: "exception", text });
-    } else if (method === "Runtime.consoleAPICalled" && params.type === "error") {
-      this.complaints.push({ kind: "console", text: JSON.stringify(params.args) });
-    } else if (method === "Log.entryAdded") {
-      const { entry } = params as { entry: { level: string; text: string; url?: string } };
-      if (entry.level === "error") {
-        this.complaints.push({ kind: "log", text: `${entry.text} ${entry.url ?? ""}` });
-      }
-    } else if (method === "Network.requestWillBeSent") {
-      this.requests.push((params as { request: { url: string } }).request.url);
-    }
-  }
-
+  /** Resolves once the address has answered, not when all of it is there. */
   async open(url: string): Promise<void> {
-    await this.send("Page.navigate", { url });
+    await this.#page.goto(url, { waitUntil: "commit" });
   }
 
-  /** The value of an expression in the page, awaited. */
-  async evaluate<T>(expression: string): Promise<T> {
-    const { result, exceptionDetails } = (await this.send("Runtime.evaluate", {
-      expression,
-      awaitPromise: true,
-      returnByValue: true,
-    })) as { result: { value: T }; exceptionDetails?: { text: string } };
-    if (exceptionDetails !== undefined) throw new Error(`${expression}: ${exceptionDetails.text}`);
-    return result.value;
+  /** The value of an expression in the page, awaited. A function is called. */
+  evaluate<T>(expression: string): Promise<T> {
+    return this.#page.evaluate<T>(expression);
   }
 
   text(selector: string): Promise<string> {
@@ -171,42 +99,38 @@ export class BrowserPage {
     }
   }
 
+  /** Resolves once it complained of such a thing. */
+  async complained(fits: (one: PageComplaint) => boolean, signal: AbortSignal): Promise<void> {
+    while (!this.complaints.some(fits)) {
+      if (signal.aborted) throw new Error(`too late: ${JSON.stringify(this.complaints)}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
   /** A click where the element is, by the mouse. */
   async click(selector: string): Promise<void> {
-    const found = `document.querySelector(${JSON.stringify(selector)})`;
-    const [x, y] = await this.evaluate<[number, number]>(
-      `(() => { const e = ${found}; e.scrollIntoView({ block: "center" });
-        const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()`,
-    );
-    for (const type of ["mousePressed", "mouseReleased"]) {
-      await this.send("Input.dispatchMouseEvent", { type, x, y, button: "left", clickCount: 1 });
-    }
+    await this.#page.locator(selector).first().click();
   }
 
   async press(key: string): Promise<void> {
-    for (const type of ["keyDown", "keyUp"]) {
-      const enter = key === "Enter" ? { text: "\r", windowsVirtualKeyCode: 13 } : {};
-      await this.send("Input.dispatchKeyEvent", { type, key, code: key, ...enter });
-    }
+    await this.#page.keyboard.press(key);
   }
 
   async type(text: string): Promise<void> {
-    await this.send("Input.insertText", { text });
+    await this.#page.keyboard.insertText(text);
   }
 
-  async shape(width: number, height: number, scale = 1, mobile = false): Promise<void> {
-    const metrics = { width, height, deviceScaleFactor: scale, mobile };
-    await this.send("Emulation.setDeviceMetricsOverride", metrics);
+  /** @param mobile as a phone has it; Playwright can say so of whole contexts only */
+  async shape(width: number, height: number, mobile = false): Promise<void> {
+    const metrics = { width, height, deviceScaleFactor: 1, mobile };
+    await this.#session.send("Emulation.setDeviceMetricsOverride", metrics);
   }
 
   async scheme(value: "dark" | "light"): Promise<void> {
-    const features = [{ name: "prefers-color-scheme", value }];
-    await this.send("Emulation.setEmulatedMedia", { features });
+    await this.#page.emulateMedia({ colorScheme: value });
   }
 
-  async screenshot(file: string, whole = false): Promise<void> {
-    const options = { format: "png", captureBeyondViewport: whole };
-    const { data } = await this.send("Page.captureScreenshot", options);
-    writeFileSync(file, Buffer.from(data as string, "base64"));
+  async screenshot(file: string): Promise<void> {
+    await this.#page.screenshot({ path: file });
   }
 }
