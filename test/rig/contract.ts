@@ -18,14 +18,13 @@ interface Document {
     >
   >;
   readonly components: {
-    readonly messages: Readonly<
-      Record<string, { readonly payload: Readonly<Record<string, unknown>> }>
-    >;
+    readonly messages: Readonly<Record<string, { readonly payload: { readonly $ref: string } }>>;
   };
 }
 
 export class Contract {
   readonly document: Document;
+  readonly #schemas = new Map<string, object>();
 
   private constructor(document: Document) {
     this.document = document;
@@ -33,6 +32,13 @@ export class Contract {
 
   static load(): Contract {
     return new Contract(JSON.parse(readFileSync(new URL("asyncapi.json", folder), "utf8")));
+  }
+
+  #schema(file: string): Readonly<Record<string, unknown>> {
+    const schema =
+      this.#schemas.get(file) ?? JSON.parse(readFileSync(new URL(file, folder), "utf8"));
+    this.#schemas.set(file, schema);
+    return schema;
   }
 
   /** Channels that a node publishes to. */
@@ -67,11 +73,8 @@ export class Contract {
     const removed = channel === "alarm" && message.payload.length === 0;
     if (!removed) {
       const value: unknown = JSON.parse(message.payload.toString("utf8"));
-      const { payload } = components.messages[channel] as {
-        payload: Readonly<Record<string, unknown>>;
-      };
-      const resolve = (file: string) => JSON.parse(readFileSync(new URL(file, folder), "utf8"));
-      problems.push(...check(value, payload, channel, resolve));
+      const file = components.messages[channel]?.payload.$ref as string;
+      problems.push(...check(value, this.#schema(file), channel));
     }
     return { channel, problems };
   }
