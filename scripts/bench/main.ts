@@ -10,12 +10,14 @@ import { type Benchmark, type Figure, measure } from "./measure.ts";
 import { pageBenchmarks } from "./page.ts";
 import { pathBenchmarks } from "./path.ts";
 import { processBenchmarks } from "./process.ts";
+import { sha256Benchmarks } from "./sha256.ts";
 
 const benchmarks: readonly Benchmark[] = [
   ...linkBenchmarks,
   ...kq1Benchmarks,
   ...kq1ModeBenchmarks,
   ...pathBenchmarks,
+  ...sha256Benchmarks,
   ...ledgerBenchmarks,
   ...growthBenchmarks,
   ...processBenchmarks,

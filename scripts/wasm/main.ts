@@ -1,33 +1,34 @@
 /**
- * Writes `src/wire/kq1/engine-code.ts` from the routines in this folder: `node scripts/wasm/main.ts`, after
- * one of them was changed. A test compares the two.
+ * Assembles the text modules in `src/wire/kq1` into `engine-code.ts` beside them: `node scripts/wasm/main.ts`,
+ * after one of them was changed. A test compares the two.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { assemble } from "./assembler.ts";
-import { base64, base64Data } from "./base64.ts";
-import { sha256 } from "./sha256.ts";
-import { wipe } from "./wipe.ts";
+import wabt from "wabt";
 
-/** Of 64 KiB each. */
-export const pages = 68;
+const folder = new URL("../../src/wire/kq1/", import.meta.url);
 
-/** The module as base64. */
-export function moduleText(): string {
-  return Buffer.from(assemble([base64, sha256, wipe], pages, base64Data)).toString("base64");
-}
-
-function source(text: string): string {
-  const lines = text.match(/.{1,92}/g) ?? [];
-  return `/** Made by scripts/wasm from what is readable there: base64, SHA-256 and wiping, on vectors. */
-export const pages = ${pages};
-
-export const moduleText = [
-${lines.map((line) => `  "${line}",\n`).join("")}].join("");
-`;
+/** What engine-code.ts is to be. */
+export async function engineCode(): Promise<string> {
+  const { parseWat } = await wabt();
+  const modules = ["base64", "sha256"].map((name) => {
+    const file = `${name}.wat`;
+    // A copy: wabt reads all of the memory that bytes are in, and a small file is in Node's common one.
+    const source = Uint8Array.from(readFileSync(new URL(file, folder)));
+    const module = parseWat(file, source, { simd: true });
+    try {
+      module.validate();
+      const text = Buffer.from(module.toBinary({}).buffer).toString("base64");
+      const lines = text.match(/.{1,92}/g) ?? [];
+      const quoted = lines.map((line) => `  "${line}",\n`).join("");
+      return `\nexport const ${name}Module = [\n${quoted}].join("");\n`;
+    } finally {
+      module.destroy();
+    }
+  });
+  return `/** Made by scripts/wasm from base64.wat and sha256.wat. */\n${modules.join("")}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const file = new URL("../../src/wire/kq1/engine-code.ts", import.meta.url);
-  writeFileSync(file, source(moduleText()));
+  writeFileSync(new URL("engine-code.ts", folder), await engineCode());
 }

@@ -1,9 +1,10 @@
 /**
- * Loops over bytes that JavaScript is slow at, on the processor's vectors (WebAssembly; the source is
- * in scripts/wasm). They work in one memory of fixed size, outside of the JavaScript heap. What is put
- * there is the caller's to wipe, before it returns to the event loop.
+ * Loops over bytes that JavaScript is slow at, on the processor's vectors: WebAssembly, of which
+ * base64.wat and sha256.wat are the text, and engine-code.ts the code. They work in one memory of fixed
+ * size, outside of the JavaScript heap. What is put there is the caller's to wipe, before it returns to the
+ * event loop.
  */
-import { moduleText, pages } from "./engine-code.ts";
+import { base64Module, sha256Module } from "./engine-code.ts";
 
 declare const WebAssembly: {
   readonly Memory: new (size: {
@@ -14,12 +15,17 @@ declare const WebAssembly: {
   readonly Instance: new (
     module: object,
     imports: { readonly env: { readonly memory: object } },
-  ) => { readonly exports: unknown };
+  ) => { readonly exports: object };
 };
 
+/** Of 64 KiB each; as the text has it. */
+const pages = 68;
 const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-const code = new WebAssembly.Module(Buffer.from(moduleText, "base64"));
-const instance = new WebAssembly.Instance(code, { env: { memory } });
+
+function instantiate(code: string): object {
+  const module = new WebAssembly.Module(Buffer.from(code, "base64"));
+  return new WebAssembly.Instance(module, { env: { memory } }).exports;
+}
 
 /** The memory that the routines work in. */
 export const scratch = Buffer.from(memory.buffer);
@@ -47,7 +53,7 @@ export function scratchPiece(length: number): Buffer | undefined {
 }
 
 /** The routines; all offsets are into {@link scratch}. */
-export const engine = instance.exports as {
+export const engine = { ...instantiate(base64Module), ...instantiate(sha256Module) } as {
   /** Writes the base64 of `[from, end)` at `to`, in whole vectors: up to 15 bytes more of both. */
   readonly base64: (from: number, to: number, end: number) => void;
   /** Writes 64 hex digits at `to`: the hash of a message that its caller padded to whole blocks. */
