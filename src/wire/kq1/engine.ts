@@ -56,7 +56,11 @@ export function scratchPiece(length: number): Buffer | undefined {
 export const engine = { ...instantiate(base64Module), ...instantiate(sha256Module) } as {
   /** Writes the base64 of `[from, end)` at `to`, in whole vectors: up to 15 bytes more of both. */
   readonly base64: (from: number, to: number, end: number) => void;
-  /** Writes 64 hex digits at `to`: the hash of a message that its caller padded to whole blocks. */
+  /**
+   * Writes 64 hex digits at `to`: the hash of a message that its caller padded to whole blocks. Kept for
+   * what it buys at 32 B: ID and message of a key take 1.03 µs, with node:crypto a quarter more (bench
+   * `sha-256 32 B`, Node.js 24, EPYC with SHA instructions); of the node's path 3.2 instead of 3.9 µs.
+   */
   readonly sha256: (from: number, end: number, to: number) => void;
   /** Overwrites `[from, end)` with zeros, in whole vectors: up to 15 bytes more. */
   readonly wipe: (from: number, end: number) => void;
