@@ -2,19 +2,17 @@
 
 import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
-import { parse, TomlError } from "smol-toml";
+import { resolve } from "node:path";
 import * as v from "valibot";
 import { didYouMean } from "../../base/words.ts";
 import {
-  ConfigError,
   configError,
   explain,
   keyPath,
   type Problem,
   reservedNames,
-  textProblem,
 } from "../../host/config/problems.ts";
+import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.ts";
 import { commandKeySchema } from "../../ops/commands/key-schema.ts";
 import type { ConfiguredDriver, DriverKind } from "../../port/driver-kind.ts";
 import { type Complain, checkTogether } from "./checks.ts";
@@ -196,15 +194,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
 
 /** Reads and checks a configuration file, but not the files that it names. @throws ConfigError */
 export function readConfigFile(file: string, kinds: Kinds): Config {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(file);
-  } catch (error) {
-    throw new ConfigError("config.file", [`${file}: cannot be read: ${whyNot(error)}`]);
-  }
-  const wrong = textProblem(bytes);
-  if (wrong !== undefined) throw new ConfigError("config.file", [`${file}: ${wrong}`]);
-  const text = bytes.toString("utf8");
+  const text = readConfigText(file, whyNot);
   return parseConfig(text, resolve(file), kinds);
 }
 
@@ -229,21 +219,6 @@ export function checkConfig(file: string, kinds: Kinds, wall: number): Config {
   const problems = [...fileProblems(config), ...contentProblems(config, wall)];
   if (problems.length > 0) throw configError(file, readFileSync(file, "utf8"), problems);
   return config;
-}
-
-function parseToml(text: string, file: string): unknown {
-  try {
-    return parse(text);
-  } catch (error) {
-    if (!(error instanceof TomlError)) throw error;
-    // Only the first line: the others show the file's text, which may hold a secret.
-    const said = error.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "";
-    const hint = "; texts stand in straight quotes, true and false in small letters";
-    const what = said === "invalid value" ? said + hint : said;
-    throw new ConfigError("config.file", [
-      `${file}:${error.line}:${error.column}: not TOML: ${what}`,
-    ]);
-  }
 }
 
 /**
@@ -289,13 +264,4 @@ function configureDriver(
     probed: kind.recognise !== undefined,
     create: (context) => kind.create(chosen, context),
   };
-}
-
-function resolveFiles<T extends object>(table: T, keys: readonly string[], file: string): T {
-  const resolved = { ...table } as Record<string, unknown>;
-  for (const key of keys) {
-    const value = resolved[key];
-    if (typeof value === "string") resolved[key] = resolve(dirname(file), value);
-  }
-  return resolved as T;
 }

@@ -1,0 +1,163 @@
+/** Reads, checks and resolves a key manager's configuration file. All that is wrong with it is said at once. */
+import { accessSync, constants, statSync } from "node:fs";
+import { resolve } from "node:path";
+import * as v from "valibot";
+import { errorCode } from "../../base/errors.ts";
+import { didYouMean } from "../../base/words.ts";
+import {
+  configError,
+  explain,
+  keyPath,
+  type Problem,
+  reservedNames,
+} from "../../host/config/problems.ts";
+import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.ts";
+import {
+  configSchema,
+  kmSchema,
+  kq1Schema,
+  kxSchema,
+  linkSchema,
+  localSchema,
+  logSchema,
+  moduleSchema,
+  type RawConfig,
+  storeSchema,
+} from "./schema.ts";
+
+export type ModuleConfig = RawConfig["module"][string] & { readonly name: string };
+export type LinkConfig = RawConfig["link"][string] & { readonly name: string };
+
+/** A configuration that was checked. Times are in ms. */
+export interface KmConfig extends Omit<RawConfig, "module" | "link"> {
+  readonly file: string;
+  readonly modules: readonly ModuleConfig[];
+  readonly links: readonly LinkConfig[];
+}
+
+const tables: Readonly<Record<string, { readonly entries: object }>> = {
+  "": configSchema,
+  km: kmSchema,
+  store: storeSchema,
+  kq1: kq1Schema,
+  kx: kxSchema,
+  module: moduleSchema,
+  link: linkSchema,
+  log: logSchema,
+  local: localSchema,
+};
+
+/** Keys allowed at a place in the file; names of modules and links are the operator's. */
+function entriesAt(path: readonly (string | number)[]): readonly string[] {
+  const [table = ""] = path;
+  return Object.keys(tables[String(table)]?.entries ?? {});
+}
+
+const files = ["ca", "cert", "key", "crl"] as const;
+
+/** Checks the text of a configuration file; reads no other file. @throws ConfigError */
+export function parseKmConfig(text: string, file: string): KmConfig {
+  const table = parseToml(text, file) as Record<string, unknown>;
+  const problems: Problem[] = [];
+  const complain = (key: string, what: string) => problems.push({ key, what });
+  for (const kind of ["module", "link"]) {
+    for (const name of reservedNames(table[kind])) {
+      complain(`${kind}.${name}`, "expected another name: this one has a meaning in JavaScript");
+    }
+  }
+  const result = v.safeParse(configSchema, table);
+  for (const issue of result.issues ?? []) complain(keyPath(issue), explain(issue, entriesAt));
+  if (!result.success || problems.length > 0) throw configError(file, text, problems);
+  const { module, link, ...raw } = result.output;
+  const modules = Object.entries(module).map(([name, one]) => ({ ...one, name }));
+  const links = Object.entries(link).map(([name, one]) => ({ ...one, name }));
+  checkTogether(raw, modules, links, complain);
+  if (problems.length > 0) throw configError(file, text, problems);
+  const { store, kq1, kx } = raw;
+  return {
+    ...raw,
+    file,
+    store: resolveFiles(store, ["master_key_file"], file),
+    kq1: kq1 && resolveFiles(kq1, files, file),
+    kx: kx && resolveFiles(kx, files, file),
+    modules,
+    links,
+  };
+}
+
+function checkTogether(
+  { km, kq1, kx }: Omit<RawConfig, "module" | "link">,
+  modules: readonly ModuleConfig[],
+  links: readonly LinkConfig[],
+  complain: (key: string, what: string) => void,
+): void {
+  const names = links.map(({ name }) => name);
+  const ids = new Map<string, string>();
+  for (const { name, link, module_id, matching_module_id, nodes } of modules) {
+    const key = `module.${name}`;
+    if (!names.includes(link)) {
+      const near = didYouMean(link, names);
+      complain(`${key}.link`, `no such link (there are: ${names.join(", ")})${near}`);
+    }
+    const other = ids.get(module_id);
+    if (other !== undefined) complain(`${key}.module_id`, `the module ${other} has it, too`);
+    ids.set(module_id, name);
+    if (module_id === matching_module_id) {
+      complain(`${key}.matching_module_id`, "is module_id: the module at the other end is another");
+    }
+    if (nodes.length === 0 && kq1?.plain !== true) {
+      complain(`${key}.nodes`, "names in the certificates that may supply its keys are needed");
+    }
+  }
+  if (modules.length > 0 && kq1 === undefined) complain("kq1", "missing: keys come in over it");
+  if (kq1 !== undefined) {
+    if (kq1.port === undefined && kq1.https_port === undefined) {
+      complain("kq1.port", "missing: port, https_port or both");
+    }
+    const whole = kq1.ca !== undefined && kq1.cert !== undefined && kq1.key !== undefined;
+    if (!whole && !kq1.plain) complain("kq1", "ca, cert and key are needed");
+    if (kq1.plain && kq1.https_port !== undefined) {
+      complain("kq1.plain", "HTTPS is never without certificates");
+    }
+  }
+  if (links.length > 0 && kx === undefined) complain("kx", "missing: links go over it");
+  for (const { name, peer, host, port } of links) {
+    if (peer === km.id) complain(`link.${name}.peer`, "is this KM");
+    if ((host === undefined) !== (port === undefined)) {
+      complain(`link.${name}`, "host and port go together: this KM dials, or neither: it is dialled");
+    }
+    if (host === undefined && kx?.port === undefined) {
+      complain(`link.${name}.host`, "missing: without it the other KM dials, and kx.port is needed");
+    }
+  }
+}
+
+/** Reads and checks a configuration file, and that the files it names can be read. @throws ConfigError */
+export function loadKmConfig(file: string): KmConfig {
+  const text = readConfigText(file, (error) => errorCode(error) ?? "unknown");
+  const config = parseKmConfig(text, resolve(file));
+  const problems: Problem[] = [];
+  const look = (key: string, path: string | undefined, isSecret: boolean) => {
+    const what = path && unreadable(path, isSecret);
+    if (what) problems.push({ key, what });
+  };
+  look("store.master_key_file", config.store.master_key_file, true);
+  for (const [table, of] of [
+    ["kq1", config.kq1],
+    ["kx", config.kx],
+  ] as const) {
+    for (const name of files) look(`${table}.${name}`, of?.[name], name === "key");
+  }
+  if (problems.length > 0) throw configError(file, text, problems);
+  return config;
+}
+
+function unreadable(path: string, isSecret: boolean): string | undefined {
+  try {
+    accessSync(path, constants.R_OK);
+    if (isSecret && (statSync(path).mode & 0o007) !== 0) return `${path} can be read by others`;
+    return undefined;
+  } catch (error) {
+    return `${path} cannot be read: ${errorCode(error) ?? "unknown"}`;
+  }
+}

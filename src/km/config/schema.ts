@@ -1,0 +1,135 @@
+/**
+ * The shape of the key manager's configuration file: every key, type, range and default. Strict: what is not
+ * here is an error. `README.md` beside this file is the table for people.
+ */
+import * as v from "valibot";
+import { name } from "../../host/config/name.ts";
+import { asciiHost, hostProblem, peerProblem } from "../../host/net/host.ts";
+import { longestSocketPath } from "../../ops/local/paths.ts";
+import { supplyPathTemplate } from "../../wire/kq1/names.ts";
+
+/** A KM ID, a module ID: what both ends of a link know each other by. */
+const id = v.pipe(
+  v.string(),
+  v.minLength(1, "expected 1 to 128 characters"),
+  v.maxLength(128, "expected 1 to 128 characters"),
+);
+
+const fileName = v.pipe(
+  v.string(),
+  v.minLength(1, "expected the name of a file"),
+  v.check((text) => !/-----BEGIN|\n|\0/.test(text), "expected the name of a file, not what is in it"),
+  v.check((text) => !text.startsWith("~"), "expected the whole name of a file: ~ is no folder"),
+);
+
+function judged(problem: (text: string) => string | undefined) {
+  return v.pipe(
+    v.string(),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const message = dataset.typed ? problem(dataset.value) : undefined;
+      if (message !== undefined) addIssue({ message });
+    }),
+  );
+}
+
+const peer = v.pipe(judged(peerProblem), v.transform(asciiHost));
+const listener = v.pipe(judged(hostProblem), v.transform(asciiHost));
+
+function whole(least: number, most: number) {
+  const message = `expected a whole number from ${least} to ${most}`;
+  return v.pipe(
+    v.number(),
+    v.integer(message),
+    v.minValue(least, message),
+    v.maxValue(most, message),
+  );
+}
+
+function seconds(least: number, most: number, standard: number) {
+  const message = `expected a number from ${least} to ${most}`;
+  return v.pipe(
+    v.optional(v.pipe(v.number(), v.minValue(least, message), v.maxValue(most, message)), standard),
+    v.transform((s) => s * 1_000),
+  );
+}
+
+const absolute = v.pipe(v.string(), v.startsWith("/", "expected an absolute path"));
+
+export const kmSchema = v.strictObject({ id, state_dir: absolute });
+
+export const storeSchema = v.strictObject({
+  master_key_file: fileName,
+  limit_mb: v.optional(whole(16, 1_000_000), 4_096),
+  wipe_after_s: seconds(1, 600, 10),
+});
+
+const tls = { ca: fileName, cert: fileName, key: fileName, crl: v.optional(fileName) };
+
+export const kq1Schema = v.strictObject({
+  host: v.optional(listener, "::"),
+  port: v.optional(whole(0, 65_535)),
+  https_port: v.optional(whole(0, 65_535)),
+  path: v.optional(v.string(), supplyPathTemplate),
+  ca: v.optional(fileName),
+  cert: v.optional(fileName),
+  key: v.optional(fileName),
+  crl: v.optional(fileName),
+  plain: v.optional(v.boolean(), false),
+});
+
+export const kxSchema = v.strictObject({
+  host: v.optional(listener, "::"),
+  port: v.optional(whole(0, 65_535)),
+  ...tls,
+});
+
+export const moduleSchema = v.strictObject({
+  module_id: id,
+  matching_module_id: id,
+  link: name,
+  nodes: v.optional(v.array(id), []),
+});
+
+export const linkSchema = v.strictObject({
+  peer: id,
+  server_name: v.optional(id),
+  host: v.optional(peer),
+  port: v.optional(whole(1, 65_535)),
+  unit_bits: v.optional(
+    v.pipe(whole(8, 65_536), v.multipleOf(8, "expected a multiple of 8")),
+    256,
+  ),
+  match_within_s: seconds(1, 604_800, 3_600),
+});
+
+export const logSchema = v.strictObject({
+  level: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
+  timestamps: v.optional(v.boolean(), true),
+});
+
+export const localSchema = v.strictObject({
+  socket: v.optional(
+    v.pipe(
+      absolute,
+      v.check(
+        (path) => Buffer.byteLength(path) <= longestSocketPath,
+        `expected a path of at most ${longestSocketPath} bytes`,
+      ),
+    ),
+  ),
+  act: v.optional(v.picklist(["owner", "group"]), "owner"),
+  read: v.optional(v.picklist(["owner", "group", "all"]), "group"),
+});
+
+export const configSchema = v.strictObject({
+  km: kmSchema,
+  store: storeSchema,
+  kq1: v.optional(kq1Schema),
+  kx: v.optional(kxSchema),
+  module: v.optional(v.record(name, moduleSchema), {}),
+  link: v.optional(v.record(name, linkSchema), {}),
+  log: v.optional(logSchema, {}),
+  local: v.optional(localSchema, {}),
+});
+
+export type RawConfig = v.InferOutput<typeof configSchema>;
