@@ -34,11 +34,7 @@ export function parseToml(text: string, file: string): unknown {
 }
 
 /** Names of files in a table, relative to the file that has the table. */
-export function resolveFiles<T extends object>(
-  table: T,
-  keys: readonly string[],
-  file: string,
-): T {
+export function resolveFiles<T extends object>(table: T, keys: readonly string[], file: string): T {
   const resolved = { ...table } as Record<string, unknown>;
   for (const key of keys) {
     const value = resolved[key];

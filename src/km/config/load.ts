@@ -124,10 +124,16 @@ function checkTogether(
   for (const { name, peer, host, port } of links) {
     if (peer === km.id) complain(`link.${name}.peer`, "is this KM");
     if ((host === undefined) !== (port === undefined)) {
-      complain(`link.${name}`, "host and port go together: this KM dials, or neither: it is dialled");
+      complain(
+        `link.${name}`,
+        "host and port go together: this KM dials, or neither: it is dialled",
+      );
     }
     if (host === undefined && kx?.port === undefined) {
-      complain(`link.${name}.host`, "missing: without it the other KM dials, and kx.port is needed");
+      complain(
+        `link.${name}.host`,
+        "missing: without it the other KM dials, and kx.port is needed",
+      );
     }
   }
 }

@@ -18,7 +18,10 @@ const id = v.pipe(
 const fileName = v.pipe(
   v.string(),
   v.minLength(1, "expected the name of a file"),
-  v.check((text) => !/-----BEGIN|\n|\0/.test(text), "expected the name of a file, not what is in it"),
+  v.check(
+    (text) => !/-----BEGIN|\n|\0/.test(text),
+    "expected the name of a file, not what is in it",
+  ),
   v.check((text) => !text.startsWith("~"), "expected the whole name of a file: ~ is no folder"),
 );
 
@@ -95,10 +98,7 @@ export const linkSchema = v.strictObject({
   server_name: v.optional(id),
   host: v.optional(peer),
   port: v.optional(whole(1, 65_535)),
-  unit_bits: v.optional(
-    v.pipe(whole(8, 65_536), v.multipleOf(8, "expected a multiple of 8")),
-    256,
-  ),
+  unit_bits: v.optional(v.pipe(whole(8, 65_536), v.multipleOf(8, "expected a multiple of 8")), 256),
   match_within_s: seconds(1, 604_800, 3_600),
 });
 

@@ -3,7 +3,7 @@
  * on them. Driven from outside: messages, keys and time go in; messages and transactions come out. Pure.
  */
 import type { Hello, KxMessage } from "../../wire/kx/messages.ts";
-import { LinkBuffer, type Waiting } from "../matching/buffer.ts";
+import { idsOf, LinkBuffer, type Waiting } from "../matching/buffer.ts";
 import { Follower } from "../matching/follower.ts";
 import { Leader } from "../matching/leader.ts";
 import type { KxSession, LinkContext, LinkLimits } from "../peer/context.ts";
@@ -51,6 +51,8 @@ export interface LinkWorld {
   soon(fn: () => void): void;
   tell(event: LinkEvent): void;
   mayBind(use: string | undefined): boolean;
+  /** Keys have left the buffer: matched, expired or void. @param ids 16 bytes each, one after the other */
+  left(module: string, ids: Buffer): void;
 }
 
 type Phase = "down" | "comparing" | "ready";
@@ -67,7 +69,7 @@ export class KmLink {
   readonly #options: LinkOptions;
   readonly #world: LinkWorld;
   readonly #turn: Turn;
-  readonly #buffer = new LinkBuffer();
+  readonly #buffer: LinkBuffer;
   readonly #leader: Leader | undefined;
   readonly #follower: Follower | undefined;
   readonly #ownership: Ownership;
@@ -90,6 +92,7 @@ export class KmLink {
     const { link, me, peer, modules } = options;
     const side: Side = Buffer.compare(Buffer.from(me), Buffer.from(peer)) < 0 ? 0 : 1;
     this.books = new LinkBooks(link, side, rows);
+    this.#buffer = new LinkBuffer((keys) => this.#left(keys));
     this.#turn = new Turn(world.store, this.books, (fn) => world.soon(fn));
     this.#context = this.#makeContext();
     this.owner = new Owner(this.#context, options.incarnation);
@@ -180,9 +183,16 @@ export class KmLink {
   keepOut(id: Uint8Array): boolean {
     const key = this.#buffer.get(Buffer.from(id).toString("latin1"));
     if (key === undefined || key.batch !== 0) return false;
-    this.#buffer.remove([key]);
+    this.#buffer.take(key);
     this.#turn.drop([key.handle]);
     return true;
+  }
+
+  #left(keys: readonly Waiting[]): void {
+    for (const [pair, of] of Map.groupBy(keys, (key) => key.pair)) {
+      const module = this.#options.modules[pair]?.module;
+      if (module !== undefined) this.#world.left(module, idsOf(of));
+    }
   }
 
   /** A connection on which both ends have said HELLO. The one before has ended. */

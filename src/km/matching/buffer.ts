@@ -35,7 +35,13 @@ export function* namesIn(ids: Buffer): Generator<string> {
 
 export class LinkBuffer {
   readonly #keys = new Map<string, Waiting>();
+  readonly #left: (keys: readonly Waiting[]) => void;
   #bytes = 0;
+
+  /** @param left is told which keys have left it: matched, expired or void */
+  constructor(left: (keys: readonly Waiting[]) => void) {
+    this.#left = left;
+  }
 
   get keys(): number {
     return this.#keys.size;
@@ -71,11 +77,16 @@ export class LinkBuffer {
   }
 
   remove(keys: readonly Waiting[]): void {
-    for (const key of keys) {
-      if (!this.has(key)) continue;
-      this.#keys.delete(key.id);
-      this.#bytes -= key.length;
-    }
+    const gone = keys.filter((key) => this.take(key));
+    if (gone.length > 0) this.#left(gone);
+  }
+
+  /** Takes a key out without telling of it. */
+  take(key: Waiting): boolean {
+    if (!this.has(key)) return false;
+    this.#keys.delete(key.id);
+    this.#bytes -= key.length;
+    return true;
   }
 
   /** Keys that came before `time` and are in no batch, at most `limit`. */

@@ -67,6 +67,7 @@ export class SimKm {
       soon: (fn) => clock.soon(() => this.alive && this.life === life && fn()),
       tell: (event) => told(this, event),
       mayBind,
+      left: () => {},
     };
     this.link = new KmLink(
       {

@@ -11,12 +11,15 @@ const form = v.strictObject({
 });
 
 const maxLength = 65_536;
+/** Not a key that wraps: that of the digests of IDs. */
+const maskId = 0;
 
 export class Keyring {
   readonly #files: FileSystem;
   readonly #path: string;
   readonly #random: (length: number) => Buffer;
   readonly #keys: WrappingKey[] = [];
+  #mask = Buffer.alloc(16);
   /** As they are on disk, under the master key of now. */
   #bytes = new Map<number, Buffer>();
 
@@ -34,6 +37,9 @@ export class Keyring {
     const text = await readWhole(this.#files, this.#path, maxLength);
     if (text === undefined) {
       if (!isEmpty) throw this.#fault("km_store.corrupt", "the file with the store's keys is gone");
+      const bytes = this.#random(32);
+      bytes.copy(this.#mask);
+      this.#keep(maskId, bytes);
       return this.#addKey(masterKey);
     }
     const master = masterWrappingKey(masterKey);
@@ -42,6 +48,7 @@ export class Keyring {
       if (bytes === undefined) {
         throw this.#fault("km_store.key", "the store was made with another master key");
       }
+      if (id === maskId) bytes.copy(this.#mask);
       this.#keep(id, bytes);
     }
     if (this.#keys.length === 0) throw this.#fault("km_store.corrupt", "the store has no key");
@@ -99,7 +106,7 @@ export class Keyring {
   async dropOlder(masterKey: Uint8Array): Promise<void> {
     const current = this.current;
     for (const { id } of this.#keys) {
-      if (id === current.id) continue;
+      if (id === current.id || id === maskId) continue;
       this.#bytes.get(id)?.fill(0);
       this.#bytes.delete(id);
     }
@@ -108,12 +115,17 @@ export class Keyring {
   }
 
   async #addKey(masterKey: Uint8Array): Promise<void> {
-    this.#keep((this.#keys.at(-1)?.id ?? 0) + 1, this.#random(32));
+    this.#keep((this.#keys.at(-1)?.id ?? maskId) + 1, this.#random(32));
     await this.#write(masterKey);
   }
 
+  /** Key of the digests by which QKD-key IDs are remembered, 16 bytes: the same for the life of the store. */
+  get mask(): Buffer {
+    return this.#mask;
+  }
+
   #keep(id: number, bytes: Buffer): void {
-    this.#keys.push(new WrappingKey(id, bytes));
+    if (id !== maskId) this.#keys.push(new WrappingKey(id, bytes));
     this.#bytes.set(id, bytes);
   }
 

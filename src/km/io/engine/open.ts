@@ -35,6 +35,8 @@ export interface Opened {
   readonly store: Engine;
   readonly loaded: Loaded;
   readonly damage: Damage;
+  /** Key of the digests by which QKD-key IDs are remembered, 16 bytes. */
+  readonly idKey: Buffer;
 }
 
 const kinds = new Map<number, RowKind>(
@@ -110,6 +112,7 @@ async function openAll(
       store,
       loaded: { rows, buffered, extents },
       damage: { segments: damaged, extents: missing },
+      idKey: keyring.mask,
     };
   } catch (error) {
     await ledger.close();

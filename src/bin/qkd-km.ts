@@ -1,0 +1,8 @@
+/** `qkd-km`: what an operator types, and what systemd starts. */
+import { catchSignals, daemonSignals } from "../host/life/signals.ts";
+
+const args = process.argv.slice(2);
+if (args.includes("run")) catchSignals(daemonSignals);
+void import("../km/cli/dispatch.ts").then(async ({ dispatch }) => {
+  process.exitCode = await dispatch(args);
+});

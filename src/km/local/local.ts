@@ -1,0 +1,52 @@
+/** The key manager on this machine: what its local sockets answer. */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { LogRing } from "../../ops/local/log-ring.ts";
+import { LocalError } from "../../ops/local/protocol.ts";
+import { type LocalAnswer, LocalServer } from "../../ops/local/server.ts";
+import type { KmStatus } from "../model/status.ts";
+
+export interface LocalParts {
+  readonly status: () => KmStatus;
+  readonly logs: LogRing;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface LocalTable {
+  readonly km: { readonly state_dir: string };
+  readonly local: {
+    readonly socket?: string | undefined;
+    readonly act: "owner" | "group";
+    readonly read: "owner" | "group" | "all";
+  };
+}
+
+/** Where the control socket is, unless configured. */
+export function kmSocket({ km, local }: LocalTable): string {
+  return local.socket ?? `${km.state_dir}/control`;
+}
+
+export function createKmLocal(config: LocalTable, { status, clock, log }: LocalParts): LocalServer {
+  const { act, read } = config.local;
+  const answer = async (name: string): Promise<LocalAnswer> => {
+    switch (name) {
+      case "status":
+        return { data: status() };
+      case "links":
+        return { data: status().links };
+      case "keys":
+        return { data: status().modules };
+      default:
+        throw new LocalError("not_available", "the key manager does not have this");
+    }
+  };
+  return new LocalServer({
+    path: kmSocket(config),
+    act,
+    read,
+    answer: ({ do: name }) => answer(name),
+    clock,
+    log,
+  });
+}

@@ -1,0 +1,189 @@
+/** The links of a key manager: each a core, its way to the other KM, and counts of what it tells. */
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../../base/clock.ts";
+import type { Fault } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { LinkConfig, ModuleConfig } from "../config/load.ts";
+import type { Engine } from "../io/engine/engine.ts";
+import type { KxIdentity } from "../io/kx-dial.ts";
+import { KxLink } from "../io/kx-link.ts";
+import { KmLink } from "../link/link.ts";
+import type { LinkStatus } from "../model/status.ts";
+import { usualLimits } from "../peer/context.ts";
+import type { LinkEvent } from "../peer/events.ts";
+import type { Buffered, Loaded } from "../store/port.ts";
+import { other } from "../store/regions.ts";
+
+export interface LinkParts {
+  readonly me: string;
+  readonly config: LinkConfig;
+  readonly modules: readonly ModuleConfig[];
+  readonly store: Engine;
+  readonly loaded: Loaded;
+  readonly incarnation: Buffer;
+  readonly tls: () => KxIdentity;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly left: (module: string, ids: Buffer) => void;
+  /** A defect: the books contradict themselves. The process ends. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** A small batch is proposed when its oldest key has waited so long; looked at as often, ms. */
+const advanceMs = 5;
+const tickMs = 100;
+/** No applications are known yet: nothing of policy is to be compared. */
+const noPolicy = Buffer.alloc(32);
+
+export class LinkOfKm {
+  readonly core: KmLink;
+  readonly way: KxLink;
+  readonly #parts: LinkParts;
+  #group: string | undefined;
+  #compared = 0;
+  #differing = 0;
+  #expired = 0;
+  #advancing = false;
+  #isStopped = false;
+
+  constructor(parts: LinkParts) {
+    this.#parts = parts;
+    const { me, config, modules, store, loaded, incarnation, tls, clock, log, left } = parts;
+    const { name, peer, host, port, unit_bits, match_within_s, server_name } = config;
+    const own = modules.filter(({ link }) => link === name);
+    const leads = Buffer.compare(Buffer.from(me), Buffer.from(peer)) < 0;
+    const names = new Set(own.map((module) => module.name));
+    this.core = new KmLink(
+      {
+        link: name,
+        me,
+        peer,
+        modules: own.map(({ name: module, module_id, matching_module_id }) => ({
+          module,
+          ids: leads ? [module_id, matching_module_id] : [matching_module_id, module_id],
+        })),
+        limits: { ...usualLimits, unit: unit_bits / 8, matchMs: match_within_s },
+        takes: "witnessed",
+        incarnation,
+      },
+      {
+        store,
+        now: () => clock.now(),
+        wall: () => clock.wall(),
+        random: (length) => randomBytes(length),
+        soon: (fn) => queueMicrotask(() => this.#guard(fn)),
+        tell: (event) => this.#told(event),
+        mayBind: () => true,
+        left,
+      },
+      loaded.rows.filter((row) => row.link === name),
+      loaded.buffered.filter(({ module }) => names.has(module)),
+    );
+    this.way = new KxLink({
+      me,
+      peer,
+      peerName: server_name ?? host ?? peer,
+      dial: host === undefined || port === undefined ? undefined : { host, port },
+      tls,
+      incarnation,
+      policy: () => noPolicy,
+      handlers: {
+        onSession: (session) => {
+          this.#group = session.group;
+          log.info("link is up", { peer, key_exchange: session.group });
+          this.#guard(() => this.core.up(session, session.hello));
+        },
+        onMessage: (message) => this.#guard(() => this.core.heard(message)),
+        onEnd: (why: Fault) => {
+          this.#group = undefined;
+          log.info("link is down", { peer, why: why.message });
+          this.#guard(() => this.core.down());
+        },
+      },
+      log,
+      clock,
+    });
+  }
+
+  #guard(fn: () => void): void {
+    try {
+      fn();
+    } catch (error) {
+      this.#parts.onFailure(error);
+    }
+  }
+
+  #told(event: LinkEvent): void {
+    const { log } = this.#parts;
+    if (event.type === "matched") this.#compared += event.keys;
+    else if (event.type === "differs") {
+      this.#differing++;
+      log.error("a QKD-key differs at the two ends: void at both", { key_ID: event.id });
+    } else if (event.type === "expired") {
+      this.#expired += event.keys;
+      const lacked_by = event.lackedBy === "them" ? "the other KM" : "this KM";
+      log.warn("QKD-keys found no match in time", { keys: event.keys, lacked_by });
+    } else if (event.type === "restored") {
+      const { which, mark, remembered } = event;
+      const whose = which === "us" ? "this KM's" : "the other KM's";
+      log.error(`${whose} disk is older than it was: what is used at either end is used`, {
+        mark,
+        remembered,
+      });
+    } else if (event.type === "lost") {
+      log.warn("free bytes are used at the other end, and not known here", { bytes: event.bytes });
+    } else if (event.type === "odd")
+      log.debug("a message fits nothing", { message: event.message });
+  }
+
+  start(): void {
+    this.way.start();
+    this.#tick();
+  }
+
+  #tick(): void {
+    this.#parts.clock.after(tickMs, () => {
+      if (this.#isStopped) return;
+      this.#guard(() => this.core.tick());
+      this.#tick();
+    });
+  }
+
+  stored(keys: readonly Buffered[]): void {
+    this.#guard(() => this.core.stored(keys));
+    if (this.#advancing || this.#isStopped) return;
+    this.#advancing = true;
+    this.#parts.clock.after(advanceMs, () => {
+      this.#advancing = false;
+      if (!this.#isStopped) this.#guard(() => this.core.advance());
+    });
+  }
+
+  status(): LinkStatus {
+    const { core } = this;
+    const { books } = core;
+    const { config } = this.#parts;
+    return {
+      name: config.name,
+      peer: config.peer,
+      leads: books.side === 0,
+      session: core.phase,
+      ...(this.#group !== undefined && { key_exchange: this.#group }),
+      waiting_keys: core.bufferedKeys,
+      waiting_bits: core.bufferedBytes * 8,
+      matched_bits: books.state.matched * 8,
+      stock_bits: books.stock.free(books.side) * 8,
+      peer_stock_bits: books.stock.free(other(books.side)) * 8,
+      compared_keys: this.#compared,
+      differing_keys: this.#differing,
+      expired_keys: this.#expired,
+      extents: books.stock.extents.size,
+      uses: books.uses.size,
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.way.stop();
+  }
+}
