@@ -22,6 +22,7 @@ export type FaultCode =
   | "kq1.frame" // header or length not of Annex A
   | "kq1.message" // JSON or a parameter not of Tables 1-4
   | "kq1.timeout" // the KM did not answer in time
+  | "kq2.message" // JSON or a member not of the Kq-2 profile
   | "kx.connect" // TCP or TLS between two KMs could not be set up
   | "kx.closed" // the other KM closed the link, or another connection took its place
   | "kx.frame" // header not of Annex A, or MessageIDs that do not count
