@@ -14,8 +14,9 @@ import type {
   SyncExtents,
   SyncUses,
   UseBook,
+  VersionedRange,
 } from "./messages.ts";
-import { command, protocolVersion, size } from "./names.ts";
+import { command, limits, protocolVersion, size } from "./names.ts";
 
 const types = new Map(
   Object.entries(command).map(([type, code]) => [code as number, type as KxMessage["type"]]),
@@ -79,6 +80,24 @@ export function* cutUses(uses: readonly UseBook[]): Generator<SyncUses> {
   for (const part of cut(uses, useBook)) yield { type: "syncUses", uses: part };
 }
 
+/**
+ * How many of these keys, from the first on, one OFFER can have: a longer one is not encoded.
+ * @param ranges of each key @returns 0 if the first alone is too long
+ */
+export function keysThatFitOffer(
+  use: string | undefined,
+  ranges: readonly (readonly VersionedRange[])[],
+): number {
+  let left = header.maxPayload - offerHead - (use === undefined ? 0 : 2 + Buffer.byteLength(use));
+  let keys = 0;
+  for (const { length } of ranges) {
+    left -= offeredKeyHead + length * rangeBytes;
+    if (left < 0 || length > limits.ranges || keys === limits.offerKeys) break;
+    keys++;
+  }
+  return keys;
+}
+
 /** @returns length of the payload in the scratch room */
 function write(message: KxMessage): number {
   const writer = new Writer(payloadRoom);
@@ -104,6 +123,10 @@ function payloadDigest(type: "propose" | "offer", payload: Buffer): Buffer {
 
 /** Bytes of the count before a list. */
 const countBytes = 2;
+/** Of an OFFER without application and keys; of one of its keys without ranges; of a range. */
+const offerHead = size.offer + 1 + 4 + countBytes;
+const offeredKeyHead = size.id + countBytes + size.tag;
+const rangeBytes = 20;
 
 /** @throws Fault `kx.message` for an item that is out of its range */
 function* cut<T>(items: readonly T[], item: Field<T>): Generator<T[]> {

@@ -8,6 +8,7 @@ import {
   digestOf,
   encodeFrame,
   encodePayload,
+  keysThatFitOffer,
 } from "../../../../src/wire/kx/codec.ts";
 import type {
   ExtentBook,
@@ -211,6 +212,33 @@ test("long books are cut into frames that are each as full as they can be", (t) 
   );
   t.deepEqual([...cutExtents([])], []);
   t.deepEqual([...cutUses([])], []);
+});
+
+test("as many keys as are told fit an offer, and one more does not", (t) => {
+  const range = { extent: 1, start: 0, end: 32, version: 0 };
+  for (const [use, each] of [
+    [undefined, 1],
+    ["app-a app-b", 1],
+    ["€".repeat(600), 2],
+    ["app-a app-b", 700],
+    [undefined, limits.ranges],
+  ] as const) {
+    const ranges = Array.from({ length: 2_000 }, () => Array(each).fill(range));
+    const most = keysThatFitOffer(use, ranges);
+    const offer = (keys: number): Offer => ({
+      type: "offer",
+      offer: Buffer.alloc(24),
+      ...(use !== undefined && { use }),
+      pickUp: 60,
+      keys: ranges.slice(0, keys).map((own) => {
+        return { id: Buffer.alloc(16), ranges: own, tag: Buffer.alloc(16) };
+      }),
+    });
+    t.notThrows(() => encodePayload(offer(most)));
+    t.is(faultOf(() => encodePayload(offer(most + 1)))?.code, "kx.message");
+  }
+  t.is(keysThatFitOffer(undefined, [Array(limits.ranges + 1).fill(range)]), 0);
+  t.is(keysThatFitOffer(undefined, []), 0);
 });
 
 test("the largest book of an extent fits a frame", (t) => {
