@@ -1,7 +1,6 @@
 /** The links of a key manager: each a core, its way to the other KM, and counts of what it tells. */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
-import type { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { LinkConfig, ModuleConfig } from "../config/load.ts";
 import type { Engine } from "../io/engine/engine.ts";
@@ -90,13 +89,11 @@ export class LinkOfKm {
       handlers: {
         onSession: (session) => {
           this.#group = session.group;
-          log.info("link is up", { peer, key_exchange: session.group });
           this.#guard(() => this.core.up(session, session.hello));
         },
         onMessage: (message) => this.#guard(() => this.core.heard(message)),
-        onEnd: (why: Fault) => {
+        onEnd: () => {
           this.#group = undefined;
-          log.info("link is down", { peer, why: why.message });
           this.#guard(() => this.core.down());
         },
       },

@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { systemClock } from "../../src/base/clock.ts";
+import type { KmStatus } from "../../src/km/model/status.ts";
+import { seedSource } from "../emulator/source/seed.ts";
+import { type KmOfPair, KmPair } from "../rig/km-pair.ts";
+import { Rig } from "../rig/rig.ts";
+import { deadline } from "../rig/with-rig.ts";
+
+interface Both {
+  readonly kms: KmPair;
+  readonly rig: Rig;
+}
+
+/** Two modules, nodes, key managers and the link between them; closed on every way out. */
+async function link(t: ExecutionContext, blocks: number): Promise<Both> {
+  const folder = await mkdtemp(join(tmpdir(), "qkd-km-pair-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const kms = await KmPair.make({ folder, modules: ["QKD-A-0001", "QKD-B-0001"] });
+  t.teardown(() => kms.stop());
+  await kms.start(deadline());
+  const at = ({ port, node, end }: KmOfPair) => ({
+    host: "127.0.0.1",
+    port,
+    transport: "tls" as const,
+    serverName: `km-${end}`,
+    ...node,
+  });
+  const rig = await Rig.start({
+    source: seedSource({ seed: 7, blockBits: 8_192, blocks, clock: systemClock }),
+    baud: 0,
+    keyBits: 256,
+    kmAt: { alice: at(kms.alice), bob: at(kms.bob) },
+  });
+  t.teardown(() => rig.close());
+  return { kms, rig };
+}
+
+/** Polls until both tell what is wanted, or says what they told last. */
+async function both(
+  { kms }: Both,
+  what: string,
+  holds: (status: KmStatus) => boolean,
+): Promise<KmStatus[]> {
+  const signal = deadline();
+  for (;;) {
+    const seen = await Promise.all(kms.kms.map((km) => km.status().catch(() => undefined)));
+    const whole = seen.filter((status) => status !== undefined);
+    if (whole.length === 2 && whole.every(holds)) return whole;
+    if (signal.aborted) throw new Error(`not in time: ${what}; seen last: ${JSON.stringify(seen)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** All of it can be allocated, by one of the two ends. */
+const matchedAll =
+  (bits: number) =>
+  ({ links: [link] }: KmStatus) =>
+    (link?.stock_bits ?? 0) + (link?.peer_stock_bits ?? 0) === bits;
+
+test("keys of a module pair are compared, and are stock at both ends, half of it each", async (t) => {
+  const blocks = 40;
+  const bits = blocks * 8_192;
+  const world = await link(t, blocks);
+  const [alice, bob] = await both(world, "all is matched", matchedAll(bits));
+  for (const status of [alice, bob]) {
+    const { modules, links, store } = status as KmStatus;
+    t.is(modules[0]?.received_bits, bits);
+    t.is(modules[0]?.conflicts, 0);
+    t.is(links[0]?.differing_keys, 0);
+    t.is(links[0]?.waiting_keys, 0);
+    t.is((links[0]?.stock_bits ?? 0) + (links[0]?.peer_stock_bits ?? 0), bits);
+    t.is(store.stock_bits, bits);
+    t.true(Math.abs((links[0]?.stock_bits ?? 0) - bits / 2) <= 256);
+    t.is(links[0]?.key_exchange, "X25519MLKEM768");
+  }
+  t.is(alice?.links[0]?.stock_bits, bob?.links[0]?.peer_stock_bits);
+});
+
+test("a key manager that is killed over and over loses no key, and doubles none", async (t) => {
+  const blocks = 150;
+  const bits = blocks * 8_192;
+  const world = await link(t, blocks);
+  for (let i = 0; i < 6; i++) {
+    const km = world.kms.kms[i % 2] as KmOfPair;
+    await km.process.stop("SIGKILL");
+    await km.start(deadline());
+  }
+  const seen = await both(world, "all is matched", matchedAll(bits));
+  for (const { links, modules } of seen) {
+    t.is((links[0]?.stock_bits ?? 0) + (links[0]?.peer_stock_bits ?? 0), bits);
+    t.is(modules[0]?.conflicts, 0);
+  }
+});

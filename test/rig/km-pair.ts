@@ -1,0 +1,170 @@
+/** Two key managers as an operator runs them, with the link between them: processes, TLS, certificates. */
+import { randomBytes } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import type { KmStatus } from "../../src/km/model/status.ts";
+import { ask } from "../../src/ops/cli/client.ts";
+import { createAuthority, type IdentityFiles, writeIdentity } from "../emulator/certificates.ts";
+import { NodeProcess } from "./node-process.ts";
+
+const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
+const ends = ["alice", "bob"] as const;
+export type KmEnd = (typeof ends)[number];
+
+export interface KmPairOptions {
+  /** Everything is kept below it; the caller removes it. */
+  readonly folder: string;
+  /** Module IDs, Alice's first. */
+  readonly modules: readonly [string, string];
+  readonly onLog?: (end: KmEnd, line: string) => void;
+  /** More lines of both configurations. */
+  readonly extra?: string;
+  readonly program?: string;
+}
+
+/** One of the two. */
+export class KmOfPair {
+  readonly end: KmEnd;
+  readonly process: NodeProcess;
+  readonly port: number;
+  readonly state: string;
+  /** What a node needs to supply it. */
+  readonly node: IdentityFiles & { readonly ca: string };
+
+  constructor(
+    end: KmEnd,
+    process: NodeProcess,
+    port: number,
+    state: string,
+    node: IdentityFiles & { readonly ca: string },
+  ) {
+    this.end = end;
+    this.process = process;
+    this.port = port;
+    this.state = state;
+    this.node = node;
+  }
+
+  /** @throws CliError while it does not run */
+  status(): Promise<KmStatus> {
+    return ask<KmStatus>([`${this.state}/control`], "status");
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    this.process.lines.length = 0;
+    this.process.start();
+    await this.process.logged(/msg="running"/, signal);
+  }
+}
+
+export class KmPair {
+  readonly alice: KmOfPair;
+  readonly bob: KmOfPair;
+
+  constructor(alice: KmOfPair, bob: KmOfPair) {
+    this.alice = alice;
+    this.bob = bob;
+  }
+
+  get kms(): readonly KmOfPair[] {
+    return [this.alice, this.bob];
+  }
+
+  /** Makes certificates and configurations; starts nothing. */
+  static async make(options: KmPairOptions): Promise<KmPair> {
+    const { folder, modules, onLog, extra = "", program = command } = options;
+    await mkdir(folder, { recursive: true });
+    const authority = await createAuthority("KM test CA");
+    const ca = `${folder}/ca.crt`;
+    await writeFile(ca, authority.cert);
+    const ports = await freePorts(4);
+    const made: KmOfPair[] = [];
+    for (const [i, end] of ends.entries()) {
+      const identity = await authority.issue({
+        commonName: `km-${end}`,
+        dns: [`km-${end}`, "localhost"],
+        ip: ["127.0.0.1"],
+        usage: "both",
+      });
+      const own = await writeIdentity(folder, `km-${end}`, identity);
+      const client = await authority.issue({
+        commonName: `node-${end}`,
+        dns: [`node-${end}`],
+        usage: "client",
+      });
+      const node = await writeIdentity(folder, `node-${end}`, client);
+      const state = `${folder}/${end}`;
+      await writeFile(`${folder}/master-${end}`, randomBytes(32), { mode: 0o600 });
+      const other = ends[1 - i] as KmEnd;
+      // The smaller ID dials.
+      const dial = i === 0 ? `host = "127.0.0.1"\nport = ${ports[3]}\n` : "";
+      const config = `${folder}/${end}.toml`;
+      await writeFile(
+        config,
+        `[km]
+id = "km-${end}"
+state_dir = "${state}"
+
+[store]
+master_key_file = "master-${end}"
+
+[kq1]
+host = "127.0.0.1"
+port = ${ports[i]}
+ca = "ca.crt"
+cert = "${own.cert}"
+key = "${own.key}"
+
+[kx]
+host = "127.0.0.1"
+${i === 1 ? `port = ${ports[3]}` : ""}
+ca = "ca.crt"
+cert = "${own.cert}"
+key = "${own.key}"
+
+[module.m]
+module_id = "${modules[i]}"
+matching_module_id = "${modules[1 - i]}"
+link = "fibre"
+nodes = ["node-${end}"]
+
+[link.fibre]
+peer = "km-${other}"
+server_name = "km-${other}"
+${dial}${extra}`,
+      );
+      const process = new NodeProcess(
+        config,
+        `${folder}/${end}.log`,
+        (line) => onLog?.(end, line),
+        program,
+      );
+      made.push(new KmOfPair(end, process, ports[i] as number, state, { ca, ...node }));
+    }
+    return new KmPair(made[0] as KmOfPair, made[1] as KmOfPair);
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.kms.map((km) => km.start(signal)));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.kms.map(({ process }) => process.stop()));
+  }
+}
+
+/** Ports of this machine that are free now. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve) => {
+          server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port));
+        }),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
