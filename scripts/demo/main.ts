@@ -4,6 +4,7 @@ import { describe, Fault } from "../../src/base/errors.ts";
 import { Rig } from "../../test/rig/rig.ts";
 import { type DemoOptions, readOptions, UsageError, usage } from "./options.ts";
 import { makeReport, type Report } from "./report.ts";
+import { ShownKms } from "./kms.ts";
 import { createScenes, type Scene, takeKeys } from "./scenes.ts";
 import { colours, line, noColours, picture, qberOf, type ScreenState } from "./screen.ts";
 import { createSource } from "./source.ts";
@@ -12,6 +13,7 @@ const clock = systemClock;
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 interface Shown {
+  readonly kms: ShownKms | undefined;
   readonly source: string;
   readonly begun: number;
   readonly scenes: readonly Scene[];
@@ -24,7 +26,7 @@ interface Show {
 }
 
 /** Keeps the picture, or the lines, up to date. */
-function show(rig: Rig, { source, begun, scenes }: Shown, quiet: boolean): Show {
+function show(rig: Rig, { kms, source, begun, scenes }: Shown, quiet: boolean): Show {
   if (quiet) return { tell: () => {}, stop: () => {} };
   const terminal = process.stderr.isTTY === true;
   const window = 5_000;
@@ -48,6 +50,7 @@ function show(rig: Rig, { source, begun, scenes }: Shown, quiet: boolean): Show 
     const { rows = 24, columns = 80 } = process.stderr;
     const state: ScreenState = {
       source,
+      kms,
       seconds: (now - begun) / 1_000,
       rates: [over(0), over(1)],
       qbers,
@@ -103,13 +106,24 @@ function patience(rig: Rig, seconds: number, stop: AbortController): () => void 
 /** The last events of a run are waited for this long, ms. */
 const toldWithinMs = 5_000;
 
-function succeeded(options: DemoOptions, rig: Rig, report: Report): boolean {
+function succeeded(
+  options: DemoOptions,
+  rig: Rig,
+  kms: ShownKms | undefined,
+  report: Report,
+): boolean {
   if (report.mismatches > 0) return false;
-  return rig.settled() || (options.keys !== undefined && enough(rig, options.keys));
+  return settled(rig, kms) || (options.keys !== undefined && enough(rig, kms, options.keys));
+}
+
+/** Everything that was distilled is released or kept back, and with key managers compared. */
+function settled(rig: Rig, kms: ShownKms | undefined): boolean {
+  return rig.settled() && (kms?.settled ?? true);
 }
 
 /** Both KMs hold that many keys, the same where that can be seen. */
-function enough(rig: Rig, keys: number): boolean {
+function enough(rig: Rig, kms: ShownKms | undefined, keys: number): boolean {
+  if (kms !== undefined) return kms.compared >= keys;
   return rig.holds(keys) && (!rig.comparable || rig.compare().common >= keys);
 }
 
@@ -128,6 +142,7 @@ async function run(options: DemoOptions): Promise<number> {
     blockIntervalMs: options.blockIntervalMs,
     secureBroker: true,
     kmAt: options.kmAt,
+    realKms: !options.testKm && Object.keys(options.kmAt).length === 0,
     // The recording is played faster than the fibre that follows: its average would make that one's low.
     extra: "[module.alarms]\nkey_rate_min = 1_000\n",
     ...(options.keyBits !== undefined && { keyBits: options.keyBits }),
@@ -136,17 +151,18 @@ async function run(options: DemoOptions): Promise<number> {
       if (options.json && /level=(warn|error)|^bootstrap/.test(text)) say(`${end}: ${text}`);
     },
   });
+  const kms = rig.kms && new ShownKms(rig);
   try {
     const { keys } = options;
     const finite = keys !== undefined || source.total !== undefined;
     const interactive = !options.json && process.stdin.isTTY && process.stderr.isTTY;
-    const scenes = interactive && !finite ? createScenes(rig, made) : [];
+    const scenes = interactive && !finite ? createScenes(rig, made, kms) : [];
     const quiet = options.json && !process.stderr.isTTY;
-    const picture = show(rig, { source: source.name, begun, scenes }, quiet);
+    const picture = show(rig, { kms, source: source.name, begun, scenes }, quiet);
     const end = () => interrupted.abort("SIGINT");
     const giveBack = scenes.length > 0 ? takeKeys(scenes, picture.tell, end) : () => {};
     const stopPatience = finite ? patience(rig, options.patienceSeconds, interrupted) : () => {};
-    const over = () => rig.settled() || (keys !== undefined && enough(rig, keys));
+    const over = () => settled(rig, kms) || (keys !== undefined && enough(rig, kms, keys));
     let failure: unknown;
     await rig.until(over, interrupted.signal).catch((error) => {
       failure = error;
@@ -155,16 +171,18 @@ async function run(options: DemoOptions): Promise<number> {
     giveBack();
     // Events reach the manager a little after the keys their KMs: a node that stops tells no more.
     const late = AbortSignal.any([interrupted.signal, AbortSignal.timeout(toldWithinMs)]);
-    if (finite && failure === undefined) await rig.until(() => rig.told(), late).catch(() => {});
+    if (finite && failure === undefined) await rig.until(() => rig.told() && (kms?.told ?? true), late).catch(() => {});
     await Promise.all(rig.ends.map(({ node }) => node.stop()));
+    await kms?.agree();
     picture.stop();
-    const report = makeReport(rig, (clock.now() - begun) / 1_000);
+    const report = makeReport(rig, (clock.now() - begun) / 1_000, kms);
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     if (failure instanceof Fault) say(`npm start: ${describe(failure)}`);
     // Ctrl-C ends a run that had no end of its own.
     if (typeof failure === "string" && !finite) return report.mismatches === 0 ? 0 : 1;
-    return succeeded(options, rig, report) ? 0 : 1;
+    return succeeded(options, rig, kms, report) ? 0 : 1;
   } finally {
+    kms?.stop();
     await rig.close();
   }
 }

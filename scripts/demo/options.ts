@@ -21,6 +21,8 @@ export interface DemoOptions {
   readonly keyBits: number | undefined;
   /** KMs that run already, by the end whose node supplies them. */
   readonly kmAt: Partial<Record<EndName, KmAt>>;
+  /** The test double instead of the product's key managers. */
+  readonly testKm: boolean;
   /** Give up after this long without a new key, s. */
   readonly patienceSeconds: number;
 }
@@ -28,20 +30,22 @@ export interface DemoOptions {
 export const usage = `npm start -- [options]: a whole QKD link on this machine
 
 Two emulated modules over virtual serial ports, two nodes, Kq-1 with mutual TLS
-1.3, two KMs, an MQTT broker. Keys at the bottom of the screen cut the fibre, start
-an eavesdropper and more. Ctrl-C ends it and leaves nothing behind.
+1.3, two key managers and the link between them, an MQTT broker. Keys at the bottom
+of the screen cut the fibre, start an eavesdropper and more. Ctrl-C ends it and
+leaves nothing behind.
 
   --replay DIR [BOB_DIR]  recorded qcrypto output: a folder with alice/ and
                           bob/ in it, or the two folders
   --seed N                a reproducible stream of key
                           (default: a recording, then a simulated fibre)
-  --keys N                end once both KMs hold N keys, identical at both ends
+  --keys N                end once both KMs have compared N keys
   --json                  print one JSON object at the end; with --replay it
                           ends when the recording is exhausted
   --baud N                line rate, bit/s; 0 = unlimited (115200)
   --block-interval-ms N   time between blocks (1000; with --keys or --json 1)
   --block-bits N          bits of a block of --seed (8192)
   --key-bits N            cut blocks into QKD-keys of N bits (default: whole)
+  --test-km               test doubles instead of the two key managers
   --km HOST:PORT          your own KM instead of the one of Alice's end; a second
                           --km: of Bob's end (docs/test-your-km.md)
   --certificates DIR      for --km: what scripts/certificates made
@@ -90,6 +94,7 @@ export function readOptions(args: readonly string[]): DemoOptions | "help" {
     blockBits: number(values["block-bits"], "block-bits", 64) ?? 8_192,
     keyBits,
     kmAt: kmsOf(values),
+    testKm: values["test-km"] ?? false,
     patienceSeconds: number(values.patience, "patience", 1) ?? 60,
   };
 }
@@ -145,6 +150,7 @@ function parse(args: readonly string[]) {
         "block-bits": { type: "string" },
         "key-bits": { type: "string" },
         km: { type: "string", multiple: true },
+        "test-km": { type: "boolean" },
         certificates: { type: "string" },
         "server-name": { type: "string" },
         https: { type: "boolean" },

@@ -1,5 +1,7 @@
 /** What a key on the keyboard does to the running link, and what to watch then. */
+import type { KmOfPair } from "../../test/rig/km-pair.ts";
 import type { Rig } from "../../test/rig/rig.ts";
+import type { ShownKms } from "./kms.ts";
 import type { DemoSource } from "./source.ts";
 
 export interface Scene {
@@ -16,7 +18,7 @@ const cut = 100;
 /** Part of the pulses that the eavesdropper intercepts: enough for an alarm, and for no key. */
 const intercepted = 0.4;
 
-export function createScenes(rig: Rig, { physics }: DemoSource): Scene[] {
+export function createScenes(rig: Rig, { physics }: DemoSource, kms?: ShownKms): Scene[] {
   const scenes: Scene[] = [];
   if (physics !== undefined) {
     const { link, chain } = physics;
@@ -48,6 +50,7 @@ export function createScenes(rig: Rig, { physics }: DemoSource): Scene[] {
     );
   }
   const { alice, bob } = rig;
+  if (rig.kms !== undefined && kms !== undefined) scenes.push(killKm(rig.kms.alice, kms));
   if (alice.kmAt === undefined) {
     let listens = true;
     scenes.push({
@@ -92,6 +95,23 @@ export function createScenes(rig: Rig, { physics }: DemoSource): Scene[] {
     },
   );
   return scenes;
+}
+
+/** Alice's key manager is killed, and started again. */
+function killKm(km: KmOfPair, kms: ShownKms): Scene {
+  return {
+    key: "k",
+    label: () => (km.process.running ? "kill Alice's KM" : "start Alice's KM"),
+    async press() {
+      if (km.process.running) {
+        await km.process.stop("SIGKILL");
+        return "Alice's KM was killed: her keys wait in her module; Bob's KM stores his, uncompared.";
+      }
+      await km.start(AbortSignal.timeout(20_000));
+      await kms.look();
+      return "Alice's KM is back: both books are compared, then what waited at either end.";
+    },
+  };
 }
 
 /**

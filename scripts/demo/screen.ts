@@ -1,5 +1,6 @@
 /** What a run looks like: a live picture on a terminal, plain lines elsewhere. Pure text. */
 import { endNames, type Rig, type RigEnd } from "../../test/rig/rig.ts";
+import type { ShownKms } from "./kms.ts";
 import type { Scene } from "./scenes.ts";
 
 const column = 30;
@@ -50,6 +51,8 @@ function number(figure: number | number[] | undefined): number | undefined {
 }
 
 export interface ScreenState {
+  /** The product's key managers, where it is them. */
+  readonly kms?: ShownKms | undefined;
   readonly source: string;
   readonly seconds: number;
   /** Confirmed key over the last seconds, bit/s, by end. */
@@ -101,7 +104,20 @@ function wrap(text: string, width: number): string[] {
   return lines;
 }
 
-function kmHolds(rig: Rig, end: RigEnd): string {
+/** Stock of the KM: what applications at this end may ask for, and those at the other. */
+function kmStock(end: RigEnd, kms: ShownKms | undefined): string {
+  if (kms === undefined) return end.km.store.ids().at(-1)?.slice(0, 23) ?? "–";
+  const link = kms.link(end.name);
+  if (link === undefined || !kms.isRunning(end.name)) return "not running";
+  if (link.session !== "ready") return `${link.waiting_keys} keys wait: no other KM`;
+  return `${link.stock_bits} + ${link.peer_stock_bits} bit`;
+}
+
+function kmHolds(rig: Rig, end: RigEnd, kms: ShownKms | undefined): string {
+  if (kms !== undefined) {
+    const link = kms.link(end.name);
+    return `${link?.compared_keys ?? 0} compared, ${link?.waiting_keys ?? 0} wait`;
+  }
   const keys = rig.keysAt(end);
   if (end.kmAt === undefined)
     return `${keys} ${keys === 1 ? "key" : "keys"}, ${rig.bitsAt(end)} bit`;
@@ -111,7 +127,7 @@ function kmHolds(rig: Rig, end: RigEnd): string {
 function cellsOf(rig: Rig, end: RigEnd, state: ScreenState, paint: Paint): Cell[] {
   const i = endNames.indexOf(end.name);
   const bitsPerSecond = state.rates[i] as number;
-  const { name, nodeId, km, node } = end;
+  const { name, nodeId, node } = end;
   const report = rig.view.node(nodeId);
   const counters = rig.view.counters(nodeId);
   const qber = qberOf(rig, end);
@@ -136,8 +152,8 @@ function cellsOf(rig: Rig, end: RigEnd, state: ScreenState, paint: Paint): Cell[
       text: `${counters.withheld} / ${counters.empty_blocks}`,
       paint: counters.withheld > 0 ? paint.bad : plain,
     },
-    simple(kmHolds(rig, end)),
-    { text: km.store.ids().at(-1)?.slice(0, 23) ?? "–", paint: paint.dim },
+    simple(kmHolds(rig, end, state.kms)),
+    { text: kmStock(end, state.kms), paint: state.kms === undefined ? paint.dim : plain },
   ];
 }
 
@@ -155,7 +171,7 @@ const rows: readonly (readonly [label: string, spare?: number])[] = [
   ["supplied/conf."],
   ["withheld/empty", 1],
   ["KM holds"],
-  ["last key_ID", 6],
+  ["KM stock"],
 ];
 
 /** Everything that is raised, or that nothing is. */
@@ -180,7 +196,13 @@ function alarms(rig: Rig, paint: Paint): Line[] {
   return shown;
 }
 
-function verdict(rig: Rig, paint: Paint): string {
+function verdict(rig: Rig, { kms }: ScreenState, paint: Paint): string {
+  if (kms !== undefined) {
+    const { compared, differing } = kms;
+    const text = `compared ${compared}, differing ${differing}: QKD-keys at both KMs`;
+    if (differing > 0) return paint.bad(text);
+    return compared === 0 ? paint.dim(text) : paint.good(text);
+  }
   if (!rig.comparable) {
     const keys = rig.ends.map((end) => `${end.name} ${rig.keysAt(end)}`).join(", ");
     return paint.good(`keys confirmed by their KMs: ${keys}`);
@@ -251,7 +273,7 @@ export function picture(rig: Rig, state: ScreenState, paint: Paint): string[] {
     { text: "", spare: 4 },
     ...table,
     { text: "", spare: 7 },
-    { text: ` ${verdict(rig, paint)}` },
+    { text: ` ${verdict(rig, state, paint)}` },
     ...alarms(rig, paint),
     { text: "", spare: 8 },
     ...keys(state, paint),
@@ -273,6 +295,11 @@ export function line(rig: Rig, state: ScreenState): string {
     const quality = qber === undefined ? "–" : `${(qber * 100).toFixed(2)} %`;
     return `${name} link ${report.link} KM ${report.km} QBER ${quality} ${rate(state.rates[i] as number)} ${rig.keysAt(rig[name])} keys`;
   });
+  if (state.kms !== undefined) {
+    const { compared, differing } = state.kms;
+    const told = `compared ${compared}, differing ${differing}`;
+    return `${state.seconds.toFixed(0).padStart(4)} s  ${ends.join(" | ")} | ${told}`;
+  }
   const { common, different } = rig.compare();
   const compared = rig.comparable ? ` | ${common} identical, ${different} different` : "";
   return `${state.seconds.toFixed(0).padStart(4)} s  ${ends.join(" | ")}${compared}`;

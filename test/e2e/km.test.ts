@@ -1,11 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import { seedSource } from "../emulator/source/seed.ts";
-import { type KmOfPair, KmPair } from "../rig/km-pair.ts";
+import type { KmOfPair, KmPair } from "../rig/km-pair.ts";
 import { Rig } from "../rig/rig.ts";
 import { deadline } from "../rig/with-rig.ts";
 
@@ -16,26 +13,14 @@ interface Both {
 
 /** Two modules, nodes, key managers and the link between them; closed on every way out. */
 async function link(t: ExecutionContext, blocks: number): Promise<Both> {
-  const folder = await mkdtemp(join(tmpdir(), "qkd-km-pair-"));
-  t.teardown(() => rm(folder, { recursive: true }));
-  const kms = await KmPair.make({ folder, modules: ["QKD-A-0001", "QKD-B-0001"] });
-  t.teardown(() => kms.stop());
-  await kms.start(deadline());
-  const at = ({ port, node, end }: KmOfPair) => ({
-    host: "127.0.0.1",
-    port,
-    transport: "tls" as const,
-    serverName: `km-${end}`,
-    ...node,
-  });
   const rig = await Rig.start({
     source: seedSource({ seed: 7, blockBits: 8_192, blocks, clock: systemClock }),
     baud: 0,
     keyBits: 256,
-    kmAt: { alice: at(kms.alice), bob: at(kms.bob) },
+    realKms: true,
   });
   t.teardown(() => rig.close());
-  return { kms, rig };
+  return { kms: rig.kms as KmPair, rig };
 }
 
 /** Polls until both tell what is wanted, or says what they told last. */

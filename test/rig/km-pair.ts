@@ -46,6 +46,17 @@ export class KmOfPair {
     this.node = node;
   }
 
+  /** Where a node reaches it, and with which certificate. */
+  get at() {
+    return {
+      host: "127.0.0.1",
+      port: this.port,
+      transport: "tls" as const,
+      serverName: `km-${this.end}`,
+      ...this.node,
+    };
+  }
+
   /** @throws CliError while it does not run */
   status(): Promise<KmStatus> {
     return ask<KmStatus>([`${this.state}/control`], "status");
@@ -86,12 +97,15 @@ export class KmPair {
         dns: [`km-${end}`, "localhost"],
         ip: ["127.0.0.1"],
         usage: "both",
+        // Longer than nodes warn before.
+        days: 90,
       });
       const own = await writeIdentity(folder, `km-${end}`, identity);
       const client = await authority.issue({
         commonName: `node-${end}`,
         dns: [`node-${end}`],
         usage: "client",
+        days: 90,
       });
       const node = await writeIdentity(folder, `node-${end}`, client);
       const state = `${folder}/${end}`;

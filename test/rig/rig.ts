@@ -20,6 +20,7 @@ import { KeyManager } from "../emulator/km/index.ts";
 import { EmulatedPair } from "../emulator/pair.ts";
 import type { PhysicalLink } from "../emulator/physics/link.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
+import { KmPair } from "./km-pair.ts";
 import { ManagerView } from "./manager-view.ts";
 import { NodeProcess } from "./node-process.ts";
 
@@ -55,6 +56,8 @@ export interface RigOptions {
   readonly kmAuthority?: Partial<Record<EndName, Authority>>;
   /** A KM that runs already, instead of one made here. */
   readonly kmAt?: Partial<Record<EndName, KmAt>>;
+  /** Two key managers of the product instead of doubles, with the link between them. */
+  readonly realKms?: boolean;
   /** Where the nodes publish, instead of the rig's own broker. */
   readonly broker?: {
     readonly url: string;
@@ -93,6 +96,8 @@ export class Rig {
   readonly pair: EmulatedPair;
   readonly alice: RigEnd;
   readonly bob: RigEnd;
+  /** The product's own, where the rig has them. */
+  readonly kms: KmPair | undefined;
   #closed: Promise<void> | undefined;
   readonly #secret = randomBytes(32);
   readonly #digests: Record<EndName, Map<string, string>> = { alice: new Map(), bob: new Map() };
@@ -101,7 +106,7 @@ export class Rig {
 
   private constructor(
     folder: string,
-    parts: Pick<Rig, "broker" | "view" | "pair" | "alice" | "bob">,
+    parts: Pick<Rig, "broker" | "view" | "pair" | "alice" | "bob" | "kms">,
   ) {
     this.folder = folder;
     this.broker = parts.broker;
@@ -109,6 +114,7 @@ export class Rig {
     this.pair = parts.pair;
     this.alice = parts.alice;
     this.bob = parts.bob;
+    this.kms = parts.kms;
   }
 
   get ends(): readonly RigEnd[] {
@@ -124,7 +130,10 @@ export class Rig {
     const broker = await ownBroker(authority, options);
     const view = new ManagerView(broker);
     await broker.listen();
-    const end = (name: EndName) => createEnd(name, folder, authority, broker, options);
+    const kms = options.realKms === true ? await startKms(folder, options) : undefined;
+    const kmAt = kms ? { alice: kms.alice.at, bob: kms.bob.at } : options.kmAt;
+    const ends = { ...options, ...(kmAt && { kmAt }) };
+    const end = (name: EndName) => createEnd(name, folder, authority, broker, ends);
     const [alice, bob] = await Promise.all([end("alice"), end("bob")]);
     const { transport = "serial" } = options;
     const pair = new EmulatedPair({
@@ -136,7 +145,7 @@ export class Rig {
       blockIntervalMs,
       clock,
     });
-    const rig = new Rig(folder, { broker, view, pair, alice, bob });
+    const rig = new Rig(folder, { broker, view, pair, alice, bob, kms });
     for (const { node } of rig.ends) node.start();
     return rig;
   }
@@ -241,11 +250,22 @@ export class Rig {
       await Promise.all(this.ends.map(({ node }) => node.stop()));
       this.pair.close();
       await Promise.all(this.ends.map(({ km }) => km.close()));
+      await this.kms?.stop();
       await this.broker.close();
       rmSync(this.folder, { recursive: true, force: true });
     })();
     return this.#closed;
   }
+}
+
+async function startKms(folder: string, { onLog }: RigOptions): Promise<KmPair> {
+  const pair = await KmPair.make({
+    folder: join(folder, "kms"),
+    modules: ["QKD-A-0001", "QKD-B-0001"],
+    ...(onLog && { onLog: (end: EndName, text: string) => onLog(end, text) }),
+  });
+  await pair.start(AbortSignal.timeout(30_000));
+  return pair;
 }
 
 /** The driver's options in the configuration, for what the pair makes at `path`. */
