@@ -11,7 +11,7 @@ const folder = new URL("../../src/wire/kq1/", import.meta.url);
 /** What engine-code.ts is to be. */
 export async function engineCode(): Promise<string> {
   const { parseWat } = await wabt();
-  const modules = ["base64", "sha256"].map((name) => {
+  const modules = ["base64", "unbase64", "sha256"].map((name) => {
     const file = `${name}.wat`;
     // A copy: wabt reads all of the memory that bytes are in, and a small file is in Node's common one.
     const source = Uint8Array.from(readFileSync(new URL(file, folder)));
@@ -26,7 +26,7 @@ export async function engineCode(): Promise<string> {
       module.destroy();
     }
   });
-  return `/** Made by scripts/wasm from base64.wat and sha256.wat. */\n${modules.join("")}`;
+  return `/** Made by scripts/wasm from base64.wat, unbase64.wat and sha256.wat. */\n${modules.join("")}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

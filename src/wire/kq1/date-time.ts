@@ -8,8 +8,29 @@ const pattern =
 
 const minuteMs = 60_000;
 
+/** Where `2026-01-31T12:00:00.007Z` has what is no digit. */
+const usual = "    -  -  T  :  :  .   Z";
+
+/** A time as `Date` writes it; undefined if it has another form, or a field of it may be out of its range. */
+function readUsual(bytes: Buffer, from: number): number | undefined {
+  for (let i = 0; i < usual.length; i++) {
+    const byte = bytes[from + i] as number;
+    const mark = usual.charCodeAt(i);
+    if (mark === 0x20 ? byte < 0x30 || byte > 0x39 : byte !== mark) return undefined;
+  }
+  const digit = (i: number) => (bytes[from + i] as number) - 0x30;
+  const two = (i: number) => digit(i) * 10 + digit(i + 1);
+  const [year, month, day] = [two(0) * 100 + two(2), two(5), two(8)];
+  const [hour, minute, second] = [two(11), two(14), two(17)];
+  if (year < 1000 || month < 1 || month > 12 || day < 1 || day > 28) return undefined;
+  if (hour > 23 || minute > 59 || second > 59) return undefined;
+  return Date.UTC(year, month - 1, day, hour, minute, second, digit(20) * 100 + two(21));
+}
+
 /** @returns ms since 1970 UTC, whole; undefined if it is no such time */
 export function readDateTime(bytes: Buffer, from: number, to: number): number | undefined {
+  const quick = to - from === usual.length ? readUsual(bytes, from) : undefined;
+  if (quick !== undefined) return quick;
   if (to - from > longest) return undefined;
   const found = pattern.exec(bytes.toString("latin1", from, to));
   if (found === null) return undefined;

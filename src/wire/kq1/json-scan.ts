@@ -19,6 +19,9 @@ export const kind = {
 /** Arrays and objects within each other; messages of Kq-1 have three. */
 const mostDepth = 32;
 
+/** So many bytes are quicker searched than looked at. */
+const long = 512;
+
 const quote = 0x22;
 const backslash = 0x5c;
 const comma = 0x2c;
@@ -113,6 +116,20 @@ export class JsonScan {
       default:
         return this.#number();
     }
+  }
+
+  /**
+   * The same where it is a long string of which each byte is looked at afterwards: only its end is looked for. Of an
+   * escape in it nothing is told: see {@link isEscaped}.
+   */
+  opaqueValue(): boolean {
+    if (this.next() !== quote || this.end - this.at < long) return this.value();
+    const { bytes, at } = this;
+    const close = bytes.indexOf(quote, at + 1);
+    if (close < 0 || close >= this.end || bytes[close - 1] === backslash) return this.#string();
+    this.#found(kind.text, at + 1, close);
+    this.at = close + 1;
+    return true;
   }
 
   #string(): boolean {
@@ -265,4 +282,11 @@ export function unescapeAscii(
     target[at + length] = code;
   }
   return length;
+}
+
+/** Whether what stands between two quotes has escapes in it, and is as a string must be. */
+export function isEscaped(bytes: Buffer, from: number, to: number): boolean {
+  const scan = new JsonScan();
+  scan.begin(bytes, from - 1, to + 1);
+  return scan.value() && scan.kind === kind.escaped && scan.to === to;
 }

@@ -6,6 +6,8 @@ import { uuidText } from "./uuid.ts";
 /** A payload that is longer than this around its key is not remembered, bytes. */
 const mostAround = 2_048;
 const digestText = 64;
+/** Messages that are not remembered after one that none was like. */
+const mostPassed = 7;
 
 export class SupplyLayout {
   /** From the start of the payload: ID, digits of the hash (-1: none), key. */
@@ -20,9 +22,15 @@ export class SupplyLayout {
   readonly #starts = new Int32Array(4);
   readonly #ends = new Int32Array(4);
   #stretches = 0;
+  /** Whether any message was like the one that is remembered; if not, not each is worth to be. */
+  #isUseful = true;
+  #pass = 0;
 
   /** Remembers a message that was right. */
   learn(bytes: Buffer, start: number, end: number, { kinds, from, to }: Members): void {
+    if (!this.#isUseful && this.#pass-- > 0) return;
+    this.#isUseful = false;
+    this.#pass = mostPassed;
     this.#length = -1;
     const { keyId, hash, key } = member;
     if (kinds[key] !== kind.text) return;
@@ -61,6 +69,7 @@ export class SupplyLayout {
         if (bytes[k] !== around[at++]) return false;
       }
     }
+    this.#isUseful = true;
     return true;
   }
 }

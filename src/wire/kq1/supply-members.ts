@@ -70,7 +70,8 @@ export class Members {
       for (;;) {
         if (!scan.name()) return "broken";
         const which = named(scan);
-        if (!scan.value()) return "broken";
+        const isThere = which === member.key ? scan.opaqueValue() : scan.value();
+        if (!isThere) return "broken";
         if (which >= 0) {
           twice ||= this.kinds[which] !== kind.none;
           this.kinds[which] = scan.kind;

@@ -7,8 +7,9 @@ import { hash } from "node:crypto";
 import { decodedLength, readBase64 } from "./base64-read.ts";
 import { readDateTime } from "./date-time.ts";
 import { engine, place, scratch } from "./engine.ts";
-import { kind, unescapeAscii } from "./json-scan.ts";
-import { moduleIdLength, parameter } from "./names.ts";
+import { hexDigit, isEscaped, kind, unescapeAscii } from "./json-scan.ts";
+import { ModuleName } from "./module-name.ts";
+import { parameter } from "./names.ts";
 import type { SupplyResponse } from "./supply-answer.ts";
 import { SupplyLayout } from "./supply-layout.ts";
 import { Members, member, readExtension, readNumber } from "./supply-members.ts";
@@ -75,6 +76,8 @@ const refusals = {
   mismatch: refusal("hash_mismatch", `${parameter.hash} is another key's`),
 } as const;
 
+const noArray = invalid(`${parameter.extension} is not an array of objects`);
+
 /** Reads the messages of one connection. The key of the last one is in the engine's memory until it is taken. */
 export class SupplyReader {
   /** QKD-key ID of the last message, 16 bytes; overwritten by the next one. */
@@ -87,6 +90,8 @@ export class SupplyReader {
   #keyAt = 0;
   readonly #members = new Members();
   readonly #layout = new SupplyLayout();
+  readonly #moduleId = new ModuleName(member.moduleId);
+  readonly #matchingModuleId = new ModuleName(member.matchingModuleId);
 
   /**
    * Reads the payload `[start, end)`.
@@ -201,10 +206,10 @@ export class SupplyReader {
     this.#readId(bytes, members);
     if (found === "twice") return refusals.twice;
     if (!this.hasId) return refusals.keyId;
-    const moduleId = nameIn(bytes, members, member.moduleId);
+    const moduleId = this.#moduleId.in(bytes, members);
     if (moduleId === undefined) return refusals.moduleId;
     const isMatched = members.has(member.matchingModuleId);
-    const matchingModuleId = nameIn(bytes, members, member.matchingModuleId);
+    const matchingModuleId = this.#matchingModuleId.in(bytes, members);
     if (isMatched && matchingModuleId === undefined) return refusals.matchingModuleId;
     let at: number | undefined;
     if (members.has(generatedAt)) {
@@ -245,13 +250,15 @@ export class SupplyReader {
     if (to === from) return refusals.empty;
     if (what === kind.text) {
       if (to - from > longestText) return refusals.tooLong;
-      return this.#decode(bytes, from, to) ? undefined : refusals.base64;
+      if (this.#decode(bytes, from, to)) return undefined;
+      // The search for its end did not look at what is in it.
+      if (!isEscaped(bytes, from, to)) return refusals.base64;
     }
     // Some encoders write a slash as an escape.
     const { source } = place;
     const length = unescapeAscii(bytes, from, to, scratch, source, longestText);
     const good = length > 0 && this.#decode(scratch, source, source + length);
-    engine.wipe(source, source + Math.max(0, to - from < longestText ? to - from : longestText));
+    engine.wipe(source, source + Math.min(to - from, longestText));
     return good ? undefined : refusals.base64;
   }
 
@@ -303,7 +310,10 @@ function pad(length: number): void {
 function isSha256(bytes: Buffer, from: number, to: number): boolean {
   if (to - from !== hashPrefix.length + digestText) return false;
   for (let i = 0; i < hashPrefix.length; i++) if (bytes[from + i] !== hashPrefix[i]) return false;
-  return /^[0-9a-f]{64}$/i.test(bytes.toString("latin1", from + hashPrefix.length, to));
+  for (let i = from + hashPrefix.length; i < to; i++) {
+    if (hexDigit(bytes[i] as number) < 0) return false;
+  }
+  return true;
 }
 
 /** The QBER of an extension, if it tells one; or what is wrong with it. */
@@ -313,20 +323,9 @@ function extensionIn(
   which: number,
 ): number | SupplyRefusal | undefined {
   if (!members.has(which)) return undefined;
+  // Beside one of `keys` it is an object; there are KMs that have an array there too.
+  if (which === member.extension && members.kinds[which] !== kind.array) return noArray;
   const from = members.from[which] as number;
   const { wrong, qber } = readExtension(bytes, from, members.to[which] as number);
   return wrong === undefined ? qber : invalid(wrong);
-}
-
-/** A module's name; undefined if it is none, or no text of the right length. */
-function nameIn(bytes: Buffer, { kinds, from, to }: Members, which: number): string | undefined {
-  const what = kinds[which];
-  if (what !== kind.text && what !== kind.escaped) return undefined;
-  const [start, end] = [from[which] as number, to[which] as number];
-  // Of a character there are six bytes at most, as an escape; or two such.
-  if (end - start > moduleIdLength.most * 12) return undefined;
-  const text = bytes.toString("utf8", start, end);
-  const name = what === kind.text ? text : (JSON.parse(`"${text}"`) as string);
-  const length = [...name].length;
-  return length < moduleIdLength.least || length > moduleIdLength.most ? undefined : name;
 }

@@ -50,15 +50,22 @@ test("what SupplyWriter writes is read back: any length, module, block, with and
 test("a payload with any of its bytes changed is read as it was, or refused, and never read as another", (t) => {
   const random = seeded(4);
   const reader = new SupplyReader();
+  const keys = [32, 700].map((length) => randomBytes(length));
   for (let i = 0; i < rounds(40_000); i++) {
-    const payload = message();
+    const key = keys[i % keys.length] as Buffer;
+    const change = {
+      key: key.toString("base64"),
+      key_length: key.length * 8,
+      hash_value: sha256(key),
+    };
+    const payload = message(change);
     const changes = 1 + Math.floor(random() * 3);
     for (let k = 0; k < changes; k++) {
       payload[Math.floor(random() * payload.length)] = Math.floor(random() * 256);
     }
     const cut = random() < 0.2 ? Math.floor(random() * payload.length) : payload.length;
     const said = read(payload.subarray(0, cut), reader);
-    if (random() < 0.3) read(message(), reader);
+    if (random() < 0.3) read(message(change), reader);
     if (said.refusal !== undefined) continue;
     // What is read is what a parser of JSON reads, and the hash is right.
     const parsed = JSON.parse(payload.toString());
@@ -67,5 +74,31 @@ test("a payload with any of its bytes changed is read as it was, or refused, and
     t.is(said.key.toString("base64"), parsed.key);
     if (typeof parsed.hash_value === "string")
       t.is(sha256(said.key), parsed.hash_value.toLowerCase());
+  }
+});
+
+test("each character of base64 at each place is read, and each other byte is refused", (t) => {
+  for (const characters of [44, 400]) {
+    const key = Buffer.alloc((characters / 4) * 3);
+    for (let shift = 0; shift < 64; shift++) {
+      for (let i = 0; i < characters; i++) {
+        const six = (i + shift) & 63;
+        const at = Math.floor(i / 4) * 3;
+        const quad = key.readUIntBE(at, 3) & ~(63 << (18 - 6 * (i % 4)));
+        key.writeUIntBE(quad | (six << (18 - 6 * (i % 4))), at, 3);
+      }
+      const change = { key: key.toString("base64"), key_length: undefined, hash_value: undefined };
+      t.true(read(message(change)).key.equals(key));
+    }
+    const text = key.toString("base64");
+    const good = /[A-Za-z0-9+/]/;
+    const reader = new SupplyReader();
+    for (let byte = 0; byte < 256; byte++) {
+      const place = (byte * 37) % text.length;
+      const payload = message({ key: text, key_length: undefined, hash_value: undefined });
+      payload[payload.indexOf(text) + place] = byte;
+      const isGood = good.test(String.fromCharCode(byte));
+      t.is(read(payload, reader).refusal === undefined, isGood, `${byte} at ${place}`);
+    }
   }
 });
