@@ -20,6 +20,12 @@ export interface TlsTexts extends TrustTexts {
   readonly requirePq?: boolean | undefined;
 }
 
+/**
+ * SSL_OP_CLEANSE_PLAINTEXT of OpenSSL 3, for which Node.js has no name: what was received is overwritten
+ * in OpenSSL's own buffer once it is handed on.
+ */
+const cleansePlaintext = 0x2;
+
 const hybrid = "X25519MLKEM768";
 /**
  * In OpenSSL's notation: key shares are sent for what has a star, which spares a round trip with a
@@ -35,6 +41,7 @@ function common({ cert, key, ca, requirePq = false }: TlsTexts) {
     minVersion: "TLSv1.3",
     ecdhCurve: requirePq ? hybrid : groups,
     rejectUnauthorized: true,
+    secureOptions: cleansePlaintext,
   } as const;
 }
 
@@ -87,6 +94,6 @@ export function serverTls(texts: TlsTexts, clients: boolean) {
     requestCert: clients,
     rejectUnauthorized: clients,
     // A resumed session is not checked again: each connection shows its certificate.
-    ...(clients && { secureOptions: constants.SSL_OP_NO_TICKET }),
+    ...(clients && { secureOptions: cleansePlaintext | constants.SSL_OP_NO_TICKET }),
   };
 }

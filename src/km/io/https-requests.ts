@@ -38,6 +38,11 @@ const lookMs = 100;
 /** A node's answer is no longer, bytes. */
 const longestAnswer = 4_194_304;
 
+/** What was read is wiped once HTTP has copied the body out of it. */
+function wipe(chunk: Buffer): void {
+  chunk.fill(0);
+}
+
 /** What a status says where the body does not. */
 function wordOf(status: number): KeyResponseWord {
   if (status === 401 || status === 403) return "unauthorized";
@@ -123,6 +128,11 @@ export class HttpsRequests {
         "accept-encoding": "identity",
         [requestIdHeader]: wish.token,
       },
+    });
+    sent.on("socket", (socket) => {
+      // Behind the listener of HTTP, which is put there anew for each request.
+      socket.off("data", wipe);
+      socket.on("data", wipe);
     });
     sent.on("error", (error) => end(undefined, errorCode(error) ?? error.message));
     sent.on("response", (response) => {

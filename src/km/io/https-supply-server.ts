@@ -92,6 +92,10 @@ export class HttpsSupplyServer {
       const admitted = this.#door.admit(socket);
       if (admitted !== undefined) this.#lines.set(socket, new HttpsLine(admitted));
     });
+    // After HTTP has read it. Without a listener its parser would read into memory of its own, and not wipe that.
+    this.#server.on("secureConnection", (socket) => {
+      socket.on("data", (chunk: Buffer) => void chunk.fill(0));
+    });
     this.#server.on("tlsClientError", (error, socket) => this.#door.refused(error, socket));
     this.#server.on("error", (error: NodeJS.ErrnoException) => {
       log.warn("Kq-1 server", { cause: error.code ?? "other" });
