@@ -97,13 +97,15 @@ export class TlsDoor {
     const certificate: PeerCertificate = socket.getPeerCertificate();
     const source = sourceOf(socket.remoteAddress);
     if (!this.keep(socket, certificate.fingerprint256, source)) return undefined;
-    this.#places.wanted(socket);
     return { names: certifiedNames(certificate), source };
   }
 
   /** The connection has shown that it is wanted. @returns false if it was cut off, since there are too many */
   keep(socket: Socket, who: string, source: string): boolean {
-    if (this.#places.keep(socket, who)) return true;
+    if (this.#places.keep(socket, who)) {
+      this.#places.wanted(socket);
+      return true;
+    }
     this.#limit.warn(source, "too many connections of one node");
     socket.destroy();
     return false;
