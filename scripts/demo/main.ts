@@ -2,9 +2,9 @@
 import { systemClock } from "../../src/base/clock.ts";
 import { describe, Fault } from "../../src/base/errors.ts";
 import { Rig } from "../../test/rig/rig.ts";
+import { ShownKms } from "./kms.ts";
 import { type DemoOptions, readOptions, UsageError, usage } from "./options.ts";
 import { makeReport, type Report } from "./report.ts";
-import { ShownKms } from "./kms.ts";
 import { createScenes, type Scene, takeKeys } from "./scenes.ts";
 import { colours, line, noColours, picture, qberOf, type ScreenState } from "./screen.ts";
 import { createSource } from "./source.ts";
@@ -171,7 +171,8 @@ async function run(options: DemoOptions): Promise<number> {
     giveBack();
     // Events reach the manager a little after the keys their KMs: a node that stops tells no more.
     const late = AbortSignal.any([interrupted.signal, AbortSignal.timeout(toldWithinMs)]);
-    if (finite && failure === undefined) await rig.until(() => rig.told() && (kms?.told ?? true), late).catch(() => {});
+    if (finite && failure === undefined)
+      await rig.until(() => rig.told() && (kms?.told ?? true), late).catch(() => {});
     await Promise.all(rig.ends.map(({ node }) => node.stop()));
     await kms?.agree();
     picture.stop();

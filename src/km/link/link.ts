@@ -59,8 +59,8 @@ type Phase = "down" | "comparing" | "ready";
 
 /** Keys that expire in one go: the rest follows with the next tick. */
 const expireAtOnce = 1_000;
-/** Messages that wait while both books are compared. */
-const maxEarly = 65_536;
+/** Messages that wait while both books are compared, by their size, bytes. */
+const maxEarly = 16_777_216;
 
 export class KmLink {
   readonly books: LinkBooks;
@@ -79,6 +79,7 @@ export class KmLink {
   #generation = 0;
   #theirs: TheirBooks | undefined;
   readonly #early: KxMessage[] = [];
+  #earlyBytes = 0;
 
   /** @param rows what the store has of this link; @param buffered its keys that wait for a match */
   constructor(
@@ -215,6 +216,7 @@ export class KmLink {
     this.#phase = "down";
     this.#theirs = undefined;
     this.#early.length = 0;
+    this.#earlyBytes = 0;
     this.#generation++;
     this.#follower?.down();
   }
@@ -237,7 +239,9 @@ export class KmLink {
         return;
       default:
         // The other end is done with the comparison, and this one is not yet.
-        if (this.#early.push(message) > maxEarly) this.#session?.close("too much before the books");
+        this.#early.push(message);
+        this.#earlyBytes += roughSize(message);
+        if (this.#earlyBytes > maxEarly) this.#session?.close("too much before the books");
     }
   }
 
@@ -279,6 +283,7 @@ export class KmLink {
     this.#ownership.again();
     this.#leader?.again();
     this.#world.tell({ type: "ready" });
+    this.#earlyBytes = 0;
     for (const message of this.#early.splice(0)) this.#handle(message);
   }
 
@@ -357,4 +362,10 @@ export class KmLink {
       }),
     );
   }
+}
+
+/** Only PROPOSE and OFFER can be long. */
+function roughSize(message: KxMessage): number {
+  if (message.type === "propose") return 256 + message.ids.length;
+  return message.type === "offer" ? 256 * (1 + message.keys.length) : 256;
 }

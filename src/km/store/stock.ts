@@ -3,6 +3,7 @@
  * owner. Every change of an extent is made here, and what is used is never free again. Pure.
  */
 import type { Range, VersionedRange } from "../../wire/kx/messages.ts";
+import { limits } from "../../wire/kx/names.ts";
 import { hold } from "./life.ts";
 import {
   allUsed,
@@ -80,6 +81,7 @@ export class Stock {
    */
   allocate(length: number): VersionedRange[] | undefined {
     if (length <= 0 || this.#free[this.side] < length) return undefined;
+    if (this.#pieces(length) > limits.ranges) return undefined;
     const ranges: VersionedRange[] = [];
     let left = length;
     for (const number of this.#stock[this.side]) {
@@ -90,6 +92,21 @@ export class Stock {
     }
     hold(left === 0, "free bytes are where the books say", { left });
     return ranges;
+  }
+
+  /** How many ranges it takes: a message names a limited number of them. */
+  #pieces(length: number): number {
+    let pieces = 0;
+    let left = length;
+    for (const number of this.#stock[this.side]) {
+      for (const { version, giving, end, mark } of this.#extents.get(number)?.regions ?? []) {
+        if (giving || ownerOf(version) !== this.side || end === mark) continue;
+        pieces++;
+        left -= end - mark;
+        if (left <= 0) return pieces;
+      }
+    }
+    return pieces;
   }
 
   #allocateFrom(extent: Extent, wanted: number, ranges: VersionedRange[]): number {

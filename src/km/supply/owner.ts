@@ -2,7 +2,7 @@
  * Keys that this KM owns on their way to applications (Y.3803 §8.2.2, §8.2.4): offered, supplied or void. What
  * was ever offered is never free again; what this KM had begun before a restart is void. Pure.
  */
-import { digestOf } from "../../wire/kx/codec.ts";
+import { digestOf, keysThatFitOffer } from "../../wire/kx/codec.ts";
 import type {
   Ack,
   FateTold,
@@ -13,6 +13,7 @@ import type {
 } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
+import { hold } from "../store/life.ts";
 import type { Use } from "../store/shapes.ts";
 
 /** Why a request got no key. */
@@ -31,24 +32,37 @@ export interface Request {
   readonly deadline: number;
 }
 
-interface Pending {
+/** As much of a request as one OFFER can have. */
+interface Part {
   readonly offer: Buffer;
-  /** Undefined: a pre-offer. */
-  readonly request: Request | undefined;
   readonly uses: readonly Use[];
   readonly ranges: readonly (readonly VersionedRange[])[];
+  /** As it was sent in this session. */
+  digest: Buffer | undefined;
+  /** The other KM has bound all of it. */
+  isBound: boolean;
+}
+
+interface Pending {
+  /** Undefined: a pre-offer. */
+  readonly request: Request | undefined;
+  readonly parts: readonly Part[];
   readonly pickUp: number;
   readonly deadline: number;
   readonly done: (result: Use[] | Shortage) => void;
-  /** As it was sent in this session. */
-  digest: Buffer | undefined;
+}
+
+function usesOf({ parts }: Pending): Use[] {
+  return parts.flatMap(({ uses }) => uses);
 }
 
 export class Owner {
   readonly #context: LinkContext;
   readonly #incarnation: Buffer;
   #counter = 0;
-  readonly #pending = new Map<string, Pending>();
+  readonly #pending = new Set<Pending>();
+  /** By the ID of each offer. */
+  readonly #offers = new Map<string, { readonly pending: Pending; readonly part: Part }>();
 
   /** @param incarnation 16 bytes, drawn at this start */
   constructor(context: LinkContext, incarnation: Buffer) {
@@ -86,13 +100,38 @@ export class Owner {
   ): void {
     const { books, turn } = this.#context;
     if (books.stock.free(books.side) < keys * length) return about.done("stock");
+    const ranges: VersionedRange[][] = [];
+    for (let i = 0; i < keys; i++) {
+      const part = books.stock.allocate(length);
+      // Only where stock is in so many pieces that no message could name them.
+      if (part === undefined) break;
+      ranges.push(part);
+    }
+    const parts: Part[] = [];
+    for (let from = 0; from < ranges.length; ) {
+      const fit = keysThatFitOffer(about.request?.use, ranges.slice(from));
+      hold(fit > 0, "a key fits an offer");
+      parts.push(this.#part(ranges.slice(from, from + fit), about));
+      from += fit;
+    }
+    turn.changed();
+    const pending: Pending = { parts, ...about };
+    if (ranges.length < keys) return this.#giveUp(pending, "stock");
+    this.#pending.add(pending);
+    for (const part of parts) {
+      this.#offers.set(part.offer.toString("hex"), { pending, part });
+      this.#send(pending, part);
+    }
+  }
+
+  #part(
+    ranges: readonly (readonly VersionedRange[])[],
+    { request, pickUp }: Pick<Pending, "request" | "pickUp">,
+  ): Part {
     const offer = Buffer.alloc(24);
     this.#incarnation.copy(offer);
     offer.writeBigUInt64BE(BigInt(++this.#counter), 16);
-    const uses: Use[] = [];
-    const ranges: VersionedRange[][] = [];
-    for (let i = 0; i < keys; i++) {
-      const part = books.stock.allocate(length) as VersionedRange[];
+    const uses = ranges.map((part): Use => {
       const use: Use = {
         id: this.#drawId(),
         offer: offer.toString("hex"),
@@ -100,19 +139,15 @@ export class Owner {
         ranges: part.map(({ extent, start, end }) => ({ extent, start, end })),
         state: "O",
         fate: undefined,
-        request: about.request?.use,
+        request: request?.use,
         assigned: false,
         number: 0,
-        pickUp: about.pickUp,
+        pickUp,
       };
-      books.addUse(use);
-      uses.push(use);
-      ranges.push(part);
-    }
-    turn.changed();
-    const pending: Pending = { offer, uses, ranges, digest: undefined, ...about };
-    this.#pending.set(offer.toString("hex"), pending);
-    this.#send(pending);
+      this.#context.books.addUse(use);
+      return use;
+    });
+    return { offer, uses, ranges, digest: undefined, isBound: false };
   }
 
   /** A random UUID (RFC 9562 §5.4): only an application that was told it can ask for it. */
@@ -123,24 +158,23 @@ export class Owner {
     return id.toString("hex");
   }
 
-  #send(pending: Pending): void {
+  #send(pending: Pending, part: Part): void {
     const { generation, tagKey, store, link } = this.#context;
     const keys: OfferedKey[] = [];
-    for (const [i, { id: name, ranges: own }] of pending.uses.entries()) {
+    for (const [i, { id: name, ranges: own }] of part.uses.entries()) {
       const id = Buffer.from(name, "hex");
-      const ranges = pending.ranges[i] as readonly VersionedRange[];
+      const ranges = part.ranges[i] as readonly VersionedRange[];
       store.tagRanges(link, own, { key: tagKey, nonce: keyNonce(id) }, (tag) => {
-        if (this.#context.generation !== generation) return;
-        if (this.#pending.get(pending.offer.toString("hex")) !== pending) return;
+        if (this.#context.generation !== generation || !this.#pending.has(pending)) return;
         if (tag === undefined) return this.#giveUp(pending, "stock");
         keys.push({ id, ranges, tag });
-        if (keys.length === pending.uses.length) this.#sendWhole(pending, keys);
+        if (keys.length === part.uses.length) this.#sendWhole(pending, part, keys);
       });
     }
   }
 
-  #sendWhole(pending: Pending, keys: readonly OfferedKey[]): void {
-    const { offer, request, pickUp } = pending;
+  #sendWhole({ request, pickUp }: Pending, part: Part, keys: readonly OfferedKey[]): void {
+    const { offer } = part;
     const use = request?.use;
     const message: Offer = {
       type: "offer",
@@ -149,29 +183,37 @@ export class Owner {
       keys,
       ...(use !== undefined && { use }),
     };
-    pending.digest = digestOf(message);
+    part.digest = digestOf(message);
     this.#context.send(message);
   }
 
   heardAck({ offer, digest, refused }: Ack): void {
-    const pending = this.#pending.get(offer.toString("hex"));
-    if (pending === undefined || !pending.digest?.equals(digest)) {
+    const { pending, part } = this.#offers.get(offer.toString("hex")) ?? {};
+    if (pending === undefined || part === undefined || !part.digest?.equals(digest)) {
       return this.#context.tell({ type: "odd", message: "ack" });
     }
-    if (refused.length !== pending.uses.length || refused.some((why) => why !== undefined)) {
+    if (refused.length !== part.uses.length || refused.some((why) => why !== undefined)) {
       return this.#giveUp(pending, "refused");
     }
-    this.#pending.delete(offer.toString("hex"));
+    part.isBound = true;
+    if (!pending.parts.every(({ isBound }) => isBound)) return;
+    this.#forget(pending);
     const { books, turn } = this.#context;
     const entry = pending.request === undefined ? "prepare" : "supply";
-    for (const use of pending.uses) books.step(use, entry);
-    turn.whenDurable(() => pending.done([...pending.uses]));
+    const uses = usesOf(pending);
+    for (const use of uses) books.step(use, entry);
+    turn.whenDurable(() => pending.done(uses));
+  }
+
+  #forget(pending: Pending): void {
+    this.#pending.delete(pending);
+    for (const { offer } of pending.parts) this.#offers.delete(offer.toString("hex"));
   }
 
   #giveUp(pending: Pending, why: Shortage): void {
-    this.#pending.delete(pending.offer.toString("hex"));
+    this.#forget(pending);
     // The comparison of both books may have ended some of them before.
-    for (const use of pending.uses) if (use.state === "O") this.#void(use);
+    for (const use of usesOf(pending)) if (use.state === "O") this.#void(use);
     this.#context.turn.whenDurable(() => pending.done(why));
   }
 
@@ -262,7 +304,7 @@ export class Owner {
   #settle(use: Use, fate: "T" | "X" | "V"): void {
     // The peer can only end what it bound: an offer that is still open is void then.
     const { books } = this.#context;
-    const pending = this.#pending.get(use.offer);
+    const pending = this.#offers.get(use.offer)?.pending;
     if (pending !== undefined) this.#giveUp(pending, "refused");
     else if (use.state === "O" || use.state === "P") books.step(use, "void");
     books.setFate(use, fate);
@@ -271,7 +313,7 @@ export class Owner {
 
   tick(): void {
     const now = this.#context.now();
-    for (const pending of this.#pending.values()) {
+    for (const pending of this.#pending) {
       if (pending.deadline <= now) this.#giveUp(pending, "late");
     }
   }
@@ -285,9 +327,10 @@ export class Owner {
       if (isVoid) turn.whenDurable(() => this.sendVoid(use));
       if (use.state === "S" && use.assigned) turn.whenDurable(() => this.sendAssign(use));
     }
-    for (const pending of this.#pending.values()) {
-      if (pending.uses.every(({ state }) => state === "O")) this.#send(pending);
-      else this.#giveUp(pending, "refused");
+    for (const pending of this.#pending) {
+      const all = usesOf(pending).every(({ state }) => state === "O");
+      if (!all) this.#giveUp(pending, "refused");
+      else for (const part of pending.parts) this.#send(pending, part);
     }
   }
 }

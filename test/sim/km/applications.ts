@@ -38,7 +38,9 @@ export class Applications {
       return;
     }
     const use = `app-${Math.floor(this.#random() * 5)} ${km.name}`;
-    const keys = 1 + Math.floor(this.#random() * 3);
+    // A few ask for more than one message can name.
+    const many = this.#random() < 0.002 ? 1_500 : 0;
+    const keys = 1 + many + Math.floor(this.#random() * 3);
     const { life } = km;
     km.link.owner.request({ use, keys, length, pickUp: drawn.pickUp, deadline }, (result) => {
       if (typeof result === "string") return this.#world.count(`short: ${result}`);
