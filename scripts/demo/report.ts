@@ -15,7 +15,7 @@ export interface EndReport {
   readonly bits: number;
   /** QBER of each block the node reported, in the order of the link. */
   readonly qber: readonly number[];
-  /** What its key manager tells; missing with a test double, or a KM of somebody's own. */
+  /** What its key manager tells; missing with a test double, or a KM that was there before. */
   readonly km?: KmReport;
 }
 
