@@ -164,15 +164,16 @@ async function run(options: DemoOptions): Promise<number> {
     const stopPatience = finite ? patience(rig, options.patienceSeconds, interrupted) : () => {};
     const over = () => settled(rig, kms) || (keys !== undefined && enough(rig, kms, keys));
     let failure: unknown;
-    await rig.until(over, interrupted.signal).catch((error) => {
+    const ending = { signal: interrupted.signal, deadlineMs: Number.POSITIVE_INFINITY };
+    await rig.until("the end of the run", over, ending).catch((error) => {
       failure = error;
     });
     stopPatience();
     giveBack();
     // Events reach the manager a little after the keys their KMs: a node that stops tells no more.
-    const late = AbortSignal.any([interrupted.signal, AbortSignal.timeout(toldWithinMs)]);
-    if (finite && failure === undefined)
-      await rig.until(() => rig.told() && (kms?.told ?? true), late).catch(() => {});
+    const late = { signal: interrupted.signal, deadlineMs: toldWithinMs };
+    const told = () => rig.told() && (kms?.told ?? true);
+    if (finite && failure === undefined) await rig.until("all is told", told, late).catch(() => {});
     await Promise.all(rig.ends.map(({ node }) => node.stop()));
     await kms?.agree();
     picture.stop();

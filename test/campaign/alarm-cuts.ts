@@ -3,12 +3,14 @@
  * lost, first arrivals are in order, a repeat has the same `event_id`, and in the end the broker's
  * retained alarms are those of the node.
  */
+
 import type { AlarmRecord } from "../../src/ops/alarms/alarm.ts";
 import type { Moment } from "../../src/ops/alarms/severity.ts";
 import type { Outbox } from "../../src/ops/outbox/outbox.ts";
+import { eventually } from "../eventually.ts";
 import { random } from "../random.ts";
 import { AlarmBench } from "../rig/alarm-bench.ts";
-import { manager, never, until } from "../rig/manager-bench.ts";
+import { manager, never } from "../rig/manager-bench.ts";
 import { puback, ScriptedBroker } from "../rig/scripted-broker.ts";
 
 export interface CutResult {
@@ -25,12 +27,8 @@ export interface CutResult {
 const objects = ["a", "b", "c"] as const;
 
 /** Resolves when the broker has every event. */
-async function emptied(outbox: Outbox): Promise<void> {
-  for (const end = performance.now() + 20_000; outbox.length > 0; ) {
-    if (performance.now() > end) throw new Error("events were not taken");
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
+const emptied = (outbox: Outbox) =>
+  eventually("messages in the outbox", () => outbox.length, { is: 0 });
 
 export async function alarmCuts(cuts: number, seed: number): Promise<CutResult> {
   const next = random(seed);
@@ -84,7 +82,9 @@ export async function alarmCuts(cuts: number, seed: number): Promise<CutResult> 
   await outbox.durable();
   await emptied(outbox);
   // The retained topics of what was cleared last are removed after that.
-  await until(() => book.records().every(({ severity }) => severity !== "cleared"));
+  await eventually("every alarm is over", () =>
+    book.records().every(({ severity }) => severity !== "cleared"),
+  );
   await session.close();
   node.stop();
   await broker.close();

@@ -2,11 +2,13 @@
  * Hostile input from the manager's side: what anybody may publish to a node's command topic, and what
  * a broker that is none may send. Nothing is carried out, nothing thrown, and nothing grows.
  */
+
 import { newKeyPair } from "../../scripts/manager.d/sign.ts";
+import { eventually } from "../eventually.ts";
 import type { Random } from "../random.ts";
 import { random } from "../random.ts";
 import { CommandBench } from "../rig/command-bench.ts";
-import { manager, moduleView, never, until } from "../rig/manager-bench.ts";
+import { manager, moduleView, never } from "../rig/manager-bench.ts";
 import { inUse } from "../rig/memory.ts";
 import { ScriptedBroker } from "../rig/scripted-broker.ts";
 
@@ -134,7 +136,7 @@ export async function hostilePackets(rounds: number, seed: number): Promise<Host
     const session = await node.connect(never);
     const item = node.event({ type: "test", at: 1, facts: {} });
     await outbox.durable();
-    await until(() => outbox.length === 0);
+    await eventually("messages in the outbox", () => outbox.length, { is: 0 });
     if (item === 0) thrown++;
     node.stop();
     await session.close();

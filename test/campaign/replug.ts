@@ -2,6 +2,7 @@
  * A module on a real serial port, pulled out and put back in mid-frame again and again, with the
  * node's own rules for reconnecting, in passed-in time.
  */
+
 import { readdirSync } from "node:fs";
 import { silentLog } from "../../src/base/log.ts";
 import { backoff } from "../../src/base/retry.ts";
@@ -10,6 +11,7 @@ import { moduleWaits } from "../../src/host/life/waits.ts";
 import { blockName } from "../../src/port/key.ts";
 import type { ModuleSession } from "../../src/port/module.ts";
 import { ManualClock } from "../clock.ts";
+import { eventually } from "../eventually.ts";
 import { random } from "../random.ts";
 import { content, QmlpBench } from "../rig/qmlp-bench.ts";
 
@@ -74,12 +76,17 @@ export async function replug(cycles: number, seed: number): Promise<ReplugResult
   /** Lets time pass until it is so; the device works in real time meanwhile. @returns passed-in ms */
   const until = async (condition: () => boolean): Promise<number> => {
     const begun = clock.now();
-    while (!condition()) {
-      // While nobody speaks only waiting times pass; else the device must not be the slower one.
-      await clock.advance(session === undefined && !connecting ? 20 : 0.2);
-      await new Promise((resolve) => setTimeout(resolve, 0));
-      look();
-    }
+    await eventually(
+      "the next step",
+      async () => {
+        // While nobody speaks only waiting times pass; else the device must not be the slower one.
+        if (!condition()) await clock.advance(session === undefined && !connecting ? 20 : 0.2);
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        look();
+        return condition();
+      },
+      { pauseMs: 0 },
+    );
     return clock.now() - begun;
   };
   let slowest = 0;

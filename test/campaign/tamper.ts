@@ -29,16 +29,16 @@ export async function tamper(runs: number, transport: "serial" | "socket"): Prom
       for (let i = Math.min(5, left); i > 0; i--) {
         const { controller } = bench;
         await bench.flowing();
-        await bench.until("present", () => bench.status?.panel?.presence === "ok");
+        await bench.until("present", () => bench.status?.panel?.presence, { is: "ok" });
         // Not always in the same phase of all that beats.
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 300));
         const told = bench.zeroized.length;
         const at = performance.now();
         controller.contact(1, true);
-        await bench.until("told", () => bench.zeroized.length > told);
+        await bench.until("told", () => bench.zeroized.length, { atLeast: told + 1 });
         await bench.until("latched", () => controller.shows("tamper", "red"));
         const keys = bench.keys.length;
-        await bench.until("done", () => bench.status?.panel?.zeroize === "done");
+        await bench.until("done", () => bench.status?.panel?.zeroize, { is: "done" });
         zeroize.push((bench.zeroized.at(-1) as number) - at);
         lastKey.push(Math.max(0, (bench.keys.at(-1) ?? 0) - at));
         late += bench.keys.length - keys;

@@ -59,11 +59,6 @@ export class Observer {
     for (const block of this.blocks.splice(0)) block.wipe();
   }
 
-  /** Waits, in real time, until the condition holds; the test's own timeout is its deadline. */
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-
   async close(): Promise<void> {
     await Promise.all(this.#sessions.map((session) => session.close()));
     this.forget();

@@ -152,7 +152,6 @@ commands = ["reload_certificates", "support_bundle"]\n`;
       broker: { url: broker.url, protocol: 5, access },
       extra,
     });
-    const deadline = () => AbortSignal.timeout(40_000);
     const send = (command: string) =>
       watcher.publishAsync(
         `qkdn/v1/node-alice/cmd/${command}`,
@@ -160,18 +159,20 @@ commands = ["reload_certificates", "support_bundle"]\n`;
         { qos: 1 },
       );
     try {
-      await rig.until(() => Array.isArray(inventory.commands), deadline());
+      await rig.until("the inventory lists commands", () => Array.isArray(inventory.commands));
       t.true((inventory.commands as string[]).includes("reload_certificates"));
       t.true(/as node-alice .*u'first'/.test(broker.log));
       await writeIdentity(folder, "node", await client(authority, "second"));
       await send("reload_certificates");
-      await rig.until(() => results.length === 1, deadline());
+      await rig.until("results", () => results.length, { is: 1 });
       t.like(results[0], { command: "reload_certificates", status: "done" });
-      await rig.until(() => /as node-alice .*u'second'/.test(broker.log), deadline());
+      await rig.until("the node comes as its second user", () => broker.log, {
+        matches: /as node-alice .*u'second'/,
+      });
 
       writeFileSync(files.key, "half of a key", { mode: 0o600 });
       await send("reload_certificates");
-      await rig.until(() => results.length === 2, deadline());
+      await rig.until("results", () => results.length, { is: 2 });
       t.like(results[1], { status: "failed" });
       t.regex(String(results[1]?.reason), /cannot be read.*manager/);
     } finally {

@@ -29,28 +29,26 @@ for (const [name, protocol] of [
       await client.subscribeAsync("qkdn/v1/#", { qos: 1 });
       const source = seedSource({ seed: 5, blocks: 20, blockBits: 1_024, clock: systemClock });
       const rig = await Rig.start({ source, baud: 0, broker: { url, protocol } });
-      const deadline = () => AbortSignal.timeout(30_000);
       const of = (topic: string) => seen.get(`qkdn/v1/node-alice/${topic}`);
       try {
-        await rig.until(() => of("kq1/alice")?.confirmed === 20, deadline());
+        await rig.until("keys confirmed", () => of("kq1/alice")?.confirmed, { is: 20 });
         t.like(of("status"), { status: "online", boot: 1 });
         t.like(of("module/alice/state"), { module: "OPERATING", link: "ACTIVE", km: "UP" });
         t.regex(JSON.stringify(of("module/alice/telemetry")), /"qber":\{"last":0\.0/);
         await rig.alice.node.stop("SIGKILL");
-        await rig.until(() => of("status")?.reason === "connection lost", deadline());
+        await rig.until("reason", () => of("status")?.reason, { is: "connection lost" });
         await rig.bob.node.stop();
-        await rig.until(
-          () => seen.get("qkdn/v1/node-bob/status")?.reason === "stopped",
-          deadline(),
-        );
+        await rig.until("reason", () => seen.get("qkdn/v1/node-bob/status")?.reason, {
+          is: "stopped",
+        });
         // Retained: whoever comes later sees the same.
         const late = await mqtt.connectAsync(url, { protocolVersion: protocol });
         const retained = new Set<string>();
         late.on("message", (topic, _, packet) => packet.retain && retained.add(topic));
         await late.subscribeAsync("qkdn/v1/#", { qos: 1 });
         const alarm = (node: string) => `qkdn/v1/${node}/alarm/plain_link:manager`;
-        await rig.until(() => retained.has(alarm("node-alice")), deadline());
-        await rig.until(() => retained.has(alarm("node-bob")), deadline());
+        await rig.until("the alarm is retained", () => retained.has(alarm("node-alice")));
+        await rig.until("the alarm is retained", () => retained.has(alarm("node-bob")));
         const others = [...retained].filter((topic) => !topic.includes("/alarm/"));
         t.is(others.length, 6);
         t.true(retained.has("qkdn/v1/node-bob/inventory"));

@@ -28,7 +28,10 @@ test.serial("the production build starts, supplies keys and stops in order", asy
   const keys = 20;
   await withNode({ transport: "tls", mode: "proactive", program }, async (bench) => {
     bench.distil(keys);
-    await bench.until(() => bench.km.store.size === keys && bench.end.module.heldBlocks === 0);
+    await bench.until(
+      "all keys are at the KM and released",
+      () => bench.km.store.size === keys && bench.end.module.heldBlocks === 0,
+    );
     const line = await bench.node.logged(/at=node\.web msg="page"/, AbortSignal.timeout(30_000));
     const url = /url=(\S+)/.exec(line)?.[1] as string;
     for (const path of ["", "main.js", "uplot.js", "uplot.css", "page.css", "metrics"]) {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import test from "ava";
 import { answerWith, dropConnection } from "../emulator/km/index.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
+import { eventually } from "../eventually.ts";
 import { Canary, canaryBytes } from "../rig/canary.ts";
 import { withNode } from "../rig/one-node.ts";
 import { Rig } from "../rig/rig.ts";
@@ -43,9 +44,8 @@ test.serial(
       blockIntervalMs: 15,
     });
     try {
-      const until = (condition: () => boolean) => rig.until(condition, deadline());
       const { alice, bob } = rig;
-      await until(() => rig.holds(500));
+      await rig.until("both KMs hold 500 keys", () => rig.holds(500));
       // What a KM may say and do.
       for (const reason of ["busy", "storage_full", "hash_mismatch", "invalid_message"] as const) {
         alice.km.behave(answerWith(reason, 3));
@@ -56,7 +56,7 @@ test.serial(
       // What a line and a module may do.
       for (const { line } of rig.pair.ends) line.noise({ bitErrors: 1e-5, drops: 1e-5 });
       rig.pair.alice.reset();
-      await until(() => rig.holds(2_000));
+      await rig.until("both KMs hold 2_000 keys", () => rig.holds(2_000));
       rig.pair.bob.rename("QKD-X-9999");
       await bob.node.stop("SIGKILL");
       bob.node.start();
@@ -71,8 +71,13 @@ test.serial(
       await rig.broker.listen();
       await alice.km.listen();
       for (const { line } of rig.pair.ends) line.noise({ bitErrors: 0, drops: 0 });
-      await until(() => rig.pair.exhausted && rig.holds(9_000));
-      await until(() => rig.ends.every(({ name }) => rig.pair[name].module.heldBlocks < 20));
+      await rig.until(
+        "all is distilled, and with both KMs",
+        () => rig.pair.exhausted && rig.holds(9_000),
+      );
+      await rig.until("the modules are nearly empty", () =>
+        rig.ends.every(({ name }) => rig.pair[name].module.heldBlocks < 20),
+      );
       await Promise.all(rig.ends.map(({ node }) => node.stop()));
 
       // A start on a damaged ledger has things to say as well.
@@ -152,12 +157,8 @@ test.serial("keys that were asked for over HTTPS are in no log or file either", 
         sent.end(body);
       });
     const path = "/api/v1/keys/QKD-B-0001/enc_keys";
-    let got = "";
-    const end = performance.now() + 40_000;
-    while (!canary.isInText(got) && performance.now() < end) {
-      got = await ask(path, '{"number":2,"size":256}');
-    }
-    t.true(canary.isInText(got), "a KM gets the keys");
+    const two = () => ask(path, '{"number":2,"size":256}');
+    const got = await eventually("a KM gets the keys", two, { when: (it) => canary.isInText(it) });
     for (const body of ['{"number":-1}', "{", '{"size":7}', '{"number":1e99}', "null"]) {
       await ask(path, body);
     }

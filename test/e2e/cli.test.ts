@@ -31,7 +31,7 @@ const views: readonly (readonly [readonly string[], RegExp])[] = [
 test.serial("every view tells the truth in 80 columns, and in JSON by its schema", async (t) => {
   await withNode(link, async ({ folder, node, km, distil, until }) => {
     distil(5);
-    await until(() => km.store.size === 5);
+    await until("keys at the KM", () => km.store.size, { is: 5 });
     const where = ["--config", join(folder, "node.toml")];
     for (const [args, expected] of views) {
       const [shown, json] = await Promise.all([
@@ -131,7 +131,9 @@ test.serial("every view tells the truth in 80 columns, and in JSON by its schema
 test.serial("actions reach the module, and the audit says who gave them", async (t) => {
   await withNode(link, async ({ folder, end, node, until }) => {
     const where = ["--config", join(folder, "node.toml")];
-    await until(() => node.lines.some((line) => line.includes("KM connected")));
+    await until("the KM is connected", () =>
+      node.lines.some((line) => line.includes("KM connected")),
+    );
     const stop = await qkdNode(["stop", ...where, "--json"]);
     t.is(stop.code, 0, stop.err);
     t.deepEqual(problemsOf("stop", stop.out), []);
@@ -196,7 +198,9 @@ test.serial("actions reach the module, and the audit says who gave them", async 
 test.serial("what is followed comes as it happens, and ends when nobody reads it", async (t) => {
   await withNode(link, async ({ folder, end, node, until }) => {
     const where = ["--config", join(folder, "node.toml")];
-    await until(() => node.lines.some((line) => line.includes("KM connected")));
+    await until("the KM is connected", () =>
+      node.lines.some((line) => line.includes("KM connected")),
+    );
     const children = ["telemetry --watch --interval 200", "events --follow", "logs --follow"].map(
       (line) => {
         const child = spawn(program, [...line.split(" "), ...where, "--json"], {
@@ -211,11 +215,15 @@ test.serial("what is followed comes as it happens, and ends when nobody reads it
       },
     );
     const [telemetry, events, logs] = children;
-    await until(() => children.every(({ lines }) => lines.length > 0));
-    await until(() => (telemetry?.lines.length ?? 0) >= 3);
+    await until("each says something", () => children.every(({ lines }) => lines.length > 0));
+    await until("three samples", () => telemetry?.lines.length ?? 0, { atLeast: 3 });
     end.unplug();
-    await until(() => events?.lines.join("").includes("module_down") === true);
-    await until(() => logs?.lines.join("").includes("module alice") === true);
+    await until("the event is followed", () => events?.lines.join("").includes("module_down"), {
+      is: true,
+    });
+    await until("the log is followed", () => logs?.lines.join("").includes("module alice"), {
+      is: true,
+    });
     for (const { name, lines } of children) {
       for (const line of lines) t.deepEqual(problemsOf(name, line), []);
     }

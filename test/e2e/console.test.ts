@@ -1,4 +1,5 @@
 /** The key switch's position as a file, and the maintenance console that lives by it, on a real terminal. */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,22 +11,10 @@ import type { Attachment } from "../emulator/panel/attachment.ts";
 import { EmulatedController } from "../emulator/panel/controller.ts";
 import { attachSocket } from "../emulator/panel/socket.ts";
 import { Pty } from "../emulator/pty.ts";
+import { eventually } from "../eventually.ts";
 import { program } from "../rig/cli.ts";
 import { PanelProcess } from "../rig/panel-process.ts";
 import { withUpdates } from "../rig/update-bench.ts";
-
-const keepAlive = setInterval(() => {}, 60_000);
-test.after.always(() => clearInterval(keepAlive));
-
-const limitMs = 20_000;
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = performance.now() + limitMs;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`${what}: too late`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
 
 interface Bench {
   readonly controller: EmulatedController;
@@ -50,7 +39,9 @@ async function withKey(body: (bench: Bench) => Promise<void>): Promise<void> {
   panel.start();
   const key = join(folder, "maintenance");
   try {
-    await until("the panel runs", () => panel.lines.some((line) => line.includes("controller")));
+    await eventually("the panel runs", () =>
+      panel.lines.some((line) => line.includes("controller")),
+    );
     const turned = () => keyTurned(key, Date.now());
     await body({ controller, attachment, panel, key, turned });
   } finally {
@@ -66,24 +57,24 @@ test.serial("the key's position is a file; tampering takes it away", async (t) =
   await withKey(async ({ controller, key, turned }) => {
     t.false(existsSync(key));
     controller.key(true);
-    await until("turned", turned);
+    await eventually("turned", turned);
     controller.key(false);
-    await until("turned back", () => !existsSync(key));
+    await eventually("turned back", () => !existsSync(key));
 
     controller.key(true);
-    await until("turned", turned);
+    await eventually("turned", turned);
     controller.contact(1, true);
-    await until("a contact opens", () => !existsSync(key));
+    await eventually("a contact opens", () => !existsSync(key));
     controller.contact(1, false);
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     t.false(existsSync(key), "it stays latched");
     // Another one, which had nothing to see so far; then one that says it was blind.
     controller.replace();
     controller.key(true);
-    await until("turned", turned);
+    await eventually("turned", turned);
     controller.memoryLost = true;
     controller.tell();
-    await until("blind", () => !existsSync(key));
+    await eventually("blind", () => !existsSync(key));
   });
 });
 
@@ -92,16 +83,16 @@ test.serial(
   async (t) => {
     await withKey(async ({ controller, attachment, panel, key, turned }) => {
       controller.key(true);
-      await until("turned", turned);
+      await eventually("turned", turned);
       await attachment.unplug();
-      await until("unplugged", () => !existsSync(key));
+      await eventually("unplugged", () => !existsSync(key));
       await attachment.plug();
-      await until("plugged", turned);
+      await eventually("plugged", turned);
       panel.signal("SIGSTOP");
-      await until("it ages", () => !turned());
+      await eventually("it ages", () => !turned());
       t.true(existsSync(key), "nobody is there to remove it");
       panel.signal("SIGCONT");
-      await until("renewed", turned);
+      await eventually("renewed", turned);
       await panel.stop("SIGTERM");
       t.false(existsSync(key));
     });
@@ -137,7 +128,7 @@ class Terminal {
   }
 
   async says(pattern: RegExp): Promise<void> {
-    await until(String(pattern), () => pattern.test(this.text)).catch((error) => {
+    await eventually(String(pattern), () => pattern.test(this.text)).catch((error) => {
       throw new Error(`${error.message}\n${this.text}\n${this.journal}`);
     });
   }
@@ -158,9 +149,9 @@ test.serial("without the key there is no console", async (t) => {
     t.notRegex(early.text, /qkd>/);
     // A file that nobody renews is none.
     controller.key(true);
-    await until("turned", turned);
+    await eventually("turned", turned);
     controller.key(false);
-    await until("turned back", () => !existsSync(key));
+    await eventually("turned back", () => !existsSync(key));
     closeSync(openSync(key, "w"));
     utimesSync(key, 1, 1);
     const stale = new Terminal(key, {});
@@ -176,7 +167,7 @@ test.serial(
       await withKey(async ({ key, controller, turned }) => {
         await updates.run("slots", "started");
         controller.key(true);
-        await until("turned", turned);
+        await eventually("turned", turned);
         const terminal = new Terminal(key, { QKD_NODE_SOCKET: updates.console });
         await terminal.says(/maintenance console\. What is typed is recorded\.[\s\S]*qkd> /);
         terminal.type("help");
@@ -194,7 +185,9 @@ test.serial(
 
         // What runs ends with the session.
         terminal.type("update install https://127.0.0.1:1/u.raucb");
-        await until("asked again", () => terminal.text.split("Type the node's ID").length > 2);
+        await eventually("asked again", () => terminal.text.split("Type the node's ID").length, {
+          atLeast: 3,
+        });
         controller.key(false);
         await terminal.says(/The session is over: the key was turned back\./);
         t.is(await terminal.ended(), 0);
@@ -216,7 +209,7 @@ test.serial(
 test.serial("who leaves is gone; who types without end is not kept", async (t) => {
   await withKey(async ({ key, controller, turned }) => {
     controller.key(true);
-    await until("turned", turned);
+    await eventually("turned", turned);
     const terminal = new Terminal(key, { QKD_NODE_SOCKET: "/nowhere/control" });
     await terminal.says(/qkd> /);
     terminal.type("status");

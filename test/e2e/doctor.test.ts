@@ -365,7 +365,7 @@ test.serial("of a running node it asks the node, and disturbs nothing", async (t
       return report.checks.find((check) => check.id === id)?.detail ?? "";
     };
     distil(3);
-    await until(() => km.store.size === 3);
+    await until("keys at the KM", () => km.store.size, { is: 3 });
     const well = await consult();
     t.true(well.running);
     // Certificates of this bench last for a day.
@@ -373,7 +373,7 @@ test.serial("of a running node it asks the node, and disturbs nothing", async (t
     t.is(well.status, "warn");
     t.is(well.checks.find(({ id }) => id === "km.main")?.detail, "connected");
     distil(3);
-    await until(() => km.store.size === 6);
+    await until("keys at the KM", () => km.store.size, { is: 6 });
     t.is(
       node.lines.filter((line) => line.includes("module up")).length,
       1,

@@ -46,9 +46,9 @@ testWith("python3", "the KM in 40 lines of Python takes every key of a node", as
         said += text;
       });
       distil(5);
-      await until(() => said.trim().split("\n").length === 20);
+      await until("twenty keys are told", () => said.trim().split("\n").length, { is: 20 });
       t.regex(said, /^[0-9a-f-]{36} 256 bit, 1 keys\n/);
-      await until(() => bench.end.module.heldBlocks === 0);
+      await until("blocks that the module holds", () => bench.end.module.heldBlocks, { is: 0 });
     } finally {
       child.kill();
     }
@@ -75,7 +75,10 @@ testWith("curl", "an application asks for keys with curl alone", async (t, curl)
         },
       );
     writeFileSync(file(".curlrc"), `resolve = "node:${serverPort}:127.0.0.1"\n`);
-    await until(() => /"stored_key_count":8/.test(ask(1).stderr) || ask(1).status === 0);
+    await until(
+      "the node has eight keys",
+      () => /"stored_key_count":8/.test(ask(1).stderr) || ask(1).status === 0,
+    );
     const { status, stdout, stderr } = ask(3);
     t.is(status, 0, stderr);
     t.is(JSON.parse(stdout).keys.length, 3);

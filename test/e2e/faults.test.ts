@@ -31,7 +31,7 @@ test.serial(
     t.timeout(120_000);
     // More than the KM could have taken before it falls silent, on any machine.
     await withRig({ source: stream(5_000), blockIntervalMs: 20 }, async (rig) => {
-      await rig.until(() => rig.holds(20), deadline());
+      await rig.until("both KMs hold 20 keys", () => rig.holds(20));
       rig.alice.km.behave(neverAnswer("before answering"));
       const begun = performance.now();
       await rig.alice.node.logged(/KM does not answer/, deadline());
@@ -48,7 +48,7 @@ test.serial("a damaged ledger closes its module, says so, and can be repaired", 
     // What was released was recorded, behind the record that is damaged here.
     const released = () =>
       [...rig.pair.alice.module.history.values()].some((block) => block.released);
-    await rig.until(() => rig.holds(10) && released(), deadline());
+    await rig.until("both KMs hold 10) && released( keys", () => rig.holds(10) && released());
     await node.stop("SIGKILL");
     const ledger = join(rig.folder, nodeId, "state", "ledger-alice");
     const bytes = readFileSync(ledger);
@@ -57,13 +57,15 @@ test.serial("a damaged ledger closes its module, says so, and can be repaired", 
     node.start();
     const before = km.store.size;
     await node.logged(/module is not served/, deadline());
-    await rig.until(() => /ledger: damaged record/.test(rig.view.node(nodeId).reason), deadline());
+    await rig.until("reason", () => rig.view.node(nodeId).reason, {
+      matches: /ledger: damaged record/,
+    });
     const alarmed = () =>
       rig.broker.messages.some(
         ({ topic, payload }) =>
           /alarm\/state_damaged/.test(topic) && /"severity":"critical"/.test(payload.toString()),
       );
-    await rig.until(alarmed, deadline());
+    await rig.until("the alarm state_damaged", alarmed);
     t.is(km.store.size, before, "not a key is supplied");
     t.true(rig.pair.alice.module.heldBlocks > 0, "the module has them");
     await node.stop();
@@ -81,7 +83,7 @@ test.serial("a damaged ledger closes its module, says so, and can be repaired", 
     t.regex(qkdNode("ledger", "check").stdout, /: good/);
     node.lines.length = 0;
     node.start();
-    await rig.until(() => rig.settled(), deadline());
+    await rig.until("every block is released or kept back", () => rig.settled());
     assertWhole(t, rig, blocks);
   });
 });
@@ -118,9 +120,9 @@ for (const time of ["@1970-01-01 00:01:00", "@2036-11-21 00:00:00"]) {
         t.is(km.store.size, 0);
         const alarm = () =>
           rig.broker.messages.some(({ topic }) => /alarm\/certificate_invalid/.test(topic));
-        await rig.until(alarm, deadline());
+        await rig.until("the alarm certificate_invalid", alarm);
         faked.set("+0");
-        await rig.until(() => rig.settled(), deadline());
+        await rig.until("every block is released or kept back", () => rig.settled());
         assertWhole(t, rig, 30);
         t.is(rig.view.node(nodeId).status, "online");
       });
@@ -143,9 +145,11 @@ testWith(
       for (const jump of ["+3600", "-3600", "+0"]) {
         faked.set(jump);
         const keys = rig.alice.km.store.size;
-        await rig.until(() => rig.alice.km.store.size >= Math.min(400, keys + 50), deadline());
+        await rig.until("keys at the KM", () => rig.alice.km.store.size, {
+          atLeast: Math.min(400, keys + 50),
+        });
       }
-      await rig.until(() => rig.settled(), deadline());
+      await rig.until("every block is released or kept back", () => rig.settled());
       assertWhole(t, rig, 400);
       t.is(rig.alice.km.store.summary().repeats, 0, "not even a connection was lost");
       const told = () =>
@@ -153,7 +157,7 @@ testWith(
           ({ type, facts }) =>
             type === "alarm_raised" && /clock_implausible/.test(JSON.stringify(facts)),
         );
-      await rig.until(told, deadline());
+      await rig.until("the event of the clock", told);
     });
   },
 );

@@ -7,7 +7,6 @@ import { seedSource } from "../emulator/source/seed.ts";
 import { Rig } from "../rig/rig.ts";
 
 const command = join(import.meta.dirname, "../../scripts/qkd-node");
-const deadline = () => AbortSignal.timeout(60_000);
 
 interface Kept {
   readonly modules: readonly {
@@ -37,7 +36,7 @@ test.serial(
       const { alice, bob } = rig;
       // Two keys that no KM will have: they must not hold up the others.
       alice.km.behave(answerWith("invalid_message", 2));
-      await rig.until(() => rig.settled(), deadline());
+      await rig.until("every block is released or kept back", () => rig.settled());
       const run = (...args: string[]) => {
         const config = join(rig.folder, `${alice.nodeId}.toml`);
         return spawnSync(command, [...args, "--config", config], { encoding: "utf8" });
@@ -74,8 +73,10 @@ test.serial(
       t.regex(run("discard", "alice", gone.key_ID).stdout, /done/);
       for (const { block } of withheld.slice(1)) t.is(run("discard", "alice", block).status, 0);
       t.is(run("release", "alice", withheld[0]?.block ?? "").status, 0);
-      await rig.until(() => kept().length === 0, deadline());
-      await rig.until(() => rig.pair.alice.module.heldBlocks === 0, deadline());
+      await rig.until("what is kept back", () => kept().length, { is: 0 });
+      await rig.until("blocks that the module holds", () => rig.pair.alice.module.heldBlocks, {
+        is: 0,
+      });
       t.is(alice.km.store.size, 9, "one from quarantine, one that was withheld");
       t.deepEqual(rig.compare().different, 0);
 

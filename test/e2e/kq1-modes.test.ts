@@ -25,11 +25,11 @@ test.serial("over HTTPS every key is posted once, whatever the KM answers or dro
     km.behave(answerWith("busy", 3));
     km.behave(answerWith("hash_mismatch", 2));
     distil(40);
-    await until(() => km.store.size >= 10);
+    await until("keys at the KM", () => km.store.size, { atLeast: 10 });
     km.behave(dropConnection("before storing", 2));
     km.behave(dropConnection("before answering", 3));
     distil(40);
-    await until(() => end.module.heldBlocks === 0);
+    await until("blocks that the module holds", () => end.module.heldBlocks, { is: 0 });
     assertDistinct(t, km, 80);
     t.true(km.store.summary().repeats >= 3);
   });
@@ -50,7 +50,7 @@ test.serial(
       );
       stop();
       await says(/alarm cleared.*km_silent/);
-      await until(() => end.module.heldBlocks === 0);
+      await until("blocks that the module holds", () => end.module.heldBlocks, { is: 0 });
       assertDistinct(t, km, 20);
       t.false(node.lines.some((line) => line.includes("quarantined")));
     });
@@ -64,7 +64,7 @@ test.serial(
       { transport: "tls", mode: "on_request" },
       async ({ km, node, distil, until }) => {
         distil(8);
-        await until(() => km.counts.open > 0);
+        await until("connections at the KM", () => km.counts.open, { atLeast: 1 });
         const ask = async (asked: object, token?: string) => {
           for (;;) {
             // Until the module's blocks are with the node, and while it is away.
@@ -87,7 +87,7 @@ test.serial(
         t.is((await ask({ size: 100_000 })).response, "key_length_unsupported");
         await node.stop("SIGKILL");
         node.start();
-        await until(() => km.counts.open > 0);
+        await until("connections at the KM", () => km.counts.open, { atLeast: 1 });
         t.deepEqual(
           (await ask({ number: 3, size: 256 }, token)).ids,
           first.ids,
@@ -115,14 +115,14 @@ test.serial(
       const { ca, folder, km, node, end, distil, until } = bench;
       const says = (pattern: RegExp) => node.logged(pattern, AbortSignal.timeout(50_000));
       distil(5);
-      await until(() => km.store.size === 5);
+      await until("keys at the KM", () => km.store.size, { is: 5 });
       const { connections } = km.counts;
       const renewed = await ca.issue({ commonName: "node", dns: ["node"], usage: "client" });
       await writeIdentity(folder, "node", renewed);
       node.signal("SIGHUP");
       await says(/certificates changed/);
       distil(5);
-      await until(() => km.store.size === 10);
+      await until("keys at the KM", () => km.store.size, { is: 10 });
       // What the KM had shown was checked again: no connection was made, and none was ended.
       t.like(km.counts, { connections, open: 1 });
       const { security } = km.options;
@@ -130,10 +130,10 @@ test.serial(
       writeFileSync(join(folder, "km.crl"), await ca.revoke([String(security.cert)]));
       node.signal("SIGHUP");
       await says(/certificate was revoked/);
-      await until(() => km.counts.open === 0);
+      await until("connections at the KM", () => km.counts.open, { is: 0 });
       distil(3);
       writeFileSync(join(folder, "km.crl"), await ca.revoke([]));
-      await until(() => end.module.heldBlocks === 0);
+      await until("blocks that the module holds", () => end.module.heldBlocks, { is: 0 });
       assertDistinct(t, km, 13);
     });
   },
@@ -142,10 +142,10 @@ test.serial(
 test.serial("a request that can't be read is answered, and ends the connection", async (t) => {
   await withNode({ transport: "tls", mode: "on_request" }, async ({ km, until }) => {
     for (const bad of ["{", "[]"]) {
-      await until(() => km.counts.open > 0);
+      await until("connections at the KM", () => km.counts.open, { atLeast: 1 });
       const before = km.counts.connections;
       t.like(await km.request(Buffer.from(bad)), { response: "invalid_message", ids: [] }, bad);
-      await until(() => km.counts.connections > before);
+      await until("connections so far", () => km.counts.connections, { atLeast: before + 1 });
     }
   });
 });
@@ -176,7 +176,7 @@ testWith(
         ...["--key", join(folder, `${name}.key`)],
       ];
       distil(2);
-      await until(() => {
+      await until("eight keys are offered", () => {
         const { code, json } = run("QKD-B-0001/status", ...as("km"));
         return code === 200 && json.stored_key_count === 8;
       });
@@ -217,7 +217,7 @@ testWith(
       const rest = run("QKD-B-0001/enc_keys?number=100", ...as("km"));
       t.is(rest.json.keys.length, 5);
       t.is(run("QKD-B-0001/enc_keys", ...as("km")).code, 503);
-      await until(() => end.module.heldBlocks <= 1);
+      await until("at most a block is left", () => end.module.heldBlocks <= 1);
     });
   },
 );
@@ -245,7 +245,7 @@ testWith("openssl", "openssl s_client is enough to ask a node for a key", async 
       return { head, json: body === "" ? {} : JSON.parse(body) };
     };
     distil(1);
-    await until(() => ask("status").json.stored_key_count === 4);
+    await until("keys stored", () => ask("status").json.stored_key_count, { is: 4 });
     const { head, json } = ask("enc_keys?number=4");
     t.regex(head, /^HTTP\/1\.1 200 OK\r\n/);
     t.is(json.keys.length, 4);

@@ -23,25 +23,27 @@ test.serial("a node that is killed again and again supplies every key exactly on
       // Distilling waits between kills: each process has keys to supply, however slow it is to start.
       module.running = true;
       const enough = kill * 40;
-      await rig.until(() => rig.pair.distilledBlocks >= enough, deadline());
+      await rig.until("blocks that were distilled", () => rig.pair.distilledBlocks, {
+        atLeast: enough,
+      });
       module.running = false;
-      await rig.until(() => km.store.size >= enough - 20, deadline());
+      await rig.until("keys at the KM", () => km.store.size, { atLeast: enough - 20 });
       t.is(await node.stop("SIGKILL"), "SIGKILL");
       node.start();
     }
     module.running = true;
-    await rig.until(() => rig.settled(), deadline());
+    await rig.until("every block is released or kept back", () => rig.settled());
     assertWhole(t, rig, blocks);
-    await rig.until(() => rig.view.node("node-alice").boots.has(4), deadline());
+    await rig.until("boot 4 is published", () => rig.view.node("node-alice").boots.has(4));
   });
 });
 
 test.serial("sliced blocks survive a kill in the middle of a block", async (t) => {
   await withRig({ source: stream(40, 8_192), keyBits: 256, blockIntervalMs: 20 }, async (rig) => {
-    await rig.until(() => rig.holds(200), deadline());
+    await rig.until("both KMs hold 200 keys", () => rig.holds(200));
     await rig.bob.node.stop("SIGKILL");
     rig.bob.node.start();
-    await rig.until(() => rig.settled(), deadline());
+    await rig.until("every block is released or kept back", () => rig.settled());
     assertWhole(t, rig, (40 * 8_192) / 256);
   });
 });
@@ -61,9 +63,11 @@ test.serial(
           rig.alice.node.start();
         }
         const until = rig.pair.distilledBlocks + 2;
-        await rig.until(() => rig.pair.distilledBlocks >= until, deadline());
+        await rig.until("blocks that were distilled", () => rig.pair.distilledBlocks, {
+          atLeast: until,
+        });
       }
-      await rig.until(() => rig.settled(), deadline());
+      await rig.until("every block is released or kept back", () => rig.settled());
       assertWhole(t, rig, 24);
       const stamps = (name: "alice" | "bob") =>
         rig[name].km.store.entries().map(({ generatedAt }) => generatedAt ?? Number.NaN);
@@ -82,32 +86,32 @@ test.serial(
 test.serial("a KM that is away for a while gets every key when it is back", async (t) => {
   await withRig({ source: stream(60), blockIntervalMs: 20 }, async (rig) => {
     const { module } = rig.pair.alice;
-    await rig.until(() => rig.pair.distilledBlocks >= 20, deadline());
+    await rig.until("blocks that were distilled", () => rig.pair.distilledBlocks, { atLeast: 20 });
     // Distilling waits until the KM is away, so that something is left to come.
     module.running = false;
-    await rig.until(() => rig.holds(10), deadline());
+    await rig.until("both KMs hold 10 keys", () => rig.holds(10));
     await rig.alice.km.stop();
     module.running = true;
-    await rig.until(() => rig.view.node("node-alice").km === "DOWN", deadline());
+    await rig.until("the link to the KM", () => rig.view.node("node-alice").km, { is: "DOWN" });
     t.regex(rig.view.node("node-alice").reason, /KM: /);
-    await rig.until(() => rig.pair.exhausted, deadline());
+    await rig.until("all blocks are distilled", () => rig.pair.exhausted);
     t.true(module.heldBlocks > 0, "the module keeps what the KM does not have");
     await rig.alice.km.listen();
-    await rig.until(() => rig.settled(), deadline());
+    await rig.until("every block is released or kept back", () => rig.settled());
     assertWhole(t, rig, 60);
-    await rig.until(() => rig.view.node("node-alice").km === "UP", deadline());
+    await rig.until("the link to the KM", () => rig.view.node("node-alice").km, { is: "UP" });
   });
 });
 
 test.serial("keys flow on while the broker is away, and the manager catches up", async (t) => {
   await withRig({ source: stream(60), blockIntervalMs: 20 }, async (rig) => {
-    await rig.until(() => rig.holds(10), deadline());
+    await rig.until("both KMs hold 10 keys", () => rig.holds(10));
     const { broker } = rig;
     await broker.close();
-    await rig.until(() => rig.settled(), deadline());
+    await rig.until("every block is released or kept back", () => rig.settled());
     assertWhole(t, rig, 60);
     await broker.listen();
-    await rig.until(() => rig.view.counters("node-alice").confirmed === 60, deadline());
+    await rig.until("keys confirmed", () => rig.view.counters("node-alice").confirmed, { is: 60 });
     t.is(rig.view.node("node-alice").status, "online");
   });
 });
@@ -117,11 +121,13 @@ test.serial("keys pass lines with noise, over every kind of link, each once", as
   for (const transport of ["serial", "pcie", "socket"] as const) {
     await withRig({ source: stream(blocks), transport }, async (rig) => {
       for (const { line } of rig.pair.ends) line.noise({ bitErrors: 1e-5, drops: 1e-5 });
-      await rig.until(() => rig.pair.distilledBlocks >= 20, deadline());
+      await rig.until("blocks that were distilled", () => rig.pair.distilledBlocks, {
+        atLeast: 20,
+      });
       // One end is reset in the middle of it, the other stands still for a while.
       rig.pair.alice.reset();
       rig.pair.bob.line.stall(300);
-      await rig.until(() => rig.settled(), deadline());
+      await rig.until("every block is released or kept back", () => rig.settled());
       assertWhole(t, rig, blocks);
     });
   }
@@ -131,20 +137,22 @@ test.serial("two modules out of step cost the keys that only one has, and no oth
   const blocks = 30;
   await withRig({ source: stream(blocks) }, async (rig) => {
     rig.pair.bob.skip = 5;
-    await rig.until(() => rig.settled(), deadline());
+    await rig.until("every block is released or kept back", () => rig.settled());
     t.deepEqual(rig.compare(), { common: blocks - 5, different: 0, oneSided: 5 });
   });
 });
 
 test.serial("a module that is another than before is not taken for it", async (t) => {
   await withRig({ source: stream(40) }, async (rig) => {
-    await rig.until(() => rig.holds(5), deadline());
+    await rig.until("both KMs hold 5 keys", () => rig.holds(5));
     rig.pair.alice.rename("QKD-X-9999");
     const view = () => rig.view.node("node-alice");
-    await rig.until(() => /another module answers.*QKD-X-9999/.test(view().reason), deadline());
+    await rig.until("reason", () => view().reason, {
+      matches: /another module answers.*QKD-X-9999/,
+    });
     const before = rig.alice.km.store.size;
     rig.pair.alice.rename("QKD-A-0001");
-    await rig.until(() => rig.settled(), deadline());
+    await rig.until("every block is released or kept back", () => rig.settled());
     t.true(before <= 40);
     assertWhole(t, rig, 40);
   });
@@ -153,14 +161,18 @@ test.serial("a module that is another than before is not taken for it", async (t
 test.serial("a module that is unplugged and plugged in again loses no key", async (t) => {
   await withRig({ source: stream(80), blockIntervalMs: 20 }, async (rig) => {
     for (const keys of [10, 30]) {
-      await rig.until(() => rig.holds(keys), deadline());
+      await rig.until("both KMs hold keys", () => rig.holds(keys));
       rig.pair.bob.port.unplug();
-      await rig.until(() => rig.view.node("node-bob").link === "OFF", deadline());
+      await rig.until("the link to the module", () => rig.view.node("node-bob").link, {
+        is: "OFF",
+      });
       rig.pair.bob.port.plug();
     }
-    await rig.until(() => rig.settled(), deadline());
+    await rig.until("every block is released or kept back", () => rig.settled());
     assertWhole(t, rig, 80);
-    await rig.until(() => rig.view.node("node-bob").link === "ACTIVE", deadline());
+    await rig.until("the link to the module", () => rig.view.node("node-bob").link, {
+      is: "ACTIVE",
+    });
   });
 });
 
@@ -170,8 +182,10 @@ test.serial(
     const stranger = await createAuthority("another CA");
     await withRig({ source: stream(5), kmAuthority: { alice: stranger } }, async (rig) => {
       await rig.alice.node.logged(/certificate is from another CA/, deadline());
-      await rig.until(() => /another CA/.test(rig.view.node("node-alice").reason), deadline());
-      await rig.until(() => rig.bob.km.store.size === 5, deadline());
+      await rig.until("reason", () => rig.view.node("node-alice").reason, {
+        matches: /another CA/,
+      });
+      await rig.until("keys at the KM", () => rig.bob.km.store.size, { is: 5 });
       t.is(rig.alice.km.store.size, 0);
       t.is(rig.view.node("node-alice").km, "DOWN");
       t.is(rig.pair.alice.module.heldBlocks, 5, "the module still has every key");
@@ -192,7 +206,7 @@ test.serial(
       },
     };
     await withRig({ source: noisy }, async (rig) => {
-      await rig.until(() => rig.settled(), deadline());
+      await rig.until("every block is released or kept back", () => rig.settled());
       t.deepEqual(rig.compare(), { common: 6, different: 0, oneSided: 0 });
       for (const name of endNames) {
         const history = [...rig.pair[name].module.history.values()];
@@ -205,13 +219,13 @@ test.serial(
 
 test.serial("SIGTERM stops a node in order, within five seconds, and loses nothing", async (t) => {
   await withRig({ source: stream(60), blockIntervalMs: 20 }, async (rig) => {
-    await rig.until(() => rig.holds(10), deadline());
+    await rig.until("both KMs hold 10 keys", () => rig.holds(10));
     const begun = performance.now();
     t.is(await rig.alice.node.stop("SIGTERM"), 0);
     t.true(performance.now() - begun < 5_000);
     t.is(rig.view.node("node-alice").status, "offline");
     rig.alice.node.start();
-    await rig.until(() => rig.settled(), deadline());
+    await rig.until("every block is released or kept back", () => rig.settled());
     assertWhole(t, rig, 60);
     for (const { km } of rig.ends)
       t.is(km.store.summary().repeats, 0, "an orderly stop repeats none");
@@ -229,14 +243,14 @@ test.serial(
   async (t) => {
     const source = stream(60);
     await withRig({ source, logLevel: "debug", blockIntervalMs: 20 }, async (rig) => {
-      await rig.until(() => rig.holds(20), deadline());
+      await rig.until("both KMs hold 20 keys", () => rig.holds(20));
       await rig.alice.km.stop();
       rig.pair.bob.port.unplug();
       await rig.bob.node.stop("SIGKILL");
       rig.bob.node.start();
       rig.pair.bob.port.plug();
       await rig.alice.km.listen();
-      await rig.until(() => rig.settled(), deadline());
+      await rig.until("every block is released or kept back", () => rig.settled());
       await Promise.all(rig.ends.map(({ node }) => node.stop()));
 
       const needles = rig.ends.flatMap(({ km }) =>
@@ -265,7 +279,7 @@ test.serial("the run leaves nothing behind", async (t) => {
   let folder = "";
   await withRig({ source: stream(1) }, async (rig) => {
     folder = rig.folder;
-    await rig.until(() => rig.settled(), deadline());
+    await rig.until("every block is released or kept back", () => rig.settled());
   });
   t.false(existsSync(folder));
 });

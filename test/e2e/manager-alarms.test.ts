@@ -60,10 +60,10 @@ test.serial(
     const pair = newKeyPair();
     const folder = mkdtempSync(join(tmpdir(), "qkd-manager-"));
     await withManaged({ key: pair.publicKey }, async (rig) => {
-      await rig.until(() => rig.holds(3), deadline());
+      await rig.until("both KMs hold 3 keys", () => rig.holds(3));
       rig.pair.alice.module.event({ code: "laser_fault", severity: "major", text: "hot" });
       const topic = "alarm/module_fault:alice:laser_fault";
-      await rig.until(() => last(rig, topic)?.json !== undefined, deadline());
+      await rig.until("the alarm", () => last(rig, topic)?.json !== undefined);
       const raised = last(rig, topic);
       t.like(raised?.json, {
         severity: "major",
@@ -102,11 +102,13 @@ test.serial(
       t.like(JSON.parse(answer.stdout), { status: "done", command: "acknowledge_alarm" });
 
       // Told by the module, acknowledged by a person: it is over, and its retained message goes.
-      await rig.until(() => last(rig, topic)?.json === undefined, deadline());
+      await rig.until("the alarm is gone", () => last(rig, topic)?.json, { is: undefined });
       const story = messages(rig).filter((m) => m.topic === topic);
       t.is(story.at(-2)?.json?.severity, "cleared");
       t.true(story.every(({ retain }) => retain));
-      await rig.until(() => events(rig).some(({ type }) => type === "alarm_cleared"), deadline());
+      await rig.until("the event alarm_cleared", () =>
+        events(rig).some(({ type }) => type === "alarm_cleared"),
+      );
       const changes = events(rig).filter(
         ({ type, facts }) =>
           type.startsWith("alarm_") && facts.alarm === "module_fault.alice.laser_fault",
@@ -130,21 +132,28 @@ test.serial(
   "alarms and events outlive broker and node: none lost, same event_id, in order",
   async (t) => {
     await withManaged({}, async (rig) => {
-      await rig.until(() => rig.holds(3), deadline());
-      await rig.until(() => last(rig, "alarm/plain_link:manager") !== undefined, deadline());
+      await rig.until("both KMs hold 3 keys", () => rig.holds(3));
+      await rig.until(
+        "the alarm plain_link",
+        () => last(rig, "alarm/plain_link:manager") !== undefined,
+      );
       await rig.broker.close();
       rig.pair.alice.module.event({ code: "tamper", severity: "critical", text: "" });
       await rig.alice.node.logged(/alarm raised.*tamper\.alice/, deadline());
       const outbox = join(rig.folder, "node-alice", "state", "outbox");
-      await rig.until(() => readFileSync(outbox).includes('"tamper.alice"'), deadline());
+      await rig.until("the outbox has the event", () =>
+        readFileSync(outbox).includes('"tamper.alice"'),
+      );
       await rig.alice.node.stop("SIGKILL");
       rig.alice.node.start();
       await rig.broker.listen();
-      await rig.until(
-        () => events(rig).some(({ facts }) => facts.alarm === "tamper.alice"),
-        deadline(),
+      await rig.until("the event of the tampering", () =>
+        events(rig).some(({ facts }) => facts.alarm === "tamper.alice"),
       );
-      await rig.until(() => last(rig, "alarm/tamper:alice")?.json !== undefined, deadline());
+      await rig.until(
+        "the alarm tamper",
+        () => last(rig, "alarm/tamper:alice")?.json !== undefined,
+      );
       t.like(last(rig, "alarm/tamper:alice")?.json, { severity: "critical", latched: true });
       const all = messages(rig).flatMap((m) =>
         m.topic === "event" ? [m.json as Record<string, number>] : [],
@@ -164,7 +173,7 @@ test.serial("commands reach the module; a response topic is answered there", asy
   const { key, publicKey } = newKeyPair();
   const noc = { id: "noc", key };
   await withManaged({ key: publicKey, source: stream(1_000), blockIntervalMs: 50 }, async (rig) => {
-    await rig.until(() => rig.holds(2), deadline());
+    await rig.until("both KMs hold 2 keys", () => rig.holds(2));
     const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${rig.broker.port}`, {
       protocolVersion: 4,
     });
@@ -175,7 +184,7 @@ test.serial("commands reach the module; a response topic is answered there", asy
       );
       await client.publishAsync(`qkdn/v1/node-alice/cmd/${command}`, message, { qos: 1 });
       const result = `cmd/${command}/result`;
-      await rig.until(() => last(rig, result) !== undefined, deadline());
+      await rig.until("the command's result", () => last(rig, result) !== undefined);
       return last(rig, result)?.json;
     };
     t.like(await send("self_test", { module: "alice" }), { status: "done", id: "self_test-1" });
@@ -187,12 +196,13 @@ test.serial("commands reach the module; a response topic is answered there", asy
       status: "done",
     });
     await rig.until(
-      () => last(rig, "alarm/qber_high:alice")?.json?.severity === "warning",
-      deadline(),
+      "the alarm is a warning",
+      () => last(rig, "alarm/qber_high:alice")?.json?.severity,
+      { is: "warning" },
     );
     await rig.alice.node.stop();
     rig.alice.node.start();
-    await rig.until(() => last(rig, "status")?.json?.boot === 2, deadline());
+    await rig.until("boots", () => last(rig, "status")?.json?.boot, { is: 2 });
     const state = last(rig, "alarm/qber_high:alice")?.json;
     t.like(state, { severity: "warning", threshold: 0.001, count: 1 }, "goes on after a restart");
     await client.endAsync(true);
@@ -203,7 +213,7 @@ test.serial("everything that a run publishes is as the contract says", async (t)
   const contract = await Contract.load();
   const { key, publicKey } = newKeyPair();
   await withManaged({ key: publicKey }, async (rig) => {
-    await rig.until(() => rig.holds(5), deadline());
+    await rig.until("both KMs hold 5 keys", () => rig.holds(5));
     const { module } = rig.pair.alice;
     module.event({ code: "detector_fault", severity: "minor", text: "x" });
     module.event({ code: "quantum_channel_lost", severity: "major", text: "x" });
@@ -222,10 +232,13 @@ test.serial("everything that a run publishes is as the contract says", async (t)
     for (const [name, message] of Object.entries(commands)) {
       await client.publishAsync(topic(name), message, { qos: 1 });
     }
-    await rig.until(() => last(rig, "cmd/stop/result") !== undefined, deadline());
-    await rig.until(() => last(rig, "cmd/self_test/result") !== undefined, deadline());
+    await rig.until("the result of stop", () => last(rig, "cmd/stop/result") !== undefined);
+    await rig.until(
+      "the result of self_test",
+      () => last(rig, "cmd/self_test/result") !== undefined,
+    );
     await rig.alice.km.stop();
-    await rig.until(() => rig.view.node("node-alice").km === "DOWN", deadline());
+    await rig.until("the link to the KM", () => rig.view.node("node-alice").km, { is: "DOWN" });
     await rig.bob.node.stop();
     await client.endAsync(true);
     const seen = new Set<string>();

@@ -57,10 +57,12 @@ for (const { keys, bytes } of lengths) {
             // That the search finds what is there: keys that wait for a KM which takes none.
             await km.stop();
             for (let i = 0; i < 20; i++) distil(marked.key(bytes));
-            await until(() => marked.in(node) >= 20 * marked.marksIn(bytes));
+            await until("keys are in memory", () => marked.in(node), {
+              atLeast: 20 * marked.marksIn(bytes),
+            });
             await km.listen();
             for (let i = 20; i < keys; i++) distil(marked.key(bytes));
-            await until(() => end.module.heldBlocks === 0);
+            await until("blocks that the module holds", () => end.module.heldBlocks, { is: 0 });
             t.is(km.store.size, keys);
             await inFlight();
             t.is(marked.in(node), 0, transport);
@@ -82,7 +84,7 @@ for (const { keys, bytes } of lengths) {
           for (let i = 0; i < keys / 4; i++) {
             distil(Buffer.concat(Array.from({ length: 4 }, () => marked.key(bytes))));
           }
-          await until(() => marked.in(node) >= all);
+          await until("keys are in memory", () => marked.in(node), { atLeast: all });
           // All but two of the last block, which stays in memory with them.
           const wanted = keys - 2;
           for (let got = 0; got < wanted; ) {

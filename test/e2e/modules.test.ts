@@ -9,6 +9,7 @@ import { Broker } from "../emulator/broker.ts";
 import { PairEnd, type TransportKind } from "../emulator/end.ts";
 import { KeyManager } from "../emulator/km/index.ts";
 import { QcryptoStack } from "../emulator/qcrypto.ts";
+import { eventually } from "../eventually.ts";
 import { Contract } from "../rig/contract.ts";
 import { NodeProcess } from "../rig/node-process.ts";
 
@@ -127,21 +128,15 @@ ${modules.join("")}`,
       if (i === 10) node.start();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    const deadline = AbortSignal.timeout(50_000);
-    while (Object.values(sources).some((source) => source.held() > 0)) {
-      deadline.throwIfAborted();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const held = () => Object.values(sources).map((source) => source.held());
+    await eventually("blocks that modules hold", held, { is: [0, 0, 0, 0] });
     const contents = [...km.store.digest(secret).values()];
     t.is(contents.length, 4 * each);
     t.true(contents.every((content) => expected.delete(content)));
     // Whatever the driver: the same names, units and ranges, and nothing that the module did not say.
     const qbers = () => Object.keys(sources).map((name) => qberOf(broker, name));
-    while (qbers().includes(undefined)) {
-      deadline.throwIfAborted();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    t.deepEqual(qbers(), [0.02, 0.02, 0.02, 0.02]);
+    const told = { when: (all: unknown[]) => !all.includes(undefined) };
+    t.deepEqual(await eventually("QBER of each", qbers, told), [0.02, 0.02, 0.02, 0.02]);
     const contract = Contract.load();
     for (const message of broker.messages) t.deepEqual(contract.check(message).problems, []);
     t.is(await node.stop(), 0);

@@ -28,8 +28,8 @@ testWith(
       secureBroker: true,
     });
     try {
-      await rig.until(() => rig.alice.page !== undefined, deadline());
-      await rig.until(() => rig.holds(4), deadline());
+      await rig.until("the page is served", () => rig.alice.page !== undefined);
+      await rig.until("both KMs hold 4 keys", () => rig.holds(4));
       const url = rig.alice.page as string;
       // Of this zone the offset is the same the whole year.
       const page = await browser.page({ timezoneId: "Asia/Kolkata" });
@@ -118,7 +118,10 @@ testWith(
       const started = await page.evaluate<number>(begun);
       await rig.alice.node.stop();
       rig.alice.node.start();
-      await rig.until(() => rig.alice.page !== undefined && rig.alice.page !== url, deadline());
+      await rig.until(
+        "the page of the restarted node",
+        () => rig.alice.page !== undefined && rig.alice.page !== url,
+      );
       await page.open(rig.alice.page as string);
       await page.until(live, deadline());
       const again = await page.evaluate<number>(begun);

@@ -52,9 +52,9 @@ async function looking(
     ...(web !== undefined && { web: { alice: web } }),
   });
   try {
-    await rig.until(() => rig.alice.page !== undefined, deadline());
+    await rig.until("the page is served", () => rig.alice.page !== undefined);
     const url = rig.alice.page as string;
-    await rig.until(() => rig.holds(4), deadline());
+    await rig.until("both KMs hold 4 keys", () => rig.holds(4));
     const page = await browser.page();
     await body({ rig, page, url });
   } finally {
@@ -91,7 +91,7 @@ testWith(
       for (const end of rig.pair.ends) end.module.running = false;
       const { store } = rig.alice.km;
       const counters = () => rig.view.counters("node-alice");
-      await rig.until(() => counters().confirmed === store.size, deadline());
+      await rig.until("keys confirmed", () => counters().confirmed, { is: store.size });
       await page.until(`${keys} === ${store.size}`, deadline());
       // What the daemon has and what the screen shows, at one moment; telemetry goes on.
       const shown = async () => {
@@ -351,7 +351,10 @@ test.serial("no answer of the page holds a byte of key, in any spelling", async 
   await withNode({ transport: "tls", mode: "proactive" }, async (bench) => {
     const key = keyBytes(7, 1_024);
     bench.distil(Buffer.from(key));
-    await bench.until(() => bench.km.store.size === 1 && bench.end.module.heldBlocks === 0);
+    await bench.until(
+      "the key is at the KM and released",
+      () => bench.km.store.size === 1 && bench.end.module.heldBlocks === 0,
+    );
     const line = await bench.node.logged(/at=node\.web msg="page"/, deadline());
     const url = /url=(\S+)/.exec(line)?.[1] as string;
     const part = key.subarray(0, 12);

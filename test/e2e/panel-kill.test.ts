@@ -23,7 +23,10 @@ const steps: readonly Step[] = [
   later(0),
   later(3),
   ["supply has stopped", (bench) => logged(bench, /tampering: supply has stopped/)],
-  ["the module was told", (bench) => bench.until("told", () => bench.zeroized.length > 0)],
+  [
+    "the module was told",
+    (bench) => bench.until("told", () => bench.zeroized.length, { atLeast: 1 }),
+  ],
   onDisk,
   ["the module has done it", (bench) => logged(bench, /msg="module zeroized"/)],
 ];
@@ -33,7 +36,7 @@ async function story(t: ExecutionContext, [, reached]: Step, fresh: boolean): Pr
   await PanelRig.with({ onTamper: "zeroize" }, async (bench) => {
     const { controller, rig } = bench;
     await bench.flowing();
-    await bench.until("heard", () => bench.status?.panel?.presence === "ok");
+    await bench.until("heard", () => bench.status?.panel?.presence, { is: "ok" });
     controller.contact(1, true);
     controller.contact(1, false);
     await reached(bench);
@@ -43,11 +46,11 @@ async function story(t: ExecutionContext, [, reached]: Step, fresh: boolean): Pr
     for (let i = 0; i < 50; i++) await settle();
     const { length } = bench.keys;
     rig.alice.node.start();
-    await bench.until("up again", () => bench.status?.boot === 2);
-    await bench.until("latched", () => bench.status?.panel?.tamper === "latched");
+    await bench.until("up again", () => bench.status?.boot, { is: 2 });
+    await bench.until("latched", () => bench.status?.panel?.tamper, { is: "latched" });
     await bench.until("zeroized", () => rig.pair.alice.module.zeroized);
     await bench.until("done", () => bench.status?.panel?.zeroize !== "pending");
-    await bench.until("alarm", () => bench.alarm("tamper.node")?.active === true);
+    await bench.until("alarm", () => bench.alarm("tamper.node")?.active, { is: true });
     t.is(bench.keys.length, length, "no key after the restart");
   });
 }

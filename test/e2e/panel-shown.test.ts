@@ -22,7 +22,7 @@ testWith(
       const { controller, rig } = bench;
       await using browser = await Browser.start(program);
       await bench.flowing();
-      await bench.until("present", () => bench.status?.panel?.presence === "ok");
+      await bench.until("present", () => bench.status?.panel?.presence, { is: "ok" });
       const where = ["--config", join(rig.folder, "node-alice.toml")];
       const good = await qkdNode(["status", ...where]);
       t.regex(good.out.replace(/\n +/g, " "), /panel +ok; chassis closed; key at operation; lamps/);
@@ -64,7 +64,7 @@ testWith(
       if (process.env.SCREENSHOT !== undefined) {
         await page.screenshot(process.env.SCREENSHOT);
       }
-      await bench.until("latched", () => bench.status?.panel?.tamper === "latched");
+      await bench.until("latched", () => bench.status?.panel?.tamper, { is: "latched" });
 
       await t.throwsAsync(ask([console], "install_update", act), { message: /key switch is not/ });
       const bad = await qkdNode(["status", ...where]);

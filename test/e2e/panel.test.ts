@@ -16,7 +16,7 @@ test.serial(
 
       const at = performance.now();
       controller.contact(1, true);
-      await bench.until("zeroized", () => bench.zeroized.length > 0);
+      await bench.until("zeroized", () => bench.zeroized.length, { atLeast: 1 });
       const last = () => (bench.keys.at(-1) ?? 0) - at;
       const took = (bench.zeroized[0] as number) - at;
       t.log(`last key after ${last().toFixed(1)} ms, module told after ${took.toFixed(1)} ms`);
@@ -31,7 +31,7 @@ test.serial(
         detail: "chassis contact 2 opened",
       });
       t.like(bench.alarm("zeroized.alice"), { severity: "critical", detail: "by tamper" });
-      await bench.until("event", () => bench.events("node_tamper").length > 0);
+      await bench.until("event", () => bench.events("node_tamper").length, { atLeast: 1 });
       t.deepEqual(
         bench.events("node_tamper").map(({ facts }) => facts),
         [{ detail: "chassis contact 2 opened", policy: "zeroize" }],
@@ -52,7 +52,7 @@ test.serial(
       const { controller, rig } = bench;
       await bench.flowing();
       controller.contact(0, true);
-      await bench.until("latched", () => bench.status?.panel?.tamper === "latched");
+      await bench.until("latched", () => bench.status?.panel?.tamper, { is: "latched" });
       await bench.until("the panel shows it", () => controller.shows("tamper", "red"));
 
       // Neither an acknowledgement nor a forger lets keys flow again.
@@ -75,9 +75,9 @@ test.serial(
       controller.contact(0, false);
       controller.replace();
       await bench.restart();
-      await bench.until("up again", () => bench.status?.boot === 2);
-      await bench.until("panel is back", () => bench.status?.panel?.presence === "ok");
-      await bench.until("Bob goes on", () => rig.bob.km.store.size > bob + 20);
+      await bench.until("up again", () => bench.status?.boot, { is: 2 });
+      await bench.until("panel is back", () => bench.status?.panel?.presence, { is: "ok" });
+      await bench.until("Bob goes on", () => rig.bob.km.store.size, { atLeast: bob + 20 + 1 });
       t.is(controller.latched, 0);
       t.is(bench.keys.length, length, "nothing is supplied after the restart");
       t.like(bench.alarm("tamper.node"), { active: true });
@@ -85,10 +85,10 @@ test.serial(
 
       t.like(await bench.command("clear_tamper", {}), { status: "done" });
       await bench.flowing("keys flow again");
-      await bench.until("alarm is over", () => bench.alarm("tamper.node") === undefined);
+      await bench.until("alarm is over", () => bench.alarm("tamper.node"), { is: undefined });
       t.like(bench.events("node_tamper_cleared")[0]?.facts, { by: "noc" });
       t.is(rig.pair.alice.module.zeroized, false);
-      await bench.until("both have them", () => rig.compare().common > length + 5);
+      await bench.until("both have them", () => rig.compare().common, { atLeast: length + 5 + 1 });
       t.is(rig.compare().different, 0);
     });
   },
@@ -105,7 +105,7 @@ test.serial(
         rig.view.node("node-alice").reason.includes("waiting for the chassis panel"),
       );
       bench.process.start();
-      await bench.until("latched", () => bench.status?.panel?.tamper === "latched");
+      await bench.until("latched", () => bench.status?.panel?.tamper, { is: "latched" });
       t.is(bench.keys.length, 0);
       t.is((await bench.command("clear_tamper", {})).status, "done");
       t.is(controller.latched, 0, "the controller's latch is cleared too");
@@ -135,16 +135,18 @@ test.serial(
       ];
       await bench.flowing();
       for (const [how, die, revive] of deaths) {
-        await bench.until("present", () => bench.status?.panel?.presence === "ok");
+        await bench.until("present", () => bench.status?.panel?.presence, { is: "ok" });
         const at = performance.now();
         await die();
-        await bench.until(`${how}: alarm`, () => bench.alarm("panel_lost.node")?.active === true);
+        await bench.until(`${how}: alarm`, () => bench.alarm("panel_lost.node")?.active, {
+          is: true,
+        });
         const took = performance.now() - at;
         t.log(`${how}: alarm at the broker after ${took.toFixed(0)} ms`);
         t.true(took < 3_000 + soon, `${how}: ${took}`);
         await bench.flowing(`${how}: keys flow on`);
         await revive();
-        await bench.until(`${how}: over`, () => bench.alarm("panel_lost.node") === undefined);
+        await bench.until(`${how}: over`, () => bench.alarm("panel_lost.node"), { is: undefined });
         t.is(bench.status?.panel?.presence, "ok");
       }
       t.is(bench.zeroized.length, 0);
@@ -157,10 +159,10 @@ test.serial("on_lost = stop: no key without the panel, and on with it", async (t
   await PanelRig.with({ onTamper: "stop", panel: 'on_lost = "stop"' }, async (bench) => {
     await bench.flowing();
     await bench.process.stop("SIGKILL");
-    await bench.until("lost", () => bench.status?.panel?.presence === "lost");
+    await bench.until("lost", () => bench.status?.panel?.presence, { is: "lost" });
     const { length } = bench.keys;
     const bob = bench.rig.bob.km.store.size;
-    await bench.until("Bob goes on", () => bench.rig.bob.km.store.size > bob + 20);
+    await bench.until("Bob goes on", () => bench.rig.bob.km.store.size, { atLeast: bob + 20 + 1 });
     t.is(bench.keys.length, length);
     bench.process.start();
     await bench.flowing("keys flow again");
@@ -175,7 +177,7 @@ test.serial(
       await bench.flowing();
       controller.key(true);
       await bench.until("maintenance", () => controller.shows("maintenance", "amber"));
-      await bench.until("told", () => bench.status?.panel?.maintenance === true);
+      await bench.until("told", () => bench.status?.panel?.maintenance, { is: true });
       const panel = bench.process.pid;
       const node = bench.rig.alice.node.pid;
       for (let i = 0; i < 20_000; i++) {
@@ -184,7 +186,7 @@ test.serial(
         if (i % 500 === 0) await new Promise((resolve) => setImmediate(resolve));
       }
       await bench.flowing("keys flow on");
-      await bench.until("settled", () => bench.status?.panel?.maintenance === false);
+      await bench.until("settled", () => bench.status?.panel?.maintenance, { is: false });
       await bench.until("controller heard", () => controller.hosted);
       t.is(bench.process.pid, panel);
       t.is(bench.rig.alice.node.pid, node);
@@ -201,19 +203,19 @@ test.serial(
     await PanelRig.with({ onTamper: "stop" }, async (bench) => {
       const { controller } = bench;
       await bench.flowing();
-      await bench.until("heard", () => bench.status?.panel?.presence === "ok");
+      await bench.until("heard", () => bench.status?.panel?.presence, { is: "ok" });
       const at = performance.now();
       controller.press(true);
       await bench.until("lamp while held", () => controller.shows("zeroize", "amber", "fast"));
-      await bench.until("zeroized", () => bench.zeroized.length > 0);
+      await bench.until("zeroized", () => bench.zeroized.length, { atLeast: 1 });
       const took = (bench.zeroized[0] as number) - at;
       t.true(took >= 5_000 && took < 5_000 + soon, `${took}`);
       await bench.until("lamp", () => controller.shows("zeroize", "red"));
-      await bench.until("alarm", () => bench.alarm("zeroized.alice")?.detail === "by button");
-      await bench.until("event", () => bench.events("module_zeroized").length > 0);
+      await bench.until("alarm", () => bench.alarm("zeroized.alice")?.detail, { is: "by button" });
+      await bench.until("event", () => bench.events("module_zeroized").length, { atLeast: 1 });
       t.is(bench.events("node_zeroize").length, 1);
       t.like(bench.events("module_zeroized")[0]?.facts, { cause: "button" });
-      await bench.until("no tamper", () => bench.status?.panel?.tamper === "none");
+      await bench.until("no tamper", () => bench.status?.panel?.tamper, { is: "none" });
       controller.press(false);
       bench.initialise();
       await bench.flowing("keys flow once the module is initialised anew");

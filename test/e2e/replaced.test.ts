@@ -38,7 +38,7 @@ test.serial(
       const { node, end, km } = bench;
       const { run, until } = operator(bench);
       bench.distil(3);
-      await bench.until(() => stored(km) === 3);
+      await bench.until("keys at the KM", () => stored(km), { is: 3 });
       await node.stop();
       const before = end.module.identity.moduleId;
       end.module.identity = { ...end.module.identity, moduleId: "QKD-Z-0009" };
@@ -69,7 +69,7 @@ test.serial(
       // The KM stores what it is given and never answers: its keys are in doubt.
       km.behave(neverAnswer("before answering"));
       bench.distil(3);
-      await bench.until(() => stored(km) === 3);
+      await bench.until("keys at the KM", () => stored(km), { is: 3 });
       await node.stop("SIGKILL");
       const identity = await ca.issue({ commonName: "km", dns: ["km"], usage: "server" });
       const other = new KeyManager({ security: { ...identity, ca: ca.cert } });
@@ -91,7 +91,7 @@ test.serial(
         const links = await ask<Links>("links");
         t.is(links.modules[0]?.kms[0]?.up, true, "it is connected");
         t.is((await run("free-km", "alice", "main")).code, 0, "the one before has none of them");
-        await bench.until(() => stored(other) === 3);
+        await bench.until("keys at the other KM", () => stored(other), { is: 3 });
         t.is((await run("accept-km", "main")).code, 0);
       } finally {
         await other.close();

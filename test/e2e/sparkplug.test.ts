@@ -27,12 +27,12 @@ testWith("mosquitto", "a SCADA host sees the node, its module and its death", as
     broker: { url: broker.url, protocol: 5 },
     extra: '\n[manager.sparkplug]\ngroup = "qkd"\n',
   });
-  const deadline = () => AbortSignal.timeout(40_000);
   const value = (key: string) => host.metrics.get(key)?.value;
-  const until = (condition: () => boolean) => rig.until(condition, deadline());
   try {
-    await until(() => value("alice/Telemetry/qber") !== undefined);
-    await until(() => Number(value("alice/Supply/confirmed")) > 5);
+    await rig.until("QBER at the host", () => value("alice/Telemetry/qber") !== undefined);
+    await rig.until("keys confirmed at the host", () => Number(value("alice/Supply/confirmed")), {
+      atLeast: 6,
+    });
     t.is(value("/Properties/node"), "node-alice");
     t.is(value("alice/State/module"), "OPERATING");
     t.is(value("/Alarms/plain_link"), "warning");
@@ -41,20 +41,20 @@ testWith("mosquitto", "a SCADA host sees the node, its module and its death", as
     const births = () => host.types.filter((type) => type === "NBIRTH").length;
     const before = births();
     await client.publishAsync("spBv1.0/qkd/NCMD/node-alice", rebirthCommand());
-    await until(() => births() === before + 1 && host.online.has("alice"));
+    await rig.until("one birth more", () => births() === before + 1 && host.online.has("alice"));
 
     rig.pair.alice.unplug();
-    await until(() => host.types.includes("DDEATH alice"));
+    await rig.until("the module's death", () => host.types.includes("DDEATH alice"));
     rig.pair.alice.plug();
-    await until(() => host.online.has("alice"));
+    await rig.until("the module's birth", () => host.online.has("alice"));
 
     await rig.alice.node.stop("SIGKILL");
-    await until(() => host.types.at(-1) === "NDEATH");
+    await rig.until("the host's last message", () => host.types.at(-1), { is: "NDEATH" });
     t.is(host.online.size, 0, "the broker sent the will, with the bdSeq of the birth");
     rig.alice.node.start();
-    await until(() => host.online.has("alice"));
+    await rig.until("the module's birth", () => host.online.has("alice"));
     await rig.alice.node.stop();
-    await until(() => host.types.at(-1) === "NDEATH");
+    await rig.until("the host's last message", () => host.types.at(-1), { is: "NDEATH" });
     t.is(host.online.size, 0);
     t.deepEqual(host.problems, []);
   } finally {

@@ -45,7 +45,7 @@ test.serial("a bundle has all that helps from afar, and no secret in any writing
       const keys = Array.from({ length: 5 }, () => randomBytes(128));
       // The module wipes what it is given.
       for (const key of keys) distil(Buffer.from(key));
-      await until(() => km.store.size === keys.length);
+      await until("keys at the KM", () => km.store.size, { is: keys.length });
       const config = join(folder, "node.toml");
       const file = join(folder, "bundle.tar.gz");
       const said = await qkdNode(["support-bundle", file, "--config", config, "--json"]);

@@ -1,9 +1,11 @@
 /** `qkd-node update` against the node's real sockets and the image's own scripts. */
+
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { ask } from "../../src/ops/cli/client.ts";
 import { allowByRoot } from "../../src/ops/update/allow.ts";
+import { eventually } from "../eventually.ts";
 import { problemsOf, qkdNode, tooWide } from "../rig/cli.ts";
 import { sha256, withUpdates } from "../rig/update-bench.ts";
 
@@ -33,7 +35,7 @@ test("a bundle from a file is sent to the node, installed by root, and the machi
     t.regex(said.out, /node-a runs 1\.2\.0 from slot a\. The bundle goes to slot b/);
     t.regex(said.out.replaceAll("\n", " "), /on trial: if module, KM and manager are not back/);
     t.regex(said.out, /update: done\nthe machine starts from slot b now, on trial\n$/);
-    while (bench.did.length < 3) await new Promise((resolve) => setTimeout(resolve, 10));
+    await eventually("what root did", () => bench.did.length, { is: 3 });
     t.deepEqual(bench.did, [
       `rauc install ${join(bench.folder, "known/update.raucb")}`,
       "systemctl stop qkd-node",

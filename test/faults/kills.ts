@@ -67,7 +67,7 @@ export async function killNodes(kills: number, seed: number): Promise<KillResult
       rig.ends.map((end, i) => torment(end, half, random(seed * 31 + i))),
     );
     more = false;
-    await rig.until(() => rig.settled(), AbortSignal.timeout(deadlineMs));
+    await rig.until("every block is released or kept back", () => rig.settled(), { deadlineMs });
     await Promise.all(rig.ends.map(({ node }) => node.stop()));
     const { keys, broken: found } = auditRig(rig, witness);
     const broken = [...found];

@@ -163,14 +163,15 @@ export async function meetTroubles(
         met++;
         const onward = () =>
           rig.ends.every(({ km }, i) => km.counts.answers.success > (before[i] ?? 0) + 5);
-        await rig.until(onward, AbortSignal.timeout(deadlineMs)).catch(() => {
+        await rig.until("keys go on", onward, { deadlineMs }).catch(() => {
           broken.push(`nothing goes on after "${name}" at ${end}`);
         });
         if (broken.length > 0) break;
       }
     }
     more = false;
-    await rig.until(() => rig.settled(), AbortSignal.timeout(deadlineMs)).catch(() => {});
+    const settled = () => rig.settled();
+    await rig.until("all is settled", settled, { deadlineMs }).catch(() => {});
     const events = rig.ends.flatMap(({ nodeId }) => [...rig.view.node(nodeId).events.values()]);
     const replayed = events.filter(({ type }) => type === "block_replayed").length;
     await Promise.all(rig.ends.map(({ node }) => node.stop()));

@@ -11,29 +11,15 @@ export class AskingDesk implements OnRequestKeys {
   /** Called before an answer is given; it waits for this. */
   before: () => Promise<void> = async () => {};
   #keys = 0;
-  #listener = () => {};
 
   async request(request: KeyRequest): Promise<KeyReply> {
     const nth = this.asked.push(request);
-    this.#listener();
     await this.before();
     const { number, most, size } = request;
     const keys = Array.from({ length: Math.min(number, most) }, () => this.#key(size));
-    const tell = (how: string) => () => {
-      this.ended.push(`${nth} ${how}`);
-      this.#listener();
-    };
+    const tell = (how: string) => () => void this.ended.push(`${nth} ${how}`);
     const [sent, unsent, torn] = [tell("sent"), tell("unsent"), tell("torn")];
     return { response: "success", keys, sent, unsent, torn };
-  }
-
-  /** Resolves once it was asked, or heard, so often. */
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) {
-      await new Promise<void>((resolve) => {
-        this.#listener = resolve;
-      });
-    }
   }
 
   #key(bits: number): QkdKey {

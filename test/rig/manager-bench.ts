@@ -51,12 +51,3 @@ export async function manager(
   });
   return { manager: made, outbox };
 }
-
-/** Resolves once `condition` holds; looks after every turn of the event loop. */
-export async function until(condition: () => boolean, limitMs = 20_000): Promise<void> {
-  const end = performance.now() + limitMs;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error("the condition did not come about");
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

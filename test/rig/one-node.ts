@@ -13,6 +13,7 @@ import {
 } from "../emulator/certificates.ts";
 import { PairEnd } from "../emulator/end.ts";
 import { KeyManager } from "../emulator/km/index.ts";
+import { type Expected, eventually } from "../eventually.ts";
 import { NodeProcess } from "./node-process.ts";
 
 const epoch = "00112233aabbccdd";
@@ -28,7 +29,8 @@ export interface OneNode {
   readonly serverPort: number;
   /** Has the module distil that many blocks of 1,024 bits; or one of these bytes. */
   distil(blocks: number | Buffer): void;
-  until(condition: () => boolean): Promise<void>;
+  /** {@link eventually}, whose message has what the node logged last. */
+  until<T>(what: string, probe: () => T | Promise<T>, more?: Expected<NoInfer<T>>): Promise<T>;
 }
 
 async function freePort(): Promise<number> {
@@ -125,7 +127,6 @@ path = ${q(join(folder, "alice.tty"))}
   node.environment = options.environment ?? {};
   node.start();
   let number = 0;
-  const deadline = AbortSignal.timeout(50_000);
   try {
     await body({
       folder,
@@ -142,13 +143,8 @@ path = ${q(join(folder, "alice.tty"))}
         if (Buffer.isBuffer(blocks)) return one(blocks);
         for (let i = 0; i < blocks; i++) one(keyBytes(number, bits));
       },
-      async until(condition) {
-        while (!condition()) {
-          // Whoever reads the failure wants to know what the node had to say.
-          if (deadline.aborted) throw new Error(`too late; ${node.lines.slice(-8).join("\n")}`);
-          await new Promise((resolve) => setTimeout(resolve, 5));
-        }
-      },
+      until: (what, probe, more) =>
+        eventually(what, probe, { about: () => node.lines.slice(-12).join("\n"), ...more }),
     });
   } finally {
     await node.stop("SIGKILL");

@@ -12,6 +12,7 @@ import type { Attachment } from "../emulator/panel/attachment.ts";
 import { EmulatedController } from "../emulator/panel/controller.ts";
 import { attachSocket } from "../emulator/panel/socket.ts";
 import { seedSource } from "../emulator/source/seed.ts";
+import { type Expected, eventually } from "../eventually.ts";
 import { PanelProcess } from "./panel-process.ts";
 import { Rig, type RigOptions } from "./rig.ts";
 
@@ -135,12 +136,11 @@ ${panel}
     return all.filter((event) => event.type === type);
   }
 
-  /** @throws Error that says what the processes logged last */
-  async until(what: string, condition: () => boolean, signal = this.#deadline): Promise<void> {
-    await this.rig.until(condition, signal).catch(() => {
-      const lines = [...this.rig.alice.node.lines.slice(-25), ...this.process.lines.slice(-8)];
-      throw new Error(`${what}: too late\n${lines.join("\n")}`);
-    });
+  /** {@link eventually}, whose message has what the processes logged last. */
+  until<T>(what: string, probe: () => T | Promise<T>, more: Expected<NoInfer<T>> = {}): Promise<T> {
+    const about = () =>
+      [...this.rig.alice.node.lines.slice(-25), ...this.process.lines.slice(-8)].join("\n");
+    return eventually(what, probe, { about, ...more });
   }
 
   /** Resolves once keys come in, some more than there are now. */

@@ -68,10 +68,6 @@ export class QcryptoBench {
     return session;
   }
 
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-
   async close(): Promise<void> {
     clearInterval(this.#alive);
     await this.session?.close();

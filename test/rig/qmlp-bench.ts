@@ -2,6 +2,7 @@
  * The QMLP driver over a real serial link, and an emulated module behind a real PTY, with a place
  * in between where a test may look at frames, change them, and lose them.
  */
+
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,6 +25,7 @@ import type { TelemetrySample } from "../../src/port/telemetry.ts";
 import { ManualClock } from "../clock.ts";
 import { EmulatedModule } from "../emulator/module.ts";
 import { EmulatedPort } from "../emulator/port.ts";
+import { eventually } from "../eventually.ts";
 
 /** Longer than any body on this line. */
 const maxBody = 65_536;
@@ -161,16 +163,11 @@ export class QmlpBench {
     return session;
   }
 
-  /** Waits, in real time, until the condition holds; the test's own timeout is its deadline. */
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-
   /** Waits until nothing is on its way between the two. */
-  quiet(session: ModuleSession): Promise<void> {
-    return this.until(() => {
-      const { bytesReceived, bytesSent } = session.quality();
-      return bytesReceived === this.sent && bytesSent === this.taken;
+  async quiet(session: ModuleSession): Promise<void> {
+    await eventually("all bytes have arrived", () => session.quality(), {
+      when: ({ bytesReceived, bytesSent }) =>
+        bytesReceived === this.sent && bytesSent === this.taken,
     });
   }
 

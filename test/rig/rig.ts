@@ -20,6 +20,7 @@ import { KeyManager } from "../emulator/km/index.ts";
 import { EmulatedPair } from "../emulator/pair.ts";
 import type { PhysicalLink } from "../emulator/physics/link.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
+import { type Expected, eventually } from "../eventually.ts";
 import { KmPair } from "./km-pair.ts";
 import { ManagerView } from "./manager-view.ts";
 import { NodeProcess } from "./node-process.ts";
@@ -224,24 +225,21 @@ export class Rig {
     return kmAt === undefined ? km.store.summary().bits : this.view.counters(nodeId).bits;
   }
 
-  /**
-   * Resolves once `condition` holds; looks whenever something happened.
-   * @throws the signal's reason when it aborts before
-   */
-  until(condition: () => boolean, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      // Conditions span processes and both sides of the line: there is no one event to wait for.
-      const timer = setInterval(() => condition() && settle(resolve), 20);
-      const abort = () => settle(() => reject(signal.reason));
-      const settle = (done: () => void) => {
-        clearInterval(timer);
-        signal.removeEventListener("abort", abort);
-        done();
-      };
-      signal.addEventListener("abort", abort);
-      if (signal.aborted) abort();
-      else if (condition()) settle(resolve);
-    });
+  /** {@link eventually}, whose message tells how the link is, and what the nodes logged last. */
+  until<T>(what: string, probe: () => T | Promise<T>, more: Expected<NoInfer<T>> = {}): Promise<T> {
+    return eventually(what, probe, { about: () => this.#shown(), ...more });
+  }
+
+  #shown(): string {
+    return this.ends
+      .flatMap((end) => {
+        const { status, km, link, reason } = this.view.node(end.nodeId);
+        const { heldBlocks } = this.pair[end.name].module;
+        const keys = `${this.keysAt(end)} keys at the KM, ${heldBlocks} blocks in the module`;
+        const seen = `${end.nodeId}: ${status}, link ${link}, KM ${km}, ${reason || "no reason"}`;
+        return [`${seen}; ${keys}`, ...end.node.lines.slice(-12)];
+      })
+      .join("\n");
   }
 
   /** Stops everything in order and removes the folder. Any number of times. */

@@ -234,12 +234,3 @@ export function login(url: string, text: string, more: Record<string, string> = 
     ...(from !== undefined && { from }),
   });
 }
-
-/** Resolves once `condition` holds. */
-export async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 20_000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error("too late");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -1,7 +1,9 @@
 /** What a module is told to do, what it tells, and what no module should send. */
+
 import { Fault } from "../../../src/base/errors.ts";
 import { blockName } from "../../../src/port/key.ts";
 import { figures } from "../../../src/port/telemetry.ts";
+import { eventually } from "../../eventually.ts";
 import { assertIntact, type Case, distil, names, plenty } from "./case.ts";
 
 export const controlCases: readonly Case[] = [
@@ -33,7 +35,7 @@ export const controlCases: readonly Case[] = [
       const session = await seen.connect();
       await session.command({ name: "telemetry_interval", ms: 100 });
       session.grant(plenty.blocks, plenty.bytes);
-      await seen.until(() => seen.samples.length >= 3);
+      await eventually("samples", () => seen.samples.length, { atLeast: 3 });
       for (const { values } of seen.samples) {
         for (const [name, value] of Object.entries(values)) {
           const spec = figures[name as keyof typeof figures];
@@ -61,16 +63,16 @@ export const controlCases: readonly Case[] = [
           over = true;
           if (error !== undefined) t.true(error instanceof Fault, name);
         });
-        await seen.until(() => over || had());
+        await eventually("the command is over", () => over || had());
         const outcome = over ? "ends the session" : "does no harm";
         await session.close();
         const again = await seen.connect();
         again.grant(plenty.blocks, plenty.bytes);
-        await seen.until(had);
+        await eventually("what it does", had);
         assertIntact(t, seen, made);
         again.release(made.map(({ facts }) => facts.ref));
         const count = seen.released.length;
-        await seen.until(() => seen.released.length > count);
+        await eventually("answers to releases", () => seen.released.length, { atLeast: count + 1 });
         await again.close();
         seen.forget();
         t.log(`${name} ${outcome}`);

@@ -1,4 +1,5 @@
 /** Whose a block is: offered by credit, kept until released, repeated until then. */
+import { eventually } from "../../eventually.ts";
 import type { Made } from "../specimen.ts";
 import { assertIntact, type Case, distil, lengths, names, plenty } from "./case.ts";
 
@@ -9,7 +10,7 @@ export const custodyCases: readonly Case[] = [
       const made = await distil(module, lengths);
       const session = await seen.connect();
       session.grant(plenty.blocks, plenty.bytes);
-      await seen.until(() => seen.blocks.length >= made.length);
+      await eventually("blocks", () => seen.blocks.length, { atLeast: made.length });
       t.deepEqual(seen.names(), names(made));
       assertIntact(t, seen, made);
       t.deepEqual(await module.held(), names(made), "the module holds what was not released");
@@ -21,9 +22,9 @@ export const custodyCases: readonly Case[] = [
       const made = await distil(module, [256]);
       const session = await seen.connect();
       session.grant(plenty.blocks, plenty.bytes);
-      await seen.until(() => seen.blocks.length === 1);
+      await eventually("blocks", () => seen.blocks.length, { is: 1 });
       made.push(...(await distil(module, [512, 1_024])));
-      await seen.until(() => seen.blocks.length === 3);
+      await eventually("blocks", () => seen.blocks.length, { is: 3 });
       t.deepEqual(seen.names(), names(made));
       assertIntact(t, seen, made);
     },
@@ -37,19 +38,19 @@ export const custodyCases: readonly Case[] = [
       // What is confirmed shows that all before it has had its time to come.
       const settled = async (index: number) => {
         session.release([refs[index] as (typeof refs)[0]]);
-        await seen.until(() => seen.released.length === index + 1);
+        await eventually("answers to releases", () => seen.released.length, { is: index + 1 });
         return seen.blocks.length;
       };
       session.grant(2, 1_000);
-      await seen.until(() => seen.blocks.length === 2);
+      await eventually("blocks", () => seen.blocks.length, { is: 2 });
       t.is(await settled(0), 2, "blocks of the credit");
       session.grant(2, 0);
-      await seen.until(() => seen.blocks.length === 4);
+      await eventually("blocks", () => seen.blocks.length, { is: 4 });
       t.is(await settled(1), 4);
       session.grant(0, 10_000);
       t.is(await settled(2), 4, "bytes alone are no credit");
       session.grant(1, 0);
-      await seen.until(() => seen.blocks.length === 5);
+      await eventually("blocks", () => seen.blocks.length, { is: 5 });
       t.is(await settled(3), 5);
       assertIntact(t, seen, made);
     },
@@ -60,12 +61,12 @@ export const custodyCases: readonly Case[] = [
       const made = await distil(module, [800, 800, 800]);
       const session = await seen.connect();
       session.grant(100, 299);
-      await seen.until(() => seen.blocks.length === 2);
+      await eventually("blocks", () => seen.blocks.length, { is: 2 });
       session.release([made[0]?.facts.ref as Made["facts"]["ref"]]);
-      await seen.until(() => seen.released.length === 1);
+      await eventually("answers to releases", () => seen.released.length, { is: 1 });
       t.is(seen.blocks.length, 2);
       session.grant(0, 1);
-      await seen.until(() => seen.blocks.length === 3);
+      await eventually("blocks", () => seen.blocks.length, { is: 3 });
       t.pass();
     },
   },
@@ -79,7 +80,7 @@ export const custodyCases: readonly Case[] = [
         session.grant(1, block.byteLength);
       };
       session.grant(4, 128);
-      await seen.until(() => seen.released.length === made.length);
+      await eventually("answers to releases", () => seen.released.length, { is: made.length });
       t.deepEqual(seen.names(), names(made));
       t.deepEqual(await module.held(), []);
     },
@@ -91,7 +92,7 @@ export const custodyCases: readonly Case[] = [
       for (let session = 1; session <= 3; session++) {
         const one = await seen.connect();
         one.grant(plenty.blocks, plenty.bytes);
-        await seen.until(() => seen.blocks.length === session * made.length);
+        await eventually("blocks", () => seen.blocks.length, { is: session * made.length });
         await one.close();
         t.is(await one.ended, undefined);
         seen.restarted();
@@ -107,17 +108,17 @@ export const custodyCases: readonly Case[] = [
       const [first, second, third] = made.map(({ facts }) => facts.ref);
       const session = await seen.connect();
       session.grant(plenty.blocks, plenty.bytes);
-      await seen.until(() => seen.blocks.length === 4);
+      await eventually("blocks", () => seen.blocks.length, { is: 4 });
       session.release([second, third] as Made["facts"]["ref"][]);
-      await seen.until(() => seen.released.length === 2);
+      await eventually("answers to releases", () => seen.released.length, { is: 2 });
       t.deepEqual(await module.held(), [names(made)[0], names(made)[3]] as string[]);
       await session.close();
       const again = await seen.connect();
       again.grant(plenty.blocks, plenty.bytes);
-      await seen.until(() => seen.blocks.length === 6);
+      await eventually("blocks", () => seen.blocks.length, { is: 6 });
       t.deepEqual(seen.names().slice(4), [names(made)[0], names(made)[3]] as string[]);
       again.release([first] as Made["facts"]["ref"][]);
-      await seen.until(() => seen.released.length === 3);
+      await eventually("answers to releases", () => seen.released.length, { is: 3 });
       t.deepEqual(await module.held(), [names(made)[3]] as string[]);
     },
   },
@@ -130,11 +131,11 @@ export const custodyCases: readonly Case[] = [
       const session = await seen.connect();
       session.release([ref]);
       session.release([ref, unknown]);
-      await seen.until(() => seen.released.length === 3);
+      await eventually("answers to releases", () => seen.released.length, { is: 3 });
       await session.close();
       const again = await seen.connect();
       again.release([ref]);
-      await seen.until(() => seen.released.length === 4);
+      await eventually("answers to releases", () => seen.released.length, { is: 4 });
       t.deepEqual(await module.held(), []);
     },
   },
@@ -145,9 +146,9 @@ export const custodyCases: readonly Case[] = [
       const made = await distil(module, [256, 256, 256]);
       const session = await seen.connect();
       session.grant(1, 100);
-      await seen.until(() => seen.blocks.length === 1);
+      await eventually("blocks", () => seen.blocks.length, { is: 1 });
       session.discard([0, 2].map((i) => made[i]?.facts.ref as Made["facts"]["ref"]));
-      await seen.until(() => seen.released.length === 2);
+      await eventually("answers to releases", () => seen.released.length, { is: 2 });
       t.deepEqual(await module.held(), [names(made)[1] as string]);
     },
   },
@@ -162,13 +163,13 @@ export const custodyCases: readonly Case[] = [
       ];
       const session = await seen.connect();
       session.grant(2, 1_000);
-      await seen.until(() => seen.blocks.length === 2);
+      await eventually("blocks", () => seen.blocks.length, { is: 2 });
       session.read([second, { epoch: first.epoch, number: first.number + 1_000 }]);
       session.release([first]);
-      await seen.until(() => seen.released.length === 1);
+      await eventually("answers to releases", () => seen.released.length, { is: 1 });
       t.is(seen.blocks.length, 2);
       session.grant(1, 0);
-      await seen.until(() => seen.blocks.length === 3);
+      await eventually("blocks", () => seen.blocks.length, { is: 3 });
       t.is(seen.names()[2], names(made)[1]);
       assertIntact(t, seen, made);
     },
@@ -179,7 +180,7 @@ export const custodyCases: readonly Case[] = [
       const made = await distil(module, [256, 256]);
       const session = await seen.connect();
       session.grant(plenty.blocks, plenty.bytes);
-      await seen.until(() => seen.blocks.length === 2);
+      await eventually("blocks", () => seen.blocks.length, { is: 2 });
       const [one, two] = seen.blocks;
       t.is(one?.expose().buffer.byteLength, 32, "not from a pool");
       one?.wipe();

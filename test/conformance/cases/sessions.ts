@@ -1,5 +1,7 @@
 /** Sessions begin, end and begin again, in order and not. */
+
 import { Fault } from "../../../src/base/errors.ts";
+import { eventually } from "../../eventually.ts";
 import type { Made } from "../specimen.ts";
 import { assertIntact, type Case, descriptors, distil, names, plenty, rejected } from "./case.ts";
 
@@ -13,7 +15,7 @@ export const sessionCases: readonly Case[] = [
         const session = await seen.connect();
         const had = seen.blocks.length;
         session.grant(plenty.blocks, plenty.bytes);
-        await seen.until(() => seen.blocks.length >= had + before);
+        await eventually("blocks", () => seen.blocks.length, { atLeast: had + before });
         await module.unplug();
         const fault = await session.ended;
         t.true(fault instanceof Fault && fault.code.startsWith("link."), String(fault));
@@ -24,7 +26,7 @@ export const sessionCases: readonly Case[] = [
       const session = await seen.connect();
       const had = seen.blocks.length;
       session.grant(plenty.blocks, plenty.bytes);
-      await seen.until(() => seen.blocks.length === had + made.length);
+      await eventually("blocks", () => seen.blocks.length, { is: had + made.length });
       t.deepEqual(seen.names().slice(had), names(made));
       assertIntact(t, seen, made);
     },
@@ -36,14 +38,14 @@ export const sessionCases: readonly Case[] = [
       const made = await distil(module, [256, 800_000, 256]);
       const session = await seen.connect();
       session.grant(plenty.blocks, plenty.bytes);
-      await seen.until(() => seen.blocks.length >= 1);
+      await eventually("blocks", () => seen.blocks.length, { atLeast: 1 });
       await module.restart();
       // It may be noticed or not; what is certain is a new session.
       await session.close();
       const again = await seen.connect();
       const had = seen.blocks.length;
       again.grant(plenty.blocks, plenty.bytes);
-      await seen.until(() => seen.blocks.length === had + made.length);
+      await eventually("blocks", () => seen.blocks.length, { is: had + made.length });
       t.deepEqual(seen.names().slice(had), names(made));
       assertIntact(t, seen, made);
     },
@@ -63,7 +65,7 @@ export const sessionCases: readonly Case[] = [
           .then((one) => one.close())
           .catch((error) => t.true(error instanceof Fault));
       }
-      await seen.until(() => descriptors() <= before);
+      await eventually("descriptors are closed", () => descriptors() <= before);
       t.pass();
     },
   },
@@ -80,7 +82,7 @@ export const sessionCases: readonly Case[] = [
         await Promise.all([session.close(), session.close()]);
         t.is(await session.ended, undefined);
       }
-      await seen.until(() => descriptors() <= before);
+      await eventually("descriptors are closed", () => descriptors() <= before);
       t.pass();
     },
   },

@@ -20,6 +20,7 @@ import { systemClock } from "../../../../src/base/clock.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import { makeFifo, openFifo } from "../../../emulator/fifo.ts";
 import { EmulatedPcie } from "../../../emulator/pcie.ts";
+import { eventually } from "../../../eventually.ts";
 
 const never = new AbortController().signal;
 const descriptors = () => readdirSync("/proc/self/fd").length;
@@ -44,10 +45,6 @@ class Bench {
     const link = await this.factory.open((chunk) => this.atNode.push(Buffer.from(chunk)), signal);
     this.links.push(link);
     return link;
-  }
-
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
   async close(): Promise<void> {
@@ -79,11 +76,11 @@ test.serial("bytes pass both ways at once, whole and in order", async (t) => {
     }
     for (let at = 0; at < up.length; at += 9_999)
       link.write(Buffer.from(up.subarray(at, at + 9_999)));
-    await bench.until(() => length(bench.atNode) === down.length);
-    await bench.until(() => length(bench.atCard) === up.length);
+    await eventually("bytes at the node", () => length(bench.atNode), { is: down.length });
+    await eventually("bytes at the card", () => length(bench.atCard), { is: up.length });
     t.true(Buffer.concat(bench.atNode).equals(down));
     t.true(Buffer.concat(bench.atCard).equals(up));
-    await bench.until(() => link.backlog === 0);
+    await eventually("bytes that wait", () => link.backlog, { is: 0 });
   });
 });
 
@@ -93,7 +90,10 @@ test.serial("a card that raises no interrupts is looked at often enough", async 
     const link = await bench.open();
     bench.card.send(Buffer.from("hello"));
     link.write(Buffer.from("welcome"));
-    await bench.until(() => length(bench.atNode) === 5 && length(bench.atCard) === 7);
+    await eventually(
+      "bytes at both ends",
+      () => length(bench.atNode) === 5 && length(bench.atCard) === 7,
+    );
     t.is(Buffer.concat(bench.atNode).toString(), "hello");
   });
 });
@@ -109,7 +109,7 @@ test.serial(
         make();
         await bench.open();
         bench.card.send(Buffer.from("x"));
-        await bench.until(() => length(bench.atNode) === 1);
+        await eventually("bytes at the node", () => length(bench.atNode), { is: 1 });
         bench.atNode.length = 0;
       }
       rmSync(events);
@@ -118,7 +118,7 @@ test.serial(
       await bench.open();
       closeSync(writer);
       bench.card.send(Buffer.from("y"));
-      await bench.until(() => length(bench.atNode) === 1);
+      await eventually("bytes at the node", () => length(bench.atNode), { is: 1 });
       t.is(Buffer.concat(bench.atNode).toString(), "y");
     });
   },
@@ -140,7 +140,8 @@ test.serial("twelve silent cards do not hold up file access", async (t) => {
       t.true(texts.every((text) => text === "x"));
     }
     for (const bench of benches) bench.card.send(Buffer.from("awake"));
-    for (const bench of benches) await bench.until(() => length(bench.atNode) === 5);
+    for (const bench of benches)
+      await eventually("bytes at the node", () => length(bench.atNode), { is: 5 });
   } finally {
     for (const bench of benches) await bench.close();
   }
@@ -154,7 +155,7 @@ test.serial("what an earlier session left in the streams is not seen by the next
     bench.atNode.length = 0;
     await bench.open();
     bench.card.send(Buffer.from("new"));
-    await bench.until(() => length(bench.atNode) >= 3);
+    await eventually("bytes at the node", () => length(bench.atNode), { atLeast: 3 });
     t.is(Buffer.concat(bench.atNode).toString(), "new");
   });
 });
@@ -235,7 +236,7 @@ test.serial("the card tells of itself without being opened", async (t) => {
       over = true;
     });
     bench.card.send(Buffer.from("still here"));
-    await bench.until(() => length(bench.atNode) === 10);
+    await eventually("bytes at the node", () => length(bench.atNode), { is: 10 });
     t.false(over);
   });
 });

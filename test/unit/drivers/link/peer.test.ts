@@ -9,6 +9,7 @@ import type { TelemetrySample } from "../../../../src/port/telemetry.ts";
 import { buildPeer } from "../../../conformance/build-peer.ts";
 import { Peer } from "../../../conformance/peer.ts";
 import { keyBytes } from "../../../conformance/qmlp.ts";
+import { eventually } from "../../../eventually.ts";
 import { testWith } from "../../../needs.ts";
 
 const vectors = new URL("../../../fixtures/qmlp/", import.meta.url);
@@ -75,7 +76,8 @@ testWith("cc", "over a line with noise, the module in C and the driver lose noth
   await peer.tell("event 5 7 lid opened");
   await session.command({ name: "telemetry_interval", ms: 100 });
   await t.throwsAsync(session.command({ name: "key_rate", bitsPerSecond: -1 }), { message: /bad/ });
-  while (events.length === 0 || samples.length < 2) await new Promise((r) => setTimeout(r, 2));
+  await eventually("events", () => events.length, { atLeast: 1 });
+  await eventually("samples", () => samples.length, { atLeast: 2 });
   t.like(events[0], { code: "tamper", severity: "critical", text: "lid opened" });
   t.deepEqual(samples.at(-1)?.values.detector_counts, [1_200, 1_180]);
   await session.command({ name: "zeroize" });

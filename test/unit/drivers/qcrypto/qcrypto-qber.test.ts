@@ -14,6 +14,7 @@ import { systemClock } from "../../../../src/base/clock.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import type { KeyBlock } from "../../../../src/port/key.ts";
 import type { ModuleSession } from "../../../../src/port/module.ts";
+import { eventually } from "../../../eventually.ts";
 import { someIdentity } from "../../../rig/identity.ts";
 import { block, QcryptoBench, withStack } from "../../../rig/qcrypto-bench.ts";
 
@@ -77,7 +78,7 @@ for (const says of ways) {
           await bench.connect();
           for (let number = 1; number <= 24; number++) {
             bench.stack.distil(made(number));
-            if (number % 3 === 0) await bench.until(() => kills.length === number);
+            if (number % 3 === 0) await eventually("kills", () => kills.length, { is: number });
           }
           for (const { one, folder } of kills) {
             const found = await afterKill(folder);
@@ -104,15 +105,15 @@ for (const says of ways) {
           for (const { stack } of [alice, bob]) stack.distil(made(number));
         };
         distil(1);
-        await bob.until(() => bob.blocks.length === 1);
+        await eventually("blocks", () => bob.blocks.length, { is: 1 });
         await first.close();
         for (let number = 2; number <= 9; number++) distil(number);
-        await alice.until(() => alice.blocks.length === 9);
+        await eventually("blocks", () => alice.blocks.length, { is: 9 });
         await bob.connect(bob.newDriver());
         distil(10);
-        await alice.until(() => alice.blocks.length === 10);
+        await eventually("blocks", () => alice.blocks.length, { is: 10 });
         // The first is offered again: it was not released.
-        await bob.until(() => bob.blocks.length === 11);
+        await eventually("blocks", () => bob.blocks.length, { is: 11 });
         t.deepEqual(facts(bob.blocks.slice(1)), facts(alice.blocks));
         t.true(alice.blocks.every(({ facts }) => facts.qber !== undefined));
       } finally {
@@ -132,7 +133,7 @@ for (const says of ways) {
           bench.stack.restart();
           bench.stack.distil(made(2));
           await bench.connect(bench.newDriver(0.5));
-          await bench.until(() => bench.blocks.length === 2);
+          await eventually("blocks", () => bench.blocks.length, { is: 2 });
           // Whether such a block is supplied is for the gate to say.
           t.deepEqual(facts(bench.blocks), [
             [made(1).epoch, undefined],
@@ -153,12 +154,12 @@ test.serial(
       async (bench) => {
         await bench.connect();
         for (const number of [1, 2, 3]) bench.stack.distil(made(number));
-        await bench.until(() => bench.blocks.length === 3);
+        await eventually("blocks", () => bench.blocks.length, { is: 3 });
         bench.stack.say("b8b5c0");
         bench.stack.restart();
         // As long as before, so that the length tells nothing.
         for (const number of [4, 5, 6, 7]) bench.stack.distil(made(number));
-        await bench.until(() => bench.blocks.length === 7);
+        await eventually("blocks", () => bench.blocks.length, { is: 7 });
         t.deepEqual(
           bench.blocks.map(({ facts }) => facts.qber),
           [1, 2, 3, 4, 5, 6, 7].map(qberOf),
@@ -180,7 +181,7 @@ test.serial("a journal of many days is read to its end, and kept short", async (
     bench.stack.writeFile(made(7));
     writeFileSync(journal, `${lines.join("")}${fileName(made(7).epoch)} 600 200 0.0316 0\n`);
     await bench.connect();
-    await bench.until(() => bench.blocks.length === 1);
+    await eventually("blocks", () => bench.blocks.length, { is: 1 });
     t.is(bench.blocks[0]?.facts.qber, 0.0316);
     t.true(statSync(journal).size < 200);
   });
@@ -220,12 +221,16 @@ test.serial(
       rmSync(path);
       mkdirSync(path);
       bench.stack.distil(made(1));
-      await bench.until(() => bench.blocks.length === 1);
+      await eventually("blocks", () => bench.blocks.length, { is: 1 });
       t.is(bench.blocks[0]?.facts.qber, qberOf(1));
-      await bench.until(() => bench.events.includes("notifications_not_kept warning"));
+      await eventually("the event is raised", () =>
+        bench.events.includes("notifications_not_kept warning"),
+      );
       rmSync(path, { recursive: true });
       bench.stack.distil(made(2));
-      await bench.until(() => bench.events.includes("notifications_not_kept cleared"));
+      await eventually("the event is cleared", () =>
+        bench.events.includes("notifications_not_kept cleared"),
+      );
       t.deepEqual(
         [...(await afterKill(bench.stack.folder))],
         [1, 2].map((number) => [made(number).epoch, qberOf(number)]),
@@ -262,7 +267,7 @@ test.serial(
       await session.listen(pipe);
       for (let number = 1; number <= 12; number++) bench.stack.distil(made(number));
       session.grant(100, 100_000);
-      await bench.until(() => blocks.length === 12);
+      await eventually("blocks", () => blocks.length, { is: 12 });
       t.deepEqual(
         facts(blocks),
         Array.from({ length: 12 }, (_, i) => [made(i + 1).epoch, qberOf(i + 1)]),

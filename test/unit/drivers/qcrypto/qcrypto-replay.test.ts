@@ -19,6 +19,7 @@ import { LedgerFile } from "../../../../src/node/ledger/ledger-file.ts";
 import { blockName } from "../../../../src/port/key.ts";
 import type { ModuleSink } from "../../../../src/port/module.ts";
 import { keyBytes } from "../../../conformance/qmlp.ts";
+import { eventually } from "../../../eventually.ts";
 import { block, type QcryptoBench, withStack } from "../../../rig/qcrypto-bench.ts";
 
 const linkEpoch = "0000000000000000";
@@ -30,9 +31,9 @@ const other = { ...one, bytes: keyBytes(77, 1_000) };
 async function released(bench: QcryptoBench, what = one): Promise<void> {
   await bench.connect();
   bench.stack.distil(what);
-  await bench.until(() => bench.blocks.length === 1);
+  await eventually("blocks", () => bench.blocks.length, { is: 1 });
   bench.session?.release(bench.blocks.map(({ ref }) => ref));
-  await bench.until(() => bench.released.length === 1);
+  await eventually("answers to releases", () => bench.released.length, { is: 1 });
 }
 
 for (const [when, again] of [
@@ -52,22 +53,22 @@ for (const [when, again] of [
         await released(bench);
         await again(bench);
         bench.stack.distil(other);
-        await bench.until(() => bench.damaged.length === 1);
+        await eventually("damaged blocks", () => bench.damaged.length, { is: 1 });
         t.is(bench.damaged[0]?.why, "another key of this name was released before");
         t.deepEqual(bench.events, ["reference_reused critical"]);
         t.deepEqual(bench.stack.epochs(), [one.epoch]);
         t.is(bench.blocks.length, 1, "it is not offered");
         // A KM has a key of that ID: whoever wants it supplied is told again why not.
         bench.session?.read(bench.damaged.map(({ facts }) => facts.ref));
-        await bench.until(() => bench.damaged.length === 2);
+        await eventually("damaged blocks", () => bench.damaged.length, { is: 2 });
         // A release means the other one, which is gone.
         bench.session?.release(bench.damaged.slice(0, 1).map(({ facts }) => facts.ref));
-        await bench.until(() => bench.released.length === 2);
+        await eventually("answers to releases", () => bench.released.length, { is: 2 });
         t.deepEqual(bench.stack.epochs(), [one.epoch]);
         bench.session?.discard(bench.damaged.slice(0, 1).map(({ facts }) => facts.ref));
-        await bench.until(() => bench.released.length === 3);
+        await eventually("answers to releases", () => bench.released.length, { is: 3 });
         t.deepEqual(bench.stack.epochs(), []);
-        await bench.until(() => bench.events.length === 2);
+        await eventually("events", () => bench.events.length, { is: 2 });
         t.is(bench.events[1], "reference_reused cleared");
         t.is(bench.blocks.length, 1);
       });
@@ -81,11 +82,11 @@ test.serial(
     await withStack(async (bench) => {
       await bench.connect();
       bench.stack.distil(one);
-      await bench.until(() => bench.blocks.length === 1);
+      await eventually("blocks", () => bench.blocks.length, { is: 1 });
       bench.stack.distil(other);
       bench.session?.release(bench.blocks.map(({ ref }) => ref));
-      await bench.until(() => bench.released.length === 1);
-      await bench.until(() => bench.damaged.length === 1);
+      await eventually("answers to releases", () => bench.released.length, { is: 1 });
+      await eventually("damaged blocks", () => bench.damaged.length, { is: 1 });
       t.is(bench.damaged[0]?.why, "another key of this name was released before");
       t.deepEqual(bench.events, ["reference_reused critical"]);
       t.deepEqual(bench.stack.epochs(), [one.epoch]);
@@ -101,7 +102,10 @@ test.serial(
       await released(bench);
       bench.stack.distil(one);
       bench.stack.distil(block(2, 1_000));
-      await bench.until(() => bench.blocks.length === 2 && bench.stack.epochs().length === 1);
+      await eventually(
+        "two blocks, one in the stack",
+        () => bench.blocks.length === 2 && bench.stack.epochs().length === 1,
+      );
       t.deepEqual([bench.damaged, bench.events], [[], []]);
     });
   },
@@ -114,15 +118,15 @@ test.serial(
       const session = await bench.connect();
       bench.stack.distil(one);
       bench.stack.distil(block(2, 1_000));
-      await bench.until(() => bench.blocks.length === 2);
+      await eventually("blocks", () => bench.blocks.length, { is: 2 });
       session.discard(bench.blocks.slice(0, 1).map(({ ref }) => ref));
-      await bench.until(() => bench.released.length === 1);
+      await eventually("answers to releases", () => bench.released.length, { is: 1 });
       await session.command({ name: "zeroize" });
       bench.stack.distil(other);
       // What was destroyed is not known by its content: also the same is not taken up.
       bench.stack.distil(block(2, 1_000));
       bench.stack.distil(block(3, 1_000));
-      await bench.until(() => bench.blocks.length === 3);
+      await eventually("blocks", () => bench.blocks.length, { is: 3 });
       t.deepEqual(
         bench.damaged.map(({ facts }) => blockName(facts.ref)),
         [one, block(2, 1)].map(({ epoch }) => blockName({ epoch: linkEpoch, number: epoch })),
@@ -139,12 +143,12 @@ test.serial(
       // Released before it was offered in this session, as after a restart.
       const session = await bench.connect();
       session.release([{ epoch: linkEpoch, number: one.epoch }]);
-      await bench.until(() => bench.released.length === 1);
+      await eventually("answers to releases", () => bench.released.length, { is: 1 });
       bench.stack.distil(other);
-      await bench.until(() => bench.damaged.length === 1);
+      await eventually("damaged blocks", () => bench.damaged.length, { is: 1 });
       bench.stack.distil({ ...one, epoch: one.epoch });
       session.read([{ epoch: linkEpoch, number: one.epoch }]);
-      await bench.until(() => bench.stack.epochs().length === 0);
+      await eventually("epochs in the stack", () => bench.stack.epochs().length, { is: 0 });
       t.is(bench.damaged.length, 1);
     });
   },
@@ -154,10 +158,10 @@ test.serial("with another epoch at both ends, every name is free again", async (
   await withStack(async (bench) => {
     await released(bench);
     bench.stack.distil(other);
-    await bench.until(() => bench.damaged.length === 1);
+    await eventually("damaged blocks", () => bench.damaged.length, { is: 1 });
     await bench.session?.close();
     await bench.connect(bench.newDriver(60, "0000000000000001"));
-    await bench.until(() => bench.blocks.length === 2);
+    await eventually("blocks", () => bench.blocks.length, { is: 2 });
     t.deepEqual(bench.blocks[1]?.ref, { epoch: "0000000000000001", number: one.epoch });
   });
 });
@@ -169,18 +173,20 @@ test.serial(
       await bench.connect();
       mkdirSync(join(bench.stack.folder, ".released.new"));
       bench.stack.distil(one);
-      await bench.until(() => bench.blocks.length === 1);
+      await eventually("blocks", () => bench.blocks.length, { is: 1 });
       bench.session?.release(bench.blocks.map(({ ref }) => ref));
-      await bench.until(() => bench.released.length === 1);
+      await eventually("answers to releases", () => bench.released.length, { is: 1 });
       t.deepEqual(bench.events, ["releases_not_kept warning"]);
       t.deepEqual(bench.stack.epochs(), []);
       rmSync(join(bench.stack.folder, ".released.new"), { recursive: true });
       bench.stack.distil(block(2, 1_000));
-      await bench.until(() => bench.blocks.length === 2);
+      await eventually("blocks", () => bench.blocks.length, { is: 2 });
       bench.session?.release(bench.blocks.map(({ ref }) => ref));
-      await bench.until(() => bench.events.includes("releases_not_kept cleared"));
+      await eventually("the event is cleared", () =>
+        bench.events.includes("releases_not_kept cleared"),
+      );
       bench.stack.distil(other);
-      await bench.until(() => bench.damaged.length === 1);
+      await eventually("damaged blocks", () => bench.damaged.length, { is: 1 });
     });
   },
 );
@@ -219,19 +225,25 @@ test.serial(
       const session = await bench.driver.connect(sink, new AbortController().signal);
       custody.moduleUp(session, "QKD-B-0001");
       bench.stack.distil(one);
-      await bench.until(() => supplied.length === 1 && bench.stack.epochs().length === 0);
+      await eventually(
+        "one is supplied, and none in the stack",
+        () => supplied.length === 1 && bench.stack.epochs().length === 0,
+      );
       bench.stack.distil(other);
       const name = `${linkEpoch}/${one.epoch}`;
       const kept = () => custody.keptBackKeys.list(10).map(({ block, why }) => `${block} ${why}`);
-      await bench.until(() => kept().length === 1);
+      await eventually("what is kept back", () => kept().length, { is: 1 });
       t.deepEqual(kept(), [`${name} damaged`]);
       // Supplied after all it cannot be: the KM has a key of that ID.
       t.is(custody.keptBackKeys.reinstate(name), undefined);
       t.deepEqual(kept(), []);
-      await bench.until(() => kept().length === 1);
+      await eventually("what is kept back", () => kept().length, { is: 1 });
       t.deepEqual(bench.stack.epochs(), [one.epoch]);
       t.is(custody.keptBackKeys.discard(name), undefined);
-      await bench.until(() => bench.stack.epochs().length === 0 && kept().length === 0);
+      await eventually(
+        "nothing is left",
+        () => bench.stack.epochs().length === 0 && kept().length === 0,
+      );
       t.is(supplied.length, 1);
       await session.close();
       await ledger.close();

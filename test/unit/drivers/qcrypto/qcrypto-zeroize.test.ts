@@ -3,6 +3,7 @@ import { join } from "node:path";
 import test from "ava";
 import { fileName } from "../../../../drivers/qcrypto/file.ts";
 import { Fault } from "../../../../src/base/errors.ts";
+import { eventually } from "../../../eventually.ts";
 import { block, withStack } from "../../../rig/qcrypto-bench.ts";
 
 test.serial("from zeroize on nothing is offered that was there before", async (t) => {
@@ -20,7 +21,7 @@ test.serial("from zeroize on nothing is offered that was there before", async (t
     await zeroized;
     t.deepEqual(bench.stack.epochs(), []);
     bench.stack.distil(block(50, 8_000));
-    await bench.until(() => bench.blocks.length > 1);
+    await eventually("blocks", () => bench.blocks.length, { atLeast: 2 });
     t.deepEqual(
       bench.blocks.map(({ ref }) => ref.number),
       [1, 50].map((number) => block(number, 1).epoch),

@@ -14,6 +14,7 @@ import type { TelemetrySample } from "../../../../src/port/telemetry.ts";
 import { rounds } from "../../../campaign-scale.ts";
 import type { StackBlock } from "../../../emulator/qcrypto.ts";
 import { replaySource } from "../../../emulator/source/replay.ts";
+import { eventually } from "../../../eventually.ts";
 import { random } from "../../../random.ts";
 import { block, withStack } from "../../../rig/qcrypto-bench.ts";
 
@@ -34,7 +35,7 @@ for (const name of ["qber-1.5pct", "qber-3pct", "qber-7.5pct", "qber-12.5pct-no-
             writeFileSync(join(bench.stack.folder, line.slice(0, 8)), file);
             bench.stack.say(`${line}\n`);
           }
-          await bench.until(() => bench.blocks.length === lines.length);
+          await eventually("blocks", () => bench.blocks.length, { is: lines.length });
           ends.push({
             names: bench.blocks.map((one) => blockName(one.ref)),
             facts: bench.blocks.map((one) => one.facts),
@@ -70,7 +71,7 @@ test.serial("a file is read once it is complete, however it grows", async (t) =>
     }
     bench.stack.writeFile(one);
     bench.stack.announce(one);
-    await bench.until(() => bench.blocks.length === 1);
+    await eventually("blocks", () => bench.blocks.length, { is: 1 });
     t.true(one.bytes.equals(bench.blocks[0]?.expose() as Uint8Array));
     t.deepEqual(bench.damaged, []);
   });
@@ -91,15 +92,15 @@ test.serial(
       bench.stack.writeFile(gone);
       unlinkSync(join(bench.stack.folder, fileName(gone.epoch)));
       bench.stack.announce(gone);
-      await bench.until(() => bench.blocks.length === 2);
+      await eventually("blocks", () => bench.blocks.length, { is: 2 });
       bench.session?.release(bench.blocks.map(({ ref }) => ref));
-      await bench.until(() => bench.released.length === 2);
+      await eventually("answers to releases", () => bench.released.length, { is: 2 });
       bench.stack.restart();
       t.like(await bench.session?.ended, { code: "link.closed" });
       await bench.connect();
       bench.stack.distil(made[2] as StackBlock);
       bench.stack.announce(made[0] as StackBlock);
-      await bench.until(() => bench.blocks.length === 3);
+      await eventually("blocks", () => bench.blocks.length, { is: 3 });
       t.deepEqual(
         bench.blocks.map(({ ref }) => ref.number),
         made.map(({ epoch }) => epoch),
@@ -120,7 +121,7 @@ test.serial("every verbosity is understood as far as it goes", async (t) => {
       bench.stack.verbosity = verbosity;
       await bench.connect();
       bench.stack.distil(block(1, 100));
-      await bench.until(() => bench.blocks.length === 1);
+      await eventually("blocks", () => bench.blocks.length, { is: 1 });
       t.like(bench.blocks[0]?.facts, { bits: 100, ...facts });
     });
   }
@@ -130,10 +131,10 @@ test.serial("a node that starts again knows the QBER of what is still there", as
   await withStack(async (bench) => {
     const session = await bench.connect();
     bench.stack.distil(block(1, 100, { qber: 0.0416 }));
-    await bench.until(() => bench.blocks.length === 1);
+    await eventually("blocks", () => bench.blocks.length, { is: 1 });
     await session.close();
     await bench.connect(bench.newDriver());
-    await bench.until(() => bench.blocks.length === 2);
+    await eventually("blocks", () => bench.blocks.length, { is: 2 });
     t.is(bench.blocks[1]?.facts.qber, 0.0416);
   });
 });
@@ -142,7 +143,7 @@ test.serial("a block that is never announced comes after a while, without a QBER
   await withStack(async (bench) => {
     bench.stack.writeFile(block(1, 100));
     await bench.connect();
-    await bench.until(() => bench.blocks.length === 1);
+    await eventually("blocks", () => bench.blocks.length, { is: 1 });
     t.is(bench.blocks[0]?.facts.qber, undefined);
   }, 0.05);
 });
@@ -156,7 +157,7 @@ test.serial("what is no key is left where it is, and said so once", async (t) =>
     bench.stack.announce(bad);
     await bench.connect();
     bench.stack.distil(block(3, 64));
-    await bench.until(() => bench.blocks.length === 1);
+    await eventually("blocks", () => bench.blocks.length, { is: 1 });
     t.deepEqual(
       bench.damaged.map(({ facts, why }) => [facts.ref.number, why]),
       [
@@ -178,7 +179,7 @@ test.serial("QBER and rates become telemetry", async (t) => {
       values.secret_key_rate !== undefined &&
       values.qber === 0.05 &&
       values.key_buffer_bits === 24_000;
-    await bench.until(() => bench.samples.some(full));
+    await eventually("a full sample", () => bench.samples.some(full));
     const { values } = bench.samples.findLast(full) as TelemetrySample;
     // Five epochs of 2^29 ns.
     const seconds = 5 * 0.536870912;
@@ -214,7 +215,7 @@ test.serial(
       const session = await bench.connect();
       // The oldest first, and each that is released makes room for another.
       let at = 0;
-      await bench.until(() => {
+      await eventually("900 blocks", () => {
         const fresh = bench.blocks.slice(at);
         at = bench.blocks.length;
         if (fresh.length > 0) session.release(fresh.map(({ ref }) => ref));

@@ -5,6 +5,7 @@ import { type Frame, isReliable, type } from "../../../../drivers/qmlp/frame.ts"
 import { decodeHello } from "../../../../drivers/qmlp/hello.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import { ManualClock, settle } from "../../../clock.ts";
+import { eventually } from "../../../eventually.ts";
 import {
   type QmlpBench,
   readFrames,
@@ -85,7 +86,7 @@ test.serial("HELLO is said every 250 ms until the module welcomes", async (t) =>
     bench.outgoing = (bytes) => (++welcomes < 4 ? silence() : bytes);
     const connecting = bench.connect();
     for (let said = 1; said <= 4; said++) {
-      await bench.until(() => welcomes === said);
+      await eventually("welcomes", () => welcomes, { is: said });
       t.is(hellos.count, said);
       if (said === 4) break;
       await clock.advance(249);
@@ -106,12 +107,12 @@ test.serial("a device that does not speak QMLP is given up after three seconds",
     const hellos = counting(bench, type.hello);
     bench.outgoing = () => Buffer.from("\0OK\r\n\0");
     const failing = t.throwsAsync(bench.connect(), { instanceOf: Fault, message: /speaks QMLP/ });
-    await bench.until(() => hellos.count > 0);
+    await eventually("a hello", () => hellos.count, { atLeast: 1 });
     const before = descriptors();
     for (let ms = 0; ms < 3_000; ms += 250) {
       const { count } = hellos;
       await clock.advance(250);
-      if (ms < 2_750) await bench.until(() => hellos.count > count);
+      if (ms < 2_750) await eventually("another hello", () => hellos.count, { atLeast: count + 1 });
     }
     const fault = await failing;
     t.is(fault?.code, "qmlp.timeout");
@@ -126,7 +127,7 @@ test.serial("connecting can be called off", async (t) => {
     bench.outgoing = silence;
     const stop = new AbortController();
     const failing = t.throwsAsync(bench.connect(stop.signal), { instanceOf: Fault });
-    await bench.until(() => hellos.count > 0);
+    await eventually("a hello", () => hellos.count, { atLeast: 1 });
     const before = descriptors();
     stop.abort();
     t.is((await failing)?.code, "stopped");
@@ -180,12 +181,12 @@ test.serial("a HELLO that comes twice changes nothing in the session", async (t)
     bench.distil(2);
     const session = await bench.connect();
     session.grant(1, 10_000);
-    await bench.until(() => bench.blocks.length === 1);
+    await eventually("blocks", () => bench.blocks.length, { is: 1 });
     bench.module.push(writeFrame(hellos.last as Frame));
     await bench.quiet(session);
     t.is(bench.module.state, "open");
     session.grant(1, 0);
-    await bench.until(() => bench.blocks.length === 2);
+    await eventually("blocks", () => bench.blocks.length, { is: 2 });
     t.deepEqual(
       bench.blocks.map((block) => block.ref.number),
       [1, 2],
@@ -199,12 +200,12 @@ test.serial("an orderly close says BYE, after what was released", async (t) => {
     bench.distil(1);
     const session = await bench.connect();
     session.grant(1, 10_000);
-    await bench.until(() => bench.blocks.length === 1);
+    await eventually("blocks", () => bench.blocks.length, { is: 1 });
     session.release([ref(1)]);
     await session.close();
     await session.close();
     t.is(await session.ended, undefined);
-    await bench.until(() => bench.module.state === "idle");
+    await eventually("the module's session", () => bench.module.state, { is: "idle" });
     t.is(byes.count, 1);
     t.is(byes.last?.body[0], 0);
     t.is(bench.module.heldBlocks, 0);
@@ -255,11 +256,11 @@ test.serial("a message that is not known is answered, and what is odd does no ha
     bench.transmit(frame(type.telemetry, "01"));
     bench.transmit(frame(type.telemetry, `01000100${"00".repeat(8)}0100130a`));
     bench.transmit(frame(type.hello, "00"));
-    await bench.until(() => unknowns.count === 1);
+    await eventually("frames of an unknown type", () => unknowns.count, { is: 1 });
     t.is(unknowns.last?.body.toString("hex"), "7f");
     bench.distil(1);
     session.grant(1, 10_000);
-    await bench.until(() => bench.blocks.length === 1);
+    await eventually("blocks", () => bench.blocks.length, { is: 1 });
     t.deepEqual(bench.samples, []);
   });
 });
@@ -274,7 +275,9 @@ test.serial("unplugged, whenever that is, the session ends within two seconds", 
       // Idle at first, then in the middle of a block.
       if (round % 2 === 1) {
         session.grant(10, 1_000_000);
-        await bench.until(() => session.quality().bytesReceived > 20_000);
+        await eventually("bytes received", () => session.quality().bytesReceived, {
+          atLeast: 20001,
+        });
       }
       const begun = performance.now();
       bench.port.unplug();

@@ -3,6 +3,7 @@ import { type } from "../../../../drivers/qmlp/frame.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import type { BlockRef } from "../../../../src/port/key.ts";
 import { ManualClock } from "../../../clock.ts";
+import { eventually } from "../../../eventually.ts";
 import {
   content,
   identity,
@@ -33,7 +34,7 @@ test.serial("blocks of any length arrive whole, in order, with their facts", asy
     const session = await bench.connect();
     t.like(session.identity, { ...identity, protocol: "QMLP 1", maxBlockBytes: 1_048_576 });
     session.grant(100, 1_000_000);
-    await bench.until(() => bench.blocks.length === facts.length);
+    await eventually("blocks", () => bench.blocks.length, { is: facts.length });
     t.deepEqual(
       bench.blocks.map((block) => block.facts),
       facts,
@@ -50,7 +51,7 @@ test.serial("nothing is offered without credit, nor beyond it in blocks or in by
       for (let i = 0; i < 8; i++) bench.distil(i, 1_000);
       const session = await bench.connect();
       const offered = async () => {
-        await bench.until(() => bench.module.state === "open");
+        await eventually("the module's session", () => bench.module.state, { is: "open" });
         await bench.quiet(session);
         return bench.blocks.length;
       };
@@ -72,11 +73,11 @@ test.serial("nothing is offered without credit, nor beyond it in blocks or in by
       for (let i = 0; i < 8; i++) bench.distil(i, 1_000);
       const session = await bench.connect();
       session.grant(100, 3_999);
-      await bench.until(() => bench.blocks.length > 0);
+      await eventually("blocks", () => bench.blocks.length, { atLeast: 1 });
       await bench.quiet(session);
       t.is(bench.blocks.length, 3);
       session.grant(0, 1);
-      await bench.until(() => bench.blocks.length > 3);
+      await eventually("blocks", () => bench.blocks.length, { atLeast: 4 });
       await bench.quiet(session);
       t.is(bench.blocks.length, 4);
     },
@@ -90,9 +91,9 @@ test.serial("what is released is gone for good; what is not is offered again", a
     for (let i = 0; i < 3; i++) bench.distil(i);
     const first = await bench.connect();
     first.grant(10, 100_000);
-    await bench.until(() => blocks.length === 3);
+    await eventually("blocks", () => blocks.length, { is: 3 });
     first.release([ref(1)]);
-    await bench.until(() => released.length === 1);
+    await eventually("answers to releases", () => released.length, { is: 1 });
     await first.close();
     t.is(await first.ended, undefined);
 
@@ -100,11 +101,14 @@ test.serial("what is released is gone for good; what is not is offered again", a
     // Unknown references are confirmed too: the answer may have been lost.
     second.release([ref(1)]);
     second.grant(10, 100_000);
-    await bench.until(() => blocks.length === 5 && released.length === 2);
+    await eventually(
+      "five blocks, two released",
+      () => blocks.length === 5 && released.length === 2,
+    );
     t.deepEqual(numbers(blocks.slice(3)), [0, 2]);
     t.is(module.heldBlocks, 2);
     second.discard([ref(0)]);
-    await bench.until(() => released.length === 3);
+    await eventually("answers to releases", () => released.length, { is: 3 });
     t.deepEqual(
       [...module.history.values()].map((block) => [block.released, block.discarded]),
       [
@@ -121,7 +125,7 @@ test.serial("more releases than one frame holds are all told", async (t) => {
     const session = await bench.connect();
     const many = Array.from({ length: 1_000 }, (_, i) => ref(i));
     session.release(many);
-    await bench.until(() => bench.released.length === many.length);
+    await eventually("answers to releases", () => bench.released.length, { is: many.length });
     t.deepEqual(bench.released, many);
   });
 });
@@ -141,7 +145,7 @@ test.serial("a line that damages and loses frames costs time, not keys", async (
     };
     const session = await bench.connect();
     session.grant(100, 1_000_000);
-    await bench.until(() => bench.blocks.length === 20);
+    await eventually("blocks", () => bench.blocks.length, { is: 20 });
     t.deepEqual(
       numbers(bench.blocks),
       Array.from({ length: 20 }, (_, i) => i),
@@ -170,7 +174,7 @@ test.serial("a block that arrives damaged is read again, on the credit it had", 
       bench.outgoing = damageHash(times);
       const session = await bench.connect();
       session.grant(4, 12_000);
-      await bench.until(() => bench.blocks.length === 4);
+      await eventually("blocks", () => bench.blocks.length, { is: 4 });
       t.deepEqual(numbers(bench.blocks).sort(), [0, 1, 2, 3]);
       t.true(intact(bench));
       t.deepEqual(bench.damaged, []);
@@ -188,7 +192,10 @@ test.serial(
       bench.outgoing = damageHash(Number.POSITIVE_INFINITY);
       const session = await bench.connect();
       session.grant(4, 12_000);
-      await bench.until(() => bench.blocks.length === 3 && bench.damaged.length > 0);
+      await eventually(
+        "three blocks, and one damaged",
+        () => bench.blocks.length === 3 && bench.damaged.length > 0,
+      );
       t.deepEqual(numbers(bench.blocks), [0, 2, 3]);
       t.deepEqual(numbers(bench.damaged), [1]);
       t.is(bench.module.history.get("00112233aabbccdd/1")?.offers, 3);
@@ -197,7 +204,7 @@ test.serial(
       bench.outgoing = (bytes) => bytes;
       session.grant(1, 3_000);
       session.read([ref(1), ref(77)]);
-      await bench.until(() => bench.blocks.length === 4);
+      await eventually("blocks", () => bench.blocks.length, { is: 4 });
       t.is(bench.blocks[3]?.ref.number, 1);
       t.true(intact(bench));
     });
@@ -262,7 +269,7 @@ test.serial("telemetry comes as often as asked for, events when they happen", as
       t.is(bench.samples.length, 8);
       t.deepEqual(bench.samples[0]?.values, { qber: 0.03 });
       bench.module.event({ code: "detector_fault", severity: "major", text: "APD 2" });
-      await bench.until(() => bench.events.length > 0);
+      await eventually("events", () => bench.events.length, { atLeast: 1 });
       t.deepEqual(bench.events, [{ code: "detector_fault", severity: "major", text: "APD 2" }]);
     },
     { clock },
@@ -285,13 +292,13 @@ test.serial(
         return bytes;
       };
       session.grant(1, 900_000);
-      await bench.until(() => zeroized !== undefined);
+      await eventually("zeroize is over", () => zeroized !== undefined);
       await zeroized;
       t.deepEqual(bench.blocks, [], "it was not sent to its end");
       bench.module.zeroized = false;
       bench.module.running = true;
       bench.distil(2, 70_000);
-      await bench.until(() => bench.blocks.length === 1);
+      await eventually("blocks", () => bench.blocks.length, { is: 1 });
       t.deepEqual(numbers(bench.blocks), [2], "with the credit of the one that was given up");
       t.true(intact(bench));
     });

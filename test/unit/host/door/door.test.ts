@@ -7,6 +7,7 @@ import { sourceOf } from "../../../../src/host/door/source.ts";
 import { Turns } from "../../../../src/host/door/turns.ts";
 import { AnswerRoom } from "../../../../src/wire/kq1/answer-room.ts";
 import { ManualClock, settle } from "../../../clock.ts";
+import { eventually } from "../../../eventually.ts";
 
 test("a source is an address, or of IPv6 its network of 64 bits", (t) => {
   const table: readonly (readonly [string | undefined, string])[] = [
@@ -89,7 +90,7 @@ async function withPlaces(
             served.length > before || socket.closed ? resolve(socket) : undefined;
           socket.once("close", done);
           socket.once("connect", async () => {
-            while (served.length === before && !socket.closed) await settle();
+            await eventually("served, or sent away", () => served.length > before || socket.closed);
             resolve(socket);
           });
         });
@@ -131,7 +132,7 @@ test("who has shown that it is wanted keeps its place, and has no more than its 
       [false, false, true, false],
     );
     served[0]?.destroy();
-    while (places.size > 5) await settle();
+    await eventually("places are free", () => places.size <= 5);
     await from("127.0.0.1");
     t.true(places.keep(served.at(-1) as Socket, "a"));
   });
@@ -188,14 +189,14 @@ test("requests of one connection are looked at one after the other", async (t) =
     const socket = connect(port, "127.0.0.1").on("error", () => {});
     const line = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
     socket.resume().write(line("/1") + line("/2") + line("/held") + line("/4"));
-    while (asked.length < 3) await settle();
+    await eventually("asked", () => asked.length, { atLeast: 3 });
     await settle();
     t.deepEqual(asked, ["/1", "/2", "/held"]);
     // Another connection does not wait for it.
     await new Promise((resolve) => request({ port, path: "/other" }, resolve).end());
     t.deepEqual(asked, ["/1", "/2", "/held", "/other"]);
     socket.destroy();
-    while (gone.length === 0) await settle();
+    await eventually("one is gone", () => gone.length, { atLeast: 1 });
     t.deepEqual(gone, ["/4"]);
   });
 });

@@ -1,4 +1,5 @@
 /** Two nodes with one identifier at a broker that does not say so. */
+
 import test from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { Fault } from "../../../../src/base/errors.ts";
@@ -6,7 +7,8 @@ import { silentLog } from "../../../../src/base/log.ts";
 import { reconnecting } from "../../../../src/host/life/reconnecting.ts";
 import { Takeovers } from "../../../../src/ops/mqtt/takeover.ts";
 import { Broker } from "../../../emulator/broker.ts";
-import { manager, moduleView, until } from "../../../rig/manager-bench.ts";
+import { eventually } from "../../../eventually.ts";
+import { manager, moduleView } from "../../../rig/manager-bench.ts";
 
 test("two nodes with one identifier: each notices that the other is there", async (t) => {
   const broker = new Broker();
@@ -31,7 +33,7 @@ test("two nodes with one identifier: each notices that the other is there", asyn
         }),
       );
     }
-    await until(() => told.every((names) => names.has("broker_takeover")));
+    await eventually("both are told", () => told.every((names) => names.has("broker_takeover")));
     t.pass();
   } finally {
     await Promise.all(kept.map((one) => one.stop()));

@@ -1,12 +1,14 @@
 /** What mqtt.js does that a node must not: each is shown first, then that the node does not do it. */
+
 import test from "ava";
 import mqtt, { type MqttClient } from "mqtt";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { reconnecting } from "../../../../src/host/life/reconnecting.ts";
 import { brokerWaits } from "../../../../src/ops/mqtt/waits.ts";
+import { eventually } from "../../../eventually.ts";
 import { random } from "../../../random.ts";
-import { manager, moduleView, never, until } from "../../../rig/manager-bench.ts";
+import { manager, moduleView, never } from "../../../rig/manager-bench.ts";
 import { accepted, puback, refused, ScriptedBroker } from "../../../rig/scripted-broker.ts";
 
 type Body = (broker: ScriptedBroker) => Promise<void>;
@@ -58,7 +60,9 @@ test("trap: mqtt.js gives up after one refusal in CONNACK; the node tries again"
       clock: systemClock,
       log: silentLog,
     });
-    await until(() => broker.published.some(({ topic }) => topic.endsWith("/status")));
+    await eventually("status is published", () =>
+      broker.published.some(({ topic }) => topic.endsWith("/status")),
+    );
     t.is(broker.connections, 4);
     await kept.stop();
   });
@@ -96,7 +100,7 @@ test("trap: mqtt.js sends more than the broker's Receive Maximum; the node never
     node.show({ modules: [moduleView] });
     for (let n = 0; n < 50; n++) node.event({ type: "test", at: 0, facts: { n } });
     const session = await node.connect(never);
-    await until(() => outbox.length === 0);
+    await eventually("messages in the outbox", () => outbox.length, { is: 0 });
     t.is(most, 3);
     node.stop();
     await session.close();
@@ -119,7 +123,9 @@ test("trap: mqtt.js loses what is published while it replays; the node sends it 
     await heard(client, "connect");
     client.publish("first", "1", { qos: 1 });
     t.regex((await lost.promise)?.message ?? "", /closed/i);
-    await until(() => broker.published.some(({ connection }) => connection > 2));
+    await eventually("a third connection", () =>
+      broker.published.some(({ connection }) => connection > 2),
+    );
     await client.endAsync(true);
     const arrived = broker.published.filter(({ connection }) => connection > 2);
     t.deepEqual(
@@ -144,7 +150,7 @@ test("trap: mqtt.js loses what is published while it replays; the node sends it 
       await session.ended;
     }
     const session = await node.connect(never);
-    await until(() => outbox.length === 0);
+    await eventually("messages in the outbox", () => outbox.length, { is: 0 });
     const last = broker.published.filter(
       ({ topic, connection }) => topic.endsWith("/event") && connection === 6,
     );
@@ -178,7 +184,9 @@ test("trap: mqtt.js clients that lose a broker together come back together; node
     const closed = Promise.all(clients.map((client) => heard(client, "close")));
     broker.drop();
     await closed;
-    await until(() => clients.every((client) => Reflect.get(client, "reconnectTimer")));
+    await eventually("each waits to connect again", () =>
+      clients.every((client) => Reflect.get(client, "reconnectTimer")),
+    );
     // What Node.js will wait: of one timer after the other, and all the same.
     const waits = clients.map((client) =>
       Number(Reflect.get(Reflect.get(client, "reconnectTimer"), "_idleTimeout")),

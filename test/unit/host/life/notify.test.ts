@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import koffi from "koffi";
-import { delay, systemClock } from "../../../../src/base/clock.ts";
+import { systemClock } from "../../../../src/base/clock.ts";
 import { createLog, silentLog } from "../../../../src/base/log.ts";
 import { systemdNotify } from "../../../../src/host/life/notify.ts";
+import { eventually } from "../../../eventually.ts";
 import { testWith } from "../../../needs.ts";
 
 const libc = koffi.load("libc.so.6");
@@ -47,11 +48,7 @@ class Manager {
   }
 
   async message(): Promise<string> {
-    for (;;) {
-      const next = this.#messages.shift();
-      if (next !== undefined) return next;
-      await delay(systemClock, 2);
-    }
+    return (await eventually("a message to systemd", () => this.#messages.shift())) as string;
   }
 
   close(): void {

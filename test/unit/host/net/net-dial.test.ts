@@ -4,6 +4,7 @@ import { systemClock } from "../../../../src/base/clock.ts";
 import { dial } from "../../../../src/host/net/dial.ts";
 import { Names } from "../../../../src/host/net/lookup.ts";
 import { ManualClock } from "../../../clock.ts";
+import { eventually } from "../../../eventually.ts";
 import { DnsServer } from "../../../rig/dns.ts";
 import { SilentPort } from "../../../rig/silent-port.ts";
 
@@ -36,9 +37,6 @@ async function silent(t: ExecutionContext, host: string, port: number): Promise<
   return one;
 }
 
-const until = async (met: () => boolean) => {
-  while (!met()) await new Promise((resolve) => setImmediate(resolve));
-};
 const openConnections = (server: Server) =>
   new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
 
@@ -51,7 +49,7 @@ test("an address that does not answer holds the next one up for 250 ms and no lo
     known = true;
   };
   const dialled = dial({ host: "km.example", port }, { clock, signal: never, names, onAddresses });
-  await until(() => known);
+  await eventually("names are known", () => known);
   await clock.advance(250);
   const socket = await dialled;
   t.is(socket.remoteAddress, "127.0.0.5");
@@ -70,7 +68,7 @@ test("an address that answers late is not given up for those after it", async (t
     known = true;
   };
   const dialled = dial({ host: "km.example", port }, { clock, signal: never, names, onAddresses });
-  await until(() => known);
+  await eventually("names are known", () => known);
   // The second is refused at once.
   await clock.advance(10_000);
   slow.wake();

@@ -6,6 +6,7 @@ import { systemClock } from "../../../../src/base/clock.ts";
 import { Names } from "../../../../src/host/net/lookup.ts";
 import { addressesIn, candidates, hasOtherSources } from "../../../../src/host/net/name-files.ts";
 import { ManualClock } from "../../../clock.ts";
+import { eventually } from "../../../eventually.ts";
 import { DnsServer, type Zone } from "../../../rig/dns.ts";
 
 interface Files {
@@ -152,7 +153,7 @@ test("the system is asked for one name at a time", async (t) => {
   const zone: Zone = { "a.local": "none", "b.local": "none" };
   const { names } = await bench(t, zone, { system, nsswitch: "hosts: files mdns4 dns\n" });
   const both = [names.addresses("a.local"), names.addresses("b.local")];
-  while (asked.length === 0) await new Promise((next) => setImmediate(next));
+  await eventually("names asked for", () => asked.length, { atLeast: 1 });
   t.is(asked.length, 1);
   resolve(["192.0.2.9"]);
   await Promise.all(both);

@@ -1,5 +1,6 @@
 import test from "ava";
 import type { KeptBackKeys } from "../../../../src/node/custody/kept-back.ts";
+import { eventually } from "../../../eventually.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../../../rig/custody-bench.ts";
 
 const block = (number: number) => `${epoch}/${number}`;
@@ -160,8 +161,8 @@ test("to keep back a block that the module has let go of makes no record", async
     custody.kmUp(km);
     await offer(bench);
     km.answer();
-    while (module.released.length === 0) await durable(bench);
-    while (ledger.get(block(1)) !== undefined) await durable(bench);
+    await eventually("releases", () => module.released.length, { atLeast: 1 });
+    await eventually("its entry in the ledger", () => ledger.get(block(1)), { is: undefined });
     t.is(custody.keptBackKeys.withhold(block(1)), "let_go");
     await durable(bench);
     t.is(ledger.get(block(1)), undefined);

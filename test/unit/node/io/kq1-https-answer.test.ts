@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import test from "ava";
 import { isGone, sendKeys } from "../../../../src/node/io/https-answer.ts";
 import { settle } from "../../../clock.ts";
+import { eventually } from "../../../eventually.ts";
 import { createLine } from "../../../rig/duplex.ts";
 
 const opening = '{"keys":[';
@@ -74,7 +75,7 @@ test("to a client that is gone, or closes its side, no answer is begun", async (
   for (const leave of ["destroy", "end"] as const) {
     const { km, response, body } = await begun();
     km[leave]();
-    while (!isGone(response)) await settle();
+    await eventually("the response is gone", () => isGone(response));
     t.is(await sendKeys(response, 200, headers, body), "unsent");
     t.true(isWiped(body));
   }

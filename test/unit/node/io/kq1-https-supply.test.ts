@@ -1,5 +1,6 @@
 import test from "ava";
 import type { Fault } from "../../../../src/base/errors.ts";
+import { eventually } from "../../../eventually.ts";
 import { key, type Serve, withHttpsKm as withKm } from "../../../rig/kq1-https-line.ts";
 
 const yes: Serve = (_request, response, keyId) => {
@@ -67,13 +68,13 @@ test("halted: what was written is answered, what waits for a connection never le
   };
   await withKm(2, serve, async ({ supply, came, answers, answered }) => {
     for (let n = 0; n < 2; n++) supply.supply(key(n));
-    while (came.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    await eventually("requests", () => came.length, { atLeast: 2 });
     supply.halt();
     for (const answer of held.splice(0)) answer();
     await answered(2);
     t.is(answers.length, 2, "all was written: the answers count");
     for (let n = 2; n < 8; n++) supply.supply(key(n));
-    while (came.length < 4) await new Promise((resolve) => setImmediate(resolve));
+    await eventually("requests", () => came.length, { atLeast: 4 });
     supply.halt();
     const fault = (await supply.ended) as Fault;
     t.is(fault.message, "keys may not leave");

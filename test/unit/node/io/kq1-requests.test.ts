@@ -8,6 +8,7 @@ import { QkdKey } from "../../../../src/port/key.ts";
 import { KqDeframer } from "../../../../src/wire/kq1/frame.ts";
 import { ManualClock, settle } from "../../../clock.ts";
 import { frame } from "../../../emulator/km/raw-client.ts";
+import { eventually } from "../../../eventually.ts";
 import { createLine } from "../../../rig/duplex.ts";
 
 interface Answer {
@@ -182,7 +183,7 @@ test("a KM that asks and reads nothing is not read from: memory stays as it is",
   // Each answer has 65 kB; 400 of them were 26 MB.
   t.true(taken < 200, `${taken} requests were read`);
   const answers = listen(km);
-  while (answers.length < 400) await settle();
+  await eventually("answers", () => answers.length, { atLeast: 400 });
   t.pass();
   await close(session, km);
 });

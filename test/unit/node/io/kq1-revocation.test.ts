@@ -13,6 +13,7 @@ import { QkdKey } from "../../../../src/port/key.ts";
 import { Heard } from "../../../../src/wire/kq1/heard.ts";
 import { type Authority, createAuthority, type Identity } from "../../../emulator/certificates.ts";
 import { KeyManager } from "../../../emulator/km/index.ts";
+import { eventually } from "../../../eventually.ts";
 
 const never = new AbortController().signal;
 const asKm = { commonName: "km", dns: ["km"], usage: "both" } as const;
@@ -251,10 +252,6 @@ async function linked(
   return { session, km, endpoint, answers };
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
-}
-
 for (const binding of ["tcp", "https"] as const) {
   test(`a KM that is revoked while it is connected over ${binding} gets no more keys`, async (t) => {
     const ca = await createAuthority("CA");
@@ -262,16 +259,16 @@ for (const binding of ["tcp", "https"] as const) {
     const { session, km, endpoint, answers } = await linked(t, ca, identity, binding);
     t.deepEqual(session.peer?.peerNames, ["km"]);
     session.supply(key(1));
-    await until(() => answers.length === 1);
+    await eventually("answers", () => answers.length, { is: 1 });
     const tls = { ...endpoint.tls, crl: await ca.revoke([]) };
     t.is(session.recheck({ ...endpoint, tls }), undefined);
     session.supply(key(2));
-    await until(() => answers.length === 2);
+    await eventually("answers", () => answers.length, { is: 2 });
     const taken = { ...tls, crl: await ca.revoke([identity.cert]) };
     t.regex(session.recheck({ ...endpoint, tls: taken }) ?? "", /certificate was revoked/);
     session.supply(key(3));
     t.regex(describe(await session.ended), /certificate was revoked/);
-    await until(() => km.counts.open === 0);
+    await eventually("connections at the KM", () => km.counts.open, { is: 0 });
     t.is(km.store.size, 2);
   });
 
@@ -279,7 +276,7 @@ for (const binding of ["tcp", "https"] as const) {
     const [old, young] = await Promise.all([createAuthority("old"), createAuthority("young")]);
     const { session, endpoint, answers } = await linked(t, old, await old.issue(asKm), binding);
     session.supply(key(1));
-    await until(() => answers.length === 1);
+    await eventually("answers", () => answers.length, { is: 1 });
     const both = { ...endpoint.tls, ca: young.cert + old.cert };
     t.is(session.recheck({ ...endpoint, tls: both }), undefined);
     const tls = { ...endpoint.tls, ca: young.cert };
@@ -292,7 +289,7 @@ test("over HTTPS a connection that is opened later goes by the certificates of t
   const ca = await createAuthority("CA");
   const identity = await ca.issue(asKm);
   const { session, endpoint, km } = await linked(t, ca, identity, "https");
-  await until(() => km.counts.open === 0);
+  await eventually("connections at the KM", () => km.counts.open, { is: 0 });
   const tls = { ...endpoint.tls, crl: await ca.revoke([identity.cert]) };
   t.is(session.recheck({ ...endpoint, tls }), undefined, "none is open");
   session.supply(key(1));

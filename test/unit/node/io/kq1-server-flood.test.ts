@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from "ava";
 import { createLog } from "../../../../src/base/log.ts";
 import { paceMs } from "../../../../src/host/door/pace.ts";
 import { ManualClock } from "../../../clock.ts";
+import { eventually } from "../../../eventually.ts";
 import { AskingDesk } from "../../../rig/asking-desk.ts";
 import { type KeyServerBench, text, withServer } from "../../../rig/key-server-bench.ts";
 
@@ -56,7 +57,7 @@ test("answers in memory are bounded: a KM that reads none is told to wait, anoth
     t.is(busy.headers["retry-after"], "1");
     t.is((await ask({ km: 1, path: long })).ids.length, 90);
     lazy.destroy();
-    await desk.until(() => desk.ended.length === desk.asked.length);
+    await eventually("answers that ended", () => desk.ended.length, { is: desk.asked.length });
     t.is((await ask({ km: 0, path: long })).ids.length, 90);
   });
 });
@@ -157,7 +158,9 @@ test("every time limit is what it says", async (t) => {
       const slow = await open();
       slow.pause().write(text(long).repeat(3));
       const before = desk.ended.length;
-      await desk.until(() => desk.ended.slice(before).some((how) => /torn/.test(how)));
+      await eventually("an answer is torn", () =>
+        desk.ended.slice(before).some((how) => /torn/.test(how)),
+      );
       slow.resume();
       await closed(slow);
     },
@@ -172,7 +175,7 @@ test("an answer of which nothing is taken ends its connection", async (t) => {
     async ({ open }) => {
       const socket = await open();
       socket.pause().write(text(long).repeat(3));
-      await desk.until(() => desk.ended.some((how) => /torn/.test(how)));
+      await eventually("an answer is torn", () => desk.ended.some((how) => /torn/.test(how)));
       t.pass();
     },
     { times: { stalled: 300 } },

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import test from "ava";
 import type { OnRequestKeys } from "../../../../src/node/keys/ports.ts";
+import { eventually } from "../../../eventually.ts";
 import { AskingDesk } from "../../../rig/asking-desk.ts";
 import { durable, withBench } from "../../../rig/custody-bench.ts";
 import { offer, onRequest } from "../../../rig/desk-bench.ts";
@@ -20,7 +21,7 @@ test("keys are sent once the client has them, however soon it closes", async (t)
   await withAsking(async (desk, { ask }) => {
     for (let n = 1; n <= 50; n++) t.is((await ask({ path: "?number=3" })).ids.length, 3);
     t.is((await ask({ path: long })).ids.length, 90);
-    await desk.until(() => desk.ended.length === 51);
+    await eventually("answers that ended", () => desk.ended.length, { is: 51 });
     t.deepEqual([...new Set(desk.ended.map((one) => one.replace(/\d+ /, "")))], ["sent"]);
   });
 });
@@ -37,7 +38,7 @@ test("a client that goes away while its answer waits for the disk gets nothing",
       });
       socket.write(text(""));
       const before = desk.asked.length;
-      await desk.until(() => desk.asked.length > before);
+      await eventually("requests", () => desk.asked.length, { atLeast: before + 1 });
       const over = closed(socket);
       socket[leave]();
       await over;
@@ -48,7 +49,7 @@ test("a client that goes away while its answer waits for the disk gets nothing",
     last.write("GET /api/v1/keys/B/status HTTP/1.1\r\nHost: node\r\n\r\n");
     await new Promise((resolve) => last.once("data", resolve));
     disk.resolve();
-    await desk.until(() => desk.ended.length === 2);
+    await eventually("answers that ended", () => desk.ended.length, { is: 2 });
     t.deepEqual(desk.ended.toSorted(), ["1 unsent", "2 unsent"]);
   });
 });
@@ -60,7 +61,7 @@ test("a client that reads nothing holds one answer, and no more keys; gone, it h
     socket.write(text(long).repeat(17));
     await new Promise((resolve) => socket.once("readable", resolve));
     socket.destroy();
-    await desk.until(() => / (torn|unsent)$/.test(desk.ended.at(-1) ?? ""));
+    await eventually("an answer is torn", () => desk.ended.at(-1), { matches: / (torn|unsent)$/ });
     const last = desk.ended.pop();
     t.regex(last ?? "", /torn|unsent/);
     t.true(desk.ended.every((one) => / sent$/.test(one)));
@@ -179,7 +180,7 @@ test("of requests that a client sends in a row, one is answered at a time", asyn
       read += chunk.toString("latin1");
     });
     reader.write(text("?number=1").repeat(5));
-    await desk.until(() => desk.ended.length === 5);
+    await eventually("answers that ended", () => desk.ended.length, { is: 5 });
     t.deepEqual(
       desk.ended,
       [1, 2, 3, 4, 5].map((n) => `${n} sent`),
@@ -191,7 +192,7 @@ test("of requests that a client sends in a row, one is answered at a time", asyn
     const over = closed(greedy);
     greedy.write(text(long).repeat(50));
     await over;
-    await desk.until(() => desk.ended.length === desk.asked.length);
+    await eventually("answers that ended", () => desk.ended.length, { is: desk.asked.length });
     t.true(desk.asked.length <= 6);
   });
 });
@@ -249,10 +250,10 @@ test("a key that a client did not wait for is given to the next", async (t) => {
       socket.end();
       await over;
       disk.resolve();
-      while (desk.stored === 0) await durable(bench);
+      await eventually("keys stored", () => desk.stored, { atLeast: 1 });
       t.like(bench.custody.counters(), { supplied: 0, confirmed: 0, quarantined: 0 });
       t.is((await ask()).ids.length, 1);
-      while (bench.module.released.length === 0) await durable(bench);
+      await eventually("releases", () => bench.module.released.length, { atLeast: 1 });
       t.like(bench.custody.counters(), { supplied: 1, confirmed: 1 });
     });
   });

@@ -1,4 +1,5 @@
 /** A KM that takes its time, over real TLS and in time that the test moves. */
+
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import test from "ava";
@@ -6,6 +7,7 @@ import type { Fault } from "../../../../src/base/errors.ts";
 import type { TlsIdentity } from "../../../../src/node/io/connect.ts";
 import { ManualClock, settle } from "../../../clock.ts";
 import { answerOneByOne, type Behaviour } from "../../../emulator/km/index.ts";
+import { eventually } from "../../../eventually.ts";
 import { type Serve, withHttpsKm } from "../../../rig/kq1-https-line.ts";
 import { endpoint, key, never, withKm } from "../../../rig/kq1-line.ts";
 
@@ -129,7 +131,7 @@ test("over HTTPS: a KM that works off its requests one by one is waited for", as
     async ({ supply, came, answered }) => {
       for (let n = 0; n < 16; n++) supply.supply(key(n));
       for (let n = 1; n <= 16; n++) {
-        while (held.length < Math.min(3, 17 - n)) await turn();
+        await eventually("requests held", () => held.length, { atLeast: Math.min(3, 17 - n) });
         await clock.advance(4_000);
         held.shift()?.();
         await answered(n);
@@ -154,11 +156,11 @@ test("over HTTPS: a KM that falls silent is given up; what waited for a connecti
     serve,
     async ({ supply, came, answers, answered }) => {
       for (let n = 0; n < 8; n++) supply.supply(key(n));
-      while (held.length < 2) await turn();
+      await eventually("requests held", () => held.length, { atLeast: 2 });
       await clock.advance(timeout - 1);
       for (const answer of held.splice(0)) answer();
       await answered(2);
-      while (came.length < 4) await turn();
+      await eventually("requests", () => came.length, { atLeast: 4 });
       await clock.advance(timeout - 1);
       t.true(await isOpen(supply));
       await clock.advance(1);
@@ -179,7 +181,7 @@ test("over HTTPS: a request that is left out while others are answered ends it",
     serve,
     async ({ supply, came, answered }) => {
       supply.supply(key(0));
-      while (came.length < 1) await turn();
+      await eventually("requests", () => came.length, { atLeast: 1 });
       for (let n = 1; n < 50; n++) {
         supply.supply(key(n));
         await answered(n);

@@ -7,6 +7,7 @@ import { verdictKinds } from "../../../../src/node/alarms/verdict.ts";
 import { Page } from "../../../../src/node/page/web.ts";
 import { ManualClock } from "../../../clock.ts";
 import { createAuthority } from "../../../emulator/certificates.ts";
+import { eventually } from "../../../eventually.ts";
 import {
   ask,
   assets,
@@ -16,7 +17,6 @@ import {
   secure,
   shownNode,
   strays,
-  until,
 } from "../../../rig/web-bench.ts";
 
 test("without a login only the login, its looks, and health can be fetched", async (t) => {
@@ -209,7 +209,7 @@ test("the page's password and certificate are read anew; an emptied file lets no
       log: createLog((line) => lines.push(line), "info"),
     },
   );
-  await until(() => lines.length === 1);
+  await eventually("lines", () => lines.length, { is: 1 });
   const url = /url=(\S+)/.exec(lines[0] as string)?.[1] as string;
   t.is((await login(url, password)).headers.location, "/");
   writeFileSync(file, "another password\n");

@@ -9,7 +9,8 @@ import { Page } from "../../../../src/node/page/web.ts";
 import { loadAssets } from "../../../../src/ops/page/assets.ts";
 import { WebServer } from "../../../../src/ops/page/server.ts";
 import { ManualClock } from "../../../clock.ts";
-import { ask, assets, queries, serving, shownNode, strays, until } from "../../../rig/web-bench.ts";
+import { eventually } from "../../../eventually.ts";
+import { ask, assets, queries, serving, shownNode, strays } from "../../../rig/web-bench.ts";
 
 test("the whole page is under 200 KB before it is packed, and nothing in it is inline or from elsewhere", (t) => {
   let bytes = 0;
@@ -148,11 +149,11 @@ test("a port in use is a warning, and the page comes when it is free", async (t)
     random: () => 0.5,
     log: createLog((line) => lines.push(line), "info"),
   });
-  await until(() => lines.length === 1);
+  await eventually("lines", () => lines.length, { is: 1 });
   t.regex(lines[0] as string, /level=warn .*port is in use/);
   await new Promise((resolve) => other.close(resolve));
   await clock.advance(1_000);
-  await until(() => lines.length === 2);
+  await eventually("lines", () => lines.length, { is: 2 });
   t.regex(lines[1] as string, new RegExp(`msg="page" url=http://127.0.0.1:${port}/`));
   t.is((await ask(`http://127.0.0.1:${port}`, "/healthz")).status, 200);
   await page.stop();

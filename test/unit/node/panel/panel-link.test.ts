@@ -12,6 +12,7 @@ import { connectNode } from "../../../../src/node/panel/client.ts";
 import { PanelServer } from "../../../../src/node/panel/server.ts";
 import { encodeLine, type NodeMessage, type PanelMessage } from "../../../../src/port/panel.ts";
 import { ManualClock } from "../../../clock.ts";
+import { eventually } from "../../../eventually.ts";
 import { quietNode as told } from "../../../rig/panel-messages.ts";
 
 const message: PanelMessage = {
@@ -30,14 +31,6 @@ interface Bench {
   readonly heard: PanelMessage[];
   readonly gone: string[];
   readonly server: PanelServer;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = AbortSignal.timeout(20_000);
-  while (!condition()) {
-    if (deadline.aborted) throw new Error(`too late: ${condition}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 const there = (path: string) => {
@@ -86,18 +79,18 @@ async function dial(path: string): Promise<Socket & { closed_: () => boolean }> 
 test("panel and node hear each other over a socket that the group may use", async (t) => {
   await withServer(async ({ path, heard, gone, server }) => {
     server.start();
-    await until(() => there(path));
+    await eventually("the socket is there", () => there(path));
     const nodes: NodeMessage[] = [];
     const link = await connectNode(path, new ManualClock(), (one) => nodes.push(one));
     link.send(message);
-    await until(() => heard.length === 1 && nodes.length > 0);
+    await eventually("both heard each other", () => heard.length === 1 && nodes.length > 0);
     t.deepEqual(heard[0], message);
     t.deepEqual(nodes[0], told);
     server.notify();
-    await until(() => nodes.length > 1);
+    await eventually("messages of the node", () => nodes.length, { atLeast: 2 });
     await link.close();
     t.is(await link.ended, undefined);
-    await until(() => gone.length === 1);
+    await eventually("connections that ended", () => gone.length, { is: 1 });
     t.is(gone[0], "panel disconnected");
     const again = await connectNode(path, new ManualClock(), () => {});
     await server.stop();
@@ -108,14 +101,14 @@ test("panel and node hear each other over a socket that the group may use", asyn
 test("a second panel is refused, and the first goes on", async (t) => {
   await withServer(async ({ path, heard, server }) => {
     server.start();
-    await until(() => there(path));
+    await eventually("the socket is there", () => there(path));
     const first = await dial(path);
     first.write(encodeLine(message));
-    await until(() => heard.length === 1);
+    await eventually("messages heard", () => heard.length, { is: 1 });
     const second = await dial(path);
-    await until(() => second.closed_());
+    await eventually("the socket is closed", () => second.closed_());
     first.write(encodeLine(message));
-    await until(() => heard.length === 2);
+    await eventually("messages heard", () => heard.length, { is: 2 });
     t.false(first.closed_());
     first.destroy();
   });
@@ -131,17 +124,17 @@ for (const [what, [bytes, why]] of Object.entries(bad)) {
   test(`a panel that ${what} is cut off, and may come again`, async (t) => {
     await withServer(async ({ path, gone, heard, server, clock }) => {
       server.start();
-      await until(() => there(path));
+      await eventually("the socket is there", () => there(path));
       const socket = await dial(path);
       socket.write(bytes);
-      await until(() => gone.length === 1);
+      await eventually("connections that ended", () => gone.length, { is: 1 });
       t.regex(gone[0] ?? "", why);
       t.true(heard.length <= 500);
       await clock.advance(1_000);
       const before = heard.length;
       const again = await dial(path);
       again.write(encodeLine(message));
-      await until(() => heard.length > before);
+      await eventually("messages heard", () => heard.length, { atLeast: before + 1 });
       again.destroy();
     });
   });
@@ -150,14 +143,14 @@ for (const [what, [bytes, why]] of Object.entries(bad)) {
 test("silence is noticed on both sides within 2.5 s", async (t) => {
   await withServer(async ({ path, gone, server, clock }) => {
     server.start();
-    await until(() => there(path));
+    await eventually("the socket is there", () => there(path));
     const socket = await dial(path);
     await clock.advance(1_900);
     t.deepEqual(gone, []);
     await clock.advance(600);
-    await until(() => gone.length === 1);
+    await eventually("connections that ended", () => gone.length, { is: 1 });
     t.regex(gone[0] ?? "", /panel says nothing/);
-    await until(() => socket.closed_());
+    await eventually("the socket is closed", () => socket.closed_());
   });
   const folder = mkdtempSync(join(tmpdir(), "qkd-panel-"));
   const mute = createServer((socket) => socket.on("error", () => {}));
@@ -174,13 +167,13 @@ test("a socket that a killed node left is taken over; one that is used, or a fil
   await withServer(async ({ path, gone, server, clock }) => {
     writeFileSync(path, "something else");
     server.start();
-    await until(() => gone.length === 1);
+    await eventually("connections that ended", () => gone.length, { is: 1 });
     t.regex(gone[0] ?? "", /something else is where the socket should be/);
     rmSync(path);
     const other = createServer((socket) => socket.resume());
     await new Promise<void>((resolve) => other.listen(path, resolve));
     await clock.advance(2_000);
-    await until(() => gone.length >= 2);
+    await eventually("connections that ended", () => gone.length, { atLeast: 2 });
     t.regex(gone[1] ?? "", /another process has the panel socket/);
     // A second name for the socket outlives its listener, as the only one does that of a killed node.
     linkSync(path, `${path}.left`);
@@ -188,10 +181,10 @@ test("a socket that a killed node left is taken over; one that is used, or a fil
     renameSync(`${path}.left`, path);
     t.true(statSync(path).isSocket());
     await clock.advance(5_000);
-    await until(() => there(path));
+    await eventually("the socket is there", () => there(path));
     const { length } = gone;
     (await dial(path)).destroy();
-    await until(() => gone.length > length);
+    await eventually("connections that ended", () => gone.length, { atLeast: length + 1 });
   });
 });
 

@@ -1,4 +1,5 @@
 /** The node as a Sparkplug edge node at a broker that does what a test says. */
+
 import test from "ava";
 import { silentLog } from "../../../../src/base/log.ts";
 import type { ModuleState } from "../../../../src/node/model/manager.ts";
@@ -8,7 +9,8 @@ import {
 } from "../../../../src/node/sparkplug/publisher.ts";
 import type { AlarmRecord } from "../../../../src/ops/alarms/alarm.ts";
 import { ManualClock } from "../../../clock.ts";
-import { moduleView, never, noCredentials, until } from "../../../rig/manager-bench.ts";
+import { eventually } from "../../../eventually.ts";
+import { moduleView, never, noCredentials } from "../../../rig/manager-bench.ts";
 import { ScriptedBroker } from "../../../rig/scripted-broker.ts";
 import { rebirthCommand, SparkplugHost } from "../../../rig/sparkplug-host.ts";
 
@@ -99,7 +101,7 @@ for (const version of [5, 4] as const) {
       const { publisher, host, will, packets, state, alarms } = bench;
       publisher.report("alice", { qber: figure(0.03) }, { supplied: 7, refused: { busy: 1 } });
       const session = await publisher.connect(never);
-      await until(() => host.types.length === 2);
+      await eventually("messages at the host", () => host.types.length, { is: 2 });
       t.deepEqual(host.types, ["NBIRTH", "DBIRTH alice"]);
       const order = packets.filter((cmd) => cmd === "subscribe" || cmd === "publish");
       t.is(order[0], "subscribe", "commands are listened to before the birth");
@@ -111,33 +113,42 @@ for (const version of [5, 4] as const) {
       t.is(host.metrics.get("alice/Alarms/qber_high")?.value, "cleared");
 
       publisher.report("alice", { qber: figure(0.04) }, { supplied: 8, refused: { busy: 1 } });
-      await until(() => host.metrics.get("alice/Telemetry/qber")?.value === 0.04);
+      await eventually("QBER", () => host.metrics.get("alice/Telemetry/qber")?.value, { is: 0.04 });
       t.is(Number(host.metrics.get("alice/Supply/supplied")?.value), 8);
       publisher.report(
         "alice",
         { detector_counts: { ...figure(0), last: [5, 6], quality: "stale" } },
         { supplied: 8, refused: {} },
       );
-      await until(() => host.metrics.get("alice/Telemetry/detector_counts/1") !== undefined);
+      await eventually(
+        "the second detector's counts",
+        () => host.metrics.get("alice/Telemetry/detector_counts/1") !== undefined,
+      );
       t.like(host.metrics.get("alice/Telemetry/detector_counts/1"), { value: 6, quality: 500 });
       t.is(host.metrics.get("alice/Telemetry/qber")?.value, 0.04, "what came before stays");
 
       alarms.push(record({}), record({ id: "y", name: "plain_link", object: "manager" }));
       publisher.changed();
-      await until(() => host.metrics.get("/Alarms/plain_link")?.value === "critical");
-      await until(() => host.metrics.get("alice/Alarms/qber_high")?.value === "critical");
+      await eventually("the node's alarm", () => host.metrics.get("/Alarms/plain_link")?.value, {
+        is: "critical",
+      });
+      await eventually(
+        "the module's alarm",
+        () => host.metrics.get("alice/Alarms/qber_high")?.value,
+        { is: "critical" },
+      );
       t.is(host.metrics.get("/Alarms/qber_high")?.value, "cleared", "that one is the module's");
 
       state.now = down;
       publisher.changed();
-      await until(() => host.types.at(-1) === "DDEATH alice");
+      await eventually("the host's last message", () => host.types.at(-1), { is: "DDEATH alice" });
       t.false(host.online.has("alice"));
       state.now = up;
       publisher.changed();
-      await until(() => host.types.at(-1) === "DBIRTH alice");
+      await eventually("the host's last message", () => host.types.at(-1), { is: "DBIRTH alice" });
 
       await session.close();
-      await until(() => host.types.at(-1) === "NDEATH");
+      await eventually("the host's last message", () => host.types.at(-1), { is: "NDEATH" });
       t.is(host.online.size, 0, "the goodbye has the bdSeq of the birth");
       t.deepEqual(host.problems, []);
     };
@@ -149,22 +160,22 @@ test("a rebirth tells everything anew, under the same bdSeq; a flood of requests
   await withBench(async ({ publisher, host, clock, command }) => {
     publisher.report("alice", { qber: figure(0.03) }, { supplied: 7 });
     const session = await publisher.connect(never);
-    await until(() => host.types.length === 2);
+    await eventually("messages at the host", () => host.types.length, { is: 2 });
     await clock.advance(2_000);
     const before = new Map(host.metrics);
     const { bdSeq } = host;
     command(rebirthCommand(false));
     command(rebirthCommand());
-    await until(() => host.types.length === 4);
+    await eventually("messages at the host", () => host.types.length, { is: 4 });
     t.deepEqual(host.types.slice(2), ["NBIRTH", "DBIRTH alice"]);
     t.deepEqual([...host.metrics.keys()], [...before.keys()]);
     t.is(host.bdSeq, bdSeq);
     for (let i = 0; i < 500; i++) command(rebirthCommand());
-    await until(() => clock.timers > 0);
+    await eventually("timers", () => clock.timers, { atLeast: 1 });
     await clock.advance(500);
     t.is(host.types.length, 4);
     await clock.advance(600);
-    await until(() => host.types.length === 6);
+    await eventually("messages at the host", () => host.types.length, { is: 6 });
     t.deepEqual(host.problems, []);
     await session.close();
   });
@@ -174,7 +185,9 @@ test("each connection has the next bdSeq, and a birth that tells everything", as
   await withBench(async ({ broker, publisher, host, will }) => {
     for (let connection = 0; connection < 4; connection++) {
       const session = await publisher.connect(never);
-      await until(() => host.types.length === 2 * (connection + 1));
+      await eventually("messages at the host", () => host.types.length, {
+        is: 2 * (connection + 1),
+      });
       t.is(host.bdSeq, connection);
       t.is(SparkplugHost.deathOf(will()?.payload as Buffer), connection);
       broker.drop();
@@ -188,7 +201,7 @@ test("each connection has the next bdSeq, and a birth that tells everything", as
 test("a broker that reads nothing is not flooded; once it reads again a birth makes it whole", async (t) => {
   await withBench(async ({ broker, publisher, host, state }) => {
     const session = await publisher.connect(never);
-    await until(() => host.types.length === 2);
+    await eventually("messages at the host", () => host.types.length, { is: 2 });
     broker.pause();
     const reason = () => host.metrics.get("alice/State/reason")?.value;
     // More than the sockets of both sides take.
@@ -199,7 +212,7 @@ test("a broker that reads nothing is not flooded; once it reads again a birth ma
     }
     broker.resume();
     state.now = { ...up, reason: "over" };
-    await until(() => {
+    await eventually("why it ended", () => {
       publisher.changed();
       return reason() === "over";
     });

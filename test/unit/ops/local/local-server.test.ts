@@ -19,6 +19,7 @@ import { answers, ask, CliError, NotRunning } from "../../../../src/ops/cli/clie
 import { LocalError } from "../../../../src/ops/local/protocol.ts";
 import { LocalServer, type LocalServerOptions } from "../../../../src/ops/local/server.ts";
 import { ManualClock } from "../../../clock.ts";
+import { eventually } from "../../../eventually.ts";
 
 interface Bench {
   readonly path: string;
@@ -138,7 +139,7 @@ test("a client that says nothing makes way for others, and is sent away in the e
     await clock.advance(10_000);
     await closed;
     t.like(await ask([path], "status"), { name: "status" });
-    while (clock.timers > 0) await new Promise((resolve) => setImmediate(resolve));
+    await eventually("timers", () => clock.timers, { is: 0 });
   });
 });
 
@@ -153,7 +154,7 @@ test("a client that does not read costs one answer's memory, and not for long", 
     const [socket] = await opened(t, path, 1);
     socket?.pause();
     socket?.write('{"v":1,"do":"telemetry"}\n');
-    while (made === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await eventually("answers made", () => made, { atLeast: 1 });
     await clock.advance(9_000);
     // What the kernel's buffers take, and one more.
     t.true(made < 10, String(made));
@@ -164,7 +165,7 @@ test("a client that does not read costs one answer's memory, and not for long", 
     const after = made;
     await clock.advance(1_000);
     t.is(made, after);
-    while (clock.timers > 0) await new Promise((resolve) => setImmediate(resolve));
+    await eventually("timers", () => clock.timers, { is: 0 });
   });
 });
 

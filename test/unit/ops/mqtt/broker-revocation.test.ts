@@ -1,4 +1,5 @@
 /** The broker that the node talks to, by certificates that change while it is connected. */
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +14,7 @@ import { parseConfig } from "../../../../src/node/config/load.ts";
 import { openStateDirectory } from "../../../../src/node/state/state-directory.ts";
 import { Monitoring } from "../../../../src/node/wiring/monitoring.ts";
 import { type Authority, createAuthority, type Identity } from "../../../emulator/certificates.ts";
+import { eventually } from "../../../eventually.ts";
 
 interface Bench {
   readonly monitoring: Monitoring;
@@ -67,10 +69,6 @@ async function bench(
   return { monitoring, connections, write };
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
-}
-
 const asBroker = { commonName: "broker", ip: ["127.0.0.1"], usage: "server" } as const;
 
 for (const what of ["is revoked", "is of a CA that is trusted no more"]) {
@@ -79,14 +77,20 @@ for (const what of ["is revoked", "is of a CA that is trusted no more"]) {
     const identity = await ca.issue(asBroker);
     const old = await ca.revoke([], { days: -2 });
     const { monitoring, connections, write } = await bench(t, ca, identity, old);
-    await until(() => monitoring.broker?.up === true && connections.size === 2);
+    await eventually(
+      "both connections are up",
+      () => monitoring.broker?.up === true && connections.size === 2,
+    );
     t.is(monitoring.broker?.key_exchange, "X25519MLKEM768");
     if (what === "is revoked") write("crl", await ca.revoke([identity.cert]));
     else write("ca", other.cert);
     t.is(monitoring.renewed(), undefined);
-    await until(() => connections.size === 0 && monitoring.broker?.up === false);
+    await eventually(
+      "both connections are gone",
+      () => connections.size === 0 && monitoring.broker?.up === false,
+    );
     const why = /CERT_REVOKED|UNABLE_TO_VERIFY_LEAF_SIGNATURE/;
-    await until(() => why.test(monitoring.broker?.reason ?? ""));
+    await eventually("why it is gone", () => why.test(monitoring.broker?.reason ?? ""));
   });
 }
 
@@ -94,7 +98,7 @@ test("a broker whose certificate has a CN and no subject alternative name is ref
   const ca = await createAuthority("CA");
   const identity = await ca.issue({ commonName: "127.0.0.1", usage: "server" });
   const { monitoring } = await bench(t, ca, identity, await ca.revoke([]));
-  await until(() => /ALTNAME_INVALID/.test(monitoring.broker?.reason ?? ""));
+  await eventually("reason", () => monitoring.broker?.reason, { matches: /ALTNAME_INVALID/ });
   t.pass();
 });
 
@@ -103,6 +107,6 @@ test("where lists must be fresh, one that has run out keeps the broker away", as
   const identity = await ca.issue(asBroker);
   const old = await ca.revoke([], { days: -2 });
   const { monitoring } = await bench(t, ca, identity, old, "crl_fresh = true\n");
-  await until(() => /CRL_HAS_EXPIRED/.test(monitoring.broker?.reason ?? ""));
+  await eventually("reason", () => monitoring.broker?.reason, { matches: /CRL_HAS_EXPIRED/ });
   t.pass();
 });

@@ -8,8 +8,9 @@ import { PacketMeter } from "../../../../src/ops/mqtt/packet-meter.ts";
 import { brokerWaits } from "../../../../src/ops/mqtt/waits.ts";
 import { rounds } from "../../../campaign-scale.ts";
 import { ManualClock } from "../../../clock.ts";
+import { eventually } from "../../../eventually.ts";
 import { random } from "../../../random.ts";
-import { manager, moduleView, never, until } from "../../../rig/manager-bench.ts";
+import { manager, moduleView, never } from "../../../rig/manager-bench.ts";
 import {
   accepted,
   disconnect,
@@ -61,7 +62,7 @@ test("a takeover is noticed, and the node waits long before it takes over in tur
     broker.raw(Buffer.from([0xe0, 2, 0x8e, 0]));
     const error = await session.ended;
     t.regex(String((error as Fault).facts.why), /another client took over/);
-    await until(() => node.takenOver);
+    await eventually("whether it is taken over", () => node.takenOver);
     for (let n = 0; n < 100; n++) {
       const wait = waits.next().value;
       t.true(wait >= 20_000 && wait <= 40_000);
@@ -69,7 +70,7 @@ test("a takeover is noticed, and the node waits long before it takes over in tur
     const again = await node.connect(never);
     broker.raw(Buffer.from([0xe0, 2, 0x8b, 0]));
     await again.ended;
-    await until(() => !node.takenOver);
+    await eventually("whether it is taken over", () => !node.takenOver);
   });
 });
 
@@ -100,7 +101,7 @@ test("messages longer than the broker takes are not sent, and the connection sta
     node.event({ type: "long", at: 0, facts: { text: "x".repeat(400) } });
     node.event({ type: "short", at: 0, facts: {} });
     const session = await node.connect(never);
-    await until(() => outbox.length === 0);
+    await eventually("messages in the outbox", () => outbox.length, { is: 0 });
     t.deepEqual(events(broker).map(id), ["node-a-3-2"]);
     t.is(outbox.dropped, 1, "and it is told that one was given up");
     t.is(broker.connections, 1);
@@ -118,7 +119,7 @@ test("a broker without retained messages gets none", async (t) => {
     };
     const { manager: node } = await manager(broker.url);
     const session = await node.connect(never);
-    await until(() => broker.published.length > 0);
+    await eventually("messages published", () => broker.published.length, { atLeast: 1 });
     t.true(broker.published.every(({ retain }) => !retain));
     await session.close();
   });
@@ -138,15 +139,17 @@ test("a broker that refuses events for now gets states, and later the events, th
     for (let n = 0; n < 3; n++) node.event({ type: "test", at: 0, facts: { n } });
     await outbox.durable();
     const session = await node.connect(never);
-    await until(() => events(broker).length > 0);
+    await eventually("events", () => events(broker).length, { atLeast: 1 });
     const before = broker.published.length;
     node.stateChanged("alice");
-    await until(() => broker.published.slice(before).some(({ topic }) => topic.endsWith("/state")));
+    await eventually("state is published", () =>
+      broker.published.slice(before).some(({ topic }) => topic.endsWith("/state")),
+    );
     t.is(outbox.length, 3);
     full = false;
     const offered = events(broker).length;
     await clock.advance(30_000);
-    await until(() => outbox.length === 0);
+    await eventually("messages in the outbox", () => outbox.length, { is: 0 });
     t.deepEqual(events(broker).slice(offered).map(id), ["node-a-3-1", "node-a-3-2", "node-a-3-3"]);
     t.is(broker.connections, 1);
     node.stop();
@@ -178,7 +181,9 @@ test("a result goes where the command asked for, with its correlation data; or t
       },
     });
     const session = await node.connect(never);
-    await until(() => broker.published.some(({ topic }) => topic.endsWith("/inventory")));
+    await eventually("inventory is published", () =>
+      broker.published.some(({ topic }) => topic.endsWith("/inventory")),
+    );
     const send = (responseTopic: string | undefined) => {
       const properties = {
         correlationData: Buffer.from("7"),
@@ -192,7 +197,7 @@ test("a result goes where the command asked for, with its correlation data; or t
     for (const asked of ["noc/replies", undefined, "qkdn/v1/node-b/cmd/stop"]) {
       const before = results.length;
       send(asked);
-      await until(() => results.length > before);
+      await eventually("results", () => results.length, { atLeast: before + 1 });
     }
     const own = "qkdn/v1/node-a/cmd/start/result";
     t.deepEqual(
@@ -297,7 +302,7 @@ test("restarts and refusals of the broker by the hundred: at most one attempt a 
     let slowest = 0;
     for (let n = 0; n < rounds(500); n++) {
       while (up === undefined) {
-        await until(() => pending === 0);
+        await eventually("messages that wait", () => pending, { is: 0 });
         if (up === undefined) await clock.advance(250);
       }
       slowest = Math.max(slowest, up - there);
@@ -310,9 +315,9 @@ test("restarts and refusals of the broker by the hundred: at most one attempt a 
         closed = true;
         await broker.close();
       }
-      await until(() => up === undefined);
+      await eventually("connection", () => up, { is: undefined });
     }
-    await until(() => pending === 0);
+    await eventually("messages that wait", () => pending, { is: 0 });
     const gaps = attempts.slice(1).map((at, i) => at - (attempts[i] as number));
     t.true(Math.min(...gaps) >= 1_000, `shortest ${Math.min(...gaps)} ms`);
     t.true(slowest <= 60_000, `slowest ${slowest} ms`);

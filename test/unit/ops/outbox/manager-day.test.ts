@@ -6,7 +6,8 @@ import { silentLog } from "../../../../src/base/log.ts";
 import { diskFiles } from "../../../../src/host/disk/files.ts";
 import { Outbox } from "../../../../src/ops/outbox/outbox.ts";
 import { ManualClock } from "../../../clock.ts";
-import { manager, moduleView, never, until } from "../../../rig/manager-bench.ts";
+import { eventually } from "../../../eventually.ts";
+import { manager, moduleView, never } from "../../../rig/manager-bench.ts";
 import { resident } from "../../../rig/memory.ts";
 import { ScriptedBroker } from "../../../rig/scripted-broker.ts";
 
@@ -51,7 +52,7 @@ test("a broker that is gone for a day: memory stays, no transition is lost, orde
   t.is(outbox.dropped, 26 * 60 * 20 - 5_000, "and those given up are counted");
 
   const session = await node.connect(never);
-  await until(() => outbox.length === 0, 50_000);
+  await eventually("messages in the outbox", () => outbox.length, { is: 0, deadlineMs: 50_000 });
   const alarms = broker.published.flatMap(({ topic, payload }) => {
     if (!topic.endsWith("/event")) return [];
     const { type, facts } = JSON.parse(payload.toString());

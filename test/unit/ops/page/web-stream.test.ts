@@ -2,7 +2,8 @@ import { get } from "node:http";
 import { connect, type Socket } from "node:net";
 import test from "ava";
 import { mostViewers } from "../../../../src/ops/page/stream.ts";
-import { ask, serving, until } from "../../../rig/web-bench.ts";
+import { eventually } from "../../../eventually.ts";
+import { ask, serving } from "../../../rig/web-bench.ts";
 
 /** Opens a stream by hand. */
 
@@ -29,7 +30,7 @@ test("a stream tells all at first, then once a second, and at once when somethin
     const { text, socket } = await watch(url);
     t.regex(text(), /^retry: 1000\n\nevent: state\ndata: /);
     await clock.advance(1_000);
-    await until(() => states(text()).length === 2);
+    await eventually("states in the stream", () => states(text()).length, { is: 2 });
     node.book.signal(
       "qber_high",
       "alice",
@@ -38,11 +39,11 @@ test("a stream tells all at first, then once a second, and at once when somethin
     );
     for (let i = 0; i < 100; i++) server.pushUpdate();
     await clock.advance(200);
-    await until(() => states(text()).length === 3);
+    await eventually("states in the stream", () => states(text()).length, { is: 3 });
     t.is(states(text())[2]?.alarms[0]?.name, "qber_high");
     t.is(states(text())[2]?.events.length, 1);
     await clock.advance(3_000);
-    await until(() => states(text()).length === 6);
+    await eventually("states in the stream", () => states(text()).length, { is: 6 });
     t.is(states(text())[5]?.events.length, 0);
     socket.destroy();
   });
@@ -54,7 +55,7 @@ test("nothing is made when nobody watches", async (t) => {
     const { socket } = await watch(url);
     t.is(clock.timers, before + 1);
     socket.destroy();
-    await until(() => clock.timers === before);
+    await eventually("timers", () => clock.timers, { is: before });
   });
 });
 
@@ -100,7 +101,7 @@ test("a browser that does not read is dropped before it takes memory", async (t)
     }
     t.is(await viewers(), "0");
     socket.resume();
-    await until(() => closed);
+    await eventually("the stream is closed", () => closed);
   });
 });
 

@@ -17,7 +17,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
-import { type Clock, delay, systemClock } from "../../../../src/base/clock.ts";
+import { type Clock, systemClock } from "../../../../src/base/clock.ts";
 import { describe } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { download, leastBytes, rateMs, wholeMs } from "../../../../src/ops/update/download.ts";
@@ -25,6 +25,7 @@ import { describeSlots, parseSlots, partDone } from "../../../../src/ops/update/
 import { mostBytes, Updater } from "../../../../src/ops/update/updater.ts";
 import { ManualClock } from "../../../clock.ts";
 import { createAuthority } from "../../../emulator/certificates.ts";
+import { eventually } from "../../../eventually.ts";
 
 const keepAlive = setInterval(() => {}, 60_000);
 test.after.always(() => clearInterval(keepAlive));
@@ -62,7 +63,7 @@ function bench(t: ExecutionContext, ca?: string, clock: Clock = systemClock): Be
   });
   const root = async (answer: string, of = sha256) => {
     const request = join(requests, "request");
-    while (!existsSync(request)) await delay(systemClock, 5);
+    await eventually("the request", () => existsSync(request));
     const asked = readFileSync(request, "utf8");
     rmSync(request);
     writeFileSync(result, `${answer}\n${of}\n`);
@@ -115,9 +116,7 @@ test("the answer to an earlier request is none to this one, also while there is 
   // It is root's: the node can't take it away.
   mkdirSync(join(folder, "result"));
   updater.begin({ bundle: "new.raucb", sha256 });
-  const looked = async (times: number) => {
-    while (looks < times) await delay(systemClock, 5);
-  };
+  const looked = (times: number) => eventually("looks", () => looks, { atLeast: times });
   await looked(3);
   rmdirSync(join(folder, "result"));
   await looked(looks + 3);
@@ -285,11 +284,11 @@ test("a download that crawls has an end, and so has one that never does", async 
       () => "done",
       (error) => describe(error),
     );
-    while (!taps.has(path)) await delay(systemClock, 5);
+    await eventually("the download begins", () => taps.has(path));
     const send = async (bytes: number) => {
       const before = received;
       taps.get(path)?.(bytes);
-      while (received < before + bytes) await delay(systemClock, 5);
+      await eventually("bytes", () => received, { atLeast: before + bytes });
     };
     return { clock, ended, send, own: one.own };
   };

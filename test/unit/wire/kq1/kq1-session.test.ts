@@ -10,6 +10,7 @@ import { header } from "../../../../src/wire/kq1/names.ts";
 import { ManualClock, settle } from "../../../clock.ts";
 import { createAuthority } from "../../../emulator/certificates.ts";
 import { answerWith, dropConnection, KeyManager, neverAnswer } from "../../../emulator/km/index.ts";
+import { eventually } from "../../../eventually.ts";
 import { authority, createSession, endpoint, key, never, withKm } from "../../../rig/kq1-line.ts";
 
 test("keys arrive at a KM that knows the profile only, and each is answered", async (t) => {
@@ -193,7 +194,7 @@ for (const [what, keyId, word, taken] of words) {
     const reply = () => response(0, keyId, 2, word);
     await withRaw(reply, async (session, answers, heard) => {
       session.supply(key(1));
-      while (answers.length === 0) await settle();
+      await eventually("answers", () => answers.length, { atLeast: 1 });
       t.deepEqual(answers, [[key(1).id, taken]]);
       t.is(session.room, 8);
       t.deepEqual([heard.own, heard.unclear], taken === "unclear" ? [0, 1] : [1, 0]);

@@ -1,0 +1,90 @@
+/** How a test waits for what arrives later: one helper, with a deadline and a message of what was seen last. */
+import { partialDeepStrictEqual } from "node:assert/strict";
+import { inspect } from "node:util";
+
+/** Less than AVA's own limit, so that the message is of what was waited for. */
+const usualMs = 40_000;
+/** Cores on a clock of the test settle in turns of the event loop; other processes take longer. */
+const turns = 200;
+const usualPauseMs = 10;
+
+export interface Expected<T> {
+  /** It is this, or has at least these members; default: it is true, or anything that is not nothing. */
+  readonly is?: unknown;
+  /** As text it matches. */
+  readonly matches?: RegExp;
+  /** A number, or a length, from this one up. */
+  readonly atLeast?: number;
+  /** Any other condition. */
+  readonly when?: (seen: T) => boolean;
+  /** Between two looks, after the first turns; default 10 ms. */
+  readonly pauseMs?: number;
+  /** Default 40 s. */
+  readonly deadlineMs?: number;
+  /** What else is to be known if it does not come: a log's last lines. */
+  readonly about?: () => string;
+  /** Ends the wait before, with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+function has(seen: unknown, part: unknown): boolean {
+  try {
+    partialDeepStrictEqual(seen, part);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function met<T>(seen: T, expected: Expected<T>): boolean {
+  const { matches, atLeast, when } = expected;
+  if ("is" in expected && !has(seen, expected.is)) return false;
+  const text = typeof seen === "string" ? seen : (JSON.stringify(seen) ?? "");
+  if (matches !== undefined && !matches.test(text)) return false;
+  if (atLeast !== undefined && !(Number(seen) >= atLeast)) return false;
+  if (when !== undefined) return when(seen);
+  const told = "is" in expected || matches !== undefined || atLeast !== undefined;
+  return told || (seen !== undefined && seen !== null && seen !== false);
+}
+
+function wanted<T>(expected: Expected<T>): string {
+  const { is, matches, atLeast } = expected;
+  if ("is" in expected) return `, not ${inspect(is)}`;
+  if (matches !== undefined) return `, which does not match ${matches}`;
+  return atLeast === undefined ? "" : `, less than ${atLeast}`;
+}
+
+/**
+ * Looks until `probe` gives what is expected; an error that it throws counts as not yet.
+ * @param what the awaited thing, for the message
+ * @returns what was seen then
+ * @throws Error at the deadline, with what was seen last
+ */
+export async function eventually<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  expected: Expected<NoInfer<T>> = {},
+): Promise<T> {
+  const { deadlineMs = usualMs, pauseMs = usualPauseMs, about, signal } = expected;
+  const end = performance.now() + deadlineMs;
+  for (let turn = 0; ; turn++) {
+    signal?.throwIfAborted();
+    let last: string;
+    try {
+      const seen = await probe();
+      last = inspect(seen, { depth: 4, breakLength: 100 }) + wanted(expected);
+      if (met(seen, expected)) return seen;
+    } catch (error) {
+      last = error instanceof Error ? error.message : String(error);
+    }
+    if (performance.now() > end) {
+      const more = about === undefined ? "" : `\n${about()}`;
+      throw new Error(`${what}: not within ${deadlineMs / 1_000} s; seen last: ${last}${more}`);
+    }
+    // A timer keeps the process alive while only clocks of the node run.
+    await new Promise((resolve) => {
+      if (turn < turns) setImmediate(resolve);
+      else setTimeout(resolve, pauseMs);
+    });
+  }
+}
