@@ -1,14 +1,20 @@
 /**
  * `npm test`: the tests, by AVA, whose options it takes. `npm test -- --slowest` ends with the ten tests
- * that took longest.
+ * that took longest. The run has an end of its own: at its deadline it says what still runs, and ends that.
  */
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const ava = fileURLToPath(new URL("../node_modules/.bin/ava", import.meta.url));
 const args = process.argv.slice(2);
 const slowest = args.includes("--slowest");
 const rest = args.filter((word) => word !== "--slowest");
+const whole = process.env.QKD_CAMPAIGNS === "whole";
+const minutes = Number(process.env.QKD_TEST_MINUTES ?? (whole ? 45 : 20));
+/** In the environment of all that the run starts. */
+const mark = `QKD_TEST_RUN=${randomUUID()}`;
 
 /** Seconds of what AVA prints as `1m 2.5s` or `120ms`. @param {string} text */
 function seconds(text) {
@@ -19,7 +25,43 @@ function seconds(text) {
   );
 }
 
-const child = spawn(ava, rest, { stdio: ["inherit", slowest ? "pipe" : "inherit", "inherit"] });
+/** Processes of this run: test files by their names, and what they started. */
+function running() {
+  const found = [];
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (Number(pid) === process.pid) continue;
+      if (!readFileSync(`/proc/${pid}/environ`, "latin1").includes(mark)) continue;
+      const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+      found.push({ pid: Number(pid), line });
+    } catch {
+      // It has ended meanwhile, or is another user's.
+    }
+  }
+  return found;
+}
+
+/** Says what still runs, and ends it. @param {string} why @param {string} [not] not named: the runner */
+function endAll(why, not) {
+  const left = running();
+  const named = left.filter(({ line }) => not === undefined || !line.includes(not));
+  if (named.length > 0) process.stderr.write(`\n  ${why}:\n`);
+  for (const { pid, line } of named) process.stderr.write(`    ${pid} ${line.slice(0, 160)}\n`);
+  for (const { pid } of left) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return named.length;
+}
+
+const [name, id] = mark.split("=");
+const child = spawn(ava, rest, {
+  stdio: ["inherit", slowest ? "pipe" : "inherit", "inherit"],
+  env: { ...process.env, [name]: id },
+});
 /** @type {{ took: number, title: string }[]} */
 const tests = [];
 if (slowest) {
@@ -34,11 +76,21 @@ if (slowest) {
     }
   });
 }
+let late = false;
+const deadline = setTimeout(() => {
+  late = true;
+  endAll(`not over within ${minutes} min; these hold the run, and are ended`, ".bin/ava");
+}, minutes * 60_000);
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
-child.once("close", (code, signal) => {
-  if (slowest) process.stdout.write("\n  the slowest:\n");
-  for (const { took, title } of tests.sort((a, b) => b.took - a.took).slice(0, 10)) {
-    process.stdout.write(`${took.toFixed(1).padStart(8)} s  ${title}\n`);
-  }
-  process.exitCode = signal === null ? (code ?? 1) : 1;
+// What a test left running may hold the output open: the runner's exit is the end.
+child.once("exit", (code, signal) => {
+  clearTimeout(deadline);
+  setTimeout(() => {
+    if (!late) endAll("left running by a test, and ended");
+    if (slowest) process.stdout.write("\n  the slowest:\n");
+    for (const { took, title } of tests.sort((a, b) => b.took - a.took).slice(0, 10)) {
+      process.stdout.write(`${took.toFixed(1).padStart(8)} s  ${title}\n`);
+    }
+    process.exit(late || signal !== null ? 1 : (code ?? 1));
+  }, 500);
 });

@@ -67,7 +67,7 @@ test.serial("a damaged ledger closes its module, says so, and can be repaired", 
       );
     await rig.until("the alarm state_damaged", alarmed);
     t.is(km.store.size, before, "not a key is supplied");
-    t.true(rig.pair.alice.module.heldBlocks > 0, "the module has them");
+    await rig.until("blocks of the module", () => rig.pair.alice.module.heldBlocks, { atLeast: 1 });
     await node.stop();
 
     const command = join(import.meta.dirname, "../../scripts/qkd-node");
@@ -124,7 +124,7 @@ for (const time of ["@1970-01-01 00:01:00", "@2036-11-21 00:00:00"]) {
         faked.set("+0");
         await rig.until("every block is released or kept back", () => rig.settled());
         assertWhole(t, rig, 30);
-        t.is(rig.view.node(nodeId).status, "online");
+        await rig.until("status", () => rig.view.node(nodeId).status, { is: "online" });
       });
     },
   );

@@ -117,8 +117,10 @@ test.serial(
         changes.map(({ type }) => type),
         ["alarm_raised", "alarm_cleared"],
       );
-      t.true(events(rig).some(({ type, facts }) => type === "command" && facts.status === "done"));
-      t.true(
+      await rig.until("the event of the command", () =>
+        events(rig).some(({ type, facts }) => type === "command" && facts.status === "done"),
+      );
+      await rig.until("the event of the forgery", () =>
         events(rig).some(
           ({ type, facts }) => type === "command_refused" && facts.reason === "bad_signature",
         ),
@@ -203,8 +205,9 @@ test.serial("commands reach the module; a response topic is answered there", asy
     await rig.alice.node.stop();
     rig.alice.node.start();
     await rig.until("boots", () => last(rig, "status")?.json?.boot, { is: 2 });
-    const state = last(rig, "alarm/qber_high:alice")?.json;
-    t.like(state, { severity: "warning", threshold: 0.001, count: 1 }, "goes on after a restart");
+    const alarm = () => last(rig, "alarm/qber_high:alice")?.json;
+    const goesOn = { severity: "warning", threshold: 0.001, count: 1 };
+    await rig.until("the alarm goes on after a restart", alarm, { is: goesOn });
     await client.endAsync(true);
   });
 });
@@ -240,13 +243,15 @@ test.serial("everything that a run publishes is as the contract says", async (t)
     await rig.alice.km.stop();
     await rig.until("the link to the KM", () => rig.view.node("node-alice").km, { is: "DOWN" });
     await rig.bob.node.stop();
+    const all = [...contract.published, "command"].sort();
+    const seen = () => [...new Set(rig.broker.messages.map((m) => contract.check(m).channel))];
+    const missing = () => all.filter((channel) => !seen().includes(channel));
+    await rig.until("channels without a message", missing, { when: ({ length }) => length === 0 });
     await client.endAsync(true);
-    const seen = new Set<string>();
     for (const message of rig.broker.messages) {
-      const { channel, problems } = contract.check(message);
-      seen.add(channel);
+      const { problems } = contract.check(message);
       t.deepEqual(problems, [], `${message.topic}: ${message.payload.toString().slice(0, 500)}`);
     }
-    t.deepEqual([...seen].sort(), [...contract.published, "command"].sort());
+    t.deepEqual(seen().sort(), all);
   });
 });

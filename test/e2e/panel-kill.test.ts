@@ -1,5 +1,4 @@
 import test, { type ExecutionContext } from "ava";
-import { settle } from "../clock.ts";
 import { PanelRig } from "../rig/panel-rig.ts";
 
 /**
@@ -7,12 +6,8 @@ import { PanelRig } from "../rig/panel-rig.ts";
  * outside: a time after the report, a line in the log, the module that was told, the lamp that says it
  * is on disk.
  */
-type Step = readonly [what: string, reached: (bench: PanelRig) => Promise<unknown>];
+type Step = readonly [what: string, reached: (bench: PanelRig, trip: number) => Promise<unknown>];
 
-const later = (ms: number): Step => [
-  `${ms} ms after the report`,
-  () => new Promise((resolve) => setTimeout(resolve, ms)),
-];
 const logged = (bench: PanelRig, pattern: RegExp) =>
   bench.rig.alice.node.logged(pattern, AbortSignal.timeout(20_000));
 const onDisk: Step = [
@@ -20,8 +15,11 @@ const onDisk: Step = [
   (bench) => bench.until("lamp", () => bench.controller.shows("tamper", "red")),
 ];
 const steps: readonly Step[] = [
-  later(0),
-  later(3),
+  ["it has just been reported", async () => {}],
+  [
+    "half a round trip after the report",
+    (_, trip) => new Promise((resolve) => setTimeout(resolve, trip / 2)),
+  ],
   ["supply has stopped", (bench) => logged(bench, /tampering: supply has stopped/)],
   [
     "the module was told",
@@ -37,13 +35,14 @@ async function story(t: ExecutionContext, [, reached]: Step, fresh: boolean): Pr
     const { controller, rig } = bench;
     await bench.flowing();
     await bench.until("heard", () => bench.status?.panel?.presence, { is: "ok" });
+    const trip = await bench.roundTrip();
     controller.contact(1, true);
     controller.contact(1, false);
-    await reached(bench);
+    await reached(bench, trip);
     await rig.alice.node.stop("SIGKILL");
     if (fresh) controller.replace();
-    // What was in the socket is read.
-    for (let i = 0; i < 50; i++) await settle();
+    // What was in the socket is read: the KM has seen the connection's end behind it.
+    await bench.until("the connection's end", () => rig.alice.km.counts.open, { is: 0 });
     const { length } = bench.keys;
     rig.alice.node.start();
     await bench.until("up again", () => bench.status?.boot, { is: 2 });

@@ -1,8 +1,8 @@
 import test from "ava";
 import { PanelRig } from "../rig/panel-rig.ts";
 
-/** Times are asserted generously here: this machine has others to serve. `npm run soak` measures. */
-const soon = 15_000;
+/** What is done at once takes at most so many of the machine's own round trips; `npm run soak` measures. */
+const trips = 10;
 
 test.serial(
   "tamper while keys flow: supply stops, the module destroys its key, lamps show it",
@@ -11,24 +11,28 @@ test.serial(
       const { controller, rig } = bench;
       await bench.flowing();
       await bench.until("lamps", () => controller.shows("supply", "green"));
-      t.like(controller.lights, { node: { colour: "green" }, tamper: { colour: "off" } });
-      t.like(bench.status?.panel, { presence: "ok", tamper: "none", serial: "EMU-PANEL-1" });
+      await bench.until("the other lamps", () => controller.lights, {
+        is: { node: { colour: "green" }, tamper: { colour: "off" } },
+      });
+      await bench.until("status", () => bench.status?.panel, {
+        is: { presence: "ok", tamper: "none", serial: "EMU-PANEL-1" },
+      });
 
+      const quick = trips * (await bench.roundTrip());
       const at = performance.now();
       controller.contact(1, true);
       await bench.until("zeroized", () => bench.zeroized.length, { atLeast: 1 });
       const last = () => (bench.keys.at(-1) ?? 0) - at;
       const took = (bench.zeroized[0] as number) - at;
-      t.log(`last key after ${last().toFixed(1)} ms, module told after ${took.toFixed(1)} ms`);
-      t.true(took < soon);
+      const times = `last key ${last().toFixed(1)} ms, module told ${took.toFixed(1)} ms`;
+      t.log(`${times}; at once is ${quick.toFixed(1)} ms`);
+      t.true(took < quick, times);
       await bench.until("latched", () => controller.shows("tamper", "red"));
       const { length } = bench.keys;
       await bench.until("zeroized lamp", () => controller.shows("zeroize", "red"));
       await bench.until("alarms", () => bench.alarm("zeroized.alice") !== undefined);
-      t.like(bench.alarm("tamper.node"), {
-        severity: "critical",
-        active: true,
-        detail: "chassis contact 2 opened",
+      await bench.until("the alarm of the tampering", () => bench.alarm("tamper.node"), {
+        is: { severity: "critical", active: true, detail: "chassis contact 2 opened" },
       });
       t.like(bench.alarm("zeroized.alice"), { severity: "critical", detail: "by tamper" });
       await bench.until("event", () => bench.events("node_tamper").length, { atLeast: 1 });
@@ -37,10 +41,14 @@ test.serial(
         [{ detail: "chassis contact 2 opened", policy: "zeroize" }],
       );
       t.is(bench.keys.length, length, "no key once tampering is known");
-      t.true(last() < soon);
+      t.true(last() < quick, `${last()} ms`);
       t.is(rig.pair.alice.module.heldBlocks, 0);
-      t.like(bench.status?.panel, { tamper: "latched", contacts: [1], halted: true });
-      t.regex(rig.view.node("node-alice").reason, /supply stopped: chassis contact 2 opened/);
+      await bench.until("status of the tampering", () => bench.status?.panel, {
+        is: { tamper: "latched", contacts: [1], halted: true },
+      });
+      await bench.until("the reason", () => rig.view.node("node-alice").reason, {
+        matches: /supply stopped: chassis contact 2 opened/,
+      });
     });
   },
 );
@@ -80,13 +88,17 @@ test.serial(
       await bench.until("Bob goes on", () => rig.bob.km.store.size, { atLeast: bob + 20 + 1 });
       t.is(controller.latched, 0);
       t.is(bench.keys.length, length, "nothing is supplied after the restart");
-      t.like(bench.alarm("tamper.node"), { active: true });
-      t.like(bench.status?.panel, { tamper: "latched", halted: true, contacts: [0] });
+      await bench.until("the alarm", () => bench.alarm("tamper.node"), { is: { active: true } });
+      await bench.until("status", () => bench.status?.panel, {
+        is: { tamper: "latched", halted: true, contacts: [0] },
+      });
 
       t.like(await bench.command("clear_tamper", {}), { status: "done" });
       await bench.flowing("keys flow again");
       await bench.until("alarm is over", () => bench.alarm("tamper.node"), { is: undefined });
-      t.like(bench.events("node_tamper_cleared")[0]?.facts, { by: "noc" });
+      await bench.until("the event", () => bench.events("node_tamper_cleared")[0]?.facts, {
+        is: { by: "noc" },
+      });
       t.is(rig.pair.alice.module.zeroized, false);
       await bench.until("both have them", () => rig.compare().common, { atLeast: length + 5 + 1 });
       t.is(rig.compare().different, 0);
@@ -134,6 +146,7 @@ test.serial(
         ],
       ];
       await bench.flowing();
+      const quick = trips * (await bench.roundTrip());
       for (const [how, die, revive] of deaths) {
         await bench.until("present", () => bench.status?.panel?.presence, { is: "ok" });
         const at = performance.now();
@@ -143,11 +156,11 @@ test.serial(
         });
         const took = performance.now() - at;
         t.log(`${how}: alarm at the broker after ${took.toFixed(0)} ms`);
-        t.true(took < 3_000 + soon, `${how}: ${took}`);
+        t.true(took < 3_000 + quick, `${how}: ${took}, at once is ${quick}`);
         await bench.flowing(`${how}: keys flow on`);
         await revive();
         await bench.until(`${how}: over`, () => bench.alarm("panel_lost.node"), { is: undefined });
-        t.is(bench.status?.panel?.presence, "ok");
+        await bench.until("present again", () => bench.status?.panel?.presence, { is: "ok" });
       }
       t.is(bench.zeroized.length, 0);
       t.is(bench.events("node_tamper").length, 0);
@@ -204,16 +217,17 @@ test.serial(
       const { controller } = bench;
       await bench.flowing();
       await bench.until("heard", () => bench.status?.panel?.presence, { is: "ok" });
+      const quick = trips * (await bench.roundTrip());
       const at = performance.now();
       controller.press(true);
       await bench.until("lamp while held", () => controller.shows("zeroize", "amber", "fast"));
       await bench.until("zeroized", () => bench.zeroized.length, { atLeast: 1 });
       const took = (bench.zeroized[0] as number) - at;
-      t.true(took >= 5_000 && took < 5_000 + soon, `${took}`);
+      t.true(took >= 5_000 && took < 5_000 + quick, `${took}, at once is ${quick}`);
       await bench.until("lamp", () => controller.shows("zeroize", "red"));
       await bench.until("alarm", () => bench.alarm("zeroized.alice")?.detail, { is: "by button" });
       await bench.until("event", () => bench.events("module_zeroized").length, { atLeast: 1 });
-      t.is(bench.events("node_zeroize").length, 1);
+      await bench.until("its cause", () => bench.events("node_zeroize").length, { is: 1 });
       t.like(bench.events("module_zeroized")[0]?.facts, { cause: "button" });
       await bench.until("no tamper", () => bench.status?.panel?.tamper, { is: "none" });
       controller.press(false);

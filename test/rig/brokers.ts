@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { find } from "../find.ts";
+import { LateDoors } from "./late.ts";
 
 export const brokerNames = ["mosquitto", "nats-server"] as const;
 export type BrokerName = (typeof brokerNames)[number];
@@ -78,10 +79,14 @@ export class DebianBroker {
   /** What it logged last. */
   log = "";
   #child: ChildProcess | undefined;
+  readonly #doors = new LateDoors();
+  /** Where clients find it. */
+  #late: number;
 
   private constructor(name: BrokerName, port: number, path: string, config: string, tls: boolean) {
     this.name = name;
     this.port = port;
+    this.#late = port;
     this.#path = path;
     this.#config = config;
     this.#tls = tls;
@@ -104,11 +109,12 @@ export class DebianBroker {
     writeFileSync(config, `${text}\n`, { mode: 0o600 });
     const broker = new DebianBroker(name, port, path, config, access.tls !== undefined);
     await broker.start();
+    broker.#late = await broker.#doors.before(port);
     return broker;
   }
 
   get url(): string {
-    return `${this.#tls ? "mqtts" : "mqtt"}://127.0.0.1:${this.port}`;
+    return `${this.#tls ? "mqtts" : "mqtt"}://127.0.0.1:${this.#late}`;
   }
 
   /** The newest protocol that it speaks. */

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { lateDisk } from "./late.ts";
 
 const command = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
 /** Log lines that are kept in memory. */
@@ -45,7 +46,7 @@ export class NodeProcess {
     if (this.#child !== undefined) return;
     const child = spawn(this.#program, ["run", "--config", this.#config], {
       stdio: ["ignore", "ignore", "pipe"],
-      env: { ...process.env, ...this.environment },
+      env: { ...process.env, ...lateDisk(), ...this.environment },
     });
     this.#child = child;
     const file = createWriteStream(this.#logFile, { flags: "a", mode: 0o600 });

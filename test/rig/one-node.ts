@@ -14,6 +14,7 @@ import {
 import { PairEnd } from "../emulator/end.ts";
 import { KeyManager } from "../emulator/km/index.ts";
 import { type Expected, eventually } from "../eventually.ts";
+import { LateDoors } from "./late.ts";
 import { NodeProcess } from "./node-process.ts";
 
 const epoch = "00112233aabbccdd";
@@ -66,7 +67,8 @@ export async function withNode(
     security: { ...kmIdentity, ca: ca.cert },
     binding: options.transport === "https" ? "https" : "tcp",
   });
-  const port = await km.listen();
+  const doors = new LateDoors();
+  const port = await doors.before(await km.listen());
   await writeAuthority(folder, "ca", ca);
   writeFileSync(join(folder, "km.crl"), await ca.revoke([]));
   await writeIdentity(folder, "km", asClient);
@@ -151,6 +153,7 @@ path = ${q(join(folder, "alice.tty"))}
     end.unplug();
     end.module.close();
     await km.close();
+    await doors.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }

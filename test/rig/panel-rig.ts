@@ -149,6 +149,30 @@ ${panel}
     await this.until(what, () => this.keys.length >= before + 5);
   }
 
+  /**
+   * What this machine takes now for a report of the controller to be on a lamp, and for a command to be
+   * written down and answered: the longest of both, three times, in ms. What must be quick is a few of it.
+   */
+  async roundTrip(): Promise<number> {
+    let longest = 0;
+    const time = async (act: () => Promise<unknown>) => {
+      const begun = performance.now();
+      await act();
+      longest = Math.max(longest, performance.now() - begun);
+    };
+    for (let i = 0; i < 3; i++) {
+      for (const turned of [true, false]) {
+        await time(async () => {
+          this.controller.key(turned);
+          const shown = () => this.controller.shows("maintenance", "amber") === turned;
+          await this.until("the key's lamp", shown);
+        });
+      }
+      await time(() => this.command("acknowledge_alarm", { alarm: "none.such" }));
+    }
+    return longest;
+  }
+
   /** A command as the manager gives it. @returns its result */
   async command(name: string, args: object, boot = this.status?.boot): Promise<Result> {
     const id = `${name}-${++this.#counter}`;

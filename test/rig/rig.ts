@@ -21,7 +21,7 @@ import { EmulatedPair } from "../emulator/pair.ts";
 import type { PhysicalLink } from "../emulator/physics/link.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
 import { type Expected, eventually } from "../eventually.ts";
-import { KmPair } from "./km-pair.ts";
+import { LateDoors } from "./late.ts";
 import { ManagerView } from "./manager-view.ts";
 import { NodeProcess } from "./node-process.ts";
 
@@ -57,8 +57,6 @@ export interface RigOptions {
   readonly kmAuthority?: Partial<Record<EndName, Authority>>;
   /** A KM that runs already, instead of one made here. */
   readonly kmAt?: Partial<Record<EndName, KmAt>>;
-  /** Two key managers of the product instead of doubles, with the link between them. */
-  readonly realKms?: boolean;
   /** Where the nodes publish, instead of the rig's own broker. */
   readonly broker?: {
     readonly url: string;
@@ -97,8 +95,7 @@ export class Rig {
   readonly pair: EmulatedPair;
   readonly alice: RigEnd;
   readonly bob: RigEnd;
-  /** The product's own, where the rig has them. */
-  readonly kms: KmPair | undefined;
+  readonly #doors: LateDoors;
   #closed: Promise<void> | undefined;
   readonly #secret = randomBytes(32);
   readonly #digests: Record<EndName, Map<string, string>> = { alice: new Map(), bob: new Map() };
@@ -107,15 +104,16 @@ export class Rig {
 
   private constructor(
     folder: string,
-    parts: Pick<Rig, "broker" | "view" | "pair" | "alice" | "bob" | "kms">,
+    parts: Pick<Rig, "broker" | "view" | "pair" | "alice" | "bob">,
+    doors: LateDoors,
   ) {
     this.folder = folder;
+    this.#doors = doors;
     this.broker = parts.broker;
     this.view = parts.view;
     this.pair = parts.pair;
     this.alice = parts.alice;
     this.bob = parts.bob;
-    this.kms = parts.kms;
   }
 
   get ends(): readonly RigEnd[] {
@@ -130,11 +128,9 @@ export class Rig {
     await writeAuthority(folder, "ca", authority);
     const broker = await ownBroker(authority, options);
     const view = new ManagerView(broker);
-    await broker.listen();
-    const kms = options.realKms === true ? await startKms(folder, options) : undefined;
-    const kmAt = kms ? { alice: kms.alice.at, bob: kms.bob.at } : options.kmAt;
-    const ends = { ...options, ...(kmAt && { kmAt }) };
-    const end = (name: EndName) => createEnd(name, folder, authority, broker, ends);
+    const doors = new LateDoors();
+    const made = { authority, doors, brokerPort: await doors.before(await broker.listen()) };
+    const end = (name: EndName) => createEnd(name, folder, made, options);
     const [alice, bob] = await Promise.all([end("alice"), end("bob")]);
     const { transport = "serial" } = options;
     const pair = new EmulatedPair({
@@ -146,7 +142,7 @@ export class Rig {
       blockIntervalMs,
       clock,
     });
-    const rig = new Rig(folder, { broker, view, pair, alice, bob, kms });
+    const rig = new Rig(folder, { broker, view, pair, alice, bob }, doors);
     for (const { node } of rig.ends) node.start();
     return rig;
   }
@@ -248,22 +244,12 @@ export class Rig {
       await Promise.all(this.ends.map(({ node }) => node.stop()));
       this.pair.close();
       await Promise.all(this.ends.map(({ km }) => km.close()));
-      await this.kms?.stop();
       await this.broker.close();
+      await this.#doors.close();
       rmSync(this.folder, { recursive: true, force: true });
     })();
     return this.#closed;
   }
-}
-
-async function startKms(folder: string, { onLog }: RigOptions): Promise<KmPair> {
-  const pair = await KmPair.make({
-    folder: join(folder, "kms"),
-    modules: ["QKD-A-0001", "QKD-B-0001"],
-    ...(onLog && { onLog: (end: EndName, text: string) => onLog(end, text) }),
-  });
-  await pair.start(AbortSignal.timeout(30_000));
-  return pair;
 }
 
 /** The driver's options in the configuration, for what the pair makes at `path`. */
@@ -280,11 +266,19 @@ async function ownBroker(authority: Authority, { secureBroker }: RigOptions): Pr
   return new Broker(undefined, await authority.issue(shown));
 }
 
+/** What both ends share. */
+interface Made {
+  readonly authority: Authority;
+  readonly doors: LateDoors;
+  /** Where the nodes find the broker. */
+  readonly brokerPort: number;
+}
+
 /** A KM of this process with certificates made for it; it does not listen where there is another. */
 async function ownKm(
   name: EndName,
   folder: string,
-  authority: Authority,
+  { authority, doors }: Made,
   { kmAuthority, kmAt }: RigOptions,
 ): Promise<{ km: KeyManager; at: KmAt }> {
   const nodeId = `node-${name}`;
@@ -299,7 +293,7 @@ async function ownKm(
     days: 90,
   });
   const manager = new KeyManager({ security: { ...km, ca: authority.cert } });
-  const port = kmAt?.[name] === undefined ? await manager.listen() : 0;
+  const port = kmAt?.[name] === undefined ? await doors.before(await manager.listen()) : 0;
   const certificates = join(folder, nodeId);
   const files = await writeIdentity(certificates, "node", node);
   const ca = await writeAuthority(certificates, "ca", authority);
@@ -310,17 +304,16 @@ async function ownKm(
 async function createEnd(
   name: EndName,
   folder: string,
-  authority: Authority,
-  broker: Broker,
+  made: Made,
   options: RigOptions,
 ): Promise<RigEnd> {
   const nodeId = `node-${name}`;
   const kmAt = options.kmAt?.[name];
-  const own = await ownKm(name, folder, authority, options);
+  const own = await ownKm(name, folder, made, options);
   const { host, port, transport, serverName, ca, cert, key } = kmAt ?? own.at;
   const secure = options.secureBroker === true;
   const { url, protocol, access } = options.broker ?? {
-    url: `${secure ? "mqtts" : "mqtt"}://127.0.0.1:${broker.port}`,
+    url: `${secure ? "mqtts" : "mqtt"}://127.0.0.1:${made.brokerPort}`,
     protocol: 4,
     access: secure ? `ca = ${JSON.stringify(join(folder, "ca.crt"))}\n` : "",
   };

@@ -1,0 +1,49 @@
+/**
+ * Loaded into each process that runs a test file: it is named after the file, for the run to tell who
+ * holds it, and what it started does not outlive it, however it ends.
+ */
+import { readdirSync, readFileSync, writeSync } from "node:fs";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import test from "ava";
+
+process.title = relative(process.cwd(), fileURLToPath(test.meta.file));
+
+/** Processes that this one started, and those that they started. */
+function descendants(): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      // The name before may have any character in it; after it are the state and the parent.
+      const stat = readFileSync(`/proc/${name}/stat`, "latin1");
+      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+      children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  const found = [process.pid];
+  for (const pid of found) found.push(...(children.get(pid) ?? []));
+  return found.slice(1);
+}
+
+/** Ends what this process started and left running, and says what that was. */
+function endAll(): void {
+  for (const pid of descendants()) {
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+      process.kill(pid, "SIGKILL");
+      if (line !== "") writeSync(2, `${process.title} left running: ${line.slice(0, 160)}\n`);
+    } catch {
+      // It has ended meanwhile, or is another user's.
+    }
+  }
+}
+
+process.once("exit", endAll);
+// AVA ends so what runs too long; without this no exit is seen.
+process.once("SIGTERM", () => {
+  endAll();
+  process.kill(process.pid, "SIGKILL");
+});
