@@ -137,6 +137,7 @@ commands = ["reload_certificates", "support_bundle"]\n`;
       cert: cert as string,
       key: tlsKey as string,
     });
+    t.teardown(() => watcher.endAsync(true));
     watcher.on("message", (topic, payload) => {
       if (topic.endsWith("/result")) results.push(JSON.parse(payload.toString()));
       else if (payload.length > 0) inventory = JSON.parse(payload.toString());
@@ -177,7 +178,6 @@ commands = ["reload_certificates", "support_bundle"]\n`;
       t.regex(String(results[1]?.reason), /cannot be read.*manager/);
     } finally {
       await rig.close();
-      await watcher.endAsync(true);
     }
   });
 }

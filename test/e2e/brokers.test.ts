@@ -19,9 +19,14 @@ for (const [name, protocol] of [
     async (t) => {
       const folder = mkdtempSync(join(tmpdir(), "qkd-mosquitto-"));
       const broker = await DebianBroker.start(name, folder);
+      t.teardown(async () => {
+        await broker.stop();
+        rmSync(folder, { recursive: true });
+      });
       const { url } = broker;
       const seen = new Map<string, Record<string, unknown>>();
       const client = await mqtt.connectAsync(url, { protocolVersion: protocol });
+      t.teardown(() => client.endAsync(true));
       client.on("message", (topic, payload) => {
         // A retained message that is removed is empty.
         seen.set(topic, payload.length === 0 ? {} : JSON.parse(payload.toString()));
@@ -59,9 +64,6 @@ for (const [name, protocol] of [
         await late.endAsync(true);
       } finally {
         await rig.close();
-        await client.endAsync(true);
-        await broker.stop();
-        rmSync(folder, { recursive: true });
       }
     },
   );

@@ -13,6 +13,7 @@ test("the emulator as a program shows two ports and leaves none behind", async (
   const folder = mkdtempSync(join(tmpdir(), "qkd-emulator-"));
   const args = [folder, "--replay", `${fixtures}qber-3pct`, "--json", "--block-interval-ms", "1"];
   const child = spawn(emulator, args, { stdio: ["ignore", "pipe", "inherit"] });
+  t.teardown(() => child.kill("SIGKILL"));
   const [line] = await once(child.stdout, "data");
   t.true(existsSync(join(folder, "alice.tty")) && existsSync(join(folder, "bob.tty")));
   const state = JSON.parse(String(line).split("\n")[0] ?? "");
@@ -37,6 +38,7 @@ test("probe says what answers on a port, and takes nothing from it", async (t) =
   const folder = mkdtempSync(join(tmpdir(), "qkd-probe-"));
   const args = [folder, "--seed", "1", "--blocks", "3", "--json", "--block-interval-ms", "1"];
   const child = spawn(emulator, args, { stdio: ["ignore", "pipe", "inherit"] });
+  t.teardown(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");
   const node = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
   const run = (...more: string[]) => spawnSync(node, ["probe", ...more], { encoding: "utf8" });
@@ -64,6 +66,7 @@ test("probe tells of a PCIe card too, and of one whose module is silent", async 
   const folder = mkdtempSync(join(tmpdir(), "qkd-probe-"));
   const args = [folder, "--transport", "pcie", "--preset", "gys", "--km", "20", "--json"];
   const child = spawn(emulator, args, { stdio: ["ignore", "pipe", "inherit"] });
+  t.teardown(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");
   const node = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
   const run = () => spawnSync(node, ["probe", join(folder, "bob")], { encoding: "utf8" });

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { KeyManager } from "../emulator/km/index.ts";
 import { Pty } from "../emulator/pty.ts";
+import { eventually } from "../eventually.ts";
 
 const demo = fileURLToPath(new URL("../../scripts/demo/main.ts", import.meta.url));
 const fixtures = fileURLToPath(new URL("../fixtures/qcrypto/", import.meta.url));
@@ -77,6 +78,7 @@ test.serial("Ctrl-C leaves no process, device or folder behind", async (t) => {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, TMPDIR: folder },
   });
+  t.teardown(() => child.kill("SIGKILL"));
   // The first line shows keys, so everything is up.
   await once(child.stderr, "data");
   t.is(readdirSync(folder).length, 1);
@@ -96,14 +98,12 @@ async function onTerminal(
   const folder = mkdtempSync(join(tmpdir(), "qkd-demo-test-"));
   let screen = "";
   let rest = "";
-  let changed = () => {};
   const pty = new Pty((chunk) => {
     // What is below a picture is wiped at its end.
     const pictures = (rest + chunk.toString("utf8")).split("\u001b[J");
     rest = pictures.pop() ?? "";
     // biome-ignore lint/suspicious/noControlCharactersInRegex: sequences of a terminal begin with one
     screen = (pictures.at(-1) ?? screen).replaceAll(/\u001b\[\d*[AK]/g, "");
-    changed();
   });
   const terminal = openSync(pty.path, "r+");
   const child = spawn(process.execPath, [demo, ...args], {
@@ -111,14 +111,7 @@ async function onTerminal(
     env: { ...process.env, TMPDIR: folder, NO_COLOR: "1" },
   });
   const ended = once(child, "close");
-  const see = async (pattern: RegExp) => {
-    while (!pattern.test(screen)) {
-      await new Promise<void>((resolve) => {
-        changed = resolve;
-      });
-    }
-    return screen;
-  };
+  const see = (pattern: RegExp) => eventually("the screen", () => screen, { matches: pattern });
   try {
     await body(see, (key) => pty.write(Buffer.from(key)));
     pty.write(Buffer.from("\u0003"));

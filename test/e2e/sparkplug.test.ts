@@ -14,7 +14,12 @@ testWith("mosquitto", "a SCADA host sees the node, its module and its death", as
   t.timeout(120_000);
   const folder = mkdtempSync(join(tmpdir(), "qkd-sparkplug-"));
   const broker = await DebianBroker.start("mosquitto", folder);
+  t.teardown(async () => {
+    await broker.stop();
+    rmSync(folder, { recursive: true });
+  });
   const client = await mqtt.connectAsync(broker.url, { protocolVersion: 5 });
+  t.teardown(() => client.endAsync(true));
   const host = new SparkplugHost();
   client.on("message", (topic, payload, { qos, retain }) =>
     host.take({ topic, payload, qos, retain }),
@@ -64,8 +69,5 @@ testWith("mosquitto", "a SCADA host sees the node, its module and its death", as
     t.deepEqual(host.problems, []);
   } finally {
     await rig.close();
-    await client.endAsync(true);
-    await broker.stop();
-    rmSync(folder, { recursive: true });
   }
 });

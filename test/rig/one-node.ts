@@ -55,7 +55,9 @@ export async function withNode(
   },
   body: (bench: OneNode) => Promise<void>,
 ): Promise<void> {
+  await using opened = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), "qkd-modes-"));
+  opened.defer(() => rmSync(folder, { recursive: true, force: true }));
   const ca = await createAuthority("modes CA");
   const kmIdentity = await ca.issue({ commonName: "km", dns: ["km"], usage: "server" });
   const asClient = await ca.issue({ commonName: "km", dns: ["km"], usage: "client" });
@@ -67,7 +69,9 @@ export async function withNode(
     security: { ...kmIdentity, ca: ca.cert },
     binding: options.transport === "https" ? "https" : "tcp",
   });
+  opened.defer(() => km.close());
   const doors = new LateDoors();
+  opened.defer(() => doors.close());
   const port = await doors.before(await km.listen());
   await writeAuthority(folder, "ca", ca);
   writeFileSync(join(folder, "km.crl"), await ca.revoke([]));
@@ -87,6 +91,10 @@ export async function withNode(
     seed: 1,
     maxBlocks: undefined,
     telemetry: () => ({ values: {} }),
+  });
+  opened.defer(() => {
+    end.unplug();
+    end.module.close();
   });
   end.plug();
   const serverPort = await freePort();
@@ -127,33 +135,25 @@ path = ${q(join(folder, "alice.tty"))}
   );
   const node = new NodeProcess(config, join(folder, "log.txt"), undefined, options.program);
   node.environment = options.environment ?? {};
+  opened.defer(async () => void (await node.stop("SIGKILL")));
   node.start();
   let number = 0;
-  try {
-    await body({
-      folder,
-      ca,
-      end,
-      km,
-      node,
-      serverPort,
-      distil(blocks) {
-        const one = (bytes: Buffer) => {
-          const facts = { ref: { epoch, number: number++ }, bits: bytes.length * 8, qber: 0.02 };
-          end.module.distill(facts, bytes);
-        };
-        if (Buffer.isBuffer(blocks)) return one(blocks);
-        for (let i = 0; i < blocks; i++) one(keyBytes(number, bits));
-      },
-      until: (what, probe, more) =>
-        eventually(what, probe, { about: () => node.lines.slice(-12).join("\n"), ...more }),
-    });
-  } finally {
-    await node.stop("SIGKILL");
-    end.unplug();
-    end.module.close();
-    await km.close();
-    await doors.close();
-    rmSync(folder, { recursive: true, force: true });
-  }
+  await body({
+    folder,
+    ca,
+    end,
+    km,
+    node,
+    serverPort,
+    distil(blocks) {
+      const one = (bytes: Buffer) => {
+        const facts = { ref: { epoch, number: number++ }, bits: bytes.length * 8, qber: 0.02 };
+        end.module.distill(facts, bytes);
+      };
+      if (Buffer.isBuffer(blocks)) return one(blocks);
+      for (let i = 0; i < blocks; i++) one(keyBytes(number, bits));
+    },
+    until: (what, probe, more) =>
+      eventually(what, probe, { about: () => node.lines.slice(-12).join("\n"), ...more }),
+  });
 }

@@ -95,7 +95,7 @@ export class Rig {
   readonly pair: EmulatedPair;
   readonly alice: RigEnd;
   readonly bob: RigEnd;
-  readonly #doors: LateDoors;
+  readonly #opened: AsyncDisposableStack;
   #closed: Promise<void> | undefined;
   readonly #secret = randomBytes(32);
   readonly #digests: Record<EndName, Map<string, string>> = { alice: new Map(), bob: new Map() };
@@ -105,10 +105,10 @@ export class Rig {
   private constructor(
     folder: string,
     parts: Pick<Rig, "broker" | "view" | "pair" | "alice" | "bob">,
-    doors: LateDoors,
+    opened: AsyncDisposableStack,
   ) {
     this.folder = folder;
-    this.#doors = doors;
+    this.#opened = opened;
     this.broker = parts.broker;
     this.view = parts.view;
     this.pair = parts.pair;
@@ -123,14 +123,19 @@ export class Rig {
   /** Starts everything; the nodes are on their way up when it returns. */
   static async start(options: RigOptions): Promise<Rig> {
     const { source, link, baud = 115_200, blockIntervalMs = 1, clock = systemClock } = options;
+    // What fails half way up leaves nothing running.
+    await using opened = new AsyncDisposableStack();
     const folder = mkdtempSync(join(tmpdir(), "qkd-rig-"));
+    opened.defer(() => rmSync(folder, { recursive: true, force: true }));
     const authority = await createAuthority("qkd rig CA");
     await writeAuthority(folder, "ca", authority);
     const broker = await ownBroker(authority, options);
     const view = new ManagerView(broker);
+    opened.defer(() => broker.close());
     const doors = new LateDoors();
+    opened.defer(() => doors.close());
     const made = { authority, doors, brokerPort: await doors.before(await broker.listen()) };
-    const end = (name: EndName) => createEnd(name, folder, made, options);
+    const end = (name: EndName) => createEnd(name, folder, made, opened, options);
     const [alice, bob] = await Promise.all([end("alice"), end("bob")]);
     const { transport = "serial" } = options;
     const pair = new EmulatedPair({
@@ -142,9 +147,10 @@ export class Rig {
       blockIntervalMs,
       clock,
     });
-    const rig = new Rig(folder, { broker, view, pair, alice, bob }, doors);
-    for (const { node } of rig.ends) node.start();
-    return rig;
+    opened.defer(() => pair.close());
+    for (const { node } of [alice, bob]) node.start();
+    opened.defer(async () => void (await Promise.all([alice.node.stop(), bob.node.stop()])));
+    return new Rig(folder, { broker, view, pair, alice, bob }, opened.move());
   }
 
   /** Whether both KMs are of this process: what they hold can be compared then. */
@@ -238,16 +244,13 @@ export class Rig {
       .join("\n");
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   /** Stops everything in order and removes the folder. Any number of times. */
   close(): Promise<void> {
-    this.#closed ??= (async () => {
-      await Promise.all(this.ends.map(({ node }) => node.stop()));
-      this.pair.close();
-      await Promise.all(this.ends.map(({ km }) => km.close()));
-      await this.broker.close();
-      await this.#doors.close();
-      rmSync(this.folder, { recursive: true, force: true });
-    })();
+    this.#closed ??= this.#opened.disposeAsync();
     return this.#closed;
   }
 }
@@ -305,11 +308,13 @@ async function createEnd(
   name: EndName,
   folder: string,
   made: Made,
+  opened: AsyncDisposableStack,
   options: RigOptions,
 ): Promise<RigEnd> {
   const nodeId = `node-${name}`;
   const kmAt = options.kmAt?.[name];
   const own = await ownKm(name, folder, made, options);
+  opened.defer(() => own.km.close());
   const { host, port, transport, serverName, ca, cert, key } = kmAt ?? own.at;
   const secure = options.secureBroker === true;
   const { url, protocol, access } = options.broker ?? {

@@ -9,12 +9,8 @@ export async function withRig(
   options: RigOptions,
   body: (rig: Rig) => Promise<void>,
 ): Promise<void> {
-  const rig = await Rig.start({ baud: 0, ...options });
-  try {
-    await body(rig);
-  } finally {
-    await rig.close();
-  }
+  await using rig = await Rig.start({ baud: 0, ...options });
+  await body(rig);
 }
 
 /** Every key exactly once at each KM, under one ID, the same at both; everything released. */
