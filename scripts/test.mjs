@@ -77,11 +77,15 @@ if (slowest) {
   });
 }
 let late = false;
-const deadline = setTimeout(() => {
+/** @param {string} why */
+function end(why) {
   late = true;
-  endAll(`not over within ${minutes} min; these hold the run, and are ended`, ".bin/ava");
-}, minutes * 60_000);
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+  endAll(`${why}: these hold the run, and are ended`, ".bin/ava");
+}
+const deadline = setTimeout(() => end(`not over within ${minutes} min`), minutes * 60_000);
+process.on("SIGINT", () => child.kill("SIGINT"));
+// As CI does when its own time is up.
+process.on("SIGTERM", () => end("stopped"));
 // What a test left running may hold the output open: the runner's exit is the end.
 child.once("exit", (code, signal) => {
   clearTimeout(deadline);

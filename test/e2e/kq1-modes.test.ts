@@ -65,15 +65,11 @@ test.serial(
       async ({ km, node, distil, until }) => {
         distil(8);
         await until("connections at the KM", () => km.counts.open, { atLeast: 1 });
-        const ask = async (asked: object, token?: string) => {
-          for (;;) {
-            // Until the module's blocks are with the node, and while it is away.
-            const answer = await km.request({ ...asked }, token).catch(() => undefined);
-            if (answer !== undefined && !/no_keys_available|busy/.test(answer.response))
-              return answer;
-            await new Promise((resolve) => setTimeout(resolve, 20));
-          }
-        };
+        // Until the module's blocks are with the node, and while it is away.
+        const ask = (asked: object, token?: string) =>
+          until("an answer", () => km.request({ ...asked }, token), {
+            when: ({ response }) => !/no_keys_available|busy/.test(response),
+          });
         const token = "the first wish of all";
         const first = await ask({ number: 3, size: 256 }, token);
         t.is(first.ids.length, 3);

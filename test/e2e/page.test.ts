@@ -10,6 +10,7 @@ import { createAuthority, writeIdentity } from "../emulator/certificates.ts";
 import { presets } from "../emulator/physics/bb84.ts";
 import { PhysicalLink } from "../emulator/physics/link.ts";
 import { physicsSource } from "../emulator/source/physics.ts";
+import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
 import { Browser, type BrowserPage, browserProgram } from "../rig/browser.ts";
 import { withNode } from "../rig/one-node.ts";
@@ -69,7 +70,7 @@ testWith(
     await looking(program, async ({ rig, page, url }) => {
       await page.open(url);
       await page.until(live, deadline());
-      t.is(await page.text("#node-id"), "node-alice");
+      await eventually("the node's ID", () => page.text("#node-id"), { is: "node-alice" });
       await page.until(flows, deadline());
 
       // Keys count and plots move while key is distilled.
@@ -84,14 +85,17 @@ testWith(
         `/from 0 |from \\d/.test(document.querySelector("#plot-qber").ariaLabel)`,
         deadline(),
       );
-      t.not(await picture("plot-rate"), before[1]);
-      t.not(await picture("plot-qber"), before[0]);
+      const moved = (was: string | undefined) => ({ when: (now: string) => now !== was });
+      await eventually("the plot of rates", () => picture("plot-rate"), moved(before[1]));
+      await eventually("the plot of QBER", () => picture("plot-qber"), moved(before[0]));
 
       // At rest each number is the one that the manager and the KM have.
       for (const end of rig.pair.ends) end.module.running = false;
       const { store } = rig.alice.km;
       const counters = () => rig.view.counters("node-alice");
-      await rig.until("keys confirmed", () => counters().confirmed, { is: store.size });
+      await rig.until("keys that are not confirmed", () => store.size - counters().confirmed, {
+        is: 0,
+      });
       await page.until(`${keys} === ${store.size}`, deadline());
       // What the daemon has and what the screen shows, at one moment; telemetry goes on.
       const shown = async () => {
@@ -102,33 +106,32 @@ testWith(
         const [module] = JSON.parse(text).modules;
         return { text, module, qber, rate };
       };
-      let seen = await shown();
-      for (const begun = Date.now(); Date.now() - begun < 20_000; seen = await shown()) {
-        const { figures, supply } = seen.module;
-        const same =
-          supply.bits === store.summary().bits &&
-          figures.qber.last === rig.view.node("node-alice").figures.qber;
-        if (same && seen.qber === `${(figures.qber.last * 100).toFixed(2)} %`) break;
-      }
+      const seen = await rig.until("page, manager and KM agree", shown, {
+        when: ({ module: { figures, supply }, qber, rate }) => {
+          const [value, unit] = rate.split(" ");
+          return (
+            supply.bits === store.summary().bits &&
+            figures.qber.last === rig.view.node("node-alice").figures.qber &&
+            qber === `${(figures.qber.last * 100).toFixed(2)} %` &&
+            unit === "kbit/s" &&
+            // Three digits of it.
+            Math.abs(Number(value) * 1_000 - figures.secret_key_rate.last) <= 20
+          );
+        },
+      });
       const { module } = seen;
       const state = JSON.parse(seen.text);
-      t.is(module.figures.qber.last, rig.view.node("node-alice").figures.qber as number);
-      t.is(seen.qber, `${(module.figures.qber.last * 100).toFixed(2)} %`);
       t.is(await page.text("#figure-qber .note"), "limit 11.0 %");
       t.is(module.supply.confirmed, store.size);
       t.is(module.supply.bits, store.summary().bits);
-      const rate = module.figures.secret_key_rate.last as number;
-      const [value, unit] = seen.rate.split(" ");
-      t.is(unit, "kbit/s");
-      // Three digits of it.
-      t.true(Math.abs(Number(value) * 1_000 - rate) <= 20, `${seen.rate}, ${rate} bit/s`);
       t.regex(await page.text("#stop-km"), /^KM local ?connected127\.0\.0\.1:\d+, TLS 1\.3/);
       const identity = await page.text("#identity");
       for (const text of ["QKD-A-0001", "QKD-B-0001", "EMU-0001-A", state.node.configuration]) {
         t.true(identity.includes(text), text);
       }
-      t.regex(await page.text("#event-list"), /KM connected/);
-      t.regex(await page.text("#event-list"), /Module connected/);
+      for (const matches of [/KM connected/, /Module connected/]) {
+        await eventually("events", () => page.text("#event-list"), { matches });
+      }
 
       // Nothing was fetched elsewhere, and neither policy nor script complained.
       t.deepEqual(
@@ -143,8 +146,14 @@ testWith(
         `performance.getEntriesByName("first-state")[0].startTime`,
       );
       t.log(`first paint ${paint.toFixed(0)} ms, first values ${values.toFixed(0)} ms`);
-      // The figure is 300 ms on a machine of its own; this one may be busy.
-      t.true(paint < 3_000);
+      // The same browser, with a line of text that comes from nowhere.
+      await page.open("data:text/html,<p>a line of text");
+      const bare = await page.until<number>(
+        `performance.getEntriesByName("first-contentful-paint")[0]?.startTime`,
+        deadline(),
+      );
+      t.log(`first paint of a line of text ${bare.toFixed(0)} ms`);
+      t.true(paint < 20 * bare, `${paint} ms, and ${bare} ms for a line of text`);
     });
   },
 );
@@ -171,8 +180,16 @@ testWith(
       );
       const alarm = alarms.find(({ name }: { name: string }) => name === "module_fault");
       const late = seenAt - Date.parse(alarm.raised);
-      t.log(`on the page ${late} ms after it was raised`);
-      t.true(late < 1_000, `${late} ms`);
+      // What a question to the daemon takes on this machine, several times.
+      const trips = await page.evaluate<number>(`(async () => {
+        const begun = performance.now();
+        for (let i = 0; i < 10; i++) await (await fetch("/api/state")).text();
+        return performance.now() - begun;
+      })()`);
+      t.log(
+        `on the page ${late} ms after it was raised; ten questions take ${trips.toFixed(0)} ms`,
+      );
+      t.true(late < 1_000 + trips, `${late} ms`);
       const card = await page.text('[data-key="module_fault.alice.laser_fault"]');
       t.true(card.includes("Critical · alice.laser_fault"), card);
       t.true(card.includes("The module reports a fault of its own"), card);
@@ -182,7 +199,9 @@ testWith(
         deadline(),
       );
       await page.until(`document.title.startsWith("(2)")`, deadline());
-      t.regex(await page.text("#event-list"), /Alarm raised: module fault/);
+      await eventually("events", () => page.text("#event-list"), {
+        matches: /Alarm raised: module fault/,
+      });
       await page.until(`document.querySelector("#verdict").dataset.level === "bad"`, deadline());
       rig.pair.alice.module.event({ code: "laser_fault", severity: "cleared", text: "" });
       await page.until(
@@ -205,7 +224,7 @@ testWith(
         t.is(url, `http://127.0.0.1:${port}/`);
         await page.open(url);
         await page.until(live, deadline());
-        t.regex(await page.text("#identity"), /number 1,/);
+        await eventually("boot", () => page.text("#identity"), { matches: /number 1,/ });
         await page.evaluate("window.same = true");
         await rig.alice.node.stop("SIGKILL");
         await page.until(`document.body.dataset.link === "lost"`, deadline());
@@ -215,9 +234,8 @@ testWith(
           `${live} && /number 2,/.test(document.querySelector("#identity").textContent)`,
           deadline(),
         );
-        t.true(
-          await page.evaluate<boolean>(`document.querySelector("#lost").hidden && window.same`),
-        );
+        await page.until(`document.querySelector("#lost").hidden`, deadline());
+        t.true(await page.evaluate<boolean>("window.same"), "it was not loaded anew");
         await page.until(
           `/KM connected/.test(document.querySelector("#event-list").textContent)`,
           deadline(),

@@ -1,8 +1,10 @@
 /** The chassis panel as `qkd-node status` and the local page show it. */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ask } from "../../src/ops/cli/client.ts";
+import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
 import { Browser, browserProgram } from "../rig/browser.ts";
 import { problemsOf, qkdNode, tooWide } from "../rig/cli.ts";
@@ -57,9 +59,9 @@ testWith(
         `document.querySelector("#stop-node").textContent.startsWith("Nodesupply stopped")`,
         deadline(),
       );
-      const events = await page.text("#event-list");
-      t.regex(events, /Key switch turned to maintenance/);
-      t.regex(events, /Chassis opened/);
+      for (const matches of [/Key switch turned to maintenance/, /Chassis opened/]) {
+        await eventually("events", () => page.text("#event-list"), { matches });
+      }
       t.deepEqual(page.complaints, []);
       if (process.env.SCREENSHOT !== undefined) {
         await page.screenshot(process.env.SCREENSHOT);

@@ -85,7 +85,7 @@ test.serial(
       await bench.restart();
       await bench.until("up again", () => bench.status?.boot, { is: 2 });
       await bench.until("panel is back", () => bench.status?.panel?.presence, { is: "ok" });
-      await bench.until("Bob goes on", () => rig.bob.km.store.size, { atLeast: bob + 20 + 1 });
+      await bench.until("Bob goes on", () => rig.bob.km.store.size, { atLeast: bob + 21 });
       t.is(controller.latched, 0);
       t.is(bench.keys.length, length, "nothing is supplied after the restart");
       await bench.until("the alarm", () => bench.alarm("tamper.node"), { is: { active: true } });
@@ -100,7 +100,7 @@ test.serial(
         is: { by: "noc" },
       });
       t.is(rig.pair.alice.module.zeroized, false);
-      await bench.until("both have them", () => rig.compare().common, { atLeast: length + 5 + 1 });
+      await bench.until("both have them", () => rig.compare().common, { atLeast: length + 6 });
       t.is(rig.compare().different, 0);
     });
   },
@@ -175,7 +175,7 @@ test.serial("on_lost = stop: no key without the panel, and on with it", async (t
     await bench.until("lost", () => bench.status?.panel?.presence, { is: "lost" });
     const { length } = bench.keys;
     const bob = bench.rig.bob.km.store.size;
-    await bench.until("Bob goes on", () => bench.rig.bob.km.store.size, { atLeast: bob + 20 + 1 });
+    await bench.until("Bob goes on", () => bench.rig.bob.km.store.size, { atLeast: bob + 21 });
     t.is(bench.keys.length, length);
     bench.process.start();
     await bench.flowing("keys flow again");

@@ -1,4 +1,5 @@
 /** The node's own custody, ledger and Kq-1 session against a test KM over real sockets, without a node. */
+
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,6 +13,7 @@ import { connectKm } from "../../src/node/io/connect.ts";
 import { Kq1Session } from "../../src/node/io/session.ts";
 import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
 import { KeyManager } from "../emulator/km/index.ts";
+import { eventually } from "../eventually.ts";
 import { Module } from "./custody-bench.ts";
 
 const never = new AbortController().signal;
@@ -100,7 +102,7 @@ export class KmBench {
       over = true;
     });
     this.#custody.kmUp(session);
-    while (!until() && !over) await new Promise((resolve) => setImmediate(resolve));
+    await eventually("what the session is for, or its end", () => until() || over);
     void session.close();
     const fault = await session.ended;
     this.#custody.kmDown();

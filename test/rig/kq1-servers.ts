@@ -60,8 +60,3 @@ export function newKey(bytes = 32): QkdKey {
   const memory = Buffer.from(new Uint8Array(randomBytes(bytes)).buffer);
   return new QkdKey(id, facts, memory, bytes * 8);
 }
-
-/** Resolves once it is so; looks in each turn. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise<void>((resolve) => setImmediate(resolve));
-}

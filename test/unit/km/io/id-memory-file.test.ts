@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "../../../../src/base/clock.ts";
 import type { Fault } from "../../../../src/base/errors.ts";
 import { type OpenIdFile, openIdFile } from "../../../../src/km/io/id-memory-file.ts";
 import { rounds } from "../../../campaign-scale.ts";
+import { eventually } from "../../../eventually.ts";
 import { Disk } from "../../../faults/disk.ts";
 import { random as seeded } from "../../../random.ts";
 
@@ -131,7 +132,7 @@ test("a disk that fails is told, once, and nothing is settled after that", async
   file.settled(() => {
     settledAfter = true;
   });
-  while (failed.length === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  await eventually("failures", () => failed.length, { atLeast: 1 });
   file.settled(() => {
     settledAfter = true;
   });

@@ -9,6 +9,7 @@ import { TcpRequests } from "../../../../src/km/io/tcp-requests.ts";
 import { connectKm } from "../../../../src/node/io/connect.ts";
 import { Kq1Session } from "../../../../src/node/io/session.ts";
 import type { QkdKey } from "../../../../src/port/key.ts";
+import { eventually } from "../../../eventually.ts";
 import { AskingDesk } from "../../../rig/asking-desk.ts";
 import { moduleA } from "../../../rig/kq1-intake.ts";
 import {
@@ -18,7 +19,6 @@ import {
   nodeTexts,
   type ServedOptions,
   serve,
-  until,
 } from "../../../rig/kq1-servers.ts";
 
 type Served = Awaited<ReturnType<typeof serve>>;
@@ -64,7 +64,7 @@ test("keys of a node come in over TLS, short and long, and each is answered", as
   const keys = [16, 32, 32, 55, 56, 1_000, 32_768, 47_000, 32].map((bytes) => newKey(bytes));
   const bytes = new Map(keys.map((key) => [key.id.replaceAll("-", ""), Buffer.from(key.expose())]));
   for (const key of keys) session.supply(key);
-  await until(() => answers.size === keys.length);
+  await eventually("answers", () => answers.size, { is: keys.length });
   t.true([...answers.values()].every((word) => word === "success"));
   for (const { buffered, bytes: stored } of store.entries.values()) {
     t.true(stored.equals(bytes.get(hex(buffered.id)) as Buffer));
@@ -77,7 +77,7 @@ test("plain TCP, asked for by name, takes keys of any module", async (t) => {
   const { port, store } = await served(t, { plain: true });
   const { session, answers } = await node(t, port, "plain");
   for (let i = 0; i < 600; i++) session.supply(newKey());
-  await until(() => answers.size === 600);
+  await eventually("answers", () => answers.size, { is: 600 });
   t.is(store.entries.size, 600);
 });
 
@@ -86,7 +86,7 @@ test("a node whose certificate is bound to no module, or another, is refused eac
   const { session, answers } = await node(t, port, "node-z");
   const key = newKey();
   session.supply(key);
-  await until(() => answers.size === 1);
+  await eventually("answers", () => answers.size, { is: 1 });
   t.is(answers.get(key.id), "unauthorized");
   t.is(store.entries.size, 0);
   t.deepEqual(intake.refused, { unauthorized: 1 });
@@ -99,7 +99,7 @@ test("a store that is full is told, and the node keeps the key", async (t) => {
   const { session, answers } = await node(t, port);
   const key = newKey();
   session.supply(key);
-  await until(() => answers.size === 1);
+  await eventually("answers", () => answers.size, { is: 1 });
   t.is(answers.get(key.id), "storage_full");
 });
 
@@ -129,7 +129,7 @@ test("a message that was begun and is not finished in time ends its connection, 
   await ended(slow);
   t.true(lines.some((line) => line.includes("does not finish")));
   session.supply(newKey());
-  await until(() => answers.size === 1);
+  await eventually("answers", () => answers.size, { is: 1 });
 });
 
 test("a handshake that is not finished in time ends its connection", async (t) => {
@@ -161,7 +161,7 @@ test("a certificate that is taken back cuts its connection, also one that is ope
   const pem = (socket as { getCertificate?: () => { raw: Buffer } }).getCertificate?.().raw;
   const cert = `-----BEGIN CERTIFICATE-----\n${pem?.toString("base64").replace(/.{64}/g, "$&\n")}\n-----END CERTIFICATE-----\n`;
   (server as Kq1Server).renew({ ...(await kmTexts()), crl: await ca.revoke([cert]) });
-  await until(() => socket.destroyed);
+  await eventually("the socket is closed", () => socket.destroyed);
   t.pass();
 });
 
@@ -207,7 +207,7 @@ test("a node in request mode is asked for keys until there are enough, and they 
   t.teardown(() => requests?.close());
   stock = () => store.use().bufferedBytes;
   await node(t, port, "node-a", desk);
-  await until(() => store.entries.size >= 500);
+  await eventually("keys stored", () => store.entries.size, { atLeast: 500 });
   t.true(desk.asked.every(({ number, size, token }) => number === 100 && size === 256 && token));
   t.is(new Set(desk.asked.map(({ token }) => token)).size, desk.asked.length);
   t.is(store.entries.size % 100, 0);
