@@ -5,7 +5,7 @@ import { inspect } from "node:util";
 /** Less than AVA's own limit, so that the message is of what was waited for. */
 const usualMs = 40_000;
 /** Cores on a clock of the test settle in turns of the event loop; other processes take longer. */
-const turns = 200;
+const turnsMs = 20;
 const usualPauseMs = 10;
 
 export interface Expected<T> {
@@ -66,9 +66,10 @@ export async function eventually<T>(
   expected: Expected<NoInfer<T>> = {},
 ): Promise<T> {
   const { deadlineMs = usualMs, pauseMs = usualPauseMs, about, signal } = expected;
-  const end = performance.now() + deadlineMs;
-  for (let turn = 0; ; turn++) {
+  const begun = performance.now();
+  for (;;) {
     signal?.throwIfAborted();
+    const looked = performance.now();
     let last: string;
     try {
       const seen = await probe();
@@ -77,14 +78,16 @@ export async function eventually<T>(
     } catch (error) {
       last = error instanceof Error ? error.message : String(error);
     }
-    if (performance.now() > end) {
+    const now = performance.now();
+    if (now > begun + deadlineMs) {
       const more = about === undefined ? "" : `\n${about()}`;
       throw new Error(`${what}: not within ${deadlineMs / 1_000} s; seen last: ${last}${more}`);
     }
-    // A timer keeps the process alive while only clocks of the node run.
+    // A timer keeps the process alive while only clocks of the node run; a look that takes long leaves
+    // as long to what is looked at, which may be of this process.
     await new Promise((resolve) => {
-      if (turn < turns) setImmediate(resolve);
-      else setTimeout(resolve, pauseMs);
+      if (now < begun + turnsMs) setImmediate(resolve);
+      else setTimeout(resolve, Math.max(pauseMs, now - looked));
     });
   }
 }

@@ -3,7 +3,7 @@ import { eventually } from "../../eventually.ts";
 
 test("what arrives later is given back when it is there", async (t) => {
   let looks = 0;
-  t.is(await eventually("looks", () => ++looks, { atLeast: 250 }), 250);
+  t.is(await eventually("looks", () => ++looks, { atLeast: 50 }), 50);
   t.is(await eventually("a text", async () => "it is here", { matches: /here/ }), "it is here");
   t.deepEqual(await eventually("members", () => ({ a: 1, b: 2 }), { is: { b: 2 } }), {
     a: 1,

@@ -10,6 +10,9 @@ import { createAuthority } from "../../../emulator/certificates.ts";
 import { eventually } from "../../../eventually.ts";
 import { frames, helloOf, withKx } from "../../../rig/kx-bench.ts";
 
+type Sessions = { readonly sessions: readonly unknown[] };
+const paired = (a: Sessions, b: Sessions, n: number) =>
+  eventually("sessions at both ends", () => a.sessions.length === n && b.sessions.length === n);
 const closed = (socket: { readonly destroyed: boolean }) =>
   eventually("the socket is closed", () => socket.destroyed);
 const match = (number: number): KxMessage => {
@@ -34,10 +37,7 @@ test("a session comes up: both know the other's HELLO, have one key, and message
   await withKx(async ({ dialer, b, linkB }) => {
     const { end: a, link } = dialer();
     link.start();
-    await eventually(
-      "a session at both ends",
-      () => a.sessions.length === 1 && b.sessions.length === 1,
-    );
+    await paired(a, b, 1);
     t.true(link.isUp && linkB.isUp);
     t.like(a.session, { dial: true, group: "X25519MLKEM768" });
     t.like(b.session, { dial: false, group: "X25519MLKEM768" });
@@ -62,15 +62,9 @@ test("each session has another key", async (t) => {
   await withKx(async ({ dialer, b }) => {
     const { end: a, link } = dialer();
     link.start();
-    await eventually(
-      "a session at both ends",
-      () => a.sessions.length === 1 && b.sessions.length === 1,
-    );
+    await paired(a, b, 1);
     a.session.close("a test");
-    await eventually(
-      "a session at both ends",
-      () => a.sessions.length === 2 && b.sessions.length === 2,
-    );
+    await paired(a, b, 2);
     t.false(a.sessions[0]?.tagKey.equals(a.session.tagKey));
     t.true(b.session.tagKey.equals(a.session.tagKey));
     t.like(a.ends, [{ code: "kx.closed", message: "a test" }]);
@@ -331,10 +325,7 @@ test("books that are much longer than the queue arrive whole, and what follows t
   await withKx(async ({ dialer, b }) => {
     const { end: a, link } = dialer();
     link.start();
-    await eventually(
-      "a session at both ends",
-      () => a.sessions.length === 1 && b.sessions.length === 1,
-    );
+    await paired(a, b, 1);
     const id = Buffer.alloc(16);
     const offer = Buffer.alloc(24);
     const ranges = Array.from({ length: 60 }, (_, n) => ({ extent: 1, start: n, end: n + 1 }));
@@ -390,10 +381,7 @@ test("a link that is stopped ends its session, and makes no other", async (t) =>
   await withKx(async ({ dialer, b, linkB }) => {
     const { end: a, link } = dialer();
     link.start();
-    await eventually(
-      "a session at both ends",
-      () => a.sessions.length === 1 && b.sessions.length === 1,
-    );
+    await paired(a, b, 1);
     await link.stop();
     await eventually("ends of sessions", () => b.ends.length, { is: 1 });
     t.like(a.ends, [{ code: "stopped" }]);
