@@ -3,7 +3,6 @@ export default {
   extensions: ["ts"],
   files: [
     "panel",
-    "panel-kill",
     "manager-alarms",
     "link",
     "brokers",
@@ -13,7 +12,6 @@ export default {
     "cli",
   ].map((name) => `test/e2e/${name}.test.ts`),
   match: [
-    "killed when it is on disk, and the controller exchanged: *",
     "tamper while keys flow: *",
     "an alarm is raised, told, acknowledged and cleared, *",
     "a KM with a certificate from another CA *",

@@ -51,6 +51,8 @@ test.serial("a damaged ledger closes its module, says so, and can be repaired", 
       [...rig.pair.alice.module.history.values()].some((block) => block.released);
     await rig.until("both KMs hold 10) && released( keys", () => rig.holds(10) && released());
     await node.stop("SIGKILL");
+    // What was under way has arrived when the KM sees the connection's end.
+    await rig.until("the connection's end", () => km.counts.open, { is: 0 });
     const ledger = join(rig.folder, nodeId, "state", "ledger-alice");
     const bytes = readFileSync(ledger);
     bytes[64 + 8] = (bytes[64 + 8] as number) ^ 1;
