@@ -24,6 +24,9 @@ export function lateDisk(): Record<string, string> {
   return { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} --import ${preload}`.trim() };
 }
 
+/** Until then, ms. */
+const wait = (due: number) => Math.max(1, Math.ceil(due - performance.now()));
+
 /** Passes on what comes in, each piece by its delay and in its order, and in the end the end. */
 function pass(from: Socket, to: Socket, draw: () => number): void {
   const waiting: { readonly due: number; readonly act: () => void }[] = [];
@@ -31,11 +34,11 @@ function pass(from: Socket, to: Socket, draw: () => number): void {
   // One timer for all: several that are due at once need not keep their order.
   const next = () => {
     while (waiting[0] !== undefined && waiting[0].due <= performance.now()) waiting.shift()?.act();
-    if (waiting[0] !== undefined) setTimeout(next, Math.ceil(waiting[0].due - performance.now()));
+    if (waiting[0] !== undefined) setTimeout(next, wait(waiting[0].due));
   };
   const later = (act: () => void) => {
     const due = Math.max(waiting.at(-1)?.due ?? 0, performance.now() + draw() * lateMs);
-    if (waiting.push({ due, act }) === 1) setTimeout(next, Math.ceil(due - performance.now()));
+    if (waiting.push({ due, act }) === 1) setTimeout(next, wait(due));
   };
   from.on("data", (chunk: Buffer) => {
     queued += chunk.length;
