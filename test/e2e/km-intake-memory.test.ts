@@ -8,6 +8,7 @@ import { HttpsClient } from "../conformance/km/https.ts";
 import { payload } from "../conformance/km/message.ts";
 import type { Target, TestKey } from "../conformance/km/target.ts";
 import { TcpClient } from "../conformance/km/tcp.ts";
+import { eventually } from "../eventually.ts";
 import { AskingDesk } from "../rig/asking-desk.ts";
 import type { ProcessOptions } from "../rig/kq1-process.ts";
 import { kmTexts, nodeTexts } from "../rig/kq1-servers.ts";
@@ -103,7 +104,7 @@ test("a key that was asked for is nowhere in its memory once it is stored", asyn
   const askAt = await keyServer.listen();
   t.teardown(() => keyServer.close());
   const km = await started(t, { tls: await kmTexts(), askAt });
-  await desk.until(() => desk.ended.length === 5);
+  await eventually("all five have ended", () => desk.ended, { atLeast: 5 });
   // Keys of this desk are one letter over and over.
   const letters = [Buffer.alloc(20, 0x5a), Buffer.from("WlpaWlpaWlpaWlpaWlpa")];
   const target = await targetAt(km.tcp, "tcp");

@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import { seedSource } from "../emulator/source/seed.ts";
+import { eventually } from "../eventually.ts";
 import type { KmOfPair, KmPair } from "../rig/km-pair.ts";
 import { Rig } from "../rig/rig.ts";
 import { deadline } from "../rig/with-rig.ts";
@@ -23,20 +24,14 @@ async function link(t: ExecutionContext, blocks: number): Promise<Both> {
   return { kms: rig.kms as KmPair, rig };
 }
 
-/** Polls until both tell what is wanted, or says what they told last. */
+/** Waits until both tell what is wanted. */
 async function both(
   { kms }: Both,
   what: string,
   holds: (status: KmStatus) => boolean,
 ): Promise<KmStatus[]> {
-  const signal = deadline();
-  for (;;) {
-    const seen = await Promise.all(kms.kms.map((km) => km.status().catch(() => undefined)));
-    const whole = seen.filter((status) => status !== undefined);
-    if (whole.length === 2 && whole.every(holds)) return whole;
-    if (signal.aborted) throw new Error(`not in time: ${what}; seen last: ${JSON.stringify(seen)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const probe = () => Promise.all(kms.kms.map((km) => km.status()));
+  return eventually(what, probe, { when: (seen) => seen.every(holds) });
 }
 
 /** All of it can be allocated, by one of the two ends. */

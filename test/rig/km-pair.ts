@@ -159,6 +159,19 @@ ${dial}${extra}`,
     return new KmPair(made[0] as KmOfPair, made[1] as KmOfPair);
   }
 
+  /** A pair for the emulated modules, on its way up; stopped when `opened` is disposed of. */
+  static async begin(
+    folder: string,
+    opened: AsyncDisposableStack,
+    onLog?: KmPairOptions["onLog"],
+  ): Promise<KmPair> {
+    const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
+    const pair = await KmPair.make({ folder, modules, ...(onLog && { onLog }) });
+    opened.defer(() => pair.stop());
+    await pair.start(AbortSignal.timeout(30_000));
+    return pair;
+  }
+
   async start(signal: AbortSignal): Promise<void> {
     await Promise.all(this.kms.map((km) => km.start(signal)));
   }

@@ -21,6 +21,7 @@ import { EmulatedPair } from "../emulator/pair.ts";
 import type { PhysicalLink } from "../emulator/physics/link.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
 import { type Expected, eventually } from "../eventually.ts";
+import { KmPair } from "./km-pair.ts";
 import { LateDoors } from "./late.ts";
 import { ManagerView } from "./manager-view.ts";
 import { NodeProcess } from "./node-process.ts";
@@ -57,6 +58,8 @@ export interface RigOptions {
   readonly kmAuthority?: Partial<Record<EndName, Authority>>;
   /** A KM that runs already, instead of one made here. */
   readonly kmAt?: Partial<Record<EndName, KmAt>>;
+  /** Two key managers of the product instead of doubles, with the link between them. */
+  readonly realKms?: boolean;
   /** Where the nodes publish, instead of the rig's own broker. */
   readonly broker?: {
     readonly url: string;
@@ -95,6 +98,8 @@ export class Rig {
   readonly pair: EmulatedPair;
   readonly alice: RigEnd;
   readonly bob: RigEnd;
+  /** The product's own, where the rig has them. */
+  readonly kms: KmPair | undefined;
   readonly #opened: AsyncDisposableStack;
   #closed: Promise<void> | undefined;
   readonly #secret = randomBytes(32);
@@ -104,7 +109,7 @@ export class Rig {
 
   private constructor(
     folder: string,
-    parts: Pick<Rig, "broker" | "view" | "pair" | "alice" | "bob">,
+    parts: Pick<Rig, "broker" | "view" | "pair" | "alice" | "bob" | "kms">,
     opened: AsyncDisposableStack,
   ) {
     this.folder = folder;
@@ -114,6 +119,7 @@ export class Rig {
     this.pair = parts.pair;
     this.alice = parts.alice;
     this.bob = parts.bob;
+    this.kms = parts.kms;
   }
 
   get ends(): readonly RigEnd[] {
@@ -135,7 +141,13 @@ export class Rig {
     const doors = new LateDoors();
     opened.defer(() => doors.close());
     const made = { authority, doors, brokerPort: await doors.before(await broker.listen()) };
-    const end = (name: EndName) => createEnd(name, folder, made, opened, options);
+    const kms =
+      options.realKms === true
+        ? await KmPair.begin(join(folder, "kms"), opened, options.onLog)
+        : undefined;
+    const kmAt = kms ? { alice: kms.alice.at, bob: kms.bob.at } : options.kmAt;
+    const of = { ...options, ...(kmAt && { kmAt }) };
+    const end = (name: EndName) => createEnd(name, folder, made, opened, of);
     const [alice, bob] = await Promise.all([end("alice"), end("bob")]);
     const { transport = "serial" } = options;
     const pair = new EmulatedPair({
@@ -150,7 +162,7 @@ export class Rig {
     opened.defer(() => pair.close());
     for (const { node } of [alice, bob]) node.start();
     opened.defer(async () => void (await Promise.all([alice.node.stop(), bob.node.stop()])));
-    return new Rig(folder, { broker, view, pair, alice, bob }, opened.move());
+    return new Rig(folder, { broker, view, pair, alice, bob, kms }, opened.move());
   }
 
   /** Whether both KMs are of this process: what they hold can be compared then. */

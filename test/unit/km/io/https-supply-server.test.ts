@@ -7,9 +7,10 @@ import { Wishes } from "../../../../src/km/acquisition/wishes.ts";
 import { HttpsRequests } from "../../../../src/km/io/https-requests.ts";
 import { KeyServer } from "../../../../src/node/io/https-server.ts";
 import { HttpsSupply } from "../../../../src/node/io/https-supply.ts";
+import { eventually } from "../../../eventually.ts";
 import { AskingDesk } from "../../../rig/asking-desk.ts";
 import { moduleA } from "../../../rig/kq1-intake.ts";
-import { kmTexts, newKey, nodeTexts, serve, until } from "../../../rig/kq1-servers.ts";
+import { kmTexts, newKey, nodeTexts, serve } from "../../../rig/kq1-servers.ts";
 
 const path = "/api/v1/keys/{matching_qkd_module_ID}/store_key";
 const own = "/api/v1/keys/QKD-B-0001/store_key";
@@ -84,7 +85,7 @@ test("keys of a node come in over HTTPS, short and long, over several connection
   t.teardown(() => supply.close());
   const keys = Array.from({ length: 60 }, (_, i) => newKey(i % 20 === 0 ? 40_000 : 32));
   for (const key of keys) supply.supply(key);
-  await until(() => answers.size === 60);
+  await eventually("60 answers", () => answers.size, { atLeast: 60 });
   t.true([...answers.values()].every((word) => word === "success"));
   t.is(store.entries.size, 60);
 });
@@ -202,7 +203,7 @@ test("keys are asked for over HTTPS until there are enough, again under a name t
     log: silentLog,
   });
   t.teardown(() => requests.close());
-  await until(() => store.entries.size >= 500);
+  await eventually("500 keys", () => store.entries.size, { atLeast: 500 });
   t.is(desk.asked[0]?.token, desk.asked[1]?.token);
   t.is(new Set(desk.asked.map(({ token }) => token)).size, desk.asked.length - 1);
   t.true(desk.asked.every(({ number, size }) => number === 100 && size === 256));
