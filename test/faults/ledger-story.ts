@@ -33,7 +33,7 @@ const numbers = 8;
 /** Cuts reach further: one that begins no new stretch says nothing. */
 const cutNumbers = 40;
 const keyIds = ["1", "2", "3"].map((n) => `84dec66a-1dda-8876-bf0f-2f4a0d1b3c5${n}`);
-const slots = ["1".repeat(32), "2".repeat(32)];
+const claimants = ["1".repeat(32), "2".repeat(32)];
 
 const pairs = [
   { moduleId: "QKD-A", matchingModuleId: "QKD-B" },
@@ -59,7 +59,7 @@ const makers: readonly ((draw: Draw) => LedgerEntry | LedgerEntry[])[] = [
     keyId: pick(draw, keyIds),
     offset: 256 * Math.floor(draw() * 3),
     length: 256,
-    slot: pick(draw, slots),
+    claimant: pick(draw, claimants),
   }),
   (draw) => ({ kind: "delivered", ref: refOf(draw), keyId: pick(draw, keyIds) }),
   (draw) => ({ kind: "delivered_to", ref: refOf(draw), bits: 8 * (1 + Math.floor(draw() * 9)) }),
@@ -75,7 +75,7 @@ const makers: readonly ((draw: Draw) => LedgerEntry | LedgerEntry[])[] = [
   (draw) => {
     const ref = refOf(draw);
     const from = Math.floor(draw() * (ref.number + 1));
-    return { kind: "claimed", ref, from, slot: pick(draw, slots) };
+    return { kind: "claimed", ref, from, claimant: pick(draw, claimants) };
   },
   (draw) => ({ kind: pick(draw, ["untouched", "forgotten"] as const), ref: refOf(draw) }),
   (draw) => ({ kind: pick(draw, ["repaired", "doubt_over", "trusted"] as const) }),
@@ -127,18 +127,18 @@ function cut(draw: Draw): LedgerEntry {
     ref: refOf(draw, cutNumbers),
     keyBits: pick(draw, [undefined, 256]),
     onRequest: draw() < 0.3,
-    slot: pick(draw, [undefined, ...slots]),
+    claimant: pick(draw, [undefined, ...claimants]),
   };
 }
 
 function freed(draw: Draw): LedgerEntry {
-  return { kind: "freed", slot: pick(draw, slots) };
+  return { kind: "freed", claimant: pick(draw, claimants) };
 }
 
 /** What can be asked of a ledger. */
 type Answers = Pick<
   LedgerFile,
-  "blocks" | "cutOf" | "claimantOf" | "pairOf" | "module" | "isPast" | "isDoubtful"
+  "blocks" | "keyFormatOf" | "claimantOf" | "pairOf" | "module" | "isPast" | "isDoubtful"
 >;
 
 /** All answers of a ledger, as text. */
@@ -151,7 +151,7 @@ function tell(ledger: Answers): string {
     gone: [...block.gone].sort(),
     sent: [...block.sent].sort(),
     quarantined: [...block.quarantined].sort(),
-    assigned: [...block.assigned].map(([id, place]) => [id, place.offset, place.slot]).sort(),
+    assigned: [...block.assigned].map(([id, place]) => [id, place.offset, place.claimant]).sort(),
   }));
   // Of a block about which nothing is recorded there may be a record, or none.
   const said = blocks.filter(({ block, ...facts }) =>
@@ -162,8 +162,8 @@ function tell(ledger: Answers): string {
     Array.from({ length: cutNumbers }, (_, number) => ({ epoch, number })),
   );
   const of = refs.map((ref) => [
-    ledger.cutOf(ref)?.keyBits,
-    ledger.cutOf(ref)?.onRequest,
+    ledger.keyFormatOf(ref)?.keyBits,
+    ledger.keyFormatOf(ref)?.onRequest,
     ledger.claimantOf(ref),
     ledger.pairOf(ref.epoch),
     ledger.isPast(ref),
@@ -175,7 +175,7 @@ function tell(ledger: Answers): string {
 function answersOf(index: LedgerIndex): Answers {
   return {
     blocks: () => index.blocks(),
-    cutOf: (ref) => index.cuts.of(ref),
+    keyFormatOf: (ref) => index.formats.of(ref),
     isPast: (ref) => index.past.has(ref),
     isDoubtful: (ref) => index.doubts.has(ref),
     claimantOf: (ref) => index.claims.of(ref),

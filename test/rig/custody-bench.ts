@@ -169,12 +169,12 @@ export interface BenchOptions extends Partial<CustodyOptions> {
 /** As if the link had been in use before: whose its blocks are, and how they are cut, is on disk. */
 async function leaveCut(ledger: LedgerFile, options: Partial<CustodyOptions>): Promise<void> {
   const { onRequest = false, keyBits, kms = ["km"] } = options;
-  const slot = kms.length === 1 && !onRequest ? claimantOfKm(kms[0] as string) : undefined;
+  const claimant = kms.length === 1 && !onRequest ? claimantOfKm(kms[0] as string) : undefined;
   const pair = { moduleId: someIdentity.moduleId, matchingModuleId: "QKD-B" };
   for (const entry of ledger.namingOf(pair)) ledger.append(entry);
   ledger.append({ kind: "paired", ref: { epoch, number: 0 }, id: pairId(pair) });
   ledger.append({ kind: "module", id: pairId(pair) });
-  ledger.append({ kind: "cut", ref: { epoch, number: 999_999 }, keyBits, onRequest, slot });
+  ledger.append({ kind: "cut", ref: { epoch, number: 999_999 }, keyBits, onRequest, claimant });
   await new Promise<void>((resolve) => ledger.whenDurable(resolve));
 }
 

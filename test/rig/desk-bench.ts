@@ -4,7 +4,7 @@ import type { KeyReply, OnRequestKeys } from "../../src/node/keys/ports.ts";
 import { encodeEntry, fileHeader, recordLength } from "../../src/node/ledger/ledger-record.ts";
 import { scan } from "../../src/node/ledger/ledger-scan.ts";
 import { blockName, type QkdKey } from "../../src/port/key.ts";
-import { slotOf } from "../../src/wire/kq1/request.ts";
+import { claimantOf } from "../../src/wire/kq1/request.ts";
 import { settle } from "../clock.ts";
 import { type Bench, epoch } from "./custody-bench.ts";
 
@@ -23,9 +23,9 @@ export interface Asked {
 let asked = 0;
 
 export function ask(bench: Bench, { km = "km-1", token, ...more }: Asked = {}): Promise<KeyReply> {
-  const slot = slotOf(km, "QKD-A", `request ${asked++}`);
+  const claimant = claimantOf(km, "QKD-A", `request ${asked++}`);
   const wanted = { number: 1, size: 256, most: 1_000, ...more };
-  return (bench.custody.desk as OnRequestKeys).request({ slot, token, ...wanted });
+  return (bench.custody.desk as OnRequestKeys).request({ claimant, token, ...wanted });
 }
 
 /** Asks, and has the answer sent. @returns the keys' IDs */

@@ -37,7 +37,7 @@ export const plants = {
   "whose a stretch is is not asked": { claimantOf: () => undefined },
   "an epoch's pair is not asked": { pairOf: () => undefined },
   "what was let go of is not asked": { isPast: () => false },
-  "how a stretch was cut is not asked": { cutOf: () => undefined },
+  "how a stretch was cut is not asked": { keyFormatOf: () => undefined },
 } as const satisfies Record<string, Partial<Ledger>>;
 
 export type Plant = keyof typeof plants;

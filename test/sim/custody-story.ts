@@ -63,7 +63,7 @@ class World {
   #config: Configuration;
   /** The small state: who each KM is. It is not what is tried here, and never fails. */
   #known: Record<string, KnownKm> = {};
-  #boxOfSlot = new Map<string, number>();
+  #boxOfClaimant = new Map<string, number>();
   #ledger!: LedgerFile;
   #custody!: Custody;
   readonly #module = new Module();
@@ -153,8 +153,8 @@ class World {
       const isPlanted = this.#plant === "a KM is its name alone";
       const known = recognise(this.#known[name], name, isPlanted ? "" : proven);
       this.#known[name] = known;
-      this.#boxOfSlot.set(known.slot, box);
-      return { name, slots: [known.slot, ...known.same] as [string, ...string[]] };
+      this.#boxOfClaimant.set(known.slot, box);
+      return { name, claimants: [known.slot, ...known.same] as [string, ...string[]] };
     });
     this.#ledger = await this.#open();
     if (this.#plant !== undefined) Object.assign(this.#ledger, plants[this.#plant]);
@@ -283,8 +283,8 @@ class World {
     const name = this.#pick(names);
     const known = this.#known[name];
     if (known === undefined || this.#kms.isUp(name)) return;
-    const slots = [known.slot, ...known.same, ...known.former.map(({ slot }) => slot)];
-    const boxes = slots.map((slot) => this.#boxOfSlot.get(slot));
+    const claimants = [known.slot, ...known.same, ...known.former.map(({ slot }) => slot)];
+    const boxes = claimants.map((claimant) => this.#boxOfClaimant.get(claimant));
     const inModule = (block: string) => this.#module.blocks.has(block);
     if (
       this.#plant !== "an operator frees a KM that has keys" &&
@@ -293,19 +293,19 @@ class World {
       return;
     this.#mark("freed");
     for (const box of boxes) this.oracle.freed(box);
-    this.#custody.kms.free(name, slots);
+    this.#custody.kms.free(name, claimants);
   }
 
   #acceptKm(): void {
     const name = this.#pick(names);
     const known = this.#known[name];
-    const box = known && this.#boxOfSlot.get(known.slot);
+    const box = known && this.#boxOfClaimant.get(known.slot);
     if (known === undefined || known.former.length === 0) return;
-    if (known.former.some(({ slot }) => this.#boxOfSlot.get(slot) !== box)) return;
+    if (known.former.some(({ slot }) => this.#boxOfClaimant.get(slot) !== box)) return;
     this.#known[name] = accept(known);
-    const { slot, same } = this.#known[name] as KnownKm;
+    const { slot: claimant, same } = this.#known[name] as KnownKm;
     this.#mark("accepted");
-    this.#custody.kms.accept({ name, slots: [slot, ...same] });
+    this.#custody.kms.accept({ name, claimants: [claimant, ...same] });
   }
 
   #decide(): void {
@@ -331,10 +331,10 @@ class World {
     const desk = this.#custody.desk;
     if (desk === undefined) return;
     const { box, name } = this.#pick(this.#config.kms);
-    const slot = `${this.#known[name]?.slot.slice(0, 12)}${(this.#requests++).toString(16).padStart(20, "0")}`;
+    const claimant = `${this.#known[name]?.slot.slice(0, 12)}${(this.#requests++).toString(16).padStart(20, "0")}`;
     const token = this.#draw() < 0.3 ? `token-of-some-length-${this.#requests}` : undefined;
     const size = this.#pick([64, 128, 256]);
-    const pending = desk.request({ slot, token, number: this.#pick([1, 2, 5]), size, most: 8 });
+    const pending = desk.request({ claimant, token, number: this.#pick([1, 2, 5]), size, most: 8 });
     await this.#settle();
     const reply = await Promise.race([pending, settle().then(() => undefined)]);
     if (reply === undefined || reply.keys.length === 0) return;
@@ -394,7 +394,9 @@ class World {
       if (!this.#config.onRequest) return true;
       // What is no whole unit, or waits to be asked for.
       const record = this.#ledger.get(name);
-      return !(this.#ledger.cutOf(refOf(name))?.onRequest === true && record?.complete !== true);
+      return !(
+        this.#ledger.keyFormatOf(refOf(name))?.onRequest === true && record?.complete !== true
+      );
     });
   }
 }

@@ -16,7 +16,7 @@ import {
 } from "../../port/key.ts";
 import type { ModuleSession } from "../../port/module.ts";
 import { type CustodyCounters, newCounters } from "../keys/counters.ts";
-import type { BlockRecord, Format, KmLink, KmSink, OnRequestKeys } from "../keys/ports.ts";
+import type { BlockRecord, KeyFormat, KmLink, KmSink, OnRequestKeys } from "../keys/ports.ts";
 import { isAskedFor } from "../on-request/left-over.ts";
 import { OnRequestStore } from "../on-request/store.ts";
 import { defaultUnitBits, UnitPieces } from "../on-request/unit-pieces.ts";
@@ -51,7 +51,7 @@ export class Custody implements KmSink {
   #origin: Origin | undefined;
   readonly #supplies: Supplies<Held>;
   readonly #desk: OnRequestStore<Held>;
-  readonly #cutter: Formatter;
+  readonly #formatter: Formatter;
   readonly #deliveries: Deliveries;
   readonly #gate: Gate;
   readonly #owners: Owners;
@@ -106,7 +106,7 @@ export class Custody implements KmSink {
       over: options.onRequest ? undefined : (held) => this.#again(held),
     });
     const cut = formatOf(options, kms);
-    this.#cutter = new Formatter(cut, () => (this.#origin as Origin).pair, ledger);
+    this.#formatter = new Formatter(cut, () => (this.#origin as Origin).pair, ledger);
     this.#deliveries = new Deliveries(ledger, clock);
     this.keptBackKeys = new KeptBackKeys({
       ledger,
@@ -189,7 +189,7 @@ export class Custody implements KmSink {
       origin.tellForeign(ref);
       return this.#drop(block);
     }
-    this.#cutter.pair(ref.epoch);
+    this.#formatter.pair(ref.epoch);
     if (record?.damaged === true) return this.#drop(block);
     if (record?.discarded === true) {
       this.#drop(block);
@@ -206,11 +206,11 @@ export class Custody implements KmSink {
     const held = this.#held.add(block);
     this.#owners.came(ref);
     origin.check(ref);
-    this.#cutter.take(block, (cut) => {
+    this.#formatter.take(block, (cut) => {
       const known = ledger.get(name);
       held.asked = cut.onRequest;
       // In proactive mode it is supplied unasked, except what a request may have taken.
-      const isKm = (slot: string) => this.#owners.kmOf(slot) !== undefined;
+      const isKm = (claimant: string) => this.#owners.kmOf(claimant) !== undefined;
       const asks = this.#options.onRequest || isAskedFor(known, isKm);
       if (cut.onRequest && asks) this.#desk.add(block, held, known, cut.keyBits);
       else this.#accept(block, held, known, cut);
@@ -221,7 +221,7 @@ export class Custody implements KmSink {
   damaged(facts: BlockFacts, why: string): void {
     const name = blockName(facts.ref);
     if (this.#session?.owns(facts.ref) !== true || !this.#load.takes(facts.ref)) return;
-    this.#cutter.pair(facts.ref.epoch);
+    this.#formatter.pair(facts.ref.epoch);
     if (this.#parts.ledger.get(name)?.damaged === true) return;
     this.#parts.ledger.append({ kind: "damaged", ref: facts.ref });
     this.#counters.quarantined++;
@@ -288,7 +288,7 @@ export class Custody implements KmSink {
   }
 
   #forgetBlocks(): void {
-    this.#cutter.wipe();
+    this.#formatter.wipe();
     this.#deliveries.forget();
     this.#held.clear();
   }
@@ -300,7 +300,7 @@ export class Custody implements KmSink {
     this.#session?.read([held.block.ref]);
   }
 
-  #accept(block: KeyBlock, held: Held, record: BlockRecord | undefined, cut: Format): void {
+  #accept(block: KeyBlock, held: Held, record: BlockRecord | undefined, cut: KeyFormat): void {
     this.#parts.onSupply?.();
     const owners = this.#owners;
     const { ref } = block;
@@ -320,7 +320,7 @@ export class Custody implements KmSink {
     held.unanswered = keys.length;
     if (elsewhere.size > 0) {
       owners.stray(ref, elsewhere);
-      const km = [...elsewhere].map((slot) => owners.nameOf(slot)).join(", ");
+      const km = [...elsewhere].map((claimant) => owners.nameOf(claimant)).join(", ");
       this.#parts.onEvent({ type: "key_waits_for_km", facts: { ...blockFacts(block.facts), km } });
     }
     if (keys.length === 0) return this.#leave(held);
@@ -338,7 +338,7 @@ export class Custody implements KmSink {
         then();
       });
     }
-    const place = { offset: key.offset, length: key.bits, slot: this.#owners.slotOf(km) };
+    const place = { offset: key.offset, length: key.bits, claimant: this.#owners.claimantOf(km) };
     ledger.append({ kind: "assigned", ref, keyId: key.id, ...place });
     ledger.whenDurable(then);
   }

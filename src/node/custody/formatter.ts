@@ -5,7 +5,7 @@
 
 import { Queue } from "../../base/queue.ts";
 import type { BlockRef, KeyBlock } from "../../port/key.ts";
-import type { Cut, Format, Ledger, ModulePair } from "../keys/ports.ts";
+import type { KeyFormat, Ledger, ModulePair, StretchFormat } from "../keys/ports.ts";
 import { lastOfStretch } from "../ledger/key-formats.ts";
 import { pairId } from "../ledger/pairs.ts";
 import { defaultUnitBits } from "../on-request/unit-pieces.ts";
@@ -19,23 +19,23 @@ const ahead = 16;
 export function formatOf(
   { onRequest = false, keyBits }: Pick<CustodyOptions, "onRequest" | "keyBits">,
   [first, ...more]: readonly KmName[],
-): Cut {
+): StretchFormat {
   return {
     keyBits: onRequest ? (keyBits ?? defaultUnitBits) : keyBits,
     onRequest,
     // Where there are several KMs, whose a key is gets recorded key by key.
-    slot: more.length === 0 && !onRequest ? first?.slots[0] : undefined,
+    claimant: more.length === 0 && !onRequest ? first?.claimants[0] : undefined,
   };
 }
 
 interface Waiting {
   readonly block: KeyBlock;
-  readonly cut: Format;
-  readonly then: (cut: Format) => void;
+  readonly cut: KeyFormat;
+  readonly then: (cut: KeyFormat) => void;
 }
 
 export class Formatter {
-  readonly #cut: Cut;
+  readonly #cut: StretchFormat;
   readonly #ledger: Ledger;
   /** Blocks that wait for the disk, oldest first. */
   readonly #waiting = new Queue<Waiting>();
@@ -49,19 +49,19 @@ export class Formatter {
    * @param cut of blocks that were never cut before
    * @param modules the pair of an epoch that was never recorded before
    */
-  constructor(cut: Cut, modules: () => ModulePair, ledger: Ledger) {
+  constructor(cut: StretchFormat, modules: () => ModulePair, ledger: Ledger) {
     this.#cut = cut;
     this.#modules = modules;
     this.#ledger = ledger;
   }
 
   /** Calls `then`, in the order of the blocks, unless they are wiped before. */
-  take(block: KeyBlock, then: (cut: Format) => void): void {
+  take(block: KeyBlock, then: (cut: KeyFormat) => void): void {
     const { epoch, number } = block.ref;
     this.pair(epoch);
-    const cut = this.#cutOf(block.ref);
+    const cut = this.#keyFormatOf(block.ref);
     const next = { epoch, number: number + ahead };
-    if (Number.isSafeInteger(lastOfStretch(next).number)) this.#cutOf(next);
+    if (Number.isSafeInteger(lastOfStretch(next).number)) this.#keyFormatOf(next);
     if (this.#waiting.length === 0 && this.#onDisk(block.ref)) then(cut);
     else this.#waiting.push({ block, cut, then });
   }
@@ -71,8 +71,8 @@ export class Formatter {
   }
 
   /** As it was recorded, which is done now if it never was. */
-  #cutOf(ref: BlockRef): Format {
-    const known = this.#ledger.cutOf(ref);
+  #keyFormatOf(ref: BlockRef): KeyFormat {
+    const known = this.#ledger.keyFormatOf(ref);
     if (known !== undefined) return known;
     const last = lastOfStretch(ref);
     this.#ledger.append({ kind: "cut", ref: last, ...this.#cut });

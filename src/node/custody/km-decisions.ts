@@ -27,16 +27,19 @@ export class KmDecisions {
   /**
    * This KM, configured or not, does not have the keys that were written to it and not answered for:
    * they may be offered to others. On disk before that.
-   * @param slots what stands for the KM in the ledger; default: what stands for one of this name today
+   * @param claimants what stands for the KM in the ledger; default: what stands for one of this name today
    * @returns false, and nothing is done, while the KM is connected: it can answer for itself
    */
-  free(name: string, slots: readonly string[] = [this.#parts.owners.slotOf(name)]): boolean {
+  free(
+    name: string,
+    claimants: readonly string[] = [this.#parts.owners.claimantOf(name)],
+  ): boolean {
     const { owners, ledger, supplies, unclaim, read } = this.#parts;
-    const isConfigured = slots.some((slot) => owners.kmOf(slot) === name);
+    const isConfigured = claimants.some((claimant) => owners.kmOf(claimant) === name);
     if (isConfigured && supplies.isUp(name)) return false;
     // It may connect before that is on disk: none of these keys is written to it then.
     if (isConfigured) supplies.hold(name);
-    const freed = owners.free(slots);
+    const freed = owners.free(claimants);
     unclaim();
     ledger.whenDurable(() => {
       if (isConfigured) supplies.release(name);
@@ -46,8 +49,8 @@ export class KmDecisions {
   }
 
   /** What stands for a KM that keys wait for, by the name under which they are listed. */
-  slotsNamed(name: string): readonly string[] {
-    return this.#parts.owners.slotsNamed(name);
+  claimantsNamed(name: string): readonly string[] {
+    return this.#parts.owners.claimantsNamed(name);
   }
 
   /** Whether the KM is connected. */
@@ -55,7 +58,7 @@ export class KmDecisions {
     return this.#parts.supplies.isUp(name);
   }
 
-  /** A KM is also what these slots stand for. */
+  /** A KM is also what these claimants stand for. */
   accept(km: KmName): void {
     this.#parts.read(this.#parts.owners.accept(km));
   }

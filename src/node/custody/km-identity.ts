@@ -10,7 +10,7 @@ import { claimantOfKm } from "../keys/key-id.ts";
 export interface KmProof {
   /** What it proves, for people: the name in its certificate and its address. */
   readonly proven: string;
-  /** What stands for it in the ledgers, 32 hex digits. */
+  /** Its claimant in the ledgers, 32 hex digits; `slot` in the state on disk. */
   readonly slot: string;
 }
 

@@ -8,7 +8,7 @@
  */
 import { type BlockRef, blockName } from "../../port/key.ts";
 import { claimantOfKm } from "../keys/key-id.ts";
-import { type BlockRecord, freeSlot, type Ledger } from "../keys/ports.ts";
+import { type BlockRecord, type Ledger, unclaimed } from "../keys/ports.ts";
 import { lastOfStretch } from "../ledger/key-formats.ts";
 
 /** A KM as the ledger knows it. */
@@ -18,17 +18,19 @@ export interface KmName {
    * What stands for it in the ledger, 32 hex digits each: the one that is written, then others that an
    * operator said are the same KM.
    */
-  readonly slots: readonly [string, ...string[]];
+  readonly claimants: readonly [string, ...string[]];
 }
 
 export function kmNames(kms: readonly (string | KmName)[]): KmName[] {
-  return kms.map((km) => (typeof km === "string" ? { name: km, slots: [claimantOfKm(km)] } : km));
+  return kms.map((km) =>
+    typeof km === "string" ? { name: km, claimants: [claimantOfKm(km)] } : km,
+  );
 }
 
 /** A key of a block that waits for a KM which is not configured. */
 interface Stray {
   readonly ref: BlockRef;
-  readonly slots: Set<string>;
+  readonly claimants: Set<string>;
 }
 
 export class Owners {
@@ -42,13 +44,13 @@ export class Owners {
   readonly #last = new Map<string, number>();
   readonly #strays = new Map<string, Stray>();
 
-  readonly nameOf: (slot: string) => string;
+  readonly nameOf: (claimant: string) => string;
 
   /** @param nameOf how people know a KM that is not configured */
   constructor(
     kms: readonly KmName[],
     ledger: Ledger,
-    nameOf = (slot: string) => slot.slice(0, 12),
+    nameOf = (claimant: string) => claimant.slice(0, 12),
   ) {
     this.#kms = kms;
     this.#ledger = ledger;
@@ -65,19 +67,19 @@ export class Owners {
     return (this.#kms[0] as KmName).name;
   }
 
-  slotOf(km: string): string {
-    return this.#kms.find(({ name }) => name === km)?.slots[0] ?? claimantOfKm(km);
+  claimantOf(km: string): string {
+    return this.#kms.find(({ name }) => name === km)?.claimants[0] ?? claimantOfKm(km);
   }
 
   /** The configured KM that this stands for. */
-  kmOf(slot: string): string | undefined {
-    return this.#kms.find(({ slots }) => slots.includes(slot))?.name;
+  kmOf(claimant: string): string | undefined {
+    return this.#kms.find(({ claimants }) => claimants.includes(claimant))?.name;
   }
 
   /** A KM is known by more than before. @returns blocks that wait no more */
   accept(km: KmName): BlockRef[] {
     this.#kms = this.#kms.map((one) => (one.name === km.name ? km : one));
-    return this.#noLonger(km.slots);
+    return this.#noLonger(km.claimants);
   }
 
   /** A block is taken up. To be called before anything is recorded of its stretch. */
@@ -88,16 +90,18 @@ export class Owners {
   }
 
   /** What stands for the KM that a key may have been written to; undefined: for none. */
-  slotOfKey(ref: BlockRef, keyId: string, record: BlockRecord | undefined): string | undefined {
-    const slot = record?.assigned.get(keyId)?.slot;
-    return slot === undefined || slot === freeSlot ? this.#ledger.claimantOf(ref) : slot;
+  claimantOfKey(ref: BlockRef, keyId: string, record: BlockRecord | undefined): string | undefined {
+    const claimant = record?.assigned.get(keyId)?.claimant;
+    return claimant === undefined || claimant === unclaimed
+      ? this.#ledger.claimantOf(ref)
+      : claimant;
   }
 
   /** Whether it is on disk that keys of this block may be written to this KM without a record of each. */
   isClaimed(ref: BlockRef, km: string): boolean {
     if (!this.alone || this.#pending > 0) return false;
-    const slot = this.#ledger.claimantOf(ref);
-    return slot !== undefined && this.kmOf(slot) === km;
+    const claimant = this.#ledger.claimantOf(ref);
+    return claimant !== undefined && this.kmOf(claimant) === km;
   }
 
   /** Records that keys of this block's stretch may be written to this KM; then calls `then`. */
@@ -105,8 +109,8 @@ export class Owners {
     const ledger = this.#ledger;
     if (ledger.claimantOf(ref) === undefined) {
       const { epoch, number } = lastOfStretch(ref);
-      const slot = this.slotOf(km);
-      ledger.append({ kind: "claimed", ref: { epoch, number }, from: ref.number, slot });
+      const claimant = this.claimantOf(km);
+      ledger.append({ kind: "claimed", ref: { epoch, number }, from: ref.number, claimant });
       this.#pending++;
       ledger.whenDurable(() => {
         this.#pending--;
@@ -116,8 +120,8 @@ export class Owners {
   }
 
   /** A block of which keys wait for KMs that are not configured: it stays in the module. */
-  stray(ref: BlockRef, slots: ReadonlySet<string>): void {
-    this.#strays.set(blockName(ref), { ref, slots: new Set(slots) });
+  stray(ref: BlockRef, claimants: ReadonlySet<string>): void {
+    this.#strays.set(blockName(ref), { ref, claimants: new Set(claimants) });
   }
 
   /** The module let go of it, or offers it again. */
@@ -144,28 +148,28 @@ export class Owners {
 
   /** What waits for KMs that are not configured, under the names that the node has for them. */
   *waiting(): Iterable<{ readonly ref: BlockRef; readonly kms: readonly string[] }> {
-    for (const { ref, slots } of this.#strays.values()) {
-      yield { ref, kms: [...slots].map((slot) => this.nameOf(slot)) };
+    for (const { ref, claimants } of this.#strays.values()) {
+      yield { ref, kms: [...claimants].map((claimant) => this.nameOf(claimant)) };
     }
   }
 
   /** What stands for a KM that keys wait for, by the name that {@link waiting} tells. */
-  slotsNamed(name: string): string[] {
-    const all = [...this.#strays.values()].flatMap(({ slots }) => [...slots]);
-    return [...new Set(all)].filter((slot) => this.nameOf(slot) === name);
+  claimantsNamed(name: string): string[] {
+    const all = [...this.#strays.values()].flatMap(({ claimants }) => [...claimants]);
+    return [...new Set(all)].filter((claimant) => this.nameOf(claimant) === name);
   }
 
   /** These KMs have none of the keys that they did not confirm. @returns blocks that wait no more */
-  free(slots: readonly string[]): BlockRef[] {
-    for (const slot of slots) this.#ledger.append({ kind: "freed", slot });
-    return this.#noLonger(slots);
+  free(claimants: readonly string[]): BlockRef[] {
+    for (const claimant of claimants) this.#ledger.append({ kind: "freed", claimant });
+    return this.#noLonger(claimants);
   }
 
   /** Blocks that waited for these alone. */
-  #noLonger(slots: readonly string[]): BlockRef[] {
+  #noLonger(claimants: readonly string[]): BlockRef[] {
     const free: BlockRef[] = [];
-    for (const [name, { ref, slots: waitsFor }] of this.#strays) {
-      for (const slot of slots) waitsFor.delete(slot);
+    for (const [name, { ref, claimants: waitsFor }] of this.#strays) {
+      for (const claimant of claimants) waitsFor.delete(claimant);
       if (waitsFor.size > 0) continue;
       this.#strays.delete(name);
       free.push(ref);

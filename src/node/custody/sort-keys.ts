@@ -27,12 +27,13 @@ export function sortKeys(
   for (let key = pieces.next(); key !== undefined; key = pieces.next()) {
     const { id, offset } = key;
     const isDone = [delivered, quarantined, gone].some((ids) => ids?.has(id));
-    const slot = isDone || offset < deliveredBits ? undefined : owners.slotOfKey(ref, id, record);
-    const km = slot === undefined ? undefined : owners.kmOf(slot);
+    const claimant =
+      isDone || offset < deliveredBits ? undefined : owners.claimantOfKey(ref, id, record);
+    const km = claimant === undefined ? undefined : owners.kmOf(claimant);
     if (isDone || offset < deliveredBits) key.wipe();
-    else if (slot !== undefined && km === undefined) {
+    else if (claimant !== undefined && km === undefined) {
       key.wipe();
-      elsewhere.add(slot);
+      elsewhere.add(claimant);
     } else {
       keys.push(key);
       if (km !== undefined) kms.set(key, km);

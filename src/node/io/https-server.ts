@@ -20,7 +20,12 @@ import { certifiedNames, kmIdentity } from "../../host/tls/names.ts";
 import { noCommonGroup, serverTls } from "../../host/tls/options.ts";
 import { AnswerRoom } from "../../wire/kq1/answer-room.ts";
 import { httpStatus, requestPath } from "../../wire/kq1/names.ts";
-import { keysThatFit, responseBound, slotOf, writeKeyResponse } from "../../wire/kq1/request.ts";
+import {
+  claimantOf,
+  keysThatFit,
+  responseBound,
+  writeKeyResponse,
+} from "../../wire/kq1/request.ts";
 import type { KeyReply, OnRequestKeys } from "../keys/ports.ts";
 import type { TlsIdentity } from "./connect.ts";
 import { unusableReason } from "./credentials.ts";
@@ -272,9 +277,9 @@ export class KeyServer {
     const free = this.#room.take(km, responseBound(Math.min(number, most), size));
     if (free === undefined) throw new Refusal("busy", "too many answers are under way");
     try {
-      const slot = slotOf(km, moduleId, randomUUID());
+      const claimant = claimantOf(km, moduleId, randomUUID());
       const cut = () => void response.destroy();
-      const reply = await desk.request({ slot, token, number, size, most, cut });
+      const reply = await desk.request({ claimant, token, number, size, most, cut });
       const { keys, response: reason, text = reason } = reply;
       if (keys.length === 0) throw new Refusal(reason, text);
       await this.#send(response, reply, keys.length === most ? number - most : 0);

@@ -22,11 +22,11 @@ import { Outstanding } from "../../wire/kq1/outstanding.ts";
 import { Patience } from "../../wire/kq1/patience.ts";
 import {
   checkKeyRequest,
+  claimantOf,
   type KeyRequestMessage,
   keysThatFit,
   parseMembers,
   responseBound,
-  slotOf,
   writeKeyResponse,
 } from "../../wire/kq1/request.ts";
 import { RequestFlow, unreadTimeout } from "../../wire/kq1/request-flow.ts";
@@ -271,8 +271,8 @@ export class Kq1Session implements KmLink {
     const bytes = responseBound(Math.min(number, most), size);
     if (!this.#flow.begin(bytes)) return refuse("busy");
     this.#km ??= kmIdentity(kmNames, certificateOf(this.#socket), where);
-    const slot = slotOf(this.#km, moduleId, randomUUID());
-    void desk.request({ slot, token, number, size, most }).then((reply) => {
+    const claimant = claimantOf(this.#km, moduleId, randomUUID());
+    void desk.request({ claimant, token, number, size, most }).then((reply) => {
       this.#flow.end(bytes);
       if (reply.keys.length === 0) refuse(reply.response, reply.text);
       else this.#respond(messageId, reply, reply.keys.length === most ? number - most : 0);

@@ -27,7 +27,7 @@ export interface KeyRequest {
    * Names the KM by the first 12 of its 32 hex digits, and this request by the others, which are
    * drawn at random.
    */
-  readonly slot: string;
+  readonly claimant: string;
   /**
    * What the KM calls this request, to be able to repeat it: the same token, number and size within
    * {@link answerKept} are the same request. Undefined: a request of its own.
@@ -110,8 +110,8 @@ export interface BlockRecord {
   readonly sent: ReadonlySet<string>;
 }
 
-/** Slot of a piece that was cut and is free. */
-export const freeSlot = "0".repeat(32);
+/** Claimant of a piece that was cut and is free. */
+export const unclaimed = "0".repeat(32);
 
 /** Reason of a quarantine: the answer with this key broke off, so the KM may have it or not. */
 export const interrupted = "interrupted";
@@ -122,7 +122,7 @@ export interface Assignment {
   readonly offset: number;
   readonly length: number;
   /** Names the KM and its request, 32 hex digits: a repeat of the request gets the same keys. */
-  readonly slot: string;
+  readonly claimant: string;
 }
 
 /** Why a block is withheld from the KM. */
@@ -145,7 +145,7 @@ export type WithheldReason = (typeof withheldReasons)[number];
 export type KeptBackReason = WithheldReason | "damaged";
 
 /** How a stretch of a link's blocks is cut into keys (Y.3803 calls it formatting). */
-export interface Format {
+export interface KeyFormat {
   /** Length of a key, or of a unit upon request, bits; undefined: as long as a message carries. */
   readonly keyBits: number | undefined;
   /** Whether keys wait until they are asked for. */
@@ -153,25 +153,25 @@ export interface Format {
 }
 
 /** How a stretch is cut, and whose its keys may be. */
-export interface Cut extends Format {
+export interface StretchFormat extends KeyFormat {
   /** The one KM that keys may be written to without a record of each; 32 hex digits. */
-  readonly slot: string | undefined;
+  readonly claimant: string | undefined;
 }
 
 export type LedgerEntry =
   /** Blocks up to `ref`, as far as none was recorded before, are cut like this from now on. */
-  | ({ readonly kind: "cut"; readonly ref: BlockRef } & Cut)
+  | ({ readonly kind: "cut"; readonly ref: BlockRef } & StretchFormat)
   /** Keys of the blocks from this number up to `ref` may be written to this KM without a record of each. */
   | {
       readonly kind: "claimed";
       readonly ref: BlockRef;
       readonly from: number;
-      readonly slot: string;
+      readonly claimant: string;
     }
   /** No key of a block of this epoch behind `ref` was ever taken up: no KM can have one. */
   | { readonly kind: "untouched"; readonly ref: BlockRef }
   /** An operator's word: what was written to this KM and not confirmed, it does not have. */
-  | { readonly kind: "freed"; readonly slot: string }
+  | { readonly kind: "freed"; readonly claimant: string }
   /** These bits are given for one request of one KM, and for no other unless they are returned. */
   | ({ readonly kind: "assigned"; readonly ref: BlockRef; readonly keyId: string } & Assignment)
   /** It left, and is kept for a repeat of its request. */
@@ -242,7 +242,7 @@ export interface Ledger {
   /** Whose the epoch's blocks are; undefined if none was taken up yet. */
   pairOf(epoch: string): ModulePair | undefined;
   /** How a block was cut, or is to be; undefined if none of its stretch was taken up yet. */
-  cutOf(ref: BlockRef): Format | undefined;
+  keyFormatOf(ref: BlockRef): KeyFormat | undefined;
   /** The KM that keys of this block may have been written to without a record of each. */
   claimantOf(ref: BlockRef): string | undefined;
   /** The last block of the epoch with such a KM. */

@@ -10,7 +10,7 @@ interface Claim {
   readonly from: number;
   readonly to: number;
   /** Names the KM, 32 hex digits. */
-  readonly slot: string;
+  readonly claimant: string;
 }
 
 export class Claims {
@@ -29,7 +29,7 @@ export class Claims {
     for (let i = (claims?.length ?? 0) - 1; i >= 0; i--) {
       const claim = claims?.[i] as Claim;
       if (number > claim.to) return undefined;
-      if (number >= claim.from) return claim.slot;
+      if (number >= claim.from) return claim.claimant;
     }
     return undefined;
   }
@@ -40,16 +40,16 @@ export class Claims {
   }
 
   /** Blocks `from` to `ref.number` are claimed, as far as no KM has claimed them before. */
-  add({ epoch, number: to }: BlockRef, from: number, slot: string): void {
+  add({ epoch, number: to }: BlockRef, from: number, claimant: string): void {
     const known = this.#epochs.get(epoch) ?? [];
     const added: Claim[] = [];
     let next = from;
     for (const claim of known) {
       if (claim.to < next || claim.from > to) continue;
-      if (next < claim.from) added.push({ from: next, to: claim.from - 1, slot });
+      if (next < claim.from) added.push({ from: next, to: claim.from - 1, claimant });
       next = claim.to + 1;
     }
-    if (next <= to) added.push({ from: next, to, slot });
+    if (next <= to) added.push({ from: next, to, claimant });
     if (added.length === 0) return;
     this.#epochs.set(epoch, joined([...known, ...added].sort((a, b) => a.from - b.from)));
   }
@@ -64,9 +64,9 @@ export class Claims {
   }
 
   /** This KM has none of the keys that were not confirmed. */
-  free(slot: string): void {
+  free(claimant: string): void {
     for (const [epoch, claims] of this.#epochs) {
-      const left = claims.filter((claim) => claim.slot !== slot);
+      const left = claims.filter((claim) => claim.claimant !== claimant);
       if (left.length > 0) this.#epochs.set(epoch, left);
       else this.#epochs.delete(epoch);
     }
@@ -74,8 +74,8 @@ export class Claims {
 
   *entries(): Iterable<LedgerEntry> {
     for (const [epoch, claims] of this.#epochs) {
-      for (const { from, to, slot } of claims) {
-        yield { kind: "claimed", ref: { epoch, number: to }, from, slot };
+      for (const { from, to, claimant } of claims) {
+        yield { kind: "claimed", ref: { epoch, number: to }, from, claimant };
       }
     }
   }
@@ -85,7 +85,7 @@ function joined(claims: readonly Claim[]): Claim[] {
   const result: Claim[] = [];
   for (const claim of claims) {
     const last = result.at(-1);
-    if (last?.slot === claim.slot && last.to + 1 === claim.from) {
+    if (last?.claimant === claim.claimant && last.to + 1 === claim.from) {
       result[result.length - 1] = { ...last, to: claim.to };
     } else result.push(claim);
   }

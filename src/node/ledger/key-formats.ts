@@ -8,7 +8,7 @@
  * the same block, unless just one of them had recorded the stretch. Pure.
  */
 import type { BlockRef } from "../../port/key.ts";
-import type { Format, LedgerEntry } from "../keys/ports.ts";
+import type { KeyFormat, LedgerEntry } from "../keys/ports.ts";
 
 /** Block numbers that are cut alike. */
 export const stretch = 256;
@@ -21,10 +21,10 @@ export function lastOfStretch({ epoch, number }: BlockRef): BlockRef {
 interface Range {
   /** Last block number it is for; the first follows from the range before. */
   upTo: number;
-  cut: Format;
+  cut: KeyFormat;
 }
 
-function same(a: Format, b: Format): boolean {
+function same(a: KeyFormat, b: KeyFormat): boolean {
   return a.keyBits === b.keyBits && a.onRequest === b.onRequest;
 }
 
@@ -44,7 +44,7 @@ export class KeyFormatHistory {
   }
 
   /** How the block was, or is to be, cut; undefined if that was never recorded. */
-  of({ epoch, number }: BlockRef): Format | undefined {
+  of({ epoch, number }: BlockRef): KeyFormat | undefined {
     return this.#ranges.get(epoch)?.find(({ upTo }) => number <= upTo)?.cut;
   }
 
@@ -60,7 +60,7 @@ export class KeyFormatHistory {
    * Blocks up to `ref` that were not recorded before are cut like this.
    * @returns the first of them; undefined if there is none
    */
-  add({ epoch, number }: BlockRef, cut: Format): number | undefined {
+  add({ epoch, number }: BlockRef, cut: KeyFormat): number | undefined {
     let ranges = this.#ranges.get(epoch);
     if (ranges === undefined) {
       ranges = [];
@@ -77,7 +77,7 @@ export class KeyFormatHistory {
   *entries(): Iterable<LedgerEntry> {
     for (const [epoch, ranges] of this.#ranges) {
       for (const { upTo, cut } of ranges) {
-        yield { kind: "cut", ref: { epoch, number: upTo }, ...cut, slot: undefined };
+        yield { kind: "cut", ref: { epoch, number: upTo }, ...cut, claimant: undefined };
       }
     }
   }

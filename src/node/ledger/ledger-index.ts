@@ -3,10 +3,10 @@ import { type BlockRef, blockName } from "../../port/key.ts";
 import {
   type Assignment,
   type BlockRecord,
-  freeSlot,
   interrupted,
   type KeptBackReason,
   type LedgerEntry,
+  unclaimed,
   type WithheldReason,
   withheldReasons,
 } from "../keys/ports.ts";
@@ -67,7 +67,7 @@ type BlockEntry = Exclude<
 export class LedgerIndex {
   readonly #blocks = new Map<string, MutableRecord>();
   /** Not of one block: how they are cut, whose they are, what is past, what is doubtful. */
-  readonly cuts = new KeyFormatHistory();
+  readonly formats = new KeyFormatHistory();
   readonly claims = new Claims();
   readonly pairs = new Pairs();
   readonly past = new ReleasedBlocks();
@@ -84,14 +84,14 @@ export class LedgerIndex {
   get size(): { blocks: number; epochs: number } {
     return {
       blocks: this.#blocks.size,
-      epochs: Math.max(this.cuts.epochs, this.pairs.epochs),
+      epochs: Math.max(this.formats.epochs, this.pairs.epochs),
     };
   }
 
   /** Entries that would say the same as all that were applied. */
   live(): number {
-    const { cuts, claims, pairs, past, doubts } = this;
-    let count = cuts.size + claims.size + pairs.size + past.size + doubts.size;
+    const { formats, claims, pairs, past, doubts } = this;
+    let count = formats.size + claims.size + pairs.size + past.size + doubts.size;
     for (const record of this.#blocks.values()) count += size(record);
     return count;
   }
@@ -99,17 +99,17 @@ export class LedgerIndex {
   apply(entry: LedgerEntry): void {
     switch (entry.kind) {
       case "cut": {
-        const { ref, keyBits, onRequest, slot } = entry;
-        const from = this.cuts.add(ref, { keyBits, onRequest });
-        if (from !== undefined && slot !== undefined) this.claims.add(ref, from, slot);
+        const { ref, keyBits, onRequest, claimant } = entry;
+        const from = this.formats.add(ref, { keyBits, onRequest });
+        if (from !== undefined && claimant !== undefined) this.claims.add(ref, from, claimant);
         return;
       }
       case "claimed":
-        return this.claims.add(entry.ref, entry.from, entry.slot);
+        return this.claims.add(entry.ref, entry.from, entry.claimant);
       case "untouched":
         return this.claims.untouched(entry.ref);
       case "freed":
-        return this.#free(entry.slot);
+        return this.#free(entry.claimant);
       case "name":
         return this.pairs.addName(entry.id, entry.part, entry.hex);
       case "module":
@@ -179,9 +179,9 @@ export class LedgerIndex {
         record.quarantined.set(entry.keyId, entry.reason);
         break;
       case "assigned": {
-        const { offset, length, slot } = entry;
+        const { offset, length, claimant } = entry;
         if (record.assigned === noPlaces) record.assigned = new Map();
-        record.assigned.set(entry.keyId, { offset, length, slot });
+        record.assigned.set(entry.keyId, { offset, length, claimant });
         break;
       }
       case "complete":
@@ -214,12 +214,12 @@ export class LedgerIndex {
     }
   }
 
-  #free(slot: string): void {
-    this.claims.free(slot);
+  #free(claimant: string): void {
+    this.claims.free(claimant);
     // Where a unit was cut stays, since the IDs of its pieces may be known.
     for (const { assigned } of this.#blocks.values()) {
       for (const [keyId, one] of assigned) {
-        if (one.slot === slot) assigned.set(keyId, { ...one, slot: freeSlot });
+        if (one.claimant === claimant) assigned.set(keyId, { ...one, claimant: unclaimed });
       }
     }
   }
@@ -227,7 +227,7 @@ export class LedgerIndex {
   /** The fewest entries that lead to the same index. */
   *entries(): Iterable<LedgerEntry> {
     yield* this.pairs.entries();
-    yield* this.cuts.entries();
+    yield* this.formats.entries();
     yield* this.claims.entries();
     yield* this.past.entries();
     yield* this.doubts.entries();
@@ -262,7 +262,7 @@ function withheld(ref: BlockRef, reason: WithheldReason | undefined): LedgerEntr
 /** A piece belongs to no request any more. Where it was cut stays, since its ID may be known. */
 function free(record: MutableRecord, keyId: string): void {
   const place = record.assigned.get(keyId);
-  if (place !== undefined) record.assigned.set(keyId, { ...place, slot: freeSlot });
+  if (place !== undefined) record.assigned.set(keyId, { ...place, claimant: unclaimed });
 }
 
 /** Lifts a quarantine. Of an answer that broke off that is an operator's word that the KM has no key. */

@@ -4,10 +4,10 @@
  *  0 u8 kind · 1 u8 length of reason · 2 u16 group · 4 epoch (8 bytes) · 12 u64 block number ·
  * 20 key ID (16 bytes) · 36 reason (24 bytes, ASCII) · 60 u32 CRC-32 of the 60 bytes before;
  * numbers are big-endian. Of an assignment, instead of a reason: 36 u32 offset · 40 u32 length ·
- * 44 slot (16 bytes). Of a cut: 36 u32 key length or 0 · 40 u32 flags (1 upon request, 2 has a slot) ·
- * 44 slot. Of a KM that was freed: 44 slot, and the rest 0. Of what is past: 36 u64 first
+ * 44 claimant (16 bytes). Of a cut: 36 u32 key length or 0 · 40 u32 flags (1 upon request, 2 has a claimant) ·
+ * 44 claimant. Of a KM that was freed: 44 claimant, and the rest 0. Of what is past: 36 u64 first
  * number of the range. Of what is delivered up to a place: 36 u32 bits from the block's first. Of a
- * claim: 36 u64 first number of the range, 44 slot. Of a part of a name: 1 u8 its length, 4 u16 which
+ * claim: 36 u64 first number of the range, 44 claimant. Of a part of a name: 1 u8 its length, 4 u16 which
  * part, 20 the pair's ID, 36 its bytes; of a module or an epoch's pair: 20 the pair's ID. A key ID of
  * zeros means the whole block.
  * Behind the last record the file may have zeros: room that was made before it is needed.
@@ -46,9 +46,9 @@ const partAt = 4;
 /** Of a seal, which is no entry: its position in `kinds`, from 1, is left free. */
 const sealKind = 16;
 const positionAt = 12;
-const slotAt = reasonAt + 8;
+const claimantAt = reasonAt + 8;
 const onRequestFlag = 1;
-const slotFlag = 2;
+const claimantFlag = 2;
 
 /** The first record of a file, in place of an entry: tells what the file is, and its version. */
 const magic = Buffer.from("qkd-node ledger 1\n");
@@ -222,13 +222,15 @@ export function encodeEntry(entry: LedgerEntry, group: number, target: Buffer, a
   }
   if (entry.kind === "cut") {
     record.writeUInt32BE(entry.keyBits ?? 0, reasonAt);
-    const flags = (entry.onRequest ? onRequestFlag : 0) | (entry.slot === undefined ? 0 : slotFlag);
+    const flags =
+      (entry.onRequest ? onRequestFlag : 0) | (entry.claimant === undefined ? 0 : claimantFlag);
     record.writeUInt32BE(flags, reasonAt + 4);
   }
   if (entry.kind === "delivered_to") record.writeUInt32BE(entry.bits, reasonAt);
   if (entry.kind === "past" || entry.kind === "claimed")
     record.writeBigUInt64BE(BigInt(entry.from), reasonAt);
-  if ("slot" in entry && entry.slot !== undefined) record.write(entry.slot, slotAt, 16, "hex");
+  if ("claimant" in entry && entry.claimant !== undefined)
+    record.write(entry.claimant, claimantAt, 16, "hex");
   if ("reason" in entry && entry.reason !== undefined)
     record[1] = record.write(entry.reason, reasonAt, crcAt - reasonAt, "ascii");
   withCrc(record);
@@ -246,7 +248,7 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
     bytes
       .toString("hex", at + keyIdAt, at + reasonAt)
       .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-  const slot = () => bytes.toString("hex", at + slotAt, at + crcAt);
+  const claimant = () => bytes.toString("hex", at + claimantAt, at + crcAt);
   const id = () => bytes.toString("hex", at + keyIdAt, at + keyIdAt + 16);
   const reason = () => {
     const length = Math.min(bytes[at + 1] as number, crcAt - reasonAt);
@@ -262,7 +264,7 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
     case "assigned": {
       const offset = bytes.readUInt32BE(at + reasonAt);
       const length = bytes.readUInt32BE(at + reasonAt + 4);
-      return { kind, ref, keyId: keyId(), offset, length, slot: slot() };
+      return { kind, ref, keyId: keyId(), offset, length, claimant: claimant() };
     }
     case "cut": {
       const bits = bytes.readUInt32BE(at + reasonAt);
@@ -272,17 +274,22 @@ export function decodeEntry(bytes: Buffer, at: number): LedgerEntry | undefined 
         ref,
         keyBits: bits === 0 ? undefined : bits,
         onRequest: (flags & onRequestFlag) !== 0,
-        slot: (flags & slotFlag) === 0 ? undefined : slot(),
+        claimant: (flags & claimantFlag) === 0 ? undefined : claimant(),
       };
     }
     case "delivered_to":
       return { kind, ref, bits: bytes.readUInt32BE(at + reasonAt) };
     case "freed":
-      return { kind, slot: slot() };
+      return { kind, claimant: claimant() };
     case "past":
       return { kind, ref, from: Number(bytes.readBigUInt64BE(at + reasonAt)) };
     case "claimed":
-      return { kind, ref, from: Number(bytes.readBigUInt64BE(at + reasonAt)), slot: slot() };
+      return {
+        kind,
+        ref,
+        from: Number(bytes.readBigUInt64BE(at + reasonAt)),
+        claimant: claimant(),
+      };
     case "name": {
       const end = at + reasonAt + Math.min(bytes[at + 1] as number, crcAt - reasonAt);
       const hex = bytes.toString("hex", at + reasonAt, end);

@@ -1,6 +1,6 @@
 /** What can be asked of a ledger: all that was recorded, whether it is on disk yet or not. */
 import type { BlockRef } from "../../port/key.ts";
-import type { BlockRecord, Format, Ledger, LedgerEntry, ModulePair } from "../keys/ports.ts";
+import type { BlockRecord, KeyFormat, Ledger, LedgerEntry, ModulePair } from "../keys/ports.ts";
 import type { LedgerIndex } from "./ledger-index.ts";
 
 type Writing = "failure" | "watch" | "recover" | "append" | "whenDurable";
@@ -20,8 +20,8 @@ export class LedgerView implements Omit<Ledger, Writing> {
     return this.index.blocks();
   }
 
-  cutOf(ref: BlockRef): Format | undefined {
-    return this.index.cuts.of(ref);
+  keyFormatOf(ref: BlockRef): KeyFormat | undefined {
+    return this.index.formats.of(ref);
   }
 
   claimantOf(ref: BlockRef): string | undefined {
@@ -57,7 +57,7 @@ export class LedgerView implements Omit<Ledger, Writing> {
   }
 
   get anyOnRequest(): boolean {
-    return this.index.cuts.anyOnRequest;
+    return this.index.formats.anyOnRequest;
   }
 
   isPast(ref: BlockRef): boolean | "unknown" {

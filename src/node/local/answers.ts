@@ -107,7 +107,7 @@ export function keyCounts(module: LocalModule, ledger: Ledger | undefined) {
     if (block.withheld) unreleased.withheld++;
     if (block.damaged) unreleased.damaged++;
     keys.delivered += block.delivered.size;
-    keys.delivered += sliceCount(block.deliveredBits, ledger?.cutOf(block.ref)?.keyBits);
+    keys.delivered += sliceCount(block.deliveredBits, ledger?.keyFormatOf(block.ref)?.keyBits);
     keys.quarantined += block.quarantined.size;
     keys.assigned += block.assigned.size;
   }

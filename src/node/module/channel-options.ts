@@ -43,7 +43,7 @@ export interface ChannelParts {
   readonly onState: (name: string) => void;
   readonly onTelemetry?: (name: string, sample: TelemetrySample) => void;
   /** How people know a KM that is not configured, from what stands for it in the ledger. */
-  readonly nameOfKm?: (slot: string) => string;
+  readonly nameOfKm?: (claimant: string) => string;
   /** How it is with this module's supply; default: it is only starting. */
   readonly health?: () => Verdict;
   /** The link to the module, or to the KM of this name, is up, or down for the reason given. */

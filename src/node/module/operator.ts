@@ -9,7 +9,7 @@ import { claimantOfKm } from "../keys/key-id.ts";
 import type { Ledger } from "../keys/ports.ts";
 
 /** What stands for a KM in the ledgers: as it is, and as it was before its identity changed. */
-export interface KmSlots {
+export interface KmClaimants {
   readonly now: readonly string[];
   readonly former: readonly string[];
 }
@@ -49,16 +49,16 @@ export class Operator {
   /**
    * Keys that wait for this KM may go to another.
    * @param km its configured name, or what keys that wait for it are listed with
-   * @param slots what stands for the KM, and for those that it was before
+   * @param claimants what stands for the KM, and for those that it was before
    * @throws Fault `module.command`
    */
-  freeKm(km: string, slots: KmSlots): void {
+  freeKm(km: string, claimants: KmClaimants): void {
     const { custody } = this.#parts;
-    const listed = custody.kms.slotsNamed(km);
+    const listed = custody.kms.claimantsNamed(km);
     // Of a name that is not remembered the ledgers of earlier versions may know all the same.
-    const now = [slots.now, listed].find((some) => some.length > 0) ?? [claimantOfKm(km)];
+    const now = [claimants.now, listed].find((some) => some.length > 0) ?? [claimantOfKm(km)];
     // One that is connected answers for itself, but not for what had its name before.
-    if (slots.former.length > 0 && custody.kms.free(km, slots.former)) {
+    if (claimants.former.length > 0 && custody.kms.free(km, claimants.former)) {
       if (!custody.kms.isUp(km)) custody.kms.free(km, now);
       return;
     }
@@ -66,7 +66,7 @@ export class Operator {
     throw new Fault("module.command", "the KM is connected: it can answer for itself", { km });
   }
 
-  /** A KM is also what these slots stand for. */
+  /** A KM is also what these claimants stand for. */
   acceptKm(km: KmName): void {
     this.#parts.custody.kms.accept(km);
   }

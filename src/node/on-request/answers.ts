@@ -5,14 +5,14 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { Queue } from "../../base/queue.ts";
 import { answerKept, type Sending } from "../keys/ports.ts";
-import { tokenOf } from "./request-slot.ts";
+import { tokenOf } from "./request-claimant.ts";
 import type { Given } from "./stock.ts";
 
 /** Answers that are not settled; a KM that asks for more is told to wait. */
 const mostAnswers = 16_384;
 
 export class Answer<Owner> {
-  readonly slot: string;
+  readonly claimant: string;
   readonly given: Given<Owner>[];
   /** Its request can be repeated now. */
   repeatable: boolean;
@@ -33,8 +33,8 @@ export class Answer<Owner> {
   /** Its keys are not in memory any more; what became of them the ledger has. */
   forgotten = false;
 
-  constructor(slot: string, given: Given<Owner>[], repeatable: boolean) {
-    this.slot = slot;
+  constructor(claimant: string, given: Given<Owner>[], repeatable: boolean) {
+    this.claimant = claimant;
     this.given = given;
     this.repeatable = repeatable;
   }
@@ -72,13 +72,13 @@ export class Answers<Owner> {
 
   add(answer: Answer<Owner>): void {
     this.#all.add(answer);
-    const token = tokenOf(answer.slot);
+    const token = tokenOf(answer.claimant);
     if (answer.repeatable && !this.#byToken.has(token)) this.#byToken.set(token, answer);
   }
 
   /** The answer that has this token, whatever else was asked for with it. */
-  withTokenOf(slot: string): Answer<Owner> | undefined {
-    return this.#byToken.get(tokenOf(slot));
+  withTokenOf(claimant: string): Answer<Owner> | undefined {
+    return this.#byToken.get(tokenOf(claimant));
   }
 
   /** It can be sent from now on, and be repeated until {@link answerKept} is over. */
@@ -129,7 +129,7 @@ export class Answers<Owner> {
 
   #settle(answer: Answer<Owner>): void {
     if (!answer.isSettled || !this.#all.delete(answer)) return;
-    const token = tokenOf(answer.slot);
+    const token = tokenOf(answer.claimant);
     if (this.#byToken.get(token) === answer) this.#byToken.delete(token);
     this.#settled(answer);
   }

@@ -3,8 +3,8 @@
  * left is not known. Pure.
  */
 import { type BlockRef, blockName } from "../../port/key.ts";
-import { type BlockRecord, freeSlot, type Ledger } from "../keys/ports.ts";
-import { tokenOf } from "./request-slot.ts";
+import { type BlockRecord, type Ledger, unclaimed } from "../keys/ports.ts";
+import { tokenOf } from "./request-claimant.ts";
 
 /** The pieces that were given for one request. */
 export interface Unsettled {
@@ -19,62 +19,63 @@ export function isUnsettled(record: BlockRecord | undefined, keyId: string): boo
   const { assigned, delivered, deliveredBits, quarantined, gone } = record;
   const place = assigned.get(keyId);
   const decided = [delivered, quarantined, gone].some((ids) => ids.has(keyId));
-  if (place === undefined || place.slot === freeSlot || decided) return false;
+  if (place === undefined || place.claimant === unclaimed || decided) return false;
   return place.offset >= deliveredBits;
 }
 
 /**
  * Whether something of a block was given for a request, and nothing is recorded of what became of it.
- * @param isKm whether a slot stands for a KM: what was bound to it was supplied unasked
+ * @param isKm whether a claimant stands for a KM: what was bound to it was supplied unasked
  */
 export function isAskedFor(
   record: BlockRecord | undefined,
-  isKm: (slot: string) => boolean = () => false,
+  isKm: (claimant: string) => boolean = () => false,
 ): boolean {
-  for (const [keyId, { slot }] of record?.assigned ?? []) {
-    if (isUnsettled(record, keyId) && !isKm(slot)) return true;
+  for (const [keyId, { claimant }] of record?.assigned ?? []) {
+    if (isUnsettled(record, keyId) && !isKm(claimant)) return true;
   }
   return false;
 }
 
 export class LeftOver {
   readonly #ledger: Ledger;
-  readonly #bySlot = new Map<string, Unsettled>();
-  readonly #slots = new Map<string, string>();
+  readonly #byClaimant = new Map<string, Unsettled>();
+  readonly #claimants = new Map<string, string>();
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
     for (const record of ledger.blocks()) {
-      if (record.assigned.size === 0 || ledger.cutOf(record.ref)?.onRequest !== true) continue;
-      for (const [keyId, { slot }] of record.assigned) {
-        if (isUnsettled(record, keyId)) this.#add(slot, record, keyId);
+      if (record.assigned.size === 0 || ledger.keyFormatOf(record.ref)?.onRequest !== true)
+        continue;
+      for (const [keyId, { claimant }] of record.assigned) {
+        if (isUnsettled(record, keyId)) this.#add(claimant, record, keyId);
       }
     }
   }
 
-  get(slot: string): Unsettled | undefined {
-    return this.#bySlot.get(slot);
+  get(claimant: string): Unsettled | undefined {
+    return this.#byClaimant.get(claimant);
   }
 
   /** Whether something of a request that had the token of this one is still with the module. */
-  hasTokenOf(slot: string): boolean {
-    const { pieces = [] } = this.get(this.#slots.get(tokenOf(slot)) ?? "") ?? {};
+  hasTokenOf(claimant: string): boolean {
+    const { pieces = [] } = this.get(this.#claimants.get(tokenOf(claimant)) ?? "") ?? {};
     return pieces.some(({ ref, keyId }) => isUnsettled(this.#ledger.get(blockName(ref)), keyId));
   }
 
   /** It is settled. */
-  delete(slot: string): void {
-    this.#bySlot.delete(slot);
-    this.#slots.delete(tokenOf(slot));
+  delete(claimant: string): void {
+    this.#byClaimant.delete(claimant);
+    this.#claimants.delete(tokenOf(claimant));
   }
 
-  #add(slot: string, { ref, sent }: BlockRecord, keyId: string): void {
-    const known = this.#bySlot.get(slot);
+  #add(claimant: string, { ref, sent }: BlockRecord, keyId: string): void {
+    const known = this.#byClaimant.get(claimant);
     const unsettled = known ?? { pieces: [], sent: false };
     unsettled.pieces.push({ ref, keyId });
     if (sent.has(keyId)) unsettled.sent = true;
     if (known !== undefined) return;
-    this.#bySlot.set(slot, unsettled);
-    this.#slots.set(tokenOf(slot), slot);
+    this.#byClaimant.set(claimant, unsettled);
+    this.#claimants.set(tokenOf(claimant), claimant);
   }
 }

@@ -22,10 +22,10 @@ import type {
   OnRequestKeys,
   Sending,
 } from "../keys/ports.ts";
-import { freeSlot, interrupted } from "../keys/ports.ts";
+import { interrupted, unclaimed } from "../keys/ports.ts";
 import { Answer, Answers } from "./answers.ts";
 import { isAskedFor, isUnsettled, LeftOver } from "./left-over.ts";
-import { slotOfToken } from "./request-slot.ts";
+import { claimantOfToken } from "./request-claimant.ts";
 import { type Given, type Holding, type Piece, Stock } from "./stock.ts";
 import { placesOf } from "./unit-pieces.ts";
 
@@ -102,10 +102,10 @@ export class OnRequestStore<Owner> implements OnRequestKeys {
     const { ledger, halted } = this.#parts;
     const { token, number, size, cut } = request;
     if (halted() || this.#stopped) return refuse("busy");
-    let { slot } = request;
+    let { claimant } = request;
     if (token !== undefined) {
-      slot = slotOfToken(slot, token, number, size);
-      const known = this.#repeat(slot, cut);
+      claimant = claimantOfToken(claimant, token, number, size);
+      const known = this.#repeat(claimant, cut);
       if (known !== undefined) return known;
     }
     if (ledger.failure !== undefined || this.#answers.full) return refuse("busy");
@@ -116,10 +116,10 @@ export class OnRequestStore<Owner> implements OnRequestKeys {
     while (given.length < most) {
       const piece = this.#stock.next(size);
       if (piece === undefined) break;
-      given.push(this.#give(piece, slot));
+      given.push(this.#give(piece, claimant));
     }
     if (given.length === 0) return refuse("no_keys_available");
-    const answer = new Answer(slot, given, token !== undefined);
+    const answer = new Answer(claimant, given, token !== undefined);
     this.#answers.add(answer);
     await new Promise<void>((resolve) => ledger.whenDurable(resolve));
     if (answer.forgotten) return refuse("busy");
@@ -185,16 +185,16 @@ export class OnRequestStore<Owner> implements OnRequestKeys {
   }
 
   /** @returns undefined if this token is not known any more, or never was */
-  #repeat(slot: string, cut: KeyRequest["cut"]): KeyReply | undefined {
-    const answer = this.#answers.withTokenOf(slot);
+  #repeat(claimant: string, cut: KeyRequest["cut"]): KeyReply | undefined {
+    const answer = this.#answers.withTokenOf(claimant);
     if (answer === undefined) {
       // Before a restart, and not yet back from the module.
-      return this.#before.hasTokenOf(slot) ? refuse("busy") : undefined;
+      return this.#before.hasTokenOf(claimant) ? refuse("busy") : undefined;
     }
-    if (answer.slot !== slot) {
+    if (answer.claimant !== claimant) {
       return refuse("invalid_message", "this token is that of a request for other keys");
     }
-    const all = answer.restored ? (this.#before.get(slot)?.pieces.length ?? 0) : 0;
+    const all = answer.restored ? (this.#before.get(claimant)?.pieces.length ?? 0) : 0;
     const whole = answer.given.length >= all;
     if (!answer.ready || !answer.repeatable || !whole) return refuse("busy");
     return { ...this.#reply(answer, cut), repeated: true };
@@ -237,37 +237,37 @@ export class OnRequestStore<Owner> implements OnRequestKeys {
   #addPiece(piece: Piece<Owner>, record: BlockRecord): void {
     const { holding, offset, length } = piece;
     const keyId = keyIdOf(this.#parts.ids(), holding.block.facts, offset, length);
-    const slot = record.assigned.get(keyId)?.slot ?? freeSlot;
+    const claimant = record.assigned.get(keyId)?.claimant ?? unclaimed;
     if (record.quarantined.has(keyId)) {
       holding.keptBack.set(keyId, piece);
       holding.unsettled -= length;
     } else if (isDone(record, keyId, piece)) {
       overwrite(piece);
       holding.unsettled -= length;
-    } else if (slot === freeSlot) this.#stock.addPiece(piece);
-    else this.#restore(piece, keyId, slot);
+    } else if (claimant === unclaimed) this.#stock.addPiece(piece);
+    else this.#restore(piece, keyId, claimant);
   }
 
-  #give(piece: Piece<Owner>, slot: string): Given<Owner> {
+  #give(piece: Piece<Owner>, claimant: string): Given<Owner> {
     // Before the first is given: what is given now is not left over.
     void this.#before;
     const { holding, offset, length } = piece;
     const { ref, facts } = holding.block;
     const keyId = keyIdOf(this.#parts.ids(), facts, offset, length);
-    this.#parts.ledger.append({ kind: "assigned", ref, keyId, offset, length, slot });
+    this.#parts.ledger.append({ kind: "assigned", ref, keyId, offset, length, claimant });
     return { key: keyOf(piece, keyId), piece };
   }
 
   /** A key that was given away before a restart: kept for a repeat of that request. */
-  #restore(piece: Piece<Owner>, keyId: string, slot: string): void {
-    const known = this.#answers.withTokenOf(slot);
+  #restore(piece: Piece<Owner>, keyId: string, claimant: string): void {
+    const known = this.#answers.withTokenOf(claimant);
     const given = { key: keyOf(piece, keyId), piece };
-    if (known?.slot === slot && known.restored) {
+    if (known?.claimant === claimant && known.restored) {
       known.given.push(given);
       return;
     }
-    const answer = new Answer(slot, [given], true);
-    answer.sent = this.#before.get(slot)?.sent === true;
+    const answer = new Answer(claimant, [given], true);
+    answer.sent = this.#before.get(claimant)?.sent === true;
     answer.torn = true;
     answer.restored = true;
     this.#answers.add(answer);
@@ -276,12 +276,12 @@ export class OnRequestStore<Owner> implements OnRequestKeys {
 
   /** Nothing more can happen to the answer: its keys are delivered, free again or kept back. */
   #settle(answer: Answer<Owner>): void {
-    const { given, outcome, slot } = answer;
+    const { given, outcome, claimant } = answer;
     for (const { key, piece } of given) this.#conclude(outcome, piece.holding.block.ref, key.id);
-    const before = answer.restored ? this.#before.get(slot) : undefined;
+    const before = answer.restored ? this.#before.get(claimant) : undefined;
     // Those that the module has not offered again share the fate of the others.
     for (const { ref, keyId } of before?.pieces ?? []) this.#conclude(outcome, ref, keyId);
-    if (before !== undefined) this.#before.delete(slot);
+    if (before !== undefined) this.#before.delete(claimant);
     if (outcome === "unsent") {
       this.#stock.putBack(given.map(({ piece }) => piece));
       return this.#over(given);

@@ -33,7 +33,7 @@ export function keptBackPorts(channels: readonly Channel[], kms: Kms): Ports {
       const blocks = of(module).decideAll(what === "release" ? "reinstate" : "discard", selection);
       return { blocks };
     },
-    freeKm: async (module, km) => of(module).freeKm(km, kms.slotsOf(km)),
+    freeKm: async (module, km) => of(module).freeKm(km, kms.claimantsOf(km)),
     acceptKm: async (km) => {
       const accepted = await kms.accept(km);
       for (const one of channels) one.operator.acceptKm(accepted);

@@ -58,11 +58,11 @@ export class Kms {
   nameOf(km: string): KmName {
     const known = this.#known[km];
     if (known === undefined) throw new Fault("config.value", "no such KM", { km });
-    return { name: km, slots: [known.slot, ...known.same] };
+    return { name: km, claimants: [known.slot, ...known.same] };
   }
 
   /** What stands for a KM, configured or not; and for those that it was before. */
-  slotsOf(km: string): { readonly now: readonly string[]; readonly former: readonly string[] } {
+  claimantsOf(km: string): { readonly now: readonly string[]; readonly former: readonly string[] } {
     const known = this.#known[km];
     if (known === undefined) return { now: [], former: [] };
     return {
@@ -72,8 +72,8 @@ export class Kms {
   }
 
   /** How people know a KM that keys wait for. */
-  named(slot: string): string {
-    return nameOfClaimant(this.#known, slot) ?? `unknown ${slot.slice(0, 12)}`;
+  named(claimant: string): string {
+    return nameOfClaimant(this.#known, claimant) ?? `unknown ${claimant.slice(0, 12)}`;
   }
 
   /**

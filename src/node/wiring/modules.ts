@@ -135,7 +135,7 @@ function createChannel(
       random,
       progress,
       halt,
-      nameOfKm: (slot) => kms.named(slot),
+      nameOfKm: (claimant) => kms.named(claimant),
       health: () => monitoring.watch.verdict(module.name),
       onEvent: (event) => monitoring.event(event),
       onState: (name) => monitoring.stateChanged(name),

@@ -101,7 +101,7 @@ export function parseMembers(payload: Buffer): RequestMembers {
  * @param km all that tells it from others: see `kmIdentity`
  * @param request unlike that of any other of this KM
  */
-export function slotOf(km: string, moduleId: string, request: string): string {
+export function claimantOf(km: string, moduleId: string, request: string): string {
   const name = hash("sha256", km, "hex").slice(0, 12);
   return name + hash("sha256", `${km}\0${moduleId}\0${request}`, "hex").slice(0, 20);
 }

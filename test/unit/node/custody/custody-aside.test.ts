@@ -287,7 +287,7 @@ test("what is released in bulk for one reason leaves keys in quarantine that are
     module.add(1, 256);
     module.connect(custody);
     await offer(bench);
-    const request = { slot: "ab".repeat(16), number: 1, size: 128, most: 9 };
+    const request = { claimant: "ab".repeat(16), number: 1, size: 128, most: 9 };
     const reply = await custody.desk?.request(request);
     reply?.torn?.();
     await durable(bench);
@@ -305,7 +305,7 @@ test("what is released in bulk for one reason leaves keys in quarantine that are
     const again = await bench.custody.desk?.request({
       ...request,
       number: 9,
-      slot: "cd".repeat(16),
+      claimant: "cd".repeat(16),
     });
     t.is(again?.keys.length, 1);
     t.not(again?.keys[0]?.id, reply?.keys[0]?.id, "the other KM may have that one");

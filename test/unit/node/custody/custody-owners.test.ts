@@ -150,23 +150,26 @@ test("a KM under a known name with another certificate or address is another KM,
   t.is(recognise(moved, "main", "km.example").slot, first.slot, "and back");
   t.deepEqual(accept(moved).same, [first.slot]);
 
-  await withBench({ kms: [{ name: "main", slots: [first.slot] }], fresh: true }, async (bench) => {
-    bench.module.add(0);
-    const written = ids(await serve(bench, "main"));
-    await kill(bench, { kms: [{ name: "main", slots: [moved.slot] }] });
-    bench.module.add(300);
-    const km = await serve(bench, "main");
-    t.is(ids(km).length, 1, "what is new goes on");
-    t.false(ids(km).includes(written[0] as string));
-    bench.custody.kms.accept({ name: "main", slots: [moved.slot, first.slot] });
-    bench.module.offer();
-    await durable(bench);
-    t.true(ids(km).includes(written[0] as string), "the same KM, an operator says");
-  });
+  await withBench(
+    { kms: [{ name: "main", claimants: [first.slot] }], fresh: true },
+    async (bench) => {
+      bench.module.add(0);
+      const written = ids(await serve(bench, "main"));
+      await kill(bench, { kms: [{ name: "main", claimants: [moved.slot] }] });
+      bench.module.add(300);
+      const km = await serve(bench, "main");
+      t.is(ids(km).length, 1, "what is new goes on");
+      t.false(ids(km).includes(written[0] as string));
+      bench.custody.kms.accept({ name: "main", claimants: [moved.slot, first.slot] });
+      bench.module.offer();
+      await durable(bench);
+      t.true(ids(km).includes(written[0] as string), "the same KM, an operator says");
+    },
+  );
 });
 
 test("keys that wait for a KM that is not remembered are freed by the name that they are listed with", async (t) => {
-  const lost = { name: "main", slots: [claimantOfKm("main, once")] } as const;
+  const lost = { name: "main", claimants: [claimantOfKm("main, once")] } as const;
   await withBench({ kms: [lost], fresh: true }, async (bench) => {
     bench.module.add(0);
     const written = ids(await serve(bench, "main"));

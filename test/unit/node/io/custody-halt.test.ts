@@ -3,7 +3,7 @@ import { silentLog } from "../../../../src/base/log.ts";
 import { Kq1Session } from "../../../../src/node/io/session.ts";
 import type { OnRequestKeys } from "../../../../src/node/keys/ports.ts";
 import { QkdKey } from "../../../../src/port/key.ts";
-import { slotOf } from "../../../../src/wire/kq1/request.ts";
+import { claimantOf } from "../../../../src/wire/kq1/request.ts";
 import { ManualClock, settle } from "../../../clock.ts";
 import { durable, Km, withBench } from "../../../rig/custody-bench.ts";
 import { createLine } from "../../../rig/duplex.ts";
@@ -47,8 +47,14 @@ test("while it is halted a KM that asks is told to wait; a repeat then gets the 
     for (let n = 0; n < 4; n++) module.add(n);
     module.offer();
     const ask = (token: number) => {
-      const slot = slotOf("km", "QKD-A", String(token));
-      const asked = { slot, token: `a token of the KM, ${token}`, number: 1, size: 256, most: 10 };
+      const claimant = claimantOf("km", "QKD-A", String(token));
+      const asked = {
+        claimant,
+        token: `a token of the KM, ${token}`,
+        number: 1,
+        size: 256,
+        most: 10,
+      };
       return (custody.desk as OnRequestKeys).request(asked);
     };
     const first = await ask(1);
@@ -76,9 +82,9 @@ test("halted while an answer without a token waits for the disk, its keys are fr
     module.connect(custody);
     module.add(0);
     module.offer();
-    const slot = slotOf("km", "QKD-A", "1");
+    const claimant = claimantOf("km", "QKD-A", "1");
     const ask = () =>
-      (custody.desk as OnRequestKeys).request({ slot, number: 1, size: 256, most: 10 });
+      (custody.desk as OnRequestKeys).request({ claimant, number: 1, size: 256, most: 10 });
     const pending = ask();
     bench.halted = true;
     t.like(await pending, { response: "busy", keys: [] });
@@ -125,12 +131,12 @@ test("forgotten keys upon request are given to nobody, not even to who was just 
     module.offer();
     const desk = custody.desk as OnRequestKeys;
     const asked = { number: 1, size: 256, most: 10 };
-    const pending = desk.request({ ...asked, slot: slotOf("km", "A", "1") });
+    const pending = desk.request({ ...asked, claimant: claimantOf("km", "A", "1") });
     custody.forget();
     t.like(await pending, { response: "busy", keys: [] });
     t.is(desk.stored, 0);
     t.is(
-      (await desk.request({ ...asked, slot: slotOf("km", "A", "2") })).response,
+      (await desk.request({ ...asked, claimant: claimantOf("km", "A", "2") })).response,
       "no_keys_available",
     );
   });

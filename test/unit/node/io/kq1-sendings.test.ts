@@ -124,8 +124,8 @@ test("a request may have a name; one that is too short is refused, and the conne
   await quiet();
   const [one, two] = desk.asked;
   t.deepEqual([one?.token, two?.token], ["0123456789abcdef", undefined]);
-  t.is(one?.slot.slice(0, 12), two?.slot.slice(0, 12) as string);
-  t.not(one?.slot, two?.slot as string);
+  t.is(one?.claimant.slice(0, 12), two?.claimant.slice(0, 12) as string);
+  t.not(one?.claimant, two?.claimant as string);
   km.destroy();
   await session.ended;
 });

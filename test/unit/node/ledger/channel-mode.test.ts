@@ -12,7 +12,13 @@ test("what was cut to be supplied is supplied also when all KMs ask for keys ove
     const clock = new ManualClock();
     const ledger = await LedgerFile.open(new Disk(), "/ledger", silentLog, { clock });
     const ref = { epoch: "00112233aabbccdd", number: 255 };
-    ledger.append({ kind: "cut", ref, keyBits: 256, onRequest: !wasProactive, slot: undefined });
+    ledger.append({
+      kind: "cut",
+      ref,
+      keyBits: 256,
+      onRequest: !wasProactive,
+      claimant: undefined,
+    });
     const module = new LineModule();
     module.held = [0, 1];
     const km = {

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import test, { type ExecutionContext } from "ava";
-import type { Format, OnRequestKeys } from "../../../../src/node/keys/ports.ts";
+import type { KeyFormat, OnRequestKeys } from "../../../../src/node/keys/ports.ts";
 import {
   KeyFormatHistory,
   lastOfStretch,
   stretch,
 } from "../../../../src/node/ledger/key-formats.ts";
-import { slotOf } from "../../../../src/wire/kq1/request.ts";
+import { claimantOf } from "../../../../src/wire/kq1/request.ts";
 import { random } from "../../../random.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../../../rig/custody-bench.ts";
 
@@ -27,8 +27,8 @@ async function offer(bench: Bench): Promise<void> {
 
 test("a stretch of blocks is cut alike, and remembered by the fewest ranges", (t) => {
   const cuts = new KeyFormatHistory();
-  const one: Format = { keyBits: 256, onRequest: false };
-  const other: Format = { keyBits: undefined, onRequest: true };
+  const one: KeyFormat = { keyBits: 256, onRequest: false };
+  const other: KeyFormat = { keyBits: undefined, onRequest: true };
   t.deepEqual(lastOfStretch({ epoch, number: 300 }), { epoch, number: 2 * stretch - 1 });
   for (const number of [0, 300, 700]) cuts.add(lastOfStretch({ epoch, number }), one);
   t.is(cuts.size, 1);
@@ -53,7 +53,7 @@ test("no key leaves before it is on disk how its block is cut", async (t) => {
     t.is(bench.custody.counters().held_blocks, 3);
     await durable(bench);
     t.is(km.asked.length, 6);
-    t.like(bench.ledger.cutOf({ epoch, number: 255 }), { keyBits: 256, onRequest: false });
+    t.like(bench.ledger.keyFormatOf({ epoch, number: 255 }), { keyBits: 256, onRequest: false });
     bench.module.add(3, 256);
     bench.module.offer();
     t.is(km.asked.length, 7, "the others of the stretch wait for nothing");
@@ -69,11 +69,11 @@ test("the next stretch is on disk before a block of it comes, and nobody waits f
     const next = { epoch, number: stretch };
     bench.module.add(stretch - 17, 256);
     bench.module.offer();
-    t.is(bench.ledger.cutOf(next), undefined);
+    t.is(bench.ledger.keyFormatOf(next), undefined);
     for (const number of [stretch - 16, stretch - 15]) bench.module.add(number, 256);
     bench.module.offer();
     t.is(km.asked.length, 4, "not even those that had it recorded");
-    t.not(bench.ledger.cutOf(next), undefined);
+    t.not(bench.ledger.keyFormatOf(next), undefined);
     bench.module.add(stretch, 256);
     bench.module.add(stretch - 14, 256);
     bench.module.offer();
@@ -112,7 +112,7 @@ test("a unit that was begun upon request keeps its length when key_bits is chang
   await withBench({ fresh: true, onRequest: true, keyBits: 256 }, async (bench) => {
     const ask = (token: number, size: number) =>
       (bench.custody.desk as OnRequestKeys).request({
-        slot: slotOf("km", "QKD-A", `tcp ${token}`),
+        claimant: claimantOf("km", "QKD-A", `tcp ${token}`),
         token: `a token of the KM, ${token}`,
         number: 9,
         size,
@@ -202,8 +202,8 @@ async function story(t: ExecutionContext, seed: number): Promise<void> {
       } else if (way < 0.7) {
         km.answer(pick(["success", "success", "busy"]));
       } else {
-        const slot = slotOf("km", "QKD-A", `tcp ${token++}`);
-        const asked = { slot, number: 3, size: pick([64, 128, 192, 256]), most: 3 };
+        const claimant = claimantOf("km", "QKD-A", `tcp ${token++}`);
+        const asked = { claimant, number: 3, size: pick([64, 128, 192, 256]), most: 3 };
         const reply = await bench.custody.desk?.request(asked);
         for (const key of reply?.keys ?? []) take(key.id, Buffer.from(key.expose()));
       }

@@ -11,7 +11,7 @@ const path = "/ledger";
 const epoch = "00112233aabbccdd";
 const ref = (number: number) => ({ epoch, number });
 const withheld = (number: number): LedgerEntry => ({ kind: "withheld", ref: ref(number) });
-const slot = "1".repeat(32);
+const claimant = "1".repeat(32);
 
 const open = (disk: Disk, compactAbove = 4_096) =>
   LedgerFile.open(disk, path, silentLog, { reserveBytes: 640, compactAbove, groupRecords: 30 });
@@ -195,9 +195,9 @@ test("closing waits for a recovery that goes on", async (t) => {
 });
 
 test("a compaction, or a recovery, does not apply what waits a second time", async (t) => {
-  const cut = { keyBits: 256, onRequest: false, slot };
+  const cut = { keyBits: 256, onRequest: false, claimant };
   const waits: LedgerEntry[] = [
-    { kind: "freed", slot },
+    { kind: "freed", claimant },
     { kind: "cut", ref: ref(255), ...cut },
   ];
   const disk = new Disk();
@@ -206,13 +206,13 @@ test("a compaction, or a recovery, does not apply what waits a second time", asy
   for (let i = 0; i < 30; i++) ledger.append(withheld(1));
   for (const entry of waits) ledger.append(entry);
   await durable(ledger);
-  t.is(ledger.claimantOf(ref(9)), slot);
+  t.is(ledger.claimantOf(ref(9)), claimant);
   await ledger.close();
-  t.is((await open(disk)).claimantOf(ref(9)), slot);
+  t.is((await open(disk)).claimantOf(ref(9)), claimant);
 
   const failing = forgetful();
   const other = await failed(failing);
   for (const entry of waits) other.append(entry);
   await other.recover();
-  t.is((await open(withoutPower(failing))).claimantOf(ref(9)), slot);
+  t.is((await open(withoutPower(failing))).claimantOf(ref(9)), claimant);
 });

@@ -5,7 +5,7 @@ import test from "ava";
 import { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { diskFiles, type FileSystem } from "../../../../src/host/disk/files.ts";
-import { freeSlot, type LedgerEntry } from "../../../../src/node/keys/ports.ts";
+import { type LedgerEntry, unclaimed } from "../../../../src/node/keys/ports.ts";
 import { LedgerFile } from "../../../../src/node/ledger/ledger-file.ts";
 import { recordLength } from "../../../../src/node/ledger/ledger-record.ts";
 import { scan } from "../../../../src/node/ledger/ledger-scan.ts";
@@ -240,18 +240,18 @@ test("how blocks are cut, and an operator's word, outlive restarts and compactio
   await withFolder(async (path) => {
     const [one, other] = ["1".repeat(32), "2".repeat(32)];
     const ledger = await open(path);
-    const whole = { keyBits: undefined, onRequest: false, slot: one };
+    const whole = { keyBits: undefined, onRequest: false, claimant: one };
     ledger.append({ kind: "cut", ref: ref(255), ...whole });
-    const later = { keyBits: 4_096, onRequest: true, slot: undefined };
+    const later = { keyBits: 4_096, onRequest: true, claimant: undefined };
     ledger.append({ kind: "cut", ref: ref(2 ** 52 - 1), ...later });
-    for (const [number, slot] of [
+    for (const [number, claimant] of [
       [1, one],
       [2, other],
     ] as const) {
-      const place = { keyId, offset: 0, length: 8, slot };
+      const place = { keyId, offset: 0, length: 8, claimant };
       ledger.append({ kind: "assigned", ref: ref(number), ...place });
     }
-    ledger.append({ kind: "freed", slot: one });
+    ledger.append({ kind: "freed", claimant: one });
     for (const bits of [256, 4_294_967_288, 512]) {
       ledger.append({ kind: "delivered_to", ref: ref(4), bits });
     }
@@ -262,15 +262,15 @@ test("how blocks are cut, and an operator's word, outlive restarts and compactio
     await ledger.close();
     t.true(statSync(path).size < 4_096 * recordLength, "compacted");
     const again = await open(path);
-    t.deepEqual(again.cutOf(ref(200)), { keyBits: undefined, onRequest: false });
+    t.deepEqual(again.keyFormatOf(ref(200)), { keyBits: undefined, onRequest: false });
     t.is(again.claimantOf(ref(200)), undefined, "freed");
-    t.deepEqual(again.cutOf(ref(256)), { keyBits: 4_096, onRequest: true });
-    t.is(again.cutOf(ref(2 ** 52)), undefined);
+    t.deepEqual(again.keyFormatOf(ref(256)), { keyBits: 4_096, onRequest: true });
+    t.is(again.keyFormatOf(ref(2 ** 52)), undefined);
     t.is(again.get(blockName(ref(4)))?.deliveredBits, 4_294_967_288, "it never goes back");
     t.is(again.get(blockName(ref(5)))?.deliveredBits, 0, "all of it is with the KM");
     const assigned = [...again.blocks()].flatMap((block) => [...block.assigned.values()]);
     // Where they were cut stays known: the ID of a piece follows from it.
-    t.deepEqual(assigned.map(({ slot }) => slot).sort(), [freeSlot, other]);
+    t.deepEqual(assigned.map(({ claimant }) => claimant).sort(), [unclaimed, other]);
     await again.close();
   });
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
-import { answerKept, freeSlot, type KeyReply } from "../../../../src/node/keys/ports.ts";
+import { answerKept, type KeyReply, unclaimed } from "../../../../src/node/keys/ports.ts";
 import { random } from "../../../random.ts";
 import { withBench } from "../../../rig/custody-bench.ts";
 import {
@@ -115,8 +115,8 @@ async function story(t: ExecutionContext, seed: number): Promise<void> {
     // Everything is settled: with the KM, free, or kept back.
     for (const { assigned, delivered, quarantined, complete } of bench.ledger.blocks()) {
       if (complete) continue;
-      for (const [id, { slot }] of assigned) {
-        const settled = delivered.has(id) || quarantined.has(id) || slot === freeSlot;
+      for (const [id, { claimant }] of assigned) {
+        const settled = delivered.has(id) || quarantined.has(id) || claimant === unclaimed;
         t.true(settled, `seed ${seed}: ${id} is neither`);
         if (delivered.has(id))
           t.is(seen.get(id)?.received.size, 1, `seed ${seed}: ${id} was not sent`);

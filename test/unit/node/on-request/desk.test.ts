@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import test from "ava";
 import type { OnRequestKeys } from "../../../../src/node/keys/ports.ts";
 import { scan } from "../../../../src/node/ledger/ledger-scan.ts";
-import { slotOf } from "../../../../src/wire/kq1/request.ts";
+import { claimantOf } from "../../../../src/wire/kq1/request.ts";
 import { withBench } from "../../../rig/custody-bench.ts";
 import { ask, hex, ids, offer, onRequest, restart } from "../../../rig/desk-bench.ts";
 
@@ -60,9 +60,9 @@ test("without a token every request is a new wish: at once, a week later, after 
   await withBench(onRequest, async (bench) => {
     bench.module.connect(bench.custody);
     offer(bench, 2_048);
-    const slot = slotOf("km", "QKD-A", "tcp 1");
+    const claimant = claimantOf("km", "QKD-A", "tcp 1");
     const again = () =>
-      (bench.custody.desk as OnRequestKeys).request({ slot, number: 1, size: 256, most: 9 });
+      (bench.custody.desk as OnRequestKeys).request({ claimant, number: 1, size: 256, most: 9 });
     const seen: string[] = [];
     seen.push(...ids(await again()), ...ids(await again()));
     await bench.clock.advance(1_000);

@@ -20,18 +20,18 @@ async function start(host: string): Promise<Kms> {
 test.serial(
   "with the state it is lost who a KM was: it is not assumed, but asked for",
   async (t) => {
-    const [first] = (await start("km-1.example")).nameOf("main").slots;
-    const [moved] = (await start("km-2.example")).nameOf("main").slots;
+    const [first] = (await start("km-1.example")).nameOf("main").claimants;
+    const [moved] = (await start("km-2.example")).nameOf("main").claimants;
     t.not(moved, first);
     for (const which of [0, 1]) disk.put(`/state/state.${which}`, Buffer.from("damaged"));
     await resetState(disk, "/state", 9, []);
 
     const kms = await start("km-2.example");
-    t.deepEqual(kms.nameOf("main").slots, [moved], "keys of the first are not this one's");
-    t.deepEqual(kms.slotsOf("main").former, [first], "they can be freed");
+    t.deepEqual(kms.nameOf("main").claimants, [moved], "keys of the first are not this one's");
+    t.deepEqual(kms.claimantsOf("main").former, [first], "they can be freed");
     t.is(kms.named(first), "main (as before the state was lost)");
-    t.deepEqual((await kms.accept("main")).slots, [moved, first]);
-    t.deepEqual((await start("km-2.example")).nameOf("main").slots, [moved, first]);
+    t.deepEqual((await kms.accept("main")).claimants, [moved, first]);
+    t.deepEqual((await start("km-2.example")).nameOf("main").claimants, [moved, first]);
   },
 );
 
@@ -42,9 +42,9 @@ test.serial(
     disk.trouble = () => systemError("EIO");
     await t.throwsAsync(kms.accept("main"));
     disk.trouble = () => undefined;
-    const { slots } = await kms.accept("main");
-    t.is(slots.length, 3);
-    t.deepEqual((await start("km-3.example")).nameOf("main").slots, slots);
+    const { claimants } = await kms.accept("main");
+    t.is(claimants.length, 3);
+    t.deepEqual((await start("km-3.example")).nameOf("main").claimants, claimants);
     await t.throwsAsync(kms.accept("nobody"), { message: /never another/ });
   },
 );

@@ -8,9 +8,9 @@ import { KqDeframer, type KqFrame, writeHeader } from "../../../../src/wire/kq1/
 import { command, header, reasonOfStatus, reasons } from "../../../../src/wire/kq1/names.ts";
 import {
   checkKeyRequest,
+  claimantOf,
   keysThatFit,
   parseMembers,
-  slotOf,
   writeKeyResponse,
 } from "../../../../src/wire/kq1/request.ts";
 import { SupplyWriter } from "../../../../src/wire/kq1/supply.ts";
@@ -163,17 +163,17 @@ test("a response holds as many keys as fit, and never more than Length can say",
   }
 });
 
-test("a slot names KM and request, and nothing else of either", (t) => {
-  const slot = slotOf("km-1", "QKD-A", "tcp 1");
-  t.regex(slot, /^[0-9a-f]{32}$/);
-  t.is(slot, slotOf("km-1", "QKD-A", "tcp 1"));
-  t.is(slot.slice(0, 12), slotOf("km-1", "QKD-B", "tcp 2").slice(0, 12));
+test("a claimant names KM and request, and nothing else of either", (t) => {
+  const claimant = claimantOf("km-1", "QKD-A", "tcp 1");
+  t.regex(claimant, /^[0-9a-f]{32}$/);
+  t.is(claimant, claimantOf("km-1", "QKD-A", "tcp 1"));
+  t.is(claimant.slice(0, 12), claimantOf("km-1", "QKD-B", "tcp 2").slice(0, 12));
   for (const other of [
-    slotOf("km-2", "QKD-A", "tcp 1"),
-    slotOf("km-1", "QKD-B", "tcp 1"),
-    slotOf("km-1", "QKD-A", "tcp 2"),
+    claimantOf("km-2", "QKD-A", "tcp 1"),
+    claimantOf("km-1", "QKD-B", "tcp 1"),
+    claimantOf("km-1", "QKD-A", "tcp 2"),
   ]) {
-    t.not(slot.slice(12), other.slice(12));
+    t.not(claimant.slice(12), other.slice(12));
   }
 });
 

@@ -8,14 +8,19 @@ import { hash } from "node:crypto";
 const kmDigits = 12;
 const tokenDigits = 12;
 
-/** @param slot of this KM, whatever request it is of */
-export function slotOfToken(slot: string, token: string, number: number, size: number): string {
+/** @param claimant of this KM, whatever request it is of */
+export function claimantOfToken(
+  claimant: string,
+  token: string,
+  number: number,
+  size: number,
+): string {
   const named = hash("sha256", token, "hex").slice(0, tokenDigits);
   const wanted = hash("sha256", `${token}\0${number}\0${size}`, "hex").slice(0, 8);
-  return slot.slice(0, kmDigits) + named + wanted;
+  return claimant.slice(0, kmDigits) + named + wanted;
 }
 
 /** What all uses of one token by one KM have in common. */
-export function tokenOf(slot: string): string {
-  return slot.slice(0, kmDigits + tokenDigits);
+export function tokenOf(claimant: string): string {
+  return claimant.slice(0, kmDigits + tokenDigits);
 }
