@@ -57,6 +57,7 @@ export type FaultCode =
   | "config.value" // a key of it is unknown, missing, or out of range
   | "notify" // systemd could not be told
   | "update" // an update could not be fetched or installed
+  | "invariant" // what the code takes for granted is not so: a defect
   | "stopped"; // the operation was ended by an orderly stop
 
 /** Extra facts of a {@link Fault}, printed as `name=value`. Never input, never key bytes. */

@@ -103,7 +103,7 @@ export class World {
   checkEnd(ledger: LedgerFile): void {
     this.check();
     for (const { facts } of this.module.blocks.values()) {
-      if (ledger.get(blockName(facts.ref))?.withheld !== true) {
+      if (ledger.get(blockName(facts.ref))?.state !== "withheld") {
         this.broken.push(`block ${facts.ref.number} was left behind`);
       }
     }

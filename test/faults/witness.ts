@@ -77,8 +77,8 @@ export class Witness {
       const name = blockName(block.ref);
       const all = slices(history.get(name)?.facts.bits ?? 0, this.#keyBits);
       said.set(name, {
-        complete: block.complete,
-        keptBack: block.withheld || block.damaged || block.discarded,
+        complete: block.state === "complete",
+        keptBack: !["offered", "complete"].includes(block.state),
         first: all.filter(({ offset, length }) => offset + length <= block.deliveredBits).length,
         delivered: [...block.delivered],
         quarantined: [...block.quarantined.keys()],

@@ -395,7 +395,7 @@ class World {
       // What is no whole unit, or waits to be asked for.
       const record = this.#ledger.get(name);
       return !(
-        this.#ledger.keyFormatOf(refOf(name))?.onRequest === true && record?.complete !== true
+        this.#ledger.keyFormatOf(refOf(name))?.onRequest === true && record?.state !== "complete"
       );
     });
   }

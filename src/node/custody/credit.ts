@@ -3,6 +3,7 @@
  * a block took is given back once the block is gone.
  */
 
+import { assert } from "../../base/assert.ts";
 import type { Ledger } from "../keys/ports.ts";
 import type { OwnSession } from "./own-session.ts";
 
@@ -26,6 +27,7 @@ export class Credit {
 
   /** So many blocks are gone. */
   back(blocks: number, bytes: number): void {
+    assert(blocks >= 0 && bytes >= 0, "room that is given back is never less than none");
     if (this.#stopped) return;
     if (this.#ledger.failure === undefined) this.#session()?.grant(blocks, bytes);
     // What is recorded waits in memory meanwhile: no more may come than there is room for.

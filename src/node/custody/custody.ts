@@ -16,6 +16,7 @@ import {
 } from "../../port/key.ts";
 import type { ModuleSession } from "../../port/module.ts";
 import { type CustodyCounters, newCounters } from "../keys/counters.ts";
+import { isDamaged, isOpen, whenOffered } from "../keys/life.ts";
 import type { BlockRecord, KeyFormat, KmLink, KmSink, OnRequestKeys } from "../keys/ports.ts";
 import { isAskedFor } from "../on-request/left-over.ts";
 import { OnRequestStore } from "../on-request/store.ts";
@@ -34,7 +35,7 @@ import { Origin } from "./origin.ts";
 import { OwnSession } from "./own-session.ts";
 import { kmNames, Owners } from "./owners.ts";
 import { quarantine } from "./quarantine.ts";
-import { dealtWith, isOpen, Releases } from "./releases.ts";
+import { dealtWith, Releases } from "./releases.ts";
 import { sortKeys } from "./sort-keys.ts";
 import { SplitBlock } from "./split-block.ts";
 import { Supplies } from "./supplies.ts";
@@ -190,15 +191,10 @@ export class Custody implements KmSink {
       return this.#drop(block);
     }
     this.#formatter.pair(ref.epoch);
-    if (record?.damaged === true) return this.#drop(block);
-    if (record?.discarded === true) {
+    const what = whenOffered[record?.state ?? "offered"];
+    if (what !== "take") {
       this.#drop(block);
-      ledger.whenDurable(() => this.#session?.discard([ref]));
-      return;
-    }
-    if (record?.complete === true) {
-      this.#drop(block);
-      ledger.whenDurable(() => this.#releases.tell([ref]));
+      if (what !== "leave") ledger.whenDurable(() => this.#releases.settle(ref, what));
       return;
     }
     if (block.bits === 0) return this.#empty(block);
@@ -222,7 +218,9 @@ export class Custody implements KmSink {
     const name = blockName(facts.ref);
     if (this.#session?.owns(facts.ref) !== true || !this.#load.takes(facts.ref)) return;
     this.#formatter.pair(facts.ref.epoch);
-    if (this.#parts.ledger.get(name)?.damaged === true) return;
+    const state = this.#parts.ledger.get(name)?.state ?? "offered";
+    // Whole at the KM, or given up: what the module still has of it is of no use.
+    if (isDamaged(state) || !isOpen(state)) return;
     this.#parts.ledger.append({ kind: "damaged", ref: facts.ref });
     this.#counters.quarantined++;
     this.#parts.onEvent({ type: "block_damaged", facts: { block: name, reason: why } });
@@ -236,7 +234,7 @@ export class Custody implements KmSink {
       const record = this.#parts.ledger.get(name);
       const wasTold = this.#releases.confirmed(name);
       this.#owners.settled(name);
-      const isWanted = isOpen(record) || this.#held.has(name);
+      const isWanted = (record !== undefined && isOpen(record.state)) || this.#held.has(name);
       if (isWanted && !wasTold) this.#parts.onEvent({ type: "block_lost", facts: { block: name } });
       // Also of what was empty: a gap in the numbers would have to be remembered.
       if (record || wasTold) this.#parts.ledger.append({ kind: "released", ref });

@@ -2,8 +2,10 @@
  * The quality gate: what keeps a block back from the KM before any key of it is made. Only what both
  * ends of a link know counts, so that both keep back the same blocks; and what is in doubt at this end.
  */
+
 import type { BlockFacts, KeyBlock } from "../../port/key.ts";
 import type { CustodyCounters } from "../keys/counters.ts";
+import { isWithheld } from "../keys/life.ts";
 import type { BlockRecord, Ledger, WithheldReason } from "../keys/ports.ts";
 import { blockFacts, type CustodyEvent } from "./events.ts";
 
@@ -34,7 +36,7 @@ export class Gate {
     const { ref, facts } = block;
     // A figure that came late is as good as one in time: the other end decides by it as well.
     const isLate = record?.why === "no_qber" && facts.qber !== undefined;
-    if (record?.withheld === true && !isLate) return false;
+    if (record !== undefined && isWithheld(record.state) && !isLate) return false;
     const reason = this.#why(facts, record);
     if (facts.qber === undefined && (reason === undefined || reason === "no_qber")) {
       this.#parts.counters.without_qber++;

@@ -1,3 +1,4 @@
+import { assert } from "../../base/assert.ts";
 import { blockName, type KeyBlock } from "../../port/key.ts";
 
 /** A block in memory, and how many of its keys the KM has not yet answered for. */
@@ -26,6 +27,7 @@ export class HeldBlocks {
   }
 
   add(block: KeyBlock): Held {
+    assert(!this.#held.has(blockName(block.ref)), "a block is in memory once");
     const held = { block, unanswered: 0, partial: false, asked: false, claimed: false };
     this.#held.set(blockName(block.ref), held);
     this.bytes += block.byteLength;
@@ -33,8 +35,10 @@ export class HeldBlocks {
   }
 
   remove({ block }: Held): void {
-    this.#held.delete(blockName(block.ref));
+    const wasThere = this.#held.delete(blockName(block.ref));
+    assert(wasThere, "a block leaves memory once");
     this.bytes -= block.byteLength;
+    assert(this.bytes >= 0, "what leaves memory was counted when it came");
   }
 
   /** Whose the stretches are that they are in is to be looked at anew. */

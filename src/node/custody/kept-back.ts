@@ -3,7 +3,9 @@
  * blocks that cannot be read. It stays in the module until an operator decides; each decision is on
  * disk before anything follows from it, and an event tells of it. The next keys do not wait for it.
  */
+
 import { type BlockRef, blockName } from "../../port/key.ts";
+import { isDamaged, isOpen, isWithheld } from "../keys/life.ts";
 import type { BlockRecord, Ledger, LedgerEntry, WithheldReason } from "../keys/ports.ts";
 import type { CustodyEvent } from "./events.ts";
 import type { OwnSession } from "./own-session.ts";
@@ -86,12 +88,12 @@ export class KeptBackKeys {
     for (const record of this.#parts.ledger.blocks()) {
       if (found.length >= limit) break;
       const name = blockName(record.ref);
-      if (record.discarded) found.push({ block: name, why: "discarded" });
-      else if (record.withheld) {
+      if (record.state === "discarded") found.push({ block: name, why: "discarded" });
+      else if (isWithheld(record.state)) {
         const reason = record.why === undefined ? {} : { reason: record.why };
         found.push({ block: name, why: "withheld", ...reason });
       }
-      if (record.damaged && !record.discarded) found.push({ block: name, why: "damaged" });
+      if (isDamaged(record.state)) found.push({ block: name, why: "damaged" });
       for (const [key_ID, reason] of record.quarantined) {
         found.push({ block: name, key_ID, why: "quarantined", reason });
       }
@@ -109,10 +111,10 @@ export class KeptBackKeys {
     const count = (name: string, more = 1) => {
       if (more > 0) counts[name] = (counts[name] ?? 0) + more;
     };
-    for (const { discarded, withheld, why, damaged, quarantined } of this.#parts.ledger.blocks()) {
-      if (discarded) continue;
-      if (withheld) count(why === undefined ? "withheld" : `withheld.${why}`);
-      if (damaged) count("damaged");
+    for (const { state, why, quarantined } of this.#parts.ledger.blocks()) {
+      if (state === "discarded") continue;
+      if (isWithheld(state)) count(why === undefined ? "withheld" : `withheld.${why}`);
+      if (isDamaged(state)) count("damaged");
       count("quarantined", quarantined.size);
     }
     for (const _ of this.#parts.strays()) count("other_km");
@@ -130,11 +132,12 @@ export class KeptBackKeys {
     const whole: BlockRef[] = [];
     const inPart: BlockRef[] = [];
     for (const record of [...ledger.blocks()]) {
-      const { ref, why, withheld, damaged, discarded } = record;
+      const { ref, why, state } = record;
       const name = blockName(ref);
       const held = isHeld(name);
-      if (discarded || (epoch !== undefined && epoch !== ref.epoch)) continue;
-      const all = !held && ((withheld && isMeant(why)) || (damaged && isMeant("damaged")));
+      if (!isOpen(state) || (epoch !== undefined && epoch !== ref.epoch)) continue;
+      const all =
+        !held && ((isWithheld(state) && isMeant(why)) || (isDamaged(state) && isMeant("damaged")));
       if (all) whole.push(ref);
       if (held && !desk.keepsBack(name)) continue;
       const entries = decisions(what, record, isMeant, all);
@@ -205,7 +208,8 @@ export class KeptBackKeys {
     const ref = refOf(name);
     if (ref === undefined) return "unknown";
     const record = ledger.get(blockName(ref));
-    if (record?.complete === true) return "with_the_KM";
+    if (record?.state === "complete") return "with_the_KM";
+    if (record?.state === "discarded") return "let_go";
     // What is past leaves no record: it would stay for ever.
     if (record === undefined && ledger.isPast(ref) === true) return "let_go";
     const begun = (record?.deliveredBits ?? 0) > 0 || (record?.delivered.size ?? 0) > 0;
@@ -249,9 +253,9 @@ export class KeptBackKeys {
     const block = blockName(record.ref);
     const decidable = ref === undefined && desk.keepsBack(block);
     if (isHeld(block) && !decidable) return "on_its_way";
-    const { withheld, damaged, quarantined, discarded } = record;
-    const keptBack = withheld || damaged || quarantined.size > 0;
-    if (!keptBack || discarded) return "not_kept_back";
+    const { state, quarantined } = record;
+    const keptBack = isWithheld(state) || isDamaged(state) || quarantined.size > 0;
+    if (!keptBack || !isOpen(state)) return "not_kept_back";
     return { record, keyId: ref === undefined ? name : undefined };
   }
 
@@ -271,7 +275,7 @@ export class KeptBackKeys {
  */
 function decisions(
   what: "reinstate" | "discard",
-  { ref, withheld, why, damaged, quarantined }: BlockRecord,
+  { ref, state, why, quarantined }: BlockRecord,
   isMeant: (why: string | undefined) => boolean,
   whole: boolean,
 ): Decision[] {
@@ -279,10 +283,11 @@ function decisions(
   const kind = what === "reinstate" ? "reinstated" : "discarded";
   const block = { kind: "reinstated", ref, keyId: undefined } as const;
   const entries: Decision[] = [];
-  if (whole && withheld && isMeant(why)) {
+  if (whole && isWithheld(state) && isMeant(why)) {
     entries.push(why === undefined ? block : { ...block, reason: why });
   }
-  if (whole && damaged && isMeant("damaged")) entries.push({ ...block, reason: "damaged" });
+  if (whole && isDamaged(state) && isMeant("damaged"))
+    entries.push({ ...block, reason: "damaged" });
   for (const [keyId, reason] of quarantined) {
     if (isMeant(reason)) entries.push({ kind, ref, keyId });
   }

@@ -8,12 +8,10 @@ export function dealtWith(blocks: Iterable<BlockRecord>) {
   const all = [...blocks];
   const refs = (which: (block: BlockRecord) => boolean) =>
     all.filter(which).map((block) => block.ref);
-  return { complete: refs((one) => one.complete), discarded: refs((one) => one.discarded) };
-}
-
-/** Whether something is recorded of a block, and not that the module may let go of it. */
-export function isOpen(record: BlockRecord | undefined): boolean {
-  return record !== undefined && !record.complete && !record.discarded;
+  return {
+    complete: refs(({ state }) => state === "complete"),
+    discarded: refs(({ state }) => state === "discarded"),
+  };
 }
 
 export class Releases {
@@ -38,6 +36,12 @@ export class Releases {
       });
     }
     this.#batch.push(...refs);
+  }
+
+  /** A block came that is in other hands, or given up. */
+  settle(ref: BlockRef, what: "discard" | "release"): void {
+    if (what === "release") this.tell([ref]);
+    else this.#session()?.discard([ref]);
   }
 
   wasTold(block: string): boolean {

@@ -7,6 +7,7 @@
  * an operator says so, another is offered the key. Whose a key is, is on disk before it is written.
  */
 
+import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -310,6 +311,8 @@ export class Supplies<Owner> implements KmSink {
 
   #supply(outlet: Outlet<Owner>, link: KmLink, waiting: Waiting<Owner>): void {
     const { key, owner } = waiting;
+    assert(!key.wiped, "a wiped key is never sent");
+    assert(link.room > 0, "no more keys are outstanding than the KM's window has room for");
     waiting.outlet = outlet;
     outlet.flight.add(waiting);
     try {

@@ -1,6 +1,7 @@
 /** What custody needs of the KM's side and of the ledger. Custody owns these; others implement them. */
 import type { BlockRef, QkdKey } from "../../port/key.ts";
 import type { ModulePair } from "../../port/module.ts";
+import type { BlockState } from "./life.ts";
 
 export type { ModulePair } from "../../port/module.ts";
 
@@ -85,15 +86,10 @@ export interface KmSink {
 /** What is recorded of a block that the module was not yet seen to release. */
 export interface BlockRecord {
   readonly ref: BlockRef;
-  /** Every key of it is with the KM. */
-  readonly complete: boolean;
-  readonly withheld: boolean;
+  /** What was decided of it; `released` is none that has a record. */
+  readonly state: BlockState;
   /** Why it is withheld; undefined where an earlier version did not record that. */
   readonly why: WithheldReason | undefined;
-  /** The block can't be read from the module undamaged. */
-  readonly damaged: boolean;
-  /** An operator gave the block up: the module is to destroy it. */
-  readonly discarded: boolean;
   /** An operator wants it supplied although it is withheld for these. */
   readonly allowed: ReadonlySet<WithheldReason>;
   /** The KM has the keys of the block's first bits, so many. */

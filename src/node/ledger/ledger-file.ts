@@ -2,6 +2,7 @@
  * The ledger on disk: append-only, written and fsynced in groups, compacted into a new file that
  * replaces the old one as a whole.
  */
+import { assert } from "../../base/assert.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { describe, errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -139,6 +140,10 @@ export class LedgerFile extends LedgerView implements Ledger {
   }
 
   append(entry: LedgerEntry): void {
+    assert(
+      this.index.allows(entry),
+      `the ledger takes no move that the table of a block's life lacks`,
+    );
     this.index.apply(entry);
     this.#batch.push(entry);
     this.#appended++;

@@ -1,5 +1,6 @@
 /** What the entries of a ledger amount to: one record for each block not yet released. Pure. */
 import { type BlockRef, blockName } from "../../port/key.ts";
+import { type BlockState, eventOf, isDamaged, isOpen, isWithheld, next } from "../keys/life.ts";
 import {
   type Assignment,
   type BlockRecord,
@@ -18,11 +19,8 @@ import { ReleasedBlocks } from "./released-blocks.ts";
 
 interface MutableRecord {
   readonly ref: BlockRef;
-  complete: boolean;
-  withheld: boolean;
+  state: BlockState;
   why: WithheldReason | undefined;
-  damaged: boolean;
-  discarded: boolean;
   allowed: Set<WithheldReason>;
   gone: Set<string>;
   deliveredBits: number;
@@ -77,6 +75,20 @@ export class LedgerIndex {
     return this.#blocks.get(block);
   }
 
+  /** Where a block is in its life. */
+  stateOf(ref: BlockRef): BlockState {
+    const known = this.#blocks.get(blockName(ref))?.state;
+    return known ?? (this.past.has(ref) === true ? "released" : "offered");
+  }
+
+  /** Whether that can happen to the block that it is about. */
+  allows(entry: LedgerEntry): boolean {
+    if (!("ref" in entry)) return true;
+    const why = this.#blocks.get(blockName(entry.ref))?.why;
+    const event = eventOf(entry, why);
+    return event === undefined || next(this.stateOf(entry.ref), event) !== undefined;
+  }
+
   blocks(): Iterable<BlockRecord> {
     return this.#blocks.values();
   }
@@ -96,6 +108,7 @@ export class LedgerIndex {
     return count;
   }
 
+  /** Takes an entry as it comes: what earlier versions wrote may not be in the table, and is no move then. */
   apply(entry: LedgerEntry): void {
     switch (entry.kind) {
       case "cut": {
@@ -144,11 +157,8 @@ export class LedgerIndex {
     if (record === undefined) {
       record = {
         ref: entry.ref,
-        complete: false,
-        withheld: false,
+        state: this.stateOf(entry.ref),
         why: undefined,
-        damaged: false,
-        discarded: false,
         allowed: noWords,
         gone: noIds,
         deliveredBits: 0,
@@ -159,6 +169,11 @@ export class LedgerIndex {
       };
       this.#blocks.set(name, record);
     }
+    const event = eventOf(entry, record.why);
+    const before = record.state;
+    // What is recorded of it again is no longer released.
+    record.state = (event && next(before, event)) ?? (before === "released" ? "offered" : before);
+    if (!isWithheld(record.state)) record.why = undefined;
     switch (entry.kind) {
       case "delivered":
         record.delivered = withId(record.delivered, entry.keyId);
@@ -185,7 +200,6 @@ export class LedgerIndex {
         break;
       }
       case "complete":
-        record.complete = true;
         record.deliveredBits = 0;
         record.delivered = noIds;
         record.assigned = noPlaces;
@@ -193,11 +207,9 @@ export class LedgerIndex {
         record.gone = noIds;
         break;
       case "discarded":
-        if (entry.keyId === undefined) record.discarded = true;
-        else {
-          record.quarantined.delete(entry.keyId);
-          record.gone = withId(record.gone, entry.keyId);
-        }
+        if (entry.keyId === undefined) break;
+        record.quarantined.delete(entry.keyId);
+        record.gone = withId(record.gone, entry.keyId);
         break;
       case "reinstated":
         if (entry.keyId !== undefined) reinstate(record, entry.keyId);
@@ -206,11 +218,10 @@ export class LedgerIndex {
         if (entry.reason === "damaged" && size(record) === 0) this.#blocks.delete(name);
         break;
       case "withheld":
-        record.withheld = true;
-        record.why = entry.reason;
+        if (isWithheld(record.state)) record.why = entry.reason;
         break;
       case "damaged":
-        record.damaged = true;
+        break;
     }
   }
 
@@ -237,11 +248,10 @@ export class LedgerIndex {
         yield { kind: "reinstated", ref, keyId: undefined, reason };
       }
       // Before what is known of single keys: it would end that.
-      if (record.complete) yield { kind: "complete", ref };
-      if (record.discarded) yield { kind: "discarded", ref, keyId: undefined };
+      if (!isOpen(record.state)) yield* decided(ref, record.state);
       for (const keyId of record.gone) yield { kind: "discarded", ref, keyId };
-      if (record.withheld) yield withheld(ref, record.why);
-      if (record.damaged) yield { kind: "damaged", ref };
+      if (isWithheld(record.state)) yield withheld(ref, record.why);
+      if (isDamaged(record.state)) yield { kind: "damaged", ref };
       for (const [keyId, one] of record.assigned) yield { kind: "assigned", ref, keyId, ...one };
       for (const keyId of record.sent) yield { kind: "sent", ref, keyId };
       if (record.deliveredBits > 0) {
@@ -253,6 +263,11 @@ export class LedgerIndex {
       }
     }
   }
+}
+
+function* decided(ref: BlockRef, state: BlockState): Iterable<LedgerEntry> {
+  if (state === "complete") yield { kind: "complete", ref };
+  if (state === "discarded") yield { kind: "discarded", ref, keyId: undefined };
 }
 
 function withheld(ref: BlockRef, reason: WithheldReason | undefined): LedgerEntry {
@@ -273,21 +288,16 @@ function reinstate(record: MutableRecord, keyId: string): void {
 
 /** @param reason the one that an operator decided about; undefined: all that is kept back */
 function reinstateBlock(record: MutableRecord, reason: KeptBackReason | undefined): void {
-  if (reason === "damaged" || reason === undefined) record.damaged = false;
   if (reason === "damaged") return;
-  if (reason === undefined || reason === record.why) {
-    record.withheld = false;
-    record.why = undefined;
-  }
   record.allowed = new Set([...record.allowed, ...(reason ? [reason] : withheldReasons)]);
   if (reason !== undefined) return;
   for (const keyId of record.quarantined.keys()) reinstate(record, keyId);
 }
 
 function size(record: MutableRecord): number {
-  const { complete, withheld, damaged, discarded, deliveredBits } = record;
+  const { state, deliveredBits } = record;
   const { allowed, delivered, quarantined, assigned, sent, gone } = record;
-  const said = [complete, withheld, damaged, discarded, deliveredBits > 0].filter(Boolean);
+  const said = [!isOpen(state), isWithheld(state), isDamaged(state), deliveredBits > 0];
   const ids = [allowed, delivered, quarantined, assigned, sent, gone];
-  return ids.reduce((sum, one) => sum + one.size, said.length);
+  return ids.reduce((sum, one) => sum + one.size, said.filter(Boolean).length);
 }

@@ -1,6 +1,8 @@
 /** `qkd-node ledger check|repair`: what can be said of a ledger, and the way out when it is damaged. */
+
 import { Fault } from "../../base/errors.ts";
 import { exists, type FileSystem, readWhole, replaceFile } from "../../host/disk/files.ts";
+import { isWithheld } from "../keys/life.ts";
 import type { LedgerEntry } from "../keys/ports.ts";
 import { LedgerIndex } from "./ledger-index.ts";
 import { encodeEntry, fileHeader, maxFile, recordLength } from "./ledger-record.ts";
@@ -55,8 +57,8 @@ export async function checkLedger(files: FileSystem, file: string): Promise<Ledg
     records: found.entries.length + found.unknown,
     damaged_at: found.damaged.slice(0, mostShown),
     blocks: blocks.length,
-    complete: blocks.filter((block) => block.complete).length,
-    withheld: blocks.filter((block) => block.withheld).length,
+    complete: blocks.filter(({ state }) => state === "complete").length,
+    withheld: blocks.filter(({ state }) => isWithheld(state)).length,
     quarantined: blocks.reduce((sum, { quarantined }) => sum + quarantined.size, 0),
   };
 }

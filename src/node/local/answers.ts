@@ -5,6 +5,7 @@ import { levels } from "../../ops/alarms/severity.ts";
 import type { PastEvent } from "../../ops/events/event-history.ts";
 import { keptCommand, keptWords, waitsForDecision } from "../alarms/kept-back.ts";
 import { sliceCount } from "../custody/slices.ts";
+import { isDamaged, isWithheld } from "../keys/life.ts";
 import type { Ledger } from "../keys/ports.ts";
 import { alarm, panelState, time } from "../manager/payloads.ts";
 import type { LocalModule } from "../model/local.ts";
@@ -103,9 +104,9 @@ export function keyCounts(module: LocalModule, ledger: Ledger | undefined) {
   const keys = { delivered: 0, quarantined: 0, assigned: 0 };
   for (const block of ledger?.blocks() ?? []) {
     unreleased.blocks++;
-    if (block.complete) unreleased.complete++;
-    if (block.withheld) unreleased.withheld++;
-    if (block.damaged) unreleased.damaged++;
+    if (block.state === "complete") unreleased.complete++;
+    if (isWithheld(block.state)) unreleased.withheld++;
+    if (isDamaged(block.state)) unreleased.damaged++;
     keys.delivered += block.delivered.size;
     keys.delivered += sliceCount(block.deliveredBits, ledger?.keyFormatOf(block.ref)?.keyBits);
     keys.quarantined += block.quarantined.size;

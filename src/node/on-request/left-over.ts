@@ -2,7 +2,9 @@
  * What a ledger says was given for requests before this process began, and is not settled: whether it
  * left is not known. Pure.
  */
+
 import { type BlockRef, blockName } from "../../port/key.ts";
+import { isOpen } from "../keys/life.ts";
 import { type BlockRecord, type Ledger, unclaimed } from "../keys/ports.ts";
 import { tokenOf } from "./request-claimant.ts";
 
@@ -15,7 +17,7 @@ export interface Unsettled {
 
 /** Whether a piece was given, and nothing is recorded of what became of it. */
 export function isUnsettled(record: BlockRecord | undefined, keyId: string): boolean {
-  if (record === undefined || record.complete || record.discarded) return false;
+  if (record === undefined || !isOpen(record.state)) return false;
   const { assigned, delivered, deliveredBits, quarantined, gone } = record;
   const place = assigned.get(keyId);
   const decided = [delivered, quarantined, gone].some((ids) => ids.has(keyId));

@@ -10,6 +10,7 @@
  * What a key was given for is on disk before a byte of it leaves: a crash at any point can make a key
  * useless, but never give it to two, nor under two IDs.
  */
+import { assert } from "../../base/assert.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type BlockRef, blockName, type KeyBlock, QkdKey } from "../../port/key.ts";
 import type { CustodyCounters } from "../keys/counters.ts";
@@ -210,6 +211,10 @@ export class OnRequestStore<Owner> implements OnRequestKeys {
       over = true;
     };
     const keys = answer.given.map(({ key }) => key);
+    assert(
+      keys.every((key) => !key.wiped),
+      "a wiped key is never sent",
+    );
     const [sent, unsent, torn] = [tell("sent"), tell("unsent"), tell("torn")];
     return { response: "success", keys, sent, unsent, torn };
   }

@@ -2,6 +2,7 @@
  * Keys that were supplied on one connection and not answered for, by MessageID. An array of slots
  * instead of a map: for a short key the map would cost as much as its message.
  */
+import { assert } from "../../base/assert.ts";
 import type { QkdKey } from "../../port/key.ts";
 import type { Oldest } from "./patience.ts";
 
@@ -11,11 +12,13 @@ export class Outstanding {
   /** When each was supplied, ms. */
   readonly #times: Float64Array;
   readonly #mask: number;
+  readonly #most: number;
   #size = 0;
   #next = 0;
 
   /** @param most keys at once */
   constructor(most: number) {
+    this.#most = most;
     // Twice as many slots: some are taken by keys that the KM answers late, out of their order.
     const slots = 2 ** Math.ceil(Math.log2(most * 2));
     this.#keys = new Array<QkdKey | undefined>(slots).fill(undefined);
@@ -34,9 +37,13 @@ export class Outstanding {
     return this.#next;
   }
 
-  /** The key was supplied at that time under {@link nextId}. */
+  /**
+   * The key was supplied at that time under {@link nextId}.
+   * @throws Fault `invariant` if there is no room
+   */
   add(key: QkdKey, at: number): void {
     const id = this.nextId;
+    assert(this.#size < this.#most, "no more keys are outstanding than the window has room for");
     const slot = id & this.#mask;
     this.#keys[slot] = key;
     this.#ids[slot] = id;

@@ -84,7 +84,7 @@ async function story(t: ExecutionContext, seed: number): Promise<void> {
     const left = [...module.blocks.values()];
     for (const { facts } of left) {
       const record = bench.ledger.get(blockName(facts.ref));
-      const kept = record?.withheld === true || (record?.quarantined.size ?? 0) > 0;
+      const kept = record?.state === "withheld" || (record?.quarantined.size ?? 0) > 0;
       t.true(kept, `seed ${seed}: block ${facts.ref.number} was left behind for no reason`);
     }
     t.is(module.released.length + left.length, next);

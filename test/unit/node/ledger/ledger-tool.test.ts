@@ -65,8 +65,8 @@ test("a damaged record is found; repair keeps all others and withholds what it m
   t.deepEqual(disk.read(`${path}.damaged.1`), damaged);
   const ledger = await LedgerFile.open(disk, path, silentLog);
   t.is([...ledger.blocks()].length, 8);
-  t.true(ledger.get(`${epoch}/5`)?.complete);
-  t.true(ledger.get(`${epoch}/6`)?.withheld);
+  t.is(ledger.get(`${epoch}/5`)?.state, "complete");
+  t.is(ledger.get(`${epoch}/6`)?.state, "withheld");
   t.is(ledger.get(`${epoch}/4`), undefined);
   t.deepEqual([...(repair?.doubtful ?? [])], [[epoch, 9]]);
   t.true(ledger.isRepaired);

@@ -51,9 +51,7 @@ const story: readonly LedgerEntry[] = [
 function tell(ledger: LedgerFile) {
   return [...ledger.blocks()].map((block) => ({
     number: block.ref.number,
-    complete: block.complete,
-    withheld: block.withheld,
-    damaged: block.damaged,
+    state: block.state,
     delivered: [...block.delivered],
     quarantined: [...block.quarantined].map((pair) => [...pair]),
   }));
@@ -65,13 +63,12 @@ test("what was recorded is there after a restart, and what was released is gone"
     const ledger = await open(path);
     t.is(ledger.get("00112233aabbccdd/1"), undefined);
     t.deepEqual([...(ledger.get("00112233aabbccdd/2")?.delivered ?? [])], [keyId]);
-    const none = { complete: false, withheld: false, damaged: false };
     const refused = [[keyId.replace("84", "85"), "unknown_module"]];
     t.deepEqual(tell(ledger), [
-      { ...none, number: 2, delivered: [keyId], quarantined: refused },
-      { ...none, number: 3, withheld: true, delivered: [], quarantined: [] },
-      { ...none, number: 4, damaged: true, delivered: [], quarantined: [] },
-      { ...none, number: 2 ** 52, complete: true, delivered: [], quarantined: [] },
+      { number: 2, state: "offered", delivered: [keyId], quarantined: refused },
+      { number: 3, state: "withheld", delivered: [], quarantined: [] },
+      { number: 4, state: "damaged", delivered: [], quarantined: [] },
+      { number: 2 ** 52, state: "complete", delivered: [], quarantined: [] },
     ]);
     t.is(statSync(path).mode & 0o777, 0o600);
     await ledger.close();
@@ -87,11 +84,11 @@ test("a tail that was torn anywhere is cut, and nothing before it is lost", asyn
     for (let cut = lastAt; cut < lastAt + recordLength; cut++) {
       writeFileSync(path, whole.subarray(0, cut));
       const ledger = await open(path);
-      t.true(ledger.get("00112233aabbccdd/1")?.complete, "the release was torn off");
+      t.is(ledger.get("00112233aabbccdd/1")?.state, "complete", "the release was torn off");
       ledger.append({ kind: "withheld", ref: ref(9) });
       await ledger.close();
       const again = await open(path);
-      t.true(again.get("00112233aabbccdd/9")?.withheld);
+      t.is(again.get("00112233aabbccdd/9")?.state, "withheld");
       await again.close();
     }
   });
@@ -126,7 +123,7 @@ test("a group whose sectors arrived out of order is a torn tail, and nothing bef
       ledger.append({ kind: "withheld", ref: ref(9) });
       await ledger.close();
       const again = await open(path);
-      t.true(again.get("00112233aabbccdd/9")?.withheld);
+      t.is(again.get("00112233aabbccdd/9")?.state, "withheld");
       await again.close();
     }
   });
@@ -160,10 +157,10 @@ test("a ledger goes on where it failed once the disk takes writes again", async 
         silentLog,
       );
       t.deepEqual(
-        tell(again).map(({ number, complete }) => [number, complete]),
+        tell(again).map(({ number, state }) => [number, state]),
         [
-          [1, true],
-          [2, true],
+          [1, "complete"],
+          [2, "complete"],
         ],
       );
     }

@@ -41,7 +41,7 @@ async function start(
 /** Opens a module's ledger and closes it. @returns whether the block is withheld in it */
 async function look(recording: LedgersOptions, module: string): Promise<boolean> {
   const ledger = await openLedger(recording, module, silentLog);
-  const withheld = ledger.get(block)?.withheld === true;
+  const withheld = ledger.get(block)?.state === "withheld";
   await ledger.close();
   return withheld;
 }

@@ -113,8 +113,8 @@ async function story(t: ExecutionContext, seed: number): Promise<void> {
     await bench.clock.advance(answerKept);
     await durable(bench);
     // Everything is settled: with the KM, free, or kept back.
-    for (const { assigned, delivered, quarantined, complete } of bench.ledger.blocks()) {
-      if (complete) continue;
+    for (const { assigned, delivered, quarantined, state } of bench.ledger.blocks()) {
+      if (state === "complete") continue;
       for (const [id, { claimant }] of assigned) {
         const settled = delivered.has(id) || quarantined.has(id) || claimant === unclaimed;
         t.true(settled, `seed ${seed}: ${id} is neither`);
