@@ -3,7 +3,8 @@
  * it must. Not a KM: `scripts/km` is one. Counts, and notes upon request when each block's keys came.
  *
  * Arguments: folder of its own, folder of the certificates, and `times` to note times, `https` to be a KM
- * of Annex B, or `ask` with number and size to ask for keys.
+ * of Annex B, `ask` with number and size to ask for keys, or `echo` with a length: answers so many bytes
+ * with as many as an answer has, and looks at none of them.
  */
 import { readFileSync } from "node:fs";
 import { createServer as createHttps } from "node:https";
@@ -94,6 +95,16 @@ function ask(socket: TLSSocket): void {
   for (let i = 0; i < asking; i++) next();
 }
 
+/** The least that any KM could do. */
+function echo(socket: TLSSocket): void {
+  const length = Number(number);
+  const answer = Buffer.alloc(answerLength);
+  let rest = 0;
+  socket.on("data", (chunk: Buffer) => {
+    for (rest += chunk.length; rest >= length; rest -= length) socket.write(answer);
+  });
+}
+
 const overHttps = () =>
   createHttps(tls, (message, answer) => {
     const chunks: Buffer[] = [];
@@ -111,6 +122,7 @@ const overTcp = () =>
     socket.setNoDelay(true);
     socket.on("error", () => socket.destroy());
     if (how === "ask") return ask(socket);
+    if (how === "echo") return echo(socket);
     /** The beginning of a message whose head is not here yet, and how much of it is. */
     const held = Buffer.alloc(headBytes);
     let kept = 0;

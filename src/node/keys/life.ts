@@ -2,7 +2,6 @@
  * A block's life as the ledger has it, in one table: what each kind of entry makes of a block. The
  * ledger, custody and what is kept back ask it, and `docs/block-life.md` shows it (a test compares). Pure.
  */
-import type { KeptBackReason, LedgerEntry, WithheldReason } from "./ports.ts";
 
 /** What was decided of a block. `offered`: nothing yet, though some of its keys may have left. */
 export const blockStates = [
@@ -153,40 +152,4 @@ export function isDamaged(state: BlockState): boolean {
 /** Whether the module may still be asked for it: it is neither with the KM, nor given up, nor let go of. */
 export function isOpen(state: BlockState): boolean {
   return state !== "complete" && state !== "discarded" && state !== "released";
-}
-
-/**
- * What an entry is to its block.
- * @param why the block is withheld
- * @returns undefined for an entry that is not about one block
- */
-export function eventOf(
-  entry: LedgerEntry,
-  why: WithheldReason | undefined,
-): BlockEvent | undefined {
-  switch (entry.kind) {
-    case "assigned":
-    case "delivered_to":
-    case "sent":
-    case "returned":
-    case "delivered":
-    case "quarantined":
-    case "complete":
-    case "withheld":
-    case "damaged":
-    case "released":
-      return entry.kind;
-    case "discarded":
-      return entry.keyId === undefined ? "discarded" : "key_discarded";
-    case "reinstated":
-      return entry.keyId === undefined ? lifting(entry.reason, why) : "key_reinstated";
-    default:
-      return undefined;
-  }
-}
-
-function lifting(reason: KeptBackReason | undefined, why: WithheldReason | undefined): BlockEvent {
-  if (reason === undefined) return "reinstated";
-  if (reason === "damaged") return "mended";
-  return reason === why ? "lifted" : "allowed";
 }

@@ -1,6 +1,6 @@
 /** What the entries of a ledger amount to: one record for each block not yet released. Pure. */
 import { type BlockRef, blockName } from "../../port/key.ts";
-import { type BlockState, eventOf, isDamaged, isOpen, isWithheld, next } from "../keys/life.ts";
+import { type BlockState, isDamaged, isOpen, isWithheld, next } from "../keys/life.ts";
 import {
   type Assignment,
   type BlockRecord,
@@ -11,6 +11,7 @@ import {
   type WithheldReason,
   withheldReasons,
 } from "../keys/ports.ts";
+import { eventOf } from "./block-events.ts";
 import { Claims } from "./claims.ts";
 import { Doubts } from "./doubts.ts";
 import { KeyFormatHistory } from "./key-formats.ts";
