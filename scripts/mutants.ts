@@ -59,6 +59,7 @@ function passes(tests: readonly string[]): Promise<boolean> {
     const timer = setTimeout(end, deadlineMs);
     child.once("close", (code) => {
       clearTimeout(timer);
+      running = undefined;
       resolve(code === 0);
     });
   });

@@ -16,6 +16,8 @@ export const rooms: readonly Room[] = [
     tests: [
       "test/unit/node/custody",
       "test/unit/node/keys",
+      "test/unit/node/ledger/custody-cuts.test.ts",
+      "test/unit/node/on-request",
       "!test/unit/node/custody/disk-faults.test.ts",
     ],
     count: 24,

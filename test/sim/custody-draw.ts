@@ -1,5 +1,5 @@
 /** What a story of a custody is drawn from: configurations, and mistakes to be planted. */
-import type { Ledger } from "../../src/node/keys/ports.ts";
+import type { Ledger, LedgerEntry } from "../../src/node/keys/ports.ts";
 import type { BlockRef } from "../../src/port/key.ts";
 
 export const names = ["a", "b", "c"] as const;
@@ -31,14 +31,33 @@ export function drawConfiguration(draw: () => number): Configuration {
 
 /** Mistakes that the story must find, each made of what the code asks the ledger, or of a false word. */
 export const plants = {
-  "an operator frees a KM that has keys": {},
-  "a repair leaves no doubt": {},
-  "a KM is its name alone": {},
-  "whose a stretch is is not asked": { claimantOf: () => undefined },
-  "an epoch's pair is not asked": { pairOf: () => undefined },
-  "what was let go of is not asked": { isPast: () => false },
-  "how a stretch was cut is not asked": { keyFormatOf: () => undefined },
-} as const satisfies Record<string, Partial<Ledger>>;
+  "an operator frees a KM that has keys": none,
+  "a repair leaves no doubt": none,
+  "a KM is its name alone": none,
+  "a sync is left out": none,
+  "a folder's sync is left out": none,
+  "whose a stretch is is not asked": () => ({ claimantOf: () => undefined }),
+  "an epoch's pair is not asked": () => ({ pairOf: () => undefined }),
+  "what was let go of is not asked": () => ({ isPast: () => false as const }),
+  "how a stretch was cut is not asked": () => ({ keyFormatOf: () => undefined }),
+  "nothing waits for the disk": () => ({ whenDurable: (then: () => void) => then() }),
+  "whose a key is is not recorded": without("assigned"),
+  "whose a stretch is is not recorded": without("claimed", "cut"),
+  "an epoch's pair is not recorded": without("paired"),
+  "what is in doubt is not asked": () => ({ isDoubtful: () => false }),
+} as const satisfies Record<string, (ledger: Ledger) => Partial<Ledger>>;
+
+function none(): Partial<Ledger> {
+  return {};
+}
+
+/** A ledger to which entries of these kinds are lost. */
+function without(...kinds: readonly LedgerEntry["kind"][]) {
+  return (ledger: Ledger): Partial<Ledger> => {
+    const append = ledger.append.bind(ledger);
+    return { append: (entry) => (kinds.includes(entry.kind) ? undefined : append(entry)) };
+  };
+}
 
 export type Plant = keyof typeof plants;
 

@@ -15,9 +15,7 @@ import { Custody } from "../../src/node/custody/custody.ts";
 import { accept, type KnownKm, recognise } from "../../src/node/custody/km-identity.ts";
 import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
 import { repairLedger } from "../../src/node/ledger/ledger-tool.ts";
-import type { QkdKey } from "../../src/port/key.ts";
 import { ManualClock, settle } from "../clock.ts";
-import { Disk, systemError } from "../faults/disk.ts";
 import { random } from "../random.ts";
 import { Module } from "../rig/custody-bench.ts";
 import { someIdentity } from "../rig/identity.ts";
@@ -30,6 +28,7 @@ import {
   refOf,
 } from "./custody-draw.ts";
 import { Oracle } from "./oracle.ts";
+import { SimDisk } from "./sim-disk.ts";
 import { SimKms } from "./sim-kms.ts";
 
 const path = "/ledger";
@@ -43,23 +42,29 @@ export interface StoryResult {
   readonly broken: readonly string[];
   /** What happened, and how often: a story in which nothing happens proves nothing. */
   readonly marks: ReadonlyMap<string, number>;
+  /** What was drawn before anything happened, for who repeats it. */
+  readonly drawn: string;
+  /** What happened, a line each: a seed that does not tell the same twice is a defect of the story. */
+  readonly log: readonly string[];
 }
 
 /** @param plant breaks the world on purpose: each such mistake must be found */
 export async function custodyStory(seed: number, plant?: Plant): Promise<StoryResult> {
   const world = new World(seed, plant);
   await world.run();
-  return { broken: world.oracle.broken, marks: world.marks };
+  const { oracle, marks, log, drawn } = world;
+  return { broken: oracle.broken, marks, log, drawn };
 }
 
 class World {
   readonly oracle = new Oracle();
   readonly marks = new Map<string, number>();
+  readonly log: string[] = [];
   readonly #draw: () => number;
   readonly #clock = new ManualClock();
   readonly #plant: Plant | undefined;
   readonly #weights: readonly number[];
-  #disk = new Disk();
+  readonly #disk: SimDisk;
   #config: Configuration;
   /** The small state: who each KM is. It is not what is tried here, and never fails. */
   #known: Record<string, KnownKm> = {};
@@ -71,11 +76,13 @@ class World {
   #connected: Module | undefined;
   readonly #kms: SimKms;
   #next = 0;
+  #step = 0;
   #requests = 0;
 
   constructor(seed: number, plant: Plant | undefined) {
     this.#draw = random(seed);
     this.#plant = plant;
+    this.#disk = new SimDisk(path, this.#draw, plant);
     this.#kms = new SimKms(this.oracle, this.#draw, (name) => this.#mark(name));
     // Swarm: each story has some of the steps often and others never.
     // What makes key flow is never left out: a story in which none does tries nothing.
@@ -119,9 +126,18 @@ class World {
     ];
   }
 
+  get drawn(): string {
+    const weights = this.#weights.join(" ");
+    return JSON.stringify({
+      weights,
+      disk: this.#disk.faults,
+      tellsNewest: this.#module.tellsNewest,
+    });
+  }
+
   async run(): Promise<void> {
     await this.#start();
-    for (let step = 0; step < steps && this.oracle.broken.length === 0; step++) {
+    for (; this.#step < steps && this.oracle.broken.length === 0; this.#step++) {
       await this.#weighted()();
       this.#check();
     }
@@ -143,6 +159,9 @@ class World {
   }
 
   #mark(name: string): void {
+    this.log.push(
+      `${String(this.#step).padStart(4)}  ${String(this.#clock.now()).padStart(7)} ms  ${name}`,
+    );
     this.marks.set(name, (this.marks.get(name) ?? 0) + 1);
   }
 
@@ -157,7 +176,7 @@ class World {
       return { name, claimants: [known.slot, ...known.same] as [string, ...string[]] };
     });
     this.#ledger = await this.#open();
-    if (this.#plant !== undefined) Object.assign(this.#ledger, plants[this.#plant]);
+    if (this.#plant !== undefined) Object.assign(this.#ledger, plants[this.#plant](this.#ledger));
     const { keyBits, onRequest } = this.#config;
     this.#custody = new Custody(
       { qberLimit: 0.11, keyBits, onRequest, kms, maxHeldBlocks: 6, maxHeldBytes: 65_536 },
@@ -174,13 +193,13 @@ class World {
   async #open(): Promise<LedgerFile> {
     const options = { reserveBytes: 8_192, groupRecords: 8, compactAbove: 48, clock: this.#clock };
     try {
-      return await LedgerFile.open(this.#disk, path, silentLog, options);
+      return await LedgerFile.open(this.#disk.files, path, silentLog, options);
     } catch (error) {
       if (!(error instanceof Fault) || error.code !== "ledger.corrupt") throw error;
       this.#mark("repaired");
-      await repairLedger(this.#disk, path, this.#plant === "a repair leaves no doubt");
+      await repairLedger(this.#disk.files, path, this.#plant === "a repair leaves no doubt");
       this.oracle.repaired();
-      return LedgerFile.open(this.#disk, path, silentLog, options);
+      return LedgerFile.open(this.#disk.files, path, silentLog, options);
     }
   }
 
@@ -233,9 +252,7 @@ class World {
   }
 
   #failSync(): void {
-    const from = this.#disk.operations + 1 + Math.floor(this.#draw() * 3);
-    this.#disk.forgets = this.#draw;
-    this.#disk.trouble = (n) => (n === from ? systemError("EIO") : undefined);
+    this.#disk.fail();
     this.#mark("sync failed");
   }
 
@@ -251,7 +268,7 @@ class World {
   async #restart(how: "orderly" | "power"): Promise<void> {
     this.#kms.loseAll(this.#custody);
     if (how === "orderly") {
-      this.#disk.trouble = () => undefined;
+      this.#disk.heal();
       await this.#settle();
       await this.#custody.stop();
       await this.#settle();
@@ -261,21 +278,11 @@ class World {
     this.#custody.wipe();
     if (how === "orderly") {
       await this.#ledger.close();
-      if (this.#draw() < 0.06) this.#damage();
-    } else this.#disk = this.#disk.afterPowerCut(this.#draw);
+      this.#disk.age();
+    } else this.#disk.powerCut();
     this.#mark(how);
     if (this.#draw() < 0.7) this.#config = drawConfiguration(this.#draw);
     await this.#start();
-  }
-
-  /** A sector goes bad, of what was synced. */
-  #damage(): void {
-    const bytes = Buffer.from(this.#disk.read(path) as Buffer);
-    let end = bytes.length;
-    while (end > 0 && bytes[end - 1] === 0) end--;
-    const at = Math.floor((this.#draw() * end) / 512) * 512;
-    bytes.fill(0xee, at, Math.min(end, at + 512));
-    this.#disk.put(path, bytes);
   }
 
   /** Says that a KM has none of its unconfirmed keys, if that is so. */
@@ -337,23 +344,12 @@ class World {
     const pending = desk.request({ claimant, token, number: this.#pick([1, 2, 5]), size, most: 8 });
     await this.#settle();
     const reply = await Promise.race([pending, settle().then(() => undefined)]);
+    // The disk keeps it waiting: the KM has hung up when it comes.
+    if (reply === undefined) void pending.then(({ unsent }) => unsent?.());
     if (reply === undefined || reply.keys.length === 0) return;
-    this.#given(reply.keys, box, this.#pick(["sent", "sent", "sent", "unsent", "torn"]), reply);
-  }
-
-  #given(
-    keys: readonly QkdKey[],
-    box: number,
-    how: "sent" | "unsent" | "torn",
-    reply: Partial<Record<"sent" | "unsent" | "torn", () => void>>,
-  ): void {
+    const how = this.#pick(["sent", "sent", "sent", "unsent", "torn"] as const);
     this.#mark(how);
-    for (const key of keys) {
-      if (how === "unsent") continue;
-      const content = this.oracle.written(key, box);
-      if (how === "sent" || this.#draw() < 0.5) this.oracle.stored(key.id, content, box);
-    }
-    reply[how]?.();
+    this.#kms.given(reply, box, how);
   }
 
   #check(): void {
@@ -365,7 +361,7 @@ class World {
 
   /** Nothing fails any more: all that is not kept back arrives. */
   async #heal(): Promise<void> {
-    this.#disk.trouble = () => undefined;
+    this.#disk.heal();
     await this.#settle();
     if (this.#connected !== this.#module) {
       this.#connected?.disconnect();

@@ -1,5 +1,6 @@
 /** The KMs of a story: boxes that keep what they said yes to, behind connections that come and go. */
 import type { Custody } from "../../src/node/custody/custody.ts";
+import type { KeyReply, Sending } from "../../src/node/keys/ports.ts";
 import { Km } from "../rig/custody-bench.ts";
 import type { Configuration, Name } from "./custody-draw.ts";
 import type { Oracle } from "./oracle.ts";
@@ -58,6 +59,15 @@ export class SimKms {
 
   loseAll(custody: Custody): void {
     for (const name of [...this.#links.keys()]) this.#lose(custody, name);
+  }
+
+  /** An answer to a request is sent, not sent, or sent in part: of that the KM may have some keys. */
+  given(reply: KeyReply, box: number, how: Sending): void {
+    for (const key of how === "unsent" ? [] : reply.keys) {
+      const content = this.#oracle.written(key, box);
+      if (how === "sent" || this.#draw() < 0.5) this.#oracle.stored(key.id, content, box);
+    }
+    reply[how]?.();
   }
 
   #answerOne({ km, box }: Link, wanted: string): void {

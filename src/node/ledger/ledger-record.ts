@@ -183,7 +183,7 @@ export function sealFits(bytes: Buffer, at: number, digest: number): boolean {
  */
 export function digestOf(records: Buffer, before: number): number {
   let digest = before;
-  for (let at = crcAt; at < records.length; at += recordLength) {
+  for (let at = crcAt; at + 4 <= records.length; at += recordLength) {
     digest = Math.imul(digest ^ records.readUInt32BE(at), 0x9e3779b1);
     digest ^= digest >>> 15;
   }
