@@ -76,6 +76,25 @@ test("what is whole at the KM or given up ends in no other way than by being let
   }
 });
 
+test("a word about one reason lifts nothing that is kept back for another", (t) => {
+  const quarantined: LedgerEntry = { kind: "quarantined", ref, keyId, reason: "unknown_module" };
+  const damaged: LedgerEntry = { kind: "damaged", ref };
+  const lift = (reason?: "qber" | "operator" | "damaged"): LedgerEntry =>
+    reason === undefined
+      ? { kind: "reinstated", ref, keyId: undefined }
+      : { kind: "reinstated", ref, keyId: undefined, reason };
+  const told = (...lifts: readonly LedgerEntry[]) => {
+    const record = after(quarantined, withheld, damaged, ...lifts).get("00112233aabbccdd/1");
+    return [record?.state, record?.why, record?.quarantined.size];
+  };
+  t.deepEqual(told(), ["withheld_damaged", "qber", 1]);
+  t.deepEqual(told(lift("operator")), ["withheld_damaged", "qber", 1]);
+  t.deepEqual(told(lift("qber")), ["damaged", undefined, 1]);
+  t.deepEqual(told(lift("damaged")), ["withheld", "qber", 1]);
+  t.deepEqual(told(lift("qber"), lift("damaged")), ["offered", undefined, 1]);
+  t.deepEqual(told(lift()), ["offered", undefined, 0], "as earlier versions wrote it");
+});
+
 test("from every state the module can let go of the block", (t) => {
   for (const state of blockStates) t.is(next(state, "released"), "released");
 });

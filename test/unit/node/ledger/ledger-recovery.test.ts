@@ -216,3 +216,31 @@ test("a compaction, or a recovery, does not apply what waits a second time", asy
   await other.recover();
   t.is((await open(withoutPower(failing))).claimantOf(ref(9)), claimant);
 });
+
+test("a failure is told once, wherever the recovery from it fails again", async (t) => {
+  let failed = 0;
+  for (let at = 1; at <= 16; at++) {
+    const disk = new Disk();
+    const ledger = await open(disk);
+    let told = 0;
+    ledger.watch(() => told++);
+    disk.failFrom(1);
+    ledger.append(withheld(1));
+    await settle();
+    t.is(told, 1);
+    const begun = disk.operations;
+    disk.trouble = (operation) => {
+      // What comes while the file is made anew is written behind it.
+      if (operation === begun + 3) ledger.append(withheld(2));
+      return operation >= begun + at ? systemError("EIO") : undefined;
+    };
+    await ledger.recover();
+    if (ledger.failure !== undefined) failed++;
+    t.is(told, 1, `operation ${at}`);
+    disk.failFrom(Number.POSITIVE_INFINITY);
+    await ledger.recover();
+    await ledger.close();
+    t.deepEqual(numbers(await open(disk)), at < 3 ? [1] : [1, 2]);
+  }
+  t.true(failed > 10, `${failed}`);
+});

@@ -121,3 +121,16 @@ test("a repair that is cut anywhere can be repeated, and loses nothing", async (
     await ledger.close();
   }
 });
+
+test("a file of any length, however short, is looked at and repaired", async (t) => {
+  const whole = (await made()).read(path) as Buffer;
+  for (let length = 0; length <= 2 * recordLength; length++) {
+    const disk = new Disk();
+    disk.put(path, Buffer.from(whole.subarray(0, length)));
+    const { condition } = await checkLedger(disk, path);
+    await repairLedger(disk, path, false);
+    const ledger = await LedgerFile.open(disk, path, silentLog);
+    t.is(ledger.wasRepaired, condition === "damaged", `${length} bytes`);
+    await ledger.close();
+  }
+});
