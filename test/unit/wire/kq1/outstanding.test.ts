@@ -1,4 +1,5 @@
 import test from "ava";
+import { Fault } from "../../../../src/base/errors.ts";
 import { QkdKey } from "../../../../src/port/key.ts";
 import { Outstanding } from "../../../../src/wire/kq1/outstanding.ts";
 import { random } from "../../../random.ts";
@@ -61,4 +62,15 @@ test("it is a map of MessageIDs, in whatever order answers come", (t) => {
   }
   const [oldest] = [...model].sort(([, a], [, b]) => a.at - b.at);
   t.deepEqual(outstanding.oldest, oldest && { id: oldest[0], at: oldest[1].at });
+});
+
+test("no more keys are outstanding than the window has room for", (t) => {
+  const outstanding = new Outstanding(2);
+  outstanding.add(key(), 1);
+  outstanding.add(key(), 1);
+  t.is(t.throws(() => outstanding.add(key(), 1), { instanceOf: Fault })?.code, "invariant");
+  t.is(outstanding.size, 2);
+  outstanding.delete(0);
+  outstanding.add(key(), 1);
+  t.is(outstanding.size, 2);
 });
