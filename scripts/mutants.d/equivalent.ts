@@ -3,4 +3,10 @@ export const equivalent: readonly {
   readonly file: string;
   readonly what: string;
   readonly why: string;
-}[] = [];
+}[] = [
+  {
+    file: "on-request/left-over.ts",
+    what: "without if (known !== undefined) return;",
+    why: "the same object is put where it is already",
+  },
+];

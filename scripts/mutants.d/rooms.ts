@@ -35,10 +35,19 @@ export const rooms: readonly Room[] = [
   {
     name: "on-request",
     sources: ["src/node/on-request/"],
-    tests: ["test/unit/node/on-request"],
+    tests: [
+      "test/unit/node/on-request",
+      "test/unit/node/custody/custody-modes.test.ts",
+      "test/unit/node/ledger/channel-mode.test.ts",
+    ],
     count: 12,
   },
-  { name: "kq1", sources: ["src/wire/kq1/"], tests: ["test/unit/wire/kq1"], count: 12 },
+  {
+    name: "kq1",
+    sources: ["src/wire/kq1/"],
+    tests: ["test/unit/wire/kq1", "test/unit/host/door/door.test.ts"],
+    count: 12,
+  },
   {
     name: "alarms",
     sources: [

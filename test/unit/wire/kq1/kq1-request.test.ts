@@ -240,3 +240,18 @@ test("malformed frames and bodies are refused with a Fault, and leave nothing be
   Error.stackTraceLimit = stackTraceLimit;
   t.true(refused > rounds(500_000));
 });
+
+test("each HTTP status that says more has its own reason", (t) => {
+  const said: Readonly<Record<string, readonly number[]>> = {
+    busy: [408, 429, 502, 503, 504],
+    duplicate_key_ID: [409],
+    storage_full: [507],
+    unauthorized: [401, 403],
+    unknown_module: [404],
+    invalid_message: [400, 402, 405, 410, 418, 422, 499],
+    internal_error: [500, 501, 505, 506, 508, 599],
+  };
+  for (const [reason, all] of Object.entries(said)) {
+    for (const status of all) t.is(reasonOfStatus(status), reason as never, String(status));
+  }
+});
