@@ -42,12 +42,14 @@ const guard = /^\s+if \(.*\) (?:return|continue|break)\b.*;$/;
 const silent =
   /^\s*(?:\*|\/\/|\/\*|import\b|export type|type\b|readonly\b|\|)|^\s*\w+\??:\s*(?:boolean|string|number)\b|\bassert\(/;
 
+/** All that can be planted in a room. */
+export function mutantsOf(root: string, room: Room): Mutant[] {
+  return room.sources.flatMap((source) => filesOf(root, source)).flatMap((file) => of(root, file));
+}
+
 /** @returns mutants of a room, drawn at random, none of them on the list of those that change nothing */
 export function draw(root: string, room: Room, count: number, next: () => number): Mutant[] {
-  const all = room.sources
-    .flatMap((source) => filesOf(root, source))
-    .flatMap((file) => of(root, file));
-  const drawn = all
+  const drawn = mutantsOf(root, room)
     .map((mutant) => ({ mutant, at: next() }))
     .sort((a, b) => a.at - b.at)
     .map(({ mutant }) => mutant);
