@@ -144,3 +144,18 @@ test("a module that was stopped is not blamed for giving no key", (t) => {
   bench.run(100, look);
   t.true(names(bench.take()).includes("no_key.m raised major"), "it counts from the start on");
 });
+
+test("what a process before told of a KM that is away holds until the KM is there", (t) => {
+  const { bench, rules } = link();
+  rules.kmDown("main", "connection refused", bench.moment);
+  bench.run(60, (moment) => rules.tick(moment));
+  t.is(bench.book.record("km_unreachable.m")?.severity, "major");
+  const options = { module: "m", qberLimit: 0.11, intermittent: false };
+  const again = new ModuleRules({ ...options, thresholds: standardThresholds() }, bench.book);
+  again.moduleUp(bench.moment);
+  bench.run(20, (moment) => again.tick(moment));
+  t.is(bench.book.record("km_unreachable.m")?.severity, "major", "nothing is known of it yet");
+  again.kmUp("main", bench.moment);
+  bench.run(60, (moment) => again.tick(moment));
+  t.is(bench.book.record("km_unreachable.m")?.severity, "cleared");
+});
