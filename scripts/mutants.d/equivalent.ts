@@ -10,6 +10,11 @@ export const equivalent: readonly {
     why: "the same object is put where it is already",
   },
   {
+    file: "alarms/supply-rules.ts",
+    what: 'const facts = detail === undefined || level === "cleared" ? {} : { detail }; → const facts = detail === undefined && level === "cleared" ? {} : { detail };',
+    why: "a detail that is undefined is none, and no rule says one of what is cleared",
+  },
+  {
     file: "kq1/answer.ts",
     what: "for (let i = 0; i < keyId.length; i++) if (bytes[idAt + i] !== keyId.charCodeAt(i)) return false; → for (let i = 0; i < keyId.length; i--) if (bytes[idAt + i] !== keyId.charCodeAt(i)) return false;",
     why: "the usual answer is then read by the parser, which takes it as well: slower, and no more",

@@ -93,3 +93,38 @@ test("an operator's word that the KM has none frees pieces as they were cut", as
     t.is((await ask(bench, { size: 128 })).response, "no_keys_available");
   });
 });
+
+test("a key that is kept back is decided upon where its block is: not while the others are supplied", async (t) => {
+  await withBench(onRequest, async (bench) => {
+    bench.module.connect(bench.custody);
+    bench.module.add(0, 768);
+    bench.module.offer();
+    const given = await ask(bench, { token });
+    await durable(bench);
+    given.torn?.();
+    const km = await goOn(bench, { onRequest: false });
+    await bench.clock.advance(answerKept);
+    await durable(bench);
+    bench.module.offer();
+    await durable(bench);
+    const [keptBack] = ids(given) as [string];
+    t.deepEqual([...(record(bench)?.quarantined.keys() ?? [])], [keptBack]);
+    t.is(km.outstanding.length, 2);
+    const { keptBackKeys } = bench.custody;
+    t.is(keptBackKeys.reinstate(keptBack), "on_its_way");
+    t.is(keptBackKeys.reinstate(`${epoch}/0`), "on_its_way");
+    km.answerAll();
+    await durable(bench);
+    t.is(keptBackKeys.reinstate(keptBack), undefined);
+    await durable(bench);
+    bench.module.offer();
+    await durable(bench);
+    t.deepEqual(
+      km.outstanding.map(({ id }) => id),
+      [keptBack],
+    );
+    km.answerAll();
+    await durable(bench);
+    t.is(bench.module.released.length, 1);
+  });
+});
