@@ -328,3 +328,32 @@ test("a block that is withheld and damaged is listed for both: for either it is 
     t.deepEqual(custody.keptBackKeys.counts(), {});
   });
 });
+
+test("damage is told once, and not of a block that is whole at the KM or given up", async (t) => {
+  await withBench({}, async (bench) => {
+    const { module, custody, events } = bench;
+    const km = new Km(custody);
+    custody.kmUp(km);
+    module.connect(custody);
+    module.add(1);
+    module.add(2, 256, { qber: 0.2 });
+    await offer(bench);
+    const damage = (number: number) =>
+      custody.damaged({ ref: { epoch, number }, bits: 256 }, "worn");
+    const told = () => events.filter(({ type }) => type === "block_damaged").length;
+    const { quarantined } = custody.counters();
+    damage(3);
+    damage(3);
+    t.deepEqual([told(), custody.counters().quarantined - quarantined], [1, 1]);
+    km.answer();
+    // Its KM has it, and the module was not told yet.
+    t.is(bench.ledger.get(block(1))?.state, "complete");
+    damage(1);
+    t.is(custody.keptBackKeys.discard(block(2)), undefined);
+    damage(2);
+    t.is(told(), 1);
+    await durable(bench);
+    t.true(module.released.includes(block(1)));
+    t.deepEqual(module.discarded, [block(2)]);
+  });
+});

@@ -181,3 +181,23 @@ for (let seed = 1; seed <= 6; seed++) {
   test(`whichever KM comes and goes, each key is at one of them (seed ${seed})`, (t) =>
     story(t, seed));
 }
+
+test("nothing could be supplied unless a key waits, a KM is there, and its window has room", async (t) => {
+  await withBench({}, async ({ module, custody }) => {
+    t.false(custody.couldSupply, "nothing at all");
+    const km = new Km(custody, 1);
+    custody.kmUp(km);
+    t.false(custody.couldSupply, "no key waits");
+    custody.kmDown();
+    module.connect(custody);
+    module.add(1);
+    module.add(2);
+    module.offer();
+    t.false(custody.couldSupply, "no KM is there");
+    custody.kmUp(km);
+    t.is(km.outstanding.length, 1);
+    t.false(custody.couldSupply, "the window is full");
+    km.answer("busy");
+    t.false(custody.couldSupply, "the KM asked to wait");
+  });
+});
