@@ -26,7 +26,7 @@ export class SimDisk {
     this.#plant = plant;
     const some = (most: number) => (draw() < 0.7 ? draw() * most : 0);
     this.faults = {
-      damage: some(0.2),
+      damage: some(0.5),
       forgets: draw() < 0.7 ? 1 : some(1),
       failures: 1 + Math.floor(some(6)),
     };

@@ -6,7 +6,7 @@ import { custodyStory } from "../../../sim/custody-story.ts";
 /** Seeds of the whole suite; `npm run sim -- --seed N` repeats one, `npm run soak -- --only story` has more. */
 const seeds = rounds(400);
 /** A planted mistake is found within so many seeds. */
-const within = rounds(5_000);
+const within = rounds(2_000);
 
 test("whatever is changed, exchanged, repaired or lost, a key is with one KM under one ID", async (t) => {
   const met = new Set<string>();
