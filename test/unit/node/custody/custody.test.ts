@@ -1,4 +1,5 @@
 import test from "ava";
+import { KeyBlock } from "../../../../src/port/key.ts";
 import { settle } from "../../../clock.ts";
 import { durable, epoch, Km, withBench } from "../../../rig/custody-bench.ts";
 
@@ -258,5 +259,40 @@ test("stopping waits for what the KM was given, and takes no more", async (t) =>
     await settle();
     t.true(stopped);
     t.is(km.asked.length, 2);
+  });
+});
+
+test("a word that Kq-1 does not know is no refusal: the key waits, and is supplied to that KM again", async (t) => {
+  await withBench({}, async (bench) => {
+    const { module, custody } = bench;
+    const km = new Km(custody);
+    custody.kmUp(km);
+    module.connect(custody);
+    module.add(1);
+    module.offer();
+    await durable(bench);
+    km.answer("no_such_word");
+    t.is(custody.counters().quarantined, 0);
+    t.is(km.outstanding.length, 0);
+    await bench.clock.advance(60_000);
+    t.is(km.outstanding.length, 1);
+    km.answer();
+    await durable(bench);
+    t.is(module.released.length, 1);
+  });
+});
+
+test("a block that waits for the disk is wiped with the others", async (t) => {
+  await withBench({}, async (bench) => {
+    const { module, custody } = bench;
+    module.connect(custody);
+    const bytes = Buffer.alloc(32, 7);
+    const facts = { ref: { epoch: "8899aabbccddeeff", number: 1 }, bits: 256, qber: 0.03 };
+    const block = new KeyBlock(facts, bytes);
+    custody.block(block);
+    t.false(block.wiped, "how it is cut is not on disk yet");
+    custody.wipe();
+    t.true(block.wiped);
+    t.deepEqual(bytes, Buffer.alloc(32));
   });
 });
