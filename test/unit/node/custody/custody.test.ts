@@ -296,3 +296,35 @@ test("a block that waits for the disk is wiped with the others", async (t) => {
     t.deepEqual(bytes, Buffer.alloc(32));
   });
 });
+
+test("a key is wiped once it is answered for, taken or refused", async (t) => {
+  await withBench({ keyBits: 128 }, async (bench) => {
+    const { module, custody } = bench;
+    const km = new Km(custody);
+    custody.kmUp(km);
+    module.connect(custody);
+    module.add(1, 384);
+    module.offer();
+    await durable(bench);
+    const [taken, refused, waits] = km.outstanding.map(({ key }) => key);
+    km.answer();
+    km.answer("unknown_module");
+    t.deepEqual([taken?.wiped, refused?.wiped, waits?.wiped], [true, true, false]);
+  });
+});
+
+test("an event says whether what was kept back is supplied after all, or given up", async (t) => {
+  for (const [what, type] of [
+    ["reinstate", "key_reinstated"],
+    ["discard", "key_discarded"],
+  ] as const) {
+    await withBench({}, async ({ module, custody, events }) => {
+      module.connect(custody);
+      module.add(1, 256, { qber: 0.3 });
+      module.offer();
+      t.is(custody.keptBackKeys.decideAll(what, { reason: "qber" }), 1);
+      const { type: told, facts } = events.at(-1) ?? {};
+      t.deepEqual([told, facts], [type, { blocks: 1, reason: "qber" }]);
+    });
+  }
+});
