@@ -44,7 +44,6 @@ export type FaultCode =
   | "state.corrupt"
   | "state.locked" // another process has it
   | "state.owner" // a file that another user owns
-  | "km.invariant" // the key manager's books contradict themselves: a defect
   | "km_store.io" // the key manager's store can't be written or read
   | "km_store.corrupt"
   | "km_store.key" // another master key than the one it was made with

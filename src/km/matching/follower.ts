@@ -3,10 +3,10 @@
  * and no byte of it can be used; then M matched, when the leader says that it decided so, or void again. Pure.
  */
 import { timingSafeEqual } from "node:crypto";
+import { assert } from "../../base/assert.ts";
 import { digestOf } from "../../wire/kx/codec.ts";
 import type { Abort, Commit, ExtentBook, NoMatchReason, Propose } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
-import { broken } from "../store/life.ts";
 import type { Row } from "../store/port.ts";
 import { type LinkBuffer, namesIn, type Waiting } from "./buffer.ts";
 import { decodeBatch, encodeBatch, type Prepared } from "./rows.ts";
@@ -185,7 +185,7 @@ export class Follower {
   /** The leader has decided: the batch is stock. */
   matched(number: number): void {
     const batch = this.#prepared.get(number);
-    if (batch === undefined) throw broken("only a prepared batch is matched", { number });
+    assert(batch !== undefined, "only a prepared batch is matched");
     const context = this.#context;
     const { facts, keys } = batch;
     const { modules, unit, split, length, digest } = facts;

@@ -2,8 +2,9 @@
  * What one turn of a link changes becomes durable as one transaction, and what depends on it happens after that:
  * a message that says so, an answer. Pure.
  */
+
+import { assert } from "../../base/assert.ts";
 import type { LinkBooks } from "../store/books.ts";
-import { broken } from "../store/life.ts";
 import type { Handle, KeyStore, NewExtent, Row } from "../store/port.ts";
 
 /** A transaction has at most so many callbacks behind it before it is handed to the store within a turn. */
@@ -70,6 +71,6 @@ export class Turn {
     this.#store.commit(change, () => {
       for (const fn of after) fn();
     });
-    if (this.#scheduled) throw broken("writing the books changes them");
+    assert(!this.#scheduled, "writing the books does not change them");
   }
 }

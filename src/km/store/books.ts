@@ -2,8 +2,10 @@
  * What this KM has on record of one link: its stock, keys on their way, counts. Nothing else changes them; each
  * change marks the rows that have to be written, and {@link LinkBooks.rows} hands them over. Pure.
  */
+
+import { assert } from "../../base/assert.ts";
 import type { Fate } from "../../wire/kx/messages.ts";
-import { hold, isFinal, next, setFate, type UseEntry } from "./life.ts";
+import { isFinal, next, setFate, type UseEntry } from "./life.ts";
 import type { Row } from "./port.ts";
 import { type Side, split } from "./regions.ts";
 import {
@@ -85,7 +87,7 @@ export class LinkBooks {
 
   /** A key begins its way. Its bytes are marked as used. */
   addUse(use: Use): void {
-    hold(!this.#uses.has(use.id), "a key has one use", { id: use.id });
+    assert(!this.#uses.has(use.id), "a key has one use");
     this.#uses.set(use.id, use);
     this.stock.pin(use.ranges);
     for (const range of use.ranges) this.stock.markUsed(range);
@@ -119,9 +121,7 @@ export class LinkBooks {
   }
 
   assign(use: Use, request: string): void {
-    hold(use.request === undefined || use.request === request, "a key is for one set", {
-      id: use.id,
-    });
+    assert(use.request === undefined || use.request === request, "a key is for one set");
     use.request = request;
     use.assigned = true;
     this.#dirtyUses.add(use.id);

@@ -7,7 +7,7 @@
  *
  * S, T, X and V are final. Nothing goes back to free.
  */
-import { Fault } from "../../base/errors.ts";
+import { assert } from "../../base/assert.ts";
 import type { Fate, UseState } from "../../wire/kx/messages.ts";
 
 /** What happens to a use. */
@@ -30,10 +30,10 @@ export function steps(): [UseState, UseEntry, UseState][] {
   );
 }
 
-/** @throws Fault `km.invariant`: a step that the table does not have; it is a defect and ends the process */
+/** @throws Fault `invariant`: a step that the table does not have; it is a defect and ends the process */
 export function next(state: UseState, entry: UseEntry): UseState {
   const to = table[state][entry];
-  if (to === undefined) throw broken("a key on its way has no such step", { state, entry });
+  assert(to !== undefined, `a key on its way that is ${state} has the step ${entry}`);
   return to;
 }
 
@@ -41,24 +41,8 @@ export function isFinal(state: UseState): boolean {
   return Object.keys(table[state]).length === 0;
 }
 
-/** A fate is told once and stays. @throws Fault `km.invariant` */
+/** A fate is told once and stays. @throws Fault `invariant` */
 export function setFate(before: Fate | undefined, fate: Fate): Fate {
-  if (before !== undefined && before !== fate) {
-    throw broken("the other KM tells another fate than before", { before, fate });
-  }
+  assert(before === undefined || before === fate, "the other KM tells the same fate as before");
   return fate;
-}
-
-/** An invariant that does not hold. */
-export function broken(message: string, facts: Record<string, string | number> = {}): Fault {
-  return new Fault("km.invariant", message, facts);
-}
-
-/** Stays on in production: what follows relies on it. @throws Fault `km.invariant` */
-export function hold(
-  condition: boolean,
-  message: string,
-  facts: Record<string, string | number> = {},
-): asserts condition {
-  if (!condition) throw broken(message, facts);
 }

@@ -2,8 +2,9 @@
  * Who owns which bytes of an extent, and how far they are used. A region is a stretch with one owner; its
  * bytes are used from its start on, in order, so one number, the mark, tells all of them. Pure.
  */
+
+import { assert } from "../../base/assert.ts";
 import type { Range, RegionBook } from "../../wire/kx/messages.ts";
-import { hold } from "./life.ts";
 
 /** The leader of a link (the smaller KM ID) or its follower. */
 export type Side = 0 | 1;
@@ -30,7 +31,7 @@ export function other(side: Side): Side {
 
 /** The regions of a new extent: the leader's first. A share of nothing has no region. */
 export function split(length: number, at: number): Region[] {
-  hold(at >= 0 && at <= length, "an extent is split inside of it", { at, length });
+  assert(at >= 0 && at <= length, "an extent is split inside of it");
   const regions: Region[] = [];
   if (at > 0) regions.push({ start: 0, end: at, version: 0, mark: 0, giving: false });
   if (at < length) regions.push({ start: at, end: length, version: 1, mark: at, giving: false });
@@ -135,9 +136,7 @@ export function reconcile(
     const end = ends[i + 1] as number;
     const my = overlapping(mine, start, end)[0];
     const their = theirs.find((region) => region.start < end && start < region.end);
-    hold(my !== undefined && their !== undefined, "both KMs have all bytes of an extent", {
-      start,
-    });
+    assert(my !== undefined && their !== undefined, "both KMs have all bytes of an extent");
     const version = Math.max(my.version, their.version);
     const usedByMe = start < my.mark;
     const toCome = offered.some((range) => range.start <= start && end <= range.end);

@@ -2,9 +2,10 @@
  * Stock of a link: extents, who owns which bytes of them, how far they are used, what is on its way to the other
  * owner. Every change of an extent is made here, and what is used is never free again. Pure.
  */
+
+import { assert } from "../../base/assert.ts";
 import type { Range, VersionedRange } from "../../wire/kx/messages.ts";
 import { limits } from "../../wire/kx/names.ts";
-import { hold } from "./life.ts";
 import {
   allUsed,
   cutAt,
@@ -61,9 +62,7 @@ export class Stock {
 
   /** Adds a matched batch. It is stock once it is durable: {@link openExtent}. */
   add(extent: Extent): void {
-    hold(!this.#extents.has(extent.number), "an extent's number is used once", {
-      extent: extent.number,
-    });
+    assert(!this.#extents.has(extent.number), "an extent's number is used once");
     this.#put(extent);
     this.#dirtyExtents.add(extent.number);
   }
@@ -90,7 +89,7 @@ export class Stock {
       this.#changed(extent);
       if (left === 0) break;
     }
-    hold(left === 0, "free bytes are where the books say", { left });
+    assert(left === 0, "free bytes are where the books say");
     return ranges;
   }
 
@@ -237,7 +236,7 @@ export class Stock {
   /** What the comparison of both books made of an extent's regions. */
   setRegions(number: number, regions: Region[]): void {
     const extent = this.#extents.get(number);
-    hold(extent !== undefined, "only what is there is compared", { extent: number });
+    assert(extent !== undefined, "only what is there is compared");
     extent.regions = regions;
     this.#changed(extent);
   }
@@ -280,7 +279,7 @@ export class Stock {
   #changed(extent: Extent): void {
     extent.regions = join(extent.regions);
     const used = extent.regions.reduce((sum, { start, mark }) => sum + mark - start, 0);
-    hold(used >= extent.used, "what is used is never free again", { extent: extent.number });
+    assert(used >= extent.used, "what is used is never free again");
     extent.used = used;
     this.#dirtyExtents.add(extent.number);
     this.#stockOf(extent);

@@ -2,6 +2,8 @@
  * Keys that this KM owns on their way to applications (Y.3803 §8.2.2, §8.2.4): offered, supplied or void. What
  * was ever offered is never free again; what this KM had begun before a restart is void. Pure.
  */
+
+import { assert } from "../../base/assert.ts";
 import { digestOf, keysThatFitOffer } from "../../wire/kx/codec.ts";
 import type {
   Ack,
@@ -13,7 +15,6 @@ import type {
 } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
-import { hold } from "../store/life.ts";
 import type { Use } from "../store/shapes.ts";
 
 /** Why a request got no key. */
@@ -110,7 +111,7 @@ export class Owner {
     const parts: Part[] = [];
     for (let from = 0; from < ranges.length; ) {
       const fit = keysThatFitOffer(about.request?.use, ranges.slice(from));
-      hold(fit > 0, "a key fits an offer");
+      assert(fit > 0, "a key fits an offer");
       parts.push(this.#part(ranges.slice(from, from + fit), about));
       from += fit;
     }

@@ -182,6 +182,11 @@ export class Peer {
     return this.#context.now() - since >= use.pickUp * 1_000;
   }
 
+  /** A take of it is open, or the owner has not answered: it may count the key as taken. */
+  #isOpen(id: string): boolean {
+    return this.#asked.has(id) || this.#open.has(id);
+  }
+
   #sendTake({ id, offer }: Use): void {
     this.#asked.add(id);
     this.#context.send({
@@ -284,7 +289,7 @@ export class Peer {
     for (const id of this.#since.keys()) {
       const use = this.#context.books.uses.get(id);
       if (use === undefined) this.#since.delete(id);
-      else if (this.#isLate(use) && !this.#asked.has(id)) this.#end(use, "expire");
+      else if (this.#isLate(use) && !this.#isOpen(id)) this.#end(use, "expire");
     }
   }
 
