@@ -63,7 +63,7 @@ export class Kq1Line extends Line {
       socket,
       clock: parts.clock,
       unreadMs: parts.times.unread,
-      hold: (held) => this.#assert("unread", held),
+      hold: (held) => this.#hold("unread", held),
       stalled: () => this.#cut("node reads none of its answers"),
     });
     socket.setNoDelay(true);
@@ -80,7 +80,7 @@ export class Kq1Line extends Line {
       this.#answers.add(tickets.messageId(ticket), tickets.ids, ticket * idBytes, response);
     }
     tickets.giveBack(ticket);
-    if (this.keys <= mostKeys / 2 && this.bytes <= mostBytes / 2) this.#assert("unanswered", false);
+    if (this.keys <= mostKeys / 2 && this.bytes <= mostBytes / 2) this.#hold("unanswered", false);
     if (this.#ended && tickets.size === 0) this.#answers.end();
   }
 
@@ -109,7 +109,7 @@ export class Kq1Line extends Line {
     }
     chunk.fill(0);
     this.#parts.turn.came();
-    if (this.keys > mostKeys || this.bytes > mostBytes) this.#assert("unanswered", true);
+    if (this.keys > mostKeys || this.bytes > mostBytes) this.#hold("unanswered", true);
     if (frames !== this.#frames || this.#deframer.pending === 0) this.#forgetFrame();
     this.#watchFrame();
   }
@@ -155,7 +155,7 @@ export class Kq1Line extends Line {
     if (this.#tickets.size === 0) this.#answers.end();
   }
 
-  #assert(why: "unread" | "unanswered", held: boolean): void {
+  #hold(why: "unread" | "unanswered", held: boolean): void {
     if (held === this.#held.has(why)) return;
     if (held) this.#held.add(why);
     else this.#held.delete(why);
