@@ -39,9 +39,9 @@ export interface LinkLimits {
 }
 
 export const usualLimits: LinkLimits = {
-  window: 4,
+  window: 16,
   batchKeys: 2_048,
-  batchBytes: 1_048_576,
+  batchBytes: 2_097_152,
   readyBytes: 65_536,
   readyKeys: 512,
   holdMs: 5,
