@@ -23,6 +23,7 @@ import {
   powerCuts,
 } from "../../test/faults/disk-campaign.ts";
 import { killNodes } from "../../test/faults/kills.ts";
+import { killKms } from "../../test/faults/km-kills.ts";
 import { meetTroubles } from "../../test/faults/troubles.ts";
 import { launcher } from "../bench/production.ts";
 import { flow } from "./flow.ts";
@@ -152,6 +153,19 @@ export const campaigns: readonly Campaign[] = [
         async run(scale, seed) {
           const result = await alarmCuts(times(10_000, scale), seed);
           return { held: result.lost + result.wrong + result.stale === 0, figures: { ...result } };
+        },
+      },
+    ],
+  },
+  {
+    name: "km-kills",
+    parts: [
+      {
+        title: "500 SIGKILLs of either key manager and either node",
+        async run(scale, seed) {
+          const { broken, ...figures } = await killKms(times(500, scale), seed);
+          for (const what of broken) process.stderr.write(`${what}\n`);
+          return { held: broken.length === 0, figures };
         },
       },
     ],

@@ -1,11 +1,12 @@
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import type { KmStatus } from "../../src/km/model/status.ts";
+import { rounds } from "../campaign-scale.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
-import type { KmOfPair, KmPair } from "../rig/km-pair.ts";
+import { killKms } from "../faults/km-kills.ts";
+import type { KmPair } from "../rig/km-pair.ts";
 import { Rig } from "../rig/rig.ts";
-import { deadline } from "../rig/with-rig.ts";
 
 interface Both {
   readonly kms: KmPair;
@@ -59,18 +60,9 @@ test("keys of a module pair are compared, and are stock at both ends, half of it
   t.is(alice?.links[0]?.stock_bits, bob?.links[0]?.peer_stock_bits);
 });
 
-test("a key manager that is killed over and over loses no key, and doubles none", async (t) => {
-  const blocks = 150;
-  const bits = blocks * 8_192;
-  const world = await link(t, blocks);
-  for (let i = 0; i < 6; i++) {
-    const km = world.kms.kms[i % 2] as KmOfPair;
-    await km.process.stop("SIGKILL");
-    await km.start(deadline());
-  }
-  const seen = await both(world, "all is matched", matchedAll(bits));
-  for (const { links, modules } of seen) {
-    t.is((links[0]?.stock_bits ?? 0) + (links[0]?.peer_stock_bits ?? 0), bits);
-    t.is(modules[0]?.conflicts, 0);
-  }
+test("key managers and nodes that are killed over and over lose no key, and double none", async (t) => {
+  const { broken, bits, stock } = await killKms(rounds(60), 4_711);
+  t.deepEqual(broken, []);
+  t.is(stock, bits);
+  t.true(bits > 0);
 });
