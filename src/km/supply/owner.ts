@@ -53,6 +53,11 @@ interface Pending {
   readonly done: (result: Use[] | Shortage) => void;
 }
 
+/** A key that ended at the peer before it was durably supplied has no other end any more. */
+function supplied(uses: Use[]): Use[] | Shortage {
+  return uses.some(({ fate }) => fate === "X" || fate === "V") ? "refused" : uses;
+}
+
 function usesOf({ parts }: Pending): Use[] {
   return parts.flatMap(({ uses }) => uses);
 }
@@ -203,7 +208,7 @@ export class Owner {
     const entry = pending.request === undefined ? "prepare" : "supply";
     const uses = usesOf(pending);
     for (const use of uses) books.step(use, entry);
-    turn.whenDurable(() => pending.done(uses));
+    turn.whenDurable(() => pending.done(supplied(uses)));
   }
 
   #forget(pending: Pending): void {
@@ -251,7 +256,7 @@ export class Owner {
     }
     turn.whenDurable(() => {
       for (const use of uses) this.sendAssign(use);
-      done(uses);
+      done(supplied(uses));
     });
   }
 
