@@ -87,6 +87,7 @@ async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number>
       conflict: (module) =>
         log.error("two contents have one QKD-key ID: both kept out", { module }),
     },
+    stockOf: (module) => byModule.get(module)?.bytes ?? 0,
     clock,
     log: log.child("kq1"),
     onFailure,

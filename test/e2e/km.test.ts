@@ -6,7 +6,7 @@ import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { killKms } from "../faults/km-kills.ts";
 import type { KmPair } from "../rig/km-pair.ts";
-import { Rig } from "../rig/rig.ts";
+import { Rig, type RigOptions } from "../rig/rig.ts";
 
 interface Both {
   readonly kms: KmPair;
@@ -14,12 +14,17 @@ interface Both {
 }
 
 /** Two modules, nodes, key managers and the link between them; closed on every way out. */
-async function link(t: ExecutionContext, blocks: number): Promise<Both> {
+async function link(
+  t: ExecutionContext,
+  blocks: number,
+  options: Pick<RigOptions, "mode"> = {},
+): Promise<Both> {
   const rig = await Rig.start({
     source: seedSource({ seed: 7, blockBits: 8_192, blocks, clock: systemClock }),
     baud: 0,
     keyBits: 256,
     realKms: true,
+    ...options,
   });
   t.teardown(() => rig.close());
   return { kms: rig.kms as KmPair, rig };
@@ -58,6 +63,14 @@ test("keys of a module pair are compared, and are stock at both ends, half of it
     t.is(links[0]?.key_exchange, "X25519MLKEM768");
   }
   t.is(alice?.links[0]?.stock_bits, bob?.links[0]?.peer_stock_bits);
+});
+
+test("key managers that ask for keys get them, the same at both ends", async (t) => {
+  const bits = 40 * 8_192;
+  const world = await link(t, 40, { mode: "on_request" });
+  const [alice, bob] = await both(world, "all is matched", matchedAll(bits));
+  t.is(alice?.modules[0]?.received_bits, bits);
+  t.is(bob?.links[0]?.differing_keys, 0);
 });
 
 test("key managers and nodes that are killed over and over lose no key, and double none", async (t) => {

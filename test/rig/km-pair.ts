@@ -18,6 +18,7 @@ export interface KmPairOptions {
   /** Module IDs, Alice's first. */
   readonly modules: readonly [string, string];
   readonly onLog?: (end: KmEnd, line: string) => void;
+  readonly mode?: "on_request";
   /** More lines of both configurations. */
   readonly extra?: string;
   readonly program?: string;
@@ -85,6 +86,7 @@ export class KmPair {
   /** Makes certificates and configurations; starts nothing. */
   static async make(options: KmPairOptions): Promise<KmPair> {
     const { folder, modules, onLog, extra = "", program = command } = options;
+    const { mode = "proactive" } = options;
     await mkdir(folder, { recursive: true });
     const authority = await createAuthority("KM test CA");
     const ca = `${folder}/ca.crt`;
@@ -142,6 +144,7 @@ module_id = "${modules[i]}"
 matching_module_id = "${modules[1 - i]}"
 link = "fibre"
 nodes = ["node-${end}"]
+mode = "${mode}"
 
 [link.fibre]
 peer = "km-${other}"
@@ -163,10 +166,15 @@ ${dial}${extra}`,
   static async begin(
     folder: string,
     opened: AsyncDisposableStack,
-    onLog?: KmPairOptions["onLog"],
+    { onLog, mode }: Pick<KmPairOptions, "onLog" | "mode">,
   ): Promise<KmPair> {
     const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
-    const pair = await KmPair.make({ folder, modules, ...(onLog && { onLog }) });
+    const pair = await KmPair.make({
+      folder,
+      modules,
+      ...(onLog && { onLog }),
+      ...(mode && { mode }),
+    });
     opened.defer(() => pair.stop());
     await pair.start(AbortSignal.timeout(30_000));
     return pair;

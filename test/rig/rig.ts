@@ -60,6 +60,8 @@ export interface RigOptions {
   readonly kmAt?: Partial<Record<EndName, KmAt>>;
   /** Two key managers of the product instead of doubles, with the link between them. */
   readonly realKms?: boolean;
+  /** With these, their KMs ask for keys. */
+  readonly mode?: "on_request";
   /** Where the nodes publish, instead of the rig's own broker. */
   readonly broker?: {
     readonly url: string;
@@ -143,7 +145,7 @@ export class Rig {
     const made = { authority, doors, brokerPort: await doors.before(await broker.listen()) };
     const kms =
       options.realKms === true
-        ? await KmPair.begin(join(folder, "kms"), opened, options.onLog)
+        ? await KmPair.begin(join(folder, "kms"), opened, options)
         : undefined;
     const kmAt = kms ? { alice: kms.alice.at, bob: kms.bob.at } : options.kmAt;
     const of = { ...options, ...(kmAt && { kmAt }) };
@@ -367,7 +369,7 @@ key = ${q(key)}
 [[module]]
 name = ${q(name)}
 km = "local"
-${options.keyBits === undefined ? "" : `key_bits = ${options.keyBits}\n`}
+${options.keyBits === undefined ? "" : `key_bits = ${options.keyBits}\n`}${options.mode === undefined ? "" : `mode = "${options.mode}"\n`}
 [module.driver]
 ${driverTable(join(folder, name), options)}
 ${typeof options.extra === "function" ? options.extra(name, folder) : (options.extra ?? "")}`,

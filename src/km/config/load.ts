@@ -22,6 +22,7 @@ import {
   logSchema,
   moduleSchema,
   type RawConfig,
+  requestSchema,
   storeSchema,
 } from "./schema.ts";
 
@@ -42,6 +43,7 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
   kq1: kq1Schema,
   kx: kxSchema,
   module: moduleSchema,
+  "module.request": requestSchema,
   link: linkSchema,
   log: logSchema,
   local: localSchema,
@@ -49,8 +51,9 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
 
 /** Keys allowed at a place in the file; names of modules and links are the operator's. */
 function entriesAt(path: readonly (string | number)[]): readonly string[] {
-  const [table = ""] = path;
-  return Object.keys(tables[String(table)]?.entries ?? {});
+  const [table = "", , ...more] = path;
+  const place = [table, ...more].join(".");
+  return Object.keys(tables[place]?.entries ?? {});
 }
 
 const files = ["ca", "cert", "key", "crl"] as const;
@@ -93,7 +96,7 @@ function checkTogether(
 ): void {
   const names = links.map(({ name }) => name);
   const ids = new Map<string, string>();
-  for (const { name, link, module_id, matching_module_id, nodes } of modules) {
+  for (const { name, link, module_id, matching_module_id, nodes, mode, request } of modules) {
     const key = `module.${name}`;
     if (!names.includes(link)) {
       const near = didYouMean(link, names);
@@ -104,6 +107,14 @@ function checkTogether(
     ids.set(module_id, name);
     if (module_id === matching_module_id) {
       complain(`${key}.matching_module_id`, "is module_id: the module at the other end is another");
+    }
+    const { host, port, low_bits, high_bits } = request;
+    if ((host === undefined) !== (port === undefined)) {
+      complain(`${key}.request`, "host and port go together: of the node's key server");
+    }
+    if (high_bits <= low_bits) complain(`${key}.request.high_bits`, "expected more than low_bits");
+    if (mode === "on_request" && host !== undefined && kq1?.cert === undefined) {
+      complain(`${key}.request.host`, "a node is asked over HTTPS with a certificate: see [kq1]");
     }
     if (nodes.length === 0 && kq1?.plain !== true) {
       complain(`${key}.nodes`, "names in the certificates that may supply its keys are needed");

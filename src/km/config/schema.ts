@@ -86,11 +86,28 @@ export const kxSchema = v.strictObject({
   ...tls,
 });
 
+/** How a module's node is asked for keys (Kq-1 §7.2). */
+export const requestSchema = v.strictObject({
+  size_bits: v.optional(
+    v.pipe(whole(8, 393_216), v.multipleOf(8, "expected a multiple of 8")),
+    256,
+  ),
+  number: v.optional(whole(1, 1_024), 64),
+  low_bits: v.optional(whole(0, 1_000_000_000), 262_144),
+  high_bits: v.optional(whole(8, 1_000_000_000), 1_048_576),
+  host: v.optional(peer),
+  port: v.optional(whole(1, 65_535)),
+  server_name: v.optional(id),
+  answer_timeout_s: seconds(1, 300, 10),
+});
+
 export const moduleSchema = v.strictObject({
   module_id: id,
   matching_module_id: id,
   link: name,
   nodes: v.optional(v.array(id), []),
+  mode: v.optional(v.picklist(["proactive", "on_request"]), "proactive"),
+  request: v.optional(requestSchema, {}),
 });
 
 export const linkSchema = v.strictObject({

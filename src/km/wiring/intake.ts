@@ -1,5 +1,5 @@
 /** Key supply of nodes (Kq-1): who may supply what, over which servers. */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -8,10 +8,13 @@ import { IdMemory } from "../acquisition/id-memory.ts";
 import { Intake } from "../acquisition/intake.ts";
 import { IdMask } from "../acquisition/masked-ids.ts";
 import type { IntakeEvents } from "../acquisition/module-intake.ts";
+import { Wishes } from "../acquisition/wishes.ts";
 import type { KmConfig } from "../config/load.ts";
+import { HttpsRequests } from "../io/https-requests.ts";
 import { HttpsSupplyServer } from "../io/https-supply-server.ts";
 import { type OpenIdFile, openIdFile } from "../io/id-memory-file.ts";
 import { Kq1Server } from "../io/kq1-server.ts";
+import { TcpRequests } from "../io/tcp-requests.ts";
 import type { ServerTexts } from "../io/tls-door.ts";
 import { Turn } from "../io/turn.ts";
 import type { KeyStore } from "../store/port.ts";
@@ -29,12 +32,19 @@ export interface IntakeParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly onFailure: (fault: Fault) => void;
+  /** Bytes that there are of a module's keys, wherever they are. */
+  readonly stockOf: (module: string) => number;
 }
+
+/** Waits after an answer without keys: from the first to the last, ms. */
+const firstWaitMs = 200;
+const lastWaitMs = 10_000;
 
 export class Supplies {
   readonly intake: Intake;
   readonly #files: readonly OpenIdFile[];
   readonly #servers: (Kq1Server | HttpsSupplyServer)[] = [];
+  readonly #asking: { close(): void }[] = [];
   readonly #parts: IntakeParts;
 
   /** Opens what is remembered of each module. @throws Fault `km_store.io`, `km_store.corrupt` */
@@ -83,8 +93,9 @@ export class Supplies {
     const { host, port, https_port, path, plain } = kq1;
     const tls = plain ? undefined : (readTexts(kq1) as ServerTexts);
     const turn = new Turn(this.intake);
+    const watcher = this.#ask(turn);
     if (port !== undefined) {
-      const server = new Kq1Server({ host, port, tls, turn, clock, log });
+      const server = new Kq1Server({ host, port, tls, turn, clock, log, watcher });
       log.info("Kq-1 over TCP", { host, port: await server.listen(), tls: tls !== undefined });
       this.#servers.push(server);
     }
@@ -93,6 +104,54 @@ export class Supplies {
       log.info("Kq-1 over HTTPS", { host, port: await server.listen() });
       this.#servers.push(server);
     }
+  }
+
+  /** Asks the nodes of modules in request mode: over their own connections, or at their key server. */
+  #ask(turn: Turn): TcpRequests {
+    const { config, store, clock, log, stockOf } = this.#parts;
+    const overTcp = [];
+    for (const { name, mode, request } of config.modules) {
+      const module = this.intake.module(name)?.module;
+      if (mode !== "on_request" || module === undefined) continue;
+      const { size_bits, number, low_bits, high_bits, host, port, server_name } = request;
+      const answerMs = request.answer_timeout_s;
+      const wishes = new Wishes({
+        size: size_bits,
+        number,
+        stock: () => stockOf(name),
+        low: low_bits / 8,
+        high: high_bits / 8,
+        hasRoom: () => store.full() === undefined,
+        firstWaitMs,
+        lastWaitMs,
+        answerMs,
+        drawToken: () => randomUUID(),
+        random: Math.random,
+      });
+      if (host === undefined || port === undefined) {
+        overTcp.push({ module, wishes });
+        continue;
+      }
+      const tls = () => readTexts(config.kq1 ?? {}) as ServerTexts;
+      const serverName = server_name ?? host;
+      this.#asking.push(
+        new HttpsRequests({
+          module,
+          wishes,
+          host,
+          port,
+          serverName,
+          tls,
+          turn,
+          clock,
+          answerMs,
+          log,
+        }),
+      );
+    }
+    const requests = new TcpRequests({ modules: overTcp, turn, clock, log });
+    this.#asking.push(requests);
+    return requests;
   }
 
   get connections(): number {
@@ -104,6 +163,7 @@ export class Supplies {
 
   /** No key is taken any more. */
   async closeServers(): Promise<void> {
+    for (const asking of this.#asking.splice(0)) asking.close();
     await Promise.all(this.#servers.splice(0).map((server) => server.close()));
   }
 

@@ -156,6 +156,12 @@ export class LinkOfKm {
     });
   }
 
+  /** Bytes of key that wait or are stock here, of both owners. */
+  get bytes(): number {
+    const { stock } = this.core.books;
+    return this.core.bufferedBytes + stock.free(0) + stock.free(1);
+  }
+
   status(): LinkStatus {
     const { core } = this;
     const { books } = core;
