@@ -3,10 +3,10 @@
  * the messages of the session before are lost, and either disk may be an old one. What is used at either end
  * is used. Pure; the same at both ends.
  */
-import type { Range, UseBook } from "../../wire/kx/messages.ts";
+import type { Range, RegionBook, UseBook } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { isFinal } from "../store/life.ts";
-import { overlapping, reconcile } from "../store/regions.ts";
+import { reconcile } from "../store/regions.ts";
 import type { Extent, Use } from "../store/shapes.ts";
 import type { Peer } from "../supply/peer.ts";
 import type { TheirBooks } from "./their-books.ts";
@@ -173,22 +173,30 @@ function comparePeers(
   if (assigned) books.assign(use, their.use);
 }
 
+/** Regions as they are at the other end; of a batch that it has only prepared, all is free. */
+function regionsThere(extent: number, { extents }: TheirBooks): readonly RegionBook[] {
+  const their = extents.get(extent);
+  if (their === undefined) return [];
+  const { state, length, regions } = their;
+  return state === "R" ? [{ start: 0, end: length, version: 0, mark: 0, giving: false }] : regions;
+}
+
+function touched(range: Range, theirs: TheirBooks): RegionBook[] {
+  const { start, end } = range;
+  return regionsThere(range.extent, theirs).filter((r) => r.start < end && start < r.end);
+}
+
 /** All of its bytes are free at the other end. */
-function isFreeThere({ ranges }: Use, { extents }: TheirBooks): boolean {
-  return ranges.every(({ extent, start, end }) => {
-    const regions = extents.get(extent)?.regions ?? [];
-    const touched = regions.filter((region) => region.start < end && start < region.end);
-    return touched.length > 0 && touched.every(({ mark, start: s }) => mark <= Math.max(s, start));
+function isFreeThere({ ranges }: Use, theirs: TheirBooks): boolean {
+  return ranges.every((range) => {
+    const regions = touched(range, theirs);
+    return regions.length > 0 && regions.every((r) => r.mark <= Math.max(r.start, range.start));
   });
 }
 
 /** Some of its bytes are free at the other end. */
-function hasFreeThere({ ranges }: Use, { extents }: TheirBooks): boolean {
-  return ranges.some(({ extent, start, end }) =>
-    overlapping(
-      (extents.get(extent)?.regions ?? []).map((r) => ({ ...r })),
-      start,
-      end,
-    ).some((region) => Math.max(region.mark, start) < Math.min(region.end, end)),
+function hasFreeThere({ ranges }: Use, theirs: TheirBooks): boolean {
+  return ranges.some((range) =>
+    touched(range, theirs).some((r) => Math.max(r.mark, range.start) < Math.min(r.end, range.end)),
   );
 }
