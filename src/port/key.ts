@@ -49,6 +49,12 @@ export function wipeMemory(bytes: Uint8Array): void {
   }
 }
 
+/** Gives memory back that holds no key, at once: for the same reason. Views of it have no bytes after that. */
+export function freeMemory(bytes: Uint8Array): void {
+  if (bytes.length < freedAtOnce || bytes.length !== bytes.buffer.byteLength) return;
+  (bytes.buffer as ArrayBuffer).transfer(0);
+}
+
 /** Up to this many bytes a loop is quicker than a call. */
 const few = 64;
 

@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
+import { wipeMemory } from "../../port/key.ts";
 import { KqDeframer, type KqFrame } from "../../wire/kq1/frame.ts";
 import { command } from "../../wire/kq1/names.ts";
 import type { SupplyResponse } from "../../wire/kq1/supply-answer.ts";
@@ -107,7 +108,7 @@ export class Kq1Line extends Line {
       const { command: code, message_id: id } = error.facts;
       this.#giveUp(Number(id), Number(code), error.message);
     }
-    chunk.fill(0);
+    wipeMemory(chunk);
     this.#parts.turn.came();
     if (this.keys > mostKeys || this.bytes > mostBytes) this.#hold("unanswered", true);
     if (frames !== this.#frames || this.#deframer.pending === 0) this.#forgetFrame();

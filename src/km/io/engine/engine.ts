@@ -4,6 +4,7 @@
  * then the rows that speak of them.
  */
 import { timingSafeEqual } from "node:crypto";
+import { delay } from "../../../base/clock.ts";
 import { errorCode, Fault } from "../../../base/errors.ts";
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
@@ -47,6 +48,8 @@ export class Engine implements KeyStore {
   #queue: Operation[] = [];
   #running: Promise<void> | undefined;
   #failed = false;
+  /** When the last cycle began. */
+  #begun = Number.NEGATIVE_INFINITY;
   #closed = false;
   #buffered = 0;
   #bufferedBytes = 0;
@@ -107,6 +110,7 @@ export class Engine implements KeyStore {
     // What comes in the same turn shares the first sync.
     await null;
     while (this.#queue.length > 0 && !this.#failed) {
+      await this.#pace();
       const operations = this.#queue;
       this.#queue = [];
       try {
@@ -116,6 +120,14 @@ export class Engine implements KeyStore {
       }
     }
     this.#running = undefined;
+  }
+
+  /** What comes one by one without a pause shares syncs; after a pause nothing waits. */
+  async #pace(): Promise<void> {
+    const { clock, cycleMs } = this.#parts;
+    const wait = this.#begun + cycleMs - clock.now();
+    if (wait > 0.5) await delay(clock, wait);
+    this.#begun = clock.now();
   }
 
   async #cycle(operations: readonly Operation[]): Promise<void> {

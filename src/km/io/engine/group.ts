@@ -30,17 +30,23 @@ export function placeOf(handle: Handle): number {
   return handle % groupKeys;
 }
 
+/** Memory of the last builder, for the next: a group has many keys or one, and each had cost as much. */
+let spare: { facts: Buffer; bytes: Buffer } | undefined;
+
 /** Gathers keys until they are sealed. */
 export class GroupBuilder {
   readonly number: number;
-  #facts = Buffer.allocUnsafe(16_384);
-  #bytes = keyMemory(65_536);
+  #facts: Buffer;
+  #bytes: Buffer;
   #count = 0;
   #length = 0;
   readonly #modules: string[] = [];
 
   constructor(number: number) {
     this.number = number;
+    this.#facts = spare?.facts ?? Buffer.allocUnsafe(16_384);
+    this.#bytes = spare?.bytes ?? keyMemory(65_536);
+    spare = undefined;
   }
 
   get count(): number {
@@ -106,7 +112,11 @@ export class GroupBuilder {
       names,
       this.#facts.subarray(0, this.#count * factLength),
     ]);
-    return new Group(this.number, facts, this.#bytes, this.#length);
+    const plain = keyMemory(this.#length);
+    plain.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes.fill(0, 0, this.#length);
+    spare = { facts: this.#facts, bytes: this.#bytes };
+    return new Group(this.number, facts, plain, this.#length);
   }
 }
 

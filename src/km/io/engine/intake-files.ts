@@ -4,9 +4,10 @@
  */
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/files.ts";
-import { keyMemory } from "../../../port/key.ts";
+import { freeMemory, keyMemory } from "../../../port/key.ts";
 import { type Group, groupHeader, groupLength, openGroup, sealGroup } from "./group.ts";
 import type { Keyring } from "./keyring.ts";
+import { Scratch } from "./scratch.ts";
 import { wrappedLength } from "./sealing.ts";
 
 const headerLength = 512;
@@ -42,6 +43,7 @@ export class IntakeFiles {
   readonly #now: () => number;
   readonly #segments = new Map<number, Segment>();
   #current: Segment | undefined;
+  readonly #scratch = new Scratch();
   #next = 1;
   bytes = 0;
 
@@ -104,7 +106,9 @@ export class IntakeFiles {
       const head = await readAt(file, at, groupHeader);
       const length = groupLength(head);
       if (length === undefined || at + length > size) break;
-      const group = openGroup(await readAt(file, at, length), segment.key);
+      const sealed = await readAt(file, at, length);
+      const group = openGroup(sealed, segment.key);
+      freeMemory(sealed);
       if (group === undefined) break;
       group.segment = number;
       group.offset = at;
@@ -123,8 +127,7 @@ export class IntakeFiles {
     const touched = new Set<Segment>();
     for (const group of groups) {
       const segment = await this.#open();
-      const parts = sealGroup(group, segment.key);
-      const bytes = Buffer.concat(parts);
+      const bytes = this.#scratch.join(sealGroup(group, segment.key));
       await writeAll(segment.file, bytes, segment.size);
       this.#segments.get(group.segment)?.groups.delete(group);
       group.segment = segment.number;
@@ -135,6 +138,7 @@ export class IntakeFiles {
       touched.add(segment);
       if (segment.size >= segmentBytes) this.#close();
     }
+    this.#scratch.trim();
     await Promise.all([...touched].map(({ file }) => file.datasync()));
   }
 
@@ -176,7 +180,9 @@ export class IntakeFiles {
     const segment = this.#segments.get(group.segment);
     if (segment === undefined || group.plain !== undefined) return;
     const length = groupHeader + group.facts.length + group.length;
-    const read = openGroup(await readAt(segment.file, group.offset, length), segment.key);
+    const sealed = await readAt(segment.file, group.offset, length);
+    const read = openGroup(sealed, segment.key);
+    freeMemory(sealed);
     if (read?.plain === undefined) throw new Error("a group of the intake is damaged");
     if (group.plain === undefined && group.live > 0) group.restore(read.plain);
     else read.evict();

@@ -19,6 +19,8 @@ export interface OpenOptions {
   readonly limitBytes: number;
   /** Within this what is used can't be read back from the disk, ms. */
   readonly wipeAfterMs: number;
+  /** Default 5. */
+  readonly cycleMs?: number;
   readonly onFailure: (fault: Fault) => void;
   readonly clock?: Clock;
   readonly random?: (length: number) => Buffer;
@@ -39,6 +41,7 @@ export interface Opened {
   readonly idKey: Buffer;
 }
 
+const usualCycleMs = 5;
 const kinds = new Map<number, RowKind>(
   Object.entries(rowKind).map(([kind, number]) => [number, kind as RowKind]),
 );
@@ -92,6 +95,7 @@ async function openAll(
       next: Math.max(0, ...groups.map(({ number }) => number), ...consumed.keys()) + 1,
       limitBytes: options.limitBytes,
       wipeAfterMs: options.wipeAfterMs,
+      cycleMs: options.cycleMs ?? usualCycleMs,
       clock,
       onFailure: options.onFailure,
       release: async () => {},

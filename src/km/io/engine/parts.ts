@@ -18,6 +18,8 @@ export interface EngineParts {
   readonly limitBytes: number;
   /** Within this what is not needed any more can't be read back, ms. */
   readonly wipeAfterMs: number;
+  /** Syncs follow each other no quicker than this, ms: each costs the processor as much as a hundred keys. */
+  readonly cycleMs: number;
   readonly clock: Clock;
   /** Called once, when something could not be made durable. */
   readonly onFailure: (fault: Fault) => void;

@@ -11,6 +11,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import { Fault } from "../../../base/errors.ts";
+import { wipeMemory } from "../../../port/key.ts";
 
 /** Bytes of a wrapped key: nonce, ciphertext, tag. */
 export const wrappedLength = 12 + 32 + 16;
@@ -100,7 +101,7 @@ export function open(
   } catch {
     return false;
   } finally {
-    opened.fill(0);
+    wipeMemory(opened);
   }
 }
 

@@ -4,10 +4,11 @@
  */
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/files.ts";
-import { keyMemory, wipeMemory } from "../../../port/key.ts";
+import { freeMemory, keyMemory, wipeMemory } from "../../../port/key.ts";
 import { readAt } from "./intake-files.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ExtentRow } from "./ledger.ts";
+import { Scratch } from "./scratch.ts";
 import { open, seal, wrappedLength } from "./sealing.ts";
 
 const headerLength = 128;
@@ -52,6 +53,7 @@ export class Volumes {
   readonly #volumes = new Map<number, Volume>();
   readonly #places = new Map<string, Place>();
   #current: Volume | undefined;
+  readonly #scratch = new Scratch();
   #next = 1;
   bytes = 0;
 
@@ -120,7 +122,7 @@ export class Volumes {
     let volume = await this.#open();
     let from = volume.size;
     const flush = async () => {
-      if (parts.length > 0) await writeAll(volume.file, Buffer.concat(parts), from);
+      if (parts.length > 0) await writeAll(volume.file, this.#scratch.join(parts), from);
       parts = [];
     };
     for (const extent of extents) {
@@ -138,6 +140,7 @@ export class Volumes {
       touched.add(volume);
     }
     await flush();
+    this.#scratch.trim();
     await Promise.all([...touched].map(({ file }) => file.datasync()));
     return places;
   }
@@ -266,6 +269,7 @@ export class Volumes {
       at += size + tagLength;
     }
     wipeMemory(plain);
+    freeMemory(sealed);
     return target;
   }
 

@@ -35,6 +35,7 @@ async function bench(t: { teardown: (fn: () => Promise<void>) => void }): Promis
         masterKey: key,
         limitBytes: 1e9,
         wipeAfterMs: 10_000,
+        cycleMs: 0,
         clock,
         onFailure: (fault) => {
           throw fault;
