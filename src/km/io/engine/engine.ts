@@ -23,6 +23,7 @@ import { gmac } from "./gmac.ts";
 import { type Group, GroupBuilder, groupOf, placeOf } from "./group.ts";
 import type { LedgerChange } from "./ledger.ts";
 import type { EngineParts } from "./parts.ts";
+import { readRanges } from "./read-ranges.ts";
 import { Shredder } from "./shredder.ts";
 
 type Operation =
@@ -349,29 +350,8 @@ export class Engine implements KeyStore {
     // After what was committed before: an extent may be about to be written.
     this.#enqueue({
       type: "work",
-      run: async () => done(await this.#readRanges(link, ranges)),
+      run: async () => done(await readRanges(this.#parts.volumes, link, ranges)),
     });
-  }
-
-  async #readRanges(link: string, ranges: readonly Range[]): Promise<Buffer | undefined> {
-    const length = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
-    const whole = keyMemory(length);
-    let at = 0;
-    for (const { extent, start, end } of ranges) {
-      const place = this.#parts.volumes.place(link, extent);
-      const part =
-        place && end <= place.length
-          ? await this.#parts.volumes.read(place, start, end)
-          : undefined;
-      if (part === undefined) {
-        wipeMemory(whole);
-        return undefined;
-      }
-      whole.set(part, at);
-      at += part.length;
-      wipeMemory(part);
-    }
-    return whole;
   }
 
   forget(link: string, ranges: readonly Range[]): void {
