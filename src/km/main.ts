@@ -1,7 +1,7 @@
 /** The key manager, wired together: read this first. */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { systemClock } from "../base/clock.ts";
+import { every, systemClock } from "../base/clock.ts";
 import { describe, Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
 import { createLog, type Log } from "../base/log.ts";
@@ -13,6 +13,8 @@ import { Progress } from "../host/life/progress.ts";
 import { stopRequested } from "../host/life/signals.ts";
 import { supervise } from "../host/life/supervisor.ts";
 import { LogRing } from "../ops/local/log-ring.ts";
+import { KmAlarms } from "./alarms/rules.ts";
+import { alarmStatus } from "./alarms/told.ts";
 import type { KmConfig } from "./config/load.ts";
 import { openEngine } from "./io/engine/open.ts";
 import type { KxIdentity } from "./io/kx-dial.ts";
@@ -22,6 +24,9 @@ import type { KmStatus } from "./model/status.ts";
 import { Supplies } from "./wiring/intake.ts";
 import { LinkOfKm } from "./wiring/links.ts";
 import { readTexts } from "./wiring/texts.ts";
+
+/** How often alarms are looked at, ms. */
+const lookMs = 1_000;
 
 /** Runs the key manager until it is told to stop. @returns an exit code */
 export async function run(config: KmConfig): Promise<number> {
@@ -72,6 +77,17 @@ async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number>
     log.error("stock is missing: lost", { link, extent: number });
   }
 
+  const moment = () => ({ now: clock.now(), wall: clock.wall() });
+  const alarms = new KmAlarms({
+    plain: config.kq1?.plain === true,
+    onTransition: ({ id, severity, detail }, change) => {
+      log
+        .child("alarms")
+        .warn(`alarm ${change}`, { alarm: id, severity, ...(detail && { detail }) });
+    },
+  });
+  const lost = damage.segments.length + damage.extents.length;
+  if (lost > 0) alarms.damaged(`${lost} ${lost === 1 ? "part" : "parts"}`, moment());
   const byModule = new Map<string, LinkOfKm>();
   const supplies = await Supplies.open({
     config,
@@ -84,8 +100,7 @@ async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number>
         }
       },
       keepOut: (module, id) => byModule.get(module)?.core.keepOut(id) ?? false,
-      conflict: (module) =>
-        log.error("two contents have one QKD-key ID: both kept out", { module }),
+      conflict: (module) => alarms.conflict(module, moment()),
     },
     stockOf: (module) => byModule.get(module)?.bytes ?? 0,
     clock,
@@ -109,6 +124,7 @@ async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number>
       clock,
       log: log.child(`link.${link.name}`),
       left: (module, ids) => supplies.intake.module(module)?.left(ids),
+      told: (name, event) => alarms.told(name, event, moment()),
       onFailure,
     });
     for (const module of config.modules) {
@@ -118,7 +134,10 @@ async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number>
   });
   await supplies.intake.load(loaded.buffered);
 
-  const status = (): KmStatus => kmStatus(config, supplies, links, store, clock.now() - begun);
+  const status = (): KmStatus =>
+    kmStatus(config, supplies, links, store, clock.now() - begun, alarmStatus(alarms));
+  const looking = every(clock, lookMs, () => alarms.look(status(), moment()));
+  stack.defer(() => looking.cancel());
   const local = createKmLocal(config, { status, logs, clock, log });
   if (local !== undefined) {
     await local.listen();
@@ -170,6 +189,7 @@ function kmStatus(
   links: readonly LinkOfKm[],
   store: Awaited<ReturnType<typeof openEngine>>["store"],
   uptimeMs: number,
+  alarms: KmStatus["alarms"],
 ): KmStatus {
   const use = store.use();
   return {
@@ -200,5 +220,6 @@ function kmStatus(
         conflicts: counts?.conflicts ?? 0,
       };
     }),
+    alarms,
   };
 }

@@ -7,7 +7,7 @@ import { ConfigError } from "../../host/config/problems.ts";
 import { ask, CliError } from "../../ops/cli/client.ts";
 import { kmSocket } from "../local/local.ts";
 import type { KmStatus } from "../model/status.ts";
-import { linkTable, moduleTable, statusText } from "./show.ts";
+import { alarmText, linkTable, moduleTable, statusText } from "./show.ts";
 
 const usage = `qkd-km COMMAND --config FILE [--json]: a key manager (ITU-T Y.3803)
 
@@ -16,16 +16,17 @@ const usage = `qkd-km COMMAND --config FILE [--json]: a key manager (ITU-T Y.380
   status         store, links and modules in short
   links          each link: session, keys that wait, compared, stock of both owners
   keys           what came from each module
+  alarms         what is raised, and what to do
 
   --config FILE  its configuration (default /etc/qkd-km/config.toml)
-  --json         for programs, with status, links and keys
+  --json         for programs, with status, links, keys and alarms
   --help, --version
 
 Exit codes: 0 done, 64 wrong command line, 69 it does not run, 70 a defect,
 74 a file or socket, 78 the configuration
 `;
 
-const commands = ["run", "check-config", "status", "links", "keys"] as const;
+const commands = ["run", "check-config", "status", "links", "keys", "alarms"] as const;
 const standardFile = "/etc/qkd-km/config.toml";
 
 /** @returns the exit code */
@@ -88,9 +89,10 @@ async function go(args: readonly string[]): Promise<number> {
   if (known === "check-config") return print(`${config.file} can be used\n`);
   const status = await ask<KmStatus>([kmSocket(config)], "status");
   if (values.json) {
-    const part = known === "links" ? status.links : known === "keys" ? status.modules : status;
-    return print(`${JSON.stringify(part)}\n`);
+    const parts = { links: status.links, keys: status.modules, alarms: status.alarms, status };
+    return print(`${JSON.stringify(parts[known])}\n`);
   }
+  if (known === "alarms") return print(alarmText(status.alarms));
   if (known === "links") return print(linkTable(status.links));
   return print(known === "keys" ? moduleTable(status.modules) : statusText(status));
 }

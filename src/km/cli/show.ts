@@ -1,7 +1,7 @@
 /** A key manager's state for people, in 80 columns. Pure. */
-import { facts, table } from "../../host/terminal/table.ts";
+import { facts, table, wrap } from "../../host/terminal/table.ts";
 import { bytes, duration, whole } from "../../host/terminal/units.ts";
-import type { KmStatus, LinkStatus, ModuleStatus } from "../model/status.ts";
+import type { KmAlarmStatus, KmStatus, LinkStatus, ModuleStatus } from "../model/status.ts";
 
 const width = 80;
 
@@ -15,7 +15,9 @@ function text(lines: readonly string[]): string {
 }
 
 /** One verdict first: it is no good news while nothing can be compared. */
-export function verdict({ links, store }: KmStatus): string {
+export function verdict({ links, store, alarms }: KmStatus): string {
+  const worst = alarms.find(({ severity }) => severity === "critical");
+  if (worst !== undefined) return `${worst.alarm}: ${worst.text}`;
   if (store.full) return "the store is full: no key is taken";
   const away = links.filter(({ session }) => session !== "ready");
   if (links.length === 0) return "no link is configured: keys wait";
@@ -92,6 +94,20 @@ function moduleLines(modules: readonly ModuleStatus[]): string[] {
     whole(module.conflicts),
   ]);
   return table(columns, rows, width);
+}
+
+/** What is raised, what it means, what to do. */
+export function alarmText(alarms: readonly KmAlarmStatus[]): string {
+  if (alarms.length === 0) return "no alarms\n";
+  return text(
+    alarms.flatMap(({ alarm, severity, active, since, detail, text: says, action }) => [
+      `${severity.padEnd(8)} ${alarm}${active ? "" : " (over; waits to be acknowledged)"}, since ${since}`,
+      ...wrap(detail === undefined ? says : `${says}: ${detail}`, width - 9).map(
+        (l) => `         ${l}`,
+      ),
+      ...wrap(`what to do: ${action}`, width - 9).map((line) => `         ${line}`),
+    ]),
+  );
 }
 
 export function linkTable(links: readonly LinkStatus[]): string {

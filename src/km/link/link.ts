@@ -158,6 +158,12 @@ export class KmLink {
     return this.#buffer.bytes;
   }
 
+  /** How long the oldest key waits for its match, ms; 0 if none does. */
+  get oldestMs(): number {
+    const { oldest } = this.#buffer;
+    return oldest === undefined ? 0 : this.#world.now() - oldest;
+  }
+
   #wait(key: Buffered): Waiting | undefined {
     const pair = this.#options.modules.findIndex(({ module }) => module === key.module);
     return pair < 0 ? undefined : this.#buffer.add(key, pair, this.#world.now());

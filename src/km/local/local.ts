@@ -33,6 +33,8 @@ export function createKmLocal(config: LocalTable, { status, clock, log }: LocalP
     switch (name) {
       case "status":
         return { data: status() };
+      case "alarms":
+        return { data: status().alarms };
       case "links":
         return { data: status().links };
       case "keys":

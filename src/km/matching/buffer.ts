@@ -51,6 +51,12 @@ export class LinkBuffer {
     return this.#bytes;
   }
 
+  /** When the oldest of its keys came; undefined if there is none. */
+  get oldest(): number | undefined {
+    for (const { since } of this.#keys.values()) return since;
+    return undefined;
+  }
+
   add({ handle, id, length }: Buffered, pair: number, now: number): Waiting {
     const key: Waiting = {
       handle,

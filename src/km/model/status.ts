@@ -13,6 +13,8 @@ export interface LinkStatus {
   /** QKD-keys that wait for their match, and their bits. */
   readonly waiting_keys: number;
   readonly waiting_bits: number;
+  /** How long the oldest of them waits, s. */
+  readonly oldest_s: number;
   /** Since the link began, as this KM's books have it. */
   readonly matched_bits: number;
   /** Free bits of KMA-key that this KM may allocate, and the other. */
@@ -39,6 +41,19 @@ export interface ModuleStatus {
   readonly conflicts: number;
 }
 
+/** An alarm that is raised, or waits to be acknowledged. Times in RFC 3339. */
+export interface KmAlarmStatus {
+  readonly alarm: string;
+  readonly severity: string;
+  readonly active: boolean;
+  readonly acknowledged: boolean;
+  readonly since: string;
+  readonly count: number;
+  readonly detail?: string;
+  readonly text: string;
+  readonly action: string;
+}
+
 export interface KmStatus {
   readonly km_id: string;
   readonly version: string;
@@ -57,4 +72,6 @@ export interface KmStatus {
   readonly refused: Readonly<Record<string, number>>;
   readonly links: readonly LinkStatus[];
   readonly modules: readonly ModuleStatus[];
+  /** Worst first. */
+  readonly alarms: readonly KmAlarmStatus[];
 }

@@ -24,6 +24,8 @@ export interface LinkParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly left: (module: string, ids: Buffer) => void;
+  /** For alarms. */
+  readonly told: (link: string, event: LinkEvent) => void;
   /** A defect: the books contradict themselves. The process ends. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -111,7 +113,8 @@ export class LinkOfKm {
   }
 
   #told(event: LinkEvent): void {
-    const { log } = this.#parts;
+    const { log, config, told } = this.#parts;
+    told(config.name, event);
     if (event.type === "matched") this.#compared += event.keys;
     else if (event.type === "differs") {
       this.#differing++;
@@ -174,6 +177,7 @@ export class LinkOfKm {
       ...(this.#group !== undefined && { key_exchange: this.#group }),
       waiting_keys: core.bufferedKeys,
       waiting_bits: core.bufferedBytes * 8,
+      oldest_s: Math.round(core.oldestMs / 100) / 10,
       matched_bits: books.state.matched * 8,
       stock_bits: books.stock.free(books.side) * 8,
       peer_stock_bits: books.stock.free(other(books.side)) * 8,

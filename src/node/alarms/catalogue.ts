@@ -10,6 +10,7 @@ import type { AlarmKind } from "../../ops/alarms/alarm-kind.ts";
 import { nodeCatalogue } from "./node-catalogue.ts";
 
 export type { AlarmKind } from "../../ops/alarms/alarm-kind.ts";
+export { alarmId } from "../../ops/alarms/book.ts";
 
 const minute = 60_000;
 
@@ -264,9 +265,4 @@ export function kindOf(name: string): AlarmKind {
 
 export function isAlarmName(name: string): name is AlarmName {
   return Object.hasOwn(catalogue, name);
-}
-
-/** Stable identity of an alarm, and a level of its topic: `qber_high.alice`. */
-export function alarmId(name: AlarmName, object: string): string {
-  return `${name}.${object}`;
 }

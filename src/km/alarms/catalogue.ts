@@ -1,0 +1,103 @@
+/**
+ * Every alarm that the key manager can raise, in one table; what raises it is in `rules.ts`. `README.md` beside
+ * this file is the same table for people; a test compares the two. Probable causes and types are those of ITU-T
+ * X.733 §8.1.1, §8.1.2.1 and, for security alarms, of X.736.
+ */
+import type { AlarmKind } from "../../ops/alarms/alarm-kind.ts";
+
+const minute = 60_000;
+
+export const catalogue = {
+  peer_away: {
+    type: "communications",
+    cause: "communicationsSubsystemFailure",
+    severities: ["major"],
+    raiseAfterMs: 30_000,
+    text: "the key manager at the other end of the link is not connected: keys wait uncompared",
+    action: "look at both key managers and the network between them: qkd-km links, the log",
+  },
+  matching_fails: {
+    type: "quality_of_service",
+    cause: "performanceDegraded",
+    severities: ["major"],
+    raiseAfterMs: minute,
+    text: "keys wait for their match though the other key manager is connected",
+    action: "look at the nodes of both ends: one of them does not supply what the other does",
+  },
+  keys_unmatched: {
+    type: "quality_of_service",
+    cause: "thresholdCrossed",
+    severities: ["minor"],
+    quietMs: 10 * minute,
+    text: "keys found no match in time and were dropped",
+    action: "look for the end that lacks them: its node, its module, a store that was put back",
+  },
+  keys_differ: {
+    type: "security",
+    cause: "informationModificationDetected",
+    severities: ["critical"],
+    latched: true,
+    quietMs: 10 * minute,
+    text: "a key has other bytes at the two ends of the link: void at both",
+    action:
+      "take the link for disturbed until shown otherwise: modules, nodes, and what is between",
+  },
+  duplicate_key_id: {
+    type: "security",
+    cause: "duplicateInformation",
+    severities: ["critical"],
+    latched: true,
+    quietMs: 10 * minute,
+    text: "two contents came under one QKD-key ID: neither is used",
+    action: "look at the module and its node: an ID belongs to one key for ever",
+  },
+  stock_low: {
+    type: "quality_of_service",
+    cause: "thresholdCrossed",
+    severities: ["minor"],
+    raiseAfterMs: minute,
+    text: "there is little key to allocate on this link",
+    action: "look at the rate of its modules and at who uses the keys",
+  },
+  store_full: {
+    type: "processing_error",
+    cause: "storageCapacityProblem",
+    severities: ["critical", "warning"],
+    text: "the store is full, or nearly: when it is full no key is taken",
+    action: "use keys, raise store.limit_mb, or look why a link does not compare",
+  },
+  restored_disk: {
+    type: "security",
+    cause: "informationOutOfSequence",
+    severities: ["critical"],
+    latched: true,
+    quietMs: minute,
+    text: "the disk of a key manager is older than it was: what is used at either end is used",
+    action: "was a backup or a snapshot put back? never at both ends; see the restore instructions",
+  },
+  store_damaged: {
+    type: "equipment",
+    cause: "corruptData",
+    severities: ["major"],
+    latched: true,
+    quietMs: minute,
+    text: "a part of the store was damaged: its keys are lost",
+    action: "look at the disk; qkd-km store check tells what is damaged",
+  },
+  plain_link: {
+    type: "security",
+    cause: "breachOfConfidentiality",
+    severities: ["major"],
+    text: "keys are taken over Kq-1 without TLS",
+    action: "configure ca, cert and key in [kq1]; plain is for a bench",
+  },
+  classical_link: {
+    type: "security",
+    cause: "breachOfConfidentiality",
+    severities: ["warning"],
+    text: "the key exchange of the link to the other key manager is not post-quantum",
+    action: "update the other key manager: both ends have X25519MLKEM768 then",
+  },
+} as const satisfies Readonly<Record<string, AlarmKind>>;
+
+export type KmAlarmName = keyof typeof catalogue;

@@ -1,0 +1,101 @@
+/** What the key manager's state and events mean for its alarms. Pure: time is passed in. */
+import type { AlarmRecord, FlapLimits } from "../../ops/alarms/alarm.ts";
+import { AlarmBook } from "../../ops/alarms/book.ts";
+import { step, threshold } from "../../ops/alarms/rules.ts";
+import type { Level, Moment } from "../../ops/alarms/severity.ts";
+import type { KmStatus, LinkStatus } from "../model/status.ts";
+import type { LinkEvent } from "../peer/events.ts";
+import { catalogue, type KmAlarmName } from "./catalogue.ts";
+
+/** Bits of one's own that are little, where none is configured. */
+const littleBits = 65_536;
+const flap: FlapLimits = { count: 5, windowMs: 600_000, quietMs: 300_000 };
+const fillSteps = [step("critical", 0.95, "above"), step("warning", 0.8, "above")];
+
+export interface KmAlarmOptions {
+  /** Keys come in without TLS. */
+  readonly plain: boolean;
+  readonly onTransition?: (record: AlarmRecord, change: string) => void;
+}
+
+export class KmAlarms {
+  readonly #book: AlarmBook<KmAlarmName>;
+  readonly #plain: boolean;
+  #fill: Level = "cleared";
+
+  constructor({ plain, onTransition = () => {} }: KmAlarmOptions) {
+    this.#plain = plain;
+    this.#book = new AlarmBook<KmAlarmName>({
+      catalogue,
+      flap,
+      onTransition: ({ record, change }) => onTransition(record, change),
+    });
+  }
+
+  /** The state of now; at least once a second. */
+  look({ store, links }: KmStatus, moment: Moment): void {
+    this.#signal("plain_link", "kq1", this.#plain ? "major" : "cleared", moment);
+    const fill = store.limit_bytes === 0 ? 0 : store.disk_bytes / store.limit_bytes;
+    this.#fill = store.full ? "critical" : threshold(this.#fill, fill, fillSteps, "above");
+    const detail = `${Math.round(fill * 100)} % of its limit`;
+    this.#signal("store_full", "store", this.#fill, moment, detail);
+    for (const link of links) this.#link(link, moment);
+    this.#book.tick(moment);
+  }
+
+  #link(link: LinkStatus, moment: Moment): void {
+    const { name, session, waiting_keys, stock_bits, peer_stock_bits, key_exchange } = link;
+    const ready = session === "ready";
+    const when = (holds: boolean, level: Level): Level => (holds ? level : "cleared");
+    this.#signal("peer_away", name, when(!ready, "major"), moment, `${waiting_keys} keys wait`);
+    const waits = ready && waiting_keys > 0 && link.oldest_s > 60;
+    const detail = `${waiting_keys} keys wait, the oldest for ${Math.round(link.oldest_s)} s`;
+    this.#signal("matching_fails", name, when(waits, "major"), moment, detail);
+    const little = ready && link.matched_bits > 0 && stock_bits + peer_stock_bits < littleBits;
+    this.#signal(
+      "stock_low",
+      name,
+      when(little, "minor"),
+      moment,
+      `${stock_bits} bits are its own`,
+    );
+    const classical = key_exchange !== undefined && !key_exchange.includes("MLKEM");
+    this.#signal("classical_link", name, when(classical, "warning"), moment, key_exchange);
+  }
+
+  /** Something happened on a link. */
+  told(link: string, event: LinkEvent, moment: Moment): void {
+    if (event.type === "differs") this.#book.occurred("keys_differ", link, moment, {});
+    else if (event.type === "expired") {
+      const by = event.lackedBy === "them" ? "the other end" : "this end";
+      const detail = `${event.keys} keys, lacked by ${by}`;
+      this.#book.occurred("keys_unmatched", link, moment, { value: event.keys, detail });
+    } else if (event.type === "restored") {
+      const whose = event.which === "us" ? "this key manager's" : "the other key manager's";
+      const detail = `${whose} disk: at transaction ${event.mark}, was at ${event.remembered}`;
+      this.#book.occurred("restored_disk", link, moment, { detail });
+    }
+  }
+
+  conflict(module: string, moment: Moment): void {
+    this.#book.occurred("duplicate_key_id", module, moment, {});
+  }
+
+  damaged(what: string, moment: Moment): void {
+    this.#book.occurred("store_damaged", "store", moment, { detail: what });
+  }
+
+  /** Raised now, or waiting to be acknowledged; worst first. */
+  records(): AlarmRecord[] {
+    return this.#book.records().filter(({ severity }) => severity !== "cleared");
+  }
+
+  acknowledge(id: string, by: string, moment: Moment): "unknown_alarm" | "not_raised" | undefined {
+    return this.#book.acknowledge(id, by, moment);
+  }
+
+  #signal(name: KmAlarmName, object: string, level: Level, moment: Moment, detail = ""): void {
+    const told = level !== "cleared" && detail !== "" ? { level, detail } : { level };
+    this.#book.signal(name, object, told, moment);
+  }
+}

@@ -1,0 +1,114 @@
+import { readFileSync } from "node:fs";
+import test from "ava";
+import { catalogue } from "../../../src/km/alarms/catalogue.ts";
+import { KmAlarms } from "../../../src/km/alarms/rules.ts";
+import { alarmStatus } from "../../../src/km/alarms/told.ts";
+import type { KmStatus, LinkStatus } from "../../../src/km/model/status.ts";
+
+const link: LinkStatus = {
+  name: "fibre",
+  peer: "km-b",
+  leads: true,
+  session: "ready",
+  key_exchange: "X25519MLKEM768",
+  waiting_keys: 0,
+  waiting_bits: 0,
+  oldest_s: 0,
+  matched_bits: 1_000_000,
+  stock_bits: 500_000,
+  peer_stock_bits: 500_000,
+  compared_keys: 10,
+  differing_keys: 0,
+  expired_keys: 0,
+  extents: 1,
+  uses: 0,
+};
+
+function statusOf(changes: Partial<LinkStatus> = {}, full = false): KmStatus {
+  return {
+    km_id: "km-a",
+    version: "0",
+    uptime_s: 0,
+    store: {
+      buffered_keys: 0,
+      buffered_bits: 0,
+      stock_bits: 0,
+      disk_bytes: full ? 100 : 10,
+      limit_bytes: 100,
+      full,
+    },
+    nodes_connected: 1,
+    refused: {},
+    links: [{ ...link, ...changes }],
+    modules: [],
+    alarms: [],
+  };
+}
+
+/** Looks once a second for so many seconds. @returns what is raised then */
+function after(seconds: number, status: KmStatus, alarms = new KmAlarms({ plain: false })) {
+  for (let s = 0; s <= seconds; s++) alarms.look(status, { now: s * 1_000, wall: s * 1_000 });
+  return alarmStatus(alarms).map(({ alarm, severity }) => `${alarm} ${severity}`);
+}
+
+test("a link that works, with key in stock, raises nothing", (t) => {
+  t.deepEqual(after(600, statusOf()), []);
+});
+
+test("a key manager that is away is told after half a minute, and not before", (t) => {
+  t.deepEqual(after(29, statusOf({ session: "down" })), []);
+  t.deepEqual(after(31, statusOf({ session: "down" })), ["peer_away.fibre major"]);
+});
+
+test("keys that wait while both are connected are told, those of a moment are not", (t) => {
+  t.deepEqual(after(300, statusOf({ waiting_keys: 5, oldest_s: 2 })), []);
+  const waits = statusOf({ waiting_keys: 5, oldest_s: 90 });
+  t.deepEqual(after(61, waits), ["matching_fails.fibre major"]);
+});
+
+test("little stock, a full store, no post-quantum key exchange and plain TCP are each told", (t) => {
+  t.deepEqual(after(61, statusOf({ stock_bits: 100, peer_stock_bits: 0 })), [
+    "stock_low.fibre minor",
+  ]);
+  t.deepEqual(after(1, statusOf({}, true)), ["store_full.store critical"]);
+  t.deepEqual(after(1, statusOf({ key_exchange: "X25519" })), ["classical_link.fibre warning"]);
+  const plain = new KmAlarms({ plain: true });
+  t.deepEqual(after(1, statusOf(), plain), ["plain_link.kq1 major"]);
+});
+
+test("what must not be overlooked stays until it was acknowledged", (t) => {
+  const alarms = new KmAlarms({ plain: false });
+  const moment = { now: 0, wall: 0 };
+  alarms.told("fibre", { type: "differs", id: "00" }, moment);
+  alarms.told("fibre", { type: "restored", which: "them", mark: 1, remembered: 2 }, moment);
+  alarms.conflict("m", moment);
+  t.is(alarmStatus(alarms).length, 3);
+  t.is(after(3_600, statusOf(), alarms).length, 3);
+  const later = { now: 3_601_000, wall: 3_601_000 };
+  t.is(alarms.acknowledge("keys_differ.fibre", "operator", later), undefined);
+  t.is(alarms.acknowledge("keys_differ.other", "operator", later), "unknown_alarm");
+  t.is(alarmStatus(alarms).length, 2);
+});
+
+test("the table for people is the table of the code", (t) => {
+  const path = new URL("../../../src/km/alarms/README.md", import.meta.url);
+  const rows = readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("| `"));
+  const told = rows.map((row) =>
+    row
+      .split("|")
+      .map((cell) => cell.trim())
+      .slice(1, -1),
+  );
+  const coded = Object.entries(catalogue).map(([name, kind]) => [
+    `\`${name}\``,
+    kind.type,
+    kind.cause,
+    kind.severities.join(", "),
+    "latched" in kind ? "yes" : "",
+    kind.text,
+    kind.action,
+  ]);
+  t.deepEqual(told, coded);
+});
