@@ -174,9 +174,9 @@ export const campaigns: readonly Campaign[] = [
     name: "km-lives",
     parts: [
       {
-        title: "10⁶ keys, 10⁴ crashes in lives of two key managers and their link",
+        title: "1.6·10⁶ keys, 10⁴ crashes in lives of two key managers and their link",
         run(scale, seed) {
-          const { broken, figures } = kmLives(times(2_500, scale), 400, seed);
+          const { broken, figures } = kmLives(times(4_000, scale), 400, seed);
           for (const what of broken?.words ?? []) {
             process.stderr.write(`life ${broken?.seed}: ${what}\n`);
           }

@@ -15,7 +15,9 @@ export function kmLives(lives: number, keys: number, seed: number): LivesResult 
     for (const [what, count] of Object.entries(counts)) total[what] = (total[what] ?? 0) + count;
     if (broken.length > 0) return { broken: { seed: seed + i, words: broken }, figures: total };
   }
-  const { crash = 0, restores = 0, masters = 0, slaves = 0, messages = 0 } = total;
+  const { crash = 0, restores = 0, masters = 0, slaves = 0 } = total;
+  const sent = Object.entries(total).filter(([what]) => what.startsWith("sent "));
+  const messages = sent.reduce((sum, [, count]) => sum + count, 0);
   const figures = {
     lives,
     keys: lives * keys,
