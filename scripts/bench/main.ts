@@ -2,6 +2,7 @@
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { growthBenchmarks } from "./growth.ts";
+import { kmBenchmarks } from "./km.ts";
 import { kq1Benchmarks } from "./kq1.ts";
 import { kq1ModeBenchmarks } from "./kq1-modes.ts";
 import { ledgerBenchmarks } from "./ledger.ts";
@@ -18,6 +19,7 @@ const benchmarks: readonly Benchmark[] = [
   ...kq1ModeBenchmarks,
   ...pathBenchmarks,
   ...sha256Benchmarks,
+  ...kmBenchmarks,
   ...ledgerBenchmarks,
   ...growthBenchmarks,
   ...processBenchmarks,
