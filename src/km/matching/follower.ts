@@ -30,6 +30,8 @@ export class Follower {
   readonly #prepared = new Map<number, { facts: Prepared; keys: readonly Waiting[] }>();
   /** Proposals that wait for keys, and those whose hash is being computed. */
   readonly #held = new Map<number, Held>();
+  /** By the ID of a key that one of them waits for. */
+  readonly #awaited = new Map<string, Held>();
   readonly #checking = new Map<number, readonly Waiting[]>();
   /** IDs that were waited for once: a proposal with them is answered at once, and holds up no other. */
   readonly #lacked = new Set<string>();
@@ -87,25 +89,39 @@ export class Follower {
     if (missing.size === 0) return this.#check(message, digest);
     if ([...missing].every((id) => this.#lacked.has(id))) return this.#lacking(number, missing);
     const until = context.now() + context.limits.lackMs;
-    this.#held.set(number, { message, digest, until, missing });
+    this.#hold({ message, digest, until, missing });
   }
 
   /** A key came: a proposal that waits for it may be complete. */
   stored(key: Waiting): void {
-    this.#lacked.delete(key.id);
-    for (const [number, { message, digest, missing }] of this.#held) {
-      if (!missing.delete(key.id) || missing.size > 0) continue;
-      this.#held.delete(number);
-      this.#check(message, digest);
-    }
+    if (this.#lacked.size > 0) this.#lacked.delete(key.id);
+    if (this.#awaited.size === 0) return;
+    const held = this.#awaited.get(key.id);
+    if (held === undefined) return;
+    this.#awaited.delete(key.id);
+    const { message, digest, missing } = held;
+    missing.delete(key.id);
+    if (missing.size > 0 || this.#held.get(message.number) !== held) return;
+    this.#held.delete(message.number);
+    this.#check(message, digest);
+  }
+
+  #hold(held: Held): void {
+    this.#held.set(held.message.number, held);
+    for (const id of held.missing) this.#awaited.set(id, held);
+  }
+
+  #unhold({ message, missing }: Held): void {
+    this.#held.delete(message.number);
+    for (const id of missing) this.#awaited.delete(id);
   }
 
   tick(): void {
     const now = this.#context.now();
-    for (const [number, { until, missing }] of this.#held) {
-      if (until > now) continue;
-      this.#held.delete(number);
-      this.#lacking(number, missing);
+    for (const [number, held] of this.#held) {
+      if (held.until > now) continue;
+      this.#unhold(held);
+      this.#lacking(number, held.missing);
     }
   }
 
@@ -120,6 +136,7 @@ export class Follower {
   /** The session ended: what is not prepared is as if it had never been proposed. */
   down(): void {
     this.#held.clear();
+    this.#awaited.clear();
     for (const keys of this.#checking.values()) release(keys);
     this.#checking.clear();
     this.#proposed = 0;
@@ -209,7 +226,8 @@ export class Follower {
 
   heardAbort({ number, void: ids }: Abort): void {
     this.release(number);
-    this.#held.delete(number);
+    const held = this.#held.get(number);
+    if (held !== undefined) this.#unhold(held);
     const keys = [...namesIn(ids)].map((id) => this.#buffer.get(id));
     for (const key of keys) {
       if (key === undefined || key.batch !== 0) continue;
