@@ -81,12 +81,17 @@ export class KmLink {
   readonly #early: KxMessage[] = [];
   #earlyBytes = 0;
 
-  /** @param rows what the store has of this link; @param buffered its keys that wait for a match */
+  /**
+   * @param rows what the store has of this link
+   * @param buffered its keys that wait for a match
+   * @param extents numbers of the extents whose bytes are there
+   */
   constructor(
     options: LinkOptions,
     world: LinkWorld,
     rows: readonly Row[],
     buffered: readonly Buffered[],
+    extents: ReadonlySet<number>,
   ) {
     this.#options = options;
     this.#world = world;
@@ -104,7 +109,7 @@ export class KmLink {
     if (side === 0) this.#leader = new Leader(this.#context, this.#buffer, ids);
     else this.#follower = new Follower(this.#context, this.#buffer, rows);
     for (const key of waiting) this.#leader?.add(key);
-    this.#start();
+    this.#start(extents);
   }
 
   #makeContext(): LinkContext {
@@ -137,10 +142,19 @@ export class KmLink {
   }
 
   /** Every restart may be a restored disk: what was begun and not finished is void. */
-  #start(): void {
+  #start(extents: ReadonlySet<number>): void {
     const { books } = this;
+    // Their bytes are lost: used here, and by the comparison at the other end.
+    for (const { number, regions } of [...books.stock.extents.values()]) {
+      if (extents.has(number)) continue;
+      const bytes = regions.reduce((sum, { mark, end }) => sum + end - mark, 0);
+      books.stock.voidExtent(number);
+      if (bytes > 0) this.#world.tell({ type: "lost", bytes });
+    }
     for (const use of books.uses.values()) {
-      if (use.owner && (use.state === "O" || use.state === "P")) books.step(use, "void");
+      const begun = use.owner && (use.state === "O" || use.state === "P");
+      const isGone = use.state === "B" && !use.ranges.every(({ extent }) => extents.has(extent));
+      if (begun || isGone) books.step(use, "void");
     }
     forgetUsed(books, this.#world.store);
     this.#turn.changed();

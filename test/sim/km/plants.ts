@@ -15,6 +15,8 @@ export interface Plant {
   readonly forgetful?: boolean;
   readonly stale?: boolean;
   readonly takes?: Takes;
+  /** Extents that are gone from the disk of one end when it starts: no mistake, but damage. */
+  readonly lose?: (number: number) => boolean;
   readonly meddle?: Meddle;
   readonly into?: (link: KmLink, km: SimKm, world: World) => void;
 }

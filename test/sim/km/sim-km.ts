@@ -20,6 +20,7 @@ export interface SimKmOptions {
   readonly mayBind: () => boolean;
   readonly noSync: ((change: Change | "put") => boolean) | undefined;
   readonly forgetful: boolean;
+  readonly lose: ((number: number) => boolean) | undefined;
   readonly told: (km: SimKm, event: LinkEvent) => void;
   /** A planted mistake is put into each core that starts. */
   readonly plant: (link: KmLink, km: SimKm) => void;
@@ -57,8 +58,9 @@ export class SimKm {
     } = this.#options;
     const life = ++this.life;
     this.alive = true;
+    if (this.#options.lose !== undefined) this.disk.lose(this.#options.lose);
     this.store = new SimStore(this.disk, { clock, random, numberOf, noSync, forgetful });
-    const { rows, buffered } = this.store.load();
+    const { rows, buffered, extents } = this.store.load();
     const world: LinkWorld = {
       store: this.store,
       now: () => clock.now,
@@ -82,6 +84,7 @@ export class SimKm {
       world,
       rows,
       buffered,
+      new Set(extents.map(({ number }) => number)),
     );
     plant(this.link, this);
     this.#tick(life);

@@ -58,6 +58,13 @@ export class SimDisk {
   content = new Content();
   #copy: Content | undefined;
 
+  /** Damage: bytes of extents are gone. */
+  lose(which: (number: number) => boolean): void {
+    for (const number of this.content.extents.keys()) {
+      if (which(number)) this.content.extents.delete(number);
+    }
+  }
+
   /** An operator copies the disk. */
   copy(): void {
     this.#copy = this.content.copy();

@@ -44,11 +44,14 @@ export class World {
   expired = 0;
   readonly counts: Record<string, number> = {};
   readonly #random: () => number;
+  /** Bytes are lost on a disk: a key of a master may be void at the other end. */
+  readonly #damage: boolean;
   /** Faults may happen. */
   #faults = true;
 
   constructor(seed: number, keys: number, plant: Plant | undefined) {
     this.drawn = drawWorld(seed, plant?.world);
+    this.#damage = plant?.lose !== undefined;
     this.#random = random(streamSeed(seed, "faults"));
     const bytes = random(streamSeed(seed, "bytes"));
     const draw = (length: number) => Buffer.from(Array.from({ length }, () => bytes() * 256));
@@ -66,6 +69,7 @@ export class World {
         mayBind: () => policy() >= this.drawn.refusals,
         noSync: plant?.noSync,
         forgetful: plant?.forgetful ?? false,
+        lose: name === "a" ? plant?.lose : undefined,
         told: (_km, event) => this.#told(event),
         plant: (link, of) => plant?.into?.(link, of, this),
       });
@@ -96,7 +100,7 @@ export class World {
     this.count(`fate ${event.fate}`);
     // Policy may refuse an application that a pre-offer is assigned to: no other key of a master is void.
     const { refusals, preOffers } = this.drawn;
-    const mayBe = this.restored.size > 0 || (refusals > 0 && preOffers > 0);
+    const mayBe = this.restored.size > 0 || this.#damage || (refusals > 0 && preOffers > 0);
     if (event.fate === "V" && !mayBe) this.oracle.voided(event.id);
   }
 

@@ -26,3 +26,14 @@ for (const plant of once) {
     t.log(`found in life ${seed}`);
   });
 }
+
+test("stock whose bytes are gone from one disk is void at both ends, and the rest goes on", (t) => {
+  const { broken, counts } = kmStory(11, 400, {
+    name: "a volume is lost",
+    world: { faults: { kinds: ["crash"], meanMs: 500 } },
+    // The disk of one end loses what it had of every seventh extent.
+    lose: (number) => number % 7 === 0,
+  });
+  t.deepEqual(broken, []);
+  t.true((counts.lost ?? 0) > 0);
+});
