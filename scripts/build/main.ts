@@ -25,10 +25,16 @@ const programs: Readonly<Record<string, string>> = {
   "qkd-node": "src/bin/qkd-node.ts",
   "qkd-panel": "src/bin/qkd-panel.ts",
   "qkd-image": "src/bin/qkd-image.ts",
+  "qkd-km": "src/bin/qkd-km.ts",
 };
 
 /** Packages that are loaded upon need only, each a file of its own. */
 const apart: Readonly<Record<string, string>> = { mqtt: "mqtt" };
+
+/** What programs start as threads, by the name that they look for beside themselves. */
+const threads: Readonly<Record<string, string>> = {
+  "ledger-worker": "src/km/io/engine/ledger-worker.ts",
+};
 
 const apartPlugin: Plugin = {
   name: "apart",
@@ -50,9 +56,10 @@ const usage = `npm run build -- [options]: the production build
   --help
 
 FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; its bin/qkd-node runs the
-node, bin/qkd-panel its chassis panel, and bin/qkd-image checks for an image's helpers,
-on runtime/node beside it or on the machine's Node.js 24. FOLDER/maps has the source maps. Native addons of arm64 and x64 are in every build; the cache is of the
-architecture that built, and of no consequence on another.
+node, bin/qkd-panel its chassis panel, bin/qkd-km a key manager, and bin/qkd-image
+checks for an image's helpers, on runtime/node beside it or on the machine's Node.js 24.
+FOLDER/maps has the source maps. Native addons of arm64 and x64 are in every build; the
+cache is of the architecture that built, and of no consequence on another.
 `;
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -67,7 +74,7 @@ function files(from: string): string[] {
 async function bundle(lib: string): Promise<string> {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: { ...programs, ...apart },
+    entryPoints: { ...programs, ...apart, ...threads },
     outdir: lib,
     outExtension: { ".js": ".cjs" },
     bundle: true,
@@ -81,7 +88,7 @@ async function bundle(lib: string): Promise<string> {
     legalComments: "none",
     sourcemap: "external",
     metafile: true,
-    define: { "import.meta.dirname": "__dirname" },
+    define: { "import.meta.dirname": "__dirname", "import.meta.filename": "__filename" },
     alias: { debug: join(root, "scripts/build/no-debug.cjs") },
     plugins: [addonPlugin, apartPlugin],
     logLevel: "warning",
@@ -152,7 +159,7 @@ async function main(args: string[]): Promise<number> {
     copyFileSync(runtime, join(image, "runtime/node"));
     chmodSync(join(image, "runtime/node"), 0o755);
   }
-  await warmCache(image, "qkd-node.cjs", runtime, Number(uid));
+  await warmCache(image, runtime, Number(uid));
   for (const file of files(image)) {
     const size = statSync(join(image, file)).size;
     process.stdout.write(`${String(Math.ceil(size / 1024)).padStart(7)} KiB  ${file}\n`);

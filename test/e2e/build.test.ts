@@ -4,8 +4,13 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
+import { systemClock } from "../../src/base/clock.ts";
 import { softwareVersion } from "../../src/base/version.ts";
+import { seedSource } from "../emulator/source/seed.ts";
+import { type KmOfPair, KmPair } from "../rig/km-pair.ts";
 import { withNode } from "../rig/one-node.ts";
+import { Rig } from "../rig/rig.ts";
+import { deadline } from "../rig/with-rig.ts";
 
 const builder = fileURLToPath(new URL("../../scripts/build/main.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "qkd-build-test-"));
@@ -40,6 +45,40 @@ test.serial("the production build starts, supplies keys and stops in order", asy
     t.is(await bench.node.stop(), 0);
     t.true(bench.node.lines.some((line) => line.includes('msg="stopped"')));
   });
+});
+
+test.serial("its key managers start, take and compare keys, and stop in order", async (t) => {
+  const place = join(folder, "kms");
+  const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
+  const kms = await KmPair.make({ folder: place, modules, program: join(image, "bin/qkd-km") });
+  t.teardown(() => kms.stop());
+  await kms.start(deadline());
+  const at = ({ port, node, end }: KmOfPair) => ({
+    host: "127.0.0.1",
+    port,
+    transport: "tls" as const,
+    serverName: `km-${end}`,
+    ...node,
+  });
+  const [blockBits, blocks] = [8_192, 10];
+  const rig = await Rig.start({
+    source: seedSource({ seed: 11, blockBits, blocks, clock: systemClock }),
+    baud: 0,
+    keyBits: 256,
+    kmAt: { alice: at(kms.alice), bob: at(kms.bob) },
+  });
+  t.teardown(() => rig.close());
+  const signal = deadline();
+  const isStock = async (km: KmOfPair) =>
+    (await km.status()).links[0]?.matched_bits === blocks * blockBits;
+  while (!(await Promise.all(kms.kms.map(isStock))).every((whole) => whole)) {
+    signal.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  for (const { process: km } of kms.kms) {
+    t.is(await km.stop(), 0);
+    t.true(km.lines.some((line) => line.includes('msg="stopped"')));
+  }
 });
 
 test.serial("it runs from wherever it is put, and through a link", (t) => {
@@ -81,6 +120,7 @@ process.on = function (name, ...rest) {
     ["qkd-node", "run", "--config", "/none"],
     ["qkd-node", "console", "--key", "/none"],
     ["qkd-panel", "--socket", join(folder, "none")],
+    ["qkd-km", "run", "--config", "/none"],
   ] as const) {
     const ended = spawnSync(join(image, "bin", name), args, { env, encoding: "utf8" });
     t.is(ended.signal, null, name);
@@ -120,5 +160,6 @@ test.serial("it has no source, map or package folder in it, but every licence an
 test.serial("compiled code is in it for the user who asked", (t) => {
   const [name = ""] = readdirSync(join(image, "cache"));
   t.regex(name, new RegExp(`-${process.arch}-.*-${process.getuid?.()}$`));
-  t.true(readdirSync(join(image, "cache", name)).length >= 2);
+  // Node, MQTT, key manager, and the thread of its books.
+  t.true(readdirSync(join(image, "cache", name)).length >= 4);
 });

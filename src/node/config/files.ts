@@ -1,13 +1,13 @@
 /** The files that a configuration names: whether they can be read, and whether they are what they should be. */
-import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { errorCode } from "../../base/errors.ts";
+import { fileProblem, readIfThere as read } from "../../host/config/files.ts";
 import { passwordProblem } from "../../host/config/password.ts";
 import type { Problem } from "../../host/config/problems.ts";
-import { usableCas, validityOf } from "../../host/tls/chain.ts";
-import { identityProblem, PemError, readCertificates } from "../../host/tls/pem.ts";
+import { credentialProblems } from "../../host/tls/files.ts";
+import { listProblems } from "../../host/tls/list-problems.ts";
 import { shortestPassword, shortestToken } from "../../ops/page/login.ts";
-import { listProblems } from "./list-problems.ts";
 
 /** A table with names of files in it, and what messages call it. */
 interface Named {
@@ -63,7 +63,7 @@ export function fileProblems(config: FileUse): Problem[] {
     for (const name of names) {
       const path = table[name];
       if (path === undefined) continue;
-      const why = unreadable(path, name === "key" || name.endsWith("_file"));
+      const why = fileProblem(path, name === "key" || name.endsWith("_file"));
       if (why !== undefined) problems.push({ key: `${key}.${name}`, what: why });
     }
     const { ca, crl } = table;
@@ -95,22 +95,8 @@ export function fileProblems(config: FileUse): Problem[] {
 export function contentProblems(config: FileUse, wall: number): Problem[] {
   const problems: Problem[] = [];
   for (const { key, table } of tablesOf(config)) {
-    const { ca, cert, key: secret } = table;
-    const complain = (name: string, path: string, what: string) =>
-      problems.push({ key: `${key}.${name}`, what: `${path} ${what}` });
-    if (ca !== undefined) {
-      const why = read(ca, (bytes) => caProblem(bytes, wall));
-      if (why !== undefined) complain("ca", ca, why);
-    }
-    if (cert === undefined || secret === undefined) continue;
-    const wrong = read(cert, (certificate) =>
-      read(secret, (bytes) => identityProblem(certificate, bytes)),
-    );
-    if (wrong !== undefined) {
-      complain(wrong.where, wrong.where === "cert" ? cert : secret, wrong.what);
-    } else {
-      const why = read(cert, (bytes) => dateProblem(bytes, wall));
-      if (why !== undefined) complain("cert", cert, why);
+    for (const { name, what } of credentialProblems(table, wall)) {
+      problems.push({ key: `${key}.${name}`, what });
     }
   }
   for (const { name, spool } of config.modules) {
@@ -120,34 +106,6 @@ export function contentProblems(config: FileUse, wall: number): Problem[] {
     problems.push({ key: `module ${name}: spool.key`, what });
   }
   return [...problems, ...folderProblems(config)];
-}
-
-function caProblem(bytes: Buffer, wall: number): string | undefined {
-  try {
-    const cas = readCertificates(bytes);
-    if (usableCas(cas, wall).length > 0) return undefined;
-    return cas.length === 1
-      ? (dated(cas, wall) ?? notSelf)
-      : `holds no CA that is good now: ${notSelf}`;
-  } catch (error) {
-    if (error instanceof PemError) return error.message;
-    throw error;
-  }
-}
-
-const notSelf = "a self-signed CA that has not run out is needed";
-
-function dateProblem(bytes: Buffer, wall: number): string | undefined {
-  return dated(readCertificates(bytes).slice(0, 1), wall);
-}
-
-function dated(certificates: Parameters<typeof validityOf>[0], wall: number): string | undefined {
-  const { from, to } = validityOf(certificates);
-  const day = (time: number) => new Date(time).toISOString().slice(0, 10);
-  if (wall > to) return `expired on ${day(to)}`;
-  return wall < from
-    ? `is not valid before ${day(from)}: see the clock of this machine`
-    : undefined;
 }
 
 /** Folders that sockets are to be made in; those below /run are made when the service starts. */
@@ -177,43 +135,4 @@ function noFolder(path: string): string | undefined {
     if (code === "EACCES") return undefined;
     return code === "ENOTDIR" ? "is below a file, which is no folder" : notThere;
   }
-}
-
-/** @returns undefined if it cannot be read, and what `look` returns else */
-function read<T>(path: string, look: (bytes: Buffer) => T | undefined): T | undefined {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-  } catch {
-    return undefined;
-  }
-  return look(bytes);
-}
-
-function unreadable(path: string, secret: boolean): string | undefined {
-  try {
-    accessSync(path, constants.R_OK);
-    const stats = statSync(path);
-    if (stats.isDirectory()) return `${path} cannot be read: it is a folder`;
-    if (secret && (stats.mode & 0o037) !== 0) {
-      return `others may use ${path}; make it mode 0600`;
-    }
-    return undefined;
-  } catch (error) {
-    return `${path} cannot be read: ${whyNot(error)}`;
-  }
-}
-
-/** What a system error says of a file. */
-export function whyNot(error: unknown): string {
-  const code = errorCode(error) ?? "unknown";
-  const known: Readonly<Record<string, string>> = {
-    ENOENT: "no such file",
-    EACCES: "permission denied",
-    EISDIR: "it is a folder",
-    ENOTDIR: "it is below a file",
-    ENAMETOOLONG: "its name is too long",
-    ELOOP: "its links lead in a circle",
-  };
-  return known[code] ?? code;
 }

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import * as v from "valibot";
 import { didYouMean } from "../../base/words.ts";
+import { whyNot } from "../../host/config/files.ts";
 import {
   configError,
   explain,
@@ -16,7 +17,7 @@ import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.
 import { commandKeySchema } from "../../ops/commands/key-schema.ts";
 import type { ConfiguredDriver, DriverKind } from "../../port/driver-kind.ts";
 import { type Complain, checkTogether } from "./checks.ts";
-import { contentProblems, fileProblems, whyNot } from "./files.ts";
+import { contentProblems, fileProblems } from "./files.ts";
 import {
   alarmsSchema,
   configSchema,

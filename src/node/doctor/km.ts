@@ -9,6 +9,7 @@ import type { Socket } from "node:net";
 import { type Clock, within } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { names } from "../../host/net/lookup.ts";
+import { readCredentials } from "../../host/tls/credentials.ts";
 import { clientTls } from "../../host/tls/options.ts";
 import { peerOf } from "../../host/tls/peer.ts";
 import { connectionReason } from "../../host/tls/reason.ts";
@@ -16,7 +17,6 @@ import { KqDeframer, writeHeader } from "../../wire/kq1/frame.ts";
 import { command, header, parameter } from "../../wire/kq1/names.ts";
 import type { Config, KmConfig } from "../config/load.ts";
 import { connectKm, endpointName, type KmEndpoint } from "../io/connect.ts";
-import { readCredentials } from "../io/credentials.ts";
 import { supplyPath } from "../io/https-supply.ts";
 import { isCredential } from "./configuration.ts";
 import { type Finding, fail, ok, skip, warn } from "./finding.ts";
@@ -92,7 +92,7 @@ async function checkProtocol(km: KmConfig, moduleId: string, clock: Clock): Prom
       serverName: km.server_name ?? km.host,
       tls: has
         ? {
-            ...readCredentials({ ca, cert, key, crl }),
+            ...readCredentials({ ca, cert, key, crl }, "kq1.connect"),
             crlFresh: km.crl_fresh,
             requirePq: km.require_pq,
           }

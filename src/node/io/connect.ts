@@ -4,11 +4,11 @@ import { connect as connectTls, createSecureContext, type SecureContext } from "
 import { type Clock, within } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import { dial } from "../../host/net/dial.ts";
+import { unusableReason } from "../../host/tls/credentials.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
 import type { TlsPeer } from "../../host/tls/peer.ts";
 import { connectionReason } from "../../host/tls/reason.ts";
 import { PeerRefused, trustOf } from "../../host/tls/trust.ts";
-import { unusableReason } from "./credentials.ts";
 
 /** PEM texts: who may be the KM, who we are, and which certificates were taken back. */
 export interface TlsIdentity extends TlsTexts {

@@ -16,6 +16,7 @@ import { Places } from "../../host/door/places.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
 import { TlsClients } from "../../host/tls/clients.ts";
+import { unusableReason } from "../../host/tls/credentials.ts";
 import { certifiedNames, kmIdentity } from "../../host/tls/names.ts";
 import { noCommonGroup, serverTls } from "../../host/tls/options.ts";
 import { AnswerRoom } from "../../wire/kq1/answer-room.ts";
@@ -28,7 +29,6 @@ import {
 } from "../../wire/kq1/request.ts";
 import type { KeyReply, OnRequestKeys } from "../keys/ports.ts";
 import type { TlsIdentity } from "./connect.ts";
-import { unusableReason } from "./credentials.ts";
 import { sendKeys } from "./https-answer.ts";
 import { decode, Refusal, readRequest, target } from "./https-request.ts";
 

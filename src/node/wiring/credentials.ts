@@ -2,11 +2,11 @@
 
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { type CredentialFiles, readCredentials } from "../../host/tls/credentials.ts";
+import { type CertificateWatch, type Watched, watchCertificates } from "../../host/tls/watch.ts";
 import type { Config, KmConfig, ServerConfig } from "../config/load.ts";
 import type { KmEndpoint, TlsIdentity } from "../io/connect.ts";
-import { type CredentialFiles, readCredentials } from "../io/credentials.ts";
 import type { KeyServer } from "../io/https-server.ts";
-import { type CertificateWatch, type Watched, watchCertificates } from "../module/certificates.ts";
 import type { Channel } from "../module/channel.ts";
 import type { Page } from "../page/web.ts";
 import { clock } from "./machine.ts";
@@ -33,7 +33,7 @@ function identity(
   files: CredentialFiles,
   { crl_fresh: crlFresh, require_pq: requirePq }: Pick<KmConfig, "crl_fresh" | "require_pq">,
 ): TlsIdentity {
-  return { ...readCredentials(files), crlFresh, requirePq };
+  return { ...readCredentials(files, "kq1.connect"), crlFresh, requirePq };
 }
 
 /** Looks at every certificate once a minute, and when told to. */

@@ -1,4 +1,5 @@
 /** The books, as the engine asks for them: one transaction at a time, answered when it is durable. */
+import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Fault } from "../../../base/errors.ts";
 
@@ -55,6 +56,9 @@ interface Waiting {
   readonly reject: (fault: Fault) => void;
 }
 
+/** Beside this file, and of its kind: the production build has it as a file of its own. */
+const workerFile = join(import.meta.dirname, `ledger-worker${extname(import.meta.filename)}`);
+
 export class LedgerThread {
   readonly #path: string;
   readonly #worker: Worker;
@@ -63,7 +67,7 @@ export class LedgerThread {
 
   constructor(path: string) {
     this.#path = path;
-    this.#worker = new Worker(new URL("./ledger-worker.ts", import.meta.url), {
+    this.#worker = new Worker(workerFile, {
       workerData: { path },
       name: "km-ledger",
     });

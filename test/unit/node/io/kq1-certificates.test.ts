@@ -6,13 +6,13 @@ import test from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
-import { connectKm } from "../../../../src/node/io/connect.ts";
-import { readCredentials } from "../../../../src/node/io/credentials.ts";
+import { readCredentials } from "../../../../src/host/tls/credentials.ts";
 import {
   type CertificateNotice,
   lookEvery,
   watchCertificates,
-} from "../../../../src/node/module/certificates.ts";
+} from "../../../../src/host/tls/watch.ts";
+import { connectKm } from "../../../../src/node/io/connect.ts";
 import { ManualClock } from "../../../clock.ts";
 import { createAuthority } from "../../../emulator/certificates.ts";
 import { KeyManager } from "../../../emulator/km/index.ts";
@@ -119,7 +119,7 @@ test("a certificate that expires within thirty days is told of once a day", asyn
     watch.look();
     t.like(events.at(-1), { type: "certificate_unreadable", facts: { for: "km.main" } });
     t.is(changes, 1, "what can't be read is no change yet");
-    t.throws(() => readCredentials({ ...files, key: join(folder, "none") }), {
+    t.throws(() => readCredentials({ ...files, key: join(folder, "none") }, "kq1.connect"), {
       message: /cannot be read/,
     });
     watch.stop();

@@ -1,7 +1,7 @@
-/** What is wrong with a file of revocation lists, before the node goes by it. */
+/** What is wrong with a file of revocation lists, before a daemon goes by it. */
 import { readFileSync } from "node:fs";
-import { CrlError } from "../../host/tls/crl.ts";
-import { trustOf } from "../../host/tls/trust.ts";
+import { CrlError } from "./crl.ts";
+import { trustOf } from "./trust.ts";
 
 /** @param ca file of who is trusted @param crl file of the lists; one that cannot be read is not judged */
 export function listProblems(ca: string, crl: string): string[] {

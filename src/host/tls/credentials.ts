@@ -1,14 +1,14 @@
 /**
- * Certificates, keys and revocation lists in files that change while the node runs: read anew for each
+ * Certificates, keys and revocation lists in files that change while a daemon runs: read anew for each
  * connection, so that a renewed certificate needs no restart.
  */
 import { hash } from "node:crypto";
-import { Fault } from "../../base/errors.ts";
-import { readNamed } from "../../host/config/named-file.ts";
-import { chainFrom, validityOf } from "../../host/tls/chain.ts";
-import { CrlError } from "../../host/tls/crl.ts";
-import { identityProblem, PemError, readCertificates, readPrivateKey } from "../../host/tls/pem.ts";
-import { trustOf } from "../../host/tls/trust.ts";
+import { Fault, type FaultCode } from "../../base/errors.ts";
+import { readNamed } from "../config/named-file.ts";
+import { chainFrom, validityOf } from "./chain.ts";
+import { CrlError } from "./crl.ts";
+import { identityProblem, PemError, readCertificates, readPrivateKey } from "./pem.ts";
+import { trustOf } from "./trust.ts";
 
 export interface CredentialFiles {
   readonly ca: string;
@@ -34,27 +34,28 @@ export interface CertificateFacts {
   readonly notAfter: number;
 }
 
-function read(file: string): Buffer {
-  return readNamed(file, "kq1.connect", "certificate file cannot be read");
+function read(file: string, code: FaultCode): Buffer {
+  return readNamed(file, code, "certificate file cannot be read");
 }
 
 /**
  * Reads them, and sees that each can be used: a file may be half written.
- * @throws Fault `kq1.connect` that names the file and says what is wrong with it
+ * @throws Fault `code` that names the file and says what is wrong with it
  */
-export function readCredentials(files: CredentialFiles): Credentials {
-  const [ca, cert, key] = [read(files.ca), read(files.cert), read(files.key)];
+export function readCredentials(files: CredentialFiles, code: FaultCode): Credentials {
+  const [ca, cert, key] = [read(files.ca, code), read(files.cert, code), read(files.key, code)];
+  const good = (file: string, what: string, make: () => unknown) => usable(file, what, code, make);
   good(files.ca, "file", () => readCertificates(ca));
   good(files.cert, "certificate file", () => readCertificates(cert));
   good(files.key, "private key", () => readPrivateKey(key));
   const own = { ca: ca.toString(), cert: cert.toString(), key: key.toString() };
   if (files.crl === undefined) return own;
-  const crl = read(files.crl).toString();
+  const crl = read(files.crl, code).toString();
   try {
     trustOf({ ca: own.ca, crl });
   } catch (error) {
     if (!(error instanceof CrlError)) throw error;
-    throw new Fault("kq1.connect", `revocation list ${error.message}`, { file: files.crl });
+    throw new Fault(code, `revocation list ${error.message}`, { file: files.crl });
   }
   return { ...own, crl };
 }
@@ -66,10 +67,12 @@ export function digestOf({ ca, cert, key, crl = "" }: Credentials): string {
 
 /**
  * Of the chain in a file: whose certificate ends first, and when.
- * @throws Fault `kq1.connect` if the file holds no certificate
+ * @throws Fault `config.file` if the file holds no certificate
  */
 export function describeCertificate(file: string, pem: string): CertificateFacts {
-  const [first, ...others] = good(file, "file", () => readCertificates(Buffer.from(pem)));
+  const [first, ...others] = usable(file, "file", "config.file", () =>
+    readCertificates(Buffer.from(pem)),
+  );
   const { endsWith, to } = validityOf(first === undefined ? [] : chainFrom(first, others));
   const oneLine = (name = "") => name.replaceAll("\n", ", ");
   return {
@@ -80,13 +83,13 @@ export function describeCertificate(file: string, pem: string): CertificateFacts
   };
 }
 
-/** @throws Fault `kq1.connect` */
-function good<T>(file: string, what: string, make: () => T): T {
+/** @throws Fault `code` */
+function usable<T>(file: string, what: string, code: FaultCode, make: () => T): T {
   try {
     return make();
   } catch (error) {
     if (!(error instanceof PemError)) throw error;
-    throw new Fault("kq1.connect", `${what} ${error.message}`, { file });
+    throw new Fault(code, `${what} ${error.message}`, { file });
   }
 }
 

@@ -11,7 +11,7 @@ import {
   describeCertificate,
   digestOf,
   readCredentials,
-} from "../io/credentials.ts";
+} from "./credentials.ts";
 
 /** How often files are looked at, ms. */
 export const lookEvery = 60_000;
@@ -62,7 +62,7 @@ export function watchCertificates(
   /** @returns false if it can't be read */
   function lookAt({ name, files, onChange, onLook }: Watched): boolean {
     try {
-      const credentials = readCredentials(files);
+      const credentials = readCredentials(files, "config.file");
       const { subject, notAfter } = describeCertificate(files.cert, credentials.cert);
       const left = notAfter - clock.wall();
       const days = Math.floor(left / day);
