@@ -1,13 +1,14 @@
 /** The key manager, wired together: read this first. */
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { every, systemClock } from "../base/clock.ts";
+import { every, systemClock, within } from "../base/clock.ts";
 import { describe, Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
+import { readNamed } from "../host/config/named-file.ts";
 import { diskFiles } from "../host/disk/files.ts";
 import { lockFolder } from "../host/disk/lock.ts";
+import { crashReport } from "../host/life/crashes.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
 import { stopRequested } from "../host/life/signals.ts";
@@ -21,24 +22,34 @@ import type { KxIdentity } from "./io/kx-dial.ts";
 import { KxDoor } from "./io/kx-door.ts";
 import { createKmLocal } from "./local/local.ts";
 import type { KmStatus } from "./model/status.ts";
+import { watchCredentials } from "./wiring/credentials.ts";
 import { Supplies } from "./wiring/intake.ts";
 import { LinkOfKm } from "./wiring/links.ts";
+import { watchProgress } from "./wiring/progress.ts";
+import { kmStatus } from "./wiring/status.ts";
 import { readTexts } from "./wiring/texts.ts";
 
+const clock = systemClock;
+/** Stopping in order takes at most this long, ms; systemd is told to wait a little longer. */
+const stopTimeout = 4_000;
 /** How often alarms are looked at, ms. */
 const lookMs = 1_000;
 
 /** Runs the key manager until it is told to stop. @returns an exit code */
 export async function run(config: KmConfig): Promise<number> {
-  const clock = systemClock;
   const stamp = config.log.timestamps ? () => new Date(clock.wall()).toISOString() : undefined;
   const logs = new LogRing();
   const write = (line: string) => {
     logs.add(line);
     process.stderr.write(`${line}\n`);
   };
+  // The reader of the log may end; the keys go on.
   process.stderr.on("error", () => {});
   const log = createLog(write, config.log.level, stamp).child("km");
+  process.on("uncaughtException", (error) => {
+    log.error("crash", { error: crashReport(error) });
+    process.exit(exit.software);
+  });
   try {
     return await serve(config, log, logs);
   } catch (error) {
@@ -49,34 +60,41 @@ export async function run(config: KmConfig): Promise<number> {
 }
 
 async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number> {
-  const clock = systemClock;
-  const notify = systemdNotify({ clock, log, environment: process.env });
-  const begun = clock.now();
-  // Whatever was opened is closed at the end, in the order of a stack: also where a start fails midway.
-  await using stack = new AsyncDisposableStack();
+  const stop = stopRequested();
+  // What is opened is closed in the opposite order, also where the next step fails.
+  const house = new AsyncDisposableStack();
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
-  const onFailure = (error: unknown) => failed.reject(error);
-
-  await diskFiles.makeFolder(config.km.state_dir);
-  const lock = await lockFolder(config.km.state_dir);
-  stack.defer(() => lock.release());
-
-  const masterKey = readMasterKey(config.store.master_key_file);
-  const { store, loaded, damage, idKey } = await openEngine({
-    folder: `${config.km.state_dir}/store`,
-    masterKey,
-    limitBytes: config.store.limit_mb * 1_000_000,
-    wipeAfterMs: config.store.wipe_after_s,
-    clock,
-    onFailure,
-  }).finally(() => masterKey.fill(0));
-  stack.defer(() => store.close());
-  for (const segment of damage.segments) log.error("keys that came are damaged: lost", { segment });
-  for (const { link, number } of damage.extents) {
-    log.error("stock is missing: lost", { link, extent: number });
+  log.info("starting", { id: config.km.id, version: softwareVersion, pid: process.pid });
+  try {
+    const notify = await start(config, { log, logs, onFailure: failed.reject }, house);
+    const signal = await Promise.race([stop, failed.promise]);
+    log.info("stopping", { signal });
+    notify.stopping();
+  } finally {
+    await close(house, log);
   }
+  log.info("stopped");
+  return exit.ok;
+}
 
+interface Surroundings {
+  readonly log: Log;
+  readonly logs: LogRing;
+  /** A part can't go on: the process ends. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Opens and begins everything. @throws Fault */
+async function start(
+  config: KmConfig,
+  { log, logs, onFailure }: Surroundings,
+  house: AsyncDisposableStack,
+) {
+  const notify = systemdNotify({ clock, log, environment: process.env });
+  house.defer(() => notify.told());
+  const begun = clock.now();
+  const { store, loaded, idKey, damage } = await openStore(config, { log, onFailure }, house);
   const moment = () => ({ now: clock.now(), wall: clock.wall() });
   const alarms = new KmAlarms({
     plain: config.kq1?.plain === true,
@@ -107,8 +125,9 @@ async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number>
     log: log.child("kq1"),
     onFailure,
   });
-  stack.defer(() => supplies.close());
+  house.defer(() => supplies.close());
 
+  const progress = new Progress();
   const incarnation = randomBytes(16);
   const { kx } = config;
   const tls = () => readTexts(kx ?? {}) as KxIdentity;
@@ -123,6 +142,7 @@ async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number>
       tls,
       clock,
       log: log.child(`link.${link.name}`),
+      task: progress.beginner(clock),
       left: (module, ids) => supplies.intake.module(module)?.left(ids),
       told: (name, event) => alarms.told(name, event, moment()),
       onFailure,
@@ -137,89 +157,77 @@ async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number>
   const status = (): KmStatus =>
     kmStatus(config, supplies, links, store, clock.now() - begun, alarmStatus(alarms));
   const looking = every(clock, lookMs, () => alarms.look(status(), moment()));
-  stack.defer(() => looking.cancel());
+  house.defer(() => looking.cancel());
   const local = createKmLocal(config, { status, logs, clock, log });
-  if (local !== undefined) {
-    await local.listen();
-    stack.defer(() => local.close());
-  }
+  await local.listen();
+  house.defer(() => local.close());
 
+  let door: KxDoor | undefined;
   if (kx?.port !== undefined) {
     const { host, port } = kx;
-    const door = new KxDoor({
-      host,
-      port,
-      tls: tls(),
-      links: () => links.map(({ way }) => way),
-      log: log.child("kx"),
-      clock,
-    });
-    log.info("KM links", { host, port: await door.listen() });
-    stack.defer(() => door.close());
+    const ways = () => links.map(({ way }) => way);
+    const opened = new KxDoor({ host, port, tls: tls(), links: ways, log: log.child("kx"), clock });
+    log.info("KM links", { host, port: await opened.listen() });
+    house.defer(() => opened.close());
+    door = opened;
   }
   for (const link of links) {
     link.start();
-    stack.defer(() => link.stop());
+    house.defer(() => link.stop());
   }
   await supplies.listen();
-  stack.defer(() => supplies.closeServers());
+  house.defer(() => supplies.closeServers());
 
-  const watched = supervise({ progress: new Progress(), notify, clock, log });
-  stack.defer(() => watched.cancel());
+  const ways = links.map(({ way }) => way);
+  const users = { supplies, door, ways, kxIdentity: tls };
+  const certificates = watchCredentials(config, users, clock, log);
+  house.defer(() => certificates.stop());
+  process.on("SIGHUP", () => void certificates.look());
+  const asking = watchProgress(progress, supplies.intake, store, clock);
+  house.defer(() => asking.cancel());
+  const watched = supervise({ progress, notify, clock, log });
+  house.defer(() => watched.cancel());
   log.info("running", { version: softwareVersion, km: config.km.id });
   notify.ready();
-  const signal = await Promise.race([stopRequested(), failed.promise]);
-  log.info("stopping", { signal });
-  notify.stopping();
-  return exit.ok;
+  return notify;
 }
 
-/** 32 bytes or more: raw, or in hexadecimal or base64 with a line end. */
-function readMasterKey(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch {
-    throw new Fault("km_store.key", "the master key cannot be read", { file });
+/** The folder is this process's alone, and the store in it is open. @throws Fault */
+async function openStore(
+  { km, store: { master_key_file, limit_mb, wipe_after_s } }: KmConfig,
+  { log, onFailure }: Pick<Surroundings, "log" | "onFailure">,
+  house: AsyncDisposableStack,
+) {
+  await diskFiles.makeFolder(km.state_dir);
+  const lock = await lockFolder(km.state_dir);
+  house.defer(() => lock.release());
+  // All of the file is the key: at least 32 bytes.
+  const masterKey = readNamed(master_key_file, "km_store.key", "the master key cannot be read");
+  const opened = await openEngine({
+    folder: `${km.state_dir}/store`,
+    masterKey,
+    limitBytes: limit_mb * 1_000_000,
+    wipeAfterMs: wipe_after_s,
+    clock,
+    onFailure,
+  }).finally(() => masterKey.fill(0));
+  house.defer(() => opened.store.close());
+  const { segments, extents } = opened.damage;
+  for (const segment of segments) log.error("keys that came are damaged: lost", { segment });
+  for (const { link, number } of extents) {
+    log.error("stock is missing: lost", { link, extent: number });
   }
+  return opened;
 }
 
-function kmStatus(
-  config: KmConfig,
-  { intake, connections }: Supplies,
-  links: readonly LinkOfKm[],
-  store: Awaited<ReturnType<typeof openEngine>>["store"],
-  uptimeMs: number,
-  alarms: KmStatus["alarms"],
-): KmStatus {
-  const use = store.use();
-  return {
-    km_id: config.km.id,
-    version: softwareVersion,
-    uptime_s: Math.floor(uptimeMs / 1_000),
-    store: {
-      buffered_keys: use.bufferedKeys,
-      buffered_bits: use.bufferedBytes * 8,
-      stock_bits: use.extentBytes * 8,
-      disk_bytes: use.diskBytes,
-      limit_bytes: use.limitBytes,
-      full: store.full() !== undefined,
-    },
-    nodes_connected: connections,
-    refused: intake.refused,
-    links: links.map((link) => link.status()),
-    modules: config.modules.map(({ name, module_id, matching_module_id, link }) => {
-      const counts = intake.module(name)?.counts;
-      return {
-        name,
-        module_id,
-        matching_module_id,
-        link,
-        received_keys: counts?.keys ?? 0,
-        received_bits: counts?.bits ?? 0,
-        repeats: (counts?.repeats ?? 0) + (counts?.repeatsOfGone ?? 0),
-        conflicts: counts?.conflicts ?? 0,
-      };
-    }),
-    alarms,
-  };
+/** Closes what was opened. What is not closed in time is as after a power cut, and found so by the next start. */
+async function close(house: AsyncDisposableStack, log: Log): Promise<void> {
+  const late = () =>
+    new Fault("stopped", "not everything stopped in time", { limit_ms: stopTimeout });
+  try {
+    await within(clock, stopTimeout, house.disposeAsync(), late);
+  } catch (error) {
+    log.warn(describe(error));
+    process.exit(exit.io);
+  }
 }

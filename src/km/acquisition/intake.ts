@@ -38,6 +38,7 @@ export class Intake {
   /** Keys that have no answer yet, and their bytes. */
   #keys = 0;
   #bytes = 0;
+  #answered = 0;
   /** Answers other than `success`, since the start. */
   readonly refused: Refused = {};
 
@@ -57,6 +58,11 @@ export class Intake {
   /** Keys that have no answer yet. */
   get inFlight(): InFlight {
     return { keys: this.#keys, bytes: this.#bytes };
+  }
+
+  /** Keys that were taken in and have their answer, since the start. */
+  get answered(): number {
+    return this.#answered;
   }
 
   /** The intake of a module. @param name in the configuration */
@@ -134,6 +140,7 @@ export class Intake {
   #answer(line: Line, ticket: number, bytes: number, response: SupplyResponse): void {
     line.keys--;
     line.bytes -= bytes;
+    this.#answered++;
     this.#keys--;
     this.#bytes -= bytes;
     this.#say(line, ticket, response);

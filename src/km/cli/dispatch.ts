@@ -4,30 +4,39 @@ import { Fault } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { didYouMean } from "../../base/words.ts";
 import { ConfigError } from "../../host/config/problems.ts";
+import { isStopRequested } from "../../host/life/signals.ts";
+import { tidy } from "../../host/terminal/terminal.ts";
 import { ask, CliError } from "../../ops/cli/client.ts";
-import { kmSocket } from "../local/local.ts";
+import { kmSockets } from "../local/local.ts";
 import type { KmStatus } from "../model/status.ts";
 import { alarmText, linkTable, moduleTable, statusText } from "./show.ts";
 
-const usage = `qkd-km COMMAND --config FILE [--json]: a key manager (ITU-T Y.3803)
+const standardConfig = "/etc/qkd-km/km.toml";
+
+const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
 
   run            runs it until it is told to stop
-  check-config   says what is wrong with the configuration, and whether it would start
+  check-config   says what is wrong with the configuration and the files that it
+                 names; also: check-config FILE
   status         store, links and modules in short
-  links          each link: session, keys that wait, compared, stock of both owners
+  links          each link: its session, keys that wait, keys compared, stock of
+                 both owners
   keys           what came from each module
   alarms         what is raised, and what to do
 
-  --config FILE  its configuration (default /etc/qkd-km/config.toml)
-  --json         for programs, with status, links, keys and alarms
+  --config FILE  its configuration (default ${standardConfig})
+  --json         for programs: check-config, status, links, keys,
+                 alarms
   --help, --version
 
+SIGHUP has a running key manager look at its certificates now.
 Exit codes: 0 done, 64 wrong command line, 69 it does not run, 70 a defect,
-74 a file or socket, 78 the configuration
+74 a file, the store or a socket, 77 not permitted, 78 the configuration.
 `;
 
 const commands = ["run", "check-config", "status", "links", "keys", "alarms"] as const;
-const standardFile = "/etc/qkd-km/config.toml";
+/** As messages name it when it is asked. */
+const who = { called: "the key manager", command: "qkd-km" } as const;
 
 /** @returns the exit code */
 export async function dispatch(args: readonly string[]): Promise<number> {
@@ -67,7 +76,8 @@ async function go(args: readonly string[]): Promise<number> {
       },
     });
   } catch (error) {
-    return wrong((error as Error).message);
+    // Its second sentence is about positional arguments.
+    return wrong((error as Error).message.split(". ")[0] ?? "");
   }
   const { values, positionals } = parsed;
   if (values.help) return print(usage);
@@ -77,17 +87,23 @@ async function go(args: readonly string[]): Promise<number> {
   }
   const [command, ...more] = positionals;
   if (command === undefined) return wrong("which command?");
-  if (more.length > 0) return wrong("one command at a time");
   const known = commands.find((name) => name === command);
-  if (known === undefined) return wrong(`no such command${didYouMean(command, commands)}`);
-  const { loadKmConfig } = await import("../config/load.ts");
-  const config = loadKmConfig(values.config ?? standardFile);
+  if (known === undefined)
+    return wrong(`no such command: ${tidy(command)}${didYouMean(command, commands)}`);
+  const [named = values.config] = known === "check-config" ? more.splice(0, 1) : [];
+  if (more.length > 0)
+    return wrong(`one command at a time: ${tidy(more[0] ?? "")} is one too many`);
+  const file = named ?? values.config ?? standardConfig;
+  if (known === "check-config") return check(file, values.json === true);
   if (known === "run") {
+    // Told to stop while it was loaded: nothing was begun.
     const { run } = await import("../main.ts");
-    return run(config);
+    if (await isStopRequested()) return exit.ok;
+    return run((await import("../config/load.ts")).loadKmConfig(file));
   }
-  if (known === "check-config") return print(`${config.file} can be used\n`);
-  const status = await ask<KmStatus>([kmSocket(config)], "status");
+  const { readKmConfig } = await import("../config/load.ts");
+  const sockets = kmSockets(readKmConfig(file));
+  const status = await ask<KmStatus>(sockets, "status", {}, undefined, who);
   if (values.json) {
     const parts = { links: status.links, keys: status.modules, alarms: status.alarms, status };
     return print(`${JSON.stringify(parts[known])}\n`);
@@ -97,12 +113,30 @@ async function go(args: readonly string[]): Promise<number> {
   return print(known === "keys" ? moduleTable(status.modules) : statusText(status));
 }
 
+/** @throws ConfigError with all that is wrong, unless that is printed as JSON */
+async function check(file: string, json: boolean): Promise<number> {
+  const { checkKmConfig } = await import("../config/load.ts");
+  try {
+    const { km, links, modules } = checkKmConfig(file, Date.now());
+    if (json) return print(`${JSON.stringify({ file, good: true, km: km.id, problems: [] })}\n`);
+    const count = (of: readonly unknown[], one: string) =>
+      `${of.length} ${one}${of.length === 1 ? "" : "s"}`;
+    return print(
+      `${file}: good (${km.id}; ${count(links, "link")}, ${count(modules, "module")})\n`,
+    );
+  } catch (error) {
+    if (!json || !(error instanceof ConfigError)) throw error;
+    print(`${JSON.stringify({ file, good: false, problems: error.located })}\n`);
+    return exit.config;
+  }
+}
+
 function print(text: string): number {
   process.stdout.write(text);
   return exit.ok;
 }
 
 function wrong(message: string): number {
-  process.stderr.write(`qkd-km: ${message}\n${usage}`);
+  process.stderr.write(`qkd-km: ${message}\nTry: qkd-km --help\n`);
   return exit.usage;
 }

@@ -1,9 +1,8 @@
 /** Reads, checks and resolves a key manager's configuration file. All that is wrong with it is said at once. */
-import { accessSync, constants, statSync } from "node:fs";
 import { resolve } from "node:path";
 import * as v from "valibot";
-import { errorCode } from "../../base/errors.ts";
 import { didYouMean } from "../../base/words.ts";
+import { fileProblem, readIfThere, whyNot } from "../../host/config/files.ts";
 import {
   configError,
   explain,
@@ -12,6 +11,8 @@ import {
   reservedNames,
 } from "../../host/config/problems.ts";
 import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.ts";
+import { credentialProblems } from "../../host/tls/files.ts";
+import { listProblems } from "../../host/tls/list-problems.ts";
 import {
   configSchema,
   kmSchema,
@@ -55,6 +56,9 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
   const place = [table, ...more].join(".");
   return Object.keys(tables[place]?.entries ?? {});
 }
+
+/** Bytes; the store derives its own keys of them. */
+const leastMasterKey = 32;
 
 const files = ["ca", "cert", "key", "crl"] as const;
 
@@ -149,32 +153,72 @@ function checkTogether(
   }
 }
 
+/** Reads and checks a configuration file, but not the files that it names. @throws ConfigError */
+export function readKmConfig(file: string): KmConfig {
+  return parseKmConfig(readConfigText(file, whyNot), resolve(file));
+}
+
 /** Reads and checks a configuration file, and that the files it names can be read. @throws ConfigError */
 export function loadKmConfig(file: string): KmConfig {
-  const text = readConfigText(file, (error) => errorCode(error) ?? "unknown");
+  return looked(file, fileProblems);
+}
+
+/**
+ * The same, and that certificates and keys are what they should be. The key manager starts without that:
+ * they may be exchanged while it runs.
+ * @param wall ms since 1970 UTC @throws ConfigError
+ */
+export function checkKmConfig(file: string, wall: number): KmConfig {
+  return looked(file, (config) => [...fileProblems(config), ...contentProblems(config, wall)]);
+}
+
+function looked(file: string, look: (config: KmConfig) => Problem[]): KmConfig {
+  const text = readConfigText(file, whyNot);
   const config = parseKmConfig(text, resolve(file));
-  const problems: Problem[] = [];
-  const look = (key: string, path: string | undefined, isSecret: boolean) => {
-    const what = path && unreadable(path, isSecret);
-    if (what) problems.push({ key, what });
-  };
-  look("store.master_key_file", config.store.master_key_file, true);
-  for (const [table, of] of [
-    ["kq1", config.kq1],
-    ["kx", config.kx],
-  ] as const) {
-    for (const name of files) look(`${table}.${name}`, of?.[name], name === "key");
-  }
+  const problems = look(config);
   if (problems.length > 0) throw configError(file, text, problems);
   return config;
 }
 
-function unreadable(path: string, isSecret: boolean): string | undefined {
-  try {
-    accessSync(path, constants.R_OK);
-    if (isSecret && (statSync(path).mode & 0o007) !== 0) return `${path} can be read by others`;
-    return undefined;
-  } catch (error) {
-    return `${path} cannot be read: ${errorCode(error) ?? "unknown"}`;
+/** Tables that name files of certificates. */
+function tlsTables({ kq1, kx }: KmConfig) {
+  const tables = [
+    ["kq1", kq1],
+    ["kx", kx],
+  ] as const;
+  return tables.flatMap(([name, table]) => (table === undefined ? [] : [{ name, table }]));
+}
+
+/** What keeps it from starting: files that can't be read, secrets that others may read, lists of no use. */
+function fileProblems(config: KmConfig): Problem[] {
+  const problems: Problem[] = [];
+  const complain = (key: string, what: string) => problems.push({ key, what });
+  const look = (key: string, path: string | undefined, isSecret: boolean) => {
+    const what = path && fileProblem(path, isSecret);
+    if (what) complain(key, what);
+  };
+  look("store.master_key_file", config.store.master_key_file, true);
+  for (const { name, table } of tlsTables(config)) {
+    for (const file of files) look(`${name}.${file}`, table[file], file === "key");
+    const { ca, crl } = table;
+    if (ca === undefined || crl === undefined) continue;
+    for (const what of listProblems(ca, crl)) complain(`${name}.crl`, `${crl} ${what}`);
   }
+  return problems;
+}
+
+function contentProblems(config: KmConfig, wall: number): Problem[] {
+  const problems: Problem[] = [];
+  const { master_key_file: file } = config.store;
+  const bytes = readIfThere(file, ({ length }) => length);
+  if (bytes !== undefined && bytes < leastMasterKey) {
+    const what = `${file} has ${bytes} bytes, and must have ${leastMasterKey} or more`;
+    problems.push({ key: "store.master_key_file", what });
+  }
+  for (const { name, table } of tlsTables(config)) {
+    for (const { name: file, what } of credentialProblems(table, wall)) {
+      problems.push({ key: `${name}.${file}`, what });
+    }
+  }
+  return problems;
 }

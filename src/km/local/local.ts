@@ -1,7 +1,9 @@
 /** The key manager on this machine: what its local sockets answer. */
+import { existsSync } from "node:fs";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
+import { controlSocket } from "../../ops/local/paths.ts";
 import { LocalError } from "../../ops/local/protocol.ts";
 import { type LocalAnswer, LocalServer } from "../../ops/local/server.ts";
 import type { KmStatus } from "../model/status.ts";
@@ -22,9 +24,15 @@ interface LocalTable {
   };
 }
 
-/** Where the control socket is, unless configured. */
-export function kmSocket({ km, local }: LocalTable): string {
-  return local.socket ?? `${km.state_dir}/control`;
+/** Where systemd has the key manager make its control socket. */
+const standardKmSocket = "/run/qkd-km/control";
+
+/** Where a client looks for the control socket, the likeliest place first. */
+export function kmSockets({ km, local }: LocalTable): readonly string[] {
+  const own = controlSocket(local.socket, km.state_dir);
+  return local.socket === undefined && existsSync(standardKmSocket)
+    ? [own, standardKmSocket]
+    : [own];
 }
 
 export function createKmLocal(config: LocalTable, { status, clock, log }: LocalParts): LocalServer {
@@ -44,7 +52,7 @@ export function createKmLocal(config: LocalTable, { status, clock, log }: LocalP
     }
   };
   return new LocalServer({
-    path: kmSocket(config),
+    path: controlSocket(config.local.socket, config.km.state_dir, process.env.RUNTIME_DIRECTORY),
     act,
     read,
     answer: ({ do: name }) => answer(name),

@@ -154,6 +154,19 @@ export class Supplies {
     return requests;
   }
 
+  /** New connections are shown what is in the files now; open ones are checked by it. @throws Fault */
+  renew(): void {
+    const { kq1 } = this.#parts.config;
+    if (kq1 === undefined || kq1.plain) return;
+    const tls = readTexts(kq1) as ServerTexts;
+    for (const server of this.#servers) server.renew(tls);
+  }
+
+  /** Cuts the connections whose certificate is not accepted any more. */
+  recheck(): void {
+    for (const server of this.#servers) server.recheck();
+  }
+
   get connections(): number {
     return this.#servers.reduce(
       (sum, server) => sum + (server instanceof Kq1Server ? server.connections : 0),

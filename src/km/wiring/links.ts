@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import type { TaskBegin } from "../../host/life/progress.ts";
 import type { LinkConfig, ModuleConfig } from "../config/load.ts";
 import type { Engine } from "../io/engine/engine.ts";
 import type { KxIdentity } from "../io/kx-dial.ts";
@@ -23,6 +24,8 @@ export interface LinkParts {
   readonly tls: () => KxIdentity;
   readonly clock: Clock;
   readonly log: Log;
+  /** An attempt to connect began; what it returns says that it has ended. */
+  readonly task?: TaskBegin;
   readonly left: (module: string, ids: Buffer) => void;
   /** For alarms. */
   readonly told: (link: string, event: LinkEvent) => void;
@@ -49,7 +52,7 @@ export class LinkOfKm {
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
-    const { me, config, modules, store, loaded, incarnation, tls, clock, log, left } = parts;
+    const { me, config, modules, store, loaded, incarnation, tls, clock, log, task, left } = parts;
     const { name, peer, host, port, unit_bits, match_within_s, server_name } = config;
     const own = modules.filter(({ link }) => link === name);
     const leads = Buffer.compare(Buffer.from(me), Buffer.from(peer)) < 0;
@@ -102,6 +105,7 @@ export class LinkOfKm {
       },
       log,
       clock,
+      ...(task && { task }),
     });
   }
 

@@ -1,4 +1,4 @@
-/** Asks a node over its local sockets. */
+/** Asks a daemon over its local sockets. */
 import { mkdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { basename, dirname } from "node:path";
@@ -30,12 +30,21 @@ export class CliError extends Error {
   }
 }
 
-/** No node listens. */
+/** No daemon listens. */
 export class NotRunning extends CliError {
-  constructor(path: string) {
-    super(`the node is not running: nobody answers on ${path}`, exit.unavailable);
+  constructor(path: string, who = defaultWho) {
+    super(`${who.called} is not running: nobody answers on ${path}`, exit.unavailable);
   }
 }
+
+/** Which daemon is asked, as messages name it. */
+export interface Who {
+  readonly called: string;
+  /** Its command. */
+  readonly command: string;
+}
+
+const defaultWho: Who = { called: "the node", command: "qkd-node" };
 
 /** Answers come at once, but for actions: a module has 30 s for those. */
 const patience = 10_000;
@@ -70,6 +79,7 @@ async function open(path: string): Promise<Socket> {
 async function reach(
   controls: readonly string[],
   acts: boolean,
+  who: Who,
 ): Promise<{ readonly socket: Socket; readonly path: string }> {
   const paths = controls.flatMap((path) => (acts ? [path] : [readSocket(path), path]));
   let refused: string | undefined;
@@ -81,10 +91,10 @@ async function reach(
       if (code === "EACCES" || code === "EPERM") refused ??= path;
     }
   }
-  if (refused === undefined) throw new NotRunning(controls[0] ?? "its socket");
+  if (refused === undefined) throw new NotRunning(controls[0] ?? "its socket", who);
   const what = acts ? "act on" : "look at";
   throw new CliError(
-    `you may not ${what} this node (${refused}): ask as root, as its user, or as a member of its group`,
+    `you may not ${what} ${who.called} (${refused}): ask as root, as its user, or as a member of its group`,
     exit.noPermission,
   );
 }
@@ -99,13 +109,14 @@ export async function* answers(
   name: RequestName,
   args: LocalRequest["args"] = {},
   upload?: Upload,
+  who: Who = defaultWho,
 ): AsyncGenerator<unknown> {
   const acts = (actNames as readonly string[]).includes(name);
-  const { socket, path } = await reach(controls, acts);
+  const { socket, path } = await reach(controls, acts, who);
   try {
     socket.setEncoding("utf8");
     socket.setTimeout(acts ? actPatience : patience, () =>
-      socket.destroy(new CliError("the node does not answer", exit.unavailable)),
+      socket.destroy(new CliError(`${who.called} does not answer`, exit.unavailable)),
     );
     socket.write(encodeRequest(name, args));
     const parts: string[] = [];
@@ -120,13 +131,13 @@ export async function* answers(
       if (rest !== "") parts.push(rest);
       length = rest.length;
       for (const line of lines) {
-        const { data, more, prove: proof, take } = read(line);
+        const { data, more, prove: proof, take } = read(line, who);
         if (take !== undefined) {
-          await send(socket, take, upload);
+          await send(socket, take, upload, who);
           continue;
         }
         if (proof !== undefined) {
-          prove(proof, path);
+          prove(proof, path, who);
           socket.write("\n");
           continue;
         }
@@ -136,10 +147,10 @@ export async function* answers(
         else return;
       }
     }
-    throw new CliError("the node closed the connection", exit.unavailable);
+    throw new CliError(`${who.called} closed the connection`, exit.unavailable);
   } catch (error) {
     if (error instanceof CliError) throw error;
-    throw new CliError("the connection to the node broke", exit.unavailable);
+    throw new CliError(`the connection to ${who.called} broke`, exit.unavailable);
   } finally {
     socket.destroy();
   }
@@ -151,15 +162,21 @@ export async function ask<T>(
   name: RequestName,
   args: LocalRequest["args"] = {},
   upload?: Upload,
+  who: Who = defaultWho,
 ): Promise<T> {
-  for await (const data of answers(controls, name, args, upload)) return data as T;
-  throw new CliError("the node gave no answer", exit.unavailable);
+  for await (const data of answers(controls, name, args, upload, who)) return data as T;
+  throw new CliError(`${who.called} gave no answer`, exit.unavailable);
 }
 
-/** @throws CliError if the node wants anything but what was announced */
-async function send(socket: Socket, take: number, upload: Upload | undefined): Promise<void> {
+/** @throws CliError if the daemon wants anything but what was announced */
+async function send(
+  socket: Socket,
+  take: number,
+  upload: Upload | undefined,
+  { called }: Who,
+): Promise<void> {
   if (upload?.bytes !== take) {
-    throw new CliError("the node asks for what was not announced", exit.protocol);
+    throw new CliError(`${called} asks for what was not announced`, exit.protocol);
   }
   for await (const chunk of upload.chunks()) {
     if (!socket.writable) return;
@@ -174,11 +191,11 @@ async function send(socket: Socket, take: number, upload: Upload | undefined): P
   }
 }
 
-/** Makes the folder that shows the node whose process this is; the node removes it. */
-function prove(folder: string, control: string): void {
-  // The answer must be this node's, to this request.
+/** Makes the folder that shows the daemon whose process this is; the daemon removes it. */
+function prove(folder: string, control: string, { called }: Who): void {
+  // The answer must be this daemon's, to this request.
   if (!/^[0-9a-f]{32}$/.test(basename(folder)) || dirname(folder) !== proofFolder(control)) {
-    throw new CliError("the node asks for a proof in a wrong place", exit.protocol);
+    throw new CliError(`${called} asks for a proof in a wrong place`, exit.protocol);
   }
   try {
     mkdirSync(folder, { mode: 0o700 });
@@ -187,15 +204,15 @@ function prove(folder: string, control: string): void {
   }
 }
 
-function read(line: string): AnswerLine {
+function read(line: string, { called, command }: Who): AnswerLine {
   let answer: AnswerLine;
   try {
     answer = JSON.parse(line);
   } catch {
-    throw new CliError("the node's answer is not JSON", exit.protocol);
+    throw new CliError(`the answer of ${called} is not JSON`, exit.protocol);
   }
   if (answer.v !== protocolVersion) {
-    throw new CliError("the node speaks another version: use its own qkd-node", exit.protocol);
+    throw new CliError(`${called} speaks another version: use its own ${command}`, exit.protocol);
   }
   const { error } = answer;
   if (error?.code === "unknown_request") {

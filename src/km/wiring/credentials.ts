@@ -1,0 +1,58 @@
+/** Certificates of the configuration: read when they are needed, watched while the key manager runs. */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { CredentialFiles } from "../../host/tls/credentials.ts";
+import { type CertificateWatch, type Watched, watchCertificates } from "../../host/tls/watch.ts";
+import type { KmConfig } from "../config/load.ts";
+import type { KxIdentity } from "../io/kx-dial.ts";
+import type { KxDoor } from "../io/kx-door.ts";
+import type { KxLink } from "../io/kx-link.ts";
+import type { TextFiles } from "./texts.ts";
+
+export interface CredentialUsers {
+  readonly supplies: { renew(): void; recheck(): void };
+  readonly door: Pick<KxDoor, "renew" | "recheck"> | undefined;
+  readonly ways: readonly Pick<KxLink, "recheck">[];
+  /** Those of the KM link, read anew. @throws Fault */
+  readonly kxIdentity: () => KxIdentity;
+}
+
+/**
+ * Looks at every certificate and list once a minute, and when told to: new connections show what is there
+ * now, and what is connected and would not be let in any more is cut.
+ */
+export function watchCredentials(
+  { kq1, kx }: Pick<KmConfig, "kq1" | "kx">,
+  { supplies, door, ways, kxIdentity }: CredentialUsers,
+  clock: Clock,
+  log: Log,
+): CertificateWatch {
+  const watched: Watched[] = [];
+  const ofNodes = kq1 && !kq1.plain ? filesOf(kq1) : undefined;
+  if (ofNodes !== undefined) {
+    const onChange = () => supplies.renew();
+    watched.push({ name: "kq1", files: ofNodes, onChange, onLook: () => supplies.recheck() });
+  }
+  const ofKms = kx && filesOf(kx);
+  if (ofKms !== undefined) {
+    // Sessions first: cut by the door they would only be told that the connection was closed.
+    const recheck = () => {
+      for (const way of ways) way.recheck();
+    };
+    const onChange = () => {
+      recheck();
+      door?.renew(kxIdentity());
+    };
+    const onLook = () => {
+      recheck();
+      door?.recheck();
+    };
+    watched.push({ name: "kx", files: ofKms, onChange, onLook });
+  }
+  return watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
+}
+
+function filesOf({ ca, cert, key, crl }: TextFiles): CredentialFiles | undefined {
+  if (ca === undefined || cert === undefined || key === undefined) return undefined;
+  return { ca, cert, key, crl };
+}
