@@ -5,7 +5,12 @@ import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import { ask } from "../../src/ops/cli/client.ts";
-import { createAuthority, type IdentityFiles, writeIdentity } from "../emulator/certificates.ts";
+import {
+  type Authority,
+  createAuthority,
+  type IdentityFiles,
+  writeIdentity,
+} from "../emulator/certificates.ts";
 import { NodeProcess } from "./node-process.ts";
 
 const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
@@ -22,6 +27,8 @@ export interface KmPairOptions {
   /** More lines of both configurations. */
   readonly extra?: string;
   readonly program?: string;
+  /** Both go by the revocation lists in `ca.crl`, which take nothing back at first. */
+  readonly crl?: boolean;
 }
 
 /** One of the two. */
@@ -32,6 +39,8 @@ export class KmOfPair {
   readonly state: string;
   /** What a node needs to supply it. */
   readonly node: IdentityFiles & { readonly ca: string };
+  /** What it shows to nodes and to the other KM. */
+  readonly own: IdentityFiles;
 
   constructor(
     end: KmEnd,
@@ -39,12 +48,14 @@ export class KmOfPair {
     port: number,
     state: string,
     node: IdentityFiles & { readonly ca: string },
+    own: IdentityFiles,
   ) {
     this.end = end;
     this.process = process;
     this.port = port;
     this.state = state;
     this.node = node;
+    this.own = own;
   }
 
   /** Where a node reaches it, and with which certificate. */
@@ -71,10 +82,12 @@ export class KmOfPair {
 }
 
 export class KmPair {
+  readonly authority: Authority;
   readonly alice: KmOfPair;
   readonly bob: KmOfPair;
 
-  constructor(alice: KmOfPair, bob: KmOfPair) {
+  constructor(authority: Authority, alice: KmOfPair, bob: KmOfPair) {
+    this.authority = authority;
     this.alice = alice;
     this.bob = bob;
   }
@@ -86,11 +99,13 @@ export class KmPair {
   /** Makes certificates and configurations; starts nothing. */
   static async make(options: KmPairOptions): Promise<KmPair> {
     const { folder, modules, onLog, extra = "", program = command } = options;
-    const { mode = "proactive" } = options;
+    const { mode = "proactive", crl = false } = options;
     await mkdir(folder, { recursive: true });
     const authority = await createAuthority("KM test CA");
     const ca = `${folder}/ca.crt`;
     await writeFile(ca, authority.cert);
+    const lists = crl ? `crl = "ca.crl"\n` : "";
+    if (crl) await writeFile(`${folder}/ca.crl`, await authority.revoke([]));
     const ports = await freePorts(4);
     const made: KmOfPair[] = [];
     for (const [i, end] of ends.entries()) {
@@ -131,14 +146,14 @@ port = ${ports[i]}
 ca = "ca.crt"
 cert = "${own.cert}"
 key = "${own.key}"
-
+${lists}
 [kx]
 host = "127.0.0.1"
 ${i === 1 ? `port = ${ports[3]}` : ""}
 ca = "ca.crt"
 cert = "${own.cert}"
 key = "${own.key}"
-
+${lists}
 [module.m]
 module_id = "${modules[i]}"
 matching_module_id = "${modules[1 - i]}"
@@ -157,9 +172,9 @@ ${dial}${extra}`,
         (line) => onLog?.(end, line),
         program,
       );
-      made.push(new KmOfPair(end, process, ports[i] as number, state, { ca, ...node }));
+      made.push(new KmOfPair(end, process, ports[i] as number, state, { ca, ...node }, own));
     }
-    return new KmPair(made[0] as KmOfPair, made[1] as KmOfPair);
+    return new KmPair(authority, made[0] as KmOfPair, made[1] as KmOfPair);
   }
 
   /** A pair for the emulated modules, on its way up; stopped when `opened` is disposed of. */

@@ -43,7 +43,10 @@ export class TlsClients {
 
   /** Cuts off clients that are not accepted any more. */
   recheck(): void {
-    for (const [socket, peer] of this.#open) this.#check(socket, peer);
+    for (const [socket, peer] of this.#open) {
+      // Cut off a moment ago, and not closed yet: told once.
+      if (!socket.destroyed) this.#check(socket, peer);
+    }
   }
 
   /** Groups of the key exchanges: of the clients of now, or of the last one. */
