@@ -115,3 +115,29 @@ test("status, links and keys say that it is not running, and fit into 80 columns
   t.is(status.km_id, "km-alice");
   t.is(await kms.alice.process.stop(), exit.ok);
 });
+
+test("it tells systemd when it is ready, that it goes on, and when it stops", async (t) => {
+  const { kms, folder } = await pair(t);
+  const told = join(folder, "told");
+  writeFileSync(told, "");
+  writeFileSync(join(folder, "systemd-notify"), `#!/bin/sh\necho "$*" >>${told}\n`, {
+    mode: 0o755,
+  });
+  kms.alice.process.environment = {
+    PATH: `${folder}:${process.env.PATH}`,
+    NOTIFY_SOCKET: join(folder, "notify"),
+    WATCHDOG_USEC: "3000000",
+  };
+  await kms.alice.start(deadline());
+  const heard = async (word: RegExp) => {
+    const signal = deadline();
+    while (!word.test(readFileSync(told, "utf8"))) {
+      signal.throwIfAborted();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  await heard(/READY=1|--ready/);
+  await heard(/WATCHDOG=1[\s\S]*WATCHDOG=1/);
+  t.is(await kms.alice.process.stop(), exit.ok);
+  t.regex(readFileSync(told, "utf8"), /STOPPING=1|--stopping/);
+});

@@ -44,6 +44,7 @@ const system = ["/usr/lib/systemd/system", "/lib/systemd/system"].find(existsSyn
  */
 const limits = {
   "qkd-node.service": 15,
+  "qkd-km.service": 12,
   "qkd-panel.service": 12,
   "qkd-console.service": 12,
   "qkd-site@.service": 5,
@@ -73,6 +74,7 @@ function tree(change: (unit: string) => string = (unit) => unit): string {
   for (const program of [
     "usr/lib/qkd-node/bin/qkd-node",
     "usr/lib/qkd-node/bin/qkd-panel",
+    "usr/lib/qkd-node/bin/qkd-km",
     ...readdirSync(imageScripts).map((name) => `usr/lib/qkd-image/${name}`),
     ...["kill", "sleep", "rm", "sh", "systemctl"].map((name) => `bin/${name}`),
   ]) {
@@ -169,6 +171,7 @@ testWith(
       "qkd-panel:x:972:972:",
       "qkd-maintenance:x:973:973:",
       "qkd-site:x:974:974:",
+      "qkd-km:x:975:975:",
       "qkd-module:x:970:",
     ]) {
       t.true(passwd.stdout.includes(name), name);
