@@ -1,0 +1,85 @@
+/** The key manager's configuration: what is refused, and what its table says. */
+import { readFileSync } from "node:fs";
+import test from "ava";
+import { parseKmConfig } from "../../../../src/km/config/load.ts";
+import {
+  kmSchema,
+  kq1Schema,
+  kxSchema,
+  linkSchema,
+  localSchema,
+  logSchema,
+  moduleSchema,
+  storeSchema,
+} from "../../../../src/km/config/schema.ts";
+
+const readme = readFileSync(
+  new URL("../../../../src/km/config/README.md", import.meta.url),
+  "utf8",
+);
+
+test("the README's table has every key, and no other", (t) => {
+  const documented = [...readme.matchAll(/^\| `([\w.]+)` \|/gm)].map((match) => match[1]);
+  const keys = (prefix: string, schema: { readonly entries: object }) =>
+    Object.keys(schema.entries).map((key) => `${prefix}.${key}`);
+  const expected = [
+    ...keys("km", kmSchema),
+    ...keys("store", storeSchema),
+    ...keys("kq1", kq1Schema),
+    ...keys("kx", kxSchema),
+    ...keys("module.NAME", moduleSchema),
+    ...keys("link.NAME", linkSchema),
+    ...keys("log", logSchema),
+    ...keys("local", localSchema),
+  ];
+  t.deepEqual(documented.sort(), expected.sort());
+});
+
+test("the README's example is a configuration, with the defaults of the table", (t) => {
+  const text = /```toml\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+  const { km, store, kq1, links, modules, log } = parseKmConfig(text, "/etc/qkd-km/km.toml");
+  t.is(km.id, "km-alice");
+  t.is(kq1?.ca, "/etc/qkd-km/node-ca.crt");
+  t.is(modules[0]?.name, "one");
+  const defaults: Record<string, unknown> = {
+    "store.limit_mb": store.limit_mb,
+    "store.wipe_after_s": store.wipe_after_s / 1_000,
+    "kq1.host": kq1?.host,
+    "kq1.path": kq1?.path,
+    "link.NAME.unit_bits": links[0]?.unit_bits,
+    "link.NAME.match_within_s": (links[0]?.match_within_s ?? 0) / 1_000,
+    "log.level": log.level,
+  };
+  for (const [key, value] of Object.entries(defaults)) {
+    t.true(readme.includes(`| \`${key}\` | \`${value}\` |`), `${key} ${value}`);
+  }
+});
+
+test("what does not fit together is told, all of it at once, with file, line and key", (t) => {
+  const text = `[km]
+id = "km-a"
+state_dir = "/var/lib/qkd-km"
+[store]
+master_key_file = "master"
+[kq1]
+plain = true
+https_port = 1
+[module.one]
+module_id = "A"
+matching_module_id = "A"
+link = "fibr"
+[link.fibre]
+peer = "km-a"
+`;
+  const error = t.throws(() => parseKmConfig(text, "/x/km.toml"));
+  const located = (error as unknown as { located: string[] }).located.join("\n");
+  for (const part of [
+    /^\/x\/km\.toml:12: .*module\.one\.link.*did you mean fibre/m,
+    /^\/x\/km\.toml:11: .*matching_module_id/m,
+    /kq1\.plain.*HTTPS is never without certificates/,
+    /^\/x\/km\.toml:14: .*link\.fibre\.peer.*is this KM/m,
+    /kx.*missing: links go over it/,
+  ]) {
+    t.regex(located, part);
+  }
+});
