@@ -182,7 +182,10 @@ async function start(
   const users = { supplies, door, ways, kxIdentity: tls };
   const certificates = watchCredentials(config, users, clock, log);
   house.defer(() => certificates.stop());
-  process.on("SIGHUP", () => void certificates.look());
+  process.on("SIGHUP", () => {
+    const unreadable = certificates.look().join(", ");
+    if (unreadable !== "") log.warn("certificates cannot be read", { for: unreadable });
+  });
   const asking = watchProgress(progress, supplies.intake, store, clock);
   house.defer(() => asking.cancel());
   const watched = supervise({ progress, notify, clock, log });

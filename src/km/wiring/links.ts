@@ -47,6 +47,8 @@ export class LinkOfKm {
   #compared = 0;
   #differing = 0;
   #expired = 0;
+  /** Bytes that the comparison of this session found to be lost. */
+  #lost = 0;
   #advancing = false;
   #isStopped = false;
 
@@ -135,10 +137,17 @@ export class LinkOfKm {
         mark,
         remembered,
       });
-    } else if (event.type === "lost") {
-      log.warn("free bytes are used at the other end, and not known here", { bytes: event.bytes });
-    } else if (event.type === "odd")
-      log.debug("a message fits nothing", { message: event.message });
+    } else if (event.type === "lost") this.#lost += event.bytes;
+    else if (event.type === "ready") this.#tellLost();
+    else if (event.type === "odd") log.debug("a message fits nothing", { message: event.message });
+  }
+
+  /** One line for all extents of a comparison. */
+  #tellLost(): void {
+    const bytes = this.#lost;
+    this.#lost = 0;
+    if (bytes === 0) return;
+    this.#parts.log.warn("free bytes are used at the other end, and not known here", { bytes });
   }
 
   start(): void {
