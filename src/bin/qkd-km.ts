@@ -3,6 +3,5 @@ import { catchSignals, daemonSignals } from "../host/life/signals.ts";
 
 const args = process.argv.slice(2);
 if (args.includes("run")) catchSignals(daemonSignals);
-void import("../km/cli/dispatch.ts").then(async ({ dispatch }) => {
-  process.exitCode = await dispatch(args);
-});
+// No `await` here: the production build is CommonJS.
+void import("../km/cli/dispatch.ts").then(({ begin }) => begin(args));

@@ -53,6 +53,21 @@ test("its help fits into 80 columns, and a wrong command line is told apart", (t
   }
 });
 
+test("an error of its own is one line without what the program had in hand", (t) => {
+  const spoilt = "data:text/javascript,JSON.stringify=()=>{throw new TypeError('hunter2')}";
+  const env = { ...process.env, NODE_OPTIONS: `--import=${spoilt.replaceAll(" ", "%20")}` };
+  const file = fileURLToPath(new URL("../../src/km/config/README.md", import.meta.url));
+  const said = spawnSync(command, ["check-config", "--json", file], { encoding: "utf8", env });
+  t.is(said.status, exit.software);
+  t.regex(
+    said.stderr,
+    /^qkd-km: internal error: TypeError at src\/km\/cli\/dispatch\.ts:\d+; please report it\n$/,
+  );
+  const full = spawnSync("sh", ["-c", `${command} --help >/dev/full`], { encoding: "utf8" });
+  t.is(full.status, exit.io);
+  t.is(full.stderr, "qkd-km: the output cannot be written: no space left (ENOSPC)\n");
+});
+
 test("check-config names file, line and key of all that is wrong, files included", async (t) => {
   const { folder, config } = await pair(t);
   const good = km("check-config", config);

@@ -108,6 +108,7 @@ for (const [program, args] of [
   ["src/bin/qkd-node.ts", ["run"]],
   ["src/bin/qkd-node.ts", ["console"]],
   ["src/bin/qkd-panel.ts", []],
+  ["src/bin/qkd-km.ts", ["run"]],
 ] as const) {
   test.serial(
     `${program} ${args.join(" ")}: signals are caught before anything is loaded`,

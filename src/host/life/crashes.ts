@@ -54,3 +54,10 @@ export function crashReport(error: unknown): string {
   const places = stack.split("\n").filter((line) => /^ {4}at /.test(line));
   return [describe(error), ...places.slice(0, 8).map((line) => line.trim())].join(" | ");
 }
+
+/** File and line of the error, for a report; no value of the program is in it. */
+export function placeOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const [, place] = /\b((?:src|drivers|scripts|lib)\/[\w/.-]+:\d+):\d+/.exec(stack) ?? [];
+  return place === undefined ? "" : ` at ${place}`;
+}

@@ -48,11 +48,13 @@ const reasons: Readonly<Record<string, string>> = {
 
 /**
  * @param env `NO_COLOR` (no-color.org) and `TERM=dumb` are respected, and the locale's letters
+ * @param program as messages name it
  */
 export function openTerminal(
   out: NodeJS.WriteStream,
   err: NodeJS.WriteStream,
   env: NodeJS.ProcessEnv,
+  program = "qkd-node",
 ): Terminal {
   const live = out.isTTY === true && env.TERM !== "dumb";
   const coloured = live && (env.NO_COLOR ?? "") === "";
@@ -65,7 +67,7 @@ export function openTerminal(
     const code = errorCode(error) ?? "unknown";
     // The reader has seen enough: `qkd-node events | head`.
     if (code === "EPIPE") process.exit(exit.ok);
-    complain(`qkd-node: the output cannot be written: ${reasons[code] ?? code} (${code})`);
+    complain(`${program}: the output cannot be written: ${reasons[code] ?? code} (${code})`);
     process.exit(exit.io);
   });
   const width = live ? Math.max(40, Math.min(120, out.columns || 80)) : 80;

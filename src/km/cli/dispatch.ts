@@ -1,11 +1,12 @@
 /** `qkd-km COMMAND`: finds the command, checks its options, says what is wrong with them. */
 import { parseArgs } from "node:util";
-import { Fault } from "../../base/errors.ts";
+import { describe, Fault } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { didYouMean } from "../../base/words.ts";
 import { ConfigError } from "../../host/config/problems.ts";
-import { isStopRequested } from "../../host/life/signals.ts";
-import { tidy } from "../../host/terminal/terminal.ts";
+import { placeOf } from "../../host/life/crashes.ts";
+import { endBySignals, isStopRequested } from "../../host/life/signals.ts";
+import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
 import { ask, CliError } from "../../ops/cli/client.ts";
 import { kmSockets } from "../local/local.ts";
 import type { KmStatus } from "../model/status.ts";
@@ -38,25 +39,35 @@ const commands = ["run", "check-config", "status", "links", "keys", "alarms"] as
 /** As messages name it when it is asked. */
 const who = { called: "the key manager", command: "qkd-km" } as const;
 
-/** @returns the exit code */
-export async function dispatch(args: readonly string[]): Promise<number> {
-  try {
-    return await go(args);
-  } catch (error) {
-    if (error instanceof ConfigError) {
-      for (const line of error.located) process.stderr.write(`${line}\n`);
-      return exit.config;
-    }
-    if (error instanceof CliError) {
-      process.stderr.write(`qkd-km: ${error.message}\n`);
-      return error.exitCode;
-    }
-    if (error instanceof Fault) {
-      process.stderr.write(`qkd-km: ${error.message}\n`);
-      return exit.io;
-    }
-    throw error;
+const terminal = openTerminal(process.stdout, process.stderr, process.env, "qkd-km");
+
+/** Carries out a command line, and ends the process with its exit code. */
+export async function begin(args: readonly string[]): Promise<void> {
+  // Timers of the clock keep no process alive.
+  setInterval(() => {}, 60_000);
+  const code = await go(args).catch(explain);
+  await terminal.written();
+  process.exit(code);
+}
+
+/** Says what went wrong, in as few lines as that takes. @returns an exit code */
+function explain(error: unknown): number {
+  if (error instanceof ConfigError) {
+    for (const line of error.located) terminal.complain(line);
+    return exit.config;
   }
+  if (error instanceof CliError) {
+    terminal.complain(`qkd-km: ${error.message}`);
+    return error.exitCode;
+  }
+  if (error instanceof Fault) {
+    terminal.complain(`qkd-km: ${describe(error)}`);
+    return exit.io;
+  }
+  // What others say may quote what they were given.
+  const what = `${describe(error)}${placeOf(error)}`;
+  terminal.complain(`qkd-km: internal error: ${what}; please report it`);
+  return exit.software;
 }
 
 async function go(args: readonly string[]): Promise<number> {
@@ -80,10 +91,12 @@ async function go(args: readonly string[]): Promise<number> {
     return wrong((error as Error).message.split(". ")[0] ?? "");
   }
   const { values, positionals } = parsed;
+  // Another word may have been "run": the name of a file.
+  if (positionals[0] !== "run") endBySignals();
   if (values.help) return print(usage);
   if (values.version) {
     const { softwareVersion } = await import("../../base/version.ts");
-    return print(`qkd-km ${softwareVersion}\n`);
+    return print(softwareVersion);
   }
   const [command, ...more] = positionals;
   if (command === undefined) return wrong("which command?");
@@ -106,7 +119,7 @@ async function go(args: readonly string[]): Promise<number> {
   const status = await ask<KmStatus>(sockets, "status", {}, undefined, who);
   if (values.json) {
     const parts = { links: status.links, keys: status.modules, alarms: status.alarms, status };
-    return print(`${JSON.stringify(parts[known])}\n`);
+    return pass(parts[known]);
   }
   if (known === "alarms") return print(alarmText(status.alarms));
   if (known === "links") return print(linkTable(status.links));
@@ -118,7 +131,7 @@ async function check(file: string, json: boolean): Promise<number> {
   const { checkKmConfig } = await import("../config/load.ts");
   try {
     const { km, links, modules } = checkKmConfig(file, Date.now());
-    if (json) return print(`${JSON.stringify({ file, good: true, km: km.id, problems: [] })}\n`);
+    if (json) return pass({ file, good: true, km: km.id, problems: [] });
     const count = (of: readonly unknown[], one: string) =>
       `${of.length} ${one}${of.length === 1 ? "" : "s"}`;
     return print(
@@ -126,17 +139,23 @@ async function check(file: string, json: boolean): Promise<number> {
     );
   } catch (error) {
     if (!json || !(error instanceof ConfigError)) throw error;
-    print(`${JSON.stringify({ file, good: false, problems: error.located })}\n`);
+    pass({ file, good: false, problems: error.located });
     return exit.config;
   }
 }
 
 function print(text: string): number {
-  process.stdout.write(text);
+  terminal.say(text.trimEnd());
+  return exit.ok;
+}
+
+/** For a program. */
+function pass(value: unknown): number {
+  terminal.pass(JSON.stringify(value));
   return exit.ok;
 }
 
 function wrong(message: string): number {
-  process.stderr.write(`qkd-km: ${message}\nTry: qkd-km --help\n`);
+  terminal.complain(`qkd-km: ${message}\nTry: qkd-km --help`);
   return exit.usage;
 }

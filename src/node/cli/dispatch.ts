@@ -7,6 +7,7 @@ import { describe, Fault } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { softwareVersion } from "../../base/version.ts";
 import { didYouMean, nearest } from "../../base/words.ts";
+import { placeOf } from "../../host/life/crashes.ts";
 import { endBySignals } from "../../host/life/signals.ts";
 import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
 import { CliError } from "../../ops/cli/client.ts";
@@ -164,13 +165,6 @@ function explain(error: unknown, args: readonly string[]): number {
     `qkd-node: internal error: ${describe(error)}${placeOf(error)}; please report it`,
   );
   return exit.software;
-}
-
-/** File and line of the error, for a report; no value of the program is in it. */
-function placeOf(error: unknown): string {
-  const stack = error instanceof Error ? (error.stack ?? "") : "";
-  const [, place] = /\b((?:src|drivers|scripts|lib)\/[\w/.-]+:\d+):\d+/.exec(stack) ?? [];
-  return place === undefined ? "" : ` at ${place}`;
 }
 
 /**
