@@ -10,6 +10,7 @@ import {
   localSchema,
   logSchema,
   moduleSchema,
+  requestSchema,
   storeSchema,
 } from "../../../../src/km/config/schema.ts";
 
@@ -27,7 +28,8 @@ test("the README's table has every key, and no other", (t) => {
     ...keys("store", storeSchema),
     ...keys("kq1", kq1Schema),
     ...keys("kx", kxSchema),
-    ...keys("module.NAME", moduleSchema),
+    ...keys("module.NAME", moduleSchema).filter((key) => !key.endsWith(".request")),
+    ...keys("module.NAME.request", requestSchema),
     ...keys("link.NAME", linkSchema),
     ...keys("log", logSchema),
     ...keys("local", localSchema),
