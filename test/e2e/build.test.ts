@@ -7,7 +7,8 @@ import test from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import { softwareVersion } from "../../src/base/version.ts";
 import { seedSource } from "../emulator/source/seed.ts";
-import { type KmOfPair, KmPair } from "../rig/km-pair.ts";
+import { eventually } from "../eventually.ts";
+import { KmPair } from "../rig/km-pair.ts";
 import { withNode } from "../rig/one-node.ts";
 import { Rig } from "../rig/rig.ts";
 import { deadline } from "../rig/with-rig.ts";
@@ -53,28 +54,17 @@ test.serial("its key managers start, take and compare keys, and stop in order", 
   const kms = await KmPair.make({ folder: place, modules, program: join(image, "bin/qkd-km") });
   t.teardown(() => kms.stop());
   await kms.start(deadline());
-  const at = ({ port, node, end }: KmOfPair) => ({
-    host: "127.0.0.1",
-    port,
-    transport: "tls" as const,
-    serverName: `km-${end}`,
-    ...node,
-  });
   const [blockBits, blocks] = [8_192, 10];
   const rig = await Rig.start({
     source: seedSource({ seed: 11, blockBits, blocks, clock: systemClock }),
     baud: 0,
     keyBits: 256,
-    kmAt: { alice: at(kms.alice), bob: at(kms.bob) },
+    kmAt: { alice: kms.alice.at, bob: kms.bob.at },
   });
   t.teardown(() => rig.close());
-  const signal = deadline();
-  const isStock = async (km: KmOfPair) =>
-    (await km.status()).links[0]?.matched_bits === blocks * blockBits;
-  while (!(await Promise.all(kms.kms.map(isStock))).every((whole) => whole)) {
-    signal.throwIfAborted();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const matched = () => Promise.all(kms.kms.map(async (km) => (await km.status()).links[0]));
+  const matched_bits = blocks * blockBits;
+  await eventually("all is matched", matched, { is: [{ matched_bits }, { matched_bits }] });
   for (const { process: km } of kms.kms) {
     t.is(await km.stop(), 0);
     t.true(km.lines.some((line) => line.includes('msg="stopped"')));

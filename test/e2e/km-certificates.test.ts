@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type TLSSocket } from "node:tls";
 import test, { type ExecutionContext } from "ava";
+import { eventually } from "../eventually.ts";
 import { type KmOfPair, KmPair } from "../rig/km-pair.ts";
 import { deadline } from "../rig/with-rig.ts";
 
@@ -22,60 +23,55 @@ async function node(t: ExecutionContext, { port, node: files, end }: KmOfPair): 
   return socket;
 }
 
-async function connected(km: KmOfPair, count: number): Promise<void> {
-  const signal = deadline();
-  while ((await km.status()).nodes_connected !== count) {
-    signal.throwIfAborted();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+const connected = (km: KmOfPair, nodes_connected: number) =>
+  eventually("connections of nodes", () => km.status(), { is: { nodes_connected } });
 
-test("a renewed certificate is shown to new connections, and who is taken back is cut", async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), "qkd-km-certificates-"));
-  t.teardown(() => rm(folder, { recursive: true }));
-  const kms = await KmPair.make({ folder, modules: ["QKD-A-0001", "QKD-B-0001"], crl: true });
-  t.teardown(() => kms.stop());
-  await kms.start(deadline());
-  const { alice, bob, authority } = kms;
-  const ready = async () => {
-    const signal = deadline();
-    while ((await alice.status()).links[0]?.session !== "ready") {
-      signal.throwIfAborted();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
-  await ready();
-  const before = await node(t, alice);
-  await connected(alice, 1);
+test.serial(
+  "a renewed certificate is shown to new connections, and who is taken back is cut",
+  async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "qkd-km-certificates-"));
+    t.teardown(() => rm(folder, { recursive: true }));
+    const kms = await KmPair.make({ folder, modules: ["QKD-A-0001", "QKD-B-0001"], crl: true });
+    t.teardown(() => kms.stop());
+    await kms.start(deadline());
+    const { alice, bob, authority } = kms;
+    const session = async () => (await alice.status()).links[0]?.session;
+    await eventually("a session", session, { is: "ready" });
+    const before = await node(t, alice);
+    await connected(alice, 1);
 
-  const renewed = await authority.issue({
-    commonName: "km-alice",
-    dns: ["km-alice"],
-    usage: "both",
-  });
-  await writeFile(alice.own.cert, renewed.cert);
-  await writeFile(alice.own.key, renewed.key);
-  alice.process.signal("SIGHUP");
-  await alice.process.logged(/msg="certificates changed" for=kq1/, deadline());
-  await alice.process.logged(/msg="certificates changed" for=kx/, deadline());
-  const after = await node(t, alice);
-  await connected(alice, 2);
-  t.false(before.destroyed);
-  const shown = ({ getPeerCertificate }: TLSSocket, of: TLSSocket) =>
-    getPeerCertificate.call(of).fingerprint256;
-  t.not(shown(after, after), shown(before, before));
-  t.is((await alice.status()).links[0]?.session, "ready");
+    const renewed = await authority.issue({
+      commonName: "km-alice",
+      dns: ["km-alice"],
+      usage: "both",
+    });
+    await writeFile(alice.own.cert, renewed.cert);
+    await writeFile(alice.own.key, renewed.key);
+    alice.process.signal("SIGHUP");
+    await alice.process.logged(/msg="certificates changed" for=kq1/, deadline());
+    await alice.process.logged(/msg="certificates changed" for=kx/, deadline());
+    const after = await node(t, alice);
+    await connected(alice, 2);
+    t.false(before.destroyed);
+    const shown = ({ getPeerCertificate }: TLSSocket, of: TLSSocket) =>
+      getPeerCertificate.call(of).fingerprint256;
+    t.not(shown(after, after), shown(before, before));
+    t.is(await session(), "ready");
 
-  const taken = [alice.node.cert, bob.own.cert].map((file) => readFile(file, "utf8"));
-  await writeFile(join(folder, "ca.crl"), await authority.revoke(await Promise.all(taken)));
-  const closed = [before, after].map((socket) => {
-    socket.resume();
-    return new Promise((resolve) => socket.once("close", resolve));
-  });
-  alice.process.signal("SIGHUP");
-  await Promise.all(closed);
-  await connected(alice, 0);
-  // The session's own reason, and not that its connection was closed.
-  await alice.process.logged(/at=km\.link\.fibre .*certificate refused: CERT_REVOKED/, deadline());
-  t.not((await alice.status()).links[0]?.session, "ready");
-});
+    const taken = [alice.node.cert, bob.own.cert].map((file) => readFile(file, "utf8"));
+    await writeFile(join(folder, "ca.crl"), await authority.revoke(await Promise.all(taken)));
+    const closed = [before, after].map((socket) => {
+      socket.resume();
+      return new Promise((resolve) => socket.once("close", resolve));
+    });
+    alice.process.signal("SIGHUP");
+    await Promise.all(closed);
+    await connected(alice, 0);
+    // The session's own reason, and not that its connection was closed.
+    await alice.process.logged(
+      /at=km\.link\.fibre .*certificate refused: CERT_REVOKED/,
+      deadline(),
+    );
+    t.not(await session(), "ready");
+  },
+);

@@ -8,6 +8,7 @@ import test, { type ExecutionContext } from "ava";
 import { exit } from "../../src/base/exit-codes.ts";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import { createAuthority } from "../emulator/certificates.ts";
+import { eventually } from "../eventually.ts";
 import { KmPair } from "../rig/km-pair.ts";
 import { deadline } from "../rig/with-rig.ts";
 
@@ -36,7 +37,16 @@ test("its help fits into 80 columns, and a wrong command line is told apart", (t
   const help = km("--help");
   t.is(help.status, exit.ok);
   fits(t, help.stdout);
-  for (const word of ["run", "check-config", "status", "links", "keys", "--config", "--json"]) {
+  for (const word of [
+    "run",
+    "check-config",
+    "status",
+    "links",
+    "keys",
+    "alarms",
+    "--config",
+    "--json",
+  ]) {
     t.true(help.stdout.includes(word), word);
   }
   for (const [args, message] of [
@@ -110,7 +120,7 @@ test("check-config names file, line and key of all that is wrong, files included
 
 test("status, links and keys say that it is not running, and fit into 80 columns when it is", async (t) => {
   const { kms, config, folder } = await pair(t);
-  for (const name of ["status", "links", "keys"]) {
+  for (const name of ["status", "links", "keys", "alarms"]) {
     const said = km(name, "--config", config);
     t.is(said.status, exit.unavailable);
     t.regex(said.stderr, /^qkd-km: the key manager is not running: nobody answers on /);
@@ -121,7 +131,7 @@ test("status, links and keys say that it is not running, and fit into 80 columns
     join(folder, "looked.toml"),
     readFileSync(config, "utf8").replace("master-", "no-"),
   );
-  for (const name of ["status", "links", "keys"]) {
+  for (const name of ["status", "links", "keys", "alarms"]) {
     const said = km(name, "--config", join(folder, "looked.toml"));
     t.is(said.status, exit.ok, said.stderr);
     fits(t, said.stdout);
@@ -144,13 +154,8 @@ test("it tells systemd when it is ready, that it goes on, and when it stops", as
     WATCHDOG_USEC: "3000000",
   };
   await kms.alice.start(deadline());
-  const heard = async (word: RegExp) => {
-    const signal = deadline();
-    while (!word.test(readFileSync(told, "utf8"))) {
-      signal.throwIfAborted();
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  };
+  const heard = (matches: RegExp) =>
+    eventually("what systemd was told", () => readFileSync(told, "utf8"), { matches });
   await heard(/READY=1|--ready/);
   await heard(/WATCHDOG=1[\s\S]*WATCHDOG=1/);
   t.is(await kms.alice.process.stop(), exit.ok);

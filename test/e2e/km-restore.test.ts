@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import { seedSource } from "../emulator/source/seed.ts";
+import { eventually } from "../eventually.ts";
 import { type KmOfPair, KmPair } from "../rig/km-pair.ts";
 import { Rig } from "../rig/rig.ts";
 import { deadline } from "../rig/with-rig.ts";
@@ -13,13 +14,7 @@ import { deadline } from "../rig/with-rig.ts";
 const [blockBits, blocks] = [8_192, 10];
 
 async function until(km: KmOfPair, holds: (status: KmStatus) => boolean): Promise<KmStatus> {
-  const signal = deadline();
-  for (;;) {
-    const status = await km.status().catch(() => undefined);
-    if (status !== undefined && holds(status)) return status;
-    if (signal.aborted) throw new Error(`not in time; seen last: ${JSON.stringify(status)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  return eventually(`status of ${km.end}`, () => km.status(), { when: holds });
 }
 
 const stock = ({ links: [link] }: KmStatus) =>
@@ -32,18 +27,11 @@ async function stocked(t: ExecutionContext): Promise<KmPair> {
   const kms = await KmPair.make({ folder, modules: ["QKD-A-0001", "QKD-B-0001"] });
   t.teardown(() => kms.stop());
   await kms.start(deadline());
-  const at = ({ port, node, end }: KmOfPair) => ({
-    host: "127.0.0.1",
-    port,
-    transport: "tls" as const,
-    serverName: `km-${end}`,
-    ...node,
-  });
   const rig = await Rig.start({
     source: seedSource({ seed: 5, blockBits, blocks, clock: systemClock }),
     baud: 0,
     keyBits: 256,
-    kmAt: { alice: at(kms.alice), bob: at(kms.bob) },
+    kmAt: { alice: kms.alice.at, bob: kms.bob.at },
   });
   try {
     for (const km of kms.kms) await until(km, (status) => stock(status) === blocks * blockBits);
@@ -53,32 +41,38 @@ async function stocked(t: ExecutionContext): Promise<KmPair> {
   return kms;
 }
 
-test("a key manager that lost its disk begins anew, and what the other has left is void", async (t) => {
-  const { alice, bob } = await stocked(t);
-  await bob.process.stop("SIGKILL");
-  await rm(bob.state, { recursive: true });
-  await bob.start(deadline());
-  const left = await until(alice, ({ links: [link] }) => link?.session === "ready");
-  t.is(stock(left), 0);
-  t.is(left.links[0]?.extents, 0);
-  t.is(stock(await until(bob, ({ links: [link] }) => link?.session === "ready")), 0);
-  await alice.process.logged(/free bytes are used at the other end.* bytes=10240$/, deadline());
-});
+test.serial(
+  "a key manager that lost its disk begins anew, and what the other has left is void",
+  async (t) => {
+    const { alice, bob } = await stocked(t);
+    await bob.process.stop("SIGKILL");
+    await rm(bob.state, { recursive: true });
+    await bob.start(deadline());
+    const left = await until(alice, ({ links: [link] }) => link?.session === "ready");
+    t.is(stock(left), 0);
+    t.is(left.links[0]?.extents, 0);
+    t.is(stock(await until(bob, ({ links: [link] }) => link?.session === "ready")), 0);
+    await alice.process.logged(/free bytes are used at the other end.* bytes=10240$/, deadline());
+  },
+);
 
-test("both begin anew when store and ids of both are set aside, as after two restored disks", async (t) => {
-  const { alice, bob } = await stocked(t);
-  for (const { process, state } of [alice, bob]) {
-    t.is(await process.stop(), 0);
-    t.deepEqual(
-      (await readdir(state)).filter((name) => name === "store" || name === "ids").sort(),
-      ["ids", "store"],
-    );
-    for (const name of ["store", "ids"]) await rename(join(state, name), `${state}-${name}`);
-  }
-  await Promise.all([alice, bob].map((km) => km.start(deadline())));
-  for (const km of [alice, bob]) {
-    const status = await until(km, ({ links: [link] }) => link?.session === "ready");
-    t.is(stock(status), 0);
-    t.is(status.store.buffered_keys, 0);
-  }
-});
+test.serial(
+  "both begin anew when store and ids of both are set aside, as after two restored disks",
+  async (t) => {
+    const { alice, bob } = await stocked(t);
+    for (const { process, state } of [alice, bob]) {
+      t.is(await process.stop(), 0);
+      t.deepEqual(
+        (await readdir(state)).filter((name) => name === "store" || name === "ids").sort(),
+        ["ids", "store"],
+      );
+      for (const name of ["store", "ids"]) await rename(join(state, name), `${state}-${name}`);
+    }
+    await Promise.all([alice, bob].map((km) => km.start(deadline())));
+    for (const km of [alice, bob]) {
+      const status = await until(km, ({ links: [link] }) => link?.session === "ready");
+      t.is(stock(status), 0);
+      t.is(status.store.buffered_keys, 0);
+    }
+  },
+);

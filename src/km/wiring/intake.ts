@@ -46,6 +46,7 @@ export class Supplies {
   readonly #servers: (Kq1Server | HttpsSupplyServer)[] = [];
   readonly #asking: { close(): void }[] = [];
   readonly #parts: IntakeParts;
+  #texts: ServerTexts | undefined;
 
   /** Opens what is remembered of each module. @throws Fault `km_store.io`, `km_store.corrupt` */
   static async open(parts: IntakeParts): Promise<Supplies> {
@@ -91,7 +92,7 @@ export class Supplies {
     const { kq1 } = config;
     if (kq1 === undefined) return;
     const { host, port, https_port, path, plain } = kq1;
-    const tls = plain ? undefined : (readTexts(kq1) as ServerTexts);
+    const tls = plain ? undefined : this.#read();
     const turn = new Turn(this.intake);
     const watcher = this.#ask(turn);
     if (port !== undefined) {
@@ -132,7 +133,8 @@ export class Supplies {
         overTcp.push({ module, wishes });
         continue;
       }
-      const tls = () => readTexts(config.kq1 ?? {}) as ServerTexts;
+      // The same texts for as long as they are: connections are kept by them.
+      const tls = () => this.#texts ?? this.#read();
       const serverName = server_name ?? host;
       this.#asking.push(
         new HttpsRequests({
@@ -158,8 +160,13 @@ export class Supplies {
   renew(): void {
     const { kq1 } = this.#parts.config;
     if (kq1 === undefined || kq1.plain) return;
-    const tls = readTexts(kq1) as ServerTexts;
+    const tls = this.#read();
     for (const server of this.#servers) server.renew(tls);
+  }
+
+  #read(): ServerTexts {
+    this.#texts = readTexts(this.#parts.config.kq1 ?? {}) as ServerTexts;
+    return this.#texts;
   }
 
   /** Cuts the connections whose certificate is not accepted any more. */
