@@ -28,7 +28,7 @@ export function watchCredentials(
   log: Log,
 ): CertificateWatch {
   const watched: Watched[] = [];
-  const ofNodes = kq1 && !kq1.plain ? filesOf(kq1) : undefined;
+  const ofNodes = kq1 && filesOf(kq1);
   if (ofNodes !== undefined) {
     const onChange = () => supplies.renew();
     watched.push({ name: "kq1", files: ofNodes, onChange, onLook: () => supplies.recheck() });

@@ -159,8 +159,9 @@ export class Supplies {
   /** New connections are shown what is in the files now; open ones are checked by it. @throws Fault */
   renew(): void {
     const { kq1 } = this.#parts.config;
-    if (kq1 === undefined || kq1.plain) return;
+    if (kq1 === undefined) return;
     const tls = this.#read();
+    if (kq1.plain) return;
     for (const server of this.#servers) server.renew(tls);
   }
 
