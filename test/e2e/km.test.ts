@@ -46,7 +46,7 @@ const matchedAll =
   ({ links: [link] }: KmStatus) =>
     (link?.stock_bits ?? 0) + (link?.peer_stock_bits ?? 0) === bits;
 
-test("keys of a module pair are compared, and are stock at both ends, half of it each", async (t) => {
+test.serial("keys of a module pair are compared, and are stock at both ends, half of it each", async (t) => {
   const blocks = 40;
   const bits = blocks * 8_192;
   const world = await link(t, blocks);
@@ -65,7 +65,7 @@ test("keys of a module pair are compared, and are stock at both ends, half of it
   t.is(alice?.links[0]?.stock_bits, bob?.links[0]?.peer_stock_bits);
 });
 
-test("key managers that ask for keys get them, the same at both ends", async (t) => {
+test.serial("key managers that ask for keys get them, the same at both ends", async (t) => {
   const bits = 40 * 8_192;
   const world = await link(t, 40, { mode: "on_request" });
   const [alice, bob] = await both(world, "all is matched", matchedAll(bits));
@@ -73,7 +73,7 @@ test("key managers that ask for keys get them, the same at both ends", async (t)
   t.is(bob?.links[0]?.differing_keys, 0);
 });
 
-test("key managers and nodes that are killed over and over lose no key, and double none", async (t) => {
+test.serial("key managers and nodes that are killed over and over lose no key, and double none", async (t) => {
   const { broken, bits, stock } = await killKms(rounds(60), 4_711);
   t.deepEqual(broken, []);
   t.is(stock, bits);
