@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { hash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import { base64Length, writeBase64 } from "../../src/wire/kq1/base64.ts";
@@ -79,11 +79,13 @@ function least(work: () => void): number {
   return best;
 }
 
-test.serial("base64 of a block takes less than half of what its SHA-256 takes", (t) => {
+test.serial("base64 of a block, without a string, costs a few times Node's own, which makes one", (t) => {
   const bytes = randomBytes(32_768);
   const target = Buffer.alloc(base64Length(bytes.length));
   const base64 = least(() => writeBase64(bytes, target, 0));
-  const digest = least(() => hash("sha256", bytes, "hex"));
-  t.log(`base64 ${base64.toFixed(1)} µs, SHA-256 ${digest.toFixed(1)} µs`);
-  t.true(base64 < digest / 2);
+  // A processor with instructions for SHA-256 hashes as quickly: no measure for this.
+  const own = least(() => bytes.toString("base64"));
+  t.log(`base64 ${base64.toFixed(1)} µs, Node's own ${own.toFixed(1)} µs`);
+  // Node's own has vectors four times as long on the newest processors.
+  t.true(base64 < own * 8);
 });
