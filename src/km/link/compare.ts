@@ -58,7 +58,7 @@ function compareExtent(context: LinkContext, extent: Extent, theirs: TheirBooks)
   if (books.side === 0 && their?.state === "R" && their.digest.equals(extent.digest)) return;
   if (their === undefined || !matched) {
     const free = regions.reduce((sum, { mark, end }) => sum + end - mark, 0);
-    if (free > 0) context.tell({ type: "lost", bytes: free });
+    if (free > 0) context.tell({ type: "lost", bytes: free, extent: number });
     context.store.forget(context.link, [{ extent: number, start: 0, end: extent.length }]);
     return books.stock.voidExtent(number);
   }
@@ -106,7 +106,9 @@ function bindUsed(context: LinkContext, used: Range, inIt: readonly InUse[]): vo
     addCounterpart(context, use);
   }
   const length = used.end - used.start;
-  if (known < length) context.tell({ type: "lost", bytes: length - known });
+  if (known < length) {
+    context.tell({ type: "lost", bytes: length - known, extent: used.extent });
+  }
 }
 
 /** Mine was free where theirs is on its way: it ends, and each end hears how. */

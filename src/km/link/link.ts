@@ -3,7 +3,8 @@
  * on them. Driven from outside: messages, keys and time go in; messages and transactions come out. Pure.
  */
 import type { Hello, KxMessage } from "../../wire/kx/messages.ts";
-import { idsOf, LinkBuffer, type Waiting } from "../matching/buffer.ts";
+import type { Period } from "../keys/origin.ts";
+import { idsOf, LinkBuffer, runsOf, type Waiting } from "../matching/buffer.ts";
 import { Follower } from "../matching/follower.ts";
 import { Leader } from "../matching/leader.ts";
 import type { KxSession, LinkContext, LinkLimits } from "../peer/context.ts";
@@ -18,6 +19,7 @@ import { compareBooks } from "./compare.ts";
 import { forgetUsed } from "./forget.ts";
 import { tellBooks } from "./my-books.ts";
 import { Ownership } from "./ownership.ts";
+import { type Revoked, revokeBuffered, revokeExtents } from "./revoke.ts";
 import { TheirBooks } from "./their-books.ts";
 
 /** A pair of modules whose keys meet on this link. */
@@ -97,9 +99,12 @@ export class KmLink {
     this.#world = world;
     const { link, me, peer, modules } = options;
     const side: Side = Buffer.compare(Buffer.from(me), Buffer.from(peer)) < 0 ? 0 : 1;
-    this.books = new LinkBooks(link, side, rows);
+    this.books = new LinkBooks(link, side, rows, ({ id, offer, owner, ranges, ...use }) => {
+      const { state, fate, request } = use;
+      this.#turn.told({ type: "use", id, offer, owner, ranges, state, fate, request });
+    });
     this.#buffer = new LinkBuffer((keys) => this.#left(keys));
-    this.#turn = new Turn(world.store, this.books, (fn) => world.soon(fn));
+    this.#turn = new Turn(world.store, this.books, world.soon, world.tell);
     this.#context = this.#makeContext();
     this.owner = new Owner(this.#context, options.incarnation);
     this.peer = new Peer(this.#context, options.takes, (use) => world.mayBind(use));
@@ -149,7 +154,7 @@ export class KmLink {
       if (extents.has(number)) continue;
       const bytes = regions.reduce((sum, { mark, end }) => sum + end - mark, 0);
       books.stock.voidExtent(number);
-      if (bytes > 0) this.#world.tell({ type: "lost", bytes });
+      if (bytes > 0) this.#world.tell({ type: "lost", bytes, extent: number });
     }
     for (const use of books.uses.values()) {
       const begun = use.owner && (use.state === "O" || use.state === "P");
@@ -206,7 +211,25 @@ export class KmLink {
     if (key === undefined || key.batch !== 0) return false;
     this.#buffer.take(key);
     this.#turn.drop([key.handle]);
+    const lost = { ids: idsOf([key]), runs: runsOf([key]) };
+    this.#turn.told({ type: "dropped", reason: "conflict", ...lost });
     return true;
+  }
+
+  /** Gives up what is free of these extents, at both ends. @param done when it is durable here */
+  revoke(numbers: ReadonlySet<number>, done: (revoked: Revoked) => void): void {
+    const revoked = revokeExtents(this.#context, this, numbers);
+    this.#turn.whenDurable(() => done(revoked));
+  }
+
+  /** Gives up QKD-keys of a period that wait for a match. @returns how many, and how many a batch has */
+  revokeWaiting(period: Period): { readonly dropped: number; readonly inBatch: number } {
+    return revokeBuffered(this.#context, this.#buffer, period);
+  }
+
+  /** QKD-keys that wait for a match: to be looked at. */
+  get buffer(): LinkBuffer {
+    return this.#buffer;
   }
 
   #left(keys: readonly Waiting[]): void {
@@ -379,6 +402,8 @@ export class KmLink {
         keys: old.length,
         bytes,
         lackedBy: lackedBy ? "them" : "us",
+        ids: idsOf(old),
+        runs: runsOf(old),
       }),
     );
   }

@@ -21,7 +21,7 @@ export class Ownership {
     const { books, turn } = this.#context;
     const gifts = books.stock.give(bytes);
     for (const gift of gifts) this.#send(gift);
-    if (gifts.length > 0) turn.changed();
+    if (gifts.length > 0) turn.told({ type: "gave", ranges: gifts });
   }
 
   #send(range: VersionedRange): void {
@@ -30,7 +30,10 @@ export class Ownership {
 
   heardGive({ range }: Give): void {
     const { books, turn, send, tell } = this.#context;
+    const before = books.stock.free(books.side);
     if (!books.stock.receive(range)) return tell({ type: "odd", message: "give" });
+    // One that comes again changes nothing.
+    if (books.stock.free(books.side) > before) turn.told({ type: "got", ranges: [range] });
     turn.whenDurable(() => send({ type: "given", range }));
   }
 

@@ -1,4 +1,5 @@
 /** QKD-keys of one link that wait for their match, in the order in which they came. Pure. */
+import { type Origin, type Run, sameOrigin } from "../keys/origin.ts";
 import type { Buffered, Handle } from "../store/port.ts";
 
 export interface Waiting {
@@ -6,6 +7,8 @@ export interface Waiting {
   /** QKD-key ID: its 16 bytes, one a character. */
   readonly id: string;
   readonly length: number;
+  /** Keys that came alike share one. */
+  readonly origin: Origin;
   /** Index of its pair of modules. */
   readonly pair: number;
   /** When it came here, or the process began; monotonic, ms. */
@@ -33,7 +36,19 @@ export function* namesIn(ids: Buffer): Generator<string> {
   for (let at = 0; at + 16 <= ids.length; at += 16) yield ids.toString("latin1", at, at + 16);
 }
 
+/** Where the keys of a list came from, in its order. */
+export function runsOf(keys: readonly Waiting[]): Run[] {
+  const runs: { count: number; readonly origin: Origin }[] = [];
+  for (const { origin } of keys) {
+    const last = runs.at(-1);
+    if (last !== undefined && sameOrigin(last.origin, origin)) last.count++;
+    else runs.push({ count: 1, origin });
+  }
+  return runs;
+}
+
 export class LinkBuffer {
+  #lastOrigin: Origin | undefined;
   readonly #keys = new Map<string, Waiting>();
   readonly #left: (keys: readonly Waiting[]) => void;
   #bytes = 0;
@@ -57,11 +72,13 @@ export class LinkBuffer {
     return undefined;
   }
 
-  add({ handle, id, length }: Buffered, pair: number, now: number): Waiting {
+  add(buffered: Buffered, pair: number, now: number): Waiting {
+    const { handle, id, length } = buffered;
     const key: Waiting = {
       handle,
       id: nameOf(id),
       length,
+      origin: this.#originOf(buffered),
       pair,
       since: now,
       batch: 0,
@@ -71,6 +88,19 @@ export class LinkBuffer {
     this.#keys.set(key.id, key);
     this.#bytes += length;
     return key;
+  }
+
+  #originOf({ bits, at, generatedAt, qber }: Buffered): Origin {
+    const last = this.#lastOrigin;
+    const origin = {
+      bits,
+      at,
+      ...(generatedAt !== undefined && { generatedAt }),
+      ...(qber !== undefined && { qber }),
+    };
+    if (last !== undefined && sameOrigin(last, origin)) return last;
+    this.#lastOrigin = origin;
+    return origin;
   }
 
   get(id: string): Waiting | undefined {

@@ -8,7 +8,7 @@ import { digestOf } from "../../wire/kx/codec.ts";
 import type { Abort, Commit, ExtentBook, NoMatchReason, Propose } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
 import type { Row } from "../store/port.ts";
-import { type LinkBuffer, namesIn, type Waiting } from "./buffer.ts";
+import { idsOf, type LinkBuffer, namesIn, runsOf, type Waiting } from "./buffer.ts";
 import { decodeBatch, encodeBatch, type Prepared } from "./rows.ts";
 import { batchNonce } from "./tag.ts";
 
@@ -220,7 +220,14 @@ export class Follower {
     const waited = context.now() - Math.min(...keys.map(({ since }) => since));
     context.turn.whenDurable(() => {
       context.books.stock.openExtent(number);
-      context.tell({ type: "matched", number, keys: keys.length, bytes: length, waited });
+      context.tell({
+        type: "matched",
+        number,
+        keys: keys.length,
+        bytes: length,
+        waited,
+        batch: { modules, unit, split, ids: facts.ids, runs: runsOf(keys) },
+      });
     });
   }
 
@@ -233,8 +240,10 @@ export class Follower {
       if (key === undefined || key.batch !== 0) continue;
       this.#buffer.remove([key]);
       this.#context.turn.drop([key.handle]);
-      const id = Buffer.from(key.id, "latin1").toString("hex");
-      this.#context.turn.whenDurable(() => this.#context.tell({ type: "differs", id }));
+      const lost = { ids: idsOf([key]), runs: runsOf([key]) };
+      // Of no batch: keys that the other KM was told to give up.
+      if (number === 0) this.#context.turn.told({ type: "dropped", reason: "order", ...lost });
+      else this.#context.turn.told({ type: "differs", id: lost.ids.toString("hex"), ...lost });
     }
   }
 
@@ -254,6 +263,8 @@ export class Follower {
     this.release(number);
     this.#buffer.remove(batch.keys);
     this.#context.turn.drop(batch.keys.map(({ handle }) => handle));
+    const lost = { ids: idsOf(batch.keys), runs: runsOf(batch.keys) };
+    this.#context.turn.told({ type: "dropped", reason: "restored", ...lost });
   }
 
   #dropRow(number: number): void {

@@ -5,7 +5,7 @@
 import { digestOf } from "../../wire/kx/codec.ts";
 import type { ExtentBook, Match, NoMatch, Propose } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
-import { idsOf, type LinkBuffer, namesIn, type Waiting } from "./buffer.ts";
+import { idsOf, type LinkBuffer, namesIn, runsOf, type Waiting } from "./buffer.ts";
 import { KeyQueue } from "./queue.ts";
 import { ownerSplit } from "./split.ts";
 import { batchNonce } from "./tag.ts";
@@ -187,7 +187,14 @@ export class Leader {
     const waited = context.now() - Math.min(...keys.map(({ since }) => since));
     turn.whenDurable(() => {
       context.books.stock.openExtent(number);
-      context.tell({ type: "matched", number, keys: keys.length, bytes: length, waited });
+      context.tell({
+        type: "matched",
+        number,
+        keys: keys.length,
+        bytes: length,
+        waited,
+        batch: { modules, unit, split, ids: proposal.ids, runs: runsOf(keys) },
+      });
     });
   }
 
@@ -242,7 +249,7 @@ export class Leader {
     context.turn.drop([key.handle]);
     const ids = idsOf([key]);
     context.turn.whenDurable(() => {
-      context.tell({ type: "differs", id: ids.toString("hex") });
+      context.tell({ type: "differs", id: ids.toString("hex"), ids, runs: runsOf([key]) });
       context.send({ type: "abort", number, void: ids });
     });
   }

@@ -1,5 +1,40 @@
 /** What a link tells of itself, for alarms, counters and records (Y.3803 §8.2.6). No key byte is in any. */
-import type { Fate } from "../../wire/kx/messages.ts";
+import type { Fate, Range, UseState } from "../../wire/kx/messages.ts";
+import type { Run } from "../keys/origin.ts";
+
+/** QKD-keys of an event. */
+export interface KeysOfEvent {
+  /** 16 bytes each, one after the other. */
+  readonly ids: Buffer;
+  /** Where they came from, in the same order. */
+  readonly runs: readonly Run[];
+}
+
+/** What an extent was made of (Y.3803 Table 1, item 2). */
+export interface MatchedBatch extends KeysOfEvent {
+  /** QKD module IDs, the leader's first. */
+  readonly modules: readonly [string, string];
+  /** Unit length of its KMA-keys, bytes. */
+  readonly unit: number;
+  /** Bytes `[0, split)` began as the leader's. */
+  readonly split: number;
+}
+
+/** A key on its way to applications, as it is now (Y.3803 Table 1, item 4). */
+export interface UseTold {
+  /** KSA-key ID, 16 bytes in hexadecimal; its offer, 24 bytes. */
+  readonly id: string;
+  readonly offer: string;
+  /** Whether this KM owns it. */
+  readonly owner: boolean;
+  readonly ranges: readonly Range[];
+  readonly state: UseState;
+  readonly fate?: Fate | undefined;
+  readonly request?: string | undefined;
+}
+
+/** Offer of bytes that were free when an order made them void. */
+export const noOffer = "00".repeat(24);
 
 export type LinkEvent =
   /** A batch is matched, durably at this end. */
@@ -10,16 +45,28 @@ export type LinkEvent =
       readonly bytes: number;
       /** ms since the first of its keys was stored here. */
       readonly waited: number;
+      readonly batch: MatchedBatch;
     }
   /** A QKD-key has other bytes at the two ends: void at both (Y.3803 §8.2.1: "abort"). */
-  | { readonly type: "differs"; readonly id: string }
+  | ({ readonly type: "differs"; readonly id: string } & KeysOfEvent)
   /** QKD-keys found no match in time. */
-  | {
+  | ({
       readonly type: "expired";
       readonly keys: number;
       readonly bytes: number;
       readonly lackedBy: "us" | "them";
-    }
+    } & KeysOfEvent)
+  /** QKD-keys left the buffer without a use: an operator's order, two contents under one ID, a restored disk. */
+  | ({
+      readonly type: "dropped";
+      readonly reason: "order" | "conflict" | "restored";
+    } & KeysOfEvent)
+  /** A step of a key on its way, durable. */
+  | ({ readonly type: "use" } & UseTold)
+  /** Free bytes changed their owner, durably at this end. */
+  | { readonly type: "gave" | "got"; readonly ranges: readonly Range[] }
+  /** Extents of which nothing is needed any more are deleted. */
+  | { readonly type: "gone"; readonly numbers: readonly number[] }
   /** A batch was given up; its keys went back to the buffer. */
   | { readonly type: "unmatched"; readonly reason: string }
   /** This KM's disk, or the other's, is older than it was. */
@@ -30,7 +77,7 @@ export type LinkEvent =
       readonly remembered: number;
     }
   /** Bytes that both ends call used, whose use is not known: after a disk was restored. */
-  | { readonly type: "lost"; readonly bytes: number }
+  | { readonly type: "lost"; readonly bytes: number; readonly extent: number }
   /** The fate of a key is known at both ends. */
   | { readonly type: "fate"; readonly id: string; readonly fate: Fate; readonly bytes: number }
   /** A message fits no state of its subject: dropped. */

@@ -6,23 +6,32 @@
 import { assert } from "../../base/assert.ts";
 import type { LinkBooks } from "../store/books.ts";
 import type { Handle, KeyStore, NewExtent, Row } from "../store/port.ts";
+import type { LinkEvent } from "./events.ts";
 
 /** A transaction has at most so many callbacks behind it before it is handed to the store within a turn. */
 export class Turn {
   readonly #store: KeyStore;
   readonly #books: LinkBooks;
   readonly #soon: (fn: () => void) => void;
+  readonly #tell: (event: LinkEvent) => void;
   #scheduled = false;
   #after: (() => void)[] = [];
+  #events: LinkEvent[] = [];
   #extents: NewExtent[] = [];
   #dropped: Handle[] = [];
   #rows: Row[] = [];
 
-  /** @param soon calls back at the end of this turn */
-  constructor(store: KeyStore, books: LinkBooks, soon: (fn: () => void) => void) {
+  /** @param soon calls back at the end of this turn; @param tell is told what has become durable */
+  constructor(
+    store: KeyStore,
+    books: LinkBooks,
+    soon: (fn: () => void) => void,
+    tell: (event: LinkEvent) => void,
+  ) {
     this.#store = store;
     this.#books = books;
     this.#soon = soon;
+    this.#tell = tell;
   }
 
   /** The books changed: they are written at the end of this turn. */
@@ -35,6 +44,12 @@ export class Turn {
   /** Calls back when all that has changed so far is durable. */
   whenDurable(fn: () => void): void {
     this.#after.push(fn);
+    this.changed();
+  }
+
+  /** Tells of it when all that has changed so far is durable. */
+  told(event: LinkEvent): void {
+    this.#events.push(event);
     this.changed();
   }
 
@@ -58,6 +73,8 @@ export class Turn {
     const link = this.#books.link;
     const { rows, gone } = this.#books.rows();
     const after = this.#after;
+    const events = this.#events;
+    if (gone.length > 0) events.push({ type: "gone", numbers: gone });
     const change = {
       rows: [...this.#rows, ...rows],
       extents: this.#extents,
@@ -65,10 +82,12 @@ export class Turn {
       gone: gone.map((number) => ({ link, number })),
     };
     this.#after = [];
+    this.#events = [];
     this.#extents = [];
     this.#dropped = [];
     this.#rows = [];
     this.#store.commit(change, () => {
+      for (const event of events) this.#tell(event);
       for (const fn of after) fn();
     });
     assert(!this.#scheduled, "writing the books does not change them");

@@ -27,12 +27,15 @@ export class LinkBooks {
   readonly #uses = new Map<string, Use>();
   /** Final at this end as peer, and not acknowledged: by FATE number, rising. */
   readonly #finals = new Map<number, Use>();
+  readonly #used: (use: Use) => void;
   readonly #dirtyUses = new Set<string>();
   #dirtyState = false;
   /** The highest FATE number given out here. */
   #lastNumber = 0;
 
-  constructor(link: string, side: Side, rows: readonly Row[]) {
+  /** @param used is called after each change of a key on its way, before it is durable */
+  constructor(link: string, side: Side, rows: readonly Row[], used: (use: Use) => void = () => {}) {
+    this.#used = used;
     this.link = link;
     this.side = side;
     this.state = decodeLink(rows.find((row) => row.kind === "link")?.value);
@@ -92,14 +95,19 @@ export class LinkBooks {
     this.stock.pin(use.ranges);
     for (const range of use.ranges) this.stock.markUsed(range);
     this.#number(use);
-    this.#dirtyUses.add(use.id);
+    this.#changed(use);
   }
 
   /** A step in the life of a key. @throws Fault `km.invariant` */
   step(use: Use, entry: UseEntry): void {
     use.state = next(use.state, entry);
     this.#number(use);
+    this.#changed(use);
+  }
+
+  #changed(use: Use): void {
     this.#dirtyUses.add(use.id);
+    this.#used(use);
   }
 
   /** The peer numbers what is final, in order: so both ends count the same. */
@@ -116,15 +124,16 @@ export class LinkBooks {
   }
 
   setFate(use: Use, fate: Fate): void {
+    if (use.fate === fate) return;
     use.fate = setFate(use.fate, fate);
-    this.#dirtyUses.add(use.id);
+    this.#changed(use);
   }
 
   assign(use: Use, request: string): void {
     assert(use.request === undefined || use.request === request, "a key is for one set");
     use.request = request;
     use.assigned = true;
-    this.#dirtyUses.add(use.id);
+    this.#changed(use);
   }
 
   /** Nothing more has to be known of a key. */

@@ -141,8 +141,14 @@ export class Peer {
     }
     if (use !== undefined) return;
     const length = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
-    for (const range of ranges) books.stock.markUsed(range);
+    const { stock } = books;
+    const before = stock.free(0) + stock.free(1);
+    for (const range of ranges) stock.markUsed(range);
     this.#context.store.forget(this.#context.link, ranges);
+    if (stock.free(0) + stock.free(1) < before) {
+      const told = { id: id.toString("hex"), offer: offer.toString("hex"), ranges };
+      turn.told({ type: "use", ...told, owner: false, state: "V" });
+    }
     turn.whenDurable(() => send({ type: "fate", number: 0, offer, id, fate: "V", length }));
   }
 
