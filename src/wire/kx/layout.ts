@@ -127,7 +127,8 @@ export const layouts: Layouts = {
   match: struct({ number, digest }),
   noMatch: struct({ number, reason: word(codes.noMatch), lacking: ids }),
   commit: struct({ number }),
-  abort: struct({ number, void: ids }),
+  // 0: of no batch.
+  abort: struct({ number: u64(0, limits.count), void: ids }),
   offer: struct<Body<Offer>>({
     offer,
     use: maybe(use),

@@ -157,6 +157,7 @@ export interface Commit {
 /** Leader → follower: given up. The follower's QKD-keys go back to its buffer, but for those that are named: void. */
 export interface Abort {
   readonly type: "abort";
+  /** 0: of no batch; the leader was ordered to give these QKD-keys up. */
   readonly number: number;
   /** IDs that are void at both ends, since their bytes differ; 16 bytes each. */
   readonly void: Buffer;

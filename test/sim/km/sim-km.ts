@@ -35,6 +35,8 @@ export class SimKm {
   /** Rises with each start. */
   life = 0;
   alive = false;
+  /** A test listens to what the core tells. */
+  onTold: (event: LinkEvent) => void = () => {};
 
   constructor(name: Name, options: SimKmOptions) {
     this.name = name;
@@ -67,7 +69,10 @@ export class SimKm {
       wall: () => clock.now,
       random: draw,
       soon: (fn) => clock.soon(() => this.alive && this.life === life && fn()),
-      tell: (event) => told(this, event),
+      tell: (event) => {
+        told(this, event);
+        this.onTold(event);
+      },
       mayBind,
       left: () => {},
     };
