@@ -26,6 +26,7 @@ import { watchCredentials } from "./wiring/credentials.ts";
 import { Supplies } from "./wiring/intake.ts";
 import { LinkOfKm } from "./wiring/links.ts";
 import { watchProgress } from "./wiring/progress.ts";
+import { KmRecords } from "./wiring/records.ts";
 import { kmStatus } from "./wiring/status.ts";
 import { readTexts } from "./wiring/texts.ts";
 
@@ -94,7 +95,11 @@ async function start(
   const notify = systemdNotify({ clock, log, environment: process.env });
   house.defer(() => notify.told());
   const begun = clock.now();
-  const { store, loaded, idKey, damage } = await openStore(config, { log, onFailure }, house);
+  const { store, loaded, idKey, damage, records } = await openStore(
+    config,
+    { log, onFailure },
+    house,
+  );
   const moment = () => ({ now: clock.now(), wall: clock.wall() });
   const alarms = new KmAlarms({
     plain: config.kq1?.plain === true,
@@ -118,7 +123,10 @@ async function start(
         }
       },
       keepOut: (module, id) => byModule.get(module)?.core.keepOut(id) ?? false,
-      conflict: (module) => alarms.conflict(module, moment()),
+      conflict: (module, id) => {
+        records.conflict(module, id);
+        alarms.conflict(module, moment());
+      },
     },
     stockOf: (module) => byModule.get(module)?.bytes ?? 0,
     clock,
@@ -144,9 +152,13 @@ async function start(
       log: log.child(`link.${link.name}`),
       task: progress.beginner(clock),
       left: (module, ids) => supplies.intake.module(module)?.left(ids),
-      told: (name, event) => alarms.told(name, event, moment()),
+      told: (name, event) => {
+        records.tell(name, event);
+        alarms.told(name, event, moment());
+      },
       onFailure,
     });
+    records.attach(link, one.core);
     for (const module of config.modules) {
       if (module.link === link.name) byModule.set(module.name, one);
     }
@@ -158,7 +170,7 @@ async function start(
     kmStatus(config, supplies, links, store, clock.now() - begun, alarmStatus(alarms));
   const looking = every(clock, lookMs, () => alarms.look(status(), moment()));
   house.defer(() => looking.cancel());
-  const local = createKmLocal(config, { status, logs, clock, log });
+  const local = createKmLocal(config, { status, records, logs, clock, log });
   await local.listen();
   house.defer(() => local.close());
 
@@ -197,13 +209,18 @@ async function start(
 
 /** The folder is this process's alone, and the store in it is open. @throws Fault */
 async function openStore(
-  { km, store: { master_key_file, limit_mb, wipe_after_s } }: KmConfig,
+  config: KmConfig,
   { log, onFailure }: Pick<Surroundings, "log" | "onFailure">,
   house: AsyncDisposableStack,
 ) {
+  const { km, store } = config;
+  const { master_key_file, limit_mb, wipe_after_s } = store;
   await diskFiles.makeFolder(km.state_dir);
   const lock = await lockFolder(km.state_dir);
   house.defer(() => lock.release());
+  // Before the store, so that they are closed after it: what the store still tells is on record.
+  const records = await KmRecords.open(config, clock, log.child("records"));
+  house.defer(() => records.close());
   // All of the file is the key: at least 32 bytes.
   const masterKey = readNamed(master_key_file, "km_store.key", "the master key cannot be read");
   const opened = await openEngine({
@@ -220,7 +237,7 @@ async function openStore(
   for (const { link, number } of extents) {
     log.error("stock is missing: lost", { link, extent: number });
   }
-  return opened;
+  return { ...opened, records };
 }
 
 /** Closes what was opened. What is not closed in time is as after a power cut, and found so by the next start. */

@@ -23,6 +23,7 @@ import {
   logSchema,
   moduleSchema,
   type RawConfig,
+  recordsSchema,
   requestSchema,
   storeSchema,
 } from "./schema.ts";
@@ -41,6 +42,7 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
   "": configSchema,
   km: kmSchema,
   store: storeSchema,
+  records: recordsSchema,
   kq1: kq1Schema,
   kx: kxSchema,
   module: moduleSchema,

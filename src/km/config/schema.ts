@@ -66,6 +66,11 @@ export const storeSchema = v.strictObject({
   wipe_after_s: seconds(1, 600, 10),
 });
 
+/** Records of the life of keys (Y.3803 §8.2.6). */
+export const recordsSchema = v.strictObject({
+  limit_mb: v.optional(whole(16, 1_000_000), 256),
+});
+
 const tls = { ca: fileName, cert: fileName, key: fileName, crl: v.optional(fileName) };
 
 export const kq1Schema = v.strictObject({
@@ -141,6 +146,7 @@ export const localSchema = v.strictObject({
 export const configSchema = v.strictObject({
   km: kmSchema,
   store: storeSchema,
+  records: v.optional(recordsSchema, {}),
   kq1: v.optional(kq1Schema),
   kx: v.optional(kxSchema),
   module: v.optional(v.record(name, moduleSchema), {}),

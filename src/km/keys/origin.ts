@@ -1,6 +1,8 @@
 /** Where QKD-keys came from, as records tell it (Y.3803 Table 1, item 1). No key byte is in it. */
 
 export interface Origin {
+  /** Name of the module in the configuration. */
+  readonly module: string;
   /** Length of the QKD-key as it came. */
   readonly bits: number;
   /** When it was stored, ms since 1970 UTC by this machine's clock. */
@@ -20,7 +22,11 @@ export interface Run {
 export function sameOrigin(a: Origin, b: Origin): boolean {
   return (
     a === b ||
-    (a.bits === b.bits && a.at === b.at && a.generatedAt === b.generatedAt && a.qber === b.qber)
+    (a.module === b.module &&
+      a.bits === b.bits &&
+      a.at === b.at &&
+      a.generatedAt === b.generatedAt &&
+      a.qber === b.qber)
   );
 }
 

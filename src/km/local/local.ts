@@ -1,22 +1,35 @@
 /** The key manager on this machine: what its local sockets answer. */
 import { existsSync } from "node:fs";
 import type { Clock } from "../../base/clock.ts";
+import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import { controlSocket } from "../../ops/local/paths.ts";
-import { LocalError } from "../../ops/local/protocol.ts";
-import { type LocalAnswer, LocalServer } from "../../ops/local/server.ts";
+import { LocalError, type LocalRequest } from "../../ops/local/protocol.ts";
+import { type Caller, type LocalAnswer, LocalServer } from "../../ops/local/server.ts";
+import type { Period } from "../keys/origin.ts";
 import type { KmStatus } from "../model/status.ts";
+import { parseUuid } from "../records/kma-key-id.ts";
+import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
+
+/** What is asked of the records. */
+export interface RecordsOfLocal {
+  story(id: Buffer): Promise<KeyStory>;
+  list(module: string, period: Period): Promise<KeyList | undefined>;
+  affected(link: string, period: Period): Promise<Affected | undefined>;
+  giveUp(link: string, period: Period, by: string): Promise<GivenUp | undefined>;
+}
 
 export interface LocalParts {
   readonly status: () => KmStatus;
+  readonly records: RecordsOfLocal;
   readonly logs: LogRing;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 interface LocalTable {
-  readonly km: { readonly state_dir: string };
+  readonly km: { readonly id: string; readonly state_dir: string };
   readonly local: {
     readonly socket?: string | undefined;
     readonly act: "owner" | "group";
@@ -24,20 +37,54 @@ interface LocalTable {
   };
 }
 
+type Args = LocalRequest["args"];
+
+/** Searches of the records at a time: each reads all of them. */
+const mostSearches = 4;
+
 /** Where systemd has the key manager make its control socket. */
 const standardKmSocket = "/run/qkd-km/control";
 
 /** Where a client looks for the control socket, the likeliest place first. */
-export function kmSockets({ km, local }: LocalTable): readonly string[] {
+export function kmSockets({ km, local }: KmFolder & Pick<LocalTable, "local">): readonly string[] {
   const own = controlSocket(local.socket, km.state_dir);
   return local.socket === undefined && existsSync(standardKmSocket)
     ? [own, standardKmSocket]
     : [own];
 }
 
-export function createKmLocal(config: LocalTable, { status, clock, log }: LocalParts): LocalServer {
+interface KmFolder {
+  readonly km: { readonly state_dir: string };
+}
+
+export function createKmLocal(config: LocalTable, parts: LocalParts): LocalServer {
+  const { clock, log } = parts;
   const { act, read } = config.local;
-  const answer = async (name: string): Promise<LocalAnswer> => {
+  const api = new KmApi(config.km.id, parts);
+  return new LocalServer({
+    path: controlSocket(config.local.socket, config.km.state_dir, process.env.RUNTIME_DIRECTORY),
+    act,
+    read,
+    answer: (request, caller) => api.answer(request, caller),
+    clock,
+    log,
+  });
+}
+
+class KmApi {
+  readonly #id: string;
+  readonly #parts: LocalParts;
+  #searches = 0;
+  #acting = false;
+
+  constructor(id: string, parts: LocalParts) {
+    this.#id = id;
+    this.#parts = parts;
+  }
+
+  /** @throws LocalError */
+  async answer({ do: name, args }: LocalRequest, caller: Caller): Promise<LocalAnswer> {
+    const { status } = this.#parts;
     switch (name) {
       case "status":
         return { data: status() };
@@ -46,17 +93,82 @@ export function createKmLocal(config: LocalTable, { status, clock, log }: LocalP
       case "links":
         return { data: status().links };
       case "keys":
-        return { data: status().modules };
+        return { data: Object.keys(args).length === 0 ? status().modules : await this.#keys(args) };
+      case "compromise":
+        return { data: await this.#compromise(args, caller) };
       default:
         throw new LocalError("not_available", "the key manager does not have this");
     }
-  };
-  return new LocalServer({
-    path: controlSocket(config.local.socket, config.km.state_dir, process.env.RUNTIME_DIRECTORY),
-    act,
-    read,
-    answer: ({ do: name }) => answer(name),
-    clock,
-    log,
-  });
+  }
+
+  /** One key's story, the keys of a module, or those that a link's compromise could affect. */
+  async #keys(args: Args): Promise<unknown> {
+    const { records } = this.#parts;
+    if (this.#searches >= mostSearches) throw new LocalError("busy", "too many searches");
+    this.#searches++;
+    try {
+      if (args.id !== undefined) {
+        const id = typeof args.id === "string" ? parseUuid(args.id) : undefined;
+        if (id === undefined) throw new LocalError("bad_request", "id is no UUID");
+        return await records.story(id);
+      }
+      const period = periodOf(args);
+      if (typeof args.module === "string") {
+        return found(await records.list(args.module, period), "module");
+      }
+      if (typeof args.link === "string") {
+        return found(await records.affected(args.link, period), "link");
+      }
+      throw new LocalError("bad_request", "bad arguments");
+    } finally {
+      this.#searches--;
+    }
+  }
+
+  async #compromise(args: Args, { role, peer }: Caller): Promise<GivenUp> {
+    if (role !== "act") {
+      throw new LocalError("not_permitted", "this socket only answers; acting needs the other one");
+    }
+    const { records, log } = this.#parts;
+    const period = periodOf(args);
+    if (typeof args.link !== "string") throw new LocalError("bad_request", "bad arguments");
+    if (args.confirm !== this.#id) {
+      throw new LocalError("bad_request", `it must name the KM: this is ${this.#id}`);
+    }
+    if (this.#acting) throw new LocalError("busy", "another action is under way");
+    this.#acting = true;
+    try {
+      const uid = await peer();
+      const by = uid === undefined ? "local" : `local uid ${uid}`;
+      const done = found(await records.giveUp(args.link, period, by), "link");
+      log.warn("keys were given up on an order", {
+        link: args.link,
+        by,
+        void_bits: done.void_bits,
+        dropped_keys: done.dropped_keys,
+        left_keys: done.left_keys,
+      });
+      return done;
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      throw new LocalError("not_available", `nothing was done: ${describe(error)}`);
+    } finally {
+      this.#acting = false;
+    }
+  }
+}
+
+/** @throws LocalError */
+function found<T>(value: T | undefined, what: "module" | "link"): T {
+  if (value !== undefined) return value;
+  throw new LocalError(what === "module" ? "no_such_module" : "bad_request", `no such ${what}`);
+}
+
+/** @throws LocalError */
+function periodOf({ from, to }: Args): Period {
+  const whole = (at: unknown) => typeof at === "number" && Number.isFinite(at);
+  if (!whole(from) || !whole(to) || (from as number) > (to as number)) {
+    throw new LocalError("bad_request", "from and to are times, the earlier first");
+  }
+  return { from: from as number, to: to as number };
 }

@@ -90,9 +90,10 @@ export class LinkBuffer {
     return key;
   }
 
-  #originOf({ bits, at, generatedAt, qber }: Buffered): Origin {
+  #originOf({ module, bits, at, generatedAt, qber }: Buffered): Origin {
     const last = this.#lastOrigin;
     const origin = {
+      module,
       bits,
       at,
       ...(generatedAt !== undefined && { generatedAt }),

@@ -10,7 +10,7 @@ import { KxLink } from "../io/kx-link.ts";
 import { KmLink } from "../link/link.ts";
 import type { LinkStatus } from "../model/status.ts";
 import { usualLimits } from "../peer/context.ts";
-import type { LinkEvent } from "../peer/events.ts";
+import { type LinkEvent, noOffer } from "../peer/events.ts";
 import type { Buffered, Loaded } from "../store/port.ts";
 import { other } from "../store/regions.ts";
 
@@ -27,7 +27,7 @@ export interface LinkParts {
   /** An attempt to connect began; what it returns says that it has ended. */
   readonly task?: TaskBegin;
   readonly left: (module: string, ids: Buffer) => void;
-  /** For alarms. */
+  /** For alarms and records. */
   readonly told: (link: string, event: LinkEvent) => void;
   /** A defect: the books contradict themselves. The process ends. */
   readonly onFailure: (error: unknown) => void;
@@ -137,6 +137,9 @@ export class LinkOfKm {
         mark,
         remembered,
       });
+    } else if (event.type === "use" && event.offer === noOffer && !event.owner) {
+      const bytes = event.ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+      log.warn("the other KM was ordered to give up keys: void here, too", { bytes });
     } else if (event.type === "lost") this.#lost += event.bytes;
     else if (event.type === "ready") this.#tellLost();
     else if (event.type === "odd") log.debug("a message fits nothing", { message: event.message });

@@ -47,6 +47,7 @@ export const actNames = [
   "reload_certificates",
   "install_update",
   "session",
+  "compromise",
 ] as const;
 
 /** Those that the maintenance console may ask for, over a socket of its own. */

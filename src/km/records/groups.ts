@@ -1,0 +1,56 @@
+/**
+ * Files of records: a header that says which file it is, then groups, each written and synced as one. What is
+ * behind the last whole group was cut off by a power cut. Pure.
+ */
+import { crc32 } from "node:zlib";
+
+const magic = Buffer.from("QKDKMLR1");
+/** Magic, number of the file, 2 unused, checksum. */
+export const fileHeader = 20;
+/** Length of the payload, checksum over the file's number and the payload. */
+export const groupHeader = 8;
+/** A payload is no longer than this. */
+export const longestGroup = 33_554_432;
+
+export function headerOf(number: number): Buffer {
+  const header = Buffer.alloc(fileHeader);
+  magic.copy(header);
+  header.writeUIntBE(number, 8, 6);
+  header.writeUInt32BE(crc32(header.subarray(0, 16)), 16);
+  return header;
+}
+
+/** The number that a file says it has; undefined if it is none of records. */
+export function numberIn(header: Buffer): number | undefined {
+  if (header.length < fileHeader || !header.subarray(0, 8).equals(magic)) return undefined;
+  if (header.readUInt32BE(16) !== crc32(header.subarray(0, 16))) return undefined;
+  return header.readUIntBE(8, 6);
+}
+
+export function groupOf(records: readonly Buffer[], number: number): Buffer {
+  const payload = Buffer.concat(records);
+  const header = Buffer.alloc(groupHeader);
+  header.writeUInt32BE(payload.length, 0);
+  header.writeUInt32BE(checksum(payload, number), 4);
+  return Buffer.concat([header, payload]);
+}
+
+function checksum(payload: Buffer, number: number): number {
+  const prefix = Buffer.alloc(10);
+  prefix.writeUIntBE(number, 0, 6);
+  prefix.writeUInt32BE(payload.length, 6);
+  return crc32(payload, crc32(prefix));
+}
+
+/** The length of the group that begins at `at`, with its header; undefined if it is no whole header of one. */
+export function groupLength(bytes: Buffer, at: number): number | undefined {
+  if (at + groupHeader > bytes.length) return undefined;
+  const length = bytes.readUInt32BE(at);
+  return length === 0 || length > longestGroup ? undefined : groupHeader + length;
+}
+
+/** The payload of a group as it was read; undefined if it was not written to its end. */
+export function payloadOf(group: Buffer, number: number): Buffer | undefined {
+  const payload = group.subarray(groupHeader);
+  return group.readUInt32BE(4) === checksum(payload, number) ? payload : undefined;
+}

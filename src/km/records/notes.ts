@@ -1,0 +1,191 @@
+/** Makes records of what links tell. Steps of keys that are alike and come together share one. Pure. */
+import type { Origin, Run } from "../keys/origin.ts";
+import { type LinkEvent, noOffer, type UseTold } from "../peer/events.ts";
+import { mostKeys } from "./codec.ts";
+import {
+  type Facts,
+  type KeyRange,
+  type LifeRecord,
+  type RunFacts,
+  wholeExtent,
+} from "./record.ts";
+
+/** A link, as records name it. */
+export interface LinkOfRecords {
+  readonly name: string;
+  /** KM IDs: this one, and the other. */
+  readonly kms: readonly [string, string];
+  readonly leads: boolean;
+}
+
+/** QKD module IDs, this end's and the one that matches it, by the name of this end's module. */
+export type ModulePairs = ReadonlyMap<string, readonly [string, string]>;
+
+/** Steps that come within this time share a record, ms. */
+const togetherMs = 20;
+/** Keys of a record of steps at most. */
+const mostSteps = Math.min(4_096, mostKeys);
+const none: Buffer = Buffer.alloc(0);
+
+interface Gathering {
+  readonly alike: string;
+  readonly at: number;
+  readonly facts: Facts;
+  readonly ids: string[];
+  readonly ranges: KeyRange[];
+}
+
+export class Notes {
+  readonly #modules: ModulePairs;
+  readonly #write: (record: LifeRecord) => void;
+  #gathering: Gathering | undefined;
+
+  constructor(modules: ModulePairs, write: (record: LifeRecord) => void) {
+    this.#modules = modules;
+    this.#write = write;
+  }
+
+  /** @param at ms since 1970 UTC */
+  note(link: LinkOfRecords, event: LinkEvent, at: number): void {
+    if (event.type === "use") return this.#use(link, event, at);
+    const record = this.#recordOf(link, event, at);
+    if (record !== undefined) this.write(record);
+  }
+
+  /** Writes a record after all that came before it. */
+  write(record: LifeRecord): void {
+    this.flush();
+    this.#write(record);
+  }
+
+  /** Hands on what was gathered. */
+  flush(): void {
+    const gathering = this.#gathering;
+    if (gathering === undefined) return;
+    this.#gathering = undefined;
+    const { at, facts, ids, ranges } = gathering;
+    this.#write({ kind: "use", at, ids: Buffer.from(ids.join(""), "hex"), ranges, facts });
+  }
+
+  #use({ name }: LinkOfRecords, use: UseTold, at: number): void {
+    const { id, offer, owner, ranges, state, fate, request } = use;
+    const facts: Facts = {
+      link: name,
+      state,
+      owner,
+      ...(fate !== undefined && { fate }),
+      ...(request !== undefined && { applications: request }),
+      ...(offer === noOffer && { reason: "order" }),
+    };
+    const alike = JSON.stringify(facts);
+    const last = this.#gathering;
+    const fits =
+      last !== undefined &&
+      last.alike === alike &&
+      at >= last.at &&
+      at - last.at <= togetherMs &&
+      last.ids.length < mostSteps;
+    if (!fits) this.flush();
+    const gathering = fits ? last : { alike, at, facts, ids: [], ranges: [] };
+    this.#gathering = gathering;
+    const key = gathering.ids.push(id) - 1;
+    for (const { extent, start, end } of ranges) gathering.ranges.push({ extent, start, end, key });
+  }
+
+  #recordOf(link: LinkOfRecords, event: LinkEvent, at: number): LifeRecord | undefined {
+    const { name } = link;
+    const of = (kind: LifeRecord["kind"], facts: Facts, ids = none, ranges: KeyRange[] = []) => ({
+      kind,
+      at,
+      ids,
+      ranges,
+      facts: { link: name, ...facts },
+    });
+    switch (event.type) {
+      case "matched": {
+        const { unit, split, ids, runs } = event.batch;
+        const { kms, leads } = link;
+        const range = { extent: event.number, key: 0, start: 0, end: event.bytes };
+        return of("matched", { kms, leads, unit, split, ...this.#runs(runs) }, ids, [range]);
+      }
+      case "expired": {
+        const { ids, runs, lackedBy } = event;
+        return of("expired", { reason: lackedBy, ...this.#runs(runs) }, ids);
+      }
+      case "differs":
+        return of("differs", this.#runs(event.runs), event.ids);
+      case "dropped":
+        return of("dropped", { reason: event.reason, ...this.#runs(event.runs) }, event.ids);
+      case "gave":
+      case "got":
+        return of(event.type, {}, none, event.ranges.map(rangeOnly));
+      case "lost":
+        return of("lost", { bytes: event.bytes }, none, [allOf(event.extent)]);
+      case "restored": {
+        const { which, mark, remembered } = event;
+        return of("restored", { reason: which, mark, remembered });
+      }
+      case "gone":
+        return of("gone", {}, none, event.numbers.map(allOf));
+      default:
+        return undefined;
+    }
+  }
+
+  #runs(runs: readonly Run[]): Facts {
+    const names: string[] = [];
+    const facts = runs.map(({ count, origin }): RunFacts => {
+      const { module, bits, at, generatedAt, qber } = origin;
+      let index = names.indexOf(module);
+      if (index < 0) index = names.push(module) - 1;
+      return [count, bits, at, generatedAt ?? null, qber ?? null, index];
+    });
+    return { modules: names.map((name) => this.#modules.get(name) ?? [name, ""]), runs: facts };
+  }
+}
+
+function rangeOnly({
+  extent,
+  start,
+  end,
+}: {
+  extent: number;
+  start: number;
+  end: number;
+}): KeyRange {
+  return { extent, start, end, key: 0 };
+}
+
+export function allOf(extent: number): KeyRange {
+  return { extent, start: 0, end: wholeExtent, key: 0 };
+}
+
+/** A QKD-key of a record, by its place in the record's IDs. */
+export interface KeyOfRecord {
+  readonly index: number;
+  readonly origin: Omit<Origin, "module">;
+  /** QKD module IDs: this end's, and the one that matches it. */
+  readonly modules: readonly [string, string];
+  /** Where its bytes begin, and end, among those of all keys of the record. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The QKD-keys that a record tells of, in their order. */
+export function* keysOf({ facts, ids }: LifeRecord): Generator<KeyOfRecord> {
+  let index = 0;
+  let start = 0;
+  for (const [count, bits, at, generatedAt, qber, module] of facts.runs ?? []) {
+    const origin = {
+      bits,
+      at,
+      ...(generatedAt !== null && { generatedAt }),
+      ...(qber !== null && { qber }),
+    };
+    const modules = facts.modules?.[module] ?? ["", ""];
+    const length = Math.floor(bits / 8);
+    for (let i = 0; i < count && index * 16 < ids.length; i++, index++, start += length) {
+      yield { index, origin, modules, start, end: start + length };
+    }
+  }
+}

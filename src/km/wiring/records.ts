@@ -1,0 +1,236 @@
+/** Records of a key manager: what links and intake tell goes in; what became of which key comes out. */
+import { type Clock, delay } from "../../base/clock.ts";
+import { describe, type Fault } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { diskFiles } from "../../host/disk/files.ts";
+import type { KmConfig, LinkConfig } from "../config/load.ts";
+import { openRecordLog, type Position, type RecordLog } from "../io/records-file.ts";
+import { cameIn, type Period } from "../keys/origin.ts";
+import type { KmLink } from "../link/link.ts";
+import type { LinkEvent } from "../peer/events.ts";
+import { AffectedSearch, type LinkNow } from "../records/affected.ts";
+import { ListSearch } from "../records/list.ts";
+import { allOf, type LinkOfRecords, Notes } from "../records/notes.ts";
+import type { LifeRecord } from "../records/record.ts";
+import { receivedStep, StorySearch } from "../records/story.ts";
+import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
+
+/** Extents that are given up in one transaction. */
+const atOnce = 500;
+/** An order waits for batches that are under way: so often, so long each time, ms. */
+const rounds = 20;
+const roundMs = 250;
+
+interface Attached extends LinkOfRecords {
+  readonly core: KmLink;
+}
+
+export class KmRecords {
+  readonly #log: RecordLog;
+  readonly #notes: Notes;
+  readonly #clock: Clock;
+  readonly #config: KmConfig;
+  readonly #links = new Map<string, LinkOfRecords>();
+  readonly #attached = new Map<string, Attached>();
+
+  /** @throws Fault `km_store.io` */
+  static async open(config: KmConfig, clock: Clock, log: Log): Promise<KmRecords> {
+    const file = await openRecordLog({
+      files: diskFiles,
+      folder: `${config.km.state_dir}/records`,
+      limitBytes: config.records.limit_mb * 1_048_576,
+      clock,
+      onFailure: (fault: Fault) =>
+        log.error("records cannot be written: keys go on, records are missing", {
+          why: describe(fault),
+        }),
+    });
+    return new KmRecords(config, clock, file);
+  }
+
+  private constructor(config: KmConfig, clock: Clock, log: RecordLog) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#log = log;
+    const modules = new Map(
+      config.modules.map(
+        ({ name, module_id, matching_module_id }) =>
+          [name, [module_id, matching_module_id] as const] as const,
+      ),
+    );
+    this.#notes = new Notes(modules, (record) => log.append(record));
+    for (const { name, peer } of config.links) {
+      const { id } = config.km;
+      const leads = Buffer.compare(Buffer.from(id), Buffer.from(peer)) < 0;
+      this.#links.set(name, { name, kms: [id, peer], leads });
+    }
+  }
+
+  /** A link is there: searches ask it for what records do not tell. */
+  attach({ name }: LinkConfig, core: KmLink): void {
+    const link = this.#links.get(name);
+    if (link !== undefined) this.#attached.set(name, { ...link, core });
+  }
+
+  tell(link: string, event: LinkEvent): void {
+    const of = this.#links.get(link);
+    if (of !== undefined) this.#notes.note(of, event, this.#clock.wall());
+  }
+
+  /** Another content came under the ID of a QKD-key. */
+  conflict(name: string, id: Uint8Array): void {
+    const module = this.#config.modules.find((one) => one.name === name);
+    const facts = {
+      ...(module && { link: module.link }),
+      modules: [[module?.module_id ?? name, module?.matching_module_id ?? ""]] as const,
+    };
+    const at = this.#clock.wall();
+    this.#notes.write({ kind: "conflict", at, ids: Buffer.from(id), ranges: [], facts });
+  }
+
+  async #flush(): Promise<void> {
+    this.#notes.flush();
+    await this.#log.flush();
+  }
+
+  /** Also where records cannot be written: those that are there can be read. */
+  async #settle(): Promise<void> {
+    await this.#flush().catch(() => {});
+  }
+
+  /** What became of a QKD-key, a KMA-key or a KSA-key. @param id 16 bytes */
+  async story(id: Buffer): Promise<KeyStory> {
+    await this.#settle();
+    const search = new StorySearch(id, [...this.#links.values()]);
+    await this.#log.scan((view) => search.find(view));
+    search.found();
+    await this.#log.scan((view) => search.follow(view));
+    return search.result(this.#waits(id));
+  }
+
+  #waits(id: Buffer) {
+    for (const { name, core } of this.#attached.values()) {
+      const origin = core.buffer.get(id.toString("latin1"))?.origin;
+      if (origin === undefined) continue;
+      const { module_id = "", matching_module_id = "" } =
+        this.#config.modules.find((module) => module.name === origin.module) ?? {};
+      const modules = [module_id, matching_module_id] as const;
+      return { link: name, received: receivedStep({ origin, modules }) };
+    }
+    return undefined;
+  }
+
+  /** QKD-keys of a module that came in a period. @returns undefined: no such module */
+  async list(module: string, period: Period): Promise<KeyList | undefined> {
+    const found = this.#config.modules.find((one) => [one.name, one.module_id].includes(module));
+    if (found === undefined) return undefined;
+    await this.#settle();
+    const search = new ListSearch(found.module_id, period);
+    await this.#log.scan((view) => search.find(view));
+    for (const { id, origin } of this.#attached.get(found.link)?.core.buffer.all() ?? []) {
+      if (origin.module === found.name) search.waits(Buffer.from(id, "latin1"), origin);
+    }
+    return search.result();
+  }
+
+  /** Keys that could be known to others if a link was not safe. @returns undefined: no such link */
+  async affected(name: string, period: Period): Promise<Affected | undefined> {
+    const link = this.#attached.get(name);
+    if (link === undefined) return undefined;
+    await this.#settle();
+    return (await this.#search(link, period)).result(now(link.core, period));
+  }
+
+  async #search({ name }: Attached, period: Period): Promise<AffectedSearch> {
+    const search = new AffectedSearch(name, period);
+    await this.#log.scan((view) => search.find(view));
+    await this.#log.scan((view) => search.follow(view));
+    return search;
+  }
+
+  /**
+   * Gives these keys up at both ends: all free bytes of their extents, and what waits for a match. The order is
+   * on record before anything is done.
+   * @param by who ordered it @returns undefined: no such link
+   * @throws Fault `km_store.io` if the order cannot be recorded: nothing was done then
+   */
+  async giveUp(name: string, period: Period, by: string): Promise<GivenUp | undefined> {
+    const link = this.#attached.get(name);
+    if (link === undefined) return undefined;
+    let affected: Affected | undefined;
+    const sum = { dropped_keys: 0, void_extents: 0, void_bits: 0, left_keys: 0 };
+    for (let round = 0; round < rounds; round++) {
+      if (round > 0) await delay(this.#clock, roundMs);
+      await this.#flush();
+      const search = await this.#search(link, period);
+      const state = now(link.core, period);
+      affected ??= search.result(state);
+      const numbers = [...search.toGiveUp(state)].filter((number) => state.free(number) > 0);
+      if (round === 0 || numbers.length > 0) await this.#order(name, period, by, numbers);
+      const { dropped, inBatch } = link.core.revokeWaiting(period);
+      sum.dropped_keys += dropped;
+      for (let at = 0; at < numbers.length; at += atOnce) {
+        const { extents, bytes } = await revoke(link.core, numbers.slice(at, at + atOnce));
+        sum.void_extents += extents;
+        sum.void_bits += bytes * 8;
+      }
+      sum.left_keys = inBatch;
+      if (inBatch === 0) break;
+    }
+    await this.#settle();
+    return { affected: affected as Affected, ...sum };
+  }
+
+  async #order(
+    link: string,
+    { from, to }: Period,
+    by: string,
+    numbers: readonly number[],
+  ): Promise<void> {
+    const record: LifeRecord = {
+      kind: "order",
+      at: this.#clock.wall(),
+      ids: Buffer.alloc(0),
+      ranges: numbers.map(allOf),
+      facts: { link, from, to, by },
+    };
+    this.#notes.write(record);
+    await this.#flush();
+  }
+
+  /** Records behind a position, for who passes them on: see {@link RecordLog.since}. */
+  since(after: Position | undefined, mostBytes?: number): ReturnType<RecordLog["since"]> {
+    return this.#log.since(after, mostBytes);
+  }
+
+  /** Writes what is left. Never rejects. */
+  async close(): Promise<void> {
+    this.#notes.flush();
+    await this.#log.close();
+  }
+}
+
+function revoke(core: KmLink, numbers: readonly number[]) {
+  return new Promise<{ readonly extents: number; readonly bytes: number }>((resolve) => {
+    core.revoke(new Set(numbers), resolve);
+  });
+}
+
+function now({ books: { stock }, buffer }: KmLink, period: Period): LinkNow {
+  let waitingKeys = 0;
+  let waitingBits = 0;
+  for (const { origin } of buffer.all()) {
+    if (!cameIn(origin, period)) continue;
+    waitingKeys++;
+    waitingBits += origin.bits;
+  }
+  const extents = new Map<number, number>();
+  for (const [number, { facts }] of stock.extents) extents.set(number, facts.at);
+  return {
+    waitingKeys,
+    waitingBits,
+    extents,
+    free: (number) =>
+      (stock.extent(number)?.regions ?? []).reduce((sum, { mark, end }) => sum + end - mark, 0),
+  };
+}
