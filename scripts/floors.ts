@@ -76,6 +76,7 @@ export const pureRooms: readonly string[] = [
   "src/km/matching/",
   "src/km/model/",
   "src/km/peer/",
+  "src/km/records/",
   "src/km/store/",
   "src/km/supply/",
   "src/node/alarms/",

@@ -1,5 +1,6 @@
 /** `qkd-km COMMAND`: finds the command, checks its options, says what is wrong with them. */
 import { parseArgs } from "node:util";
+import { systemClock } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { didYouMean } from "../../base/words.ts";
@@ -10,6 +11,7 @@ import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
 import { ask, CliError } from "../../ops/cli/client.ts";
 import { kmSockets } from "../local/local.ts";
 import type { KmStatus } from "../model/status.ts";
+import { compromise, listKeys, type RecordOptions, showKey } from "./ask-records.ts";
 import { alarmText, linkTable, moduleTable, statusText } from "./show.ts";
 
 const standardConfig = "/etc/qkd-km/km.toml";
@@ -23,11 +25,19 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
   links          each link: its session, keys that wait, keys compared, stock of
                  both owners
   keys           what came from each module
+  keys --module M --from T [--to T]
+                 QKD-keys of a module that came in a time, and what each became
+  key show ID    what became of a QKD-key, a KMA-key or a KSA-key, in order
+  compromise --link L --from T [--to T] [--delete]
+                 which keys could be known to others if a link was not safe for a
+                 time; with --delete all that is free of them is void at both ends
   alarms         what is raised, and what to do
 
   --config FILE  its configuration (default ${standardConfig})
-  --json         for programs: check-config, status, links, keys,
-                 alarms
+  --json         for programs: check-config, status, links, keys, key,
+                 compromise, alarms
+  --from, --to   a time: 2h, 14:30, 2026-01-31T12:00Z; --to is now if left out
+  --yes KM_ID    delete without asking, if this is the key manager
   --help, --version
 
 SIGHUP has a running key manager look at its certificates now.
@@ -35,7 +45,16 @@ Exit codes: 0 done, 64 wrong command line, 69 it does not run, 70 a defect,
 74 a file, the store or a socket, 77 not permitted, 78 the configuration.
 `;
 
-const commands = ["run", "check-config", "status", "links", "keys", "alarms"] as const;
+const commands = [
+  "run",
+  "check-config",
+  "status",
+  "links",
+  "keys",
+  "key",
+  "compromise",
+  "alarms",
+] as const;
 /** As messages name it when it is asked. */
 const who = { called: "the key manager", command: "qkd-km" } as const;
 
@@ -72,7 +91,7 @@ function explain(error: unknown): number {
 
 async function go(args: readonly string[]): Promise<number> {
   let parsed: {
-    values: { config?: string; json?: boolean; help?: boolean; version?: boolean };
+    values: RecordOptions & { config?: string; help?: boolean; version?: boolean };
     positionals: string[];
   };
   try {
@@ -84,6 +103,12 @@ async function go(args: readonly string[]): Promise<number> {
         json: { type: "boolean" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean" },
+        module: { type: "string" },
+        link: { type: "string" },
+        from: { type: "string" },
+        to: { type: "string" },
+        delete: { type: "boolean" },
+        yes: { type: "string" },
       },
     });
   } catch (error) {
@@ -104,8 +129,12 @@ async function go(args: readonly string[]): Promise<number> {
   if (known === undefined)
     return wrong(`no such command: ${tidy(command)}${didYouMean(command, commands)}`);
   const [named = values.config] = known === "check-config" ? more.splice(0, 1) : [];
+  const [id] = known === "key" && more[0] === "show" ? more.splice(0, 2).slice(1) : [];
+  if (known === "key" && id === undefined) return wrong("key show ID");
   if (more.length > 0)
     return wrong(`one command at a time: ${tidy(more[0] ?? "")} is one too many`);
+  const misplaced = misplacedOption(known, values);
+  if (misplaced !== undefined) return wrong(`--${misplaced} has no use with ${known}`);
   const file = named ?? values.config ?? standardConfig;
   if (known === "check-config") return check(file, values.json === true);
   if (known === "run") {
@@ -115,7 +144,14 @@ async function go(args: readonly string[]): Promise<number> {
     return run((await import("../config/load.ts")).loadKmConfig(file));
   }
   const { readKmConfig } = await import("../config/load.ts");
-  const sockets = kmSockets(readKmConfig(file));
+  const config = readKmConfig(file);
+  const sockets = kmSockets(config);
+  const asked = { sockets, who, km: config.km.id, options: values, now: systemClock.wall() };
+  if (known === "key") return print(await showKey(id ?? "", asked));
+  if (known === "compromise") return print(await compromise(asked));
+  if (known === "keys" && values.module !== undefined) {
+    return print(await listKeys(values.module, asked));
+  }
   const status = await ask<KmStatus>(sockets, "status", {}, undefined, who);
   if (values.json) {
     const parts = { links: status.links, keys: status.modules, alarms: status.alarms, status };
@@ -124,6 +160,19 @@ async function go(args: readonly string[]): Promise<number> {
   if (known === "alarms") return print(alarmText(status.alarms));
   if (known === "links") return print(linkTable(status.links));
   return print(known === "keys" ? moduleTable(status.modules) : statusText(status));
+}
+
+const ofRecords = ["module", "link", "from", "to", "delete", "yes"] as const;
+
+/** An option that this command does not look at: a mistake, and not to be passed over. */
+function misplacedOption(command: string, values: RecordOptions): string | undefined {
+  const used: readonly string[] =
+    command === "compromise"
+      ? ["link", "from", "to", "delete", "yes"]
+      : command === "keys" && values.module !== undefined
+        ? ["module", "from", "to"]
+        : [];
+  return ofRecords.find((name) => values[name] !== undefined && !used.includes(name));
 }
 
 /** @throws ConfigError with all that is wrong, unless that is printed as JSON */

@@ -1,0 +1,117 @@
+/** The commands that ask a running key manager what became of its keys, and have keys given up. */
+import { createInterface } from "node:readline/promises";
+import { exit } from "../../base/exit-codes.ts";
+import { ask, CliError } from "../../ops/cli/client.ts";
+import { parseSince } from "../../ops/cli/since.ts";
+import { parseUuid } from "../records/kma-key-id.ts";
+import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
+import { affectedText, count, givenUpText, listText, storyText } from "./records.ts";
+
+/** Options as they were typed. */
+export interface RecordOptions {
+  readonly json?: boolean;
+  readonly module?: string;
+  readonly link?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly delete?: boolean;
+  readonly yes?: string;
+}
+
+interface Asked {
+  /** Control sockets, the likeliest first; and as messages name who is asked. */
+  readonly sockets: readonly string[];
+  readonly who: Parameters<typeof ask>[4];
+  /** ID of the key manager that the configuration is of. */
+  readonly km: string;
+  readonly options: RecordOptions;
+  /** ms since 1970 UTC. */
+  readonly now: number;
+}
+
+function wrong(message: string): CliError {
+  return new CliError(message, exit.usage);
+}
+
+function shown<T>(data: T, { json }: RecordOptions, text: (data: T) => string): string {
+  return json ? `${JSON.stringify(data)}\n` : text(data);
+}
+
+/** @throws CliError */
+function periodOf({ from, to }: RecordOptions, now: number): { from: number; to: number } {
+  if (from === undefined) throw wrong("--from TIME is needed, such as 2h or 2026-01-31T12:00Z");
+  const time = (name: string, text: string) => {
+    const at = parseSince(text, now);
+    if (at === undefined)
+      throw wrong(`--${name}: expected a time, such as 2h or 2026-01-31T12:00Z`);
+    return at;
+  };
+  const period = { from: time("from", from), to: to === undefined ? now : time("to", to) };
+  if (period.from > period.to) throw wrong("--from is later than --to");
+  return period;
+}
+
+/** `key show ID`. @throws CliError */
+export async function showKey(id: string, { sockets, who, options }: Asked): Promise<string> {
+  if (parseUuid(id) === undefined) throw wrong("expected an ID: 32 hexadecimal digits");
+  return shown(await ask<KeyStory>(sockets, "keys", { id }, undefined, who), options, storyText);
+}
+
+/** `keys --module M --from T --to T`. @throws CliError */
+export async function listKeys(
+  module: string,
+  { sockets, who, options, now }: Asked,
+): Promise<string> {
+  const period = periodOf(options, now);
+  return shown(
+    await ask<KeyList>(sockets, "keys", { module, ...period }, undefined, who),
+    options,
+    listText,
+  );
+}
+
+/**
+ * `compromise --link L --from T --to T [--delete]`: what could be affected, and with `--delete` it is given up.
+ * @throws CliError
+ */
+export async function compromise(asked: Asked): Promise<string> {
+  const { sockets, who, km, options, now } = asked;
+  const { link } = options;
+  if (link === undefined) throw wrong("--link LINK is needed");
+  const period = periodOf(options, now);
+  const args = { link, ...period };
+  if (options.yes !== undefined && !options.delete) throw wrong("--yes goes with --delete");
+  if (!options.delete) {
+    return shown(await ask<Affected>(sockets, "keys", args, undefined, who), options, affectedText);
+  }
+  await confirm(asked, args);
+  const done = await ask<GivenUp>(sockets, "compromise", { ...args, confirm: km }, undefined, who);
+  return shown(done, options, givenUpText);
+}
+
+/** @throws CliError without a terminal to ask on, or if another key manager is meant */
+async function confirm(
+  { sockets, who, km, options }: Asked,
+  args: { readonly link: string; readonly from: number; readonly to: number },
+): Promise<void> {
+  if (options.yes !== undefined) {
+    if (options.yes === km) return;
+    throw wrong(`--yes names another key manager: this is ${km}`);
+  }
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    throw wrong(`compromise --delete asks on a terminal; in a script: --yes ${km}`);
+  }
+  const affected = await ask<Affected>(sockets, "keys", args, undefined, who);
+  const waiting = count(affected.waiting_keys, "waiting QKD-key");
+  process.stdout.write(
+    `${affectedText(affected)}\nWhat is still free of these extents, and ${waiting}, will be void at both ends.\nThis cannot be undone.\n`,
+  );
+  const input = createInterface({ input: process.stdin, output: process.stdout });
+  const gone = new Promise<string>((resolve) => input.once("close", () => resolve("")));
+  try {
+    const typed = await Promise.race([input.question("Type the KM's ID to go on: "), gone]);
+    if (typed.trim() !== km) throw new CliError("nothing was done", exit.failed);
+  } finally {
+    input.close();
+  }
+}
