@@ -37,7 +37,7 @@ export interface Period {
 }
 
 /** Whether a QKD-key was received or generated in a period. */
-export function cameIn({ at, generatedAt }: Origin, { from, to }: Period): boolean {
+export function cameIn({ at, generatedAt }: Omit<Origin, "module">, { from, to }: Period): boolean {
   const isIn = (time: number) => from <= time && time <= to;
   return isIn(at) || (generatedAt !== undefined && isIn(generatedAt));
 }

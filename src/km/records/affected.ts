@@ -2,9 +2,9 @@
 import { cameIn, type Period } from "../keys/origin.ts";
 import type { RecordView } from "./codec.ts";
 import { kmaKeyId, linkPart, uuid } from "./kma-key-id.ts";
-import { keysOf } from "./notes.ts";
+import { runsOf } from "./notes.ts";
 import type { LifeRecord } from "./record.ts";
-import { idAt, time } from "./story.ts";
+import { time } from "./story.ts";
 import type { Affected, AffectedExtent, AffectedUse } from "./tellings.ts";
 
 /** Extents, and KSA-keys, that are told one by one. */
@@ -33,7 +33,8 @@ export class AffectedSearch {
   readonly #period: Period;
   readonly #extents = new Map<number, Found>();
   readonly #recorded = new Set<number>();
-  readonly #uses = new Map<string, AffectedUse>();
+  readonly #uses = new Map<string, Omit<AffectedUse, "ksa_key">>();
+  #usesLeftOut = 0;
   #matched = 0;
   #unused = 0;
   #bits = 0;
@@ -52,10 +53,10 @@ export class AffectedSearch {
     const record = view.decode();
     if (record.facts.link !== this.#link) return;
     if (kind === "matched") return this.#ofExtent(record);
-    for (const { origin } of keysOf(record)) {
-      if (!cameIn({ ...origin, module: "" }, this.#period)) continue;
-      this.#unused++;
-      this.#bits += origin.bits;
+    for (const { count, origin } of runsOf(record)) {
+      if (!cameIn(origin, this.#period)) continue;
+      this.#unused += count;
+      this.#bits += count * origin.bits;
     }
   }
 
@@ -65,10 +66,11 @@ export class AffectedSearch {
     this.#recorded.add(extent);
     const stretches: Stretch[] = [];
     let keys = 0;
-    for (const { origin, start, end } of keysOf(record)) {
-      if (!cameIn({ ...origin, module: "" }, this.#period)) continue;
-      keys++;
-      this.#bits += origin.bits;
+    for (const { count, origin, start, length } of runsOf(record)) {
+      if (!cameIn(origin, this.#period) || count === 0) continue;
+      keys += count;
+      this.#bits += count * origin.bits;
+      const end = start + count * length;
       const last = stretches.at(-1);
       if (last?.[1] === start) last[1] = end;
       else stretches.push([start, end]);
@@ -98,16 +100,28 @@ export class AffectedSearch {
 
   follow(view: RecordView): void {
     if (view.kind !== "use" || !view.touchesAny(this.#extents)) return;
-    const { facts, ids, ranges, at } = view.decode();
+    const { ids, at, facts } = view;
     const { link, state = "V", fate, applications, reason } = facts;
     if (link !== this.#link || reason === "order") return;
-    for (const { extent, start, end, key } of ranges) {
-      const { stretches = [] } = this.#extents.get(extent) ?? {};
-      if (!stretches.some(([from, to]) => start < to && from < end)) continue;
-      const ksa_key = uuid(idAt(ids, key));
-      const use = { ksa_key, t: time(at), state: fate ?? state };
-      this.#uses.set(ksa_key, { ...use, ...(applications !== undefined && { applications }) });
-    }
+    const use = {
+      t: time(at),
+      state: fate ?? state,
+      ...(applications !== undefined && { applications }),
+    };
+    let last = -1;
+    let found: Found | undefined;
+    let of = -1;
+    view.ranges((extent, key, start, end) => {
+      if (key === last) return;
+      if (extent !== of) found = this.#extents.get(extent);
+      of = extent;
+      if (!found?.stretches.some(([from, to]) => start < to && from < end)) return;
+      last = key;
+      const id = ids.toString("latin1", 16 * key, 16 * key + 16);
+      // Each key is offered or bound once: those that there is no room for are counted by that.
+      if (this.#uses.size < mostTold || this.#uses.has(id)) this.#uses.set(id, use);
+      else if (state === "O" || state === "B") this.#usesLeftOut++;
+    });
   }
 
   result(now: LinkNow): Affected {
@@ -117,7 +131,10 @@ export class AffectedSearch {
         without_record.push(number);
     }
     const extents = [...this.#extents.values()].map(({ told }) => told);
-    const uses = [...this.#uses.values()];
+    const uses = Array.from(this.#uses, ([id, use]) => ({
+      ksa_key: uuid(Buffer.from(id, "latin1")),
+      ...use,
+    }));
     const free = [...this.#extents.keys(), ...without_record].reduce(
       (sum, number) => sum + now.free(number),
       0,
@@ -133,11 +150,11 @@ export class AffectedSearch {
       kma_keys: this.#kmaKeys,
       extents: extents.slice(0, mostTold),
       without_record: without_record.slice(0, mostTold),
-      ksa_keys: uses.slice(0, mostTold),
+      ksa_keys: uses,
       free_bits: free * 8,
       left_out:
         Math.max(0, extents.length - mostTold) +
-        Math.max(0, uses.length - mostTold) +
+        this.#usesLeftOut +
         Math.max(0, without_record.length - mostTold),
     };
   }

@@ -13,6 +13,7 @@ import {
   type KeyRange,
   type LifeRecord,
   type RecordKind,
+  type RunFacts,
   recordKinds,
 } from "./record.ts";
 
@@ -25,12 +26,12 @@ export const longestRecord = 16_777_216;
 export const mostKeys = 65_536;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const nullable = v.nullable(v.number());
 const factsShape = v.strictObject({
   link: v.optional(v.string()),
   kms: v.optional(v.tuple([v.string(), v.string()])),
   modules: v.optional(v.array(v.tuple([v.string(), v.string()]))),
-  runs: v.optional(v.array(v.tuple([count, count, v.number(), nullable, nullable, count]))),
+  // Many: a schema of each costs more than all else of a search.
+  runs: v.optional(v.custom<readonly RunFacts[]>((value) => isRuns(value))),
   unit: v.optional(v.pipe(count, v.minValue(1))),
   split: v.optional(count),
   leads: v.optional(v.boolean()),
@@ -48,6 +49,25 @@ const factsShape = v.strictObject({
   to: v.optional(v.number()),
   by: v.optional(v.string()),
 });
+
+function isRuns(value: unknown): boolean {
+  const isCount = (one: unknown) => Number.isSafeInteger(one) && (one as number) >= 0;
+  const isTime = (one: unknown) => typeof one === "number";
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (run) =>
+        Array.isArray(run) &&
+        run.length === 6 &&
+        isCount(run[0]) &&
+        isCount(run[1]) &&
+        isTime(run[2]) &&
+        (run[3] === null || isTime(run[3])) &&
+        (run[4] === null || isTime(run[4])) &&
+        isCount(run[5]),
+    )
+  );
+}
 
 export function encodeRecord({ kind, at, ids, ranges, facts }: LifeRecord): Buffer {
   const text = Buffer.from(JSON.stringify(facts), "utf8");
@@ -126,29 +146,35 @@ export class RecordView {
     return false;
   }
 
+  /** Calls `visit` with each range. */
+  ranges(visit: (extent: number, key: number, start: number, end: number) => void): void {
+    const bytes = this.#bytes;
+    const last = this.#firstRange + this.#ranges * rangeBytes;
+    for (let at = this.#firstRange; at < last; at += rangeBytes) {
+      const key = bytes.readUInt16BE(at + 6);
+      visit(bytes.readUIntBE(at, 6), key, bytes.readUInt32BE(at + 8), bytes.readUInt32BE(at + 12));
+    }
+  }
+
+  /** @throws Fault `km_store.corrupt` */
+  get facts(): Facts {
+    return readFacts(this.#bytes.toString("utf8", this.#firstRange + this.#ranges * rangeBytes));
+  }
+
   get #firstRange(): number {
     return head + this.#ids * idBytes;
   }
 
   /** All of it, in memory of its own. @throws Fault `km_store.corrupt` */
   decode(): LifeRecord {
-    const bytes = this.#bytes;
     const ranges: KeyRange[] = [];
-    let at = this.#firstRange;
-    for (let i = 0; i < this.#ranges; i++, at += rangeBytes) {
-      ranges.push({
-        extent: bytes.readUIntBE(at, 6),
-        key: bytes.readUInt16BE(at + 6),
-        start: bytes.readUInt32BE(at + 8),
-        end: bytes.readUInt32BE(at + 12),
-      });
-    }
+    this.ranges((extent, key, start, end) => ranges.push({ extent, key, start, end }));
     return {
       kind: this.kind,
       at: this.at,
       ids: Buffer.from(this.ids),
       ranges,
-      facts: readFacts(bytes.toString("utf8", at)),
+      facts: this.facts,
     };
   }
 }

@@ -2,7 +2,7 @@
 import { cameIn, type Origin, type Period } from "../keys/origin.ts";
 import type { RecordView } from "./codec.ts";
 import { uuid } from "./kma-key-id.ts";
-import { keysOf } from "./notes.ts";
+import { runsOf } from "./notes.ts";
 import { idAt, time } from "./story.ts";
 import type { KeyLine, KeyList } from "./tellings.ts";
 
@@ -35,10 +35,9 @@ export class ListSearch {
     const record = view.decode();
     if (!record.facts.modules?.some(([module]) => module === this.#module)) return;
     const extent = view.kind === "matched" ? record.ranges[0]?.extent : undefined;
-    for (const { index, origin, modules } of keysOf(record)) {
-      const [module] = modules;
-      if (module !== this.#module || !cameIn({ ...origin, module }, this.#period)) continue;
-      this.#add(idAt(record.ids, index), origin, what, extent);
+    for (const { index, count, origin, modules } of runsOf(record)) {
+      if (modules[0] !== this.#module || !cameIn(origin, this.#period)) continue;
+      for (let i = 0; i < count; i++) this.#add(idAt(record.ids, index + i), origin, what, extent);
     }
   }
 

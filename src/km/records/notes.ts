@@ -160,22 +160,24 @@ export function allOf(extent: number): KeyRange {
   return { extent, start: 0, end: wholeExtent, key: 0 };
 }
 
-/** A QKD-key of a record, by its place in the record's IDs. */
-export interface KeyOfRecord {
+/** QKD-keys of a record that came alike, one after the other. */
+export interface RunOfRecord {
+  /** Place of the first in the record's IDs, and how many there are. */
   readonly index: number;
+  readonly count: number;
   readonly origin: Omit<Origin, "module">;
   /** QKD module IDs: this end's, and the one that matches it. */
   readonly modules: readonly [string, string];
-  /** Where its bytes begin, and end, among those of all keys of the record. */
+  /** Where the bytes of the first begin, among those of all keys of the record; and bytes of each. */
   readonly start: number;
-  readonly end: number;
+  readonly length: number;
 }
 
 /** The QKD-keys that a record tells of, in their order. */
-export function* keysOf({ facts, ids }: LifeRecord): Generator<KeyOfRecord> {
+export function* runsOf({ facts, ids }: LifeRecord): Generator<RunOfRecord> {
   let index = 0;
   let start = 0;
-  for (const [count, bits, at, generatedAt, qber, module] of facts.runs ?? []) {
+  for (const [listed, bits, at, generatedAt, qber, module] of facts.runs ?? []) {
     const origin = {
       bits,
       at,
@@ -184,8 +186,32 @@ export function* keysOf({ facts, ids }: LifeRecord): Generator<KeyOfRecord> {
     };
     const modules = facts.modules?.[module] ?? ["", ""];
     const length = Math.floor(bits / 8);
-    for (let i = 0; i < count && index * 16 < ids.length; i++, index++, start += length) {
-      yield { index, origin, modules, start, end: start + length };
+    const count = Math.min(listed, ids.length / 16 - index);
+    yield { index, count, origin, modules, start, length };
+    index += count;
+    start += count * length;
+  }
+}
+
+/** One QKD-key of a record. */
+export interface KeyOfRecord extends Pick<RunOfRecord, "index" | "origin" | "modules"> {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Each for itself, or only those with bytes in `[from, to)`. */
+export function* keysOf(
+  record: LifeRecord,
+  from = 0,
+  to = Number.POSITIVE_INFINITY,
+): Generator<KeyOfRecord> {
+  for (const { index, count, origin, modules, start, length } of runsOf(record)) {
+    if (start + count * length <= from || start >= to) continue;
+    for (let i = 0; i < count; i++) {
+      const at = start + i * length;
+      if (at + length > from && at < to) {
+        yield { index: index + i, origin, modules, start: at, end: at + length };
+      }
     }
   }
 }

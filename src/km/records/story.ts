@@ -155,8 +155,7 @@ export class StorySearch {
       if (range === undefined || place.link !== facts.link) continue;
       const { extent } = place;
       if (kind === "matched") {
-        for (const key of keysOf(record)) {
-          if (key.start >= place.end || place.start >= key.end) continue;
+        for (const key of keysOf(record, place.start, place.end)) {
           this.#add({ ...receivedStep(key), reason: uuid(idAt(record.ids, key.index)) });
         }
         this.#add(matchedStep(record, place.start, place.end));
