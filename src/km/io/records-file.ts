@@ -32,6 +32,12 @@ const pieceBytes = 1_048_576;
 /** Behind a record: where to go on. Texts of two positions of one store compare as numbers do. */
 export type Position = string;
 
+interface WrittenGroup {
+  readonly payload: Buffer;
+  /** Where it ends in its file. */
+  readonly end: number;
+}
+
 export interface RecordLogOptions {
   readonly files: FileSystem;
   readonly folder: string;
@@ -70,6 +76,8 @@ export class RecordLog {
   #writing: Promise<void> | undefined;
   #failing = false;
   #missing = 0;
+  /** Records of the write that is under way. */
+  #unwritten = 0;
 
   constructor(options: RecordLogOptions) {
     this.#options = options;
@@ -94,7 +102,9 @@ export class RecordLog {
       .sort((a, b) => a - b);
     for (const number of numbers) this.#sizes.set(number, await this.#sizeOf(number));
     this.#number = numbers.at(-1) ?? 0;
-    if (this.#number > 0) await this.#resume();
+    if (this.#number === 0) return;
+    // One that cannot be read is left as it is, and another is begun.
+    await this.#resume().catch((error: unknown) => this.#options.onFailure(fault(folder, error)));
   }
 
   async #sizeOf(number: number): Promise<number> {
@@ -155,7 +165,7 @@ export class RecordLog {
         () => {
           this.#failing = false;
         },
-        (error: unknown) => this.#failed(records.length, error),
+        (error: unknown) => this.#failed(error),
       )
       .then(() => {
         this.#writing = undefined;
@@ -166,8 +176,8 @@ export class RecordLog {
       });
   }
 
-  async #failed(count: number, error: unknown): Promise<void> {
-    this.#missing += count;
+  async #failed(error: unknown): Promise<void> {
+    this.#missing += this.#unwritten;
     // How much of the group is in the file is not known: the next begins a file.
     await this.#file?.close().catch(() => {});
     this.#file = undefined;
@@ -177,12 +187,25 @@ export class RecordLog {
   }
 
   async #write(records: readonly Buffer[]): Promise<void> {
+    this.#unwritten = records.length;
+    for (let from = 0; from < records.length; ) {
+      let to = from;
+      let length = 0;
+      while (to < records.length && (to === from || length < groupBytes)) {
+        length += (records[to++] as Buffer).length;
+      }
+      await this.#writeGroup(records.slice(from, to), length);
+      this.#unwritten -= to - from;
+      from = to;
+    }
+  }
+
+  async #writeGroup(records: readonly Buffer[], length: number): Promise<void> {
     const missing = this.#missing;
     const told = missing > 0 ? [encodeRecord(this.#missed(missing))] : [];
-    const { limitBytes } = this.#options;
-    if (this.#file === undefined || (this.#sizes.get(this.#number) ?? 0) >= limitBytes / parts) {
-      await this.#begin();
-    }
+    const size = this.#sizes.get(this.#number) ?? 0;
+    const isFull = size > fileHeader && size + length > this.#options.limitBytes / parts;
+    if (this.#file === undefined || isFull) await this.#begin();
     const group = groupOf([...told, ...records], this.#number);
     const at = this.#sizes.get(this.#number) ?? fileHeader;
     const file = this.#file as unknown as OpenFile;
@@ -202,7 +225,9 @@ export class RecordLog {
     await this.#file?.close();
     this.#file = undefined;
     const number = this.#number + 1;
-    const file = await files.open(this.#path(number), "w+", 0o600);
+    // One that was not begun to its end.
+    await files.remove(this.#path(number));
+    const file = await files.open(this.#path(number), "wx", 0o600);
     this.#file = file;
     await writeAll(file, headerOf(number), 0);
     await files.syncFolder(folder);
@@ -216,12 +241,25 @@ export class RecordLog {
     }
   }
 
-  /** Shows all records that are written, oldest first. What is damaged is left out. */
+  /** Shows all records that are written, oldest first. What is damaged is left out; it is told if it cannot be read. */
   async scan(visit: (view: RecordView) => void): Promise<void> {
     for (const number of [...this.#sizes.keys()]) {
-      for await (const { payload } of this.#groups(number, 0)) {
+      for await (const { payload } of this.#readable(number, 0)) {
         for (const view of viewsIn(payload)) visit(view);
       }
+    }
+  }
+
+  /** Groups of a file up to where it cannot be read. */
+  async *#readable(number: number, from: number): AsyncGenerator<WrittenGroup> {
+    const groups = this.#groups(number, from);
+    for (;;) {
+      const next = await groups.next().catch((error: unknown) => {
+        this.#options.onFailure(fault(this.#options.folder, error));
+        return undefined;
+      });
+      if (next === undefined || next.done === true) return;
+      yield next.value;
     }
   }
 
@@ -239,7 +277,7 @@ export class RecordLog {
     let length = 0;
     for (const number of [...this.#sizes.keys()]) {
       if (number < file) continue;
-      for await (const { payload, end } of this.#groups(number, number === file ? offset : 0)) {
+      for await (const { payload, end } of this.#readable(number, number === file ? offset : 0)) {
         if (length > 0 && length + payload.length > mostBytes) return { records, position };
         for (const view of viewsIn(payload)) records.push(view.decode());
         length += payload.length;
@@ -250,10 +288,7 @@ export class RecordLog {
   }
 
   /** Whole groups of a file; the first, empty, is its header. */
-  async *#groups(
-    number: number,
-    from: number,
-  ): AsyncGenerator<{ readonly payload: Buffer; readonly end: number }> {
+  async *#groups(number: number, from: number): AsyncGenerator<WrittenGroup> {
     // One that was dropped meanwhile has no more.
     const file = await this.#options.files.open(this.#path(number), "r", 0).catch(() => undefined);
     if (file === undefined) return;
