@@ -38,7 +38,7 @@ export class KmRecords {
     const file = await openRecordLog({
       files: diskFiles,
       folder: `${config.km.state_dir}/records`,
-      limitBytes: config.records.limit_mb * 1_048_576,
+      limitBytes: config.records.limit_mb * 1_000_000,
       clock,
       onFailure: (fault: Fault) =>
         log.error("records cannot be written: keys go on, records are missing", {
