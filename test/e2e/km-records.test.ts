@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import type { Affected, GivenUp, KeyList, KeyStory } from "../../src/km/records/tellings.ts";
+import { ask } from "../../src/ops/cli/client.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import type { KmOfPair, KmPair } from "../rig/km-pair.ts";
@@ -75,6 +76,23 @@ test("a QKD-key's story is told at both ends, and so is that of its KMA-key", as
     t.regex(text, /compared and matched into\s+extent \d+/);
     for (const line of text.split("\n")) t.true(line.length <= 80, line);
   }
+  for (const [code, ...args] of [
+    [64, "key", "show", "12"],
+    [64, "key", "list", id],
+    [64, "keys", "--module", "m"],
+    [64, "keys", "--module", "m", "--from", "soon"],
+    [64, "keys", "--module", "n", "--from", "1h"],
+    [64, "keys", "--module", "m", "--from", "1h", "--to", "2h"],
+    [64, "links", "--from", "1h"],
+    [64, "compromise", "--from", "1h"],
+    [64, "compromise", "--link", "none", "--from", "1h"],
+    [64, "compromise", "--link", "fibre", "--from", "1h", "--yes", "km-alice"],
+    [64, "compromise", "--link", "fibre", "--from", "1h", "--delete"],
+  ] as const) {
+    await t.throwsAsync(cli(kms.alice, ...args), { code }, args.join(" "));
+  }
+  const unknown = await json<KeyStory>(kms.alice, "key", "show", "0".repeat(32));
+  t.is(unknown.kind, "unknown");
 });
 
 test("keys of a time are given up at both ends, and both books agree", async (t) => {
@@ -86,6 +104,9 @@ test("keys of a time are given up at both ends, and both books agree", async (t)
     cli(kms.alice, "compromise", "--link", "fibre", "--from", "1h", "--delete", "--yes", "km-bob"),
     { message: /names another key manager/ },
   );
+  const order = { link: "fibre", from: 0, to: Date.now(), confirm: "km-alice" };
+  const looks = [`${kms.alice.state}/control.read`];
+  await t.throwsAsync(ask(looks, "compromise", order), { message: /only answers/ });
   const done = await json<GivenUp>(
     kms.alice,
     ...["compromise", "--link", "fibre", "--from", "1h", "--delete", "--yes", "km-alice"],
@@ -102,10 +123,10 @@ test("keys of a time are given up at both ends, and both books agree", async (t)
   const id = keys[0]?.id as string;
   for (const km of kms.kms) {
     const { steps } = await json<KeyStory>(km, "key", "show", id);
-    const order = km === kms.alice ? ["order"] : [];
+    const ordered = km === kms.alice ? ["order"] : [];
     t.deepEqual(
       steps.map(({ step }) => step).filter((step) => step !== "fate"),
-      ["received", "matched", ...order, "given_up", "deleted"],
+      ["received", "matched", ...ordered, "given_up", "deleted"],
     );
   }
   await kms.alice.process.stop("SIGKILL");
