@@ -16,6 +16,7 @@ import type { Side } from "../store/regions.ts";
 import { Owner } from "../supply/owner.ts";
 import { Peer, type Takes } from "../supply/peer.ts";
 import { compareBooks } from "./compare.ts";
+import { expireWaiting } from "./expire.ts";
 import { forgetUsed } from "./forget.ts";
 import { tellBooks } from "./my-books.ts";
 import { Ownership } from "./ownership.ts";
@@ -59,8 +60,6 @@ export interface LinkWorld {
 
 type Phase = "down" | "comparing" | "ready";
 
-/** Keys that expire in one go: the rest follows with the next tick. */
-const expireAtOnce = 1_000;
 /** Messages that wait while both books are compared, by their size, bytes. */
 const maxEarly = 16_777_216;
 
@@ -378,34 +377,12 @@ export class KmLink {
     this.#follower?.tick();
     this.#leader?.tick();
     this.#ownership.tick();
-    this.#expire();
+    expireWaiting(this.#context, this.#buffer);
   }
 
   /** When the next small batch is due, so that it need not wait for a tick. */
   advance(): void {
     this.#leader?.advance();
-  }
-
-  #expire(): void {
-    const time = this.#world.now() - this.#options.limits.matchMs;
-    const old = this.#buffer.olderThan(time, expireAtOnce);
-    if (old.length === 0) return;
-    this.#buffer.remove(old);
-    this.#turn.drop(old.map(({ handle }) => handle));
-    const bytes = old.reduce((sum, { length }) => sum + length, 0);
-    // The follower's key was never proposed; the leader's was, and the other end did not have it.
-    const away = this.#phase !== "ready";
-    const lackedBy = away || this.books.side === 1 || old.some(({ lacked }) => lacked > 0);
-    this.#turn.whenDurable(() =>
-      this.#world.tell({
-        type: "expired",
-        keys: old.length,
-        bytes,
-        lackedBy: lackedBy ? "them" : "us",
-        ids: idsOf(old),
-        runs: runsOf(old),
-      }),
-    );
   }
 }
 

@@ -79,7 +79,8 @@ test("little stock, a full store, no post-quantum key exchange and plain TCP are
 test("what must not be overlooked stays until it was acknowledged", (t) => {
   const alarms = new KmAlarms({ plain: false });
   const moment = { now: 0, wall: 0 };
-  alarms.told("fibre", { type: "differs", id: "00" }, moment);
+  const ids = Buffer.alloc(16);
+  alarms.told("fibre", { type: "differs", id: ids.toString("hex"), ids, runs: [] }, moment);
   alarms.told("fibre", { type: "restored", which: "them", mark: 1, remembered: 2 }, moment);
   alarms.conflict("m", moment);
   t.is(alarmStatus(alarms).length, 3);
