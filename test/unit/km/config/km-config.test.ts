@@ -10,6 +10,7 @@ import {
   localSchema,
   logSchema,
   moduleSchema,
+  recordsSchema,
   requestSchema,
   storeSchema,
 } from "../../../../src/km/config/schema.ts";
@@ -26,6 +27,7 @@ test("the README's table has every key, and no other", (t) => {
   const expected = [
     ...keys("km", kmSchema),
     ...keys("store", storeSchema),
+    ...keys("records", recordsSchema),
     ...keys("kq1", kq1Schema),
     ...keys("kx", kxSchema),
     ...keys("module.NAME", moduleSchema).filter((key) => !key.endsWith(".request")),
