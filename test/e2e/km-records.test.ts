@@ -45,7 +45,7 @@ async function stockIs(kms: KmPair, bits: number): Promise<void> {
   await eventually(`${bits} bits of stock`, probe, { when: (seen) => seen.every(all) });
 }
 
-test("a QKD-key's story is told at both ends, and so is that of its KMA-key", async (t) => {
+test.serial("a QKD-key's story is told at both ends, and so is that of its KMA-key", async (t) => {
   const kms = await matched(t, 8);
   const [first, second] = await Promise.all(
     kms.kms.map((km) => json<KeyList>(km, "keys", "--module", "m", "--from", "1h")),
@@ -95,7 +95,7 @@ test("a QKD-key's story is told at both ends, and so is that of its KMA-key", as
   t.is(unknown.kind, "unknown");
 });
 
-test("keys of a time are given up at both ends, and both books agree", async (t) => {
+test.serial("keys of a time are given up at both ends, and both books agree", async (t) => {
   const kms = await matched(t, 8);
   const affected = await json<Affected>(kms.alice, "compromise", "--link", "fibre", "--from", "1h");
   t.is(affected.matched_keys, 8 * 32);
