@@ -104,7 +104,7 @@ test("a key that was asked for is nowhere in its memory once it is stored", asyn
   const askAt = await keyServer.listen();
   t.teardown(() => keyServer.close());
   const km = await started(t, { tls: await kmTexts(), askAt });
-  await eventually("all five have ended", () => desk.ended, { atLeast: 5 });
+  await eventually("all five have ended", () => desk.ended.length, { atLeast: 5 });
   // Keys of this desk are one letter over and over.
   const letters = [Buffer.alloc(20, 0x5a), Buffer.from("WlpaWlpaWlpaWlpaWlpa")];
   const target = await targetAt(km.tcp, "tcp");

@@ -46,24 +46,27 @@ const matchedAll =
   ({ links: [link] }: KmStatus) =>
     (link?.stock_bits ?? 0) + (link?.peer_stock_bits ?? 0) === bits;
 
-test.serial("keys of a module pair are compared, and are stock at both ends, half of it each", async (t) => {
-  const blocks = 40;
-  const bits = blocks * 8_192;
-  const world = await link(t, blocks);
-  const [alice, bob] = await both(world, "all is matched", matchedAll(bits));
-  for (const status of [alice, bob]) {
-    const { modules, links, store } = status as KmStatus;
-    t.is(modules[0]?.received_bits, bits);
-    t.is(modules[0]?.conflicts, 0);
-    t.is(links[0]?.differing_keys, 0);
-    t.is(links[0]?.waiting_keys, 0);
-    t.is((links[0]?.stock_bits ?? 0) + (links[0]?.peer_stock_bits ?? 0), bits);
-    t.is(store.stock_bits, bits);
-    t.true(Math.abs((links[0]?.stock_bits ?? 0) - bits / 2) <= 256);
-    t.is(links[0]?.key_exchange, "X25519MLKEM768");
-  }
-  t.is(alice?.links[0]?.stock_bits, bob?.links[0]?.peer_stock_bits);
-});
+test.serial(
+  "keys of a module pair are compared, and are stock at both ends, half of it each",
+  async (t) => {
+    const blocks = 40;
+    const bits = blocks * 8_192;
+    const world = await link(t, blocks);
+    const [alice, bob] = await both(world, "all is matched", matchedAll(bits));
+    for (const status of [alice, bob]) {
+      const { modules, links, store } = status as KmStatus;
+      t.is(modules[0]?.received_bits, bits);
+      t.is(modules[0]?.conflicts, 0);
+      t.is(links[0]?.differing_keys, 0);
+      t.is(links[0]?.waiting_keys, 0);
+      t.is((links[0]?.stock_bits ?? 0) + (links[0]?.peer_stock_bits ?? 0), bits);
+      t.is(store.stock_bits, bits);
+      t.true(Math.abs((links[0]?.stock_bits ?? 0) - bits / 2) <= 256);
+      t.is(links[0]?.key_exchange, "X25519MLKEM768");
+    }
+    t.is(alice?.links[0]?.stock_bits, bob?.links[0]?.peer_stock_bits);
+  },
+);
 
 test.serial("key managers that ask for keys get them, the same at both ends", async (t) => {
   const bits = 40 * 8_192;
@@ -73,9 +76,12 @@ test.serial("key managers that ask for keys get them, the same at both ends", as
   t.is(bob?.links[0]?.differing_keys, 0);
 });
 
-test.serial("key managers and nodes that are killed over and over lose no key, and double none", async (t) => {
-  const { broken, bits, stock } = await killKms(rounds(60), 4_711);
-  t.deepEqual(broken, []);
-  t.is(stock, bits);
-  t.true(bits > 0);
-});
+test.serial(
+  "key managers and nodes that are killed over and over lose no key, and double none",
+  async (t) => {
+    const { broken, bits, stock } = await killKms(rounds(60), 4_711);
+    t.deepEqual(broken, []);
+    t.is(stock, bits);
+    t.true(bits > 0);
+  },
+);
