@@ -29,8 +29,8 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
                  QKD-keys of a module that came in a time, and what each became
   key show ID    what became of a QKD-key, a KMA-key or a KSA-key, in order
   compromise --link L --from T [--to T] [--delete]
-                 which keys could be known to others if a link was not safe for a
-                 time; with --delete all that is free of them is void at both ends
+                 keys that others could know if a link was not safe for a time;
+                 with --delete what is free of them is void at both ends
   alarms         what is raised, and what to do
 
   --config FILE  its configuration (default ${standardConfig})
