@@ -45,6 +45,7 @@ export type FaultCode =
   | "state.locked" // another process has it
   | "state.owner" // a file that another user owns
   | "km_store.io" // the key manager's store can't be written or read
+  | "km_store.full" // no room on the disk for the books
   | "km_store.corrupt"
   | "km_store.key" // another master key than the one it was made with
   | "km_store.version" // a later version made it

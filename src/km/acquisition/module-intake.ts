@@ -156,6 +156,7 @@ export class ModuleIntake {
   }
 
   #stored(put: Put, stored: readonly Buffered[]): void {
+    if (stored.length === 0) return this.#hadNoRoom(put);
     const { memory, events, answer } = this.#parts;
     const words = Uint32Array.from(put.words);
     for (const [i, { handle, bits }] of stored.entries()) {
@@ -174,6 +175,19 @@ export class ModuleIntake {
       const waiting = this.#waiting.get(number) ?? [];
       this.#waiting.delete(number);
       for (const repeat of waiting) this.#again(repeat, handle);
+    }
+  }
+
+  /** The disk was full: who supplied these keys keeps them, and gives them again. */
+  #hadNoRoom(put: Put): void {
+    const words = Uint32Array.from(put.words);
+    for (const [i, line] of put.lines.entries()) {
+      this.#table.delete(words, i);
+      const number = put.before - 1 - i;
+      const waiting = this.#waiting.get(number) ?? [];
+      this.#waiting.delete(number);
+      this.#parts.answer(line, put.tickets[i] as number, put.sizes[i] as number, "storage_full");
+      for (const repeat of waiting) this.#done(repeat, "storage_full");
     }
   }
 

@@ -101,7 +101,7 @@ export interface TagKey {
 export interface KeyStore {
   /**
    * Stores QKD-keys that came from a module. Bytes are copied before it returns.
-   * @param done when they are durable; in the order of `keys`
+   * @param done when they are durable, in the order of `keys`; with none of them if the disk is full
    */
   put(
     module: string,

@@ -9,21 +9,21 @@ import { errorCode, Fault } from "../../../base/errors.ts";
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
 import type { ReceivedKey } from "../../keys/received.ts";
-import {
-  type Buffered,
-  type Change,
-  type Fullness,
-  type Handle,
-  type KeyStore,
-  rowKind,
-  type StoreUse,
-  type TagKey,
+import type {
+  Buffered,
+  Change,
+  Fullness,
+  Handle,
+  KeyStore,
+  StoreUse,
+  TagKey,
 } from "../../store/port.ts";
+import { booksChange } from "./books-change.ts";
 import { gmac } from "./gmac.ts";
 import { type Group, GroupBuilder, groupOf, placeOf } from "./group.ts";
-import type { LedgerChange } from "./ledger.ts";
 import type { EngineParts } from "./parts.ts";
-import { readRanges } from "./read-ranges.ts";
+import { readRanges } from "./ranges.ts";
+import { isFull } from "./reserve.ts";
 import { Shredder } from "./shredder.ts";
 
 type Operation =
@@ -38,7 +38,7 @@ type Operation =
 /** Key of the buffer that is kept in memory beside the disk, bytes. */
 const memoryBytes = 33_554_432;
 /** Of the limit, this part is for books alone. */
-const reserve = 0.05;
+const forBooks = 0.05;
 
 export class Engine implements KeyStore {
   readonly #parts: EngineParts;
@@ -49,8 +49,10 @@ export class Engine implements KeyStore {
   #queue: Operation[] = [];
   #running: Promise<void> | undefined;
   #failed = false;
-  /** When the last cycle began. */
-  #begun = Number.NEGATIVE_INFINITY;
+  /** Rejected when the store has failed: nothing is called back after. */
+  readonly #ended = Promise.withResolvers<never>();
+  /** A disk was full when keys came: it may have room again after the next round of shredding. */
+  #noRoom = false;
   #closed = false;
   #buffered = 0;
   #bufferedBytes = 0;
@@ -69,8 +71,11 @@ export class Engine implements KeyStore {
       }
     }
     for (const { length } of parts.volumes.extents) this.#extentBytes += length;
-    this.#shredder = new Shredder(parts, this.#groups, (run) => {
-      this.#enqueue({ type: "work", run });
+    this.#ended.promise.catch(() => {});
+    this.#shredder = new Shredder(parts, this.#groups, {
+      work: (run) => this.#enqueue({ type: "work", run }),
+      failed: this.#ended.promise,
+      round: () => this.#lookForRoom(),
     });
   }
 
@@ -140,13 +145,15 @@ export class Engine implements KeyStore {
     }
     const changes = operations.flatMap((it) => (it.type === "commit" ? [it.change] : []));
     const extents = await this.#gather(changes);
-    const [places] = await Promise.all([
-      extents.length > 0 ? this.#parts.volumes.write(extents) : [],
-      groups.length > 0 ? this.#parts.intake.append(groups) : undefined,
+    const { reserve, volumes, ledger } = this.#parts;
+    const [places, isTaken] = await Promise.all([
+      extents.length > 0 ? reserve.use(() => volumes.write(extents)) : [],
+      groups.length > 0 ? this.#append(groups) : true,
     ]);
     for (const { bytes } of extents) wipeMemory(bytes);
-    const change = this.#ledgerChange(changes, places);
-    if (change !== undefined) await this.#parts.ledger.apply(change);
+    const change = booksChange(changes, this.#touched, places);
+    this.#touched.clear();
+    if (change !== undefined) await reserve.use(() => ledger.apply(change));
     for (const place of places) {
       this.#extentBytes += place.length;
       this.#shredder.left(this.#parts.volumes.install(place));
@@ -158,10 +165,34 @@ export class Engine implements KeyStore {
     }
     this.#evict();
     for (const operation of operations) {
-      if (operation.type === "put") operation.done(operation.stored);
+      if (operation.type === "put") this.#put(operation, isTaken);
       else if (operation.type === "commit") operation.done?.();
       else await operation.run();
     }
+  }
+
+  /** @returns false if there is no room for them: then they are gone, and the books keep theirs */
+  async #append(groups: readonly Group[]): Promise<boolean> {
+    try {
+      await this.#parts.intake.append(groups);
+      return true;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    this.#noRoom = true;
+    for (const group of groups) {
+      this.#groups.delete(group.number);
+      this.#held -= group.length;
+      group.evict();
+    }
+    return false;
+  }
+
+  #put({ stored, done }: Extract<Operation, { type: "put" }>, isTaken: boolean): void {
+    if (isTaken) return done(stored);
+    this.#buffered -= stored.length;
+    for (const { length } of stored) this.#bufferedBytes -= length;
+    done([]);
   }
 
   /** The bytes of new extents, from the groups that they are made of. */
@@ -212,35 +243,6 @@ export class Engine implements KeyStore {
     this.#held += group.length;
   }
 
-  #ledgerChange(
-    changes: readonly Change[],
-    places: LedgerChange["extents"],
-  ): LedgerChange | undefined {
-    // The last word about a row counts.
-    const rows = new Map<string, LedgerChange["rows"][number]>();
-    const gone = changes.flatMap((change) => change.gone ?? []);
-    for (const { rows: of = [] } of changes) {
-      for (const { kind, link, key, value } of of) {
-        rows.set(`${kind} ${link} ${key}`, { kind: rowKind[kind], link, key, value });
-      }
-    }
-    const consumed = [...this.#touched].map(({ number, segment, consumed: bits }) => ({
-      grp: number,
-      segment,
-      bits: bits.slice(),
-    }));
-    this.#touched.clear();
-    if (rows.size + gone.length + consumed.length + places.length === 0) return undefined;
-    const extents = places.map(({ link, number, volume, offset, length }) => ({
-      link,
-      number,
-      volume,
-      offset,
-      length,
-    }));
-    return { rows: [...rows.values()], consumed, extents, gone, segmentsGone: [] };
-  }
-
   /** Keeps the newest groups in memory, as many as there is room for. */
   #evict(): void {
     if (this.#held <= memoryBytes) return;
@@ -263,12 +265,14 @@ export class Engine implements KeyStore {
         : new Fault("km_store.io", "the store can't be written or read", {
             reason: errorCode(error) ?? (error instanceof Error ? error.message : "unknown"),
           });
+    this.#ended.reject(fault);
     this.#parts.onFailure(fault);
   }
 
   full(): Fullness {
-    const { limitBytes } = this.#parts;
-    return this.#diskBytes() > limitBytes * (1 - reserve) ? "full" : undefined;
+    const { limitBytes, reserve } = this.#parts;
+    if (this.#noRoom || !reserve.isThere) return "full";
+    return this.#diskBytes() > limitBytes * (1 - forBooks) ? "full" : undefined;
   }
 
   #diskBytes(): number {
@@ -346,6 +350,12 @@ export class Engine implements KeyStore {
     });
   }
 
+  /** Room may have come back: asked with each round of shredding. */
+  async #lookForRoom(): Promise<void> {
+    await this.#parts.reserve.make();
+    if (this.#parts.reserve.isThere) this.#noRoom = false;
+  }
+
   read(link: string, ranges: readonly Range[], done: (bytes: Buffer | undefined) => void): void {
     // After what was committed before: an extent may be about to be written.
     this.#enqueue({
@@ -372,7 +382,8 @@ export class Engine implements KeyStore {
 
   async close(): Promise<void> {
     if (this.#closed) return;
-    await this.#shredder.stop();
+    // Of a store that failed nothing is written any more.
+    await this.#shredder.stop().catch(() => {});
     while (this.#running !== undefined) await this.#running;
     this.#closed = true;
     const { intake, volumes, ledger, keyring, release } = this.#parts;

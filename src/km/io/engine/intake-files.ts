@@ -7,7 +7,7 @@ import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/fil
 import { freeMemory, keyMemory } from "../../../port/key.ts";
 import { type Group, groupHeader, groupLength, openGroup, sealGroup } from "./group.ts";
 import type { Keyring } from "./keyring.ts";
-import { Scratch } from "./scratch.ts";
+import { isFull } from "./reserve.ts";
 import { wrappedLength } from "./sealing.ts";
 
 const headerLength = 512;
@@ -15,6 +15,8 @@ const magic = Buffer.from("qkd-km intake 1\n", "latin1");
 const keyAt = 32;
 /** A segment is closed when it has so many bytes. */
 const segmentBytes = 8_388_608;
+/** End of the name of a segment whose key is being overwritten. */
+const leaving = ".gone";
 
 interface Segment {
   readonly number: number;
@@ -72,15 +74,15 @@ export class IntakeFiles {
     numbers.sort((a, b) => a - b);
     const groups = new Map<number, Group>();
     const damaged: number[] = [];
+    for (const name of names) if (name.endsWith(leaving)) await this.#overwrite(name);
     for (const number of numbers) {
       this.#next = Math.max(this.#next, number + 1);
-      const segment = await this.#read(number, groups);
-      if (segment === undefined) damaged.push(number);
+      if ((await this.#read(number, groups)) === "damaged") damaged.push(number);
     }
     return { groups: [...groups.values()].sort((a, b) => a.number - b.number), damaged };
   }
 
-  async #read(number: number, groups: Map<number, Group>): Promise<Segment | undefined> {
+  async #read(number: number, groups: Map<number, Group>): Promise<"damaged" | undefined> {
     const file = await this.#files.open(this.#path(number), "r+", 0o600);
     const { size } = await file.stat();
     const header = await readAt(file, 0, headerLength);
@@ -89,6 +91,9 @@ export class IntakeFiles {
     const unwrapped = good ? this.#keyring.unwrap(wrapped, aboutSegment(number)) : undefined;
     if (unwrapped === undefined) {
       await file.close();
+      // A header is durable before anything follows it: here power failed before that, and nothing was in it.
+      if (size > headerLength) return "damaged";
+      await this.#files.remove(this.#path(number));
       return undefined;
     }
     const segment: Segment = {
@@ -106,40 +111,55 @@ export class IntakeFiles {
       const head = await readAt(file, at, groupHeader);
       const length = groupLength(head);
       if (length === undefined || at + length > size) break;
-      const sealed = await readAt(file, at, length);
-      const group = openGroup(sealed, segment.key);
-      freeMemory(sealed);
-      if (group === undefined) break;
+      const group = openGroup(await readAt(file, at, length), segment.key);
+      at += length;
+      // Damaged, or not written to its end: others may follow.
+      if (group === undefined) continue;
       group.segment = number;
-      group.offset = at;
+      group.offset = at - length;
       // A group that was copied forward is in two segments: the later one counts.
       const before = groups.get(group.number);
       if (before !== undefined) this.#segments.get(before.segment)?.groups.delete(before);
       groups.set(group.number, group);
       segment.groups.set(group, group.count);
-      at += length;
     }
-    return segment;
+    return undefined;
   }
 
-  /** Appends groups, and makes them durable. */
+  /** Appends groups, and makes them durable. @throws a system error: of a full disk, none of them is there */
   async append(groups: readonly Group[]): Promise<void> {
-    const touched = new Set<Segment>();
-    for (const group of groups) {
-      const segment = await this.#open();
-      const bytes = this.#scratch.join(sealGroup(group, segment.key));
-      await writeAll(segment.file, bytes, segment.size);
+    const before = new Map<Segment, number>();
+    const placed: { group: Group; segment: Segment; offset: number }[] = [];
+    try {
+      for (const group of groups) {
+        const segment = await this.#open();
+        if (!before.has(segment)) before.set(segment, segment.size);
+        const bytes = Buffer.concat(sealGroup(group, segment.key));
+        await writeAll(segment.file, bytes, segment.size);
+        placed.push({ group, segment, offset: segment.size });
+        segment.size += bytes.length;
+        this.bytes += bytes.length;
+        if (segment.size >= segmentBytes) this.#close();
+      }
+      await Promise.all([...before.keys()].map(({ file }) => file.datasync()));
+    } catch (error) {
+      if (isFull(error)) await this.#takeBack(before);
+      throw error;
+    }
+    for (const { group, segment, offset } of placed) {
       this.#segments.get(group.segment)?.groups.delete(group);
       group.segment = segment.number;
-      group.offset = segment.size;
-      segment.size += bytes.length;
-      this.bytes += bytes.length;
+      group.offset = offset;
       segment.groups.set(group, group.live);
-      touched.add(segment);
-      if (segment.size >= segmentBytes) this.#close();
     }
-    this.#scratch.trim();
-    await Promise.all([...touched].map(({ file }) => file.datasync()));
+  }
+
+  async #takeBack(before: ReadonlyMap<Segment, number>): Promise<void> {
+    for (const [segment, size] of before) {
+      await segment.file.truncate(size);
+      this.bytes -= segment.size - size;
+      segment.size = size;
+    }
   }
 
   #close(): void {
@@ -157,8 +177,15 @@ export class IntakeFiles {
     const key = createSecretKey(bytes);
     bytes.fill(0);
     const file = await this.#files.open(this.#path(number), "wx+", 0o600);
-    await writeAll(file, header, 0);
-    await this.#files.syncFolder(this.#folder);
+    try {
+      await writeAll(file, header, 0);
+      await file.datasync();
+      await this.#files.syncFolder(this.#folder);
+    } catch (error) {
+      await file.close();
+      await this.#files.remove(this.#path(number));
+      throw error;
+    }
     const segment: Segment = {
       number,
       file,
@@ -212,16 +239,31 @@ export class IntakeFiles {
       ({ closed, groups }) => closed && [...groups.keys()].every(({ live }) => live === 0),
     );
     if (empty.length === 0) return [];
+    // Under another name first: a header that is overwritten in part must not look like damage.
+    for (const { number } of empty) {
+      await this.#files.rename(this.#path(number), `${this.#path(number)}${leaving}`);
+    }
+    await this.#files.syncFolder(this.#folder);
     for (const { file, number, size } of empty) {
-      await writeAll(file, Buffer.alloc(headerLength), 0);
-      await file.datasync();
       await file.close();
-      await this.#files.remove(this.#path(number));
       this.#segments.delete(number);
       this.bytes -= size;
+      await this.#overwrite(`${nameOf(number)}${leaving}`);
     }
     await this.#files.syncFolder(this.#folder);
     return empty.map(({ number }) => number);
+  }
+
+  async #overwrite(name: string): Promise<void> {
+    const path = `${this.#folder}/${name}`;
+    const file = await this.#files.open(path, "r+", 0o600);
+    try {
+      await writeAll(file, Buffer.alloc(headerLength), 0);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await this.#files.remove(path);
   }
 
   /** A damaged segment makes way, for a person to look at. */
@@ -235,8 +277,12 @@ export class IntakeFiles {
   }
 
   #path(number: number): string {
-    return `${this.#folder}/${String(number).padStart(12, "0")}.seg`;
+    return `${this.#folder}/${nameOf(number)}`;
   }
+}
+
+function nameOf(number: number): string {
+  return `${String(number).padStart(12, "0")}.seg`;
 }
 
 function aboutSegment(number: number): Buffer {

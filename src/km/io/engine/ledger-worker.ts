@@ -24,7 +24,7 @@ function openDatabase(): DatabaseSync {
   return database;
 }
 
-class Ledger {
+class Books {
   readonly #database = openDatabase();
   readonly #statements = new Map<string, StatementSync>();
 
@@ -52,8 +52,19 @@ class Ledger {
     };
   }
 
-  apply({ rows, consumed, extents, gone, segmentsGone }: LedgerChange): void {
+  apply(change: LedgerChange): void {
     this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      this.#write(change);
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      // A full disk is no end: there may be room for it at the next try.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #write({ rows, consumed, extents, gone, segmentsGone }: LedgerChange): void {
     for (const { kind, link, key, value } of rows) {
       if (value === undefined) {
         this.#run("DELETE FROM rows WHERE kind = ? AND link = ? AND key = ?", kind, link, key);
@@ -71,7 +82,6 @@ class Ledger {
     }
     for (const segment of segmentsGone)
       this.#run("DELETE FROM consumed WHERE segment = ?", segment);
-    this.#database.exec("COMMIT");
   }
 
   close(): void {
@@ -90,11 +100,11 @@ function codeOf(error: unknown): string {
   return errcode === undefined ? (code ?? "unknown") : `sqlite ${errcode}`;
 }
 
-let ledger: Ledger | undefined;
+let ledger: Books | undefined;
 parentPort?.on("message", (request: LedgerRequest) => {
   try {
     if (request.type === "load") {
-      ledger = new Ledger();
+      ledger = new Books();
       answer({ type: "loaded", loaded: ledger.load() });
     } else if (request.type === "apply") {
       ledger?.apply(request.change);

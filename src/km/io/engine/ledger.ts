@@ -51,15 +51,21 @@ export type LedgerAnswer =
   | { readonly type: "closed" }
   | { readonly type: "failed"; readonly code: string };
 
+/** Books that are durable when they answer, one transaction after the other. */
+export interface Ledger {
+  /** @throws Fault `km_store.corrupt`, `km_store.version`, `km_store.io` */
+  load(): Promise<LedgerLoaded>;
+  /** @throws Fault `km_store.full`, of which nothing is durable; `km_store.io`: nothing of it, or all */
+  apply(change: LedgerChange): Promise<void>;
+  close(): Promise<void>;
+}
+
 interface Waiting {
   readonly resolve: (answer: LedgerAnswer) => void;
   readonly reject: (fault: Fault) => void;
 }
 
-/** Beside this file, and of its kind: the production build has it as a file of its own. */
-const workerFile = join(import.meta.dirname, `ledger-worker${extname(import.meta.filename)}`);
-
-export class LedgerThread {
+export class LedgerThread implements Ledger {
   readonly #path: string;
   readonly #worker: Worker;
   readonly #waiting: Waiting[] = [];
@@ -76,14 +82,12 @@ export class LedgerThread {
     this.#worker.on("exit", () => this.#die("the thread of the books ended"));
   }
 
-  /** @throws Fault `km_store.corrupt`, `km_store.version`, `km_store.io` */
   async load(): Promise<LedgerLoaded> {
     const answer = await this.#ask({ type: "load" });
     if (answer.type !== "loaded") throw this.#fault("km_store.io", "the books can't be read");
     return answer.loaded;
   }
 
-  /** @throws Fault `km_store.io`: nothing of it may be durable, or all of it */
   async apply(change: LedgerChange): Promise<void> {
     await this.#ask({ type: "apply", change });
   }
@@ -111,6 +115,10 @@ export class LedgerThread {
       const message = "a later version of the key manager made these books";
       return waiting?.reject(this.#fault("km_store.version", message, code));
     }
+    // SQLITE_FULL: the transaction was rolled back.
+    if (code === "sqlite 13") {
+      return waiting?.reject(this.#fault("km_store.full", "no room for the books", code));
+    }
     waiting?.reject(
       corrupt
         ? this.#fault("km_store.corrupt", "the books are damaged", code)
@@ -124,7 +132,7 @@ export class LedgerThread {
   }
 
   #fault(
-    code: "km_store.io" | "km_store.corrupt" | "km_store.version",
+    code: "km_store.io" | "km_store.corrupt" | "km_store.version" | "km_store.full",
     message: string,
     reason = "",
   ): Fault {

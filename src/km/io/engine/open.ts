@@ -8,7 +8,8 @@ import { Engine } from "./engine.ts";
 import type { Group } from "./group.ts";
 import { IntakeFiles } from "./intake-files.ts";
 import { Keyring } from "./keyring.ts";
-import { LedgerThread } from "./ledger.ts";
+import { type Ledger, LedgerThread } from "./ledger.ts";
+import { Reserve } from "./reserve.ts";
 import { Volumes } from "./volumes.ts";
 
 export interface OpenOptions {
@@ -25,6 +26,10 @@ export interface OpenOptions {
   readonly clock?: Clock;
   readonly random?: (length: number) => Buffer;
   readonly files?: FileSystem;
+  /** The books in this file; in SQLite if not given. */
+  readonly ledger?: (path: string) => Ledger;
+  /** Room that is kept for the books, bytes. */
+  readonly reserveBytes?: number;
 }
 
 /** Something that was on the disk and can't be used: told once, counted, never made free again. */
@@ -41,7 +46,9 @@ export interface Opened {
   readonly idKey: Buffer;
 }
 
-const usualCycleMs = 5;
+/** Room for the books and what becomes of keys that came before, while no more are taken. */
+const reserveBytes = 16_777_216;
+
 const kinds = new Map<number, RowKind>(
   Object.entries(rowKind).map(([kind, number]) => [number, kind as RowKind]),
 );
@@ -68,7 +75,8 @@ async function openAll(
   const isEmpty = !(await files.list(folder)).some((name) => name.startsWith("books"));
   const keyring = new Keyring(files, folder, random);
   await keyring.open(masterKey, isEmpty);
-  const ledger = new LedgerThread(`${folder}/books.sqlite`);
+  const { ledger: openLedger = (path) => new LedgerThread(path) } = options;
+  const ledger = openLedger(`${folder}/books.sqlite`);
   try {
     const books = await ledger.load();
     const intake = new IntakeFiles(files, folder, keyring, random, () => clock.now());
@@ -86,11 +94,14 @@ async function openAll(
       if (row.segment !== group.segment) moved.push({ ...row, segment: group.segment });
     }
     await ledger.apply({ rows: [], consumed: moved, extents: [], gone: missing, segmentsGone: [] });
+    const reserve = new Reserve(files, folder, options.reserveBytes ?? reserveBytes, clock);
+    await reserve.make();
     const store = new Engine({
       intake,
       volumes,
       ledger,
       keyring,
+      reserve,
       groups: groups.filter(({ live }) => live > 0),
       next: Math.max(0, ...groups.map(({ number }) => number), ...consumed.keys()) + 1,
       limitBytes: options.limitBytes,

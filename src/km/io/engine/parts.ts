@@ -4,14 +4,16 @@ import type { Fault } from "../../../base/errors.ts";
 import type { Group } from "./group.ts";
 import type { IntakeFiles } from "./intake-files.ts";
 import type { Keyring } from "./keyring.ts";
-import type { LedgerThread } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Reserve } from "./reserve.ts";
 import type { Volumes } from "./volumes.ts";
 
 export interface EngineParts {
   readonly intake: IntakeFiles;
   readonly volumes: Volumes;
-  readonly ledger: LedgerThread;
+  readonly ledger: Ledger;
   readonly keyring: Keyring;
+  readonly reserve: Reserve;
   readonly groups: Iterable<Group>;
   /** The number of the next group. */
   readonly next: number;

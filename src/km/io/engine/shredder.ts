@@ -5,17 +5,29 @@
  */
 import type { Timer } from "../../../base/clock.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
+import { rowOf } from "./books-change.ts";
 import type { Group } from "./group.ts";
+import type { LedgerChange } from "./ledger.ts";
 import type { EngineParts } from "./parts.ts";
-import { type Place, placeName } from "./volumes.ts";
+import { type NewBytes, type Place, placeName } from "./volumes.ts";
 
 /** Bytes that are sealed anew in one go: what waits for the disk meanwhile waits no longer than this takes. */
 const bytesAtOnce = 4_194_304;
+const nothing: LedgerChange = { rows: [], consumed: [], extents: [], gone: [], segmentsGone: [] };
+
+export interface ShredderHost {
+  /** Runs it between two syncs. */
+  work(run: () => Promise<void>): void;
+  /** Rejected when the store has failed, and nothing is run any more. */
+  readonly failed: Promise<never>;
+  /** After each round that its time had come for. */
+  round(): Promise<void>;
+}
 
 export class Shredder {
   readonly #parts: EngineParts;
   readonly #groups: ReadonlyMap<number, Group>;
-  readonly #work: (run: () => Promise<void>) => void;
+  readonly #host: ShredderHost;
   /** Ranges that are not needed any more, by extent; all of them since the start. */
   readonly #forgotten = new Map<string, Range[]>();
   readonly #dirty = new Set<string>();
@@ -24,23 +36,19 @@ export class Shredder {
   #timer: Timer | undefined;
   #stopped = false;
 
-  /** @param work runs it between two syncs */
-  constructor(
-    parts: EngineParts,
-    groups: ReadonlyMap<number, Group>,
-    work: (run: () => Promise<void>) => void,
-  ) {
+  constructor(parts: EngineParts, groups: ReadonlyMap<number, Group>, host: ShredderHost) {
     this.#parts = parts;
     this.#groups = groups;
-    this.#work = work;
+    this.#host = host;
     this.#next();
   }
 
   #next(): void {
     if (this.#stopped) return;
     this.#timer = this.#parts.clock.after(this.#parts.wipeAfterMs / 2, () => {
-      this.#work(async () => {
+      this.#host.work(async () => {
         await this.#round(this.#parts.wipeAfterMs / 2);
+        await this.#host.round();
         this.#next();
       });
     });
@@ -84,12 +92,13 @@ export class Shredder {
   }
 
   #asWork(run: () => Promise<void>): Promise<void> {
-    return new Promise((resolve) => {
-      this.#work(async () => {
+    const done = new Promise<void>((resolve) => {
+      this.#host.work(async () => {
         await run();
         resolve();
       });
     });
+    return Promise.race([done, this.#host.failed]);
   }
 
   async #round(olderThanMs: number): Promise<void> {
@@ -101,13 +110,8 @@ export class Shredder {
     await this.#copyForward(olderThanMs);
     const segmentsGone = await this.#parts.intake.shred();
     if (segmentsGone.length === 0) return;
-    await this.#parts.ledger.apply({
-      rows: [],
-      consumed: [],
-      extents: [],
-      gone: [],
-      segmentsGone,
-    });
+    const { ledger, reserve } = this.#parts;
+    await reserve.use(() => ledger.apply({ ...nothing, segmentsGone }));
   }
 
   async #resealDirty(): Promise<void> {
@@ -146,8 +150,8 @@ export class Shredder {
   }
 
   async #resealSome(places: readonly Place[]): Promise<void> {
-    const { volumes, ledger } = this.#parts;
-    const extents = [];
+    const { volumes, ledger, reserve } = this.#parts;
+    const extents: NewBytes[] = [];
     for (const place of places) {
       const bytes = await volumes.read(place, 0, place.length);
       // Damaged: `store check` tells of it, and a read of it finds nothing.
@@ -157,21 +161,9 @@ export class Shredder {
       }
       extents.push({ link: place.link, number: place.number, bytes });
     }
-    const written = await volumes.write(extents);
+    const written = await reserve.use(() => volumes.write(extents));
     for (const { bytes } of extents) bytes.fill(0);
-    await ledger.apply({
-      rows: [],
-      consumed: [],
-      extents: written.map(({ link, number, volume, offset, length }) => ({
-        link,
-        number,
-        volume,
-        offset,
-        length,
-      })),
-      gone: [],
-      segmentsGone: [],
-    });
+    await reserve.use(() => ledger.apply({ ...nothing, extents: written.map(rowOf) }));
     for (const place of written) {
       const before = volumes.install(place);
       if (before !== undefined) this.#left.push(before);
@@ -179,15 +171,15 @@ export class Shredder {
   }
 
   async #copyForward(olderThanMs: number): Promise<void> {
-    const { intake, ledger } = this.#parts;
+    const { intake, ledger, reserve } = this.#parts;
     const groups = intake.toCopy(olderThanMs).filter(({ number }) => this.#groups.has(number));
     if (groups.length === 0) return;
     for (const group of groups) await intake.restore(group);
-    await intake.append(groups);
+    await reserve.use(() => intake.append(groups));
     const consumed = groups
       .filter(({ live, count }) => live < count)
       .map(({ number, segment, consumed: bits }) => ({ grp: number, segment, bits: bits.slice() }));
-    await ledger.apply({ rows: [], consumed, extents: [], gone: [], segmentsGone: [] });
+    await reserve.use(() => ledger.apply({ ...nothing, consumed }));
   }
 
   async stop(): Promise<void> {

@@ -8,15 +8,18 @@ import { freeMemory, keyMemory, wipeMemory } from "../../../port/key.ts";
 import { readAt } from "./intake-files.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ExtentRow } from "./ledger.ts";
-import { Scratch } from "./scratch.ts";
+import { isFull } from "./reserve.ts";
 import { open, seal, wrappedLength } from "./sealing.ts";
 
 const headerLength = 128;
 const magic = Buffer.from("qkd-km extent 1\n", "latin1");
 const keyAt = 32;
+/** Bytes of key of the extent that begins here, uint32. */
+const lengthAt = 96;
 /** Bytes of key that are sealed together, and read together. */
 export const stretch = 16_384;
 const tagLength = 16;
+const zeros = Buffer.alloc(65_536);
 const volumeBytes = 16_777_216;
 /** Volumes of which less than this part lives are copied together. */
 const sparse = 0.25;
@@ -26,6 +29,13 @@ export interface Place extends ExtentRow {
   /** Undefined until it is first read after a start. */
   key: KeyObject | undefined;
   by: number;
+}
+
+/** An extent to be written: its whole bytes. */
+export interface NewBytes {
+  readonly link: string;
+  readonly number: number;
+  readonly bytes: Buffer;
 }
 
 interface Volume {
@@ -93,7 +103,41 @@ export class Volumes {
       if (end > (sizes.get(row.volume) ?? 0)) missing.push(row);
       else this.#put({ ...row, key: undefined, by: 0 });
     }
+    for (const volume of this.#volumes.values()) await this.#clean(volume);
     return missing;
+  }
+
+  /** Overwrites the keys of what is in a volume and in no book: left, or never finished, before power failed. */
+  async #clean(volume: Volume): Promise<void> {
+    const { file, size, places } = volume;
+    const living = [...places].sort((a, b) => a.offset - b.offset);
+    const dead: { at: number; length: number }[] = [];
+    let at = 0;
+    for (const place of [...living, undefined]) {
+      const until = place?.offset ?? size;
+      while (at < until) {
+        const header = await readAt(file, at, Math.min(headerLength, until - at));
+        const whole = header.length === headerLength && header.subarray(0, 16).equals(magic);
+        const next = whole ? at + sealedLength(header.readUInt32BE(lengthAt)) : until + 1;
+        if (next > until) {
+          dead.push({ at, length: until - at });
+          break;
+        }
+        if (header.subarray(keyAt, keyAt + wrappedLength).some((byte) => byte !== 0)) {
+          dead.push({ at: at + keyAt, length: wrappedLength });
+        }
+        at = next;
+      }
+      if (place !== undefined) at = place.offset + sealedLength(place.length);
+    }
+    if (dead.length === 0) return;
+    for (const { at, length } of dead) {
+      // What was torn begins anywhere: its headers may be further on.
+      for (let from = 0; from < length; from += zeros.length) {
+        await writeAll(file, zeros.subarray(0, Math.min(zeros.length, length - from)), at + from);
+      }
+    }
+    await file.datasync();
   }
 
   #put(place: Place): void {
@@ -112,11 +156,27 @@ export class Volumes {
     return this.#places.values();
   }
 
-  /** Seals and writes extents, and makes them durable. @returns where they are; wipes nothing of the caller's */
-  async write(
-    extents: readonly { readonly link: string; readonly number: number; readonly bytes: Buffer }[],
-  ): Promise<Place[]> {
-    const touched = new Set<Volume>();
+  /**
+   * Seals and writes extents, and makes them durable; wipes nothing of the caller's.
+   * @returns where they are
+   * @throws a system error: of a full disk, none of them is there
+   */
+  async write(extents: readonly NewBytes[]): Promise<Place[]> {
+    const before = new Map<Volume, number>();
+    try {
+      return await this.#write(extents, before);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      for (const [volume, size] of before) {
+        await volume.file.truncate(size);
+        this.bytes -= volume.size - size;
+        volume.size = size;
+      }
+      throw error;
+    }
+  }
+
+  async #write(extents: readonly NewBytes[], before: Map<Volume, number>): Promise<Place[]> {
     const places: Place[] = [];
     let parts: Buffer[] = [];
     let volume = await this.#open();
@@ -132,26 +192,23 @@ export class Volumes {
         volume = await this.#open();
         from = volume.size;
       }
+      if (!before.has(volume)) before.set(volume, volume.size);
       const { place, sealed } = this.#seal(extent, volume);
       parts.push(...sealed);
       places.push(place);
       volume.size += sealedLength(place.length);
       this.bytes += sealedLength(place.length);
-      touched.add(volume);
     }
     await flush();
-    this.#scratch.trim();
-    await Promise.all([...touched].map(({ file }) => file.datasync()));
+    await Promise.all([...before.keys()].map(({ file }) => file.datasync()));
     return places;
   }
 
-  #seal(
-    { link, number, bytes }: { link: string; number: number; bytes: Buffer },
-    volume: Volume,
-  ): { place: Place; sealed: Buffer[] } {
+  #seal({ link, number, bytes }: NewBytes, volume: Volume): { place: Place; sealed: Buffer[] } {
     const raw = this.#random(32);
     const header = Buffer.alloc(headerLength);
     magic.copy(header);
+    header.writeUInt32BE(bytes.length, lengthAt);
     const about = aboutExtent(link, number, bytes.length);
     this.#keyring.wrap(raw, about).copy(header, keyAt);
     const key = createSecretKey(raw);
@@ -204,7 +261,7 @@ export class Volumes {
     for (const { volume: number, offset } of places) {
       const volume = this.#volumes.get(number);
       if (volume === undefined) continue;
-      await writeAll(volume.file, Buffer.alloc(headerLength), offset);
+      await writeAll(volume.file, zeros.subarray(0, wrappedLength), offset + keyAt);
       touched.add(volume);
     }
     await Promise.all([...touched].map(({ file }) => file.datasync()));
@@ -289,7 +346,12 @@ export class Volumes {
     if (this.#current !== undefined && this.#current.size < volumeBytes) return this.#current;
     const number = this.#next++;
     const file = await this.#files.open(this.#path(number), "wx+", 0o600);
-    await this.#files.syncFolder(this.#folder);
+    try {
+      await this.#files.syncFolder(this.#folder);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     const volume: Volume = { number, file, size: 0, live: 0, places: new Set() };
     this.#volumes.set(number, volume);
     this.#current = volume;

@@ -1,0 +1,38 @@
+/** One transaction of the books from all changes that become durable together. Pure. */
+import { type Change, rowKind } from "../../store/port.ts";
+import type { Group } from "./group.ts";
+import type { ExtentRow, LedgerChange } from "./ledger.ts";
+
+/** @returns undefined if the books have nothing to write */
+export function booksChange(
+  changes: readonly Change[],
+  touched: Iterable<Group>,
+  places: readonly ExtentRow[],
+): LedgerChange | undefined {
+  // The last word about a row counts.
+  const rows = new Map<string, LedgerChange["rows"][number]>();
+  const gone = changes.flatMap((change) => change.gone ?? []);
+  for (const { rows: of = [] } of changes) {
+    for (const { kind, link, key, value } of of) {
+      rows.set(`${kind} ${link} ${key}`, { kind: rowKind[kind], link, key, value });
+    }
+  }
+  const consumed = Array.from(touched, ({ number, segment, consumed: bits }) => ({
+    grp: number,
+    segment,
+    bits: bits.slice(),
+  }));
+  if (rows.size + gone.length + consumed.length + places.length === 0) return undefined;
+  return {
+    rows: [...rows.values()],
+    consumed,
+    extents: places.map(rowOf),
+    gone,
+    segmentsGone: [],
+  };
+}
+
+/** What the books have of a place, and no more: it goes to another thread. */
+export function rowOf({ link, number, volume, offset, length }: ExtentRow): ExtentRow {
+  return { link, number, volume, offset, length };
+}

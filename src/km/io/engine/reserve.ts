@@ -1,0 +1,90 @@
+/**
+ * Room for the books on a disk that others fill too: a file of zeros that makes way when there is no other room.
+ * While it is not there no key is taken, so what is used can still be written down.
+ */
+import type { Clock } from "../../../base/clock.ts";
+import { errorCode, Fault } from "../../../base/errors.ts";
+import { type FileSystem, writeAll } from "../../../host/disk/files.ts";
+
+/** Bytes of zeros that are written at once. */
+const piece = 1_048_576;
+/** A full disk is not written to again and again: ms between two tries to make the file anew. */
+const retryMs = 60_000;
+
+/** Whether an error says that there is no room, and nothing worse. */
+export function isFull(error: unknown): boolean {
+  if (error instanceof Fault) return error.code === "km_store.full";
+  const code = errorCode(error);
+  return code === "ENOSPC" || code === "EDQUOT";
+}
+
+export class Reserve {
+  readonly #files: FileSystem;
+  readonly #path: string;
+  readonly #bytes: number;
+  readonly #clock: Clock;
+  #isThere = false;
+  #triedAt = Number.NEGATIVE_INFINITY;
+
+  /** @param bytes how much is kept */
+  constructor(files: FileSystem, folder: string, bytes: number, clock: Clock) {
+    this.#files = files;
+    this.#path = `${folder}/reserve`;
+    this.#bytes = bytes;
+    this.#clock = clock;
+  }
+
+  get isThere(): boolean {
+    return this.#isThere;
+  }
+
+  /** Makes the file if it is not there whole, unless that was tried lately. @throws a system error but a full disk's */
+  async make(): Promise<void> {
+    if (this.#isThere || this.#clock.now() - this.#triedAt < retryMs) return;
+    this.#triedAt = this.#clock.now();
+    try {
+      if ((await this.#size()) !== this.#bytes) await this.#write();
+      this.#isThere = true;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      await this.#files.remove(this.#path);
+    }
+  }
+
+  async #size(): Promise<number | undefined> {
+    try {
+      const file = await this.#files.open(this.#path, "r", 0);
+      const { size } = await file.stat().finally(() => file.close());
+      return size;
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  }
+
+  async #write(): Promise<void> {
+    await this.#files.remove(this.#path);
+    const file = await this.#files.open(this.#path, "wx", 0o600);
+    try {
+      for (let at = 0; at < this.#bytes; at += piece) {
+        await writeAll(file, Buffer.alloc(Math.min(piece, this.#bytes - at)), at);
+      }
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Does what needs room; when there is none, once more without the reserve. */
+  async use<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      return await write();
+    } catch (error) {
+      if (!isFull(error) || !this.#isThere) throw error;
+    }
+    this.#isThere = false;
+    this.#triedAt = this.#clock.now();
+    await this.#files.remove(this.#path);
+    return await write();
+  }
+}
