@@ -22,6 +22,7 @@ import {
   ledgerTroubles,
   powerCuts,
 } from "../../test/faults/disk-campaign.ts";
+import { engineDiskErrors, enginePowerCuts } from "../../test/faults/engine-campaign.ts";
 import { killNodes } from "../../test/faults/kills.ts";
 import { killKms } from "../../test/faults/km-kills.ts";
 import { meetTroubles } from "../../test/faults/troubles.ts";
@@ -223,6 +224,25 @@ export const campaigns: readonly Campaign[] = [
         title: "a ledger of every kind of entry, at every file operation of 300 stories",
         async run(scale, seed) {
           return tally(await ledgerTroubles(seeds(times(300, scale), seed)));
+        },
+      },
+    ],
+  },
+  {
+    name: "km-store",
+    parts: [
+      {
+        title: "power cut at every operation of 300 stories of a key manager's store",
+        async run(scale, seed) {
+          return tally(await enginePowerCuts(seeds(times(300, scale), seed), 1));
+        },
+      },
+      {
+        title:
+          "ENOSPC, EDQUOT, EIO, EROFS at every operation of 30 stories of a key manager's store",
+        async run(scale, seed) {
+          const codes = ["ENOSPC", "EDQUOT", "EIO", "EROFS"];
+          return tally(await engineDiskErrors(seeds(times(30, scale), seed), codes, 1));
         },
       },
     ],

@@ -106,6 +106,12 @@ export class Disk implements FileSystem {
     return this.#now.get(path)?.now;
   }
 
+  /** Content of all files in a folder and below, by path, as a process would read them. */
+  files(folder: string): Map<string, Buffer> {
+    const inside = [...this.#now].filter(([path]) => path.startsWith(`${folder}/`));
+    return new Map(inside.map(([path, { now }]) => [path, now]));
+  }
+
   /** Puts a file there, safely; for what a test does to it between two starts. */
   put(path: string, content: Buffer | undefined): void {
     if (content === undefined) {

@@ -7,7 +7,7 @@ import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/fil
 import { freeMemory, keyMemory } from "../../../port/key.ts";
 import { type Group, groupHeader, groupLength, openGroup, sealGroup } from "./group.ts";
 import type { Keyring } from "./keyring.ts";
-import { isFull } from "./reserve.ts";
+import { isFull, takeBack } from "./reserve.ts";
 import { wrappedLength } from "./sealing.ts";
 
 const headerLength = 512;
@@ -156,7 +156,7 @@ export class IntakeFiles {
 
   async #takeBack(before: ReadonlyMap<Segment, number>): Promise<void> {
     for (const [segment, size] of before) {
-      await segment.file.truncate(size);
+      await takeBack(segment.file, size);
       this.bytes -= segment.size - size;
       segment.size = size;
     }

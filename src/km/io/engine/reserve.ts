@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../../base/clock.ts";
 import { errorCode, Fault } from "../../../base/errors.ts";
-import { type FileSystem, writeAll } from "../../../host/disk/files.ts";
+import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/files.ts";
 
 /** Bytes of zeros that are written at once. */
 const piece = 1_048_576;
@@ -16,6 +16,16 @@ export function isFull(error: unknown): boolean {
   if (error instanceof Fault) return error.code === "km_store.full";
   const code = errorCode(error);
   return code === "ENOSPC" || code === "EDQUOT";
+}
+
+/** Takes back what a full disk took in part. @throws Fault `km_store.io`: what is in the file is not known any more */
+export async function takeBack(file: OpenFile, size: number): Promise<void> {
+  try {
+    await file.truncate(size);
+  } catch (error) {
+    const reason = errorCode(error) ?? "unknown";
+    throw new Fault("km_store.io", "a write to a full disk can't be taken back", { reason });
+  }
 }
 
 export class Reserve {

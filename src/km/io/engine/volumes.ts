@@ -8,7 +8,7 @@ import { freeMemory, keyMemory, wipeMemory } from "../../../port/key.ts";
 import { readAt } from "./intake-files.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ExtentRow } from "./ledger.ts";
-import { isFull } from "./reserve.ts";
+import { isFull, takeBack } from "./reserve.ts";
 import { open, seal, wrappedLength } from "./sealing.ts";
 
 const headerLength = 128;
@@ -168,7 +168,7 @@ export class Volumes {
     } catch (error) {
       if (!isFull(error)) throw error;
       for (const [volume, size] of before) {
-        await volume.file.truncate(size);
+        await takeBack(volume.file, size);
         this.bytes -= volume.size - size;
         volume.size = size;
       }

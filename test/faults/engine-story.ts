@@ -1,0 +1,259 @@
+/** Lives of a key manager's store on a disk that fails, and what must be so after each. */
+import { createHash } from "node:crypto";
+import { type Opened, openEngine } from "../../src/km/io/engine/open.ts";
+import type { Buffered, Change, Handle } from "../../src/km/store/port.ts";
+import { ManualClock } from "../clock.ts";
+import { steal } from "../rig/store-thief.ts";
+import type { Disk } from "./disk.ts";
+import { MemoryLedger } from "./memory-ledger.ts";
+
+interface Key {
+  readonly id: Buffer;
+  readonly bytes: Buffer;
+  /** Undefined until its storage was acknowledged. */
+  handle: Handle | undefined;
+  state: "coming" | "stored" | "leaving" | "left";
+}
+
+interface Extent {
+  readonly keys: readonly Key[];
+  readonly bytes: Buffer;
+  state: "coming" | "stored" | "leaving" | "gone";
+  /** Bytes of its beginning that are not needed any more. */
+  forgotten: number;
+}
+
+const folder = "/store";
+const masterKey = Buffer.alloc(32, 7);
+
+export class EngineStory {
+  readonly broken: string[] = [];
+  readonly clock = new ManualClock();
+  readonly #draw: () => number;
+  readonly #keys = new Map<string, Key>();
+  readonly #extents = new Map<number, Extent>();
+  #ledger: MemoryLedger | undefined;
+  #drawn = 0;
+  #nextExtent = 1;
+  /** Keys that the store refused because it was full. */
+  refused = 0;
+
+  constructor(draw: () => number) {
+    this.#draw = draw;
+  }
+
+  #bytes(length: number): Buffer {
+    const bytes = Buffer.alloc(length);
+    for (let at = 0; at < length; at += 32) {
+      createHash("sha256")
+        .update(`${++this.#drawn}`)
+        .digest()
+        .copy(bytes, at);
+    }
+    return bytes;
+  }
+
+  /** One process: opens, checks, acts, closes. @returns false if it failed on its way */
+  async live(disk: Disk, steps: number): Promise<boolean> {
+    this.#ledger ??= new MemoryLedger(disk, this.#draw);
+    this.#ledger.disk = disk;
+    const failed = Promise.withResolvers<never>();
+    failed.promise.catch(() => {});
+    let opened: Opened | undefined;
+    try {
+      opened = await openEngine({
+        folder,
+        masterKey: Buffer.from(masterKey),
+        limitBytes: 1e9,
+        wipeAfterMs: 10_000,
+        clock: this.clock,
+        random: (length) => this.#bytes(length),
+        files: disk,
+        ledger: () => this.#ledger as MemoryLedger,
+        reserveBytes: 2_048,
+        onFailure: (fault) => failed.reject(fault),
+      });
+      const one = opened;
+      await Promise.race([failed.promise, this.#check(one)]);
+      for (let i = 0; i < steps; i++) await Promise.race([failed.promise, this.#step(one)]);
+      await Promise.race([failed.promise, this.#end(one, disk)]);
+      await one.store.close();
+      return true;
+    } catch (error) {
+      await opened?.store.close().catch(() => {});
+      if (disk.troubles === 0) this.broken.push(`without trouble: ${(error as Error).stack}`);
+      return false;
+    }
+  }
+
+  /** What was found is what was acknowledged; what was not, may be there as a whole. */
+  async #check({ store, loaded, damage }: Opened): Promise<void> {
+    if (damage.segments.length + damage.extents.length > 0) this.broken.push("damage is told");
+    const byId = new Map<string, Buffered>();
+    for (const key of loaded.buffered) byId.set(Buffer.from(key.id).toString("hex"), key);
+    if (byId.size !== loaded.buffered.length) this.broken.push("a key is there twice");
+    const rows = new Set(loaded.rows.map(({ key }) => Number(key)));
+    const extents = new Set(loaded.extents.map(({ number }) => number));
+    for (const [number, extent] of this.#extents) {
+      const isThere = extents.has(number);
+      if (isThere !== rows.has(number)) this.broken.push(`row and extent ${number} differ`);
+      if (extent.state === "stored" && !isThere) this.broken.push(`extent ${number} is lost`);
+      if (extent.state === "gone" && isThere) this.broken.push(`extent ${number} is back`);
+      if (extent.state === "coming" || extent.state === "leaving") {
+        const state = isThere ? "stored" : extent.state === "coming" ? undefined : "gone";
+        for (const key of extent.keys)
+          if (key.state === "leaving") key.state = isThere ? "left" : "stored";
+        if (state === undefined) this.#extents.delete(number);
+        else extent.state = state;
+      }
+      if (extent.state === "stored" && isThere) await this.#readExtent(store, number, extent);
+    }
+    for (const [name, key] of this.#keys) {
+      const found = byId.get(name);
+      byId.delete(name);
+      if (key.state === "stored" && found?.handle !== key.handle) this.broken.push("a key is lost");
+      if (key.state === "left" && found !== undefined) this.broken.push("a used key is back");
+      if (key.state === "leaving") key.state = found === undefined ? "left" : "stored";
+      if (key.state === "coming") {
+        if (found === undefined) this.#keys.delete(name);
+        else Object.assign(key, { state: "stored", handle: found.handle });
+      }
+      if (found === undefined) continue;
+      const { handle } = found;
+      const equal = await new Promise((done) => store.equals(handle, key.bytes, done));
+      if (!equal) this.broken.push("a key has other bytes");
+    }
+    if (byId.size > 0) this.broken.push("a key is there that never came");
+    for (const [number, { state, forgotten }] of this.#extents) {
+      if (state === "stored" && forgotten > 0) {
+        store.forget("ab", [{ extent: number, start: 0, end: forgotten }]);
+      }
+    }
+  }
+
+  async #readExtent(store: Opened["store"], number: number, extent: Extent): Promise<void> {
+    const whole = [{ extent: number, start: 0, end: extent.bytes.length }];
+    const found = await new Promise<Buffer | undefined>((done) => store.read("ab", whole, done));
+    const { bytes, forgotten } = extent;
+    if (!found?.subarray(forgotten).equals(bytes.subarray(forgotten))) {
+      this.broken.push(`extent ${number} has other bytes`);
+    }
+  }
+
+  async #step(opened: Opened): Promise<void> {
+    const at = this.#draw();
+    if (at < 0.4) return this.#put(opened);
+    if (at < 0.65) return this.#commit(opened);
+    if (at < 0.75) return this.#drop(opened);
+    if (at < 0.85) return this.#forget(opened);
+    if (at < 0.9) return this.#gone(opened);
+    await this.clock.advance(5_000);
+    await new Promise<void>((done) => opened.store.commit({}, done));
+  }
+
+  async #put({ store }: Opened): Promise<void> {
+    if (store.full() !== undefined) await this.clock.advance(60_000);
+    const several = Array.from({ length: 1 + Math.floor(this.#draw() * 2) }, () => {
+      const keys = Array.from({ length: 1 + Math.floor(this.#draw() * 4) }, (): Key => {
+        const length = this.#draw() < 0.1 ? 20_000 : 16 + Math.floor(this.#draw() * 200);
+        return {
+          id: this.#bytes(16),
+          bytes: this.#bytes(length),
+          handle: undefined,
+          state: "coming",
+        };
+      });
+      for (const key of keys) this.#keys.set(key.id.toString("hex"), key);
+      return new Promise<void>((done) => {
+        const came = keys.map(({ id, bytes }) => ({ id, bits: bytes.length * 8, bytes }));
+        store.put("m", came, (stored) => {
+          if (stored.length === 0) this.refused += keys.length;
+          for (const [i, key] of keys.entries()) {
+            const handle = stored[i]?.handle;
+            if (handle === undefined) this.#keys.delete(key.id.toString("hex"));
+            else Object.assign(key, { handle, state: "stored" });
+          }
+          done();
+        });
+      });
+    });
+    await Promise.all(several);
+  }
+
+  #some(state: Key["state"], most: number): Key[] {
+    const keys = [...this.#keys.values()].filter((key) => key.state === state);
+    return keys.filter(() => this.#draw() < 0.5).slice(0, most);
+  }
+
+  #durable({ store }: Opened, change: Change): Promise<void> {
+    return new Promise((done) => store.commit(change, done));
+  }
+
+  async #commit(opened: Opened): Promise<void> {
+    const keys = this.#some("stored", 8);
+    if (keys.length === 0) return;
+    const number = this.#nextExtent++;
+    const bytes = Buffer.concat(keys.map((key) => key.bytes));
+    const extent: Extent = { keys, bytes, state: "coming", forgotten: 0 };
+    for (const key of keys) key.state = "leaving";
+    this.#extents.set(number, extent);
+    const handles = keys.map(({ handle }) => handle as Handle);
+    await this.#durable(opened, {
+      extents: [{ link: "ab", number, length: bytes.length, handles }],
+      rows: [{ kind: "extent", link: "ab", key: `${number}`, value: Buffer.from("{}") }],
+    });
+    extent.state = "stored";
+    for (const key of keys) key.state = "left";
+    await this.#readExtent(opened.store, number, extent);
+  }
+
+  async #drop(opened: Opened): Promise<void> {
+    const keys = this.#some("stored", 2);
+    for (const key of keys) key.state = "leaving";
+    await this.#durable(opened, { dropped: keys.map(({ handle }) => handle as Handle) });
+    for (const key of keys) key.state = "left";
+  }
+
+  #one(): [number, Extent] | undefined {
+    const all = [...this.#extents].filter(([, { state }]) => state === "stored");
+    return all[Math.floor(this.#draw() * all.length)];
+  }
+
+  async #forget({ store }: Opened): Promise<void> {
+    const [number, extent] = this.#one() ?? [];
+    if (number === undefined || extent === undefined) return;
+    const end = Math.floor(this.#draw() * extent.bytes.length);
+    if (end <= extent.forgotten) return;
+    store.forget("ab", [{ extent: number, start: extent.forgotten, end }]);
+    extent.forgotten = end;
+  }
+
+  async #gone(opened: Opened): Promise<void> {
+    const [number, extent] = this.#one() ?? [];
+    if (number === undefined || extent === undefined) return;
+    extent.state = "leaving";
+    await this.#durable(opened, {
+      gone: [{ link: "ab", number }],
+      rows: [{ kind: "extent", link: "ab", key: `${number}`, value: undefined }],
+    });
+    extent.state = "gone";
+  }
+
+  /** What was used is in no file, with the master key in hand; what was not, is where it should be. */
+  async #end({ store }: Opened, disk: Disk): Promise<void> {
+    await store.shred();
+    const loot = steal(disk.files(folder), masterKey, { link: "ab", extents: this.#nextExtent });
+    const all = Buffer.concat(loot);
+    for (const { bytes, state, forgotten } of this.#extents.values()) {
+      const used = bytes.subarray(0, state === "gone" ? bytes.length : forgotten);
+      for (let at = 0; at + 16 <= used.length; at += 1_600) {
+        if (all.includes(used.subarray(at, at + 16))) this.broken.push("used key can be decrypted");
+      }
+    }
+    const inExtents = new Set([...this.#extents.values()].flatMap(({ keys }) => keys));
+    for (const key of this.#keys.values()) {
+      if (key.state !== "left" || inExtents.has(key)) continue;
+      if (all.includes(key.bytes)) this.broken.push("a dropped key can be decrypted");
+    }
+  }
+}

@@ -1,0 +1,20 @@
+import test from "ava";
+import { rounds } from "../../../campaign-scale.ts";
+import { engineDiskErrors, enginePowerCuts } from "../../../faults/engine-campaign.ts";
+
+// Every file operation of a story is a point of failure; more seeds in `npm run soak`.
+const every = 10 / rounds(10);
+
+test("power may fail at any operation: what was acknowledged is there, what was used is not, nor can it be decrypted", async (t) => {
+  t.timeout(600_000);
+  const { points, broken } = await enginePowerCuts([1, 2], every);
+  t.deepEqual(broken.slice(0, 10), []);
+  t.true(points >= rounds(400), `${points} points`);
+});
+
+test("a disk that is full or broken for a while loses nothing that was acknowledged", async (t) => {
+  t.timeout(600_000);
+  const { points, broken } = await engineDiskErrors([1], ["ENOSPC", "EIO"], every);
+  t.deepEqual(broken.slice(0, 10), []);
+  t.true(points >= rounds(200), `${points} points`);
+});
