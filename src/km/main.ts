@@ -1,6 +1,6 @@
 /** The key manager, wired together: read this first. */
 import { randomBytes } from "node:crypto";
-import { every, systemClock, within } from "../base/clock.ts";
+import { systemClock } from "../base/clock.ts";
 import { describe, Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
 import { createLog, type Log } from "../base/log.ts";
@@ -20,6 +20,7 @@ import type { KmConfig } from "./config/load.ts";
 import { openEngine } from "./io/engine/open.ts";
 import type { KxIdentity } from "./io/kx-dial.ts";
 import { KxDoor } from "./io/kx-door.ts";
+import { readMasterKey } from "./io/master-key.ts";
 import { createKmLocal } from "./local/local.ts";
 import type { KmStatus } from "./model/status.ts";
 import { watchCredentials } from "./wiring/credentials.ts";
@@ -207,47 +208,41 @@ async function start(
   return notify;
 }
 
-/** The folder is this process's alone, and the store in it is open. @throws Fault */
-async function openStore(
+function kmStatus(
   config: KmConfig,
-  { log, onFailure }: Pick<Surroundings, "log" | "onFailure">,
-  house: AsyncDisposableStack,
-) {
-  const { km, store } = config;
-  const { master_key_file, limit_mb, wipe_after_s } = store;
-  await diskFiles.makeFolder(km.state_dir);
-  const lock = await lockFolder(km.state_dir);
-  house.defer(() => lock.release());
-  // Before the store, so that they are closed after it: what the store still tells is on record.
-  const records = await KmRecords.open(config, clock, log.child("records"));
-  house.defer(() => records.close());
-  // All of the file is the key: at least 32 bytes.
-  const masterKey = readNamed(master_key_file, "km_store.key", "the master key cannot be read");
-  const opened = await openEngine({
-    folder: `${km.state_dir}/store`,
-    masterKey,
-    limitBytes: limit_mb * 1_000_000,
-    wipeAfterMs: wipe_after_s,
-    clock,
-    onFailure,
-  }).finally(() => masterKey.fill(0));
-  house.defer(() => opened.store.close());
-  const { segments, extents } = opened.damage;
-  for (const segment of segments) log.error("keys that came are damaged: lost", { segment });
-  for (const { link, number } of extents) {
-    log.error("stock is missing: lost", { link, extent: number });
-  }
-  return { ...opened, records };
-}
-
-/** Closes what was opened. What is not closed in time is as after a power cut, and found so by the next start. */
-async function close(house: AsyncDisposableStack, log: Log): Promise<void> {
-  const late = () =>
-    new Fault("stopped", "not everything stopped in time", { limit_ms: stopTimeout });
-  try {
-    await within(clock, stopTimeout, house.disposeAsync(), late);
-  } catch (error) {
-    log.warn(describe(error));
-    process.exit(exit.io);
-  }
+  { intake, connections }: Supplies,
+  links: readonly LinkOfKm[],
+  store: Awaited<ReturnType<typeof openEngine>>["store"],
+  uptimeMs: number,
+): KmStatus {
+  const use = store.use();
+  return {
+    km_id: config.km.id,
+    version: softwareVersion,
+    uptime_s: Math.floor(uptimeMs / 1_000),
+    store: {
+      buffered_keys: use.bufferedKeys,
+      buffered_bits: use.bufferedBytes * 8,
+      stock_bits: use.extentBytes * 8,
+      disk_bytes: use.diskBytes,
+      limit_bytes: use.limitBytes,
+      full: store.full() !== undefined,
+    },
+    nodes_connected: connections,
+    refused: intake.refused,
+    links: links.map((link) => link.status()),
+    modules: config.modules.map(({ name, module_id, matching_module_id, link }) => {
+      const counts = intake.module(name)?.counts;
+      return {
+        name,
+        module_id,
+        matching_module_id,
+        link,
+        received_keys: counts?.keys ?? 0,
+        received_bits: counts?.bits ?? 0,
+        repeats: (counts?.repeats ?? 0) + (counts?.repeatsOfGone ?? 0),
+        conflicts: counts?.conflicts ?? 0,
+      };
+    }),
+  };
 }
