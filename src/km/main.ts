@@ -67,14 +67,26 @@ async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number>
   const house = new AsyncDisposableStack();
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
-  log.info("starting", { id: config.km.id, version: softwareVersion, pid: process.pid });
-  try {
-    const notify = await start(config, { log, logs, onFailure: failed.reject }, house);
-    const signal = await Promise.race([stop, failed.promise]);
-    log.info("stopping", { signal });
-    notify.stopping();
-  } finally {
-    await close(house, log);
+  const onFailure = (error: unknown) => failed.reject(error);
+
+  await diskFiles.makeFolder(config.km.state_dir);
+  const lock = await lockFolder(config.km.state_dir);
+  stack.defer(() => lock.release());
+
+  const masterKey = readMasterKey(config.store.master_key_file);
+  const { store, loaded, damage, idKey } = await openEngine({
+    folder: `${config.km.state_dir}/store`,
+    masterKey,
+    limitBytes: config.store.limit_mb * 1_000_000,
+    wipeAfterMs: config.store.wipe_after_s,
+    clock,
+    onFailure,
+  }).finally(() => masterKey.fill(0));
+  stack.defer(() => store.close());
+  for (const segment of damage.segments) log.error("keys that came are damaged: lost", { segment });
+  if (damage.groups > 0) log.error("keys that came are damaged: lost", { groups: damage.groups });
+  for (const { link, number } of damage.extents) {
+    log.error("stock is missing: lost", { link, extent: number });
   }
   log.info("stopped");
   return exit.ok;

@@ -1,7 +1,10 @@
 /** One transaction of the books from all changes that become durable together. Pure. */
 import { type Change, rowKind } from "../../store/port.ts";
 import type { Group } from "./group.ts";
-import type { ExtentRow, LedgerChange } from "./ledger.ts";
+import type { ConsumedRow, ExtentRow, LedgerChange } from "./ledger.ts";
+
+/** Number of the row that is of no group. */
+export const highestRow = -1;
 
 /** @returns undefined if the books have nothing to write */
 export function booksChange(
@@ -35,4 +38,14 @@ export function booksChange(
 /** What the books have of a place, and no more: it goes to another thread. */
 export function rowOf({ link, number, volume, offset, length }: ExtentRow): ExtentRow {
   return { link, number, volume, offset, length };
+}
+
+/** Row of no group that remembers the highest number of one: below zero, where no segment has its number. */
+export function highest(group: number): ConsumedRow {
+  return { grp: highestRow, segment: -group, bits: new Uint8Array() };
+}
+
+/** @param row of {@link highestRow}, if there is one */
+export function highestOf(row: ConsumedRow | undefined): number {
+  return row === undefined ? 0 : -row.segment;
 }

@@ -75,6 +75,7 @@ export class Engine implements KeyStore {
     this.#shredder = new Shredder(parts, this.#groups, {
       work: (run) => this.#enqueue({ type: "work", run }),
       failed: this.#ended.promise,
+      lastGroup: () => this.#nextGroup - 1,
       round: () => this.#lookForRoom(),
     });
   }

@@ -181,6 +181,19 @@ export class Group {
     if (this.live === 0) this.evict();
   }
 
+  /**
+   * Takes over which of its keys are used. @returns false if that is damaged: then all of them are
+   * @param bits one a key, as {@link consumed}
+   */
+  markConsumed(bits: Uint8Array): boolean {
+    const isWhole = bits.length === this.consumed.length;
+    for (let place = 0; place < this.count; place++) {
+      const isUsed = ((bits[place >> 3] ?? 0) & (1 << (place & 7))) !== 0;
+      if (isUsed || !isWhole) this.consume(place);
+    }
+    return isWhole;
+  }
+
   get plain(): Buffer | undefined {
     return this.#plain;
   }

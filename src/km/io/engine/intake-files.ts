@@ -29,12 +29,17 @@ interface Segment {
   readonly groups: Map<Group, number>;
   size: number;
   closed: boolean;
+  /** Something in it does not open. */
+  isTorn?: boolean;
 }
 
 export interface IntakeLoaded {
   readonly groups: Group[];
   /** Segments that could not be read: damaged, or of a key that is gone. */
   readonly damaged: number[];
+  /** Groups that do not open, and are not the last that was written. */
+  readonly damagedGroups: number;
+  readonly segments: number;
 }
 
 export class IntakeFiles {
@@ -47,6 +52,7 @@ export class IntakeFiles {
   #current: Segment | undefined;
   readonly #scratch = new Scratch();
   #next = 1;
+  #damagedGroups = 0;
   bytes = 0;
 
   constructor(
@@ -63,8 +69,11 @@ export class IntakeFiles {
     this.#now = now;
   }
 
-  /** Reads all that is there. Nothing is appended to a segment of an earlier process. */
-  async load(): Promise<IntakeLoaded> {
+  /**
+   * Reads all that is there. Nothing is appended to a segment of an earlier process.
+   * @param how "as it is": nothing is changed; else what power failed under is cleaned away
+   */
+  async load(how: "as it is" | "clean" = "clean"): Promise<IntakeLoaded> {
     await this.#files.makeFolder(this.#folder);
     const names = await this.#files.list(this.#folder);
     const numbers = names.flatMap((name) => {
@@ -74,15 +83,26 @@ export class IntakeFiles {
     numbers.sort((a, b) => a - b);
     const groups = new Map<number, Group>();
     const damaged: number[] = [];
-    for (const name of names) if (name.endsWith(leaving)) await this.#overwrite(name);
+    if (how === "clean") {
+      for (const name of names) if (name.endsWith(leaving)) await this.#overwrite(name);
+    }
     for (const number of numbers) {
       this.#next = Math.max(this.#next, number + 1);
-      if ((await this.#read(number, groups)) === "damaged") damaged.push(number);
+      if ((await this.#read(number, groups, how)) === "damaged") damaged.push(number);
     }
-    return { groups: [...groups.values()].sort((a, b) => a.number - b.number), damaged };
+    return {
+      groups: [...groups.values()].sort((a, b) => a.number - b.number),
+      damaged,
+      damagedGroups: this.#damagedGroups,
+      segments: this.#segments.size,
+    };
   }
 
-  async #read(number: number, groups: Map<number, Group>): Promise<"damaged" | undefined> {
+  async #read(
+    number: number,
+    groups: Map<number, Group>,
+    how: "as it is" | "clean",
+  ): Promise<"damaged" | undefined> {
     const file = await this.#files.open(this.#path(number), "r+", 0o600);
     const { size } = await file.stat();
     const header = await readAt(file, 0, headerLength);
@@ -93,7 +113,7 @@ export class IntakeFiles {
       await file.close();
       // A header is durable before anything follows it: here power failed before that, and nothing was in it.
       if (size > headerLength) return "damaged";
-      await this.#files.remove(this.#path(number));
+      if (how === "clean") await this.#files.remove(this.#path(number));
       return undefined;
     }
     const segment: Segment = {
@@ -107,6 +127,7 @@ export class IntakeFiles {
     };
     this.#segments.set(number, segment);
     this.bytes += size;
+    let bad = 0;
     for (let at = headerLength; at + groupHeader <= size; ) {
       const head = await readAt(file, at, groupHeader);
       const length = groupLength(head);
@@ -114,7 +135,13 @@ export class IntakeFiles {
       const group = openGroup(await readAt(file, at, length), segment.key);
       at += length;
       // Damaged, or not written to its end: others may follow.
-      if (group === undefined) continue;
+      if (group === undefined) {
+        bad++;
+        segment.isTorn = true;
+        continue;
+      }
+      this.#damagedGroups += bad;
+      bad = 0;
       group.segment = number;
       group.offset = at - length;
       // A group that was copied forward is in two segments: the later one counts.
@@ -225,6 +252,8 @@ export class IntakeFiles {
       if (this.#now() - segment.since < olderThanMs) continue;
       if (!segment.closed && segment.size > headerLength && this.#current === segment)
         this.#close();
+      if (segment.isTorn) groups.push(...[...segment.groups.keys()].filter(({ live }) => live > 0));
+      if (segment.isTorn) continue;
       const rekeyed = segment.by !== this.#keyring.current.id;
       const used = [...segment.groups].some(([{ live }, written]) => live < written);
       if (!used && !rekeyed) continue;

@@ -4,8 +4,8 @@ import { type Clock, systemClock } from "../../../base/clock.ts";
 import { errorCode, Fault } from "../../../base/errors.ts";
 import { diskFiles, type FileSystem } from "../../../host/disk/files.ts";
 import { type Loaded, type Row, type RowKind, rowKind } from "../../store/port.ts";
+import { highestOf, highestRow } from "./books-change.ts";
 import { Engine } from "./engine.ts";
-import type { Group } from "./group.ts";
 import { IntakeFiles } from "./intake-files.ts";
 import { Keyring } from "./keyring.ts";
 import { type Ledger, LedgerThread } from "./ledger.ts";
@@ -35,6 +35,8 @@ export interface OpenOptions {
 /** Something that was on the disk and can't be used: told once, counted, never made free again. */
 export interface Damage {
   readonly segments: readonly number[];
+  /** Groups of keys that do not open, in segments that do. */
+  readonly groups: number;
   readonly extents: readonly { readonly link: string; readonly number: number }[];
 }
 
@@ -48,6 +50,9 @@ export interface Opened {
 
 /** Room for the books and what becomes of keys that came before, while no more are taken. */
 const reserveBytes = 16_777_216;
+
+/** Groups that a segment can have, and more. */
+const groupsOfSegment = 1_048_576;
 
 const kinds = new Map<number, RowKind>(
   Object.entries(rowKind).map(([kind, number]) => [number, kind as RowKind]),
@@ -81,7 +86,7 @@ async function openAll(
     const books = await ledger.load();
     const intake = new IntakeFiles(files, folder, keyring, random, () => clock.now());
     const volumes = new Volumes(files, folder, keyring, random);
-    const { groups, damaged } = await intake.load();
+    const { groups, damaged, damagedGroups } = await intake.load();
     for (const number of damaged) await intake.setAside(number);
     const missing = await volumes.load(books.extents);
     const consumed = new Map(books.consumed.map((row) => [row.grp, row]));
@@ -89,11 +94,16 @@ async function openAll(
     for (const group of groups) {
       const row = consumed.get(group.number);
       if (row === undefined) continue;
-      markConsumed(group, row.bits);
+      group.markConsumed(row.bits);
       // Copied forward, and the books do not know yet: they must, before the old segment goes.
       if (row.segment !== group.segment) moved.push({ ...row, segment: group.segment });
     }
     await ledger.apply({ rows: [], consumed: moved, extents: [], gone: missing, segmentsGone: [] });
+    let last = highestOf(consumed.get(highestRow));
+    for (const { number } of groups) last = Math.max(last, number);
+    for (const number of consumed.keys()) last = Math.max(last, number);
+    // What numbers were in a damaged segment is not known, only how many there can be.
+    const skipped = (damaged.length + damagedGroups) * groupsOfSegment;
     const reserve = new Reserve(files, folder, options.reserveBytes ?? reserveBytes, clock);
     await reserve.make();
     const store = new Engine({
@@ -103,7 +113,7 @@ async function openAll(
       keyring,
       reserve,
       groups: groups.filter(({ live }) => live > 0),
-      next: Math.max(0, ...groups.map(({ number }) => number), ...consumed.keys()) + 1,
+      next: last + skipped + 1,
       limitBytes: options.limitBytes,
       wipeAfterMs: options.wipeAfterMs,
       cycleMs: options.cycleMs ?? usualCycleMs,
@@ -126,17 +136,11 @@ async function openAll(
     return {
       store,
       loaded: { rows, buffered, extents },
-      damage: { segments: damaged, extents: missing },
+      damage: { segments: damaged, groups: damagedGroups, extents: missing },
       idKey: keyring.mask,
     };
   } catch (error) {
     await ledger.close();
     throw error;
-  }
-}
-
-function markConsumed(group: Group, bits: Uint8Array): void {
-  for (let place = 0; place < group.count; place++) {
-    if (((bits[place >> 3] ?? 0) & (1 << (place & 7))) !== 0) group.consume(place);
   }
 }

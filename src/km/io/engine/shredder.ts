@@ -5,7 +5,7 @@
  */
 import type { Timer } from "../../../base/clock.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
-import { rowOf } from "./books-change.ts";
+import { highest, rowOf } from "./books-change.ts";
 import type { Group } from "./group.ts";
 import type { LedgerChange } from "./ledger.ts";
 import type { EngineParts } from "./parts.ts";
@@ -20,6 +20,8 @@ export interface ShredderHost {
   work(run: () => Promise<void>): void;
   /** Rejected when the store has failed, and nothing is run any more. */
   readonly failed: Promise<never>;
+  /** The highest number that a group had. */
+  lastGroup(): number;
   /** After each round that its time had come for. */
   round(): Promise<void>;
 }
@@ -111,7 +113,9 @@ export class Shredder {
     const segmentsGone = await this.#parts.intake.shred();
     if (segmentsGone.length === 0) return;
     const { ledger, reserve } = this.#parts;
-    await reserve.use(() => ledger.apply({ ...nothing, segmentsGone }));
+    // With the last of its segments a group's number would be forgotten, and be given out again after a start.
+    const consumed = [highest(this.#host.lastGroup())];
+    await reserve.use(() => ledger.apply({ ...nothing, consumed, segmentsGone }));
   }
 
   async #resealDirty(): Promise<void> {

@@ -81,9 +81,13 @@ export class Volumes {
 
   /**
    * @param rows where the books say that extents are
+   * @param how "as it is": nothing is changed; else what power failed under is overwritten
    * @returns those that are not there: their volume is gone or too short
    */
-  async load(rows: readonly ExtentRow[]): Promise<ExtentRow[]> {
+  async load(
+    rows: readonly ExtentRow[],
+    how: "as it is" | "clean" = "clean",
+  ): Promise<ExtentRow[]> {
     await this.#files.makeFolder(this.#folder);
     const sizes = new Map<number, number>();
     for (const name of await this.#files.list(this.#folder)) {
@@ -103,7 +107,9 @@ export class Volumes {
       if (end > (sizes.get(row.volume) ?? 0)) missing.push(row);
       else this.#put({ ...row, key: undefined, by: 0 });
     }
-    for (const volume of this.#volumes.values()) await this.#clean(volume);
+    if (how === "clean") {
+      for (const volume of this.#volumes.values()) await this.#clean(volume);
+    }
     return missing;
   }
 

@@ -1,0 +1,116 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import test, { type ExecutionContext } from "ava";
+import { checkText } from "../../../../src/km/cli/store.ts";
+import { checkStore, isWhole, repairStore } from "../../../../src/km/io/engine/check.ts";
+import { openEngine } from "../../../../src/km/io/engine/open.ts";
+import type { Buffered } from "../../../../src/km/store/port.ts";
+
+const masterKey = Buffer.alloc(32, 5);
+const limitBytes = 1e9;
+
+/** A store with two groups of five keys; two of the first group are an extent. */
+async function filled(t: ExecutionContext) {
+  const folder = await mkdtemp(join(tmpdir(), "qkd-km-check-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const open = () =>
+    openEngine({
+      folder,
+      masterKey,
+      limitBytes,
+      wipeAfterMs: 600_000,
+      onFailure: (fault) => t.fail(fault.message),
+    });
+  const { store } = await open();
+  const put = () => {
+    const keys = Array.from({ length: 5 }, () => {
+      return { id: randomBytes(16), bits: 800, bytes: randomBytes(100) };
+    });
+    return new Promise<readonly Buffered[]>((done) => store.put("m", keys, done));
+  };
+  const first = await put();
+  await put();
+  const handles = first.slice(0, 2).map(({ handle }) => handle);
+  await new Promise<void>((done) => {
+    const value = Buffer.from("{}");
+    store.commit(
+      {
+        extents: [{ link: "ab", number: 1, length: 200, handles }],
+        rows: [{ kind: "extent", link: "ab", key: "1", value }],
+      },
+      done,
+    );
+  });
+  return { folder, open, store };
+}
+
+async function turnBit(path: string, at: number): Promise<void> {
+  const bytes = await readFile(path);
+  bytes[at] = (bytes[at] as number) ^ 1;
+  await writeFile(path, bytes);
+}
+
+test("a check reads all of a store, finds nothing wrong in a whole one, and changes nothing", async (t) => {
+  const { folder, store } = await filled(t);
+  await store.close();
+  const check = await checkStore({ folder, masterKey });
+  t.true(isWhole(check));
+  t.is(check.waiting_keys, 8);
+  t.is(check.extent_bytes, 200);
+  t.deepEqual(await checkStore({ folder, masterKey }), check);
+  t.true(checkText(check).endsWith("nothing is wrong\n"));
+  const other = checkStore({ folder, masterKey: Buffer.alloc(32) });
+  await t.throwsAsync(other, { code: "km_store.key" } as object);
+});
+
+test("damage is counted; a repair drops it, and the rest is there", async (t) => {
+  const { folder, store, open } = await filled(t);
+  await store.close();
+  await turnBit(join(folder, "volumes", "000000000001.vol"), 150);
+  const check = await checkStore({ folder, masterKey });
+  t.is(check.damaged_extents, 1);
+  t.regex(checkText(check), /wrong: 1 extents that do not open/);
+  const { before, after } = await repairStore({ folder, masterKey, limitBytes });
+  t.deepEqual(before, check);
+  t.is(after.damaged_extents, 0);
+  t.is(after.waiting_keys, 8);
+  // Its row is the link's: that it is void, both ends agree on.
+  t.is(after.rows_alone, 1);
+  const again = await open();
+  t.deepEqual(again.loaded.extents, []);
+  await again.store.close();
+});
+
+test("a damaged record of used keys makes no key free: all keys of its group are used", async (t) => {
+  const { folder, store, open } = await filled(t);
+  await store.close();
+  const database = new DatabaseSync(join(folder, "books.sqlite"));
+  const changed = database.prepare("UPDATE consumed SET bits = x'' WHERE grp > 0").run();
+  database.close();
+  const check = await checkStore({ folder, masterKey });
+  t.is(changed.changes, 1);
+  t.is(check.damaged_use, 1);
+  const again = await open();
+  t.is(again.loaded.buffered.length, 5);
+  await again.store.close();
+});
+
+test("a number that named a key names no other, not even when all is gone and the store starts again", async (t) => {
+  const { store, open } = await filled(t);
+  const { bufferedKeys } = store.use();
+  t.is(bufferedKeys, 8);
+  await store.close();
+  const second = await open();
+  const handles = second.loaded.buffered.map(({ handle }) => handle);
+  await new Promise<void>((done) => second.store.commit({ dropped: handles }, done));
+  await second.store.close();
+  const third = await open();
+  t.deepEqual(third.loaded.buffered, []);
+  const keys = [{ id: randomBytes(16), bits: 800, bytes: randomBytes(100) }];
+  const stored = await new Promise<readonly Buffered[]>((done) => third.store.put("m", keys, done));
+  t.true((stored[0]?.handle ?? 0) > Math.max(...handles));
+  await third.store.close();
+});
