@@ -23,6 +23,7 @@ import {
   powerCuts,
 } from "../../test/faults/disk-campaign.ts";
 import { engineDiskErrors, enginePowerCuts } from "../../test/faults/engine-campaign.ts";
+import { killEngines } from "../../test/faults/engine-kills.ts";
 import { killNodes } from "../../test/faults/kills.ts";
 import { killKms } from "../../test/faults/km-kills.ts";
 import { meetTroubles } from "../../test/faults/troubles.ts";
@@ -243,6 +244,14 @@ export const campaigns: readonly Campaign[] = [
         async run(scale, seed) {
           const codes = ["ENOSPC", "EDQUOT", "EIO", "EROFS"];
           return tally(await engineDiskErrors(seeds(times(30, scale), seed), codes, 1));
+        },
+      },
+      {
+        title: "a process with a key manager's store killed by SIGKILL 2,000 times",
+        async run(scale, seed) {
+          const { broken, ...figures } = await killEngines(times(2_000, scale), seed);
+          for (const what of broken.slice(0, 10)) process.stderr.write(`${what}\n`);
+          return { held: broken.length === 0, figures: { ...figures } };
         },
       },
     ],

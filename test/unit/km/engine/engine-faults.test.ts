@@ -1,6 +1,7 @@
 import test from "ava";
 import { rounds } from "../../../campaign-scale.ts";
 import { engineDiskErrors, enginePowerCuts } from "../../../faults/engine-campaign.ts";
+import { killEngines } from "../../../faults/engine-kills.ts";
 
 // Every file operation of a story is a point of failure; more seeds in `npm run soak`.
 const every = 10 / rounds(10);
@@ -17,4 +18,11 @@ test("a disk that is full or broken for a while loses nothing that was acknowled
   const { points, broken } = await engineDiskErrors([1], ["ENOSPC", "EIO"], every);
   t.deepEqual(broken.slice(0, 10), []);
   t.true(points >= rounds(200), `${points} points`);
+});
+
+test("a process that is killed has what it acknowledged, and no used key comes back", async (t) => {
+  t.timeout(600_000);
+  const { broken, keys } = await killEngines(rounds(100), 1);
+  t.deepEqual(broken.slice(0, 10), []);
+  t.true(keys > 0);
 });
