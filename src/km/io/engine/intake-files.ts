@@ -15,6 +15,9 @@ const magic = Buffer.from("qkd-km intake 1\n", "latin1");
 const keyAt = 32;
 /** A segment is closed when it has so many bytes. */
 const segmentBytes = 8_388_608;
+/** So many can have been written to between two syncs. */
+const lastSegments = 2;
+const pieceBytes = 1_048_576;
 /** End of the name of a segment whose key is being overwritten. */
 const leaving = ".gone";
 
@@ -90,12 +93,27 @@ export class IntakeFiles {
       this.#next = Math.max(this.#next, number + 1);
       if ((await this.#read(number, groups, how)) === "damaged") damaged.push(number);
     }
+    if (how === "clean") await this.#writeAgain([...this.#segments.values()].slice(-lastSegments));
     return {
       groups: [...groups.values()].sort((a, b) => a.number - b.number),
       damaged,
       damagedGroups: this.#damagedGroups,
       segments: this.#segments.size,
     };
+  }
+
+  /**
+   * After a failed sync Linux shows what it could not write, and forgets it: what was written last counts only
+   * when it was written once more.
+   */
+  async #writeAgain(segments: readonly Segment[]): Promise<void> {
+    for (const { file, size } of segments) {
+      for (let at = 0; at < size; at += pieceBytes) {
+        await writeAll(file, await readAt(file, at, Math.min(pieceBytes, size - at)), at);
+      }
+      await file.datasync();
+    }
+    await this.#files.syncFolder(this.#folder);
   }
 
   async #read(
