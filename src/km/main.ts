@@ -1,11 +1,10 @@
 /** The key manager, wired together: read this first. */
 import { randomBytes } from "node:crypto";
-import { systemClock } from "../base/clock.ts";
+import { every, systemClock, within } from "../base/clock.ts";
 import { describe, Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
-import { readNamed } from "../host/config/named-file.ts";
 import { diskFiles } from "../host/disk/files.ts";
 import { lockFolder } from "../host/disk/lock.ts";
 import { crashReport } from "../host/life/crashes.ts";
@@ -67,26 +66,14 @@ async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number>
   const house = new AsyncDisposableStack();
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
-  const onFailure = (error: unknown) => failed.reject(error);
-
-  await diskFiles.makeFolder(config.km.state_dir);
-  const lock = await lockFolder(config.km.state_dir);
-  stack.defer(() => lock.release());
-
-  const masterKey = readMasterKey(config.store.master_key_file);
-  const { store, loaded, damage, idKey } = await openEngine({
-    folder: `${config.km.state_dir}/store`,
-    masterKey,
-    limitBytes: config.store.limit_mb * 1_000_000,
-    wipeAfterMs: config.store.wipe_after_s,
-    clock,
-    onFailure,
-  }).finally(() => masterKey.fill(0));
-  stack.defer(() => store.close());
-  for (const segment of damage.segments) log.error("keys that came are damaged: lost", { segment });
-  if (damage.groups > 0) log.error("keys that came are damaged: lost", { groups: damage.groups });
-  for (const { link, number } of damage.extents) {
-    log.error("stock is missing: lost", { link, extent: number });
+  log.info("starting", { id: config.km.id, version: softwareVersion, pid: process.pid });
+  try {
+    const notify = await start(config, { log, logs, onFailure: failed.reject }, house);
+    const signal = await Promise.race([stop, failed.promise]);
+    log.info("stopping", { signal });
+    notify.stopping();
+  } finally {
+    await close(house, log);
   }
   log.info("stopped");
   return exit.ok;
@@ -220,41 +207,47 @@ async function start(
   return notify;
 }
 
-function kmStatus(
+/** The folder is this process's alone, and the store in it is open. @throws Fault */
+async function openStore(
   config: KmConfig,
-  { intake, connections }: Supplies,
-  links: readonly LinkOfKm[],
-  store: Awaited<ReturnType<typeof openEngine>>["store"],
-  uptimeMs: number,
-): KmStatus {
-  const use = store.use();
-  return {
-    km_id: config.km.id,
-    version: softwareVersion,
-    uptime_s: Math.floor(uptimeMs / 1_000),
-    store: {
-      buffered_keys: use.bufferedKeys,
-      buffered_bits: use.bufferedBytes * 8,
-      stock_bits: use.extentBytes * 8,
-      disk_bytes: use.diskBytes,
-      limit_bytes: use.limitBytes,
-      full: store.full() !== undefined,
-    },
-    nodes_connected: connections,
-    refused: intake.refused,
-    links: links.map((link) => link.status()),
-    modules: config.modules.map(({ name, module_id, matching_module_id, link }) => {
-      const counts = intake.module(name)?.counts;
-      return {
-        name,
-        module_id,
-        matching_module_id,
-        link,
-        received_keys: counts?.keys ?? 0,
-        received_bits: counts?.bits ?? 0,
-        repeats: (counts?.repeats ?? 0) + (counts?.repeatsOfGone ?? 0),
-        conflicts: counts?.conflicts ?? 0,
-      };
-    }),
-  };
+  { log, onFailure }: Pick<Surroundings, "log" | "onFailure">,
+  house: AsyncDisposableStack,
+) {
+  const { km, store } = config;
+  const { master_key_file, limit_mb, wipe_after_s } = store;
+  await diskFiles.makeFolder(km.state_dir);
+  const lock = await lockFolder(km.state_dir);
+  house.defer(() => lock.release());
+  // Before the store, so that they are closed after it: what the store still tells is on record.
+  const records = await KmRecords.open(config, clock, log.child("records"));
+  house.defer(() => records.close());
+  const masterKey = readMasterKey(master_key_file);
+  const opened = await openEngine({
+    folder: `${km.state_dir}/store`,
+    masterKey,
+    limitBytes: limit_mb * 1_000_000,
+    wipeAfterMs: wipe_after_s,
+    clock,
+    onFailure,
+  }).finally(() => masterKey.fill(0));
+  house.defer(() => opened.store.close());
+  const { segments, extents, groups } = opened.damage;
+  if (groups > 0) log.error("keys that came are damaged: lost", { groups });
+  for (const segment of segments) log.error("keys that came are damaged: lost", { segment });
+  for (const { link, number } of extents) {
+    log.error("stock is missing: lost", { link, extent: number });
+  }
+  return { ...opened, records };
+}
+
+/** Closes what was opened. What is not closed in time is as after a power cut, and found so by the next start. */
+async function close(house: AsyncDisposableStack, log: Log): Promise<void> {
+  const late = () =>
+    new Fault("stopped", "not everything stopped in time", { limit_ms: stopTimeout });
+  try {
+    await within(clock, stopTimeout, house.disposeAsync(), late);
+  } catch (error) {
+    log.warn(describe(error));
+    process.exit(exit.io);
+  }
 }

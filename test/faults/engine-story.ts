@@ -88,7 +88,8 @@ export class EngineStory {
 
   /** What was found is what was acknowledged; what was not, may be there as a whole. */
   async #check({ store, loaded, damage }: Opened): Promise<void> {
-    if (damage.segments.length + damage.extents.length > 0) this.broken.push(`damage is told: ${damage.segments} ${JSON.stringify(damage.extents)}`);
+    if (damage.segments.length + damage.extents.length > 0)
+      this.broken.push(`damage is told: ${damage.segments} ${JSON.stringify(damage.extents)}`);
     const byId = new Map<string, Buffered>();
     for (const key of loaded.buffered) byId.set(Buffer.from(key.id).toString("hex"), key);
     if (byId.size !== loaded.buffered.length) this.broken.push("a key is there twice");

@@ -25,21 +25,44 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
   links          each link: its session, keys that wait, keys compared, stock of
                  both owners
   keys           what came from each module
-  store check    reads all of the store of a KM that is stopped: exit code 1 if
-                 something in it is wrong
+  keys --module M --from T [--to T]
+                 QKD-keys of a module that came in a time, and what each became
+  key show ID    what became of a QKD-key, a KMA-key or a KSA-key, in order
+  compromise --link L --from T [--to T] [--delete]
+                 keys that others could know if a link was not safe for a time;
+                 with --delete what is free of them is void at both ends
+  alarms         what is raised, and what to do
+  store check    reads all of the store of a key manager that is stopped: exit
+                 code 1 if something in it is wrong
   store repair   drops what is damaged in it; no used key is ever free again
 
-  --config FILE  its configuration (default /etc/qkd-km/config.toml)
-  --json         for programs, with status, links, keys and store
+  --config FILE  its configuration (default ${standardConfig})
+  --json         for programs: check-config, status, links, keys, key,
+                 compromise, alarms
+  --from, --to   a time: 2h, 14:30, 2026-01-31T12:00Z; --to is now if left out
+  --yes KM_ID    delete without asking, if this is the key manager
   --help, --version
 
-Exit codes: 0 done, 1 the store has damage, 64 wrong command line, 69 it does not run, 70 a defect,
-74 a file or socket, 78 the configuration
+SIGHUP has a running key manager look at its certificates now.
+Exit codes: 0 done, 1 the store has damage, 64 wrong command line, 69 it does
+not run, 70 a defect, 74 a file, the store or a socket, 77 not permitted, 78 the
+configuration.
 `;
 
-const commands = ["run", "check-config", "status", "links", "keys", "store"] as const;
+const commands = [
+  "run",
+  "check-config",
+  "status",
+  "links",
+  "keys",
+  "key",
+  "compromise",
+  "alarms",
+  "store",
+] as const;
 const storeActs = ["check", "repair"] as const;
-const standardFile = "/etc/qkd-km/config.toml";
+/** As messages name it when it is asked. */
+const who = { called: "the key manager", command: "qkd-km" } as const;
 
 const terminal = openTerminal(process.stdout, process.stderr, process.env, "qkd-km");
 
@@ -109,17 +132,19 @@ async function go(args: readonly string[]): Promise<number> {
   const [command, ...more] = positionals;
   if (command === undefined) return wrong("which command?");
   const known = commands.find((name) => name === command);
+  if (known === undefined)
+    return wrong(`no such command: ${tidy(command)}${didYouMean(command, commands)}`);
+  const [named = values.config] = known === "check-config" ? more.splice(0, 1) : [];
+  const [id] = known === "key" && more[0] === "show" ? more.splice(0, 2).slice(1) : [];
+  if (known === "key" && id === undefined) return wrong("key show ID");
   const word = known === "store" ? more.shift() : undefined;
   const act = storeActs.find((name) => name === word);
-  if (known === "store" && act === undefined) return wrong("store check, or store repair?");
-  if (more.length > 0) return wrong("one command at a time");
-  if (known === undefined) return wrong(`no such command${didYouMean(command, commands)}`);
-  const { loadKmConfig } = await import("../config/load.ts");
-  const config = loadKmConfig(values.config ?? standardFile);
-  if (act !== undefined) {
-    const { storeCommand } = await import("./store.ts");
-    return storeCommand(config, act, values.json === true);
-  }
+  if (more.length > 0)
+    return wrong(`one command at a time: ${tidy(more[0] ?? "")} is one too many`);
+  const misplaced = misplacedOption(known, values);
+  if (misplaced !== undefined) return wrong(`--${misplaced} has no use with ${known}`);
+  const file = named ?? values.config ?? standardConfig;
+  if (known === "check-config") return check(file, values.json === true);
   if (known === "run") {
     // Told to stop while it was loaded: nothing was begun.
     const { run } = await import("../main.ts");
@@ -127,6 +152,12 @@ async function go(args: readonly string[]): Promise<number> {
     return run((await import("../config/load.ts")).loadKmConfig(file));
   }
   const { readKmConfig } = await import("../config/load.ts");
+  if (known === "store") {
+    if (act === undefined) return wrong("store check, or store repair?");
+    const { loadKmConfig } = await import("../config/load.ts");
+    const { storeCommand } = await import("./store.ts");
+    return storeCommand(loadKmConfig(file), act, values.json === true);
+  }
   const config = readKmConfig(file);
   const sockets = kmSockets(config);
   const asked = { sockets, who, km: config.km.id, options: values, now: systemClock.wall() };

@@ -1,5 +1,4 @@
 /** After a start the store is told again which bytes are not needed any more: it does not keep that itself. */
-import type { LinkContext } from "../peer/context.ts";
 import type { LinkBooks } from "../store/books.ts";
 import type { KeyStore } from "../store/port.ts";
 import type { Extent } from "../store/shapes.ts";
@@ -39,14 +38,4 @@ function usedBut({ number, regions }: Extent, kept: Span[]) {
     if (at < mark) ranges.push({ extent: number, start: at, end: mark });
   }
   return ranges;
-}
-
-/** Stock whose bytes the store lost is used at this end, and by the comparison of books at the other. */
-export function voidLost({ books, tell }: LinkContext, there: ReadonlySet<number>): void {
-  for (const { number, regions } of [...books.stock.extents.values()]) {
-    if (there.has(number)) continue;
-    const bytes = regions.reduce((sum, { mark, end }) => sum + end - mark, 0);
-    if (bytes > 0) tell({ type: "lost", bytes });
-    books.stock.voidExtent(number);
-  }
 }

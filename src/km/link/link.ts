@@ -16,7 +16,8 @@ import type { Side } from "../store/regions.ts";
 import { Owner } from "../supply/owner.ts";
 import { Peer, type Takes } from "../supply/peer.ts";
 import { compareBooks } from "./compare.ts";
-import { forgetUsed, voidLost } from "./forget.ts";
+import { expireWaiting } from "./expire.ts";
+import { forgetUsed } from "./forget.ts";
 import { tellBooks } from "./my-books.ts";
 import { Ownership } from "./ownership.ts";
 import { type Revoked, revokeBuffered, revokeExtents } from "./revoke.ts";
@@ -84,14 +85,14 @@ export class KmLink {
   /**
    * @param rows what the store has of this link
    * @param buffered its keys that wait for a match
-   * @param extents numbers of the extents whose bytes the store has; all that the rows tell of, if not given
+   * @param extents numbers of the extents whose bytes are there
    */
   constructor(
     options: LinkOptions,
     world: LinkWorld,
     rows: readonly Row[],
     buffered: readonly Buffered[],
-    extents?: ReadonlySet<number>,
+    extents: ReadonlySet<number>,
   ) {
     this.#options = options;
     this.#world = world;
@@ -112,8 +113,7 @@ export class KmLink {
     if (side === 0) this.#leader = new Leader(this.#context, this.#buffer, ids);
     else this.#follower = new Follower(this.#context, this.#buffer, rows);
     for (const key of waiting) this.#leader?.add(key);
-    if (extents !== undefined) voidLost(this.#context, extents);
-    this.#start();
+    this.#start(extents);
   }
 
   #makeContext(): LinkContext {

@@ -84,7 +84,7 @@ export class LinkOfKm {
       },
       loaded.rows.filter((row) => row.link === name),
       loaded.buffered.filter(({ module }) => names.has(module)),
-      new Set(loaded.extents.filter(({ link }) => link === name).map(({ number }) => number)),
+      new Set(loaded.extents.flatMap((e) => (e.link === name ? [e.number] : []))),
     );
     this.way = new KxLink({
       me,

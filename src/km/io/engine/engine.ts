@@ -49,6 +49,8 @@ export class Engine implements KeyStore {
   #queue: Operation[] = [];
   #running: Promise<void> | undefined;
   #failed = false;
+  /** When the last cycle began. */
+  #begun = Number.NEGATIVE_INFINITY;
   /** Rejected when the store has failed: nothing is called back after. */
   readonly #ended = Promise.withResolvers<never>();
   /** A disk was full when keys came: it may have room again after the next round of shredding. */

@@ -8,6 +8,7 @@ import { freeMemory, keyMemory } from "../../../port/key.ts";
 import { type Group, groupHeader, groupLength, openGroup, sealGroup } from "./group.ts";
 import type { Keyring } from "./keyring.ts";
 import { isFull, takeBack } from "./reserve.ts";
+import { Scratch } from "./scratch.ts";
 import { wrappedLength } from "./sealing.ts";
 
 const headerLength = 512;
@@ -150,7 +151,9 @@ export class IntakeFiles {
       const head = await readAt(file, at, groupHeader);
       const length = groupLength(head);
       if (length === undefined || at + length > size) break;
-      const group = openGroup(await readAt(file, at, length), segment.key);
+      const sealed = await readAt(file, at, length);
+      const group = openGroup(sealed, segment.key);
+      freeMemory(sealed);
       at += length;
       // Damaged, or not written to its end: others may follow.
       if (group === undefined) {
@@ -179,7 +182,7 @@ export class IntakeFiles {
       for (const group of groups) {
         const segment = await this.#open();
         if (!before.has(segment)) before.set(segment, segment.size);
-        const bytes = Buffer.concat(sealGroup(group, segment.key));
+        const bytes = this.#scratch.join(sealGroup(group, segment.key));
         await writeAll(segment.file, bytes, segment.size);
         placed.push({ group, segment, offset: segment.size });
         segment.size += bytes.length;

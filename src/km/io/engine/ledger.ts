@@ -65,6 +65,9 @@ interface Waiting {
   readonly reject: (fault: Fault) => void;
 }
 
+/** Beside this file, and of its kind: the production build has it as a file of its own. */
+const workerFile = join(import.meta.dirname, `ledger-worker${extname(import.meta.filename)}`);
+
 export class LedgerThread implements Ledger {
   readonly #path: string;
   readonly #worker: Worker;

@@ -53,6 +53,7 @@ const reserveBytes = 16_777_216;
 
 /** Groups that a segment can have, and more. */
 const groupsOfSegment = 1_048_576;
+const usualCycleMs = 5;
 
 const kinds = new Map<number, RowKind>(
   Object.entries(rowKind).map(([kind, number]) => [number, kind as RowKind]),

@@ -9,6 +9,7 @@ import { readAt } from "./intake-files.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ExtentRow } from "./ledger.ts";
 import { isFull, takeBack } from "./reserve.ts";
+import { Scratch } from "./scratch.ts";
 import { open, seal, wrappedLength } from "./sealing.ts";
 
 const headerLength = 128;
