@@ -22,7 +22,11 @@ import {
   ledgerTroubles,
   powerCuts,
 } from "../../test/faults/disk-campaign.ts";
-import { engineDiskErrors, enginePowerCuts } from "../../test/faults/engine-campaign.ts";
+import {
+  engineDiskErrors,
+  engineForgetfulDisks,
+  enginePowerCuts,
+} from "../../test/faults/engine-campaign.ts";
 import { killEngines } from "../../test/faults/engine-kills.ts";
 import { killNodes } from "../../test/faults/kills.ts";
 import { killKms } from "../../test/faults/km-kills.ts";
@@ -244,6 +248,13 @@ export const campaigns: readonly Campaign[] = [
         async run(scale, seed) {
           const codes = ["ENOSPC", "EDQUOT", "EIO", "EROFS"];
           return tally(await engineDiskErrors(seeds(times(30, scale), seed), codes, 1));
+        },
+      },
+      {
+        title:
+          "a forgetful disk, then a power cut, at every operation of 300 stories of such a store",
+        async run(scale, seed) {
+          return tally(await engineForgetfulDisks(seeds(times(300, scale), seed), 1));
         },
       },
       {

@@ -73,3 +73,29 @@ export async function engineDiskErrors(
   }
   return { points, broken };
 }
+
+/** A sync that fails at operation n forgets what it did not write; some operations later power fails as well. */
+export async function engineForgetfulDisks(
+  seeds: readonly number[],
+  every: number,
+): Promise<CampaignResult> {
+  const broken: string[] = [];
+  let points = 0;
+  for (const seed of seeds) {
+    const total = await operations(seed);
+    for (let at = 1 + (seed % every); at <= total; at += every) {
+      points++;
+      const draw = random(seed * 100_003 + at);
+      const cut = at + 20 + Math.floor(draw() * 60);
+      const disk = new Disk();
+      disk.forgets = draw;
+      disk.trouble = (operation) => {
+        if (operation === at) return systemError("EIO");
+        return operation === cut ? new PowerCut() : undefined;
+      };
+      const found = await tell(disk, seed, draw);
+      broken.push(...found.map((what) => `seed ${seed}, EIO at ${at}, cut at ${cut}: ${what}`));
+    }
+  }
+  return { points, broken };
+}

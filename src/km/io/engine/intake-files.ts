@@ -88,7 +88,9 @@ export class IntakeFiles {
     const groups = new Map<number, Group>();
     const damaged: number[] = [];
     if (how === "clean") {
-      for (const name of names) if (name.endsWith(leaving)) await this.#overwrite(name);
+      const gone = names.filter((name) => name.endsWith(leaving));
+      if (gone.length > 0) await this.#files.syncFolder(this.#folder);
+      for (const name of gone) await this.#overwrite(name);
     }
     for (const number of numbers) {
       this.#next = Math.max(this.#next, number + 1);

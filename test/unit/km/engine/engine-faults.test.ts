@@ -1,6 +1,10 @@
 import test from "ava";
 import { rounds } from "../../../campaign-scale.ts";
-import { engineDiskErrors, enginePowerCuts } from "../../../faults/engine-campaign.ts";
+import {
+  engineDiskErrors,
+  engineForgetfulDisks,
+  enginePowerCuts,
+} from "../../../faults/engine-campaign.ts";
 import { killEngines } from "../../../faults/engine-kills.ts";
 
 // Every file operation of a story is a point of failure; more seeds in `npm run soak`.
@@ -18,6 +22,12 @@ test("a disk that is full or broken for a while loses nothing that was acknowled
   const { points, broken } = await engineDiskErrors([1], ["ENOSPC", "EIO"], every);
   t.deepEqual(broken.slice(0, 10), []);
   t.true(points >= rounds(200), `${points} points`);
+});
+
+test("a disk that forgets what it failed to sync, and then loses power, loses no key that was acknowledged", async (t) => {
+  t.timeout(600_000);
+  const { broken } = await engineForgetfulDisks([1, 2], every);
+  t.deepEqual(broken.slice(0, 10), []);
 });
 
 test("a process that is killed has what it acknowledged, and no used key comes back", async (t) => {
