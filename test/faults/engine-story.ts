@@ -66,6 +66,7 @@ export class EngineStory {
         masterKey: Buffer.from(masterKey),
         limitBytes: 1e9,
         wipeAfterMs: 10_000,
+        cycleMs: 0,
         clock: this.clock,
         random: (length) => this.#bytes(length),
         files: disk,

@@ -22,6 +22,7 @@ async function filled(t: ExecutionContext) {
       masterKey,
       limitBytes,
       wipeAfterMs: 600_000,
+      cycleMs: 0,
       onFailure: (fault) => t.fail(fault.message),
     });
   const { store } = await open();

@@ -35,6 +35,7 @@ test("stock that the books know and the store has lost is void from the start, a
     masterKey: randomBytes(32),
     limitBytes: 1e9,
     wipeAfterMs: 10_000,
+    cycleMs: 0,
     clock,
     onFailure: (fault) => t.fail(fault.message),
   });
