@@ -3,6 +3,7 @@
  * here is an error. `README.md` beside this file is the table for people.
  */
 import * as v from "valibot";
+import * as duration from "../../base/duration.ts";
 import { name } from "../../host/config/name.ts";
 import { asciiHost, hostProblem, peerProblem } from "../../host/net/host.ts";
 import { longestSocketPath } from "../../ops/local/paths.ts";
@@ -52,7 +53,7 @@ function seconds(least: number, most: number, standard: number) {
   const message = `expected a number from ${least} to ${most}`;
   return v.pipe(
     v.optional(v.pipe(v.number(), v.minValue(least, message), v.maxValue(most, message)), standard),
-    v.transform((s) => s * 1_000),
+    v.transform((count) => duration.seconds(count)),
   );
 }
 

@@ -3,6 +3,7 @@
  * is an error. `README.md` beside this file is the table for people; a test compares the two.
  */
 import * as v from "valibot";
+import * as duration from "../../base/duration.ts";
 import { name } from "../../host/config/name.ts";
 import { asciiHost, brokerProblem, hostProblem, peerProblem } from "../../host/net/host.ts";
 import { commandKeySchema } from "../../ops/commands/key-schema.ts";
@@ -70,7 +71,7 @@ function whole(least: number, most: number) {
 function seconds(least: number, most: number, standard: number) {
   return v.pipe(
     v.optional(within(least, most), standard),
-    v.transform((s) => s * 1_000),
+    v.transform((count) => duration.seconds(count)),
   );
 }
 

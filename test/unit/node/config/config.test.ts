@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import { driverKinds } from "../../../../drivers/index.ts";
+import { seconds } from "../../../../src/base/duration.ts";
 import { ConfigError } from "../../../../src/host/config/problems.ts";
 import { loadConfig, parseConfig } from "../../../../src/node/config/load.ts";
 import {
@@ -62,7 +63,7 @@ test("a small configuration is filled up with defaults, times in ms", (t) => {
   t.is(module?.qber_limit, 0.11);
   t.is(module?.mode, "proactive");
   t.is(module?.kms[0]?.window, 256);
-  t.is(module?.kms[0]?.answer_timeout_s, 10_000);
+  t.is(module?.kms[0]?.answer_timeout_s, seconds(10));
   t.is(module?.kms[0]?.ca, "/etc/qkd/ca.crt");
   t.is(config.log.level, "info");
   t.is(config.manager, undefined);
