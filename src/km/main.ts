@@ -214,7 +214,7 @@ async function openStore(
   house: AsyncDisposableStack,
 ) {
   const { km, store } = config;
-  const { master_key_file, limit_mb, wipe_after_s } = store;
+  const { master_key_file, limit_mb, wipe_after } = store;
   await diskFiles.makeFolder(km.state_dir);
   const lock = await lockFolder(km.state_dir);
   house.defer(() => lock.release());
@@ -226,7 +226,7 @@ async function openStore(
     folder: `${km.state_dir}/store`,
     masterKey,
     limitBytes: limit_mb * 1_000_000,
-    wipeAfterMs: wipe_after_s,
+    wipeAfterMs: wipe_after,
     clock,
     onFailure,
   }).finally(() => masterKey.fill(0));

@@ -146,12 +146,24 @@ export const localSchema = v.strictObject({
 
 export const configSchema = v.strictObject({
   km: kmSchema,
-  store: storeSchema,
+  store: v.pipe(
+    storeSchema,
+    v.transform(({ wipe_after_s, ...rest }) => ({ ...rest, wipe_after: wipe_after_s })),
+  ),
   records: v.optional(recordsSchema, {}),
   kq1: v.optional(kq1Schema),
   kx: v.optional(kxSchema),
   module: v.optional(v.record(name, moduleSchema), {}),
-  link: v.optional(v.record(name, linkSchema), {}),
+  link: v.optional(
+    v.record(
+      name,
+      v.pipe(
+        linkSchema,
+        v.transform(({ match_within_s, ...rest }) => ({ ...rest, match_within: match_within_s })),
+      ),
+    ),
+    {},
+  ),
   log: v.optional(logSchema, {}),
   local: v.optional(localSchema, {}),
 });

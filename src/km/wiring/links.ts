@@ -55,7 +55,7 @@ export class LinkOfKm {
   constructor(parts: LinkParts) {
     this.#parts = parts;
     const { me, config, modules, store, loaded, incarnation, tls, clock, log, task, left } = parts;
-    const { name, peer, host, port, unit_bits, match_within_s, server_name } = config;
+    const { name, peer, host, port, unit_bits, match_within, server_name } = config;
     const own = modules.filter(({ link }) => link === name);
     const leads = Buffer.compare(Buffer.from(me), Buffer.from(peer)) < 0;
     const names = new Set(own.map((module) => module.name));
@@ -68,7 +68,7 @@ export class LinkOfKm {
           module,
           ids: leads ? [module_id, matching_module_id] : [matching_module_id, module_id],
         })),
-        limits: { ...usualLimits, unit: unit_bits / 8, matchMs: match_within_s },
+        limits: { ...usualLimits, unit: unit_bits / 8, matchMs: match_within },
         takes: "witnessed",
         incarnation,
       },

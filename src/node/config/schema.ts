@@ -274,18 +274,53 @@ export const panelSchema = v.strictObject({
   ),
 });
 
+/** Lengths of time lose the unit in their names here: they are `Duration`s from now on. */
 export const configSchema = v.strictObject({
   node: nodeSchema,
   log: v.optional(logSchema, {}),
-  ledger: v.optional(ledgerSchema, {}),
+  ledger: v.optional(
+    v.pipe(
+      ledgerSchema,
+      v.transform(({ group_delay_s, ...rest }) => ({ ...rest, group_delay: group_delay_s })),
+    ),
+    {},
+  ),
   local: v.optional(localSchema, {}),
-  manager: v.optional(managerSchema),
+  manager: v.optional(
+    v.pipe(
+      managerSchema,
+      v.transform(({ telemetry_interval_s, ...rest }) => ({
+        ...rest,
+        telemetry_interval: telemetry_interval_s,
+      })),
+    ),
+  ),
   server: v.optional(serverSchema),
   web: v.optional(webSchema, {}),
-  alarms: v.optional(alarmsSchema, {}),
+  alarms: v.optional(
+    v.pipe(
+      alarmsSchema,
+      v.transform(({ flap_window_s, flap_quiet_s, ...rest }) => ({
+        ...rest,
+        flap_window: flap_window_s,
+        flap_quiet: flap_quiet_s,
+      })),
+    ),
+    {},
+  ),
   panel: v.optional(panelSchema),
   km: v.pipe(
-    v.record(name, kmSchema),
+    v.record(
+      name,
+      v.pipe(
+        kmSchema,
+        v.transform(({ answer_timeout_s, connect_timeout_s, ...rest }) => ({
+          ...rest,
+          answer_timeout: answer_timeout_s,
+          connect_timeout: connect_timeout_s,
+        })),
+      ),
+    ),
     v.check((kms) => Object.keys(kms).length > 0, "expected at least one [km.NAME] table"),
   ),
   module: v.pipe(v.array(moduleSchema), v.minLength(1, "expected at least one [[module]] table")),

@@ -52,7 +52,7 @@ export async function checkKm(
       return [ok([id, title], "connects by itself when it wants keys")];
     }
   }
-  const findings = await checkNetwork(id, title, km, clock, km.connect_timeout_s);
+  const findings = await checkNetwork(id, title, km, clock, km.connect_timeout);
   if (findings.some(({ status }) => status !== "ok")) return findings;
   return [...findings, ...(await checkProtocol(km, moduleOf(km, config, running), clock))];
 }
@@ -97,7 +97,7 @@ async function checkProtocol(km: KmConfig, moduleId: string, clock: Clock): Prom
             requirePq: km.require_pq,
           }
         : undefined,
-      connectTimeoutMs: km.connect_timeout_s,
+      connectTimeoutMs: km.connect_timeout,
     };
     socket = await connectKm(endpoint, clock, never);
   } catch (error) {
@@ -110,8 +110,8 @@ async function checkProtocol(km: KmConfig, moduleId: string, clock: Clock): Prom
   try {
     const said =
       km.transport === "https" ? https(km, endpoint, moduleId, clock) : kq1(socket, moduleId);
-    const late = () => new Fault("kq1.timeout", "no answer", { limit_ms: km.answer_timeout_s });
-    const answer = await within(clock, km.answer_timeout_s, said, late);
+    const late = () => new Fault("kq1.timeout", "no answer", { limit_ms: km.answer_timeout });
+    const answer = await within(clock, km.answer_timeout, said, late);
     return [identity, ok(spoken, answer)];
   } catch (error) {
     const why = error instanceof Fault ? describe(error) : connectionReason(error, "KM");

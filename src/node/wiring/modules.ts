@@ -20,10 +20,10 @@ import type { Monitoring } from "./monitoring.ts";
 import type { Panel } from "./panel.ts";
 
 export function ledgerOptions({ ledger }: Config, progress: Progress) {
-  const { group_records, group_delay_s, reserve_bytes } = ledger;
+  const { group_records, group_delay, reserve_bytes } = ledger;
   return {
     groupRecords: group_records,
-    groupDelayMs: group_delay_s,
+    groupDelayMs: group_delay,
     reserveBytes: reserve_bytes,
     clock,
     task: progress.beginner(clock),
@@ -122,7 +122,7 @@ function createChannel(
         https: km.transport === "https" ? km : undefined,
         window: km.window,
         hashValue: km.hash_value,
-        answerTimeoutMs: km.answer_timeout_s,
+        answerTimeoutMs: km.answer_timeout,
         heard: monitoring.watch.hears(module.name, km.name),
       })),
       kmNames: module.kms.map(({ name }) => kms.nameOf(name)),

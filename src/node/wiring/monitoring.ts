@@ -313,8 +313,8 @@ export class Monitoring {
       {
         flap: {
           count: alarms.flap_count,
-          windowMs: alarms.flap_window_s,
-          quietMs: alarms.flap_quiet_s,
+          windowMs: alarms.flap_window,
+          quietMs: alarms.flap_quiet,
         },
         node: {
           certificateDays: alarms.certificate_days,
@@ -325,7 +325,7 @@ export class Monitoring {
           ({ name, qber_limit, kms, alarms: { intermittent, ...thresholds } }) => ({
             module: name,
             kms: kms.map((km) => km.name),
-            answerTimeoutMs: Math.max(...kms.map((km) => km.answer_timeout_s)),
+            answerTimeoutMs: Math.max(...kms.map((km) => km.answer_timeout)),
             qberLimit: qber_limit,
             intermittent,
             thresholds,

@@ -31,7 +31,7 @@ export function createManager(config: Config, parts: ManagerParts): Manager | un
     protocol: options.protocol,
     username: options.username,
     credentials: parts.credentials,
-    telemetryIntervalMs: options.telemetry_interval_s,
+    telemetryIntervalMs: options.telemetry_interval,
     nodeId: config.node.id,
     boot: parts.state.data.boot,
     softwareVersion,

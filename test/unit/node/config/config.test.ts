@@ -63,7 +63,7 @@ test("a small configuration is filled up with defaults, times in ms", (t) => {
   t.is(module?.qber_limit, 0.11);
   t.is(module?.mode, "proactive");
   t.is(module?.kms[0]?.window, 256);
-  t.is(module?.kms[0]?.answer_timeout_s, seconds(10));
+  t.is(module?.kms[0]?.answer_timeout, seconds(10));
   t.is(module?.kms[0]?.ca, "/etc/qkd/ca.crt");
   t.is(config.log.level, "info");
   t.is(config.manager, undefined);
