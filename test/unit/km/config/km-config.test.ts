@@ -47,11 +47,11 @@ test("the README's example is a configuration, with the defaults of the table", 
   t.is(modules[0]?.name, "one");
   const defaults: Record<string, unknown> = {
     "store.limit_mb": store.limit_mb,
-    "store.wipe_after": store.wipe_after_s / 1_000,
+    "store.wipe_after_s": store.wipe_after / 1_000,
     "kq1.host": kq1?.host,
     "kq1.path": kq1?.path,
     "link.NAME.unit_bits": links[0]?.unit_bits,
-    "link.NAME.match_within": (links[0]?.match_within_s ?? 0) / 1_000,
+    "link.NAME.match_within_s": (links[0]?.match_within ?? 0) / 1_000,
     "log.level": log.level,
   };
   for (const [key, value] of Object.entries(defaults)) {
