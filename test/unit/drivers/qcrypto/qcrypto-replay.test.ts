@@ -229,8 +229,12 @@ test.serial(
         "one is supplied, and none in the stack",
         () => supplied.length === 1 && bench.stack.epochs().length === 0,
       );
-      bench.stack.distil(other);
       const name = `${linkEpoch}/${one.epoch}`;
+      // Until then what comes under the name is taken for the block that the KM has.
+      await eventually("its release is on record", () =>
+        ["released", undefined].includes(ledger.get(name)?.state),
+      );
+      bench.stack.distil(other);
       const kept = () => custody.keptBackKeys.list(10).map(({ block, why }) => `${block} ${why}`);
       await eventually("what is kept back", () => kept().length, { is: 1 });
       t.deepEqual(kept(), [`${name} damaged`]);
