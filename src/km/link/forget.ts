@@ -9,10 +9,7 @@ type Span = readonly [start: number, end: number];
 export function forgetUsed({ link, stock, uses }: LinkBooks, store: KeyStore): void {
   const bound = new Map<number, Span[]>();
   for (const { ranges, state } of uses.values()) {
-    if (state !== "B") {
-      store.forget(link, ranges);
-      continue;
-    }
+    if (state !== "B") continue;
     for (const { extent, start, end } of ranges) {
       const list = bound.get(extent) ?? [];
       list.push([start, end]);

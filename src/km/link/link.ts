@@ -2,7 +2,7 @@
  * One link to another KM: matching, ownership, keys on their way, and the sessions over which both ends agree
  * on them. Driven from outside: messages, keys and time go in; messages and transactions come out. Pure.
  */
-import type { Hello, KxMessage } from "../../wire/kx/messages.ts";
+import type { KxMessage } from "../../wire/kx/messages.ts";
 import type { Period } from "../keys/origin.ts";
 import { idsOf, LinkBuffer, runsOf, type Waiting } from "../matching/buffer.ts";
 import { Follower } from "../matching/follower.ts";
@@ -198,12 +198,6 @@ export class KmLink {
     this.#leader?.advance();
   }
 
-  /** Whether a QKD-key waits for its match, by its ID of 16 bytes; and whether a batch has it already. */
-  waits(id: Uint8Array): "free" | "batch" | undefined {
-    const key = this.#buffer.get(Buffer.from(id).toString("latin1"));
-    return key && (key.batch === 0 ? "free" : "batch");
-  }
-
   /** A QKD-key that is kept out: another has its ID. Only one that is in no batch. */
   keepOut(id: Uint8Array): boolean {
     const key = this.#buffer.get(Buffer.from(id).toString("latin1"));
@@ -239,7 +233,7 @@ export class KmLink {
   }
 
   /** A connection on which both ends have said HELLO. The one before has ended. */
-  up(session: KxSession, _hello: Hello): void {
+  up(session: KxSession): void {
     if (this.#session !== undefined) this.down();
     this.#session = session;
     this.#generation++;

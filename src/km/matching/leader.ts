@@ -20,8 +20,6 @@ interface Open {
   readonly length: number;
   readonly proposal: Proposal;
   readonly digest: Buffer;
-  /** The session in which it was sent; 0: not yet. */
-  sentIn: number;
 }
 
 export class Leader {
@@ -142,7 +140,7 @@ export class Leader {
       split: ownerSplit(books.state, length, limits.unit),
     };
     const digest = digestOf({ type: "propose", ...proposal, tag: noTag });
-    this.#open.set(number, { keys, length, proposal, digest, sentIn: 0 });
+    this.#open.set(number, { keys, length, proposal, digest });
     this.#send(number);
   }
 
@@ -156,7 +154,6 @@ export class Leader {
       const context = this.#context;
       if (context.generation !== generation || this.#open.get(number) !== open) return;
       if (tag === undefined) return this.giveUp(number);
-      open.sentIn = generation;
       context.send({ type: "propose", ...open.proposal, tag });
     });
   }

@@ -97,7 +97,7 @@ export class LinkOfKm {
       handlers: {
         onSession: (session) => {
           this.#group = session.group;
-          this.#guard(() => this.core.up(session, session.hello));
+          this.#guard(() => this.core.up(session));
         },
         onMessage: (message) => this.#guard(() => this.core.heard(message)),
         onEnd: () => {

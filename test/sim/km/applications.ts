@@ -9,7 +9,7 @@ export class Applications {
   readonly #random: () => number;
   #running = true;
 
-  constructor(world: World, random: () => number, _draw: (length: number) => Buffer) {
+  constructor(world: World, random: () => number) {
     this.#world = world;
     this.#random = random;
   }
@@ -24,8 +24,6 @@ export class Applications {
   end(): void {
     this.#running = false;
   }
-
-  died(_km: SimKm): void {}
 
   #ask(): void {
     const { a, b, drawn, clock } = this.#world;

@@ -100,18 +100,7 @@ export class SimNetwork {
         for (const sent of this.#meddle(message, from)) carry(onTheWire(sent));
       };
       this.#upIn.set(from, connection);
-      from.link.up(
-        { tagKey, send, close: () => this.cut() },
-        {
-          type: "hello",
-          version: 1,
-          from: from.name,
-          to: to.name,
-          incarnation: tagKey,
-          nonce: tagKey,
-          policy: tagKey,
-        },
-      );
+      from.link.up({ tagKey, send, close: () => this.cut() });
     }
   }
 }

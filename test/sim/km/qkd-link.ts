@@ -86,7 +86,7 @@ export class QkdLink {
     };
     const { link, store } = km;
     if (store.confirmed(id.toString("latin1"))) {
-      if (link.waits(id) !== undefined) this.#world.count("repeated");
+      this.#world.count("repeated");
       return store.commit({}, confirm);
     }
     store.put("m", [{ id, bits: bytes.length * 8, bytes }], (stored) => {

@@ -86,7 +86,7 @@ export class World {
     );
     this.network.delay = this.drawn.delay;
     this.network.stale = plant?.stale ?? false;
-    this.applications = new Applications(this, random(streamSeed(seed, "applications")), draw);
+    this.applications = new Applications(this, random(streamSeed(seed, "applications")));
   }
 
   count(what: string, by = 1): void {
@@ -166,7 +166,6 @@ export class World {
     if (!km.alive) return;
     km.die();
     this.network.cut();
-    this.applications.died(km);
     while_();
     this.clock.after(this.#random() * 1_000, () => {
       if (!km.alive) km.start();

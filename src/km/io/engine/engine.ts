@@ -389,12 +389,11 @@ export class Engine implements KeyStore {
     await this.#shredder.stop().catch(() => {});
     while (this.#running !== undefined) await this.#running;
     this.#closed = true;
-    const { intake, volumes, ledger, keyring, release } = this.#parts;
+    const { intake, volumes, ledger, keyring } = this.#parts;
     await intake.close();
     await volumes.close();
     await ledger.close();
     keyring.wipe();
     for (const group of this.#groups.values()) group.evict();
-    await release();
   }
 }

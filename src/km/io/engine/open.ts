@@ -120,7 +120,6 @@ async function openAll(
       cycleMs: options.cycleMs ?? usualCycleMs,
       clock,
       onFailure: options.onFailure,
-      release: async () => {},
     });
     const rows: Row[] = books.rows.map(({ kind, link, key, value }) => ({
       kind: kinds.get(kind) ?? "store",

@@ -25,5 +25,4 @@ export interface EngineParts {
   readonly clock: Clock;
   /** Called once, when something could not be made durable. */
   readonly onFailure: (fault: Fault) => void;
-  readonly release: () => Promise<void>;
 }
