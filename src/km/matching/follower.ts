@@ -9,7 +9,8 @@ import type { Abort, Commit, ExtentBook, NoMatchReason, Propose } from "../../wi
 import type { LinkContext } from "../peer/context.ts";
 import type { Row } from "../store/port.ts";
 import { idsOf, type LinkBuffer, namesIn, runsOf, type Waiting } from "./buffer.ts";
-import { decodeBatch, encodeBatch, type Prepared } from "./rows.ts";
+import { type Agreed, becomeStock } from "./matched.ts";
+import { decodeBatch, encodeBatch } from "./rows.ts";
 import { batchNonce } from "./tag.ts";
 
 interface Held {
@@ -27,7 +28,7 @@ const nothing = Buffer.alloc(0);
 export class Follower {
   readonly #context: LinkContext;
   readonly #buffer: LinkBuffer;
-  readonly #prepared = new Map<number, { facts: Prepared; keys: readonly Waiting[] }>();
+  readonly #prepared = new Map<number, { facts: Agreed; keys: readonly Waiting[] }>();
   /** Proposals that wait for keys, and those whose hash is being computed. */
   readonly #held = new Map<number, Held>();
   /** By the ID of a key that one of them waits for. */
@@ -51,7 +52,7 @@ export class Follower {
     }
   }
 
-  #reserve(facts: Prepared, keys: readonly Waiting[]): void {
+  #reserve(facts: Agreed, keys: readonly Waiting[]): void {
     for (const key of keys) key.batch = facts.number;
     this.#prepared.set(facts.number, { facts, keys });
   }
@@ -176,7 +177,7 @@ export class Follower {
     const { number, modules, ids, unit, split } = message;
     const { books, turn, link } = this.#context;
     const length = keys.reduce((sum, key) => sum + key.length, 0);
-    const facts: Prepared = { number, digest, modules, ids, length, unit, split };
+    const facts: Agreed = { number, digest, modules, ids, length, unit, split };
     this.#prepared.set(number, { facts, keys });
     books.raiseHighest(number);
     turn.row({ kind: "batch", link, key: String(number), value: encodeBatch(facts) });
@@ -203,32 +204,9 @@ export class Follower {
   matched(number: number): void {
     const batch = this.#prepared.get(number);
     assert(batch !== undefined, "only a prepared batch is matched");
-    const context = this.#context;
-    const { facts, keys } = batch;
-    const { modules, unit, split, length, digest } = facts;
     this.#prepared.delete(number);
     this.#dropRow(number);
-    const about = { modules, keys: keys.length, unit, at: context.wall() };
-    context.books.addExtent(number, length, split, digest, about);
-    context.turn.newExtent({
-      link: context.link,
-      number,
-      length,
-      handles: keys.map(({ handle }) => handle),
-    });
-    this.#buffer.remove(keys);
-    const waited = context.now() - Math.min(...keys.map(({ since }) => since));
-    context.turn.whenDurable(() => {
-      context.books.stock.openExtent(number);
-      context.tell({
-        type: "matched",
-        number,
-        keys: keys.length,
-        bytes: length,
-        waited,
-        batch: { modules, unit, split, ids: facts.ids, runs: runsOf(keys) },
-      });
-    });
+    becomeStock(this.#context, this.#buffer, batch.facts, batch.keys);
   }
 
   heardAbort({ number, void: ids }: Abort): void {

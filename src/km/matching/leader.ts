@@ -6,6 +6,7 @@ import { digestOf } from "../../wire/kx/codec.ts";
 import type { ExtentBook, Match, NoMatch, Propose } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { idsOf, type LinkBuffer, namesIn, runsOf, type Waiting } from "./buffer.ts";
+import { becomeStock } from "./matched.ts";
 import { KeyQueue } from "./queue.ts";
 import { ownerSplit } from "./split.ts";
 import { batchNonce } from "./tag.ts";
@@ -168,31 +169,10 @@ export class Leader {
       return;
     }
     this.#open.delete(number);
-    this.#matched(number, open);
+    const { keys, length, proposal } = open;
+    becomeStock(context, this.#buffer, { ...proposal, digest, length }, keys);
     this.commit(number);
     this.advance();
-  }
-
-  #matched(number: number, { keys, length, proposal, digest }: Open): void {
-    const context = this.#context;
-    const { books, turn, link } = context;
-    const { modules, unit, split } = proposal;
-    const facts = { modules, keys: keys.length, unit, at: context.wall() };
-    books.addExtent(number, length, split, digest, facts);
-    turn.newExtent({ link, number, length, handles: keys.map(({ handle }) => handle) });
-    this.#buffer.remove(keys);
-    const waited = context.now() - Math.min(...keys.map(({ since }) => since));
-    turn.whenDurable(() => {
-      context.books.stock.openExtent(number);
-      context.tell({
-        type: "matched",
-        number,
-        keys: keys.length,
-        bytes: length,
-        waited,
-        batch: { modules, unit, split, ids: proposal.ids, runs: runsOf(keys) },
-      });
-    });
   }
 
   /** Tells the follower that a batch is matched, once that is durable. */

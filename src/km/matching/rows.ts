@@ -1,19 +1,7 @@
 /** A prepared batch as a row of the books: JSON, without a key byte. */
 import * as v from "valibot";
 import { Fault } from "../../base/errors.ts";
-
-export interface Prepared {
-  readonly number: number;
-  /** SHA-256 over the PROPOSE without its tag, 32 bytes. */
-  readonly digest: Buffer;
-  readonly modules: readonly [string, string];
-  /** QKD-key IDs, 16 bytes each, in order. */
-  readonly ids: Buffer;
-  /** Bytes of all its keys. */
-  readonly length: number;
-  readonly unit: number;
-  readonly split: number;
-}
+import type { Agreed } from "./matched.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const row = v.strictObject({
@@ -26,13 +14,13 @@ const row = v.strictObject({
   split: count,
 });
 
-export function encodeBatch({ digest, ids, ...rest }: Prepared): Buffer {
+export function encodeBatch({ digest, ids, ...rest }: Agreed): Buffer {
   const text = { ...rest, digest: digest.toString("hex"), ids: ids.toString("base64") };
   return Buffer.from(JSON.stringify(text), "utf8");
 }
 
 /** @throws Fault `km_store.corrupt` */
-export function decodeBatch(value: Buffer): Prepared {
+export function decodeBatch(value: Buffer): Agreed {
   try {
     const { digest, ids, ...rest } = v.parse(row, JSON.parse(value.toString("utf8")));
     return { ...rest, digest: Buffer.from(digest, "hex"), ids: Buffer.from(ids, "base64") };
