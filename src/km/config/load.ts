@@ -11,16 +11,16 @@ import {
   reservedNames,
 } from "../../host/config/problems.ts";
 import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.ts";
+import { logSchema } from "../../host/config/values.ts";
 import { credentialProblems } from "../../host/tls/files.ts";
 import { listProblems } from "../../host/tls/list-problems.ts";
+import { localSchema } from "../../ops/local/schema.ts";
 import {
   configSchema,
   kmSchema,
   kq1Schema,
   kxSchema,
   linkSchema,
-  localSchema,
-  logSchema,
   moduleSchema,
   type RawConfig,
   recordsSchema,

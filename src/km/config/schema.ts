@@ -3,61 +3,19 @@
  * here is an error. `README.md` beside this file is the table for people.
  */
 import * as v from "valibot";
-import * as duration from "../../base/duration.ts";
 import { name } from "../../host/config/name.ts";
-import { asciiHost, hostProblem, peerProblem } from "../../host/net/host.ts";
-import { longestSocketPath } from "../../ops/local/paths.ts";
+import {
+  absolute,
+  fileName,
+  id,
+  listener,
+  logSchema,
+  peer,
+  seconds,
+  whole,
+} from "../../host/config/values.ts";
+import { localSchema } from "../../ops/local/schema.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
-
-/** A KM ID, a module ID: what both ends of a link know each other by. */
-const id = v.pipe(
-  v.string(),
-  v.minLength(1, "expected 1 to 128 characters"),
-  v.maxLength(128, "expected 1 to 128 characters"),
-);
-
-const fileName = v.pipe(
-  v.string(),
-  v.minLength(1, "expected the name of a file"),
-  v.check(
-    (text) => !/-----BEGIN|\n|\0/.test(text),
-    "expected the name of a file, not what is in it",
-  ),
-  v.check((text) => !text.startsWith("~"), "expected the whole name of a file: ~ is no folder"),
-);
-
-function judged(problem: (text: string) => string | undefined) {
-  return v.pipe(
-    v.string(),
-    v.rawCheck(({ dataset, addIssue }) => {
-      const message = dataset.typed ? problem(dataset.value) : undefined;
-      if (message !== undefined) addIssue({ message });
-    }),
-  );
-}
-
-const peer = v.pipe(judged(peerProblem), v.transform(asciiHost));
-const listener = v.pipe(judged(hostProblem), v.transform(asciiHost));
-
-function whole(least: number, most: number) {
-  const message = `expected a whole number from ${least} to ${most}`;
-  return v.pipe(
-    v.number(),
-    v.integer(message),
-    v.minValue(least, message),
-    v.maxValue(most, message),
-  );
-}
-
-function seconds(least: number, most: number, standard: number) {
-  const message = `expected a number from ${least} to ${most}`;
-  return v.pipe(
-    v.optional(v.pipe(v.number(), v.minValue(least, message), v.maxValue(most, message)), standard),
-    v.transform((count) => duration.seconds(count)),
-  );
-}
-
-const absolute = v.pipe(v.string(), v.startsWith("/", "expected an absolute path"));
 
 export const kmSchema = v.strictObject({ id, state_dir: absolute });
 
@@ -123,25 +81,6 @@ export const linkSchema = v.strictObject({
   port: v.optional(whole(1, 65_535)),
   unit_bits: v.optional(v.pipe(whole(8, 65_536), v.multipleOf(8, "expected a multiple of 8")), 256),
   match_within_s: seconds(1, 604_800, 3_600),
-});
-
-export const logSchema = v.strictObject({
-  level: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
-  timestamps: v.optional(v.boolean(), true),
-});
-
-export const localSchema = v.strictObject({
-  socket: v.optional(
-    v.pipe(
-      absolute,
-      v.check(
-        (path) => Buffer.byteLength(path) <= longestSocketPath,
-        `expected a path of at most ${longestSocketPath} bytes`,
-      ),
-    ),
-  ),
-  act: v.optional(v.picklist(["owner", "group"]), "owner"),
-  read: v.optional(v.picklist(["owner", "group", "all"]), "group"),
 });
 
 export const configSchema = v.strictObject({

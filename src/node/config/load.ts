@@ -14,7 +14,9 @@ import {
   reservedNames,
 } from "../../host/config/problems.ts";
 import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.ts";
+import { logSchema } from "../../host/config/values.ts";
 import { commandKeySchema } from "../../ops/commands/key-schema.ts";
+import { localSchema } from "../../ops/local/schema.ts";
 import type { ConfiguredDriver, DriverKind } from "../../port/driver-kind.ts";
 import { type Complain, checkTogether } from "./checks.ts";
 import { contentProblems, fileProblems } from "./files.ts";
@@ -23,8 +25,6 @@ import {
   configSchema,
   kmSchema,
   ledgerSchema,
-  localSchema,
-  logSchema,
   managerSchema,
   moduleAlarmsSchema,
   moduleSchema,

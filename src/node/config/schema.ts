@@ -3,77 +3,25 @@
  * is an error. `README.md` beside this file is the table for people; a test compares the two.
  */
 import * as v from "valibot";
-import * as duration from "../../base/duration.ts";
 import { name } from "../../host/config/name.ts";
-import { asciiHost, brokerProblem, hostProblem, peerProblem } from "../../host/net/host.ts";
+import {
+  absolute,
+  fileName,
+  id,
+  judged,
+  listener,
+  logSchema,
+  peer,
+  seconds,
+  text,
+  whole,
+  within,
+} from "../../host/config/values.ts";
+import { brokerProblem } from "../../host/net/host.ts";
 import { commandKeySchema } from "../../ops/commands/key-schema.ts";
-import { longestSocketPath } from "../../ops/local/paths.ts";
+import * as local from "../../ops/local/schema.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
 import { thresholds } from "../alarms/thresholds.ts";
-
-const moduleId = v.pipe(
-  v.string(),
-  v.minLength(1, "expected 1 to 128 characters"),
-  v.maxLength(128, "expected 1 to 128 characters"),
-);
-
-const text = v.pipe(v.string(), v.minLength(1, "expected a text that is not empty"));
-
-/** The name of a file, and not what is in it. */
-const fileName = v.pipe(
-  text,
-  v.check((name) => !/-----BEGIN|\n/.test(name), "expected the name of a file, not what is in it"),
-  v.check((name) => !/^\w+:\/\//.test(name), "expected the name of a file, not a URL"),
-  v.check((name) => !name.includes("\0"), "expected the name of a file"),
-  v.check(
-    (name) => !name.startsWith("~"),
-    "expected the whole name of a file: ~ stands for no folder",
-  ),
-);
-
-/** Checked by a function that says what is wrong. */
-function judged(problem: (text: string) => string | undefined) {
-  return v.pipe(
-    v.string(),
-    v.rawCheck(({ dataset, addIssue }) => {
-      const message = dataset.typed ? problem(dataset.value) : undefined;
-      if (message !== undefined) addIssue({ message });
-    }),
-  );
-}
-
-/** Where something is that is connected to; a name in another script is taken in ASCII. */
-const peer = v.pipe(judged(peerProblem), v.transform(asciiHost));
-/** Where something listens. */
-const listener = v.pipe(judged(hostProblem), v.transform(asciiHost));
-
-const absolute = v.pipe(
-  v.string(),
-  v.startsWith("/", "expected an absolute path"),
-  v.check((path) => !path.includes("\0"), "expected a path"),
-);
-
-function within(least: number, most: number) {
-  const message = `expected a number from ${least} to ${most}`;
-  return v.pipe(v.number(), v.minValue(least, message), v.maxValue(most, message));
-}
-
-function whole(least: number, most: number) {
-  const message = `expected a whole number from ${least} to ${most}`;
-  return v.pipe(
-    v.number(),
-    v.integer(message),
-    v.minValue(least, message),
-    v.maxValue(most, message),
-  );
-}
-
-function seconds(least: number, most: number, standard: number) {
-  return v.pipe(
-    v.optional(within(least, most), standard),
-    v.transform((count) => duration.seconds(count)),
-  );
-}
 
 export const nodeSchema = v.strictObject({ id: name, state_dir: absolute });
 
@@ -84,25 +32,10 @@ export const ledgerSchema = v.strictObject({
   reserve_bytes: v.optional(whole(0, 16_777_216), 262_144),
 });
 
-export const logSchema = v.strictObject({
-  level: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
-  timestamps: v.optional(v.boolean(), true),
-});
-
-const socketPath = v.pipe(
-  absolute,
-  v.check(
-    (path) => Buffer.byteLength(path) <= longestSocketPath,
-    `expected a path of at most ${longestSocketPath} bytes`,
-  ),
-);
-
 /** Who on this machine may look at the node, and act on it. */
 export const localSchema = v.strictObject({
-  socket: v.optional(socketPath),
-  maintenance: v.optional(socketPath),
-  act: v.optional(v.picklist(["owner", "group"]), "owner"),
-  read: v.optional(v.picklist(["owner", "group", "all"]), "group"),
+  ...local.localSchema.entries,
+  maintenance: v.optional(local.socketPath),
 });
 
 /** A level of a topic of Sparkplug B. */
@@ -220,8 +153,8 @@ export const moduleSchema = v.strictObject({
     v.transform((kms) => [kms].flat()),
   ),
   mode: v.optional(v.picklist(["proactive", "on_request"]), "proactive"),
-  module_id: v.optional(moduleId),
-  matching_module_id: v.optional(moduleId),
+  module_id: v.optional(id),
+  matching_module_id: v.optional(id),
   qber_limit: v.optional(within(0, 0.5), 0.11),
   qber_required: v.optional(v.boolean()),
   key_bits: v.optional(

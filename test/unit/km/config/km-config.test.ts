@@ -1,19 +1,19 @@
 /** The key manager's configuration: what is refused, and what its table says. */
 import { readFileSync } from "node:fs";
 import test from "ava";
+import { logSchema } from "../../../../src/host/config/values.ts";
 import { parseKmConfig } from "../../../../src/km/config/load.ts";
 import {
   kmSchema,
   kq1Schema,
   kxSchema,
   linkSchema,
-  localSchema,
-  logSchema,
   moduleSchema,
   recordsSchema,
   requestSchema,
   storeSchema,
 } from "../../../../src/km/config/schema.ts";
+import { localSchema } from "../../../../src/ops/local/schema.ts";
 
 const readme = readFileSync(
   new URL("../../../../src/km/config/README.md", import.meta.url),

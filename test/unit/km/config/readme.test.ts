@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
 import * as v from "valibot";
+import { logSchema } from "../../../../src/host/config/values.ts";
 import * as schema from "../../../../src/km/config/schema.ts";
+import { localSchema } from "../../../../src/ops/local/schema.ts";
 
 const readme = readFileSync(
   new URL("../../../../src/km/config/README.md", import.meta.url),
@@ -21,8 +23,8 @@ const tables: Readonly<Record<string, { readonly entries: Readonly<Record<string
   "module.NAME": schema.moduleSchema,
   "module.NAME.request": schema.requestSchema,
   "link.NAME": schema.linkSchema,
-  log: schema.logSchema,
-  local: schema.localSchema,
+  log: logSchema,
+  local: localSchema,
 };
 
 const entries = Object.entries(tables).flatMap(([table, { entries: of }]) =>

@@ -7,13 +7,13 @@ import test from "ava";
 import { driverKinds } from "../../../../drivers/index.ts";
 import { seconds } from "../../../../src/base/duration.ts";
 import { ConfigError } from "../../../../src/host/config/problems.ts";
+import { logSchema } from "../../../../src/host/config/values.ts";
 import { loadConfig, parseConfig } from "../../../../src/node/config/load.ts";
 import {
   alarmsSchema,
   kmSchema,
   ledgerSchema,
   localSchema,
-  logSchema,
   managerSchema,
   moduleAlarmsSchema,
   moduleSchema,
