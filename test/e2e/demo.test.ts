@@ -51,8 +51,9 @@ test.serial(
   "a recording in which nothing was distilled supplies nothing and says so",
   async (t) => {
     const folder = `${fixtures}qber-12.5pct-no-key`;
-    const { code, stdout } = await start("--replay", `${folder}/alice`, `${folder}/bob`, "--json");
-    t.is(code, 0);
+    const args = ["--replay", `${folder}/alice`, `${folder}/bob`, "--json"];
+    const { code, stdout, stderr } = await start(...args);
+    t.is(code, 0, `${stderr}${stdout}`);
     const qber = [0.1257, 0.1215];
     const km = { received: 0, matched_bits: 0, aborted: 0, stock: 0 };
     const end = { supplied: 0, confirmed: 0, withheld: 0, empty_blocks: 2, bits: 0, qber, km };
@@ -61,8 +62,9 @@ test.serial(
 );
 
 test.serial("--keys ends the run once both KMs hold that many keys", async (t) => {
-  const { code, stdout } = await start("--seed", "7", "--keys", "20", "--json", "--baud", "0");
-  t.is(code, 0);
+  const args = ["--seed", "7", "--keys", "20", "--json", "--baud", "0"];
+  const { code, stdout, stderr } = await start(...args);
+  t.is(code, 0, `${stderr}${stdout}`);
   const { ends, mismatches } = JSON.parse(stdout);
   t.true(ends.alice.confirmed >= 20 && ends.bob.confirmed >= 20);
   t.is(mismatches, 0);
@@ -70,7 +72,8 @@ test.serial("--keys ends the run once both KMs hold that many keys", async (t) =
 
 test.serial("more keys than a recording has is not a failure: it is exhausted", async (t) => {
   const args = ["--replay", `${fixtures}qber-7.5pct`, "--keys", "99", "--json"];
-  t.is((await start(...args)).code, 0);
+  const { code, stdout, stderr } = await start(...args);
+  t.is(code, 0, `${stderr}${stdout}`);
 });
 
 test.serial("Ctrl-C leaves no process, device or folder behind", async (t) => {

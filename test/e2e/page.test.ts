@@ -1,6 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
@@ -13,6 +12,7 @@ import { physicsSource } from "../emulator/source/physics.ts";
 import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
 import { Browser, type BrowserPage, browserProgram } from "../rig/browser.ts";
+import { freePort } from "../rig/free-port.ts";
 import { withNode } from "../rig/one-node.ts";
 import { Rig } from "../rig/rig.ts";
 import { ask, assets, queries } from "../rig/web-bench.ts";
@@ -20,14 +20,6 @@ import { ask, assets, queries } from "../rig/web-bench.ts";
 const deadline = () => AbortSignal.timeout(30_000);
 const flows = `document.querySelector("#verdict-text").textContent === "Keys flow"`;
 const live = `document.body.dataset.link === "live"`;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
 
 interface Bench {
   readonly rig: Rig;

@@ -1,9 +1,9 @@
 /** Real brokers from Debian's packages, in a process and folder of their own. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { find } from "../find.ts";
+import { freePort } from "./free-port.ts";
 import { LateDoors } from "./late.ts";
 
 export const brokerNames = ["mosquitto", "nats-server"] as const;
@@ -24,14 +24,6 @@ export interface Load {
   readonly rss: number;
   /** Processor time so far, s. */
   readonly cpu: number;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
 }
 
 function mosquittoConfig(folder: string, port: number, { tls, clientCertificates, user }: Access) {

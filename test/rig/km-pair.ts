@@ -1,7 +1,6 @@
 /** Two key managers as an operator runs them, with the link between them: processes, TLS, certificates. */
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import { ask } from "../../src/ops/cli/client.ts";
@@ -11,6 +10,7 @@ import {
   type IdentityFiles,
   writeIdentity,
 } from "../emulator/certificates.ts";
+import { freePort } from "./free-port.ts";
 import { NodeProcess } from "./node-process.ts";
 
 const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
@@ -24,8 +24,6 @@ export interface KmPairOptions {
   readonly modules: readonly [string, string];
   readonly onLog?: (end: KmEnd, line: string) => void;
   readonly mode?: "on_request";
-  /** More lines of both configurations. */
-  readonly extra?: string;
   readonly program?: string;
   /** Both go by the revocation lists in `ca.crl`, which take nothing back at first. */
   readonly crl?: boolean;
@@ -98,7 +96,7 @@ export class KmPair {
 
   /** Makes certificates and configurations; starts nothing. */
   static async make(options: KmPairOptions): Promise<KmPair> {
-    const { folder, modules, onLog, extra = "", program = command } = options;
+    const { folder, modules, onLog, program = command } = options;
     const { mode = "proactive", crl = false } = options;
     await mkdir(folder, { recursive: true });
     const authority = await createAuthority("KM test CA");
@@ -106,7 +104,7 @@ export class KmPair {
     await writeFile(ca, authority.cert);
     const lists = crl ? `crl = "ca.crl"\n` : "";
     if (crl) await writeFile(`${folder}/ca.crl`, await authority.revoke([]));
-    const ports = await freePorts(4);
+    const ports = [await freePort(), await freePort(), await freePort()];
     const made: KmOfPair[] = [];
     for (const [i, end] of ends.entries()) {
       const identity = await authority.issue({
@@ -129,7 +127,7 @@ export class KmPair {
       await writeFile(`${folder}/master-${end}`, randomBytes(32), { mode: 0o600 });
       const other = ends[1 - i] as KmEnd;
       // The smaller ID dials.
-      const dial = i === 0 ? `host = "127.0.0.1"\nport = ${ports[3]}\n` : "";
+      const dial = i === 0 ? `host = "127.0.0.1"\nport = ${ports[2]}\n` : "";
       const config = `${folder}/${end}.toml`;
       await writeFile(
         config,
@@ -149,7 +147,7 @@ key = "${own.key}"
 ${lists}
 [kx]
 host = "127.0.0.1"
-${i === 1 ? `port = ${ports[3]}` : ""}
+${i === 1 ? `port = ${ports[2]}` : ""}
 ca = "ca.crt"
 cert = "${own.cert}"
 key = "${own.key}"
@@ -164,7 +162,7 @@ mode = "${mode}"
 [link.fibre]
 peer = "km-${other}"
 server_name = "km-${other}"
-${dial}${extra}`,
+${dial}`,
       );
       const process = new NodeProcess(
         config,
@@ -202,19 +200,4 @@ ${dial}${extra}`,
   async stop(): Promise<void> {
     await Promise.all(this.kms.map(({ process }) => process.stop()));
   }
-}
-
-/** Ports of this machine that are free now. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

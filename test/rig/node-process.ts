@@ -79,20 +79,27 @@ export class NodeProcess {
     this.#child?.kill(signal);
   }
 
-  /** Resolves with the first line, past or to come, that matches. Rejects when `signal` aborts. */
+  /**
+   * Resolves with the first line, past or to come, that matches.
+   * @throws Error with what was logged last: when `signal` aborts, or a process ended before
+   */
   logged(pattern: RegExp, signal: AbortSignal): Promise<string> {
     return new Promise((resolve, reject) => {
+      const started = this.#child;
+      const fail = (why: string) => {
+        this.#watchers.delete(check);
+        const last = this.lines.slice(-12).join("\n");
+        reject(new Error(`${this.#config}: no line ${pattern}: ${why}; logged last:\n${last}`));
+      };
       const check = () => {
         const found = this.lines.find((line) => pattern.test(line));
-        if (found === undefined) return;
-        this.#watchers.delete(check);
-        resolve(found);
+        if (found !== undefined) {
+          this.#watchers.delete(check);
+          resolve(found);
+        } else if (started !== undefined && this.#child !== started) fail("the process ended");
       };
       this.#watchers.add(check);
-      signal.addEventListener("abort", () => {
-        this.#watchers.delete(check);
-        reject(signal.reason);
-      });
+      signal.addEventListener("abort", () => fail(String(signal.reason)));
       check();
     });
   }

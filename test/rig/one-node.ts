@@ -1,6 +1,5 @@
 /** One node with one emulated module and one KM, with certificates made for the occasion. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
@@ -14,6 +13,7 @@ import {
 import { PairEnd } from "../emulator/end.ts";
 import { KeyManager } from "../emulator/km/index.ts";
 import { type Expected, eventually } from "../eventually.ts";
+import { freePort } from "./free-port.ts";
 import { LateDoors } from "./late.ts";
 import { NodeProcess } from "./node-process.ts";
 
@@ -32,14 +32,6 @@ export interface OneNode {
   distil(blocks: number | Buffer): void;
   /** {@link eventually}, whose message has what the node logged last. */
   until<T>(what: string, probe: () => T | Promise<T>, more?: Expected<NoInfer<T>>): Promise<T>;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export async function withNode(

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, createServer } from "node:tls";
@@ -20,6 +19,7 @@ import {
   writeIdentity,
 } from "../../../emulator/certificates.ts";
 import { testWith } from "../../../needs.ts";
+import { freePort } from "../../../rig/free-port.ts";
 
 const never = new AbortController().signal;
 const hybrid = "X25519MLKEM768";
@@ -93,14 +93,6 @@ test("with require_pq a KM that has no X25519MLKEM768 gets no connection, and it
     server.close();
   }
 });
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Files of a certificate, for programs. */
 async function folderWith(t: ExecutionContext, identity: Identity): Promise<string> {
