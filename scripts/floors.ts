@@ -71,6 +71,7 @@ export const pureRooms: readonly string[] = [
   "src/ops/sparkplug/",
   "src/km/acquisition/",
   "src/km/alarms/",
+  "src/km/applications/",
   "src/km/keys/",
   "src/km/link/",
   "src/km/matching/",

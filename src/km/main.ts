@@ -22,6 +22,7 @@ import { KxDoor } from "./io/kx-door.ts";
 import { readMasterKey } from "./io/master-key.ts";
 import { createKmLocal } from "./local/local.ts";
 import type { KmStatus } from "./model/status.ts";
+import { Applications, KeyDelivery } from "./wiring/applications.ts";
 import { watchCredentials } from "./wiring/credentials.ts";
 import { Supplies } from "./wiring/intake.ts";
 import { LinkOfKm } from "./wiring/links.ts";
@@ -139,6 +140,7 @@ async function start(
   const incarnation = randomBytes(16);
   const { kx } = config;
   const tls = () => readTexts(kx ?? {}) as KxIdentity;
+  const applications = new Applications(config);
   const links = config.links.map((link) => {
     const one = new LinkOfKm({
       me: config.km.id,
@@ -148,6 +150,7 @@ async function start(
       loaded,
       incarnation,
       tls,
+      applications: () => applications.table,
       clock,
       log: log.child(`link.${link.name}`),
       task: progress.beginner(clock),
@@ -187,11 +190,21 @@ async function start(
     link.start();
     house.defer(() => link.stop());
   }
+  const delivery = KeyDelivery.make({
+    config,
+    applications,
+    links,
+    store,
+    clock,
+    log: log.child("etsi014"),
+  });
+  await delivery?.listen();
+  house.defer(() => delivery?.close());
   await supplies.listen();
   house.defer(() => supplies.closeServers());
 
   const ways = links.map(({ way }) => way);
-  const users = { supplies, door, ways, kxIdentity: tls };
+  const users = { supplies, delivery, door, ways, kxIdentity: tls };
   const certificates = watchCredentials(config, users, clock, log);
   house.defer(() => certificates.stop());
   process.on("SIGHUP", () => {

@@ -25,8 +25,32 @@ export interface KmPairOptions {
   readonly onLog?: (end: KmEnd, line: string) => void;
   readonly mode?: "on_request";
   readonly program?: string;
+  /** More of the table of applications, TOML. */
+  readonly saes?: string;
+  /** More of the table of the door of applications, TOML. */
+  readonly door?: string;
   /** Both go by the revocation lists in `ca.crl`, which take nothing back at first. */
   readonly crl?: boolean;
+}
+
+/** An application with its certificate: paths of PEM files. */
+export interface PairApplication extends IdentityFiles {
+  readonly saeId: string;
+  readonly ca: string;
+}
+
+/** Applications of each end; any of one end may share keys with any of the other. */
+const saesOf = { alice: ["app-a", "app-a2"], bob: ["app-b", "app-b2"] } as const;
+
+function saeTables(): string {
+  return ends
+    .flatMap((end) =>
+      saesOf[end].map((sae) => {
+        const partners = end === "alice" ? `with = ["app-b", "app-b2"]\n` : "";
+        return `[sae.${sae}]\nkm = "km-${end}"\n${partners}`;
+      }),
+    )
+    .join("\n");
 }
 
 /** One of the two. */
@@ -39,6 +63,10 @@ export class KmOfPair {
   readonly node: IdentityFiles & { readonly ca: string };
   /** What it shows to nodes and to the other KM. */
   readonly own: IdentityFiles;
+  /** Where applications ask for keys. */
+  readonly url: string;
+  /** Two applications of this end: `app-a`, `app-a2`, or `app-b`, `app-b2`. */
+  readonly applications: readonly PairApplication[];
 
   constructor(
     end: KmEnd,
@@ -47,6 +75,8 @@ export class KmOfPair {
     state: string,
     node: IdentityFiles & { readonly ca: string },
     own: IdentityFiles,
+    url: string,
+    applications: readonly PairApplication[],
   ) {
     this.end = end;
     this.process = process;
@@ -54,6 +84,8 @@ export class KmOfPair {
     this.state = state;
     this.node = node;
     this.own = own;
+    this.url = url;
+    this.applications = applications;
   }
 
   /** Where a node reaches it, and with which certificate. */
@@ -97,14 +129,15 @@ export class KmPair {
   /** Makes certificates and configurations; starts nothing. */
   static async make(options: KmPairOptions): Promise<KmPair> {
     const { folder, modules, onLog, program = command } = options;
-    const { mode = "proactive", crl = false } = options;
+    const { mode = "proactive", crl = false, saes = "", door = "" } = options;
     await mkdir(folder, { recursive: true });
     const authority = await createAuthority("KM test CA");
     const ca = `${folder}/ca.crt`;
     await writeFile(ca, authority.cert);
     const lists = crl ? `crl = "ca.crl"\n` : "";
     if (crl) await writeFile(`${folder}/ca.crl`, await authority.revoke([]));
-    const ports = [await freePort(), await freePort(), await freePort()];
+    const ports: number[] = [];
+    for (let i = 0; i < 5; i++) ports.push(await freePort());
     const made: KmOfPair[] = [];
     for (const [i, end] of ends.entries()) {
       const identity = await authority.issue({
@@ -123,6 +156,16 @@ export class KmPair {
         days: 90,
       });
       const node = await writeIdentity(folder, `node-${end}`, client);
+      const applications: PairApplication[] = [];
+      for (const sae of saesOf[end]) {
+        const identity = await authority.issue({
+          commonName: sae,
+          dns: [sae],
+          usage: "client",
+          days: 90,
+        });
+        applications.push({ saeId: sae, ca, ...(await writeIdentity(folder, sae, identity)) });
+      }
       const state = `${folder}/${end}`;
       await writeFile(`${folder}/master-${end}`, randomBytes(32), { mode: 0o600 });
       const other = ends[1 - i] as KmEnd;
@@ -152,6 +195,15 @@ ca = "ca.crt"
 cert = "${own.cert}"
 key = "${own.key}"
 ${lists}
+[etsi014]
+host = "127.0.0.1"
+port = ${ports[3 + i]}
+ca = "ca.crt"
+cert = "${own.cert}"
+key = "${own.key}"
+${lists}${door}
+${saeTables()}
+${saes}
 [module.m]
 module_id = "${modules[i]}"
 matching_module_id = "${modules[1 - i]}"
@@ -170,7 +222,9 @@ ${dial}`,
         (line) => onLog?.(end, line),
         program,
       );
-      made.push(new KmOfPair(end, process, ports[i] as number, state, { ca, ...node }, own));
+      const url = `https://127.0.0.1:${ports[3 + i]}`;
+      const at = ports[i] as number;
+      made.push(new KmOfPair(end, process, at, state, { ca, ...node }, own, url, applications));
     }
     return new KmPair(authority, made[0] as KmOfPair, made[1] as KmOfPair);
   }

@@ -15,8 +15,11 @@ import { logSchema } from "../../host/config/values.ts";
 import { credentialProblems } from "../../host/tls/files.ts";
 import { listProblems } from "../../host/tls/list-problems.ts";
 import { localSchema } from "../../ops/local/schema.ts";
+import type { Application } from "../applications/table.ts";
+import { applicationsOf, checkApplications } from "./applications.ts";
 import {
   configSchema,
+  etsi014Schema,
   kmSchema,
   kq1Schema,
   kxSchema,
@@ -25,6 +28,7 @@ import {
   type RawConfig,
   recordsSchema,
   requestSchema,
+  saeSchema,
   storeSchema,
 } from "./schema.ts";
 
@@ -32,8 +36,9 @@ export type ModuleConfig = RawConfig["module"][string] & { readonly name: string
 export type LinkConfig = RawConfig["link"][string] & { readonly name: string };
 
 /** A configuration that was checked. Times are in ms. */
-export interface KmConfig extends Omit<RawConfig, "module" | "link"> {
+export interface KmConfig extends Omit<RawConfig, "module" | "link" | "sae"> {
   readonly file: string;
+  readonly applications: readonly Application[];
   readonly modules: readonly ModuleConfig[];
   readonly links: readonly LinkConfig[];
 }
@@ -48,6 +53,8 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
   module: moduleSchema,
   "module.request": requestSchema,
   link: linkSchema,
+  etsi014: etsi014Schema,
+  sae: saeSchema,
   log: logSchema,
   local: localSchema,
 };
@@ -69,7 +76,7 @@ export function parseKmConfig(text: string, file: string): KmConfig {
   const table = parseToml(text, file) as Record<string, unknown>;
   const problems: Problem[] = [];
   const complain = (key: string, what: string) => problems.push({ key, what });
-  for (const kind of ["module", "link"]) {
+  for (const kind of ["module", "link", "sae"]) {
     for (const name of reservedNames(table[kind])) {
       complain(`${kind}.${name}`, "expected another name: this one has a meaning in JavaScript");
     }
@@ -77,15 +84,19 @@ export function parseKmConfig(text: string, file: string): KmConfig {
   const result = v.safeParse(configSchema, table);
   for (const issue of result.issues ?? []) complain(keyPath(issue), explain(issue, entriesAt));
   if (!result.success || problems.length > 0) throw configError(file, text, problems);
-  const { module, link, ...raw } = result.output;
+  const { module, link, sae, ...raw } = result.output;
   const modules = Object.entries(module).map(([name, one]) => ({ ...one, name }));
   const links = Object.entries(link).map(([name, one]) => ({ ...one, name }));
   checkTogether(raw, modules, links, complain);
+  const applications = applicationsOf(sae, raw.km.id);
+  checkApplications(raw, applications, links, complain);
   if (problems.length > 0) throw configError(file, text, problems);
-  const { store, kq1, kx } = raw;
+  const { store, kq1, kx, etsi014 } = raw;
   return {
     ...raw,
     file,
+    applications,
+    etsi014: etsi014 && resolveFiles(etsi014, files, file),
     store: resolveFiles(store, ["master_key_file"], file),
     kq1: kq1 && resolveFiles(kq1, files, file),
     kx: kx && resolveFiles(kx, files, file),
@@ -95,7 +106,7 @@ export function parseKmConfig(text: string, file: string): KmConfig {
 }
 
 function checkTogether(
-  { km, kq1, kx }: Omit<RawConfig, "module" | "link">,
+  { km, kq1, kx }: Omit<RawConfig, "module" | "link" | "sae">,
   modules: readonly ModuleConfig[],
   links: readonly LinkConfig[],
   complain: (key: string, what: string) => void,
@@ -183,10 +194,11 @@ function looked(file: string, look: (config: KmConfig) => Problem[]): KmConfig {
 }
 
 /** Tables that name files of certificates. */
-function tlsTables({ kq1, kx }: KmConfig) {
+function tlsTables({ kq1, kx, etsi014 }: KmConfig) {
   const tables = [
     ["kq1", kq1],
     ["kx", kx],
+    ["etsi014", etsi014],
   ] as const;
   return tables.flatMap(([name, table]) => (table === undefined ? [] : [{ name, table }]));
 }

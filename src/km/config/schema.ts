@@ -83,6 +83,32 @@ export const linkSchema = v.strictObject({
   match_within_s: seconds(1, 604_800, 3_600),
 });
 
+const keyBits = (least: number) =>
+  v.pipe(whole(least, 8_388_608), v.multipleOf(8, "expected a multiple of 8"));
+
+/** Where applications ask for keys (ETSI GS QKD 014). */
+export const etsi014Schema = v.strictObject({
+  host: v.optional(listener, "::"),
+  port: whole(0, 65_535),
+  ...tls,
+  key_bits: v.optional(keyBits(64), 256),
+  min_key_bits: v.optional(keyBits(8), 64),
+  max_key_bits: v.optional(keyBits(64), 1_048_576),
+  max_keys: v.optional(whole(1, 1_024), 128),
+  pick_up_s: seconds(1, 31_536_000, 3_600),
+  answer_timeout_s: seconds(0.1, 60, 3),
+});
+
+/** An application (SAE), of this KM or of another. */
+export const saeSchema = v.strictObject({
+  id: v.optional(id),
+  km: v.optional(id),
+  names: v.optional(v.array(id)),
+  with: v.optional(v.array(id), []),
+  keys_per_s: v.optional(whole(1, 10_000_000), 10_000),
+  burst_keys: v.optional(whole(1, 10_000_000), 100_000),
+});
+
 export const configSchema = v.strictObject({
   km: kmSchema,
   store: v.pipe(
@@ -103,6 +129,17 @@ export const configSchema = v.strictObject({
     ),
     {},
   ),
+  etsi014: v.optional(
+    v.pipe(
+      etsi014Schema,
+      v.transform(({ pick_up_s, answer_timeout_s, ...rest }) => ({
+        ...rest,
+        pick_up: pick_up_s,
+        answer_timeout: answer_timeout_s,
+      })),
+    ),
+  ),
+  sae: v.optional(v.record(name, saeSchema), {}),
   log: v.optional(logSchema, {}),
   local: v.optional(localSchema, {}),
 });

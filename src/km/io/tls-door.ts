@@ -41,6 +41,14 @@ export const standardTimes: DoorTimes = {
   idle: 120_000,
 };
 
+export interface DoorPlaces {
+  /** Connections that have a place, of all clients and of one. */
+  readonly kept: number;
+  readonly keptOfOne: number;
+  /** The common name counts where a certificate has no other. */
+  readonly commonName?: boolean;
+}
+
 /** Connections in their handshake, and of nodes: over HTTPS one has several for each of its modules. */
 const places = {
   strangers: 32,
@@ -64,10 +72,13 @@ export class TlsDoor {
   readonly #clients: TlsClients | undefined;
   readonly #limit: LogLimit;
 
-  /** @param tls undefined: plain TCP @throws CrlError */
-  constructor(tls: ServerTexts | undefined, clock: Clock, log: Log) {
+  readonly #commonName: boolean;
+
+  /** @param tls undefined: plain TCP @param more than nodes need @throws CrlError */
+  constructor(tls: ServerTexts | undefined, clock: Clock, log: Log, more?: DoorPlaces) {
     this.#tls = tls;
-    this.#places = new Places({ ...places, clock });
+    this.#places = new Places({ ...places, ...more, clock });
+    this.#commonName = more?.commonName ?? false;
     this.#limit = LogLimit.of(log, clock);
     this.#clients = tls && new TlsClients(tls, clock, log);
   }
@@ -97,7 +108,7 @@ export class TlsDoor {
     const certificate: PeerCertificate = socket.getPeerCertificate();
     const source = sourceOf(socket.remoteAddress);
     if (!this.keep(socket, certificate.fingerprint256, source)) return undefined;
-    return { names: certifiedNames(certificate), source };
+    return { names: certifiedNames(certificate, this.#commonName), source };
   }
 
   /** The connection has shown that it is wanted. @returns false if it was cut off, since there are too many */

@@ -127,6 +127,8 @@ export class Peer {
     if (use.state !== "B" || use.request !== undefined) return;
     if (!this.#mayBind(request)) return this.#end(use, "void");
     books.assign(use, request);
+    // Prepared long ago or not: its application has all of its time from here on.
+    this.#since.set(use.id, this.#context.now());
     turn.changed();
   }
 

@@ -11,6 +11,8 @@ import type { TextFiles } from "./texts.ts";
 
 export interface CredentialUsers {
   readonly supplies: { renew(): void; recheck(): void };
+  /** The door of applications. */
+  readonly delivery: { renew(): void; recheck(): void } | undefined;
   readonly door: Pick<KxDoor, "renew" | "recheck"> | undefined;
   readonly ways: readonly Pick<KxLink, "recheck">[];
   /** Those of the KM link, read anew. @throws Fault */
@@ -22,8 +24,8 @@ export interface CredentialUsers {
  * now, and what is connected and would not be let in any more is cut.
  */
 export function watchCredentials(
-  { kq1, kx }: Pick<KmConfig, "kq1" | "kx">,
-  { supplies, door, ways, kxIdentity }: CredentialUsers,
+  { kq1, kx, etsi014 }: Pick<KmConfig, "kq1" | "kx" | "etsi014">,
+  { supplies, delivery, door, ways, kxIdentity }: CredentialUsers,
   clock: Clock,
   log: Log,
 ): CertificateWatch {
@@ -32,6 +34,12 @@ export function watchCredentials(
   if (ofNodes !== undefined) {
     const onChange = () => supplies.renew();
     watched.push({ name: "kq1", files: ofNodes, onChange, onLook: () => supplies.recheck() });
+  }
+  const ofApplications = etsi014 && filesOf(etsi014);
+  if (ofApplications !== undefined) {
+    const onChange = () => delivery?.renew();
+    const onLook = () => delivery?.recheck();
+    watched.push({ name: "etsi014", files: ofApplications, onChange, onLook });
   }
   const ofKms = kx && filesOf(kx);
   if (ofKms !== undefined) {

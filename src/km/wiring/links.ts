@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { TaskBegin } from "../../host/life/progress.ts";
+import type { ApplicationTable } from "../applications/table.ts";
 import type { LinkConfig, ModuleConfig } from "../config/load.ts";
 import type { Engine } from "../io/engine/engine.ts";
 import type { KxIdentity } from "../io/kx-dial.ts";
@@ -27,6 +28,8 @@ export interface LinkParts {
   /** An attempt to connect began; what it returns says that it has ended. */
   readonly task?: TaskBegin;
   readonly left: (module: string, ids: Buffer) => void;
+  /** Who may have keys of this link, as it is now. */
+  readonly applications: () => ApplicationTable;
   /** For alarms and records. */
   readonly told: (link: string, event: LinkEvent) => void;
   /** A defect: the books contradict themselves. The process ends. */
@@ -36,9 +39,6 @@ export interface LinkParts {
 /** A small batch is proposed when its oldest key has waited so long; looked at as often, ms. */
 const advanceMs = 5;
 const tickMs = 100;
-/** No applications are known yet: nothing of policy is to be compared. */
-const noPolicy = Buffer.alloc(32);
-
 export class LinkOfKm {
   readonly core: KmLink;
   readonly way: KxLink;
@@ -55,6 +55,7 @@ export class LinkOfKm {
   constructor(parts: LinkParts) {
     this.#parts = parts;
     const { me, config, modules, store, loaded, incarnation, tls, clock, log, task, left } = parts;
+    const { applications } = parts;
     const { name, peer, host, port, unit_bits, match_within, server_name } = config;
     const own = modules.filter(({ link }) => link === name);
     const leads = Buffer.compare(Buffer.from(me), Buffer.from(peer)) < 0;
@@ -79,7 +80,7 @@ export class LinkOfKm {
         random: (length) => randomBytes(length),
         soon: (fn) => queueMicrotask(() => this.#guard(fn)),
         tell: (event) => this.#told(event),
-        mayBind: () => true,
+        mayBind: (use) => applications().mayBind(peer, use),
         left,
       },
       loaded.rows.filter((row) => row.link === name),
@@ -93,7 +94,7 @@ export class LinkOfKm {
       dial: host === undefined || port === undefined ? undefined : { host, port },
       tls,
       incarnation,
-      policy: () => noPolicy,
+      policy: () => applications().digest(peer),
       handlers: {
         onSession: (session) => {
           this.#group = session.group;
@@ -151,6 +152,15 @@ export class LinkOfKm {
     this.#lost = 0;
     if (bytes === 0) return;
     this.#parts.log.warn("free bytes are used at the other end, and not known here", { bytes });
+  }
+
+  get name(): string {
+    return this.#parts.config.name;
+  }
+
+  /** ID of the KM at its other end. */
+  get peer(): string {
+    return this.#parts.config.peer;
   }
 
   start(): void {

@@ -1,0 +1,61 @@
+/**
+ * Applications take turns: however many requests one has waiting, each of the others is served in between. So
+ * many requests are under way at a time over all. Pure.
+ */
+
+/** Does the work of one request. @param done to be called once when it is over */
+export type Work = (done: () => void) => void;
+
+export class FairTurns {
+  readonly #atOnce: number;
+  readonly #mostOfOne: number;
+  /** Requests that wait, by application; those next in turn first. */
+  readonly #waiting = new Map<string, Work[]>();
+  #running = 0;
+
+  /**
+   * @param atOnce requests under way
+   * @param mostOfOne requests of one application that wait
+   */
+  constructor(atOnce: number, mostOfOne: number) {
+    this.#atOnce = atOnce;
+    this.#mostOfOne = mostOfOne;
+  }
+
+  /** Requests that wait for their turn. */
+  get waiting(): number {
+    let sum = 0;
+    for (const works of this.#waiting.values()) sum += works.length;
+    return sum;
+  }
+
+  /** @returns false if too many of this application wait: nothing is done then */
+  add(application: string, work: Work): boolean {
+    const own = this.#waiting.get(application);
+    if ((own?.length ?? 0) >= this.#mostOfOne) return false;
+    if (own === undefined) this.#waiting.set(application, [work]);
+    else own.push(work);
+    this.#next();
+    return true;
+  }
+
+  #next(): void {
+    while (this.#running < this.#atOnce) {
+      const [first] = this.#waiting;
+      if (first === undefined) return;
+      const [application, works] = first;
+      const work = works.shift() as Work;
+      // Behind the others, if there is more of it.
+      this.#waiting.delete(application);
+      if (works.length > 0) this.#waiting.set(application, works);
+      this.#running++;
+      let isOver = false;
+      work(() => {
+        if (isOver) return;
+        isOver = true;
+        this.#running--;
+        this.#next();
+      });
+    }
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * Keys for applications (Y.3803 §8.2.2, §8.2.4): "Get key" and "Get key with key IDs" of ETSI GS QKD 014, up to the
+ * bytes: these are the caller's to read. Pure.
+ */
+
+import { asUuid } from "../../wire/etsi014/key-ids.ts";
+import type { KeyLimits, KeyRequest } from "../../wire/etsi014/key-request.ts";
+import { text } from "../../wire/etsi014/names.ts";
+import { badRequest, EtsiRefusal, unauthorized } from "../../wire/etsi014/refusal.ts";
+import type { LinkBooks } from "../store/books.ts";
+import type { Use } from "../store/shapes.ts";
+import type { Owner, Shortage } from "../supply/owner.ts";
+import type { Peer } from "../supply/peer.ts";
+import { KeyAllowance } from "./allowance.ts";
+import { FairTurns } from "./fair.ts";
+import { type Application, type ApplicationTable, useOf } from "./table.ts";
+
+/** A link, as far as keys for applications concern it. */
+export interface KeyLink {
+  readonly name: string;
+  /** ID of the KM at its other end. */
+  readonly peer: string;
+  readonly core: {
+    readonly phase: string;
+    readonly books: LinkBooks;
+    readonly owner: Pick<Owner, "request">;
+    readonly peer: Pick<Peer, "take">;
+  };
+}
+
+/** Keys that an application may have, of a link: their bytes are read next. */
+export interface Granted {
+  readonly link: string;
+  readonly uses: readonly Use[];
+}
+
+export type Grant = (result: Granted | EtsiRefusal) => void;
+
+export interface KeysOptions {
+  readonly me: string;
+  readonly table: () => ApplicationTable;
+  readonly links: readonly KeyLink[];
+  readonly limits: KeyLimits;
+  /** How long the other application may take to fetch a key, s. */
+  readonly pickUp: number;
+  /** An answer comes within this, ms. */
+  readonly answerMs: number;
+  /** Monotonic, ms. */
+  readonly now: () => number;
+}
+
+/** Requests under way at a time, and those of one application that wait. */
+const atOnce = 256;
+const waitingOfOne = 256;
+
+/** The Status of ETSI GS QKD 014 (§6.1). */
+export interface KeyStatus {
+  readonly source_KME_ID: string;
+  readonly target_KME_ID: string;
+  readonly master_SAE_ID: string;
+  readonly slave_SAE_ID: string;
+  readonly key_size: number;
+  readonly stored_key_count: number;
+  readonly max_key_count: number;
+  readonly max_key_per_request: number;
+  readonly max_key_size: number;
+  readonly min_key_size: number;
+  readonly max_SAE_ID_count: number;
+}
+
+const shortages: Readonly<Record<Shortage, { message: string; retryAfter: number }>> = {
+  away: { message: "the KME of the other SAE cannot be reached", retryAfter: 1 },
+  stock: { message: "not enough keys are stored", retryAfter: 1 },
+  refused: { message: "the KME of the other SAE refused the keys", retryAfter: 5 },
+  late: { message: "the KME of the other SAE did not answer in time", retryAfter: 1 },
+};
+
+/** What was asked and what came of it, of an application with others. */
+export interface PairCounts {
+  requests: number;
+  /** Handed out here. */
+  keys: number;
+  refused: number;
+}
+
+/** Pairs that are counted apart. */
+const mostPairs = 10_000;
+
+export class ApplicationKeys {
+  readonly #options: KeysOptions;
+  readonly #turns = new FairTurns(atOnce, waitingOfOne);
+  readonly #allowance = new KeyAllowance();
+  readonly #counts = new Map<string, PairCounts>();
+
+  constructor(options: KeysOptions) {
+    this.#options = options;
+  }
+
+  get limits(): KeyLimits {
+    return this.#options.limits;
+  }
+
+  /** By use: see {@link useOf}. */
+  get counts(): ReadonlyMap<string, Readonly<PairCounts>> {
+    return this.#counts;
+  }
+
+  get waiting(): number {
+    return this.#turns.waiting;
+  }
+
+  /** "Get status" (§5.1). @throws EtsiRefusal */
+  status(caller: Application, slaveId: string, capacityBytes: number): KeyStatus {
+    const { me, limits } = this.#options;
+    const { slave, link } = this.#partner(caller, slaveId);
+    const { stock, side } = link.core.books;
+    const bytes = limits.standard / 8;
+    return {
+      source_KME_ID: me,
+      target_KME_ID: slave.km,
+      master_SAE_ID: caller.id,
+      slave_SAE_ID: slave.id,
+      key_size: limits.standard,
+      stored_key_count: Math.floor(stock.free(side) / bytes),
+      max_key_count: Math.floor(capacityBytes / bytes),
+      max_key_per_request: limits.number,
+      max_key_size: limits.most,
+      min_key_size: limits.least,
+      max_SAE_ID_count: limits.saes,
+    };
+  }
+
+  /** "Get key" (§5.2). @param done once */
+  give(caller: Application, slaveId: string, request: KeyRequest, done: Grant): void {
+    const { now, answerMs, pickUp } = this.#options;
+    const { slave, link } = this.#partner(caller, slaveId);
+    const use = useOf([caller.id, slave.id]);
+    const count = this.#count(use);
+    const wait = this.#allowance.take(caller.id, request.number, caller.rate, now());
+    if (wait > 0) {
+      count.refused++;
+      return done(new EtsiRefusal(429, "more keys than the SAE may have", [], wait));
+    }
+    const deadline = now() + answerMs;
+    const wanted = { use, keys: request.number, length: request.size / 8, pickUp, deadline };
+    this.#inTurn(caller, count, done, (end) => {
+      link.core.owner.request(wanted, (result) => {
+        if (typeof result !== "string") return end({ link: link.name, uses: result });
+        const { message, retryAfter } = shortages[result];
+        end(new EtsiRefusal(503, message, [], retryAfter));
+      });
+    });
+  }
+
+  /** "Get key with key IDs" (§5.3): all of them, or nothing changes. @param ids 32 hexadecimal digits each */
+  take(caller: Application, masterId: string, ids: readonly string[], done: Grant): void {
+    const { now, answerMs } = this.#options;
+    const { slave: master, link } = this.#partner(caller, masterId);
+    const use = useOf([master.id, caller.id]);
+    const count = this.#count(use);
+    this.#inTurn(caller, count, done, (end) => {
+      const { books, peer } = link.core;
+      for (const id of ids) {
+        const known = books.uses.get(id);
+        if (known === undefined || known.owner) continue;
+        // For others: also who is registered learns no more.
+        if (known.request !== undefined && known.request !== use) return end(unauthorized());
+        // Handed to its master a moment ago: the word of that is on its way.
+        if (known.request === undefined && known.state === "B") {
+          return end(new EtsiRefusal(503, "the keys are not assigned yet", [], 0));
+        }
+      }
+      peer.take(use, ids, now() + answerMs, (result) => {
+        if (typeof result !== "string") return end({ link: link.name, uses: result });
+        if (result === "unknown") {
+          const details = ids.length === 1 ? [{ key_ID: asUuid(ids[0] as string) }] : [];
+          return end(badRequest(text.notFound, details));
+        }
+        const { message, retryAfter } = shortages.late;
+        end(new EtsiRefusal(503, message, [], retryAfter));
+      });
+    });
+  }
+
+  #inTurn(caller: Application, count: PairCounts, done: Grant, work: (end: Grant) => void): void {
+    const isTaken = this.#turns.add(caller.id, (next) =>
+      work((result) => {
+        if (result instanceof EtsiRefusal) count.refused++;
+        else count.keys += result.uses.length;
+        next();
+        done(result);
+      }),
+    );
+    if (isTaken) return;
+    count.refused++;
+    done(new EtsiRefusal(503, "too many requests of the SAE wait", [], 1));
+  }
+
+  #count(use: string): PairCounts {
+    const known = this.#counts.get(use);
+    const count = known ?? { requests: 0, keys: 0, refused: 0 };
+    if (known === undefined && this.#counts.size < mostPairs) this.#counts.set(use, count);
+    count.requests++;
+    return count;
+  }
+
+  /** @throws EtsiRefusal if they may share no keys */
+  #partner(caller: Application, id: string): { slave: Application; link: KeyLink } {
+    const { table, links, me } = this.#options;
+    const slave = table().get(id);
+    if (slave === undefined || !table().mayShare(caller.id, id)) throw unauthorized();
+    if (slave.km === me) throw badRequest("both SAEs are of this KME: no QKD link is between them");
+    const link = links.find(({ peer }) => peer === slave.km);
+    if (link === undefined) throw badRequest("no QKD link leads to the KME of the other SAE");
+    return { slave, link };
+  }
+}

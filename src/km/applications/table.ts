@@ -1,0 +1,116 @@
+/**
+ * Who may have keys with whom: the applications (SAEs of ETSI GS QKD 014) that this KM knows, with the KM that each
+ * is connected to, and the pairs that may share keys. Pure.
+ */
+import { hash } from "node:crypto";
+
+/** An application, as the configuration has it. */
+export interface Application {
+  /** SAE ID. */
+  readonly id: string;
+  /** KM ID of the KM that it asks. */
+  readonly km: string;
+  /** Names in its certificate. */
+  readonly names: readonly string[];
+  /** SAE IDs of those that it may share keys with, told here or there. */
+  readonly partners: readonly string[];
+  /** Keys a second in the long run, and at once. */
+  readonly rate: { readonly keysPerS: number; readonly burst: number };
+}
+
+/** The set of applications of a key: its master first, then the others. */
+export type SaeSet = readonly [string, ...string[]];
+
+/** The set as both KMs write it. Sets with the same members are the same text. */
+export function useOf([master, ...slaves]: SaeSet): string {
+  return JSON.stringify([master, ...slaves.toSorted()]);
+}
+
+/** @returns undefined if it is not written by {@link useOf} */
+export function setOf(use: string): SaeSet | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(use);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(value) || value.length < 2) return undefined;
+  if (!value.every((one) => typeof one === "string")) return undefined;
+  const set = value as unknown as SaeSet;
+  return useOf(set) === use ? set : undefined;
+}
+
+export class ApplicationTable {
+  readonly #me: string;
+  readonly #byId = new Map<string, Application>();
+  readonly #byName = new Map<string, Application>();
+  readonly #pairs = new Set<string>();
+
+  /** @param me ID of this KM */
+  constructor(me: string, applications: readonly Application[]) {
+    this.#me = me;
+    for (const one of applications) {
+      this.#byId.set(one.id, one);
+      for (const partner of one.partners) this.#pairs.add(pair(one.id, partner));
+      if (one.km !== me) continue;
+      for (const name of one.names) this.#byName.set(name, one);
+    }
+  }
+
+  get all(): Iterable<Application> {
+    return this.#byId.values();
+  }
+
+  get(id: string): Application | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The application of this KM that a certificate with these names is of. */
+  certified(names: readonly string[]): Application | undefined {
+    const found = new Set(names.flatMap((name) => this.#byName.get(name) ?? []));
+    // A certificate that is of two is of neither.
+    return found.size === 1 ? [...found][0] : undefined;
+  }
+
+  mayShare(one: string, other: string): boolean {
+    return this.#pairs.has(pair(one, other));
+  }
+
+  /**
+   * Whether a key that another KM owns may be bound here for this use.
+   * @param use undefined: it is not known yet
+   */
+  mayBind(peer: string, use: string | undefined): boolean {
+    if (use === undefined) return true;
+    const [master, ...slaves] = setOf(use) ?? [];
+    if (master === undefined || this.get(master)?.km !== peer) return false;
+    return slaves.every((slave) => {
+      return this.get(slave)?.km === this.#me && this.mayShare(master, slave);
+    });
+  }
+
+  /** SHA-256 over the pairs of applications at this KM and at another: the same at both if both tables agree. */
+  digest(peer: string): Buffer {
+    const pairs: string[] = [];
+    for (const one of this.all) {
+      if (one.km !== this.#me) continue;
+      for (const other of this.all) {
+        if (other.km === peer && this.mayShare(one.id, other.id)) {
+          pairs.push(
+            JSON.stringify(
+              [
+                [one.id, one.km],
+                [other.id, other.km],
+              ].toSorted(),
+            ),
+          );
+        }
+      }
+    }
+    return hash("sha256", pairs.toSorted().join("\n"), "buffer");
+  }
+}
+
+function pair(one: string, other: string): string {
+  return JSON.stringify([one, other].toSorted());
+}

@@ -1,0 +1,101 @@
+/** Keys for applications: who may ask, over which door, for keys of which links. */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import { ApplicationKeys } from "../applications/keys.ts";
+import { type Application, ApplicationTable } from "../applications/table.ts";
+import type { KmConfig } from "../config/load.ts";
+import { Etsi014Server } from "../io/etsi014-server.ts";
+import type { ServerTexts } from "../io/tls-door.ts";
+import type { KeyStore } from "../store/port.ts";
+import type { LinkOfKm } from "./links.ts";
+import { readTexts } from "./texts.ts";
+
+/** The table of applications, as it is now. */
+export class Applications {
+  readonly #me: string;
+  #table: ApplicationTable;
+
+  constructor(config: Pick<KmConfig, "km" | "applications">) {
+    this.#me = config.km.id;
+    this.#table = new ApplicationTable(this.#me, config.applications);
+  }
+
+  get table(): ApplicationTable {
+    return this.#table;
+  }
+
+  /** Others from now on: what is bound already stays with its applications. */
+  replace(applications: readonly Application[]): void {
+    this.#table = new ApplicationTable(this.#me, applications);
+  }
+}
+
+export interface DeliveryParts {
+  readonly config: KmConfig;
+  readonly applications: Applications;
+  readonly links: readonly LinkOfKm[];
+  readonly store: KeyStore;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The door of applications. */
+export class KeyDelivery {
+  readonly keys: ApplicationKeys;
+  readonly #parts: DeliveryParts;
+  readonly #server: Etsi014Server;
+
+  /** @returns undefined if no door is configured @throws Fault */
+  static make(parts: DeliveryParts): KeyDelivery | undefined {
+    const { etsi014 } = parts.config;
+    return etsi014 && new KeyDelivery(parts, etsi014);
+  }
+
+  private constructor(parts: DeliveryParts, door: NonNullable<KmConfig["etsi014"]>) {
+    this.#parts = parts;
+    const { config, applications, links, store, clock, log } = parts;
+    const { host, port, key_bits, min_key_bits, max_key_bits, max_keys } = door;
+    const table = () => applications.table;
+    this.keys = new ApplicationKeys({
+      me: config.km.id,
+      table,
+      links,
+      limits: {
+        standard: key_bits,
+        least: min_key_bits,
+        most: max_key_bits,
+        number: max_keys,
+        saes: 0,
+      },
+      pickUp: Math.ceil(door.pick_up / 1_000),
+      answerMs: door.answer_timeout,
+      now: () => clock.now(),
+    });
+    const tls = this.#read();
+    const keys = this.keys;
+    this.#server = new Etsi014Server({ host, port, tls, keys, table, store, clock, log });
+  }
+
+  #read(): ServerTexts {
+    return readTexts(this.#parts.config.etsi014 ?? {}) as ServerTexts;
+  }
+
+  /** Applications may ask from now on. @throws Fault `web.listen` */
+  async listen(): Promise<void> {
+    const { host } = this.#parts.config.etsi014 ?? {};
+    this.#parts.log.info("keys for applications", { host, port: await this.#server.listen() });
+  }
+
+  /** New connections are shown what is in the files now; open ones are checked by it. @throws Fault */
+  renew(): void {
+    this.#server.renew(this.#read());
+  }
+
+  recheck(): void {
+    this.#server.recheck();
+  }
+
+  close(): Promise<void> {
+    return this.#server.close();
+  }
+}

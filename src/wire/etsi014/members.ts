@@ -1,0 +1,59 @@
+/** Members of a request's JSON: any order, any more of them, none twice. Pure. */
+import { badRequest } from "./refusal.ts";
+
+export type Members = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads a request's body. Libraries write an absent member as null, and a request of nothing but defaults as
+ * no body at all.
+ * @throws EtsiRefusal 400
+ */
+export function membersOf(body: Buffer): Members {
+  let json: string;
+  try {
+    json = new TextDecoder("utf-8", { fatal: true }).decode(body);
+  } catch {
+    throw badRequest("the body is not UTF-8");
+  }
+  if (json.trim() === "") return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw badRequest("the body is not JSON");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw badRequest("the body is not a JSON object");
+  }
+  const twice = memberTwice(json);
+  if (twice !== undefined) throw badRequest("a member is there twice", [{ member: twice }]);
+  const members: Record<string, unknown> = Object.create(null);
+  for (const [name, one] of Object.entries(value)) if (one !== null) members[name] = one;
+  return members;
+}
+
+const token = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
+
+/**
+ * The first member that an object of this JSON has twice: which of the two counts differs among parsers.
+ * @param json that was parsed
+ */
+export function memberTwice(json: string): string | undefined {
+  const open: (Set<string> | undefined)[] = [];
+  let mayBeName = false;
+  let last = "";
+  for (const [piece] of json.matchAll(token)) {
+    if (piece === "{") open.push(new Set());
+    else if (piece === "[") open.push(undefined);
+    else if (piece === "}" || piece === "]") open.pop();
+    else if (piece === ":" && mayBeName) {
+      const name = JSON.parse(last) as string;
+      const names = open.at(-1);
+      if (names?.has(name)) return name.slice(0, 64);
+      names?.add(name);
+    }
+    mayBeName = piece.startsWith('"');
+    last = piece;
+  }
+  return undefined;
+}

@@ -1,0 +1,40 @@
+/** Names and texts of ETSI GS QKD 014 V1.1.1, as it spells them. */
+
+/** Where its methods are (§5.1, Table 1). */
+export const base = "/api/v1/keys/";
+
+/** Members of a Key request (§6.2, Table 9). */
+export const member = {
+  number: "number",
+  size: "size",
+  additional: "additional_slave_SAE_IDs",
+  mandatory: "extension_mandatory",
+  optional: "extension_optional",
+  keyIds: "key_IDs",
+  keyId: "key_ID",
+  keys: "keys",
+  key: "key",
+  containerExtension: "key_container_extension",
+  message: "message",
+  details: "details",
+} as const;
+
+/** Texts that the standard fixes (§6.2, §6.5). */
+export const text = {
+  size: "size shall be a multiple of 8",
+  mandatoryUnknown: "not all extension_mandatory parameters are supported",
+  mandatoryUnmet: "not all extension_mandatory request options could be met",
+  optionalUnhandled: "not all extension_optional request options handled",
+  notFound: "one or more keys specified are not found on KME",
+} as const;
+
+/**
+ * How a key may have come here, in an extension `{"security_level": …}` of this project's: `"any"`; or `"otp"`:
+ * distilled on one link, or relayed by one-time pad alone.
+ */
+export const securityLevel = { name: "security_level", levels: ["any", "otp"] } as const;
+
+/** Longest SAE ID, characters. */
+export const longestSaeId = 128;
+/** Longest body of a request, bytes: so many key IDs with an extension each. */
+export const longestRequest = 262_144;

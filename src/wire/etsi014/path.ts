@@ -1,0 +1,33 @@
+/** Paths of ETSI GS QKD 014 (§5.1, Table 1): `/api/v1/keys/{SAE_ID}/{method}`. Pure. */
+import { isSaeId } from "./key-request.ts";
+import { base } from "./names.ts";
+import { badRequest, EtsiRefusal } from "./refusal.ts";
+
+export const methods = ["status", "enc_keys", "dec_keys"] as const;
+export type Method = (typeof methods)[number];
+
+/**
+ * @param url of a request: a path, with a query or without
+ * @returns the method, the SAE that the path names, and the query
+ * @throws EtsiRefusal 404 for another path, 400 for an ID that is none
+ */
+export function pathOf(url: string): {
+  readonly method: Method;
+  readonly sae: string;
+  readonly query: URLSearchParams;
+} {
+  const [path = "", ...rest] = url.split("?");
+  const [written = "", last = "", ...more] = path.startsWith(base)
+    ? path.slice(base.length).split("/")
+    : [];
+  const method = methods.find((one) => one === last);
+  if (method === undefined || more.length > 0) throw new EtsiRefusal(404, "no such path");
+  let sae: string;
+  try {
+    sae = decodeURIComponent(written);
+  } catch {
+    throw badRequest("the path is not percent-encoded UTF-8");
+  }
+  if (!isSaeId(sae)) throw badRequest("the path names no SAE");
+  return { method, sae, query: new URLSearchParams(rest.join("?")) };
+}
