@@ -77,6 +77,14 @@ export class ShownKms {
     return Math.min(...endNames.map((end) => this.link(end)?.compared_keys ?? 0));
   }
 
+  /** Both ends have keys that their applications may ask for. */
+  get ready(): boolean {
+    return endNames.every((end) => {
+      const link = this.link(end);
+      return link?.session === "ready" && link.stock_bits > 0 && this.isRunning(end);
+    });
+  }
+
   get differing(): number {
     return Math.max(...endNames.map((end) => this.link(end)?.differing_keys ?? 0));
   }

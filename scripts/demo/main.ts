@@ -2,6 +2,8 @@
 import { systemClock } from "../../src/base/clock.ts";
 import { describe, Fault } from "../../src/base/errors.ts";
 import { Rig } from "../../test/rig/rig.ts";
+import { ShownApplications } from "./applications.ts";
+import { curlLine, endpointsOf, writeEndpoints } from "./endpoints.ts";
 import { ShownKms } from "./kms.ts";
 import { type DemoOptions, readOptions, UsageError, usage } from "./options.ts";
 import { makeReport, type Report } from "./report.ts";
@@ -14,6 +16,7 @@ const say = (text: string) => process.stderr.write(`${text}\n`);
 
 interface Shown {
   readonly kms: ShownKms | undefined;
+  readonly applications: ShownApplications | undefined;
   readonly source: string;
   readonly begun: number;
   readonly scenes: readonly Scene[];
@@ -26,7 +29,7 @@ interface Show {
 }
 
 /** Keeps the picture, or the lines, up to date. */
-function show(rig: Rig, { kms, source, begun, scenes }: Shown, quiet: boolean): Show {
+function show(rig: Rig, { kms, applications, source, begun, scenes }: Shown, quiet: boolean): Show {
   if (quiet) return { tell: () => {}, stop: () => {} };
   const terminal = process.stderr.isTTY === true;
   const window = 5_000;
@@ -51,6 +54,7 @@ function show(rig: Rig, { kms, source, begun, scenes }: Shown, quiet: boolean): 
     const state: ScreenState = {
       source,
       kms,
+      applications,
       seconds: (now - begun) / 1_000,
       rates: [over(0), over(1)],
       qbers,
@@ -112,7 +116,7 @@ function succeeded(
   kms: ShownKms | undefined,
   report: Report,
 ): boolean {
-  if (report.mismatches > 0) return false;
+  if (report.mismatches > 0 || (report.applications?.different ?? 0) > 0) return false;
   return settled(rig, kms) || (options.keys !== undefined && enough(rig, kms, options.keys));
 }
 
@@ -125,6 +129,37 @@ function settled(rig: Rig, kms: ShownKms | undefined): boolean {
 function enough(rig: Rig, kms: ShownKms | undefined, keys: number): boolean {
   if (kms !== undefined) return kms.compared >= keys;
   return rig.holds(keys) && (!rig.comparable || rig.compare().common >= keys);
+}
+
+/** Keys that the applications of a run have at least, where there is stock. */
+const leastKeys = 20;
+
+/** A run that was over quickly: its applications ask on, in both directions, as long as there is stock. */
+async function lastKeys(applications: ShownApplications | undefined): Promise<void> {
+  while (applications !== undefined && applications.report.keys < leastKeys) {
+    const got = [await applications.once("alice"), await applications.once("bob")];
+    if (!got.includes(true)) return;
+  }
+}
+
+/** Once both ends have keys for applications: says where to ask, in a file and in a line. */
+async function tellEndpoints(
+  rig: Rig,
+  kms: ShownKms,
+  { endpoints: file, json }: DemoOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const pair = rig.kms;
+  if (pair === undefined) return;
+  const ready = () => kms.ready;
+  const forever = { signal, deadlineMs: Number.POSITIVE_INFINITY };
+  await rig.until("keys for applications", ready, forever).then(
+    () => {
+      if (file !== undefined) writeEndpoints(file, endpointsOf(pair));
+      if (!json && process.stderr.isTTY !== true) say(curlLine(pair));
+    },
+    () => {},
+  );
 }
 
 async function run(options: DemoOptions): Promise<number> {
@@ -152,18 +187,24 @@ async function run(options: DemoOptions): Promise<number> {
     },
   });
   const kms = rig.kms && new ShownKms(rig);
+  const pauseMs = options.blockIntervalMs < 100 ? 50 : 1_000;
+  const applications = rig.kms && new ShownApplications(rig.kms, pauseMs);
   try {
     const { keys } = options;
     const finite = keys !== undefined || source.total !== undefined;
     const interactive = !options.json && process.stdin.isTTY && process.stderr.isTTY;
     const scenes = interactive && !finite ? createScenes(rig, made, kms) : [];
     const quiet = options.json && !process.stderr.isTTY;
-    const picture = show(rig, { kms, source: source.name, begun, scenes }, quiet);
+    const shown = { kms, applications, source: source.name, begun, scenes };
+    const picture = show(rig, shown, quiet);
     const end = () => interrupted.abort("SIGINT");
     const giveBack = scenes.length > 0 ? takeKeys(scenes, picture.tell, end) : () => {};
     const stopPatience = finite ? patience(rig, options.patienceSeconds, interrupted) : () => {};
     const over = () => settled(rig, kms) || (keys !== undefined && enough(rig, kms, keys));
     let failure: unknown;
+    const ended = new AbortController();
+    const up = kms && tellEndpoints(rig, kms, options, ended.signal);
+    applications?.start();
     const ending = { signal: interrupted.signal, deadlineMs: Number.POSITIVE_INFINITY };
     await rig.until("the end of the run", over, ending).catch((error) => {
       failure = error;
@@ -174,10 +215,14 @@ async function run(options: DemoOptions): Promise<number> {
     const late = { signal: interrupted.signal, deadlineMs: toldWithinMs };
     const told = () => rig.told() && (kms?.told ?? true);
     if (finite && failure === undefined) await rig.until("all is told", told, late).catch(() => {});
+    ended.abort();
+    await up;
+    await applications?.stop();
+    if (finite && failure === undefined) await lastKeys(applications);
     await Promise.all(rig.ends.map(({ node }) => node.stop()));
     await kms?.agree();
     picture.stop();
-    const report = makeReport(rig, (clock.now() - begun) / 1_000, kms);
+    const report = makeReport(rig, (clock.now() - begun) / 1_000, kms, applications);
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     if (failure instanceof Fault) say(`npm start: ${describe(failure)}`);
     // Ctrl-C ends a run that had no end of its own.
@@ -185,6 +230,7 @@ async function run(options: DemoOptions): Promise<number> {
     return succeeded(options, rig, kms, report) ? 0 : 1;
   } finally {
     kms?.stop();
+    applications?.close();
     await rig.close();
   }
 }

@@ -13,6 +13,8 @@ export interface DemoOptions {
   readonly seed: number | undefined;
   /** End once both KMs hold that many keys. */
   readonly keys: number | undefined;
+  /** Where applications may ask: written to this file once all is up. */
+  readonly endpoints: string | undefined;
   /** One JSON object on standard output at the end. */
   readonly json: boolean;
   readonly baud: number;
@@ -30,8 +32,8 @@ export interface DemoOptions {
 export const usage = `npm start -- [options]: a whole QKD link on this machine
 
 Two emulated modules over virtual serial ports, two nodes, Kq-1 with mutual TLS
-1.3, two key managers and the link between them, an MQTT broker. Keys at the bottom
-of the screen cut the fibre, start an eavesdropper and more. Ctrl-C ends it and
+1.3, two key managers and the link between them, an application at each end that
+asks for keys (ETSI GS QKD 014), an MQTT broker. Keys at the bottom of the screen cut the fibre, start an eavesdropper and more. Ctrl-C ends it and
 leaves nothing behind.
 
   --replay DIR [BOB_DIR]  recorded qcrypto output: a folder with alice/ and
@@ -39,6 +41,8 @@ leaves nothing behind.
   --seed N                a reproducible stream of key
                           (default: a recording, then a simulated fibre)
   --keys N                end once both KMs have compared N keys
+  --endpoints FILE        write to FILE where applications may ask for keys, and
+                          with which certificates, once all is up (JSON)
   --json                  print one JSON object at the end; with --replay it
                           ends when the recording is exhausted
   --baud N                line rate, bit/s; 0 = unlimited (115200)
@@ -78,6 +82,9 @@ export function readOptions(args: readonly string[]): DemoOptions | "help" {
     throw new UsageError(`unexpected argument: ${positionals.at(-1)}`);
   }
   const keys = number(values.keys, "keys", 1);
+  if (values.endpoints !== undefined && (values["test-km"] || values.km !== undefined)) {
+    throw new UsageError("--endpoints: applications ask the product's own key managers");
+  }
   const hurried = keys !== undefined || values.json === true;
   const keyBits = number(values["key-bits"], "key-bits", 64);
   if (keyBits !== undefined && keyBits % 8 !== 0) {
@@ -87,6 +94,7 @@ export function readOptions(args: readonly string[]): DemoOptions | "help" {
     replay: values.replay === undefined ? undefined : [values.replay, ...positionals],
     seed: number(values.seed, "seed", 0),
     keys,
+    endpoints: values.endpoints === undefined ? undefined : resolve(values.endpoints),
     json: values.json ?? false,
     baud: number(values.baud, "baud", 0) ?? 115_200,
     blockIntervalMs:
@@ -144,6 +152,7 @@ function parse(args: readonly string[]) {
         replay: { type: "string" },
         seed: { type: "string" },
         keys: { type: "string" },
+        endpoints: { type: "string" },
         json: { type: "boolean" },
         baud: { type: "string" },
         "block-interval-ms": { type: "string" },

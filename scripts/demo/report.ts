@@ -1,5 +1,6 @@
 /** What a run came to: the JSON object of `npm start -- --json`. */
 import { type EndName, endNames, type Rig, type RigEnd } from "../../test/rig/rig.ts";
+import type { ApplicationsReport, ShownApplications } from "./applications.ts";
 import type { KmReport, ShownKms } from "./kms.ts";
 
 export interface EndReport {
@@ -23,6 +24,8 @@ export interface Report {
   readonly ends: Readonly<Record<EndName, EndReport>>;
   /** Key IDs under which the two KMs hold different keys, or that only one of them holds. */
   readonly mismatches: number;
+  /** What the applications got; missing without the product's key managers. */
+  readonly applications?: ApplicationsReport;
   readonly seconds: number;
 }
 
@@ -47,7 +50,12 @@ function qbers(rig: Rig, end: RigEnd): number[] {
 }
 
 /** To be made after the nodes have stopped: their last counters are on the broker then. */
-export function makeReport(rig: Rig, seconds: number, kms?: ShownKms): Report {
+export function makeReport(
+  rig: Rig,
+  seconds: number,
+  kms?: ShownKms,
+  applications?: ShownApplications,
+): Report {
   const ends = {} as Record<EndName, EndReport>;
   for (const name of endNames) {
     const { supplied, confirmed, withheld, empty_blocks, bits } = rig.view.counters(
@@ -57,7 +65,10 @@ export function makeReport(rig: Rig, seconds: number, kms?: ShownKms): Report {
     const km = kms?.report(name);
     ends[name] = { supplied, confirmed, withheld, empty_blocks, bits, qber, ...(km && { km }) };
   }
-  if (kms !== undefined) return { ends, mismatches: kms.differing, seconds: rounded(seconds) };
+  if (kms !== undefined) {
+    const told = applications && { applications: applications.report };
+    return { ends, mismatches: kms.differing, ...told, seconds: rounded(seconds) };
+  }
   const { different, oneSided } = rig.compare();
   // Cut short at N keys, one end may be a little ahead: only a whole run must match one to one.
   const mismatches = different + (rig.settled() ? oneSided : 0);

@@ -1,5 +1,8 @@
 /** What a run looks like: a live picture on a terminal, plain lines elsewhere. Pure text. */
+
 import { endNames, type Rig, type RigEnd } from "../../test/rig/rig.ts";
+import type { ShownApplications } from "./applications.ts";
+import { curlLine } from "./endpoints.ts";
 import type { ShownKms } from "./kms.ts";
 import type { Scene } from "./scenes.ts";
 
@@ -53,6 +56,8 @@ function number(figure: number | number[] | undefined): number | undefined {
 export interface ScreenState {
   /** The product's key managers, where it is them. */
   readonly kms?: ShownKms | undefined;
+  /** One at each end, where the key managers are the product's. */
+  readonly applications?: ShownApplications | undefined;
   readonly source: string;
   readonly seconds: number;
   /** Confirmed key over the last seconds, bit/s, by end. */
@@ -124,6 +129,16 @@ function kmHolds(rig: Rig, end: RigEnd, kms: ShownKms | undefined): string {
   return `yours: ${keys} ${keys === 1 ? "key" : "keys"} confirmed`;
 }
 
+/** What the application of this end got with the one of the other. */
+function applicationKeys({ name }: RigEnd, { applications }: ScreenState, paint: Paint): Cell {
+  if (applications === undefined) return { text: "–", paint: paint.dim };
+  const { keys, different, ms, trouble } = applications.of(name);
+  if (different > 0) return { text: `${different} of ${keys} DIFFER`, paint: paint.bad };
+  if (trouble !== undefined) return { text: trouble.slice(0, column), paint: paint.bad };
+  if (ms === undefined) return { text: "none yet", paint: paint.dim };
+  return { text: `${keys} equal, ${ms.toFixed(1)} ms`, paint: paint.good };
+}
+
 function cellsOf(rig: Rig, end: RigEnd, state: ScreenState, paint: Paint): Cell[] {
   const i = endNames.indexOf(end.name);
   const bitsPerSecond = state.rates[i] as number;
@@ -154,6 +169,7 @@ function cellsOf(rig: Rig, end: RigEnd, state: ScreenState, paint: Paint): Cell[
     },
     simple(kmHolds(rig, end, state.kms)),
     { text: kmStock(end, state.kms), paint: state.kms === undefined ? paint.dim : plain },
+    applicationKeys(end, state, paint),
   ];
 }
 
@@ -172,6 +188,7 @@ const rows: readonly (readonly [label: string, spare?: number])[] = [
   ["withheld/empty", 1],
   ["KM holds"],
   ["KM stock"],
+  ["app gets keys", 6],
 ];
 
 /** Everything that is raised, or that nothing is. */
@@ -220,6 +237,7 @@ function next(rig: Rig, paint: Paint): Line[] {
     `open ${alice.page ?? "(the page of Alice's node, in a moment)"}`,
     `scripts/qkd-node doctor --config ${alice.config}`,
     `scripts/manager watch --url ${url} --ca ${folder}/ca.crt`,
+    ...(rig.kms === undefined ? [] : [curlLine(rig.kms)]),
   ].flatMap((command) => {
     // In the shell's own way to go on in the next line: each can be copied as it is.
     const lines = wrap(command, 74);

@@ -1,13 +1,15 @@
-import { spawn } from "node:child_process";
+import { exec, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { KeyManager } from "../emulator/km/index.ts";
 import { Pty } from "../emulator/pty.ts";
 import { eventually } from "../eventually.ts";
+import { askKm, type HeldKey, heldKeys } from "../rig/application.ts";
 
 const demo = fileURLToPath(new URL("../../scripts/demo/main.ts", import.meta.url));
 const fixtures = fileURLToPath(new URL("../fixtures/qcrypto/", import.meta.url));
@@ -34,14 +36,19 @@ for (const { name, bits, qber } of recordings) {
     const begun = performance.now();
     const { code, stdout, stderr } = await start("--replay", fixtures + name, "--json");
     t.is(code, 0, stderr);
-    const { ends, mismatches, seconds } = JSON.parse(stdout);
+    const { ends, mismatches, applications, seconds } = JSON.parse(stdout);
     const keys = qber.length;
     const end = { supplied: keys, confirmed: keys, withheld: 0, empty_blocks: 0, bits, qber };
     const { km } = ends.alice;
     t.deepEqual(ends, { alice: { ...end, km }, bob: { ...end, km } });
     // A key has whole bytes of use: what is left of its last byte is not.
     t.true(km.matched_bits <= bits && km.matched_bits > bits - 8 * keys);
-    t.deepEqual(km, { ...km, received: keys, aborted: 0, stock: km.matched_bits });
+    // Two applications had some of it.
+    const stock = km.matched_bits - applications.keys * 256;
+    t.deepEqual(km, { ...km, received: keys, aborted: 0, stock });
+    t.true(applications.keys >= 20 && applications.different === 0);
+    t.true(applications.requests >= 2 * applications.keys);
+    t.true(applications.p50_ms > 0 && applications.p50_ms <= applications.p99_ms);
     t.is(mismatches, 0);
     t.true(seconds > 0 && seconds < (performance.now() - begun) / 1_000, `${seconds} s`);
   });
@@ -57,7 +64,11 @@ test.serial(
     const qber = [0.1257, 0.1215];
     const km = { received: 0, matched_bits: 0, aborted: 0, stock: 0 };
     const end = { supplied: 0, confirmed: 0, withheld: 0, empty_blocks: 2, bits: 0, qber, km };
-    t.deepEqual(JSON.parse(stdout).ends, { alice: end, bob: end });
+    const { ends, applications } = JSON.parse(stdout);
+    t.deepEqual(ends, { alice: end, bob: end });
+    // They asked, and were told that there is no key.
+    t.is(applications.keys, 0);
+    t.is(applications.p50_ms, null);
   },
 );
 
@@ -68,6 +79,36 @@ test.serial("--keys ends the run once both KMs hold that many keys", async (t) =
   const { ends, mismatches } = JSON.parse(stdout);
   t.true(ends.alice.confirmed >= 20 && ends.bob.confirmed >= 20);
   t.is(mismatches, 0);
+});
+
+test.serial("--endpoints tells others where to ask, and what they need for it", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-endpoints-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "endpoints.json");
+  const child = spawn(process.execPath, [demo, "--seed", "1", "--endpoints", file], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  t.teardown(() => child.kill("SIGTERM"));
+  let said = "";
+  child.stderr.on("data", (chunk) => {
+    said += chunk;
+  });
+  const { kms, saes } = await eventually("the file", () => JSON.parse(readFileSync(file, "utf8")));
+  t.deepEqual(readdirSync(folder), ["endpoints.json"]);
+  const ask = async (sae: string, path: string) => {
+    const { km, cert, key, sae_id } = saes[sae];
+    t.is(sae_id, sae);
+    const files = { ca: kms[km].ca, cert, key };
+    const { body } = await askKm(`${kms[km].url}/api/v1/keys/${path}`, files);
+    return heldKeys({ status: 0, headers: {}, body });
+  };
+  const [given] = await ask("app-b2", "app-a2/enc_keys");
+  t.is(given?.bits, 256);
+  t.deepEqual(await ask("app-a2", `app-b2/dec_keys?key_ID=${given?.id}`), [given as HeldKey]);
+  // The same by a command that anybody can paste.
+  const line = await eventually("the line", () => /^curl .*enc_keys$/m.exec(said)?.[0]);
+  const { stdout } = await promisify(exec)(`${line} --silent`);
+  t.is(heldKeys({ status: 0, headers: {}, body: JSON.parse(stdout) }).length, 1);
 });
 
 test.serial("more keys than a recording has is not a failure: it is exhausted", async (t) => {

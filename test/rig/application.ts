@@ -1,6 +1,7 @@
 /** An application that asks its KM for keys by ETSI GS QKD 014: Node's own HTTPS, connections kept open. */
 import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { Agent, type RequestOptions, request } from "node:https";
 import type { KmOfPair, PairApplication } from "./km-pair.ts";
 
@@ -49,14 +50,7 @@ export class ApplicationClient {
     const method = more.method ?? (text === undefined ? "GET" : "POST");
     const options = { ...more, agent: this.#agent, method, headers, timeout: 20_000 };
     const asked = request(new URL(path, this.#url), options, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk) => chunks.push(chunk));
-      response.on("error", reject);
-      response.on("end", () => {
-        const all = Buffer.concat(chunks).toString();
-        const { statusCode: status = 0, headers } = response;
-        resolve({ status, headers, body: all === "" ? undefined : JSON.parse(all) });
-      });
+      readReply(response, resolve, reject);
     });
     asked.on("timeout", () => asked.destroy(new Error("no answer")));
     asked.on("error", reject);
@@ -89,5 +83,38 @@ export function heldKeys({ body }: Reply): HeldKey[] {
   return keys.map(({ key_ID: id, key }) => {
     const bytes = Buffer.from(key, "base64");
     return { id, digest: hash("sha256", bytes, "hex"), bits: bytes.length * 8 };
+  });
+}
+
+/** One GET, with an application's certificate from files. */
+export async function askKm(
+  url: string,
+  { ca, cert, key }: { readonly ca: string; readonly cert: string; readonly key: string },
+): Promise<Reply> {
+  const files = { ca, cert, key };
+  const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+  const texts = Object.fromEntries(
+    Object.entries(files).map(([name, file]) => [name, readFileSync(file, "utf8")]),
+  );
+  const asked = request(url, { ...texts, agent: false, timeout: 20_000 }, (response) => {
+    readReply(response, resolve, reject);
+  });
+  asked.on("error", reject);
+  asked.end();
+  return promise;
+}
+
+function readReply(
+  response: IncomingMessage,
+  resolve: (reply: Reply) => void,
+  reject: (error: Error) => void,
+): void {
+  const chunks: Buffer[] = [];
+  response.on("data", (chunk) => chunks.push(chunk));
+  response.on("error", reject);
+  response.on("end", () => {
+    const all = Buffer.concat(chunks).toString();
+    const { statusCode: status = 0, headers } = response;
+    resolve({ status, headers, body: all === "" ? undefined : JSON.parse(all) });
   });
 }

@@ -6,14 +6,14 @@ import type { RawConfig } from "./schema.ts";
 export function applicationsOf(tables: RawConfig["sae"], me: string): Application[] {
   const ids = new Map(Object.entries(tables).map(([name, { id = name }]) => [name, id]));
   return Object.entries(tables).map(([name, table]) => {
-    const { id = name, km = me, names = [id], with: partners, keys_per_s, burst_keys } = table;
+    const { id = name, km = me, names = [id], with: partners, keys_per_second, burst_keys } = table;
     return {
       id,
       km,
       names,
       // A name of this file, or an SAE ID.
       partners: partners.map((one) => ids.get(one) ?? one),
-      rate: { keysPerS: keys_per_s, burst: burst_keys },
+      rate: { keysPerS: keys_per_second, burst: burst_keys },
     };
   });
 }

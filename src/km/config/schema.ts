@@ -105,7 +105,7 @@ export const saeSchema = v.strictObject({
   km: v.optional(id),
   names: v.optional(v.array(id)),
   with: v.optional(v.array(id), []),
-  keys_per_s: v.optional(whole(1, 10_000_000), 10_000),
+  keys_per_second: v.optional(whole(1, 10_000_000), 10_000),
   burst_keys: v.optional(whole(1, 10_000_000), 100_000),
 });
 

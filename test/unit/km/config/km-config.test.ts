@@ -4,6 +4,7 @@ import test from "ava";
 import { logSchema } from "../../../../src/host/config/values.ts";
 import { parseKmConfig } from "../../../../src/km/config/load.ts";
 import {
+  etsi014Schema,
   kmSchema,
   kq1Schema,
   kxSchema,
@@ -11,6 +12,7 @@ import {
   moduleSchema,
   recordsSchema,
   requestSchema,
+  saeSchema,
   storeSchema,
 } from "../../../../src/km/config/schema.ts";
 import { localSchema } from "../../../../src/ops/local/schema.ts";
@@ -33,6 +35,8 @@ test("the README's table has every key, and no other", (t) => {
     ...keys("module.NAME", moduleSchema).filter((key) => !key.endsWith(".request")),
     ...keys("module.NAME.request", requestSchema),
     ...keys("link.NAME", linkSchema),
+    ...keys("etsi014", etsi014Schema),
+    ...keys("sae.NAME", saeSchema),
     ...keys("log", logSchema),
     ...keys("local", localSchema),
   ];

@@ -23,6 +23,8 @@ const tables: Readonly<Record<string, { readonly entries: Readonly<Record<string
   "module.NAME": schema.moduleSchema,
   "module.NAME.request": schema.requestSchema,
   "link.NAME": schema.linkSchema,
+  etsi014: schema.etsi014Schema,
+  "sae.NAME": schema.saeSchema,
   log: logSchema,
   local: localSchema,
 };
