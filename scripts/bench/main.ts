@@ -1,6 +1,7 @@
 /** `npm run bench`: every benchmark, each beside a bare baseline in the same run. */
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { applicationBenchmarks } from "./applications.ts";
 import { growthBenchmarks } from "./growth.ts";
 import { kmBenchmarks } from "./km.ts";
 import { kq1Benchmarks } from "./kq1.ts";
@@ -20,6 +21,7 @@ const benchmarks: readonly Benchmark[] = [
   ...pathBenchmarks,
   ...sha256Benchmarks,
   ...kmBenchmarks,
+  ...applicationBenchmarks,
   ...ledgerBenchmarks,
   ...growthBenchmarks,
   ...processBenchmarks,

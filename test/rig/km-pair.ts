@@ -25,8 +25,8 @@ export interface KmPairOptions {
   readonly onLog?: (end: KmEnd, line: string) => void;
   readonly mode?: "on_request";
   readonly program?: string;
-  /** More of the table of applications, TOML. */
-  readonly saes?: string;
+  /** More of each application's table, TOML: how many keys it may have. */
+  readonly limits?: string;
   /** More of the table of the door of applications, TOML. */
   readonly door?: string;
   /** Both go by the revocation lists in `ca.crl`, which take nothing back at first. */
@@ -42,12 +42,12 @@ export interface PairApplication extends IdentityFiles {
 /** Applications of each end; any of one end may share keys with any of the other. */
 const saesOf = { alice: ["app-a", "app-a2"], bob: ["app-b", "app-b2"] } as const;
 
-function saeTables(): string {
+function saeTables(limits: string): string {
   return ends
     .flatMap((end) =>
       saesOf[end].map((sae) => {
         const partners = end === "alice" ? `with = ["app-b", "app-b2"]\n` : "";
-        return `[sae.${sae}]\nkm = "km-${end}"\n${partners}`;
+        return `[sae.${sae}]\nkm = "km-${end}"\n${partners}${limits}`;
       }),
     )
     .join("\n");
@@ -129,7 +129,7 @@ export class KmPair {
   /** Makes certificates and configurations; starts nothing. */
   static async make(options: KmPairOptions): Promise<KmPair> {
     const { folder, modules, onLog, program = command } = options;
-    const { mode = "proactive", crl = false, saes = "", door = "" } = options;
+    const { mode = "proactive", crl = false, limits = "", door = "" } = options;
     await mkdir(folder, { recursive: true });
     const authority = await createAuthority("KM test CA");
     const ca = `${folder}/ca.crt`;
@@ -202,8 +202,7 @@ ca = "ca.crt"
 cert = "${own.cert}"
 key = "${own.key}"
 ${lists}${door}
-${saeTables()}
-${saes}
+${saeTables(limits)}
 [module.m]
 module_id = "${modules[i]}"
 matching_module_id = "${modules[1 - i]}"

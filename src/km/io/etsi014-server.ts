@@ -47,8 +47,15 @@ export interface Etsi014ServerOptions {
 
 /** Requests of one address that are none, before each waits. */
 const pace = { burst: 64, refillMs: 100 } as const;
-/** Connections of applications: of all, and of one certificate. */
-const places = { kept: 4_096, keptOfOne: 1_024, commonName: true };
+/** Many applications may be behind one address, and all come at once after a power cut. */
+const places = {
+  strangers: 512,
+  strangersOfOne: 256,
+  rate: { burst: 512, refillMs: 20 },
+  kept: 4_096,
+  keptOfOne: 1_024,
+  commonName: true,
+};
 const headers = { "content-type": "application/json", "cache-control": "no-store" };
 
 export class Etsi014Server {

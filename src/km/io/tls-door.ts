@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { PeerCertificate, TLSSocket } from "node:tls";
+import type { Allowance } from "../../base/bucket.ts";
 import type { Clock } from "../../base/clock.ts";
 import { errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -42,6 +43,11 @@ export const standardTimes: DoorTimes = {
 };
 
 export interface DoorPlaces {
+  /** Connections in their handshake, of all sources and of one. */
+  readonly strangers?: number;
+  readonly strangersOfOne?: number;
+  /** New connections of one source that nothing comes of. */
+  readonly rate?: Allowance;
   /** Connections that have a place, of all clients and of one. */
   readonly kept: number;
   readonly keptOfOne: number;

@@ -1,0 +1,170 @@
+/**
+ * Applications that ask as fast as they are answered, or at a rate: a process of its own, with as little of its own
+ * work as can be: bytes of requests are made once, and of an answer only what is needed is looked at.
+ */
+import { readFileSync } from "node:fs";
+import { connect, type TLSSocket } from "node:tls";
+
+export interface LoadOrder {
+  /** Who asks first, and where; who fetches, and where: only with `fetch`. */
+  readonly master: Asker;
+  readonly slave: Asker;
+  readonly fetch: boolean;
+  readonly connections: number;
+  readonly number: number;
+  readonly seconds: number;
+  /** Questions a second over all connections; undefined: as many as are answered. */
+  readonly rate?: number | undefined;
+  /** A fresh connection for each question. */
+  readonly fresh?: boolean;
+}
+
+export interface Asker {
+  readonly port: number;
+  readonly name: string;
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly sae: string;
+}
+
+export interface LoadResult {
+  readonly requests: number;
+  readonly keys: number;
+  readonly failed: Readonly<Record<string, number>>;
+  readonly seconds: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+const files = new Map<string, string>();
+const text = (file: string) => {
+  const known = files.get(file) ?? readFileSync(file, "utf8");
+  files.set(file, known);
+  return known;
+};
+
+/** One connection, one question at a time. */
+class Connection {
+  readonly #socket: TLSSocket;
+  #seen: Buffer = Buffer.alloc(0);
+  #isClosed = false;
+  #waiting: ((answer: { status: number; body: string }) => void) | undefined;
+
+  private constructor(socket: TLSSocket) {
+    this.#socket = socket;
+    socket.on("data", (chunk: Buffer) => this.#read(chunk));
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      this.#isClosed = true;
+      this.#waiting?.({ status: 0, body: "" });
+    });
+  }
+
+  static open({ port, name, ca, cert, key }: Asker): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({
+        host: "127.0.0.1",
+        port,
+        servername: name,
+        ca: text(ca),
+        cert: text(cert),
+        key: text(key),
+        minVersion: "TLSv1.3",
+      });
+      socket.setNoDelay(true);
+      socket.once("error", reject);
+      socket.once("secureConnect", () => resolve(new Connection(socket)));
+    });
+  }
+
+  ask(request: string): Promise<{ status: number; body: string }> {
+    return new Promise((resolve) => {
+      if (this.#isClosed) return resolve({ status: 0, body: "" });
+      this.#waiting = resolve;
+      this.#socket.write(request, "latin1");
+    });
+  }
+
+  #read(chunk: Buffer): void {
+    this.#seen = this.#seen.length === 0 ? chunk : Buffer.concat([this.#seen, chunk]);
+    const end = this.#seen.indexOf("\r\n\r\n");
+    if (end < 0) return;
+    const head = this.#seen.toString("latin1", 0, end);
+    const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
+    if (this.#seen.length < end + 4 + length) return;
+    const body = this.#seen.toString("latin1", end + 4, end + 4 + length);
+    this.#seen = this.#seen.subarray(end + 4 + length);
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.({ status: Number(head.slice(9, 12)), body });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+const host = "Host: km\r\n";
+
+async function run(order: LoadOrder): Promise<LoadResult> {
+  const { master, slave, number, seconds, rate, fresh = false } = order;
+  const enc = `GET /api/v1/keys/${slave.sae}/enc_keys?number=${number} HTTP/1.1\r\n${host}\r\n`;
+  const times: number[] = [];
+  const failed: Record<string, number> = {};
+  let requests = 0;
+  let keys = 0;
+  const begun = performance.now();
+  const until = begun + seconds * 1_000;
+  let asked = 0;
+  const fail = (what: string) => {
+    failed[what] = (failed[what] ?? 0) + 1;
+  };
+  const one = async () => {
+    const asks = fresh ? undefined : await Connection.open(master);
+    const fetches = order.fetch ? await Connection.open(slave) : undefined;
+    while (performance.now() < until) {
+      let due = performance.now();
+      if (rate !== undefined) {
+        due = begun + (asked++ / rate) * 1_000;
+        const wait = due - performance.now();
+        if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
+      }
+      const connection = asks ?? (await Connection.open(master));
+      const { status, body } = await connection.ask(enc);
+      requests++;
+      if (fresh) connection.close();
+      if (status !== 200) {
+        fail(`enc ${status}`);
+        if (status === 0) break;
+        continue;
+      }
+      if (fetches !== undefined) {
+        const ids = [...body.matchAll(/"key_ID":"([^"]+)"/g)].map(([, id]) => ({ key_ID: id }));
+        const sent = JSON.stringify({ key_IDs: ids });
+        const head = `POST /api/v1/keys/${master.sae}/dec_keys HTTP/1.1\r\n${host}`;
+        const dec = `${head}Content-Length: ${sent.length}\r\n\r\n${sent}`;
+        const got = await fetches.ask(dec);
+        requests++;
+        if (got.status !== 200) {
+          fail(`dec ${got.status}`);
+          continue;
+        }
+      }
+      keys += number;
+      times.push(performance.now() - due);
+    }
+    asks?.close();
+    fetches?.close();
+  };
+  await Promise.all(Array.from({ length: order.connections }, one));
+  const took = (performance.now() - begun) / 1_000;
+  times.sort((a, b) => a - b);
+  const at = (part: number) => times[Math.floor(part * (times.length - 1))] ?? Number.NaN;
+  return { requests, keys, failed, seconds: took, p50: at(0.5), p99: at(0.99) };
+}
+
+process.once("message", async (order: LoadOrder) => {
+  process.send?.(await run(order));
+  process.disconnect();
+});

@@ -1,0 +1,149 @@
+/** Keys for applications: questions by ETSI GS QKD 014, answered durably at both key managers of a link. */
+import { fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { KmStatus } from "../../src/km/model/status.ts";
+import { type KmOfPair, KmPair } from "../../test/rig/km-pair.ts";
+import type { Asker, LoadOrder, LoadResult } from "./application-load.ts";
+import { drawIds, feed } from "./km-feed.ts";
+import type { Benchmark } from "./measure.ts";
+import { usageOf } from "./node-child.ts";
+
+const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
+const deadlineMs = 120_000;
+const loader = fileURLToPath(new URL("application-load.ts", import.meta.url));
+
+interface Ran extends LoadResult {
+  /** Processor of both key managers together, µs a key. */
+  readonly cpuEach: number;
+  readonly rss: number;
+}
+
+const askerOf = ({ end, url, applications: [one] }: KmOfPair): Asker => {
+  if (one === undefined) throw new Error("a KM without an application");
+  return { ...one, port: Number(new URL(url).port), name: `km-${end}`, sae: one.saeId };
+};
+
+/** Two key managers with so many bytes in stock. */
+async function withStock<T>(bytes: number, use: (pair: KmPair) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-bench-014-"));
+  const pair = await KmPair.make({
+    folder,
+    modules,
+    limits: `keys_per_second = 10_000_000\nburst_keys = 10_000_000\n`,
+  });
+  try {
+    await pair.start(AbortSignal.timeout(deadlineMs));
+    const count = Math.ceil(bytes / 32_768);
+    const ids = drawIds(count);
+    const key = randomBytes(32_768);
+    await Promise.all(
+      pair.kms.map((km, i) => {
+        const own = [modules[i], modules[1 - i]] as [string, string];
+        return feed({ at: km.at, modules: own, ids, key, window: 256, rate: undefined });
+      }),
+    );
+    const isDone = ({ links }: KmStatus) => links[0]?.matched_bits === count * 262_144;
+    const begun = performance.now();
+    for (;;) {
+      const seen = await Promise.all(pair.kms.map((km) => km.status()));
+      if (seen.every(isDone)) break;
+      if (performance.now() - begun > deadlineMs) throw new Error("keys were not matched in time");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return await use(pair);
+  } finally {
+    await pair.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+type Order = Omit<LoadOrder, "master" | "slave">;
+
+async function load(pair: KmPair, order: Order): Promise<Ran> {
+  const child = fork(loader, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const pids = pair.kms.map(({ process }) => process.pid as number);
+  const cpu = () => pids.reduce((sum, pid) => sum + usageOf(pid).cpu, 0);
+  const before = cpu();
+  const whole: LoadOrder = { ...order, master: askerOf(pair.alice), slave: askerOf(pair.bob) };
+  child.send(whole);
+  const [result] = (await once(child, "message")) as [LoadResult];
+  const failures = Object.entries(result.failed);
+  if (failures.length > 0 && result.keys === 0) throw new Error(`no key: ${failures.join(", ")}`);
+  return {
+    ...result,
+    cpuEach: ((cpu() - before) * 1e6) / Math.max(1, result.keys),
+    rss: Math.max(...pids.map((pid) => usageOf(pid).rss)) / 1e6,
+  };
+}
+
+const notes = ({ p50, p99, cpuEach, rss, failed }: Ran) => ({
+  "p50 ms": p50,
+  "p99 ms": p99,
+  "µs a key": cpuEach,
+  "RSS MB": rss,
+  failed: Object.values(failed).reduce((sum, one) => sum + one, 0),
+});
+
+/** At its most, and then at half of that: latency without a queue. */
+function keysPerSecond(order: Omit<Order, "seconds">, bytesPerSecond: number) {
+  return (seconds: number) =>
+    withStock(2 * bytesPerSecond * (seconds + 2) + 4_000_000, async (pair) => {
+      await load(pair, { ...order, seconds: 1 });
+      const ran = await load(pair, { ...order, seconds });
+      return { value: ran.keys / ran.seconds, notes: notes(ran) };
+    });
+}
+
+export const applicationBenchmarks: readonly Benchmark[] = [
+  {
+    name: "014 one key",
+    about: "enc_keys with number=1 over connections that stay, durable at both key managers",
+    unit: "keys/s",
+    each: "key",
+    reach: { least: 7_000 },
+    subject: keysPerSecond({ fetch: false, connections: 64, number: 1 }, 400_000),
+  },
+  {
+    name: "014 latency",
+    about: "the same at half of that: median, ms",
+    unit: "ms",
+    reach: { most: 2.5 },
+    subject: (seconds) =>
+      withStock(2 * 400_000 * (2 * seconds + 2) + 4_000_000, async (pair) => {
+        const order = { fetch: false, connections: 64, number: 1 };
+        const most = await load(pair, { ...order, seconds: Math.max(1, seconds / 2) });
+        const rate = most.keys / most.seconds / 2;
+        const ran = await load(pair, { ...order, seconds, rate });
+        return { value: ran.p50, notes: { ...notes(ran), "at keys/s": rate } };
+      }),
+  },
+  {
+    name: "014 pairs",
+    about: "enc_keys and dec_keys of one key, witnessed",
+    unit: "keys/s",
+    each: "key",
+    reach: { least: 3_000 },
+    subject: keysPerSecond({ fetch: true, connections: 48, number: 1 }, 300_000),
+  },
+  {
+    name: "014 fresh",
+    about: "enc_keys with number=1, a new mutual TLS connection each",
+    unit: "keys/s",
+    each: "key",
+    reach: { least: 200 },
+    subject: keysPerSecond({ fetch: false, connections: 16, number: 1, fresh: true }, 40_000),
+  },
+  {
+    name: "014 many keys",
+    about: "enc_keys with number=128",
+    unit: "keys/s",
+    each: "key",
+    reach: { least: 150_000 },
+    subject: keysPerSecond({ fetch: false, connections: 32, number: 128 }, 8_000_000),
+  },
+];
