@@ -44,7 +44,7 @@ export function writeEndpoints(file: string, endpoints: Endpoints): void {
   renameSync(made, file);
 }
 
-/** A command that asks Alice's KM for a key, with the certificate of an application that nobody uses. */
+/** A command that asks Alice's KM for a key, with the certificate of an application that the show leaves alone. */
 export function curlLine({ alice, bob }: KmPair): string {
   const [, mine] = alice.applications;
   const [, theirs] = bob.applications;

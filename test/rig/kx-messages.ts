@@ -147,8 +147,8 @@ const makers: Readonly<Record<KxType, Maker>> = {
     keys: r.some(1, () => ({
       id: r.bytes(16),
       ranges: r.some(1, () => r.versioned()),
-      tag: r.bytes(16),
     })),
+    tag: r.bytes(16),
   }),
   ack: (r) => ({
     type: "ack",

@@ -13,6 +13,7 @@ import type { Owner, Shortage } from "../supply/owner.ts";
 import type { Peer } from "../supply/peer.ts";
 import { KeyAllowance } from "./allowance.ts";
 import { FairTurns } from "./fair.ts";
+import { Prepared } from "./prepared.ts";
 import { type Application, type ApplicationTable, useOf } from "./table.ts";
 
 /** A link, as far as keys for applications concern it. */
@@ -23,7 +24,7 @@ export interface KeyLink {
   readonly core: {
     readonly phase: string;
     readonly books: LinkBooks;
-    readonly owner: Pick<Owner, "request">;
+    readonly owner: Pick<Owner, "request" | "preOffer" | "prepared">;
     readonly peer: Pick<Peer, "take">;
   };
 }
@@ -45,9 +46,18 @@ export interface KeysOptions {
   readonly pickUp: number;
   /** An answer comes within this, ms. */
   readonly answerMs: number;
+  /** Keys of the standard length that are prepared on each link. */
+  readonly prepared: number;
   /** Monotonic, ms. */
   readonly now: () => number;
+  /** Calls back after so long, ms. */
+  readonly after: (ms: number, fn: () => void) => void;
 }
+
+/** A key that its slave asks for before the word of its assignment is here is looked for again, ms … */
+const againMs = 5;
+/** … for so long. */
+const assignedWithinMs = 500;
 
 /** Requests under way at a time, and those of one application that wait. */
 const atOnce = 256;
@@ -91,9 +101,19 @@ export class ApplicationKeys {
   readonly #turns = new FairTurns(atOnce, waitingOfOne);
   readonly #allowance = new KeyAllowance();
   readonly #counts = new Map<string, PairCounts>();
+  readonly #prepared: Prepared;
 
   constructor(options: KeysOptions) {
     this.#options = options;
+    const { prepared: keys, limits, pickUp, answerMs: deadlineMs, now } = options;
+    this.#prepared = new Prepared({ keys, length: limits.standard / 8, pickUp, deadlineMs, now });
+  }
+
+  /** Prepares keys where there are applications for them. Some ten times a second. */
+  tick(): void {
+    for (const link of this.#options.links) {
+      if (this.#options.table().hasPairs(link.peer)) this.#prepared.fill(link);
+    }
   }
 
   get limits(): KeyLimits {
@@ -121,7 +141,7 @@ export class ApplicationKeys {
       master_SAE_ID: caller.id,
       slave_SAE_ID: slave.id,
       key_size: limits.standard,
-      stored_key_count: Math.floor(stock.free(side) / bytes),
+      stored_key_count: Math.floor(stock.free(side) / bytes) + link.core.owner.prepared(bytes),
       max_key_count: Math.floor(capacityBytes / bytes),
       max_key_per_request: limits.number,
       max_key_size: limits.most,
@@ -149,36 +169,51 @@ export class ApplicationKeys {
         const { message, retryAfter } = shortages[result];
         end(new EtsiRefusal(503, message, [], retryAfter));
       });
+      this.#prepared.fill(link);
     });
   }
 
   /** "Get key with key IDs" (§5.3): all of them, or nothing changes. @param ids 32 hexadecimal digits each */
   take(caller: Application, masterId: string, ids: readonly string[], done: Grant): void {
-    const { now, answerMs } = this.#options;
+    const { now } = this.#options;
     const { slave: master, link } = this.#partner(caller, masterId);
     const use = useOf([master.id, caller.id]);
     const count = this.#count(use);
+    const until = now() + assignedWithinMs;
     this.#inTurn(caller, count, done, (end) => {
-      const { books, peer } = link.core;
-      for (const id of ids) {
-        const known = books.uses.get(id);
-        if (known === undefined || known.owner) continue;
-        // For others: also who is registered learns no more.
-        if (known.request !== undefined && known.request !== use) return end(unauthorized());
-        // Handed to its master a moment ago: the word of that is on its way.
-        if (known.request === undefined && known.state === "B") {
-          return end(new EtsiRefusal(503, "the keys are not assigned yet", [], 0));
-        }
+      const look = () => {
+        const refusal = this.#refusalOf(link, use, ids);
+        if (refusal === undefined) this.#fetch(link, use, ids, end);
+        else if (refusal === "soon" && now() < until) this.#options.after(againMs, look);
+        else if (refusal === "soon") {
+          end(new EtsiRefusal(503, "the keys are not assigned yet", [], 0));
+        } else end(refusal);
+      };
+      look();
+    });
+  }
+
+  /** "soon": handed to its master a moment ago, and the word of that is on its way. */
+  #refusalOf(link: KeyLink, use: string, ids: readonly string[]): EtsiRefusal | "soon" | undefined {
+    const keys = ids.flatMap((id) => link.core.books.uses.get(id) ?? []);
+    // For others: also who is registered learns no more.
+    if (keys.some(({ owner, request }) => !owner && request !== undefined && request !== use)) {
+      return unauthorized();
+    }
+    const isSoon = keys.some((key) => !key.owner && key.state === "B" && key.request === undefined);
+    return isSoon ? "soon" : undefined;
+  }
+
+  #fetch(link: KeyLink, use: string, ids: readonly string[], end: Grant): void {
+    const deadline = this.#options.now() + this.#options.answerMs;
+    link.core.peer.take(use, ids, deadline, (result) => {
+      if (typeof result !== "string") return end({ link: link.name, uses: result });
+      if (result === "unknown") {
+        const details = ids.length === 1 ? [{ key_ID: asUuid(ids[0] as string) }] : [];
+        return end(badRequest(text.notFound, details));
       }
-      peer.take(use, ids, now() + answerMs, (result) => {
-        if (typeof result !== "string") return end({ link: link.name, uses: result });
-        if (result === "unknown") {
-          const details = ids.length === 1 ? [{ key_ID: asUuid(ids[0] as string) }] : [];
-          return end(badRequest(text.notFound, details));
-        }
-        const { message, retryAfter } = shortages.late;
-        end(new EtsiRefusal(503, message, [], retryAfter));
-      });
+      const { message, retryAfter } = shortages.late;
+      end(new EtsiRefusal(503, message, [], retryAfter));
     });
   }
 

@@ -72,6 +72,17 @@ export class ApplicationTable {
     return found.size === 1 ? [...found][0] : undefined;
   }
 
+  /** Whether an application of this KM may share keys with one of another. */
+  hasPairs(peer: string): boolean {
+    for (const one of this.all) {
+      if (one.km !== this.#me) continue;
+      for (const other of this.all) {
+        if (other.km === peer && this.mayShare(one.id, other.id)) return true;
+      }
+    }
+    return false;
+  }
+
   mayShare(one: string, other: string): boolean {
     return this.#pairs.has(pair(one, other));
   }

@@ -95,6 +95,7 @@ export const etsi014Schema = v.strictObject({
   min_key_bits: v.optional(keyBits(8), 64),
   max_key_bits: v.optional(keyBits(64), 1_048_576),
   max_keys: v.optional(whole(1, 1_024), 128),
+  prepared_keys: v.optional(whole(0, 4_096), 256),
   pick_up_s: seconds(1, 31_536_000, 3_600),
   answer_timeout_s: seconds(0.1, 60, 3),
 });

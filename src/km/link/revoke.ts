@@ -5,8 +5,8 @@
 import { cameIn, type Period } from "../keys/origin.ts";
 import { idsOf, type LinkBuffer, runsOf, type Waiting } from "../matching/buffer.ts";
 import type { LinkContext } from "../peer/context.ts";
-import { noOffer } from "../peer/events.ts";
 import type { Use } from "../store/shapes.ts";
+import { noOffer } from "../store/shapes.ts";
 import type { Owner } from "../supply/owner.ts";
 import type { Peer } from "../supply/peer.ts";
 

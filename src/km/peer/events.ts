@@ -33,9 +33,6 @@ export interface UseTold {
   readonly request?: string | undefined;
 }
 
-/** Offer of bytes that were free when an order made them void. */
-export const noOffer = "00".repeat(24);
-
 export type LinkEvent =
   /** A batch is matched, durably at this end. */
   | {

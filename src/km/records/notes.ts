@@ -1,6 +1,7 @@
 /** Makes records of what links tell. Steps of keys that are alike and come together share one. Pure. */
 import type { Origin, Run } from "../keys/origin.ts";
-import { type LinkEvent, noOffer, type UseTold } from "../peer/events.ts";
+import type { LinkEvent, UseTold } from "../peer/events.ts";
+import { noOffer } from "../store/shapes.ts";
 import { mostKeys } from "./codec.ts";
 import {
   type Facts,

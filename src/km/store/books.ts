@@ -8,16 +8,10 @@ import type { Fate } from "../../wire/kx/messages.ts";
 import { isFinal, next, setFate, type UseEntry } from "./life.ts";
 import type { Row } from "./port.ts";
 import { type Side, split } from "./regions.ts";
-import {
-  decodeExtent,
-  decodeLink,
-  decodeUse,
-  encodeExtent,
-  encodeLink,
-  encodeUse,
-} from "./rows.ts";
-import type { ExtentFacts, LinkState, Use } from "./shapes.ts";
+import { decodeExtent, decodeLink, encodeExtent, encodeLink } from "./rows.ts";
+import { type ExtentFacts, type LinkState, noOffer, type Use } from "./shapes.ts";
 import { Stock } from "./stock.ts";
+import { decodeUses, encodeUses } from "./use-rows.ts";
 
 export class LinkBooks {
   readonly link: string;
@@ -28,7 +22,9 @@ export class LinkBooks {
   /** Final at this end as peer, and not acknowledged: by FATE number, rising. */
   readonly #finals = new Map<number, Use>();
   readonly #used: (use: Use) => void;
-  readonly #dirtyUses = new Set<string>();
+  /** By key of their row: those of one offer. */
+  readonly #rows = new Map<string, Set<Use>>();
+  readonly #dirtyRows = new Set<string>();
   #dirtyState = false;
   /** The highest FATE number given out here. */
   #lastNumber = 0;
@@ -45,10 +41,7 @@ export class LinkBooks {
     this.stock = new Stock(side, extents);
     for (const row of rows) {
       if (row.value === undefined) continue;
-      if (row.kind === "use") {
-        const use = decodeUse(row.value);
-        this.#uses.set(use.id, use);
-      }
+      if (row.kind === "use") for (const use of decodeUses(row.value)) this.#put(use);
     }
     const finals = [...this.#uses.values()].filter(({ number }) => number !== 0);
     for (const use of finals.sort((a, b) => a.number - b.number)) {
@@ -91,11 +84,19 @@ export class LinkBooks {
   /** A key begins its way. Its bytes are marked as used. */
   addUse(use: Use): void {
     assert(!this.#uses.has(use.id), "a key has one use");
-    this.#uses.set(use.id, use);
+    this.#put(use);
     this.stock.pin(use.ranges);
     for (const range of use.ranges) this.stock.markUsed(range);
     this.#number(use);
     this.#changed(use);
+  }
+
+  #put(use: Use): void {
+    this.#uses.set(use.id, use);
+    const key = rowOf(use);
+    const beside = this.#rows.get(key);
+    if (beside === undefined) this.#rows.set(key, new Set([use]));
+    else beside.add(use);
   }
 
   /** A step in the life of a key. @throws Fault `km.invariant` */
@@ -106,7 +107,7 @@ export class LinkBooks {
   }
 
   #changed(use: Use): void {
-    this.#dirtyUses.add(use.id);
+    this.#dirtyRows.add(rowOf(use));
     this.#used(use);
   }
 
@@ -140,7 +141,11 @@ export class LinkBooks {
   dropUse(use: Use): void {
     if (!this.#uses.delete(use.id)) return;
     this.#finals.delete(use.number);
-    this.#dirtyUses.add(use.id);
+    const key = rowOf(use);
+    const beside = this.#rows.get(key);
+    beside?.delete(use);
+    if (beside?.size === 0) this.#rows.delete(key);
+    this.#dirtyRows.add(key);
     this.stock.unpin(use.ranges);
   }
 
@@ -154,11 +159,11 @@ export class LinkBooks {
       const value = extent && encodeExtent(extent);
       rows.push({ kind: "extent", link, key: String(number), value });
     }
-    for (const id of this.#dirtyUses) {
-      const use = this.#uses.get(id);
-      rows.push({ kind: "use", link, key: id, value: use && encodeUse(use) });
+    for (const key of this.#dirtyRows) {
+      const uses = this.#rows.get(key);
+      rows.push({ kind: "use", link, key, value: uses && encodeUses([...uses]) });
     }
-    this.#dirtyUses.clear();
+    this.#dirtyRows.clear();
     if (rows.length > 0 || this.#dirtyState) {
       this.state.mark++;
       this.#dirtyState = false;
@@ -166,4 +171,9 @@ export class LinkBooks {
     }
     return { rows, gone };
   }
+}
+
+/** Key of the row that a key on its way is in: its offer; an order of an operator has none. */
+function rowOf({ id, offer }: Use): string {
+  return offer === noOffer ? id : offer;
 }

@@ -1,11 +1,10 @@
-/** The books of a link as rows: JSON, without a key byte. A row that can't be read ends the start. */
+/** The books of a link as rows: JSON, without a key byte. A row that can't be read ends the start. Keys: `use-rows.ts`. */
 import * as v from "valibot";
 import { Fault } from "../../base/errors.ts";
-import type { Extent, LinkState, Use } from "./shapes.ts";
+import type { Extent, LinkState } from "./shapes.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const hex = v.pipe(v.string(), v.regex(/^([0-9a-f]{2})+$/));
-const fate = v.picklist(["T", "X", "V"]);
 
 const linkRow = v.strictObject({
   mark: count,
@@ -27,20 +26,6 @@ const extentRow = v.strictObject({
   at: v.number(),
   /** start, end, version, mark, giving */
   regions: v.array(v.tuple([count, count, count, count, v.boolean()])),
-});
-
-const useRow = v.strictObject({
-  id: hex,
-  offer: hex,
-  owner: v.boolean(),
-  state: v.picklist(["O", "P", "S", "B", "T", "X", "V"]),
-  fate: v.optional(fate),
-  request: v.optional(v.string()),
-  assigned: v.boolean(),
-  number: count,
-  pickUp: count,
-  /** extent, start, end */
-  ranges: v.array(v.tuple([count, count, count])),
 });
 
 function read<T>(
@@ -113,20 +98,5 @@ export function decodeExtent(value: Buffer): Extent {
     open: true,
     used: regions.reduce((sum, [start, , , mark]) => sum + mark - start, 0),
     uses: 0,
-  };
-}
-
-export function encodeUse({ ranges, ...use }: Use): Buffer {
-  return write({ ...use, ranges: ranges.map(({ extent, start, end }) => [extent, start, end]) });
-}
-
-/** @throws Fault `km_store.corrupt` */
-export function decodeUse(value: Buffer): Use {
-  const { ranges, fate, request, ...rest } = read(useRow, value, "use");
-  return {
-    ...rest,
-    fate,
-    request,
-    ranges: ranges.map(([extent, start, end]) => ({ extent, start, end })),
   };
 }

@@ -29,6 +29,9 @@ export interface Extent {
   uses: number;
 }
 
+/** Offer of bytes that were free when an order made them void. */
+export const noOffer = "00".repeat(24);
+
 /** A key on its way to applications, or whose fate is not known at both ends. */
 export interface Use {
   /** KSA-key ID, 16 bytes as 32 hexadecimal digits. */
@@ -37,7 +40,7 @@ export interface Use {
   readonly offer: string;
   /** Whether this KM owns it. */
   readonly owner: boolean;
-  readonly ranges: readonly Range[];
+  ranges: readonly Range[];
   state: UseState;
   fate: Fate | undefined;
   /** The set of applications. */

@@ -5,14 +5,7 @@
 
 import { assert } from "../../base/assert.ts";
 import { digestOf, keysThatFitOffer } from "../../wire/kx/codec.ts";
-import type {
-  Ack,
-  FateTold,
-  Offer,
-  OfferedKey,
-  Take,
-  VersionedRange,
-} from "../../wire/kx/messages.ts";
+import type { Ack, FateTold, Offer, Take, VersionedRange } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
 import type { Use } from "../store/shapes.ts";
@@ -67,6 +60,8 @@ export class Owner {
   readonly #incarnation: Buffer;
   #counter = 0;
   readonly #pending = new Set<Pending>();
+  /** Prepared keys by their length, those that were prepared first in front; some may have ended since. */
+  readonly #prepared = new Map<number, Use[]>();
   /** By the ID of each offer. */
   readonly #offers = new Map<string, { readonly pending: Pending; readonly part: Part }>();
 
@@ -166,31 +161,24 @@ export class Owner {
 
   #send(pending: Pending, part: Part): void {
     const { generation, tagKey, store, link } = this.#context;
-    const keys: OfferedKey[] = [];
-    for (const [i, { id: name, ranges: own }] of part.uses.entries()) {
-      const id = Buffer.from(name, "hex");
-      const ranges = part.ranges[i] as readonly VersionedRange[];
-      store.tagRanges(link, own, { key: tagKey, nonce: keyNonce(id) }, (tag) => {
-        if (this.#context.generation !== generation || !this.#pending.has(pending)) return;
-        if (tag === undefined) return this.#giveUp(pending, "stock");
-        keys.push({ id, ranges, tag });
-        if (keys.length === part.uses.length) this.#sendWhole(pending, part, keys);
-      });
-    }
-  }
-
-  #sendWhole({ request, pickUp }: Pending, part: Part, keys: readonly OfferedKey[]): void {
-    const { offer } = part;
-    const use = request?.use;
-    const message: Offer = {
-      type: "offer",
-      offer,
-      pickUp,
-      keys,
-      ...(use !== undefined && { use }),
-    };
-    part.digest = digestOf(message);
-    this.#context.send(message);
+    const ids = part.uses.map(({ id }) => Buffer.from(id, "hex"));
+    const ranges = part.uses.flatMap((use) => use.ranges);
+    const nonce = keyNonce(ids[0] as Buffer);
+    store.tagRanges(link, ranges, { key: tagKey, nonce }, (tag) => {
+      if (this.#context.generation !== generation || !this.#pending.has(pending)) return;
+      if (tag === undefined) return this.#giveUp(pending, "stock");
+      const use = pending.request?.use;
+      const message: Offer = {
+        type: "offer",
+        offer: part.offer,
+        pickUp: pending.pickUp,
+        keys: ids.map((id, i) => ({ id, ranges: part.ranges[i] as readonly VersionedRange[] })),
+        tag,
+        ...(use !== undefined && { use }),
+      };
+      part.digest = digestOf(message);
+      this.#context.send(message);
+    });
   }
 
   heardAck({ offer, digest, refused }: Ack): void {
@@ -208,7 +196,18 @@ export class Owner {
     const entry = pending.request === undefined ? "prepare" : "supply";
     const uses = usesOf(pending);
     for (const use of uses) books.step(use, entry);
+    if (pending.request === undefined) this.#keep(uses);
     turn.whenDurable(() => pending.done(supplied(uses)));
+  }
+
+  /** Prepared, and not before that is durable here: it ends with the process all the same. */
+  #keep(uses: readonly Use[]): void {
+    for (const use of uses) {
+      const length = lengthOf(use);
+      const all = this.#prepared.get(length);
+      if (all === undefined) this.#prepared.set(length, [use]);
+      else all.push(use);
+    }
   }
 
   #forget(pending: Pending): void {
@@ -238,14 +237,24 @@ export class Owner {
     });
   }
 
+  /** Keys of this length that an application could have without a round trip, or soon. */
+  prepared(length: number): number {
+    let keys = this.#prepared.get(length)?.length ?? 0;
+    for (const pending of this.#pending) {
+      if (pending.request !== undefined) continue;
+      for (const use of usesOf(pending)) if (lengthOf(use) === length) keys++;
+    }
+    return keys;
+  }
+
   /** Pre-offered keys for all of a request, or none. */
   #preOffered({ keys, length }: Request): Use[] | undefined {
-    const found: Use[] = [];
-    for (const use of this.#context.books.uses.values()) {
-      if (found.length === keys) break;
-      if (use.owner && use.state === "P" && lengthOf(use) === length) found.push(use);
-    }
-    return found.length === keys ? found : undefined;
+    const all = this.#prepared.get(length);
+    if (all === undefined) return undefined;
+    const live = all.filter(({ state }) => state === "P");
+    const found = live.length < keys ? undefined : live.splice(0, keys);
+    this.#prepared.set(length, live);
+    return found;
   }
 
   #assign(uses: Use[], { use: request }: Request, done: (result: Use[] | Shortage) => void): void {

@@ -9,6 +9,7 @@ import type {
   FateOk,
   Offer,
   OfferedKey,
+  Range,
   Refusal,
   Taken,
   Void,
@@ -59,63 +60,77 @@ export class Peer {
     return this.#open.size;
   }
 
+  /** All keys of an offer are bound, or none is. */
   heardOffer(message: Offer): void {
     const { keys, offer } = message;
     const digest = message.digest ?? digestOf(message);
-    const refused: (Refusal | undefined)[] = keys.map(() => undefined);
-    let left = keys.length;
-    const settled = (i: number, why: Refusal | undefined) => {
-      refused[i] = why;
-      if (--left > 0) return;
+    const acknowledge = (refused: readonly (Refusal | undefined)[]) => {
       const { turn, send } = this.#context;
       turn.whenDurable(() => send({ type: "ack", offer, digest, refused }));
     };
-    for (const [i, key] of keys.entries()) this.#bind(message, key, (why) => settled(i, why));
+    const name = offer.toString("hex");
+    const refused = keys.map((key) => this.#mayBindKey(message, key));
+    // The same offer again.
+    if (keys.every(({ id }) => this.#isBound(id, name)))
+      return acknowledge(keys.map(() => undefined));
+    if (refused.some((why) => why !== undefined)) return acknowledge(refused);
+    this.#bind(message, name, (why) => acknowledge(keys.map(() => why)));
   }
 
-  #bind(message: Offer, key: OfferedKey, done: (why: Refusal | undefined) => void): void {
-    const { books, turn, store, link } = this.#context;
-    const name = key.id.toString("hex");
-    const known = books.uses.get(name);
-    if (known !== undefined) {
-      const same = !known.owner && known.offer === message.offer.toString("hex");
-      return done(same && (known.state === "B" || known.state === "T") ? undefined : "used");
-    }
-    if (key.ranges.length === 0) return done("used");
-    for (const range of key.ranges) {
+  /** This offer was bound before, and nothing ended it since but its application. */
+  #isBound(id: Buffer, offer: string): boolean {
+    const known = this.#context.books.uses.get(id.toString("hex"));
+    if (known === undefined || known.owner || known.offer !== offer) return false;
+    return known.state === "B" || known.state === "T";
+  }
+
+  #mayBindKey({ use }: Offer, { id, ranges }: OfferedKey): Refusal | undefined {
+    const { books } = this.#context;
+    if (books.uses.has(id.toString("hex")) || ranges.length === 0) return "used";
+    for (const range of ranges) {
       const why = books.stock.canBind(range);
-      if (why !== "free") return done(why);
+      if (why !== "free") return why;
     }
-    if (!this.#mayBind(message.use)) return done("policy");
-    if (this.#checking >= maxChecking) return done("limit");
+    return this.#mayBind(use) ? undefined : "policy";
+  }
+
+  #bind(message: Offer, offer: string, done: (why: Refusal | undefined) => void): void {
+    const { books, turn, store, link } = this.#context;
+    const { keys, use: request, pickUp } = message;
+    const versioned = keys.flatMap((key) => key.ranges);
+    if (isTwice(keys)) return done("used");
+    if (this.#checking + keys.length > maxChecking) return done("limit");
     // Used from here on, whatever the hash says: no other offer may have these bytes.
-    for (const range of key.ranges) books.stock.markUsed(range);
+    for (const range of versioned) books.stock.markUsed(range);
     turn.changed();
-    this.#checking++;
-    books.stock.pin(key.ranges);
-    const { generation } = this.#context;
-    const ranges = key.ranges.map(({ extent, start, end }) => ({ extent, start, end }));
-    const tagKey = { key: this.#context.tagKey, nonce: keyNonce(key.id) };
-    store.tagRanges(link, ranges, tagKey, (tag) => {
-      this.#checking--;
-      books.stock.unpin(key.ranges);
+    this.#checking += keys.length;
+    books.stock.pin(versioned);
+    const { generation, tagKey: key } = this.#context;
+    const plain = ({ extent, start, end }: Range) => ({ extent, start, end });
+    const nonce = keyNonce((keys[0] as OfferedKey).id);
+    store.tagRanges(link, versioned.map(plain), { key, nonce }, (tag) => {
+      this.#checking -= keys.length;
+      books.stock.unpin(versioned);
       turn.changed();
       // The offer comes again in the next session, and finds the bytes used: void, at both ends.
       if (this.#context.generation !== generation) return;
-      if (tag === undefined || !timingSafeEqual(tag, key.tag)) return done("hash");
-      books.addUse({
-        id: name,
-        offer: message.offer.toString("hex"),
-        owner: false,
-        ranges,
-        state: "B",
-        fate: undefined,
-        request: message.use,
-        assigned: false,
-        number: 0,
-        pickUp: message.pickUp,
-      });
-      this.#since.set(name, this.#context.now());
+      if (tag === undefined || !timingSafeEqual(tag, message.tag)) return done("hash");
+      for (const { id, ranges } of keys) {
+        const name = id.toString("hex");
+        books.addUse({
+          id: name,
+          offer,
+          owner: false,
+          ranges: ranges.map(plain),
+          state: "B",
+          fate: undefined,
+          request,
+          assigned: false,
+          number: 0,
+          pickUp,
+        });
+        this.#since.set(name, this.#context.now());
+      }
       done(undefined);
     });
   }
@@ -313,4 +328,16 @@ export class Peer {
       if (use !== undefined) this.#sendTake(use);
     }
   }
+}
+
+/** Whether an offer names an ID or a byte twice: none that this KM makes does. */
+function isTwice(keys: readonly OfferedKey[]): boolean {
+  if (new Set(keys.map(({ id }) => id.toString("hex"))).size < keys.length) return true;
+  const ranges = keys.flatMap((key) => key.ranges);
+  if (ranges.length < 2) return false;
+  const sorted = ranges.toSorted((a, b) => a.extent - b.extent || a.start - b.start);
+  return sorted.some((range, i) => {
+    const before = sorted[i - 1];
+    return before !== undefined && before.extent === range.extent && range.start < before.end;
+  });
 }

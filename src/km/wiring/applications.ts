@@ -1,5 +1,5 @@
 /** Keys for applications: who may ask, over which door, for keys of which links. */
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, every, type Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { ApplicationKeys } from "../applications/keys.ts";
 import { type Application, ApplicationTable } from "../applications/table.ts";
@@ -9,6 +9,9 @@ import type { ServerTexts } from "../io/tls-door.ts";
 import type { KeyStore } from "../store/port.ts";
 import type { LinkOfKm } from "./links.ts";
 import { readTexts } from "./texts.ts";
+
+/** How often keys are prepared, ms: beside each request. */
+const tickMs = 100;
 
 /** The table of applications, as it is now. */
 export class Applications {
@@ -44,6 +47,7 @@ export class KeyDelivery {
   readonly keys: ApplicationKeys;
   readonly #parts: DeliveryParts;
   readonly #server: Etsi014Server;
+  readonly #ticking: Timer;
 
   /** @returns undefined if no door is configured @throws Fault */
   static make(parts: DeliveryParts): KeyDelivery | undefined {
@@ -69,8 +73,11 @@ export class KeyDelivery {
       },
       pickUp: Math.ceil(door.pick_up / 1_000),
       answerMs: door.answer_timeout,
+      prepared: door.prepared_keys,
       now: () => clock.now(),
+      after: (ms, fn) => void clock.after(ms, fn),
     });
+    this.#ticking = every(clock, tickMs, () => this.keys.tick());
     const tls = this.#read();
     const keys = this.keys;
     this.#server = new Etsi014Server({ host, port, tls, keys, table, store, clock, log });
@@ -96,6 +103,7 @@ export class KeyDelivery {
   }
 
   close(): Promise<void> {
+    this.#ticking.cancel();
     return this.#server.close();
   }
 }

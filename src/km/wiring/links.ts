@@ -11,9 +11,10 @@ import { KxLink } from "../io/kx-link.ts";
 import { KmLink } from "../link/link.ts";
 import type { LinkStatus } from "../model/status.ts";
 import { usualLimits } from "../peer/context.ts";
-import { type LinkEvent, noOffer } from "../peer/events.ts";
+import type { LinkEvent } from "../peer/events.ts";
 import type { Buffered, Loaded } from "../store/port.ts";
 import { other } from "../store/regions.ts";
+import { noOffer } from "../store/shapes.ts";
 
 export interface LinkParts {
   readonly me: string;
@@ -192,6 +193,16 @@ export class LinkOfKm {
     return this.core.bufferedBytes + stock.free(0) + stock.free(1);
   }
 
+  /** Bytes that are bound and of no application yet. @param own this KM is their owner */
+  #prepared(own: boolean): number {
+    let bytes = 0;
+    for (const { owner, state, request, ranges } of this.core.books.uses.values()) {
+      if (owner !== own || request !== undefined || !"OPB".includes(state)) continue;
+      for (const { start, end } of ranges) bytes += end - start;
+    }
+    return bytes;
+  }
+
   status(): LinkStatus {
     const { core } = this;
     const { books } = core;
@@ -206,8 +217,8 @@ export class LinkOfKm {
       waiting_bits: core.bufferedBytes * 8,
       oldest_s: Math.round(core.oldestMs / 100) / 10,
       matched_bits: books.state.matched * 8,
-      stock_bits: books.stock.free(books.side) * 8,
-      peer_stock_bits: books.stock.free(other(books.side)) * 8,
+      stock_bits: (books.stock.free(books.side) + this.#prepared(true)) * 8,
+      peer_stock_bits: (books.stock.free(other(books.side)) + this.#prepared(false)) * 8,
       compared_keys: this.#compared,
       differing_keys: this.#differing,
       expired_keys: this.#expired,

@@ -124,8 +124,8 @@ function payloadDigest(type: "propose" | "offer", payload: Buffer): Buffer {
 /** Bytes of the count before a list. */
 const countBytes = 2;
 /** Of an OFFER without application and keys; of one of its keys without ranges; of a range. */
-const offerHead = size.offer + 1 + 4 + countBytes;
-const offeredKeyHead = size.id + countBytes + size.tag;
+const offerHead = size.offer + 1 + 4 + countBytes + size.tag;
+const offeredKeyHead = size.id + countBytes;
 const rangeBytes = 20;
 
 /** @throws Fault `kx.message` for an item that is out of its range */

@@ -83,7 +83,6 @@ const fateCount = struct<FateCount>({ number: count, taken: count, expired: coun
 const offeredKey = struct<OfferedKey>({
   id,
   ranges: list(versionedRange, 1, limits.ranges),
-  tag,
 });
 
 /** Books in one frame: by its length, not by their number. */
@@ -134,6 +133,7 @@ export const layouts: Layouts = {
     use: maybe(use),
     pickUp: u32(0, limits.pickUp),
     keys: list(offeredKey, 1, limits.offerKeys),
+    tag,
   }),
   ack: struct({
     offer,

@@ -168,8 +168,6 @@ export interface OfferedKey {
   /** KSA-key ID, 16 bytes. */
   readonly id: Buffer;
   readonly ranges: readonly VersionedRange[];
-  /** Keyed hash over the key's bytes, 16 bytes. */
-  readonly tag: Buffer;
 }
 
 /** Owner → peer: bind these to this set of applications. */
@@ -183,6 +181,8 @@ export interface Offer {
   /** How long the other application may take to fetch it, seconds. */
   readonly pickUp: number;
   readonly keys: readonly OfferedKey[];
+  /** Keyed hash over the bytes of all its keys, one after the other, 16 bytes. */
+  readonly tag: Buffer;
 }
 
 export type Refusal = "used" | "owner" | "hash" | "policy" | "limit";

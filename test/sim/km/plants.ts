@@ -2,6 +2,7 @@
 import type { KmLink } from "../../../src/km/link/link.ts";
 import type { Change } from "../../../src/km/store/port.ts";
 import type { Use } from "../../../src/km/store/shapes.ts";
+import { decodeUses } from "../../../src/km/store/use-rows.ts";
 import type { Takes } from "../../../src/km/supply/peer.ts";
 import type { Wanted } from "./drawn.ts";
 import type { Meddle } from "./network.ts";
@@ -44,6 +45,15 @@ function writes(kind: string, like: RegExp): (change: Change | "put") => boolean
     (change.rows ?? []).some((row) => row.kind === kind && like.test(row.value?.toString() ?? ""));
 }
 
+/** The change writes a row with a key on its way that is so. */
+function writesUse(is: (use: Use) => boolean): (change: Change | "put") => boolean {
+  return (change) =>
+    change !== "put" &&
+    (change.rows ?? []).some(
+      ({ kind, value }) => kind === "use" && value !== undefined && decodeUses(value).some(is),
+    );
+}
+
 /** Sends all but these messages. */
 function without(type: string): Meddle {
   return (message) => (message.type === type ? [] : [message]);
@@ -52,23 +62,23 @@ function without(type: string): Meddle {
 export const plants: readonly Plant[] = [
   {
     name: "no fsync before ACK",
-    noSync: writes("use", /"state":"B"/),
+    noSync: writesUse(({ state }) => state === "B"),
     world: crashes,
   },
   {
     name: "no fsync before the master's answer",
-    noSync: writes("use", /"state":"S"/),
+    noSync: writesUse(({ state }) => state === "S"),
     world: crashes,
   },
   {
     name: "no fsync before the slave's answer, and a disk put back",
-    noSync: writes("use", /"state":"T"/),
+    noSync: writesUse(({ state }) => state === "T"),
     takes: "local",
     world: crashes,
   },
   {
     name: "the witness is not durable",
-    noSync: writes("use", /"fate":"T"/),
+    noSync: writesUse(({ fate }) => fate === "T"),
     world: { ...restores, keyMs: 5, requestMs: 5, longest: 16, delay: 0.2 },
   },
   {

@@ -4,7 +4,6 @@
  * then the rows that speak of them.
  */
 import { timingSafeEqual } from "node:crypto";
-import { delay } from "../../../base/clock.ts";
 import { errorCode, Fault } from "../../../base/errors.ts";
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
@@ -19,21 +18,14 @@ import type {
   TagKey,
 } from "../../store/port.ts";
 import { booksChange } from "./books-change.ts";
+import { Cadence } from "./cadence.ts";
 import { gmac } from "./gmac.ts";
 import { type Group, GroupBuilder, groupOf, placeOf } from "./group.ts";
+import { isUrgent, type Operation } from "./operation.ts";
 import type { EngineParts } from "./parts.ts";
-import { readRanges } from "./ranges.ts";
+import { readRanges, readRangesAgain } from "./ranges.ts";
 import { isFull } from "./reserve.ts";
 import { Shredder } from "./shredder.ts";
-
-type Operation =
-  | {
-      readonly type: "put";
-      readonly stored: readonly Buffered[];
-      readonly done: (stored: readonly Buffered[]) => void;
-    }
-  | { readonly type: "commit"; readonly change: Change; readonly done: (() => void) | undefined }
-  | { readonly type: "work"; readonly run: () => Promise<void> };
 
 /** Key of the buffer that is kept in memory beside the disk, bytes. */
 const memoryBytes = 33_554_432;
@@ -49,8 +41,7 @@ export class Engine implements KeyStore {
   #queue: Operation[] = [];
   #running: Promise<void> | undefined;
   #failed = false;
-  /** When the last cycle began. */
-  #begun = Number.NEGATIVE_INFINITY;
+  readonly #cadence: Cadence;
   /** Rejected when the store has failed: nothing is called back after. */
   readonly #ended = Promise.withResolvers<never>();
   /** A disk was full when keys came: it may have room again after the next round of shredding. */
@@ -64,6 +55,7 @@ export class Engine implements KeyStore {
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
+    this.#cadence = new Cadence(parts.clock, parts.cycleMs);
     this.#nextGroup = parts.next;
     for (const group of parts.groups) {
       this.#groups.set(group.number, group);
@@ -112,6 +104,7 @@ export class Engine implements KeyStore {
   #enqueue(operation: Operation): void {
     if (this.#failed || this.#closed) return;
     this.#queue.push(operation);
+    if (isUrgent(operation)) this.#cadence.hurry();
     this.#running ??= this.#run();
   }
 
@@ -119,7 +112,7 @@ export class Engine implements KeyStore {
     // What comes in the same turn shares the first sync.
     await null;
     while (this.#queue.length > 0 && !this.#failed) {
-      await this.#pace();
+      await this.#cadence.next();
       const operations = this.#queue;
       this.#queue = [];
       try {
@@ -129,14 +122,6 @@ export class Engine implements KeyStore {
       }
     }
     this.#running = undefined;
-  }
-
-  /** What comes one by one without a pause shares syncs; after a pause nothing waits. */
-  async #pace(): Promise<void> {
-    const { clock, cycleMs } = this.#parts;
-    const wait = this.#begun + cycleMs - clock.now();
-    if (wait > 0.5) await delay(clock, wait);
-    this.#begun = clock.now();
   }
 
   async #cycle(operations: readonly Operation[]): Promise<void> {
@@ -360,6 +345,9 @@ export class Engine implements KeyStore {
   }
 
   read(link: string, ranges: readonly Range[], done: (bytes: Buffer | undefined) => void): void {
+    if (this.#failed || this.#closed) return;
+    const again = readRangesAgain(this.#parts.volumes, link, ranges);
+    if (again !== undefined) return queueMicrotask(() => done(again));
     // After what was committed before: an extent may be about to be written.
     this.#enqueue({
       type: "work",
@@ -368,6 +356,9 @@ export class Engine implements KeyStore {
   }
 
   forget(link: string, ranges: readonly Range[]): void {
+    for (const { extent, start, end } of ranges) {
+      this.#parts.volumes.forget(link, extent, start, end);
+    }
     this.#shredder.forget(link, ranges);
   }
 

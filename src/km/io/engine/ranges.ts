@@ -9,10 +9,10 @@ export async function readRanges(
   link: string,
   ranges: readonly Range[],
 ): Promise<Buffer | undefined> {
-  const length = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
-  const whole = keyMemory(length);
+  const joined = joinRanges(ranges);
+  const whole = keyMemory(lengthOf(joined));
   let at = 0;
-  for (const { extent, start, end } of ranges) {
+  for (const { extent, start, end } of joined) {
     const place = volumes.place(link, extent);
     const part = place && end <= place.length ? await volumes.read(place, start, end) : undefined;
     if (part === undefined) {
@@ -24,4 +24,48 @@ export async function readRanges(
     wipeMemory(part);
   }
   return whole;
+}
+
+/** The same of what was opened a moment ago; undefined if not all of it was. */
+export function readRangesAgain(
+  volumes: Volumes,
+  link: string,
+  ranges: readonly Range[],
+): Buffer | undefined {
+  const joined = joinRanges(ranges);
+  const [only] = joined;
+  if (only !== undefined && joined.length === 1) return again(volumes, link, only);
+  const whole = keyMemory(lengthOf(joined));
+  let at = 0;
+  for (const range of joined) {
+    const part = again(volumes, link, range);
+    if (part === undefined) {
+      wipeMemory(whole);
+      return undefined;
+    }
+    whole.set(part, at);
+    at += part.length;
+    wipeMemory(part);
+  }
+  return whole;
+}
+
+function again(volumes: Volumes, link: string, { extent, start, end }: Range): Buffer | undefined {
+  const place = volumes.place(link, extent);
+  return place && end <= place.length ? volumes.readAgain(place, start, end) : undefined;
+}
+
+function lengthOf(ranges: readonly Range[]): number {
+  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+}
+
+/** Keys are allocated one after the other: as one range they are read in one go. */
+function joinRanges(ranges: readonly Range[]): Range[] {
+  const joined: { extent: number; start: number; end: number }[] = [];
+  for (const { extent, start, end } of ranges) {
+    const last = joined.at(-1);
+    if (last !== undefined && last.extent === extent && last.end === start) last.end = end;
+    else joined.push({ extent, start, end });
+  }
+  return joined;
 }

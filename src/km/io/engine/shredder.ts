@@ -9,7 +9,7 @@ import { highest, rowOf } from "./books-change.ts";
 import type { Group } from "./group.ts";
 import type { LedgerChange } from "./ledger.ts";
 import type { EngineParts } from "./parts.ts";
-import { type NewBytes, type Place, placeName } from "./volumes.ts";
+import { type NewBytes, type Place, placeName } from "./place.ts";
 
 /** Bytes that are sealed anew in one go: what waits for the disk meanwhile waits no longer than this takes. */
 const bytesAtOnce = 4_194_304;
@@ -157,7 +157,7 @@ export class Shredder {
     const { volumes, ledger, reserve } = this.#parts;
     const extents: NewBytes[] = [];
     for (const place of places) {
-      const bytes = await volumes.read(place, 0, place.length);
+      const bytes = await volumes.read(place, 0, place.length, "once");
       // Damaged: `store check` tells of it, and a read of it finds nothing.
       if (bytes === undefined) continue;
       for (const { start, end } of this.#forgotten.get(placeName(place.link, place.number)) ?? []) {

@@ -8,36 +8,31 @@ import { freeMemory, keyMemory, wipeMemory } from "../../../port/key.ts";
 import { readAt } from "./intake-files.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ExtentRow } from "./ledger.ts";
+import {
+  aboutExtent,
+  headerLength,
+  type NewBytes,
+  type Place,
+  placeName,
+  sealedLength,
+  stretch,
+  tagLength,
+} from "./place.ts";
 import { isFull, takeBack } from "./reserve.ts";
 import { Scratch } from "./scratch.ts";
 import { open, seal, wrappedLength } from "./sealing.ts";
+import { Stretches } from "./stretches.ts";
 
-const headerLength = 128;
 const magic = Buffer.from("qkd-km extent 1\n", "latin1");
 const keyAt = 32;
 /** Bytes of key of the extent that begins here, uint32. */
 const lengthAt = 96;
-/** Bytes of key that are sealed together, and read together. */
-export const stretch = 16_384;
-const tagLength = 16;
+/** Of a read of so few the stretches are kept for a moment. */
+const fewStretches = 2;
 const zeros = Buffer.alloc(65_536);
 const volumeBytes = 16_777_216;
 /** Volumes of which less than this part lives are copied together. */
 const sparse = 0.25;
-
-/** Where an extent is, with what opens it. */
-export interface Place extends ExtentRow {
-  /** Undefined until it is first read after a start. */
-  key: KeyObject | undefined;
-  by: number;
-}
-
-/** An extent to be written: its whole bytes. */
-export interface NewBytes {
-  readonly link: string;
-  readonly number: number;
-  readonly bytes: Buffer;
-}
 
 interface Volume {
   readonly number: number;
@@ -45,15 +40,6 @@ interface Volume {
   size: number;
   live: number;
   places: Set<Place>;
-}
-
-export function placeName(link: string, number: number): string {
-  return `${number} ${link}`;
-}
-
-/** Bytes on the disk of an extent of so many bytes of key. */
-function sealedLength(length: number): number {
-  return headerLength + length + Math.ceil(length / stretch) * tagLength;
 }
 
 export class Volumes {
@@ -65,6 +51,7 @@ export class Volumes {
   readonly #places = new Map<string, Place>();
   #current: Volume | undefined;
   readonly #scratch = new Scratch();
+  readonly #stretches = new Stretches();
   #next = 1;
   bytes = 0;
 
@@ -298,11 +285,40 @@ export class Volumes {
     return place.by;
   }
 
+  /** As {@link read}, if they were opened a moment ago; else undefined. */
+  readAgain(place: Place, start: number, end: number): Buffer | undefined {
+    const extent = placeName(place.link, place.number);
+    const first = this.#stretches.get(extent, Math.floor(start / stretch));
+    if (first === undefined) return undefined;
+    const target = keyMemory(end - start);
+    for (let at = start; at < end; ) {
+      const i = Math.floor(at / stretch);
+      const plain = this.#stretches.get(extent, i);
+      if (plain === undefined) {
+        wipeMemory(target);
+        return undefined;
+      }
+      at += plain.copy(target, at - start, at - i * stretch, Math.min(stretch, end - i * stretch));
+    }
+    return target;
+  }
+
+  /** These bytes are not needed any more: what was opened of them is wiped. */
+  forget(link: string, number: number, start: number, end: number): void {
+    this.#stretches.forget(placeName(link, number), start, end, stretch);
+  }
+
   /**
    * The bytes `[start, end)` of an extent, in memory of their own.
+   * @param how "once": what was opened for it is not kept for a moment
    * @returns undefined if it is damaged
    */
-  async read(place: Place, start: number, end: number): Promise<Buffer | undefined> {
+  async read(
+    place: Place,
+    start: number,
+    end: number,
+    how: "again" | "once" = "again",
+  ): Promise<Buffer | undefined> {
     const volume = this.#volumes.get(place.volume);
     if (volume === undefined) return undefined;
     const key = place.key ?? (await this.#keyOf(place, volume));
@@ -313,8 +329,11 @@ export class Volumes {
     const last = Math.ceil(end / stretch);
     const from = place.offset + headerLength + first * (stretch + tagLength);
     const length = Math.min(last * stretch, place.length) - first * stretch;
+    const { changes } = this.#stretches;
     const sealed = await readAt(volume.file, from, length + (last - first) * tagLength);
     const plain = keyMemory(stretch);
+    const name = placeName(place.link, place.number);
+    const keep = how === "again" && last - first <= fewStretches;
     let at = 0;
     for (let i = first; i < last; i++) {
       const size = Math.min(stretch, place.length - i * stretch);
@@ -330,6 +349,8 @@ export class Volumes {
       const begin = Math.max(start, i * stretch);
       const stop = Math.min(end, i * stretch + size);
       whole.copy(target, begin - start, begin - i * stretch, stop - i * stretch);
+      // What was forgotten while the disk was read is not to come back.
+      if (keep && this.#stretches.changes === changes) this.#stretches.put(name, i, whole);
       at += size + tagLength;
     }
     wipeMemory(plain);
@@ -366,6 +387,7 @@ export class Volumes {
   }
 
   async close(): Promise<void> {
+    this.#stretches.clear();
     for (const { file } of this.#volumes.values()) await file.close();
     this.#volumes.clear();
   }
@@ -373,8 +395,4 @@ export class Volumes {
   #path(number: number): string {
     return `${this.#folder}/${String(number).padStart(12, "0")}.vol`;
   }
-}
-
-function aboutExtent(link: string, number: number, length: number): Buffer {
-  return Buffer.from(JSON.stringify(["extent", link, number, length]), "utf8");
 }

@@ -1,6 +1,6 @@
 import test from "ava";
 import type { LinkEvent } from "../../../../src/km/peer/events.ts";
-import { noOffer } from "../../../../src/km/peer/events.ts";
+import { noOffer } from "../../../../src/km/store/shapes.ts";
 import { rounds } from "../../../campaign-scale.ts";
 import type { Plant } from "../../../sim/km/plants.ts";
 import { kmStory, World } from "../../../sim/km/story.ts";

@@ -145,17 +145,17 @@ test("what does not fit a frame, or is out of its range, is not encoded", (t) =>
   const key = {
     id: Buffer.alloc(16),
     ranges: Array(limits.ranges).fill(range),
-    tag: Buffer.alloc(16),
   };
   const offer: Offer = {
     type: "offer",
     offer: Buffer.alloc(24),
     pickUp: 60,
     keys: Array(9).fill(key),
+    tag: Buffer.alloc(16),
   };
   const one = Buffer.alloc(16);
   const wrong: readonly [KxMessage, string][] = [
-    [offer, "extent"],
+    [offer, "end"],
     [{ ...offer, keys: [] }, "keys"],
     [{ ...offer, offer: one }, "offer"],
     [{ ...propose, number: 0 }, "number"],
@@ -231,8 +231,9 @@ test("as many keys as are told fit an offer, and one more does not", (t) => {
       ...(use !== undefined && { use }),
       pickUp: 60,
       keys: ranges.slice(0, keys).map((own) => {
-        return { id: Buffer.alloc(16), ranges: own, tag: Buffer.alloc(16) };
+        return { id: Buffer.alloc(16), ranges: own };
       }),
+      tag: Buffer.alloc(16),
     });
     t.notThrows(() => encodePayload(offer(most)));
     t.is(faultOf(() => encodePayload(offer(most + 1)))?.code, "kx.message");

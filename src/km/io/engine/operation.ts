@@ -1,0 +1,17 @@
+/** What a store is asked to do, in the order in which it was asked. */
+import type { Buffered, Change } from "../../store/port.ts";
+
+export type Operation =
+  | {
+      readonly type: "put";
+      readonly stored: readonly Buffered[];
+      readonly done: (stored: readonly Buffered[]) => void;
+    }
+  | { readonly type: "commit"; readonly change: Change; readonly done: (() => void) | undefined }
+  | { readonly type: "work"; readonly run: () => Promise<void> };
+
+/** An application waits for keys on their way, and for what is read; batches of stock can share syncs. */
+export function isUrgent(operation: Operation): boolean {
+  if (operation.type !== "commit") return operation.type === "work";
+  return operation.change.rows?.some(({ kind }) => kind === "use") ?? false;
+}
