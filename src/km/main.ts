@@ -22,7 +22,7 @@ import { KxDoor } from "./io/kx-door.ts";
 import { readMasterKey } from "./io/master-key.ts";
 import { createKmLocal } from "./local/local.ts";
 import type { KmStatus } from "./model/status.ts";
-import { Applications, KeyDelivery } from "./wiring/applications.ts";
+import { Applications, KeyDelivery, rereadApplications } from "./wiring/applications.ts";
 import { watchCredentials } from "./wiring/credentials.ts";
 import { Supplies } from "./wiring/intake.ts";
 import { LinkOfKm } from "./wiring/links.ts";
@@ -169,8 +169,24 @@ async function start(
   });
   await supplies.intake.load(loaded.buffered);
 
+  const delivery = KeyDelivery.make({
+    config,
+    applications,
+    links,
+    store,
+    clock,
+    log: log.child("etsi014"),
+  });
   const status = (): KmStatus =>
-    kmStatus(config, supplies, links, store, clock.now() - begun, alarmStatus(alarms));
+    kmStatus(
+      config,
+      supplies,
+      links,
+      store,
+      clock.now() - begun,
+      alarmStatus(alarms),
+      delivery?.keys.counts,
+    );
   const looking = every(clock, lookMs, () => alarms.look(status(), moment()));
   house.defer(() => looking.cancel());
   const local = createKmLocal(config, { status, records, logs, clock, log });
@@ -190,14 +206,6 @@ async function start(
     link.start();
     house.defer(() => link.stop());
   }
-  const delivery = KeyDelivery.make({
-    config,
-    applications,
-    links,
-    store,
-    clock,
-    log: log.child("etsi014"),
-  });
   await delivery?.listen();
   house.defer(() => delivery?.close());
   await supplies.listen();
@@ -210,6 +218,7 @@ async function start(
   process.on("SIGHUP", () => {
     const unreadable = certificates.look().join(", ");
     if (unreadable !== "") log.warn("certificates cannot be read", { for: unreadable });
+    rereadApplications(config, applications, links, log);
   });
   const asking = watchProgress(progress, supplies.intake, store, clock);
   house.defer(() => asking.cancel());

@@ -1,7 +1,8 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
-import { ApplicationClient, heldKeys } from "../rig/application.ts";
+import { ApplicationClient, type HeldKey, heldKeys } from "../rig/application.ts";
 import type { KmPair } from "../rig/km-pair.ts";
 import { Rig } from "../rig/rig.ts";
 
@@ -57,4 +58,110 @@ test.serial("two applications get the same key, once", async (t) => {
   const again = await b.decKeys(a.sae, ids);
   t.is(again.status, 400);
   t.deepEqual(again.body, { message: "one or more keys specified are not found on KME" });
+});
+
+test.serial(
+  "a key is for its two applications, in either direction, and for no other",
+  async (t) => {
+    const { a, a2, b, b2 } = await world(t);
+    const [key] = heldKeys(await b.encKeys(a.sae));
+    const { id = "" } = key ?? {};
+    // Of the same KM, but another: it learns nothing more.
+    const other = await a2.decKeys(b.sae, [id]);
+    t.is(other.status, 401);
+    t.is(other.body, undefined);
+    t.is((await a.decKeys(b2.sae, [id])).status, 401);
+    // Asked for with one that is not there: nothing is lost.
+    const wrong = await a.decKeys(b.sae, [id, "00000000-0000-4000-8000-000000000000"]);
+    t.is(wrong.status, 400);
+    t.deepEqual(heldKeys(await a.decKeys(b.sae, [id])), [key as HeldKey]);
+    // Two of one KM share no fibre; one that nobody knows shares nothing.
+    t.is((await a.encKeys(a2.sae)).status, 401);
+    t.is((await a.encKeys("app-x")).status, 401);
+  },
+);
+
+test.serial("a question that is repeated under its name has one answer", async (t) => {
+  const { a, b } = await world(t);
+  const ask = (name: string, number = 2) => {
+    const headers = { "idempotency-key": name };
+    return a.ask(`/api/v1/keys/${b.sae}/enc_keys`, { number }, { headers });
+  };
+  const [first, second] = await Promise.all([ask("one"), ask("one")]);
+  t.is(first.status, 200);
+  t.deepEqual(heldKeys(second), heldKeys(first));
+  t.deepEqual(heldKeys(await ask("one")), heldKeys(first));
+  t.notDeepEqual(heldKeys(await ask("two")), heldKeys(first));
+  t.is((await ask("one", 3)).status, 400);
+  // Fetched once; the lost answer may be had again.
+  const ids = heldKeys(first).map(({ id }) => id);
+  const headers = { "idempotency-key": "fetch" };
+  const key_IDs = ids.map((key_ID) => ({ key_ID }));
+  const fetch = () => b.ask(`/api/v1/keys/${a.sae}/dec_keys`, { key_IDs }, { headers });
+  t.deepEqual(heldKeys(await fetch()), heldKeys(first));
+  t.deepEqual(heldKeys(await fetch()), heldKeys(first));
+  t.is((await b.decKeys(a.sae, ids)).status, 400);
+});
+
+test.serial("keys may be long and odd: what is left of a unit is used next", async (t) => {
+  const { a, b } = await world(t, 40);
+  for (const size of [64, 136, 1_000 * 8, 65_536]) {
+    const enc = await a.encKeys(b.sae, 1, size);
+    const given = heldKeys(enc);
+    t.is(given[0]?.bits, size);
+    t.deepEqual(heldKeys(await b.decKeys(a.sae, [given[0]?.id ?? ""])), given);
+  }
+  const { body } = await a.status(b.sae);
+  t.like(body, { key_size: 256, min_key_size: 64, max_SAE_ID_count: 0 });
+});
+
+test.serial("applications are read anew by SIGHUP, and a table that differs is told", async (t) => {
+  const { rig, kms, a, b, b2 } = await world(t);
+  const { alice, bob } = kms;
+  const was = readFileSync(`${rig.folder}/kms/alice.toml`, "utf8");
+  const reread = (config: string) => {
+    writeFileSync(`${rig.folder}/kms/alice.toml`, config);
+    alice.process.signal("SIGHUP");
+  };
+  reread(was.replaceAll(`with = ["app-b", "app-b2"]`, `with = ["app-b"]`));
+  const told = async () => (await alice.status()).links[0]?.same_policy;
+  await rig.until("the table differs", told, { when: (same) => same === false });
+  t.is((await a.encKeys(b2.sae)).status, 401);
+  await rig.until("keys for the other", () => a.encKeys(b.sae), {
+    when: ({ status }) => status === 200,
+  });
+  // One that is wrong changes nothing, and is told.
+  reread(`${was}\n[sae.app-z]\nwith = ["nobody"]\n`);
+  await alice.process.logged(/applications stay as they were/, AbortSignal.timeout(20_000));
+  reread(was);
+  await rig.until("the same again", told, { when: (same) => same === true });
+  await rig.until("keys again", () => a.encKeys(b2.sae), { when: ({ status }) => status === 200 });
+  const { applications } = await bob.status();
+  t.deepEqual(applications, []);
+});
+
+test.serial("more than an application may have is refused, and others are served", async (t) => {
+  const { a, b } = await world(t);
+  t.is((await a.encKeys(b.sae, 129)).status, 400);
+  const short = await a.encKeys(b.sae, 128, 65_536);
+  t.is(short.status, 503);
+  t.deepEqual(short.headers["retry-after"], "1");
+  t.like(short.body, { message: "not enough keys are stored" });
+  t.is((await a.encKeys(b.sae)).status, 200);
+});
+
+test.serial("without the other KM there is no key, and that is said at once", async (t) => {
+  const { rig, kms, a, b } = await world(t);
+  const [key] = heldKeys(await a.encKeys(b.sae));
+  await kms.bob.process.stop("SIGKILL");
+  const away = await rig.until("away", () => a.encKeys(b.sae), {
+    when: ({ status }) => status === 503,
+  });
+  t.is(away.headers["retry-after"], "1");
+  await kms.bob.start(AbortSignal.timeout(30_000));
+  // What was given before is there for its partner all the same.
+  const dec = await rig.until("fetched", () => b.decKeys(a.sae, [key?.id ?? ""]), {
+    when: ({ status }) => status === 200,
+  });
+  t.deepEqual(heldKeys(dec), [key as HeldKey]);
 });

@@ -1,19 +1,25 @@
 /**
- * Key managers and nodes of a link that are killed at random, by SIGKILL, while keys flow. In the end the books of
- * both key managers agree, and what the modules let go of is stock, all of it, once.
+ * Key managers and nodes of a link that are killed at random, by SIGKILL, while keys flow and applications ask for
+ * them. In the end five ledgers agree: what the modules let go of is matched at both key managers, all of it, once;
+ * both tell the same stock; and what one application was given, only its partner has, once, the same.
  */
 import { systemClock } from "../../src/base/clock.ts";
+import type { LinkStatus } from "../../src/km/model/status.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { random } from "../random.ts";
 import type { KmPair } from "../rig/km-pair.ts";
 import { Rig } from "../rig/rig.ts";
+import { Asker, KeyLedger } from "./application-ledger.ts";
 
 export interface KmKillResult {
   readonly kills: number;
   /** Bits that the modules distilled, and that are stock at both ends. */
   readonly bits: number;
-  readonly stock: number;
+  readonly matched: number;
+  /** Keys that both applications have; that one has and the other was refused. */
+  readonly keys: number;
+  readonly halves: number;
   /** Longest time from a start of a key manager to its being ready, ms. */
   readonly slowest: number;
   readonly broken: readonly string[];
@@ -30,9 +36,19 @@ export async function killKms(kills: number, seed: number): Promise<KmKillResult
   const stream = seedSource({ seed, blocks: undefined, blockBits, clock: systemClock });
   let more = true;
   const source = { ...stream, next: () => (more ? stream.next() : undefined) };
-  const rig = await Rig.start({ source, keyBits, baud: 0, blockIntervalMs: 20, realKms: true });
+  const opened = new AsyncDisposableStack();
+  const rig = opened.use(
+    await Rig.start({ source, keyBits, baud: 0, blockIntervalMs: 20, realKms: true }),
+  );
   try {
     const kms = rig.kms as KmPair;
+    const ledger = new KeyLedger();
+    const askers = [
+      new Asker(kms.alice, kms.bob, ledger, random(seed + 1)),
+      new Asker(kms.bob, kms.alice, ledger, random(seed + 2)),
+    ];
+    for (const asker of askers) opened.defer(() => asker.close());
+    for (const asker of askers) asker.start();
     let slowest = 0;
     for (let n = 0; n < kills; n++) {
       await new Promise((resolve) => setTimeout(resolve, draw() * 400));
@@ -57,39 +73,38 @@ export async function killKms(kills: number, seed: number): Promise<KmKillResult
     more = false;
     for (const { process } of kms.kms) process.start();
     await rig.until("all is released", () => rig.settled(), { deadlineMs });
-    return await compare(rig, kms, { kills, slowest });
+    for (const asker of askers) await asker.settle(deadlineMs);
+    const told = { kills, slowest, keys: ledger.keys, halves: ledger.halves };
+    const result = await compare(rig, kms, told);
+    return { ...result, broken: [...ledger.broken, ...result.broken] };
   } finally {
-    await rig.close();
+    await opened.disposeAsync();
   }
 }
 
 async function compare(
   rig: Rig,
   kms: KmPair,
-  told: Pick<KmKillResult, "kills" | "slowest">,
+  told: Omit<KmKillResult, "bits" | "matched" | "broken">,
 ): Promise<KmKillResult> {
   let bits = 0;
   for (const { facts } of rig.pair.alice.module.history.values()) bits += facts.bits;
-  const stockOf = async () => {
+  const linksOf = async () => {
     const all = await Promise.all(kms.kms.map((km) => km.status()));
-    return all.map(({ links: [link] }) => [link?.stock_bits ?? 0, link?.peer_stock_bits ?? 0]);
+    return all.map(({ links: [link] }) => link as LinkStatus);
   };
   const broken: string[] = [];
-  const whole = {
-    deadlineMs,
-    when: (seen: number[][]) => seen.every(([a = 0, b = 0]) => a + b >= bits),
-  };
-  const [alice = [], bob = []] = await eventually("all is stock", stockOf, whole).catch(
-    async (error: Error) => {
-      broken.push(error.message);
-      return stockOf();
-    },
+  const atRest = ([alice, bob]: LinkStatus[]) =>
+    alice?.matched_bits === bits &&
+    bob?.matched_bits === bits &&
+    alice.stock_bits === bob.peer_stock_bits &&
+    alice.peer_stock_bits === bob.stock_bits &&
+    alice.taken_bits === bob.taken_bits;
+  await eventually("both books agree", linksOf, { deadlineMs, when: atRest }).catch(
+    (error: Error) => broken.push(error.message),
   );
-  const stock = (alice[0] ?? 0) + (alice[1] ?? 0);
-  if (stock > bits) broken.push(`${stock} bits are stock, of ${bits} that were distilled`);
-  if (alice[0] !== bob[1] || alice[1] !== bob[0]) {
-    broken.push(`the owners differ: ${alice} at Alice's, ${bob} at Bob's`);
-  }
+  const [link] = await linksOf();
+  const matched = link?.matched_bits ?? 0;
   for (const km of kms.kms) {
     const { links, modules } = await km.status();
     for (const { differing_keys, expired_keys, waiting_keys } of links) {
@@ -98,5 +113,5 @@ async function compare(
     }
     if (modules.some(({ conflicts }) => conflicts > 0)) broken.push(`at ${km.end} IDs conflict`);
   }
-  return { ...told, bits, stock, broken };
+  return { ...told, bits, matched, broken };
 }

@@ -91,6 +91,14 @@ export const catalogue = {
     text: "keys are taken over Kq-1 without TLS",
     action: "configure ca, cert and key in [kq1]; plain is for a bench",
   },
+  policy_differs: {
+    type: "processing_error",
+    cause: "configurationOrCustomizationError",
+    severities: ["warning"],
+    raiseAfterMs: 10_000,
+    text: "the two key managers have other tables of which applications may share keys",
+    action: "compare [sae.NAME] of both configurations; SIGHUP has a key manager read them",
+  },
   classical_link: {
     type: "security",
     cause: "breachOfConfidentiality",

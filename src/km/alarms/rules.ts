@@ -59,6 +59,8 @@ export class KmAlarms {
       moment,
       `${stock_bits} bits are its own`,
     );
+    const differs = ready && !link.same_policy;
+    this.#signal("policy_differs", name, when(differs, "warning"), moment);
     const classical = key_exchange !== undefined && !key_exchange.includes("MLKEM");
     this.#signal("classical_link", name, when(classical, "warning"), moment, key_exchange);
   }

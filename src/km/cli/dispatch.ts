@@ -12,7 +12,7 @@ import { ask, CliError } from "../../ops/cli/client.ts";
 import { kmSockets } from "../local/local.ts";
 import type { KmStatus } from "../model/status.ts";
 import { compromise, listKeys, type RecordOptions, showKey } from "./ask-records.ts";
-import { alarmText, linkTable, moduleTable, statusText } from "./show.ts";
+import { alarmText, applicationTable, linkTable, moduleTable, statusText } from "./show.ts";
 
 const standardConfig = "/etc/qkd-km/km.toml";
 
@@ -31,6 +31,7 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
   compromise --link L --from T [--to T] [--delete]
                  keys that others could know if a link was not safe for a time;
                  with --delete what is free of them is void at both ends
+  apps           applications that asked for keys, and what they were given here
   alarms         what is raised, and what to do
   store check    reads all of the store of a key manager that is stopped: exit
                  code 1 if something in it is wrong
@@ -38,12 +39,13 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
 
   --config FILE  its configuration (default ${standardConfig})
   --json         for programs: check-config, status, links, keys, key,
-                 compromise, alarms
+                 compromise, apps, alarms
   --from, --to   a time: 2h, 14:30, 2026-01-31T12:00Z; --to is now if left out
   --yes KM_ID    delete without asking, if this is the key manager
   --help, --version
 
-SIGHUP has a running key manager look at its certificates now.
+SIGHUP has a running key manager look at its certificates now, and read the
+tables [sae.NAME] of its configuration anew.
 Exit codes: 0 done, 1 the store has damage, 64 wrong command line, 69 it does
 not run, 70 a defect, 74 a file, the store or a socket, 77 not permitted, 78 the
 configuration.
@@ -57,6 +59,7 @@ const commands = [
   "keys",
   "key",
   "compromise",
+  "apps",
   "alarms",
   "store",
 ] as const;
@@ -168,10 +171,12 @@ async function go(args: readonly string[]): Promise<number> {
   }
   const status = await ask<KmStatus>(sockets, "status", {}, undefined, who);
   if (values.json) {
-    const parts = { links: status.links, keys: status.modules, alarms: status.alarms, status };
+    const { links, modules: keys, alarms, applications: apps = [] } = status;
+    const parts = { links, keys, alarms, apps, status };
     return pass(parts[known]);
   }
   if (known === "alarms") return print(alarmText(status.alarms));
+  if (known === "apps") return print(applicationTable(status.applications));
   if (known === "links") return print(linkTable(status.links));
   return print(known === "keys" ? moduleTable(status.modules) : statusText(status));
 }

@@ -110,6 +110,27 @@ export function alarmText(alarms: readonly KmAlarmStatus[]): string {
   );
 }
 
+/** What applications asked for. */
+export function applicationTable(pairs: KmStatus["applications"]): string {
+  if (pairs === undefined) return "no door for applications is configured: see [etsi014]\n";
+  if (pairs.length === 0) return "no application has asked yet\n";
+  const columns = [
+    { title: "MASTER" },
+    { title: "SLAVE" },
+    { title: "REQUESTS", right: true },
+    { title: "KEYS", right: true },
+    { title: "REFUSED", right: true },
+  ];
+  const rows = pairs.map(({ master, slave, requests, keys, refused }) => [
+    master,
+    slave,
+    whole(requests),
+    whole(keys),
+    whole(refused),
+  ]);
+  return text(table(columns, rows, width));
+}
+
 export function linkTable(links: readonly LinkStatus[]): string {
   return text(linkLines(links));
 }

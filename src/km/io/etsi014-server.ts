@@ -18,11 +18,12 @@ import { idsOfBody, idsOfQuery } from "../../wire/etsi014/key-ids.ts";
 import { type KeyRequest, requestOfBody, requestOfQuery } from "../../wire/etsi014/key-request.ts";
 import { longestRequest } from "../../wire/etsi014/names.ts";
 import { type Method, pathOf } from "../../wire/etsi014/path.ts";
-import { EtsiRefusal, unauthorized } from "../../wire/etsi014/refusal.ts";
+import { badRequest, EtsiRefusal, unauthorized } from "../../wire/etsi014/refusal.ts";
 import type { ApplicationKeys, Granted } from "../applications/keys.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
 import type { KeyStore } from "../store/port.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
+import { KeptAnswers } from "./kept-answers.ts";
 import {
   type Admitted,
   type DoorTimes,
@@ -58,11 +59,22 @@ const places = {
 };
 const headers = { "content-type": "application/json", "cache-control": "no-store" };
 
+/** A request of an application. */
+interface Call {
+  readonly response: ServerResponse;
+  /** Where it comes from. */
+  readonly source: string;
+  readonly caller: Application;
+  /** What it calls the question, by its Idempotency-Key. */
+  readonly name?: string;
+}
+
 export class Etsi014Server {
   readonly #options: Etsi014ServerOptions;
   readonly #door: TlsDoor;
   readonly #server: Server;
   readonly #bodies = new Bodies();
+  readonly #kept: KeptAnswers;
   readonly #turns = new Turns();
   readonly #pace: Pace;
   readonly #limit: LogLimit;
@@ -76,6 +88,7 @@ export class Etsi014Server {
     const times = { ...standardTimes, ...options.times };
     this.#pace = new Pace(pace, clock);
     this.#limit = LogLimit.of(log, clock);
+    this.#kept = new KeptAnswers(clock);
     try {
       this.#door = new TlsDoor(tls, clock, log, places);
       this.#server = createServer(
@@ -149,6 +162,7 @@ export class Etsi014Server {
 
   /** Resolves within a second. What has no answer yet gets none. */
   close(): Promise<void> {
+    this.#kept.close();
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
@@ -160,123 +174,118 @@ export class Etsi014Server {
     const admitted = this.#callers.get(socket);
     if (admitted === undefined) return void socket.destroy();
     if (!(await this.#turns.take(socket, response))) return;
-    await this.#pace.hold(admitted.source);
-    const caller = this.#options.table().certified(admitted.names ?? []);
+    const { source, names = [] } = admitted;
+    await this.#pace.hold(source);
+    const caller = this.#options.table().certified(names);
     // Whatever it asks: it learns nothing, not even from how long it takes.
     if (caller === undefined) {
       this.#refused++;
-      return this.#refuse(response, admitted, unauthorized());
+      return this.#refuse(response, source, unauthorized());
     }
+    const call: Call = { response, source, caller, ...named(request, caller) };
     try {
       const { method, sae, query } = pathOf(request.url ?? "");
-      if (request.method === "GET")
-        return this.#get(response, admitted, caller, method, sae, query);
+      if (request.method === "GET") return this.#get(call, method, sae, query);
       if (request.method !== "POST" || method === "status") {
         throw new EtsiRefusal(405, method === "status" ? "GET only" : "GET or POST only");
       }
       const { "content-encoding": encoding = "identity" } = request.headers;
       if (encoding.toLowerCase() !== "identity") throw new EtsiRefusal(415, "body is compressed");
       const then = (body: Buffer | BodyRefusal) => {
-        if (typeof body === "string") return this.#unread(response, admitted, body);
+        if (typeof body === "string") return this.#unread(call, body);
         try {
-          this.#post(response, admitted, caller, method, sae, body);
+          this.#post(call, method, sae, body);
         } catch (error) {
-          this.#failed(response, admitted, error);
+          this.#failed(call, error);
         } finally {
           this.#bodies.giveBack(body);
         }
       };
       this.#bodies.read(request, then, longestRequest);
     } catch (error) {
-      this.#failed(response, admitted, error);
+      this.#failed(call, error);
     }
   }
 
-  #get(
-    response: ServerResponse,
-    admitted: Admitted,
-    caller: Application,
-    method: Method,
-    sae: string,
-    query: URLSearchParams,
-  ): void {
+  #get(call: Call, method: Method, sae: string, query: URLSearchParams): void {
     const { keys, store } = this.#options;
     if (method === "status") {
-      const status = keys.status(caller, sae, store.use().limitBytes);
-      return send(response, 200, Buffer.from(JSON.stringify(status)));
+      const status = keys.status(call.caller, sae, store.use().limitBytes);
+      return send(call.response, 200, Buffer.from(JSON.stringify(status)));
     }
-    if (method === "dec_keys")
-      return this.#take(response, admitted, caller, sae, idsOfQuery(query));
-    this.#give(response, admitted, caller, sae, requestOfQuery(query, keys.limits));
+    if (method === "dec_keys") return this.#take(call, sae, idsOfQuery(query));
+    this.#give(call, sae, requestOfQuery(query, keys.limits));
   }
 
-  #post(
-    response: ServerResponse,
-    admitted: Admitted,
-    caller: Application,
-    method: Method,
-    sae: string,
-    body: Buffer,
-  ): void {
+  #post(call: Call, method: Method, sae: string, body: Buffer): void {
     const { limits } = this.#options.keys;
-    if (method === "enc_keys") {
-      return this.#give(response, admitted, caller, sae, requestOfBody(body, limits));
+    if (method === "enc_keys") return this.#give(call, sae, requestOfBody(body, limits));
+    this.#take(call, sae, idsOfBody(body, limits.number));
+  }
+
+  #give(call: Call, slave: string, wanted: KeyRequest): void {
+    const question = JSON.stringify(["enc_keys", slave, wanted]);
+    this.#once(call, question, () => {
+      this.#options.keys.give(call.caller, slave, wanted, (result) => {
+        this.#answer(call, result, wanted.unhandled);
+      });
+    });
+  }
+
+  #take(call: Call, master: string, ids: readonly string[]): void {
+    this.#once(call, JSON.stringify(["dec_keys", master, ids]), () => {
+      this.#options.keys.take(call.caller, master, ids, (result) => {
+        this.#answer(call, result, false);
+      });
+    });
+  }
+
+  /** A question with an Idempotency-Key that was answered before gets that answer again. @throws EtsiRefusal */
+  #once(call: Call, question: string, act: () => void): void {
+    const { name, response, source } = call;
+    if (name === undefined) return act();
+    const again = (body: Buffer | undefined) => {
+      if (body !== undefined) return sendKeys(response, body);
+      this.#refuse(response, source, new EtsiRefusal(503, "the first of these had no key", [], 1));
+    };
+    const asked = this.#kept.asked(name, question, again);
+    if (asked === "other") throw badRequest("the Idempotency-Key is of another request");
+    if (asked === "again") return;
+    try {
+      act();
+    } catch (error) {
+      this.#kept.keep(name, undefined);
+      throw error;
     }
-    this.#take(response, admitted, caller, sae, idsOfBody(body, limits.number));
-  }
-
-  #give(
-    response: ServerResponse,
-    admitted: Admitted,
-    caller: Application,
-    slave: string,
-    wanted: KeyRequest,
-  ): void {
-    this.#options.keys.give(caller, slave, wanted, (result) => {
-      this.#answer(response, admitted, result, wanted.unhandled);
-    });
-  }
-
-  #take(
-    response: ServerResponse,
-    admitted: Admitted,
-    caller: Application,
-    master: string,
-    ids: readonly string[],
-  ): void {
-    this.#options.keys.take(caller, master, ids, (result) => {
-      this.#answer(response, admitted, result, false);
-    });
   }
 
   /** These keys are the caller's, durably: read, written into the answer, and not needed any more. */
-  #answer(
-    response: ServerResponse,
-    admitted: Admitted,
-    result: Granted | EtsiRefusal,
-    unhandled: boolean,
-  ): void {
-    if (result instanceof EtsiRefusal) return this.#refuse(response, admitted, result);
-    const { store } = this.#options;
+  #answer(call: Call, result: Granted | EtsiRefusal, unhandled: boolean): void {
+    if (result instanceof EtsiRefusal) return this.#without(call, result);
+    const { store, log } = this.#options;
     const { link, uses } = result;
     const ranges = uses.flatMap((use) => use.ranges);
     store.read(link, ranges, (bytes) => {
       store.forget(link, ranges);
       if (bytes === undefined) {
-        this.#options.log.error("keys are damaged: lost", { keys: uses.length });
+        log.error("keys are damaged: lost", { keys: uses.length });
         const lost = new EtsiRefusal(503, "the keys were damaged and are lost", [], 0);
-        return this.#refuse(response, admitted, lost);
+        return this.#without(call, lost);
       }
       const ids = uses.map(({ id }) => id);
       const body = writeKeyContainer(ids, bytes, unhandled);
       wipeMemory(bytes);
-      response.once("close", () => wipeMemory(body));
-      send(response, 200, body);
-      if (isGone(response)) wipeMemory(body);
+      if (call.name !== undefined) this.#kept.keep(call.name, body);
+      sendKeys(call.response, body);
     });
   }
 
-  #unread(response: ServerResponse, admitted: Admitted, why: BodyRefusal): void {
+  #without({ name, response, source }: Call, refusal: EtsiRefusal): void {
+    if (name !== undefined) this.#kept.keep(name, undefined);
+    this.#refuse(response, source, refusal);
+  }
+
+  #unread({ response, source }: Call, why: BodyRefusal): void {
     if (why === "cut") return void response.destroy();
     const refusal =
       why === "busy"
@@ -284,17 +293,17 @@ export class Etsi014Server {
         : new EtsiRefusal(413, `body over ${longestRequest} bytes`);
     // Of a body that was not read more may come: the connection is of no use.
     response.setHeader("connection", "close");
-    this.#refuse(response, admitted, refusal);
+    this.#refuse(response, source, refusal);
   }
 
-  #failed(response: ServerResponse, admitted: Admitted, error: unknown): void {
-    if (error instanceof EtsiRefusal) return this.#refuse(response, admitted, error);
+  #failed({ response, source }: Call, error: unknown): void {
+    if (error instanceof EtsiRefusal) return this.#refuse(response, source, error);
     const cause = error instanceof Fault ? error.code : "defect";
     this.#options.log.error("key delivery failed", { cause });
-    this.#refuse(response, admitted, new EtsiRefusal(500, "internal error"));
+    this.#refuse(response, source, new EtsiRefusal(500, "internal error"));
   }
 
-  #refuse(response: ServerResponse, { source }: Admitted, refusal: EtsiRefusal): void {
+  #refuse(response: ServerResponse, source: string, refusal: EtsiRefusal): void {
     const { status, message, retryAfter } = refusal;
     // When keys are short the caller did nothing wrong.
     if (status !== 503 && status !== 429) {
@@ -304,6 +313,19 @@ export class Etsi014Server {
     const more = { ...(retryAfter !== undefined && { "retry-after": String(retryAfter) }) };
     send(response, status, refusal.body(), more);
   }
+}
+
+/** How a caller names its question: one of 1 to 128 printable characters. @throws never */
+function named({ headersDistinct }: IncomingMessage, { id }: Application): { name?: string } {
+  const [key = ""] = headersDistinct["idempotency-key"] ?? [];
+  return /^[\x21-\x7e]{1,128}$/.test(key) ? { name: `${id}\0${key}` } : {};
+}
+
+/** @param body wiped once it was sent, or will not be */
+function sendKeys(response: ServerResponse, body: Buffer): void {
+  if (isGone(response)) return wipeMemory(body);
+  response.once("close", () => wipeMemory(body));
+  send(response, 200, body);
 }
 
 function send(

@@ -10,6 +10,8 @@ export interface LinkStatus {
   readonly session: "down" | "comparing" | "ready";
   /** Group of TLS's key exchange, while there is a session. */
   readonly key_exchange?: string;
+  /** Both ends have the same table of applications; true while there is no session. */
+  readonly same_policy: boolean;
   /** QKD-keys that wait for their match, and their bits. */
   readonly waiting_keys: number;
   readonly waiting_bits: number;
@@ -20,6 +22,11 @@ export interface LinkStatus {
   /** Free bits of KMA-key that this KM may allocate, and the other. */
   readonly stock_bits: number;
   readonly peer_stock_bits: number;
+  /** Bits of keys that applications fetched, and of those that none fetched in time, at either end; since the link began. */
+  readonly taken_bits: number;
+  readonly unfetched_bits: number;
+  /** Bits of keys on their way: offered, supplied, or bound. */
+  readonly under_way_bits: number;
   /** Of the life of this process: batches and QKD-keys that were compared, differed, found no match. */
   readonly compared_keys: number;
   readonly differing_keys: number;
@@ -39,6 +46,17 @@ export interface ModuleStatus {
   readonly received_bits: number;
   readonly repeats: number;
   readonly conflicts: number;
+}
+
+/** A set of applications, and what came of its questions since the start. */
+export interface PairStatus {
+  /** SAE IDs: who asked for keys first, and who fetches them. */
+  readonly master: string;
+  readonly slave: string;
+  readonly requests: number;
+  /** Keys that this KM handed out, to the one of the two that is its own. */
+  readonly keys: number;
+  readonly refused: number;
 }
 
 /** An alarm that is raised, or waits to be acknowledged. Times in RFC 3339. */
@@ -72,6 +90,8 @@ export interface KmStatus {
   readonly refused: Readonly<Record<string, number>>;
   readonly links: readonly LinkStatus[];
   readonly modules: readonly ModuleStatus[];
+  /** Those that have asked, by master and slave; absent without a door for applications. */
+  readonly applications?: readonly PairStatus[];
   /** Worst first. */
   readonly alarms: readonly KmAlarmStatus[];
 }

@@ -1,9 +1,11 @@
 /** Keys for applications: who may ask, over which door, for keys of which links. */
 import { type Clock, every, type Timer } from "../../base/clock.ts";
+import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { ConfigError } from "../../host/config/problems.ts";
 import { ApplicationKeys } from "../applications/keys.ts";
 import { type Application, ApplicationTable } from "../applications/table.ts";
-import type { KmConfig } from "../config/load.ts";
+import { type KmConfig, readKmConfig } from "../config/load.ts";
 import { Etsi014Server } from "../io/etsi014-server.ts";
 import type { ServerTexts } from "../io/tls-door.ts";
 import type { KeyStore } from "../store/port.ts";
@@ -17,10 +19,13 @@ const tickMs = 100;
 export class Applications {
   readonly #me: string;
   #table: ApplicationTable;
+  /** As the configuration has them. */
+  list: readonly Application[];
 
-  constructor(config: Pick<KmConfig, "km" | "applications">) {
-    this.#me = config.km.id;
-    this.#table = new ApplicationTable(this.#me, config.applications);
+  constructor({ km, applications }: Pick<KmConfig, "km" | "applications">) {
+    this.#me = km.id;
+    this.list = applications;
+    this.#table = new ApplicationTable(this.#me, applications);
   }
 
   get table(): ApplicationTable {
@@ -29,6 +34,7 @@ export class Applications {
 
   /** Others from now on: what is bound already stays with its applications. */
   replace(applications: readonly Application[]): void {
+    this.list = applications;
     this.#table = new ApplicationTable(this.#me, applications);
   }
 }
@@ -105,5 +111,24 @@ export class KeyDelivery {
   close(): Promise<void> {
     this.#ticking.cancel();
     return this.#server.close();
+  }
+}
+
+/** Takes the tables of applications as the configuration file has them now; one that is wrong is left out. */
+export function rereadApplications(
+  config: KmConfig,
+  applications: Applications,
+  links: readonly Pick<LinkOfKm, "renewPolicy">[],
+  log: Log,
+): void {
+  try {
+    const fresh = readKmConfig(config.file);
+    if (JSON.stringify(fresh.applications) === JSON.stringify(applications.list)) return;
+    applications.replace(fresh.applications);
+    for (const link of links) link.renewPolicy();
+    log.info("applications were read anew", { applications: fresh.applications.length });
+  } catch (error) {
+    const lines = error instanceof ConfigError ? error.located.join("; ") : describe(error);
+    log.error("applications stay as they were: the configuration is wrong", { cause: lines });
   }
 }

@@ -45,6 +45,8 @@ export class LinkOfKm {
   readonly way: KxLink;
   readonly #parts: LinkParts;
   #group: string | undefined;
+  /** Of the other KM, as its HELLO had it; and how this session ends. */
+  #session: { readonly policy: Buffer; readonly close: (reason: string) => void } | undefined;
   #compared = 0;
   #differing = 0;
   #expired = 0;
@@ -99,11 +101,14 @@ export class LinkOfKm {
       handlers: {
         onSession: (session) => {
           this.#group = session.group;
+          const { policy } = session.hello;
+          this.#session = { policy, close: (reason) => session.close(reason) };
           this.#guard(() => this.core.up(session));
         },
         onMessage: (message) => this.#guard(() => this.core.heard(message)),
         onEnd: () => {
           this.#group = undefined;
+          this.#session = undefined;
           this.#guard(() => this.core.down());
         },
       },
@@ -164,6 +169,11 @@ export class LinkOfKm {
     return this.#parts.config.peer;
   }
 
+  /** The table of applications was read anew: the next session begins with it. */
+  renewPolicy(): void {
+    this.#session?.close("the table of applications changed");
+  }
+
   start(): void {
     this.way.start();
     this.#tick();
@@ -193,12 +203,14 @@ export class LinkOfKm {
     return this.core.bufferedBytes + stock.free(0) + stock.free(1);
   }
 
-  /** Bytes that are bound and of no application yet. @param own this KM is their owner */
-  #prepared(own: boolean): number {
-    let bytes = 0;
+  /** Bytes of keys on their way; apart those that are of no application yet: they are stock. */
+  #underWay(): { bound: number; readonly prepared: [own: number, peers: number] } {
+    const bytes = { bound: 0, prepared: [0, 0] as [number, number] };
     for (const { owner, state, request, ranges } of this.core.books.uses.values()) {
-      if (owner !== own || request !== undefined || !"OPB".includes(state)) continue;
-      for (const { start, end } of ranges) bytes += end - start;
+      const length = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+      const isPrepared = request === undefined && "OPB".includes(state);
+      if (isPrepared) bytes.prepared[owner ? 0 : 1] += length;
+      else if ("OPSB".includes(state)) bytes.bound += length;
     }
     return bytes;
   }
@@ -206,19 +218,25 @@ export class LinkOfKm {
   status(): LinkStatus {
     const { core } = this;
     const { books } = core;
-    const { config } = this.#parts;
+    const { config, applications } = this.#parts;
+    const { bound, prepared } = this.#underWay();
+    const { told, heard } = books.state;
     return {
       name: config.name,
       peer: config.peer,
       leads: books.side === 0,
       session: core.phase,
       ...(this.#group !== undefined && { key_exchange: this.#group }),
+      same_policy: this.#session?.policy.equals(applications().digest(config.peer)) ?? true,
       waiting_keys: core.bufferedKeys,
       waiting_bits: core.bufferedBytes * 8,
       oldest_s: Math.round(core.oldestMs / 100) / 10,
       matched_bits: books.state.matched * 8,
-      stock_bits: (books.stock.free(books.side) + this.#prepared(true)) * 8,
-      peer_stock_bits: (books.stock.free(other(books.side)) + this.#prepared(false)) * 8,
+      stock_bits: (books.stock.free(books.side) + prepared[0]) * 8,
+      peer_stock_bits: (books.stock.free(other(books.side)) + prepared[1]) * 8,
+      taken_bits: (told.taken + heard.taken) * 8,
+      unfetched_bits: (told.expired + heard.expired) * 8,
+      under_way_bits: bound * 8,
       compared_keys: this.#compared,
       differing_keys: this.#differing,
       expired_keys: this.#expired,

@@ -1,7 +1,9 @@
 /** What the key manager tells of itself, gathered from its parts. */
 import { softwareVersion } from "../../base/version.ts";
+import type { PairCounts } from "../applications/keys.ts";
+import { setOf } from "../applications/table.ts";
 import type { KmConfig } from "../config/load.ts";
-import type { KmStatus } from "../model/status.ts";
+import type { KmStatus, PairStatus } from "../model/status.ts";
 import type { KeyStore } from "../store/port.ts";
 import type { Supplies } from "./intake.ts";
 import type { LinkOfKm } from "./links.ts";
@@ -13,6 +15,7 @@ export function kmStatus(
   store: Pick<KeyStore, "use" | "full">,
   uptimeMs: number,
   alarms: KmStatus["alarms"],
+  counts?: ReadonlyMap<string, Readonly<PairCounts>>,
 ): KmStatus {
   const use = store.use();
   return {
@@ -43,6 +46,15 @@ export function kmStatus(
         conflicts: counts?.conflicts ?? 0,
       };
     }),
+    ...(counts !== undefined && { applications: pairsOf(counts) }),
     alarms,
   };
+}
+
+function pairsOf(counts: ReadonlyMap<string, Readonly<PairCounts>>): PairStatus[] {
+  const pairs = Array.from(counts, ([use, { requests, keys, refused }]) => {
+    const [master = "", ...slaves] = setOf(use) ?? [];
+    return { master, slave: slaves.join(", "), requests, keys, refused };
+  });
+  return pairs.sort((a, b) => (`${a.master}\0${a.slave}` < `${b.master}\0${b.slave}` ? -1 : 1));
 }

@@ -11,6 +11,7 @@ const link: LinkStatus = {
   leads: true,
   session: "ready",
   key_exchange: "X25519MLKEM768",
+  same_policy: true,
   waiting_keys: 0,
   waiting_bits: 0,
   oldest_s: 0,
@@ -22,6 +23,9 @@ const link: LinkStatus = {
   expired_keys: 0,
   extents: 1,
   uses: 0,
+  taken_bits: 0,
+  unfetched_bits: 0,
+  under_way_bits: 0,
 };
 
 function statusOf(changes: Partial<LinkStatus> = {}, full = false): KmStatus {

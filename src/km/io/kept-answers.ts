@@ -1,0 +1,93 @@
+/**
+ * Answers that an application may have again, by its Idempotency-Key: a lost answer costs no key then. They have keys in
+ * them: in memory alone, few, for a short time, wiped after. A restart forgets them: the same question is a new one.
+ */
+import type { Clock, Timer } from "../../base/clock.ts";
+import { keyMemory, wipeMemory } from "../../port/key.ts";
+
+/** Stated in the documentation of the door, ms. */
+export const keptForMs = 60_000;
+const mostAnswers = 4_096;
+const mostBytes = 8_388_608;
+
+/** Gives an answer: a copy of its own, which the receiver wipes; undefined: there was no key. */
+export type Tell = (body: Buffer | undefined) => void;
+
+interface Kept {
+  readonly question: string;
+  /** Undefined until it is there. */
+  body: Buffer | undefined;
+  readonly waiting: Tell[];
+  readonly timer: Timer;
+}
+
+export class KeptAnswers {
+  readonly #clock: Pick<Clock, "after">;
+  /** Oldest first. */
+  readonly #kept = new Map<string, Kept>();
+  #bytes = 0;
+
+  constructor(clock: Pick<Clock, "after">) {
+    this.#clock = clock;
+  }
+
+  /**
+   * A question with a name comes.
+   * @param name of it, and of who asks
+   * @param question what is asked: it is the same each time
+   * @param tell is called with the answer if the question was asked before, maybe later
+   * @returns "new": the caller finds the answer and hands it to {@link keep}; "other": the name is of another question
+   */
+  asked(name: string, question: string, tell: Tell): "new" | "again" | "other" {
+    const kept = this.#kept.get(name);
+    if (kept !== undefined) {
+      if (kept.question !== question) return "other";
+      if (kept.body === undefined) kept.waiting.push(tell);
+      else tell(copyOf(kept.body));
+      return "again";
+    }
+    const timer = this.#clock.after(keptForMs, () => this.#drop(name));
+    this.#kept.set(name, { question, body: undefined, waiting: [], timer });
+    if (this.#kept.size > mostAnswers) this.#dropOldest();
+    return "new";
+  }
+
+  /** The answer to a new question. @param body copied; undefined: there is none, and the next question is a new one */
+  keep(name: string, body: Buffer | undefined): void {
+    const kept = this.#kept.get(name);
+    if (kept === undefined || kept.body !== undefined) return;
+    const waiting = kept.waiting.splice(0);
+    if (body === undefined) this.#drop(name);
+    else {
+      kept.body = copyOf(body);
+      this.#bytes += body.length;
+      while (this.#bytes > mostBytes) this.#dropOldest();
+    }
+    for (const tell of waiting) tell(body && copyOf(body));
+  }
+
+  #dropOldest(): void {
+    const oldest = this.#kept.keys().next().value;
+    if (oldest !== undefined) this.#drop(oldest);
+  }
+
+  #drop(name: string): void {
+    const kept = this.#kept.get(name);
+    if (kept === undefined) return;
+    kept.timer.cancel();
+    this.#kept.delete(name);
+    this.#bytes -= kept.body?.length ?? 0;
+    if (kept.body !== undefined) wipeMemory(kept.body);
+    for (const tell of kept.waiting) tell(undefined);
+  }
+
+  close(): void {
+    for (const name of [...this.#kept.keys()]) this.#drop(name);
+  }
+}
+
+function copyOf(body: Buffer): Buffer {
+  const copy = keyMemory(body.length);
+  body.copy(copy);
+  return copy;
+}
