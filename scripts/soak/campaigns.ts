@@ -31,6 +31,7 @@ import { killEngines } from "../../test/faults/engine-kills.ts";
 import { killNodes } from "../../test/faults/kills.ts";
 import { killKms } from "../../test/faults/km-kills.ts";
 import { meetTroubles } from "../../test/faults/troubles.ts";
+import { lastKeys } from "../../test/sim/km/last-keys.ts";
 import { launcher } from "../bench/production.ts";
 import { flow } from "./flow.ts";
 
@@ -187,6 +188,20 @@ export const campaigns: readonly Campaign[] = [
             process.stderr.write(`life ${broken?.seed}: ${what}\n`);
           }
           return { held: broken === undefined, figures };
+        },
+      },
+      {
+        title: "10⁴ lives with the last keys, asked for at both ends",
+        run(scale, seed) {
+          let most = 0;
+          for (let n = 0; n < times(10_000, scale); n++) {
+            const { broken, left } = lastKeys(seed + n);
+            most = Math.max(most, left);
+            if (broken.length === 0 && left <= 2) continue;
+            for (const what of broken) process.stderr.write(`life ${seed + n}: ${what}\n`);
+            return { held: false, figures: { life: seed + n, left } };
+          }
+          return { held: true, figures: { most_left: most } };
         },
       },
     ],

@@ -105,7 +105,7 @@ export class KmLink {
     this.#buffer = new LinkBuffer((keys) => this.#left(keys));
     this.#turn = new Turn(world.store, this.books, world.soon, world.tell);
     this.#context = this.#makeContext();
-    this.owner = new Owner(this.#context, options.incarnation);
+    this.owner = new Owner(this.#context, options.incarnation, () => this.#ownership.ask());
     this.peer = new Peer(this.#context, options.takes, (use) => world.mayBind(use));
     this.#ownership = new Ownership(this.#context);
     const waiting = buffered.flatMap((key) => this.#wait(key) ?? []);

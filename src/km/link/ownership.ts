@@ -5,8 +5,10 @@
 import type { Ask, Give, Given, VersionedRange } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
 
-/** A side asks again only after this, ms. */
-const askAgainMs = 1_000;
+/** A side asks again only after this, ms: what it asked for is on its way until then. */
+const askAgainMs = 200;
+/** Asked for at a time, at most: the ranges of a gift are told one by one, bytes. */
+const mostAsked = 67_108_864;
 
 export class Ownership {
   readonly #context: LinkContext;
@@ -51,13 +53,19 @@ export class Ownership {
   }
 
   tick(): void {
+    const { books, limits } = this.#context;
+    if (books.stock.free(books.side) < limits.lowWater) this.ask();
+  }
+
+  /** This side runs dry, or an application was refused for want of stock: asks for half of what the other has more. */
+  ask(): void {
     const { books, limits, ready, now, send } = this.#context;
     const mine = books.stock.free(books.side);
     const theirs = books.stock.free(books.stock.peerSide);
-    if (!ready || mine >= limits.lowWater || theirs < mine + 2 * limits.unit) return;
+    if (!ready || theirs < mine + 2 * limits.unit) return;
     if (now() - this.#askedAt < askAgainMs) return;
     this.#askedAt = now();
-    send({ type: "ask", bytes: Math.floor(Math.min(limits.lowWater, (theirs - mine) / 2)) });
+    send({ type: "ask", bytes: Math.floor(Math.min(mostAsked, (theirs - mine) / 2)) });
   }
 
   /** A session is ready: gifts on their way are told again. */

@@ -65,10 +65,16 @@ export class Owner {
   /** By the ID of each offer. */
   readonly #offers = new Map<string, { readonly pending: Pending; readonly part: Part }>();
 
-  /** @param incarnation 16 bytes, drawn at this start */
-  constructor(context: LinkContext, incarnation: Buffer) {
+  readonly #short: () => void;
+
+  /**
+   * @param incarnation 16 bytes, drawn at this start
+   * @param short called when there was too little of this KM's own for a request
+   */
+  constructor(context: LinkContext, incarnation: Buffer, short: () => void) {
     this.#context = context;
     this.#incarnation = incarnation;
+    this.#short = short;
   }
 
   get pending(): number {
@@ -100,7 +106,10 @@ export class Owner {
     about: Pick<Pending, "request" | "pickUp" | "deadline" | "done">,
   ): void {
     const { books, turn } = this.#context;
-    if (books.stock.free(books.side) < keys * length) return about.done("stock");
+    if (books.stock.free(books.side) < keys * length) {
+      this.#short();
+      return about.done("stock");
+    }
     const ranges: VersionedRange[][] = [];
     for (let i = 0; i < keys; i++) {
       const part = books.stock.allocate(length);

@@ -1,5 +1,6 @@
 import test from "ava";
 import { rounds } from "../../campaign-scale.ts";
+import { lastKeys } from "../../sim/km/last-keys.ts";
 import { plants } from "../../sim/km/plants.ts";
 import { kmStory } from "../../sim/km/story.ts";
 
@@ -36,4 +37,13 @@ test("stock whose bytes are gone from one disk is void at both ends, and the res
   });
   t.deepEqual(broken, []);
   t.true((counts.lost ?? 0) > 0);
+});
+
+test("both ends ask for the last key: no life hangs, and no byte of it is had twice or by nobody", (t) => {
+  for (let seed = 1; seed <= rounds(100); seed++) {
+    const { broken, left } = lastKeys(seed);
+    t.deepEqual(broken, [], `seed ${seed}`);
+    // One unit that the other end owns is not worth a gift.
+    t.true(left <= 2, `seed ${seed}: ${left} bytes were left`);
+  }
 });
