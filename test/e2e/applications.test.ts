@@ -103,6 +103,26 @@ test.serial("a question that is repeated under its name has one answer", async (
   t.is((await b.decKeys(a.sae, ids)).status, 400);
 });
 
+test.serial(
+  "one key for several applications of the other end: each of them has it once",
+  async (t) => {
+    const { a, a2, b, b2 } = await world(t);
+    const asked = { number: 2, additional_slave_SAE_IDs: [b2.sae] };
+    const enc = await a.ask(`/api/v1/keys/${b.sae}/enc_keys`, asked);
+    t.is(enc.status, 200);
+    const given = heldKeys(enc);
+    const ids = given.map(({ id }) => id);
+    t.is((await a2.decKeys(b.sae, ids)).status, 401);
+    for (const slave of [b2, b]) {
+      t.deepEqual(heldKeys(await slave.decKeys(a.sae, ids)), given);
+      t.is((await slave.decKeys(a.sae, ids)).status, 400);
+    }
+    // One of them may not: nobody gets anything.
+    const wrong = { additional_slave_SAE_IDs: [b2.sae, "app-x"] };
+    t.is((await a.ask(`/api/v1/keys/${b.sae}/enc_keys`, wrong)).status, 401);
+  },
+);
+
 test.serial("keys may be long and odd: what is left of a unit is used next", async (t) => {
   const { a, b } = await world(t, 40);
   for (const size of [64, 136, 1_000 * 8, 65_536]) {
@@ -112,7 +132,7 @@ test.serial("keys may be long and odd: what is left of a unit is used next", asy
     t.deepEqual(heldKeys(await b.decKeys(a.sae, [given[0]?.id ?? ""])), given);
   }
   const { body } = await a.status(b.sae);
-  t.like(body, { key_size: 256, min_key_size: 64, max_SAE_ID_count: 0 });
+  t.like(body, { key_size: 256, min_key_size: 64, max_SAE_ID_count: 15 });
 });
 
 test.serial("applications are read anew by SIGHUP, and a table that differs is told", async (t) => {

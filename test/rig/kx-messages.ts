@@ -99,6 +99,7 @@ const makers: Readonly<Record<KxType, Maker>> = {
       offer: r.bytes(24),
       owner: r.of([true, false]),
       state: r.of(codes.useState),
+      had: r.whole(0, 65_535),
       ...given(
         "fate",
         r.maybe(() => r.of(codes.fate)),
@@ -163,11 +164,17 @@ const makers: Readonly<Record<KxType, Maker>> = {
     id: r.bytes(16),
     ranges: r.some(1, () => r.range()),
   }),
-  take: (r) => ({ type: "take", offer: r.bytes(24), id: r.bytes(16) }),
+  take: (r) => ({
+    type: "take",
+    offer: r.bytes(24),
+    id: r.bytes(16),
+    slave: r.whole(0, 15),
+  }),
   taken: (r) => ({
     type: "taken",
     offer: r.bytes(24),
     id: r.bytes(16),
+    slave: r.whole(0, 15),
     yes: r.of([true, false]),
   }),
   fate: (r) => ({

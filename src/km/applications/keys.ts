@@ -7,14 +7,16 @@ import { asUuid } from "../../wire/etsi014/key-ids.ts";
 import type { KeyLimits, KeyRequest } from "../../wire/etsi014/key-request.ts";
 import { text } from "../../wire/etsi014/names.ts";
 import { badRequest, EtsiRefusal, unauthorized } from "../../wire/etsi014/refusal.ts";
+import { limits } from "../../wire/kx/names.ts";
 import type { LinkBooks } from "../store/books.ts";
+import { setOf, useOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import type { Owner, Shortage } from "../supply/owner.ts";
 import type { Peer } from "../supply/peer.ts";
 import { KeyAllowance } from "./allowance.ts";
 import { FairTurns } from "./fair.ts";
 import { Prepared } from "./prepared.ts";
-import { type Application, type ApplicationTable, useOf } from "./table.ts";
+import type { Application, ApplicationTable } from "./table.ts";
 
 /** A link, as far as keys for applications concern it. */
 export interface KeyLink {
@@ -153,8 +155,7 @@ export class ApplicationKeys {
   /** "Get key" (§5.2). @param done once */
   give(caller: Application, slaveId: string, request: KeyRequest, done: Grant): void {
     const { now, answerMs, pickUp } = this.#options;
-    const { slave, link } = this.#partner(caller, slaveId);
-    const use = useOf([caller.id, slave.id]);
+    const { link, use } = this.#set(caller, [slaveId, ...request.additional]);
     const count = this.#count(use);
     const wait = this.#allowance.take(caller.id, request.number, caller.rate, now());
     if (wait > 0) {
@@ -173,40 +174,43 @@ export class ApplicationKeys {
     });
   }
 
+  /** The set of a request, all of whose slaves are of one KM. @throws EtsiRefusal */
+  #set(caller: Application, slaves: readonly string[]): { link: KeyLink; use: string } {
+    const links = new Set(slaves.map((id) => this.#partner(caller, id).link));
+    const [link] = links;
+    if (link === undefined || links.size > 1) {
+      throw badRequest("the SAEs that are to get the keys are of different KMEs");
+    }
+    if (new Set(slaves).size < slaves.length) throw badRequest("an SAE is named twice");
+    const use = useOf([caller.id, ...slaves]);
+    if (Buffer.byteLength(use) > limits.useBytes) throw badRequest("too many SAEs with long IDs");
+    return { link, use };
+  }
+
   /** "Get key with key IDs" (§5.3): all of them, or nothing changes. @param ids 32 hexadecimal digits each */
   take(caller: Application, masterId: string, ids: readonly string[], done: Grant): void {
     const { now } = this.#options;
     const { slave: master, link } = this.#partner(caller, masterId);
-    const use = useOf([master.id, caller.id]);
-    const count = this.#count(use);
+    const count = this.#count(useOf([master.id, caller.id]));
     const until = now() + assignedWithinMs;
     this.#inTurn(caller, count, done, (end) => {
       const look = () => {
-        const refusal = this.#refusalOf(link, use, ids);
-        if (refusal === undefined) this.#fetch(link, use, ids, end);
-        else if (refusal === "soon" && now() < until) this.#options.after(againMs, look);
-        else if (refusal === "soon") {
+        const found = setOfKeys(link.core.books.uses, ids, master.id, caller.id);
+        if (typeof found === "object") this.#fetch(link, found, ids, end);
+        else if (found === "soon" && now() < until) this.#options.after(againMs, look);
+        else if (found === "soon") {
           end(new EtsiRefusal(503, "the keys are not assigned yet", [], 0));
-        } else end(refusal);
+        } else if (found === "mixed") {
+          end(badRequest("keys for different sets of SAEs are fetched one set at a time"));
+        } else end(unauthorized());
       };
       look();
     });
   }
 
-  /** "soon": handed to its master a moment ago, and the word of that is on its way. */
-  #refusalOf(link: KeyLink, use: string, ids: readonly string[]): EtsiRefusal | "soon" | undefined {
-    const keys = ids.flatMap((id) => link.core.books.uses.get(id) ?? []);
-    // For others: also who is registered learns no more.
-    if (keys.some(({ owner, request }) => !owner && request !== undefined && request !== use)) {
-      return unauthorized();
-    }
-    const isSoon = keys.some((key) => !key.owner && key.state === "B" && key.request === undefined);
-    return isSoon ? "soon" : undefined;
-  }
-
-  #fetch(link: KeyLink, use: string, ids: readonly string[], end: Grant): void {
+  #fetch(link: KeyLink, { use, slave }: Found, ids: readonly string[], end: Grant): void {
     const deadline = this.#options.now() + this.#options.answerMs;
-    link.core.peer.take(use, ids, deadline, (result) => {
+    const fetched = (result: readonly Use[] | "unknown" | "late") => {
       if (typeof result !== "string") return end({ link: link.name, uses: result });
       if (result === "unknown") {
         const details = ids.length === 1 ? [{ key_ID: asUuid(ids[0] as string) }] : [];
@@ -214,7 +218,8 @@ export class ApplicationKeys {
       }
       const { message, retryAfter } = shortages.late;
       end(new EtsiRefusal(503, message, [], retryAfter));
-    });
+    };
+    link.core.peer.take(use, ids, deadline, fetched, slave);
   }
 
   #inTurn(caller: Application, count: PairCounts, done: Grant, work: (end: Grant) => void): void {
@@ -249,4 +254,32 @@ export class ApplicationKeys {
     if (link === undefined) throw badRequest("no QKD link leads to the KME of the other SAE");
     return { slave, link };
   }
+}
+
+/** The set that keys are bound to, and the place of the caller among its slaves. */
+interface Found {
+  readonly use: string;
+  readonly slave: number;
+}
+
+/** @returns "soon": handed to their master a moment ago, and the word of that is on its way; "others": not the caller's */
+function setOfKeys(
+  uses: ReadonlyMap<string, Use>,
+  ids: readonly string[],
+  master: string,
+  caller: string,
+): Found | "soon" | "mixed" | "others" {
+  const keys = ids.flatMap((id) => uses.get(id) ?? []);
+  // Given out here, to be fetched at the other end.
+  if (keys.some(({ owner }) => owner)) return "others";
+  if (keys.some(({ state, request }) => state === "B" && request === undefined)) return "soon";
+  const requests = new Set(keys.flatMap(({ request }) => request ?? []));
+  let found: Found = { use: useOf([master, caller]), slave: 0 };
+  for (const use of requests) {
+    const [first, ...slaves] = setOf(use) ?? [];
+    // For others: also who is registered learns no more.
+    if (first !== master || !slaves.includes(caller)) return "others";
+    found = { use, slave: slaves.indexOf(caller) };
+  }
+  return requests.size > 1 ? "mixed" : found;
 }

@@ -3,6 +3,7 @@
  * is connected to, and the pairs that may share keys. Pure.
  */
 import { hash } from "node:crypto";
+import { setOf } from "../store/sae-set.ts";
 
 /** An application, as the configuration has it. */
 export interface Application {
@@ -16,28 +17,6 @@ export interface Application {
   readonly partners: readonly string[];
   /** Keys a second in the long run, and at once. */
   readonly rate: { readonly keysPerS: number; readonly burst: number };
-}
-
-/** The set of applications of a key: its master first, then the others. */
-export type SaeSet = readonly [string, ...string[]];
-
-/** The set as both KMs write it. Sets with the same members are the same text. */
-export function useOf([master, ...slaves]: SaeSet): string {
-  return JSON.stringify([master, ...slaves.toSorted()]);
-}
-
-/** @returns undefined if it is not written by {@link useOf} */
-export function setOf(use: string): SaeSet | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(use);
-  } catch {
-    return undefined;
-  }
-  if (!Array.isArray(value) || value.length < 2) return undefined;
-  if (!value.every((one) => typeof one === "string")) return undefined;
-  const set = value as unknown as SaeSet;
-  return useOf(set) === use ? set : undefined;
 }
 
 export class ApplicationTable {

@@ -21,6 +21,7 @@ import { type Method, pathOf } from "../../wire/etsi014/path.ts";
 import { badRequest, EtsiRefusal, unauthorized } from "../../wire/etsi014/refusal.ts";
 import type { ApplicationKeys, Granted } from "../applications/keys.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
+import { isFinal } from "../store/life.ts";
 import type { KeyStore } from "../store/port.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
 import { KeptAnswers } from "./kept-answers.ts";
@@ -266,7 +267,12 @@ export class Etsi014Server {
     const { link, uses } = result;
     const ranges = uses.flatMap((use) => use.ranges);
     store.read(link, ranges, (bytes) => {
-      store.forget(link, ranges);
+      // Another slave of the set may still fetch it.
+      const over = uses.filter(({ state }) => isFinal(state));
+      store.forget(
+        link,
+        over.flatMap((use) => use.ranges),
+      );
       if (bytes === undefined) {
         log.error("keys are damaged: lost", { keys: uses.length });
         const lost = new EtsiRefusal(503, "the keys were damaged and are lost", [], 0);

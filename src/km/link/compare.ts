@@ -114,7 +114,8 @@ function bindUsed(context: LinkContext, used: Range, inIt: readonly InUse[]): vo
 /** Mine was free where theirs is on its way: it ends, and each end hears how. */
 function addCounterpart({ books }: LinkContext, use: UseBook): void {
   const final = { offer: use.offer.toString("hex"), ranges: use.ranges, request: use.use };
-  const base = { ...final, id: use.id.toString("hex"), assigned: false, number: 0, pickUp: 0 };
+  const { had } = use;
+  const base = { ...final, had, id: use.id.toString("hex"), assigned: false, number: 0, pickUp: 0 };
   if (use.owner) {
     // This end was the peer, on a disk that is older now: its word ends the owner's row.
     books.addUse({ ...base, owner: false, state: use.fate ?? "V", fate: undefined });
@@ -151,6 +152,8 @@ function compareOwned(
     if (!kept) books.step(use, "void");
     return;
   }
+  // This end's disk is older: what slaves of the other end have, they have.
+  if (use.state === "S" && their !== undefined) books.hand(use, their.had);
   // The other end has no row and all is used there: its fate was acknowledged once.
   if (their === undefined && !hasFreeThere(use, theirs)) books.dropUse(use);
 }
@@ -171,6 +174,7 @@ function comparePeers(
   }
   if (their.fate !== undefined) return peer.settle(use, their.fate);
   if (their.state === "V") return peer.settle(use, "V");
+  peer.handed(use, their.had);
   const assigned = their.state === "S" && use.request === undefined && their.use !== undefined;
   if (assigned) books.assign(use, their.use);
 }

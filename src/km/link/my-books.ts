@@ -22,11 +22,12 @@ export function tellBooks(books: LinkBooks, open: readonly ExtentBook[]): KxMess
     extents.push({ number, state: "M", digest, length, regions: regions.map(bookOf) });
   }
   const uses = [...books.uses.values()].map(
-    ({ id, offer, owner, state, fate, request, ranges }): UseBook => ({
+    ({ id, offer, owner, state, fate, had, request, ranges }): UseBook => ({
       id: Buffer.from(id, "hex"),
       offer: Buffer.from(offer, "hex"),
       owner,
       state,
+      had,
       ranges,
       ...(fate !== undefined && { fate }),
       ...(request !== undefined && { use: request }),

@@ -54,6 +54,7 @@ export function revokeExtents(
         ranges,
         state: "V",
         fate: undefined,
+        had: 0,
         request: undefined,
         assigned: false,
         number: 0,

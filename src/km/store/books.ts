@@ -9,6 +9,7 @@ import { isFinal, next, setFate, type UseEntry } from "./life.ts";
 import type { Row } from "./port.ts";
 import { type Side, split } from "./regions.ts";
 import { decodeExtent, decodeLink, encodeExtent, encodeLink } from "./rows.ts";
+import { allOf } from "./sae-set.ts";
 import { type ExtentFacts, type LinkState, noOffer, type Use } from "./shapes.ts";
 import { Stock } from "./stock.ts";
 import { decodeUses, encodeUses } from "./use-rows.ts";
@@ -128,6 +129,16 @@ export class LinkBooks {
     if (use.fate === fate) return;
     use.fate = setFate(use.fate, fate);
     this.#changed(use);
+  }
+
+  /** These slaves of its set have it. @returns whether all have */
+  hand(use: Use, slaves: number): boolean {
+    if ((use.had | slaves) !== use.had) {
+      use.had |= slaves;
+      this.#changed(use);
+    }
+    const all = allOf(use.request);
+    return (use.had & all) === all;
   }
 
   assign(use: Use, request: string): void {

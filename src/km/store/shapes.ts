@@ -43,6 +43,8 @@ export interface Use {
   ranges: readonly Range[];
   state: UseState;
   fate: Fate | undefined;
+  /** Slaves of its set that have it, one bit each, the first lowest. */
+  had: number;
   /** The set of applications. */
   request: string | undefined;
   /** The request was assigned to a pre-offer: the peer has to be told until its fate is known. */

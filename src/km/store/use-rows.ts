@@ -13,8 +13,8 @@ const fates: readonly (Fate | undefined)[] = [undefined, "T", "X", "V"];
 const offerLength = 24;
 /** Form, offer, flag of the owner, texts, keys. */
 const head = 1 + offerLength + 1 + 2 + 2;
-/** ID, state, fate, assigned, text (0: none), FATE number, pick-up, ranges. */
-const perKey = 16 + 1 + 1 + 1 + 2 + 6 + 4 + 2;
+/** ID, state, fate, assigned, text (0: none), FATE number, pick-up, slaves that have it, ranges. */
+const perKey = 16 + 1 + 1 + 1 + 2 + 6 + 4 + 2 + 2;
 const perRange = 6 + 4 + 4;
 
 /** @param uses of one offer, and at least one */
@@ -41,6 +41,7 @@ export function encodeUses(uses: readonly Use[]): Buffer {
     at = row.writeUInt16BE(use.request === undefined ? 0 : texts.indexOf(use.request) + 1, at);
     at = row.writeUIntBE(use.number, at, 6);
     at = row.writeUInt32BE(use.pickUp, at);
+    at = row.writeUInt16BE(use.had, at);
     at = row.writeUInt16BE(use.ranges.length, at);
     for (const { extent, start, end } of use.ranges) {
       at = row.writeUIntBE(extent, at, 6);
@@ -90,9 +91,10 @@ function decode(row: Buffer): Use[] {
       assigned: row.readUInt8(at + 18) === 1,
       number: row.readUIntBE(at + 21, 6),
       pickUp: row.readUInt32BE(at + 27),
+      had: row.readUInt16BE(at + 31),
       ranges: [],
     };
-    const ranges = row.readUInt16BE(at + 31);
+    const ranges = row.readUInt16BE(at + 33);
     at += perKey;
     use.ranges = Array.from({ length: ranges }, (_, n) => {
       const from = at + n * perRange;

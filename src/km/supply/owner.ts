@@ -8,6 +8,7 @@ import { digestOf, keysThatFitOffer } from "../../wire/kx/codec.ts";
 import type { Ack, FateTold, Offer, Take, VersionedRange } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
+import { slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 
 /** Why a request got no key. */
@@ -149,6 +150,7 @@ export class Owner {
         ranges: part.map(({ extent, start, end }) => ({ extent, start, end })),
         state: "O",
         fate: undefined,
+        had: 0,
         request: request?.use,
         assigned: false,
         number: 0,
@@ -289,7 +291,7 @@ export class Owner {
   }
 
   /** The witness of a take: the fate is durable here before the other application gets the key. */
-  heardTake({ id, offer }: Take): void {
+  heardTake({ id, offer, slave }: Take): void {
     const { books, turn, send } = this.#context;
     const use = books.uses.get(id.toString("hex"));
     if (use === undefined || !use.owner || use.offer !== offer.toString("hex")) {
@@ -297,9 +299,10 @@ export class Owner {
     }
     // Not decided: the answer to the application is not durable yet. TAKE comes again.
     if (use.state === "O" || use.state === "P") return;
-    const yes = use.state === "S" && (use.fate === undefined || use.fate === "T");
-    if (yes) books.setFate(use, "T");
-    turn.whenDurable(() => send({ type: "taken", id, offer, yes }));
+    const isOpen = use.state === "S" && (use.fate === undefined || use.fate === "T");
+    const yes = isOpen && slave < slavesOf(use.request);
+    if (yes && books.hand(use, 2 ** slave)) books.setFate(use, "T");
+    turn.whenDurable(() => send({ type: "taken", id, offer, slave, yes }));
   }
 
   /** What became of a key at the peer. */

@@ -17,6 +17,7 @@ import type {
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { isFinal } from "../store/life.ts";
+import { allOf, slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import { lengthOf } from "./owner.ts";
 
@@ -25,6 +26,9 @@ export type Takes = "witnessed" | "local";
 
 interface OpenTake {
   readonly uses: readonly Use[];
+  /** Place of the application among the slaves of its set. */
+  readonly slave: number;
+  /** IDs that the owner has not answered for. */
   readonly left: Set<string>;
   readonly deadline: number;
   readonly done: (result: readonly Use[] | "unknown" | "late") => void;
@@ -39,8 +43,9 @@ export class Peer {
   readonly #mayBind: (use: string | undefined) => boolean;
   /** When each bound key was bound, or this process began; monotonic, ms. */
   readonly #since = new Map<string, number>();
+  /** By ID and slave. */
   readonly #open = new Map<string, OpenTake>();
-  /** Keys of which the owner was asked in this session and has not answered: it may count them as taken. */
+  /** Keys and slaves of which the owner was asked in this session and has not answered: it may count them as taken. */
   readonly #asked = new Set<string>();
   #checking = 0;
   /** A restored disk shows keys that both ends have voided: nothing is served before the first comparison. */
@@ -124,6 +129,7 @@ export class Peer {
           ranges: ranges.map(plain),
           state: "B",
           fate: undefined,
+          had: 0,
           request,
           assigned: false,
           number: 0,
@@ -171,32 +177,41 @@ export class Peer {
 
   /**
    * An application asks for keys that were offered to it.
+   * @param slave its place among the slaves of the set
    * @param done once: the keys, which are its own now; `unknown` if not all of them are bound to this set
    */
-  take(request: string, ids: readonly string[], deadline: number, done: OpenTake["done"]): void {
+  take(
+    request: string,
+    ids: readonly string[],
+    deadline: number,
+    done: OpenTake["done"],
+    slave = 0,
+  ): void {
     const uses: Use[] = [];
     for (const id of ids) {
       const use = this.#context.books.uses.get(id);
       const its = use !== undefined && !use.owner && use.state === "B" && use.request === request;
-      if (!its || this.#open.has(id) || uses.includes(use) || this.#isLate(use)) {
+      const isHad = its && (use.had & (2 ** slave)) !== 0;
+      const isOpen = this.#open.has(placeOf(id, slave));
+      if (!its || isHad || isOpen || uses.includes(use) || this.#isLate(use)) {
         return done("unknown");
       }
       uses.push(use);
     }
-    if (uses.length === 0) return done("unknown");
-    if (this.#takes === "local") return this.#takeAlone(uses, done);
+    if (uses.length === 0 || slave >= slavesOf(request)) return done("unknown");
+    if (this.#takes === "local") return this.#takeAlone(uses, slave, done);
     if (!this.#context.ready) return done("late");
     const left = new Set(uses.map(({ id }) => id));
-    const open: OpenTake = { uses, left, deadline, done };
+    const open: OpenTake = { uses, slave, left, deadline, done };
     for (const use of uses) {
-      this.#open.set(use.id, open);
-      this.#sendTake(use);
+      this.#open.set(placeOf(use.id, slave), open);
+      this.#sendTake(use, slave);
     }
   }
 
-  #takeAlone(uses: readonly Use[], done: OpenTake["done"]): void {
+  #takeAlone(uses: readonly Use[], slave: number, done: OpenTake["done"]): void {
     if (!this.#compared) return done("late");
-    for (const use of uses) this.#finish(use, "take");
+    for (const use of uses) this.#had(use, slave);
     this.#context.turn.whenDurable(() => done(uses));
   }
 
@@ -206,54 +221,82 @@ export class Peer {
   }
 
   /** A take of it is open, or the owner has not answered: it may count the key as taken. */
-  #isOpen(id: string): boolean {
-    return this.#asked.has(id) || this.#open.has(id);
+  #isOpen({ id, request }: Use): boolean {
+    for (let slave = 0; slave < slavesOf(request); slave++) {
+      const place = placeOf(id, slave);
+      if (this.#asked.has(place) || this.#open.has(place)) return true;
+    }
+    return false;
   }
 
-  #sendTake({ id, offer }: Use): void {
-    this.#asked.add(id);
+  #sendTake({ id, offer }: Use, slave: number): void {
+    this.#asked.add(placeOf(id, slave));
     this.#context.send({
       type: "take",
       id: Buffer.from(id, "hex"),
       offer: Buffer.from(offer, "hex"),
+      slave,
     });
   }
 
-  heardTaken({ id, offer, yes }: Taken): void {
+  heardTaken({ id, offer, slave, yes }: Taken): void {
     const use = this.#context.books.uses.get(id.toString("hex"));
     if (use === undefined || use.owner || use.offer !== offer.toString("hex")) return;
-    this.#asked.delete(use.id);
+    this.#asked.delete(placeOf(use.id, slave));
     if (use.state !== "B") return;
     if (!yes) return this.#end(use, "void");
-    this.#witnessed(use);
+    this.#witnessed(use, slave);
   }
 
-  /** The owner counts a key as taken. All keys of a take end together, so that all of its bytes are there. */
-  #witnessed(use: Use): void {
-    const open = this.#open.get(use.id);
-    // Given up meanwhile: taken at this end as well, and burnt.
-    if (open === undefined) return this.#finish(use, "take");
+  /** The owner says that this slave has it. All keys of a take end together, so that all of its bytes are there. */
+  #witnessed(use: Use, slave: number): void {
+    const open = this.#open.get(placeOf(use.id, slave));
+    // Given up meanwhile: had at this end as well, and burnt.
+    if (open === undefined) return this.#burn(use, slave);
     open.left.delete(use.id);
     if (open.left.size > 0) return;
     for (const key of open.uses) {
-      this.#open.delete(key.id);
-      this.#finish(key, "take");
+      this.#open.delete(placeOf(key.id, slave));
+      this.#had(key, slave);
     }
     this.#context.turn.whenDurable(() => open.done(open.uses));
   }
 
-  /** Ends a key without an application: an open take of it fails, with all its keys. */
+  #burn(use: Use, slave: number): void {
+    this.#had(use, slave);
+    if (isFinal(use.state)) this.#context.store.forget(this.#context.link, use.ranges);
+  }
+
+  /** A slave has the key; with the last of them it is taken. */
+  #had(use: Use, slave: number): void {
+    if (use.state !== "B") return;
+    if (this.#context.books.hand(use, 2 ** slave)) this.#finish(use, "take");
+    else this.#context.turn.changed();
+  }
+
+  /** Slaves that have it as the owner knows: this end's disk may be older. */
+  handed(use: Use, had: number): void {
+    for (let slave = 0; slave < slavesOf(use.request) && use.state === "B"; slave++) {
+      const bit = 2 ** slave;
+      if ((had & bit) !== 0 && (use.had & bit) === 0) this.#witnessed(use, slave);
+    }
+  }
+
+  /** Ends a key without an application: open takes of it fail, with all their keys. */
   #end(use: Use, entry: "void" | "expire"): void {
-    const open = this.#open.get(use.id);
-    if (open !== undefined) this.#fail(open, "unknown");
-    this.#finish(use, entry);
+    for (let slave = 0; slave < slavesOf(use.request); slave++) {
+      const open = this.#open.get(placeOf(use.id, slave));
+      if (open !== undefined) this.#fail(open, "unknown");
+    }
+    // A take that failed may have ended it.
+    if (!isFinal(use.state)) this.#finish(use, entry);
     this.#context.store.forget(this.#context.link, use.ranges);
   }
 
   #fail(open: OpenTake, why: "unknown" | "late"): void {
     for (const use of open.uses) {
-      this.#open.delete(use.id);
-      if (!open.left.has(use.id)) this.#finish(use, "take");
+      this.#open.delete(placeOf(use.id, open.slave));
+      if (!open.left.has(use.id)) this.#burn(use, open.slave);
     }
     this.#context.turn.whenDurable(() => open.done(why));
   }
@@ -300,7 +343,7 @@ export class Peer {
   settle(use: Use, fate: "T" | "X" | "V"): void {
     if (use.state !== "B") return;
     if (fate !== "T") return this.#end(use, fate === "X" ? "expire" : "void");
-    this.#witnessed(use);
+    this.handed(use, allOf(use.request));
   }
 
   tick(): void {
@@ -312,7 +355,7 @@ export class Peer {
     for (const id of this.#since.keys()) {
       const use = this.#context.books.uses.get(id);
       if (use === undefined) this.#since.delete(id);
-      else if (this.#isLate(use) && !this.#isOpen(id)) this.#end(use, "expire");
+      else if (this.#isLate(use) && !this.#isOpen(use)) this.#end(use, "expire");
     }
   }
 
@@ -323,11 +366,15 @@ export class Peer {
     this.#asked.clear();
     const { books, turn } = this.#context;
     for (const use of books.finals()) turn.whenDurable(() => this.#tellFate(use));
-    for (const id of this.#open.keys()) {
-      const use = books.uses.get(id);
-      if (use !== undefined) this.#sendTake(use);
+    for (const { uses, slave, left } of new Set(this.#open.values())) {
+      for (const use of uses) if (left.has(use.id)) this.#sendTake(use, slave);
     }
   }
+}
+
+/** Names one slave of a key. */
+function placeOf(id: string, slave: number): string {
+  return slave === 0 ? id : `${id} ${slave}`;
 }
 
 /** Whether an offer names an ID or a byte twice: none that this KM makes does. */

@@ -9,6 +9,7 @@ import { type KmConfig, readKmConfig } from "../config/load.ts";
 import { Etsi014Server } from "../io/etsi014-server.ts";
 import type { ServerTexts } from "../io/tls-door.ts";
 import type { KeyStore } from "../store/port.ts";
+import { mostSlaves } from "../store/sae-set.ts";
 import type { LinkOfKm } from "./links.ts";
 import { readTexts } from "./texts.ts";
 
@@ -75,7 +76,7 @@ export class KeyDelivery {
         least: min_key_bits,
         most: max_key_bits,
         number: max_keys,
-        saes: 0,
+        saes: mostSlaves - 1,
       },
       pickUp: Math.ceil(door.pick_up / 1_000),
       answerMs: door.answer_timeout,

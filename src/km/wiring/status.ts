@@ -1,10 +1,10 @@
 /** What the key manager tells of itself, gathered from its parts. */
 import { softwareVersion } from "../../base/version.ts";
 import type { PairCounts } from "../applications/keys.ts";
-import { setOf } from "../applications/table.ts";
 import type { KmConfig } from "../config/load.ts";
 import type { KmStatus, PairStatus } from "../model/status.ts";
 import type { KeyStore } from "../store/port.ts";
+import { setOf } from "../store/sae-set.ts";
 import type { Supplies } from "./intake.ts";
 import type { LinkOfKm } from "./links.ts";
 

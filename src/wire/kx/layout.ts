@@ -76,6 +76,7 @@ export const useBook = struct<UseBook>({
   owner: flag,
   state: word(codes.useState),
   fate: maybeWord(codes.fate),
+  had: u16(0, 2 ** limits.slaves - 1),
   use: maybe(use),
   ranges: list(range, 0, limits.ranges),
 });
@@ -84,6 +85,8 @@ const offeredKey = struct<OfferedKey>({
   id,
   ranges: list(versionedRange, 1, limits.ranges),
 });
+
+const slave = u16(0, limits.slaves - 1);
 
 /** Books in one frame: by its length, not by their number. */
 const most = 0xffff;
@@ -142,8 +145,8 @@ export const layouts: Layouts = {
   }),
   assign: struct({ offer, id, use }),
   void: struct({ offer, id, ranges: list(range, 1, limits.ranges) }),
-  take: struct({ offer, id }),
-  taken: struct({ offer, id, yes: flag }),
+  take: struct({ offer, id, slave }),
+  taken: struct({ offer, id, slave, yes: flag }),
   fate: struct({
     number: count,
     offer,

@@ -72,6 +72,8 @@ export interface UseBook {
   readonly owner: boolean;
   readonly state: UseState;
   readonly fate?: Fate;
+  /** Slaves that have it, one bit each, the first lowest. */
+  readonly had: number;
   /** The set of applications; missing in a pre-offer that is not assigned. */
   readonly use?: string;
   readonly ranges: readonly Range[];
@@ -218,12 +220,15 @@ export interface Take {
   readonly type: "take";
   readonly offer: Buffer;
   readonly id: Buffer;
+  /** Place of the application among the slaves of its set, from 0. */
+  readonly slave: number;
 }
 
 export interface Taken {
   readonly type: "taken";
   readonly offer: Buffer;
   readonly id: Buffer;
+  readonly slave: number;
   readonly yes: boolean;
 }
 

@@ -64,6 +64,8 @@ export const limits = {
   ranges: 1_024,
   /** Keys of one offer. */
   offerKeys: 1_024,
+  /** Slaves of a set of applications. */
+  slaves: 16,
   /** Seconds that the other application has to fetch a key. */
   pickUp: 31_622_400,
   /** u32 */

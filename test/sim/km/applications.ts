@@ -1,4 +1,6 @@
 /** Pairs of applications: one asks its KM for keys, tells the other their IDs, and the other asks its own. */
+
+import { slavesOf, useOf } from "../../../src/km/store/sae-set.ts";
 import type { Use } from "../../../src/km/store/shapes.ts";
 import { lengthOf } from "../../../src/km/supply/owner.ts";
 import type { SimKm } from "./sim-km.ts";
@@ -35,7 +37,7 @@ export class Applications {
       km.link.owner.preOffer(1, length, drawn.pickUp, deadline);
       return;
     }
-    const use = `app-${Math.floor(this.#random() * 5)} ${km.name}`;
+    const use = this.#drawSet(km);
     // A few ask for more than one message can name.
     const many = this.#random() < 0.002 ? 1_500 : 0;
     const keys = 1 + many + Math.floor(this.#random() * 3);
@@ -46,6 +48,14 @@ export class Applications {
     });
   }
 
+  /** One other application, or a few that are all to have the key. */
+  #drawSet({ name }: SimKm): string {
+    const app = Math.floor(this.#random() * 5);
+    const slaves = 1 + Math.floor(this.#random() * 3);
+    if (this.#random() < 0.7 || slaves === 1) return `app-${app} ${name}`;
+    return useOf([`app-${app} ${name}`, ...Array.from({ length: slaves }, (_, i) => `s-${i}`)]);
+  }
+
   #master(km: SimKm, life: number, use: string, keys: readonly Use[]): void {
     const { drawn } = this.#world;
     for (const key of keys) this.#hand(km, "master", use, key);
@@ -54,30 +64,34 @@ export class Applications {
     const ids = keys.map(({ id }) => id);
     // Together, one by one, or each twice: applications do as they like.
     const how = this.#random();
-    if (how < 0.4) this.#slave(other, use, ids, 5);
-    else for (const id of ids) this.#slave(other, use, [id], how < 0.5 ? 1 : 5);
-    if (how > 0.9) for (const id of ids) this.#slave(other, use, [id], 3);
+    for (let slave = 0; slave < slavesOf(use); slave++) {
+      if (how < 0.4) this.#slave(other, use, ids, 5, slave);
+      else for (const id of ids) this.#slave(other, use, [id], how < 0.5 ? 1 : 5, slave);
+      if (how > 0.9) for (const id of ids) this.#slave(other, use, [id], 3, slave);
+    }
   }
 
-  #slave(km: SimKm, use: string, ids: readonly string[], tries: number): void {
+  #slave(km: SimKm, use: string, ids: readonly string[], tries: number, slave: number): void {
     if (tries === 0) return;
     const { clock } = this.#world;
     clock.after(this.#random() * 800, () => {
-      if (!km.alive) return this.#slave(km, use, ids, tries - 1);
+      if (!km.alive) return this.#slave(km, use, ids, tries - 1, slave);
       // An answer that was written is not asked for again; one that failed is.
-      km.link.peer.take(use, ids, clock.now + 1_500, (result) => {
-        if (typeof result === "string") this.#slave(km, use, ids, tries - 1);
-        else for (const key of result) this.#hand(km, "slave", use, key);
-      });
+      const taken = (result: readonly Use[] | string) => {
+        if (typeof result === "string") this.#slave(km, use, ids, tries - 1, slave);
+        else for (const key of result) this.#hand(km, "slave", use, key, slave);
+      };
+      km.link.peer.take(use, ids, clock.now + 1_500, taken, slave);
     });
   }
 
-  #hand(km: SimKm, role: "master" | "slave", use: string, key: Use): void {
+  #hand(km: SimKm, role: "master" | "slave", use: string, key: Use, slave = 0): void {
     const cells = km.cells(key);
     const { oracle } = this.#world;
     if (cells === undefined || cells.bytes.length !== lengthOf(key)) {
       return oracle.bad("L", `the bytes of ${key.id} are not there when they are handed out`);
     }
-    oracle.handed({ km: km.name, role, use, id: key.id, ...cells });
+    const slaves = slavesOf(use);
+    oracle.handed({ km: km.name, role, slave, slaves, use, id: key.id, ...cells });
   }
 }

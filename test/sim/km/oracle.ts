@@ -7,6 +7,9 @@
 export interface Handed {
   readonly km: "a" | "b";
   readonly role: "master" | "slave";
+  /** Place of a slave in its set, of so many; 0 and 1 for a pair. */
+  readonly slave: number;
+  readonly slaves: number;
   readonly use: string;
   readonly id: string;
   readonly bytes: Buffer;
@@ -35,12 +38,10 @@ export class KmOracle {
     if (this.broken.length < 20) this.broken.push(`${rule}: ${words}`);
   }
 
-  handed({ km, role, use, id, bytes, origins }: Handed): void {
+  handed({ km, role, slave, slaves, use, id, bytes, origins }: Handed): void {
     if (role === "master") this.masters++;
-    else {
-      this.slaves++;
-      this.slaveBytes += bytes.length;
-    }
+    else this.slaves++;
+    const who = `${km} ${role === "master" ? role : `slave ${slave}`}`;
     for (const origin of origins) {
       const before = this.#uses.get(origin);
       if (before === undefined) this.#uses.set(origin, id);
@@ -52,13 +53,17 @@ export class KmOracle {
     }
     const known = this.#keys.get(id);
     if (known === undefined) {
-      this.#keys.set(id, { use, bytes: Buffer.from(bytes), at: new Set([`${km} ${role}`]) });
+      this.#keys.set(id, { use, bytes: Buffer.from(bytes), at: new Set([who]) });
+      if (role === "slave" && slaves === 1) this.slaveBytes += bytes.length;
       return;
     }
     if (known.use !== use) this.bad("S1", `${id} went to ${known.use} and to ${use}`);
     if (!known.bytes.equals(bytes)) this.bad("S3", `${id} is not the same at both ends`);
-    if (known.at.has(`${km} ${role}`)) this.bad("S2", `${id} was handed out twice at ${km}`);
-    known.at.add(`${km} ${role}`);
+    if (known.at.has(who)) this.bad("S2", `${id} was handed out twice at ${who}`);
+    known.at.add(who);
+    // Counted as taken when all slaves of its set have it.
+    const had = [...known.at].filter((one) => one.includes("slave")).length;
+    if (role === "slave" && had === slaves) this.slaveBytes += bytes.length;
   }
 
   /** The other end can't have a key that the master has, though no disk was put back. */

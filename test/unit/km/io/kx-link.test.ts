@@ -330,7 +330,7 @@ test("books that are much longer than the queue arrive whole, and what follows t
     const offer = Buffer.alloc(24);
     const ranges = Array.from({ length: 60 }, (_, n) => ({ extent: 1, start: n, end: n + 1 }));
     const uses: UseBook[] = Array.from({ length: 36_000 }, () => {
-      return { id, offer, owner: true, state: "S", ranges };
+      return { id, offer, owner: true, state: "S", had: 0, ranges };
     });
     a.session.send({ type: "syncUses", uses });
     a.session.send({ type: "syncEnd" });

@@ -187,7 +187,7 @@ test("long books are cut into frames that are each as full as they can be", (t) 
   });
   const uses: UseBook[] = Array.from({ length: 5_000 }, (_, n) => {
     const id = Buffer.alloc(16, n % 256);
-    return { id, offer: Buffer.alloc(24), owner: true, state: "S", ranges: [] };
+    return { id, offer: Buffer.alloc(24), owner: true, state: "S", had: 0, ranges: [] };
   });
   const first = [...cutExtents(extents)];
   const second = [...cutUses(uses)];
