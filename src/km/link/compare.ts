@@ -15,8 +15,12 @@ export function compareBooks(context: LinkContext, peer: Peer, theirs: TheirBook
   const marks = compareMarks(context, theirs);
   compareCounts(context, peer, theirs);
   context.books.stock.takeBackGifts();
-  for (const extent of [...context.books.stock.extents.values()])
-    compareExtent(context, extent, theirs);
+  const used: Range[] = [];
+  for (const extent of [...context.books.stock.extents.values()]) {
+    used.push(...compareExtent(context, extent, theirs));
+  }
+  // A key may have bytes of several extents: all regions are as they are now before one is marked for it.
+  for (const range of used) bindUsed(context, range, theirs);
   for (const use of [...context.books.uses.values()]) compareUse(context, peer, use, theirs);
   if (marks !== undefined) context.tell(marks);
   context.turn.changed();
@@ -48,25 +52,26 @@ function compareCounts({ books }: LinkContext, peer: Peer, { head }: TheirBooks)
   books.raiseNumber(head.heard.number);
 }
 
-function compareExtent(context: LinkContext, extent: Extent, theirs: TheirBooks): void {
+/** @returns bytes that are used there and were free here */
+function compareExtent(context: LinkContext, extent: Extent, theirs: TheirBooks): Range[] {
   const { books } = context;
   const { number, regions } = extent;
   const their = theirs.extents.get(number);
   // Used up there and deleted, or never matched there: used here.
   const matched = their?.state === "M" && their.digest.equals(extent.digest);
   // The follower has not heard that it is matched: COMMIT says so again.
-  if (books.side === 0 && their?.state === "R" && their.digest.equals(extent.digest)) return;
+  if (books.side === 0 && their?.state === "R" && their.digest.equals(extent.digest)) return [];
   if (their === undefined || !matched) {
     const free = regions.reduce((sum, { mark, end }) => sum + end - mark, 0);
     if (free > 0) context.tell({ type: "lost", bytes: free, extent: number });
     context.store.forget(context.link, [{ extent: number, start: 0, end: extent.length }]);
-    return books.stock.voidExtent(number);
+    books.stock.voidExtent(number);
+    return [];
   }
-  const inIt = rangesIn(number, theirs);
   const offered = tailOffers(number, theirs);
   const result = reconcile(regions, their.regions, offered);
   books.stock.setRegions(number, result.regions);
-  for (const range of result.used) bindUsed(context, { ...range, extent: number }, inIt);
+  return result.used.map((range) => ({ ...range, extent: number }));
 }
 
 interface InUse {
@@ -93,11 +98,11 @@ function tailOffers(extent: number, { uses }: TheirBooks): Range[] {
 }
 
 /** Bytes that are used there and were free here: this end's row for them, where one is needed. */
-function bindUsed(context: LinkContext, used: Range, inIt: readonly InUse[]): void {
+function bindUsed(context: LinkContext, used: Range, theirs: TheirBooks): void {
   const { books, store, link } = context;
   store.forget(link, [used]);
   let known = 0;
-  for (const { use, range } of inIt) {
+  for (const { use, range } of rangesIn(used.extent, theirs)) {
     const overlaps = range.start < used.end && used.start < range.end;
     if (!overlaps) continue;
     known += Math.min(range.end, used.end) - Math.max(range.start, used.start);

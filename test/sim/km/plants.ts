@@ -18,6 +18,8 @@ export interface Plant {
   readonly takes?: Takes;
   /** Extents that are gone from the disk of one end when it starts: no mistake, but damage. */
   readonly lose?: (number: number) => boolean;
+  /** Operators order keys to be given up: also prepared ones, which the other end may be handing out. */
+  readonly orders?: boolean;
   readonly meddle?: Meddle;
   readonly into?: (link: KmLink, km: SimKm, world: World) => void;
 }

@@ -46,12 +46,14 @@ export class World {
   readonly #random: () => number;
   /** Bytes are lost on a disk: a key of a master may be void at the other end. */
   readonly #damage: boolean;
+  readonly #orders: boolean;
   /** Faults may happen. */
   #faults = true;
 
   constructor(seed: number, keys: number, plant: Plant | undefined) {
     this.drawn = drawWorld(seed, plant?.world);
     this.#damage = plant?.lose !== undefined;
+    this.#orders = plant?.orders ?? false;
     this.#random = random(streamSeed(seed, "faults"));
     const bytes = random(streamSeed(seed, "bytes"));
     const draw = (length: number) => Buffer.from(Array.from({ length }, () => bytes() * 256));
@@ -98,9 +100,11 @@ export class World {
     if (event.type === "expired") this.expired += event.keys;
     if (event.type !== "fate") return;
     this.count(`fate ${event.fate}`);
-    // Policy may refuse an application that a pre-offer is assigned to: no other key of a master is void.
+    // Policy may refuse an application that a pre-offer is assigned to, and an order may void it: no other key of a
+    // master is void.
     const { refusals, preOffers } = this.drawn;
-    const mayBe = this.restored.size > 0 || this.#damage || (refusals > 0 && preOffers > 0);
+    const refused = preOffers > 0 && (refusals > 0 || this.#orders);
+    const mayBe = this.restored.size > 0 || this.#damage || refused;
     if (event.fate === "V" && !mayBe) this.oracle.voided(event.id);
   }
 

@@ -8,6 +8,7 @@ import { kmStory, World } from "../../../sim/km/story.ts";
 /** Now and then one of the two is ordered to give up every third extent that it has. */
 const orders: Plant = {
   name: "orders to give up keys",
+  orders: true,
   into: (link, km, world) => {
     const { clock } = world;
     const life = km.life;
