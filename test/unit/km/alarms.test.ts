@@ -44,8 +44,10 @@ function statusOf(changes: Partial<LinkStatus> = {}, full = false): KmStatus {
     nodes_connected: 1,
     refused: {},
     links: [{ ...link, ...changes }],
+    kq2: { connections: 0, messages: 0, refused: {} },
     modules: [],
     alarms: [],
+    node_alarms: [],
   };
 }
 
