@@ -134,12 +134,24 @@ class Opening {
       return socket;
     } catch (error) {
       this.refused = Boolean(socket.authorizationError);
-      socket.destroy();
+      if (error instanceof NoProtocol) leave(socket, clock);
+      else socket.destroy();
       throw error;
     } finally {
       signal.removeEventListener("abort", stop);
     }
   }
+}
+
+/** A socket that takes bytes closes in this time, ms; else it is destroyed. */
+const leaveTimeout = 500;
+
+/** Ends the connection in order: for the KM it is one that was opened and closed, and no broken handshake. */
+function leave(socket: Socket, clock: Clock): void {
+  const timer = clock.after(leaveTimeout, () => socket.destroy());
+  socket.once("close", () => timer.cancel());
+  socket.resume();
+  socket.end();
 }
 
 /** A KM that issues no session ticket is taken to have accepted us after this long, ms. */
