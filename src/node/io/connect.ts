@@ -124,9 +124,12 @@ class Opening {
     try {
       await new Promise<void>((resolve, reject) => {
         socket.once("secureConnect", () => {
-          // Not a byte goes to a KM that would take it for Kq-1.
-          if (alpn !== undefined && socket.alpnProtocol !== alpn) reject(new NoProtocol());
-          else accepted(socket, clock, resolve);
+          const isOther = alpn !== undefined && socket.alpnProtocol !== alpn;
+          if (!isOther) return accepted(socket, clock, resolve);
+          // Before our certificate has gone out: for the KM it is a handshake that was broken off, and never
+          // another connection of this node, which it could ask for keys or take in place of Kq-1's.
+          socket.destroy();
+          reject(new NoProtocol());
         });
         socket.once("error", reject);
         socket.once("close", () => reject(new Error("closed by the KM")));
@@ -134,24 +137,12 @@ class Opening {
       return socket;
     } catch (error) {
       this.refused = Boolean(socket.authorizationError);
-      if (error instanceof NoProtocol) leave(socket, clock);
-      else socket.destroy();
+      socket.destroy();
       throw error;
     } finally {
       signal.removeEventListener("abort", stop);
     }
   }
-}
-
-/** A socket that takes bytes closes in this time, ms; else it is destroyed. */
-const leaveTimeout = 500;
-
-/** Ends the connection in order: for the KM it is one that was opened and closed, and no broken handshake. */
-function leave(socket: Socket, clock: Clock): void {
-  const timer = clock.after(leaveTimeout, () => socket.destroy());
-  socket.once("close", () => timer.cancel());
-  socket.resume();
-  socket.end();
 }
 
 /** A KM that issues no session ticket is taken to have accepted us after this long, ms. */
