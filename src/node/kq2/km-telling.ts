@@ -100,7 +100,9 @@ export class KmTelling {
       const endpoint = this.#options.endpoint();
       const refused = stillGood(this.#open.peer, endpoint, clock);
       if (refused !== undefined) log.warn("KM is not accepted any more", { km });
-      if (refused === undefined && endpoint.tls?.cert === this.#open.cert) return;
+      const isRenewed = endpoint.tls?.cert !== this.#open.cert;
+      if (refused === undefined && !isRenewed) return;
+      if (isRenewed) this.#teller.recertified();
       this.#open.session.abandon(
         new Fault("kq2.closed", "certificates are others", { source: endpointName(endpoint) }),
       );

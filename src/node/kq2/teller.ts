@@ -62,6 +62,11 @@ export class Teller {
     }
   }
 
+  /** The node shows another certificate: the KM may take what it refused. */
+  recertified(): void {
+    for (const entry of this.#entries.values()) entry.held = undefined;
+  }
+
   /** Something in the node is otherwise than before. */
   changed(): void {
     for (const entry of this.#entries.values()) entry.changed = true;
