@@ -29,8 +29,9 @@ export interface KmTellingParts {
 }
 
 const settledAfterMs = 5_000;
-/** How often it is looked at whether anything is due, ms. */
+/** How often it is looked at whether anything is due, ms; and so soon after something changed, however much does. */
 const lookMs = 250;
+const soonMs = 50;
 
 /** A connection of now: with whom, and with which certificate of ours. */
 interface Open {
@@ -50,8 +51,8 @@ export class KmTelling {
   /** The KM does not speak Kq-2. */
   #absent = false;
   #trouble = "not connected yet";
-  /** What was logged last: the same is not said again. */
-  #said = "";
+  /** What was logged since the KM took something last: the same is not said again. */
+  readonly #said = new Set<string>();
 
   constructor(options: KmTellingOptions, parts: KmTellingParts) {
     this.#options = options;
@@ -71,7 +72,7 @@ export class KmTelling {
   /** Something in the node is otherwise than before. It is looked at when who says so has done all of it. */
   changed(): void {
     this.#teller.changed();
-    this.#soon ??= this.#parts.clock.after(0, () => {
+    this.#soon ??= this.#parts.clock.after(soonMs, () => {
       this.#soon = undefined;
       this.#tell();
     });
@@ -154,6 +155,7 @@ export class KmTelling {
 
   async #connect(signal: AbortSignal): Promise<Kq2Session> {
     const { clock, log } = this.#parts;
+    let heard = false;
     const endpoint = { ...this.#options.endpoint(), alpn };
     const socket = await connectKm(endpoint, clock, signal);
     const where = endpointName(endpoint);
@@ -161,14 +163,18 @@ export class KmTelling {
       where,
       clock,
       answered: (module, response) => {
-        if (response !== "success") this.#say(`the KM did not take it: ${response}`, { module });
         this.#teller.answered(module, response, clock.now());
+        if (response !== "success") {
+          return this.#say("warn", `the KM did not take it: ${response}`, { module });
+        }
+        if (heard) return;
+        heard = true;
+        this.#said.clear();
+        log.info("KM is told how modules are", { km: where });
       },
     });
     this.#absent = false;
-    this.#said = "";
     this.#open = { session, peer: peerOf(socket), cert: endpoint.tls?.cert };
-    log.info("KM is told how modules are", { km: where });
     this.#teller.connected();
     this.#tell();
     return session;
@@ -178,16 +184,16 @@ export class KmTelling {
     this.#open = undefined;
     this.#absent = error instanceof Fault && error.code === "kq2.absent";
     this.#trouble = describe(error);
-    if (!this.#absent) return this.#say(this.#trouble);
-    if (this.#said === this.#trouble) return;
-    this.#said = this.#trouble;
-    this.#parts.log.info("the KM does not have Kq-2: it is not told how modules are");
+    // That the KM cannot be reached is said where keys wait for it.
+    if (error instanceof Fault && error.code === "kq1.connect") return;
+    if (!this.#absent) return this.#say("warn", this.#trouble);
+    this.#say("info", "the KM does not have Kq-2: it is not told how modules are");
   }
 
-  #say(what: string, facts: { readonly module?: string } = {}): void {
+  #say(level: "info" | "warn", what: string, facts: { readonly module?: string } = {}): void {
     const said = `${what} ${facts.module ?? ""}`;
-    if (this.#said === said) return;
-    this.#said = said;
-    this.#parts.log.warn(what, facts);
+    if (this.#said.has(said)) return;
+    this.#said.add(said);
+    this.#parts.log[level](what, facts);
   }
 }

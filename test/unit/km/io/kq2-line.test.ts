@@ -9,7 +9,13 @@ import { decodeResponse, encodeStatus } from "../../../../src/wire/kq2/status.ts
 import { ManualClock } from "../../../clock.ts";
 import { eventually } from "../../../eventually.ts";
 import { random } from "../../../random.ts";
-import { nodeTexts, type ServedOptions, serve } from "../../../rig/kq1-servers.ts";
+import {
+  authority,
+  kmTexts,
+  nodeTexts,
+  type ServedOptions,
+  serve,
+} from "../../../rig/kq1-servers.ts";
 import { statusOfA } from "../../../rig/kq2-status.ts";
 
 async function served(t: ExecutionContext, options: ServedOptions = {}) {
@@ -42,7 +48,7 @@ async function node(
   await new Promise((resolve) => socket.once("secureConnect", resolve));
   const tell = (messageId: number, payload = encodeStatus(statusOfA())) =>
     socket.write(frameOf(messageId, command.status, payload));
-  return { socket, answers, ended, tell };
+  return { socket, answers, ended, tell, certificate: texts.cert };
 }
 
 test("each status is answered under its number, over one connection and beside Kq-1", async (t) => {
@@ -172,6 +178,18 @@ test("whatever bytes a node sends, the KM answers or ends that connection, and g
   await eventually("it still answers", () => last.answers, { is: [[9, "success"]] });
   await eventually("no connection is left", () => nodes?.counts.connections, { is: 1 });
   t.true((nodes?.counts.messages ?? 0) > 60, "some of them were read");
+});
+
+test("a node whose certificate is taken back is cut while it tells", async (t) => {
+  const { port, server, nodes } = await served(t);
+  const one = await node(t, port);
+  one.tell(1);
+  await eventually("answers", () => one.answers.length, { is: 1 });
+  const ca = await authority;
+  server.renew({ ...(await kmTexts()), crl: await ca.revoke([one.certificate]) });
+  await one.ended;
+  await eventually("not current", () => nodes?.all().get("a")?.current, { is: false });
+  t.is(nodes?.counts.connections, 0);
 });
 
 test("closing the key manager ends connections of Kq-2 at once", async (t) => {
