@@ -43,9 +43,9 @@ async function nodeAt(t: ExecutionContext, port: number, options: NodeOptions = 
     module.status = { ...statusOfA(), ...changes };
     telling.changed();
   };
-  const renew = async (name: string) => {
+  const renew = async (name: string, km = "km") => {
     tls = await nodeTexts(name);
-    telling.recheck("km");
+    telling.recheck(km);
   };
   return { telling, lines, module, tell, renew };
 }
@@ -84,6 +84,31 @@ test("a node whose certificate is bound to another module is refused, and says s
   await renew("node-a");
   await eventually("told over a new connection", () => telling.told().state, { is: "up" });
   await eventually("heard", () => nodes?.all().get("a"), { is: { node: "node-a" } });
+});
+
+test("certificates that changed for another KM, or while it is away, are no matter", async (t) => {
+  const { port, nodes, server, kq2 } = await serve({ kq2: systemClock });
+  t.teardown(() => server.close());
+  const { telling, renew } = await nodeAt(t, port);
+  telling.recheck("km");
+  const told = () => nodes?.counts.messages ?? 0;
+  await eventually("told", told, { is: 1 });
+  await renew("node-a", "another KM");
+  t.is(telling.told().state, "up");
+  kq2?.close();
+  await server.close();
+  await eventually("it is away", () => telling.told().state, { is: "down" });
+  telling.recheck("km");
+  t.is(telling.told().state, "down");
+});
+
+test("a KM that cannot be reached is shown as such, and logged by Kq-1 alone", async (t) => {
+  const { port, server } = await serve({ kq2: systemClock });
+  await server.close();
+  const { telling, lines } = await nodeAt(t, port);
+  await eventually("why", () => telling.told().reason, { matches: /connection refused/ });
+  t.is(telling.told().state, "down");
+  t.deepEqual(lines, []);
 });
 
 test("without a module that it knows a node does not even connect", async (t) => {
