@@ -58,4 +58,10 @@ export const rooms: readonly Room[] = [
     tests: ["test/unit/node/alarms"],
     count: 12,
   },
+  {
+    name: "kq2",
+    sources: ["src/node/kq2/", "src/km/nodes/"],
+    tests: ["test/unit/node/kq2", "test/unit/km/nodes"],
+    count: 12,
+  },
 ];

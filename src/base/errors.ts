@@ -22,7 +22,11 @@ export type FaultCode =
   | "kq1.frame" // header or length not of Annex A
   | "kq1.message" // JSON or a parameter not of Tables 1-4
   | "kq1.timeout" // the KM did not answer in time
+  | "kq2.absent" // the KM does not speak Kq-2
+  | "kq2.closed" // the connection of Kq-2 ended
+  | "kq2.frame" // header not of Annex A, or a message out of turn
   | "kq2.message" // JSON or a member not of the Kq-2 profile
+  | "kq2.timeout" // no answer, or nothing at all, in time
   | "kx.connect" // TCP or TLS between two KMs could not be set up
   | "kx.closed" // the other KM closed the link, or another connection took its place
   | "kx.frame" // header not of Annex A, or MessageIDs that do not count

@@ -34,6 +34,7 @@ import { reloadCertificates, watchAll } from "./wiring/credentials.ts";
 import { healthLine, tellHealth } from "./wiring/health.ts";
 import { keptBackPorts } from "./wiring/kept-back.ts";
 import { Kms } from "./wiring/kms.ts";
+import { Telling } from "./wiring/kq2.ts";
 import { tellOfLedgers } from "./wiring/ledgers.ts";
 import { createLocal } from "./wiring/local.ts";
 import { clock, random } from "./wiring/machine.ts";
@@ -181,7 +182,15 @@ async function build(
   const server = config.server && createServer(config.server, config.node.id, channels, log);
   house.defer(() => server?.close());
   house.defer(() => panel.stop());
-  const certificates = watchAll(config, channels, server, page, log);
+  const telling = new Telling(config, {
+    modules: views,
+    ledgers,
+    alarms: monitoring.watch,
+    watchers: monitoring.watchers,
+    log,
+  });
+  house.defer(() => telling.stop());
+  const certificates = watchAll(config, [...channels, telling], server, page, log);
   house.defer(() => certificates.stop());
   const reload = () => reloadCertificates(certificates, monitoring);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
@@ -207,6 +216,7 @@ async function build(
     updates,
     site,
     panel: () => panel.shown(),
+    kmsTold: () => telling.told(),
     keyExchanges: server && (() => server.keyExchanges),
     load: () => configure(config.file),
     logs,
@@ -235,6 +245,7 @@ async function build(
     // Told to stop meanwhile: nothing is begun that would be ended at once.
     if (!signal.aborted) {
       for (const channel of channels) channel.start();
+      telling.start();
       await server?.listen();
       halt.watch((on) => on && server?.halt());
       notify.ready();

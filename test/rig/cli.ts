@@ -1,4 +1,4 @@
-/** `qkd-node` as a person or a script calls it. */
+/** `qkd-node` and `qkd-km` as a person or a script calls them. */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { schemas } from "../../src/node/cli/schema.ts";
@@ -6,16 +6,27 @@ import { check } from "./json-schema.ts";
 
 export const program = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
 
+const kmProgram = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
+
 export interface Said {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
 }
 
-/** Runs a command to its end. */
+/** Runs a command of the node to its end. */
 export function qkdNode(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Said> {
+  return said(program, args, env);
+}
+
+/** The same of the key manager. */
+export function qkdKm(args: readonly string[]): Promise<Said> {
+  return said(kmProgram, args, {});
+}
+
+function said(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Said> {
   return new Promise((resolve) => {
-    const child = spawn(program, args, {
+    const child = spawn(command, args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...env },
     });

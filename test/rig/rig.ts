@@ -73,6 +73,8 @@ export interface RigOptions {
   readonly secureBroker?: boolean;
   /** The table `[web]` of this end's node, TOML; default: the page on a free port. */
   readonly web?: Partial<Record<EndName, string>>;
+  /** More of the nodes' table `[km.local]`, TOML. */
+  readonly kmExtra?: string;
   /** More of the nodes' configuration, TOML; after the module's table. */
   readonly extra?: string | ((end: EndName, folder: string) => string);
   readonly clock?: Clock;
@@ -365,6 +367,7 @@ ${options.answerTimeout === undefined ? "" : `answer_timeout_s = ${options.answe
 ca = ${q(ca)}
 cert = ${q(cert)}
 key = ${q(key)}
+${options.kmExtra ?? ""}
 
 [[module]]
 name = ${q(name)}

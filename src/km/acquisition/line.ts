@@ -41,9 +41,14 @@ export abstract class Line {
   maySupply(module: IntakeModule): boolean {
     let may = this.#may.get(module);
     if (may === undefined) {
-      may = this.names === undefined || module.nodes.some((name) => this.names?.includes(name));
+      may = mayServe(this.names, module);
       this.#may.set(module, may);
     }
     return may;
   }
+}
+
+/** @param names in a node's certificate; undefined without TLS @returns whether it is bound to this module */
+export function mayServe(names: readonly string[] | undefined, module: IntakeModule): boolean {
+  return names === undefined || module.nodes.some((name) => names.includes(name));
 }

@@ -59,6 +59,15 @@ export const catalogue = {
     text: "there is little key to allocate on this link",
     action: "look at the rate of its modules and at who uses the keys",
   },
+  node_silent: {
+    type: "communications",
+    cause: "communicationsSubsystemFailure",
+    severities: ["minor"],
+    raiseAfterMs: minute,
+    text: "a node that told how its module is tells nothing any more: how the link is is not known",
+    action:
+      "look at the node and the network to it; a node that no longer does it is forgotten after a day",
+  },
   store_full: {
     type: "processing_error",
     cause: "storageCapacityProblem",

@@ -33,13 +33,17 @@ export class KmAlarms {
   }
 
   /** The state of now; at least once a second. */
-  look({ store, links }: KmStatus, moment: Moment): void {
+  look({ store, links, modules }: KmStatus, moment: Moment): void {
     this.#signal("plain_link", "kq1", this.#plain ? "major" : "cleared", moment);
     const fill = store.limit_bytes === 0 ? 0 : store.disk_bytes / store.limit_bytes;
     this.#fill = store.full ? "critical" : threshold(this.#fill, fill, fillSteps, "above");
     const detail = `${Math.round(fill * 100)} % of its limit`;
     this.#signal("store_full", "store", this.#fill, moment, detail);
     for (const link of links) this.#link(link, moment);
+    for (const { name, told } of modules) {
+      const level = told === undefined || told.current ? "cleared" : "minor";
+      this.#signal("node_silent", name, level, moment, `told last by ${told?.node}`);
+    }
     this.#book.tick(moment);
   }
 

@@ -12,7 +12,14 @@ import { ask, CliError } from "../../ops/cli/client.ts";
 import { kmSockets } from "../local/local.ts";
 import type { KmStatus } from "../model/status.ts";
 import { compromise, listKeys, type RecordOptions, showKey } from "./ask-records.ts";
-import { alarmText, applicationTable, linkTable, moduleTable, statusText } from "./show.ts";
+import {
+  alarmList,
+  alarmText,
+  applicationTable,
+  linkTable,
+  moduleTable,
+  statusText,
+} from "./show.ts";
 
 const standardConfig = "/etc/qkd-km/km.toml";
 
@@ -23,7 +30,7 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
                  names; also: check-config FILE
   status         store, links and modules in short
   links          each link: its session, keys that wait, keys compared, stock of
-                 both owners
+                 both owners; how its modules are, as their nodes tell it
   keys           what came from each module
   keys --module M --from T [--to T]
                  QKD-keys of a module that came in a time, and what each became
@@ -32,7 +39,7 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
                  keys that others could know if a link was not safe for a time;
                  with --delete what is free of them is void at both ends
   apps           applications that asked for keys, and what they were given here
-  alarms         what is raised, and what to do
+  alarms         what is raised, and what to do; also what nodes tell of theirs
   store check    reads all of the store of a key manager that is stopped: exit
                  code 1 if something in it is wrong
   store repair   drops what is damaged in it; no used key is ever free again
@@ -171,13 +178,14 @@ async function go(args: readonly string[]): Promise<number> {
   }
   const status = await ask<KmStatus>(sockets, "status", {}, undefined, who);
   if (values.json) {
-    const { links, modules: keys, alarms, applications: apps = [] } = status;
+    const { links, modules: keys, applications: apps = [] } = status;
+    const alarms = alarmList(status);
     const parts = { links, keys, alarms, apps, status };
     return pass(parts[known]);
   }
-  if (known === "alarms") return print(alarmText(status.alarms));
+  if (known === "alarms") return print(alarmText(status));
   if (known === "apps") return print(applicationTable(status.applications));
-  if (known === "links") return print(linkTable(status.links));
+  if (known === "links") return print(linkTable(status));
   return print(known === "keys" ? moduleTable(status.modules) : statusText(status));
 }
 

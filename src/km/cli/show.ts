@@ -1,7 +1,14 @@
 /** A key manager's state for people, in 80 columns. Pure. */
 import { facts, table, wrap } from "../../host/terminal/table.ts";
-import { bytes, duration, whole } from "../../host/terminal/units.ts";
-import type { KmAlarmStatus, KmStatus, LinkStatus, ModuleStatus } from "../model/status.ts";
+import { tidy } from "../../host/terminal/terminal.ts";
+import { bytes, duration, percent, rate, whole } from "../../host/terminal/units.ts";
+import type {
+  KmAlarmStatus,
+  KmStatus,
+  LinkStatus,
+  ModuleStatus,
+  NodeAlarmStatus,
+} from "../model/status.ts";
 
 const width = 80;
 
@@ -40,6 +47,7 @@ export function statusText(status: KmStatus): string {
         ["waiting", `${whole(store.buffered_keys)} QKD-keys, ${key(store.buffered_bits)}`],
         ["stock", key(store.stock_bits)],
         ["on disk", `${bytes(store.disk_bytes)} of ${bytes(store.limit_bytes)}`],
+        ["alarms", alarmsInShort(status)],
       ],
       width,
     ),
@@ -47,7 +55,14 @@ export function statusText(status: KmStatus): string {
     ...linkLines(links),
     "",
     ...moduleLines(modules),
+    ...toldLines(modules),
   ]);
+}
+
+function alarmsInShort({ alarms, node_alarms }: KmStatus): string {
+  if (alarms.length + node_alarms.length === 0) return "none";
+  const own = `${alarms.length} of its own`;
+  return `${own}, ${node_alarms.length} of nodes (see qkd-km alarms)`;
 }
 
 function linkLines(links: readonly LinkStatus[]): string[] {
@@ -96,18 +111,31 @@ function moduleLines(modules: readonly ModuleStatus[]): string[] {
   return table(columns, rows, width);
 }
 
-/** What is raised, what it means, what to do. */
-export function alarmText(alarms: readonly KmAlarmStatus[]): string {
-  if (alarms.length === 0) return "no alarms\n";
-  return text(
-    alarms.flatMap(({ alarm, severity, active, since, detail, text: says, action }) => [
-      `${severity.padEnd(8)} ${alarm}${active ? "" : " (over; waits to be acknowledged)"}, since ${since}`,
-      ...wrap(detail === undefined ? says : `${says}: ${detail}`, width - 9).map(
-        (l) => `         ${l}`,
-      ),
-      ...wrap(`what to do: ${action}`, width - 9).map((line) => `         ${line}`),
-    ]),
-  );
+/** What nodes told of modules last; nothing where no node tells anything. */
+function toldLines(modules: readonly ModuleStatus[]): string[] {
+  if (modules.every(({ told }) => told === undefined)) return [];
+  const columns = [
+    { title: "MODULE" },
+    { title: "NODE" },
+    { title: "STATE" },
+    { title: "LINK" },
+    { title: "QBER", right: true },
+    { title: "KEY RATE", right: true },
+    { title: "ALARMS", right: true },
+    { title: "TOLD" },
+  ];
+  const rows = modules.map(({ name, told }) => {
+    if (told === undefined) return [name, "–", "UNKNOWN", "UNKNOWN", "–", "–", "–", "never"];
+    const { node, current, age_s, figures, alarms, alarms_left_out } = told;
+    const [state, link] = current ? [told.module, told.link] : ["UNKNOWN", "UNKNOWN"];
+    const { qber, secret_key_rate } = current ? figures : {};
+    const number = (value: unknown) => (typeof value === "number" ? value : undefined);
+    const count = whole(alarms.length + alarms_left_out);
+    const ago = `${duration(age_s)} ago`;
+    const rates = [percent(number(qber)), rate(number(secret_key_rate))];
+    return [name, node, state, link, ...rates, count, ago];
+  });
+  return ["", ...table(columns, rows, width)];
 }
 
 /** What applications asked for. */
@@ -131,8 +159,45 @@ export function applicationTable(pairs: KmStatus["applications"]): string {
   return text(table(columns, rows, width));
 }
 
-export function linkTable(links: readonly LinkStatus[]): string {
-  return text(linkLines(links));
+/** What is raised, what it means, what to do; then what nodes told of theirs. */
+export function alarmText({ alarms, node_alarms }: Pick<KmStatus, "alarms" | "node_alarms">) {
+  if (alarms.length + node_alarms.length === 0) return "no alarms\n";
+  return text([...ownAlarmLines(alarms), ...node_alarms.flatMap(nodeAlarmLines)]);
+}
+
+/** For a program: one list, in which those of nodes have a `node`. */
+export function alarmList({ alarms, node_alarms }: Pick<KmStatus, "alarms" | "node_alarms">) {
+  return [...alarms, ...node_alarms];
+}
+
+function nodeAlarmLines(one: NodeAlarmStatus): string[] {
+  const { alarm, severity, active, since, node, current, age_s, value, threshold } = one;
+  const over = active ? "" : " (over; waits to be acknowledged)";
+  const of = value === undefined ? "" : `value ${value}`;
+  const limit = threshold === undefined ? "" : `, threshold ${threshold}`;
+  const says = [one.text ?? "", one.detail ?? "", `${of}${limit}`].filter((part) => part !== "");
+  const old = current ? "" : `, as it was told ${duration(age_s)} ago`;
+  return [
+    `${severity.padEnd(8)} ${tidy(alarm)}${over}, since ${since}`,
+    ...indented(`an alarm of ${tidy(node)}${old}: ${says.map(tidy).join("; ")}`),
+  ];
+}
+
+function indented(text: string): string[] {
+  return wrap(text, width - 9).map((line) => `         ${line}`);
+}
+
+function ownAlarmLines(alarms: readonly KmAlarmStatus[]): string[] {
+  return alarms.flatMap(({ alarm, severity, active, since, detail, text: says, action }) => [
+    `${severity.padEnd(8)} ${alarm}${active ? "" : " (over; waits to be acknowledged)"}, since ${since}`,
+    ...indented(detail === undefined ? says : `${says}: ${detail}`),
+    ...indented(`what to do: ${action}`),
+  ]);
+}
+
+/** Each link, and how the modules under it are. */
+export function linkTable({ links, modules }: Pick<KmStatus, "links" | "modules">): string {
+  return text([...linkLines(links), ...toldLines(modules)]);
 }
 
 export function moduleTable(modules: readonly ModuleStatus[]): string {

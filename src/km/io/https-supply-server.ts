@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -16,8 +17,10 @@ import {
   writeSupplyAnswer,
 } from "../../wire/kq1/supply-answer.ts";
 import { elementsOf } from "../../wire/kq1/supply-members.ts";
+import { alpn as kq2Protocol } from "../../wire/kq2/names.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
 import { HttpsLine } from "./https-line.ts";
+import type { Kq2Lines } from "./kq2-line.ts";
 import { pathPattern } from "./supply-path.ts";
 import { type DoorTimes, type ServerTexts, standardTimes, TlsDoor, unusable } from "./tls-door.ts";
 import type { Turn } from "./turn.ts";
@@ -29,6 +32,8 @@ export interface HttpsSupplyServerOptions {
   /** Of the requests' path; default: that of the profile. */
   readonly path?: string;
   readonly turn: Turn;
+  /** Where nodes go that ask for Kq-2 in the handshake; undefined: it is not offered. */
+  readonly kq2?: Kq2Lines | undefined;
   /** Default: the machine's. */
   readonly clock?: Clock;
   readonly times?: Partial<DoorTimes>;
@@ -70,6 +75,7 @@ export class HttpsSupplyServer {
       this.#server = createServer(
         {
           ...serverTls(tls, true),
+          ALPNProtocols: ["http/1.1", ...(options.kq2 ? [kq2Protocol] : [])],
           handshakeTimeout: times.handshake,
           headersTimeout: times.message,
           requestTimeout: times.message,
@@ -87,15 +93,7 @@ export class HttpsSupplyServer {
     this.#server.maxConnections = this.#door.most;
     this.#server.timeout = times.idle;
     this.#server.on("connection", (socket: Socket) => this.#door.enter(socket));
-    // Before HTTP has the connection: a request that came with the handshake is not heard then.
-    this.#server.prependListener("secureConnection", (socket) => {
-      const admitted = this.#door.admit(socket);
-      if (admitted !== undefined) this.#lines.set(socket, new HttpsLine(admitted));
-    });
-    // After HTTP has read it. Without a listener its parser would read into memory of its own, and not wipe that.
-    this.#server.on("secureConnection", (socket) => {
-      socket.on("data", (chunk: Buffer) => void chunk.fill(0));
-    });
+    this.#admit(options.kq2);
     this.#server.on("tlsClientError", (error, socket) => this.#door.refused(error, socket));
     this.#server.on("error", (error: NodeJS.ErrnoException) => {
       log.warn("Kq-1 server", { cause: error.code ?? "other" });
@@ -140,6 +138,22 @@ export class HttpsSupplyServer {
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
+    });
+  }
+
+  /** Lets clients in before HTTP has their connections; those of Kq-2 it never has. */
+  #admit(kq2: Kq2Lines | undefined): void {
+    const server = this.#server;
+    const http = server.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
+    server.removeAllListeners("secureConnection");
+    server.on("secureConnection", (socket) => {
+      const admitted = this.#door.admit(socket);
+      if (admitted === undefined) return;
+      if (socket.alpnProtocol === kq2Protocol) return kq2?.open(socket, admitted);
+      this.#lines.set(socket, new HttpsLine(admitted));
+      for (const listener of http) listener.call(server, socket);
+      // After HTTP has read it. Without a listener its parser would read into memory of its own, and not wipe that.
+      socket.on("data", (chunk: Buffer) => void chunk.fill(0));
     });
   }
 

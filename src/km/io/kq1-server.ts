@@ -7,7 +7,9 @@ import type { Log } from "../../base/log.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { serverTls } from "../../host/tls/options.ts";
 import type { KqFrame } from "../../wire/kq1/frame.ts";
+import { alpn as kq2Protocol } from "../../wire/kq2/names.ts";
 import { Kq1Line } from "./kq1-line.ts";
+import type { Kq2Lines } from "./kq2-line.ts";
 import {
   type Admitted,
   type DoorTimes,
@@ -33,6 +35,8 @@ export interface Kq1ServerOptions {
   readonly tls: ServerTexts | undefined;
   readonly turn: Turn;
   readonly watcher?: LineWatcher;
+  /** Where nodes go that ask for Kq-2 in the handshake; undefined: it is not offered. */
+  readonly kq2?: Kq2Lines | undefined;
   /** Default: the machine's. */
   readonly clock?: Clock;
   readonly times?: Partial<DoorTimes>;
@@ -138,15 +142,23 @@ export class Kq1Server {
   }
 
   #secure(tls: ServerTexts): TlsServer {
+    const { kq2 } = this.#options;
     const server = createTls({
       ...serverTls(tls, true),
+      // Kq-1 has no protocol name: a client of another one is let go on, as one that names none.
+      ...(kq2 && {
+        ALPNCallback: ({ protocols }: { readonly protocols: readonly string[] }) =>
+          protocols.includes(kq2Protocol) ? kq2Protocol : protocols[0],
+      }),
       handshakeTimeout: this.#times.handshake,
       allowHalfOpen: true,
     });
     server.on("connection", (socket: Socket) => this.#door.enter(socket));
     server.on("secureConnection", (socket: TLSSocket) => {
       const admitted = this.#door.admit(socket);
-      if (admitted !== undefined) this.#open(socket, admitted, () => {});
+      if (admitted === undefined) return;
+      if (socket.alpnProtocol === kq2Protocol) kq2?.open(socket, admitted);
+      else this.#open(socket, admitted, () => {});
     });
     server.on("tlsClientError", (error, socket) => {
       this.#door.refused(error, socket);

@@ -89,7 +89,7 @@ class KmApi {
       case "status":
         return { data: status() };
       case "alarms":
-        return { data: status().alarms };
+        return { data: [...status().alarms, ...status().node_alarms] };
       case "links":
         return { data: status().links };
       case "keys":

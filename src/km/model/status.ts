@@ -1,5 +1,64 @@
 /** What a key manager is seen as: by its command line, its page, its manager. */
 
+import type { FigureName, FigureValue } from "../../port/telemetry.ts";
+
+/** An alarm of a node, as the node told it over Kq-2; the key manager's own are {@link KmAlarmStatus}. */
+export interface ToldAlarm {
+  /** Names it within its node. */
+  readonly alarm: string;
+  readonly name: string;
+  readonly object: string;
+  /** ITU-T X.733 §8.1.2.3 */
+  readonly severity: "critical" | "major" | "minor" | "warning" | "indeterminate";
+  readonly active: boolean;
+  readonly acknowledged: boolean;
+  /** RFC 3339, by the node's clock. */
+  readonly since: string;
+  readonly value?: number;
+  readonly threshold?: number;
+  readonly detail?: string;
+  readonly text?: string;
+}
+
+/** What a module's node told last of the module and its link (Kq-2). */
+export interface ToldStatus {
+  /** A name in the node's certificate, of those that the module is bound to. */
+  readonly node: string;
+  /** Told less than 30 s ago over a connection that is open; otherwise how it is now is not known. */
+  readonly current: boolean;
+  readonly age_s: number;
+  /** ETSI GS QKD 015 */
+  readonly module: "OPERATING" | "DOWN" | "FAILURE" | "OUT";
+  readonly link: "ACTIVE" | "PASSIVE" | "OFF";
+  /** RFC 3339, by the node's clock. */
+  readonly since: string;
+  /** Why something is not as it should be; empty if all is well. */
+  readonly reason: string;
+  /** By name; units and ranges are those of `port/telemetry.ts`. What is not known is absent. */
+  readonly figures: Readonly<Partial<Record<FigureName, FigureValue>>>;
+  readonly alarms: readonly ToldAlarm[];
+  readonly alarms_left_out: number;
+}
+
+/** An alarm of a node, with who told it. */
+export interface NodeAlarmStatus extends ToldAlarm {
+  readonly node: string;
+  /** As {@link ToldStatus.current}: otherwise it is how it was told last. */
+  readonly current: boolean;
+  readonly age_s: number;
+  /** Names of the modules with which it was told. */
+  readonly modules: readonly string[];
+}
+
+/** How a module of a link is, in short: what is not told within 30 s is `UNKNOWN`. */
+export interface LinkModule {
+  readonly name: string;
+  readonly link: ToldStatus["link"] | "UNKNOWN";
+  readonly qber?: number;
+  /** bit/s */
+  readonly secret_key_rate?: number;
+}
+
 /** Stock and state of one link. */
 export interface LinkStatus {
   readonly name: string;
@@ -34,6 +93,8 @@ export interface LinkStatus {
   readonly extents: number;
   /** Keys on their way to applications. */
   readonly uses: number;
+  /** The modules under it. */
+  readonly modules?: readonly LinkModule[];
 }
 
 /** What came from one module. */
@@ -46,6 +107,8 @@ export interface ModuleStatus {
   readonly received_bits: number;
   readonly repeats: number;
   readonly conflicts: number;
+  /** Absent: its node told nothing within a day. */
+  readonly told?: ToldStatus;
 }
 
 /** A set of applications, and what came of its questions since the start. */
@@ -88,10 +151,18 @@ export interface KmStatus {
   readonly nodes_connected: number;
   /** Answers other than `success`, since the start. */
   readonly refused: Readonly<Record<string, number>>;
+  /** Kq-2: connections of nodes, Status messages and refusals since the start. */
+  readonly kq2: {
+    readonly connections: number;
+    readonly messages: number;
+    readonly refused: Readonly<Record<string, number>>;
+  };
   readonly links: readonly LinkStatus[];
   readonly modules: readonly ModuleStatus[];
   /** Those that have asked, by master and slave; absent without a door for applications. */
   readonly applications?: readonly PairStatus[];
-  /** Worst first. */
+  /** The key manager's own. Worst first. */
   readonly alarms: readonly KmAlarmStatus[];
+  /** Those of nodes. Worst first. */
+  readonly node_alarms: readonly NodeAlarmStatus[];
 }

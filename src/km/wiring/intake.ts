@@ -3,9 +3,11 @@ import { randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { LogLimit } from "../../base/log-limit.ts";
 import { diskFiles } from "../../host/disk/files.ts";
 import { IdMemory } from "../acquisition/id-memory.ts";
 import { Intake } from "../acquisition/intake.ts";
+import type { IntakeModule } from "../acquisition/line.ts";
 import { IdMask } from "../acquisition/masked-ids.ts";
 import type { IntakeEvents } from "../acquisition/module-intake.ts";
 import { Wishes } from "../acquisition/wishes.ts";
@@ -14,9 +16,11 @@ import { HttpsRequests } from "../io/https-requests.ts";
 import { HttpsSupplyServer } from "../io/https-supply-server.ts";
 import { type OpenIdFile, openIdFile } from "../io/id-memory-file.ts";
 import { Kq1Server } from "../io/kq1-server.ts";
+import { Kq2Lines } from "../io/kq2-line.ts";
 import { TcpRequests } from "../io/tcp-requests.ts";
 import type { ServerTexts } from "../io/tls-door.ts";
 import { Turn } from "../io/turn.ts";
+import { ModulesTold } from "../nodes/told.ts";
 import type { KeyStore } from "../store/port.ts";
 import { readTexts } from "./texts.ts";
 
@@ -42,6 +46,9 @@ const lastWaitMs = 10_000;
 
 export class Supplies {
   readonly intake: Intake;
+  /** What nodes tell of their modules. */
+  readonly told: ModulesTold;
+  readonly #kq2: Kq2Lines;
   readonly #files: readonly OpenIdFile[];
   readonly #servers: (Kq1Server | HttpsSupplyServer)[] = [];
   readonly #asking: { close(): void }[] = [];
@@ -77,11 +84,20 @@ export class Supplies {
         memory,
       });
     }
-    return new Supplies(parts, new Intake({ ...parts, modules, mask, random: randomBytes }), files);
+    const told = modulesTold(modules, clock, parts.log);
+    const intake = new Intake({ ...parts, modules, mask, random: randomBytes });
+    return new Supplies(parts, intake, told, files);
   }
 
-  private constructor(parts: IntakeParts, intake: Intake, files: readonly OpenIdFile[]) {
+  private constructor(
+    parts: IntakeParts,
+    intake: Intake,
+    told: ModulesTold,
+    files: readonly OpenIdFile[],
+  ) {
     this.#parts = parts;
+    this.told = told;
+    this.#kq2 = new Kq2Lines({ told, clock: parts.clock, log: parts.log });
     this.intake = intake;
     this.#files = files;
   }
@@ -95,13 +111,23 @@ export class Supplies {
     const tls = plain ? undefined : this.#read();
     const turn = new Turn(this.intake);
     const watcher = this.#ask(turn);
+    const kq2 = this.#kq2;
     if (port !== undefined) {
-      const server = new Kq1Server({ host, port, tls, turn, clock, log, watcher });
+      const server = new Kq1Server({ host, port, tls, turn, clock, log, watcher, kq2 });
       log.info("Kq-1 over TCP", { host, port: await server.listen(), tls: tls !== undefined });
       this.#servers.push(server);
     }
     if (https_port !== undefined && tls !== undefined) {
-      const server = new HttpsSupplyServer({ host, port: https_port, tls, path, turn, clock, log });
+      const server = new HttpsSupplyServer({
+        host,
+        port: https_port,
+        tls,
+        path,
+        turn,
+        kq2,
+        clock,
+        log,
+      });
       log.info("Kq-1 over HTTPS", { host, port: await server.listen() });
       this.#servers.push(server);
     }
@@ -185,6 +211,7 @@ export class Supplies {
   /** No key is taken any more. */
   async closeServers(): Promise<void> {
     for (const asking of this.#asking.splice(0)) asking.close();
+    this.#kq2.close();
     await Promise.all(this.#servers.splice(0).map((server) => server.close()));
   }
 
@@ -192,4 +219,18 @@ export class Supplies {
   async close(): Promise<void> {
     await Promise.all(this.#files.map((file) => file.close()));
   }
+}
+
+/** A link that comes and goes is told in the log, in bounds. */
+function modulesTold(modules: readonly IntakeModule[], clock: Clock, log: Log): ModulesTold {
+  const limit = LogLimit.of(log, clock);
+  return new ModulesTold({
+    modules,
+    now: () => clock.now(),
+    onLink: ({ module, link, before, reason }) => {
+      const facts = { link, before, ...(reason !== "" && { reason }) };
+      if (link === "ACTIVE") limit.info(module, "link of a module", facts);
+      else limit.warn(module, "link of a module", facts);
+    },
+  });
 }

@@ -2,7 +2,8 @@
 import { softwareVersion } from "../../base/version.ts";
 import type { PairCounts } from "../applications/keys.ts";
 import type { KmConfig } from "../config/load.ts";
-import type { KmStatus, PairStatus } from "../model/status.ts";
+import type { KmStatus, LinkModule, PairStatus, ToldStatus } from "../model/status.ts";
+import { nodeAlarms } from "../nodes/alarms.ts";
 import type { KeyStore } from "../store/port.ts";
 import { setOf } from "../store/sae-set.ts";
 import type { Supplies } from "./intake.ts";
@@ -10,7 +11,7 @@ import type { LinkOfKm } from "./links.ts";
 
 export function kmStatus(
   config: KmConfig,
-  { intake, connections }: Supplies,
+  { intake, told, connections }: Supplies,
   links: readonly LinkOfKm[],
   store: Pick<KeyStore, "use" | "full">,
   uptimeMs: number,
@@ -18,6 +19,7 @@ export function kmStatus(
   counts?: ReadonlyMap<string, Readonly<PairCounts>>,
 ): KmStatus {
   const use = store.use();
+  const words = told.all();
   return {
     km_id: config.km.id,
     version: softwareVersion,
@@ -32,7 +34,8 @@ export function kmStatus(
     },
     nodes_connected: connections,
     refused: intake.refused,
-    links: links.map((link) => link.status()),
+    kq2: told.counts,
+    links: links.map((link) => ({ ...link.status(), modules: modulesOf(link, config, words) })),
     modules: config.modules.map(({ name, module_id, matching_module_id, link }) => {
       const counts = intake.module(name)?.counts;
       return {
@@ -44,10 +47,12 @@ export function kmStatus(
         received_bits: counts?.bits ?? 0,
         repeats: (counts?.repeats ?? 0) + (counts?.repeatsOfGone ?? 0),
         conflicts: counts?.conflicts ?? 0,
+        ...(words.has(name) && { told: words.get(name) as ToldStatus }),
       };
     }),
     ...(counts !== undefined && { applications: pairsOf(counts) }),
     alarms,
+    node_alarms: nodeAlarms(words),
   };
 }
 
@@ -57,4 +62,24 @@ function pairsOf(counts: ReadonlyMap<string, Readonly<PairCounts>>): PairStatus[
     return { master, slave: slaves.join(", "), requests, keys, refused };
   });
   return pairs.sort((a, b) => (`${a.master}\0${a.slave}` < `${b.master}\0${b.slave}` ? -1 : 1));
+}
+
+/** How the modules under a link are, as far as that is known now. */
+function modulesOf(
+  { name }: Pick<LinkOfKm, "name">,
+  config: Pick<KmConfig, "modules">,
+  words: ReadonlyMap<string, ToldStatus>,
+): LinkModule[] {
+  const own = config.modules.filter(({ link }) => link === name);
+  return own.map((module) => {
+    const told = words.get(module.name);
+    if (told === undefined || !told.current) return { name: module.name, link: "UNKNOWN" };
+    const { qber, secret_key_rate: rate } = told.figures;
+    return {
+      name: module.name,
+      link: told.link,
+      ...(typeof qber === "number" && { qber }),
+      ...(typeof rate === "number" && { secret_key_rate: rate }),
+    };
+  });
 }

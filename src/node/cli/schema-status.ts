@@ -111,6 +111,16 @@ export const status = object(
       "an appliance's configuration; provisioned: signed or unsigned",
     ),
     modules: list(module),
+    kq2: about(
+      list(
+        object({
+          km: text,
+          state: oneOf("up", "down", "refused", "not_offered"),
+          reason: about(text, "why it is not up; empty if it is"),
+        }),
+      ),
+      "whether KMs are told how modules are; none of those with kq2 = off or plain",
+    ),
     broker: about(broker, "absent without [manager]"),
     panel: about(panel, "the chassis panel; absent without [panel]"),
     alarms: about(object(severities), "raised, by severity"),

@@ -58,10 +58,18 @@ export function lines(
     "",
     ...table(
       [{ title: "" }, { title: "" }],
-      [...told, ...chassis, ...taken, ["alarms", last]],
+      [...told, ...kmsTold(status.kq2 ?? [], paint), ...chassis, ...taken, ["alarms", last]],
       width,
     ),
   ];
+}
+
+/** A KM without Kq-2 is nothing amiss. */
+function kmsTold(kms: NonNullable<Status["kq2"]>, paint: Paint): (readonly [string, string])[] {
+  return kms.map(({ km, state, reason }) => {
+    const word = state === "not_offered" ? "not told" : coloured(paint, state);
+    return ["Kq-2", `${tidy(km)}: ${word}${reason === "" ? "" : `: ${tidy(reason)}`}`];
+  });
 }
 
 export function siteText({ serial, signed_by, provisioned }: Site, paint: Paint): string {

@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
 import { type Clock, within } from "../../base/clock.ts";
-import { Fault } from "../../base/errors.ts";
+import { errorCode, Fault } from "../../base/errors.ts";
 import { dial } from "../../host/net/dial.ts";
 import { unusableReason } from "../../host/tls/credentials.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
@@ -25,6 +25,8 @@ export interface KmEndpoint {
   /** undefined: plain TCP, for a bench only. */
   readonly tls: TlsIdentity | undefined;
   readonly connectTimeoutMs: number;
+  /** Application protocol (RFC 7301) without which there is no connection; Kq-1 has none. Needs TLS. */
+  readonly alpn?: string;
 }
 
 export function endpointName(endpoint: KmEndpoint): string {
@@ -36,7 +38,7 @@ export function endpointName(endpoint: KmEndpoint): string {
  * Name, TCP and TLS together take at most {@link KmEndpoint.connectTimeoutMs}.
  * @returns a socket whose peer has proved to be the configured KM. Under TLS 1.3 the KM may still
  *   refuse our certificate later: only an answer to a message shows that it did not.
- * @throws Fault `kq1.connect`
+ * @throws Fault `kq1.connect`; `kq2.absent` if the KM has not the protocol that was asked for
  */
 export async function connectKm(
   endpoint: KmEndpoint,
@@ -58,6 +60,9 @@ export async function connectKm(
     // The connection and the end of its time may have come in the same turn.
     opening.done.then((late) => late.destroy()).catch(() => {});
     if (signal.aborted) throw new Fault("stopped", "connecting to the KM was stopped", { source });
+    if (error instanceof NoProtocol || errorCode(error) === noProtocolAlert) {
+      throw new Fault("kq2.absent", "the KM does not have the protocol", { source });
+    }
     const why = noCommonGroup(error, endpoint.tls) ?? connectionReason(error, "KM");
     throw new Fault("kq1.connect", `cannot connect to the KM: ${why}`, {
       source,
@@ -68,6 +73,10 @@ export async function connectKm(
   socket.setKeepAlive(true, 10_000);
   return socket;
 }
+
+/** A server that knows none of the client's protocols says so, or goes on as if it had not been asked. */
+const noProtocolAlert = "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL";
+class NoProtocol extends Error {}
 
 /** A connection that is being made: addresses, TCP, TLS. */
 class Opening {
@@ -98,14 +107,15 @@ class Opening {
     clock: Clock,
     signal: AbortSignal,
   ): Promise<Socket> {
-    const { tls, serverName } = this.#endpoint;
+    const { tls, serverName, alpn } = this.#endpoint;
     const onAddresses = () => {
       this.#named = true;
     };
     const tcp = await dial(this.#endpoint, { clock, signal, onAddresses });
     if (tls === undefined) return tcp;
     const options = clientTls(tls, serverName, () => clock.wall());
-    const socket = connectTls({ socket: tcp, ...options, secureContext: context });
+    const asked = alpn === undefined ? {} : { ALPNProtocols: [alpn] };
+    const socket = connectTls({ socket: tcp, ...options, ...asked, secureContext: context });
     // An error that nothing listens to would end the process, also after the attempt is over.
     socket.on("error", () => {});
     const stop = () => socket.destroy(new Error("stopped"));
@@ -113,7 +123,14 @@ class Opening {
     if (signal.aborted) stop();
     try {
       await new Promise<void>((resolve, reject) => {
-        socket.once("secureConnect", () => accepted(socket, clock, resolve));
+        socket.once("secureConnect", () => {
+          const isOther = alpn !== undefined && socket.alpnProtocol !== alpn;
+          if (!isOther) return accepted(socket, clock, resolve);
+          // Before our certificate has gone out: for the KM it is a handshake that was broken off, and never
+          // another connection of this node, which it could ask for keys or take in place of Kq-1's.
+          socket.destroy();
+          reject(new NoProtocol());
+        });
         socket.once("error", reject);
         socket.once("close", () => reject(new Error("closed by the KM")));
       });

@@ -25,7 +25,7 @@ import { redactedTable } from "../config/redact.ts";
 import type { Recorder } from "../history/recorder.ts";
 import type { Ledger } from "../keys/ports.ts";
 import { time } from "../manager/payloads.ts";
-import type { BrokerState, LocalModule } from "../model/local.ts";
+import type { BrokerState, KmTold, LocalModule } from "../model/local.ts";
 import type { AlarmView, NodeEvent, ShownPanel } from "../model/manager.ts";
 import {
   alarmCounts,
@@ -57,6 +57,8 @@ export interface LocalDeskParts {
   readonly site?: SiteStatus | undefined;
   /** The chassis panel. */
   readonly panel: () => ShownPanel;
+  /** Whether KMs are told how modules are; default: there is no such KM. */
+  readonly kmsTold?: (() => readonly KmTold[]) | undefined;
   /** Tells the audit. */
   readonly onEvent: (event: NodeEvent) => void;
   readonly clock: Clock;
@@ -151,6 +153,7 @@ export class LocalApi {
       config: { file: config.file, digest: config.digest, state_dir: config.node.state_dir },
       ...(site !== undefined && { site }),
       modules: modules.map(moduleStatus),
+      kq2: this.#parts.kmsTold?.() ?? [],
       ...(manager !== undefined && { broker: manager }),
       ...(panel !== undefined && { panel }),
       alarms: alarmCounts(alarms.records()),

@@ -15,6 +15,15 @@ export interface KmLinkState {
   readonly key_exchange?: string;
 }
 
+/** Whether a KM is told how its modules are (Kq-2). */
+export interface KmTold {
+  readonly km: string;
+  /** `not_offered`: the KM does not have it. `refused`: it does not take what it is told of a module. */
+  readonly state: "up" | "down" | "refused" | "not_offered";
+  /** Why it is not up; empty if it is. */
+  readonly reason: string;
+}
+
 export interface ModuleLinks {
   readonly up: boolean;
   readonly reason: string;

@@ -39,7 +39,7 @@ function identity(
 /** Looks at every certificate once a minute, and when told to. */
 export function watchAll(
   config: Config,
-  channels: readonly Channel[],
+  channels: readonly Pick<Channel, "recheck">[],
   server: KeyServer | undefined,
   page: Page | undefined,
   log: Log,

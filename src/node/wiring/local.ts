@@ -20,6 +20,7 @@ export interface LocalOptions
     | "updates"
     | "site"
     | "panel"
+    | "kmsTold"
     | "keyExchanges"
     | "clock"
     | "log"

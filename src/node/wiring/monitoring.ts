@@ -6,6 +6,7 @@
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { describe, type Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { Watchers } from "../../base/watchers.ts";
 import { diskFiles } from "../../host/disk/files.ts";
 import { type Reconnecting, reconnecting } from "../../host/life/reconnecting.ts";
 import { lookEvery } from "../../host/tls/watch.ts";
@@ -62,8 +63,8 @@ export class Monitoring {
   readonly history = new EventHistory();
   readonly recorder: Recorder;
   readonly #keeper: HistoryKeeper;
-  /** Called when there is something to see. */
-  onChange: () => void = () => {};
+  /** Told when there is something to see. */
+  readonly watchers = new Watchers();
   /** Where keys travel under TLS, such as `km.NAME`, and by which key exchanges. */
   keyExchanges: () => Iterable<readonly [string, readonly string[]]> = () => [];
   readonly #links = new Map<string, boolean>();
@@ -100,12 +101,12 @@ export class Monitoring {
     this.#sparkplug = createSparkplug?.(parts, () => this.#credentials("sparkplug"));
     const report = this.#sparkplug?.report.bind(this.#sparkplug);
     this.#manager = outbox && createManager(config, { ...parts, outbox, credentials, report });
-    const names = config.modules.map(({ name }) => name);
-    this.recorder = new Recorder(names, parts.clock);
+    const modules = config.modules.map(({ name }) => name);
+    this.recorder = new Recorder(modules, parts.clock);
     this.#keeper = new HistoryKeeper({
       files: diskFiles,
       folder: config.node.state_dir,
-      modules: names,
+      modules,
       recorder: this.recorder,
       clock: parts.clock,
       log: parts.log.child("history"),
@@ -145,7 +146,7 @@ export class Monitoring {
         const session = await manager.connect(signal);
         this.#brokerTrouble = undefined;
         this.watch.brokerUp();
-        this.onChange();
+        this.watchers.tell();
         // Files that changed while it was being made.
         this.renewed();
         return session;
@@ -153,7 +154,7 @@ export class Monitoring {
       onDown: (error) => {
         this.#brokerTrouble = describe(error);
         this.watch.brokerDown(error, manager.takenOver);
-        this.onChange();
+        this.watchers.tell();
       },
       schedule: () => brokerWaits(() => manager.takenOver, random),
       settledAfterMs: 5_000,
@@ -219,7 +220,7 @@ export class Monitoring {
   /** The chassis panel changed, or what it brought about. */
   panelChanged(): void {
     this.#manager?.panelChanged();
-    this.onChange();
+    this.watchers.tell();
   }
 
   /** A module has reported. */
@@ -232,7 +233,7 @@ export class Monitoring {
   stateChanged(name: string): void {
     this.#manager?.stateChanged(name);
     this.#sparkplug?.changed();
-    this.onChange();
+    this.watchers.tell();
   }
 
   /** The link to a module, or to its KM of this name, is up, or down for the reason given. */
@@ -265,10 +266,9 @@ export class Monitoring {
   get broker(): BrokerState | undefined {
     const { manager } = this.#config;
     if (manager === undefined || this.#outbox === undefined) return undefined;
-    const up = this.#brokerTrouble === undefined;
+    const [up, reason] = [this.#brokerTrouble === undefined, this.#brokerTrouble ?? ""];
     const waiting = this.#outbox.length;
     const group = up ? this.#manager?.keyExchange : undefined;
-    const reason = this.#brokerTrouble ?? "";
     return { url: manager.url, up, reason, waiting, ...(group && { key_exchange: group }) };
   }
 
@@ -293,7 +293,7 @@ export class Monitoring {
 
   #remember(event: NodeEvent): void {
     this.history.add(event);
-    if (event.routine !== true) this.onChange();
+    if (event.routine !== true) this.watchers.tell();
   }
 
   #createWatch(): AlarmMonitor {

@@ -77,6 +77,6 @@ export function createPage(
     random,
     log: log.child("web"),
   });
-  monitoring.onChange = () => page.pushUpdate();
+  monitoring.watchers.add(() => page.pushUpdate());
   return page;
 }

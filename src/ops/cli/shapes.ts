@@ -47,6 +47,13 @@ export interface Broker {
   readonly key_exchange?: string;
 }
 
+/** Whether a KM is told how its modules are. */
+export interface KmTold {
+  readonly km: string;
+  readonly state: string;
+  readonly reason: string;
+}
+
 export interface Panel {
   readonly presence: string;
   readonly reason?: string;
@@ -78,6 +85,8 @@ export interface Status {
   readonly config: { readonly file: string; readonly digest: string; readonly state_dir: string };
   readonly site?: Site;
   readonly modules: readonly ModuleStatus[];
+  /** Absent: the node is older. */
+  readonly kq2?: readonly KmTold[];
   readonly broker?: Broker;
   readonly panel?: Panel;
   readonly alarms: Readonly<Record<string, number>>;

@@ -34,6 +34,7 @@ export const member = {
   value: "value",
   threshold: "threshold",
   detail: "detail",
+  text: "text",
   response: "response",
 } as const;
 
@@ -61,4 +62,23 @@ export const limits = {
   alarms: 256,
   /** Values of a figure that has one for each detector. */
   list: 64,
+  /** Status messages of a connection that have no response yet, one of each module among them. */
+  unanswered: 16,
+} as const;
+
+/** ms */
+export const times = {
+  /** Between two Status messages of a module. */
+  least: 1_000,
+  /** A module of which nothing changed but its figures is told of so often. */
+  every: 5_000,
+  /** A response comes within this time. */
+  answer: 10_000,
+  /** Before a module that was refused is told of again; before one that the KM was too busy for is. */
+  refused: 60_000,
+  busy: 10_000,
+  /** So long after its last Status a module's state is unknown to the KM, and a silent connection is ended. */
+  stale: 30_000,
+  /** A message that has begun is complete. */
+  message: 10_000,
 } as const;

@@ -25,6 +25,8 @@ export interface StatusAlarm {
   readonly value?: number;
   readonly threshold?: number;
   readonly detail?: string;
+  /** What is the matter, for a person who does not have the node's catalogue. */
+  readonly text?: string;
 }
 
 export interface Status {
@@ -102,6 +104,7 @@ function alarmMembers(alarm: StatusAlarm): object {
     [member.value]: alarm.value,
     [member.threshold]: alarm.threshold,
     [member.detail]: alarm.detail,
+    [member.text]: alarm.text,
   };
 }
 
@@ -127,6 +130,7 @@ function alarmOf(one: Members): StatusAlarm {
   const value = one.maybeNumber(member.value);
   const threshold = one.maybeNumber(member.threshold);
   const detail = one.maybeText(member.detail, limits.text);
+  const text = one.maybeText(member.text, limits.text);
   return {
     id: one.text(member.alarmId, 1, limits.name),
     name: one.text(member.name, 1, limits.name),
@@ -139,6 +143,7 @@ function alarmOf(one: Members): StatusAlarm {
     ...(value !== undefined && { value }),
     ...(threshold !== undefined && { threshold }),
     ...(detail !== undefined && { detail }),
+    ...(text !== undefined && { text }),
   };
 }
 

@@ -3,7 +3,7 @@ import test from "ava";
 import { catalogue } from "../../../src/km/alarms/catalogue.ts";
 import { KmAlarms } from "../../../src/km/alarms/rules.ts";
 import { alarmStatus } from "../../../src/km/alarms/told.ts";
-import type { KmStatus, LinkStatus } from "../../../src/km/model/status.ts";
+import type { KmStatus, LinkStatus, ToldStatus } from "../../../src/km/model/status.ts";
 
 const link: LinkStatus = {
   name: "fibre",
@@ -44,8 +44,10 @@ function statusOf(changes: Partial<LinkStatus> = {}, full = false): KmStatus {
     nodes_connected: 1,
     refused: {},
     links: [{ ...link, ...changes }],
+    kq2: { connections: 0, messages: 0, refused: {} },
     modules: [],
     alarms: [],
+    node_alarms: [],
   };
 }
 
@@ -68,6 +70,31 @@ test("keys that wait while both are connected are told, those of a moment are no
   t.deepEqual(after(300, statusOf({ waiting_keys: 5, oldest_s: 2 })), []);
   const waits = statusOf({ waiting_keys: 5, oldest_s: 90 });
   t.deepEqual(after(61, waits), ["matching_fails.fibre major"]);
+});
+
+test("a node that tells nothing of its module any more is told after a minute, one that never did is not", (t) => {
+  const module = { name: "m", module_id: "A", matching_module_id: "B", link: "fibre" };
+  const counts = { received_keys: 0, received_bits: 0, repeats: 0, conflicts: 0 };
+  const told = (current: boolean): ToldStatus => ({
+    node: "node-a",
+    current,
+    age_s: 1,
+    module: "OPERATING",
+    link: "ACTIVE",
+    since: "2026-01-31T12:00:00.000Z",
+    reason: "",
+    figures: {},
+    alarms: [],
+    alarms_left_out: 0,
+  });
+  const status = (of?: ToldStatus): KmStatus => ({
+    ...statusOf(),
+    modules: [{ ...module, ...counts, ...(of && { told: of }) }],
+  });
+  t.deepEqual(after(600, status()), []);
+  t.deepEqual(after(600, status(told(true))), []);
+  t.deepEqual(after(59, status(told(false))), []);
+  t.deepEqual(after(61, status(told(false))), ["node_silent.m minor"]);
 });
 
 test("little stock, a full store, no post-quantum key exchange and plain TCP are each told", (t) => {

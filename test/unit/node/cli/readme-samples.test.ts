@@ -87,6 +87,7 @@ test("the status", (t) => {
     t: "2026-11-21T08:02:00Z",
     config: { file: "", digest: "", state_dir: "" },
     modules: [alice],
+    kq2: [{ km: "local", state: "up", reason: "" }],
     broker: { url: "mqtt://127.0.0.1:44573", up: true, reason: "", waiting: 0 },
     alarms: { warning: 1 },
   };

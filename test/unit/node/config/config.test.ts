@@ -87,7 +87,7 @@ const mistakes: readonly { readonly change: [string, string]; readonly says: str
     change: ["port = 9443", "port = 9443\nwindwo = 3"],
     says:
       "node.toml: km.main.windwo: unknown key; did you mean window? (allowed: host, port, " +
-      "transport, path, connections, server_name, ca, cert, key, crl, crl_fresh, require_pq, window, hash_value, answer_timeout_s, connect_timeout_s)",
+      "transport, path, connections, server_name, ca, cert, key, crl, crl_fresh, require_pq, window, hash_value, answer_timeout_s, connect_timeout_s, kq2)",
   },
   {
     change: ['ca = "ca.crt"\n', ""],

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
 import { Fault } from "../../../../src/base/errors.ts";
+import { frameOf } from "../../../../src/wire/kq2/frame.ts";
 import { command, limits } from "../../../../src/wire/kq2/names.ts";
 import {
   decodeResponse,
@@ -44,7 +45,7 @@ function vector(file: string) {
   const text = readFileSync(new URL(`../../../fixtures/kq2/${file}`, import.meta.url), "utf8");
   const bytes = Buffer.from(text.replace(/#.*/g, "").replace(/\s/g, ""), "hex");
   const payload = bytes.subarray(10);
-  return { command: bytes.readUInt16BE(6), length: bytes.readUInt16BE(8), payload };
+  return { bytes, command: bytes.readUInt16BE(6), length: bytes.readUInt16BE(8), payload };
 }
 
 function faultOf(act: () => unknown): Fault | undefined {
@@ -75,6 +76,18 @@ test("a response is the bytes of response-to-status.hex, in both directions", (t
   t.is(length, payload.length);
   t.deepEqual(encodeResponse("success"), payload);
   t.is(decodeResponse(payload), "success");
+});
+
+test("a message is a header of Annex A of Kq-1 and its payload", (t) => {
+  for (const file of ["status.hex", "response-to-status.hex"]) {
+    const { bytes, command: code, payload } = vector(file);
+    t.deepEqual(frameOf(bytes.readUInt32BE(2), code, payload), bytes);
+  }
+});
+
+test("an alarm may say in words what it is", (t) => {
+  const told = { ...status, alarms: [{ ...alarm, text: "the bit error ratio is high" }] };
+  t.deepEqual(decodeStatus(encodeStatus(told)), told);
 });
 
 test("what a module lacks is absent, and a module whose other end is not known has none", (t) => {
