@@ -1,9 +1,9 @@
 /** The life of a key, and what its documentation says of it. */
 import { readFileSync } from "node:fs";
 import test from "ava";
-import { isFinal, next, steps } from "../../../src/km/store/life.ts";
+import { isFinal, next, steps } from "../../../../src/km/store/life.ts";
 
-const readme = readFileSync(new URL("../../../src/km/README.md", import.meta.url), "utf8");
+const readme = readFileSync(new URL("../../../../src/km/README.md", import.meta.url), "utf8");
 
 test("the README's table has every step of a key's life, and no other", (t) => {
   const rows = readme.matchAll(
