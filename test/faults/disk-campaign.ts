@@ -2,7 +2,14 @@
 import type { Disk } from "./disk.ts";
 import { live, World } from "./disk-story.ts";
 import { ledgerStory } from "./ledger-story.ts";
-import { type CampaignResult, errorsAt, everyPoint, forgetfulAt, powerCutAt } from "./points.ts";
+import {
+  type CampaignResult,
+  errorsAt,
+  everyPoint,
+  forgetfulAt,
+  powerCutAt,
+  type TroublesAt,
+} from "./points.ts";
 
 const blocks = 10;
 /** A story that is not over after so many starts is not getting anywhere. */
@@ -57,8 +64,9 @@ export function forgetfulDisks(seeds: readonly number[], every?: number): Promis
  * The ledger alone, with entries of every kind: power fails at operation n; or operation n fails, is
  * forgotten, and power fails later; for every n.
  */
-export function ledgerTroubles(seeds: readonly number[]): Promise<CampaignResult> {
+export function ledgerTroubles(seeds: readonly number[], every?: number): Promise<CampaignResult> {
   const tell = (disk: Disk, seed: number, draw: () => number) =>
     ledgerStory(disk, seed, (dead) => dead.afterPowerCut(draw));
-  return everyPoint(tell, seeds, (seed, at) => [...powerCutAt(seed, at), ...forgetful(seed, at)]);
+  const troubles: TroublesAt = (seed, at) => [...powerCutAt(seed, at), ...forgetful(seed, at)];
+  return everyPoint(tell, seeds, troubles, every);
 }
