@@ -7,8 +7,10 @@ import { join } from "node:path";
 
 const scripts = join(import.meta.dirname, "../../scripts");
 
+export type Program = "qkd-node" | "qkd-km" | "qkd-panel" | "qkd-image";
+
 /** @returns the path of a launcher, e.g. of `qkd-node` */
-export function programPath(name: "qkd-node" | "qkd-km" | "qkd-panel"): string {
+export function programPath(name: Program): string {
   const built = process.env.QKD_PROGRAMS;
   return built === undefined ? join(scripts, name) : join(built, "qkd-node/bin", name);
 }
