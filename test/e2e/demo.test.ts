@@ -83,44 +83,49 @@ test.serial("--keys ends the run once both KMs hold that many keys", async (t) =
   t.is(mismatches, 0);
 });
 
-test.serial("--endpoints tells others where to ask, and Ctrl-C leaves nothing behind", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "qkd-endpoints-"));
-  t.teardown(() => rmSync(folder, { recursive: true }));
-  const temporary = mkdtempSync(join(tmpdir(), "qkd-demo-test-"));
-  t.teardown(() => rmSync(temporary, { recursive: true }));
-  const file = join(folder, "endpoints.json");
-  const child = spawn(process.execPath, [demo, "--seed", "1", "--endpoints", file], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, TMPDIR: temporary },
-  });
-  const ended = once(child, "close");
-  t.teardown(() => child.kill("SIGKILL"));
-  let said = "";
-  child.stderr.on("data", (chunk) => {
-    said += chunk;
-  });
-  const { kms, saes } = await eventually("the file", () => JSON.parse(readFileSync(file, "utf8")));
-  t.deepEqual(readdirSync(folder), ["endpoints.json"]);
-  const ask = async (sae: string, path: string) => {
-    const { km, cert, key, sae_id } = saes[sae];
-    t.is(sae_id, sae);
-    const files = { ca: kms[km].ca, cert, key };
-    const { body } = await askKm(`${kms[km].url}/api/v1/keys/${path}`, files);
-    return heldKeys({ status: 0, headers: {}, body });
-  };
-  const [given] = await ask("app-b2", "app-a2/enc_keys");
-  t.is(given?.bits, 256);
-  t.deepEqual(await ask("app-a2", `app-b2/dec_keys?key_ID=${given?.id}`), [given as HeldKey]);
-  // The same by a command that anybody can paste.
-  const line = await eventually("the line", () => /^curl .*enc_keys$/m.exec(said)?.[0]);
-  const { stdout } = await promisify(exec)(`${line} --silent`);
-  t.is(heldKeys({ status: 0, headers: {}, body: JSON.parse(stdout) }).length, 1);
-  // No process, device or folder.
-  t.is(readdirSync(temporary).length, 1);
-  child.kill("SIGINT");
-  t.deepEqual(await ended, [0, null]);
-  t.deepEqual(readdirSync(temporary), []);
-});
+test.serial(
+  "--endpoints tells others where to ask, and Ctrl-C leaves nothing behind",
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "qkd-endpoints-"));
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    const temporary = mkdtempSync(join(tmpdir(), "qkd-demo-test-"));
+    t.teardown(() => rmSync(temporary, { recursive: true }));
+    const file = join(folder, "endpoints.json");
+    const child = spawn(process.execPath, [demo, "--seed", "1", "--endpoints", file], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, TMPDIR: temporary },
+    });
+    const ended = once(child, "close");
+    t.teardown(() => child.kill("SIGKILL"));
+    let said = "";
+    child.stderr.on("data", (chunk) => {
+      said += chunk;
+    });
+    const { kms, saes } = await eventually("the file", () =>
+      JSON.parse(readFileSync(file, "utf8")),
+    );
+    t.deepEqual(readdirSync(folder), ["endpoints.json"]);
+    const ask = async (sae: string, path: string) => {
+      const { km, cert, key, sae_id } = saes[sae];
+      t.is(sae_id, sae);
+      const files = { ca: kms[km].ca, cert, key };
+      const { body } = await askKm(`${kms[km].url}/api/v1/keys/${path}`, files);
+      return heldKeys({ status: 0, headers: {}, body });
+    };
+    const [given] = await ask("app-b2", "app-a2/enc_keys");
+    t.is(given?.bits, 256);
+    t.deepEqual(await ask("app-a2", `app-b2/dec_keys?key_ID=${given?.id}`), [given as HeldKey]);
+    // The same by a command that anybody can paste.
+    const line = await eventually("the line", () => /^curl .*enc_keys$/m.exec(said)?.[0]);
+    const { stdout } = await promisify(exec)(`${line} --silent`);
+    t.is(heldKeys({ status: 0, headers: {}, body: JSON.parse(stdout) }).length, 1);
+    // No process, device or folder.
+    t.is(readdirSync(temporary).length, 1);
+    child.kill("SIGINT");
+    t.deepEqual(await ended, [0, null]);
+    t.deepEqual(readdirSync(temporary), []);
+  },
+);
 
 /** The demo on a terminal: what is on the screen now, and a keyboard. */
 async function onTerminal(

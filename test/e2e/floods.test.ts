@@ -1,6 +1,6 @@
 import test from "ava";
-import { rounds } from "../campaign-scale.ts";
 import { doors, flood } from "../campaign/floods.ts";
+import { rounds } from "../campaign-scale.ts";
 
 const hostile = rounds(10_000);
 

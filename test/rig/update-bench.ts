@@ -172,10 +172,7 @@ esac
       join(folder, "bin/setpriv"),
       '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n',
     );
-    program(
-      join(folder, "bin/qkd-image"),
-      `#!/bin/sh\nexec ${programPath("qkd-image")} "$@"\n`,
-    );
+    program(join(folder, "bin/qkd-image"), `#!/bin/sh\nexec ${programPath("qkd-image")} "$@"\n`);
     program(join(folder, "bin/systemctl"), `#!/bin/sh\necho "systemctl $*" >>${folder}/did\n`);
     program(
       join(folder, "bin/rauc"),

@@ -72,10 +72,7 @@ function mayBeTold({ transport, kq2 }: KmConfig): boolean {
   return kq2 === "auto" && transport !== "plain";
 }
 
-function lookAt(
-  config: TellingTables,
-  { modules, ledgers, alarms, clock }: TellingParts,
-): Look {
+function lookAt(config: TellingTables, { modules, ledgers, alarms, clock }: TellingParts): Look {
   const names = modules.map(({ name }) => name);
   return (name) => {
     const view = modules.find((module) => module.name === name);
