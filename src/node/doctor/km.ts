@@ -98,7 +98,7 @@ async function checkProtocol(km: KmConfig, moduleId: string, clock: Clock): Prom
             requirePq: km.require_pq,
           }
         : undefined,
-      connectTimeoutMs: km.connect_timeout,
+      connectTimeout: km.connect_timeout,
     };
     socket = await connectKm(endpoint, clock, never);
   } catch (error) {

@@ -20,7 +20,7 @@ export function endpoint(km: KmConfig): KmEndpoint {
     port: km.port,
     serverName: km.server_name ?? km.host,
     tls: files && identity(files, km),
-    connectTimeoutMs: km.connect_timeout,
+    connectTimeout: km.connect_timeout,
   };
 }
 

@@ -23,7 +23,7 @@ export function ledgerOptions(table: LedgerConfig, progress: Progress, clock: Cl
   const { group_records, group_delay, reserve_bytes } = table;
   return {
     groupRecords: group_records,
-    groupDelayMs: group_delay,
+    groupDelay: group_delay,
     reserveBytes: reserve_bytes,
     clock,
     task: progress.beginner(clock),

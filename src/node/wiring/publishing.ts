@@ -39,7 +39,7 @@ export function createManager(
     protocol: options.protocol,
     username: options.username,
     credentials: parts.credentials,
-    telemetryIntervalMs: options.telemetry_interval,
+    telemetryInterval: options.telemetry_interval,
     nodeId: node.id,
     boot: parts.state.data.boot,
     softwareVersion,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { diskFiles } from "../../../../src/host/disk/files.ts";
 import { Outbox } from "../../../../src/ops/outbox/outbox.ts";
@@ -22,7 +23,7 @@ test("a broker that is gone for a day: memory stays, no transition is lost, orde
     clock,
     outbox,
     // Telemetry and counters of one module: two messages a second.
-    telemetryIntervalMs: 1_000,
+    telemetryInterval: ms(1_000),
   });
   node.show({ modules: [moduleView] });
   let raised = 0;
