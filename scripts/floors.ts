@@ -122,6 +122,15 @@ export const pureFiles: readonly RegExp[] = [
   /^src\/node\/panel\/(guard|zeroizer)\.ts$/,
 ];
 
+/** The whole configuration of a program, and who sees it; all other rooms are handed single tables of it. */
+export const wholeConfigs: readonly {
+  readonly file: string;
+  readonly seenBy: readonly string[];
+}[] = ["src/node/"].map((program) => ({
+  file: `${program}config/load.ts`,
+  seenBy: ["config/", "main.ts", "cli/", "doctor/"].map((room) => program + room),
+}));
+
 /** Rooms that may have key bytes in their hands: those that import `src/port/key.ts`. */
 export const keyRooms: readonly string[] = [
   "drivers/",

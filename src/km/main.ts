@@ -3,16 +3,16 @@ import { randomBytes } from "node:crypto";
 import { every, systemClock, within } from "../base/clock.ts";
 import { describe, Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
-import { createLog, type Log } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
 import { diskFiles } from "../host/disk/files.ts";
 import { lockFolder } from "../host/disk/lock.ts";
-import { crashReport } from "../host/life/crashes.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
 import { stopRequested } from "../host/life/signals.ts";
 import { supervise } from "../host/life/supervisor.ts";
-import { LogRing } from "../ops/local/log-ring.ts";
+import { runDaemon } from "../ops/daemon/run.ts";
+import type { LogRing } from "../ops/local/log-ring.ts";
 import { KmAlarms } from "./alarms/rules.ts";
 import { alarmStatus } from "./alarms/told.ts";
 import type { KmConfig } from "./config/load.ts";
@@ -38,27 +38,8 @@ const stopTimeout = 4_000;
 const lookMs = 1_000;
 
 /** Runs the key manager until it is told to stop. @returns an exit code */
-export async function run(config: KmConfig): Promise<number> {
-  const stamp = config.log.timestamps ? () => new Date(clock.wall()).toISOString() : undefined;
-  const logs = new LogRing();
-  const write = (line: string) => {
-    logs.add(line);
-    process.stderr.write(`${line}\n`);
-  };
-  // The reader of the log may end; the keys go on.
-  process.stderr.on("error", () => {});
-  const log = createLog(write, config.log.level, stamp).child("km");
-  process.on("uncaughtException", (error) => {
-    log.error("crash", { error: crashReport(error) });
-    process.exit(exit.software);
-  });
-  try {
-    return await serve(config, log, logs);
-  } catch (error) {
-    if (error instanceof Fault && error.code === "stopped") return exit.ok;
-    log.error(describe(error));
-    return error instanceof Fault ? exit.io : exit.software;
-  }
+export function run(config: KmConfig): Promise<number> {
+  return runDaemon({ name: "km", log: config.log, clock }, (log, logs) => serve(config, log, logs));
 }
 
 async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number> {

@@ -1,7 +1,6 @@
 /** Two key managers as an operator runs them, with the link between them: processes, TLS, certificates. */
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import { ask } from "../../src/ops/cli/client.ts";
 import {
@@ -12,8 +11,8 @@ import {
 } from "../emulator/certificates.ts";
 import { freePort } from "./free-port.ts";
 import { NodeProcess } from "./node-process.ts";
+import { programPath } from "./programs.ts";
 
-const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
 const ends = ["alice", "bob"] as const;
 export type KmEnd = (typeof ends)[number];
 
@@ -128,7 +127,7 @@ export class KmPair {
 
   /** Makes certificates and configurations; starts nothing. */
   static async make(options: KmPairOptions): Promise<KmPair> {
-    const { folder, modules, onLog, program = command } = options;
+    const { folder, modules, onLog, program = programPath("qkd-km") } = options;
     const { mode = "proactive", crl = false, limits = "", door = "" } = options;
     await mkdir(folder, { recursive: true });
     const authority = await createAuthority("KM test CA");

@@ -5,7 +5,7 @@ import * as os from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import type { Secret } from "../../ops/bundle/guard.ts";
-import type { Config } from "../config/load.ts";
+import type { NodeConfig } from "../config/tables.ts";
 
 const run = promisify(execFile);
 
@@ -48,8 +48,7 @@ export async function journalLines(unit: string): Promise<readonly string[]> {
   }
 }
 
-export function stateFiles({ node }: Config) {
-  const folder = node.state_dir;
+export function stateFiles({ state_dir: folder }: NodeConfig) {
   const { bavail, blocks, bsize } = statfsSync(folder);
   return {
     folder,

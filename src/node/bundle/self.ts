@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
 import { noColours } from "../../host/terminal/terminal.ts";
-import type { Config } from "../config/load.ts";
 import { redactedTable } from "../config/redact.ts";
+import type { ConfigFile, NodeConfig } from "../config/tables.ts";
 import { examine } from "../doctor/doctor.ts";
 import type { Subject } from "../doctor/subject.ts";
 import { reportLines } from "../doctor/tell.ts";
@@ -13,10 +13,9 @@ import { journalLines, machineFacts, secretsOf, stateFiles } from "./machine.ts"
 
 /** @returns where it is @throws Fault `state.io` */
 export async function bundleOfSelf(
-  config: Config,
+  { file, table, node }: ConfigFile & { readonly node: NodeConfig },
   { ask, ...subject }: Omit<Subject, "ask" | "file" | "proc" | "sys"> & Pick<Sources, "ask">,
 ): Promise<string> {
-  const { file } = config;
   const bundle = await makeBundle({
     ask,
     configuration: () => redactedTable(parse(readFileSync(file, "utf8"))),
@@ -24,9 +23,9 @@ export async function bundleOfSelf(
     tell: (report) => reportLines(report, noColours, 100),
     journal: () => journalLines("qkd-node"),
     machine: machineFacts,
-    stateFiles: () => stateFiles(config),
-    secrets: () => secretsOf(config.table, file),
+    stateFiles: () => stateFiles(node),
+    secrets: () => secretsOf(table, file),
     wall: subject.clock.wall(),
   });
-  return keepBundle(config.node.state_dir, bundle);
+  return keepBundle(node.state_dir, bundle);
 }

@@ -36,7 +36,7 @@ export async function run(context: Context): Promise<number> {
     tell: (report) => reportLines(report, noColours, 100),
     journal: () => journalLines(context.text("unit") ?? "qkd-node"),
     machine: machineFacts,
-    stateFiles: () => (config === undefined ? "not known" : stateFiles(config)),
+    stateFiles: () => (config === undefined ? "not known" : stateFiles(config.node)),
     secrets: () => secretsOf(table, file),
     wall: Date.now(),
     onStep: (what, done) => bar.show(done, what),

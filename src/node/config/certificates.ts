@@ -9,7 +9,7 @@ import { chainFrom, ending, usableCas } from "../../host/tls/chain.ts";
 import { CrlError } from "../../host/tls/crl.ts";
 import { listsFacts } from "../../host/tls/lists.ts";
 import { identityProblem, PemError, readCertificates } from "../../host/tls/pem.ts";
-import type { Config } from "./load.ts";
+import type { CertificateTables } from "./tables.ts";
 
 export interface CertificateFiles {
   /** What it is for: `km.NAME`, `server`, `web`, `manager`. */
@@ -57,7 +57,12 @@ export interface CertificateReport {
 const day = 86_400_000;
 
 /** Every set of certificate files in a configuration, each once. */
-export function certificateFiles({ modules, server, web, manager }: Config): CertificateFiles[] {
+export function certificateFiles({
+  modules,
+  server,
+  web,
+  manager,
+}: CertificateTables): CertificateFiles[] {
   const kms = new Set(modules.flatMap((module) => module.kms));
   const of = (name: string, { ca, cert, key }: Omit<CertificateFiles, "for">) => ({
     for: name,
@@ -83,7 +88,11 @@ export interface ListFilesOf {
 }
 
 /** Every file of revocation lists in a configuration, and whose CAs sign them. */
-export function listFiles({ modules, server, manager }: Config): ListFilesOf[] {
+export function listFiles({
+  modules,
+  server,
+  manager,
+}: Omit<CertificateTables, "web">): ListFilesOf[] {
   const kms = new Set(modules.flatMap((module) => module.kms));
   const tables = [
     ...[...kms].map((km) => [`km.${km.name}`, km] as const),
@@ -97,9 +106,9 @@ export function listFiles({ modules, server, manager }: Config): ListFilesOf[] {
 }
 
 /** Certificates, then revocation lists. @param wall ms since 1970 UTC */
-export function describeCertificates(config: Config, wall: number): CertificateReport[] {
-  const lists = listFiles(config).flatMap((files) => describeLists(files, wall));
-  return [...describeFiles(certificateFiles(config), wall), ...lists];
+export function describeCertificates(tables: CertificateTables, wall: number): CertificateReport[] {
+  const lists = listFiles(tables).flatMap((files) => describeLists(files, wall));
+  return [...describeFiles(certificateFiles(tables), wall), ...lists];
 }
 
 function describeLists({ for: name, ca, crl }: ListFilesOf, wall: number): CertificateReport[] {

@@ -14,7 +14,7 @@ import {
   reservedNames,
 } from "../../host/config/problems.ts";
 import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.ts";
-import { logSchema } from "../../host/config/values.ts";
+import { type LogConfig, logSchema } from "../../host/config/values.ts";
 import { commandKeySchema } from "../../ops/commands/key-schema.ts";
 import { localSchema } from "../../ops/local/schema.ts";
 import type { ConfiguredDriver, DriverKind } from "../../port/driver-kind.ts";
@@ -30,42 +30,30 @@ import {
   moduleSchema,
   nodeSchema,
   panelSchema,
-  type RawConfig,
   serverSchema,
   sparkplugSchema,
   spoolSchema,
   webSchema,
 } from "./schema.ts";
+import type {
+  AlarmsConfig,
+  CertificateTables,
+  ConfigFile,
+  KmConfig,
+  LedgerConfig,
+  LocalConfig,
+  ModuleConfig,
+  NodeConfig,
+  PanelConfig,
+} from "./tables.ts";
 
-type Raw = RawConfig;
-
-/** A KM, with file names resolved. Times in ms. */
-export type KmConfig = Raw["km"][string] & { readonly name: string };
-export type ManagerConfig = NonNullable<Raw["manager"]>;
-export type WebConfig = Raw["web"];
-export type ServerConfig = NonNullable<Raw["server"]>;
-export type PanelConfig = NonNullable<Raw["panel"]>;
-export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
-  readonly driver: ConfiguredDriver;
-  /** In the order in which they are tried. */
-  readonly kms: readonly KmConfig[];
-};
-
-/** A configuration that was checked. Times are in ms, whatever the unit in the file. */
-export interface Config {
-  readonly file: string;
-  /** SHA-256 of the file's text, 16 hex digits: tells configurations apart. */
-  readonly digest: string;
-  readonly node: Raw["node"];
-  /** The file as it was read, for showing: keys and values as written, without defaults. */
-  readonly table: unknown;
-  readonly log: Raw["log"];
-  readonly local: Raw["local"];
-  readonly manager: ManagerConfig | undefined;
-  readonly server: ServerConfig | undefined;
-  readonly web: WebConfig;
-  readonly alarms: Raw["alarms"];
-  readonly ledger: Raw["ledger"];
+/** A configuration that was checked. Rooms of the node see single tables of it (`tables.ts`). */
+export interface Config extends ConfigFile, CertificateTables {
+  readonly node: NodeConfig;
+  readonly log: LogConfig;
+  readonly local: LocalConfig;
+  readonly alarms: AlarmsConfig;
+  readonly ledger: LedgerConfig;
   readonly panel: PanelConfig | undefined;
   readonly modules: readonly ModuleConfig[];
 }

@@ -1,7 +1,8 @@
 /** Are the state's folder and the devices there, and may the node use them? */
 import { accessSync, constants, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { errorCode } from "../../base/errors.ts";
-import type { Config, ModuleConfig } from "../config/load.ts";
+import type { Config } from "../config/load.ts";
+import type { ModuleConfig } from "../config/tables.ts";
 import { type Finding, fail, ok, skip } from "./finding.ts";
 
 /** Whom the node runs as. */

@@ -20,8 +20,8 @@ import type { SiteStatus } from "../../ops/site/told.ts";
 import type { Updates } from "../../ops/update/appliance.ts";
 import { type ControlPorts, execute, type Outcome } from "../commands/executor.ts";
 import { describeCertificates } from "../config/certificates.ts";
-import type { Config } from "../config/load.ts";
 import { redactedTable } from "../config/redact.ts";
+import type { CertificateTables, ConfigFile, ModuleConfig, NodeConfig } from "../config/tables.ts";
 import type { Recorder } from "../history/recorder.ts";
 import type { Ledger } from "../keys/ports.ts";
 import { time } from "../manager/payloads.ts";
@@ -38,8 +38,14 @@ import {
   pastTelemetry,
 } from "./answers.ts";
 
+/** The tables that are asked for on the local sockets. */
+export interface ShownTables extends ConfigFile, CertificateTables {
+  readonly node: NodeConfig;
+  readonly modules: readonly ModuleConfig[];
+}
+
 export interface LocalDeskParts {
-  readonly config: Config;
+  readonly config: ShownTables;
   readonly boot: number;
   readonly modules: readonly LocalModule[];
   readonly ledgers: ReadonlyMap<string, Ledger>;

@@ -8,6 +8,7 @@
  */
 
 import { type Clock, every, type Timer } from "../../base/clock.ts";
+import type { Duration } from "../../base/duration.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { ReconnectingSession } from "../../host/life/reconnecting.ts";
@@ -36,7 +37,7 @@ export interface ManagerOptions
   /** Called for each connection. @throws Fault `mqtt.connect` */
   readonly credentials: () => BrokerCredentials;
   readonly base: string;
-  readonly telemetryIntervalMs: number;
+  readonly telemetryInterval: Duration;
   readonly nodeId: string;
   readonly boot: number;
   readonly softwareVersion: string;
@@ -102,7 +103,7 @@ export class Manager {
 
   /** Whose view the manager gets, from now on until {@link stop}. */
   show({ modules, alarms, commands, panel }: Subjects): void {
-    const { clock, telemetryIntervalMs, boot } = this.#options;
+    const { clock, telemetryInterval, boot } = this.#options;
     this.#modules = modules;
     this.#commands = commands;
     this.#panel = panel;
@@ -113,7 +114,7 @@ export class Manager {
         this.#dirty.set(topic, { topic, payload, kind: topics.alarm, then });
         this.#pump();
       });
-    this.#timer = every(clock, telemetryIntervalMs, () => this.#report());
+    this.#timer = every(clock, telemetryInterval, () => this.#report());
   }
 
   /** Reports no more. Any number of times. */

@@ -9,7 +9,7 @@ import { firstLine } from "../../host/config/password.ts";
 import { type Reconnecting, reconnecting } from "../../host/life/reconnecting.ts";
 import { identityProblem } from "../../host/tls/pem.ts";
 import { type WebOptions, WebServer } from "../../ops/page/server.ts";
-import type { KmConfig, WebConfig } from "../config/load.ts";
+import type { KmConfig, WebConfig } from "../config/tables.ts";
 import { pageContent } from "./content.ts";
 import type { KmFacts, NodeView } from "./view.ts";
 

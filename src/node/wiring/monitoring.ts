@@ -3,12 +3,12 @@
  * and commands. Without `[manager]` the alarms are still watched, and logged.
  */
 
-import { type Clock, every, type Timer } from "../../base/clock.ts";
+import { every, type Timer } from "../../base/clock.ts";
 import { describe, type Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Watchers } from "../../base/watchers.ts";
-import { diskFiles } from "../../host/disk/files.ts";
 import { type Reconnecting, reconnecting } from "../../host/life/reconnecting.ts";
+import type { Machine } from "../../host/machine.ts";
 import { lookEvery } from "../../host/tls/watch.ts";
 import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
 import { publicKey } from "../../ops/commands/jws.ts";
@@ -24,8 +24,6 @@ import type { Outbox } from "../../ops/outbox/outbox.ts";
 import type { TelemetrySample } from "../../port/telemetry.ts";
 import type { ControlPorts, ModuleControl } from "../commands/executor.ts";
 import { CommandHandler } from "../commands/handler.ts";
-import { certificateFiles, listFiles } from "../config/certificates.ts";
-import type { Config } from "../config/load.ts";
 import { HistoryKeeper } from "../history/history-keeper.ts";
 import { Recorder } from "../history/recorder.ts";
 import type { Ledger } from "../keys/ports.ts";
@@ -41,13 +39,12 @@ import type { SparkplugPublisher } from "../sparkplug/publisher.ts";
 import type { StateStore } from "../state/store.ts";
 import { openOutbox } from "./outbox.ts";
 import { createManager, type LoadedSparkplug, loadSparkplug } from "./publishing.ts";
+import { type MonitoringTables, watchSettings } from "./watch-settings.ts";
 
-export interface MonitoringParts {
+export interface MonitoringParts extends Machine {
   /** What the process uses of the machine; default: it is asked. */
   readonly health?: Pick<Health, "take" | "stop">;
   readonly state: StateStore;
-  readonly clock: Clock;
-  readonly random: () => number;
   readonly log: Log;
 }
 
@@ -69,7 +66,7 @@ export class Monitoring {
   keyExchanges: () => Iterable<readonly [string, readonly string[]]> = () => [];
   readonly #links = new Map<string, boolean>();
   readonly #health: Pick<Health, "take" | "stop">;
-  readonly #config: Config;
+  readonly #config: MonitoringTables;
   readonly #parts: MonitoringParts;
   readonly #outbox: Outbox | undefined;
   readonly #manager: Manager | undefined;
@@ -86,7 +83,7 @@ export class Monitoring {
   #ledgers: ReadonlyMap<string, Pick<Ledger, "failure">> = new Map();
 
   private constructor(
-    config: Config,
+    config: MonitoringTables,
     parts: MonitoringParts,
     outbox: Outbox | undefined,
     later: readonly AlarmRecord[],
@@ -104,7 +101,7 @@ export class Monitoring {
     const modules = config.modules.map(({ name }) => name);
     this.recorder = new Recorder(modules, parts.clock);
     this.#keeper = new HistoryKeeper({
-      files: diskFiles,
+      files: parts.files,
       folder: config.node.state_dir,
       modules,
       recorder: this.recorder,
@@ -115,7 +112,7 @@ export class Monitoring {
   }
 
   /** Opens the outbox; nothing is published yet. */
-  static async open(config: Config, parts: MonitoringParts): Promise<Monitoring> {
+  static async open(config: MonitoringTables, parts: MonitoringParts): Promise<Monitoring> {
     const outbox = config.manager && (await openOutbox(`${config.node.state_dir}/outbox`, parts));
     const events = await outbox?.after(parts.state.data.alarms_to ?? 0);
     const later = (events ?? []).flatMap((event) => recordOf(event) ?? []);
@@ -297,69 +294,31 @@ export class Monitoring {
   }
 
   #createWatch(): AlarmMonitor {
-    const { node, alarms, modules, manager } = this.#config;
-    const certificates = new Map(
-      certificateFiles(this.#config).flatMap(({ for: name, cert }) =>
-        cert === undefined ? [] : [[name, cert] as const],
-      ),
-    );
-    const lists = new Map(listFiles(this.#config).map(({ for: name, ...files }) => [name, files]));
-    const plain = new Map<string, boolean>();
-    for (const km of modules.flatMap(({ kms }) => kms)) {
-      if (km.transport === "plain") plain.set(`km.${km.name}`, true);
-    }
-    if (manager?.url.startsWith("mqtt:")) plain.set("manager", false);
-    return new AlarmMonitor(
-      {
-        flap: {
-          count: alarms.flap_count,
-          windowMs: alarms.flap_window,
-          quietMs: alarms.flap_quiet,
-        },
-        node: {
-          certificateDays: alarms.certificate_days,
-          storageFree: alarms.storage_free,
-          crlLeft: alarms.crl_left,
-        },
-        modules: modules.map(
-          ({ name, qber_limit, kms, alarms: { intermittent, ...thresholds } }) => ({
-            module: name,
-            kms: kms.map((km) => km.name),
-            answerTimeoutMs: Math.max(...kms.map((km) => km.answer_timeout)),
-            qberLimit: qber_limit,
-            intermittent,
-            thresholds,
-          }),
-        ),
-        certificates,
-        lists,
-        plain,
+    const { node, alarms } = this.#config;
+    return new AlarmMonitor(watchSettings(this.#config), {
+      ...this.#parts,
+      log: this.#parts.log.child("alarms"),
+      validity,
+      lists: listsValidity,
+      ...(alarms.classical_link && { keyExchanges: () => this.keyExchanges() }),
+      usage: () => this.#health.take(),
+      free: () => diskFreeFraction(node.state_dir),
+      troubles: () => this.#troubles(),
+      eventsLost: () => this.#outbox?.dropped ?? 0,
+      onTransition: (transition) => {
+        this.#remember(transitionEvent(transition.change, transition.record));
+        this.#sparkplug?.changed();
+        if (this.#manager !== undefined) return this.#manager.alarm(transition);
+        // Without a manager no cleared alarm has to be published first.
+        if (transition.change === "cleared") {
+          queueMicrotask(() => this.watch.forget(transition.record.id));
+        }
+        return 0;
       },
-      {
-        ...this.#parts,
-        log: this.#parts.log.child("alarms"),
-        validity,
-        lists: listsValidity,
-        ...(alarms.classical_link && { keyExchanges: () => this.keyExchanges() }),
-        usage: () => this.#health.take(),
-        free: () => diskFreeFraction(node.state_dir),
-        troubles: () => this.#troubles(),
-        eventsLost: () => this.#outbox?.dropped ?? 0,
-        onTransition: (transition) => {
-          this.#remember(transitionEvent(transition.change, transition.record));
-          this.#sparkplug?.changed();
-          if (this.#manager !== undefined) return this.#manager.alarm(transition);
-          // Without a manager no cleared alarm has to be published first.
-          if (transition.change === "cleared") {
-            queueMicrotask(() => this.watch.forget(transition.record.id));
-          }
-          return 0;
-        },
-        onVerdict: (module) => this.stateChanged(module),
-        told: () => this.durable(),
-        unsaved: (from) => this.#outbox?.hold(from),
-      },
-    );
+      onVerdict: (module) => this.stateChanged(module),
+      told: () => this.durable(),
+      unsaved: (from) => this.#outbox?.hold(from),
+    });
   }
 
   *#troubles(): Generator<readonly [string, Error | undefined]> {

@@ -5,11 +5,12 @@
 import type { Clock } from "../../base/clock.ts";
 import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { diskFiles } from "../../host/disk/files.ts";
+import type { FileSystem } from "../../host/disk/files.ts";
 import { Outbox } from "../../ops/outbox/outbox.ts";
 import type { StateStore } from "../state/store.ts";
 
 export interface OutboxParts {
+  readonly files: FileSystem;
   readonly state: StateStore;
   readonly clock: Clock;
   readonly log: Log;
@@ -18,10 +19,10 @@ export interface OutboxParts {
 /** The outbox; that it was made is in the state, and one that is gone is not taken for a new one. */
 export async function openOutbox(
   path: string,
-  { state, clock, log }: OutboxParts,
+  { files, state, clock, log }: OutboxParts,
 ): Promise<Outbox> {
   const expected = state.data.outbox === true;
-  const options = { files: diskFiles, path, clock, log: log.child("outbox"), expected };
+  const options = { files, path, clock, log: log.child("outbox"), expected };
   const outbox = await Outbox.open(options);
   if (expected || outbox.failure !== undefined) return outbox;
   const made = state.change((data) => {

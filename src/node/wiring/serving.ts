@@ -1,15 +1,22 @@
 /** What the node serves: keys to KMs that ask for them, the page to people. */
 
+import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
+import type { Machine } from "../../host/machine.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
-import type { Config, ServerConfig } from "../config/load.ts";
+import type {
+  ConfigFile,
+  ModuleConfig,
+  NodeConfig,
+  ServerConfig,
+  WebConfig,
+} from "../config/tables.ts";
 import { KeyServer } from "../io/https-server.ts";
 import type { Channel } from "../module/channel.ts";
 import type { LinkView } from "../page/view.ts";
 import { kmFacts, Page } from "../page/web.ts";
 import { serverIdentity } from "./credentials.ts";
-import { clock, random } from "./machine.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { Panel } from "./panel.ts";
 
@@ -17,6 +24,7 @@ export function createServer(
   server: ServerConfig,
   nodeId: string,
   channels: readonly Channel[],
+  clock: Clock,
   log: Log,
 ): KeyServer {
   return new KeyServer({
@@ -45,24 +53,36 @@ export function* keyExchanges(
   if (server !== undefined) yield ["server", server.keyExchanges];
 }
 
+/** The tables that the page shows, or is served by. */
+export interface PageTables extends Pick<ConfigFile, "digest"> {
+  readonly node: NodeConfig;
+  readonly web: WebConfig;
+  readonly modules: readonly ModuleConfig[];
+}
+
+/** What the page shows beside the modules. */
+export interface PageContext extends Pick<Machine, "clock" | "random"> {
+  readonly monitoring: Monitoring;
+  readonly panel: Panel;
+  readonly boot: number;
+  readonly log: Log;
+  readonly logs: LogRing;
+}
+
 export function createPage(
-  config: Config,
+  { node, web, digest, modules: configured }: PageTables,
   modules: readonly LinkView[],
-  monitoring: Monitoring,
-  panel: Panel,
-  boot: number,
-  log: Log,
-  logs: LogRing,
+  { monitoring, panel, boot, clock, random, log, logs }: PageContext,
 ): Page {
-  const facts = config.modules.map(({ name, mode, qber_limit, kms }) => {
+  const facts = configured.map(({ name, mode, qber_limit, kms }) => {
     return { name, mode, qberLimit: qber_limit, kms: kms.map(kmFacts) };
   });
-  const page = new Page(config.web, {
+  const page = new Page(web, {
     node: {
-      id: config.node.id,
+      id: node.id,
       version: softwareVersion,
       boot,
-      configuration: config.digest,
+      configuration: digest,
       started: clock.wall(),
       modules,
       facts,

@@ -2,7 +2,6 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import test from "ava";
 import { driverKinds } from "../../../../drivers/index.ts";
 import { seconds } from "../../../../src/base/duration.ts";
@@ -26,6 +25,7 @@ import {
 } from "../../../../src/node/config/schema.ts";
 import { commandKeySchema } from "../../../../src/ops/commands/key-schema.ts";
 import { createAuthority } from "../../../emulator/certificates.ts";
+import { programPath } from "../../../rig/programs.ts";
 
 const good = `
 [node]
@@ -191,7 +191,7 @@ test("what a value says is never quoted: it may be a secret in the wrong place",
   t.false(problems('a = "hunter2\n').join().includes("hunter2"));
 });
 
-const command = fileURLToPath(new URL("../../../../scripts/qkd-node", import.meta.url));
+const command = programPath("qkd-node");
 
 function run(...args: string[]) {
   return spawnSync(command, args, { encoding: "utf8" });
