@@ -24,6 +24,7 @@ import { type Group, GroupBuilder, groupOf, placeOf } from "./group.ts";
 import { isUrgent, type Operation } from "./operation.ts";
 import type { EngineParts } from "./parts.ts";
 import { readRanges, readRangesAgain } from "./ranges.ts";
+import { Resealing } from "./resealing.ts";
 import { isFull } from "./reserve.ts";
 import { Shredder } from "./shredder.ts";
 
@@ -36,6 +37,7 @@ export class Engine implements KeyStore {
   readonly #parts: EngineParts;
   readonly #groups = new Map<number, Group>();
   readonly #shredder: Shredder;
+  readonly #resealing: Resealing;
   #builders: GroupBuilder[] = [];
   #nextGroup: number;
   #queue: Operation[] = [];
@@ -72,6 +74,12 @@ export class Engine implements KeyStore {
       lastGroup: () => this.#nextGroup - 1,
       round: () => this.#lookForRoom(),
     });
+    this.#resealing = new Resealing(parts, {
+      work: (run) => this.#enqueue({ type: "work", run }),
+      piece: () => this.#shredder.resealOlder(),
+      done: () => parts.onRekeyed?.(),
+    });
+    this.#resealing.resume();
   }
 
   put(
@@ -362,11 +370,20 @@ export class Engine implements KeyStore {
     this.#shredder.forget(link, ranges);
   }
 
-  /** Wraps all that is stored under another master key, while the store is used. */
+  /**
+   * Another master key, while the store is used. When it resolves the new one opens the store and the old one
+   * does not, durably; then all that is stored is sealed anew, piece by piece: see {@link resealingBytes}.
+   * @param masterKey which the caller wipes after
+   * @throws Fault `km_store.key` if it is the one that the store has, `km_store.busy` while things are sealed anew;
+   * the store's own fault, if it failed
+   */
   async rekey(masterKey: Uint8Array): Promise<void> {
-    await this.#parts.keyring.rekey(masterKey);
-    await this.#shredder.everything();
-    await this.#parts.keyring.dropOlder(masterKey);
+    await Promise.race([this.#resealing.rekey(masterKey), this.#ended.promise]);
+  }
+
+  /** Bytes that are still to be sealed anew for the master key of now; undefined if none are. */
+  get resealingBytes(): number | undefined {
+    return this.#resealing.isRunning ? this.#resealing.bytesLeft : undefined;
   }
 
   /** What is used and still readable, is made unreadable now. */
@@ -376,6 +393,7 @@ export class Engine implements KeyStore {
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#resealing.stop();
     // Of a store that failed nothing is written any more.
     await this.#shredder.stop().catch(() => {});
     while (this.#running !== undefined) await this.#running;

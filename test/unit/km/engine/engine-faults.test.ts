@@ -10,7 +10,7 @@ import { killEngines } from "../../../faults/engine-kills.ts";
 // Every file operation of a story is a point of failure; more seeds in `npm run soak`.
 const every = 10 / rounds(10);
 
-test("power may fail at any operation: what was acknowledged is there, what was used is not, nor can it be decrypted", async (t) => {
+test("power may fail at any operation, rekeying included: what was acknowledged is there, what was used is not, nor can it be decrypted", async (t) => {
   t.timeout(600_000);
   const { points, broken } = await enginePowerCuts([1, 2], every);
   t.deepEqual(broken.slice(0, 10), []);
