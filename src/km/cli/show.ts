@@ -1,7 +1,13 @@
 /** A key manager's state for people, in 80 columns. Pure. */
 import { facts, table, wrap } from "../../host/terminal/table.ts";
 import { bytes, duration, whole } from "../../host/terminal/units.ts";
-import type { KmAlarmStatus, KmStatus, LinkStatus, ModuleStatus } from "../model/status.ts";
+import type {
+  KmAlarmStatus,
+  KmStatus,
+  LinkStatus,
+  MasterKeyStatus,
+  ModuleStatus,
+} from "../model/status.ts";
 
 const width = 80;
 
@@ -40,6 +46,7 @@ export function statusText(status: KmStatus): string {
         ["waiting", `${whole(store.buffered_keys)} QKD-keys, ${key(store.buffered_bits)}`],
         ["stock", key(store.stock_bits)],
         ["on disk", `${bytes(store.disk_bytes)} of ${bytes(store.limit_bytes)}`],
+        ["master key", masterKeyText(store.master_key)],
       ],
       width,
     ),
@@ -48,6 +55,16 @@ export function statusText(status: KmStatus): string {
     "",
     ...moduleLines(modules),
   ]);
+}
+
+function masterKeyText({ from, resealing_bytes }: MasterKeyStatus): string {
+  const places = {
+    file: "from master_key_file",
+    next_file: "from master_key_next_file: put it in place of master_key_file",
+    hsm: "unwrapped by the token",
+  };
+  if (resealing_bytes === undefined) return places[from];
+  return `${places[from]}; ${bytes(resealing_bytes)} to be sealed anew for it`;
 }
 
 function linkLines(links: readonly LinkStatus[]): string[] {

@@ -1,7 +1,7 @@
 /** What the key manager tells of itself, gathered from its parts. */
 import { softwareVersion } from "../../base/version.ts";
 import type { KmConfig } from "../config/load.ts";
-import type { KmStatus } from "../model/status.ts";
+import type { KmStatus, MasterKeyStatus } from "../model/status.ts";
 import type { KeyStore } from "../store/port.ts";
 import type { Supplies } from "./intake.ts";
 import type { LinkOfKm } from "./links.ts";
@@ -11,6 +11,7 @@ export function kmStatus(
   { intake, connections }: Supplies,
   links: readonly LinkOfKm[],
   store: Pick<KeyStore, "use" | "full">,
+  masterKey: MasterKeyStatus,
   uptimeMs: number,
   alarms: KmStatus["alarms"],
 ): KmStatus {
@@ -26,6 +27,7 @@ export function kmStatus(
       disk_bytes: use.diskBytes,
       limit_bytes: use.limitBytes,
       full: store.full() !== undefined,
+      master_key: masterKey,
     },
     nodes_connected: connections,
     refused: intake.refused,

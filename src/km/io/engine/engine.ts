@@ -4,7 +4,6 @@
  * then the rows that speak of them.
  */
 import { timingSafeEqual } from "node:crypto";
-import { errorCode, Fault } from "../../../base/errors.ts";
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
 import type { ReceivedKey } from "../../keys/received.ts";
@@ -19,6 +18,7 @@ import type {
 } from "../../store/port.ts";
 import { booksChange } from "./books-change.ts";
 import { Cadence } from "./cadence.ts";
+import { storeFault } from "./fault.ts";
 import { gmac } from "./gmac.ts";
 import { type Group, GroupBuilder, groupOf, placeOf } from "./group.ts";
 import { isUrgent, type Operation } from "./operation.ts";
@@ -255,12 +255,7 @@ export class Engine implements KeyStore {
   #fail(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
-    const fault =
-      error instanceof Fault
-        ? error
-        : new Fault("km_store.io", "the store can't be written or read", {
-            reason: errorCode(error) ?? (error instanceof Error ? error.message : "unknown"),
-          });
+    const fault = storeFault(error);
     this.#ended.reject(fault);
     this.#parts.onFailure(fault);
   }
@@ -371,11 +366,9 @@ export class Engine implements KeyStore {
   }
 
   /**
-   * Another master key, while the store is used. When it resolves the new one opens the store and the old one
-   * does not, durably; then all that is stored is sealed anew, piece by piece: see {@link resealingBytes}.
+   * Another master key: see {@link Resealing.rekey}.
    * @param masterKey which the caller wipes after
-   * @throws Fault `km_store.key` if it is the one that the store has, `km_store.busy` while things are sealed anew;
-   * the store's own fault, if it failed
+   * @throws Fault `km_store.key`, `km_store.busy`; the store's own, if it failed
    */
   async rekey(masterKey: Uint8Array): Promise<void> {
     await Promise.race([this.#resealing.rekey(masterKey), this.#ended.promise]);
