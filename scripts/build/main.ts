@@ -31,9 +31,10 @@ const programs: Readonly<Record<string, string>> = {
 /** Packages that are loaded upon need only, each a file of its own. */
 const apart: Readonly<Record<string, string>> = { mqtt: "mqtt" };
 
-/** What programs start as threads, by the name that they look for beside themselves. */
-const threads: Readonly<Record<string, string>> = {
+/** What programs start as threads or processes, by the name that they look for beside themselves. */
+const beside: Readonly<Record<string, string>> = {
   "ledger-worker": "src/km/io/engine/ledger-worker.ts",
+  "hsm-child": "src/km/io/hsm/hsm-child.ts",
 };
 
 const apartPlugin: Plugin = {
@@ -74,7 +75,7 @@ function files(from: string): string[] {
 async function bundle(lib: string): Promise<string> {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: { ...programs, ...apart, ...threads },
+    entryPoints: { ...programs, ...apart, ...beside },
     outdir: lib,
     outExtension: { ".js": ".cjs" },
     bundle: true,

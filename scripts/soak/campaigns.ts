@@ -30,6 +30,7 @@ import {
 import { killEngines } from "../../test/faults/engine-kills.ts";
 import { killNodes } from "../../test/faults/kills.ts";
 import { killKms } from "../../test/faults/km-kills.ts";
+import { rekeyTroubles } from "../../test/faults/rekey-campaign.ts";
 import { meetTroubles } from "../../test/faults/troubles.ts";
 import { lastKeys } from "../../test/sim/km/last-keys.ts";
 import { launcher } from "../bench/production.ts";
@@ -270,6 +271,12 @@ export const campaigns: readonly Campaign[] = [
           "a forgetful disk, then a power cut, at every operation of 300 stories of such a store",
         async run(scale, seed) {
           return tally(await engineForgetfulDisks(seeds(times(300, scale), seed), 1));
+        },
+      },
+      {
+        title: "power, disk and forgetfulness at every operation of 100 exchanges of a master key",
+        async run(scale, seed) {
+          return tally(await rekeyTroubles(seeds(times(100, scale), seed), 1));
         },
       },
       {

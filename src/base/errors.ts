@@ -53,6 +53,13 @@ export type FaultCode =
   | "km_store.corrupt"
   | "km_store.key" // another master key than the one it was made with
   | "km_store.version" // a later version made it
+  | "km_store.busy" // it is being sealed anew
+  | "hsm.library" // the vendor's library can't be loaded, crashed, or does not do what is needed
+  | "hsm.token" // no such token, or two
+  | "hsm.pin" // no PIN, a wrong one, or one that must not be tried
+  | "hsm.key" // the wrapping key is missing or of no use, or is not the one that wrapped
+  | "hsm.io" // the token failed, or the wrapped key can't be read or written
+  | "hsm.timeout" // the token did not answer in time
   | "kx.connect" // the link to another KM could not be set up
   | "kx.closed" // the other KM closed it, or was given up
   | "kx.message" // a message that is not of the KM link's document

@@ -19,7 +19,7 @@ import type { KmConfig } from "./config/load.ts";
 import { openEngine } from "./io/engine/open.ts";
 import type { KxIdentity } from "./io/kx-dial.ts";
 import { KxDoor } from "./io/kx-door.ts";
-import { readMasterKey } from "./io/master-key.ts";
+import { openMasterKey } from "./io/master-key-source.ts";
 import { createKmLocal } from "./local/local.ts";
 import type { KmStatus } from "./model/status.ts";
 import { Applications, KeyDelivery, rereadApplications } from "./wiring/applications.ts";
@@ -28,6 +28,7 @@ import { Supplies } from "./wiring/intake.ts";
 import { LinkOfKm } from "./wiring/links.ts";
 import { watchProgress } from "./wiring/progress.ts";
 import { KmRecords } from "./wiring/records.ts";
+import { MasterKeyOfStore } from "./wiring/rekey.ts";
 import { kmStatus } from "./wiring/status.ts";
 import { readTexts } from "./wiring/texts.ts";
 
@@ -39,7 +40,11 @@ const lookMs = 1_000;
 
 /** Runs the key manager until it is told to stop. @returns an exit code */
 export function run(config: KmConfig): Promise<number> {
-  return runDaemon({ name: "km", log: config.log, clock }, (log, logs) => serve(config, log, logs));
+  // Tokens lock after some wrong PINs: this one is for a person, and not for a restart.
+  const exitOf = ({ code }: Fault) => (code === "hsm.pin" ? exit.config : exit.io);
+  return runDaemon({ name: "km", log: config.log, clock, exitOf }, (log, logs) =>
+    serve(config, log, logs),
+  );
 }
 
 async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number> {
@@ -77,7 +82,7 @@ async function start(
   const notify = systemdNotify({ clock, log, environment: process.env });
   house.defer(() => notify.told());
   const begun = clock.now();
-  const { store, loaded, idKey, damage, records } = await openStore(
+  const { store, loaded, idKey, damage, records, masterKey } = await openStore(
     config,
     { log, onFailure },
     house,
@@ -91,7 +96,7 @@ async function start(
         .warn(`alarm ${change}`, { alarm: id, severity, ...(detail && { detail }) });
     },
   });
-  const lost = damage.segments.length + damage.extents.length;
+  const lost = damage.segments.length + damage.groups + damage.extents.length;
   if (lost > 0) alarms.damaged(`${lost} ${lost === 1 ? "part" : "parts"}`, moment());
   const byModule = new Map<string, LinkOfKm>();
   const supplies = await Supplies.open({
@@ -164,13 +169,21 @@ async function start(
       supplies,
       links,
       store,
+      masterKey.status(),
       clock.now() - begun,
       alarmStatus(alarms),
       delivery?.keys.counts,
     );
   const looking = every(clock, lookMs, () => alarms.look(status(), moment()));
   house.defer(() => looking.cancel());
-  const local = createKmLocal(config, { status, records, logs, clock, log });
+  const local = createKmLocal(config, {
+    status,
+    records,
+    rekey: (by) => masterKey.rekey(by),
+    logs,
+    clock,
+    log,
+  });
   await local.listen();
   house.defer(() => local.close());
 
@@ -217,30 +230,36 @@ async function openStore(
   house: AsyncDisposableStack,
 ) {
   const { km, store } = config;
-  const { master_key_file, limit_mb, wipe_after } = store;
+  const { limit_mb, wipe_after } = store;
   await diskFiles.makeFolder(km.state_dir);
   const lock = await lockFolder(km.state_dir);
   house.defer(() => lock.release());
   // Before the store, so that they are closed after it: what the store still tells is on record.
   const records = await KmRecords.open(config, clock, log.child("records"));
   house.defer(() => records.close());
-  const masterKey = readMasterKey(master_key_file);
+  const found = await openMasterKey(config, clock);
+  let onRekeyed = () => {};
   const opened = await openEngine({
     folder: `${km.state_dir}/store`,
-    masterKey,
+    masterKey: found.key,
     limitBytes: limit_mb * 1_000_000,
     wipeAfterMs: wipe_after,
     clock,
     onFailure,
-  }).finally(() => masterKey.fill(0));
+    onRekeyed: () => onRekeyed(),
+  }).finally(() => found.key.fill(0));
   house.defer(() => opened.store.close());
+  await found.settle();
+  const parts = { config, store: opened.store, records, clock, log: log.child("store") };
+  const masterKey = new MasterKeyOfStore(parts, found.from);
+  onRekeyed = () => masterKey.done();
   const { segments, extents, groups } = opened.damage;
   if (groups > 0) log.error("keys that came are damaged: lost", { groups });
   for (const segment of segments) log.error("keys that came are damaged: lost", { segment });
   for (const { link, number } of extents) {
     log.error("stock is missing: lost", { link, extent: number });
   }
-  return { ...opened, records };
+  return { ...opened, records, masterKey };
 }
 
 /** Closes what was opened. What is not closed in time is as after a power cut, and found so by the next start. */

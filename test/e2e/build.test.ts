@@ -124,7 +124,7 @@ test.serial("it has no source, map or package folder in it, but every licence an
   t.false(files.some((file) => /\.ts$|\.map$|node_modules/.test(file)));
   t.true(existsSync(join(folder, "maps/qkd-node.cjs.map")));
   for (const architecture of ["arm64", "x64"]) {
-    for (const name of ["serialport", "node-hid"]) {
+    for (const name of ["serialport", "node-hid", "koffi"]) {
       const addon = readFileSync(join(image, "lib/addons", architecture, `${name}.node`));
       // e_machine of the ELF header: 183 is AArch64, 62 is x86-64.
       t.is(addon.readUInt16LE(18), architecture === "arm64" ? 183 : 62);
@@ -139,6 +139,7 @@ test.serial("it has no source, map or package folder in it, but every licence an
     "lowdb",
     "uplot",
     "node-hid",
+    "koffi",
     "@bufbuild/protobuf",
   ]) {
     t.regex(licences, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+: `, "m"));

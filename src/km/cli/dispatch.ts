@@ -40,15 +40,21 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
                  with --delete what is free of them is void at both ends
   apps           applications that asked for keys, and what they were given here
   alarms         what is raised, and what to do; also what nodes tell of theirs
+  rekey          gives the store of the running key manager another master key:
+                 that of master_key_next_file, or one that the token wraps
+  hsm init       makes the wrapping key in the token of [store.hsm] if it lacks
+                 it, draws the master key and wraps it; overwrites nothing
+  hsm check      whether the token opens the master key: it is given the PIN
   store check    reads all of the store of a key manager that is stopped: exit
                  code 1 if something in it is wrong
   store repair   drops what is damaged in it; no used key is ever free again
 
   --config FILE  its configuration (default ${standardConfig})
   --json         for programs: check-config, status, links, keys, key,
-                 compromise, apps, alarms
+                 compromise, apps, alarms, rekey, hsm, store
   --from, --to   a time: 2h, 14:30, 2026-01-31T12:00Z; --to is now if left out
   --yes KM_ID    delete without asking, if this is the key manager
+  --adopt FILE   hsm init: wraps the master key of this file; then: rekey
   --help, --version
 
 SIGHUP has a running key manager look at its certificates now, and read the
@@ -68,11 +74,22 @@ const commands = [
   "compromise",
   "apps",
   "alarms",
+  "rekey",
+  "hsm",
   "store",
 ] as const;
 const storeActs = ["check", "repair"] as const;
+const hsmActs = ["init", "check"] as const;
 /** As messages name it when it is asked. */
 const who = { called: "the key manager", command: "qkd-km" } as const;
+
+interface Options extends RecordOptions {
+  readonly config?: string;
+  readonly help?: boolean;
+  readonly version?: boolean;
+  /** File of a master key. */
+  readonly adopt?: string;
+}
 
 const terminal = openTerminal(process.stdout, process.stderr, process.env, "qkd-km");
 
@@ -107,7 +124,7 @@ function explain(error: unknown): number {
 
 async function go(args: readonly string[]): Promise<number> {
   let parsed: {
-    values: RecordOptions & { config?: string; help?: boolean; version?: boolean };
+    values: Options;
     positionals: string[];
   };
   try {
@@ -125,6 +142,7 @@ async function go(args: readonly string[]): Promise<number> {
         to: { type: "string" },
         delete: { type: "boolean" },
         yes: { type: "string" },
+        adopt: { type: "string" },
       },
     });
   } catch (error) {
@@ -147,11 +165,12 @@ async function go(args: readonly string[]): Promise<number> {
   const [named = values.config] = known === "check-config" ? more.splice(0, 1) : [];
   const [id] = known === "key" && more[0] === "show" ? more.splice(0, 2).slice(1) : [];
   if (known === "key" && id === undefined) return wrong("key show ID");
-  const word = known === "store" ? more.shift() : undefined;
+  const word = known === "store" || known === "hsm" ? more.shift() : undefined;
   const act = storeActs.find((name) => name === word);
+  const hsmAct = hsmActs.find((name) => name === word);
   if (more.length > 0)
     return wrong(`one command at a time: ${tidy(more[0] ?? "")} is one too many`);
-  const misplaced = misplacedOption(known, values);
+  const misplaced = misplacedOption(word === "init" ? "hsm init" : known, values);
   if (misplaced !== undefined) return wrong(`--${misplaced} has no use with ${known}`);
   const file = named ?? values.config ?? standardConfig;
   if (known === "check-config") return check(file, values.json === true);
@@ -168,11 +187,23 @@ async function go(args: readonly string[]): Promise<number> {
     const { storeCommand } = await import("./store.ts");
     return storeCommand(loadKmConfig(file), act, values.json === true);
   }
+  if (known === "hsm") {
+    if (hsmAct === undefined) return wrong("hsm init, or hsm check?");
+    const { loadKmConfig } = await import("../config/load.ts");
+    const { hsmCommand } = await import("./hsm.ts");
+    const { json = false, adopt } = values;
+    return hsmCommand(loadKmConfig(file), hsmAct, { json, adopt });
+  }
   const config = readKmConfig(file);
   const sockets = kmSockets(config);
   const asked = { sockets, who, km: config.km.id, options: values, now: systemClock.wall() };
   if (known === "key") return print(await showKey(id ?? "", asked));
   if (known === "compromise") return print(await compromise(asked));
+  if (known === "rekey") {
+    const { rekey, rekeyedText } = await import("./rekey.ts");
+    const done = await rekey(asked, (line) => values.json || terminal.say(line));
+    return values.json ? pass(done) : print(rekeyedText(done));
+  }
   if (known === "keys" && values.module !== undefined) {
     return print(await listKeys(values.module, asked));
   }
@@ -189,24 +220,27 @@ async function go(args: readonly string[]): Promise<number> {
   return print(known === "keys" ? moduleTable(status.modules) : statusText(status));
 }
 
-const ofRecords = ["module", "link", "from", "to", "delete", "yes"] as const;
+const ofSome = ["module", "link", "from", "to", "delete", "yes", "adopt"] as const;
 
 /** An option that this command does not look at: a mistake, and not to be passed over. */
-function misplacedOption(command: string, values: RecordOptions): string | undefined {
+function misplacedOption(command: string, values: Options): string | undefined {
   const used: readonly string[] =
     command === "compromise"
       ? ["link", "from", "to", "delete", "yes"]
       : command === "keys" && values.module !== undefined
         ? ["module", "from", "to"]
-        : [];
-  return ofRecords.find((name) => values[name] !== undefined && !used.includes(name));
+        : command === "hsm init"
+          ? ["adopt"]
+          : [];
+  return ofSome.find((name) => values[name] !== undefined && !used.includes(name));
 }
 
 /** @throws ConfigError with all that is wrong, unless that is printed as JSON */
 async function check(file: string, json: boolean): Promise<number> {
   const { checkKmConfig } = await import("../config/load.ts");
   try {
-    const { km, links, modules } = checkKmConfig(file, Date.now());
+    const { tokenProblems } = await import("./check-token.ts");
+    const { km, links, modules } = await checkKmConfig(file, Date.now(), tokenProblems);
     if (json) return pass({ file, good: true, km: km.id, problems: [] });
     const count = (of: readonly unknown[], one: string) =>
       `${of.length} ${one}${of.length === 1 ? "" : "s"}`;

@@ -1,4 +1,5 @@
 /** Reads, checks and resolves a key manager's configuration file. All that is wrong with it is said at once. */
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import * as v from "valibot";
 import { didYouMean } from "../../base/words.ts";
@@ -20,6 +21,7 @@ import { applicationsOf, checkApplications } from "./applications.ts";
 import {
   configSchema,
   etsi014Schema,
+  hsmSchema,
   kmSchema,
   kq1Schema,
   kxSchema,
@@ -36,17 +38,22 @@ export type ModuleConfig = RawConfig["module"][string] & { readonly name: string
 export type LinkConfig = RawConfig["link"][string] & { readonly name: string };
 
 /** A configuration that was checked. Times are in ms. */
-export interface KmConfig extends Omit<RawConfig, "module" | "link" | "sae"> {
+export interface KmConfig extends Omit<RawConfig, "module" | "link" | "sae" | "store"> {
   readonly file: string;
+  readonly store: Omit<RawConfig["store"], "hsm"> & { readonly hsm?: HsmTable };
   readonly applications: readonly Application[];
   readonly modules: readonly ModuleConfig[];
   readonly links: readonly LinkConfig[];
 }
 
+/** The token that wraps the master key; `key` is its KM's ID where none is given. */
+export type HsmTable = NonNullable<RawConfig["store"]["hsm"]> & { readonly key: string };
+
 const tables: Readonly<Record<string, { readonly entries: object }>> = {
   "": configSchema,
   km: kmSchema,
   store: storeSchema,
+  "store.hsm": hsmSchema,
   records: recordsSchema,
   kq1: kq1Schema,
   kx: kxSchema,
@@ -88,21 +95,49 @@ export function parseKmConfig(text: string, file: string): KmConfig {
   const modules = Object.entries(module).map(([name, one]) => ({ ...one, name }));
   const links = Object.entries(link).map(([name, one]) => ({ ...one, name }));
   checkTogether(raw, modules, links, complain);
+  checkMasterKey(raw.store, complain);
   const applications = applicationsOf(sae, raw.km.id);
   checkApplications(raw, applications, links, complain);
   if (problems.length > 0) throw configError(file, text, problems);
-  const { store, kq1, kx, etsi014 } = raw;
+  const { kq1, kx, etsi014 } = raw;
   return {
     ...raw,
     file,
     applications,
     etsi014: etsi014 && resolveFiles(etsi014, files, file),
-    store: resolveFiles(store, ["master_key_file"], file),
+    store: storeOf(raw, file),
     kq1: kq1 && resolveFiles(kq1, files, file),
     kx: kx && resolveFiles(kx, files, file),
     modules,
     links,
   };
+}
+
+function storeOf(
+  { km, store: { hsm, ...rest } }: Pick<RawConfig, "km" | "store">,
+  file: string,
+): KmConfig["store"] {
+  const store = resolveFiles(rest, ["master_key_file", "master_key_next_file"], file);
+  if (hsm === undefined) return store;
+  return { ...store, hsm: { ...resolveFiles(hsm, ["pin_file"], file), key: hsm.key ?? km.id } };
+}
+
+function checkMasterKey(
+  { master_key_file, master_key_next_file, hsm }: RawConfig["store"],
+  complain: (key: string, what: string) => void,
+): void {
+  if (master_key_file === undefined && hsm === undefined) {
+    complain("store.master_key_file", "missing: the master key is in a file, or see [store.hsm]");
+  }
+  if (master_key_file !== undefined && hsm !== undefined) {
+    complain("store.master_key_file", "the master key is in a file or in [store.hsm], not in both");
+  }
+  if (master_key_next_file !== undefined && master_key_next_file === master_key_file) {
+    complain("store.master_key_next_file", "is master_key_file: the next one is another file");
+  }
+  if (hsm !== undefined && hsm.token === undefined && hsm.serial === undefined) {
+    complain("store.hsm.token", "missing: the label of the token, its serial number, or both");
+  }
 }
 
 function checkTogether(
@@ -173,22 +208,29 @@ export function readKmConfig(file: string): KmConfig {
 
 /** Reads and checks a configuration file, and that the files it names can be read. @throws ConfigError */
 export function loadKmConfig(file: string): KmConfig {
-  return looked(file, fileProblems);
+  const text = readConfigText(file, whyNot);
+  const config = parseKmConfig(text, resolve(file));
+  const problems = fileProblems(config);
+  if (problems.length > 0) throw configError(file, text, problems);
+  return config;
 }
 
 /**
  * The same, and that certificates and keys are what they should be. The key manager starts without that:
  * they may be exchanged while it runs.
- * @param wall ms since 1970 UTC @throws ConfigError
+ * @param wall ms since 1970 UTC
+ * @param token what is wrong with the token of `[store.hsm]`: asked if all files are there
+ * @throws ConfigError
  */
-export function checkKmConfig(file: string, wall: number): KmConfig {
-  return looked(file, (config) => [...fileProblems(config), ...contentProblems(config, wall)]);
-}
-
-function looked(file: string, look: (config: KmConfig) => Problem[]): KmConfig {
+export async function checkKmConfig(
+  file: string,
+  wall: number,
+  token: (config: KmConfig) => Promise<Problem[]>,
+): Promise<KmConfig> {
   const text = readConfigText(file, whyNot);
   const config = parseKmConfig(text, resolve(file));
-  const problems = look(config);
+  const problems = [...fileProblems(config), ...contentProblems(config, wall)];
+  if (problems.length === 0 && config.store.hsm) problems.push(...(await token(config)));
   if (problems.length > 0) throw configError(file, text, problems);
   return config;
 }
@@ -211,7 +253,12 @@ function fileProblems(config: KmConfig): Problem[] {
     const what = path && fileProblem(path, isSecret);
     if (what) complain(key, what);
   };
-  look("store.master_key_file", config.store.master_key_file, true);
+  const { master_key_file, master_key_next_file: next, hsm } = config.store;
+  look("store.master_key_file", master_key_file, true);
+  // It is there only when it is time for it.
+  if (next !== undefined && existsSync(next)) look("store.master_key_next_file", next, true);
+  look("store.hsm.module", hsm?.module, false);
+  look("store.hsm.pin_file", hsm?.pin_file, true);
   for (const { name, table } of tlsTables(config)) {
     for (const file of files) look(`${name}.${file}`, table[file], file === "key");
     const { ca, crl } = table;
@@ -223,11 +270,12 @@ function fileProblems(config: KmConfig): Problem[] {
 
 function contentProblems(config: KmConfig, wall: number): Problem[] {
   const problems: Problem[] = [];
-  const { master_key_file: file } = config.store;
-  const bytes = readIfThere(file, ({ length }) => length);
-  if (bytes !== undefined && bytes < leastMasterKey) {
+  for (const key of ["master_key_file", "master_key_next_file"] as const) {
+    const file = config.store[key];
+    const bytes = file && readIfThere(file, ({ length }) => length);
+    if (typeof bytes !== "number" || bytes >= leastMasterKey) continue;
     const what = `${file} has ${bytes} bytes, and must have ${leastMasterKey} or more`;
-    problems.push({ key: "store.master_key_file", what });
+    problems.push({ key: `store.${key}`, what });
   }
   for (const { name, table } of tlsTables(config)) {
     for (const { name: file, what } of credentialProblems(table, wall)) {

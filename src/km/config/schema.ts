@@ -12,6 +12,7 @@ import {
   logSchema,
   peer,
   seconds,
+  text,
   whole,
 } from "../../host/config/values.ts";
 import { localSchema } from "../../ops/local/schema.ts";
@@ -19,8 +20,28 @@ import { supplyPathTemplate } from "../../wire/kq1/names.ts";
 
 export const kmSchema = v.strictObject({ id, state_dir: absolute });
 
+/** A token with the key that wraps the master key, by PKCS#11. */
+export const hsmSchema = v.strictObject({
+  module: absolute,
+  token: v.optional(text),
+  serial: v.optional(text),
+  key: v.optional(text),
+  pin_file: fileName,
+  answer_timeout_s: seconds(1, 300, 20),
+});
+
 export const storeSchema = v.strictObject({
-  master_key_file: fileName,
+  master_key_file: v.optional(fileName),
+  master_key_next_file: v.optional(fileName),
+  hsm: v.optional(
+    v.pipe(
+      hsmSchema,
+      v.transform(({ answer_timeout_s, ...rest }) => ({
+        ...rest,
+        answer_timeout: answer_timeout_s,
+      })),
+    ),
+  ),
   limit_mb: v.optional(whole(16, 1_000_000), 4_096),
   wipe_after_s: seconds(1, 600, 10),
 });

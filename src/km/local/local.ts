@@ -8,7 +8,7 @@ import { controlSocket } from "../../ops/local/paths.ts";
 import { LocalError, type LocalRequest } from "../../ops/local/protocol.ts";
 import { type Caller, type LocalAnswer, LocalServer } from "../../ops/local/server.ts";
 import type { Period } from "../keys/origin.ts";
-import type { KmStatus } from "../model/status.ts";
+import type { KmStatus, Rekeyed } from "../model/status.ts";
 import { parseUuid } from "../records/kma-key-id.ts";
 import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
 
@@ -23,6 +23,8 @@ export interface RecordsOfLocal {
 export interface LocalParts {
   readonly status: () => KmStatus;
   readonly records: RecordsOfLocal;
+  /** Gives the store another master key. @throws Fault */
+  readonly rekey: (by: string) => Promise<Rekeyed>;
   readonly logs: LogRing;
   readonly clock: Clock;
   readonly log: Log;
@@ -96,6 +98,8 @@ class KmApi {
         return { data: Object.keys(args).length === 0 ? status().modules : await this.#keys(args) };
       case "compromise":
         return { data: await this.#compromise(args, caller) };
+      case "rekey":
+        return { data: await this.#rekey(args, caller) };
       default:
         throw new LocalError("not_available", "the key manager does not have this");
     }
@@ -125,13 +129,33 @@ class KmApi {
     }
   }
 
-  async #compromise(args: Args, { role, peer }: Caller): Promise<GivenUp> {
+  async #compromise(args: Args, caller: Caller): Promise<GivenUp> {
+    const { records, log } = this.#parts;
+    const period = periodOf(args);
+    const { link } = args;
+    if (typeof link !== "string") throw new LocalError("bad_request", "bad arguments");
+    return this.#act(args, caller, async (by) => {
+      const done = found(await records.giveUp(link, period, by), "link");
+      log.warn("keys were given up on an order", {
+        link,
+        by,
+        void_bits: done.void_bits,
+        dropped_keys: done.dropped_keys,
+        left_keys: done.left_keys,
+      });
+      return done;
+    });
+  }
+
+  #rekey(args: Args, caller: Caller): Promise<Rekeyed> {
+    return this.#act(args, caller, (by) => this.#parts.rekey(by));
+  }
+
+  /** One action at a time, by who may act, on the key manager that is meant. @throws LocalError */
+  async #act<T>(args: Args, { role, peer }: Caller, act: (by: string) => Promise<T>): Promise<T> {
     if (role !== "act") {
       throw new LocalError("not_permitted", "this socket only answers; acting needs the other one");
     }
-    const { records, log } = this.#parts;
-    const period = periodOf(args);
-    if (typeof args.link !== "string") throw new LocalError("bad_request", "bad arguments");
     if (args.confirm !== this.#id) {
       throw new LocalError("bad_request", `it must name the KM: this is ${this.#id}`);
     }
@@ -139,16 +163,7 @@ class KmApi {
     this.#acting = true;
     try {
       const uid = await peer();
-      const by = uid === undefined ? "local" : `local uid ${uid}`;
-      const done = found(await records.giveUp(args.link, period, by), "link");
-      log.warn("keys were given up on an order", {
-        link: args.link,
-        by,
-        void_bits: done.void_bits,
-        dropped_keys: done.dropped_keys,
-        left_keys: done.left_keys,
-      });
-      return done;
+      return await act(uid === undefined ? "local" : `local uid ${uid}`);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       throw new LocalError("not_available", `nothing was done: ${describe(error)}`);

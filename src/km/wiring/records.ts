@@ -198,6 +198,17 @@ export class KmRecords {
     await this.#flush();
   }
 
+  /**
+   * The store gets another master key. @param by who ordered it
+   * @throws Fault `km_store.io` if that cannot be recorded
+   */
+  async rekey(state: string, from: string, by?: string): Promise<void> {
+    const facts = { state, reason: from, ...(by !== undefined && { by }) };
+    const at = this.#clock.wall();
+    this.#notes.write({ kind: "rekey", at, ids: Buffer.alloc(0), ranges: [], facts });
+    await this.#flush();
+  }
+
   /** Records behind a position, for who passes them on: see {@link RecordLog.since}. */
   since(after: Position | undefined, mostBytes?: number): ReturnType<RecordLog["since"]> {
     return this.#log.since(after, mostBytes);

@@ -272,7 +272,8 @@ export class LocalApi {
     const { config } = this.#parts;
     this.#permit(name, given, caller);
     if (name === "session") return this.#session(given);
-    if (name === "compromise") throw new LocalError("not_available", "a key manager has this");
+    if (name === "compromise" || name === "rekey")
+      throw new LocalError("not_available", "a key manager has this");
     const { confirm, ...args } = given;
     if (args.module !== undefined) this.#chosen(args);
     // A command for another node is refused before anything is done.

@@ -14,6 +14,8 @@ export interface DaemonOptions {
   readonly clock: Clock;
   /** After a crash was logged, before the process ends. Must not throw. */
   readonly onCrash?: () => void;
+  /** The exit code of a fault; default: that of input and output. */
+  readonly exitOf?: (fault: Fault) => number;
 }
 
 /** The work, until it is told to stop. @returns an exit code @throws Fault `stopped`: it was told to early */
@@ -25,7 +27,7 @@ export type Serve = (log: Log, logs: LogRing) => Promise<number>;
  * @returns an exit code
  */
 export async function runDaemon(options: DaemonOptions, serve: Serve): Promise<number> {
-  const { name, clock, onCrash } = options;
+  const { name, clock, onCrash, exitOf = () => exit.io } = options;
   const { level, timestamps } = options.log;
   const stamp = timestamps ? () => new Date(clock.wall()).toISOString() : undefined;
   const logs = new LogRing();
@@ -46,6 +48,6 @@ export async function runDaemon(options: DaemonOptions, serve: Serve): Promise<n
   } catch (error) {
     if (error instanceof Fault && error.code === "stopped") return exit.ok;
     log.error(describe(error));
-    return error instanceof Fault ? exit.io : exit.software;
+    return error instanceof Fault ? exitOf(error) : exit.software;
   }
 }

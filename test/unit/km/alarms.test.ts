@@ -40,6 +40,7 @@ function statusOf(changes: Partial<LinkStatus> = {}, full = false): KmStatus {
       disk_bytes: full ? 100 : 10,
       limit_bytes: 100,
       full,
+      master_key: { from: "file" },
     },
     nodes_connected: 1,
     refused: {},

@@ -6,12 +6,13 @@ import {
   enginePowerCuts,
 } from "../../../faults/engine-campaign.ts";
 import { killEngines } from "../../../faults/engine-kills.ts";
+import { rekeyTroubles } from "../../../faults/rekey-campaign.ts";
 
 // Every file operation of a story is a point of failure; more seeds in `npm run soak`.
 const every = 10 / rounds(10);
 const seeds = some([1, 2]);
 
-test("power may fail at any operation: what was acknowledged is there, what was used is not, nor can it be decrypted", async (t) => {
+test("power may fail at any operation, rekeying included: what was acknowledged is there, what was used is not, nor can it be decrypted", async (t) => {
   t.timeout(600_000);
   const { points, broken } = await enginePowerCuts(seeds, every);
   t.deepEqual(broken.slice(0, 10), []);
@@ -29,6 +30,13 @@ test("a disk that forgets what it failed to sync, and then loses power, loses no
   t.timeout(600_000);
   const { broken } = await engineForgetfulDisks(seeds, every);
   t.deepEqual(broken.slice(0, 10), []);
+});
+
+test("whatever fails while the master key is exchanged, the next start opens the store by itself", async (t) => {
+  t.timeout(600_000);
+  const { points, broken } = await rekeyTroubles([1], every);
+  t.deepEqual(broken.slice(0, 10), []);
+  t.true(points >= rounds(800), `${points} points`);
 });
 
 test("a process that is killed has what it acknowledged, and no used key comes back", async (t) => {
