@@ -28,6 +28,7 @@ import { Supplies } from "./wiring/intake.ts";
 import { LinkOfKm } from "./wiring/links.ts";
 import { watchProgress } from "./wiring/progress.ts";
 import { KmRecords } from "./wiring/records.ts";
+import { SkipDelivery } from "./wiring/skip.ts";
 import { kmStatus } from "./wiring/status.ts";
 import { readTexts } from "./wiring/texts.ts";
 
@@ -189,6 +190,18 @@ async function start(
   }
   await delivery?.listen();
   house.defer(() => delivery?.close());
+  const skip =
+    delivery &&
+    SkipDelivery.make({
+      config,
+      applications,
+      keys: delivery.keys,
+      store,
+      clock,
+      log: log.child("skip"),
+    });
+  await skip?.listen();
+  house.defer(() => skip?.close());
   await supplies.listen();
   house.defer(() => supplies.closeServers());
 
@@ -198,6 +211,7 @@ async function start(
   house.defer(() => certificates.stop());
   process.on("SIGHUP", () => {
     const unreadable = certificates.look().join(", ");
+    skip?.look();
     if (unreadable !== "") log.warn("certificates cannot be read", { for: unreadable });
     rereadApplications(config, applications, links, log);
   });

@@ -29,6 +29,7 @@ import {
   recordsSchema,
   requestSchema,
   saeSchema,
+  skipSchema,
   storeSchema,
 } from "./schema.ts";
 
@@ -54,6 +55,7 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
   "module.request": requestSchema,
   link: linkSchema,
   etsi014: etsi014Schema,
+  skip: skipSchema,
   sae: saeSchema,
   log: logSchema,
   local: localSchema,
@@ -88,8 +90,8 @@ export function parseKmConfig(text: string, file: string): KmConfig {
   const modules = Object.entries(module).map(([name, one]) => ({ ...one, name }));
   const links = Object.entries(link).map(([name, one]) => ({ ...one, name }));
   checkTogether(raw, modules, links, complain);
-  const applications = applicationsOf(sae, raw.km.id);
-  checkApplications(raw, applications, links, complain);
+  const applications = applicationsOf(sae, raw.km.id, file);
+  checkApplications({ ...raw, sae }, applications, links, complain);
   if (problems.length > 0) throw configError(file, text, problems);
   const { store, kq1, kx, etsi014 } = raw;
   return {
@@ -212,6 +214,9 @@ function fileProblems(config: KmConfig): Problem[] {
     if (what) complain(key, what);
   };
   look("store.master_key_file", config.store.master_key_file, true);
+  for (const { id, km, skip } of config.applications) {
+    if (km === config.km.id) look(`sae.${id}.skip_psk_file`, skip?.pskFile, true);
+  }
   for (const { name, table } of tlsTables(config)) {
     for (const file of files) look(`${name}.${file}`, table[file], file === "key");
     const { ca, crl } = table;
