@@ -167,7 +167,8 @@ export class KmPair {
         const identity = await authority.issue({
           commonName: sae,
           dns: [sae],
-          usage: "client",
+          // At one end of a tunnel it is the server.
+          usage: "both",
           days: 90,
         });
         const pskFile = `${folder}/${sae}.psk`;
