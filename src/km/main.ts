@@ -211,9 +211,9 @@ async function start(
   house.defer(() => certificates.stop());
   process.on("SIGHUP", () => {
     const unreadable = certificates.look().join(", ");
-    skip?.look();
     if (unreadable !== "") log.warn("certificates cannot be read", { for: unreadable });
     rereadApplications(config, applications, links, log);
+    skip?.look();
   });
   const asking = watchProgress(progress, supplies.intake, store, clock);
   house.defer(() => asking.cancel());
