@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { find } from "../find.ts";
@@ -97,6 +97,7 @@ export class Gateway {
   /** Writes a file of this machine. */
   async write(path: string, text: string, mode = 0o600): Promise<void> {
     const file = `${this.#folder}.file`;
+    rmSync(file, { force: true });
     writeFileSync(file, text, { mode });
     await this.type(`mkdir -p "$(dirname '${path}')"; cp -p '${file}' '${path}'`);
   }
