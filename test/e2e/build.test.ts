@@ -111,6 +111,7 @@ process.on = function (name, ...rest) {
     ["qkd-node", "console", "--key", "/none"],
     ["qkd-panel", "--socket", join(folder, "none")],
     ["qkd-km", "run", "--config", "/none"],
+    ["qkd-psk", "run", "--config", "/none"],
   ] as const) {
     const ended = spawnSync(join(image, "bin", name), args, { env, encoding: "utf8" });
     t.is(ended.signal, null, name);

@@ -84,12 +84,13 @@ async function go(args: readonly string[]): Promise<number> {
   }
   if (more.length > 0) return wrong(`one command at a time: ${tidy(more[0] ?? "")} is too many`);
   const file = values.config ?? standardConfig;
-  const config = loadPskConfig(file);
   if (command === "check-config") {
-    return print(`${file}: good (${config.role}, with ${config.peer.sae})`);
+    const { role, peer } = loadPskConfig(file);
+    return print(`${file}: good (${role}, with ${peer.sae})`);
   }
+  // Told to stop while it was loaded: nothing was begun.
   const { run } = await import("../main.ts");
-  return (await isStopRequested()) ? exit.ok : run(config);
+  return (await isStopRequested()) ? exit.ok : run(loadPskConfig(file));
 }
 
 function print(text: string): number {
