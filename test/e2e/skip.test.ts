@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { hash } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import type { ExecutionContext } from "ava";
 import test from "ava";
 import { systemClock } from "../../src/base/clock.ts";
@@ -209,3 +210,56 @@ async function suites(t: ExecutionContext, { alice, bob }: KmPair): Promise<void
   );
   t.is((await clientOf(t, bob, appB).ask("/capabilities")).status, 200);
 }
+
+test.serial(
+  "who is in is served while strangers flood the door, and bad requests slow down whose they are",
+  async (t) => {
+    const { kms, a, a2 } = await world(t);
+    const { host, port } = kms.alice.skip;
+    const { lines } = kms.alice.process;
+    t.is((await a.ask("/capabilities")).status, 200);
+    t.is((await a2.ask("/capabilities")).status, 200);
+    const before = lines.length;
+    const [app, other] = kms.alice.applications as [PairApplication, PairApplication];
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const strangers = Array.from({ length: 150 }, async (_, i) => {
+      if (i % 3 === 0) {
+        const client = clientOf(t, kms.alice, { ...app, pskFile: other.pskFile });
+        return client.ask("/capabilities").then(
+          () => "served",
+          () => "refused",
+        );
+      }
+      // Garbage instead of a handshake; or nothing at all.
+      const socket = connect({ host, port });
+      t.teardown(() => socket.destroy());
+      socket.on("error", () => {});
+      if (i % 3 === 1) socket.write(Buffer.alloc(20_000, i));
+      await Promise.race([new Promise((resolve) => socket.once("close", resolve)), ended]);
+      return "refused";
+    });
+    const honest = async () => {
+      for (let i = 0; i < 20; i++) t.is((await a.ask("/capabilities")).status, 200);
+      t.is((await a.ask("/key?remoteSystemID=app-b")).status, 200);
+      end();
+    };
+    const [, ...outcomes] = await Promise.all([honest(), ...strangers]);
+    t.deepEqual([...new Set(outcomes)], ["refused"]);
+    t.true(lines.length - before < 60, `${lines.length - before} lines of the log`);
+
+    // Its allowance of answers without a key is used up: each further one takes a second. Another's is not.
+    const times: number[] = [];
+    for (let i = 0; i < 70; i++) {
+      const begun = performance.now();
+      t.is((await a2.ask(`/key/${"0".repeat(32)}?remoteSystemID=app-b`)).status, 400);
+      times.push(performance.now() - begun);
+      if ((times.at(-1) ?? 0) >= 900) break;
+    }
+    t.true((times.at(-1) ?? 0) >= 900, "it waits in the end");
+    const fetched = await Promise.all([a.ask("/key?remoteSystemID=app-b"), a2.ask("/nowhere")]);
+    t.deepEqual(
+      fetched.map(({ status }) => status),
+      [200, 404],
+    );
+  },
+);
