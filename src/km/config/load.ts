@@ -226,6 +226,17 @@ function fileProblems(config: KmConfig): Problem[] {
   return problems;
 }
 
+/** Whether these are hexadecimal digits of 16 to 64 bytes, with or without a line end. */
+function isPreSharedKey(text: Buffer): boolean {
+  let count = 0;
+  for (const byte of text) {
+    if (byte === 0x0a || byte === 0x0d) continue;
+    if (!/[0-9a-fA-F]/.test(String.fromCharCode(byte))) return false;
+    count++;
+  }
+  return count >= 32 && count <= 128 && count % 2 === 0;
+}
+
 function contentProblems(config: KmConfig, wall: number): Problem[] {
   const problems: Problem[] = [];
   const { master_key_file: file } = config.store;
@@ -233,6 +244,12 @@ function contentProblems(config: KmConfig, wall: number): Problem[] {
   if (bytes !== undefined && bytes < leastMasterKey) {
     const what = `${file} has ${bytes} bytes, and must have ${leastMasterKey} or more`;
     problems.push({ key: "store.master_key_file", what });
+  }
+  for (const { id, km, skip } of config.applications) {
+    if (km !== config.km.id || skip === undefined) continue;
+    const good = readIfThere(skip.pskFile, isPreSharedKey) ?? true;
+    const what = `${skip.pskFile} is not of 32 to 128 hexadecimal digits, an even number`;
+    if (!good) problems.push({ key: `sae.${id}.skip_psk_file`, what });
   }
   for (const { name, table } of tlsTables(config)) {
     for (const { name: file, what } of credentialProblems(table, wall)) {
