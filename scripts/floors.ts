@@ -41,6 +41,11 @@ export const floors: readonly Floor[] = [
     sees: ["src/base/", "src/port/", "src/wire/", "src/host/", "src/ops/"],
   },
   {
+    folder: "src/psk/",
+    about: "a tunnel's end: asks a KM for keys, as any application does",
+    sees: ["src/base/", "src/port/", "src/wire/", "src/host/"],
+  },
+  {
     folder: "src/bin/",
     about: "what is started: names the drivers",
     sees: [
@@ -52,6 +57,7 @@ export const floors: readonly Floor[] = [
       "src/ops/",
       "src/node/",
       "src/km/",
+      "src/psk/",
     ],
   },
 ];
@@ -95,6 +101,7 @@ export const pureRooms: readonly string[] = [
   "src/node/spool/",
   "src/node/state/",
   "src/node/telemetry/",
+  "src/psk/rotation/",
 ];
 
 /** Files in pure rooms that are not, and why. */
@@ -145,6 +152,7 @@ export const keyRooms: readonly string[] = [
   "src/node/ledger/",
   "src/node/on-request/",
   "src/node/spool/",
+  "src/psk/io/",
   "test/",
   "scripts/",
 ];

@@ -34,6 +34,9 @@ export type FaultCode =
   | "kx.version" // the other KM speaks another version
   | "kx.peer" // another KM than the one of this link
   | "kx.silent" // the other KM says nothing, or reads nothing, any more
+  | "psk.km" // no key from the KM
+  | "psk.peer" // the other end of a tunnel can't be reached, or answers what it should not
+  | "psk.install" // a tunnel did not take its key
   | "panel.report" // a HID report that is not of the chassis controller's document
   | "panel.message" // a line between panel process and node that is not of the port
   | "panel.silent" // the panel, its controller, or the node behind it says nothing any more

@@ -29,6 +29,7 @@ import { LinkOfKm } from "./wiring/links.ts";
 import { watchProgress } from "./wiring/progress.ts";
 import { KmRecords } from "./wiring/records.ts";
 import { MasterKeyOfStore } from "./wiring/rekey.ts";
+import { SkipDelivery } from "./wiring/skip.ts";
 import { kmStatus } from "./wiring/status.ts";
 import { readTexts } from "./wiring/texts.ts";
 
@@ -202,6 +203,18 @@ async function start(
   }
   await delivery?.listen();
   house.defer(() => delivery?.close());
+  const skip =
+    delivery &&
+    SkipDelivery.make({
+      config,
+      applications,
+      keys: delivery.keys,
+      store,
+      clock,
+      log: log.child("skip"),
+    });
+  await skip?.listen();
+  house.defer(() => skip?.close());
   await supplies.listen();
   house.defer(() => supplies.closeServers());
 
@@ -213,6 +226,7 @@ async function start(
     const unreadable = certificates.look().join(", ");
     if (unreadable !== "") log.warn("certificates cannot be read", { for: unreadable });
     rereadApplications(config, applications, links, log);
+    skip?.look();
   });
   const asking = watchProgress(progress, supplies.intake, store, clock);
   house.defer(() => asking.cancel());

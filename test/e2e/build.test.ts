@@ -10,6 +10,7 @@ import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { KmPair } from "../rig/km-pair.ts";
 import { withNode } from "../rig/one-node.ts";
+import { pskEnds } from "../rig/psk-ends.ts";
 import { Rig } from "../rig/rig.ts";
 import { deadline } from "../rig/with-rig.ts";
 
@@ -65,6 +66,15 @@ test.serial("its key managers start, take and compare keys, and stop in order", 
   const matched = () => Promise.all(kms.kms.map(async (km) => (await km.status()).links[0]));
   const matched_bits = blocks * blockBits;
   await eventually("all is matched", matched, { is: [{ matched_bits }, { matched_bits }] });
+  // And the build's qkd-psk gets a tunnel's key from them.
+  const tunnel = `[command]\nrun = ["true"]\n`;
+  const psk = join(image, "bin/qkd-psk");
+  const ends = await pskEnds({ kms, folder: place, tunnel: [tunnel, tunnel], program: psk });
+  for (const end of [ends.slave, ends.master]) {
+    t.teardown(() => end.stop());
+    end.start();
+  }
+  await ends.slave.logged(/msg="key in use"/, deadline());
   for (const { process: km } of kms.kms) {
     t.is(await km.stop(), 0);
     t.true(km.lines.some((line) => line.includes('msg="stopped"')));
@@ -111,6 +121,7 @@ process.on = function (name, ...rest) {
     ["qkd-node", "console", "--key", "/none"],
     ["qkd-panel", "--socket", join(folder, "none")],
     ["qkd-km", "run", "--config", "/none"],
+    ["qkd-psk", "run", "--config", "/none"],
   ] as const) {
     const ended = spawnSync(join(image, "bin", name), args, { env, encoding: "utf8" });
     t.is(ended.signal, null, name);

@@ -11,6 +11,7 @@ import { KeyManager } from "../emulator/km/index.ts";
 import { Pty } from "../emulator/pty.ts";
 import { eventually } from "../eventually.ts";
 import { askKm, type HeldKey, heldKeys } from "../rig/application.ts";
+import { SkipClient } from "../rig/skip-client.ts";
 
 const demo = fileURLToPath(new URL("../../scripts/demo/main.ts", import.meta.url));
 const fixtures = fileURLToPath(new URL("../fixtures/qcrypto/", import.meta.url));
@@ -115,6 +116,11 @@ test.serial(
     const [given] = await ask("app-b2", "app-a2/enc_keys");
     t.is(given?.bits, 256);
     t.deepEqual(await ask("app-a2", `app-b2/dec_keys?key_ID=${given?.id}`), [given as HeldKey]);
+    // The same end over SKIP.
+    const { psk_identity: identity, psk_file: pskFile, ...at } = kms.b.skip;
+    const router = new SkipClient({ ...at, identity, pskFile });
+    t.teardown(() => router.close());
+    t.is((await router.ask("/capabilities")).body.localSystemID, "app-b");
     // The same by a command that anybody can paste.
     const line = await eventually("the line", () => /^curl .*enc_keys$/m.exec(said)?.[0]);
     const { stdout } = await promisify(exec)(`${line} --silent`);

@@ -36,6 +36,8 @@ export interface KmPairOptions {
 export interface PairApplication extends IdentityFiles {
   readonly saeId: string;
   readonly ca: string;
+  /** Its pre-shared key over SKIP, in hexadecimal digits; its identity is its SAE ID. */
+  readonly pskFile: string;
 }
 
 /** Applications of each end; any of one end may share keys with any of the other. */
@@ -46,7 +48,8 @@ function saeTables(limits: string): string {
     .flatMap((end) =>
       saesOf[end].map((sae) => {
         const partners = end === "alice" ? `with = ["app-b", "app-b2"]\n` : "";
-        return `[sae.${sae}]\nkm = "km-${end}"\n${partners}${limits}`;
+        const skip = `skip_identity = "${sae}"\nskip_psk_file = "${sae}.psk"\n`;
+        return `[sae.${sae}]\nkm = "km-${end}"\n${partners}${limits}${skip}`;
       }),
     )
     .join("\n");
@@ -64,6 +67,8 @@ export class KmOfPair {
   readonly own: IdentityFiles;
   /** Where applications ask for keys. */
   readonly url: string;
+  /** Where encryptors ask for keys. */
+  readonly skip: { readonly host: string; readonly port: number };
   /** Two applications of this end: `app-a`, `app-a2`, or `app-b`, `app-b2`. */
   readonly applications: readonly PairApplication[];
 
@@ -75,6 +80,7 @@ export class KmOfPair {
     node: IdentityFiles & { readonly ca: string },
     own: IdentityFiles,
     url: string,
+    skip: { readonly host: string; readonly port: number },
     applications: readonly PairApplication[],
   ) {
     this.end = end;
@@ -84,6 +90,7 @@ export class KmOfPair {
     this.node = node;
     this.own = own;
     this.url = url;
+    this.skip = skip;
     this.applications = applications;
   }
 
@@ -136,7 +143,7 @@ export class KmPair {
     const lists = crl ? `crl = "ca.crl"\n` : "";
     if (crl) await writeFile(`${folder}/ca.crl`, await authority.revoke([]));
     const ports: number[] = [];
-    for (let i = 0; i < 5; i++) ports.push(await freePort());
+    for (let i = 0; i < 7; i++) ports.push(await freePort());
     const made: KmOfPair[] = [];
     for (const [i, end] of ends.entries()) {
       const identity = await authority.issue({
@@ -160,10 +167,14 @@ export class KmPair {
         const identity = await authority.issue({
           commonName: sae,
           dns: [sae],
-          usage: "client",
+          // At one end of a tunnel it is the server.
+          usage: "both",
           days: 90,
         });
-        applications.push({ saeId: sae, ca, ...(await writeIdentity(folder, sae, identity)) });
+        const pskFile = `${folder}/${sae}.psk`;
+        await writeFile(pskFile, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600 });
+        const files = await writeIdentity(folder, sae, identity);
+        applications.push({ saeId: sae, ca, pskFile, ...files });
       }
       const state = `${folder}/${end}`;
       await writeFile(`${folder}/master-${end}`, randomBytes(32), { mode: 0o600 });
@@ -201,6 +212,10 @@ ca = "ca.crt"
 cert = "${own.cert}"
 key = "${own.key}"
 ${lists}${door}
+[skip]
+host = "127.0.0.1"
+port = ${ports[5 + i]}
+
 ${saeTables(limits)}
 [module.m]
 module_id = "${modules[i]}"
@@ -221,8 +236,11 @@ ${dial}`,
         program,
       );
       const url = `https://127.0.0.1:${ports[3 + i]}`;
+      const skip = { host: "127.0.0.1", port: ports[5 + i] as number };
       const at = ports[i] as number;
-      made.push(new KmOfPair(end, process, at, state, { ca, ...node }, own, url, applications));
+      made.push(
+        new KmOfPair(end, process, at, state, { ca, ...node }, own, url, skip, applications),
+      );
     }
     return new KmPair(authority, made[0] as KmOfPair, made[1] as KmOfPair);
   }

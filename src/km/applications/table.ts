@@ -17,6 +17,16 @@ export interface Application {
   readonly partners: readonly string[];
   /** Keys a second in the long run, and at once. */
   readonly rate: { readonly keysPerS: number; readonly burst: number };
+  /** Its system ID in SKIP; default: its SAE ID. */
+  readonly systemId?: string | undefined;
+  /** How it shows who it is over SKIP, if it may ask over it. */
+  readonly skip?: SkipIdentity | undefined;
+}
+
+/** An identity of TLS-PSK, and the file of its key: hexadecimal digits. */
+export interface SkipIdentity {
+  readonly identity: string;
+  readonly pskFile: string;
 }
 
 export class ApplicationTable {

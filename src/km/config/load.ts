@@ -31,6 +31,7 @@ import {
   recordsSchema,
   requestSchema,
   saeSchema,
+  skipSchema,
   storeSchema,
 } from "./schema.ts";
 
@@ -61,6 +62,7 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
   "module.request": requestSchema,
   link: linkSchema,
   etsi014: etsi014Schema,
+  skip: skipSchema,
   sae: saeSchema,
   log: logSchema,
   local: localSchema,
@@ -96,8 +98,8 @@ export function parseKmConfig(text: string, file: string): KmConfig {
   const links = Object.entries(link).map(([name, one]) => ({ ...one, name }));
   checkTogether(raw, modules, links, complain);
   checkMasterKey(raw.store, complain);
-  const applications = applicationsOf(sae, raw.km.id);
-  checkApplications(raw, applications, links, complain);
+  const applications = applicationsOf(sae, raw.km.id, file);
+  checkApplications({ ...raw, sae }, applications, links, complain);
   if (problems.length > 0) throw configError(file, text, problems);
   const { kq1, kx, etsi014 } = raw;
   return {
@@ -259,6 +261,9 @@ function fileProblems(config: KmConfig): Problem[] {
   if (next !== undefined && existsSync(next)) look("store.master_key_next_file", next, true);
   look("store.hsm.module", hsm?.module, false);
   look("store.hsm.pin_file", hsm?.pin_file, true);
+  for (const { id, km, skip } of config.applications) {
+    if (km === config.km.id) look(`sae.${id}.skip_psk_file`, skip?.pskFile, true);
+  }
   for (const { name, table } of tlsTables(config)) {
     for (const file of files) look(`${name}.${file}`, table[file], file === "key");
     const { ca, crl } = table;
@@ -266,6 +271,17 @@ function fileProblems(config: KmConfig): Problem[] {
     for (const what of listProblems(ca, crl)) complain(`${name}.crl`, `${crl} ${what}`);
   }
   return problems;
+}
+
+/** Whether these are hexadecimal digits of 16 to 64 bytes, with or without a line end. */
+function isPreSharedKey(text: Buffer): boolean {
+  let count = 0;
+  for (const byte of text) {
+    if (byte === 0x0a || byte === 0x0d) continue;
+    if (!/[0-9a-fA-F]/.test(String.fromCharCode(byte))) return false;
+    count++;
+  }
+  return count >= 32 && count <= 128 && count % 2 === 0;
 }
 
 function contentProblems(config: KmConfig, wall: number): Problem[] {
@@ -276,6 +292,12 @@ function contentProblems(config: KmConfig, wall: number): Problem[] {
     if (typeof bytes !== "number" || bytes >= leastMasterKey) continue;
     const what = `${file} has ${bytes} bytes, and must have ${leastMasterKey} or more`;
     problems.push({ key: `store.${key}`, what });
+  }
+  for (const { id, km, skip } of config.applications) {
+    if (km !== config.km.id || skip === undefined) continue;
+    const good = readIfThere(skip.pskFile, isPreSharedKey) ?? true;
+    const what = `${skip.pskFile} is not of 32 to 128 hexadecimal digits, an even number`;
+    if (!good) problems.push({ key: `sae.${id}.skip_psk_file`, what });
   }
   for (const { name, table } of tlsTables(config)) {
     for (const { name: file, what } of credentialProblems(table, wall)) {

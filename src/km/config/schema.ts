@@ -121,6 +121,12 @@ export const etsi014Schema = v.strictObject({
   answer_timeout_s: seconds(0.1, 60, 3),
 });
 
+/** Where encryptors ask for keys (SKIP, draft-cisco-skip); the limits of `[etsi014]` are its limits, too. */
+export const skipSchema = v.strictObject({
+  host: v.optional(listener, "::"),
+  port: whole(0, 65_535),
+});
+
 /** An application (SAE), of this KM or of another. */
 export const saeSchema = v.strictObject({
   id: v.optional(id),
@@ -129,6 +135,9 @@ export const saeSchema = v.strictObject({
   with: v.optional(v.array(id), []),
   keys_per_second: v.optional(whole(1, 10_000_000), 10_000),
   burst_keys: v.optional(whole(1, 10_000_000), 100_000),
+  system_id: v.optional(id),
+  skip_identity: v.optional(id),
+  skip_psk_file: v.optional(fileName),
 });
 
 export const configSchema = v.strictObject({
@@ -161,6 +170,7 @@ export const configSchema = v.strictObject({
       })),
     ),
   ),
+  skip: v.optional(skipSchema),
   sae: v.optional(v.record(name, saeSchema), {}),
   log: v.optional(logSchema, {}),
   local: v.optional(localSchema, {}),

@@ -13,6 +13,7 @@ import {
   recordsSchema,
   requestSchema,
   saeSchema,
+  skipSchema,
   storeSchema,
 } from "../../../../src/km/config/schema.ts";
 import { localSchema } from "../../../../src/ops/local/schema.ts";
@@ -36,6 +37,7 @@ test("the README's table has every key, and no other", (t) => {
     ...keys("module.NAME.request", requestSchema),
     ...keys("link.NAME", linkSchema),
     ...keys("etsi014", etsi014Schema),
+    ...keys("skip", skipSchema),
     ...keys("sae.NAME", saeSchema),
     ...keys("log", logSchema),
     ...keys("local", localSchema),
@@ -87,6 +89,36 @@ peer = "km-a"
     /kq1\.plain.*HTTPS is never without certificates/,
     /^\/x\/km\.toml:14: .*link\.fibre\.peer.*is this KM/m,
     /kx.*missing: links go over it/,
+  ]) {
+    t.regex(located, part);
+  }
+});
+
+test("an application over SKIP has an identity and a key, each of it alone, and limits of [etsi014]", (t) => {
+  const text = `[km]
+id = "km-a"
+state_dir = "/var/lib/qkd-km"
+[store]
+master_key_file = "master"
+[skip]
+port = 0
+[sae.one]
+skip_identity = "same"
+skip_psk_file = "one.psk"
+[sae.two]
+skip_identity = "same"
+skip_psk_file = "two.psk"
+system_id = "one"
+[sae.three]
+skip_identity = "three"
+`;
+  const error = t.throws(() => parseKmConfig(text, "/x/km.toml"));
+  const located = (error as unknown as { located: string[] }).located.join("\n");
+  for (const part of [
+    /sae\.two\.skip_identity.*one has it, too/,
+    /sae\.two\.system_id.*one has it, too/,
+    /sae\.three.*skip_identity and skip_psk_file go together/,
+    /skip.*\[etsi014\] is missing/,
   ]) {
     t.regex(located, part);
   }

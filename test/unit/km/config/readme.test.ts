@@ -24,6 +24,7 @@ const tables: Readonly<Record<string, { readonly entries: Readonly<Record<string
   "module.NAME.request": schema.requestSchema,
   "link.NAME": schema.linkSchema,
   etsi014: schema.etsi014Schema,
+  skip: schema.skipSchema,
   "sae.NAME": schema.saeSchema,
   log: logSchema,
   local: localSchema,
