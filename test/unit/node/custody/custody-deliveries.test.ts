@@ -103,6 +103,8 @@ test("a block with a key in quarantine has its other answers recorded when it is
     t.is(record(bench, 1)?.deliveredBits, 128);
     t.is(record(bench, 1)?.delivered.size, 1);
     t.is(record(bench, 1)?.quarantined.size, 1);
+    const [kept] = bench.module.blocks.values();
+    t.true(kept?.offered, "and is not read again for nothing");
   });
 });
 
