@@ -49,6 +49,12 @@ class Kit {
     return { visit, blocks: visit.blocks.slice(0, count) };
   }
 
+  /** Waits while nothing more may come: for {@link silence}, or until it came all the same. */
+  async quiet(came: () => boolean): Promise<void> {
+    const end = performance.now() + this.silence;
+    while (!came() && performance.now() < end) await pause(10);
+  }
+
   blocks(visit: Visit, count: number): Promise<void> {
     const what = `${count} block${count === 1 ? "" : "s"}`;
     return visit.until(() => visit.blocks.length >= count, what, this.options.waitMs);
@@ -144,7 +150,7 @@ export const deviceCases: readonly DeviceCase[] = [
     title: "nothing is offered without credit",
     async run(kit) {
       const visit = await kit.open();
-      await pause(kit.silence);
+      await kit.quiet(() => visit.blocks.length > 0 || visit.ended !== undefined);
       if (visit.blocks.length > 0) throw new Broken(`${visit.blocks.length} blocks came`);
       if (visit.ended !== undefined) throw new Broken(`the session ended: ${visit.ended}`);
     },
@@ -165,7 +171,7 @@ export const deviceCases: readonly DeviceCase[] = [
       const visit = await kit.open();
       visit.session.grant(2, plenty.bytes);
       await kit.blocks(visit, 2);
-      await pause(kit.silence);
+      await kit.quiet(() => visit.blocks.length > 2);
       if (visit.blocks.length > 2)
         throw new Broken(`credit for 2, and ${visit.blocks.length} came`);
       visit.session.grant(1, 0);
@@ -182,7 +188,7 @@ export const deviceCases: readonly DeviceCase[] = [
       if (bytes === 0) return kit.note("the oldest block has no key in it: not tried");
       const visit = await kit.open();
       visit.session.grant(100, bytes - 1);
-      await pause(kit.silence);
+      await kit.quiet(() => visit.blocks.length > 0);
       if (visit.blocks.length > 0)
         throw new Broken(`a block of ${bytes} bytes came for ${bytes - 1}`);
       visit.session.grant(0, 1);
@@ -335,7 +341,8 @@ export const deviceCases: readonly DeviceCase[] = [
       // What was being made may still come.
       await pause(kit.silence);
       const held = visit.blocks.length;
-      await pause(2 * kit.silence);
+      await kit.quiet(() => visit.blocks.length > held);
+      await kit.quiet(() => visit.blocks.length > held);
       const more = visit.blocks.length - held;
       await told(kit, visit, { name: "start" });
       if (more > 0) throw new Broken(`${more} new blocks came after stop`);
@@ -373,11 +380,11 @@ export const deviceCases: readonly DeviceCase[] = [
       });
       if (next === undefined) return;
       next.session.grant(plenty.blocks, plenty.bytes);
-      await pause(kit.silence);
       const names = new Set(blocks.map(({ name }) => name));
-      const kept = next.blocks.some(({ name }) => names.has(name));
+      const kept = () => next.blocks.some(({ name }) => names.has(name));
+      await kit.quiet(kept);
       await next.close();
-      if (kept) throw new Broken("a block of before came again");
+      if (kept()) throw new Broken("a block of before came again");
     },
   },
 ];
