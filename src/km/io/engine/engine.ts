@@ -364,11 +364,7 @@ export class Engine implements KeyStore {
     this.#shredder.forget(link, ranges);
   }
 
-  /**
-   * Another master key: see {@link Resealing.rekey}.
-   * @param masterKey which the caller wipes after
-   * @throws Fault `km_store.key`, `km_store.busy`; the store's own, if it failed
-   */
+  /** See {@link Resealing.rekey}. @throws Fault `km_store.key`, `km_store.busy`; the store's own, if it failed */
   async rekey(masterKey: Uint8Array): Promise<void> {
     await Promise.race([this.#resealing.rekey(masterKey), this.#ended.promise]);
   }

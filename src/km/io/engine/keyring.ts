@@ -178,7 +178,11 @@ function opens(masterKey: Uint8Array, keys: readonly WrappedKey[]): boolean {
 
 /** @throws Fault `km_store.corrupt`, `.version`; a system error */
 async function readKeys(files: FileSystem, path: string): Promise<WrappedKey[] | undefined> {
-  const text = await readWhole(files, path, maxLength);
+  const text = await readWhole(files, path, maxLength).catch((error) => {
+    if (error instanceof RangeError)
+      throw fault(path, "km_store.corrupt", "the file with the store's keys is too long");
+    throw error;
+  });
   if (text === undefined) return undefined;
   let content: unknown;
   try {
