@@ -118,10 +118,10 @@ export const pskSuites = [
 /**
  * Options of a server whose clients show that they have a pre-shared key (RFC 4279, RFC 8446 §2.2), for
  * `https.createServer`. There are no certificates.
- * @param pskOf the key of an identity. There must be one for every identity: without, the client
- *   would be told that the identity does not exist
+ * @param pskOf the key of an identity. There must be one for every text that could be an identity: without, the
+ *   client would be told that it does not exist
  */
-export function pskServerTls(pskOf: (socket: TLSSocket, identity: string) => Uint8Array) {
+export function pskServerTls(pskOf: (socket: TLSSocket, identity: string) => Uint8Array | null) {
   return {
     minVersion: "TLSv1.2",
     ecdhCurve: groups,

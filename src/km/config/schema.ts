@@ -17,6 +17,7 @@ import {
 } from "../../host/config/values.ts";
 import { localSchema } from "../../ops/local/schema.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
+import { identityForm } from "../../wire/skip/names.ts";
 
 export const kmSchema = v.strictObject({ id, state_dir: absolute });
 
@@ -136,7 +137,9 @@ export const saeSchema = v.strictObject({
   keys_per_second: v.optional(whole(1, 10_000_000), 10_000),
   burst_keys: v.optional(whole(1, 10_000_000), 100_000),
   system_id: v.optional(id),
-  skip_identity: v.optional(id),
+  skip_identity: v.optional(
+    v.pipe(v.string(), v.regex(identityForm, "expected 4 to 128 letters, digits and signs")),
+  ),
   skip_psk_file: v.optional(fileName),
 });
 

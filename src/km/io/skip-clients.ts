@@ -4,6 +4,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { Fault } from "../../base/errors.ts";
 import { keyOfHex, withSecretFile } from "../../host/disk/secret-file.ts";
+import { identityForm } from "../../wire/skip/names.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
 
 /** Bytes of a pre-shared key: of 128 bits at least (RFC 9257 §4), and what every TLS library takes. */
@@ -71,8 +72,10 @@ export class SkipClients {
   /**
    * The key of an identity. One that is not known has a key, too, which no client has: its handshake fails as with a
    * wrong key, and as late.
+   * @returns null for what can be no identity, but the beginning of a ticket: the client shows its identity next
    */
-  pskOf(identity: string): Buffer {
+  pskOf(identity: string): Buffer | null {
+    if (!identityForm.test(identity)) return null;
     const none = createHmac("sha256", this.#chance).update(identity).digest();
     return this.#byIdentity.get(identity)?.psk ?? none;
   }
@@ -81,6 +84,7 @@ export class SkipClients {
   application(identity: string): Application | undefined {
     const client = this.#byIdentity.get(identity);
     const application = client && this.#table().get(client.application);
-    return application?.skip?.identity === identity ? application : undefined;
+    const isIt = application?.skip?.identity === identity && application.km === this.#me;
+    return isIt ? application : undefined;
   }
 }

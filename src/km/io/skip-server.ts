@@ -74,7 +74,7 @@ export class SkipServer {
     this.#door = new TlsDoor(undefined, clock, log, places);
     const pskOf = (socket: TLSSocket, identity: string) => {
       const psk = clients.pskOf(identity);
-      this.#said.set(socket, { identity, psk });
+      if (psk !== null) this.#said.set(socket, { identity, psk });
       return psk;
     };
     this.#server = createServer(

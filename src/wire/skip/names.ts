@@ -20,6 +20,12 @@ export const parameter = {
   bits: "minentropy",
 } as const;
 
+/**
+ * An identity of TLS-PSK. A client that resumes shows a ticket before it, 32 bytes of chance, which TLS hands on up to
+ * the first zero: the more an identity differs from that, the better they are told apart.
+ */
+export const identityForm = /^[\x21-\x7e]{4,128}$/;
+
 /** How keys are made, as `/capabilities` tells it. */
 export const algorithm = "QKD";
 /** Of a key or of entropy for which no length was asked, bits. */
