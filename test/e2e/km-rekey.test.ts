@@ -208,6 +208,11 @@ testWith(
     t.deepEqual(steal(files, own, { link: "x", extents: 1 }), []);
     await running(async () => t.deepEqual((await status()).store.master_key, { from: "hsm" }));
     t.is((await km("store", "check", "--config", config)).status, exit.ok);
+    // Another wrapping key: that of the label in the configuration.
+    write(table({ key: "second" }));
+    await running(async () => t.is((await km("rekey", "--config", config)).status, exit.ok));
+    t.is(JSON.parse(wrapped().toString()).key, "second");
+    await running(async () => t.deepEqual((await status()).store.master_key, { from: "hsm" }));
 
     // A mistake that a restart would repeat is not one for a restart.
     write(table({ pin_file: hsm.writePin("wrong", "1111111") }));

@@ -166,7 +166,8 @@ export async function nextMasterKey(
   if (hsm === undefined) {
     throw new Fault("km_store.key", "store.master_key_next_file is not configured");
   }
-  const request = hsmRequest(config, "make");
+  // Under another label there may be no key yet.
+  const request = hsmRequest(config, "make", { make_key: true });
   const { masterKeys, wrapped } = await ask(request, hsm.answer_timeout, clock);
   const file = new WrappedFiles(files, config.km.state_dir);
   const key = masterKeys[0] as Buffer;

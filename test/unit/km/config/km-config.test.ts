@@ -5,6 +5,7 @@ import { logSchema } from "../../../../src/host/config/values.ts";
 import { parseKmConfig } from "../../../../src/km/config/load.ts";
 import {
   etsi014Schema,
+  hsmSchema,
   kmSchema,
   kq1Schema,
   kxSchema,
@@ -29,7 +30,8 @@ test("the README's table has every key, and no other", (t) => {
     Object.keys(schema.entries).map((key) => `${prefix}.${key}`);
   const expected = [
     ...keys("km", kmSchema),
-    ...keys("store", storeSchema),
+    ...keys("store", storeSchema).filter((key) => !key.endsWith(".hsm")),
+    ...keys("store.hsm", hsmSchema),
     ...keys("records", recordsSchema),
     ...keys("kq1", kq1Schema),
     ...keys("kx", kxSchema),
@@ -122,4 +124,27 @@ skip_identity = "three"
   ]) {
     t.regex(located, part);
   }
+});
+
+test("a master key is in a file or in a token, and a token has a name", (t) => {
+  const parse = (store: string) =>
+    parseKmConfig(
+      `[km]\nid = "km-a"\nstate_dir = "/x"\n[kq1]\nplain = true\nport = 1\n${store}`,
+      "/etc/km.toml",
+    );
+  const hsm = `[store.hsm]\nmodule = "/lib/hsm.so"\npin_file = "pin"\n`;
+  const wrong = (store: string, message: RegExp) => {
+    const error = t.throws(() => parse(store)) as unknown as { located: string[] };
+    t.regex(error.located.join("\n"), message);
+  };
+  wrong("[store]\n", /store\.master_key_file.*missing.*\[store\.hsm\]/);
+  wrong(
+    `[store]\nmaster_key_file = "m"\n${hsm}token = "t"\n`,
+    /in a file or in \[store\.hsm\], not in both/,
+  );
+  wrong(hsm, /store\.hsm\.token.*missing/);
+  wrong('[store]\nmaster_key_file = "m"\nmaster_key_next_file = "m"\n', /next one is another file/);
+  wrong(`${hsm}token = "t"\npin = "1234"\n`, /store\.hsm\.pin/);
+  const { store } = parse(`${hsm}serial = "0a"\n`);
+  t.like(store.hsm, { key: "km-a", pin_file: "/etc/pin", serial: "0a", answer_timeout: 20_000 });
 });

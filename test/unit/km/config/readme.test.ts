@@ -17,6 +17,7 @@ const lines = [...readme.matchAll(/^\| `([\w.]+)` \| (.*?) \| (.*?) \| .* \|$/gm
 const tables: Readonly<Record<string, { readonly entries: Readonly<Record<string, unknown>> }>> = {
   km: schema.kmSchema,
   store: schema.storeSchema,
+  "store.hsm": schema.hsmSchema,
   records: schema.recordsSchema,
   kq1: schema.kq1Schema,
   kx: schema.kxSchema,
