@@ -32,7 +32,9 @@ test("a KM with as many connections as it may have leaves places to the others",
   await withServer(
     new AskingDesk(),
     async ({ open, ask }) => {
-      const mine = await Promise.all(Array.from({ length: 70 }, () => open(0)));
+      // One that is too many may be closed before this end has heard that it is secure.
+      const opened = await Promise.allSettled(Array.from({ length: 70 }, () => open(0)));
+      const mine = opened.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
       const left = () => mine.filter(({ destroyed }) => !destroyed).length;
       while (left() > 64) await Promise.race(mine.filter((one) => !one.destroyed).map(closed));
       t.is(left(), 64);
@@ -40,7 +42,8 @@ test("a KM with as many connections as it may have leaves places to the others",
       t.is(lines.length, 5);
       t.regex(lines[0] ?? "", /too many connections of one KM/);
     },
-    { log },
+    // Long enough for a busy machine: it is the number that counts.
+    { log, times: { handshake: 45_000, request: 45_000, idle: 45_000 } },
   );
 });
 
