@@ -97,7 +97,7 @@ export class CrookedKmes {
 
   async #answer(home: 0 | 1, request: IncomingMessage): Promise<object> {
     const caller = this.#caller(home, request);
-    const [path = "", query = ""] = (request.url ?? "").split("?");
+    const [path = "", query = ""] = (request.url ?? "").replace(/^https:..[^/]*/, "").split("?");
     const found = /^\/api\/v1\/keys\/([^/]+)\/(status|enc_keys|dec_keys)$/.exec(path);
     if (found === null && this.#is("any path")) return this.#status(caller, "slave");
     const [, written = "", method] = found ?? [];
