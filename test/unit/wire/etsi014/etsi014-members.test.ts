@@ -1,6 +1,6 @@
 import test from "ava";
 import { membersOf, memberTwice } from "../../../../src/wire/etsi014/members.ts";
-import { longestRequest } from "../../../../src/wire/etsi014/names.ts";
+import { longestBodyOf, longestRequest } from "../../../../src/wire/etsi014/names.ts";
 import { EtsiRefusal } from "../../../../src/wire/etsi014/refusal.ts";
 
 const of = (text: string | Buffer) => ({ ...membersOf(Buffer.from(text as string)) });
@@ -75,4 +75,15 @@ test("bodies as long as one may be, deep or of one text, are read", (t) => {
   t.is((of(`{"a":"${"x".repeat(most)}"}`).a as string).length, most);
   t.is((of(`{"a":"${"\\n".repeat(most / 2)}"}`).a as string).length, most / 2);
   t.throws(() => of(`{"a":${"[".repeat(most)}}`), { instanceOf: EtsiRefusal });
+});
+
+test("a body has room for what a request may name, and no more", (t) => {
+  const ids = Array.from({ length: 64 }, () => ({
+    key_ID: "0d8c9a54-0000-4000-8000-0123456789ab",
+    master_SAE_ID: "a".repeat(128),
+  }));
+  t.true(longestBodyOf("dec_keys", 64) > JSON.stringify({ key_IDs: ids }).length);
+  t.is(longestBodyOf("dec_keys", 64), 36_864);
+  t.is(longestBodyOf("dec_keys", 1_024), longestRequest);
+  t.is(longestBodyOf("enc_keys", 1_024), 16_384);
 });
