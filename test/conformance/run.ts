@@ -117,7 +117,7 @@ const words: Readonly<Record<Outcome, string>> = {
 };
 
 /** Text cut into lines of at most `width` characters, each after the first with `indent`. */
-function wrap(text: string, width: number, indent: string): string {
+export function wrap(text: string, width: number, indent: string): string {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
@@ -151,5 +151,5 @@ export function summaryText({ subject, passed, failed, noted, skipped }: Report)
     ...(noted > 0 ? [`${noted} to look at`] : []),
     ...(skipped > 0 ? [`${skipped} skipped`] : []),
   ];
-  return `${subject}: ${parts.join(", ")}`;
+  return wrap(`${subject}: ${parts.join(", ")}`, 78, "  ");
 }

@@ -16,7 +16,7 @@ import { wipeMemory } from "../../port/key.ts";
 import { writeKeyContainer } from "../../wire/etsi014/container.ts";
 import { idsOfBody, idsOfQuery } from "../../wire/etsi014/key-ids.ts";
 import { type KeyRequest, requestOfBody, requestOfQuery } from "../../wire/etsi014/key-request.ts";
-import { longestRequest } from "../../wire/etsi014/names.ts";
+import { longestBodyOf } from "../../wire/etsi014/names.ts";
 import { type Method, pathOf } from "../../wire/etsi014/path.ts";
 import { badRequest, EtsiRefusal, notAllowed, unauthorized } from "../../wire/etsi014/refusal.ts";
 import type { ApplicationKeys, Granted } from "../applications/keys.ts";
@@ -200,8 +200,9 @@ export class Etsi014Server {
       }
       const { "content-encoding": encoding = "identity" } = request.headers;
       if (encoding.toLowerCase() !== "identity") throw new EtsiRefusal(415, "body is compressed");
+      const longest = longestBodyOf(method, this.#options.keys.limits.number);
       const then = (body: Buffer | BodyRefusal) => {
-        if (typeof body === "string") return this.#unread(call, body);
+        if (typeof body === "string") return this.#unread(call, body, longest);
         try {
           this.#post(call, method, sae, body);
         } catch (error) {
@@ -210,7 +211,7 @@ export class Etsi014Server {
           this.#bodies.giveBack(body);
         }
       };
-      this.#bodies.read(request, then, longestRequest);
+      this.#bodies.read(request, then, longest);
     } catch (error) {
       this.#failed(call, error);
     }
@@ -299,12 +300,12 @@ export class Etsi014Server {
     this.#refuse(call, refusal);
   }
 
-  #unread(call: Call, why: BodyRefusal): void {
+  #unread(call: Call, why: BodyRefusal, longest: number): void {
     if (why === "cut") return void call.response.destroy();
     const refusal =
       why === "busy"
         ? new EtsiRefusal(503, "too much is under way", [], 1)
-        : new EtsiRefusal(413, `body over ${longestRequest} bytes`);
+        : new EtsiRefusal(413, `body over ${longest} bytes`);
     // Of a body that was not read more may come: the connection is of no use.
     call.response.setHeader("connection", "close");
     this.#refuse(call, refusal);

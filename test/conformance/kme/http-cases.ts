@@ -335,6 +335,16 @@ export const httpCases: readonly KmeCase[] = [
     },
   },
   {
+    id: "http-absolute",
+    clause: "RFC 9112 §3.2.2",
+    title: "a request whose target is a whole URL is the same request",
+    async run(kit) {
+      const { serverName, port } = kit.master.door;
+      const path = `https://${serverName}:${port}${encPath(kit)}`;
+      kit.keys(await kit.patient(kit.master, path, { body: { number: 2 } }), "a whole URL", 2);
+    },
+  },
+  {
     id: "http-percent-wrong",
     clause: "RFC 3986 §2.1",
     title: "a path that is no percent-encoded UTF-8 is refused, and the KME goes on",

@@ -139,3 +139,16 @@ test("a certificate of two applications is of neither, and one without them lear
     t.is(headers["content-type"], undefined);
   }
 });
+
+test("a body that is longer than a request can be is refused before it is read", async (t) => {
+  const { client, door, identity } = await open(t);
+  const a = await client("a");
+  t.is(await a("/api/v1/keys/b/enc_keys", { body: " ".repeat(16_384) }), 400);
+  const one = await Connection.open(door, await identity("a"), 20_000);
+  t.teardown(() => one.close());
+  one.send(requestOf(door, "/api/v1/keys/b/enc_keys", { body: " ".repeat(16_385) }));
+  const { status, body, headers } = await one.answer("too long");
+  t.is(status, 413);
+  t.is(String(body), '{"message":"body over 16384 bytes"}');
+  t.is(headers.connection, "close");
+});
