@@ -72,6 +72,7 @@ export const pureRooms: readonly string[] = [
   "src/ops/bundle/",
   "src/ops/commands/",
   "src/ops/events/",
+  "src/ops/manager/",
   "src/ops/metrics/",
   "src/ops/outbox/",
   "src/ops/sparkplug/",

@@ -1,8 +1,9 @@
 /** The AsyncAPI 3 document, and the page of topics for people. */
 
 import { softwareVersion } from "../../src/base/version.ts";
+import { commands } from "../../src/node/commands/table.ts";
 import { topicNames, topics } from "../../src/node/manager/topics.ts";
-import { commandNames, commands, isGrave } from "../../src/ops/commands/commands.ts";
+import type { CommandTable } from "../../src/ops/commands/table.ts";
 import { schemas } from "./schemas.ts";
 
 interface Channel {
@@ -149,9 +150,9 @@ export function asyncApi(): object {
   };
 }
 
-const graveNames = commandNames
-  .filter(isGrave)
-  .map((name) => `\`${name}\``)
+const graveNames = Object.entries(commands as CommandTable)
+  .filter(([, { grave }]) => grave)
+  .map(([name]) => `\`${name}\``)
   .join(", ");
 
 function commandRows(): string[] {

@@ -11,8 +11,8 @@ import {
   type Schema,
   text,
 } from "../../src/node/cli/schema-parts.ts";
+import { commandNames } from "../../src/node/commands/table.ts";
 import { levels } from "../../src/ops/alarms/severity.ts";
-import { commandNames } from "../../src/ops/commands/commands.ts";
 import { type FigureSpec, figures } from "../../src/port/telemetry.ts";
 
 const time = { type: "string", format: "date-time", description: "RFC 3339, UTC" } as const;

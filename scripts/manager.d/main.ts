@@ -3,8 +3,9 @@ import { createPrivateKey, randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import mqtt, { type MqttClient } from "mqtt";
 import { describe } from "../../src/base/errors.ts";
-import { level, nameOf, topicNames } from "../../src/node/manager/topics.ts";
-import { commandNames, isCommandName, orderOf } from "../../src/ops/commands/commands.ts";
+import { commandNames, isCommandName, orderOf } from "../../src/node/commands/table.ts";
+import { topicNames } from "../../src/node/manager/topics.ts";
+import { level, nameOf } from "../../src/ops/manager/topics.ts";
 import {
   type BrokerOptions,
   type Options,

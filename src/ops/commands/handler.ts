@@ -7,20 +7,22 @@
 import { type Clock, clockPlausible, within } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import type { NodeEvent } from "../events/event.ts";
 import {
   type Accepted,
   type Authority,
   judge,
   type Refused,
   unauthenticated,
-} from "../../ops/commands/authority.ts";
-import { type CommandMemory, inProgress, type KeyMemory } from "../../ops/commands/memory.ts";
-import type { CommandMessage, CommandPort, NodeEvent } from "../model/manager.ts";
-import { available, type ControlPorts, execute, type Outcome } from "./executor.ts";
+} from "./authority.ts";
+import { type CommandMemory, inProgress, type KeyMemory } from "./memory.ts";
+import type { CommandMessage, CommandPort, Outcome } from "./port.ts";
+import type { CommandTable, OrderOf } from "./table.ts";
 
-export interface DeskOptions {
-  readonly authority: Omit<Authority, "available">;
-  readonly ports: ControlPorts;
+export interface DeskOptions<Table extends CommandTable> {
+  readonly authority: Authority<Table>;
+  /** Never rejects. @param by the key ID of who gave it */
+  readonly execute: (order: OrderOf<Table>, by: string) => Promise<Outcome>;
   /** Makes the memory durable. @throws Fault `state.io` */
   readonly save: (commands: Record<string, KeyMemory>) => Promise<void>;
   readonly onEvent: (event: NodeEvent) => void;
@@ -38,9 +40,8 @@ const deadline = 30_000;
 const mostRefusals = 20;
 const refillMs = 10_000;
 
-export class CommandHandler implements CommandPort {
-  readonly #options: DeskOptions;
-  readonly #authority: Authority;
+export class CommandHandler<Table extends CommandTable> implements CommandPort {
+  readonly #options: DeskOptions<Table>;
   readonly #memory: CommandMemory;
   #waiting = 0;
   #last: Promise<void> = Promise.resolve();
@@ -48,25 +49,24 @@ export class CommandHandler implements CommandPort {
   #refilled: number;
   #unsaid = 0;
 
-  constructor(options: DeskOptions) {
+  constructor(options: DeskOptions<Table>) {
     this.#options = options;
-    this.#authority = { ...options.authority, available: available(options.ports) };
     this.#memory = options.authority.memory;
     this.#refilled = options.clock.now();
   }
 
   get available(): readonly string[] {
-    return [...this.#authority.available];
+    return [...this.#options.authority.available];
   }
 
   submit(message: CommandMessage, reply: (result: object) => void): void {
-    const { clock } = this.#options;
+    const { clock, authority } = this.#options;
     const wall = clock.wall();
     const now = { wall, plausible: clockPlausible(wall) };
     const { command: topic, payload, retained } = message;
     const verdict = retained
       ? ({ refused: "retained" } as const)
-      : judge({ topic, payload }, this.#authority, now);
+      : judge({ topic, payload }, authority, now);
     if ("refused" in verdict) return this.#refuse(topic, verdict, reply);
     const { keyId, request } = verdict;
     const { id, counter } = request;
@@ -85,8 +85,8 @@ export class CommandHandler implements CommandPort {
     return this.#last;
   }
 
-  async #carryOut(accepted: Accepted, reply: (result: object) => void): Promise<void> {
-    const { clock, log, ports, onEvent } = this.#options;
+  async #carryOut(accepted: Accepted<Table>, reply: (result: object) => void): Promise<void> {
+    const { clock, log, execute, onEvent } = this.#options;
     const { keyId, request, order } = accepted;
     const { id, command, counter } = request;
     try {
@@ -103,7 +103,7 @@ export class CommandHandler implements CommandPort {
     const outcome: Outcome = await within<Outcome>(
       clock,
       deadline,
-      execute(order, keyId, ports),
+      execute(order, keyId),
       late,
     ).catch(() => ({ status: "failed", reason: "timeout" }) as const satisfies Outcome);
     const { status, reason, facts: result } = outcome;
