@@ -110,7 +110,7 @@ export class CommandBench {
       authority: {
         table: commands,
         available: available(ports),
-        node: "node-a",
+        subject: { is: "node", id: "node-a" },
         boot,
         keys: new Map(keys),
         memory: new CommandMemory(this.saved),

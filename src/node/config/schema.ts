@@ -15,6 +15,7 @@ import {
   whole,
   within,
 } from "../../host/config/values.ts";
+import { flapEntries } from "../../ops/alarms/flap-config.ts";
 import * as local from "../../ops/local/schema.ts";
 import { managerEntries } from "../../ops/manager/config.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
@@ -59,9 +60,7 @@ export const alarmsSchema = v.strictObject({
   crl_left: v.optional(within(0.01, 0.9), 0.25),
   classical_link: v.optional(v.boolean(), true),
   storage_free: v.optional(within(0.02, 0.9), 0.1),
-  flap_count: v.optional(whole(2, 100), 5),
-  flap_window_s: seconds(10, 86_400, 600),
-  flap_quiet_s: seconds(10, 86_400, 300),
+  ...flapEntries,
 });
 
 function tunable({ min, max, standard }: (typeof thresholds)[keyof typeof thresholds]) {

@@ -293,7 +293,7 @@ export class Monitoring {
       authority: {
         table: commands,
         available: available(ports),
-        node: this.#config.node.id,
+        subject: { is: "node", id: this.#config.node.id },
         boot: state.data.boot,
         keys: new Map(keys),
         memory: new CommandMemory(state.data.commands ?? {}),

@@ -10,6 +10,7 @@ import {
   type CommandSpec,
   type CommandTable,
   isCommandOf,
+  isGrave,
   type NameOf,
   type OrderOf,
   orderIn,
@@ -24,6 +25,7 @@ export type Refusal =
   /** Came on the topic of another command. */
   | "wrong_topic"
   | "wrong_node"
+  | "wrong_km"
   | "not_permitted"
   /** This program has no part that could carry it out. */
   | "not_available"
@@ -55,9 +57,15 @@ export interface CommandKey {
   readonly commands: readonly string[];
 }
 
+/** The program that commands are for: a signature is good at one. */
+export interface Subject {
+  readonly is: "node" | "km";
+  readonly id: string;
+}
+
 export interface Authority<Table extends CommandTable> {
   readonly table: Table;
-  readonly node: string;
+  readonly subject: Subject;
   readonly boot: number;
   readonly keys: ReadonlyMap<string, CommandKey>;
   readonly memory: CommandMemory;
@@ -91,7 +99,7 @@ const longestLife = 86_400_000;
  */
 export function judge<Table extends CommandTable>(
   message: { readonly topic: string; readonly payload: Buffer },
-  { table, node, boot, keys, memory, available }: Authority<Table>,
+  { table, subject, boot, keys, memory, available }: Authority<Table>,
   { wall, plausible }: { readonly wall: number; readonly plausible: boolean },
 ): Accepted<Table> | Refused {
   const opened = openJws(message.payload, (id) => keys.get(id)?.key);
@@ -104,7 +112,7 @@ export function judge<Table extends CommandTable>(
 
   if (!isCommandOf(table, command)) return no("unknown_command");
   if (command !== message.topic) return no("wrong_topic");
-  if (request.node !== node) return no("wrong_node");
+  if (request[subject.is] !== subject.id) return no(`wrong_${subject.is}`);
   if (!keys.get(keyId)?.commands.includes(command)) return no("not_permitted");
   if (!available.has(command)) return no("not_available");
   // Before the time: who asks again after a lost answer is told what became of it.
@@ -116,7 +124,7 @@ export function judge<Table extends CommandTable>(
   if (issued > wall + skew) return no("not_yet_valid");
   if (expires <= wall) return no("expired");
   const spec: CommandSpec | undefined = (table as CommandTable)[command];
-  if (wrongBoot(spec, request.boot, boot)) return no("wrong_boot");
+  if (wrongBoot(spec, request, boot)) return no("wrong_boot");
   const order = orderIn(table, command, request.args);
   if (order === undefined) return no("bad_arguments");
   if (spec?.proof !== true) return { keyId, request, order };
@@ -125,8 +133,9 @@ export function judge<Table extends CommandTable>(
 
 function wrongBoot(
   spec: CommandSpec | undefined,
-  named: number | undefined,
+  { boot: named, args }: CommandRequest,
   boot: number,
 ): boolean {
-  return named === undefined ? spec?.grave === true : named !== boot;
+  if (named !== undefined) return named !== boot;
+  return spec !== undefined && isGrave(spec, args);
 }

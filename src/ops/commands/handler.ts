@@ -34,7 +34,7 @@ export interface DeskOptions<Table extends CommandTable> {
 
 /** Commands that wait to be carried out. */
 const mostWaiting = 8;
-/** A command is carried out within this time, ms. */
+/** A command is carried out within this time, ms, where its table says nothing else. */
 const deadline = 30_000;
 /** Events about refusals: so many at once, and one more each `refillMs`; the others are counted. */
 const mostRefusals = 20;
@@ -86,7 +86,7 @@ export class CommandHandler<Table extends CommandTable> implements CommandPort {
   }
 
   async #carryOut(accepted: Accepted<Table>, reply: (result: object) => void): Promise<void> {
-    const { clock, log, execute, onEvent } = this.#options;
+    const { clock, log, execute, onEvent, authority } = this.#options;
     const { keyId, request, order } = accepted;
     const { id, command, counter } = request;
     try {
@@ -99,13 +99,11 @@ export class CommandHandler<Table extends CommandTable> implements CommandPort {
       this.#memory.note(keyId, id, counter, "refused");
       return this.#refuse(command, { refused: "expired", keyId, id }, reply);
     }
-    const late = () => new Fault("module.command", "no end in time", { limit_ms: deadline });
-    const outcome: Outcome = await within<Outcome>(
-      clock,
-      deadline,
-      execute(order, keyId),
-      late,
-    ).catch(() => ({ status: "failed", reason: "timeout" }) as const satisfies Outcome);
+    const limit = (authority.table as CommandTable)[command]?.withinMs ?? deadline;
+    const late = () => new Fault("module.command", "no end in time", { limit_ms: limit });
+    const outcome: Outcome = await within<Outcome>(clock, limit, execute(order, keyId), late).catch(
+      () => ({ status: "failed", reason: "timeout" }) as const satisfies Outcome,
+    );
     const { status, reason, facts: result } = outcome;
     log.info("command carried out", { command, id, key: keyId, status, reason });
     this.#memory.note(keyId, id, counter, status);
@@ -164,17 +162,23 @@ export class CommandHandler<Table extends CommandTable> implements CommandPort {
   #result(command: string, what: object): object {
     const { authority, clock } = this.#options;
     const t = new Date(clock.wall()).toISOString();
-    return { command, ...what, node: authority.node, boot: authority.boot, t };
+    const { subject, boot } = authority;
+    return { command, ...what, [subject.is]: subject.id, boot, t };
   }
 }
 
+const audited = [
+  ...["module", "alarm", "name", "value", "bits_per_second", "key_ID", "km"],
+  ...["link", "from", "to", "delete"],
+];
+
 /** The arguments worth an audit: names and numbers. */
-function about(args: Readonly<Record<string, unknown>>): Record<string, string | number> {
-  const facts: Record<string, string | number> = {};
-  for (const name of ["module", "alarm", "name", "value", "bits_per_second", "key_ID", "km"]) {
+function about(args: Readonly<Record<string, unknown>>): Record<string, string | number | boolean> {
+  const facts: Record<string, string | number | boolean> = {};
+  for (const name of audited) {
     const value = args[name];
     const as = name === "name" ? "threshold" : name;
-    if (typeof value === "number") facts[as] = value;
+    if (typeof value === "number" || typeof value === "boolean") facts[as] = value;
     else if (typeof value === "string") facts[as] = value.slice(0, 64);
   }
   return facts;

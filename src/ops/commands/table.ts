@@ -5,6 +5,10 @@ export interface CommandSpec {
   readonly args: v.GenericSchema<unknown, unknown>;
   /** Cannot be undone: must name the boot counter as well. */
   readonly grave?: true;
+  /** The same only with this argument, `true`. */
+  readonly graveWith?: string;
+  /** It is carried out within this time, ms; default 30 s. */
+  readonly withinMs?: number;
   /** Who carries it out believes the manager, not this program: it gets the signed command, too. */
   readonly proof?: true;
   /** For a person, one line. */
@@ -35,6 +39,10 @@ export function isCommandOf<Table extends CommandTable>(
   name: string,
 ): name is NameOf<Table> {
   return Object.hasOwn(table, name);
+}
+
+export function isGrave(spec: CommandSpec, args: Readonly<Record<string, unknown>>): boolean {
+  return spec.grave === true || (spec.graveWith !== undefined && args[spec.graveWith] === true);
 }
 
 /** @returns undefined if the arguments are not those of the command */
