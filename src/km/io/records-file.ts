@@ -138,7 +138,7 @@ export class RecordLog {
 
   /**
    * Goes on in the newest file, if all of it can be read. Else another is begun: numbers of records follow one
-   * another within a file, and somebody may have been told those of what cannot be read.
+   * another within a file, and those of what cannot be read may have been told.
    */
   async #resume(): Promise<void> {
     const number = this.#number;

@@ -24,7 +24,7 @@ import type { Topic } from "../mqtt/topic.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { AlarmTopics } from "./alarm-topics.ts";
 import * as payloads from "./payloads.ts";
-import { Stream } from "./stream.ts";
+import { Stream, type StreamOptions } from "./stream.ts";
 import { type CommonNames, responseTopic, topics } from "./topics.ts";
 
 export interface LinkOptions
@@ -39,6 +39,8 @@ export interface LinkOptions
   readonly boot: number;
   readonly softwareVersion: string;
   readonly outbox: Outbox;
+  /** What is told in order, each at least once, when no event waits. */
+  readonly streams?: readonly Omit<StreamOptions, "clock" | "log">[];
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -97,12 +99,11 @@ export abstract class ManagerLink {
   constructor(options: LinkOptions, identity: Identity) {
     this.#options = options;
     this.#identity = identity;
-    const { outbox, clock, log } = options;
+    const { outbox, streams = [], clock, log } = options;
     const topic = identity.names.event;
-    this.#streams = [
-      new Stream({ name: "events", source: outbox, topic, kind: topics.event, clock, log }),
-    ];
-    outbox.onChange = () => this.#pump();
+    const events = { name: "events", source: outbox, topic, kind: topics.event };
+    this.#streams = [events, ...streams].map((stream) => new Stream({ ...stream, clock, log }));
+    for (const { source } of [events, ...streams]) source.onChange = () => this.#pump();
   }
 
   /** Its birth. @param now ms since 1970 UTC */
