@@ -179,6 +179,7 @@ async function start(
     status,
     records,
     rekey: (by) => masterKey.rekey(by),
+    acknowledge: (alarm, by) => management.acknowledge(alarm, by),
     logs,
     clock,
     log,

@@ -1,15 +1,47 @@
 /** Key managers as processes, and what their manager sees of them, over real brokers. */
+
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import mqtt from "mqtt";
 import { newKeyPair, signCommand } from "../../scripts/manager.d/sign.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { Broker } from "../emulator/broker.ts";
+import { seedSource } from "../emulator/source/seed.ts";
+import type { BlockSource } from "../emulator/source/source.ts";
 import { eventually } from "../eventually.ts";
 import { DebianBroker } from "../rig/brokers.ts";
+import { Canary } from "../rig/canary.ts";
 import { KmWatcher, ManagedPair, managerAt } from "../rig/km-manager.ts";
 import { deadline } from "../rig/with-rig.ts";
+
+const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
+const run = promisify(execFile);
+
+/** Keys that can be found again wherever they went. */
+function canaries(canary: Canary, blocks: number): BlockSource {
+  let number = 0;
+  return {
+    name: "canaries",
+    total: blocks,
+    next() {
+      if (number === blocks) return undefined;
+      const bytes = Buffer.concat(Array.from({ length: 32 }, () => canary.key()));
+      const facts = {
+        ref: { epoch: "0123456789abcdef", number: number++ },
+        bits: bytes.length * 8,
+        qber: 0.03,
+        siftedBits: bytes.length * 15,
+        generatedAt: Date.now(),
+      };
+      return { facts, alice: bytes, bob: Buffer.from(bytes) };
+    },
+  };
+}
 
 async function managed(t: ExecutionContext, broker: Broker) {
   const watcher = new KmWatcher();
@@ -23,9 +55,11 @@ async function managed(t: ExecutionContext, broker: Broker) {
 }
 
 test.serial("what links, modules and store do is told, and an alarm comes and goes", async (t) => {
-  const { watcher, pair } = await managed(t, new Broker(100_000));
+  const broker = new Broker(100_000);
+  const { watcher, pair } = await managed(t, broker);
   const { alice, bob } = pair.kms;
-  await pair.feed(8);
+  const canary = new Canary();
+  await pair.feed(8, canaries(canary, 8));
   await eventually("stock is told", () => watcher.last("km-alice", "link/fibre/telemetry"), {
     when: (told) => told?.matched_bits === 8 * 8_192 && told.compared_keys === 8 * 32,
   });
@@ -90,6 +124,8 @@ test.serial("what links, modules and store do is told, and an alarm comes and go
     "every record, in order",
   );
   t.deepEqual(watcher.problems, []);
+  t.is(canary.made, 8 * 32);
+  for (const { topic, payload } of broker.messages) t.false(canary.isIn(payload), topic);
   t.true(["km_status", "km_link", "km_record", "km_event"].every((c) => watcher.channels.has(c)));
 });
 
@@ -103,10 +139,11 @@ test.serial(
       protocolVersion: 4,
     });
     t.teardown(() => client.endAsync(true));
-    const send = async (command: string, jws: string) => {
-      const topic = `cmd/${command}/result`;
+    const topicOf = (alarm: string) => `alarm/${alarm.replaceAll(".", ":")}`;
+    const send = async (name: string, jws: string) => {
+      const topic = `cmd/${name}/result`;
       const { length } = watcher.of("km-alice", topic);
-      await client.publishAsync(`qkdn/v1/km/km-alice/cmd/${command}`, jws, { qos: 1 });
+      await client.publishAsync(`qkdn/v1/km/km-alice/cmd/${name}`, jws, { qos: 1 });
       const results = () => watcher.of("km-alice", topic);
       const came = await eventually("result", results, { when: (seen) => seen.length > length });
       return came.at(-1)?.payload;
@@ -141,6 +178,14 @@ test.serial(
         is: { severity: "warning", detail: "bad_signature" },
       },
     );
+    const id = "command_refused.manager";
+    const config = `${pair.kms.alice.state}.toml`;
+    const acknowledge = () => run(command, ["alarms", "--ack", id, "--config", config]);
+    t.regex((await acknowledge()).stdout, /is acknowledged/);
+    await eventually("who saw it is told", () => watcher.last("km-alice", topicOf(id)), {
+      is: { acknowledged: true, acknowledged_by: `local uid ${process.getuid?.()}` },
+    });
+    await t.throwsAsync(acknowledge(), { message: /over, or acknowledged already/ });
     const stock = async () => (await pair.kms.alice.status()).store.stock_bits;
     t.is(await stock(), 4 * 8_192);
 
@@ -199,10 +244,11 @@ test.serial(
     await bob.process.stop("SIGKILL");
     await alice.process.logged(/alarm raised.* alarm=peer_away.fibre/, deadline());
     // One that restarts while the broker is away loses no event either.
-    await alice.process.stop("SIGKILL");
+    t.is(await alice.process.stop(), 0);
     await pair.start();
     await alice.process.logged(/alarm cleared.* alarm=peer_away.fibre/, deadline());
-    await pair.feed(4, 6);
+    const source = seedSource({ seed: 6, blockBits: 8_192, blocks: 4, clock: systemClock });
+    await pair.feed(4, source);
     await broker.start();
     client = await managerAt(broker.url, watcher);
     t.teardown(() => client.endAsync(true));

@@ -7,6 +7,7 @@ import { newKeyPair, type SigningKey, signCommand } from "../../scripts/manager.
 import { systemClock } from "../../src/base/clock.ts";
 import type { PublishedMessage } from "../emulator/broker.ts";
 import { seedSource } from "../emulator/source/seed.ts";
+import type { BlockSource } from "../emulator/source/source.ts";
 import { eventually } from "../eventually.ts";
 import { Contract } from "./contract.ts";
 import { type KmEnd, KmPair } from "./km-pair.ts";
@@ -111,13 +112,16 @@ commands = ["acknowledge_alarm", "compromise"]
     return this.kms.start(deadline());
   }
 
-  /** Keys of so many blocks come at both ends, and are matched. */
-  async feed(blocks: number, seed = 5): Promise<void> {
+  /** Keys of so many blocks, of 8,192 bits each, come at both ends, and are matched. */
+  async feed(
+    blocks: number,
+    source: BlockSource = seedSource({ seed: 5, blockBits: 8_192, blocks, clock: systemClock }),
+  ): Promise<void> {
     const { alice, bob } = this.kms;
     const before = await alice.status();
     const matched = (before.links[0]?.matched_bits ?? 0) + blocks * 8_192;
     const rig = await Rig.start({
-      source: seedSource({ seed, blockBits: 8_192, blocks, clock: systemClock }),
+      source,
       baud: 0,
       keyBits: 256,
       kmAt: { alice: alice.at, bob: bob.at },
