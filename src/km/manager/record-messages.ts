@@ -4,7 +4,7 @@
  */
 import { time } from "../../ops/manager/payloads.ts";
 import { maxPayload } from "../../ops/outbox/payload.ts";
-import { uuid } from "../records/kma-key-id.ts";
+import { uuidOf } from "../records/kma-key-id.ts";
 import { type Facts, type KeyRange, type LifeRecord, wholeExtent } from "../records/record.ts";
 
 export type NumberedRecord = LifeRecord & { readonly number: number };
@@ -66,7 +66,8 @@ function* partsOf(record: NumberedRecord): Generator<string> {
     return `${open.slice(0, -1)}${[...named, ...split].map((text) => `,${text}`).join("")}}`;
   };
   for (const { list, text } of piecesOf(record)) {
-    const bytes = Buffer.byteLength(text) + 1;
+    // Digits, letters and punctuation of ours: a byte each.
+    const bytes = text.length + 1;
     // Names of lists, and which part it is.
     if (length + bytes + 80 > room) {
       yield close(true);
@@ -92,15 +93,15 @@ function* piecesOf({ ids, ranges, facts }: LifeRecord): Generator<Piece> {
     };
     yield { list: "runs", text: JSON.stringify(run) };
   }
-  for (let at = 0; at < ids.length; at += 16) {
-    yield { list: "ids", text: `"${uuid(ids.subarray(at, at + 16))}"` };
-  }
+  const hex = ids.toString("hex");
+  for (let at = 0; at < hex.length; at += 32) yield { list: "ids", text: `"${uuidOf(hex, at)}"` };
   for (const range of ranges) yield { list: "ranges", text: rangeText(range, ids.length > 0) };
 }
 
 function rangeText({ extent, key, start, end }: KeyRange, ofKeys: boolean): string {
   const whole = start === 0 && end === wholeExtent;
-  return JSON.stringify({ extent, ...(ofKeys && { key }), ...(!whole && { start, end }) });
+  const bytes = whole ? "" : `,"start":${start},"end":${end}`;
+  return `{"extent":${extent}${ofKeys ? `,"key":${key}` : ""}${bytes}}`;
 }
 
 function factsOf({ runs: _, modules, from, to, ...facts }: Facts): Record<string, unknown> {
