@@ -70,6 +70,10 @@ const link = object(
       "comparing: both books are compared, before anything else",
     ),
     key_exchange: about(text, "group of TLS's key exchange, while there is a session"),
+    same_policy: about(
+      flag,
+      "both ends have the same table of applications; true while there is no session",
+    ),
     since: about(time, "when the session became so"),
     mark: about(
       count,
@@ -96,6 +100,9 @@ const linkTelemetry = object(
     expired_keys: about(count, "QKD-keys that found no match in time"),
     extents: about(count, "matched batches of which something is left"),
     uses: about(count, "KSA-keys on their way to applications"),
+    under_way_bits: bits("KSA-keys on their way: offered, supplied, or bound"),
+    taken_bits: bits("KSA-keys that applications fetched, at either end; since the link began"),
+    unfetched_bits: bits("KSA-keys that none fetched in time, at either end; since the link began"),
     supplied_keys: about(count, "KSA-keys that this end gave to applications"),
     supplied_bits: bits("KSA-keys that this end gave to applications"),
     matched_rate: rate("key that was matched"),

@@ -39,13 +39,14 @@ export function inventory(facts: KmFacts, parts: Inventory) {
 }
 
 export function linkState(boot: number, link: LinkStatus, marks: Marks, since: number) {
-  const { peer, leads, session, key_exchange } = link;
+  const { peer, leads, session, key_exchange, same_policy } = link;
   return {
     boot,
     peer,
     leads,
     session,
     ...(key_exchange !== undefined && { key_exchange }),
+    same_policy,
     since: time(since),
     mark: marks.own,
     peer_mark: marks.peer,
@@ -66,11 +67,13 @@ export function linkTelemetry(
 ) {
   const { stock_bits, peer_stock_bits, waiting_keys, waiting_bits, oldest_s } = link;
   const { matched_bits, compared_keys, differing_keys, expired_keys, extents, uses } = link;
+  const { under_way_bits, taken_bits, unfetched_bits } = link;
   return {
     boot,
     t: time(now),
     ...{ stock_bits, peer_stock_bits, waiting_keys, waiting_bits, oldest_s },
     ...{ matched_bits, compared_keys, differing_keys, expired_keys, extents, uses },
+    ...{ under_way_bits, taken_bits, unfetched_bits },
     supplied_keys: supplied.keys,
     supplied_bits: supplied.bits,
     ...(rates.matched !== undefined && { matched_rate: rates.matched }),
