@@ -11,9 +11,9 @@ import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
 import { stopRequested } from "../host/life/signals.ts";
 import { supervise } from "../host/life/supervisor.ts";
+import { thisMachine } from "../host/machine.ts";
 import { runDaemon } from "../ops/daemon/run.ts";
 import type { LogRing } from "../ops/local/log-ring.ts";
-import { KmAlarms } from "./alarms/rules.ts";
 import { alarmStatus } from "./alarms/told.ts";
 import type { KmConfig } from "./config/load.ts";
 import { openEngine } from "./io/engine/open.ts";
@@ -23,9 +23,10 @@ import { openMasterKey } from "./io/master-key-source.ts";
 import { createKmLocal } from "./local/local.ts";
 import type { KmStatus } from "./model/status.ts";
 import { Applications, KeyDelivery, rereadApplications } from "./wiring/applications.ts";
-import { watchCredentials } from "./wiring/credentials.ts";
+import { reloadCertificates, watchCredentials } from "./wiring/credentials.ts";
 import { Supplies } from "./wiring/intake.ts";
 import { LinkOfKm } from "./wiring/links.ts";
+import { Management } from "./wiring/management.ts";
 import { watchProgress } from "./wiring/progress.ts";
 import { KmRecords } from "./wiring/records.ts";
 import { MasterKeyOfStore } from "./wiring/rekey.ts";
@@ -89,14 +90,9 @@ async function start(
     house,
   );
   const moment = () => ({ now: clock.now(), wall: clock.wall() });
-  const alarms = new KmAlarms({
-    plain: config.kq1?.plain === true,
-    onTransition: ({ id, severity, detail }, change) => {
-      log
-        .child("alarms")
-        .warn(`alarm ${change}`, { alarm: id, severity, ...(detail && { detail }) });
-    },
-  });
+  const management = await Management.open(config, { ...thisMachine, records, log });
+  house.defer(() => management.stop());
+  const { alarms, tally } = management;
   const lost = damage.segments.length + damage.groups + damage.extents.length;
   if (lost > 0) alarms.damaged(`${lost} ${lost === 1 ? "part" : "parts"}`, moment());
   const byModule = new Map<string, LinkOfKm>();
@@ -108,6 +104,7 @@ async function start(
       stored: (keys) => {
         for (const [module, of] of Map.groupBy(keys, (key) => key.module)) {
           byModule.get(module)?.stored(of);
+          tally.received(module, clock.wall());
         }
       },
       keepOut: (module, id) => byModule.get(module)?.core.keepOut(id) ?? false,
@@ -144,6 +141,7 @@ async function start(
       left: (module, ids) => supplies.intake.module(module)?.left(ids),
       told: (name, event) => {
         records.tell(name, event);
+        tally.told(name, event);
         alarms.told(name, event, moment());
       },
       onFailure,
@@ -175,12 +173,13 @@ async function start(
       alarmStatus(alarms),
       delivery?.keys.counts,
     );
-  const looking = every(clock, lookMs, () => alarms.look(status(), moment()));
+  const looking = every(clock, lookMs, () => management.look(status()));
   house.defer(() => looking.cancel());
   const local = createKmLocal(config, {
     status,
     records,
     rekey: (by) => masterKey.rekey(by),
+    acknowledge: (alarm, by) => management.acknowledge(alarm, by),
     logs,
     clock,
     log,
@@ -222,12 +221,14 @@ async function start(
   const users = { supplies, delivery, door, ways, kxIdentity: tls };
   const certificates = watchCredentials(config, users, clock, log);
   house.defer(() => certificates.stop());
+  const reload = () => reloadCertificates(certificates, management);
   process.on("SIGHUP", () => {
-    const unreadable = certificates.look().join(", ");
+    const unreadable = reload().join(", ");
     if (unreadable !== "") log.warn("certificates cannot be read", { for: unreadable });
     rereadApplications(config, applications, links, log);
     skip?.look();
   });
+  management.start({ status, links, reload });
   const asking = watchProgress(progress, supplies.intake, store, clock);
   house.defer(() => asking.cancel());
   const watched = supervise({ progress, notify, clock, log });

@@ -26,6 +26,8 @@ export interface KmPairOptions {
   readonly program?: string;
   /** More of each application's table, TOML: how many keys it may have. */
   readonly limits?: string;
+  /** More tables of an end's configuration, TOML. */
+  readonly tables?: (end: KmEnd) => string;
   /** More of the table of the door of applications, TOML. */
   readonly door?: string;
   /** Both go by the revocation lists in `ca.crl`, which take nothing back at first. */
@@ -135,7 +137,7 @@ export class KmPair {
   /** Makes certificates and configurations; starts nothing. */
   static async make(options: KmPairOptions): Promise<KmPair> {
     const { folder, modules, onLog, program = programPath("qkd-km") } = options;
-    const { mode = "proactive", crl = false, limits = "", door = "" } = options;
+    const { mode = "proactive", crl = false, limits = "", door = "", tables = () => "" } = options;
     await mkdir(folder, { recursive: true });
     const authority = await createAuthority("KM test CA");
     const ca = `${folder}/ca.crt`;
@@ -227,7 +229,8 @@ mode = "${mode}"
 [link.fibre]
 peer = "km-${other}"
 server_name = "km-${other}"
-${dial}`,
+${dial}
+${tables(end)}`,
       );
       const process = new NodeProcess(
         config,

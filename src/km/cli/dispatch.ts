@@ -9,7 +9,7 @@ import { placeOf } from "../../host/life/crashes.ts";
 import { endBySignals, isStopRequested } from "../../host/life/signals.ts";
 import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
 import { ask, CliError } from "../../ops/cli/client.ts";
-import { kmSockets } from "../local/local.ts";
+import { type Acknowledged, kmSockets } from "../local/local.ts";
 import type { KmStatus } from "../model/status.ts";
 import { compromise, listKeys, type RecordOptions, showKey } from "./ask-records.ts";
 import {
@@ -40,6 +40,8 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
                  with --delete what is free of them is void at both ends
   apps           applications that asked for keys, and what they were given here
   alarms         what is raised, and what to do; also what nodes tell of theirs
+  alarms --ack ID
+                 somebody has seen it: what is latched and over is cleared
   rekey          gives the store of the running key manager another master key:
                  that of master_key_next_file, or one that the token wraps
   hsm init       makes the wrapping key in the token of [store.hsm] if it lacks
@@ -89,6 +91,8 @@ interface Options extends RecordOptions {
   readonly version?: boolean;
   /** File of a master key. */
   readonly adopt?: string;
+  /** ID of an alarm. */
+  readonly ack?: string;
 }
 
 const terminal = openTerminal(process.stdout, process.stderr, process.env, "qkd-km");
@@ -143,6 +147,7 @@ async function go(args: readonly string[]): Promise<number> {
         delete: { type: "boolean" },
         yes: { type: "string" },
         adopt: { type: "string" },
+        ack: { type: "string" },
       },
     });
   } catch (error) {
@@ -207,6 +212,7 @@ async function go(args: readonly string[]): Promise<number> {
   if (known === "keys" && values.module !== undefined) {
     return print(await listKeys(values.module, asked));
   }
+  if (values.ack !== undefined) return acknowledge(values.ack, sockets, values.json === true);
   const status = await ask<KmStatus>(sockets, "status", {}, undefined, who);
   if (values.json) {
     const { links, modules: keys, applications: apps = [] } = status;
@@ -220,7 +226,25 @@ async function go(args: readonly string[]): Promise<number> {
   return print(known === "keys" ? moduleTable(status.modules) : statusText(status));
 }
 
-const ofSome = ["module", "link", "from", "to", "delete", "yes", "adopt"] as const;
+const notAcknowledged: Readonly<Record<string, string>> = {
+  unknown_alarm: "there is no such alarm: see qkd-km alarms",
+  not_raised: "it is over, or acknowledged already",
+};
+
+/** @throws CliError if it was not */
+async function acknowledge(
+  alarm: string,
+  sockets: readonly string[],
+  json: boolean,
+): Promise<number> {
+  const acted = await ask<Acknowledged>(sockets, "acknowledge_alarm", { alarm }, undefined, who);
+  if (json) pass(acted);
+  if (acted.status === "done") return json ? exit.ok : print(`${tidy(alarm)} is acknowledged\n`);
+  const why = notAcknowledged[acted.reason ?? ""] ?? tidy(acted.reason ?? "");
+  throw new CliError(`not acknowledged: ${why}`, exit.failed);
+}
+
+const ofSome = ["module", "link", "from", "to", "delete", "yes", "adopt", "ack"] as const;
 
 /** An option that this command does not look at: a mistake, and not to be passed over. */
 function misplacedOption(command: string, values: Options): string | undefined {
@@ -231,7 +255,9 @@ function misplacedOption(command: string, values: Options): string | undefined {
         ? ["module", "from", "to"]
         : command === "hsm init"
           ? ["adopt"]
-          : [];
+          : command === "alarms"
+            ? ["ack"]
+            : [];
   return ofSome.find((name) => values[name] !== undefined && !used.includes(name));
 }
 

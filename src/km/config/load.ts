@@ -1,9 +1,12 @@
 /** Reads, checks and resolves a key manager's configuration file. All that is wrong with it is said at once. */
+import { hash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import * as v from "valibot";
 import { didYouMean } from "../../base/words.ts";
 import { fileProblem, readIfThere, whyNot } from "../../host/config/files.ts";
+import { name } from "../../host/config/name.ts";
+import { passwordProblem } from "../../host/config/password.ts";
 import {
   configError,
   explain,
@@ -15,10 +18,13 @@ import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.
 import { logSchema } from "../../host/config/values.ts";
 import { credentialProblems } from "../../host/tls/files.ts";
 import { listProblems } from "../../host/tls/list-problems.ts";
+import { anyCommandKeySchema } from "../../ops/commands/key-schema.ts";
 import { localSchema } from "../../ops/local/schema.ts";
+import { checkManager, managerFiles } from "../../ops/manager/config.ts";
 import type { Application } from "../applications/table.ts";
 import { applicationsOf, checkApplications } from "./applications.ts";
 import {
+  alarmsSchema,
   configSchema,
   etsi014Schema,
   hsmSchema,
@@ -26,6 +32,7 @@ import {
   kq1Schema,
   kxSchema,
   linkSchema,
+  managerSchema,
   moduleSchema,
   type RawConfig,
   recordsSchema,
@@ -41,6 +48,8 @@ export type LinkConfig = RawConfig["link"][string] & { readonly name: string };
 /** A configuration that was checked. Times are in ms. */
 export interface KmConfig extends Omit<RawConfig, "module" | "link" | "sae" | "store"> {
   readonly file: string;
+  /** Tells configurations apart; not a secret. */
+  readonly digest: string;
   readonly store: Omit<RawConfig["store"], "hsm"> & { readonly hsm?: HsmTable };
   readonly applications: readonly Application[];
   readonly modules: readonly ModuleConfig[];
@@ -56,6 +65,9 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
   store: storeSchema,
   "store.hsm": hsmSchema,
   records: recordsSchema,
+  manager: managerSchema,
+  "manager.command_key": anyCommandKeySchema,
+  alarms: alarmsSchema,
   kq1: kq1Schema,
   kx: kxSchema,
   module: moduleSchema,
@@ -98,13 +110,16 @@ export function parseKmConfig(text: string, file: string): KmConfig {
   const links = Object.entries(link).map(([name, one]) => ({ ...one, name }));
   checkTogether(raw, modules, links, complain);
   checkMasterKey(raw.store, complain);
+  checkTelling(raw, complain);
   const applications = applicationsOf(sae, raw.km.id, file);
   checkApplications({ ...raw, sae }, applications, links, complain);
   if (problems.length > 0) throw configError(file, text, problems);
-  const { kq1, kx, etsi014 } = raw;
+  const { kq1, kx, etsi014, manager } = raw;
   return {
     ...raw,
     file,
+    digest: hash("sha256", text, "hex").slice(0, 16),
+    manager: manager && resolveFiles(manager, managerFiles, file),
     applications,
     etsi014: etsi014 && resolveFiles(etsi014, files, file),
     store: storeOf(raw, file),
@@ -203,6 +218,20 @@ function checkTogether(
   }
 }
 
+/** What the manager is told, and as whom. */
+function checkTelling(
+  { km, manager, records }: Pick<RawConfig, "km" | "manager" | "records">,
+  complain: (key: string, what: string) => void,
+): void {
+  if (manager === undefined) {
+    if (records.export) complain("records.export", "needs [manager]: whom they are told");
+    return;
+  }
+  checkManager(manager, complain);
+  const { success, issues } = v.safeParse(name, km.id);
+  if (!success) complain("km.id", `${issues[0].message}: it is a level of the manager's topics`);
+}
+
 /** Reads and checks a configuration file, but not the files that it names. @throws ConfigError */
 export function readKmConfig(file: string): KmConfig {
   return parseKmConfig(readConfigText(file, whyNot), resolve(file));
@@ -238,11 +267,12 @@ export async function checkKmConfig(
 }
 
 /** Tables that name files of certificates. */
-function tlsTables({ kq1, kx, etsi014 }: KmConfig) {
+function tlsTables({ kq1, kx, etsi014, manager }: KmConfig) {
   const tables = [
     ["kq1", kq1],
     ["kx", kx],
     ["etsi014", etsi014],
+    ["manager", manager],
   ] as const;
   return tables.flatMap(([name, table]) => (table === undefined ? [] : [{ name, table }]));
 }
@@ -270,6 +300,10 @@ function fileProblems(config: KmConfig): Problem[] {
     if (ca === undefined || crl === undefined) continue;
     for (const what of listProblems(ca, crl)) complain(`${name}.crl`, `${crl} ${what}`);
   }
+  const password = config.manager?.password_file;
+  look("manager.password_file", password, true);
+  const what = password && readIfThere(password, (bytes) => passwordProblem(bytes, 1, "password"));
+  if (what) complain("manager.password_file", what);
   return problems;
 }
 

@@ -15,9 +15,12 @@ import {
   text,
   whole,
 } from "../../host/config/values.ts";
+import { flapEntries } from "../../ops/alarms/flap-config.ts";
 import { localSchema } from "../../ops/local/schema.ts";
+import { managerEntries } from "../../ops/manager/config.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
 import { identityForm } from "../../wire/skip/names.ts";
+import { commandNames } from "../commands/table.ts";
 
 export const kmSchema = v.strictObject({ id, state_dir: absolute });
 
@@ -50,6 +53,16 @@ export const storeSchema = v.strictObject({
 /** Records of the life of keys (Y.3803 §8.2.6). */
 export const recordsSchema = v.strictObject({
   limit_mb: v.optional(whole(16, 1_000_000), 256),
+  export: v.optional(v.boolean(), false),
+});
+
+/** The network manager, over MQTT. */
+export const managerSchema = v.strictObject(managerEntries(commandNames));
+
+/** How alarms are told. */
+export const alarmsSchema = v.strictObject({
+  peer_away_s: seconds(1, 3_600, 30),
+  ...flapEntries,
 });
 
 const tls = { ca: fileName, cert: fileName, key: fileName, crl: v.optional(fileName) };
@@ -150,6 +163,27 @@ export const configSchema = v.strictObject({
     v.transform(({ wipe_after_s, ...rest }) => ({ ...rest, wipe_after: wipe_after_s })),
   ),
   records: v.optional(recordsSchema, {}),
+  manager: v.optional(
+    v.pipe(
+      managerSchema,
+      v.transform(({ telemetry_interval_s, ...rest }) => ({
+        ...rest,
+        telemetry_interval: telemetry_interval_s,
+      })),
+    ),
+  ),
+  alarms: v.optional(
+    v.pipe(
+      alarmsSchema,
+      v.transform(({ peer_away_s, flap_window_s, flap_quiet_s, ...rest }) => ({
+        ...rest,
+        peer_away: peer_away_s,
+        flap_window: flap_window_s,
+        flap_quiet: flap_quiet_s,
+      })),
+    ),
+    {},
+  ),
   kq1: v.optional(kq1Schema),
   kx: v.optional(kxSchema),
   module: v.optional(v.record(name, moduleSchema), {}),

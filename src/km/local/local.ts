@@ -12,6 +12,12 @@ import type { KmStatus, Rekeyed } from "../model/status.ts";
 import { parseUuid } from "../records/kma-key-id.ts";
 import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
 
+/** What became of an acknowledgement. */
+export interface Acknowledged {
+  readonly status: "done" | "failed";
+  readonly reason?: string;
+}
+
 /** What is asked of the records. */
 export interface RecordsOfLocal {
   story(id: Buffer): Promise<KeyStory>;
@@ -25,6 +31,8 @@ export interface LocalParts {
   readonly records: RecordsOfLocal;
   /** Gives the store another master key. @throws Fault */
   readonly rekey: (by: string) => Promise<Rekeyed>;
+  /** @returns why not; undefined if it was acknowledged */
+  readonly acknowledge: (alarm: string, by: string) => string | undefined;
   readonly logs: LogRing;
   readonly clock: Clock;
   readonly log: Log;
@@ -100,6 +108,8 @@ class KmApi {
         return { data: await this.#compromise(args, caller) };
       case "rekey":
         return { data: await this.#rekey(args, caller) };
+      case "acknowledge_alarm":
+        return { data: await this.#acknowledge(args, caller) };
       default:
         throw new LocalError("not_available", "the key manager does not have this");
     }
@@ -129,6 +139,13 @@ class KmApi {
     }
   }
 
+  async #acknowledge({ alarm }: Args, caller: Caller): Promise<Acknowledged> {
+    mayAct(caller);
+    if (typeof alarm !== "string") throw new LocalError("bad_request", "bad arguments");
+    const reason = this.#parts.acknowledge(alarm, await nameOf(caller));
+    return { status: reason === undefined ? "done" : "failed", ...(reason && { reason }) };
+  }
+
   async #compromise(args: Args, caller: Caller): Promise<GivenUp> {
     const { records, log } = this.#parts;
     const period = periodOf(args);
@@ -152,18 +169,15 @@ class KmApi {
   }
 
   /** One action at a time, by who may act, on the key manager that is meant. @throws LocalError */
-  async #act<T>(args: Args, { role, peer }: Caller, act: (by: string) => Promise<T>): Promise<T> {
-    if (role !== "act") {
-      throw new LocalError("not_permitted", "this socket only answers; acting needs the other one");
-    }
+  async #act<T>(args: Args, caller: Caller, act: (by: string) => Promise<T>): Promise<T> {
+    mayAct(caller);
     if (args.confirm !== this.#id) {
       throw new LocalError("bad_request", `it must name the KM: this is ${this.#id}`);
     }
     if (this.#acting) throw new LocalError("busy", "another action is under way");
     this.#acting = true;
     try {
-      const uid = await peer();
-      return await act(uid === undefined ? "local" : `local uid ${uid}`);
+      return await act(await nameOf(caller));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       throw new LocalError("not_available", `nothing was done: ${describe(error)}`);
@@ -171,6 +185,18 @@ class KmApi {
       this.#acting = false;
     }
   }
+}
+
+/** @throws LocalError */
+function mayAct({ role }: Caller): void {
+  if (role === "act") return;
+  throw new LocalError("not_permitted", "this socket only answers; acting needs the other one");
+}
+
+/** Who it is, as an audit names it. */
+async function nameOf({ peer }: Caller): Promise<string> {
+  const uid = await peer();
+  return uid === undefined ? "local" : `local uid ${uid}`;
 }
 
 /** @throws LocalError */

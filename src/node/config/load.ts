@@ -15,8 +15,9 @@ import {
 } from "../../host/config/problems.ts";
 import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.ts";
 import { type LogConfig, logSchema } from "../../host/config/values.ts";
-import { commandKeySchema } from "../../ops/commands/key-schema.ts";
+import { anyCommandKeySchema } from "../../ops/commands/key-schema.ts";
 import { localSchema } from "../../ops/local/schema.ts";
+import { managerFiles } from "../../ops/manager/config.ts";
 import type { ConfiguredDriver, DriverKind } from "../../port/driver-kind.ts";
 import { type Complain, checkTogether } from "./checks.ts";
 import { contentProblems, fileProblems } from "./files.ts";
@@ -72,7 +73,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     ledger: ledgerSchema,
     local: localSchema,
     manager: managerSchema,
-    "manager.command_key": commandKeySchema,
+    "manager.command_key": anyCommandKeySchema,
     "manager.sparkplug": sparkplugSchema,
     alarms: alarmsSchema,
     panel: panelSchema,
@@ -158,8 +159,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     }
   });
   if (problems.length > 0) throw configError(file, text, problems);
-  const manager =
-    raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "crl", "password_file"], file);
+  const manager = raw.manager && resolveFiles(raw.manager, managerFiles, file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
   const web = resolveFiles(raw.web, ["cert", "key", "password_file", "metrics_token_file"], file);
   const digest = hash("sha256", text, "hex").slice(0, 16);

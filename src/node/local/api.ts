@@ -4,7 +4,7 @@ import { type Clock, within } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
-import { type Order, orderOf } from "../../ops/commands/commands.ts";
+import type { Outcome } from "../../ops/commands/port.ts";
 import type { EventHistory, PastEvent } from "../../ops/events/event-history.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import {
@@ -16,15 +16,16 @@ import {
   maintenanceNames,
 } from "../../ops/local/protocol.ts";
 import type { Caller, LocalAnswer } from "../../ops/local/server.ts";
+import { time } from "../../ops/manager/payloads.ts";
 import type { SiteStatus } from "../../ops/site/told.ts";
 import type { Updates } from "../../ops/update/appliance.ts";
-import { type ControlPorts, execute, type Outcome } from "../commands/executor.ts";
+import { type ControlPorts, execute } from "../commands/executor.ts";
+import { type Order, orderOf } from "../commands/table.ts";
 import { describeCertificates } from "../config/certificates.ts";
 import { redactedTable } from "../config/redact.ts";
 import type { CertificateTables, ConfigFile, ModuleConfig, NodeConfig } from "../config/tables.ts";
 import type { Recorder } from "../history/recorder.ts";
 import type { Ledger } from "../keys/ports.ts";
-import { time } from "../manager/payloads.ts";
 import type { BrokerState, KmTold, LocalModule } from "../model/local.ts";
 import type { AlarmView, NodeEvent, ShownPanel } from "../model/manager.ts";
 import {

@@ -1,4 +1,5 @@
 /** What the alarm monitor is told of the configuration. */
+import { flapLimits } from "../../ops/alarms/flap-config.ts";
 import { certificateFiles, listFiles } from "../config/certificates.ts";
 import type { AlarmsConfig, CertificateTables, ModuleConfig } from "../config/tables.ts";
 import type { WatchOptions } from "../monitor/alarm-monitor.ts";
@@ -24,11 +25,7 @@ export function watchSettings(tables: MonitoringTables): WatchOptions {
   }
   if (manager?.url.startsWith("mqtt:")) plain.set("manager", false);
   return {
-    flap: {
-      count: alarms.flap_count,
-      windowMs: alarms.flap_window,
-      quietMs: alarms.flap_quiet,
-    },
+    flap: flapLimits(alarms),
     node: {
       certificateDays: alarms.certificate_days,
       storageFree: alarms.storage_free,

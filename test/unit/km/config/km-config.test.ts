@@ -4,12 +4,14 @@ import test from "ava";
 import { logSchema } from "../../../../src/host/config/values.ts";
 import { parseKmConfig } from "../../../../src/km/config/load.ts";
 import {
+  alarmsSchema,
   etsi014Schema,
   hsmSchema,
   kmSchema,
   kq1Schema,
   kxSchema,
   linkSchema,
+  managerSchema,
   moduleSchema,
   recordsSchema,
   requestSchema,
@@ -17,6 +19,7 @@ import {
   skipSchema,
   storeSchema,
 } from "../../../../src/km/config/schema.ts";
+import { anyCommandKeySchema } from "../../../../src/ops/commands/key-schema.ts";
 import { localSchema } from "../../../../src/ops/local/schema.ts";
 
 const readme = readFileSync(
@@ -33,6 +36,9 @@ test("the README's table has every key, and no other", (t) => {
     ...keys("store", storeSchema).filter((key) => !key.endsWith(".hsm")),
     ...keys("store.hsm", hsmSchema),
     ...keys("records", recordsSchema),
+    ...keys("manager", managerSchema).filter((key) => !key.endsWith(".command_key")),
+    ...keys("manager.command_key", anyCommandKeySchema),
+    ...keys("alarms", alarmsSchema),
     ...keys("kq1", kq1Schema),
     ...keys("kx", kxSchema),
     ...keys("module.NAME", moduleSchema).filter((key) => !key.endsWith(".request")),

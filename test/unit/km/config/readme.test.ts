@@ -3,6 +3,7 @@ import test from "ava";
 import * as v from "valibot";
 import { logSchema } from "../../../../src/host/config/values.ts";
 import * as schema from "../../../../src/km/config/schema.ts";
+import { anyCommandKeySchema } from "../../../../src/ops/commands/key-schema.ts";
 import { localSchema } from "../../../../src/ops/local/schema.ts";
 
 const readme = readFileSync(
@@ -19,6 +20,9 @@ const tables: Readonly<Record<string, { readonly entries: Readonly<Record<string
   store: schema.storeSchema,
   "store.hsm": schema.hsmSchema,
   records: schema.recordsSchema,
+  manager: schema.managerSchema,
+  "manager.command_key": anyCommandKeySchema,
+  alarms: schema.alarmsSchema,
   kq1: schema.kq1Schema,
   kx: schema.kxSchema,
   "module.NAME": schema.moduleSchema,
@@ -79,7 +83,8 @@ test("values that are words are those of the schema", (t) => {
     if (!/^(`\w+` ?)+$/.test(allowed)) continue;
     const words = [...allowed.matchAll(/`(\w+)`/g)].map(([, word]) => word);
     for (const word of words) {
-      const value = word === "true" ? true : word === "false" ? false : word;
+      const literal = /^(true|false|\d+)$/.test(word ?? "");
+      const value: unknown = literal ? JSON.parse(word ?? "") : word;
       t.true(v.safeParse(entry, value).success, `${key} takes ${word}`);
     }
     t.false(v.safeParse(entry, "another").success);

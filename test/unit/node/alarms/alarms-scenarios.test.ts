@@ -6,6 +6,7 @@ import {
 } from "../../../../src/node/alarms/module-rules.ts";
 import { NodeRules } from "../../../../src/node/alarms/node-rules.ts";
 import { standardThresholds, type Thresholds } from "../../../../src/node/alarms/thresholds.ts";
+import { ManagerRules } from "../../../../src/ops/alarms/manager-alarms.ts";
 import type { Moment } from "../../../../src/ops/alarms/severity.ts";
 import type { TelemetrySample } from "../../../../src/port/telemetry.ts";
 import { rounds } from "../../../campaign-scale.ts";
@@ -366,8 +367,9 @@ test("the node's own alarms: certificates, clock, storage, plain links, broker",
   node.storage(0.15, bench.moment);
   node.storage(0.05, bench.moment);
   node.plainLink("km.main", true, bench.moment);
-  node.brokerDown("refused", true, bench.moment);
-  node.eventsLost(3, bench.moment);
+  const manager = new ManagerRules(bench.book);
+  manager.brokerDown("refused", true, bench.moment);
+  manager.eventsLost(3, bench.moment);
   node.damaged("outbox", "EIO", bench.moment);
   bench.run(11);
   t.deepEqual(bench.take(), [

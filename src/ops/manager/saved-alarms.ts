@@ -2,12 +2,23 @@
 
 import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
-import type { AlarmState } from "../state/state.ts";
-import type { StateStore } from "../state/store.ts";
+import type { AlarmRecord } from "../alarms/alarm.ts";
+import type { SavedAlarm } from "../alarms/saved.ts";
+
+/** Of the state that survives a restart. */
+export interface AlarmsOfState {
+  /** Alarms that are raised, or whose clearing the manager has not seen. */
+  alarms?: SavedAlarm[] | undefined;
+  /** The last event in the outbox whose alarm is among them. */
+  alarms_to?: number | undefined;
+}
 
 export interface SavedAlarmsParts {
-  readonly state: StateStore;
+  readonly state: {
+    readonly data: Readonly<AlarmsOfState>;
+    /** @throws Fault `state.io` */
+    change(edit: (data: AlarmsOfState) => void): Promise<void>;
+  };
   readonly log: Log;
   /** Resolves when the transitions so far are durable. */
   readonly told: () => Promise<void>;
@@ -67,7 +78,7 @@ export class SavedAlarms {
     await Promise.resolve();
     while (this.#changed) {
       this.#changed = false;
-      const alarms = this.#records().map((record) => ({ ...record }) as AlarmState);
+      const alarms = this.#records().map((record) => ({ ...record }) as SavedAlarm);
       const last = this.#last;
       await told();
       try {

@@ -3,9 +3,8 @@
  * cleared, then its retained message is removed, and only then the alarm is forgotten.
  */
 
-import type { AlarmView } from "../model/manager.ts";
-import * as payloads from "./payloads.ts";
-import { topics } from "./topics.ts";
+import type { AlarmRecord } from "../alarms/alarm.ts";
+import type { AlarmView } from "../alarms/view.ts";
 
 /** Publishes a retained message, instead of one of the same topic that was not sent yet. */
 export type Retain = (topic: string, payload: Buffer, then: () => void) => void;
@@ -15,14 +14,19 @@ const nothing = Buffer.alloc(0);
 export class AlarmTopics {
   readonly #alarms: AlarmView;
   readonly #name: (id: string) => string;
-  readonly #boot: number;
+  readonly #payload: (record: AlarmRecord) => Buffer;
   readonly #retain: Retain;
 
-  /** @param name topic of an alarm */
-  constructor(alarms: AlarmView, name: (id: string) => string, boot: number, retain: Retain) {
+  /** @param name topic of an alarm @param payload what is shown of it */
+  constructor(
+    alarms: AlarmView,
+    name: (id: string) => string,
+    payload: (record: AlarmRecord) => Buffer,
+    retain: Retain,
+  ) {
     this.#alarms = alarms;
     this.#name = name;
-    this.#boot = boot;
+    this.#payload = payload;
     this.#retain = retain;
   }
 
@@ -34,8 +38,7 @@ export class AlarmTopics {
   show(id: string): void {
     const record = this.#alarms.record(id);
     if (record === undefined) return;
-    const payload = payloads.encode(payloads.alarmState(this.#boot, record));
-    this.#retain(this.#name(id), payload, () => {
+    this.#retain(this.#name(id), this.#payload(record), () => {
       if (record.severity === "cleared") this.#remove(id);
     });
   }
@@ -48,5 +51,3 @@ export class AlarmTopics {
     });
   }
 }
-
-export const alarmTopic = topics.alarm;

@@ -7,20 +7,22 @@
 import { type Clock, clockPlausible, within } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import type { NodeEvent } from "../events/event.ts";
 import {
   type Accepted,
   type Authority,
   judge,
   type Refused,
   unauthenticated,
-} from "../../ops/commands/authority.ts";
-import { type CommandMemory, inProgress, type KeyMemory } from "../../ops/commands/memory.ts";
-import type { CommandMessage, CommandPort, NodeEvent } from "../model/manager.ts";
-import { available, type ControlPorts, execute, type Outcome } from "./executor.ts";
+} from "./authority.ts";
+import { type CommandMemory, inProgress, type KeyMemory } from "./memory.ts";
+import type { CommandMessage, CommandPort, Outcome } from "./port.ts";
+import type { CommandTable, OrderOf } from "./table.ts";
 
-export interface DeskOptions {
-  readonly authority: Omit<Authority, "available">;
-  readonly ports: ControlPorts;
+export interface DeskOptions<Table extends CommandTable> {
+  readonly authority: Authority<Table>;
+  /** Never rejects. @param by the key ID of who gave it */
+  readonly execute: (order: OrderOf<Table>, by: string) => Promise<Outcome>;
   /** Makes the memory durable. @throws Fault `state.io` */
   readonly save: (commands: Record<string, KeyMemory>) => Promise<void>;
   readonly onEvent: (event: NodeEvent) => void;
@@ -32,15 +34,14 @@ export interface DeskOptions {
 
 /** Commands that wait to be carried out. */
 const mostWaiting = 8;
-/** A command is carried out within this time, ms. */
+/** A command is carried out within this time, ms, where its table says nothing else. */
 const deadline = 30_000;
 /** Events about refusals: so many at once, and one more each `refillMs`; the others are counted. */
 const mostRefusals = 20;
 const refillMs = 10_000;
 
-export class CommandHandler implements CommandPort {
-  readonly #options: DeskOptions;
-  readonly #authority: Authority;
+export class CommandHandler<Table extends CommandTable> implements CommandPort {
+  readonly #options: DeskOptions<Table>;
   readonly #memory: CommandMemory;
   #waiting = 0;
   #last: Promise<void> = Promise.resolve();
@@ -48,25 +49,24 @@ export class CommandHandler implements CommandPort {
   #refilled: number;
   #unsaid = 0;
 
-  constructor(options: DeskOptions) {
+  constructor(options: DeskOptions<Table>) {
     this.#options = options;
-    this.#authority = { ...options.authority, available: available(options.ports) };
     this.#memory = options.authority.memory;
     this.#refilled = options.clock.now();
   }
 
   get available(): readonly string[] {
-    return [...this.#authority.available];
+    return [...this.#options.authority.available];
   }
 
   submit(message: CommandMessage, reply: (result: object) => void): void {
-    const { clock } = this.#options;
+    const { clock, authority } = this.#options;
     const wall = clock.wall();
     const now = { wall, plausible: clockPlausible(wall) };
     const { command: topic, payload, retained } = message;
     const verdict = retained
       ? ({ refused: "retained" } as const)
-      : judge({ topic, payload }, this.#authority, now);
+      : judge({ topic, payload }, authority, now);
     if ("refused" in verdict) return this.#refuse(topic, verdict, reply);
     const { keyId, request } = verdict;
     const { id, counter } = request;
@@ -85,8 +85,8 @@ export class CommandHandler implements CommandPort {
     return this.#last;
   }
 
-  async #carryOut(accepted: Accepted, reply: (result: object) => void): Promise<void> {
-    const { clock, log, ports, onEvent } = this.#options;
+  async #carryOut(accepted: Accepted<Table>, reply: (result: object) => void): Promise<void> {
+    const { clock, log, execute, onEvent, authority } = this.#options;
     const { keyId, request, order } = accepted;
     const { id, command, counter } = request;
     try {
@@ -99,13 +99,11 @@ export class CommandHandler implements CommandPort {
       this.#memory.note(keyId, id, counter, "refused");
       return this.#refuse(command, { refused: "expired", keyId, id }, reply);
     }
-    const late = () => new Fault("module.command", "no end in time", { limit_ms: deadline });
-    const outcome: Outcome = await within<Outcome>(
-      clock,
-      deadline,
-      execute(order, keyId, ports),
-      late,
-    ).catch(() => ({ status: "failed", reason: "timeout" }) as const satisfies Outcome);
+    const limit = (authority.table as CommandTable)[command]?.withinMs ?? deadline;
+    const late = () => new Fault("module.command", "no end in time", { limit_ms: limit });
+    const outcome: Outcome = await within<Outcome>(clock, limit, execute(order, keyId), late).catch(
+      () => ({ status: "failed", reason: "timeout" }) as const satisfies Outcome,
+    );
     const { status, reason, facts: result } = outcome;
     log.info("command carried out", { command, id, key: keyId, status, reason });
     this.#memory.note(keyId, id, counter, status);
@@ -164,17 +162,23 @@ export class CommandHandler implements CommandPort {
   #result(command: string, what: object): object {
     const { authority, clock } = this.#options;
     const t = new Date(clock.wall()).toISOString();
-    return { command, ...what, node: authority.node, boot: authority.boot, t };
+    const { subject, boot } = authority;
+    return { command, ...what, [subject.is]: subject.id, boot, t };
   }
 }
 
+const audited = [
+  ...["module", "alarm", "name", "value", "bits_per_second", "key_ID", "km"],
+  ...["link", "from", "to", "delete"],
+];
+
 /** The arguments worth an audit: names and numbers. */
-function about(args: Readonly<Record<string, unknown>>): Record<string, string | number> {
-  const facts: Record<string, string | number> = {};
-  for (const name of ["module", "alarm", "name", "value", "bits_per_second", "key_ID", "km"]) {
+function about(args: Readonly<Record<string, unknown>>): Record<string, string | number | boolean> {
+  const facts: Record<string, string | number | boolean> = {};
+  for (const name of audited) {
     const value = args[name];
     const as = name === "name" ? "threshold" : name;
-    if (typeof value === "number") facts[as] = value;
+    if (typeof value === "number" || typeof value === "boolean") facts[as] = value;
     else if (typeof value === "string") facts[as] = value.slice(0, 64);
   }
   return facts;

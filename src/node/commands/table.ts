@@ -1,5 +1,12 @@
-/** Every command of the manager interface, in one table: its arguments and what guards it. */
+/** Every command that a node's manager may give, in one table: its arguments and what guards it. */
 import * as v from "valibot";
+import {
+  type ArgsOf,
+  type CommandTable,
+  isCommandOf,
+  type OrderOf,
+  orderIn,
+} from "../../ops/commands/table.ts";
 
 const name = v.pipe(v.string(), v.maxLength(64));
 const ofModule = v.strictObject({ module: name });
@@ -14,14 +21,6 @@ const ofAll = v.strictObject({
 });
 const ofKeys = v.union([ofKey, ofAll]);
 const none = v.strictObject({});
-
-export interface CommandSpec {
-  readonly args: v.GenericSchema<unknown, unknown>;
-  /** Cannot be undone: must name the boot counter as well. */
-  readonly grave?: true;
-  /** For a person, one line. */
-  readonly about: string;
-}
 
 export const commands = {
   start: { args: ofModule, about: "the module distils" },
@@ -74,6 +73,7 @@ export const commands = {
   install_update: {
     args: v.record(v.string(), v.unknown()),
     grave: true,
+    proof: true,
     about: "signed software is installed",
   },
   clear_tamper: {
@@ -81,35 +81,23 @@ export const commands = {
     grave: true,
     about: "the chassis was inspected after it was opened: supply may go on",
   },
-} as const satisfies Record<string, CommandSpec>;
+} as const satisfies CommandTable;
 
 export type CommandName = keyof typeof commands;
 
 export const commandNames = Object.keys(commands) as readonly CommandName[];
 
 export function isCommandName(name: string): name is CommandName {
-  return Object.hasOwn(commands, name);
+  return isCommandOf(commands, name);
 }
 
 /** The arguments of a command as its table entry gives them. */
-export type Args<Name extends CommandName> = v.InferOutput<(typeof commands)[Name]["args"]>;
+export type Args<Name extends CommandName> = ArgsOf<typeof commands, Name>;
 
 /** A command whose arguments fit it. */
-export type Order = {
-  [Name in CommandName]: {
-    readonly name: Name;
-    readonly args: Args<Name>;
-    /** The signed command as it came (JWS); of `install_update` alone, and only if a manager gave it. */
-    readonly signed?: string;
-  };
-}[CommandName];
+export type Order = OrderOf<typeof commands>;
 
 /** @returns undefined if the arguments are not those of the command */
 export function orderOf(name: CommandName, args: unknown): Order | undefined {
-  const result = v.safeParse(commands[name].args as v.GenericSchema<unknown, unknown>, args);
-  return result.success ? ({ name, args: result.output } as Order) : undefined;
-}
-
-export function isGrave(name: CommandName): boolean {
-  return (commands[name] as CommandSpec).grave === true;
+  return orderIn(commands, name, args);
 }

@@ -1,17 +1,23 @@
-/**
- * The manager's outbox, opened at boot.
- */
-
+/** The manager's outbox, opened at boot. */
 import type { Clock } from "../../base/clock.ts";
 import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { FileSystem } from "../../host/disk/files.ts";
-import { Outbox } from "../../ops/outbox/outbox.ts";
-import type { StateStore } from "../state/store.ts";
+import { Outbox } from "./outbox.ts";
+
+/** Of the state that survives a restart. */
+export interface OutboxOfState {
+  /** The outbox was made: from then on it must be there. */
+  outbox?: boolean | undefined;
+}
 
 export interface OutboxParts {
   readonly files: FileSystem;
-  readonly state: StateStore;
+  readonly state: {
+    readonly data: Readonly<OutboxOfState>;
+    /** @throws Fault `state.io` */
+    change(edit: (data: OutboxOfState) => void): Promise<void>;
+  };
   readonly clock: Clock;
   readonly log: Log;
 }
