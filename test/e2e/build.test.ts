@@ -1,5 +1,14 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,10 +17,12 @@ import { systemClock } from "../../src/base/clock.ts";
 import { softwareVersion } from "../../src/base/version.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
+import { testWith } from "../needs.ts";
 import { KmPair } from "../rig/km-pair.ts";
 import { withNode } from "../rig/one-node.ts";
 import { pskEnds } from "../rig/psk-ends.ts";
 import { Rig } from "../rig/rig.ts";
+import { SoftHsm } from "../rig/soft-hsm.ts";
 import { deadline } from "../rig/with-rig.ts";
 
 const builder = fileURLToPath(new URL("../../scripts/build/main.ts", import.meta.url));
@@ -23,8 +34,10 @@ test.before(() => {
   // What the launcher takes where no runtime is in the build.
   process.env.PATH = `${dirname(process.execPath)}${delimiter}${process.env.PATH}`;
   delete process.env.CACHE_DIRECTORY;
+  // It may have to fetch a package for the other architecture.
+  const forNpm = Object.entries(process.env).filter(([name]) => /^npm_|^HOME$|_proxy$/i.test(name));
   execFileSync(process.execPath, [builder, "--out", folder], {
-    env: { PATH: process.env.PATH },
+    env: { PATH: process.env.PATH, ...Object.fromEntries(forNpm) },
     stdio: "pipe",
   });
 });
@@ -127,6 +140,24 @@ process.on = function (name, ...rest) {
     t.is(ended.signal, null, name);
     t.is(ended.status, 0, ended.stderr);
     t.notRegex(ended.stderr, /late/, name);
+  }
+});
+
+testWith("softhsm2-util", "its key manager asks a token for the master key", (t, util) => {
+  const place = join(folder, "token");
+  mkdirSync(place);
+  const hsm = new SoftHsm(util, place);
+  hsm.makeToken("site");
+  const config = join(place, "km.toml");
+  writeFileSync(
+    config,
+    `[km]\nid = "km-a"\nstate_dir = "${place}/state"\n[store.hsm]\nmodule = "${hsm.module}"\ntoken = "site"\npin_file = "${hsm.pinFile}"\n`,
+  );
+  for (const act of ["init", "check"]) {
+    const args = ["hsm", act, "--config", config];
+    const said = spawnSync(join(image, "bin/qkd-km"), args, { encoding: "utf8" });
+    t.is(said.status, 0, said.stderr);
+    t.regex(said.stdout, /^token +site, serial number /);
   }
 });
 

@@ -14,6 +14,8 @@ import { type NewBytes, type Place, placeName } from "./place.ts";
 
 /** Bytes that are sealed anew in one go: what waits for the disk meanwhile waits no longer than this takes. */
 const bytesAtOnce = 4_194_304;
+/** The same for what is under an older key of the store: that goes on for long, and applications wait meanwhile. */
+const olderAtOnce = 1_048_576;
 const nothing: LedgerChange = { rows: [], consumed: [], extents: [], gone: [], segmentsGone: [] };
 
 /** Writes; decides what becomes of it when the disk is full. */
@@ -96,13 +98,13 @@ export class Shredder {
    */
   async resealOlder(): Promise<boolean> {
     const { volumes, intake } = this.#parts;
-    const places = await volumes.older(bytesAtOnce);
+    const places = await volumes.older(olderAtOnce);
     if (places.length > 0) {
       for (const place of await this.#resealSome(places, (write) => write())) {
         await volumes.giveUp(place);
       }
     } else {
-      const groups = intake.older(bytesAtOnce).filter(({ number }) => this.#groups.has(number));
+      const groups = intake.older(olderAtOnce).filter(({ number }) => this.#groups.has(number));
       if (groups.length === 0) {
         await this.#shredSegments();
         return intake.olderBytes() > 0;
