@@ -1,6 +1,6 @@
 /** The command line of `npm run conform:014`. */
 import { parseArgs } from "node:util";
-import { UsageError } from "./program.ts";
+import { read, UsageError } from "./program.ts";
 
 export const usage = `npm run conform:014 -- --url URL --slave-url URL [options]:
 does this key manager keep ETSI GS QKD 014?
@@ -11,6 +11,8 @@ It takes a few hundred keys: take SAEs for tests.
 
   --url URL             the master SAE's KME: https://kme-a.example:8443
   --slave-url URL       the slave SAE's KME, at the other end of a link
+  --endpoints FILE      what \`npm start -- --endpoints FILE\` wrote; instead of
+                        both and of all certificates
   --ca FILE             who issued the KMEs' certificates, PEM
   --cert FILE, --key FILE, --sae-id ID
                         the master SAE: certificate, private key, SAE ID
@@ -26,7 +28,7 @@ It takes a few hundred keys: take SAEs for tests.
                         a certificate of that CA that is no SAE's
   --answer-timeout S    an answer must come within this time (20)
   --only ID             this case only; may be repeated
-  --list                print the cases and the dialects that are tolerated, and end
+  --list                print the cases, and the dialects that are tolerated
   --strict              what a KME should do it must do; no dialect is tolerated
   --json                one JSON object instead of lines
   --help
@@ -75,6 +77,7 @@ function parse(args: readonly string[]) {
       options: {
         url: text,
         "slave-url": text,
+        endpoints: text,
         ca: text,
         "slave-ca": text,
         "server-name": text,
@@ -116,11 +119,7 @@ function needed(values: Values, name: Named): string {
 
 function kmeAt(values: Values, of: "" | "slave-"): KmeAt {
   const name = `${of}url` as const;
-  const written = needed(values, name);
-  const url = URL.parse(written);
-  if (url?.protocol !== "https:" || url.search !== "" || url.hash !== "" || url.username !== "") {
-    throw new UsageError(`--${name}: expected https://HOST:PORT, not ${JSON.stringify(written)}`);
-  }
+  const url = urlOf(needed(values, name), `--${name}`);
   const host = url.hostname.replace(/^\[|\]$/g, "");
   return {
     host,
@@ -129,6 +128,73 @@ function kmeAt(values: Values, of: "" | "slave-"): KmeAt {
     prefix: url.pathname.replace(/(?:\/api\/v1\/keys)?\/*$/, ""),
     serverName: values[`${of}server-name`] ?? host,
     ca: values[`${of}ca`] ?? needed(values, "ca"),
+  };
+}
+
+/** @param where it is written */
+function urlOf(written: string, where: string): URL {
+  const url = URL.parse(written);
+  if (url?.protocol !== "https:" || url.search !== "" || url.hash !== "" || url.username !== "") {
+    throw new UsageError(`${where}: expected https://HOST:PORT, not ${JSON.stringify(written)}`);
+  }
+  return url;
+}
+
+type Parties = Pick<Etsi014Options, "kme" | "slaveKme" | "master" | "slave" | "third" | "stranger">;
+
+/** KMEs and SAEs as `npm start` writes them: the first two that are at different KMEs, and one more of the second. */
+function partiesOf(file: string): Parties {
+  const wrong = () => new UsageError(`--endpoints: ${file} is not what npm start writes`);
+  let told: {
+    kms?: Record<string, { url: string; ca: string }>;
+    saes?: Record<string, EndpointSae>;
+  };
+  try {
+    told = JSON.parse(read(file));
+  } catch (error) {
+    throw error instanceof SyntaxError ? wrong() : error;
+  }
+  const saes = Object.values(told.saes ?? {});
+  const [master] = saes;
+  const slave = saes.find(({ km }) => km !== master?.km);
+  const third = saes.find((one) => one.km === slave?.km && one !== slave);
+  const at = (sae: EndpointSae | undefined): KmeAt => {
+    const kme = told.kms?.[sae?.km ?? ""];
+    if (kme === undefined) throw wrong();
+    const url = urlOf(kme.url, `--endpoints: ${file}`);
+    const { hostname: host, port } = url;
+    return { host, port: Number(port), prefix: "", serverName: host, ca: kme.ca };
+  };
+  const filesOf = ({ sae_id: id, cert, key }: EndpointSae): SaeFiles => ({ id, cert, key });
+  if (master === undefined || slave === undefined) throw wrong();
+  return {
+    kme: at(master),
+    slaveKme: at(slave),
+    master: filesOf(master),
+    slave: filesOf(slave),
+    third: third && filesOf(third),
+    stranger: undefined,
+  };
+}
+
+interface EndpointSae {
+  readonly km: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly sae_id: string;
+}
+
+function typedParties(values: Values): Parties {
+  const isAny = (...names: Named[]) => names.some((name) => values[name] !== undefined);
+  return {
+    kme: kmeAt(values, ""),
+    slaveKme: kmeAt(values, "slave-"),
+    master: saeOf(values, ""),
+    slave: saeOf(values, "slave-"),
+    third: isAny("third-sae-id", "third-cert", "third-key") ? saeOf(values, "third-") : undefined,
+    stranger: isAny("stranger-cert", "stranger-key")
+      ? { cert: needed(values, "stranger-cert"), key: needed(values, "stranger-key") }
+      : undefined,
   };
 }
 
@@ -149,16 +215,12 @@ export function readOptions(args: readonly string[]): Etsi014Options | "help" | 
   if (!(seconds >= 0.1 && seconds <= 300)) {
     throw new UsageError("--answer-timeout: expected seconds, 0.1 to 300");
   }
-  const isAny = (...names: Named[]) => names.some((name) => values[name] !== undefined);
+  const { endpoints } = values;
+  if (endpoints !== undefined && (values.url ?? values["slave-url"]) !== undefined) {
+    throw new UsageError("--endpoints goes without --url and --slave-url");
+  }
   return {
-    kme: kmeAt(values, ""),
-    slaveKme: kmeAt(values, "slave-"),
-    master: saeOf(values, ""),
-    slave: saeOf(values, "slave-"),
-    third: isAny("third-sae-id", "third-cert", "third-key") ? saeOf(values, "third-") : undefined,
-    stranger: isAny("stranger-cert", "stranger-key")
-      ? { cert: needed(values, "stranger-cert"), key: needed(values, "stranger-key") }
-      : undefined,
+    ...(endpoints === undefined ? typedParties(values) : partiesOf(endpoints)),
     answerMs: seconds * 1_000,
     only: values.only ?? [],
     strict: values.strict,

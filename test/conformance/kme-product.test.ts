@@ -1,8 +1,10 @@
 /** The suite for KMEs against two key managers with a link between them: processes, TLS, real modules' keys. */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
+import { endpointsOf, writeEndpoints } from "../../scripts/demo/endpoints.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { ApplicationClient } from "../rig/application.ts";
@@ -108,6 +110,12 @@ test.serial("two key managers pass all of it, and no dialect is needed", async (
   t.regex(lines.out, /^ok {4}GET …\/status is answered 200 .* \(§5\.1\)\s+\[status\]$/m);
   t.regex(lines.out, /not applicable, because\s+there is no certificate of no SAE/);
   t.true(lines.out.split("\n").every((line) => [...line].length <= 80));
+  // As `npm start` tells where they are.
+  const file = join(dirname(kms.alice.own.cert), "endpoints.json");
+  writeEndpoints(file, endpointsOf(kms));
+  const told = await typed(["--endpoints", file, "--only", "dec-both-ways", "--only", "dec-other"]);
+  t.is(told.code, 0, told.err);
+  t.regex(told.out, /: 2 passed, 0 failed\n$/);
   // Who is not let in is told.
   const elsewhere = await typed([...args, "--server-name", "elsewhere", "--only", "status"]);
   t.is(elsewhere.code, 69);
@@ -126,6 +134,8 @@ test("a command line that cannot be followed is told in a line, and the cases ha
     [...urls, ...files, ...slave, "--third-cert", "c"],
     [...urls, ...files, ...slave, "--stranger-cert", "c"],
     ["--nonsense"],
+    ["--endpoints", "e", ...urls],
+    ["--endpoints", program],
   ];
   for (const args of wrong) {
     const { code, err } = await typed(args);

@@ -1,4 +1,5 @@
 /** The suite for KMEs against two of an afternoon, which pass, and against mistakes, each of which it finds. */
+import { readFileSync } from "node:fs";
 import test from "ava";
 import { CrookedKmes } from "./kme/crooked.ts";
 import { dialects } from "./kme/dialects.ts";
@@ -10,6 +11,18 @@ import { type Report, runAll } from "./run.ts";
 let pki: KmePki;
 test.before(async () => {
   pki = await createKmePki();
+});
+
+test("the page that says how to test a KM counts them right", (t) => {
+  const page = readFileSync(new URL("../../docs/test-your-km.md", import.meta.url), "utf8");
+  const [, part = ""] = page.split("## 5. ");
+  t.true(part.includes(` ${kmeCases.length} cases in some twenty seconds`));
+  t.true(part.includes(` ${mistakes.length} planted mistakes`));
+  const rows = [...part.matchAll(/^\| .+ \| (\d+) \|$/gm)].map(([, count]) => Number(count));
+  t.is(
+    rows.reduce((sum, count) => sum + count, 0),
+    kmeCases.length,
+  );
 });
 
 /** What only a product has. */
