@@ -128,11 +128,12 @@ export function telemetry(
 ) {
   const raised: Record<string, number> = {};
   for (const { severity } of alarms) raised[severity] = (raised[severity] ?? 0) + 1;
+  const { buffered_keys, buffered_bits, stock_bits, disk_bytes, limit_bytes, full } = store;
   return {
     boot,
     t: time(now),
     uptime_s,
-    store,
+    store: { buffered_keys, buffered_bits, stock_bits, disk_bytes, limit_bytes, full },
     nodes_connected,
     refused,
     alarms: raised,
