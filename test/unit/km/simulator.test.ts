@@ -1,17 +1,27 @@
 import test from "ava";
 import { rounds } from "../../campaign-scale.ts";
+import { settle } from "../../clock.ts";
 import { lastKeys } from "../../sim/km/last-keys.ts";
 import { plants } from "../../sim/km/plants.ts";
 import { kmStory } from "../../sim/km/story.ts";
 
-test("in every life of two key managers S1 to S4 hold, and both books agree at its end", (t) => {
-  for (let seed = 1; seed <= rounds(100); seed++) {
-    const { broken } = kmStory(seed, 400);
-    t.deepEqual(broken, [], `npm run soak -- --only km-lives --scale 0.0001 --seed ${seed}`);
-  }
-});
+/** Lives that one test tells. Between lives the run hears that tests go on. */
+const livesOfTest = 25;
 
-test("a life is the same each time it is told", (t) => {
+for (let first = 1; first <= rounds(100); first += livesOfTest) {
+  test.serial(
+    `in every life of two key managers S1 to S4 hold, and both books agree at its end: from life ${first}`,
+    async (t) => {
+      for (let seed = first; seed < first + Math.min(livesOfTest, rounds(100)); seed++) {
+        await settle();
+        const { broken } = kmStory(seed, 400);
+        t.deepEqual(broken, [], `npm run soak -- --only km-lives --scale 0.0001 --seed ${seed}`);
+      }
+    },
+  );
+}
+
+test.serial("a life is the same each time it is told", (t) => {
   t.deepEqual(kmStory(7, 300), kmStory(7, 300));
 });
 
@@ -20,30 +30,40 @@ const lives = 80;
 const once = plants.filter((_, i) => rounds(plants.length) === plants.length || i % 5 === 0);
 
 for (const plant of once) {
-  test(`the simulator finds: ${plant.name}`, (t) => {
+  test.serial(`the simulator finds: ${plant.name}`, async (t) => {
     let seed = 1;
-    while (seed <= lives && kmStory(seed, 300, plant).broken.length === 0) seed++;
+    while (seed <= lives && kmStory(seed, 300, plant).broken.length === 0) {
+      await settle();
+      seed++;
+    }
     t.true(seed <= lives, `not found in ${lives} lives`);
     t.log(`found in life ${seed}`);
   });
 }
 
-test("stock whose bytes are gone from one disk is void at both ends, and the rest goes on", (t) => {
-  const { broken, counts } = kmStory(11, 400, {
-    name: "a volume is lost",
-    world: { faults: { kinds: ["crash"], meanMs: 500 } },
-    // The disk of one end loses what it had of every seventh extent.
-    lose: (number) => number % 7 === 0,
-  });
-  t.deepEqual(broken, []);
-  t.true((counts.lost ?? 0) > 0);
-});
+test.serial(
+  "stock whose bytes are gone from one disk is void at both ends, and the rest goes on",
+  (t) => {
+    const { broken, counts } = kmStory(11, 400, {
+      name: "a volume is lost",
+      world: { faults: { kinds: ["crash"], meanMs: 500 } },
+      // The disk of one end loses what it had of every seventh extent.
+      lose: (number) => number % 7 === 0,
+    });
+    t.deepEqual(broken, []);
+    t.true((counts.lost ?? 0) > 0);
+  },
+);
 
-test("both ends ask for the last key: no life hangs, and no byte of it is had twice or by nobody", (t) => {
-  for (let seed = 1; seed <= rounds(100); seed++) {
-    const { broken, left } = lastKeys(seed);
-    t.deepEqual(broken, [], `seed ${seed}`);
-    // One unit that the other end owns is not worth a gift.
-    t.true(left <= 2, `seed ${seed}: ${left} bytes were left`);
-  }
-});
+test.serial(
+  "both ends ask for the last key: no life hangs, and no byte of it is had twice or by nobody",
+  async (t) => {
+    for (let seed = 1; seed <= rounds(100); seed++) {
+      await settle();
+      const { broken, left } = lastKeys(seed);
+      t.deepEqual(broken, [], `seed ${seed}`);
+      // One unit that the other end owns is not worth a gift.
+      t.true(left <= 2, `seed ${seed}: ${left} bytes were left`);
+    }
+  },
+);
