@@ -1,5 +1,5 @@
 /**
- * The support bundle: one file with what an expert elsewhere needs to understand a node. It holds no
+ * The support bundle: one file with what an expert elsewhere needs to understand a daemon. It holds no
  * key, no private key and no password.
  */
 import { hash } from "node:crypto";
@@ -15,8 +15,21 @@ import { type PastModule, telemetryCsv } from "../../ops/bundle/telemetry-csv.ts
 import type { LocalRequest, ReadName } from "../../ops/local/protocol.ts";
 import type { Report } from "../doctor/finding.ts";
 
+/** What a daemon is asked, by member: name, question, arguments. */
+export type Questions = readonly (readonly [string, ReadName, LocalRequest["args"]])[];
+
+/** What a daemon's bundles have that others' do not. */
+export interface BundleKind {
+  /** `node`, `km`: whose it is, in its manifest. */
+  readonly subject: string;
+  readonly questions: Questions;
+  /** Says what is in it. */
+  readonly readme: string;
+}
+
 export interface Sources {
-  /** Asks the node. @throws Error if it does not run */
+  readonly kind: BundleKind;
+  /** Asks the daemon. @throws Error if it does not run */
   readonly ask: (name: ReadName, args?: LocalRequest["args"]) => Promise<unknown>;
   /** The configuration file's table, redacted. @throws Error if it cannot be read */
   readonly configuration: () => unknown;
@@ -27,7 +40,7 @@ export interface Sources {
   readonly journal: () => Promise<readonly string[]>;
   /** The machine and what runs on it. */
   readonly machine: () => unknown;
-  /** Names, sizes and times of the files of the node's state. */
+  /** Names, sizes and times of the files of its state. */
   readonly stateFiles: () => unknown;
   /** What must not be in it. */
   readonly secrets: () => readonly Secret[];
@@ -37,8 +50,9 @@ export interface Sources {
 }
 
 export interface Bundle {
-  readonly node: string;
-  /** `NODE-TIME.tar.gz` */
+  /** Whose it is. */
+  readonly id: string;
+  /** `ID-TIME.tar.gz` */
   readonly name: string;
   readonly archive: Buffer;
   readonly members: readonly {
@@ -52,41 +66,9 @@ const compress = promisify(gzip);
 /** A member is cut there, bytes. */
 const longest = 4_194_304;
 
-/** What the node is asked, by member. */
-const questions: readonly (readonly [string, ReadName, LocalRequest["args"]])[] = [
-  ["status.json", "status", {}],
-  ["keys.json", "keys", {}],
-  ["kept.json", "kept", {}],
-  ["links.json", "links", {}],
-  ["telemetry.json", "telemetry", {}],
-  ["alarms.json", "alarms", {}],
-  ["alarm-history.json", "events", { alarms: true, n: 1_024 }],
-  ["events.json", "events", { n: 1_024 }],
-  ["certificates.json", "certs", {}],
-  ["running-configuration.json", "config", {}],
-];
-
-const readme = `A support bundle of a qkd-node. It holds no key, no private key and no password.
-Checksums: sha256sum -c SHA256SUMS
-
-manifest.json              what is in it, and of which node
-versions.json              software, and the machine
-status.json, keys.json     the node's answers; {"unavailable": …} if it did not run
-kept.json                  what is kept back from the KMs, and why
-links.json, telemetry.json
-alarms.json                what is raised; alarm-history.json: what came and went
-events.json                what happened since the node started
-certificates.json          whose, from which CA, until when
-running-configuration.json what the node runs with
-configuration.toml         what its file says; both without what may be a secret
-telemetry/MODULE-hour.csv  figures of the last hour, and of the last day
-doctor.txt, doctor.json    what the doctor found
-log.txt, journal.txt       the node's log, from its memory and from the journal
-state-files.json           files of the node's state: names, sizes, times
-`;
-
 export async function makeBundle(sources: Sources): Promise<Bundle> {
-  const { ask, wall, onStep = () => {} } = sources;
+  const { ask, kind, wall, onStep = () => {} } = sources;
+  const { questions, readme, subject } = kind;
   const members: Member[] = [];
   const add = (name: string, text: string) => {
     members.push({ name, bytes: Buffer.from(text).subarray(0, longest) });
@@ -116,7 +98,7 @@ export async function makeBundle(sources: Sources): Promise<Bundle> {
   add("configuration.toml", `${tomlLines(table).join("\n")}\n`);
   onStep("logs", 0.45);
   const log = (await or(() => ask("logs", { n: 2_000 }))) as { lines?: readonly string[] };
-  add("log.txt", scrub(`${(log.lines ?? ["the node does not run"]).join("\n")}\n`));
+  add("log.txt", scrub(`${(log.lines ?? ["it does not run"]).join("\n")}\n`));
   const journal = await sources.journal();
   if (journal.length > 0) add("journal.txt", scrub(`${journal.join("\n")}\n`));
   json("state-files.json", await or(sources.stateFiles));
@@ -126,25 +108,30 @@ export async function makeBundle(sources: Sources): Promise<Bundle> {
   add("doctor.txt", `${sources.tell(report).join("\n")}\n`);
 
   onStep("checksums", 0.95);
-  const node = report.node ?? "unknown";
-  return pack(node, withholdSecrets(members, sources.secrets()), wall);
+  const id = report.node ?? report.km ?? "unknown";
+  return pack(subject, id, withholdSecrets(members, sources.secrets()), wall);
 }
 
-async function pack(node: string, members: readonly Member[], wall: number): Promise<Bundle> {
+async function pack(
+  subject: string,
+  id: string,
+  members: readonly Member[],
+  wall: number,
+): Promise<Bundle> {
   const made = new Date(wall).toISOString();
   const listed = members.map(({ name, bytes }) => {
     return { name, bytes: bytes.length, sha256: hash("sha256", bytes, "hex") };
   });
   const sums = listed.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join("");
-  const manifest = { node, made, software: softwareVersion, members: listed };
+  const manifest = { [subject]: id, made, software: softwareVersion, members: listed };
   const all = [
     { name: "manifest.json", bytes: Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`) },
     { name: "SHA256SUMS", bytes: Buffer.from(sums) },
     ...members,
   ];
   const stamp = made.replace(/[-:]|\.\d+/g, "");
-  const folder = `${node}-${stamp}`.slice(0, 60);
+  const folder = `${id}-${stamp}`.slice(0, 60);
   const inFolder = all.map(({ name, bytes }) => ({ name: `${folder}/${name}`, bytes }));
   const archive = await compress(tar(inFolder, wall / 1_000));
-  return { node, name: `${folder}.tar.gz`, archive, members: listed };
+  return { id, name: `${folder}.tar.gz`, archive, members: listed };
 }

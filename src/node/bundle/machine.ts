@@ -5,7 +5,6 @@ import * as os from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import type { Secret } from "../../ops/bundle/guard.ts";
-import type { Config } from "../config/load.ts";
 
 const run = promisify(execFile);
 
@@ -48,8 +47,8 @@ export async function journalLines(unit: string): Promise<readonly string[]> {
   }
 }
 
-export function stateFiles({ node }: Config) {
-  const folder = node.state_dir;
+/** Names, sizes and times of a state folder's files. */
+export function stateFiles(folder: string) {
   const { bavail, blocks, bsize } = statfsSync(folder);
   return {
     folder,

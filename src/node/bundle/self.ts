@@ -9,6 +9,7 @@ import type { Subject } from "../doctor/subject.ts";
 import { reportLines } from "../doctor/tell.ts";
 import { makeBundle, type Sources } from "./bundle.ts";
 import { keepBundle } from "./keep-bundle.ts";
+import { nodeBundle } from "./kind.ts";
 import { journalLines, machineFacts, secretsOf, stateFiles } from "./machine.ts";
 
 /** @returns where it is @throws Fault `state.io` */
@@ -18,13 +19,14 @@ export async function bundleOfSelf(
 ): Promise<string> {
   const { file } = config;
   const bundle = await makeBundle({
+    kind: nodeBundle,
     ask,
     configuration: () => redactedTable(parse(readFileSync(file, "utf8"))),
     examine: () => examine({ ...subject, ask, file, proc: "/proc", sys: "/sys" }),
     tell: (report) => reportLines(report, noColours, 100),
     journal: () => journalLines("qkd-node"),
     machine: machineFacts,
-    stateFiles: () => stateFiles(config),
+    stateFiles: () => stateFiles(config.node.state_dir),
     secrets: () => secretsOf(config.table, file),
     wall: subject.clock.wall(),
   });

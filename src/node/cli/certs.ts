@@ -5,7 +5,7 @@ import { facts } from "../../host/terminal/table.ts";
 import { type Paint, tidy } from "../../host/terminal/terminal.ts";
 import { timesOf } from "../../host/terminal/units.ts";
 import { NotRunning } from "../../ops/cli/client.ts";
-import type { CertificateReport } from "../config/certificates.ts";
+import type { CertificateReport } from "../config/certificate-report.ts";
 import type { ConfigReaders } from "../config/readers.ts";
 import type { Context } from "./context.ts";
 import { configFile } from "./where.ts";

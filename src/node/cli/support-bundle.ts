@@ -8,6 +8,7 @@ import { noColours } from "../../host/terminal/terminal.ts";
 import { bytes } from "../../host/terminal/units.ts";
 import { CliError } from "../../ops/cli/client.ts";
 import { makeBundle } from "../bundle/bundle.ts";
+import { nodeBundle } from "../bundle/kind.ts";
 import { journalLines, machineFacts, secretsOf, stateFiles } from "../bundle/machine.ts";
 import type { Config } from "../config/load.ts";
 import { redactedTable } from "../config/redact.ts";
@@ -30,13 +31,14 @@ export async function run(context: Context): Promise<number> {
   const table = await readTable(file).catch(() => undefined);
   const bar = progress(process.stderr, process.env, !context.json);
   const bundle = await makeBundle({
+    kind: nodeBundle,
     ask: (name, args) => context.ask(name, args),
     configuration: async () => redactedTable(await readTable(file)),
     examine: () => consult(context, true),
     tell: (report) => reportLines(report, noColours, 100),
     journal: () => journalLines(context.text("unit") ?? "qkd-node"),
     machine: machineFacts,
-    stateFiles: () => (config === undefined ? "not known" : stateFiles(config)),
+    stateFiles: () => (config === undefined ? "not known" : stateFiles(config.node.state_dir)),
     secrets: () => secretsOf(table, file),
     wall: Date.now(),
     onStep: (what, done) => bar.show(done, what),

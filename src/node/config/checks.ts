@@ -2,6 +2,7 @@
 
 import { isOwnAddress } from "../../host/net/host.ts";
 import { controlSocket, longestSocketPath, readSocket } from "../../ops/local/paths.ts";
+import { checkWeb } from "../../ops/page/config.ts";
 import { isLoopback } from "../../ops/page/host.ts";
 import type { RawConfig } from "./schema.ts";
 
@@ -69,20 +70,6 @@ function checkManager(manager: NonNullable<Raw["manager"]>, complain: Complain):
   ids.forEach((id, i) => {
     if (ids.indexOf(id) !== i) complain(`manager.command_key[${i}].id`, "another key has this id");
   });
-}
-
-/** The page shows a node to anybody who can reach it: beyond this machine only with TLS and a login. */
-function checkWeb(web: Raw["web"], complain: Complain): void {
-  const files = [web.cert, web.key, web.password_file];
-  const given = files.filter((name) => name !== undefined).length;
-  if (given > 0 && given < files.length) {
-    complain("web", "cert, key and password_file go together");
-  } else if (web.enabled && given === 0 && !isLoopback(web.host)) {
-    complain("web.host", "beyond loopback the page needs cert, key and password_file");
-  }
-  if (given === 0 && web.metrics_token_file !== undefined) {
-    complain("web.metrics_token_file", "has no use without cert, key and password_file");
-  }
 }
 
 /** A port that two parts of the node listen on, or that the node would reach itself by. */

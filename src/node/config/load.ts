@@ -17,6 +17,7 @@ import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.
 import { logSchema } from "../../host/config/values.ts";
 import { commandKeySchema } from "../../ops/commands/key-schema.ts";
 import { localSchema } from "../../ops/local/schema.ts";
+import { webFiles } from "../../ops/page/config.ts";
 import type { ConfiguredDriver, DriverKind } from "../../port/driver-kind.ts";
 import { type Complain, checkTogether } from "./checks.ts";
 import { contentProblems, fileProblems } from "./files.ts";
@@ -173,7 +174,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   const manager =
     raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "crl", "password_file"], file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
-  const web = resolveFiles(raw.web, ["cert", "key", "password_file", "metrics_token_file"], file);
+  const web = resolveFiles(raw.web, webFiles, file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
   const { node, log, local, ledger, alarms, panel } = raw;
   return {

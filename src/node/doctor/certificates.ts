@@ -2,18 +2,30 @@
 
 import { counted } from "../../base/words.ts";
 import {
+  type CertificateFiles,
   type CertificateReport,
-  describeCertificates,
   type ListFilesOf,
-  listFiles,
-} from "../config/certificates.ts";
-import type { Config } from "../config/load.ts";
+  reportCertificates,
+} from "../config/certificate-report.ts";
 import { isCredential } from "./configuration.ts";
 import { type Finding, fail, ok, skip, warn } from "./finding.ts";
 
-export function checkCertificates(config: Config, wall: number): Finding[] {
-  const files = listFiles(config);
-  const reports = describeCertificates(config, wall);
+/** What a daemon's configuration says of certificates. */
+export interface CertificateSubject {
+  readonly sets: readonly CertificateFiles[];
+  readonly lists: readonly ListFilesOf[];
+  /** Days that are to be left of a certificate. */
+  readonly days: number;
+  /** The part of its life that is to be left of a revocation list. */
+  readonly crlLeft: number;
+}
+
+/** @param wall ms since 1970 UTC */
+export function checkCertificates(
+  { sets, lists: files, days, crlLeft }: CertificateSubject,
+  wall: number,
+): Finding[] {
+  const reports = reportCertificates(sets, files, wall);
   const lists = reports.filter(({ role }) => role === "crl");
   // Certificates of one file are one thing to a person.
   const groups = Map.groupBy(
@@ -21,17 +33,17 @@ export function checkCertificates(config: Config, wall: number): Finding[] {
     ({ for: object, role }) => `${object} ${role}`,
   );
   return [
-    ...[...groups.values()].map((group) => checkFile(group, config.alarms.certificate_days)),
-    ...lists.map((one) => checkList(one, files, config.alarms.crl_left)),
+    ...[...groups.values()].map((group) => checkFile(group, days)),
+    ...lists.map((one) => checkList(one, files, crlLeft)),
   ];
 }
 
 const advices: readonly (readonly [RegExp, string])[] = [
-  [/^expired/, "install a renewed one in its place; the node takes it within a minute"],
+  [/^expired/, "install a renewed one in its place; it is taken within a minute"],
   [/^not valid yet/, "check the clock of this machine first, then who issued it"],
   [/belongs to another/, "install certificate and key that were made together"],
-  [/must be the first/, "put the node's own certificate first, then its CA's, and so on"],
-  [/passphrase/, "take it off; the file is for the node alone, and systemd-creds seals it"],
+  [/must be the first/, "put the own certificate first, then its CA's, and so on"],
+  [/passphrase/, "take it off; the file is for the daemon alone, and systemd-creds seals it"],
 ];
 
 function checkFile(group: readonly CertificateReport[], certificateDays: number): Finding {
@@ -46,7 +58,7 @@ function checkFile(group: readonly CertificateReport[], certificateDays: number)
     }
     const advice = advices.find(([pattern]) => pattern.test(problem))?.[1];
     const detail = `${which(wrong, group)}: ${problem}${when(wrong)}`;
-    return fail(name, detail, advice ?? "install it again, as PEM, readable for the node");
+    return fail(name, detail, advice ?? "install it again, as PEM, readable for the daemon");
   }
   const one = endsFirst(group);
   const { days = 0, not_after = "" } = one;
@@ -54,7 +66,7 @@ function checkFile(group: readonly CertificateReport[], certificateDays: number)
   const beside =
     over === 0 ? "" : `; ${over} of ${group.length} CAs in the file ${has(over)} expired`;
   if (days <= certificateDays) {
-    const advice = "have it renewed; put the new one in its place, and the node takes it";
+    const advice = "have it renewed; put the new one in its place, and it is taken";
     const detail = `${which(one, group)}: ${counted(days, "day")} left, until ${not_after.slice(0, 10)}`;
     return warn(name, detail + beside, advice);
   }
@@ -80,7 +92,7 @@ function when({ problem, not_after = "", not_before = "" }: CertificateReport): 
   return problem === "not valid yet" ? `, only from ${not_before.slice(0, 10)}` : "";
 }
 
-const copy = "copy the CA's newest list into its place; the node takes it within a minute";
+const copy = "copy the CA's newest list into its place; it is taken within a minute";
 
 function checkList(
   one: CertificateReport,

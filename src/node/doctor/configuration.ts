@@ -1,9 +1,7 @@
-/** Is the configuration good, and is it what the node runs with? */
+/** Is the configuration good, and does the daemon run? */
 
 import { ConfigError } from "../../host/config/problems.ts";
-import type { Config } from "../config/load.ts";
 import { type Finding, fail, ok, skip, warn } from "./finding.ts";
-import type { Running, Subject } from "./subject.ts";
 
 /** A problem with such a file. */
 const hiddenFile = / \/run\/credentials\/\S+ cannot be read: (no such file|permission denied)$/;
@@ -14,14 +12,44 @@ export function isCredential(path: string | undefined): boolean {
   return path?.startsWith("/run/credentials/") === true;
 }
 
+export interface ConfigurationSubject<Config> {
+  /** The configuration's file. */
+  readonly file: string;
+  /** Reads and checks it, and the files that it names. @throws ConfigError */
+  readonly load: () => Config;
+  /** The same without those files. @throws ConfigError */
+  readonly read: () => Config;
+  /** Whose it is, for a person: `node node-a`. */
+  readonly whose: (config: Config) => string;
+  /** The daemon: `the node`, its unit, and what says whether a configuration is good. */
+  readonly daemon: Daemon;
+}
+
+/** How findings name a daemon. */
+export interface Daemon {
+  readonly called: string;
+  /** Its command, which is its unit's name as well. */
+  readonly command: string;
+  /** What says whether a configuration is good. */
+  readonly check: string;
+  /** What says why it ended. */
+  readonly logs: string;
+}
+
 /** @returns the configuration as far as it can be used for the other checks */
-export function checkConfiguration(
-  { file, load, read }: Subject,
-  running: Running | undefined,
-): { readonly findings: Finding[]; readonly config: Config | undefined } {
-  let config: Config;
+export function checkConfiguration<Config>({
+  file,
+  load,
+  read,
+  whose,
+  daemon,
+}: ConfigurationSubject<Config>): {
+  readonly findings: Finding[];
+  readonly config: Config | undefined;
+} {
   try {
-    config = load();
+    const config = load();
+    return { findings: [ok(name, `${file}: good (${whose(config)})`)], config };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const problems = error.problems.filter((problem) => !hiddenFile.test(problem));
@@ -32,8 +60,8 @@ export function checkConfiguration(
     }
     const denied = problems.some((problem) => problem.endsWith("permission denied"));
     const advice = denied
-      ? "ask as root or as the node's user; if it is the node that may not, mend owner and mode"
-      : "correct it; qkd-node config check says whether it is good; then restart the node";
+      ? `ask as root or as the user of ${daemon.called}; if it is ${daemon.called} that may not, mend owner and mode`
+      : `correct it; ${daemon.check} says whether it is good; then restart ${daemon.called}`;
     const findings = [fail(name, problems.join("; "), advice)];
     try {
       // Files that cannot be read are no reason not to look at the rest.
@@ -42,26 +70,24 @@ export function checkConfiguration(
       return { findings, config: undefined };
     }
   }
-  const findings = [ok(name, `${file}: good (node ${config.node.id})`)];
-  if (running !== undefined && running.status.config.digest !== config.digest) {
-    const advice = "qkd-node config diff shows what is other; restart the node to take it";
-    findings.push(
-      warn(["config.running", "configuration"], "the node runs with another one", advice),
-    );
-  }
-  return { findings, config };
 }
 
 /**
+ * Whether the daemon runs.
+ * @param runs what it says of itself; undefined: it does not tell
  * @param why it does not tell
  * @param forbidden it runs, but this user may not ask it
  */
-export function checkNode(running: Running | undefined, why: string, forbidden: boolean): Finding {
-  const node = ["node", "node"] as const;
-  if (running !== undefined) {
-    const { pid, boot } = running.status;
-    return ok(node, `runs (process ${pid}, start ${boot})`);
-  }
-  if (forbidden) return skip(node, why);
-  return warn(node, why, "start it: systemctl start qkd-node; qkd-node logs says why it ended");
+export function checkRunning(
+  id: string,
+  daemon: Daemon,
+  runs: string | undefined,
+  why: string,
+  forbidden: boolean,
+): Finding {
+  const title = [id, daemon.called.replace(/^the /, "")] as const;
+  if (runs !== undefined) return ok(title, runs);
+  if (forbidden) return skip(title, why);
+  const start = `start it: systemctl start ${daemon.command}; ${daemon.logs} says why it ended`;
+  return warn(title, why, start);
 }

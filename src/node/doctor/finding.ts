@@ -17,7 +17,9 @@ export interface Finding {
 }
 
 export interface Report {
+  /** Whose it is: a node's ID, or a key manager's. */
   readonly node?: string;
+  readonly km?: string;
   readonly t: string;
   readonly running: boolean;
   /** The worst of the checks. */
@@ -47,21 +49,23 @@ export const skip = ([id, title]: Named, detail: string): Finding => {
 export function conclude(
   checks: readonly Finding[],
   facts: {
-    readonly node: string | undefined;
+    readonly node?: string | undefined;
+    readonly km?: string | undefined;
     readonly t: string;
     readonly running: boolean;
-    readonly supply: Report["supply"] | undefined;
+    readonly supply?: Report["supply"] | undefined;
   },
 ): Report {
   const find = (status: Verdict) => {
     const found = checks.filter((check) => check.status === status);
-    // That the node does not run is seldom the cause of anything.
-    return found.find(({ id }) => id !== "node") ?? found[0];
+    // That the daemon does not run is seldom the cause of anything.
+    return found.find(({ id }) => id !== "node" && id !== "km") ?? found[0];
   };
   const first = find("fail") ?? find("warn");
-  const { node, t, running, supply } = facts;
+  const { node, km, t, running, supply } = facts;
   return {
     ...(node !== undefined && { node }),
+    ...(km !== undefined && { km }),
     t,
     running,
     status: first === undefined ? "ok" : first.status === "fail" ? "fail" : "warn",

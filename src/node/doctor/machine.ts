@@ -1,4 +1,4 @@
-/** The machine under the node: clock, disk, memory, temperature. */
+/** The machine under a daemon: clock, disk, memory, temperature. */
 
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -15,17 +15,16 @@ import {
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { clockPlausible } from "../../base/clock.ts";
+import { type Clock, clockPlausible } from "../../base/clock.ts";
 import { errorCode } from "../../base/errors.ts";
-import type { Config } from "../config/load.ts";
 import { type Finding, fail, ok, skip, warn } from "./finding.ts";
-import type { Running, Subject } from "./subject.ts";
 
 const run = promisify(execFile);
 const day = 86_400_000;
 const MiB = 1_048_576;
 
-export async function checkClock({ clock, file }: Subject): Promise<Finding> {
+/** @param file of the configuration: it was not written in the future */
+export async function checkClock(clock: Pick<Clock, "wall">, file: string): Promise<Finding> {
   const name = ["clock", "clock"] as const;
   const wall = clock.wall();
   const now = new Date(wall).toISOString().slice(0, 19);
@@ -52,12 +51,13 @@ async function ntp(): Promise<boolean | undefined> {
   }
 }
 
-/** The part that is free below which the node can't go on for long. */
+/** The part that is free below which a daemon can't go on for long. */
 const urgent = 0.02;
 
-export async function checkDisk(config: Config): Promise<Finding> {
+/** @param stateDir it need not be there yet @param enough the part that is to be free */
+export async function checkDisk(stateDir: string, enough: number): Promise<Finding> {
   const name = ["disk", "disk"] as const;
-  let folder = config.node.state_dir;
+  let folder = stateDir;
   while (folder !== "/" && statSync(folder, { throwIfNoEntry: false }) === undefined) {
     folder = join(folder, "..");
   }
@@ -74,7 +74,7 @@ export async function checkDisk(config: Config): Promise<Finding> {
   }
   if (trouble === "ENOSPC") return fail(name, `${folder}: no space left`, advice);
   if (trouble === "EIO") return fail(name, `${folder}: errors while writing`, "replace the disk");
-  if (free < config.alarms.storage_free) return warn(name, detail, advice);
+  if (free < enough) return warn(name, detail, advice);
   return ok(name, detail);
 }
 
@@ -96,7 +96,11 @@ function tryWriting(folder: string): string | undefined {
   }
 }
 
-export function checkMemory({ proc }: Subject, running: Running | undefined): Finding {
+/** @param proc the kernel's `/proc` @param daemon what it takes, bytes; undefined: it does not run */
+export function checkMemory(
+  proc: string,
+  daemon: { readonly called: string; readonly rss: number } | undefined,
+): Finding {
   const name = ["memory", "memory"] as const;
   try {
     const text = readFileSync(join(proc, "meminfo"), "utf8");
@@ -104,12 +108,10 @@ export function checkMemory({ proc }: Subject, running: Running | undefined): Fi
     const total = kib("MemTotal");
     const available = kib("MemAvailable");
     const own =
-      running === undefined
-        ? ""
-        : `; the node has ${Math.round(running.status.rss_bytes / MiB)} MiB`;
+      daemon === undefined ? "" : `; ${daemon.called} has ${Math.round(daemon.rss / MiB)} MiB`;
     const detail = `${Math.floor(available / 1_024)} of ${Math.floor(total / 1_024)} MiB available${own}`;
     const advice =
-      "find what takes it: ps aux --sort=-rss | head; restart it, and report a node that grows";
+      "find what takes it: ps aux --sort=-rss | head; restart it, and report a daemon that grows";
     if (!(available >= 0 && total > 0)) return skip(name, "not told by this machine");
     if (available < 32 * 1_024 || available / total < 0.03) return fail(name, detail, advice);
     if (available < 64 * 1_024 || available / total < 0.1) return warn(name, detail, advice);
@@ -122,7 +124,8 @@ export function checkMemory({ proc }: Subject, running: Running | undefined): Fi
 /** °C; where a sensor has no limit of its own. */
 const hot = { warn: 85, fail: 100 } as const;
 
-export function checkTemperature({ sys }: Subject): Finding {
+/** @param sys the kernel's `/sys` */
+export function checkTemperature(sys: string): Finding {
   const name = ["temperature", "temperature"] as const;
   const zones = sensors(join(sys, "class/thermal"));
   const worst = zones.sort((a, b) => a.limit - a.celsius - (b.limit - b.celsius))[0];

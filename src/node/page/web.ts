@@ -8,13 +8,12 @@ import { readNamed } from "../../host/config/named-file.ts";
 import { firstLine } from "../../host/config/password.ts";
 import { type Reconnecting, reconnecting } from "../../host/life/reconnecting.ts";
 import { identityProblem } from "../../host/tls/pem.ts";
-import { type WebOptions, WebServer } from "../../ops/page/server.ts";
-import type { KmConfig, WebConfig } from "../config/load.ts";
-import { pageContent } from "./content.ts";
-import type { KmFacts, NodeView } from "./view.ts";
+import type { WebConfig } from "../../ops/page/config.ts";
+import { type PageContent, type WebOptions, WebServer } from "../../ops/page/server.ts";
 
 export interface PageParts {
-  readonly node: NodeView;
+  /** What it shows: made anew for each server. */
+  readonly content: () => PageContent;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
@@ -28,13 +27,13 @@ export class Page {
   readonly #kept: Reconnecting;
   #server: WebServer | undefined;
 
-  constructor(config: WebConfig, { node, clock, random, log }: PageParts) {
+  constructor(config: WebConfig, { content, clock, random, log }: PageParts) {
     this.#config = config;
     this.#kept = reconnecting({
       name: "page",
       connect: async () => {
         const server = new WebServer(optionsOf(config), {
-          content: pageContent(node, clock),
+          content: content(),
           clock,
           log,
         });
@@ -96,11 +95,6 @@ function optionsOf(config: WebConfig): WebOptions {
   }
   const metricsToken = tokenFile === undefined ? undefined : () => firstLine(read(tokenFile));
   return { ...common, secure: { ...identity, password, metricsToken } };
-}
-
-/** What the page shows of a KM's configuration. */
-export function kmFacts({ name, host, port, transport }: KmConfig): KmFacts {
-  return { name, address: `${host}:${port}`, transport };
 }
 
 function read(file: string): string {

@@ -3,11 +3,12 @@
 import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
-import type { Config, ServerConfig } from "../config/load.ts";
+import type { Config, KmConfig, ServerConfig } from "../config/load.ts";
 import { KeyServer } from "../io/https-server.ts";
 import type { Channel } from "../module/channel.ts";
-import type { LinkView } from "../page/view.ts";
-import { kmFacts, Page } from "../page/web.ts";
+import { pageContent } from "../page/content.ts";
+import type { KmFacts, LinkView, NodeView } from "../page/view.ts";
+import { Page } from "../page/web.ts";
 import { serverIdentity } from "./credentials.ts";
 import { clock, random } from "./machine.ts";
 import type { Monitoring } from "./monitoring.ts";
@@ -57,26 +58,28 @@ export function createPage(
   const facts = config.modules.map(({ name, mode, qber_limit, kms }) => {
     return { name, mode, qberLimit: qber_limit, kms: kms.map(kmFacts) };
   });
-  const page = new Page(config.web, {
-    node: {
-      id: config.node.id,
-      version: softwareVersion,
-      boot,
-      configuration: config.digest,
-      started: clock.wall(),
-      modules,
-      facts,
-      alarms: monitoring.watch,
-      history: monitoring.history,
-      recorder: monitoring.recorder,
-      logs,
-      broker: () => monitoring.broker,
-      panel: () => panel.shown(),
-    },
-    clock,
-    random,
-    log: log.child("web"),
-  });
+  const node: NodeView = {
+    id: config.node.id,
+    version: softwareVersion,
+    boot,
+    configuration: config.digest,
+    started: clock.wall(),
+    modules,
+    facts,
+    alarms: monitoring.watch,
+    history: monitoring.history,
+    recorder: monitoring.recorder,
+    logs,
+    broker: () => monitoring.broker,
+    panel: () => panel.shown(),
+  };
+  const content = () => pageContent(node, clock);
+  const page = new Page(config.web, { content, clock, random, log: log.child("web") });
   monitoring.watchers.add(() => page.pushUpdate());
   return page;
+}
+
+/** What the page shows of a KM's configuration. */
+function kmFacts({ name, host, port, transport }: KmConfig): KmFacts {
+  return { name, address: `${host}:${port}`, transport };
 }

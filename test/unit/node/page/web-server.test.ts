@@ -143,8 +143,9 @@ test("a port in use is a warning, and the page comes when it is free", async (t)
   const lines: string[] = [];
   const clock = new ManualClock();
   const config = { enabled: true, host: "127.0.0.1", port, names: [] };
+  const node = shownNode(clock);
   const page = new Page(config, {
-    node: shownNode(clock),
+    content: () => pageContent(node, clock),
     clock,
     random: () => 0.5,
     log: createLog((line) => lines.push(line), "info"),

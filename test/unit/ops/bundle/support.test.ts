@@ -99,7 +99,7 @@ test("a bundle that a node makes is kept with its state, the newest three", asyn
   const folder = mkdtempSync(join(tmpdir(), "qkd-keep-"));
   for (let day = 1; day <= 5; day++) {
     const name = `node-2026010${day}T000000Z.tar.gz`;
-    const bundle = { node: "node", name, archive: Buffer.from("x"), members: [] };
+    const bundle = { id: "node", name, archive: Buffer.from("x"), members: [] };
     t.is(await keepBundle(folder, bundle), `${folder}/support/${name}`);
   }
   const kept = readdirSync(join(folder, "support")).sort();
