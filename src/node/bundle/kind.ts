@@ -1,5 +1,5 @@
 /** What a node's support bundle has in it. */
-import type { BundleKind, Questions } from "./bundle.ts";
+import type { BundleKind, Questions } from "../../ops/bundle/bundle.ts";
 
 /** What the node is asked, by member. */
 const questions: Questions = [

@@ -2,15 +2,15 @@
 import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
 import { noColours } from "../../host/terminal/terminal.ts";
+import { makeBundle, type Sources } from "../../ops/bundle/bundle.ts";
+import { reportLines } from "../../ops/doctor/tell.ts";
+import { keepBundle } from "../../ops/support/keep-bundle.ts";
+import { journalLines, machineFacts, secretsOf, stateFiles } from "../../ops/support/machine.ts";
 import type { Config } from "../config/load.ts";
 import { redactedTable } from "../config/redact.ts";
 import { examine } from "../doctor/doctor.ts";
 import type { Subject } from "../doctor/subject.ts";
-import { reportLines } from "../doctor/tell.ts";
-import { makeBundle, type Sources } from "./bundle.ts";
-import { keepBundle } from "./keep-bundle.ts";
 import { nodeBundle } from "./kind.ts";
-import { journalLines, machineFacts, secretsOf, stateFiles } from "./machine.ts";
 
 /** @returns where it is @throws Fault `state.io` */
 export async function bundleOfSelf(

@@ -4,7 +4,7 @@ import {
   type CertificateReport,
   type ListFilesOf,
   reportCertificates,
-} from "./certificate-report.ts";
+} from "../../host/tls/report.ts";
 import type { Config } from "./load.ts";
 
 /** Every set of certificate files in a configuration, each once. */

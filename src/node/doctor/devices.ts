@@ -1,9 +1,9 @@
 /** Are the devices there, and may the node use them? */
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { errorCode } from "../../base/errors.ts";
+import { type Finding, fail, ok, skip } from "../../ops/doctor/finding.ts";
+import { groupName, type User, userOf } from "../../ops/doctor/state-folder.ts";
 import type { ModuleConfig } from "../config/load.ts";
-import { type Finding, fail, ok, skip } from "./finding.ts";
-import { groupName, type User, userOf } from "./state-folder.ts";
 
 /** Whether a user may read and write a file, by its mode. */
 function mayUse({ mode, uid, gid }: Stats, user: User): boolean {

@@ -5,19 +5,19 @@
 
 import { describe } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
+import { type CertificateSubject, checkCertificates } from "../../ops/doctor/certificates.ts";
+import { checkConfiguration, checkRunning, type Daemon } from "../../ops/doctor/configuration.ts";
+import { conclude, type Finding, type Report, skip, warn } from "../../ops/doctor/finding.ts";
+import { checkClock, checkDisk, checkMemory, checkTemperature } from "../../ops/doctor/machine.ts";
+import { checkStateFolder, daemonUser } from "../../ops/doctor/state-folder.ts";
 import { certificateFiles, listFiles } from "../config/certificates.ts";
 import type { Config } from "../config/load.ts";
 import { checkAlarms } from "./alarms.ts";
 import { checkBroker } from "./broker.ts";
-import { type CertificateSubject, checkCertificates } from "./certificates.ts";
-import { checkConfiguration, checkRunning, type Daemon } from "./configuration.ts";
 import { checkDevices } from "./devices.ts";
-import { conclude, type Finding, type Report, skip, warn } from "./finding.ts";
 import { checkKm, kmsOf } from "./km.ts";
-import { checkClock, checkDisk, checkMemory, checkTemperature } from "./machine.ts";
 import { checkModule } from "./modules.ts";
 import { checkStateFiles } from "./state-files.ts";
-import { checkStateFolder, daemonUser } from "./state-folder.ts";
 import type { AlarmFacts, LinkFacts, NodeFacts, Running, Subject } from "./subject.ts";
 import { checkKeptBack, checkSupply } from "./supply.ts";
 

@@ -3,6 +3,7 @@
 import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
 import { levels } from "../../ops/alarms/severity.ts";
 import type { PastEvent } from "../../ops/events/event-history.ts";
+import type { Curve, TelemetryHistory } from "../../ops/history/history.ts";
 import { keptCommand, keptWords, waitsForDecision } from "../alarms/kept-back.ts";
 import { sliceCount } from "../custody/slices.ts";
 import { isDamaged, isWithheld } from "../keys/life.ts";
@@ -10,7 +11,6 @@ import type { Ledger } from "../keys/ports.ts";
 import { alarm, panelState, time } from "../manager/payloads.ts";
 import type { LocalModule } from "../model/local.ts";
 import type { ShownPanel } from "../model/manager.ts";
-import type { Curve, TelemetryHistory } from "../telemetry/history.ts";
 import type { WindowReport } from "../telemetry/window.ts";
 
 function last(report: WindowReport, name: "qber" | "secret_key_rate"): number | undefined {

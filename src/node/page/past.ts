@@ -1,9 +1,9 @@
 /** What the page can search and take away: past events, the log, and figures as a table. Pure. */
 
 import { telemetryCsv } from "../../ops/bundle/telemetry-csv.ts";
+import type { Curve } from "../../ops/history/history.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import type { RecordedName } from "../history/recorder.ts";
-import type { Curve } from "../telemetry/history.ts";
 import { numbers, type PlotMoment, windows } from "./plots.ts";
 import type { NodeView } from "./view.ts";
 

@@ -1,7 +1,7 @@
 /** The curves of the page's plots. Pure. */
 
+import type { Curve } from "../../ops/history/history.ts";
 import type { RecordedName } from "../history/recorder.ts";
-import type { Curve } from "../telemetry/history.ts";
 import type { NodeView } from "./view.ts";
 
 /** What may be asked for: seconds of history, and seconds of one point. */

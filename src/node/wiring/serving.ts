@@ -3,12 +3,12 @@
 import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
+import { Page } from "../../ops/page/page.ts";
 import type { Config, KmConfig, ServerConfig } from "../config/load.ts";
 import { KeyServer } from "../io/https-server.ts";
 import type { Channel } from "../module/channel.ts";
 import { pageContent } from "../page/content.ts";
 import type { KmFacts, LinkView, NodeView } from "../page/view.ts";
-import { Page } from "../page/web.ts";
 import { serverIdentity } from "./credentials.ts";
 import { clock, random } from "./machine.ts";
 import type { Monitoring } from "./monitoring.ts";

@@ -8,9 +8,9 @@ import { systemCas } from "../../../../src/host/tls/system.ts";
 import { certificatesOf, trustOf } from "../../../../src/host/tls/trust.ts";
 import { describeCertificates } from "../../../../src/node/config/certificates.ts";
 import { parseConfig } from "../../../../src/node/config/load.ts";
-import { checkCertificates } from "../../../../src/node/doctor/certificates.ts";
 import { certificatesOf as ofConfig } from "../../../../src/node/doctor/doctor.ts";
 import { validity } from "../../../../src/node/monitor/machine-checks.ts";
+import { checkCertificates } from "../../../../src/ops/doctor/certificates.ts";
 import { type Authority, createAuthority } from "../../../emulator/certificates.ts";
 
 const day = 86_400_000;

@@ -5,7 +5,7 @@ import test from "ava";
 import { createLog } from "../../../../src/base/log.ts";
 import { verdictKinds } from "../../../../src/node/alarms/verdict.ts";
 import { pageContent } from "../../../../src/node/page/content.ts";
-import { Page } from "../../../../src/node/page/web.ts";
+import { Page } from "../../../../src/ops/page/page.ts";
 import { ManualClock } from "../../../clock.ts";
 import { createAuthority } from "../../../emulator/certificates.ts";
 import { eventually } from "../../../eventually.ts";

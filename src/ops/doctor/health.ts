@@ -3,8 +3,8 @@
 import { table, wrap } from "../../host/terminal/table.ts";
 import { type Paint, tidy } from "../../host/terminal/terminal.ts";
 import { duration, whole } from "../../host/terminal/units.ts";
-import type { Health, KeptBack } from "../../ops/cli/shapes.ts";
-import { olderNode } from "../../ops/local/protocol.ts";
+import type { Health, KeptBack } from "../cli/shapes.ts";
+import { olderNode } from "../local/protocol.ts";
 
 const nothing = [{ title: "" }, { title: "" }, { title: "" }];
 

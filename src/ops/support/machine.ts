@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
 import * as os from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import type { Secret } from "../../ops/bundle/guard.ts";
+import type { Secret } from "../bundle/guard.ts";
 
 const run = promisify(execFile);
 

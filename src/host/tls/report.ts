@@ -2,10 +2,10 @@
 import type { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { errorCode } from "../../base/errors.ts";
-import { chainFrom, ending, usableCas } from "../../host/tls/chain.ts";
-import { CrlError } from "../../host/tls/crl.ts";
-import { listsFacts } from "../../host/tls/lists.ts";
-import { identityProblem, PemError, readCertificates } from "../../host/tls/pem.ts";
+import { chainFrom, ending, usableCas } from "./chain.ts";
+import { CrlError } from "./crl.ts";
+import { listsFacts } from "./lists.ts";
+import { identityProblem, PemError, readCertificates } from "./pem.ts";
 
 export interface CertificateFiles {
   /** What it is for: `km.NAME`, `server`, `web`, `manager`. */

@@ -8,8 +8,8 @@ import { readNamed } from "../../host/config/named-file.ts";
 import { firstLine } from "../../host/config/password.ts";
 import { type Reconnecting, reconnecting } from "../../host/life/reconnecting.ts";
 import { identityProblem } from "../../host/tls/pem.ts";
-import type { WebConfig } from "../../ops/page/config.ts";
-import { type PageContent, type WebOptions, WebServer } from "../../ops/page/server.ts";
+import type { WebConfig } from "./config.ts";
+import { type PageContent, type WebOptions, WebServer } from "./server.ts";
 
 export interface PageParts {
   /** What it shows: made anew for each server. */

@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { errorCode, Fault } from "../../base/errors.ts";
 import { diskFiles, type FileSystem, replaceFile } from "../../host/disk/files.ts";
-import type { Bundle } from "./bundle.ts";
+import type { Bundle } from "../bundle/bundle.ts";
 
 /** Older ones are removed. */
 const mostKept = 3;

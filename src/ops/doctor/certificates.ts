@@ -6,7 +6,7 @@ import {
   type CertificateReport,
   type ListFilesOf,
   reportCertificates,
-} from "../config/certificate-report.ts";
+} from "../../host/tls/report.ts";
 import { isCredential } from "./configuration.ts";
 import { type Finding, fail, ok, skip, warn } from "./finding.ts";
 

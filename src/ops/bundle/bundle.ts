@@ -8,12 +8,12 @@ import { gzip } from "node:zlib";
 import { describe } from "../../base/errors.ts";
 import { softwareVersion } from "../../base/version.ts";
 import { tomlLines } from "../../host/config/toml.ts";
-import { type Secret, withholdSecrets } from "../../ops/bundle/guard.ts";
-import { scrub } from "../../ops/bundle/scrub.ts";
-import { type Member, tar } from "../../ops/bundle/tar.ts";
-import { type PastModule, telemetryCsv } from "../../ops/bundle/telemetry-csv.ts";
-import type { LocalRequest, ReadName } from "../../ops/local/protocol.ts";
 import type { Report } from "../doctor/finding.ts";
+import type { LocalRequest, ReadName } from "../local/protocol.ts";
+import { type Secret, withholdSecrets } from "./guard.ts";
+import { scrub } from "./scrub.ts";
+import { type Member, tar } from "./tar.ts";
+import { type PastModule, telemetryCsv } from "./telemetry-csv.ts";
 
 /** What a daemon is asked, by member: name, question, arguments. */
 export type Questions = readonly (readonly [string, ReadName, LocalRequest["args"]])[];

@@ -1,6 +1,6 @@
 /** What the doctor finds: one line for each thing looked at, and what to do about it. Pure. */
 
-import type { Health } from "../../ops/cli/shapes.ts";
+import type { Health } from "../cli/shapes.ts";
 
 export type Verdict = "ok" | "warn" | "fail" | "skip";
 

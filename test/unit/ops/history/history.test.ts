@@ -1,6 +1,6 @@
 import test from "ava";
-import { dayStepMs, TelemetryHistory } from "../../../../src/node/telemetry/history.ts";
-import { RateMeter } from "../../../../src/node/telemetry/rate.ts";
+import { dayStepMs, TelemetryHistory } from "../../../../src/ops/history/history.ts";
+import { RateMeter } from "../../../../src/ops/history/rate.ts";
 
 const second = 1_000;
 const hour = 3_600 * second;
