@@ -7,6 +7,7 @@ import { families } from "./families.ts";
 import { alive, readiness } from "./health.ts";
 import { pastRoutes } from "./past-routes.ts";
 import { plotData } from "./plots.ts";
+import { nodePage } from "./program.ts";
 import { eventsAfter, snapshot } from "./snapshot.ts";
 import type { NodeView } from "./view.ts";
 
@@ -17,6 +18,7 @@ const firstEvents = 100;
 export function pageContent(node: NodeView, clock: Clock): PageContent {
   let told = 0;
   return {
+    program: nodePage,
     message(whole) {
       const events = eventsAfter(node, whole ? 0 : told, firstEvents);
       if (!whole) told = node.history.sequence;

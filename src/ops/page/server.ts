@@ -1,6 +1,6 @@
 /**
  * The local page's server: routes in one table, everything that is not in it is 404. It only reads:
- * there is nothing here by which the node could be told to do something.
+ * there is nothing here by which the program could be told to do something.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -13,7 +13,7 @@ import { Places } from "../../host/door/places.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
 import { HttpServer, type HttpTimes } from "../../host/http/server.ts";
-import { type Asset, loadAssets } from "./assets.ts";
+import { type Asset, loadAssets, type PageProgram } from "./assets.ts";
 import { Gate } from "./gate.ts";
 import { isLoopback, isOurs } from "./host.ts";
 import { securityHeaders, sendAsset, sendJson, sendText } from "./reply.ts";
@@ -30,7 +30,7 @@ export interface WebOptions {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
-  /** Names by which browsers may call the node, beside addresses and `localhost`. */
+  /** Names by which browsers may call it, beside addresses and `localhost`. */
   readonly names: readonly string[];
   /** TLS and a login; undefined only on loopback. */
   readonly secure:
@@ -50,8 +50,9 @@ export interface Exchange {
   readonly url: URL;
 }
 
-/** What is served beside the page's files: each program has its own. */
+/** What is served: each program has its own. */
 export interface PageContent {
+  readonly program: PageProgram;
   /** What browsers are told. @param whole for a new browser; else what is new since the last call */
   message(whole: boolean): object;
   /** Paths that are read, and what answers there. */
@@ -126,7 +127,7 @@ export class WebServer {
     this.#limit = LogLimit.of(log, clock);
     const times = { ...standardTimes, ...options.times };
     try {
-      this.#assets = loadAssets();
+      this.#assets = loadAssets(parts.content.program);
       this.#http = new HttpServer({
         tls: secure && textsOf(secure),
         clients: false,
@@ -138,7 +139,7 @@ export class WebServer {
       const why = error instanceof Error ? error.message : "unknown";
       throw new Fault("web.listen", `page cannot be served: ${why}`);
     }
-    this.#gate = secure && new Gate({ ...secure, clock, log });
+    this.#gate = secure && new Gate({ ...secure, program: parts.content.program, clock, log });
     const { server } = this.#http;
     server.on("connection", (socket: Socket) => {
       const source = sourceOf(socket.remoteAddress);
@@ -260,7 +261,7 @@ export class WebServer {
         return sendText(response, 503, "text/plain", "too much was asked\n", later);
       }
       if (!isOurs(request.headers.host, this.#options.names)) {
-        return sendJson(response, 421, { error: "not a name of this node" });
+        return sendJson(response, 421, { error: "not a name of this machine" });
       }
       const { url: target = "" } = request;
       const url = /^\/(?!\/)/.test(target) ? URL.parse(`http://node${target}`) : null;

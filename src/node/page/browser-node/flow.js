@@ -1,8 +1,9 @@
 // Module → node → KM, with rates and states.
-import { byId, fill, make, mark, say } from "./dom.js";
+import { byId, fill, make } from "./dom.js";
 import { amount, count, counted, percent } from "./format.js";
+import { hop, stop } from "./way.js";
 
-/** @typedef {import("./live.js").State} State */
+/** @typedef {import("./state.js").State} State */
 /** @typedef {State["modules"][number]} Module */
 
 /** @param {Module} module @param {string} name */
@@ -18,36 +19,6 @@ export function counter(module, name) {
 export function figure(module, name) {
   const report = module.figures[name];
   return typeof report?.last === "number" ? { ...report, last: report.last } : undefined;
-}
-
-/** @param {string} title @param {string} state @param {string} level @param {string[]} lines */
-function stop(title, state, level, lines) {
-  return [
-    make(
-      "h3",
-      {},
-      title,
-      make("span", { class: "state", "data-level": level }, make("span", { class: "dot" }), state),
-    ),
-    ...lines.filter((line) => line !== "").map((line) => make("p", {}, line)),
-  ];
-}
-
-/**
- * @param {string} id @param {boolean} flows @param {boolean} broken
- * @param {string} rate @param {string} note
- */
-function hop(id, flows, broken, rate, note) {
-  const element = byId(id);
-  mark(element, "data-flow", flows && !broken ? "on" : "off");
-  mark(element, "data-level", broken ? "bad" : "good");
-  if (element.children.length === 0) {
-    // Made once: the pipe would start anew each second.
-    const pipe = make("span", { class: "pipe", "aria-hidden": "true" });
-    element.append(make("strong"), pipe, make("span", { class: "dim" }));
-  }
-  say(/** @type {Element} */ (element.firstElementChild), rate);
-  say(/** @type {Element} */ (element.lastElementChild), note);
 }
 
 const conditions = /** @type {const} */ ({

@@ -1,6 +1,6 @@
 // What to type where something waits for a person. The page itself only reads.
 
-/** @typedef {import("./live.js").State} State */
+/** @typedef {import("./state.js").State} State */
 /** @typedef {State["alarms"][number]} Alarm */
 
 /** An argument as a shell takes it. @param {string} text */

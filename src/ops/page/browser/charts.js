@@ -1,20 +1,40 @@
-// QBER and key rate over time.
-import { byId, mark, say } from "./dom.js";
-import { figure } from "./flow.js";
-import { amount, percent, scaled } from "./format.js";
+// Figures over time: one chart above the other, of one thing at a time (a module, a link).
+import { byId, mark } from "./dom.js";
 import { stamp, timeOfDay, zoneName } from "./time.js";
 
-/** @typedef {import("./live.js").State} State */
-/** @typedef {State["modules"][number]} Module */
 /** @typedef {{ mean: (number | null)[], min: (number | null)[], max: (number | null)[] }} Curve */
 /** @typedef {{ start: number, step_ms: number, series: Record<string, Curve> }} History */
 
 /** Values further apart than this are not joined by a line, ms. */
 const longestJoin = 15_000;
-const names = ["qber", "secret_key_rate", "confirmed_rate"];
 
-/** @type {{ module: string, window: string, data: History | undefined }} */
-let shown = { module: "", window: "15m", data: undefined };
+/**
+ * @typedef {object} Line
+ * @property {string} series name of what is drawn
+ * @property {string} label
+ * @property {"a" | "b" | "c"} colour
+ * @property {boolean} band least and most of each point behind its mean
+ * @property {number} [factor] of what is drawn to what is recorded
+ */
+/**
+ * @typedef {object} Chart
+ * @property {string} id of its element; the element before it is its title
+ * @property {string} title for the picture that is saved, with its unit
+ * @property {readonly Line[]} lines
+ * @property {(value: number) => string} value a value in words
+ * @property {(marks: number[]) => string[]} marks
+ * @property {number} least the axis goes up to this at least
+ * @property {() => number | undefined} [limit] a line across
+ * @property {(most: number) => void} [onScale] told the highest value before it is drawn
+ * @property {(span: (series: string, text: (v: number) => string) => string, over: string) => string} describe what it shows, in words
+ */
+
+/** @type {readonly { chart: Chart, plot: import("uplot") }[]} */
+let drawn = [];
+/** What the figures are of: `module`, `link`. */
+let kind = "";
+/** @type {{ subject: string, window: string, data: History | undefined }} */
+let shown = { subject: "", window: "15m", data: undefined };
 /** Values in the last point so far. @type {Record<string, number>} */
 let counts = {};
 /** Whole points that the plot has moved on since it was loaded. */
@@ -30,13 +50,9 @@ function clockMarks(marks) {
   return marks.map((t) => timeOfDay(t * 1_000).slice(0, seconds ? 8 : 5));
 }
 
-/**
- * @param {HTMLElement} element
- * @param {{ lines: { label: string, colour: string, band: boolean }[],
- *   value: (v: number) => string, marks: (marks: number[]) => string[],
- *   least: number, limit?: () => number | undefined }} options
- */
-function createPlot(element, { lines, value, marks, least, limit }) {
+/** @param {Chart} chart @returns {import("uplot")} */
+function createPlot({ id, lines, value, marks, least, limit }) {
+  const element = byId(id);
   const axis = {
     stroke: () => colour("dim"),
     grid: { stroke: () => colour("grid"), width: 1 },
@@ -115,44 +131,6 @@ function createPlot(element, { lines, value, marks, least, limit }) {
   return new uPlot(options, [[], ...series.slice(1).map(() => [])], element);
 }
 
-/** @type {number | undefined} */
-let qberLimit;
-/** @type {import("uplot") | undefined} */
-let qberPlot;
-/** @type {import("uplot") | undefined} */
-let ratePlot;
-
-/** The unit that the highest rate on the axis calls for. */
-let rateUnit = { factor: 1, unit: "bit/s" };
-
-function createPlots() {
-  qberPlot = createPlot(byId("plot-qber"), {
-    lines: [{ label: "QBER", colour: "a", band: true }],
-    value: (v) => `${v.toFixed(2)} %`,
-    marks: (list) => list.map((v) => String(Number(v.toPrecision(6)))),
-    least: 1,
-    limit: () => (qberLimit === undefined ? undefined : qberLimit * 100),
-  });
-  ratePlot = createPlot(byId("plot-rate"), {
-    lines: [
-      { label: "distilled", colour: "a", band: true },
-      { label: "confirmed", colour: "b", band: false },
-    ],
-    value: (v) => amount(v, "bit/s"),
-    marks: (list) => list.map((v) => String(Number((v / rateUnit.factor).toPrecision(6)))),
-    least: 1,
-  });
-  const plots = [qberPlot, ratePlot];
-  new ResizeObserver(() => {
-    for (const plot of plots) {
-      const { clientWidth: width, clientHeight: height } = /** @type {HTMLElement} */ (
-        plot.root.parentElement
-      );
-      if (width !== plot.width || height !== plot.height) plot.setSize({ width, height });
-    }
-  }).observe(byId("plot-rate"));
-}
-
 /**
  * Short stretches without a value are bridged (`undefined`), long ones are not (`null`).
  * @param {(number | null)[]} values @param {number} step ms
@@ -176,38 +154,32 @@ function bridged(values, step, factor = 1) {
 
 function draw() {
   const { data } = shown;
-  if (data === undefined || qberPlot === undefined || ratePlot === undefined) return;
+  if (data === undefined) return;
   const { start, step_ms: step, series } = data;
-  const { qber, secret_key_rate: distilled, confirmed_rate: confirmed } = series;
-  if (qber === undefined || distilled === undefined || confirmed === undefined) return;
-  const times = qber.mean.map((_, i) => (start + i * step) / 1_000);
-  const lines = (/** @type {Curve} */ { mean, max, min }, factor = 1) =>
-    [mean, max, min].map((values) => bridged(values, step, factor));
-  const most = Math.max(
-    0,
-    ...distilled.max.map((v) => v ?? 0),
-    ...confirmed.mean.map((v) => v ?? 0),
-  );
-  const [, unit] = scaled(most, "bit/s");
-  rateUnit = { unit, factor: { k: 1e3, M: 1e6, G: 1e9, T: 1e12 }[unit[0] ?? ""] ?? 1 };
-  say(byId("rate-unit"), unit);
-  qberPlot.setData(/** @type {any} */ ([times, ...lines(qber, 100)]));
-  const confirmedLine = bridged(confirmed.mean, step);
-  ratePlot.setData(/** @type {any} */ ([times, ...lines(distilled), confirmedLine]));
-  describePlots(qber, distilled);
+  const [first] = Object.values(series);
+  if (first === undefined) return;
+  const times = first.mean.map((_, i) => (start + i * step) / 1_000);
+  for (const { chart, plot } of drawn) {
+    const most = chart.lines.flatMap(({ series: name, factor = 1 }) =>
+      (series[name]?.max ?? []).map((v) => (v ?? 0) * factor),
+    );
+    chart.onScale?.(Math.max(0, ...most));
+    const columns = chart.lines.flatMap(({ series: name, band, factor = 1 }) => {
+      const { mean = [], max = [], min = [] } = series[name] ?? {};
+      const values = band ? [mean, max, min] : [mean];
+      return values.map((list) => bridged(list, step, factor));
+    });
+    plot.setData(/** @type {any} */ ([times, ...columns]));
+    mark(byId(chart.id), "aria-label", chart.describe(spanOf, `over the last ${shown.window}`));
+  }
 }
 
-/** What a plot shows, in words. @param {Curve} qber @param {Curve} rate */
-function describePlots(qber, rate) {
-  const span = (/** @type {Curve} */ { min, max }, /** @type {(v: number) => string} */ text) => {
-    const low = Math.min(...min.map((v) => v ?? Number.POSITIVE_INFINITY));
-    const high = Math.max(...max.map((v) => v ?? Number.NEGATIVE_INFINITY));
-    return low > high ? "no values" : `from ${text(low)} to ${text(high)}`;
-  };
-  const over = `over the last ${shown.window}`;
-  mark(byId("plot-qber"), "aria-label", `QBER ${over}: ${span(qber, (v) => percent(v))}`);
-  const rates = span(rate, (v) => amount(v, "bit/s"));
-  mark(byId("plot-rate"), "aria-label", `Secret key rate ${over}: ${rates}`);
+/** From where to where a series goes, in words. @param {string} series @param {(v: number) => string} text */
+function spanOf(series, text) {
+  const { min = [], max = [] } = shown.data?.series[series] ?? {};
+  const low = Math.min(...min.map((v) => v ?? Number.POSITIVE_INFINITY));
+  const high = Math.max(...max.map((v) => v ?? Number.NEGATIVE_INFINITY));
+  return low > high ? "no values" : `from ${text(low)} to ${text(high)}`;
 }
 
 /** Adds a value to the point at `t`; the plot moves on as time does. @param {History} data */
@@ -231,10 +203,10 @@ function add(
 
 /** @param {History} data @param {number} now */
 function moveOn(data, now) {
-  const length = data.series.qber?.mean.length ?? 0;
+  const length = Object.values(data.series)[0]?.mean.length ?? 0;
   const steps = Math.floor((now - data.start) / data.step_ms) - length + 1;
   if (steps <= 0) return;
-  // A computer that slept: what was missed is with the node.
+  // A computer that slept: what was missed is with the program.
   if (steps > 20) return void loadHistory();
   for (const { mean, min, max } of Object.values(data.series)) {
     for (const values of [mean, min, max]) {
@@ -250,48 +222,62 @@ function moveOn(data, now) {
   if (Object.keys(counts).length > 30) counts = {};
 }
 
-/** @param {Module} module @param {State} state */
-export function showPlots(module, state) {
+/**
+ * @param {string} of what the figures are of: `module`, `link`
+ * @param {readonly Chart[]} charts
+ */
+export function createCharts(of, charts) {
   if (typeof uPlot === "undefined") return;
-  if (qberPlot === undefined) createPlots();
-  qberLimit = module.qber_limit;
-  if (module.name !== shown.module) {
-    shown = { ...shown, module: module.name, data: undefined };
+  kind = of;
+  drawn = charts.map((chart) => ({ chart, plot: createPlot(chart) }));
+  const observer = new ResizeObserver(() => {
+    for (const { plot } of drawn) {
+      const { clientWidth: width, clientHeight: height } = /** @type {HTMLElement} */ (
+        plot.root.parentElement
+      );
+      if (width !== plot.width || height !== plot.height) plot.setSize({ width, height });
+    }
+  });
+  for (const { id } of charts) observer.observe(byId(id));
+}
+
+/**
+ * @param {string} subject whose figures are drawn
+ * @param {number} now
+ * @param {readonly { series: string, value: number, t: number }[]} values those of now, each once
+ */
+export function showCharts(subject, now, values) {
+  if (drawn.length === 0) return;
+  if (subject !== shown.subject) {
+    shown = { ...shown, subject, data: undefined };
     void loadHistory();
     return;
   }
   const { data } = shown;
   if (data === undefined) return;
-  moveOn(data, state.t);
-  for (const name of /** @type {const} */ (["qber", "secret_key_rate"])) {
-    const report = figure(module, name);
-    // Each value once: it is as old as it says.
-    if (report !== undefined && report.quality === "good" && report.age_ms < 1_000) {
-      add(data, name, report.last, state.t - report.age_ms);
-    }
-  }
-  add(data, "confirmed_rate", module.rates.bits, state.t);
+  moveOn(data, now);
+  for (const { series, value, t } of values) add(data, series, value, t);
   draw();
 }
 
-/** Asks the node for what was, again. */
+/** Asks the program for what was, again. */
 export async function loadHistory() {
-  const { module, window } = shown;
-  if (module === "") return;
+  const { subject, window } = shown;
+  if (subject === "") return;
   const mine = ++loading;
-  const query = new URLSearchParams({ module, window });
+  const query = new URLSearchParams({ [kind]: subject, window });
   try {
     const answer = await fetch(`/api/history?${query}`);
     if (!answer.ok || mine !== loading) return;
     const data = await answer.json();
-    if (mine !== loading || names.some((name) => data.series[name] === undefined)) return;
+    if (mine !== loading) return;
     counts = {};
     moved = 0;
-    shown = { module, window, data };
+    shown = { subject, window, data };
     draw();
   } catch {
-    // The node is away: the next state that comes asks again.
-    if (mine === loading) shown = { ...shown, module: "" };
+    // It is away: the next state that comes asks again.
+    if (mine === loading) shown = { ...shown, subject: "" };
   }
 }
 
@@ -303,8 +289,7 @@ export function chooseWindow(window) {
 
 /** The colours are others. */
 export function repaint() {
-  qberPlot?.redraw(false, true);
-  ratePlot?.redraw(false, true);
+  for (const { plot } of drawn) plot.redraw(false, true);
 }
 
 /** Times are shown in another zone: marks are chosen anew. */
@@ -312,7 +297,7 @@ export function rezone() {
   draw();
 }
 
-/** What is plotted now, for those who save it. */
-export function plotted() {
-  return { ...shown, plots: [qberPlot, ratePlot] };
+/** What is drawn now, for those who save it. */
+export function charted() {
+  return { ...shown, kind, drawn };
 }
