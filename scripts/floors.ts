@@ -73,6 +73,7 @@ export const pureRooms: readonly string[] = [
   "src/km/acquisition/",
   "src/km/alarms/",
   "src/km/applications/",
+  "src/km/history/",
   "src/km/keys/",
   "src/km/link/",
   "src/km/matching/",

@@ -99,7 +99,8 @@ async function bundle(lib: string): Promise<string> {
 
 /** What the local pages are made of: it goes to browsers as it is. A folder for what they share, and one each. */
 function copyPages(lib: string): void {
-  for (const own of ["src/ops/page/browser", "src/node/page/browser-node"]) {
+  const pages = ["src/ops/page/browser", "src/node/page/browser-node", "src/km/page/browser-km"];
+  for (const own of pages) {
     const from = join(root, own);
     const to = join(lib, basename(own));
     mkdirSync(to);

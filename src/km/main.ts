@@ -30,6 +30,7 @@ import { watchProgress } from "./wiring/progress.ts";
 import { KmRecords } from "./wiring/records.ts";
 import { kmStatus } from "./wiring/status.ts";
 import { readTexts } from "./wiring/texts.ts";
+import { Watch } from "./wiring/watch.ts";
 
 const clock = systemClock;
 /** Stopping in order takes at most this long, ms; systemd is told to wait a little longer. */
@@ -102,9 +103,12 @@ async function start(
     house,
   );
   const moment = () => ({ now: clock.now(), wall: clock.wall() });
+  const watch = new Watch({ config, logs, clock, log: log.child("web") });
   const alarms = new KmAlarms({
     plain: config.kq1?.plain === true,
-    onTransition: ({ id, severity, detail }, change) => {
+    onTransition: (record, change) => {
+      const { id, severity, detail } = record;
+      watch.alarm({ change, record });
       log
         .child("alarms")
         .warn(`alarm ${change}`, { alarm: id, severity, ...(detail && { detail }) });
@@ -158,6 +162,7 @@ async function start(
       told: (name, event) => {
         records.tell(name, event);
         alarms.told(name, event, moment());
+        watch.link(name, event);
       },
       onFailure,
     });
@@ -187,11 +192,17 @@ async function start(
       alarmStatus(alarms),
       delivery?.keys.counts,
     );
-  const looking = every(clock, lookMs, () => alarms.look(status(), moment()));
+  const looking = every(clock, lookMs, () => {
+    const told = status();
+    alarms.look(told, moment());
+    watch.look(told, moment());
+  });
   house.defer(() => looking.cancel());
   const local = createKmLocal(config, { status, records, logs, clock, log });
   await local.listen();
   house.defer(() => local.close());
+  watch.open(status, () => alarms.records());
+  house.defer(() => watch.close());
 
   let door: KxDoor | undefined;
   if (kx?.port !== undefined) {
@@ -212,7 +223,7 @@ async function start(
   house.defer(() => supplies.closeServers());
 
   const ways = links.map(({ way }) => way);
-  const users = { supplies, delivery, door, ways, kxIdentity: tls };
+  const users = { supplies, delivery, door, ways, page: watch, kxIdentity: tls };
   const certificates = watchCredentials(config, users, clock, log);
   house.defer(() => certificates.stop());
   process.on("SIGHUP", () => {

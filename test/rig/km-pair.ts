@@ -29,6 +29,8 @@ export interface KmPairOptions {
   readonly limits?: string;
   /** More of the table of the door of applications, TOML. */
   readonly door?: string;
+  /** Table `[web]` of both, TOML: the page and the metrics. */
+  readonly web?: string;
   /** Both go by the revocation lists in `ca.crl`, which take nothing back at first. */
   readonly crl?: boolean;
 }
@@ -99,6 +101,12 @@ export class KmOfPair {
     };
   }
 
+  /** Where its page is; undefined until it is served. */
+  get page(): string | undefined {
+    const line = this.process.lines.findLast((one) => /at=km\.web msg="page"/.test(one));
+    return /url=(\S+)/.exec(line ?? "")?.[1];
+  }
+
   /** @throws CliError while it does not run */
   status(): Promise<KmStatus> {
     return ask<KmStatus>([`${this.state}/control`], "status");
@@ -129,7 +137,7 @@ export class KmPair {
   /** Makes certificates and configurations; starts nothing. */
   static async make(options: KmPairOptions): Promise<KmPair> {
     const { folder, modules, onLog, program = command } = options;
-    const { mode = "proactive", crl = false, limits = "", door = "" } = options;
+    const { mode = "proactive", crl = false, limits = "", door = "", web } = options;
     await mkdir(folder, { recursive: true });
     const authority = await createAuthority("KM test CA");
     const ca = `${folder}/ca.crt`;
@@ -213,7 +221,7 @@ mode = "${mode}"
 [link.fibre]
 peer = "km-${other}"
 server_name = "km-${other}"
-${dial}`,
+${dial}${web === undefined ? "" : `[web]\n${web}\n`}`,
       );
       const process = new NodeProcess(
         config,
@@ -232,7 +240,7 @@ ${dial}`,
   static async begin(
     folder: string,
     opened: AsyncDisposableStack,
-    { onLog, mode }: Pick<KmPairOptions, "onLog" | "mode">,
+    { onLog, mode, web }: Pick<KmPairOptions, "onLog" | "mode" | "web">,
   ): Promise<KmPair> {
     const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
     const pair = await KmPair.make({
@@ -240,6 +248,7 @@ ${dial}`,
       modules,
       ...(onLog && { onLog }),
       ...(mode && { mode }),
+      ...(web !== undefined && { web }),
     });
     opened.defer(() => pair.stop());
     await pair.start(AbortSignal.timeout(30_000));

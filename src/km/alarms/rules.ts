@@ -1,5 +1,5 @@
 /** What the key manager's state and events mean for its alarms. Pure: time is passed in. */
-import type { AlarmRecord, FlapLimits } from "../../ops/alarms/alarm.ts";
+import type { AlarmRecord, Change, FlapLimits } from "../../ops/alarms/alarm.ts";
 import { AlarmBook } from "../../ops/alarms/book.ts";
 import { step, threshold } from "../../ops/alarms/rules.ts";
 import type { Level, Moment } from "../../ops/alarms/severity.ts";
@@ -15,7 +15,7 @@ const fillSteps = [step("critical", 0.95, "above"), step("warning", 0.8, "above"
 export interface KmAlarmOptions {
   /** Keys come in without TLS. */
   readonly plain: boolean;
-  readonly onTransition?: (record: AlarmRecord, change: string) => void;
+  readonly onTransition?: (record: AlarmRecord, change: Change) => void;
 }
 
 export class KmAlarms {

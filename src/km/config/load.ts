@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import * as v from "valibot";
 import { didYouMean } from "../../base/words.ts";
 import { fileProblem, readIfThere, whyNot } from "../../host/config/files.ts";
+import { passwordProblem } from "../../host/config/password.ts";
 import {
   configError,
   explain,
@@ -15,6 +16,8 @@ import { logSchema } from "../../host/config/values.ts";
 import { credentialProblems } from "../../host/tls/files.ts";
 import { listProblems } from "../../host/tls/list-problems.ts";
 import { localSchema } from "../../ops/local/schema.ts";
+import { checkWeb, webFiles } from "../../ops/page/config.ts";
+import { shortestPassword, shortestToken } from "../../ops/page/login.ts";
 import type { Application } from "../applications/table.ts";
 import { applicationsOf, checkApplications } from "./applications.ts";
 import {
@@ -30,6 +33,7 @@ import {
   requestSchema,
   saeSchema,
   storeSchema,
+  webSchema,
 } from "./schema.ts";
 
 export type ModuleConfig = RawConfig["module"][string] & { readonly name: string };
@@ -55,6 +59,7 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
   link: linkSchema,
   etsi014: etsi014Schema,
   sae: saeSchema,
+  web: webSchema,
   log: logSchema,
   local: localSchema,
 };
@@ -90,8 +95,9 @@ export function parseKmConfig(text: string, file: string): KmConfig {
   checkTogether(raw, modules, links, complain);
   const applications = applicationsOf(sae, raw.km.id);
   checkApplications(raw, applications, links, complain);
+  if (raw.web !== undefined) checkWeb(raw.web, complain);
   if (problems.length > 0) throw configError(file, text, problems);
-  const { store, kq1, kx, etsi014 } = raw;
+  const { store, kq1, kx, etsi014, web } = raw;
   return {
     ...raw,
     file,
@@ -100,6 +106,7 @@ export function parseKmConfig(text: string, file: string): KmConfig {
     store: resolveFiles(store, ["master_key_file"], file),
     kq1: kq1 && resolveFiles(kq1, files, file),
     kx: kx && resolveFiles(kx, files, file),
+    web: web && resolveFiles(web, webFiles, file),
     modules,
     links,
   };
@@ -218,6 +225,18 @@ function fileProblems(config: KmConfig): Problem[] {
     if (ca === undefined || crl === undefined) continue;
     for (const what of listProblems(ca, crl)) complain(`${name}.crl`, `${crl} ${what}`);
   }
+  const { web } = config;
+  if (web?.enabled !== true) return problems;
+  for (const file of webFiles) look(`web.${file}`, web[file], file !== "cert");
+  const secrets = [
+    ["password_file", shortestPassword, "password"],
+    ["metrics_token_file", shortestToken, "token"],
+  ] as const;
+  for (const [file, shortest, what] of secrets) {
+    const path = web[file];
+    const why = path && readIfThere(path, (bytes) => passwordProblem(bytes, shortest, what));
+    if (why) complain(`web.${file}`, why);
+  }
   return problems;
 }
 
@@ -233,6 +252,10 @@ function contentProblems(config: KmConfig, wall: number): Problem[] {
     for (const { name: file, what } of credentialProblems(table, wall)) {
       problems.push({ key: `${name}.${file}`, what });
     }
+  }
+  const { cert, key, enabled = false } = config.web ?? {};
+  for (const { name: file, what } of enabled ? credentialProblems({ cert, key }, wall) : []) {
+    problems.push({ key: `web.${file}`, what });
   }
   return problems;
 }

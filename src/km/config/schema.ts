@@ -15,6 +15,7 @@ import {
   whole,
 } from "../../host/config/values.ts";
 import { localSchema } from "../../ops/local/schema.ts";
+import { webTable } from "../../ops/page/config.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
 
 export const kmSchema = v.strictObject({ id, state_dir: absolute });
@@ -110,6 +111,9 @@ export const saeSchema = v.strictObject({
   burst_keys: v.optional(whole(1, 10_000_000), 100_000),
 });
 
+/** The page of the key manager, its metrics and health: served where this table is. */
+export const webSchema = webTable(8_781);
+
 export const configSchema = v.strictObject({
   km: kmSchema,
   store: v.pipe(
@@ -141,6 +145,7 @@ export const configSchema = v.strictObject({
     ),
   ),
   sae: v.optional(v.record(name, saeSchema), {}),
+  web: v.optional(webSchema),
   log: v.optional(logSchema, {}),
   local: v.optional(localSchema, {}),
 });

@@ -90,6 +90,8 @@ export interface LinkStatus {
   readonly compared_keys: number;
   readonly differing_keys: number;
   readonly expired_keys: number;
+  /** Batches that were given up, and their keys proposed again; since the start. */
+  readonly aborted_batches: number;
   readonly extents: number;
   /** Keys on their way to applications. */
   readonly uses: number;
@@ -140,6 +142,9 @@ export interface KmStatus {
   readonly version: string;
   /** s since this process began. */
   readonly uptime_s: number;
+  readonly pid: number;
+  /** Memory of the process. */
+  readonly rss_bytes: number;
   readonly store: {
     readonly buffered_keys: number;
     readonly buffered_bits: number;

@@ -106,7 +106,7 @@ export class Gate {
   form(response: ServerResponse, url: URL, page: Asset): void {
     const text = page.body
       .toString("utf8")
-      .replaceAll("<!--program-->", this.#parts.program.title)
+      .replaceAll("PROGRAM", this.#parts.program.title)
       .replace("<!--message-->", messages[url.search] ?? "");
     sendText(response, 200, page.type, text);
   }

@@ -11,14 +11,14 @@ import { moment, stamp, zoneOf } from "./time.js";
  * @property {string} severity
  * @property {boolean} active
  * @property {boolean} acknowledged
- * @property {string} [acknowledged_by]
+ * @property {string | undefined} [acknowledged_by]
  * @property {boolean} flapping
  * @property {boolean} latched
  * @property {string} text
  * @property {string} action
- * @property {number} [value]
- * @property {number} [threshold]
- * @property {string} [detail]
+ * @property {number | undefined} [value]
+ * @property {number | undefined} [threshold]
+ * @property {string | undefined} [detail]
  * @property {string} raised RFC 3339
  * @property {number} count
  */

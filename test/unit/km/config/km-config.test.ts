@@ -14,6 +14,7 @@ import {
   requestSchema,
   saeSchema,
   storeSchema,
+  webSchema,
 } from "../../../../src/km/config/schema.ts";
 import { localSchema } from "../../../../src/ops/local/schema.ts";
 
@@ -37,6 +38,7 @@ test("the README's table has every key, and no other", (t) => {
     ...keys("link.NAME", linkSchema),
     ...keys("etsi014", etsi014Schema),
     ...keys("sae.NAME", saeSchema),
+    ...keys("web", webSchema),
     ...keys("log", logSchema),
     ...keys("local", localSchema),
   ];

@@ -25,6 +25,7 @@ const tables: Readonly<Record<string, { readonly entries: Readonly<Record<string
   "link.NAME": schema.linkSchema,
   etsi014: schema.etsi014Schema,
   "sae.NAME": schema.saeSchema,
+  web: schema.webSchema,
   log: logSchema,
   local: localSchema,
 };

@@ -1,8 +1,5 @@
-/** The curves of the page's plots. Pure. */
-
-import type { Curve } from "../../ops/history/history.ts";
-import type { RecordedName } from "../history/recorder.ts";
-import type { NodeView } from "./view.ts";
+/** The curves of the page's charts. Pure. */
+import type { Curve, TelemetryHistory } from "../history/history.ts";
 
 /** What may be asked for: seconds of history, and seconds of one point. */
 export const windows: ReadonlyMap<string, { readonly seconds: number; readonly step: number }> =
@@ -12,8 +9,6 @@ export const windows: ReadonlyMap<string, { readonly seconds: number; readonly s
     ["6h", { seconds: 21_600, step: 30 }],
     ["24h", { seconds: 86_400, step: 60 }],
   ]);
-
-const plotted: readonly RecordedName[] = ["qber", "secret_key_rate", "confirmed_rate"];
 
 /** Monotonic and wall time of the same moment, ms. */
 export interface PlotMoment {
@@ -31,19 +26,23 @@ function curve({ mean, min, max }: Curve) {
 }
 
 /**
- * @returns undefined if there is no such module or window
+ * @param plotted what is drawn of it
+ * @returns undefined if there is no such window
  */
-export function plotData(node: NodeView, module: string, window: string, now: PlotMoment) {
-  const history = node.recorder.history(module);
+export function plotData<Name extends string>(
+  history: TelemetryHistory<Name>,
+  plotted: readonly Name[],
+  window: string,
+  { now, wall }: PlotMoment,
+) {
   const span = windows.get(window);
-  if (history === undefined || span === undefined) return undefined;
+  if (span === undefined) return undefined;
   const { seconds, step } = span;
-  const part = history.query(plotted, now.now, seconds * 1_000, step * 1_000);
+  const part = history.query(plotted, now, seconds * 1_000, step * 1_000);
   return {
-    module,
     window,
     /** Of the first point, ms since 1970 UTC. */
-    start: Math.round(part.start + now.wall - now.now),
+    start: Math.round(part.start + wall - now),
     step_ms: part.stepMs,
     series: Object.fromEntries(plotted.map((name) => [name, curve(part.curves[name])])),
   };
