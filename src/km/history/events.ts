@@ -25,6 +25,8 @@ export function linkEvent(link: string, event: LinkEvent, at: number): NodeEvent
         facts: { link, keys: event.ids.length / 16, reason: event.reason },
       };
     case "unmatched":
+      // The other end does not have them yet: usual, and proposed again.
+      if (event.reason === "lacking") return undefined;
       return { type: "batch_given_up", at, facts: { link, reason: event.reason }, routine: true };
     case "restored": {
       const whose = event.which === "us" ? "this key manager's" : "the other key manager's";

@@ -9,6 +9,7 @@ import { type KmVerdict, kmVerdict, linkVerdict } from "../model/verdict.ts";
 
 /** What is remembered of a link: bits, and bit/s. */
 export const recordedNames = [
+  "total_stock_bits",
   "stock_bits",
   "peer_stock_bits",
   "waiting_bits",
@@ -110,6 +111,7 @@ export class KmRecorder {
     const { received, matched, taken } = this.rates(link.name);
     record.history.add(
       {
+        total_stock_bits: link.stock_bits + link.peer_stock_bits,
         stock_bits: link.stock_bits,
         peer_stock_bits: link.peer_stock_bits,
         waiting_bits: link.waiting_bits,

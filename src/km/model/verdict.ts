@@ -67,8 +67,8 @@ export function linkVerdict(status: KmStatus, link: LinkStatus, lastKeys: LastKe
     return bad("store_full", "The store is full: no key is taken", action, hasStock);
   }
   if (link.session === "down") {
-    const text = `The other key manager, ${link.peer}, is not connected`;
-    return bad("peer_away", text, "look at both key managers and the network between them");
+    const action = `look at ${link.peer} and the network to it: qkd-km doctor`;
+    return bad("peer_away", "The other key manager is not connected", action);
   }
   if (link.session === "comparing") {
     return waiting("comparing", "Connected; the books of both ends are being compared");

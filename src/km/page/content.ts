@@ -5,12 +5,20 @@ import { eventsAfter } from "../../ops/page/past.ts";
 import { pastRoutes } from "../../ops/page/past-routes.ts";
 import { sendText } from "../../ops/page/reply.ts";
 import type { PageContent } from "../../ops/page/server.ts";
-import { recordedNames } from "../history/recorder.ts";
+import type { RecordedName } from "../history/recorder.ts";
 import type { KmView } from "../history/view.ts";
 import { families } from "../metrics/families.ts";
 import { kmPage } from "./program.ts";
 import { snapshot } from "./snapshot.ts";
 
+/** What the charts draw. */
+const plotted: readonly RecordedName[] = [
+  "total_stock_bits",
+  "stock_bits",
+  "received_rate",
+  "matched_rate",
+  "taken_rate",
+];
 /** Events that a new browser is sent. */
 const firstEvents = 100;
 /** Its state is looked at each second; a key manager that has not done so for this long is stuck, ms. */
@@ -31,7 +39,7 @@ export function pageContent(km: KmView, clock: Clock): PageContent {
         id: km.id,
         subject: "link",
         figures: (name) => km.recorder.history(name),
-        plotted: recordedNames,
+        plotted,
         events: km.history,
         logs: km.logs,
       },

@@ -33,14 +33,14 @@ createCharts("link", [
     id: "plot-stock",
     title: "Stock",
     lines: [
-      { series: "stock_bits", label: "this KM's", colour: "a", band: false },
-      { series: "peer_stock_bits", label: "the other's", colour: "b", band: false },
+      { series: "total_stock_bits", label: "of both", colour: "a", band: true },
+      { series: "stock_bits", label: "this KM's", colour: "b", band: false },
     ],
     least: 1,
     ...chosenUnit("stock-unit", "bit"),
     describe: (span, over) => {
       const text = (/** @type {number} */ v) => amount(v, "bit");
-      return `Stock ${over}: this KM's ${span("stock_bits", text)}, the other's ${span("peer_stock_bits", text)}`;
+      return `Stock ${over}: of both ${span("total_stock_bits", text)}, this KM's ${span("stock_bits", text)}`;
     },
   },
   {
@@ -64,8 +64,8 @@ createCharts("link", [
 export function showPlots(link, { t }) {
   const { rates } = link;
   const values = {
+    total_stock_bits: link.stock_bits + link.peer_stock_bits,
     stock_bits: link.stock_bits,
-    peer_stock_bits: link.peer_stock_bits,
     received_rate: rates.received,
     matched_rate: rates.matched,
     taken_rate: rates.taken,
