@@ -111,7 +111,7 @@ export const pureFiles: readonly RegExp[] = [
   /^drivers\/qcrypto\/(file|notification|stock|rates)\.ts$/,
   /^drivers\/skeleton\/messages\.ts$/,
   /^drivers\/panel\/(report|button|lights|relay)\.ts$/,
-  /^src\/host\/config\/(lines|password|problems|toml)\.ts$/,
+  /^src\/host\/config\/(lines|password|problems|redact|toml)\.ts$/,
   /^src\/host\/terminal\/(ascii|table|units)\.ts$/,
   /^src\/ops\/cli\/(since|shapes)\.ts$/,
   /^src\/ops\/doctor\/(finding|health)\.ts$/,

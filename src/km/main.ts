@@ -97,13 +97,20 @@ async function start(
   const notify = systemdNotify({ clock, log, environment: process.env });
   house.defer(() => notify.told());
   const begun = clock.now();
+  const watch = new Watch({ config, logs, clock, log: log.child("web") });
+  const local = createKmLocal(config, { ...watch.local, logs, clock, log });
+  // Before the store: one that does not open is what a support bundle is wanted of.
+  const locked = async () => {
+    await local.server.listen();
+    house.defer(() => local.server.close());
+  };
   const { store, loaded, idKey, damage, records } = await openStore(
     config,
     { log, onFailure },
     house,
+    locked,
   );
   const moment = () => ({ now: clock.now(), wall: clock.wall() });
-  const watch = new Watch({ config, logs, clock, log: log.child("web") });
   const alarms = new KmAlarms({
     plain: config.kq1?.plain === true,
     onTransition: (record, change) => {
@@ -198,9 +205,7 @@ async function start(
     watch.look(told, moment());
   });
   house.defer(() => looking.cancel());
-  const local = createKmLocal(config, { status, records, logs, clock, log });
-  await local.listen();
-  house.defer(() => local.close());
+  local.serve({ status, records });
   watch.open(status, () => alarms.records());
   house.defer(() => watch.close());
 
@@ -240,17 +245,19 @@ async function start(
   return notify;
 }
 
-/** The folder is this process's alone, and the store in it is open. @throws Fault */
+/** The folder is this process's alone (`locked` is called then), and the store in it is open. @throws Fault */
 async function openStore(
   config: KmConfig,
   { log, onFailure }: Pick<Surroundings, "log" | "onFailure">,
   house: AsyncDisposableStack,
+  locked: () => Promise<void>,
 ) {
   const { km, store } = config;
   const { master_key_file, limit_mb, wipe_after } = store;
   await diskFiles.makeFolder(km.state_dir);
   const lock = await lockFolder(km.state_dir);
   house.defer(() => lock.release());
+  await locked();
   // Before the store, so that they are closed after it: what the store still tells is on record.
   const records = await KmRecords.open(config, clock, log.child("records"));
   house.defer(() => records.close());

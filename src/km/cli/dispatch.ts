@@ -40,22 +40,27 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
                  with --delete what is free of them is void at both ends
   apps           applications that asked for keys, and what they were given here
   alarms         what is raised, and what to do; also what nodes tell of theirs
+  doctor         looks for what is wrong, running or not, and says what to do:
+                 exit code 1 if a check failed. Disturbs nothing
+  support-bundle [FILE]
+                 one file for who helps from afar: states, alarms, log, doctor's
+                 report; no key, no private key, no password
   store check    reads all of the store of a key manager that is stopped: exit
                  code 1 if something in it is wrong
   store repair   drops what is damaged in it; no used key is ever free again
 
   --config FILE  its configuration (default ${standardConfig})
   --json         for programs: check-config, status, links, keys, key,
-                 compromise, apps, alarms
+                 compromise, apps, alarms, doctor, support-bundle
   --from, --to   a time: 2h, 14:30, 2026-01-31T12:00Z; --to is now if left out
   --yes KM_ID    delete without asking, if this is the key manager
   --help, --version
 
 SIGHUP has a running key manager look at its certificates now, and read the
 tables [sae.NAME] of its configuration anew.
-Exit codes: 0 done, 1 the store has damage, 64 wrong command line, 69 it does
-not run, 70 a defect, 74 a file, the store or a socket, 77 not permitted, 78 the
-configuration.
+Exit codes: 0 done, 1 the store has damage or a check failed, 64 wrong command
+line, 69 it does not run, 70 a defect, 73 a file cannot be made, 74 a file, the
+store or a socket, 77 not permitted, 78 the configuration.
 `;
 
 const commands = [
@@ -68,6 +73,8 @@ const commands = [
   "compromise",
   "apps",
   "alarms",
+  "doctor",
+  "support-bundle",
   "store",
 ] as const;
 const storeActs = ["check", "repair"] as const;
@@ -149,12 +156,19 @@ async function go(args: readonly string[]): Promise<number> {
   if (known === "key" && id === undefined) return wrong("key show ID");
   const word = known === "store" ? more.shift() : undefined;
   const act = storeActs.find((name) => name === word);
+  const bundle = known === "support-bundle" ? more.shift() : undefined;
   if (more.length > 0)
     return wrong(`one command at a time: ${tidy(more[0] ?? "")} is one too many`);
   const misplaced = misplacedOption(known, values);
   if (misplaced !== undefined) return wrong(`--${misplaced} has no use with ${known}`);
   const file = named ?? values.config ?? standardConfig;
-  if (known === "check-config") return check(file, values.json === true);
+  const json = values.json === true;
+  if (known === "check-config") return check(file, json);
+  if (known === "doctor" || known === "support-bundle") {
+    const { doctor, supportBundle } = await import("./doctor.ts");
+    const asked = { file, json, terminal };
+    return known === "doctor" ? doctor(asked) : supportBundle(asked, bundle);
+  }
   if (known === "run") {
     // Told to stop while it was loaded: nothing was begun.
     const { run } = await import("../main.ts");

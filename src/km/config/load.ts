@@ -64,6 +64,11 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
   local: localSchema,
 };
 
+/** Every key that the file may have, wherever. */
+export const shownKeys: readonly string[] = Object.values(tables).flatMap(({ entries }) =>
+  Object.keys(entries),
+);
+
 /** Keys allowed at a place in the file; names of modules and links are the operator's. */
 function entriesAt(path: readonly (string | number)[]): readonly string[] {
   const [table = "", , ...more] = path;

@@ -11,6 +11,7 @@ import type { KmConfig } from "../config/load.ts";
 import { alarmEvent, linkEvent, stateEvents } from "../history/events.ts";
 import { KmRecorder } from "../history/recorder.ts";
 import type { KmView } from "../history/view.ts";
+import { families } from "../metrics/families.ts";
 import type { KmStatus } from "../model/status.ts";
 import { pageContent } from "../page/content.ts";
 import type { LinkEvent } from "../peer/events.ts";
@@ -29,12 +30,30 @@ export class Watch {
   readonly #started: number;
   #page: Page | undefined;
   #before: KmStatus | undefined;
+  #alarms: () => readonly AlarmRecord[] = () => [];
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
     const { clock } = parts;
     this.#started = clock.wall();
     this.recorder = new KmRecorder({ now: clock.now(), wall: clock.wall() });
+  }
+
+  /** What the local socket tells of the past. */
+  get local() {
+    const { history, recorder } = this;
+    return { history, recorder, metrics: (status: KmStatus) => this.#metrics(status) };
+  }
+
+  #metrics(status: KmStatus) {
+    const { user, system } = process.cpuUsage();
+    const { rss, heapUsed } = process.memoryUsage();
+    const cpuSeconds = (user + system) / 1e6;
+    const facts = { cpuSeconds, residentBytes: rss, heapBytes: heapUsed, viewers: 0 };
+    return families(
+      this.#view(() => status),
+      facts,
+    );
   }
 
   /** The state of now; once a second. */
@@ -61,9 +80,17 @@ export class Watch {
 
   /** Serves the page, if one is configured. That it cannot be served is a warning: keys do not wait for it. */
   open(status: () => KmStatus, alarms: () => readonly AlarmRecord[]): void {
-    const { config, clock, log, logs } = this.#parts;
+    this.#alarms = alarms;
+    const { config, clock, log } = this.#parts;
     if (config.web === undefined || !config.web.enabled) return;
-    const view: KmView = {
+    const view = this.#view(status);
+    const content = () => pageContent(view, clock);
+    this.#page = new Page(config.web, { content, clock, random: Math.random, log });
+  }
+
+  #view(status: () => KmStatus): KmView {
+    const { config, logs } = this.#parts;
+    return {
       id: config.km.id,
       version: softwareVersion,
       started: this.#started,
@@ -73,13 +100,11 @@ export class Watch {
         ...(host !== undefined && { address: `${host}:${port}` }),
       })),
       status,
-      alarms,
+      alarms: () => this.#alarms(),
       history: this.history,
       recorder: this.recorder,
       logs,
     };
-    const content = () => pageContent(view, clock);
-    this.#page = new Page(config.web, { content, clock, random: Math.random, log });
   }
 
   /** The page's certificate is another. @throws if it is no good */

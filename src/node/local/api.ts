@@ -6,6 +6,7 @@ import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
 import { type Order, orderOf } from "../../ops/commands/commands.ts";
 import type { EventHistory, PastEvent } from "../../ops/events/event-history.ts";
+import { pastTelemetry } from "../../ops/history/past.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import {
   type ActName,
@@ -35,7 +36,6 @@ import {
   moduleStatus,
   panelStatus,
   pastEvent,
-  pastTelemetry,
 } from "./answers.ts";
 
 export interface LocalDeskParts {

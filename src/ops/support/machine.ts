@@ -61,7 +61,9 @@ export function stateFiles(folder: string) {
 }
 
 /** Keys of the configuration whose files hold a secret. */
-const secret = ["key", "password_file", "metrics_token_file"];
+function isSecret(key: string): boolean {
+  return key === "key" || key.endsWith("_file");
+}
 
 /**
  * Private keys and passwords that a configuration names, good or not, as far as they may be read.
@@ -72,7 +74,7 @@ export function secretsOf(table: unknown, file: string, path = ""): Secret[] {
   return Object.entries(table).flatMap(([key, value]) => {
     const name = path === "" ? key : `${path}.${key}`;
     if (typeof value !== "string") return secretsOf(value, file, name);
-    if (!secret.includes(key)) return [];
+    if (!isSecret(key)) return [];
     try {
       return [{ name, content: readFileSync(resolve(dirname(file), value)) }];
     } catch {

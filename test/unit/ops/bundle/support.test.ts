@@ -5,12 +5,12 @@ import { join } from "node:path";
 import test from "ava";
 import { parse } from "smol-toml";
 import { tomlLines } from "../../../../src/host/config/toml.ts";
-import { pastTelemetry } from "../../../../src/node/local/answers.ts";
 import { withholdSecrets } from "../../../../src/ops/bundle/guard.ts";
 import { scrub } from "../../../../src/ops/bundle/scrub.ts";
 import { tar } from "../../../../src/ops/bundle/tar.ts";
 import { telemetryCsv } from "../../../../src/ops/bundle/telemetry-csv.ts";
 import { TelemetryHistory } from "../../../../src/ops/history/history.ts";
+import { pastTelemetry } from "../../../../src/ops/history/past.ts";
 import { keepBundle } from "../../../../src/ops/support/keep-bundle.ts";
 import { writings } from "../../../rig/writings.ts";
 
