@@ -225,9 +225,13 @@ test.serial("of a link that is not up it tells what the key manager says of that
   // Bob takes his peer to be another: what alice says she is does not fit.
   writeFileSync(bob, readFileSync(bob, "utf8").replaceAll(`"km-bob"`, `"km-bobby"`));
   await kms.start(deadline());
-  const said = () => kms.alice.process.lines.some((line) => /KM link: /.test(line));
+  const said = () =>
+    kms.alice.process.lines.some((line) => /at=km\.link\.fibre msg="KM km-bob: /.test(line));
   await eventually("alice complains", said, { is: true });
   const found = await report(world);
   t.is(found.first, "link.fibre.told", JSON.stringify(found.checks, null, 1));
-  t.log(of(found, "link.fibre.told")?.detail);
+  t.regex(of(found, "link.fibre.told")?.advice ?? "", /it refuses this one: ask there/);
+  const there = of(await report({ config: bob }), "link.fibre.told");
+  t.regex(there?.detail ?? "", /the other KM wants to talk to another KM/);
+  t.regex(there?.advice ?? "", /compare km\.id there/);
 });

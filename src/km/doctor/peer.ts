@@ -82,7 +82,10 @@ async function checkTls(
 /** Why the link is not up, as the log had it last; undefined if it says nothing of that. */
 function lastWord(log: readonly string[], link: string, peer: string): string | undefined {
   const about = log.filter((line) => {
-    const isOf = line.includes(`at=km.link.${link} `) || line.includes(`from=${peer} `);
+    const isOf =
+      line.includes(`at=km.link.${link} `) ||
+      line.includes(`from=${peer} `) ||
+      line.includes('msg="connection of a KM refused"');
     return isOf && /level=(warn|error|info)/.test(line);
   });
   const last = about.at(-1);
@@ -90,7 +93,8 @@ function lastWord(log: readonly string[], link: string, peer: string): string | 
   const [, cause] = /\bcause=("(?:[^"\\]|\\.)*"|\S+)/.exec(last) ?? [];
   const [, message] = /\bmsg=("(?:[^"\\]|\\.)*"|\S+)/.exec(last) ?? [];
   const text = cause ?? message;
-  return text?.replace(/^"|"$/g, "").replaceAll('\\"', '"');
+  const plain = text?.replace(/^"|"$/g, "").replaceAll('\\"', '"');
+  return plain?.startsWith(`KM ${peer}: `) ? plain.slice(`KM ${peer}: `.length) : plain;
 }
 
 const advices: readonly (readonly [RegExp, string])[] = [
@@ -104,7 +108,7 @@ const advices: readonly (readonly [RegExp, string])[] = [
     "set server_name to a name of its certificate; or it is another KM",
   ],
   [
-    /\bID\b|other than|peer/,
+    /another KM answers|talk to another KM|no link to a KM/,
     "compare km.id there with link.NAME.peer here, and the other way round",
   ],
   [/expired|not valid yet/, "check the clock of both machines, then have the certificate renewed"],
@@ -116,6 +120,7 @@ const advices: readonly (readonly [RegExp, string])[] = [
   ],
   [/speak/, "something else listens there: check host and port of the link"],
   [/cannot be used|cannot be read/, "see the checks of certificates"],
+  [/closed/, "it refuses this one: ask there, qkd-km doctor; compare km.id, peer and certificates"],
 ];
 
 function refused(name: readonly [string, string], why: string): Finding {
