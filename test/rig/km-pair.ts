@@ -240,7 +240,11 @@ ${dial}${web === undefined ? "" : `[web]\n${web}\n`}`,
   static async begin(
     folder: string,
     opened: AsyncDisposableStack,
-    { onLog, mode, kmWeb: web }: Pick<KmPairOptions, "onLog" | "mode"> & { readonly kmWeb?: string },
+    {
+      onLog,
+      mode,
+      kmWeb: web,
+    }: Pick<KmPairOptions, "onLog" | "mode"> & { readonly kmWeb?: string },
   ): Promise<KmPair> {
     const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
     const pair = await KmPair.make({
