@@ -190,14 +190,16 @@ async function start(
     log: log.child("etsi014"),
   });
   const status = (): KmStatus =>
-    kmStatus(
-      config,
-      supplies,
-      links,
-      store,
-      clock.now() - begun,
-      alarmStatus(alarms),
-      delivery?.keys.counts,
+    watch.judged(
+      kmStatus(
+        config,
+        supplies,
+        links,
+        store,
+        clock.now() - begun,
+        alarmStatus(alarms),
+        delivery?.keys.counts,
+      ),
     );
   const looking = every(clock, lookMs, () => {
     const told = status();

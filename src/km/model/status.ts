@@ -137,8 +137,24 @@ export interface KmAlarmStatus {
   readonly action: string;
 }
 
+/** The one headline of the key manager. */
+export interface VerdictStatus {
+  readonly level: "good" | "waiting" | "attention" | "bad";
+  /** Stable, for programs: `ready`, `peer_away`. */
+  readonly code: string;
+  readonly text: string;
+  /** What to do; empty where nothing is to be done. */
+  readonly action: string;
+  /** Applications could get keys of every link. */
+  readonly ready: boolean;
+  /** RFC 3339 */
+  readonly since: string;
+}
+
 export interface KmStatus {
   readonly km_id: string;
+  /** Absent before it has looked at itself. */
+  readonly verdict?: VerdictStatus;
   readonly version: string;
   /** s since this process began. */
   readonly uptime_s: number;

@@ -56,6 +56,12 @@ export class Watch {
     );
   }
 
+  /** The same state with the headline of it. */
+  judged(status: KmStatus): KmStatus {
+    const { since, ...verdict } = this.recorder.verdict(status);
+    return { ...status, verdict: { ...verdict, since: new Date(since).toISOString() } };
+  }
+
   /** The state of now; once a second. */
   look(status: KmStatus, moment: Moment): void {
     this.recorder.look(status, moment);
