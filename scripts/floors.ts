@@ -41,6 +41,11 @@ export const floors: readonly Floor[] = [
     sees: ["src/base/", "src/port/", "src/wire/", "src/host/", "src/ops/"],
   },
   {
+    folder: "src/psk/",
+    about: "a tunnel's end: asks a KM for keys, as any application does",
+    sees: ["src/base/", "src/port/", "src/wire/", "src/host/"],
+  },
+  {
     folder: "src/bin/",
     about: "what is started: names the drivers",
     sees: [
@@ -52,6 +57,7 @@ export const floors: readonly Floor[] = [
       "src/ops/",
       "src/node/",
       "src/km/",
+      "src/psk/",
     ],
   },
 ];
@@ -67,15 +73,18 @@ export const pureRooms: readonly string[] = [
   "src/ops/commands/",
   "src/ops/events/",
   "src/ops/history/",
+  "src/ops/manager/",
   "src/ops/metrics/",
   "src/ops/outbox/",
   "src/ops/sparkplug/",
   "src/km/acquisition/",
   "src/km/alarms/",
   "src/km/applications/",
+  "src/km/commands/",
   "src/km/history/",
   "src/km/keys/",
   "src/km/link/",
+  "src/km/manager/",
   "src/km/matching/",
   "src/km/model/",
   "src/km/nodes/",
@@ -97,6 +106,7 @@ export const pureRooms: readonly string[] = [
   "src/node/spool/",
   "src/node/state/",
   "src/node/telemetry/",
+  "src/psk/rotation/",
 ];
 
 /** Files in pure rooms that are not, and why. */
@@ -125,6 +135,15 @@ export const pureFiles: readonly RegExp[] = [
   /^src\/node\/panel\/(guard|zeroizer)\.ts$/,
 ];
 
+/** The whole configuration of a program, and who sees it; all other rooms are handed single tables of it. */
+export const wholeConfigs: readonly {
+  readonly file: string;
+  readonly seenBy: readonly string[];
+}[] = ["src/node/"].map((program) => ({
+  file: `${program}config/load.ts`,
+  seenBy: ["config/", "main.ts", "cli/", "doctor/"].map((room) => program + room),
+}));
+
 /** Rooms that may have key bytes in their hands: those that import `src/port/key.ts`. */
 export const keyRooms: readonly string[] = [
   "drivers/",
@@ -139,6 +158,7 @@ export const keyRooms: readonly string[] = [
   "src/node/ledger/",
   "src/node/on-request/",
   "src/node/spool/",
+  "src/psk/io/",
   "test/",
   "scripts/",
 ];

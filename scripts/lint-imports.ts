@@ -5,7 +5,16 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Floor, floorOf, impure, keyRooms, pureFiles, pureRooms, roomOf } from "./floors.ts";
+import {
+  type Floor,
+  floorOf,
+  impure,
+  keyRooms,
+  pureFiles,
+  pureRooms,
+  roomOf,
+  wholeConfigs,
+} from "./floors.ts";
 
 interface Import {
   /** What is written in the source. */
@@ -103,6 +112,22 @@ export const rules: readonly Rule[] = [
             ({ file }) => file === "src/port/key.ts",
             () => "imports the key type; rooms that may are in floors.ts",
           ),
+  },
+  {
+    name: "tables-of-configuration",
+    about: "a room is handed the tables that it needs; the whole configuration is for few",
+    check: (source) =>
+      imports(
+        source,
+        ({ file }) =>
+          source.file.startsWith("src/") &&
+          wholeConfigs.some(
+            (whole) =>
+              whole.file === file && !whole.seenBy.some((room) => source.file.startsWith(room)),
+          ),
+        ({ file }) =>
+          `imports ${file}: take the tables that are needed, whose types are in tables.ts`,
+      ),
   },
   {
     name: "pure",

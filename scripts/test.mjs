@@ -1,11 +1,13 @@
 /**
  * `npm test`: the tests, by AVA, whose options it takes. `npm test -- --slowest` ends with the ten tests
  * that took longest. The run has an end of its own: at its deadline it says what still runs, and ends that.
+ * Programs that tests start are those of a production build, unless `QKD_PROGRAMS` names another.
  */
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { testPrograms } from "./test-programs.mjs";
 
 const ava = fileURLToPath(new URL("../node_modules/.bin/ava", import.meta.url));
 const args = process.argv.slice(2);
@@ -60,7 +62,7 @@ function endAll(why, not) {
 const [name, id] = mark.split("=");
 const child = spawn(ava, rest, {
   stdio: ["inherit", slowest ? "pipe" : "inherit", "inherit"],
-  env: { ...process.env, [name]: id },
+  env: { ...process.env, QKD_PROGRAMS: process.env.QKD_PROGRAMS ?? testPrograms(), [name]: id },
 });
 /** @type {{ took: number, title: string }[]} */
 const tests = [];

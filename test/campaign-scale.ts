@@ -2,7 +2,7 @@
  * How much of a campaign runs: all of its CI length where `.ci/run` says so, else a tenth, so that
  * `npm test` is over before the coffee is. `npm run soak` runs them at their full length.
  */
-const whole = process.env.QKD_CAMPAIGNS === "whole";
+export const whole = process.env.QKD_CAMPAIGNS === "whole";
 const part = whole ? 1 : 0.1;
 
 /** So many rounds of a campaign that has `count` in CI. */

@@ -1,12 +1,13 @@
 /** The key manager: from a message of a node to a key that both ends have compared and stored. */
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import { KmPair } from "../../test/rig/km-pair.ts";
 import { drawIds, feed } from "./km-feed.ts";
 import type { Benchmark, Sample } from "./measure.ts";
+import { usageOf } from "./node-child.ts";
 
 const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
 const deadlineMs = 120_000;
@@ -29,17 +30,6 @@ interface Ran {
   readonly rss: number;
 }
 
-/** CPU seconds of a process. */
-function cpuOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-function rssOf(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, "latin1");
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_000;
-}
-
 async function run(load: Load, seconds: number): Promise<Ran> {
   const { keyBytes, window, about, rate, alone } = load;
   const count = Math.ceil((rate ?? about) * Math.max(seconds, 2));
@@ -51,7 +41,8 @@ async function run(load: Load, seconds: number): Promise<Ran> {
     const ids = drawIds(count);
     const key = randomBytes(keyBytes);
     const pids = kms.map(({ process }) => process.pid as number);
-    const before = pids.map(cpuOf);
+    const cpu = () => pids.map((pid) => usageOf(pid).cpu);
+    const before = cpu();
     const begun = performance.now();
     await Promise.all(
       kms.map((km, i) => {
@@ -68,11 +59,11 @@ async function run(load: Load, seconds: number): Promise<Ran> {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const took = (performance.now() - begun) / 1_000;
-    const cores = pids.map((pid, i) => (cpuOf(pid) - (before[i] as number)) / took);
+    const cores = cpu().map((spent, i) => (spent - (before[i] as number)) / took);
     return {
       perSecond: count / took,
       cores: Math.max(...cores),
-      rss: Math.max(...pids.map(rssOf)),
+      rss: Math.max(...pids.map((pid) => usageOf(pid).rss)) / 1e6,
     };
   } finally {
     await pair.stop();

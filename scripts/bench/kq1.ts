@@ -1,9 +1,11 @@
 /** What Kq-1 over TLS costs, beside a bare TLS socket that writes and reads as many bytes. */
+
 import { hash, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
+import { ms } from "../../src/base/duration.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { connectKm, type KmEndpoint } from "../../src/node/io/connect.ts";
 import { Kq1Session, type Kq1SessionOptions } from "../../src/node/io/session.ts";
@@ -59,7 +61,7 @@ export async function withKm(
     return await beside("km-process.ts", [folder, ...how], (_own, told) => {
       const { port } = told as { port: number };
       const tls = { ...node, ca: ca.cert };
-      return body({ host: "127.0.0.1", port, serverName: "km", tls, connectTimeoutMs: 5_000 });
+      return body({ host: "127.0.0.1", port, serverName: "km", tls, connectTimeout: ms(5_000) });
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });

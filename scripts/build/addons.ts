@@ -4,14 +4,14 @@
  * architecture. All architectures are in every build: one build runs on any of them unchanged.
  */
 import { copyFileSync, mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Plugin } from "esbuild";
+import { packageFolder } from "./foreign.ts";
 
 interface Addon {
   /** What its file is called in the build. */
   readonly name: string;
-  readonly package: string;
+  readonly package: string | Readonly<Record<Architecture, string>>;
   /** The module that loads it, and what takes its place: `place` is where the addon is. */
   readonly loader: RegExp;
   readonly instead: string;
@@ -44,15 +44,21 @@ const addons: readonly Addon[] = [
       x64: "prebuilds/HID_hidraw-linux-x64/node-napi-v4.node",
     },
   },
+  {
+    name: "koffi",
+    package: { arm64: "@koromix/koffi-linux-arm64", x64: "@koromix/koffi-linux-x64" },
+    loader: /node_modules[\\/]koffi[\\/]index\.js$/,
+    // An ECMAScript module, unlike the others.
+    instead: "export default require(place);",
+    prebuilt: { arm64: "linux_arm64/koffi.node", x64: "linux_x64/koffi.node" },
+  },
 ];
-
-const require = createRequire(import.meta.url);
 
 /** Copies every addon into `lib`/addons. @throws a system error if a package lacks one */
 export function copyAddons(lib: string): void {
   for (const { name, package: id, prebuilt } of addons) {
-    const home = dirname(require.resolve(`${id}/package.json`));
     for (const architecture of architectures) {
+      const home = packageFolder(typeof id === "string" ? id : id[architecture]);
       const folder = join(lib, "addons", architecture);
       mkdirSync(folder, { recursive: true });
       copyFileSync(join(home, prebuilt[architecture]), join(folder, `${name}.node`));

@@ -26,14 +26,16 @@ const programs: Readonly<Record<string, string>> = {
   "qkd-panel": "src/bin/qkd-panel.ts",
   "qkd-image": "src/bin/qkd-image.ts",
   "qkd-km": "src/bin/qkd-km.ts",
+  "qkd-psk": "src/bin/qkd-psk.ts",
 };
 
 /** Packages that are loaded upon need only, each a file of its own. */
 const apart: Readonly<Record<string, string>> = { mqtt: "mqtt" };
 
-/** What programs start as threads, by the name that they look for beside themselves. */
-const threads: Readonly<Record<string, string>> = {
+/** What programs start as threads or processes, by the name that they look for beside themselves. */
+const beside: Readonly<Record<string, string>> = {
   "ledger-worker": "src/km/io/engine/ledger-worker.ts",
+  "hsm-child": "src/km/io/hsm/hsm-child.ts",
 };
 
 const apartPlugin: Plugin = {
@@ -56,8 +58,9 @@ const usage = `npm run build -- [options]: the production build
   --help
 
 FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; its bin/qkd-node runs the
-node, bin/qkd-panel its chassis panel, bin/qkd-km a key manager, and bin/qkd-image
-checks for an image's helpers, on runtime/node beside it or on the machine's Node.js 24.
+node, bin/qkd-panel its chassis panel, bin/qkd-km a key manager, bin/qkd-psk a tunnel's
+rotation of keys, and bin/qkd-image checks for an image's helpers, on runtime/node
+beside it or on the machine's Node.js 24.
 FOLDER/maps has the source maps. Native addons of arm64 and x64 are in every build; the
 cache is of the architecture that built, and of no consequence on another.
 `;
@@ -74,7 +77,7 @@ function files(from: string): string[] {
 async function bundle(lib: string): Promise<string> {
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: { ...programs, ...apart, ...threads },
+    entryPoints: { ...programs, ...apart, ...beside },
     outdir: lib,
     outExtension: { ".js": ".cjs" },
     bundle: true,

@@ -1,8 +1,7 @@
 /** The command line of `npm run conform:km`. */
 import { parseArgs } from "node:util";
 import type { Binding } from "../../test/conformance/km/target.ts";
-
-export class UsageError extends Error {}
+import { UsageError } from "./program.ts";
 
 export const usage = `npm run conform:km -- --km HOST:PORT [options]: does this KM keep its part of Kq-1?
 

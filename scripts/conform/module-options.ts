@@ -1,8 +1,6 @@
 /** The command line of `npm run conform:module`. */
 import { parseArgs } from "node:util";
-import { UsageError } from "./km-options.ts";
-
-export { UsageError };
+import { UsageError } from "./program.ts";
 
 export const usage = `npm run conform:module -- --device WHERE [options]: does this module keep its promises?
 

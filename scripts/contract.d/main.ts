@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { asyncApi, page } from "./asyncapi.ts";
+import { kmSchemas } from "./km-schemas.ts";
 import { schemas } from "./schemas.ts";
 
 const folder = fileURLToPath(new URL("../../contract/", import.meta.url));
@@ -13,7 +14,7 @@ export function contractFiles(): ReadonlyMap<string, string> {
     ["asyncapi.json", json(asyncApi())],
     ["README.md", page()],
   ]);
-  for (const [name, schema] of Object.entries(schemas)) {
+  for (const [name, schema] of Object.entries({ ...schemas, ...kmSchemas })) {
     const head = {
       $schema: "https://json-schema.org/draft/2020-12/schema",
       title: name,

@@ -1,35 +1,23 @@
 /** JSON Schemas of every payload, made from the tables that the code itself uses. */
 import { alarmNames, kindOf } from "../../src/node/alarms/catalogue.ts";
 import { verdictCodes } from "../../src/node/alarms/verdict.ts";
-import {
-  about,
-  count,
-  flag,
-  number,
-  oneOf,
-  object as plainObject,
-  type Schema,
-  text,
-} from "../../src/node/cli/schema-parts.ts";
-import { levels } from "../../src/ops/alarms/severity.ts";
-import { commandNames } from "../../src/ops/commands/commands.ts";
+import { about, count, flag, oneOf, type Schema, text } from "../../src/node/cli/schema-parts.ts";
+import { commandNames } from "../../src/node/commands/table.ts";
 import { type FigureSpec, figures } from "../../src/port/telemetry.ts";
+import {
+  alarmFacts,
+  alarmState,
+  anyFacts,
+  boot,
+  eventHead,
+  object,
+  resultOf,
+  signed,
+  time,
+  topicLevel,
+} from "./parts.ts";
 
-const time = { type: "string", format: "date-time", description: "RFC 3339, UTC" } as const;
-const topicLevel = { type: "string", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" } as const;
-
-const boot = about({ type: "integer", minimum: 1 }, "starts of the node on its state so far");
-
-function object(
-  description: string,
-  properties: Readonly<Record<string, Schema>>,
-  optional: readonly string[] = [],
-): Schema {
-  const { type, ...rest } = plainObject(properties, optional);
-  return { type, description, ...rest };
-}
-
-const nodeFacts = { node: topicLevel, boot, version: text };
+const nodeFacts = { node: topicLevel, boot: boot("node"), version: text };
 
 const panel = object(
   "The chassis panel and what it brought about; only where there is one.",
@@ -136,7 +124,7 @@ function figure({ unit, min, max, about: what, list }: FigureSpec): Schema {
 }
 
 const telemetry = object("Figures over a window; what a module does not report is absent.", {
-  boot,
+  boot: boot("node"),
   t: time,
   figures: {
     type: "object",
@@ -148,7 +136,7 @@ const telemetry = object("Figures over a window; what a module does not report i
 
 const kq1: Schema = {
   ...object("Counters of key supply since the process began.", {
-    boot,
+    boot: boot("node"),
     t: time,
     supplied: about(
       count,
@@ -174,63 +162,8 @@ const kq1: Schema = {
   additionalProperties: { type: ["integer", "object"] },
 };
 
-const alarmProperties = {
-  alarm: about(
-    text,
-    "stable id: `NAME.OBJECT`; with `:` for `.` the last level of the alarm's topic",
-  ),
-  name: oneOf(...alarmNames),
-  object: text,
-  severity: about(oneOf(...levels), "ITU-T X.733"),
-  active: about(flag, "false: the condition is over, the alarm waits to be acknowledged"),
-  acknowledged: flag,
-  acknowledged_by: about(text, "id of the command key"),
-  flapping: about(flag, "comes and goes: not told each time"),
-  latched: about(flag, "stays until it was acknowledged"),
-  event_type: oneOf(
-    "communications",
-    "quality_of_service",
-    "processing_error",
-    "equipment",
-    "environmental",
-    "security",
-  ),
-  probable_cause: about(
-    oneOf(...new Set(alarmNames.map((name) => kindOf(name).cause))),
-    "ITU-T X.733, X.736",
-  ),
-  text: about(text, "what is the matter"),
-  action: about(text, "what to do about it"),
-  value: about(number, "what raised it"),
-  threshold: number,
-  detail: { type: "string", maxLength: 256 },
-  raised: time,
-  changed: time,
-  cleared: time,
-  count: about(count, "how often the condition came"),
-};
-const rare = ["acknowledged_by", "value", "threshold", "detail", "cleared"];
-
-const alarm = object(
-  "State of an alarm. A cleared one is published so, then its retained message is removed.",
-  { boot, ...alarmProperties },
-  rare,
-);
-
-const { text: _text, action: _action, ...alarmFacts } = alarmProperties;
-const alarmEvent = object("The alarm at that moment.", alarmFacts, rare);
-
-const anyFacts = {
-  type: "object",
-  additionalProperties: { type: ["string", "number", "boolean"] },
-};
-
-const eventHead = {
-  event_id: about(text, "node, boot and sequence; a repeat has the same"),
-  sequence: about({ type: "integer", minimum: 1 }, "since the node's start, without gaps"),
-  boot,
-  t: time,
-};
+const alarm = alarmState(alarmNames, kindOf);
+const alarmEvent = alarmFacts(alarmNames, kindOf);
 
 const event: Schema = {
   description:
@@ -238,71 +171,40 @@ const event: Schema = {
     "may come twice, with the same event_id.",
   oneOf: [
     object("An alarm's transition.", {
-      ...eventHead,
+      ...eventHead("node"),
       type: oneOf("alarm_raised", "alarm_changed", "alarm_acknowledged", "alarm_cleared"),
       facts: alarmEvent,
     }),
     object("A command that was carried out.", {
-      ...eventHead,
+      ...eventHead("node"),
       type: oneOf("command"),
       facts: anyFacts,
     }),
     object("A command that was not.", {
-      ...eventHead,
+      ...eventHead("node"),
       type: oneOf("command_refused"),
       facts: anyFacts,
     }),
     object("What happened to a module or to keys. New types may be added.", {
-      ...eventHead,
+      ...eventHead("node"),
       type: { type: "string", pattern: "^(block|key|module|link|km)_[a-z_]+$" },
       module: topicLevel,
       facts: anyFacts,
     }),
     object("What happened to the node as a whole. New types may be added.", {
-      ...eventHead,
+      ...eventHead("node"),
       type: { type: "string", pattern: "^node_[a-z_]+$" },
       facts: anyFacts,
     }),
   ],
 };
 
-const command = object(
-  "What is signed: JWS compact serialization, header `{alg: EdDSA, kid}`, Ed25519. The message on " +
-    "the topic is the JWS.",
-  {
-    id: { type: "string", pattern: "^[\\w.-]{1,64}$" },
-    command: oneOf(...commandNames),
-    node: about(topicLevel, "the node it is for"),
-    counter: about(
-      { type: "integer", minimum: 1 },
-      "grows with each command of the key; ms since 1970 will do",
-    ),
-    issued: time,
-    expires: about(time, "at most a day after `issued`"),
-    boot: about(
-      { type: "integer", minimum: 1 },
-      "the start it is for; zeroize, clear_tamper, install_update",
-    ),
-    args: about({ type: "object" }, "see the table of commands"),
-  },
-  ["boot", "args"],
+const command = signed(
+  "node",
+  commandNames,
+  "the start it is for; zeroize, clear_tamper, install_update",
 );
-
-const result = object(
-  "What became of a command.",
-  {
-    command: text,
-    id: about(text, "of the command; absent if nobody with a known key has signed it"),
-    status: oneOf("done", "failed", "refused"),
-    reason: about(text, "why not"),
-    earlier: about(text, "with `already_executed`: what became of it the first time"),
-    facts: about(anyFacts, "what came of it"),
-    node: topicLevel,
-    boot,
-    t: time,
-  },
-  ["id", "reason", "earlier", "facts"],
-);
+const result = resultOf("node");
 
 /** By name; the file is `schemas/NAME.json`. */
 export const schemas: Readonly<Record<string, Schema>> = {

@@ -7,7 +7,22 @@ const shortNames = { alice: "a", bob: "b" } as const;
 
 export interface Endpoints {
   /** By end. */
-  readonly kms: Readonly<Record<string, { readonly url: string; readonly ca: string }>>;
+  readonly kms: Readonly<
+    Record<
+      string,
+      {
+        readonly url: string;
+        readonly ca: string;
+        /** Over SKIP, as the first application of this end: a file of hexadecimal digits. */
+        readonly skip: {
+          readonly host: string;
+          readonly port: number;
+          readonly psk_identity: string;
+          readonly psk_file: string;
+        };
+      }
+    >
+  >;
   /** By SAE ID; paths of PEM files. */
   readonly saes: Readonly<
     Record<
@@ -25,7 +40,13 @@ export interface Endpoints {
 export function endpointsOf({ kms }: KmPair): Endpoints {
   const name = ({ end }: KmOfPair) => shortNames[end];
   return {
-    kms: Object.fromEntries(kms.map((km) => [name(km), { url: km.url, ca: km.node.ca }])),
+    kms: Object.fromEntries(
+      kms.map((km) => {
+        const [{ saeId = "", pskFile = "" } = {}] = km.applications;
+        const skip = { ...km.skip, psk_identity: saeId, psk_file: pskFile };
+        return [name(km), { url: km.url, ca: km.node.ca, skip }];
+      }),
+    ),
     saes: Object.fromEntries(
       kms.flatMap((km) =>
         km.applications.map(({ saeId, cert, key }) => [

@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type EndName, endNames, type KmAt } from "../../test/rig/rig.ts";
-import { readAddress, UsageError } from "../conform/km-options.ts";
+import { readAddress } from "../conform/km-options.ts";
+import { UsageError } from "../conform/program.ts";
 
 export { UsageError };
 

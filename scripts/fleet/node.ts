@@ -189,7 +189,7 @@ export class FleetNode {
     const state = new StateStore(await openState(diskFiles, own));
     // The process is not this node's alone: what it uses is no alarm of a node.
     const health = { take: () => [], stop: () => {} };
-    const parts = { state, clock, random: random(seed), log, health };
+    const parts = { files: diskFiles, state, clock, random: random(seed), log, health };
     const monitoring = await Monitoring.open(config, parts);
     return new FleetNode(id, monitoring, new SimulatedModule(seed, clock.wall()), clock);
   }

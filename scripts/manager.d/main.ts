@@ -3,12 +3,17 @@ import { createPrivateKey, randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import mqtt, { type MqttClient } from "mqtt";
 import { describe } from "../../src/base/errors.ts";
-import { level, nameOf, topicNames } from "../../src/node/manager/topics.ts";
-import { commandNames, isCommandName, orderOf } from "../../src/ops/commands/commands.ts";
+import { commands as kmCommands } from "../../src/km/commands/table.ts";
+import { topicNames as kmTopicNames } from "../../src/km/manager/topics.ts";
+import { commands as nodeCommands } from "../../src/node/commands/table.ts";
+import { topicNames } from "../../src/node/manager/topics.ts";
+import { type CommandTable, isCommandOf, orderIn } from "../../src/ops/commands/table.ts";
+import { level, nameOf } from "../../src/ops/manager/topics.ts";
 import {
   type BrokerOptions,
   type Options,
   readOptions,
+  type Subject,
   type Task,
   UsageError,
   usage,
@@ -54,19 +59,29 @@ async function connect(options: BrokerOptions): Promise<MqttClient> {
   return client;
 }
 
-/** Calls `heard` for every message of the nodes; an empty one is a retained one removed. */
+/** Where what is told of a node or of a key manager begins, below the base. */
+const rootOf = ({ is, id }: Subject) => (is === "km" ? `km/${level(id)}` : level(id));
+
+/** Who tells on a topic below the base, and what is left of it. */
+function tellerOf(topic: string): { readonly of: Subject; readonly rest: readonly string[] } {
+  const [first = "", second = "", ...rest] = topic.split("/");
+  if (first !== "km") return { of: { is: "node", id: nameOf(first) }, rest: [second, ...rest] };
+  return { of: { is: "km", id: nameOf(second) }, rest };
+}
+
+/** Calls `heard` for every message of the nodes and key managers; an empty one is a retained one removed. */
 async function listen(
   client: MqttClient,
   base: string,
-  filter: string,
+  filters: readonly string[],
   heard: (told: Told, correlation?: Buffer) => void,
   command: (node: string, command: string, jws: string) => void = () => {},
 ): Promise<void> {
   client.on("message", (topic, bytes, { properties }) => {
-    const [node = "", ...rest] = topic.slice(base.length + 1).split("/");
+    const { of, rest } = tellerOf(topic.slice(base.length + 1));
     const [kind, name = "", what] = rest;
     if (kind === "cmd" && what === undefined) {
-      return command(nameOf(node), nameOf(name), bytes.toString("latin1"));
+      return command(of.id, nameOf(name), bytes.toString("latin1"));
     }
     let payload: unknown;
     try {
@@ -74,10 +89,11 @@ async function listen(
     } catch {
       return complain(`${JSON.stringify(topic)}: not JSON`);
     }
-    const told = { node: nameOf(node), topic: rest.map(nameOf).join("/"), payload };
+    const km = of.is === "km" ? ({ km: true } as const) : {};
+    const told = { node: of.id, ...km, topic: rest.map(nameOf).join("/"), payload };
     heard(told, properties?.correlationData);
   });
-  await client.subscribeAsync(`${base}/${filter}`, { qos: 1 });
+  for (const filter of filters) await client.subscribeAsync(`${base}/${filter}`, { qos: 1 });
 }
 
 /** Resolves when the program is told to end. */
@@ -90,13 +106,13 @@ function told(): Promise<void> {
 
 const after = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-async function watch(options: Options, node: string | undefined): Promise<number> {
+async function watch(options: Options, of: Subject | undefined): Promise<number> {
   const client = await connect(options.broker);
   const ended = told();
   await listen(
     client,
     options.broker.base,
-    `${level(node ?? "+")}/#`,
+    [of === undefined ? "#" : `${rootOf(of)}/#`],
     (heard) => {
       const text = options.json ? JSON.stringify(heard) : line(heard);
       if (text !== undefined) say(text);
@@ -114,8 +130,10 @@ async function watch(options: Options, node: string | undefined): Promise<number
 async function alarms(options: Options, task: Extract<Task, { kind: "alarms" }>): Promise<number> {
   const client = await connect(options.broker);
   const raised = new Map<string, Told>();
-  await listen(client, options.broker.base, `${level(task.node ?? "+")}/alarm/+`, (heard) => {
-    const key = `${heard.node}/${heard.topic}`;
+  const roots = task.of === undefined ? ["+", "km/+"] : [rootOf(task.of)];
+  const filters = roots.map((root) => `${root}/alarm/+`);
+  await listen(client, options.broker.base, filters, (heard) => {
+    const key = `${heard.km === true ? "km/" : ""}${heard.node}/${heard.topic}`;
     const severity = (heard.payload as { severity?: unknown } | undefined)?.severity;
     if (severity === undefined || severity === "cleared") raised.delete(key);
     else raised.set(key, heard);
@@ -144,7 +162,8 @@ function keygen({ file, id }: Extract<Task, { kind: "keygen" }>, json: boolean):
   else {
     const quote = JSON.stringify;
     say(`[[manager.command_key]]\nid = ${quote(id)}\npublic_key = ${quote(publicKey)}`);
-    say(`commands = [] # of ${commandNames.join(", ")}`);
+    say(`commands = [] # of ${Object.keys(nodeCommands).join(", ")}`);
+    say(`# for a key manager: of ${Object.keys(kmCommands).join(", ")}`);
   }
   return exit.ok;
 }
@@ -153,8 +172,12 @@ function keygen({ file, id }: Extract<Task, { kind: "keygen" }>, json: boolean):
  * Arguments as the command wants them: texts, but for those that must be numbers or true to fit it.
  * An epoch or a key's ID may consist of digits.
  */
-function typed(command: string, args: Readonly<Record<string, string>>): Record<string, unknown> {
-  if (!isCommandName(command) || orderOf(command, args) !== undefined) return args;
+function typed(
+  table: CommandTable,
+  command: string,
+  args: Readonly<Record<string, string>>,
+): Record<string, unknown> {
+  if (!isCommandOf(table, command) || orderIn(table, command, args) !== undefined) return args;
   return Object.fromEntries(
     Object.entries(args).map(([name, value]) => {
       if (value === "true") return [name, true];
@@ -165,10 +188,10 @@ function typed(command: string, args: Readonly<Record<string, string>>): Record<
 }
 
 /** Arguments that are texts in every command, also if they look like numbers. */
-const textual = ["module", "module_id", "name", "alarm", "km", "key_ID", "reason", "epoch"];
+const textual = ["module", "module_id", "name", "alarm", "km", "key_ID", "reason", "epoch", "link"];
 
 async function send(options: Options, task: Extract<Task, { kind: "send" }>): Promise<number> {
-  const { node, command, args, keyFile, boot, lifeMs, waitMs } = task;
+  const { to, command, args, keyFile, boot, lifeMs, waitMs } = task;
   let key: ReturnType<typeof createPrivateKey>;
   try {
     key = createPrivateKey(read(keyFile) as string);
@@ -176,13 +199,17 @@ async function send(options: Options, task: Extract<Task, { kind: "send" }>): Pr
     throw error instanceof FileError ? error : new FileError(`${keyFile}: not a private key`);
   }
   const { base } = options.broker;
-  const names = topicNames(base, node);
-  const draft = { node, command, args: typed(command, args), issued: Date.now(), lifeMs };
+  const isKm = to.is === "km";
+  const names = isKm ? kmTopicNames(base, to.id) : topicNames(base, to.id);
+  const root = rootOf(to);
+  const table: CommandTable = isKm ? kmCommands : nodeCommands;
+  const whom = { [to.is]: to.id };
+  const draft = { ...whom, command, args: typed(table, command, args), issued: Date.now(), lifeMs };
   const signed = request(boot === undefined ? draft : { ...draft, boot });
   const client = await connect(options.broker);
   const result = Promise.withResolvers<Record<string, unknown> | undefined>();
   const mark = randomBytes(16);
-  await listen(client, base, `${level(node)}/cmd/${command}/result`, ({ payload }, correlation) => {
+  await listen(client, base, [`${root}/cmd/${command}/result`], ({ payload }, correlation) => {
     const answer = payload as Record<string, unknown> | undefined;
     if (answer === undefined) return;
     // A node says nothing of what is in a command that it cannot verify: MQTT 5 tells whose answer it
@@ -192,14 +219,14 @@ async function send(options: Options, task: Extract<Task, { kind: "send" }>): Pr
     if (answer.id === signed.id || (nameless && ours)) result.resolve(answer);
   });
   let status: unknown;
-  await listen(client, base, `${level(node)}/status`, ({ topic, payload }) => {
+  await listen(client, base, [`${root}/status`], ({ topic, payload }) => {
     if (topic === "status") status = (payload as { status?: unknown } | undefined)?.status;
   });
   // A node without command keys does not listen to commands at all.
-  await listen(client, base, `${level(node)}/inventory`, ({ topic, payload }) => {
+  await listen(client, base, [`${root}/inventory`], ({ topic, payload }) => {
     const known = (payload as { commands?: unknown } | undefined)?.commands;
     if (topic !== "inventory" || !Array.isArray(known) || known.length > 0) return;
-    result.resolve({ command, node, status: "refused", reason: "no_command_key" });
+    result.resolve({ command, ...whom, status: "refused", reason: "no_command_key" });
   });
   await client.publishAsync(names.command(command), signJws(signed, { id: task.id, key }), {
     qos: 1,
@@ -211,15 +238,15 @@ async function send(options: Options, task: Extract<Task, { kind: "send" }>): Pr
   if (answer === undefined) {
     const why =
       status === undefined
-        ? "this broker knows no node of this name"
+        ? `this broker knows no ${isKm ? "key manager" : "node"} of this name`
         : status === "online"
           ? "whether it was carried out is not known"
-          : "the node is offline; it may still be carried out when it is back, until its time is over";
+          : "it is offline; the command may still be carried out when it is back, until its time is over";
     complain(`no answer: ${why}`);
     return exit.unavailable;
   }
   if (options.json) say(JSON.stringify(answer));
-  else say(line({ node, topic: `cmd/${command}/result`, payload: answer }) ?? "");
+  else say(line({ node: to.id, topic: `cmd/${command}/result`, payload: answer }) ?? "");
   return answer.status === "done" ? exit.ok : exit.notDone;
 }
 
@@ -227,7 +254,7 @@ async function run(options: Options): Promise<number> {
   const { task } = options;
   switch (task.kind) {
     case "watch":
-      return watch(options, task.node);
+      return watch(options, task.of);
     case "alarms":
       return alarms(options, task);
     case "keygen":

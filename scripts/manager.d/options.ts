@@ -1,33 +1,37 @@
 /** The command line of `scripts/manager`. */
 import { parseArgs } from "node:util";
 
-export const usage = `Usage: scripts/manager watch [--node NODE] [broker options]
-       scripts/manager alarms [--node NODE] [broker options]
+export const usage = `Usage: scripts/manager watch [--node NODE | --km KM] [broker options]
+       scripts/manager alarms [--node NODE | --km KM] [broker options]
        scripts/manager keygen FILE [--id ID]
        scripts/manager send NODE COMMAND [NAME=VALUE ...] --key FILE --id ID [options]
+       scripts/manager send --km KM COMMAND [NAME=VALUE ...] --key FILE --id ID [options]
 
-A manager for the command line. \`watch\` prints what nodes tell until it is stopped, \`alarms\` what
-is raised now, \`keygen\` makes a key pair and prints what the node's configuration needs, \`send\`
-signs a command, sends it, and waits for its result.
+A manager for the command line. \`watch\` prints what nodes and key managers tell until it is
+stopped, \`alarms\` what is raised now, \`keygen\` makes a key pair and prints what the
+configuration needs, \`send\` signs a command, sends it, and waits for its result.
 
   --url URL         broker (default mqtt://127.0.0.1:1883)
   --base LEVELS     first levels of the topics (default qkdn/v1)
   --protocol 5|4    MQTT 5 or 3.1.1 (default 5)
   --username NAME, --password-file FILE, --ca FILE, --cert FILE, --tls-key FILE
   --node NODE       this node only
+  --km KM           this key manager only (qkd-km)
   --key FILE        private key to sign with, as keygen made it
-  --id ID           its id in the node's configuration (keygen: default manager)
-  --boot N          the boot counter meant; zeroize, clear_tamper, install_update
+  --id ID           its id in the configuration (keygen: default manager)
+  --boot N          the boot counter meant; zeroize, clear_tamper, install_update,
+                    compromise with delete=true
   --life SECONDS    how long the command may be carried out (default 60)
   --wait SECONDS    how long to wait for an answer (default 35; alarms: 1)
   --json            print JSON, one object a line
   --help            print this
 
-Exit codes: 0 ok, 1 the node did not do it, 64 wrong command line, 66 a file cannot be
+Exit codes: 0 ok, 1 it was not done, 64 wrong command line, 66 a file cannot be
 used, 69 no broker or no answer.
 
 Example:
   scripts/manager send node-a acknowledge_alarm alarm=qber_high.alice --key noc.pem --id noc
+  scripts/manager send --km km-a compromise link=bob from=2026-01-31T12:00:00Z --key noc.pem --id noc
 `;
 
 /** The command line can't be followed; the message says why, in one line. */
@@ -46,13 +50,19 @@ export interface BrokerOptions {
   readonly tlsKey: string | undefined;
 }
 
+/** A node or a key manager. */
+export interface Subject {
+  readonly is: "node" | "km";
+  readonly id: string;
+}
+
 export type Task =
-  | { readonly kind: "watch"; readonly node: string | undefined }
-  | { readonly kind: "alarms"; readonly node: string | undefined; readonly waitMs: number }
+  | { readonly kind: "watch"; readonly of: Subject | undefined }
+  | { readonly kind: "alarms"; readonly of: Subject | undefined; readonly waitMs: number }
   | { readonly kind: "keygen"; readonly file: string; readonly id: string }
   | {
       readonly kind: "send";
-      readonly node: string;
+      readonly to: Subject;
       readonly command: string;
       readonly args: Readonly<Record<string, string>>;
       readonly keyFile: string;
@@ -84,6 +94,7 @@ function parse(args: readonly string[]) {
         cert: text,
         "tls-key": text,
         node: text,
+        km: text,
         key: text,
         id: text,
         boot: text,
@@ -115,6 +126,12 @@ function argument(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
+function subjectOf({ node, km }: Values): Subject | undefined {
+  if (node !== undefined && km !== undefined) throw new UsageError("--node or --km, not both");
+  if (km !== undefined) return { is: "km", id: km };
+  return node === undefined ? undefined : { is: "node", id: node };
+}
+
 function taskOf(positionals: readonly string[], values: Values): Task {
   const [kind, ...rest] = positionals;
   const wait = number("wait", values);
@@ -122,21 +139,23 @@ function taskOf(positionals: readonly string[], values: Values): Task {
     case "watch":
     case "alarms":
       if (rest.length > 0) throw new UsageError(`${kind} takes options only`);
-      return { kind, node: values.node, waitMs: (wait ?? 1) * 1_000 };
+      return { kind, of: subjectOf(values), waitMs: (wait ?? 1) * 1_000 };
     case "keygen": {
       const [file] = rest;
       if (file === undefined || rest.length > 1) throw new UsageError("keygen FILE");
       return { kind, file, id: values.id ?? "manager" };
     }
     case "send": {
-      const [node, command, ...named] = rest;
-      if (node === undefined || command === undefined) throw new UsageError("send NODE COMMAND");
+      const { km } = values;
+      const [first, ...others] = rest;
+      const [id, [command, ...named]] = km === undefined ? [first, others] : [km, rest];
+      if (id === undefined || command === undefined) throw new UsageError("send NODE COMMAND");
       if (values.key === undefined || values.id === undefined) {
         throw new UsageError("send needs --key and --id");
       }
       return {
         kind,
-        node,
+        to: { is: km === undefined ? "node" : "km", id },
         command,
         args: Object.fromEntries(named.map(argument)),
         keyFile: values.key,

@@ -1,8 +1,10 @@
 /** What nodes tell, as lines for a person. */
 
 export interface Told {
+  /** Whose it is: a node's or, with `km`, a key manager's ID. */
   readonly node: string;
-  /** What is below the node's topic. */
+  readonly km?: true;
+  /** What is below its topic. */
   readonly topic: string;
   readonly payload: unknown;
 }
@@ -93,23 +95,47 @@ function outcome({ status, reason, earlier, facts }: Fields): string {
 
 /** Reasons of refusals that are not plain from their name. */
 const because: Readonly<Record<string, string>> = {
-  unknown_key: "unknown_key: the node's configuration has no key of this id",
-  bad_signature: "bad_signature: signed with another key than the node has under this id",
+  unknown_key: "unknown_key: the configuration has no key of this id",
+  bad_signature: "bad_signature: signed with another key than it has under this id",
   no_command_key: "its configuration has no [[manager.command_key]]: it takes no commands",
   unsigned: "unsigned: not a signed command",
   not_permitted: "not_permitted: this key may not give this command",
-  wrong_boot: "wrong_boot: it must name the node's boot counter of now (--boot)",
+  wrong_boot: "wrong_boot: it must name the boot counter of now (--boot)",
   bad_arguments: "bad_arguments: not the arguments of this command",
-  clock_implausible: "clock_implausible: the node does not know what time it is",
-  expired: "expired: its time was over, by the node's clock",
-  not_yet_valid: "not_yet_valid: issued in the future, by the node's clock",
+  clock_implausible: "clock_implausible: it does not know what time it is",
+  expired: "expired: its time was over, by its clock",
+  not_yet_valid: "not_yet_valid: issued in the future, by its clock",
   out_of_order: "out_of_order: a later command of this key was seen; its clock went back",
 };
 
+/** One line of what a key manager tells, where it is not as of a node. */
+function kmLine(km: string, topic: string, fields: Fields): string | undefined {
+  const [kind, name = "", what] = topic.split("/");
+  const head = `${tidy(km)}  ${tidy(name)}: `;
+  const bits = (value: unknown) => `${number(value, 0)} bit/s`;
+  if (kind === "link" && what === "state") {
+    return `${head}to ${tidy(fields.peer)} ${tidy(fields.session)}, mark ${tidy(fields.mark)}, its ${tidy(fields.peer_mark)}`;
+  }
+  if (kind === "link" && what === "telemetry") {
+    const { stock_bits: own, peer_stock_bits: other, matched_rate, supplied_rate } = fields;
+    return `${head}stock ${tidy(own)} and ${tidy(other)} bits, in ${bits(matched_rate)}, out ${bits(supplied_rate)}, ${tidy(fields.differing_keys)} keys differ`;
+  }
+  if (kind === "module" && what === "telemetry") {
+    return `${head}${tidy(fields.received_keys)} keys came, ${bits(fields.received_rate)}`;
+  }
+  if (kind === "record") {
+    const records = Array.isArray(fields.records) ? (fields.records as Fields[]) : [];
+    const kinds = [...new Set(records.map(({ kind }) => tidy(kind)))].join(", ");
+    return `${tidy(km)}  records ${tidy(records[0]?.number)} to ${tidy(records.at(-1)?.number)}: ${kinds}`;
+  }
+  return undefined;
+}
+
 /** One line, or none for what is of no interest to a person. */
-export function line({ node, topic, payload }: Told): string | undefined {
+export function line({ node, km, topic, payload }: Told): string | undefined {
   if (typeof payload !== "object" || payload === null) return undefined;
   const fields = payload as Fields;
+  if (km && /^(link|module|record)(\/|$)/.test(topic)) return kmLine(node, topic, fields);
   const [kind, name = "", what] = topic.split("/");
   const head = `${tidy(node)}  `;
   if (kind === "status")

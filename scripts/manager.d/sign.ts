@@ -9,7 +9,9 @@ export interface SigningKey {
 
 export interface Draft {
   readonly command: string;
-  readonly node: string;
+  /** Whom it is for: the ID of one of the two. */
+  readonly node?: string;
+  readonly km?: string;
   readonly args?: Readonly<Record<string, unknown>>;
   /** The boot counter it is meant for. */
   readonly boot?: number;
@@ -24,7 +26,7 @@ export interface Draft {
 
 const standardLife = 60_000;
 
-/** A new pair; the public half as the node's configuration takes it. */
+/** A new pair; the public half as the configuration takes it. */
 export function newKeyPair(): { readonly key: KeyObject; readonly publicKey: string } {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   return { key: privateKey, publicKey: publicKey.export({ format: "jwk" }).x as string };
@@ -32,11 +34,12 @@ export function newKeyPair(): { readonly key: KeyObject; readonly publicKey: str
 
 /** What is signed. */
 export function request(draft: Draft) {
-  const { command, node, args = {}, boot, issued, lifeMs = standardLife } = draft;
+  const { command, node, km, args = {}, boot, issued, lifeMs = standardLife } = draft;
   return {
     id: draft.id ?? randomUUID(),
     command,
-    node,
+    ...(node !== undefined && { node }),
+    ...(km !== undefined && { km }),
     counter: draft.counter ?? issued,
     issued: new Date(issued).toISOString(),
     expires: new Date(issued + lifeMs).toISOString(),

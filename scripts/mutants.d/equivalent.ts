@@ -10,6 +10,11 @@ export const equivalent: readonly {
     why: "the same object is put where it is already",
   },
   {
+    file: "custody/owners.ts",
+    what: "if (last === undefined || number > last) this.#last.set(epoch, number); → if (last === undefined || number >= last) this.#last.set(epoch, number);",
+    why: "the same number is put where it is already",
+  },
+  {
     file: "alarms/supply-rules.ts",
     what: 'const facts = detail === undefined || level === "cleared" ? {} : { detail }; → const facts = detail === undefined && level === "cleared" ? {} : { detail };',
     why: "a detail that is undefined is none, and no rule says one of what is cleared",

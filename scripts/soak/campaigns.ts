@@ -11,6 +11,8 @@ import {
   hostilePackets,
 } from "../../test/campaign/hostile-manager.ts";
 import { kmDrops } from "../../test/campaign/km-drops.ts";
+import { kmFileFuzz } from "../../test/campaign/km-files.ts";
+import { kmHttpFuzz } from "../../test/campaign/km-http.ts";
 import { kmLives } from "../../test/campaign/km-lives.ts";
 import { blocksThroughNoise } from "../../test/campaign/noisy-session.ts";
 import { replug } from "../../test/campaign/replug.ts";
@@ -30,6 +32,7 @@ import {
 import { killEngines } from "../../test/faults/engine-kills.ts";
 import { killNodes } from "../../test/faults/kills.ts";
 import { killKms } from "../../test/faults/km-kills.ts";
+import { rekeyTroubles } from "../../test/faults/rekey-campaign.ts";
 import { meetTroubles } from "../../test/faults/troubles.ts";
 import { lastKeys } from "../../test/sim/km/last-keys.ts";
 import { launcher } from "../bench/production.ts";
@@ -273,11 +276,41 @@ export const campaigns: readonly Campaign[] = [
         },
       },
       {
+        title: "power, disk and forgetfulness at every operation of 100 exchanges of a master key",
+        async run(scale, seed) {
+          return tally(await rekeyTroubles(seeds(times(100, scale), seed), 1));
+        },
+      },
+      {
         title: "a process with a key manager's store killed by SIGKILL 2,000 times",
         async run(scale, seed) {
           const { broken, ...figures } = await killEngines(times(2_000, scale), seed);
           for (const what of broken.slice(0, 10)) process.stderr.write(`${what}\n`);
           return { held: broken.length === 0, figures: { ...figures } };
+        },
+      },
+    ],
+  },
+  {
+    name: "km-hostile",
+    parts: [
+      {
+        title: "20,000 inputs to a key manager's HTTPS server that no node would send",
+        async run(scale, seed) {
+          const { broken, ...figures } = await kmHttpFuzz(times(20_000, scale), seed);
+          for (const what of broken.slice(0, 10)) process.stderr.write(`${what}\n`);
+          const { refused, growth } = figures;
+          const held = broken.length === 0 && refused === 0 && growth < 100_000_000;
+          return { held, figures };
+        },
+      },
+      {
+        title: "3,000 stores of a key manager with a file from elsewhere",
+        async run(scale, seed) {
+          const { broken, faults, ...figures } = await kmFileFuzz(times(3_000, scale), seed);
+          for (const what of broken.slice(0, 10)) process.stderr.write(`${what}\n`);
+          const held = broken.length === 0 && figures.growth < 100_000_000;
+          return { held, figures: { ...figures, ...faults } };
         },
       },
     ],

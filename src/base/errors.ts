@@ -34,6 +34,9 @@ export type FaultCode =
   | "kx.version" // the other KM speaks another version
   | "kx.peer" // another KM than the one of this link
   | "kx.silent" // the other KM says nothing, or reads nothing, any more
+  | "psk.km" // no key from the KM
+  | "psk.peer" // the other end of a tunnel can't be reached, or answers what it should not
+  | "psk.install" // a tunnel did not take its key
   | "panel.report" // a HID report that is not of the chassis controller's document
   | "panel.message" // a line between panel process and node that is not of the port
   | "panel.silent" // the panel, its controller, or the node behind it says nothing any more
@@ -53,6 +56,13 @@ export type FaultCode =
   | "km_store.corrupt"
   | "km_store.key" // another master key than the one it was made with
   | "km_store.version" // a later version made it
+  | "km_store.busy" // it is being sealed anew
+  | "hsm.library" // the vendor's library can't be loaded, crashed, or does not do what is needed
+  | "hsm.token" // no such token, or two
+  | "hsm.pin" // no PIN, a wrong one, or one that must not be tried
+  | "hsm.key" // the wrapping key is missing or of no use, or is not the one that wrapped
+  | "hsm.io" // the token failed, or the wrapped key can't be read or written
+  | "hsm.timeout" // the token did not answer in time
   | "kx.connect" // the link to another KM could not be set up
   | "kx.closed" // the other KM closed it, or was given up
   | "kx.message" // a message that is not of the KM link's document

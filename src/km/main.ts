@@ -3,31 +3,34 @@ import { randomBytes } from "node:crypto";
 import { every, systemClock, within } from "../base/clock.ts";
 import { describe, Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
-import { createLog, type Log } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
 import { diskFiles } from "../host/disk/files.ts";
 import { lockFolder } from "../host/disk/lock.ts";
-import { crashReport } from "../host/life/crashes.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
 import { stopRequested } from "../host/life/signals.ts";
 import { supervise } from "../host/life/supervisor.ts";
-import { LogRing } from "../ops/local/log-ring.ts";
-import { KmAlarms } from "./alarms/rules.ts";
+import { thisMachine } from "../host/machine.ts";
+import { runDaemon } from "../ops/daemon/run.ts";
+import type { LogRing } from "../ops/local/log-ring.ts";
 import { alarmStatus } from "./alarms/told.ts";
 import type { KmConfig } from "./config/load.ts";
 import { openEngine } from "./io/engine/open.ts";
 import type { KxIdentity } from "./io/kx-dial.ts";
 import { KxDoor } from "./io/kx-door.ts";
-import { readMasterKey } from "./io/master-key.ts";
+import { openMasterKey } from "./io/master-key-source.ts";
 import { createKmLocal } from "./local/local.ts";
 import type { KmStatus } from "./model/status.ts";
 import { Applications, KeyDelivery, rereadApplications } from "./wiring/applications.ts";
-import { watchCredentials } from "./wiring/credentials.ts";
+import { reloadCertificates, watchCredentials } from "./wiring/credentials.ts";
 import { Supplies } from "./wiring/intake.ts";
 import { LinkOfKm } from "./wiring/links.ts";
+import { Management } from "./wiring/management.ts";
 import { watchProgress } from "./wiring/progress.ts";
 import { KmRecords } from "./wiring/records.ts";
+import { MasterKeyOfStore } from "./wiring/rekey.ts";
+import { SkipDelivery } from "./wiring/skip.ts";
 import { kmStatus } from "./wiring/status.ts";
 import { readTexts } from "./wiring/texts.ts";
 import { Watch } from "./wiring/watch.ts";
@@ -39,27 +42,12 @@ const stopTimeout = 4_000;
 const lookMs = 1_000;
 
 /** Runs the key manager until it is told to stop. @returns an exit code */
-export async function run(config: KmConfig): Promise<number> {
-  const stamp = config.log.timestamps ? () => new Date(clock.wall()).toISOString() : undefined;
-  const logs = new LogRing();
-  const write = (line: string) => {
-    logs.add(line);
-    process.stderr.write(`${line}\n`);
-  };
-  // The reader of the log may end; the keys go on.
-  process.stderr.on("error", () => {});
-  const log = createLog(write, config.log.level, stamp).child("km");
-  process.on("uncaughtException", (error) => {
-    log.error("crash", { error: crashReport(error) });
-    process.exit(exit.software);
-  });
-  try {
-    return await serve(config, log, logs);
-  } catch (error) {
-    if (error instanceof Fault && error.code === "stopped") return exit.ok;
-    log.error(describe(error));
-    return error instanceof Fault ? exit.io : exit.software;
-  }
+export function run(config: KmConfig): Promise<number> {
+  // Tokens lock after some wrong PINs: this one is for a person, and not for a restart.
+  const exitOf = ({ code }: Fault) => (code === "hsm.pin" ? exit.config : exit.io);
+  return runDaemon({ name: "km", log: config.log, clock, exitOf }, (log, logs) =>
+    serve(config, log, logs),
+  );
 }
 
 async function serve(config: KmConfig, log: Log, logs: LogRing): Promise<number> {
@@ -104,24 +92,22 @@ async function start(
     await local.server.listen();
     house.defer(() => local.server.close());
   };
-  const { store, loaded, idKey, damage, records } = await openStore(
+  const { store, loaded, idKey, damage, records, masterKey } = await openStore(
     config,
     { log, onFailure },
     house,
     locked,
   );
   const moment = () => ({ now: clock.now(), wall: clock.wall() });
-  const alarms = new KmAlarms({
-    plain: config.kq1?.plain === true,
-    onTransition: (record, change) => {
-      const { id, severity, detail } = record;
-      watch.alarm({ change, record });
-      log
-        .child("alarms")
-        .warn(`alarm ${change}`, { alarm: id, severity, ...(detail && { detail }) });
-    },
+  const management = await Management.open(config, {
+    ...thisMachine,
+    records,
+    onTransition: (transition) => watch.alarm(transition),
+    log,
   });
-  const lost = damage.segments.length + damage.extents.length;
+  house.defer(() => management.stop());
+  const { alarms, tally } = management;
+  const lost = damage.segments.length + damage.groups + damage.extents.length;
   if (lost > 0) alarms.damaged(`${lost} ${lost === 1 ? "part" : "parts"}`, moment());
   const byModule = new Map<string, LinkOfKm>();
   const supplies = await Supplies.open({
@@ -132,6 +118,7 @@ async function start(
       stored: (keys) => {
         for (const [module, of] of Map.groupBy(keys, (key) => key.module)) {
           byModule.get(module)?.stored(of);
+          tally.received(module, clock.wall());
         }
       },
       keepOut: (module, id) => byModule.get(module)?.core.keepOut(id) ?? false,
@@ -168,6 +155,7 @@ async function start(
       left: (module, ids) => supplies.intake.module(module)?.left(ids),
       told: (name, event) => {
         records.tell(name, event);
+        tally.told(name, event);
         alarms.told(name, event, moment());
         watch.link(name, event);
       },
@@ -196,6 +184,7 @@ async function start(
         supplies,
         links,
         store,
+        masterKey.status(),
         clock.now() - begun,
         alarmStatus(alarms),
         delivery?.keys.counts,
@@ -203,11 +192,16 @@ async function start(
     );
   const looking = every(clock, lookMs, () => {
     const told = status();
-    alarms.look(told, moment());
+    management.look(told);
     watch.look(told, moment());
   });
   house.defer(() => looking.cancel());
-  local.serve({ status, records });
+  local.serve({
+    status,
+    records,
+    rekey: (by) => masterKey.rekey(by),
+    acknowledge: (alarm, by) => management.acknowledge(alarm, by),
+  });
   watch.open(status, () => alarms.records());
   house.defer(() => watch.close());
 
@@ -226,6 +220,18 @@ async function start(
   }
   await delivery?.listen();
   house.defer(() => delivery?.close());
+  const skip =
+    delivery &&
+    SkipDelivery.make({
+      config,
+      applications,
+      keys: delivery.keys,
+      store,
+      clock,
+      log: log.child("skip"),
+    });
+  await skip?.listen();
+  house.defer(() => skip?.close());
   await supplies.listen();
   house.defer(() => supplies.closeServers());
 
@@ -233,11 +239,14 @@ async function start(
   const users = { supplies, delivery, door, ways, page: watch, kxIdentity: tls };
   const certificates = watchCredentials(config, users, clock, log);
   house.defer(() => certificates.stop());
+  const reload = () => reloadCertificates(certificates, management);
   process.on("SIGHUP", () => {
-    const unreadable = certificates.look().join(", ");
+    const unreadable = reload().join(", ");
     if (unreadable !== "") log.warn("certificates cannot be read", { for: unreadable });
     rereadApplications(config, applications, links, log);
+    skip?.look();
   });
+  management.start({ status, links, reload });
   const asking = watchProgress(progress, supplies.intake, store, clock);
   house.defer(() => asking.cancel());
   const watched = supervise({ progress, notify, clock, log });
@@ -255,7 +264,7 @@ async function openStore(
   locked: () => Promise<void>,
 ) {
   const { km, store } = config;
-  const { master_key_file, limit_mb, wipe_after } = store;
+  const { limit_mb, wipe_after } = store;
   await diskFiles.makeFolder(km.state_dir);
   const lock = await lockFolder(km.state_dir);
   house.defer(() => lock.release());
@@ -263,23 +272,29 @@ async function openStore(
   // Before the store, so that they are closed after it: what the store still tells is on record.
   const records = await KmRecords.open(config, clock, log.child("records"));
   house.defer(() => records.close());
-  const masterKey = readMasterKey(master_key_file);
+  const found = await openMasterKey(config, clock);
+  let onRekeyed = () => {};
   const opened = await openEngine({
     folder: `${km.state_dir}/store`,
-    masterKey,
+    masterKey: found.key,
     limitBytes: limit_mb * 1_000_000,
     wipeAfterMs: wipe_after,
     clock,
     onFailure,
-  }).finally(() => masterKey.fill(0));
+    onRekeyed: () => onRekeyed(),
+  }).finally(() => found.key.fill(0));
   house.defer(() => opened.store.close());
+  await found.settle();
+  const parts = { config, store: opened.store, records, clock, log: log.child("store") };
+  const masterKey = new MasterKeyOfStore(parts, found.from);
+  onRekeyed = () => masterKey.done();
   const { segments, extents, groups } = opened.damage;
   if (groups > 0) log.error("keys that came are damaged: lost", { groups });
   for (const segment of segments) log.error("keys that came are damaged: lost", { segment });
   for (const { link, number } of extents) {
     log.error("stock is missing: lost", { link, extent: number });
   }
-  return { ...opened, records };
+  return { ...opened, records, masterKey };
 }
 
 /** Closes what was opened. What is not closed in time is as after a power cut, and found so by the next start. */

@@ -1,13 +1,12 @@
 /** The node, wired together: read this first. */
 import { uptime } from "node:os";
-import { within } from "../base/clock.ts";
+import { type Clock, within } from "../base/clock.ts";
 import { describe, Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
-import { createLog, type Log } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
 import { backoff } from "../base/retry.ts";
 import { softwareVersion } from "../base/version.ts";
-import { diskFiles } from "../host/disk/files.ts";
-import { crashReport, recordCrash } from "../host/life/crashes.ts";
+import { recordCrash } from "../host/life/crashes.ts";
 import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
@@ -15,7 +14,9 @@ import { retryUntilReady } from "../host/life/retry-until-ready.ts";
 import { stopRequested } from "../host/life/signals.ts";
 import { supervise } from "../host/life/supervisor.ts";
 import { ledgerWaits } from "../host/life/waits.ts";
-import { LogRing } from "../ops/local/log-ring.ts";
+import { type Machine, thisMachine } from "../host/machine.ts";
+import { runDaemon } from "../ops/daemon/run.ts";
+import type { LogRing } from "../ops/local/log-ring.ts";
 import { siteStatus } from "../ops/site/told.ts";
 import { openUpdates, standardPlaces } from "../ops/update/appliance.ts";
 import type { Config } from "./config/load.ts";
@@ -37,7 +38,6 @@ import { Kms } from "./wiring/kms.ts";
 import { Telling } from "./wiring/kq2.ts";
 import { tellOfLedgers } from "./wiring/ledgers.ts";
 import { createLocal } from "./wiring/local.ts";
-import { clock, random } from "./wiring/machine.ts";
 import { createModules, ledgerOptions, untrusted, withSpool } from "./wiring/modules.ts";
 import { Monitoring, type MorePorts } from "./wiring/monitoring.ts";
 import { Panel } from "./wiring/panel.ts";
@@ -50,36 +50,28 @@ const stopTimeout = 4_000;
  * Runs the node until it is told to stop.
  * @returns an exit code
  */
-export async function run(config: Config, readers: ConfigReaders): Promise<number> {
-  const stamp = config.log.timestamps ? () => new Date(clock.wall()).toISOString() : undefined;
-  const logs = new LogRing();
-  const write = (line: string) => {
-    logs.add(line);
-    process.stderr.write(`${line}\n`);
-  };
-  // The reader of the log may end; the keys go on.
-  process.stderr.on("error", () => {});
-  const log = createLog(write, config.log.level, stamp).child("node");
-  process.on("uncaughtException", (error) => {
-    log.error("crash", { error: crashReport(error) });
-    recordCrash(crashFile(config), uptime());
-    process.exit(exit.software);
-  });
-  try {
-    return await serve(config, readers, log, logs);
-  } catch (error) {
-    if (error instanceof Fault && error.code === "stopped") return exit.ok;
-    log.error(describe(error));
-    return error instanceof Fault ? exit.io : exit.software;
-  }
+export function run(
+  config: Config,
+  readers: ConfigReaders,
+  machine: Machine = thisMachine,
+): Promise<number> {
+  const onCrash = () => recordCrash(crashFile(config.node), uptime());
+  const options = { name: "node", log: config.log, clock: machine.clock, onCrash };
+  return runDaemon(options, (log, logs) => serve(config, readers, { ...machine, log, logs }));
+}
+
+/** What the parts of the node share. */
+interface Surroundings extends Machine {
+  readonly log: Log;
+  readonly logs: LogRing;
 }
 
 async function serve(
   config: Config,
   readers: ConfigReaders,
-  log: Log,
-  logs: LogRing,
+  around: Surroundings,
 ): Promise<number> {
+  const { clock, log } = around;
   const stop = stopRequested();
   const stopping = new AbortController();
   void stop.then(() => stopping.abort());
@@ -87,15 +79,15 @@ async function serve(
   const house = new AsyncDisposableStack();
   let channels: readonly Channel[] = [];
   try {
-    const ground = await open(config, { log, signal: stopping.signal }, house);
-    const node = await build(config, readers, { log, logs, ...ground }, house);
+    const ground = await open(config, around, stopping.signal, house);
+    const node = await build(config, readers, { ...around, ...ground }, house);
     ({ channels } = node);
     await node.start(stopping.signal);
     const signal = await stop;
     log.info("stopping", { signal });
     if (node.begun) ground.notify.stopping();
   } finally {
-    await close(house, channels, log);
+    await close(house, channels, clock, log);
   }
   log.info("stopped");
   return exit.ok;
@@ -104,7 +96,8 @@ async function serve(
 /** Opens what a disk may have to be waited for. */
 async function open(
   config: Config,
-  { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
+  { clock, random, files, log }: Surroundings,
+  signal: AbortSignal,
   house: AsyncDisposableStack,
 ) {
   const waited = <T>(name: string, act: () => Promise<T>) =>
@@ -121,7 +114,7 @@ async function open(
     );
   const folder = config.node.state_dir;
   const beside = config.modules.map(({ name }) => ledgerPath(folder, name));
-  const home = await waited("state", () => openStateDirectory(diskFiles, folder, beside));
+  const home = await waited("state", () => openStateDirectory(files, folder, beside));
   house.defer(() => home.release());
   const { state } = home;
   const { boot } = state.data;
@@ -130,16 +123,16 @@ async function open(
   const notify = systemdNotify({ clock, log, environment: process.env });
   house.defer(() => notify.told());
   const monitoring = await waited("outbox", () =>
-    Monitoring.open(config, { state, clock, random, log }),
+    Monitoring.open(config, { state, clock, random, files, log }),
   );
   house.defer(() => monitoring.stop());
-  const kms = await waited("KMs", () => Kms.open(config, state, log));
+  const kms = await waited("KMs", () => Kms.open(config.modules, state, log));
   const progress = new Progress();
   const recording = {
-    files: diskFiles,
+    files,
     folder,
     state,
-    options: ledgerOptions(config, progress),
+    options: ledgerOptions(config.ledger, progress, clock),
     modules: config.modules.map(({ name }) => name),
   };
   const ledgers = new Map<string, LedgerFile>();
@@ -157,7 +150,7 @@ async function open(
   return { state, notify, monitoring, kms, progress, recording, ledgers, untrustedLedgers };
 }
 
-type Ground = Awaited<ReturnType<typeof open>> & { readonly log: Log; readonly logs: LogRing };
+type Ground = Awaited<ReturnType<typeof open>> & Surroundings;
 
 /** Makes all the parts, each with those below it; `start` sets them going. */
 async function build(
@@ -166,20 +159,26 @@ async function build(
   ground: Ground,
   house: AsyncDisposableStack,
 ) {
-  const { log, logs, state, notify, monitoring, kms, progress, recording, ledgers } = ground;
+  const { clock, random, files, log, logs } = ground;
+  const { state, notify, monitoring, kms, progress, recording, ledgers } = ground;
   const { boot } = state.data;
   const halt = new Halt();
   const panel = new Panel(config.panel, { state, halt, monitoring, clock, random, log });
-  const { channels, closed } = createModules(config, { ...ground, halt, panel });
+  const { channels, closed } = createModules(config.modules, {
+    ...ground,
+    stateFolder: config.node.state_dir,
+    halt,
+    panel,
+  });
   house.defer(async () => {
     await Promise.all(channels.map((channel) => channel.stop()));
   });
   const views = [...channels, ...closed];
   const page = config.web.enabled
-    ? createPage(config, views, monitoring, panel, boot, log, logs)
+    ? createPage(config, views, { monitoring, panel, boot, clock, random, log, logs })
     : undefined;
   house.defer(() => page?.stop());
-  const server = config.server && createServer(config.server, config.node.id, channels, log);
+  const server = config.server && createServer(config.server, config.node.id, channels, clock, log);
   house.defer(() => server?.close());
   house.defer(() => panel.stop());
   const telling = new Telling(config, {
@@ -187,10 +186,13 @@ async function build(
     ledgers,
     alarms: monitoring.watch,
     watchers: monitoring.watchers,
+    clock,
+    random,
     log,
   });
   house.defer(() => telling.stop());
-  const certificates = watchAll(config, [...channels, telling], server, page, log);
+  const users = { channels: [...channels, telling], server, page };
+  const certificates = watchAll(config, users, clock, log);
   house.defer(() => certificates.stop());
   const reload = () => reloadCertificates(certificates, monitoring);
   process.on("SIGHUP", () => void reload().catch((error) => log.warn(describe(error))));
@@ -218,7 +220,12 @@ async function build(
     panel: () => panel.shown(),
     kmsTold: () => telling.told(),
     keyExchanges: server && (() => server.keyExchanges),
-    load: () => configure(config.file),
+    // Seldom wanted, and much of the doctor with it.
+    writeBundle: async (ask) => {
+      const { bundleOfSelf } = await import("./bundle/self.ts");
+      const load = () => configure(config.file);
+      return bundleOfSelf(config, { ask, load, read: () => config, clock });
+    },
     logs,
     clock,
     log,
@@ -232,16 +239,16 @@ async function build(
     const failures = closed.map((one) => [one.name, one] as const);
     const watched = new Map<string, Pick<Ledger, "failure">>([...ledgers, ...failures]);
     monitoring.start(views, watched, ports, panel.guard);
-    await tellOfLedgers(recording, monitoring, log);
+    await tellOfLedgers(recording, monitoring, clock, log);
     if (site?.provisioned === "unsigned") {
       const facts = { serial: site.serial };
       onEvent({ type: "configuration_unsigned", at: clock.wall(), facts });
     }
     monitoring.keyExchanges = () => keyExchanges(channels, server);
-    panel.start(views, await leftSpools(diskFiles, recording.folder, withSpool(config)));
+    panel.start(views, await leftSpools(files, recording.folder, withSpool(config.modules)));
     // Before the brake: a node that crashes again and again is the one that is asked for a bundle.
     await local.listen();
-    await holdBack(monitoring, crashFile(config), signal, log);
+    await holdBack(monitoring, crashFile(config.node), clock, signal, log);
     // Told to stop meanwhile: nothing is begun that would be ended at once.
     if (!signal.aborted) {
       for (const channel of channels) channel.start();
@@ -264,6 +271,7 @@ async function build(
 async function close(
   house: AsyncDisposableStack,
   channels: readonly Channel[],
+  clock: Clock,
   log: Log,
 ): Promise<void> {
   const late = () =>

@@ -15,8 +15,9 @@ import { EmulatedModule } from "../emulator/module.ts";
 import { EmulatedSocket } from "../emulator/socket.ts";
 import { find, testWith } from "../needs.ts";
 import { buildPeer } from "./build-peer.ts";
-import { type DeviceOptions, deviceRunnables } from "./device/cases.ts";
+import { deviceRunnables } from "./device/cases.ts";
 import { openBench } from "./device/control.ts";
+import type { DeviceOptions } from "./device/kit.ts";
 import { benchRunnables } from "./device/suite.ts";
 import { keyBytes } from "./qmlp.ts";
 import { runAll } from "./run.ts";
@@ -232,7 +233,9 @@ const planted: readonly (readonly [string, string, Mistake])[] = [
 for (const [what, id, mistake] of planted) {
   test(`a module that ${what} is found by ${id}`, async (t) => {
     const { where } = await device(t);
-    const report = await tried(where, { waitMs: 3_000 }, [id], mistake);
+    // What may not come is waited for until it does.
+    const times = { waitMs: 3_000, silenceMs: id === "stop" ? 1_500 : 15_000 };
+    const report = await tried(where, times, [id], mistake);
     t.is(report.failed, 1, JSON.stringify(report.results));
     t.regex(report.results[0]?.reason ?? "", /\w{3}/);
   });

@@ -10,12 +10,14 @@ export interface Runnable {
   readonly id: string;
   /** A sentence. */
   readonly title: string;
+  /** Where what it tries stands. */
+  readonly clause?: string;
   readonly level: Level;
   /** Why it cannot be tried here; undefined if it can. */
   readonly skip?: string | undefined;
   /**
    * @param note says more of how it went
-   * @throws {@link Broken} with what is wrong, in words; anything else is a fault of the suite
+   * @throws {@link Broken} with what is wrong, in words, or {@link NotApplicable}; anything else is a fault of the suite
    */
   run(note: (text: string) => void): Promise<void>;
 }
@@ -25,9 +27,15 @@ export class Broken extends Error {
   override readonly name = "Broken";
 }
 
+/** What a case tries is not there to be tried. The message says why, for a person. */
+export class NotApplicable extends Error {
+  override readonly name = "NotApplicable";
+}
+
 export interface Result {
   readonly id: string;
   readonly title: string;
+  readonly clause?: string;
   readonly level: Level;
   /** `noted`: broken, and of level `should`. */
   readonly outcome: Outcome;
@@ -48,12 +56,13 @@ export interface Report {
 
 /** @param limitMs a case that takes longer is broken: something in it waits for ever */
 async function runOne(one: Runnable, limitMs: number): Promise<Result> {
-  const { id, title, level } = one;
+  const { id, title, level, clause } = one;
   const notes: string[] = [];
   const begun = performance.now();
   const done = (outcome: Outcome, reason?: string): Result => ({
     id,
     title,
+    ...(clause !== undefined && { clause }),
     level,
     outcome,
     ...(reason !== undefined && { reason }),
@@ -69,6 +78,7 @@ async function runOne(one: Runnable, limitMs: number): Promise<Result> {
     await Promise.race([one.run((text) => notes.push(text)), late]);
     return done("passed");
   } catch (error) {
+    if (error instanceof NotApplicable) return done("skipped", error.message);
     if (!(error instanceof Broken)) throw error;
     return done(level === "must" ? "failed" : "noted", error.message);
   } finally {
@@ -107,7 +117,7 @@ const words: Readonly<Record<Outcome, string>> = {
 };
 
 /** Text cut into lines of at most `width` characters, each after the first with `indent`. */
-function wrap(text: string, width: number, indent: string): string {
+export function wrap(text: string, width: number, indent: string): string {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
@@ -122,10 +132,11 @@ function wrap(text: string, width: number, indent: string): string {
 }
 
 /** One case, in lines of 80 columns. */
-export function resultText({ id, title, outcome, reason, notes }: Result): string {
+export function resultText({ id, title, clause, outcome, reason, notes }: Result): string {
   const indent = " ".repeat(6);
   const more = [...(reason === undefined ? [] : [reason]), ...notes];
-  const head = wrap(`${title} [${id}]`, 74, indent);
+  const where = clause === undefined ? "" : ` (${clause})`;
+  const head = wrap(`${title}${where} [${id}]`, 74, indent);
   return [
     `${words[outcome]} ${head}`,
     ...more.map((text) => `${indent}→ ${wrap(text, 71, `${indent}  `)}`),
@@ -140,5 +151,5 @@ export function summaryText({ subject, passed, failed, noted, skipped }: Report)
     ...(noted > 0 ? [`${noted} to look at`] : []),
     ...(skipped > 0 ? [`${skipped} skipped`] : []),
   ];
-  return `${subject}: ${parts.join(", ")}`;
+  return wrap(`${subject}: ${parts.join(", ")}`, 78, "  ");
 }

@@ -1,5 +1,14 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,9 +17,12 @@ import { systemClock } from "../../src/base/clock.ts";
 import { softwareVersion } from "../../src/base/version.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
+import { testWith } from "../needs.ts";
 import { KmPair } from "../rig/km-pair.ts";
 import { withNode } from "../rig/one-node.ts";
+import { pskEnds } from "../rig/psk-ends.ts";
 import { Rig } from "../rig/rig.ts";
+import { SoftHsm } from "../rig/soft-hsm.ts";
 import { deadline } from "../rig/with-rig.ts";
 
 const builder = fileURLToPath(new URL("../../scripts/build/main.ts", import.meta.url));
@@ -22,8 +34,10 @@ test.before(() => {
   // What the launcher takes where no runtime is in the build.
   process.env.PATH = `${dirname(process.execPath)}${delimiter}${process.env.PATH}`;
   delete process.env.CACHE_DIRECTORY;
+  // It may have to fetch a package for the other architecture.
+  const forNpm = Object.entries(process.env).filter(([name]) => /^npm_|^HOME$|_proxy$/i.test(name));
   execFileSync(process.execPath, [builder, "--out", folder], {
-    env: { PATH: process.env.PATH },
+    env: { PATH: process.env.PATH, ...Object.fromEntries(forNpm) },
     stdio: "pipe",
   });
 });
@@ -65,6 +79,15 @@ test.serial("its key managers start, take and compare keys, and stop in order", 
   const matched = () => Promise.all(kms.kms.map(async (km) => (await km.status()).links[0]));
   const matched_bits = blocks * blockBits;
   await eventually("all is matched", matched, { is: [{ matched_bits }, { matched_bits }] });
+  // And the build's qkd-psk gets a tunnel's key from them.
+  const tunnel = `[command]\nrun = ["true"]\n`;
+  const psk = join(image, "bin/qkd-psk");
+  const ends = await pskEnds({ kms, folder: place, tunnel: [tunnel, tunnel], program: psk });
+  for (const end of [ends.slave, ends.master]) {
+    t.teardown(() => end.stop());
+    end.start();
+  }
+  await ends.slave.logged(/msg="key in use"/, deadline());
   for (const { process: km } of kms.kms) {
     t.is(await km.stop(), 0);
     t.true(km.lines.some((line) => line.includes('msg="stopped"')));
@@ -111,6 +134,7 @@ process.on = function (name, ...rest) {
     ["qkd-node", "console", "--key", "/none"],
     ["qkd-panel", "--socket", join(folder, "none")],
     ["qkd-km", "run", "--config", "/none"],
+    ["qkd-psk", "run", "--config", "/none"],
   ] as const) {
     const ended = spawnSync(join(image, "bin", name), args, { env, encoding: "utf8" });
     t.is(ended.signal, null, name);
@@ -119,12 +143,30 @@ process.on = function (name, ...rest) {
   }
 });
 
+testWith("softhsm2-util", "its key manager asks a token for the master key", (t, util) => {
+  const place = join(folder, "token");
+  mkdirSync(place);
+  const hsm = new SoftHsm(util, place);
+  hsm.makeToken("site");
+  const config = join(place, "km.toml");
+  writeFileSync(
+    config,
+    `[km]\nid = "km-a"\nstate_dir = "${place}/state"\n[store.hsm]\nmodule = "${hsm.module}"\ntoken = "site"\npin_file = "${hsm.pinFile}"\n`,
+  );
+  for (const act of ["init", "check"]) {
+    const args = ["hsm", act, "--config", config];
+    const said = spawnSync(join(image, "bin/qkd-km"), args, { encoding: "utf8" });
+    t.is(said.status, 0, said.stderr);
+    t.regex(said.stdout, /^token +site, serial number /);
+  }
+});
+
 test.serial("it has no source, map or package folder in it, but every licence and addon", (t) => {
   const files = readdirSync(image, { recursive: true, encoding: "utf8" });
   t.false(files.some((file) => /\.ts$|\.map$|node_modules/.test(file)));
   t.true(existsSync(join(folder, "maps/qkd-node.cjs.map")));
   for (const architecture of ["arm64", "x64"]) {
-    for (const name of ["serialport", "node-hid"]) {
+    for (const name of ["serialport", "node-hid", "koffi"]) {
       const addon = readFileSync(join(image, "lib/addons", architecture, `${name}.node`));
       // e_machine of the ELF header: 183 is AArch64, 62 is x86-64.
       t.is(addon.readUInt16LE(18), architecture === "arm64" ? 183 : 62);
@@ -139,6 +181,7 @@ test.serial("it has no source, map or package folder in it, but every licence an
     "lowdb",
     "uplot",
     "node-hid",
+    "koffi",
     "@bufbuild/protobuf",
   ]) {
     t.regex(licences, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+: `, "m"));

@@ -5,7 +5,11 @@ import { join } from "node:path";
 import test from "ava";
 import { commands } from "../../src/node/cli/commands.ts";
 import { schemas } from "../../src/node/cli/schema.ts";
-import { program, qkdNode, type Said, tooWide } from "../rig/cli.ts";
+import { type Said, tooWide, qkdNode as whichever } from "../rig/cli.ts";
+
+/** The clone's own, whose stack traces name its files. */
+const program = join(import.meta.dirname, "../../scripts/qkd-node");
+const qkdNode = (args: readonly string[], env?: NodeJS.ProcessEnv) => whichever(args, env, program);
 
 test("a wrong command line is told in two lines, with exit code 64", async (t) => {
   const wrong = [

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
+import { programPath } from "../rig/programs.ts";
 
 const emulator = fileURLToPath(new URL("../../scripts/emulator", import.meta.url));
 const fixtures = fileURLToPath(new URL("../fixtures/qcrypto/", import.meta.url));
@@ -40,7 +41,7 @@ test("probe says what answers on a port, and takes nothing from it", async (t) =
   const child = spawn(emulator, args, { stdio: ["ignore", "pipe", "inherit"] });
   t.teardown(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");
-  const node = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
+  const node = programPath("qkd-node");
   const run = (...more: string[]) => spawnSync(node, ["probe", ...more], { encoding: "utf8" });
   const found = run(join(folder, "bob.tty"), "--baud", "115200");
   t.is(found.status, 0, found.stderr);
@@ -68,7 +69,7 @@ test("probe tells of a PCIe card too, and of one whose module is silent", async 
   const child = spawn(emulator, args, { stdio: ["ignore", "pipe", "inherit"] });
   t.teardown(() => child.kill("SIGKILL"));
   await once(child.stdout, "data");
-  const node = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
+  const node = programPath("qkd-node");
   const run = () => spawnSync(node, ["probe", join(folder, "bob")], { encoding: "utf8" });
   const found = run();
   t.is(found.status, 0, found.stderr);

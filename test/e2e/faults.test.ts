@@ -7,6 +7,7 @@ import { neverAnswer } from "../emulator/km/index.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { meetTroubles, troubleNames } from "../faults/troubles.ts";
 import { testWith } from "../needs.ts";
+import { programPath } from "../rig/programs.ts";
 import { assertWhole, deadline, withRig } from "../rig/with-rig.ts";
 
 const stream = (blocks: number) =>
@@ -73,7 +74,7 @@ test.serial("a damaged ledger closes its module, says so, and can be repaired", 
     await rig.until("blocks of the module", () => rig.pair.alice.module.heldBlocks, { atLeast: 1 });
     await node.stop();
 
-    const command = join(import.meta.dirname, "../../scripts/qkd-node");
+    const command = programPath("qkd-node");
     const { spawnSync } = await import("node:child_process");
     const config = join(rig.folder, `${nodeId}.toml`);
     const qkdNode = (...args: string[]) =>

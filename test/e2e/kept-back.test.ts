@@ -4,9 +4,10 @@ import test from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import { answerWith } from "../emulator/km/index.ts";
 import { seedSource } from "../emulator/source/seed.ts";
+import { programPath } from "../rig/programs.ts";
 import { Rig } from "../rig/rig.ts";
 
-const command = join(import.meta.dirname, "../../scripts/qkd-node");
+const command = programPath("qkd-node");
 
 interface Kept {
   readonly modules: readonly {

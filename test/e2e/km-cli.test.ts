@@ -91,6 +91,7 @@ test("check-config names file, line and key of all that is wrong, files included
   writeFileSync(join(folder, "old.crt"), old.cert);
   writeFileSync(join(folder, "old.key"), old.key, { mode: 0o600 });
   writeFileSync(join(folder, "master-alice"), "too short", { mode: 0o600 });
+  writeFileSync(join(folder, "app-a.psk"), "a password, and no digits", { mode: 0o600 });
   const kx = text.indexOf("[kx]");
   const own = /cert = "(.*)"/.exec(text)?.[1] as string;
   const key = /key = "(.*\.key)"/.exec(text)?.[1] as string;
@@ -102,12 +103,13 @@ test("check-config names file, line and key of all that is wrong, files included
   const said = km("check-config", "--config", config);
   t.is(said.status, exit.config);
   const problems = said.stderr.trimEnd().split("\n");
-  t.is(problems.length, 3, said.stderr);
+  t.is(problems.length, 4, said.stderr);
   const at = `${config}:${lineOf("master_key_file")}:`;
   t.true(said.stderr.includes(at), said.stderr);
   t.regex(said.stderr, /store\.master_key_file.*has 9 bytes, and must have 32 or more/);
   t.regex(said.stderr, /kq1\.key.*belongs to/);
   t.regex(said.stderr, /kx\.cert.*expired on/);
+  t.regex(said.stderr, /sae\.app-a\.skip_psk_file.*is not of 32 to 128 hexadecimal digits/);
   const json = km("check-config", "--json", config);
   t.is(json.status, exit.config);
   t.deepEqual(JSON.parse(json.stdout), { file: config, good: false, problems });

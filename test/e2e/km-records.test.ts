@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
@@ -9,9 +8,10 @@ import { ask } from "../../src/ops/cli/client.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import type { KmOfPair, KmPair } from "../rig/km-pair.ts";
+import { programPath } from "../rig/programs.ts";
 import { Rig } from "../rig/rig.ts";
 
-const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
+const command = programPath("qkd-km");
 const run = promisify(execFile);
 
 /** The command line of one end; what it prints. */

@@ -1,6 +1,6 @@
 /** Disks of key managers that are lost or set aside, as the instructions for operators say. */
 import { spawnSync } from "node:child_process";
-import { cp, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -95,6 +95,45 @@ test.serial("that a disk was put back is what the doctor names first, at both en
     t.regex(check?.advice ?? "", /never at both ends/i);
   }
 });
+
+test.serial(
+  "keys that came and do not open any more are lost, and an alarm tells so",
+  async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "qkd-km-damage-"));
+    t.teardown(() => rm(folder, { recursive: true }));
+    const kms = await KmPair.make({ folder, modules: ["QKD-A-0001", "QKD-B-0001"] });
+    t.teardown(() => kms.stop());
+    const { alice, bob } = kms;
+    // The other KM is away: keys wait, in one group after the other.
+    await alice.start(deadline());
+    const rig = await Rig.start({
+      source: seedSource({ seed: 5, blockBits, blocks, clock: systemClock }),
+      baud: 0,
+      blockIntervalMs: 100,
+      keyBits: 256,
+      kmAt: { alice: alice.at, bob: bob.at },
+    });
+    const waiting = ({ store }: KmStatus) => store.buffered_keys === (blocks * blockBits) / 256;
+    try {
+      await until(alice, waiting);
+    } finally {
+      await rig.close();
+    }
+    await alice.process.stop("SIGKILL");
+    const intake = join(alice.state, "store", "intake");
+    const [segment = ""] = await readdir(intake);
+    const bytes = await readFile(join(intake, segment));
+    // In the first group, behind its header.
+    bytes[600] = (bytes[600] as number) ^ 1;
+    await writeFile(join(intake, segment), bytes);
+    await alice.start(deadline());
+    const damaged = ({ alarms }: KmStatus) =>
+      alarms.some(({ alarm }) => alarm === "store_damaged.store");
+    const status = await until(alice, damaged);
+    t.is(status.alarms.find(({ alarm }) => alarm === "store_damaged.store")?.detail, "1 part");
+    t.true(status.store.buffered_keys > 0 && !waiting(status), `${status.store.buffered_keys}`);
+  },
+);
 
 test.serial(
   "both begin anew when store and ids of both are set aside, as after two restored disks",

@@ -9,7 +9,16 @@ const folder = process.argv[2] as string;
 /** At once: what is written to the pipe is read even after the process was killed. */
 function say(word: string, keys: readonly { readonly id: Uint8Array }[]): void {
   const names = keys.map(({ id }) => Buffer.from(id).toString("hex"));
-  writeSync(1, `${word} ${names.join(",")}\n`);
+  let rest = Buffer.from(`${word} ${names.join(",")}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      // The reader is slower than this process.
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
 }
 
 const { store, loaded, damage } = await openEngine({

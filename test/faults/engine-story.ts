@@ -1,5 +1,6 @@
 /** Lives of a key manager's store on a disk that fails, and what must be so after each. */
 import { createHash } from "node:crypto";
+import { opensStore } from "../../src/km/io/engine/keyring.ts";
 import { type Opened, openEngine } from "../../src/km/io/engine/open.ts";
 import type { Buffered, Change, Handle } from "../../src/km/store/port.ts";
 import { ManualClock } from "../clock.ts";
@@ -24,7 +25,12 @@ interface Extent {
 }
 
 const folder = "/store";
-const masterKey = Buffer.alloc(32, 7);
+
+/** A master key that the store no longer has, with the file `store` of its time as a thief would have kept it. */
+interface OldKey {
+  readonly masterKey: Buffer;
+  readonly ring: Buffer;
+}
 
 export class EngineStory {
   readonly broken: string[] = [];
@@ -33,6 +39,13 @@ export class EngineStory {
   readonly #keys = new Map<string, Key>();
   readonly #extents = new Map<number, Extent>();
   #ledger: MemoryLedger | undefined;
+  #masterKey = Buffer.alloc(32, 7);
+  /** The store was told to have it, and did not answer. */
+  #nextKey: Buffer | undefined;
+  readonly #oldKeys: OldKey[] = [];
+  #ring = Buffer.alloc(0);
+  /** Times that all was sealed anew for another master key. */
+  rekeyed = 0;
   #drawn = 0;
   #nextExtent = 1;
   /** Keys that the store refused because it was full. */
@@ -61,9 +74,10 @@ export class EngineStory {
     failed.promise.catch(() => {});
     let opened: Opened | undefined;
     try {
+      const hasNext = await this.#opensNext(disk);
       opened = await openEngine({
         folder,
-        masterKey: Buffer.from(masterKey),
+        masterKey: Buffer.from((hasNext && this.#nextKey) || this.#masterKey),
         limitBytes: 1e9,
         wipeAfterMs: 10_000,
         cycleMs: 0,
@@ -73,10 +87,13 @@ export class EngineStory {
         ledger: () => this.#ledger as MemoryLedger,
         reserveBytes: 2_048,
         onFailure: (fault) => failed.reject(fault),
+        onRekeyed: () => this.rekeyed++,
       });
       const one = opened;
+      if (hasNext) this.#hasNextKey();
+      this.#nextKey = undefined;
       await Promise.race([failed.promise, this.#check(one)]);
-      for (let i = 0; i < steps; i++) await Promise.race([failed.promise, this.#step(one)]);
+      for (let i = 0; i < steps; i++) await Promise.race([failed.promise, this.#step(one, disk)]);
       await Promise.race([failed.promise, this.#end(one, disk)]);
       await one.store.close();
       return true;
@@ -85,6 +102,25 @@ export class EngineStory {
       if (disk.troubles === 0) this.broken.push(`without trouble: ${(error as Error).stack}`);
       return false;
     }
+  }
+
+  /** After a rekeying that was not answered one of both opens the store. */
+  async #opensNext(disk: Disk): Promise<boolean> {
+    return this.#nextKey !== undefined && (await opensStore(disk, folder, this.#nextKey)) === true;
+  }
+
+  #hasNextKey(): void {
+    this.#oldKeys.push({ masterKey: this.#masterKey, ring: this.#ring });
+    this.#masterKey = this.#nextKey as Buffer<ArrayBuffer>;
+    this.#nextKey = undefined;
+  }
+
+  async #rekey({ store }: Opened, disk: Disk): Promise<void> {
+    if (store.resealingBytes !== undefined) return;
+    this.#ring = disk.read(`${folder}/store`) as Buffer<ArrayBuffer>;
+    this.#nextKey = this.#bytes(32);
+    await store.rekey(this.#nextKey);
+    this.#hasNextKey();
   }
 
   /** What was found is what was acknowledged; what was not, may be there as a whole. */
@@ -142,13 +178,14 @@ export class EngineStory {
     }
   }
 
-  async #step(opened: Opened): Promise<void> {
+  async #step(opened: Opened, disk: Disk): Promise<void> {
     const at = this.#draw();
     if (at < 0.4) return this.#put(opened);
     if (at < 0.65) return this.#commit(opened);
     if (at < 0.75) return this.#drop(opened);
     if (at < 0.85) return this.#forget(opened);
     if (at < 0.9) return this.#gone(opened);
+    if (at < 0.94) return this.#rekey(opened, disk);
     await this.clock.advance(5_000);
     await new Promise<void>((done) => opened.store.commit({}, done));
   }
@@ -244,8 +281,9 @@ export class EngineStory {
   /** What was used is in no file, with the master key in hand; what was not, is where it should be. */
   async #end({ store }: Opened, disk: Disk): Promise<void> {
     await store.shred();
-    const loot = steal(disk.files(folder), masterKey, { link: "ab", extents: this.#nextExtent });
-    const all = Buffer.concat(loot);
+    const loot = (files: Map<string, Buffer>, masterKey: Buffer) =>
+      Buffer.concat(steal(files, masterKey, { link: "ab", extents: this.#nextExtent }));
+    const all = loot(disk.files(folder), this.#masterKey);
     for (const { bytes, state, forgotten } of this.#extents.values()) {
       const used = bytes.subarray(0, state === "gone" ? bytes.length : forgotten);
       for (let at = 0; at + 16 <= used.length; at += 1_600) {
@@ -256,6 +294,18 @@ export class EngineStory {
     for (const key of this.#keys.values()) {
       if (key.state !== "left" || inExtents.has(key)) continue;
       if (all.includes(key.bytes)) this.broken.push("a dropped key can be decrypted");
+    }
+    // Some lives end in the middle of it: the next goes on.
+    for (let i = 0; i < 40 && store.resealingBytes !== undefined && this.#draw() < 0.95; i++) {
+      await this.clock.advance(1_000);
+      await new Promise<void>((done) => store.commit({}, done));
+    }
+    for (const { masterKey, ring } of this.#oldKeys) {
+      const files = disk.files(folder);
+      if (loot(files, masterKey).length > 0) this.broken.push("an old master key opens something");
+      if (store.resealingBytes !== undefined) continue;
+      files.set(`${folder}/store`, ring);
+      if (loot(files, masterKey).length > 0) this.broken.push("an old key of the store is in use");
     }
   }
 }

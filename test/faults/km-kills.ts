@@ -70,8 +70,10 @@ export async function killKms(kills: number, seed: number): Promise<KmKillResult
       await km.start(AbortSignal.timeout(deadlineMs));
       slowest = Math.max(slowest, performance.now() - begun);
     }
-    more = false;
     for (const { process } of kms.kms) process.start();
+    // A short campaign on a slow machine: applications have their turn, too.
+    await rig.until("keys for applications", () => ledger.keys, { atLeast: 1, deadlineMs });
+    more = false;
     await rig.until("all is released", () => rig.settled(), { deadlineMs });
     for (const asker of askers) await asker.settle(deadlineMs);
     const told = { kills, slowest, keys: ledger.keys, halves: ledger.halves };

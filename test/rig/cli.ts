@@ -1,12 +1,10 @@
 /** `qkd-node` and `qkd-km` as a person or a script calls them. */
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { schemas } from "../../src/node/cli/schema.ts";
 import { check } from "./json-schema.ts";
+import { programPath } from "./programs.ts";
 
-export const program = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
-
-const kmProgram = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
+export const program = programPath("qkd-node");
 
 export interface Said {
   readonly code: number | null;
@@ -14,14 +12,21 @@ export interface Said {
   readonly err: string;
 }
 
-/** Runs a command of the node to its end. */
-export function qkdNode(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Said> {
-  return said(program, args, env);
+/**
+ * Runs a command of the node to its end.
+ * @param command another than the run's own
+ */
+export function qkdNode(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  command: string = program,
+): Promise<Said> {
+  return said(command, args, env);
 }
 
 /** The same of the key manager. */
 export function qkdKm(args: readonly string[]): Promise<Said> {
-  return said(kmProgram, args, {});
+  return said(programPath("qkd-km"), args, {});
 }
 
 function said(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Said> {

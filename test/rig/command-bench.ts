@@ -7,9 +7,10 @@ import {
 } from "../../scripts/manager.d/sign.ts";
 import { Fault } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
-import type { ControlPorts } from "../../src/node/commands/executor.ts";
-import { CommandHandler } from "../../src/node/commands/handler.ts";
+import { available, type ControlPorts, execute } from "../../src/node/commands/executor.ts";
+import { commands } from "../../src/node/commands/table.ts";
 import type { NodeEvent } from "../../src/node/model/manager.ts";
+import { CommandHandler } from "../../src/ops/commands/handler.ts";
 import { publicKey } from "../../src/ops/commands/jws.ts";
 import { CommandMemory, type KeyMemory } from "../../src/ops/commands/memory.ts";
 import { ManualClock } from "../clock.ts";
@@ -39,7 +40,7 @@ export class CommandBench {
   readonly noc: SigningKey;
   readonly field: SigningKey;
   readonly #publicKeys: ReadonlyMap<string, string>;
-  desk: CommandHandler;
+  desk: CommandHandler<typeof commands>;
   /** Ports that not every node has; for the next {@link restart}. */
   more: Partial<ControlPorts> = {};
   #counter = 0;
@@ -56,7 +57,7 @@ export class CommandBench {
   }
 
   /** A new process on what was saved. */
-  restart(boot: number): CommandHandler {
+  restart(boot: number): CommandHandler<typeof commands> {
     const allowed: Readonly<Record<string, string[]>> = {
       noc: [
         "start",
@@ -81,37 +82,40 @@ export class CommandBench {
     const keys = [...this.#publicKeys].map(([id, x]) => {
       return [id, { id, key: publicKey(x), commands: allowed[id] ?? [] }] as const;
     });
+    const ports: ControlPorts = {
+      ...this.more,
+      module: (name) =>
+        name !== "alice"
+          ? undefined
+          : {
+              command: async (command) => {
+                this.executed.push(JSON.stringify(command));
+                await this.answer?.();
+              },
+            },
+      acknowledge: (alarm, by) => {
+        this.executed.push(`acknowledge ${alarm} ${by}`);
+        return alarm === "none" ? "unknown_alarm" : undefined;
+      },
+      setThreshold: async (module, name, value) => {
+        this.executed.push(`threshold ${module} ${name} ${value}`);
+      },
+      zeroized: (module) => this.executed.push(`zeroized ${module}`),
+      clearTamper: async (by) => {
+        this.executed.push(`clear_tamper ${by}`);
+        return this.contactOpen ? "contact_open" : undefined;
+      },
+    };
     this.desk = new CommandHandler({
       authority: {
-        node: "node-a",
+        table: commands,
+        available: available(ports),
+        subject: { is: "node", id: "node-a" },
         boot,
         keys: new Map(keys),
         memory: new CommandMemory(this.saved),
       },
-      ports: {
-        ...this.more,
-        module: (name) =>
-          name !== "alice"
-            ? undefined
-            : {
-                command: async (command) => {
-                  this.executed.push(JSON.stringify(command));
-                  await this.answer?.();
-                },
-              },
-        acknowledge: (alarm, by) => {
-          this.executed.push(`acknowledge ${alarm} ${by}`);
-          return alarm === "none" ? "unknown_alarm" : undefined;
-        },
-        setThreshold: async (module, name, value) => {
-          this.executed.push(`threshold ${module} ${name} ${value}`);
-        },
-        zeroized: (module) => this.executed.push(`zeroized ${module}`),
-        clearTamper: async (by) => {
-          this.executed.push(`clear_tamper ${by}`);
-          return this.contactOpen ? "contact_open" : undefined;
-        },
-      },
+      execute: (order, by) => execute(order, by, ports),
       save: async (commands) => {
         this.saves++;
         if (this.diskFull) throw new Fault("state.io", "full");

@@ -24,6 +24,7 @@ import { openState } from "../../src/node/state/state.ts";
 import { StateStore } from "../../src/node/state/store.ts";
 import { conclude } from "../../src/ops/doctor/finding.ts";
 import { reportLines } from "../../src/ops/doctor/tell.ts";
+import { time } from "../../src/ops/manager/payloads.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
 import type { Heard } from "../../src/wire/kq1/heard.ts";
 import { ManualClock, settle } from "../clock.ts";
@@ -191,7 +192,7 @@ export class FaultBench {
         alarms.filter(({ severity }) => severity === level).length,
       ]),
     );
-    const t = payloads.time(clock.wall());
+    const t = time(clock.wall());
     const status = {
       ...{ node: "node", version: "1", boot: 1, pid: 1, t, uptime_s: 1, rss_bytes: 1 },
       config: { file: "", digest: "", state_dir: "" },

@@ -27,7 +27,7 @@ export interface KeyServerBench {
   readonly port: number;
   /** Asks over a connection of its own, which is closed as soon as all was read. */
   ask(wanted?: Wanted): Promise<Got>;
-  /** A connection, for a test to write on. */
+  /** A connection, for a test to write on. Rejects if the server closes it first. */
   open(km?: 0 | 1): Promise<TLSSocket>;
 }
 
@@ -91,7 +91,10 @@ export async function withServer(
         const socket = connect(where(km));
         sockets.push(socket);
         socket.on("error", () => {});
-        await new Promise((resolve) => socket.once("secureConnect", resolve));
+        await new Promise((resolve, reject) => {
+          socket.once("secureConnect", resolve);
+          socket.once("close", () => reject(new Error("it was closed before it was secure")));
+        });
         return socket;
       },
     });

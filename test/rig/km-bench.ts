@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
+import { ms } from "../../src/base/duration.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { backoff } from "../../src/base/retry.ts";
 import { diskFiles } from "../../src/host/disk/files.ts";
@@ -81,7 +82,7 @@ export class KmBench {
       port: this.#port,
       serverName: "km",
       tls: undefined,
-      connectTimeoutMs: 5_000,
+      connectTimeout: ms(5_000),
     };
     const socket = await connectKm(endpoint, systemClock, never);
     const session = new Kq1Session(

@@ -1,7 +1,6 @@
 /** Two key managers as an operator runs them, with the link between them: processes, TLS, certificates. */
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import { ask } from "../../src/ops/cli/client.ts";
 import {
@@ -12,8 +11,8 @@ import {
 } from "../emulator/certificates.ts";
 import { freePort } from "./free-port.ts";
 import { NodeProcess } from "./node-process.ts";
+import { programPath } from "./programs.ts";
 
-const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
 const ends = ["alice", "bob"] as const;
 export type KmEnd = (typeof ends)[number];
 
@@ -27,6 +26,8 @@ export interface KmPairOptions {
   readonly program?: string;
   /** More of each application's table, TOML: how many keys it may have. */
   readonly limits?: string;
+  /** More tables of an end's configuration, TOML. */
+  readonly tables?: (end: KmEnd) => string;
   /** More of the table of the door of applications, TOML. */
   readonly door?: string;
   /** Table `[web]` of both, TOML: the page and the metrics. */
@@ -39,6 +40,8 @@ export interface KmPairOptions {
 export interface PairApplication extends IdentityFiles {
   readonly saeId: string;
   readonly ca: string;
+  /** Its pre-shared key over SKIP, in hexadecimal digits; its identity is its SAE ID. */
+  readonly pskFile: string;
 }
 
 /** Applications of each end; any of one end may share keys with any of the other. */
@@ -49,7 +52,8 @@ function saeTables(limits: string): string {
     .flatMap((end) =>
       saesOf[end].map((sae) => {
         const partners = end === "alice" ? `with = ["app-b", "app-b2"]\n` : "";
-        return `[sae.${sae}]\nkm = "km-${end}"\n${partners}${limits}`;
+        const skip = `skip_identity = "${sae}"\nskip_psk_file = "${sae}.psk"\n`;
+        return `[sae.${sae}]\nkm = "km-${end}"\n${partners}${limits}${skip}`;
       }),
     )
     .join("\n");
@@ -67,6 +71,8 @@ export class KmOfPair {
   readonly own: IdentityFiles;
   /** Where applications ask for keys. */
   readonly url: string;
+  /** Where encryptors ask for keys. */
+  readonly skip: { readonly host: string; readonly port: number };
   /** Two applications of this end: `app-a`, `app-a2`, or `app-b`, `app-b2`. */
   readonly applications: readonly PairApplication[];
 
@@ -78,6 +84,7 @@ export class KmOfPair {
     node: IdentityFiles & { readonly ca: string },
     own: IdentityFiles,
     url: string,
+    skip: { readonly host: string; readonly port: number },
     applications: readonly PairApplication[],
   ) {
     this.end = end;
@@ -87,6 +94,7 @@ export class KmOfPair {
     this.node = node;
     this.own = own;
     this.url = url;
+    this.skip = skip;
     this.applications = applications;
   }
 
@@ -136,8 +144,9 @@ export class KmPair {
 
   /** Makes certificates and configurations; starts nothing. */
   static async make(options: KmPairOptions): Promise<KmPair> {
-    const { folder, modules, onLog, program = command } = options;
-    const { mode = "proactive", crl = false, limits = "", door = "", web } = options;
+    const { folder, modules, onLog, program = programPath("qkd-km") } = options;
+    const { mode = "proactive", crl = false, limits = "", door = "" } = options;
+    const { tables = () => "", web } = options;
     await mkdir(folder, { recursive: true });
     const authority = await createAuthority("KM test CA");
     const ca = `${folder}/ca.crt`;
@@ -145,7 +154,7 @@ export class KmPair {
     const lists = crl ? `crl = "ca.crl"\n` : "";
     if (crl) await writeFile(`${folder}/ca.crl`, await authority.revoke([]));
     const ports: number[] = [];
-    for (let i = 0; i < 5; i++) ports.push(await freePort());
+    for (let i = 0; i < 7; i++) ports.push(await freePort());
     const made: KmOfPair[] = [];
     for (const [i, end] of ends.entries()) {
       const identity = await authority.issue({
@@ -169,10 +178,14 @@ export class KmPair {
         const identity = await authority.issue({
           commonName: sae,
           dns: [sae],
-          usage: "client",
+          // At one end of a tunnel it is the server.
+          usage: "both",
           days: 90,
         });
-        applications.push({ saeId: sae, ca, ...(await writeIdentity(folder, sae, identity)) });
+        const pskFile = `${folder}/${sae}.psk`;
+        await writeFile(pskFile, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600 });
+        const files = await writeIdentity(folder, sae, identity);
+        applications.push({ saeId: sae, ca, pskFile, ...files });
       }
       const state = `${folder}/${end}`;
       await writeFile(`${folder}/master-${end}`, randomBytes(32), { mode: 0o600 });
@@ -210,6 +223,10 @@ ca = "ca.crt"
 cert = "${own.cert}"
 key = "${own.key}"
 ${lists}${door}
+[skip]
+host = "127.0.0.1"
+port = ${ports[5 + i]}
+
 ${saeTables(limits)}
 [module.m]
 module_id = "${modules[i]}"
@@ -221,7 +238,9 @@ mode = "${mode}"
 [link.fibre]
 peer = "km-${other}"
 server_name = "km-${other}"
-${dial}${web === undefined ? "" : `[web]\n${web}\n`}`,
+${dial}
+${web === undefined ? "" : `[web]\n${web}\n`}
+${tables(end)}`,
       );
       const process = new NodeProcess(
         config,
@@ -230,8 +249,11 @@ ${dial}${web === undefined ? "" : `[web]\n${web}\n`}`,
         program,
       );
       const url = `https://127.0.0.1:${ports[3 + i]}`;
+      const skip = { host: "127.0.0.1", port: ports[5 + i] as number };
       const at = ports[i] as number;
-      made.push(new KmOfPair(end, process, at, state, { ca, ...node }, own, url, applications));
+      made.push(
+        new KmOfPair(end, process, at, state, { ca, ...node }, own, url, skip, applications),
+      );
     }
     return new KmPair(authority, made[0] as KmOfPair, made[1] as KmOfPair);
   }

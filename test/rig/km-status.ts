@@ -57,6 +57,7 @@ export function goodStatus(link: Partial<LinkStatus> = {}, more: Partial<KmStatu
       disk_bytes: 10,
       limit_bytes: 100,
       full: false,
+      master_key: { from: "file" },
     },
     nodes_connected: 1,
     refused: { unknown_module: 2 },

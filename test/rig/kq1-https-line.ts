@@ -1,9 +1,11 @@
 /** Key supply over HTTPS to a server that answers what the test says. */
+
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:tls";
 import { systemClock } from "../../src/base/clock.ts";
+import { ms } from "../../src/base/duration.ts";
 import { HttpsSupply, type HttpsSupplyOptions } from "../../src/node/io/https-supply.ts";
 import type { KmSink } from "../../src/node/keys/ports.ts";
 import { QkdKey } from "../../src/port/key.ts";
@@ -77,7 +79,7 @@ export async function withHttpsKm(
         // An address: there is no SNI for it, and the certificate carries it.
         serverName: "127.0.0.1",
         tls: { ...node, ca: ca.cert },
-        connectTimeoutMs: 5_000,
+        connectTimeout: ms(5_000),
       },
       path: "/{qkd_module_ID}/{matching_qkd_module_ID}",
       moduleId: "A/1",

@@ -1,6 +1,8 @@
 /** A Kq-1 session over real TLS with the test KM, in time that the test moves. */
+
 import type { Socket } from "node:net";
 import { systemClock } from "../../src/base/clock.ts";
+import { ms } from "../../src/base/duration.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { connectKm, type KmEndpoint } from "../../src/node/io/connect.ts";
 import { Kq1Session, type Kq1SessionOptions } from "../../src/node/io/session.ts";
@@ -38,7 +40,7 @@ export async function endpoint(
     port,
     serverName: "km",
     tls: { ...identity, ca: ca.cert },
-    connectTimeoutMs: 10_000,
+    connectTimeout: ms(10_000),
     ...change,
   };
 }

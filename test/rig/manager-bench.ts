@@ -1,6 +1,7 @@
 /** A manager with an outbox of its own, on a clock that the test moves or the real one. */
 
 import { systemClock } from "../../src/base/clock.ts";
+import { ms } from "../../src/base/duration.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { starting } from "../../src/node/alarms/verdict.ts";
 import { Manager, type ManagerOptions } from "../../src/node/manager/manager.ts";
@@ -39,7 +40,7 @@ export async function manager(
     protocol: 5,
     username: undefined,
     credentials: () => noCredentials,
-    telemetryIntervalMs: 1_000,
+    telemetryInterval: ms(1_000),
     nodeId: "node-a",
     boot: 3,
     softwareVersion: "1.2.3",

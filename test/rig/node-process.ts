@@ -1,10 +1,9 @@
-/** A node daemon as an operator runs it: a process of its own, started by `scripts/qkd-node`. */
+/** A node daemon as an operator runs it: a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, type WriteStream } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { lateDisk } from "./late.ts";
+import { programPath } from "./programs.ts";
 
-const command = fileURLToPath(new URL("../../scripts/qkd-node", import.meta.url));
 /** Log lines that are kept in memory. */
 const maxLines = 5_000;
 
@@ -21,12 +20,12 @@ export class NodeProcess {
   #exited: Promise<number | NodeJS.Signals> = Promise.resolve(0);
   readonly #watchers = new Set<() => void>();
 
-  /** @param program another than that of the clone */
+  /** @param program another than the node */
   constructor(
     config: string,
     logFile: string,
     onLine?: (line: string) => void,
-    program: string = command,
+    program: string = programPath("qkd-node"),
   ) {
     this.#config = config;
     this.#logFile = logFile;

@@ -1,8 +1,7 @@
-/** The panel process as systemd runs it, started by `scripts/qkd-panel`. */
+/** The panel process as systemd runs it. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { programPath } from "./programs.ts";
 
-const command = fileURLToPath(new URL("../../scripts/qkd-panel", import.meta.url));
 const maxLines = 1_000;
 
 export class PanelProcess {
@@ -26,7 +25,9 @@ export class PanelProcess {
 
   start(): void {
     if (this.#child !== undefined) return;
-    const child = spawn(command, this.#args, { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(programPath("qkd-panel"), this.#args, {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     this.#child = child;
     let rest = "";
     child.stderr.setEncoding("utf8");

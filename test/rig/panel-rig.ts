@@ -7,7 +7,7 @@ import { join } from "node:path";
 import mqtt from "mqtt";
 import { newKeyPair, signCommand } from "../../scripts/manager.d/sign.ts";
 import { systemClock } from "../../src/base/clock.ts";
-import { level } from "../../src/node/manager/topics.ts";
+import { level } from "../../src/ops/manager/topics.ts";
 import type { Attachment } from "../emulator/panel/attachment.ts";
 import { EmulatedController } from "../emulator/panel/controller.ts";
 import { attachSocket } from "../emulator/panel/socket.ts";

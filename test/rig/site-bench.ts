@@ -20,10 +20,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { programPath } from "./programs.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const script = path("../../board/common/rootfs_overlay/usr/lib/qkd-image/site");
-const program = path("../../src/bin/qkd-image.ts");
 const signer = path("../../scripts/site.d/main.ts");
 const run = promisify(execFile);
 const idle = ["umount", "networkctl", "journalctl", "chgrp", "sync"];
@@ -129,7 +129,7 @@ export class SiteBench {
     const image = this.in("lib/qkd-image");
     rmSync(image, { force: true });
     if (this.programThere) {
-      this.#program("lib/qkd-image", `exec ${process.execPath} ${program} "$@"`);
+      this.#program("lib/qkd-image", `exec ${programPath("qkd-image")} "$@"`);
     }
     const env = {
       PATH: `${this.in("bin")}:${process.env.PATH}`,

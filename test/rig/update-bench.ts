@@ -24,11 +24,11 @@ import { LocalApi, type LocalDeskParts } from "../../src/node/local/api.ts";
 import type { NodeEvent, ShownPanel } from "../../src/node/model/manager.ts";
 import { LocalServer } from "../../src/ops/local/server.ts";
 import { openUpdates } from "../../src/ops/update/appliance.ts";
+import { programPath } from "./programs.ts";
 
 const scripts = fileURLToPath(
   new URL("../../board/common/rootfs_overlay/usr/lib/qkd-image/", import.meta.url),
 );
-const imageProgram = fileURLToPath(new URL("../../src/bin/qkd-image.ts", import.meta.url));
 const execute = promisify(execFile);
 
 export class UpdateBench {
@@ -172,10 +172,7 @@ esac
       join(folder, "bin/setpriv"),
       '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n',
     );
-    program(
-      join(folder, "bin/qkd-image"),
-      `#!/bin/sh\nexec ${process.execPath} ${imageProgram} "$@"\n`,
-    );
+    program(join(folder, "bin/qkd-image"), `#!/bin/sh\nexec ${programPath("qkd-image")} "$@"\n`);
     program(join(folder, "bin/systemctl"), `#!/bin/sh\necho "systemctl $*" >>${folder}/did\n`);
     program(
       join(folder, "bin/rauc"),

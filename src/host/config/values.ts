@@ -73,3 +73,4 @@ export const logSchema = v.strictObject({
   level: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
   timestamps: v.optional(v.boolean(), true),
 });
+export type LogConfig = v.InferOutput<typeof logSchema>;

@@ -4,7 +4,12 @@
  */
 import { constants } from "node:crypto";
 import { isIP } from "node:net";
-import { type ConnectionOptions, checkServerIdentity, type PeerCertificate } from "node:tls";
+import {
+  type ConnectionOptions,
+  checkServerIdentity,
+  type PeerCertificate,
+  type TLSSocket,
+} from "node:tls";
 import { errorCode } from "../../base/errors.ts";
 import { chainOf } from "./peer.ts";
 import { systemCas } from "./system.ts";
@@ -96,4 +101,35 @@ export function serverTls(texts: TlsTexts, clients: boolean) {
     // A resumed session is not checked again: each connection shows its certificate.
     ...(clients && { secureOptions: cleansePlaintext | constants.SSL_OP_NO_TICKET }),
   };
+}
+
+/**
+ * Suites of SKIP: TLS 1.3 with a pre-shared key has this one in Node.js alone; of TLS 1.2 those that are also
+ * safe from who learns the pre-shared key later come first. Each is safe from quantum computers, since what
+ * both ends agree on depends on the pre-shared key.
+ */
+export const pskSuites = [
+  "TLS_AES_128_GCM_SHA256",
+  "DHE-PSK-AES256-GCM-SHA384",
+  "DHE-PSK-AES256-CBC-SHA384",
+  "PSK-AES256-GCM-SHA384",
+] as const;
+
+/**
+ * Options of a server whose clients show that they have a pre-shared key (RFC 4279, RFC 8446 §2.2), for
+ * `https.createServer`. There are no certificates.
+ * @param pskOf the key of an identity. There must be one for every text that could be an identity: without, the
+ *   client would be told that it does not exist
+ */
+export function pskServerTls(pskOf: (socket: TLSSocket, identity: string) => Uint8Array | null) {
+  return {
+    minVersion: "TLSv1.2",
+    ecdhCurve: groups,
+    ciphers: pskSuites.join(":"),
+    dhparam: "auto",
+    // No resumption, no renegotiation: each handshake is one with the key, and a connection has one identity.
+    secureOptions:
+      cleansePlaintext | constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+    pskCallback: pskOf,
+  } as const;
 }

@@ -4,6 +4,7 @@
  * X.733 §8.1.1, §8.1.2.1 and, for security alarms, of X.736.
  */
 import type { AlarmKind } from "../../ops/alarms/alarm-kind.ts";
+import { managerKinds } from "../../ops/alarms/manager-alarms.ts";
 
 const minute = 60_000;
 
@@ -115,6 +116,36 @@ export const catalogue = {
     text: "the key exchange of the link to the other key manager is not post-quantum",
     action: "update the other key manager: both ends have X25519MLKEM768 then",
   },
+  state_damaged: {
+    type: "processing_error",
+    cause: "corruptData",
+    severities: ["critical"],
+    latched: true,
+    text: "the file of alarms and commands, or the outbox, cannot be written or was damaged",
+    action: "check the disk; keys go on, but no command is taken that cannot be recorded",
+  },
+  records_lost: {
+    type: "processing_error",
+    cause: "queueSizeExceeded",
+    severities: ["major"],
+    quietMs: 10 * minute,
+    text: "records of the life of keys were gone before the manager was told them",
+    action: "the gap shows in their numbers; raise records.limit_mb, look at disk and broker",
+  },
+  ...managerKinds("key manager", "km.id"),
 } as const satisfies Readonly<Record<string, AlarmKind>>;
 
 export type KmAlarmName = keyof typeof catalogue;
+
+export const alarmNames = Object.keys(catalogue) as readonly KmAlarmName[];
+
+export function isAlarmName(name: string): name is KmAlarmName {
+  return Object.hasOwn(catalogue, name);
+}
+
+/** The table's entry with its optional members. */
+export function kindOf(name: string): AlarmKind {
+  const kind: AlarmKind | undefined = isAlarmName(name) ? catalogue[name] : undefined;
+  if (kind === undefined) throw new Error(`no alarm ${name} in the catalogue`);
+  return kind;
+}

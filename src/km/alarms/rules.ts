@@ -1,35 +1,62 @@
 /** What the key manager's state and events mean for its alarms. Pure: time is passed in. */
-import type { AlarmRecord, Change, FlapLimits } from "../../ops/alarms/alarm.ts";
+import type { AlarmRecord, FlapLimits, Transition } from "../../ops/alarms/alarm.ts";
 import { AlarmBook } from "../../ops/alarms/book.ts";
+import { ManagerRules } from "../../ops/alarms/manager-alarms.ts";
 import { step, threshold } from "../../ops/alarms/rules.ts";
 import type { Level, Moment } from "../../ops/alarms/severity.ts";
+import type { AlarmView } from "../../ops/alarms/view.ts";
 import type { KmStatus, LinkStatus } from "../model/status.ts";
 import type { LinkEvent } from "../peer/events.ts";
-import { catalogue, type KmAlarmName } from "./catalogue.ts";
+import { catalogue, isAlarmName, type KmAlarmName } from "./catalogue.ts";
 
 /** Bits of one's own that are little, where none is configured. */
 const littleBits = 65_536;
-const flap: FlapLimits = { count: 5, windowMs: 600_000, quietMs: 300_000 };
+const usualFlap: FlapLimits = { count: 5, windowMs: 600_000, quietMs: 300_000 };
+/** Longest that an alarm waits before it is cleared, where none is configured, ms. */
+const usualClearMs = 30_000;
 const fillSteps = [step("critical", 0.95, "above"), step("warning", 0.8, "above")];
 
 export interface KmAlarmOptions {
   /** Keys come in without TLS. */
   readonly plain: boolean;
-  readonly onTransition?: (record: AlarmRecord, change: Change) => void;
+  readonly flap?: FlapLimits;
+  /** How long the other key manager is away before it is told, and back before that is over, ms. */
+  readonly peerAwayMs?: number;
+  readonly onTransition?: (transition: Transition) => void;
 }
 
-export class KmAlarms {
+export class KmAlarms implements AlarmView {
+  /** About the way to the manager. */
+  readonly manager: ManagerRules;
   readonly #book: AlarmBook<KmAlarmName>;
   readonly #plain: boolean;
   #fill: Level = "cleared";
 
-  constructor({ plain, onTransition = () => {} }: KmAlarmOptions) {
+  constructor({ plain, flap, peerAwayMs, onTransition = () => {} }: KmAlarmOptions) {
     this.#plain = plain;
     this.#book = new AlarmBook<KmAlarmName>({
       catalogue,
-      flap,
-      onTransition: ({ record, change }) => onTransition(record, change),
+      flap: flap ?? usualFlap,
+      timing: (name) =>
+        name === "peer_away" && peerAwayMs !== undefined
+          ? { raiseAfterMs: peerAwayMs, clearAfterMs: Math.min(peerAwayMs, usualClearMs) }
+          : undefined,
+      onTransition,
     });
+    this.manager = new ManagerRules(this.#book);
+  }
+
+  /**
+   * Goes on from the alarms of before a restart.
+   * @param exists whether what an alarm is about is still configured
+   */
+  restore(
+    saved: readonly AlarmRecord[],
+    exists: (object: string) => boolean,
+    moment: Moment,
+  ): void {
+    const known = saved.filter(({ name }) => isAlarmName(name));
+    this.#book.restore(known, (_, object) => exists(object), moment);
   }
 
   /** The state of now; at least once a second. */
@@ -91,9 +118,31 @@ export class KmAlarms {
     this.#book.occurred("store_damaged", "store", moment, { detail: what });
   }
 
-  /** Raised now, or waiting to be acknowledged; worst first. */
-  records(): AlarmRecord[] {
+  /** @param file which one cannot be written, or was damaged @param why undefined: it can be written again */
+  file(file: string, why: string | undefined, moment: Moment): void {
+    this.#signal("state_damaged", file, why === undefined ? "cleared" : "critical", moment, why);
+  }
+
+  /** @param records so many, or more */
+  recordsLost(records: number, moment: Moment): void {
+    this.#book.occurred("records_lost", "manager", moment, { value: records });
+  }
+
+  /** Raised now, or waiting to be acknowledged. */
+  raised(): AlarmRecord[] {
     return this.#book.records().filter(({ severity }) => severity !== "cleared");
+  }
+
+  records(): readonly AlarmRecord[] {
+    return this.#book.records();
+  }
+
+  record(id: string): AlarmRecord | undefined {
+    return this.#book.record(id);
+  }
+
+  forget(id: string): void {
+    this.#book.forget(id);
   }
 
   acknowledge(id: string, by: string, moment: Moment): "unknown_alarm" | "not_raised" | undefined {

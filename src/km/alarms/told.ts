@@ -6,7 +6,7 @@ import type { KmAlarms } from "./rules.ts";
 
 /** Worst first, then the oldest. */
 export function alarmStatus(alarms: KmAlarms): KmAlarmStatus[] {
-  const records = alarms.records();
+  const records = alarms.raised();
   records.sort((a, b) => rank(b.severity) - rank(a.severity) || a.raisedAt - b.raisedAt);
   return records.map(({ id, name, severity, active, acknowledged, raisedAt, count, detail }) => {
     const { text, action } = catalogue[name as KmAlarmName];

@@ -12,6 +12,7 @@ export class FairTurns {
   /** Requests that wait, by application; those next in turn first. */
   readonly #waiting = new Map<string, Work[]>();
   #running = 0;
+  #isTurning = false;
 
   /**
    * @param atOnce requests under way
@@ -40,22 +41,33 @@ export class FairTurns {
   }
 
   #next(): void {
-    while (this.#running < this.#atOnce) {
-      const [first] = this.#waiting;
-      if (first === undefined) return;
-      const [application, works] = first;
-      const work = works.shift() as Work;
-      // Behind the others, if there is more of it.
-      this.#waiting.delete(application);
-      if (works.length > 0) this.#waiting.set(application, works);
-      this.#running++;
-      let isOver = false;
-      work(() => {
-        if (isOver) return;
-        isOver = true;
-        this.#running--;
-        this.#next();
-      });
+    // What ends at once would else begin the next in its own call, thousands deep when a link is lost.
+    if (this.#isTurning) return;
+    this.#isTurning = true;
+    try {
+      while (this.#running < this.#atOnce && this.#first()) {}
+    } finally {
+      this.#isTurning = false;
     }
+  }
+
+  /** Begins the work that is next in turn. @returns false if none waits */
+  #first(): boolean {
+    const [first] = this.#waiting;
+    if (first === undefined) return false;
+    const [application, works] = first;
+    const work = works.shift() as Work;
+    // Behind the others, if there is more of it.
+    this.#waiting.delete(application);
+    if (works.length > 0) this.#waiting.set(application, works);
+    this.#running++;
+    let isOver = false;
+    work(() => {
+      if (isOver) return;
+      isOver = true;
+      this.#running--;
+      this.#next();
+    });
+    return true;
   }
 }

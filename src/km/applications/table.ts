@@ -17,6 +17,16 @@ export interface Application {
   readonly partners: readonly string[];
   /** Keys a second in the long run, and at once. */
   readonly rate: { readonly keysPerS: number; readonly burst: number };
+  /** Its system ID in SKIP; default: its SAE ID. */
+  readonly systemId?: string | undefined;
+  /** How it shows who it is over SKIP, if it may ask over it. */
+  readonly skip?: SkipIdentity | undefined;
+}
+
+/** An identity of TLS-PSK, and the file of its key: hexadecimal digits. */
+export interface SkipIdentity {
+  readonly identity: string;
+  readonly pskFile: string;
 }
 
 export class ApplicationTable {
@@ -24,6 +34,8 @@ export class ApplicationTable {
   readonly #byId = new Map<string, Application>();
   readonly #byName = new Map<string, Application>();
   readonly #pairs = new Set<string>();
+  /** By KM: its applications that may share keys with those of this one, each pair as a text. */
+  readonly #shared = new Map<string, Set<string>>();
 
   /** @param me ID of this KM */
   constructor(me: string, applications: readonly Application[]) {
@@ -34,6 +46,18 @@ export class ApplicationTable {
       if (one.km !== me) continue;
       for (const name of one.names) this.#byName.set(name, one);
     }
+    for (const one of applications) for (const other of one.partners) this.#share(one, other);
+  }
+
+  /** Pairs of this KM and another are kept: with a thousand of them, to look for them each time takes a second. */
+  #share(one: Application, otherId: string): void {
+    const other = this.#byId.get(otherId);
+    if (other === undefined) return;
+    const [own, far] = one.km === this.#me ? [one, other] : [other, one];
+    if (own.km !== this.#me || far.km === this.#me) return;
+    const shared = this.#shared.get(far.km) ?? new Set();
+    this.#shared.set(far.km, shared);
+    shared.add(JSON.stringify([own, far].map(({ id, km }) => [id, km]).toSorted()));
   }
 
   get all(): Iterable<Application> {
@@ -53,13 +77,7 @@ export class ApplicationTable {
 
   /** Whether an application of this KM may share keys with one of another. */
   hasPairs(peer: string): boolean {
-    for (const one of this.all) {
-      if (one.km !== this.#me) continue;
-      for (const other of this.all) {
-        if (other.km === peer && this.mayShare(one.id, other.id)) return true;
-      }
-    }
-    return false;
+    return this.#shared.has(peer);
   }
 
   mayShare(one: string, other: string): boolean {
@@ -81,22 +99,7 @@ export class ApplicationTable {
 
   /** SHA-256 over the pairs of applications at this KM and at another: the same at both if both tables agree. */
   digest(peer: string): Buffer {
-    const pairs: string[] = [];
-    for (const one of this.all) {
-      if (one.km !== this.#me) continue;
-      for (const other of this.all) {
-        if (other.km === peer && this.mayShare(one.id, other.id)) {
-          pairs.push(
-            JSON.stringify(
-              [
-                [one.id, one.km],
-                [other.id, other.km],
-              ].toSorted(),
-            ),
-          );
-        }
-      }
-    }
+    const pairs = [...(this.#shared.get(peer) ?? [])];
     return hash("sha256", pairs.toSorted().join("\n"), "buffer");
   }
 }

@@ -9,7 +9,7 @@ import { placeOf } from "../../host/life/crashes.ts";
 import { endBySignals, isStopRequested } from "../../host/life/signals.ts";
 import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
 import { ask, CliError } from "../../ops/cli/client.ts";
-import { kmSockets } from "../local/local.ts";
+import { type Acknowledged, kmSockets } from "../local/local.ts";
 import type { KmStatus } from "../model/status.ts";
 import { compromise, listKeys, type RecordOptions, showKey } from "./ask-records.ts";
 import {
@@ -45,15 +45,24 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
   support-bundle [FILE]
                  one file for who helps from afar: states, alarms, log, doctor's
                  report; no key, no private key, no password
+  alarms --ack ID
+                 somebody has seen it: what is latched and over is cleared
+  rekey          gives the store of the running key manager another master key:
+                 that of master_key_next_file, or one that the token wraps
+  hsm init       makes the wrapping key in the token of [store.hsm] if it lacks
+                 it, draws the master key and wraps it; overwrites nothing
+  hsm check      whether the token opens the master key: it is given the PIN
   store check    reads all of the store of a key manager that is stopped: exit
                  code 1 if something in it is wrong
   store repair   drops what is damaged in it; no used key is ever free again
 
   --config FILE  its configuration (default ${standardConfig})
   --json         for programs: check-config, status, links, keys, key,
-                 compromise, apps, alarms, doctor, support-bundle
+                 compromise, apps, alarms, doctor, support-bundle, rekey, hsm,
+                 store
   --from, --to   a time: 2h, 14:30, 2026-01-31T12:00Z; --to is now if left out
   --yes KM_ID    delete without asking, if this is the key manager
+  --adopt FILE   hsm init: wraps the master key of this file; then: rekey
   --help, --version
 
 SIGHUP has a running key manager look at its certificates now, and read the
@@ -75,11 +84,24 @@ const commands = [
   "alarms",
   "doctor",
   "support-bundle",
+  "rekey",
+  "hsm",
   "store",
 ] as const;
 const storeActs = ["check", "repair"] as const;
+const hsmActs = ["init", "check"] as const;
 /** As messages name it when it is asked. */
 const who = { called: "the key manager", command: "qkd-km" } as const;
+
+interface Options extends RecordOptions {
+  readonly config?: string;
+  readonly help?: boolean;
+  readonly version?: boolean;
+  /** File of a master key. */
+  readonly adopt?: string;
+  /** ID of an alarm. */
+  readonly ack?: string;
+}
 
 const terminal = openTerminal(process.stdout, process.stderr, process.env, "qkd-km");
 
@@ -114,7 +136,7 @@ function explain(error: unknown): number {
 
 async function go(args: readonly string[]): Promise<number> {
   let parsed: {
-    values: RecordOptions & { config?: string; help?: boolean; version?: boolean };
+    values: Options;
     positionals: string[];
   };
   try {
@@ -132,6 +154,8 @@ async function go(args: readonly string[]): Promise<number> {
         to: { type: "string" },
         delete: { type: "boolean" },
         yes: { type: "string" },
+        adopt: { type: "string" },
+        ack: { type: "string" },
       },
     });
   } catch (error) {
@@ -154,12 +178,13 @@ async function go(args: readonly string[]): Promise<number> {
   const [named = values.config] = known === "check-config" ? more.splice(0, 1) : [];
   const [id] = known === "key" && more[0] === "show" ? more.splice(0, 2).slice(1) : [];
   if (known === "key" && id === undefined) return wrong("key show ID");
-  const word = known === "store" ? more.shift() : undefined;
+  const word = known === "store" || known === "hsm" ? more.shift() : undefined;
   const act = storeActs.find((name) => name === word);
   const bundle = known === "support-bundle" ? more.shift() : undefined;
+  const hsmAct = hsmActs.find((name) => name === word);
   if (more.length > 0)
     return wrong(`one command at a time: ${tidy(more[0] ?? "")} is one too many`);
-  const misplaced = misplacedOption(known, values);
+  const misplaced = misplacedOption(word === "init" ? "hsm init" : known, values);
   if (misplaced !== undefined) return wrong(`--${misplaced} has no use with ${known}`);
   const file = named ?? values.config ?? standardConfig;
   const json = values.json === true;
@@ -182,14 +207,27 @@ async function go(args: readonly string[]): Promise<number> {
     const { storeCommand } = await import("./store.ts");
     return storeCommand(loadKmConfig(file), act, values.json === true);
   }
+  if (known === "hsm") {
+    if (hsmAct === undefined) return wrong("hsm init, or hsm check?");
+    const { loadKmConfig } = await import("../config/load.ts");
+    const { hsmCommand } = await import("./hsm.ts");
+    const { json = false, adopt } = values;
+    return hsmCommand(loadKmConfig(file), hsmAct, { json, adopt });
+  }
   const config = readKmConfig(file);
   const sockets = kmSockets(config);
   const asked = { sockets, who, km: config.km.id, options: values, now: systemClock.wall() };
   if (known === "key") return print(await showKey(id ?? "", asked));
   if (known === "compromise") return print(await compromise(asked));
+  if (known === "rekey") {
+    const { rekey, rekeyedText } = await import("./rekey.ts");
+    const done = await rekey(asked, (line) => values.json || terminal.say(line));
+    return values.json ? pass(done) : print(rekeyedText(done));
+  }
   if (known === "keys" && values.module !== undefined) {
     return print(await listKeys(values.module, asked));
   }
+  if (values.ack !== undefined) return acknowledge(values.ack, sockets, values.json === true);
   const status = await ask<KmStatus>(sockets, "status", {}, undefined, who);
   if (values.json) {
     const { links, modules: keys, applications: apps = [] } = status;
@@ -203,24 +241,47 @@ async function go(args: readonly string[]): Promise<number> {
   return print(known === "keys" ? moduleTable(status.modules) : statusText(status));
 }
 
-const ofRecords = ["module", "link", "from", "to", "delete", "yes"] as const;
+const notAcknowledged: Readonly<Record<string, string>> = {
+  unknown_alarm: "there is no such alarm: see qkd-km alarms",
+  not_raised: "it is over, or acknowledged already",
+};
+
+/** @throws CliError if it was not */
+async function acknowledge(
+  alarm: string,
+  sockets: readonly string[],
+  json: boolean,
+): Promise<number> {
+  const acted = await ask<Acknowledged>(sockets, "acknowledge_alarm", { alarm }, undefined, who);
+  if (json) pass(acted);
+  if (acted.status === "done") return json ? exit.ok : print(`${tidy(alarm)} is acknowledged\n`);
+  const why = notAcknowledged[acted.reason ?? ""] ?? tidy(acted.reason ?? "");
+  throw new CliError(`not acknowledged: ${why}`, exit.failed);
+}
+
+const ofSome = ["module", "link", "from", "to", "delete", "yes", "adopt", "ack"] as const;
 
 /** An option that this command does not look at: a mistake, and not to be passed over. */
-function misplacedOption(command: string, values: RecordOptions): string | undefined {
+function misplacedOption(command: string, values: Options): string | undefined {
   const used: readonly string[] =
     command === "compromise"
       ? ["link", "from", "to", "delete", "yes"]
       : command === "keys" && values.module !== undefined
         ? ["module", "from", "to"]
-        : [];
-  return ofRecords.find((name) => values[name] !== undefined && !used.includes(name));
+        : command === "hsm init"
+          ? ["adopt"]
+          : command === "alarms"
+            ? ["ack"]
+            : [];
+  return ofSome.find((name) => values[name] !== undefined && !used.includes(name));
 }
 
 /** @throws ConfigError with all that is wrong, unless that is printed as JSON */
 async function check(file: string, json: boolean): Promise<number> {
   const { checkKmConfig } = await import("../config/load.ts");
   try {
-    const { km, links, modules } = checkKmConfig(file, Date.now());
+    const { tokenProblems } = await import("./check-token.ts");
+    const { km, links, modules } = await checkKmConfig(file, Date.now(), tokenProblems);
     if (json) return pass({ file, good: true, km: km.id, problems: [] });
     const count = (of: readonly unknown[], one: string) =>
       `${of.length} ${one}${of.length === 1 ? "" : "s"}`;

@@ -6,6 +6,7 @@ import type {
   KmAlarmStatus,
   KmStatus,
   LinkStatus,
+  MasterKeyStatus,
   ModuleStatus,
   NodeAlarmStatus,
 } from "../model/status.ts";
@@ -45,6 +46,7 @@ export function statusText(status: KmStatus): string {
         ["stock", key(store.stock_bits)],
         ["on disk", `${bytes(store.disk_bytes)} of ${bytes(store.limit_bytes)}`],
         ["alarms", alarmsInShort(status)],
+        ["master key", masterKeyText(store.master_key)],
       ],
       width,
     ),
@@ -60,6 +62,16 @@ function alarmsInShort({ alarms, node_alarms }: KmStatus): string {
   if (alarms.length + node_alarms.length === 0) return "none";
   const own = `${alarms.length} of its own`;
   return `${own}, ${node_alarms.length} of nodes (see qkd-km alarms)`;
+}
+
+function masterKeyText({ from, resealing_bytes }: MasterKeyStatus): string {
+  const places = {
+    file: "from master_key_file",
+    next_file: "from master_key_next_file: put it in place of master_key_file",
+    hsm: "unwrapped by the token",
+  };
+  if (resealing_bytes === undefined) return places[from];
+  return `${places[from]}; ${bytes(resealing_bytes)} to be sealed anew for it`;
 }
 
 function linkLines(links: readonly LinkStatus[]): string[] {

@@ -1,11 +1,12 @@
 /** `qkd-km store check|repair`: looks at the store of a key manager that is stopped. */
+import { systemClock } from "../../base/clock.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { lockFolder } from "../../host/disk/lock.ts";
 import { facts } from "../../host/terminal/table.ts";
 import { bytes, whole } from "../../host/terminal/units.ts";
 import type { KmConfig } from "../config/load.ts";
 import { checkStore, isWhole, repairStore, type StoreCheck } from "../io/engine/check.ts";
-import { readMasterKey } from "../io/master-key.ts";
+import { openMasterKey } from "../io/master-key-source.ts";
 
 const somethingWrong = 1;
 
@@ -16,9 +17,10 @@ export async function storeCommand(
   json: boolean,
 ): Promise<number> {
   const lock = await lockFolder(config.km.state_dir);
-  const masterKey = readMasterKey(config.store.master_key_file);
-  const options = { folder: `${config.km.state_dir}/store`, masterKey };
+  let masterKey: Buffer | undefined;
   try {
+    masterKey = (await openMasterKey(config, systemClock)).key;
+    const options = { folder: `${config.km.state_dir}/store`, masterKey };
     if (act === "check") {
       const check = await checkStore(options);
       process.stdout.write(json ? `${JSON.stringify(check)}\n` : checkText(check));
@@ -30,7 +32,7 @@ export async function storeCommand(
     process.stdout.write(json ? `${JSON.stringify({ before, after })}\n` : text);
     return isWhole(before) ? exit.ok : somethingWrong;
   } finally {
-    masterKey.fill(0);
+    masterKey?.fill(0);
     await lock.release();
   }
 }

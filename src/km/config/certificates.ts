@@ -7,10 +7,10 @@ import {
 } from "../../host/tls/report.ts";
 import type { KmConfig } from "./load.ts";
 
-type Tables = Pick<KmConfig, "kq1" | "kx" | "etsi014" | "web">;
+type Tables = Pick<KmConfig, "kq1" | "kx" | "etsi014" | "manager" | "web">;
 
-function tables({ kq1, kx, etsi014 }: Tables) {
-  return Object.entries({ kq1, kx, etsi014 });
+function tables({ kq1, kx, etsi014, manager }: Tables) {
+  return Object.entries({ kq1, kx, etsi014, manager });
 }
 
 /** Every set of certificate files. */

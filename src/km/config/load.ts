@@ -1,8 +1,11 @@
 /** Reads, checks and resolves a key manager's configuration file. All that is wrong with it is said at once. */
+import { hash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import * as v from "valibot";
 import { didYouMean } from "../../base/words.ts";
 import { fileProblem, readIfThere, whyNot } from "../../host/config/files.ts";
+import { name } from "../../host/config/name.ts";
 import { passwordProblem } from "../../host/config/password.ts";
 import {
   configError,
@@ -15,23 +18,29 @@ import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.
 import { logSchema } from "../../host/config/values.ts";
 import { credentialProblems } from "../../host/tls/files.ts";
 import { listProblems } from "../../host/tls/list-problems.ts";
+import { anyCommandKeySchema } from "../../ops/commands/key-schema.ts";
 import { localSchema } from "../../ops/local/schema.ts";
+import { checkManager, managerFiles } from "../../ops/manager/config.ts";
 import { checkWeb, webFiles } from "../../ops/page/config.ts";
 import { shortestPassword, shortestToken } from "../../ops/page/login.ts";
 import type { Application } from "../applications/table.ts";
 import { applicationsOf, checkApplications } from "./applications.ts";
 import {
+  alarmsSchema,
   configSchema,
   etsi014Schema,
+  hsmSchema,
   kmSchema,
   kq1Schema,
   kxSchema,
   linkSchema,
+  managerSchema,
   moduleSchema,
   type RawConfig,
   recordsSchema,
   requestSchema,
   saeSchema,
+  skipSchema,
   storeSchema,
   webSchema,
 } from "./schema.ts";
@@ -40,24 +49,35 @@ export type ModuleConfig = RawConfig["module"][string] & { readonly name: string
 export type LinkConfig = RawConfig["link"][string] & { readonly name: string };
 
 /** A configuration that was checked. Times are in ms. */
-export interface KmConfig extends Omit<RawConfig, "module" | "link" | "sae"> {
+export interface KmConfig extends Omit<RawConfig, "module" | "link" | "sae" | "store"> {
   readonly file: string;
+  /** Tells configurations apart; not a secret. */
+  readonly digest: string;
+  readonly store: Omit<RawConfig["store"], "hsm"> & { readonly hsm?: HsmTable };
   readonly applications: readonly Application[];
   readonly modules: readonly ModuleConfig[];
   readonly links: readonly LinkConfig[];
 }
 
+/** The token that wraps the master key; `key` is its KM's ID where none is given. */
+export type HsmTable = NonNullable<RawConfig["store"]["hsm"]> & { readonly key: string };
+
 const tables: Readonly<Record<string, { readonly entries: object }>> = {
   "": configSchema,
   km: kmSchema,
   store: storeSchema,
+  "store.hsm": hsmSchema,
   records: recordsSchema,
+  manager: managerSchema,
+  "manager.command_key": anyCommandKeySchema,
+  alarms: alarmsSchema,
   kq1: kq1Schema,
   kx: kxSchema,
   module: moduleSchema,
   "module.request": requestSchema,
   link: linkSchema,
   etsi014: etsi014Schema,
+  skip: skipSchema,
   sae: saeSchema,
   web: webSchema,
   log: logSchema,
@@ -98,23 +118,54 @@ export function parseKmConfig(text: string, file: string): KmConfig {
   const modules = Object.entries(module).map(([name, one]) => ({ ...one, name }));
   const links = Object.entries(link).map(([name, one]) => ({ ...one, name }));
   checkTogether(raw, modules, links, complain);
-  const applications = applicationsOf(sae, raw.km.id);
-  checkApplications(raw, applications, links, complain);
+  checkMasterKey(raw.store, complain);
+  checkTelling(raw, complain);
+  const applications = applicationsOf(sae, raw.km.id, file);
+  checkApplications({ ...raw, sae }, applications, links, complain);
   if (raw.web !== undefined) checkWeb(raw.web, complain);
   if (problems.length > 0) throw configError(file, text, problems);
-  const { store, kq1, kx, etsi014, web } = raw;
+  const { kq1, kx, etsi014, manager, web } = raw;
   return {
     ...raw,
     file,
+    digest: hash("sha256", text, "hex").slice(0, 16),
+    manager: manager && resolveFiles(manager, managerFiles, file),
     applications,
     etsi014: etsi014 && resolveFiles(etsi014, files, file),
-    store: resolveFiles(store, ["master_key_file"], file),
+    store: storeOf(raw, file),
     kq1: kq1 && resolveFiles(kq1, files, file),
     kx: kx && resolveFiles(kx, files, file),
     web: web && resolveFiles(web, webFiles, file),
     modules,
     links,
   };
+}
+
+function storeOf(
+  { km, store: { hsm, ...rest } }: Pick<RawConfig, "km" | "store">,
+  file: string,
+): KmConfig["store"] {
+  const store = resolveFiles(rest, ["master_key_file", "master_key_next_file"], file);
+  if (hsm === undefined) return store;
+  return { ...store, hsm: { ...resolveFiles(hsm, ["pin_file"], file), key: hsm.key ?? km.id } };
+}
+
+function checkMasterKey(
+  { master_key_file, master_key_next_file, hsm }: RawConfig["store"],
+  complain: (key: string, what: string) => void,
+): void {
+  if (master_key_file === undefined && hsm === undefined) {
+    complain("store.master_key_file", "missing: the master key is in a file, or see [store.hsm]");
+  }
+  if (master_key_file !== undefined && hsm !== undefined) {
+    complain("store.master_key_file", "the master key is in a file or in [store.hsm], not in both");
+  }
+  if (master_key_next_file !== undefined && master_key_next_file === master_key_file) {
+    complain("store.master_key_next_file", "is master_key_file: the next one is another file");
+  }
+  if (hsm !== undefined && hsm.token === undefined && hsm.serial === undefined) {
+    complain("store.hsm.token", "missing: the label of the token, its serial number, or both");
+  }
 }
 
 function checkTogether(
@@ -178,6 +229,20 @@ function checkTogether(
   }
 }
 
+/** What the manager is told, and as whom. */
+function checkTelling(
+  { km, manager, records }: Pick<RawConfig, "km" | "manager" | "records">,
+  complain: (key: string, what: string) => void,
+): void {
+  if (manager === undefined) {
+    if (records.export) complain("records.export", "needs [manager]: whom they are told");
+    return;
+  }
+  checkManager(manager, complain);
+  const { success, issues } = v.safeParse(name, km.id);
+  if (!success) complain("km.id", `${issues[0].message}: it is a level of the manager's topics`);
+}
+
 /** Reads and checks a configuration file, but not the files that it names. @throws ConfigError */
 export function readKmConfig(file: string): KmConfig {
   return parseKmConfig(readConfigText(file, whyNot), resolve(file));
@@ -185,32 +250,40 @@ export function readKmConfig(file: string): KmConfig {
 
 /** Reads and checks a configuration file, and that the files it names can be read. @throws ConfigError */
 export function loadKmConfig(file: string): KmConfig {
-  return looked(file, fileProblems);
+  const text = readConfigText(file, whyNot);
+  const config = parseKmConfig(text, resolve(file));
+  const problems = fileProblems(config);
+  if (problems.length > 0) throw configError(file, text, problems);
+  return config;
 }
 
 /**
  * The same, and that certificates and keys are what they should be. The key manager starts without that:
  * they may be exchanged while it runs.
- * @param wall ms since 1970 UTC @throws ConfigError
+ * @param wall ms since 1970 UTC
+ * @param token what is wrong with the token of `[store.hsm]`: asked if all files are there
+ * @throws ConfigError
  */
-export function checkKmConfig(file: string, wall: number): KmConfig {
-  return looked(file, (config) => [...fileProblems(config), ...contentProblems(config, wall)]);
-}
-
-function looked(file: string, look: (config: KmConfig) => Problem[]): KmConfig {
+export async function checkKmConfig(
+  file: string,
+  wall: number,
+  token: (config: KmConfig) => Promise<Problem[]>,
+): Promise<KmConfig> {
   const text = readConfigText(file, whyNot);
   const config = parseKmConfig(text, resolve(file));
-  const problems = look(config);
+  const problems = [...fileProblems(config), ...contentProblems(config, wall)];
+  if (problems.length === 0 && config.store.hsm) problems.push(...(await token(config)));
   if (problems.length > 0) throw configError(file, text, problems);
   return config;
 }
 
 /** Tables that name files of certificates. */
-function tlsTables({ kq1, kx, etsi014 }: KmConfig) {
+function tlsTables({ kq1, kx, etsi014, manager }: KmConfig) {
   const tables = [
     ["kq1", kq1],
     ["kx", kx],
     ["etsi014", etsi014],
+    ["manager", manager],
   ] as const;
   return tables.flatMap(([name, table]) => (table === undefined ? [] : [{ name, table }]));
 }
@@ -223,16 +296,38 @@ function fileProblems(config: KmConfig): Problem[] {
     const what = path && fileProblem(path, isSecret);
     if (what) complain(key, what);
   };
-  look("store.master_key_file", config.store.master_key_file, true);
+  const { master_key_file, master_key_next_file: next, hsm } = config.store;
+  look("store.master_key_file", master_key_file, true);
+  // It is there only when it is time for it.
+  if (next !== undefined && existsSync(next)) look("store.master_key_next_file", next, true);
+  look("store.hsm.module", hsm?.module, false);
+  look("store.hsm.pin_file", hsm?.pin_file, true);
+  for (const { id, km, skip } of config.applications) {
+    if (km === config.km.id) look(`sae.${id}.skip_psk_file`, skip?.pskFile, true);
+  }
   for (const { name, table } of tlsTables(config)) {
     for (const file of files) look(`${name}.${file}`, table[file], file === "key");
     const { ca, crl } = table;
     if (ca === undefined || crl === undefined) continue;
     for (const what of listProblems(ca, crl)) complain(`${name}.crl`, `${crl} ${what}`);
   }
-  const { web } = config;
+  const password = config.manager?.password_file;
+  look("manager.password_file", password, true);
+  const what = password && readIfThere(password, (bytes) => passwordProblem(bytes, 1, "password"));
+  if (what) complain("manager.password_file", what);
+  return [...problems, ...pageProblems(config)];
+}
+
+/** Of the page's certificate, password and token. */
+function pageProblems({ web }: KmConfig): Problem[] {
+  const problems: Problem[] = [];
+  const complain = (file: string, what: string) => problems.push({ key: `web.${file}`, what });
   if (web?.enabled !== true) return problems;
-  for (const file of webFiles) look(`web.${file}`, web[file], file !== "cert");
+  for (const file of webFiles) {
+    const path = web[file];
+    const what = path && fileProblem(path, file !== "cert");
+    if (what) complain(file, what);
+  }
   const secrets = [
     ["password_file", shortestPassword, "password"],
     ["metrics_token_file", shortestToken, "token"],
@@ -240,18 +335,36 @@ function fileProblems(config: KmConfig): Problem[] {
   for (const [file, shortest, what] of secrets) {
     const path = web[file];
     const why = path && readIfThere(path, (bytes) => passwordProblem(bytes, shortest, what));
-    if (why) complain(`web.${file}`, why);
+    if (why) complain(file, why);
   }
   return problems;
 }
 
+/** Whether these are hexadecimal digits of 16 to 64 bytes, with or without a line end. */
+function isPreSharedKey(text: Buffer): boolean {
+  let count = 0;
+  for (const byte of text) {
+    if (byte === 0x0a || byte === 0x0d) continue;
+    if (!/[0-9a-fA-F]/.test(String.fromCharCode(byte))) return false;
+    count++;
+  }
+  return count >= 32 && count <= 128 && count % 2 === 0;
+}
+
 function contentProblems(config: KmConfig, wall: number): Problem[] {
   const problems: Problem[] = [];
-  const { master_key_file: file } = config.store;
-  const bytes = readIfThere(file, ({ length }) => length);
-  if (bytes !== undefined && bytes < leastMasterKey) {
+  for (const key of ["master_key_file", "master_key_next_file"] as const) {
+    const file = config.store[key];
+    const bytes = file && readIfThere(file, ({ length }) => length);
+    if (typeof bytes !== "number" || bytes >= leastMasterKey) continue;
     const what = `${file} has ${bytes} bytes, and must have ${leastMasterKey} or more`;
-    problems.push({ key: "store.master_key_file", what });
+    problems.push({ key: `store.${key}`, what });
+  }
+  for (const { id, km, skip } of config.applications) {
+    if (km !== config.km.id || skip === undefined) continue;
+    const good = readIfThere(skip.pskFile, isPreSharedKey) ?? true;
+    const what = `${skip.pskFile} is not of 32 to 128 hexadecimal digits, an even number`;
+    if (!good) problems.push({ key: `sae.${id}.skip_psk_file`, what });
   }
   for (const { name, table } of tlsTables(config)) {
     for (const { name: file, what } of credentialProblems(table, wall)) {

@@ -12,16 +12,41 @@ import {
   logSchema,
   peer,
   seconds,
+  text,
   whole,
 } from "../../host/config/values.ts";
+import { flapEntries } from "../../ops/alarms/flap-config.ts";
 import { localSchema } from "../../ops/local/schema.ts";
+import { managerEntries } from "../../ops/manager/config.ts";
 import { webTable } from "../../ops/page/config.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
+import { identityForm } from "../../wire/skip/names.ts";
+import { commandNames } from "../commands/table.ts";
 
 export const kmSchema = v.strictObject({ id, state_dir: absolute });
 
+/** A token with the key that wraps the master key, by PKCS#11. */
+export const hsmSchema = v.strictObject({
+  module: absolute,
+  token: v.optional(text),
+  serial: v.optional(text),
+  key: v.optional(text),
+  pin_file: fileName,
+  answer_timeout_s: seconds(1, 300, 20),
+});
+
 export const storeSchema = v.strictObject({
-  master_key_file: fileName,
+  master_key_file: v.optional(fileName),
+  master_key_next_file: v.optional(fileName),
+  hsm: v.optional(
+    v.pipe(
+      hsmSchema,
+      v.transform(({ answer_timeout_s, ...rest }) => ({
+        ...rest,
+        answer_timeout: answer_timeout_s,
+      })),
+    ),
+  ),
   limit_mb: v.optional(whole(16, 1_000_000), 4_096),
   wipe_after_s: seconds(1, 600, 10),
 });
@@ -29,6 +54,16 @@ export const storeSchema = v.strictObject({
 /** Records of the life of keys (Y.3803 §8.2.6). */
 export const recordsSchema = v.strictObject({
   limit_mb: v.optional(whole(16, 1_000_000), 256),
+  export: v.optional(v.boolean(), false),
+});
+
+/** The network manager, over MQTT. */
+export const managerSchema = v.strictObject(managerEntries(commandNames));
+
+/** How alarms are told. */
+export const alarmsSchema = v.strictObject({
+  peer_away_s: seconds(1, 3_600, 30),
+  ...flapEntries,
 });
 
 const tls = { ca: fileName, cert: fileName, key: fileName, crl: v.optional(fileName) };
@@ -101,6 +136,12 @@ export const etsi014Schema = v.strictObject({
   answer_timeout_s: seconds(0.1, 60, 3),
 });
 
+/** Where encryptors ask for keys (SKIP, draft-cisco-skip); the limits of `[etsi014]` are its limits, too. */
+export const skipSchema = v.strictObject({
+  host: v.optional(listener, "::"),
+  port: whole(0, 65_535),
+});
+
 /** An application (SAE), of this KM or of another. */
 export const saeSchema = v.strictObject({
   id: v.optional(id),
@@ -109,6 +150,11 @@ export const saeSchema = v.strictObject({
   with: v.optional(v.array(id), []),
   keys_per_second: v.optional(whole(1, 10_000_000), 10_000),
   burst_keys: v.optional(whole(1, 10_000_000), 100_000),
+  system_id: v.optional(id),
+  skip_identity: v.optional(
+    v.pipe(v.string(), v.regex(identityForm, "expected 4 to 128 letters, digits and signs")),
+  ),
+  skip_psk_file: v.optional(fileName),
 });
 
 /** The page of the key manager, its metrics and health: served where this table is. */
@@ -121,6 +167,27 @@ export const configSchema = v.strictObject({
     v.transform(({ wipe_after_s, ...rest }) => ({ ...rest, wipe_after: wipe_after_s })),
   ),
   records: v.optional(recordsSchema, {}),
+  manager: v.optional(
+    v.pipe(
+      managerSchema,
+      v.transform(({ telemetry_interval_s, ...rest }) => ({
+        ...rest,
+        telemetry_interval: telemetry_interval_s,
+      })),
+    ),
+  ),
+  alarms: v.optional(
+    v.pipe(
+      alarmsSchema,
+      v.transform(({ peer_away_s, flap_window_s, flap_quiet_s, ...rest }) => ({
+        ...rest,
+        peer_away: peer_away_s,
+        flap_window: flap_window_s,
+        flap_quiet: flap_quiet_s,
+      })),
+    ),
+    {},
+  ),
   kq1: v.optional(kq1Schema),
   kx: v.optional(kxSchema),
   module: v.optional(v.record(name, moduleSchema), {}),
@@ -144,6 +211,7 @@ export const configSchema = v.strictObject({
       })),
     ),
   ),
+  skip: v.optional(skipSchema),
   sae: v.optional(v.record(name, saeSchema), {}),
   web: v.optional(webSchema),
   log: v.optional(logSchema, {}),

@@ -1,61 +1,57 @@
-/** Is the master key there, and is it the one of this store? */
-import { existsSync, readdirSync } from "node:fs";
-import { describe, Fault } from "../../base/errors.ts";
+/** Is the master key there, and is it the one of this store? A token is not asked: it counts wrong PINs. */
+import { existsSync } from "node:fs";
+import { describe, errorCode, Fault } from "../../base/errors.ts";
 import { diskFiles } from "../../host/disk/files.ts";
 import { isCredential } from "../../ops/doctor/configuration.ts";
 import { type Finding, fail, ok, skip } from "../../ops/doctor/finding.ts";
 import type { KmConfig } from "../config/load.ts";
-import { Keyring } from "../io/engine/keyring.ts";
+import { opensStore } from "../io/engine/keyring.ts";
 import { readMasterKey } from "../io/master-key.ts";
 
 const name = ["master_key", "master key"] as const;
 
-/** A store is never begun here. */
-function noChance(): never {
-  throw new Fault("km_store.corrupt", "a doctor makes no keys");
-}
-
 /** @param runs the key manager runs: it has the store open */
 export async function checkMasterKey({ km, store }: KmConfig, runs: boolean): Promise<Finding> {
-  const file = store.master_key_file;
+  const { master_key_file: file, master_key_next_file: next } = store;
+  if (store.hsm !== undefined && runs) return ok(name, "in a token; the store is open");
+  if (store.hsm !== undefined) return skip(name, "in a token, which qkd-km hsm check asks");
+  if (file === undefined) return skip(name, "none is configured");
   if (isCredential(file) && !existsSync(file)) {
     return skip(name, `${file} is a credential that only the service sees`);
   }
-  let masterKey: Buffer;
-  try {
-    masterKey = readMasterKey(file);
-  } catch (error) {
-    const denied = /EACCES|EPERM/.test(describe(error));
-    if (denied) return skip(name, `${file} is the service's; ask as root to look at it`);
-    const advice =
-      "put the key of this store back, from where it is kept safe; without it the stock is lost";
-    return fail(name, describe(error), advice);
-  }
-  const folder = `${km.state_dir}/store`;
-  const keyring = new Keyring(diskFiles, folder, noChance);
   try {
     if (runs) return ok(name, `${file}; the store is open`);
-    if (!isThere(folder)) return ok(name, `${file}; there is no store yet`);
-    await keyring.open(masterKey, false);
-    return ok(name, `${file}; it opens the store`);
+    const opened = await opens(file, km.state_dir);
+    if (opened === undefined) return ok(name, `${file}; there is no store yet`);
+    if (opened) return ok(name, `${file}; it opens the store`);
+    if (next !== undefined && existsSync(next) && (await opens(next, km.state_dir)) === true) {
+      return ok(name, `${next}, to be put in the place of ${file}; it opens the store`);
+    }
+    const advice = "put back the master key with which the store was made; nothing else opens it";
+    return fail(name, `${file}: the store was made with another master key`, advice);
   } catch (error) {
-    const { code } = error as { code?: string };
-    if (code === "km_store.io") return skip(name, `${folder} is the service's; ask as root`);
-    const advice =
-      code === "km_store.key"
-        ? "put back the master key with which the store was made; nothing else opens it"
-        : "qkd-km store check says what is damaged; see A damaged store in docs/operations.md";
-    return fail(name, describe(error), advice);
-  } finally {
-    masterKey.fill(0);
-    keyring.wipe();
+    return unreadable(error, file);
   }
 }
 
-function isThere(folder: string): boolean {
+/** @returns undefined if no store is there @throws Fault, or a system error */
+async function opens(file: string, stateDir: string): Promise<boolean | undefined> {
+  const masterKey = readMasterKey(file);
   try {
-    return readdirSync(folder).length > 0;
-  } catch {
-    return false;
+    return await opensStore(diskFiles, `${stateDir}/store`, masterKey);
+  } finally {
+    masterKey.fill(0);
   }
+}
+
+function unreadable(error: unknown, file: string): Finding {
+  const why = error instanceof Fault ? describe(error) : (errorCode(error) ?? "unknown");
+  if (/EACCES|EPERM/.test(why)) {
+    return skip(name, `${file} or the store is the service's; ask as root to look at it`);
+  }
+  const isKey = error instanceof Fault && error.code === "km_store.key";
+  const advice = isKey
+    ? "put the key of this store back, from where it is kept safe; without it the stock is lost"
+    : "qkd-km store check says what is damaged";
+  return fail(name, why, advice);
 }

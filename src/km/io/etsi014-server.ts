@@ -16,9 +16,9 @@ import { wipeMemory } from "../../port/key.ts";
 import { writeKeyContainer } from "../../wire/etsi014/container.ts";
 import { idsOfBody, idsOfQuery } from "../../wire/etsi014/key-ids.ts";
 import { type KeyRequest, requestOfBody, requestOfQuery } from "../../wire/etsi014/key-request.ts";
-import { longestRequest } from "../../wire/etsi014/names.ts";
+import { longestBodyOf } from "../../wire/etsi014/names.ts";
 import { type Method, pathOf } from "../../wire/etsi014/path.ts";
-import { badRequest, EtsiRefusal, unauthorized } from "../../wire/etsi014/refusal.ts";
+import { badRequest, EtsiRefusal, notAllowed, unauthorized } from "../../wire/etsi014/refusal.ts";
 import type { ApplicationKeys, Granted } from "../applications/keys.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
 import { isFinal } from "../store/life.ts";
@@ -47,7 +47,7 @@ export interface Etsi014ServerOptions {
   readonly log: Log;
 }
 
-/** Requests of one address that are none, before each waits. */
+/** Requests of one application, or of one address's strangers, that are none, before each waits. */
 const pace = { burst: 64, refillMs: 100 } as const;
 /** Many applications may be behind one address, and all come at once after a power cut. */
 const places = {
@@ -60,11 +60,17 @@ const places = {
 };
 const headers = { "content-type": "application/json", "cache-control": "no-store" };
 
-/** A request of an application. */
-interface Call {
+/** Who asked, and is answered. */
+interface Asker {
   readonly response: ServerResponse;
   /** Where it comes from. */
   readonly source: string;
+  /** Undefined: none of this KM's. */
+  readonly caller: Application | undefined;
+}
+
+/** A request of an application. */
+interface Call extends Asker {
   readonly caller: Application;
   /** What it calls the question, by its Idempotency-Key. */
   readonly name?: string;
@@ -165,24 +171,27 @@ export class Etsi014Server {
     if (admitted === undefined) return void socket.destroy();
     if (!(await this.#turns.take(socket, response))) return;
     const { source, names = [] } = admitted;
-    await this.#pace.hold(source);
-    const caller = this.#options.table().certified(names);
+    const known = () => this.#options.table().certified(names);
+    await this.#pace.hold(payer({ source, caller: known() }));
+    // The table may be another one by then.
+    const caller = known();
     // Whatever it asks: it learns nothing, not even from how long it takes.
     if (caller === undefined) {
       this.#refused++;
-      return this.#refuse(response, source, unauthorized());
+      return this.#refuse({ response, source, caller }, unauthorized());
     }
     const call: Call = { response, source, caller, ...named(request, caller) };
     try {
       const { method, sae, query } = pathOf(request.url ?? "");
       if (request.method === "GET") return this.#get(call, method, sae, query);
       if (request.method !== "POST" || method === "status") {
-        throw new EtsiRefusal(405, method === "status" ? "GET only" : "GET or POST only");
+        throw notAllowed(method === "status" ? "GET" : "GET, POST");
       }
       const { "content-encoding": encoding = "identity" } = request.headers;
       if (encoding.toLowerCase() !== "identity") throw new EtsiRefusal(415, "body is compressed");
+      const longest = longestBodyOf(method, this.#options.keys.limits.number);
       const then = (body: Buffer | BodyRefusal) => {
-        if (typeof body === "string") return this.#unread(call, body);
+        if (typeof body === "string") return this.#unread(call, body, longest);
         try {
           this.#post(call, method, sae, body);
         } catch (error) {
@@ -191,7 +200,7 @@ export class Etsi014Server {
           this.#bodies.giveBack(body);
         }
       };
-      this.#bodies.read(request, then, longestRequest);
+      this.#bodies.read(request, then, longest);
     } catch (error) {
       this.#failed(call, error);
     }
@@ -232,11 +241,11 @@ export class Etsi014Server {
 
   /** A question with an Idempotency-Key that was answered before gets that answer again. @throws EtsiRefusal */
   #once(call: Call, question: string, act: () => void): void {
-    const { name, response, source } = call;
+    const { name, response } = call;
     if (name === undefined) return act();
     const again = (body: Buffer | undefined) => {
       if (body !== undefined) return sendKeys(response, body);
-      this.#refuse(response, source, new EtsiRefusal(503, "the first of these had no key", [], 1));
+      this.#refuse(call, new EtsiRefusal(503, "the first of these had no key", [], 1));
     };
     const asked = this.#kept.asked(name, question, again);
     if (asked === "other") throw badRequest("the Idempotency-Key is of another request");
@@ -275,39 +284,50 @@ export class Etsi014Server {
     });
   }
 
-  #without({ name, response, source }: Call, refusal: EtsiRefusal): void {
-    if (name !== undefined) this.#kept.keep(name, undefined);
-    this.#refuse(response, source, refusal);
+  #without(call: Call, refusal: EtsiRefusal): void {
+    if (call.name !== undefined) this.#kept.keep(call.name, undefined);
+    this.#refuse(call, refusal);
   }
 
-  #unread({ response, source }: Call, why: BodyRefusal): void {
-    if (why === "cut") return void response.destroy();
+  #unread(call: Call, why: BodyRefusal, longest: number): void {
+    if (why === "cut") return void call.response.destroy();
     const refusal =
       why === "busy"
         ? new EtsiRefusal(503, "too much is under way", [], 1)
-        : new EtsiRefusal(413, `body over ${longestRequest} bytes`);
+        : new EtsiRefusal(413, `body over ${longest} bytes`);
     // Of a body that was not read more may come: the connection is of no use.
-    response.setHeader("connection", "close");
-    this.#refuse(response, source, refusal);
+    call.response.setHeader("connection", "close");
+    this.#refuse(call, refusal);
   }
 
-  #failed({ response, source }: Call, error: unknown): void {
-    if (error instanceof EtsiRefusal) return this.#refuse(response, source, error);
+  #failed(call: Call, error: unknown): void {
+    if (error instanceof EtsiRefusal) return this.#refuse(call, error);
     const cause = error instanceof Fault ? error.code : "defect";
     this.#options.log.error("key delivery failed", { cause });
-    this.#refuse(response, source, new EtsiRefusal(500, "internal error"));
+    this.#refuse(call, new EtsiRefusal(500, "internal error"));
   }
 
-  #refuse(response: ServerResponse, source: string, refusal: EtsiRefusal): void {
-    const { status, message, retryAfter } = refusal;
+  #refuse(asker: Asker, refusal: EtsiRefusal): void {
+    const { response, source, caller } = asker;
+    const { status, message, retryAfter, allow } = refusal;
     // When keys are short the caller did nothing wrong.
     if (status !== 503 && status !== 429) {
-      this.#pace.charge(source);
-      this.#limit.warn(source, "request refused", { status, ...(message && { cause: message }) });
+      this.#pace.charge(payer(asker));
+      const sae = caller && { sae: caller.id };
+      const cause = message && { cause: message };
+      this.#limit.warn(source, "request refused", { status, ...sae, ...cause });
     }
-    const more = { ...(retryAfter !== undefined && { "retry-after": String(retryAfter) }) };
+    const more = {
+      ...(retryAfter !== undefined && { "retry-after": String(retryAfter) }),
+      ...(allow !== undefined && { allow }),
+    };
     send(response, status, refusal.body(), more);
   }
+}
+
+/** Who pays for what is refused: applications behind one address do not pay for each other. */
+function payer({ source, caller }: Omit<Asker, "response">): string {
+  return caller?.id ?? `\0${source}`;
 }
 
 /** How a caller names its question: one of 1 to 128 printable characters. @throws never */

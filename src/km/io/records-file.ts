@@ -6,18 +6,26 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errorCode, Fault } from "../../base/errors.ts";
 import { type FileSystem, type OpenFile, writeAll } from "../../host/disk/files.ts";
-import { encodeRecord, longestRecord, type RecordView, viewsIn } from "../records/codec.ts";
+import {
+  countIn,
+  encodeRecord,
+  longestRecord,
+  type RecordView,
+  shortestRecord,
+  viewsIn,
+} from "../records/codec.ts";
 import {
   fileHeader,
   groupHeader,
   groupLength,
   groupOf,
   headerOf,
+  headIn,
   longestGroup,
-  numberIn,
   payloadOf,
 } from "../records/groups.ts";
 import type { LifeRecord } from "../records/record.ts";
+import { Reader } from "./records-reader.ts";
 
 /** What comes within this time is written together, ms; at once when it is as long as the other, bytes. */
 const groupMs = 500;
@@ -26,14 +34,17 @@ const groupBytes = 1_048_576;
 const mostWaiting = longestGroup - longestRecord;
 /** Parts of the limit that are one file each. */
 const parts = 16;
-/** A file is read in such pieces, bytes: other work comes between. */
-const pieceBytes = 1_048_576;
 
 /** Behind a record: where to go on. Texts of two positions of one store compare as numbers do. */
 export type Position = string;
 
+/** A record with its number: they rise by one, over restarts too. A number that is left out is a record that is gone. */
+export type Numbered = LifeRecord & { readonly number: number };
+
 interface WrittenGroup {
   readonly payload: Buffer;
+  /** Number of its first record; for what follows it, plus as many as it has. */
+  readonly first: number;
   /** Where it ends in its file. */
   readonly end: number;
 }
@@ -59,17 +70,26 @@ export async function openRecordLog(options: RecordLogOptions): Promise<RecordLo
   return log;
 }
 
+/** Records that there is room for in so many bytes: what cannot be read had no more. */
+function room(bytes: number): number {
+  return Math.ceil(Math.max(0, bytes) / shortestRecord);
+}
+
 function fault(folder: string, error: unknown): Fault {
   const code = errorCode(error) ?? "unknown";
   return new Fault("km_store.io", "records cannot be written or read", { folder, code });
 }
 
 export class RecordLog {
+  /** Called when records were written. */
+  onWritten: () => void = () => {};
   readonly #options: RecordLogOptions;
   /** Sizes of the files there are, by number, rising. */
   readonly #sizes = new Map<number, number>();
   #file: OpenFile | undefined;
   #number = 0;
+  /** Number of the next record that is written. */
+  #next = 1;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #timer: Timer | undefined;
@@ -116,16 +136,43 @@ export class RecordLog {
     }
   }
 
-  /** Cuts off what was not written to its end. A file whose header is torn is not written again. */
+  /**
+   * Goes on in the newest file, if all of it can be read. Else another is begun: numbers of records follow one
+   * another within a file, and those of what cannot be read may have been told.
+   */
   async #resume(): Promise<void> {
     const number = this.#number;
+    const size = this.#sizes.get(number) ?? 0;
     let end = 0;
-    for await (const group of this.#groups(number, 0)) end = group.end;
-    if (end === 0) return;
-    this.#file = await this.#options.files.open(this.#path(number), "r+", 0o600);
-    await this.#file.truncate(end);
-    await this.#file.datasync();
-    this.#sizes.set(number, end);
+    try {
+      for await (const group of this.#groups(number, 0)) {
+        end = group.end;
+        this.#next = group.first + countIn(group.payload);
+      }
+    } finally {
+      this.#next = end === 0 ? await this.#beyondAll() : this.#next + room(size - end);
+    }
+    if (end === size) this.#file = await this.#options.files.open(this.#path(number), "r+", 0o600);
+  }
+
+  /** A number that no record has, where the newest file cannot be read. */
+  async #beyondAll(): Promise<number> {
+    let beyond = 1;
+    for (const [number, size] of [...this.#sizes].reverse()) {
+      beyond += room(size);
+      const first = await this.#firstOf(number).catch(() => undefined);
+      if (first !== undefined) return first + beyond;
+    }
+    return beyond;
+  }
+
+  async #firstOf(number: number): Promise<number | undefined> {
+    const file = await this.#options.files.open(this.#path(number), "r", 0);
+    try {
+      return headIn(await new Reader(file, fileHeader).read(0, fileHeader))?.first;
+    } finally {
+      await file.close();
+    }
   }
 
   #path(number: number): string {
@@ -178,6 +225,8 @@ export class RecordLog {
 
   async #failed(error: unknown): Promise<void> {
     this.#missing += this.#unwritten;
+    // Their numbers may be in the file.
+    this.#next += this.#unwritten + 1;
     // How much of the group is in the file is not known: the next begins a file.
     await this.#file?.close().catch(() => {});
     this.#file = undefined;
@@ -206,13 +255,16 @@ export class RecordLog {
     const size = this.#sizes.get(this.#number) ?? 0;
     const isFull = size > fileHeader && size + length > this.#options.limitBytes / parts;
     if (this.#file === undefined || isFull) await this.#begin();
-    const group = groupOf([...told, ...records], this.#number);
+    const all = [...told, ...records];
+    const group = groupOf(all, this.#number);
     const at = this.#sizes.get(this.#number) ?? fileHeader;
     const file = this.#file as unknown as OpenFile;
     await writeAll(file, group, at);
     await file.datasync();
     this.#sizes.set(this.#number, at + group.length);
+    this.#next += all.length;
     this.#missing -= missing;
+    this.onWritten();
   }
 
   #missed(count: number): LifeRecord {
@@ -229,7 +281,7 @@ export class RecordLog {
     await files.remove(this.#path(number));
     const file = await files.open(this.#path(number), "wx", 0o600);
     this.#file = file;
-    await writeAll(file, headerOf(number), 0);
+    await writeAll(file, headerOf({ number, first: this.#next }), 0);
     await files.syncFolder(folder);
     this.#number = number;
     this.#sizes.set(number, fileHeader);
@@ -251,8 +303,8 @@ export class RecordLog {
   }
 
   /** Groups of a file up to where it cannot be read. */
-  async *#readable(number: number, from: number): AsyncGenerator<WrittenGroup> {
-    const groups = this.#groups(number, from);
+  async *#readable(number: number, from: number, next = 0): AsyncGenerator<WrittenGroup> {
+    const groups = this.#groups(number, from, next);
     for (;;) {
       const next = await groups.next().catch((error: unknown) => {
         this.#options.onFailure(fault(this.#options.folder, error));
@@ -270,33 +322,40 @@ export class RecordLog {
   async since(
     after: Position | undefined,
     mostBytes = groupBytes,
-  ): Promise<{ readonly records: readonly LifeRecord[]; readonly position: Position | undefined }> {
-    const [file = 0, offset = 0] = after?.split(".").map(Number) ?? [];
-    const records: LifeRecord[] = [];
+  ): Promise<{ readonly records: readonly Numbered[]; readonly position: Position | undefined }> {
+    const [file = 0, offset = 0, next = 0] = after?.split(".").map(Number) ?? [];
+    const records: Numbered[] = [];
     let position = after;
     let length = 0;
     for (const number of [...this.#sizes.keys()]) {
       if (number < file) continue;
-      for await (const { payload, end } of this.#readable(number, number === file ? offset : 0)) {
+      const from = number === file ? offset : 0;
+      for await (const { payload, first, end } of this.#readable(number, from, next)) {
         if (length > 0 && length + payload.length > mostBytes) return { records, position };
-        for (const view of viewsIn(payload)) records.push(view.decode());
+        let at = first;
+        for (const view of viewsIn(payload)) records.push({ ...view.decode(), number: at++ });
         length += payload.length;
-        position = `${String(number).padStart(12, "0")}.${String(end).padStart(12, "0")}`;
+        position = [number, end, at].map((part) => String(part).padStart(12, "0")).join(".");
       }
     }
     return { records, position };
   }
 
-  /** Whole groups of a file; the first, empty, is its header. */
-  async *#groups(number: number, from: number): AsyncGenerator<WrittenGroup> {
+  /**
+   * Whole groups of a file; the first, empty, is its header.
+   * @param from where to begin; 0: at its header @param next number of the record there
+   */
+  async *#groups(number: number, from: number, next = 0): AsyncGenerator<WrittenGroup> {
     // One that was dropped meanwhile has no more.
     const file = await this.#options.files.open(this.#path(number), "r", 0).catch(() => undefined);
     if (file === undefined) return;
     try {
       const size = number === this.#number ? this.#sizes.get(number) : undefined;
       const reader = new Reader(file, size ?? Number.POSITIVE_INFINITY);
-      if (numberIn(await reader.read(0, fileHeader)) !== number) return;
-      if (from === 0) yield { payload: Buffer.alloc(0), end: fileHeader };
+      const head = headIn(await reader.read(0, fileHeader));
+      if (head?.number !== number) return;
+      if (from === 0) yield { payload: Buffer.alloc(0), first: head.first, end: fileHeader };
+      let first = from === 0 ? head.first : next;
       for (let at = Math.max(from, fileHeader); ; ) {
         const length = groupLength(await reader.read(at, groupHeader), 0);
         if (length === undefined) return;
@@ -304,7 +363,8 @@ export class RecordLog {
         const payload = group.length === length ? payloadOf(group, number) : undefined;
         if (payload === undefined) return;
         at += length;
-        yield { payload, end: at };
+        yield { payload, first, end: at };
+        first += countIn(payload);
       }
     } finally {
       await file.close();
@@ -317,36 +377,5 @@ export class RecordLog {
     this.#timer?.cancel();
     await this.#file?.close().catch(() => {});
     this.#file = undefined;
-  }
-}
-
-/** Reads a file in pieces. */
-class Reader {
-  readonly #file: OpenFile;
-  readonly #end: number;
-  #piece: Buffer = Buffer.alloc(0);
-  #start = 0;
-
-  constructor(file: OpenFile, end: number) {
-    this.#file = file;
-    this.#end = end;
-  }
-
-  /** @returns fewer bytes where the file ends before; they are good until the next call */
-  async read(at: number, length: number): Promise<Buffer> {
-    const inside = at >= this.#start && at + length <= this.#start + this.#piece.length;
-    if (!inside) {
-      const wanted = Math.min(Math.max(length, pieceBytes), Math.max(0, this.#end - at));
-      const piece = Buffer.allocUnsafe(wanted);
-      let got = 0;
-      while (got < wanted) {
-        const { bytesRead } = await this.#file.read(piece, got, wanted - got, at + got);
-        if (bytesRead === 0) break;
-        got += bytesRead;
-      }
-      this.#piece = piece.subarray(0, got);
-      this.#start = at;
-    }
-    return this.#piece.subarray(at - this.#start, at - this.#start + length);
   }
 }

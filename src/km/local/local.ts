@@ -16,9 +16,15 @@ import type { KmConfig } from "../config/load.ts";
 import { runningTable } from "../config/redact.ts";
 import type { KmRecorder } from "../history/recorder.ts";
 import type { Period } from "../keys/origin.ts";
-import type { KmStatus } from "../model/status.ts";
+import type { KmStatus, Rekeyed } from "../model/status.ts";
 import { parseUuid } from "../records/kma-key-id.ts";
 import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
+
+/** What became of an acknowledgement. */
+export interface Acknowledged {
+  readonly status: "done" | "failed";
+  readonly reason?: string;
+}
 
 /** What is asked of the records. */
 export interface RecordsOfLocal {
@@ -32,6 +38,10 @@ export interface RecordsOfLocal {
 export interface KmOfLocal {
   readonly status: () => KmStatus;
   readonly records: RecordsOfLocal;
+  /** Gives the store another master key. @throws Fault */
+  readonly rekey: (by: string) => Promise<Rekeyed>;
+  /** @returns why not; undefined if it was acknowledged */
+  readonly acknowledge: (alarm: string, by: string) => string | undefined;
 }
 
 /** What is answered from the start. */
@@ -139,6 +149,10 @@ class KmApi {
         return { data: await this.#keys(args) };
       case "compromise":
         return { data: await this.#compromise(args, caller) };
+      case "rekey":
+        return { data: await this.#rekey(args, caller) };
+      case "acknowledge_alarm":
+        return { data: await this.#acknowledge(args, caller) };
       default:
         throw new LocalError("not_available", "the key manager does not have this");
     }
@@ -177,31 +191,47 @@ class KmApi {
     }
   }
 
-  async #compromise(args: Args, { role, peer }: Caller): Promise<GivenUp> {
-    if (role !== "act") {
-      throw new LocalError("not_permitted", "this socket only answers; acting needs the other one");
-    }
+  async #acknowledge({ alarm }: Args, caller: Caller): Promise<Acknowledged> {
+    mayAct(caller);
+    if (typeof alarm !== "string") throw new LocalError("bad_request", "bad arguments");
+    const reason = this.#open.acknowledge(alarm, await nameOf(caller));
+    return { status: reason === undefined ? "done" : "failed", ...(reason && { reason }) };
+  }
+
+  async #compromise(args: Args, caller: Caller): Promise<GivenUp> {
     const { log } = this.#parts;
     const { records } = this.#open;
     const period = periodOf(args);
-    if (typeof args.link !== "string") throw new LocalError("bad_request", "bad arguments");
-    if (args.confirm !== this.#config.km.id) {
-      throw new LocalError("bad_request", `it must name the KM: this is ${this.#config.km.id}`);
-    }
-    if (this.#acting) throw new LocalError("busy", "another action is under way");
-    this.#acting = true;
-    try {
-      const uid = await peer();
-      const by = uid === undefined ? "local" : `local uid ${uid}`;
-      const done = found(await records.giveUp(args.link, period, by), "link");
+    const { link } = args;
+    if (typeof link !== "string") throw new LocalError("bad_request", "bad arguments");
+    return this.#act(args, caller, async (by) => {
+      const done = found(await records.giveUp(link, period, by), "link");
       log.warn("keys were given up on an order", {
-        link: args.link,
+        link,
         by,
         void_bits: done.void_bits,
         dropped_keys: done.dropped_keys,
         left_keys: done.left_keys,
       });
       return done;
+    });
+  }
+
+  #rekey(args: Args, caller: Caller): Promise<Rekeyed> {
+    return this.#act(args, caller, (by) => this.#open.rekey(by));
+  }
+
+  /** One action at a time, by who may act, on the key manager that is meant. @throws LocalError */
+  async #act<T>(args: Args, caller: Caller, act: (by: string) => Promise<T>): Promise<T> {
+    mayAct(caller);
+    const { id } = this.#config.km;
+    if (args.confirm !== id) {
+      throw new LocalError("bad_request", `it must name the KM: this is ${id}`);
+    }
+    if (this.#acting) throw new LocalError("busy", "another action is under way");
+    this.#acting = true;
+    try {
+      return await act(await nameOf(caller));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       throw new LocalError("not_available", `nothing was done: ${describe(error)}`);
@@ -209,6 +239,18 @@ class KmApi {
       this.#acting = false;
     }
   }
+}
+
+/** @throws LocalError */
+function mayAct({ role }: Caller): void {
+  if (role === "act") return;
+  throw new LocalError("not_permitted", "this socket only answers; acting needs the other one");
+}
+
+/** Who it is, as an audit names it. */
+async function nameOf({ peer }: Caller): Promise<string> {
+  const uid = await peer();
+  return uid === undefined ? "local" : `local uid ${uid}`;
 }
 
 /** @throws LocalError */

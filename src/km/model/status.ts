@@ -151,6 +151,20 @@ export interface VerdictStatus {
   readonly since: string;
 }
 
+/** Where the store's master key is from: see the configuration's table `[store]`. */
+export interface MasterKeyStatus {
+  /** `next_file`: the file that is to be put in place of `master_key_file`. */
+  readonly from: "file" | "next_file" | "hsm";
+  /** Bytes that are still to be sealed anew, after the store got it; missing when all is. */
+  readonly resealing_bytes?: number;
+}
+
+/** What an order to give the store another master key brought. */
+export interface Rekeyed {
+  readonly from: MasterKeyStatus["from"];
+  readonly resealing_bytes: number;
+}
+
 export interface KmStatus {
   readonly km_id: string;
   /** Absent before it has looked at itself. */
@@ -168,6 +182,7 @@ export interface KmStatus {
     readonly disk_bytes: number;
     readonly limit_bytes: number;
     readonly full: boolean;
+    readonly master_key: MasterKeyStatus;
   };
   readonly nodes_connected: number;
   /** Answers other than `success`, since the start. */

@@ -86,7 +86,9 @@ export class Turn {
     this.#extents = [];
     this.#dropped = [];
     this.#rows = [];
+    const { mark } = this.#books.state;
     this.#store.commit(change, () => {
+      this.#books.durableMark = mark;
       for (const event of events) this.#tell(event);
       for (const fn of after) fn();
     });

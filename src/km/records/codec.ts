@@ -20,6 +20,8 @@ import {
 const idBytes = 16;
 const rangeBytes = 16;
 const head = 4 + 1 + 6 + 4 + 4;
+/** A record is no shorter than this, with the braces of its facts. */
+export const shortestRecord = head + 2;
 /** A record is no longer than this. */
 export const longestRecord = 16_777_216;
 /** Keys of one record: ranges name them with 16 bits. */
@@ -177,6 +179,13 @@ export class RecordView {
       facts: this.facts,
     };
   }
+}
+
+/** How many records a whole payload has. */
+export function countIn(payload: Buffer): number {
+  let count = 0;
+  for (let at = 0; at + head <= payload.length; at += 4 + payload.readUInt32BE(at)) count++;
+  return count;
 }
 
 /** Records in the payload of a group, one after the other. @throws Fault `km_store.corrupt` */

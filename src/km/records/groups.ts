@@ -4,27 +4,34 @@
  */
 import { crc32 } from "node:zlib";
 
-const magic = Buffer.from("QKDKMLR1");
-/** Magic, number of the file, 2 unused, checksum. */
-export const fileHeader = 20;
+const magic = Buffer.from("QKDKMLR2");
+/** Magic, number of the file, number of its first record, checksum. */
+export const fileHeader = 24;
 /** Length of the payload, checksum over the file's number and the payload. */
 export const groupHeader = 8;
 /** A payload is no longer than this. */
 export const longestGroup = 33_554_432;
 
-export function headerOf(number: number): Buffer {
+export interface FileHead {
+  readonly number: number;
+  /** Number of its first record, if there is one. */
+  readonly first: number;
+}
+
+export function headerOf({ number, first }: FileHead): Buffer {
   const header = Buffer.alloc(fileHeader);
   magic.copy(header);
   header.writeUIntBE(number, 8, 6);
-  header.writeUInt32BE(crc32(header.subarray(0, 16)), 16);
+  header.writeUIntBE(first, 14, 6);
+  header.writeUInt32BE(crc32(header.subarray(0, 20)), 20);
   return header;
 }
 
-/** The number that a file says it has; undefined if it is none of records. */
-export function numberIn(header: Buffer): number | undefined {
+/** What a file says of itself; undefined if it is none of records. */
+export function headIn(header: Buffer): FileHead | undefined {
   if (header.length < fileHeader || !header.subarray(0, 8).equals(magic)) return undefined;
-  if (header.readUInt32BE(16) !== crc32(header.subarray(0, 16))) return undefined;
-  return header.readUIntBE(8, 6);
+  if (header.readUInt32BE(20) !== crc32(header.subarray(0, 20))) return undefined;
+  return { number: header.readUIntBE(8, 6), first: header.readUIntBE(14, 6) };
 }
 
 export function groupOf(records: readonly Buffer[], number: number): Buffer {

@@ -46,8 +46,13 @@ export function kmaKeyOf(
 
 /** 16 bytes as a person writes them. */
 export function uuid(id: Uint8Array): string {
-  const hex = Buffer.from(id).toString("hex");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  return uuidOf(Buffer.from(id).toString("hex"), 0);
+}
+
+/** The same from the middle of many in hexadecimal. @param at where its 32 digits begin */
+export function uuidOf(hex: string, at: number): string {
+  const part = (from: number, to: number) => hex.slice(at + from, at + to);
+  return `${part(0, 8)}-${part(8, 12)}-${part(12, 16)}-${part(16, 20)}-${part(20, 32)}`;
 }
 
 /** @returns 16 bytes; undefined if it is no UUID */

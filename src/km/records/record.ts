@@ -31,6 +31,8 @@ export const recordKinds = [
   "order",
   /** Records that could not be written. */
   "missing",
+  /** An operator gave the store another master key; all is sealed anew for it. */
+  "rekey",
 ] as const;
 
 export type RecordKind = (typeof recordKinds)[number];

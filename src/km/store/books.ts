@@ -29,6 +29,8 @@ export class LinkBooks {
   #dirtyState = false;
   /** The highest FATE number given out here. */
   #lastNumber = 0;
+  /** The mark that is on disk: what was told outside goes by no other. */
+  durableMark: number;
 
   /** @param used is called after each change of a key on its way, before it is durable */
   constructor(link: string, side: Side, rows: readonly Row[], used: (use: Use) => void = () => {}) {
@@ -36,6 +38,7 @@ export class LinkBooks {
     this.link = link;
     this.side = side;
     this.state = decodeLink(rows.find((row) => row.kind === "link")?.value);
+    this.durableMark = this.state.mark;
     const extents = rows.flatMap(({ kind, value }) =>
       kind === "extent" && value !== undefined ? [decodeExtent(value)] : [],
     );

@@ -1,5 +1,6 @@
 /** Certificates of the configuration: read when they are needed, watched while the key manager runs. */
 import type { Clock } from "../../base/clock.ts";
+import type { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { CredentialFiles } from "../../host/tls/credentials.ts";
 import { type CertificateWatch, type Watched, watchCertificates } from "../../host/tls/watch.ts";
@@ -63,6 +64,19 @@ export function watchCredentials(
     watched.push({ name: "web", files, onChange: () => page?.renew() });
   }
   return watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
+}
+
+/**
+ * Takes renewed certificates now, for every connection.
+ * @returns which cannot be read: what was read before stays in use
+ */
+export function reloadCertificates(
+  watch: CertificateWatch,
+  manager: { renewed(): Fault | undefined },
+): string[] {
+  const unreadable = [...watch.look()];
+  if (manager.renewed() !== undefined) unreadable.push("manager");
+  return unreadable;
 }
 
 function filesOf({ ca, cert, key, crl }: TextFiles): CredentialFiles | undefined {

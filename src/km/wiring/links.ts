@@ -205,6 +205,12 @@ export class LinkOfKm {
     return this.core.bufferedBytes + stock.free(0) + stock.free(1);
   }
 
+  /** Durable transactions: this KM's, and the most that it heard of the other's. */
+  get marks(): { readonly own: number; readonly peer: number } {
+    const { durableMark, state } = this.core.books;
+    return { own: durableMark, peer: state.heardMark };
+  }
+
   /** Bytes of keys on their way; apart those that are of no application yet: they are stock. */
   #underWay(): { bound: number; readonly prepared: [own: number, peers: number] } {
     const bytes = { bound: 0, prepared: [0, 0] as [number, number] };

@@ -26,6 +26,10 @@ interface Attached extends LinkOfRecords {
 }
 
 export class KmRecords {
+  /** Called when records were written. */
+  onWritten: () => void = () => {};
+  /** Called when keys were given up on an order. */
+  onGivenUp: (link: string, by: string, done: GivenUp) => void = () => {};
   readonly #log: RecordLog;
   readonly #notes: Notes;
   readonly #clock: Clock;
@@ -52,6 +56,7 @@ export class KmRecords {
     this.#config = config;
     this.#clock = clock;
     this.#log = log;
+    log.onWritten = () => this.onWritten();
     const modules = new Map(
       config.modules.map(
         ({ name, module_id, matching_module_id }) =>
@@ -178,7 +183,9 @@ export class KmRecords {
       if (inBatch === 0) break;
     }
     await this.#settle();
-    return { affected: affected as Affected, ...sum };
+    const done = { affected: affected as Affected, ...sum };
+    this.onGivenUp(name, by, done);
+    return done;
   }
 
   async #order(
@@ -195,6 +202,17 @@ export class KmRecords {
       facts: { link, from, to, by },
     };
     this.#notes.write(record);
+    await this.#flush();
+  }
+
+  /**
+   * The store gets another master key. @param by who ordered it
+   * @throws Fault `km_store.io` if that cannot be recorded
+   */
+  async rekey(state: string, from: string, by?: string): Promise<void> {
+    const facts = { state, reason: from, ...(by !== undefined && { by }) };
+    const at = this.#clock.wall();
+    this.#notes.write({ kind: "rekey", at, ids: Buffer.alloc(0), ranges: [], facts });
     await this.#flush();
   }
 

@@ -2,7 +2,13 @@
 import { softwareVersion } from "../../base/version.ts";
 import type { PairCounts } from "../applications/keys.ts";
 import type { KmConfig } from "../config/load.ts";
-import type { KmStatus, LinkModule, PairStatus, ToldStatus } from "../model/status.ts";
+import type {
+  KmStatus,
+  LinkModule,
+  MasterKeyStatus,
+  PairStatus,
+  ToldStatus,
+} from "../model/status.ts";
 import { nodeAlarms } from "../nodes/alarms.ts";
 import type { KeyStore } from "../store/port.ts";
 import { setOf } from "../store/sae-set.ts";
@@ -14,6 +20,7 @@ export function kmStatus(
   { intake, told, connections }: Supplies,
   links: readonly LinkOfKm[],
   store: Pick<KeyStore, "use" | "full">,
+  masterKey: MasterKeyStatus,
   uptimeMs: number,
   alarms: KmStatus["alarms"],
   counts?: ReadonlyMap<string, Readonly<PairCounts>>,
@@ -33,6 +40,7 @@ export function kmStatus(
       disk_bytes: use.diskBytes,
       limit_bytes: use.limitBytes,
       full: store.full() !== undefined,
+      master_key: masterKey,
     },
     nodes_connected: connections,
     refused: intake.refused,

@@ -1,36 +1,14 @@
 /** The alarms of the node itself, its files, its manager and its panel: part of `catalogue.ts`. */
 import type { AlarmKind } from "../../ops/alarms/alarm-kind.ts";
+import { managerKinds } from "../../ops/alarms/manager-alarms.ts";
 
 const minute = 60_000;
+const manager = managerKinds("node", "node.id");
 
 export const nodeCatalogue = {
-  broker_unreachable: {
-    type: "communications",
-    cause: "communicationsSubsystemFailure",
-    severities: ["minor"],
-    raiseAfterMs: 10_000,
-    clearAfterMs: 5_000,
-    text: "the manager's broker could not be reached",
-    action: "check broker, network and credentials; alarms and events were kept",
-  },
-  broker_takeover: {
-    type: "security",
-    cause: "duplicateInformation",
-    severities: ["major"],
-    latched: true,
-    quietMs: 10 * minute,
-    text: "another client has this node's client identifier, or the broker keeps ending its connections",
-    action: "find the second node with this node.id, or whoever has its credentials",
-  },
-  events_lost: {
-    type: "processing_error",
-    cause: "queueSizeExceeded",
-    severities: ["major"],
-    latched: true,
-    quietMs: minute,
-    text: "events were given up because the outbox was full or its disk failed",
-    action: "the gap shows in the sequence numbers; the node's own log may have what is missing",
-  },
+  broker_unreachable: manager.broker_unreachable,
+  broker_takeover: manager.broker_takeover,
+  events_lost: manager.events_lost,
   certificate_expiring: {
     type: "security",
     cause: "keyExpired",
@@ -149,12 +127,5 @@ export const nodeCatalogue = {
     text: "all key in the module was destroyed, by command or by the panel",
     action: "if it was meant, acknowledge; the link must be initialised again",
   },
-  command_refused: {
-    type: "security",
-    cause: "unauthorizedAccessAttempt",
-    severities: ["warning"],
-    quietMs: 10 * minute,
-    text: "commands came that no known key has signed, or that their key may not give",
-    action: "see the events; find out who publishes to this node's command topic",
-  },
+  command_refused: manager.command_refused,
 } as const satisfies Record<string, AlarmKind>;

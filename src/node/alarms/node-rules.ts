@@ -157,16 +157,6 @@ export class NodeRules {
     this.#book.signal("plain_link", object, { level: carriesKeys ? "major" : "warning" }, moment);
   }
 
-  brokerUp(moment: Moment): void {
-    this.#book.signal("broker_unreachable", "manager", { level: "cleared" }, moment);
-  }
-
-  brokerDown(why: string, takenOver: boolean, moment: Moment): void {
-    const signal = { level: "minor", detail: why } as const;
-    this.#book.signal("broker_unreachable", "manager", signal, moment);
-    if (takenOver) this.#book.occurred("broker_takeover", "manager", moment, { detail: why });
-  }
-
   /** @param part of what there is, 0 to 1 */
   resource(name: string, part: number, moment: Moment): void {
     const steps = [
@@ -183,11 +173,6 @@ export class NodeRules {
   /** @param times that it failed lately */
   crashed(times: number, moment: Moment): void {
     this.#book.occurred("crash_loop", "node", moment, { value: times });
-  }
-
-  /** @param lost events given up so far */
-  eventsLost(lost: number, moment: Moment): void {
-    this.#book.occurred("events_lost", "manager", moment, { value: lost });
   }
 
   /** @param object which file: `state`, `outbox`, `ledger.MODULE` */

@@ -6,18 +6,17 @@ import { makeBundle, type Sources } from "../../ops/bundle/bundle.ts";
 import { reportLines } from "../../ops/doctor/tell.ts";
 import { keepBundle } from "../../ops/support/keep-bundle.ts";
 import { journalLines, machineFacts, secretsOf, stateFiles } from "../../ops/support/machine.ts";
-import type { Config } from "../config/load.ts";
 import { redactedTable } from "../config/redact.ts";
+import type { ConfigFile, NodeConfig } from "../config/tables.ts";
 import { examine } from "../doctor/doctor.ts";
 import type { Subject } from "../doctor/subject.ts";
 import { nodeBundle } from "./kind.ts";
 
 /** @returns where it is @throws Fault `state.io` */
 export async function bundleOfSelf(
-  config: Config,
+  { file, table, node }: ConfigFile & { readonly node: NodeConfig },
   { ask, ...subject }: Omit<Subject, "ask" | "file" | "proc" | "sys"> & Pick<Sources, "ask">,
 ): Promise<string> {
-  const { file } = config;
   const bundle = await makeBundle({
     kind: nodeBundle,
     ask,
@@ -26,9 +25,9 @@ export async function bundleOfSelf(
     tell: (report) => reportLines(report, noColours, 100),
     journal: () => journalLines("qkd-node"),
     machine: machineFacts,
-    stateFiles: () => stateFiles(config.node.state_dir),
-    secrets: () => secretsOf(config.table, file),
+    stateFiles: () => stateFiles(node.state_dir),
+    secrets: () => secretsOf(table, file),
     wall: subject.clock.wall(),
   });
-  return keepBundle(config.node.state_dir, bundle);
+  return keepBundle(node.state_dir, bundle);
 }

@@ -1,14 +1,10 @@
 /** Carries out commands that were found good, through small ports into the node. */
 
 import { describe, Fault } from "../../base/errors.ts";
-import {
-  type Args,
-  type CommandName,
-  commandNames,
-  type Order,
-} from "../../ops/commands/commands.ts";
+import type { Facts, Outcome } from "../../ops/commands/port.ts";
 import type { ModuleCommand } from "../../port/module.ts";
 import { allowed, isThresholdName, type ThresholdName } from "../alarms/thresholds.ts";
+import { type Args, type CommandName, commandNames, type Order } from "./table.ts";
 
 /** A module as commands reach it. */
 export interface ModuleControl {
@@ -64,16 +60,6 @@ export interface ControlPorts {
    * @returns why not; undefined if it was cleared, on disk @throws Fault `state.io`
    */
   clearTamper?(by: string): Promise<string | undefined>;
-}
-
-export type Facts = Readonly<Record<string, string | number | boolean>>;
-
-export interface Outcome {
-  readonly status: "done" | "failed";
-  /** One line; why it failed. */
-  readonly reason?: string;
-  /** Results, for the answer to the command. */
-  readonly facts?: Facts;
 }
 
 const done: Outcome = { status: "done" };

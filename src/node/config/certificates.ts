@@ -5,10 +5,15 @@ import {
   type ListFilesOf,
   reportCertificates,
 } from "../../host/tls/report.ts";
-import type { Config } from "./load.ts";
+import type { CertificateTables } from "./tables.ts";
 
 /** Every set of certificate files in a configuration, each once. */
-export function certificateFiles({ modules, server, web, manager }: Config): CertificateFiles[] {
+export function certificateFiles({
+  modules,
+  server,
+  web,
+  manager,
+}: CertificateTables): CertificateFiles[] {
   const kms = new Set(modules.flatMap((module) => module.kms));
   const of = (name: string, { ca, cert, key }: Omit<CertificateFiles, "for">) => ({
     for: name,
@@ -25,7 +30,11 @@ export function certificateFiles({ modules, server, web, manager }: Config): Cer
 }
 
 /** Every file of revocation lists in a configuration, and whose CAs sign them. */
-export function listFiles({ modules, server, manager }: Config): ListFilesOf[] {
+export function listFiles({
+  modules,
+  server,
+  manager,
+}: Omit<CertificateTables, "web">): ListFilesOf[] {
   const kms = new Set(modules.flatMap((module) => module.kms));
   const tables = [
     ...[...kms].map((km) => [`km.${km.name}`, km] as const),
@@ -39,6 +48,6 @@ export function listFiles({ modules, server, manager }: Config): ListFilesOf[] {
 }
 
 /** Certificates, then revocation lists. @param wall ms since 1970 UTC */
-export function describeCertificates(config: Config, wall: number): CertificateReport[] {
-  return reportCertificates(certificateFiles(config), listFiles(config), wall);
+export function describeCertificates(tables: CertificateTables, wall: number): CertificateReport[] {
+  return reportCertificates(certificateFiles(tables), listFiles(tables), wall);
 }

@@ -2,6 +2,7 @@
 
 import { isOwnAddress } from "../../host/net/host.ts";
 import { controlSocket, longestSocketPath, readSocket } from "../../ops/local/paths.ts";
+import { checkManager } from "../../ops/manager/config.ts";
 import { checkWeb } from "../../ops/page/config.ts";
 import { isLoopback } from "../../ops/page/host.ts";
 import type { RawConfig } from "./schema.ts";
@@ -39,37 +40,6 @@ function checkTls(key: string, km: Raw["km"][string], complain: Complain): void 
   } else if (km.crl_fresh && km.crl === undefined) {
     complain(`${key}.crl_fresh`, "needs crl: there is no list that could run out");
   }
-}
-
-function checkManager(manager: NonNullable<Raw["manager"]>, complain: Complain): void {
-  if ((manager.cert === undefined) !== (manager.key === undefined)) {
-    complain("manager", "cert and key go together");
-  }
-  if (manager.crl !== undefined && manager.ca === undefined) {
-    complain("manager.crl", "needs ca: whose lists they are");
-  }
-  if (manager.crl_fresh && manager.crl === undefined) {
-    complain("manager.crl_fresh", "needs crl: there is no list that could run out");
-  }
-  if (manager.password_file !== undefined && manager.username === undefined) {
-    complain("manager.password_file", "needs username");
-  }
-  if (manager.url.startsWith("mqtt://")) {
-    for (const key of ["ca", "cert", "key", "crl"] as const) {
-      if (manager[key] === undefined) continue;
-      complain(`manager.${key}`, "has no use without TLS: url begins with mqtt://, not mqtts://");
-    }
-    if (manager.require_pq) {
-      complain(
-        "manager.require_pq",
-        "has no use without TLS: url begins with mqtt://, not mqtts://",
-      );
-    }
-  }
-  const ids = manager.command_key.map(({ id }) => id);
-  ids.forEach((id, i) => {
-    if (ids.indexOf(id) !== i) complain(`manager.command_key[${i}].id`, "another key has this id");
-  });
 }
 
 /** A port that two parts of the node listen on, or that the node would reach itself by. */

@@ -14,9 +14,10 @@ import {
   reservedNames,
 } from "../../host/config/problems.ts";
 import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.ts";
-import { logSchema } from "../../host/config/values.ts";
-import { commandKeySchema } from "../../ops/commands/key-schema.ts";
+import { type LogConfig, logSchema } from "../../host/config/values.ts";
+import { anyCommandKeySchema } from "../../ops/commands/key-schema.ts";
 import { localSchema } from "../../ops/local/schema.ts";
+import { managerFiles } from "../../ops/manager/config.ts";
 import { webFiles } from "../../ops/page/config.ts";
 import type { ConfiguredDriver, DriverKind } from "../../port/driver-kind.ts";
 import { type Complain, checkTogether } from "./checks.ts";
@@ -31,42 +32,30 @@ import {
   moduleSchema,
   nodeSchema,
   panelSchema,
-  type RawConfig,
   serverSchema,
   sparkplugSchema,
   spoolSchema,
   webSchema,
 } from "./schema.ts";
+import type {
+  AlarmsConfig,
+  CertificateTables,
+  ConfigFile,
+  KmConfig,
+  LedgerConfig,
+  LocalConfig,
+  ModuleConfig,
+  NodeConfig,
+  PanelConfig,
+} from "./tables.ts";
 
-type Raw = RawConfig;
-
-/** A KM, with file names resolved. Times in ms. */
-export type KmConfig = Raw["km"][string] & { readonly name: string };
-export type ManagerConfig = NonNullable<Raw["manager"]>;
-export type WebConfig = Raw["web"];
-export type ServerConfig = NonNullable<Raw["server"]>;
-export type PanelConfig = NonNullable<Raw["panel"]>;
-export type ModuleConfig = Omit<Raw["module"][number], "driver" | "km"> & {
-  readonly driver: ConfiguredDriver;
-  /** In the order in which they are tried. */
-  readonly kms: readonly KmConfig[];
-};
-
-/** A configuration that was checked. Times are in ms, whatever the unit in the file. */
-export interface Config {
-  readonly file: string;
-  /** SHA-256 of the file's text, 16 hex digits: tells configurations apart. */
-  readonly digest: string;
-  readonly node: Raw["node"];
-  /** The file as it was read, for showing: keys and values as written, without defaults. */
-  readonly table: unknown;
-  readonly log: Raw["log"];
-  readonly local: Raw["local"];
-  readonly manager: ManagerConfig | undefined;
-  readonly server: ServerConfig | undefined;
-  readonly web: WebConfig;
-  readonly alarms: Raw["alarms"];
-  readonly ledger: Raw["ledger"];
+/** A configuration that was checked. Rooms of the node see single tables of it (`tables.ts`). */
+export interface Config extends ConfigFile, CertificateTables {
+  readonly node: NodeConfig;
+  readonly log: LogConfig;
+  readonly local: LocalConfig;
+  readonly alarms: AlarmsConfig;
+  readonly ledger: LedgerConfig;
   readonly panel: PanelConfig | undefined;
   readonly modules: readonly ModuleConfig[];
 }
@@ -85,7 +74,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
     ledger: ledgerSchema,
     local: localSchema,
     manager: managerSchema,
-    "manager.command_key": commandKeySchema,
+    "manager.command_key": anyCommandKeySchema,
     "manager.sparkplug": sparkplugSchema,
     alarms: alarmsSchema,
     panel: panelSchema,
@@ -171,8 +160,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     }
   });
   if (problems.length > 0) throw configError(file, text, problems);
-  const manager =
-    raw.manager && resolveFiles(raw.manager, ["ca", "cert", "key", "crl", "password_file"], file);
+  const manager = raw.manager && resolveFiles(raw.manager, managerFiles, file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
   const web = resolveFiles(raw.web, webFiles, file);
   const digest = hash("sha256", text, "hex").slice(0, 16);

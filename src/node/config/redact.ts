@@ -15,7 +15,7 @@ const known: ReadonlySet<string> = new Set(
     "telemetry_stale_s settle_s driver kind baud rtscts channel address folder pipe role epoch " +
     "max_block_bytes notification_wait_s web enabled names ledger group_records " +
     "group_delay_s reserve_bytes spool max_bytes sparkplug group edge_node panel maintenance " +
-    "on_tamper on_lost expected crl_fresh crl_left require_pq allow_common_name classical_link"
+    "on_tamper on_lost expected kq2 crl_fresh crl_left require_pq allow_common_name classical_link"
   ).split(" "),
 );
 

@@ -8,21 +8,20 @@ import {
   absolute,
   fileName,
   id,
-  judged,
   listener,
   logSchema,
   peer,
   seconds,
-  text,
   whole,
   within,
 } from "../../host/config/values.ts";
-import { brokerProblem } from "../../host/net/host.ts";
-import { commandKeySchema } from "../../ops/commands/key-schema.ts";
+import { flapEntries } from "../../ops/alarms/flap-config.ts";
 import * as local from "../../ops/local/schema.ts";
+import { managerEntries } from "../../ops/manager/config.ts";
 import { webTable } from "../../ops/page/config.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
 import { thresholds } from "../alarms/thresholds.ts";
+import { commandNames } from "../commands/table.ts";
 
 export const nodeSchema = v.strictObject({ id: name, state_dir: absolute });
 
@@ -52,31 +51,8 @@ export const sparkplugSchema = v.strictObject({
 });
 
 export const managerSchema = v.strictObject({
-  // No credentials in it: the address is logged.
-  url: judged(brokerProblem),
-  base: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^[^/+#\s]+(\/[^/+#\s]+){0,2}$/, "expected 1 to 3 topic levels without + and #"),
-      v.check((base) => !base.startsWith("$"), "expected topic levels that begin without $"),
-    ),
-    "qkdn/v1",
-  ),
-  protocol: v.optional(v.picklist([5, 4]), 5),
-  username: v.optional(text),
-  password_file: v.optional(fileName),
-  ca: v.optional(fileName),
-  cert: v.optional(fileName),
-  key: v.optional(fileName),
-  crl: v.optional(fileName),
-  crl_fresh: v.optional(v.boolean(), false),
-  require_pq: v.optional(v.boolean(), false),
-  telemetry_interval_s: seconds(0.1, 3_600, 5),
+  ...managerEntries(commandNames),
   sparkplug: v.optional(sparkplugSchema),
-  command_key: v.optional(
-    v.pipe(v.array(commandKeySchema), v.maxLength(16, "expected at most 16")),
-    [],
-  ),
 });
 
 /** Alarms of the node itself, and what holds for all of them. */
@@ -85,9 +61,7 @@ export const alarmsSchema = v.strictObject({
   crl_left: v.optional(within(0.01, 0.9), 0.25),
   classical_link: v.optional(v.boolean(), true),
   storage_free: v.optional(within(0.02, 0.9), 0.1),
-  flap_count: v.optional(whole(2, 100), 5),
-  flap_window_s: seconds(10, 86_400, 600),
-  flap_quiet_s: seconds(10, 86_400, 300),
+  ...flapEntries,
 });
 
 function tunable({ min, max, standard }: (typeof thresholds)[keyof typeof thresholds]) {

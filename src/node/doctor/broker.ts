@@ -8,7 +8,8 @@ import { type Finding, fail, ok, skip } from "../../ops/doctor/finding.ts";
 import { checkNetwork } from "../../ops/doctor/network.ts";
 import { beginMqtt, brokerReason, type ClientOptions } from "../../ops/mqtt/client.ts";
 import { readBrokerCredentials } from "../../ops/mqtt/credentials.ts";
-import type { Config, ManagerConfig } from "../config/load.ts";
+import type { Config } from "../config/load.ts";
+import type { ManagerConfig } from "../config/tables.ts";
 import type { Running } from "./subject.ts";
 
 const patience = 5_000;

@@ -3,7 +3,7 @@ import { readdirSync, type Stats, statSync } from "node:fs";
 import { errorCode } from "../../base/errors.ts";
 import { type Finding, fail, ok, skip } from "../../ops/doctor/finding.ts";
 import { groupName, type User, userOf } from "../../ops/doctor/state-folder.ts";
-import type { ModuleConfig } from "../config/load.ts";
+import type { ModuleConfig } from "../config/tables.ts";
 
 /** Whether a user may read and write a file, by its mode. */
 function mayUse({ mode, uid, gid }: Stats, user: User): boolean {

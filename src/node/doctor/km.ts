@@ -18,7 +18,8 @@ import { type Finding, fail, ok, skip, warn } from "../../ops/doctor/finding.ts"
 import { checkNetwork } from "../../ops/doctor/network.ts";
 import { KqDeframer, writeHeader } from "../../wire/kq1/frame.ts";
 import { command, header, parameter } from "../../wire/kq1/names.ts";
-import type { Config, KmConfig } from "../config/load.ts";
+import type { Config } from "../config/load.ts";
+import type { KmConfig } from "../config/tables.ts";
 import { connectKm, endpointName, type KmEndpoint } from "../io/connect.ts";
 import { supplyPath } from "../io/https-supply.ts";
 import type { Running } from "./subject.ts";
@@ -97,7 +98,7 @@ async function checkProtocol(km: KmConfig, moduleId: string, clock: Clock): Prom
             requirePq: km.require_pq,
           }
         : undefined,
-      connectTimeoutMs: km.connect_timeout,
+      connectTimeout: km.connect_timeout,
     };
     socket = await connectKm(endpoint, clock, never);
   } catch (error) {

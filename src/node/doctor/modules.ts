@@ -4,7 +4,7 @@ import { type Clock, within } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { silentLog } from "../../base/log.ts";
 import { type Finding, fail, ok, skip, warn } from "../../ops/doctor/finding.ts";
-import type { ModuleConfig } from "../config/load.ts";
+import type { ModuleConfig } from "../config/tables.ts";
 import { type Probed, probe } from "./probing.ts";
 import type { Running } from "./subject.ts";
 

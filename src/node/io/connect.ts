@@ -1,7 +1,9 @@
 /** Opens a connection to a KM: TCP, then TLS 1.3 with authentication on both sides (Annex A). */
+
 import type { Socket } from "node:net";
 import { connect as connectTls, createSecureContext, type SecureContext } from "node:tls";
 import { type Clock, within } from "../../base/clock.ts";
+import type { Duration } from "../../base/duration.ts";
 import { errorCode, Fault } from "../../base/errors.ts";
 import { dial } from "../../host/net/dial.ts";
 import { unusableReason } from "../../host/tls/credentials.ts";
@@ -24,7 +26,7 @@ export interface KmEndpoint {
   readonly serverName: string;
   /** undefined: plain TCP, for a bench only. */
   readonly tls: TlsIdentity | undefined;
-  readonly connectTimeoutMs: number;
+  readonly connectTimeout: Duration;
   /** Application protocol (RFC 7301) without which there is no connection; Kq-1 has none. Needs TLS. */
   readonly alpn?: string;
 }
@@ -35,7 +37,7 @@ export function endpointName(endpoint: KmEndpoint): string {
 }
 
 /**
- * Name, TCP and TLS together take at most {@link KmEndpoint.connectTimeoutMs}.
+ * Name, TCP and TLS together take at most {@link KmEndpoint.connectTimeout}.
  * @returns a socket whose peer has proved to be the configured KM. Under TLS 1.3 the KM may still
  *   refuse our certificate later: only an answer to a message shows that it did not.
  * @throws Fault `kq1.connect`; `kq2.absent` if the KM has not the protocol that was asked for
@@ -46,7 +48,7 @@ export async function connectKm(
   signal: AbortSignal,
 ): Promise<Socket> {
   const source = endpointName(endpoint);
-  const { connectTimeoutMs: limit } = endpoint;
+  const { connectTimeout: limit } = endpoint;
   const secure = secureContext(endpoint, clock);
   const over = new AbortController();
   const opening = new Opening(endpoint, secure, clock, AbortSignal.any([signal, over.signal]));

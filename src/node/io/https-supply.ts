@@ -267,8 +267,8 @@ export class HttpsSupply implements KmLink {
     };
     const { secureConnecting } = socket as { secureConnecting?: boolean };
     if (socket.connecting || secureConnecting) {
-      const limit = { limit_ms: endpoint.connectTimeoutMs };
-      post.connecting = clock.after(endpoint.connectTimeoutMs, () =>
+      const limit = { limit_ms: endpoint.connectTimeout };
+      post.connecting = clock.after(endpoint.connectTimeout, () =>
         this.#fail("kq1.timeout", "KM does not take a further connection", limit),
       );
       socket.once("secureConnect", write);

@@ -2,8 +2,10 @@
  * The ledger on disk: append-only, written and fsynced in groups, compacted into a new file that
  * replaces the old one as a whole.
  */
+
 import { assert } from "../../base/assert.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
+import { type Duration, ms } from "../../base/duration.ts";
 import { describe, errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Queue } from "../../base/queue.ts";
@@ -25,7 +27,7 @@ export interface LedgerOptions {
    * What is done is recorded this late at the most, ms; 0: what comes while a group is written is the
    * next. Each sync wears flash, at hundreds of blocks a second in a few years.
    */
-  readonly groupDelayMs: number;
+  readonly groupDelay: Duration;
   /**
    * Room made in the file before it is needed, bytes: a sync then writes data alone, and a disk that
    * fills up does not keep what happened last from being recorded.
@@ -40,7 +42,7 @@ export interface LedgerOptions {
 
 const standard: LedgerOptions = {
   groupRecords: 4_096,
-  groupDelayMs: 0,
+  groupDelay: ms(0),
   reserveBytes: 262_144,
   compactAbove: 32_768,
   clock: systemClock,
@@ -246,14 +248,14 @@ export class LedgerFile extends LedgerView implements Ledger {
   }
 
   #isDue(): boolean {
-    const { groupDelayMs, groupRecords } = this.#options;
-    const hurry = this.#urgent || this.#closing !== undefined || groupDelayMs === 0;
+    const { groupDelay, groupRecords } = this.#options;
+    const hurry = this.#urgent || this.#closing !== undefined || groupDelay === 0;
     return hurry || this.#batch.length >= groupRecords;
   }
 
   /** Waits for more, as long as nothing hurries. */
   async #gather(): Promise<void> {
-    const { groupDelayMs, clock } = this.#options;
+    const { groupDelay, clock } = this.#options;
     if (this.#isDue()) return;
     await new Promise<void>((resolve) => {
       const done = () => {
@@ -261,7 +263,7 @@ export class LedgerFile extends LedgerView implements Ledger {
         this.#flushNow = undefined;
         resolve();
       };
-      const timer = clock.after(groupDelayMs, done);
+      const timer = clock.after(groupDelay, done);
       this.#flushNow = done;
     });
   }

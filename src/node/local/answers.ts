@@ -3,11 +3,12 @@
 import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
 import { levels } from "../../ops/alarms/severity.ts";
 import type { PastEvent } from "../../ops/events/event-history.ts";
+import { time } from "../../ops/manager/payloads.ts";
 import { keptCommand, keptWords, waitsForDecision } from "../alarms/kept-back.ts";
 import { sliceCount } from "../custody/slices.ts";
 import { isDamaged, isWithheld } from "../keys/life.ts";
 import type { Ledger } from "../keys/ports.ts";
-import { alarm, panelState, time } from "../manager/payloads.ts";
+import { alarm, panelState } from "../manager/payloads.ts";
 import type { LocalModule } from "../model/local.ts";
 import type { ShownPanel } from "../model/manager.ts";
 import type { WindowReport } from "../telemetry/window.ts";

@@ -4,7 +4,7 @@ import { type Clock, within } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
-import { type Order, orderOf } from "../../ops/commands/commands.ts";
+import type { Outcome } from "../../ops/commands/port.ts";
 import type { EventHistory, PastEvent } from "../../ops/events/event-history.ts";
 import { pastTelemetry } from "../../ops/history/past.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
@@ -17,15 +17,16 @@ import {
   maintenanceNames,
 } from "../../ops/local/protocol.ts";
 import type { Caller, LocalAnswer } from "../../ops/local/server.ts";
+import { time } from "../../ops/manager/payloads.ts";
 import type { SiteStatus } from "../../ops/site/told.ts";
 import type { Updates } from "../../ops/update/appliance.ts";
-import { type ControlPorts, execute, type Outcome } from "../commands/executor.ts";
+import { type ControlPorts, execute } from "../commands/executor.ts";
+import { type Order, orderOf } from "../commands/table.ts";
 import { describeCertificates } from "../config/certificates.ts";
-import type { Config } from "../config/load.ts";
 import { redactedTable } from "../config/redact.ts";
+import type { CertificateTables, ConfigFile, ModuleConfig, NodeConfig } from "../config/tables.ts";
 import type { Recorder } from "../history/recorder.ts";
 import type { Ledger } from "../keys/ports.ts";
-import { time } from "../manager/payloads.ts";
 import type { BrokerState, KmTold, LocalModule } from "../model/local.ts";
 import type { AlarmView, NodeEvent, ShownPanel } from "../model/manager.ts";
 import {
@@ -38,8 +39,14 @@ import {
   pastEvent,
 } from "./answers.ts";
 
+/** The tables that are asked for on the local sockets. */
+export interface ShownTables extends ConfigFile, CertificateTables {
+  readonly node: NodeConfig;
+  readonly modules: readonly ModuleConfig[];
+}
+
 export interface LocalDeskParts {
-  readonly config: Config;
+  readonly config: ShownTables;
   readonly boot: number;
   readonly modules: readonly LocalModule[];
   readonly ledgers: ReadonlyMap<string, Ledger>;
@@ -266,7 +273,8 @@ export class LocalApi {
     const { config } = this.#parts;
     this.#permit(name, given, caller);
     if (name === "session") return this.#session(given);
-    if (name === "compromise") throw new LocalError("not_available", "a key manager has this");
+    if (name === "compromise" || name === "rekey")
+      throw new LocalError("not_available", "a key manager has this");
     const { confirm, ...args } = given;
     if (args.module !== undefined) this.#chosen(args);
     // A command for another node is refused before anything is done.

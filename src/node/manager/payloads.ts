@@ -1,8 +1,8 @@
-/** The payloads of the manager interface. Pure. JSON, at most 16 KiB, times by RFC 3339 in UTC. */
+/** The payloads of a node. Pure. JSON, at most 16 KiB, times by RFC 3339 in UTC. */
 
-import { Fault } from "../../base/errors.ts";
 import type { AlarmRecord, Change } from "../../ops/alarms/alarm.ts";
-import { maxPayload } from "../../ops/outbox/payload.ts";
+import * as common from "../../ops/manager/payloads.ts";
+import { time } from "../../ops/manager/payloads.ts";
 import { isAlarmName, kindOf } from "../alarms/catalogue.ts";
 import type { Verdict } from "../alarms/verdict.ts";
 import type { ModuleDescription, ModuleState, NodeEvent, PanelStatus } from "../model/manager.ts";
@@ -13,22 +13,6 @@ export interface NodeFacts {
   /** Starts of the node on its state; tells messages of one run from those of the next. */
   readonly boot: number;
   readonly version: string;
-}
-
-/** `2026-01-31T12:00:00.000Z`; a clock beyond what a date can name reads as 1970. */
-export function time(wallMs: number): string {
-  const date = new Date(wallMs);
-  return Number.isNaN(date.getTime()) ? "1970-01-01T00:00:00.000Z" : date.toISOString();
-}
-
-/** @throws Fault `mqtt.payload` if it is longer than any broker is known to take */
-export function encode(payload: object): Buffer {
-  const bytes = Buffer.from(JSON.stringify(payload));
-  if (bytes.length > maxPayload) {
-    const facts = { bytes: bytes.length, limit: maxPayload };
-    throw new Fault("mqtt.payload", "message too long for the broker", facts);
-  }
-  return bytes;
 }
 
 /** The chassis panel as everybody is shown it; undefined where there is none, and never was. */
@@ -73,80 +57,17 @@ export function kq1(boot: number, counters: object, now: number) {
   return { boot, t: time(now), ...counters };
 }
 
-export function event(facts: NodeFacts, happened: NodeEvent, sequence: number) {
-  return {
-    event_id: `${facts.node}-${facts.boot}-${sequence}`,
-    sequence,
-    boot: facts.boot,
-    t: time(happened.at),
-    type: happened.type,
-    ...(happened.module !== undefined && { module: happened.module }),
-    facts: happened.facts,
-  };
-}
-
-/** The longest text in an alarm, characters. */
-const longestDetail = 256;
-
 /** What an alarm is, as it is published: flat, so that it is an event's facts as well. */
 export function alarm(record: AlarmRecord) {
-  const { type, cause, text, action } = kindOf(record.name);
-  const { value, threshold, detail, acknowledgedBy, clearedAt } = record;
-  return {
-    alarm: record.id,
-    name: record.name,
-    object: record.object,
-    severity: record.severity,
-    active: record.active,
-    acknowledged: record.acknowledged,
-    ...(acknowledgedBy !== undefined && { acknowledged_by: acknowledgedBy }),
-    flapping: record.flapping,
-    latched: kindOf(record.name).latched === true,
-    event_type: type,
-    probable_cause: cause,
-    text,
-    action,
-    ...(value !== undefined && { value }),
-    ...(threshold !== undefined && { threshold }),
-    ...(detail !== undefined && { detail: detail.slice(0, longestDetail) }),
-    raised: time(record.raisedAt),
-    changed: time(record.changedAt),
-    ...(clearedAt !== undefined && { cleared: time(clearedAt) }),
-    count: record.count,
-  };
-}
-
-/** The retained state of an alarm. */
-export function alarmState(boot: number, record: AlarmRecord) {
-  return { boot, ...alarm(record) };
+  return common.alarm(record, kindOf(record.name));
 }
 
 /** An alarm's transition as an event. */
 export function transition(change: Change, record: AlarmRecord): NodeEvent {
-  const { text: _text, action: _action, ...facts } = alarm(record);
-  return { type: `alarm_${change}`, at: record.changedAt, facts };
+  return common.transition(change, record, kindOf(record.name));
 }
 
 /** The alarm that an event of the outbox is about; undefined if it is about something else. */
 export function recordOf(event: Buffer): AlarmRecord | undefined {
-  try {
-    const { type, facts } = JSON.parse(event.toString("utf8")) as {
-      type: string;
-      facts: Omit<ReturnType<typeof alarm>, "text" | "action">;
-    };
-    if (!type.startsWith("alarm_") || !isAlarmName(facts.name)) return undefined;
-    const { alarm: id, name, object, severity, active, flapping, acknowledged, count } = facts;
-    return {
-      ...{ id, name, object, severity, active, flapping, acknowledged, count },
-      acknowledgedBy: facts.acknowledged_by,
-      value: facts.value,
-      threshold: facts.threshold,
-      detail: facts.detail,
-      raisedAt: Date.parse(facts.raised),
-      changedAt: Date.parse(facts.changed),
-      clearedAt: facts.cleared === undefined ? undefined : Date.parse(facts.cleared),
-    };
-  } catch {
-    return undefined;
-  }
+  return common.recordOf(event, isAlarmName);
 }

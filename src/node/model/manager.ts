@@ -3,10 +3,10 @@
  * Nothing in it can hold key bytes.
  */
 
-import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
 import type { Verdict } from "../alarms/verdict.ts";
 import type { WindowReport } from "../telemetry/window.ts";
 
+export type { AlarmView } from "../../ops/alarms/view.ts";
 export type { NodeEvent } from "../../ops/events/event.ts";
 
 /** States of ETSI GS QKD 015. */
@@ -59,14 +59,6 @@ export interface ModuleView {
   supply(): Readonly<Record<string, number | Readonly<Record<string, number>>>>;
 }
 
-/** The alarms, for those who publish them. */
-export interface AlarmView {
-  records(): readonly AlarmRecord[];
-  record(id: string): AlarmRecord | undefined;
-  /** The broker has seen that an alarm is cleared. */
-  forget(id: string): void;
-}
-
 /** The chassis panel and what it brought about. Times in ms since 1970 UTC. */
 export interface PanelStatus {
   /** `none`: no panel is configured. */
@@ -104,22 +96,6 @@ export interface PanelLamps {
 
 /** The same for who stands before it. */
 export type ShownPanel = PanelStatus & { readonly lamps: PanelLamps };
-
-/** A command as it came. Nothing in it is to be believed before its signature was checked. */
-export interface CommandMessage {
-  /** The topic's level. */
-  readonly command: string;
-  readonly payload: Buffer;
-  readonly retained: boolean;
-}
-
-/** Carries out commands: `commands/handler.ts`. */
-export interface CommandPort {
-  /** Names of the commands that this node can carry out. */
-  readonly available: readonly string[];
-  /** @param reply called once, at most, with a result that can be published */
-  submit(message: CommandMessage, reply: (result: object) => void): void;
-}
 
 /** How it goes with one KM of a module. */
 export interface KmView {

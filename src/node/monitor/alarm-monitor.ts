@@ -8,7 +8,9 @@ import { describe, Fault } from "../../base/errors.ts";
 import { DiskWatch, type DiskWatchParts } from "../../host/life/disk-watch.ts";
 import { isPostQuantum } from "../../host/tls/peer.ts";
 import type { AlarmRecord, FlapLimits, Transition } from "../../ops/alarms/alarm.ts";
+import { ManagerRules } from "../../ops/alarms/manager-alarms.ts";
 import type { Moment } from "../../ops/alarms/severity.ts";
+import { SavedAlarms, type SavedAlarmsParts } from "../../ops/manager/saved-alarms.ts";
 import type { TelemetrySample } from "../../port/telemetry.ts";
 import { Heard } from "../../wire/kq1/heard.ts";
 import { AlarmBook } from "../alarms/book.ts";
@@ -25,8 +27,8 @@ import { allowed, isThresholdName, type ThresholdName } from "../alarms/threshol
 import { type Conditions, starting, type Verdict } from "../alarms/verdict.ts";
 import type { AlarmView, ModuleView, NodeEvent } from "../model/manager.ts";
 import { lostGeneration, settleLost } from "../state/lost-state.ts";
+import type { StateStore } from "../state/store.ts";
 import type { ListFiles } from "./machine-checks.ts";
-import { SavedAlarms, type SavedAlarmsParts } from "./saved-alarms.ts";
 
 export interface WatchOptions {
   readonly flap: FlapLimits;
@@ -41,6 +43,7 @@ export interface WatchOptions {
 }
 
 export interface WatchParts extends SavedAlarmsParts, DiskWatchParts {
+  readonly state: StateStore;
   /** @returns undefined if the file is no certificate that can be read */
   readonly validity: (file: string) => Validity | undefined;
   readonly lists?: (files: ListFiles, wall: number) => ListsValidity;
@@ -74,6 +77,7 @@ export class AlarmMonitor implements AlarmView {
   readonly #options: WatchOptions;
   readonly #book: AlarmBook;
   readonly #node: NodeRules;
+  readonly #manager: ManagerRules;
   readonly #modules = new Map<string, ModuleRules>();
   readonly #heard: { readonly module: string; readonly km: string; readonly heard: Heard }[] = [];
   #views: readonly WatchedView[] = [];
@@ -82,7 +86,6 @@ export class AlarmMonitor implements AlarmView {
   #timers: readonly Timer[] = [];
   readonly #saved: SavedAlarms;
   readonly #disk: DiskWatch;
-  #lost = 0;
   #tampered = false;
 
   constructor(options: WatchOptions, parts: WatchParts) {
@@ -101,6 +104,7 @@ export class AlarmMonitor implements AlarmView {
       onTransition: (transition) => this.#transition(transition),
     });
     this.#node = new NodeRules(options.node, this.#book);
+    this.#manager = new ManagerRules(this.#book);
     this.#disk = new DiskWatch(parts, this.#node);
     this.#saved = new SavedAlarms(
       parts,
@@ -247,11 +251,11 @@ export class AlarmMonitor implements AlarmView {
   }
 
   brokerUp(): void {
-    this.#node.brokerUp(this.#moment);
+    this.#manager.brokerUp(this.#moment);
   }
 
   brokerDown(error: Error, takenOver: boolean): void {
-    this.#node.brokerDown(describe(error), takenOver, this.#moment);
+    this.#manager.brokerDown(describe(error), takenOver, this.#moment);
   }
 
   zeroized(module: string, detail = "by command"): void {
@@ -294,7 +298,7 @@ export class AlarmMonitor implements AlarmView {
   }
 
   intruder(reason: string): void {
-    this.#book.occurred("command_refused", "manager", this.#moment, { detail: reason });
+    this.#manager.intruder(reason, this.#moment);
   }
 
   get #moment(): Moment {
@@ -335,9 +339,7 @@ export class AlarmMonitor implements AlarmView {
       const classical = groups.find((group) => !isPostQuantum(group));
       this.#node.keyExchange(object, classical, moment);
     }
-    const lost = eventsLost();
-    if (lost > this.#lost) this.#node.eventsLost(lost, moment);
-    this.#lost = lost;
+    this.#manager.eventsLost(eventsLost(), moment);
     void this.#disk.look();
     this.#book.tick(moment);
     for (const { name } of this.#views) this.#tellVerdict(name);

@@ -2,7 +2,8 @@
 import { Fault } from "../../base/errors.ts";
 import type { FileSystem } from "../../host/disk/files.ts";
 import { type FolderLock, lockFolder } from "../../host/disk/lock.ts";
-import { makeStateFolder, openState } from "./state.ts";
+import { makeStateFolder } from "../../ops/manager/durable-state.ts";
+import { openState } from "./state.ts";
 import { StateStore } from "./store.ts";
 
 export interface Home {

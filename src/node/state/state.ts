@@ -1,31 +1,21 @@
 /** The node's small state: what must survive a restart and is neither key nor history. */
-import { type Adapter, Low } from "lowdb";
+import type { Low } from "lowdb";
 import * as v from "valibot";
-import { errorCode, Fault } from "../../base/errors.ts";
-import { DurableText, type LostGeneration } from "../../host/disk/durable.ts";
-import { exists, type FileSystem } from "../../host/disk/files.ts";
+import { Fault } from "../../base/errors.ts";
+import type { FileSystem } from "../../host/disk/files.ts";
+import { savedAlarm } from "../../ops/alarms/saved.ts";
+import { savedCommands } from "../../ops/commands/saved.ts";
+import {
+  loadDurable,
+  openDurable,
+  type ReadState as ReadDurable,
+  readDurable,
+  type StateKind,
+  writeDurable,
+} from "../../ops/manager/durable-state.ts";
 import { isAlarmName, kindOf } from "../alarms/catalogue.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
-
-/** An alarm as it was told last; `alarm-monitor.ts` checks its name. */
-const alarm = v.object({
-  id: v.string(),
-  name: v.string(),
-  object: v.string(),
-  severity: v.picklist(["cleared", "warning", "minor", "major", "critical"]),
-  active: v.boolean(),
-  flapping: v.boolean(),
-  acknowledged: v.boolean(),
-  acknowledgedBy: v.optional(v.string()),
-  value: v.optional(v.number()),
-  threshold: v.optional(v.number()),
-  detail: v.optional(v.string()),
-  raisedAt: v.number(),
-  changedAt: v.number(),
-  clearedAt: v.optional(v.number()),
-  count,
-});
 
 const kmProof = { proven: v.string(), slot: v.string() };
 const decider = v.picklist(["node", "operator"]);
@@ -77,7 +67,7 @@ const schema = v.looseObject({
   /** The outbox was made: from then on it must be there. */
   outbox: v.optional(v.boolean()),
   /** Alarms that are raised, or whose clearing the manager has not seen. */
-  alarms: v.optional(v.array(alarm)),
+  alarms: v.optional(v.array(savedAlarm)),
   /** The last event in the outbox whose alarm is among them. */
   alarms_to: v.optional(count),
   /** Thresholds set by command: module → name → value. */
@@ -85,15 +75,7 @@ const schema = v.looseObject({
   /** Modules that were told to stop, and not to start since: who said so, and when. */
   stopped: v.optional(v.record(v.string(), v.object({ by: v.string(), at: v.number() }))),
   /** Command keys: the highest counter seen, and what became of the last commands. */
-  commands: v.optional(
-    v.record(
-      v.string(),
-      v.object({
-        counter: count,
-        recent: v.array(v.object({ id: v.string(), outcome: v.string() })),
-      }),
-    ),
-  ),
+  commands: v.optional(savedCommands),
   /** What the chassis panel brought about and only an operator ends. */
   panel: v.optional(
     v.object({
@@ -116,8 +98,8 @@ const schema = v.looseObject({
 
 export type PanelState = NonNullable<v.InferOutput<typeof schema>["panel"]>;
 export type LedgerAct = v.InferOutput<typeof ledgerAct>;
-export type AlarmState = v.InferOutput<typeof alarm>;
 export type NodeState = v.InferOutput<typeof schema>;
+export type ReadState = ReadDurable<NodeState>;
 
 /**
  * What is acted upon once it is on disk, and must not be older after the loss of one file: all but
@@ -134,44 +116,13 @@ function reliedUpon({ alarms = [], alarms_to: _, written: _w, ...rest }: NodeSta
   return JSON.stringify({ ...rest, alarms: facts });
 }
 
-/** lowdb over the two generations; stock lowdb neither fsyncs nor notices a damaged file. */
-class DurableAdapter implements Adapter<NodeState> {
-  readonly #text: DurableText;
-  /** What both generations say of what is relied upon; undefined: they may differ. */
-  #onBoth: string | undefined;
-  #lost: LostGeneration | undefined;
-
-  constructor(text: DurableText) {
-    this.#text = text;
-  }
-
-  /** The generation that {@link read} missed. */
-  get lost(): LostGeneration | undefined {
-    return this.#lost;
-  }
-
-  async read(): Promise<NodeState | null> {
-    const stored = await this.#text.read();
-    this.#lost = stored?.lost;
-    if (stored === undefined) return null;
-    try {
-      return v.parse(schema, JSON.parse(stored.text));
-    } catch {
-      throw new Fault("state.corrupt", "state has not the shape that this version knows");
-    }
-  }
-
-  async write(state: NodeState): Promise<void> {
-    const relied = reliedUpon(state);
-    const both = relied !== this.#onBoth;
-    if (both) this.#onBoth = undefined;
-    const { boot } = state;
-    const text = (generation: number) =>
-      JSON.stringify({ ...state, written: { generation, boot } } satisfies NodeState);
-    await this.#text.write(text, both);
-    this.#onBoth = relied;
-  }
-}
+const kind: StateKind<NodeState> = {
+  parse: (value) => v.parse(schema, value),
+  empty: { boot: 0 },
+  reliedUpon,
+  // For any module.
+  madeLater: /^(?:ledger-.+|spool-.+|outbox)$/,
+};
 
 /**
  * Opens the state in `folder`, makes it there if the folder holds none, and counts this start. A lost
@@ -179,17 +130,12 @@ class DurableAdapter implements Adapter<NodeState> {
  * @param beside files that are made after the state: where one is there, the state is not new
  * @throws Fault `state.io`, `state.corrupt`: never a silent reset
  */
-export async function openState(
+export function openState(
   files: FileSystem,
   folder: string,
   beside: readonly string[] = [],
 ): Promise<Low<NodeState>> {
-  await makeStateFolder(files, folder);
-  const state = await load(files, folder);
-  if (state.data.boot === 0) await refuseIfUsed(files, folder, beside);
-  state.data.boot++;
-  await state.write();
-  return state;
+  return openDurable(files, folder, kind, beside);
 }
 
 /**
@@ -197,94 +143,17 @@ export async function openState(
  * @throws Fault `state.io`, `state.corrupt`, also where there is none
  */
 export async function editState(files: FileSystem, folder: string): Promise<Low<NodeState>> {
-  const state = await load(files, folder);
+  const state = await loadDurable(files, folder, kind);
   if (state.data.boot > 0) return state;
   throw new Fault("state.corrupt", "there is no state", { folder });
 }
 
-/** The state, with boot 0 where there is none. A lost generation is noted in it. */
-async function load(files: FileSystem, folder: string): Promise<Low<NodeState>> {
-  const text = stateText(files, folder);
-  const adapter = new DurableAdapter(text);
-  const state = new Low(adapter, { boot: 0 });
-  await state.read();
-  const { lost } = adapter;
-  if (lost !== undefined) {
-    // An earlier version counted its last start on one generation alone, and that may be the lost one.
-    state.data.boot++;
-    state.data.lost = { boot: state.data.boot + 1, ...lost };
-    if (lost.why !== "missing") await text.setAside(lost);
-  }
-  return state;
-}
-
-function stateText(files: FileSystem, folder: string): DurableText {
-  return new DurableText(files, folder, "state", claim);
-}
-
-/** Undefined for what an earlier version wrote: it counts a start before it writes anything else. */
-function claim(text: string): number | undefined {
-  try {
-    const { boot, written } = JSON.parse(text) as Partial<NodeState>;
-    return written?.boot === boot ? written?.generation : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Writes a state in place of one that was removed. @throws Fault `state.io` */
-export async function writeState(
-  files: FileSystem,
-  folder: string,
-  state: NodeState,
-): Promise<void> {
-  await new DurableAdapter(stateText(files, folder)).write(state);
-}
-
-export interface ReadState {
-  readonly state: NodeState;
-  readonly lost: LostGeneration | undefined;
+export function writeState(files: FileSystem, folder: string, state: NodeState): Promise<void> {
+  return writeDurable(files, folder, kind, state);
 }
 
 /** The state as it is; undefined where there is none. @throws Fault `state.*` */
-export async function readState(files: FileSystem, folder: string): Promise<ReadState | undefined> {
-  const adapter = new DurableAdapter(stateText(files, folder));
-  const state = await adapter.read();
-  return state === null ? undefined : { state, lost: adapter.lost };
-}
-
-/** @throws Fault `state.io` */
-export async function makeStateFolder(files: FileSystem, folder: string): Promise<void> {
-  try {
-    await files.makeFolder(folder);
-  } catch (error) {
-    throw new Fault("state.io", "cannot make the state folder", {
-      folder,
-      code: errorCode(error) ?? "unknown",
-    });
-  }
-}
-
-/** What is made in the folder after the state, for any module. */
-const madeLater = /^(?:ledger-.+|spool-.+|outbox)$/;
-
-/** Counters that began at zero again would have commands and events taken for others. */
-async function refuseIfUsed(
-  files: FileSystem,
-  folder: string,
-  beside: readonly string[],
-): Promise<void> {
-  try {
-    const names = (await files.list(folder)).filter((name) => madeLater.test(name));
-    for (const file of [...names.map((name) => `${folder}/${name}`), ...beside]) {
-      if (!(await exists(files, file))) continue;
-      throw new Fault("state.corrupt", "the state is gone, but what it counts is there", { file });
-    }
-  } catch (error) {
-    if (error instanceof Fault) throw error;
-    throw new Fault("state.io", "cannot read the state folder", {
-      folder,
-      code: errorCode(error) ?? "unknown",
-    });
-  }
+export function readState(files: FileSystem, folder: string): Promise<ReadState | undefined> {
+  return readDurable(files, folder, kind);
 }

@@ -1,20 +1,20 @@
 /** The brake on a node that crashes again and again. */
 import { uptime } from "node:os";
-import { delay } from "../../base/clock.ts";
+import { type Clock, delay } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { brake, crashesIn } from "../../host/life/crashes.ts";
-import type { Config } from "../config/load.ts";
-import { clock } from "./machine.ts";
+import type { NodeConfig } from "../config/tables.ts";
 import type { Monitoring } from "./monitoring.ts";
 
-export function crashFile({ node }: Config): string {
-  return `${node.state_dir}/crashes`;
+export function crashFile({ state_dir }: NodeConfig): string {
+  return `${state_dir}/crashes`;
 }
 
 /** A node that crashed again and again begins later, and says so first. */
 export async function holdBack(
   monitoring: Monitoring,
   file: string,
+  clock: Clock,
   signal: AbortSignal,
   log: Log,
 ): Promise<void> {

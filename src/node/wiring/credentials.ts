@@ -1,15 +1,15 @@
 /** Certificates of the configuration: read when they are needed, watched while the node runs. */
 
+import type { Clock } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { type CredentialFiles, readCredentials } from "../../host/tls/credentials.ts";
 import { type CertificateWatch, type Watched, watchCertificates } from "../../host/tls/watch.ts";
 import type { Page } from "../../ops/page/page.ts";
-import type { Config, KmConfig, ServerConfig } from "../config/load.ts";
+import type { CertificateTables, KmConfig, ServerConfig } from "../config/tables.ts";
 import type { KmEndpoint, TlsIdentity } from "../io/connect.ts";
 import type { KeyServer } from "../io/https-server.ts";
 import type { Channel } from "../module/channel.ts";
-import { clock } from "./machine.ts";
 import type { Monitoring } from "./monitoring.ts";
 
 /** The certificates are read each time: they may have been renewed. @throws Fault `kq1.connect` */
@@ -20,7 +20,7 @@ export function endpoint(km: KmConfig): KmEndpoint {
     port: km.port,
     serverName: km.server_name ?? km.host,
     tls: files && identity(files, km),
-    connectTimeoutMs: km.connect_timeout,
+    connectTimeout: km.connect_timeout,
   };
 }
 
@@ -36,15 +36,21 @@ function identity(
   return { ...readCredentials(files, "kq1.connect"), crlFresh, requirePq };
 }
 
+/** Who shows certificates. */
+export interface CertificateUsers {
+  readonly channels: readonly Pick<Channel, "recheck">[];
+  readonly server: KeyServer | undefined;
+  readonly page: Page | undefined;
+}
+
 /** Looks at every certificate once a minute, and when told to. */
 export function watchAll(
-  config: Config,
-  channels: readonly Pick<Channel, "recheck">[],
-  server: KeyServer | undefined,
-  page: Page | undefined,
+  tables: CertificateTables,
+  { channels, server, page }: CertificateUsers,
+  clock: Clock,
   log: Log,
 ): CertificateWatch {
-  const kms = new Set(config.modules.flatMap((module) => module.kms));
+  const kms = new Set(tables.modules.flatMap((module) => module.kms));
   const watched: Watched[] = [...kms].flatMap((km) => {
     const files = credentialFiles(km);
     const onLook = () => {
@@ -52,12 +58,12 @@ export function watchAll(
     };
     return files === undefined ? [] : [{ name: `km.${km.name}`, files, onLook }];
   });
-  const files = config.server;
+  const files = tables.server;
   if (files !== undefined) {
     const onChange = () => server?.renew(serverIdentity(files));
     watched.push({ name: "server", files, onChange, onLook: () => server?.recheck() });
   }
-  const { cert, key, enabled } = config.web;
+  const { cert, key, enabled } = tables.web;
   if (enabled && cert !== undefined && key !== undefined) {
     watched.push({ name: "web", files: { ca: cert, cert, key }, onChange: () => page?.renew() });
   }

@@ -2,7 +2,7 @@
 
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { Config, KmConfig } from "../config/load.ts";
+import type { KmConfig, ModuleConfig } from "../config/tables.ts";
 import { accept, type KnownKm, nameOfClaimant, recognise } from "../custody/km-identity.ts";
 import type { KmName } from "../custody/owners.ts";
 import type { StateStore } from "../state/store.ts";
@@ -26,7 +26,7 @@ export class Kms {
    * @throws Fault `state.io`
    */
   static async open(
-    { modules }: Pick<Config, "modules">,
+    modules: readonly Pick<ModuleConfig, "kms">[],
     state: StateStore,
     log: Log,
   ): Promise<Kms> {

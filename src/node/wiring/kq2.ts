@@ -1,7 +1,8 @@
 /** KMs that are told how their modules are (Kq-2). A KM without it is not disturbed, and keys have no part in it. */
 import type { Log } from "../../base/log.ts";
 import type { Watchers } from "../../base/watchers.ts";
-import type { Config, KmConfig } from "../config/load.ts";
+import type { Machine } from "../../host/machine.ts";
+import type { KmConfig, ModuleConfig, NodeConfig } from "../config/tables.ts";
 import type { Ledger } from "../keys/ports.ts";
 import { KmTelling } from "../kq2/km-telling.ts";
 import { alarmsOf, type ModuleIds, statusOf } from "../kq2/status.ts";
@@ -9,9 +10,14 @@ import type { Look } from "../kq2/teller.ts";
 import type { KmTold } from "../model/local.ts";
 import type { AlarmView, ModuleView } from "../model/manager.ts";
 import { endpoint } from "./credentials.ts";
-import { clock, random } from "./machine.ts";
 
-export interface TellingParts {
+/** The tables that say who is told of which modules. */
+export interface TellingTables {
+  readonly node: NodeConfig;
+  readonly modules: readonly ModuleConfig[];
+}
+
+export interface TellingParts extends Pick<Machine, "clock" | "random"> {
   readonly modules: readonly ModuleView[];
   /** By module: which module it was last. */
   readonly ledgers: ReadonlyMap<string, Pick<Ledger, "module">>;
@@ -25,7 +31,8 @@ export class Telling {
   readonly #kms: readonly KmTelling[];
   readonly #watchers: Watchers;
 
-  constructor(config: Pick<Config, "node" | "modules">, parts: TellingParts) {
+  constructor(config: TellingTables, parts: TellingParts) {
+    const { clock, random } = parts;
     const log = parts.log.child("kq2");
     const look = lookAt(config, parts);
     const kms = new Set(config.modules.flatMap(({ kms: of }) => of.filter(mayBeTold)));
@@ -65,10 +72,7 @@ function mayBeTold({ transport, kq2 }: KmConfig): boolean {
   return kq2 === "auto" && transport !== "plain";
 }
 
-function lookAt(
-  config: Pick<Config, "node" | "modules">,
-  { modules, ledgers, alarms }: TellingParts,
-): Look {
+function lookAt(config: TellingTables, { modules, ledgers, alarms, clock }: TellingParts): Look {
   const names = modules.map(({ name }) => name);
   return (name) => {
     const view = modules.find((module) => module.name === name);

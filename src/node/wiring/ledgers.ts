@@ -1,9 +1,9 @@
 /** Tells log, manager and operators what became of ledgers that no module has. */
 
+import type { Clock } from "../../base/clock.ts";
 import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { type LedgersOptions, orphanedLedgers } from "../ledger/ledgers.ts";
-import { clock } from "./machine.ts";
 import type { Monitoring } from "./monitoring.ts";
 
 /**
@@ -14,10 +14,11 @@ import type { Monitoring } from "./monitoring.ts";
 export async function tellOfLedgers(
   recording: LedgersOptions,
   monitoring: Monitoring,
+  clock: Clock,
   log: Log,
 ): Promise<void> {
   try {
-    await tellActs(recording, monitoring, log);
+    await tellActs(recording, monitoring, clock, log);
     const orphans = await orphanedLedgers(recording);
     for (const ledger of orphans) log.warn("ledger belongs to no module", { ledger });
     monitoring.watch.orphaned(orphans);
@@ -29,6 +30,7 @@ export async function tellOfLedgers(
 async function tellActs(
   { state }: LedgersOptions,
   monitoring: Monitoring,
+  clock: Clock,
   log: Log,
 ): Promise<void> {
   const acts = state.data.ledger_acts ?? [];

@@ -5,15 +5,17 @@ import { describe } from "../../base/errors.ts";
 import { controlSocket, maintenanceSocket } from "../../ops/local/paths.ts";
 import { type LocalRequest, protocolVersion, type ReadName } from "../../ops/local/protocol.ts";
 import { LocalServer } from "../../ops/local/server.ts";
-import type { Config } from "../config/load.ts";
-import { LocalApi, type LocalDeskParts } from "../local/api.ts";
+import type { LocalConfig } from "../config/tables.ts";
+import { LocalApi, type LocalDeskParts, type ShownTables } from "../local/api.ts";
 import type { LocalModule } from "../model/local.ts";
 import type { Monitoring, MorePorts, WatchedModule } from "./monitoring.ts";
+
+/** Asks as at a socket, and as any user of the machine. */
+export type Ask = (name: ReadName, args?: LocalRequest["args"]) => Promise<unknown>;
 
 export interface LocalOptions
   extends Pick<
     LocalDeskParts,
-    | "config"
     | "boot"
     | "ledgers"
     | "logs"
@@ -25,12 +27,13 @@ export interface LocalOptions
     | "clock"
     | "log"
   > {
+  readonly config: ShownTables & { readonly local: LocalConfig };
   readonly modules: readonly (WatchedModule & LocalModule)[];
   readonly monitoring: Monitoring;
   /** Ports of commands into other parts of the node. */
   readonly more: MorePorts;
-  /** Reads the configuration's file again. @throws ConfigError */
-  readonly load: () => Config;
+  /** Writes a support bundle, for which it asks as at a socket. @returns where it is @throws Fault `state.io` */
+  readonly writeBundle: (ask: Ask) => Promise<string>;
 }
 
 export interface Local {
@@ -42,7 +45,8 @@ export interface Local {
   close(): Promise<void>;
 }
 
-export function createLocal({ modules, monitoring, more, load, ...parts }: LocalOptions): Local {
+export function createLocal(options: LocalOptions): Local {
+  const { modules, monitoring, more, writeBundle, ...parts } = options;
   const { config, clock } = parts;
   const log = parts.log.child("local");
   const desk = new LocalApi({
@@ -56,20 +60,11 @@ export function createLocal({ modules, monitoring, more, load, ...parts }: Local
     control: monitoring.control(modules, more),
     onEvent: (event) => monitoring.event(event),
   });
-  const bundle = async () => {
-    const ask = async (name: ReadName, args: LocalRequest["args"] = {}) => {
-      const request = { v: protocolVersion, do: name, args };
-      const caller = {
-        role: "look",
-        peer: async () => undefined,
-        receive: async () => {},
-      } as const;
-      const answer = await desk.answer(request, caller);
-      return "data" in answer ? answer.data : undefined;
-    };
-    // Seldom wanted, and much of the doctor with it.
-    const { bundleOfSelf } = await import("../bundle/self.ts");
-    return { file: await bundleOfSelf(config, { ask, load, read: () => config, clock }) };
+  const ask: Ask = async (name, args = {}) => {
+    const request = { v: protocolVersion, do: name, args };
+    const caller = { role: "look", peer: async () => undefined, receive: async () => {} } as const;
+    const answer = await desk.answer(request, caller);
+    return "data" in answer ? answer.data : undefined;
   };
   const { socket, act, read } = config.local;
   const path = controlSocket(socket, config.node.state_dir, process.env.RUNTIME_DIRECTORY);
@@ -79,7 +74,7 @@ export function createLocal({ modules, monitoring, more, load, ...parts }: Local
   const server = new LocalServer({ path, act, read, maintenance, answer, clock, log });
   return {
     listen: () => server.listen().catch((error) => log.error(describe(error))),
-    bundle,
+    bundle: async () => ({ file: await writeBundle(ask) }),
     close: () => server.close(),
   };
 }

@@ -1,12 +1,13 @@
 /** A module's way from its driver to its KMs, made from the configuration. */
 
+import type { Clock } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { type Log, silentLog } from "../../base/log.ts";
 import { readNamed } from "../../host/config/named-file.ts";
-import { diskFiles } from "../../host/disk/files.ts";
 import type { Progress } from "../../host/life/progress.ts";
+import type { Machine } from "../../host/machine.ts";
 import type { ModuleDriver } from "../../port/module.ts";
-import type { Config, ModuleConfig } from "../config/load.ts";
+import type { LedgerConfig, ModuleConfig } from "../config/tables.ts";
 import type { LedgerFile } from "../ledger/ledger-file.ts";
 import { spoolPath } from "../ledger/ledger-folder.ts";
 import { Channel } from "../module/channel.ts";
@@ -15,15 +16,14 @@ import type { Halt } from "../module/halt.ts";
 import { spooled, spoolWhenNeeded } from "../spool/spooled.ts";
 import { endpoint } from "./credentials.ts";
 import type { Kms } from "./kms.ts";
-import { clock, random } from "./machine.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { Panel } from "./panel.ts";
 
-export function ledgerOptions({ ledger }: Config, progress: Progress) {
-  const { group_records, group_delay, reserve_bytes } = ledger;
+export function ledgerOptions(table: LedgerConfig, progress: Progress, clock: Clock) {
+  const { group_records, group_delay, reserve_bytes } = table;
   return {
     groupRecords: group_records,
-    groupDelayMs: group_delay,
+    groupDelay: group_delay,
     reserveBytes: reserve_bytes,
     clock,
     task: progress.beginner(clock),
@@ -38,16 +38,25 @@ export function untrusted(error: unknown): Fault {
 }
 
 /** Names of the modules that have a spool. */
-export function withSpool({ modules }: Pick<Config, "modules">): string[] {
+export function withSpool(modules: readonly ModuleConfig[]): string[] {
   return modules.flatMap(({ name, spool }) => (spool === undefined ? [] : name));
 }
 
+/** Where drivers and spools work: on this machine, below the node's state. */
+interface Place extends Machine {
+  readonly stateFolder: string;
+}
+
 /** A module's driver, behind its spool where one is configured. */
-function driverOf({ name, driver, spool }: ModuleConfig, folder: string, log: Log): ModuleDriver {
+function driverOf(
+  { name, driver, spool }: ModuleConfig,
+  { clock, files, stateFolder }: Place,
+  log: Log,
+): ModuleDriver {
   const bare = driver.create({ clock, log });
   if (spool === undefined) return bare;
   const { key, max_bytes: maxBytes } = spool;
-  const options = { files: diskFiles, folder: spoolPath(folder, name), maxBytes };
+  const options = { files, folder: spoolPath(stateFolder, name), maxBytes };
   const open = spoolWhenNeeded(options, () =>
     readNamed(key, "state.io", "cannot read the spool's key"),
   );
@@ -55,7 +64,7 @@ function driverOf({ name, driver, spool }: ModuleConfig, folder: string, log: Lo
 }
 
 /** What the modules of a node need of its other parts. */
-export interface ModulesContext extends ChannelContext {
+export interface ModulesContext extends ChannelContext, Place {
   readonly ledgers: ReadonlyMap<string, LedgerFile>;
   /** Modules that are not served, and why. */
   readonly untrustedLedgers: ReadonlyMap<string, Fault>;
@@ -64,7 +73,7 @@ export interface ModulesContext extends ChannelContext {
 
 /** Every module of the configuration: on its way to its KMs, or closed. */
 export function createModules(
-  { modules, node }: Pick<Config, "modules" | "node">,
+  modules: readonly ModuleConfig[],
   { ledgers, untrustedLedgers, log, ...context }: ModulesContext,
 ): { readonly channels: readonly Channel[]; readonly closed: readonly ClosedModule[] } {
   const channels: Channel[] = [];
@@ -74,19 +83,24 @@ export function createModules(
     const failure = untrustedLedgers.get(module.name);
     const own = log.child(module.name);
     if (ledger !== undefined) {
-      channels.push(createChannel(module, node.state_dir, ledger, context, own));
+      channels.push(createChannel(module, ledger, context, own));
     } else if (failure !== undefined) {
       own.error(`module is not served: ${describe(failure)}`);
-      closed.push(closedModule(module, node.state_dir, failure));
+      closed.push(closedModule(module, context, failure));
     }
   }
   return { channels, closed };
 }
 
-/** @param folder of the node's state */
-function closedModule(module: ModuleConfig, folder: string, failure: Fault): ClosedModule {
+function closedModule(module: ModuleConfig, place: Place, failure: Fault): ClosedModule {
   const km = module.kms.map((one) => one.name).join(", ");
-  return new ClosedModule(module.name, driverOf(module, folder, silentLog), km, failure, clock);
+  return new ClosedModule(
+    module.name,
+    driverOf(module, place, silentLog),
+    km,
+    failure,
+    place.clock,
+  );
 }
 
 export interface ChannelContext {
@@ -99,11 +113,11 @@ export interface ChannelContext {
 
 function createChannel(
   module: ModuleConfig,
-  folder: string,
   ledger: LedgerFile,
-  { monitoring, panel, halt, progress, kms }: ChannelContext,
+  context: ChannelContext & Place,
   log: Log,
 ): Channel {
+  const { monitoring, panel, halt, progress, kms, clock, random } = context;
   return new Channel(
     {
       name: module.name,
@@ -128,7 +142,7 @@ function createChannel(
       kmNames: module.kms.map(({ name }) => kms.nameOf(name)),
     },
     {
-      driver: driverOf(module, folder, log),
+      driver: driverOf(module, context, log),
       ledger,
       clock,
       log,

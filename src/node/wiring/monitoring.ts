@@ -3,29 +3,22 @@
  * and commands. Without `[manager]` the alarms are still watched, and logged.
  */
 
-import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { describe, type Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Watchers } from "../../base/watchers.ts";
-import { diskFiles } from "../../host/disk/files.ts";
-import { type Reconnecting, reconnecting } from "../../host/life/reconnecting.ts";
-import { lookEvery } from "../../host/tls/watch.ts";
+import type { Machine } from "../../host/machine.ts";
 import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
+import { CommandHandler } from "../../ops/commands/handler.ts";
 import { publicKey } from "../../ops/commands/jws.ts";
 import { CommandMemory } from "../../ops/commands/memory.ts";
 import { EventHistory } from "../../ops/events/event-history.ts";
-import {
-  type BrokerCredentials,
-  digestOf,
-  readBrokerCredentials,
-} from "../../ops/mqtt/credentials.ts";
-import { brokerWaits } from "../../ops/mqtt/waits.ts";
+import { type BrokerCredentials, readBrokerCredentials } from "../../ops/mqtt/credentials.ts";
+import { KeptBroker } from "../../ops/mqtt/kept.ts";
+import { openOutbox } from "../../ops/outbox/open.ts";
 import type { Outbox } from "../../ops/outbox/outbox.ts";
 import type { TelemetrySample } from "../../port/telemetry.ts";
-import type { ControlPorts, ModuleControl } from "../commands/executor.ts";
-import { CommandHandler } from "../commands/handler.ts";
-import { certificateFiles, listFiles } from "../config/certificates.ts";
-import type { Config } from "../config/load.ts";
+import { available, type ControlPorts, execute, type ModuleControl } from "../commands/executor.ts";
+import { commands } from "../commands/table.ts";
 import { HistoryKeeper } from "../history/history-keeper.ts";
 import { Recorder } from "../history/recorder.ts";
 import type { Ledger } from "../keys/ports.ts";
@@ -39,15 +32,13 @@ import { diskFreeFraction, listsValidity, validity } from "../monitor/machine-ch
 import type { PanelGuard } from "../panel/guard.ts";
 import type { SparkplugPublisher } from "../sparkplug/publisher.ts";
 import type { StateStore } from "../state/store.ts";
-import { openOutbox } from "./outbox.ts";
 import { createManager, type LoadedSparkplug, loadSparkplug } from "./publishing.ts";
+import { type MonitoringTables, watchSettings } from "./watch-settings.ts";
 
-export interface MonitoringParts {
+export interface MonitoringParts extends Machine {
   /** What the process uses of the machine; default: it is asked. */
   readonly health?: Pick<Health, "take" | "stop">;
   readonly state: StateStore;
-  readonly clock: Clock;
-  readonly random: () => number;
   readonly log: Log;
 }
 
@@ -69,24 +60,21 @@ export class Monitoring {
   keyExchanges: () => Iterable<readonly [string, readonly string[]]> = () => [];
   readonly #links = new Map<string, boolean>();
   readonly #health: Pick<Health, "take" | "stop">;
-  readonly #config: Config;
+  readonly #config: MonitoringTables;
   readonly #parts: MonitoringParts;
   readonly #outbox: Outbox | undefined;
   readonly #manager: Manager | undefined;
   readonly #later: readonly AlarmRecord[];
   readonly #sparkplug: SparkplugPublisher | undefined;
-  #keptSparkplug: Reconnecting | undefined;
-  /** Of what the broker was shown last, by each connection. */
-  readonly #shown = new Map<"manager" | "sparkplug", string>();
-  #look: Timer | undefined;
-  #kept: Reconnecting | undefined;
+  readonly #broker: KeptBroker | undefined;
+  readonly #sparkplugBroker: KeptBroker | undefined;
   #brokerTrouble: string | undefined = "not connected yet";
-  #desk: CommandHandler | undefined;
+  #desk: CommandHandler<typeof commands> | undefined;
   /** By module. */
   #ledgers: ReadonlyMap<string, Pick<Ledger, "failure">> = new Map();
 
   private constructor(
-    config: Config,
+    config: MonitoringTables,
     parts: MonitoringParts,
     outbox: Outbox | undefined,
     later: readonly AlarmRecord[],
@@ -97,14 +85,18 @@ export class Monitoring {
     this.#parts = parts;
     this.#health = parts.health ?? new Health();
     this.#outbox = outbox;
-    const credentials = () => this.#credentials("manager");
-    this.#sparkplug = createSparkplug?.(parts, () => this.#credentials("sparkplug"));
+    const kept = (name: string, purpose: string) =>
+      config.manager && new KeptBroker({ ...parts, name, purpose, files: config.manager });
+    this.#broker = kept("broker", "manager");
+    this.#sparkplugBroker = kept("sparkplug", "sparkplug");
+    const credentials = () => this.#credentials(this.#broker);
+    this.#sparkplug = createSparkplug?.(parts, () => this.#credentials(this.#sparkplugBroker));
     const report = this.#sparkplug?.report.bind(this.#sparkplug);
     this.#manager = outbox && createManager(config, { ...parts, outbox, credentials, report });
     const modules = config.modules.map(({ name }) => name);
     this.recorder = new Recorder(modules, parts.clock);
     this.#keeper = new HistoryKeeper({
-      files: diskFiles,
+      files: parts.files,
       folder: config.node.state_dir,
       modules,
       recorder: this.recorder,
@@ -115,7 +107,7 @@ export class Monitoring {
   }
 
   /** Opens the outbox; nothing is published yet. */
-  static async open(config: Config, parts: MonitoringParts): Promise<Monitoring> {
+  static async open(config: MonitoringTables, parts: MonitoringParts): Promise<Monitoring> {
     const outbox = config.manager && (await openOutbox(`${config.node.state_dir}/outbox`, parts));
     const events = await outbox?.after(parts.state.data.alarms_to ?? 0);
     const later = (events ?? []).flatMap((event) => recordOf(event) ?? []);
@@ -129,7 +121,6 @@ export class Monitoring {
     more: MorePorts = {},
     panel?: PanelGuard,
   ): void {
-    const { clock, log, random } = this.#parts;
     this.#ledgers = ledgers;
     this.watch.start(modules, this.#later);
     this.recorder.start(modules);
@@ -140,48 +131,20 @@ export class Monitoring {
     this.#desk = keys.length > 0 ? this.#createDesk(modules, manager, more) : undefined;
     const commands = this.#desk && { commands: this.#desk };
     manager.show({ modules, alarms: this.watch, ...(panel && { panel }), ...commands });
-    this.#kept = reconnecting({
-      name: "broker",
-      connect: async (signal) => {
-        const session = await manager.connect(signal);
+    this.#broker?.start(manager, {
+      onUp: () => {
         this.#brokerTrouble = undefined;
         this.watch.brokerUp();
         this.watchers.tell();
-        // Files that changed while it was being made.
-        this.renewed();
-        return session;
       },
       onDown: (error) => {
         this.#brokerTrouble = describe(error);
         this.watch.brokerDown(error, manager.takenOver);
         this.watchers.tell();
       },
-      schedule: () => brokerWaits(() => manager.takenOver, random),
-      settledAfterMs: 5_000,
-      clock,
-      log,
     });
-    this.#startSparkplug(modules);
-    this.#look = every(clock, lookEvery, () => this.renewed());
-  }
-
-  #startSparkplug(channels: readonly WatchedModule[]): void {
-    const { clock, log, random } = this.#parts;
-    const sparkplug = this.#sparkplug;
-    if (sparkplug === undefined) return;
-    sparkplug.show(channels, this.watch);
-    this.#keptSparkplug = reconnecting({
-      name: "sparkplug",
-      connect: async (signal) => {
-        const session = await sparkplug.connect(signal);
-        this.renewed();
-        return session;
-      },
-      schedule: () => brokerWaits(() => sparkplug.takenOver, random),
-      settledAfterMs: 5_000,
-      clock,
-      log,
-    });
+    this.#sparkplug?.show(modules, this.watch);
+    if (this.#sparkplug !== undefined) this.#sparkplugBroker?.start(this.#sparkplug);
   }
 
   /**
@@ -189,20 +152,10 @@ export class Monitoring {
    * @returns why it can't be read, if that is so; the connection goes on then
    */
   renewed(): Fault | undefined {
-    if (this.#config.manager === undefined) return undefined;
-    let digest: string;
-    try {
-      digest = digestOf(readBrokerCredentials(this.#config.manager));
-    } catch (error) {
-      return this.#shown.size === 0 ? undefined : (error as Fault);
-    }
-    for (const [name, shown] of this.#shown) {
-      if (shown === digest) continue;
-      this.#parts.log.info("certificates changed", { for: name });
-      if (name === "manager") this.#manager?.reconnect();
-      else this.#sparkplug?.reconnect();
-    }
-    return undefined;
+    const [problem] = [this.#broker?.renewed(), this.#sparkplugBroker?.renewed()].filter(
+      (fault) => fault !== undefined,
+    );
+    return problem;
   }
 
   /** Something happened in a channel. */
@@ -278,17 +231,14 @@ export class Monitoring {
     await this.#keeper.stop();
     await this.watch.stop();
     this.#manager?.stop();
-    this.#look?.cancel();
     this.#sparkplug?.stop();
-    await Promise.all([this.#kept?.stop(), this.#keptSparkplug?.stop()]);
+    await Promise.all([this.#broker?.stop(), this.#sparkplugBroker?.stop()]);
     await this.#outbox?.close();
     this.#health.stop();
   }
 
-  #credentials(connection: "manager" | "sparkplug"): BrokerCredentials {
-    const credentials = readBrokerCredentials(this.#config.manager ?? {});
-    this.#shown.set(connection, digestOf(credentials));
-    return credentials;
+  #credentials(broker: KeptBroker | undefined): BrokerCredentials {
+    return broker?.credentials() ?? readBrokerCredentials({});
   }
 
   #remember(event: NodeEvent): void {
@@ -297,69 +247,31 @@ export class Monitoring {
   }
 
   #createWatch(): AlarmMonitor {
-    const { node, alarms, modules, manager } = this.#config;
-    const certificates = new Map(
-      certificateFiles(this.#config).flatMap(({ for: name, cert }) =>
-        cert === undefined ? [] : [[name, cert] as const],
-      ),
-    );
-    const lists = new Map(listFiles(this.#config).map(({ for: name, ...files }) => [name, files]));
-    const plain = new Map<string, boolean>();
-    for (const km of modules.flatMap(({ kms }) => kms)) {
-      if (km.transport === "plain") plain.set(`km.${km.name}`, true);
-    }
-    if (manager?.url.startsWith("mqtt:")) plain.set("manager", false);
-    return new AlarmMonitor(
-      {
-        flap: {
-          count: alarms.flap_count,
-          windowMs: alarms.flap_window,
-          quietMs: alarms.flap_quiet,
-        },
-        node: {
-          certificateDays: alarms.certificate_days,
-          storageFree: alarms.storage_free,
-          crlLeft: alarms.crl_left,
-        },
-        modules: modules.map(
-          ({ name, qber_limit, kms, alarms: { intermittent, ...thresholds } }) => ({
-            module: name,
-            kms: kms.map((km) => km.name),
-            answerTimeoutMs: Math.max(...kms.map((km) => km.answer_timeout)),
-            qberLimit: qber_limit,
-            intermittent,
-            thresholds,
-          }),
-        ),
-        certificates,
-        lists,
-        plain,
+    const { node, alarms } = this.#config;
+    return new AlarmMonitor(watchSettings(this.#config), {
+      ...this.#parts,
+      log: this.#parts.log.child("alarms"),
+      validity,
+      lists: listsValidity,
+      ...(alarms.classical_link && { keyExchanges: () => this.keyExchanges() }),
+      usage: () => this.#health.take(),
+      free: () => diskFreeFraction(node.state_dir),
+      troubles: () => this.#troubles(),
+      eventsLost: () => this.#outbox?.dropped ?? 0,
+      onTransition: (transition) => {
+        this.#remember(transitionEvent(transition.change, transition.record));
+        this.#sparkplug?.changed();
+        if (this.#manager !== undefined) return this.#manager.alarm(transition);
+        // Without a manager no cleared alarm has to be published first.
+        if (transition.change === "cleared") {
+          queueMicrotask(() => this.watch.forget(transition.record.id));
+        }
+        return 0;
       },
-      {
-        ...this.#parts,
-        log: this.#parts.log.child("alarms"),
-        validity,
-        lists: listsValidity,
-        ...(alarms.classical_link && { keyExchanges: () => this.keyExchanges() }),
-        usage: () => this.#health.take(),
-        free: () => diskFreeFraction(node.state_dir),
-        troubles: () => this.#troubles(),
-        eventsLost: () => this.#outbox?.dropped ?? 0,
-        onTransition: (transition) => {
-          this.#remember(transitionEvent(transition.change, transition.record));
-          this.#sparkplug?.changed();
-          if (this.#manager !== undefined) return this.#manager.alarm(transition);
-          // Without a manager no cleared alarm has to be published first.
-          if (transition.change === "cleared") {
-            queueMicrotask(() => this.watch.forget(transition.record.id));
-          }
-          return 0;
-        },
-        onVerdict: (module) => this.stateChanged(module),
-        told: () => this.durable(),
-        unsaved: (from) => this.#outbox?.hold(from),
-      },
-    );
+      onVerdict: (module) => this.stateChanged(module),
+      told: () => this.durable(),
+      unsaved: (from) => this.#outbox?.hold(from),
+    });
   }
 
   *#troubles(): Generator<readonly [string, Error | undefined]> {
@@ -371,19 +283,22 @@ export class Monitoring {
     channels: readonly WatchedModule[],
     manager: Manager,
     more: MorePorts,
-  ): CommandHandler {
+  ): CommandHandler<typeof commands> {
     const { state, clock, log } = this.#parts;
     const keys = (this.#config.manager?.command_key ?? []).map(({ id, public_key, commands }) => {
       return [id, { id, key: publicKey(public_key), commands }] as const;
     });
+    const ports = this.control(channels, more);
     return new CommandHandler({
       authority: {
-        node: this.#config.node.id,
+        table: commands,
+        available: available(ports),
+        subject: { is: "node", id: this.#config.node.id },
         boot: state.data.boot,
         keys: new Map(keys),
         memory: new CommandMemory(state.data.commands ?? {}),
       },
-      ports: this.control(channels, more),
+      execute: (order, by) => execute(order, by, ports),
       save: (commands) =>
         state.change((data) => {
           data.commands = commands;

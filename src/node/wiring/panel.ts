@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { rank } from "../../ops/alarms/severity.ts";
 import type { NodeMessage } from "../../port/panel.ts";
-import type { PanelConfig } from "../config/load.ts";
+import type { PanelConfig } from "../config/tables.ts";
 import type { ModuleView, ShownPanel } from "../model/manager.ts";
 import type { Halt } from "../module/halt.ts";
 import { PanelGuard } from "../panel/guard.ts";

@@ -5,7 +5,7 @@ import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
 import type { BrokerCredentials } from "../../ops/mqtt/credentials.ts";
 import type { Outbox } from "../../ops/outbox/outbox.ts";
-import type { Config } from "../config/load.ts";
+import type { ConfigFile, ManagerConfig, NodeConfig } from "../config/tables.ts";
 import { Manager, type ManagerOptions } from "../manager/manager.ts";
 import type { SparkplugPublisher } from "../sparkplug/publisher.ts";
 import type { StateStore } from "../state/store.ts";
@@ -22,8 +22,16 @@ export interface ManagerParts extends PublishingParts {
   readonly report: ManagerOptions["onReport"];
 }
 
-export function createManager(config: Config, parts: ManagerParts): Manager | undefined {
-  const options = config.manager;
+/** The tables that say who publishes, and where. */
+export interface PublishingTables extends Pick<ConfigFile, "digest"> {
+  readonly node: NodeConfig;
+  readonly manager: ManagerConfig | undefined;
+}
+
+export function createManager(
+  { node, manager: options, digest }: PublishingTables,
+  parts: ManagerParts,
+): Manager | undefined {
   if (options === undefined) return undefined;
   return new Manager({
     url: options.url,
@@ -31,11 +39,11 @@ export function createManager(config: Config, parts: ManagerParts): Manager | un
     protocol: options.protocol,
     username: options.username,
     credentials: parts.credentials,
-    telemetryIntervalMs: options.telemetry_interval,
-    nodeId: config.node.id,
+    telemetryInterval: options.telemetry_interval,
+    nodeId: node.id,
     boot: parts.state.data.boot,
     softwareVersion,
-    configurationDigest: config.digest,
+    configurationDigest: digest,
     outbox: parts.outbox,
     onReport: parts.report,
     clock: parts.clock,
@@ -53,7 +61,7 @@ export async function loadSparkplug({
   node,
   digest,
   manager,
-}: Config): Promise<CreateSparkplug | undefined> {
+}: PublishingTables): Promise<CreateSparkplug | undefined> {
   if (manager?.sparkplug === undefined) return undefined;
   const { url, protocol, username, sparkplug } = manager;
   const { SparkplugPublisher } = await import("../sparkplug/publisher.ts");

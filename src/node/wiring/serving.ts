@@ -1,16 +1,24 @@
 /** What the node serves: keys to KMs that ask for them, the page to people. */
 
+import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
+import type { Machine } from "../../host/machine.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import { Page } from "../../ops/page/page.ts";
-import type { Config, KmConfig, ServerConfig } from "../config/load.ts";
+import type {
+  ConfigFile,
+  KmConfig,
+  ModuleConfig,
+  NodeConfig,
+  ServerConfig,
+  WebConfig,
+} from "../config/tables.ts";
 import { KeyServer } from "../io/https-server.ts";
 import type { Channel } from "../module/channel.ts";
 import { pageContent } from "../page/content.ts";
 import type { KmFacts, LinkView, NodeView } from "../page/view.ts";
 import { serverIdentity } from "./credentials.ts";
-import { clock, random } from "./machine.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { Panel } from "./panel.ts";
 
@@ -18,6 +26,7 @@ export function createServer(
   server: ServerConfig,
   nodeId: string,
   channels: readonly Channel[],
+  clock: Clock,
   log: Log,
 ): KeyServer {
   return new KeyServer({
@@ -46,23 +55,35 @@ export function* keyExchanges(
   if (server !== undefined) yield ["server", server.keyExchanges];
 }
 
+/** The tables that the page shows, or is served by. */
+export interface PageTables extends Pick<ConfigFile, "digest"> {
+  readonly node: NodeConfig;
+  readonly web: WebConfig;
+  readonly modules: readonly ModuleConfig[];
+}
+
+/** What the page shows beside the modules. */
+export interface PageContext extends Pick<Machine, "clock" | "random"> {
+  readonly monitoring: Monitoring;
+  readonly panel: Panel;
+  readonly boot: number;
+  readonly log: Log;
+  readonly logs: LogRing;
+}
+
 export function createPage(
-  config: Config,
+  { node, web, digest, modules: configured }: PageTables,
   modules: readonly LinkView[],
-  monitoring: Monitoring,
-  panel: Panel,
-  boot: number,
-  log: Log,
-  logs: LogRing,
+  { monitoring, panel, boot, clock, random, log, logs }: PageContext,
 ): Page {
-  const facts = config.modules.map(({ name, mode, qber_limit, kms }) => {
+  const facts = configured.map(({ name, mode, qber_limit, kms }) => {
     return { name, mode, qberLimit: qber_limit, kms: kms.map(kmFacts) };
   });
-  const node: NodeView = {
-    id: config.node.id,
+  const view: NodeView = {
+    id: node.id,
     version: softwareVersion,
     boot,
-    configuration: config.digest,
+    configuration: digest,
     started: clock.wall(),
     modules,
     facts,
@@ -73,8 +94,8 @@ export function createPage(
     broker: () => monitoring.broker,
     panel: () => panel.shown(),
   };
-  const content = () => pageContent(node, clock);
-  const page = new Page(config.web, { content, clock, random, log: log.child("web") });
+  const content = () => pageContent(view, clock);
+  const page = new Page(web, { content, clock, random, log: log.child("web") });
   monitoring.watchers.add(() => page.pushUpdate());
   return page;
 }

@@ -3,10 +3,18 @@
  * carried out before; pure. The first thing that is wrong decides.
  */
 import type { KeyObject } from "node:crypto";
-import { type CommandName, isCommandName, isGrave, type Order, orderOf } from "./commands.ts";
 import { type JwsProblem, openJws } from "./jws.ts";
 import type { CommandMemory } from "./memory.ts";
 import { type CommandRequest, readRequest } from "./request.ts";
+import {
+  type CommandSpec,
+  type CommandTable,
+  isCommandOf,
+  isGrave,
+  type NameOf,
+  type OrderOf,
+  orderIn,
+} from "./table.ts";
 
 export type Refusal =
   /** No JWS by Ed25519, or longer than 8 KiB. */
@@ -17,8 +25,9 @@ export type Refusal =
   /** Came on the topic of another command. */
   | "wrong_topic"
   | "wrong_node"
+  | "wrong_km"
   | "not_permitted"
-  /** This node has no part that could carry it out. */
+  /** This program has no part that could carry it out. */
   | "not_available"
   /** The node does not know what time it is. */
   | "clock_implausible"
@@ -48,13 +57,20 @@ export interface CommandKey {
   readonly commands: readonly string[];
 }
 
-export interface Authority {
-  readonly node: string;
+/** The program that commands are for: a signature is good at one. */
+export interface Subject {
+  readonly is: "node" | "km";
+  readonly id: string;
+}
+
+export interface Authority<Table extends CommandTable> {
+  readonly table: Table;
+  readonly subject: Subject;
   readonly boot: number;
   readonly keys: ReadonlyMap<string, CommandKey>;
   readonly memory: CommandMemory;
-  /** What this node can carry out. */
-  readonly available: ReadonlySet<CommandName>;
+  /** What this program can carry out. */
+  readonly available: ReadonlySet<NameOf<Table>>;
 }
 
 export interface Refused {
@@ -66,10 +82,10 @@ export interface Refused {
   readonly earlier?: string;
 }
 
-export interface Accepted {
+export interface Accepted<Table extends CommandTable> {
   readonly keyId: string;
   readonly request: CommandRequest;
-  readonly order: Order;
+  readonly order: OrderOf<Table>;
 }
 
 /** A manager's clock may be this far ahead of the node's, ms. */
@@ -81,11 +97,11 @@ const longestLife = 86_400_000;
  * @param wall ms since 1970 UTC
  * @param plausible whether that can be the time
  */
-export function judge(
+export function judge<Table extends CommandTable>(
   message: { readonly topic: string; readonly payload: Buffer },
-  { node, boot, keys, memory, available }: Authority,
+  { table, subject, boot, keys, memory, available }: Authority<Table>,
   { wall, plausible }: { readonly wall: number; readonly plausible: boolean },
-): Accepted | Refused {
+): Accepted<Table> | Refused {
   const opened = openJws(message.payload, (id) => keys.get(id)?.key);
   if (typeof opened === "string") return { refused: opened };
   const { keyId } = opened;
@@ -94,9 +110,9 @@ export function judge(
   const { id, command, counter, issued, expires } = request;
   const no = (refused: Refusal, more: Partial<Refused> = {}) => ({ refused, keyId, id, ...more });
 
-  if (!isCommandName(command)) return no("unknown_command");
+  if (!isCommandOf(table, command)) return no("unknown_command");
   if (command !== message.topic) return no("wrong_topic");
-  if (request.node !== node) return no("wrong_node");
+  if (request[subject.is] !== subject.id) return no(`wrong_${subject.is}`);
   if (!keys.get(keyId)?.commands.includes(command)) return no("not_permitted");
   if (!available.has(command)) return no("not_available");
   // Before the time: who asks again after a lost answer is told what became of it.
@@ -107,14 +123,19 @@ export function judge(
   if (expires - issued > longestLife) return no("lifetime_too_long");
   if (issued > wall + skew) return no("not_yet_valid");
   if (expires <= wall) return no("expired");
-  if (wrongBoot(command, request.boot, boot)) return no("wrong_boot");
-  const order = orderOf(command, request.args);
+  const spec: CommandSpec | undefined = (table as CommandTable)[command];
+  if (wrongBoot(spec, request, boot)) return no("wrong_boot");
+  const order = orderIn(table, command, request.args);
   if (order === undefined) return no("bad_arguments");
-  // Root believes the manager, not the node, that an older version may be installed: it gets the proof.
-  if (order.name !== "install_update") return { keyId, request, order };
+  if (spec?.proof !== true) return { keyId, request, order };
   return { keyId, request, order: { ...order, signed: message.payload.toString("latin1") } };
 }
 
-function wrongBoot(command: CommandName, named: number | undefined, boot: number): boolean {
-  return named === undefined ? isGrave(command) : named !== boot;
+function wrongBoot(
+  spec: CommandSpec | undefined,
+  { boot: named, args }: CommandRequest,
+  boot: number,
+): boolean {
+  if (named !== undefined) return named !== boot;
+  return spec !== undefined && isGrave(spec, args);
 }

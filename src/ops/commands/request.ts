@@ -12,11 +12,12 @@ const time = v.pipe(
 
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 
-const schema = v.strictObject({
+const members = v.strictObject({
   id: v.pipe(v.string(), v.regex(/^[\w.-]{1,64}$/)),
   command: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,31}$/)),
-  /** The node it is for: a signature is good at one node. */
-  node: v.pipe(v.string(), v.maxLength(64)),
+  /** The node or the key manager that it is for: a signature is good at one of them. */
+  node: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  km: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** Grows with each command of this key; ms since 1970 will do. */
   counter: whole,
   issued: time,
@@ -25,6 +26,11 @@ const schema = v.strictObject({
   boot: v.optional(whole),
   args: v.optional(v.record(v.pipe(v.string(), v.maxLength(64)), v.unknown()), {}),
 });
+
+const schema = v.pipe(
+  members,
+  v.check(({ node, km }) => (node === undefined) !== (km === undefined)),
+);
 
 /** Times in ms since 1970 UTC. */
 export type CommandRequest = v.InferOutput<typeof schema>;

@@ -49,6 +49,7 @@ export const actNames = [
   "install_update",
   "session",
   "compromise",
+  "rekey",
 ] as const;
 
 /** Those that the maintenance console may ask for, over a socket of its own. */

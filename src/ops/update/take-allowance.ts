@@ -4,14 +4,14 @@ import { parse } from "smol-toml";
 import * as v from "valibot";
 import { errorCode } from "../../base/errors.ts";
 import { publicKey } from "../commands/jws.ts";
-import { commandKeySchema } from "../commands/key-schema.ts";
+import { anyCommandKeySchema } from "../commands/key-schema.ts";
 import { replace } from "../site/durable.ts";
 import { judgeAllowance } from "./allowance.ts";
 
 /** Of the configuration, what an allowance is judged by. */
 const configSchema = v.object({
   node: v.object({ id: v.string() }),
-  manager: v.object({ command_key: v.array(commandKeySchema) }),
+  manager: v.object({ command_key: v.array(anyCommandKeySchema) }),
 });
 const usedSchema = v.record(v.string(), v.pipe(v.number(), v.safeInteger(), v.minValue(0)));
 

@@ -36,5 +36,18 @@ export const securityLevel = { name: "security_level", levels: ["any", "otp"] } 
 
 /** Longest SAE ID, characters. */
 export const longestSaeId = 128;
-/** Longest body of a request, bytes: so many key IDs with an extension each. */
+/** Longest body of any request, bytes. */
 export const longestRequest = 262_144;
+/** Longest Key request, bytes: it has names and extensions, and to read what is long holds up all others. */
+const longestKeyRequest = 16_384;
+/** Of key IDs, bytes for each: with an extension. */
+const bytesOfId = 512;
+
+/**
+ * @param number of keys of one request at most
+ * @returns bytes
+ */
+export function longestBodyOf(method: "enc_keys" | "dec_keys", number: number): number {
+  if (method === "enc_keys") return longestKeyRequest;
+  return Math.min(longestRequest, 4_096 + number * bytesOfId);
+}

@@ -6,6 +6,9 @@ import { badRequest, EtsiRefusal } from "./refusal.ts";
 export const methods = ["status", "enc_keys", "dec_keys"] as const;
 export type Method = (typeof methods)[number];
 
+/** The form that a request to a proxy has; servers take it too (RFC 9112 §3.2.2). */
+const absolute = /^https?:\/\/[^/?]*/i;
+
 /**
  * @param url of a request: a path, with a query or without
  * @returns the method, the SAE that the path names, and the query
@@ -16,7 +19,7 @@ export function pathOf(url: string): {
   readonly sae: string;
   readonly query: URLSearchParams;
 } {
-  const [path = "", ...rest] = url.split("?");
+  const [path = "", ...rest] = url.replace(absolute, "").split("?");
   const [written = "", last = "", ...more] = path.startsWith(base)
     ? path.slice(base.length).split("/")
     : [];

@@ -7,6 +7,8 @@ export class EtsiRefusal extends Error {
   readonly details: readonly Readonly<Record<string, string | number>>[];
   /** s after which another attempt can help; undefined: none does. */
   readonly retryAfter: number | undefined;
+  /** Methods that the path has, of a 405 (RFC 9110 §15.5.6). */
+  readonly allow: string | undefined;
 
   /** @param message one line for a person; "" for an answer without a body, as 401 has it (§5.4) */
   constructor(
@@ -14,11 +16,13 @@ export class EtsiRefusal extends Error {
     message: string,
     details: EtsiRefusal["details"] = [],
     retryAfter?: number,
+    allow?: string,
   ) {
     super(message);
     this.status = status;
     this.details = details;
     this.retryAfter = retryAfter;
+    this.allow = allow;
   }
 
   /** The body of the answer. */
@@ -32,6 +36,11 @@ export class EtsiRefusal extends Error {
 /** A request that is not as the standard has it. */
 export function badRequest(message: string, details?: EtsiRefusal["details"]): EtsiRefusal {
   return new EtsiRefusal(400, message, details);
+}
+
+/** The path has other methods than this one. @param allow those that it has */
+export function notAllowed(allow: string): EtsiRefusal {
+  return new EtsiRefusal(405, `${allow} only`, [], undefined, allow);
 }
 
 /** The caller is not who may have this: nothing more is said. */

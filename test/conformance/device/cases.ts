@@ -3,70 +3,11 @@
  * Blocks that are released here are gone: it must be a module whose key nobody needs.
  */
 import { Fault } from "../../../src/base/errors.ts";
-import type { ModuleCommand, ModuleDriver } from "../../../src/port/module.ts";
+import type { ModuleCommand } from "../../../src/port/module.ts";
 import { figures } from "../../../src/port/telemetry.ts";
 import { Broken, type Level, type Runnable } from "../run.ts";
+import { type DeviceOptions, Kit, plenty } from "./kit.ts";
 import { pause, type Seen, Visit } from "./visit.ts";
-
-/** Credit that never runs out. */
-const plenty = { blocks: 1_000, bytes: 1_000_000_000 };
-export interface DeviceOptions {
-  readonly driver: () => ModuleDriver;
-  /** A block must come within this time, ms. */
-  readonly waitMs: number;
-  /** Nothing more comes if nothing came for so long, ms; default 1,500. */
-  readonly silenceMs?: number;
-  /** Whether a block may be destroyed; and all key in the module. */
-  readonly discard: boolean;
-  readonly zeroize: boolean;
-}
-
-class Kit {
-  readonly options: DeviceOptions;
-  readonly note: (text: string) => void;
-  readonly #visits: Visit[] = [];
-
-  constructor(options: DeviceOptions, note: (text: string) => void) {
-    this.options = options;
-    this.note = note;
-  }
-
-  get silence(): number {
-    return this.options.silenceMs ?? 1_500;
-  }
-
-  async open(): Promise<Visit> {
-    const visit = await Visit.open(this.options.driver());
-    this.#visits.push(visit);
-    return visit;
-  }
-
-  /** A new session, and the first blocks that it offers. */
-  async first(count: number): Promise<{ visit: Visit; blocks: Seen[] }> {
-    const visit = await this.open();
-    visit.session.grant(plenty.blocks, plenty.bytes);
-    await this.blocks(visit, count);
-    return { visit, blocks: visit.blocks.slice(0, count) };
-  }
-
-  blocks(visit: Visit, count: number): Promise<void> {
-    const what = `${count} block${count === 1 ? "" : "s"}`;
-    return visit.until(() => visit.blocks.length >= count, what, this.options.waitMs);
-  }
-
-  async release(visit: Visit, blocks: readonly Seen[]): Promise<void> {
-    const before = visit.released.length;
-    visit.session.release(blocks.map(({ ref }) => ref));
-    const all = () => visit.released.length >= before + blocks.length;
-    await visit.until(all, "the answer to a release", 10_000);
-  }
-
-  async end(): Promise<void> {
-    await Promise.all(this.#visits.map((visit) => visit.close()));
-    const damaged = this.#visits.flatMap((visit) => visit.damaged);
-    if (damaged.length > 0) this.note(`${damaged.length} blocks came damaged`);
-  }
-}
 
 function same(blocks: readonly Seen[], again: readonly Seen[], what: string): void {
   blocks.forEach((block, i) => {
@@ -144,7 +85,7 @@ export const deviceCases: readonly DeviceCase[] = [
     title: "nothing is offered without credit",
     async run(kit) {
       const visit = await kit.open();
-      await pause(kit.silence);
+      await kit.quiet(() => visit.blocks.length > 0 || visit.ended !== undefined);
       if (visit.blocks.length > 0) throw new Broken(`${visit.blocks.length} blocks came`);
       if (visit.ended !== undefined) throw new Broken(`the session ended: ${visit.ended}`);
     },
@@ -165,7 +106,7 @@ export const deviceCases: readonly DeviceCase[] = [
       const visit = await kit.open();
       visit.session.grant(2, plenty.bytes);
       await kit.blocks(visit, 2);
-      await pause(kit.silence);
+      await kit.quiet(() => visit.blocks.length > 2);
       if (visit.blocks.length > 2)
         throw new Broken(`credit for 2, and ${visit.blocks.length} came`);
       visit.session.grant(1, 0);
@@ -182,7 +123,7 @@ export const deviceCases: readonly DeviceCase[] = [
       if (bytes === 0) return kit.note("the oldest block has no key in it: not tried");
       const visit = await kit.open();
       visit.session.grant(100, bytes - 1);
-      await pause(kit.silence);
+      await kit.quiet(() => visit.blocks.length > 0);
       if (visit.blocks.length > 0)
         throw new Broken(`a block of ${bytes} bytes came for ${bytes - 1}`);
       visit.session.grant(0, 1);
@@ -335,7 +276,8 @@ export const deviceCases: readonly DeviceCase[] = [
       // What was being made may still come.
       await pause(kit.silence);
       const held = visit.blocks.length;
-      await pause(2 * kit.silence);
+      await kit.quiet(() => visit.blocks.length > held);
+      await kit.quiet(() => visit.blocks.length > held);
       const more = visit.blocks.length - held;
       await told(kit, visit, { name: "start" });
       if (more > 0) throw new Broken(`${more} new blocks came after stop`);
@@ -373,11 +315,11 @@ export const deviceCases: readonly DeviceCase[] = [
       });
       if (next === undefined) return;
       next.session.grant(plenty.blocks, plenty.bytes);
-      await pause(kit.silence);
       const names = new Set(blocks.map(({ name }) => name));
-      const kept = next.blocks.some(({ name }) => names.has(name));
+      const kept = () => next.blocks.some(({ name }) => names.has(name));
+      await kit.quiet(kept);
       await next.close();
-      if (kept) throw new Broken("a block of before came again");
+      if (kept()) throw new Broken("a block of before came again");
     },
   },
 ];

@@ -4,6 +4,7 @@ import { catalogue } from "../../../src/km/alarms/catalogue.ts";
 import { KmAlarms } from "../../../src/km/alarms/rules.ts";
 import { alarmStatus } from "../../../src/km/alarms/told.ts";
 import type { KmStatus, LinkStatus, ToldStatus } from "../../../src/km/model/status.ts";
+import type { AlarmRecord } from "../../../src/ops/alarms/alarm.ts";
 
 const link: LinkStatus = {
   name: "fibre",
@@ -43,6 +44,7 @@ function statusOf(changes: Partial<LinkStatus> = {}, full = false): KmStatus {
       disk_bytes: full ? 100 : 10,
       limit_bytes: 100,
       full,
+      master_key: { from: "file" },
     },
     nodes_connected: 1,
     refused: {},
@@ -123,6 +125,29 @@ test("what must not be overlooked stays until it was acknowledged", (t) => {
   t.is(alarms.acknowledge("keys_differ.fibre", "operator", later), undefined);
   t.is(alarms.acknowledge("keys_differ.other", "operator", later), "unknown_alarm");
   t.is(alarmStatus(alarms).length, 2);
+});
+
+test("alarms go on after a restart; one of a link that is not there any more is over", (t) => {
+  const before = new KmAlarms({ plain: false });
+  const moment = { now: 0, wall: 0 };
+  before.told("fibre", { type: "restored", which: "them", mark: 1, remembered: 2 }, moment);
+  before.told("gone", { type: "restored", which: "them", mark: 1, remembered: 2 }, moment);
+  const changes: string[] = [];
+  const alarms = new KmAlarms({
+    plain: false,
+    onTransition: ({ change, record }) => changes.push(`${change} ${record.id}`),
+  });
+  const unknown = { ...before.records()[0], id: "old.x", name: "old", object: "x" } as AlarmRecord;
+  alarms.restore([...before.records(), unknown], (object) => object === "fibre", moment);
+  t.deepEqual(after(3_600, statusOf(), alarms), ["restored_disk.fibre critical"]);
+  t.deepEqual(changes, ["cleared restored_disk.gone", "changed restored_disk.fibre"]);
+  t.is(alarms.acknowledge("restored_disk.fibre", "noc", { now: 1e7, wall: 1e7 }), undefined);
+  t.deepEqual(alarmStatus(alarms), []);
+});
+
+test("how long another key manager is away before it is told can be chosen", (t) => {
+  const alarms = new KmAlarms({ plain: false, peerAwayMs: 2_000 });
+  t.deepEqual(after(3, statusOf({ session: "down" }), alarms), ["peer_away.fibre major"]);
 });
 
 test("the table for people is the table of the code", (t) => {

@@ -34,6 +34,10 @@ const cases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "src/node/manager/x.ts": 'export type { QkdKey } from "../../port/key.ts";',
     "src/port/key.ts": "",
   },
+  "tables-of-configuration": {
+    "src/node/wiring/x.ts": 'import type { Config } from "../config/load.ts";',
+    "src/node/config/load.ts": "",
+  },
   pure: { "src/wire/kq1/frame.ts": "// setTimeout is fine here\nconst t = Date.now();" },
   "production-knows-no-tests": {
     "src/x.ts": 'await import("../test/clock.ts");',

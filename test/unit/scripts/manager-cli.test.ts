@@ -47,7 +47,7 @@ test("results are words, and refusals say why", (t) => {
   t.is(result({ id: "1", status: "done" }), "node-a  stop: done");
   t.is(
     result({ status: "refused", reason: "unknown_key" }),
-    "node-a  stop: refused, unknown_key: the node's configuration has no key of this id",
+    "node-a  stop: refused, unknown_key: the configuration has no key of this id",
   );
   t.is(
     result({ id: "1", status: "refused", reason: "already_executed", earlier: "done" }),

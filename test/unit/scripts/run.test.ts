@@ -41,19 +41,24 @@ test("it leaves a process behind", async (t) => {
     });
   }
   const pid = () => Number(readFileSync(join(folder, "pid"), "utf8"));
+  /** It has begun what it is to leave behind. */
+  const begun = () => {
+    const child = readFileSync(`/proc/${pid()}/task/${pid()}/children`, "utf8").trim();
+    return readFileSync(`/proc/${child}/cmdline`, "utf8").startsWith("sleep");
+  };
   // Its parent is gone too: it may wait for someone to ask how it ended.
   const runs = () => {
     const status = `/proc/${pid()}/status`;
     return existsSync(status) && !/State:\s+Z/.test(readFileSync(status, "utf8"));
   };
-  return { child, said: () => said, pid, runs, closed: once(child, "close") };
+  return { child, said: () => said, begun, runs, closed: once(child, "close") };
 }
 
 const never = "t.timeout(600_000); await new Promise((resolve) => setTimeout(resolve, 600_000));";
 
 test("a run that is stopped names the test file and the processes that hold it", async (t) => {
-  const { child, said, pid, runs, closed } = started(t, never, "10m");
-  await eventually("the process", pid, { atLeast: 1 });
+  const { child, said, begun, runs, closed } = started(t, never, "10m");
+  await eventually("the process and its own", begun);
   child.kill("SIGTERM");
   t.deepEqual(await closed, [1, null]);
   t.regex(said(), /stopped: these hold the run, and are ended:\n/);

@@ -45,6 +45,7 @@ const system = ["/usr/lib/systemd/system", "/lib/systemd/system"].find(existsSyn
 const limits = {
   "qkd-node.service": 15,
   "qkd-km.service": 12,
+  "qkd-psk@.service": 17,
   "qkd-panel.service": 12,
   "qkd-console.service": 12,
   "qkd-site@.service": 5,
@@ -75,6 +76,7 @@ function tree(change: (unit: string) => string = (unit) => unit): string {
     "usr/lib/qkd-node/bin/qkd-node",
     "usr/lib/qkd-node/bin/qkd-panel",
     "usr/lib/qkd-node/bin/qkd-km",
+    "usr/lib/qkd-node/bin/qkd-psk",
     ...readdirSync(imageScripts).map((name) => `usr/lib/qkd-image/${name}`),
     ...["kill", "sleep", "rm", "sh", "systemctl"].map((name) => `bin/${name}`),
   ]) {

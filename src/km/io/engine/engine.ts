@@ -4,7 +4,6 @@
  * then the rows that speak of them.
  */
 import { timingSafeEqual } from "node:crypto";
-import { errorCode, Fault } from "../../../base/errors.ts";
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
 import type { ReceivedKey } from "../../keys/received.ts";
@@ -19,11 +18,13 @@ import type {
 } from "../../store/port.ts";
 import { booksChange } from "./books-change.ts";
 import { Cadence } from "./cadence.ts";
+import { storeFault } from "./fault.ts";
 import { gmac } from "./gmac.ts";
 import { type Group, GroupBuilder, groupOf, placeOf } from "./group.ts";
 import { isUrgent, type Operation } from "./operation.ts";
 import type { EngineParts } from "./parts.ts";
 import { readRanges, readRangesAgain } from "./ranges.ts";
+import { Resealing } from "./resealing.ts";
 import { isFull } from "./reserve.ts";
 import { Shredder } from "./shredder.ts";
 
@@ -36,6 +37,7 @@ export class Engine implements KeyStore {
   readonly #parts: EngineParts;
   readonly #groups = new Map<number, Group>();
   readonly #shredder: Shredder;
+  readonly #resealing: Resealing;
   #builders: GroupBuilder[] = [];
   #nextGroup: number;
   #queue: Operation[] = [];
@@ -72,6 +74,12 @@ export class Engine implements KeyStore {
       lastGroup: () => this.#nextGroup - 1,
       round: () => this.#lookForRoom(),
     });
+    this.#resealing = new Resealing(parts, {
+      work: (run) => this.#enqueue({ type: "work", run }),
+      piece: () => this.#shredder.resealOlder(),
+      done: () => parts.onRekeyed?.(),
+    });
+    this.#resealing.resume();
   }
 
   put(
@@ -247,12 +255,7 @@ export class Engine implements KeyStore {
   #fail(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
-    const fault =
-      error instanceof Fault
-        ? error
-        : new Fault("km_store.io", "the store can't be written or read", {
-            reason: errorCode(error) ?? (error instanceof Error ? error.message : "unknown"),
-          });
+    const fault = storeFault(error);
     this.#ended.reject(fault);
     this.#parts.onFailure(fault);
   }
@@ -341,13 +344,13 @@ export class Engine implements KeyStore {
   /** Room may have come back: asked with each round of shredding. */
   async #lookForRoom(): Promise<void> {
     await this.#parts.reserve.make();
-    if (this.#parts.reserve.isThere) this.#noRoom = false;
+    this.#noRoom &&= !this.#parts.reserve.isThere;
   }
 
   read(link: string, ranges: readonly Range[], done: (bytes: Buffer | undefined) => void): void {
     if (this.#failed || this.#closed) return;
-    const again = readRangesAgain(this.#parts.volumes, link, ranges);
-    if (again !== undefined) return queueMicrotask(() => done(again));
+    const bytes = readRangesAgain(this.#parts.volumes, link, ranges);
+    if (bytes !== undefined) return queueMicrotask(() => done(bytes));
     // After what was committed before: an extent may be about to be written.
     this.#enqueue({
       type: "work",
@@ -356,26 +359,29 @@ export class Engine implements KeyStore {
   }
 
   forget(link: string, ranges: readonly Range[]): void {
-    for (const { extent, start, end } of ranges) {
-      this.#parts.volumes.forget(link, extent, start, end);
-    }
+    const { volumes } = this.#parts;
+    for (const { extent, start, end } of ranges) volumes.forget(link, extent, start, end);
     this.#shredder.forget(link, ranges);
   }
 
-  /** Wraps all that is stored under another master key, while the store is used. */
+  /** See {@link Resealing.rekey}. @throws Fault `km_store.key`, `km_store.busy`; the store's own, if it failed */
   async rekey(masterKey: Uint8Array): Promise<void> {
-    await this.#parts.keyring.rekey(masterKey);
-    await this.#shredder.everything();
-    await this.#parts.keyring.dropOlder(masterKey);
+    await Promise.race([this.#resealing.rekey(masterKey), this.#ended.promise]);
+  }
+
+  /** Bytes that are still to be sealed anew for the master key of now; undefined if none are. */
+  get resealingBytes(): number | undefined {
+    return this.#resealing.isRunning ? this.#resealing.bytesLeft : undefined;
   }
 
   /** What is used and still readable, is made unreadable now. */
-  async shred(): Promise<void> {
-    await this.#shredder.now();
+  shred(): Promise<void> {
+    return this.#shredder.now();
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#resealing.stop();
     // Of a store that failed nothing is written any more.
     await this.#shredder.stop().catch(() => {});
     while (this.#running !== undefined) await this.#running;

@@ -21,6 +21,8 @@ const lastSegments = 2;
 const pieceBytes = 1_048_576;
 /** End of the name of a segment whose key is being overwritten. */
 const leaving = ".gone";
+/** End of the name of a segment that is damaged. */
+const aside = ".damaged";
 
 interface Segment {
   readonly number: number;
@@ -266,8 +268,8 @@ export class IntakeFiles {
   }
 
   /**
-   * Groups that wait in segments of which a part was used, or that are under an older key of the store, and that
-   * began `olderThanMs` ago: they are copied forward, and their segment can go.
+   * Groups that wait in segments of which a part was used, and that began `olderThanMs` ago: they are copied
+   * forward, and their segment can go.
    */
   toCopy(olderThanMs: number): Group[] {
     const groups: Group[] = [];
@@ -277,12 +279,49 @@ export class IntakeFiles {
         this.#close();
       if (segment.isTorn) groups.push(...[...segment.groups.keys()].filter(({ live }) => live > 0));
       if (segment.isTorn) continue;
-      const rekeyed = segment.by !== this.#keyring.current.id;
       const used = [...segment.groups].some(([{ live }, written]) => live < written);
-      if (!used && !rekeyed) continue;
+      if (!used) continue;
       for (const group of segment.groups.keys()) if (group.live > 0) groups.push(group);
     }
     return groups;
+  }
+
+  /** Bytes of segments under an older key of the store. */
+  olderBytes(): number {
+    return this.#older().reduce((sum, { size }) => sum + size, 0);
+  }
+
+  #older(): Segment[] {
+    const { id } = this.#keyring.current;
+    return [...this.#segments.values()].filter(({ by }) => by !== id);
+  }
+
+  /**
+   * Some groups that wait in segments under an older key of the store, to be copied forward. No segment that is
+   * written to has an older key after.
+   * @param most bytes of key, at least one group
+   */
+  older(most: number): Group[] {
+    const groups: Group[] = [];
+    let bytes = 0;
+    for (const segment of this.#older()) {
+      if (segment === this.#current) this.#close();
+      for (const group of segment.groups.keys()) {
+        if (group.live === 0) continue;
+        groups.push(group);
+        bytes += group.length;
+        if (bytes >= most) return groups;
+      }
+    }
+    return groups;
+  }
+
+  /** Segments that were set aside because they are damaged: what is left of them opens no more. */
+  async removeDamaged(): Promise<void> {
+    const names = await this.#files.list(this.#folder);
+    const gone = names.filter((name) => name.endsWith(aside));
+    for (const name of gone) await this.#overwrite(name);
+    if (gone.length > 0) await this.#files.syncFolder(this.#folder);
   }
 
   /** Segments of which no key waits any more: their keys are overwritten. @returns their numbers */
@@ -320,7 +359,7 @@ export class IntakeFiles {
 
   /** A damaged segment makes way, for a person to look at. */
   async setAside(number: number): Promise<void> {
-    await this.#files.rename(this.#path(number), `${this.#path(number)}.damaged`);
+    await this.#files.rename(this.#path(number), `${this.#path(number)}${aside}`);
   }
 
   async close(): Promise<void> {

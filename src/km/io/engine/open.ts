@@ -23,6 +23,8 @@ export interface OpenOptions {
   /** Default 5. */
   readonly cycleMs?: number;
   readonly onFailure: (fault: Fault) => void;
+  /** All that is stored is sealed anew, after {@link Engine.rekey} of this process or an earlier one. */
+  readonly onRekeyed?: () => void;
   readonly clock?: Clock;
   readonly random?: (length: number) => Buffer;
   readonly files?: FileSystem;
@@ -81,6 +83,7 @@ async function openAll(
   const isEmpty = !(await files.list(folder)).some((name) => name.startsWith("books"));
   const keyring = new Keyring(files, folder, random);
   await keyring.open(masterKey, isEmpty);
+  if (keyring.hasOlder) await keyring.writeAgain();
   const { ledger: openLedger = (path) => new LedgerThread(path) } = options;
   const ledger = openLedger(`${folder}/books.sqlite`);
   try {
@@ -120,6 +123,7 @@ async function openAll(
       cycleMs: options.cycleMs ?? usualCycleMs,
       clock,
       onFailure: options.onFailure,
+      onRekeyed: options.onRekeyed,
     });
     const rows: Row[] = books.rows.map(({ kind, link, key, value }) => ({
       kind: kinds.get(kind) ?? "store",

@@ -25,4 +25,6 @@ export interface EngineParts {
   readonly clock: Clock;
   /** Called once, when something could not be made durable. */
   readonly onFailure: (fault: Fault) => void;
+  /** All that is stored is sealed anew for another master key. */
+  readonly onRekeyed?: (() => void) | undefined;
 }

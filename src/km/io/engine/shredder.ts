@@ -4,6 +4,7 @@
  * overwritten. So neither the files nor the master key give a used key back.
  */
 import type { Timer } from "../../../base/clock.ts";
+import { wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
 import { highest, rowOf } from "./books-change.ts";
 import type { Group } from "./group.ts";
@@ -13,7 +14,12 @@ import { type NewBytes, type Place, placeName } from "./place.ts";
 
 /** Bytes that are sealed anew in one go: what waits for the disk meanwhile waits no longer than this takes. */
 const bytesAtOnce = 4_194_304;
+/** The same for what is under an older key of the store: that goes on for long, and applications wait meanwhile. */
+const olderAtOnce = 1_048_576;
 const nothing: LedgerChange = { rows: [], consumed: [], extents: [], gone: [], segmentsGone: [] };
+
+/** Writes; decides what becomes of it when the disk is full. */
+type MakeRoom = <T>(write: () => Promise<T>) => Promise<T>;
 
 export interface ShredderHost {
   /** Runs it between two syncs. */
@@ -85,12 +91,29 @@ export class Shredder {
     return this.#asWork(() => this.#round(0));
   }
 
-  /** All that is stored, whatever its state: the store has another key. */
-  everything(): Promise<void> {
-    return this.#asWork(async () => {
-      for (let moved = await this.#move(); moved > 0; moved = await this.#move());
-      await this.#round(0);
-    });
+  /**
+   * Seals some of what is under an older key of the store anew.
+   * @returns whether there may be more
+   * @throws a system error: of a full disk, what was to be sealed anew is as it was
+   */
+  async resealOlder(): Promise<boolean> {
+    const { volumes, intake } = this.#parts;
+    const places = await volumes.older(olderAtOnce);
+    if (places.length > 0) {
+      for (const place of await this.#resealSome(places, (write) => write())) {
+        await volumes.giveUp(place);
+      }
+    } else {
+      const groups = intake.older(olderAtOnce).filter(({ number }) => this.#groups.has(number));
+      if (groups.length === 0) {
+        await this.#shredSegments();
+        return intake.olderBytes() > 0;
+      }
+      await this.#copy(groups, (write) => write());
+      await this.#shredSegments();
+    }
+    await this.#overwriteLeft();
+    return true;
   }
 
   #asWork(run: () => Promise<void>): Promise<void> {
@@ -105,11 +128,19 @@ export class Shredder {
 
   async #round(olderThanMs: number): Promise<void> {
     await this.#resealDirty();
-    await this.#move();
+    await this.#reseal(this.#parts.volumes.toMove());
+    await this.#overwriteLeft();
+    await this.#copyForward(olderThanMs);
+    await this.#shredSegments();
+  }
+
+  async #overwriteLeft(): Promise<void> {
     const left = this.#left;
     this.#left = [];
     await this.#parts.volumes.overwrite(left);
-    await this.#copyForward(olderThanMs);
+  }
+
+  async #shredSegments(): Promise<void> {
     const segmentsGone = await this.#parts.intake.shred();
     if (segmentsGone.length === 0) return;
     const { ledger, reserve } = this.#parts;
@@ -133,12 +164,6 @@ export class Shredder {
     return this.#parts.volumes.place(name.slice(space + 1), Number(name.slice(0, space)));
   }
 
-  async #move(): Promise<number> {
-    const places = this.#parts.volumes.toMove();
-    await this.#reseal(places);
-    return places.length;
-  }
-
   async #reseal(places: readonly Place[]): Promise<void> {
     let part: Place[] = [];
     let length = 0;
@@ -153,33 +178,54 @@ export class Shredder {
     if (part.length > 0) await this.#resealSome(part);
   }
 
-  async #resealSome(places: readonly Place[]): Promise<void> {
+  /** @param makeRoom what becomes of a full disk. @returns those that do not open */
+  async #resealSome(
+    places: readonly Place[],
+    makeRoom: MakeRoom = (write) => this.#parts.reserve.use(write),
+  ): Promise<Place[]> {
     const { volumes, ledger, reserve } = this.#parts;
     const extents: NewBytes[] = [];
+    const damaged: Place[] = [];
     for (const place of places) {
       const bytes = await volumes.read(place, 0, place.length, "once");
       // Damaged: `store check` tells of it, and a read of it finds nothing.
-      if (bytes === undefined) continue;
+      if (bytes === undefined) {
+        damaged.push(place);
+        continue;
+      }
       for (const { start, end } of this.#forgotten.get(placeName(place.link, place.number)) ?? []) {
         bytes.fill(0, start, end);
       }
       extents.push({ link: place.link, number: place.number, bytes });
     }
-    const written = await reserve.use(() => volumes.write(extents));
-    for (const { bytes } of extents) bytes.fill(0);
+    if (extents.length === 0) return damaged;
+    const written = await makeRoom(() => volumes.write(extents)).finally(() => {
+      for (const { bytes } of extents) wipeMemory(bytes);
+    });
     await reserve.use(() => ledger.apply({ ...nothing, extents: written.map(rowOf) }));
     for (const place of written) {
       const before = volumes.install(place);
       if (before !== undefined) this.#left.push(before);
     }
+    return damaged;
   }
 
   async #copyForward(olderThanMs: number): Promise<void> {
+    const groups = this.#parts.intake
+      .toCopy(olderThanMs)
+      .filter(({ number }) => this.#groups.has(number));
+    if (groups.length > 0) await this.#copy(groups, (write) => this.#parts.reserve.use(write));
+  }
+
+  async #copy(groups: readonly Group[], makeRoom: MakeRoom): Promise<void> {
     const { intake, ledger, reserve } = this.#parts;
-    const groups = intake.toCopy(olderThanMs).filter(({ number }) => this.#groups.has(number));
-    if (groups.length === 0) return;
-    for (const group of groups) await intake.restore(group);
-    await reserve.use(() => intake.append(groups));
+    const onDisk = groups.filter(({ plain }) => plain === undefined);
+    try {
+      for (const group of groups) await intake.restore(group);
+      await makeRoom(() => intake.append(groups));
+    } finally {
+      for (const group of onDisk) group.evict();
+    }
     const consumed = groups
       .filter(({ live, count }) => live < count)
       .map(({ number, segment, consumed: bits }) => ({ grp: number, segment, bits: bits.slice() }));

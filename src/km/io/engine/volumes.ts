@@ -5,6 +5,7 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/files.ts";
 import { freeMemory, keyMemory, wipeMemory } from "../../../port/key.ts";
+import { cleanVolume, keyAt, lengthAt, magic, zeros } from "./clean-volume.ts";
 import { readAt } from "./intake-files.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ExtentRow } from "./ledger.ts";
@@ -23,13 +24,8 @@ import { Scratch } from "./scratch.ts";
 import { open, seal, wrappedLength } from "./sealing.ts";
 import { Stretches } from "./stretches.ts";
 
-const magic = Buffer.from("qkd-km extent 1\n", "latin1");
-const keyAt = 32;
-/** Bytes of key of the extent that begins here, uint32. */
-const lengthAt = 96;
 /** Of a read of so few the stretches are kept for a moment. */
 const fewStretches = 2;
-const zeros = Buffer.alloc(65_536);
 const volumeBytes = 16_777_216;
 /** Volumes of which less than this part lives are copied together. */
 const sparse = 0.25;
@@ -96,42 +92,9 @@ export class Volumes {
       else this.#put({ ...row, key: undefined, by: 0 });
     }
     if (how === "clean") {
-      for (const volume of this.#volumes.values()) await this.#clean(volume);
+      for (const volume of this.#volumes.values()) await cleanVolume(volume);
     }
     return missing;
-  }
-
-  /** Overwrites the keys of what is in a volume and in no book: left, or never finished, before power failed. */
-  async #clean(volume: Volume): Promise<void> {
-    const { file, size, places } = volume;
-    const living = [...places].sort((a, b) => a.offset - b.offset);
-    const dead: { at: number; length: number }[] = [];
-    let at = 0;
-    for (const place of [...living, undefined]) {
-      const until = place?.offset ?? size;
-      while (at < until) {
-        const header = await readAt(file, at, Math.min(headerLength, until - at));
-        const whole = header.length === headerLength && header.subarray(0, 16).equals(magic);
-        const next = whole ? at + sealedLength(header.readUInt32BE(lengthAt)) : until + 1;
-        if (next > until) {
-          dead.push({ at, length: until - at });
-          break;
-        }
-        if (header.subarray(keyAt, keyAt + wrappedLength).some((byte) => byte !== 0)) {
-          dead.push({ at: at + keyAt, length: wrappedLength });
-        }
-        at = next;
-      }
-      if (place !== undefined) at = place.offset + sealedLength(place.length);
-    }
-    if (dead.length === 0) return;
-    for (const { at, length } of dead) {
-      // What was torn begins anywhere: its headers may be further on.
-      for (let from = 0; from < length; from += zeros.length) {
-        await writeAll(file, zeros.subarray(0, Math.min(zeros.length, length - from)), at + from);
-      }
-    }
-    await file.datasync();
   }
 
   #put(place: Place): void {
@@ -268,21 +231,43 @@ export class Volumes {
     }
   }
 
-  /** Extents to be written anew: in volumes that are nearly empty, or under an older key of the store. */
+  /** Extents to be written anew: those in volumes that are nearly empty. */
   toMove(): Place[] {
+    return [...this.#volumes.values()]
+      .filter((volume) => volume !== this.#current && volume.live < volume.size * sparse)
+      .flatMap(({ places }) => [...places]);
+  }
+
+  /** Bytes of key under an older key of the store, as far as that is known without reading. */
+  olderBytes(): number {
+    const { id } = this.#keyring.current;
+    let bytes = 0;
+    for (const { by, length } of this.#places.values()) if (by !== id) bytes += length;
+    return bytes;
+  }
+
+  /** Some extents under an older key of the store, volume by volume. @param most bytes of key, at least one extent */
+  async older(most: number): Promise<Place[]> {
+    const { id } = this.#keyring.current;
     const places: Place[] = [];
+    let bytes = 0;
     for (const volume of this.#volumes.values()) {
-      const rare = volume !== this.#current && volume.live < volume.size * sparse;
       for (const place of volume.places) {
-        const older = this.#keyring.hasOlder && this.#byOf(place) !== this.#keyring.current.id;
-        if (rare || older) places.push(place);
+        if (place.by === 0) await this.#keyOf(place, volume);
+        if (place.by === id) continue;
+        places.push(place);
+        bytes += place.length;
+        if (bytes >= most) return places;
       }
     }
     return places;
   }
 
-  #byOf(place: Place): number {
-    return place.by;
+  /** An extent whose bytes do not open is given up: nothing will open what is left of it. */
+  async giveUp(place: Place): Promise<void> {
+    await this.overwrite([place]);
+    place.key = undefined;
+    place.by = this.#keyring.current.id;
   }
 
   /** As {@link read}, if they were opened a moment ago; else undefined. */

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import test from "ava";
 import { Gone } from "../../../../drivers/qcrypto/gone.ts";
 import { systemClock } from "../../../../src/base/clock.ts";
+import { ms } from "../../../../src/base/duration.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { diskFiles } from "../../../../src/host/disk/files.ts";
 import { Custody } from "../../../../src/node/custody/custody.ts";
@@ -196,7 +197,7 @@ test.serial(
   async (t) => {
     await withStack(async (bench) => {
       const path = join(bench.root, "ledger");
-      const ledger = await LedgerFile.open(diskFiles, path, silentLog, { groupDelayMs: 1 });
+      const ledger = await LedgerFile.open(diskFiles, path, silentLog, { groupDelay: ms(1) });
       const supplied: string[] = [];
       const custody = new Custody(
         { qberLimit: 0.11, keyBits: undefined, maxHeldBlocks: 8, maxHeldBytes: 65_536 },

@@ -48,7 +48,7 @@ test("of the node's own chain the first end counts, and whose it is is told", as
   t.like(second, { role: "own", place: 2, subject: "CN=Issuing", days: 2 });
   t.is(second?.problem, undefined);
   t.like(ca, { role: "ca", subject: "CN=Root", in_use: true });
-  const until = new Date(now + 2 * day).toISOString().slice(0, 10);
+  const until = new Date(now + 2.5 * day).toISOString().slice(0, 10);
   t.deepEqual(findings[0], [
     "cert.km.main.own",
     "warn",

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { connect, createServer } from "node:tls";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
+import { ms } from "../../../../src/base/duration.ts";
 import type { Fault } from "../../../../src/base/errors.ts";
 import { createLog } from "../../../../src/base/log.ts";
 import { clientTls, serverTls } from "../../../../src/host/tls/options.ts";
@@ -28,7 +29,7 @@ const asKm = { commonName: "km", dns: ["km"], usage: "both" } as const;
 
 async function attempt(port: number, own: Identity, requirePq: boolean): Promise<string> {
   const tls = { ...own, ca: (await authority).cert, requirePq };
-  const endpoint = { host: "127.0.0.1", port, serverName: "km", tls, connectTimeoutMs: 5_000 };
+  const endpoint = { host: "127.0.0.1", port, serverName: "km", tls, connectTimeout: ms(5_000) };
   try {
     const socket = await connectKm(endpoint, systemClock, never);
     const group = peerOf(socket)?.group ?? "none";

@@ -4,18 +4,23 @@ import test from "ava";
 import { logSchema } from "../../../../src/host/config/values.ts";
 import { parseKmConfig } from "../../../../src/km/config/load.ts";
 import {
+  alarmsSchema,
   etsi014Schema,
+  hsmSchema,
   kmSchema,
   kq1Schema,
   kxSchema,
   linkSchema,
+  managerSchema,
   moduleSchema,
   recordsSchema,
   requestSchema,
   saeSchema,
+  skipSchema,
   storeSchema,
   webSchema,
 } from "../../../../src/km/config/schema.ts";
+import { anyCommandKeySchema } from "../../../../src/ops/commands/key-schema.ts";
 import { localSchema } from "../../../../src/ops/local/schema.ts";
 
 const readme = readFileSync(
@@ -29,14 +34,19 @@ test("the README's table has every key, and no other", (t) => {
     Object.keys(schema.entries).map((key) => `${prefix}.${key}`);
   const expected = [
     ...keys("km", kmSchema),
-    ...keys("store", storeSchema),
+    ...keys("store", storeSchema).filter((key) => !key.endsWith(".hsm")),
+    ...keys("store.hsm", hsmSchema),
     ...keys("records", recordsSchema),
+    ...keys("manager", managerSchema).filter((key) => !key.endsWith(".command_key")),
+    ...keys("manager.command_key", anyCommandKeySchema),
+    ...keys("alarms", alarmsSchema),
     ...keys("kq1", kq1Schema),
     ...keys("kx", kxSchema),
     ...keys("module.NAME", moduleSchema).filter((key) => !key.endsWith(".request")),
     ...keys("module.NAME.request", requestSchema),
     ...keys("link.NAME", linkSchema),
     ...keys("etsi014", etsi014Schema),
+    ...keys("skip", skipSchema),
     ...keys("sae.NAME", saeSchema),
     ...keys("web", webSchema),
     ...keys("log", logSchema),
@@ -92,4 +102,57 @@ peer = "km-a"
   ]) {
     t.regex(located, part);
   }
+});
+
+test("an application over SKIP has an identity and a key, each of it alone, and limits of [etsi014]", (t) => {
+  const text = `[km]
+id = "km-a"
+state_dir = "/var/lib/qkd-km"
+[store]
+master_key_file = "master"
+[skip]
+port = 0
+[sae.one]
+skip_identity = "same"
+skip_psk_file = "one.psk"
+[sae.two]
+skip_identity = "same"
+skip_psk_file = "two.psk"
+system_id = "one"
+[sae.three]
+skip_identity = "three"
+`;
+  const error = t.throws(() => parseKmConfig(text, "/x/km.toml"));
+  const located = (error as unknown as { located: string[] }).located.join("\n");
+  for (const part of [
+    /sae\.two\.skip_identity.*one has it, too/,
+    /sae\.two\.system_id.*one has it, too/,
+    /sae\.three.*skip_identity and skip_psk_file go together/,
+    /skip.*\[etsi014\] is missing/,
+  ]) {
+    t.regex(located, part);
+  }
+});
+
+test("a master key is in a file or in a token, and a token has a name", (t) => {
+  const parse = (store: string) =>
+    parseKmConfig(
+      `[km]\nid = "km-a"\nstate_dir = "/x"\n[kq1]\nplain = true\nport = 1\n${store}`,
+      "/etc/km.toml",
+    );
+  const hsm = `[store.hsm]\nmodule = "/lib/hsm.so"\npin_file = "pin"\n`;
+  const wrong = (store: string, message: RegExp) => {
+    const error = t.throws(() => parse(store)) as unknown as { located: string[] };
+    t.regex(error.located.join("\n"), message);
+  };
+  wrong("[store]\n", /store\.master_key_file.*missing.*\[store\.hsm\]/);
+  wrong(
+    `[store]\nmaster_key_file = "m"\n${hsm}token = "t"\n`,
+    /in a file or in \[store\.hsm\], not in both/,
+  );
+  wrong(hsm, /store\.hsm\.token.*missing/);
+  wrong('[store]\nmaster_key_file = "m"\nmaster_key_next_file = "m"\n', /next one is another file/);
+  wrong(`${hsm}token = "t"\npin = "1234"\n`, /store\.hsm\.pin/);
+  const { store } = parse(`${hsm}serial = "0a"\n`);
+  t.like(store.hsm, { key: "km-a", pin_file: "/etc/pin", serial: "0a", answer_timeout: 20_000 });
 });

@@ -3,6 +3,7 @@ import test from "ava";
 import * as v from "valibot";
 import { logSchema } from "../../../../src/host/config/values.ts";
 import * as schema from "../../../../src/km/config/schema.ts";
+import { anyCommandKeySchema } from "../../../../src/ops/commands/key-schema.ts";
 import { localSchema } from "../../../../src/ops/local/schema.ts";
 
 const readme = readFileSync(
@@ -17,13 +18,18 @@ const lines = [...readme.matchAll(/^\| `([\w.]+)` \| (.*?) \| (.*?) \| .* \|$/gm
 const tables: Readonly<Record<string, { readonly entries: Readonly<Record<string, unknown>> }>> = {
   km: schema.kmSchema,
   store: schema.storeSchema,
+  "store.hsm": schema.hsmSchema,
   records: schema.recordsSchema,
+  manager: schema.managerSchema,
+  "manager.command_key": anyCommandKeySchema,
+  alarms: schema.alarmsSchema,
   kq1: schema.kq1Schema,
   kx: schema.kxSchema,
   "module.NAME": schema.moduleSchema,
   "module.NAME.request": schema.requestSchema,
   "link.NAME": schema.linkSchema,
   etsi014: schema.etsi014Schema,
+  skip: schema.skipSchema,
   "sae.NAME": schema.saeSchema,
   web: schema.webSchema,
   log: logSchema,
@@ -78,7 +84,8 @@ test("values that are words are those of the schema", (t) => {
     if (!/^(`\w+` ?)+$/.test(allowed)) continue;
     const words = [...allowed.matchAll(/`(\w+)`/g)].map(([, word]) => word);
     for (const word of words) {
-      const value = word === "true" ? true : word === "false" ? false : word;
+      const literal = /^(true|false|\d+)$/.test(word ?? "");
+      const value: unknown = literal ? JSON.parse(word ?? "") : word;
       t.true(v.safeParse(entry, value).success, `${key} takes ${word}`);
     }
     t.false(v.safeParse(entry, "another").success);

@@ -1,20 +1,22 @@
 import test from "ava";
-import { rounds } from "../../../campaign-scale.ts";
+import { rounds, some } from "../../../campaign-scale.ts";
 import {
   engineDiskErrors,
   engineForgetfulDisks,
   enginePowerCuts,
 } from "../../../faults/engine-campaign.ts";
 import { killEngines } from "../../../faults/engine-kills.ts";
+import { rekeyTroubles } from "../../../faults/rekey-campaign.ts";
 
 // Every file operation of a story is a point of failure; more seeds in `npm run soak`.
 const every = 10 / rounds(10);
+const seeds = some([1, 2]);
 
-test("power may fail at any operation: what was acknowledged is there, what was used is not, nor can it be decrypted", async (t) => {
+test("power may fail at any operation, rekeying included: what was acknowledged is there, what was used is not, nor can it be decrypted", async (t) => {
   t.timeout(600_000);
-  const { points, broken } = await enginePowerCuts([1, 2], every);
+  const { points, broken } = await enginePowerCuts(seeds, every);
   t.deepEqual(broken.slice(0, 10), []);
-  t.true(points >= rounds(400), `${points} points`);
+  t.true(points >= (rounds(400) * seeds.length) / 2, `${points} points`);
 });
 
 test("a disk that is full or broken for a while loses nothing that was acknowledged", async (t) => {
@@ -26,8 +28,15 @@ test("a disk that is full or broken for a while loses nothing that was acknowled
 
 test("a disk that forgets what it failed to sync, and then loses power, loses no key that was acknowledged", async (t) => {
   t.timeout(600_000);
-  const { broken } = await engineForgetfulDisks([1, 2], every);
+  const { broken } = await engineForgetfulDisks(seeds, every);
   t.deepEqual(broken.slice(0, 10), []);
+});
+
+test("whatever fails while the master key is exchanged, the next start opens the store by itself", async (t) => {
+  t.timeout(600_000);
+  const { points, broken } = await rekeyTroubles([1], every);
+  t.deepEqual(broken.slice(0, 10), []);
+  t.true(points >= rounds(800), `${points} points`);
 });
 
 test("a process that is killed has what it acknowledged, and no used key comes back", async (t) => {

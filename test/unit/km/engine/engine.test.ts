@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
@@ -8,6 +8,7 @@ import { type Opened, openEngine } from "../../../../src/km/io/engine/open.ts";
 import type { ReceivedKey } from "../../../../src/km/keys/received.ts";
 import type { Buffered, Change } from "../../../../src/km/store/port.ts";
 import { ManualClock } from "../../../clock.ts";
+import { steal } from "../../../rig/store-thief.ts";
 
 interface Bench {
   readonly folder: string;
@@ -64,6 +65,24 @@ const read = ({ store }: Opened, extent: number, start: number, end: number) =>
   new Promise<Buffer | undefined>((resolve) => {
     store.read("ab", [{ extent, start, end }], resolve);
   });
+
+/** Runs its clock until all is sealed anew. */
+async function resealed(opened: Opened, clock: ManualClock): Promise<void> {
+  for (let i = 0; i < 100 && opened.store.resealingBytes !== undefined; i++) {
+    await clock.advance(100);
+    await commit(opened, {});
+  }
+}
+
+async function filesByName(folder: string): Promise<Map<string, Buffer>> {
+  const names = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = names
+    .filter((name) => name.isFile())
+    .map((name) => join(name.parentPath, name.name));
+  return new Map(
+    await Promise.all(paths.map(async (path) => [path, await readFile(path)] as const)),
+  );
+}
 
 async function allFiles(folder: string): Promise<Buffer[]> {
   const names = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -188,19 +207,109 @@ test("what was forgotten is in no file any more, with the master key in hand", a
 });
 
 test("under another master key all is there, and the old one opens nothing", async (t) => {
-  const { open, masterKey } = await bench(t);
+  const { open, masterKey, folder, clock } = await bench(t);
   const first = await open();
   const keys = someKeys(6, 50);
   const stored = await put(first, keys);
   const handles = stored.slice(0, 3).map(({ handle }) => handle);
   await commit(first, { extents: [{ link: "ab", number: 1, length: 150, handles }] });
   const other = randomBytes(32);
+  await t.throwsAsync(first.store.rekey(masterKey), { code: "km_store.key" } as object);
   await first.store.rekey(other);
+  await t.throwsAsync(first.store.rekey(randomBytes(32)), { code: "km_store.busy" } as object);
+  t.is(
+    first.store.resealingBytes,
+    150 + (await stat(join(folder, "intake/000000000001.seg"))).size,
+  );
+  await resealed(first, clock);
+  const files = await filesByName(folder);
+  t.deepEqual(steal(files, masterKey, { link: "ab", extents: 1 }), []);
+  t.true(
+    Buffer.concat(steal(files, other, { link: "ab", extents: 1 })).includes(
+      keys[0]?.bytes as Buffer,
+    ),
+  );
+  // One key of the store is left, and the one of the digests.
+  t.is(JSON.parse(String(files.get(join(folder, "store")))).keys.length, 2);
   await first.store.close();
   await t.throwsAsync(open(masterKey), { code: "km_store.key" } as object);
   const second = await open(other);
   t.is(second.loaded.buffered.length, 3);
   t.deepEqual(await read(second, 1, 0, 50), keys[0]?.bytes as Buffer);
+  t.is(second.store.resealingBytes, undefined);
+});
+
+test("keys come and go while the store is sealed anew, and a start goes on with it", async (t) => {
+  const { open, masterKey, folder, clock } = await bench(t);
+  const first = await open();
+  // Several pieces of some megabytes, of what waits and of stock.
+  const keys = someKeys(6, 3_000_000);
+  const handles: number[] = [];
+  for (const key of keys) handles.push((await put(first, [key]))[0]?.handle as number);
+  for (const [i, handle] of handles.slice(0, 3).entries()) {
+    await commit(first, {
+      extents: [{ link: "ab", number: i + 1, length: 3_000_000, handles: [handle] }],
+    });
+  }
+  const other = randomBytes(32);
+  await first.store.rekey(other);
+  const all = first.store.resealingBytes as number;
+  await clock.advance(10);
+  await commit(first, {});
+  const left = first.store.resealingBytes as number;
+  t.true(left < all && left > 0, `${left} of ${all}`);
+  const late = someKeys(1, 100);
+  const [stored] = await put(first, late);
+  t.deepEqual(
+    await read(first, 3, 0, 100),
+    Buffer.from(keys[2]?.bytes.subarray(0, 100) as Uint8Array),
+  );
+  await first.store.close();
+  await t.throwsAsync(open(masterKey), { code: "km_store.key" } as object);
+  const second = await open(other);
+  t.is(typeof second.store.resealingBytes, "number");
+  t.is(second.loaded.buffered.length, 4);
+  t.deepEqual(second.loaded.buffered.at(-1), stored);
+  await resealed(second, clock);
+  const files = await filesByName(folder);
+  t.is(JSON.parse(String(files.get(join(folder, "store")))).keys.length, 2);
+  t.deepEqual(await read(second, 1, 0, 3_000_000), Buffer.from(keys[0]?.bytes as Uint8Array));
+});
+
+test("an extent that is damaged is given up when the store is sealed anew: the old key opens nothing of it", async (t) => {
+  const { open, masterKey, folder, clock } = await bench(t);
+  const first = await open();
+  const stored = await put(first, someKeys(2, 40_000));
+  const handles = stored.map(({ handle }) => handle);
+  await commit(first, { extents: [{ link: "ab", number: 1, length: 80_000, handles }] });
+  await first.store.close();
+  const path = join(folder, "volumes", "000000000001.vol");
+  const bytes = await readFile(path);
+  bytes[150] = (bytes[150] as number) ^ 1;
+  await writeFile(path, bytes);
+  const before = await filesByName(folder);
+  await writeFile(join(folder, "intake", "000000000099.seg.damaged"), randomBytes(2_000));
+  const second = await open();
+  const other = randomBytes(32);
+  await second.store.rekey(other);
+  await resealed(second, clock);
+  t.is(await read(second, 1, 0, 80_000), undefined);
+  t.is(await read(second, 1, 60_000, 80_000), undefined);
+  // Also who kept the file with the keys of the store, as it was.
+  const files = await filesByName(folder);
+  files.set(join(folder, "store"), before.get(join(folder, "store")) as Buffer);
+  t.deepEqual(steal(files, masterKey, { link: "ab", extents: 1 }), []);
+  t.deepEqual(
+    [...files.keys()].filter((name) => name.endsWith(".damaged")),
+    [],
+  );
+});
+
+test("a store of a later version is told as such, whatever else its file has", async (t) => {
+  const { open, folder } = await bench(t);
+  await (await open()).store.close();
+  await writeFile(join(folder, "store"), JSON.stringify({ version: 2, rings: [] }));
+  await t.throwsAsync(open(), { code: "km_store.version" } as object);
 });
 
 test("a database that is none is told as damaged", async (t) => {

@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { Agent, request } from "node:https";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
+import { ms } from "../../../../src/base/duration.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { Wishes } from "../../../../src/km/acquisition/wishes.ts";
 import { HttpsRequests } from "../../../../src/km/io/https-requests.ts";
@@ -71,7 +72,7 @@ test("keys of a node come in over HTTPS, short and long, over several connection
   const tls = await nodeTexts();
   const supply = new HttpsSupply(
     {
-      endpoint: { host: "127.0.0.1", port, serverName: "km", tls, connectTimeoutMs: 10_000 },
+      endpoint: { host: "127.0.0.1", port, serverName: "km", tls, connectTimeout: ms(10_000) },
       path,
       moduleId: moduleA.moduleId,
       matchingModuleId: moduleA.matchingModuleId,

@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
+import { ms } from "../../../../src/base/duration.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { Wishes } from "../../../../src/km/acquisition/wishes.ts";
 import type { Kq1Server } from "../../../../src/km/io/kq1-server.ts";
@@ -33,7 +34,7 @@ async function served(t: ExecutionContext, options?: ServedOptions): Promise<Ser
 async function node(t: ExecutionContext, port: number, name = "node-a", desk?: AskingDesk) {
   const tls = name === "plain" ? undefined : await nodeTexts(name);
   const socket = await connectKm(
-    { host: "127.0.0.1", port, serverName: "km", tls, connectTimeoutMs: 10_000 },
+    { host: "127.0.0.1", port, serverName: "km", tls, connectTimeout: ms(10_000) },
     systemClock,
     new AbortController().signal,
   );

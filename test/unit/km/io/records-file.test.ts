@@ -169,16 +169,21 @@ test("records are passed on from a position, once each, in groups", async (t) =>
     await log.flush();
   }
   const seen: number[] = [];
+  const numbers: number[] = [];
   let position: string | undefined;
   for (;;) {
     const next = await log.since(position, 2_000);
     if (next.records.length === 0) break;
     t.true(next.records.length <= 3);
-    for (const { facts } of next.records) seen.push(facts.bytes ?? -1);
+    for (const { facts, number } of next.records) {
+      seen.push(facts.bytes ?? -1);
+      numbers.push(number);
+    }
     t.true(position === undefined || (next.position ?? "") > position);
     position = next.position;
   }
   t.deepEqual(seen, upTo(50));
+  t.deepEqual(numbers, upTo(50));
   log.append(record(51));
   await log.flush();
   t.deepEqual(
@@ -190,6 +195,42 @@ test("records are passed on from a position, once each, in groups", async (t) =>
     log.append(record(n, 40));
     await log.flush();
   }
-  const { records } = await log.since("000000000001.000000000020", 1e9);
+  const { records } = await log.since("000000000001.000000000024.000000000001", 1e9);
   t.is(records.at(-1)?.facts.bytes, 400);
+});
+
+test("numbers of records rise over starts, and none is given twice whatever is damaged", async (t) => {
+  for (let seed = 1; seed <= rounds(100); seed++) {
+    const draw = random(seed);
+    let disk = new Disk();
+    // What somebody may have been told: number → record.
+    const told = new Map<number, number>();
+    let next = 1;
+    for (let life = 0; life < 5; life++) {
+      const log = await open(disk, { limitBytes: 32_768 });
+      for (let i = Math.floor(draw() * 12); i >= 0; i--) {
+        log.append(record(next++, 1 + Math.floor(draw() * 20)));
+        if (draw() < 0.7) await log.flush();
+      }
+      await log.flush();
+      let last = 0;
+      for (const { number, facts } of (await log.since(undefined, 1e9)).records) {
+        t.true(number > last, `seed ${seed}: ${number} after ${last}`);
+        last = number;
+        const known = told.get(number) ?? facts.bytes;
+        t.is(known, facts.bytes, `seed ${seed}: number ${number}`);
+        told.set(number, facts.bytes ?? -1);
+      }
+      await log.close();
+      disk = disk.afterPowerCut(draw);
+      const paths = [...disk.files("/km/records").keys()];
+      const path = paths[Math.floor(draw() * paths.length)];
+      const bytes = path === undefined ? undefined : disk.read(path);
+      if (path === undefined || bytes === undefined || draw() < 0.4) continue;
+      const broken = Buffer.from(bytes);
+      const at = Math.floor(draw() * broken.length);
+      broken[at] = (broken[at] ?? 0) ^ 1;
+      disk.put(path, broken);
+    }
+  }
 });

@@ -45,6 +45,7 @@ test("before the store is open it tells its log, its configuration and why not t
     affected: async () => undefined,
     giveUp: async () => undefined,
   };
-  local.serve({ status: () => goodStatus(), records });
+  const never = () => t.fail() as never;
+  local.serve({ status: () => goodStatus(), records, rekey: never, acknowledge: never });
   t.like(await answer("status"), { km_id: "km-a" });
 });

@@ -281,6 +281,22 @@ test("a block that was damaged and is read again goes through the gate like any 
   });
 });
 
+test("what is decided in bulk for one epoch leaves the others", async (t) => {
+  await withBench({}, async (bench) => {
+    const { module, custody } = bench;
+    for (const name of ["aa".repeat(8), epoch]) {
+      module.add(1, 256, { qber: 0.2, ref: { epoch: name, number: 1 } });
+    }
+    module.connect(custody);
+    await offer(bench);
+    t.deepEqual(custody.keptBackKeys.counts(), { "withheld.qber": 2 });
+    t.is(custody.keptBackKeys.decideAll("discard", { reason: "qber", epoch }), 1);
+    await durable(bench);
+    t.deepEqual(module.discarded, [`${epoch}/1`]);
+    t.deepEqual(custody.keptBackKeys.counts(), { "withheld.qber": 1 });
+  });
+});
+
 test("what is released in bulk for one reason leaves keys in quarantine that are there for another", async (t) => {
   await withBench({ onRequest: true, keyBits: 128 }, async (bench) => {
     const { module, custody, ledger } = bench;

@@ -82,7 +82,7 @@ test("answers out of order are recorded by key, and a restart supplies what is l
   });
 });
 
-test("an orderly stop records what was answered", async (t) => {
+test("an orderly stop records what was answered, and leaves no timer", async (t) => {
   await withBench({ keyBits: 128 }, async (bench) => {
     const km = await begun(bench, 640);
     km.answer();
@@ -90,6 +90,7 @@ test("an orderly stop records what was answered", async (t) => {
     bench.custody.kmDown();
     await stopped;
     t.is(record(bench, 1)?.deliveredBits, 128);
+    t.is(bench.clock.timers, 0, "nothing is left to do later");
   });
 });
 
@@ -102,6 +103,8 @@ test("a block with a key in quarantine has its other answers recorded when it is
     t.is(record(bench, 1)?.deliveredBits, 128);
     t.is(record(bench, 1)?.delivered.size, 1);
     t.is(record(bench, 1)?.quarantined.size, 1);
+    const [kept] = bench.module.blocks.values();
+    t.true(kept?.offered, "and is not read again for nothing");
   });
 });
 

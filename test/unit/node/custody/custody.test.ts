@@ -87,6 +87,26 @@ test("a KM that asks to wait is left alone for a growing time, and loses no key"
   });
 });
 
+test("a KM that was away while it was left alone has no older wait end a newer one", async (t) => {
+  await withBench({}, async ({ module, custody, clock }) => {
+    module.add(1);
+    module.connect(custody);
+    const km = new Km(custody);
+    custody.kmUp(km);
+    module.offer();
+    km.answer("busy");
+    await clock.advance(50);
+    custody.kmDown();
+    const back = new Km(custody);
+    custody.kmUp(back);
+    back.answer("busy");
+    await clock.advance(199);
+    t.is(back.outstanding.length, 0);
+    await clock.advance(1);
+    t.is(back.outstanding.length, 1);
+  });
+});
+
 test("a key whose hash does not match is tried three times and then quarantined", async (t) => {
   await withBench({}, async (bench) => {
     const { module, custody, events } = bench;

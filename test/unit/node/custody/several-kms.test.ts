@@ -94,6 +94,7 @@ test("what one KM refuses is offered to the next, and kept when all refuse", asy
     first.answer("unknown_module");
     first.answer("unknown_module");
     first.answer("duplicate_key_ID");
+    t.is(second.outstanding.length, 0, "whose the keys are now is on disk before they leave");
     await durable(bench);
     t.is(second.outstanding.length, 2, "two contents under one ID are no matter of which KM");
     second.answer("success");

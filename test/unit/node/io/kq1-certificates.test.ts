@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createServer } from "node:tls";
 import test from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
+import { ms } from "../../../../src/base/duration.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { readCredentials } from "../../../../src/host/tls/credentials.ts";
@@ -37,7 +38,13 @@ test("a KM whose certificate was taken back, expired or is another's gets no con
       const km = new KeyManager({ security: { ...identity, ca: ca.cert } });
       const port = await km.listen();
       const tls = { ...own, ca: ca.cert, ...(crl !== undefined && { crl }) };
-      const endpoint = { host: "127.0.0.1", port, serverName: "km", tls, connectTimeoutMs: 5_000 };
+      const endpoint = {
+        host: "127.0.0.1",
+        port,
+        serverName: "km",
+        tls,
+        connectTimeout: ms(5_000),
+      };
       try {
         const socket = await connectKm(endpoint, systemClock, never);
         socket.destroy();
@@ -73,7 +80,7 @@ test("a KM that speaks TLS 1.2 at best gets no connection", async (t) => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
   const tls = { ...own, ca: ca.cert };
-  const endpoint = { host: "127.0.0.1", port, serverName: "km", tls, connectTimeoutMs: 5_000 };
+  const endpoint = { host: "127.0.0.1", port, serverName: "km", tls, connectTimeout: ms(5_000) };
   const fault = await t.throwsAsync(connectKm(endpoint, systemClock, never), { instanceOf: Fault });
   t.is((fault as Fault).code, "kq1.connect");
   server.close();

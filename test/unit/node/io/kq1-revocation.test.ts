@@ -3,6 +3,7 @@ import { request as httpsRequest } from "node:https";
 import { connect, createServer, type TLSSocket } from "node:tls";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
+import { ms } from "../../../../src/base/duration.ts";
 import { describe, type Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { connectKm, type KmEndpoint } from "../../../../src/node/io/connect.ts";
@@ -223,7 +224,7 @@ async function linked(
   const km = new KeyManager({ security: { ...identity, ca: ca.cert }, binding });
   const port = await km.listen();
   const tls = { ...own, ca: ca.cert };
-  const endpoint = { host: "127.0.0.1", port, serverName: "km", tls, connectTimeoutMs: 5_000 };
+  const endpoint = { host: "127.0.0.1", port, serverName: "km", tls, connectTimeout: ms(5_000) };
   const answers: string[] = [];
   const session = await openKmLink(
     {
@@ -307,7 +308,7 @@ test("a KM goes by its subject alternative name and never by its CN", async (t) 
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as { port: number };
     const tls = { ...own, ca: ca.cert };
-    const endpoint = { host: "127.0.0.1", port, serverName: "km", tls, connectTimeoutMs: 5_000 };
+    const endpoint = { host: "127.0.0.1", port, serverName: "km", tls, connectTimeout: ms(5_000) };
     try {
       const socket = await connectKm(endpoint, systemClock, never);
       socket.destroy();

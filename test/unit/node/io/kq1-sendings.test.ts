@@ -1,5 +1,6 @@
 import test from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
+import { ms } from "../../../../src/base/duration.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { openKmLink } from "../../../../src/node/io/link.ts";
 import { Kq1Session } from "../../../../src/node/io/session.ts";
@@ -147,7 +148,7 @@ test("two KMs whose certificates have one name never share keys; each can repeat
         port: km.port === 0 ? await km.listen() : km.port,
         serverName: "km.example",
         tls: { ...client, ca: ca.cert },
-        connectTimeoutMs: 5_000,
+        connectTimeout: ms(5_000),
       };
       const desk = bench.custody.desk as OnRequestKeys;
       const more = { name, endpoint, https: undefined, heard: new Heard(), desk };

@@ -32,7 +32,9 @@ test("a KM with as many connections as it may have leaves places to the others",
   await withServer(
     new AskingDesk(),
     async ({ open, ask }) => {
-      const mine = await Promise.all(Array.from({ length: 70 }, () => open(0)));
+      // One that is too many may be closed before this end has heard that it is secure.
+      const opened = await Promise.allSettled(Array.from({ length: 70 }, () => open(0)));
+      const mine = opened.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
       const left = () => mine.filter(({ destroyed }) => !destroyed).length;
       while (left() > 64) await Promise.race(mine.filter((one) => !one.destroyed).map(closed));
       t.is(left(), 64);
@@ -40,7 +42,8 @@ test("a KM with as many connections as it may have leaves places to the others",
       t.is(lines.length, 5);
       t.regex(lines[0] ?? "", /too many connections of one KM/);
     },
-    { log },
+    // Long enough for a busy machine: it is the number that counts.
+    { log, times: { handshake: 45_000, request: 45_000, idle: 45_000 } },
   );
 });
 
@@ -122,17 +125,20 @@ test("what a stranger or a KM can write into the log is bounded", async (t) => {
   );
 });
 
-/** How long it takes until the server ends a connection, ms. */
-async function lasts(connection: { once(event: "close", then: () => void): void }) {
+type Closing = { once(event: "close", then: () => void): void };
+
+/** How long it takes until the server ends a connection, ms; from before it was made. */
+async function lasts(make: () => Closing | Promise<Closing>) {
   const begun = performance.now();
-  await closed(connection);
+  await closed(await make());
   return performance.now() - begun;
 }
 
 function about(t: ExecutionContext, ms: number, expected: number): void {
-  // Node.js looks four times within the limit; the machine may be busy.
+  // Node.js looks four times within the limit.
   t.true(ms >= expected * 0.9, `${ms} of ${expected}`);
-  t.true(ms < 10 * expected, `${ms} of ${expected}`);
+  // The machine may be busy, but a limit of the server's own is longer.
+  t.true(ms < 30 * expected, `${ms} of ${expected}`);
 }
 
 test("every time limit is what it says", async (t) => {
@@ -142,18 +148,18 @@ test("every time limit is what it says", async (t) => {
     desk,
     async (bench) => {
       const { open } = bench;
-      about(t, await lasts(silent(bench, "127.0.0.1")), 300);
-      about(t, await lasts((await open()).resume()), 300);
-      const headers = await open();
-      headers.resume().write("GET /api/v1/keys/B/status HTTP/1.1\r\n");
-      about(t, await lasts(headers), 300);
-      const body = await open();
-      body.resume().write("POST /api/v1/keys/B/enc_keys HTTP/1.1\r\nHost: n\r\n");
-      body.write("Content-Length: 20\r\n\r\n{");
-      about(t, await lasts(body), 300);
-      const idle = await open();
-      idle.resume().write(text(""));
-      about(t, await lasts(idle), 300);
+      const after = (said: string) =>
+        lasts(async () => {
+          const socket = await open();
+          if (said !== "") socket.write(said);
+          return socket.resume();
+        });
+      about(t, await lasts(() => silent(bench, "127.0.0.1")), 300);
+      about(t, await after(""), 300);
+      about(t, await after("GET /api/v1/keys/B/status HTTP/1.1\r\n"), 300);
+      const head = "POST /api/v1/keys/B/enc_keys HTTP/1.1\r\nHost: n\r\nContent-Length: 20\r\n\r\n";
+      about(t, await after(`${head}{`), 300);
+      about(t, await after(text("")), 300);
       // Takes a little now and then, for ever.
       const slow = await open();
       slow.pause().write(text(long).repeat(3));

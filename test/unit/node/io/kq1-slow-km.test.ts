@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import type { Fault } from "../../../../src/base/errors.ts";
 import type { TlsIdentity } from "../../../../src/node/io/connect.ts";
 import { ManualClock, settle } from "../../../clock.ts";
@@ -201,7 +202,7 @@ test("over HTTPS: a KM that takes a connection and no TLS is given up", async (t
   mute.listen(0, "127.0.0.1");
   await once(mute, "listening");
   const { port } = mute.address() as AddressInfo;
-  const where = await endpoint(port, { connectTimeoutMs: 4_000 });
+  const where = await endpoint(port, { connectTimeout: ms(4_000) });
   await withHttpsKm(
     2,
     () => {},

@@ -1,7 +1,9 @@
 /** A node that tells a KM how its modules are: over real TLS, at the doors of the key manager and of others. */
+
 import { createServer as createTls } from "node:tls";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
+import { ms } from "../../../../src/base/duration.ts";
 import { createLog } from "../../../../src/base/log.ts";
 import type { KmEndpoint } from "../../../../src/node/io/connect.ts";
 import { KmTelling } from "../../../../src/node/kq2/km-telling.ts";
@@ -31,7 +33,7 @@ async function nodeAt(t: ExecutionContext, port: number, options: NodeOptions = 
     serverName: "km",
     tls,
     // In a test's own time it is long.
-    connectTimeoutMs: 3_600_000,
+    connectTimeout: ms(3_600_000),
   });
   const telling = new KmTelling(
     { name: "km", endpoint, modules: ["a"], look: () => module.status },

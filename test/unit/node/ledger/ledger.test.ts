@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { diskFiles, type FileSystem } from "../../../../src/host/disk/files.ts";
@@ -319,7 +320,7 @@ test("groups are bounded, and nobody is told before what he waits for is on disk
 test("a group may wait for more, as long as configured, on the clock that it is given", async (t) => {
   const disk = new Disk();
   const clock = new ManualClock();
-  const options = { groupDelayMs: 50, clock };
+  const options = { groupDelay: ms(50), clock };
   const ledger = await LedgerFile.open(disk, "/ledger", silentLog, options);
   let told = 0;
   const before = disk.operations;
@@ -339,7 +340,7 @@ test("a group may wait for more, as long as configured, on the clock that it is 
 test("what a key or an operator waits for hurries the group that was waiting", async (t) => {
   const disk = new Disk();
   const clock = new ManualClock();
-  const options = { groupDelayMs: 50, clock };
+  const options = { groupDelay: ms(50), clock };
   const ledger = await LedgerFile.open(disk, "/ledger", silentLog, options);
   const told: string[] = [];
   const append = (entry: LedgerEntry) => {

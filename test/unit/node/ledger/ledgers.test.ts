@@ -35,7 +35,9 @@ async function start(
   modules?: readonly string[],
 ): Promise<LedgersOptions> {
   const state = new StateStore(await openState(files, folder));
-  return { files, folder, state, options: {}, ...(modules && { modules }) };
+  // Little room behind the records: all of it is looked through at each start.
+  const options = { reserveBytes: 4_096 };
+  return { files, folder, state, options, ...(modules && { modules }) };
 }
 
 /** Opens a module's ledger and closes it. @returns whether the block is withheld in it */

@@ -5,7 +5,12 @@ import addFormats from "ajv-formats";
 import test from "ava";
 import { contractFiles } from "../../../../scripts/contract.d/main.ts";
 import { newKeyPair, signCommand } from "../../../../scripts/manager.d/sign.ts";
-import { nameOf, responseTopic, topicNames, topics } from "../../../../src/node/manager/topics.ts";
+import {
+  topicNames as kmTopicNames,
+  topics as kmTopics,
+} from "../../../../src/km/manager/topics.ts";
+import { topicNames, topics } from "../../../../src/node/manager/topics.ts";
+import { nameOf, responseTopic } from "../../../../src/ops/manager/topics.ts";
 import { figures } from "../../../../src/port/telemetry.ts";
 import { Contract } from "../../../rig/contract.ts";
 import { check } from "../../../rig/json-schema.ts";
@@ -22,7 +27,8 @@ test("contract/ is what scripts/contract makes of the code", (t) => {
 
 test("every topic of the code has a channel, and every reference leads somewhere", (t) => {
   const { document, published } = Contract.load();
-  t.deepEqual([...published].sort(), Object.keys(topics).sort());
+  const ofKm = Object.keys(kmTopics).map((name) => `km_${name}`);
+  t.deepEqual([...published].sort(), [...Object.keys(topics), ...ofKm].sort());
   const text = JSON.stringify(document);
   for (const [, reference = ""] of text.matchAll(/"\$ref":"([^"]+)"/g)) {
     if (reference.startsWith("./")) {
@@ -66,7 +72,11 @@ test("the document is AsyncAPI 3 by its publishers' own schema, which finds what
 
 test("topics have at most seven slashes with the longest base", (t) => {
   const names = topicNames("a/b/c", "n");
-  for (const topic of [names.telemetry("m"), names.result("c"), names.alarm("x"), names.kq1("m")]) {
+  const ofKm = kmTopicNames("a/b/c", "k");
+  for (const topic of [
+    ...[names.telemetry("m"), names.result("c"), names.alarm("x"), names.kq1("m")],
+    ...[ofKm.linkTelemetry("l"), ofKm.module("m"), ofKm.result("c"), ofKm.alarm("x")],
+  ]) {
     t.true(topic.split("/").length <= 8, topic);
   }
 });

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import test from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
+import { ms } from "../../../../src/base/duration.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { starting } from "../../../../src/node/alarms/verdict.ts";
@@ -26,7 +27,7 @@ function options(port: number, more: Partial<ManagerOptions> = {}): ManagerOptio
     protocol: 4,
     username: undefined,
     credentials: () => noCredentials,
-    telemetryIntervalMs: 1_000,
+    telemetryInterval: ms(1_000),
     nodeId: "node-a",
     boot: 3,
     softwareVersion: "1.2.3",

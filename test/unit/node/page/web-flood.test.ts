@@ -114,8 +114,8 @@ async function lasts(connection: Socket): Promise<number> {
 }
 
 function about(t: ExecutionContext, ms: number, expected: number): void {
-  // Node.js looks four times within the limit; the machine may be busy.
-  t.true(ms >= expected * 0.9 && ms < expected * 10, `${ms} of ${expected}`);
+  // Node.js looks four times within the limit; the machine may be busy, but a limit of its own is longer.
+  t.true(ms >= expected * 0.9 && ms < expected * 30, `${ms} of ${expected}`);
 }
 
 const times = { handshake: 300, request: 300, idle: 300, stalled: 300 };

@@ -1,6 +1,6 @@
 import test from "ava";
 import { silentLog } from "../../../../src/base/log.ts";
-import type { KmConfig } from "../../../../src/node/config/load.ts";
+import type { KmConfig } from "../../../../src/node/config/tables.ts";
 import { openState } from "../../../../src/node/state/state.ts";
 import { resetState } from "../../../../src/node/state/state-tool.ts";
 import { StateStore } from "../../../../src/node/state/store.ts";
@@ -13,8 +13,7 @@ const disk = new Disk();
 async function start(host: string): Promise<Kms> {
   const km = { name: "main", host, port: 1, transport: "tls" } as KmConfig;
   const state = new StateStore(await openState(disk, "/state"));
-  const modules = [{ kms: [km] }] as unknown as Parameters<typeof Kms.open>[0]["modules"];
-  return Kms.open({ modules }, state, silentLog);
+  return Kms.open([{ kms: [km] }], state, silentLog);
 }
 
 test.serial(

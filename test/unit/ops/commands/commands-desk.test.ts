@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import test from "ava";
 import { newKeyPair, request, signJws } from "../../../../scripts/manager.d/sign.ts";
 import { Fault } from "../../../../src/base/errors.ts";
-import { commandNames } from "../../../../src/ops/commands/commands.ts";
+import { commandNames } from "../../../../src/node/commands/table.ts";
 import { isPublicKey } from "../../../../src/ops/commands/jws.ts";
 import { random } from "../../../random.ts";
 import { CommandBench, type Reply } from "../../../rig/command-bench.ts";

@@ -7,9 +7,9 @@ import { createServer, type TLSSocket } from "node:tls";
 import { Aedes } from "aedes";
 import test, { type ExecutionContext } from "ava";
 import { driverKinds } from "../../../../drivers/index.ts";
-import { systemClock } from "../../../../src/base/clock.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { diskFiles } from "../../../../src/host/disk/files.ts";
+import { thisMachine } from "../../../../src/host/machine.ts";
 import { parseConfig } from "../../../../src/node/config/load.ts";
 import { openStateDirectory } from "../../../../src/node/state/state-directory.ts";
 import { Monitoring } from "../../../../src/node/wiring/monitoring.ts";
@@ -53,7 +53,7 @@ async function bench(
 [[module]]\nname = "alice"\nkm = "main"\n[module.driver]\nkind = "qmlp"\npath = "/dev/none"\n`;
   const config = parseConfig(text, join(folder, "node.toml"), driverKinds);
   const home = await openStateDirectory(diskFiles, config.node.state_dir, []);
-  const parts = { state: home.state, clock: systemClock, random: () => 0, log: silentLog };
+  const parts = { ...thisMachine, state: home.state, random: () => 0, log: silentLog };
   const monitoring = await Monitoring.open(config, parts);
   monitoring.start([], new Map());
   t.teardown(async () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { diskFiles } from "../../../../src/host/disk/files.ts";
 import { Outbox } from "../../../../src/ops/outbox/outbox.ts";
@@ -21,8 +22,8 @@ test("a broker that is gone for a day: memory stays, no transition is lost, orde
   const { manager: node } = await manager(broker.url, {
     clock,
     outbox,
-    // Telemetry and counters of one module: ten messages a second.
-    telemetryIntervalMs: 200,
+    // Telemetry and counters of one module: two messages a second.
+    telemetryInterval: ms(1_000),
   });
   node.show({ modules: [moduleView] });
   let raised = 0;
@@ -47,7 +48,7 @@ test("a broker that is gone for a day: memory stays, no transition is lost, orde
   }
   const grown = (highest - before) / 2 ** 20;
   const onDisk = statSync(path).size / 2 ** 20;
-  t.is(node.droppedTelemetry, 10 * 26 * 3_600);
+  t.is(node.droppedTelemetry, 2 * 26 * 3_600);
   t.is(outbox.length, raised + 5_000, "routine events are bounded");
   t.is(outbox.dropped, 26 * 60 * 20 - 5_000, "and those given up are counted");
 

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import test from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
+import { ms } from "../../../../src/base/duration.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { KmChannel } from "../../../../src/node/module/km-channel.ts";
 import { KqDeframer } from "../../../../src/wire/kq1/frame.ts";
@@ -34,7 +35,7 @@ test("a KM is told of the module that is served now, also where another one was 
           port,
           serverName: "km",
           tls: undefined,
-          connectTimeoutMs: 5_000,
+          connectTimeout: ms(5_000),
         }),
         https: undefined,
         window: 8,

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
-import { Fault } from "../../../../src/base/errors.ts";
 import { frameOf } from "../../../../src/wire/kq2/frame.ts";
 import { command, limits } from "../../../../src/wire/kq2/names.ts";
 import {
@@ -11,6 +10,7 @@ import {
   type Status,
   type StatusAlarm,
 } from "../../../../src/wire/kq2/status.ts";
+import { faultOf } from "../../../fault-of.ts";
 import { random } from "../../../random.ts";
 
 const alarm: StatusAlarm = {
@@ -46,16 +46,6 @@ function vector(file: string) {
   const bytes = Buffer.from(text.replace(/#.*/g, "").replace(/\s/g, ""), "hex");
   const payload = bytes.subarray(10);
   return { bytes, command: bytes.readUInt16BE(6), length: bytes.readUInt16BE(8), payload };
-}
-
-function faultOf(act: () => unknown): Fault | undefined {
-  try {
-    act();
-    return undefined;
-  } catch (error) {
-    if (error instanceof Fault) return error;
-    throw error;
-  }
 }
 
 /** A status whose JSON is changed. */

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import test from "ava";
-import { Fault } from "../../../../src/base/errors.ts";
 import {
   cutExtents,
   cutUses,
@@ -18,20 +17,11 @@ import type {
   UseBook,
 } from "../../../../src/wire/kx/messages.ts";
 import { command, limits } from "../../../../src/wire/kx/names.ts";
+import { faultOf } from "../../../fault-of.ts";
 import { random } from "../../../random.ts";
 import { drawKx, type KxType, kxTypes } from "../../../rig/kx-messages.ts";
 
 const decode = (message: KxMessage) => decodePayload(command[message.type], encodePayload(message));
-/** @returns undefined if nothing was wrong */
-function faultOf(act: () => unknown): Fault | undefined {
-  try {
-    act();
-    return undefined;
-  } catch (error) {
-    if (error instanceof Fault) return error;
-    throw error;
-  }
-}
 const { digest: _, ...propose } = decode(drawKx("propose", random(1))) as Propose;
 const hello = drawKx("hello", random(1)) as KxMessage & { type: "hello" };
 

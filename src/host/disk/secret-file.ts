@@ -1,0 +1,73 @@
+/** Secrets in files: read as bytes, digit by digit, since a string of a key would stay in memory. */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { errorCode, Fault, type FaultCode } from "../../base/errors.ts";
+
+/** More than a text of those that are read here has, bytes. */
+const mostText = 256;
+
+/**
+ * Reads a file that others may not read.
+ * @param most bytes that it may have; what is beyond is not read
+ * @param what it is, for messages: "the master key"
+ * @param use with its bytes, which are gone when it returns
+ * @throws Fault `code`, and what `use` throws
+ */
+export function withSecretFile<T>(
+  file: string,
+  most: number,
+  { code, what }: { readonly code: FaultCode; readonly what: string },
+  use: (bytes: Buffer) => T,
+): T {
+  const bytes = Buffer.alloc(most);
+  let fd: number | undefined;
+  try {
+    fd = openSync(file, "r");
+    if ((fstatSync(fd).mode & 0o007) !== 0) {
+      throw new Fault(code, `${what} can be read by others: chmod o= FILE`, { file });
+    }
+    return use(bytes.subarray(0, readSync(fd, bytes, 0, most, 0)));
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    const reason = errorCode(error) ?? "unknown";
+    throw new Fault(code, `${what} cannot be read`, { file, reason });
+  } finally {
+    bytes.fill(0);
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/**
+ * @param text hexadecimal digits in either case, with or without line ends behind them
+ * @returns memory that the caller wipes; undefined if it is something else
+ */
+export function keyOfHex(text: Buffer): Buffer | undefined {
+  let end = text.length;
+  while (end > 0 && (text[end - 1] === 0x0a || text[end - 1] === 0x0d)) end--;
+  if (end === 0 || end % 2 !== 0) return undefined;
+  const key = Buffer.alloc(end / 2);
+  for (let i = 0; i < end; i++) {
+    const digit = text[i] as number;
+    const isDigit = /[0-9a-fA-F]/.test(String.fromCharCode(digit));
+    if (!isDigit) {
+      key.fill(0);
+      return undefined;
+    }
+    const value = digit >= 0x61 ? digit - 0x57 : digit >= 0x41 ? digit - 0x37 : digit - 0x30;
+    key[i >> 1] = ((key[i >> 1] as number) << 4) | value;
+  }
+  return key;
+}
+
+/**
+ * A text in a file, without the line end behind it.
+ * @param what as a message names it
+ * @returns memory that the caller wipes @throws Fault `code`, also if nothing else is in it
+ */
+export function readSecretText(file: string, code: FaultCode, what: string): Buffer {
+  return withSecretFile(file, mostText, { code, what }, (bytes) => {
+    let end = bytes.length;
+    while (end > 0 && (bytes[end - 1] === 0x0a || bytes[end - 1] === 0x0d)) end--;
+    if (end === 0) throw new Fault(code, `${what} is missing: the file is empty`, { file });
+    return Buffer.from(new Uint8Array(bytes.subarray(0, end)));
+  });
+}

@@ -1,0 +1,79 @@
+/** Carries out commands that were found good, through small ports into the key manager. Pure. */
+import { describe, Fault } from "../../base/errors.ts";
+import type { Outcome } from "../../ops/commands/port.ts";
+import type { Period } from "../keys/origin.ts";
+import type { Affected, GivenUp } from "../records/tellings.ts";
+import type { Args, Order } from "./table.ts";
+
+export interface KmPorts {
+  /** @returns why not; undefined if it was acknowledged */
+  acknowledge(alarm: string, by: string): string | undefined;
+  /** @returns undefined: no such link */
+  affected(link: string, period: Period): Promise<Affected | undefined>;
+  /** @returns undefined: no such link @throws Fault `km_store.io` if the order cannot be recorded */
+  giveUp(link: string, period: Period, by: string): Promise<GivenUp | undefined>;
+  /** @throws Fault `config.file` if some cannot be read */
+  reloadCertificates(): void;
+  /** ms since 1970 UTC */
+  wall(): number;
+}
+
+const done: Outcome = { status: "done" };
+const failed = (reason: string): Outcome => ({ status: "failed", reason });
+
+/**
+ * Carries out a command. Never rejects.
+ * @param by the key ID of who gave it
+ */
+export async function execute(order: Order, by: string, ports: KmPorts): Promise<Outcome> {
+  try {
+    return await act(order, by, ports);
+  } catch (error) {
+    return failed(error instanceof Fault ? describe(error) : "internal error");
+  }
+}
+
+async function act(order: Order, by: string, ports: KmPorts): Promise<Outcome> {
+  switch (order.name) {
+    case "acknowledge_alarm": {
+      const why = ports.acknowledge(order.args.alarm, by);
+      return why === undefined ? done : failed(why);
+    }
+    case "compromise":
+      return compromise(order.args, by, ports);
+    case "reload_certificates":
+      ports.reloadCertificates();
+      return done;
+  }
+}
+
+async function compromise(
+  { link, from, to, delete: isDelete }: Args<"compromise">,
+  by: string,
+  ports: KmPorts,
+): Promise<Outcome> {
+  const period = { from, to: to ?? ports.wall() };
+  if (period.from > period.to) return failed("from_after_to");
+  if (isDelete !== true) {
+    const affected = await ports.affected(link, period);
+    return affected === undefined ? failed("unknown_link") : { ...done, facts: about(affected) };
+  }
+  const gone = await ports.giveUp(link, period, `command key ${by}`);
+  if (gone === undefined) return failed("unknown_link");
+  const { affected, dropped_keys, void_extents, void_bits, left_keys } = gone;
+  const facts = { ...about(affected), dropped_keys, void_extents, void_bits, left_keys };
+  return { ...done, facts };
+}
+
+/** How much it is: an answer has no room for all of it, which `qkd-km compromise` lists. */
+function about(affected: Affected) {
+  const { matched_keys, waiting_keys, unused_keys, bits, kma_keys, free_bits } = affected;
+  const { extents, without_record, ksa_keys, left_out } = affected;
+  return {
+    ...{ matched_keys, waiting_keys, unused_keys, bits, kma_keys, free_bits },
+    extents: extents.length,
+    extents_without_record: without_record.length,
+    ksa_keys: ksa_keys.length,
+    left_out,
+  };
+}

@@ -1,0 +1,111 @@
+/**
+ * After the store got another master key: what is under an older key of the store is sealed anew, piece by piece,
+ * while the store is used. A start in the middle of it goes on. At its end the older keys are forgotten.
+ */
+import type { Timer } from "../../../base/clock.ts";
+import { Fault } from "../../../base/errors.ts";
+import type { EngineParts } from "./parts.ts";
+import { isFull } from "./reserve.ts";
+
+/** Between two pieces there is as much time for others as the last one took, and at least this, ms. */
+const leastPauseMs = 5;
+/** A full disk is tried again after this, ms. */
+const fullPauseMs = 10_000;
+
+export interface ResealingHost {
+  /** Runs it between two syncs. */
+  work(run: () => Promise<void>): void;
+  /** Seals a piece anew. @returns whether there may be more. @throws a system error of a full disk */
+  piece(): Promise<boolean>;
+  /** Nothing is left. */
+  done(): void;
+}
+
+export class Resealing {
+  readonly #parts: EngineParts;
+  readonly #host: ResealingHost;
+  #timer: Timer | undefined;
+  #isRunning = false;
+  #isStopped = false;
+
+  constructor(parts: EngineParts, host: ResealingHost) {
+    this.#parts = parts;
+    this.#host = host;
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** Bytes that are still under an older key: of a store that was opened in the middle of it, at most these. */
+  get bytesLeft(): number {
+    if (!this.#isRunning) return 0;
+    return this.#parts.volumes.olderBytes() + this.#parts.intake.olderBytes();
+  }
+
+  /** Goes on where an earlier process was, if it was in the middle of it. */
+  resume(): void {
+    if (this.#parts.keyring.hasOlder) this.#start();
+  }
+
+  /**
+   * Another master key. Resolves when the new one opens the store and the old one does not, durably; the rest
+   * follows by itself.
+   * @throws Fault `km_store.key`, `km_store.busy`
+   */
+  async rekey(masterKey: Uint8Array): Promise<void> {
+    const { keyring, reserve } = this.#parts;
+    if (this.#isRunning) {
+      throw new Fault("km_store.busy", "the store is being sealed anew for its last master key");
+    }
+    if (keyring.isOf(masterKey)) {
+      throw new Fault("km_store.key", "the store has this master key already");
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#isRunning = true;
+    // Between two syncs: what is sealed by a key that is not on the disk yet would be lost with it.
+    this.#host.work(async () => {
+      await reserve.use(() => keyring.rekey(masterKey));
+      this.#start();
+      resolve();
+    });
+    await promise;
+  }
+
+  #start(): void {
+    this.#isRunning = true;
+    this.#next(leastPauseMs);
+  }
+
+  #next(pauseMs: number): void {
+    if (this.#isStopped) return;
+    this.#timer = this.#parts.clock.after(pauseMs, () => this.#host.work(() => this.#piece()));
+  }
+
+  async #piece(): Promise<void> {
+    if (this.#isStopped) return;
+    const begun = this.#parts.clock.now();
+    try {
+      if (!(await this.#host.piece())) return await this.#end();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      // Supply goes on: what is used makes room.
+      return this.#next(fullPauseMs);
+    }
+    this.#next(Math.max(leastPauseMs, this.#parts.clock.now() - begun));
+  }
+
+  async #end(): Promise<void> {
+    const { intake, keyring, reserve } = this.#parts;
+    await intake.removeDamaged();
+    await reserve.use(() => keyring.dropOlder());
+    this.#isRunning = false;
+    this.#host.done();
+  }
+
+  /** The next start goes on. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+  }
+}

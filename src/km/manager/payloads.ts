@@ -1,0 +1,142 @@
+/** The payloads of a key manager. Pure. JSON, at most 16 KiB, times by RFC 3339 in UTC. */
+import { time } from "../../ops/manager/payloads.ts";
+import type { KmStatus, LinkStatus, ModuleStatus } from "../model/status.ts";
+import type { Supplied } from "./tally.ts";
+
+export interface KmFacts {
+  readonly km: string;
+  /** Starts of the key manager on its state; tells messages of one run from those of the next. */
+  readonly boot: number;
+  readonly version: string;
+}
+
+/** Durable transactions of a link: this KM's, and the most that it heard of the other's. */
+export interface Marks {
+  readonly own: number;
+  readonly peer: number;
+}
+
+export function online(facts: KmFacts, now: number) {
+  return { status: "online", ...facts, t: time(now) };
+}
+
+/** Also the will: then the broker sends it, and there is no time in it. */
+export function offline(facts: KmFacts, reason: string, now?: number) {
+  return { status: "offline", ...facts, reason, ...(now !== undefined && { t: time(now) }) };
+}
+
+export interface Inventory {
+  readonly configuration_digest: string;
+  readonly links: readonly string[];
+  readonly modules: readonly string[];
+  readonly commands: readonly string[];
+  /** Whether records are told. */
+  readonly records: boolean;
+}
+
+export function inventory(facts: KmFacts, parts: Inventory) {
+  return { ...facts, ...parts };
+}
+
+export function linkState(boot: number, link: LinkStatus, marks: Marks, since: number) {
+  const { peer, leads, session, key_exchange, same_policy } = link;
+  return {
+    boot,
+    peer,
+    leads,
+    session,
+    ...(key_exchange !== undefined && { key_exchange }),
+    same_policy,
+    since: time(since),
+    mark: marks.own,
+    peer_mark: marks.peer,
+  };
+}
+
+export interface LinkRates {
+  readonly matched: number | undefined;
+  readonly supplied: number | undefined;
+}
+
+export function linkTelemetry(
+  boot: number,
+  link: LinkStatus,
+  supplied: Supplied,
+  rates: LinkRates,
+  now: number,
+) {
+  const { stock_bits, peer_stock_bits, waiting_keys, waiting_bits, oldest_s } = link;
+  const { matched_bits, compared_keys, differing_keys, expired_keys, extents, uses } = link;
+  const { under_way_bits, taken_bits, unfetched_bits } = link;
+  return {
+    boot,
+    t: time(now),
+    ...{ stock_bits, peer_stock_bits, waiting_keys, waiting_bits, oldest_s },
+    ...{ matched_bits, compared_keys, differing_keys, expired_keys, extents, uses },
+    ...{ under_way_bits, taken_bits, unfetched_bits },
+    supplied_keys: supplied.keys,
+    supplied_bits: supplied.bits,
+    ...(rates.matched !== undefined && { matched_rate: rates.matched }),
+    ...(rates.supplied !== undefined && { supplied_rate: rates.supplied }),
+  };
+}
+
+export interface ModuleOfKm {
+  readonly name: string;
+  readonly module_id: string;
+  readonly matching_module_id: string;
+  readonly link: string;
+  readonly mode: string;
+}
+
+export function moduleState(
+  boot: number,
+  { module_id, matching_module_id, link, mode }: ModuleOfKm,
+) {
+  return { boot, module_id, matching_module_id, link, mode };
+}
+
+export function moduleTelemetry(
+  boot: number,
+  { received_keys, received_bits, repeats, conflicts }: ModuleStatus,
+  lastKeyAt: number | undefined,
+  rate: number | undefined,
+  now: number,
+) {
+  return {
+    boot,
+    t: time(now),
+    ...{ received_keys, received_bits, repeats, conflicts },
+    ...(lastKeyAt !== undefined && { last_key_at: time(lastKeyAt) }),
+    ...(rate !== undefined && { received_rate: rate }),
+  };
+}
+
+/** What was not told. */
+export interface Dropped {
+  readonly dropped_telemetry: number;
+  readonly dropped_events: number;
+  /** Events that wait for the broker. */
+  readonly waiting_events: number;
+}
+
+export function telemetry(
+  boot: number,
+  { uptime_s, store, nodes_connected, refused, alarms }: KmStatus,
+  dropped: Dropped,
+  now: number,
+) {
+  const raised: Record<string, number> = {};
+  for (const { severity } of alarms) raised[severity] = (raised[severity] ?? 0) + 1;
+  const { buffered_keys, buffered_bits, stock_bits, disk_bytes, limit_bytes, full } = store;
+  return {
+    boot,
+    t: time(now),
+    uptime_s,
+    store: { buffered_keys, buffered_bits, stock_bits, disk_bytes, limit_bytes, full },
+    nodes_connected,
+    refused,
+    alarms: raised,
+    ...dropped,
+  };
+}

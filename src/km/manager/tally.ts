@@ -1,0 +1,56 @@
+/** What the manager is told of links and modules beside their status. Counted since the process began. Pure. */
+import type { LinkEvent } from "../peer/events.ts";
+
+/** Keys that this KM gave to applications, as owner or as peer of the bytes. */
+export interface Supplied {
+  readonly keys: number;
+  readonly bits: number;
+}
+
+const nothing: Supplied = { keys: 0, bits: 0 };
+
+export class Tally {
+  readonly #supplied = new Map<string, Supplied>();
+  readonly #lastKeys = new Map<string, number>();
+
+  /** Something happened on a link. */
+  told(link: string, event: LinkEvent): void {
+    if (event.type !== "use") return;
+    // The owner's answer left after S, the peer's after T; a fate that comes later tells it again.
+    const { state, fate, ranges } = event;
+    const left = state === "S" ? fate === undefined : state === "T";
+    if (!left) return;
+    const bytes = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+    const { keys, bits } = this.supplied(link);
+    this.#supplied.set(link, { keys: keys + 1, bits: bits + bytes * 8 });
+  }
+
+  /** Keys of a module were stored. @param wall ms since 1970 UTC */
+  received(module: string, wall: number): void {
+    this.#lastKeys.set(module, wall);
+  }
+
+  supplied(link: string): Supplied {
+    return this.#supplied.get(link) ?? nothing;
+  }
+
+  /** When a module's last key came, ms since 1970 UTC; undefined: none did yet. */
+  lastKeyAt(module: string): number | undefined {
+    return this.#lastKeys.get(module);
+  }
+}
+
+/** A counter's growth, per second. */
+export class Rates {
+  readonly #before = new Map<string, { readonly count: number; readonly now: number }>();
+
+  /** @param now monotonic ms @returns undefined for the first time */
+  of(name: string, count: number, now: number): number | undefined {
+    const before = this.#before.get(name);
+    if (before !== undefined && now <= before.now) return undefined;
+    this.#before.set(name, { count, now });
+    if (before === undefined) return undefined;
+    const rate = ((count - before.count) * 1_000) / (now - before.now);
+    return Math.max(0, Number(rate.toPrecision(6)));
+  }
+}

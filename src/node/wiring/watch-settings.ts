@@ -1,0 +1,46 @@
+/** What the alarm monitor is told of the configuration. */
+import { flapLimits } from "../../ops/alarms/flap-config.ts";
+import { certificateFiles, listFiles } from "../config/certificates.ts";
+import type { AlarmsConfig, CertificateTables, ModuleConfig } from "../config/tables.ts";
+import type { WatchOptions } from "../monitor/alarm-monitor.ts";
+import type { PublishingTables } from "./publishing.ts";
+
+/** The tables that say what is watched, and who is told. */
+export interface MonitoringTables extends PublishingTables, CertificateTables {
+  readonly alarms: AlarmsConfig;
+  readonly modules: readonly ModuleConfig[];
+}
+
+export function watchSettings(tables: MonitoringTables): WatchOptions {
+  const { alarms, modules, manager } = tables;
+  const certificates = new Map(
+    certificateFiles(tables).flatMap(({ for: name, cert }) =>
+      cert === undefined ? [] : [[name, cert] as const],
+    ),
+  );
+  const lists = new Map(listFiles(tables).map(({ for: name, ...files }) => [name, files]));
+  const plain = new Map<string, boolean>();
+  for (const km of modules.flatMap(({ kms }) => kms)) {
+    if (km.transport === "plain") plain.set(`km.${km.name}`, true);
+  }
+  if (manager?.url.startsWith("mqtt:")) plain.set("manager", false);
+  return {
+    flap: flapLimits(alarms),
+    node: {
+      certificateDays: alarms.certificate_days,
+      storageFree: alarms.storage_free,
+      crlLeft: alarms.crl_left,
+    },
+    modules: modules.map(({ name, qber_limit, kms, alarms: { intermittent, ...thresholds } }) => ({
+      module: name,
+      kms: kms.map((km) => km.name),
+      answerTimeoutMs: Math.max(...kms.map((km) => km.answer_timeout)),
+      qberLimit: qber_limit,
+      intermittent,
+      thresholds,
+    })),
+    certificates,
+    lists,
+    plain,
+  };
+}

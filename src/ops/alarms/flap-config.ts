@@ -1,0 +1,19 @@
+/** How alarms that come and go are told, as it is configured. */
+import * as v from "valibot";
+import { seconds, whole } from "../../host/config/values.ts";
+import type { FlapLimits } from "./alarm.ts";
+
+export const flapEntries = {
+  flap_count: v.optional(whole(2, 100), 5),
+  flap_window_s: seconds(10, 86_400, 600),
+  flap_quiet_s: seconds(10, 86_400, 300),
+};
+
+/** @param table times in ms */
+export function flapLimits(table: {
+  readonly flap_count: number;
+  readonly flap_window: number;
+  readonly flap_quiet: number;
+}): FlapLimits {
+  return { count: table.flap_count, windowMs: table.flap_window, quietMs: table.flap_quiet };
+}

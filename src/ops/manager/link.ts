@@ -1,0 +1,339 @@
+/**
+ * A program towards its manager: birth and will, retained states, alarms, figures, events, commands. What
+ * is told of which program is for who extends this.
+ *
+ * States are retained and the latest wins; events are in the durable outbox until the broker has
+ * them; figures are sent or dropped. Nothing here ever waits for the broker, and the key path never
+ * waits for this.
+ */
+
+import { type Clock, every, type Timer } from "../../base/clock.ts";
+import type { Duration } from "../../base/duration.ts";
+import { describe, Fault } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import type { ReconnectingSession } from "../../host/life/reconnecting.ts";
+import type { AlarmRecord, Transition } from "../alarms/alarm.ts";
+import type { AlarmKind } from "../alarms/alarm-kind.ts";
+import type { AlarmView } from "../alarms/view.ts";
+import type { CommandPort } from "../commands/port.ts";
+import type { NodeEvent } from "../events/event.ts";
+import type { BrokerCredentials } from "../mqtt/credentials.ts";
+import { type Incoming, MqttSession, type Outgoing, type SessionOptions } from "../mqtt/session.ts";
+import { Takeovers } from "../mqtt/takeover.ts";
+import type { Topic } from "../mqtt/topic.ts";
+import type { Outbox } from "../outbox/outbox.ts";
+import { AlarmTopics } from "./alarm-topics.ts";
+import * as payloads from "./payloads.ts";
+import { Stream, type StreamOptions } from "./stream.ts";
+import { type CommonNames, responseTopic, topics } from "./topics.ts";
+
+export interface LinkOptions
+  extends Omit<
+    SessionOptions,
+    "will" | "clientId" | "clock" | "onMessage" | keyof BrokerCredentials
+  > {
+  /** Called for each connection. @throws Fault `mqtt.connect` */
+  readonly credentials: () => BrokerCredentials;
+  readonly base: string;
+  readonly telemetryInterval: Duration;
+  readonly boot: number;
+  readonly softwareVersion: string;
+  readonly outbox: Outbox;
+  /** What is told in order, each at least once, when no event waits. */
+  readonly streams?: readonly Omit<StreamOptions, "clock" | "log">[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Which program it is. */
+export interface Identity {
+  /** Its ID; also its client identifier at the broker. */
+  readonly id: string;
+  readonly names: CommonNames;
+  readonly kindOf: (alarm: string) => AlarmKind;
+}
+
+/** What is published, and how. */
+export interface Message {
+  readonly topic: string;
+  readonly kind: Topic;
+  readonly payload: object;
+}
+
+/** Takes a message of figures: it is sent, or dropped and counted. Undefined: it was not even made. */
+export type Offer = (message: Message | undefined) => void;
+
+/** Whose alarms are shown, and whom commands go to. */
+export interface CommonSubjects {
+  readonly alarms?: AlarmView;
+  readonly commands?: CommandPort;
+}
+
+/** The broker is given this long, ms, to take note that the program stops. */
+const goodbyeTimeout = 500;
+/** Results that wait for the broker; beyond that they are dropped, their events are not. */
+const mostResults = 32;
+/** Event identifiers are boot × this + sequence. */
+const sequences = 2 ** 32;
+
+interface Retained extends Outgoing {
+  /** Called when the broker has it. */
+  readonly then?: () => void;
+}
+
+export abstract class ManagerLink {
+  readonly #options: LinkOptions;
+  readonly #identity: Identity;
+  /** Retained messages that the broker of the connection at hand was not given yet, by topic. */
+  readonly #dirty = new Map<string, Retained>();
+  readonly #results: Outgoing[] = [];
+  readonly #streams: Stream[];
+  #alarms: AlarmTopics | undefined;
+  #commands: CommandPort | undefined;
+  #session: MqttSession | undefined;
+  #sequence = 0;
+  #droppedTelemetry = 0;
+  readonly #takeovers = new Takeovers();
+  #timer: Timer | undefined;
+
+  constructor(options: LinkOptions, identity: Identity) {
+    this.#options = options;
+    this.#identity = identity;
+    const { outbox, streams = [], clock, log } = options;
+    const topic = identity.names.event;
+    const events = { name: "events", source: outbox, topic, kind: topics.event };
+    this.#streams = [events, ...streams].map((stream) => new Stream({ ...stream, clock, log }));
+    for (const { source } of [events, ...streams]) source.onChange = () => this.#pump();
+  }
+
+  /** Its birth. @param now ms since 1970 UTC */
+  protected abstract online(now: number): object;
+  /** Its goodbye, or without a time its will. */
+  protected abstract offline(reason: string, now?: number): object;
+  /** Everything else that is retained, but alarms. */
+  protected abstract states(): Iterable<Message>;
+  /** Everything that is told at intervals: latest wins. */
+  protected abstract report(offer: Offer, connected: boolean): void;
+
+  /** Whose view the manager gets, from now on until {@link stop}. */
+  protected begin({ alarms, commands }: CommonSubjects): void {
+    const { clock, telemetryInterval, boot } = this.#options;
+    const { names, kindOf } = this.#identity;
+    this.#commands = commands;
+    const payload = (record: AlarmRecord) =>
+      payloads.encode({ boot, ...payloads.alarm(record, kindOf(record.name)) });
+    this.#alarms =
+      alarms &&
+      new AlarmTopics(alarms, names.alarm, payload, (topic, bytes, then) => {
+        this.#dirty.delete(topic);
+        this.#dirty.set(topic, { topic, payload: bytes, kind: topics.alarm, then });
+        this.#pump();
+      });
+    this.#timer = every(clock, telemetryInterval, () => this.#report());
+  }
+
+  /** Names of the commands that can be carried out. */
+  protected get available(): readonly string[] {
+    return this.#commands?.available ?? [];
+  }
+
+  /** Retained messages: at once, if the broker is there; else all are told anew when it is. */
+  protected retain(messages: () => Iterable<Message>): void {
+    if (this.#session === undefined) return;
+    for (const message of messages()) this.#retain(message);
+    this.#pump();
+  }
+
+  /** The birth says something else now. */
+  protected reborn(): void {
+    this.retain(() => [this.#birth()]);
+  }
+
+  /** Reports no more. Any number of times. */
+  stop(): void {
+    this.#timer?.cancel();
+    for (const stream of this.#streams) stream.stop();
+  }
+
+  /** Telemetry and counter messages that were dropped because the broker was slow or away. */
+  get droppedTelemetry(): number {
+    return this.#droppedTelemetry;
+  }
+
+  /** The last connection ended because another client has this program's identifier. */
+  get takenOver(): boolean {
+    return this.#takeovers.takenOver;
+  }
+
+  /**
+   * Something happened. It reaches the manager once the broker is there.
+   * @returns its id in the outbox
+   */
+  event(event: NodeEvent): number {
+    const { boot, outbox } = this.#options;
+    this.#sequence++;
+    const id = boot * sequences + this.#sequence;
+    const payload = this.#encode(payloads.event(this.#identity.id, boot, event, this.#sequence));
+    if (payload !== undefined) outbox.push(id, payload, event.routine !== true);
+    this.#pump();
+    return id;
+  }
+
+  /**
+   * An alarm was raised, changed, acknowledged or cleared.
+   * @returns its id in the outbox
+   */
+  alarm({ change, record }: Transition): number {
+    const kind = this.#identity.kindOf(record.name);
+    const id = this.event(payloads.transition(change, record, kind));
+    if (this.#session !== undefined) this.#alarms?.show(record.id);
+    return id;
+  }
+
+  /** Group of TLS's key exchange with the broker that is connected; undefined without TLS. */
+  get keyExchange(): string | undefined {
+    return this.#session?.keyExchange;
+  }
+
+  /** Connects to the broker; for the supervisor, which calls it again after it ended. */
+  async connect(signal: AbortSignal): Promise<ReconnectingSession> {
+    const { log, url, clock } = this.#options;
+    const { id, names } = this.#identity;
+    const session = await MqttSession.open(
+      {
+        ...this.#options,
+        ...this.#options.credentials(),
+        clientId: id,
+        will: { topic: names.status, payload: payloads.encode(this.offline("connection lost")) },
+        onMessage: (message) => this.#message(message),
+      },
+      signal,
+    ).catch((error) => {
+      this.#takeovers.failed();
+      throw error;
+    });
+    const begun = clock.now();
+    const { keyExchange } = session;
+    log.info("broker connected", { url, ...(keyExchange && { key_exchange: keyExchange }) });
+    this.#session = session;
+    for (const stream of this.#streams) stream.rewind();
+    this.#dirty.clear();
+    if (this.#commands !== undefined) {
+      session.subscribe([names.commands], {
+        refused: (why) => log.warn("broker lets no commands through", { url, why }),
+      });
+    }
+    this.#retain(this.#birth());
+    for (const message of this.states()) this.#retain(message);
+    this.#alarms?.showAll();
+    this.#pump();
+    void session.ended.then((error) => {
+      if (this.#session === session) this.#session = undefined;
+      this.#takeovers.ended({ error, worked: session.worked, livedMs: clock.now() - begun });
+    });
+    return { ended: session.ended, close: () => this.#close(session) };
+  }
+
+  /** Ends the connection in order; `reconnecting()` makes the next, with the credentials of then. */
+  reconnect(): void {
+    void this.#session?.close();
+  }
+
+  /** Publishes that the program stops, before it says goodbye: a retained `online` would be a lie. */
+  async #close(session: MqttSession): Promise<void> {
+    const { clock } = this.#options;
+    if (this.#session === session) {
+      this.#report();
+      const payload = payloads.encode(this.offline("stopped", clock.wall()));
+      await new Promise<void>((resolve) => {
+        const timer = clock.after(goodbyeTimeout, resolve);
+        const then = () => {
+          timer.cancel();
+          resolve();
+        };
+        void session.ended.then(then);
+        // Nothing else goes before it; what is left of the events stays in the outbox.
+        const topic = this.#identity.names.status;
+        this.#dirty.clear();
+        this.#dirty.set(topic, { topic, kind: topics.status, payload, then });
+        this.#pump();
+      });
+    }
+    await session.close();
+  }
+
+  #report(): void {
+    const session = this.#session;
+    this.report((message) => {
+      const payload = message && session && this.#encode(message.payload);
+      const { topic = "", kind = topics.event } = message ?? {};
+      const isSent = payload !== undefined && session?.offer({ topic, payload, kind }) === true;
+      if (!isSent) this.#droppedTelemetry++;
+    }, session !== undefined);
+  }
+
+  /** A command came. `commands/handler.ts` checks it before it is carried out. */
+  #message({ topic, payload, retain, responseTopic: asked, correlation }: Incoming): void {
+    const { names } = this.#identity;
+    const prefix = names.command("");
+    if (!topic.startsWith(prefix)) return;
+    const command = topic.slice(prefix.length);
+    this.#commands?.submit({ command, payload, retained: retain }, (result) => {
+      const bytes = this.#encode(result);
+      if (bytes === undefined || this.#results.length >= mostResults) return;
+      const to = responseTopic(asked, this.#options.base) ?? names.result(command);
+      this.#results.push({ topic: to, payload: bytes, kind: topics.result, correlation });
+      this.#pump();
+    });
+  }
+
+  #birth(): Message {
+    const payload = this.online(this.#options.clock.wall());
+    return { topic: this.#identity.names.status, kind: topics.status, payload };
+  }
+
+  #retain({ topic, kind, payload }: Message): void {
+    const bytes = this.#encode(payload);
+    if (bytes !== undefined) this.#dirty.set(topic, { topic, kind, payload: bytes });
+  }
+
+  /** Gives the broker what it has room for: states first, results, then what comes in order. */
+  #pump(): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    while (session.room > 0) {
+      const retained = this.#dirty.values().next().value;
+      if (retained !== undefined) {
+        this.#dirty.delete(retained.topic);
+        this.#send(session, retained, retained.then);
+        continue;
+      }
+      const result = this.#results.shift();
+      if (result !== undefined) this.#send(session, result);
+      else if (!this.#streams.some((stream) => stream.send(session, () => this.#pump()))) return;
+    }
+  }
+
+  #send(session: MqttSession, message: Outgoing, then?: () => void): void {
+    session.send(message, {
+      acknowledged: () => {
+        then?.();
+        this.#pump();
+      },
+      refused: (why) => {
+        this.#options.log.warn("broker refuses a message", { topic: message.topic, why });
+        this.#pump();
+      },
+    });
+  }
+
+  #encode(message: object): Buffer | undefined {
+    try {
+      return payloads.encode(message);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#options.log.warn(describe(error));
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/** Topics that every program has towards its manager. */
+import type { Topic } from "../mqtt/topic.ts";
+
+export const topics = {
+  status: { qos: 1, retain: true },
+  inventory: { qos: 1, retain: true },
+  alarm: { qos: 1, retain: true },
+  event: { qos: 1, retain: false },
+  result: { qos: 1, retain: false, expiry: 3_600 },
+} as const satisfies Record<string, Topic>;
+
+/** How figures are told that are sent or dropped: what was not delivered within a minute has no use. */
+export const telemetry = { qos: 0, retain: false, expiry: 60 } as const satisfies Topic;
+
+/**
+ * A name as a topic level. NATS before 2.10 ends the connection at a dot in a topic, and no name of
+ * the configuration has a colon: two names never become one.
+ */
+export function level(name: string): string {
+  return name.replaceAll(".", ":");
+}
+
+/** The name that {@link level} made a topic level of. */
+export function nameOf(topicLevel: string): string {
+  return topicLevel.replaceAll(":", ".");
+}
+
+/** Topic names of one program. @param root its first levels */
+export function commonNames(root: string) {
+  return {
+    status: `${root}/status`,
+    inventory: `${root}/inventory`,
+    event: `${root}/event`,
+    alarm: (id: string) => `${root}/alarm/${level(id)}`,
+    commands: `${root}/cmd/+`,
+    command: (name: string) => `${root}/cmd/${name}`,
+    result: (name: string) => `${root}/cmd/${name}/result`,
+  } as const;
+}
+
+export type CommonNames = ReturnType<typeof commonNames>;
+
+/**
+ * Where a result goes that a command asked for elsewhere than on its own result topic.
+ * @param asked the command's response topic; the signature does not cover it
+ * @returns undefined if it must not go there: a filter, a broker's own topic, one of the programs' own
+ */
+export function responseTopic(asked: string | undefined, base: string): string | undefined {
+  if (asked === undefined || asked.length === 0 || Buffer.byteLength(asked) > 256) return undefined;
+  if (/[+#\0]/.test(asked) || asked.startsWith("$") || asked.startsWith("/")) return undefined;
+  if (asked === base || asked.startsWith(`${base}/`)) return undefined;
+  return asked.split("/").length <= 8 ? asked : undefined;
+}

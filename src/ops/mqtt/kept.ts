@@ -1,0 +1,110 @@
+/** A connection to the broker that is made anew whenever it ends, and when what it shows was renewed. */
+import { type Clock, every, type Timer } from "../../base/clock.ts";
+import type { Fault } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import {
+  type Reconnecting,
+  type ReconnectingSession,
+  reconnecting,
+} from "../../host/life/reconnecting.ts";
+import { lookEvery } from "../../host/tls/watch.ts";
+import {
+  type BrokerCredentials,
+  type BrokerFiles,
+  digestOf,
+  readBrokerCredentials,
+} from "./credentials.ts";
+import { brokerWaits } from "./waits.ts";
+
+export interface KeptOptions {
+  /** What it is, in the log; and what its certificates are for. */
+  readonly name: string;
+  readonly purpose: string;
+  readonly files: BrokerFiles;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** Who makes its sessions. */
+export interface Connection {
+  connect(signal: AbortSignal): Promise<ReconnectingSession>;
+  /** Ends the session at hand in order. */
+  reconnect(): void;
+  readonly takenOver: boolean;
+}
+
+export interface KeptCallbacks {
+  readonly onUp?: () => void;
+  /** Each time that no session could be made, or that one ended. */
+  readonly onDown?: (error: Error) => void;
+}
+
+/** A session that lived so long was a good one, ms. */
+const settledAfterMs = 5_000;
+
+export class KeptBroker {
+  readonly #options: KeptOptions;
+  /** Of what the broker was shown last. */
+  #shown: string | undefined;
+  #connection: Connection | undefined;
+  #kept: Reconnecting | undefined;
+  #look: Timer | undefined;
+
+  constructor(options: KeptOptions) {
+    this.#options = options;
+  }
+
+  /** Read anew, for each session. @throws Fault `mqtt.connect` */
+  credentials(): BrokerCredentials {
+    const credentials = readBrokerCredentials(this.#options.files);
+    this.#shown = digestOf(credentials);
+    return credentials;
+  }
+
+  /** Connects from now on. */
+  start(connection: Connection, { onUp, onDown }: KeptCallbacks = {}): void {
+    const { name, clock, random, log } = this.#options;
+    this.#connection = connection;
+    this.#kept = reconnecting({
+      name,
+      connect: async (signal) => {
+        const session = await connection.connect(signal);
+        onUp?.();
+        // Files that changed while it was being made.
+        this.renewed();
+        return session;
+      },
+      ...(onDown && { onDown }),
+      schedule: () => brokerWaits(() => connection.takenOver, random),
+      settledAfterMs,
+      clock,
+      log,
+    });
+    this.#look = every(clock, lookEvery, () => this.renewed());
+  }
+
+  /**
+   * Looks whether what the broker is shown and checked by was renewed; connects anew with it then.
+   * @returns why it can't be read, if that is so; the connection goes on then
+   */
+  renewed(): Fault | undefined {
+    const { files, log, purpose } = this.#options;
+    if (this.#shown === undefined) return undefined;
+    try {
+      if (digestOf(readBrokerCredentials(files)) === this.#shown) return undefined;
+    } catch (error) {
+      return error as Fault;
+    }
+    log.info("certificates changed", { for: purpose });
+    this.#connection?.reconnect();
+    return undefined;
+  }
+
+  /** Says goodbye, if it is connected. Never rejects. */
+  async stop(): Promise<void> {
+    this.#look?.cancel();
+    await this.#kept?.stop();
+  }
+}

@@ -1,0 +1,28 @@
+/** A tunnel's end: which of its keys is installed. Pure. */
+import type { KeyPlace, Tunnel, TunnelKey } from "./ports.ts";
+
+export class TunnelEnd {
+  readonly #place: KeyPlace;
+  readonly #tunnel: Tunnel;
+  /** ID of the key that this process has installed. */
+  #installed: string | undefined;
+
+  constructor(place: KeyPlace, tunnel: Tunnel) {
+    this.#place = place;
+    this.#tunnel = tunnel;
+  }
+
+  get current(): TunnelKey | undefined {
+    return this.#place.current;
+  }
+
+  /** The tunnel gets the current key, unless it has it. @throws Fault `psk.install` */
+  async settle(): Promise<void> {
+    const { current } = this.#place;
+    if (current === undefined || current.id === this.#installed) return;
+    // A program that fails may have taken the key all the same.
+    this.#installed = undefined;
+    await this.#tunnel.install(current.bytes);
+    this.#installed = current.id;
+  }
+}

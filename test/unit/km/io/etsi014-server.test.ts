@@ -1,0 +1,154 @@
+/** The door of applications without a link behind it: who is answered what, before any key is asked for. */
+import test, { type ExecutionContext } from "ava";
+import { createLog } from "../../../../src/base/log.ts";
+import { ApplicationKeys } from "../../../../src/km/applications/keys.ts";
+import { type Application, ApplicationTable } from "../../../../src/km/applications/table.ts";
+import { Etsi014Server } from "../../../../src/km/io/etsi014-server.ts";
+import { ManualClock } from "../../../clock.ts";
+import { Connection } from "../../../conformance/kme/http.ts";
+import { type Ask, requestOf } from "../../../conformance/kme/kit.ts";
+import type { Credentials, Door } from "../../../conformance/kme/target.ts";
+import { type Authority, createAuthority } from "../../../emulator/certificates.ts";
+import { MemoryKeyStore } from "../../../rig/memory-key-store.ts";
+
+const rate = { keysPerS: 1_000, burst: 1_000 };
+const limits = { standard: 256, least: 64, most: 65_536, number: 128, saes: 0 };
+
+function application(id: string, km: string, partners: string[] = []): Application {
+  return { id, km, names: [id], partners, rate };
+}
+
+interface Opened {
+  readonly ca: Authority;
+  readonly server: Etsi014Server;
+  readonly clock: ManualClock;
+  readonly lines: string[];
+  /** A connection of who shows a certificate with this name. */
+  client(name: string): Promise<(path: string, ask?: Ask) => Promise<number>>;
+  readonly door: Door;
+  readonly identity: (name: string) => Promise<Credentials>;
+}
+
+async function open(t: ExecutionContext): Promise<Opened> {
+  const ca = await createAuthority("applications CA");
+  const own = await ca.issue({ commonName: "km-a", dns: ["km-a"], usage: "server" });
+  const clock = new ManualClock();
+  // Certificates go by the machine's clock.
+  clock.offset = Date.now();
+  const saes = [
+    application("a", "km-a", ["b"]),
+    application("a2", "km-a"),
+    application("b", "km-b"),
+  ];
+  const table = new ApplicationTable("km-a", saes);
+  const lines: string[] = [];
+  const server = new Etsi014Server({
+    host: "127.0.0.1",
+    port: 0,
+    tls: { ...own, ca: ca.cert },
+    table: () => table,
+    keys: new ApplicationKeys({
+      me: "km-a",
+      table: () => table,
+      links: [],
+      limits,
+      pickUp: 60,
+      answerMs: 1_000,
+      prepared: 0,
+      now: () => clock.now(),
+      after: (ms, fn) => void clock.after(ms, fn),
+    }),
+    store: new MemoryKeyStore() as never,
+    clock,
+    log: createLog((line) => lines.push(line), "info"),
+  });
+  const port = await server.listen();
+  t.teardown(() => server.close());
+  const door = { host: "127.0.0.1", port, serverName: "km-a", prefix: "", ca: ca.cert };
+  const identity = (name: string) => ca.issue({ commonName: name, dns: [name], usage: "client" });
+  const client: Opened["client"] = async (name) => {
+    const one = await Connection.open(door, await identity(name), 20_000);
+    t.teardown(() => one.close());
+    return async (path, ask = {}) => {
+      one.send(requestOf(door, path, ask));
+      return (await one.answer(path)).status;
+    };
+  };
+  return { ca, server, clock, lines, client, door, identity };
+}
+
+test("one that asks for nonsense is slowed, and another behind the same address is not", async (t) => {
+  const { client, clock, lines } = await open(t);
+  const [a, a2, stranger] = await Promise.all([client("a"), client("a2"), client("nobody")]);
+  for (let i = 0; i < 64; i++) t.is(await a("/nonsense"), 404);
+  t.regex(lines.join("\n"), /msg="request refused".* status=404 sae=a cause="no such path"/);
+  let answered = false;
+  const held = a("/nonsense").then((status) => {
+    answered = true;
+    return status;
+  });
+  // Neither the others of this address nor its strangers pay for it.
+  t.is(await a2("/api/v1/keys/b/enc_keys"), 401);
+  t.is(await stranger("/api/v1/keys/b/enc_keys"), 401);
+  t.false(answered);
+  await clock.advance(1_000);
+  t.is(await held, 404);
+});
+
+test("strangers of one address are slowed together", async (t) => {
+  const { client, clock, server } = await open(t);
+  const [one, other, a] = await Promise.all([client("x"), client("y"), client("a")]);
+  for (let i = 0; i < 64; i++) t.is(await one("/api/v1/keys/b/status"), 401);
+  t.is(server.refused, 64);
+  let answered = false;
+  const held = other("/api/v1/keys/b/status").then(() => {
+    answered = true;
+  });
+  t.is(await a("/"), 404);
+  t.false(answered);
+  await clock.advance(1_000);
+  await held;
+});
+
+test("405 tells what the path has", async (t) => {
+  const { door, identity } = await open(t);
+  const one = await Connection.open(door, await identity("a"), 20_000);
+  t.teardown(() => one.close());
+  const tell = async (method: string, path: string) => {
+    one.send(requestOf(door, `/api/v1/keys/b/${path}`, { method }));
+    const { status, headers } = await one.answer(path);
+    return `${status} ${headers.allow}`;
+  };
+  t.is(await tell("PUT", "enc_keys"), "405 GET, POST");
+  t.is(await tell("DELETE", "dec_keys"), "405 GET, POST");
+  t.is(await tell("POST", "status"), "405 GET");
+});
+
+test("a certificate of two applications is of neither, and one without them learns nothing", async (t) => {
+  const { ca, door } = await open(t);
+  for (const dns of [["a", "a2"], ["b"], []]) {
+    const shown = await ca.issue({ commonName: "a", dns, usage: "client" });
+    const one = await Connection.open(door, shown, 20_000);
+    t.teardown(() => one.close());
+    one.send(requestOf(door, "/api/v1/keys/b/status", {}));
+    const { status, body, headers } = await one.answer("status");
+    // The common name counts where there is no other.
+    t.is(status, dns.length === 0 ? 400 : 401);
+    if (status !== 401) continue;
+    t.is(body.length, 0);
+    t.is(headers["content-type"], undefined);
+  }
+});
+
+test("a body that is longer than a request can be is refused before it is read", async (t) => {
+  const { client, door, identity } = await open(t);
+  const a = await client("a");
+  t.is(await a("/api/v1/keys/b/enc_keys", { body: " ".repeat(16_384) }), 400);
+  const one = await Connection.open(door, await identity("a"), 20_000);
+  t.teardown(() => one.close());
+  one.send(requestOf(door, "/api/v1/keys/b/enc_keys", { body: " ".repeat(16_385) }));
+  const { status, body, headers } = await one.answer("too long");
+  t.is(status, 413);
+  t.is(String(body), '{"message":"body over 16384 bytes"}');
+  t.is(headers.connection, "close");
+});

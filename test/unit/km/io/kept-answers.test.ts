@@ -1,0 +1,63 @@
+import test from "ava";
+import { KeptAnswers, keptForMs } from "../../../../src/km/io/kept-answers.ts";
+import { ManualClock } from "../../../clock.ts";
+
+test("a question that was answered has its answer again, as long as that is kept", async (t) => {
+  const clock = new ManualClock();
+  const kept = new KeptAnswers(clock);
+  const told: (string | undefined)[] = [];
+  const tell = (body: Buffer | undefined) => void told.push(body?.toString());
+  t.is(kept.asked("a\0one", "2 keys", tell), "new");
+  // While it is being answered.
+  t.is(kept.asked("a\0one", "2 keys", tell), "again");
+  t.is(kept.asked("a\0one", "3 keys", tell), "other");
+  // Another's name is another.
+  t.is(kept.asked("b\0one", "2 keys", tell), "new");
+  t.deepEqual(told, []);
+  const body = Buffer.from("keys");
+  kept.keep("a\0one", body);
+  body.fill(0);
+  t.is(kept.asked("a\0one", "2 keys", tell), "again");
+  t.deepEqual(told, ["keys", "keys"]);
+  await clock.advance(keptForMs + 1);
+  t.is(kept.asked("a\0one", "2 keys", tell), "new");
+  kept.close();
+});
+
+test("a question without an answer is a new one the next time, and who waited is told", (t) => {
+  const kept = new KeptAnswers(new ManualClock());
+  const told: unknown[] = [];
+  t.is(
+    kept.asked("a\0one", "2 keys", () => {}),
+    "new",
+  );
+  t.is(
+    kept.asked("a\0one", "2 keys", (body) => told.push(body)),
+    "again",
+  );
+  kept.keep("a\0one", undefined);
+  t.deepEqual(told, [undefined]);
+  t.is(
+    kept.asked("a\0one", "2 keys", () => {}),
+    "new",
+  );
+  kept.close();
+});
+
+test("what is kept is bounded, and the oldest goes", (t) => {
+  const kept = new KeptAnswers(new ManualClock());
+  const long = Buffer.alloc(1_048_576);
+  for (let n = 0; n < 12; n++) {
+    kept.asked(`a\0${n}`, "", () => {});
+    kept.keep(`a\0${n}`, long);
+  }
+  t.is(
+    kept.asked("a\u00000", "", () => {}),
+    "new",
+  );
+  t.is(
+    kept.asked("a\u000011", "", () => {}),
+    "again",
+  );
+  kept.close();
+});
