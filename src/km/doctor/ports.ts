@@ -10,7 +10,7 @@ interface Place {
   readonly port: number;
 }
 
-function placesOf({ kq1, kx, etsi014, web }: KmConfig): Place[] {
+function placesOf({ kq1, kx, etsi014, skip: psk, web }: KmConfig): Place[] {
   const place = (what: string, host: string, port: number | undefined): Place[] =>
     port === undefined || port === 0 ? [] : [{ what, host, port }];
   return [
@@ -22,6 +22,7 @@ function placesOf({ kq1, kx, etsi014, web }: KmConfig): Place[] {
         ]),
     ...(kx === undefined ? [] : place("kx.port", kx.host, kx.port)),
     ...(etsi014 === undefined ? [] : place("etsi014.port", etsi014.host, etsi014.port)),
+    ...(psk === undefined ? [] : place("skip.port", psk.host, psk.port)),
     ...(web?.enabled === true ? place("web.port", web.host, web.port) : []),
   ];
 }
