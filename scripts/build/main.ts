@@ -12,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build, type Plugin } from "esbuild";
@@ -100,16 +100,19 @@ async function bundle(lib: string): Promise<string> {
   return collectLicences(folders.map((folder) => join(root, folder)));
 }
 
-/** What the local page is made of: it goes to browsers as it is. */
-function copyPage(lib: string): void {
-  const page = join(lib, "browser");
-  mkdirSync(page);
-  const own = join(root, "src/ops/page/browser");
-  for (const file of files(own).filter((name) => /\.(html|css|js|svg)$/.test(name))) {
-    copyFileSync(join(own, file), join(page, file));
+/** What the local pages are made of: it goes to browsers as it is. A folder for what they share, and one each. */
+function copyPages(lib: string): void {
+  const pages = ["src/ops/page/browser", "src/node/page/browser-node", "src/km/page/browser-km"];
+  for (const own of pages) {
+    const from = join(root, own);
+    const to = join(lib, basename(own));
+    mkdirSync(to);
+    for (const file of files(from).filter((name) => /\.(html|css|js|svg)$/.test(name))) {
+      copyFileSync(join(from, file), join(to, file));
+    }
   }
   for (const file of ["uPlot.iife.min.js", "uPlot.min.css"]) {
-    copyFileSync(join(root, "node_modules/uplot/dist", file), join(page, file));
+    copyFileSync(join(root, "node_modules/uplot/dist", file), join(lib, "browser", file));
   }
 }
 
@@ -151,7 +154,7 @@ async function main(args: string[]): Promise<number> {
     renameSync(join(lib, map), join(maps, map));
   }
   copyAddons(lib);
-  copyPage(lib);
+  copyPages(lib);
   for (const name of Object.keys(programs)) {
     copyFileSync(join(root, "scripts/build/launcher.sh"), join(image, "bin", name));
     chmodSync(join(image, "bin", name), 0o755);

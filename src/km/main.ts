@@ -33,6 +33,7 @@ import { MasterKeyOfStore } from "./wiring/rekey.ts";
 import { SkipDelivery } from "./wiring/skip.ts";
 import { kmStatus } from "./wiring/status.ts";
 import { readTexts } from "./wiring/texts.ts";
+import { Watch } from "./wiring/watch.ts";
 
 const clock = systemClock;
 /** Stopping in order takes at most this long, ms; systemd is told to wait a little longer. */
@@ -84,13 +85,26 @@ async function start(
   const notify = systemdNotify({ clock, log, environment: process.env });
   house.defer(() => notify.told());
   const begun = clock.now();
+  const watch = new Watch({ config, logs, clock, log: log.child("web") });
+  const local = createKmLocal(config, { ...watch.local, logs, clock, log });
+  // Before the store: one that does not open is what a support bundle is wanted of.
+  const locked = async () => {
+    await local.server.listen();
+    house.defer(() => local.server.close());
+  };
   const { store, loaded, idKey, damage, records, masterKey } = await openStore(
     config,
     { log, onFailure },
     house,
+    locked,
   );
   const moment = () => ({ now: clock.now(), wall: clock.wall() });
-  const management = await Management.open(config, { ...thisMachine, records, log });
+  const management = await Management.open(config, {
+    ...thisMachine,
+    records,
+    onTransition: (transition) => watch.alarm(transition),
+    log,
+  });
   house.defer(() => management.stop());
   const { alarms, tally } = management;
   const lost = damage.segments.length + damage.groups + damage.extents.length;
@@ -143,6 +157,7 @@ async function start(
         records.tell(name, event);
         tally.told(name, event);
         alarms.told(name, event, moment());
+        watch.link(name, event);
       },
       onFailure,
     });
@@ -163,29 +178,32 @@ async function start(
     log: log.child("etsi014"),
   });
   const status = (): KmStatus =>
-    kmStatus(
-      config,
-      supplies,
-      links,
-      store,
-      masterKey.status(),
-      clock.now() - begun,
-      alarmStatus(alarms),
-      delivery?.keys.counts,
+    watch.judged(
+      kmStatus(
+        config,
+        supplies,
+        links,
+        store,
+        masterKey.status(),
+        clock.now() - begun,
+        alarmStatus(alarms),
+        delivery?.keys.counts,
+      ),
     );
-  const looking = every(clock, lookMs, () => management.look(status()));
+  const looking = every(clock, lookMs, () => {
+    const told = status();
+    management.look(told);
+    watch.look(told, moment());
+  });
   house.defer(() => looking.cancel());
-  const local = createKmLocal(config, {
+  local.serve({
     status,
     records,
     rekey: (by) => masterKey.rekey(by),
     acknowledge: (alarm, by) => management.acknowledge(alarm, by),
-    logs,
-    clock,
-    log,
   });
-  await local.listen();
-  house.defer(() => local.close());
+  watch.open(status, () => alarms.records());
+  house.defer(() => watch.close());
 
   let door: KxDoor | undefined;
   if (kx?.port !== undefined) {
@@ -218,7 +236,7 @@ async function start(
   house.defer(() => supplies.closeServers());
 
   const ways = links.map(({ way }) => way);
-  const users = { supplies, delivery, door, ways, kxIdentity: tls };
+  const users = { supplies, delivery, door, ways, page: watch, kxIdentity: tls };
   const certificates = watchCredentials(config, users, clock, log);
   house.defer(() => certificates.stop());
   const reload = () => reloadCertificates(certificates, management);
@@ -238,17 +256,19 @@ async function start(
   return notify;
 }
 
-/** The folder is this process's alone, and the store in it is open. @throws Fault */
+/** The folder is this process's alone (`locked` is called then), and the store in it is open. @throws Fault */
 async function openStore(
   config: KmConfig,
   { log, onFailure }: Pick<Surroundings, "log" | "onFailure">,
   house: AsyncDisposableStack,
+  locked: () => Promise<void>,
 ) {
   const { km, store } = config;
   const { limit_mb, wipe_after } = store;
   await diskFiles.makeFolder(km.state_dir);
   const lock = await lockFolder(km.state_dir);
   house.defer(() => lock.release());
+  await locked();
   // Before the store, so that they are closed after it: what the store still tells is on record.
   const records = await KmRecords.open(config, clock, log.child("records"));
   house.defer(() => records.close());

@@ -1,16 +1,20 @@
 /** Disks of key managers that are lost or set aside, as the instructions for operators say. */
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import type { KmStatus } from "../../src/km/model/status.ts";
+import type { Report } from "../../src/ops/doctor/finding.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { type KmOfPair, KmPair } from "../rig/km-pair.ts";
 import { Rig } from "../rig/rig.ts";
 import { deadline } from "../rig/with-rig.ts";
 
+const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
 const [blockBits, blocks] = [8_192, 10];
 
 async function until(km: KmOfPair, holds: (status: KmStatus) => boolean): Promise<KmStatus> {
@@ -21,12 +25,16 @@ const stock = ({ links: [link] }: KmStatus) =>
   (link?.stock_bits ?? 0) + (link?.peer_stock_bits ?? 0);
 
 /** Two key managers with stock at both ends; the nodes are gone again. */
-async function stocked(t: ExecutionContext): Promise<KmPair> {
+async function stocked(
+  t: ExecutionContext,
+  before: (kms: KmPair) => Promise<void> = async () => {},
+): Promise<KmPair> {
   const folder = await mkdtemp(join(tmpdir(), "qkd-km-restore-"));
   t.teardown(() => rm(folder, { recursive: true }));
   const kms = await KmPair.make({ folder, modules: ["QKD-A-0001", "QKD-B-0001"] });
   t.teardown(() => kms.stop());
   await kms.start(deadline());
+  await before(kms);
   const rig = await Rig.start({
     source: seedSource({ seed: 5, blockBits, blocks, clock: systemClock }),
     baud: 0,
@@ -55,6 +63,38 @@ test.serial(
     await alice.process.logged(/free bytes are used at the other end.* bytes=10240$/, deadline());
   },
 );
+
+test.serial("that a disk was put back is what the doctor names first, at both ends", async (t) => {
+  const isUp = ({ links: [link] }: KmStatus) => link?.session === "ready";
+  const copyOf = (km: KmOfPair) => `${km.state}-copy`;
+  const { alice, bob } = await stocked(t, async (kms) => {
+    await until(kms.bob, isUp);
+    await kms.bob.process.stop();
+    await cp(kms.bob.state, copyOf(kms.bob), { recursive: true });
+    await kms.bob.start(deadline());
+  });
+  // A session that begins with what the copy does not have.
+  await bob.process.stop();
+  await bob.start(deadline());
+  await until(alice, isUp);
+  await bob.process.stop();
+  await rm(bob.state, { recursive: true });
+  await rename(copyOf(bob), bob.state);
+  await bob.start(deadline());
+  for (const km of [alice, bob]) {
+    await until(km, ({ alarms }) => alarms.some(({ alarm }) => alarm === "restored_disk.fibre"));
+    const config = join(dirname(km.state), `${km.end}.toml`);
+    const { status, stdout } = spawnSync(command, ["doctor", "--json", "--config", config], {
+      encoding: "utf8",
+    });
+    t.is(status, 1, stdout);
+    const { first, checks } = JSON.parse(stdout) as Report;
+    t.is(first, "restored.fibre");
+    const check = checks.find(({ id }) => id === first);
+    t.regex(check?.detail ?? "", /the disk of a key manager is older than it was/);
+    t.regex(check?.advice ?? "", /never at both ends/i);
+  }
+});
 
 test.serial(
   "keys that came and do not open any more are lost, and an alarm tells so",

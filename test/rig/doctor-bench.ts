@@ -7,8 +7,8 @@ import { createServer as createTlsServer } from "node:tls";
 import { systemClock } from "../../src/base/clock.ts";
 import { readers } from "../../src/bin/drivers.ts";
 import { examine } from "../../src/node/doctor/doctor.ts";
-import type { Report } from "../../src/node/doctor/finding.ts";
 import type { Subject } from "../../src/node/doctor/subject.ts";
+import type { Report } from "../../src/ops/doctor/finding.ts";
 import { Broker } from "../emulator/broker.ts";
 import {
   type Authority,

@@ -30,6 +30,8 @@ export interface KmPairOptions {
   readonly tables?: (end: KmEnd) => string;
   /** More of the table of the door of applications, TOML. */
   readonly door?: string;
+  /** Table `[web]` of both, TOML: the page and the metrics. */
+  readonly web?: string;
   /** Both go by the revocation lists in `ca.crl`, which take nothing back at first. */
   readonly crl?: boolean;
 }
@@ -107,6 +109,12 @@ export class KmOfPair {
     };
   }
 
+  /** Where its page is; undefined until it is served. */
+  get page(): string | undefined {
+    const line = this.process.lines.findLast((one) => /at=km\.web msg="page"/.test(one));
+    return /url=(\S+)/.exec(line ?? "")?.[1];
+  }
+
   /** @throws CliError while it does not run */
   status(): Promise<KmStatus> {
     return ask<KmStatus>([`${this.state}/control`], "status");
@@ -137,7 +145,8 @@ export class KmPair {
   /** Makes certificates and configurations; starts nothing. */
   static async make(options: KmPairOptions): Promise<KmPair> {
     const { folder, modules, onLog, program = programPath("qkd-km") } = options;
-    const { mode = "proactive", crl = false, limits = "", door = "", tables = () => "" } = options;
+    const { mode = "proactive", crl = false, limits = "", door = "" } = options;
+    const { tables = () => "", web } = options;
     await mkdir(folder, { recursive: true });
     const authority = await createAuthority("KM test CA");
     const ca = `${folder}/ca.crt`;
@@ -230,6 +239,7 @@ mode = "${mode}"
 peer = "km-${other}"
 server_name = "km-${other}"
 ${dial}
+${web === undefined ? "" : `[web]\n${web}\n`}
 ${tables(end)}`,
       );
       const process = new NodeProcess(
@@ -252,7 +262,11 @@ ${tables(end)}`,
   static async begin(
     folder: string,
     opened: AsyncDisposableStack,
-    { onLog, mode }: Pick<KmPairOptions, "onLog" | "mode">,
+    {
+      onLog,
+      mode,
+      kmWeb: web,
+    }: Pick<KmPairOptions, "onLog" | "mode"> & { readonly kmWeb?: string },
   ): Promise<KmPair> {
     const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
     const pair = await KmPair.make({
@@ -260,6 +274,7 @@ ${tables(end)}`,
       modules,
       ...(onLog && { onLog }),
       ...(mode && { mode }),
+      ...(web !== undefined && { web }),
     });
     opened.defer(() => pair.stop());
     await pair.start(AbortSignal.timeout(30_000));

@@ -60,6 +60,8 @@ export interface RigOptions {
   readonly kmAt?: Partial<Record<EndName, KmAt>>;
   /** Two key managers of the product instead of doubles, with the link between them. */
   readonly realKms?: boolean;
+  /** Table `[web]` of these, TOML. */
+  readonly kmWeb?: string;
   /** With these, their KMs ask for keys. */
   readonly mode?: "on_request";
   /** Where the nodes publish, instead of the rig's own broker. */

@@ -9,6 +9,7 @@ import { Recorder } from "../../src/node/history/recorder.ts";
 import { transition } from "../../src/node/manager/payloads.ts";
 import type { KmView, ModuleState } from "../../src/node/model/manager.ts";
 import { pageContent } from "../../src/node/page/content.ts";
+import { nodePage } from "../../src/node/page/program.ts";
 import type { NodeView } from "../../src/node/page/view.ts";
 import { TelemetryWindow } from "../../src/node/telemetry/window.ts";
 import type { Transition } from "../../src/ops/alarms/alarm.ts";
@@ -191,7 +192,7 @@ export async function secure(
 }
 
 /** Files of the page, but for the login. */
-export const assets = [...loadAssets().keys()].filter((path) => path !== "/login");
+export const assets = [...loadAssets(nodePage).keys()].filter((path) => path !== "/login");
 export const queries = [
   "/api/history?module=alice&window=15m",
   "/api/history.csv?module=alice&window=15m",

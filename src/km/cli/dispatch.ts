@@ -40,6 +40,11 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
                  with --delete what is free of them is void at both ends
   apps           applications that asked for keys, and what they were given here
   alarms         what is raised, and what to do; also what nodes tell of theirs
+  doctor         looks for what is wrong, running or not, and says what to do:
+                 exit code 1 if a check failed. Disturbs nothing
+  support-bundle [FILE]
+                 one file for who helps from afar: states, alarms, log, doctor's
+                 report; no key, no private key, no password
   alarms --ack ID
                  somebody has seen it: what is latched and over is cleared
   rekey          gives the store of the running key manager another master key:
@@ -53,7 +58,8 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
 
   --config FILE  its configuration (default ${standardConfig})
   --json         for programs: check-config, status, links, keys, key,
-                 compromise, apps, alarms, rekey, hsm, store
+                 compromise, apps, alarms, doctor, support-bundle, rekey, hsm,
+                 store
   --from, --to   a time: 2h, 14:30, 2026-01-31T12:00Z; --to is now if left out
   --yes KM_ID    delete without asking, if this is the key manager
   --adopt FILE   hsm init: wraps the master key of this file; then: rekey
@@ -61,9 +67,9 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
 
 SIGHUP has a running key manager look at its certificates now, and read the
 tables [sae.NAME] of its configuration anew.
-Exit codes: 0 done, 1 the store has damage, 64 wrong command line, 69 it does
-not run, 70 a defect, 74 a file, the store or a socket, 77 not permitted, 78 the
-configuration.
+Exit codes: 0 done, 1 the store has damage or a check failed, 64 wrong command
+line, 69 it does not run, 70 a defect, 73 a file cannot be made, 74 a file, the
+store or a socket, 77 not permitted, 78 the configuration.
 `;
 
 const commands = [
@@ -76,6 +82,8 @@ const commands = [
   "compromise",
   "apps",
   "alarms",
+  "doctor",
+  "support-bundle",
   "rekey",
   "hsm",
   "store",
@@ -172,13 +180,20 @@ async function go(args: readonly string[]): Promise<number> {
   if (known === "key" && id === undefined) return wrong("key show ID");
   const word = known === "store" || known === "hsm" ? more.shift() : undefined;
   const act = storeActs.find((name) => name === word);
+  const bundle = known === "support-bundle" ? more.shift() : undefined;
   const hsmAct = hsmActs.find((name) => name === word);
   if (more.length > 0)
     return wrong(`one command at a time: ${tidy(more[0] ?? "")} is one too many`);
   const misplaced = misplacedOption(word === "init" ? "hsm init" : known, values);
   if (misplaced !== undefined) return wrong(`--${misplaced} has no use with ${known}`);
   const file = named ?? values.config ?? standardConfig;
-  if (known === "check-config") return check(file, values.json === true);
+  const json = values.json === true;
+  if (known === "check-config") return check(file, json);
+  if (known === "doctor" || known === "support-bundle") {
+    const { doctor, supportBundle } = await import("./doctor.ts");
+    const asked = { file, json, terminal };
+    return known === "doctor" ? doctor(asked) : supportBundle(asked, bundle);
+  }
   if (known === "run") {
     // Told to stop while it was loaded: nothing was begun.
     const { run } = await import("../main.ts");

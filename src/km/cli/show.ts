@@ -22,24 +22,21 @@ function text(lines: readonly string[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** One verdict first: it is no good news while nothing can be compared. */
-export function verdict({ links, store, alarms }: KmStatus): string {
-  const worst = alarms.find(({ severity }) => severity === "critical");
-  if (worst !== undefined) return `${worst.alarm}: ${worst.text}`;
-  if (store.full) return "the store is full: no key is taken";
-  const away = links.filter(({ session }) => session !== "ready");
-  if (links.length === 0) return "no link is configured: keys wait";
-  if (away.length > 0) return `not connected: ${away.map(({ name }) => name).join(", ")}`;
-  const differing = links.reduce((sum, link) => sum + link.differing_keys, 0);
-  if (differing > 0) return `${whole(differing)} keys differed at the two ends, and are void`;
-  const compared = links.reduce((sum, link) => sum + link.compared_keys, 0);
-  return compared === 0 ? "connected; no key was compared yet" : "keys are compared and stored";
+/** One verdict first: an older key manager does not tell it. */
+function headline({ verdict }: KmStatus): string {
+  return verdict === undefined ? "its verdict is not told" : verdict.text;
+}
+
+function whatToDo({ verdict }: KmStatus): string[] {
+  if (verdict === undefined || verdict.level === "good" || verdict.action === "") return [];
+  return wrap(`what to do: ${verdict.action}`, width);
 }
 
 export function statusText(status: KmStatus): string {
   const { km_id, version, uptime_s, store, nodes_connected, links, modules } = status;
   return text([
-    `${km_id}: ${verdict(status)}`,
+    `${km_id}: ${headline(status)}`,
+    ...whatToDo(status),
     "",
     ...facts(
       [

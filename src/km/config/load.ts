@@ -21,6 +21,8 @@ import { listProblems } from "../../host/tls/list-problems.ts";
 import { anyCommandKeySchema } from "../../ops/commands/key-schema.ts";
 import { localSchema } from "../../ops/local/schema.ts";
 import { checkManager, managerFiles } from "../../ops/manager/config.ts";
+import { checkWeb, webFiles } from "../../ops/page/config.ts";
+import { shortestPassword, shortestToken } from "../../ops/page/login.ts";
 import type { Application } from "../applications/table.ts";
 import { applicationsOf, checkApplications } from "./applications.ts";
 import {
@@ -40,6 +42,7 @@ import {
   saeSchema,
   skipSchema,
   storeSchema,
+  webSchema,
 } from "./schema.ts";
 
 export type ModuleConfig = RawConfig["module"][string] & { readonly name: string };
@@ -76,9 +79,15 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
   etsi014: etsi014Schema,
   skip: skipSchema,
   sae: saeSchema,
+  web: webSchema,
   log: logSchema,
   local: localSchema,
 };
+
+/** Every key that the file may have, wherever. */
+export const shownKeys: readonly string[] = Object.values(tables).flatMap(({ entries }) =>
+  Object.keys(entries),
+);
 
 /** Keys allowed at a place in the file; names of modules and links are the operator's. */
 function entriesAt(path: readonly (string | number)[]): readonly string[] {
@@ -113,8 +122,9 @@ export function parseKmConfig(text: string, file: string): KmConfig {
   checkTelling(raw, complain);
   const applications = applicationsOf(sae, raw.km.id, file);
   checkApplications({ ...raw, sae }, applications, links, complain);
+  if (raw.web !== undefined) checkWeb(raw.web, complain);
   if (problems.length > 0) throw configError(file, text, problems);
-  const { kq1, kx, etsi014, manager } = raw;
+  const { kq1, kx, etsi014, manager, web } = raw;
   return {
     ...raw,
     file,
@@ -125,6 +135,7 @@ export function parseKmConfig(text: string, file: string): KmConfig {
     store: storeOf(raw, file),
     kq1: kq1 && resolveFiles(kq1, files, file),
     kx: kx && resolveFiles(kx, files, file),
+    web: web && resolveFiles(web, webFiles, file),
     modules,
     links,
   };
@@ -304,6 +315,28 @@ function fileProblems(config: KmConfig): Problem[] {
   look("manager.password_file", password, true);
   const what = password && readIfThere(password, (bytes) => passwordProblem(bytes, 1, "password"));
   if (what) complain("manager.password_file", what);
+  return [...problems, ...pageProblems(config)];
+}
+
+/** Of the page's certificate, password and token. */
+function pageProblems({ web }: KmConfig): Problem[] {
+  const problems: Problem[] = [];
+  const complain = (file: string, what: string) => problems.push({ key: `web.${file}`, what });
+  if (web?.enabled !== true) return problems;
+  for (const file of webFiles) {
+    const path = web[file];
+    const what = path && fileProblem(path, file !== "cert");
+    if (what) complain(file, what);
+  }
+  const secrets = [
+    ["password_file", shortestPassword, "password"],
+    ["metrics_token_file", shortestToken, "token"],
+  ] as const;
+  for (const [file, shortest, what] of secrets) {
+    const path = web[file];
+    const why = path && readIfThere(path, (bytes) => passwordProblem(bytes, shortest, what));
+    if (why) complain(file, why);
+  }
   return problems;
 }
 
@@ -337,6 +370,10 @@ function contentProblems(config: KmConfig, wall: number): Problem[] {
     for (const { name: file, what } of credentialProblems(table, wall)) {
       problems.push({ key: `${name}.${file}`, what });
     }
+  }
+  const { cert, key, enabled = false } = config.web ?? {};
+  for (const { name: file, what } of enabled ? credentialProblems({ cert, key }, wall) : []) {
+    problems.push({ key: `web.${file}`, what });
   }
   return problems;
 }

@@ -18,6 +18,7 @@ import {
 import { flapEntries } from "../../ops/alarms/flap-config.ts";
 import { localSchema } from "../../ops/local/schema.ts";
 import { managerEntries } from "../../ops/manager/config.ts";
+import { webTable } from "../../ops/page/config.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
 import { identityForm } from "../../wire/skip/names.ts";
 import { commandNames } from "../commands/table.ts";
@@ -156,6 +157,9 @@ export const saeSchema = v.strictObject({
   skip_psk_file: v.optional(fileName),
 });
 
+/** The page of the key manager, its metrics and health: served where this table is. */
+export const webSchema = webTable(8_781);
+
 export const configSchema = v.strictObject({
   km: kmSchema,
   store: v.pipe(
@@ -209,6 +213,7 @@ export const configSchema = v.strictObject({
   ),
   skip: v.optional(skipSchema),
   sae: v.optional(v.record(name, saeSchema), {}),
+  web: v.optional(webSchema),
   log: v.optional(logSchema, {}),
   local: v.optional(localSchema, {}),
 });

@@ -3,15 +3,15 @@
  * that says which SAE it is; who is none of this KM's is answered 401 to whatever it asks.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer, type Server } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { Fault } from "../../base/errors.ts";
+import { errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { Pace } from "../../host/door/pace.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
-import { serverTls } from "../../host/tls/options.ts";
+import { HttpServer } from "../../host/http/server.ts";
 import { wipeMemory } from "../../port/key.ts";
 import { writeKeyContainer } from "../../wire/etsi014/container.ts";
 import { idsOfBody, idsOfQuery } from "../../wire/etsi014/key-ids.ts";
@@ -79,7 +79,7 @@ interface Call extends Asker {
 export class Etsi014Server {
   readonly #options: Etsi014ServerOptions;
   readonly #door: TlsDoor;
-  readonly #server: Server;
+  readonly #http: HttpServer;
   readonly #bodies = new Bodies();
   readonly #kept: KeptAnswers;
   readonly #turns = new Turns();
@@ -98,33 +98,27 @@ export class Etsi014Server {
     this.#kept = new KeptAnswers(clock);
     try {
       this.#door = new TlsDoor(tls, clock, log, places);
-      this.#server = createServer(
-        {
-          ...serverTls(tls, true),
-          handshakeTimeout: times.handshake,
-          headersTimeout: times.message,
-          requestTimeout: times.message,
-          // By default Node.js looks every 30 s, and no limit is less than that.
-          connectionsCheckingInterval: Math.min(1_000, times.message / 4),
-          keepAliveTimeout: times.idle,
-          keepAliveTimeoutBuffer: 0,
-          maxHeaderSize: 8_192,
-        },
-        (request, response) => void this.#serve(request, response).catch(() => response.destroy()),
-      );
+      this.#http = new HttpServer({
+        tls,
+        clients: true,
+        times: { ...times, request: times.message, stalled: times.idle },
+        most: this.#door.most,
+        serve: (request, response) => this.#serve(request, response),
+      });
     } catch (error) {
       throw unusable(error, tls);
     }
-    this.#server.maxConnections = this.#door.most;
-    this.#server.timeout = times.idle;
-    this.#server.on("connection", (socket: Socket) => this.#door.enter(socket));
+    const { server } = this.#http;
+    server.on("connection", (socket: Socket) => this.#door.enter(socket));
     // Before HTTP has the connection: a request that came with the handshake is not heard then.
-    this.#server.prependListener("secureConnection", (socket) => {
+    server.prependListener("secureConnection", (socket: TLSSocket) => {
       const admitted = this.#door.admit(socket);
       if (admitted !== undefined) this.#callers.set(socket, admitted);
     });
-    this.#server.on("tlsClientError", (error, socket) => this.#door.refused(error, socket));
-    this.#server.on("error", (error: NodeJS.ErrnoException) => {
+    server.on("tlsClientError", (error: Error, socket: TLSSocket) =>
+      this.#door.refused(error, socket),
+    );
+    server.on("error", (error: NodeJS.ErrnoException) => {
       log.warn("key delivery", { cause: error.code ?? "other" });
     });
   }
@@ -142,21 +136,19 @@ export class Etsi014Server {
   /** @returns the port @throws Fault `web.listen` */
   async listen(): Promise<number> {
     const { host, port } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", (error: NodeJS.ErrnoException) => {
-        const facts = { host, port, code: error.code ?? "unknown" };
-        reject(new Fault("web.listen", "key delivery cannot listen", facts));
-      });
-      this.#server.listen({ host, port }, resolve);
-    });
-    return (this.#server.address() as AddressInfo).port;
+    try {
+      return (await this.#http.listen(host, port)).port;
+    } catch (error) {
+      const facts = { host, port, code: errorCode(error) ?? "unknown" };
+      throw new Fault("web.listen", "key delivery cannot listen", facts);
+    }
   }
 
   /** As `Kq1Server.renew`. @throws Fault `kq1.connect` */
   renew(tls: ServerTexts): void {
     try {
       this.#door.renew(tls);
-      this.#server.setSecureContext(serverTls(tls, true));
+      this.#http.renew(tls);
     } catch (error) {
       throw unusable(error, tls);
     }
@@ -170,10 +162,7 @@ export class Etsi014Server {
   /** Resolves within a second. What has no answer yet gets none. */
   close(): Promise<void> {
     this.#kept.close();
-    return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
-    });
+    return this.#http.close();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,15 +1,14 @@
 /** Key supply over HTTPS, the KM's side (Annex B.1, B.2): a POST for each key, or for a batch of keys. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer, type Server } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { Fault } from "../../base/errors.ts";
+import { errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { Pace } from "../../host/door/pace.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
-import { serverTls } from "../../host/tls/options.ts";
+import { HttpServer } from "../../host/http/server.ts";
 import { httpStatus, parameter, supplyPathTemplate } from "../../wire/kq1/names.ts";
 import {
   longestAnswer,
@@ -54,7 +53,7 @@ interface Said {
 export class HttpsSupplyServer {
   readonly #options: HttpsSupplyServerOptions;
   readonly #door: TlsDoor;
-  readonly #server: Server;
+  readonly #http: HttpServer;
   readonly #bodies = new Bodies();
   readonly #turns = new Turns();
   readonly #pace: Pace;
@@ -72,30 +71,24 @@ export class HttpsSupplyServer {
     this.#path = pathPattern(options.path ?? supplyPathTemplate);
     try {
       this.#door = new TlsDoor(tls, clock, log);
-      this.#server = createServer(
-        {
-          ...serverTls(tls, true),
-          ALPNProtocols: ["http/1.1", ...(options.kq2 ? [kq2Protocol] : [])],
-          handshakeTimeout: times.handshake,
-          headersTimeout: times.message,
-          requestTimeout: times.message,
-          // By default Node.js looks every 30 s, and no limit is less than that.
-          connectionsCheckingInterval: Math.min(1_000, times.message / 4),
-          keepAliveTimeout: times.idle,
-          keepAliveTimeoutBuffer: 0,
-          maxHeaderSize: 8_192,
-        },
-        (request, response) => void this.#serve(request, response).catch(() => response.destroy()),
-      );
+      this.#http = new HttpServer({
+        tls,
+        clients: true,
+        times: { ...times, request: times.message, stalled: times.idle },
+        most: this.#door.most,
+        ...(options.kq2 && { protocols: [kq2Protocol] }),
+        serve: (request, response) => this.#serve(request, response),
+      });
     } catch (error) {
       throw unusable(error, tls);
     }
-    this.#server.maxConnections = this.#door.most;
-    this.#server.timeout = times.idle;
-    this.#server.on("connection", (socket: Socket) => this.#door.enter(socket));
+    const { server } = this.#http;
+    server.on("connection", (socket: Socket) => this.#door.enter(socket));
     this.#admit(options.kq2);
-    this.#server.on("tlsClientError", (error, socket) => this.#door.refused(error, socket));
-    this.#server.on("error", (error: NodeJS.ErrnoException) => {
+    server.on("tlsClientError", (error: Error, socket: TLSSocket) =>
+      this.#door.refused(error, socket),
+    );
+    server.on("error", (error: NodeJS.ErrnoException) => {
       log.warn("Kq-1 server", { cause: error.code ?? "other" });
     });
   }
@@ -108,21 +101,19 @@ export class HttpsSupplyServer {
   /** @returns the port @throws Fault `kq1.connect` */
   async listen(): Promise<number> {
     const { host, port } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", (error: NodeJS.ErrnoException) => {
-        const facts = { host, port, code: error.code ?? "unknown" };
-        reject(new Fault("kq1.connect", "Kq-1 server cannot listen", facts));
-      });
-      this.#server.listen({ host, port }, resolve);
-    });
-    return (this.#server.address() as AddressInfo).port;
+    try {
+      return (await this.#http.listen(host, port)).port;
+    } catch (error) {
+      const facts = { host, port, code: errorCode(error) ?? "unknown" };
+      throw new Fault("kq1.connect", "Kq-1 server cannot listen", facts);
+    }
   }
 
   /** As `Kq1Server.renew`. @throws Fault `kq1.connect` */
   renew(tls: ServerTexts): void {
     try {
       this.#door.renew(tls);
-      this.#server.setSecureContext(serverTls(tls, true));
+      this.#http.renew(tls);
     } catch (error) {
       throw unusable(error, tls);
     }
@@ -135,18 +126,15 @@ export class HttpsSupplyServer {
 
   /** Resolves within a second. What has no answer yet gets none. */
   close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
-    });
+    return this.#http.close();
   }
 
   /** Lets clients in before HTTP has their connections; those of Kq-2 it never has. */
   #admit(kq2: Kq2Lines | undefined): void {
-    const server = this.#server;
+    const { server } = this.#http;
     const http = server.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
     server.removeAllListeners("secureConnection");
-    server.on("secureConnection", (socket) => {
+    server.on("secureConnection", (socket: TLSSocket) => {
       const admitted = this.#door.admit(socket);
       if (admitted === undefined) return;
       if (socket.alpnProtocol === kq2Protocol) return kq2?.open(socket, admitted);

@@ -3,10 +3,18 @@ import { existsSync } from "node:fs";
 import type { Clock } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import type { PastModule } from "../../ops/bundle/telemetry-csv.ts";
+import type { EventHistory } from "../../ops/events/event-history.ts";
+import { pastTelemetry } from "../../ops/history/past.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import { controlSocket } from "../../ops/local/paths.ts";
 import { LocalError, type LocalRequest } from "../../ops/local/protocol.ts";
 import { type Caller, type LocalAnswer, LocalServer } from "../../ops/local/server.ts";
+import type { Family } from "../../ops/metrics/exposition.ts";
+import { describeCertificates } from "../config/certificates.ts";
+import type { KmConfig } from "../config/load.ts";
+import { runningTable } from "../config/redact.ts";
+import type { KmRecorder } from "../history/recorder.ts";
 import type { Period } from "../keys/origin.ts";
 import type { KmStatus, Rekeyed } from "../model/status.ts";
 import { parseUuid } from "../records/kma-key-id.ts";
@@ -26,26 +34,27 @@ export interface RecordsOfLocal {
   giveUp(link: string, period: Period, by: string): Promise<GivenUp | undefined>;
 }
 
-export interface LocalParts {
+/** What is answered once the store is open. */
+export interface KmOfLocal {
   readonly status: () => KmStatus;
   readonly records: RecordsOfLocal;
   /** Gives the store another master key. @throws Fault */
   readonly rekey: (by: string) => Promise<Rekeyed>;
   /** @returns why not; undefined if it was acknowledged */
   readonly acknowledge: (alarm: string, by: string) => string | undefined;
+}
+
+/** What is answered from the start. */
+export interface LocalParts {
   readonly logs: LogRing;
+  readonly history: EventHistory;
+  readonly recorder: KmRecorder;
+  readonly metrics: (status: KmStatus) => readonly Family[];
   readonly clock: Clock;
   readonly log: Log;
 }
 
-interface LocalTable {
-  readonly km: { readonly id: string; readonly state_dir: string };
-  readonly local: {
-    readonly socket?: string | undefined;
-    readonly act: "owner" | "group";
-    readonly read: "owner" | "group" | "all";
-  };
-}
+type LocalTable = Pick<KmConfig, "km" | "local">;
 
 type Args = LocalRequest["args"];
 
@@ -53,7 +62,7 @@ type Args = LocalRequest["args"];
 const mostSearches = 4;
 
 /** Where systemd has the key manager make its control socket. */
-const standardKmSocket = "/run/qkd-km/control";
+export const standardKmSocket = "/run/qkd-km/control";
 
 /** Where a client looks for the control socket, the likeliest place first. */
 export function kmSockets({ km, local }: KmFolder & Pick<LocalTable, "local">): readonly string[] {
@@ -67,11 +76,17 @@ interface KmFolder {
   readonly km: { readonly state_dir: string };
 }
 
-export function createKmLocal(config: LocalTable, parts: LocalParts): LocalServer {
+export interface KmLocal {
+  readonly server: LocalServer;
+  /** The store is open: from now on all is answered. */
+  serve(km: KmOfLocal): void;
+}
+
+export function createKmLocal(config: KmConfig, parts: LocalParts): KmLocal {
   const { clock, log } = parts;
   const { act, read } = config.local;
-  const api = new KmApi(config.km.id, parts);
-  return new LocalServer({
+  const api = new KmApi(config, parts);
+  const server = new LocalServer({
     path: controlSocket(config.local.socket, config.km.state_dir, process.env.RUNTIME_DIRECTORY),
     act,
     read,
@@ -79,31 +94,59 @@ export function createKmLocal(config: LocalTable, parts: LocalParts): LocalServe
     clock,
     log,
   });
+  return { server, serve: (km) => api.serve(km) };
 }
 
 class KmApi {
-  readonly #id: string;
+  readonly #config: KmConfig;
   readonly #parts: LocalParts;
+  #km: KmOfLocal | undefined;
   #searches = 0;
   #acting = false;
 
-  constructor(id: string, parts: LocalParts) {
-    this.#id = id;
+  constructor(config: KmConfig, parts: LocalParts) {
+    this.#config = config;
     this.#parts = parts;
+  }
+
+  serve(km: KmOfLocal): void {
+    this.#km = km;
+  }
+
+  /** @throws LocalError while it starts */
+  get #open(): KmOfLocal {
+    if (this.#km !== undefined) return this.#km;
+    throw new LocalError("not_available", "the key manager is starting: its store is being opened");
   }
 
   /** @throws LocalError */
   async answer({ do: name, args }: LocalRequest, caller: Caller): Promise<LocalAnswer> {
-    const { status } = this.#parts;
+    const { clock, logs, history, metrics } = this.#parts;
+    const config = this.#config;
     switch (name) {
+      case "logs":
+        return { data: { lines: logs.after(0, count(args.n, 50, 2_000)).map(({ line }) => line) } };
+      case "events":
+        return { data: { events: history.recent(count(args.n, 50, 1_024)) } };
+      case "certs":
+        return { data: { certificates: describeCertificates(config, clock.wall()) } };
+      case "config":
+        return { data: { file: config.file, table: runningTable(config) } };
+      case "history":
+        return { data: { modules: this.#past() } };
       case "status":
-        return { data: status() };
-      case "alarms":
-        return { data: [...status().alarms, ...status().node_alarms] };
+        return { data: this.#open.status() };
+      case "metrics":
+        return { data: metrics(this.#open.status()) };
+      case "alarms": {
+        const { alarms, node_alarms } = this.#open.status();
+        return { data: [...alarms, ...node_alarms] };
+      }
       case "links":
-        return { data: status().links };
+        return { data: this.#open.status().links };
       case "keys":
-        return { data: Object.keys(args).length === 0 ? status().modules : await this.#keys(args) };
+        if (Object.keys(args).length === 0) return { data: this.#open.status().modules };
+        return { data: await this.#keys(args) };
       case "compromise":
         return { data: await this.#compromise(args, caller) };
       case "rekey":
@@ -115,9 +158,18 @@ class KmApi {
     }
   }
 
+  /** Figures of the last hour and day, as support bundles want them: of links. */
+  #past(): PastModule[] {
+    const { recorder, clock } = this.#parts;
+    return this.#config.links.map(({ name }) => {
+      const parts = pastTelemetry(recorder.history(name), clock.now(), clock.wall());
+      return { module: name, parts };
+    });
+  }
+
   /** One key's story, the keys of a module, or those that a link's compromise could affect. */
   async #keys(args: Args): Promise<unknown> {
-    const { records } = this.#parts;
+    const { records } = this.#open;
     if (this.#searches >= mostSearches) throw new LocalError("busy", "too many searches");
     this.#searches++;
     try {
@@ -142,12 +194,13 @@ class KmApi {
   async #acknowledge({ alarm }: Args, caller: Caller): Promise<Acknowledged> {
     mayAct(caller);
     if (typeof alarm !== "string") throw new LocalError("bad_request", "bad arguments");
-    const reason = this.#parts.acknowledge(alarm, await nameOf(caller));
+    const reason = this.#open.acknowledge(alarm, await nameOf(caller));
     return { status: reason === undefined ? "done" : "failed", ...(reason && { reason }) };
   }
 
   async #compromise(args: Args, caller: Caller): Promise<GivenUp> {
-    const { records, log } = this.#parts;
+    const { log } = this.#parts;
+    const { records } = this.#open;
     const period = periodOf(args);
     const { link } = args;
     if (typeof link !== "string") throw new LocalError("bad_request", "bad arguments");
@@ -165,14 +218,15 @@ class KmApi {
   }
 
   #rekey(args: Args, caller: Caller): Promise<Rekeyed> {
-    return this.#act(args, caller, (by) => this.#parts.rekey(by));
+    return this.#act(args, caller, (by) => this.#open.rekey(by));
   }
 
   /** One action at a time, by who may act, on the key manager that is meant. @throws LocalError */
   async #act<T>(args: Args, caller: Caller, act: (by: string) => Promise<T>): Promise<T> {
     mayAct(caller);
-    if (args.confirm !== this.#id) {
-      throw new LocalError("bad_request", `it must name the KM: this is ${this.#id}`);
+    const { id } = this.#config.km;
+    if (args.confirm !== id) {
+      throw new LocalError("bad_request", `it must name the KM: this is ${id}`);
     }
     if (this.#acting) throw new LocalError("busy", "another action is under way");
     this.#acting = true;
@@ -212,4 +266,12 @@ function periodOf({ from, to }: Args): Period {
     throw new LocalError("bad_request", "from and to are times, the earlier first");
   }
   return { from: from as number, to: to as number };
+}
+
+/** @throws LocalError */
+function count(value: unknown, standard: number, most: number): number {
+  if (value === undefined) return standard;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= most)
+    return value;
+  throw new LocalError("bad_request", `n is a whole number from 1 to ${most}`);
 }

@@ -90,6 +90,8 @@ export interface LinkStatus {
   readonly compared_keys: number;
   readonly differing_keys: number;
   readonly expired_keys: number;
+  /** Batches that were given up, and their keys proposed again; since the start. */
+  readonly aborted_batches: number;
   readonly extents: number;
   /** Keys on their way to applications. */
   readonly uses: number;
@@ -135,6 +137,20 @@ export interface KmAlarmStatus {
   readonly action: string;
 }
 
+/** The one headline of the key manager. */
+export interface VerdictStatus {
+  readonly level: "good" | "waiting" | "attention" | "bad";
+  /** Stable, for programs: `ready`, `peer_away`. */
+  readonly code: string;
+  readonly text: string;
+  /** What to do; empty where nothing is to be done. */
+  readonly action: string;
+  /** Applications could get keys of every link. */
+  readonly ready: boolean;
+  /** RFC 3339 */
+  readonly since: string;
+}
+
 /** Where the store's master key is from: see the configuration's table `[store]`. */
 export interface MasterKeyStatus {
   /** `next_file`: the file that is to be put in place of `master_key_file`. */
@@ -151,9 +167,14 @@ export interface Rekeyed {
 
 export interface KmStatus {
   readonly km_id: string;
+  /** Absent before it has looked at itself. */
+  readonly verdict?: VerdictStatus;
   readonly version: string;
   /** s since this process began. */
   readonly uptime_s: number;
+  readonly pid: number;
+  /** Memory of the process. */
+  readonly rss_bytes: number;
   readonly store: {
     readonly buffered_keys: number;
     readonly buffered_bits: number;

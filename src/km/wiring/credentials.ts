@@ -16,6 +16,7 @@ export interface CredentialUsers {
   readonly delivery: { renew(): void; recheck(): void } | undefined;
   readonly door: Pick<KxDoor, "renew" | "recheck"> | undefined;
   readonly ways: readonly Pick<KxLink, "recheck">[];
+  readonly page?: { renew(): void };
   /** Those of the KM link, read anew. @throws Fault */
   readonly kxIdentity: () => KxIdentity;
 }
@@ -25,8 +26,8 @@ export interface CredentialUsers {
  * now, and what is connected and would not be let in any more is cut.
  */
 export function watchCredentials(
-  { kq1, kx, etsi014 }: Pick<KmConfig, "kq1" | "kx" | "etsi014">,
-  { supplies, delivery, door, ways, kxIdentity }: CredentialUsers,
+  { kq1, kx, etsi014, web }: Pick<KmConfig, "kq1" | "kx" | "etsi014" | "web">,
+  { supplies, delivery, door, ways, page, kxIdentity }: CredentialUsers,
   clock: Clock,
   log: Log,
 ): CertificateWatch {
@@ -57,6 +58,10 @@ export function watchCredentials(
       door?.recheck();
     };
     watched.push({ name: "kx", files: ofKms, onChange, onLook });
+  }
+  if (web?.enabled && web.cert !== undefined && web.key !== undefined) {
+    const files = { ca: web.cert, cert: web.cert, key: web.key };
+    watched.push({ name: "web", files, onChange: () => page?.renew() });
   }
   return watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
 }

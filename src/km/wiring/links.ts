@@ -50,6 +50,7 @@ export class LinkOfKm {
   #compared = 0;
   #differing = 0;
   #expired = 0;
+  #aborted = 0;
   /** Bytes that the comparison of this session found to be lost. */
   #lost = 0;
   #advancing = false;
@@ -130,6 +131,7 @@ export class LinkOfKm {
     const { log, config, told } = this.#parts;
     told(config.name, event);
     if (event.type === "matched") this.#compared += event.keys;
+    else if (event.type === "unmatched") this.#aborted++;
     else if (event.type === "differs") {
       this.#differing++;
       log.error("a QKD-key differs at the two ends: void at both", { key_ID: event.id });
@@ -246,6 +248,7 @@ export class LinkOfKm {
       compared_keys: this.#compared,
       differing_keys: this.#differing,
       expired_keys: this.#expired,
+      aborted_batches: this.#aborted,
       extents: books.stock.extents.size,
       uses: books.uses.size,
     };

@@ -34,6 +34,8 @@ import type { KmRecords } from "./records.ts";
 
 export interface ManagementParts extends Machine {
   readonly records: KmRecords;
+  /** Of every alarm, for who shows them. */
+  readonly onTransition?: (transition: Transition) => void;
   readonly log: Log;
 }
 
@@ -250,6 +252,7 @@ export class Management {
   }
 
   #transition(transition: Transition): void {
+    this.#parts.onTransition?.(transition);
     const { change, record } = transition;
     const { id, severity, detail } = record;
     const facts = { alarm: id, severity, ...(detail && { detail }) };

@@ -31,6 +31,8 @@ export function kmStatus(
     km_id: config.km.id,
     version: softwareVersion,
     uptime_s: Math.floor(uptimeMs / 1_000),
+    pid: process.pid,
+    rss_bytes: process.memoryUsage.rss(),
     store: {
       buffered_keys: use.bufferedKeys,
       buffered_bits: use.bufferedBytes * 8,

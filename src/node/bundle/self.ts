@@ -2,14 +2,15 @@
 import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
 import { noColours } from "../../host/terminal/terminal.ts";
+import { makeBundle, type Sources } from "../../ops/bundle/bundle.ts";
+import { reportLines } from "../../ops/doctor/tell.ts";
+import { keepBundle } from "../../ops/support/keep-bundle.ts";
+import { journalLines, machineFacts, secretsOf, stateFiles } from "../../ops/support/machine.ts";
 import { redactedTable } from "../config/redact.ts";
 import type { ConfigFile, NodeConfig } from "../config/tables.ts";
 import { examine } from "../doctor/doctor.ts";
 import type { Subject } from "../doctor/subject.ts";
-import { reportLines } from "../doctor/tell.ts";
-import { makeBundle, type Sources } from "./bundle.ts";
-import { keepBundle } from "./keep-bundle.ts";
-import { journalLines, machineFacts, secretsOf, stateFiles } from "./machine.ts";
+import { nodeBundle } from "./kind.ts";
 
 /** @returns where it is @throws Fault `state.io` */
 export async function bundleOfSelf(
@@ -17,13 +18,14 @@ export async function bundleOfSelf(
   { ask, ...subject }: Omit<Subject, "ask" | "file" | "proc" | "sys"> & Pick<Sources, "ask">,
 ): Promise<string> {
   const bundle = await makeBundle({
+    kind: nodeBundle,
     ask,
     configuration: () => redactedTable(parse(readFileSync(file, "utf8"))),
     examine: () => examine({ ...subject, ask, file, proc: "/proc", sys: "/sys" }),
     tell: (report) => reportLines(report, noColours, 100),
     journal: () => journalLines("qkd-node"),
     machine: machineFacts,
-    stateFiles: () => stateFiles(node),
+    stateFiles: () => stateFiles(node.state_dir),
     secrets: () => secretsOf(table, file),
     wall: subject.clock.wall(),
   });

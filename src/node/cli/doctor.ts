@@ -3,9 +3,9 @@
 import { systemClock } from "../../base/clock.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { progress } from "../../host/terminal/progress.ts";
+import type { Report } from "../../ops/doctor/finding.ts";
+import { reportLines } from "../../ops/doctor/tell.ts";
 import { examine } from "../doctor/doctor.ts";
-import type { Report } from "../doctor/finding.ts";
-import { reportLines } from "../doctor/tell.ts";
 import type { Context } from "./context.ts";
 import { configFile } from "./where.ts";
 

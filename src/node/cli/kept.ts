@@ -3,7 +3,7 @@ import { exit } from "../../base/exit-codes.ts";
 import { table } from "../../host/terminal/table.ts";
 import { type Paint, tidy } from "../../host/terminal/terminal.ts";
 import type { Kept } from "../../ops/cli/shapes.ts";
-import { keptLines } from "../doctor/health.ts";
+import { keptLines } from "../../ops/doctor/health.ts";
 import type { Context } from "./context.ts";
 
 export async function run(context: Context): Promise<number> {

@@ -5,7 +5,7 @@ import { table } from "../../host/terminal/table.ts";
 import { coloured, type Paint, tidy } from "../../host/terminal/terminal.ts";
 import { duration, moment, percent, rate, whole } from "../../host/terminal/units.ts";
 import type { Site, Status } from "../../ops/cli/shapes.ts";
-import { healthLines, keptLines } from "../doctor/health.ts";
+import { healthLines, keptLines } from "../../ops/doctor/health.ts";
 import type { Context } from "./context.ts";
 
 export async function run(context: Context): Promise<number> {

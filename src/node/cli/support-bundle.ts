@@ -6,12 +6,13 @@ import { counted } from "../../base/words.ts";
 import { progress } from "../../host/terminal/progress.ts";
 import { noColours } from "../../host/terminal/terminal.ts";
 import { bytes } from "../../host/terminal/units.ts";
+import { makeBundle } from "../../ops/bundle/bundle.ts";
 import { CliError } from "../../ops/cli/client.ts";
-import { makeBundle } from "../bundle/bundle.ts";
-import { journalLines, machineFacts, secretsOf, stateFiles } from "../bundle/machine.ts";
+import { reportLines } from "../../ops/doctor/tell.ts";
+import { journalLines, machineFacts, secretsOf, stateFiles } from "../../ops/support/machine.ts";
+import { nodeBundle } from "../bundle/kind.ts";
 import type { Config } from "../config/load.ts";
 import { redactedTable } from "../config/redact.ts";
-import { reportLines } from "../doctor/tell.ts";
 import type { Context } from "./context.ts";
 import { consult } from "./doctor.ts";
 import { configFile, readTable } from "./where.ts";
@@ -30,13 +31,14 @@ export async function run(context: Context): Promise<number> {
   const table = await readTable(file).catch(() => undefined);
   const bar = progress(process.stderr, process.env, !context.json);
   const bundle = await makeBundle({
+    kind: nodeBundle,
     ask: (name, args) => context.ask(name, args),
     configuration: async () => redactedTable(await readTable(file)),
     examine: () => consult(context, true),
     tell: (report) => reportLines(report, noColours, 100),
     journal: () => journalLines(context.text("unit") ?? "qkd-node"),
     machine: machineFacts,
-    stateFiles: () => (config === undefined ? "not known" : stateFiles(config.node)),
+    stateFiles: () => (config === undefined ? "not known" : stateFiles(config.node.state_dir)),
     secrets: () => secretsOf(table, file),
     wall: Date.now(),
     onStep: (what, done) => bar.show(done, what),

@@ -3,6 +3,7 @@
 import { isOwnAddress } from "../../host/net/host.ts";
 import { controlSocket, longestSocketPath, readSocket } from "../../ops/local/paths.ts";
 import { checkManager } from "../../ops/manager/config.ts";
+import { checkWeb } from "../../ops/page/config.ts";
 import { isLoopback } from "../../ops/page/host.ts";
 import type { RawConfig } from "./schema.ts";
 
@@ -38,20 +39,6 @@ function checkTls(key: string, km: Raw["km"][string], complain: Complain): void 
     complain(`${key}.crl_fresh`, 'has no use with transport "plain"');
   } else if (km.crl_fresh && km.crl === undefined) {
     complain(`${key}.crl_fresh`, "needs crl: there is no list that could run out");
-  }
-}
-
-/** The page shows a node to anybody who can reach it: beyond this machine only with TLS and a login. */
-function checkWeb(web: Raw["web"], complain: Complain): void {
-  const files = [web.cert, web.key, web.password_file];
-  const given = files.filter((name) => name !== undefined).length;
-  if (given > 0 && given < files.length) {
-    complain("web", "cert, key and password_file go together");
-  } else if (web.enabled && given === 0 && !isLoopback(web.host)) {
-    complain("web.host", "beyond loopback the page needs cert, key and password_file");
-  }
-  if (given === 0 && web.metrics_token_file !== undefined) {
-    complain("web.metrics_token_file", "has no use without cert, key and password_file");
   }
 }
 

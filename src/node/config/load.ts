@@ -18,6 +18,7 @@ import { type LogConfig, logSchema } from "../../host/config/values.ts";
 import { anyCommandKeySchema } from "../../ops/commands/key-schema.ts";
 import { localSchema } from "../../ops/local/schema.ts";
 import { managerFiles } from "../../ops/manager/config.ts";
+import { webFiles } from "../../ops/page/config.ts";
 import type { ConfiguredDriver, DriverKind } from "../../port/driver-kind.ts";
 import { type Complain, checkTogether } from "./checks.ts";
 import { contentProblems, fileProblems } from "./files.ts";
@@ -161,7 +162,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   if (problems.length > 0) throw configError(file, text, problems);
   const manager = raw.manager && resolveFiles(raw.manager, managerFiles, file);
   const server = raw.server && resolveFiles(raw.server, ["ca", "cert", "key", "crl"], file);
-  const web = resolveFiles(raw.web, ["cert", "key", "password_file", "metrics_token_file"], file);
+  const web = resolveFiles(raw.web, webFiles, file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
   const { node, log, local, ledger, alarms, panel } = raw;
   return {

@@ -1,7 +1,7 @@
-/**
- * A configuration that may be shown. What is shown is named here; anything else, such as a key that
- * stands in the wrong place, is not. Pure, and without dependencies.
- */
+/** What of a node's configuration may be shown. Pure. */
+import { redactTable, type Shown } from "../../host/config/redact.ts";
+
+export { flatten, redacted } from "../../host/config/redact.ts";
 
 /** Every key of the configuration; a test compares with the schema. None of them holds a secret. */
 const known: ReadonlySet<string> = new Set(
@@ -19,64 +19,9 @@ const known: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-const files: ReadonlySet<string> = new Set(
-  "password_file metrics_token_file ca cert key crl".split(" "),
-);
-
-export const redacted = "(not shown)";
-
-/** Longer than any name, path or public key that belongs into a configuration, characters. */
-const longest = 512;
-
-function show(value: unknown, key: string, depth: number): unknown {
-  if (depth > 8) return redacted;
-  if (Array.isArray(value)) return value.map((one) => show(one, key, depth + 1));
-  if (value instanceof Date) return value.toISOString();
-  if (typeof value === "object" && value !== null) {
-    const named = key === "km" && depth === 1;
-    return Object.fromEntries(
-      Object.entries(value).map(([name, inner]) => {
-        if (!named && !known.has(name)) return [shortName(name), redacted];
-        return [shortName(name), show(inner, name, depth + 1)];
-      }),
-    );
-  }
-  if (typeof value === "string" && !harmless(value, files.has(key))) return redacted;
-  return typeof value === "bigint" ? String(value) : value;
-}
-
-function shortName(name: string): string {
-  return name.length <= 64 ? name : redacted;
-}
-
-/** Not a key in PEM, no password in an address, nor one where the name of a file should be. */
-function harmless(text: string, file: boolean): boolean {
-  if (file && !/[./]/.test(text)) return false;
-  return text.length <= longest && !/-----BEGIN|\n/.test(text) && !/:\/\/[^/\s]*@/.test(text);
-}
+const shown: Shown = { keys: known, named: ["km"] };
 
 /** @param table a configuration as TOML reads it, good or not */
 export function redactedTable(table: unknown): unknown {
-  return show(table, "", 0);
-}
-
-/** Tables as `km.main.port` → value; arrays of tables by their index, lists as JSON. */
-export function flatten(table: unknown): Map<string, string> {
-  const flat = new Map<string, string>();
-  const walk = (value: unknown, path: string) => {
-    const list = Array.isArray(value);
-    if (list && !value.some((one) => typeof one === "object" && one !== null)) {
-      flat.set(path, JSON.stringify(value));
-    } else if (list) {
-      for (const [i, one] of value.entries()) walk(one, `${path}[${i}]`);
-    } else if (typeof value === "object" && value !== null) {
-      for (const [name, inner] of Object.entries(value)) {
-        walk(inner, path === "" ? name : `${path}.${name}`);
-      }
-    } else {
-      flat.set(path, JSON.stringify(value));
-    }
-  };
-  walk(table, "");
-  return flat;
+  return redactTable(table, shown);
 }

@@ -18,6 +18,7 @@ import {
 import { flapEntries } from "../../ops/alarms/flap-config.ts";
 import * as local from "../../ops/local/schema.ts";
 import { managerEntries } from "../../ops/manager/config.ts";
+import { webTable } from "../../ops/page/config.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
 import { thresholds } from "../alarms/thresholds.ts";
 import { commandNames } from "../commands/table.ts";
@@ -158,17 +159,7 @@ export const serverSchema = v.strictObject({
 });
 
 /** The local page, metrics and health. */
-export const webSchema = v.strictObject({
-  enabled: v.optional(v.boolean(), true),
-  host: v.optional(listener, "127.0.0.1"),
-  port: v.optional(whole(0, 65_535), 8_780),
-  names: v.optional(v.pipe(v.array(peer), v.maxLength(16, "expected at most 16")), []),
-  cert: v.optional(fileName),
-  key: v.optional(fileName),
-  require_pq: v.optional(v.boolean()),
-  password_file: v.optional(fileName),
-  metrics_token_file: v.optional(fileName),
-});
+export const webSchema = webTable(8_780);
 
 /** The chassis panel. What tampering does can't be undone, so it has no default. */
 export const panelSchema = v.strictObject({

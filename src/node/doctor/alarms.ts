@@ -1,5 +1,5 @@
 /** Does the node itself complain of something that the other checks do not see? */
-import { type Finding, ok, warn } from "./finding.ts";
+import { type Finding, ok, warn } from "../../ops/doctor/finding.ts";
 import type { Running } from "./subject.ts";
 
 export function checkAlarms({ alarms }: Running): Finding {

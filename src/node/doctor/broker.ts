@@ -3,13 +3,13 @@ import { existsSync } from "node:fs";
 import { type Clock, within } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { brokerPlace } from "../../host/net/host.ts";
+import { isCredential } from "../../ops/doctor/configuration.ts";
+import { type Finding, fail, ok, skip } from "../../ops/doctor/finding.ts";
+import { checkNetwork } from "../../ops/doctor/network.ts";
 import { beginMqtt, brokerReason, type ClientOptions } from "../../ops/mqtt/client.ts";
 import { readBrokerCredentials } from "../../ops/mqtt/credentials.ts";
 import type { Config } from "../config/load.ts";
 import type { ManagerConfig } from "../config/tables.ts";
-import { isCredential } from "./configuration.ts";
-import { type Finding, fail, ok, skip } from "./finding.ts";
-import { checkNetwork } from "./network.ts";
 import type { Running } from "./subject.ts";
 
 const patience = 5_000;

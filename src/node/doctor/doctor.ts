@@ -5,25 +5,35 @@
 
 import { describe } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
+import { type CertificateSubject, checkCertificates } from "../../ops/doctor/certificates.ts";
+import { checkConfiguration, checkRunning, type Daemon } from "../../ops/doctor/configuration.ts";
+import { conclude, type Finding, type Report, skip, warn } from "../../ops/doctor/finding.ts";
+import { checkClock, checkDisk, checkMemory, checkTemperature } from "../../ops/doctor/machine.ts";
+import { checkStateFolder, daemonUser } from "../../ops/doctor/state-folder.ts";
+import { certificateFiles, listFiles } from "../config/certificates.ts";
+import type { Config } from "../config/load.ts";
 import { checkAlarms } from "./alarms.ts";
 import { checkBroker } from "./broker.ts";
-import { checkCertificates } from "./certificates.ts";
-import { checkConfiguration, checkNode } from "./configuration.ts";
-import { checkDevices, checkState, nodeUser } from "./devices.ts";
-import { conclude, type Finding, type Report, skip } from "./finding.ts";
+import { checkDevices } from "./devices.ts";
 import { checkKm, kmsOf } from "./km.ts";
-import { checkClock, checkDisk, checkMemory, checkTemperature } from "./machine.ts";
 import { checkModule } from "./modules.ts";
 import { checkStateFiles } from "./state-files.ts";
 import type { AlarmFacts, LinkFacts, NodeFacts, Running, Subject } from "./subject.ts";
 import { checkKeptBack, checkSupply } from "./supply.ts";
+
+const daemon: Daemon = {
+  called: "the node",
+  command: "qkd-node",
+  check: "qkd-node config check",
+  logs: "qkd-node logs",
+};
 
 /** @param onStep called before each step with what comes and how much is done, 0 to 1 */
 export async function examine(
   subject: Subject,
   onStep: (what: string, done: number) => void = () => {},
 ): Promise<Report> {
-  const { clock } = subject;
+  const { clock, file, proc, sys } = subject;
   let why = "";
   let forbidden = false;
   const running = await look(subject).catch((error: unknown) => {
@@ -31,12 +41,23 @@ export async function examine(
     forbidden = (error as { exitCode?: unknown }).exitCode === exit.noPermission;
     return undefined;
   });
-  const { findings, config } = checkConfiguration(subject, running);
-  const checks: Finding[] = [...findings, checkNode(running, why, forbidden)];
+  const { findings, config } = checkConfiguration({
+    ...subject,
+    whose: ({ node }) => `node ${node.id}`,
+    daemon,
+  });
+  const { pid, boot, rss_bytes: rss } = running?.status ?? {};
+  const runs = running && `runs (process ${pid}, start ${boot})`;
+  const memory = rss === undefined ? undefined : { called: daemon.called, rss };
+  const checks: Finding[] = [
+    ...findings,
+    ...checkDigest(config, running),
+    checkRunning("node", daemon, runs, why, forbidden),
+  ];
   type Step = readonly [string, () => Promise<Finding[]> | Finding[]];
   const machine: Step[] = [
-    ["memory", () => [checkMemory(subject, running)]],
-    ["temperature", () => [checkTemperature(subject)]],
+    ["memory", () => [checkMemory(proc, memory)]],
+    ["temperature", () => [checkTemperature(sys)]],
     ["supply", () => (running === undefined ? [] : checkSupply(running))],
     ["what is kept back", () => (running === undefined ? [] : checkKeptBack(running))],
     ["alarms", () => (running === undefined ? [] : [checkAlarms(running)])],
@@ -45,22 +66,37 @@ export async function examine(
     config === undefined
       ? [
           ["", () => [skip(["rest", "everything else"], "needs a configuration that can be read")]],
-          ["clock", async () => [await checkClock(subject)]],
+          ["clock", async () => [await checkClock(clock, file)]],
           ...machine,
         ]
       : [
-          ["state", async () => [checkState(config), ...(await checkStateFiles(config, running))]],
-          ["devices", () => config.modules.flatMap((one) => checkDevices(one, nodeUser(config)))],
+          [
+            "state",
+            async () => [
+              checkStateFolder(config.node.state_dir, daemon.called),
+              ...(await checkStateFiles(config, running)),
+            ],
+          ],
+          [
+            "devices",
+            () => {
+              const user = daemonUser(config.node.state_dir);
+              return config.modules.flatMap((one) => checkDevices(one, user));
+            },
+          ],
           ...config.modules.map(
             (one): Step => [`module ${one.name}`, () => checkModule(one, running, clock)],
           ),
-          ["clock", async () => [await checkClock(subject)]],
-          ["certificates", () => checkCertificates(config, clock.wall())],
+          ["clock", async () => [await checkClock(clock, file)]],
+          ["certificates", () => checkCertificates(certificatesOf(config), clock.wall())],
           ...kmsOf(config).map(
             (km): Step => [`KM ${km.name}`, () => checkKm(km, config, running, clock)],
           ),
           ["broker", () => checkBroker(config, running, clock)],
-          ["disk", async () => [await checkDisk(config)]],
+          [
+            "disk",
+            async () => [await checkDisk(config.node.state_dir, config.alarms.storage_free)],
+          ],
           ...machine,
         ];
   for (const [i, [what, step]] of steps.entries()) {
@@ -78,6 +114,20 @@ export async function examine(
     running: running !== undefined,
     supply: running && supplyOf(running),
   });
+}
+
+/** Whether a node that runs does so with what its file says now. */
+function checkDigest(config: Config | undefined, running: Running | undefined): Finding[] {
+  if (config === undefined || running === undefined) return [];
+  if (running.status.config.digest === config.digest) return [];
+  const advice = "qkd-node config diff shows what is other; restart the node to take it";
+  return [warn(["config.running", "configuration"], "the node runs with another one", advice)];
+}
+
+/** What the configuration says of certificates. */
+export function certificatesOf(config: Config): CertificateSubject {
+  const { certificate_days: days, crl_left: crlLeft } = config.alarms;
+  return { sets: certificateFiles(config), lists: listFiles(config), days, crlLeft };
 }
 
 /** The node's verdicts; undefined if it is older, and has none. */

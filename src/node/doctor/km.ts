@@ -13,15 +13,15 @@ import { readCredentials } from "../../host/tls/credentials.ts";
 import { clientTls } from "../../host/tls/options.ts";
 import { peerOf } from "../../host/tls/peer.ts";
 import { connectionReason } from "../../host/tls/reason.ts";
+import { isCredential } from "../../ops/doctor/configuration.ts";
+import { type Finding, fail, ok, skip, warn } from "../../ops/doctor/finding.ts";
+import { checkNetwork } from "../../ops/doctor/network.ts";
 import { KqDeframer, writeHeader } from "../../wire/kq1/frame.ts";
 import { command, header, parameter } from "../../wire/kq1/names.ts";
 import type { Config } from "../config/load.ts";
 import type { KmConfig } from "../config/tables.ts";
 import { connectKm, endpointName, type KmEndpoint } from "../io/connect.ts";
 import { supplyPath } from "../io/https-supply.ts";
-import { isCredential } from "./configuration.ts";
-import { type Finding, fail, ok, skip, warn } from "./finding.ts";
-import { checkNetwork } from "./network.ts";
 import type { Running } from "./subject.ts";
 
 const never = new AbortController().signal;

@@ -3,8 +3,8 @@
 import { type Clock, within } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { silentLog } from "../../base/log.ts";
+import { type Finding, fail, ok, skip, warn } from "../../ops/doctor/finding.ts";
 import type { ModuleConfig } from "../config/tables.ts";
-import { type Finding, fail, ok, skip, warn } from "./finding.ts";
 import { type Probed, probe } from "./probing.ts";
 import type { Running } from "./subject.ts";
 

@@ -2,10 +2,10 @@
 
 import { describe, Fault } from "../../base/errors.ts";
 import { diskFiles } from "../../host/disk/files.ts";
+import { type Finding, fail, warn } from "../../ops/doctor/finding.ts";
 import type { Config } from "../config/load.ts";
 import { orphanedLedgers } from "../ledger/ledgers.ts";
 import { type ReadState, readState } from "../state/state.ts";
-import { type Finding, fail, warn } from "./finding.ts";
 import type { Running } from "./subject.ts";
 
 const stateName = ["state.files", "state"] as const;

@@ -1,6 +1,7 @@
 /** Do keys arrive? What the node itself says of each module's supply, and what is kept back of it. */
+
+import { type Finding, fail, ok, warn } from "../../ops/doctor/finding.ts";
 import { olderNode } from "../../ops/local/protocol.ts";
-import { type Finding, fail, ok, warn } from "./finding.ts";
 import type { Running } from "./subject.ts";
 
 /** The verdict, which every surface of the node shows. */

@@ -8,7 +8,7 @@ import { type Clock, clockPlausible, every, type Timer } from "../../base/clock.
 import { describe, errorCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { type FileSystem, type OpenFile, readWhole, writeAll } from "../../host/disk/files.ts";
-import { type DayBucket, dayStepMs } from "../telemetry/history.ts";
+import { type DayBucket, dayStepMs } from "../../ops/history/history.ts";
 import { decodeSegment, encodeHead, encodeRecord, recordLength } from "../telemetry/record.ts";
 import type { Recorder } from "./recorder.ts";
 

@@ -4,10 +4,10 @@
  */
 
 import { type Clock, every, type Timer } from "../../base/clock.ts";
+import { TelemetryHistory } from "../../ops/history/history.ts";
+import { RateMeter } from "../../ops/history/rate.ts";
 import { type FigureName, figures, type TelemetrySample } from "../../port/telemetry.ts";
 import type { ModuleView } from "../model/manager.ts";
-import { TelemetryHistory } from "../telemetry/history.ts";
-import { RateMeter } from "../telemetry/rate.ts";
 
 /** What is remembered: figures of one number, and the node's own key rate, bit/s confirmed. */
 export type RecordedName = FigureName | "confirmed_rate";

@@ -4,21 +4,21 @@
  */
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer, type Server } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { PeerCertificate, TLSSocket } from "node:tls";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { Fault } from "../../base/errors.ts";
+import { errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { Pace } from "../../host/door/pace.ts";
 import { Places } from "../../host/door/places.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
+import { HttpServer, type HttpTimes } from "../../host/http/server.ts";
 import { TlsClients } from "../../host/tls/clients.ts";
 import { unusableReason } from "../../host/tls/credentials.ts";
 import { certifiedNames, kmIdentity } from "../../host/tls/names.ts";
-import { noCommonGroup, serverTls } from "../../host/tls/options.ts";
+import { noCommonGroup } from "../../host/tls/options.ts";
 import { AnswerRoom } from "../../wire/kq1/answer-room.ts";
 import { httpStatus, requestPath } from "../../wire/kq1/names.ts";
 import {
@@ -63,15 +63,7 @@ const roomForAnswers = 16_777_216;
 const roomOfOne = maxResponse;
 
 /** Times after which a connection is ended, ms. */
-export interface KeyServerTimes {
-  /** A handshake is complete. */
-  readonly handshake: number;
-  /** A request is there, from its first byte, or from the handshake on. */
-  readonly request: number;
-  /** The next request comes. */
-  readonly idle: number;
-  /** Something moves while an answer waits for the client. */
-  readonly stalled: number;
+export interface KeyServerTimes extends HttpTimes {
   /** An answer with keys was taken as a whole. */
   readonly answer: number;
 }
@@ -99,7 +91,7 @@ export class KeyServer {
   readonly #options: KeyServerOptions;
   readonly #times: KeyServerTimes;
   readonly #clock: Clock;
-  readonly #server: Server;
+  readonly #http: HttpServer;
   /** Responses with keys that have not left yet. */
   readonly #writing = new Set<ServerResponse>();
   readonly #turns = new Turns();
@@ -123,37 +115,29 @@ export class KeyServer {
     this.#limit = LogLimit.of(log, clock);
     try {
       this.#clients = new TlsClients(tls, clock, log);
-      this.#server = createServer(
-        {
-          ...serverTls(tls, true),
-          handshakeTimeout: times.handshake,
-          headersTimeout: times.request,
-          requestTimeout: times.request,
-          // By default Node.js looks every 30 s, and no limit is less than that.
-          connectionsCheckingInterval: Math.min(1_000, times.request / 4),
-          keepAliveTimeout: times.idle,
-          keepAliveTimeoutBuffer: 0,
-          maxHeaderSize: 8_192,
-        },
-        (request, response) => void this.#serve(request, response).catch(() => response.destroy()),
-      );
+      this.#http = new HttpServer({
+        tls,
+        clients: true,
+        times,
+        most: this.#places.most,
+        serve: (request, response) => this.#serve(request, response),
+      });
     } catch (error) {
       throw unusable(error, tls);
     }
-    this.#server.maxConnections = this.#places.most;
-    this.#server.timeout = times.stalled;
-    this.#server.on("connection", (socket: Socket) => {
+    const { server } = this.#http;
+    server.on("connection", (socket: Socket) => {
       const source = sourceOf(socket.remoteAddress);
       if (!this.#places.enter(socket)) this.#limit.warn(source, "too many connections");
     });
     // Before HTTP has the connection: a request that came with the handshake is not heard then.
-    this.#server.prependListener("secureConnection", (socket) => this.#admit(socket));
-    this.#server.on("tlsClientError", (error, socket) => {
+    server.prependListener("secureConnection", (socket: TLSSocket) => this.#admit(socket));
+    server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
       const { code = "other" } = error as NodeJS.ErrnoException;
       const cause = noCommonGroup(error, tls) ?? code;
       this.#limit.warn(sourceOf(socket.remoteAddress), "TLS handshake refused", { cause });
     });
-    this.#server.on("error", (error: NodeJS.ErrnoException) => {
+    server.on("error", (error: NodeJS.ErrnoException) => {
       this.#limit.warn(options.host, "key server", { cause: error.code ?? "other" });
     });
   }
@@ -161,14 +145,12 @@ export class KeyServer {
   /** @returns the port @throws Fault `kq1.connect` */
   async listen(): Promise<number> {
     const { host, port } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", (error: NodeJS.ErrnoException) => {
-        const facts = { host, port, code: error.code ?? "unknown" };
-        reject(new Fault("kq1.connect", "key server cannot listen", facts));
-      });
-      this.#server.listen({ host, port }, resolve);
-    });
-    return (this.#server.address() as AddressInfo).port;
+    try {
+      return (await this.#http.listen(host, port)).port;
+    } catch (error) {
+      const facts = { host, port, code: errorCode(error) ?? "unknown" };
+      throw new Fault("kq1.connect", "key server cannot listen", facts);
+    }
   }
 
   /**
@@ -180,7 +162,7 @@ export class KeyServer {
     try {
       // First, and also if certificate and key do not belong together: one may be on its way.
       this.#clients.renew(tls);
-      this.#server.setSecureContext(serverTls(tls, true));
+      this.#http.renew(tls);
     } catch (error) {
       throw unusable(error, tls);
     }
@@ -203,10 +185,7 @@ export class KeyServer {
 
   /** Resolves within a second. */
   close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
-    });
+    return this.#http.close();
   }
 
   /** Gives a client whose handshake is complete its place, if it is accepted. */

@@ -11,7 +11,6 @@ import type { Ledger } from "../keys/ports.ts";
 import { alarm, panelState } from "../manager/payloads.ts";
 import type { LocalModule } from "../model/local.ts";
 import type { ShownPanel } from "../model/manager.ts";
-import type { Curve, TelemetryHistory } from "../telemetry/history.ts";
 import type { WindowReport } from "../telemetry/window.ts";
 
 function last(report: WindowReport, name: "qber" | "secret_key_rate"): number | undefined {
@@ -125,31 +124,4 @@ export function keyCounts(module: LocalModule, ledger: Ledger | undefined) {
 
 export function pastEvent({ sequence, at, type, module, facts }: PastEvent) {
   return { sequence, t: time(at), type, ...(module !== undefined && { module }), facts };
-}
-
-const minute = 60_000;
-/** What is told of the past: the last hour and the last day, in so many buckets each. */
-const parts = [
-  { name: "hour", windowMs: 60 * minute, stepMs: 10_000 },
-  { name: "day", windowMs: 24 * 60 * minute, stepMs: 5 * minute },
-] as const;
-
-/** Figures of the past; those that never came are absent, and a bucket without a value is null. */
-export function pastTelemetry<Name extends string>(
-  history: TelemetryHistory<Name> | undefined,
-  now: number,
-  wall: number,
-) {
-  if (history === undefined) return [];
-  return parts.map(({ name, windowMs, stepMs }) => {
-    const { start, curves } = history.query(history.names, now, windowMs, stepMs);
-    const figures = (Object.entries(curves) as [string, Curve][]).flatMap(([figure, curve]) => {
-      if (curve.mean.every(Number.isNaN)) return [];
-      const list = (values: Float64Array) =>
-        [...values].map((value) => (Number.isNaN(value) ? null : Number(value.toPrecision(6))));
-      return [[figure, { mean: list(curve.mean), min: list(curve.min), max: list(curve.max) }]];
-    });
-    const begin = time(wall - (now - start));
-    return { name, start: begin, step_ms: stepMs, figures: Object.fromEntries(figures) };
-  });
 }

@@ -6,6 +6,7 @@ import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
 import type { Outcome } from "../../ops/commands/port.ts";
 import type { EventHistory, PastEvent } from "../../ops/events/event-history.ts";
+import { pastTelemetry } from "../../ops/history/past.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import {
   type ActName,
@@ -36,7 +37,6 @@ import {
   moduleStatus,
   panelStatus,
   pastEvent,
-  pastTelemetry,
 } from "./answers.ts";
 
 /** The tables that are asked for on the local sockets. */

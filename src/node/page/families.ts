@@ -6,22 +6,14 @@
  * what a peer sends: a module that invents detectors or a KM that invents reasons adds none.
  */
 
-import type { Family, Sample } from "../../ops/metrics/exposition.ts";
+import { type Family, one, type Sample } from "../../ops/metrics/exposition.ts";
+import { type ProcessFacts, processFamilies } from "../../ops/page/process.ts";
 import { type FigureName, figures } from "../../port/telemetry.ts";
 import type { FigureReport } from "../telemetry/window.ts";
 import type { LinkView, NodeView } from "./view.ts";
 
 /** Detectors of one module that are told of. */
 const mostDetectors = 16;
-
-/** What the process uses. */
-export interface ProcessFacts {
-  readonly cpuSeconds: number;
-  readonly residentBytes: number;
-  readonly heapBytes: number;
-  /** Who watches the page now. */
-  readonly viewers: number;
-}
 
 /** How a figure is named here; base units, as is the custom there. */
 const units: Readonly<Record<FigureName, { readonly unit: string; readonly factor?: number }>> = {
@@ -219,19 +211,6 @@ function alarmSamples(node: NodeView): Sample[] {
 /** @param wall ms since 1970 UTC */
 export function families(node: NodeView, process: ProcessFacts, wall: number): Family[] {
   const broker = node.broker();
-  const one = (
-    name: string,
-    type: "gauge" | "counter",
-    help: string,
-    value: number,
-    unit?: string,
-  ): Family => ({
-    name,
-    type,
-    ...(unit !== undefined && { unit }),
-    help,
-    samples: [{ labels: {}, value }],
-  });
   return [
     {
       name: "qkd_node",
@@ -261,21 +240,6 @@ export function families(node: NodeView, process: ProcessFacts, wall: number): F
     ...(broker === undefined
       ? []
       : [one("qkd_broker_up", "gauge", "1 while the broker is connected.", broker.up ? 1 : 0)]),
-    one("qkd_page_viewers", "gauge", "Browsers that watch the page.", process.viewers),
-    one(
-      "process_cpu_seconds",
-      "counter",
-      "CPU time of the process.",
-      process.cpuSeconds,
-      "seconds",
-    ),
-    one(
-      "process_resident_memory_bytes",
-      "gauge",
-      "Memory of the process.",
-      process.residentBytes,
-      "bytes",
-    ),
-    one("nodejs_heap_used_bytes", "gauge", "JavaScript heap in use.", process.heapBytes, "bytes"),
+    ...processFamilies(process),
   ];
 }

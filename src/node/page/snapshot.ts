@@ -46,21 +46,3 @@ export function snapshot(node: NodeView, now: number) {
 }
 
 export type Snapshot = ReturnType<typeof snapshot>;
-
-/** Routine events of those that are told: the last ones, as an example of many. */
-const mostRoutine = 10;
-
-/**
- * Events after the one of this sequence, oldest first: at most the last `most`, and few routine ones
- * beside them.
- */
-export function eventsAfter(node: NodeView, sequence: number, most: number) {
-  const events = node.history.after(sequence);
-  const routine = events.filter((event) => event.routine === true).slice(-mostRoutine);
-  const rare = events.filter((event) => event.routine !== true).slice(-most);
-  return [...rare, ...routine]
-    .sort((a, b) => a.sequence - b.sequence)
-    .map(({ sequence, type, module, at, facts, routine = false }) => {
-      return { sequence, type, module, at, facts, routine };
-    });
-}

@@ -5,11 +5,11 @@ import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { type CredentialFiles, readCredentials } from "../../host/tls/credentials.ts";
 import { type CertificateWatch, type Watched, watchCertificates } from "../../host/tls/watch.ts";
+import type { Page } from "../../ops/page/page.ts";
 import type { CertificateTables, KmConfig, ServerConfig } from "../config/tables.ts";
 import type { KmEndpoint, TlsIdentity } from "../io/connect.ts";
 import type { KeyServer } from "../io/https-server.ts";
 import type { Channel } from "../module/channel.ts";
-import type { Page } from "../page/web.ts";
 import type { Monitoring } from "./monitoring.ts";
 
 /** The certificates are read each time: they may have been renewed. @throws Fault `kq1.connect` */

@@ -5,8 +5,10 @@ import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
 import type { Machine } from "../../host/machine.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
+import { Page } from "../../ops/page/page.ts";
 import type {
   ConfigFile,
+  KmConfig,
   ModuleConfig,
   NodeConfig,
   ServerConfig,
@@ -14,8 +16,8 @@ import type {
 } from "../config/tables.ts";
 import { KeyServer } from "../io/https-server.ts";
 import type { Channel } from "../module/channel.ts";
-import type { LinkView } from "../page/view.ts";
-import { kmFacts, Page } from "../page/web.ts";
+import { pageContent } from "../page/content.ts";
+import type { KmFacts, LinkView, NodeView } from "../page/view.ts";
 import { serverIdentity } from "./credentials.ts";
 import type { Monitoring } from "./monitoring.ts";
 import type { Panel } from "./panel.ts";
@@ -77,26 +79,28 @@ export function createPage(
   const facts = configured.map(({ name, mode, qber_limit, kms }) => {
     return { name, mode, qberLimit: qber_limit, kms: kms.map(kmFacts) };
   });
-  const page = new Page(web, {
-    node: {
-      id: node.id,
-      version: softwareVersion,
-      boot,
-      configuration: digest,
-      started: clock.wall(),
-      modules,
-      facts,
-      alarms: monitoring.watch,
-      history: monitoring.history,
-      recorder: monitoring.recorder,
-      logs,
-      broker: () => monitoring.broker,
-      panel: () => panel.shown(),
-    },
-    clock,
-    random,
-    log: log.child("web"),
-  });
+  const view: NodeView = {
+    id: node.id,
+    version: softwareVersion,
+    boot,
+    configuration: digest,
+    started: clock.wall(),
+    modules,
+    facts,
+    alarms: monitoring.watch,
+    history: monitoring.history,
+    recorder: monitoring.recorder,
+    logs,
+    broker: () => monitoring.broker,
+    panel: () => panel.shown(),
+  };
+  const content = () => pageContent(view, clock);
+  const page = new Page(web, { content, clock, random, log: log.child("web") });
   monitoring.watchers.add(() => page.pushUpdate());
   return page;
+}
+
+/** What the page shows of a KM's configuration. */
+function kmFacts({ name, host, port, transport }: KmConfig): KmFacts {
+  return { name, address: `${host}:${port}`, transport };
 }

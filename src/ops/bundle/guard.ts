@@ -27,6 +27,14 @@ function writings(bytes: Buffer): Buffer[] {
   return [bytes, ...texts.map((text) => Buffer.from(text))];
 }
 
+/** A key that is written in hexadecimal digits; some of it is enough. */
+function digitsOf(text: Buffer): Buffer | undefined {
+  const digits = text.toString("latin1");
+  return /^(?:[0-9a-f]{2}){16,}$/i.test(digits)
+    ? Buffer.from(digits, "hex").subarray(0, 24)
+    : undefined;
+}
+
 /** Bytes that betray a secret. */
 function needles({ content }: Secret): Buffer[] {
   const text = content.toString("latin1");
@@ -37,7 +45,8 @@ function needles({ content }: Secret): Buffer[] {
     const secret = bytes
       ? content.subarray(0, 24)
       : Buffer.from(firstLine(content.toString("utf8")).trimEnd());
-    return secret.length < shortest ? [] : writings(secret);
+    const key = bytes ? undefined : digitsOf(secret);
+    return secret.length < shortest ? [] : [...writings(secret), ...(key ? writings(key) : [])];
   }
   const der = Buffer.from(body, "base64");
   // Stretches from the middle, where a key differs from others of its kind; at multiples of 3, since

@@ -29,6 +29,7 @@ export const readNames = [
   "history",
   "kept",
   "update",
+  "metrics",
 ] as const;
 /** What may be asked for on the control socket only. */
 export const actNames = [

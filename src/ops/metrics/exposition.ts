@@ -18,6 +18,18 @@ export interface Family {
   readonly samples: readonly Sample[];
 }
 
+/** A family of one sample without labels. */
+export function one(
+  name: string,
+  type: MetricType,
+  help: string,
+  value: number,
+  unit?: string,
+): Family {
+  const samples = [{ labels: {}, value }];
+  return { name, type, ...(unit !== undefined && { unit }), help, samples };
+}
+
 /** `classic`: text format 0.0.4, which every reader of Prometheus' kind knows. */
 export type Format = "openmetrics" | "classic";
 

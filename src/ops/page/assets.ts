@@ -14,10 +14,22 @@ export interface Asset {
   readonly isPublic: boolean;
 }
 
-const own = (name: string) => join(import.meta.dirname, "browser", name);
+/** What the page of one program has that others' do not. */
+export interface PageProgram {
+  /** As a person calls it: `QKD node`. */
+  readonly title: string;
+  /** Its command: names its cookies, too. */
+  readonly command: string;
+  /** Folder of its own files: `index.html`, and scripts. */
+  readonly folder: string;
+  /** Its own scripts, without `.js`. */
+  readonly scripts: readonly string[];
+}
+
+const shared = (name: string) => join(import.meta.dirname, "browser", name);
 /** The production build has it beside the others, and no folder of packages. */
 const plotting = (name: string) => {
-  const beside = own(name);
+  const beside = shared(name);
   const installed = join(import.meta.dirname, "../../../node_modules/uplot/dist", name);
   return existsSync(beside) ? beside : installed;
 };
@@ -26,34 +38,46 @@ const html = "text/html; charset=utf-8";
 const script = "text/javascript; charset=utf-8";
 const style = "text/css; charset=utf-8";
 
-/** Path, file, type, and whether it is public. */
-const table: readonly (readonly [string, () => string, string, boolean])[] = [
-  ["/", () => own("index.html"), html, false],
-  ["/main.js", () => own("main.js"), script, false],
-  ["/live.js", () => own("live.js"), script, false],
-  ["/panels.js", () => own("panels.js"), script, false],
-  ["/dom.js", () => own("dom.js"), script, false],
-  ["/facts.js", () => own("facts.js"), script, false],
-  ["/flow.js", () => own("flow.js"), script, false],
-  ["/plots.js", () => own("plots.js"), script, false],
-  ["/format.js", () => own("format.js"), script, false],
-  ["/time.js", () => own("time.js"), script, false],
-  ["/events.js", () => own("events.js"), script, false],
-  ["/export.js", () => own("export.js"), script, false],
-  ["/type.js", () => own("type.js"), script, false],
-  ["/uplot.js", () => plotting("uPlot.iife.min.js"), script, false],
-  ["/uplot.css", () => plotting("uPlot.min.css"), style, false],
-  ["/login", () => own("login.html"), html, true],
-  ["/page.css", () => own("page.css"), style, true],
-  ["/theme.js", () => own("theme.js"), script, true],
-  ["/favicon.svg", () => own("favicon.svg"), "image/svg+xml", true],
+/** Scripts that all pages have. */
+const scripts = [
+  "alarms",
+  "charts",
+  "condition",
+  "dom",
+  "events",
+  "export",
+  "facts",
+  "figures",
+  "format",
+  "live",
+  "shell",
+  "tabs",
+  "time",
+  "way",
 ];
 
+/** Path, file, type, and whether it is public. */
+type Row = readonly [path: string, file: string, type: string, isPublic: boolean];
+
+function table({ folder, scripts: own }: PageProgram): Row[] {
+  return [
+    ["/", join(folder, "index.html"), html, false],
+    ...own.map((name): Row => [`/${name}.js`, join(folder, `${name}.js`), script, false]),
+    ...scripts.map((name): Row => [`/${name}.js`, shared(`${name}.js`), script, false]),
+    ["/uplot.js", plotting("uPlot.iife.min.js"), script, false],
+    ["/uplot.css", plotting("uPlot.min.css"), style, false],
+    ["/login", shared("login.html"), html, true],
+    ["/page.css", shared("page.css"), style, true],
+    ["/theme.js", shared("theme.js"), script, true],
+    ["/favicon.svg", shared("favicon.svg"), "image/svg+xml", true],
+  ];
+}
+
 /** @throws what the file system says, if the installation is not whole */
-export function loadAssets(): ReadonlyMap<string, Asset> {
+export function loadAssets(program: PageProgram): ReadonlyMap<string, Asset> {
   return new Map(
-    table.map(([path, file, type, isPublic]) => {
-      const body = readFileSync(file());
+    table(program).map(([path, file, type, isPublic]) => {
+      const body = readFileSync(file);
       const etag = `"${hash("sha256", body, "base64url").slice(0, 22)}"`;
       let packed: Buffer | undefined;
       const gzip = () => {

@@ -7,7 +7,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { sourceOf } from "../../host/door/source.ts";
-import type { Asset } from "./assets.ts";
+import type { Asset, PageProgram } from "./assets.ts";
 import { hostName } from "./host.ts";
 import {
   Attempts,
@@ -22,6 +22,7 @@ import {
 import { redirect, sendJson, sendText } from "./reply.ts";
 
 export interface GateParts {
+  readonly program: PageProgram;
   /** Read each time: it may have been changed. @throws what the file system says */
   readonly password: () => string;
   /** Opens the metrics, and nothing else; read each time. @throws what the file system says */
@@ -30,10 +31,6 @@ export interface GateParts {
   readonly log: Log;
 }
 
-/** A browser takes a cookie of this name over TLS only, and for this host only. */
-const cookie = "__Host-qkd-node";
-/** Of a browser that was logged in before: it opens nothing. */
-const knownCookie = "__Host-qkd-node-known";
 const attributes = "Path=/; Secure; HttpOnly; SameSite=Strict";
 const maxBody = 1_024;
 
@@ -49,9 +46,18 @@ export class Gate {
   readonly #known = new Sessions(knownMs);
   readonly #attempts = new Attempts();
   readonly #limit: LogLimit;
+  /**
+   * A browser takes a cookie of this name over TLS only, and for this host only. A host's ports share them: each
+   * program has its own.
+   */
+  readonly #cookie: string;
+  /** Of a browser that was logged in before: it opens nothing. */
+  readonly #knownCookie: string;
 
   constructor(parts: GateParts) {
     this.#parts = parts;
+    this.#cookie = `__Host-${parts.program.command}`;
+    this.#knownCookie = `${this.#cookie}-known`;
     this.#limit = LogLimit.of(parts.log, parts.clock);
   }
 
@@ -59,8 +65,8 @@ export class Gate {
   clientOf(request: IncomingMessage): string {
     const now = this.#parts.clock.now();
     for (const [name, tokens] of [
-      [cookie, this.#sessions],
-      [knownCookie, this.#known],
+      [this.#cookie, this.#sessions],
+      [this.#knownCookie, this.#known],
     ] as const) {
       const token = cookieOf(request, name);
       if (token !== undefined && tokens.until(token, now) !== undefined) return digest(token);
@@ -74,7 +80,7 @@ export class Gate {
 
   /** When the login ends, monotonic ms; undefined: there is none. */
   until(request: IncomingMessage): number | undefined {
-    const token = cookieOf(request, cookie);
+    const token = cookieOf(request, this.#cookie);
     return token === undefined ? undefined : this.#sessions.until(token, this.#parts.clock.now());
   }
 
@@ -98,7 +104,10 @@ export class Gate {
 
   /** The form, with what was wrong the last time. */
   form(response: ServerResponse, url: URL, page: Asset): void {
-    const text = page.body.toString("utf8").replace("<!--message-->", messages[url.search] ?? "");
+    const text = page.body
+      .toString("utf8")
+      .replaceAll("PROGRAM", this.#parts.program.title)
+      .replace("<!--message-->", messages[url.search] ?? "");
     sendText(response, 200, page.type, text);
   }
 
@@ -111,24 +120,25 @@ export class Gate {
     const now = this.#parts.clock.now();
     const set = (name: string, token: string, ms: number) =>
       `${name}=${token}; Max-Age=${ms / 1_000}; ${attributes}`;
-    const cookies = [set(cookie, this.#sessions.open(now), sessionMs)];
-    const known = cookieOf(request, knownCookie);
+    const cookies = [set(this.#cookie, this.#sessions.open(now), sessionMs)];
+    const known = cookieOf(request, this.#knownCookie);
     if (known === undefined || this.#known.until(known, now) === undefined) {
-      cookies.push(set(knownCookie, this.#known.open(now), knownMs));
+      cookies.push(set(this.#knownCookie, this.#known.open(now), knownMs));
     }
     redirect(response, "/", { "set-cookie": cookies });
   }
 
   logout(request: IncomingMessage, response: ServerResponse): void {
     if (!sameOrigin(request)) return sendJson(response, 403, { error: "from another site" });
-    this.#sessions.close(cookieOf(request, cookie) ?? "");
-    redirect(response, "/login", { "set-cookie": `${cookie}=; Max-Age=0; ${attributes}` });
+    this.#sessions.close(cookieOf(request, this.#cookie) ?? "");
+    redirect(response, "/login", { "set-cookie": `${this.#cookie}=; Max-Age=0; ${attributes}` });
   }
 
   /** Without a login: a person is shown the form, a program gets 401. */
   refuse(request: IncomingMessage, response: ServerResponse): void {
     if (request.headers["sec-fetch-mode"] === "navigate") return redirect(response, "/login");
-    const headers = { "www-authenticate": 'Basic realm="qkd-node", charset="UTF-8"' };
+    const realm = `Basic realm="${this.#parts.program.command}", charset="UTF-8"`;
+    const headers = { "www-authenticate": realm };
     // Asked for by a script of ours a browser would show a dialogue of its own.
     const asks = request.headers["sec-fetch-mode"] === undefined;
     sendText(response, 401, "text/plain", "login needed: /login\n", asks ? headers : {});

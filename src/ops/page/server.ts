@@ -1,10 +1,9 @@
 /**
  * The local page's server: routes in one table, everything that is not in it is 404. It only reads:
- * there is nothing here by which the node could be told to do something.
+ * there is nothing here by which the program could be told to do something.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { type Clock, delay } from "../../base/clock.ts";
 import { errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -13,8 +12,8 @@ import { Effort } from "../../host/door/effort.ts";
 import { Places } from "../../host/door/places.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
-import { serverTls } from "../../host/tls/options.ts";
-import { type Asset, loadAssets } from "./assets.ts";
+import { HttpServer, type HttpTimes } from "../../host/http/server.ts";
+import { type Asset, loadAssets, type PageProgram } from "./assets.ts";
 import { Gate } from "./gate.ts";
 import { isLoopback, isOurs } from "./host.ts";
 import { securityHeaders, sendAsset, sendJson, sendText } from "./reply.ts";
@@ -31,7 +30,7 @@ export interface WebOptions {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
-  /** Names by which browsers may call the node, beside addresses and `localhost`. */
+  /** Names by which browsers may call it, beside addresses and `localhost`. */
   readonly names: readonly string[];
   /** TLS and a login; undefined only on loopback. */
   readonly secure:
@@ -41,19 +40,7 @@ export interface WebOptions {
         readonly metricsToken?: (() => string) | undefined;
       })
     | undefined;
-  readonly times?: Partial<WebTimes>;
-}
-
-/** Times after which a connection is ended, ms. */
-export interface WebTimes {
-  /** A handshake is complete. */
-  readonly handshake: number;
-  /** A request is there, from its first byte, or from the connection on. */
-  readonly request: number;
-  /** The next request comes. */
-  readonly idle: number;
-  /** Something moves while an answer waits for the browser. */
-  readonly stalled: number;
+  readonly times?: Partial<HttpTimes>;
 }
 
 /** A request, and what answers it. */
@@ -63,8 +50,9 @@ export interface Exchange {
   readonly url: URL;
 }
 
-/** What is served beside the page's files: each program has its own. */
+/** What is served: each program has its own. */
 export interface PageContent {
+  readonly program: PageProgram;
   /** What browsers are told. @param whole for a new browser; else what is new since the last call */
   message(whole: boolean): object;
   /** Paths that are read, and what answers there. */
@@ -92,7 +80,7 @@ interface Route {
   readonly serve: (exchange: Exchange) => void | Promise<void>;
 }
 
-const standardTimes: WebTimes = {
+const standardTimes: HttpTimes = {
   handshake: 10_000,
   request: 10_000,
   idle: 5_000,
@@ -115,7 +103,7 @@ const overhead = 0.3;
 export class WebServer {
   readonly #options: WebOptions;
   readonly #parts: WebParts;
-  readonly #server: Server | TlsServer;
+  readonly #http: HttpServer;
   readonly #stream: Stream;
   readonly #gate: Gate | undefined;
   /** No browser sends a request before it has the answer to the one before. */
@@ -138,34 +126,22 @@ export class WebServer {
     this.#effort = new Effort(effort, clock);
     this.#limit = LogLimit.of(log, clock);
     const times = { ...standardTimes, ...options.times };
-    const serve = (request: IncomingMessage, response: ServerResponse) =>
-      void this.#serve(request, response).catch(() => response.destroy());
-    const limits = {
-      headersTimeout: times.request,
-      requestTimeout: times.request,
-      // By default Node.js looks every 30 s, and no limit is less than that.
-      connectionsCheckingInterval: Math.min(1_000, times.request / 4),
-      keepAliveTimeout: times.idle,
-      keepAliveTimeoutBuffer: 0,
-      maxHeaderSize: 8_192,
-    };
     try {
-      this.#assets = loadAssets();
-      this.#server =
-        secure === undefined
-          ? createServer(limits, serve)
-          : createTlsServer(
-              { ...limits, ...tlsOf(secure), handshakeTimeout: times.handshake },
-              serve,
-            );
+      this.#assets = loadAssets(parts.content.program);
+      this.#http = new HttpServer({
+        tls: secure && textsOf(secure),
+        clients: false,
+        times,
+        most: this.#places.most,
+        serve: (request, response) => this.#serve(request, response),
+      });
     } catch (error) {
       const why = error instanceof Error ? error.message : "unknown";
       throw new Fault("web.listen", `page cannot be served: ${why}`);
     }
-    this.#gate = secure && new Gate({ ...secure, clock, log });
-    this.#server.maxConnections = this.#places.most;
-    this.#server.timeout = times.stalled;
-    this.#server.on("connection", (socket: Socket) => {
+    this.#gate = secure && new Gate({ ...secure, program: parts.content.program, clock, log });
+    const { server } = this.#http;
+    server.on("connection", (socket: Socket) => {
       const source = sourceOf(socket.remoteAddress);
       // Who is that much in debt would only wait: to hear what it asks takes time as well.
       const isWelcome = this.#effort.wait(source) <= longestWait;
@@ -174,8 +150,8 @@ export class WebServer {
       this.#limit.warn(source, "page: too many connections");
     });
     this.ended = new Promise((resolve) => {
-      this.#server.once("close", () => resolve(undefined));
-      this.#server.on("error", (error) => resolve(error));
+      server.once("close", () => resolve(undefined));
+      server.on("error", (error) => resolve(error));
     });
     this.#stream = new Stream({
       clock: parts.clock,
@@ -187,22 +163,19 @@ export class WebServer {
   /** @returns where the page is @throws Fault `web.listen` */
   async listen(): Promise<string> {
     const { host, port, secure } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", (error) => {
-        const code = errorCode(error) ?? "unknown";
-        const what = code === "EADDRINUSE" ? "port is in use" : "cannot listen";
-        reject(new Fault("web.listen", `page: ${what}`, { host, port, code }));
-      });
-      this.#server.listen({ host, port }, resolve);
+    const bound = await this.#http.listen(host, port).catch((error: unknown) => {
+      const code = errorCode(error) ?? "unknown";
+      const what = code === "EADDRINUSE" ? "port is in use" : "cannot listen";
+      throw new Fault("web.listen", `page: ${what}`, { host, port, code });
     });
-    const { address, port: bound, family } = this.#server.address() as AddressInfo;
+    const { address, family } = bound;
     if (secure === undefined && !isLoopback(address)) {
       await this.close();
       throw new Fault("web.listen", "page: without a login it is for loopback only", { host });
     }
     const name = isLoopback(address) || host === "::" || host === "0.0.0.0" ? address : host;
     const shown = family === "IPv6" && name === address ? `[${name}]` : name;
-    return `${secure === undefined ? "http" : "https"}://${shown}:${bound}/`;
+    return `${secure === undefined ? "http" : "https"}://${shown}:${bound.port}/`;
   }
 
   /** Something happened that people should see now. */
@@ -212,16 +185,13 @@ export class WebServer {
 
   /** New connections use these. @throws a TLS error if they are no good */
   renew(files: PageIdentity): void {
-    if ("setSecureContext" in this.#server) this.#server.setSecureContext(tlsOf(files));
+    this.#http.renew(textsOf(files));
   }
 
   /** Resolves within a second; never rejects. */
   close(): Promise<void> {
     this.#stream.close();
-    return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
-    });
+    return this.#http.close();
   }
 
   #table(): ReadonlyMap<string, readonly Route[]> {
@@ -291,7 +261,7 @@ export class WebServer {
         return sendText(response, 503, "text/plain", "too much was asked\n", later);
       }
       if (!isOurs(request.headers.host, this.#options.names)) {
-        return sendJson(response, 421, { error: "not a name of this node" });
+        return sendJson(response, 421, { error: "not a name of this machine" });
       }
       const { url: target = "" } = request;
       const url = /^\/(?!\/)/.test(target) ? URL.parse(`http://node${target}`) : null;
@@ -341,6 +311,6 @@ export class WebServer {
   }
 }
 
-function tlsOf({ cert, key, requirePq }: PageIdentity) {
-  return serverTls({ ca: undefined, cert, key, requirePq }, false);
+function textsOf({ cert, key, requirePq }: PageIdentity) {
+  return { ca: undefined, cert, key, requirePq };
 }

@@ -22,6 +22,7 @@ const link: LinkStatus = {
   compared_keys: 10,
   differing_keys: 0,
   expired_keys: 0,
+  aborted_batches: 0,
   extents: 1,
   uses: 0,
   taken_bits: 0,
@@ -33,6 +34,8 @@ function statusOf(changes: Partial<LinkStatus> = {}, full = false): KmStatus {
   return {
     km_id: "km-a",
     version: "0",
+    pid: 1,
+    rss_bytes: 1,
     uptime_s: 0,
     store: {
       buffered_keys: 0,

@@ -1,10 +1,10 @@
 // Recent events and the log, and the search in both.
 import { byId, fill, keepList, make, mark, say } from "./dom.js";
-import { capital, counted, percent, words } from "./format.js";
+import { capital, counted, words } from "./format.js";
 import { dateOf, moment, stamp, timeOfDay, zoneOf } from "./time.js";
 
-/** @typedef {import("./live.js").State} State */
-/** @typedef {import("./live.js").NodeEvent} NodeEvent */
+/** @typedef {import("./live.js").PageEvent} PageEvent */
+/** @typedef {{ t: number, started: number, events: readonly PageEvent[] }} Seen */
 
 const mostEvents = 100;
 /** How often the log is asked for while it is shown, ms. */
@@ -12,115 +12,84 @@ const logEveryMs = 2_000;
 /** After the last letter of a search, ms. */
 const typingMs = 250;
 
-/** @type {NodeEvent[]} */
+/** @type {PageEvent[]} */
 let events = [];
-/** Every event that the node still knows, while something is searched for. @type {NodeEvent[] | undefined} */
+/** Every event that the program still knows, while something is searched for. @type {PageEvent[] | undefined} */
 let all;
 /** @type {"events" | "log"} */
 let shown = "events";
 let search = "";
-/** @type {State | undefined} */
+/** @type {Seen | undefined} */
 let state;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 let asked = 0;
 
-/** After a restart the node counts anew. */
+/** After a restart events are counted anew. */
 export function forgetEvents() {
   events = [];
   all = undefined;
 }
 
-/** @type {Readonly<Record<string, [string, string]>>} */
-const eventWords = {
-  module_up: ["Module connected", "good"],
-  module_down: ["Module lost", "bad"],
-  km_up: ["KM connected", "good"],
-  km_down: ["KM lost", "bad"],
-  key_withheld: ["Block withheld", "attention"],
-  key_quarantined: ["Key in quarantine", "bad"],
-  block_damaged: ["Block damaged on the line", "attention"],
-  block_empty: ["Block without key", ""],
-  ledger_failed: ["Ledger cannot be written", "bad"],
-  ledger_mended: ["Ledger can be written again", "good"],
-  node_tamper: ["Chassis opened", "bad"],
-  node_tamper_cleared: ["Tampering cleared", "good"],
-  node_zeroize: ["All modules told to destroy their key", "bad"],
-  module_zeroized: ["Module destroyed its key", "bad"],
-  configuration_unsigned: ["Configuration was provisioned unsigned", "attention"],
-  update_installed: ["Update installed", "good"],
-  update_refused: ["Update refused", "attention"],
-};
-
-/** @type {Readonly<Record<string, string>>} */
-const withheldWords = {
-  qber: "QBER above the limit",
-  no_qber: "without a QBER",
-  operator: "somebody named it",
-  ledger_repaired: "of before the ledger was repaired",
-  replayed: "the module had let go of it before",
-  past_unknown: "too old to know what became of it",
-};
-
 /** Severities have one colour each, the alarms' own. */
 const severities = ["critical", "major", "minor", "warning"];
 
 /**
- * @param {NodeEvent} event
- * @returns {{ title: string, more: string, level?: string, severity?: string }}
+ * The severity among an event's facts.
+ * @param {PageEvent} event
  */
-function describe({ type, module, facts }) {
-  const severity = severities.find((one) => one === facts.severity);
-  if (type.startsWith("alarm_")) {
-    const change = words(type.slice("alarm_".length));
-    const detail = facts.detail === undefined ? "" : `, ${facts.detail}`;
-    const over = change === "cleared";
-    const title = `Alarm ${change}: ${words(String(facts.name))}`;
-    const more = `${facts.object}${over ? "" : `, ${facts.severity}`}${detail}`;
-    return over ? { title, more, level: "good" } : { title, more, severity: severity ?? "warning" };
-  }
-  if (type === "module_event") {
-    const title = `Module says: ${facts.text || facts.code}`;
-    const more = `${module}, ${facts.severity}`;
-    return severity === undefined ? { title, more } : { title, more, severity };
-  }
-  if (type === "node_maintenance") {
-    return {
-      title: "Key switch turned",
-      more: facts.on === true ? "to maintenance" : "to operation",
-    };
-  }
-  if (type === "maintenance_session") {
-    return {
-      title: "Maintenance console",
-      more: facts.on === true ? "session begins" : "session is over",
-    };
-  }
-  const [title, level] = eventWords[type] ?? [capital(words(type)), ""];
-  if (type === "key_withheld" || type === "block_empty") {
-    const { qber } = facts;
-    const measured = typeof qber === "number" ? `, QBER ${percent(qber)}` : "";
-    const why = withheldWords[String(facts.reason)];
-    const more = `${module}, block ${facts.sequence ?? facts.block}${measured}; the last of its kind`;
-    return { title: why === undefined ? title : `${title}: ${why}`, more, level };
-  }
+export function severityOf({ facts }) {
+  return severities.find((one) => one === facts.severity);
+}
+
+/** @typedef {{ title: string, more: string, level?: string | undefined, severity?: string }} Told */
+
+/** What a program's events are called. @type {(event: PageEvent) => Told} */
+let describeOther = ({ type }) => ({ title: capital(words(type)), more: "" });
+
+/** @param {(event: PageEvent) => Told} describe all events but those of alarms */
+export function describeEventsBy(describe) {
+  describeOther = describe;
+}
+
+/** @param {PageEvent} event @returns {Told} */
+function describe(event) {
+  const { type, facts } = event;
+  if (!type.startsWith("alarm_")) return describeOther(event);
+  const change = words(type.slice("alarm_".length));
+  const detail = facts.detail === undefined ? "" : `, ${facts.detail}`;
+  const over = change === "cleared";
+  const title = `Alarm ${change}: ${words(String(facts.name))}`;
+  const more = `${facts.object}${over ? "" : `, ${facts.severity}`}${detail}`;
+  if (over) return { title, more, level: "good" };
+  return { title, more, severity: severityOf(event) ?? "warning" };
+}
+
+/**
+ * An event by a table of words, with its facts beside it.
+ * @param {PageEvent} event
+ * @param {Readonly<Record<string, readonly [title: string, level: string]>>} table
+ * @returns {Told}
+ */
+export function plainEvent({ type, module, facts }, table) {
+  const [title, level] = table[type] ?? [capital(words(type)), ""];
   const rest = Object.entries(facts).map(([name, value]) =>
     name === "reason" ? String(value) : `${words(name)} ${value}`,
   );
   return { title, more: [module ?? "", ...rest].filter((text) => text !== "").join(", "), level };
 }
 
-/** @param {NodeEvent} event */
+/** @param {PageEvent} event */
 function kindOf({ type, module }) {
   return `${type} ${module}`;
 }
 
-/** @param {readonly NodeEvent[]} list oldest first @param {number} now */
+/** @param {readonly PageEvent[]} list oldest first @param {number} now */
 function list(list, now) {
   keepList(
     byId("event-list"),
     list.toReversed(),
-    ({ sequence }) => `${state?.node.started} ${sequence} ${zoneOf(now)}`,
+    ({ sequence }) => `${state?.started} ${sequence} ${zoneOf(now)}`,
     (event) => {
       const { title, more, level = "", severity } = describe(event);
       return make(
@@ -138,13 +107,13 @@ function list(list, now) {
   );
 }
 
-/** @param {NodeEvent} event */
+/** @param {PageEvent} event */
 function found(event) {
   const { title, more } = describe(event);
   return `${title} ${more} ${event.type}`.toLowerCase().includes(search.toLowerCase());
 }
 
-/** @param {State} next */
+/** @param {Seen} next */
 export function showEvents(next) {
   state = next;
   const last = events.at(-1)?.sequence ?? 0;
@@ -176,7 +145,7 @@ async function askEvents() {
     const answer = await fetch("/api/events");
     if (answer.ok) all = (await answer.json()).events;
   } catch {
-    // The node is away: what is here is searched.
+    // It is away: what is here is searched.
   }
   draw();
 }
@@ -204,7 +173,7 @@ async function askLog() {
     keepList(
       byId("log-list"),
       /** @type {Line[]} */ (lines).toReversed(),
-      ({ sequence }) => `${state?.node.started} ${sequence}`,
+      ({ sequence }) => `${state?.started} ${sequence}`,
       ({ line }) => make("li", { "data-level": levelOf(line) }, inZone(line)),
     );
     const zone = zoneOf(state?.t ?? Date.now());
@@ -213,7 +182,7 @@ async function askLog() {
       `${counted(number, "line")}${search === "" ? "" : " found"}, times in ${zone}`,
     );
   } catch {
-    // The node is away: what is here stays.
+    // It is away: what is here stays.
   }
 }
 

@@ -1,9 +1,8 @@
 // What is plotted, to take away: a table, and a picture.
-import { byId } from "./dom.js";
-import { plotted } from "./plots.js";
+import { charted } from "./charts.js";
 import { stamp } from "./time.js";
 
-/** @param {string} href @param {string} name of the file; empty: as the node names it */
+/** @param {string} href @param {string} name of the file; empty: as the program names it */
 function save(href, name) {
   const link = document.createElement("a");
   link.href = href;
@@ -13,17 +12,18 @@ function save(href, name) {
 
 /** Everything that is recorded, over the window that is shown. */
 export function saveCsv() {
-  const { module, window } = plotted();
-  if (module !== "") save(`/api/history.csv?${new URLSearchParams({ module, window })}`, "");
+  const { kind, subject, window } = charted();
+  if (subject === "") return;
+  save(`/api/history.csv?${new URLSearchParams({ [kind]: subject, window })}`, "");
 }
 
 /**
- * The two plots as they are on the screen, with their titles, node and time.
- * @param {string} node @param {number} now
+ * The charts as they are on the screen, with their titles, whose they are, and the time.
+ * @param {string} id of the program @param {number} now
  */
-export function savePng(node, now) {
-  const { module, window, data, plots } = plotted();
-  const canvases = plots.flatMap((plot) => (plot === undefined ? [] : [plot.ctx.canvas]));
+export function savePng(id, now) {
+  const { subject, window, data, drawn } = charted();
+  const canvases = drawn.map(({ plot }) => plot.ctx.canvas);
   if (data === undefined || canvases.length === 0) return;
   const style = getComputedStyle(document.documentElement);
   const colour = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim();
@@ -41,13 +41,11 @@ export function savePng(node, now) {
   context.fillStyle = colour("text");
   context.font = font(15);
   context.fillText(
-    `${node} ${module}, last ${window}, until ${stamp(now)}`,
+    `${id} ${subject}, last ${window}, until ${stamp(now)}`,
     margin,
     head / 2 + 4 * ratio,
   );
   let y = head;
-  const unit = byId("rate-unit").textContent;
-  const titles = ["QBER, %", `Key rate, ${unit}: distilled (`, "), confirmed by the KM ("];
   context.font = font(13);
   canvases.forEach((plot, i) => {
     let x = margin;
@@ -56,12 +54,15 @@ export function savePng(node, now) {
       context.fillText(text, x, y + title / 2);
       x += context.measureText(text).width;
     };
-    say(titles[i] ?? "");
-    if (i === 1) {
-      say("—", "a");
-      say(titles[2] ?? "");
-      say("—", "b");
-      say(")");
+    const { chart } = /** @type {(typeof drawn)[number]} */ (drawn[i]);
+    const { lines } = chart;
+    say(lines.length === 1 ? chart.title : `${chart.title}: `);
+    if (lines.length > 1) {
+      lines.forEach(({ label, colour: tone }, n) => {
+        say(`${n > 0 ? ", " : ""}${label} (`);
+        say("—", tone);
+        say(")");
+      });
     }
     context.drawImage(plot, margin, y + title);
     y += plot.height + title;
@@ -70,7 +71,7 @@ export function savePng(node, now) {
   canvas.toBlob((blob) => {
     if (blob === null) return;
     const url = URL.createObjectURL(blob);
-    save(url, `${node}-${module}-${window}-${at}.png`);
+    save(url, `${id}-${subject}-${window}-${at}.png`);
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }, "image/png");
 }

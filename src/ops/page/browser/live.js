@@ -1,17 +1,17 @@
-// What the node sends, and whether it still does.
+// What the program sends, and whether it still does.
 
-/** @typedef {import("../../../node/page/snapshot.ts").Snapshot & { events: NodeEvent[] }} State */
-/** @typedef {{ sequence: number, type: string, module?: string, at: number, routine: boolean, facts: Record<string, string | number | boolean> }} NodeEvent */
+/** @typedef {{ sequence: number, type: string, module?: string | undefined, at: number, routine: boolean, facts: Readonly<Record<string, string | number | boolean>> }} PageEvent */
 
-/** The node sends once a second: silent for this long, it is gone, ms. */
+/** It sends once a second: silent for this long, it is gone, ms. */
 const silentMs = 3_500;
 const retryMs = 1_000;
 
 /**
+ * @template State
  * @param {(state: State) => void} onState
  * @param {(lostSince: number | undefined) => void} onLink since when it is silent, browser's ms
  */
-export function watchNode(onState, onLink) {
+export function watchProgram(onState, onLink) {
   let heardAt = Date.now();
   let tried = Date.now();
   let lost = false;

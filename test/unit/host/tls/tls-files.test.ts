@@ -8,8 +8,9 @@ import { systemCas } from "../../../../src/host/tls/system.ts";
 import { certificatesOf, trustOf } from "../../../../src/host/tls/trust.ts";
 import { describeCertificates } from "../../../../src/node/config/certificates.ts";
 import { parseConfig } from "../../../../src/node/config/load.ts";
-import { checkCertificates } from "../../../../src/node/doctor/certificates.ts";
+import { certificatesOf as ofConfig } from "../../../../src/node/doctor/doctor.ts";
 import { validity } from "../../../../src/node/monitor/machine-checks.ts";
+import { checkCertificates } from "../../../../src/ops/doctor/certificates.ts";
 import { type Authority, createAuthority } from "../../../emulator/certificates.ts";
 
 const day = 86_400_000;
@@ -30,7 +31,7 @@ host = "km"\nport = 1\nca = "ca"\ncert = "cert"\nkey = "key"\n[[module]]\nname =
 [module.driver]\nkind = "qmlp"\npath = "/dev/x"\n`;
   const config = parseConfig(text, join(folder, "node.toml"), driverKinds);
   const reports = describeCertificates(config, now);
-  const findings = checkCertificates(config, now).map(({ id, status, detail }) => {
+  const findings = checkCertificates(ofConfig(config), now).map(({ id, status, detail }) => {
     return [id, status, detail.replaceAll(`${folder}/`, "")] as const;
   });
   return { folder, reports, findings };

@@ -18,6 +18,7 @@ import {
   saeSchema,
   skipSchema,
   storeSchema,
+  webSchema,
 } from "../../../../src/km/config/schema.ts";
 import { anyCommandKeySchema } from "../../../../src/ops/commands/key-schema.ts";
 import { localSchema } from "../../../../src/ops/local/schema.ts";
@@ -47,6 +48,7 @@ test("the README's table has every key, and no other", (t) => {
     ...keys("etsi014", etsi014Schema),
     ...keys("skip", skipSchema),
     ...keys("sae.NAME", saeSchema),
+    ...keys("web", webSchema),
     ...keys("log", logSchema),
     ...keys("local", localSchema),
   ];

@@ -31,6 +31,7 @@ const tables: Readonly<Record<string, { readonly entries: Readonly<Record<string
   etsi014: schema.etsi014Schema,
   skip: schema.skipSchema,
   "sae.NAME": schema.saeSchema,
+  web: schema.webSchema,
   log: logSchema,
   local: localSchema,
 };

@@ -7,9 +7,9 @@ import { kindOf } from "../../../../src/node/alarms/catalogue.ts";
 import { verdictKinds } from "../../../../src/node/alarms/verdict.ts";
 import { lines as alarmLines } from "../../../../src/node/cli/alarms.ts";
 import { lines as statusLines } from "../../../../src/node/cli/status.ts";
-import { conclude, fail, ok, warn } from "../../../../src/node/doctor/finding.ts";
-import { reportLines } from "../../../../src/node/doctor/tell.ts";
 import type { ModuleStatus } from "../../../../src/ops/cli/shapes.ts";
+import { conclude, fail, ok, warn } from "../../../../src/ops/doctor/finding.ts";
+import { reportLines } from "../../../../src/ops/doctor/tell.ts";
 
 const width = 80;
 

@@ -15,13 +15,13 @@ import { silentLog } from "../../../../src/base/log.ts";
 import { diskFiles, type FileSystem } from "../../../../src/host/disk/files.ts";
 import { bytesADay, HistoryKeeper } from "../../../../src/node/history/history-keeper.ts";
 import { Recorder, recordedNames } from "../../../../src/node/history/recorder.ts";
-import { dayStepMs, TelemetryHistory } from "../../../../src/node/telemetry/history.ts";
 import {
   decodeSegment,
   encodeHead,
   encodeRecord,
   recordLength,
 } from "../../../../src/node/telemetry/record.ts";
+import { dayStepMs, TelemetryHistory } from "../../../../src/ops/history/history.ts";
 import { ManualClock } from "../../../clock.ts";
 
 const minute = 60_000;

@@ -9,6 +9,7 @@ import { exposition, formatFor } from "../../../../src/ops/metrics/exposition.ts
 import { figures } from "../../../../src/port/telemetry.ts";
 import { ManualClock } from "../../../clock.ts";
 import { testWith } from "../../../needs.ts";
+import { hasReader, readMetrics } from "../../../rig/openmetrics.ts";
 import { type ShownNode, shownNode } from "../../../rig/web-bench.ts";
 
 const path = (name: string) =>
@@ -130,31 +131,14 @@ test("a figure that is stale or out of range is absent", async (t) => {
   t.notRegex(told(node, clock), qber);
 });
 
-/** The reference reader of OpenMetrics, of Debian's python3-prometheus-client. */
-const reader = `
-import json, sys
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
-families = text_string_to_metric_families(sys.stdin.read())
-print(json.dumps([[f.name, f.type, f.unit, [[s.name, s.labels, s.value] for s in f.samples]] for f in families]))
-`;
-const python = "/usr/bin/python3";
-const hasReader =
-  spawnSync(python, ["-c", "import prometheus_client.openmetrics.parser"]).status === 0;
-
-function read(text: string) {
-  return spawnSync(python, ["-c", reader], { input: text, encoding: "utf8" });
-}
-
 const title = "an independent reader of OpenMetrics reads the same from it";
 if (!hasReader && process.env.CI !== "true") {
   test.skip(`${title} (skipped, because python3-prometheus-client is not installed)`, () => {});
 } else {
   test(title, (t) => {
     const { node, clock } = busyNode();
-    const { stdout, stderr } = read(told(node, clock));
-    t.is(stderr, "");
-    type Sample = [string, Record<string, string>, number];
-    const found = JSON.parse(stdout) as [string, string, string, Sample[]][];
+    const { wrong, found } = readMetrics(told(node, clock));
+    t.is(wrong, "");
     const expected = families(node, facts, clock.wall());
     t.deepEqual(
       found.map(([name, type, unit]) => [name, type, unit]),
@@ -167,8 +151,8 @@ if (!hasReader && process.env.CI !== "true") {
       );
     }
     // The reader does refuse what is wrong.
-    t.not(read(told(node, clock).replace("# EOF\n", "")).status, 0);
-    t.not(read("# TYPE a counter\na 1\n# EOF\n").status, 0);
+    t.not(readMetrics(told(node, clock).replace("# EOF\n", "")).wrong, "");
+    t.not(readMetrics("# TYPE a counter\na 1\n# EOF\n").wrong, "");
   });
 }
 

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import test from "ava";
 import { createLog } from "../../../../src/base/log.ts";
 import { verdictKinds } from "../../../../src/node/alarms/verdict.ts";
-import { Page } from "../../../../src/node/page/web.ts";
+import { pageContent } from "../../../../src/node/page/content.ts";
+import { Page } from "../../../../src/ops/page/page.ts";
 import { ManualClock } from "../../../clock.ts";
 import { createAuthority } from "../../../emulator/certificates.ts";
 import { eventually } from "../../../eventually.ts";
@@ -192,6 +193,7 @@ test("the page's password and certificate are read anew; an emptied file lets no
   writeFileSync(file, `${password}\n`);
   const lines: string[] = [];
   const clock = new ManualClock();
+  const node = shownNode(clock);
   const page = new Page(
     {
       enabled: true,
@@ -203,7 +205,7 @@ test("the page's password and certificate are read anew; an emptied file lets no
       password_file: file,
     },
     {
-      node: shownNode(clock),
+      content: () => pageContent(node, clock),
       clock,
       random: () => 0.5,
       log: createLog((line) => lines.push(line), "info"),

@@ -1,12 +1,12 @@
-import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { gunzipSync } from "node:zlib";
 import test from "ava";
 import { createLog, silentLog } from "../../../../src/base/log.ts";
 import { verdictKinds } from "../../../../src/node/alarms/verdict.ts";
 import { pageContent } from "../../../../src/node/page/content.ts";
-import { Page } from "../../../../src/node/page/web.ts";
+import { nodePage } from "../../../../src/node/page/program.ts";
 import { loadAssets } from "../../../../src/ops/page/assets.ts";
+import { Page } from "../../../../src/ops/page/page.ts";
 import { WebServer } from "../../../../src/ops/page/server.ts";
 import { ManualClock } from "../../../clock.ts";
 import { eventually } from "../../../eventually.ts";
@@ -14,7 +14,7 @@ import { ask, assets, queries, serving, shownNode, strays } from "../../../rig/w
 
 test("the whole page is under 200 KB before it is packed, and nothing in it is inline or from elsewhere", (t) => {
   let bytes = 0;
-  for (const [path, { body, type }] of loadAssets()) {
+  for (const [path, { body, type }] of loadAssets(nodePage)) {
     bytes += body.length;
     const text = body.toString("utf8");
     if (type.startsWith("text/html")) {
@@ -52,7 +52,7 @@ test("every route answers, with the headers that keep a page to itself", async (
       headers: { "accept-encoding": "gzip" },
     });
     t.is(status, 200);
-    t.deepEqual(gunzipSync(body), loadAssets().get("/main.js")?.body);
+    t.deepEqual(gunzipSync(body), loadAssets(nodePage).get("/main.js")?.body);
     const again = { "if-none-match": headers.etag as string };
     t.is((await ask(url, "/main.js", { headers: again })).status, 304);
     t.is((await ask(url, "/metrics", { method: "HEAD" })).body.length, 0);
@@ -143,8 +143,9 @@ test("a port in use is a warning, and the page comes when it is free", async (t)
   const lines: string[] = [];
   const clock = new ManualClock();
   const config = { enabled: true, host: "127.0.0.1", port, names: [] };
+  const node = shownNode(clock);
   const page = new Page(config, {
-    node: shownNode(clock),
+    content: () => pageContent(node, clock),
     clock,
     random: () => 0.5,
     log: createLog((line) => lines.push(line), "info"),
@@ -160,14 +161,11 @@ test("a port in use is a warning, and the page comes when it is free", async (t)
 });
 
 test("the page's own scripts ask for nothing that the server does not have", (t) => {
-  const paths = new Set(loadAssets().keys());
-  for (const path of paths) {
+  const files = loadAssets(nodePage);
+  for (const [path, { body }] of files) {
     if (!path.endsWith(".js") || path === "/uplot.js") continue;
-    const text = readFileSync(
-      new URL(`../../../../src/ops/page/browser${path}`, import.meta.url),
-      "utf8",
-    );
+    const text = body.toString("utf8");
     for (const [, name] of text.matchAll(/from "\.\/([\w.]+)"/g))
-      t.true(paths.has(`/${name}`), name);
+      t.true(files.has(`/${name}`), name);
   }
 });

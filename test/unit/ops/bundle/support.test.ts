@@ -5,13 +5,13 @@ import { join } from "node:path";
 import test from "ava";
 import { parse } from "smol-toml";
 import { tomlLines } from "../../../../src/host/config/toml.ts";
-import { keepBundle } from "../../../../src/node/bundle/keep-bundle.ts";
-import { pastTelemetry } from "../../../../src/node/local/answers.ts";
-import { TelemetryHistory } from "../../../../src/node/telemetry/history.ts";
 import { withholdSecrets } from "../../../../src/ops/bundle/guard.ts";
 import { scrub } from "../../../../src/ops/bundle/scrub.ts";
 import { tar } from "../../../../src/ops/bundle/tar.ts";
 import { telemetryCsv } from "../../../../src/ops/bundle/telemetry-csv.ts";
+import { TelemetryHistory } from "../../../../src/ops/history/history.ts";
+import { pastTelemetry } from "../../../../src/ops/history/past.ts";
+import { keepBundle } from "../../../../src/ops/support/keep-bundle.ts";
 import { writings } from "../../../rig/writings.ts";
 
 test("an archive is one that tar takes, whatever the lengths", (t) => {
@@ -99,7 +99,7 @@ test("a bundle that a node makes is kept with its state, the newest three", asyn
   const folder = mkdtempSync(join(tmpdir(), "qkd-keep-"));
   for (let day = 1; day <= 5; day++) {
     const name = `node-2026010${day}T000000Z.tar.gz`;
-    const bundle = { node: "node", name, archive: Buffer.from("x"), members: [] };
+    const bundle = { id: "node", name, archive: Buffer.from("x"), members: [] };
     t.is(await keepBundle(folder, bundle), `${folder}/support/${name}`);
   }
   const kept = readdirSync(join(folder, "support")).sort();

@@ -1,0 +1,114 @@
+/**
+ * An HTTP server as every door of ours has it: TLS by the one place that says how, times for all that a
+ * client may leave unfinished, and one way to listen, to show another certificate, and to close.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { errorCode } from "../../base/errors.ts";
+import { serverTls, type TlsTexts } from "../tls/options.ts";
+
+/** Times after which a connection is ended, ms. */
+export interface HttpTimes {
+  /** A handshake is complete. */
+  readonly handshake: number;
+  /** A request is there, from its first byte, or from the connection on. */
+  readonly request: number;
+  /** The next request comes. */
+  readonly idle: number;
+  /** Something moves while an answer waits for the client. */
+  readonly stalled: number;
+}
+
+export interface HttpServerOptions {
+  /** Undefined: plain HTTP, for loopback. */
+  readonly tls: TlsTexts | undefined;
+  /** Whether a client must show a certificate of the CAs in `tls`. */
+  readonly clients: boolean;
+  readonly times: HttpTimes;
+  /** Connections at once. */
+  readonly most: number;
+  /** What else than HTTP is spoken here, by its name for TLS (ALPN). */
+  readonly protocols?: readonly string[];
+  /** Answers a request. One that rejects cuts its connection. */
+  readonly serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+}
+
+/** Bytes of a request's head. */
+const longestHead = 8_192;
+
+export class HttpServer {
+  /** For events of its connections. */
+  readonly server: Server | TlsServer;
+  readonly #clients: boolean;
+
+  /** @throws what TLS says if the certificates are no good */
+  constructor({ tls, clients, times, most, protocols, serve }: HttpServerOptions) {
+    this.#clients = clients;
+    const limits = {
+      headersTimeout: times.request,
+      requestTimeout: times.request,
+      // By default Node.js looks every 30 s, and no limit is less than that.
+      connectionsCheckingInterval: Math.min(1_000, times.request / 4),
+      keepAliveTimeout: times.idle,
+      keepAliveTimeoutBuffer: 0,
+      maxHeaderSize: longestHead,
+    };
+    const answer = (request: IncomingMessage, response: ServerResponse) =>
+      void serve(request, response).catch(() => response.destroy());
+    this.server =
+      tls === undefined
+        ? createServer(limits, answer)
+        : createTlsServer(
+            {
+              ...limits,
+              ...serverTls(tls, clients),
+              handshakeTimeout: times.handshake,
+              ...(protocols && { ALPNProtocols: ["http/1.1", ...protocols] }),
+            },
+            answer,
+          );
+    this.server.maxConnections = most;
+    this.server.timeout = times.stalled;
+  }
+
+  /** @returns where it listens @throws ListenError */
+  async listen(host: string, port: number): Promise<AddressInfo> {
+    const { server } = this;
+    await new Promise<void>((resolve, reject) => {
+      const failed = (error: Error) => reject(new ListenError(errorCode(error) ?? "unknown"));
+      server.once("error", failed);
+      server.listen({ host, port }, () => {
+        server.off("error", failed);
+        resolve();
+      });
+    });
+    return server.address() as AddressInfo;
+  }
+
+  /** New connections are shown these. @throws what TLS says if they are no good */
+  renew(tls: TlsTexts): void {
+    if ("setSecureContext" in this.server) {
+      this.server.setSecureContext(serverTls(tls, this.#clients));
+    }
+  }
+
+  /** Resolves within a second. What has no answer yet gets none. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.server.close(() => resolve());
+      this.server.closeAllConnections();
+    });
+  }
+}
+
+/** The address cannot be listened on; `code` is the system's: `EADDRINUSE`, `EACCES`. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  readonly code: string;
+
+  constructor(code: string) {
+    super(`cannot listen: ${code}`);
+    this.code = code;
+  }
+}

@@ -1,0 +1,19 @@
+/** What of a key manager's configuration may be shown: what the schema has. None of it is a secret itself. */
+import { redactTable, type Shown } from "../../host/config/redact.ts";
+import { type KmConfig, shownKeys } from "./load.ts";
+
+const shown: Shown = { keys: new Set(shownKeys), named: ["module", "link", "sae"] };
+
+/** @param table a configuration as TOML reads it, good or not */
+export function redactedTable(table: unknown): unknown {
+  return redactTable(table, shown);
+}
+
+/** What a key manager runs with, defaults included; lengths of time in ms. */
+export function runningTable(config: KmConfig): unknown {
+  const { km, store, records, kq1, kx, links, modules, etsi014, web, log, local } = config;
+  const named = (list: readonly { readonly name: string }[]) =>
+    Object.fromEntries(list.map(({ name, ...one }) => [name, one]));
+  const table = { km, store, records, kq1, kx, etsi014, web, log, local };
+  return redactedTable({ ...table, link: named(links), module: named(modules) });
+}

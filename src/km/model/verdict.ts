@@ -1,0 +1,144 @@
+/** The one headline of a key manager, and of each of its links: what every surface says first. Pure. */
+import type { KmAlarmStatus, KmStatus, LinkStatus } from "./status.ts";
+
+export type VerdictLevel = "good" | "waiting" | "attention" | "bad";
+
+export interface KmVerdict {
+  readonly level: VerdictLevel;
+  /** Stable, for programs: `ready`, `peer_away`. */
+  readonly code: string;
+  /** For a person; begins with a capital, no stop. */
+  readonly text: string;
+  /** What to do; empty where nothing is to be done. */
+  readonly action: string;
+  /** Applications could get keys. */
+  readonly ready: boolean;
+}
+
+/** How long ago the last key of a module came, s; undefined: none came since the start. */
+export type LastKeys = (module: string) => number | undefined;
+
+/** Without a key for this long a module is silent, s: slow links make one a minute. */
+export const silentAfterS = 120;
+/** A key that waits for its match for longer than this is remarkable, s. */
+const waitsLongS = 60;
+
+const worstFirst: readonly VerdictLevel[] = ["bad", "attention", "waiting", "good"];
+
+const bad = (code: string, text: string, action: string, ready = false): KmVerdict => {
+  return { level: "bad", code, text, action, ready };
+};
+const attention = (code: string, text: string, action: string, ready = false): KmVerdict => {
+  return { level: "attention", code, text, action, ready };
+};
+const waiting = (code: string, text: string, action = "", ready = false): KmVerdict => {
+  return { level: "waiting", code, text, action, ready };
+};
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Of alarms about one of these objects the first of such a severity; they come worst first. */
+function alarmOf(
+  alarms: readonly KmAlarmStatus[],
+  objects: readonly string[],
+  severity: string,
+): KmAlarmStatus | undefined {
+  return alarms.find((one) => {
+    const object = one.alarm.slice(one.alarm.indexOf(".") + 1);
+    return one.severity === severity && objects.includes(object);
+  });
+}
+
+/** The first thing that is wrong on a link, or that its keys are compared and ready. */
+export function linkVerdict(status: KmStatus, link: LinkStatus, lastKeys: LastKeys): KmVerdict {
+  const { store, modules, alarms } = status;
+  const own = modules.filter((one) => one.link === link.name).map(({ name }) => name);
+  const objects = ["store", "state", link.name, ...own];
+  const hasStock = link.session === "ready" && link.stock_bits + link.peer_stock_bits > 0;
+  const critical = alarmOf(alarms, objects, "critical");
+  if (critical !== undefined) {
+    const [name = ""] = critical.alarm.split(".");
+    return bad(name, capital(critical.text), critical.action, hasStock && !store.full);
+  }
+  if (store.full) {
+    const action = "use keys, raise store.limit_mb, or look why a link does not compare";
+    return bad("store_full", "The store is full: no key is taken", action, hasStock);
+  }
+  if (link.session === "down") {
+    const action = `look at ${link.peer} and the network to it: qkd-km doctor`;
+    return bad("peer_away", "The other key manager is not connected", action);
+  }
+  if (link.session === "comparing") {
+    return waiting("comparing", "Connected; the books of both ends are being compared");
+  }
+  return supplyVerdict(link, own, lastKeys, hasStock) ?? majorVerdict(alarms, objects) ?? ready;
+}
+
+const ready: KmVerdict = {
+  level: "good",
+  code: "ready",
+  text: "Keys are compared and ready",
+  action: "",
+  ready: true,
+};
+
+/** Do keys come, are they compared, is there any? */
+function supplyVerdict(
+  link: LinkStatus,
+  own: readonly string[],
+  lastKeys: LastKeys,
+  hasStock: boolean,
+): KmVerdict | undefined {
+  if (own.length === 0) {
+    return attention("no_module", "No module supplies keys for this link", "see [module.NAME]");
+  }
+  if (link.waiting_keys > 0 && link.oldest_s > waitsLongS) {
+    const text = "Keys wait for their match: the other end does not have them";
+    return bad("matching_fails", text, "look at the nodes and modules of both ends", hasStock);
+  }
+  const silent = own.filter(
+    (name) => !((lastKeys(name) ?? Number.POSITIVE_INFINITY) < silentAfterS),
+  );
+  const [first] = silent;
+  if (first !== undefined) {
+    const never = lastKeys(first) === undefined;
+    const text = never
+      ? `No key has come from module ${first} yet`
+      : `No key comes from module ${first}`;
+    const action = "look at its node: qkd-node status";
+    return never && !hasStock
+      ? waiting("no_key_yet", text, action)
+      : attention("no_keys", text, action, hasStock);
+  }
+  if (!hasStock) return waiting("no_stock", "Keys are compared; none is in stock yet");
+  return undefined;
+}
+
+function majorVerdict(
+  alarms: readonly KmAlarmStatus[],
+  objects: readonly string[],
+): KmVerdict | undefined {
+  const found = alarmOf(alarms, [...objects, "kq1"], "major") ?? alarmOf(alarms, objects, "minor");
+  if (found === undefined) return undefined;
+  const [name = ""] = found.alarm.split(".");
+  return attention(name, capital(found.text), found.action, true);
+}
+
+/** The worst of the links' verdicts: it names its link where there are several. */
+export function kmVerdict(status: KmStatus, lastKeys: LastKeys): KmVerdict {
+  const { links } = status;
+  if (links.length === 0) {
+    return attention("no_link", "No link is configured: keys wait", "see [link.NAME]");
+  }
+  const verdicts = links.map((link) => ({ link, verdict: linkVerdict(status, link, lastKeys) }));
+  const ranked = verdicts.toSorted(
+    (a, b) => worstFirst.indexOf(a.verdict.level) - worstFirst.indexOf(b.verdict.level),
+  );
+  const { link, verdict } = ranked[0] as (typeof ranked)[number];
+  const isReady = verdicts.every(({ verdict: { ready: one } }) => one);
+  const named = links.length > 1 && verdict.level !== "good";
+  const text = named ? `${link.name}: ${verdict.text}` : verdict.text;
+  return { ...verdict, text, ready: isReady };
+}

@@ -1,0 +1,25 @@
+// What a key manager's events are called.
+import { plainEvent } from "./events.js";
+
+/** @typedef {import("./live.js").PageEvent} PageEvent */
+
+/** @type {Readonly<Record<string, [string, string]>>} */
+const eventWords = {
+  peer_ready: ["Other key manager connected, books compared", "good"],
+  peer_lost: ["Other key manager lost", "bad"],
+  node_connected: ["Node connected", "good"],
+  node_lost: ["Node lost", "attention"],
+  key_differs: ["A key differs at the two ends", "bad"],
+  keys_expired: ["Keys found no match in time", "attention"],
+  keys_dropped: ["Keys dropped", "attention"],
+  batch_given_up: ["Batch given up", ""],
+  disk_restored: ["A disk is older than it was", "bad"],
+  stock_lost: ["Stock lost", "attention"],
+  store_full: ["Store full", "bad"],
+  store_has_room: ["Store has room again", "good"],
+};
+
+/** @param {PageEvent} event */
+export function describeEvent(event) {
+  return plainEvent(event, eventWords);
+}

@@ -1,0 +1,125 @@
+/** What is remembered of the key manager for people, and the page that shows it. */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import { softwareVersion } from "../../base/version.ts";
+import type { AlarmRecord, Transition } from "../../ops/alarms/alarm.ts";
+import type { Moment } from "../../ops/alarms/severity.ts";
+import { EventHistory } from "../../ops/events/event-history.ts";
+import type { LogRing } from "../../ops/local/log-ring.ts";
+import { Page } from "../../ops/page/page.ts";
+import type { KmConfig } from "../config/load.ts";
+import { alarmEvent, linkEvent, stateEvents } from "../history/events.ts";
+import { KmRecorder } from "../history/recorder.ts";
+import type { KmView } from "../history/view.ts";
+import { families } from "../metrics/families.ts";
+import type { KmStatus } from "../model/status.ts";
+import { pageContent } from "../page/content.ts";
+import type { LinkEvent } from "../peer/events.ts";
+
+export interface WatchParts {
+  readonly config: KmConfig;
+  readonly logs: LogRing;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class Watch {
+  readonly history = new EventHistory();
+  readonly recorder: KmRecorder;
+  readonly #parts: WatchParts;
+  readonly #started: number;
+  #page: Page | undefined;
+  #before: KmStatus | undefined;
+  #alarms: () => readonly AlarmRecord[] = () => [];
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts;
+    const { clock } = parts;
+    this.#started = clock.wall();
+    this.recorder = new KmRecorder({ now: clock.now(), wall: clock.wall() });
+  }
+
+  /** What the local socket tells of the past. */
+  get local() {
+    const { history, recorder } = this;
+    return { history, recorder, metrics: (status: KmStatus) => this.#metrics(status) };
+  }
+
+  #metrics(status: KmStatus) {
+    const { user, system } = process.cpuUsage();
+    const { rss, heapUsed } = process.memoryUsage();
+    const cpuSeconds = (user + system) / 1e6;
+    const facts = { cpuSeconds, residentBytes: rss, heapBytes: heapUsed, viewers: 0 };
+    return families(
+      this.#view(() => status),
+      facts,
+    );
+  }
+
+  /** The same state with the headline of it. */
+  judged(status: KmStatus): KmStatus {
+    const { since, ...verdict } = this.recorder.verdict(status);
+    return { ...status, verdict: { ...verdict, since: new Date(since).toISOString() } };
+  }
+
+  /** The state of now; once a second. */
+  look(status: KmStatus, moment: Moment): void {
+    this.recorder.look(status, moment);
+    const events = stateEvents(this.#before, status, moment.wall);
+    this.#before = status;
+    for (const event of events) this.history.add(event);
+    if (events.length > 0) this.#page?.pushUpdate();
+  }
+
+  /** Something happened on a link. */
+  link(name: string, event: LinkEvent): void {
+    const told = linkEvent(name, event, this.#parts.clock.wall());
+    if (told === undefined) return;
+    this.history.add(told);
+    if (told.routine !== true) this.#page?.pushUpdate();
+  }
+
+  alarm(transition: Transition): void {
+    this.history.add(alarmEvent(transition));
+    this.#page?.pushUpdate();
+  }
+
+  /** Serves the page, if one is configured. That it cannot be served is a warning: keys do not wait for it. */
+  open(status: () => KmStatus, alarms: () => readonly AlarmRecord[]): void {
+    this.#alarms = alarms;
+    const { config, clock, log } = this.#parts;
+    if (config.web === undefined || !config.web.enabled) return;
+    const view = this.#view(status);
+    const content = () => pageContent(view, clock);
+    this.#page = new Page(config.web, { content, clock, random: Math.random, log });
+  }
+
+  #view(status: () => KmStatus): KmView {
+    const { config, logs } = this.#parts;
+    return {
+      id: config.km.id,
+      version: softwareVersion,
+      started: this.#started,
+      links: config.links.map(({ name, unit_bits, host, port }) => ({
+        name,
+        unit_bits,
+        ...(host !== undefined && { address: `${host}:${port}` }),
+      })),
+      status,
+      alarms: () => this.#alarms(),
+      history: this.history,
+      recorder: this.recorder,
+      logs,
+    };
+  }
+
+  /** The page's certificate is another. @throws if it is no good */
+  renew(): void {
+    this.#page?.renew();
+  }
+
+  /** Never rejects. */
+  async close(): Promise<void> {
+    await this.#page?.stop();
+  }
+}

@@ -1,0 +1,66 @@
+/** Is the folder of the state there, and may the daemon use it? */
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { errorCode } from "../../base/errors.ts";
+import { type Finding, fail, ok, skip } from "./finding.ts";
+
+/** Whom a daemon runs as. */
+export interface User {
+  readonly uid: number;
+  readonly name: string;
+  /** The groups that `/etc/group` gives it. */
+  readonly gids: readonly number[];
+}
+
+function lines(file: string): string[][] {
+  try {
+    const text = readFileSync(file, "utf8");
+    return text.split("\n").map((line) => line.split(":"));
+  } catch {
+    return [];
+  }
+}
+
+export function userOf(uid: number): User {
+  const entry = lines("/etc/passwd").find(([, , id]) => Number(id) === uid);
+  const name = entry?.[0] ?? `uid ${uid}`;
+  const groups = lines("/etc/group")
+    .filter(([, , , members = ""]) => members.split(",").includes(name))
+    .map(([, , id]) => Number(id));
+  return { uid, name, gids: [...(entry === undefined ? [] : [Number(entry[3])]), ...groups] };
+}
+
+export function groupName(gid: number): string {
+  return lines("/etc/group").find(([, , id]) => Number(id) === gid)?.[0] ?? `gid ${gid}`;
+}
+
+/** The user that a daemon runs as: the owner of its folder, or the user of this process. */
+export function daemonUser(stateDir: string): User {
+  const folder = statSync(stateDir, { throwIfNoEntry: false });
+  return userOf(folder?.uid ?? process.getuid?.() ?? 0);
+}
+
+/** @param daemon as findings name it: `the node` */
+export function checkStateFolder(folder: string, daemon: string): Finding {
+  const name = ["state", "state folder"] as const;
+  try {
+    const stats = statSync(folder, { throwIfNoEntry: false });
+    if (stats === undefined) return skip(name, `${folder} is not there yet; ${daemon} makes it`);
+    if (!stats.isDirectory()) {
+      return fail(name, `${folder} is no folder`, `move it away; ${daemon} makes the folder`);
+    }
+    const mode = (stats.mode & 0o777).toString(8);
+    if ((stats.mode & 0o022) !== 0) {
+      return fail(name, `${folder}: others may write there (mode ${mode})`, `chmod 700 ${folder}`);
+    }
+    if ((stats.mode & 0o700) !== 0o700) {
+      return fail(name, `${folder}: mode ${mode}`, `chmod 700 ${folder}`);
+    }
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    return ok(name, `${folder}, of ${userOf(stats.uid).name}, mode ${mode}`);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "EACCES") return skip(name, `${folder} is not yours; ask as root to look into it`);
+    const advice = code === "EROFS" ? "mount it for writing" : "see dmesg for errors of the disk";
+    return fail(name, `${folder}: ${code}`, advice);
+  }
+}

@@ -1,0 +1,93 @@
+import test from "ava";
+import { recordedNames } from "../../../../src/km/history/recorder.ts";
+import type { KmStatus } from "../../../../src/km/model/status.ts";
+import { kmVerdict, linkVerdict } from "../../../../src/km/model/verdict.ts";
+import { ManualClock } from "../../../clock.ts";
+import { alarmStatus, goodLink, goodModule, goodStatus, shownKm } from "../../../rig/km-status.ts";
+
+const recent = () => 1;
+
+function of(status: KmStatus, lastKeys: (module: string) => number | undefined = recent) {
+  const { level, code, ready } = kmVerdict(status, lastKeys);
+  return `${level} ${code}${ready ? " ready" : ""}`;
+}
+
+test("keys are compared and ready only where stock is there and keys come", (t) => {
+  t.is(of(goodStatus()), "good ready ready");
+  t.is(kmVerdict(goodStatus(), recent).text, "Keys are compared and ready");
+  t.is(of(goodStatus({ stock_bits: 0, peer_stock_bits: 0 })), "waiting no_stock");
+  t.is(
+    of(goodStatus(), () => 119),
+    "good ready ready",
+  );
+  t.is(
+    of(goodStatus(), () => 121),
+    "attention no_keys ready",
+  );
+  t.is(
+    of(goodStatus(), () => undefined),
+    "attention no_keys ready",
+  );
+  const empty = goodStatus({ stock_bits: 0, peer_stock_bits: 0 });
+  t.is(
+    of(empty, () => undefined),
+    "waiting no_key_yet",
+  );
+});
+
+test("otherwise it is the first thing that is wrong", (t) => {
+  t.is(of(goodStatus({ session: "down" })), "bad peer_away");
+  t.is(of(goodStatus({ session: "comparing" })), "waiting comparing");
+  t.is(of(goodStatus({ waiting_keys: 9, oldest_s: 61 })), "bad matching_fails ready");
+  const { store } = goodStatus();
+  t.is(of(goodStatus({}, { store: { ...store, full: true } })), "bad store_full ready");
+  t.is(of(goodStatus({}, { links: [] })), "attention no_link");
+  t.is(of(goodStatus({}, { modules: [] })), "attention no_module");
+  const alarms = [
+    alarmStatus("restored_disk", "fibre", "critical"),
+    alarmStatus("peer_away", "fibre", "major"),
+  ];
+  t.is(of(goodStatus({ session: "down" }, { alarms })), "bad restored_disk");
+  const minor = [alarmStatus("stock_low", "fibre", "minor")];
+  t.is(of(goodStatus({}, { alarms: minor })), "attention stock_low ready");
+});
+
+test("an alarm of one link is no word on another, and the worst link is named", (t) => {
+  const links = [goodLink, { ...goodLink, name: "copper" }];
+  const modules = [goodModule, { ...goodModule, name: "n", link: "copper" }];
+  const alarms = [alarmStatus("keys_differ", "copper", "critical")];
+  const status = goodStatus({}, { links, modules, alarms });
+  t.is(linkVerdict(status, links[0] as typeof goodLink, recent).code, "ready");
+  t.is(linkVerdict(status, links[1] as typeof goodLink, recent).code, "keys_differ");
+  t.regex(kmVerdict(status, recent).text, /^copper: A key has other bytes/);
+});
+
+test("rates, the last key and since when a verdict holds are remembered, second by second", async (t) => {
+  const clock = new ManualClock();
+  let status = goodStatus();
+  const { recorder } = shownKm(clock, () => status);
+  const begun = clock.wall();
+  const step = async (seconds: number, bits: number) => {
+    for (let i = 0; i < seconds; i++) {
+      await clock.advance(1_000);
+      const [module = goodModule] = status.modules;
+      const received_bits = module.received_bits + bits;
+      const received_keys = module.received_keys + bits / 256;
+      status = { ...status, modules: [{ ...module, received_bits, received_keys }] };
+      recorder.look(status, { now: clock.now(), wall: clock.wall() });
+    }
+  };
+  await step(20, 2_560);
+  t.is(recorder.rates("fibre").received, 2_560);
+  t.is(recorder.moduleRates("m").keys, 10);
+  t.is(recorder.verdict(status).code, "ready");
+  t.is(recorder.verdict(status).since, begun);
+  await step(130, 0);
+  t.is(recorder.rates("fibre").received, 0);
+  t.is(recorder.moduleRates("m").last_key_s, 130);
+  const { code, since } = recorder.verdict(status);
+  t.is(code, "no_keys");
+  t.is(since, begun + 140_000);
+  const part = recorder.history("fibre")?.query(recordedNames, clock.now(), 60_000, 1_000);
+  t.is(part?.curves.total_stock_bits.mean.at(-1), 900_000);
+});
