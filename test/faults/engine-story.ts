@@ -115,12 +115,15 @@ export class EngineStory {
     this.#nextKey = undefined;
   }
 
-  async #rekey({ store }: Opened, disk: Disk): Promise<void> {
+  /** Keys come in and become stock meanwhile. */
+  async #rekey(opened: Opened, disk: Disk): Promise<void> {
+    const { store } = opened;
     if (store.resealingBytes !== undefined) return;
     this.#ring = disk.read(`${folder}/store`) as Buffer<ArrayBuffer>;
     this.#nextKey = this.#bytes(32);
-    await store.rekey(this.#nextKey);
-    this.#hasNextKey();
+    const rekeyed = store.rekey(this.#nextKey);
+    const settled = rekeyed.then(() => this.#hasNextKey());
+    await Promise.all([this.#commit(opened), this.#put(opened), settled]);
   }
 
   /** What was found is what was acknowledged; what was not, may be there as a whole. */

@@ -32,7 +32,7 @@ export const hsmSchema = v.strictObject({
   serial: v.optional(text),
   key: v.optional(text),
   pin_file: fileName,
-  answer_timeout_s: seconds(1, 300, 20),
+  answer_timeout_s: seconds(1, 30, 20),
 });
 
 export const storeSchema = v.strictObject({

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import type { Fault } from "../../../../src/base/errors.ts";
+import { diskFiles } from "../../../../src/host/disk/files.ts";
 import { type Opened, openEngine } from "../../../../src/km/io/engine/open.ts";
 import type { ReceivedKey } from "../../../../src/km/keys/received.ts";
 import type { Buffered, Change } from "../../../../src/km/store/port.ts";
@@ -274,6 +275,46 @@ test("keys come and go while the store is sealed anew, and a start goes on with 
   const files = await filesByName(folder);
   t.is(JSON.parse(String(files.get(join(folder, "store")))).keys.length, 2);
   t.deepEqual(await read(second, 1, 0, 3_000_000), Buffer.from(keys[0]?.bytes as Uint8Array));
+});
+
+test("nothing is acknowledged that a key seals which is not on the disk yet", async (t) => {
+  const { folder, masterKey, clock, open } = await bench(t);
+  await (await open()).store.close();
+  const entered = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<void>();
+  const rename = async (from: string, to: string) => {
+    if (to.endsWith("/store")) {
+      entered.resolve();
+      await held.promise;
+    }
+    await diskFiles.rename(from, to);
+  };
+  const opened = await openEngine({
+    folder,
+    masterKey,
+    limitBytes: 1e9,
+    wipeAfterMs: 10_000,
+    cycleMs: 0,
+    clock,
+    files: { ...diskFiles, rename },
+    onFailure: (fault) => t.fail(fault.message),
+  });
+  t.teardown(() => opened.store.close());
+  const first = await put(opened, someKeys(1));
+  const rekeyed = opened.store.rekey(randomBytes(32));
+  await entered.promise;
+  const acknowledged: string[] = [];
+  const handles = first.map(({ handle }) => handle);
+  const extent = { link: "ab", number: 1, length: 32, handles };
+  const stock = commit(opened, { extents: [extent] }).then(() => acknowledged.push("stock"));
+  const keys = put(opened, someKeys(1)).then(() => acknowledged.push("keys"));
+  // Longer than an extent takes to be written.
+  await readFile(join(folder, "store"));
+  for (let i = 0; i < 50; i++) await filesByName(folder);
+  t.deepEqual(acknowledged, []);
+  held.resolve();
+  await Promise.all([rekeyed, stock, keys]);
+  t.is(acknowledged.length, 2);
 });
 
 test("an extent that is damaged is given up when the store is sealed anew: the old key opens nothing of it", async (t) => {
