@@ -9,9 +9,15 @@ const commands = {
   store_damaged: ["qkd-km store check"],
   restored_disk: ["qkd-km doctor"],
   plain_link: ["qkd-km check-config"],
+  node_silent: ["qkd-km doctor"],
 };
 
-/** Commands for a terminal at the key manager. @param {{ name: string }} alarm */
-export function commandsFor({ name }) {
-  return commands[name] ?? [];
+/**
+ * Commands for a terminal at the key manager.
+ * @param {{ alarm: string, name: string, latched: boolean, active: boolean, acknowledged: boolean }} alarm
+ */
+export function commandsFor({ alarm, name, latched, active, acknowledged }) {
+  const own = commands[name] ?? [];
+  const waits = latched && !active && !acknowledged;
+  return waits ? [...own, `qkd-km alarms --ack ${alarm}`] : own;
 }
