@@ -152,7 +152,9 @@ export class RecordLog {
     } finally {
       this.#next = end === 0 ? await this.#beyondAll() : this.#next + room(size - end);
     }
-    if (end === size) this.#file = await this.#options.files.open(this.#path(number), "r+", 0o600);
+    // One of no bytes was made as power failed: it has no header to go on behind.
+    if (end > 0 && end === size)
+      this.#file = await this.#options.files.open(this.#path(number), "r+", 0o600);
   }
 
   /** A number that no record has, where the newest file cannot be read. */
