@@ -2,9 +2,11 @@
 
 import { alarmCuts } from "../../test/campaign/alarm-cuts.ts";
 import { custodyStories } from "../../test/campaign/custody-stories.ts";
+import { fuzzEtsi014 } from "../../test/campaign/etsi014-fuzz.ts";
 import { type Door, doors, flood } from "../../test/campaign/floods.ts";
 import { framesThroughNoise } from "../../test/campaign/frames.ts";
 import { fuzz } from "../../test/campaign/fuzz.ts";
+import { hostileApplications } from "../../test/campaign/hostile-applications.ts";
 import {
   type HostileResult,
   hostileCommands,
@@ -112,6 +114,29 @@ export const campaigns: readonly Campaign[] = [
           const { thrown, ...figures } = fuzz(times(100_000_000, scale), seed);
           const held = thrown.size === 0 && figures.growth < 50_000_000;
           return { held, figures: { ...figures, thrown: thrown.size } };
+        },
+      },
+    ],
+  },
+  {
+    name: "etsi014",
+    parts: [
+      {
+        title: "10⁷ drawn requests at the codec of ETSI GS QKD 014",
+        run(scale, seed) {
+          const { wrong, ...figures } = fuzzEtsi014(times(10_000_000, scale), seed);
+          for (const what of wrong) process.stderr.write(`${what}\n`);
+          const held = wrong.size === 0 && figures.growth < 50_000_000;
+          return { held, figures: { ...figures, wrong: wrong.size } };
+        },
+      },
+      {
+        title: "10⁶ requests of hostile applications at two key managers",
+        async run(scale, seed) {
+          const result = await hostileApplications(times(1_000_000, scale), seed, 200);
+          const { others, failures, lost, failed, growth_mb } = result;
+          const held = others + failures + lost + failed === 0 && growth_mb <= 16;
+          return { held, figures: { ...result } };
         },
       },
     ],
