@@ -133,7 +133,7 @@ export const campaigns: readonly Campaign[] = [
       {
         title: "10⁶ requests of hostile applications at two key managers",
         async run(scale, seed) {
-          const result = await hostileApplications(times(1_000_000, scale), seed, 200);
+          const result = await hostileApplications(times(1_000_000, scale), seed, 64);
           const { others, failures, lost, failed, growth_mb } = result;
           const held = others + failures + lost + failed === 0 && growth_mb <= 16;
           return { held, figures: { ...result } };

@@ -28,7 +28,7 @@ export interface HostileApplicationsResult {
   readonly honest: number;
   readonly lost: number;
   readonly failed: number;
-  /** Resident memory of either key manager's own at its end, beside a tenth into the run, MB. */
+  /** Resident memory of either key manager's own at its end, beside a third into the run, MB. */
   readonly growth_mb: number;
   /** Lines of both logs. */
   readonly lines: number;
@@ -98,12 +98,14 @@ async function attack(
   next: Random,
 ): Promise<void> {
   let one: Connection | undefined;
-  while (tally.left-- > 0) {
+  while (tally.left > 0) {
     try {
       if (one?.isOpen !== true) {
         one?.close();
         one = await Connection.open(door, shown, 30_000);
       }
+      if (tally.left <= 0) break;
+      tally.left--;
       const request = drawRequest(next, known, asked);
       const { method, path, headers, body } = request;
       const bytes = requestOf(door, path, { method, headers, ...(body && { body }) });
@@ -227,7 +229,7 @@ async function run(
     if (enc.status !== 200 || dec.status !== 200) failed++;
     else if (isSame(heldKeys(dec), given)) honest++;
     else lost++;
-    if (before === undefined && tally.sent > requests / 10) before = memory();
+    if (before === undefined && tally.sent > requests / 3) before = memory();
     await pause(pauseMs);
   }
   await all;
