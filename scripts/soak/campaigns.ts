@@ -2,11 +2,9 @@
 
 import { alarmCuts } from "../../test/campaign/alarm-cuts.ts";
 import { custodyStories } from "../../test/campaign/custody-stories.ts";
-import { fuzzEtsi014 } from "../../test/campaign/etsi014-fuzz.ts";
 import { type Door, doors, flood } from "../../test/campaign/floods.ts";
 import { framesThroughNoise } from "../../test/campaign/frames.ts";
 import { fuzz } from "../../test/campaign/fuzz.ts";
-import { hostileApplications } from "../../test/campaign/hostile-applications.ts";
 import {
   type HostileResult,
   hostileCommands,
@@ -38,22 +36,9 @@ import { rekeyTroubles } from "../../test/faults/rekey-campaign.ts";
 import { meetTroubles } from "../../test/faults/troubles.ts";
 import { lastKeys } from "../../test/sim/km/last-keys.ts";
 import { launcher } from "../bench/production.ts";
+import { type Campaign, type Outcome, times } from "./campaign.ts";
+import { etsi014 } from "./etsi014.ts";
 import { flow } from "./flow.ts";
-
-export interface Part {
-  readonly title: string;
-  run(scale: number, seed: number): Promise<Outcome> | Outcome;
-}
-
-export interface Outcome {
-  readonly held: boolean;
-  readonly figures: Readonly<Record<string, number>>;
-}
-
-export interface Campaign {
-  readonly name: string;
-  readonly parts: readonly Part[];
-}
 
 const noises = [1e-6, 1e-5, 1e-4, 1e-3].map((bitErrors) => ({
   bitErrors,
@@ -68,8 +53,6 @@ const flooded: Readonly<Record<Door, string>> = {
   page: "the page",
   local: "the socket that only answers",
 };
-
-const times = (count: number, scale: number) => Math.max(1, Math.round(count * scale));
 
 const seeds = (count: number, first: number) => Array.from({ length: count }, (_, i) => first + i);
 
@@ -118,29 +101,7 @@ export const campaigns: readonly Campaign[] = [
       },
     ],
   },
-  {
-    name: "etsi014",
-    parts: [
-      {
-        title: "10⁷ drawn requests at the codec of ETSI GS QKD 014",
-        run(scale, seed) {
-          const { wrong, ...figures } = fuzzEtsi014(times(10_000_000, scale), seed);
-          for (const what of wrong) process.stderr.write(`${what}\n`);
-          const held = wrong.size === 0 && figures.growth < 50_000_000;
-          return { held, figures: { ...figures, wrong: wrong.size } };
-        },
-      },
-      {
-        title: "10⁶ requests of hostile applications at two key managers",
-        async run(scale, seed) {
-          const result = await hostileApplications(times(1_000_000, scale), seed, 64);
-          const { others, failures, lost, failed, growth_mb } = result;
-          const held = others + failures + lost + failed === 0 && growth_mb <= 16;
-          return { held, figures: { ...result } };
-        },
-      },
-    ],
-  },
+  etsi014,
   {
     name: "floods",
     parts: doors.map((door) => ({

@@ -1,0 +1,28 @@
+/** Applications that are not to be trusted, at length. */
+import { fuzzEtsi014 } from "../../test/campaign/etsi014-fuzz.ts";
+import { hostileApplications } from "../../test/campaign/hostile-applications.ts";
+import { type Campaign, times } from "./campaign.ts";
+
+export const etsi014: Campaign = {
+  name: "etsi014",
+  parts: [
+    {
+      title: "10⁷ drawn requests at the codec of ETSI GS QKD 014",
+      run(scale, seed) {
+        const { wrong, ...figures } = fuzzEtsi014(times(10_000_000, scale), seed);
+        for (const what of wrong) process.stderr.write(`${what}\n`);
+        const held = wrong.size === 0 && figures.growth < 50_000_000;
+        return { held, figures: { ...figures, wrong: wrong.size } };
+      },
+    },
+    {
+      title: "10⁶ requests of hostile applications at two key managers",
+      async run(scale, seed) {
+        const result = await hostileApplications(times(1_000_000, scale), seed, 64);
+        const { others, failures, lost, failed, growth_mb } = result;
+        const held = others + failures + lost + failed === 0 && growth_mb <= 16;
+        return { held, figures: { ...result } };
+      },
+    },
+  ],
+};
