@@ -38,6 +38,7 @@ export class CrookedKmes {
   readonly #mistake: Mistake | undefined;
   readonly #servers: readonly Server[];
   readonly #keys = new Map<string, Held>();
+  readonly #racing: (() => void)[] = [];
   readonly #answered = new WeakMap<Socket, number>();
 
   constructor({ ca, kme }: KmePki, mistake?: Mistake) {
@@ -305,7 +306,7 @@ export class CrookedKmes {
     const isFor = (key: Held | undefined) =>
       (key?.master === master || this.#is("any master")) && (key?.waiting.has(caller) ?? false);
     const given = ids.filter((_, i) => isFor(held[i]));
-    if (this.#is("races")) await new Promise((resolve) => setTimeout(resolve, 50));
+    if (this.#is("races")) await this.#raced();
     const take = (some: readonly string[]) => {
       for (const id of some)
         if (!this.#is("gives again")) this.#keys.get(id)?.waiting.delete(caller);
@@ -323,6 +324,14 @@ export class CrookedKmes {
     }
     take(ids);
     return this.#keysOf(ids);
+  }
+
+  /** Resolves once four are between looking for a key and taking it. */
+  #raced(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#racing.push(resolve);
+    if (this.#racing.length >= 4) for (const go of this.#racing.splice(0)) go();
+    return promise;
   }
 
   #keysOf(ids: readonly string[]): object {
