@@ -15,6 +15,8 @@ import { fileURLToPath } from "node:url";
 import test from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import { softwareVersion } from "../../src/base/version.ts";
+import { kmPage } from "../../src/km/page/program.ts";
+import { loadAssets } from "../../src/ops/page/assets.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
@@ -23,6 +25,7 @@ import { withNode } from "../rig/one-node.ts";
 import { pskEnds } from "../rig/psk-ends.ts";
 import { Rig } from "../rig/rig.ts";
 import { SoftHsm } from "../rig/soft-hsm.ts";
+import { ask } from "../rig/web-bench.ts";
 import { deadline } from "../rig/with-rig.ts";
 
 const builder = fileURLToPath(new URL("../../scripts/build/main.ts", import.meta.url));
@@ -65,7 +68,8 @@ test.serial("the production build starts, supplies keys and stops in order", asy
 test.serial("its key managers start, take and compare keys, and stop in order", async (t) => {
   const place = join(folder, "kms");
   const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
-  const kms = await KmPair.make({ folder: place, modules, program: join(image, "bin/qkd-km") });
+  const program = join(image, "bin/qkd-km");
+  const kms = await KmPair.make({ folder: place, modules, program, web: "port = 0" });
   t.teardown(() => kms.stop());
   await kms.start(deadline());
   const [blockBits, blocks] = [8_192, 10];
@@ -79,6 +83,14 @@ test.serial("its key managers start, take and compare keys, and stop in order", 
   const matched = () => Promise.all(kms.kms.map(async (km) => (await km.status()).links[0]));
   const matched_bits = blocks * blockBits;
   await eventually("all is matched", matched, { is: [{ matched_bits }, { matched_bits }] });
+  // Its page has all of its files, and the doctor is in it.
+  await eventually("the page", () => kms.alice.page !== undefined, { is: true });
+  for (const path of loadAssets(kmPage).keys()) {
+    if (path !== "/login") t.is((await ask(kms.alice.page as string, path)).status, 200, path);
+  }
+  const config = join(place, "alice.toml");
+  const report = execFileSync(program, ["doctor", "--config", config], { encoding: "utf8" });
+  t.regex(report, /KM km-bob +connected/);
   // And the build's qkd-psk gets a tunnel's key from them.
   const tunnel = `[command]\nrun = ["true"]\n`;
   const psk = join(image, "bin/qkd-psk");

@@ -10,6 +10,7 @@ import type { Report } from "../../src/ops/doctor/finding.ts";
 import { createAuthority, writeIdentity } from "../emulator/certificates.ts";
 import { eventually } from "../eventually.ts";
 import { tooWide } from "../rig/cli.ts";
+import { freePort } from "../rig/free-port.ts";
 import { KmPair } from "../rig/km-pair.ts";
 import { deadline } from "../rig/with-rig.ts";
 
@@ -174,6 +175,16 @@ const table: readonly Broken[] = [
     },
     first: "link.fibre.tls",
     says: /names another KM/,
+  },
+  {
+    what: "a broker that is not running",
+    async by({ kms, edit }) {
+      await kms.bob.start(deadline());
+      const url = `mqtt://127.0.0.1:${await freePort()}`;
+      edit((text) => `${text}[manager]\nurl = "${url}"\nprotocol = 4\n`);
+    },
+    first: "broker.tcp",
+    says: /connection refused/,
   },
 ];
 

@@ -86,7 +86,7 @@ export function shownKm(
   alarms: readonly AlarmRecord[] = [],
 ): KmView {
   const moment = () => ({ now: clock.now(), wall: clock.wall() });
-  const recorder = new KmRecorder(moment());
+  const recorder = new KmRecorder(["fibre"], moment());
   recorder.look(status(), moment());
   return {
     id: "km-a",

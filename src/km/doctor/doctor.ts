@@ -4,6 +4,7 @@
  */
 import { describe } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
+import { type BrokerSubject, checkBroker } from "../../ops/doctor/broker.ts";
 import { type CertificateSubject, checkCertificates } from "../../ops/doctor/certificates.ts";
 import { checkConfiguration, checkRunning, type Daemon } from "../../ops/doctor/configuration.ts";
 import { conclude, type Finding, type Report, skip } from "../../ops/doctor/finding.ts";
@@ -76,6 +77,7 @@ export async function examine(
               () => checkPeer(link, config, running, forbidden, clock),
             ],
           ),
+          ["broker", () => checkBroker(brokerOf(config, running), clock)],
         ];
   const ofRunning: Step[] =
     running === undefined
@@ -103,6 +105,14 @@ export async function examine(
   const t = new Date(clock.wall()).toISOString();
   const km = config?.km.id ?? running?.status.km_id;
   return conclude(checks, { km, t, running: running !== undefined });
+}
+
+/** The manager's broker: one of which no alarm tells is not asked again. */
+function brokerOf({ km, manager }: KmConfig, running: Running | undefined): BrokerSubject {
+  const about = ["broker_unreachable.manager", "broker_takeover.manager"];
+  const told = running?.status.alarms.some(({ alarm }) => about.includes(alarm));
+  const well = told === false ? `${manager?.url ?? ""}: no alarm tells of it` : undefined;
+  return { id: km.id, manager, daemon, well };
 }
 
 /** What the configuration says of certificates. */

@@ -69,7 +69,9 @@ export class KmRecorder {
   #moment: Moment;
   #lookedAt: number;
 
-  constructor(moment: Moment) {
+  /** @param links what is remembered from the start: what was before the start may be put back */
+  constructor(links: readonly string[], moment: Moment) {
+    for (const link of links) this.#links.set(link, new LinkRecord());
     this.#moment = moment;
     this.#lookedAt = moment.now;
   }

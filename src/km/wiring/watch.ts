@@ -2,9 +2,11 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
+import { diskFiles } from "../../host/disk/files.ts";
 import type { AlarmRecord, Transition } from "../../ops/alarms/alarm.ts";
 import type { Moment } from "../../ops/alarms/severity.ts";
 import { EventHistory } from "../../ops/events/event-history.ts";
+import { HistoryKeeper } from "../../ops/history/history-keeper.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import { Page } from "../../ops/page/page.ts";
 import type { KmConfig } from "../config/load.ts";
@@ -28,6 +30,7 @@ export class Watch {
   readonly recorder: KmRecorder;
   readonly #parts: WatchParts;
   readonly #started: number;
+  readonly #keeper: HistoryKeeper;
   #page: Page | undefined;
   #before: KmStatus | undefined;
   #alarms: () => readonly AlarmRecord[] = () => [];
@@ -36,7 +39,16 @@ export class Watch {
     this.#parts = parts;
     const { clock } = parts;
     this.#started = clock.wall();
-    this.recorder = new KmRecorder({ now: clock.now(), wall: clock.wall() });
+    const links = parts.config.links.map(({ name }) => name);
+    this.recorder = new KmRecorder(links, { now: clock.now(), wall: clock.wall() });
+    this.#keeper = new HistoryKeeper({
+      files: diskFiles,
+      folder: parts.config.km.state_dir,
+      subjects: links,
+      recorder: this.recorder,
+      clock,
+      log: parts.log,
+    });
   }
 
   /** What the local socket tells of the past. */
@@ -87,6 +99,7 @@ export class Watch {
   /** Serves the page, if one is configured. That it cannot be served is a warning: keys do not wait for it. */
   open(status: () => KmStatus, alarms: () => readonly AlarmRecord[]): void {
     this.#alarms = alarms;
+    this.#keeper.start();
     const { config, clock, log } = this.#parts;
     if (config.web === undefined || !config.web.enabled) return;
     const view = this.#view(status);
@@ -120,6 +133,6 @@ export class Watch {
 
   /** Never rejects. */
   async close(): Promise<void> {
-    await this.#page?.stop();
+    await Promise.all([this.#page?.stop(), this.#keeper.stop()]);
   }
 }

@@ -5,6 +5,7 @@
 
 import { describe } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
+import { type BrokerSubject, checkBroker } from "../../ops/doctor/broker.ts";
 import { type CertificateSubject, checkCertificates } from "../../ops/doctor/certificates.ts";
 import { checkConfiguration, checkRunning, type Daemon } from "../../ops/doctor/configuration.ts";
 import { conclude, type Finding, type Report, skip, warn } from "../../ops/doctor/finding.ts";
@@ -13,7 +14,6 @@ import { checkStateFolder, daemonUser } from "../../ops/doctor/state-folder.ts";
 import { certificateFiles, listFiles } from "../config/certificates.ts";
 import type { Config } from "../config/load.ts";
 import { checkAlarms } from "./alarms.ts";
-import { checkBroker } from "./broker.ts";
 import { checkDevices } from "./devices.ts";
 import { checkKm, kmsOf } from "./km.ts";
 import { checkModule } from "./modules.ts";
@@ -92,7 +92,7 @@ export async function examine(
           ...kmsOf(config).map(
             (km): Step => [`KM ${km.name}`, () => checkKm(km, config, running, clock)],
           ),
-          ["broker", () => checkBroker(config, running, clock)],
+          ["broker", () => checkBroker(brokerOf(config, running), clock)],
           [
             "disk",
             async () => [await checkDisk(config.node.state_dir, config.alarms.storage_free)],
@@ -122,6 +122,13 @@ function checkDigest(config: Config | undefined, running: Running | undefined): 
   if (running.status.config.digest === config.digest) return [];
   const advice = "qkd-node config diff shows what is other; restart the node to take it";
   return [warn(["config.running", "configuration"], "the node runs with another one", advice)];
+}
+
+/** The manager's broker, and what a running node says of it. */
+function brokerOf({ node, manager }: Config, running: Running | undefined): BrokerSubject {
+  const told = running?.status.broker;
+  const well = told?.up === true ? `${told.url}, connected` : undefined;
+  return { id: node.id, manager, daemon, well };
 }
 
 /** What the configuration says of certificates. */

@@ -12,6 +12,7 @@ import { CommandHandler } from "../../ops/commands/handler.ts";
 import { publicKey } from "../../ops/commands/jws.ts";
 import { CommandMemory } from "../../ops/commands/memory.ts";
 import { EventHistory } from "../../ops/events/event-history.ts";
+import { HistoryKeeper } from "../../ops/history/history-keeper.ts";
 import { type BrokerCredentials, readBrokerCredentials } from "../../ops/mqtt/credentials.ts";
 import { KeptBroker } from "../../ops/mqtt/kept.ts";
 import { openOutbox } from "../../ops/outbox/open.ts";
@@ -19,7 +20,6 @@ import type { Outbox } from "../../ops/outbox/outbox.ts";
 import type { TelemetrySample } from "../../port/telemetry.ts";
 import { available, type ControlPorts, execute, type ModuleControl } from "../commands/executor.ts";
 import { commands } from "../commands/table.ts";
-import { HistoryKeeper } from "../history/history-keeper.ts";
 import { Recorder } from "../history/recorder.ts";
 import type { Ledger } from "../keys/ports.ts";
 import type { Manager } from "../manager/manager.ts";
@@ -98,7 +98,7 @@ export class Monitoring {
     this.#keeper = new HistoryKeeper({
       files: parts.files,
       folder: config.node.state_dir,
-      modules,
+      subjects: modules,
       recorder: this.recorder,
       clock: parts.clock,
       log: parts.log.child("history"),

@@ -13,15 +13,15 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { silentLog } from "../../../../src/base/log.ts";
 import { diskFiles, type FileSystem } from "../../../../src/host/disk/files.ts";
-import { bytesADay, HistoryKeeper } from "../../../../src/node/history/history-keeper.ts";
 import { Recorder, recordedNames } from "../../../../src/node/history/recorder.ts";
+import { dayStepMs, TelemetryHistory } from "../../../../src/ops/history/history.ts";
+import { bytesADay, HistoryKeeper } from "../../../../src/ops/history/history-keeper.ts";
 import {
   decodeSegment,
   encodeHead,
   encodeRecord,
   recordLength,
-} from "../../../../src/node/telemetry/record.ts";
-import { dayStepMs, TelemetryHistory } from "../../../../src/ops/history/history.ts";
+} from "../../../../src/ops/history/record.ts";
 import { ManualClock } from "../../../clock.ts";
 
 const minute = 60_000;
@@ -80,7 +80,7 @@ function life(folder: string, files: FileSystem, wall: number): Life {
   const keeper = new HistoryKeeper({
     files,
     folder,
-    modules: ["alice"],
+    subjects: ["alice"],
     recorder,
     clock,
     log: silentLog,

@@ -3,7 +3,7 @@
  * each with its checksum. Figures alone: no key has a place in it. Pure.
  */
 import { crc32 } from "node:zlib";
-import type { DayBucket, Tally } from "../../ops/history/history.ts";
+import type { DayBucket, Tally } from "./history.ts";
 
 const format = "qkd-node-history/1";
 const timeLength = 8;

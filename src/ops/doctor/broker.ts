@@ -3,41 +3,52 @@ import { existsSync } from "node:fs";
 import { type Clock, within } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { brokerPlace } from "../../host/net/host.ts";
-import { isCredential } from "../../ops/doctor/configuration.ts";
-import { type Finding, fail, ok, skip } from "../../ops/doctor/finding.ts";
-import { checkNetwork } from "../../ops/doctor/network.ts";
-import { beginMqtt, brokerReason, type ClientOptions } from "../../ops/mqtt/client.ts";
-import { readBrokerCredentials } from "../../ops/mqtt/credentials.ts";
-import type { Config } from "../config/load.ts";
-import type { ManagerConfig } from "../config/tables.ts";
-import type { Running } from "./subject.ts";
+import { beginMqtt, brokerReason, type ClientOptions } from "../mqtt/client.ts";
+import { readBrokerCredentials } from "../mqtt/credentials.ts";
+import { type Daemon, isCredential } from "./configuration.ts";
+import { type Finding, fail, ok, skip } from "./finding.ts";
+import { checkNetwork } from "./network.ts";
 
 const patience = 5_000;
 
+/** What the configuration says of the broker: the table `manager`. */
+export type ManagerOfDoctor = Parameters<typeof readBrokerCredentials>[0] &
+  Pick<ClientOptions, "url" | "protocol"> & {
+    readonly username?: string | undefined;
+    readonly require_pq: boolean;
+  };
+
+export interface BrokerSubject {
+  /** Of the program. */
+  readonly id: string;
+  readonly manager: ManagerOfDoctor | undefined;
+  readonly daemon: Pick<Daemon, "called">;
+  /** What the running program says of its connection, if that is well. */
+  readonly well: string | undefined;
+}
+
 export async function checkBroker(
-  config: Config,
-  running: Running | undefined,
+  { id, manager, daemon, well }: BrokerSubject,
   clock: Clock,
 ): Promise<Finding[]> {
-  const { manager } = config;
   if (manager === undefined) return [];
-  const told = running?.status.broker;
-  if (told?.up === true) return [ok(["broker", "broker"], `${told.url}, connected`)];
+  if (well !== undefined) return [ok(["broker", "broker"], well)];
   const findings = await checkNetwork("broker", "broker", brokerPlace(manager.url), clock);
   if (findings.some(({ status }) => status !== "ok")) return findings;
-  return [...findings, await checkConnection(config.node.id, manager, clock)];
+  return [...findings, await checkConnection(id, manager, daemon, clock)];
 }
 
 async function checkConnection(
-  nodeId: string,
-  manager: ManagerConfig,
+  id: string,
+  manager: ManagerOfDoctor,
+  { called }: Pick<Daemon, "called">,
   clock: Clock,
 ): Promise<Finding> {
   const name = ["broker.mqtt", "MQTT of broker"] as const;
   const { password_file: secret } = manager;
   const files = [secret, manager.ca, manager.cert, manager.key, manager.crl];
   if (files.some((file) => isCredential(file) && !existsSync(file as string))) {
-    return skip(name, "needs credentials that only the service has: start the node");
+    return skip(name, `needs credentials that only the service has: start ${called}`);
   }
   const over = new AbortController();
   try {
@@ -46,13 +57,13 @@ async function checkConnection(
       ...readBrokerCredentials(manager),
       url,
       protocol,
-      // The node's own identifier would throw the node out.
-      clientId: `${nodeId}-doctor`,
+      // Its own identifier would throw the daemon itself out.
+      clientId: `${id}-doctor`,
       username,
     };
     const late = () => Object.assign(new Error("late"), { code: "ETIMEDOUT" });
     await within(clock, patience, letIn(options, clock, over.signal), late);
-    return ok(name, `${url} lets the node in`);
+    return ok(name, `${url} lets ${called} in`);
   } catch (error) {
     if (error instanceof Fault) {
       return fail(name, describe(error), "see the checks of certificates above, and the files");

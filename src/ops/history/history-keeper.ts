@@ -1,5 +1,5 @@
 /**
- * Keeps the last day of figures over restarts: for each module two files in the state folder, of at most
+ * Keeps the last day of figures over restarts: for each subject (a module, a link) two files in the state folder, of at most
  * a day each, appended to in turn. Gentle to flash: one write in ten minutes, and nothing waits for the
  * disk. A crash costs the last minutes of a plot; an error of the disk costs the file, and no key.
  */
@@ -8,9 +8,8 @@ import { type Clock, clockPlausible, every, type Timer } from "../../base/clock.
 import { describe, errorCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { type FileSystem, type OpenFile, readWhole, writeAll } from "../../host/disk/files.ts";
-import { type DayBucket, dayStepMs } from "../../ops/history/history.ts";
-import { decodeSegment, encodeHead, encodeRecord, recordLength } from "../telemetry/record.ts";
-import type { Recorder } from "./recorder.ts";
+import { type DayBucket, dayStepMs, type TelemetryHistory } from "./history.ts";
+import { decodeSegment, encodeHead, encodeRecord, recordLength } from "./record.ts";
 
 const saveMs = 600_000;
 const day = 86_400_000;
@@ -23,14 +22,18 @@ export interface HistoryKeeperOptions {
   readonly files: FileSystem;
   /** The state folder. */
   readonly folder: string;
-  readonly modules: readonly string[];
-  readonly recorder: Recorder;
+  /** What figures are of: names of modules, or of links. */
+  readonly subjects: readonly string[];
+  readonly recorder: {
+    /** Undefined: nothing is remembered of it. */
+    history(subject: string): TelemetryHistory<string> | undefined;
+  };
   readonly clock: Clock;
   readonly log: Log;
 }
 
 interface Kept {
-  readonly module: string;
+  readonly subject: string;
   /** Which of the two files is appended to. */
   which: 0 | 1;
   /** Length of that file, bytes; undefined: it is begun anew. */
@@ -92,18 +95,18 @@ export class HistoryKeeper {
 
   async #restoreAll(): Promise<void> {
     if (!this.#known) return;
-    for (const module of this.#options.modules) {
-      if (!this.#kept.has(module)) this.#kept.set(module, await this.#restore(module));
+    for (const subject of this.#options.subjects) {
+      if (!this.#kept.has(subject)) this.#kept.set(subject, await this.#restore(subject));
     }
   }
 
-  async #restore(module: string): Promise<Kept> {
+  async #restore(subject: string): Promise<Kept> {
     const { files, recorder, clock } = this.#options;
-    const history = recorder.history(module);
+    const history = recorder.history(subject);
     const names = history?.names ?? [];
     const segments = [];
     for (const which of [0, 1] as const) {
-      const bytes = await readWhole(files, this.#path(module, which), mostBytes).catch((error) => {
+      const bytes = await readWhole(files, this.#path(subject, which), mostBytes).catch((error) => {
         if (error instanceof RangeError) return undefined;
         throw error;
       });
@@ -123,10 +126,10 @@ export class HistoryKeeper {
     const last = segments.toSorted((a, b) => newest(b) - newest(a))[0];
     const from = this.#begun;
     if (last === undefined || !last.usable) {
-      return { module, which: last?.which === 0 ? 1 : 0, length: undefined, records: 0, from };
+      return { subject, which: last?.which === 0 ? 1 : 0, length: undefined, records: 0, from };
     }
     const { which, length, buckets } = last;
-    return { module, which, length, records: buckets.length, from };
+    return { subject, which, length, records: buckets.length, from };
   }
 
   /** @param all also the bucket that is not over yet */
@@ -138,7 +141,7 @@ export class HistoryKeeper {
 
   async #save(kept: Kept, all: boolean): Promise<void> {
     const { recorder, clock } = this.#options;
-    const history = recorder.history(kept.module);
+    const history = recorder.history(kept.subject);
     const [wall, now] = [clock.wall(), clock.now()];
     const to = all ? now : aligned(now);
     const fresh = history?.buckets(kept.from, to) ?? [];
@@ -168,7 +171,7 @@ export class HistoryKeeper {
 
   async #open(kept: Kept, anew: boolean): Promise<OpenFile> {
     const { files } = this.#options;
-    const path = this.#path(kept.module, kept.which);
+    const path = this.#path(kept.subject, kept.which);
     if (anew) {
       await files.remove(path);
       return files.open(path, "wx", 0o600);
@@ -182,12 +185,12 @@ export class HistoryKeeper {
     }
   }
 
-  #path(module: string, which: 0 | 1): string {
-    return `${this.#options.folder}/history-${module}.${which}`;
+  #path(subject: string, which: 0 | 1): string {
+    return `${this.#options.folder}/history-${subject}.${which}`;
   }
 }
 
-/** Bytes that are written in a day for each module, at the most. */
+/** Bytes that are written in a day for each subject, at the most. */
 export function bytesADay(figures: number): number {
   return mostRecords * recordLength(figures);
 }
