@@ -25,6 +25,12 @@ export class KeyAllowance {
     return Math.ceil((needed - left) / keysPerS);
   }
 
+  /** It had none of them in the end. */
+  giveBack(application: string, keys: number): void {
+    const left = this.#left.get(application);
+    if (left !== undefined) left.keys += keys;
+  }
+
   /** Applications that are not in the table any more are forgotten. */
   keep(known: (application: string) => boolean): void {
     for (const id of this.#left.keys()) if (!known(id)) this.#left.delete(id);

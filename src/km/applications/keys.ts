@@ -113,8 +113,10 @@ export class ApplicationKeys {
 
   /** Prepares keys where there are applications for them. Some ten times a second. */
   tick(): void {
+    const table = this.#options.table();
+    this.#allowance.keep((id) => table.get(id) !== undefined);
     for (const link of this.#options.links) {
-      if (this.#options.table().hasPairs(link.peer)) this.#prepared.fill(link);
+      if (table.hasPairs(link.peer)) this.#prepared.fill(link);
     }
   }
 
@@ -164,7 +166,11 @@ export class ApplicationKeys {
     }
     const deadline = now() + answerMs;
     const wanted = { use, keys: request.number, length: request.size / 8, pickUp, deadline };
-    this.#inTurn(caller, count, done, (end) => {
+    const answered: Grant = (result) => {
+      if (result instanceof EtsiRefusal) this.#allowance.giveBack(caller.id, request.number);
+      done(result);
+    };
+    this.#inTurn(caller, count, answered, (end) => {
       link.core.owner.request(wanted, (result) => {
         if (typeof result !== "string") return end({ link: link.name, uses: result });
         const { message, retryAfter } = shortages[result];

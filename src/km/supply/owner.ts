@@ -250,7 +250,7 @@ export class Owner {
 
   /** Keys of this length that an application could have without a round trip, or soon. */
   prepared(length: number): number {
-    let keys = this.#prepared.get(length)?.length ?? 0;
+    let keys = (this.#prepared.get(length) ?? []).filter(({ state }) => state === "P").length;
     for (const pending of this.#pending) {
       if (pending.request !== undefined) continue;
       for (const use of usesOf(pending)) if (lengthOf(use) === length) keys++;

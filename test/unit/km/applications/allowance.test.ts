@@ -51,3 +51,14 @@ test("who is in the table no more is forgotten", (t) => {
   t.is(allowance.take("a", 20, rate, 0), 0);
   t.is(allowance.take("b", 1, rate, 0), 1);
 });
+
+test("keys that it was to have, and had not, may be asked for again at once", (t) => {
+  const allowance = new KeyAllowance();
+  t.is(allowance.take("a", 20, rate, 0), 0);
+  allowance.giveBack("a", 20);
+  t.is(allowance.take("a", 20, rate, 0), 0);
+  // No more than there were.
+  allowance.giveBack("b", 20);
+  t.is(allowance.take("b", 20, rate, 0), 0);
+  t.is(allowance.take("b", 1, rate, 0), 1);
+});
