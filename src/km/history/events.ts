@@ -47,20 +47,21 @@ export function linkEvent(link: string, event: LinkEvent, at: number): NodeEvent
   }
 }
 
-/** What is told by comparing two states, a second apart. */
+/** What is told by comparing two states, a second apart. @param before undefined: the first since the start */
 export function stateEvents(before: KmStatus | undefined, now: KmStatus, at: number): NodeEvent[] {
-  if (before === undefined) return [];
   const events: NodeEvent[] = [];
+  // A node may be there before the first look.
+  const nodes = now.nodes_connected - (before?.nodes_connected ?? 0);
+  if (nodes !== 0) {
+    const type = nodes > 0 ? "node_connected" : "node_lost";
+    events.push({ type, at, facts: { nodes: now.nodes_connected } });
+  }
+  if (before === undefined) return events;
   for (const { name, peer, session } of now.links) {
     const was = before.links.find((link) => link.name === name)?.session;
     if (was === "ready" && session === "down") {
       events.push({ type: "peer_lost", at, facts: { link: name, peer } });
     }
-  }
-  const nodes = now.nodes_connected - before.nodes_connected;
-  if (nodes !== 0) {
-    const type = nodes > 0 ? "node_connected" : "node_lost";
-    events.push({ type, at, facts: { nodes: now.nodes_connected } });
   }
   if (now.store.full !== before.store.full) {
     events.push({ type: now.store.full ? "store_full" : "store_has_room", at, facts: {} });
