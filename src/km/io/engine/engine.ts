@@ -354,6 +354,7 @@ export class Engine implements KeyStore {
     // After what was committed before: an extent may be about to be written.
     this.#enqueue({
       type: "work",
+      isUrgent: true,
       run: async () => done(await readRanges(this.#parts.volumes, link, ranges)),
     });
   }

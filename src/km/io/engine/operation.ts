@@ -8,10 +8,11 @@ export type Operation =
       readonly done: (stored: readonly Buffered[]) => void;
     }
   | { readonly type: "commit"; readonly change: Change; readonly done: (() => void) | undefined }
-  | { readonly type: "work"; readonly run: () => Promise<void> };
+  | { readonly type: "work"; readonly run: () => Promise<void>; readonly isUrgent?: boolean };
 
 /** An application waits for keys on their way, and for what is read; batches of stock can share syncs. */
 export function isUrgent(operation: Operation): boolean {
-  if (operation.type !== "commit") return operation.type === "work";
+  if (operation.type === "work") return operation.isUrgent === true;
+  if (operation.type === "put") return false;
   return operation.change.rows?.some(({ kind }) => kind === "use") ?? false;
 }
