@@ -9,7 +9,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
-import { ApplicationClient, heldKeys } from "../rig/application.ts";
+import { ApplicationClient, type HeldKey, heldKeys } from "../rig/application.ts";
 import type { KmOfPair, KmPair, PairApplication } from "../rig/km-pair.ts";
 import { Rig } from "../rig/rig.ts";
 import { SkipClient, type SkipClientOptions, type SkipReply } from "../rig/skip-client.ts";
@@ -68,6 +68,21 @@ function held({ status, body }: SkipReply) {
   const bytes = Buffer.from(key, "hex");
   return { status, id: keyId, digest: hash("sha256", bytes, "hex"), bits: bytes.length * 8 };
 }
+
+test.serial(
+  "a key for two of one end is the same over either door, whoever fetches first",
+  async (t) => {
+    const { kms, b2, etsiB } = await world(t);
+    const etsiA = new ApplicationClient(kms.alice, kms.alice.applications[0] as PairApplication);
+    t.teardown(() => etsiA.close());
+    const asked = { additional_slave_SAE_IDs: ["app-b2"] };
+    const [given] = heldKeys(await etsiA.ask("/api/v1/keys/app-b/enc_keys", asked));
+    const id = given?.id.replaceAll("-", "") ?? "";
+    const first = held(await b2.ask(`/key/${id}?remoteSystemID=app-a`));
+    t.deepEqual({ digest: first.digest, bits: first.bits }, { digest: given?.digest, bits: 256 });
+    t.deepEqual(heldKeys(await etsiB.decKeys("app-a", [given?.id ?? ""])), [given as HeldKey]);
+  },
+);
 
 test.serial(
   "two encryptors get the same key over SKIP, once, and nobody else gets it",

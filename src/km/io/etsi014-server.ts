@@ -21,8 +21,8 @@ import { type Method, pathOf } from "../../wire/etsi014/path.ts";
 import { badRequest, EtsiRefusal, notAllowed, unauthorized } from "../../wire/etsi014/refusal.ts";
 import type { ApplicationKeys, Granted } from "../applications/keys.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
-import { isFinal } from "../store/life.ts";
 import type { KeyStore } from "../store/port.ts";
+import { readGranted } from "./granted.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import {
@@ -262,15 +262,8 @@ export class Etsi014Server {
   #answer(call: Call, result: Granted | EtsiRefusal, unhandled: boolean): void {
     if (result instanceof EtsiRefusal) return this.#without(call, result);
     const { store, log } = this.#options;
-    const { link, uses } = result;
-    const ranges = uses.flatMap((use) => use.ranges);
-    store.read(link, ranges, (bytes) => {
-      // Another slave of the set may still fetch it.
-      const over = uses.filter(({ state }) => isFinal(state));
-      store.forget(
-        link,
-        over.flatMap((use) => use.ranges),
-      );
+    const { uses } = result;
+    readGranted(store, result, (bytes) => {
       if (bytes === undefined) {
         log.error("keys are damaged: lost", { keys: uses.length });
         const lost = new EtsiRefusal(503, "the keys were damaged and are lost", [], 0);

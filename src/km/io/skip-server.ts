@@ -25,6 +25,7 @@ import type { ApplicationKeys, Granted } from "../applications/keys.ts";
 import { partnerOf, partnersOf, systemIdOf } from "../applications/systems.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
 import type { KeyStore } from "../store/port.ts";
+import { readGranted } from "./granted.ts";
 import type { SkipClients } from "./skip-clients.ts";
 import { type DoorTimes, standardTimes, TlsDoor } from "./tls-door.ts";
 
@@ -212,10 +213,8 @@ export class SkipServer {
     // That a key is not here, that it is of others: which of these is not told.
     if (result instanceof EtsiRefusal) return this.#failed(response, caller, result, unknownKey());
     const { store, log } = this.#options;
-    const { link, uses } = result;
-    const ranges = uses.flatMap((use) => use.ranges);
-    store.read(link, ranges, (bytes) => {
-      store.forget(link, ranges);
+    const { uses } = result;
+    readGranted(store, result, (bytes) => {
       const [use] = uses;
       if (bytes === undefined || use === undefined) {
         log.error("keys are damaged: lost", { keys: uses.length });

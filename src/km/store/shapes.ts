@@ -45,6 +45,8 @@ export interface Use {
   fate: Fate | undefined;
   /** Slaves of its set that have it, one bit each, the first lowest. */
   had: number;
+  /** Slaves to whom it is granted and who have not read its bytes yet: of the life of this process. */
+  readers?: number;
   /** The set of applications. */
   request: string | undefined;
   /** The request was assigned to a pre-offer: the peer has to be told until its fate is known. */

@@ -19,6 +19,7 @@ import type { LinkContext } from "../peer/context.ts";
 import { isFinal } from "../store/life.ts";
 import { allOf, slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
+import { isTwice } from "./offered.ts";
 import { lengthOf } from "./owner.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
@@ -211,7 +212,7 @@ export class Peer {
 
   #takeAlone(uses: readonly Use[], slave: number, done: OpenTake["done"]): void {
     if (!this.#compared) return done("late");
-    for (const use of uses) this.#had(use, slave);
+    for (const use of uses) this.#grant(use, slave);
     this.#context.turn.whenDurable(() => done(uses));
   }
 
@@ -257,14 +258,25 @@ export class Peer {
     if (open.left.size > 0) return;
     for (const key of open.uses) {
       this.#open.delete(placeOf(key.id, slave));
-      this.#had(key, slave);
+      this.#grant(key, slave);
     }
     this.#context.turn.whenDurable(() => open.done(open.uses));
   }
 
   #burn(use: Use, slave: number): void {
     this.#had(use, slave);
-    if (isFinal(use.state)) this.#context.store.forget(this.#context.link, use.ranges);
+    if (isFinal(use.state)) this.#forget(use);
+  }
+
+  /** The slave has it, and reads its bytes next. */
+  #grant(use: Use, slave: number): void {
+    use.readers = (use.readers ?? 0) + 1;
+    this.#had(use, slave);
+  }
+
+  /** Its bytes are not needed any more, unless by a slave that is about to read them: then who reads last forgets them. */
+  #forget({ ranges, readers = 0 }: Use): void {
+    if (readers === 0) this.#context.store.forget(this.#context.link, ranges);
   }
 
   /** A slave has the key; with the last of them it is taken. */
@@ -290,7 +302,7 @@ export class Peer {
     }
     // A take that failed may have ended it.
     if (!isFinal(use.state)) this.#finish(use, entry);
-    this.#context.store.forget(this.#context.link, use.ranges);
+    this.#forget(use);
   }
 
   #fail(open: OpenTake, why: "unknown" | "late"): void {
@@ -375,16 +387,4 @@ export class Peer {
 /** Names one slave of a key. */
 function placeOf(id: string, slave: number): string {
   return slave === 0 ? id : `${id} ${slave}`;
-}
-
-/** Whether an offer names an ID or a byte twice: none that this KM makes does. */
-function isTwice(keys: readonly OfferedKey[]): boolean {
-  if (new Set(keys.map(({ id }) => id.toString("hex"))).size < keys.length) return true;
-  const ranges = keys.flatMap((key) => key.ranges);
-  if (ranges.length < 2) return false;
-  const sorted = ranges.toSorted((a, b) => a.extent - b.extent || a.start - b.start);
-  return sorted.some((range, i) => {
-    const before = sorted[i - 1];
-    return before !== undefined && before.extent === range.extent && range.start < before.end;
-  });
 }

@@ -1,0 +1,25 @@
+/** The bytes of keys that an application may have: read once, and not needed any more after that. */
+import type { Granted } from "../applications/keys.ts";
+import { isFinal } from "../store/life.ts";
+import type { KeyStore } from "../store/port.ts";
+
+/**
+ * @param done with the bytes of all keys, one after the other, which it wipes; undefined if they are damaged
+ */
+export function readGranted(
+  store: Pick<KeyStore, "read" | "forget">,
+  { link, uses }: Granted,
+  done: (bytes: Buffer | undefined) => void,
+): void {
+  const ranges = uses.flatMap((use) => use.ranges);
+  store.read(link, ranges, (bytes) => {
+    // Another slave of the set may still fetch it, or be about to read it.
+    for (const use of uses) if (!use.owner) use.readers = Math.max(0, (use.readers ?? 0) - 1);
+    const over = uses.filter(({ state, readers = 0 }) => isFinal(state) && readers === 0);
+    store.forget(
+      link,
+      over.flatMap((use) => use.ranges),
+    );
+    done(bytes);
+  });
+}

@@ -1,0 +1,43 @@
+import test from "ava";
+import { readGranted } from "../../../../src/km/io/granted.ts";
+import type { Use } from "../../../../src/km/store/shapes.ts";
+
+const use = (changes: Partial<Use>): Use => ({
+  id: "1d".repeat(16),
+  offer: "0f".repeat(24),
+  owner: false,
+  ranges: [{ extent: 1, start: 0, end: 32 }],
+  state: "T",
+  fate: undefined,
+  had: 1,
+  request: "app-b",
+  assigned: false,
+  number: 1,
+  pickUp: 60,
+  ...changes,
+});
+
+/** Ranges that are forgotten after so many reads of a key. */
+function forgottenAfter(key: Use, reads: number): number {
+  let forgotten = 0;
+  const store = {
+    read: (_link: string, _ranges: unknown, done: (bytes: Buffer) => void) =>
+      done(Buffer.alloc(32)),
+    forget: (_link: string, ranges: readonly unknown[]) => {
+      forgotten += ranges.length;
+    },
+  };
+  for (let n = 0; n < reads; n++) readGranted(store, { link: "fibre", uses: [key] }, () => {});
+  return forgotten;
+}
+
+test("bytes are forgotten by who reads them last, however many are granted them at once", (t) => {
+  t.is(forgottenAfter(use({ readers: 1 }), 1), 1);
+  t.is(forgottenAfter(use({ readers: 2 }), 1), 0);
+  t.is(forgottenAfter(use({ readers: 2 }), 2), 1);
+});
+
+test("what a slave of the set may still fetch is not forgotten; the owner's copy is, with its master's answer", (t) => {
+  t.is(forgottenAfter(use({ state: "B", readers: 1 }), 1), 0);
+  t.is(forgottenAfter(use({ owner: true, state: "S" }), 1), 1);
+});
