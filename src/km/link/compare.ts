@@ -15,12 +15,13 @@ export function compareBooks(context: LinkContext, peer: Peer, theirs: TheirBook
   const marks = compareMarks(context, theirs);
   compareCounts(context, peer, theirs);
   context.books.stock.takeBackGifts();
+  const inUse = rangesOf(theirs);
   const used: Range[] = [];
   for (const extent of [...context.books.stock.extents.values()]) {
-    used.push(...compareExtent(context, extent, theirs));
+    used.push(...compareExtent(context, extent, theirs, inUse.get(extent.number) ?? []));
   }
   // A key may have bytes of several extents: all regions are as they are now before one is marked for it.
-  for (const range of used) bindUsed(context, range, theirs);
+  for (const range of used) bindUsed(context, range, inUse.get(range.extent) ?? []);
   for (const use of [...context.books.uses.values()]) compareUse(context, peer, use, theirs);
   if (marks !== undefined) context.tell(marks);
   context.turn.changed();
@@ -52,8 +53,13 @@ function compareCounts({ books }: LinkContext, peer: Peer, { head }: TheirBooks)
   books.raiseNumber(head.heard.number);
 }
 
-/** @returns bytes that are used there and were free here */
-function compareExtent(context: LinkContext, extent: Extent, theirs: TheirBooks): Range[] {
+/** @param inIt what keys on their way have of it there @returns bytes that are used there and were free here */
+function compareExtent(
+  context: LinkContext,
+  extent: Extent,
+  theirs: TheirBooks,
+  inIt: readonly InUse[],
+): Range[] {
   const { books } = context;
   const { number, regions } = extent;
   const their = theirs.extents.get(number);
@@ -68,8 +74,10 @@ function compareExtent(context: LinkContext, extent: Extent, theirs: TheirBooks)
     books.stock.voidExtent(number);
     return [];
   }
-  const offered = tailOffers(number, theirs);
-  const result = reconcile(regions, their.regions, offered);
+  // Offers of theirs are made again: their bytes stay free here.
+  const offered = inIt.filter(({ use }) => use.owner && use.state === "O");
+  const ranges = offered.map(({ range }) => range);
+  const result = reconcile(regions, their.regions, ranges);
   books.stock.setRegions(number, result.regions);
   return result.used.map((range) => ({ ...range, extent: number }));
 }
@@ -79,30 +87,18 @@ interface InUse {
   readonly range: Range;
 }
 
-function rangesIn(extent: number, { uses }: TheirBooks): InUse[] {
-  const found: InUse[] = [];
-  for (const use of uses.values()) {
-    for (const range of use.ranges) if (range.extent === extent) found.push({ use, range });
-  }
-  return found;
-}
-
-/** Offers of theirs are made again: their bytes stay free here. */
-function tailOffers(extent: number, { uses }: TheirBooks): Range[] {
-  const ranges: Range[] = [];
-  for (const { owner, state, ranges: all } of uses.values()) {
-    if (!owner || state !== "O") continue;
-    for (const range of all) if (range.extent === extent) ranges.push(range);
-  }
-  return ranges;
+/** What their keys on their way have, by extent. */
+function rangesOf({ uses }: TheirBooks): Map<number, InUse[]> {
+  const all = [...uses.values()].flatMap((use) => use.ranges.map((range) => ({ use, range })));
+  return Map.groupBy(all, ({ range }) => range.extent);
 }
 
 /** Bytes that are used there and were free here: this end's row for them, where one is needed. */
-function bindUsed(context: LinkContext, used: Range, theirs: TheirBooks): void {
+function bindUsed(context: LinkContext, used: Range, inIt: readonly InUse[]): void {
   const { books, store, link } = context;
   store.forget(link, [used]);
   let known = 0;
-  for (const { use, range } of rangesIn(used.extent, theirs)) {
+  for (const { use, range } of inIt) {
     const overlaps = range.start < used.end && used.start < range.end;
     if (!overlaps) continue;
     known += Math.min(range.end, used.end) - Math.max(range.start, used.start);

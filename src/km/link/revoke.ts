@@ -5,8 +5,10 @@
 import { cameIn, type Period } from "../keys/origin.ts";
 import { idsOf, type LinkBuffer, runsOf, type Waiting } from "../matching/buffer.ts";
 import type { LinkContext } from "../peer/context.ts";
+import { bytesOf } from "../store/ranges.ts";
 import type { Use } from "../store/shapes.ts";
 import { noOffer } from "../store/shapes.ts";
+import { drawKsaId } from "../supply/ksa-id.ts";
 import type { Owner } from "../supply/owner.ts";
 import type { Peer } from "../supply/peer.ts";
 
@@ -48,7 +50,7 @@ export function revokeExtents(
     for (let at = 0; at < free.length; at += mostRanges) {
       const ranges = free.slice(at, at + mostRanges);
       const use: Use = {
-        id: drawId(context),
+        id: drawKsaId(context.random),
         offer: noOffer,
         owner: true,
         ranges,
@@ -61,7 +63,7 @@ export function revokeExtents(
         pickUp: 0,
       };
       books.addUse(use);
-      bytes += ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+      bytes += bytesOf(ranges);
       forget(context, owner, use);
     }
   }
@@ -72,13 +74,6 @@ export function revokeExtents(
 function forget({ store, link, turn }: LinkContext, owner: Owner, use: Use): void {
   store.forget(link, use.ranges);
   turn.whenDurable(() => owner.sendVoid(use));
-}
-
-function drawId({ random }: LinkContext): string {
-  const id = random(16);
-  id[6] = ((id[6] as number) & 0x0f) | 0x40;
-  id[8] = ((id[8] as number) & 0x3f) | 0x80;
-  return id.toString("hex");
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What the manager is told of links and modules beside their status. Counted since the process began. Pure. */
 import type { LinkEvent } from "../peer/events.ts";
+import { bytesOf } from "../store/ranges.ts";
 
 /** Keys that this KM gave to applications, as owner or as peer of the bytes. */
 export interface Supplied {
@@ -20,7 +21,7 @@ export class Tally {
     const { state, fate, ranges } = event;
     const left = state === "S" ? fate === undefined : state === "T";
     if (!left) return;
-    const bytes = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+    const bytes = bytesOf(ranges);
     const { keys, bits } = this.supplied(link);
     this.#supplied.set(link, { keys: keys + 1, bits: bits + bytes * 8 });
   }

@@ -8,8 +8,10 @@ import { digestOf, keysThatFitOffer } from "../../wire/kx/codec.ts";
 import type { Ack, FateTold, Offer, Take, VersionedRange } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
+import { bytesOf } from "../store/ranges.ts";
 import { slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
+import { drawKsaId } from "./ksa-id.ts";
 
 /** Why a request got no key. */
 export type Shortage = "away" | "stock" | "refused" | "late";
@@ -144,7 +146,7 @@ export class Owner {
     offer.writeBigUInt64BE(BigInt(++this.#counter), 16);
     const uses = ranges.map((part): Use => {
       const use: Use = {
-        id: this.#drawId(),
+        id: drawKsaId(this.#context.random),
         offer: offer.toString("hex"),
         owner: true,
         ranges: part.map(({ extent, start, end }) => ({ extent, start, end })),
@@ -160,14 +162,6 @@ export class Owner {
       return use;
     });
     return { offer, uses, ranges, digest: undefined, isBound: false };
-  }
-
-  /** A random UUID (RFC 9562 §5.4): only an application that was told it can ask for it. */
-  #drawId(): string {
-    const id = this.#context.random(16);
-    id[6] = ((id[6] as number) & 0x0f) | 0x40;
-    id[8] = ((id[8] as number) & 0x3f) | 0x80;
-    return id.toString("hex");
   }
 
   #send(pending: Pending, part: Part): void {
@@ -214,7 +208,7 @@ export class Owner {
   /** Prepared, and not before that is durable here: it ends with the process all the same. */
   #keep(uses: readonly Use[]): void {
     for (const use of uses) {
-      const length = lengthOf(use);
+      const length = bytesOf(use.ranges);
       const all = this.#prepared.get(length);
       if (all === undefined) this.#prepared.set(length, [use]);
       else all.push(use);
@@ -253,7 +247,7 @@ export class Owner {
     let keys = (this.#prepared.get(length) ?? []).filter(({ state }) => state === "P").length;
     for (const pending of this.#pending) {
       if (pending.request !== undefined) continue;
-      for (const use of usesOf(pending)) if (lengthOf(use) === length) keys++;
+      for (const use of usesOf(pending)) if (bytesOf(use.ranges) === length) keys++;
     }
     return keys;
   }
@@ -360,8 +354,4 @@ export class Owner {
       else for (const part of pending.parts) this.#send(pending, part);
     }
   }
-}
-
-export function lengthOf({ ranges }: Use): number {
-  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
 }

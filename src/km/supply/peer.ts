@@ -17,10 +17,10 @@ import type {
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { isFinal } from "../store/life.ts";
+import { bytesOf } from "../store/ranges.ts";
 import { allOf, slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import { isTwice } from "./offered.ts";
-import { lengthOf } from "./owner.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
 export type Takes = "witnessed" | "local";
@@ -164,7 +164,7 @@ export class Peer {
       return;
     }
     if (use !== undefined) return;
-    const length = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+    const length = bytesOf(ranges);
     const { stock } = books;
     const before = stock.free(0) + stock.free(1);
     for (const range of ranges) stock.markUsed(range);
@@ -327,7 +327,7 @@ export class Peer {
       offer: Buffer.from(use.offer, "hex"),
       id: Buffer.from(use.id, "hex"),
       fate: use.state as "T" | "X" | "V",
-      length: lengthOf(use),
+      length: bytesOf(use.ranges),
     });
   }
 
@@ -345,8 +345,8 @@ export class Peer {
     const { books } = this.#context;
     const { told } = books.state;
     told.number = Math.max(told.number, use.number);
-    if (use.state === "T") told.taken += lengthOf(use);
-    if (use.state === "X") told.expired += lengthOf(use);
+    if (use.state === "T") told.taken += bytesOf(use.ranges);
+    if (use.state === "X") told.expired += bytesOf(use.ranges);
     books.touchState();
     books.dropUse(use);
   }

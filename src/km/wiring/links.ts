@@ -13,6 +13,7 @@ import type { LinkStatus } from "../model/status.ts";
 import { usualLimits } from "../peer/context.ts";
 import type { LinkEvent } from "../peer/events.ts";
 import type { Buffered, Loaded } from "../store/port.ts";
+import { bytesOf } from "../store/ranges.ts";
 import { other } from "../store/regions.ts";
 import { noOffer } from "../store/shapes.ts";
 
@@ -147,7 +148,7 @@ export class LinkOfKm {
         remembered,
       });
     } else if (event.type === "use" && event.offer === noOffer && !event.owner) {
-      const bytes = event.ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+      const bytes = bytesOf(event.ranges);
       log.warn("the other KM was ordered to give up keys: void here, too", { bytes });
     } else if (event.type === "lost") this.#lost += event.bytes;
     else if (event.type === "ready") this.#tellLost();
@@ -215,7 +216,7 @@ export class LinkOfKm {
   #underWay(): { bound: number; readonly prepared: [own: number, peers: number] } {
     const bytes = { bound: 0, prepared: [0, 0] as [number, number] };
     for (const { owner, state, request, ranges } of this.core.books.uses.values()) {
-      const length = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+      const length = bytesOf(ranges);
       const isPrepared = request === undefined && "OPB".includes(state);
       if (isPrepared) bytes.prepared[owner ? 0 : 1] += length;
       else if ("OPSB".includes(state)) bytes.bound += length;

@@ -1,8 +1,8 @@
 /** Pairs of applications: one asks its KM for keys, tells the other their IDs, and the other asks its own. */
 
+import { bytesOf } from "../../../src/km/store/ranges.ts";
 import { slavesOf, useOf } from "../../../src/km/store/sae-set.ts";
 import type { Use } from "../../../src/km/store/shapes.ts";
-import { lengthOf } from "../../../src/km/supply/owner.ts";
 import type { SimKm } from "./sim-km.ts";
 import type { SimWorld as World } from "./world.ts";
 
@@ -88,7 +88,7 @@ export class Applications {
   #hand(km: SimKm, role: "master" | "slave", use: string, key: Use, slave = 0): void {
     const cells = km.cells(key);
     const { oracle } = this.#world;
-    if (cells === undefined || cells.bytes.length !== lengthOf(key)) {
+    if (cells === undefined || cells.bytes.length !== bytesOf(key.ranges)) {
       return oracle.bad("L", `the bytes of ${key.id} are not there when they are handed out`);
     }
     const slaves = slavesOf(use);

@@ -1,6 +1,7 @@
 /** Bytes of ranges of extents, one after the other. */
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
+import { bytesOf } from "../../store/ranges.ts";
 import type { Volumes } from "./volumes.ts";
 
 /** @returns memory that the caller wipes; undefined if one of them is not there, or is damaged */
@@ -10,7 +11,7 @@ export async function readRanges(
   ranges: readonly Range[],
 ): Promise<Buffer | undefined> {
   const joined = joinRanges(ranges);
-  const whole = keyMemory(lengthOf(joined));
+  const whole = keyMemory(bytesOf(joined));
   let at = 0;
   for (const { extent, start, end } of joined) {
     const place = volumes.place(link, extent);
@@ -35,7 +36,7 @@ export function readRangesAgain(
   const joined = joinRanges(ranges);
   const [only] = joined;
   if (only !== undefined && joined.length === 1) return again(volumes, link, only);
-  const whole = keyMemory(lengthOf(joined));
+  const whole = keyMemory(bytesOf(joined));
   let at = 0;
   for (const range of joined) {
     const part = again(volumes, link, range);
@@ -53,10 +54,6 @@ export function readRangesAgain(
 function again(volumes: Volumes, link: string, { extent, start, end }: Range): Buffer | undefined {
   const place = volumes.place(link, extent);
   return place && end <= place.length ? volumes.readAgain(place, start, end) : undefined;
-}
-
-function lengthOf(ranges: readonly Range[]): number {
-  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
 }
 
 /** Keys are allocated one after the other: as one range they are read in one go. */
