@@ -6,12 +6,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { errorCode, Fault } from "../../base/errors.ts";
+import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { Pace } from "../../host/door/pace.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
-import { HttpServer } from "../../host/http/server.ts";
 import { wipeMemory } from "../../port/key.ts";
 import { writeKeyContainer } from "../../wire/etsi014/container.ts";
 import { idsOfBody, idsOfQuery } from "../../wire/etsi014/key-ids.ts";
@@ -24,15 +23,9 @@ import type { Application, ApplicationTable } from "../applications/table.ts";
 import type { KeyStore } from "../store/port.ts";
 import { readGranted } from "./granted.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
+import { HttpsDoor } from "./https-door.ts";
 import { KeptAnswers } from "./kept-answers.ts";
-import {
-  type Admitted,
-  type DoorTimes,
-  type ServerTexts,
-  standardTimes,
-  TlsDoor,
-  unusable,
-} from "./tls-door.ts";
+import { type Admitted, type DoorTimes, type ServerTexts, standardTimes } from "./tls-door.ts";
 
 export interface Etsi014ServerOptions {
   readonly host: string;
@@ -78,8 +71,7 @@ interface Call extends Asker {
 
 export class Etsi014Server {
   readonly #options: Etsi014ServerOptions;
-  readonly #door: TlsDoor;
-  readonly #http: HttpServer;
+  readonly #door: HttpsDoor;
   readonly #bodies = new Bodies();
   readonly #kept: KeptAnswers;
   readonly #turns = new Turns();
@@ -96,30 +88,15 @@ export class Etsi014Server {
     this.#pace = new Pace(pace, clock);
     this.#limit = LogLimit.of(log, clock);
     this.#kept = new KeptAnswers(clock);
-    try {
-      this.#door = new TlsDoor(tls, clock, log, places);
-      this.#http = new HttpServer({
-        tls,
-        clients: true,
-        times: { ...times, request: times.message, stalled: times.idle },
-        most: this.#door.most,
-        serve: (request, response) => this.#serve(request, response),
-      });
-    } catch (error) {
-      throw unusable(error, tls);
-    }
-    const { server } = this.#http;
-    server.on("connection", (socket: Socket) => this.#door.enter(socket));
+    const { host, port } = options;
+    const serve = (request: IncomingMessage, response: ServerResponse) =>
+      this.#serve(request, response);
+    const about = { name: "key delivery", code: "web.listen" } as const;
+    this.#door = new HttpsDoor({ ...about, host, port, tls, times, clock, log, serve, places });
     // Before HTTP has the connection: a request that came with the handshake is not heard then.
-    server.prependListener("secureConnection", (socket: TLSSocket) => {
-      const admitted = this.#door.admit(socket);
+    this.#door.server.prependListener("secureConnection", (socket: TLSSocket) => {
+      const admitted = this.#door.door.admit(socket);
       if (admitted !== undefined) this.#callers.set(socket, admitted);
-    });
-    server.on("tlsClientError", (error: Error, socket: TLSSocket) =>
-      this.#door.refused(error, socket),
-    );
-    server.on("error", (error: NodeJS.ErrnoException) => {
-      log.warn("key delivery", { cause: error.code ?? "other" });
     });
   }
 
@@ -133,28 +110,16 @@ export class Etsi014Server {
     return this.#door.keyExchanges;
   }
 
-  /** @returns the port @throws Fault `web.listen` */
-  async listen(): Promise<number> {
-    const { host, port } = this.#options;
-    try {
-      return (await this.#http.listen(host, port)).port;
-    } catch (error) {
-      const facts = { host, port, code: errorCode(error) ?? "unknown" };
-      throw new Fault("web.listen", "key delivery cannot listen", facts);
-    }
+  /** @returns the port @throws Fault */
+  listen(): Promise<number> {
+    return this.#door.listen();
   }
 
-  /** As `Kq1Server.renew`. @throws Fault `kq1.connect` */
+  /** @throws Fault `kq1.connect` */
   renew(tls: ServerTexts): void {
-    try {
-      this.#door.renew(tls);
-      this.#http.renew(tls);
-    } catch (error) {
-      throw unusable(error, tls);
-    }
+    this.#door.renew(tls);
   }
 
-  /** Checks the connections that are open again: certificates and lists run out by themselves. */
   recheck(): void {
     this.#door.recheck();
   }
@@ -162,7 +127,7 @@ export class Etsi014Server {
   /** Resolves within a second. What has no answer yet gets none. */
   close(): Promise<void> {
     this.#kept.close();
-    return this.#http.close();
+    return this.#door.close();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

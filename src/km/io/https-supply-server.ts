@@ -3,12 +3,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { Pace } from "../../host/door/pace.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
-import { HttpServer } from "../../host/http/server.ts";
 import { httpStatus, parameter, supplyPathTemplate } from "../../wire/kq1/names.ts";
 import {
   longestAnswer,
@@ -18,10 +16,11 @@ import {
 import { elementsOf } from "../../wire/kq1/supply-members.ts";
 import { alpn as kq2Protocol } from "../../wire/kq2/names.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
+import { HttpsDoor } from "./https-door.ts";
 import { HttpsLine } from "./https-line.ts";
 import type { Kq2Lines } from "./kq2-line.ts";
 import { pathPattern } from "./supply-path.ts";
-import { type DoorTimes, type ServerTexts, standardTimes, TlsDoor, unusable } from "./tls-door.ts";
+import { type DoorTimes, type ServerTexts, standardTimes } from "./tls-door.ts";
 import type { Turn } from "./turn.ts";
 
 export interface HttpsSupplyServerOptions {
@@ -52,8 +51,7 @@ interface Said {
 
 export class HttpsSupplyServer {
   readonly #options: HttpsSupplyServerOptions;
-  readonly #door: TlsDoor;
-  readonly #http: HttpServer;
+  readonly #door: HttpsDoor;
   readonly #bodies = new Bodies();
   readonly #turns = new Turns();
   readonly #pace: Pace;
@@ -69,28 +67,23 @@ export class HttpsSupplyServer {
     this.#pace = new Pace(pace, clock);
     this.#limit = LogLimit.of(log, clock);
     this.#path = pathPattern(options.path ?? supplyPathTemplate);
-    try {
-      this.#door = new TlsDoor(tls, clock, log);
-      this.#http = new HttpServer({
-        tls,
-        clients: true,
-        times: { ...times, request: times.message, stalled: times.idle },
-        most: this.#door.most,
-        ...(options.kq2 && { protocols: [kq2Protocol] }),
-        serve: (request, response) => this.#serve(request, response),
-      });
-    } catch (error) {
-      throw unusable(error, tls);
-    }
-    const { server } = this.#http;
-    server.on("connection", (socket: Socket) => this.#door.enter(socket));
-    this.#admit(options.kq2);
-    server.on("tlsClientError", (error: Error, socket: TLSSocket) =>
-      this.#door.refused(error, socket),
-    );
-    server.on("error", (error: NodeJS.ErrnoException) => {
-      log.warn("Kq-1 server", { cause: error.code ?? "other" });
+    const { host, port } = options;
+    const serve = (request: IncomingMessage, response: ServerResponse) =>
+      this.#serve(request, response);
+    const protocols = options.kq2 && { protocols: [kq2Protocol] };
+    const about = { name: "Kq-1 server", code: "kq1.connect" } as const;
+    this.#door = new HttpsDoor({
+      ...about,
+      host,
+      port,
+      tls,
+      times,
+      clock,
+      log,
+      serve,
+      ...protocols,
     });
+    this.#admit(options.kq2);
   }
 
   /** Groups of TLS's key exchanges: of now, or of the last connection. */
@@ -98,44 +91,32 @@ export class HttpsSupplyServer {
     return this.#door.keyExchanges;
   }
 
-  /** @returns the port @throws Fault `kq1.connect` */
-  async listen(): Promise<number> {
-    const { host, port } = this.#options;
-    try {
-      return (await this.#http.listen(host, port)).port;
-    } catch (error) {
-      const facts = { host, port, code: errorCode(error) ?? "unknown" };
-      throw new Fault("kq1.connect", "Kq-1 server cannot listen", facts);
-    }
+  /** @returns the port @throws Fault */
+  listen(): Promise<number> {
+    return this.#door.listen();
   }
 
-  /** As `Kq1Server.renew`. @throws Fault `kq1.connect` */
+  /** @throws Fault `kq1.connect` */
   renew(tls: ServerTexts): void {
-    try {
-      this.#door.renew(tls);
-      this.#http.renew(tls);
-    } catch (error) {
-      throw unusable(error, tls);
-    }
+    this.#door.renew(tls);
   }
 
-  /** Checks the connections that are open again: certificates and lists run out by themselves. */
   recheck(): void {
     this.#door.recheck();
   }
 
   /** Resolves within a second. What has no answer yet gets none. */
   close(): Promise<void> {
-    return this.#http.close();
+    return this.#door.close();
   }
 
   /** Lets clients in before HTTP has their connections; those of Kq-2 it never has. */
   #admit(kq2: Kq2Lines | undefined): void {
-    const { server } = this.#http;
+    const { server } = this.#door;
     const http = server.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
     server.removeAllListeners("secureConnection");
     server.on("secureConnection", (socket: TLSSocket) => {
-      const admitted = this.#door.admit(socket);
+      const admitted = this.#door.door.admit(socket);
       if (admitted === undefined) return;
       if (socket.alpnProtocol === kq2Protocol) return kq2?.open(socket, admitted);
       this.#lines.set(socket, new HttpsLine(admitted));
