@@ -14,6 +14,7 @@ import { memberTwice } from "../../src/wire/etsi014/members.ts";
 import { pathOf } from "../../src/wire/etsi014/path.ts";
 import { EtsiRefusal } from "../../src/wire/etsi014/refusal.ts";
 import { random } from "../random.ts";
+import { inUse } from "../rig/memory.ts";
 import { drawBody, drawPath, type Known } from "./etsi014-draw.ts";
 
 export interface Etsi014FuzzResult {
@@ -21,7 +22,7 @@ export interface Etsi014FuzzResult {
   readonly refused: number;
   /** What was thrown and is no refusal, and what came out beyond its limits. Must be empty. */
   readonly wrong: ReadonlySet<string>;
-  /** Bytes of heap and buffers more than after the first tenth of the run. */
+  /** Bytes in use more than after the first tenth of the run. */
   readonly growth: number;
 }
 
@@ -90,11 +91,6 @@ export function fuzzEtsi014(inputs: number, seed: number): Etsi014FuzzResult {
       else refused++;
     }
   };
-  const memory = () => {
-    globalThis.gc?.();
-    const { arrayBuffers, heapUsed } = process.memoryUsage();
-    return arrayBuffers + heapUsed;
-  };
   const path = ({ query, sae }: ReturnType<typeof pathOf>) => {
     attempt(() => requestOfQuery(query, limits), beyond);
     attempt(() => idsOfQuery(query), oddIds);
@@ -112,7 +108,7 @@ export function fuzzEtsi014(inputs: number, seed: number): Etsi014FuzzResult {
   for (let i = 0; i < inputs; i++) {
     if (i % 3 === 0) attempt(() => pathOf(drawPath(next, known)), path);
     else body(drawBody(next, known), i % 3 === 1);
-    if (i === Math.floor(inputs / 10)) before = memory();
+    if (i === Math.floor(inputs / 10)) before = inUse();
   }
-  return { inputs, refused, wrong, growth: memory() - before };
+  return { inputs, refused, wrong, growth: inUse() - before };
 }

@@ -12,6 +12,7 @@ import { decodeHello, decodeRefuse, decodeWelcome } from "../../drivers/qmlp/hel
 import { decodeEvent, decodeTelemetry } from "../../drivers/qmlp/telemetry.ts";
 import { Fault } from "../../src/base/errors.ts";
 import { random } from "../random.ts";
+import { inUse } from "../rig/memory.ts";
 
 export interface FuzzResult {
   readonly inputs: number;
@@ -76,10 +77,6 @@ export function fuzz(inputs: number, seed: number): FuzzResult {
   const wire = Buffer.alloc(wireBound(maxBody));
   const body = Buffer.alloc(maxBody);
   const chunk = Buffer.alloc(4_096);
-  const memory = () => {
-    const { arrayBuffers, heapUsed } = process.memoryUsage();
-    return arrayBuffers + heapUsed;
-  };
   let before = 0;
   // A stack for each of millions of faults is most of the work, and nobody reads them.
   const { stackTraceLimit } = Error;
@@ -105,10 +102,10 @@ export function fuzz(inputs: number, seed: number): FuzzResult {
     }
     if (i === Math.floor(inputs / 10)) {
       globalThis.gc?.();
-      before = memory();
+      before = inUse();
     }
   }
   Error.stackTraceLimit = stackTraceLimit;
   globalThis.gc?.();
-  return { inputs, refused, thrown, growth: memory() - before };
+  return { inputs, refused, thrown, growth: inUse() - before };
 }

@@ -13,13 +13,14 @@ import { checkStore, repairStore } from "../../src/km/io/engine/check.ts";
 import { type Opened, openEngine } from "../../src/km/io/engine/open.ts";
 import { ManualClock } from "../clock.ts";
 import { type Random, random } from "../random.ts";
+import { inUse } from "../rig/memory.ts";
 
 export interface FileFuzzResult {
   readonly inputs: number;
   readonly opened: number;
   /** Faults by their code. */
   readonly faults: Readonly<Record<string, number>>;
-  /** Bytes of resident memory that were added after the first tenth. */
+  /** Bytes in use that were added after the first tenth. */
   readonly growth: number;
   readonly broken: readonly string[];
 }
@@ -189,11 +190,11 @@ export async function kmFileFuzz(count: number, seed: number): Promise<FileFuzzR
         }
       }
       await rm(folder, { recursive: true });
-      if (n <= count / 10) before = process.memoryUsage().rss;
+      if (n <= count / 10) before = inUse();
     }
   } finally {
     process.off("uncaughtException", thrown).off("unhandledRejection", thrown);
     await rm(root, { recursive: true });
   }
-  return { inputs: count, opened, faults, growth: process.memoryUsage().rss - before, broken };
+  return { inputs: count, opened, faults, growth: inUse() - before, broken };
 }

@@ -8,6 +8,7 @@ import { connect, type TLSSocket } from "node:tls";
 import { random } from "../random.ts";
 import { Canary, canaryBytes } from "../rig/canary.ts";
 import { nodeTexts, serve } from "../rig/kq1-servers.ts";
+import { inUse } from "../rig/memory.ts";
 
 export interface HttpFuzzResult {
   readonly inputs: number;
@@ -15,7 +16,7 @@ export interface HttpFuzzResult {
   readonly answered: number;
   /** Good messages among them that were not taken. */
   readonly refused: number;
-  /** Bytes of resident memory that were added after the first tenth. */
+  /** Bytes in use that were added after the first tenth. */
   readonly growth: number;
   readonly broken: readonly string[];
 }
@@ -225,13 +226,13 @@ export async function kmHttpFuzz(count: number, seed: number): Promise<HttpFuzzR
         "waits",
       );
       if (!/^HTTP\/1\.1 200 .*"success"/s.test(good)) refused++;
-      if (n <= count / 10) before = process.memoryUsage().rss;
+      if (n <= count / 10) before = inUse();
     }
     if (canary.isInText(lines.join("\n"))) broken.push("a key is in the log");
   } finally {
     await server.close();
     process.off("uncaughtException", thrown).off("unhandledRejection", thrown);
   }
-  const growth = process.memoryUsage().rss - before;
+  const growth = inUse() - before;
   return { inputs: count, answered, refused, growth, broken };
 }
