@@ -126,9 +126,12 @@ testWith(
     await looking(t, program, async ({ kms, page }) => {
       // With an alarm on it: the other key manager loses its disk, after a session that began with keys.
       const { process, state } = kms.bob;
+      const isReady = verdict("Keys are compared and ready");
       await process.stop();
+      // Else what the page still shows of the session before would be taken for the next.
+      await page.until(`!(${isReady})`, deadline());
       await kms.bob.start(deadline());
-      await page.until(verdict("Keys are compared and ready"), deadline());
+      await page.until(isReady, deadline());
       await process.stop();
       rmSync(state, { recursive: true });
       await kms.bob.start(deadline());
