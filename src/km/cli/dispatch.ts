@@ -1,17 +1,20 @@
-/** `qkd-km COMMAND`: finds the command, checks its options, says what is wrong with them. */
-import { parseArgs } from "node:util";
+/** `qkd-km COMMAND`: the table of its commands. Each brings in what it needs when it is called. */
 import { systemClock } from "../../base/clock.ts";
-import { describe, Fault } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
-import { didYouMean } from "../../base/words.ts";
 import { ConfigError } from "../../host/config/problems.ts";
-import { placeOf } from "../../host/life/crashes.ts";
-import { endBySignals, isStopRequested } from "../../host/life/signals.ts";
+import {
+  type Asked,
+  type Command,
+  type Program,
+  begin as start,
+  type Typed,
+  UsageError,
+} from "../../host/terminal/program.ts";
 import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
 import { ask, CliError } from "../../ops/cli/client.ts";
 import { type Acknowledged, kmSockets } from "../local/local.ts";
 import type { KmStatus } from "../model/status.ts";
-import { compromise, listKeys, type RecordOptions, showKey } from "./ask-records.ts";
+import { compromise, listKeys, showKey } from "./ask-records.ts";
 import {
   alarmList,
   alarmText,
@@ -72,174 +75,163 @@ line, 69 it does not run, 70 a defect, 73 a file cannot be made, 74 a file, the
 store or a socket, 77 not permitted, 78 the configuration.
 `;
 
-const commands = [
-  "run",
-  "check-config",
-  "status",
-  "links",
-  "keys",
-  "key",
-  "compromise",
-  "apps",
-  "alarms",
-  "doctor",
-  "support-bundle",
-  "rekey",
-  "hsm",
-  "store",
-] as const;
-const storeActs = ["check", "repair"] as const;
-const hsmActs = ["init", "check"] as const;
+const options = {
+  json: { type: "boolean" },
+  module: { type: "string" },
+  link: { type: "string" },
+  from: { type: "string" },
+  to: { type: "string" },
+  delete: { type: "boolean" },
+  yes: { type: "string" },
+  /** File of a master key. */
+  adopt: { type: "string" },
+  /** ID of an alarm. */
+  ack: { type: "string" },
+} as const;
+type Options = Typed<typeof options>;
+type Given = Asked<Options>;
+
 /** As messages name it when it is asked. */
 const who = { called: "the key manager", command: "qkd-km" } as const;
-
-interface Options extends RecordOptions {
-  readonly config?: string;
-  readonly help?: boolean;
-  readonly version?: boolean;
-  /** File of a master key. */
-  readonly adopt?: string;
-  /** ID of an alarm. */
-  readonly ack?: string;
-}
-
 const terminal = openTerminal(process.stdout, process.stderr, process.env, "qkd-km");
 
 /** Carries out a command line, and ends the process with its exit code. */
-export async function begin(args: readonly string[]): Promise<void> {
-  // Timers of the clock keep no process alive.
-  setInterval(() => {}, 60_000);
-  const code = await go(args).catch(explain);
-  await terminal.written();
-  process.exit(code);
+export function begin(args: readonly string[]): Promise<void> {
+  return start(program, terminal, args);
 }
 
-/** Says what went wrong, in as few lines as that takes. @returns an exit code */
-function explain(error: unknown): number {
-  if (error instanceof ConfigError) {
-    for (const line of error.located) terminal.complain(line);
-    return exit.config;
-  }
-  if (error instanceof CliError) {
-    terminal.complain(`qkd-km: ${error.message}`);
-    return error.exitCode;
-  }
-  if (error instanceof Fault) {
-    terminal.complain(`qkd-km: ${describe(error)}`);
-    return exit.io;
-  }
-  // What others say may quote what they were given.
-  const what = `${describe(error)}${placeOf(error)}`;
-  terminal.complain(`qkd-km: internal error: ${what}; please report it`);
-  return exit.software;
+/** @throws ConfigError */
+async function readConfig(file: string) {
+  return (await import("../config/load.ts")).readKmConfig(file);
 }
 
-async function go(args: readonly string[]): Promise<number> {
-  let parsed: {
-    values: Options;
-    positionals: string[];
+/** With all files that it names. @throws ConfigError */
+async function loadConfig(file: string) {
+  return (await import("../config/load.ts")).loadKmConfig(file);
+}
+
+/** What a command asks the running key manager with. */
+async function asking({ file, values }: Given) {
+  const config = await readConfig(file);
+  const now = systemClock.wall();
+  return { sockets: kmSockets(config), who, km: config.km.id, options: values, now };
+}
+
+/** A command that shows a part of the status: in words, or all of that part for a program. */
+function showing(
+  part: (status: KmStatus) => unknown,
+  text: (status: KmStatus) => string,
+): Command<Options>["run"] {
+  return async (given) => {
+    const { sockets } = await asking(given);
+    const status = await ask<KmStatus>(sockets, "status", {}, undefined, who);
+    return given.values.json ? pass(part(status)) : print(text(status));
   };
-  try {
-    parsed = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        config: { type: "string", short: "c" },
-        json: { type: "boolean" },
-        help: { type: "boolean", short: "h" },
-        version: { type: "boolean" },
-        module: { type: "string" },
-        link: { type: "string" },
-        from: { type: "string" },
-        to: { type: "string" },
-        delete: { type: "boolean" },
-        yes: { type: "string" },
-        adopt: { type: "string" },
-        ack: { type: "string" },
-      },
-    });
-  } catch (error) {
-    // Its second sentence is about positional arguments.
-    return wrong((error as Error).message.split(". ")[0] ?? "");
-  }
-  const { values, positionals } = parsed;
-  // Another word may have been "run": the name of a file.
-  if (positionals[0] !== "run") endBySignals();
-  if (values.help) return print(usage);
-  if (values.version) {
-    const { softwareVersion } = await import("../../base/version.ts");
-    return print(softwareVersion);
-  }
-  const [command, ...more] = positionals;
-  if (command === undefined) return wrong("which command?");
-  const known = commands.find((name) => name === command);
-  if (known === undefined)
-    return wrong(`no such command: ${tidy(command)}${didYouMean(command, commands)}`);
-  const [named = values.config] = known === "check-config" ? more.splice(0, 1) : [];
-  const [id] = known === "key" && more[0] === "show" ? more.splice(0, 2).slice(1) : [];
-  if (known === "key" && id === undefined) return wrong("key show ID");
-  const word = known === "store" || known === "hsm" ? more.shift() : undefined;
-  const act = storeActs.find((name) => name === word);
-  const bundle = known === "support-bundle" ? more.shift() : undefined;
-  const hsmAct = hsmActs.find((name) => name === word);
-  if (more.length > 0)
-    return wrong(`one command at a time: ${tidy(more[0] ?? "")} is one too many`);
-  const misplaced = misplacedOption(word === "init" ? "hsm init" : known, values);
-  if (misplaced !== undefined) return wrong(`--${misplaced} has no use with ${known}`);
-  const file = named ?? values.config ?? standardConfig;
-  const json = values.json === true;
-  if (known === "check-config") return check(file, json);
-  if (known === "doctor" || known === "support-bundle") {
-    const { doctor, supportBundle } = await import("./doctor.ts");
-    const asked = { file, json, terminal };
-    return known === "doctor" ? doctor(asked) : supportBundle(asked, bundle);
-  }
-  if (known === "run") {
-    // Told to stop while it was loaded: nothing was begun.
-    const { run } = await import("../main.ts");
-    if (await isStopRequested()) return exit.ok;
-    return run((await import("../config/load.ts")).loadKmConfig(file));
-  }
-  const { readKmConfig } = await import("../config/load.ts");
-  if (known === "store") {
-    if (act === undefined) return wrong("store check, or store repair?");
-    const { loadKmConfig } = await import("../config/load.ts");
-    const { storeCommand } = await import("./store.ts");
-    return storeCommand(loadKmConfig(file), act, values.json === true);
-  }
-  if (known === "hsm") {
-    if (hsmAct === undefined) return wrong("hsm init, or hsm check?");
-    const { loadKmConfig } = await import("../config/load.ts");
-    const { hsmCommand } = await import("./hsm.ts");
-    const { json = false, adopt } = values;
-    return hsmCommand(loadKmConfig(file), hsmAct, { json, adopt });
-  }
-  const config = readKmConfig(file);
-  const sockets = kmSockets(config);
-  const asked = { sockets, who, km: config.km.id, options: values, now: systemClock.wall() };
-  if (known === "key") return print(await showKey(id ?? "", asked));
-  if (known === "compromise") return print(await compromise(asked));
-  if (known === "rekey") {
-    const { rekey, rekeyedText } = await import("./rekey.ts");
-    const done = await rekey(asked, (line) => values.json || terminal.say(line));
-    return values.json ? pass(done) : print(rekeyedText(done));
-  }
-  if (known === "keys" && values.module !== undefined) {
-    return print(await listKeys(values.module, asked));
-  }
-  if (values.ack !== undefined) return acknowledge(values.ack, sockets, values.json === true);
-  const status = await ask<KmStatus>(sockets, "status", {}, undefined, who);
-  if (values.json) {
-    const { links, modules: keys, applications: apps = [] } = status;
-    const alarms = alarmList(status);
-    const parts = { links, keys, alarms, apps, status };
-    return pass(parts[known]);
-  }
-  if (known === "alarms") return print(alarmText(status));
-  if (known === "apps") return print(applicationTable(status.applications));
-  if (known === "links") return print(linkTable(status));
-  return print(known === "keys" ? moduleTable(status.modules) : statusText(status));
 }
+
+const modules = showing(
+  (status) => status.modules,
+  (status) => moduleTable(status.modules),
+);
+const alarms = showing(alarmList, alarmText);
+
+const commands: readonly Command<Options>[] = [
+  {
+    call: "run",
+    isDaemon: true,
+    run: async ({ file }) => (await import("../main.ts")).run(await loadConfig(file)),
+  },
+  {
+    call: "check-config [FILE]",
+    options: ["json"],
+    run: ({ file, words: [named = file], values }) => check(named, values.json === true),
+  },
+  {
+    call: "status",
+    options: ["json"],
+    run: showing((status) => status, statusText),
+  },
+  { call: "links", options: ["json"], run: showing(({ links }) => links, linkTable) },
+  {
+    call: "keys",
+    options: ["json", "module", "from", "to"],
+    run: async (given) => {
+      const { module, from, to } = given.values;
+      if (module !== undefined) return print(await listKeys(module, await asking(given)));
+      if ((from ?? to) !== undefined) throw new UsageError("--from and --to go with --module");
+      return modules(given);
+    },
+  },
+  {
+    call: "key show ID",
+    options: ["json"],
+    run: async (given) => print(await showKey(given.words[0] ?? "", await asking(given))),
+  },
+  {
+    call: "compromise",
+    options: ["json", "link", "from", "to", "delete", "yes"],
+    run: async (given) => print(await compromise(await asking(given))),
+  },
+  {
+    call: "apps",
+    options: ["json"],
+    run: showing(
+      ({ applications = [] }) => applications,
+      ({ applications }) => applicationTable(applications),
+    ),
+  },
+  {
+    call: "alarms",
+    options: ["json", "ack"],
+    run: (given) => (given.values.ack === undefined ? alarms(given) : acknowledge(given)),
+  },
+  {
+    call: "doctor",
+    options: ["json"],
+    run: async ({ file, values: { json = false } }) =>
+      (await import("./doctor.ts")).doctor({ file, json, terminal }),
+  },
+  {
+    call: "support-bundle [FILE]",
+    options: ["json"],
+    run: async ({ file, values: { json = false }, words: [bundle] }) =>
+      (await import("./doctor.ts")).supportBundle({ file, json, terminal }, bundle),
+  },
+  {
+    call: "rekey",
+    options: ["json"],
+    run: async (given) => {
+      const { rekey, rekeyedText } = await import("./rekey.ts");
+      const { json } = given.values;
+      const done = await rekey(await asking(given), (line) => json || terminal.say(line));
+      return json ? pass(done) : print(rekeyedText(done));
+    },
+  },
+  ...(["init", "check"] as const).map(
+    (act): Command<Options> => ({
+      call: `hsm ${act}`,
+      options: act === "init" ? ["json", "adopt"] : ["json"],
+      run: async ({ file, values: { json = false, adopt } }) =>
+        (await import("./hsm.ts")).hsmCommand(await loadConfig(file), act, { json, adopt }),
+    }),
+  ),
+  ...(["check", "repair"] as const).map(
+    (act): Command<Options> => ({
+      call: `store ${act}`,
+      options: ["json"],
+      run: async ({ file, values: { json = false } }) =>
+        (await import("./store.ts")).storeCommand(await loadConfig(file), act, json),
+    }),
+  ),
+];
+
+const program: Program<typeof options> = {
+  name: "qkd-km",
+  usage,
+  standardConfig,
+  options,
+  commands,
+};
 
 const notAcknowledged: Readonly<Record<string, string>> = {
   unknown_alarm: "there is no such alarm: see qkd-km alarms",
@@ -247,33 +239,14 @@ const notAcknowledged: Readonly<Record<string, string>> = {
 };
 
 /** @throws CliError if it was not */
-async function acknowledge(
-  alarm: string,
-  sockets: readonly string[],
-  json: boolean,
-): Promise<number> {
+async function acknowledge(given: Given): Promise<number> {
+  const { ack: alarm = "", json } = given.values;
+  const { sockets } = await asking(given);
   const acted = await ask<Acknowledged>(sockets, "acknowledge_alarm", { alarm }, undefined, who);
   if (json) pass(acted);
   if (acted.status === "done") return json ? exit.ok : print(`${tidy(alarm)} is acknowledged\n`);
   const why = notAcknowledged[acted.reason ?? ""] ?? tidy(acted.reason ?? "");
   throw new CliError(`not acknowledged: ${why}`, exit.failed);
-}
-
-const ofSome = ["module", "link", "from", "to", "delete", "yes", "adopt", "ack"] as const;
-
-/** An option that this command does not look at: a mistake, and not to be passed over. */
-function misplacedOption(command: string, values: Options): string | undefined {
-  const used: readonly string[] =
-    command === "compromise"
-      ? ["link", "from", "to", "delete", "yes"]
-      : command === "keys" && values.module !== undefined
-        ? ["module", "from", "to"]
-        : command === "hsm init"
-          ? ["adopt"]
-          : command === "alarms"
-            ? ["ack"]
-            : [];
-  return ofSome.find((name) => values[name] !== undefined && !used.includes(name));
 }
 
 /** @throws ConfigError with all that is wrong, unless that is printed as JSON */
@@ -304,9 +277,4 @@ function print(text: string): number {
 function pass(value: unknown): number {
   terminal.pass(JSON.stringify(value));
   return exit.ok;
-}
-
-function wrong(message: string): number {
-  terminal.complain(`qkd-km: ${message}\nTry: qkd-km --help`);
-  return exit.usage;
 }

@@ -1,11 +1,12 @@
 /** `qkd-node start`, `stop`, `self-test` and `zeroize`: commands for a module. */
 
+import { UsageError } from "../../host/terminal/program.ts";
 import { elapsing, progress } from "../../host/terminal/progress.ts";
 import { type Terminal, tidy } from "../../host/terminal/terminal.ts";
 import type { Acted, Status } from "../../ops/cli/shapes.ts";
 import { tellActed } from "./acted.ts";
 import { confirm } from "./confirm.ts";
-import { among, type Context, UsageError } from "./context.ts";
+import { among, type Context } from "./context.ts";
 
 type Name = "start" | "stop" | "self_test" | "zeroize";
 

@@ -2,8 +2,9 @@
 
 import { exit } from "../../base/exit-codes.ts";
 import { ConfigError } from "../../host/config/problems.ts";
+import { UsageError } from "../../host/terminal/program.ts";
 import type { Config } from "../config/load.ts";
-import { type Context, UsageError } from "./context.ts";
+import type { Context } from "./context.ts";
 
 /** @throws ConfigError with all that is wrong with it, unless that is printed as JSON */
 export async function check(file: string, context: Context): Promise<number> {

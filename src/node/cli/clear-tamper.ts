@@ -1,8 +1,9 @@
 /** `qkd-node clear-tamper`: the node was inspected after its chassis was opened. */
 
+import { UsageError } from "../../host/terminal/program.ts";
 import type { Acted } from "../../ops/cli/shapes.ts";
 import { tellActed } from "./acted.ts";
-import { type Context, UsageError } from "./context.ts";
+import type { Context } from "./context.ts";
 
 export async function run(context: Context): Promise<number> {
   const confirm = context.text("yes");

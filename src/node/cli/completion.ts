@@ -1,10 +1,11 @@
 /** Completion scripts for shells, made from the table of commands; names come from the running node. */
 import { exit } from "../../base/exit-codes.ts";
+import { UsageError } from "../../host/terminal/program.ts";
 import { CliError } from "../../ops/cli/client.ts";
 import type { Alarm } from "../../ops/cli/shapes.ts";
 import type { NameKind } from "./command-info.ts";
 import { type CommandInfo, commands, optionsOf } from "./commands.ts";
-import { type Context, UsageError } from "./context.ts";
+import type { Context } from "./context.ts";
 import { optionText } from "./help.ts";
 
 const names = commands.map(({ name }) => name).join(" ");

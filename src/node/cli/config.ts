@@ -2,10 +2,11 @@
 
 import { exit } from "../../base/exit-codes.ts";
 import { tomlLines } from "../../host/config/toml.ts";
+import { UsageError } from "../../host/terminal/program.ts";
 import { tidy } from "../../host/terminal/terminal.ts";
 import { NotRunning } from "../../ops/cli/client.ts";
 import { flatten, redactedTable } from "../config/redact.ts";
-import { type Context, UsageError } from "./context.ts";
+import type { Context } from "./context.ts";
 import { configFile, readTable } from "./where.ts";
 
 interface Shown {

@@ -1,9 +1,10 @@
 /** Asks before something is done that cannot be undone; in a script the node is named instead. */
 import { createInterface } from "node:readline/promises";
 import { exit } from "../../base/exit-codes.ts";
+import { UsageError } from "../../host/terminal/program.ts";
 import type { Terminal } from "../../host/terminal/terminal.ts";
 import { CliError } from "../../ops/cli/client.ts";
-import { type Context, UsageError } from "./context.ts";
+import type { Context } from "./context.ts";
 
 export interface Asking {
   /** What is told before. */

@@ -15,11 +15,12 @@ import {
   isStopRequested,
   stopRequested,
 } from "../../host/life/signals.ts";
+import { UsageError } from "../../host/terminal/program.ts";
 import { facts } from "../../host/terminal/table.ts";
 import { tidy } from "../../host/terminal/terminal.ts";
 import { keyTurned } from "../panel/key-file.ts";
 import { names, type Typed, understand } from "./console-rules.ts";
-import { type Context, UsageError } from "./context.ts";
+import type { Context } from "./context.ts";
 
 /** How often it is looked whether the key is turned, ms. */
 const lookMs = 250;

@@ -1,16 +1,12 @@
 /** What every command is given. */
 
 import { didYouMean } from "../../base/words.ts";
+import { UsageError } from "../../host/terminal/program.ts";
 import type { Terminal } from "../../host/terminal/terminal.ts";
 import { answers, ask, CliError, type Upload } from "../../ops/cli/client.ts";
 import type { LocalRequest, RequestName } from "../../ops/local/protocol.ts";
 import type { ConfigReaders } from "../config/readers.ts";
 import { controlSockets, type Where } from "./where.ts";
-
-/** The command line can't be followed; the message says why, in one line. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
 
 /** ` (there are: a, b); did you mean a?` */
 export function among(typed: string, known: readonly string[]): string {

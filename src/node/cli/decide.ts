@@ -3,10 +3,11 @@
  * keys that are kept back, and who a KM or module is.
  */
 import { counted } from "../../base/words.ts";
+import { UsageError } from "../../host/terminal/program.ts";
 import { tidy } from "../../host/terminal/terminal.ts";
 import type { Acted } from "../../ops/cli/shapes.ts";
 import { tellActed } from "./acted.ts";
-import { among, type Context, UsageError } from "./context.ts";
+import { among, type Context } from "./context.ts";
 
 type Args = Record<string, string | boolean>;
 type Name =

@@ -3,17 +3,15 @@
  * when it is called, and nothing else: an answer is there before a person has looked up.
  */
 import { parseArgs } from "node:util";
-import { describe, Fault } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { softwareVersion } from "../../base/version.ts";
 import { didYouMean, nearest } from "../../base/words.ts";
-import { placeOf } from "../../host/life/crashes.ts";
 import { endBySignals } from "../../host/life/signals.ts";
+import { explain, UsageError } from "../../host/terminal/program.ts";
 import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
-import { CliError } from "../../ops/cli/client.ts";
 import type { ConfigReaders } from "../config/readers.ts";
 import { allOptions, type CommandInfo, commands, findCommand, optionsOf } from "./commands.ts";
-import { Context, UsageError } from "./context.ts";
+import { Context } from "./context.ts";
 
 interface Command {
   run(context: Context): Promise<number>;
@@ -138,35 +136,6 @@ async function main(args: string[], readers: () => Promise<ConfigReaders>): Prom
   return run(new Context(values as Context["values"], rest, terminal, process.env, readers));
 }
 
-/** Says what went wrong, in as few lines as that takes. @returns an exit code */
-function explain(error: unknown, args: readonly string[]): number {
-  if (error instanceof UsageError) {
-    const command = commandIn(args);
-    const help = command === undefined ? "qkd-node --help" : `qkd-node ${command.name} --help`;
-    terminal.complain(`qkd-node: ${error.message}\nTry: ${help}`);
-    return exit.usage;
-  }
-  if (error instanceof CliError) {
-    terminal.complain(`qkd-node: ${error.message}`);
-    return error.exitCode;
-  }
-  const { located, syscall } = error as { located?: readonly string[]; syscall?: string };
-  if (error instanceof Fault) {
-    for (const problem of located ?? [`qkd-node: ${describe(error)}`]) terminal.complain(problem);
-    return located === undefined ? exit.io : exit.config;
-  }
-  if (syscall === "uv_cwd") {
-    terminal.complain(
-      "qkd-node: the current folder is gone: name files by their whole path (/...)",
-    );
-    return exit.io;
-  }
-  terminal.complain(
-    `qkd-node: internal error: ${describe(error)}${placeOf(error)}; please report it`,
-  );
-  return exit.software;
-}
-
 /**
  * Carries out a command line, and ends the process with its exit code.
  * @param readers of configurations, for the commands that need one
@@ -174,7 +143,9 @@ function explain(error: unknown, args: readonly string[]): number {
 export async function begin(args: string[], readers: () => Promise<ConfigReaders>): Promise<void> {
   // Timers of the clock keep no process alive, and a device that is polled has nothing else.
   setInterval(() => {}, 60_000);
-  const failed = (error: unknown) => explain(error, args);
+  const meant = commandIn(args);
+  const help = `qkd-node ${meant === undefined ? "" : `${meant.name} `}--help`;
+  const failed = (error: unknown) => explain(error, "qkd-node", terminal, help);
   // The daemon has a way of its own.
   if (!args.includes("run"))
     process.on("uncaughtException", (error) => process.exit(failed(error)));

@@ -1,10 +1,11 @@
 /** `qkd-node logs`: from the node's memory, or from the journal if it does not run. */
 import { spawn } from "node:child_process";
 import { exit } from "../../base/exit-codes.ts";
+import { UsageError } from "../../host/terminal/program.ts";
 import { tidy } from "../../host/terminal/terminal.ts";
 import { CliError, NotRunning } from "../../ops/cli/client.ts";
 import { parseGrep, parseSince, timeOfLine } from "../../ops/cli/since.ts";
-import { type Context, UsageError } from "./context.ts";
+import type { Context } from "./context.ts";
 import { LogView } from "./log-view.ts";
 
 interface Lines {

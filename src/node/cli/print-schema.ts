@@ -1,7 +1,8 @@
 /** `qkd-node schema`: the JSON Schema of what a command prints with `--json`. */
 import { exit } from "../../base/exit-codes.ts";
 import { didYouMean } from "../../base/words.ts";
-import { type Context, UsageError } from "./context.ts";
+import { UsageError } from "../../host/terminal/program.ts";
+import type { Context } from "./context.ts";
 import { schemas } from "./schema.ts";
 
 export async function run({ positionals, terminal }: Context): Promise<number> {

@@ -3,9 +3,10 @@
 import { systemClock } from "../../base/clock.ts";
 import { describe } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
+import { UsageError } from "../../host/terminal/program.ts";
 import { CliError } from "../../ops/cli/client.ts";
 import { probe } from "../doctor/probing.ts";
-import { type Context, UsageError } from "./context.ts";
+import type { Context } from "./context.ts";
 
 export async function run(context: Context): Promise<number> {
   const [device] = context.positionals;

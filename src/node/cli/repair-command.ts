@@ -2,8 +2,9 @@
 
 import { describe } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
+import { UsageError } from "../../host/terminal/program.ts";
 import { CliError } from "../../ops/cli/client.ts";
-import { among, type Context, UsageError } from "./context.ts";
+import { among, type Context } from "./context.ts";
 import {
   ledgerAdopt,
   ledgerCheck,

@@ -1,10 +1,11 @@
 /** `qkd-node run`: the daemon. */
 import { exit } from "../../base/exit-codes.ts";
 import { isStopRequested } from "../../host/life/signals.ts";
+import { UsageError } from "../../host/terminal/program.ts";
 import { CliError } from "../../ops/cli/client.ts";
 import { siteTrouble } from "../../ops/site/told.ts";
 import { run as runNode } from "../main.ts";
-import { type Context, UsageError } from "./context.ts";
+import type { Context } from "./context.ts";
 
 export async function run(context: Context): Promise<number> {
   const file = context.text("config");

@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { errorCode } from "../../base/errors.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { softwareVersion } from "../../base/version.ts";
+import { UsageError } from "../../host/terminal/program.ts";
 import { type Progress, progress } from "../../host/terminal/progress.ts";
 import { facts, table, wrap } from "../../host/terminal/table.ts";
 import { type Paint, type Terminal, tidy } from "../../host/terminal/terminal.ts";
@@ -16,7 +17,7 @@ import { slotsOf } from "../../ops/update/appliance.ts";
 import type { LastUpdate, UpdateStatus } from "../../ops/update/slots.ts";
 import { tellActed } from "./acted.ts";
 import { confirm } from "./confirm.ts";
-import { type Context, UsageError } from "./context.ts";
+import type { Context } from "./context.ts";
 
 type Told = UpdateStatus & { readonly node?: string; readonly version: string };
 

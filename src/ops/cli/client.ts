@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { basename, dirname } from "node:path";
 import { exit } from "../../base/exit-codes.ts";
+import { ExitError } from "../../host/terminal/program.ts";
 import { proofFolder, readSocket } from "../local/paths.ts";
 import {
   type AnswerLine,
@@ -17,15 +18,13 @@ import {
 } from "../local/protocol.ts";
 
 /** What a person is told, and the exit code that goes with it. */
-export class CliError extends Error {
+export class CliError extends ExitError {
   override readonly name = "CliError";
-  readonly exitCode: number;
   /** The node's own code, where it refuses. */
   readonly reason: LocalErrorCode | undefined;
 
   constructor(message: string, exitCode: number, reason?: LocalErrorCode) {
-    super(message);
-    this.exitCode = exitCode;
+    super(message, exitCode);
     this.reason = reason;
   }
 }
