@@ -1,6 +1,14 @@
 /** The command line of `npm run conform:014`. */
-import { parseArgs } from "node:util";
-import { read, UsageError } from "./program.ts";
+import {
+  answerMsOf,
+  instead,
+  read,
+  type Telling,
+  tellingOf,
+  text,
+  typed,
+  UsageError,
+} from "./program.ts";
 
 export const usage = `npm run conform:014 -- --url URL --slave-url URL [options]:
 does this key manager keep ETSI GS QKD 014?
@@ -54,7 +62,7 @@ export interface KmeAt {
   readonly ca: string;
 }
 
-export interface Etsi014Options {
+export interface Etsi014Options extends Telling {
   readonly kme: KmeAt;
   readonly slaveKme: KmeAt;
   readonly master: SaeFiles;
@@ -62,51 +70,31 @@ export interface Etsi014Options {
   readonly third: SaeFiles | undefined;
   readonly stranger: Omit<SaeFiles, "id"> | undefined;
   readonly answerMs: number;
-  readonly only: readonly string[];
-  readonly strict: boolean;
-  readonly json: boolean;
 }
 
-const text = { type: "string" } as const;
-const flag = { type: "boolean", default: false } as const;
+const options = {
+  url: text,
+  "slave-url": text,
+  endpoints: text,
+  ca: text,
+  "slave-ca": text,
+  "server-name": text,
+  "slave-server-name": text,
+  cert: text,
+  key: text,
+  "sae-id": text,
+  "slave-cert": text,
+  "slave-key": text,
+  "slave-sae-id": text,
+  "third-cert": text,
+  "third-key": text,
+  "third-sae-id": text,
+  "stranger-cert": text,
+  "stranger-key": text,
+  "answer-timeout": text,
+} as const;
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        url: text,
-        "slave-url": text,
-        endpoints: text,
-        ca: text,
-        "slave-ca": text,
-        "server-name": text,
-        "slave-server-name": text,
-        cert: text,
-        key: text,
-        "sae-id": text,
-        "slave-cert": text,
-        "slave-key": text,
-        "slave-sae-id": text,
-        "third-cert": text,
-        "third-key": text,
-        "third-sae-id": text,
-        "stranger-cert": text,
-        "stranger-key": text,
-        "answer-timeout": text,
-        only: { ...text, multiple: true },
-        list: flag,
-        strict: flag,
-        json: flag,
-        help: { ...flag, short: "h" },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message.split(". ")[0]);
-  }
-}
-
-type Values = ReturnType<typeof parse>;
+type Values = ReturnType<typeof typed<typeof options>>;
 type Named = {
   [Name in keyof Values]-?: Values[Name] extends string | undefined ? Name : never;
 }[keyof Values];
@@ -208,22 +196,16 @@ function saeOf(values: Values, of: "" | "slave-" | "third-"): SaeFiles {
 
 /** @throws UsageError */
 export function readOptions(args: readonly string[]): Etsi014Options | "help" | "list" {
-  const values = parse(args);
-  if (values.help) return "help";
-  if (values.list) return "list";
-  const seconds = Number(values["answer-timeout"] ?? 20);
-  if (!(seconds >= 0.1 && seconds <= 300)) {
-    throw new UsageError("--answer-timeout: expected seconds, 0.1 to 300");
-  }
+  const values = typed(args, options);
+  const other = instead(values);
+  if (other !== undefined) return other;
   const { endpoints } = values;
   if (endpoints !== undefined && (values.url ?? values["slave-url"]) !== undefined) {
     throw new UsageError("--endpoints goes without --url and --slave-url");
   }
   return {
     ...(endpoints === undefined ? typedParties(values) : partiesOf(endpoints)),
-    answerMs: seconds * 1_000,
-    only: values.only ?? [],
-    strict: values.strict,
-    json: values.json,
+    answerMs: answerMsOf(values["answer-timeout"], 20),
+    ...tellingOf(values),
   };
 }

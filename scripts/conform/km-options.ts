@@ -1,7 +1,15 @@
 /** The command line of `npm run conform:km`. */
-import { parseArgs } from "node:util";
 import type { Binding } from "../../test/conformance/km/target.ts";
-import { UsageError } from "./program.ts";
+import {
+  answerMsOf,
+  flag,
+  instead,
+  type Telling,
+  tellingOf,
+  text,
+  typed,
+  UsageError,
+} from "./program.ts";
 
 export const usage = `npm run conform:km -- --km HOST:PORT [options]: does this KM keep its part of Kq-1?
 
@@ -34,7 +42,7 @@ Exit codes: 0 the KM does all it must, 1 it does not, 64 wrong command line,
 66 a file cannot be used, 69 the KM cannot be reached.
 `;
 
-export interface KmOptions {
+export interface KmOptions extends Telling {
   readonly host: string;
   readonly port: number;
   readonly binding: Binding;
@@ -46,9 +54,6 @@ export interface KmOptions {
   readonly matchingModuleId: string;
   readonly restart: string | undefined;
   readonly answerMs: number;
-  readonly only: readonly string[];
-  readonly strict: boolean;
-  readonly json: boolean;
 }
 
 /** `HOST:PORT`, `[IPv6]:PORT`. @throws UsageError */
@@ -62,41 +67,24 @@ export function readAddress(text: string, option: string): { host: string; port:
   return { host, port };
 }
 
-const text = { type: "string" } as const;
-const flag = { type: "boolean", default: false } as const;
+const options = {
+  km: text,
+  certificates: text,
+  ca: text,
+  cert: text,
+  key: text,
+  node: text,
+  "server-name": text,
+  plain: flag,
+  https: flag,
+  path: text,
+  module: text,
+  matching: text,
+  restart: text,
+  "answer-timeout": text,
+} as const;
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        km: text,
-        certificates: text,
-        ca: text,
-        cert: text,
-        key: text,
-        node: text,
-        "server-name": text,
-        plain: flag,
-        https: flag,
-        path: text,
-        module: text,
-        matching: text,
-        restart: text,
-        "answer-timeout": text,
-        only: { ...text, multiple: true },
-        list: flag,
-        strict: flag,
-        json: flag,
-        help: { ...flag, short: "h" },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message.split(". ")[0]);
-  }
-}
-
-type Values = ReturnType<typeof parse>;
+type Values = ReturnType<typeof typed<typeof options>>;
 
 function filesOf({ plain, certificates, ca, cert, key, node }: Values): KmOptions["files"] {
   const named = [ca, cert, key].filter((one) => one !== undefined).length;
@@ -119,16 +107,12 @@ function filesOf({ plain, certificates, ca, cert, key, node }: Values): KmOption
 
 /** @throws UsageError */
 export function readOptions(args: readonly string[]): KmOptions | "help" | "list" {
-  const values = parse(args);
-  if (values.help) return "help";
-  if (values.list) return "list";
+  const values = typed(args, options);
+  const other = instead(values);
+  if (other !== undefined) return other;
   if (values.km === undefined) throw new UsageError("--km HOST:PORT is needed");
   if (values.https && values.plain) throw new UsageError("--https goes without --plain");
   const { host, port } = readAddress(values.km, "--km");
-  const seconds = Number(values["answer-timeout"] ?? 10);
-  if (!(seconds >= 0.1 && seconds <= 300)) {
-    throw new UsageError("--answer-timeout: expected seconds, 0.1 to 300");
-  }
   return {
     host,
     port,
@@ -139,9 +123,7 @@ export function readOptions(args: readonly string[]): KmOptions | "help" | "list
     moduleId: values.module ?? "QKD-A-0001",
     matchingModuleId: values.matching ?? "QKD-B-0001",
     restart: values.restart,
-    answerMs: seconds * 1_000,
-    only: values.only ?? [],
-    strict: values.strict,
-    json: values.json,
+    answerMs: answerMsOf(values["answer-timeout"], 10),
+    ...tellingOf(values),
   };
 }

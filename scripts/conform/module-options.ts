@@ -1,6 +1,5 @@
 /** The command line of `npm run conform:module`. */
-import { parseArgs } from "node:util";
-import { UsageError } from "./program.ts";
+import { flag, instead, type Telling, tellingOf, text, typed, UsageError } from "./program.ts";
 
 export const usage = `npm run conform:module -- --device WHERE [options]: does this module keep its promises?
 
@@ -27,16 +26,13 @@ Exit codes: 0 the module does all it must, 1 it does not, 64 wrong command line,
 69 nothing answers.
 `;
 
-export interface ModuleOptions {
+export interface ModuleOptions extends Telling {
   readonly device: string;
   readonly baud: number;
   readonly control: string | undefined;
   readonly waitMs: number;
   readonly discard: boolean;
   readonly zeroize: boolean;
-  readonly only: readonly string[];
-  readonly strict: boolean;
-  readonly json: boolean;
 }
 
 function number(text: string | undefined, standard: number, name: string, most: number): number {
@@ -46,36 +42,20 @@ function number(text: string | undefined, standard: number, name: string, most: 
   throw new UsageError(`--${name}: expected a number, up to ${most}`);
 }
 
-function parse(args: readonly string[]) {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean", default: false } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        device: text,
-        baud: text,
-        control: text,
-        wait: text,
-        discard: flag,
-        zeroize: flag,
-        only: { ...text, multiple: true },
-        list: flag,
-        strict: flag,
-        json: flag,
-        help: { ...flag, short: "h" },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message.split(". ")[0]);
-  }
-}
+const options = {
+  device: text,
+  baud: text,
+  control: text,
+  wait: text,
+  discard: flag,
+  zeroize: flag,
+} as const;
 
 /** @throws UsageError */
 export function readOptions(args: readonly string[]): ModuleOptions | "help" | "list" {
-  const values = parse(args);
-  if (values.help) return "help";
-  if (values.list) return "list";
+  const values = typed(args, options);
+  const other = instead(values);
+  if (other !== undefined) return other;
   if (values.device === undefined) throw new UsageError("--device is needed");
   return {
     device: values.device,
@@ -84,8 +64,6 @@ export function readOptions(args: readonly string[]): ModuleOptions | "help" | "
     waitMs: number(values.wait, 30, "wait", 3_600) * 1_000,
     discard: values.discard,
     zeroize: values.zeroize,
-    only: values.only ?? [],
-    strict: values.strict,
-    json: values.json,
+    ...tellingOf(values),
   };
 }

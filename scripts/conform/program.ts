@@ -1,5 +1,6 @@
 /** What the programs of `npm run conform:…` have in common: their exit codes, their words, how they end. */
 import { readFileSync } from "node:fs";
+import { type ParseArgsConfig, parseArgs } from "node:util";
 import { describe } from "../../src/base/errors.ts";
 import {
   Broken,
@@ -33,6 +34,55 @@ export function read(path: string): string {
 }
 
 export const say = (text: string) => void process.stdout.write(`${text}\n`);
+
+export const text = { type: "string" } as const;
+export const flag = { type: "boolean", default: false } as const;
+
+/** Options that all of them have. */
+const common = {
+  only: { ...text, multiple: true },
+  list: flag,
+  strict: flag,
+  json: flag,
+  help: { ...flag, short: "h" },
+} as const;
+
+type OptionTable = NonNullable<ParseArgsConfig["options"]>;
+
+/** Options as they were typed. @throws UsageError */
+export function typed<const Options extends OptionTable>(
+  args: readonly string[],
+  options: Options,
+) {
+  try {
+    return parseArgs({ args: [...args], options: { ...common, ...options } }).values;
+  } catch (error) {
+    throw new UsageError((error as Error).message.split(". ")[0]);
+  }
+}
+
+/** What was asked for instead of a run, if so. */
+export function instead(values: { help: boolean; list: boolean }): "help" | "list" | undefined {
+  if (values.help) return "help";
+  return values.list ? "list" : undefined;
+}
+
+/** Which cases, and how they are told. */
+export function tellingOf(values: { only?: string[]; strict: boolean; json: boolean }): Telling {
+  const { only = [], strict, json } = values;
+  return { only, strict, json };
+}
+
+/**
+ * `--answer-timeout S`, in ms.
+ * @param standard s
+ * @throws UsageError
+ */
+export function answerMsOf(value: string | undefined, standard: number): number {
+  const seconds = Number(value ?? standard);
+  if (seconds >= 0.1 && seconds <= 300) return seconds * 1_000;
+  throw new UsageError("--answer-timeout: expected seconds, 0.1 to 300");
+}
 
 /** How cases are picked and told. */
 export interface Telling {
