@@ -1,6 +1,5 @@
 /** The page of a key manager, in a real browser, of key managers that run. */
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import { kmPage } from "../../src/km/page/program.ts";
@@ -9,6 +8,7 @@ import { keyStream } from "../emulator/source/physics.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
+import { isForEverybody } from "../rig/accessible.ts";
 import { ApplicationClient, heldKeys } from "../rig/application.ts";
 import { Browser, type BrowserPage, browserProgram } from "../rig/browser.ts";
 import type { KmPair } from "../rig/km-pair.ts";
@@ -117,8 +117,6 @@ testWith(
   },
 );
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
 testWith(
   browserProgram,
   "the key manager's page is for everybody: keyboard, phone, light and dark by WCAG 2.2 AA",
@@ -140,31 +138,7 @@ testWith(
       t.regex(await page.text(".alarm"), /^Critical · fibre.*The disk of a key manager is older/);
       t.is(await page.evaluate("document.querySelector('#verdict').dataset.level"), "bad");
       t.regex(await page.text(".alarm .type"), /At the key manager, type: qkd-km doctor/);
-      await page.evaluate(axe);
-      for (const scheme of ["light", "dark"] as const) {
-        for (const [width, height] of [
-          [1_440, 900],
-          [820, 1_180],
-          [360, 740],
-        ] as const) {
-          await page.scheme(scheme);
-          await page.shape(width, height, width < 500);
-          const { passes, found } = await page.evaluate<{
-            passes: number;
-            found: { id: string; nodes: string[] }[];
-          }>(
-            `axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
-            .then(({ passes, violations }) => ({ passes: passes.length, found: violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => html + failureSummary) })) }))`,
-          );
-          t.true(passes > 20, `${passes} rules hold`);
-          t.deepEqual(found, [], `${scheme} ${width}`);
-          const wide = await page.evaluate<number>(
-            "document.documentElement.scrollWidth - innerWidth",
-          );
-          t.true(wide <= 0, `${width}: ${wide} px wider than the screen`);
-        }
-      }
-      await page.shape(1_280, 900);
+      await isForEverybody(t, page);
       const focused = () => page.evaluate<string>("document.activeElement.textContent.trim()");
       await page.press("Tab");
       t.is(await focused(), "Skip to alarms");

@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
@@ -11,6 +10,7 @@ import { PhysicalLink } from "../emulator/physics/link.ts";
 import { physicsSource } from "../emulator/source/physics.ts";
 import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
+import { isForEverybody } from "../rig/accessible.ts";
 import { Browser, type BrowserPage, browserProgram } from "../rig/browser.ts";
 import { freePort } from "../rig/free-port.ts";
 import { withNode } from "../rig/one-node.ts";
@@ -242,8 +242,6 @@ testWith(
   },
 );
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
 testWith(
   browserProgram,
   "for everybody: keyboard, phone, light and dark by WCAG 2.2 AA",
@@ -255,32 +253,7 @@ testWith(
       rig.pair.alice.module.event({ code: "detector_fault", severity: "minor", text: "fan" });
       await page.until(`document.querySelectorAll(".alarm").length >= 3`, deadline());
       await page.until(`document.querySelector("#plot-rate canvas") !== null`, deadline());
-      await page.evaluate(axe);
-      for (const scheme of ["light", "dark"] as const) {
-        for (const [width, height] of [
-          [1_440, 900],
-          [820, 1_180],
-          [360, 740],
-        ] as const) {
-          await page.scheme(scheme);
-          await page.shape(width, height, width < 500);
-          const { passes, found } = await page.evaluate<{
-            passes: number;
-            found: { id: string; nodes: string[] }[];
-          }>(
-            `axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
-            .then(({ passes, violations }) => ({ passes: passes.length, found: violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => html + failureSummary) })) }))`,
-          );
-          t.true(passes > 20, `${passes} rules hold`);
-          t.deepEqual(found, [], `${scheme} ${width}`);
-          const wide = await page.evaluate<number>(
-            "document.documentElement.scrollWidth - innerWidth",
-          );
-          t.true(wide <= 0, `${width}: ${wide} px wider than the screen`);
-        }
-      }
-
-      await page.shape(1_280, 900);
+      await isForEverybody(t, page);
       const focused = () => page.evaluate<string>("document.activeElement.textContent.trim()");
       await page.press("Tab");
       t.is(await focused(), "Skip to alarms");
