@@ -1,8 +1,10 @@
 /** Whether what a key costs stays the same while everything else grows. The baseline is the smallest. */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
+import { ms } from "../../src/base/duration.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { diskFiles } from "../../src/host/disk/files.ts";
 import { AlarmBook } from "../../src/node/alarms/book.ts";
@@ -147,7 +149,7 @@ function telemetry(hours: number) {
     }
     const window = new TelemetryWindow(10_000);
     const book = new AlarmBook({
-      flap: { count: 5, windowMs: 600_000, quietMs: 300_000 },
+      flap: { count: 5, window: ms(600_000), quiet: ms(300_000) },
       onTransition: () => {},
     });
     const rules = new ModuleRules(

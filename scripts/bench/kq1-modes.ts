@@ -1,6 +1,8 @@
 /** Kq-1 in its other mode and binding: keys upon request, and supply over HTTPS. */
+
 import { Agent, request } from "node:https";
 import { systemClock } from "../../src/base/clock.ts";
+import { ms } from "../../src/base/duration.ts";
 import { connectKm, type KmEndpoint, type TlsIdentity } from "../../src/node/io/connect.ts";
 import { HttpsSupply } from "../../src/node/io/https-supply.ts";
 import { Kq1Session } from "../../src/node/io/session.ts";
@@ -97,7 +99,7 @@ function https(bytes: number, connections: number) {
             matchingModuleId: "QKD-B-0001",
             window,
             connections,
-            answerTimeoutMs: 60_000,
+            answerTimeout: ms(60_000),
             clock: systemClock,
           },
           {

@@ -29,7 +29,7 @@ export function sessionOptions(window: number): Kq1SessionOptions {
     moduleId: "QKD-A-0001",
     matchingModuleId: "QKD-B-0001",
     window,
-    answerTimeoutMs: 60_000,
+    answerTimeout: ms(60_000),
     clock: systemClock,
     log: silentLog,
   };

@@ -85,9 +85,9 @@ async function rotate(config: PskConfig, log: Log, signal: AbortSignal): Promise
     }
     const { host = "", port = 0 } = peer;
     const dial = () => dialPeer({ host, port, name, files, clock });
-    const intervalMs = config.interval_s;
+    const interval = config.interval_s;
     const now = () => clock.now();
-    await lead(new Master({ place, end, tunnel, source, dial, intervalMs, now }), log, signal);
+    await lead(new Master({ place, end, tunnel, source, dial, interval, now }), log, signal);
   } finally {
     lock.release();
   }

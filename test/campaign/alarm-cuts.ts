@@ -4,6 +4,7 @@
  * retained alarms are those of the node.
  */
 
+import { ms } from "../../src/base/duration.ts";
 import type { AlarmRecord } from "../../src/ops/alarms/alarm.ts";
 import type { Moment } from "../../src/ops/alarms/severity.ts";
 import type { Outbox } from "../../src/ops/outbox/outbox.ts";
@@ -42,7 +43,7 @@ export async function alarmCuts(cuts: number, seed: number): Promise<CutResult> 
   };
   const { manager: node, outbox } = await manager(broker.url);
   const told: number[] = [];
-  const bench = new AlarmBench({ flap: { count: 1_000_000, windowMs: 1, quietMs: 1 } });
+  const bench = new AlarmBench({ flap: { count: 1_000_000, window: ms(1), quiet: ms(1) } });
   const { book } = bench;
   node.show({
     modules: [],

@@ -1,5 +1,6 @@
 /** Alarm rules in passed-in time: a book whose transitions are written down. */
 
+import { ms } from "../../src/base/duration.ts";
 import { AlarmBook, type BookOptions } from "../../src/node/alarms/book.ts";
 import type { Transition } from "../../src/ops/alarms/alarm.ts";
 import type { Moment } from "../../src/ops/alarms/severity.ts";
@@ -13,7 +14,7 @@ export class AlarmBench {
 
   constructor(options: Partial<BookOptions> = {}) {
     this.book = new AlarmBook({
-      flap: { count: 5, windowMs: 600_000, quietMs: 300_000 },
+      flap: { count: 5, window: ms(600_000), quiet: ms(300_000) },
       ...options,
       onTransition: (transition) => {
         const { change, record } = transition;

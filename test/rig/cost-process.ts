@@ -5,6 +5,7 @@
  *
  * Arguments: bytes of a block, bits of a key. Prints one JSON object; all but `keys` are per key.
  */
+
 import { EventEmitter } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
@@ -16,6 +17,7 @@ import { checkOf } from "../../drivers/qmlp/check.ts";
 import { Deframer } from "../../drivers/qmlp/deframer.ts";
 import { flagReliable, type, wireBound, writeFrame } from "../../drivers/qmlp/frame.ts";
 import type { Clock } from "../../src/base/clock.ts";
+import { ms } from "../../src/base/duration.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { diskFiles, type FileSystem } from "../../src/host/disk/files.ts";
 import { Custody } from "../../src/node/custody/custody.ts";
@@ -147,7 +149,7 @@ async function main(folder: string): Promise<void> {
     moduleId: "QKD-A",
     matchingModuleId: "QKD-B",
     window: 1_024,
-    answerTimeoutMs: 60_000,
+    answerTimeout: ms(60_000),
     clock: still,
     log: silentLog,
   };

@@ -3,6 +3,7 @@
  * watch and state, and every surface's own function over them. Only module and KM are played.
  */
 
+import { ms } from "../../src/base/duration.ts";
 import { Fault } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { noColours } from "../../src/host/terminal/terminal.ts";
@@ -85,13 +86,13 @@ export class FaultBench {
     let told = state.data.alarms_to ?? 0;
     this.watch = new AlarmMonitor(
       {
-        flap: { count: 5, windowMs: 600_000, quietMs: 300_000 },
+        flap: { count: 5, window: ms(600_000), quiet: ms(300_000) },
         node: { certificateDays: 30, storageFree: 0.1 },
         modules: [
           {
             module: name,
             kms: kmNames,
-            answerTimeoutMs: 10_000,
+            answerTimeout: ms(10_000),
             qberLimit: 0.11,
             intermittent: false,
             thresholds: standardThresholds(),

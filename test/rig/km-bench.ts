@@ -76,7 +76,7 @@ export class KmBench {
    * Connects to the KM and stays until it is so, or the connection ends.
    * @returns the fault that ended it, if one did
    */
-  async live(until: () => boolean, answerTimeoutMs = 5_000): Promise<Error | undefined> {
+  async live(until: () => boolean, answerTimeout = ms(5_000)): Promise<Error | undefined> {
     const endpoint = {
       host: this.#host,
       port: this.#port,
@@ -92,7 +92,7 @@ export class KmBench {
         moduleId: "QKD-A",
         matchingModuleId: "QKD-B",
         window: 4,
-        answerTimeoutMs,
+        answerTimeout,
         clock: systemClock,
         log: silentLog,
       },

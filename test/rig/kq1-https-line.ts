@@ -86,7 +86,7 @@ export async function withHttpsKm(
       matchingModuleId: "B 2",
       window: 16,
       connections: most,
-      answerTimeoutMs: 20_000,
+      answerTimeout: ms(20_000),
       heard,
       clock: systemClock,
       ...change,

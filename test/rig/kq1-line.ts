@@ -59,7 +59,7 @@ export function createSession(
       moduleId: "QKD-A",
       matchingModuleId: "QKD-B",
       window: 8,
-      answerTimeoutMs: 5_000,
+      answerTimeout: ms(5_000),
       clock,
       log: silentLog,
       ...change,

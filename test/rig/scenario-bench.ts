@@ -2,10 +2,12 @@
  * A shipped scenario of the emulator in passed-in time: its physics measure and distil, custody takes
  * the blocks to a KM, and the alarm rules hear all of it, second by second.
  */
+
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { every } from "../../src/base/clock.ts";
+import { seconds } from "../../src/base/duration.ts";
 import { intermittentTiming, ModuleRules } from "../../src/node/alarms/module-rules.ts";
 import { standardThresholds } from "../../src/node/alarms/thresholds.ts";
 import type { Moment } from "../../src/ops/alarms/severity.ts";
@@ -71,7 +73,7 @@ export async function playScenario(options: ScenarioOptions): Promise<Course> {
     const thresholds = standardThresholds();
     const alarms = new AlarmBench({
       timing: (name) =>
-        intermittent ? intermittentTiming(name, thresholds.settle_s * 1_000) : undefined,
+        intermittent ? intermittentTiming(name, seconds(thresholds.settle_s)) : undefined,
     });
     const rules = new ModuleRules(
       { module: "m", qberLimit, intermittent, thresholds },

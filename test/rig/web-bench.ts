@@ -1,7 +1,9 @@
 /** A node for the page to show, with real alarms, events and history, on a clock that the test moves. */
+
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Clock } from "../../src/base/clock.ts";
+import { ms } from "../../src/base/duration.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { AlarmBook } from "../../src/node/alarms/book.ts";
 import { type Verdict, verdictKinds } from "../../src/node/alarms/verdict.ts";
@@ -37,7 +39,7 @@ export function shownNode(clock: Clock): ShownNode {
   const recorder = new Recorder(["alice"], clock);
   const window = new TelemetryWindow(10_000);
   const book = new AlarmBook({
-    flap: { count: 5, windowMs: 600_000, quietMs: 300_000 },
+    flap: { count: 5, window: ms(600_000), quiet: ms(300_000) },
     onTransition: ({ change, record }: Transition) => history.add(transition(change, record)),
   });
   const node: ShownNode = {

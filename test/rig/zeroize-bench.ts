@@ -3,6 +3,7 @@
  * disk, and a module whose blocks are on the line while it is told.
  */
 
+import { ms } from "../../src/base/duration.ts";
 import { Fault } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
@@ -204,7 +205,7 @@ export class ZeroizeBench {
             },
             https: { path: "/", connections: 1 },
             window: 1,
-            answerTimeoutMs: 1_000,
+            answerTimeout: ms(1_000),
           },
         ],
       },

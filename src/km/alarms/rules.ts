@@ -1,4 +1,5 @@
 /** What the key manager's state and events mean for its alarms. Pure: time is passed in. */
+import { ms } from "../../base/duration.ts";
 import type { AlarmRecord, FlapLimits, Transition } from "../../ops/alarms/alarm.ts";
 import { AlarmBook } from "../../ops/alarms/book.ts";
 import { ManagerRules } from "../../ops/alarms/manager-alarms.ts";
@@ -11,7 +12,7 @@ import { catalogue, isAlarmName, type KmAlarmName } from "./catalogue.ts";
 
 /** Bits of one's own that are little, where none is configured. */
 const littleBits = 65_536;
-const usualFlap: FlapLimits = { count: 5, windowMs: 600_000, quietMs: 300_000 };
+const usualFlap: FlapLimits = { count: 5, window: ms(600_000), quiet: ms(300_000) };
 /** Longest that an alarm waits before it is cleared, where none is configured, ms. */
 const usualClearMs = 30_000;
 const fillSteps = [step("critical", 0.95, "above"), step("warning", 0.8, "above")];

@@ -3,6 +3,7 @@
  * Whatever a module does not report raises nothing.
  */
 
+import type { Duration } from "../../base/duration.ts";
 import type { AlarmTiming } from "../../ops/alarms/alarm.ts";
 import { Flaps } from "../../ops/alarms/flaps.ts";
 import { stale, step, threshold } from "../../ops/alarms/rules.ts";
@@ -43,9 +44,9 @@ const longestStep = 5_000;
 /** Another timing than the catalogue's, where a link is intermittent. */
 export function intermittentTiming(
   name: AlarmName,
-  settleMs: number,
+  settle: Duration,
 ): Partial<AlarmTiming> | undefined {
-  return channelAlarms.includes(name) ? { raiseAfterMs: settleMs } : undefined;
+  return channelAlarms.includes(name) ? { raiseAfterMs: settle } : undefined;
 }
 
 export class ModuleRules {

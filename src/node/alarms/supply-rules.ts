@@ -3,6 +3,7 @@
  * a connection that is made anew: what ends them is a key, or the KM's own word.
  */
 
+import type { Duration } from "../../base/duration.ts";
 import { counted } from "../../base/words.ts";
 import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
 import { Flaps } from "../../ops/alarms/flaps.ts";
@@ -25,7 +26,7 @@ export interface SupplyRuleOptions {
   /** Names of its KMs. */
   readonly kms?: readonly string[];
   /** A KM answers within this time, ms; the longest of its KMs'; default: 10 s. */
-  readonly answerTimeoutMs?: number;
+  readonly answerTimeout?: Duration;
   /** A link with contacts, such as to a satellite: silence between them is no alarm. */
   readonly intermittent: boolean;
 }
@@ -259,8 +260,8 @@ export class SupplyRules {
     const [first] = this.#silentKms;
     if (first !== undefined) return `${first[0]}: ${first[1]}`;
     const { unansweredMs } = this.#history;
-    const { answerTimeoutMs = 0 } = this.#options;
-    if (unansweredMs >= Math.max(leastUnanswered, answerTimeouts * answerTimeoutMs)) {
+    const { answerTimeout = 0 } = this.#options;
+    if (unansweredMs >= Math.max(leastUnanswered, answerTimeouts * answerTimeout)) {
       // What it says is told as that.
       if (this.#history.since.refused.length > 0) return undefined;
       return "has confirmed none of the keys that it was given";

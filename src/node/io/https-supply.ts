@@ -2,10 +2,12 @@
  * Key supply over HTTPS (Annex B): a POST for each key, several connections at once since HTTP/1.1
  * answers in order on each. Used once, as a TCP session is: a connection that fails ends it.
  */
+
 import type { ClientRequest } from "node:http";
 import { request } from "node:https";
 import type { TLSSocket } from "node:tls";
 import type { Clock, Timer } from "../../base/clock.ts";
+import type { Duration } from "../../base/duration.ts";
 import { errorCode, Fault, type FaultCode, type FaultFacts } from "../../base/errors.ts";
 import { peerOf } from "../../host/tls/peer.ts";
 import { connectionReason } from "../../host/tls/reason.ts";
@@ -34,7 +36,7 @@ export interface HttpsSupplyOptions {
   readonly window: number;
   readonly connections: number;
   /** The KM completes an answer within this time or all of it is given up, ms: {@link Patience}. */
-  readonly answerTimeoutMs: number;
+  readonly answerTimeout: Duration;
   /** Told whether the KM answers for its keys; default: not told. */
   readonly heard?: Heard;
   readonly clock: Clock;
@@ -89,7 +91,7 @@ export class HttpsSupply implements KmLink {
   constructor(options: HttpsSupplyOptions, sink: KmSink) {
     this.#options = options;
     this.#sink = sink;
-    this.#patience = new Patience(options.answerTimeoutMs);
+    this.#patience = new Patience(options.answerTimeout);
     this.#heard = options.heard ?? new Heard();
     const { moduleId, matchingModuleId, hashValue, pairOf } = options;
     this.#names = new EpochNames({ moduleId, matchingModuleId }, pairOf);
@@ -262,7 +264,7 @@ export class HttpsSupply implements KmLink {
       post.connecting?.cancel();
       if (sent.destroyed) return;
       post.sentAt = clock.now();
-      this.#timer ??= this.#watch(this.#options.answerTimeoutMs);
+      this.#timer ??= this.#watch(this.#options.answerTimeout);
       writeApart(sent, post);
     };
     const { secureConnecting } = socket as { secureConnecting?: boolean };
@@ -279,14 +281,14 @@ export class HttpsSupply implements KmLink {
 
   /** Looks whether the KM still answers, once its time may be up. */
   #watch(ms: number): Timer {
-    const { clock, answerTimeoutMs } = this.#options;
+    const { clock, answerTimeout } = this.#options;
     return clock.after(ms, () => {
       this.#timer = undefined;
       const oldest = this.#oldest();
       if (oldest === undefined || this.#over) return;
       const left = this.#patience.look(oldest, clock.now());
       if (typeof left === "number") this.#timer = this.#watch(left);
-      else this.#fail("kq1.timeout", left, { limit_ms: answerTimeoutMs });
+      else this.#fail("kq1.timeout", left, { limit_ms: answerTimeout });
     });
   }
 

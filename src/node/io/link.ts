@@ -1,6 +1,7 @@
 /** Opens a session with a KM by whichever binding it is configured for (Annex A or B). */
 
 import type { Clock } from "../../base/clock.ts";
+import type { Duration } from "../../base/duration.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { peerOf, type TlsPeer } from "../../host/tls/peer.ts";
@@ -40,7 +41,7 @@ export interface KmLinkOptions {
   /** Whether messages have a `hash_value`; they do unless told otherwise. */
   readonly hashValue?: boolean;
   readonly window: number;
-  readonly answerTimeoutMs: number;
+  readonly answerTimeout: Duration;
   /** Told whether the KM answers for its keys. */
   readonly heard: Heard;
   /** Where the KM may ask for keys. */

@@ -3,10 +3,12 @@
  * outstanding, hands on the answers, and answers the KM's requests. `module/km-channel.ts` makes a new one
  * after it ended.
  */
+
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Clock, Timer } from "../../base/clock.ts";
+import type { Duration } from "../../base/duration.ts";
 import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
@@ -46,7 +48,7 @@ export interface Kq1SessionOptions {
   /** Most keys outstanding. */
   readonly window: number;
   /** The KM completes an answer within this time or the connection is given up, ms: {@link Patience}. */
-  readonly answerTimeoutMs: number;
+  readonly answerTimeout: Duration;
   /** Where the KM may ask for keys (§7.2); undefined in proactive mode. */
   readonly desk?: OnRequestKeys;
   /** Names of the KM: as it is configured, and as its certificate proved it. */
@@ -97,7 +99,7 @@ export class Kq1Session implements KmLink {
     this.#options = options;
     this.#sink = sink;
     this.#pending = new Outstanding(options.window);
-    this.#patience = new Patience(options.answerTimeoutMs);
+    this.#patience = new Patience(options.answerTimeout);
     this.#heard = options.heard ?? new Heard();
     const { moduleId, matchingModuleId, hashValue, pairOf } = options;
     this.#writer = new SupplyWriter(moduleId, matchingModuleId, hashValue, pairOf);
@@ -139,7 +141,7 @@ export class Kq1Session implements KmLink {
     const end = this.#writer.write(target, this.#out.at, this.#pending.nextId, key);
     this.#pending.add(key, this.#turn());
     this.#out.commit(end);
-    this.#timer ??= this.#watch(this.#options.answerTimeoutMs);
+    this.#timer ??= this.#watch(this.#options.answerTimeout);
   }
 
   halt(): void {
@@ -327,7 +329,7 @@ export class Kq1Session implements KmLink {
 
   /** Looks whether the KM still answers, once its time may be up. */
   #watch(ms: number): Timer {
-    const { clock, answerTimeoutMs, where } = this.#options;
+    const { clock, answerTimeout, where } = this.#options;
     return clock.after(ms, () => {
       this.#timer = undefined;
       const { oldest } = this.#pending;
@@ -337,7 +339,7 @@ export class Kq1Session implements KmLink {
         this.#timer = this.#watch(left);
       } else {
         const outstanding = this.#pending.size;
-        const facts = { source: where, limit_ms: answerTimeoutMs, outstanding };
+        const facts = { source: where, limit_ms: answerTimeout, outstanding };
         this.#fail(new Fault("kq1.timeout", left, facts));
       }
     });

@@ -1,6 +1,7 @@
 /** One KM of one module: kept connected by itself, with the certificates of the moment. */
 
 import type { Clock } from "../../base/clock.ts";
+import type { Duration } from "../../base/duration.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { backoff } from "../../base/retry.ts";
@@ -26,7 +27,7 @@ export interface KmOptions {
   readonly window: number;
   /** Whether messages have a `hash_value`; they do unless told otherwise. */
   readonly hashValue?: boolean;
-  readonly answerTimeoutMs: number;
+  readonly answerTimeout: Duration;
   /** Told whether the KM answers for its keys; default: not told. */
   readonly heard?: Heard;
 }
@@ -142,7 +143,7 @@ export class KmChannel {
     signal: AbortSignal,
   ): Promise<KmSession> {
     const { custody, clock, log, onChange, pairOf } = this.#parts;
-    const { name, https, window, hashValue = true, answerTimeoutMs } = this.options;
+    const { name, https, window, hashValue = true, answerTimeout } = this.options;
     const { heard = new Heard() } = this.options;
     const endpoint = this.options.endpoint();
     const session = await openKmLink(
@@ -155,7 +156,7 @@ export class KmChannel {
         ...(pairOf && { pairOf }),
         window,
         hashValue,
-        answerTimeoutMs,
+        answerTimeout,
         heard,
         desk: custody.desk,
         clock,

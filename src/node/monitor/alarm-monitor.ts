@@ -4,6 +4,7 @@
  */
 
 import { every, type Timer } from "../../base/clock.ts";
+import { type Duration, seconds } from "../../base/duration.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { DiskWatch, type DiskWatchParts } from "../../host/life/disk-watch.ts";
 import { isPostQuantum } from "../../host/tls/peer.ts";
@@ -91,9 +92,9 @@ export class AlarmMonitor implements AlarmView {
   constructor(options: WatchOptions, parts: WatchParts) {
     this.#options = options;
     this.#parts = parts;
-    const settle = new Map<string, number>();
+    const settle = new Map<string, Duration>();
     for (const { module, intermittent, thresholds } of options.modules) {
-      if (intermittent) settle.set(module, thresholds.settle_s * 1_000);
+      if (intermittent) settle.set(module, seconds(thresholds.settle_s));
     }
     this.#book = new AlarmBook({
       flap: options.flap,

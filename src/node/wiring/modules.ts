@@ -136,7 +136,7 @@ function createChannel(
         https: km.transport === "https" ? km : undefined,
         window: km.window,
         hashValue: km.hash_value,
-        answerTimeoutMs: km.answer_timeout,
+        answerTimeout: km.answer_timeout,
         heard: monitoring.watch.hears(module.name, km.name),
       })),
       kmNames: module.kms.map(({ name }) => kms.nameOf(name)),

@@ -1,4 +1,5 @@
 /** What the alarm monitor is told of the configuration. */
+import { ms } from "../../base/duration.ts";
 import { flapLimits } from "../../ops/alarms/flap-config.ts";
 import { certificateFiles, listFiles } from "../config/certificates.ts";
 import type { AlarmsConfig, CertificateTables, ModuleConfig } from "../config/tables.ts";
@@ -34,7 +35,7 @@ export function watchSettings(tables: MonitoringTables): WatchOptions {
     modules: modules.map(({ name, qber_limit, kms, alarms: { intermittent, ...thresholds } }) => ({
       module: name,
       kms: kms.map((km) => km.name),
-      answerTimeoutMs: Math.max(...kms.map((km) => km.answer_timeout)),
+      answerTimeout: ms(Math.max(...kms.map((km) => km.answer_timeout))),
       qberLimit: qber_limit,
       intermittent,
       thresholds,

@@ -5,6 +5,7 @@
  * been gone. What is told follows the debounced level, except that a latched alarm stays until it
  * was acknowledged, and that an alarm which comes and goes is told once, as flapping.
  */
+import type { Duration } from "../../base/duration.ts";
 import type { AlarmKind } from "./alarm-kind.ts";
 import { type Level, levelOf, type Moment, rank } from "./severity.ts";
 
@@ -49,9 +50,9 @@ export interface Transition {
 export interface FlapLimits {
   /** Raised this often within the window: flapping. */
   readonly count: number;
-  readonly windowMs: number;
+  readonly window: Duration;
   /** Steady for this long: not flapping any more. */
-  readonly quietMs: number;
+  readonly quiet: Duration;
 }
 
 export interface AlarmTiming {
@@ -116,7 +117,7 @@ export class Alarm {
   idle(now: number): boolean {
     if (this.#told !== undefined || this.#level > 0) return false;
     if ((this.#signal?.level ?? "cleared") !== "cleared") return false;
-    return this.#raises.every((at) => now - at >= this.#flap.windowMs);
+    return this.#raises.every((at) => now - at >= this.#flap.window);
   }
 
   /** Drops the record once the manager has acknowledged `cleared`. */
@@ -179,7 +180,7 @@ export class Alarm {
     }
     const level = this.#debounced(moment.now, timing);
     if (level !== this.#level) this.#move(level, moment.now);
-    if (this.#flapping && moment.now - this.#moved >= this.#flap.quietMs) {
+    if (this.#flapping && moment.now - this.#moved >= this.#flap.quiet) {
       this.#flapping = false;
       this.#raises = [];
     }
@@ -214,7 +215,7 @@ export class Alarm {
   #move(level: number, now: number): void {
     if (this.#level === 0) {
       this.#count++;
-      this.#raises = [...this.#raises.filter((at) => now - at < this.#flap.windowMs), now];
+      this.#raises = [...this.#raises.filter((at) => now - at < this.#flap.window), now];
       this.#raises = this.#raises.slice(-this.#flap.count);
       if (this.#raises.length >= this.#flap.count) this.#flapping = true;
     }

@@ -1,5 +1,7 @@
 /** How alarms that come and go are told, as it is configured. */
+
 import * as v from "valibot";
+import type { Duration } from "../../base/duration.ts";
 import { seconds, whole } from "../../host/config/values.ts";
 import type { FlapLimits } from "./alarm.ts";
 
@@ -12,8 +14,8 @@ export const flapEntries = {
 /** @param table times in ms */
 export function flapLimits(table: {
   readonly flap_count: number;
-  readonly flap_window: number;
-  readonly flap_quiet: number;
+  readonly flap_window: Duration;
+  readonly flap_quiet: Duration;
 }): FlapLimits {
-  return { count: table.flap_count, windowMs: table.flap_window, quietMs: table.flap_quiet };
+  return { count: table.flap_count, window: table.flap_window, quiet: table.flap_quiet };
 }

@@ -10,6 +10,7 @@
  *
  * Before step 4 a failure costs the new key; after it the next round begins with 1. Pure.
  */
+import type { Duration } from "../../base/duration.ts";
 import { Fault } from "../../base/errors.ts";
 import type { TunnelEnd } from "./end.ts";
 import type { KeyPlace, KeySource, PeerLine, Tunnel } from "./ports.ts";
@@ -22,7 +23,7 @@ export interface MasterParts {
   /** @throws Fault `psk.peer` */
   readonly dial: () => Promise<PeerLine>;
   /** How long a key is used, ms. */
-  readonly intervalMs: number;
+  readonly interval: Duration;
   /** Monotonic, ms. */
   readonly now: () => number;
 }
@@ -38,8 +39,8 @@ export class Master {
 
   /** How long until the next key is due, ms; 0: it is. */
   get left(): number {
-    const { intervalMs, now } = this.#parts;
-    return this.#since === undefined ? 0 : Math.max(0, this.#since + intervalMs - now());
+    const { interval, now } = this.#parts;
+    return this.#since === undefined ? 0 : Math.max(0, this.#since + interval - now());
   }
 
   /**

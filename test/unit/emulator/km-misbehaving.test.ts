@@ -1,4 +1,5 @@
 import test from "ava";
+import { ms } from "../../../src/base/duration.ts";
 import { misbehaviours } from "../../emulator/km/misbehaviours.ts";
 import { KmBench } from "../../rig/km-bench.ts";
 
@@ -34,7 +35,7 @@ for (const [name, ends] of Object.entries(outcomes)) {
       const stop = bench.km.behave((misbehaviours[name] as (times: number) => never)(2));
       bench.distil(6);
       const all = () => bench.module.blocks.size === 0;
-      const fault = await bench.live(all, name === "never" ? 100 : 5_000);
+      const fault = await bench.live(all, ms(name === "never" ? 100 : 5_000));
       if (ends === undefined) t.is(fault, undefined);
       else t.regex(fault?.message ?? "", ends);
       stop();

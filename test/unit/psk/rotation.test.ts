@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import test from "ava";
+import { minutes } from "../../../src/base/duration.ts";
 import { Fault } from "../../../src/base/errors.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import { TunnelEnd } from "../../../src/psk/rotation/end.ts";
@@ -8,7 +9,7 @@ import type { Answer, Message } from "../../../src/psk/rotation/messages.ts";
 import type { KeyPlace, TunnelKey } from "../../../src/psk/rotation/ports.ts";
 import { Slave } from "../../../src/psk/rotation/slave.ts";
 
-const intervalMs = 60_000;
+const interval = minutes(1);
 
 class Crash extends Error {}
 
@@ -112,7 +113,7 @@ class World {
     });
     const now = () => this.now;
     const [end, tunnel] = [this.#end(this.a, place, "master"), { agreed: async () => {} }];
-    return new Master({ place, end, tunnel, source: { newKey }, dial, intervalMs, now });
+    return new Master({ place, end, tunnel, source: { newKey }, dial, interval, now });
   }
 
   startSlave(): Slave {
@@ -140,7 +141,7 @@ test("a round gives both ends one new key when that is due, and nothing before",
   const first = await world.master.round();
   t.deepEqual([world.a.tunnel, world.b.tunnel], [first, first]);
   t.is(await world.master.round(), undefined);
-  world.now += intervalMs;
+  world.now += interval;
   const second = await world.master.round();
   t.not(second, first);
   t.deepEqual([world.a.tunnel, world.b.tunnel], [second, second]);
@@ -154,7 +155,7 @@ for (const how of ["fails", "dies before", "dies after"] as const) {
       for (let step = 1; ; step++) {
         const world = new World(how);
         await world.master.round();
-        world.now += intervalMs;
+        world.now += interval;
         world.left = step;
         const before = world.a.files.current?.id;
         const ended = await world.master.round().then(

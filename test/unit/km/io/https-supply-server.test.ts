@@ -78,7 +78,7 @@ test("keys of a node come in over HTTPS, short and long, over several connection
       matchingModuleId: moduleA.matchingModuleId,
       window: 100,
       connections: 4,
-      answerTimeoutMs: 10_000,
+      answerTimeout: ms(10_000),
       clock: systemClock,
     },
     { answered: ({ id }, word) => void answers.set(id, word) },

@@ -46,7 +46,7 @@ async function node(t: ExecutionContext, port: number, name = "node-a", desk?: A
       moduleId: moduleA.moduleId,
       matchingModuleId: moduleA.matchingModuleId,
       window: 1_000,
-      answerTimeoutMs: 10_000,
+      answerTimeout: ms(10_000),
       clock: systemClock,
       log: silentLog,
       ...(desk && { desk }),

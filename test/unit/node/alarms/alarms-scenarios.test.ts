@@ -1,4 +1,5 @@
 import test from "ava";
+import { seconds } from "../../../../src/base/duration.ts";
 import {
   intermittentTiming,
   type KeyCounters,
@@ -20,7 +21,7 @@ function link(options: { intermittent?: boolean; thresholds?: Partial<Thresholds
   const thresholds = { ...standardThresholds(), ...options.thresholds };
   const bench = new AlarmBench({
     timing: (name) =>
-      intermittent ? intermittentTiming(name, thresholds.settle_s * 1_000) : undefined,
+      intermittent ? intermittentTiming(name, seconds(thresholds.settle_s)) : undefined,
   });
   const rules = new ModuleRules(
     { module: "m", qberLimit: gate, intermittent, thresholds },

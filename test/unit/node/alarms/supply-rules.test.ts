@@ -1,5 +1,7 @@
 /** Rules of supply that a reconnect, a restart or a new session must not set back. */
+
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import { ModuleRules } from "../../../../src/node/alarms/module-rules.ts";
 import { standardThresholds } from "../../../../src/node/alarms/thresholds.ts";
 import type { Moment } from "../../../../src/ops/alarms/severity.ts";
@@ -7,9 +9,9 @@ import { AlarmBench } from "../../../rig/alarm-bench.ts";
 
 const none = { supplied: 0, confirmed: 0, withheld: 0, quarantined: 0, refused: {} };
 
-function link(answerTimeoutMs = 10_000) {
+function link(answerTimeout = ms(10_000)) {
   const bench = new AlarmBench();
-  const options = { module: "m", qberLimit: 0.11, intermittent: false, answerTimeoutMs };
+  const options = { module: "m", qberLimit: 0.11, intermittent: false, answerTimeout };
   const rules = new ModuleRules({ ...options, thresholds: standardThresholds() }, bench.book);
   rules.moduleUp(bench.moment);
   rules.kmUp("main", bench.moment);
@@ -45,7 +47,7 @@ test("connections that are made anew every few seconds change nothing about that
 });
 
 test("a KM with a longer answer timeout is given its time", (t) => {
-  const { bench, rules } = link(60_000);
+  const { bench, rules } = link(ms(60_000));
   const look = (moment: Moment) => {
     rules.counters({ ...none, supplied: 64, in_flight: 64, held_blocks: 9 }, moment);
     rules.tick(moment);

@@ -1,4 +1,5 @@
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { Kq1Session } from "../../../../src/node/io/session.ts";
 import type { OnRequestKeys } from "../../../../src/node/keys/ports.ts";
@@ -157,7 +158,7 @@ function session() {
       moduleId: "QKD-A",
       matchingModuleId: "QKD-B",
       window: 64,
-      answerTimeoutMs: 5_000,
+      answerTimeout: ms(5_000),
       clock: new ManualClock(),
       log: silentLog,
     },
@@ -210,7 +211,7 @@ test("what is forgotten does not leave later over a connection that was slow", a
         moduleId: "QKD-A",
         matchingModuleId: "QKD-B",
         window: 8,
-        answerTimeoutMs: 60_000,
+        answerTimeout: ms(60_000),
         clock: new ManualClock(),
         log: silentLog,
       },

@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import type { Fault } from "../../../../src/base/errors.ts";
 import { createLog } from "../../../../src/base/log.ts";
 import { Kq1Session } from "../../../../src/node/io/session.ts";
@@ -23,7 +24,7 @@ function open(desk: OnRequestKeys | undefined) {
       moduleId: "QKD-A",
       matchingModuleId: "QKD-B",
       window: 64,
-      answerTimeoutMs: 5_000,
+      answerTimeout: ms(5_000),
       ...(desk !== undefined && { desk }),
       kmNames: ["km"],
       clock,

@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import type { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { frameTimeout, Kq1Session } from "../../../../src/node/io/session.ts";
@@ -43,7 +44,7 @@ function open(given: OnRequestKeys | undefined = desk) {
       moduleId: "QKD-A",
       matchingModuleId: "QKD-B",
       window: 64,
-      answerTimeoutMs: 5_000,
+      answerTimeout: ms(5_000),
       ...(given !== undefined && { desk: given }),
       kmNames: ["km"],
       clock,
@@ -157,7 +158,7 @@ test("in proactive mode a request is answered, and keys go on", async (t) => {
   const told: string[] = [];
   const session = new Kq1Session(
     node,
-    { ...common, answerTimeoutMs: 5_000, log: silentLog },
+    { ...common, answerTimeout: ms(5_000), log: silentLog },
     { answered: ({ id }, response) => told.push(`${id} ${response}`) },
   );
   const answers = listen(km);

@@ -238,7 +238,7 @@ async function linked(
       moduleId: "A",
       matchingModuleId: "B",
       window: 8,
-      answerTimeoutMs: 5_000,
+      answerTimeout: ms(5_000),
       desk: undefined,
       clock: systemClock,
       log: silentLog,

@@ -20,7 +20,7 @@ const options = {
   moduleId: "QKD-A",
   matchingModuleId: "QKD-B",
   window: 64,
-  answerTimeoutMs: 5_000,
+  answerTimeout: ms(5_000),
   log: silentLog,
 };
 

@@ -12,8 +12,8 @@ import { eventually } from "../../../eventually.ts";
 import { type Serve, withHttpsKm } from "../../../rig/kq1-https-line.ts";
 import { endpoint, key, never, withKm } from "../../../rig/kq1-line.ts";
 
-/** `answerTimeoutMs` of the session. */
-const timeout = 5_000;
+/** `answerTimeout` of the session. */
+const timeout = ms(5_000);
 
 /** Keeps answers until the test lets them go, by the key's ID. */
 function held() {
@@ -141,7 +141,7 @@ test("over HTTPS: a KM that works off its requests one by one is waited for", as
       t.is(came.length, 16, "none was sent twice");
       t.is(clock.timers, 1, "the last look is still to come");
     },
-    { clock, answerTimeoutMs: timeout },
+    { clock, answerTimeout: timeout },
   );
   t.is(clock.timers, 0);
 });
@@ -168,7 +168,7 @@ test("over HTTPS: a KM that falls silent is given up; what waited for a connecti
       t.is(((await supply.ended) as Fault).message, "KM does not answer");
       t.deepEqual([came.length, answers.length], [4, 2]);
     },
-    { clock, answerTimeoutMs: timeout },
+    { clock, answerTimeout: timeout },
   );
 });
 
@@ -192,7 +192,7 @@ test("over HTTPS: a request that is left out while others are answered ends it",
       await clock.advance(1_000);
       t.regex(((await supply.ended) as Fault).message, /leaves one key unanswered/);
     },
-    { clock, answerTimeoutMs: timeout },
+    { clock, answerTimeout: timeout },
   );
 });
 

@@ -2,12 +2,14 @@
  * Over HTTPS something else may answer in the KM's place: a proxy, a gateway, a load balancer. Only an
  * answer that names the key is the KM's own word; after any other the key waits for the same KM.
  */
+
 import { once } from "node:events";
 import { createServer, get, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import test from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
+import { ms } from "../../../../src/base/duration.ts";
 import { readAnswer } from "../../../../src/node/io/http-answer.ts";
 import { ManualClock } from "../../../clock.ts";
 import { type HttpsLine, key, type Serve, withHttpsKm } from "../../../rig/kq1-https-line.ts";
@@ -359,6 +361,6 @@ test("a KM that takes keys and answers none is heard of as silent", async (t) =>
       t.deepEqual([heard.own, heard.unclear], [0, 1]);
       t.is(heard.what, "no key was answered for: KM does not answer");
     },
-    { clock: systemClock, answerTimeoutMs: 50 },
+    { clock: systemClock, answerTimeout: ms(50) },
   );
 });

@@ -1,4 +1,5 @@
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { LedgerFile } from "../../../../src/node/ledger/ledger-file.ts";
@@ -29,7 +30,7 @@ test("what was cut to be supplied is supplied also when all KMs ask for keys ove
       },
       https: { path: "/", connections: 1 },
       window: 1,
-      answerTimeoutMs: 1_000,
+      answerTimeout: ms(1_000),
     };
     const channel = new Channel(
       {

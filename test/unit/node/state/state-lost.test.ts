@@ -1,4 +1,5 @@
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { AlarmMonitor } from "../../../../src/node/monitor/alarm-monitor.ts";
 import { openState } from "../../../../src/node/state/state.ts";
@@ -15,7 +16,7 @@ async function start(disk: Disk) {
   const told: string[] = [];
   const watch = new AlarmMonitor(
     {
-      flap: { count: 5, windowMs: 600_000, quietMs: 300_000 },
+      flap: { count: 5, window: ms(600_000), quiet: ms(300_000) },
       node: { certificateDays: 30, storageFree: 0.1 },
       modules: [],
       certificates: new Map(),

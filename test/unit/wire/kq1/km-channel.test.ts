@@ -39,7 +39,7 @@ test("a KM is told of the module that is served now, also where another one was 
         }),
         https: undefined,
         window: 8,
-        answerTimeoutMs: 60_000,
+        answerTimeout: ms(60_000),
       },
       { custody, clock: systemClock, log: silentLog, random: () => 0, onChange: () => {} },
     );
