@@ -31,6 +31,7 @@ import { type KmState, stateKind } from "../manager/state.ts";
 import { Tally } from "../manager/tally.ts";
 import type { KmStatus } from "../model/status.ts";
 import type { KmRecords } from "./records.ts";
+import { Survey } from "./survey.ts";
 
 export interface ManagementParts extends Machine {
   readonly records: KmRecords;
@@ -57,6 +58,7 @@ export class Management {
   readonly #state: StateStore<KmState>;
   readonly #outbox: Outbox | undefined;
   readonly #saved: SavedAlarms;
+  readonly #survey: Survey;
   readonly #broker: KeptBroker | undefined;
   readonly #export: RecordExport | undefined;
   readonly #manager: KmManager | undefined;
@@ -88,8 +90,13 @@ export class Management {
       plain: config.kq1?.plain === true,
       flap: flapLimits(config.alarms),
       peerAwayMs: config.alarms.peer_away,
+      machine: {
+        certificateDays: config.alarms.certificate_days,
+        crlLeft: config.alarms.crl_left,
+      },
       onTransition: (transition) => this.#transition(transition),
     });
+    this.#survey = new Survey(config, this.alarms.machine, parts.clock);
     this.#saved = new SavedAlarms(
       {
         state,
@@ -120,11 +127,13 @@ export class Management {
     const { alarms = [], lost } = this.#state.data;
     const { modules, links } = this.#config;
     const objects = new Set(
-      [...modules, ...links].map(({ name }) => name).concat("store", "kq1", "manager"),
+      [...modules, ...links].map(({ name }) => name).concat("store", "kq1", "manager", "km"),
     );
     for (const file of ["state", "outbox"]) objects.add(file);
     const records = new Map([...alarms, ...later].map((record) => [record.id, record]));
-    this.alarms.restore([...records.values()], (object) => objects.has(object), this.#moment);
+    const exists = (name: string, object: string) =>
+      /^(certificate|crl)_/.test(name) ? this.#survey.knows(object) : objects.has(object);
+    this.alarms.restore([...records.values()], exists, this.#moment);
     if (lost === undefined) return;
     this.alarms.file("state", `${lost.file} was ${lost.why}`, this.#moment);
     this.#state
@@ -218,6 +227,7 @@ export class Management {
       this.alarms.manager.eventsLost(outbox.dropped, this.#moment);
       this.alarms.file("outbox", outbox.trouble && describe(outbox.trouble), this.#moment);
     }
+    this.#survey.look();
     this.alarms.look(status, this.#moment);
     this.#manager?.look(status);
   }
@@ -227,8 +237,9 @@ export class Management {
     this.#manager?.event(event);
   }
 
-  /** @returns why what the broker is shown can't be read, if that is so; the connection goes on then */
+  /** Certificates may be others. @returns why what the broker is shown can't be read, if that is so; the connection goes on then */
   renewed(): Fault | undefined {
+    this.#survey.lookAtFiles();
     return this.#broker?.renewed();
   }
 

@@ -7,6 +7,7 @@ import { every, type Timer } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { DiskWatch, type DiskWatchParts } from "../../host/life/disk-watch.ts";
 import { isPostQuantum } from "../../host/tls/peer.ts";
+import type { ListFiles, ListsValidity, Validity } from "../../host/tls/validity.ts";
 import type { AlarmRecord, FlapLimits, Transition } from "../../ops/alarms/alarm.ts";
 import { ManagerRules } from "../../ops/alarms/manager-alarms.ts";
 import type { Moment } from "../../ops/alarms/severity.ts";
@@ -16,19 +17,13 @@ import { Heard } from "../../wire/kq1/heard.ts";
 import { AlarmBook } from "../alarms/book.ts";
 import { type AlarmName, alarmId, isAlarmName } from "../alarms/catalogue.ts";
 import { intermittentTiming, type ModuleRuleOptions, ModuleRules } from "../alarms/module-rules.ts";
-import {
-  type ListsValidity,
-  type NodeRuleOptions,
-  NodeRules,
-  type Validity,
-} from "../alarms/node-rules.ts";
+import { type NodeRuleOptions, NodeRules } from "../alarms/node-rules.ts";
 import { keyCounters } from "../alarms/supply-rules.ts";
 import { allowed, isThresholdName, type ThresholdName } from "../alarms/thresholds.ts";
 import { type Conditions, starting, type Verdict } from "../alarms/verdict.ts";
 import type { AlarmView, ModuleView, NodeEvent } from "../model/manager.ts";
 import { lostGeneration, settleLost } from "../state/lost-state.ts";
 import type { StateStore } from "../state/store.ts";
-import type { ListFiles } from "./machine-checks.ts";
 
 export interface WatchOptions {
   readonly flap: FlapLimits;
@@ -320,7 +315,7 @@ export class AlarmMonitor implements AlarmView {
 
   #tick(): void {
     const moment = this.#moment;
-    this.#node.clock(moment);
+    this.#node.machine.clock(moment);
     for (const view of this.#views) {
       const rules = this.#modules.get(view.name);
       rules?.counters(keyCounters(view.supply()), moment);
@@ -372,11 +367,12 @@ export class AlarmMonitor implements AlarmView {
     const { validity, usage } = this.#parts;
     for (const { resource, part } of usage()) this.#node.resource(resource, part, this.#moment);
     for (const [object, file] of this.#options.certificates) {
-      this.#node.certificate(object, validity(file), this.#moment);
+      this.#node.machine.certificate(object, validity(file), this.#moment);
     }
     for (const [object, files] of this.#options.lists ?? []) {
       const found = this.#parts.lists?.(files, this.#moment.wall);
-      if (found !== undefined) this.#node.lists(object, found, files.crlFresh, this.#moment);
+      if (found !== undefined)
+        this.#node.machine.lists(object, found, files.crlFresh, this.#moment);
     }
   }
 

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { listsValidity } from "../../../../src/host/tls/validity.ts";
 import { NodeRules } from "../../../../src/node/alarms/node-rules.ts";
-import { listsValidity } from "../../../../src/node/monitor/machine-checks.ts";
+import type { MachineRules } from "../../../../src/ops/alarms/machine-alarms.ts";
 import { createAuthority } from "../../../emulator/certificates.ts";
 import { AlarmBench } from "../../../rig/alarm-bench.ts";
 
@@ -21,8 +22,8 @@ test("revocation lists: told before they run out, more so afterwards, and most i
       unusable: undefined,
     };
   };
-  const see = (found: Parameters<NodeRules["lists"]>[1], fresh = false) => {
-    node.lists("server", found, fresh, bench.moment);
+  const see = (found: Parameters<MachineRules["lists"]>[1], fresh = false) => {
+    node.machine.lists("server", found, fresh, bench.moment);
     bench.run(31);
     return bench.take().map((line) => line.replace(/^\d+ /, ""));
   };
