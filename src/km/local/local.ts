@@ -8,7 +8,12 @@ import type { EventHistory } from "../../ops/events/event-history.ts";
 import { pastTelemetry } from "../../ops/history/past.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import { controlSocket } from "../../ops/local/paths.ts";
-import { LocalError, type LocalRequest } from "../../ops/local/protocol.ts";
+import {
+  LocalError,
+  type LocalRequest,
+  protocolVersion,
+  type ReadName,
+} from "../../ops/local/protocol.ts";
 import { type Caller, type LocalAnswer, LocalServer } from "../../ops/local/server.ts";
 import type { Family } from "../../ops/metrics/exposition.ts";
 import { describeCertificates } from "../config/certificates.ts";
@@ -76,8 +81,12 @@ interface KmFolder {
   readonly km: { readonly state_dir: string };
 }
 
+export type Ask = (name: ReadName, args?: Args) => Promise<unknown>;
+
 export interface KmLocal {
   readonly server: LocalServer;
+  /** Asks as at a socket, and as any user of the machine. */
+  readonly ask: Ask;
   /** The store is open: from now on all is answered. */
   serve(km: KmOfLocal): void;
 }
@@ -94,7 +103,12 @@ export function createKmLocal(config: KmConfig, parts: LocalParts): KmLocal {
     clock,
     log,
   });
-  return { server, serve: (km) => api.serve(km) };
+  const ask: Ask = async (name, args = {}) => {
+    const caller = { role: "look", peer: async () => undefined, receive: async () => {} } as const;
+    const answer = await api.answer({ v: protocolVersion, do: name, args }, caller);
+    return "data" in answer ? answer.data : undefined;
+  };
+  return { server, ask, serve: (km) => api.serve(km) };
 }
 
 class KmApi {

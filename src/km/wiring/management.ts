@@ -46,6 +46,8 @@ export interface Managed {
   readonly links: readonly { readonly name: string; readonly marks: Marks }[];
   /** Takes renewed certificates. @returns which cannot be read */
   readonly reload: () => readonly string[];
+  /** Writes a support bundle. @returns where it is @throws Fault `state.io` */
+  readonly bundle: () => Promise<string>;
 }
 
 const noMarks: Marks = { own: 0, peer: 0 };
@@ -278,7 +280,7 @@ export class Management {
     }
   }
 
-  #createDesk({ reload }: Managed): CommandHandler<typeof commands> {
+  #createDesk({ reload, bundle }: Managed): CommandHandler<typeof commands> {
     const { records, clock, log } = this.#parts;
     const state = this.#state;
     const keys = (this.#config.manager?.command_key ?? []).map(({ id, public_key, ...rest }) => {
@@ -294,6 +296,7 @@ export class Management {
         const facts = { for: unreadable.join(", ") };
         throw new Fault("config.file", "certificates cannot be read", facts);
       },
+      supportBundle: async () => ({ file: await bundle() }),
       wall: () => clock.wall(),
     };
     return new CommandHandler({
