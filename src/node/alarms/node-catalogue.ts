@@ -67,6 +67,15 @@ export const nodeCatalogue = {
     text: "keys travel under a key exchange that a quantum computer could undo later",
     action: "have the other side offer X25519MLKEM768 (OpenSSL 3.5); require_pq refuses others",
   },
+  km_untold: {
+    type: "communications",
+    cause: "communicationsSubsystemFailure",
+    severities: ["minor"],
+    raiseAfterMs: minute,
+    text: "a KM is not told how its modules and links are: it does not take it, or is away (Kq-2)",
+    action:
+      "see the detail: the KM's table of modules and certificates, or the network; keys do not wait for it",
+  },
   panel_lost: {
     type: "equipment",
     cause: "inputDeviceError",

@@ -41,6 +41,17 @@ export class NodeRules {
     );
   }
 
+  /**
+   * @param object which KM: `km.NAME`
+   * @param why the KM is not told how its modules are (Kq-2); empty: it is; undefined: it is not known whether it should be
+   */
+  untold(object: string, why: string | undefined, moment: Moment): void {
+    if (why === undefined) return;
+    const signal =
+      why === "" ? ({ level: "cleared" } as const) : ({ level: "minor", detail: why } as const);
+    this.#book.signal("km_untold", object, signal, moment);
+  }
+
   /** @param free part of the disk with the node's state, 0 to 1 */
   storage(free: number, moment: Moment): void {
     const { storageFree } = this.#options;

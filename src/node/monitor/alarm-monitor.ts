@@ -33,6 +33,8 @@ export interface WatchOptions {
   readonly certificates: ReadonlyMap<string, string>;
   /** Links that are not encrypted, and whether keys go over them. */
   readonly plain: ReadonlyMap<string, boolean>;
+  /** KMs that are told how modules are, by the object of their alarms. */
+  readonly told?: ReadonlySet<string>;
   /** Revocation lists by the object of their alarms. */
   readonly lists?: ReadonlyMap<string, ListFiles>;
 }
@@ -44,6 +46,8 @@ export interface WatchParts extends SavedAlarmsParts, DiskWatchParts {
   readonly lists?: (files: ListFiles, wall: number) => ListsValidity;
   /** Where keys travel under TLS by the object of its alarm, and by which key exchanges. */
   readonly keyExchanges?: () => Iterable<readonly [string, readonly string[]]>;
+  /** KMs that are told how modules are, by the object of their alarms, and why one is not: see `untold` of the rules. */
+  readonly untold?: () => Iterable<readonly [string, string | undefined]>;
   /** What the process uses of what it may, 0 to 1, since the last call. */
   readonly usage: () => Iterable<{ readonly resource: string; readonly part: number }>;
   /** Files of the node's state by name, and what is the matter with them, if anything. */
@@ -308,6 +312,7 @@ export class AlarmMonitor implements AlarmView {
     if (name.startsWith("certificate_")) return certificates.has(object);
     if (["state_damaged", "resources_low", "ledger_orphaned"].includes(name)) return true;
     if (name.startsWith("crl_")) return this.#options.lists?.has(object) === true;
+    if (name === "km_untold") return this.#options.told?.has(object) === true;
     if (name === "classical_link") return this.#parts.keyExchanges !== undefined;
     const ofNode = ["node", "manager"].includes(object);
     return ofNode || modules.some((id) => object === id || object.startsWith(`${id}.`));
@@ -334,6 +339,8 @@ export class AlarmMonitor implements AlarmView {
       const classical = groups.find((group) => !isPostQuantum(group));
       this.#node.keyExchange(object, classical, moment);
     }
+    for (const [object, why] of this.#parts.untold?.() ?? [])
+      this.#node.untold(object, why, moment);
     this.#manager.eventsLost(eventsLost(), moment);
     void this.#disk.look();
     this.#book.tick(moment);

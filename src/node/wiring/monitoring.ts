@@ -59,6 +59,8 @@ export class Monitoring {
   readonly watchers = new Watchers();
   /** Where keys travel under TLS, such as `km.NAME`, and by which key exchanges. */
   keyExchanges: () => Iterable<readonly [string, readonly string[]]> = () => [];
+  /** KMs that are told how modules are, such as `km.NAME`, and why one is not. */
+  untold: () => Iterable<readonly [string, string | undefined]> = () => [];
   readonly #links = new Map<string, boolean>();
   readonly #health: Pick<Health, "take" | "stop">;
   readonly #config: MonitoringTables;
@@ -255,6 +257,7 @@ export class Monitoring {
       validity,
       lists: listsValidity,
       ...(alarms.classical_link && { keyExchanges: () => this.keyExchanges() }),
+      untold: () => this.untold(),
       usage: () => this.#health.take(),
       free: () => diskFreeFraction(node.state_dir),
       troubles: () => this.#troubles(),

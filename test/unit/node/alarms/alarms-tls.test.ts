@@ -8,6 +8,21 @@ import type { MachineRules } from "../../../../src/ops/alarms/machine-alarms.ts"
 import { createAuthority } from "../../../emulator/certificates.ts";
 import { AlarmBench } from "../../../rig/alarm-bench.ts";
 
+test("a KM that is not told how modules are is an alarm after a minute, and not while nothing is known", (t) => {
+  const bench = new AlarmBench();
+  const node = new NodeRules({ certificateDays: 30, storageFree: 0.1 }, bench.book);
+  const told = (why: string | undefined, seconds: number) => {
+    bench.run(seconds, (moment) => node.untold("km.main", why, moment));
+    return bench.take().map((line) => line.replace(/^\d+ /, ""));
+  };
+  t.deepEqual(told(undefined, 120), []);
+  t.deepEqual(told("a: unauthorized", 59), []);
+  t.deepEqual(told("a: unauthorized", 3), ["km_untold.km.main raised minor"]);
+  t.is(bench.book.record("km_untold.km.main")?.detail, "a: unauthorized");
+  t.deepEqual(told(undefined, 120), [], "what was told holds");
+  t.deepEqual(told("", 32), ["km_untold.km.main cleared cleared over"]);
+});
+
 test("revocation lists: told before they run out, more so afterwards, and most if they are of no use", (t) => {
   const bench = new AlarmBench();
   const node = new NodeRules({ certificateDays: 30, storageFree: 0.1, crlLeft: 0.25 }, bench.book);
