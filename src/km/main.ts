@@ -15,7 +15,7 @@ import { thisMachine } from "../host/machine.ts";
 import { runDaemon } from "../ops/daemon/run.ts";
 import type { LogRing } from "../ops/local/log-ring.ts";
 import { alarmStatus } from "./alarms/told.ts";
-import { type KmConfig, loadKmConfig } from "./config/load.ts";
+import { type KmConfig, loadKmConfig, readKmConfig } from "./config/load.ts";
 import { openEngine } from "./io/engine/open.ts";
 import type { KxIdentity } from "./io/kx-dial.ts";
 import { KxDoor } from "./io/kx-door.ts";
@@ -243,7 +243,7 @@ async function start(
   process.on("SIGHUP", () => {
     const unreadable = reload().join(", ");
     if (unreadable !== "") log.warn("certificates cannot be read", { for: unreadable });
-    rereadApplications(config, applications, links, log);
+    rereadApplications(() => readKmConfig(config.file).applications, applications, links, log);
     skip?.look();
   });
   const bundle = async () => {

@@ -18,6 +18,7 @@ export type Etsi014Table = NonNullable<Raw["etsi014"]>;
 export type SkipTable = NonNullable<Raw["skip"]>;
 export type WebTable = NonNullable<Raw["web"]>;
 export type LocalTable = Raw["local"];
+export type LogTable = Raw["log"];
 export type ModuleConfig = Raw["module"][string] & { readonly name: string };
 export type LinkConfig = Raw["link"][string] & { readonly name: string };
 
@@ -35,4 +36,19 @@ export interface CertificateTables {
   readonly etsi014?: Etsi014Table | undefined;
   readonly manager?: ManagerTable | undefined;
   readonly web?: WebTable | undefined;
+}
+
+/** The tables that are shown of a key manager that runs. */
+export interface ShownTables {
+  readonly km: KmTable;
+  readonly store: StoreTable;
+  readonly records: RecordsTable;
+  readonly kq1?: Kq1Table | undefined;
+  readonly kx?: KxTable | undefined;
+  readonly links: readonly LinkConfig[];
+  readonly modules: readonly ModuleConfig[];
+  readonly etsi014?: Etsi014Table | undefined;
+  readonly web?: WebTable | undefined;
+  readonly log: LogTable;
+  readonly local: LocalTable;
 }

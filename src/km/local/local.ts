@@ -17,8 +17,8 @@ import {
 import { type Caller, type LocalAnswer, LocalServer } from "../../ops/local/server.ts";
 import type { Family } from "../../ops/metrics/exposition.ts";
 import { describeCertificates } from "../config/certificates.ts";
-import type { KmConfig } from "../config/load.ts";
 import { runningTable } from "../config/redact.ts";
+import type { CertificateTables, ConfigFile, LocalTable, ShownTables } from "../config/tables.ts";
 import type { KmRecorder } from "../history/recorder.ts";
 import type { Period } from "../keys/origin.ts";
 import type { KmStatus, Rekeyed } from "../model/status.ts";
@@ -59,7 +59,8 @@ export interface LocalParts {
   readonly log: Log;
 }
 
-type LocalTable = Pick<KmConfig, "km" | "local">;
+/** The tables that are asked for here. */
+export type AskedTables = ShownTables & CertificateTables & ConfigFile;
 
 type Args = LocalRequest["args"];
 
@@ -70,7 +71,10 @@ const mostSearches = 4;
 export const standardKmSocket = "/run/qkd-km/control";
 
 /** Where a client looks for the control socket, the likeliest place first. */
-export function kmSockets({ km, local }: KmFolder & Pick<LocalTable, "local">): readonly string[] {
+export function kmSockets({
+  km,
+  local,
+}: KmFolder & { readonly local: LocalTable }): readonly string[] {
   const own = controlSocket(local.socket, km.state_dir);
   return local.socket === undefined && existsSync(standardKmSocket)
     ? [own, standardKmSocket]
@@ -91,7 +95,7 @@ export interface KmLocal {
   serve(km: KmOfLocal): void;
 }
 
-export function createKmLocal(config: KmConfig, parts: LocalParts): KmLocal {
+export function createKmLocal(config: AskedTables, parts: LocalParts): KmLocal {
   const { clock, log } = parts;
   const { act, read } = config.local;
   const api = new KmApi(config, parts);
@@ -112,13 +116,13 @@ export function createKmLocal(config: KmConfig, parts: LocalParts): KmLocal {
 }
 
 class KmApi {
-  readonly #config: KmConfig;
+  readonly #config: AskedTables;
   readonly #parts: LocalParts;
   #km: KmOfLocal | undefined;
   #searches = 0;
   #acting = false;
 
-  constructor(config: KmConfig, parts: LocalParts) {
+  constructor(config: AskedTables, parts: LocalParts) {
     this.#config = config;
     this.#parts = parts;
   }

@@ -23,7 +23,16 @@ import { isAlarmName } from "../alarms/catalogue.ts";
 import { KmAlarms } from "../alarms/rules.ts";
 import { execute, type KmPorts } from "../commands/executor.ts";
 import { commandNames, commands } from "../commands/table.ts";
-import type { KmConfig } from "../config/load.ts";
+import type {
+  AlarmsTable,
+  CertificateTables,
+  ConfigFile,
+  KmTable,
+  LinkConfig,
+  ManagerTable,
+  ModuleConfig,
+  RecordsTable,
+} from "../config/tables.ts";
 import { RecordExport } from "../manager/export.ts";
 import { KmManager } from "../manager/manager.ts";
 import type { Marks } from "../manager/payloads.ts";
@@ -32,6 +41,15 @@ import { Tally } from "../manager/tally.ts";
 import type { KmStatus } from "../model/status.ts";
 import type { KmRecords } from "./records.ts";
 import { Survey } from "./survey.ts";
+
+/** The tables that say what is watched, and who is told. */
+export interface ManagedTables extends CertificateTables, Pick<ConfigFile, "digest"> {
+  readonly km: KmTable;
+  readonly alarms: AlarmsTable;
+  readonly records: RecordsTable;
+  readonly modules: readonly ModuleConfig[];
+  readonly links: readonly LinkConfig[];
+}
 
 export interface ManagementParts extends Machine {
   readonly records: KmRecords;
@@ -55,7 +73,7 @@ const noMarks: Marks = { own: 0, peer: 0 };
 export class Management {
   readonly alarms: KmAlarms;
   readonly tally = new Tally();
-  readonly #config: KmConfig;
+  readonly #config: ManagedTables;
   readonly #parts: ManagementParts;
   readonly #state: StateStore<KmState>;
   readonly #outbox: Outbox | undefined;
@@ -67,7 +85,7 @@ export class Management {
   #desk: CommandHandler<typeof commands> | undefined;
 
   /** Goes on from the state of before a restart; nothing is told yet. @throws Fault `state.*` */
-  static async open(config: KmConfig, parts: ManagementParts): Promise<Management> {
+  static async open(config: ManagedTables, parts: ManagementParts): Promise<Management> {
     const folder = `${config.km.state_dir}/manager`;
     const state = new StateStore(await openDurable(parts.files, folder, stateKind));
     const outbox = config.manager && (await openOutbox(`${folder}/outbox`, { ...parts, state }));
@@ -78,7 +96,7 @@ export class Management {
   }
 
   private constructor(
-    config: KmConfig,
+    config: ManagedTables,
     parts: ManagementParts,
     state: StateStore<KmState>,
     outbox: Outbox | undefined,
@@ -169,11 +187,7 @@ export class Management {
     return exported;
   }
 
-  #createManager(
-    manager: NonNullable<KmConfig["manager"]>,
-    outbox: Outbox,
-    broker: KeptBroker,
-  ): KmManager {
+  #createManager(manager: ManagerTable, outbox: Outbox, broker: KeptBroker): KmManager {
     const { km, digest, modules } = this.#config;
     const { clock, log } = this.#parts;
     return new KmManager({
