@@ -139,7 +139,7 @@ export const pureFiles: readonly RegExp[] = [
 export const wholeConfigs: readonly {
   readonly file: string;
   readonly seenBy: readonly string[];
-}[] = ["src/node/"].map((program) => ({
+}[] = ["src/node/", "src/km/"].map((program) => ({
   file: `${program}config/load.ts`,
   seenBy: ["config/", "main.ts", "cli/", "doctor/"].map((room) => program + room),
 }));

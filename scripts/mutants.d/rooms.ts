@@ -54,6 +54,7 @@ export const rooms: readonly Room[] = [
       "src/node/alarms/module-rules.ts",
       "src/node/alarms/supply-rules.ts",
       "src/node/alarms/node-rules.ts",
+      "src/ops/alarms/machine-alarms.ts",
     ],
     tests: ["test/unit/node/alarms"],
     count: 12,

@@ -15,7 +15,7 @@ import { thisMachine } from "../host/machine.ts";
 import { runDaemon } from "../ops/daemon/run.ts";
 import type { LogRing } from "../ops/local/log-ring.ts";
 import { alarmStatus } from "./alarms/told.ts";
-import type { KmConfig } from "./config/load.ts";
+import { type KmConfig, loadKmConfig, readKmConfig } from "./config/load.ts";
 import { openEngine } from "./io/engine/open.ts";
 import type { KxIdentity } from "./io/kx-dial.ts";
 import { KxDoor } from "./io/kx-door.ts";
@@ -243,10 +243,16 @@ async function start(
   process.on("SIGHUP", () => {
     const unreadable = reload().join(", ");
     if (unreadable !== "") log.warn("certificates cannot be read", { for: unreadable });
-    rereadApplications(config, applications, links, log);
+    rereadApplications(() => readKmConfig(config.file).applications, applications, links, log);
     skip?.look();
   });
-  management.start({ status, links, reload });
+  const bundle = async () => {
+    // Seldom wanted, and much of the doctor with it.
+    const { bundleOfSelf } = await import("./bundle/self.ts");
+    const load = () => loadKmConfig(config.file);
+    return bundleOfSelf(config, { ask: local.ask, load, read: () => config, clock });
+  };
+  management.start({ status, links, reload, bundle });
   const asking = watchProgress(progress, supplies.intake, store, clock);
   house.defer(() => asking.cancel());
   const watched = supervise({ progress, notify, clock, log });

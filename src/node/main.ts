@@ -245,6 +245,7 @@ async function build(
       onEvent({ type: "configuration_unsigned", at: clock.wall(), facts });
     }
     monitoring.keyExchanges = () => keyExchanges(channels, server);
+    monitoring.untold = () => telling.untold();
     panel.start(views, await leftSpools(files, recording.folder, withSpool(config.modules)));
     // Before the brake: a node that crashes again and again is the one that is asked for a bundle.
     await local.listen();

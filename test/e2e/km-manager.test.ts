@@ -73,7 +73,7 @@ test.serial("what links, modules and store do is told, and an alarm comes and go
   t.like(watcher.last("km-alice", "inventory"), {
     links: ["fibre"],
     modules: ["m"],
-    commands: ["acknowledge_alarm", "compromise", "reload_certificates"],
+    commands: ["acknowledge_alarm", "compromise", "reload_certificates", "support_bundle"],
     records: true,
   });
   t.like(watcher.last("km-bob", "module/m/state"), { module_id: "QKD-B-0001", link: "fibre" });
@@ -210,10 +210,19 @@ test.serial(
         reason: "unknown_alarm",
       },
     );
+    const bundle = pair.sign("km-alice", "support_bundle", {});
+    const made = await send("support_bundle", bundle);
+    t.is(made?.status, "done");
+    const { file = "" } = (made?.facts ?? {}) as { file?: string };
+    const members = (await run("tar", ["-tzf", file])).stdout;
+    t.true(file.startsWith(`${pair.kms.alice.state}/support/`));
+    for (const name of ["status.json", "doctor.json", "records/m.json", "configuration.toml"]) {
+      t.true(members.includes(`/${name}`), name);
+    }
     const audit = () => watcher.events("km-alice").map(({ type }) => type);
     await eventually("all of it is audited", audit, {
       when: (types) =>
-        types.filter((type) => type === "command").length === 3 &&
+        types.filter((type) => type === "command").length === 4 &&
         types.filter((type) => type === "command_refused").length === 5 &&
         types.includes("keys_given_up"),
     });

@@ -102,7 +102,7 @@ ${manager}
 [[manager.command_key]]
 id = "noc"
 public_key = "${publicKey}"
-commands = ["acknowledge_alarm", "compromise"]
+commands = ["acknowledge_alarm", "compromise", "support_bundle"]
 `;
     const kms = await KmPair.make({ folder, modules: ["QKD-A-0001", "QKD-B-0001"], tables });
     return new ManagedPair(kms, { id: "noc", key }, folder);

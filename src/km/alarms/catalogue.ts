@@ -4,6 +4,7 @@
  * X.733 §8.1.1, §8.1.2.1 and, for security alarms, of X.736.
  */
 import type { AlarmKind } from "../../ops/alarms/alarm-kind.ts";
+import { machineKinds } from "../../ops/alarms/machine-alarms.ts";
 import { managerKinds } from "../../ops/alarms/manager-alarms.ts";
 
 const minute = 60_000;
@@ -132,6 +133,7 @@ export const catalogue = {
     text: "records of the life of keys were gone before the manager was told them",
     action: "the gap shows in their numbers; raise records.limit_mb, look at disk and broker",
   },
+  ...machineKinds("key manager", "qkd-km"),
   ...managerKinds("key manager", "km.id"),
 } as const satisfies Readonly<Record<string, AlarmKind>>;
 

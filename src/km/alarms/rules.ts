@@ -2,6 +2,7 @@
 import { ms } from "../../base/duration.ts";
 import type { AlarmRecord, FlapLimits, Transition } from "../../ops/alarms/alarm.ts";
 import { AlarmBook } from "../../ops/alarms/book.ts";
+import { type MachineRuleOptions, MachineRules } from "../../ops/alarms/machine-alarms.ts";
 import { ManagerRules } from "../../ops/alarms/manager-alarms.ts";
 import { step, threshold } from "../../ops/alarms/rules.ts";
 import type { Level, Moment } from "../../ops/alarms/severity.ts";
@@ -17,23 +18,28 @@ const usualFlap: FlapLimits = { count: 5, window: ms(600_000), quiet: ms(300_000
 const usualClearMs = 30_000;
 const fillSteps = [step("critical", 0.95, "above"), step("warning", 0.8, "above")];
 
+const usualMachine: MachineRuleOptions = { certificateDays: 30 };
+
 export interface KmAlarmOptions {
   /** Keys come in without TLS. */
   readonly plain: boolean;
   readonly flap?: FlapLimits;
   /** How long the other key manager is away before it is told, and back before that is over, ms. */
   readonly peerAwayMs?: number;
+  readonly machine?: MachineRuleOptions;
   readonly onTransition?: (transition: Transition) => void;
 }
 
 export class KmAlarms implements AlarmView {
+  /** About certificates, revocation lists and the clock. */
+  readonly machine: MachineRules;
   /** About the way to the manager. */
   readonly manager: ManagerRules;
   readonly #book: AlarmBook<KmAlarmName>;
   readonly #plain: boolean;
   #fill: Level = "cleared";
 
-  constructor({ plain, flap, peerAwayMs, onTransition = () => {} }: KmAlarmOptions) {
+  constructor({ plain, flap, peerAwayMs, machine, onTransition = () => {} }: KmAlarmOptions) {
     this.#plain = plain;
     this.#book = new AlarmBook<KmAlarmName>({
       catalogue,
@@ -44,20 +50,21 @@ export class KmAlarms implements AlarmView {
           : undefined,
       onTransition,
     });
+    this.machine = new MachineRules(machine ?? usualMachine, this.#book, "km");
     this.manager = new ManagerRules(this.#book);
   }
 
   /**
    * Goes on from the alarms of before a restart.
-   * @param exists whether what an alarm is about is still configured
+   * @param exists whether what this alarm is about is still configured
    */
   restore(
     saved: readonly AlarmRecord[],
-    exists: (object: string) => boolean,
+    exists: (name: KmAlarmName, object: string) => boolean,
     moment: Moment,
   ): void {
     const known = saved.filter(({ name }) => isAlarmName(name));
-    this.#book.restore(known, (_, object) => exists(object), moment);
+    this.#book.restore(known, exists, moment);
   }
 
   /** The state of now; at least once a second. */

@@ -1,6 +1,6 @@
 /** What a key manager's support bundle has in it. */
 import type { BundleKind, Questions } from "../../ops/bundle/bundle.ts";
-import type { KmConfig } from "../config/load.ts";
+import type { ModuleConfig } from "../config/tables.ts";
 
 /** Records so far back, ms. */
 const recordsOf = 600_000;
@@ -36,7 +36,10 @@ state-files.json           files of its state: names, sizes, times
 `;
 
 /** @param config undefined: it cannot be read @param wall ms since 1970 UTC */
-export function kmBundle(config: Pick<KmConfig, "modules"> | undefined, wall: number): BundleKind {
+export function kmBundle(
+  config: { readonly modules: readonly ModuleConfig[] } | undefined,
+  wall: number,
+): BundleKind {
   const records = (config?.modules ?? []).map(
     ({ name }) =>
       [`records/${name}.json`, "keys", { module: name, from: wall - recordsOf, to: wall }] as const,

@@ -1,6 +1,6 @@
 /** Carries out commands that were found good, through small ports into the key manager. Pure. */
 import { describe, Fault } from "../../base/errors.ts";
-import type { Outcome } from "../../ops/commands/port.ts";
+import type { Facts, Outcome } from "../../ops/commands/port.ts";
 import type { Period } from "../keys/origin.ts";
 import type { Affected, GivenUp } from "../records/tellings.ts";
 import type { Args, Order } from "./table.ts";
@@ -14,6 +14,8 @@ export interface KmPorts {
   giveUp(link: string, period: Period, by: string): Promise<GivenUp | undefined>;
   /** @throws Fault `config.file` if some cannot be read */
   reloadCertificates(): void;
+  /** @returns where it is, among others @throws Fault `state.io` if it cannot be written */
+  supportBundle(): Promise<Facts>;
   /** ms since 1970 UTC */
   wall(): number;
 }
@@ -44,6 +46,8 @@ async function act(order: Order, by: string, ports: KmPorts): Promise<Outcome> {
     case "reload_certificates":
       ports.reloadCertificates();
       return done;
+    case "support_bundle":
+      return { ...done, facts: await ports.supportBundle() };
   }
 }
 

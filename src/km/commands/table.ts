@@ -36,6 +36,12 @@ export const commands = {
     args: v.strictObject({}),
     about: "renewed certificate files are taken at once",
   },
+  support_bundle: {
+    args: v.strictObject({}),
+    // Records are searched, and the doctor waits for what does not answer.
+    withinMs: 120_000,
+    about: "a support bundle is made on the key manager's disk",
+  },
 } as const satisfies CommandTable;
 
 export type CommandName = keyof typeof commands;

@@ -5,9 +5,7 @@ import {
   type ListFilesOf,
   reportCertificates,
 } from "../../host/tls/report.ts";
-import type { KmConfig } from "./load.ts";
-
-type Tables = Pick<KmConfig, "kq1" | "kx" | "etsi014" | "manager" | "web">;
+import type { CertificateTables as Tables } from "./tables.ts";
 
 function tables({ kq1, kx, etsi014, manager }: Tables) {
   return Object.entries({ kq1, kx, etsi014, manager });

@@ -44,23 +44,15 @@ import {
   storeSchema,
   webSchema,
 } from "./schema.ts";
-
-export type ModuleConfig = RawConfig["module"][string] & { readonly name: string };
-export type LinkConfig = RawConfig["link"][string] & { readonly name: string };
+import type { ConfigFile, LinkConfig, ModuleConfig, StoreTable } from "./tables.ts";
 
 /** A configuration that was checked. Times are in ms. */
-export interface KmConfig extends Omit<RawConfig, "module" | "link" | "sae" | "store"> {
-  readonly file: string;
-  /** Tells configurations apart; not a secret. */
-  readonly digest: string;
-  readonly store: Omit<RawConfig["store"], "hsm"> & { readonly hsm?: HsmTable };
+export interface KmConfig extends Omit<RawConfig, "module" | "link" | "sae" | "store">, ConfigFile {
+  readonly store: StoreTable;
   readonly applications: readonly Application[];
   readonly modules: readonly ModuleConfig[];
   readonly links: readonly LinkConfig[];
 }
-
-/** The token that wraps the master key; `key` is its KM's ID where none is given. */
-export type HsmTable = NonNullable<RawConfig["store"]["hsm"]> & { readonly key: string };
 
 const tables: Readonly<Record<string, { readonly entries: object }>> = {
   "": configSchema,

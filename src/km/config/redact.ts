@@ -1,6 +1,7 @@
 /** What of a key manager's configuration may be shown: what the schema has. None of it is a secret itself. */
 import { redactTable, type Shown } from "../../host/config/redact.ts";
-import { type KmConfig, shownKeys } from "./load.ts";
+import { shownKeys } from "./load.ts";
+import type { ShownTables } from "./tables.ts";
 
 const shown: Shown = { keys: new Set(shownKeys), named: ["module", "link", "sae"] };
 
@@ -10,7 +11,7 @@ export function redactedTable(table: unknown): unknown {
 }
 
 /** What a key manager runs with, defaults included; lengths of time in ms. */
-export function runningTable(config: KmConfig): unknown {
+export function runningTable(config: ShownTables): unknown {
   const { km, store, records, kq1, kx, links, modules, etsi014, web, log, local } = config;
   const named = (list: readonly { readonly name: string }[]) =>
     Object.fromEntries(list.map(({ name, ...one }) => [name, one]));

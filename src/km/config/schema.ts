@@ -14,6 +14,7 @@ import {
   seconds,
   text,
   whole,
+  within,
 } from "../../host/config/values.ts";
 import { flapEntries } from "../../ops/alarms/flap-config.ts";
 import { localSchema } from "../../ops/local/schema.ts";
@@ -63,6 +64,8 @@ export const managerSchema = v.strictObject(managerEntries(commandNames));
 /** How alarms are told. */
 export const alarmsSchema = v.strictObject({
   peer_away_s: seconds(1, 3_600, 30),
+  certificate_days: v.optional(within(1, 365), 30),
+  crl_left: v.optional(within(0.01, 0.9), 0.25),
   ...flapEntries,
 });
 

@@ -27,8 +27,6 @@ const daemon: Daemon = {
   logs: "journalctl -u qkd-km",
 };
 /** Days that are to be left of a certificate; the part of its life of a revocation list. */
-const certificateDays = 30;
-const crlLeft = 0.2;
 /** The part of the disk that is to be free. */
 const enoughDisk = 0.1;
 /** Lines of its log that are looked through. */
@@ -118,7 +116,8 @@ function brokerOf({ km, manager }: KmConfig, running: Running | undefined): Brok
 /** What the configuration says of certificates. */
 function certificatesOf(config: KmConfig): CertificateSubject {
   const [sets, lists] = [certificateFiles(config), listFiles(config)];
-  return { sets, lists, days: certificateDays, crlLeft };
+  const { certificate_days: days, crl_left: crlLeft } = config.alarms;
+  return { sets, lists, days, crlLeft };
 }
 
 async function look({ ask }: Subject): Promise<Running> {

@@ -8,12 +8,17 @@ import type { EventHistory } from "../../ops/events/event-history.ts";
 import { pastTelemetry } from "../../ops/history/past.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import { controlSocket } from "../../ops/local/paths.ts";
-import { LocalError, type LocalRequest } from "../../ops/local/protocol.ts";
+import {
+  LocalError,
+  type LocalRequest,
+  protocolVersion,
+  type ReadName,
+} from "../../ops/local/protocol.ts";
 import { type Caller, type LocalAnswer, LocalServer } from "../../ops/local/server.ts";
 import type { Family } from "../../ops/metrics/exposition.ts";
 import { describeCertificates } from "../config/certificates.ts";
-import type { KmConfig } from "../config/load.ts";
 import { runningTable } from "../config/redact.ts";
+import type { CertificateTables, ConfigFile, LocalTable, ShownTables } from "../config/tables.ts";
 import type { KmRecorder } from "../history/recorder.ts";
 import type { Period } from "../keys/origin.ts";
 import type { KmStatus, Rekeyed } from "../model/status.ts";
@@ -54,7 +59,8 @@ export interface LocalParts {
   readonly log: Log;
 }
 
-type LocalTable = Pick<KmConfig, "km" | "local">;
+/** The tables that are asked for here. */
+export type AskedTables = ShownTables & CertificateTables & ConfigFile;
 
 type Args = LocalRequest["args"];
 
@@ -65,7 +71,10 @@ const mostSearches = 4;
 export const standardKmSocket = "/run/qkd-km/control";
 
 /** Where a client looks for the control socket, the likeliest place first. */
-export function kmSockets({ km, local }: KmFolder & Pick<LocalTable, "local">): readonly string[] {
+export function kmSockets({
+  km,
+  local,
+}: KmFolder & { readonly local: LocalTable }): readonly string[] {
   const own = controlSocket(local.socket, km.state_dir);
   return local.socket === undefined && existsSync(standardKmSocket)
     ? [own, standardKmSocket]
@@ -76,13 +85,17 @@ interface KmFolder {
   readonly km: { readonly state_dir: string };
 }
 
+export type Ask = (name: ReadName, args?: Args) => Promise<unknown>;
+
 export interface KmLocal {
   readonly server: LocalServer;
+  /** Asks as at a socket, and as any user of the machine. */
+  readonly ask: Ask;
   /** The store is open: from now on all is answered. */
   serve(km: KmOfLocal): void;
 }
 
-export function createKmLocal(config: KmConfig, parts: LocalParts): KmLocal {
+export function createKmLocal(config: AskedTables, parts: LocalParts): KmLocal {
   const { clock, log } = parts;
   const { act, read } = config.local;
   const api = new KmApi(config, parts);
@@ -94,17 +107,22 @@ export function createKmLocal(config: KmConfig, parts: LocalParts): KmLocal {
     clock,
     log,
   });
-  return { server, serve: (km) => api.serve(km) };
+  const ask: Ask = async (name, args = {}) => {
+    const caller = { role: "look", peer: async () => undefined, receive: async () => {} } as const;
+    const answer = await api.answer({ v: protocolVersion, do: name, args }, caller);
+    return "data" in answer ? answer.data : undefined;
+  };
+  return { server, ask, serve: (km) => api.serve(km) };
 }
 
 class KmApi {
-  readonly #config: KmConfig;
+  readonly #config: AskedTables;
   readonly #parts: LocalParts;
   #km: KmOfLocal | undefined;
   #searches = 0;
   #acting = false;
 
-  constructor(config: KmConfig, parts: LocalParts) {
+  constructor(config: AskedTables, parts: LocalParts) {
     this.#config = config;
     this.#parts = parts;
   }

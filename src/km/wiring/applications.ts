@@ -5,7 +5,7 @@ import type { Log } from "../../base/log.ts";
 import { ConfigError } from "../../host/config/problems.ts";
 import { ApplicationKeys } from "../applications/keys.ts";
 import { type Application, ApplicationTable } from "../applications/table.ts";
-import { type KmConfig, readKmConfig } from "../config/load.ts";
+import type { Etsi014Table, KmTable } from "../config/tables.ts";
 import { Etsi014Server } from "../io/etsi014-server.ts";
 import type { ServerTexts } from "../io/tls-door.ts";
 import type { KeyStore } from "../store/port.ts";
@@ -23,7 +23,13 @@ export class Applications {
   /** As the configuration has them. */
   list: readonly Application[];
 
-  constructor({ km, applications }: Pick<KmConfig, "km" | "applications">) {
+  constructor({
+    km,
+    applications,
+  }: {
+    readonly km: KmTable;
+    readonly applications: readonly Application[];
+  }) {
     this.#me = km.id;
     this.list = applications;
     this.#table = new ApplicationTable(this.#me, applications);
@@ -41,7 +47,7 @@ export class Applications {
 }
 
 export interface DeliveryParts {
-  readonly config: KmConfig;
+  readonly config: { readonly km: KmTable; readonly etsi014?: Etsi014Table | undefined };
   readonly applications: Applications;
   readonly links: readonly LinkOfKm[];
   readonly store: KeyStore;
@@ -62,7 +68,7 @@ export class KeyDelivery {
     return etsi014 && new KeyDelivery(parts, etsi014);
   }
 
-  private constructor(parts: DeliveryParts, door: NonNullable<KmConfig["etsi014"]>) {
+  private constructor(parts: DeliveryParts, door: Etsi014Table) {
     this.#parts = parts;
     const { config, applications, links, store, clock, log } = parts;
     const { host, port, key_bits, min_key_bits, max_key_bits, max_keys } = door;
@@ -115,19 +121,22 @@ export class KeyDelivery {
   }
 }
 
-/** Takes the tables of applications as the configuration file has them now; one that is wrong is left out. */
+/**
+ * Takes the tables of applications as the configuration file has them now.
+ * @param read throws ConfigError if the file is wrong: they stay as they were
+ */
 export function rereadApplications(
-  config: KmConfig,
+  read: () => readonly Application[],
   applications: Applications,
   links: readonly Pick<LinkOfKm, "renewPolicy">[],
   log: Log,
 ): void {
   try {
-    const fresh = readKmConfig(config.file);
-    if (JSON.stringify(fresh.applications) === JSON.stringify(applications.list)) return;
-    applications.replace(fresh.applications);
+    const fresh = read();
+    if (JSON.stringify(fresh) === JSON.stringify(applications.list)) return;
+    applications.replace(fresh);
     for (const link of links) link.renewPolicy();
-    log.info("applications were read anew", { applications: fresh.applications.length });
+    log.info("applications were read anew", { applications: fresh.length });
   } catch (error) {
     const lines = error instanceof ConfigError ? error.located.join("; ") : describe(error);
     log.error("applications stay as they were: the configuration is wrong", { cause: lines });

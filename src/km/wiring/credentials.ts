@@ -4,7 +4,7 @@ import type { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { CredentialFiles } from "../../host/tls/credentials.ts";
 import { type CertificateWatch, type Watched, watchCertificates } from "../../host/tls/watch.ts";
-import type { KmConfig } from "../config/load.ts";
+import type { CertificateTables } from "../config/tables.ts";
 import type { KxIdentity } from "../io/kx-dial.ts";
 import type { KxDoor } from "../io/kx-door.ts";
 import type { KxLink } from "../io/kx-link.ts";
@@ -26,7 +26,7 @@ export interface CredentialUsers {
  * now, and what is connected and would not be let in any more is cut.
  */
 export function watchCredentials(
-  { kq1, kx, etsi014, web }: Pick<KmConfig, "kq1" | "kx" | "etsi014" | "web">,
+  { kq1, kx, etsi014, web }: CertificateTables,
   { supplies, delivery, door, ways, page, kxIdentity }: CredentialUsers,
   clock: Clock,
   log: Log,

@@ -11,7 +11,7 @@ import type { IntakeModule } from "../acquisition/line.ts";
 import { IdMask } from "../acquisition/masked-ids.ts";
 import type { IntakeEvents } from "../acquisition/module-intake.ts";
 import { Wishes } from "../acquisition/wishes.ts";
-import type { KmConfig } from "../config/load.ts";
+import type { KmTable, Kq1Table, ModuleConfig } from "../config/tables.ts";
 import { HttpsRequests } from "../io/https-requests.ts";
 import { HttpsSupplyServer } from "../io/https-supply-server.ts";
 import { type OpenIdFile, openIdFile } from "../io/id-memory-file.ts";
@@ -27,8 +27,15 @@ import { readTexts } from "./texts.ts";
 /** QKD-key IDs that are remembered of each module: as many as its node may have unconfirmed. */
 const rememberedIds = 2 ** 20;
 
+/** The tables that say who supplies keys, and how. */
+export interface SupplyTables {
+  readonly km: KmTable;
+  readonly kq1?: Kq1Table | undefined;
+  readonly modules: readonly ModuleConfig[];
+}
+
 export interface IntakeParts {
-  readonly config: KmConfig;
+  readonly config: SupplyTables;
   readonly store: KeyStore;
   /** Key of the digests of IDs, 16 bytes. */
   readonly idKey: Buffer;

@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { TaskBegin } from "../../host/life/progress.ts";
 import type { ApplicationTable } from "../applications/table.ts";
-import type { LinkConfig, ModuleConfig } from "../config/load.ts";
+import type { LinkConfig, ModuleConfig } from "../config/tables.ts";
 import type { Engine } from "../io/engine/engine.ts";
 import type { KxIdentity } from "../io/kx-dial.ts";
 import { KxLink } from "../io/kx-link.ts";

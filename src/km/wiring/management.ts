@@ -23,7 +23,16 @@ import { isAlarmName } from "../alarms/catalogue.ts";
 import { KmAlarms } from "../alarms/rules.ts";
 import { execute, type KmPorts } from "../commands/executor.ts";
 import { commandNames, commands } from "../commands/table.ts";
-import type { KmConfig } from "../config/load.ts";
+import type {
+  AlarmsTable,
+  CertificateTables,
+  ConfigFile,
+  KmTable,
+  LinkConfig,
+  ManagerTable,
+  ModuleConfig,
+  RecordsTable,
+} from "../config/tables.ts";
 import { RecordExport } from "../manager/export.ts";
 import { KmManager } from "../manager/manager.ts";
 import type { Marks } from "../manager/payloads.ts";
@@ -31,6 +40,16 @@ import { type KmState, stateKind } from "../manager/state.ts";
 import { Tally } from "../manager/tally.ts";
 import type { KmStatus } from "../model/status.ts";
 import type { KmRecords } from "./records.ts";
+import { Survey } from "./survey.ts";
+
+/** The tables that say what is watched, and who is told. */
+export interface ManagedTables extends CertificateTables, Pick<ConfigFile, "digest"> {
+  readonly km: KmTable;
+  readonly alarms: AlarmsTable;
+  readonly records: RecordsTable;
+  readonly modules: readonly ModuleConfig[];
+  readonly links: readonly LinkConfig[];
+}
 
 export interface ManagementParts extends Machine {
   readonly records: KmRecords;
@@ -45,6 +64,8 @@ export interface Managed {
   readonly links: readonly { readonly name: string; readonly marks: Marks }[];
   /** Takes renewed certificates. @returns which cannot be read */
   readonly reload: () => readonly string[];
+  /** Writes a support bundle. @returns where it is @throws Fault `state.io` */
+  readonly bundle: () => Promise<string>;
 }
 
 const noMarks: Marks = { own: 0, peer: 0 };
@@ -52,18 +73,19 @@ const noMarks: Marks = { own: 0, peer: 0 };
 export class Management {
   readonly alarms: KmAlarms;
   readonly tally = new Tally();
-  readonly #config: KmConfig;
+  readonly #config: ManagedTables;
   readonly #parts: ManagementParts;
   readonly #state: StateStore<KmState>;
   readonly #outbox: Outbox | undefined;
   readonly #saved: SavedAlarms;
+  readonly #survey: Survey;
   readonly #broker: KeptBroker | undefined;
   readonly #export: RecordExport | undefined;
   readonly #manager: KmManager | undefined;
   #desk: CommandHandler<typeof commands> | undefined;
 
   /** Goes on from the state of before a restart; nothing is told yet. @throws Fault `state.*` */
-  static async open(config: KmConfig, parts: ManagementParts): Promise<Management> {
+  static async open(config: ManagedTables, parts: ManagementParts): Promise<Management> {
     const folder = `${config.km.state_dir}/manager`;
     const state = new StateStore(await openDurable(parts.files, folder, stateKind));
     const outbox = config.manager && (await openOutbox(`${folder}/outbox`, { ...parts, state }));
@@ -74,7 +96,7 @@ export class Management {
   }
 
   private constructor(
-    config: KmConfig,
+    config: ManagedTables,
     parts: ManagementParts,
     state: StateStore<KmState>,
     outbox: Outbox | undefined,
@@ -88,8 +110,13 @@ export class Management {
       plain: config.kq1?.plain === true,
       flap: flapLimits(config.alarms),
       peerAwayMs: config.alarms.peer_away,
+      machine: {
+        certificateDays: config.alarms.certificate_days,
+        crlLeft: config.alarms.crl_left,
+      },
       onTransition: (transition) => this.#transition(transition),
     });
+    this.#survey = new Survey(config, this.alarms.machine, parts.clock);
     this.#saved = new SavedAlarms(
       {
         state,
@@ -120,11 +147,13 @@ export class Management {
     const { alarms = [], lost } = this.#state.data;
     const { modules, links } = this.#config;
     const objects = new Set(
-      [...modules, ...links].map(({ name }) => name).concat("store", "kq1", "manager"),
+      [...modules, ...links].map(({ name }) => name).concat("store", "kq1", "manager", "km"),
     );
     for (const file of ["state", "outbox"]) objects.add(file);
     const records = new Map([...alarms, ...later].map((record) => [record.id, record]));
-    this.alarms.restore([...records.values()], (object) => objects.has(object), this.#moment);
+    const exists = (name: string, object: string) =>
+      /^(certificate|crl)_/.test(name) ? this.#survey.knows(object) : objects.has(object);
+    this.alarms.restore([...records.values()], exists, this.#moment);
     if (lost === undefined) return;
     this.alarms.file("state", `${lost.file} was ${lost.why}`, this.#moment);
     this.#state
@@ -158,11 +187,7 @@ export class Management {
     return exported;
   }
 
-  #createManager(
-    manager: NonNullable<KmConfig["manager"]>,
-    outbox: Outbox,
-    broker: KeptBroker,
-  ): KmManager {
+  #createManager(manager: ManagerTable, outbox: Outbox, broker: KeptBroker): KmManager {
     const { km, digest, modules } = this.#config;
     const { clock, log } = this.#parts;
     return new KmManager({
@@ -218,6 +243,7 @@ export class Management {
       this.alarms.manager.eventsLost(outbox.dropped, this.#moment);
       this.alarms.file("outbox", outbox.trouble && describe(outbox.trouble), this.#moment);
     }
+    this.#survey.look();
     this.alarms.look(status, this.#moment);
     this.#manager?.look(status);
   }
@@ -227,8 +253,9 @@ export class Management {
     this.#manager?.event(event);
   }
 
-  /** @returns why what the broker is shown can't be read, if that is so; the connection goes on then */
+  /** Certificates may be others. @returns why what the broker is shown can't be read, if that is so; the connection goes on then */
   renewed(): Fault | undefined {
+    this.#survey.lookAtFiles();
     return this.#broker?.renewed();
   }
 
@@ -267,7 +294,7 @@ export class Management {
     }
   }
 
-  #createDesk({ reload }: Managed): CommandHandler<typeof commands> {
+  #createDesk({ reload, bundle }: Managed): CommandHandler<typeof commands> {
     const { records, clock, log } = this.#parts;
     const state = this.#state;
     const keys = (this.#config.manager?.command_key ?? []).map(({ id, public_key, ...rest }) => {
@@ -283,6 +310,7 @@ export class Management {
         const facts = { for: unreadable.join(", ") };
         throw new Fault("config.file", "certificates cannot be read", facts);
       },
+      supportBundle: async () => ({ file: await bundle() }),
       wall: () => clock.wall(),
     };
     return new CommandHandler({

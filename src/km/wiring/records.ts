@@ -3,7 +3,7 @@ import { type Clock, delay } from "../../base/clock.ts";
 import { describe, type Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { diskFiles } from "../../host/disk/files.ts";
-import type { KmConfig, LinkConfig } from "../config/load.ts";
+import type { KmTable, LinkConfig, ModuleConfig, RecordsTable } from "../config/tables.ts";
 import { openRecordLog, type Position, type RecordLog } from "../io/records-file.ts";
 import { cameIn, type Period } from "../keys/origin.ts";
 import type { KmLink } from "../link/link.ts";
@@ -21,6 +21,14 @@ const atOnce = 500;
 const rounds = 20;
 const roundMs = 250;
 
+/** The tables that say what is recorded, and how much. */
+export interface RecordTables {
+  readonly km: KmTable;
+  readonly records: RecordsTable;
+  readonly modules: readonly ModuleConfig[];
+  readonly links: readonly LinkConfig[];
+}
+
 interface Attached extends LinkOfRecords {
   readonly core: KmLink;
 }
@@ -33,12 +41,12 @@ export class KmRecords {
   readonly #log: RecordLog;
   readonly #notes: Notes;
   readonly #clock: Clock;
-  readonly #config: KmConfig;
+  readonly #config: RecordTables;
   readonly #links = new Map<string, LinkOfRecords>();
   readonly #attached = new Map<string, Attached>();
 
   /** @throws Fault `km_store.io` */
-  static async open(config: KmConfig, clock: Clock, log: Log): Promise<KmRecords> {
+  static async open(config: RecordTables, clock: Clock, log: Log): Promise<KmRecords> {
     const file = await openRecordLog({
       files: diskFiles,
       folder: `${config.km.state_dir}/records`,
@@ -52,7 +60,7 @@ export class KmRecords {
     return new KmRecords(config, clock, file);
   }
 
-  private constructor(config: KmConfig, clock: Clock, log: RecordLog) {
+  private constructor(config: RecordTables, clock: Clock, log: RecordLog) {
     this.#config = config;
     this.#clock = clock;
     this.#log = log;

@@ -3,7 +3,7 @@ import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { ApplicationKeys } from "../applications/keys.ts";
-import type { KmConfig } from "../config/load.ts";
+import type { KmTable, SkipTable } from "../config/tables.ts";
 import { SkipClients } from "../io/skip-clients.ts";
 import { SkipServer } from "../io/skip-server.ts";
 import type { KeyStore } from "../store/port.ts";
@@ -13,7 +13,7 @@ import type { Applications } from "./applications.ts";
 const lookEvery = 60_000;
 
 export interface SkipParts {
-  readonly config: Pick<KmConfig, "km" | "skip">;
+  readonly config: { readonly km: KmTable; readonly skip?: SkipTable | undefined };
   readonly applications: Applications;
   /** Where applications are given keys, over whatever door. */
   readonly keys: ApplicationKeys;
@@ -24,7 +24,7 @@ export interface SkipParts {
 
 export class SkipDelivery {
   readonly #parts: SkipParts;
-  readonly #door: NonNullable<KmConfig["skip"]>;
+  readonly #door: SkipTable;
   readonly #clients: SkipClients;
   readonly #server: SkipServer;
   readonly #looking: Timer;
@@ -35,7 +35,7 @@ export class SkipDelivery {
     return skip && new SkipDelivery(parts, skip);
   }
 
-  private constructor(parts: SkipParts, door: NonNullable<KmConfig["skip"]>) {
+  private constructor(parts: SkipParts, door: SkipTable) {
     this.#parts = parts;
     this.#door = door;
     const { config, applications, keys, store, clock, log } = parts;

@@ -1,7 +1,7 @@
 /** What the key manager tells of itself, gathered from its parts. */
 import { softwareVersion } from "../../base/version.ts";
 import type { PairCounts } from "../applications/keys.ts";
-import type { KmConfig } from "../config/load.ts";
+import type { KmTable, ModuleConfig } from "../config/tables.ts";
 import type {
   KmStatus,
   LinkModule,
@@ -15,8 +15,12 @@ import { setOf } from "../store/sae-set.ts";
 import type { Supplies } from "./intake.ts";
 import type { LinkOfKm } from "./links.ts";
 
+interface ModulesOf {
+  readonly modules: readonly ModuleConfig[];
+}
+
 export function kmStatus(
-  config: KmConfig,
+  config: { readonly km: KmTable } & ModulesOf,
   { intake, told, connections }: Supplies,
   links: readonly LinkOfKm[],
   store: Pick<KeyStore, "use" | "full">,
@@ -77,7 +81,7 @@ function pairsOf(counts: ReadonlyMap<string, Readonly<PairCounts>>): PairStatus[
 /** How the modules under a link are, as far as that is known now. */
 function modulesOf(
   { name }: Pick<LinkOfKm, "name">,
-  config: Pick<KmConfig, "modules">,
+  config: ModulesOf,
   words: ReadonlyMap<string, ToldStatus>,
 ): LinkModule[] {
   const own = config.modules.filter(({ link }) => link === name);

@@ -9,7 +9,7 @@ import { EventHistory } from "../../ops/events/event-history.ts";
 import { HistoryKeeper } from "../../ops/history/history-keeper.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import { Page } from "../../ops/page/page.ts";
-import type { KmConfig } from "../config/load.ts";
+import type { KmTable, LinkConfig, WebTable } from "../config/tables.ts";
 import { alarmEvent, linkEvent, stateEvents } from "../history/events.ts";
 import { KmRecorder } from "../history/recorder.ts";
 import type { KmView } from "../history/view.ts";
@@ -19,7 +19,11 @@ import { pageContent } from "../page/content.ts";
 import type { LinkEvent } from "../peer/events.ts";
 
 export interface WatchParts {
-  readonly config: KmConfig;
+  readonly config: {
+    readonly km: KmTable;
+    readonly links: readonly LinkConfig[];
+    readonly web?: WebTable | undefined;
+  };
   readonly logs: LogRing;
   readonly clock: Clock;
   readonly log: Log;

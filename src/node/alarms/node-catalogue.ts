@@ -1,5 +1,6 @@
 /** The alarms of the node itself, its files, its manager and its panel: part of `catalogue.ts`. */
 import type { AlarmKind } from "../../ops/alarms/alarm-kind.ts";
+import { machineKinds } from "../../ops/alarms/machine-alarms.ts";
 import { managerKinds } from "../../ops/alarms/manager-alarms.ts";
 
 const minute = 60_000;
@@ -9,42 +10,7 @@ export const nodeCatalogue = {
   broker_unreachable: manager.broker_unreachable,
   broker_takeover: manager.broker_takeover,
   events_lost: manager.events_lost,
-  certificate_expiring: {
-    type: "security",
-    cause: "keyExpired",
-    severities: ["major", "warning"],
-    text: "a certificate expires soon",
-    action: "renew it before the date in the alarm; major means within seven days",
-  },
-  certificate_invalid: {
-    type: "security",
-    cause: "keyExpired",
-    severities: ["critical"],
-    text: "a certificate has expired, is not valid yet, or cannot be read",
-    action: "replace it; also check the node's clock",
-  },
-  crl_expiring: {
-    type: "security",
-    cause: "keyExpired",
-    severities: ["warning"],
-    text: "a revocation list runs out soon",
-    action: "copy the CA's newest list into its place; qkd-node certs shows which, and until when",
-  },
-  crl_invalid: {
-    type: "security",
-    cause: "keyExpired",
-    severities: ["critical", "major"],
-    text: "a revocation list has run out, is missing, or cannot be used",
-    action: "copy the CA's newest list into its place; one that has run out is enforced meanwhile",
-  },
-  clock_implausible: {
-    type: "processing_error",
-    cause: "timingProblem",
-    severities: ["major"],
-    quietMs: 10 * minute,
-    text: "the node's clock cannot be right, or jumped",
-    action: "check NTP and the battery of the clock; signed commands are refused meanwhile",
-  },
+  ...machineKinds("node", "qkd-node"),
   state_damaged: {
     type: "processing_error",
     cause: "corruptData",
@@ -100,6 +66,15 @@ export const nodeCatalogue = {
     severities: ["warning"],
     text: "keys travel under a key exchange that a quantum computer could undo later",
     action: "have the other side offer X25519MLKEM768 (OpenSSL 3.5); require_pq refuses others",
+  },
+  km_untold: {
+    type: "communications",
+    cause: "communicationsSubsystemFailure",
+    severities: ["minor"],
+    raiseAfterMs: minute,
+    text: "a KM is not told how its modules and links are: it does not take it, or is away (Kq-2)",
+    action:
+      "see the detail: the KM's table of modules and certificates, or the network; keys do not wait for it",
   },
   panel_lost: {
     type: "equipment",

@@ -1,113 +1,31 @@
-/** The alarm rules of the node itself: certificates, clock, storage, links in the clear, broker. */
+/** The alarm rules of the node itself: storage, links in the clear, resources, files. */
 
-import { clockPlausible } from "../../base/clock.ts";
+import { type MachineRuleOptions, MachineRules } from "../../ops/alarms/machine-alarms.ts";
 import { step, threshold } from "../../ops/alarms/rules.ts";
 import type { Level, Moment } from "../../ops/alarms/severity.ts";
 import type { AlarmBook } from "./book.ts";
 
-export interface NodeRuleOptions {
-  /** Days before the end of a certificate from which on it is told. */
-  readonly certificateDays: number;
+export interface NodeRuleOptions extends MachineRuleOptions {
   /** Free part of the disk below which storage is nearly full, 0 to 1. */
   readonly storageFree: number;
-  /** Part of a revocation list's life below which that it runs out is told, 0 to 1; default 0.25. */
-  readonly crlLeft?: number;
 }
 
-/** A certificate's validity, ms since 1970 UTC; undefined if it can't be read. */
-export interface Validity {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** The revocation lists of a file, as far as alarms go by them. */
-export interface ListsValidity {
-  readonly lists: readonly {
-    readonly issuer: string;
-    /** Part of its life that is left, 0 to 1. */
-    readonly left: number;
-    /** ms since 1970 UTC */
-    readonly nextUpdate: number | undefined;
-    readonly problem: string | undefined;
-  }[];
-  /** CAs that have none. */
-  readonly missing: readonly string[];
-  /** Why none of it can be used. */
-  readonly unusable: string | undefined;
-}
-
-const hour = 3_600_000;
-const day = 86_400_000;
-const urgentDays = 7;
-/** A clock that moved this far against the monotonic one was set, ms. */
-const jump = 60_000;
 const storageCritical = 0.02;
 const resourceWarning = 0.8;
 const resourceMajor = 0.95;
 
 export class NodeRules {
+  /** Certificates, revocation lists and the clock. */
+  readonly machine: MachineRules;
   readonly #options: NodeRuleOptions;
   readonly #book: AlarmBook;
   #storage: Level = "cleared";
   readonly #resources = new Map<string, Level>();
-  /** Wall clock minus monotonic clock, ms. */
-  #offset: number | undefined;
 
   constructor(options: NodeRuleOptions, book: AlarmBook) {
     this.#options = options;
     this.#book = book;
-  }
-
-  /** @param object whose certificate: `km.NAME` or `manager` */
-  certificate(object: string, validity: Validity | undefined, moment: Moment): void {
-    const days = ((validity?.to ?? 0) - moment.wall) / day;
-    const invalid = validity === undefined || days <= 0 || moment.wall < validity.from;
-    const why = validity === undefined ? "unreadable" : days <= 0 ? "expired" : "not valid yet";
-    this.#book.signal(
-      "certificate_invalid",
-      object,
-      { level: invalid ? "critical" : "cleared", ...(invalid && { detail: why }) },
-      moment,
-    );
-    const soon = !invalid && days <= this.#options.certificateDays;
-    const level = !soon ? "cleared" : days <= urgentDays ? "major" : "warning";
-    const value = Math.floor(days);
-    const limit = this.#options.certificateDays;
-    this.#book.signal("certificate_expiring", object, { level, value, threshold: limit }, moment);
-  }
-
-  /**
-   * @param object whose lists: `km.NAME`, `server` or `manager`
-   * @param fresh a list that has run out refuses every peer
-   */
-  lists(object: string, found: ListsValidity, fresh: boolean, moment: Moment): void {
-    const bad = found.lists.find(({ problem }) => problem !== undefined);
-    const missing = found.missing[0];
-    const why =
-      found.unusable ??
-      (bad !== undefined ? `list of ${bad.issuer} ${bad.problem}` : undefined) ??
-      (missing !== undefined ? `there is no list of ${missing}` : undefined);
-    const ranOut = found.lists.some(({ left }) => left === 0);
-    const worst = found.unusable !== undefined || (fresh && ranOut) ? "critical" : "major";
-    this.#book.signal(
-      "crl_invalid",
-      object,
-      why === undefined ? { level: "cleared" } : { level: worst, detail: why },
-      moment,
-    );
-    const { crlLeft = 0.25 } = this.#options;
-    const [next] = found.lists
-      .filter(({ left, problem }) => left <= crlLeft && problem === undefined)
-      .sort((a, b) => a.left - b.left);
-    const left = (next?.nextUpdate ?? 0) - moment.wall;
-    this.#book.signal(
-      "crl_expiring",
-      object,
-      next === undefined
-        ? { level: "cleared" }
-        : { level: "warning", value: Math.floor(left / hour), detail: `h left: ${next.issuer}` },
-      moment,
-    );
+    this.machine = new MachineRules(options, book, "node");
   }
 
   /**
@@ -123,18 +41,15 @@ export class NodeRules {
     );
   }
 
-  /** Called every second or so. */
-  clock(moment: Moment): void {
-    const offset = moment.wall - moment.now;
-    const moved = offset - (this.#offset ?? offset);
-    this.#offset = offset;
-    if (!clockPlausible(moment.wall)) {
-      const detail = "before this software existed";
-      this.#book.occurred("clock_implausible", "node", moment, { detail });
-    } else if (Math.abs(moved) > jump) {
-      const value = Math.round(moved / 1_000);
-      this.#book.occurred("clock_implausible", "node", moment, { detail: "jumped", value });
-    }
+  /**
+   * @param object which KM: `km.NAME`
+   * @param why the KM is not told how its modules are (Kq-2); empty: it is; undefined: it is not known whether it should be
+   */
+  untold(object: string, why: string | undefined, moment: Moment): void {
+    if (why === undefined) return;
+    const signal =
+      why === "" ? ({ level: "cleared" } as const) : ({ level: "minor", detail: why } as const);
+    this.#book.signal("km_untold", object, signal, moment);
   }
 
   /** @param free part of the disk with the node's state, 0 to 1 */

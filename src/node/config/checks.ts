@@ -25,6 +25,12 @@ function checkTls(key: string, km: Raw["km"][string], complain: Complain): void 
   if (transport === "plain" && (km.crl !== undefined || km.require_pq)) {
     complain(`${key}`, 'crl and require_pq have no use with transport "plain"');
   }
+  if (transport === "plain" && km.kq2 === "required") {
+    complain(
+      `${key}.kq2`,
+      'cannot be with transport "plain": only TLS tells what a connection is for',
+    );
+  }
   if (transport === "plain" && km.server_name !== undefined) {
     complain(`${key}.server_name`, 'has no use with transport "plain"');
   }

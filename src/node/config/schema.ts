@@ -110,7 +110,7 @@ export const kmSchema = v.strictObject({
   hash_value: v.optional(v.boolean(), true),
   answer_timeout_s: seconds(0.1, 300, 10),
   connect_timeout_s: seconds(0.1, 300, 5),
-  kq2: v.optional(v.picklist(["auto", "off"]), "auto"),
+  kq2: v.optional(v.picklist(["auto", "off", "required"]), "auto"),
 });
 
 /** The longest QKD-key in bits; the same number as custody's `longestKeyBits` (a test compares). */

@@ -20,6 +20,8 @@ export interface KmTellingOptions {
   /** Names of the modules whose keys it gets. */
   readonly modules: readonly string[];
   readonly look: Look;
+  /** The KM must have Kq-2. */
+  readonly required?: boolean;
 }
 
 export interface KmTellingParts {
@@ -51,6 +53,8 @@ export class KmTelling {
   /** The KM does not speak Kq-2. */
   #absent = false;
   #trouble = "not connected yet";
+  /** It has taken something since the node started: that it does not any more is worth an alarm. */
+  #took = false;
   /** What was logged since the KM took something last: the same is not said again. */
   readonly #said = new Set<string>();
 
@@ -88,6 +92,14 @@ export class KmTelling {
     if (this.#absent)
       return { km: name, state: "not_offered", reason: "the KM does not have Kq-2" };
     return { km: name, state: "down", reason: this.#trouble };
+  }
+
+  /** For the alarm: why it is not told, "" if nothing is amiss; undefined: whether it has Kq-2 is not known. */
+  get untold(): string | undefined {
+    const { state, reason } = this.told();
+    if (state === "up" || state === "refused") return reason;
+    if (this.#took || this.#options.required === true) return reason;
+    return state === "not_offered" ? "" : undefined;
   }
 
   /**
@@ -169,6 +181,7 @@ export class KmTelling {
         }
         if (heard) return;
         heard = true;
+        this.#took = true;
         this.#said.clear();
         log.info("KM is told how modules are", { km: where });
       },

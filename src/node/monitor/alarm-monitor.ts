@@ -8,6 +8,7 @@ import { type Duration, seconds } from "../../base/duration.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import { DiskWatch, type DiskWatchParts } from "../../host/life/disk-watch.ts";
 import { isPostQuantum } from "../../host/tls/peer.ts";
+import type { ListFiles, ListsValidity, Validity } from "../../host/tls/validity.ts";
 import type { AlarmRecord, FlapLimits, Transition } from "../../ops/alarms/alarm.ts";
 import { ManagerRules } from "../../ops/alarms/manager-alarms.ts";
 import type { Moment } from "../../ops/alarms/severity.ts";
@@ -17,19 +18,13 @@ import { Heard } from "../../wire/kq1/heard.ts";
 import { AlarmBook } from "../alarms/book.ts";
 import { type AlarmName, alarmId, isAlarmName } from "../alarms/catalogue.ts";
 import { intermittentTiming, type ModuleRuleOptions, ModuleRules } from "../alarms/module-rules.ts";
-import {
-  type ListsValidity,
-  type NodeRuleOptions,
-  NodeRules,
-  type Validity,
-} from "../alarms/node-rules.ts";
+import { type NodeRuleOptions, NodeRules } from "../alarms/node-rules.ts";
 import { keyCounters } from "../alarms/supply-rules.ts";
 import { allowed, isThresholdName, type ThresholdName } from "../alarms/thresholds.ts";
 import { type Conditions, starting, type Verdict } from "../alarms/verdict.ts";
 import type { AlarmView, ModuleView, NodeEvent } from "../model/manager.ts";
 import { lostGeneration, settleLost } from "../state/lost-state.ts";
 import type { StateStore } from "../state/store.ts";
-import type { ListFiles } from "./machine-checks.ts";
 
 export interface WatchOptions {
   readonly flap: FlapLimits;
@@ -39,6 +34,8 @@ export interface WatchOptions {
   readonly certificates: ReadonlyMap<string, string>;
   /** Links that are not encrypted, and whether keys go over them. */
   readonly plain: ReadonlyMap<string, boolean>;
+  /** KMs that are told how modules are, by the object of their alarms. */
+  readonly told?: ReadonlySet<string>;
   /** Revocation lists by the object of their alarms. */
   readonly lists?: ReadonlyMap<string, ListFiles>;
 }
@@ -50,6 +47,8 @@ export interface WatchParts extends SavedAlarmsParts, DiskWatchParts {
   readonly lists?: (files: ListFiles, wall: number) => ListsValidity;
   /** Where keys travel under TLS by the object of its alarm, and by which key exchanges. */
   readonly keyExchanges?: () => Iterable<readonly [string, readonly string[]]>;
+  /** KMs that are told how modules are, by the object of their alarms, and why one is not: see `untold` of the rules. */
+  readonly untold?: () => Iterable<readonly [string, string | undefined]>;
   /** What the process uses of what it may, 0 to 1, since the last call. */
   readonly usage: () => Iterable<{ readonly resource: string; readonly part: number }>;
   /** Files of the node's state by name, and what is the matter with them, if anything. */
@@ -314,6 +313,7 @@ export class AlarmMonitor implements AlarmView {
     if (name.startsWith("certificate_")) return certificates.has(object);
     if (["state_damaged", "resources_low", "ledger_orphaned"].includes(name)) return true;
     if (name.startsWith("crl_")) return this.#options.lists?.has(object) === true;
+    if (name === "km_untold") return this.#options.told?.has(object) === true;
     if (name === "classical_link") return this.#parts.keyExchanges !== undefined;
     const ofNode = ["node", "manager"].includes(object);
     return ofNode || modules.some((id) => object === id || object.startsWith(`${id}.`));
@@ -321,7 +321,7 @@ export class AlarmMonitor implements AlarmView {
 
   #tick(): void {
     const moment = this.#moment;
-    this.#node.clock(moment);
+    this.#node.machine.clock(moment);
     for (const view of this.#views) {
       const rules = this.#modules.get(view.name);
       rules?.counters(keyCounters(view.supply()), moment);
@@ -340,6 +340,8 @@ export class AlarmMonitor implements AlarmView {
       const classical = groups.find((group) => !isPostQuantum(group));
       this.#node.keyExchange(object, classical, moment);
     }
+    for (const [object, why] of this.#parts.untold?.() ?? [])
+      this.#node.untold(object, why, moment);
     this.#manager.eventsLost(eventsLost(), moment);
     void this.#disk.look();
     this.#book.tick(moment);
@@ -373,11 +375,12 @@ export class AlarmMonitor implements AlarmView {
     const { validity, usage } = this.#parts;
     for (const { resource, part } of usage()) this.#node.resource(resource, part, this.#moment);
     for (const [object, file] of this.#options.certificates) {
-      this.#node.certificate(object, validity(file), this.#moment);
+      this.#node.machine.certificate(object, validity(file), this.#moment);
     }
     for (const [object, files] of this.#options.lists ?? []) {
       const found = this.#parts.lists?.(files, this.#moment.wall);
-      if (found !== undefined) this.#node.lists(object, found, files.crlFresh, this.#moment);
+      if (found !== undefined)
+        this.#node.machine.lists(object, found, files.crlFresh, this.#moment);
     }
   }
 

@@ -2,7 +2,7 @@
 import type { Log } from "../../base/log.ts";
 import type { Watchers } from "../../base/watchers.ts";
 import type { Machine } from "../../host/machine.ts";
-import type { KmConfig, ModuleConfig, NodeConfig } from "../config/tables.ts";
+import type { ModuleConfig, NodeConfig } from "../config/tables.ts";
 import type { Ledger } from "../keys/ports.ts";
 import { KmTelling } from "../kq2/km-telling.ts";
 import { alarmsOf, type ModuleIds, statusOf } from "../kq2/status.ts";
@@ -10,6 +10,7 @@ import type { Look } from "../kq2/teller.ts";
 import type { KmTold } from "../model/local.ts";
 import type { AlarmView, ModuleView } from "../model/manager.ts";
 import { endpoint } from "./credentials.ts";
+import { mayBeTold } from "./watch-settings.ts";
 
 /** The tables that say who is told of which modules. */
 export interface TellingTables {
@@ -40,7 +41,14 @@ export class Telling {
     this.#kms = [...kms].map((km) => {
       const modules = config.modules.filter(({ kms: of }) => of.includes(km));
       const names = modules.map(({ name }) => name);
-      const options = { name: km.name, endpoint: () => endpoint(km), modules: names, look };
+      const required = km.kq2 === "required";
+      const options = {
+        name: km.name,
+        endpoint: () => endpoint(km),
+        modules: names,
+        look,
+        required,
+      };
       return new KmTelling(options, { clock, random, log: log.child(km.name) });
     });
   }
@@ -62,14 +70,14 @@ export class Telling {
     return this.#kms.map((km) => km.told());
   }
 
+  /** For alarms, by their object. */
+  untold(): readonly (readonly [string, string | undefined])[] {
+    return this.#kms.map((km) => [`km.${km.name}`, km.untold]);
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#kms.map((km) => km.stop()));
   }
-}
-
-/** Only TLS tells which protocol a connection is for. */
-function mayBeTold({ transport, kq2 }: KmConfig): boolean {
-  return kq2 === "auto" && transport !== "plain";
 }
 
 function lookAt(config: TellingTables, { modules, ledgers, alarms, clock }: TellingParts): Look {

@@ -7,6 +7,7 @@ import { describe, type Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Watchers } from "../../base/watchers.ts";
 import type { Machine } from "../../host/machine.ts";
+import { listsValidity, validity } from "../../host/tls/validity.ts";
 import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
 import { CommandHandler } from "../../ops/commands/handler.ts";
 import { publicKey } from "../../ops/commands/jws.ts";
@@ -28,7 +29,7 @@ import type { BrokerState } from "../model/local.ts";
 import type { ModuleView, NodeEvent } from "../model/manager.ts";
 import { AlarmMonitor, type WatchedView } from "../monitor/alarm-monitor.ts";
 import { Health } from "../monitor/health.ts";
-import { diskFreeFraction, listsValidity, validity } from "../monitor/machine-checks.ts";
+import { diskFreeFraction } from "../monitor/machine-checks.ts";
 import type { PanelGuard } from "../panel/guard.ts";
 import type { SparkplugPublisher } from "../sparkplug/publisher.ts";
 import type { StateStore } from "../state/store.ts";
@@ -58,6 +59,8 @@ export class Monitoring {
   readonly watchers = new Watchers();
   /** Where keys travel under TLS, such as `km.NAME`, and by which key exchanges. */
   keyExchanges: () => Iterable<readonly [string, readonly string[]]> = () => [];
+  /** KMs that are told how modules are, such as `km.NAME`, and why one is not. */
+  untold: () => Iterable<readonly [string, string | undefined]> = () => [];
   readonly #links = new Map<string, boolean>();
   readonly #health: Pick<Health, "take" | "stop">;
   readonly #config: MonitoringTables;
@@ -254,6 +257,7 @@ export class Monitoring {
       validity,
       lists: listsValidity,
       ...(alarms.classical_link && { keyExchanges: () => this.keyExchanges() }),
+      untold: () => this.untold(),
       usage: () => this.#health.take(),
       free: () => diskFreeFraction(node.state_dir),
       troubles: () => this.#troubles(),

@@ -2,7 +2,7 @@
 import { ms } from "../../base/duration.ts";
 import { flapLimits } from "../../ops/alarms/flap-config.ts";
 import { certificateFiles, listFiles } from "../config/certificates.ts";
-import type { AlarmsConfig, CertificateTables, ModuleConfig } from "../config/tables.ts";
+import type { AlarmsConfig, CertificateTables, KmConfig, ModuleConfig } from "../config/tables.ts";
 import type { WatchOptions } from "../monitor/alarm-monitor.ts";
 import type { PublishingTables } from "./publishing.ts";
 
@@ -10,6 +10,11 @@ import type { PublishingTables } from "./publishing.ts";
 export interface MonitoringTables extends PublishingTables, CertificateTables {
   readonly alarms: AlarmsConfig;
   readonly modules: readonly ModuleConfig[];
+}
+
+/** Whether it is told how its modules are (Kq-2): only TLS tells which protocol a connection is for. */
+export function mayBeTold({ transport, kq2 }: KmConfig): boolean {
+  return kq2 !== "off" && transport !== "plain";
 }
 
 export function watchSettings(tables: MonitoringTables): WatchOptions {
@@ -43,5 +48,8 @@ export function watchSettings(tables: MonitoringTables): WatchOptions {
     certificates,
     lists,
     plain,
+    told: new Set(
+      modules.flatMap(({ kms }) => kms.filter(mayBeTold).map(({ name }) => `km.${name}`)),
+    ),
   };
 }

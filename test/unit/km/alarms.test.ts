@@ -138,7 +138,7 @@ test("alarms go on after a restart; one of a link that is not there any more is 
     onTransition: ({ change, record }) => changes.push(`${change} ${record.id}`),
   });
   const unknown = { ...before.records()[0], id: "old.x", name: "old", object: "x" } as AlarmRecord;
-  alarms.restore([...before.records(), unknown], (object) => object === "fibre", moment);
+  alarms.restore([...before.records(), unknown], (_, object) => object === "fibre", moment);
   t.deepEqual(after(3_600, statusOf(), alarms), ["restored_disk.fibre critical"]);
   t.deepEqual(changes, ["cleared restored_disk.gone", "changed restored_disk.fibre"]);
   t.is(alarms.acknowledge("restored_disk.fibre", "noc", { now: 1e7, wall: 1e7 }), undefined);

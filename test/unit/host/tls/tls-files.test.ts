@@ -6,10 +6,10 @@ import { driverKinds } from "../../../../drivers/index.ts";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { systemCas } from "../../../../src/host/tls/system.ts";
 import { certificatesOf, trustOf } from "../../../../src/host/tls/trust.ts";
+import { validity } from "../../../../src/host/tls/validity.ts";
 import { describeCertificates } from "../../../../src/node/config/certificates.ts";
 import { parseConfig } from "../../../../src/node/config/load.ts";
 import { certificatesOf as ofConfig } from "../../../../src/node/doctor/doctor.ts";
-import { validity } from "../../../../src/node/monitor/machine-checks.ts";
 import { checkCertificates } from "../../../../src/ops/doctor/certificates.ts";
 import { type Authority, createAuthority } from "../../../emulator/certificates.ts";
 

@@ -43,13 +43,17 @@ function ports(): KmPorts & { readonly asked: string[] } {
     reloadCertificates: () => {
       throw new TypeError("a defect");
     },
+    supportBundle: async () => ({ file: "/x/support/one.tar.gz" }),
     wall: () => 5_000,
   };
 }
 
 test("compromise asks, and gives up only if it is told to", async (t) => {
   const { asked, ...rest } = ports();
-  const run = (name: "compromise" | "acknowledge_alarm" | "reload_certificates", args: object) => {
+  const run = (
+    name: "compromise" | "acknowledge_alarm" | "reload_certificates" | "support_bundle",
+    args: object,
+  ) => {
     const order = orderIn(commands, name, args);
     return order === undefined ? undefined : execute(order, "noc", rest);
   };
@@ -78,6 +82,10 @@ test("compromise asks, and gives up only if it is told to", async (t) => {
     t.is(run("compromise", bad), undefined, JSON.stringify(bad));
   }
   t.like(await run("acknowledge_alarm", { alarm: "none" }), { reason: "unknown_alarm" });
+  t.deepEqual(await run("support_bundle", {}), {
+    status: "done",
+    facts: { file: "/x/support/one.tar.gz" },
+  });
   t.like(await run("reload_certificates", {}), { status: "failed", reason: "internal error" });
 });
 

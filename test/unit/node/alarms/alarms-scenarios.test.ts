@@ -359,12 +359,12 @@ test("the node's own alarms: certificates, clock, storage, plain links, broker",
   const node = new NodeRules({ certificateDays: 30, storageFree: 0.1 }, bench.book);
   const day = 86_400_000;
   const valid = (days: number) => ({ from: 0, to: bench.moment.wall + days * day });
-  node.certificate("km.main", valid(31), bench.moment);
+  node.machine.certificate("km.main", valid(31), bench.moment);
   t.deepEqual(bench.take(), []);
-  node.certificate("km.main", valid(30), bench.moment);
-  node.certificate("km.main", valid(6), bench.moment);
-  node.certificate("km.main", valid(-1), bench.moment);
-  node.certificate("manager", undefined, bench.moment);
+  node.machine.certificate("km.main", valid(30), bench.moment);
+  node.machine.certificate("km.main", valid(6), bench.moment);
+  node.machine.certificate("km.main", valid(-1), bench.moment);
+  node.machine.certificate("manager", undefined, bench.moment);
   node.storage(0.15, bench.moment);
   node.storage(0.05, bench.moment);
   node.plainLink("km.main", true, bench.moment);
@@ -385,10 +385,10 @@ test("the node's own alarms: certificates, clock, storage, plain links, broker",
     "5 storage_full.node raised major",
     "10 broker_unreachable.manager raised minor",
   ]);
-  bench.run(5, (moment) => node.clock(moment));
+  bench.run(5, (moment) => node.machine.clock(moment));
   t.deepEqual(bench.take(), []);
-  node.clock({ now: bench.now, wall: bench.moment.wall + 3_600_000 });
+  node.machine.clock({ now: bench.now, wall: bench.moment.wall + 3_600_000 });
   t.like(bench.book.record("clock_implausible.node"), { detail: "jumped", value: 3_600 });
-  node.clock({ now: bench.now, wall: Date.parse("1970-01-02") });
+  node.machine.clock({ now: bench.now, wall: Date.parse("1970-01-02") });
   t.like(bench.book.record("clock_implausible.node"), { severity: "major" });
 });

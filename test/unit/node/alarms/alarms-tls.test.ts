@@ -2,10 +2,26 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { listsValidity } from "../../../../src/host/tls/validity.ts";
 import { NodeRules } from "../../../../src/node/alarms/node-rules.ts";
-import { listsValidity } from "../../../../src/node/monitor/machine-checks.ts";
+import type { MachineRules } from "../../../../src/ops/alarms/machine-alarms.ts";
 import { createAuthority } from "../../../emulator/certificates.ts";
 import { AlarmBench } from "../../../rig/alarm-bench.ts";
+
+test("a KM that is not told how modules are is an alarm after a minute, and not while nothing is known", (t) => {
+  const bench = new AlarmBench();
+  const node = new NodeRules({ certificateDays: 30, storageFree: 0.1 }, bench.book);
+  const told = (why: string | undefined, seconds: number) => {
+    bench.run(seconds, (moment) => node.untold("km.main", why, moment));
+    return bench.take().map((line) => line.replace(/^\d+ /, ""));
+  };
+  t.deepEqual(told(undefined, 120), []);
+  t.deepEqual(told("a: unauthorized", 59), []);
+  t.deepEqual(told("a: unauthorized", 3), ["km_untold.km.main raised minor"]);
+  t.is(bench.book.record("km_untold.km.main")?.detail, "a: unauthorized");
+  t.deepEqual(told(undefined, 120), [], "what was told holds");
+  t.deepEqual(told("", 32), ["km_untold.km.main cleared cleared over"]);
+});
 
 test("revocation lists: told before they run out, more so afterwards, and most if they are of no use", (t) => {
   const bench = new AlarmBench();
@@ -21,8 +37,8 @@ test("revocation lists: told before they run out, more so afterwards, and most i
       unusable: undefined,
     };
   };
-  const see = (found: Parameters<NodeRules["lists"]>[1], fresh = false) => {
-    node.lists("server", found, fresh, bench.moment);
+  const see = (found: Parameters<MachineRules["lists"]>[1], fresh = false) => {
+    node.machine.lists("server", found, fresh, bench.moment);
     bench.run(31);
     return bench.take().map((line) => line.replace(/^\d+ /, ""));
   };

@@ -19,11 +19,13 @@ interface NodeOptions {
   readonly certificate?: string;
   /** Default: the machine's. */
   readonly clock?: ManualClock;
+  /** The KM must have Kq-2. */
+  readonly required?: boolean;
 }
 
 /** A node with one module; closed at the end of the test. */
 async function nodeAt(t: ExecutionContext, port: number, options: NodeOptions = {}) {
-  const { certificate = "node-a", clock = systemClock } = options;
+  const { certificate = "node-a", clock = systemClock, required = false } = options;
   const lines: string[] = [];
   const module = { status: statusOfA() as Status | undefined };
   let tls = await nodeTexts(certificate);
@@ -36,7 +38,7 @@ async function nodeAt(t: ExecutionContext, port: number, options: NodeOptions = 
     connectTimeout: ms(3_600_000),
   });
   const telling = new KmTelling(
-    { name: "km", endpoint, modules: ["a"], look: () => module.status },
+    { name: "km", endpoint, modules: ["a"], look: () => module.status, required },
     { clock, random: () => 0, log: createLog((line) => void lines.push(line), "info") },
   );
   t.teardown(() => telling.stop());
@@ -80,12 +82,14 @@ test("a node whose certificate is bound to another module is refused, and says s
   await eventually("refused", () => telling.told(), {
     is: { state: "refused", reason: "a: unauthorized" },
   });
+  t.is(telling.untold, "a: unauthorized");
   t.is(nodes?.all().size, 0);
   t.deepEqual(nodes?.counts.refused, { unauthorized: 1 });
   t.is(lines.filter((line) => line.includes("did not take it: unauthorized")).length, 1);
   await renew("node-a");
   await eventually("told over a new connection", () => telling.told().state, { is: "up" });
   await eventually("heard", () => nodes?.all().get("a"), { is: { node: "node-a" } });
+  t.is(telling.untold, "");
 });
 
 test("certificates that changed for another KM, or while it is away, are no matter", async (t) => {
@@ -100,6 +104,7 @@ test("certificates that changed for another KM, or while it is away, are no matt
   kq2?.close();
   await server.close();
   await eventually("it is away", () => telling.told().state, { is: "down" });
+  t.not(telling.untold ?? "", "", "it took what it was told before");
   telling.recheck("km");
   t.is(telling.told().state, "down");
 });
@@ -110,7 +115,10 @@ test("a KM that cannot be reached is shown as such, and logged by Kq-1 alone", a
   const { telling, lines } = await nodeAt(t, port);
   await eventually("why", () => telling.told().reason, { matches: /connection refused/ });
   t.is(telling.told().state, "down");
+  t.is(telling.untold, undefined, "whether it has Kq-2 is not known");
   t.deepEqual(lines, []);
+  const { telling: must } = await nodeAt(t, port, { required: true });
+  await eventually("why", () => must.untold, { matches: /connection refused/ });
 });
 
 test("without a module that it knows a node does not even connect", async (t) => {
@@ -163,6 +171,7 @@ for (const [what, protocols] of [
       is: "not_offered",
     });
     t.is(seen.connections, 1);
+    t.is(telling.untold, "", "no alarm");
     await clock.advance(299_000);
     t.is(seen.connections, 1);
     await eventually("asked again", () => pass(250, () => seen.connections), { is: 2 });
