@@ -5,11 +5,7 @@ import { join } from "node:path";
 import test from "ava";
 import { commands } from "../../src/node/cli/commands.ts";
 import { schemas } from "../../src/node/cli/schema.ts";
-import { type Said, tooWide, qkdNode as whichever } from "../rig/cli.ts";
-
-/** The clone's own, whose stack traces name its files. */
-const program = join(import.meta.dirname, "../../scripts/qkd-node");
-const qkdNode = (args: readonly string[], env?: NodeJS.ProcessEnv) => whichever(args, env, program);
+import { program, qkdNode, type Said, tooWide } from "../rig/cli.ts";
 
 test("a wrong command line is told in two lines, with exit code 64", async (t) => {
   const wrong = [
@@ -84,9 +80,10 @@ test("output that cannot be written is told, with exit code 74; a reader that go
 
 test("an error of its own is one line without what the program had in hand, and exit code 70", async (t) => {
   const spoilt = "data:text/javascript,JSON.stringify=()=>{throw new TypeError('hunter2')}";
-  const { code, out, err } = await qkdNode(["schema", "status"], {
-    NODE_OPTIONS: `--import=${spoilt.replaceAll(" ", "%20")}`,
-  });
+  // The clone's own, whose stack traces name its files.
+  const clone = join(import.meta.dirname, "../../scripts/qkd-node");
+  const env = { NODE_OPTIONS: `--import=${spoilt.replaceAll(" ", "%20")}` };
+  const { code, out, err } = await qkdNode(["schema", "status"], env, clone);
   t.is(code, 70);
   t.is(out, "");
   t.regex(

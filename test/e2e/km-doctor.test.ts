@@ -4,7 +4,6 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import type { Report } from "../../src/ops/doctor/finding.ts";
 import { createAuthority, writeIdentity } from "../emulator/certificates.ts";
@@ -12,9 +11,10 @@ import { eventually } from "../eventually.ts";
 import { tooWide } from "../rig/cli.ts";
 import { freePort } from "../rig/free-port.ts";
 import { KmPair } from "../rig/km-pair.ts";
+import { programPath } from "../rig/programs.ts";
 import { deadline } from "../rig/with-rig.ts";
 
-const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
+const command = programPath("qkd-km");
 const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
 
 interface Said {
@@ -236,9 +236,11 @@ test.serial("of a link that is not up it tells what the key manager says of that
   // Bob takes his peer to be another: what alice says she is does not fit.
   writeFileSync(bob, readFileSync(bob, "utf8").replaceAll(`"km-bob"`, `"km-bobby"`));
   await kms.start(deadline());
+  // Her first complaint may be that he does not listen yet.
   const said = () =>
-    kms.alice.process.lines.some((line) => /at=km\.link\.fibre msg="KM km-bob: /.test(line));
-  await eventually("alice complains", said, { is: true });
+    kms.alice.process.lines.filter((line) => /at=km\.link\.fibre msg="KM km-bob: /.test(line));
+  const refused = (lines: readonly string[]) => /closed/.test(lines.at(-1) ?? "");
+  await eventually("alice is refused", said, { when: refused });
   const found = await report(world);
   t.is(found.first, "link.fibre.told", JSON.stringify(found.checks, null, 1));
   t.regex(of(found, "link.fibre.told")?.advice ?? "", /it refuses this one: ask there/);

@@ -4,7 +4,6 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import mqtt from "mqtt";
@@ -18,9 +17,10 @@ import { DebianBroker } from "../rig/brokers.ts";
 import { Canary } from "../rig/canary.ts";
 import { Contract } from "../rig/contract.ts";
 import { KmWatcher, ManagedPair, managerAt } from "../rig/km-manager.ts";
+import { programPath } from "../rig/programs.ts";
 import { deadline } from "../rig/with-rig.ts";
 
-const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
+const command = programPath("qkd-km");
 const run = promisify(execFile);
 
 /** Keys that can be found again wherever they went. */

@@ -6,7 +6,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import { exit } from "../../src/base/exit-codes.ts";
@@ -16,12 +15,13 @@ import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
 import { KmPair } from "../rig/km-pair.ts";
+import { programPath } from "../rig/programs.ts";
 import { Rig } from "../rig/rig.ts";
 import { SoftHsm } from "../rig/soft-hsm.ts";
 import { steal } from "../rig/store-thief.ts";
 import { deadline } from "../rig/with-rig.ts";
 
-const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
+const command = programPath("qkd-km");
 
 /** Not `spawnSync`: what runs beside it in this process goes on. */
 async function km(...args: string[]) {

@@ -3,7 +3,6 @@ import { spawnSync } from "node:child_process";
 import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import type { KmStatus } from "../../src/km/model/status.ts";
@@ -11,10 +10,11 @@ import type { Report } from "../../src/ops/doctor/finding.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { type KmOfPair, KmPair } from "../rig/km-pair.ts";
+import { programPath } from "../rig/programs.ts";
 import { Rig } from "../rig/rig.ts";
 import { deadline } from "../rig/with-rig.ts";
 
-const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
+const command = programPath("qkd-km");
 const [blockBits, blocks] = [8_192, 10];
 
 async function until(km: KmOfPair, holds: (status: KmStatus) => boolean): Promise<KmStatus> {

@@ -13,7 +13,6 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
@@ -21,11 +20,12 @@ import { keyStream } from "../emulator/source/physics.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { KmPair } from "../rig/km-pair.ts";
+import { programPath } from "../rig/programs.ts";
 import { Rig } from "../rig/rig.ts";
 import { deadline } from "../rig/with-rig.ts";
 import { spellings, writings } from "../rig/writings.ts";
 
-const command = fileURLToPath(new URL("../../scripts/qkd-km", import.meta.url));
+const command = programPath("qkd-km");
 const [seed, blockBits, blocks] = [5, 8_192, 10];
 
 function km(...args: string[]) {

@@ -1,11 +1,11 @@
 /** Both ends of a tunnel whose keys `qkd-psk` changes: configurations beside the two KMs' own files. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { freePort } from "./free-port.ts";
 import type { KmPair, PairApplication } from "./km-pair.ts";
 import { NodeProcess } from "./node-process.ts";
+import { programPath } from "./programs.ts";
 
-export const qkdPsk = fileURLToPath(new URL("../../scripts/qkd-psk", import.meta.url));
+export const qkdPsk = programPath("qkd-psk");
 
 export interface PskEndsOptions {
   readonly kms: KmPair;
