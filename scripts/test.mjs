@@ -1,11 +1,13 @@
 /**
  * `npm test`: the tests, by AVA, whose options it takes. `npm test -- --slowest` ends with the ten tests
- * that took longest. The run has an end of its own: at its deadline it says what still runs, and ends that.
+ * that took longest, and the ten files that cost most. The run has an end of its own: at its deadline it says what still runs, and ends that.
  * Programs that tests start are those of a production build, unless `QKD_PROGRAMS` names another.
  */
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { testPrograms } from "./test-programs.mjs";
 
@@ -59,10 +61,45 @@ function endAll(why, not) {
   return named.length;
 }
 
+/** Each test file writes a line into it: seconds of a processor, and its name. */
+const costs = slowest ? join(mkdtempSync(join(tmpdir(), "qkd-test-costs-")), "costs") : undefined;
+if (costs !== undefined) writeFileSync(costs, "");
+
+/** @param {{ took: number, title: string }[]} list */
+function topTen(list) {
+  for (const { took, title } of list.sort((a, b) => b.took - a.took).slice(0, 10)) {
+    process.stdout.write(`${took.toFixed(1).padStart(8)} s  ${title}\n`);
+  }
+}
+
+/** @param {string} file */
+function tellSlowest(file) {
+  process.stdout.write("\n  the slowest:\n");
+  topTen(tests);
+  const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
+  const files = lines.map((line) => {
+    const at = line.indexOf(" ");
+    return { took: Number(line.slice(0, at)), title: line.slice(at + 1) };
+  });
+  const sum = files.reduce((all, { took }) => all + took, 0);
+  process.stdout.write(`\n  of ${sum.toFixed(0)} s of a processor most:\n`);
+  topTen(files);
+  rmSync(dirname(file), { recursive: true });
+}
+
 const [name, id] = mark.split("=");
-const child = spawn(ava, rest, {
+// All of it: small test files share processes then. What is named runs by itself.
+const named = rest.some(
+  (word) => !["--tap", "-t", "--verbose", "-v", "--fail-fast"].includes(word),
+);
+const child = spawn(ava, named ? rest : ["--config", "ava.whole.config.mjs", ...rest], {
   stdio: ["inherit", slowest ? "pipe" : "inherit", "inherit"],
-  env: { ...process.env, QKD_PROGRAMS: process.env.QKD_PROGRAMS ?? testPrograms(), [name]: id },
+  env: {
+    ...process.env,
+    QKD_PROGRAMS: process.env.QKD_PROGRAMS ?? testPrograms(),
+    ...(costs && { QKD_TEST_COSTS: costs }),
+    [name]: id,
+  },
 });
 /** @type {{ took: number, title: string }[]} */
 const tests = [];
@@ -93,10 +130,7 @@ child.once("exit", (code, signal) => {
   clearTimeout(deadline);
   setTimeout(() => {
     if (!late) endAll("left running by a test, and ended");
-    if (slowest) process.stdout.write("\n  the slowest:\n");
-    for (const { took, title } of tests.sort((a, b) => b.took - a.took).slice(0, 10)) {
-      process.stdout.write(`${took.toFixed(1).padStart(8)} s  ${title}\n`);
-    }
+    if (costs !== undefined) tellSlowest(costs);
     process.exit(late || signal !== null ? 1 : (code ?? 1));
   }, 500);
 });

@@ -16,7 +16,10 @@ import { noCredentials } from "../../../rig/manager-bench.ts";
 import { memoryOutbox } from "../../../rig/outbox.ts";
 
 // One for each manager: an outbox has one owner.
-const outboxes = await Promise.all(Array.from({ length: 20 }, memoryOutbox));
+const outboxes: Outbox[] = [];
+test.before(async () => {
+  outboxes.push(...(await Promise.all(Array.from({ length: 20 }, memoryOutbox))));
+});
 
 const never = new AbortController().signal;
 
