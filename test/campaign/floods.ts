@@ -10,6 +10,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodeRequest } from "../../src/ops/local/protocol.ts";
+import { patience } from "../patience.ts";
 import { type OneNode, withNode } from "../rig/one-node.ts";
 import type { FloodOrder } from "./flooder.ts";
 
@@ -167,7 +168,7 @@ async function run(
   { rounds, longest, usual }: FloodOptions,
 ): Promise<FloodResult> {
   const { folder, node, ca, km, serverPort } = bench;
-  const signal = AbortSignal.timeout(60_000);
+  const signal = patience(60_000);
   await node.logged(/KM connected/, signal);
   const line = await node.logged(/msg="?page"? url=/, signal);
   const pagePort = Number(/:(\d+)\//.exec(line)?.[1]);

@@ -9,6 +9,7 @@ import { requestOf } from "../conformance/kme/kit.ts";
 import type { Credentials, Door } from "../conformance/kme/target.ts";
 import { Broken } from "../conformance/run.ts";
 import { seedSource } from "../emulator/source/seed.ts";
+import { patience } from "../patience.ts";
 import { type Random, random, streamSeed } from "../random.ts";
 import { ApplicationClient, type HeldKey, heldKeys } from "../rig/application.ts";
 import type { KmOfPair, KmPair, PairApplication } from "../rig/km-pair.ts";
@@ -143,7 +144,7 @@ async function open(rig: Rig): Promise<World> {
     process.environment = environment;
     await process.stop();
   }
-  await kms.start(AbortSignal.timeout(60_000));
+  await kms.start(patience(60_000));
   const [honestA, hostileA] = kms.alice.applications as [PairApplication, PairApplication];
   const [honestB, hostileB] = kms.bob.applications as [PairApplication, PairApplication];
   const stranger = await kms.authority.issue({

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
+import { patience } from "../patience.ts";
 import { ApplicationClient, type HeldKey, heldKeys } from "../rig/application.ts";
 import type { KmPair } from "../rig/km-pair.ts";
 import { Rig } from "../rig/rig.ts";
@@ -152,7 +153,7 @@ test.serial("applications are read anew by SIGHUP, and a table that differs is t
   });
   // One that is wrong changes nothing, and is told.
   reread(`${was}\n[sae.app-z]\nwith = ["nobody"]\n`);
-  await alice.process.logged(/applications stay as they were/, AbortSignal.timeout(20_000));
+  await alice.process.logged(/applications stay as they were/, patience(20_000));
   reread(was);
   await rig.until("the same again", told, { when: (same) => same === true });
   await rig.until("keys again", () => a.encKeys(b2.sae), { when: ({ status }) => status === 200 });
@@ -178,7 +179,7 @@ test.serial("without the other KM there is no key, and that is said at once", as
     when: ({ status }) => status === 503,
   });
   t.is(away.headers["retry-after"], "1");
-  await kms.bob.start(AbortSignal.timeout(30_000));
+  await kms.bob.start(patience(30_000));
   // What was given before is there for its partner all the same.
   const dec = await rig.until("fetched", () => b.decKeys(a.sae, [key?.id ?? ""]), {
     when: ({ status }) => status === 200,

@@ -1,9 +1,10 @@
 /** The browser that the page's tests look through: it sees what goes wrong, and none is left behind. */
 import { createServer } from "node:http";
 import { testWith } from "../needs.ts";
+import { patience } from "../patience.ts";
 import { Browser, type BrowserPage, browserProgram } from "../rig/browser.ts";
 
-const deadline = () => AbortSignal.timeout(30_000);
+const deadline = () => patience(30_000);
 const html = `<p>text</p><script src="/gone.js"></script><script>document.title = "blocked"</script>`;
 
 testWith(
@@ -22,7 +23,7 @@ testWith(
     const page = await browser.page();
     const url = `http://127.0.0.1:${port}/`;
     await page.open(url);
-    await page.until(`document.readyState === "complete"`, AbortSignal.timeout(30_000));
+    await page.until(`document.readyState === "complete"`, patience(30_000));
     await page.evaluate(`setTimeout(() => { throw new Error("thrown"); }); undefined`);
     // What it complains of comes beside the answers of the page.
     for (const [kind, what] of [

@@ -20,6 +20,7 @@ import { loadAssets } from "../../src/ops/page/assets.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
+import { patience } from "../patience.ts";
 import { KmPair } from "../rig/km-pair.ts";
 import { withNode } from "../rig/one-node.ts";
 import { pskEnds } from "../rig/psk-ends.ts";
@@ -55,7 +56,7 @@ test.serial("the production build starts, supplies keys and stops in order", asy
       "all keys are at the KM and released",
       () => bench.km.store.size === keys && bench.end.module.heldBlocks === 0,
     );
-    const line = await bench.node.logged(/at=node\.web msg="page"/, AbortSignal.timeout(30_000));
+    const line = await bench.node.logged(/at=node\.web msg="page"/, patience(30_000));
     const url = /url=(\S+)/.exec(line)?.[1] as string;
     for (const path of ["", "main.js", "uplot.js", "uplot.css", "page.css", "metrics"]) {
       t.is((await fetch(url + path)).status, 200, path);

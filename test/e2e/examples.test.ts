@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "ava";
 import { testWith } from "../needs.ts";
+import { patience } from "../patience.ts";
 import { qkdNode } from "../rig/cli.ts";
 import { withNode } from "../rig/one-node.ts";
 
@@ -29,7 +30,7 @@ for (const name of readdirSync(examples).filter((file) => file.endsWith(".toml")
 testWith("python3", "the KM in 40 lines of Python takes every key of a node", async (t, python) => {
   await withNode({ transport: "tls", mode: "proactive", keyBits: 256 }, async (bench) => {
     const { folder, node, ca, km, distil, until } = bench;
-    await node.logged(/KM connected/, AbortSignal.timeout(30_000));
+    await node.logged(/KM connected/, patience(30_000));
     const [, port = ""] = /\[km\.main\][^[]*?port = (\d+)/.exec(
       readFileSync(join(folder, "node.toml"), "utf8"),
     ) ?? [undefined, ""];

@@ -8,6 +8,7 @@ import { keyStream } from "../emulator/source/physics.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
+import { patience } from "../patience.ts";
 import { isForEverybody } from "../rig/accessible.ts";
 import { ApplicationClient, heldKeys } from "../rig/application.ts";
 import { Browser, type BrowserPage, browserProgram } from "../rig/browser.ts";
@@ -17,7 +18,7 @@ import { Rig } from "../rig/rig.ts";
 import { ask } from "../rig/web-bench.ts";
 import { spellings } from "../rig/writings.ts";
 
-const deadline = () => AbortSignal.timeout(30_000);
+const deadline = () => patience(30_000);
 const live = `document.body.dataset.link === "live"`;
 const verdict = (text: string) =>
   `document.querySelector("#verdict-text").textContent === ${JSON.stringify(text)}`;

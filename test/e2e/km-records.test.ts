@@ -7,6 +7,7 @@ import type { Affected, GivenUp, KeyList, KeyStory } from "../../src/km/records/
 import { ask } from "../../src/ops/cli/client.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
+import { patience } from "../patience.ts";
 import type { KmOfPair, KmPair } from "../rig/km-pair.ts";
 import { programPath } from "../rig/programs.ts";
 import { Rig } from "../rig/rig.ts";
@@ -130,7 +131,7 @@ test.serial("keys of a time are given up at both ends, and both books agree", as
     );
   }
   await kms.alice.process.stop("SIGKILL");
-  await kms.alice.start(AbortSignal.timeout(30_000));
+  await kms.alice.start(patience(30_000));
   const after = await json<KeyStory>(kms.alice, "key", "show", id);
   t.true(after.steps.some(({ step }) => step === "given_up"));
 });

@@ -12,6 +12,7 @@ import {
 } from "../emulator/km/index.ts";
 import { misbehaviours } from "../emulator/km/misbehaviours.ts";
 import { testWith } from "../needs.ts";
+import { patience } from "../patience.ts";
 import { withNode } from "../rig/one-node.ts";
 
 function assertDistinct(t: ExecutionContext, km: KeyManager, keys: number): void {
@@ -40,7 +41,7 @@ test.serial(
   async (t) => {
     await withNode({ transport: "https", mode: "proactive" }, async (bench) => {
       const { km, node, end, distil, until } = bench;
-      const says = (pattern: RegExp) => node.logged(pattern, AbortSignal.timeout(50_000));
+      const says = (pattern: RegExp) => node.logged(pattern, patience(50_000));
       const gateway = misbehaviours.gateway as (times: number) => Behaviour;
       const stop = km.behave(gateway(1_000_000));
       distil(20);
@@ -109,7 +110,7 @@ test.serial(
   async (t) => {
     await withNode({ transport: "tls", mode: "proactive" }, async (bench) => {
       const { ca, folder, km, node, end, distil, until } = bench;
-      const says = (pattern: RegExp) => node.logged(pattern, AbortSignal.timeout(50_000));
+      const says = (pattern: RegExp) => node.logged(pattern, patience(50_000));
       distil(5);
       await until("keys at the KM", () => km.store.size, { is: 5 });
       const { connections } = km.counts;
@@ -246,6 +247,6 @@ testWith("openssl", "openssl s_client is enough to ask a node for a key", async 
     t.regex(head, /^HTTP\/1\.1 200 OK\r\n/);
     t.is(json.keys.length, 4);
     const alarm = /alarm raised.*classical_link\.server.*X25519/;
-    await node.logged(alarm, AbortSignal.timeout(50_000));
+    await node.logged(alarm, patience(50_000));
   });
 });

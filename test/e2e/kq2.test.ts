@@ -5,6 +5,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import type { KmStatus, ToldStatus } from "../../src/km/model/status.ts";
 import type { KmTold } from "../../src/ops/cli/shapes.ts";
 import { seedSource } from "../emulator/source/seed.ts";
+import { patience } from "../patience.ts";
 import { problemsOf, qkdKm, qkdNode, tooWide } from "../rig/cli.ts";
 import type { KmOfPair } from "../rig/km-pair.ts";
 import type { RigEnd } from "../rig/rig.ts";
@@ -100,7 +101,7 @@ test.serial(
       await rig.until("the node sees it", async () => (await statusOf(rig.alice))[0]?.state, {
         is: "down",
       });
-      await alice.start(AbortSignal.timeout(30_000));
+      await alice.start(patience(30_000));
       await rig.until("told anew", async () => (await toldAt(alice))?.current, { is: true });
     });
   },

@@ -10,13 +10,14 @@ import { newKeyPair, signCommand } from "../../scripts/manager.d/sign.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
+import { patience } from "../patience.ts";
 import { Contract } from "../rig/contract.ts";
 import type { Rig, RigOptions } from "../rig/rig.ts";
 import { withRig } from "../rig/with-rig.ts";
 
 const run = promisify(execFile);
 const script = fileURLToPath(new URL("../../scripts/manager", import.meta.url));
-const deadline = () => AbortSignal.timeout(25_000);
+const deadline = () => patience(25_000);
 
 function stream(blocks: number): BlockSource {
   return seedSource({ seed: 42, blocks, blockBits: 4_096, clock: systemClock });

@@ -4,11 +4,12 @@ import { presets } from "../emulator/physics/bb84.ts";
 import { PhysicalLink } from "../emulator/physics/link.ts";
 import { physicsSource } from "../emulator/source/physics.ts";
 import { testWith } from "../needs.ts";
+import { patience } from "../patience.ts";
 import { Browser, browserProgram } from "../rig/browser.ts";
 import { qkdNode } from "../rig/cli.ts";
 import { Rig } from "../rig/rig.ts";
 
-const deadline = () => AbortSignal.timeout(30_000);
+const deadline = () => patience(30_000);
 const live = `document.body.dataset.link === "live"`;
 const epoch = "00112233aabbccdd";
 

@@ -10,6 +10,7 @@ import { PhysicalLink } from "../emulator/physics/link.ts";
 import { physicsSource } from "../emulator/source/physics.ts";
 import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
+import { patience } from "../patience.ts";
 import { isForEverybody } from "../rig/accessible.ts";
 import { Browser, type BrowserPage, browserProgram } from "../rig/browser.ts";
 import { freePort } from "../rig/free-port.ts";
@@ -17,7 +18,7 @@ import { withNode } from "../rig/one-node.ts";
 import { Rig } from "../rig/rig.ts";
 import { ask, assets, queries } from "../rig/web-bench.ts";
 
-const deadline = () => AbortSignal.timeout(30_000);
+const deadline = () => patience(30_000);
 const flows = `document.querySelector("#verdict-text").textContent === "Keys flow"`;
 const live = `document.body.dataset.link === "live"`;
 

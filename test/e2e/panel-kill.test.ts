@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from "ava";
+import { patience } from "../patience.ts";
 import { PanelRig } from "../rig/panel-rig.ts";
 
 /**
@@ -9,7 +10,7 @@ import { PanelRig } from "../rig/panel-rig.ts";
 type Step = readonly [what: string, reached: (bench: PanelRig, trip: number) => Promise<unknown>];
 
 const logged = (bench: PanelRig, pattern: RegExp) =>
-  bench.rig.alice.node.logged(pattern, AbortSignal.timeout(20_000));
+  bench.rig.alice.node.logged(pattern, patience(20_000));
 const onDisk: Step = [
   "it is on disk",
   (bench) => bench.until("lamp", () => bench.controller.shows("tamper", "red")),

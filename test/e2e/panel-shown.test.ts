@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { ask } from "../../src/ops/cli/client.ts";
 import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
+import { patience } from "../patience.ts";
 import { Browser, browserProgram } from "../rig/browser.ts";
 import { problemsOf, qkdNode, tooWide } from "../rig/cli.ts";
 import { PanelRig } from "../rig/panel-rig.ts";
 
-const deadline = () => AbortSignal.timeout(30_000);
+const deadline = () => patience(30_000);
 
 testWith(
   browserProgram,

@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
+import { patience } from "../patience.ts";
 import type { KmPair } from "../rig/km-pair.ts";
 import { type PskEnds, pskEnds, qkdPsk } from "../rig/psk-ends.ts";
 import { Rig } from "../rig/rig.ts";
@@ -69,7 +70,7 @@ test.serial("both ends get one key after the other, whoever is killed", async (t
   await kms.bob.process.stop("SIGKILL");
   const last = () => master.lines.at(-1);
   await eventually("no key is to be had", last, { matches: /it answered 503/ });
-  await kms.bob.start(AbortSignal.timeout(30_000));
+  await kms.bob.start(patience(30_000));
   const before = both();
   await eventually("more keys with the KM back", both, { atLeast: before + 2, about });
 
@@ -90,12 +91,12 @@ test.serial("both ends get one key after the other, whoever is killed", async (t
 test.serial("another application of the other end is not heard", async (t) => {
   const { folder, master, slave, kms, given } = await world(t);
   slave.start();
-  await slave.logged(/msg="listening"/, AbortSignal.timeout(30_000));
+  await slave.logged(/msg="listening"/, patience(30_000));
   const [, second] = kms.alice.applications;
   const config = readFileSync(`${folder}/master/psk.toml`, "utf8");
   writeFileSync(`${folder}/master/psk.toml`, config.replaceAll("app-a.", `${second?.saeId}.`));
   master.start();
-  await slave.logged(/another than the master/, AbortSignal.timeout(30_000));
+  await slave.logged(/another than the master/, patience(30_000));
   await master.stop();
   t.deepEqual(given("slave"), []);
 });

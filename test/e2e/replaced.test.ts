@@ -3,6 +3,7 @@ import { join } from "node:path";
 import test from "ava";
 import type { Alarm, Kept, Links, Status } from "../../src/ops/cli/shapes.ts";
 import { KeyManager, neverAnswer } from "../emulator/km/index.ts";
+import { patience } from "../patience.ts";
 import { qkdNode } from "../rig/cli.ts";
 import { type OneNode, withNode } from "../rig/one-node.ts";
 
@@ -19,7 +20,7 @@ function operator({ folder }: OneNode) {
     },
     /** Asks again until it is so. */
     async until<T>(what: readonly string[], isSo: (answer: T) => boolean): Promise<T> {
-      const late = AbortSignal.timeout(30_000);
+      const late = patience(30_000);
       for (;;) {
         const answer = await ask<T>(...what);
         if (Object.keys(answer as object).length > 0 && isSo(answer)) return answer;

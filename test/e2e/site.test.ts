@@ -15,6 +15,7 @@ import { join } from "node:path";
 import test from "ava";
 import { siteStatus, siteTrouble } from "../../src/ops/site/told.ts";
 import { testWith } from "../needs.ts";
+import { patience } from "../patience.ts";
 import { problemsOf, qkdNode } from "../rig/cli.ts";
 import { withNode } from "../rig/one-node.ts";
 import { nodeId, SiteBench } from "../rig/site-bench.ts";
@@ -330,7 +331,7 @@ test.serial(
         node.environment = bench.environment;
         node.lines.length = 0;
         node.start();
-        await node.logged(/module up/, AbortSignal.timeout(30_000));
+        await node.logged(/module up/, patience(30_000));
         const where = ["--config", join(folder, "node.toml")];
         const status = await qkdNode(["status", ...where]);
         t.regex(status.out, /configuration +configuration was provisioned unsigned/);

@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { Alarm, Status } from "../../src/ops/cli/shapes.ts";
+import { patience } from "../patience.ts";
 import { qkdNode } from "../rig/cli.ts";
 import { NodeProcess } from "../rig/node-process.ts";
 
-const soon = () => AbortSignal.timeout(30_000);
+const soon = () => patience(30_000);
 
 class Bench {
   readonly folder = mkdtempSync(join(tmpdir(), "qkd-folder-"));

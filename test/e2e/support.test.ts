@@ -12,6 +12,7 @@ import { uptime } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
+import { patience } from "../patience.ts";
 import { problemsOf, qkdNode } from "../rig/cli.ts";
 import { withNode } from "../rig/one-node.ts";
 import { writings } from "../rig/writings.ts";
@@ -140,12 +141,12 @@ test.serial(
   "a node that waits since it crashed again and again answers, and gives a bundle",
   async (t) => {
     await withNode({ transport: "tls", mode: "proactive" }, async ({ folder, node }) => {
-      await node.logged(/KM connected/, AbortSignal.timeout(30_000));
+      await node.logged(/KM connected/, patience(30_000));
       await node.stop();
       const crashes = Array.from({ length: 12 }, () => `${uptime()}\n`).join("");
       writeFileSync(join(folder, "state", "crashes"), crashes);
       node.start();
-      await node.logged(/crashed again and again: waiting/, AbortSignal.timeout(30_000));
+      await node.logged(/crashed again and again: waiting/, patience(30_000));
       const config = join(folder, "node.toml");
       const status = await qkdNode(["status", "--config", config, "--json"]);
       t.deepEqual(problemsOf("status", status.out), [], status.err);

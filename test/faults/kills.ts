@@ -4,6 +4,7 @@
  */
 import { systemClock } from "../../src/base/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
+import { patience } from "../patience.ts";
 import { random } from "../random.ts";
 import { Rig, type RigEnd } from "../rig/rig.ts";
 import { auditRig } from "./audit-rig.ts";
@@ -24,7 +25,7 @@ const blockBits = 4_096;
 const deadlineMs = 60_000;
 
 async function ready({ node }: RigEnd): Promise<void> {
-  const deadline = AbortSignal.timeout(deadlineMs);
+  const deadline = patience(deadlineMs);
   await node.logged(/module up/, deadline);
   await node.logged(/KM connected/, deadline);
 }

@@ -7,6 +7,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import type { LinkStatus } from "../../src/km/model/status.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
+import { patience } from "../patience.ts";
 import { random } from "../random.ts";
 import type { KmPair } from "../rig/km-pair.ts";
 import { Rig } from "../rig/rig.ts";
@@ -67,7 +68,7 @@ export async function killKms(kills: number, seed: number): Promise<KmKillResult
         km.process.start();
         continue;
       }
-      await km.start(AbortSignal.timeout(deadlineMs));
+      await km.start(patience(deadlineMs));
       slowest = Math.max(slowest, performance.now() - begun);
     }
     for (const { process } of kms.kms) process.start();

@@ -9,6 +9,7 @@ import {
   type IdentityFiles,
   writeIdentity,
 } from "../emulator/certificates.ts";
+import { patience } from "../patience.ts";
 import { freePort } from "./free-port.ts";
 import { NodeProcess } from "./node-process.ts";
 import { programPath } from "./programs.ts";
@@ -277,7 +278,7 @@ ${tables(end)}`,
       ...(web !== undefined && { web }),
     });
     opened.defer(() => pair.stop());
-    await pair.start(AbortSignal.timeout(30_000));
+    await pair.start(patience(30_000));
     return pair;
   }
 

@@ -13,10 +13,11 @@ import { systemClock } from "../../src/base/clock.ts";
 import { PairEnd } from "../emulator/end.ts";
 import { KeyManager } from "../emulator/km/index.ts";
 import { find } from "../find.ts";
+import { patience } from "../patience.ts";
 import { NodeProcess } from "./node-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "qkd-names-"));
-const signal = AbortSignal.timeout(50_000);
+const signal = patience(50_000);
 const run = (program: string, ...args: readonly string[]) =>
   execFileSync(find(program) ?? program, args);
 

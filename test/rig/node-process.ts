@@ -58,9 +58,9 @@ export class NodeProcess {
     });
     this.#exited = new Promise((resolve) => {
       child.once("close", (code, signal) => {
-        file.end();
         this.#child = undefined;
-        resolve(signal ?? code ?? -1);
+        // Its log is closed when it has stopped: whoever waits for that may remove the folder.
+        file.once("close", () => resolve(signal ?? code ?? -1)).end();
         for (const check of this.#watchers) check();
       });
       child.once("error", () => resolve(-1));

@@ -49,7 +49,7 @@ export async function withNode(
 ): Promise<void> {
   await using opened = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), "qkd-modes-"));
-  opened.defer(() => rmSync(folder, { recursive: true, force: true }));
+  opened.defer(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   const ca = await createAuthority("modes CA");
   const kmIdentity = await ca.issue({ commonName: "km", dns: ["km"], usage: "server" });
   const asClient = await ca.issue({ commonName: "km", dns: ["km"], usage: "client" });

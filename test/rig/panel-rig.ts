@@ -13,6 +13,7 @@ import { EmulatedController } from "../emulator/panel/controller.ts";
 import { attachSocket } from "../emulator/panel/socket.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { type Expected, eventually } from "../eventually.ts";
+import { patience } from "../patience.ts";
 import { PanelProcess } from "./panel-process.ts";
 import { Rig, type RigOptions } from "./rig.ts";
 
@@ -47,7 +48,7 @@ export class PanelRig {
   readonly zeroized: number[] = [];
   readonly #noc;
   #counter = Date.now();
-  readonly #deadline = AbortSignal.timeout(limitMs);
+  readonly #deadline = patience(limitMs);
 
   private constructor(
     rig: Rig,

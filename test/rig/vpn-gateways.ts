@@ -69,15 +69,22 @@ export function keysOf({ psk }: VpnGateway): number {
 /** Packets from one end to the other, fifty a second, until they are counted. */
 export async function pinging(gateway: Gateway, args: string) {
   const ping = gateway.begin(`exec ping -i 0.02 ${args}`);
-  let said = "";
+  let rest = "";
+  const answered = new Set<number>();
   ping.stdout?.on("data", (text: Buffer) => {
-    said = (said + text.toString()).slice(-2_000);
+    const lines = (rest + text.toString()).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const [, number] = /icmp_seq=(\d+) ttl=/.exec(line) ?? [];
+      if (number !== undefined) answered.add(Number(number));
+    }
   });
   const ended = new Promise((resolve) => ping.once("close", resolve));
   return async () => {
     await gateway.type("pkill -INT ping");
     await ended;
-    const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(said) ?? [];
-    return { sent: Number(sent), lost: Number(sent) - Number(received) };
+    // Those after the last that was answered are on their way, and not lost.
+    const sent = Math.max(0, ...answered);
+    return { sent, lost: sent - answered.size };
   };
 }

@@ -1,9 +1,10 @@
 /** A rig for the length of a test, and what must hold of it in the end. */
 import type { ExecutionContext } from "ava";
+import { patience } from "../patience.ts";
 import { Rig, type RigOptions } from "./rig.ts";
 
 /** For what should take a second or two on any machine. */
-export const deadline = () => AbortSignal.timeout(60_000);
+export const deadline = () => patience(60_000);
 
 export async function withRig(
   options: RigOptions,
