@@ -33,6 +33,7 @@ import { killEngines } from "../../test/faults/engine-kills.ts";
 import { killNodes } from "../../test/faults/kills.ts";
 import { killKms } from "../../test/faults/km-kills.ts";
 import { rekeyTroubles } from "../../test/faults/rekey-campaign.ts";
+import { killRekeys } from "../../test/faults/rekey-kills.ts";
 import { meetTroubles } from "../../test/faults/troubles.ts";
 import { lastKeys } from "../../test/sim/km/last-keys.ts";
 import { launcher } from "../bench/production.ts";
@@ -265,6 +266,14 @@ export const campaigns: readonly Campaign[] = [
         title: "power, disk and forgetfulness at every operation of 100 exchanges of a master key",
         async run(scale, seed) {
           return tally(await rekeyTroubles(seeds(times(100, scale), seed), 1));
+        },
+      },
+      {
+        title: "500 SIGKILLs in the middle of another master key for a key manager that runs",
+        async run(scale, seed) {
+          const { broken, ...figures } = await killRekeys(times(500, scale), seed);
+          for (const what of broken.slice(0, 10)) process.stderr.write(`${what}\n`);
+          return { held: broken.length === 0, figures: { ...figures, broken: broken.length } };
         },
       },
       {

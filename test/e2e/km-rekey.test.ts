@@ -11,8 +11,10 @@ import { systemClock } from "../../src/base/clock.ts";
 import { exit } from "../../src/base/exit-codes.ts";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import { ask } from "../../src/ops/cli/client.ts";
+import { rounds } from "../campaign-scale.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
+import { killRekeys } from "../faults/rekey-kills.ts";
 import { testWith } from "../needs.ts";
 import { KmPair } from "../rig/km-pair.ts";
 import { programPath } from "../rig/programs.ts";
@@ -125,6 +127,17 @@ test.serial(
       t.true(records.includes(`"state":"${state}","reason":"next_file"`), state);
     }
     t.regex(records, /"by":"local uid \d+"/);
+  },
+);
+
+test.serial(
+  "killed in the middle of it, at whatever instant, the store opens with one of the two and has lost nothing",
+  async (t) => {
+    t.timeout(240_000);
+    const { broken, kills, bits, ...figures } = await killRekeys(rounds(30), 4_711);
+    t.deepEqual(broken, []);
+    t.true(kills > 0 && bits > 0);
+    t.log(figures);
   },
 );
 
