@@ -15,6 +15,7 @@ import type { Owner, Shortage } from "../supply/owner.ts";
 import type { Peer } from "../supply/peer.ts";
 import { KeyAllowance } from "./allowance.ts";
 import { FairTurns } from "./fair.ts";
+import { Outstanding } from "./outstanding.ts";
 import { Prepared } from "./prepared.ts";
 import type { Application, ApplicationTable } from "./table.ts";
 
@@ -102,6 +103,7 @@ export class ApplicationKeys {
   readonly #options: KeysOptions;
   readonly #turns = new FairTurns(atOnce, waitingOfOne);
   readonly #allowance = new KeyAllowance();
+  readonly #outstanding = new Outstanding();
   readonly #counts = new Map<string, PairCounts>();
   readonly #prepared: Prepared;
 
@@ -166,7 +168,14 @@ export class ApplicationKeys {
     }
     const deadline = now() + answerMs;
     const wanted = { use, keys: request.number, length: request.size / 8, pickUp, deadline };
+    const held = this.#hold(caller, link, request);
+    if (held === undefined) {
+      count.refused++;
+      this.#allowance.giveBack(caller.id, request.number);
+      return done(new EtsiRefusal(503, "too many keys of the SAE are not fetched yet", [], 1));
+    }
     const answered: Grant = (result) => {
+      held(!(result instanceof EtsiRefusal));
       if (result instanceof EtsiRefusal) this.#allowance.giveBack(caller.id, request.number);
       done(result);
     };
@@ -178,6 +187,19 @@ export class ApplicationKeys {
       });
       this.#prepared.fill(link);
     });
+  }
+
+  /** @returns to be told whether they were given; undefined: it holds as much of the link's stock as it may */
+  #hold(
+    { id, outstandingBits }: Application,
+    link: KeyLink,
+    { number, size }: KeyRequest,
+  ): ((given: boolean) => void) | undefined {
+    if (outstandingBits === undefined) return () => {};
+    const bits = number * size;
+    const { now } = this.#options;
+    if (!this.#outstanding.begin(link, id, bits, outstandingBits, now())) return undefined;
+    return (given) => this.#outstanding.end(link, id, bits, given);
   }
 
   /** The set of a request, all of whose slaves are of one KM. @throws EtsiRefusal */

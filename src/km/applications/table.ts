@@ -17,6 +17,8 @@ export interface Application {
   readonly partners: readonly string[];
   /** Keys a second in the long run, and at once. */
   readonly rate: { readonly keysPerS: number; readonly burst: number };
+  /** Bits of a link's stock that it may hold, given to it and not fetched by its partners; undefined: any number. */
+  readonly outstandingBits?: number | undefined;
   /** Its system ID in SKIP; default: its SAE ID. */
   readonly systemId?: string | undefined;
   /** How it shows who it is over SKIP, if it may ask over it. */

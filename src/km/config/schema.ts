@@ -153,6 +153,7 @@ export const saeSchema = v.strictObject({
   with: v.optional(v.array(id), []),
   keys_per_second: v.optional(whole(1, 10_000_000), 10_000),
   burst_keys: v.optional(whole(1, 10_000_000), 100_000),
+  outstanding_bits: v.optional(whole(64, 1_000_000_000_000)),
   system_id: v.optional(id),
   skip_identity: v.optional(
     v.pipe(v.string(), v.regex(identityForm, "expected 4 to 128 letters, digits and signs")),

@@ -128,14 +128,19 @@ export class KeyDelivery {
 export function rereadApplications(
   read: () => readonly Application[],
   applications: Applications,
-  links: readonly Pick<LinkOfKm, "renewPolicy">[],
+  links: readonly Pick<LinkOfKm, "peer" | "renewPolicy">[],
   log: Log,
 ): void {
   try {
     const fresh = read();
     if (JSON.stringify(fresh) === JSON.stringify(applications.list)) return;
+    const before = applications.table;
     applications.replace(fresh);
-    for (const link of links) link.renewPolicy();
+    for (const link of links) {
+      // A session goes by who may share keys: what only this KM goes by does not end it.
+      const [was, is] = [before, applications.table].map((table) => table.digest(link.peer));
+      if (is !== undefined && was?.equals(is) !== true) link.renewPolicy();
+    }
     log.info("applications were read anew", { applications: fresh.length });
   } catch (error) {
     const lines = error instanceof ConfigError ? error.located.join("; ") : describe(error);

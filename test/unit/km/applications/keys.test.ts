@@ -69,7 +69,7 @@ function bench(options: Partial<KeysOptions> = {}): Bench {
   const asked: Bench["asked"] = [];
   const taken: Taking[] = [];
   const table = new ApplicationTable("km-a", all);
-  const linkTo = (name: string, peer: string) =>
+  const linkTo = (name: string, peer: string, uses: Map<string, Use>) =>
     ({
       name,
       peer,
@@ -99,7 +99,7 @@ function bench(options: Partial<KeysOptions> = {}): Bench {
   const keys = new ApplicationKeys({
     me: "km-a",
     table: () => table,
-    links: [linkTo("fibre", "km-b"), linkTo("other", "km-c")],
+    links: [linkTo("fibre", "km-b", uses), linkTo("other", "km-c", new Map())],
     limits,
     pickUp: 60,
     answerMs: 1_000,
@@ -330,4 +330,60 @@ test("a key whose assignment is on its way is waited for, for half a second", as
   await made.clock.advance(600);
   t.deepEqual(late.refusal(), [503, "the keys are not assigned yet", 0]);
   t.is(made.keys.waiting, 0);
+});
+
+test("an application holds as much of a link's stock as it may, and more when keys were fetched or expired", async (t) => {
+  const made = bench();
+  const { keys, asked, uses, clock } = made;
+  const bound = { ...a, rate: { keysPerS: 1_000, burst: 10_000 }, outstandingBits: 1_024 };
+  const given = (n: number, more: Partial<Use> = {}) =>
+    use(n, {
+      ...{ owner: true, state: "S", request: useOf(["a", "b"]) },
+      ranges: [{ extent: 1, start: n * 32, end: n * 32 + 32 }],
+      ...more,
+    });
+  // Two are there from before a restart; of others, of their fate, or prepared they do not count.
+  put(
+    made,
+    given(1),
+    given(2),
+    given(3, { fate: "T" }),
+    given(4, { state: "P", request: undefined }),
+  );
+  put(made, given(5, { owner: false }), given(6, { request: useOf(["a2", "b2"]) }));
+  const ask = (more: Partial<KeyRequest> = {}, id = "b") => {
+    const one = told(t);
+    keys.give(bound, id, { ...wanted, ...more }, one.done);
+    return one;
+  };
+  const first = ask();
+  t.is(asked.length, 1);
+  const message = "too many keys of the SAE are not fetched yet";
+  t.deepEqual(
+    ask({ number: 1, size: 64 }).refusal(),
+    [503, message, 1],
+    "what is asked for counts",
+  );
+  t.is(keys.counts.get(useOf(["a", "b"]))?.refused, 1);
+  asked[0]?.done("stock");
+  t.is(first.refusal()[1], "not enough keys are stored");
+  ask();
+  asked[1]?.done([given(7), given(8)]);
+  put(made, given(7), given(8));
+  t.deepEqual(ask().refusal(), [503, message, 1]);
+  ask({}, "c");
+  t.is(asked.length, 3, "another link has stock of its own");
+  (uses.get(given(1).id) as Use).fate = "T";
+  uses.delete(given(2).id);
+  t.deepEqual(ask().refusal(), [503, message, 1], "not all keys are looked at at each request");
+  await clock.advance(1_000);
+  ask();
+  t.is(asked.length, 4);
+  await clock.advance(1_000);
+  t.deepEqual(
+    ask({ number: 1, size: 64 }).refusal(),
+    [503, message, 1],
+    "also while it has no answer",
+  );
+  t.deepEqual(ask({ number: 128, size: 64 }).refusal(), [503, message, 1]);
 });
