@@ -36,6 +36,7 @@ export interface CertificateRequest {
   readonly commonName: string;
   /** Subject alternative names. A client checks a server by these alone, never by the CN. */
   readonly dns?: readonly string[];
+  readonly uris?: readonly string[];
   readonly ip?: readonly string[];
   readonly usage: "server" | "client" | "both";
   /** Days until it expires, default 1; negative for a certificate that expired so long ago. */
@@ -84,10 +85,11 @@ async function issue(
   issuerKeys: webcrypto.CryptoKeyPair,
   request: CertificateRequest,
 ): Promise<Identity> {
-  const { commonName, dns = [], ip = [], usage, days = 1 } = request;
+  const { commonName, dns = [], ip = [], uris = [], usage, days = 1 } = request;
   const keys = await generateKeys();
   const names = [
     ...dns.map((value) => ({ type: "dns" as const, value })),
+    ...uris.map((value) => ({ type: "url" as const, value })),
     ...ip.map((value) => ({ type: "ip" as const, value })),
   ];
   const certificate = await X509CertificateGenerator.create({

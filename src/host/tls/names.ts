@@ -9,21 +9,32 @@ export interface CertifiedNames {
 
 const alternative = /(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,"]*)/g;
 
+/** What has a scheme and an authority, or is a URN: no DNS name and no address looks like it. */
+const absoluteUri = /^([A-Za-z][A-Za-z0-9+.-]*:\/\/|urn:)./i;
+
+/** What counts beside DNS names and addresses. */
+export interface MoreNames {
+  /** The CN, if the certificate has no subject alternative name at all. */
+  readonly commonName?: boolean | undefined;
+  /** URIs that are absolute: `urn:…`, `spiffe://…`. Others could be spelled as the DNS name of another. */
+  readonly uris?: boolean;
+}
+
 /**
  * Names in a certificate: DNS names and addresses of its subject alternative name. A name that had to be
  * quoted is none: in what it quotes could stand another's.
- * @param allowCommonName the CN counts too, if the certificate has no subject alternative name at all
  */
 export function certifiedNames(
   { subject, subjectaltname = "" }: CertifiedNames,
-  allowCommonName = false,
+  { commonName = false, uris = false }: MoreNames = {},
 ): string[] {
   const names: string[] = [];
   for (const [, kind, value = ""] of subjectaltname.matchAll(alternative)) {
-    const counts = kind === "DNS" || kind === "IP Address";
+    const isUri = uris && kind === "URI" && absoluteUri.test(value);
+    const counts = kind === "DNS" || kind === "IP Address" || isUri;
     if (counts && value !== "" && !value.startsWith('"')) names.push(value);
   }
-  if (!allowCommonName || subjectaltname !== "") return names;
+  if (!commonName || subjectaltname !== "") return names;
   return [subject?.CN ?? []].flat().filter((name) => name !== "");
 }
 

@@ -49,7 +49,7 @@ const places = {
   rate: { burst: 512, refillMs: 20 },
   kept: 4_096,
   keptOfOne: 1_024,
-  commonName: true,
+  names: { commonName: true, uris: true },
 };
 const headers = { "content-type": "application/json", "cache-control": "no-store" };
 

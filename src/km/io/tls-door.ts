@@ -12,7 +12,7 @@ import { LogLimit } from "../../base/log-limit.ts";
 import { Places } from "../../host/door/places.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { TlsClients } from "../../host/tls/clients.ts";
-import { certifiedNames } from "../../host/tls/names.ts";
+import { certifiedNames, type MoreNames } from "../../host/tls/names.ts";
 import { noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
 import { identityProblem } from "../../host/tls/pem.ts";
 
@@ -51,8 +51,8 @@ export interface DoorPlaces {
   /** Connections that have a place, of all clients and of one. */
   readonly kept: number;
   readonly keptOfOne: number;
-  /** The common name counts where a certificate has no other. */
-  readonly commonName?: boolean;
+  /** What counts in a certificate beside DNS names and addresses. */
+  readonly names?: MoreNames;
 }
 
 /** Connections in their handshake, and of nodes: over HTTPS one has several for each of its modules. */
@@ -78,13 +78,13 @@ export class TlsDoor {
   readonly #clients: TlsClients | undefined;
   readonly #limit: LogLimit;
 
-  readonly #commonName: boolean;
+  readonly #names: MoreNames;
 
   /** @param tls undefined: plain TCP @param more than nodes need @throws CrlError */
   constructor(tls: ServerTexts | undefined, clock: Clock, log: Log, more?: DoorPlaces) {
     this.#tls = tls;
     this.#places = new Places({ ...places, ...more, clock });
-    this.#commonName = more?.commonName ?? false;
+    this.#names = more?.names ?? {};
     this.#limit = LogLimit.of(log, clock);
     this.#clients = tls && new TlsClients(tls, clock, log);
   }
@@ -114,7 +114,7 @@ export class TlsDoor {
     const certificate: PeerCertificate = socket.getPeerCertificate();
     const source = sourceOf(socket.remoteAddress);
     if (!this.keep(socket, certificate.fingerprint256, source)) return undefined;
-    return { names: certifiedNames(certificate, this.#commonName), source };
+    return { names: certifiedNames(certificate, this.#names), source };
   }
 
   /** The connection has shown that it is wanted. @returns false if it was cut off, since there are too many */

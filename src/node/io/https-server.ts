@@ -233,7 +233,7 @@ export class KeyServer {
   /** The module that is meant, if this client may ask for its keys. */
   #access(id: string, certificate: PeerCertificate): KeyAccess & { readonly km: string } {
     const { allowCommonName } = this.#options;
-    const names = certifiedNames(certificate, allowCommonName);
+    const names = certifiedNames(certificate, { commonName: allowCommonName });
     const access = this.#options.modules().find((one) => one.matchingModuleId === id);
     const name = access?.kmNames.find((one) => names.includes(one));
     // Whether there is such a module is not told to a stranger.

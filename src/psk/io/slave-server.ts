@@ -106,7 +106,7 @@ export class SlaveServer {
     if (socket.destroyed) return;
     const certificate = socket.getPeerCertificate();
     const { name, hear, log } = this.#options;
-    if (!certifiedNames(certificate, true).includes(name)) {
+    if (!certifiedNames(certificate, { commonName: true }).includes(name)) {
       this.#limit.warn(sourceOf(socket.remoteAddress), "another than the master", { wanted: name });
       return void socket.destroy();
     }

@@ -36,7 +36,7 @@ async function open(t: ExecutionContext): Promise<Opened> {
   // Certificates go by the machine's clock.
   clock.offset = Date.now();
   const saes = [
-    application("a", "km-a", ["b"]),
+    { ...application("a", "km-a", ["b"]), names: ["a", "urn:example:a"] },
     application("a2", "km-a"),
     application("b", "km-b"),
   ];
@@ -137,6 +137,21 @@ test("a certificate of two applications is of neither, and one without them lear
     if (status !== 401) continue;
     t.is(body.length, 0);
     t.is(headers["content-type"], undefined);
+  }
+});
+
+test("an application may be named by a URI, and a common name beside it does not count", async (t) => {
+  const { ca, door } = await open(t);
+  for (const [uris, expected] of [
+    [["urn:example:a"], 400],
+    [["urn:example:b"], 401],
+    [["a"], 401],
+  ] as const) {
+    const shown = await ca.issue({ commonName: "a", uris, usage: "client" });
+    const one = await Connection.open(door, shown, 20_000);
+    t.teardown(() => one.close());
+    one.send(requestOf(door, "/api/v1/keys/b/status", {}));
+    t.is((await one.answer("status")).status, expected, uris[0]);
   }
 });
 

@@ -1,6 +1,6 @@
 import test from "ava";
 import { Fault } from "../../../../src/base/errors.ts";
-import { certifiedNames } from "../../../../src/host/tls/names.ts";
+import { certifiedNames, type MoreNames } from "../../../../src/host/tls/names.ts";
 import { parseSupplyAnswer, readHttpAnswer } from "../../../../src/wire/kq1/answer.ts";
 
 const id = "84dec66a-1dda-8876-bf0f-2f4a0d1b3c5e";
@@ -86,11 +86,8 @@ test("over HTTPS a body is more exact than its status, and a gateway's page says
 });
 
 test("the names of a certificate are those that it carries, whatever is written into one of them", (t) => {
-  const names = (subjectaltname: string, CN?: string | string[], allowCommonName = false) =>
-    certifiedNames(
-      { subjectaltname, ...(CN !== undefined && { subject: { CN } }) },
-      allowCommonName,
-    );
+  const names = (subjectaltname: string, CN?: string | string[], more: MoreNames = {}) =>
+    certifiedNames({ subjectaltname, ...(CN !== undefined && { subject: { CN } }) }, more);
   t.deepEqual(names("DNS:km, IP Address:127.0.0.1, URI:http://x, email:a@b", "cn"), [
     "km",
     "127.0.0.1",
@@ -100,7 +97,17 @@ test("the names of a certificate are those that it carries, whatever is written 
   t.deepEqual(names('DNS:"eve, DNS:km, x", DNS:eve'), ["eve"]);
   t.deepEqual(names('DNS:"a\\", DNS:km", DNS:eve'), ["eve"]);
   t.deepEqual(names("", ["a", "b"]), []);
-  t.deepEqual(names("", ["a", "b"], true), ["a", "b"]);
-  t.deepEqual(names("email:a@b", "km", true), [], "it has names, though none that count");
+  t.deepEqual(names("", ["a", "b"], { commonName: true }), ["a", "b"]);
+  t.deepEqual(
+    names("email:a@b", "km", { commonName: true }),
+    [],
+    "it has names, though none that count",
+  );
+  const uris = { uris: true, commonName: true };
+  const some = "URI:urn:example:a, DNS:b, URI:spiffe://c/d?e";
+  t.deepEqual(names(some, "x", uris), ["urn:example:a", "b", "spiffe://c/d?e"]);
+  // What is no absolute URI could be spelled as a DNS name or an address.
+  t.deepEqual(names("URI:b, URI:fe80::1, URI:urn:, URI:http:x, URI:://x", "x", uris), []);
+  t.deepEqual(names('URI:"urn:a, DNS:b", URI:urn:"c', "x", uris), []);
   t.deepEqual(certifiedNames({}), []);
 });
