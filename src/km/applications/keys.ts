@@ -4,7 +4,12 @@
  */
 
 import { asUuid } from "../../wire/etsi014/key-ids.ts";
-import type { KeyLimits, KeyRequest } from "../../wire/etsi014/key-request.ts";
+import {
+  type KeyLimits,
+  type KeyRequest,
+  meets,
+  type SecurityLevel,
+} from "../../wire/etsi014/key-request.ts";
 import { text } from "../../wire/etsi014/names.ts";
 import { badRequest, EtsiRefusal, unauthorized } from "../../wire/etsi014/refusal.ts";
 import { limits } from "../../wire/kx/names.ts";
@@ -24,6 +29,8 @@ export interface KeyLink {
   readonly name: string;
   /** ID of the KM at its other end. */
   readonly peer: string;
+  /** What all of its stock is at least. */
+  readonly level: SecurityLevel;
   readonly core: {
     readonly phase: string;
     readonly books: LinkBooks;
@@ -36,6 +43,8 @@ export interface KeyLink {
 export interface Granted {
   readonly link: string;
   readonly uses: readonly Use[];
+  /** What they are at least. */
+  readonly level: SecurityLevel;
 }
 
 export type Grant = (result: Granted | EtsiRefusal) => void;
@@ -160,6 +169,7 @@ export class ApplicationKeys {
   give(caller: Application, slaveId: string, request: KeyRequest, done: Grant): void {
     const { now, answerMs, pickUp } = this.#options;
     const { link, use } = this.#set(caller, [slaveId, ...request.additional]);
+    if (!meets(link.level, request.level)) throw new EtsiRefusal(400, text.mandatoryUnmet);
     const count = this.#count(use);
     const wait = this.#allowance.take(caller.id, request.number, caller.rate, now());
     if (wait > 0) {
@@ -181,7 +191,8 @@ export class ApplicationKeys {
     };
     this.#inTurn(caller, count, answered, (end) => {
       link.core.owner.request(wanted, (result) => {
-        if (typeof result !== "string") return end({ link: link.name, uses: result });
+        if (typeof result !== "string")
+          return end({ link: link.name, uses: result, level: link.level });
         const { message, retryAfter } = shortages[result];
         end(new EtsiRefusal(503, message, [], retryAfter));
       });
@@ -239,7 +250,8 @@ export class ApplicationKeys {
   #fetch(link: KeyLink, { use, slave }: Found, ids: readonly string[], end: Grant): void {
     const deadline = this.#options.now() + this.#options.answerMs;
     const fetched = (result: readonly Use[] | "unknown" | "late") => {
-      if (typeof result !== "string") return end({ link: link.name, uses: result });
+      if (typeof result !== "string")
+        return end({ link: link.name, uses: result, level: link.level });
       if (result === "unknown") {
         const details = ids.length === 1 ? [{ key_ID: asUuid(ids[0] as string) }] : [];
         return end(badRequest(text.notFound, details));

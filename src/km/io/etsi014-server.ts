@@ -14,7 +14,12 @@ import { isGone, Turns } from "../../host/door/turns.ts";
 import { wipeMemory } from "../../port/key.ts";
 import { writeKeyContainer } from "../../wire/etsi014/container.ts";
 import { idsOfBody, idsOfQuery } from "../../wire/etsi014/key-ids.ts";
-import { type KeyRequest, requestOfBody, requestOfQuery } from "../../wire/etsi014/key-request.ts";
+import {
+  type KeyRequest,
+  meets,
+  requestOfBody,
+  requestOfQuery,
+} from "../../wire/etsi014/key-request.ts";
 import { longestBodyOf } from "../../wire/etsi014/names.ts";
 import { type Method, pathOf } from "../../wire/etsi014/path.ts";
 import { badRequest, EtsiRefusal, notAllowed, unauthorized } from "../../wire/etsi014/refusal.ts";
@@ -191,7 +196,8 @@ export class Etsi014Server {
     const question = JSON.stringify(["enc_keys", slave, wanted]);
     this.#once(call, question, () => {
       this.#options.keys.give(call.caller, slave, wanted, (result) => {
-        this.#answer(call, result, wanted.unhandled);
+        const met = result instanceof EtsiRefusal || meets(result.level, wanted.wish);
+        this.#answer(call, result, wanted.unhandled || !met);
       });
     });
   }

@@ -8,7 +8,7 @@ import type { KeyStore } from "../store/port.ts";
  */
 export function readGranted(
   store: Pick<KeyStore, "read" | "forget">,
-  { link, uses }: Granted,
+  { link, uses }: Pick<Granted, "link" | "uses">,
   done: (bytes: Buffer | undefined) => void,
 ): void {
   const ranges = uses.flatMap((use) => use.ranges);

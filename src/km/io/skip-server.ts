@@ -203,6 +203,7 @@ export class SkipServer {
       size: wanted.bits,
       additional: [],
       level: "any",
+      wish: "any",
       unhandled: false,
     };
     keys.give(application, partner.id, size, done);

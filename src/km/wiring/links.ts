@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { TaskBegin } from "../../host/life/progress.ts";
+import type { SecurityLevel } from "../../wire/etsi014/key-request.ts";
 import type { ApplicationTable } from "../applications/table.ts";
 import type { LinkConfig, ModuleConfig } from "../config/tables.ts";
 import type { Engine } from "../io/engine/engine.ts";
@@ -165,6 +166,11 @@ export class LinkOfKm {
 
   get name(): string {
     return this.#parts.config.name;
+  }
+
+  /** All of its stock was distilled on this link. */
+  get level(): SecurityLevel {
+    return "otp";
   }
 
   /** ID of the KM at its other end. */

@@ -12,9 +12,16 @@ export interface KeyRequest {
   readonly size: number;
   /** Further applications that are to get the same keys. */
   readonly additional: readonly string[];
+  /** What the keys must be at least, and what they had better be. */
   readonly level: SecurityLevel;
+  readonly wish: SecurityLevel;
   /** Options that were asked for without need, and are not known here. */
   readonly unhandled: boolean;
+}
+
+/** Whether keys that are this at least are also what was asked for. */
+export function meets(there: SecurityLevel, asked: SecurityLevel): boolean {
+  return asked === "any" || there === asked;
 }
 
 /** What a KME can do, as its Status tells it. */
@@ -104,7 +111,7 @@ export function isSaeId(value: unknown): value is string {
   return typeof value === "string" && value !== "" && [...value].length <= longestSaeId;
 }
 
-function extensionsOf(members: Members): Pick<KeyRequest, "level" | "unhandled"> {
+function extensionsOf(members: Members): Pick<KeyRequest, "level" | "wish" | "unhandled"> {
   const { name, levels } = securityLevel;
   let level: SecurityLevel = "any";
   for (const [option, value] of options(members[member.mandatory], member.mandatory)) {
@@ -113,13 +120,14 @@ function extensionsOf(members: Members): Pick<KeyRequest, "level" | "unhandled">
     if (known === undefined) throw new EtsiRefusal(400, text.mandatoryUnmet);
     if (known !== "any") level = known;
   }
+  let wish: SecurityLevel = "any";
   let unhandled = false;
   for (const [option, value] of options(members[member.optional], member.optional)) {
     const known = levels.find((one) => option === name && one === value);
     if (known === undefined) unhandled = true;
-    else if (known !== "any") level = known;
+    else if (known !== "any") wish = known;
   }
-  return { level, unhandled };
+  return { level, wish, unhandled };
 }
 
 /** Objects of one member each, in an array. */

@@ -21,6 +21,7 @@ const wanted: KeyRequest = {
   size: 256,
   additional: [],
   level: "any",
+  wish: "any",
   unhandled: false,
 };
 
@@ -73,6 +74,7 @@ function bench(options: Partial<KeysOptions> = {}): Bench {
     ({
       name,
       peer,
+      level: name === "fibre" ? "otp" : "any",
       core: {
         phase: "ready",
         books: { stock: { free: () => 3_200 }, side: 0, uses },
@@ -176,7 +178,7 @@ test("keys are asked for as the request has it, and granted", (t) => {
   });
   const uses = [use(1), use(2)];
   answer(uses);
-  t.deepEqual(results, [{ link: "fibre", uses }]);
+  t.deepEqual(results, [{ link: "fibre", uses, level: "otp" }]);
   const count = { requests: 1, keys: 2, refused: 0 };
   t.deepEqual([...keys.counts], [[useOf(["a", "b", "b2"]), count]]);
 });
@@ -206,6 +208,20 @@ test("slaves of a set are of one KME, each named once", (t) => {
   t.is(message("b", ["c"]), "the SAEs that are to get the keys are of different KMEs");
   t.is(message("b", ["b2", "b"]), "an SAE is named twice");
   t.is(message("b", ["nobody"]), "");
+});
+
+test("a level that the link's stock does not have is refused by the standard's text, and costs nothing", (t) => {
+  const { keys, asked } = bench();
+  keys.give(a, "b", { ...wanted, level: "otp" }, () => {});
+  t.throws(() => keys.give(a, "c", { ...wanted, level: "otp" }, () => {}), {
+    instanceOf: EtsiRefusal,
+    message: "not all extension_mandatory request options could be met",
+  });
+  const { results, done } = told(t);
+  keys.give(a, "c", { ...wanted, wish: "otp" }, done);
+  t.is(asked.length, 2);
+  asked[1]?.done([use(1)]);
+  t.like(results[0], { link: "other", level: "any" });
 });
 
 test("more than an application may have is 429, and costs no key", (t) => {
@@ -248,7 +264,7 @@ test("keys that are the caller's are taken, all at once", (t) => {
   const { results, done } = told(t);
   made.keys.take(a, "b", ids, done);
   t.deepEqual(made.taken, [[useOf(["b", "a"]), ids, 0]]);
-  t.deepEqual(results, [{ link: "fibre", uses }]);
+  t.deepEqual(results, [{ link: "fibre", uses, level: "otp" }]);
   t.like(made.keys.counts.get(useOf(["b", "a"])), { requests: 1, keys: 2 });
 });
 
@@ -322,7 +338,7 @@ test("a key whose assignment is on its way is waited for, for half a second", as
   made.answer = [use(1)];
   put(made, use(1));
   await made.clock.advance(5);
-  t.deepEqual(results, [{ link: "fibre", uses: [use(1)] }]);
+  t.deepEqual(results, [{ link: "fibre", uses: [use(1)], level: "otp" }]);
 
   put(made, use(2, { request: undefined }));
   const late = told(t);
@@ -332,58 +348,15 @@ test("a key whose assignment is on its way is waited for, for half a second", as
   t.is(made.keys.waiting, 0);
 });
 
-test("an application holds as much of a link's stock as it may, and more when keys were fetched or expired", async (t) => {
-  const made = bench();
-  const { keys, asked, uses, clock } = made;
-  const bound = { ...a, rate: { keysPerS: 1_000, burst: 10_000 }, outstandingBits: 1_024 };
-  const given = (n: number, more: Partial<Use> = {}) =>
-    use(n, {
-      ...{ owner: true, state: "S", request: useOf(["a", "b"]) },
-      ranges: [{ extent: 1, start: n * 32, end: n * 32 + 32 }],
-      ...more,
-    });
-  // Two are there from before a restart; of others, of their fate, or prepared they do not count.
-  put(
-    made,
-    given(1),
-    given(2),
-    given(3, { fate: "T" }),
-    given(4, { state: "P", request: undefined }),
-  );
-  put(made, given(5, { owner: false }), given(6, { request: useOf(["a2", "b2"]) }));
-  const ask = (more: Partial<KeyRequest> = {}, id = "b") => {
-    const one = told(t);
-    keys.give(bound, id, { ...wanted, ...more }, one.done);
-    return one;
-  };
-  const first = ask();
-  t.is(asked.length, 1);
-  const message = "too many keys of the SAE are not fetched yet";
-  t.deepEqual(
-    ask({ number: 1, size: 64 }).refusal(),
-    [503, message, 1],
-    "what is asked for counts",
-  );
-  t.is(keys.counts.get(useOf(["a", "b"]))?.refused, 1);
+test("an application that holds as much of a link's stock as it may is told to come again, and counted", (t) => {
+  const { keys, asked } = bench();
+  const bound = { ...a, outstandingBits: 1_024 };
+  keys.give(bound, "b", { ...wanted, number: 4 }, () => {});
+  const { done, refusal } = told(t);
+  keys.give(bound, "b", { ...wanted, number: 1 }, done);
+  t.deepEqual(refusal(), [503, "too many keys of the SAE are not fetched yet", 1]);
+  t.like([...keys.counts.values()][0], { requests: 2, refused: 1 });
   asked[0]?.done("stock");
-  t.is(first.refusal()[1], "not enough keys are stored");
-  ask();
-  asked[1]?.done([given(7), given(8)]);
-  put(made, given(7), given(8));
-  t.deepEqual(ask().refusal(), [503, message, 1]);
-  ask({}, "c");
-  t.is(asked.length, 3, "another link has stock of its own");
-  (uses.get(given(1).id) as Use).fate = "T";
-  uses.delete(given(2).id);
-  t.deepEqual(ask().refusal(), [503, message, 1], "not all keys are looked at at each request");
-  await clock.advance(1_000);
-  ask();
-  t.is(asked.length, 4);
-  await clock.advance(1_000);
-  t.deepEqual(
-    ask({ number: 1, size: 64 }).refusal(),
-    [503, message, 1],
-    "also while it has no answer",
-  );
-  t.deepEqual(ask({ number: 128, size: 64 }).refusal(), [503, message, 1]);
+  keys.give(bound, "b", wanted, () => {});
+  t.is(asked.length, 2, "what it was not given it does not hold");
 });

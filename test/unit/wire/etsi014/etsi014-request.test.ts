@@ -9,7 +9,14 @@ import {
 import { EtsiRefusal } from "../../../../src/wire/etsi014/refusal.ts";
 
 const limits: KeyLimits = { standard: 256, least: 64, most: 65_536, number: 4_096, saes: 3 };
-const usual: KeyRequest = { number: 1, size: 256, additional: [], level: "any", unhandled: false };
+const usual: KeyRequest = {
+  number: 1,
+  size: 256,
+  additional: [],
+  level: "any",
+  wish: "any",
+  unhandled: false,
+};
 
 const body = (value: unknown) =>
   Buffer.from(typeof value === "string" ? value : JSON.stringify(value));
@@ -120,11 +127,11 @@ test("a mandatory option is met or refused by the standard's text", (t) => {
 test("an optional option is met or told", (t) => {
   const may = (...extension_optional: unknown[]) => of({ extension_optional });
   t.deepEqual(may(), usual);
-  t.deepEqual(may({ security_level: "otp" }), { ...usual, level: "otp" });
+  t.deepEqual(may({ security_level: "otp" }), { ...usual, wish: "otp" });
   t.deepEqual(may({ security_level: "any" }), usual);
   t.deepEqual(may({ x: 1 }), { ...usual, unhandled: true });
   t.deepEqual(may({ security_level: "none" }), { ...usual, unhandled: true });
-  t.deepEqual(may({ x: 1, security_level: "otp" }), { ...usual, level: "otp", unhandled: true });
+  t.deepEqual(may({ x: 1, security_level: "otp" }), { ...usual, wish: "otp", unhandled: true });
 });
 
 test("extensions are arrays of objects", (t) => {
