@@ -65,6 +65,10 @@ const link = object(
     boot,
     peer: about(text, "KM ID of the other end"),
     leads: about(flag, "whether this end proposes batches"),
+    takes: about(
+      oneOf("witnessed", "local"),
+      "local: applications of this end fetch keys without the other end as a witness",
+    ),
     session: about(
       oneOf("down", "comparing", "ready"),
       "comparing: both books are compared, before anything else",

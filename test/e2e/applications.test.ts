@@ -192,6 +192,43 @@ test.serial("more than an application may have is refused, and others are served
   t.is((await a.encKeys(b.sae)).status, 200);
 });
 
+test.serial(
+  "where takes are local a key is fetched while the other KM is away, and after a restart not before books were compared",
+  async (t) => {
+    const { rig, kms, a, b } = await world(t);
+    const { alice, bob } = kms;
+    await bob.process.stop();
+    const file = `${rig.folder}/kms/bob.toml`;
+    const own = "[link.fibre]\n";
+    writeFileSync(file, readFileSync(file, "utf8").replace(own, `${own}takes = "local"\n`));
+    await bob.start(AbortSignal.timeout(30_000));
+    const enc = await rig.until("keys", () => a.encKeys(b.sae, 2), {
+      when: ({ status }) => status === 200,
+    });
+    const [one, two] = heldKeys(enc);
+    t.is((await alice.status()).links[0]?.takes, "witnessed");
+    t.is((await bob.status()).links[0]?.takes, "local");
+    await alice.process.stop("SIGKILL");
+    await rig.until("the link is down", async () => (await bob.status()).links[0]?.session, {
+      is: "down",
+    });
+    const fetched = await b.decKeys(a.sae, [one?.id ?? ""]);
+    t.deepEqual(heldKeys(fetched), [one]);
+    t.is((await b.decKeys(a.sae, [one?.id ?? ""])).status, 400, "once");
+    await bob.process.stop("SIGKILL");
+    await bob.start(AbortSignal.timeout(30_000));
+    const early = await rig.until("an answer", () => b.decKeys(a.sae, [two?.id ?? ""]), {
+      when: ({ status }) => status > 0,
+    });
+    t.is(early.status, 503);
+    await alice.start(AbortSignal.timeout(30_000));
+    const late = await rig.until("the other key", () => b.decKeys(a.sae, [two?.id ?? ""]), {
+      when: ({ status }) => status === 200,
+    });
+    t.deepEqual(heldKeys(late), [two]);
+  },
+);
+
 test.serial("without the other KM there is no key, and that is said at once", async (t) => {
   const { rig, kms, a, b } = await world(t);
   const [key] = heldKeys(await a.encKeys(b.sae));

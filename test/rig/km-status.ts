@@ -12,6 +12,7 @@ export const goodLink: LinkStatus = {
   name: "fibre",
   peer: "km-b",
   leads: true,
+  takes: "witnessed",
   session: "ready",
   key_exchange: "X25519MLKEM768",
   same_policy: true,

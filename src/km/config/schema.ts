@@ -120,6 +120,7 @@ export const linkSchema = v.strictObject({
   port: v.optional(whole(1, 65_535)),
   unit_bits: v.optional(v.pipe(whole(8, 65_536), v.multipleOf(8, "expected a multiple of 8")), 256),
   match_within_s: seconds(1, 604_800, 3_600),
+  takes: v.optional(v.picklist(["witnessed", "local"]), "witnessed"),
 });
 
 const keyBits = (least: number) =>

@@ -39,11 +39,12 @@ export function inventory(facts: KmFacts, parts: Inventory) {
 }
 
 export function linkState(boot: number, link: LinkStatus, marks: Marks, since: number) {
-  const { peer, leads, session, key_exchange, same_policy } = link;
+  const { peer, leads, takes, session, key_exchange, same_policy } = link;
   return {
     boot,
     peer,
     leads,
+    takes,
     session,
     ...(key_exchange !== undefined && { key_exchange }),
     same_policy,

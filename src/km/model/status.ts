@@ -66,6 +66,8 @@ export interface LinkStatus {
   readonly peer: string;
   /** Whether this end leads: it proposes batches. */
   readonly leads: boolean;
+  /** `local`: applications of this KM fetch keys without the other KM as a witness. */
+  readonly takes: "witnessed" | "local";
   readonly session: "down" | "comparing" | "ready";
   /** Group of TLS's key exchange, while there is a session. */
   readonly key_exchange?: string;

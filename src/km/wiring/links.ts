@@ -76,7 +76,7 @@ export class LinkOfKm {
           ids: leads ? [module_id, matching_module_id] : [matching_module_id, module_id],
         })),
         limits: { ...usualLimits, unit: unit_bits / 8, matchMs: match_within },
-        takes: "witnessed",
+        takes: config.takes,
         incarnation,
       },
       {
@@ -239,6 +239,7 @@ export class LinkOfKm {
     return {
       name: config.name,
       peer: config.peer,
+      takes: config.takes,
       leads: books.side === 0,
       session: core.phase,
       ...(this.#group !== undefined && { key_exchange: this.#group }),

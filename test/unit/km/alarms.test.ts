@@ -10,6 +10,7 @@ const link: LinkStatus = {
   name: "fibre",
   peer: "km-b",
   leads: true,
+  takes: "witnessed",
   session: "ready",
   key_exchange: "X25519MLKEM768",
   same_policy: true,
