@@ -167,7 +167,7 @@ async function open(rig: Rig): Promise<World> {
     const { body } = await master.status(slave.sae);
     return (body as { stored_key_count?: number } | undefined)?.stored_key_count ?? 0;
   };
-  await rig.until("keys are in stock", stock, { atLeast: 5_000 });
+  await rig.until("keys are in stock", stock, { atLeast: 5_000, deadlineMs: 120_000 });
   return { kms, hostile, master, slave };
 }
 

@@ -23,6 +23,8 @@ export interface TlsTexts extends TrustTexts {
   readonly crlFresh?: boolean | undefined;
   /** Only a key exchange that a quantum computer cannot undo. */
   readonly requirePq?: boolean | undefined;
+  /** Clients of a server may have TLS 1.2, with {@link suites12}: no quantum-safe key exchange then. */
+  readonly tls12?: boolean | undefined;
 }
 
 /**
@@ -89,17 +91,27 @@ export function noCommonGroup(error: unknown, texts: TlsTexts | undefined): stri
   return `the other side has no ${hybrid}, and require_pq allows nothing else (${code})`;
 }
 
+/** Suites of TLS 1.3, and those of TLS 1.2 that are as good: ephemeral keys, authenticated encryption. */
+const suites12 = [
+  ...["TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256"],
+  ...["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384"],
+  ...["ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305"],
+  ...["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"],
+];
+
 /**
  * Options of a server, for `https.createServer` and `setSecureContext`. Clients without a certificate of
  * these CAs get no connection if `clients` says so; lists are for who accepts connections to check.
  */
 export function serverTls(texts: TlsTexts, clients: boolean) {
+  // A resumed session is not checked again: each connection shows its certificate, and keeps it.
+  const once = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
   return {
     ...common(texts),
     requestCert: clients,
     rejectUnauthorized: clients,
-    // A resumed session is not checked again: each connection shows its certificate.
-    ...(clients && { secureOptions: cleansePlaintext | constants.SSL_OP_NO_TICKET }),
+    ...(clients && { secureOptions: cleansePlaintext | once }),
+    ...(texts.tls12 === true && ({ minVersion: "TLSv1.2", ciphers: suites12.join(":") } as const)),
   };
 }
 

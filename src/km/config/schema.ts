@@ -138,6 +138,7 @@ export const etsi014Schema = v.strictObject({
   prepared_keys: v.optional(whole(0, 4_096), 256),
   pick_up_s: seconds(1, 31_536_000, 3_600),
   answer_timeout_s: seconds(0.1, 60, 3),
+  tls12: v.optional(v.boolean(), false),
 });
 
 /** Where encryptors ask for keys (SKIP, draft-cisco-skip); the limits of `[etsi014]` are its limits, too. */

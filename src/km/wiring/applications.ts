@@ -97,13 +97,16 @@ export class KeyDelivery {
   }
 
   #read(): ServerTexts {
-    return readTexts(this.#parts.config.etsi014 ?? {}) as ServerTexts;
+    const { etsi014 } = this.#parts.config;
+    return { ...(readTexts(etsi014 ?? {}) as ServerTexts), tls12: etsi014?.tls12 };
   }
 
   /** Applications may ask from now on. @throws Fault `web.listen` */
   async listen(): Promise<void> {
-    const { host } = this.#parts.config.etsi014 ?? {};
-    this.#parts.log.info("keys for applications", { host, port: await this.#server.listen() });
+    const { host, tls12 = false } = this.#parts.config.etsi014 ?? {};
+    const { log } = this.#parts;
+    log.info("keys for applications", { host, port: await this.#server.listen() });
+    if (tls12) log.warn("applications may have TLS 1.2: no quantum-safe key exchange");
   }
 
   /** New connections are shown what is in the files now; open ones are checked by it. @throws Fault */
