@@ -1,4 +1,5 @@
 /** Applications that are not to be trusted, at length. */
+import { doorTimings, mostZ } from "../../test/campaign/door-timing.ts";
 import { fuzzEtsi014 } from "../../test/campaign/etsi014-fuzz.ts";
 import { hostileApplications } from "../../test/campaign/hostile-applications.ts";
 import { type Campaign, times } from "./campaign.ts";
@@ -13,6 +14,23 @@ export const etsi014: Campaign = {
         for (const what of wrong) process.stderr.write(`${what}\n`);
         const held = wrong.size === 0 && figures.growth < 50_000_000;
         return { held, figures: { ...figures, wrong: wrong.size } };
+      },
+    },
+    {
+      title:
+        "20,000 rounds of who may not know whether a key exists, and looks how long the answer takes",
+      async run(scale, seed) {
+        const { stranger, registered, planted, told } = await doorTimings(
+          times(20_000, scale),
+          seed,
+        );
+        const held = [stranger, registered].every(({ z }) => Math.abs(z) < mostZ) && told === 0;
+        const figures = { stranger_z: stranger.z, existing_us: stranger.first_us };
+        const others = { missing_us: stranger.second_us, registered_z: registered.z };
+        return {
+          held: held && planted.z > mostZ,
+          figures: { ...figures, ...others, planted_z: planted.z },
+        };
       },
     },
     {
