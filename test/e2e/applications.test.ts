@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
+import { linkTable } from "../../src/km/cli/show.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { patience } from "../patience.ts";
 import { ApplicationClient, type HeldKey, heldKeys } from "../rig/application.ts";
@@ -207,7 +208,10 @@ test.serial(
     });
     const [one, two] = heldKeys(enc);
     t.is((await alice.status()).links[0]?.takes, "witnessed");
-    t.is((await bob.status()).links[0]?.takes, "local");
+    const status = await bob.status();
+    t.is(status.links[0]?.takes, "local");
+    t.regex(linkTable(status), /without a witness its applications fetch keys .*: fibre/);
+    t.notRegex(linkTable(await alice.status()), /witness/);
     await alice.process.stop("SIGKILL");
     await rig.until("the link is down", async () => (await bob.status()).links[0]?.session, {
       is: "down",

@@ -95,7 +95,9 @@ function linkLines(links: readonly LinkStatus[]): string[] {
     key(link.stock_bits),
     key(link.peer_stock_bits),
   ]);
-  return table(columns, rows, width);
+  const alone = links.filter(({ takes }) => takes === "local").map(({ name }) => name);
+  const told = `without a witness its applications fetch keys (takes = "local"): ${alone.join(", ")}`;
+  return [...table(columns, rows, width), ...(alone.length === 0 ? [] : wrap(told, width))];
 }
 
 function moduleLines(modules: readonly ModuleStatus[]): string[] {
