@@ -5,8 +5,8 @@ import type { IdRecord } from "../../src/km/acquisition/id-memory.ts";
 import { IdMemory } from "../../src/km/acquisition/id-memory.ts";
 import { Intake, type IntakeOptions } from "../../src/km/acquisition/intake.ts";
 import type { IntakeModule } from "../../src/km/acquisition/line.ts";
-import { IdMask } from "../../src/km/acquisition/masked-ids.ts";
 import type { IntakeEvents } from "../../src/km/acquisition/module-intake.ts";
+import { IdMask } from "../../src/km/keys/masked-ids.ts";
 import type { Buffered, Handle } from "../../src/km/store/port.ts";
 import { MemoryKeyStore } from "./memory-key-store.ts";
 

@@ -6,6 +6,7 @@ import type {
   Change,
   Fullness,
   Handle,
+  Handles,
   KeyStore,
   StoreUse,
   TagKey,
@@ -94,9 +95,9 @@ export class MemoryKeyStore implements KeyStore {
     };
   }
 
-  tagBuffered(handles: readonly Handle[], key: TagKey, done: (tag: Buffer | undefined) => void) {
+  tagBuffered(handles: Handles, key: TagKey, done: (tag: Buffer | undefined) => void) {
     this.#later(() => {
-      const entries = handles.map((handle) => this.entries.get(handle)?.bytes);
+      const entries = Array.from(handles, (handle) => this.entries.get(handle)?.bytes);
       if (entries.some((bytes) => bytes === undefined)) return done(undefined);
       const mac = createCipheriv("aes-128-gcm", key.key, key.nonce);
       mac.setAAD(Buffer.concat(entries as Buffer[]));

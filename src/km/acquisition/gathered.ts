@@ -1,9 +1,9 @@
 /** QKD-keys of one module that came in one turn, in memory of their own outside of the JavaScript heap. */
 import { keyMemory, wipeMemory } from "../../port/key.ts";
 import type { SupplyReader } from "../../wire/kq1/supply-reader.ts";
+import { idBytes } from "../keys/masked-ids.ts";
 import { type ReceivedKey, wholeBytes } from "../keys/received.ts";
 import type { Line } from "./line.ts";
-import { idBytes } from "./masked-ids.ts";
 
 /** Keys and bytes of one turn; what is more is handed on before. */
 const mostKeys = 1_024;

@@ -4,11 +4,11 @@
  */
 import type { SupplyResponse } from "../../wire/kq1/supply-answer.ts";
 import type { SupplyReader } from "../../wire/kq1/supply-reader.ts";
+import type { IdMask } from "../keys/masked-ids.ts";
 import { wholeBytes } from "../keys/received.ts";
 import type { Buffered, KeyStore } from "../store/port.ts";
 import type { IdMemory } from "./id-memory.ts";
 import type { InFlight, IntakeModule, Line } from "./line.ts";
-import type { IdMask } from "./masked-ids.ts";
 import { type IntakeEvents, ModuleIntake } from "./module-intake.ts";
 
 export interface IntakeOptions {

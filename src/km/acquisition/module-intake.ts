@@ -5,14 +5,14 @@
 import { keyMemory, wipeMemory } from "../../port/key.ts";
 import type { SupplyResponse } from "../../wire/kq1/supply-answer.ts";
 import type { SupplyReader } from "../../wire/kq1/supply-reader.ts";
+import { IdTable } from "../keys/id-table.ts";
+import { type IdMask, idBytes, idWords } from "../keys/masked-ids.ts";
 import type { ReceivedKey } from "../keys/received.ts";
 import type { Buffered, Handle, KeyStore } from "../store/port.ts";
 import { Contested } from "./contested.ts";
 import { Gathered } from "./gathered.ts";
 import type { IdMemory } from "./id-memory.ts";
-import { IdTable } from "./id-table.ts";
 import type { IntakeModule, Line } from "./line.ts";
-import { type IdMask, idBytes, idWords } from "./masked-ids.ts";
 
 /** What intake tells, and asks of matching, which works with what is in the buffer. */
 export interface IntakeEvents {

@@ -9,6 +9,9 @@ import type { ReceivedKey } from "../keys/received.ts";
 /** Names a QKD-key in the buffer: a number that is never used again in the life of a store. */
 export type Handle = number;
 
+/** Some of them, in order. */
+export type Handles = readonly Handle[] | Float64Array;
+
 /** A QKD-key that waits in the buffer for its match. */
 export interface Buffered {
   readonly handle: Handle;
@@ -47,7 +50,7 @@ export interface NewExtent {
   readonly link: string;
   readonly number: number;
   readonly length: number;
-  readonly handles: readonly Handle[];
+  readonly handles: Handles;
 }
 
 /** What becomes durable as one: all of it, or nothing. */
@@ -118,11 +121,7 @@ export interface KeyStore {
    * have to be read from the disk first.
    * @param done undefined if a handle is not in the buffer any more
    */
-  tagBuffered(
-    handles: readonly Handle[],
-    key: TagKey,
-    done: (tag: Buffer | undefined) => void,
-  ): void;
+  tagBuffered(handles: Handles, key: TagKey, done: (tag: Buffer | undefined) => void): void;
   /** The same over ranges of extents. Undefined if one of them is not there. */
   tagRanges(
     link: string,

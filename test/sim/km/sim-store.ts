@@ -9,6 +9,7 @@ import type {
   Change,
   Fullness,
   Handle,
+  Handles,
   KeyStore,
   Loaded,
   Row,
@@ -235,12 +236,8 @@ export class SimStore implements KeyStore {
     };
   }
 
-  tagBuffered(
-    handles: readonly Handle[],
-    key: TagKey,
-    done: (tag: Buffer | undefined) => void,
-  ): void {
-    const parts = handles.map((handle) => this.#live.buffered.get(handle)?.bytes);
+  tagBuffered(handles: Handles, key: TagKey, done: (tag: Buffer | undefined) => void): void {
+    const parts = Array.from(handles, (handle) => this.#live.buffered.get(handle)?.bytes);
     this.#later(() => done(parts.includes(undefined) ? undefined : gmac(parts as Buffer[], key)));
   }
 

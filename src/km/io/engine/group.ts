@@ -171,14 +171,27 @@ export class Group {
     return place < this.count && ((this.consumed[place >> 3] as number) & (1 << (place & 7))) === 0;
   }
 
-  consume(place: number): void {
-    if (!this.isLive(place)) return;
-    this.consumed[place >> 3] = (this.consumed[place >> 3] as number) | (1 << (place & 7));
-    this.live--;
-    const plain = this.#plain;
-    if (plain === undefined) return;
-    plain.fill(0, this.#starts[place] as number, this.#starts[place + 1] as number);
+  /** Whether all keys `[from, to)` wait. */
+  areLive(from: number, to: number): boolean {
+    for (let place = from; place < to; place++) if (!this.isLive(place)) return false;
+    return true;
+  }
+
+  /** Keys `[from, to)` leave the buffer. @returns how many of them were there, and their bytes */
+  consume(from: number, to = from + 1): { readonly keys: number; readonly bytes: number } {
+    const starts = this.#starts;
+    let keys = 0;
+    let bytes = 0;
+    for (let place = from; place < to; place++) {
+      if (!this.isLive(place)) continue;
+      this.consumed[place >> 3] = (this.consumed[place >> 3] as number) | (1 << (place & 7));
+      keys++;
+      bytes += this.lengthOf(place);
+    }
+    this.live -= keys;
+    if (keys > 0) this.#plain?.fill(0, starts[from] as number, starts[to] as number);
     if (this.live === 0) this.evict();
+    return { keys, bytes };
   }
 
   /**
@@ -198,9 +211,9 @@ export class Group {
     return this.#plain;
   }
 
-  /** A view of one key's bytes; undefined while they are on the disk alone. */
-  bytesOf(place: number): Uint8Array | undefined {
-    return this.#plain?.subarray(this.#starts[place] as number, this.#starts[place + 1] as number);
+  /** A view of the bytes of keys `[from, to)`; undefined while they are on the disk alone. */
+  bytesOf(from: number, to = from + 1): Uint8Array | undefined {
+    return this.#plain?.subarray(this.#starts[from] as number, this.#starts[to] as number);
   }
 
   /** Its bytes are on the disk alone from now on. */
