@@ -1,8 +1,8 @@
 /** A store of a key manager in memory: what `src/km/store/port.ts` asks for, without a disk. */
 import { createCipheriv, timingSafeEqual } from "node:crypto";
-import { type ReceivedKey, wholeBytes } from "../../src/km/keys/received.ts";
+import { type ReceivedKeys, wholeBytes } from "../../src/km/keys/received.ts";
+import type { Buffered, BufferedKeys } from "../../src/km/store/buffered.ts";
 import type {
-  Buffered,
   Change,
   Fullness,
   Handle,
@@ -11,6 +11,7 @@ import type {
   StoreUse,
   TagKey,
 } from "../../src/km/store/port.ts";
+import { columnsOf, eachReceived } from "./stored-keys.ts";
 
 interface Entry {
   readonly buffered: Buffered;
@@ -48,9 +49,9 @@ export class MemoryKeyStore implements KeyStore {
     }
   }
 
-  put(module: string, keys: readonly ReceivedKey[], done: (stored: readonly Buffered[]) => void) {
-    this.puts.push(keys.length);
-    const entries = keys.map(({ id, bits, bytes, generatedAt, qber }) => ({
+  put(module: string, keys: ReceivedKeys, done: (stored: BufferedKeys | undefined) => void): void {
+    this.puts.push(keys.count);
+    const entries = eachReceived(keys).map(({ id, bits, bytes, generatedAt, qber }) => ({
       bytes: Buffer.from(bytes),
       buffered: {
         handle: ++this.#handle,
@@ -65,7 +66,7 @@ export class MemoryKeyStore implements KeyStore {
     }));
     this.#later(() => {
       for (const entry of entries) this.entries.set(entry.buffered.handle, entry);
-      done(entries.map(({ buffered }) => buffered));
+      done(columnsOf(entries.map(({ buffered }) => buffered))[0]);
     });
   }
 

@@ -12,7 +12,8 @@ import type { KxSession, LinkContext, LinkLimits } from "../peer/context.ts";
 import type { LinkEvent } from "../peer/events.ts";
 import { Turn } from "../peer/turn.ts";
 import { LinkBooks } from "../store/books.ts";
-import type { Buffered, KeyStore, Row } from "../store/port.ts";
+import type { BufferedKeys } from "../store/buffered.ts";
+import type { KeyStore, Row } from "../store/port.ts";
 import type { Side } from "../store/regions.ts";
 import { Owner } from "../supply/owner.ts";
 import { Peer, type Takes } from "../supply/peer.ts";
@@ -92,7 +93,7 @@ export class KmLink {
     options: LinkOptions,
     world: LinkWorld,
     rows: readonly Row[],
-    buffered: readonly Buffered[],
+    buffered: readonly BufferedKeys[],
     extents: ReadonlySet<number>,
   ) {
     this.#options = options;
@@ -112,7 +113,7 @@ export class KmLink {
     this.owner = new Owner(this.#context, options.incarnation, () => this.#ownership.ask());
     this.peer = new Peer(this.#context, options.takes, (use) => world.mayBind(use));
     this.#ownership = new Ownership(this.#context);
-    const waiting = this.#wait(buffered);
+    const waiting = buffered.flatMap((keys) => this.#wait(keys) ?? []);
     const ids = modules.map(({ ids }) => ids);
     if (side === 0) this.#leader = new Leader(this.#context, this.#buffer, ids);
     else this.#follower = new Follower(this.#context, this.#buffer, rows);
@@ -186,24 +187,18 @@ export class KmLink {
     return oldest === undefined ? 0 : this.#world.now() - oldest;
   }
 
-  /** Puts keys of this link's modules into the buffer. */
-  #wait(keys: readonly Buffered[]) {
-    const now = this.#world.now();
-    return Array.from(
-      Map.groupBy(keys, ({ module }) => module),
-      ([name, of]) => {
-        const pair = this.#options.modules.findIndex(({ module }) => module === name);
-        return pair < 0 ? [] : [{ pair, ...this.#buffer.add(of, pair, now) }];
-      },
-    ).flat();
+  /** Puts keys into the buffer. @returns undefined if they are of no module of this link */
+  #wait(keys: BufferedKeys) {
+    const pair = this.#options.modules.findIndex(({ module }) => module === keys.module);
+    return pair < 0 ? undefined : { pair, ...this.#buffer.add(keys, pair, this.#world.now()) };
   }
 
-  /** QKD-keys of this link's modules are durable in the buffer. */
-  stored(keys: readonly Buffered[]): void {
-    for (const { batch, pair, masked } of this.#wait(keys)) {
-      this.#leader?.add(batch, pair);
-      this.#follower?.stored(masked);
-    }
+  /** QKD-keys of one of this link's modules are durable in the buffer. */
+  stored(keys: BufferedKeys): void {
+    const waiting = this.#wait(keys);
+    if (waiting === undefined) return;
+    this.#leader?.add(waiting.batch, waiting.pair);
+    this.#follower?.stored(waiting.masked);
     this.#leader?.advance();
   }
 

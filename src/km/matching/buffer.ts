@@ -1,8 +1,10 @@
 /** QKD-keys of one link that wait for their match, in the order in which they came. Pure. */
 import { IdTable } from "../keys/id-table.ts";
-import { IdMask, idBytes, idWords } from "../keys/masked-ids.ts";
+import { IdMask, idWords } from "../keys/masked-ids.ts";
 import { type Origin, type Run, sameOrigin } from "../keys/origin.ts";
-import type { Buffered } from "../store/port.ts";
+import { wholeBytes } from "../keys/received.ts";
+import type { BufferedKeys } from "../store/buffered.ts";
+import type { Handle } from "../store/port.ts";
 import { none, Slots } from "./slots.ts";
 
 /** Keys of the buffer, in order: where each is, and what tells it from a later one that is there. */
@@ -60,42 +62,44 @@ export class LinkBuffer {
   }
 
   /** @param pair of modules, of all of them @returns them; {@link mask} of their IDs finds them again */
-  add(keys: readonly Buffered[], pair: number, now: number): { batch: Batch; masked: Uint32Array } {
-    const ids = Buffer.alloc(idBytes * keys.length);
-    for (let i = 0; i < keys.length; i++) ids.set((keys[i] as Buffered).id, idBytes * i);
+  add(keys: BufferedKeys, pair: number, now: number): { batch: Batch; masked: Uint32Array } {
+    const { ids, handles, bits } = keys;
     const masked = this.#mask.of(ids);
     const words = wordsOf(ids);
-    const batch = newBatch(keys.length);
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i] as Buffered;
-      const { handle, length } = key;
-      const facts = { handle, length, origin: this.#originOf(key), pair, since: now };
-      const slot = this.slots.take(facts, words, idWords * i);
+    const slots = new Int32Array(handles.length);
+    for (let i = 0; i < handles.length; i++) {
+      const handle = handles[i] as Handle;
+      const length = wholeBytes(bits[i] as number);
+      const slot = this.slots.take(handle, length, this.#originOf(keys, i), pair, now);
+      this.slots.setId(slot, words, idWords * i);
       this.#table.set(masked, i, slot);
       this.#bytes += length;
-      batch.slots[i] = slot;
-      batch.handles[i] = handle;
+      slots[i] = slot;
     }
-    return { batch, masked };
+    return { batch: { slots, handles }, masked };
   }
 
   /** Keys that came alike share one. */
-  #originOf({ module, bits, at, generatedAt, qber }: Buffered): Origin {
+  #originOf(keys: BufferedKeys, i: number): Origin {
     const last = this.#lastOrigin;
+    const { module, at } = keys;
+    const bits = keys.bits[i] as number;
+    const generatedAt = keys.generatedAt[i] as number;
+    const qber = keys.qber[i] as number;
     const isSame =
       last !== undefined &&
       last.module === module &&
       last.bits === bits &&
       last.at === at &&
-      last.generatedAt === generatedAt &&
-      last.qber === qber;
+      Object.is(last.generatedAt ?? Number.NaN, generatedAt) &&
+      Object.is(last.qber ?? Number.NaN, qber);
     if (isSame) return last;
     const origin = {
       module,
       bits,
       at,
-      ...(generatedAt !== undefined && { generatedAt }),
-      ...(qber !== undefined && { qber }),
+      ...(!Number.isNaN(generatedAt) && { generatedAt }),
+      ...(!Number.isNaN(qber) && { qber }),
     };
     this.#lastOrigin = origin;
     return origin;

@@ -53,17 +53,6 @@ class Page {
   }
 }
 
-/** What does not change of a key while it waits. */
-export interface SlotFacts {
-  readonly handle: Handle;
-  readonly length: number;
-  readonly origin: Origin;
-  /** Index of its pair of modules. */
-  readonly pair: number;
-  /** When it came here, or the process began; monotonic, ms. */
-  readonly since: number;
-}
-
 /** Slots by number. All methods but {@link has} want one that is taken. */
 export class Slots {
   readonly #pages: (Page | undefined)[] = [];
@@ -83,15 +72,17 @@ export class Slots {
     return this.#oldest;
   }
 
-  /** @param id its four words are at `at` of these */
-  take({ handle, length, origin, pair, since }: SlotFacts, id: Uint32Array, at: number): number {
+  /**
+   * A slot for a key, whose ID is to be set.
+   * @param pair index of its pair of modules @param since when it came here, or the process began; monotonic, ms
+   */
+  take(handle: Handle, length: number, origin: Origin, pair: number, since: number): number {
     const number = this.#roomy.at(-1) ?? this.#addPage();
     const page = this.#pageToTake(number);
     const place = page.take();
     if (page.isFull) this.#roomy.pop();
     const slot = number * pageSlots + place;
     page.handles[place] = handle;
-    for (let i = 0; i < words; i++) page.ids[place * words + i] = id[at + i] as number;
     page.lengths[place] = length;
     page.origins[place] = origin;
     page.pairs[place] = pair;
@@ -191,6 +182,13 @@ export class Slots {
 
   countLacked(slot: number): void {
     this.#page(slot).lacked[slot & inPage] = Math.min(255, this.lacked(slot) + 1);
+  }
+
+  /** @param id its four words are at `at` of these */
+  setId(slot: number, id: Uint32Array, at: number): void {
+    const { ids } = this.#page(slot);
+    const to = (slot & inPage) * words;
+    for (let i = 0; i < words; i++) ids[to + i] = id[at + i] as number;
   }
 
   /** Writes the four words of its ID to `at`. */

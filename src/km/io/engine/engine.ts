@@ -6,9 +6,9 @@
 import { timingSafeEqual } from "node:crypto";
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
-import type { ReceivedKey } from "../../keys/received.ts";
+import { type ReceivedKeys, wholeBytes } from "../../keys/received.ts";
+import type { BufferedKeys } from "../../store/buffered.ts";
 import type {
-  Buffered,
   Change,
   Fullness,
   Handle,
@@ -73,18 +73,24 @@ export class Engine implements KeyStore {
     this.#resealing.resume();
   }
 
-  put(
-    module: string,
-    keys: readonly ReceivedKey[],
-    done: (stored: readonly Buffered[]) => void,
-  ): void {
+  put(module: string, keys: ReceivedKeys, done: (stored: BufferedKeys | undefined) => void): void {
     const at = this.#parts.clock.wall();
-    const stored = keys.map((key) => {
-      const buffered = this.#builder(Math.floor(key.bits / 8)).add(module, key, at);
-      this.#waiting.bytes += buffered.length;
-      return buffered;
-    });
-    this.#waiting.keys += keys.length;
+    const handles = new Float64Array(keys.count);
+    for (let from = 0; from < keys.count; ) {
+      const builder = this.#builder(wholeBytes(keys.bits[from] as number));
+      from = builder.add(module, keys, from, at, handles);
+    }
+    const stored: BufferedKeys = {
+      module,
+      at,
+      handles,
+      ids: Buffer.from(keys.ids),
+      bits: keys.bits.slice(),
+      generatedAt: keys.generatedAt.slice(),
+      qber: keys.qber.slice(),
+    };
+    this.#waiting.keys += keys.count;
+    this.#waiting.bytes += keys.bytes.length;
     this.#enqueue({ type: "put", stored, done });
   }
 
@@ -170,9 +176,9 @@ export class Engine implements KeyStore {
 
   #put({ stored, done }: Extract<Operation, { type: "put" }>, isTaken: boolean): void {
     if (isTaken) return done(stored);
-    this.#waiting.keys -= stored.length;
-    for (const { length } of stored) this.#waiting.bytes -= length;
-    done([]);
+    this.#waiting.keys -= stored.handles.length;
+    for (const bits of stored.bits) this.#waiting.bytes -= wholeBytes(bits);
+    done(undefined);
   }
 
   /** The bytes of new extents, from the groups that they are made of. */
