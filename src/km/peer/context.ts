@@ -42,7 +42,7 @@ export const usualLimits: LinkLimits = {
   window: 16,
   batchKeys: 2_048,
   batchBytes: 2_097_152,
-  readyBytes: 65_536,
+  readyBytes: 262_144,
   readyKeys: 512,
   holdMs: 5,
   lackMs: 300,
