@@ -3,11 +3,11 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { KmStatus } from "../../src/km/model/status.ts";
-import { KmPair } from "../../test/rig/km-pair.ts";
+import { type KmOfPair, KmPair } from "../../test/rig/km-pair.ts";
 import { drawIds, feed } from "./km-feed.ts";
-import type { Benchmark, Sample } from "./measure.ts";
+import { type Benchmark, percentile, type Sample } from "./measure.ts";
 import { usageOf } from "./node-child.ts";
+import { launcher } from "./production.ts";
 
 const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
 const deadlineMs = 120_000;
@@ -30,31 +30,64 @@ interface Ran {
   readonly rss: number;
 }
 
-async function run(load: Load, seconds: number): Promise<Ran> {
-  const { keyBytes, window, about, rate, alone } = load;
-  const count = Math.ceil((rate ?? about) * Math.max(seconds, 2));
-  const folder = mkdtempSync(join(tmpdir(), "qkd-bench-km-"));
-  const pair = await KmPair.make({ folder, modules });
-  const kms = alone ? [pair.alice] : pair.kms;
-  try {
-    await Promise.all(kms.map((km) => km.start(AbortSignal.timeout(deadlineMs))));
+/** Before anything is measured, so long as if keys came as fast as they can: code is compiled, files are there. */
+const warmUpSeconds = 2;
+/** Units of 32 bytes of a stock that is large, in keys of so many bytes. */
+const manyUnits = 10_000_000;
+const unitBytes = 32;
+
+/** Two key managers of the production build, or one of them. */
+class Site {
+  readonly #folder = mkdtempSync(join(tmpdir(), "qkd-bench-km-"));
+  #kms: readonly KmOfPair[] = [];
+  /** Bytes of key that each was given. */
+  #given = 0;
+
+  static async open<T>(alone: boolean, body: (site: Site) => Promise<T>): Promise<T> {
+    const site = new Site();
+    try {
+      const program = launcher("qkd-km");
+      const pair = await KmPair.make({ folder: site.#folder, modules, program });
+      site.#kms = alone ? [pair.alice] : pair.kms;
+      await Promise.all(site.#kms.map((km) => km.start(AbortSignal.timeout(deadlineMs))));
+      return await body(site);
+    } finally {
+      await Promise.all(site.#kms.map(({ process }) => process.stop()));
+      rmSync(site.#folder, { recursive: true, force: true });
+    }
+  }
+
+  get #pids(): number[] {
+    return this.#kms.map(({ process }) => process.pid as number);
+  }
+
+  /** Bytes that are stock, durably, or that wait where there is no other end: of the KM that has less. */
+  async stock(): Promise<number> {
+    const seen = await Promise.all(this.#kms.map((km) => km.status()));
+    const bytes = seen.map(({ links: [link], store }) =>
+      this.#kms.length === 1
+        ? store.buffered_bits / 8
+        : ((link?.stock_bits ?? 0) + (link?.peer_stock_bits ?? 0)) / 8,
+    );
+    return Math.min(...bytes);
+  }
+
+  /** Gives keys to all, and waits until they are stock. */
+  async give(load: Load, count: number, rate = load.rate): Promise<Ran> {
+    const { keyBytes, window } = load;
     const ids = drawIds(count);
     const key = randomBytes(keyBytes);
-    const pids = kms.map(({ process }) => process.pid as number);
-    const cpu = () => pids.map((pid) => usageOf(pid).cpu);
+    this.#given += count * keyBytes;
+    const cpu = () => this.#pids.map((pid) => usageOf(pid).cpu);
     const before = cpu();
     const begun = performance.now();
     await Promise.all(
-      kms.map((km, i) => {
+      this.#kms.map((km, i) => {
         const own = [modules[i], modules[1 - i]] as [string, string];
         return feed({ at: km.at, modules: own, ids, key, window, rate });
       }),
     );
-    const isDone = ({ links, store }: KmStatus) =>
-      alone ? store.buffered_keys === count : links[0]?.matched_bits === count * keyBytes * 8;
-    for (;;) {
-      const seen = await Promise.all(kms.map((km) => km.status()));
-      if (seen.every(isDone)) break;
+    while ((await this.stock()) < this.#given) {
       if (performance.now() - begun > deadlineMs) throw new Error("keys were not matched in time");
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -63,12 +96,26 @@ async function run(load: Load, seconds: number): Promise<Ran> {
     return {
       perSecond: count / took,
       cores: Math.max(...cores),
-      rss: Math.max(...pids.map((pid) => usageOf(pid).rss)) / 1e6,
+      rss: Math.max(...this.#pids.map((pid) => usageOf(pid).rss)) / 1e6,
     };
-  } finally {
-    await pair.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
+
+  /** Ends one of them, in order, and starts it again. @returns ms from its start until it runs */
+  async restart(): Promise<number> {
+    const [km] = this.#kms as [KmOfPair];
+    await km.process.stop();
+    const begun = performance.now();
+    await km.start(AbortSignal.timeout(deadlineMs));
+    return performance.now() - begun;
+  }
+}
+
+function run(load: Load, seconds: number, stocked = 0): Promise<Ran> {
+  return Site.open(load.alone === true, async (site) => {
+    await site.give(load, load.about * warmUpSeconds, undefined);
+    if (stocked > 0) await site.give(long, Math.ceil((stocked * unitBytes) / long.keyBytes));
+    return await site.give(load, Math.ceil((load.rate ?? load.about) * Math.max(seconds, 2)));
+  });
 }
 
 const megabits = (load: Load, { perSecond }: Ran) => (perSecond * load.keyBytes * 8) / 1e6;
@@ -81,8 +128,52 @@ function rates(load: Load, unit: "keys/s" | "Mbit/s") {
   };
 }
 
+/** CPU of a key of 256 bits, µs, with so many units in stock. */
+function cost(stocked: number) {
+  return async (seconds: number): Promise<Sample> => {
+    const { cores, perSecond, rss } = await run(short, seconds, stocked);
+    return { value: (cores / perSecond) * 1e6, notes: { "keys/s": perSecond, "RSS MB": rss } };
+  };
+}
+
+/** ms from the start of a process until it runs, with so many units in stock. */
+function start(stocked: number) {
+  return (): Promise<Sample> =>
+    Site.open(false, async (site) => {
+      await site.give(long, Math.ceil((stocked * unitBytes) / long.keyBytes) + 1);
+      return { value: await site.restart() };
+    });
+}
+
+/**
+ * From when a key is due to be sent until it is durable stock at both ends, ms: p99. Seen from outside, by how much
+ * stock there is, so that it is never told too short.
+ */
+async function latency(seconds: number): Promise<Sample> {
+  const rate = halfLoad;
+  const count = Math.ceil(rate * Math.max(seconds, 2));
+  return await Site.open(false, async (site) => {
+    await site.give(short, short.about * warmUpSeconds);
+    const before = await site.stock();
+    const begun = performance.now();
+    const given = site.give(short, count, rate);
+    const waits: number[] = [];
+    for (let known = 0; known < count; ) {
+      const seen = ((await site.stock()) - before) / short.keyBytes;
+      const now = performance.now() - begun;
+      for (; known < seen; known++) waits.push(now - (known / rate) * 1_000);
+      if (now > deadlineMs) throw new Error("keys were not matched in time");
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    const { cores } = await given;
+    waits.sort((a, b) => a - b);
+    return { value: percentile(waits, 0.99), cores, notes: { "p50 ms": percentile(waits, 0.5) } };
+  });
+}
+
 const short: Load = { keyBytes: 32, window: 8_192, about: 80_000 };
 const long: Load = { keyBytes: 32_768, window: 256, about: 1_000 };
+const halfLoad = 50_000;
 
 export const kmBenchmarks: readonly Benchmark[] = [
   {
@@ -117,5 +208,30 @@ export const kmBenchmarks: readonly Benchmark[] = [
       const ran = await run(load, Math.max(seconds, 4));
       return { value: ran.cores, notes: { "Mbit/s": megabits(load, ran), "RSS MB": ran.rss } };
     },
+  },
+  {
+    name: "km latency",
+    about: `from a key's time to be sent until it is stock at both ends, p99 at ${halfLoad} keys/s of 256 bits`,
+    unit: "ms",
+    reach: { most: 25 },
+    subject: latency,
+  },
+  {
+    name: "km start stocked",
+    about: "start of the process until it runs, 10⁷ units in stock; baseline: none",
+    unit: "ms",
+    reach: { most: 700 },
+    slow: true,
+    subject: start(manyUnits),
+    baseline: start(0),
+  },
+  {
+    name: "km growth stocked",
+    about: "CPU of a key of 256 bits with 10⁷ units in stock; baseline: with none",
+    unit: "µs/key",
+    reach: { mostRatio: 1.2 },
+    slow: true,
+    subject: cost(manyUnits),
+    baseline: cost(0),
   },
 ];

@@ -116,10 +116,8 @@ async function start(
     idKey,
     events: {
       stored: (keys) => {
-        for (const [module, of] of Map.groupBy(keys, (key) => key.module)) {
-          byModule.get(module)?.stored(of);
-          tally.received(module, clock.wall());
-        }
+        byModule.get(keys.module)?.stored(keys);
+        tally.received(keys.module, clock.wall());
       },
       keepOut: (module, id) => byModule.get(module)?.core.keepOut(id) ?? false,
       conflict: (module, id) => {

@@ -14,6 +14,7 @@ import { type Opened, openEngine } from "../../src/km/io/engine/open.ts";
 import { ManualClock } from "../clock.ts";
 import { type Random, random } from "../random.ts";
 import { inUse } from "../rig/memory.ts";
+import { allIn, putKeys } from "../rig/stored-keys.ts";
 
 export interface FileFuzzResult {
   readonly inputs: number;
@@ -50,7 +51,7 @@ async function makeStore(folder: string): Promise<Set<string>> {
     return { id: randomBytes(16), bits: 1_600, bytes: randomBytes(200) };
   });
   const stored = await new Promise<readonly { handle: number }[]>((done) =>
-    opened.store.put("m", keys, done),
+    putKeys(opened.store, "m", keys, done),
   );
   const handles = stored.map(({ handle }) => handle);
   const row = (key: string) =>
@@ -137,7 +138,7 @@ async function use(folder: string, used: ReadonlySet<string> | undefined): Promi
   const opened = await open(folder, new ManualClock());
   const broken: string[] = [];
   try {
-    for (const { id } of opened.loaded.buffered) {
+    for (const { id } of allIn(opened.loaded.buffered)) {
       const back = used?.has(Buffer.from(id).toString("hex"));
       if (back) broken.push("a used key is back");
     }

@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { writeSync } from "node:fs";
 import { openEngine } from "../../src/km/io/engine/open.ts";
-import type { Buffered } from "../../src/km/store/port.ts";
+import type { Buffered } from "../../src/km/store/buffered.ts";
+import { allIn, putKeys } from "../rig/stored-keys.ts";
 
 const folder = process.argv[2] as string;
 
@@ -40,16 +41,15 @@ for (const number of extents) {
     if (bytes === undefined) say("damage", []);
   });
 }
-say("there", loaded.buffered);
-
-const waiting: Buffered[] = [...loaded.buffered];
+const waiting: Buffered[] = allIn(loaded.buffered);
+say("there", waiting);
 let next = Math.max(0, ...extents) + 1;
 
 function put(): void {
   const keys = Array.from({ length: 20 }, () => {
     return { id: randomBytes(16), bits: 256, bytes: randomBytes(32) };
   });
-  store.put("m", keys, (stored) => {
+  putKeys(store, "m", keys, (stored) => {
     say("stored", stored);
     waiting.push(...stored);
     use();

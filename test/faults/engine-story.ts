@@ -2,9 +2,11 @@
 import { createHash } from "node:crypto";
 import { opensStore } from "../../src/km/io/engine/keyring.ts";
 import { type Opened, openEngine } from "../../src/km/io/engine/open.ts";
-import type { Buffered, Change, Handle } from "../../src/km/store/port.ts";
+import type { Buffered } from "../../src/km/store/buffered.ts";
+import type { Change, Handle } from "../../src/km/store/port.ts";
 import { ManualClock } from "../clock.ts";
 import { steal } from "../rig/store-thief.ts";
+import { allIn, putKeys } from "../rig/stored-keys.ts";
 import type { Disk } from "./disk.ts";
 import { MemoryLedger } from "./memory-ledger.ts";
 
@@ -131,8 +133,9 @@ export class EngineStory {
     if (damage.segments.length + damage.extents.length > 0)
       this.broken.push(`damage is told: ${damage.segments} ${JSON.stringify(damage.extents)}`);
     const byId = new Map<string, Buffered>();
-    for (const key of loaded.buffered) byId.set(Buffer.from(key.id).toString("hex"), key);
-    if (byId.size !== loaded.buffered.length) this.broken.push("a key is there twice");
+    const buffered = allIn(loaded.buffered);
+    for (const key of buffered) byId.set(Buffer.from(key.id).toString("hex"), key);
+    if (byId.size !== buffered.length) this.broken.push("a key is there twice");
     const rows = new Set(loaded.rows.map(({ key }) => Number(key)));
     const extents = new Set(loaded.extents.map(({ number }) => number));
     for (const [number, extent] of this.#extents) {
@@ -208,7 +211,7 @@ export class EngineStory {
       for (const key of keys) this.#keys.set(key.id.toString("hex"), key);
       return new Promise<void>((done) => {
         const came = keys.map(({ id, bytes }) => ({ id, bits: bytes.length * 8, bytes }));
-        store.put("m", came, (stored) => {
+        putKeys(store, "m", came, (stored) => {
           if (stored.length === 0) this.refused += keys.length;
           for (const [i, key] of keys.entries()) {
             const handle = stored[i]?.handle;

@@ -13,8 +13,8 @@ import {
 } from "../../src/km/io/master-key-source.ts";
 import { ManualClock } from "../clock.ts";
 import { random } from "../random.ts";
+import { allIn, putKeys } from "../rig/stored-keys.ts";
 import { Disk, PowerCut, systemError } from "./disk.ts";
-
 import { MemoryLedger } from "./memory-ledger.ts";
 import type { CampaignResult } from "./points.ts";
 
@@ -104,11 +104,11 @@ async function live(disk: Disk, world: World): Promise<string | undefined> {
   });
   const all = async () => {
     await found.settle();
-    const [key] = loaded.buffered;
+    const [key] = allIn(loaded.buffered);
     if (damage.segments.length + damage.groups > 0) return "damage is told";
     if (key === undefined) {
       const put = { id: Buffer.alloc(16, 1), bits: bytes.length * 8, bytes };
-      await new Promise<unknown>((done) => store.put("m", [put], done));
+      await new Promise<unknown>((done) => putKeys(store, "m", [put], done));
     } else if (!(await new Promise((done) => store.equals(key.handle, bytes, done)))) {
       return "the key has other bytes";
     }

@@ -5,10 +5,12 @@ import type { IdRecord } from "../../src/km/acquisition/id-memory.ts";
 import { IdMemory } from "../../src/km/acquisition/id-memory.ts";
 import { Intake, type IntakeOptions } from "../../src/km/acquisition/intake.ts";
 import type { IntakeModule } from "../../src/km/acquisition/line.ts";
-import { IdMask } from "../../src/km/acquisition/masked-ids.ts";
 import type { IntakeEvents } from "../../src/km/acquisition/module-intake.ts";
-import type { Buffered, Handle } from "../../src/km/store/port.ts";
+import { IdMask } from "../../src/km/keys/masked-ids.ts";
+import { type Buffered, type BufferedKeys, eachOf } from "../../src/km/store/buffered.ts";
+import type { Handle } from "../../src/km/store/port.ts";
 import { MemoryKeyStore } from "./memory-key-store.ts";
+import { columnsOf } from "./stored-keys.ts";
 
 export const quiet: Log = createLog(() => {}, "error");
 
@@ -32,8 +34,8 @@ export class Told implements IntakeEvents {
     this.buffered.push(...store.buffered);
   }
 
-  stored(buffered: readonly Buffered[]): void {
-    this.buffered.push(...buffered);
+  stored(buffered: BufferedKeys): void {
+    this.buffered.push(...eachOf(buffered));
   }
   keepOut(_module: string, id: Uint8Array): boolean {
     const key = this.buffered.find((one) => Buffer.from(one.id).equals(id));
@@ -69,6 +71,6 @@ export function openIntake(
     events: told,
     ...options,
   });
-  void intake.load(store.buffered);
+  void intake.load(columnsOf(store.buffered));
   return { intake, store, told };
 }

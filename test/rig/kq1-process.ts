@@ -21,14 +21,15 @@ export interface ProcessOptions {
 /** It answers as a store does, and has nothing. */
 class NoStore extends MemoryKeyStore {
   override put: MemoryKeyStore["put"] = (module, keys, done) => {
-    const stored = keys.map(({ id, bits, bytes }, i) => ({
-      handle: i,
+    const stored = {
       module,
-      id: Buffer.from(id),
-      bits,
-      length: bytes.length,
       at: 0,
-    }));
+      handles: Float64Array.from(keys.bits, (_, i) => i),
+      ids: Buffer.from(keys.ids),
+      bits: keys.bits.slice(),
+      generatedAt: keys.generatedAt.slice(),
+      qber: keys.qber.slice(),
+    };
     setImmediate(() => done(stored));
   };
 

@@ -1,15 +1,17 @@
 /** A store of a key manager in memory: what `src/km/store/port.ts` asks for, without a disk. */
 import { createCipheriv, timingSafeEqual } from "node:crypto";
-import { type ReceivedKey, wholeBytes } from "../../src/km/keys/received.ts";
+import { type ReceivedKeys, wholeBytes } from "../../src/km/keys/received.ts";
+import type { Buffered, BufferedKeys } from "../../src/km/store/buffered.ts";
 import type {
-  Buffered,
   Change,
   Fullness,
   Handle,
+  Handles,
   KeyStore,
   StoreUse,
   TagKey,
 } from "../../src/km/store/port.ts";
+import { columnsOf, eachReceived } from "./stored-keys.ts";
 
 interface Entry {
   readonly buffered: Buffered;
@@ -47,9 +49,9 @@ export class MemoryKeyStore implements KeyStore {
     }
   }
 
-  put(module: string, keys: readonly ReceivedKey[], done: (stored: readonly Buffered[]) => void) {
-    this.puts.push(keys.length);
-    const entries = keys.map(({ id, bits, bytes, generatedAt, qber }) => ({
+  put(module: string, keys: ReceivedKeys, done: (stored: BufferedKeys | undefined) => void): void {
+    this.puts.push(keys.count);
+    const entries = eachReceived(keys).map(({ id, bits, bytes, generatedAt, qber }) => ({
       bytes: Buffer.from(bytes),
       buffered: {
         handle: ++this.#handle,
@@ -64,7 +66,7 @@ export class MemoryKeyStore implements KeyStore {
     }));
     this.#later(() => {
       for (const entry of entries) this.entries.set(entry.buffered.handle, entry);
-      done(entries.map(({ buffered }) => buffered));
+      done(columnsOf(entries.map(({ buffered }) => buffered))[0]);
     });
   }
 
@@ -94,9 +96,9 @@ export class MemoryKeyStore implements KeyStore {
     };
   }
 
-  tagBuffered(handles: readonly Handle[], key: TagKey, done: (tag: Buffer | undefined) => void) {
+  tagBuffered(handles: Handles, key: TagKey, done: (tag: Buffer | undefined) => void) {
     this.#later(() => {
-      const entries = handles.map((handle) => this.entries.get(handle)?.bytes);
+      const entries = Array.from(handles, (handle) => this.entries.get(handle)?.bytes);
       if (entries.some((bytes) => bytes === undefined)) return done(undefined);
       const mac = createCipheriv("aes-128-gcm", key.key, key.nonce);
       mac.setAAD(Buffer.concat(entries as Buffer[]));

@@ -4,6 +4,7 @@
  */
 import { createCipheriv } from "node:crypto";
 import type { Handle, KeyStore, TagKey } from "../store/port.ts";
+import type { Gathered } from "./gathered.ts";
 
 /** Contested IDs; beyond that the oldest is forgotten, and a repeat of it is one of a key that is gone. */
 const most = 1_024;
@@ -31,8 +32,14 @@ export class Contested {
     return this.#byId.size;
   }
 
-  has(id: Uint8Array): boolean {
-    return this.#byId.size > 0 && this.#byId.has(nameOf(id));
+  /** @param i which of those that were gathered */
+  has(gathered: Gathered, i: number): boolean {
+    return this.#byId.size > 0 && this.hasId(gathered.idOf(i));
+  }
+
+  /** @param id 16 bytes */
+  hasId(id: Uint8Array): boolean {
+    return this.#byId.has(nameOf(id));
   }
 
   /** The key of this handle is the first. @param done when it is not needed for comparing any more */

@@ -3,7 +3,7 @@
  * noted that. So many of them, the oldest forgotten first; of each 8 bytes of its masked form. That two IDs have
  * those in common (one in 10^13 at a full table) makes a key be taken for a repeat, which is lost then and counted.
  */
-import { idWords } from "./masked-ids.ts";
+import { idWords } from "../keys/masked-ids.ts";
 
 /** IDs that are remembered of a module, unless configured: as many as a node may have unconfirmed. */
 export const defaultIds = 2 ** 20;

@@ -4,11 +4,12 @@
  */
 import type { SupplyResponse } from "../../wire/kq1/supply-answer.ts";
 import type { SupplyReader } from "../../wire/kq1/supply-reader.ts";
+import type { IdMask } from "../keys/masked-ids.ts";
 import { wholeBytes } from "../keys/received.ts";
-import type { Buffered, KeyStore } from "../store/port.ts";
+import type { BufferedKeys } from "../store/buffered.ts";
+import type { KeyStore } from "../store/port.ts";
 import type { IdMemory } from "./id-memory.ts";
 import type { InFlight, IntakeModule, Line } from "./line.ts";
-import type { IdMask } from "./masked-ids.ts";
 import { type IntakeEvents, ModuleIntake } from "./module-intake.ts";
 
 export interface IntakeOptions {
@@ -74,7 +75,7 @@ export class Intake {
    * Takes note of what the store had in its buffer when it was opened.
    * @returns resolves when matching may work with these keys
    */
-  async load(buffered: readonly Buffered[]): Promise<void> {
+  async load(buffered: readonly BufferedKeys[]): Promise<void> {
     const byModule = Map.groupBy(buffered, ({ module }) => module);
     const loading = Array.from(byModule, ([name, of]) => {
       const module = this.#byName.get(name);

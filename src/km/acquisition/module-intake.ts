@@ -5,14 +5,14 @@
 import { keyMemory, wipeMemory } from "../../port/key.ts";
 import type { SupplyResponse } from "../../wire/kq1/supply-answer.ts";
 import type { SupplyReader } from "../../wire/kq1/supply-reader.ts";
-import type { ReceivedKey } from "../keys/received.ts";
-import type { Buffered, Handle, KeyStore } from "../store/port.ts";
+import { IdTable } from "../keys/id-table.ts";
+import { type IdMask, idWords } from "../keys/masked-ids.ts";
+import type { BufferedKeys } from "../store/buffered.ts";
+import type { Handle, KeyStore } from "../store/port.ts";
 import { Contested } from "./contested.ts";
 import { Gathered } from "./gathered.ts";
 import type { IdMemory } from "./id-memory.ts";
-import { IdTable } from "./id-table.ts";
 import type { IntakeModule, Line } from "./line.ts";
-import { type IdMask, idBytes, idWords } from "./masked-ids.ts";
 
 /** What intake tells, and asks of matching, which works with what is in the buffer. */
 export interface IntakeEvents {
@@ -20,7 +20,7 @@ export interface IntakeEvents {
    * Keys came into the buffer. They are durable, and so it is that their IDs were confirmed: they may leave it
    * at any time, which {@link ModuleIntake.left} is to be told.
    */
-  stored(buffered: readonly Buffered[]): void;
+  stored(buffered: BufferedKeys): void;
   /**
    * Another key came under the ID of this one, which is to be dropped unless a batch has it.
    * @param id 16 bytes
@@ -99,11 +99,13 @@ export class ModuleIntake {
    * Takes note of what was in the buffer at the start.
    * @param done when it is durable that these IDs were confirmed: matching may hear of the keys then
    */
-  load(buffered: readonly Buffered[], done: () => void): void {
-    const words = this.#masked(buffered);
-    for (const [i, { handle }] of buffered.entries()) this.#table.set(words, i, handle);
-    // What was stored last before a crash may not have been written down.
-    this.#parts.memory.remember(words);
+  load(buffered: readonly BufferedKeys[], done: () => void): void {
+    for (const { ids, handles } of buffered) {
+      const words = this.#parts.mask.of(ids);
+      this.#hold(words, handles);
+      // What was stored last before a crash may not have been written down.
+      this.#parts.memory.remember(words);
+    }
     this.#parts.memory.settled(done);
   }
 
@@ -114,9 +116,12 @@ export class ModuleIntake {
   }
 
   /** Keys of a batch that was given up are in the buffer again, after {@link left} was told of them. */
-  returned(buffered: readonly Buffered[]): void {
-    const words = this.#masked(buffered);
-    for (const [i, { handle }] of buffered.entries()) this.#table.set(words, i, handle);
+  returned({ ids, handles }: BufferedKeys): void {
+    this.#hold(this.#parts.mask.of(ids), handles);
+  }
+
+  #hold(words: Uint32Array, handles: Float64Array): void {
+    for (let i = 0; i < handles.length; i++) this.#table.set(words, i, handles[i] as Handle);
   }
 
   gather(line: Line, ticket: number, reader: SupplyReader): void {
@@ -130,71 +135,84 @@ export class ModuleIntake {
     if (gathered.size === 0) return;
     const words = this.#parts.mask.of(gathered.ids);
     const isFull = this.#parts.store.full() !== undefined;
-    const put = new Put(this.#onWay);
-    for (const [i, key] of gathered.keys.entries()) {
-      const line = gathered.lines[i] as Line;
-      const ticket = gathered.tickets[i] as number;
+    const { memory, store } = this.#parts;
+    const before = this.#onWay;
+    let kept = 0;
+    for (let i = 0; i < gathered.size; i++) {
       const value = this.#table.get(words, i);
-      const size = Math.ceil(key.bits / 8);
-      if (value !== undefined || this.#contested.has(key.id)) {
-        this.#again(repeatOf(line, ticket, size, key, words, i), value);
-      } else if (this.#parts.memory.remembers(words, i)) {
+      if (value !== undefined || this.#contested.has(gathered, i)) {
+        this.#again(repeatOf(gathered, words, i), value);
+      } else if (memory.remembers(words, i)) {
         this.counts.repeatsOfGone++;
-        this.#parts.answer(line, ticket, size, "success");
+        this.#say(gathered, i, "success");
       } else if (isFull) {
-        this.#parts.answer(line, ticket, size, "storage_full");
+        this.#say(gathered, i, "storage_full");
       } else {
         this.#onWay--;
         this.#table.set(words, i, this.#onWay);
-        put.add(line, ticket, size, key, words, i);
+        if (kept < i) {
+          gathered.move(i, kept);
+          words.copyWithin(kept * idWords, i * idWords, (i + 1) * idWords);
+        }
+        kept++;
       }
     }
-    if (put.keys.length > 0) {
-      this.#parts.store.put(this.module.name, put.keys, (stored) => this.#stored(put, stored));
+    if (kept > 0) {
+      const put: Put = {
+        before,
+        words: words.subarray(0, kept * idWords),
+        lines: gathered.lines.slice(0, kept),
+        tickets: gathered.tickets.slice(0, kept),
+        sizes: gathered.sizes.slice(0, kept),
+      };
+      store.put(this.module.name, gathered.keys(kept), (stored) => this.#stored(put, stored));
     }
     gathered.wipe();
   }
 
-  #stored(put: Put, stored: readonly Buffered[]): void {
-    if (stored.length === 0) return this.#hadNoRoom(put);
-    const { memory, events, answer } = this.#parts;
-    const words = Uint32Array.from(put.words);
-    for (const [i, { handle, bits }] of stored.entries()) {
-      this.#table.set(words, i, handle);
-      this.counts.bits += bits;
-    }
-    this.counts.keys += stored.length;
+  #say({ lines, tickets, sizes }: Waiters, i: number, response: SupplyResponse): void {
+    const { answer } = this.#parts;
+    answer(lines[i] as Line, tickets[i] as number, sizes[i] as number, response);
+  }
+
+  #stored(put: Put, stored: BufferedKeys | undefined): void {
+    if (stored === undefined) return this.#hadNoRoom(put);
+    const { memory, events } = this.#parts;
+    const { words } = put;
+    const { handles, bits } = stored;
+    this.#hold(words, handles);
+    for (let i = 0; i < bits.length; i++) this.counts.bits += bits[i] as number;
+    this.counts.keys += handles.length;
     memory.remember(words);
     memory.settled(() => events.stored(stored));
-    for (const [i, line] of put.lines.entries()) {
-      answer(line, put.tickets[i] as number, put.sizes[i] as number, "success");
-    }
+    for (let i = 0; i < handles.length; i++) this.#say(put, i, "success");
     if (this.#waiting.size === 0) return;
-    for (const [i, { handle }] of stored.entries()) {
-      const number = put.before - 1 - i;
-      const waiting = this.#waiting.get(number) ?? [];
-      this.#waiting.delete(number);
-      for (const repeat of waiting) this.#again(repeat, handle);
+    for (const [i, handle] of handles.entries()) {
+      for (const repeat of this.#cameMeanwhile(put, i)) this.#again(repeat, handle);
     }
+  }
+
+  /** What came again while the key was on its way. */
+  #cameMeanwhile({ before }: Put, i: number): readonly Repeat[] {
+    const number = before - 1 - i;
+    const waiting = this.#waiting.get(number) ?? [];
+    this.#waiting.delete(number);
+    return waiting;
   }
 
   /** The disk was full: who supplied these keys keeps them, and gives them again. */
   #hadNoRoom(put: Put): void {
-    const words = Uint32Array.from(put.words);
-    for (const [i, line] of put.lines.entries()) {
-      this.#table.delete(words, i);
-      const number = put.before - 1 - i;
-      const waiting = this.#waiting.get(number) ?? [];
-      this.#waiting.delete(number);
-      this.#parts.answer(line, put.tickets[i] as number, put.sizes[i] as number, "storage_full");
-      for (const repeat of waiting) this.#done(repeat, "storage_full");
+    for (let i = 0; i < put.lines.length; i++) {
+      this.#table.delete(put.words, i);
+      this.#say(put, i, "storage_full");
+      for (const repeat of this.#cameMeanwhile(put, i)) this.#done(repeat, "storage_full");
     }
   }
 
   /** @param value of the table: what is held under the ID */
   #again(repeat: Repeat, value: number | undefined): void {
     const { id, words, bytes } = repeat;
-    if (this.#contested.has(id)) {
+    if (this.#contested.hasId(id)) {
       this.#contested.compare(id, bytes, (isFirst) => this.#compared(repeat, isFirst));
     } else if (value === undefined) {
       // It has left the buffer meanwhile, and was confirmed.
@@ -230,7 +248,7 @@ export class ModuleIntake {
     const { memory, events } = this.#parts;
     const { id, words } = repeat;
     const compared = () => this.#compared(repeat, false);
-    if (this.#contested.has(id)) return compared();
+    if (this.#contested.hasId(id)) return compared();
     this.#contested.add(id, handle, () => {
       // Matching has heard of the key by then.
       memory.settled(() => {
@@ -245,59 +263,32 @@ export class ModuleIntake {
     wipeMemory(bytes);
     this.#parts.answer(line, ticket, size, response);
   }
+}
 
-  #masked(buffered: readonly Pick<Buffered, "id">[]): Uint32Array {
-    const ids = Buffer.alloc(buffered.length * idBytes);
-    for (const [i, { id }] of buffered.entries()) ids.set(id, i * idBytes);
-    return this.#parts.mask.of(ids);
-  }
+/** Who waits for answers: by which ticket, and bytes of each key as they were counted. */
+interface Waiters {
+  readonly lines: readonly Line[];
+  readonly tickets: Float64Array;
+  readonly sizes: Uint32Array;
 }
 
 /** Keys that go to the store together, and who waits for it. */
-class Put {
-  readonly keys: ReceivedKey[] = [];
-  readonly lines: Line[] = [];
-  readonly tickets: number[] = [];
-  readonly sizes: number[] = [];
-  readonly words: number[] = [];
+interface Put extends Waiters {
   /** Number before that of the first of them; they count down. */
   readonly before: number;
-
-  constructor(before: number) {
-    this.before = before;
-  }
-
-  add(
-    line: Line,
-    ticket: number,
-    size: number,
-    key: ReceivedKey,
-    words: Uint32Array,
-    i: number,
-  ): void {
-    this.keys.push(key);
-    this.lines.push(line);
-    this.tickets.push(ticket);
-    this.sizes.push(size);
-    for (let k = 0; k < idWords; k++) this.words.push(words[i * idWords + k] as number);
-  }
+  /** Masked IDs. */
+  readonly words: Uint32Array;
 }
 
-function repeatOf(
-  line: Line,
-  ticket: number,
-  size: number,
-  key: ReceivedKey,
-  words: Uint32Array,
-  i: number,
-): Repeat {
-  const bytes = keyMemory(key.bytes.length);
-  bytes.set(key.bytes);
+function repeatOf(gathered: Gathered, words: Uint32Array, i: number): Repeat {
+  const own = gathered.bytesOf(i);
+  const bytes = keyMemory(own.length);
+  bytes.set(own);
   return {
-    line,
-    ticket,
-    size,
-    id: Buffer.from(key.id),
+    line: gathered.lines[i] as Line,
+    ticket: gathered.tickets[i] as number,
+    size: gathered.sizes[i] as number,
+    id: Buffer.from(gathered.idOf(i)),
     words: words.slice(i * idWords, (i + 1) * idWords),
     bytes,
   };

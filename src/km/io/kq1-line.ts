@@ -10,7 +10,7 @@ import { command } from "../../wire/kq1/names.ts";
 import type { SupplyResponse } from "../../wire/kq1/supply-answer.ts";
 import { SupplyReader } from "../../wire/kq1/supply-reader.ts";
 import { Line } from "../acquisition/line.ts";
-import { idBytes } from "../acquisition/masked-ids.ts";
+import { idBytes } from "../keys/masked-ids.ts";
 import { Answers } from "./answers.ts";
 import { Tickets } from "./tickets.ts";
 import type { Admitted, DoorTimes } from "./tls-door.ts";

@@ -1,5 +1,5 @@
 /** Keys of one connection that have no answer yet: what an answer must carry. */
-import { idBytes } from "../acquisition/masked-ids.ts";
+import { idBytes } from "../keys/masked-ids.ts";
 
 export class Tickets {
   #messageIds = new Uint32Array(64);

@@ -4,14 +4,16 @@
  */
 import type { KxMessage } from "../../wire/kx/messages.ts";
 import type { Period } from "../keys/origin.ts";
-import { idsOf, LinkBuffer, runsOf, type Waiting } from "../matching/buffer.ts";
+import { LinkBuffer } from "../matching/buffer.ts";
 import { Follower } from "../matching/follower.ts";
 import { Leader } from "../matching/leader.ts";
+import { none } from "../matching/slots.ts";
 import type { KxSession, LinkContext, LinkLimits } from "../peer/context.ts";
 import type { LinkEvent } from "../peer/events.ts";
 import { Turn } from "../peer/turn.ts";
 import { LinkBooks } from "../store/books.ts";
-import type { Buffered, KeyStore, Row } from "../store/port.ts";
+import type { BufferedKeys } from "../store/buffered.ts";
+import type { KeyStore, Row } from "../store/port.ts";
 import type { Side } from "../store/regions.ts";
 import { Owner } from "../supply/owner.ts";
 import { Peer, type Takes } from "../supply/peer.ts";
@@ -91,7 +93,7 @@ export class KmLink {
     options: LinkOptions,
     world: LinkWorld,
     rows: readonly Row[],
-    buffered: readonly Buffered[],
+    buffered: readonly BufferedKeys[],
     extents: ReadonlySet<number>,
   ) {
     this.#options = options;
@@ -102,17 +104,20 @@ export class KmLink {
       const { state, fate, request } = use;
       this.#turn.told({ type: "use", id, offer, owner, ranges, state, fate, request });
     });
-    this.#buffer = new LinkBuffer((keys) => this.#left(keys));
+    this.#buffer = new LinkBuffer(world.random(16), (pair, ids) => {
+      const module = modules[pair]?.module;
+      if (module !== undefined) world.left(module, ids);
+    });
     this.#turn = new Turn(world.store, this.books, world.soon, world.tell);
     this.#context = this.#makeContext();
     this.owner = new Owner(this.#context, options.incarnation, () => this.#ownership.ask());
     this.peer = new Peer(this.#context, options.takes, (use) => world.mayBind(use));
     this.#ownership = new Ownership(this.#context);
-    const waiting = buffered.flatMap((key) => this.#wait(key) ?? []);
+    const waiting = buffered.flatMap((keys) => this.#wait(keys) ?? []);
     const ids = modules.map(({ ids }) => ids);
     if (side === 0) this.#leader = new Leader(this.#context, this.#buffer, ids);
     else this.#follower = new Follower(this.#context, this.#buffer, rows);
-    for (const key of waiting) this.#leader?.add(key);
+    for (const { batch, pair } of waiting) this.#leader?.add(batch, pair);
     this.#start(extents);
   }
 
@@ -182,29 +187,30 @@ export class KmLink {
     return oldest === undefined ? 0 : this.#world.now() - oldest;
   }
 
-  #wait(key: Buffered): Waiting | undefined {
-    const pair = this.#options.modules.findIndex(({ module }) => module === key.module);
-    return pair < 0 ? undefined : this.#buffer.add(key, pair, this.#world.now());
+  /** Puts keys into the buffer. @returns undefined if they are of no module of this link */
+  #wait(keys: BufferedKeys) {
+    const pair = this.#options.modules.findIndex(({ module }) => module === keys.module);
+    return pair < 0 ? undefined : { pair, ...this.#buffer.add(keys, pair, this.#world.now()) };
   }
 
-  /** QKD-keys of this link's modules are durable in the buffer. */
-  stored(keys: readonly Buffered[]): void {
-    for (const buffered of keys) {
-      const key = this.#wait(buffered);
-      if (key === undefined) continue;
-      this.#leader?.add(key);
-      this.#follower?.stored(key);
-    }
+  /** QKD-keys of one of this link's modules are durable in the buffer. */
+  stored(keys: BufferedKeys): void {
+    const waiting = this.#wait(keys);
+    if (waiting === undefined) return;
+    this.#leader?.add(waiting.batch, waiting.pair);
+    this.#follower?.stored(waiting.masked);
     this.#leader?.advance();
   }
 
   /** A QKD-key that is kept out: another has its ID. Only one that is in no batch. */
   keepOut(id: Uint8Array): boolean {
-    const key = this.#buffer.get(Buffer.from(id).toString("latin1"));
-    if (key === undefined || key.batch !== 0) return false;
-    this.#buffer.take(key);
-    this.#turn.drop([key.handle]);
-    const lost = { ids: idsOf([key]), runs: runsOf([key]) };
+    const buffer = this.#buffer;
+    const slot = buffer.find(buffer.mask(id), 0);
+    if (slot === none || buffer.slots.batch(slot) !== 0) return false;
+    const key = buffer.batchOf([slot]);
+    const lost = { ids: Buffer.from(id), runs: buffer.runsOf(key) };
+    buffer.take(key);
+    this.#turn.drop(key.handles);
     this.#turn.told({ type: "dropped", reason: "conflict", ...lost });
     return true;
   }
@@ -223,13 +229,6 @@ export class KmLink {
   /** QKD-keys that wait for a match: to be looked at. */
   get buffer(): LinkBuffer {
     return this.#buffer;
-  }
-
-  #left(keys: readonly Waiting[]): void {
-    for (const [pair, of] of Map.groupBy(keys, (key) => key.pair)) {
-      const module = this.#options.modules[pair]?.module;
-      if (module !== undefined) this.#world.left(module, idsOf(of));
-    }
   }
 
   /** A connection on which both ends have said HELLO. The one before has ended. */

@@ -3,7 +3,7 @@
  * extents is void at both ends, what waits for a match leaves the buffer. Nothing that is bound is touched. Pure.
  */
 import { cameIn, type Period } from "../keys/origin.ts";
-import { idsOf, type LinkBuffer, runsOf, type Waiting } from "../matching/buffer.ts";
+import type { LinkBuffer } from "../matching/buffer.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { bytesOf } from "../store/ranges.ts";
 import type { Use } from "../store/shapes.ts";
@@ -86,20 +86,21 @@ export function revokeBuffered(
   buffer: LinkBuffer,
   period: Period,
 ): { readonly dropped: number; readonly inBatch: number } {
-  const gone: Waiting[] = [];
+  const gone: number[] = [];
   let inBatch = 0;
-  for (const key of buffer.all()) {
-    if (!cameIn(key.origin, period)) continue;
-    if (key.batch === 0) gone.push(key);
-    else inBatch++;
+  for (const { slot, origin, isInBatch } of buffer.all()) {
+    if (!cameIn(origin, period)) continue;
+    if (isInBatch) inBatch++;
+    else gone.push(slot);
   }
   const { turn, books } = context;
   for (let at = 0; at < gone.length; at += mostIds) {
-    const keys = gone.slice(at, at + mostIds);
-    const ids = idsOf(keys);
-    buffer.remove(keys);
-    turn.drop(keys.map(({ handle }) => handle));
-    turn.told({ type: "dropped", reason: "order", ids, runs: runsOf(keys) });
+    const keys = buffer.batchOf(gone.slice(at, at + mostIds));
+    const ids = buffer.idsOf(keys);
+    const runs = buffer.runsOf(keys);
+    buffer.remove(keys, ids);
+    turn.drop(keys.handles);
+    turn.told({ type: "dropped", reason: "order", ids, runs });
     if (books.side === 0) {
       turn.whenDurable(() => context.send({ type: "abort", number: 0, void: ids }));
     }

@@ -6,19 +6,26 @@ import { timingSafeEqual } from "node:crypto";
 import { assert } from "../../base/assert.ts";
 import { digestOf } from "../../wire/kx/codec.ts";
 import type { Abort, Commit, ExtentBook, NoMatchReason, Propose } from "../../wire/kx/messages.ts";
+import { IdTable } from "../keys/id-table.ts";
+import { idBytes, idWords } from "../keys/masked-ids.ts";
 import type { LinkContext } from "../peer/context.ts";
+import type { KeysOfEvent } from "../peer/events.ts";
 import type { Row } from "../store/port.ts";
-import { idsOf, type LinkBuffer, namesIn, runsOf, type Waiting } from "./buffer.ts";
+import type { Batch, LinkBuffer } from "./buffer.ts";
 import { type Agreed, becomeStock } from "./matched.ts";
 import { decodeBatch, encodeBatch } from "./rows.ts";
+import { none } from "./slots.ts";
 import { batchNonce } from "./tag.ts";
 
 interface Held {
   readonly message: Propose;
   readonly digest: Buffer;
   readonly until: number;
-  /** IDs that are not here. */
-  readonly missing: Set<string>;
+  /** Its IDs, masked, and which of them were not here. */
+  readonly masked: Uint32Array;
+  readonly lacking: readonly number[];
+  /** How many of those are not here yet. */
+  missing: number;
 }
 
 /** IDs of keys that were not here are remembered up to this number. */
@@ -28,14 +35,14 @@ const nothing = Buffer.alloc(0);
 export class Follower {
   readonly #context: LinkContext;
   readonly #buffer: LinkBuffer;
-  readonly #prepared = new Map<number, { facts: Agreed; keys: readonly Waiting[] }>();
+  readonly #prepared = new Map<number, { facts: Agreed; keys: Batch }>();
   /** Proposals that wait for keys, and those whose hash is being computed. */
   readonly #held = new Map<number, Held>();
-  /** By the ID of a key that one of them waits for. */
-  readonly #awaited = new Map<string, Held>();
-  readonly #checking = new Map<number, readonly Waiting[]>();
+  /** From the masked ID of a key that one of them waits for to its number. */
+  readonly #awaited = new IdTable();
+  readonly #checking = new Map<number, Batch>();
   /** IDs that were waited for once: a proposal with them is answered at once, and holds up no other. */
-  readonly #lacked = new Set<string>();
+  #lacked = new IdTable();
   /** Highest number that was proposed in this session. */
   #proposed = 0;
 
@@ -45,16 +52,30 @@ export class Follower {
     for (const row of rows) {
       if (row.kind !== "batch" || row.value === undefined) continue;
       const facts = decodeBatch(row.value);
-      const keys = [...namesIn(facts.ids)].map((id) => buffer.get(id));
+      const keys = this.#reserve(facts.number, buffer.mask(facts.ids));
       // Only a damaged store gets here: the keys leave the buffer with this row.
-      if (keys.some((key) => key === undefined)) this.#dropRow(facts.number);
-      else this.#reserve(facts, keys as Waiting[]);
+      if (keys === undefined) this.#dropRow(facts.number);
+      else this.#prepared.set(facts.number, { facts, keys });
     }
   }
 
-  #reserve(facts: Agreed, keys: readonly Waiting[]): void {
-    for (const key of keys) key.batch = facts.number;
-    this.#prepared.set(facts.number, { facts, keys });
+  /**
+   * Has keys be this batch's.
+   * @returns undefined if one of them is not here, is another batch's or is there twice: then none of them is
+   */
+  #reserve(number: number, masked: Uint32Array): Batch | undefined {
+    const buffer = this.#buffer;
+    const slots = new Int32Array(masked.length / idWords);
+    for (let i = 0; i < slots.length; i++) {
+      const slot = buffer.find(masked, i);
+      if (slot === none || buffer.slots.batch(slot) !== 0) {
+        for (const taken of slots.subarray(0, i)) buffer.slots.setBatch(taken, 0);
+        return undefined;
+      }
+      buffer.slots.setBatch(slot, number);
+      slots[i] = slot;
+    }
+    return buffer.batchOf(slots);
   }
 
   get prepared(): number {
@@ -82,101 +103,105 @@ export class Follower {
     const highest = Math.max(context.books.state.highest, this.#proposed);
     if (known !== undefined || number <= highest) return this.#refuse(number, "number");
     this.#proposed = number;
-    const missing = new Set<string>();
-    for (const id of namesIn(message.ids)) {
-      const key = this.#buffer.get(id);
-      if (key === undefined || key.batch !== 0) missing.add(id);
+    const masked = this.#buffer.mask(message.ids);
+    const lacking: number[] = [];
+    for (let i = 0; i < masked.length / idWords; i++) {
+      const slot = this.#buffer.find(masked, i);
+      if (slot === none || this.#buffer.slots.batch(slot) !== 0) lacking.push(i);
     }
-    if (missing.size === 0) return this.#check(message, digest);
-    if ([...missing].every((id) => this.#lacked.has(id))) return this.#lacking(number, missing);
+    if (lacking.length === 0) return this.#check(message, digest, masked);
     const until = context.now() + context.limits.lackMs;
-    this.#hold({ message, digest, until, missing });
+    const held = { message, digest, until, masked, lacking, missing: lacking.length };
+    const isKnown = lacking.every((i) => this.#lacked.get(masked, i) !== undefined);
+    if (isKnown) this.#lacking(held, lacking);
+    else this.#hold(held);
   }
 
-  /** A key came: a proposal that waits for it may be complete. */
-  stored(key: Waiting): void {
-    if (this.#lacked.size > 0) this.#lacked.delete(key.id);
-    if (this.#awaited.size === 0) return;
-    const held = this.#awaited.get(key.id);
-    if (held === undefined) return;
-    this.#awaited.delete(key.id);
-    const { message, digest, missing } = held;
-    missing.delete(key.id);
-    if (missing.size > 0 || this.#held.get(message.number) !== held) return;
-    this.#held.delete(message.number);
-    this.#check(message, digest);
+  /** Keys came: a proposal that waits for them may be complete. @param masked their IDs */
+  stored(masked: Uint32Array): void {
+    const isLacked = this.#lacked.size > 0;
+    if (!isLacked && this.#awaited.size === 0) return;
+    for (let i = 0; i < masked.length / idWords; i++) {
+      if (isLacked) this.#lacked.delete(masked, i);
+      const number = this.#awaited.get(masked, i);
+      if (number === undefined) continue;
+      this.#awaited.delete(masked, i);
+      const held = this.#held.get(number);
+      if (held === undefined || --held.missing > 0) continue;
+      this.#held.delete(number);
+      this.#check(held.message, held.digest, held.masked);
+    }
   }
 
   #hold(held: Held): void {
-    this.#held.set(held.message.number, held);
-    for (const id of held.missing) this.#awaited.set(id, held);
+    const { message, masked, lacking } = held;
+    this.#held.set(message.number, held);
+    for (const i of lacking) this.#awaited.set(masked, i, message.number);
   }
 
-  #unhold({ message, missing }: Held): void {
-    this.#held.delete(message.number);
-    for (const id of missing) this.#awaited.delete(id);
+  /** @returns which of its IDs are still not here */
+  #unhold({ message: { number }, masked, lacking }: Held): number[] {
+    this.#held.delete(number);
+    const missing = lacking.filter((i) => this.#awaited.get(masked, i) === number);
+    for (const i of missing) this.#awaited.delete(masked, i);
+    return missing;
   }
 
   tick(): void {
     const now = this.#context.now();
-    for (const [number, held] of this.#held) {
-      if (held.until > now) continue;
-      this.#unhold(held);
-      this.#lacking(number, held.missing);
+    for (const held of this.#held.values()) {
+      if (held.until <= now) this.#lacking(held, this.#unhold(held));
     }
   }
 
-  #lacking(number: number, missing: ReadonlySet<string>): void {
-    for (const id of missing) {
-      if (this.#lacked.size >= maxLacked) this.#lacked.clear();
-      this.#lacked.add(id);
+  #lacking({ message: { number, ids }, masked }: Held, missing: readonly number[]): void {
+    const lacking = Buffer.alloc(missing.length * idBytes);
+    for (const [k, i] of missing.entries()) {
+      if (this.#lacked.size >= maxLacked) this.#lacked = new IdTable();
+      this.#lacked.set(masked, i, number);
+      ids.copy(lacking, k * idBytes, i * idBytes, (i + 1) * idBytes);
     }
-    this.#refuse(number, "lacking", Buffer.from([...missing].join(""), "latin1"));
+    this.#refuse(number, "lacking", lacking);
   }
 
   /** The session ended: what is not prepared is as if it had never been proposed. */
   down(): void {
-    this.#held.clear();
-    this.#awaited.clear();
-    for (const keys of this.#checking.values()) release(keys);
+    for (const held of this.#held.values()) this.#unhold(held);
+    for (const keys of this.#checking.values()) this.#buffer.setBatch(keys, 0);
     this.#checking.clear();
     this.#proposed = 0;
   }
 
-  #check(message: Propose, digest: Buffer): void {
-    const { number, ids, lengths } = message;
+  #check(message: Propose, digest: Buffer, masked: Uint32Array): void {
+    const { number, lengths } = message;
     const context = this.#context;
-    const keys: Waiting[] = [];
-    for (const id of namesIn(ids)) {
-      const key = this.#buffer.get(id);
-      if (key !== undefined && key.batch === 0) keys.push(key);
-    }
+    const buffer = this.#buffer;
+    const keys = this.#reserve(number, masked);
     // An ID that is there twice, or a key that expired meanwhile.
-    if (keys.length * 16 !== ids.length || new Set(keys).size !== keys.length) {
-      return this.#refuse(number, "lacking", nothing);
-    }
-    if (keys.length !== lengths.length || keys.some(({ length }, i) => length !== lengths[i])) {
+    if (keys === undefined) return this.#refuse(number, "lacking", nothing);
+    const { slots } = keys;
+    const isAlike = slots.every((slot, i) => buffer.slots.length(slot) === lengths[i]);
+    if (slots.length !== lengths.length || !isAlike) {
+      buffer.setBatch(keys, 0);
       return this.#refuse(number, "length");
     }
-    for (const key of keys) key.batch = number;
     this.#checking.set(number, keys);
     const { generation, tagKey } = context;
     const tagged = { key: tagKey, nonce: batchNonce(number) };
-    const handles = keys.map(({ handle }) => handle);
-    context.store.tagBuffered(handles, tagged, (tag) => {
+    context.store.tagBuffered(keys.handles, tagged, (tag) => {
       if (context.generation !== generation || this.#checking.get(number) !== keys) return;
       this.#checking.delete(number);
       const equal = tag !== undefined && timingSafeEqual(tag, message.tag);
       if (equal) return this.#prepare(message, digest, keys);
-      release(keys);
+      buffer.setBatch(keys, 0);
       this.#refuse(number, "hash");
     });
   }
 
-  #prepare(message: Propose, digest: Buffer, keys: readonly Waiting[]): void {
+  #prepare(message: Propose, digest: Buffer, keys: Batch): void {
     const { number, modules, ids, unit, split } = message;
     const { books, turn, link } = this.#context;
-    const length = keys.reduce((sum, key) => sum + key.length, 0);
+    const length = this.#buffer.bytesOf(keys);
     const facts: Agreed = { number, digest, modules, ids, length, unit, split };
     this.#prepared.set(number, { facts, keys });
     books.raiseHighest(number);
@@ -213,16 +238,24 @@ export class Follower {
     this.release(number);
     const held = this.#held.get(number);
     if (held !== undefined) this.#unhold(held);
-    const keys = [...namesIn(ids)].map((id) => this.#buffer.get(id));
-    for (const key of keys) {
-      if (key === undefined || key.batch !== 0) continue;
-      this.#buffer.remove([key]);
-      this.#context.turn.drop([key.handle]);
-      const lost = { ids: idsOf([key]), runs: runsOf([key]) };
+    const buffer = this.#buffer;
+    const masked = buffer.mask(ids);
+    for (let i = 0; i < masked.length / idWords; i++) {
+      const slot = buffer.find(masked, i);
+      if (slot === none || buffer.slots.batch(slot) !== 0) continue;
+      const lost = this.#drop(buffer.batchOf([slot]));
       // Of no batch: keys that the other KM was told to give up.
       if (number === 0) this.#context.turn.told({ type: "dropped", reason: "order", ...lost });
       else this.#context.turn.told({ type: "differs", id: lost.ids.toString("hex"), ...lost });
     }
+  }
+
+  /** Keys leave the buffer without a use. @returns which they were */
+  #drop(keys: Batch): KeysOfEvent {
+    const lost = { ids: this.#buffer.idsOf(keys), runs: this.#buffer.runsOf(keys) };
+    this.#buffer.remove(keys, lost.ids);
+    this.#context.turn.drop(keys.handles);
+    return lost;
   }
 
   /** The leader did not decide and never will: the keys go back to the buffer. */
@@ -230,7 +263,7 @@ export class Follower {
     const batch = this.#prepared.get(number);
     if (batch === undefined) return;
     this.#prepared.delete(number);
-    release(batch.keys);
+    this.#buffer.setBatch(batch.keys, 0);
     this.#dropRow(number);
   }
 
@@ -239,9 +272,7 @@ export class Follower {
     const batch = this.#prepared.get(number);
     if (batch === undefined) return;
     this.release(number);
-    this.#buffer.remove(batch.keys);
-    this.#context.turn.drop(batch.keys.map(({ handle }) => handle));
-    const lost = { ids: idsOf(batch.keys), runs: runsOf(batch.keys) };
+    const lost = this.#drop(batch.keys);
     this.#context.turn.told({ type: "dropped", reason: "restored", ...lost });
   }
 
@@ -249,8 +280,4 @@ export class Follower {
     const { turn, link } = this.#context;
     turn.row({ kind: "batch", link, key: String(number), value: undefined });
   }
-}
-
-function release(keys: readonly Waiting[]): void {
-  for (const key of keys) key.batch = 0;
 }

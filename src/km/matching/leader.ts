@@ -4,10 +4,12 @@
  */
 import { digestOf } from "../../wire/kx/codec.ts";
 import type { ExtentBook, Match, NoMatch, Propose } from "../../wire/kx/messages.ts";
+import { idWords } from "../keys/masked-ids.ts";
 import type { LinkContext } from "../peer/context.ts";
-import { idsOf, type LinkBuffer, namesIn, runsOf, type Waiting } from "./buffer.ts";
+import { type Batch, type LinkBuffer, partOf } from "./buffer.ts";
 import { becomeStock } from "./matched.ts";
 import { KeyQueue } from "./queue.ts";
+import { none } from "./slots.ts";
 import { ownerSplit } from "./split.ts";
 import { batchNonce } from "./tag.ts";
 
@@ -17,7 +19,7 @@ const noTag = Buffer.alloc(16);
 type Proposal = Omit<Propose, "tag" | "type">;
 
 interface Open {
-  readonly keys: readonly Waiting[];
+  readonly keys: Batch;
   readonly length: number;
   readonly proposal: Proposal;
   readonly digest: Buffer;
@@ -30,9 +32,9 @@ export class Leader {
   readonly #queues: readonly KeyQueue[];
   readonly #open = new Map<number, Open>();
   /** Halves of batches whose bytes differ: each is proposed for itself. */
-  readonly #halves: Waiting[][] = [];
-  /** Keys that the follower lacked, and may be proposed again later. */
-  #later: Waiting[] = [];
+  readonly #halves: Batch[] = [];
+  /** Keys that the follower lacked, and when they may be proposed again. */
+  #later: { readonly keys: Batch; readonly notBefore: number }[] = [];
   #lastNumber = 0;
   #turn = 0;
 
@@ -45,7 +47,7 @@ export class Leader {
     this.#context = context;
     this.#buffer = buffer;
     this.#modules = modules;
-    this.#queues = modules.map(() => new KeyQueue());
+    this.#queues = modules.map(() => new KeyQueue(buffer));
   }
 
   /** Batches that are proposed and not decided. */
@@ -64,8 +66,9 @@ export class Leader {
     }));
   }
 
-  add(key: Waiting): void {
-    this.#queues[key.pair]?.push(key);
+  /** Keys came. @param pair of modules, of all of them */
+  add(keys: Batch, pair: number): void {
+    this.#queues[pair]?.push(keys);
   }
 
   /** Proposes what is due, as far as the window goes. */
@@ -85,7 +88,7 @@ export class Leader {
     if (this.#later.some(({ notBefore }) => notBefore <= now)) {
       const due = this.#later.filter(({ notBefore }) => notBefore <= now);
       this.#later = this.#later.filter(({ notBefore }) => notBefore > now);
-      this.#back(due);
+      for (const { keys } of due.reverse()) this.#back(this.#free(keys));
     }
     this.advance();
   }
@@ -101,20 +104,19 @@ export class Leader {
     const open = this.#open.get(number);
     if (open === undefined) return;
     this.#open.delete(number);
-    this.#back(open.keys);
+    this.#release(open.keys);
   }
 
-  #gather(): Waiting[] | undefined {
-    const half = this.#halves.shift()?.filter((key) => this.#buffer.has(key));
-    if (half !== undefined) return half.length > 0 ? half : this.#gather();
+  #gather(): Batch | undefined {
+    const half = this.#halves.shift();
+    if (half !== undefined) return half;
     const { limits } = this.#context;
     for (let i = 0; i < this.#queues.length; i++) {
       this.#turn = (this.#turn + 1) % this.#queues.length;
       const queue = this.#queues[this.#turn] as KeyQueue;
-      queue.clean((key) => this.#buffer.has(key) && key.batch === 0);
       const first = queue.first();
       if (first === undefined) continue;
-      const due = this.#context.now() - first.since >= limits.holdMs;
+      const due = this.#context.now() - this.#buffer.slots.since(first) >= limits.holdMs;
       if (due || queue.bytes >= limits.readyBytes || queue.length >= limits.readyKeys) {
         return queue.take(limits.batchKeys, limits.batchBytes);
       }
@@ -122,21 +124,19 @@ export class Leader {
     return undefined;
   }
 
-  #propose(keys: readonly Waiting[]): void {
+  #propose(keys: Batch): void {
     const { books, limits } = this.#context;
+    const buffer = this.#buffer;
     const number = Math.max(this.#lastNumber, books.state.highest) + 1;
     this.#lastNumber = number;
-    for (const key of keys) key.batch = number;
-    let length = 0;
-    const lengths = keys.map((key) => {
-      length += key.length;
-      return key.length;
-    });
+    buffer.setBatch(keys, number);
+    const length = buffer.bytesOf(keys);
+    const pair = buffer.slots.pair(keys.slots[0] as number);
     const proposal: Proposal = {
       number,
-      modules: this.#modules[keys[0]?.pair ?? 0] as readonly [string, string],
-      ids: idsOf(keys),
-      lengths,
+      modules: this.#modules[pair] as readonly [string, string],
+      ids: buffer.idsOf(keys),
+      lengths: buffer.lengthsOf(keys),
       unit: limits.unit,
       split: ownerSplit(books.state, length, limits.unit),
     };
@@ -150,8 +150,7 @@ export class Leader {
     const { ready, generation, tagKey, store } = this.#context;
     if (open === undefined || !ready) return;
     const key = { key: tagKey, nonce: batchNonce(number) };
-    const handles = open.keys.map(({ handle }) => handle);
-    store.tagBuffered(handles, key, (tag) => {
+    store.tagBuffered(open.keys.handles, key, (tag) => {
       const context = this.#context;
       if (context.generation !== generation || this.#open.get(number) !== open) return;
       if (tag === undefined) return this.giveUp(number);
@@ -185,56 +184,77 @@ export class Leader {
     if (open === undefined) return;
     this.#open.delete(number);
     this.#context.tell({ type: "unmatched", reason });
-    if (reason === "lacking") this.#lacked(open.keys, new Set(namesIn(lacking)));
+    if (reason === "lacking") this.#lacked(open.keys, lacking);
     else if (reason === "hash" || reason === "length") this.#halve(number, open.keys);
     else this.#postpone(open.keys, this.#context.limits.againMs);
     this.advance();
   }
 
-  #lacked(keys: readonly Waiting[], names: ReadonlySet<string>): void {
+  /** @param ids of those that the follower lacks, 16 bytes each */
+  #lacked(keys: Batch, ids: Buffer): void {
     const { againMs, againMaxMs } = this.#context.limits;
     // The follower can't say which: all of them wait.
-    if (names.size === 0) return this.#postpone(keys, againMs);
-    const lacked = keys.filter(({ id }) => names.has(id));
-    this.#back(keys.filter(({ id }) => !names.has(id)));
-    for (const key of lacked) {
-      key.lacked++;
-      this.#postpone([key], Math.min(againMs * 2 ** (key.lacked - 1), againMaxMs));
+    if (ids.length === 0) return this.#postpone(keys, againMs);
+    const buffer = this.#buffer;
+    const number = buffer.slots.batch(keys.slots[0] as number);
+    const masked = buffer.mask(ids);
+    const byTimes = new Map<number, number[]>();
+    for (let i = 0; i < masked.length / idWords; i++) {
+      const slot = buffer.find(masked, i);
+      if (slot === none || buffer.slots.batch(slot) !== number) continue;
+      buffer.slots.setBatch(slot, 0);
+      buffer.slots.countLacked(slot);
+      const times = buffer.slots.lacked(slot);
+      const alike = byTimes.get(times);
+      if (alike === undefined) byTimes.set(times, [slot]);
+      else alike.push(slot);
+    }
+    const rest = Array.from(keys.slots).filter((slot) => buffer.slots.batch(slot) === number);
+    this.#release(buffer.batchOf(rest));
+    for (const [times, slots] of byTimes) {
+      this.#postpone(buffer.batchOf(slots), Math.min(againMs * 2 ** (times - 1), againMaxMs));
     }
   }
 
-  #postpone(keys: readonly Waiting[], ms: number): void {
-    for (const key of keys) {
-      key.batch = 0;
-      key.notBefore = this.#context.now() + ms;
-      this.#later.push(key);
-    }
+  #postpone(keys: Batch, ms: number): void {
+    this.#buffer.setBatch(keys, 0);
+    this.#later.push({ keys, notBefore: this.#context.now() + ms });
   }
 
-  #halve(number: number, keys: readonly Waiting[]): void {
-    const [only] = keys;
-    if (keys.length === 1 && only !== undefined) return this.#differs(number, only);
-    const middle = keys.length >> 1;
-    for (const key of keys) key.batch = number;
-    this.#halves.push(keys.slice(0, middle), keys.slice(middle));
+  #halve(number: number, keys: Batch): void {
+    const { length } = keys.slots;
+    if (length === 1) return this.#differs(number, keys);
+    const middle = length >> 1;
+    this.#halves.push(partOf(keys, 0, middle), partOf(keys, middle));
   }
 
   /** One key whose bytes are not the same at both ends: void, here and there. */
-  #differs(number: number, key: Waiting): void {
+  #differs(number: number, key: Batch): void {
     const context = this.#context;
-    this.#buffer.remove([key]);
-    context.turn.drop([key.handle]);
-    const ids = idsOf([key]);
+    const ids = this.#buffer.idsOf(key);
+    const runs = this.#buffer.runsOf(key);
+    this.#buffer.remove(key, ids);
+    context.turn.drop(key.handles);
     context.turn.whenDurable(() => {
-      context.tell({ type: "differs", id: ids.toString("hex"), ids, runs: runsOf([key]) });
+      context.tell({ type: "differs", id: ids.toString("hex"), ids, runs });
       context.send({ type: "abort", number, void: ids });
     });
   }
 
-  #back(keys: readonly Waiting[]): void {
-    for (const key of [...keys].reverse()) {
-      key.batch = 0;
-      if (this.#buffer.has(key)) this.#queues[key.pair]?.unshift(key);
-    }
+  /** Those that are still here, and in no batch. */
+  #free(keys: Batch): Batch {
+    const free = Array.from(keys.slots).filter((_, i) => this.#buffer.isFree(keys, i));
+    return free.length === keys.slots.length ? keys : this.#buffer.batchOf(free);
+  }
+
+  #release(keys: Batch): void {
+    this.#buffer.setBatch(keys, 0);
+    this.#back(keys);
+  }
+
+  /** @param keys that are here, of one pair of modules */
+  #back(keys: Batch): void {
+    const [first] = keys.slots;
+    if (first !== undefined) this.#queues[this.#buffer.slots.pair(first)]?.unshift(keys);
   }
 }

@@ -1,6 +1,6 @@
 /** A batch becomes stock: the same at both ends, once each has decided so. Pure. */
 import type { LinkContext } from "../peer/context.ts";
-import { type LinkBuffer, runsOf, type Waiting } from "./buffer.ts";
+import type { Batch, LinkBuffer } from "./buffer.ts";
 
 /** What both ends agreed upon. */
 export interface Agreed {
@@ -22,16 +22,18 @@ export function becomeStock(
   { link, books, turn, now, wall, tell }: LinkContext,
   buffer: LinkBuffer,
   { number, digest, modules, ids, unit, split, length }: Agreed,
-  keys: readonly Waiting[],
+  keys: Batch,
 ): void {
-  const facts = { modules, keys: keys.length, unit, at: wall() };
+  const count = keys.slots.length;
+  const facts = { modules, keys: count, unit, at: wall() };
   books.addExtent(number, length, split, digest, facts);
-  turn.newExtent({ link, number, length, handles: keys.map(({ handle }) => handle) });
-  buffer.remove(keys);
-  const waited = now() - Math.min(...keys.map(({ since }) => since));
+  turn.newExtent({ link, number, length, handles: keys.handles });
+  const runs = buffer.runsOf(keys);
+  const waited = now() - buffer.sinceOf(keys);
+  buffer.remove(keys, ids);
   turn.whenDurable(() => {
-    const batch = { modules, unit, split, ids, runs: runsOf(keys) };
+    const batch = { modules, unit, split, ids, runs };
     books.stock.openExtent(number);
-    tell({ type: "matched", number, keys: keys.length, bytes: length, waited, batch });
+    tell({ type: "matched", number, keys: count, bytes: length, waited, batch });
   });
 }

@@ -1,64 +1,103 @@
 /** Keys in the order in which they are proposed; those that come back go to the front. Pure. */
-import type { Waiting } from "./buffer.ts";
+import { type Batch, type LinkBuffer, newBatch, partOf } from "./buffer.ts";
 
-/** Taken from the front of the array only when so many have gone: each cut moves the rest. */
-const slack = 1_024;
+const smallest = 256;
 
 export class KeyQueue {
-  #keys: Waiting[] = [];
+  readonly #buffer: LinkBuffer;
+  #all: Batch = newBatch(smallest);
+  #lengths = new Uint32Array(smallest);
   #head = 0;
+  #end = 0;
   #bytes = 0;
 
-  get length(): number {
-    return this.#keys.length - this.#head;
+  constructor(buffer: LinkBuffer) {
+    this.#buffer = buffer;
   }
 
-  /** Bytes of all keys in it, also of those that {@link clean} would take out. */
+  get length(): number {
+    return this.#end - this.#head;
+  }
+
+  /** Bytes of all keys in it, also of those that {@link first} would pass over. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  first(): Waiting | undefined {
-    return this.#keys[this.#head];
+  /** The slot of the first key that waits; keys before it with which nothing is to be done any more are taken out. */
+  first(): number | undefined {
+    while (this.#head < this.#end && !this.#buffer.isFree(this.#all, this.#head)) this.#shift();
+    return this.#head < this.#end ? this.#all.slots[this.#head] : undefined;
   }
 
-  push(key: Waiting): void {
-    this.#keys.push(key);
-    this.#bytes += key.length;
+  push(batch: Batch): void {
+    const { length } = batch.slots;
+    if (this.#end + length > this.#lengths.length) this.#make(0, length);
+    this.#write(batch, this.#end);
+    this.#end += length;
   }
 
-  unshift(key: Waiting): void {
-    if (this.#head > 0) this.#keys[--this.#head] = key;
-    else this.#keys.unshift(key);
-    this.#bytes += key.length;
-  }
-
-  /** Takes keys out of the front that nothing is to be done with any more. */
-  clean(wanted: (key: Waiting) => boolean): void {
-    for (let key = this.first(); key !== undefined && !wanted(key); key = this.first()) {
-      this.#shift(key);
-    }
+  /** In front of all others, in their order. */
+  unshift(batch: Batch): void {
+    const { length } = batch.slots;
+    if (this.#head < length) this.#make(length, 0);
+    this.#head -= length;
+    this.#write(batch, this.#head);
   }
 
   /** At least one key, if there is any, and at most so many keys and bytes. */
-  take(keys: number, bytes: number): Waiting[] {
-    const taken: Waiting[] = [];
+  take(keys: number, bytes: number): Batch {
+    const taken = newBatch(Math.min(keys, this.length));
+    let count = 0;
     let length = 0;
-    for (let key = this.first(); key !== undefined && taken.length < keys; key = this.first()) {
-      if (taken.length > 0 && length + key.length > bytes) break;
-      this.#shift(key);
-      if (key.batch !== 0) continue;
-      taken.push(key);
-      length += key.length;
+    while (this.first() !== undefined && count < taken.slots.length) {
+      const own = this.#lengths[this.#head] as number;
+      if (count > 0 && length + own > bytes) break;
+      taken.slots[count] = this.#all.slots[this.#head] as number;
+      taken.handles[count++] = this.#all.handles[this.#head] as number;
+      length += own;
+      this.#shift();
     }
-    return taken;
+    return partOf(taken, 0, count);
   }
 
-  #shift(key: Waiting): void {
+  #shift(): void {
+    this.#bytes -= this.#lengths[this.#head] as number;
     this.#head++;
-    this.#bytes -= key.length;
-    if (this.#head < slack || this.#head * 2 < this.#keys.length) return;
-    this.#keys = this.#keys.slice(this.#head);
+    if (this.#head < this.#end) return;
     this.#head = 0;
+    this.#end = 0;
+    if (this.#lengths.length <= smallest * 64) return;
+    this.#all = newBatch(smallest);
+    this.#lengths = new Uint32Array(smallest);
+  }
+
+  #write({ slots, handles }: Batch, at: number): void {
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i] as number;
+      const length = this.#buffer.slots.length(slot);
+      this.#all.slots[at + i] = slot;
+      this.#all.handles[at + i] = handles[i] as number;
+      this.#lengths[at + i] = length;
+      this.#bytes += length;
+    }
+  }
+
+  /** Makes room for so many more, in memory of half as much again if there was little to gain in what it has. */
+  #make(inFront: number, behind: number): void {
+    const { length } = this;
+    const needed = inFront + length + behind;
+    const isRoomy = needed <= this.#lengths.length / 2;
+    const size = isRoomy ? this.#lengths.length : Math.max(smallest, needed * 2);
+    const all = newBatch(size);
+    const lengths = new Uint32Array(size);
+    const old = partOf(this.#all, this.#head, this.#end);
+    all.slots.set(old.slots, inFront);
+    all.handles.set(old.handles, inFront);
+    lengths.set(this.#lengths.subarray(this.#head, this.#end), inFront);
+    this.#all = all;
+    this.#lengths = lengths;
+    this.#head = inFront;
+    this.#end = inFront + length;
   }
 }

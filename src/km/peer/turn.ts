@@ -5,7 +5,7 @@
 
 import { assert } from "../../base/assert.ts";
 import type { LinkBooks } from "../store/books.ts";
-import type { Handle, KeyStore, NewExtent, Row } from "../store/port.ts";
+import type { Handle, Handles, KeyStore, NewExtent, Row } from "../store/port.ts";
 import type { LinkEvent } from "./events.ts";
 
 /** A transaction has at most so many callbacks behind it before it is handed to the store within a turn. */
@@ -58,8 +58,8 @@ export class Turn {
     this.changed();
   }
 
-  drop(handles: readonly Handle[]): void {
-    for (const handle of handles) this.#dropped.push(handle);
+  drop(handles: Handles): void {
+    for (let i = 0; i < handles.length; i++) this.#dropped.push(handles[i] as Handle);
     this.changed();
   }
 

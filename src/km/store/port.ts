@@ -4,27 +4,10 @@
  * store computes keyed hashes of them. One engine is here (`../io/engine/`), another can be written to this file.
  */
 import type { Range } from "../../wire/kx/messages.ts";
-import type { ReceivedKey } from "../keys/received.ts";
+import type { ReceivedKeys } from "../keys/received.ts";
+import type { BufferedKeys, Handle, Handles } from "./buffered.ts";
 
-/** Names a QKD-key in the buffer: a number that is never used again in the life of a store. */
-export type Handle = number;
-
-/** A QKD-key that waits in the buffer for its match. */
-export interface Buffered {
-  readonly handle: Handle;
-  /** Name of the module in the configuration of this KM. */
-  readonly module: string;
-  /** QKD-key ID, 16 bytes. */
-  readonly id: Uint8Array;
-  /** Whole bytes. */
-  readonly length: number;
-  /** Bits of the QKD-key as it came. */
-  readonly bits: number;
-  /** When it was stored, ms since 1970 UTC by this machine's clock. */
-  readonly at: number;
-  readonly generatedAt?: number;
-  readonly qber?: number;
-}
+export type { Handle, Handles } from "./buffered.ts";
 
 /** Kinds of rows, numbered for ever. */
 export const rowKind = { store: 0, link: 1, batch: 2, extent: 3, use: 4, module: 5 } as const;
@@ -47,7 +30,7 @@ export interface NewExtent {
   readonly link: string;
   readonly number: number;
   readonly length: number;
-  readonly handles: readonly Handle[];
+  readonly handles: Handles;
 }
 
 /** What becomes durable as one: all of it, or nothing. */
@@ -64,7 +47,7 @@ export interface Change {
 export interface Loaded {
   readonly rows: readonly Row[];
   /** In the order in which they came. */
-  readonly buffered: readonly Buffered[];
+  readonly buffered: readonly BufferedKeys[];
   /** Extents that are there, whole: those of which a row tells and no others, or the store is damaged. */
   readonly extents: readonly {
     readonly link: string;
@@ -101,13 +84,9 @@ export interface TagKey {
 export interface KeyStore {
   /**
    * Stores QKD-keys that came from a module. Bytes are copied before it returns.
-   * @param done when they are durable, in the order of `keys`; with none of them if the disk is full
+   * @param done when they are durable, in the order of `keys`; undefined if the disk is full: none of them is there
    */
-  put(
-    module: string,
-    keys: readonly ReceivedKey[],
-    done: (stored: readonly Buffered[]) => void,
-  ): void;
+  put(module: string, keys: ReceivedKeys, done: (stored: BufferedKeys | undefined) => void): void;
   /** @param done when all of it is durable, with everything before it */
   commit(change: Change, done?: () => void): void;
   /** Whether new keys would leave no room for the books. */
@@ -118,11 +97,7 @@ export interface KeyStore {
    * have to be read from the disk first.
    * @param done undefined if a handle is not in the buffer any more
    */
-  tagBuffered(
-    handles: readonly Handle[],
-    key: TagKey,
-    done: (tag: Buffer | undefined) => void,
-  ): void;
+  tagBuffered(handles: Handles, key: TagKey, done: (tag: Buffer | undefined) => void): void;
   /** The same over ranges of extents. Undefined if one of them is not there. */
   tagRanges(
     link: string,

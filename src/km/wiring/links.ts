@@ -13,7 +13,8 @@ import { KmLink } from "../link/link.ts";
 import type { LinkStatus } from "../model/status.ts";
 import { usualLimits } from "../peer/context.ts";
 import type { LinkEvent } from "../peer/events.ts";
-import type { Buffered, Loaded } from "../store/port.ts";
+import type { BufferedKeys } from "../store/buffered.ts";
+import type { Loaded } from "../store/port.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { other } from "../store/regions.ts";
 import { noOffer } from "../store/shapes.ts";
@@ -196,7 +197,7 @@ export class LinkOfKm {
     });
   }
 
-  stored(keys: readonly Buffered[]): void {
+  stored(keys: BufferedKeys): void {
     this.#guard(() => this.core.stored(keys));
     if (this.#advancing || this.#isStopped) return;
     this.#advancing = true;

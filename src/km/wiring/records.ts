@@ -123,7 +123,7 @@ export class KmRecords {
 
   #waits(id: Buffer) {
     for (const { name, core } of this.#attached.values()) {
-      const origin = core.buffer.get(id.toString("latin1"))?.origin;
+      const origin = core.buffer.get(id)?.origin;
       if (origin === undefined) continue;
       const { module_id = "", matching_module_id = "" } =
         this.#config.modules.find((module) => module.name === origin.module) ?? {};
@@ -141,7 +141,7 @@ export class KmRecords {
     const search = new ListSearch(found.module_id, period);
     await this.#log.scan((view) => search.find(view));
     for (const { id, origin } of this.#attached.get(found.link)?.core.buffer.all() ?? []) {
-      if (origin.module === found.name) search.waits(Buffer.from(id, "latin1"), origin);
+      if (origin.module === found.name) search.waits(id, origin);
     }
     return search.result();
   }

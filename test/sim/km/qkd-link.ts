@@ -1,5 +1,6 @@
 /** Two modules and their nodes: they bring the same keys to both KMs, late, repeated, sometimes to one end only. */
 import { streamSeed } from "../../random.ts";
+import { received } from "../../rig/stored-keys.ts";
 import type { Name, SimKm } from "./sim-km.ts";
 import type { SimWorld as World } from "./world.ts";
 
@@ -89,8 +90,8 @@ export class QkdLink {
       this.#world.count("repeated");
       return store.commit({}, confirm);
     }
-    store.put("m", [{ id, bits: bytes.length * 8, bytes }], (stored) => {
-      link.stored(stored);
+    store.put("m", received([{ id, bits: bytes.length * 8, bytes }]), (stored) => {
+      if (stored !== undefined) link.stored(stored);
       confirm();
     });
   }

@@ -3,12 +3,13 @@
  * whole. Each byte knows where it came from, so that an oracle can tell two uses of one byte.
  */
 import { createCipheriv } from "node:crypto";
-import { type ReceivedKey, wholeBytes } from "../../../src/km/keys/received.ts";
+import type { ReceivedKeys } from "../../../src/km/keys/received.ts";
+import type { Buffered, BufferedKeys } from "../../../src/km/store/buffered.ts";
 import type {
-  Buffered,
   Change,
   Fullness,
   Handle,
+  Handles,
   KeyStore,
   Loaded,
   Row,
@@ -16,6 +17,7 @@ import type {
   TagKey,
 } from "../../../src/km/store/port.ts";
 import type { Range } from "../../../src/wire/kx/messages.ts";
+import { columnsOf, eachReceived } from "../../rig/stored-keys.ts";
 import type { Clockwork } from "./clockwork.ts";
 
 interface Stored {
@@ -111,7 +113,7 @@ export class SimStore implements KeyStore {
     const { rows, buffered, extents } = this.#live;
     return {
       rows: [...rows.values()],
-      buffered: [...buffered.values()].map((stored) => stored.buffered),
+      buffered: columnsOf([...buffered.values()].map((stored) => stored.buffered)),
       extents: [...extents].map(([number, { bytes }]) => ({
         link: "ab",
         number,
@@ -132,18 +134,12 @@ export class SimStore implements KeyStore {
     return !this.#options.forgetful && this.#live.confirmed.has(id);
   }
 
-  put(
-    module: string,
-    keys: readonly ReceivedKey[],
-    done: (stored: readonly Buffered[]) => void,
-  ): void {
-    const stored = keys.map((key): Stored => {
-      const { id, bits, bytes } = key;
-      const length = wholeBytes(bits);
+  put(module: string, keys: ReceivedKeys, done: (stored: BufferedKeys | undefined) => void): void {
+    const stored = eachReceived(keys).map(({ id, bits, bytes }): Stored => {
       const handle = this.#live.nextHandle++;
-      const copied = Buffer.from(bytes.subarray(0, length));
       const at = this.#options.clock.now;
-      return { buffered: { handle, module, id: Buffer.from(id), length, bits, at }, bytes: copied };
+      const buffered = { handle, module, id, length: bytes.length, bits, at };
+      return { buffered, bytes: Buffer.from(bytes) };
     });
     this.#enqueue(
       (content) => {
@@ -153,7 +149,7 @@ export class SimStore implements KeyStore {
           content.nextHandle = Math.max(content.nextHandle, key.buffered.handle + 1);
         }
       },
-      () => done(stored.map(({ buffered }) => buffered)),
+      () => done(columnsOf(stored.map(({ buffered }) => buffered))[0]),
       this.#options.noSync?.("put"),
     );
   }
@@ -235,12 +231,8 @@ export class SimStore implements KeyStore {
     };
   }
 
-  tagBuffered(
-    handles: readonly Handle[],
-    key: TagKey,
-    done: (tag: Buffer | undefined) => void,
-  ): void {
-    const parts = handles.map((handle) => this.#live.buffered.get(handle)?.bytes);
+  tagBuffered(handles: Handles, key: TagKey, done: (tag: Buffer | undefined) => void): void {
+    const parts = Array.from(handles, (handle) => this.#live.buffered.get(handle)?.bytes);
     this.#later(() => done(parts.includes(undefined) ? undefined : gmac(parts as Buffer[], key)));
   }
 

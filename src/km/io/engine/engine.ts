@@ -6,12 +6,13 @@
 import { timingSafeEqual } from "node:crypto";
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
-import type { ReceivedKey } from "../../keys/received.ts";
+import { type ReceivedKeys, wholeBytes } from "../../keys/received.ts";
+import type { BufferedKeys } from "../../store/buffered.ts";
 import type {
-  Buffered,
   Change,
   Fullness,
   Handle,
+  Handles,
   KeyStore,
   StoreUse,
   TagKey,
@@ -20,22 +21,22 @@ import { booksChange } from "./books-change.ts";
 import { Cadence } from "./cadence.ts";
 import { storeFault } from "./fault.ts";
 import { gmac } from "./gmac.ts";
-import { type Group, GroupBuilder, groupOf, placeOf } from "./group.ts";
+import { type Group, GroupBuilder } from "./group.ts";
+import { runsOf } from "./handle-runs.ts";
 import { isUrgent, type Operation } from "./operation.ts";
 import type { EngineParts } from "./parts.ts";
 import { readRanges, readRangesAgain } from "./ranges.ts";
 import { Resealing } from "./resealing.ts";
 import { isFull } from "./reserve.ts";
 import { Shredder } from "./shredder.ts";
+import { copyOf, WaitingGroups } from "./waiting-groups.ts";
 
-/** Key of the buffer that is kept in memory beside the disk, bytes. */
-const memoryBytes = 33_554_432;
 /** Of the limit, this part is for books alone. */
 const forBooks = 0.05;
 
 export class Engine implements KeyStore {
   readonly #parts: EngineParts;
-  readonly #groups = new Map<number, Group>();
+  readonly #waiting: WaitingGroups;
   readonly #shredder: Shredder;
   readonly #resealing: Resealing;
   #builders: GroupBuilder[] = [];
@@ -49,26 +50,16 @@ export class Engine implements KeyStore {
   /** A disk was full when keys came: it may have room again after the next round of shredding. */
   #noRoom = false;
   #closed = false;
-  #buffered = 0;
-  #bufferedBytes = 0;
-  /** Bytes of groups in memory, at most: looked at closely when it is much. */
-  #held = 0;
   #extentBytes = 0;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#cadence = new Cadence(parts.clock, parts.cycleMs);
     this.#nextGroup = parts.next;
-    for (const group of parts.groups) {
-      this.#groups.set(group.number, group);
-      this.#buffered += group.live;
-      for (let i = 0; i < group.count; i++) {
-        if (group.isLive(i)) this.#bufferedBytes += group.lengthOf(i);
-      }
-    }
+    this.#waiting = new WaitingGroups(parts.groups, parts.intake);
     for (const { length } of parts.volumes.extents) this.#extentBytes += length;
     this.#ended.promise.catch(() => {});
-    this.#shredder = new Shredder(parts, this.#groups, {
+    this.#shredder = new Shredder(parts, this.#waiting.byNumber, {
       work: (run) => this.#enqueue({ type: "work", run }),
       failed: this.#ended.promise,
       lastGroup: () => this.#nextGroup - 1,
@@ -82,18 +73,24 @@ export class Engine implements KeyStore {
     this.#resealing.resume();
   }
 
-  put(
-    module: string,
-    keys: readonly ReceivedKey[],
-    done: (stored: readonly Buffered[]) => void,
-  ): void {
+  put(module: string, keys: ReceivedKeys, done: (stored: BufferedKeys | undefined) => void): void {
     const at = this.#parts.clock.wall();
-    const stored = keys.map((key) => {
-      const buffered = this.#builder(Math.floor(key.bits / 8)).add(module, key, at);
-      this.#bufferedBytes += buffered.length;
-      return buffered;
-    });
-    this.#buffered += keys.length;
+    const handles = new Float64Array(keys.count);
+    for (let from = 0; from < keys.count; ) {
+      const builder = this.#builder(wholeBytes(keys.bits[from] as number));
+      from = builder.add(module, keys, from, at, handles);
+    }
+    const stored: BufferedKeys = {
+      module,
+      at,
+      handles,
+      ids: Buffer.from(keys.ids),
+      bits: keys.bits.slice(),
+      generatedAt: keys.generatedAt.slice(),
+      qber: keys.qber.slice(),
+    };
+    this.#waiting.keys += keys.count;
+    this.#waiting.bytes += keys.bytes.length;
     this.#enqueue({ type: "put", stored, done });
   }
 
@@ -135,10 +132,7 @@ export class Engine implements KeyStore {
   async #cycle(operations: readonly Operation[]): Promise<void> {
     const groups = this.#builders.map((builder) => builder.build());
     this.#builders = [];
-    for (const group of groups) {
-      this.#groups.set(group.number, group);
-      this.#held += group.length;
-    }
+    for (const group of groups) this.#waiting.add(group);
     const changes = operations.flatMap((it) => (it.type === "commit" ? [it.change] : []));
     const extents = await this.#gather(changes);
     const { reserve, volumes, ledger } = this.#parts;
@@ -147,8 +141,8 @@ export class Engine implements KeyStore {
       groups.length > 0 ? this.#append(groups) : true,
     ]);
     for (const { bytes } of extents) wipeMemory(bytes);
-    const change = booksChange(changes, this.#touched, places);
-    this.#touched.clear();
+    const change = booksChange(changes, this.#waiting.touched, places);
+    this.#waiting.touched.clear();
     if (change !== undefined) await reserve.use(() => ledger.apply(change));
     for (const place of places) {
       this.#extentBytes += place.length;
@@ -159,7 +153,7 @@ export class Engine implements KeyStore {
       this.#extentBytes -= place?.length ?? 0;
       this.#shredder.left(place);
     }
-    this.#evict();
+    this.#waiting.evict();
     for (const operation of operations) {
       if (operation.type === "put") this.#put(operation, isTaken);
       else if (operation.type === "commit") operation.done?.();
@@ -176,19 +170,15 @@ export class Engine implements KeyStore {
       if (!isFull(error)) throw error;
     }
     this.#noRoom = true;
-    for (const group of groups) {
-      this.#groups.delete(group.number);
-      this.#held -= group.length;
-      group.evict();
-    }
+    for (const group of groups) this.#waiting.drop(group);
     return false;
   }
 
   #put({ stored, done }: Extract<Operation, { type: "put" }>, isTaken: boolean): void {
     if (isTaken) return done(stored);
-    this.#buffered -= stored.length;
-    for (const { length } of stored) this.#bufferedBytes -= length;
-    done([]);
+    this.#waiting.keys -= stored.handles.length;
+    for (const bits of stored.bits) this.#waiting.bytes -= wholeBytes(bits);
+    done(undefined);
   }
 
   /** The bytes of new extents, from the groups that they are made of. */
@@ -197,59 +187,12 @@ export class Engine implements KeyStore {
     for (const { extents = [], dropped = [] } of changes) {
       for (const { link, number, length, handles } of extents) {
         const bytes = keyMemory(length);
-        let at = 0;
-        for (const handle of handles) {
-          const group = await this.#restored(handle);
-          const part = group.bytesOf(placeOf(handle)) as Uint8Array;
-          bytes.set(part, at);
-          at += part.length;
-        }
-        if (at !== length) throw new Error("an extent has the length of its keys");
-        for (const handle of handles) this.#consume(handle);
+        this.#waiting.consume(await copyOf(this.#waiting, handles, bytes));
         made.push({ link, number, bytes });
       }
-      for (const handle of dropped) this.#consume(handle);
+      this.#waiting.consume(runsOf(dropped));
     }
     return made;
-  }
-
-  readonly #touched = new Set<Group>();
-
-  #consume(handle: Handle): void {
-    const group = this.#groups.get(groupOf(handle));
-    const place = placeOf(handle);
-    if (group === undefined || !group.isLive(place)) return;
-    this.#buffered--;
-    this.#bufferedBytes -= group.lengthOf(place);
-    group.consume(place);
-    this.#touched.add(group);
-    if (group.live === 0) this.#groups.delete(group.number);
-  }
-
-  async #restored(handle: Handle): Promise<Group> {
-    const group = this.#groups.get(groupOf(handle));
-    if (!group?.isLive(placeOf(handle))) throw new Error("a key is not in the buffer any more");
-    await this.#restore(group);
-    return group;
-  }
-
-  async #restore(group: Group): Promise<void> {
-    if (group.plain !== undefined) return;
-    await this.#parts.intake.restore(group);
-    this.#held += group.length;
-  }
-
-  /** Keeps the newest groups in memory, as many as there is room for. */
-  #evict(): void {
-    if (this.#held <= memoryBytes) return;
-    let held = 0;
-    for (const group of this.#groups.values()) held += group.plain?.length ?? 0;
-    for (const group of this.#groups.values()) {
-      if (held <= memoryBytes / 2) break;
-      held -= group.plain?.length ?? 0;
-      group.evict();
-    }
-    this.#held = held;
   }
 
   #fail(error: unknown): void {
@@ -272,44 +215,29 @@ export class Engine implements KeyStore {
 
   use(): StoreUse {
     return {
-      bufferedKeys: this.#buffered,
-      bufferedBytes: this.#bufferedBytes,
+      bufferedKeys: this.#waiting.keys,
+      bufferedBytes: this.#waiting.bytes,
       extentBytes: this.#extentBytes,
       diskBytes: this.#diskBytes(),
       limitBytes: this.#parts.limitBytes,
     };
   }
 
-  tagBuffered(
-    handles: readonly Handle[],
-    key: TagKey,
-    done: (tag: Buffer | undefined) => void,
-  ): void {
-    const groups = handles.map((handle) => this.#groups.get(groupOf(handle)));
-    const there = groups.every((group, i) => group?.isLive(placeOf(handles[i] as Handle)));
-    if (!there) return queueMicrotask(() => done(undefined));
-    if (groups.every((group) => group?.plain !== undefined)) {
-      const tag = gmac(this.#views(handles), key);
+  tagBuffered(handles: Handles, key: TagKey, done: (tag: Buffer | undefined) => void): void {
+    const waiting = this.#waiting;
+    const runs = runsOf(handles);
+    if (!waiting.areLive(runs)) return queueMicrotask(() => done(undefined));
+    if (waiting.areInMemory(runs)) {
+      const tag = gmac(waiting.views(runs), key);
       return queueMicrotask(() => done(tag));
     }
     this.#enqueue({
       type: "work",
       run: async () => {
-        for (const group of new Set(groups)) {
-          if (group !== undefined && group.live > 0) await this.#restore(group);
-        }
-        const live = handles.every((handle) =>
-          this.#groups.get(groupOf(handle))?.isLive(placeOf(handle)),
-        );
-        done(live ? gmac(this.#views(handles), key) : undefined);
+        await waiting.restore(runs);
+        done(waiting.areLive(runs) ? gmac(waiting.views(runs), key) : undefined);
       },
     });
-  }
-
-  *#views(handles: readonly Handle[]): Generator<Uint8Array> {
-    for (const handle of handles) {
-      yield this.#groups.get(groupOf(handle))?.bytesOf(placeOf(handle)) as Uint8Array;
-    }
   }
 
   tagRanges(
@@ -331,9 +259,10 @@ export class Engine implements KeyStore {
     this.#enqueue({
       type: "work",
       run: async () => {
-        const live = this.#groups.get(groupOf(handle))?.isLive(placeOf(handle));
-        const group = live ? await this.#restored(handle) : undefined;
-        const own = group?.bytesOf(placeOf(handle));
+        const runs = runsOf([handle]);
+        const live = this.#waiting.areLive(runs);
+        if (live) await this.#waiting.restore(runs);
+        const [own] = live ? this.#waiting.views(runs) : [];
         const equal = own?.length === copy.length && timingSafeEqual(own, copy);
         wipeMemory(copy);
         done(equal);
@@ -392,6 +321,6 @@ export class Engine implements KeyStore {
     await volumes.close();
     await ledger.close();
     keyring.wipe();
-    for (const group of this.#groups.values()) group.evict();
+    this.#waiting.close();
   }
 }

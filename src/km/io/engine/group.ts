@@ -4,8 +4,9 @@
  */
 import type { KeyObject } from "node:crypto";
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
-import { type ReceivedKey, wholeBytes } from "../../keys/received.ts";
-import type { Buffered, Handle } from "../../store/port.ts";
+import { type ReceivedKeys, wholeBytes } from "../../keys/received.ts";
+import type { BufferedKeys } from "../../store/buffered.ts";
+import type { Handle } from "../../store/port.ts";
 import { open, seal } from "./sealing.ts";
 
 /** Keys of a group at most: a handle has 16 bits for them. */
@@ -53,38 +54,44 @@ export class GroupBuilder {
     return this.#count;
   }
 
-  /** Whether it takes one more key of so many bytes. */
-  hasRoom(length: number): boolean {
-    return this.#count < groupKeys && (this.#length === 0 || this.#length + length <= groupBytes);
+  /** Whether it takes one more key, of so many bytes with those before it. @param keys that are to come before it */
+  hasRoom(length: number, keys = 0): boolean {
+    const isFirst = this.#length + keys === 0;
+    return this.#count + keys < groupKeys && (isFirst || this.#length + length <= groupBytes);
   }
 
-  /** Copies a key's whole bytes. */
-  add(module: string, { id, bits, generatedAt, qber, bytes }: ReceivedKey, at: number): Buffered {
-    const length = wholeBytes(bits);
-    this.#reserve(length);
+  /**
+   * Takes as many keys as there is room for, at least one.
+   * @param from the first of them @param handles to be filled in
+   * @returns the first that it has no room for
+   */
+  add(module: string, keys: ReceivedKeys, from: number, at: number, handles: Float64Array): number {
+    const index = this.#moduleIndex(module);
+    let start = 0;
+    for (let i = 0; i < from; i++) start += wholeBytes(keys.bits[i] as number);
+    let end = start;
+    let to = from;
+    for (; to < keys.count; to++) {
+      const length = wholeBytes(keys.bits[to] as number);
+      if (to > from && !this.hasRoom(end - start + length, to - from)) break;
+      end += length;
+    }
+    this.#reserve(to - from, end - start);
     const facts = this.#facts;
-    let to = this.#count * factLength;
-    facts.writeUInt16BE(this.#moduleIndex(module), to);
-    facts.set(id, to + 2);
-    facts.writeUInt32BE(bits, to + 18);
-    facts.writeDoubleBE(generatedAt ?? Number.NaN, to + 22);
-    facts.writeDoubleBE(qber ?? Number.NaN, to + 30);
-    facts.writeDoubleBE(at, to + 38);
-    to = this.#length;
-    if (length > 64) this.#bytes.set(bytes.subarray(0, length), to);
-    else for (let i = 0; i < length; i++) this.#bytes[to + i] = bytes[i] as number;
-    this.#length += length;
-    const handle = handleOf(this.number, this.#count++);
-    return {
-      handle,
-      module,
-      id: Buffer.from(id),
-      length,
-      bits,
-      at,
-      ...(generatedAt !== undefined && { generatedAt }),
-      ...(qber !== undefined && { qber }),
-    };
+    const view = new DataView(facts.buffer, facts.byteOffset, facts.length);
+    for (let i = from; i < to; i++) {
+      const fact = this.#count * factLength;
+      view.setUint16(fact, index);
+      for (let k = 0; k < 16; k++) facts[fact + 2 + k] = keys.ids[i * 16 + k] as number;
+      view.setUint32(fact + 18, keys.bits[i] as number);
+      view.setFloat64(fact + 22, keys.generatedAt[i] as number);
+      view.setFloat64(fact + 30, keys.qber[i] as number);
+      view.setFloat64(fact + 38, at);
+      handles[i] = handleOf(this.number, this.#count++);
+    }
+    this.#bytes.set(keys.bytes.subarray(start, end), this.#length);
+    this.#length += end - start;
+    return to;
   }
 
   #moduleIndex(module: string): number {
@@ -92,9 +99,11 @@ export class GroupBuilder {
     return index < 0 ? this.#modules.push(module) - 1 : index;
   }
 
-  #reserve(length: number): void {
-    if ((this.#count + 1) * factLength > this.#facts.length) {
-      const larger = Buffer.allocUnsafe(this.#facts.length * 2);
+  /** Makes room for so many keys more, and bytes of them. */
+  #reserve(keys: number, length: number): void {
+    const facts = (this.#count + keys) * factLength;
+    if (facts > this.#facts.length) {
+      const larger = Buffer.allocUnsafe(Math.max(this.#facts.length * 2, facts));
       this.#facts.copy(larger);
       this.#facts = larger;
     }
@@ -160,7 +169,7 @@ export class Group {
   }
 
   #bits(place: number): number {
-    return this.facts.readUInt32BE(this.#factsAt + place * factLength + 18);
+    return this.facts.readUInt32BE(this.#fact(place) + 18);
   }
 
   lengthOf(place: number): number {
@@ -171,14 +180,27 @@ export class Group {
     return place < this.count && ((this.consumed[place >> 3] as number) & (1 << (place & 7))) === 0;
   }
 
-  consume(place: number): void {
-    if (!this.isLive(place)) return;
-    this.consumed[place >> 3] = (this.consumed[place >> 3] as number) | (1 << (place & 7));
-    this.live--;
-    const plain = this.#plain;
-    if (plain === undefined) return;
-    plain.fill(0, this.#starts[place] as number, this.#starts[place + 1] as number);
+  /** Whether all keys `[from, to)` wait. */
+  areLive(from: number, to: number): boolean {
+    for (let place = from; place < to; place++) if (!this.isLive(place)) return false;
+    return true;
+  }
+
+  /** Keys `[from, to)` leave the buffer. @returns how many of them were there, and their bytes */
+  consume(from: number, to = from + 1): { readonly keys: number; readonly bytes: number } {
+    const starts = this.#starts;
+    let keys = 0;
+    let bytes = 0;
+    for (let place = from; place < to; place++) {
+      if (!this.isLive(place)) continue;
+      this.consumed[place >> 3] = (this.consumed[place >> 3] as number) | (1 << (place & 7));
+      keys++;
+      bytes += this.lengthOf(place);
+    }
+    this.live -= keys;
+    if (keys > 0) this.#plain?.fill(0, starts[from] as number, starts[to] as number);
     if (this.live === 0) this.evict();
+    return { keys, bytes };
   }
 
   /**
@@ -198,9 +220,9 @@ export class Group {
     return this.#plain;
   }
 
-  /** A view of one key's bytes; undefined while they are on the disk alone. */
-  bytesOf(place: number): Uint8Array | undefined {
-    return this.#plain?.subarray(this.#starts[place] as number, this.#starts[place + 1] as number);
+  /** A view of the bytes of keys `[from, to)`; undefined while they are on the disk alone. */
+  bytesOf(from: number, to = from + 1): Uint8Array | undefined {
+    return this.#plain?.subarray(this.#starts[from] as number, this.#starts[to] as number);
   }
 
   /** Its bytes are on the disk alone from now on. */
@@ -218,24 +240,42 @@ export class Group {
     this.#plain = plain;
   }
 
-  *buffered(): Generator<Buffered> {
+  /** Keys of it that wait: those of one module that were stored at one time, side by side. */
+  *buffered(): Generator<BufferedKeys> {
     const names = JSON.parse(this.facts.toString("utf8", 4, this.#factsAt)) as string[];
-    for (let place = 0; place < this.count; place++) {
-      if (!this.isLive(place)) continue;
-      const at = this.#factsAt + place * factLength;
-      const generatedAt = this.facts.readDoubleBE(at + 22);
-      const qber = this.facts.readDoubleBE(at + 30);
-      yield {
-        handle: handleOf(this.number, place),
-        module: names[this.facts.readUInt16BE(at)] ?? "",
-        id: Buffer.from(this.facts.subarray(at + 2, at + 18)),
-        length: this.lengthOf(place),
-        bits: this.#bits(place),
-        at: this.facts.readDoubleBE(at + 38),
-        ...(!Number.isNaN(generatedAt) && { generatedAt }),
-        ...(!Number.isNaN(qber) && { qber }),
-      };
+    const moduleOf = (place: number) => this.facts.readUInt16BE(this.#fact(place));
+    const storedAt = (place: number) => this.facts.readDoubleBE(this.#fact(place) + 38);
+    for (let from = 0; from < this.count; ) {
+      const module = moduleOf(from);
+      const at = storedAt(from);
+      const places: number[] = [];
+      for (; from < this.count && moduleOf(from) === module && storedAt(from) === at; from++) {
+        if (this.isLive(from)) places.push(from);
+      }
+      if (places.length > 0) yield { module: names[module] ?? "", at, ...this.#columns(places) };
     }
+  }
+
+  #columns(places: readonly number[]) {
+    const ids = Buffer.alloc(places.length * 16);
+    for (const [i, place] of places.entries()) {
+      const at = this.#fact(place) + 2;
+      this.facts.copy(ids, i * 16, at, at + 16);
+    }
+    const doubles = (at: number) =>
+      Float64Array.from(places, (place) => this.facts.readDoubleBE(this.#fact(place) + at));
+    return {
+      ids,
+      handles: Float64Array.from(places, (place) => handleOf(this.number, place)),
+      bits: Uint32Array.from(places, (place) => this.#bits(place)),
+      generatedAt: doubles(22),
+      qber: doubles(30),
+    };
+  }
+
+  /** Where what is known of a key begins. */
+  #fact(place: number): number {
+    return this.#factsAt + place * factLength;
   }
 }
 

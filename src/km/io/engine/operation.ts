@@ -1,11 +1,12 @@
 /** What a store is asked to do, in the order in which it was asked. */
-import type { Buffered, Change } from "../../store/port.ts";
+import type { BufferedKeys } from "../../store/buffered.ts";
+import type { Change } from "../../store/port.ts";
 
 export type Operation =
   | {
       readonly type: "put";
-      readonly stored: readonly Buffered[];
-      readonly done: (stored: readonly Buffered[]) => void;
+      readonly stored: BufferedKeys;
+      readonly done: (stored: BufferedKeys | undefined) => void;
     }
   | { readonly type: "commit"; readonly change: Change; readonly done: (() => void) | undefined }
   | { readonly type: "work"; readonly run: () => Promise<void>; readonly isUrgent?: boolean };

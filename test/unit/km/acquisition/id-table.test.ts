@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import test from "ava";
 import { IdMemory } from "../../../../src/km/acquisition/id-memory.ts";
-import { IdTable } from "../../../../src/km/acquisition/id-table.ts";
-import { IdMask, idWords } from "../../../../src/km/acquisition/masked-ids.ts";
+import { IdTable } from "../../../../src/km/keys/id-table.ts";
+import { IdMask, idWords } from "../../../../src/km/keys/masked-ids.ts";
 import { random as seeded } from "../../../random.ts";
 import { noRecord } from "../../../rig/kq1-intake.ts";
 

@@ -7,6 +7,7 @@ import { SupplyReader } from "../../../../src/wire/kq1/supply-reader.ts";
 import { random as seeded } from "../../../random.ts";
 import { moduleA, noRecord, openIntake } from "../../../rig/kq1-intake.ts";
 import { MemoryKeyStore } from "../../../rig/memory-key-store.ts";
+import { columnsOf } from "../../../rig/stored-keys.ts";
 
 interface Key {
   readonly id: string;
@@ -222,7 +223,7 @@ test("a batch that was given up gives its keys back", (t) => {
   const module = intake.module("a");
   module?.left(Buffer.from(idOf(key), "hex"));
   t.is(module?.held, 0);
-  module?.returned(told.buffered);
+  for (const keys of columnsOf(told.buffered)) module?.returned(keys);
   t.is(module?.held, 1);
   t.deepEqual(all([{ ...key, bytes: randomBytes(32) }]), ["duplicate_key_ID"]);
 });
@@ -258,7 +259,7 @@ test("after a restart the buffer is known again, and what has left it as far as 
   const memory = openMemory();
   memory.load(Buffer.concat(kept));
   const { all, intake } = bench(store, { modules: [{ ...moduleA, memory }] });
-  await intake.load(store.buffered);
+  await intake.load(columnsOf(store.buffered));
   t.deepEqual(all([gone, held, contested, newKey()]), Array(4).fill("success"));
   t.is(store.entries.size, 2);
   t.deepEqual(all([{ ...held, bytes: randomBytes(32) }]), ["duplicate_key_ID"]);

@@ -7,7 +7,8 @@ import test, { type ExecutionContext } from "ava";
 import { checkText } from "../../../../src/km/cli/store.ts";
 import { checkStore, isWhole, repairStore } from "../../../../src/km/io/engine/check.ts";
 import { openEngine } from "../../../../src/km/io/engine/open.ts";
-import type { Buffered } from "../../../../src/km/store/port.ts";
+import type { Buffered } from "../../../../src/km/store/buffered.ts";
+import { allIn, putKeys } from "../../../rig/stored-keys.ts";
 
 const masterKey = Buffer.alloc(32, 5);
 const limitBytes = 1e9;
@@ -30,7 +31,7 @@ async function filled(t: ExecutionContext) {
     const keys = Array.from({ length: 5 }, () => {
       return { id: randomBytes(16), bits: 800, bytes: randomBytes(100) };
     });
-    return new Promise<readonly Buffered[]>((done) => store.put("m", keys, done));
+    return new Promise<readonly Buffered[]>((done) => putKeys(store, "m", keys, done));
   };
   const first = await put();
   await put();
@@ -95,7 +96,7 @@ test("a damaged record of used keys makes no key free: all keys of its group are
   t.is(changed.changes, 1);
   t.is(check.damaged_use, 1);
   const again = await open();
-  t.is(again.loaded.buffered.length, 5);
+  t.is(allIn(again.loaded.buffered).length, 5);
   await again.store.close();
 });
 
@@ -105,13 +106,15 @@ test("a number that named a key names no other, not even when all is gone and th
   t.is(bufferedKeys, 8);
   await store.close();
   const second = await open();
-  const handles = second.loaded.buffered.map(({ handle }) => handle);
+  const handles = allIn(second.loaded.buffered).map(({ handle }) => handle);
   await new Promise<void>((done) => second.store.commit({ dropped: handles }, done));
   await second.store.close();
   const third = await open();
-  t.deepEqual(third.loaded.buffered, []);
+  t.deepEqual(allIn(third.loaded.buffered), []);
   const keys = [{ id: randomBytes(16), bits: 800, bytes: randomBytes(100) }];
-  const stored = await new Promise<readonly Buffered[]>((done) => third.store.put("m", keys, done));
+  const stored = await new Promise<readonly Buffered[]>((done) =>
+    putKeys(third.store, "m", keys, done),
+  );
   t.true((stored[0]?.handle ?? 0) > Math.max(...handles));
   await third.store.close();
 });

@@ -6,10 +6,11 @@ import test from "ava";
 import type { Fault } from "../../../../src/base/errors.ts";
 import { diskFiles } from "../../../../src/host/disk/files.ts";
 import { type Opened, openEngine } from "../../../../src/km/io/engine/open.ts";
-import type { ReceivedKey } from "../../../../src/km/keys/received.ts";
-import type { Buffered, Change } from "../../../../src/km/store/port.ts";
+import type { Buffered } from "../../../../src/km/store/buffered.ts";
+import type { Change } from "../../../../src/km/store/port.ts";
 import { ManualClock } from "../../../clock.ts";
 import { steal } from "../../../rig/store-thief.ts";
+import { allIn, putKeys, type SomeKey } from "../../../rig/stored-keys.ts";
 
 interface Bench {
   readonly folder: string;
@@ -49,7 +50,7 @@ async function bench(t: { teardown: (fn: () => Promise<void>) => void }): Promis
   };
 }
 
-function someKeys(count: number, length = 32): ReceivedKey[] {
+function someKeys(count: number, length = 32): SomeKey[] {
   return Array.from({ length: count }, () => ({
     id: randomBytes(16),
     bits: length * 8,
@@ -58,8 +59,8 @@ function someKeys(count: number, length = 32): ReceivedKey[] {
   }));
 }
 
-const put = ({ store }: Opened, keys: readonly ReceivedKey[]) =>
-  new Promise<readonly Buffered[]>((resolve) => store.put("m", keys, resolve));
+const put = ({ store }: Opened, keys: readonly SomeKey[]) =>
+  new Promise<readonly Buffered[]>((resolve) => putKeys(store, "m", keys, resolve));
 const commit = ({ store }: Opened, change: Change) =>
   new Promise<void>((resolve) => store.commit(change, resolve));
 const read = ({ store }: Opened, extent: number, start: number, end: number) =>
@@ -98,9 +99,9 @@ test("keys that were stored are there after a start, in their order", async (t) 
   const stored = await put(first, keys);
   await first.store.close();
   const { loaded } = await open();
-  t.deepEqual(loaded.buffered, stored);
+  t.deepEqual(allIn(loaded.buffered), stored);
   t.deepEqual(
-    loaded.buffered.map(({ id }) => Buffer.from(id)),
+    allIn(loaded.buffered).map(({ id }) => Buffer.from(id)),
     keys.map(({ id }) => Buffer.from(id)),
   );
 });
@@ -124,7 +125,7 @@ test("an extent has the bytes of its keys in the order of the batch, also after 
   const second = await open();
   t.deepEqual(await read(second, 1, 0, whole.length), whole);
   t.deepEqual(
-    second.loaded.buffered.map(({ handle }) => handle),
+    allIn(second.loaded.buffered).map(({ handle }) => handle),
     [stored[3]?.handle],
   );
   t.is(second.loaded.rows[0]?.value?.toString(), "{}");
@@ -135,7 +136,7 @@ test("callbacks come in the order of the calls, and never before the call has re
   const seen: number[] = [];
   const { store } = opened;
   for (let i = 0; i < 50; i++) {
-    if (i % 3 === 0) store.put("m", someKeys(2), () => seen.push(i));
+    if (i % 3 === 0) putKeys(store, "m", someKeys(2), () => seen.push(i));
     else store.commit({ rows: [] }, () => seen.push(i));
   }
   t.deepEqual(seen, []);
@@ -203,7 +204,7 @@ test("what was forgotten is in no file any more, with the master key in hand", a
   t.notDeepEqual(after, before);
   await opened.store.close();
   const again = await open();
-  t.is(again.loaded.buffered.length, 4);
+  t.is(allIn(again.loaded.buffered).length, 4);
   t.deepEqual(await read(again, 1, 0, 400), left);
 });
 
@@ -235,7 +236,7 @@ test("under another master key all is there, and the old one opens nothing", asy
   await first.store.close();
   await t.throwsAsync(open(masterKey), { code: "km_store.key" } as object);
   const second = await open(other);
-  t.is(second.loaded.buffered.length, 3);
+  t.is(allIn(second.loaded.buffered).length, 3);
   t.deepEqual(await read(second, 1, 0, 50), keys[0]?.bytes as Buffer);
   t.is(second.store.resealingBytes, undefined);
 });
@@ -269,8 +270,8 @@ test("keys come and go while the store is sealed anew, and a start goes on with 
   await t.throwsAsync(open(masterKey), { code: "km_store.key" } as object);
   const second = await open(other);
   t.is(typeof second.store.resealingBytes, "number");
-  t.is(second.loaded.buffered.length, 4);
-  t.deepEqual(second.loaded.buffered.at(-1), stored);
+  t.is(allIn(second.loaded.buffered).length, 4);
+  t.deepEqual(allIn(second.loaded.buffered).at(-1), stored);
   await resealed(second, clock);
   const files = await filesByName(folder);
   t.is(JSON.parse(String(files.get(join(folder, "store")))).keys.length, 2);

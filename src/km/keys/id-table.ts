@@ -96,9 +96,10 @@ class Part {
 
 export class IdTable {
   readonly #parts = Array.from({ length: parts }, () => new Part());
+  #size = 0;
 
   get size(): number {
-    return this.#parts.reduce((sum, { size }) => sum + size, 0);
+    return this.#size;
   }
 
   /** Bytes of memory. */
@@ -114,11 +115,17 @@ export class IdTable {
 
   /** @param value any number but NaN */
   set(words: Uint32Array, at: number, value: number): void {
-    this.#part(words, at).set(words, at, value);
+    const part = this.#part(words, at);
+    const before = part.size;
+    part.set(words, at, value);
+    this.#size += part.size - before;
   }
 
   delete(words: Uint32Array, at: number): void {
-    this.#part(words, at).delete(words, at);
+    const part = this.#part(words, at);
+    const before = part.size;
+    part.delete(words, at);
+    this.#size += part.size - before;
   }
 
   #part(words: Uint32Array, at: number): Part {
