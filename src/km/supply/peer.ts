@@ -21,6 +21,7 @@ import { bytesOf } from "../store/ranges.ts";
 import { allOf, slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import { isTwice } from "./offered.ts";
+import { PickUp } from "./pick-up.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
 export type Takes = "witnessed" | "local";
@@ -42,8 +43,8 @@ export class Peer {
   readonly #context: LinkContext;
   readonly #takes: Takes;
   readonly #mayBind: (use: string | undefined) => boolean;
-  /** When each bound key was bound, or this process began; monotonic, ms. */
-  readonly #since = new Map<string, number>();
+  /** Bound keys; after a start each waits anew. */
+  readonly #waiting = new PickUp();
   /** By ID and slave. */
   readonly #open = new Map<string, OpenTake>();
   /** Keys and slaves of which the owner was asked in this session and has not answered: it may count them as taken. */
@@ -58,7 +59,7 @@ export class Peer {
     this.#takes = takes;
     this.#mayBind = mayBind;
     for (const use of context.books.uses.values()) {
-      if (!use.owner && use.state === "B") this.#since.set(use.id, context.now());
+      if (!use.owner && use.state === "B") this.#waiting.begin(use, context.now());
     }
   }
 
@@ -136,7 +137,7 @@ export class Peer {
           number: 0,
           pickUp,
         });
-        this.#since.set(name, this.#context.now());
+        this.#waiting.begin({ id: name, pickUp }, this.#context.now());
       }
       done(undefined);
     });
@@ -150,7 +151,7 @@ export class Peer {
     if (!this.#mayBind(request)) return this.#end(use, "void");
     books.assign(use, request);
     // Prepared long ago or not: its application has all of its time from here on.
-    this.#since.set(use.id, this.#context.now());
+    this.#waiting.begin(use, this.#context.now());
     turn.changed();
   }
 
@@ -189,12 +190,13 @@ export class Peer {
     slave = 0,
   ): void {
     const uses: Use[] = [];
+    const now = this.#context.now();
     for (const id of ids) {
       const use = this.#context.books.uses.get(id);
       const its = use !== undefined && !use.owner && use.state === "B" && use.request === request;
       const isHad = its && (use.had & (2 ** slave)) !== 0;
       const isOpen = this.#open.has(placeOf(id, slave));
-      if (!its || isHad || isOpen || uses.includes(use) || this.#isLate(use)) {
+      if (!its || isHad || isOpen || uses.includes(use) || this.#waiting.isLate(use, now)) {
         return done("unknown");
       }
       uses.push(use);
@@ -214,11 +216,6 @@ export class Peer {
     if (!this.#compared) return done("late");
     for (const use of uses) this.#grant(use, slave);
     this.#context.turn.whenDurable(() => done(uses));
-  }
-
-  #isLate(use: Use): boolean {
-    const since = this.#since.get(use.id) ?? this.#context.now();
-    return this.#context.now() - since >= use.pickUp * 1_000;
   }
 
   /** A take of it is open, or the owner has not answered: it may count the key as taken. */
@@ -315,7 +312,7 @@ export class Peer {
 
   #finish(use: Use, entry: "take" | "void" | "expire"): void {
     this.#context.books.step(use, entry);
-    this.#since.delete(use.id);
+    this.#waiting.end(use);
     this.#context.turn.whenDurable(() => this.#tellFate(use));
   }
 
@@ -364,10 +361,11 @@ export class Peer {
       if (open.deadline <= now) this.#fail(open, "late");
     }
     if (!this.#context.ready) return;
-    for (const id of this.#since.keys()) {
-      const use = this.#context.books.uses.get(id);
-      if (use === undefined) this.#since.delete(id);
-      else if (this.#isLate(use) && !this.#isOpen(use)) this.#end(use, "expire");
+    for (const late of this.#waiting.late(now)) {
+      const use = this.#context.books.uses.get(late.id);
+      // Forgotten since the comparison of both books.
+      if (use === undefined) this.#waiting.end(late);
+      else if (!this.#isOpen(use)) this.#end(use, "expire");
     }
   }
 
