@@ -85,14 +85,18 @@ export class LinkBooks {
     this.#dirtyState = true;
   }
 
-  /** A key begins its way. Its bytes are marked as used. */
-  addUse(use: Use): void {
-    assert(!this.#uses.has(use.id), "a key has one use");
-    this.#put(use);
-    this.stock.pin(use.ranges);
-    for (const range of use.ranges) this.stock.markUsed(range);
-    this.#number(use);
-    this.#changed(use);
+  /** Keys begin their way. Their bytes are marked as used. */
+  addUses(uses: readonly Use[]): void {
+    for (const use of uses) {
+      assert(!this.#uses.has(use.id), "a key has one use");
+      this.#put(use);
+      this.stock.pin(use.ranges);
+    }
+    this.stock.markUsed(uses.flatMap((use) => use.ranges));
+    for (const use of uses) {
+      this.#number(use);
+      this.#changed(use);
+    }
   }
 
   #put(use: Use): void {

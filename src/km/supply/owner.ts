@@ -11,7 +11,7 @@ import type { LinkContext } from "../peer/context.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
-import { drawKsaId } from "./ksa-id.ts";
+import { drawKsaIds } from "./ksa-id.ts";
 
 /** Why a request got no key. */
 export type Shortage = "away" | "stock" | "refused" | "late";
@@ -113,13 +113,8 @@ export class Owner {
       this.#short();
       return about.done("stock");
     }
-    const ranges: VersionedRange[][] = [];
-    for (let i = 0; i < keys; i++) {
-      const part = books.stock.allocate(length);
-      // Only where stock is in so many pieces that no message could name them.
-      if (part === undefined) break;
-      ranges.push(part);
-    }
+    // Fewer only where stock is in so many pieces that no message could name them.
+    const ranges = books.stock.allocate(keys, length);
     const parts: Part[] = [];
     for (let from = 0; from < ranges.length; ) {
       const fit = keysThatFitOffer(about.request?.use, ranges.slice(from));
@@ -144,10 +139,13 @@ export class Owner {
     const offer = Buffer.alloc(24);
     this.#incarnation.copy(offer);
     offer.writeBigUInt64BE(BigInt(++this.#counter), 16);
-    const uses = ranges.map((part): Use => {
-      const use: Use = {
-        id: drawKsaId(this.#context.random),
-        offer: offer.toString("hex"),
+    const { books, random } = this.#context;
+    const name = offer.toString("hex");
+    const uses = drawKsaIds(random, ranges.length).map((id, i): Use => {
+      const part = ranges[i] as readonly VersionedRange[];
+      return {
+        id,
+        offer: name,
         owner: true,
         ranges: part.map(({ extent, start, end }) => ({ extent, start, end })),
         state: "O",
@@ -158,9 +156,8 @@ export class Owner {
         number: 0,
         pickUp,
       };
-      this.#context.books.addUse(use);
-      return use;
     });
+    books.addUses(uses);
     return { offer, uses, ranges, digest: undefined, isBound: false };
   }
 

@@ -76,39 +76,49 @@ export class Peer {
       turn.whenDurable(() => send({ type: "ack", offer, digest, refused }));
     };
     const name = offer.toString("hex");
-    const refused = keys.map((key) => this.#mayBindKey(message, key));
+    const names = keys.map(({ id }) => id.toString("hex"));
     // The same offer again.
-    if (keys.every(({ id }) => this.#isBound(id, name)))
+    if (names.every((id) => this.#isBound(id, name))) {
       return acknowledge(keys.map(() => undefined));
+    }
+    const isAllowed = this.#mayBind(message.use);
+    const refused = keys.map((key, i) => {
+      return this.#whyNot(names[i] as string, key) ?? (isAllowed ? undefined : "policy");
+    });
     if (refused.some((why) => why !== undefined)) return acknowledge(refused);
-    this.#bind(message, name, (why) => acknowledge(keys.map(() => why)));
+    this.#bind(message, name, names, (why) => acknowledge(keys.map(() => why)));
   }
 
   /** This offer was bound before, and nothing ended it since but its application. */
-  #isBound(id: Buffer, offer: string): boolean {
-    const known = this.#context.books.uses.get(id.toString("hex"));
+  #isBound(id: string, offer: string): boolean {
+    const known = this.#context.books.uses.get(id);
     if (known === undefined || known.owner || known.offer !== offer) return false;
     return known.state === "B" || known.state === "T";
   }
 
-  #mayBindKey({ use }: Offer, { id, ranges }: OfferedKey): Refusal | undefined {
+  #whyNot(id: string, { ranges }: OfferedKey): Refusal | undefined {
     const { books } = this.#context;
-    if (books.uses.has(id.toString("hex")) || ranges.length === 0) return "used";
+    if (books.uses.has(id) || ranges.length === 0) return "used";
     for (const range of ranges) {
       const why = books.stock.canBind(range);
       if (why !== "free") return why;
     }
-    return this.#mayBind(use) ? undefined : "policy";
+    return undefined;
   }
 
-  #bind(message: Offer, offer: string, done: (why: Refusal | undefined) => void): void {
+  #bind(
+    message: Offer,
+    offer: string,
+    names: readonly string[],
+    done: (why: Refusal | undefined) => void,
+  ): void {
     const { books, turn, store, link } = this.#context;
     const { keys, use: request, pickUp } = message;
     const versioned = keys.flatMap((key) => key.ranges);
-    if (isTwice(keys)) return done("used");
+    if (isTwice(names, versioned)) return done("used");
     if (this.#checking + keys.length > maxChecking) return done("limit");
     // Used from here on, whatever the hash says: no other offer may have these bytes.
-    for (const range of versioned) books.stock.markUsed(range);
+    books.stock.markUsed(versioned);
     turn.changed();
     this.#checking += keys.length;
     books.stock.pin(versioned);
@@ -122,23 +132,22 @@ export class Peer {
       // The offer comes again in the next session, and finds the bytes used: void, at both ends.
       if (this.#context.generation !== generation) return;
       if (tag === undefined || !timingSafeEqual(tag, message.tag)) return done("hash");
-      for (const { id, ranges } of keys) {
-        const name = id.toString("hex");
-        books.addUse({
-          id: name,
-          offer,
-          owner: false,
-          ranges: ranges.map(plain),
-          state: "B",
-          fate: undefined,
-          had: 0,
-          request,
-          assigned: false,
-          number: 0,
-          pickUp,
-        });
-        this.#waiting.begin({ id: name, pickUp }, this.#context.now());
-      }
+      const now = this.#context.now();
+      const uses = keys.map(({ ranges }, i): Use => ({
+        id: names[i] as string,
+        offer,
+        owner: false,
+        ranges: ranges.map(plain),
+        state: "B",
+        fate: undefined,
+        had: 0,
+        request,
+        assigned: false,
+        number: 0,
+        pickUp,
+      }));
+      books.addUses(uses);
+      for (const use of uses) this.#waiting.begin(use, now);
       done(undefined);
     });
   }
@@ -168,7 +177,7 @@ export class Peer {
     const length = bytesOf(ranges);
     const { stock } = books;
     const before = stock.free(0) + stock.free(1);
-    for (const range of ranges) stock.markUsed(range);
+    stock.markUsed(ranges);
     this.#context.store.forget(this.#context.link, ranges);
     if (stock.free(0) + stock.free(1) < before) {
       const told = { id: id.toString("hex"), offer: offer.toString("hex"), ranges };
