@@ -65,6 +65,8 @@ export class Owner {
   readonly #pending = new Set<Pending>();
   /** Prepared keys by their length, those that were prepared first in front; some may have ended since. */
   readonly #prepared = new Map<number, Use[]>();
+  /** Keys of pre-offers without an answer, by their length. */
+  readonly #preparing = new Map<number, number>();
   /** By the ID of each offer. */
   readonly #offers = new Map<string, { readonly pending: Pending; readonly part: Part }>();
 
@@ -126,6 +128,7 @@ export class Owner {
     const pending: Pending = { parts, ...about };
     if (ranges.length < keys) return this.#giveUp(pending, "stock");
     this.#pending.add(pending);
+    this.#countPreparing(pending, 1);
     for (const part of parts) {
       this.#offers.set(part.offer.toString("hex"), { pending, part });
       this.#send(pending, part);
@@ -212,8 +215,18 @@ export class Owner {
     }
   }
 
+  #countPreparing({ request, parts }: Pending, by: 1 | -1): void {
+    if (request !== undefined) return;
+    for (const { uses } of parts) {
+      for (const { ranges } of uses) {
+        const length = bytesOf(ranges);
+        this.#preparing.set(length, (this.#preparing.get(length) ?? 0) + by);
+      }
+    }
+  }
+
   #forget(pending: Pending): void {
-    this.#pending.delete(pending);
+    if (this.#pending.delete(pending)) this.#countPreparing(pending, -1);
     for (const { offer } of pending.parts) this.#offers.delete(offer.toString("hex"));
   }
 
@@ -241,21 +254,19 @@ export class Owner {
 
   /** Keys of this length that an application could have without a round trip, or soon. */
   prepared(length: number): number {
-    let keys = (this.#prepared.get(length) ?? []).filter(({ state }) => state === "P").length;
-    for (const pending of this.#pending) {
-      if (pending.request !== undefined) continue;
-      for (const use of usesOf(pending)) if (bytesOf(use.ranges) === length) keys++;
-    }
-    return keys;
+    return this.#context.books.prepared(length) + (this.#preparing.get(length) ?? 0);
   }
 
   /** Pre-offered keys for all of a request, or none. */
   #preOffered({ keys, length }: Request): Use[] | undefined {
+    if (this.#context.books.prepared(length) < keys) return undefined;
     const all = this.#prepared.get(length);
-    if (all === undefined) return undefined;
-    const live = all.filter(({ state }) => state === "P");
-    const found = live.length < keys ? undefined : live.splice(0, keys);
-    this.#prepared.set(length, live);
+    const found: Use[] = [];
+    while (found.length < keys) {
+      const use = all?.shift();
+      assert(use !== undefined, "prepared keys are where the books count them");
+      if (use.state === "P") found.push(use);
+    }
     return found;
   }
 
