@@ -36,7 +36,7 @@ async function bench(t: { teardown: (fn: () => Promise<void>) => void }): Promis
         folder,
         masterKey: key,
         limitBytes: 1e9,
-        wipeAfterMs: 10_000,
+        wipeAfterMs,
         cycleMs: 0,
         clock,
         onFailure: (fault) => {
@@ -58,6 +58,9 @@ function someKeys(count: number, length = 32): ReceivedKey[] {
   }));
 }
 
+/** Within this what is used is in no file, ms. */
+const wipeAfterMs = 10_000;
+
 const put = ({ store }: Opened, keys: readonly ReceivedKey[]) =>
   new Promise<readonly Buffered[]>((resolve) => store.put("m", keys, resolve));
 const commit = ({ store }: Opened, change: Change) =>
@@ -66,6 +69,12 @@ const read = ({ store }: Opened, extent: number, start: number, end: number) =>
   new Promise<Buffer | undefined>((resolve) => {
     store.read("ab", [{ extent, start, end }], resolve);
   });
+
+/** Time passes, and what is done then between two syncs is done. */
+async function piece(opened: Opened, clock: ManualClock, ms: number): Promise<void> {
+  await clock.advance(ms);
+  for (let i = 0; i < 2; i++) await commit(opened, {});
+}
 
 /** Runs its clock until all is sealed anew. */
 async function resealed(opened: Opened, clock: ManualClock): Promise<void> {
@@ -189,10 +198,7 @@ test("what was forgotten is in no file any more, with the master key in hand", a
   await commit(opened, { extents: [{ link: "ab", number: 1, length: 400, handles }] });
   opened.store.forget("ab", [{ extent: 1, start: 0, end: 200 }]);
   const before = await allFiles(folder);
-  await clock.advance(5_000);
-  await commit(opened, {});
-  await clock.advance(5_000);
-  await commit(opened, {});
+  for (let ms = 0; ms < wipeAfterMs; ms += 100) await piece(opened, clock, 100);
   const left = await read(opened, 1, 0, 400);
   t.deepEqual(left?.subarray(0, 200), Buffer.alloc(200));
   t.deepEqual(left?.subarray(200), Buffer.concat([keys[2]?.bytes, keys[3]?.bytes] as Buffer[]));
@@ -205,6 +211,30 @@ test("what was forgotten is in no file any more, with the master key in hand", a
   const again = await open();
   t.is(again.loaded.buffered.length, 4);
   t.deepEqual(await read(again, 1, 0, 400), left);
+});
+
+test("much that was used is sealed anew in pieces: what is committed meanwhile waits for one of them", async (t) => {
+  const { open, clock } = await bench(t);
+  const opened = await open();
+  const extents = 10;
+  const length = 200_000;
+  for (let number = 1; number <= extents; number++) {
+    const handles = (await put(opened, someKeys(1, length))).map(({ handle }) => handle);
+    await commit(opened, { extents: [{ link: "ab", number, length, handles }] });
+    opened.store.forget("ab", [{ extent: number, start: 0, end: length / 2 }]);
+  }
+  const sizes = [opened.store.use().diskBytes];
+  for (let i = 0; i < 20; i++) {
+    await piece(opened, clock, i === 0 ? wipeAfterMs / 2 : 10);
+    sizes.push(opened.store.use().diskBytes);
+  }
+  const written = sizes.slice(1).map((size, i) => size - (sizes[i] as number));
+  // Two extents are more than a piece.
+  t.true(Math.max(...written) < 2.5 * length, `${written}`);
+  t.true(written.filter((bytes) => bytes > length).length >= extents / 2, `${written}`);
+  for (let number = 1; number <= extents; number++) {
+    t.deepEqual((await read(opened, number, 0, length / 2))?.equals(Buffer.alloc(length / 2)), true);
+  }
 });
 
 test("under another master key all is there, and the old one opens nothing", async (t) => {
