@@ -22,8 +22,8 @@ function production(): string {
 }
 
 /** What systemd starts. */
-export function launcher(): string {
-  return join(production(), "qkd-node/bin/qkd-node");
+export function launcher(program: "qkd-node" | "qkd-km" = "qkd-node"): string {
+  return join(production(), "qkd-node/bin", program);
 }
 
 /** As systemd starts it; with the cache of the build, or without one. */
