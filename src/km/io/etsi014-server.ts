@@ -137,9 +137,13 @@ export class Etsi014Server {
     if (!(await this.#turns.take(socket, response))) return;
     const { source, names = [] } = admitted;
     const known = () => this.#options.table().certified(names);
-    await this.#pace.hold(payer({ source, caller: known() }));
-    // The table may be another one by then.
-    const caller = known();
+    let caller = known();
+    const pause = this.#pace.hold(payer({ source, caller }));
+    if (pause !== undefined) {
+      await pause;
+      // The table may be another one by then.
+      caller = known();
+    }
     // Whatever it asks: it learns nothing, not even from how long it takes.
     if (caller === undefined) {
       this.#refused++;

@@ -36,8 +36,8 @@ interface OpenTake {
   readonly done: (result: readonly Use[] | "unknown" | "late") => void;
 }
 
-/** Keys that are checked at a time, of all offers: more are refused. */
-const maxChecking = 4_096;
+/** Keys that are checked at a time, of all offers, some 300 bytes each: more are refused. */
+const maxChecking = 16_384;
 
 export class Peer {
   readonly #context: LinkContext;
