@@ -1,6 +1,7 @@
 /** Keys for many applications: what a key costs with a thousand pairs, and the memory of a thousand connections. */
-import type { KmPair } from "../../test/rig/km-pair.ts";
+
 import { writeIdentity } from "../../test/emulator/certificates.ts";
+import type { KmPair } from "../../test/rig/km-pair.ts";
 import type { Asker } from "./application-load.ts";
 import { askerOf, load, notes, unlimited, withStock } from "./applications.ts";
 import type { Benchmark } from "./measure.ts";
@@ -74,7 +75,8 @@ export const manyApplicationBenchmarks: readonly Benchmark[] = [
   },
   {
     name: "014 1,000 connections",
-    about: "memory of the production build with 1,000 mutual TLS connections, each asking once a second",
+    about:
+      "memory of the production build with 1,000 mutual TLS connections, each asking once a second",
     unit: "MB",
     reach: { most: 250 },
     slow: true,

@@ -133,19 +133,21 @@ export class Peer {
       if (this.#context.generation !== generation) return;
       if (tag === undefined || !timingSafeEqual(tag, message.tag)) return done("hash");
       const now = this.#context.now();
-      const uses = keys.map(({ ranges }, i): Use => ({
-        id: names[i] as string,
-        offer,
-        owner: false,
-        ranges: ranges.map(plain),
-        state: "B",
-        fate: undefined,
-        had: 0,
-        request,
-        assigned: false,
-        number: 0,
-        pickUp,
-      }));
+      const uses = keys.map(
+        ({ ranges }, i): Use => ({
+          id: names[i] as string,
+          offer,
+          owner: false,
+          ranges: ranges.map(plain),
+          state: "B",
+          fate: undefined,
+          had: 0,
+          request,
+          assigned: false,
+          number: 0,
+          pickUp,
+        }),
+      );
       books.addUses(uses);
       for (const use of uses) this.#waiting.begin(use, now);
       done(undefined);

@@ -355,15 +355,9 @@ export class Engine implements KeyStore {
     const { volumes } = this.#parts;
     const bytes = readRangesAgain(volumes, link, ranges);
     if (bytes !== undefined) return queueMicrotask(() => done(bytes));
-    // After what was committed before: an extent may be about to be written. One before this may have opened it.
-    this.#enqueue({
-      type: "work",
-      isUrgent: true,
-      run: async () => {
-        const again = readRangesAgain(volumes, link, ranges);
-        done(again ?? (await readRanges(volumes, link, ranges)));
-      },
-    });
+    // After what was committed before: an extent may be about to be written.
+    const run = async () => done(await readRanges(volumes, link, ranges));
+    this.#enqueue({ type: "work", isUrgent: true, run });
   }
 
   forget(link: string, ranges: readonly Range[]): void {

@@ -2,14 +2,7 @@
 import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Fault } from "../../../base/errors.ts";
-import { packRows } from "./packed-rows.ts";
-
-export interface LedgerRow {
-  readonly kind: number;
-  readonly link: string;
-  readonly key: string;
-  readonly value: Uint8Array | undefined;
-}
+import { type LedgerRow, packRows } from "./packed-rows.ts";
 
 /** Which keys of a group of the intake have left the buffer. */
 export interface ConsumedRow {

@@ -2,7 +2,14 @@
  * Rows of a transaction as one piece of memory, which is handed to the thread of the books without a copy: to copy
  * each as an object takes longer than to write it. No key byte is in any. Pure.
  */
-import type { LedgerRow } from "./ledger.ts";
+
+/** A row of the books, as they have it. */
+export interface LedgerRow {
+  readonly kind: number;
+  readonly link: string;
+  readonly key: string;
+  readonly value: Uint8Array | undefined;
+}
 
 /** Kind, length of the link's name, length of the key, length of the value plus 1; 0 of that: no value. */
 const head = 1 + 2 + 2 + 4;

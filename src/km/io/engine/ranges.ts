@@ -10,6 +10,9 @@ export async function readRanges(
   link: string,
   ranges: readonly Range[],
 ): Promise<Buffer | undefined> {
+  // A read that waited before this one may have opened the same stretch.
+  const again = readRangesAgain(volumes, link, ranges);
+  if (again !== undefined) return again;
   const joined = joinRanges(ranges);
   const whole = keyMemory(bytesOf(joined));
   let at = 0;

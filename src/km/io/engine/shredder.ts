@@ -271,7 +271,10 @@ export class Shredder {
 }
 
 /** In parts of so many bytes, or of one that is longer. */
-function* cut<T extends { readonly length: number }>(all: readonly T[], most: number): Generator<T[]> {
+function* cut<T extends { readonly length: number }>(
+  all: readonly T[],
+  most: number,
+): Generator<T[]> {
   let part: T[] = [];
   let bytes = 0;
   for (const one of all) {

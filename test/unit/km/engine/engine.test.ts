@@ -213,30 +213,6 @@ test("what was forgotten is in no file any more, with the master key in hand", a
   t.deepEqual(await read(again, 1, 0, 400), left);
 });
 
-test("much that was used is sealed anew in pieces: what is committed meanwhile waits for one of them", async (t) => {
-  const { open, clock } = await bench(t);
-  const opened = await open();
-  const extents = 10;
-  const length = 200_000;
-  for (let number = 1; number <= extents; number++) {
-    const handles = (await put(opened, someKeys(1, length))).map(({ handle }) => handle);
-    await commit(opened, { extents: [{ link: "ab", number, length, handles }] });
-    opened.store.forget("ab", [{ extent: number, start: 0, end: length / 2 }]);
-  }
-  const sizes = [opened.store.use().diskBytes];
-  for (let i = 0; i < 20; i++) {
-    await piece(opened, clock, i === 0 ? wipeAfterMs / 2 : 10);
-    sizes.push(opened.store.use().diskBytes);
-  }
-  const written = sizes.slice(1).map((size, i) => size - (sizes[i] as number));
-  // Two extents are more than a piece.
-  t.true(Math.max(...written) < 2.5 * length, `${written}`);
-  t.true(written.filter((bytes) => bytes > length).length >= extents / 2, `${written}`);
-  for (let number = 1; number <= extents; number++) {
-    t.deepEqual((await read(opened, number, 0, length / 2))?.equals(Buffer.alloc(length / 2)), true);
-  }
-});
-
 test("under another master key all is there, and the old one opens nothing", async (t) => {
   const { open, masterKey, folder, clock } = await bench(t);
   const first = await open();

@@ -3,8 +3,7 @@ import test from "ava";
 import { isUrgent } from "../../../../src/km/io/engine/operation.ts";
 import type { Row } from "../../../../src/km/store/port.ts";
 
-const commits = (...rows: Row[]) =>
-  isUrgent({ type: "commit", change: { rows }, done: undefined });
+const commits = (...rows: Row[]) => isUrgent({ type: "commit", change: { rows }, done: undefined });
 const row = (kind: Row["kind"], value?: Buffer): Row => ({ kind, link: "ab", key: "1", value });
 
 test("a key on its way to an application is urgent; stock, and what is forgotten of a key, are not", (t) => {
