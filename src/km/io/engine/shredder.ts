@@ -65,7 +65,8 @@ export class Shredder {
     const { clock, wipeAfterMs } = this.#parts;
     this.#timer = clock.after(waitMs, () => {
       const begun = clock.now();
-      const pieces = this.#pieces(wipeAfterMs / 2, pieceBytes);
+      // With the time until the next round, and that of the round itself, it is within the limit.
+      const pieces = this.#pieces(wipeAfterMs / 4, pieceBytes);
       this.#host.work(() => this.#piece(pieces, begun));
     });
   }
@@ -173,8 +174,14 @@ export class Shredder {
       await this.#overwriteLeft(placesAtOnce);
       yield;
     } while (this.#left.length > 0);
-    for (const groups of cut(intake.toCopy(olderThanMs), most)) {
-      const waiting = groups.filter(({ number, live }) => live > 0 && this.#groups.has(number));
+    const toCopy = intake.toCopy(olderThanMs).map((group) => {
+      return { group, from: group.segment, length: group.length };
+    });
+    for (const part of cut(toCopy, most)) {
+      const waiting = part.flatMap(({ group, from }) => {
+        const is = group.live > 0 && group.segment === from && this.#groups.has(group.number);
+        return is ? [group] : [];
+      });
       if (waiting.length > 0) await this.#copy(waiting, (write) => this.#parts.reserve.use(write));
       yield;
     }
