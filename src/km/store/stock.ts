@@ -215,13 +215,11 @@ export class Stock {
   given(gift: VersionedRange): void {
     const extent = this.#extents.get(gift.extent);
     if (extent === undefined) return;
+    // Gifts that lie beside each other are one region here, and arrive one by one.
+    cutAt(extent.regions, gift.start);
+    cutAt(extent.regions, gift.end);
     for (const region of overlapping(extent.regions, gift.start, gift.end)) {
-      const arrived =
-        region.giving &&
-        region.version + 1 === gift.version &&
-        region.start >= gift.start &&
-        region.end <= gift.end;
-      if (!arrived) continue;
+      if (!region.giving || region.version + 1 !== gift.version) continue;
       region.giving = false;
       region.version = gift.version;
     }
