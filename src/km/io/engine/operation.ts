@@ -11,12 +11,12 @@ export type Operation =
   | { readonly type: "work"; readonly run: () => Promise<void>; readonly isUrgent?: boolean };
 
 /**
- * An application waits for keys on their way, and for what is read; batches of stock, and keys of which nothing more has
- * to be known, can share syncs.
+ * An application waits for keys on their way, and for what is read; batches of stock, keys of which nothing more has to
+ * be known, and what no answer or message waits for, can share syncs.
  */
 export function isUrgent(operation: Operation): boolean {
   if (operation.type === "work") return operation.isUrgent === true;
   if (operation.type === "put") return false;
-  const { rows = [] } = operation.change;
-  return rows.some(({ kind, value }) => kind === "use" && value !== undefined);
+  const { rows = [], canWait = false } = operation.change;
+  return !canWait && rows.some(({ kind, value }) => kind === "use" && value !== undefined);
 }

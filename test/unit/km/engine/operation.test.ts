@@ -12,4 +12,6 @@ test("a key on its way to an application is urgent; stock, and what is forgotten
   t.false(commits(row("use"), row("link", Buffer.from("{}"))));
   t.false(commits(row("extent", Buffer.from("{}"))));
   t.false(commits());
+  const rows = [row("use", Buffer.of(1))];
+  t.false(isUrgent({ type: "commit", change: { rows, canWait: true }, done: undefined }));
 });
