@@ -69,7 +69,6 @@ export const manyApplicationBenchmarks: readonly Benchmark[] = [
     unit: "µs/key",
     reach: { mostRatio: 1.3 },
     slow: true,
-    steady: true,
     subject: cost(true),
     baseline: cost(false),
   },
