@@ -111,11 +111,17 @@ const host = "Host: km\r\n";
 /** Handshakes at a time: a KM takes no more strangers of one address than a few hundred. */
 const atOnce = 32;
 
-async function openAll({ masters, connections }: LoadOrder): Promise<Connection[]> {
+/** @param first is asked on each at once: a connection without a request is cut off after ten seconds */
+async function openAll({ masters, connections }: LoadOrder, first: string): Promise<Connection[]> {
   const opened: Connection[] = [];
+  const open = async (master: Asker) => {
+    const connection = await Connection.open(master);
+    await connection.ask(first);
+    return connection;
+  };
   while (opened.length < connections) {
     const next = Array.from({ length: Math.min(atOnce, connections - opened.length) }, (_, i) =>
-      Connection.open(masters[(opened.length + i) % masters.length] as Asker),
+      open(masters[(opened.length + i) % masters.length] as Asker),
     );
     opened.push(...(await Promise.all(next)));
   }
@@ -131,7 +137,7 @@ async function run(order: LoadOrder): Promise<LoadResult> {
   const failed: Record<string, number> = {};
   let requests = 0;
   let keys = 0;
-  const kept = fresh ? [] : await openAll(order);
+  const kept = fresh ? [] : await openAll(order, encs[0] as string);
   const begun = performance.now();
   const until = begun + seconds * 1_000;
   let asked = 0;
