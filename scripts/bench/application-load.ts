@@ -6,10 +6,12 @@ import { readFileSync } from "node:fs";
 import { connect, type TLSSocket } from "node:tls";
 
 export interface LoadOrder {
-  /** Who asks first, and where; who fetches, and where: only with `fetch`. */
-  readonly master: Asker;
-  readonly slave: Asker;
-  readonly fetch: boolean;
+  /** Who asks first, and where: connections take them in turn, and each asks for keys with every slave in turn. */
+  readonly masters: readonly [Asker, ...Asker[]];
+  /** SAE IDs. */
+  readonly slaves: readonly [string, ...string[]];
+  /** Who fetches them, and where; undefined: they are not fetched. One pair only. */
+  readonly fetches?: Asker | undefined;
   readonly connections: number;
   readonly number: number;
   readonly seconds: number;
@@ -106,24 +108,47 @@ class Connection {
 }
 
 const host = "Host: km\r\n";
+/** Handshakes at a time: a KM takes no more strangers of one address than a few hundred. */
+const atOnce = 32;
+
+/** @param first is asked on each at once: a connection without a request is cut off after ten seconds */
+async function openAll({ masters, connections }: LoadOrder, first: string): Promise<Connection[]> {
+  const opened: Connection[] = [];
+  const open = async (master: Asker) => {
+    const connection = await Connection.open(master);
+    await connection.ask(first);
+    return connection;
+  };
+  while (opened.length < connections) {
+    const next = Array.from({ length: Math.min(atOnce, connections - opened.length) }, (_, i) =>
+      open(masters[(opened.length + i) % masters.length] as Asker),
+    );
+    opened.push(...(await Promise.all(next)));
+  }
+  return opened;
+}
 
 async function run(order: LoadOrder): Promise<LoadResult> {
-  const { master, slave, number, seconds, rate, fresh = false } = order;
-  const enc = `GET /api/v1/keys/${slave.sae}/enc_keys?number=${number} HTTP/1.1\r\n${host}\r\n`;
+  const { masters, slaves, number, seconds, rate, fresh = false } = order;
+  const encs = slaves.map((sae) => {
+    return `GET /api/v1/keys/${sae}/enc_keys?number=${number} HTTP/1.1\r\n${host}\r\n`;
+  });
   const times: number[] = [];
   const failed: Record<string, number> = {};
   let requests = 0;
   let keys = 0;
+  const kept = fresh ? [] : await openAll(order, encs[0] as string);
   const begun = performance.now();
   const until = begun + seconds * 1_000;
   let asked = 0;
   const fail = (what: string) => {
     failed[what] = (failed[what] ?? 0) + 1;
   };
-  const one = async () => {
-    const asks = fresh ? undefined : await Connection.open(master);
-    const fetches = order.fetch ? await Connection.open(slave) : undefined;
-    while (performance.now() < until) {
+  const one = async (_: unknown, i: number) => {
+    const master = masters[i % masters.length] as Asker;
+    const asks = kept[i];
+    const fetches = order.fetches && (await Connection.open(order.fetches));
+    for (let turn = i; performance.now() < until; turn++) {
       let due = performance.now();
       if (rate !== undefined) {
         due = begun + (asked++ / rate) * 1_000;
@@ -131,7 +156,7 @@ async function run(order: LoadOrder): Promise<LoadResult> {
         if (wait > 1) await new Promise((resolve) => setTimeout(resolve, wait));
       }
       const connection = asks ?? (await Connection.open(master));
-      const { status, body } = await connection.ask(enc);
+      const { status, body } = await connection.ask(encs[turn % encs.length] as string);
       requests++;
       if (fresh) connection.close();
       if (status !== 200) {

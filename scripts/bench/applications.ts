@@ -17,24 +17,40 @@ const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
 const deadlineMs = 120_000;
 const loader = fileURLToPath(new URL("application-load.ts", import.meta.url));
 
-interface Ran extends LoadResult {
+/** Processes run so long before they are measured: what V8 compiles meanwhile it compiles once in a month. */
+const warmS = 3;
+
+export interface Ran extends LoadResult {
   /** Processor of both key managers together, µs a key. */
   readonly cpuEach: number;
   readonly rss: number;
 }
 
-const askerOf = ({ end, url, applications: [one] }: KmOfPair): Asker => {
+export const askerOf = ({ end, url, applications: [one] }: KmOfPair): Asker => {
   if (one === undefined) throw new Error("a KM without an application");
   return { ...one, port: Number(new URL(url).port), name: `km-${end}`, sae: one.saeId };
 };
 
+export interface StockOptions {
+  /** More of their configuration, TOML. */
+  readonly tables?: string;
+  /** Default: from the sources. */
+  readonly program?: string;
+}
+
 /** Two key managers with so many bytes in stock. */
-async function withStock<T>(bytes: number, use: (pair: KmPair) => Promise<T>): Promise<T> {
+export async function withStock<T>(
+  bytes: number,
+  use: (pair: KmPair, folder: string) => Promise<T>,
+  { tables = "", program }: StockOptions = {},
+): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "qkd-bench-014-"));
   const pair = await KmPair.make({
     folder,
     modules,
-    limits: `keys_per_second = 10_000_000\nburst_keys = 10_000_000\n`,
+    limits: unlimited,
+    tables: () => tables,
+    ...(program !== undefined && { program }),
   });
   try {
     await pair.start(AbortSignal.timeout(deadlineMs));
@@ -55,21 +71,32 @@ async function withStock<T>(bytes: number, use: (pair: KmPair) => Promise<T>): P
       if (performance.now() - begun > deadlineMs) throw new Error("keys were not matched in time");
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    return await use(pair);
+    return await use(pair, folder);
   } finally {
     await pair.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-type Order = Omit<LoadOrder, "master" | "slave">;
+/** Of an application, TOML. */
+export const unlimited = `keys_per_second = 10_000_000\nburst_keys = 10_000_000\n`;
 
-async function load(pair: KmPair, order: Order): Promise<Ran> {
+/** Without `masters` and `slaves` it is the first application of each end. */
+type Order = Omit<LoadOrder, "masters" | "slaves" | "fetches"> &
+  Partial<Pick<LoadOrder, "masters" | "slaves">> & { readonly fetch?: boolean };
+
+export async function load(pair: KmPair, { fetch = false, ...order }: Order): Promise<Ran> {
   const child = fork(loader, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const pids = pair.kms.map(({ process }) => process.pid as number);
   const cpu = () => pids.reduce((sum, pid) => sum + usageOf(pid).cpu, 0);
   const before = cpu();
-  const whole: LoadOrder = { ...order, master: askerOf(pair.alice), slave: askerOf(pair.bob) };
+  const slave = askerOf(pair.bob);
+  const whole: LoadOrder = {
+    masters: [askerOf(pair.alice)],
+    slaves: [slave.sae],
+    ...order,
+    fetches: fetch ? slave : undefined,
+  };
   child.send(whole);
   const [result] = (await once(child, "message")) as [LoadResult];
   const failures = Object.entries(result.failed);
@@ -81,7 +108,7 @@ async function load(pair: KmPair, order: Order): Promise<Ran> {
   };
 }
 
-const notes = ({ p50, p99, cpuEach, rss, failed }: Ran) => ({
+export const notes = ({ p50, p99, cpuEach, rss, failed }: Ran) => ({
   "p50 ms": p50,
   "p99 ms": p99,
   "µs a key": cpuEach,
@@ -92,8 +119,8 @@ const notes = ({ p50, p99, cpuEach, rss, failed }: Ran) => ({
 /** At its most, and then at half of that: latency without a queue. */
 function keysPerSecond(order: Omit<Order, "seconds">, bytesPerSecond: number) {
   return (seconds: number) =>
-    withStock(2 * bytesPerSecond * (seconds + 2) + 4_000_000, async (pair) => {
-      await load(pair, { ...order, seconds: 1 });
+    withStock(2 * bytesPerSecond * (seconds + warmS + 1) + 4_000_000, async (pair) => {
+      await load(pair, { ...order, seconds: warmS });
       const ran = await load(pair, { ...order, seconds });
       return { value: ran.keys / ran.seconds, notes: notes(ran) };
     });
@@ -106,7 +133,7 @@ export const applicationBenchmarks: readonly Benchmark[] = [
     unit: "keys/s",
     each: "key",
     reach: { least: 7_000 },
-    subject: keysPerSecond({ fetch: false, connections: 64, number: 1 }, 400_000),
+    subject: keysPerSecond({ connections: 64, number: 1 }, 400_000),
   },
   {
     name: "014 latency",
@@ -114,8 +141,9 @@ export const applicationBenchmarks: readonly Benchmark[] = [
     unit: "ms",
     reach: { most: 2.5 },
     subject: (seconds) =>
-      withStock(2 * 400_000 * (2 * seconds + 2) + 4_000_000, async (pair) => {
-        const order = { fetch: false, connections: 64, number: 1 };
+      withStock(2 * 400_000 * (2 * seconds + warmS + 1) + 4_000_000, async (pair) => {
+        const order = { connections: 64, number: 1 };
+        await load(pair, { ...order, seconds: warmS });
         const most = await load(pair, { ...order, seconds: Math.max(1, seconds / 2) });
         const rate = most.keys / most.seconds / 2;
         const ran = await load(pair, { ...order, seconds, rate });
@@ -136,7 +164,7 @@ export const applicationBenchmarks: readonly Benchmark[] = [
     unit: "keys/s",
     each: "key",
     reach: { least: 200 },
-    subject: keysPerSecond({ fetch: false, connections: 16, number: 1, fresh: true }, 40_000),
+    subject: keysPerSecond({ connections: 16, number: 1, fresh: true }, 40_000),
   },
   {
     name: "014 many keys",
@@ -144,6 +172,6 @@ export const applicationBenchmarks: readonly Benchmark[] = [
     unit: "keys/s",
     each: "key",
     reach: { least: 150_000 },
-    subject: keysPerSecond({ fetch: false, connections: 32, number: 128 }, 8_000_000),
+    subject: keysPerSecond({ connections: 32, number: 128 }, 8_000_000),
   },
 ];

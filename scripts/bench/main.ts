@@ -1,6 +1,7 @@
 /** `npm run bench`: every benchmark, each beside a bare baseline in the same run. */
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { manyApplicationBenchmarks } from "./application-many.ts";
 import { applicationBenchmarks } from "./applications.ts";
 import { growthBenchmarks } from "./growth.ts";
 import { kmBenchmarks } from "./km.ts";
@@ -22,6 +23,7 @@ const benchmarks: readonly Benchmark[] = [
   ...sha256Benchmarks,
   ...kmBenchmarks,
   ...applicationBenchmarks,
+  ...manyApplicationBenchmarks,
   ...ledgerBenchmarks,
   ...growthBenchmarks,
   ...processBenchmarks,

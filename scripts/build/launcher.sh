@@ -30,6 +30,8 @@ fi
 # Memory: one arena for all threads, which allocate little, and a small nursery, since what a key needs
 # is soon done with.
 export MALLOC_ARENA_MAX=1
+# What a burst took of the key manager's memory goes back to the machine: with 1,000 applications 27 MB of 250.
+[ "${self##*/}" != qkd-km ] || export MALLOC_TRIM_THRESHOLD_=131072
 
 # --disable-sigusr1: no debugger may be opened on a process that holds keys.
 # DEP0169: the library for MQTT takes addresses apart the old way, of which no operator needs to hear.

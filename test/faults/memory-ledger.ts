@@ -6,8 +6,8 @@ import type {
   Ledger,
   LedgerChange,
   LedgerLoaded,
-  LedgerRow,
 } from "../../src/km/io/engine/ledger.ts";
+import type { LedgerRow } from "../../src/km/io/engine/packed-rows.ts";
 import { type Disk, PowerCut } from "./disk.ts";
 
 export class MemoryLedger implements Ledger {

@@ -35,7 +35,8 @@ export class ApplicationTable {
   readonly #me: string;
   readonly #byId = new Map<string, Application>();
   readonly #byName = new Map<string, Application>();
-  readonly #pairs = new Set<string>();
+  /** Who may share keys with whom, both ways. */
+  readonly #partners = new Map<string, Set<string>>();
   /** By KM: its applications that may share keys with those of this one, each pair as a text. */
   readonly #shared = new Map<string, Set<string>>();
 
@@ -44,11 +45,20 @@ export class ApplicationTable {
     this.#me = me;
     for (const one of applications) {
       this.#byId.set(one.id, one);
-      for (const partner of one.partners) this.#pairs.add(pair(one.id, partner));
+      for (const partner of one.partners) {
+        this.#partnersOf(one.id).add(partner);
+        this.#partnersOf(partner).add(one.id);
+      }
       if (one.km !== me) continue;
       for (const name of one.names) this.#byName.set(name, one);
     }
     for (const one of applications) for (const other of one.partners) this.#share(one, other);
+  }
+
+  #partnersOf(id: string): Set<string> {
+    const known = this.#partners.get(id) ?? new Set();
+    this.#partners.set(id, known);
+    return known;
   }
 
   /** Pairs of this KM and another are kept: with a thousand of them, to look for them each time takes a second. */
@@ -83,7 +93,7 @@ export class ApplicationTable {
   }
 
   mayShare(one: string, other: string): boolean {
-    return this.#pairs.has(pair(one, other));
+    return this.#partners.get(one)?.has(other) ?? false;
   }
 
   /**
@@ -104,8 +114,4 @@ export class ApplicationTable {
     const pairs = [...(this.#shared.get(peer) ?? [])];
     return hash("sha256", pairs.toSorted().join("\n"), "buffer");
   }
-}
-
-function pair(one: string, other: string): string {
-  return JSON.stringify([one, other].toSorted());
 }

@@ -142,9 +142,13 @@ export class Etsi014Server {
     if (!(await this.#turns.take(socket, response))) return;
     const { source, names = [] } = admitted;
     const known = () => this.#options.table().certified(names);
-    await this.#pace.hold(payer({ source, caller: known() }));
-    // The table may be another one by then.
-    const caller = known();
+    let caller = known();
+    const pause = this.#pace.hold(payer({ source, caller }));
+    if (pause !== undefined) {
+      await pause;
+      // The table may be another one by then.
+      caller = known();
+    }
     // Whatever it asks: it learns nothing, not even from how long it takes.
     if (caller === undefined) {
       this.#refused++;
@@ -193,8 +197,7 @@ export class Etsi014Server {
   }
 
   #give(call: Call, slave: string, wanted: KeyRequest): void {
-    const question = JSON.stringify(["enc_keys", slave, wanted]);
-    this.#once(call, question, () => {
+    this.#once(call, ["enc_keys", slave, wanted], () => {
       this.#options.keys.give(call.caller, slave, wanted, (result) => {
         const met = result instanceof EtsiRefusal || meets(result.level, wanted.wish);
         this.#answer(call, result, wanted.unhandled || !met);
@@ -203,7 +206,7 @@ export class Etsi014Server {
   }
 
   #take(call: Call, master: string, ids: readonly string[]): void {
-    this.#once(call, JSON.stringify(["dec_keys", master, ids]), () => {
+    this.#once(call, ["dec_keys", master, ids], () => {
       this.#options.keys.take(call.caller, master, ids, (result) => {
         this.#answer(call, result, false);
       });
@@ -211,14 +214,14 @@ export class Etsi014Server {
   }
 
   /** A question with an Idempotency-Key that was answered before gets that answer again. @throws EtsiRefusal */
-  #once(call: Call, question: string, act: () => void): void {
+  #once(call: Call, question: readonly unknown[], act: () => void): void {
     const { name, response } = call;
     if (name === undefined) return act();
     const again = (body: Buffer | undefined) => {
       if (body !== undefined) return sendKeys(response, body);
       this.#refuse(call, new EtsiRefusal(503, "the first of these had no key", [], 1));
     };
-    const asked = this.#kept.asked(name, question, again);
+    const asked = this.#kept.asked(name, JSON.stringify(question), again);
     if (asked === "other") throw badRequest("the Idempotency-Key is of another request");
     if (asked === "again") return;
     try {
@@ -295,8 +298,9 @@ function payer({ source, caller }: Omit<Asker, "response">): string {
 }
 
 /** How a caller names its question: one of 1 to 128 printable characters. @throws never */
-function named({ headersDistinct }: IncomingMessage, { id }: Application): { name?: string } {
-  const [key = ""] = headersDistinct["idempotency-key"] ?? [];
+function named(request: IncomingMessage, { id }: Application): { name?: string } {
+  if (request.headers["idempotency-key"] === undefined) return {};
+  const [key = ""] = request.headersDistinct["idempotency-key"] ?? [];
   return /^[\x21-\x7e]{1,128}$/.test(key) ? { name: `${id}\0${key}` } : {};
 }
 

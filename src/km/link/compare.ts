@@ -119,10 +119,10 @@ function addCounterpart({ books }: LinkContext, use: UseBook): void {
   const base = { ...final, had, id: use.id.toString("hex"), assigned: false, number: 0, pickUp: 0 };
   if (use.owner) {
     // This end was the peer, on a disk that is older now: its word ends the owner's row.
-    books.addUse({ ...base, owner: false, state: use.fate ?? "V", fate: undefined });
+    books.addUses([{ ...base, owner: false, state: use.fate ?? "V", fate: undefined }]);
   } else if (use.state === "B") {
     // This end was the owner: VOID ends it at the peer, and FATE here.
-    books.addUse({ ...base, owner: true, state: "V", fate: undefined });
+    books.addUses([{ ...base, owner: true, state: "V", fate: undefined }]);
   }
 }
 

@@ -62,7 +62,7 @@ export function revokeExtents(
         number: 0,
         pickUp: 0,
       };
-      books.addUse(use);
+      books.addUses([use]);
       bytes += bytesOf(ranges);
       forget(context, owner, use);
     }

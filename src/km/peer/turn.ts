@@ -80,6 +80,7 @@ export class Turn {
       extents: this.#extents,
       dropped: this.#dropped,
       gone: gone.map((number) => ({ link, number })),
+      canWait: after.length === 0,
     };
     this.#after = [];
     this.#events = [];

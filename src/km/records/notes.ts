@@ -29,9 +29,10 @@ const mostSteps = Math.min(4_096, mostKeys);
 const none: Buffer = Buffer.alloc(0);
 
 interface Gathering {
-  readonly alike: string;
+  readonly link: string;
+  /** The first of these steps. */
+  readonly first: UseTold;
   readonly at: number;
-  readonly facts: Facts;
   readonly ids: string[];
   readonly ranges: KeyRange[];
 }
@@ -64,33 +65,35 @@ export class Notes {
     const gathering = this.#gathering;
     if (gathering === undefined) return;
     this.#gathering = undefined;
-    const { at, facts, ids, ranges } = gathering;
-    this.#write({ kind: "use", at, ids: Buffer.from(ids.join(""), "hex"), ranges, facts });
-  }
-
-  #use({ name }: LinkOfRecords, use: UseTold, at: number): void {
-    const { id, offer, owner, ranges, state, fate, request } = use;
+    const { link, first, at, ids, ranges } = gathering;
+    const { state, owner, fate, request, offer } = first;
     const facts: Facts = {
-      link: name,
+      link,
       state,
       owner,
       ...(fate !== undefined && { fate }),
       ...(request !== undefined && { applications: request }),
       ...(offer === noOffer && { reason: "order" }),
     };
-    const alike = JSON.stringify(facts);
+    this.#write({ kind: "use", at, ids: Buffer.from(ids.join(""), "hex"), ranges, facts });
+  }
+
+  #use({ name }: LinkOfRecords, use: UseTold, at: number): void {
     const last = this.#gathering;
     const fits =
       last !== undefined &&
-      last.alike === alike &&
+      last.link === name &&
+      isAlike(last.first, use) &&
       at >= last.at &&
       at - last.at <= togetherMs &&
       last.ids.length < mostSteps;
     if (!fits) this.flush();
-    const gathering = fits ? last : { alike, at, facts, ids: [], ranges: [] };
+    const gathering = fits ? last : { link: name, first: use, at, ids: [], ranges: [] };
     this.#gathering = gathering;
-    const key = gathering.ids.push(id) - 1;
-    for (const { extent, start, end } of ranges) gathering.ranges.push({ extent, start, end, key });
+    const key = gathering.ids.push(use.id) - 1;
+    for (const { extent, start, end } of use.ranges) {
+      gathering.ranges.push({ extent, start, end, key });
+    }
   }
 
   #recordOf(link: LinkOfRecords, event: LinkEvent, at: number): LifeRecord | undefined {
@@ -143,6 +146,17 @@ export class Notes {
     });
     return { modules: names.map((name) => this.#modules.get(name) ?? [name, ""]), runs: facts };
   }
+}
+
+/** Whether one record can tell of both steps. */
+function isAlike(one: UseTold, other: UseTold): boolean {
+  return (
+    one.state === other.state &&
+    one.owner === other.owner &&
+    one.fate === other.fate &&
+    one.request === other.request &&
+    (one.offer === noOffer) === (other.offer === noOffer)
+  );
 }
 
 function rangeOnly({

@@ -7,6 +7,7 @@ import { assert } from "../../base/assert.ts";
 import type { Fate } from "../../wire/kx/messages.ts";
 import { isFinal, next, setFate, type UseEntry } from "./life.ts";
 import type { Row } from "./port.ts";
+import { bytesOf } from "./ranges.ts";
 import { type Side, split } from "./regions.ts";
 import { decodeExtent, decodeLink, encodeExtent, encodeLink } from "./rows.ts";
 import { allOf } from "./sae-set.ts";
@@ -26,6 +27,8 @@ export class LinkBooks {
   /** By key of their row: those of one offer. */
   readonly #rows = new Map<string, Set<Use>>();
   readonly #dirtyRows = new Set<string>();
+  /** Keys that are prepared here, by their length, bytes. */
+  readonly #prepared = new Map<number, number>();
   #dirtyState = false;
   /** The highest FATE number given out here. */
   #lastNumber = 0;
@@ -85,18 +88,24 @@ export class LinkBooks {
     this.#dirtyState = true;
   }
 
-  /** A key begins its way. Its bytes are marked as used. */
-  addUse(use: Use): void {
-    assert(!this.#uses.has(use.id), "a key has one use");
-    this.#put(use);
-    this.stock.pin(use.ranges);
-    for (const range of use.ranges) this.stock.markUsed(range);
-    this.#number(use);
-    this.#changed(use);
+  /** Keys begin their way. Their bytes are marked as used. */
+  addUses(uses: readonly Use[]): void {
+    const before = this.#uses.size;
+    for (const use of uses) {
+      this.#put(use);
+      this.stock.pin(use.ranges);
+    }
+    assert(this.#uses.size === before + uses.length, "a key has one use");
+    this.stock.markUsed(uses.flatMap((use) => use.ranges));
+    for (const use of uses) {
+      this.#number(use);
+      this.#changed(use);
+    }
   }
 
   #put(use: Use): void {
     this.#uses.set(use.id, use);
+    if (use.state === "P") this.#countPrepared(use, 1);
     const key = rowOf(use);
     const beside = this.#rows.get(key);
     if (beside === undefined) this.#rows.set(key, new Set([use]));
@@ -105,9 +114,21 @@ export class LinkBooks {
 
   /** A step in the life of a key. @throws Fault `km.invariant` */
   step(use: Use, entry: UseEntry): void {
+    if (use.state === "P") this.#countPrepared(use, -1);
     use.state = next(use.state, entry);
+    if (use.state === "P") this.#countPrepared(use, 1);
     this.#number(use);
     this.#changed(use);
+  }
+
+  #countPrepared({ ranges }: Use, by: 1 | -1): void {
+    const length = bytesOf(ranges);
+    this.#prepared.set(length, this.prepared(length) + by);
+  }
+
+  /** Keys of this length that an application could have without a round trip. */
+  prepared(length: number): number {
+    return this.#prepared.get(length) ?? 0;
   }
 
   #changed(use: Use): void {

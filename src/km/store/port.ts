@@ -39,6 +39,8 @@ export interface Change {
   readonly extents?: readonly NewExtent[];
   /** QKD-keys that leave the buffer without a use: expired, void, or the other end's bytes differ. */
   readonly dropped?: readonly Handle[];
+  /** Nothing waits for it to be durable: it may share a sync with what comes a moment later. */
+  readonly canWait?: boolean;
   /** Extents of which no byte is needed any more. */
   readonly gone?: readonly { readonly link: string; readonly number: number }[];
 }

@@ -11,8 +11,20 @@ export function useOf([master, ...slaves]: SaeSet): string {
   return JSON.stringify([master, ...slaves.toSorted()]);
 }
 
+/** Sets that were read before: each key on its way names one, and there are few. */
+const read = new Map<string, SaeSet | undefined>();
+const mostRead = 1_024;
+
 /** @returns undefined if it is not written by {@link useOf} */
 export function setOf(use: string): SaeSet | undefined {
+  if (read.has(use)) return read.get(use);
+  if (read.size >= mostRead) read.clear();
+  const set = readSet(use);
+  read.set(use, set);
+  return set;
+}
+
+function readSet(use: string): SaeSet | undefined {
   let value: unknown;
   try {
     value = JSON.parse(use);

@@ -6,6 +6,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Range, VersionedRange } from "../../wire/kx/messages.ts";
 import { limits } from "../../wire/kx/names.ts";
+import { joinRanges } from "./ranges.ts";
 import {
   allUsed,
   cutAt,
@@ -75,18 +76,30 @@ export class Stock {
   }
 
   /**
-   * Takes `length` free bytes of this KM's own, oldest first, and marks them as used.
-   * @returns undefined if there are not as many
+   * Takes `length` free bytes of this KM's own for each of so many keys, oldest first, and marks them as used.
+   * @returns ranges of each; of fewer keys if there is too little, or in more pieces than a message can name
    */
-  allocate(length: number): VersionedRange[] | undefined {
-    if (length <= 0 || this.#free[this.side] < length) return undefined;
-    if (this.#pieces(length) > limits.ranges) return undefined;
+  allocate(keys: number, length: number): VersionedRange[][] {
+    const all: VersionedRange[][] = [];
+    const touched = new Set<Extent>();
+    let free = this.#free[this.side];
+    while (all.length < keys && length > 0 && free >= length) {
+      if (this.#pieces(length) > limits.ranges) break;
+      all.push(this.#allocateOne(length, touched));
+      free -= length;
+    }
+    for (const extent of touched) this.#changed(extent);
+    return all;
+  }
+
+  /** @param touched the caller counts what is left of these when all is allocated */
+  #allocateOne(length: number, touched: Set<Extent>): VersionedRange[] {
     const ranges: VersionedRange[] = [];
     let left = length;
     for (const number of this.#stock[this.side]) {
       const extent = this.#extents.get(number) as Extent;
       left -= this.#allocateFrom(extent, left, ranges);
-      this.#changed(extent);
+      touched.add(extent);
       if (left === 0) break;
     }
     assert(left === 0, "free bytes are where the books say");
@@ -140,12 +153,14 @@ export class Stock {
   }
 
   /** Marks bytes as used at this end. What can be given no more is the other KM's. */
-  markUsed(range: Range): void {
-    const extent = this.#extents.get(range.extent);
-    if (extent === undefined) return;
-    this.#settleGift(extent, range);
-    markUsed(extent.regions, range);
-    this.#changed(extent);
+  markUsed(ranges: readonly Range[]): void {
+    for (const range of joinRanges(ranges)) {
+      const extent = this.#extents.get(range.extent);
+      if (extent === undefined) continue;
+      this.#settleGift(extent, range);
+      markUsed(extent.regions, range);
+      this.#changed(extent);
+    }
   }
 
   #settleGift(extent: Extent, { start, end }: Range): void {
@@ -200,13 +215,11 @@ export class Stock {
   given(gift: VersionedRange): void {
     const extent = this.#extents.get(gift.extent);
     if (extent === undefined) return;
+    // Gifts that lie beside each other are one region here, and arrive one by one.
+    cutAt(extent.regions, gift.start);
+    cutAt(extent.regions, gift.end);
     for (const region of overlapping(extent.regions, gift.start, gift.end)) {
-      const arrived =
-        region.giving &&
-        region.version + 1 === gift.version &&
-        region.start >= gift.start &&
-        region.end <= gift.end;
-      if (!arrived) continue;
+      if (!region.giving || region.version + 1 !== gift.version) continue;
       region.giving = false;
       region.version = gift.version;
     }

@@ -1,14 +1,19 @@
 /** What an offer names. Pure. */
-import type { OfferedKey } from "../../wire/kx/messages.ts";
+import type { Range } from "../../wire/kx/messages.ts";
 
 /** Whether an offer names an ID or a byte twice: none that this KM makes does. */
-export function isTwice(keys: readonly OfferedKey[]): boolean {
-  if (new Set(keys.map(({ id }) => id.toString("hex"))).size < keys.length) return true;
-  const ranges = keys.flatMap((key) => key.ranges);
-  if (ranges.length < 2) return false;
-  const sorted = ranges.toSorted((a, b) => a.extent - b.extent || a.start - b.start);
+export function isTwice(ids: readonly string[], ranges: readonly Range[]): boolean {
+  if (ids.length > 1 && new Set(ids).size < ids.length) return true;
+  // Keys are allocated in order, so there is rarely anything to sort.
+  const sorted = ranges.every((range, i) => i === 0 || order(ranges[i - 1] as Range, range) < 0)
+    ? ranges
+    : ranges.toSorted(order);
   return sorted.some((range, i) => {
     const before = sorted[i - 1];
     return before !== undefined && before.extent === range.extent && range.start < before.end;
   });
+}
+
+function order(a: Range, b: Range): number {
+  return a.extent - b.extent || a.start - b.start;
 }

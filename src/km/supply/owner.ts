@@ -11,7 +11,7 @@ import type { LinkContext } from "../peer/context.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
-import { drawKsaId } from "./ksa-id.ts";
+import { drawKsaIds } from "./ksa-id.ts";
 
 /** Why a request got no key. */
 export type Shortage = "away" | "stock" | "refused" | "late";
@@ -65,6 +65,8 @@ export class Owner {
   readonly #pending = new Set<Pending>();
   /** Prepared keys by their length, those that were prepared first in front; some may have ended since. */
   readonly #prepared = new Map<number, Use[]>();
+  /** Keys of pre-offers without an answer, by their length. */
+  readonly #preparing = new Map<number, number>();
   /** By the ID of each offer. */
   readonly #offers = new Map<string, { readonly pending: Pending; readonly part: Part }>();
 
@@ -113,13 +115,8 @@ export class Owner {
       this.#short();
       return about.done("stock");
     }
-    const ranges: VersionedRange[][] = [];
-    for (let i = 0; i < keys; i++) {
-      const part = books.stock.allocate(length);
-      // Only where stock is in so many pieces that no message could name them.
-      if (part === undefined) break;
-      ranges.push(part);
-    }
+    // Fewer only where stock is in so many pieces that no message could name them.
+    const ranges = books.stock.allocate(keys, length);
     const parts: Part[] = [];
     for (let from = 0; from < ranges.length; ) {
       const fit = keysThatFitOffer(about.request?.use, ranges.slice(from));
@@ -131,6 +128,7 @@ export class Owner {
     const pending: Pending = { parts, ...about };
     if (ranges.length < keys) return this.#giveUp(pending, "stock");
     this.#pending.add(pending);
+    this.#countPreparing(pending, 1);
     for (const part of parts) {
       this.#offers.set(part.offer.toString("hex"), { pending, part });
       this.#send(pending, part);
@@ -144,10 +142,13 @@ export class Owner {
     const offer = Buffer.alloc(24);
     this.#incarnation.copy(offer);
     offer.writeBigUInt64BE(BigInt(++this.#counter), 16);
-    const uses = ranges.map((part): Use => {
-      const use: Use = {
-        id: drawKsaId(this.#context.random),
-        offer: offer.toString("hex"),
+    const { books, random } = this.#context;
+    const name = offer.toString("hex");
+    const uses = drawKsaIds(random, ranges.length).map((id, i): Use => {
+      const part = ranges[i] as readonly VersionedRange[];
+      return {
+        id,
+        offer: name,
         owner: true,
         ranges: part.map(({ extent, start, end }) => ({ extent, start, end })),
         state: "O",
@@ -158,9 +159,8 @@ export class Owner {
         number: 0,
         pickUp,
       };
-      this.#context.books.addUse(use);
-      return use;
     });
+    books.addUses(uses);
     return { offer, uses, ranges, digest: undefined, isBound: false };
   }
 
@@ -215,8 +215,18 @@ export class Owner {
     }
   }
 
+  #countPreparing({ request, parts }: Pending, by: 1 | -1): void {
+    if (request !== undefined) return;
+    for (const { uses } of parts) {
+      for (const { ranges } of uses) {
+        const length = bytesOf(ranges);
+        this.#preparing.set(length, (this.#preparing.get(length) ?? 0) + by);
+      }
+    }
+  }
+
   #forget(pending: Pending): void {
-    this.#pending.delete(pending);
+    if (this.#pending.delete(pending)) this.#countPreparing(pending, -1);
     for (const { offer } of pending.parts) this.#offers.delete(offer.toString("hex"));
   }
 
@@ -244,21 +254,19 @@ export class Owner {
 
   /** Keys of this length that an application could have without a round trip, or soon. */
   prepared(length: number): number {
-    let keys = (this.#prepared.get(length) ?? []).filter(({ state }) => state === "P").length;
-    for (const pending of this.#pending) {
-      if (pending.request !== undefined) continue;
-      for (const use of usesOf(pending)) if (bytesOf(use.ranges) === length) keys++;
-    }
-    return keys;
+    return this.#context.books.prepared(length) + (this.#preparing.get(length) ?? 0);
   }
 
   /** Pre-offered keys for all of a request, or none. */
   #preOffered({ keys, length }: Request): Use[] | undefined {
+    if (this.#context.books.prepared(length) < keys) return undefined;
     const all = this.#prepared.get(length);
-    if (all === undefined) return undefined;
-    const live = all.filter(({ state }) => state === "P");
-    const found = live.length < keys ? undefined : live.splice(0, keys);
-    this.#prepared.set(length, live);
+    const found: Use[] = [];
+    while (found.length < keys) {
+      const use = all?.shift();
+      assert(use !== undefined, "prepared keys are where the books count them");
+      if (use.state === "P") found.push(use);
+    }
     return found;
   }
 

@@ -21,6 +21,7 @@ import { bytesOf } from "../store/ranges.ts";
 import { allOf, slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import { isTwice } from "./offered.ts";
+import { PickUp } from "./pick-up.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
 export type Takes = "witnessed" | "local";
@@ -35,15 +36,15 @@ interface OpenTake {
   readonly done: (result: readonly Use[] | "unknown" | "late") => void;
 }
 
-/** Keys that are checked at a time, of all offers: more are refused. */
-const maxChecking = 4_096;
+/** Keys that are checked at a time, of all offers, some 300 bytes each: more are refused. */
+const maxChecking = 16_384;
 
 export class Peer {
   readonly #context: LinkContext;
   readonly #takes: Takes;
   readonly #mayBind: (use: string | undefined) => boolean;
-  /** When each bound key was bound, or this process began; monotonic, ms. */
-  readonly #since = new Map<string, number>();
+  /** Bound keys; after a start each waits anew. */
+  readonly #waiting = new PickUp();
   /** By ID and slave. */
   readonly #open = new Map<string, OpenTake>();
   /** Keys and slaves of which the owner was asked in this session and has not answered: it may count them as taken. */
@@ -58,7 +59,7 @@ export class Peer {
     this.#takes = takes;
     this.#mayBind = mayBind;
     for (const use of context.books.uses.values()) {
-      if (!use.owner && use.state === "B") this.#since.set(use.id, context.now());
+      if (!use.owner && use.state === "B") this.#waiting.begin(use, context.now());
     }
   }
 
@@ -75,39 +76,49 @@ export class Peer {
       turn.whenDurable(() => send({ type: "ack", offer, digest, refused }));
     };
     const name = offer.toString("hex");
-    const refused = keys.map((key) => this.#mayBindKey(message, key));
+    const names = keys.map(({ id }) => id.toString("hex"));
     // The same offer again.
-    if (keys.every(({ id }) => this.#isBound(id, name)))
+    if (names.every((id) => this.#isBound(id, name))) {
       return acknowledge(keys.map(() => undefined));
+    }
+    const isAllowed = this.#mayBind(message.use);
+    const refused = keys.map((key, i) => {
+      return this.#whyNot(names[i] as string, key) ?? (isAllowed ? undefined : "policy");
+    });
     if (refused.some((why) => why !== undefined)) return acknowledge(refused);
-    this.#bind(message, name, (why) => acknowledge(keys.map(() => why)));
+    this.#bind(message, name, names, (why) => acknowledge(keys.map(() => why)));
   }
 
   /** This offer was bound before, and nothing ended it since but its application. */
-  #isBound(id: Buffer, offer: string): boolean {
-    const known = this.#context.books.uses.get(id.toString("hex"));
+  #isBound(id: string, offer: string): boolean {
+    const known = this.#context.books.uses.get(id);
     if (known === undefined || known.owner || known.offer !== offer) return false;
     return known.state === "B" || known.state === "T";
   }
 
-  #mayBindKey({ use }: Offer, { id, ranges }: OfferedKey): Refusal | undefined {
+  #whyNot(id: string, { ranges }: OfferedKey): Refusal | undefined {
     const { books } = this.#context;
-    if (books.uses.has(id.toString("hex")) || ranges.length === 0) return "used";
+    if (books.uses.has(id) || ranges.length === 0) return "used";
     for (const range of ranges) {
       const why = books.stock.canBind(range);
       if (why !== "free") return why;
     }
-    return this.#mayBind(use) ? undefined : "policy";
+    return undefined;
   }
 
-  #bind(message: Offer, offer: string, done: (why: Refusal | undefined) => void): void {
+  #bind(
+    message: Offer,
+    offer: string,
+    names: readonly string[],
+    done: (why: Refusal | undefined) => void,
+  ): void {
     const { books, turn, store, link } = this.#context;
     const { keys, use: request, pickUp } = message;
     const versioned = keys.flatMap((key) => key.ranges);
-    if (isTwice(keys)) return done("used");
+    if (isTwice(names, versioned)) return done("used");
     if (this.#checking + keys.length > maxChecking) return done("limit");
     // Used from here on, whatever the hash says: no other offer may have these bytes.
-    for (const range of versioned) books.stock.markUsed(range);
+    books.stock.markUsed(versioned);
     turn.changed();
     this.#checking += keys.length;
     books.stock.pin(versioned);
@@ -121,10 +132,10 @@ export class Peer {
       // The offer comes again in the next session, and finds the bytes used: void, at both ends.
       if (this.#context.generation !== generation) return;
       if (tag === undefined || !timingSafeEqual(tag, message.tag)) return done("hash");
-      for (const { id, ranges } of keys) {
-        const name = id.toString("hex");
-        books.addUse({
-          id: name,
+      const now = this.#context.now();
+      const uses = keys.map(
+        ({ ranges }, i): Use => ({
+          id: names[i] as string,
           offer,
           owner: false,
           ranges: ranges.map(plain),
@@ -135,9 +146,10 @@ export class Peer {
           assigned: false,
           number: 0,
           pickUp,
-        });
-        this.#since.set(name, this.#context.now());
-      }
+        }),
+      );
+      books.addUses(uses);
+      for (const use of uses) this.#waiting.begin(use, now);
       done(undefined);
     });
   }
@@ -150,7 +162,7 @@ export class Peer {
     if (!this.#mayBind(request)) return this.#end(use, "void");
     books.assign(use, request);
     // Prepared long ago or not: its application has all of its time from here on.
-    this.#since.set(use.id, this.#context.now());
+    this.#waiting.begin(use, this.#context.now());
     turn.changed();
   }
 
@@ -167,7 +179,7 @@ export class Peer {
     const length = bytesOf(ranges);
     const { stock } = books;
     const before = stock.free(0) + stock.free(1);
-    for (const range of ranges) stock.markUsed(range);
+    stock.markUsed(ranges);
     this.#context.store.forget(this.#context.link, ranges);
     if (stock.free(0) + stock.free(1) < before) {
       const told = { id: id.toString("hex"), offer: offer.toString("hex"), ranges };
@@ -189,12 +201,13 @@ export class Peer {
     slave = 0,
   ): void {
     const uses: Use[] = [];
+    const now = this.#context.now();
     for (const id of ids) {
       const use = this.#context.books.uses.get(id);
       const its = use !== undefined && !use.owner && use.state === "B" && use.request === request;
       const isHad = its && (use.had & (2 ** slave)) !== 0;
       const isOpen = this.#open.has(placeOf(id, slave));
-      if (!its || isHad || isOpen || uses.includes(use) || this.#isLate(use)) {
+      if (!its || isHad || isOpen || uses.includes(use) || this.#waiting.isLate(use, now)) {
         return done("unknown");
       }
       uses.push(use);
@@ -214,11 +227,6 @@ export class Peer {
     if (!this.#compared) return done("late");
     for (const use of uses) this.#grant(use, slave);
     this.#context.turn.whenDurable(() => done(uses));
-  }
-
-  #isLate(use: Use): boolean {
-    const since = this.#since.get(use.id) ?? this.#context.now();
-    return this.#context.now() - since >= use.pickUp * 1_000;
   }
 
   /** A take of it is open, or the owner has not answered: it may count the key as taken. */
@@ -315,7 +323,7 @@ export class Peer {
 
   #finish(use: Use, entry: "take" | "void" | "expire"): void {
     this.#context.books.step(use, entry);
-    this.#since.delete(use.id);
+    this.#waiting.end(use);
     this.#context.turn.whenDurable(() => this.#tellFate(use));
   }
 
@@ -364,10 +372,11 @@ export class Peer {
       if (open.deadline <= now) this.#fail(open, "late");
     }
     if (!this.#context.ready) return;
-    for (const id of this.#since.keys()) {
-      const use = this.#context.books.uses.get(id);
-      if (use === undefined) this.#since.delete(id);
-      else if (this.#isLate(use) && !this.#isOpen(use)) this.#end(use, "expire");
+    for (const late of this.#waiting.late(now)) {
+      const use = this.#context.books.uses.get(late.id);
+      // Forgotten since the comparison of both books.
+      if (use === undefined) this.#waiting.end(late);
+      else if (!this.#isOpen(use)) this.#end(use, "expire");
     }
   }
 

@@ -39,9 +39,6 @@ function unlike(ids: string[]): string[] {
 
 /** A KSA-key ID as the standard writes it. @param id 32 hexadecimal digits */
 export function asUuid(id: string): string {
-  const lengths = [0, 8, 12, 16, 20, 32];
-  return lengths
-    .slice(1)
-    .map((end, i) => id.slice(lengths[i], end))
-    .join("-");
+  const part = (from: number, to: number) => id.slice(from, to);
+  return `${part(0, 8)}-${part(8, 12)}-${part(12, 16)}-${part(16, 20)}-${part(20, 32)}`;
 }

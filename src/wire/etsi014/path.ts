@@ -19,7 +19,7 @@ export function pathOf(url: string): {
   readonly sae: string;
   readonly query: URLSearchParams;
 } {
-  const [path = "", ...rest] = url.replace(absolute, "").split("?");
+  const [path = "", ...rest] = (url[0] === "/" ? url : url.replace(absolute, "")).split("?");
   const [written = "", last = "", ...more] = path.startsWith(base)
     ? path.slice(base.length).split("/")
     : [];

@@ -98,11 +98,17 @@ export function keysThatFitOffer(
   return keys;
 }
 
+/** What is in the scratch room, and its length: an offer is sent at once after its digest. */
+let written: { readonly message: KxMessage; readonly length: number } | undefined;
+
 /** @returns length of the payload in the scratch room */
 function write(message: KxMessage): number {
+  if (written?.message === message) return written.length;
+  written = undefined;
   const writer = new Writer(payloadRoom);
   writer.message = message.type;
   (layouts[message.type] as Field<object>).write(writer, message);
+  written = { message, length: writer.at };
   return writer.at;
 }
 
@@ -133,6 +139,7 @@ function* cut<T>(items: readonly T[], item: Field<T>): Generator<T[]> {
   let part: T[] = [];
   let bytes = countBytes;
   for (const one of items) {
+    written = undefined;
     const writer = new Writer(payloadRoom);
     writer.message = "sync";
     writer.at = countBytes;

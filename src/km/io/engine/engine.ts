@@ -157,8 +157,11 @@ export class Engine implements KeyStore {
     for (const operation of operations) {
       if (operation.type === "put") this.#put(operation, isTaken);
       else if (operation.type === "commit") operation.done?.();
-      else await operation.run();
     }
+    // What is durable is told before anything else takes its time.
+    const works = operations.filter((operation) => operation.type === "work");
+    for (const work of works) if (work.isUrgent) await work.run();
+    for (const work of works) if (!work.isUrgent) await work.run();
   }
 
   /** @returns false if there is no room for them: then they are gone, and the books keep theirs */
@@ -278,14 +281,12 @@ export class Engine implements KeyStore {
 
   read(link: string, ranges: readonly Range[], done: (bytes: Buffer | undefined) => void): void {
     if (this.#failed || this.#closed) return;
-    const bytes = readRangesAgain(this.#parts.volumes, link, ranges);
+    const { volumes } = this.#parts;
+    const bytes = readRangesAgain(volumes, link, ranges);
     if (bytes !== undefined) return queueMicrotask(() => done(bytes));
     // After what was committed before: an extent may be about to be written.
-    this.#enqueue({
-      type: "work",
-      isUrgent: true,
-      run: async () => done(await readRanges(this.#parts.volumes, link, ranges)),
-    });
+    const run = async () => done(await readRanges(volumes, link, ranges));
+    this.#enqueue({ type: "work", isUrgent: true, run });
   }
 
   forget(link: string, ranges: readonly Range[]): void {

@@ -324,11 +324,14 @@ export class IntakeFiles {
     if (gone.length > 0) await this.#files.syncFolder(this.#folder);
   }
 
-  /** Segments of which no key waits any more: their keys are overwritten. @returns their numbers */
-  async shred(): Promise<number[]> {
-    const empty = [...this.#segments.values()].filter(
-      ({ closed, groups }) => closed && [...groups.keys()].every(({ live }) => live === 0),
-    );
+  /**
+   * Segments of which no key waits any more: their keys are overwritten.
+   * @param most of them @returns their numbers
+   */
+  async shred(most = Number.POSITIVE_INFINITY): Promise<number[]> {
+    const empty = [...this.#segments.values()]
+      .filter(({ closed, groups }) => closed && [...groups.keys()].every(({ live }) => live === 0))
+      .slice(0, most);
     if (empty.length === 0) return [];
     // Under another name first: a header that is overwritten in part must not look like damage.
     for (const { number } of empty) {

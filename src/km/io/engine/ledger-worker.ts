@@ -1,7 +1,10 @@
 /** The books in SQLite, in a thread of their own: each transaction is durable when it is answered. */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import type { LedgerAnswer, LedgerChange, LedgerLoaded, LedgerRequest } from "./ledger.ts";
+import type { LedgerAnswer, LedgerLoaded, LedgerRequest } from "./ledger.ts";
+import { unpackRows } from "./packed-rows.ts";
+
+type Apply = Extract<LedgerRequest, { type: "apply" }>;
 
 const { path } = workerData as { path: string };
 
@@ -52,7 +55,7 @@ class Books {
     };
   }
 
-  apply(change: LedgerChange): void {
+  apply(change: Apply): void {
     this.#database.exec("BEGIN IMMEDIATE");
     try {
       this.#write(change);
@@ -64,8 +67,8 @@ class Books {
     }
   }
 
-  #write({ rows, consumed, extents, gone, segmentsGone }: LedgerChange): void {
-    for (const { kind, link, key, value } of rows) {
+  #write({ rows, change: { consumed, extents, gone, segmentsGone } }: Apply): void {
+    for (const { kind, link, key, value } of unpackRows(rows)) {
       if (value === undefined) {
         this.#run("DELETE FROM rows WHERE kind = ? AND link = ? AND key = ?", kind, link, key);
       } else this.#run("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", kind, link, key, value);
@@ -107,7 +110,7 @@ parentPort?.on("message", (request: LedgerRequest) => {
       ledger = new Books();
       answer({ type: "loaded", loaded: ledger.load() });
     } else if (request.type === "apply") {
-      ledger?.apply(request.change);
+      ledger?.apply(request);
       answer({ type: "applied" });
     } else {
       ledger?.close();

@@ -2,13 +2,7 @@
 import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Fault } from "../../../base/errors.ts";
-
-export interface LedgerRow {
-  readonly kind: number;
-  readonly link: string;
-  readonly key: string;
-  readonly value: Uint8Array | undefined;
-}
+import { type LedgerRow, packRows } from "./packed-rows.ts";
 
 /** Which keys of a group of the intake have left the buffer. */
 export interface ConsumedRow {
@@ -42,7 +36,12 @@ export interface LedgerLoaded {
 
 export type LedgerRequest =
   | { readonly type: "load" }
-  | { readonly type: "apply"; readonly change: LedgerChange }
+  | {
+      readonly type: "apply";
+      readonly change: Omit<LedgerChange, "rows">;
+      /** See {@link packRows}. */
+      readonly rows: Uint8Array;
+    }
   | { readonly type: "close" };
 
 export type LedgerAnswer =
@@ -92,7 +91,9 @@ export class LedgerThread implements Ledger {
   }
 
   async apply(change: LedgerChange): Promise<void> {
-    await this.#ask({ type: "apply", change });
+    const { rows, ...rest } = change;
+    const packed = packRows(rows);
+    await this.#ask({ type: "apply", change: rest, rows: packed }, [packed.buffer]);
   }
 
   async close(): Promise<void> {
@@ -100,11 +101,11 @@ export class LedgerThread implements Ledger {
     await this.#worker.terminate();
   }
 
-  #ask(request: LedgerRequest): Promise<LedgerAnswer> {
+  #ask(request: LedgerRequest, given: readonly ArrayBuffer[] = []): Promise<LedgerAnswer> {
     if (this.#dead !== undefined) return Promise.reject(this.#dead);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage(request);
+      this.#worker.postMessage(request, given);
     });
   }
 

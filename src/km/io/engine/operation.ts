@@ -11,9 +11,13 @@ export type Operation =
   | { readonly type: "commit"; readonly change: Change; readonly done: (() => void) | undefined }
   | { readonly type: "work"; readonly run: () => Promise<void>; readonly isUrgent?: boolean };
 
-/** An application waits for keys on their way, and for what is read; batches of stock can share syncs. */
+/**
+ * An application waits for keys on their way, and for what is read; batches of stock, keys of which nothing more has to
+ * be known, and what no answer or message waits for, can share syncs.
+ */
 export function isUrgent(operation: Operation): boolean {
   if (operation.type === "work") return operation.isUrgent === true;
   if (operation.type === "put") return false;
-  return operation.change.rows?.some(({ kind }) => kind === "use") ?? false;
+  const { rows = [], canWait = false } = operation.change;
+  return !canWait && rows.some(({ kind, value }) => kind === "use" && value !== undefined);
 }

@@ -1,7 +1,7 @@
 /** Bytes of ranges of extents, one after the other. */
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
-import { bytesOf } from "../../store/ranges.ts";
+import { bytesOf, joinRanges } from "../../store/ranges.ts";
 import type { Volumes } from "./volumes.ts";
 
 /** @returns memory that the caller wipes; undefined if one of them is not there, or is damaged */
@@ -10,6 +10,9 @@ export async function readRanges(
   link: string,
   ranges: readonly Range[],
 ): Promise<Buffer | undefined> {
+  // A read that waited before this one may have opened the same stretch.
+  const again = readRangesAgain(volumes, link, ranges);
+  if (again !== undefined) return again;
   const joined = joinRanges(ranges);
   const whole = keyMemory(bytesOf(joined));
   let at = 0;
@@ -54,15 +57,4 @@ export function readRangesAgain(
 function again(volumes: Volumes, link: string, { extent, start, end }: Range): Buffer | undefined {
   const place = volumes.place(link, extent);
   return place && end <= place.length ? volumes.readAgain(place, start, end) : undefined;
-}
-
-/** Keys are allocated one after the other: as one range they are read in one go. */
-function joinRanges(ranges: readonly Range[]): Range[] {
-  const joined: { extent: number; start: number; end: number }[] = [];
-  for (const { extent, start, end } of ranges) {
-    const last = joined.at(-1);
-    if (last !== undefined && last.extent === extent && last.end === start) last.end = end;
-    else joined.push({ extent, start, end });
-  }
-  return joined;
 }

@@ -14,8 +14,14 @@ import { type NewBytes, type Place, placeName } from "./place.ts";
 
 /** Bytes that are sealed anew in one go: what waits for the disk meanwhile waits no longer than this takes. */
 const bytesAtOnce = 4_194_304;
-/** The same for what is under an older key of the store: that goes on for long, and applications wait meanwhile. */
+/** The same while applications are served. */
+const pieceBytes = 262_144;
+/** The same for what is under an older key of the store: that goes on for long. */
 const olderAtOnce = 1_048_576;
+/** Keys of places that are overwritten in one go: a write each. */
+const placesAtOnce = 32;
+/** Between two pieces there is as much time for others as the last one took, and at least this, ms. */
+const leastPauseMs = 5;
 const nothing: LedgerChange = { rows: [], consumed: [], extents: [], gone: [], segmentsGone: [] };
 
 /** Writes; decides what becomes of it when the disk is full. */
@@ -39,6 +45,8 @@ export class Shredder {
   /** Ranges that are not needed any more, by extent; all of them since the start. */
   readonly #forgotten = new Map<string, Range[]>();
   readonly #dirty = new Set<string>();
+  /** Those of the dirty ones that are this round's. */
+  readonly #due = new Set<string>();
   /** Places whose keys are still to be overwritten. */
   #left: Place[] = [];
   #timer: Timer | undefined;
@@ -51,14 +59,33 @@ export class Shredder {
     this.#next();
   }
 
-  #next(): void {
+  /** @param waitMs until the next round */
+  #next(waitMs = this.#parts.wipeAfterMs / 2): void {
     if (this.#stopped) return;
-    this.#timer = this.#parts.clock.after(this.#parts.wipeAfterMs / 2, () => {
-      this.#host.work(async () => {
-        await this.#round(this.#parts.wipeAfterMs / 2);
-        await this.#host.round();
-        this.#next();
-      });
+    const { clock, wipeAfterMs } = this.#parts;
+    this.#timer = clock.after(waitMs, () => {
+      const begun = clock.now();
+      // With the time until the next round, and that of the round itself, it is within the limit.
+      const pieces = this.#pieces(wipeAfterMs / 4, pieceBytes);
+      this.#host.work(() => this.#piece(pieces, begun));
+    });
+  }
+
+  /** One piece of the round that began then, and when the next is due: others are served in between. */
+  async #piece(pieces: AsyncGenerator<void>, roundBegun: number): Promise<void> {
+    if (this.#stopped) return;
+    const { clock, wipeAfterMs } = this.#parts;
+    const begun = clock.now();
+    const { done } = await pieces.next();
+    if (done) {
+      await this.#host.round();
+      return this.#next(Math.max(leastPauseMs, roundBegun + wipeAfterMs / 2 - clock.now()));
+    }
+    // A round that takes long goes on without pauses: what is used is unreadable in time.
+    const isLate = clock.now() - roundBegun > wipeAfterMs / 4;
+    const pauseMs = isLate ? 0 : Math.max(leastPauseMs, clock.now() - begun);
+    this.#timer = clock.after(pauseMs, () => {
+      this.#host.work(() => this.#piece(pieces, roundBegun));
     });
   }
 
@@ -83,12 +110,16 @@ export class Shredder {
     if (this.#parts.volumes.place(place.link, place.number) === undefined) {
       this.#forgotten.delete(name);
       this.#dirty.delete(name);
+      this.#due.delete(name);
     }
   }
 
   /** All that is used, now. */
   now(): Promise<void> {
-    return this.#asWork(() => this.#round(0));
+    return this.#asWork(async () => {
+      const pieces = this.#pieces(0, bytesAtOnce);
+      while (!(await pieces.next()).done) {}
+    });
   }
 
   /**
@@ -126,56 +157,70 @@ export class Shredder {
     return Promise.race([done, this.#host.failed]);
   }
 
-  async #round(olderThanMs: number): Promise<void> {
-    await this.#resealDirty();
-    await this.#reseal(this.#parts.volumes.toMove());
-    await this.#overwriteLeft();
-    await this.#copyForward(olderThanMs);
-    await this.#shredSegments();
+  /** A round in pieces of so many bytes: between two of them anything may have changed. */
+  async *#pieces(olderThanMs: number, most: number): AsyncGenerator<void> {
+    const { volumes, intake } = this.#parts;
+    for (const name of this.#dirty) this.#due.add(name);
+    this.#dirty.clear();
+    for (let places = this.#takeDue(most); places.length > 0; places = this.#takeDue(most)) {
+      await this.#resealSome(places);
+      yield;
+    }
+    for (const places of cut(volumes.toMove(), most)) {
+      await this.#resealSome(places.filter((it) => volumes.place(it.link, it.number) === it));
+      yield;
+    }
+    do {
+      await this.#overwriteLeft(placesAtOnce);
+      yield;
+    } while (this.#left.length > 0);
+    const toCopy = intake.toCopy(olderThanMs).map((group) => {
+      return { group, from: group.segment, length: group.length };
+    });
+    for (const part of cut(toCopy, most)) {
+      const waiting = part.flatMap(({ group, from }) => {
+        const is = group.live > 0 && group.segment === from && this.#groups.has(group.number);
+        return is ? [group] : [];
+      });
+      if (waiting.length > 0) await this.#copy(waiting, (write) => this.#parts.reserve.use(write));
+      yield;
+    }
+    while (await this.#shredSegments(1)) yield;
   }
 
-  async #overwriteLeft(): Promise<void> {
-    const left = this.#left;
-    this.#left = [];
-    await this.#parts.volumes.overwrite(left);
+  /** Extents of this round that were used in part, and are still there: so many bytes of them, or all that are left. */
+  #takeDue(most: number): Place[] {
+    const places: Place[] = [];
+    let bytes = 0;
+    for (const name of this.#due) {
+      this.#due.delete(name);
+      const place = this.#placeOf(name);
+      if (place === undefined) continue;
+      places.push(place);
+      bytes += place.length;
+      if (bytes >= most) break;
+    }
+    return places;
   }
 
-  async #shredSegments(): Promise<void> {
-    const segmentsGone = await this.#parts.intake.shred();
-    if (segmentsGone.length === 0) return;
+  async #overwriteLeft(most = Number.POSITIVE_INFINITY): Promise<void> {
+    await this.#parts.volumes.overwrite(this.#left.splice(0, most));
+  }
+
+  /** @returns whether there were any */
+  async #shredSegments(most?: number): Promise<boolean> {
+    const segmentsGone = await this.#parts.intake.shred(most);
+    if (segmentsGone.length === 0) return false;
     const { ledger, reserve } = this.#parts;
     // With the last of its segments a group's number would be forgotten, and be given out again after a start.
     const consumed = [highest(this.#host.lastGroup())];
     await reserve.use(() => ledger.apply({ ...nothing, consumed, segmentsGone }));
-  }
-
-  async #resealDirty(): Promise<void> {
-    const places: Place[] = [];
-    for (const name of this.#dirty) {
-      const place = this.#placeOf(name);
-      if (place !== undefined) places.push(place);
-    }
-    this.#dirty.clear();
-    await this.#reseal(places);
+    return true;
   }
 
   #placeOf(name: string): Place | undefined {
     const space = name.indexOf(" ");
     return this.#parts.volumes.place(name.slice(space + 1), Number(name.slice(0, space)));
-  }
-
-  async #reseal(places: readonly Place[]): Promise<void> {
-    let part: Place[] = [];
-    let length = 0;
-    for (const place of places) {
-      part.push(place);
-      length += place.length;
-      if (length < bytesAtOnce) continue;
-      await this.#resealSome(part);
-      part = [];
-      length = 0;
-    }
-    if (part.length > 0) await this.#resealSome(part);
   }
 
   /** @param makeRoom what becomes of a full disk. @returns those that do not open */
@@ -210,13 +255,6 @@ export class Shredder {
     return damaged;
   }
 
-  async #copyForward(olderThanMs: number): Promise<void> {
-    const groups = this.#parts.intake
-      .toCopy(olderThanMs)
-      .filter(({ number }) => this.#groups.has(number));
-    if (groups.length > 0) await this.#copy(groups, (write) => this.#parts.reserve.use(write));
-  }
-
   async #copy(groups: readonly Group[], makeRoom: MakeRoom): Promise<void> {
     const { intake, ledger, reserve } = this.#parts;
     const onDisk = groups.filter(({ plain }) => plain === undefined);
@@ -237,4 +275,22 @@ export class Shredder {
     this.#timer?.cancel();
     await this.now();
   }
+}
+
+/** In parts of so many bytes, or of one that is longer. */
+function* cut<T extends { readonly length: number }>(
+  all: readonly T[],
+  most: number,
+): Generator<T[]> {
+  let part: T[] = [];
+  let bytes = 0;
+  for (const one of all) {
+    part.push(one);
+    bytes += one.length;
+    if (bytes < most) continue;
+    yield part;
+    part = [];
+    bytes = 0;
+  }
+  if (part.length > 0) yield part;
 }
