@@ -282,7 +282,7 @@ async function openStore(
     folder: `${km.state_dir}/store`,
     masterKey: found.key,
     limitBytes: limit_mb * 1_000_000,
-    wipeAfterMs: wipe_after,
+    wipeAfter: wipe_after,
     clock,
     onFailure,
     onRekeyed: () => onRekeyed(),

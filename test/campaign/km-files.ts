@@ -3,11 +3,13 @@
  * random, turned bits. It opens, and tells of what is lost, or says in a fault why not; it never crashes, nor makes a
  * used key free.
  */
+
 import { randomBytes } from "node:crypto";
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { ms } from "../../src/base/duration.ts";
 import { describe, Fault } from "../../src/base/errors.ts";
 import { checkStore, repairStore } from "../../src/km/io/engine/check.ts";
 import { type Opened, openEngine } from "../../src/km/io/engine/open.ts";
@@ -35,7 +37,7 @@ function open(folder: string, clock: ManualClock): Promise<Opened> {
     folder,
     masterKey: Buffer.from(masterKey),
     limitBytes,
-    wipeAfterMs: 10_000,
+    wipeAfter: ms(10_000),
     cycleMs: 0,
     clock,
     reserveBytes: 4_096,

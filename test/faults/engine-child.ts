@@ -1,6 +1,8 @@
 /** A process that stores and uses keys as fast as it can, and says what was acknowledged: see `engine-kills.ts`. */
+
 import { randomBytes } from "node:crypto";
 import { writeSync } from "node:fs";
+import { ms } from "../../src/base/duration.ts";
 import { openEngine } from "../../src/km/io/engine/open.ts";
 import type { Buffered } from "../../src/km/store/buffered.ts";
 import { allIn, putKeys } from "../rig/stored-keys.ts";
@@ -26,7 +28,7 @@ const { store, loaded, damage } = await openEngine({
   folder,
   masterKey: Buffer.alloc(32, 3),
   limitBytes: 1e9,
-  wipeAfterMs: 200,
+  wipeAfter: ms(200),
   onFailure: (fault) => {
     throw fault;
   },

@@ -1,5 +1,7 @@
 /** Lives of a key manager's store on a disk that fails, and what must be so after each. */
+
 import { createHash } from "node:crypto";
+import { ms } from "../../src/base/duration.ts";
 import { opensStore } from "../../src/km/io/engine/keyring.ts";
 import { type Opened, openEngine } from "../../src/km/io/engine/open.ts";
 import type { Buffered } from "../../src/km/store/buffered.ts";
@@ -81,7 +83,7 @@ export class EngineStory {
         folder,
         masterKey: Buffer.from((hasNext && this.#nextKey) || this.#masterKey),
         limitBytes: 1e9,
-        wipeAfterMs: 10_000,
+        wipeAfter: ms(10_000),
         cycleMs: 0,
         clock: this.clock,
         random: (length) => this.#bytes(length),

@@ -2,7 +2,9 @@
  * A key manager's store gets another master key, and power fails at any file operation of it: of what wraps or
  * holds the master key, and of the store. After each the next start opens the store by itself.
  */
+
 import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
+import { ms } from "../../src/base/duration.ts";
 import { openEngine } from "../../src/km/io/engine/open.ts";
 import { aboutMasterKey, type HsmRequest, type Wrapped } from "../../src/km/io/hsm/protocol.ts";
 import {
@@ -93,7 +95,7 @@ async function live(disk: Disk, world: World): Promise<string | undefined> {
     folder: "/km/store",
     masterKey: found.key,
     limitBytes: 1e9,
-    wipeAfterMs: 10_000,
+    wipeAfter: ms(10_000),
     cycleMs: 0,
     clock,
     random: (length) => token.bytes(length),

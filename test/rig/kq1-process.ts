@@ -1,6 +1,7 @@
 /** A process with the key manager's servers of Kq-1, whose store keeps no key: to look at its memory. */
 
 import { systemClock } from "../../src/base/clock.ts";
+import { ms } from "../../src/base/duration.ts";
 import { createLog } from "../../src/base/log.ts";
 import { Wishes } from "../../src/km/acquisition/wishes.ts";
 import { HttpsRequests } from "../../src/km/io/https-requests.ts";
@@ -56,11 +57,16 @@ if (process.send !== undefined) {
       hasRoom: () => asked < 5,
       firstWaitMs: 10,
       lastWaitMs: 100,
-      answerMs: 10_000,
+      answerTimeout: ms(10_000),
       drawToken: () => `a name of its own: ${asked++}`,
       random: Math.random,
     });
-    const more = { port: askAt, serverName: "127.0.0.1", tls: () => tls, answerMs: 10_000 };
+    const more = {
+      port: askAt,
+      serverName: "127.0.0.1",
+      tls: () => tls,
+      answerTimeout: ms(10_000),
+    };
     const clock = systemClock;
     new HttpsRequests({ ...more, host: "127.0.0.1", module: moduleA, wishes, turn, clock, log });
   }

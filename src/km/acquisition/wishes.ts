@@ -2,6 +2,7 @@
  * When a module's node is asked for keys, in request mode (Kq-1 §7.2): while there is less than a low-water mark,
  * one request at a time, so that both ends of a link cut its blocks alike. Time and chance are passed in.
  */
+import type { Duration } from "../../base/duration.ts";
 import { backoff } from "../../base/retry.ts";
 import type { KeyResponseWord, KeyWish } from "../../wire/kq1/key-request.ts";
 
@@ -21,7 +22,7 @@ export interface WishOptions {
   readonly firstWaitMs: number;
   readonly lastWaitMs: number;
   /** An answer is there within this time, or the request is made again, ms. */
-  readonly answerMs: number;
+  readonly answerTimeout: Duration;
   /** Draws the name of a request: 16 to 128 printable characters, never the same twice. */
   readonly drawToken: () => string;
   /** Uniform in [0, 1). */
@@ -53,10 +54,10 @@ export class Wishes {
    * @returns undefined: nothing, look again after {@link waitMs}
    */
   next(now: number): KeyWish | undefined {
-    const { hasRoom, number, size, drawToken, answerMs } = this.#options;
+    const { hasRoom, number, size, drawToken, answerTimeout } = this.#options;
     if (now < this.#notBefore || !hasRoom()) return undefined;
     if (this.#open === undefined && !this.#isShort()) return undefined;
-    this.#notBefore = now + answerMs;
+    this.#notBefore = now + answerTimeout;
     if (this.#open !== undefined && now - this.#open.since < repeatableMs) this.repeated++;
     else {
       // The name of one that is older may be forgotten at the node; what it gave is lost then.

@@ -1,5 +1,5 @@
 /** What the key manager's state and events mean for its alarms. Pure: time is passed in. */
-import { ms } from "../../base/duration.ts";
+import { type Duration, ms } from "../../base/duration.ts";
 import type { AlarmRecord, FlapLimits, Transition } from "../../ops/alarms/alarm.ts";
 import { AlarmBook } from "../../ops/alarms/book.ts";
 import { type MachineRuleOptions, MachineRules } from "../../ops/alarms/machine-alarms.ts";
@@ -25,7 +25,7 @@ export interface KmAlarmOptions {
   readonly plain: boolean;
   readonly flap?: FlapLimits;
   /** How long the other key manager is away before it is told, and back before that is over, ms. */
-  readonly peerAwayMs?: number;
+  readonly peerAway?: Duration;
   readonly machine?: MachineRuleOptions;
   readonly onTransition?: (transition: Transition) => void;
 }
@@ -39,14 +39,14 @@ export class KmAlarms implements AlarmView {
   readonly #plain: boolean;
   #fill: Level = "cleared";
 
-  constructor({ plain, flap, peerAwayMs, machine, onTransition = () => {} }: KmAlarmOptions) {
+  constructor({ plain, flap, peerAway, machine, onTransition = () => {} }: KmAlarmOptions) {
     this.#plain = plain;
     this.#book = new AlarmBook<KmAlarmName>({
       catalogue,
       flap: flap ?? usualFlap,
       timing: (name) =>
-        name === "peer_away" && peerAwayMs !== undefined
-          ? { raiseAfterMs: peerAwayMs, clearAfterMs: Math.min(peerAwayMs, usualClearMs) }
+        name === "peer_away" && peerAway !== undefined
+          ? { raiseAfterMs: peerAway, clearAfterMs: Math.min(peerAway, usualClearMs) }
           : undefined,
       onTransition,
     });

@@ -3,6 +3,7 @@
  * bytes: these are the caller's to read. Pure.
  */
 
+import type { Duration } from "../../base/duration.ts";
 import { asUuid } from "../../wire/etsi014/key-ids.ts";
 import {
   type KeyLimits,
@@ -57,7 +58,7 @@ export interface KeysOptions {
   /** How long the other application may take to fetch a key, s. */
   readonly pickUp: number;
   /** An answer comes within this, ms. */
-  readonly answerMs: number;
+  readonly answerTimeout: Duration;
   /** Keys of the standard length that are prepared on each link. */
   readonly prepared: number;
   /** Monotonic, ms. */
@@ -118,7 +119,7 @@ export class ApplicationKeys {
 
   constructor(options: KeysOptions) {
     this.#options = options;
-    const { prepared: keys, limits, pickUp, answerMs: deadlineMs, now } = options;
+    const { prepared: keys, limits, pickUp, answerTimeout: deadlineMs, now } = options;
     this.#prepared = new Prepared({ keys, length: limits.standard / 8, pickUp, deadlineMs, now });
   }
 
@@ -167,7 +168,7 @@ export class ApplicationKeys {
 
   /** "Get key" (§5.2). @param done once */
   give(caller: Application, slaveId: string, request: KeyRequest, done: Grant): void {
-    const { now, answerMs, pickUp } = this.#options;
+    const { now, answerTimeout, pickUp } = this.#options;
     const { link, use } = this.#set(caller, [slaveId, ...request.additional]);
     if (!meets(link.level, request.level)) throw new EtsiRefusal(400, text.mandatoryUnmet);
     const count = this.#count(use);
@@ -176,7 +177,7 @@ export class ApplicationKeys {
       count.refused++;
       return done(new EtsiRefusal(429, "more keys than the SAE may have", [], wait));
     }
-    const deadline = now() + answerMs;
+    const deadline = now() + answerTimeout;
     const wanted = { use, keys: request.number, length: request.size / 8, pickUp, deadline };
     const held = this.#hold(caller, link, request);
     if (held === undefined) {
@@ -248,7 +249,7 @@ export class ApplicationKeys {
   }
 
   #fetch(link: KeyLink, { use, slave }: Found, ids: readonly string[], end: Grant): void {
-    const deadline = this.#options.now() + this.#options.answerMs;
+    const deadline = this.#options.now() + this.#options.answerTimeout;
     const fetched = (result: readonly Use[] | "unknown" | "late") => {
       if (typeof result !== "string")
         return end({ link: link.name, uses: result, level: link.level });

@@ -1,7 +1,9 @@
 /** Asks one module's node for keys over HTTPS (Kq-1 §7.2, Annex B.3): in the shape of ETSI GS QKD 014 "Get key". */
+
 import type { IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
 import type { Clock, Timer } from "../../base/clock.ts";
+import type { Duration } from "../../base/duration.ts";
 import { errorCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
@@ -30,7 +32,7 @@ export interface HttpsRequestsOptions extends Asked {
   readonly turn: Turn;
   readonly clock: Clock;
   /** A connection is set up, and an answer is there, within this time, ms. */
-  readonly answerMs: number;
+  readonly answerTimeout: Duration;
   readonly log: Log;
 }
 
@@ -100,7 +102,7 @@ export class HttpsRequests {
 
   /** @param done is called once; undefined: there was no answer */
   #send(wish: KeyWish, done: (response: KeyResponseWord | undefined) => void): void {
-    const { host, port, serverName, clock, answerMs } = this.#options;
+    const { host, port, serverName, clock, answerTimeout } = this.#options;
     const body = writeKeyRequest(wish, wish.token);
     let isOver = false;
     const end = (response: KeyResponseWord | undefined, cause?: string) => {
@@ -110,7 +112,7 @@ export class HttpsRequests {
       if (cause !== undefined) this.#limit.warn(`${host}:${port}`, "no keys from node", { cause });
       done(response);
     };
-    const late = clock.after(answerMs, () => {
+    const late = clock.after(answerTimeout, () => {
       end(undefined, "no answer in time");
       sent.destroy();
     });

@@ -85,7 +85,7 @@ export class KeyDelivery {
         saes: mostSlaves - 1,
       },
       pickUp: Math.ceil(door.pick_up / 1_000),
-      answerMs: door.answer_timeout,
+      answerTimeout: door.answer_timeout,
       prepared: door.prepared_keys,
       now: () => clock.now(),
       after: (ms, fn) => void clock.after(ms, fn),

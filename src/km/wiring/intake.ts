@@ -148,7 +148,7 @@ export class Supplies {
       const module = this.intake.module(name)?.module;
       if (mode !== "on_request" || module === undefined) continue;
       const { size_bits, number, low_bits, high_bits, host, port, server_name } = request;
-      const answerMs = request.answer_timeout_s;
+      const answerTimeout = request.answer_timeout_s;
       const wishes = new Wishes({
         size: size_bits,
         number,
@@ -158,7 +158,7 @@ export class Supplies {
         hasRoom: () => store.full() === undefined,
         firstWaitMs,
         lastWaitMs,
-        answerMs,
+        answerTimeout,
         drawToken: () => randomUUID(),
         random: Math.random,
       });
@@ -179,7 +179,7 @@ export class Supplies {
           tls,
           turn,
           clock,
-          answerMs,
+          answerTimeout,
           log,
         }),
       );

@@ -109,7 +109,7 @@ export class Management {
     this.alarms = new KmAlarms({
       plain: config.kq1?.plain === true,
       flap: flapLimits(config.alarms),
-      peerAwayMs: config.alarms.peer_away,
+      peerAway: config.alarms.peer_away,
       machine: {
         certificateDays: config.alarms.certificate_days,
         crlLeft: config.alarms.crl_left,

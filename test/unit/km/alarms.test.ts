@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
+import { ms } from "../../../src/base/duration.ts";
 import { catalogue } from "../../../src/km/alarms/catalogue.ts";
 import { KmAlarms } from "../../../src/km/alarms/rules.ts";
 import { alarmStatus } from "../../../src/km/alarms/told.ts";
@@ -147,7 +148,7 @@ test("alarms go on after a restart; one of a link that is not there any more is 
 });
 
 test("how long another key manager is away before it is told can be chosen", (t) => {
-  const alarms = new KmAlarms({ plain: false, peerAwayMs: 2_000 });
+  const alarms = new KmAlarms({ plain: false, peerAway: ms(2_000) });
   t.deepEqual(after(3, statusOf({ session: "down" }), alarms), ["peer_away.fibre major"]);
 });
 

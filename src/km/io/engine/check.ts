@@ -1,5 +1,7 @@
 /** Reads all of a store, changes nothing, and tells what is wrong; and a repair that drops what is damaged. */
+
 import { randomBytes } from "node:crypto";
+import { ms } from "../../../base/duration.ts";
 import { Fault } from "../../../base/errors.ts";
 import { diskFiles, type FileSystem } from "../../../host/disk/files.ts";
 import { wipeMemory } from "../../../port/key.ts";
@@ -149,7 +151,7 @@ export async function repairStore(
   // Opening sets damaged segments aside, and strikes missing extents off the books.
   const { store } = await openEngine({
     ...options,
-    wipeAfterMs: 600_000,
+    wipeAfter: ms(600_000),
     onFailure: (fault) => failed.reject(fault),
   });
   const dropped = new Promise<void>((resolve) => store.commit({ gone: useless }, resolve));

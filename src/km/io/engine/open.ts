@@ -1,6 +1,8 @@
 /** Opens a store: its keys, its books, its files; what is on the disk and in no book is cleaned away. */
+
 import { randomBytes } from "node:crypto";
 import { type Clock, systemClock } from "../../../base/clock.ts";
+import type { Duration } from "../../../base/duration.ts";
 import { errorCode, Fault } from "../../../base/errors.ts";
 import { diskFiles, type FileSystem } from "../../../host/disk/files.ts";
 import { type Loaded, type Row, type RowKind, rowKind } from "../../store/port.ts";
@@ -19,7 +21,7 @@ export interface OpenOptions {
   readonly masterKey: Uint8Array;
   readonly limitBytes: number;
   /** Within this what is used can't be read back from the disk, ms. */
-  readonly wipeAfterMs: number;
+  readonly wipeAfter: Duration;
   /** Default 5. */
   readonly cycleMs?: number;
   readonly onFailure: (fault: Fault) => void;
@@ -119,7 +121,7 @@ async function openAll(
       groups: groups.filter(({ live }) => live > 0),
       next: last + skipped + 1,
       limitBytes: options.limitBytes,
-      wipeAfterMs: options.wipeAfterMs,
+      wipeAfter: options.wipeAfter,
       cycleMs: options.cycleMs ?? usualCycleMs,
       clock,
       onFailure: options.onFailure,

@@ -1,5 +1,7 @@
 /** What an engine is put together from. */
+
 import type { Clock } from "../../../base/clock.ts";
+import type { Duration } from "../../../base/duration.ts";
 import type { Fault } from "../../../base/errors.ts";
 import type { Group } from "./group.ts";
 import type { IntakeFiles } from "./intake-files.ts";
@@ -19,7 +21,7 @@ export interface EngineParts {
   readonly next: number;
   readonly limitBytes: number;
   /** Within this what is not needed any more can't be read back, ms. */
-  readonly wipeAfterMs: number;
+  readonly wipeAfter: Duration;
   /** Syncs follow each other no quicker than this, ms: each costs the processor as much as a hundred keys. */
   readonly cycleMs: number;
   readonly clock: Clock;

@@ -60,13 +60,13 @@ export class Shredder {
   }
 
   /** @param waitMs until the next round */
-  #next(waitMs = this.#parts.wipeAfterMs / 2): void {
+  #next(waitMs = this.#parts.wipeAfter / 2): void {
     if (this.#stopped) return;
-    const { clock, wipeAfterMs } = this.#parts;
+    const { clock, wipeAfter } = this.#parts;
     this.#timer = clock.after(waitMs, () => {
       const begun = clock.now();
       // With the time until the next round, and that of the round itself, it is within the limit.
-      const pieces = this.#pieces(wipeAfterMs / 4, pieceBytes);
+      const pieces = this.#pieces(wipeAfter / 4, pieceBytes);
       this.#host.work(() => this.#piece(pieces, begun));
     });
   }
@@ -74,15 +74,15 @@ export class Shredder {
   /** One piece of the round that began then, and when the next is due: others are served in between. */
   async #piece(pieces: AsyncGenerator<void>, roundBegun: number): Promise<void> {
     if (this.#stopped) return;
-    const { clock, wipeAfterMs } = this.#parts;
+    const { clock, wipeAfter } = this.#parts;
     const begun = clock.now();
     const { done } = await pieces.next();
     if (done) {
       await this.#host.round();
-      return this.#next(Math.max(leastPauseMs, roundBegun + wipeAfterMs / 2 - clock.now()));
+      return this.#next(Math.max(leastPauseMs, roundBegun + wipeAfter / 2 - clock.now()));
     }
     // A round that takes long goes on without pauses: what is used is unreadable in time.
-    const isLate = clock.now() - roundBegun > wipeAfterMs / 4;
+    const isLate = clock.now() - roundBegun > wipeAfter / 4;
     const pauseMs = isLate ? 0 : Math.max(leastPauseMs, clock.now() - begun);
     this.#timer = clock.after(pauseMs, () => {
       this.#host.work(() => this.#piece(pieces, roundBegun));

@@ -1,4 +1,5 @@
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import { Wishes } from "../../../../src/km/acquisition/wishes.ts";
 
 /** Wishes of a module whose stock a test sets; waits are whole. */
@@ -14,7 +15,7 @@ function bench() {
     hasRoom: () => state.room,
     firstWaitMs: 200,
     lastWaitMs: 1_000,
-    answerMs: 5_000,
+    answerTimeout: ms(5_000),
     drawToken: () => `a token, the number ${++drawn}`,
     random: () => 0,
   });

@@ -1,5 +1,7 @@
 /** What applications are told, over links whose two ends answer as a test says. */
+
 import test, { type ExecutionContext } from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import {
   ApplicationKeys,
   type Granted,
@@ -104,7 +106,7 @@ function bench(options: Partial<KeysOptions> = {}): Bench {
     links: [linkTo("fibre", "km-b", uses), linkTo("other", "km-c", new Map())],
     limits,
     pickUp: 60,
-    answerMs: 1_000,
+    answerTimeout: ms(1_000),
     prepared: 0,
     now: () => clock.now(),
     after: (ms, fn) => void clock.after(ms, fn),

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import test, { type ExecutionContext } from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import { checkText } from "../../../../src/km/cli/store.ts";
 import { checkStore, isWhole, repairStore } from "../../../../src/km/io/engine/check.ts";
 import { openEngine } from "../../../../src/km/io/engine/open.ts";
@@ -22,7 +23,7 @@ async function filled(t: ExecutionContext) {
       folder,
       masterKey,
       limitBytes,
-      wipeAfterMs: 600_000,
+      wipeAfter: ms(600_000),
       cycleMs: 0,
       onFailure: (fault) => t.fail(fault.message),
     });

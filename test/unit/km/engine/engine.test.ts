@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import type { Fault } from "../../../../src/base/errors.ts";
 import { diskFiles } from "../../../../src/host/disk/files.ts";
 import { type Opened, openEngine } from "../../../../src/km/io/engine/open.ts";
@@ -37,7 +38,7 @@ async function bench(t: { teardown: (fn: () => Promise<void>) => void }): Promis
         folder,
         masterKey: key,
         limitBytes: 1e9,
-        wipeAfterMs,
+        wipeAfter,
         cycleMs: 0,
         clock,
         onFailure: (fault) => {
@@ -60,7 +61,7 @@ function someKeys(count: number, length = 32): SomeKey[] {
 }
 
 /** Within this what is used is in no file, ms. */
-const wipeAfterMs = 10_000;
+const wipeAfter = ms(10_000);
 
 const put = ({ store }: Opened, keys: readonly SomeKey[]) =>
   new Promise<readonly Buffered[]>((resolve) => putKeys(store, "m", keys, resolve));
@@ -199,7 +200,7 @@ test("what was forgotten is in no file any more, with the master key in hand", a
   await commit(opened, { extents: [{ link: "ab", number: 1, length: 400, handles }] });
   opened.store.forget("ab", [{ extent: 1, start: 0, end: 200 }]);
   const before = await allFiles(folder);
-  for (let ms = 0; ms < wipeAfterMs; ms += 100) await piece(opened, clock, 100);
+  for (let ms = 0; ms < wipeAfter; ms += 100) await piece(opened, clock, 100);
   const left = await read(opened, 1, 0, 400);
   t.deepEqual(left?.subarray(0, 200), Buffer.alloc(200));
   t.deepEqual(left?.subarray(200), Buffer.concat([keys[2]?.bytes, keys[3]?.bytes] as Buffer[]));
@@ -300,7 +301,7 @@ test("nothing is acknowledged that a key seals which is not on the disk yet", as
     folder,
     masterKey,
     limitBytes: 1e9,
-    wipeAfterMs: 10_000,
+    wipeAfter: ms(10_000),
     cycleMs: 0,
     clock,
     files: { ...diskFiles, rename },

@@ -1,16 +1,18 @@
 /** What is used is made unreadable while keys are asked for. */
+
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import { openEngine } from "../../../../src/km/io/engine/open.ts";
 import type { Buffered } from "../../../../src/km/store/buffered.ts";
 import type { Change } from "../../../../src/km/store/port.ts";
 import { ManualClock } from "../../../clock.ts";
 import { putKeys } from "../../../rig/stored-keys.ts";
 
-const wipeAfterMs = 10_000;
+const wipeAfter = ms(10_000);
 const extents = 10;
 const length = 200_000;
 
@@ -21,7 +23,7 @@ test("much that was used is sealed anew in pieces: what is committed meanwhile w
     folder,
     masterKey: randomBytes(32),
     limitBytes: 1e9,
-    wipeAfterMs,
+    wipeAfter,
     cycleMs: 0,
     clock,
     onFailure: (fault) => t.fail(fault.message),
@@ -43,7 +45,7 @@ test("much that was used is sealed anew in pieces: what is committed meanwhile w
   const written: number[] = [];
   for (let i = 0; i < 20; i++) {
     const before = store.use().diskBytes;
-    await clock.advance(i === 0 ? wipeAfterMs / 2 : 10);
+    await clock.advance(i === 0 ? wipeAfter / 2 : 10);
     // With the second of them the cycle of the first is over, and what was done in it.
     for (let n = 0; n < 2; n++) await commit({});
     written.push(store.use().diskBytes - before);

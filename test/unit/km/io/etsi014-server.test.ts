@@ -1,5 +1,7 @@
 /** The door of applications without a link behind it: who is answered what, before any key is asked for. */
+
 import test, { type ExecutionContext } from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import { createLog } from "../../../../src/base/log.ts";
 import { ApplicationKeys } from "../../../../src/km/applications/keys.ts";
 import { type Application, ApplicationTable } from "../../../../src/km/applications/table.ts";
@@ -53,7 +55,7 @@ async function open(t: ExecutionContext): Promise<Opened> {
       links: [],
       limits,
       pickUp: 60,
-      answerMs: 1_000,
+      answerTimeout: ms(1_000),
       prepared: 0,
       now: () => clock.now(),
       after: (ms, fn) => void clock.after(ms, fn),

@@ -1,4 +1,5 @@
 /** The door of applications for devices that have no TLS 1.3: off unless configured, and then with good suites alone. */
+
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -7,6 +8,7 @@ import { join } from "node:path";
 import { connect, type SecureVersion } from "node:tls";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
+import { ms } from "../../../../src/base/duration.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { ApplicationKeys } from "../../../../src/km/applications/keys.ts";
 import { ApplicationTable } from "../../../../src/km/applications/table.ts";
@@ -36,7 +38,7 @@ async function open(t: ExecutionContext, tls12: boolean) {
       links: [],
       limits: { standard: 256, least: 64, most: 65_536, number: 128, saes: 0 },
       pickUp: 60,
-      answerMs: 1_000,
+      answerTimeout: ms(1_000),
       prepared: 0,
       now: () => performance.now(),
       after: (ms, fn) => void setTimeout(fn, ms),

@@ -190,7 +190,7 @@ test("keys are asked for over HTTPS until there are enough, again under a name t
       hasRoom: () => true,
       firstWaitMs: 10,
       lastWaitMs: 100,
-      answerMs: 10_000,
+      answerTimeout: ms(10_000),
       drawToken: randomUUID,
       random: () => 0.5,
     }),
@@ -200,7 +200,7 @@ test("keys are asked for over HTTPS until there are enough, again under a name t
     tls: () => tls,
     turn,
     clock: systemClock,
-    answerMs: 10_000,
+    answerTimeout: ms(10_000),
     log: silentLog,
   });
   t.teardown(() => requests.close());

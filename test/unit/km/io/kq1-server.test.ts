@@ -192,7 +192,7 @@ test("a node in request mode is asked for keys until there are enough, and they 
         hasRoom: () => true,
         firstWaitMs: 10,
         lastWaitMs: 100,
-        answerMs: 5_000,
+        answerTimeout: ms(5_000),
         drawToken: () => `a name of its own ${desk.asked.length} ${Math.random()}`,
         random: () => 0.5,
       });
