@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { asyncApi, page } from "./asyncapi.ts";
+import { ckProto } from "./ck-proto.ts";
 import { kmSchemas } from "./km-schemas.ts";
 import { schemas } from "./schemas.ts";
 
@@ -13,6 +14,7 @@ export function contractFiles(): ReadonlyMap<string, string> {
   const files = new Map([
     ["asyncapi.json", json(asyncApi())],
     ["README.md", page()],
+    ["ck.proto", ckProto()],
   ]);
   for (const [name, schema] of Object.entries({ ...schemas, ...kmSchemas })) {
     const head = {

@@ -38,6 +38,7 @@ import { meetTroubles } from "../../test/faults/troubles.ts";
 import { lastKeys } from "../../test/sim/km/last-keys.ts";
 import { launcher } from "../bench/production.ts";
 import { type Campaign, type Outcome, times } from "./campaign.ts";
+import { ck } from "./ck.ts";
 import { etsi014 } from "./etsi014.ts";
 import { flow } from "./flow.ts";
 
@@ -102,6 +103,7 @@ export const campaigns: readonly Campaign[] = [
       },
     ],
   },
+  ck,
   etsi014,
   {
     name: "floods",

@@ -34,6 +34,12 @@ export type FaultCode =
   | "kx.version" // the other KM speaks another version
   | "kx.peer" // another KM than the one of this link
   | "kx.silent" // the other KM says nothing, or reads nothing, any more
+  | "ck.connect" // TCP, TLS or gRPC between a KM and a controller could not be set up
+  | "ck.closed" // the other end closed the connection, or another took its place
+  | "ck.frame" // header not of Appendix I, or no frame of gRPC
+  | "ck.message" // JSON, protobuf or a member not of Tables 1-13
+  | "ck.busy" // too many commands have no answer yet
+  | "ck.timeout" // no answer, or nothing at all, in time
   | "psk.km" // no key from the KM
   | "psk.peer" // the other end of a tunnel can't be reached, or answers what it should not
   | "psk.install" // a tunnel did not take its key

@@ -10,9 +10,9 @@ import {
   requestOfBody,
   requestOfQuery,
 } from "../../src/wire/etsi014/key-request.ts";
-import { memberTwice } from "../../src/wire/etsi014/members.ts";
 import { pathOf } from "../../src/wire/etsi014/path.ts";
 import { EtsiRefusal } from "../../src/wire/etsi014/refusal.ts";
+import { memberTwice } from "../../src/wire/kq1/member-twice.ts";
 import { random } from "../random.ts";
 import { inUse } from "../rig/memory.ts";
 import { drawBody, drawPath, type Known } from "./etsi014-draw.ts";

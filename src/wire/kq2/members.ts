@@ -74,8 +74,7 @@ export class Members {
 
   /** @returns ms since 1970 UTC */
   time(field: string): number {
-    const value = this.#value(field);
-    const ms = typeof value === "string" && utc.test(value) ? Date.parse(value) : Number.NaN;
+    const ms = timeOf(this.#value(field));
     if (Number.isNaN(ms)) throw this.#bad("has a time that is not RFC 3339 in UTC", field);
     return ms;
   }
@@ -113,6 +112,11 @@ export class Members {
     }
     return new Members(value as Readonly<Record<string, unknown>>, this.#bad);
   }
+}
+
+/** @param text RFC 3339, UTC @returns ms since 1970 UTC; NaN if it is none */
+export function timeOf(text: unknown): number {
+  return typeof text === "string" && utc.test(text) ? Date.parse(text) : Number.NaN;
 }
 
 /** RFC 3339, UTC, ms. @param ms since 1970 UTC */

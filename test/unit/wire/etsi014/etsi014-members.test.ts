@@ -1,7 +1,8 @@
 import test from "ava";
-import { membersOf, memberTwice } from "../../../../src/wire/etsi014/members.ts";
+import { membersOf } from "../../../../src/wire/etsi014/members.ts";
 import { longestBodyOf, longestRequest } from "../../../../src/wire/etsi014/names.ts";
 import { EtsiRefusal } from "../../../../src/wire/etsi014/refusal.ts";
+import { memberTwice } from "../../../../src/wire/kq1/member-twice.ts";
 
 const of = (text: string | Buffer) => ({ ...membersOf(Buffer.from(text as string)) });
 
