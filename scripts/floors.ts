@@ -122,6 +122,7 @@ export const pureFiles: readonly RegExp[] = [
   /^drivers\/skeleton\/messages\.ts$/,
   /^drivers\/panel\/(report|button|lights|relay)\.ts$/,
   /^src\/host\/config\/(lines|password|problems|redact|toml)\.ts$/,
+  /^src\/host\/grpc\/(message-cutter|status)\.ts$/,
   /^src\/host\/terminal\/(ascii|table|units)\.ts$/,
   /^src\/ops\/cli\/(since|shapes)\.ts$/,
   /^src\/ops\/doctor\/(finding|health)\.ts$/,

@@ -39,7 +39,12 @@ const known: Readonly<Record<string, string>> = {
  */
 export function connectionReason(error: unknown, peer: string): string {
   const code = errorCode(error);
-  const text = code && known[code]?.replaceAll("PEER", peer);
-  if (code !== undefined) return text === undefined ? code : `${text} (${code})`;
+  if (code !== undefined) return reasonOfCode(code, peer);
   return error instanceof Error ? error.message : "unknown";
+}
+
+/** The same, where the code alone is left. */
+export function reasonOfCode(code: string, peer: string): string {
+  const text = known[code]?.replaceAll("PEER", peer);
+  return text === undefined ? code : `${text} (${code})`;
 }
