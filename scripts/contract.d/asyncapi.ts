@@ -241,7 +241,8 @@ export function page(): string {
 
 Made by \`scripts/contract\` from the code's own tables; [asyncapi.json](asyncapi.json) is the same for
 programs. Every message of an end-to-end run is checked against it. [Nodes](#nodes) are what \`qkd-node\` is,
-[key managers](#key-managers) what \`qkd-km\` is.
+[key managers](#key-managers) what \`qkd-km\` is. [ck.proto](ck.proto) beside them is another interface: Ck, between key
+manager and QKDN controller, [over gRPC](../src/wire/ck/README.md).
 
 Payloads are JSON of at most 16 KiB; times are RFC 3339 in UTC. Members may be added in later
 versions: ignore what you do not know. A \`?\` marks what may be absent.
