@@ -43,6 +43,7 @@ export interface CkLinkOptions extends CkEndpoint {
 export interface CkLinkHandlers {
   /** The controller has this KM's state, or has not refused its certificate where it takes none. */
   onSession(session: CkSession): void;
+  /** May come before {@link onSession}: a controller may ask as soon as it is connected. */
   onCommand(asked: CkAsked): void;
   /** Of a session that {@link onSession} was told of. */
   onEnd(why: Fault): void;

@@ -24,7 +24,7 @@ export interface CkCarrier {
 export interface CkAsked {
   readonly message: CkCommand;
   /**
-   * Answers it, once. A Key relay request that answers a notification is answered itself.
+   * Answers it, once: also if all there is to say is a refusal, since 256 may have no answer. A Key relay request that answers a notification is answered itself.
    * @param withinMs for that answer @returns that answer; undefined if there is none to come
    * @throws Fault `ck.message` if the answer does not fit; Faults of {@link CkSession.request}
    */
@@ -33,8 +33,8 @@ export interface CkAsked {
 
 export interface CkAnswered<C extends CkCommand = CkCommand> {
   readonly message: CkMessageOf<AnswerTypeOf<C["type"]>>;
-  /** Of a route that came upon a notification: tells how the relay went. */
-  readonly reply?: (answer: CkMessageOf<"relayResponse">) => void;
+  /** Of a route that came upon a notification: tells how the relay went. @throws Fault `ck.message` */
+  readonly reply?: (answer: CkMessageOf<"relayResponse">) => Promise<void>;
 }
 
 export interface CkSessionHandlers {
@@ -226,7 +226,10 @@ export class CkSession {
       return waiting?.resolve({ message });
     }
     this.#asked.add(id);
-    waiting?.resolve({ message, reply: (answer) => void this.#reply(id, message, answer) });
+    waiting?.resolve({
+      message,
+      reply: async (answer) => void (await this.#reply(id, message, answer)),
+    });
   }
 
   #command(id: number, message: CkCommand): void {

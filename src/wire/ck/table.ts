@@ -361,7 +361,11 @@ export function typeOfCode(code: number): MessageType | undefined {
   return messageTypes.find((type) => specOf[type].code === code);
 }
 
+const rows = new Map(
+  messageTypes.map((type) => [type, Object.entries(specOf[type].fields) as [FieldName, Row][]]),
+);
+
 /** The parameters of a message, in the order of its Table. */
 export function rowsOf(type: MessageType): readonly (readonly [FieldName, Row])[] {
-  return Object.entries(specOf[type].fields) as [FieldName, Row][];
+  return rows.get(type) ?? [];
 }
