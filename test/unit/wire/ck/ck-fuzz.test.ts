@@ -3,7 +3,7 @@ import { fuzzCk } from "../../../campaign/ck-fuzz.ts";
 import { rounds } from "../../../campaign-scale.ts";
 
 test("whatever comes over Ck, it is a message or a typed error, over both bindings", async (t) => {
-  const inputs = rounds(100_000);
+  const inputs = rounds(30_000);
   const result = await fuzzCk(inputs, 41);
   t.deepEqual([...result.wrong], []);
   // It is no fuzz if nothing is right, or nothing is wrong.
