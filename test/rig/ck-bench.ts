@@ -10,11 +10,10 @@ import { SocketLine } from "../../src/host/net/socket-line.ts";
 import type { CkIdentity } from "../../src/km/io/ck-dial.ts";
 import { CkLink, type CkLinkOptions } from "../../src/km/io/ck-link.ts";
 import { AttachedKms } from "../../src/wire/ck/attached.ts";
-import { decodeMessage, encodeMessage } from "../../src/wire/ck/grpc.ts";
 import { CkGrpcLine } from "../../src/wire/ck/grpc-line.ts";
 import type { CkMessage } from "../../src/wire/ck/messages.ts";
 import { alpn, grpcAlpn, limits, success } from "../../src/wire/ck/names.ts";
-import { commandAt, relayResultPath, streamPath } from "../../src/wire/ck/rpc.ts";
+import { served, streamPath } from "../../src/wire/ck/rpc.ts";
 import { type CkAsked, CkSession } from "../../src/wire/ck/session.ts";
 import { CkTcpLine } from "../../src/wire/ck/tcp-line.ts";
 import { type Authority, createAuthority } from "../emulator/certificates.ts";
@@ -123,19 +122,12 @@ export class TestController {
 
   #method(path: string, client: TlsClient): GrpcMethod | undefined {
     if (path === streamPath) return this.#stream(client);
-    const type = path === relayResultPath ? "relayResponse" : commandAt("controller", path);
-    if (type === undefined) return undefined;
-    return {
-      kind: "unary",
-      serve: async (bytes) => {
-        const message = readable(() => decodeMessage(type, bytes));
-        this.unary.push(message);
-        if (type === "relayResponse") return new Uint8Array();
-        const answer = await this.answer(message);
-        if (answer === undefined) throw new GrpcError(grpcStatus.unimplemented, "not here");
-        return encodeMessage(answer);
-      },
-    };
+    const serve = served("controller", path, async (message) => {
+      this.unary.push(message);
+      return this.answer(message);
+    });
+    if (serve === undefined) return undefined;
+    return { kind: "unary", serve: (bytes) => readable(serve(bytes)) };
   }
 
   #stream(client: TlsClient): GrpcMethod {
@@ -188,9 +180,9 @@ export class TestController {
   }
 }
 
-function readable<T>(read: () => T): T {
+async function readable<T>(reading: Promise<T>): Promise<T> {
   try {
-    return read();
+    return await reading;
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     throw new GrpcError(grpcStatus.invalidArgument, error.message);

