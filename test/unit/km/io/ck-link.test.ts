@@ -1,9 +1,14 @@
+import { connect as connectHttp2 } from "node:http2";
 import { createServer } from "node:tls";
 import test from "ava";
 import { Fault } from "../../../../src/base/errors.ts";
+import { prefixed } from "../../../../src/host/grpc/message-cutter.ts";
+import { grpcStatus } from "../../../../src/host/grpc/status.ts";
+import { encodeEnvelope } from "../../../../src/wire/ck/grpc.ts";
 import type { CkCommand, CkMessage } from "../../../../src/wire/ck/messages.ts";
 import { limits, times } from "../../../../src/wire/ck/names.ts";
 import { linkExtension } from "../../../../src/wire/ck/report.ts";
+import { streamPath } from "../../../../src/wire/ck/rpc.ts";
 import { specOf } from "../../../../src/wire/ck/table.ts";
 import { encodeFrames } from "../../../../src/wire/ck/tcp.ts";
 import { ManualClock } from "../../../clock.ts";
@@ -220,5 +225,57 @@ test("strangers over TCP: half a frame, another version, an unknown command", as
     other.write(Buffer.concat([unknown, frame]));
     await eventually("the command", () => controller.asked.length, { is: 1 });
     t.is(controller.sessions.at(-1)?.counts.unknown, 1);
+  }, clock);
+});
+
+test("strangers over gRPC: half a message, no envelope, one that is too long", async (t) => {
+  const clock = manual();
+  await withCk(async ({ open, controller }) => {
+    const stream = async () => {
+      const socket = await open({ ALPNProtocols: ["h2"] });
+      const session = connectHttp2("https://controller.example", {
+        createConnection: () => socket,
+      });
+      session.on("error", () => {});
+      const headers = {
+        ":method": "POST",
+        ":path": streamPath,
+        "content-type": "application/grpc",
+      };
+      const made = session.request(headers);
+      made.on("error", () => {});
+      made.resume();
+      let status: unknown;
+      made.on("trailers", (trailers) => {
+        status = trailers["grpc-status"];
+      });
+      return { made, status: () => status };
+    };
+    const half = await stream();
+    half.made.write(prefixed(encodeEnvelope(samples.nextHopRequest, 1)).subarray(0, 20));
+    await eventually("the end of it", async () => {
+      await clock.advance(1_000);
+      return controller.ends.length > 0;
+    });
+    t.like(controller.ends[0], { code: "ck.timeout", facts: { limit_ms: times.message } });
+    await eventually("its status", () => half.status(), { is: String(grpcStatus.invalidArgument) });
+
+    const wrong = await stream();
+    wrong.made.write(prefixed(Buffer.from("not an envelope at all")));
+    await eventually("its status", () => wrong.status(), {
+      is: String(grpcStatus.invalidArgument),
+    });
+    t.like(controller.ends[1], { code: "ck.message", facts: { message: "Envelope" } });
+
+    const long = await stream();
+    long.made.write(Buffer.from([0, 0, 0x20, 0, 0]));
+    await eventually("its status", () => long.status(), {
+      is: String(grpcStatus.resourceExhausted),
+    });
+    // A client that leaves its half open is left a second later.
+    await eventually("the end", async () => {
+      await clock.advance(200);
+      return controller.ends.length === 3;
+    });
   }, clock);
 });
