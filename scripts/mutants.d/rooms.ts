@@ -49,6 +49,12 @@ export const rooms: readonly Room[] = [
     count: 12,
   },
   {
+    name: "ck",
+    sources: ["src/wire/ck/"],
+    tests: ["test/unit/wire/ck"],
+    count: 12,
+  },
+  {
     name: "alarms",
     sources: [
       "src/node/alarms/module-rules.ts",

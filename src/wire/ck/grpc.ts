@@ -20,6 +20,8 @@ import {
 
 /** `result_code`, by the draft's example. */
 const resultCode = { ok: 0, ng: 1 } as const;
+/** Bytes of an envelope around its message, at most. */
+const around = 16;
 /** Number of the envelope's own field. */
 const messageIdNo = 1;
 
@@ -126,7 +128,7 @@ export function decodeEnvelope(
     const facts = { message: "Envelope", ...(field && { field }), ...(limit && { limit }) };
     return new Fault("ck.message", `message of Ck ${what}`, facts);
   };
-  if (bytes.length > limits.bytes) throw bad("is too long", "", limits.bytes);
+  if (bytes.length > limits.bytes + around) throw bad("is too long", "", limits.bytes);
   const seen = new Set<number>();
   eachField(bytes, bad, (no, wire, reader) => {
     const type = messageTypes.find((one) => specOf[one].no === no);

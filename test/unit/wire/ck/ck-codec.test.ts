@@ -1,7 +1,12 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import test from "ava";
 import { checkAnswer, refusalOf, refuse, transitOf } from "../../../../src/wire/ck/check.ts";
-import { decodeEnvelope, decodeMessage, encodeMessage } from "../../../../src/wire/ck/grpc.ts";
+import {
+  decodeEnvelope,
+  decodeMessage,
+  encodeEnvelope,
+  encodeMessage,
+} from "../../../../src/wire/ck/grpc.ts";
 import type { CkMessage } from "../../../../src/wire/ck/messages.ts";
 import { limits } from "../../../../src/wire/ck/names.ts";
 import { Parts } from "../../../../src/wire/ck/part.ts";
@@ -190,6 +195,9 @@ test("what could not be read is not sent, over neither binding", (t) => {
     { ...samples.nextHopRequest, extension: [{ a: 1n }] },
     { ...samples.allocationRequest, keyIds: Array(limits.keyIds + 1).fill("a") },
     { type: "relayNotification" },
+    ...[null, 7, "x", [null], [7], [[]], {}].map((extension) => {
+      return { ...samples.relayResponse, extension };
+    }),
   ];
   for (const message of wrong as readonly CkMessage[]) {
     t.is(faultOf(() => encodeFrames(message, 1))?.code, "ck.message");
@@ -219,12 +227,13 @@ test("lists that do not fit a frame go in several under one MessageID", (t) => {
   t.deepEqual(joined(many.type, frames), many);
   t.deepEqual(decodeMessage(many.type, encodeMessage(many)), many);
 
-  const extension = Array.from({ length: 600 }, (_, n) =>
+  const extension = Array.from({ length: limits.extensions }, (_, n) =>
     linkExtension({ peer: `kma-${n}-€"`, up: n % 2 === 0, stock: n, alarms: [] }),
   );
   const report: CkMessage = { ...samples.report, extension };
   t.deepEqual(joined("report", encodeFrames(report, 7)), report);
-  t.is(linksIn(report).length, 600);
+  t.true(encodeFrames(report, 7).length > 1);
+  t.is(linksIn(report).length, limits.extensions);
 });
 
 test("parts are bounded: in number, in length, and how many messages are begun", (t) => {
@@ -320,5 +329,37 @@ test("a figure of a link that is out of its range is refused when it is written 
   t.like(
     faultOf(() => linksIn(told)),
     { code: "ck.message", facts: { source: "profile" } },
+  );
+});
+
+test("a report that is not whole is not whole over either binding, whether a false is written or not", (t) => {
+  const { whole: _, ...part } = samples.report;
+  for (const whole of [undefined, false]) {
+    t.deepEqual(changed(part, whole === undefined ? {} : { whole }), part);
+    const fields = encodeMessage(part);
+    const written = whole === undefined ? [] : [new BinaryWriter().tag(3, 0).bool(whole).finish()];
+    t.deepEqual(decodeMessage("report", Buffer.concat([fields, ...written])), part);
+  }
+  t.like(
+    faultOf(() => changed(part, { whole: 1 })),
+    { facts: { field: "whole" } },
+  );
+});
+
+test("the longest message there may be passes in an envelope, and one byte more does not", (t) => {
+  const filled = (last: number) => {
+    const lengths = [...Array<number>(128).fill(8_180), last];
+    const extension = lengths.map((length) => ({ a: "x".repeat(length - 8) }));
+    return { ...samples.relayResponse, extension } as CkMessage;
+  };
+  const rest = limits.bytes - encodeMessage(filled(1_000)).length + 1_000;
+  const longest = filled(rest);
+  t.is(encodeMessage(longest).length, limits.bytes);
+  const envelope = encodeEnvelope(longest, 0xffff_ffff);
+  t.deepEqual(decodeEnvelope(envelope), { messageId: 0xffff_ffff, message: longest });
+  t.is(faultOf(() => encodeMessage(filled(rest + 1)))?.facts.limit, limits.bytes);
+  t.is(
+    faultOf(() => decodeEnvelope(Buffer.concat([envelope, Buffer.alloc(16)])))?.facts.limit,
+    limits.bytes,
   );
 });

@@ -323,3 +323,40 @@ test("a command is of the side that sends it, and an answer of the kind that is 
     ["stopped"],
   );
 });
+
+test("a route that does not say where it leads is refused, and fails the notification", async (t) => {
+  const { km } = new Pair(true);
+  const route = t.throwsAsync(km.session.request(samples.relayNotification), {
+    code: "ck.message",
+  });
+  km.take();
+  const { destinationKma: _, ...unnamed } = samples.relayRequest;
+  for (const frame of encodeFrames(unnamed, firstIdOf.km)) km.push(frame);
+  await route;
+  const told = Buffer.concat(km.take());
+  t.is(told.readUInt16BE(6), specOf.relayResponse.code);
+  t.regex(told.toString(), /"response":"invalid_message"/);
+  // An answer that asks for nothing more is not answered.
+  const hop = t.throwsAsync(km.session.request({ type: "nextHopRequest", destinationApp: "a" }));
+  km.take();
+  const { destinationKma: __, ...nowhere } = samples.nextHopResponse;
+  for (const frame of encodeFrames(nowhere, firstIdOf.km + 1)) km.push(frame);
+  await hop;
+  t.deepEqual(km.take(), []);
+  t.is(km.session.counts.unreadable, 2);
+});
+
+test("a connection that ends while a command is written fails it at once", async (t) => {
+  const clock = new ManualClock();
+  const why = new Fault("ck.closed", "a test");
+  const session: CkSession = new CkSession({
+    side: "km",
+    carrier: { send: () => session.end(why), since: undefined, close: () => {} },
+    clock,
+    ours: true,
+    handlers: { onCommand: () => {}, onEnd: () => {} },
+  });
+  t.true((await t.throwsAsync(session.request(samples.sessionRequest))) === why);
+  t.is(clock.timers, 0);
+  t.is(session.waiting, 0);
+});
