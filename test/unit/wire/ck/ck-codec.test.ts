@@ -363,3 +363,16 @@ test("the longest message there may be passes in an envelope, and one byte more 
     limits.bytes,
   );
 });
+
+test("what is wrong with an envelope or a time is told with the field", (t) => {
+  const twice = new BinaryWriter().tag(1, 0).uint32(1).tag(1, 0).uint32(2).finish();
+  const facts = { message: "Envelope", field: "1" };
+  t.deepEqual(faultOf(() => decodeEnvelope(twice))?.facts, facts);
+  const none = new BinaryWriter().tag(1, 2).string("km-a").tag(2, 2).string("").finish();
+  t.regex(faultOf(() => decodeMessage("report", none))?.message ?? "", /lacks/);
+  const odd = new BinaryWriter().tag(1, 2).string("km-a").tag(2, 2).string("noon").finish();
+  t.like(
+    faultOf(() => decodeMessage("report", odd)),
+    { facts: { field: "timestamp" } },
+  );
+});

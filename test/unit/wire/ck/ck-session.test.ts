@@ -1,9 +1,10 @@
 import test from "ava";
 import { Fault } from "../../../../src/base/errors.ts";
+import { decodeMessage, encodeMessage } from "../../../../src/wire/ck/grpc.ts";
 import { CkGrpcLine } from "../../../../src/wire/ck/grpc-line.ts";
 import type { CkCommand, CkMessage, CkMessageOf } from "../../../../src/wire/ck/messages.ts";
 import { firstIdOf, limits, times } from "../../../../src/wire/ck/names.ts";
-import { commandAt, pathOf } from "../../../../src/wire/ck/rpc.ts";
+import { commandAt, pathOf, relayResultPath, served } from "../../../../src/wire/ck/rpc.ts";
 import { type CkAsked, CkSession } from "../../../../src/wire/ck/session.ts";
 import { messageTypes, type Side, specOf } from "../../../../src/wire/ck/table.ts";
 import { encodeFrames } from "../../../../src/wire/ck/tcp.ts";
@@ -14,6 +15,8 @@ import { allSamples, samples } from "../../../rig/ck-samples.ts";
 class End {
   readonly asked: CkAsked[] = [];
   readonly ends: Fault[] = [];
+  /** What its carrier was closed with. */
+  readonly closed: Fault[] = [];
   readonly session: CkSession;
   readonly push: (bytes: Buffer) => void;
   written: Buffer[] = [];
@@ -22,7 +25,7 @@ class End {
   constructor(side: Side, clock: ManualClock, isTcp: boolean, ours = true) {
     const io = {
       write: (bytes: Uint8Array) => void this.written.push(Buffer.from(bytes)),
-      close: () => {},
+      close: (why: Fault) => void this.closed.push(why),
       now: () => clock.now(),
       since: () => this.since,
     };
@@ -322,6 +325,7 @@ test("a command is of the side that sends it, and an answer of the kind that is 
     pair.km.ends.map(({ code }) => code),
     ["stopped"],
   );
+  t.deepEqual(pair.km.closed, pair.km.ends);
 });
 
 test("a route that does not say where it leads is refused, and fails the notification", async (t) => {
@@ -359,4 +363,38 @@ test("a connection that ends while a command is written fails it at once", async
   t.true((await t.throwsAsync(session.request(samples.sessionRequest))) === why);
   t.is(clock.timers, 0);
   t.is(session.waiting, 0);
+});
+
+test("a refusal says of which session and which relay it is", async (t) => {
+  const { km } = new Pair(true);
+  for (let id = 0; id < limits.unanswered; id++) {
+    for (const frame of encodeFrames(samples.reservationRequest, id)) km.push(frame);
+  }
+  for (const [message, told] of [
+    [samples.sessionNotification, { session_id: "session-9", response: "busy" }],
+    [samples.relayRequest, { response: "busy", key_relay_request_id: "relay-7" }],
+  ] as const) {
+    for (const frame of encodeFrames(message, 9_999)) km.push(frame);
+    t.deepEqual(JSON.parse(Buffer.concat(km.take()).subarray(10).toString()), told);
+  }
+});
+
+test("how a relay went is told to the controller alone, and a call is answered by its answer", async (t) => {
+  const heard: CkMessage[] = [];
+  const answer = async (message: CkMessage): Promise<CkMessage | undefined> => {
+    heard.push(message);
+    return message.type === "relayResponse" ? undefined : samples.nextHopResponse;
+  };
+  const at = (side: Side, path: string) => served(side, path, answer);
+  t.is(at("km", relayResultPath), undefined);
+  const empty = await at("controller", relayResultPath)?.(encodeMessage(samples.relayResponse));
+  t.is(empty?.length, 0);
+  t.deepEqual(heard, [samples.relayResponse]);
+  const hop = at("controller", pathOf("nextHopRequest"));
+  const answered = await hop?.(encodeMessage(samples.nextHopRequest));
+  t.deepEqual(decodeMessage("nextHopResponse", answered as Uint8Array), samples.nextHopResponse);
+  const session = at("controller", pathOf("sessionRequest"));
+  await t.throwsAsync(session?.(encodeMessage(samples.sessionRequest)) as Promise<unknown>, {
+    code: "ck.message",
+  });
 });
