@@ -259,7 +259,7 @@ export class Etsi014Session implements ModuleSession {
   }
 
   async #close(): Promise<void> {
-    const { clock, client } = this.#parts;
+    const { clock, client, log } = this.#parts;
     this.#fail(undefined);
     for (const timer of this.#timers) timer.cancel();
     this.#telemetry?.cancel();
@@ -272,6 +272,7 @@ export class Etsi014Session implements ModuleSession {
     this.#talk?.close();
     await this.#dialling?.stop();
     await this.#door?.close();
+    log.info("keys of the session", { ...this.#books.counts });
     await this.#shelf.close();
   }
 

@@ -6,6 +6,17 @@ import { twoApplications } from "../rig/two-applications.ts";
 
 const test = anyTest as TestFn;
 
+/** What the driver counted in all sessions of a log. */
+function counts(lines: readonly string[]) {
+  const sums = { taken: 0, both: 0, lost: 0, unanswered: 0, refused: 0 };
+  for (const line of lines.filter((one) => one.includes('msg="keys of the session"'))) {
+    for (const [, name, value] of line.matchAll(/(\w+)=(\d+)\b/g)) {
+      if (name !== undefined && name in sums) sums[name as keyof typeof sums] += Number(value);
+    }
+  }
+  return sums;
+}
+
 test.serial("keys of two KMEs reach two KMs, the same under the same IDs", async (t) => {
   await using rig = await Etsi014Rig.start();
   await rig.pair.ask({ make: 300 });
@@ -60,6 +71,15 @@ test.serial(
     t.deepEqual(broken, []);
     t.is(keys + lost, 400);
     t.true(lost > 0 && keys > 0);
+    // The books of the drivers say the same.
+    await Promise.all([rig.nodes.a.stop(), rig.nodes.b.stop()]);
+    const [leads, follows] = [counts(rig.nodes.a.lines), counts(rig.nodes.b.lines)];
+    t.is(leads.both, keys);
+    t.is(follows.both, keys);
+    t.is(leads.taken, leads.both + leads.lost + leads.refused);
+    t.is(follows.taken, follows.both);
+    t.is(leads.lost, follows.lost);
+    t.true(lost >= leads.lost && lost <= leads.lost + leads.unanswered);
   },
 );
 

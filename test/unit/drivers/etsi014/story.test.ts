@@ -7,6 +7,7 @@ import { etsi014Story } from "../../../sim/etsi014/story.ts";
 const test = anyTest as TestFn;
 
 test("whatever happens to two ends, no key is doubled, and both have the same", async (t) => {
+  t.timeout(600_000);
   let offered = 0;
   for (let seed = 1; seed <= rounds(400); seed++) {
     const { broken, marks } = await etsi014Story(seed);
@@ -18,6 +19,7 @@ test("whatever happens to two ends, no key is doubled, and both have the same", 
 
 for (const plant of Object.keys(plants) as Plant[]) {
   test(`a planted mistake is found: ${plant}`, async (t) => {
+    t.timeout(600_000);
     for (let seed = 1; seed <= 120; seed++) {
       const { broken } = await etsi014Story(seed, plant);
       if (broken.length > 0) return t.pass();
