@@ -4,7 +4,7 @@
  */
 
 export interface Floor {
-  /** A folder, with `/` at its end; the longest that fits a file counts. */
+  /** A folder, with `/` at its end; the first in the list that fits a file counts. */
   readonly folder: string;
   readonly about: string;
   /** The floors that it may import from, beside itself. */
@@ -14,7 +14,17 @@ export interface Floor {
 export const floors: readonly Floor[] = [
   { folder: "src/base/", about: "what any program needs: time, errors, log", sees: [] },
   { folder: "src/port/", about: "what a driver sees of a node", sees: ["src/base/"] },
-  { folder: "drivers/", about: "modules and panels", sees: ["src/base/", "src/port/"] },
+  {
+    folder: "drivers/etsi014/",
+    about:
+      "the driver whose module is a server of a network: it speaks an interface of other programs",
+    sees: ["src/base/", "src/port/", "src/wire/", "src/host/"],
+  },
+  {
+    folder: "drivers/",
+    about: "modules and panels",
+    sees: ["src/base/", "src/port/", "drivers/etsi014/"],
+  },
   {
     folder: "src/wire/",
     about: "codecs and names of interfaces: bytes in, values out",
@@ -120,6 +130,7 @@ export const pureFiles: readonly RegExp[] = [
   /^drivers\/qmlp\/(?!kind\.ts|line\.ts)/,
   /^drivers\/qcrypto\/(file|notification|stock|rates)\.ts$/,
   /^drivers\/skeleton\/messages\.ts$/,
+  /^drivers\/etsi014\/(?!kind\.ts|kme-client\.ts|peer-line\.ts|peer-door\.ts|figures-source\.ts|session\.ts)/,
   /^drivers\/panel\/(report|button|lights|relay)\.ts$/,
   /^src\/host\/config\/(lines|password|problems|redact|toml)\.ts$/,
   /^src\/host\/grpc\/(message-cutter|status)\.ts$/,

@@ -3,6 +3,7 @@ import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { manyApplicationBenchmarks } from "./application-many.ts";
 import { applicationBenchmarks } from "./applications.ts";
+import { etsi014Benchmarks } from "./etsi014.ts";
 import { growthBenchmarks } from "./growth.ts";
 import { kmBenchmarks } from "./km.ts";
 import { kq1Benchmarks } from "./kq1.ts";
@@ -20,6 +21,7 @@ const benchmarks: readonly Benchmark[] = [
   ...kq1Benchmarks,
   ...kq1ModeBenchmarks,
   ...pathBenchmarks,
+  ...etsi014Benchmarks,
   ...sha256Benchmarks,
   ...kmBenchmarks,
   ...applicationBenchmarks,

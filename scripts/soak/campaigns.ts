@@ -30,6 +30,7 @@ import {
   enginePowerCuts,
 } from "../../test/faults/engine-campaign.ts";
 import { killEngines } from "../../test/faults/engine-kills.ts";
+import { killEtsi014 } from "../../test/faults/etsi014-kills.ts";
 import { killNodes } from "../../test/faults/kills.ts";
 import { killKms } from "../../test/faults/km-kills.ts";
 import { rekeyTroubles } from "../../test/faults/rekey-campaign.ts";
@@ -163,6 +164,19 @@ export const campaigns: readonly Campaign[] = [
         title: "500 SIGKILLs of either key manager and either node",
         async run(scale, seed) {
           const { broken, ...figures } = await killKms(times(500, scale), seed);
+          for (const what of broken) process.stderr.write(`${what}\n`);
+          return { held: broken.length === 0, figures };
+        },
+      },
+    ],
+  },
+  {
+    name: "etsi014-kills",
+    parts: [
+      {
+        title: "500 kills of two nodes, of their KMEs and of the cable between the drivers",
+        async run(scale, seed) {
+          const { broken, ...figures } = await killEtsi014(times(500, scale), seed);
           for (const what of broken) process.stderr.write(`${what}\n`);
           return { held: broken.length === 0, figures };
         },

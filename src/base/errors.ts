@@ -13,6 +13,10 @@ export type FaultCode =
   | "qmlp.message" // a frame whose message does not follow the document
   | "qmlp.refused" // the module refused the session
   | "qmlp.timeout" // the module did not answer in time
+  | "kme.refused" // a KME refuses us: its certificates or rights
+  | "kme.answer" // a KME answers what is not of ETSI GS QKD 014
+  | "peer.message" // a message that is not of the document of two drivers
+  | "peer.connect" // the driver at the other end can't be reached, or is another
   | "module.identity" // another module answers than the one configured
   | "module.overload" // more of the module's blocks are recorded than the node bears
   | "module.command" // the module refused or failed a command

@@ -8,6 +8,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { BatchSpool } from "./batch-spool.ts";
 import type { BlockFacts, BlockRef, KeyBlock } from "./key.ts";
 import type { TelemetrySample } from "./telemetry.ts";
 
@@ -142,4 +143,6 @@ export interface ModuleDriver {
 export interface DriverContext {
   readonly clock: Clock;
   readonly log: Log;
+  /** Of a kind that `spools`: where it keeps key. Until it can be opened each call tries anew. @throws Fault */
+  readonly spool?: () => Promise<BatchSpool>;
 }

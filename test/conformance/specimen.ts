@@ -21,11 +21,15 @@ export interface Malformation {
   inject(): Promise<void>;
 }
 
-/** What a module may have no notion of; and what cannot be done to one on a bench. */
+/**
+ * What a module may have no notion of; and what cannot be done to one on a bench. `unread`: to let go of a block that
+ * was not offered in any session.
+ */
 export type Lack =
   | "read"
   | "discard"
   | "zeroize"
+  | "unread"
   | "telemetry"
   | "rate"
   | "start"

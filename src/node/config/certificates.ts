@@ -23,6 +23,7 @@ export function certificateFiles({
   });
   return [
     ...[...kms].map((km) => of(`km.${km.name}`, km as Omit<CertificateFiles, "for">)),
+    ...driverTables(modules).map(([name, files]) => of(name, files)),
     ...(server === undefined ? [] : [of("server", server)]),
     ...(web.enabled ? [{ for: "web", ca: undefined, cert: web.cert, key: web.key }] : []),
     ...(manager === undefined ? [] : [of("manager", manager as Omit<CertificateFiles, "for">)]),
@@ -38,6 +39,7 @@ export function listFiles({
   const kms = new Set(modules.flatMap((module) => module.kms));
   const tables = [
     ...[...kms].map((km) => [`km.${km.name}`, km] as const),
+    ...driverTables(modules),
     ["server", server] as const,
     ["manager", manager] as const,
   ];
@@ -45,6 +47,15 @@ export function listFiles({
     const { ca, crl, crl_fresh: crlFresh = false } = table ?? {};
     return ca === undefined || crl === undefined ? [] : [{ for: name, ca, crl, crlFresh }];
   });
+}
+
+/** What drivers show, by names such as `module.NAME.kme`. */
+function driverTables(modules: CertificateTables["modules"]) {
+  return modules.flatMap(({ name, driver }) =>
+    driver.certificates.map((files) => {
+      return [`module.${name}.${files.for}`, { ...files, crl_fresh: false }] as const;
+    }),
+  );
 }
 
 /** Certificates, then revocation lists. @param wall ms since 1970 UTC */

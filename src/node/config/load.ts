@@ -154,6 +154,10 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
       if (driver.destructive && module.spool === undefined) {
         complain(`${key}.spool`, `a module of kind ${driver.kind} cannot keep its keys: needs one`);
       }
+      if (driver.saysQberRequired && !driver.measuresQber && module.qber_required === undefined) {
+        const why = `blocks of kind ${driver.kind} have no QBER here: false lets them pass without one`;
+        complain(`${key}.qber_required`, why);
+      }
       const { km: _, ...rest } = module;
       const spool = module.spool && resolveFiles(module.spool, ["key"], file);
       modules.push({ ...rest, spool, kms: chosen, driver });
@@ -249,7 +253,10 @@ function configureDriver(
   return {
     kind: kind.kind,
     destructive: kind.destructive === true,
+    spools: kind.spools === true,
+    saysQberRequired: kind.saysQberRequired === true,
     measuresQber: kind.measuresQber?.(chosen) === true,
+    certificates: kind.certificates?.(chosen) ?? [],
     devices: kind.devices?.(chosen) ?? [],
     probed: kind.recognise !== undefined,
     create: (context) => kind.create(chosen, context),

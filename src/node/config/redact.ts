@@ -13,13 +13,14 @@ const known: ReadonlySet<string> = new Set(
     "matching_module_id qber_limit qber_required key_bits max_held_blocks max_held_bytes intermittent qber_warning " +
     "qber_drift detector_drift key_rate_min key_interval_s no_key_intervals buffer_warning " +
     "telemetry_stale_s settle_s driver kind baud rtscts channel address folder pipe role epoch " +
-    "max_block_bytes notification_wait_s web enabled names ledger group_records " +
+    "max_block_bytes notification_wait_s lead kme own_sae partner_sae dialect batch status_s timeout_s patience_s " +
+    "peer figures format every_s map from unit lost_limit slow_s empty_s web enabled names ledger group_records " +
     "group_delay_s reserve_bytes spool max_bytes sparkplug group edge_node panel maintenance " +
     "on_tamper on_lost expected kq2 crl_fresh crl_left require_pq allow_common_name classical_link"
   ).split(" "),
 );
 
-const shown: Shown = { keys: known, named: ["km"] };
+const shown: Shown = { keys: known, named: ["km", "map"] };
 
 /** @param table a configuration as TOML reads it, good or not */
 export function redactedTable(table: unknown): unknown {

@@ -33,7 +33,7 @@ export interface ConfigFile {
 
 /** The tables that name certificates. */
 export interface CertificateTables {
-  readonly modules: readonly Pick<ModuleConfig, "kms">[];
+  readonly modules: readonly Pick<ModuleConfig, "name" | "kms" | "driver">[];
   readonly server: ServerConfig | undefined;
   readonly web: WebConfig;
   readonly manager: ManagerConfig | undefined;

@@ -7,9 +7,18 @@ export const saltLength = 32;
 /** The order of arrival, then the block's name. */
 export const fileName = /^(\d{12})-([0-9a-f]{16})-(\d{1,16})$/;
 
-/** Whether a file is a block, or was to become one. */
+/** Of a batch that a driver keeps: the same, of its first block. */
+export const batchName = /^(\d{12})-([0-9a-f]{16})-(\d{1,16})\.batch$/;
+
+/** Whether a file is key of a spool, or was to become some. */
 export function isOurs(file: string): boolean {
-  return fileName.test(file.replace(/\.new$/, ""));
+  const name = file.replace(/\.new$/, "");
+  return fileName.test(name) || batchName.test(name);
+}
+
+/** Whether a write was cut: what it was to replace is there beside it. */
+export function isCut(file: string): boolean {
+  return file.endsWith(".new") && isOurs(file);
 }
 
 /**

@@ -1,32 +1,18 @@
 /**
  * Blocks of key on the node's disk, encrypted, for modules that cannot keep them: each in a file of
- * its own, AES-256-GCM under a key of its own that is derived (HKDF-SHA-256) from the spool's key and
- * a salt. What is known of a block is authenticated with it. The spool's key comes from the service
- * manager's credentials and is never on the same disk in the clear: without it the files are noise.
- *
- * A file, in order: `QKDSPL1\n` · salt (32) · length of what is known (u32, big-endian) · that, as
- * JSON · ciphertext, as long as the block · tag (16).
+ * its own (`seal.ts`). The spool's key comes from the service manager's credentials and is never on the
+ * same disk in the clear: without it the files are noise.
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createSecretKey,
-  hkdfSync,
-  type KeyObject,
-  randomBytes,
-} from "node:crypto";
+import { createSecretKey, type KeyObject } from "node:crypto";
 import { Fault } from "../../base/errors.ts";
 import { type FileSystem, readWhole, replaceFile } from "../../host/disk/files.ts";
-import { type BlockFacts, type BlockRef, blockName, KeyBlock, keyMemory } from "../../port/key.ts";
-import { emptySpool, failure, fileName, isOurs, magic, saltLength } from "./spool-files.ts";
+import { type BlockFacts, type BlockRef, blockName, KeyBlock } from "../../port/key.ts";
+import { seal, unseal } from "./seal.ts";
+import { emptySpool, failure, fileName, isCut } from "./spool-files.ts";
 
-const tagLength = 16;
-const headLength = magic.length + saltLength + 4;
 /** A block beyond this is refused by every driver. */
 const maxFile = 128 * 1024 * 1024;
 const maxFacts = 4_096;
-/** Each block has a key of its own, which is used once. */
-const nonce = Buffer.alloc(12);
 
 export interface SpoolOptions {
   readonly files: FileSystem;
@@ -112,16 +98,8 @@ export class Spool {
     const { files, folder } = this.#options;
     const { ref, facts } = block;
     if (this.#blocks.has(blockName(ref))) return;
-    const head = Buffer.from(JSON.stringify({ moduleId, facts } satisfies Head));
-    const salt = randomBytes(saltLength);
-    const cipher = createCipheriv("aes-256-gcm", this.#derive(salt, ref), nonce);
-    const prefix = Buffer.alloc(headLength);
-    magic.copy(prefix);
-    salt.copy(prefix, magic.length);
-    prefix.writeUInt32BE(head.length, headLength - 4);
-    cipher.setAAD(Buffer.concat([prefix, head]));
-    const sealed = [cipher.update(block.expose()), cipher.final()];
-    const content = Buffer.concat([prefix, head, ...sealed, cipher.getAuthTag()]);
+    const head = { moduleId, facts } satisfies Head;
+    const content = seal(this.#key, infoOf(ref), head, block.expose());
     const file = `${String(this.#next++).padStart(12, "0")}-${ref.epoch}-${ref.number}`;
     try {
       await replaceFile(files, `${folder}/${file}`, content);
@@ -153,31 +131,14 @@ export class Spool {
     } catch (error) {
       throw failure("cannot read the spool", folder, error);
     }
-    const damaged = new Fault("state.corrupt", "a spooled block can't be read", { file: path });
-    if (bytes === undefined || !bytes.subarray(0, magic.length).equals(magic)) throw damaged;
-    if (bytes.length < headLength + tagLength) throw damaged;
-    const length = bytes.readUInt32BE(headLength - 4);
-    const start = headLength + length;
-    if (length > maxFacts || bytes.length < start + tagLength) throw damaged;
-    const salt = bytes.subarray(magic.length, magic.length + saltLength);
-    const decipher = createDecipheriv("aes-256-gcm", this.#derive(salt, ref), nonce);
-    decipher.setAAD(bytes.subarray(0, start));
-    decipher.setAuthTag(bytes.subarray(-tagLength));
-    const plain = decipher.update(bytes.subarray(start, -tagLength));
-    const key = keyMemory(plain.length);
-    key.set(plain);
-    plain.fill(0);
-    try {
-      decipher.final();
-      // Authenticated, so it is what was written.
-      const head = JSON.parse(bytes.toString("utf8", headLength, start)) as Head;
-      if (head.moduleId === moduleId) return new KeyBlock(head.facts, key);
-      key.fill(0);
-      return undefined;
-    } catch {
-      key.fill(0);
-      throw damaged;
+    const opened = bytes && unseal(this.#key, infoOf(ref), bytes, maxFacts);
+    if (opened === undefined) {
+      throw new Fault("state.corrupt", "a spooled block can't be read", { file: path });
     }
+    const head = opened.facts as Head;
+    if (head.moduleId === moduleId) return new KeyBlock(head.facts, opened.key);
+    opened.key.fill(0);
+    return undefined;
   }
 
   /**
@@ -222,8 +183,7 @@ export class Spool {
     const { files, folder } = this.#options;
     const [, order, epoch, number] = fileName.exec(file) ?? [];
     if (order === undefined || epoch === undefined) {
-      // A write that was cut.
-      if (isOurs(file)) await files.remove(`${folder}/${file}`);
+      if (isCut(file)) await files.remove(`${folder}/${file}`);
       return;
     }
     const open = await files.open(`${folder}/${file}`, "r", 0);
@@ -247,13 +207,9 @@ export class Spool {
     this.#last = done.catch(() => {});
     return done;
   }
+}
 
-  /** Of one block alone. */
-  #derive(salt: Uint8Array, ref: BlockRef): KeyObject {
-    const info = `qkd-node spool v1 ${blockName(ref)}`;
-    const bytes = new Uint8Array(hkdfSync("sha256", this.#key, salt, info, 32));
-    const key = createSecretKey(bytes);
-    bytes.fill(0);
-    return key;
-  }
+/** The key of a file is of one block alone. */
+function infoOf(ref: BlockRef): string {
+  return `qkd-node spool v1 ${blockName(ref)}`;
 }

@@ -16,19 +16,27 @@ import type {
 import { Shutter } from "../custody/shutter.ts";
 import { Spool, type Spooled, type SpoolOptions } from "./spool.ts";
 
-/**
- * Opens the spool once, when it is first needed; until that succeeds each call tries anew.
- * @param options `key` is read then, and wiped
- */
+/** A spool of blocks, opened when it is needed. */
 export function spoolWhenNeeded(
   options: Omit<SpoolOptions, "key">,
   readKey: () => Buffer,
 ): () => Promise<Spool> {
-  let opened: Promise<Spool> | undefined;
+  return whenNeeded((key) => Spool.open({ ...options, key }), readKey);
+}
+
+/**
+ * Opens a spool once, when it is first needed; until that succeeds each call tries anew.
+ * @param readKey read then, and wiped
+ */
+export function whenNeeded<T>(
+  openWith: (key: Buffer) => Promise<T>,
+  readKey: () => Buffer,
+): () => Promise<T> {
+  let opened: Promise<T> | undefined;
   const open = async () => {
     const key = readKey();
     try {
-      return await Spool.open({ ...options, key });
+      return await openWith(key);
     } finally {
       key.fill(0);
     }

@@ -58,6 +58,12 @@ export function watchAll(
     };
     return files === undefined ? [] : [{ name: `km.${km.name}`, files, onLook }];
   });
+  for (const { name, driver } of tables.modules) {
+    // Drivers read them anew by themselves.
+    for (const files of driver.certificates) {
+      watched.push({ name: `module.${name}.${files.for}`, files });
+    }
+  }
   const files = tables.server;
   if (files !== undefined) {
     const onChange = () => server?.renew(serverIdentity(files));

@@ -13,7 +13,8 @@ import { spoolPath } from "../ledger/ledger-folder.ts";
 import { Channel } from "../module/channel.ts";
 import { ClosedModule } from "../module/closed.ts";
 import type { Halt } from "../module/halt.ts";
-import { spooled, spoolWhenNeeded } from "../spool/spooled.ts";
+import { Batches } from "../spool/batches.ts";
+import { spooled, spoolWhenNeeded, whenNeeded } from "../spool/spooled.ts";
 import { endpoint } from "./credentials.ts";
 import type { Kms } from "./kms.ts";
 import type { Monitoring } from "./monitoring.ts";
@@ -53,14 +54,16 @@ function driverOf(
   { clock, files, stateFolder }: Place,
   log: Log,
 ): ModuleDriver {
-  const bare = driver.create({ clock, log });
-  if (spool === undefined) return bare;
+  if (spool === undefined) return driver.create({ clock, log });
   const { key, max_bytes: maxBytes } = spool;
   const options = { files, folder: spoolPath(stateFolder, name), maxBytes };
-  const open = spoolWhenNeeded(options, () =>
-    readNamed(key, "state.io", "cannot read the spool's key"),
-  );
-  return spooled(bare, open, log.child("spool"));
+  const readKey = () => readNamed(key, "state.io", "cannot read the spool's key");
+  if (driver.spools) {
+    const own = whenNeeded((bytes) => Batches.open({ ...options, key: bytes }), readKey);
+    return driver.create({ clock, log, spool: own });
+  }
+  const bare = driver.create({ clock, log });
+  return spooled(bare, spoolWhenNeeded(options, readKey), log.child("spool"));
 }
 
 /** What the modules of a node need of its other parts. */

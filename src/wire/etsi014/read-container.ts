@@ -1,5 +1,5 @@
 /** A Key container (ETSI GS QKD 014 §6.3) as an application reads it: keys are bytes, and are never a text. Pure. */
-import { Fault } from "../../base/errors.ts";
+import { Fault, type FaultCode } from "../../base/errors.ts";
 import { member } from "./names.ts";
 
 export interface ContainedKey {
@@ -17,9 +17,9 @@ const values = new Map([...letters].map((letter, value) => [letter.charCodeAt(0)
 
 /**
  * @param body of the answer: wiped, whatever comes of it
- * @throws Fault `psk.km` if it is something else
+ * @throws Fault `code` if it is something else
  */
-export function readKeyContainer(body: Buffer): ContainedKey[] {
+export function readKeyContainer(body: Buffer, code: FaultCode = "psk.km"): ContainedKey[] {
   const found: Buffer[] = [];
   try {
     for (let at = 0; ; ) {
@@ -42,14 +42,14 @@ export function readKeyContainer(body: Buffer): ContainedKey[] {
     });
   } catch {
     for (const bytes of found) bytes.fill(0);
-    throw wrong();
+    throw new Fault(code, "the KM's answer is no Key container");
   } finally {
     body.fill(0);
   }
 }
 
-function wrong(): Fault {
-  return new Fault("psk.km", "the KM's answer is no Key container");
+function wrong(): Error {
+  return new Error("no Key container");
 }
 
 /** Where the text of the next key begins. */

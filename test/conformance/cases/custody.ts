@@ -124,6 +124,7 @@ export const custodyCases: readonly Case[] = [
   },
   {
     title: "release is idempotent, also of what was never there",
+    needs: ["unread"],
     body: async (t, module, seen) => {
       const made = await distil(module, [256]);
       const ref = made[0]?.facts.ref as Made["facts"]["ref"];
@@ -140,13 +141,45 @@ export const custodyCases: readonly Case[] = [
     },
   },
   {
+    title: "release of what was offered is idempotent",
+    body: async (t, module, seen) => {
+      const made = await distil(module, [256]);
+      const ref = made[0]?.facts.ref as Made["facts"]["ref"];
+      const unknown = { epoch: ref.epoch, number: ref.number + 1_000 };
+      const session = await seen.connect();
+      session.grant(plenty.blocks, plenty.bytes);
+      await eventually("blocks", () => seen.blocks.length, { is: 1 });
+      session.release([ref]);
+      session.release([ref, unknown]);
+      await eventually("answers to releases", () => seen.released.length, { is: 3 });
+      await session.close();
+      const again = await seen.connect();
+      again.release([ref]);
+      await eventually("answers to releases", () => seen.released.length, { is: 4 });
+      t.deepEqual(await module.held(), []);
+    },
+  },
+  {
     title: "discard destroys a block, read or not",
-    needs: ["discard"],
+    needs: ["discard", "unread"],
     body: async (t, module, seen) => {
       const made = await distil(module, [256, 256, 256]);
       const session = await seen.connect();
       session.grant(1, 100);
       await eventually("blocks", () => seen.blocks.length, { is: 1 });
+      session.discard([0, 2].map((i) => made[i]?.facts.ref as Made["facts"]["ref"]));
+      await eventually("answers to releases", () => seen.released.length, { is: 2 });
+      t.deepEqual(await module.held(), [names(made)[1] as string]);
+    },
+  },
+  {
+    title: "discard destroys a block that was offered",
+    needs: ["discard"],
+    body: async (t, module, seen) => {
+      const made = await distil(module, [256, 256, 256]);
+      const session = await seen.connect();
+      session.grant(3, 100);
+      await eventually("blocks", () => seen.blocks.length, { is: 3 });
       session.discard([0, 2].map((i) => made[i]?.facts.ref as Made["facts"]["ref"]));
       await eventually("answers to releases", () => seen.released.length, { is: 2 });
       t.deepEqual(await module.held(), [names(made)[1] as string]);

@@ -127,7 +127,7 @@ const mistakes: readonly { readonly change: [string, string]; readonly says: str
   },
   {
     change: ['kind = "qmlp"', 'kind = "qmpl"'],
-    says: "node.toml: module[0].driver.kind: no such driver (there are: qmlp-pcie, qmlp-socket, qmlp, qcrypto)",
+    says: "node.toml: module[0].driver.kind: no such driver (there are: qmlp-pcie, qmlp-socket, qmlp, qcrypto, etsi014)",
   },
   {
     change: ['path = "/dev/qkd-alice"', 'path = "tty0"'],

@@ -1,0 +1,102 @@
+/** The keys of `[module.driver]` with `kind = "etsi014"`. Pure. */
+import * as v from "valibot";
+import { type FigureName, figures } from "../../src/port/telemetry.ts";
+import { type DialectName, dialectNames } from "./dialects.ts";
+import { type Places, unitsOf } from "./figures.ts";
+import { mostBits, mostKeys } from "./messages.ts";
+
+const absolute = v.pipe(v.string(), v.startsWith("/", "expected an absolute path"));
+const name = v.pipe(
+  v.string(),
+  v.minLength(1, "expected 1 to 128 characters"),
+  v.maxLength(128, "expected 1 to 128 characters"),
+);
+const url = v.pipe(v.string(), v.check(isHttps, "expected https://HOST[:PORT][/PATH]"));
+const whole = (least: number, most: number) =>
+  v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
+const seconds = (least: number, most: number) =>
+  v.pipe(v.number(), v.minValue(least), v.maxValue(most));
+
+const files = {
+  ca: absolute,
+  cert: absolute,
+  key: absolute,
+  crl: v.optional(absolute),
+} as const;
+
+const place = v.strictObject({ from: v.pipe(v.string(), v.minLength(1)), unit: v.string() });
+
+/** Figures with one value. */
+const single = (Object.keys(figures) as FigureName[]).filter((one) => !("list" in figures[one]));
+
+const map = v.pipe(
+  v.record(v.string(), place),
+  v.check(
+    (chosen) => Object.keys(chosen).every((one) => (single as string[]).includes(one)),
+    `expected figures of: ${single.join(", ")}`,
+  ),
+  v.check(
+    (chosen) =>
+      Object.entries(chosen).every(([one, { unit }]) => {
+        return !(one in figures) || unitsOf(one as FigureName).includes(unit);
+      }),
+    "expected a unit that the figure has (drivers/etsi014/README.md)",
+  ),
+  v.transform((chosen) => chosen as Places),
+);
+
+export const options = v.strictObject({
+  lead: v.boolean(),
+  module_id: name,
+  matching_module_id: name,
+  role: v.picklist(["alice", "bob"]),
+  kme: v.strictObject({
+    url,
+    server_name: v.optional(name),
+    own_sae: name,
+    partner_sae: name,
+    ...files,
+    dialect: v.optional(v.picklist(dialectNames as DialectName[]), "standard"),
+    key_bits: v.optional(v.pipe(whole(8, mostBits), v.multipleOf(8, "expected a multiple of 8"))),
+    batch: v.optional(whole(1, mostKeys), 128),
+    status_s: v.optional(seconds(0.1, 3_600), 1),
+    timeout_s: v.optional(seconds(0.1, 600), 10),
+    patience_s: v.optional(seconds(0, 3_600), 10),
+  }),
+  peer: v.strictObject({
+    host: v.pipe(v.string(), v.minLength(1), v.maxLength(253)),
+    port: whole(1, 65_535),
+    name,
+    ...files,
+  }),
+  figures: v.optional(
+    v.strictObject({
+      url,
+      server_name: v.optional(name),
+      format: v.picklist(["prometheus", "json"]),
+      every_s: v.optional(seconds(1, 3_600), 10),
+      ...files,
+      map,
+    }),
+  ),
+  lost_limit: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0.01),
+  slow_s: v.optional(seconds(0.01, 600), 2),
+  empty_s: v.optional(seconds(0, 86_400), 60),
+});
+
+export type Options = v.InferOutput<typeof options>;
+
+function isHttps(text: string): boolean {
+  try {
+    const { protocol, hostname, username, search, hash } = new URL(text);
+    return protocol === "https:" && hostname !== "" && username + search + hash === "";
+  } catch {
+    return false;
+  }
+}
+
+/** The name that a server's certificate must carry, where none is configured. */
+export function hostOf(text: string): string {
+  // An address of IPv6 has brackets in a URL alone.
+  return new URL(text).hostname.replace(/^\[|\]$/g, "");
+}

@@ -1,0 +1,4 @@
+import { etsi014Specimen } from "./etsi014.ts";
+import { conformance } from "./suite.ts";
+
+conformance(etsi014Specimen("b"), ["start", "rate", "unread"]);

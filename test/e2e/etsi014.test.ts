@@ -1,0 +1,101 @@
+/** Two nodes whose modules are KMEs that are not ours, to the KMs. */
+import anyTest, { type TestFn } from "ava";
+import { eventually } from "../eventually.ts";
+import { Etsi014Rig } from "../rig/etsi014-rig.ts";
+import { twoApplications } from "../rig/two-applications.ts";
+
+const test = anyTest as TestFn;
+
+/** What the driver counted in all sessions of a log. */
+function counts(lines: readonly string[]) {
+  const sums = { taken: 0, both: 0, lost: 0, unanswered: 0, refused: 0 };
+  for (const line of lines.filter((one) => one.includes('msg="keys of the session"'))) {
+    for (const [, name, value] of line.matchAll(/(\w+)=(\d+)\b/g)) {
+      if (name !== undefined && name in sums) sums[name as keyof typeof sums] += Number(value);
+    }
+  }
+  return sums;
+}
+
+test.serial("keys of two KMEs reach two KMs, the same under the same IDs", async (t) => {
+  await using rig = await Etsi014Rig.start();
+  await rig.pair.ask({ make: 300 });
+  await rig.holds(300);
+  await rig.settled();
+  const { broken, keys, lost } = await rig.audit();
+  t.deepEqual(broken, []);
+  t.is(keys, 300);
+  t.is(lost, 0);
+});
+
+test.serial(
+  "a cut cable, a KME that is away, a node that is stopped: all goes on after it",
+  async (t) => {
+    await using rig = await Etsi014Rig.start();
+    await rig.pair.ask({ make: 100 });
+    await rig.holds(100);
+    rig.cable.cut();
+    await rig.pair.ask({ make: 100 });
+    await rig.holds(200);
+    await rig.pair.ask({ down: [0] });
+    await rig.nodes.a.logged(/the KME is away/, AbortSignal.timeout(30_000));
+    await rig.pair.ask({ up: [0], make: 100 });
+    await rig.holds(300);
+    await rig.nodes.b.stop();
+    await rig.pair.ask({ make: 100 });
+    rig.nodes.b.start();
+    await rig.holds(400);
+    await rig.settled();
+    const { broken, lost } = await rig.audit();
+    t.deepEqual(broken, []);
+    t.is(lost, 0, "nothing was on its way when it happened");
+  },
+);
+
+test.serial(
+  "answers that are lost, and keys that expire, are keys that neither KM has",
+  async (t) => {
+    const settings = { cut: 0.1, expire: 0.02, fewer: 0.2, busy: 0.1, chunked: 1, repeat: 0.1 };
+    await using rig = await Etsi014Rig.start({ settings, kme: "batch = 16\npatience_s = 0.5" });
+    await rig.pair.ask({ make: 400 });
+    await eventually(
+      "the KME has no more",
+      async () => (await rig.pair.ask({ stock: true })).stock?.length,
+      {
+        is: 0,
+        deadlineMs: 60_000,
+      },
+    );
+    await rig.settled();
+    const { broken, keys, lost } = await rig.audit();
+    t.deepEqual(broken, []);
+    t.is(keys + lost, 400);
+    t.true(lost > 0 && keys > 0);
+    // The books of the drivers say the same.
+    await Promise.all([rig.nodes.a.stop(), rig.nodes.b.stop()]);
+    const [leads, follows] = [counts(rig.nodes.a.lines), counts(rig.nodes.b.lines)];
+    t.is(leads.both, keys);
+    t.is(follows.both, keys);
+    t.is(leads.taken, leads.both + leads.lost + leads.refused);
+    t.is(follows.taken, follows.both);
+    t.is(leads.lost, follows.lost);
+    t.true(lost >= leads.lost && lost <= leads.lost + leads.unanswered);
+  },
+);
+
+test.serial("our own key managers are a third pair of KMEs", async (t) => {
+  const { kms, folder } = await twoApplications(t);
+  await using rig = await Etsi014Rig.start({
+    urls: { a: kms.alice.url, b: kms.bob.url },
+    saes: {
+      a: { id: "app-a", files: `${folder}/app-a` },
+      b: { id: "app-b", files: `${folder}/app-b` },
+    },
+  });
+  await rig.holds(100);
+  await eventually("what one KM has is at the other", () => {
+    const { a, b } = rig.held();
+    return a.size === b.size && [...a].every(([id, digest]) => b.get(id) === digest);
+  });
+  t.pass();
+});
