@@ -29,6 +29,8 @@ export type { KeyCounters, KmAnswers } from "./supply-rules.ts";
 export interface ModuleRuleOptions extends SupplyRuleOptions {
   /** The quality gate: QBER above it is critical. */
   readonly qberLimit: number;
+  /** Its blocks have no QBER, and the configuration says that this is right: no alarm tells so for ever. */
+  readonly qberWaived?: boolean;
   readonly thresholds: Thresholds;
 }
 
@@ -222,7 +224,7 @@ export class ModuleRules {
       case "block_damaged":
         return occurred("key_quarantined", "block_damaged");
       case "block_without_qber":
-        return occurred("qber_missing");
+        return this.#options.qberWaived ? undefined : occurred("qber_missing");
       case "block_replayed":
         return occurred("block_replayed", facts.block);
       case "block_lost":

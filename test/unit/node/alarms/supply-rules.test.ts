@@ -161,3 +161,13 @@ test("what a process before told of a KM that is away holds until the KM is ther
   bench.run(60, (moment) => again.tick(moment));
   t.is(bench.book.record("km_unreachable.m")?.severity, "cleared");
 });
+
+test("blocks without a QBER are no alarm where the configuration says that there is none", (t) => {
+  for (const qberWaived of [false, true]) {
+    const bench = new AlarmBench();
+    const options = { module: "m", qberLimit: 0.11, intermittent: false, qberWaived };
+    const rules = new ModuleRules({ ...options, thresholds: standardThresholds() }, bench.book);
+    rules.custody("block_without_qber", {}, bench.moment);
+    t.is(bench.take().length, qberWaived ? 0 : 1);
+  }
+});
