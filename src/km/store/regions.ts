@@ -92,8 +92,12 @@ export function use(regions: readonly Region[], { start, end }: Range): void {
   }
 }
 
-/** Joins neighbours that one region can tell. */
-export function join(regions: readonly Region[]): Region[] {
+/**
+ * Joins neighbours that one region can tell. Two that have free bytes stay two: their owner may have used the second,
+ * and this end not know of it yet; in one region all that is before would be used with it.
+ * @param agreed both ends have just compared them, and join the same
+ */
+export function join(regions: readonly Region[], agreed = false): Region[] {
   const joined: Region[] = [];
   for (const region of regions) {
     const last = joined.at(-1);
@@ -101,7 +105,7 @@ export function join(regions: readonly Region[]): Region[] {
       last !== undefined &&
       last.version === region.version &&
       last.giving === region.giving &&
-      (last.mark === last.end || region.mark === region.start);
+      (last.mark === last.end || (agreed && region.mark === region.start));
     if (alike) {
       last.mark = last.mark === last.end ? region.mark : last.mark;
       last.end = region.end;
@@ -144,5 +148,5 @@ export function reconcile(
     if (isUsed && !usedByMe) used.push({ extent, start, end });
     pieces.push({ start, end, version, mark: isUsed ? end : start, giving: false });
   }
-  return { regions: join(pieces), used };
+  return { regions: join(pieces, true), used };
 }
