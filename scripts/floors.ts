@@ -100,6 +100,7 @@ export const pureRooms: readonly string[] = [
   "src/km/nodes/",
   "src/km/peer/",
   "src/km/records/",
+  "src/km/relay/",
   "src/km/store/",
   "src/km/supply/",
   "src/node/alarms/",

@@ -32,6 +32,7 @@ export type FaultCode =
   | "kq2.message" // JSON or a member not of the Kq-2 profile
   | "kq2.timeout" // no answer, or nothing at all, in time
   | "kx.connect" // TCP or TLS between two KMs could not be set up
+  | "km.random" // a source of random bits fails, or its bits do not pass health tests
   | "kx.closed" // the other KM closed the link, or another connection took its place
   | "kx.frame" // header not of Annex A, or MessageIDs that do not count
   | "kx.message" // a message that does not follow the profile, or comes out of turn

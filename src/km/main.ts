@@ -30,6 +30,7 @@ import { Management } from "./wiring/management.ts";
 import { watchProgress } from "./wiring/progress.ts";
 import { KmRecords } from "./wiring/records.ts";
 import { MasterKeyOfStore } from "./wiring/rekey.ts";
+import { Relays } from "./wiring/relays.ts";
 import { SkipDelivery } from "./wiring/skip.ts";
 import { kmStatus } from "./wiring/status.ts";
 import { readTexts } from "./wiring/texts.ts";
@@ -166,11 +167,21 @@ async function start(
     return one;
   });
   await supplies.intake.load(loaded.buffered);
+  const relays = new Relays({
+    me: config.km.id,
+    config: config.relay,
+    links,
+    store,
+    clock,
+    log: log.child("relay"),
+    onFailure,
+  });
 
   const delivery = KeyDelivery.make({
     config,
     applications,
     links,
+    more: (link) => relays.demandOf(link),
     store,
     clock,
     log: log.child("etsi014"),
@@ -186,6 +197,7 @@ async function start(
         clock.now() - begun,
         alarmStatus(alarms),
         delivery?.keys.counts,
+        relays.status(),
       ),
     );
   const looking = every(clock, lookMs, () => {
@@ -198,6 +210,7 @@ async function start(
     status,
     records,
     rekey: (by) => masterKey.rekey(by),
+    relay: (...order) => relays.order(...order),
     acknowledge: (alarm, by) => management.acknowledge(alarm, by),
   });
   watch.open(status, () => alarms.records());
@@ -216,6 +229,8 @@ async function start(
     link.start();
     house.defer(() => link.stop());
   }
+  relays.start();
+  house.defer(() => relays.stop());
   await delivery?.listen();
   house.defer(() => delivery?.close());
   const skip =

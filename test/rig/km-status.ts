@@ -2,6 +2,7 @@
 import { catalogue } from "../../src/km/alarms/catalogue.ts";
 import { KmRecorder } from "../../src/km/history/recorder.ts";
 import type { KmView } from "../../src/km/history/view.ts";
+import type { RelayStatus } from "../../src/km/model/relay-status.ts";
 import type { KmStatus, LinkStatus, ModuleStatus } from "../../src/km/model/status.ts";
 import type { AlarmRecord } from "../../src/ops/alarms/alarm.ts";
 import { EventHistory } from "../../src/ops/events/event-history.ts";
@@ -44,6 +45,24 @@ export const goodModule: ModuleStatus = {
   conflicts: 0,
 };
 
+export const goodRelay: RelayStatus = {
+  under_way: 1,
+  passed: { relays: 12, failed: 1, bits: 3_145_728 },
+  collected: { relays: 0, failed: 0, bits: 0 },
+  taken: { relays: 4, failed: 0, bits: 1_048_576 },
+  pairs: [
+    {
+      link: "fibre",
+      under_way: 1,
+      used_bits_per_s: 2_560,
+      failed: 2,
+      methods: [
+        { scheme: "case-2", stock_bits: 900_000, relays: 4, bits: 1_048_576, pad_bits: 2_099_200 },
+      ],
+    },
+  ],
+};
+
 export function goodStatus(link: Partial<LinkStatus> = {}, more: Partial<KmStatus> = {}): KmStatus {
   return {
     km_id: "km-a",
@@ -67,6 +86,7 @@ export function goodStatus(link: Partial<LinkStatus> = {}, more: Partial<KmStatu
     modules: [goodModule],
     applications: [{ master: "app-a", slave: "app-b", requests: 5, keys: 20, refused: 1 }],
     alarms: [],
+    relay: goodRelay,
     node_alarms: [],
     ...more,
   };

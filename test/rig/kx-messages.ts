@@ -189,6 +189,36 @@ const makers: Readonly<Record<KxType, Maker>> = {
   give: (r) => ({ type: "give", range: r.versioned() }),
   given: (r) => ({ type: "given", range: r.versioned() }),
   ask: (r) => ({ type: "ask", bytes: r.count(1) }),
+  relay: (r) => {
+    const path = r.some(2, () => r.name());
+    return {
+      type: "relay",
+      relay: r.bytes(16),
+      pad: r.bytes(16),
+      scheme: r.of(codes.relayScheme),
+      step: r.of(codes.relayStep),
+      path,
+      ...given(
+        "collector",
+        r.maybe(() => r.name()),
+      ),
+      at: r.whole(0, path.length - 1),
+      time: r.count(),
+      length: r.whole(1, 57_344),
+      body: r.bytes(r.whole(0, 300)),
+      tag: r.bytes(16),
+    };
+  },
+  relayed: (r) => ({
+    type: "relayed",
+    relay: r.bytes(16),
+    at: r.name(),
+    ...given(
+      "failure",
+      r.maybe(() => r.of(codes.relayFailure)),
+    ),
+  }),
+  relayVoid: (r) => ({ type: "relayVoid", relay: r.bytes(16) }),
   alive: () => ({ type: "alive" }),
 };
 

@@ -17,7 +17,7 @@ import { limits } from "../../wire/kx/names.ts";
 import type { LinkBooks } from "../store/books.ts";
 import { setOf, useOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
-import type { Owner, Shortage } from "../supply/owner.ts";
+import type { Owner, Request, Shortage } from "../supply/owner.ts";
 import type { Peer } from "../supply/peer.ts";
 import { KeyAllowance } from "./allowance.ts";
 import { FairTurns } from "./fair.ts";
@@ -30,6 +30,8 @@ export interface KeyLink {
   readonly name: string;
   /** ID of the KM at its other end. */
   readonly peer: string;
+  /** Its keys were relayed: some may have been under AES on their way. */
+  readonly isRelayed?: boolean;
   /** What all of its stock is at least. */
   readonly level: SecurityLevel;
   readonly core: {
@@ -50,10 +52,15 @@ export interface Granted {
 
 export type Grant = (result: Granted | EtsiRefusal) => void;
 
+/** Relays so many bytes for a link. @param done whether they came: what is compared next is stock a moment later */
+export type More = (bytes: number, done: (came: boolean) => void) => void;
+
 export interface KeysOptions {
   readonly me: string;
   readonly table: () => ApplicationTable;
   readonly links: readonly KeyLink[];
+  /** What brings a link more stock, if anything does. */
+  readonly more?: (link: string) => More | undefined;
   readonly limits: KeyLimits;
   /** How long the other application may take to fetch a key, s. */
   readonly pickUp: number;
@@ -170,7 +177,9 @@ export class ApplicationKeys {
   give(caller: Application, slaveId: string, request: KeyRequest, done: Grant): void {
     const { now, answerTimeout, pickUp } = this.#options;
     const { link, use } = this.#set(caller, [slaveId, ...request.additional]);
-    if (!meets(link.level, request.level)) throw new EtsiRefusal(400, text.mandatoryUnmet);
+    // Where keys were relayed those that are less are left out.
+    const most = link.isRelayed ? "otp" : link.level;
+    if (!meets(most, request.level)) throw new EtsiRefusal(400, text.mandatoryUnmet);
     const count = this.#count(use);
     const wait = this.#allowance.take(caller.id, request.number, caller.rate, now());
     if (wait > 0) {
@@ -178,7 +187,11 @@ export class ApplicationKeys {
       return done(new EtsiRefusal(429, "more keys than the SAE may have", [], wait));
     }
     const deadline = now() + answerTimeout;
-    const wanted = { use, keys: request.number, length: request.size / 8, pickUp, deadline };
+    const otpOnly = request.level === "otp" && link.isRelayed === true;
+    const level = otpOnly ? "otp" : link.level;
+    const only = otpOnly ? { otpOnly } : {};
+    const length = request.size / 8;
+    const wanted = { use, keys: request.number, length, pickUp, deadline, ...only };
     const held = this.#hold(caller, link, request);
     if (held === undefined) {
       count.refused++;
@@ -191,13 +204,32 @@ export class ApplicationKeys {
       done(result);
     };
     this.#inTurn(caller, count, answered, (end) => {
-      link.core.owner.request(wanted, (result) => {
-        if (typeof result !== "string")
-          return end({ link: link.name, uses: result, level: link.level });
+      this.#request(link, wanted, (result) => {
+        if (typeof result !== "string") return end({ link: link.name, uses: result, level });
         const { message, retryAfter } = shortages[result];
         end(new EtsiRefusal(503, message, [], retryAfter));
       });
       this.#prepared.fill(link);
+    });
+  }
+
+  /** Where stock is short and can be relayed, that is done once, and waited for. */
+  #request(link: KeyLink, wanted: Request, done: (result: Use[] | Shortage) => void): void {
+    const { now, after, more } = this.#options;
+    const { owner } = link.core;
+    owner.request(wanted, (first) => {
+      const relay = first === "stock" ? more?.(link.name) : undefined;
+      if (relay === undefined) return done(first);
+      const again = () =>
+        owner.request(wanted, (result) => {
+          const waits = result === "stock" && now() + againMs < wanted.deadline;
+          if (waits) after(againMs, again);
+          else done(result);
+        });
+      relay(wanted.keys * wanted.length, (came) => {
+        if (came) again();
+        else done("stock");
+      });
     });
   }
 

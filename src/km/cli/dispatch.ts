@@ -50,6 +50,8 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
                  report; no key, no private key, no password
   alarms --ack ID
                  somebody has seen it: what is latched and over is cleared
+  relay --link L --bits N
+                 relays so many bits more for a link, as soon as pads are there
   rekey          gives the store of the running key manager another master key:
                  that of master_key_next_file, or one that the token wraps
   hsm init       makes the wrapping key in the token of [store.hsm] if it lacks
@@ -61,8 +63,8 @@ const usage = `qkd-km COMMAND [--config FILE]: a key manager (ITU-T Y.3803)
 
   --config FILE  its configuration (default ${standardConfig})
   --json         for programs: check-config, status, links, keys, key,
-                 compromise, apps, alarms, doctor, support-bundle, rekey, hsm,
-                 store
+                 compromise, apps, alarms, doctor, support-bundle, relay, rekey,
+                 hsm, store
   --from, --to   a time: 2h, 14:30, 2026-01-31T12:00Z; --to is now if left out
   --yes KM_ID    delete without asking, if this is the key manager
   --adopt FILE   hsm init: wraps the master key of this file; then: rekey
@@ -79,6 +81,7 @@ const options = {
   json: { type: "boolean" },
   module: { type: "string" },
   link: { type: "string" },
+  bits: { type: "string" },
   from: { type: "string" },
   to: { type: "string" },
   delete: { type: "boolean" },
@@ -196,6 +199,16 @@ const commands: readonly Command<Options>[] = [
     options: ["json"],
     run: async ({ file, values: { json = false }, words: [bundle] }) =>
       (await import("./doctor.ts")).supportBundle({ file, json, terminal }, bundle),
+  },
+  {
+    call: "relay",
+    options: ["json", "link", "bits"],
+    run: async (given) => {
+      const { orderRelay } = await import("./relay.ts");
+      const { json, link, bits } = given.values;
+      const done = await orderRelay(await asking(given), link, bits);
+      return json ? pass(done) : print(done.text);
+    },
   },
   {
     call: "rekey",

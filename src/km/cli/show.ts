@@ -1,4 +1,5 @@
 /** A key manager's state for people, in 80 columns. Pure. */
+
 import { facts, table, wrap } from "../../host/terminal/table.ts";
 import { tidy } from "../../host/terminal/terminal.ts";
 import { bytes, duration, percent, rate, whole } from "../../host/terminal/units.ts";
@@ -10,6 +11,7 @@ import type {
   ModuleStatus,
   NodeAlarmStatus,
 } from "../model/status.ts";
+import { relayLines } from "./show-relays.ts";
 
 const width = 80;
 
@@ -52,6 +54,7 @@ export function statusText(status: KmStatus): string {
     ),
     "",
     ...linkLines(links),
+    ...relayLines(status),
     "",
     ...moduleLines(modules),
     ...toldLines(modules),

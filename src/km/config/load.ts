@@ -25,6 +25,7 @@ import { checkWeb, webFiles } from "../../ops/page/config.ts";
 import { shortestPassword, shortestToken } from "../../ops/page/login.ts";
 import type { Application } from "../applications/table.ts";
 import { applicationsOf, checkApplications } from "./applications.ts";
+import { checkRelays, pairSchema, relayHoursSchema, relaySchema } from "./relay.ts";
 import {
   alarmsSchema,
   configSchema,
@@ -68,6 +69,9 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
   module: moduleSchema,
   "module.request": requestSchema,
   link: linkSchema,
+  "link.relay": pairSchema,
+  "link.relay.hours": relayHoursSchema,
+  relay: relaySchema,
   etsi014: etsi014Schema,
   skip: skipSchema,
   sae: saeSchema,
@@ -110,6 +114,7 @@ export function parseKmConfig(text: string, file: string): KmConfig {
   const modules = Object.entries(module).map(([name, one]) => ({ ...one, name }));
   const links = Object.entries(link).map(([name, one]) => ({ ...one, name }));
   checkTogether(raw, modules, links, complain);
+  checkRelays(raw.km.id, links, modules, complain);
   checkMasterKey(raw.store, complain);
   checkTelling(raw, complain);
   const applications = applicationsOf(sae, raw.km.id, file);

@@ -23,6 +23,7 @@ import { webTable } from "../../ops/page/config.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
 import { identityForm } from "../../wire/skip/names.ts";
 import { commandNames } from "../commands/table.ts";
+import { pairSchema, relaySchema } from "./relay.ts";
 
 export const kmSchema = v.strictObject({ id, state_dir: absolute });
 
@@ -120,6 +121,7 @@ export const linkSchema = v.strictObject({
   port: v.optional(whole(1, 65_535)),
   unit_bits: v.optional(v.pipe(whole(8, 65_536), v.multipleOf(8, "expected a multiple of 8")), 256),
   match_within_s: seconds(1, 604_800, 3_600),
+  relay: v.optional(pairSchema),
   takes: v.optional(v.picklist(["witnessed", "local"]), "witnessed"),
 });
 
@@ -204,6 +206,13 @@ export const configSchema = v.strictObject({
         linkSchema,
         v.transform(({ match_within_s, ...rest }) => ({ ...rest, match_within: match_within_s })),
       ),
+    ),
+    {},
+  ),
+  relay: v.optional(
+    v.pipe(
+      relaySchema,
+      v.transform(({ within_s, ...rest }) => ({ ...rest, within: within_s })),
     ),
     {},
   ),

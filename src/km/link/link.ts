@@ -3,6 +3,7 @@
  * on them. Driven from outside: messages, keys and time go in; messages and transactions come out. Pure.
  */
 import type { KxMessage } from "../../wire/kx/messages.ts";
+import type { RelayMessage } from "../../wire/kx/relay-messages.ts";
 import type { Period } from "../keys/origin.ts";
 import { LinkBuffer } from "../matching/buffer.ts";
 import { Follower } from "../matching/follower.ts";
@@ -58,6 +59,8 @@ export interface LinkWorld {
   mayBind(use: string | undefined): boolean;
   /** Keys have left the buffer: matched, expired or void. @param ids 16 bytes each, one after the other */
   left(module: string, ids: Buffer): void;
+  /** A message of a relay, in a session that is ready. */
+  relay?(message: RelayMessage): void;
 }
 
 type Phase = "down" | "comparing" | "ready";
@@ -193,6 +196,11 @@ export class KmLink {
     return pair < 0 ? undefined : { pair, ...this.#buffer.add(keys, pair, this.#world.now()) };
   }
 
+  /** Sends a message of a relay while the session is ready. */
+  send(message: RelayMessage): void {
+    this.#context.send(message);
+  }
+
   /** QKD-keys of one of this link's modules are durable in the buffer. */
   stored(keys: BufferedKeys): void {
     const waiting = this.#wait(keys);
@@ -202,8 +210,8 @@ export class KmLink {
     this.#leader?.advance();
   }
 
-  /** A QKD-key that is kept out: another has its ID. Only one that is in no batch. */
-  keepOut(id: Uint8Array): boolean {
+  /** A key that is kept out: another has its ID, or its relay was given up. Only one that is in no batch. */
+  keepOut(id: Uint8Array, reason: "conflict" | "relay" = "conflict"): boolean {
     const buffer = this.#buffer;
     const slot = buffer.find(buffer.mask(id), 0);
     if (slot === none || buffer.slots.batch(slot) !== 0) return false;
@@ -211,7 +219,7 @@ export class KmLink {
     const lost = { ids: Buffer.from(id), runs: buffer.runsOf(key) };
     buffer.take(key);
     this.#turn.drop(key.handles);
-    this.#turn.told({ type: "dropped", reason: "conflict", ...lost });
+    this.#turn.told({ type: "dropped", reason, ...lost });
     return true;
   }
 
@@ -356,6 +364,10 @@ export class KmLink {
         return this.#ownership.heardGiven(message);
       case "ask":
         return this.#ownership.heardAsk(message);
+      case "relay":
+      case "relayed":
+      case "relayVoid":
+        return this.#world.relay?.(message);
       case "alive":
         return;
       default:
@@ -379,8 +391,9 @@ export class KmLink {
   }
 }
 
-/** Only PROPOSE and OFFER can be long. */
+/** Only PROPOSE, OFFER and RELAY can be long. */
 function roughSize(message: KxMessage): number {
+  if (message.type === "relay") return 256 + message.body.length;
   if (message.type === "propose") return 256 + message.ids.length;
   return message.type === "offer" ? 256 * (1 + message.keys.length) : 256;
 }

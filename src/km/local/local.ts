@@ -43,6 +43,8 @@ export interface RecordsOfLocal {
 export interface KmOfLocal {
   readonly status: () => KmStatus;
   readonly records: RecordsOfLocal;
+  /** Relays so many bits more for a link. @returns whether keys are relayed there */
+  readonly relay: (link: string, bits: number, by: string) => boolean;
   /** Gives the store another master key. @throws Fault */
   readonly rekey: (by: string) => Promise<Rekeyed>;
   /** @returns why not; undefined if it was acknowledged */
@@ -64,6 +66,8 @@ export type AskedTables = ShownTables & CertificateTables & ConfigFile;
 
 type Args = LocalRequest["args"];
 
+/** Of one order to relay: more than a disk's worth is a mistake. */
+const mostOrderedBits = 10_000_000_000;
 /** Searches of the records at a time: each reads all of them. */
 const mostSearches = 4;
 
@@ -169,6 +173,8 @@ class KmApi {
         return { data: await this.#compromise(args, caller) };
       case "rekey":
         return { data: await this.#rekey(args, caller) };
+      case "relay":
+        return { data: await this.#relay(args, caller) };
       case "acknowledge_alarm":
         return { data: await this.#acknowledge(args, caller) };
       default:
@@ -237,6 +243,23 @@ class KmApi {
 
   #rekey(args: Args, caller: Caller): Promise<Rekeyed> {
     return this.#act(args, caller, (by) => this.#open.rekey(by));
+  }
+
+  #relay(args: Args, caller: Caller): Promise<{ readonly ordered_bits: number }> {
+    const { link, bits } = args;
+    const isCount = typeof bits === "number" && Number.isSafeInteger(bits) && bits > 0;
+    if (typeof link !== "string" || !isCount || bits > mostOrderedBits) {
+      throw new LocalError("bad_request", `bits is a whole number from 1 to ${mostOrderedBits}`);
+    }
+    return this.#act(args, caller, async (by) => {
+      if (!this.#open.relay(link, bits, by)) {
+        throw new LocalError(
+          "not_available",
+          "nothing is relayed for a link of this name from here",
+        );
+      }
+      return { ordered_bits: bits };
+    });
   }
 
   /** One action at a time, by who may act, on the key manager that is meant. @throws LocalError */

@@ -9,6 +9,7 @@ import { type Family, one, type Sample } from "../../ops/metrics/exposition.ts";
 import { type ProcessFacts, processFamilies } from "../../ops/page/process.ts";
 import type { KmView } from "../history/view.ts";
 import type { KmStatus, LinkStatus, ModuleStatus } from "../model/status.ts";
+import { relayFamilies } from "./relay-families.ts";
 
 type Of<T> = readonly [
   name: string,
@@ -280,6 +281,7 @@ export function families(km: KmView, process: ProcessFacts): Family[] {
       samples: Object.entries(refused).map(([reason, value]) => ({ labels: { reason }, value })),
     },
     ...applicationFamilies(status),
+    ...relayFamilies(status),
     ...storeFamilies(status),
     {
       name: "qkd_km_alarms",

@@ -1,6 +1,7 @@
 /** What a key manager is seen as: by its command line, its page, its manager. */
 
 import type { FigureName, FigureValue } from "../../port/telemetry.ts";
+import type { RelayStatus } from "./relay-status.ts";
 
 /** An alarm of a node, as the node told it over Kq-2; the key manager's own are {@link KmAlarmStatus}. */
 export interface ToldAlarm {
@@ -199,6 +200,8 @@ export interface KmStatus {
   readonly modules: readonly ModuleStatus[];
   /** Those that have asked, by master and slave; absent without a door for applications. */
   readonly applications?: readonly PairStatus[];
+  /** Keys relayed from KM to KM; absent while the key manager starts. */
+  readonly relay?: RelayStatus;
   /** The key manager's own. Worst first. */
   readonly alarms: readonly KmAlarmStatus[];
   /** Those of nodes. Worst first. */

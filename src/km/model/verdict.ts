@@ -1,4 +1,5 @@
 /** The one headline of a key manager, and of each of its links: what every surface says first. Pure. */
+import type { RelayPairStatus } from "./relay-status.ts";
 import type { KmAlarmStatus, KmStatus, LinkStatus } from "./status.ts";
 
 export type VerdictLevel = "good" | "waiting" | "attention" | "bad";
@@ -53,7 +54,7 @@ function alarmOf(
 
 /** The first thing that is wrong on a link, or that its keys are compared and ready. */
 export function linkVerdict(status: KmStatus, link: LinkStatus, lastKeys: LastKeys): KmVerdict {
-  const { store, modules, alarms } = status;
+  const { store, modules, alarms, relay } = status;
   const own = modules.filter((one) => one.link === link.name).map(({ name }) => name);
   const objects = ["store", "state", link.name, ...own];
   const hasStock = link.session === "ready" && link.stock_bits + link.peer_stock_bits > 0;
@@ -73,7 +74,12 @@ export function linkVerdict(status: KmStatus, link: LinkStatus, lastKeys: LastKe
   if (link.session === "comparing") {
     return waiting("comparing", "Connected; the books of both ends are being compared");
   }
-  return supplyVerdict(link, own, lastKeys, hasStock) ?? majorVerdict(alarms, objects) ?? ready;
+  const pair = own.length > 0 ? undefined : relay?.pairs.find((one) => one.link === link.name);
+  const supply =
+    pair === undefined
+      ? supplyVerdict(link, own, lastKeys, hasStock)
+      : relayVerdict(pair, hasStock);
+  return supply ?? majorVerdict(alarms, objects) ?? ready;
 }
 
 const ready: KmVerdict = {
@@ -114,6 +120,17 @@ function supplyVerdict(
   }
   if (!hasStock) return waiting("no_stock", "Keys are compared; none is in stock yet");
   return undefined;
+}
+
+/** Do keys come by relay? */
+function relayVerdict(
+  { last_failure: last }: RelayPairStatus,
+  hasStock: boolean,
+): KmVerdict | undefined {
+  if (hasStock) return undefined;
+  if (last === undefined) return waiting("no_stock", "No key has come by relay yet");
+  const text = `Keys are not relayed: ${last.at} says "${last.failure}"`;
+  return attention("relay_fails", text, `look at ${last.at}, by way of ${last.route.join(", ")}`);
 }
 
 function majorVerdict(

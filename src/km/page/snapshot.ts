@@ -17,6 +17,7 @@ function linkSnapshot(km: KmView, status: KmStatus, link: LinkStatus) {
     condition: km.recorder.linkVerdict(status, link),
     unit_bits: facts?.unit_bits ?? 0,
     address: facts?.address,
+    relay: status.relay?.pairs.find((pair) => pair.link === link.name),
     rates: km.recorder.rates(link.name),
   };
 }
@@ -52,6 +53,7 @@ export function snapshot(km: KmView, now: number) {
     refused,
     links: status.links.map((link) => linkSnapshot(km, status, link)),
     applications,
+    passed: status.relay?.passed,
     alarms: alarms.map(shownAlarm),
     node_alarms,
   };

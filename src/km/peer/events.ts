@@ -53,10 +53,10 @@ export type LinkEvent =
       readonly bytes: number;
       readonly lackedBy: "us" | "them";
     } & KeysOfEvent)
-  /** QKD-keys left the buffer without a use: an operator's order, two contents under one ID, a restored disk. */
+  /** Keys left the buffer without a use: an operator's order, two contents under one ID, a restored disk, a relay that failed. */
   | ({
       readonly type: "dropped";
-      readonly reason: "order" | "conflict" | "restored";
+      readonly reason: "order" | "conflict" | "restored" | "relay";
     } & KeysOfEvent)
   /** A step of a key on its way, durable. */
   | ({ readonly type: "use" } & UseTold)

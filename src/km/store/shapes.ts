@@ -29,6 +29,14 @@ export interface Extent {
   uses: number;
 }
 
+/** As both ends name, in place of modules, what was relayed under AES on its way. */
+export const relayedByAes = "relay aes";
+
+/** Not relayed, or under one-time pads on each hop. */
+export function isOtp({ facts }: Pick<Extent, "facts">): boolean {
+  return facts.modules[0] !== relayedByAes;
+}
+
 /** Offer of bytes that were free when an order made them void. */
 export const noOffer = "00".repeat(24);
 

@@ -22,6 +22,9 @@ import {
 } from "./regions.ts";
 import type { Extent } from "./shapes.ts";
 
+/** Whether bytes of an extent will do. */
+export type Wants = (extent: Extent) => boolean;
+
 export class Stock {
   readonly side: Side;
   readonly #extents = new Map<number, Extent>();
@@ -52,9 +55,15 @@ export class Stock {
     return this.#extents;
   }
 
-  /** Bytes that a side may still allocate. */
-  free(side: Side): number {
-    return this.#free[side];
+  /** Bytes that a side may still allocate. @param wants of these extents alone */
+  free(side: Side, wants?: Wants): number {
+    if (wants === undefined) return this.#free[side];
+    let free = 0;
+    for (const number of this.#stock[side]) {
+      const extent = this.#extents.get(number) as Extent;
+      if (wants(extent)) free += freeOf(extent.regions, side);
+    }
+    return free;
   }
 
   extent(number: number): Extent | undefined {
@@ -77,15 +86,16 @@ export class Stock {
 
   /**
    * Takes `length` free bytes of this KM's own for each of so many keys, oldest first, and marks them as used.
+   * @param wants of these extents alone
    * @returns ranges of each; of fewer keys if there is too little, or in more pieces than a message can name
    */
-  allocate(keys: number, length: number): VersionedRange[][] {
+  allocate(keys: number, length: number, wants?: Wants): VersionedRange[][] {
     const all: VersionedRange[][] = [];
     const touched = new Set<Extent>();
-    let free = this.#free[this.side];
+    let free = this.free(this.side, wants);
     while (all.length < keys && length > 0 && free >= length) {
-      if (this.#pieces(length) > limits.ranges) break;
-      all.push(this.#allocateOne(length, touched));
+      if (this.#pieces(length, wants) > limits.ranges) break;
+      all.push(this.#allocateOne(length, touched, wants));
       free -= length;
     }
     for (const extent of touched) this.#changed(extent);
@@ -93,11 +103,12 @@ export class Stock {
   }
 
   /** @param touched the caller counts what is left of these when all is allocated */
-  #allocateOne(length: number, touched: Set<Extent>): VersionedRange[] {
+  #allocateOne(length: number, touched: Set<Extent>, wants?: Wants): VersionedRange[] {
     const ranges: VersionedRange[] = [];
     let left = length;
     for (const number of this.#stock[this.side]) {
       const extent = this.#extents.get(number) as Extent;
+      if (wants?.(extent) === false) continue;
       left -= this.#allocateFrom(extent, left, ranges);
       touched.add(extent);
       if (left === 0) break;
@@ -107,11 +118,13 @@ export class Stock {
   }
 
   /** How many ranges it takes: a message names a limited number of them. */
-  #pieces(length: number): number {
+  #pieces(length: number, wants?: Wants): number {
     let pieces = 0;
     let left = length;
     for (const number of this.#stock[this.side]) {
-      for (const { version, giving, end, mark } of this.#extents.get(number)?.regions ?? []) {
+      const extent = this.#extents.get(number) as Extent;
+      if (wants?.(extent) === false) continue;
+      for (const { version, giving, end, mark } of extent.regions) {
         if (giving || ownerOf(version) !== this.side || end === mark) continue;
         pieces++;
         left -= end - mark;

@@ -11,6 +11,7 @@ import type { LinkContext } from "../peer/context.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
+import { isOtp } from "../store/shapes.ts";
 import { drawKsaIds } from "./ksa-id.ts";
 
 /** Why a request got no key. */
@@ -27,6 +28,8 @@ export interface Request {
   readonly pickUp: number;
   /** When it is answered at the latest; monotonic, ms. */
   readonly deadline: number;
+  /** Only of extents whose key was under one-time pads wherever it was relayed. */
+  readonly otpOnly?: boolean;
 }
 
 /** As much of a request as one OFFER can have. */
@@ -111,12 +114,13 @@ export class Owner {
     about: Pick<Pending, "request" | "pickUp" | "deadline" | "done">,
   ): void {
     const { books, turn } = this.#context;
-    if (books.stock.free(books.side) < keys * length) {
+    const wants = about.request?.otpOnly ? isOtp : undefined;
+    if (books.stock.free(books.side, wants) < keys * length) {
       this.#short();
       return about.done("stock");
     }
     // Fewer only where stock is in so many pieces that no message could name them.
-    const ranges = books.stock.allocate(keys, length);
+    const ranges = books.stock.allocate(keys, length, wants);
     const parts: Part[] = [];
     for (let from = 0; from < ranges.length; ) {
       const fit = keysThatFitOffer(about.request?.use, ranges.slice(from));
@@ -258,8 +262,8 @@ export class Owner {
   }
 
   /** Pre-offered keys for all of a request, or none. */
-  #preOffered({ keys, length }: Request): Use[] | undefined {
-    if (this.#context.books.prepared(length) < keys) return undefined;
+  #preOffered({ keys, length, otpOnly = false }: Request): Use[] | undefined {
+    if (otpOnly || this.#context.books.prepared(length) < keys) return undefined;
     const all = this.#prepared.get(length);
     const found: Use[] = [];
     while (found.length < keys) {

@@ -21,20 +21,11 @@ import { bytesOf } from "../store/ranges.ts";
 import { allOf, slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import { isTwice } from "./offered.ts";
+import { type OpenTake, placeOf } from "./open-take.ts";
 import { PickUp } from "./pick-up.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
 export type Takes = "witnessed" | "local";
-
-interface OpenTake {
-  readonly uses: readonly Use[];
-  /** Place of the application among the slaves of its set. */
-  readonly slave: number;
-  /** IDs that the owner has not answered for. */
-  readonly left: Set<string>;
-  readonly deadline: number;
-  readonly done: (result: readonly Use[] | "unknown" | "late") => void;
-}
 
 /** Keys that are checked at a time, of all offers, some 300 bytes each: more are refused. */
 const maxChecking = 16_384;
@@ -223,6 +214,15 @@ export class Peer {
     }
   }
 
+  /** A relay takes a pad: the owner's message, which leaves only when it has supplied it, is the witness. */
+  claim(id: string, request: string, done: (use: Use) => void): boolean {
+    const use = this.#context.books.uses.get(id);
+    if (use?.owner !== false || use.state !== "B" || use.request !== request) return false;
+    this.#grant(use, 0);
+    this.#context.turn.whenDurable(() => done(use));
+    return true;
+  }
+
   #takeAlone(uses: readonly Use[], slave: number, done: OpenTake["done"]): void {
     if (!this.#compared) return done("late");
     for (const use of uses) this.#grant(use, slave);
@@ -391,9 +391,4 @@ export class Peer {
       for (const use of uses) if (left.has(use.id)) this.#sendTake(use, slave);
     }
   }
-}
-
-/** Names one slave of a key. */
-function placeOf(id: string, slave: number): string {
-  return slave === 0 ? id : `${id} ${slave}`;
 }

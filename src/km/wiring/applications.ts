@@ -3,7 +3,7 @@ import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { ConfigError } from "../../host/config/problems.ts";
-import { ApplicationKeys } from "../applications/keys.ts";
+import { ApplicationKeys, type More } from "../applications/keys.ts";
 import { type Application, ApplicationTable } from "../applications/table.ts";
 import type { Etsi014Table, KmTable } from "../config/tables.ts";
 import { Etsi014Server } from "../io/etsi014-server.ts";
@@ -50,6 +50,8 @@ export interface DeliveryParts {
   readonly config: { readonly km: KmTable; readonly etsi014?: Etsi014Table | undefined };
   readonly applications: Applications;
   readonly links: readonly LinkOfKm[];
+  /** What relays more stock to a link, if anything does. */
+  readonly more: (link: string) => More | undefined;
   readonly store: KeyStore;
   readonly clock: Clock;
   readonly log: Log;
@@ -70,13 +72,14 @@ export class KeyDelivery {
 
   private constructor(parts: DeliveryParts, door: Etsi014Table) {
     this.#parts = parts;
-    const { config, applications, links, store, clock, log } = parts;
+    const { config, applications, links, more, store, clock, log } = parts;
     const { host, port, key_bits, min_key_bits, max_key_bits, max_keys } = door;
     const table = () => applications.table;
     this.keys = new ApplicationKeys({
       me: config.km.id,
       table,
       links,
+      more,
       limits: {
         standard: key_bits,
         least: min_key_bits,

@@ -4,6 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { TaskBegin } from "../../host/life/progress.ts";
 import type { SecurityLevel } from "../../wire/etsi014/key-request.ts";
+import type { RelayMessage } from "../../wire/kx/relay-messages.ts";
 import type { ApplicationTable } from "../applications/table.ts";
 import type { LinkConfig, ModuleConfig } from "../config/tables.ts";
 import type { Engine } from "../io/engine/engine.ts";
@@ -13,11 +14,13 @@ import { KmLink } from "../link/link.ts";
 import type { LinkStatus } from "../model/status.ts";
 import { usualLimits } from "../peer/context.ts";
 import type { LinkEvent } from "../peer/events.ts";
+import { relayModules } from "../relay/modules.ts";
+import { isRelayUse } from "../relay/ports.ts";
 import type { BufferedKeys } from "../store/buffered.ts";
 import type { Loaded } from "../store/port.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { other } from "../store/regions.ts";
-import { noOffer } from "../store/shapes.ts";
+import { isOtp, noOffer } from "../store/shapes.ts";
 
 export interface LinkParts {
   readonly me: string;
@@ -56,6 +59,8 @@ export class LinkOfKm {
   #aborted = 0;
   /** Bytes that the comparison of this session found to be lost. */
   #lost = 0;
+  #onRelay: ((message: RelayMessage) => void) | undefined;
+  #onDown: (() => void) | undefined;
   #advancing = false;
   #isStopped = false;
 
@@ -66,17 +71,25 @@ export class LinkOfKm {
     const { name, peer, host, port, unit_bits, match_within, server_name } = config;
     const own = modules.filter(({ link }) => link === name);
     const leads = Buffer.compare(Buffer.from(me), Buffer.from(peer)) < 0;
-    const names = new Set(own.map((module) => module.name));
+    const relayed = config.relay === undefined ? [] : relayModules(name);
+    // What is relayed comes as a batch, and is waited for.
+    const limits = relayed.length > 0 ? { ...usualLimits, readyKeys: 1 } : usualLimits;
+    const names = new Set([...own.map((module) => module.name), ...relayed.map((r) => r.module)]);
     this.core = new KmLink(
       {
         link: name,
         me,
         peer,
-        modules: own.map(({ name: module, module_id, matching_module_id }) => ({
-          module,
-          ids: leads ? [module_id, matching_module_id] : [matching_module_id, module_id],
-        })),
-        limits: { ...usualLimits, unit: unit_bits / 8, matchMs: match_within },
+        modules: [
+          ...own.map(({ name: module, module_id, matching_module_id }) => ({
+            module,
+            ids: leads
+              ? ([module_id, matching_module_id] as const)
+              : ([matching_module_id, module_id] as const),
+          })),
+          ...relayed,
+        ],
+        limits: { ...limits, unit: unit_bits / 8, matchMs: match_within },
         takes: config.takes,
         incarnation,
       },
@@ -87,7 +100,8 @@ export class LinkOfKm {
         random: (length) => randomBytes(length),
         soon: (fn) => queueMicrotask(() => this.#guard(fn)),
         tell: (event) => this.#told(event),
-        mayBind: (use) => applications().mayBind(peer, use),
+        mayBind: (use) => isRelayUse(use) || applications().mayBind(peer, use),
+        relay: (message) => this.#onRelay?.(message),
         left,
       },
       loaded.rows.filter((row) => row.link === name),
@@ -113,7 +127,10 @@ export class LinkOfKm {
         onEnd: () => {
           this.#group = undefined;
           this.#session = undefined;
-          this.#guard(() => this.core.down());
+          this.#guard(() => {
+            this.core.down();
+            this.#onDown?.();
+          });
         },
       },
       log,
@@ -169,14 +186,31 @@ export class LinkOfKm {
     return this.#parts.config.name;
   }
 
-  /** All of its stock was distilled on this link. */
+  /** What all of its stock is at least: distilled on this link, or under one-time pads wherever it was relayed. */
   get level(): SecurityLevel {
-    return "otp";
+    const { relay } = this.#parts.config;
+    if (relay === undefined) return "otp";
+    return relay.aes || ![...this.core.books.stock.extents.values()].every(isOtp) ? "any" : "otp";
   }
 
   /** ID of the KM at its other end. */
   get peer(): string {
     return this.#parts.config.peer;
+  }
+
+  /** How keys come here by relay, if they do. */
+  get relay() {
+    return this.#parts.config.relay;
+  }
+
+  get isRelayed(): boolean {
+    return this.#parts.config.relay !== undefined;
+  }
+
+  /** Who hears messages of relays, and that a session ended. */
+  onRelay(heard: (message: RelayMessage) => void, down: () => void): void {
+    this.#onRelay = heard;
+    this.#onDown = down;
   }
 
   /** The table of applications was read anew: the next session begins with it. */

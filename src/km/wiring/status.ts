@@ -2,6 +2,7 @@
 import { softwareVersion } from "../../base/version.ts";
 import type { PairCounts } from "../applications/keys.ts";
 import type { KmTable, ModuleConfig } from "../config/tables.ts";
+import type { RelayStatus } from "../model/relay-status.ts";
 import type {
   KmStatus,
   LinkModule,
@@ -28,6 +29,7 @@ export function kmStatus(
   uptimeMs: number,
   alarms: KmStatus["alarms"],
   counts?: ReadonlyMap<string, Readonly<PairCounts>>,
+  relay?: RelayStatus,
 ): KmStatus {
   const use = store.use();
   const words = told.all();
@@ -65,6 +67,7 @@ export function kmStatus(
       };
     }),
     ...(counts !== undefined && { applications: pairsOf(counts) }),
+    ...(relay !== undefined && { relay }),
     alarms,
     node_alarms: nodeAlarms(words),
   };

@@ -273,7 +273,7 @@ export class LocalApi {
     const { config } = this.#parts;
     this.#permit(name, given, caller);
     if (name === "session") return this.#session(given);
-    if (name === "compromise" || name === "rekey")
+    if (name === "compromise" || name === "rekey" || name === "relay")
       throw new LocalError("not_available", "a key manager has this");
     const { confirm, ...args } = given;
     if (args.module !== undefined) this.#chosen(args);

@@ -50,6 +50,7 @@ export const actNames = [
   "session",
   "compromise",
   "rekey",
+  "relay",
 ] as const;
 
 /** Those that the maintenance console may ask for, over a socket of its own. */

@@ -17,6 +17,7 @@ import type {
   VersionedRange,
 } from "./messages.ts";
 import { command, limits, protocolVersion, size } from "./names.ts";
+import type { Relay } from "./relay-messages.ts";
 
 const types = new Map(
   Object.entries(command).map(([type, code]) => [code as number, type as KxMessage["type"]]),
@@ -68,6 +69,11 @@ export function decodePayload(code: number, payload: Buffer): KxMessage {
 /** The digest that the receiver of this message will answer with; see `digest` of both. */
 export function digestOf(message: Propose | Offer): Buffer {
   return payloadDigest(message.type, payloadRoom.subarray(0, write(message)));
+}
+
+/** What the one-time MAC of this message is over: its payload without the tag. */
+export function relayText(message: Relay): Buffer {
+  return Buffer.from(payloadRoom.subarray(0, write(message) - size.tag));
 }
 
 /** Books of extents, in as many messages as they need, each made when it is asked for; none for none. */

@@ -39,6 +39,11 @@ export function fixed(length: number): Field<Buffer> {
   };
 }
 
+/** u16 length, then so many bytes. */
+export function blob(most: number): Field<Buffer> {
+  return packed(1, 0, most);
+}
+
 /** u16 count, then so many times `length` bytes, in one buffer. */
 export function packed(length: number, least: number, most: number): Field<Buffer> {
   const count = u16(least, most);

@@ -1,5 +1,6 @@
 /** Fields of each message in the order in which they are on the wire; README.md has the same as tables. */
 import {
+  blob,
   type Field,
   fixed,
   flag,
@@ -28,6 +29,7 @@ import type {
   VersionedRange,
 } from "./messages.ts";
 import { codes, limits, protocolVersion, size } from "./names.ts";
+import type { Relay, Relayed } from "./relay-messages.ts";
 
 /** A message without what the codec adds. */
 export type Body<M> = M extends KxMessage ? Omit<M, "type" | "digest"> : never;
@@ -158,5 +160,32 @@ export const layouts: Layouts = {
   give: struct({ range: versionedRange }),
   given: struct({ range: versionedRange }),
   ask: struct({ bytes: u64(1, limits.count) }),
+  relay: struct<Body<Relay>>(
+    {
+      relay: id,
+      pad: id,
+      scheme: word(codes.relayScheme),
+      step: word(codes.relayStep),
+      path: list(kmId, 2, limits.routeKms),
+      collector: maybe(kmId),
+      at: u16(0, limits.routeKms - 1),
+      time: count,
+      length: u32(1, limits.relayBytes),
+      body: blob(limits.relayBody),
+      // The last one: all before it is what it is computed over.
+      tag,
+    },
+    ({ path, at }) => {
+      const bytes = path.reduce((sum, km) => sum + Buffer.byteLength(km), 0);
+      if (bytes > limits.routeBytes) return "path";
+      return at < path.length ? undefined : "at";
+    },
+  ),
+  relayed: struct<Body<Relayed>>({
+    relay: id,
+    at: kmId,
+    failure: maybeWord(codes.relayFailure),
+  }),
+  relayVoid: struct({ relay: id }),
   alive: struct({}),
 };

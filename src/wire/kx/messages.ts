@@ -4,6 +4,8 @@
  * All of them are idempotent: a message that comes twice changes nothing the second time.
  */
 
+import type { RelayMessage } from "./relay-messages.ts";
+
 /** A stretch of an extent's bytes, `[start, end)`. */
 export interface Range {
   /** Number of the extent on its link, from 1; the leader counts. */
@@ -294,4 +296,5 @@ export type KxMessage =
   | Give
   | Given
   | Ask
+  | RelayMessage
   | Alive;

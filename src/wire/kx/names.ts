@@ -32,6 +32,9 @@ export const command = {
   give: 0x0131,
   given: 0x0132,
   ask: 0x0133,
+  relay: 0x0141,
+  relayed: 0x0142,
+  relayVoid: 0x0143,
 } as const;
 
 /** Bytes of fields whose length never changes. */
@@ -66,6 +69,14 @@ export const limits = {
   offerKeys: 1_024,
   /** Slaves of a set of applications. */
   slaves: 16,
+  /** KMs of a route, with both its ends. */
+  routeKms: 32,
+  /** UTF-8 bytes of all their KM IDs: with the longest body a message fits a frame. */
+  routeBytes: 4_096,
+  /** Bytes of a relayed key. */
+  relayBytes: 57_344,
+  /** Bytes of a message's body: AES-GCM adds its tag. */
+  relayBody: 57_360,
   /** Seconds that the other application has to fetch a key. */
   pickUp: 31_622_400,
   /** u32 */
@@ -81,6 +92,20 @@ export const codes = {
   useState: ["O", "P", "S", "B", "T", "X", "V"],
   noMatch: ["lacking", "hash", "number", "length", "full"],
   refusal: ["used", "owner", "hash", "policy", "limit"],
+  relayScheme: ["case-1", "case-2", "destination", "centralized", "aes"],
+  relayStep: ["hop", "xor", "sum"],
+  relayFailure: [
+    "policy",
+    "route",
+    "away",
+    "stock",
+    "refused",
+    "late",
+    "pad",
+    "tag",
+    "full",
+    "busy",
+  ],
 } as const;
 
 /** How both ends derive the key of the keyed hashes of a session (RFC 8446 §7.5): see README.md. */

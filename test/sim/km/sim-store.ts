@@ -90,6 +90,8 @@ export interface SimStoreOptions {
   readonly noSync?: ((change: Change | "put") => boolean) | undefined;
   /** A planted mistake: confirmed IDs are not remembered. */
   readonly forgetful?: boolean;
+  /** Origins of one QKD-key: no key has more bytes. */
+  readonly span?: number;
 }
 
 export class SimStore implements KeyStore {
@@ -162,8 +164,9 @@ export class SimStore implements KeyStore {
       for (const handle of extent.handles) {
         const stored = this.#live.buffered.get(handle);
         if (stored === undefined) throw new Error("an extent is made of keys that are there");
-        const number = this.#options.numberOf(stored.buffered.id);
-        for (let i = 0; i < stored.bytes.length; i++) origins[at + i] = number * 64 + i;
+        const { numberOf, span = 64 } = this.#options;
+        const number = numberOf(stored.buffered.id);
+        for (let i = 0; i < stored.bytes.length; i++) origins[at + i] = number * span + i;
         at += stored.bytes.copy(bytes, at);
       }
       if (at !== extent.length) throw new Error("an extent has the length of its keys");

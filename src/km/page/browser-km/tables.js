@@ -56,6 +56,44 @@ function moduleGroup({ name, module_id, matching_module_id, told, rates, ...coun
   ]);
 }
 
+/** @param {Link | undefined} link @param {State} state */
+function relayGroups(link, { passed }) {
+  const of = link?.relay;
+  const methods = (of?.methods ?? []).map(({ scheme, stock_bits, bits, pad_bits }) =>
+    factsGroup(`Relayed by ${scheme}`, [
+      ["Stock", amount(stock_bits, "bit")],
+      ["Relayed", amount(bits, "bit")],
+      ["Pads of all hops", amount(pad_bits, "bit")],
+    ]),
+  );
+  const last = of?.last_failure;
+  const pair =
+    of === undefined
+      ? []
+      : [
+          factsGroup("Relays of this link", [
+            ["Under way", count(of.under_way)],
+            ["Used of late", amount(of.used_bits_per_s, "bit/s")],
+            ["Attempts that failed", count(of.failed)],
+            [
+              "Failed last",
+              last && `at ${last.at}, ${words(last.failure)}, by ${last.route.join(", ")}`,
+            ],
+          ]),
+        ];
+  const others =
+    passed === undefined || passed.relays + passed.failed === 0
+      ? []
+      : [
+          factsGroup("Passed on for others", [
+            ["Relays", count(passed.relays)],
+            ["Key", amount(passed.bits, "bit")],
+            ["Failed", count(passed.failed)],
+          ]),
+        ];
+  return [...pair, ...methods, ...others];
+}
+
 /** @param {State} state */
 function applicationGroups({ applications = [] }) {
   return applications.map(({ master, slave, requests, keys, refused }) =>
@@ -86,6 +124,7 @@ export function showDetails(link, state) {
     byId("details"),
     ...(link?.modules ?? []).map(moduleGroup),
     ...nodeAlarmGroup(state),
+    ...relayGroups(link, state),
     ...applicationGroups(state),
     factsGroup("Other key manager", [
       ["ID", link?.peer],

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import test from "ava";
 import { logSchema } from "../../../../src/host/config/values.ts";
 import { parseKmConfig } from "../../../../src/km/config/load.ts";
+import { pairSchema, relayHoursSchema, relaySchema } from "../../../../src/km/config/relay.ts";
 import {
   alarmsSchema,
   etsi014Schema,
@@ -44,7 +45,10 @@ test("the README's table has every key, and no other", (t) => {
     ...keys("kx", kxSchema),
     ...keys("module.NAME", moduleSchema).filter((key) => !key.endsWith(".request")),
     ...keys("module.NAME.request", requestSchema),
-    ...keys("link.NAME", linkSchema),
+    ...keys("link.NAME", linkSchema).filter((key) => !key.endsWith(".relay")),
+    ...keys("link.NAME.relay", pairSchema).filter((key) => !key.endsWith(".hours")),
+    ...keys("link.NAME.relay.hours", relayHoursSchema),
+    ...keys("relay", relaySchema),
     ...keys("etsi014", etsi014Schema),
     ...keys("skip", skipSchema),
     ...keys("sae.NAME", saeSchema),

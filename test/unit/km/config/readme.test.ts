@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import test from "ava";
 import * as v from "valibot";
 import { logSchema } from "../../../../src/host/config/values.ts";
+import { pairSchema, relayHoursSchema, relaySchema } from "../../../../src/km/config/relay.ts";
 import * as schema from "../../../../src/km/config/schema.ts";
 import { anyCommandKeySchema } from "../../../../src/ops/commands/key-schema.ts";
 import { localSchema } from "../../../../src/ops/local/schema.ts";
@@ -28,6 +29,9 @@ const tables: Readonly<Record<string, { readonly entries: Readonly<Record<string
   "module.NAME": schema.moduleSchema,
   "module.NAME.request": schema.requestSchema,
   "link.NAME": schema.linkSchema,
+  "link.NAME.relay": pairSchema,
+  "link.NAME.relay.hours": relayHoursSchema,
+  relay: relaySchema,
   etsi014: schema.etsi014Schema,
   skip: schema.skipSchema,
   "sae.NAME": schema.saeSchema,

@@ -46,6 +46,7 @@ test("before the store is open it tells its log, its configuration and why not t
     giveUp: async () => undefined,
   };
   const never = () => t.fail() as never;
-  local.serve({ status: () => goodStatus(), records, rekey: never, acknowledge: never });
+  const acts = { rekey: never, relay: never, acknowledge: never };
+  local.serve({ status: () => goodStatus(), records, ...acts });
   t.like(await answer("status"), { km_id: "km-a" });
 });

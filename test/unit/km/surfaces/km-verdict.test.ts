@@ -3,7 +3,14 @@ import { recordedNames } from "../../../../src/km/history/recorder.ts";
 import type { KmStatus } from "../../../../src/km/model/status.ts";
 import { kmVerdict, linkVerdict } from "../../../../src/km/model/verdict.ts";
 import { ManualClock } from "../../../clock.ts";
-import { alarmStatus, goodLink, goodModule, goodStatus, shownKm } from "../../../rig/km-status.ts";
+import {
+  alarmStatus,
+  goodLink,
+  goodModule,
+  goodRelay,
+  goodStatus,
+  shownKm,
+} from "../../../rig/km-status.ts";
 
 const recent = () => 1;
 
@@ -42,7 +49,8 @@ test("otherwise it is the first thing that is wrong", (t) => {
   const { store } = goodStatus();
   t.is(of(goodStatus({}, { store: { ...store, full: true } })), "bad store_full ready");
   t.is(of(goodStatus({}, { links: [] })), "attention no_link");
-  t.is(of(goodStatus({}, { modules: [] })), "attention no_module");
+  const direct = { modules: [], relay: { ...goodRelay, pairs: [] } };
+  t.is(of(goodStatus({}, direct)), "attention no_module");
   const alarms = [
     alarmStatus("restored_disk", "fibre", "critical"),
     alarmStatus("peer_away", "fibre", "major"),
@@ -50,6 +58,17 @@ test("otherwise it is the first thing that is wrong", (t) => {
   t.is(of(goodStatus({ session: "down" }, { alarms })), "bad restored_disk");
   const minor = [alarmStatus("stock_low", "fibre", "minor")];
   t.is(of(goodStatus({}, { alarms: minor })), "attention stock_low ready");
+});
+
+test("a link without modules has what is relayed", (t) => {
+  t.is(of(goodStatus({}, { modules: [] })), "good ready ready");
+  const none = { stock_bits: 0, peer_stock_bits: 0 };
+  t.is(of(goodStatus(none, { modules: [] })), "waiting no_stock");
+  const last = { failure: "policy", at: "km-x", route: ["km-x"], time: "2026-01-01T00:00:00Z" };
+  const pairs = goodRelay.pairs.map((pair) => ({ ...pair, last_failure: last }));
+  const failing = goodStatus(none, { modules: [], relay: { ...goodRelay, pairs } });
+  t.is(of(failing), "attention relay_fails");
+  t.is(kmVerdict(failing, recent).text, `Keys are not relayed: km-x says "policy"`);
 });
 
 test("an alarm of one link is no word on another, and the worst link is named", (t) => {

@@ -243,3 +243,24 @@ test("the largest book of an extent fits a frame", (t) => {
   };
   t.is([...cutExtents([book, book])].length, 2);
 });
+
+test("the longest relay over the longest route fits a frame, and a longer route is refused", (t) => {
+  const relay = drawKx("relay", random(1)) as KxMessage & { type: "relay" };
+  const km = (i: number) => `${i}`.padEnd(128, "k");
+  const message = {
+    ...relay,
+    path: Array.from({ length: limits.routeKms }, (_, i) => km(i)),
+    collector: "😀".repeat(128),
+    at: 31,
+    body: Buffer.alloc(limits.relayBody),
+  };
+  t.true(encodePayload(message).length <= 65_535);
+  const path = ["ß".repeat(128), ...message.path.slice(1)];
+  t.like(
+    faultOf(() => encodePayload({ ...message, path })),
+    {
+      code: "kx.message",
+      facts: { field: "path" },
+    },
+  );
+});

@@ -115,6 +115,22 @@ const messages: readonly KxMessage[] = [
   { type: "give", range },
   { type: "given", range },
   { type: "ask", bytes: 65_536 },
+  {
+    type: "relay",
+    relay: of(0x4e, 16),
+    pad: of(0x9d, 16),
+    scheme: "centralized",
+    step: "xor",
+    path: ["km-a", "km-ß", "km-c"],
+    collector: "km-z",
+    at: 1,
+    time: 1_700_000_000_123,
+    length: 3,
+    body: Buffer.from("b0b1b2", "hex"),
+    tag: of(0x7c, 16),
+  },
+  { type: "relayed", relay: of(0x4e, 16), at: "km-ß", failure: "stock" },
+  { type: "relayVoid", relay: of(0x4e, 16) },
 ];
 
 function bytesOf(file: string): Buffer {

@@ -1,0 +1,50 @@
+/** What a key manager tells of relays (Y.3803 §8.2.3, §8.2.5); since the start of the process. */
+
+/** Relays of others. */
+export interface PassedRelays {
+  readonly relays: number;
+  readonly failed: number;
+  /** Bits of relayed key. */
+  readonly bits: number;
+}
+
+export interface MethodStatus {
+  readonly scheme: string;
+  /** Free bits of key that came by it, of both owners: also from before the start. */
+  readonly stock_bits: number;
+  readonly relays: number;
+  /** Bits of key that both ends have by it. */
+  readonly bits: number;
+  /** Bits of KMA-key that they cost, over all links of their routes. */
+  readonly pad_bits: number;
+}
+
+/** What this KM relays to another. */
+export interface RelayPairStatus {
+  /** Name of the link whose stock it is. */
+  readonly link: string;
+  readonly under_way: number;
+  /** How much is used of late. */
+  readonly used_bits_per_s: number;
+  /** Attempts that failed. */
+  readonly failed: number;
+  readonly methods: readonly MethodStatus[];
+  readonly last_failure?: {
+    readonly failure: string;
+    /** KM ID. */
+    readonly at: string;
+    /** KM IDs between. */
+    readonly route: readonly string[];
+    /** RFC 3339 */
+    readonly time: string;
+  };
+}
+
+export interface RelayStatus {
+  readonly under_way: number;
+  /** As transit KM, as collector of XORs, and as destination. */
+  readonly passed: PassedRelays;
+  readonly collected: PassedRelays;
+  readonly taken: PassedRelays;
+  readonly pairs: readonly RelayPairStatus[];
+}

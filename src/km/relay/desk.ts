@@ -1,0 +1,47 @@
+/** All relays of a key manager: those that it begins, passes on, collects, and takes. Pure. */
+import type { RelayMessage } from "../../wire/kx/relay-messages.ts";
+import { RelayNode } from "./node.ts";
+import type { RelayLink, RelayWorld } from "./ports.ts";
+import { type RelayEnd, type RelayOrder, RelaySource } from "./source.ts";
+
+/** A relay has ended within this at its source, and a little later anywhere, ms. */
+const graceMs = 1_000;
+
+export class RelayDesk {
+  readonly #world: RelayWorld;
+  readonly #source: RelaySource;
+  readonly #node: RelayNode;
+
+  /** @param withinMs a relay that this KM began is given up after this */
+  constructor(world: RelayWorld, withinMs: number) {
+    this.#world = world;
+    this.#source = new RelaySource(world, withinMs);
+    this.#node = new RelayNode(world, withinMs + graceMs);
+  }
+
+  get underWay(): number {
+    return this.#source.underWay + this.#node.underWay;
+  }
+
+  begin(order: RelayOrder, done: (end: RelayEnd) => void): void {
+    this.#source.begin(order, done);
+  }
+
+  heard(from: RelayLink, message: RelayMessage): void {
+    if (message.type === "relay") return this.#node.heardRelay(from, message);
+    if (message.type === "relayVoid") return this.#node.heardVoid(from, message.relay);
+    if (this.#source.heardRelayed(from, message) || this.#node.heardRelayed(from, message)) return;
+    this.#world.odd("relayed");
+  }
+
+  /** The session with a KM ended. */
+  down(peer: string): void {
+    this.#source.down(peer);
+    this.#node.down(peer);
+  }
+
+  tick(): void {
+    this.#source.tick();
+    this.#node.tick();
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * Relays that this KM begins. The key is drawn once, or is the key of the first hop, and is in memory until the
+ * destination says that it has it: then it waits for its match here, like a QKD-key. A relay that comes to nothing is
+ * void, and what is begun after it has another key and other pads. Pure.
+ */
+import type { Relayed, RelayFailure, RelayScheme } from "../../wire/kx/relay-messages.ts";
+import type { RelayLink, RelayTold, RelayWorld } from "./ports.ts";
+import { bodyKey, isBare, sealHop } from "./scheme.ts";
+import { sendRelay, type Unsent } from "./sending.ts";
+
+/** What is to be relayed. */
+export interface RelayOrder {
+  /** The link to the destination, whose stock it becomes. */
+  readonly far: RelayLink;
+  /** KM IDs between. */
+  readonly via: readonly string[];
+  readonly scheme: RelayScheme;
+  /** Of `centralized`: who collects. */
+  readonly collector?: string | undefined;
+  /** Bytes. */
+  readonly length: number;
+}
+
+export type RelayEnd = { readonly failure: RelayFailure; readonly at: string } | undefined;
+
+interface Begun {
+  readonly relay: Buffer;
+  readonly order: RelayOrder;
+  readonly path: readonly string[];
+  readonly begun: number;
+  readonly deadline: number;
+  readonly time: number;
+  key: Buffer | undefined;
+  readonly done: (end: RelayEnd) => void;
+}
+
+export class RelaySource {
+  readonly #world: RelayWorld;
+  readonly #withinMs: number;
+  readonly #begun = new Map<string, Begun>();
+
+  constructor(world: RelayWorld, withinMs: number) {
+    this.#world = world;
+    this.#withinMs = withinMs;
+  }
+
+  get underWay(): number {
+    return this.#begun.size;
+  }
+
+  /** @param done once: undefined if both ends have the key, durably */
+  begin(order: RelayOrder, done: (end: RelayEnd) => void): void {
+    const { me, random, now, wall } = this.#world;
+    const relay = random(16);
+    const one: Begun = {
+      relay,
+      order,
+      path: [me, ...order.via, order.far.peer],
+      begun: now(),
+      deadline: now() + this.#withinMs,
+      time: wall(),
+      key: undefined,
+      done,
+    };
+    this.#begun.set(relay.toString("hex"), one);
+    const { scheme, length } = order;
+    if (isBare({ scheme, at: 0 })) return this.#send(one);
+    this.#world.keyBits(length, (bits) => {
+      if (!this.#isUnderWay(one)) return bits?.fill(0);
+      if (bits === undefined) return this.#end(one, { failure: "refused", at: me });
+      one.key = bits;
+      this.#send(one);
+    });
+  }
+
+  #isUnderWay({ relay }: Begun): boolean {
+    return this.#begun.has(relay.toString("hex"));
+  }
+
+  #send(one: Begun): void {
+    const { relay, path, deadline, order } = one;
+    const { scheme, collector, length } = order;
+    const unsent: Unsent = {
+      relay,
+      scheme,
+      step: "hop",
+      path,
+      at: 0,
+      length,
+      ...(collector !== undefined && { collector }),
+    };
+    const bodyOf = (pad: Buffer) => {
+      if (!this.#isUnderWay(one)) return undefined;
+      if (one.key !== undefined) return sealHop(scheme, one.key, pad);
+      one.key = Buffer.from(bodyKey(pad));
+      return Buffer.alloc(0);
+    };
+    sendRelay(this.#world, this.#world.link(path[1] as string), unsent, deadline, bodyOf, (why) => {
+      if (why !== undefined) this.#end(one, { failure: why, at: this.#world.me });
+    });
+  }
+
+  /** @returns whether it was of a relay that this KM began */
+  heardRelayed(from: RelayLink, { relay, at, failure }: Relayed): boolean {
+    const one = this.#begun.get(relay.toString("hex"));
+    if (one === undefined) return false;
+    if (from.peer !== one.path[1]) {
+      this.#world.odd("relayed");
+      return true;
+    }
+    if (failure !== undefined) this.#end(one, { failure, at });
+    else this.#keep(one);
+    return true;
+  }
+
+  #keep(one: Begun): void {
+    const { relay, order, key: bytes, time } = one;
+    if (bytes === undefined) return this.#world.odd("relayed");
+    one.key = undefined;
+    this.#begun.delete(relay.toString("hex"));
+    order.far.keep({ relay, scheme: order.scheme, bytes, time }, (stored) => {
+      if (!stored) order.far.send({ type: "relayVoid", relay });
+      this.#tell(one, stored ? undefined : { failure: "full", at: this.#world.me });
+    });
+    bytes.fill(0);
+  }
+
+  #end(one: Begun, end: NonNullable<RelayEnd>): void {
+    if (!this.#begun.delete(one.relay.toString("hex"))) return;
+    one.key?.fill(0);
+    one.key = undefined;
+    // It may have the key, and the word of that be lost.
+    one.order.far.send({ type: "relayVoid", relay: one.relay });
+    this.#tell(one, end);
+  }
+
+  #tell(one: Begun, end: RelayEnd): void {
+    const { relay, order, path, begun } = one;
+    const told: RelayTold = {
+      relay: relay.toString("hex"),
+      role: "source",
+      scheme: order.scheme,
+      path,
+      length: order.length,
+      ms: this.#world.now() - begun,
+      ...end,
+    };
+    this.#world.tell(told);
+    one.done(end);
+  }
+
+  /** A session ended: what went over it may never be answered. */
+  down(peer: string): void {
+    for (const one of [...this.#begun.values()]) {
+      if (one.path[1] === peer) this.#end(one, { failure: "away", at: this.#world.me });
+    }
+  }
+
+  tick(): void {
+    const now = this.#world.now();
+    for (const one of [...this.#begun.values()]) {
+      if (one.deadline <= now) this.#end(one, { failure: "late", at: this.#world.me });
+    }
+  }
+}

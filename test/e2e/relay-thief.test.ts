@@ -1,0 +1,99 @@
+/** The disks of KMs that a key was relayed through, with their master keys: neither has the key, nor do all of their bytes together. */
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import test from "ava";
+import { eventually } from "../eventually.ts";
+import { ApplicationClient } from "../rig/application.ts";
+import { KmNet, type KmOfNet } from "../rig/km-net.ts";
+import { steal } from "../rig/store-thief.ts";
+
+/** All that its disk gives back, of all of its links. */
+async function lootOf({ state, masterKey }: KmOfNet, links: readonly string[]): Promise<Buffer[]> {
+  const files = new Map<string, Buffer>();
+  const folder = `${state}/store`;
+  for (const name of await readdir(folder, { recursive: true })) {
+    const bytes = await readFile(`${folder}/${name}`).catch(() => undefined);
+    if (bytes !== undefined) files.set(`/${name}`, bytes);
+  }
+  const key = await readFile(masterKey);
+  return links.flatMap((link) => steal(files, key, { link, extents: 40 }));
+}
+
+const window = 16;
+
+/** Whether a key, or the XOR of two stretches that make it, is among bytes. */
+function gives(loot: readonly Buffer[], key: Buffer): boolean {
+  const head = key.subarray(0, window);
+  const windows = new Set<string>();
+  for (const part of loot) {
+    for (let at = 0; at + window <= part.length; at++) {
+      windows.add(part.toString("latin1", at, at + window));
+    }
+  }
+  if (windows.has(head.toString("latin1"))) return true;
+  const other = Buffer.alloc(window);
+  for (const one of windows) {
+    for (let i = 0; i < window; i++) other[i] = one.charCodeAt(i) ^ (head[i] as number);
+    if (windows.has(other.toString("latin1"))) return true;
+  }
+  return false;
+}
+
+test.serial(
+  "disks and master keys of the KMs between do not give back what was relayed as XORs",
+  async (t) => {
+    const folder = await mkdtemp(`${tmpdir()}/qkd-relay-`);
+    t.teardown(() => rm(folder, { recursive: true }));
+    const net = await KmNet.make({
+      folder,
+      kms: ["a", "b", "c", "d"],
+      fibres: [
+        ["a", "b"],
+        ["b", "c"],
+        ["c", "d"],
+      ],
+      far: [
+        {
+          ends: ["a", "d"],
+          table: (end) =>
+            end === "a"
+              ? `routes = [["km-b", "km-c"]]\nscheme = "destination"\nlow_bits = 32768\nbatch_bits = 8192`
+              : "",
+        },
+        // What tags the XORs of b to d.
+        {
+          ends: ["b", "d"],
+          table: (end) =>
+            end === "b" ? `routes = [["km-c"]]\nlow_bits = 16384\nbatch_bits = 8192` : "",
+        },
+      ],
+      relay: () => `transit = [["*", "*"]]`,
+    });
+    t.teardown(() => net.stop());
+    await net.start(AbortSignal.timeout(30_000));
+    await net.feedAll(8);
+    const client = new ApplicationClient(net.km("a") as never, net.km("a").application);
+    t.teardown(() => client.close());
+    const asked = () => client.encKeys("app-d", 4);
+    const answer = await eventually("keys of a and d", asked, {
+      when: ({ status }) => status === 200,
+    });
+    const keys = (answer.body as { keys: { key: string }[] }).keys.map(({ key }) =>
+      Buffer.from(key, "base64"),
+    );
+    t.is(keys.length, 4);
+    const linksOf = { b: ["a", "c", "d"], c: ["b", "d"] };
+    for (const name of ["b", "c"] as const) {
+      const km = net.km(name);
+      const look = () => lootOf(km, linksOf[name]);
+      // Key that is there in the open: else the thief would be no proof.
+      t.true((await look()).reduce((sum, { length }) => sum + length, 0) > 1_000, name);
+      // What was used up is gone within the stated window.
+      await eventually(`${name} has nothing of the keys`, look, {
+        when: (loot) => !keys.some((key) => gives(loot, key)),
+        pauseMs: 500,
+        about: () => "",
+      });
+    }
+  },
+);

@@ -1,0 +1,109 @@
+import { randomBytes } from "node:crypto";
+import test from "ava";
+import { isTag, oneTimeTag } from "../../../../src/km/relay/one-time-mac.ts";
+import { rounds } from "../../../campaign-scale.ts";
+import { random } from "../../../random.ts";
+
+const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex");
+
+/** RFC 8439 §2.5.2 and Appendix A.3. */
+const vectors: readonly (readonly [key: string, text: Buffer, tag: string])[] = [
+  [
+    "85d6be7857556d337f4452fe42d506a80103808afb0db2fd4abff6af4149f51b",
+    Buffer.from("Cryptographic Forum Research Group"),
+    "a8061dc1305136c6c22b8baf0c0127a9",
+  ],
+  ["00".repeat(32), Buffer.alloc(64), "00".repeat(16)],
+  // 7: 2¹³⁰ − 5 is 0.
+  [`02${"00".repeat(31)}`, hex("ff".repeat(16)), `03${"00".repeat(15)}`],
+  // 8: the sum with s is modulo 2¹²⁸.
+  [`02${"00".repeat(15)}${"ff".repeat(16)}`, hex(`02${"00".repeat(15)}`), `03${"00".repeat(15)}`],
+  [
+    `01${"00".repeat(31)}`,
+    hex(`${"ff".repeat(16)} f0${"ff".repeat(15)} 11${"00".repeat(15)}`),
+    `05${"00".repeat(15)}`,
+  ],
+  [
+    `01${"00".repeat(31)}`,
+    hex(`${"ff".repeat(16)} fb${"fe".repeat(15)} ${"01".repeat(16)}`),
+    "00".repeat(16),
+  ],
+  [`02${"00".repeat(31)}`, hex(`fd${"ff".repeat(15)}`), `fa${"ff".repeat(15)}`],
+  [
+    `01${"00".repeat(7)}04${"00".repeat(23)}`,
+    hex(
+      `e33594d7505e43b9${"00".repeat(8)}33 94d7505e4379cd01${"00".repeat(7)}${"00".repeat(16)}01${"00".repeat(15)}`,
+    ),
+    `14${"00".repeat(7)}55${"00".repeat(7)}`,
+  ],
+];
+
+for (const [i, [key, text, tag]] of vectors.entries()) {
+  test(`vector ${i + 1} of RFC 8439`, (t) => {
+    t.is(oneTimeTag(hex(key), text).toString("hex"), tag);
+  });
+}
+
+/** The definition, in whole numbers. */
+function byDefinition(key: Uint8Array, text: Uint8Array): bigint {
+  const number = (bytes: Uint8Array) =>
+    bytes.reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n);
+  const r = number(key.subarray(0, 16)) & 0x0ffffffc0ffffffc0ffffffc0fffffffn;
+  let sum = 0n;
+  for (let at = 0; at < text.length; at += 16) {
+    const block = text.subarray(at, at + 16);
+    sum = ((sum + number(block) + (1n << BigInt(8 * block.length))) * r) % ((1n << 130n) - 5n);
+  }
+  return (sum + number(key.subarray(16))) % (1n << 128n);
+}
+
+test("it is what its definition says, for texts of any length and extreme bytes", (t) => {
+  const draw = random(3);
+  for (let n = 0; n < 2_000; n++) {
+    const all = (length: number) =>
+      n % 3 === 0
+        ? Buffer.alloc(length, 255)
+        : Buffer.from(Array.from({ length }, () => draw() * 256));
+    const [key, text] = [all(32), all(n % 130)];
+    const tag = Buffer.alloc(16);
+    let left = byDefinition(key, text);
+    for (let i = 0; i < 16; i++, left >>= 8n) tag[i] = Number(left & 255n);
+    t.true(oneTimeTag(key, text).equals(tag), `text ${n}`);
+  }
+});
+
+for (let part = 0; part < 10; part++) {
+  test(`of ${rounds(1_000_000).toLocaleString("en")} messages with a changed bit none passes, part ${part}`, (t) => {
+    const draw = random(part);
+    const bytes = (length: number) => Buffer.from(Array.from({ length }, () => draw() * 256));
+    const text = bytes(160);
+    const key = bytes(32);
+    let tag = oneTimeTag(key, text);
+    let passed = 0;
+    for (let n = 0; n < rounds(1_000_000) / 10; n++) {
+      if (n % 100 === 0) {
+        key.writeUInt32LE(n, 0);
+        tag = oneTimeTag(key, text);
+      }
+      const at = Math.floor(draw() * text.length);
+      const bit = 1 << Math.floor(draw() * 8);
+      text[at] = (text[at] as number) ^ bit;
+      if (isTag(key, text, tag)) passed++;
+      text[at] = (text[at] as number) ^ bit;
+    }
+    t.is(passed, 0);
+  });
+}
+
+test("a byte that was changed anywhere is another message, and a tag of another length is none", (t) => {
+  const [key, text] = [randomBytes(32), randomBytes(200)];
+  const tag = oneTimeTag(key, text);
+  t.true(isTag(key, text, tag));
+  t.false(isTag(key, text, tag.subarray(1)));
+  for (let i = 0; i < text.length; i++) {
+    const other = Buffer.from(text);
+    other[i] = (other[i] as number) ^ (1 + (i % 255));
+    t.false(isTag(key, other, tag));
+  }
+  t.false(isTag(key, Buffer.concat([text, Buffer.alloc(1)]), tag));
+});
