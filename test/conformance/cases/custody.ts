@@ -173,7 +173,7 @@ export const custodyCases: readonly Case[] = [
     },
   },
   {
-    title: "discard destroys a block that was offered",
+    title: "what was offered is destroyed by discard",
     needs: ["discard"],
     body: async (t, module, seen) => {
       const made = await distil(module, [256, 256, 256]);
