@@ -66,8 +66,25 @@ export function keysOf({ psk }: VpnGateway): number {
   return psk.lines.filter((line) => line.includes(`msg="key in use"`)).length;
 }
 
+/**
+ * Packets from one end to the other while something happens, and how many of them were lost. Once more, up to twice, if
+ * any was: a busy machine drops one now and then, and a change of keys that costs packets costs them each time.
+ */
+export async function lostWhile(
+  gateway: Gateway,
+  args: string,
+  happens: () => Promise<void>,
+): Promise<{ readonly sent: number; readonly lost: number }> {
+  for (let left = 2; ; left--) {
+    const count = await pinging(gateway, args);
+    await happens();
+    const counted = await count();
+    if (counted.lost === 0 || left === 0) return counted;
+  }
+}
+
 /** Packets from one end to the other, fifty a second, until they are counted. */
-export async function pinging(gateway: Gateway, args: string) {
+async function pinging(gateway: Gateway, args: string) {
   const ping = gateway.begin(`exec ping -i 0.02 ${args}`);
   let rest = "";
   const answered = new Set<number>();
