@@ -89,35 +89,41 @@ export async function replug(cycles: number, seed: number): Promise<ReplugResult
     );
     return clock.now() - begun;
   };
+  const end = async () => {
+    const stopping = kept.stop();
+    await clock.advance(2_000);
+    await stopping;
+    await bench.close();
+  };
   let slowest = 0;
   let distilled = 0;
   let before = 0;
-  await until(() => session !== undefined);
-  for (let cycle = 0; cycle < cycles; cycle++) {
-    while (bench.module.heldBlocks < 3) bench.distil(distilled++, blockLength);
-    // In the middle of a frame, somewhere in the next blocks.
-    const stop = (session?.quality().bytesReceived ?? 0) + Math.floor(draw() * 2 * blockLength);
-    await until(() => session === undefined || session.quality().bytesReceived >= stop);
-    bench.port.unplug();
-    await until(() => session === undefined);
-    bench.port.plug();
-    slowest = Math.max(slowest, await until(() => session !== undefined));
-    if (cycle === Math.min(10, cycles >> 1)) before = descriptors();
-    bench.sessions.length = 0;
+  try {
+    await until(() => session !== undefined);
+    for (let cycle = 0; cycle < cycles; cycle++) {
+      while (bench.module.heldBlocks < 3) bench.distil(distilled++, blockLength);
+      // In the middle of a frame, somewhere in the next blocks.
+      const stop = (session?.quality().bytesReceived ?? 0) + Math.floor(draw() * 2 * blockLength);
+      await until(() => session === undefined || session.quality().bytesReceived >= stop);
+      bench.port.unplug();
+      await until(() => session === undefined);
+      bench.port.plug();
+      slowest = Math.max(slowest, await until(() => session !== undefined));
+      if (cycle === Math.min(10, cycles >> 1)) before = descriptors();
+      bench.sessions.length = 0;
+    }
+    await until(() => bench.module.heldBlocks === 0);
+    const leaked = descriptors() - before;
+    return {
+      cycles,
+      slowest,
+      blocks: distilled,
+      lost: distilled - taken.size,
+      wrong,
+      doubled,
+      leaked,
+    };
+  } finally {
+    await end();
   }
-  await until(() => bench.module.heldBlocks === 0);
-  const leaked = descriptors() - before;
-  const stopping = kept.stop();
-  await clock.advance(2_000);
-  await stopping;
-  await bench.close();
-  return {
-    cycles,
-    slowest,
-    blocks: distilled,
-    lost: distilled - taken.size,
-    wrong,
-    doubled,
-    leaked,
-  };
 }

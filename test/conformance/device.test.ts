@@ -260,6 +260,7 @@ else {
       if (kind === undefined) throw new Error("no driver qmlp");
       return kind.create({ path, baud: 921_600, rtscts: false }, context);
     });
+    t.teardown(() => bench.close());
     t.deepEqual(bench.lacks, []);
     const cases = benchRunnables({ ...bench, lacks: ["unplug"] }, false);
     t.is(new Set(cases.map(({ id }) => id)).size, cases.length, "names of their own");
@@ -274,7 +275,6 @@ else {
       "a module in C",
       cases.filter(({ id }) => wanted.includes(id)),
     );
-    bench.close();
     t.is(report.passed, some.length, JSON.stringify(report.results));
     t.is(report.skipped, 2);
   });
