@@ -5,7 +5,7 @@
  */
 import { createRequire, registerHooks } from "node:module";
 import { join, relative } from "node:path";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { type Group, root, testsOf } from "./groups.ts";
 
 type Chain = (...args: unknown[]) => unknown;
@@ -15,6 +15,18 @@ let declaring = "";
 /** The file of each test, by the test's title. */
 const fileOf = new Map<string, string>();
 
+type Body = (t: ExecutionContext, ...args: unknown[]) => unknown;
+
+/** Less than the runner gives a file in which nothing ends: one test that waits for ever is not the end of all. */
+const longestMs = 170_000;
+
+function limited(body: Body): Body {
+  return (t, ...args) => {
+    t.timeout(longestMs);
+    return body(t, ...args);
+  };
+}
+
 /** The runner's `test`, which puts the file before the title; hooks before and after all stay as they are. */
 function within(chain: Chain): Chain {
   return new Proxy(chain, {
@@ -23,7 +35,8 @@ function within(chain: Chain): Chain {
         throw new Error(`${declaring}: a test needs a title of its own`);
       const whole = `${declaring} › ${title}`;
       fileOf.set(whole, declaring);
-      return target(whole, ...rest);
+      const [body, ...others] = rest;
+      return target(whole, typeof body === "function" ? limited(body as Body) : body, ...others);
     },
     get(target, name) {
       const value: unknown = Reflect.get(target, name);
@@ -62,6 +75,9 @@ const titleOf = (hook: string) => hook.slice(`${turnHook} for `.length);
 
 /** Declares the tests of all files of the group. */
 export function together(group: Group): void {
+  // Where nothing is left that could wake the process, the runner gives up all tests that wait for their turn.
+  const alive = setInterval(() => {}, 60_000);
+  test.after.always("nothing is waited for any more", () => clearInterval(alive));
   test.beforeEach(turnHook, async (t) => {
     const title = titleOf(t.title);
     await new Promise<void>((resolve) => {

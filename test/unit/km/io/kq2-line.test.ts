@@ -41,11 +41,17 @@ async function node(
   const deframer = new KqDeframer(({ messageId, payload }) => {
     answers.push([messageId, decodeResponse(payload)]);
   });
-  socket.on("error", () => {});
+  let why = "";
+  socket.on("error", ({ message }) => {
+    why = message;
+  });
   socket.on("data", (chunk: Buffer) => deframer.push(chunk));
   const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   t.teardown(() => void socket.destroy());
-  await new Promise((resolve) => socket.once("secureConnect", resolve));
+  await new Promise<void>((resolve, reject) => {
+    socket.once("secureConnect", resolve);
+    socket.once("close", () => reject(new Error(`no connection: ${why || "closed"}`)));
+  });
   const tell = (messageId: number, payload = encodeStatus(statusOfA())) =>
     socket.write(frameOf(messageId, command.status, payload));
   return { socket, answers, ended, tell, certificate: texts.cert };
