@@ -1,12 +1,11 @@
 /** A connection between the drivers of both ends: who is there, what is said, and whether it still lives. */
 import type { TLSSocket } from "node:tls";
-import { type Clock, every, within } from "../../src/base/clock.ts";
+import { type Clock, every } from "../../src/base/clock.ts";
 import { Fault } from "../../src/base/errors.ts";
-import { dial } from "../../src/host/net/dial.ts";
 import { type CredentialFiles, readCredentials } from "../../src/host/tls/credentials.ts";
+import { dialTls } from "../../src/host/tls/dial.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../../src/host/tls/options.ts";
 import { connectionReason } from "../../src/host/tls/reason.ts";
-import { secure } from "../../src/host/tls/secure.ts";
 import { Decoder, encode, type Hello, type Message, version } from "./messages.ts";
 import type { End } from "./parts.ts";
 
@@ -42,20 +41,15 @@ export async function dialPeer(
   { host, port, name, files, clock }: PeerOptions,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  const over = new AbortController();
-  const stop = AbortSignal.any([over.signal, signal]);
   let texts: TlsTexts | undefined;
-  const open = async () => {
+  const tls = () => {
     texts = { ...readCredentials(files, "peer.connect"), requirePq: true };
-    const tls = clientTls(texts, name, () => clock.wall());
-    return secure(await dial({ host, port }, { clock, signal: stop }), tls, stop);
+    return clientTls(texts, name, () => clock.wall());
   };
-  const opening = open();
+  const late = "no answer in time";
   try {
-    return await within(clock, connectMs, opening, () => new Error("no answer in time"));
+    return await dialTls({ host, port, tls, withinMs: connectMs, late, clock, signal });
   } catch (error) {
-    over.abort();
-    opening.then((socket) => socket.destroy()).catch(() => {});
     if (error instanceof Fault) throw error;
     const why = noCommonGroup(error, texts) ?? connectionReason(error, "other end");
     throw new Fault("peer.connect", `no connection to the other end: ${why}`, { host, port });

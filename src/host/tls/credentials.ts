@@ -8,6 +8,7 @@ import { readNamed } from "../config/named-file.ts";
 import { chainFrom, validityOf } from "./chain.ts";
 import { CrlError } from "./crl.ts";
 import { identityProblem, PemError, readCertificates, readPrivateKey } from "./pem.ts";
+import { connectionReason } from "./reason.ts";
 import { trustOf } from "./trust.ts";
 
 export interface CredentialFiles {
@@ -100,4 +101,14 @@ export function unusableReason({
 }: Pick<Credentials, "cert" | "key">): string | undefined {
   const wrong = identityProblem(Buffer.from(cert), Buffer.from(key));
   return wrong && `the ${wrong.where === "cert" ? "certificate" : "private key"} ${wrong.what}`;
+}
+
+/** What OpenSSL says of a connection or a server whose certificates cannot be used, said better. @param who the other end */
+export function credentialsReason(
+  error: unknown,
+  texts: Pick<Credentials, "cert" | "key">,
+  who: string,
+): string {
+  if (error instanceof CrlError) return `revocation list ${error.message}`;
+  return unusableReason(texts) ?? connectionReason(error, who);
 }

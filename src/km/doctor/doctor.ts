@@ -26,7 +26,6 @@ const daemon: Daemon = {
   check: "qkd-km check-config",
   logs: "journalctl -u qkd-km",
 };
-/** Days that are to be left of a certificate; the part of its life of a revocation list. */
 /** The part of the disk that is to be free. */
 const enoughDisk = 0.1;
 /** Lines of its log that are looked through. */

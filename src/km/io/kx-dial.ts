@@ -1,13 +1,10 @@
 /** Connects to another KM: name, TCP, TLS 1.3 with certificates on both sides, and the right protocol in it. */
 import type { TLSSocket } from "node:tls";
-import { type Clock, within } from "../../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
-import { dial } from "../../host/net/dial.ts";
-import { CrlError } from "../../host/tls/crl.ts";
+import { credentialsReason } from "../../host/tls/credentials.ts";
+import { dialTls } from "../../host/tls/dial.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
-import { identityProblem } from "../../host/tls/pem.ts";
-import { connectionReason } from "../../host/tls/reason.ts";
-import { secure } from "../../host/tls/secure.ts";
 import { alpn, times } from "../../wire/kx/names.ts";
 
 /** PEM texts: who may be a KM, and who this one is. */
@@ -35,21 +32,18 @@ export async function dialKx(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  const { host, port } = endpoint;
+  const { host, port, peerName } = endpoint;
   const source = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  const over = new AbortController();
-  const opening = open(endpoint, texts, clock, AbortSignal.any([signal, over.signal]));
+  const tls = () => ({
+    ...clientTls(texts, peerName, () => clock.wall()),
+    ALPNProtocols: [alpn],
+  });
   let socket: TLSSocket;
   try {
-    socket = await within(clock, times.handshakeMs, opening, () => {
-      return new Error(`no connection within ${times.handshakeMs} ms`);
-    });
+    socket = await dialTls({ host, port, tls, withinMs: times.handshakeMs, clock, signal });
   } catch (error) {
-    over.abort();
-    // The connection and the end of its time may have come in the same turn.
-    opening.then((late) => late.destroy()).catch(() => {});
     if (signal.aborted) throw new Fault("stopped", "connecting to the KM was stopped", { source });
-    const why = noCommonGroup(error, texts) ?? unusable(error, texts);
+    const why = noCommonGroup(error, texts) ?? credentialsReason(error, texts, "KM");
     throw new Fault("kx.connect", `cannot connect to the other KM: ${why}`, { source });
   }
   if (socket.alpnProtocol !== alpn) {
@@ -57,22 +51,4 @@ export async function dialKx(
     throw new Fault("kx.connect", `the other end does not speak ${alpn}`, { source });
   }
   return socket;
-}
-
-async function open(
-  { host, port, peerName }: KxEndpoint,
-  texts: KxIdentity,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<TLSSocket> {
-  const options = { ...clientTls(texts, peerName, () => clock.wall()), ALPNProtocols: [alpn] };
-  return secure(await dial({ host, port }, { clock, signal }), options, signal);
-}
-
-/** What OpenSSL says of certificates that cannot be used, said better. */
-export function unusable(error: unknown, { cert, key }: KxIdentity): string {
-  if (error instanceof CrlError) return `revocation list ${error.message}`;
-  const wrong = identityProblem(Buffer.from(cert), Buffer.from(key));
-  if (wrong === undefined) return connectionReason(error, "KM");
-  return `the ${wrong.where === "cert" ? "certificate" : "private key"} ${wrong.what}`;
 }

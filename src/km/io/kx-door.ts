@@ -11,11 +11,12 @@ import { LogLimit } from "../../base/log-limit.ts";
 import { Places } from "../../host/door/places.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { TlsClients } from "../../host/tls/clients.ts";
+import { credentialsReason } from "../../host/tls/credentials.ts";
 import { noCommonGroup, serverTls } from "../../host/tls/options.ts";
 import type { Hello } from "../../wire/kx/messages.ts";
 import { alpn, times } from "../../wire/kx/names.ts";
 import { KxConnection } from "./kx-connection.ts";
-import { type KxIdentity, unusable } from "./kx-dial.ts";
+import type { KxIdentity } from "./kx-dial.ts";
 import type { KxLink } from "./kx-link.ts";
 
 export interface KxDoorOptions {
@@ -175,5 +176,8 @@ export class KxDoor {
 }
 
 function notUsable(error: unknown, tls: KxIdentity): Fault {
-  return new Fault("kx.connect", `KM link: certificates cannot be used: ${unusable(error, tls)}`);
+  return new Fault(
+    "kx.connect",
+    `KM link: certificates cannot be used: ${credentialsReason(error, tls, "KM")}`,
+  );
 }

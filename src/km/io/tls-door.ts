@@ -12,9 +12,9 @@ import { LogLimit } from "../../base/log-limit.ts";
 import { Places } from "../../host/door/places.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { TlsClients } from "../../host/tls/clients.ts";
+import { unusableReason } from "../../host/tls/credentials.ts";
 import { certifiedNames, type MoreNames } from "../../host/tls/names.ts";
 import { noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
-import { identityProblem } from "../../host/tls/pem.ts";
 
 /** PEM texts: who may be a node, and who this KM is. */
 export interface ServerTexts extends TlsTexts {
@@ -146,10 +146,8 @@ export class TlsDoor {
 }
 
 /** What is wrong with certificates of which no server can be made. */
-export function unusable(error: unknown, { cert, key }: ServerTexts): Fault {
-  const wrong = identityProblem(Buffer.from(cert), Buffer.from(key));
+export function unusable(error: unknown, texts: ServerTexts): Fault {
   const said = error instanceof Error ? error.message : "unknown";
-  const where = wrong?.where === "cert" ? "certificate" : "private key";
-  const why = wrong === undefined ? said : `the ${where} ${wrong.what}`;
+  const why = unusableReason(texts) ?? said;
   return new Fault("kq1.connect", `Kq-1 server: certificates cannot be used: ${why}`);
 }

@@ -20,7 +20,7 @@ import {
   type Region,
   type Side,
 } from "./regions.ts";
-import type { Extent } from "./shapes.ts";
+import { type Extent, isOtp } from "./shapes.ts";
 
 /** Whether bytes of an extent will do. */
 export type Wants = (extent: Extent) => boolean;
@@ -35,6 +35,8 @@ export class Stock {
   /** Free bytes that were last counted of an extent. */
   readonly #counted = new Map<number, readonly [number, number]>();
   readonly #dirtyExtents = new Set<number>();
+  /** Extents that came under AES. */
+  #lesser = 0;
 
   constructor(side: Side, extents: readonly Extent[]) {
     this.side = side;
@@ -43,12 +45,18 @@ export class Stock {
 
   #put(extent: Extent): void {
     this.#extents.set(extent.number, extent);
+    if (!isOtp(extent)) this.#lesser++;
     this.#stockOf(extent);
   }
 
   /** The other side of this link. */
   get peerSide(): Side {
     return other(this.side);
+  }
+
+  /** None of it was under less than one-time pads on its way. */
+  get isAllOtp(): boolean {
+    return this.#lesser === 0;
   }
 
   get extents(): ReadonlyMap<number, Extent> {
@@ -294,7 +302,7 @@ export class Stock {
       const extent = this.#extents.get(number);
       if (extent === undefined) continue;
       const gone = extent.uses === 0 && allUsed(extent.regions);
-      if (gone) this.#extents.delete(number);
+      if (gone && this.#extents.delete(number) && !isOtp(extent)) this.#lesser--;
       changes.set(number, gone ? undefined : extent);
     }
     this.#dirtyExtents.clear();

@@ -20,7 +20,7 @@ import type { BufferedKeys } from "../store/buffered.ts";
 import type { Loaded } from "../store/port.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { other } from "../store/regions.ts";
-import { isOtp, noOffer } from "../store/shapes.ts";
+import { noOffer } from "../store/shapes.ts";
 
 export interface LinkParts {
   readonly me: string;
@@ -190,7 +190,7 @@ export class LinkOfKm {
   get level(): SecurityLevel {
     const { relay } = this.#parts.config;
     if (relay === undefined) return "otp";
-    return relay.aes || ![...this.core.books.stock.extents.values()].every(isOtp) ? "any" : "otp";
+    return relay.aes || !this.core.books.stock.isAllOtp ? "any" : "otp";
   }
 
   /** ID of the KM at its other end. */

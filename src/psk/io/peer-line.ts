@@ -2,11 +2,10 @@
 import type { TLSSocket } from "node:tls";
 import { type Clock, within } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
-import { dial } from "../../host/net/dial.ts";
 import { type CredentialFiles, readCredentials } from "../../host/tls/credentials.ts";
+import { dialTls } from "../../host/tls/dial.ts";
 import { clientTls } from "../../host/tls/options.ts";
 import { connectionReason } from "../../host/tls/reason.ts";
-import { secure } from "../../host/tls/secure.ts";
 import { type Answer, longestLine, readAnswer, writeMessage } from "../rotation/messages.ts";
 import type { PeerLine } from "../rotation/ports.ts";
 import { readLines } from "./lines.ts";
@@ -27,19 +26,10 @@ const answerMs = 20_000;
 /** @throws Fault `psk.peer` */
 export async function dialPeer(options: PeerOptions): Promise<PeerLine> {
   const { host, port, name, files, clock } = options;
-  const over = new AbortController();
-  const { signal } = over;
-  const open = async () => {
-    const tls = clientTls(readCredentials(files, "psk.peer"), name, () => clock.wall());
-    return secure(await dial({ host, port }, { clock, signal }), tls, signal);
-  };
-  const opening = open();
+  const tls = () => clientTls(readCredentials(files, "psk.peer"), name, () => clock.wall());
   try {
-    const late = () => new Error(`no connection within ${connectMs} ms`);
-    return lineOver(await within(clock, connectMs, opening, late), clock);
+    return lineOver(await dialTls({ host, port, tls, withinMs: connectMs, clock }), clock);
   } catch (error) {
-    over.abort();
-    opening.then((socket) => socket.destroy()).catch(() => {});
     if (error instanceof Fault) throw error;
     const why = connectionReason(error, "other end");
     throw new Fault("psk.peer", `cannot connect to the other end: ${why}`, { host, port });
