@@ -68,6 +68,10 @@ export type FaultCode =
   | "km_store.key" // another master key than the one it was made with
   | "km_store.version" // a later version made it
   | "km_store.busy" // it is being sealed anew
+  | "db.open" // the controller's database cannot be reached, or refuses it
+  | "db.io" // it cannot be read or written
+  | "db.version" // a later version made it
+  | "db.corrupt" // it is damaged, or emptied
   | "hsm.library" // the vendor's library can't be loaded, crashed, or does not do what is needed
   | "hsm.token" // no such token, or two
   | "hsm.pin" // no PIN, a wrong one, or one that must not be tried
@@ -81,6 +85,7 @@ export type FaultCode =
   | "config.file" // the file can't be read or is not TOML
   | "config.value" // a key of it is unknown, missing, or out of range
   | "notify" // systemd could not be told
+  | "est" // a certificate could not be renewed
   | "update" // an update could not be fetched or installed
   | "invariant" // what the code takes for granted is not so: a defect
   | "stopped"; // the operation was ended by an orderly stop

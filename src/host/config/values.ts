@@ -69,6 +69,13 @@ export function seconds(least: number, most: number, standard: number) {
   );
 }
 
+/** A time of the day, in minutes from midnight. */
+export const timeOfDay = v.pipe(
+  v.string(),
+  v.regex(/^([01]\d|2[0-3]):[0-5]\d$/, "expected a time of the day, from 00:00 to 23:59"),
+  v.transform((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3))),
+);
+
 export const logSchema = v.strictObject({
   level: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
   timestamps: v.optional(v.boolean(), true),

@@ -26,8 +26,14 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+/**
+ * Flags of a file that is there and of which each write is durable when it is answered: one call where a write and
+ * {@link OpenFile.datasync} are two, each with a thread that is woken for it, and a turn of the event loop.
+ */
+export const durableWrites = "rs+";
+
 export interface FileSystem {
-  /** @param flags as of open(2) in Node's notation: `r+`, `wx`, … */
+  /** @param flags as of open(2) in Node's notation: `r+`, `wx`, {@link durableWrites}, … */
   open(path: string, flags: string, mode: number): Promise<OpenFile>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;

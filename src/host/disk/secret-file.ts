@@ -36,13 +36,21 @@ export function withSecretFile<T>(
   }
 }
 
+/** What is between the mark (BOM) and the line ends of editors on other systems: the same memory. */
+function textOf(bytes: Buffer): Buffer {
+  const from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  let end = bytes.length;
+  while (end > from && (bytes[end - 1] === 0x0a || bytes[end - 1] === 0x0d)) end--;
+  return bytes.subarray(from, end);
+}
+
 /**
- * @param text hexadecimal digits in either case, with or without line ends behind them
+ * @param bytes hexadecimal digits in either case, with or without what editors put around them
  * @returns memory that the caller wipes; undefined if it is something else
  */
-export function keyOfHex(text: Buffer): Buffer | undefined {
-  let end = text.length;
-  while (end > 0 && (text[end - 1] === 0x0a || text[end - 1] === 0x0d)) end--;
+export function keyOfHex(bytes: Buffer): Buffer | undefined {
+  const text = textOf(bytes);
+  const end = text.length;
   if (end === 0 || end % 2 !== 0) return undefined;
   const key = Buffer.alloc(end / 2);
   for (let i = 0; i < end; i++) {
@@ -59,15 +67,14 @@ export function keyOfHex(text: Buffer): Buffer | undefined {
 }
 
 /**
- * A text in a file, without the line end behind it.
+ * A text in a file, without what editors put around it.
  * @param what as a message names it
  * @returns memory that the caller wipes @throws Fault `code`, also if nothing else is in it
  */
 export function readSecretText(file: string, code: FaultCode, what: string): Buffer {
   return withSecretFile(file, mostText, { code, what }, (bytes) => {
-    let end = bytes.length;
-    while (end > 0 && (bytes[end - 1] === 0x0a || bytes[end - 1] === 0x0d)) end--;
-    if (end === 0) throw new Fault(code, `${what} is missing: the file is empty`, { file });
-    return Buffer.from(new Uint8Array(bytes.subarray(0, end)));
+    const text = textOf(bytes);
+    if (text.length === 0) throw new Fault(code, `${what} is missing: the file is empty`, { file });
+    return Buffer.from(new Uint8Array(text));
   });
 }

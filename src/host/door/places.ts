@@ -100,6 +100,11 @@ export class Places {
     this.#rate.giveBack(sourceOf(socket.remoteAddress));
   }
 
+  /** Cuts off all that have not shown who they are. */
+  cutStrangers(): void {
+    for (const stranger of [...this.#strangers.values()]) this.#cut(stranger);
+  }
+
   #cut(stranger: Stranger | undefined): void {
     if (stranger === undefined) return;
     this.#strangers.delete(stranger.name);

@@ -4,16 +4,21 @@
  */
 import type { AddressInfo, Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
-import type { Clock } from "../../base/clock.ts";
-import { errorCode } from "../../base/errors.ts";
+import { type Clock, every, type Timer } from "../../base/clock.ts";
+import { describe, errorCode, Fault, type FaultCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { Places, type PlacesOptions } from "../door/places.ts";
 import { sourceOf } from "../door/source.ts";
-import { ListenError } from "../http/server.ts";
 import { TlsClients } from "../tls/clients.ts";
+import { type Credentials, credentialsReason } from "../tls/credentials.ts";
 import { noCommonGroup, serverTls, type TlsTexts } from "../tls/options.ts";
 import { peerOf, type TlsPeer } from "../tls/peer.ts";
+
+const renewMs = 60_000;
+
+/** PEM texts: who may connect, and who listens. */
+export type ListenerTexts = TlsTexts & Pick<Credentials, "ca" | "cert" | "key">;
 
 /** A client that was let in. */
 export interface TlsClient {
@@ -23,21 +28,35 @@ export interface TlsClient {
   readonly protocol: string | undefined;
   /** Where it comes from, for logs. */
   readonly source: string;
+  /**
+   * It has shown who it is, and has a place of its own from now on. Until then it has a stranger's, which it loses
+   * when another needs it. @returns false: there is none, and it was cut off
+   */
+  keep(): boolean;
 }
 
 export interface TlsListenerOptions {
+  /** What is told if it cannot be: code, its name ("KM link"), and who would connect ("other KMs"). */
+  readonly code: FaultCode;
+  readonly name: string;
+  readonly peers: string;
   readonly host: string;
   readonly port: number;
-  readonly tls: TlsTexts;
-  /** Protocols that are spoken here, the best first. A client that names others alone gets no connection. */
+  readonly tls: ListenerTexts;
+  /**
+   * Protocols that are spoken here, the best first; empty: none is named. A client that names others alone gets no
+   * connection.
+   */
   readonly protocols: readonly string[];
   /** A handshake is complete within this, ms. */
   readonly handshakeMs: number;
   readonly places: Omit<PlacesOptions, "clock">;
   readonly clock: Clock;
   readonly log: Log;
-  /** The socket is the owner's from then on. */
+  /** The socket is the owner's from then on: it keeps the client, or ends it. */
   readonly onClient: (client: TlsClient) => void;
+  /** A connection came to no client: its handshake failed, or its certificate is no good. */
+  readonly onRefused?: () => void;
 }
 
 export class TlsListener {
@@ -46,24 +65,25 @@ export class TlsListener {
   readonly #clients: TlsClients;
   readonly #limit: LogLimit;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
 
-  /** @throws CrlError, or what TLS says if the certificates are no good */
+  /** @throws Fault of `code` if the certificates are no good */
   constructor(options: TlsListenerOptions) {
     this.#options = options;
     const { tls, clock, log, protocols, handshakeMs } = options;
     this.#places = new Places({ ...options.places, clock });
-    this.#clients = new TlsClients(tls, clock, log);
     this.#limit = LogLimit.of(log, clock);
-    this.#server = createServer({
-      ...serverTls(tls, true),
-      ALPNProtocols: [...protocols],
-      handshakeTimeout: handshakeMs,
-    });
+    try {
+      this.#clients = new TlsClients(tls, clock, log);
+      this.#server = createServer({
+        ...serverTls(tls, true),
+        ...(protocols.length > 0 && { ALPNProtocols: [...protocols] }),
+        handshakeTimeout: handshakeMs,
+      });
+    } catch (error) {
+      throw this.#unusable(error, tls);
+    }
     this.#server.maxConnections = this.#places.most;
     this.#server.on("connection", (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
       if (this.#places.enter(socket)) return;
       this.#limit.warn(sourceOf(socket.remoteAddress), "too many connections");
     });
@@ -71,6 +91,7 @@ export class TlsListener {
     this.#server.on("tlsClientError", (error, socket) => {
       const cause = noCommonGroup(error, tls) ?? errorCode(error) ?? "other";
       this.#limit.warn(sourceOf(socket.remoteAddress), "TLS handshake refused", { cause });
+      options.onRefused?.();
       // Where the time for a handshake was over, Node.js leaves it open.
       socket.destroy();
     });
@@ -84,11 +105,14 @@ export class TlsListener {
     return this.#clients.groups;
   }
 
-  /** @returns the port @throws ListenError */
+  /** @returns the port @throws Fault of `code` */
   async listen(): Promise<number> {
-    const { host, port } = this.#options;
+    const { host, port, code: fault, peers } = this.#options;
     await new Promise<void>((resolve, reject) => {
-      const failed = (error: Error) => reject(new ListenError(errorCode(error) ?? "unknown"));
+      const failed = (error: Error) => {
+        const facts = { host, port, code: errorCode(error) ?? "unknown" };
+        reject(new Fault(fault, `cannot listen for ${peers}`, facts));
+      };
       this.#server.once("error", failed);
       this.#server.listen({ host, port }, () => {
         this.#server.off("error", failed);
@@ -100,11 +124,22 @@ export class TlsListener {
 
   /**
    * New connections use these; those that are open are checked by them, and cut if they are not accepted.
-   * @throws CrlError: all stays as it was; or what TLS says of the certificate: the one before is shown further
+   * @throws Fault of `code` if lists cannot be used: all stays as it was; or the certificate: the one before is shown
+   *   further
    */
-  renew(tls: TlsTexts): void {
-    this.#clients.renew(tls);
-    this.#server.setSecureContext(serverTls(tls, true));
+  renew(tls: ListenerTexts): void {
+    try {
+      this.#clients.renew(tls);
+      this.#server.setSecureContext(serverTls(tls, true));
+    } catch (error) {
+      throw this.#unusable(error, tls);
+    }
+  }
+
+  #unusable(error: unknown, tls: ListenerTexts): Fault {
+    const { code, name } = this.#options;
+    const why = credentialsReason(error, tls, "client");
+    return new Fault(code, `${name}: certificates cannot be used: ${why}`);
   }
 
   /** Checks clients that are connected again: certificates and lists run out by themselves. */
@@ -112,10 +147,13 @@ export class TlsListener {
     this.#clients.recheck();
   }
 
-  /** Takes no more connections, and cuts those that are no clients yet. Clients are for their owner to end first. */
+  /**
+   * Takes no more connections, and cuts those that have no place of their own. The others are for their owner to end.
+   * @returns when all are over
+   */
   close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
+    this.#places.cutStrangers();
     return closed;
   }
 
@@ -124,14 +162,42 @@ export class TlsListener {
     socket.on("error", () => {});
     this.#clients.admit(socket);
     const peer = socket.destroyed ? undefined : peerOf(socket);
-    if (peer === undefined) return void socket.destroy();
-    const source = sourceOf(socket.remoteAddress);
-    if (!this.#places.keep(socket, peer.fingerprint256)) {
-      this.#limit.warn(source, "too many connections of one client");
+    if (peer === undefined) {
+      this.#options.onRefused?.();
       return void socket.destroy();
     }
-    this.#places.wanted(socket);
+    const source = sourceOf(socket.remoteAddress);
     const protocol = socket.alpnProtocol || undefined;
-    this.#options.onClient({ socket, peer, protocol, source });
+    const keep = () => this.#keep(socket, peer, source);
+    this.#options.onClient({ socket, peer, protocol, source, keep });
   }
+
+  #keep(socket: TLSSocket, { fingerprint256 }: TlsPeer, source: string): boolean {
+    if (!this.#places.keep(socket, fingerprint256)) {
+      this.#limit.warn(source, "too many connections of one client");
+      socket.destroy();
+      return false;
+    }
+    this.#places.wanted(socket);
+    return true;
+  }
+}
+
+/**
+ * Has a listener go by the certificates on disk, looked at each minute: they are renewed there. What is half written
+ * counts a minute later.
+ * @param read them @throws by `read` is logged
+ */
+export function renewing(
+  listener: TlsListener,
+  read: () => ListenerTexts,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): Timer {
+  return every(clock, renewMs, () => {
+    try {
+      listener.renew(read());
+    } catch (error) {
+      log.warn("certificates cannot be used", { cause: describe(error) });
+    }
+  });
 }

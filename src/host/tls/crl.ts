@@ -1,6 +1,8 @@
 /** Revocation lists (RFC 5280 §5) from PEM: what is in them, and whether a CA has signed them. */
-import { constants, type KeyObject, verify, type X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
+import { subjectName } from "./certificate.ts";
 import { DerError, DerReader, type Element, integerText, oidText, tag, timeOf } from "./der.ts";
+import { algorithmOf, hasSigned, type SignatureAlgorithm } from "./signature.ts";
 
 /** A list that was read; whether its signature is good depends on who is asked. */
 export interface RevocationList {
@@ -14,16 +16,14 @@ export interface RevocationList {
   readonly nextUpdate: number | undefined;
   /** Serial numbers as {@link serialOf} writes them. */
   readonly revoked: ReadonlySet<string>;
+  /** Grows by each list of an issuer (§5.2.3); undefined: it has none. */
+  readonly number: number | undefined;
+  /** DER of all of it. */
+  readonly raw: Uint8Array;
   /** What is signed, how, and the signature. */
   readonly signed: Uint8Array;
   readonly algorithm: SignatureAlgorithm;
   readonly signature: Uint8Array;
-}
-
-interface SignatureAlgorithm {
-  readonly oid: string;
-  /** undefined where the algorithm has one of its own */
-  readonly hash: string | undefined;
 }
 
 /** A file that cannot be used as revocation lists; the message is for a person and quotes nothing. */
@@ -31,26 +31,7 @@ export class CrlError extends Error {
   override readonly name = "CrlError";
 }
 
-const pss = "1.2.840.113549.1.1.10";
-const algorithms: Readonly<Record<string, string | undefined>> = {
-  "1.2.840.113549.1.1.11": "sha256",
-  "1.2.840.113549.1.1.12": "sha384",
-  "1.2.840.113549.1.1.13": "sha512",
-  "1.2.840.10045.4.3.2": "sha256",
-  "1.2.840.10045.4.3.3": "sha384",
-  "1.2.840.10045.4.3.4": "sha512",
-  // Ed25519, Ed448, ML-DSA-44, -65, -87
-  "1.3.101.112": undefined,
-  "1.3.101.113": undefined,
-  "2.16.840.1.101.3.4.3.17": undefined,
-  "2.16.840.1.101.3.4.3.18": undefined,
-  "2.16.840.1.101.3.4.3.19": undefined,
-};
-const hashes: Readonly<Record<string, string>> = {
-  "2.16.840.1.101.3.4.2.1": "sha256",
-  "2.16.840.1.101.3.4.2.2": "sha384",
-  "2.16.840.1.101.3.4.2.3": "sha512",
-};
+const listNumber = "2.5.29.20";
 const attributes: Readonly<Record<string, string>> = {
   "2.5.4.3": "CN",
   "2.5.4.6": "C",
@@ -118,52 +99,51 @@ export function parseCrl(der: Uint8Array): RevocationList {
       entry.end();
     }
   }
+  let number: number | undefined;
   if (!body.ended) {
     const explicit = body.into(0xa0);
-    checkExtensions(explicit.next(tag.sequence));
+    number = checkExtensions(explicit.next(tag.sequence));
     explicit.end();
   }
   body.end();
+  const how = algorithmOf(algorithm);
+  if (typeof how === "string") throw new CrlError(how);
   return {
     issuer: nameText(issuer),
     issuerName: issuer.raw,
     thisUpdate,
     nextUpdate,
     revoked,
+    number,
+    raw: der,
     signed: signed.raw,
-    algorithm: algorithmOf(algorithm),
+    algorithm: how,
     signature: bits.subarray(1),
   };
 }
 
-/** Critical ones change what a list means, such as one for a part of a CA's certificates (§5.2). */
-function checkExtensions({ value }: Element): void {
+/** Critical ones change what a list means, such as one for a part of a CA's certificates (§5.2). @returns the list's number */
+function checkExtensions({ value }: Element): number | undefined {
+  let number: number | undefined;
   const extensions = new DerReader(value);
   while (!extensions.ended) {
     const extension = extensions.into(tag.sequence);
     const oid = oidText(extension.next(tag.oid).value);
     const critical = extension.nextIs(tag.boolean) && extension.next().value[0] !== 0;
-    extension.next(tag.octetString);
+    const { value: inside } = extension.next(tag.octetString);
     extension.end();
+    if (oid === listNumber) number = numberIn(inside);
     if (critical) {
       throw new CrlError(`is partial or indirect (critical extension ${oid}): give a full one`);
     }
   }
+  return number;
 }
 
-function algorithmOf({ value }: Element): SignatureAlgorithm {
-  const reader = new DerReader(value);
-  const oid = oidText(reader.next(tag.oid).value);
-  if (oid in algorithms) return { oid, hash: algorithms[oid] };
-  if (oid !== pss) throw new CrlError(`is signed in a way that is not accepted (${oid})`);
-  // RFC 4055 §3.1: [0] is the hash; without it, it is SHA-1.
-  const parameters = reader.into(tag.sequence);
-  const named = parameters.nextIs(0xa0)
-    ? oidText(parameters.into(0xa0).into(tag.sequence).next(tag.oid).value)
-    : "";
-  const hash = hashes[named];
-  if (hash === undefined) throw new CrlError("is signed with a hash that is not accepted");
-  return { oid, hash };
+/** Larger ones than can be counted with are of no use here, and the list is good all the same. */
+function numberIn(value: Uint8Array): number | undefined {
+  const number = Number.parseInt(integerText(new DerReader(value).next(tag.integer).value), 16);
+  return Number.isSafeInteger(number) ? number : undefined;
 }
 
 function nameText({ value }: Element): string {
@@ -183,15 +163,6 @@ function nameText({ value }: Element): string {
   return parts.join(", ").slice(0, 256);
 }
 
-/** DER of a certificate's subject (RFC 5280 §4.1). @throws DerError */
-export function subjectName({ raw }: X509Certificate): Uint8Array {
-  const body = new DerReader(raw).into(tag.sequence).into(tag.sequence);
-  if (body.nextIs(0xa0)) body.next();
-  body.next(tag.integer);
-  for (const _ of ["signature", "issuer", "validity"]) body.next(tag.sequence);
-  return body.next(tag.sequence).raw;
-}
-
 /** A certificate's serial number, as lists of this module hold them. */
 export function serialOf({ serialNumber }: X509Certificate): string {
   const negative = serialNumber.startsWith("-");
@@ -202,16 +173,6 @@ export function serialOf({ serialNumber }: X509Certificate): string {
 /** Whether a list was issued by this CA: its name, and its signature. */
 export function isSignedBy(list: RevocationList, ca: X509Certificate): boolean {
   if (Buffer.compare(list.issuerName, subjectName(ca)) !== 0) return false;
-  return hasSigned(list, ca.publicKey);
-}
-
-function hasSigned({ algorithm, signed, signature }: RevocationList, key: KeyObject): boolean {
-  const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_AUTO: saltLength } = constants;
-  const how = algorithm.oid === pss ? { key, padding, saltLength } : key;
-  try {
-    return verify(algorithm.hash, signed, how, signature);
-  } catch {
-    // A key of another kind than the algorithm's.
-    return false;
-  }
+  const { algorithm, signed, signature } = list;
+  return hasSigned(algorithm, signed, ca.publicKey, signature);
 }

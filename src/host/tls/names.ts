@@ -10,7 +10,7 @@ export interface CertifiedNames {
 const alternative = /(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,"]*)/g;
 
 /** What has a scheme and an authority, or is a URN: no DNS name and no address looks like it. */
-const absoluteUri = /^([A-Za-z][A-Za-z0-9+.-]*:\/\/|urn:)./i;
+export const absoluteUri = /^([A-Za-z][A-Za-z0-9+.-]*:\/\/|urn:)./i;
 
 /** What counts beside DNS names and addresses. */
 export interface MoreNames {

@@ -60,7 +60,7 @@ function common({ cert, key, ca, requirePq = false }: TlsTexts) {
  * @throws CrlError
  */
 export function clientTls(texts: TlsTexts, serverName: string, wall: () => number) {
-  const trust = texts.crl === undefined ? undefined : trustOf(texts);
+  const trust = texts.crl === undefined && texts.told === undefined ? undefined : trustOf(texts);
   return {
     ...common({ ...texts, ca: texts.ca ?? systemCas() }),
     // SNI carries names only, without a last dot (RFC 6066 §3); the identity check takes addresses too.

@@ -4,14 +4,8 @@
  * and lists that have run out are enforced all the same.
  */
 import { hash, X509Certificate } from "node:crypto";
-import {
-  CrlError,
-  isSignedBy,
-  parseCrls,
-  type RevocationList,
-  serialOf,
-  subjectName,
-} from "./crl.ts";
+import { subjectName } from "./certificate.ts";
+import { CrlError, isSignedBy, parseCrls, type RevocationList, serialOf } from "./crl.ts";
 import { systemCas } from "./system.ts";
 
 export interface TrustTexts {
@@ -19,6 +13,11 @@ export interface TrustTexts {
   readonly ca: string | undefined;
   /** PEM, any number of lists. */
   readonly crl?: string | undefined;
+  /**
+   * PEM, lists that a controller gave: they take back what they name, and no CA needs one because of them. Those of
+   * other CAs than {@link ca} count for nothing.
+   */
+  readonly told?: string | undefined;
 }
 
 export interface TrustMoment {
@@ -61,15 +60,17 @@ export class Trust {
   readonly lists: readonly RevocationList[];
   readonly #cas: readonly X509Certificate[];
   readonly #all: readonly RevocationList[];
+  readonly #told: readonly RevocationList[];
   /** Lists by the fingerprint of who signed them. */
   readonly #by = new Map<string, readonly RevocationList[]>();
   /** Whether one certificate has signed another, by both fingerprints. */
   readonly #signed = new Map<string, boolean>();
 
   /** @throws CrlError also for a list in the name of a CA of these that has not signed it */
-  constructor({ ca, crl }: TrustTexts) {
+  constructor({ ca, crl, told }: TrustTexts) {
     this.#cas = certificatesOf(ca ?? systemCas());
     this.#all = crl === undefined ? [] : parseCrls(crl);
+    this.#told = told === undefined ? [] : parseCrls(told);
     const names = this.#cas.map(subjectName);
     const strangers: RevocationList[] = [];
     const lists: RevocationList[] = [];
@@ -139,10 +140,12 @@ export class Trust {
     issuer: X509Certificate,
     { wall, crlFresh = false }: TrustMoment,
   ): Refusal | undefined {
+    const serial = serialOf(one);
+    const isBack = this.#told.some((list) => list.revoked.has(serial) && isSignedBy(list, issuer));
+    if (isBack) return "CERT_REVOKED";
     if (!this.hasLists) return undefined;
     const lists = this.#listsOf(issuer);
     if (lists.length === 0) return "UNABLE_TO_GET_CRL";
-    const serial = serialOf(one);
     if (lists.some(({ revoked }) => revoked.has(serial))) return "CERT_REVOKED";
     return crlFresh && lists.every((list) => hasRunOut(list, wall)) ? "CRL_HAS_EXPIRED" : undefined;
   }
@@ -195,9 +198,9 @@ const mostMade = 8;
 
 /** As `new Trust`, but texts that were used lately are not read again. @throws CrlError */
 export function trustOf(texts: TrustTexts): Trust {
-  const { ca = systemCas(), crl } = texts;
-  const key = hash("sha256", `${ca}\0${crl ?? ""}`, "hex");
-  const trust = made.get(key) ?? new Trust({ ca, crl });
+  const { ca = systemCas(), crl, told } = texts;
+  const key = hash("sha256", `${ca}\0${crl ?? ""}\0${told ?? ""}`, "hex");
+  const trust = made.get(key) ?? new Trust({ ca, crl, told });
   made.delete(key);
   made.set(key, trust);
   const [oldest = key] = made.keys();

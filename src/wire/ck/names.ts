@@ -99,4 +99,41 @@ export const extension = {
   response: "response",
   /** One link, in a report. */
   link: "link",
+  /** One pair of KMs without a fibre, of which the reporting KM is one. */
+  pair: "pair",
+  /** Applications that the reporting KM serves. */
+  applications: "applications",
+  /** What applications used of one link. */
+  usage: "usage",
+  /** A session that is open, or has ended. */
+  session: "session",
+  /** The reporting KM itself. */
+  km: "km",
+  /** In what a controller says: another one leads. */
+  standby: "standby",
+  /** Of a relay: bits that are wanted, or were relayed. */
+  bits: "bits",
+  /** Of a Key relay request: the Response comes within so many seconds. */
+  within: "within_s",
+  /** Of a Key relay request: the reserved key that is to be relayed. */
+  reserved: "reserved_key_id",
+  /** Of a Key reservation request: the KM of the link whose key is reserved. */
+  next: "next_kma_id",
+  /** Of a Response to key relay request: the KM where the relay failed. */
+  failedAt: "failed_at",
+  /** Of a Session creation notification: the session is over. */
+  ended: "ended",
+  /** Of a Session creation request and notification: how the destination gets its keys. */
+  supply: "supply",
+  /** Of a Key relay request: a link is put into or out of service. */
+  service: "service",
+  /** Of a Response to report: a part of the list of certificates that the controller took back. */
+  revocations: "revocation_list",
 } as const;
+
+/** Keys of a session are brought to the destination, which does not ask for them (Q.4160 I.2); not told: it asks. */
+export const proactive = "proactive";
+
+/** Whether a link takes part in relays (IMDA RS QKDN §7.2). */
+export const services = ["in_service", "out_of_service", "standby", "reserved"] as const;
+export type Service = (typeof services)[number];

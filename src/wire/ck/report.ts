@@ -5,7 +5,7 @@
 import { Fault } from "../../base/errors.ts";
 import { Members } from "../kq2/members.ts";
 import type { CkExtension, CkMessage } from "./messages.ts";
-import { extension as known, limits } from "./names.ts";
+import { extension as known, limits, type Service, services } from "./names.ts";
 
 /** ITU-T X.733 §8.1.2.3, the most severe first. */
 export const severities = ["critical", "major", "minor", "warning", "indeterminate"] as const;
@@ -29,6 +29,12 @@ export interface LinkReport {
   readonly consumption?: number;
   /** Ratio, 0 to 0.5; of several modules the worst. */
   readonly qber?: number;
+  /** bit/s that its modules distil, as their nodes tell it. */
+  readonly secretKeyRate?: number;
+  /** Bits that were compared into stock since the link began. */
+  readonly matched?: number;
+  /** Default: in service. */
+  readonly service?: Service;
   /** Those that are raised, the most severe first. */
   readonly alarms: readonly LinkAlarm[];
 }
@@ -41,6 +47,9 @@ const names = {
   rate: "key_rate",
   consumption: "consumption_rate",
   qber: "qber",
+  secretKeyRate: "secret_key_rate",
+  matched: "matched_bits",
+  service: "service",
   alarms: "alarms",
   alarm: "name",
   severity: "severity",
@@ -55,6 +64,9 @@ export function linkExtension(link: LinkReport): CkExtension {
     ...(link.rate !== undefined && { [names.rate]: link.rate }),
     ...(link.consumption !== undefined && { [names.consumption]: link.consumption }),
     ...(link.qber !== undefined && { [names.qber]: link.qber }),
+    ...(link.secretKeyRate !== undefined && { [names.secretKeyRate]: link.secretKeyRate }),
+    ...(link.matched !== undefined && { [names.matched]: link.matched }),
+    ...(link.service !== undefined && { [names.service]: link.service }),
     [names.alarms]: link.alarms.map(({ name, severity }) => {
       return { [names.alarm]: name, [names.severity]: severity };
     }),
@@ -65,14 +77,19 @@ export function linkExtension(link: LinkReport): CkExtension {
 
 /** The links that a report tells of. Other extensions are not looked at. @throws Fault `ck.message` */
 export function linksIn(report: CkMessage): readonly LinkReport[] {
-  return (report.extension ?? [])
-    .filter((one) => Object.hasOwn(one, known.link))
+  return objectsIn(report, known.link).map(readLink);
+}
+
+/** The objects of one name among the extensions of a message. @throws Fault `ck.message` */
+export function objectsIn({ extension = [] }: CkMessage, name: string): readonly CkExtension[] {
+  return extension
+    .filter((one) => Object.hasOwn(one, name))
     .map((one) => {
-      const link = one[known.link];
-      if (typeof link !== "object" || link === null || Array.isArray(link)) {
-        throw bad("has a member that is no object", known.link);
+      const object = one[name];
+      if (typeof object !== "object" || object === null || Array.isArray(object)) {
+        throw bad("has a member that is no object", name);
       }
-      return readLink(link as CkExtension);
+      return object as CkExtension;
     });
 }
 
@@ -81,6 +98,9 @@ function readLink(object: CkExtension): LinkReport {
   const rate = members.maybeNumber(names.rate, 0);
   const consumption = members.maybeNumber(names.consumption, 0);
   const qber = members.maybeNumber(names.qber, 0, 0.5);
+  const secretKeyRate = members.maybeNumber(names.secretKeyRate, 0);
+  const matched = members.maybeWhole(names.matched);
+  const service = members.maybeWord(names.service, services);
   return {
     peer: members.text(names.peer, 1, limits.id),
     up: members.flag(names.up),
@@ -88,6 +108,9 @@ function readLink(object: CkExtension): LinkReport {
     ...(rate !== undefined && { rate }),
     ...(consumption !== undefined && { consumption }),
     ...(qber !== undefined && { qber }),
+    ...(secretKeyRate !== undefined && { secretKeyRate }),
+    ...(matched !== undefined && { matched }),
+    ...(service !== undefined && { service }),
     alarms: members.objects(names.alarms, most.alarms).map((one) => {
       return {
         name: one.text(names.alarm, 1, most.name),
@@ -97,7 +120,8 @@ function readLink(object: CkExtension): LinkReport {
   };
 }
 
-function bad(what: string, field: string, limit?: number): Fault {
+/** What is wrong with an extension of a report. */
+export function bad(what: string, field: string, limit?: number): Fault {
   const facts = { message: "Report", field, ...(limit !== undefined && { limit }) };
   return new Fault("ck.message", `message of Ck ${what}`, { ...facts, source: "profile" });
 }

@@ -107,6 +107,11 @@ export class CkSession {
     return this.#ended !== undefined;
   }
 
+  /** The other end knows the messages that are ours. */
+  get isOurs(): boolean {
+    return this.#options.ours;
+  }
+
   /** Commands of this end that have no answer yet. */
   get waiting(): number {
     return this.#waiting.size;

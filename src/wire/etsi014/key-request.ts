@@ -1,6 +1,6 @@
 /** The Key request (ETSI GS QKD 014 §6.2), as a KME reads it. Pure. */
 import { type Members, membersOf } from "./members.ts";
-import { longestSaeId, member, securityLevel, text } from "./names.ts";
+import { longestSaeId, member, securityLevel, sessionOption, text } from "./names.ts";
 import { badRequest, EtsiRefusal } from "./refusal.ts";
 
 export type SecurityLevel = (typeof securityLevel.levels)[number];
@@ -15,6 +15,8 @@ export interface KeyRequest {
   /** What the keys must be at least, and what they had better be. */
   readonly level: SecurityLevel;
   readonly wish: SecurityLevel;
+  /** The session whose destination is to be brought the keys; undefined: it fetches them. */
+  readonly session?: string;
   /** Options that were asked for without need, and are not known here. */
   readonly unhandled: boolean;
 }
@@ -108,13 +110,22 @@ function additionalOf(value: unknown, most: number): readonly string[] {
 }
 
 export function isSaeId(value: unknown): value is string {
-  return typeof value === "string" && value !== "" && [...value].length <= longestSaeId;
+  if (typeof value !== "string" || value === "") return false;
+  // A character is one or two units of UTF-16.
+  return value.length <= longestSaeId || [...value].length <= longestSaeId;
 }
 
-function extensionsOf(members: Members): Pick<KeyRequest, "level" | "wish" | "unhandled"> {
+function extensionsOf(
+  members: Members,
+): Pick<KeyRequest, "level" | "wish" | "unhandled" | "session"> {
   const { name, levels } = securityLevel;
   let level: SecurityLevel = "any";
+  let session: string | undefined;
   for (const [option, value] of options(members[member.mandatory], member.mandatory)) {
+    if (option === sessionOption.name) {
+      session = sessionOf(value);
+      continue;
+    }
     if (option !== name) throw new EtsiRefusal(400, text.mandatoryUnknown);
     const known = levels.find((one) => one === value);
     if (known === undefined) throw new EtsiRefusal(400, text.mandatoryUnmet);
@@ -127,7 +138,13 @@ function extensionsOf(members: Members): Pick<KeyRequest, "level" | "wish" | "un
     if (known === undefined) unhandled = true;
     else if (known !== "any") wish = known;
   }
-  return { level, wish, unhandled };
+  return { level, wish, unhandled, ...(session !== undefined && { session }) };
+}
+
+function sessionOf(value: unknown): string {
+  const isId = typeof value === "string" && value !== "" && value.length <= sessionOption.longest;
+  if (!isId) throw new EtsiRefusal(400, text.mandatoryUnmet);
+  return value;
 }
 
 /** Objects of one member each, in an array. */

@@ -3,6 +3,9 @@
 /** Where its methods are (§5.1, Table 1). */
 export const base = "/api/v1/keys/";
 
+/** Where what is the project's own is: proactive supply. */
+export const ownBase = { sessions: "/api/v1/sessions", notices: "/api/v1/notices" } as const;
+
 /** Members of a Key request (§6.2, Table 9). */
 export const member = {
   number: "number",
@@ -33,6 +36,9 @@ export const text = {
  * distilled on one link, or relayed by one-time pad alone.
  */
 export const securityLevel = { name: "security_level", levels: ["any", "otp"] } as const;
+
+/** The extension of a Key request that names a session for proactive supply, and its longest value, characters. */
+export const sessionOption = { name: "session_ID", longest: 128 } as const;
 
 /** Longest SAE ID, characters. */
 export const longestSaeId = 128;

@@ -19,12 +19,14 @@ export function pathOf(url: string): {
   readonly sae: string;
   readonly query: URLSearchParams;
 } {
-  const [path = "", ...rest] = (url[0] === "/" ? url : url.replace(absolute, "")).split("?");
-  const [written = "", last = "", ...more] = path.startsWith(base)
-    ? path.slice(base.length).split("/")
-    : [];
+  const whole = url[0] === "/" ? url : url.replace(absolute, "");
+  const mark = whole.indexOf("?");
+  const path = mark < 0 ? whole : whole.slice(0, mark);
+  const slash = path.startsWith(base) ? path.indexOf("/", base.length) : -1;
+  const last = slash < 0 ? "" : path.slice(slash + 1);
   const method = methods.find((one) => one === last);
-  if (method === undefined || more.length > 0) throw new EtsiRefusal(404, "no such path");
+  if (method === undefined) throw new EtsiRefusal(404, "no such path");
+  const written = path.slice(base.length, slash);
   let sae: string;
   try {
     sae = decodeURIComponent(written);
@@ -32,5 +34,5 @@ export function pathOf(url: string): {
     throw badRequest("the path is not percent-encoded UTF-8");
   }
   if (!isSaeId(sae)) throw badRequest("the path names no SAE");
-  return { method, sae, query: new URLSearchParams(rest.join("?")) };
+  return { method, sae, query: new URLSearchParams(mark < 0 ? "" : whole.slice(mark + 1)) };
 }

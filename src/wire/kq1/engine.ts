@@ -4,31 +4,13 @@
  * size, outside of the JavaScript heap. What is put there is the caller's to wipe, before it returns to the
  * event loop.
  */
+import { wasmRoom } from "../../base/wasm.ts";
 import { base64Module, sha256Module, unbase64Module } from "./engine-code.ts";
 
-declare const WebAssembly: {
-  readonly Memory: new (size: {
-    initial: number;
-    maximum: number;
-  }) => { readonly buffer: ArrayBuffer };
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (
-    module: object,
-    imports: { readonly env: { readonly memory: object } },
-  ) => { readonly exports: object };
-};
-
-/** Of 64 KiB each; as the text has it. */
-const pages = 68;
-const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-
-function instantiate(code: string): object {
-  const module = new WebAssembly.Module(Buffer.from(code, "base64"));
-  return new WebAssembly.Instance(module, { env: { memory } }).exports;
-}
+const { bytes, instantiate } = wasmRoom(68);
 
 /** The memory that the routines work in. */
-export const scratch = Buffer.from(memory.buffer);
+export const scratch = bytes;
 
 /**
  * Where in {@link scratch} things go: messages of short keys, behind what the routines have there; key

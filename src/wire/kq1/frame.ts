@@ -33,7 +33,8 @@ export function writeHeader(
 
 /** Cuts a stream into frames. Holds at most one frame; Length bounds it. */
 export class KqDeframer {
-  readonly #held = Buffer.alloc(header.length + header.maxPayload);
+  /** Made for the first frame that comes in parts: of a thousand connections most never have one. */
+  #held: Buffer = Buffer.alloc(0);
   #length = 0;
   readonly #frame = new KqFrame();
   readonly #onFrame: (frame: KqFrame) => void;
@@ -104,6 +105,7 @@ export class KqDeframer {
 
   /** Keeps what is missing of the frame, no more. @returns how many bytes were taken */
   #keep(chunk: Buffer, at: number): number {
+    if (this.#held.length === 0) this.#held = Buffer.alloc(header.length + header.maxPayload);
     const target = wanted(this.#held, 0, this.#length);
     const upTo = target < 0 ? header.length : target;
     const end = Math.min(chunk.length, at + upTo - this.#length);

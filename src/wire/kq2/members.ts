@@ -37,6 +37,14 @@ export class Members {
     return found;
   }
 
+  maybeWord<T extends string>(field: string, words: readonly T[]): T | undefined {
+    return this.#value(field) === undefined ? undefined : this.word(field, words);
+  }
+
+  maybeFlag(field: string): boolean | undefined {
+    return this.#value(field) === undefined ? undefined : this.flag(field);
+  }
+
   flag(field: string): boolean {
     const value = this.#value(field);
     if (typeof value !== "boolean") throw this.#bad("has a member that is no boolean", field);
@@ -50,6 +58,17 @@ export class Members {
       throw this.#bad("has a member that is no whole number", field);
     }
     return value as number;
+  }
+
+  maybeWhole(field: string): number | undefined {
+    return this.#value(field) === undefined ? undefined : this.whole(field);
+  }
+
+  /** Each between `least` and `most` characters, none of them a control character. */
+  texts(field: string, least: number, most: number, count: number): readonly string[] {
+    return this.#list(this.#value(field), field, count).map((one) => {
+      return new Members({ [field]: one }, this.#bad).text(field, least, most);
+    });
   }
 
   maybeNumber(

@@ -9,6 +9,7 @@ import { extentBook, layouts, useBook } from "./layout.ts";
 import type {
   ExtentBook,
   KxMessage,
+  MatchMac,
   Offer,
   Propose,
   SyncExtents,
@@ -16,8 +17,9 @@ import type {
   UseBook,
   VersionedRange,
 } from "./messages.ts";
-import { command, limits, protocolVersion, size } from "./names.ts";
+import { command, limits, size, versions } from "./names.ts";
 import type { Relay } from "./relay-messages.ts";
+import { cutRelay } from "./relay-pieces.ts";
 
 const types = new Map(
   Object.entries(command).map(([type, code]) => [code as number, type as KxMessage["type"]]),
@@ -72,8 +74,15 @@ export function digestOf(message: Propose | Offer): Buffer {
 }
 
 /** What the one-time MAC of this message is over: its payload without the tag. */
-export function relayText(message: Relay): Buffer {
+export function matchText(message: MatchMac): Buffer {
   return Buffer.from(payloadRoom.subarray(0, write(message) - size.tag));
+}
+
+/** What the one-time MAC of this message is over: its payload without the tag, then the pieces of a longer body. */
+export function relayText(message: Relay): Buffer[] {
+  const { pieces, last } = cutRelay(message);
+  const payload = Buffer.from(payloadRoom.subarray(0, write(last) - size.tag));
+  return [payload, ...pieces];
 }
 
 /** Books of extents, in as many messages as they need, each made when it is asked for; none for none. */
@@ -121,10 +130,10 @@ function write(message: KxMessage): number {
 function checkVersion(payload: Buffer): void {
   if (payload.length < 2) return;
   const version = payload.readUInt16BE(0);
-  if (version === protocolVersion) return;
+  if (versions.some((one) => one === version)) return;
   throw new Fault("kx.version", "the other KM speaks another version of the KM link", {
     version,
-    expected: protocolVersion,
+    expected: versions[0],
   });
 }
 

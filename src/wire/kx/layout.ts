@@ -1,9 +1,12 @@
 /** Fields of each message in the order in which they are on the wire; README.md has the same as tables. */
+
+import type { Deliver, Delivered } from "./deliver-messages.ts";
 import {
   blob,
   type Field,
   fixed,
   flag,
+  hex,
   list,
   maybe,
   maybeWord,
@@ -28,7 +31,7 @@ import type {
   UseBook,
   VersionedRange,
 } from "./messages.ts";
-import { codes, limits, protocolVersion, size } from "./names.ts";
+import { codes, limits, size, versions } from "./names.ts";
 import type { Relay, Relayed } from "./relay-messages.ts";
 
 /** A message without what the codec adds. */
@@ -45,6 +48,7 @@ const place = u32(0, limits.extentBytes);
 const version = u32(0, limits.version);
 const digest = fixed(size.digest);
 const id = fixed(size.id);
+const hexId = hex(size.id);
 const ids = packed(size.id, 0, limits.batchKeys);
 const offer = fixed(size.offer);
 const tag = fixed(size.tag);
@@ -53,10 +57,23 @@ const use = text(1, limits.useBytes);
 
 const ordered = ({ start, end }: Range | RegionBook) => (start < end ? undefined : "end");
 const range = struct<Range>({ extent: number, start: place, end: place }, ordered);
-const versionedRange = struct<VersionedRange>(
-  { extent: number, start: place, end: place, version },
-  ordered,
-);
+const versionedRange: Field<VersionedRange> = {
+  ...struct<VersionedRange>({ extent: number, start: place, end: place, version }, ordered),
+  // As a struct is read, without a look at what its fields are: there are as many of these as keys.
+  read(from) {
+    from.field = "extent";
+    const extent = number.read(from);
+    from.field = "start";
+    const start = place.read(from);
+    from.field = "end";
+    const end = place.read(from);
+    from.field = "version";
+    const value = { extent, start, end, version: version.read(from) };
+    from.field = "end";
+    if (start >= end) throw from.wrong("contradicts another field");
+    return value;
+  },
+};
 
 const region = struct<RegionBook>(
   { start: place, end: place, version, mark: place, giving: flag },
@@ -83,10 +100,16 @@ export const useBook = struct<UseBook>({
   ranges: list(range, 0, limits.ranges),
 });
 const fateCount = struct<FateCount>({ number: count, taken: count, expired: count });
-const offeredKey = struct<OfferedKey>({
-  id,
-  ranges: list(versionedRange, 1, limits.ranges),
-});
+const versionedRanges = list(versionedRange, 1, limits.ranges);
+const offeredKey: Field<OfferedKey> = {
+  ...struct<OfferedKey>({ id: hexId, ranges: versionedRanges }),
+  read(from) {
+    from.field = "id";
+    const named = hexId.read(from);
+    from.field = "ranges";
+    return { id: named, ranges: versionedRanges.read(from) };
+  },
+};
 
 const slave = u16(0, limits.slaves - 1);
 
@@ -95,7 +118,7 @@ const most = 0xffff;
 
 export const layouts: Layouts = {
   hello: struct({
-    version: u16(protocolVersion, protocolVersion),
+    version: u16(Math.min(...versions), Math.max(...versions)),
     from: kmId,
     to: kmId,
     incarnation: fixed(size.incarnation),
@@ -129,6 +152,7 @@ export const layouts: Layouts = {
     },
   ),
   match: struct({ number, digest }),
+  matchMac: struct({ number, digest, tag }),
   noMatch: struct({ number, reason: word(codes.noMatch), lacking: ids }),
   commit: struct({ number }),
   // 0: of no batch.
@@ -157,6 +181,20 @@ export const layouts: Layouts = {
     length: place,
   }),
   fateOk: struct({ number: count }),
+  deliver: struct<Body<Deliver>>({
+    delivery: id,
+    session: name(limits.session, limits.sessionBytes),
+    within: u32(1, limits.deliveryMs),
+    ids: packed(size.id, 1, limits.offerKeys),
+  }),
+  delivered: struct<Body<Delivered>>(
+    {
+      delivery: id,
+      failure: maybeWord(codes.delivery),
+      ids: packed(size.id, 0, limits.offerKeys),
+    },
+    ({ failure, ids: had }) => ((failure === undefined) === had.length > 0 ? undefined : "ids"),
+  ),
   give: struct({ range: versionedRange }),
   given: struct({ range: versionedRange }),
   ask: struct({ bytes: u64(1, limits.count) }),
@@ -187,5 +225,6 @@ export const layouts: Layouts = {
     failure: maybeWord(codes.relayFailure),
   }),
   relayVoid: struct({ relay: id }),
+  relayPiece: struct({ bytes: packed(1, 1, limits.relayPiece) }),
   alive: struct({}),
 };

@@ -4,7 +4,8 @@
  * All of them are idempotent: a message that comes twice changes nothing the second time.
  */
 
-import type { RelayMessage } from "./relay-messages.ts";
+import type { DeliveryMessage } from "./deliver-messages.ts";
+import type { RelayMessage, RelayPiece } from "./relay-messages.ts";
 
 /** A stretch of an extent's bytes, `[start, end)`. */
 export interface Range {
@@ -26,7 +27,7 @@ export type Fate = "T" | "X" | "V";
 /** First on each connection, from both ends. */
 export interface Hello {
   readonly type: "hello";
-  /** Version of this protocol: 1. */
+  /** Version of this protocol, as the ALPN has it. */
   readonly version: number;
   /** KM ID of the sender, and of the KM that it wants to talk to; 1 to 128 characters. */
   readonly from: string;
@@ -142,6 +143,13 @@ export interface Match {
   readonly digest: Buffer;
 }
 
+/** MATCH to a PROPOSE under a one-time MAC: under one, too. Of version 2. */
+export interface MatchMac extends Omit<Match, "type"> {
+  readonly type: "matchMac";
+  /** Over the payload without the tag, 16 bytes. */
+  readonly tag: Buffer;
+}
+
 export type NoMatchReason = "lacking" | "hash" | "number" | "length" | "full";
 
 export interface NoMatch {
@@ -169,8 +177,8 @@ export interface Abort {
 
 /** One key of an offer. */
 export interface OfferedKey {
-  /** KSA-key ID, 16 bytes. */
-  readonly id: Buffer;
+  /** KSA-key ID, 16 bytes as 32 hexadecimal digits. */
+  readonly id: string;
   readonly ranges: readonly VersionedRange[];
 }
 
@@ -282,6 +290,7 @@ export type KxMessage =
   | SyncEnd
   | Propose
   | Match
+  | MatchMac
   | NoMatch
   | Commit
   | Abort
@@ -296,5 +305,7 @@ export type KxMessage =
   | Give
   | Given
   | Ask
+  | DeliveryMessage
   | RelayMessage
+  | RelayPiece
   | Alive;

@@ -3,10 +3,19 @@
  * points and leaves the protocol open: this is the project's profile, written down in README.md.
  */
 
-/** In HELLO. Another version has another ALPN too, so that both ends agree before a byte is exchanged. */
-export const protocolVersion = 1;
+/** Of HELLO, the newest first. Each has an ALPN of its own, so that both ends agree before a byte is exchanged. */
+export const versions = [2, 1] as const;
+export type KxVersion = (typeof versions)[number];
+
 /** Application protocol in the TLS handshake (RFC 7301). */
-export const alpn = "qkd-kx/1";
+export function alpnOf(version: KxVersion): string {
+  return `qkd-kx/${version}`;
+}
+
+/** @param alpn that the handshake agreed upon; undefined: none of this protocol */
+export function versionOf(alpn: string | false | null | undefined): KxVersion | undefined {
+  return versions.find((version) => alpnOf(version) === alpn);
+}
 
 /** CommandCode of each message, in the header of Annex A of Kq-1. */
 export const command = {
@@ -21,6 +30,7 @@ export const command = {
   noMatch: 0x0113,
   commit: 0x0114,
   abort: 0x0115,
+  matchMac: 0x0116,
   offer: 0x0121,
   ack: 0x0122,
   assign: 0x0123,
@@ -29,13 +39,24 @@ export const command = {
   taken: 0x0126,
   fate: 0x0127,
   fateOk: 0x0128,
+  deliver: 0x0129,
+  delivered: 0x012a,
   give: 0x0131,
   given: 0x0132,
   ask: 0x0133,
   relay: 0x0141,
   relayed: 0x0142,
   relayVoid: 0x0143,
+  relayPiece: 0x0144,
 } as const;
+
+/** Commands that version 1 does not have. */
+export const sinceVersion2: ReadonlySet<number> = new Set([
+  command.matchMac,
+  command.relayPiece,
+  command.deliver,
+  command.delivered,
+]);
 
 /** Bytes of fields whose length never changes. */
 export const size = {
@@ -67,16 +88,24 @@ export const limits = {
   ranges: 1_024,
   /** Keys of one offer. */
   offerKeys: 1_024,
+  /** Session ID of a controller. */
+  session: 128,
+  sessionBytes: 512,
+  /** ms that an application may take to get keys which it has not asked for. */
+  deliveryMs: 600_000,
   /** Slaves of a set of applications. */
   slaves: 16,
   /** KMs of a route, with both its ends. */
   routeKms: 32,
   /** UTF-8 bytes of all their KM IDs: with the longest body a message fits a frame. */
   routeBytes: 4_096,
-  /** Bytes of a relayed key. */
-  relayBytes: 57_344,
-  /** Bytes of a message's body: AES-GCM adds its tag. */
+  /** Bytes of a relayed key; and of one that version 1 can carry. */
+  relayBytes: 1_048_576,
+  shortRelayBytes: 57_344,
+  /** Bytes of the body in the frame of a RELAY: AES-GCM adds its tag. */
   relayBody: 57_360,
+  /** Bytes of a piece of a longer body. */
+  relayPiece: 57_344,
   /** Seconds that the other application has to fetch a key. */
   pickUp: 31_622_400,
   /** u32 */
@@ -92,6 +121,7 @@ export const codes = {
   useState: ["O", "P", "S", "B", "T", "X", "V"],
   noMatch: ["lacking", "hash", "number", "length", "full"],
   refusal: ["used", "owner", "hash", "policy", "limit"],
+  delivery: ["session", "application", "refused", "late", "busy", "keys"],
   relayScheme: ["case-1", "case-2", "destination", "centralized", "aes"],
   relayStep: ["hop", "xor", "sum"],
   relayFailure: [
@@ -105,6 +135,7 @@ export const codes = {
     "tag",
     "full",
     "busy",
+    "long",
   ],
 } as const;
 

@@ -28,9 +28,12 @@ export interface Relay {
   readonly time: number;
   /** Bytes of the relayed key. */
   readonly length: number;
-  /** The relayed key under the pad, or an XOR of hops' keys; empty where the hop's key itself counts. */
+  /**
+   * The relayed key under the pad, or an XOR of hops' keys; empty where the hop's key itself counts. A longer one than a
+   * frame has room for goes in pieces (`relay-pieces.ts`).
+   */
   readonly body: Buffer;
-  /** One-time MAC over the payload without the tag, 16 bytes. */
+  /** One-time MAC over the payload without the tag, and then the pieces, 16 bytes. */
   readonly tag: Buffer;
 }
 
@@ -45,7 +48,9 @@ export type RelayFailure =
   | "pad"
   | "tag"
   | "full"
-  | "busy";
+  | "busy"
+  /** A KM of the route speaks version 1 with the next, which has no room for so long a key; told over version 2 alone. */
+  | "long";
 
 /** Back along the route: the destination has the key, durably, or what went wrong, and where. */
 export interface Relayed {
@@ -61,6 +66,12 @@ export interface Relayed {
 export interface RelayVoid {
   readonly type: "relayVoid";
   readonly relay: Buffer;
+}
+
+/** A part of the body of the RELAY that follows: nothing comes between them. Of version 2. */
+export interface RelayPiece {
+  readonly type: "relayPiece";
+  readonly bytes: Buffer;
 }
 
 export type RelayMessage = Relay | Relayed | RelayVoid;
