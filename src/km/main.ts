@@ -5,35 +5,39 @@ import { describe, Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
 import type { Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
-import { diskFiles } from "../host/disk/files.ts";
-import { lockFolder } from "../host/disk/lock.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
 import { stopRequested } from "../host/life/signals.ts";
 import { supervise } from "../host/life/supervisor.ts";
+import { tellHealth } from "../host/life/tell-health.ts";
 import { thisMachine } from "../host/machine.ts";
+import { readTexts } from "../host/tls/texts.ts";
 import { runDaemon } from "../ops/daemon/run.ts";
 import type { LogRing } from "../ops/local/log-ring.ts";
-import { alarmStatus } from "./alarms/told.ts";
+import { startRenewal } from "../ops/renewal/open.ts";
+import { renewalTables } from "./config/certificates.ts";
 import { type KmConfig, loadKmConfig, readKmConfig } from "./config/load.ts";
-import { openEngine } from "./io/engine/open.ts";
 import type { KxIdentity } from "./io/kx-dial.ts";
 import { KxDoor } from "./io/kx-door.ts";
-import { openMasterKey } from "./io/master-key-source.ts";
 import { createKmLocal } from "./local/local.ts";
+import { healthLine } from "./model/health.ts";
 import type { KmStatus } from "./model/status.ts";
+import { isRelayModule } from "./relay/modules.ts";
+import { ConfirmedStore } from "./store/confirmed-store.ts";
 import { Applications, KeyDelivery, rereadApplications } from "./wiring/applications.ts";
-import { reloadCertificates, watchCredentials } from "./wiring/credentials.ts";
+import { Controllers } from "./wiring/controllers.ts";
+import { goByRevocations, reloadCertificates, watchCredentials } from "./wiring/credentials.ts";
 import { Supplies } from "./wiring/intake.ts";
+import { tellLeftOver } from "./wiring/left-over.ts";
 import { LinkOfKm } from "./wiring/links.ts";
 import { Management } from "./wiring/management.ts";
+import { openStore } from "./wiring/open-store.ts";
 import { watchProgress } from "./wiring/progress.ts";
-import { KmRecords } from "./wiring/records.ts";
-import { MasterKeyOfStore } from "./wiring/rekey.ts";
 import { Relays } from "./wiring/relays.ts";
+import { openRevocations } from "./wiring/revocations.ts";
+import { openRpcDoor } from "./wiring/rpc-door.ts";
 import { SkipDelivery } from "./wiring/skip.ts";
 import { kmStatus } from "./wiring/status.ts";
-import { readTexts } from "./wiring/texts.ts";
 import { Watch } from "./wiring/watch.ts";
 
 const clock = systemClock;
@@ -95,28 +99,35 @@ async function start(
   };
   const { store, loaded, idKey, damage, records, masterKey } = await openStore(
     config,
-    { log, onFailure },
+    { clock, log, onFailure },
     house,
     locked,
   );
   const moment = () => ({ now: clock.now(), wall: clock.wall() });
+  let controllers: Controllers | undefined;
   const management = await Management.open(config, {
     ...thisMachine,
     records,
-    onTransition: (transition) => watch.alarm(transition),
+    onTransition: (transition) => {
+      watch.alarm(transition);
+      controllers?.changed();
+    },
     log,
   });
   house.defer(() => management.stop());
   const { alarms, tally } = management;
-  const lost = damage.segments.length + damage.groups + damage.extents.length;
+  const known = damage.segments.length + damage.groups;
+  const lost = Math.max(known, Math.sign(damage.keys)) + damage.extents.length;
   if (lost > 0) alarms.damaged(`${lost} ${lost === 1 ? "part" : "parts"}`, moment());
   const byModule = new Map<string, LinkOfKm>();
+  const leaving = new ConfirmedStore(store);
   const supplies = await Supplies.open({
     config,
     store,
     idKey,
     events: {
-      stored: (keys) => {
+      stored: (keys, confirmed) => {
+        leaving.confirming(keys.handles, confirmed);
         byModule.get(keys.module)?.stored(keys);
         tally.received(keys.module, clock.wall());
       },
@@ -126,6 +137,7 @@ async function start(
         alarms.conflict(module, moment());
       },
     },
+    onNews: () => controllers?.changed(),
     stockOf: (module) => byModule.get(module)?.bytes ?? 0,
     clock,
     log: log.child("kq1"),
@@ -136,14 +148,16 @@ async function start(
   const progress = new Progress();
   const incarnation = randomBytes(16);
   const { kx } = config;
-  const tls = () => readTexts(kx ?? {}) as KxIdentity;
+  const revocations = await openRevocations(config, clock, log.child("ck"));
+  house.defer(() => revocations.settled());
+  const tls = () => ({ ...readTexts(kx ?? {}), told: revocations.text }) as KxIdentity;
   const applications = new Applications(config);
   const links = config.links.map((link) => {
     const one = new LinkOfKm({
       me: config.km.id,
       config: link,
       modules: config.modules,
-      store,
+      store: leaving,
       loaded,
       incarnation,
       tls,
@@ -157,7 +171,9 @@ async function start(
         tally.told(name, event);
         alarms.told(name, event, moment());
         watch.link(name, event);
+        if (event.type === "ready") controllers?.changed();
       },
+      changed: () => controllers?.changed(),
       onFailure,
     });
     records.attach(link, one.core);
@@ -166,7 +182,8 @@ async function start(
     }
     return one;
   });
-  await supplies.intake.load(loaded.buffered);
+  await supplies.intake.load(loaded.buffered.filter(({ module }) => !isRelayModule(module)));
+  tellLeftOver(config, loaded, log.child("store"));
   const relays = new Relays({
     me: config.km.id,
     config: config.relay,
@@ -174,6 +191,9 @@ async function start(
     store,
     clock,
     log: log.child("relay"),
+    known: management.controlled,
+    route: (...asked) => controlled.route(...asked),
+    nextHops: (...ends) => controlled.nextHops(...ends),
     onFailure,
   });
 
@@ -182,6 +202,9 @@ async function start(
     applications,
     links,
     more: (link) => relays.demandOf(link),
+    session: (...asked) => controlled.admit(...asked),
+    sessions: () => controlled.sessions,
+    told: () => revocations.text,
     store,
     clock,
     log: log.child("etsi014"),
@@ -195,15 +218,55 @@ async function start(
         store,
         masterKey.status(),
         clock.now() - begun,
-        alarmStatus(alarms),
+        alarms.shown(),
         delivery?.keys.counts,
         relays.status(),
+        controlled.status(),
       ),
     );
+  const controlled = new Controllers({
+    config,
+    status,
+    applications,
+    relays: {
+      hasLink: (km) => relays.hasLink(km),
+      pair: (km) => relays.pairTo(km),
+      pairs: () => relays.pairs,
+      service: (link) => relays.serviceOf(link),
+      reserve: (...order) => relays.reserve(...order),
+      allocate: (...order) => relays.allocate(...order),
+      relayReserved: (...order) => relays.relayReserved(...order),
+      serve: (km, service) => {
+        if (!relays.serve(km, service)) return false;
+        management.saveControlled(relays.known);
+        controlled.changed();
+        return true;
+      },
+      routed: () => {
+        management.saveControlled(relays.known);
+        controlled.changed();
+      },
+    },
+    invite: (session, done) => {
+      if (delivery === undefined) done("not_supported");
+      else delivery.invite(session, done);
+    },
+    revoked: (...told) => revocations.told(...told),
+    clock,
+    log: log.child("ck"),
+    task: progress.beginner(clock),
+    event: (event) => {
+      watch.happened(event);
+      management.event(event);
+    },
+    onFailure,
+  });
+  controllers = controlled;
   const looking = every(clock, lookMs, () => {
     const told = status();
     management.look(told);
     watch.look(told, moment());
+    controlled.look(told);
   });
   house.defer(() => looking.cancel());
   local.serve({
@@ -231,6 +294,15 @@ async function start(
   }
   relays.start();
   house.defer(() => relays.stop());
+  controlled.start();
+  house.defer(() => controlled.stop());
+  const rpcs = await openRpcDoor(config.ck, {
+    answer: (...asked) => controlled.answer(...asked),
+    told: () => revocations.text,
+    clock,
+    log: log.child("ck"),
+  });
+  house.defer(() => rpcs?.close());
   await delivery?.listen();
   house.defer(() => delivery?.close());
   const skip =
@@ -249,16 +321,26 @@ async function start(
   house.defer(() => supplies.closeServers());
 
   const ways = links.map(({ way }) => way);
-  const users = { supplies, delivery, door, ways, page: watch, kxIdentity: tls };
+  const users = { supplies, delivery, door, ways, page: watch, controlled, rpcs, kxIdentity: tls };
   const certificates = watchCredentials(config, users, clock, log);
   house.defer(() => certificates.stop());
+  revocations.onChange(() => goByRevocations(users, log));
   const reload = () => reloadCertificates(certificates, management);
   process.on("SIGHUP", () => {
     const unreadable = reload().join(", ");
     if (unreadable !== "") log.warn("certificates cannot be read", { for: unreadable });
-    rereadApplications(() => readKmConfig(config.file).applications, applications, links, log);
+    const read = () => readKmConfig(config.file);
+    rereadApplications(() => read().applications, applications, links, log);
+    controlled.reread(() => read().controllers);
     skip?.look();
   });
+  const renewal = startRenewal(renewalTables(config), {
+    ...thisMachine,
+    tell: (name, why) => management.renewal(name, why),
+    onRenewed: reload,
+    log: log.child("est"),
+  });
+  house.defer(() => renewal?.stop());
   const bundle = async () => {
     // Seldom wanted, and much of the doctor with it.
     const { bundleOfSelf } = await import("./bundle/self.ts");
@@ -270,50 +352,11 @@ async function start(
   house.defer(() => asking.cancel());
   const watched = supervise({ progress, notify, clock, log });
   house.defer(() => watched.cancel());
+  const health = tellHealth(notify, clock, () => healthLine(links.map((one) => one.status())));
+  house.defer(() => health.cancel());
   log.info("running", { version: softwareVersion, km: config.km.id });
   notify.ready();
   return notify;
-}
-
-/** The folder is this process's alone (`locked` is called then), and the store in it is open. @throws Fault */
-async function openStore(
-  config: KmConfig,
-  { log, onFailure }: Pick<Surroundings, "log" | "onFailure">,
-  house: AsyncDisposableStack,
-  locked: () => Promise<void>,
-) {
-  const { km, store } = config;
-  const { limit_mb, wipe_after } = store;
-  await diskFiles.makeFolder(km.state_dir);
-  const lock = await lockFolder(km.state_dir);
-  house.defer(() => lock.release());
-  await locked();
-  // Before the store, so that they are closed after it: what the store still tells is on record.
-  const records = await KmRecords.open(config, clock, log.child("records"));
-  house.defer(() => records.close());
-  const found = await openMasterKey(config, clock);
-  let onRekeyed = () => {};
-  const opened = await openEngine({
-    folder: `${km.state_dir}/store`,
-    masterKey: found.key,
-    limitBytes: limit_mb * 1_000_000,
-    wipeAfter: wipe_after,
-    clock,
-    onFailure,
-    onRekeyed: () => onRekeyed(),
-  }).finally(() => found.key.fill(0));
-  house.defer(() => opened.store.close());
-  await found.settle();
-  const parts = { config, store: opened.store, records, clock, log: log.child("store") };
-  const masterKey = new MasterKeyOfStore(parts, found.from);
-  onRekeyed = () => masterKey.done();
-  const { segments, extents, groups } = opened.damage;
-  if (groups > 0) log.error("keys that came are damaged: lost", { groups });
-  for (const segment of segments) log.error("keys that came are damaged: lost", { segment });
-  for (const { link, number } of extents) {
-    log.error("stock is missing: lost", { link, extent: number });
-  }
-  return { ...opened, records, masterKey };
 }
 
 /** Closes what was opened. What is not closed in time is as after a power cut, and found so by the next start. */

@@ -80,11 +80,25 @@ export class Intake {
     const loading = Array.from(byModule, ([name, of]) => {
       const module = this.#byName.get(name);
       return new Promise<void>((resolve) => {
-        if (module === undefined) resolve();
+        if (module === undefined) this.#notComeAgain(of, resolve);
         else module.load(of, resolve);
       });
     });
     await Promise.all(loading);
+  }
+
+  /**
+   * A module has another name in the configuration now, or is gone from it: what waits under the name of before is not
+   * to come in a second time under another, from a node that has not noted that it was confirmed (rule S1).
+   */
+  #notComeAgain(keys: readonly BufferedKeys[], done: () => void): void {
+    let left = this.#byName.size;
+    if (left === 0) return done();
+    for (const module of this.#byName.values()) {
+      module.confirmed(keys, () => {
+        if (--left === 0) done();
+      });
+    }
   }
 
   /**

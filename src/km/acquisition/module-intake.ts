@@ -17,10 +17,10 @@ import type { IntakeModule, Line } from "./line.ts";
 /** What intake tells, and asks of matching, which works with what is in the buffer. */
 export interface IntakeEvents {
   /**
-   * Keys came into the buffer. They are durable, and so it is that their IDs were confirmed: they may leave it
-   * at any time, which {@link ModuleIntake.left} is to be told.
+   * Keys came into the buffer, durably. When they leave it {@link ModuleIntake.left} is to be told.
+   * @param confirmed calls back when it is durable that their IDs were confirmed: they leave it no sooner
    */
-  stored(buffered: BufferedKeys): void;
+  stored(buffered: BufferedKeys, confirmed: (done: () => void) => void): void;
   /**
    * Another key came under the ID of this one, which is to be dropped unless a batch has it.
    * @param id 16 bytes
@@ -100,12 +100,14 @@ export class ModuleIntake {
    * @param done when it is durable that these IDs were confirmed: matching may hear of the keys then
    */
   load(buffered: readonly BufferedKeys[], done: () => void): void {
-    for (const { ids, handles } of buffered) {
-      const words = this.#parts.mask.of(ids);
-      this.#hold(words, handles);
-      // What was stored last before a crash may not have been written down.
-      this.#parts.memory.remember(words);
-    }
+    for (const { ids, handles } of buffered) this.#hold(this.#parts.mask.of(ids), handles);
+    // What was stored last before a crash may not have been written down.
+    this.confirmed(buffered, done);
+  }
+
+  /** Their IDs are known from now on. @param done when that is durable */
+  confirmed(keys: readonly BufferedKeys[], done: () => void): void {
+    for (const { ids } of keys) this.#parts.memory.remember(this.#parts.mask.of(ids));
     this.#parts.memory.settled(done);
   }
 
@@ -184,7 +186,7 @@ export class ModuleIntake {
     for (let i = 0; i < bits.length; i++) this.counts.bits += bits[i] as number;
     this.counts.keys += handles.length;
     memory.remember(words);
-    memory.settled(() => events.stored(stored));
+    events.stored(stored, (done) => memory.settled(done));
     for (let i = 0; i < handles.length; i++) this.#say(put, i, "success");
     if (this.#waiting.size === 0) return;
     for (const [i, handle] of handles.entries()) {
@@ -245,17 +247,14 @@ export class ModuleIntake {
 
   /** Which of the two is right is not known: neither is used, if that is still possible. */
   #conflict(repeat: Repeat, handle: Handle): void {
-    const { memory, events } = this.#parts;
+    const { events } = this.#parts;
     const { id, words } = repeat;
     const compared = () => this.#compared(repeat, false);
     if (this.#contested.hasId(id)) return compared();
     this.#contested.add(id, handle, () => {
-      // Matching has heard of the key by then.
-      memory.settled(() => {
-        if (!events.keepOut(this.module.name, id)) this.#contested.delete(id);
-        else if (this.#table.get(words, 0) === handle) this.#table.delete(words, 0);
-        compared();
-      });
+      if (!events.keepOut(this.module.name, id)) this.#contested.delete(id);
+      else if (this.#table.get(words, 0) === handle) this.#table.delete(words, 0);
+      compared();
     });
   }
 

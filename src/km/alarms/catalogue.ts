@@ -6,6 +6,7 @@
 import type { AlarmKind } from "../../ops/alarms/alarm-kind.ts";
 import { machineKinds } from "../../ops/alarms/machine-alarms.ts";
 import { managerKinds } from "../../ops/alarms/manager-alarms.ts";
+import { stateKind } from "../../ops/alarms/program-alarms.ts";
 
 const minute = 60_000;
 
@@ -17,6 +18,14 @@ export const catalogue = {
     raiseAfterMs: 30_000,
     text: "the key manager at the other end of the link is not connected: keys wait uncompared",
     action: "look at both key managers and the network between them: qkd-km links, the log",
+  },
+  controller_away: {
+    type: "communications",
+    cause: "communicationsSubsystemFailure",
+    severities: ["minor"],
+    raiseAfterMs: 30_000,
+    text: "no controller is connected: keys are relayed by the routes that are known, and no others",
+    action: "look at the controllers and the network to them: qkd-km doctor",
   },
   matching_fails: {
     type: "quality_of_service",
@@ -60,6 +69,15 @@ export const catalogue = {
     raiseAfterMs: minute,
     text: "there is little key to allocate on this link",
     action: "look at the rate of its modules and at who uses the keys",
+  },
+  relay_fails: {
+    type: "quality_of_service",
+    cause: "performanceDegraded",
+    severities: ["major"],
+    raiseAfterMs: 30_000,
+    text: "keys of this link are not relayed any more, and little is left",
+    action:
+      "look at the key manager that the alarm names: its links, their stock, its relay.transit; qkd-km status tells more",
   },
   node_silent: {
     type: "communications",
@@ -117,14 +135,7 @@ export const catalogue = {
     text: "the key exchange of the link to the other key manager is not post-quantum",
     action: "update the other key manager: both ends have X25519MLKEM768 then",
   },
-  state_damaged: {
-    type: "processing_error",
-    cause: "corruptData",
-    severities: ["critical"],
-    latched: true,
-    text: "the file of alarms and commands, or the outbox, cannot be written or was damaged",
-    action: "check the disk; keys go on, but no command is taken that cannot be recorded",
-  },
+  ...stateKind("keys go on"),
   records_lost: {
     type: "processing_error",
     cause: "queueSizeExceeded",

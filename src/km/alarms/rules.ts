@@ -1,15 +1,14 @@
 /** What the key manager's state and events mean for its alarms. Pure: time is passed in. */
 import { type Duration, ms } from "../../base/duration.ts";
-import type { AlarmRecord, FlapLimits, Transition } from "../../ops/alarms/alarm.ts";
-import { AlarmBook } from "../../ops/alarms/book.ts";
-import { type MachineRuleOptions, MachineRules } from "../../ops/alarms/machine-alarms.ts";
-import { ManagerRules } from "../../ops/alarms/manager-alarms.ts";
+import type { FlapLimits, Transition } from "../../ops/alarms/alarm.ts";
+import type { MachineRuleOptions } from "../../ops/alarms/machine-alarms.ts";
+import { ProgramAlarms } from "../../ops/alarms/program-alarms.ts";
 import { step, threshold } from "../../ops/alarms/rules.ts";
 import type { Level, Moment } from "../../ops/alarms/severity.ts";
-import type { AlarmView } from "../../ops/alarms/view.ts";
+import type { RelayPairStatus } from "../model/relay-status.ts";
 import type { KmStatus, LinkStatus } from "../model/status.ts";
 import type { LinkEvent } from "../peer/events.ts";
-import { catalogue, isAlarmName, type KmAlarmName } from "./catalogue.ts";
+import { catalogue, type KmAlarmName } from "./catalogue.ts";
 
 /** Bits of one's own that are little, where none is configured. */
 const littleBits = 65_536;
@@ -26,139 +25,106 @@ export interface KmAlarmOptions {
   readonly flap?: FlapLimits;
   /** How long the other key manager is away before it is told, and back before that is over, ms. */
   readonly peerAway?: Duration;
+  /** How long no controller is connected before it is told, ms. */
+  readonly controllerAway?: Duration;
   readonly machine?: MachineRuleOptions;
   readonly onTransition?: (transition: Transition) => void;
 }
 
-export class KmAlarms implements AlarmView {
-  /** About certificates, revocation lists and the clock. */
-  readonly machine: MachineRules;
-  /** About the way to the manager. */
-  readonly manager: ManagerRules;
-  readonly #book: AlarmBook<KmAlarmName>;
+export class KmAlarms extends ProgramAlarms<KmAlarmName> {
   readonly #plain: boolean;
   #fill: Level = "cleared";
 
-  constructor({ plain, flap, peerAway, machine, onTransition = () => {} }: KmAlarmOptions) {
-    this.#plain = plain;
-    this.#book = new AlarmBook<KmAlarmName>({
+  constructor(options: KmAlarmOptions) {
+    const { plain, flap, peerAway, controllerAway, machine, onTransition } = options;
+    super({
       catalogue,
       flap: flap ?? usualFlap,
-      timing: (name) =>
-        name === "peer_away" && peerAway !== undefined
-          ? { raiseAfterMs: peerAway, clearAfterMs: Math.min(peerAway, usualClearMs) }
-          : undefined,
+      timing: (name) => {
+        const away = { peer_away: peerAway, controller_away: controllerAway };
+        const after = name in away ? away[name as keyof typeof away] : undefined;
+        if (after === undefined) return undefined;
+        return { raiseAfterMs: after, clearAfterMs: Math.min(after, usualClearMs) };
+      },
+      machine: machine ?? usualMachine,
+      object: "km",
       onTransition,
     });
-    this.machine = new MachineRules(machine ?? usualMachine, this.#book, "km");
-    this.manager = new ManagerRules(this.#book);
-  }
-
-  /**
-   * Goes on from the alarms of before a restart.
-   * @param exists whether what this alarm is about is still configured
-   */
-  restore(
-    saved: readonly AlarmRecord[],
-    exists: (name: KmAlarmName, object: string) => boolean,
-    moment: Moment,
-  ): void {
-    const known = saved.filter(({ name }) => isAlarmName(name));
-    this.#book.restore(known, exists, moment);
+    this.#plain = plain;
   }
 
   /** The state of now; at least once a second. */
-  look({ store, links, modules }: KmStatus, moment: Moment): void {
-    this.#signal("plain_link", "kq1", this.#plain ? "major" : "cleared", moment);
+  look({ store, links, modules, relay, controllers = [] }: KmStatus, moment: Moment): void {
+    this.signal("plain_link", "kq1", this.#plain ? "major" : "cleared", moment);
     const fill = store.limit_bytes === 0 ? 0 : store.disk_bytes / store.limit_bytes;
     this.#fill = store.full ? "critical" : threshold(this.#fill, fill, fillSteps, "above");
     const detail = `${Math.round(fill * 100)} % of its limit`;
-    this.#signal("store_full", "store", this.#fill, moment, detail);
-    for (const link of links) this.#link(link, moment);
+    this.signal("store_full", "store", this.#fill, moment, detail);
+    for (const link of links) {
+      const pair = relay?.pairs.find((one) => one.link === link.name);
+      this.#link(link, pair !== undefined, moment);
+      if (pair !== undefined) this.#relays(link, pair, moment);
+    }
     for (const { name, told } of modules) {
       const level = told === undefined || told.current ? "cleared" : "minor";
-      this.#signal("node_silent", name, level, moment, `told last by ${told?.node}`);
+      this.signal("node_silent", name, level, moment, `told last by ${told?.node}`);
     }
-    this.#book.tick(moment);
+    const isAlone = controllers.length > 0 && !controllers.some(({ connected }) => connected);
+    const names = controllers.map(({ name }) => name).join(", ");
+    this.signal("controller_away", "ck", isAlone ? "minor" : "cleared", moment, names);
+    this.book.tick(moment);
   }
 
-  #link(link: LinkStatus, moment: Moment): void {
+  /** How much should be there is the policy of its pool. */
+  #relays(link: LinkStatus, pair: RelayPairStatus, moment: Moment): void {
+    const { low_bits = littleBits, failing_since, last_failure: last } = pair;
+    const little = link.stock_bits + link.peer_stock_bits < low_bits;
+    const fails = failing_since !== undefined && little && link.session === "ready";
+    const detail = last && `${last.failure} at ${last.at}, by way of ${last.route.join(", ")}`;
+    this.signal("relay_fails", link.name, fails ? "major" : "cleared", moment, detail);
+  }
+
+  #link(link: LinkStatus, isRelayed: boolean, moment: Moment): void {
     const { name, session, waiting_keys, stock_bits, peer_stock_bits, key_exchange } = link;
     const ready = session === "ready";
     const when = (holds: boolean, level: Level): Level => (holds ? level : "cleared");
-    this.#signal("peer_away", name, when(!ready, "major"), moment, `${waiting_keys} keys wait`);
+    this.signal("peer_away", name, when(!ready, "major"), moment, `${waiting_keys} keys wait`);
     const waits = ready && waiting_keys > 0 && link.oldest_s > 60;
     const detail = `${waiting_keys} keys wait, the oldest for ${Math.round(link.oldest_s)} s`;
-    this.#signal("matching_fails", name, when(waits, "major"), moment, detail);
-    const little = ready && link.matched_bits > 0 && stock_bits + peer_stock_bits < littleBits;
-    this.#signal(
-      "stock_low",
-      name,
-      when(little, "minor"),
-      moment,
-      `${stock_bits} bits are its own`,
-    );
+    this.signal("matching_fails", name, when(waits, "major"), moment, detail);
+    const little =
+      ready && !isRelayed && link.matched_bits > 0 && stock_bits + peer_stock_bits < littleBits;
+    this.signal("stock_low", name, when(little, "minor"), moment, `${stock_bits} bits are its own`);
     const differs = ready && !link.same_policy;
-    this.#signal("policy_differs", name, when(differs, "warning"), moment);
+    this.signal("policy_differs", name, when(differs, "warning"), moment);
     const classical = key_exchange !== undefined && !key_exchange.includes("MLKEM");
-    this.#signal("classical_link", name, when(classical, "warning"), moment, key_exchange);
+    this.signal("classical_link", name, when(classical, "warning"), moment, key_exchange);
   }
 
   /** Something happened on a link. */
   told(link: string, event: LinkEvent, moment: Moment): void {
-    if (event.type === "differs") this.#book.occurred("keys_differ", link, moment, {});
+    if (event.type === "differs") this.book.occurred("keys_differ", link, moment, {});
     else if (event.type === "expired") {
       const by = event.lackedBy === "them" ? "the other end" : "this end";
       const detail = `${event.keys} keys, lacked by ${by}`;
-      this.#book.occurred("keys_unmatched", link, moment, { value: event.keys, detail });
+      this.book.occurred("keys_unmatched", link, moment, { value: event.keys, detail });
     } else if (event.type === "restored") {
       const whose = event.which === "us" ? "this key manager's" : "the other key manager's";
       const detail = `${whose} disk: at transaction ${event.mark}, was at ${event.remembered}`;
-      this.#book.occurred("restored_disk", link, moment, { detail });
+      this.book.occurred("restored_disk", link, moment, { detail });
     }
   }
 
   conflict(module: string, moment: Moment): void {
-    this.#book.occurred("duplicate_key_id", module, moment, {});
+    this.book.occurred("duplicate_key_id", module, moment, {});
   }
 
   damaged(what: string, moment: Moment): void {
-    this.#book.occurred("store_damaged", "store", moment, { detail: what });
-  }
-
-  /** @param file which one cannot be written, or was damaged @param why undefined: it can be written again */
-  file(file: string, why: string | undefined, moment: Moment): void {
-    this.#signal("state_damaged", file, why === undefined ? "cleared" : "critical", moment, why);
+    this.book.occurred("store_damaged", "store", moment, { detail: what });
   }
 
   /** @param records so many, or more */
   recordsLost(records: number, moment: Moment): void {
-    this.#book.occurred("records_lost", "manager", moment, { value: records });
-  }
-
-  /** Raised now, or waiting to be acknowledged. */
-  raised(): AlarmRecord[] {
-    return this.#book.records().filter(({ severity }) => severity !== "cleared");
-  }
-
-  records(): readonly AlarmRecord[] {
-    return this.#book.records();
-  }
-
-  record(id: string): AlarmRecord | undefined {
-    return this.#book.record(id);
-  }
-
-  forget(id: string): void {
-    this.#book.forget(id);
-  }
-
-  acknowledge(id: string, by: string, moment: Moment): "unknown_alarm" | "not_raised" | undefined {
-    return this.#book.acknowledge(id, by, moment);
-  }
-
-  #signal(name: KmAlarmName, object: string, level: Level, moment: Moment, detail = ""): void {
-    const told = level !== "cleared" && detail !== "" ? { level, detail } : { level };
-    this.#book.signal(name, object, told, moment);
+    this.book.occurred("records_lost", "manager", moment, { value: records });
   }
 }

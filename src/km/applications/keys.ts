@@ -15,14 +15,19 @@ import { text } from "../../wire/etsi014/names.ts";
 import { badRequest, EtsiRefusal, unauthorized } from "../../wire/etsi014/refusal.ts";
 import { limits } from "../../wire/kx/names.ts";
 import type { LinkBooks } from "../store/books.ts";
-import { setOf, useOf } from "../store/sae-set.ts";
+import { bytesOf } from "../store/ranges.ts";
+import { useOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import type { Owner, Request, Shortage } from "../supply/owner.ts";
 import type { Peer } from "../supply/peer.ts";
 import { KeyAllowance } from "./allowance.ts";
 import { FairTurns } from "./fair.ts";
+import { type Found, setOfKeys } from "./found.ts";
+import { KeysInSession } from "./keys-in-session.ts";
+import { noSession } from "./no-session.ts";
 import { Outstanding } from "./outstanding.ts";
 import { Prepared } from "./prepared.ts";
+import type { DeliveringLink } from "./proactive.ts";
 import type { Application, ApplicationTable } from "./table.ts";
 
 /** A link, as far as keys for applications concern it. */
@@ -38,8 +43,8 @@ export interface KeyLink {
     readonly phase: string;
     readonly books: LinkBooks;
     readonly owner: Pick<Owner, "request" | "preOffer" | "prepared">;
-    readonly peer: Pick<Peer, "take">;
-  };
+    readonly peer: Pick<Peer, "take" | "abandon">;
+  } & Pick<DeliveringLink["core"], "version" | "send">;
 }
 
 /** Keys that an application may have, of a link: their bytes are read next. */
@@ -59,6 +64,18 @@ export interface KeysOptions {
   readonly me: string;
   readonly table: () => ApplicationTable;
   readonly links: readonly KeyLink[];
+  /**
+   * Whether an application may have keys with others now; asked for those that want sessions alone.
+   * @param done once: why not; undefined: it may
+   */
+  readonly session?: (
+    master: string,
+    slaves: readonly string[],
+    keys: number,
+    done: (why: string | undefined) => void,
+  ) => void;
+  /** Default: no application may be brought keys. */
+  readonly inSession?: KeysInSession;
   /** What brings a link more stock, if anything does. */
   readonly more?: (link: string) => More | undefined;
   readonly limits: KeyLimits;
@@ -107,10 +124,26 @@ const shortages: Readonly<Record<Shortage, { message: string; retryAfter: number
 
 /** What was asked and what came of it, of an application with others. */
 export interface PairCounts {
+  /** KM ID at the other end of the link whose keys they are. */
+  readonly peer: string;
   requests: number;
   /** Handed out here. */
   keys: number;
+  bits: number;
   refused: number;
+}
+
+/** A question that may be answered. */
+interface Asked {
+  readonly caller: Application;
+  readonly link: KeyLink;
+  readonly use: string;
+  readonly request: KeyRequest;
+  readonly count: PairCounts;
+  /** To which the keys are brought, in the session of the request. */
+  readonly slave: string;
+  /** Monotonic, ms. */
+  readonly deadline: number;
 }
 
 /** Pairs that are counted apart. */
@@ -123,9 +156,11 @@ export class ApplicationKeys {
   readonly #outstanding = new Outstanding();
   readonly #counts = new Map<string, PairCounts>();
   readonly #prepared: Prepared;
+  readonly #inSession: KeysInSession;
 
   constructor(options: KeysOptions) {
     this.#options = options;
+    this.#inSession = options.inSession ?? new KeysInSession();
     const { prepared: keys, limits, pickUp, answerTimeout: deadlineMs, now } = options;
     this.#prepared = new Prepared({ keys, length: limits.standard / 8, pickUp, deadlineMs, now });
   }
@@ -175,18 +210,36 @@ export class ApplicationKeys {
 
   /** "Get key" (§5.2). @param done once */
   give(caller: Application, slaveId: string, request: KeyRequest, done: Grant): void {
-    const { now, answerTimeout, pickUp } = this.#options;
-    const { link, use } = this.#set(caller, [slaveId, ...request.additional]);
+    const { session, now, answerTimeout } = this.#options;
+    const slaves = [slaveId, ...request.additional];
+    const { link, use } = this.#set(caller, slaves);
     // Where keys were relayed those that are less are left out.
     const most = link.isRelayed ? "otp" : link.level;
     if (!meets(most, request.level)) throw new EtsiRefusal(400, text.mandatoryUnmet);
-    const count = this.#count(use);
+    const asked: Asked = {
+      ...{ caller, link, use, request, count: this.#count(use, link), slave: slaveId },
+      deadline: now() + answerTimeout,
+    };
+    if (request.session !== undefined) {
+      this.#inSession.check(asked);
+      return this.#give(asked, done);
+    }
+    if (!caller.sessions || session === undefined) return this.#give(asked, done);
+    session(caller.id, slaves, request.number, (why) => {
+      if (why === undefined) return this.#give(asked, done);
+      asked.count.refused++;
+      done(noSession(why));
+    });
+  }
+
+  #give(asked: Asked, done: Grant): void {
+    const { caller, link, use, request, count, deadline } = asked;
+    const { now, pickUp } = this.#options;
     const wait = this.#allowance.take(caller.id, request.number, caller.rate, now());
     if (wait > 0) {
       count.refused++;
       return done(new EtsiRefusal(429, "more keys than the SAE may have", [], wait));
     }
-    const deadline = now() + answerTimeout;
     const otpOnly = request.level === "otp" && link.isRelayed === true;
     const level = otpOnly ? "otp" : link.level;
     const only = otpOnly ? { otpOnly } : {};
@@ -200,7 +253,8 @@ export class ApplicationKeys {
     }
     const answered: Grant = (result) => {
       held(!(result instanceof EtsiRefusal));
-      if (result instanceof EtsiRefusal) this.#allowance.giveBack(caller.id, request.number);
+      if (!(result instanceof EtsiRefusal)) return this.#inSession.bring(asked, result, done);
+      this.#allowance.giveBack(caller.id, request.number);
       done(result);
     };
     this.#inTurn(caller, count, answered, (end) => {
@@ -263,7 +317,7 @@ export class ApplicationKeys {
   take(caller: Application, masterId: string, ids: readonly string[], done: Grant): void {
     const { now } = this.#options;
     const { slave: master, link } = this.#partner(caller, masterId);
-    const count = this.#count(useOf([master.id, caller.id]));
+    const count = this.#count(useOf([master.id, caller.id]), link);
     const until = now() + assignedWithinMs;
     this.#inTurn(caller, count, done, (end) => {
       const look = () => {
@@ -299,7 +353,10 @@ export class ApplicationKeys {
     const isTaken = this.#turns.add(caller.id, (next) =>
       work((result) => {
         if (result instanceof EtsiRefusal) count.refused++;
-        else count.keys += result.uses.length;
+        else {
+          count.keys += result.uses.length;
+          for (const { ranges } of result.uses) count.bits += bytesOf(ranges) * 8;
+        }
         next();
         done(result);
       }),
@@ -309,12 +366,17 @@ export class ApplicationKeys {
     done(new EtsiRefusal(503, "too many requests of the SAE wait", [], 1));
   }
 
-  #count(use: string): PairCounts {
+  #count(use: string, { peer }: KeyLink): PairCounts {
     const known = this.#counts.get(use);
-    const count = known ?? { requests: 0, keys: 0, refused: 0 };
+    const count = known ?? { peer, requests: 0, keys: 0, bits: 0, refused: 0 };
     if (known === undefined && this.#counts.size < mostPairs) this.#counts.set(use, count);
     count.requests++;
     return count;
+  }
+
+  /** @throws EtsiRefusal if they may share no keys */
+  checkPair(caller: Application, other: string): void {
+    this.#partner(caller, other);
   }
 
   /** @throws EtsiRefusal if they may share no keys */
@@ -327,32 +389,4 @@ export class ApplicationKeys {
     if (link === undefined) throw badRequest("no QKD link leads to the KME of the other SAE");
     return { slave, link };
   }
-}
-
-/** The set that keys are bound to, and the place of the caller among its slaves. */
-interface Found {
-  readonly use: string;
-  readonly slave: number;
-}
-
-/** @returns "soon": handed to their master a moment ago, and the word of that is on its way; "others": not the caller's */
-function setOfKeys(
-  uses: ReadonlyMap<string, Use>,
-  ids: readonly string[],
-  master: string,
-  caller: string,
-): Found | "soon" | "mixed" | "others" {
-  const keys = ids.flatMap((id) => uses.get(id) ?? []);
-  // Given out here, to be fetched at the other end.
-  if (keys.some(({ owner }) => owner)) return "others";
-  if (keys.some(({ state, request }) => state === "B" && request === undefined)) return "soon";
-  const requests = new Set(keys.flatMap(({ request }) => request ?? []));
-  let found: Found = { use: useOf([master, caller]), slave: 0 };
-  for (const use of requests) {
-    const [first, ...slaves] = setOf(use) ?? [];
-    // For others: also who is registered learns no more.
-    if (first !== master || !slaves.includes(caller)) return "others";
-    found = { use, slave: slaves.indexOf(caller) };
-  }
-  return requests.size > 1 ? "mixed" : found;
 }

@@ -4,7 +4,7 @@
  */
 import { bytesOf } from "../store/ranges.ts";
 import { setOf } from "../store/sae-set.ts";
-import type { Use } from "../store/shapes.ts";
+import type { Uses } from "../store/use-table.ts";
 
 /** What was fetched since is seen at the next count, so long after the last one at the soonest, ms. */
 const countEveryMs = 1_000;
@@ -12,7 +12,7 @@ const countEveryMs = 1_000;
 /** A link, as far as its keys are counted. */
 export interface CountedLink {
   readonly name: string;
-  readonly core: { readonly books: { readonly uses: ReadonlyMap<string, Use> } };
+  readonly core: { readonly books: { readonly uses: Uses } };
 }
 
 interface OfLink {

@@ -19,6 +19,8 @@ export interface Application {
   readonly rate: { readonly keysPerS: number; readonly burst: number };
   /** Bits of a link's stock that it may hold, given to it and not fetched by its partners; undefined: any number. */
   readonly outstandingBits?: number | undefined;
+  /** The controller is asked for a session before it is given keys. */
+  readonly sessions?: boolean | undefined;
   /** Its system ID in SKIP; default: its SAE ID. */
   readonly systemId?: string | undefined;
   /** How it shows who it is over SKIP, if it may ask over it. */

@@ -10,9 +10,12 @@ import {
   type Typed,
   UsageError,
 } from "../../host/terminal/program.ts";
-import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
+import { openTerminal } from "../../host/terminal/terminal.ts";
+import { acknowledgedText } from "../../ops/cli/acknowledged.ts";
 import { ask, CliError } from "../../ops/cli/client.ts";
-import { type Acknowledged, kmSockets } from "../local/local.ts";
+import type { Acknowledged } from "../../ops/local/caller.ts";
+import { changedSite, siteTrouble } from "../../ops/site/told.ts";
+import { kmSockets } from "../local/local.ts";
 import type { KmStatus } from "../model/status.ts";
 import { compromise, listKeys, showKey } from "./ask-records.ts";
 import {
@@ -142,7 +145,14 @@ const commands: readonly Command<Options>[] = [
   {
     call: "run",
     isDaemon: true,
-    run: async ({ file }) => (await import("../main.ts")).run(await loadConfig(file)),
+    run: async ({ file }) => {
+      const trouble = siteTrouble(process.env, "km");
+      if (trouble !== undefined) {
+        throw new CliError(changedSite(trouble), exit.config);
+      }
+      const { startKmConfig } = await import("../config/load.ts");
+      return (await import("../main.ts")).run(startKmConfig(file));
+    },
   },
   {
     call: "check-config [FILE]",
@@ -246,20 +256,14 @@ const program: Program<typeof options> = {
   commands,
 };
 
-const notAcknowledged: Readonly<Record<string, string>> = {
-  unknown_alarm: "there is no such alarm: see qkd-km alarms",
-  not_raised: "it is over, or acknowledged already",
-};
-
 /** @throws CliError if it was not */
 async function acknowledge(given: Given): Promise<number> {
   const { ack: alarm = "", json } = given.values;
   const { sockets } = await asking(given);
   const acted = await ask<Acknowledged>(sockets, "acknowledge_alarm", { alarm }, undefined, who);
   if (json) pass(acted);
-  if (acted.status === "done") return json ? exit.ok : print(`${tidy(alarm)} is acknowledged\n`);
-  const why = notAcknowledged[acted.reason ?? ""] ?? tidy(acted.reason ?? "");
-  throw new CliError(`not acknowledged: ${why}`, exit.failed);
+  const text = acknowledgedText(acted, alarm, who.command);
+  return json ? exit.ok : print(text);
 }
 
 /** @throws ConfigError with all that is wrong, unless that is printed as JSON */

@@ -39,7 +39,7 @@ export function relayLines({ relay }: Pick<KmStatus, "relay">): string[] {
 
 function lastFailure({ link, last_failure: last }: RelayPairStatus): string[] {
   if (last === undefined) return [];
-  const way = last.route.join(", ");
+  const way = last.route.length === 0 ? "no route" : last.route.join(", ");
   return wrap(
     `${link}: failed last at ${last.at} (${last.failure}), by ${way}, ${last.time}`,
     width,

@@ -3,14 +3,15 @@
 import { facts, table, wrap } from "../../host/terminal/table.ts";
 import { tidy } from "../../host/terminal/terminal.ts";
 import { bytes, duration, percent, rate, whole } from "../../host/terminal/units.ts";
+import type { ShownAlarm } from "../../ops/alarms/program-alarms.ts";
 import type {
-  KmAlarmStatus,
   KmStatus,
   LinkStatus,
   MasterKeyStatus,
   ModuleStatus,
   NodeAlarmStatus,
 } from "../model/status.ts";
+import { controllerLines } from "./show-controllers.ts";
 import { relayLines } from "./show-relays.ts";
 
 const width = 80;
@@ -55,6 +56,7 @@ export function statusText(status: KmStatus): string {
     "",
     ...linkLines(links),
     ...relayLines(status),
+    ...controllerLines(status),
     "",
     ...moduleLines(modules),
     ...toldLines(modules),
@@ -201,7 +203,7 @@ function indented(text: string): string[] {
   return wrap(text, width - 9).map((line) => `         ${line}`);
 }
 
-function ownAlarmLines(alarms: readonly KmAlarmStatus[]): string[] {
+function ownAlarmLines(alarms: readonly ShownAlarm[]): string[] {
   return alarms.flatMap(({ alarm, severity, active, since, detail, text: says, action }) => [
     `${severity.padEnd(8)} ${alarm}${active ? "" : " (over; waits to be acknowledged)"}, since ${since}`,
     ...indented(detail === undefined ? says : `${says}: ${detail}`),

@@ -11,6 +11,7 @@ export function applicationsOf(tables: RawConfig["sae"], me: string, file: strin
   const ids = new Map(Object.entries(tables).map(([name, { id = name }]) => [name, id]));
   return Object.entries(tables).map(([name, table]) => {
     const { id = name, km = me, names = [id], with: partners, keys_per_second, burst_keys } = table;
+    const { sessions } = table;
     const { outstanding_bits: outstandingBits } = table;
     const { system_id: systemId, skip_identity: identity, skip_psk_file: pskFile } = table;
     return {
@@ -20,6 +21,7 @@ export function applicationsOf(tables: RawConfig["sae"], me: string, file: strin
       // A name of this file, or an SAE ID.
       partners: partners.map((one) => ids.get(one) ?? one),
       rate: { keysPerS: keys_per_second, burst: burst_keys },
+      ...(sessions && { sessions }),
       ...(outstandingBits !== undefined && { outstandingBits }),
       ...(systemId !== undefined && { systemId }),
       ...(identity !== undefined &&

@@ -6,7 +6,6 @@ import * as v from "valibot";
 import { didYouMean } from "../../base/words.ts";
 import { fileProblem, readIfThere, whyNot } from "../../host/config/files.ts";
 import { name } from "../../host/config/name.ts";
-import { passwordProblem } from "../../host/config/password.ts";
 import {
   configError,
   explain,
@@ -16,16 +15,31 @@ import {
 } from "../../host/config/problems.ts";
 import { parseToml, readConfigText, resolveFiles } from "../../host/config/read.ts";
 import { logSchema } from "../../host/config/values.ts";
-import { credentialProblems } from "../../host/tls/files.ts";
-import { listProblems } from "../../host/tls/list-problems.ts";
+import { keyOfHex } from "../../host/disk/secret-file.ts";
 import { anyCommandKeySchema } from "../../ops/commands/key-schema.ts";
+import {
+  certificateProblems,
+  type FileTables,
+  tlsFiles as files,
+  namedFileProblems,
+} from "../../ops/daemon/config-files.ts";
 import { localSchema } from "../../ops/local/schema.ts";
 import { checkManager, managerFiles } from "../../ops/manager/config.ts";
 import { checkWeb, webFiles } from "../../ops/page/config.ts";
-import { shortestPassword, shortestToken } from "../../ops/page/login.ts";
+import { checkEst, estFiles, estSchema } from "../../ops/renewal/config.ts";
+import { settleFirst, withoutFirst } from "../../ops/renewal/first.ts";
+import { estProblems } from "../../ops/renewal/open.ts";
 import type { Application } from "../applications/table.ts";
 import { applicationsOf, checkApplications } from "./applications.ts";
-import { checkRelays, pairSchema, relayHoursSchema, relaySchema } from "./relay.ts";
+import { certificateFiles, renewalTables, tlsTables } from "./certificates.ts";
+import {
+  type ControllerConfig,
+  checkControllers,
+  ckSchema,
+  controllerSchema,
+  controllersOf,
+} from "./controllers.ts";
+import { checkRelays, checkRouting, pairSchema, relayHoursSchema, relaySchema } from "./relay.ts";
 import {
   alarmsSchema,
   configSchema,
@@ -48,11 +62,14 @@ import {
 import type { ConfigFile, LinkConfig, ModuleConfig, StoreTable } from "./tables.ts";
 
 /** A configuration that was checked. Times are in ms. */
-export interface KmConfig extends Omit<RawConfig, "module" | "link" | "sae" | "store">, ConfigFile {
+export interface KmConfig
+  extends Omit<RawConfig, "module" | "link" | "sae" | "store" | "controller">,
+    ConfigFile {
   readonly store: StoreTable;
   readonly applications: readonly Application[];
   readonly modules: readonly ModuleConfig[];
   readonly links: readonly LinkConfig[];
+  readonly controllers: readonly ControllerConfig[];
 }
 
 const tables: Readonly<Record<string, { readonly entries: object }>> = {
@@ -64,6 +81,7 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
   manager: managerSchema,
   "manager.command_key": anyCommandKeySchema,
   alarms: alarmsSchema,
+  est: estSchema,
   kq1: kq1Schema,
   kx: kxSchema,
   module: moduleSchema,
@@ -72,6 +90,8 @@ const tables: Readonly<Record<string, { readonly entries: object }>> = {
   "link.relay": pairSchema,
   "link.relay.hours": relayHoursSchema,
   relay: relaySchema,
+  controller: controllerSchema,
+  ck: ckSchema,
   etsi014: etsi014Schema,
   skip: skipSchema,
   sae: saeSchema,
@@ -93,16 +113,14 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
 }
 
 /** Bytes; the store derives its own keys of them. */
-const leastMasterKey = 32;
-
-const files = ["ca", "cert", "key", "crl"] as const;
+const masterKeyBytes = 32;
 
 /** Checks the text of a configuration file; reads no other file. @throws ConfigError */
 export function parseKmConfig(text: string, file: string): KmConfig {
   const table = parseToml(text, file) as Record<string, unknown>;
   const problems: Problem[] = [];
   const complain = (key: string, what: string) => problems.push({ key, what });
-  for (const kind of ["module", "link", "sae"]) {
+  for (const kind of ["module", "link", "sae", "controller"]) {
     for (const name of reservedNames(table[kind])) {
       complain(`${kind}.${name}`, "expected another name: this one has a meaning in JavaScript");
     }
@@ -110,32 +128,44 @@ export function parseKmConfig(text: string, file: string): KmConfig {
   const result = v.safeParse(configSchema, table);
   for (const issue of result.issues ?? []) complain(keyPath(issue), explain(issue, entriesAt));
   if (!result.success || problems.length > 0) throw configError(file, text, problems);
-  const { module, link, sae, ...raw } = result.output;
+  const { module, link, sae, controller, ...raw } = result.output;
   const modules = Object.entries(module).map(([name, one]) => ({ ...one, name }));
   const links = Object.entries(link).map(([name, one]) => ({ ...one, name }));
   checkTogether(raw, modules, links, complain);
   checkRelays(raw.km.id, links, modules, complain);
+  checkControllers({ controller, kx: raw.kx }, complain);
+  const controllers = Object.keys(controller).length + (raw.ck === undefined ? 0 : 1);
+  checkRouting(links, raw.relay, controllers, complain);
   checkMasterKey(raw.store, complain);
   checkTelling(raw, complain);
   const applications = applicationsOf(sae, raw.km.id, file);
   checkApplications({ ...raw, sae }, applications, links, complain);
   if (raw.web !== undefined) checkWeb(raw.web, complain);
   if (problems.length > 0) throw configError(file, text, problems);
-  const { kq1, kx, etsi014, manager, web } = raw;
-  return {
+  const { est, kq1, ck, etsi014, manager, web } = raw;
+  const kx = raw.kx && resolveFiles(raw.kx, files, file);
+  const config = {
     ...raw,
     file,
     digest: hash("sha256", text, "hex").slice(0, 16),
     manager: manager && resolveFiles(manager, managerFiles, file),
+    est: est && resolveFiles(est, estFiles, file),
     applications,
     etsi014: etsi014 && resolveFiles(etsi014, files, file),
     store: storeOf(raw, file),
+    ck: ck && resolveFiles(ck, files, file),
     kq1: kq1 && resolveFiles(kq1, files, file),
-    kx: kx && resolveFiles(kx, files, file),
+    kx,
     web: web && resolveFiles(web, webFiles, file),
     modules,
     links,
+    controllers: controllersOf(controller, kx, file),
   };
+  if (config.est !== undefined) {
+    checkEst(config.est, config.km.state_dir, certificateFiles(config), complain);
+  }
+  if (problems.length > 0) throw configError(file, text, problems);
+  return config;
 }
 
 function storeOf(
@@ -166,7 +196,7 @@ function checkMasterKey(
 }
 
 function checkTogether(
-  { km, kq1, kx }: Omit<RawConfig, "module" | "link" | "sae">,
+  { km, kq1, kx }: Pick<RawConfig, "km" | "kq1" | "kx">,
   modules: readonly ModuleConfig[],
   links: readonly LinkConfig[],
   complain: (key: string, what: string) => void,
@@ -209,7 +239,17 @@ function checkTogether(
     }
   }
   if (links.length > 0 && kx === undefined) complain("kx", "missing: links go over it");
+  const peers = new Map<string, string>();
   for (const { name, peer, host, port } of links) {
+    const other = peers.get(peer);
+    // Sessions and applications know a link by the KM at its other end.
+    if (other !== undefined) {
+      complain(
+        `link.${name}.peer`,
+        `the link ${other} has it, too: modules share one link to a KM`,
+      );
+    }
+    peers.set(peer, name);
     if (peer === km.id) complain(`link.${name}.peer`, "is this KM");
     if ((host === undefined) !== (port === undefined)) {
       complain(
@@ -247,11 +287,22 @@ export function readKmConfig(file: string): KmConfig {
 
 /** Reads and checks a configuration file, and that the files it names can be read. @throws ConfigError */
 export function loadKmConfig(file: string): KmConfig {
+  return load(file, () => {});
+}
+
+/** @param first called before it is looked at files */
+function load(file: string, first: (config: KmConfig) => void): KmConfig {
   const text = readConfigText(file, whyNot);
   const config = parseKmConfig(text, resolve(file));
+  first(config);
   const problems = fileProblems(config);
   if (problems.length > 0) throw configError(file, text, problems);
   return config;
+}
+
+/** The same at the start of a KM: certificates that were brought are put where it renews them. @throws Fault */
+export function startKmConfig(file: string): KmConfig {
+  return load(file, (config) => settleFirst(renewalTables(config)));
 }
 
 /**
@@ -274,24 +325,19 @@ export async function checkKmConfig(
   return config;
 }
 
-/** Tables that name files of certificates. */
-function tlsTables({ kq1, kx, etsi014, manager }: KmConfig) {
-  const tables = [
-    ["kq1", kq1],
-    ["kx", kx],
-    ["etsi014", etsi014],
-    ["manager", manager],
-  ] as const;
-  return tables.flatMap(([name, table]) => (table === undefined ? [] : [{ name, table }]));
+/** Tables that name files which every program has. */
+function fileTables(config: KmConfig): FileTables {
+  const { manager, web } = config;
+  const tls = tlsTables(config).flatMap(([name, table]) => (table ? [{ name, table }] : []));
+  return { tls, manager, web };
 }
 
 /** What keeps it from starting: files that can't be read, secrets that others may read, lists of no use. */
 function fileProblems(config: KmConfig): Problem[] {
   const problems: Problem[] = [];
-  const complain = (key: string, what: string) => problems.push({ key, what });
   const look = (key: string, path: string | undefined, isSecret: boolean) => {
     const what = path && fileProblem(path, isSecret);
-    if (what) complain(key, what);
+    if (what) problems.push({ key, what });
   };
   const { master_key_file, master_key_next_file: next, hsm } = config.store;
   look("store.master_key_file", master_key_file, true);
@@ -302,59 +348,35 @@ function fileProblems(config: KmConfig): Problem[] {
   for (const { id, km, skip } of config.applications) {
     if (km === config.km.id) look(`sae.${id}.skip_psk_file`, skip?.pskFile, true);
   }
-  for (const { name, table } of tlsTables(config)) {
-    for (const file of files) look(`${name}.${file}`, table[file], file === "key");
-    const { ca, crl } = table;
-    if (ca === undefined || crl === undefined) continue;
-    for (const what of listProblems(ca, crl)) complain(`${name}.crl`, `${crl} ${what}`);
-  }
-  const password = config.manager?.password_file;
-  look("manager.password_file", password, true);
-  const what = password && readIfThere(password, (bytes) => passwordProblem(bytes, 1, "password"));
-  if (what) complain("manager.password_file", what);
-  return [...problems, ...pageProblems(config)];
+  problems.push(...estProblems(config.est), ...namedFileProblems(fileTables(config)));
+  return withoutFirst(problems, renewalTables(config));
 }
 
-/** Of the page's certificate, password and token. */
-function pageProblems({ web }: KmConfig): Problem[] {
-  const problems: Problem[] = [];
-  const complain = (file: string, what: string) => problems.push({ key: `web.${file}`, what });
-  if (web?.enabled !== true) return problems;
-  for (const file of webFiles) {
-    const path = web[file];
-    const what = path && fileProblem(path, file !== "cert");
-    if (what) complain(file, what);
-  }
-  const secrets = [
-    ["password_file", shortestPassword, "password"],
-    ["metrics_token_file", shortestToken, "token"],
-  ] as const;
-  for (const [file, shortest, what] of secrets) {
-    const path = web[file];
-    const why = path && readIfThere(path, (bytes) => passwordProblem(bytes, shortest, what));
-    if (why) complain(file, why);
-  }
-  return problems;
+/** Length of a key in hexadecimal digits, bytes; undefined if it is something else. */
+function hexLength(text: Buffer): number | undefined {
+  const key = keyOfHex(text);
+  key?.fill(0);
+  return key?.length;
 }
 
-/** Whether these are hexadecimal digits of 16 to 64 bytes, with or without a line end. */
-function isPreSharedKey(text: Buffer): boolean {
-  let count = 0;
-  for (const byte of text) {
-    if (byte === 0x0a || byte === 0x0d) continue;
-    if (!/[0-9a-fA-F]/.test(String.fromCharCode(byte))) return false;
-    count++;
-  }
-  return count >= 32 && count <= 128 && count % 2 === 0;
+/** As the store takes it: 32 bytes, or their hexadecimal digits. */
+function isMasterKey(bytes: Buffer): boolean {
+  return bytes.length === masterKeyBytes || hexLength(bytes) === masterKeyBytes;
+}
+
+/** Of 16 to 64 bytes. */
+function isPreSharedKey(bytes: Buffer): boolean {
+  const length = hexLength(bytes) ?? 0;
+  return length >= 16 && length <= 64;
 }
 
 function contentProblems(config: KmConfig, wall: number): Problem[] {
   const problems: Problem[] = [];
   for (const key of ["master_key_file", "master_key_next_file"] as const) {
     const file = config.store[key];
-    const bytes = file && readIfThere(file, ({ length }) => length);
-    if (typeof bytes !== "number" || bytes >= leastMasterKey) continue;
-    const what = `${file} has ${bytes} bytes, and must have ${leastMasterKey} or more`;
+    const bytes = file && readIfThere(file, (all) => (isMasterKey(all) ? undefined : all.length));
+    if (typeof bytes !== "number") continue;
+    const what = `${file} has ${bytes} bytes, and must have ${masterKeyBytes}, or ${2 * masterKeyBytes} hexadecimal digits`;
     problems.push({ key: `store.${key}`, what });
   }
   for (const { id, km, skip } of config.applications) {
@@ -363,14 +385,5 @@ function contentProblems(config: KmConfig, wall: number): Problem[] {
     const what = `${skip.pskFile} is not of 32 to 128 hexadecimal digits, an even number`;
     if (!good) problems.push({ key: `sae.${id}.skip_psk_file`, what });
   }
-  for (const { name, table } of tlsTables(config)) {
-    for (const { name: file, what } of credentialProblems(table, wall)) {
-      problems.push({ key: `${name}.${file}`, what });
-    }
-  }
-  const { cert, key, enabled = false } = config.web ?? {};
-  for (const { name: file, what } of enabled ? credentialProblems({ cert, key }, wall) : []) {
-    problems.push({ key: `web.${file}`, what });
-  }
-  return problems;
+  return [...problems, ...certificateProblems(fileTables(config), wall)];
 }

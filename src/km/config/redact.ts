@@ -3,7 +3,7 @@ import { redactTable, type Shown } from "../../host/config/redact.ts";
 import { shownKeys } from "./load.ts";
 import type { ShownTables } from "./tables.ts";
 
-const shown: Shown = { keys: new Set(shownKeys), named: ["module", "link", "sae"] };
+const shown: Shown = { keys: new Set(shownKeys), named: ["module", "link", "sae", "controller"] };
 
 /** @param table a configuration as TOML reads it, good or not */
 export function redactedTable(table: unknown): unknown {
@@ -12,9 +12,13 @@ export function redactedTable(table: unknown): unknown {
 
 /** What a key manager runs with, defaults included; lengths of time in ms. */
 export function runningTable(config: ShownTables): unknown {
-  const { km, store, records, kq1, kx, links, modules, etsi014, web, log, local } = config;
+  const { km, store, records, kq1, kx, links, modules, controllers } = config;
+  const { etsi014, web, log, local } = config;
   const named = (list: readonly { readonly name: string }[]) =>
     Object.fromEntries(list.map(({ name, ...one }) => [name, one]));
   const table = { km, store, records, kq1, kx, etsi014, web, log, local };
-  return redactedTable({ ...table, link: named(links), module: named(modules) });
+  const controller = named(
+    controllers.map(({ serverName, isOwn: _, ...one }) => ({ ...one, server_name: serverName })),
+  );
+  return redactedTable({ ...table, link: named(links), module: named(modules), controller });
 }

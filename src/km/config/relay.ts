@@ -1,19 +1,13 @@
 /** Relays of the configuration: tables `[link.NAME.relay]` and `[relay]`. */
 import * as v from "valibot";
-import { absolute, id, seconds, whole } from "../../host/config/values.ts";
+import { absolute, id, seconds, timeOfDay, whole } from "../../host/config/values.ts";
+import { routings } from "../../wire/ck/state.ts";
 import { limits } from "../../wire/kx/names.ts";
 import type { PairPolicy } from "../relay/pair.ts";
 import type { PoolPolicy, RelayHours } from "../relay/pool.ts";
 
 const bits = (least: number, most: number) =>
   v.pipe(whole(least, most), v.multipleOf(8, "expected a multiple of 8"));
-
-/** A time of the day, in minutes from midnight. */
-const timeOfDay = v.pipe(
-  v.string(),
-  v.regex(/^([01]\d|2[0-3]):[0-5]\d$/, "expected a time of the day, from 00:00 to 23:59"),
-  v.transform((text) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3))),
-);
 
 export const relayHoursSchema = v.strictObject({
   from: timeOfDay,
@@ -36,6 +30,7 @@ export const pairSchema = v.strictObject({
     ),
     [],
   ),
+  routing: v.optional(v.picklist(routings), "configuration"),
   scheme: v.optional(v.picklist(["case-1", "case-2", "destination", "centralized"]), "case-2"),
   collector: v.optional(id),
   aes: v.optional(v.boolean(), false),
@@ -47,7 +42,7 @@ export const pairSchema = v.strictObject({
     v.pipe(v.array(relayHoursSchema), v.maxLength(64, "expected at most 64 stretches")),
     [],
   ),
-  batch_bits: v.optional(bits(512, 458_752), 262_144),
+  batch_bits: v.optional(bits(512, 8 * limits.relayBytes), 262_144),
 });
 
 /** Relays of this KM, and those of others that it passes on. */
@@ -55,6 +50,7 @@ export const relaySchema = v.strictObject({
   within_s: seconds(0.1, 60, 3),
   transit: v.optional(v.array(v.tuple([id, id])), []),
   collects: v.optional(v.boolean(), false),
+  next_hop: v.optional(v.boolean(), false),
   random_file: v.optional(absolute),
 });
 
@@ -65,6 +61,23 @@ interface LinkTable {
   readonly name: string;
   readonly peer: string;
   readonly relay?: PairTable | undefined;
+}
+
+/** What is wrong where routes are of a controller, and there is none. */
+export function checkRouting(
+  links: readonly LinkTable[],
+  { next_hop }: { readonly next_hop: boolean },
+  controllers: number,
+  complain: (key: string, what: string) => void,
+): void {
+  if (controllers > 0) return;
+  const why = "needs a [controller.NAME]";
+  if (next_hop) complain("relay.next_hop", why);
+  for (const { name, relay } of links) {
+    if (relay !== undefined && relay.routing !== "configuration") {
+      complain(`link.${name}.relay.routing`, why);
+    }
+  }
 }
 
 /** What is wrong with them together. */
@@ -95,6 +108,9 @@ export function checkRelays(
       if (collector !== undefined && all.includes(collector)) {
         complain(`${key}.collector`, "is on the way: it would know the key");
       }
+    }
+    if (relay.routing === "next_hop" && (scheme === "destination" || scheme === "centralized")) {
+      complain(`${key}.scheme`, `routing = "next_hop" goes with "case-1" and "case-2"`);
     }
     if ((scheme === "centralized") !== (collector !== undefined)) {
       complain(`${key}.collector`, `goes together with scheme = "centralized"`);
@@ -127,9 +143,9 @@ function hoursOf({ from, until, rate_bits_per_s }: PairTable["hours"][number]): 
 }
 
 export function pairPolicyOf(table: PairTable): PairPolicy {
-  const { routes, scheme, collector, aes, high_bits, batch_bits } = table;
+  const { routes, routing, scheme, collector, aes, high_bits, batch_bits } = table;
   const batch = batch_bits / 8;
-  return { routes, scheme, collector, aes, pool: poolOf(table), high: high_bits, batch };
+  return { routes, routing, scheme, collector, aes, pool: poolOf(table), high: high_bits, batch };
 }
 
 /** Whether a KM with this table passes on what goes between two. `*` stands for any KM. */

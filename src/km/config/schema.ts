@@ -20,12 +20,14 @@ import { flapEntries } from "../../ops/alarms/flap-config.ts";
 import { localSchema } from "../../ops/local/schema.ts";
 import { managerEntries } from "../../ops/manager/config.ts";
 import { webTable } from "../../ops/page/config.ts";
+import { estSchema } from "../../ops/renewal/config.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
 import { identityForm } from "../../wire/skip/names.ts";
 import { commandNames } from "../commands/table.ts";
+import { ckSchema, controllerSchema } from "./controllers.ts";
 import { pairSchema, relaySchema } from "./relay.ts";
 
-export const kmSchema = v.strictObject({ id, state_dir: absolute });
+export const kmSchema = v.strictObject({ id, state_dir: absolute, site: v.optional(id) });
 
 /** A token with the key that wraps the master key, by PKCS#11. */
 export const hsmSchema = v.strictObject({
@@ -65,6 +67,7 @@ export const managerSchema = v.strictObject(managerEntries(commandNames));
 /** How alarms are told. */
 export const alarmsSchema = v.strictObject({
   peer_away_s: seconds(1, 3_600, 30),
+  controller_away_s: seconds(1, 3_600, 30),
   certificate_days: v.optional(within(1, 365), 30),
   crl_left: v.optional(within(0.01, 0.9), 0.25),
   ...flapEntries,
@@ -123,6 +126,7 @@ export const linkSchema = v.strictObject({
   match_within_s: seconds(1, 604_800, 3_600),
   relay: v.optional(pairSchema),
   takes: v.optional(v.picklist(["witnessed", "local"]), "witnessed"),
+  matching_mac: v.optional(v.picklist(["session", "one-time"]), "session"),
 });
 
 const keyBits = (least: number) =>
@@ -158,6 +162,7 @@ export const saeSchema = v.strictObject({
   keys_per_second: v.optional(whole(1, 10_000_000), 10_000),
   burst_keys: v.optional(whole(1, 10_000_000), 100_000),
   outstanding_bits: v.optional(whole(64, 1_000_000_000_000)),
+  sessions: v.optional(v.boolean(), false),
   system_id: v.optional(id),
   skip_identity: v.optional(
     v.pipe(v.string(), v.regex(identityForm, "expected 4 to 128 letters, digits and signs")),
@@ -187,15 +192,17 @@ export const configSchema = v.strictObject({
   alarms: v.optional(
     v.pipe(
       alarmsSchema,
-      v.transform(({ peer_away_s, flap_window_s, flap_quiet_s, ...rest }) => ({
+      v.transform(({ peer_away_s, controller_away_s, flap_window_s, flap_quiet_s, ...rest }) => ({
         ...rest,
         peer_away: peer_away_s,
+        controller_away: controller_away_s,
         flap_window: flap_window_s,
         flap_quiet: flap_quiet_s,
       })),
     ),
     {},
   ),
+  est: v.optional(estSchema),
   kq1: v.optional(kq1Schema),
   kx: v.optional(kxSchema),
   module: v.optional(v.record(name, moduleSchema), {}),
@@ -209,6 +216,8 @@ export const configSchema = v.strictObject({
     ),
     {},
   ),
+  controller: v.optional(v.record(name, controllerSchema), {}),
+  ck: v.optional(ckSchema),
   relay: v.optional(
     v.pipe(
       relaySchema,

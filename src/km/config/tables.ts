@@ -2,6 +2,7 @@
  * The tables of a configuration that was checked, each for the rooms that it concerns. Times are in ms, whatever
  * the unit in the file; names of files are resolved.
  */
+import type { ControllerConfig } from "./controllers.ts";
 import type { RawConfig as Raw } from "./schema.ts";
 
 /** Who the key manager is, and where its state is. */
@@ -14,6 +15,7 @@ export type ManagerTable = NonNullable<Raw["manager"]>;
 export type AlarmsTable = Raw["alarms"];
 export type Kq1Table = NonNullable<Raw["kq1"]>;
 export type KxTable = NonNullable<Raw["kx"]>;
+export type CkTable = NonNullable<Raw["ck"]>;
 export type Etsi014Table = NonNullable<Raw["etsi014"]>;
 export type SkipTable = NonNullable<Raw["skip"]>;
 export type WebTable = NonNullable<Raw["web"]>;
@@ -33,9 +35,11 @@ export interface ConfigFile {
 export interface CertificateTables {
   readonly kq1?: Kq1Table | undefined;
   readonly kx?: KxTable | undefined;
+  readonly ck?: CkTable | undefined;
   readonly etsi014?: Etsi014Table | undefined;
   readonly manager?: ManagerTable | undefined;
   readonly web?: WebTable | undefined;
+  readonly controllers?: readonly ControllerConfig[];
 }
 
 /** The tables that are shown of a key manager that runs. */
@@ -47,6 +51,8 @@ export interface ShownTables {
   readonly kx?: KxTable | undefined;
   readonly links: readonly LinkConfig[];
   readonly modules: readonly ModuleConfig[];
+  readonly controllers: readonly ControllerConfig[];
+  readonly ck?: CkTable | undefined;
   readonly etsi014?: Etsi014Table | undefined;
   readonly web?: WebTable | undefined;
   readonly log: LogTable;

@@ -1,22 +1,18 @@
-/**
- * The doctor: looks at a key manager in the order in which an expert would, so that the first thing that is wrong
- * is the cause, and what follows may be its consequence. It changes nothing, takes no key, and opens no session.
- */
-import { describe } from "../../base/errors.ts";
-import { exit } from "../../base/exit-codes.ts";
-import { type BrokerSubject, checkBroker } from "../../ops/doctor/broker.ts";
+import { type BrokerSubject, checkBroker, wellByAlarms } from "../../ops/doctor/broker.ts";
 import { type CertificateSubject, checkCertificates } from "../../ops/doctor/certificates.ts";
 import { checkConfiguration, checkRunning, type Daemon } from "../../ops/doctor/configuration.ts";
-import { conclude, type Finding, type Report, skip } from "../../ops/doctor/finding.ts";
+import { lookAt, noConfiguration, type Step, takeSteps } from "../../ops/doctor/examination.ts";
+import { conclude, type Finding, type Report } from "../../ops/doctor/finding.ts";
 import { checkClock, checkDisk, checkMemory, checkTemperature } from "../../ops/doctor/machine.ts";
+import { checkPorts, type Place, place } from "../../ops/doctor/ports.ts";
 import { checkStateFolder } from "../../ops/doctor/state-folder.ts";
 import { certificateFiles, listFiles } from "../config/certificates.ts";
 import type { KmConfig } from "../config/load.ts";
 import type { KmStatus } from "../model/status.ts";
+import { checkController } from "./controllers.ts";
 import { checkMasterKey } from "./master-key.ts";
 import { checkNodes } from "./nodes.ts";
 import { checkPeer } from "./peer.ts";
-import { checkPorts } from "./ports.ts";
 import { checkAlarms, checkLinks, checkRestored, checkStore } from "./state.ts";
 import type { Running, Subject } from "./subject.ts";
 
@@ -37,13 +33,7 @@ export async function examine(
   onStep: (what: string, done: number) => void = () => {},
 ): Promise<Report> {
   const { clock, file, proc, sys } = subject;
-  let why = "";
-  let forbidden = false;
-  const running = await look(subject).catch((error: unknown) => {
-    why = error instanceof Error ? error.message : describe(error);
-    forbidden = (error as { exitCode?: unknown }).exitCode === exit.noPermission;
-    return undefined;
-  });
+  const { running, why, forbidden } = await lookAt(() => look(subject));
   const { findings, config } = checkConfiguration({
     ...subject,
     whose: ({ km }) => `key manager ${km.id}`,
@@ -52,11 +42,10 @@ export async function examine(
   const { pid, rss_bytes: rss } = running?.status ?? {};
   const runs = running && `runs (process ${pid})`;
   const memory = rss === undefined ? undefined : { called: daemon.called, rss };
-  const checks: Finding[] = [...findings, checkRunning("km", daemon, runs, why, forbidden)];
-  type Step = readonly [string, () => Promise<Finding[]> | Finding[]];
+  const found: Finding[] = [...findings, checkRunning("km", daemon, runs, why, forbidden)];
   const ofFile: Step[] =
     config === undefined
-      ? [["", () => [skip(["rest", "everything else"], "needs a configuration that can be read")]]]
+      ? [noConfiguration]
       : [
           ["state", () => [checkStateFolder(config.km.state_dir, daemon.called)]],
           ["disk", async () => [await checkDisk(config.km.state_dir, enoughDisk)]],
@@ -67,11 +56,20 @@ export async function examine(
       ? []
       : [
           ["certificates", () => checkCertificates(certificatesOf(config), clock.wall())],
-          ["ports", () => checkPorts(config, running !== undefined || forbidden)],
+          [
+            "ports",
+            () => checkPorts(placesOf(config), running !== undefined || forbidden, daemon.called),
+          ],
           ...config.links.map(
             (link): Step => [
               `link ${link.name}`,
               () => checkPeer(link, config, running, forbidden, clock),
+            ],
+          ),
+          ...config.controllers.map(
+            (one): Step => [
+              `controller ${one.name}`,
+              () => checkController(one, running, forbidden, clock),
             ],
           ),
           ["broker", () => checkBroker(brokerOf(config, running), clock)],
@@ -95,20 +93,29 @@ export async function examine(
     ["temperature", () => [checkTemperature(sys)]],
     ...ofRunning,
   ];
-  for (const [i, [what, step]] of steps.entries()) {
-    onStep(what, i / steps.length);
-    checks.push(...(await step()));
-  }
+  const checks = await takeSteps(steps, found, onStep);
   const t = new Date(clock.wall()).toISOString();
   const km = config?.km.id ?? running?.status.km_id;
   return conclude(checks, { km, t, running: running !== undefined });
 }
 
-/** The manager's broker: one of which no alarm tells is not asked again. */
+function placesOf({ kq1, kx, etsi014, skip: psk, web }: KmConfig): Place[] {
+  return [
+    ...(kq1 === undefined
+      ? []
+      : [
+          ...place("kq1.port", kq1.host, kq1.port),
+          ...place("kq1.https_port", kq1.host, kq1.https_port),
+        ]),
+    ...(kx === undefined ? [] : place("kx.port", kx.host, kx.port)),
+    ...(etsi014 === undefined ? [] : place("etsi014.port", etsi014.host, etsi014.port)),
+    ...(psk === undefined ? [] : place("skip.port", psk.host, psk.port)),
+    ...(web?.enabled === true ? place("web.port", web.host, web.port) : []),
+  ];
+}
+
 function brokerOf({ km, manager }: KmConfig, running: Running | undefined): BrokerSubject {
-  const about = ["broker_unreachable.manager", "broker_takeover.manager"];
-  const told = running?.status.alarms.some(({ alarm }) => about.includes(alarm));
-  const well = told === false ? `${manager?.url ?? ""}: no alarm tells of it` : undefined;
+  const well = wellByAlarms(running?.status.alarms, manager?.url);
   return { id: km.id, manager, daemon, well };
 }
 

@@ -6,13 +6,13 @@ import { existsSync } from "node:fs";
 import type { Clock } from "../../base/clock.ts";
 import { describe } from "../../base/errors.ts";
 import { peerOf } from "../../host/tls/peer.ts";
+import { readTexts } from "../../host/tls/texts.ts";
 import { isCredential } from "../../ops/doctor/configuration.ts";
 import { type Finding, fail, ok, skip } from "../../ops/doctor/finding.ts";
 import { checkNetwork } from "../../ops/doctor/network.ts";
 import type { KmConfig } from "../config/load.ts";
 import type { LinkConfig } from "../config/tables.ts";
 import { dialKx, type KxIdentity } from "../io/kx-dial.ts";
-import { readTexts } from "../wiring/texts.ts";
 import type { Running } from "./subject.ts";
 
 const never = new AbortController().signal;

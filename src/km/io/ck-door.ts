@@ -3,14 +3,12 @@
  * sessions. A controller that keeps the stream has no use for it.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { describe, Fault } from "../../base/errors.ts";
+import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
+import { deniedMethod, unaryMethod } from "../../host/grpc/refusals.ts";
 import { GrpcConnection, type GrpcMethod } from "../../host/grpc/server.ts";
-import { GrpcError, grpcStatus } from "../../host/grpc/status.ts";
-import { ListenError } from "../../host/http/server.ts";
 import { type TlsClient, TlsListener } from "../../host/listen/tls-listener.ts";
-import { CrlError } from "../../host/tls/crl.ts";
 import type { CkMessage } from "../../wire/ck/messages.ts";
 import { grpcAlpn, limits, times } from "../../wire/ck/names.ts";
 import { served } from "../../wire/ck/rpc.ts";
@@ -61,37 +59,30 @@ export class CkDoor {
     const { host, port, tls, log, clock = systemClock } = options;
     this.#clock = clock;
     this.#limit = LogLimit.of(log, clock);
-    this.#listener = usable(
-      () =>
-        new TlsListener({
-          host,
-          port,
-          tls,
-          protocols: [grpcAlpn],
-          handshakeMs,
-          places,
-          clock,
-          log,
-          onClient: (client) => this.#client(client),
-        }),
-    );
+    this.#listener = new TlsListener({
+      code: "ck.connect",
+      name: "Ck",
+      peers: "controllers",
+      host,
+      port,
+      tls,
+      protocols: [grpcAlpn],
+      handshakeMs,
+      places,
+      clock,
+      log,
+      onClient: (client) => this.#client(client),
+    });
   }
 
   /** @returns the port @throws Fault `ck.connect` */
-  async listen(): Promise<number> {
-    const { host, port } = this.#options;
-    try {
-      return await this.#listener.listen();
-    } catch (error) {
-      if (!(error instanceof ListenError)) throw error;
-      const facts = { host, port, code: error.code };
-      throw new Fault("ck.connect", "cannot listen for controllers", facts);
-    }
+  listen(): Promise<number> {
+    return this.#listener.listen();
   }
 
   /** New connections use these; those that are open are checked by them. @throws Fault `ck.connect` */
   renew(tls: CkIdentity): void {
-    usable(() => this.#listener.renew(tls));
+    this.#listener.renew(tls);
   }
 
   /** Checks the connections that are open again: certificates and lists run out by themselves. */
@@ -105,9 +96,10 @@ export class CkDoor {
     await this.#listener.close();
   }
 
-  #client({ socket, peer, protocol, source }: TlsClient): void {
+  #client({ socket, peer, protocol, source, keep }: TlsClient): void {
     // A client that names no protocol gets this far.
     if (protocol !== grpcAlpn) return void socket.destroy();
+    if (!keep()) return;
     const name = peer.peerNames.find((one) => this.#options.controllers.includes(one));
     if (name === undefined) this.#limit.warn(source, "no controller of this KM asks over Ck");
     const connection: GrpcConnection = new GrpcConnection({
@@ -124,33 +116,12 @@ export class CkDoor {
     const { answer } = this.#options;
     const serve = served("km", path, (message) => answer(message, controller ?? ""));
     if (serve === undefined) return undefined;
-    return {
-      kind: "unary",
-      serve: async (bytes) => {
-        if (controller === undefined) {
-          throw new GrpcError(grpcStatus.permissionDenied, "not a controller of this KM");
-        }
-        try {
-          return await serve(bytes);
-        } catch (error) {
-          if (!(error instanceof Fault)) throw error;
-          this.#limit.warn(source, "call over Ck refused", { cause: describe(error) });
-          const { invalidArgument, unavailable } = grpcStatus;
-          const isTheirs = error.code === "ck.message";
-          throw new GrpcError(isTheirs ? invalidArgument : unavailable, error.message);
-        }
+    if (controller === undefined) return deniedMethod("not a controller of this KM");
+    return unaryMethod(serve, {
+      theirs: "ck.message",
+      onRefused: (fault) => {
+        this.#limit.warn(source, "call over Ck refused", { cause: describe(fault) });
       },
-    };
-  }
-}
-
-/** @throws Fault `ck.connect` */
-function usable<T>(act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    const said = error instanceof Error ? error.message : "unknown";
-    const why = error instanceof CrlError ? `revocation list ${said}` : said;
-    throw new Fault("ck.connect", `Ck: certificates cannot be used: ${why}`);
+    });
   }
 }

@@ -18,7 +18,7 @@ import { peerOf, type TlsPeer } from "../../host/tls/peer.ts";
 import { reasonOfCode } from "../../host/tls/reason.ts";
 import { trustOf } from "../../host/tls/trust.ts";
 import { refusalOf } from "../../wire/ck/check.ts";
-import type { CkMessageOf } from "../../wire/ck/messages.ts";
+import type { CkMessage, CkMessageOf } from "../../wire/ck/messages.ts";
 import { alpn } from "../../wire/ck/names.ts";
 import type { CkAsked, CkSession } from "../../wire/ck/session.ts";
 import { type CkEndpoint, type CkIdentity, dialCk } from "./ck-dial.ts";
@@ -41,6 +41,8 @@ export interface CkLinkOptions extends CkEndpoint {
 }
 
 export interface CkLinkHandlers {
+  /** What it answered to the state of this KM: before {@link onSession}, unless it takes none. */
+  onReported?(answer: CkMessage): void;
   /** The controller has this KM's state, or has not refused its certificate where it takes none. */
   onSession(session: CkSession): void;
   /** May come before {@link onSession}: a controller may ask as soon as it is connected. */
@@ -156,7 +158,7 @@ export class CkLink {
     try {
       const { message } = await session.request(this.#options.report(true));
       const why = refusalOf(message);
-      if (why === undefined) return;
+      if (why === undefined) return this.#options.handlers.onReported?.(message);
       // Text of another end is not for the log.
       throw new Fault("ck.connect", "the controller refuses this KM's report");
     } catch (error) {

@@ -22,6 +22,7 @@ import {
 } from "../../wire/etsi014/key-request.ts";
 import { longestBodyOf } from "../../wire/etsi014/names.ts";
 import { type Method, pathOf } from "../../wire/etsi014/path.ts";
+import { proactivePathOf } from "../../wire/etsi014/proactive.ts";
 import { badRequest, EtsiRefusal, notAllowed, unauthorized } from "../../wire/etsi014/refusal.ts";
 import type { ApplicationKeys, Granted } from "../applications/keys.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
@@ -30,6 +31,7 @@ import { readGranted } from "./granted.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
 import { HttpsDoor } from "./https-door.ts";
 import { KeptAnswers } from "./kept-answers.ts";
+import type { NoticeDoor } from "./notice-door.ts";
 import { type Admitted, type DoorTimes, type ServerTexts, standardTimes } from "./tls-door.ts";
 
 export interface Etsi014ServerOptions {
@@ -38,6 +40,8 @@ export interface Etsi014ServerOptions {
   readonly tls: ServerTexts;
   readonly keys: ApplicationKeys;
   readonly table: () => ApplicationTable;
+  /** Where proactive supply is; undefined: there is none. */
+  readonly notices?: NoticeDoor;
   readonly store: Pick<KeyStore, "read" | "forget" | "use">;
   /** Default: the machine's. */
   readonly clock?: Clock;
@@ -154,30 +158,55 @@ export class Etsi014Server {
       this.#refused++;
       return this.#refuse({ response, source, caller }, unauthorized());
     }
-    const call: Call = { response, source, caller, ...named(request, caller) };
+    const asker: Call = { response, source, caller };
     try {
+      const call: Call = { ...asker, ...named(request, caller, names) };
+      if (this.#own(call, request)) return;
       const { method, sae, query } = pathOf(request.url ?? "");
       if (request.method === "GET") return this.#get(call, method, sae, query);
       if (request.method !== "POST" || method === "status") {
         throw notAllowed(method === "status" ? "GET" : "GET, POST");
       }
-      const { "content-encoding": encoding = "identity" } = request.headers;
-      if (encoding.toLowerCase() !== "identity") throw new EtsiRefusal(415, "body is compressed");
       const longest = longestBodyOf(method, this.#options.keys.limits.number);
-      const then = (body: Buffer | BodyRefusal) => {
-        if (typeof body === "string") return this.#unread(call, body, longest);
-        try {
-          this.#post(call, method, sae, body);
-        } catch (error) {
-          this.#failed(call, error);
-        } finally {
-          this.#bodies.giveBack(body);
-        }
-      };
-      this.#bodies.read(request, then, longest);
+      this.#read(call, request, longest, (body) => this.#post(call, method, sae, body));
     } catch (error) {
-      this.#failed(call, error);
+      this.#failed(asker, error);
     }
+  }
+
+  /** Reads a body, and wipes it. @param then may throw EtsiRefusal @throws EtsiRefusal */
+  #read(call: Call, request: IncomingMessage, longest: number, then: (body: Buffer) => void): void {
+    const { "content-encoding": encoding = "identity" } = request.headers;
+    if (encoding.toLowerCase() !== "identity") throw new EtsiRefusal(415, "body is compressed");
+    const read = (body: Buffer | BodyRefusal) => {
+      if (typeof body === "string") return this.#unread(call, body, longest);
+      try {
+        then(body);
+      } catch (error) {
+        this.#failed(call, error);
+      } finally {
+        this.#bodies.giveBack(body);
+      }
+    };
+    this.#bodies.read(request, read, longest);
+  }
+
+  /** What is not of the standard. @returns false if it is @throws EtsiRefusal */
+  #own(call: Call, request: IncomingMessage): boolean {
+    const { notices } = this.#options;
+    const path = notices && proactivePathOf(request.url ?? "");
+    if (notices === undefined || path === undefined) return false;
+    const { caller, response } = call;
+    const visit = {
+      ...{ caller, request, response },
+      body: (longest: number, then: (body: Buffer) => void) =>
+        this.#read(call, request, longest, then),
+      refuse: (refusal: EtsiRefusal) => this.#refuse(call, refusal),
+      send: (status: number, body: Buffer) => send(response, status, body),
+      sendKeys: (body: Buffer) => sendKeys(response, body),
+    };
+    notices.serve(visit, path);
+    return true;
   }
 
   #get(call: Call, method: Method, sae: string, query: URLSearchParams): void {
@@ -297,11 +326,22 @@ function payer({ source, caller }: Omit<Asker, "response">): string {
   return caller?.id ?? `\0${source}`;
 }
 
-/** How a caller names its question: one of 1 to 128 printable characters. @throws never */
-function named(request: IncomingMessage, { id }: Application): { name?: string } {
+/**
+ * How a caller names its question: one of 1 to 128 printable characters. The name is of its SAE ID and its certificate:
+ * either may be of another application when the table was read anew, which must not get what this one was given.
+ * @throws EtsiRefusal if it is none: an application that counts on it would get other keys, and not know
+ */
+function named(
+  request: IncomingMessage,
+  { id }: Application,
+  names: readonly string[],
+): { name?: string } {
   if (request.headers["idempotency-key"] === undefined) return {};
-  const [key = ""] = request.headersDistinct["idempotency-key"] ?? [];
-  return /^[\x21-\x7e]{1,128}$/.test(key) ? { name: `${id}\0${key}` } : {};
+  const [key = "", ...more] = request.headersDistinct["idempotency-key"] ?? [];
+  if (more.length > 0 || !/^[\x21-\x7e]{1,128}$/.test(key)) {
+    throw badRequest("the Idempotency-Key is not one word of 1 to 128 printable ASCII characters");
+  }
+  return { name: JSON.stringify([id, names, key]) };
 }
 
 /** @param body wiped once it was sent, or will not be */
@@ -319,6 +359,8 @@ function send(
 ): void {
   if (isGone(response)) return;
   const type = body.length === 0 ? { "cache-control": "no-store" } : headers;
-  response.writeHead(status, { ...type, ...more, "content-length": body.length });
+  // An answer without content has no length either (RFC 9110 §8.6).
+  const length = status === 204 ? {} : { "content-length": body.length };
+  response.writeHead(status, { ...type, ...more, ...length });
   response.end(body);
 }

@@ -2,6 +2,7 @@
 import type { Granted } from "../applications/keys.ts";
 import { isFinal } from "../store/life.ts";
 import type { KeyStore } from "../store/port.ts";
+import { joinRanges } from "../store/ranges.ts";
 
 /**
  * @param done with the bytes of all keys, one after the other, which it wipes; undefined if they are damaged
@@ -16,10 +17,7 @@ export function readGranted(
     // Another slave of the set may still fetch it, or be about to read it.
     for (const use of uses) if (!use.owner) use.readers = Math.max(0, (use.readers ?? 0) - 1);
     const over = uses.filter(({ state, readers = 0 }) => isFinal(state) && readers === 0);
-    store.forget(
-      link,
-      over.flatMap((use) => use.ranges),
-    );
+    store.forget(link, joinRanges(over.flatMap((use) => use.ranges)));
     done(bytes);
   });
 }

@@ -3,9 +3,9 @@
  * one has as many IDs as are to be remembered, the other, whose IDs are older, begins anew.
  */
 import { crc32 } from "node:zlib";
-import type { Clock, Timer } from "../../base/clock.ts";
 import { errorCode, Fault } from "../../base/errors.ts";
 import {
+  durableWrites,
   type FileSystem,
   type OpenFile,
   readWhole,
@@ -21,8 +21,6 @@ const headerLength = 28;
 const groupHeader = 8;
 /** Digests of a group. */
 const mostOfGroup = 65_536;
-/** What comes within this time is written together, ms. */
-const groupMs = 4;
 
 export interface IdFileOptions {
   readonly files: FileSystem;
@@ -33,7 +31,6 @@ export interface IdFileOptions {
   readonly keyCheck: Buffer;
   /** IDs that are remembered. */
   readonly most: number;
-  readonly clock: Clock;
   /** It cannot be written any more: nothing is settled from now on. */
   readonly onFailure: (fault: Fault) => void;
 }
@@ -66,6 +63,26 @@ export async function openIdFile(options: IdFileOptions): Promise<OpenIdFile> {
   return file;
 }
 
+/**
+ * What was remembered under names that are not these, of each on its own.
+ * @throws Fault `km_store.io`, `km_store.corrupt`
+ */
+export async function digestsOfOthers(
+  options: Omit<IdFileOptions, "name">,
+  names: ReadonlySet<string>,
+): Promise<Buffer[]> {
+  const found = await options.files.list(options.folder);
+  const there = new Set(found.flatMap((file) => /^(.+)\.[01]$/.exec(file)?.[1] ?? []));
+  const all: Buffer[] = [];
+  for (const name of there) {
+    if (names.has(name)) continue;
+    const file = await openIdFile({ ...options, name });
+    all.push(file.digests);
+    await file.close();
+  }
+  return all;
+}
+
 class IdFile implements OpenIdFile {
   digests = Buffer.alloc(0);
   readonly #options: IdFileOptions;
@@ -76,7 +93,7 @@ class IdFile implements OpenIdFile {
   #count = 0;
   #pending: Uint8Array[] = [];
   #waiting: (() => void)[] = [];
-  #timer: Timer | undefined;
+  #isPlanned = false;
   #writing: Promise<void> | undefined;
   #failed = false;
 
@@ -99,7 +116,6 @@ class IdFile implements OpenIdFile {
   }
 
   async close(): Promise<void> {
-    this.#timer?.cancel();
     while (this.#writing !== undefined) await this.#writing;
     if (this.#pending.length > 0) this.#start();
     await this.#writing;
@@ -120,7 +136,7 @@ class IdFile implements OpenIdFile {
     this.#number = newest.number;
     this.#end = newest.end;
     this.#count = newest.digests.length / digestBytes;
-    this.#file = await this.#options.files.open(this.#path(newest.number), "r+", 0o600);
+    this.#file = await this.#options.files.open(this.#path(newest.number), durableWrites, 0o600);
     await this.#file.truncate(newest.end);
     await this.#file.datasync();
   }
@@ -164,18 +180,23 @@ class IdFile implements OpenIdFile {
     await this.#file?.close();
     this.#file = undefined;
     await replaceFile(files, this.#path(number), header);
-    this.#file = await files.open(this.#path(number), "r+", 0o600);
+    this.#file = await files.open(this.#path(number), durableWrites, 0o600);
     this.#number = number;
     this.#end = headerLength;
     this.#count = 0;
   }
 
+  /** What comes in one turn is written together. The store's cycles gather keys: there is nothing more to wait for. */
   #plan(): void {
-    this.#timer ??= this.#options.clock.after(groupMs, () => this.#start());
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    queueMicrotask(() => {
+      this.#isPlanned = false;
+      this.#start();
+    });
   }
 
   #start(): void {
-    this.#timer = undefined;
     if (this.#failed || this.#writing !== undefined) return;
     const pending = this.#pending.splice(0);
     const waiting = this.#waiting.splice(0);
@@ -201,7 +222,6 @@ class IdFile implements OpenIdFile {
       const digests = all.subarray(at, at + mostOfGroup * digestBytes);
       const group = groupOf(digests, this.#number);
       await writeAll(this.#file as OpenFile, group, this.#end);
-      await (this.#file as OpenFile).datasync();
       this.#end += group.length;
       this.#count += digests.length / digestBytes;
     }

@@ -7,10 +7,12 @@ import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import { peerOf, type TlsPeer } from "../../host/tls/peer.ts";
 import { connectionReason } from "../../host/tls/reason.ts";
+import { freeMemory } from "../../port/key.ts";
 import { KqDeframer, type KqFrame } from "../../wire/kq1/frame.ts";
 import { decodePayload } from "../../wire/kx/codec.ts";
 import type { Hello, KxMessage } from "../../wire/kx/messages.ts";
-import { tagKey, times } from "../../wire/kx/names.ts";
+import { type KxVersion, sinceVersion2, tagKey, times, versionOf } from "../../wire/kx/names.ts";
+import { RelayJoiner } from "../../wire/kx/relay-pieces.ts";
 import { KxOutgoing, messageIdAfter } from "./kx-outgoing.ts";
 
 /** How often it is looked at whether anything is due, ms. */
@@ -26,12 +28,15 @@ export interface KxHandlers {
 
 export class KxConnection {
   readonly isDialer: boolean;
+  /** Of the protocol, as the handshake agreed. */
+  readonly version: KxVersion;
   readonly peer: TlsPeer | undefined;
   readonly #socket: TLSSocket;
   readonly #clock: Clock;
   readonly #out: KxOutgoing;
   readonly #watch: Timer;
   readonly #begunAt: number;
+  readonly #joiner = new RelayJoiner();
   #handlers: KxHandlers;
   #heardAt: number;
   #messageId = 0;
@@ -43,6 +48,7 @@ export class KxConnection {
   constructor(socket: TLSSocket, isDialer: boolean, clock: Clock, handlers: KxHandlers) {
     this.#socket = socket;
     this.isDialer = isDialer;
+    this.version = versionOf(socket.alpnProtocol) ?? 1;
     this.peer = peerOf(socket);
     this.#clock = clock;
     this.#handlers = handlers;
@@ -56,6 +62,8 @@ export class KxConnection {
       if (this.#isOver) return;
       this.#heardAt = clock.now();
       this.#guard(() => deframer.push(chunk));
+      // Whatever came of it has bytes of its own.
+      freeMemory(chunk);
     });
     socket.on("drain", () => this.#guard(() => this.#out.pump()));
     socket.on("error", (error) => {
@@ -111,12 +119,22 @@ export class KxConnection {
       throw new Fault("kx.frame", "MessageIDs do not count", { message_id: messageId, expected });
     }
     this.#messageId = messageId;
-    const message = decodePayload(command, payload);
+    if (this.version === 1 && sinceVersion2.has(command)) {
+      throw new Fault("kx.message", "unknown command of a KM link of version 1", { command });
+    }
+    const part = decodePayload(command, payload);
+    const message = this.#joiner.add(part);
+    if (part.type === "relayPiece") freeMemory(part.bytes);
+    if (message === undefined) return;
     if ((message.type === "hello") !== (this.#hello === undefined)) {
       const facts = { message: message.type };
       throw new Fault("kx.message", "HELLO is the first message, and comes once", facts);
     }
     if (message.type !== "hello") return this.#handlers.onMessage(message);
+    if (message.version !== this.version) {
+      const facts = { version: message.version, expected: this.version };
+      throw new Fault("kx.version", "HELLO is of another version than the handshake's", facts);
+    }
     this.#hello = message;
     this.#handlers.onHello(message);
   }

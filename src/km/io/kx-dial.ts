@@ -5,7 +5,7 @@ import { Fault } from "../../base/errors.ts";
 import { credentialsReason } from "../../host/tls/credentials.ts";
 import { dialTls } from "../../host/tls/dial.ts";
 import { clientTls, noCommonGroup, type TlsTexts } from "../../host/tls/options.ts";
-import { alpn, times } from "../../wire/kx/names.ts";
+import { versions as all, alpnOf, type KxVersion, times, versionOf } from "../../wire/kx/names.ts";
 
 /** PEM texts: who may be a KM, and who this one is. */
 export interface KxIdentity extends TlsTexts {
@@ -19,6 +19,8 @@ export interface KxEndpoint {
   readonly port: number;
   /** Subject alternative name that the other KM's certificate must carry. */
   readonly peerName: string;
+  /** Versions that are offered, the newest first; default: all. */
+  readonly versions?: readonly KxVersion[] | undefined;
 }
 
 /**
@@ -32,11 +34,11 @@ export async function dialKx(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  const { host, port, peerName } = endpoint;
+  const { host, port, peerName, versions = all } = endpoint;
   const source = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   const tls = () => ({
     ...clientTls(texts, peerName, () => clock.wall()),
-    ALPNProtocols: [alpn],
+    ALPNProtocols: versions.map(alpnOf),
   });
   let socket: TLSSocket;
   try {
@@ -46,9 +48,10 @@ export async function dialKx(
     const why = noCommonGroup(error, texts) ?? credentialsReason(error, texts, "KM");
     throw new Fault("kx.connect", `cannot connect to the other KM: ${why}`, { source });
   }
-  if (socket.alpnProtocol !== alpn) {
+  if (versionOf(socket.alpnProtocol) === undefined) {
     socket.destroy();
-    throw new Fault("kx.connect", `the other end does not speak ${alpn}`, { source });
+    const why = `the other end does not speak ${versions.map(alpnOf).join(" or ")}`;
+    throw new Fault("kx.connect", why, { source });
   }
   return socket;
 }

@@ -2,19 +2,13 @@
  * Where other KMs connect to this one: TLS, places for connections, and which link a connection is for. Until
  * it has said HELLO with the right names and certificate a connection is a stranger's, and is told nothing.
  */
-import type { AddressInfo, Socket } from "node:net";
-import { createServer, type Server, type TLSSocket } from "node:tls";
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { describe, errorCode, Fault, type FaultCode } from "../../base/errors.ts";
+import { describe, Fault, type FaultCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
-import { Places } from "../../host/door/places.ts";
-import { sourceOf } from "../../host/door/source.ts";
-import { TlsClients } from "../../host/tls/clients.ts";
-import { credentialsReason } from "../../host/tls/credentials.ts";
-import { noCommonGroup, serverTls } from "../../host/tls/options.ts";
+import { type TlsClient, TlsListener } from "../../host/listen/tls-listener.ts";
 import type { Hello } from "../../wire/kx/messages.ts";
-import { alpn, times } from "../../wire/kx/names.ts";
+import { alpnOf, times, versionOf, versions } from "../../wire/kx/names.ts";
 import { KxConnection } from "./kx-connection.ts";
 import type { KxIdentity } from "./kx-dial.ts";
 import type { KxLink } from "./kx-link.ts";
@@ -42,61 +36,37 @@ const places = {
 export class KxDoor {
   readonly #options: KxDoorOptions;
   readonly #clock: Clock;
-  readonly #places: Places;
   readonly #limit: LogLimit;
-  readonly #clients: TlsClients;
-  readonly #server: Server;
+  readonly #listener: TlsListener;
   readonly #faults = new Map<FaultCode, number>();
   readonly #strangers = new Set<KxConnection>();
 
   /** @throws Fault `kx.connect` if the certificates are no good */
   constructor(options: KxDoorOptions) {
     this.#options = options;
-    const { tls, log, clock = systemClock } = options;
+    const { host, port, tls, log, clock = systemClock } = options;
     this.#clock = clock;
-    this.#places = new Places({ ...places, clock });
     this.#limit = LogLimit.of(log, clock);
-    try {
-      this.#clients = new TlsClients(tls, clock, log);
-      this.#server = createServer({
-        ...serverTls(tls, true),
-        ALPNProtocols: [alpn],
-        handshakeTimeout: times.handshakeMs,
-      });
-    } catch (error) {
-      throw notUsable(error, tls);
-    }
-    this.#server.maxConnections = this.#places.most;
-    this.#server.on("connection", (socket: Socket) => {
-      const source = sourceOf(socket.remoteAddress);
-      if (!this.#places.enter(socket)) this.#limit.warn(source, "too many connections");
-    });
-    this.#server.on("secureConnection", (socket) => this.#greet(socket));
-    this.#server.on("tlsClientError", (error, socket) => {
-      const cause = noCommonGroup(error, tls) ?? errorCode(error) ?? "other";
-      this.#count("kx.connect");
-      this.#limit.warn(sourceOf(socket.remoteAddress), "TLS handshake refused", { cause });
-    });
-    this.#server.on("error", (error) => {
-      this.#limit.warn(options.host, "KM link server", { cause: errorCode(error) ?? "other" });
+    this.#listener = new TlsListener({
+      code: "kx.connect",
+      name: "KM link",
+      peers: "other KMs",
+      host,
+      port,
+      tls,
+      protocols: versions.map(alpnOf),
+      handshakeMs: times.handshakeMs,
+      places,
+      clock,
+      log,
+      onClient: (client) => this.#greet(client),
+      onRefused: () => this.#count("kx.connect"),
     });
   }
 
   /** @returns the port @throws Fault `kx.connect` */
-  async listen(): Promise<number> {
-    const { host, port } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      const failed = (error: Error) => {
-        const facts = { host, port, code: errorCode(error) ?? "unknown" };
-        reject(new Fault("kx.connect", "cannot listen for other KMs", facts));
-      };
-      this.#server.once("error", failed);
-      this.#server.listen({ host, port }, () => {
-        this.#server.off("error", failed);
-        resolve();
-      });
-    });
-    return (this.#server.address() as AddressInfo).port;
+  listen(): Promise<number> {
+    return this.#listener.listen();
   }
 
   /** How often connections that became no session ended for each reason. */
@@ -111,34 +81,25 @@ export class KxDoor {
 
   /** New connections use these; those that are open are checked by them. @throws Fault `kx.connect` */
   renew(tls: KxIdentity): void {
-    try {
-      this.#clients.renew(tls);
-      this.#server.setSecureContext(serverTls(tls, true));
-    } catch (error) {
-      throw notUsable(error, tls);
-    }
+    this.#listener.renew(tls);
   }
 
   /** Checks the connections that are open again: certificates and lists run out by themselves. */
   recheck(): void {
-    this.#clients.recheck();
+    this.#listener.recheck();
   }
 
   /** Takes no more connections. Sessions are for their links to end. */
   close(): Promise<void> {
     const closing = new Fault("stopped", "the KM is being stopped");
     for (const connection of [...this.#strangers]) connection.end(closing);
-    return new Promise((resolve) => this.#server.close(() => resolve()));
+    return this.#listener.close();
   }
 
-  #greet(socket: TLSSocket): void {
-    // An error that nothing listens to would end the process.
-    socket.on("error", () => {});
-    this.#clients.admit(socket);
-    if (socket.destroyed) return this.#count("kx.connect");
-    const source = sourceOf(socket.remoteAddress);
+  #greet(client: TlsClient): void {
+    const { socket, source, protocol } = client;
     const connection: KxConnection = new KxConnection(socket, false, this.#clock, {
-      onHello: (hello) => this.#hello(socket, connection, hello),
+      onHello: (hello) => this.#hello(client, connection, hello),
       onMessage: () => {},
       onEnd: (why) => {
         this.#strangers.delete(connection);
@@ -149,23 +110,20 @@ export class KxDoor {
     });
     this.#strangers.add(connection);
     // A client that names no protocol gets this far; one that names others does not.
-    if (socket.alpnProtocol === alpn) return;
-    connection.end(new Fault("kx.connect", `the other end does not speak ${alpn}`));
+    if (versionOf(protocol) !== undefined) return;
+    const all = versions.map(alpnOf).join(" or ");
+    connection.end(new Fault("kx.connect", `the other end does not speak ${all}`));
   }
 
   /** @throws Fault `kx.peer` */
-  #hello(socket: TLSSocket, connection: KxConnection, hello: Hello): void {
-    const { peerNames = [], fingerprint256 = "" } = connection.peer ?? {};
+  #hello({ peer: { peerNames }, keep }: TlsClient, connection: KxConnection, hello: Hello): void {
     const link = this.#options.links().find(({ peer }) => peer === hello.from);
     // Whether there is such a link is not told to a stranger.
     if (link === undefined || !peerNames.includes(link.peerName)) {
       const why = "no link to a KM of this name with this certificate";
       throw new Fault("kx.peer", why);
     }
-    if (!this.#places.keep(socket, fingerprint256)) {
-      throw new Fault("kx.closed", "too many connections of one KM");
-    }
-    this.#places.wanted(socket);
+    if (!keep()) throw new Fault("kx.closed", "too many connections of one KM");
     link.accept(connection, hello);
     this.#strangers.delete(connection);
   }
@@ -173,11 +131,4 @@ export class KxDoor {
   #count(code: FaultCode): void {
     this.#faults.set(code, (this.#faults.get(code) ?? 0) + 1);
   }
-}
-
-function notUsable(error: unknown, tls: KxIdentity): Fault {
-  return new Fault(
-    "kx.connect",
-    `KM link: certificates cannot be used: ${credentialsReason(error, tls, "KM")}`,
-  );
 }

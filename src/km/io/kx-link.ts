@@ -18,7 +18,7 @@ import {
 import { kmWaits } from "../../host/life/waits.ts";
 import { trustOf } from "../../host/tls/trust.ts";
 import type { Hello, KxMessage } from "../../wire/kx/messages.ts";
-import { protocolVersion, size } from "../../wire/kx/names.ts";
+import { type KxVersion, size, versionOf } from "../../wire/kx/names.ts";
 import { KxConnection } from "./kx-connection.ts";
 import { dialKx, type KxIdentity } from "./kx-dial.ts";
 
@@ -31,6 +31,8 @@ export interface KxSession {
   readonly hello: Hello;
   /** Key of the keyed hashes of this session, 16 bytes; the other KM has the same. */
   readonly tagKey: Buffer;
+  /** Of the protocol. */
+  readonly version: KxVersion;
   /** This KM made the connection. */
   readonly dial: boolean;
   /** Of the key exchange, such as `X25519MLKEM768`. */
@@ -69,6 +71,8 @@ export interface KxLinkOptions {
   /** Uniform in [0, 1). */
   readonly random?: () => number;
   readonly task?: TaskBegin;
+  /** Versions that it offers when it dials, the newest first; default: all. */
+  readonly versions?: readonly KxVersion[];
 }
 
 /** Whether this KM dials unless it is configured: the one whose ID has the smaller bytes. */
@@ -140,7 +144,7 @@ export class KxLink {
     if (this.isDialer) throw this.#wrong("this end dials");
     if (this.#isStopped) throw new Fault("stopped", "the link is being closed");
     this.#check(hello);
-    const own = this.#ownHello();
+    const own = this.#ownHello(connection.version);
     connection.send(own);
     if (!connection.isOver) this.#install(connection, own, hello, () => {});
   }
@@ -171,7 +175,8 @@ export class KxLink {
   async #dial(to: { readonly host: string; readonly port: number }, signal: AbortSignal) {
     const { peerName, tls } = this.#options;
     try {
-      const socket = await dialKx({ ...to, peerName }, tls(), this.#clock, signal);
+      const { versions } = this.#options;
+      const socket = await dialKx({ ...to, peerName, versions }, tls(), this.#clock, signal);
       return await this.#greet(socket, signal);
     } catch (error) {
       if (error instanceof Fault && error.code !== "stopped") this.count(error);
@@ -183,7 +188,7 @@ export class KxLink {
   async #greet(socket: TLSSocket, signal: AbortSignal): Promise<ReconnectingSession> {
     const ended = Promise.withResolvers<Fault>();
     const greeted = Promise.withResolvers<ReconnectingSession>();
-    const own = this.#ownHello();
+    const own = this.#ownHello(versionOf(socket.alpnProtocol) ?? 1);
     const close = () => connection.end(new Fault("stopped", "the link is being closed"));
     const connection: KxConnection = new KxConnection(socket, true, this.#clock, {
       onHello: (hello) => {
@@ -207,12 +212,12 @@ export class KxLink {
     }
   }
 
-  #ownHello(): Hello {
+  #ownHello(version: KxVersion): Hello {
     const { me: from, peer: to, incarnation, policy } = this.#options;
     const nonce = randomBytes(size.nonce);
     return {
       type: "hello",
-      version: protocolVersion,
+      version,
       from,
       to,
       incarnation,
@@ -255,6 +260,7 @@ export class KxLink {
       nonce: own.nonce,
       hello,
       tagKey: connection.tagKey(),
+      version: connection.version,
       dial: connection.isDialer,
       group,
       send: (message) => connection.send(message),

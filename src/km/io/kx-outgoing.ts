@@ -3,8 +3,10 @@
  * they may be much longer than what may wait here.
  */
 import type { Writable } from "node:stream";
+import { freeMemory } from "../../port/key.ts";
 import { cutExtents, cutUses, encodeFrame } from "../../wire/kx/codec.ts";
 import type { KxMessage } from "../../wire/kx/messages.ts";
+import { cutRelay } from "../../wire/kx/relay-pieces.ts";
 
 /** Bytes that may wait for the other KM, who may get all that is in flight at once; a longer queue is cut. */
 export const maxWaiting = 33_554_432;
@@ -59,12 +61,18 @@ export class KxOutgoing {
       this.#queue.push(cutExtents(message.extents));
     } else if (message.type === "syncUses") {
       this.#queue.push(cutUses(message.uses));
-    } else {
-      const frame = encodeFrame(message, 0);
-      this.#queue.push(frame);
-      this.#queued += frame.length;
-    }
+    } else if (message.type === "relay") {
+      const { pieces, last } = cutRelay(message);
+      for (const bytes of pieces) this.#add({ type: "relayPiece", bytes });
+      this.#add(last);
+    } else this.#add(message);
     this.pump();
+  }
+
+  #add(message: KxMessage): void {
+    const frame = encodeFrame(message, 0);
+    this.#queue.push(frame);
+    this.#queued += frame.length;
   }
 
   /** Writes what there is room for. @throws Fault `kx.message` */
@@ -101,6 +109,7 @@ export class KxOutgoing {
       });
     }
     stream.write(frame, () => {
+      freeMemory(frame);
       this.#movedAt = this.#now();
     });
   }

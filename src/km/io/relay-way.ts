@@ -1,8 +1,11 @@
 /** A link as relays use it: pads out of its stock, and keys that came by relay into its buffer. */
+import type { Service } from "../../wire/ck/names.ts";
+import { limits } from "../../wire/kx/names.ts";
 import type { RelayMessage } from "../../wire/kx/relay-messages.ts";
 import type { KmLink } from "../link/link.ts";
+import { isMatchUse } from "../matching/match-use.ts";
 import { relayModule } from "../relay/modules.ts";
-import type { RelayedKey, RelayLink } from "../relay/ports.ts";
+import { isRelayUse, type RelayedKey, type RelayLink, useOfRelay } from "../relay/ports.ts";
 import type { BufferedKeys } from "../store/buffered.ts";
 import type { KeyStore } from "../store/port.ts";
 import { readGranted } from "./granted.ts";
@@ -33,6 +36,10 @@ export class RelayWay implements RelayLink {
   readonly #link: LinkOfRelays;
   readonly #store: KeyStore;
   readonly #now: () => number;
+  /** IDs of pads that the other end lent in an earlier session: their messages went with it. */
+  #stale = new Set<string>();
+  /** A link that is not in service lends nothing. What is lent by its other end is taken: that end says for itself. */
+  service: Service = "in_service";
   /** It has lent a pad once: there will be more. */
   #lends = false;
 
@@ -41,6 +48,16 @@ export class RelayWay implements RelayLink {
     this.#link = link;
     this.#store = store;
     this.#now = now;
+    this.down();
+  }
+
+  /** No session: nothing comes any more that uses the pads of before. */
+  down(): void {
+    for (const { id, owner, state, request } of this.#link.core.books.uses.values()) {
+      if (!owner && state === "B" && (isRelayUse(request) || isMatchUse(request))) {
+        this.#stale.add(id);
+      }
+    }
   }
 
   get peer(): string {
@@ -51,18 +68,34 @@ export class RelayWay implements RelayLink {
     return this.#link.core.phase === "ready";
   }
 
+  get longest(): number {
+    return this.#link.core.version === 1 ? limits.shortRelayBytes : limits.relayBytes;
+  }
+
+  /** Bytes that this KM may lend. */
+  get free(): number {
+    const { books } = this.#link.core;
+    return books.stock.free(books.side);
+  }
+
   /**
-   * Pads of what is relayed on demand are bound ahead, where stock is plenty: a hop costs no round trip then. They
+   * Some ten times a second. Pads of what is relayed on demand are bound ahead, where stock is plenty: a hop costs no round trip then. They
    * end with the process, as all that is offered for nothing yet.
    */
   prepare(): void {
-    const { owner, books } = this.#link.core;
+    if (this.ready && this.#stale.size > 0) {
+      const stale = this.#stale;
+      this.#stale = new Set();
+      this.#link.core.peer.abandon(({ id }) => stale.has(id));
+    }
+    const { owner } = this.#link.core;
     if (!this.#lends || !this.ready || owner.prepared(smallPad) > mostPrepared / 2) return;
-    if (books.stock.free(books.side) < plenty * mostPrepared * smallPad) return;
+    if (this.free < plenty * mostPrepared * smallPad) return;
     owner.preOffer(mostPrepared, smallPad, preparedForS, this.#now() + prepareMs);
   }
 
   lend(...[length, use, deadline, done]: Parameters<RelayLink["lend"]>): void {
+    if (this.service !== "in_service") return done("away");
     const { core, name } = this.#link;
     this.#lends = true;
     const request = { use, keys: 1, length, pickUp: pickUpS, deadline };
@@ -83,8 +116,16 @@ export class RelayWay implements RelayLink {
     if (!isClaimed) done(undefined);
   }
 
+  release(relay: Buffer): void {
+    const use = useOfRelay(relay);
+    this.#link.core.peer.abandon(({ request }) => request === use);
+  }
+
   send(message: RelayMessage): void {
-    this.#link.core.send(message);
+    const { core } = this.#link;
+    // Version 1 has no word for it.
+    const isNew = message.type === "relayed" && message.failure === "long" && core.version === 1;
+    core.send(isNew ? { ...message, failure: "route" } : message);
   }
 
   keep({ relay, scheme, bytes, time }: RelayedKey, done: (stored: boolean) => void): void {

@@ -6,6 +6,11 @@ import { idWords } from "./masked-ids.ts";
 
 const parts = 64;
 const smallest = 16;
+/**
+ * A part with so many slots does not shrink: keys come and go in waves, hundreds of times a second, and to make a table
+ * smaller after each wave and larger in the next is work in the midst of it.
+ */
+const kept = 256;
 
 /** One part: keys side by side, and NaN where there is none. */
 class Part {
@@ -52,8 +57,7 @@ class Part {
       hole = slot;
     }
     this.#values[hole] = Number.NaN;
-    if (this.#mask + 1 > smallest && this.size * 8 < this.#mask + 1)
-      this.#resize((this.#mask + 1) / 2);
+    if (this.#mask + 1 > kept && this.size * 8 < this.#mask + 1) this.#resize((this.#mask + 1) / 2);
   }
 
   #home(words: Uint32Array, at: number): number {

@@ -2,7 +2,9 @@
  * One link to another KM: matching, ownership, keys on their way, and the sessions over which both ends agree
  * on them. Driven from outside: messages, keys and time go in; messages and transactions come out. Pure.
  */
+import type { DeliveryMessage } from "../../wire/kx/deliver-messages.ts";
 import type { KxMessage } from "../../wire/kx/messages.ts";
+import type { KxVersion } from "../../wire/kx/names.ts";
 import type { RelayMessage } from "../../wire/kx/relay-messages.ts";
 import type { Period } from "../keys/origin.ts";
 import { LinkBuffer } from "../matching/buffer.ts";
@@ -10,21 +12,26 @@ import { Follower } from "../matching/follower.ts";
 import { Leader } from "../matching/leader.ts";
 import { none } from "../matching/slots.ts";
 import type { KxSession, LinkContext, LinkLimits } from "../peer/context.ts";
-import type { LinkEvent } from "../peer/events.ts";
+import { useTold } from "../peer/events.ts";
 import { Turn } from "../peer/turn.ts";
 import { LinkBooks } from "../store/books.ts";
 import type { BufferedKeys } from "../store/buffered.ts";
-import type { KeyStore, Row } from "../store/port.ts";
+import type { Row } from "../store/port.ts";
 import type { Side } from "../store/regions.ts";
 import { Owner } from "../supply/owner.ts";
 import { Peer, type Takes } from "../supply/peer.ts";
+import { compareBatches } from "./batches.ts";
 import { compareBooks } from "./compare.ts";
 import { expireWaiting } from "./expire.ts";
 import { forgetUsed } from "./forget.ts";
+import { MacPads } from "./mac-pads.ts";
 import { tellBooks } from "./my-books.ts";
 import { Ownership } from "./ownership.ts";
 import { type Revoked, revokeBuffered, revokeExtents } from "./revoke.ts";
+import { roughSize } from "./rough-size.ts";
 import { TheirBooks } from "./their-books.ts";
+import { unreadable } from "./unreadable.ts";
+import type { LinkWorld } from "./world.ts";
 
 /** A pair of modules whose keys meet on this link. */
 export interface ModulePairOfLink {
@@ -43,24 +50,10 @@ export interface LinkOptions {
   readonly modules: readonly ModulePairOfLink[];
   readonly limits: LinkLimits;
   readonly takes: Takes;
+  /** Default: batches are authenticated by a hash that is keyed by the session. */
+  readonly oneTime?: boolean | undefined;
   /** 16 bytes drawn at this start, never read from a disk. */
   readonly incarnation: Buffer;
-}
-
-/** The world of a link: everything that is not its own. */
-export interface LinkWorld {
-  readonly store: KeyStore;
-  now(): number;
-  wall(): number;
-  random(length: number): Buffer;
-  /** Calls back at the end of this turn, before anything else comes in. */
-  soon(fn: () => void): void;
-  tell(event: LinkEvent): void;
-  mayBind(use: string | undefined): boolean;
-  /** Keys have left the buffer: matched, expired or void. @param ids 16 bytes each, one after the other */
-  left(module: string, ids: Buffer): void;
-  /** A message of a relay, in a session that is ready. */
-  relay?(message: RelayMessage): void;
 }
 
 type Phase = "down" | "comparing" | "ready";
@@ -75,6 +68,8 @@ export class KmLink {
   readonly #options: LinkOptions;
   readonly #world: LinkWorld;
   readonly #turn: Turn;
+  readonly #soon: (fn: () => void) => void;
+  #isProposing = false;
   readonly #buffer: LinkBuffer;
   readonly #leader: Leader | undefined;
   readonly #follower: Follower | undefined;
@@ -84,6 +79,7 @@ export class KmLink {
   #phase: Phase = "down";
   #generation = 0;
   #theirs: TheirBooks | undefined;
+  #voidUnreadable = () => {};
   readonly #early: KxMessage[] = [];
   #earlyBytes = 0;
 
@@ -103,14 +99,12 @@ export class KmLink {
     this.#world = world;
     const { link, me, peer, modules } = options;
     const side: Side = Buffer.compare(Buffer.from(me), Buffer.from(peer)) < 0 ? 0 : 1;
-    this.books = new LinkBooks(link, side, rows, ({ id, offer, owner, ranges, ...use }) => {
-      const { state, fate, request } = use;
-      this.#turn.told({ type: "use", id, offer, owner, ranges, state, fate, request });
-    });
+    this.books = new LinkBooks(link, side, rows, (keys) => this.#turn.told(useTold(keys)));
     this.#buffer = new LinkBuffer(world.random(16), (pair, ids) => {
       const module = modules[pair]?.module;
       if (module !== undefined) world.left(module, ids);
     });
+    this.#soon = world.soon;
     this.#turn = new Turn(world.store, this.books, world.soon, world.tell);
     this.#context = this.#makeContext();
     this.owner = new Owner(this.#context, options.incarnation, () => this.#ownership.ask());
@@ -118,19 +112,21 @@ export class KmLink {
     this.#ownership = new Ownership(this.#context);
     const waiting = buffered.flatMap((keys) => this.#wait(keys) ?? []);
     const ids = modules.map(({ ids }) => ids);
-    if (side === 0) this.#leader = new Leader(this.#context, this.#buffer, ids);
-    else this.#follower = new Follower(this.#context, this.#buffer, rows);
+    const pads = new MacPads(this.#context, this.owner, this.peer);
+    if (side === 0) this.#leader = new Leader(this.#context, this.#buffer, ids, pads);
+    else this.#follower = new Follower(this.#context, this.#buffer, ids, pads, rows);
     for (const { batch, pair } of waiting) this.#leader?.add(batch, pair);
     this.#start(extents);
   }
 
   #makeContext(): LinkContext {
     const self = this;
-    const { link, limits } = this.#options;
+    const { link, limits, oneTime = false } = this.#options;
     const { store } = this.#world;
     return {
       link,
       limits,
+      oneTime,
       store,
       books: this.books,
       turn: this.#turn,
@@ -142,6 +138,9 @@ export class KmLink {
       },
       get tagKey() {
         return self.#session?.tagKey ?? Buffer.alloc(16);
+      },
+      get version() {
+        return self.version;
       },
       now: () => this.#world.now(),
       wall: () => this.#world.wall(),
@@ -164,16 +163,20 @@ export class KmLink {
       if (bytes > 0) this.#world.tell({ type: "lost", bytes, extent: number });
     }
     for (const use of books.uses.values()) {
-      const begun = use.owner && (use.state === "O" || use.state === "P");
-      const isGone = use.state === "B" && !use.ranges.every(({ extent }) => extents.has(extent));
-      if (begun || isGone) books.step(use, "void");
+      if (use.owner && (use.state === "O" || use.state === "P")) books.step(use, "void");
     }
+    this.#voidUnreadable = unreadable(books, extents);
     forgetUsed(books, this.#world.store);
     this.#turn.changed();
   }
 
   get phase(): Phase {
     return this.#phase;
+  }
+
+  /** Of the protocol, in the session of now. */
+  get version(): KxVersion {
+    return this.#session?.version ?? 1;
   }
 
   get bufferedKeys(): number {
@@ -196,8 +199,8 @@ export class KmLink {
     return pair < 0 ? undefined : { pair, ...this.#buffer.add(keys, pair, this.#world.now()) };
   }
 
-  /** Sends a message of a relay while the session is ready. */
-  send(message: RelayMessage): void {
+  /** Sends while the session is ready. */
+  send(message: RelayMessage | DeliveryMessage): void {
     this.#context.send(message);
   }
 
@@ -207,7 +210,13 @@ export class KmLink {
     if (waiting === undefined) return;
     this.#leader?.add(waiting.batch, waiting.pair);
     this.#follower?.stored(waiting.masked);
-    this.#leader?.advance();
+    if (this.#leader === undefined || this.#isProposing) return;
+    this.#isProposing = true;
+    // Keys wait for no others: what became durable with one sync is told in one turn, and proposed together.
+    this.#soon(() => {
+      this.#isProposing = false;
+      this.#leader?.advance();
+    });
   }
 
   /** A key that is kept out: another has its ID, or its relay was given up. Only one that is in no batch. */
@@ -293,26 +302,12 @@ export class KmLink {
     const session = this.#session;
     if (theirs === undefined || session === undefined) return;
     this.#theirs = undefined;
-    this.#compareBatches(theirs);
+    compareBatches(this.#leader, this.#follower, theirs);
     compareBooks(this.#context, this.peer, theirs);
+    this.#voidUnreadable();
     this.#turn.whenDurable(() => {
       if (this.#session === session) this.#ready(theirs);
     });
-  }
-
-  #compareBatches(theirs: TheirBooks): void {
-    for (const { number, digest } of this.#follower?.books() ?? []) {
-      const their = theirs.extents.get(number);
-      const same = their?.digest.equals(digest);
-      if (same && their?.state === "M") this.#follower?.matched(number);
-      else if (their?.state === "M") this.#follower?.drop(number);
-      else if (!same) this.#follower?.release(number);
-    }
-    for (const { number, digest } of this.#leader?.books() ?? []) {
-      const their = theirs.extents.get(number);
-      const prepared = their?.state === "R" && their.digest.equals(digest);
-      if (!prepared && number <= theirs.head.highest) this.#leader?.giveUp(number);
-    }
   }
 
   #ready(theirs: TheirBooks): void {
@@ -339,6 +334,7 @@ export class KmLink {
       case "abort":
         return this.#follower?.heardAbort(message);
       case "match":
+      case "matchMac":
         return this.#leader?.heardMatch(message);
       case "noMatch":
         return this.#leader?.heardNoMatch(message);
@@ -368,6 +364,9 @@ export class KmLink {
       case "relayed":
       case "relayVoid":
         return this.#world.relay?.(message);
+      case "deliver":
+      case "delivered":
+        return this.#world.deliver?.(message);
       case "alive":
         return;
       default:
@@ -384,16 +383,4 @@ export class KmLink {
     this.#ownership.tick();
     expireWaiting(this.#context, this.#buffer);
   }
-
-  /** When the next small batch is due, so that it need not wait for a tick. */
-  advance(): void {
-    this.#leader?.advance();
-  }
-}
-
-/** Only PROPOSE, OFFER and RELAY can be long. */
-function roughSize(message: KxMessage): number {
-  if (message.type === "relay") return 256 + message.body.length;
-  if (message.type === "propose") return 256 + message.ids.length;
-  return message.type === "offer" ? 256 * (1 + message.keys.length) : 256;
 }

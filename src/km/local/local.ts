@@ -1,20 +1,15 @@
 /** The key manager on this machine: what its local sockets answer. */
-import { existsSync } from "node:fs";
 import type { Clock } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { PastModule } from "../../ops/bundle/telemetry-csv.ts";
 import type { EventHistory } from "../../ops/events/event-history.ts";
 import { pastTelemetry } from "../../ops/history/past.ts";
+import { acknowledgeFor, countIn, mayAct, nameOf } from "../../ops/local/caller.ts";
+import { type DaemonLocal, daemonLocal, socketsOf } from "../../ops/local/daemon-local.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
-import { controlSocket } from "../../ops/local/paths.ts";
-import {
-  LocalError,
-  type LocalRequest,
-  protocolVersion,
-  type ReadName,
-} from "../../ops/local/protocol.ts";
-import { type Caller, type LocalAnswer, LocalServer } from "../../ops/local/server.ts";
+import { LocalError, type LocalRequest } from "../../ops/local/protocol.ts";
+import type { Caller, LocalAnswer } from "../../ops/local/server.ts";
 import type { Family } from "../../ops/metrics/exposition.ts";
 import { describeCertificates } from "../config/certificates.ts";
 import { runningTable } from "../config/redact.ts";
@@ -24,12 +19,6 @@ import type { Period } from "../keys/origin.ts";
 import type { KmStatus, Rekeyed } from "../model/status.ts";
 import { parseUuid } from "../records/kma-key-id.ts";
 import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
-
-/** What became of an acknowledgement. */
-export interface Acknowledged {
-  readonly status: "done" | "failed";
-  readonly reason?: string;
-}
 
 /** What is asked of the records. */
 export interface RecordsOfLocal {
@@ -78,45 +67,30 @@ export const standardKmSocket = "/run/qkd-km/control";
 export function kmSockets({
   km,
   local,
-}: KmFolder & { readonly local: LocalTable }): readonly string[] {
-  const own = controlSocket(local.socket, km.state_dir);
-  return local.socket === undefined && existsSync(standardKmSocket)
-    ? [own, standardKmSocket]
-    : [own];
-}
-
-interface KmFolder {
+}: {
   readonly km: { readonly state_dir: string };
+  readonly local: LocalTable;
+}): readonly string[] {
+  return socketsOf(local.socket, km.state_dir, standardKmSocket);
 }
 
-export type Ask = (name: ReadName, args?: Args) => Promise<unknown>;
-
-export interface KmLocal {
-  readonly server: LocalServer;
-  /** Asks as at a socket, and as any user of the machine. */
-  readonly ask: Ask;
+export interface KmLocal extends DaemonLocal {
   /** The store is open: from now on all is answered. */
   serve(km: KmOfLocal): void;
 }
 
 export function createKmLocal(config: AskedTables, parts: LocalParts): KmLocal {
   const { clock, log } = parts;
-  const { act, read } = config.local;
   const api = new KmApi(config, parts);
-  const server = new LocalServer({
-    path: controlSocket(config.local.socket, config.km.state_dir, process.env.RUNTIME_DIRECTORY),
-    act,
-    read,
+  const local = daemonLocal({
+    ...config.local,
+    socket: config.local.socket,
+    stateDir: config.km.state_dir,
     answer: (request, caller) => api.answer(request, caller),
     clock,
     log,
   });
-  const ask: Ask = async (name, args = {}) => {
-    const caller = { role: "look", peer: async () => undefined, receive: async () => {} } as const;
-    const answer = await api.answer({ v: protocolVersion, do: name, args }, caller);
-    return "data" in answer ? answer.data : undefined;
-  };
-  return { server, ask, serve: (km) => api.serve(km) };
+  return { ...local, serve: (km) => api.serve(km) };
 }
 
 class KmApi {
@@ -147,9 +121,11 @@ class KmApi {
     const config = this.#config;
     switch (name) {
       case "logs":
-        return { data: { lines: logs.after(0, count(args.n, 50, 2_000)).map(({ line }) => line) } };
+        return {
+          data: { lines: logs.after(0, countIn(args.n, 50, 2_000)).map(({ line }) => line) },
+        };
       case "events":
-        return { data: { events: history.recent(count(args.n, 50, 1_024)) } };
+        return { data: { events: history.recent(countIn(args.n, 50, 1_024)) } };
       case "certs":
         return { data: { certificates: describeCertificates(config, clock.wall()) } };
       case "config":
@@ -176,7 +152,11 @@ class KmApi {
       case "relay":
         return { data: await this.#relay(args, caller) };
       case "acknowledge_alarm":
-        return { data: await this.#acknowledge(args, caller) };
+        return {
+          data: await acknowledgeFor(caller, args.alarm, (...order) =>
+            this.#open.acknowledge(...order),
+          ),
+        };
       default:
         throw new LocalError("not_available", "the key manager does not have this");
     }
@@ -213,13 +193,6 @@ class KmApi {
     } finally {
       this.#searches--;
     }
-  }
-
-  async #acknowledge({ alarm }: Args, caller: Caller): Promise<Acknowledged> {
-    mayAct(caller);
-    if (typeof alarm !== "string") throw new LocalError("bad_request", "bad arguments");
-    const reason = this.#open.acknowledge(alarm, await nameOf(caller));
-    return { status: reason === undefined ? "done" : "failed", ...(reason && { reason }) };
   }
 
   async #compromise(args: Args, caller: Caller): Promise<GivenUp> {
@@ -283,18 +256,6 @@ class KmApi {
 }
 
 /** @throws LocalError */
-function mayAct({ role }: Caller): void {
-  if (role === "act") return;
-  throw new LocalError("not_permitted", "this socket only answers; acting needs the other one");
-}
-
-/** Who it is, as an audit names it. */
-async function nameOf({ peer }: Caller): Promise<string> {
-  const uid = await peer();
-  return uid === undefined ? "local" : `local uid ${uid}`;
-}
-
-/** @throws LocalError */
 function found<T>(value: T | undefined, what: "module" | "link"): T {
   if (value !== undefined) return value;
   throw new LocalError(what === "module" ? "no_such_module" : "bad_request", `no such ${what}`);
@@ -307,12 +268,4 @@ function periodOf({ from, to }: Args): Period {
     throw new LocalError("bad_request", "from and to are times, the earlier first");
   }
   return { from: from as number, to: to as number };
-}
-
-/** @throws LocalError */
-function count(value: unknown, standard: number, most: number): number {
-  if (value === undefined) return standard;
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= most)
-    return value;
-  throw new LocalError("bad_request", `n is a whole number from 1 to ${most}`);
 }

@@ -161,6 +161,7 @@ export class KmManager extends ManagerLink {
     });
     for (const link of status.links) {
       const supplied = tally.supplied(link.name);
+      const relay = status.relay?.pairs.find((pair) => pair.link === link.name);
       const rates = {
         matched: this.#rates.of(`matched ${link.name}`, link.matched_bits, now),
         supplied: this.#rates.of(`supplied ${link.name}`, supplied.bits, now),
@@ -168,7 +169,7 @@ export class KmManager extends ManagerLink {
       offer({
         topic: this.#names.linkTelemetry(link.name),
         kind: topics.link_telemetry,
-        payload: payloads.linkTelemetry(boot, link, supplied, rates, wall),
+        payload: payloads.linkTelemetry(boot, link, supplied, rates, wall, relay),
       });
     }
     for (const module of status.modules) {

@@ -1,5 +1,6 @@
 /** The payloads of a key manager. Pure. JSON, at most 16 KiB, times by RFC 3339 in UTC. */
 import { time } from "../../ops/manager/payloads.ts";
+import type { RelayPairStatus } from "../model/relay-status.ts";
 import type { KmStatus, LinkStatus, ModuleStatus } from "../model/status.ts";
 import type { Supplied } from "./tally.ts";
 
@@ -65,6 +66,7 @@ export function linkTelemetry(
   supplied: Supplied,
   rates: LinkRates,
   now: number,
+  relay?: RelayPairStatus,
 ) {
   const { stock_bits, peer_stock_bits, waiting_keys, waiting_bits, oldest_s } = link;
   const { matched_bits, compared_keys, differing_keys, expired_keys, extents, uses } = link;
@@ -79,7 +81,13 @@ export function linkTelemetry(
     supplied_bits: supplied.bits,
     ...(rates.matched !== undefined && { matched_rate: rates.matched }),
     ...(rates.supplied !== undefined && { supplied_rate: rates.supplied }),
+    ...(relay !== undefined && { relay: relayOfLink(relay) }),
   };
+}
+
+/** What this KM relays for a link. */
+function relayOfLink({ link: _, ...figures }: RelayPairStatus) {
+  return figures;
 }
 
 export interface ModuleOfKm {
@@ -123,7 +131,7 @@ export interface Dropped {
 
 export function telemetry(
   boot: number,
-  { uptime_s, store, nodes_connected, refused, alarms }: KmStatus,
+  { uptime_s, store, nodes_connected, refused, alarms, relay, controllers }: KmStatus,
   dropped: Dropped,
   now: number,
 ) {
@@ -136,8 +144,19 @@ export function telemetry(
     uptime_s,
     store: { buffered_keys, buffered_bits, stock_bits, disk_bytes, limit_bytes, full },
     nodes_connected,
+    ...(controllers && {
+      controllers_connected: controllers.filter(({ connected }) => connected).length,
+    }),
     refused,
     alarms: raised,
+    ...(relay !== undefined && {
+      relays: {
+        under_way: relay.under_way,
+        passed: relay.passed,
+        collected: relay.collected,
+        taken: relay.taken,
+      },
+    }),
     ...dropped,
   };
 }

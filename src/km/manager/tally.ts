@@ -18,12 +18,13 @@ export class Tally {
   told(link: string, event: LinkEvent): void {
     if (event.type !== "use") return;
     // The owner's answer left after S, the peer's after T; a fate that comes later tells it again.
-    const { state, fate, ranges } = event;
+    const { state, fate, keys: told } = event;
     const left = state === "S" ? fate === undefined : state === "T";
     if (!left) return;
-    const bytes = bytesOf(ranges);
-    const { keys, bits } = this.supplied(link);
-    this.#supplied.set(link, { keys: keys + 1, bits: bits + bytes * 8 });
+    let { keys, bits } = this.supplied(link);
+    keys += told.length;
+    for (const { ranges } of told) bits += bytesOf(ranges) * 8;
+    this.#supplied.set(link, { keys, bits });
   }
 
   /** Keys of a module were stored. @param wall ms since 1970 UTC */

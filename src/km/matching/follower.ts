@@ -2,15 +2,26 @@
  * The follower of a link answers proposals. A batch is R prepared, durably: its keys are no more in the buffer,
  * and no byte of it can be used; then M matched, when the leader says that it decided so, or void again. Pure.
  */
+
 import { timingSafeEqual } from "node:crypto";
 import { assert } from "../../base/assert.ts";
 import { digestOf } from "../../wire/kx/codec.ts";
-import type { Abort, Commit, ExtentBook, NoMatchReason, Propose } from "../../wire/kx/messages.ts";
+import type {
+  Abort,
+  Commit,
+  ExtentBook,
+  Match,
+  MatchMac,
+  NoMatchReason,
+  Propose,
+} from "../../wire/kx/messages.ts";
 import { IdTable } from "../keys/id-table.ts";
 import { idBytes, idWords } from "../keys/masked-ids.ts";
 import type { LinkContext } from "../peer/context.ts";
 import type { KeysOfEvent } from "../peer/events.ts";
 import type { Row } from "../store/port.ts";
+import { answerKey, sealMatch } from "./answer-mac.ts";
+import { type BatchPads, padOfProposal } from "./batch-pads.ts";
 import type { Batch, LinkBuffer } from "./buffer.ts";
 import { type Agreed, becomeStock } from "./matched.ts";
 import { decodeBatch, encodeBatch } from "./rows.ts";
@@ -32,9 +43,20 @@ interface Held {
 const maxLacked = 65_536;
 const nothing = Buffer.alloc(0);
 
+/** @param pad that the proposal was under */
+function answerTo(number: number, digest: Buffer, pad: Buffer | undefined): Match | MatchMac {
+  const key = pad && answerKey(pad);
+  if (key === undefined) return { type: "match", number, digest };
+  const answer = sealMatch({ number, digest }, key);
+  key.fill(0);
+  return answer;
+}
+
 export class Follower {
   readonly #context: LinkContext;
   readonly #buffer: LinkBuffer;
+  readonly #modules: readonly (readonly [string, string])[];
+  readonly #pads: BatchPads;
   readonly #prepared = new Map<number, { facts: Agreed; keys: Batch }>();
   /** Proposals that wait for keys, and those whose hash is being computed. */
   readonly #held = new Map<number, Held>();
@@ -46,9 +68,18 @@ export class Follower {
   /** Highest number that was proposed in this session. */
   #proposed = 0;
 
-  constructor(context: LinkContext, buffer: LinkBuffer, rows: readonly Row[]) {
+  /** @param modules pairs of QKD module IDs of the link, the leader's first */
+  constructor(
+    context: LinkContext,
+    buffer: LinkBuffer,
+    modules: readonly (readonly [string, string])[],
+    pads: BatchPads,
+    rows: readonly Row[],
+  ) {
     this.#context = context;
     this.#buffer = buffer;
+    this.#modules = modules;
+    this.#pads = pads;
     for (const row of rows) {
       if (row.kind !== "batch" || row.value === undefined) continue;
       const facts = decodeBatch(row.value);
@@ -99,15 +130,14 @@ export class Follower {
     const digest = message.digest ?? digestOf(message);
     const known =
       context.books.stock.extent(number)?.digest ?? this.#prepared.get(number)?.facts.digest;
-    if (known?.equals(digest)) return this.#match(number, digest);
+    if (known?.equals(digest)) return this.#matchAgain(number, digest);
     const highest = Math.max(context.books.state.highest, this.#proposed);
     if (known !== undefined || number <= highest) return this.#refuse(number, "number");
     this.#proposed = number;
     const masked = this.#buffer.mask(message.ids);
     const lacking: number[] = [];
     for (let i = 0; i < masked.length / idWords; i++) {
-      const slot = this.#buffer.find(masked, i);
-      if (slot === none || this.#buffer.slots.batch(slot) !== 0) lacking.push(i);
+      if (this.#find(message, masked, i) === none) lacking.push(i);
     }
     if (lacking.length === 0) return this.#check(message, digest, masked);
     const until = context.now() + context.limits.lackMs;
@@ -115,6 +145,18 @@ export class Follower {
     const isKnown = lacking.every((i) => this.#lacked.get(masked, i) !== undefined);
     if (isKnown) this.#lacking(held, lacking);
     else this.#hold(held);
+  }
+
+  /**
+   * A key that may be in a batch: of no other, and from the modules that the batch names. How a key came is part of what
+   * applications are told of it, so another KM's word does not count for this one's keys.
+   */
+  #find({ modules: [first, second] }: Propose, masked: Uint32Array, i: number): number {
+    const { slots } = this.#buffer;
+    const slot = this.#buffer.find(masked, i);
+    if (slot === none || slots.batch(slot) !== 0) return none;
+    const own = this.#modules[slots.pair(slot)];
+    return own !== undefined && own[0] === first && own[1] === second ? slot : none;
   }
 
   /** Keys came: a proposal that waits for them may be complete. @param masked their IDs */
@@ -129,7 +171,9 @@ export class Follower {
       const held = this.#held.get(number);
       if (held === undefined || --held.missing > 0) continue;
       this.#held.delete(number);
-      this.#check(held.message, held.digest, held.masked);
+      const others = held.lacking.filter((k) => this.#find(held.message, held.masked, k) === none);
+      if (others.length > 0) this.#lacking(held, others);
+      else this.#check(held.message, held.digest, held.masked);
     }
   }
 
@@ -137,6 +181,8 @@ export class Follower {
     const { message, masked, lacking } = held;
     this.#held.set(message.number, held);
     for (const i of lacking) this.#awaited.set(masked, i, message.number);
+    // They are about to come, as the leader's did. From then on both ends gather keys at the same times.
+    this.#context.store.hurry();
   }
 
   /** @returns which of its IDs are still not here */
@@ -186,19 +232,52 @@ export class Follower {
       return this.#refuse(number, "length");
     }
     this.#checking.set(number, keys);
-    const { generation, tagKey } = context;
-    const tagged = { key: tagKey, nonce: batchNonce(number) };
-    context.store.tagBuffered(keys.handles, tagged, (tag) => {
-      if (context.generation !== generation || this.#checking.get(number) !== keys) return;
+    const { generation } = context;
+    const isStale = () => context.generation !== generation || this.#checking.get(number) !== keys;
+    const isClaimed = this.#pads.claim(digest, (pad) => {
+      if (isStale()) return void pad?.fill(0);
+      if (pad === undefined) this.#later(number, keys);
+      else this.#compare(message, digest, keys, pad, isStale);
+    });
+    if (isClaimed) return;
+    // Only who has nothing to authenticate with is believed without it.
+    if (this.#pads.wanted && this.#pads.there) return this.#later(number, keys);
+    this.#compare(message, digest, keys, undefined, isStale);
+  }
+
+  /** The leader is to propose them once more, under a pad. */
+  #later(number: number, keys: Batch): void {
+    this.#checking.delete(number);
+    this.#buffer.setBatch(keys, 0);
+    this.#refuse(number, "lacking", nothing);
+  }
+
+  /** @param pad of a one-time MAC, wiped; undefined: under the key of the session */
+  #compare(
+    message: Propose,
+    digest: Buffer,
+    keys: Batch,
+    pad: Buffer | undefined,
+    isStale: () => boolean,
+  ): void {
+    const { number } = message;
+    const context = this.#context;
+    const nonce = batchNonce(number);
+    const first = pad?.subarray(0, padOfProposal);
+    const key = first ? { key: first, nonce, text: digest } : { key: context.tagKey, nonce };
+    context.store.tagBuffered(keys.handles, key, (tag) => {
+      const answer = answerTo(number, digest, pad);
+      pad?.fill(0);
+      if (isStale()) return;
       this.#checking.delete(number);
       const equal = tag !== undefined && timingSafeEqual(tag, message.tag);
-      if (equal) return this.#prepare(message, digest, keys);
-      buffer.setBatch(keys, 0);
+      if (equal) return this.#prepare(message, digest, keys, answer);
+      this.#buffer.setBatch(keys, 0);
       this.#refuse(number, "hash");
     });
   }
 
-  #prepare(message: Propose, digest: Buffer, keys: Batch): void {
+  #prepare(message: Propose, digest: Buffer, keys: Batch, answer: Match | MatchMac): void {
     const { number, modules, ids, unit, split } = message;
     const { books, turn, link } = this.#context;
     const length = this.#buffer.bytesOf(keys);
@@ -206,11 +285,22 @@ export class Follower {
     this.#prepared.set(number, { facts, keys });
     books.raiseHighest(number);
     turn.row({ kind: "batch", link, key: String(number), value: encodeBatch(facts) });
-    this.#match(number, digest);
+    this.#match(answer);
   }
 
-  #match(number: number, digest: Buffer): void {
-    this.#context.turn.whenDurable(() => this.#context.send({ type: "match", number, digest }));
+  /** A proposal that comes again has a pad of its own, and so has the answer. */
+  #matchAgain(number: number, digest: Buffer): void {
+    const { generation } = this.#context;
+    const isClaimed = this.#pads.claim(digest, (pad) => {
+      const answer = answerTo(number, digest, pad);
+      pad?.fill(0);
+      if (this.#context.generation === generation) this.#match(answer);
+    });
+    if (!isClaimed) this.#match({ type: "match", number, digest });
+  }
+
+  #match(answer: Match | MatchMac): void {
+    this.#context.turn.whenDurable(() => this.#context.send(answer));
   }
 
   #refuse(number: number, reason: NoMatchReason, lacking = nothing): void {

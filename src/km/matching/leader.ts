@@ -2,10 +2,13 @@
  * The leader of a link proposes batches of QKD-keys (Y.3803 §8.2.1). A batch is Q proposed (in memory only),
  * then M matched, durably: that is the decision. Until then it can be given up, and its keys go back. Pure.
  */
+
 import { digestOf } from "../../wire/kx/codec.ts";
-import type { ExtentBook, Match, NoMatch, Propose } from "../../wire/kx/messages.ts";
+import type { ExtentBook, Match, MatchMac, NoMatch, Propose } from "../../wire/kx/messages.ts";
 import { idWords } from "../keys/masked-ids.ts";
 import type { LinkContext } from "../peer/context.ts";
+import { answerKey, isSealed } from "./answer-mac.ts";
+import { type BatchPads, padOfProposal } from "./batch-pads.ts";
 import { type Batch, type LinkBuffer, partOf } from "./buffer.ts";
 import { becomeStock } from "./matched.ts";
 import { KeyQueue } from "./queue.ts";
@@ -23,6 +26,8 @@ interface Open {
   readonly length: number;
   readonly proposal: Proposal;
   readonly digest: Buffer;
+  /** What the follower's answer is to be under; undefined: the session's word is enough. */
+  answer: Buffer | undefined;
 }
 
 export class Leader {
@@ -37,13 +42,19 @@ export class Leader {
   #later: { readonly keys: Batch; readonly notBefore: number }[] = [];
   #lastNumber = 0;
   #turn = 0;
+  readonly #pads: BatchPads;
+  /** Numbers that wait for a pad of their own, in order: the follower takes none that is lower than the last. */
+  #unsent: number[] = [];
+  #isLending = false;
 
   /** @param modules pairs of QKD module IDs of the link, the leader's first */
   constructor(
     context: LinkContext,
     buffer: LinkBuffer,
     modules: readonly (readonly [string, string])[],
+    pads: BatchPads,
   ) {
+    this.#pads = pads;
     this.#context = context;
     this.#buffer = buffer;
     this.#modules = modules;
@@ -95,6 +106,8 @@ export class Leader {
 
   /** A session is ready: what was proposed is proposed again, under its number. */
   again(): void {
+    this.#unsent = [];
+    this.#isLending = false;
     for (const number of this.#open.keys()) this.#send(number);
     this.advance();
   }
@@ -103,7 +116,7 @@ export class Leader {
   giveUp(number: number): void {
     const open = this.#open.get(number);
     if (open === undefined) return;
-    this.#open.delete(number);
+    this.#close(number, open);
     this.#release(open.keys);
   }
 
@@ -114,12 +127,8 @@ export class Leader {
     for (let i = 0; i < this.#queues.length; i++) {
       this.#turn = (this.#turn + 1) % this.#queues.length;
       const queue = this.#queues[this.#turn] as KeyQueue;
-      const first = queue.first();
-      if (first === undefined) continue;
-      const due = this.#context.now() - this.#buffer.slots.since(first) >= limits.holdMs;
-      if (due || queue.bytes >= limits.readyBytes || queue.length >= limits.readyKeys) {
-        return queue.take(limits.batchKeys, limits.batchBytes);
-      }
+      if (queue.first() === undefined) continue;
+      return queue.take(limits.batchKeys, limits.batchBytes);
     }
     return undefined;
   }
@@ -141,16 +150,54 @@ export class Leader {
       split: ownerSplit(books.state, length, limits.unit),
     };
     const digest = digestOf({ type: "propose", ...proposal, tag: noTag });
-    this.#open.set(number, { keys, length, proposal, digest });
+    this.#open.set(number, { keys, length, proposal, digest, answer: undefined });
     this.#send(number);
   }
 
   #send(number: number): void {
+    if (this.#open.get(number) === undefined || !this.#context.ready) return;
+    if (!this.#pads.wanted) return this.#sendUnder(number, undefined);
+    this.#unsent.push(number);
+    this.#lend();
+  }
+
+  /** One pad after the other. */
+  #lend(): void {
+    if (this.#isLending) return;
+    const number = this.#unsent.shift();
+    const open = number === undefined ? undefined : this.#open.get(number);
+    if (number === undefined) return;
+    if (open === undefined) return this.#lend();
+    this.#isLending = true;
+    const { generation } = this.#context;
+    this.#pads.lend(open.digest, (pad) => {
+      const isStale = this.#context.generation !== generation;
+      if (isStale || this.#open.get(number) !== open) {
+        if (typeof pad !== "string") pad.fill(0);
+        if (isStale) return;
+      } else if (typeof pad !== "string") this.#sendUnder(number, pad);
+      // Nothing of its own to authenticate with, as at the first batch of a link: the follower knows whether that is so.
+      else if (pad === "stock") this.#sendUnder(number, undefined);
+      else {
+        this.#close(number, open);
+        this.#postpone(open.keys, this.#context.limits.againMs);
+      }
+      this.#isLending = false;
+      this.#lend();
+    });
+  }
+
+  /** @param pad of a one-time MAC, wiped; undefined: under the key of the session */
+  #sendUnder(number: number, pad: Buffer | undefined): void {
     const open = this.#open.get(number);
-    const { ready, generation, tagKey, store } = this.#context;
-    if (open === undefined || !ready) return;
-    const key = { key: tagKey, nonce: batchNonce(number) };
+    const { generation, tagKey, store } = this.#context;
+    if (open === undefined) return void pad?.fill(0);
+    const nonce = batchNonce(number);
+    this.#setAnswer(open, pad && answerKey(pad));
+    const first = pad?.subarray(0, padOfProposal);
+    const key = first ? { key: first, nonce, text: open.digest } : { key: tagKey, nonce };
     store.tagBuffered(open.keys.handles, key, (tag) => {
+      pad?.fill(0);
       const context = this.#context;
       if (context.generation !== generation || this.#open.get(number) !== open) return;
       if (tag === undefined) return this.giveUp(number);
@@ -158,7 +205,19 @@ export class Leader {
     });
   }
 
-  heardMatch({ number, digest }: Match): void {
+  #setAnswer(open: Open, key: Buffer | undefined): void {
+    open.answer?.fill(0);
+    open.answer = key;
+  }
+
+  /** A batch is open no more. */
+  #close(number: number, open: Open): void {
+    this.#open.delete(number);
+    this.#setAnswer(open, undefined);
+  }
+
+  heardMatch(message: Match | MatchMac): void {
+    const { number, digest } = message;
     const context = this.#context;
     const open = this.#open.get(number);
     if (open === undefined || !open.digest.equals(digest)) {
@@ -167,8 +226,12 @@ export class Leader {
       else context.tell({ type: "odd", message: "match" });
       return;
     }
-    this.#open.delete(number);
-    const { keys, length, proposal } = open;
+    const { keys, length, proposal, answer } = open;
+    // It is proposed again in the next session.
+    if (answer !== undefined && !isSealed(message, answer)) {
+      return context.tell({ type: "odd", message: "match" });
+    }
+    this.#close(number, open);
     becomeStock(context, this.#buffer, { ...proposal, digest, length }, keys);
     this.commit(number);
     this.advance();
@@ -182,7 +245,7 @@ export class Leader {
   heardNoMatch({ number, reason, lacking }: NoMatch): void {
     const open = this.#open.get(number);
     if (open === undefined) return;
-    this.#open.delete(number);
+    this.#close(number, open);
     this.#context.tell({ type: "unmatched", reason });
     if (reason === "lacking") this.#lacked(open.keys, lacking);
     else if (reason === "hash" || reason === "length") this.#halve(number, open.keys);

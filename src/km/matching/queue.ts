@@ -9,7 +9,6 @@ export class KeyQueue {
   #lengths = new Uint32Array(smallest);
   #head = 0;
   #end = 0;
-  #bytes = 0;
 
   constructor(buffer: LinkBuffer) {
     this.#buffer = buffer;
@@ -17,11 +16,6 @@ export class KeyQueue {
 
   get length(): number {
     return this.#end - this.#head;
-  }
-
-  /** Bytes of all keys in it, also of those that {@link first} would pass over. */
-  get bytes(): number {
-    return this.#bytes;
   }
 
   /** The slot of the first key that waits; keys before it with which nothing is to be done any more are taken out. */
@@ -62,7 +56,6 @@ export class KeyQueue {
   }
 
   #shift(): void {
-    this.#bytes -= this.#lengths[this.#head] as number;
     this.#head++;
     if (this.#head < this.#end) return;
     this.#head = 0;
@@ -75,11 +68,9 @@ export class KeyQueue {
   #write({ slots, handles }: Batch, at: number): void {
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i] as number;
-      const length = this.#buffer.slots.length(slot);
       this.#all.slots[at + i] = slot;
       this.#all.handles[at + i] = handles[i] as number;
-      this.#lengths[at + i] = length;
-      this.#bytes += length;
+      this.#lengths[at + i] = this.#buffer.slots.length(slot);
     }
   }
 

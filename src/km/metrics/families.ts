@@ -9,6 +9,7 @@ import { type Family, one, type Sample } from "../../ops/metrics/exposition.ts";
 import { type ProcessFacts, processFamilies } from "../../ops/page/process.ts";
 import type { KmView } from "../history/view.ts";
 import type { KmStatus, LinkStatus, ModuleStatus } from "../model/status.ts";
+import { controllerFamilies } from "./controller-families.ts";
 import { relayFamilies } from "./relay-families.ts";
 
 type Of<T> = readonly [
@@ -282,6 +283,7 @@ export function families(km: KmView, process: ProcessFacts): Family[] {
     },
     ...applicationFamilies(status),
     ...relayFamilies(status),
+    ...controllerFamilies(status),
     ...storeFamilies(status),
     {
       name: "qkd_km_alarms",

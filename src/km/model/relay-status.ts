@@ -1,5 +1,7 @@
 /** What a key manager tells of relays (Y.3803 §8.2.3, §8.2.5); since the start of the process. */
 
+import type { Routing } from "../../wire/ck/state.ts";
+
 /** Relays of others. */
 export interface PassedRelays {
   readonly relays: number;
@@ -23,11 +25,21 @@ export interface MethodStatus {
 export interface RelayPairStatus {
   /** Name of the link whose stock it is. */
   readonly link: string;
+  /** How keys are relayed, where pads are there. */
+  readonly scheme: string;
+  /** Who says which way. */
+  readonly routing: Routing;
+  /** KM IDs between, of the route that is tried next; absent: none is known. */
+  readonly route?: readonly string[];
   readonly under_way: number;
   /** How much is used of late. */
   readonly used_bits_per_s: number;
   /** Attempts that failed. */
   readonly failed: number;
+  /** Stock under this is little; missing where no policy says what it should be. */
+  readonly low_bits?: number;
+  /** RFC 3339: since when nothing came though it was wanted. Missing: it comes, or was not wanted. */
+  readonly failing_since?: string;
   readonly methods: readonly MethodStatus[];
   readonly last_failure?: {
     readonly failure: string;

@@ -1,9 +1,9 @@
 /** What a key manager is seen as: by its command line, its page, its manager. */
-
+import type { ShownAlarm } from "../../ops/alarms/program-alarms.ts";
 import type { FigureName, FigureValue } from "../../port/telemetry.ts";
 import type { RelayStatus } from "./relay-status.ts";
 
-/** An alarm of a node, as the node told it over Kq-2; the key manager's own are {@link KmAlarmStatus}. */
+/** An alarm of a node, as the node told it over Kq-2; the key manager's own are {@link ShownAlarm}. */
 export interface ToldAlarm {
   /** Names it within its node. */
   readonly alarm: string;
@@ -124,20 +124,26 @@ export interface PairStatus {
   readonly requests: number;
   /** Keys that this KM handed out, to the one of the two that is its own. */
   readonly keys: number;
+  readonly bits: number;
   readonly refused: number;
+  /** KM ID at the other end of the link whose keys they were. */
+  readonly peer: string;
 }
 
-/** An alarm that is raised, or waits to be acknowledged. Times in RFC 3339. */
-export interface KmAlarmStatus {
-  readonly alarm: string;
-  readonly severity: string;
-  readonly active: boolean;
-  readonly acknowledged: boolean;
+/** One of the configured controllers. */
+export interface ControllerStatus {
+  readonly name: string;
+  readonly address: string;
+  readonly binding: "tcp" | "grpc";
+  readonly connected: boolean;
+  /** RFC 3339: since when it is, or is not. */
   readonly since: string;
-  readonly count: number;
-  readonly detail?: string;
-  readonly text: string;
-  readonly action: string;
+  /** It says that another one leads. */
+  readonly standby: boolean;
+  /** It is the one that this KM asks. */
+  readonly asked: boolean;
+  /** Group of TLS's key exchange, while it is connected. */
+  readonly key_exchange?: string;
 }
 
 /** The one headline of the key manager. */
@@ -202,8 +208,10 @@ export interface KmStatus {
   readonly applications?: readonly PairStatus[];
   /** Keys relayed from KM to KM; absent while the key manager starts. */
   readonly relay?: RelayStatus;
+  /** Absent: none is configured. */
+  readonly controllers?: readonly ControllerStatus[];
   /** The key manager's own. Worst first. */
-  readonly alarms: readonly KmAlarmStatus[];
+  readonly alarms: readonly ShownAlarm[];
   /** Those of nodes. Worst first. */
   readonly node_alarms: readonly NodeAlarmStatus[];
 }

@@ -1,6 +1,7 @@
 /** The one headline of a key manager, and of each of its links: what every surface says first. Pure. */
+import type { ShownAlarm } from "../../ops/alarms/program-alarms.ts";
 import type { RelayPairStatus } from "./relay-status.ts";
-import type { KmAlarmStatus, KmStatus, LinkStatus } from "./status.ts";
+import type { KmStatus, LinkStatus } from "./status.ts";
 
 export type VerdictLevel = "good" | "waiting" | "attention" | "bad";
 
@@ -42,10 +43,10 @@ function capital(text: string): string {
 
 /** Of alarms about one of these objects the first of such a severity; they come worst first. */
 function alarmOf(
-  alarms: readonly KmAlarmStatus[],
+  alarms: readonly ShownAlarm[],
   objects: readonly string[],
   severity: string,
-): KmAlarmStatus | undefined {
+): ShownAlarm | undefined {
   return alarms.find((one) => {
     const object = one.alarm.slice(one.alarm.indexOf(".") + 1);
     return one.severity === severity && objects.includes(object);
@@ -134,7 +135,7 @@ function relayVerdict(
 }
 
 function majorVerdict(
-  alarms: readonly KmAlarmStatus[],
+  alarms: readonly ShownAlarm[],
   objects: readonly string[],
 ): KmVerdict | undefined {
   const found = alarmOf(alarms, [...objects, "kq1"], "major") ?? alarmOf(alarms, objects, "minor");

@@ -29,6 +29,8 @@ export interface ModulesToldParts {
   /** Monotonic ms. */
   readonly now: () => number;
   readonly onLink: (change: LinkChange) => void;
+  /** A module, its link or its alarms are other than they were told before. */
+  readonly onNews?: () => void;
 }
 
 /** What was told so long ago is of no use to anybody, ms. */
@@ -111,12 +113,14 @@ export class ModulesTold {
     if (matchingModuleId !== "" && matchingModuleId !== module.matchingModuleId) {
       return "unknown_module";
     }
-    const { now, onLink } = this.#parts;
-    const before = this.#words.get(module.name)?.status.link;
+    const { now, onLink, onNews } = this.#parts;
+    const word = this.#words.get(module.name);
+    const before = word?.status.link;
     const by = module.nodes.find((name) => from.names?.includes(name)) ?? "";
     this.#words.set(module.name, { status, by, from, at: now() });
     const { link, reason } = status;
     if (link !== before) onLink({ module: module.name, link, before, reason });
+    if (word === undefined || newsOf(word.status) !== newsOf(status)) onNews?.();
     return "success";
   }
 
@@ -147,6 +151,12 @@ export class ModulesTold {
       alarms_left_out: leftOut,
     };
   }
+}
+
+/** What of a word matters at once; figures change with each. */
+function newsOf({ module, link, alarms }: Status): string {
+  const raised = alarms.map(({ id, severity, active }) => [id, severity, active]);
+  return JSON.stringify([module, link, raised]);
 }
 
 function stamp(ms: number): string {

@@ -4,7 +4,9 @@ import type { PageProgram } from "../../ops/page/assets.ts";
 
 export const kmPage: PageProgram = {
   title: "Key manager",
+  called: "the key manager",
   command: "qkd-km",
   folder: join(import.meta.dirname, "browser-km"),
   scripts: ["flow", "main", "panels", "plots", "tables", "type", "words"],
+  plots: true,
 };

@@ -40,7 +40,7 @@ function shownAlarm(record: AlarmRecord) {
 /** Everything but the events. @param now ms since 1970 UTC */
 export function snapshot(km: KmView, now: number) {
   const status = km.status();
-  const { store, nodes_connected, refused, applications, node_alarms } = status;
+  const { store, nodes_connected, refused, applications, controllers, node_alarms } = status;
   const alarms = km
     .alarms()
     .filter(({ severity }) => severity !== "cleared")
@@ -53,6 +53,7 @@ export function snapshot(km: KmView, now: number) {
     refused,
     links: status.links.map((link) => linkSnapshot(km, status, link)),
     applications,
+    controllers,
     passed: status.relay?.passed,
     alarms: alarms.map(shownAlarm),
     node_alarms,

@@ -1,5 +1,6 @@
 /** What the parts of a link share: its books, its turn, and the session while there is one. */
 import type { KxMessage } from "../../wire/kx/messages.ts";
+import type { KxVersion } from "../../wire/kx/names.ts";
 import type { LinkBooks } from "../store/books.ts";
 import type { KeyStore } from "../store/port.ts";
 import type { LinkEvent } from "./events.ts";
@@ -9,6 +10,8 @@ import type { Turn } from "./turn.ts";
 export interface KxSession {
   /** Key of the keyed hashes of this session, 16 bytes, that both ends derive. */
   readonly tagKey: Buffer;
+  /** Of the protocol that both ends speak. */
+  readonly version: KxVersion;
   send(message: KxMessage): void;
   /** Ends the connection. @param reason one line for a person */
   close(reason: string): void;
@@ -20,11 +23,6 @@ export interface LinkLimits {
   readonly window: number;
   readonly batchKeys: number;
   readonly batchBytes: number;
-  /** A batch of so many bytes or keys is proposed at once … */
-  readonly readyBytes: number;
-  readonly readyKeys: number;
-  /** … a smaller one when its oldest key has waited so long. */
-  readonly holdMs: number;
   /** The follower waits so long for keys that it lacks. */
   readonly lackMs: number;
   /** A key that was not there is proposed again after this, doubling up to the other. */
@@ -42,9 +40,6 @@ export const usualLimits: LinkLimits = {
   window: 16,
   batchKeys: 2_048,
   batchBytes: 2_097_152,
-  readyBytes: 262_144,
-  readyKeys: 512,
-  holdMs: 5,
   lackMs: 1_000,
   againMs: 250,
   againMaxMs: 60_000,
@@ -64,6 +59,10 @@ export interface LinkContext {
   /** Rises with each session: what began in an earlier one is stale. */
   readonly generation: number;
   readonly tagKey: Buffer;
+  /** Of the protocol, in this session. */
+  readonly version: KxVersion;
+  /** Batches are authenticated under one-time keys, not by a hash that is keyed by the session. */
+  readonly oneTime: boolean;
   /** Monotonic clock, ms. */
   now(): number;
   /** Wall clock, ms since 1970 UTC. */

@@ -1,6 +1,7 @@
 /** What a link tells of itself, for alarms, counters and records (Y.3803 §8.2.6). No key byte is in any. */
-import type { Fate, Range, UseState } from "../../wire/kx/messages.ts";
+import type { Fate, Range, Refusal, UseState } from "../../wire/kx/messages.ts";
 import type { Run } from "../keys/origin.ts";
+import type { Use } from "../store/shapes.ts";
 
 /** QKD-keys of an event. */
 export interface KeysOfEvent {
@@ -20,14 +21,14 @@ export interface MatchedBatch extends KeysOfEvent {
   readonly split: number;
 }
 
-/** A key on its way to applications, as it is now (Y.3803 Table 1, item 4). */
+/** Keys of one offer on their way to applications, as they are now, all alike (Y.3803 Table 1, item 4). */
 export interface UseTold {
-  /** KSA-key ID, 16 bytes in hexadecimal; its offer, 24 bytes. */
-  readonly id: string;
+  /** At least one; KSA-key IDs, 16 bytes in hexadecimal. */
+  readonly keys: readonly { readonly id: string; readonly ranges: readonly Range[] }[];
+  /** 24 bytes in hexadecimal. */
   readonly offer: string;
-  /** Whether this KM owns it. */
+  /** Whether this KM owns them. */
   readonly owner: boolean;
-  readonly ranges: readonly Range[];
   readonly state: UseState;
   readonly fate?: Fate | undefined;
   readonly request?: string | undefined;
@@ -58,7 +59,7 @@ export type LinkEvent =
       readonly type: "dropped";
       readonly reason: "order" | "conflict" | "restored" | "relay";
     } & KeysOfEvent)
-  /** A step of a key on its way, durable. */
+  /** A step of keys on their way, durable. */
   | ({ readonly type: "use" } & UseTold)
   /** Free bytes changed their owner, durably at this end. */
   | { readonly type: "gave" | "got"; readonly ranges: readonly Range[] }
@@ -77,6 +78,14 @@ export type LinkEvent =
   | { readonly type: "lost"; readonly bytes: number; readonly extent: number }
   /** The fate of a key is known at both ends. */
   | { readonly type: "fate"; readonly id: string; readonly fate: Fate; readonly bytes: number }
+  /** The other KM refused an offer: its keys are void. @see Refusal */
+  | { readonly type: "refused"; readonly reason: Refusal; readonly keys: number }
   /** A message fits no state of its subject: dropped. */
   | { readonly type: "odd"; readonly message: string }
   | { readonly type: "ready" };
+
+/** @param keys of one offer, all alike, and at least one */
+export function useTold(keys: readonly Use[]): LinkEvent {
+  const [{ offer, owner, state, fate, request }] = keys as readonly [Use];
+  return { type: "use", keys, offer, owner, state, fate, request };
+}

@@ -15,6 +15,7 @@ export class Turn {
   readonly #soon: (fn: () => void) => void;
   readonly #tell: (event: LinkEvent) => void;
   #scheduled = false;
+  #number = 0;
   #after: (() => void)[] = [];
   #events: LinkEvent[] = [];
   #extents: NewExtent[] = [];
@@ -32,6 +33,11 @@ export class Turn {
     this.#books = books;
     this.#soon = soon;
     this.#tell = tell;
+  }
+
+  /** Of this turn: what is changed under one number becomes durable together. */
+  get number(): number {
+    return this.#number;
   }
 
   /** The books changed: they are written at the end of this turn. */
@@ -70,6 +76,7 @@ export class Turn {
 
   #end(): void {
     this.#scheduled = false;
+    this.#number++;
     const link = this.#books.link;
     const { rows, gone } = this.#books.rows();
     const after = this.#after;

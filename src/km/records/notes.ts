@@ -86,13 +86,15 @@ export class Notes {
       isAlike(last.first, use) &&
       at >= last.at &&
       at - last.at <= togetherMs &&
-      last.ids.length < mostSteps;
+      last.ids.length + use.keys.length <= mostSteps;
     if (!fits) this.flush();
     const gathering = fits ? last : { link: name, first: use, at, ids: [], ranges: [] };
     this.#gathering = gathering;
-    const key = gathering.ids.push(use.id) - 1;
-    for (const { extent, start, end } of use.ranges) {
-      gathering.ranges.push({ extent, start, end, key });
+    for (const { id, ranges } of use.keys) {
+      const key = gathering.ids.push(id) - 1;
+      for (const { extent, start, end } of ranges) {
+        gathering.ranges.push({ extent, start, end, key });
+      }
     }
   }
 

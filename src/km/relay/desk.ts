@@ -27,6 +27,21 @@ export class RelayDesk {
     this.#source.begin(order, done);
   }
 
+  /** See {@link RelaySource.reserve}. */
+  reserve(...order: Parameters<RelaySource["reserve"]>): void {
+    this.#source.reserve(...order);
+  }
+
+  /** See {@link RelaySource.allocate}. */
+  allocate(...reserved: Parameters<RelaySource["allocate"]>): boolean {
+    return this.#source.allocate(...reserved);
+  }
+
+  /** See {@link RelayNode.relayReserved}. */
+  relayReserved(...reserved: Parameters<RelayNode["relayReserved"]>): void {
+    this.#node.relayReserved(...reserved);
+  }
+
   heard(from: RelayLink, message: RelayMessage): void {
     if (message.type === "relay") return this.#node.heardRelay(from, message);
     if (message.type === "relayVoid") return this.#node.heardVoid(from, message.relay);

@@ -1,4 +1,5 @@
 /** Parts of one relay that come to one KM over several links, until all are there: at a destination, or a collector. Pure. */
+import { wipeMemory } from "../../port/key.ts";
 import type { Relay } from "../../wire/kx/relay-messages.ts";
 import { xor } from "./scheme.ts";
 
@@ -31,18 +32,21 @@ export class Gathering {
     );
   }
 
-  /** @returns the XOR of all parts once all are here */
+  /** @param part its own from now on @returns the XOR of all parts once all are here, which the caller wipes */
   add(message: Relay, part: Buffer): Buffer | undefined {
     this.#parts.set(partOf(message), part);
     if (this.#parts.size < this.#needed.length) return undefined;
-    const parts = [...this.#parts.values()];
-    const sum = parts.reduce((all, one) => xor(all, one), Buffer.alloc(this.message.length));
-    this.wipe();
+    const [sum, ...others] = this.#parts.values();
+    for (const one of others) {
+      xor(sum as Buffer, one, sum);
+      wipeMemory(one);
+    }
+    this.#parts.clear();
     return sum;
   }
 
   wipe(): void {
-    for (const part of this.#parts.values()) part.fill(0);
+    for (const part of this.#parts.values()) wipeMemory(part);
     this.#parts.clear();
   }
 }

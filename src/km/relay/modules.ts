@@ -8,6 +8,11 @@ export function relayModule(link: string, scheme: RelayScheme): string {
   return `relay ${link} ${scheme}`;
 }
 
+/** Whether this is the name of one, of whatever link. */
+export function isRelayModule(name: string): boolean {
+  return name.startsWith("relay ");
+}
+
 function idOf(scheme: RelayScheme): string {
   return scheme === "aes" ? relayedByAes : `relay ${scheme}`;
 }

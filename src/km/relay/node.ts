@@ -2,6 +2,8 @@
  * Relays that others began: this KM passes them on, collects their XORs, or is where they end. What goes wrong is told
  * back along the route, with where it did; so is that the destination has the key. Pure.
  */
+import { freeMemory, wipeMemory } from "../../port/key.ts";
+import { limits } from "../../wire/kx/names.ts";
 import type { Relay, Relayed, RelayFailure } from "../../wire/kx/relay-messages.ts";
 import { Gathering } from "./gathering.ts";
 import { keyOfHop, passOn, unsentOf } from "./passing.ts";
@@ -11,29 +13,60 @@ import {
   type RelayRole,
   type RelayWorld,
   sourceOf,
+  useOfRelay,
 } from "./ports.ts";
-import { fits } from "./scheme.ts";
+import { bodyKey, copyOf, fits, sealHop } from "./scheme.ts";
 import { openRelay, sendRelay } from "./sending.ts";
+import type { RelayEnd } from "./source.ts";
 
-/** Relays of others under way at this KM: more are refused. */
+/** Relays of others under way at this KM, and bytes of their keys: more are refused. */
 const mostUnderWay = 512;
+const mostBytes = 33_554_432;
 
 interface UnderWay {
   readonly message: Relay;
+  /** KM IDs of its route, as it goes on from here. */
+  path: readonly string[];
   readonly role: RelayRole;
   /** Who is told how it ended: over these links parts of it came. */
   readonly back: Set<RelayLink>;
   /** KM IDs from which its end is heard. */
-  readonly hears: ReadonlySet<string>;
+  readonly hears: Set<string>;
   readonly gathering: Gathering | undefined;
   readonly begun: number;
   readonly deadline: number;
+  /** Who else is told how it ended. */
+  readonly done?: (end: RelayEnd) => void;
+}
+
+/** The KMs of a route are so many at most, and their IDs have so many bytes. */
+const most = { kms: 32, bytes: limits.routeBytes } as const;
+
+/** A route with one more KM before its end. @returns undefined if that is none */
+function extended(path: readonly string[], next: string): readonly string[] | undefined {
+  if (next === path.at(-1)) return path;
+  const longer = [...path.slice(0, -1), next, ...path.slice(-1)];
+  const isGood =
+    !path.includes(next) &&
+    longer.length <= most.kms &&
+    Buffer.byteLength(longer.join("")) <= most.bytes;
+  return isGood ? longer : undefined;
+}
+
+/** A key that a source has reserved for a relay, and where it is to go. */
+export interface Reserved {
+  readonly relay: Buffer;
+  /** KSA-key ID of what the source has lent for it. */
+  readonly pad: Buffer;
+  /** KM IDs from the source to the destination; this KM is the second. */
+  readonly path: readonly string[];
 }
 
 export class RelayNode {
   readonly #world: RelayWorld;
   readonly #withinMs: number;
   readonly #underWay = new Map<string, UnderWay>();
+  #bytes = 0;
 
   /** @param withinMs a relay that has not ended within this is given up */
   constructor(world: RelayWorld, withinMs: number) {
@@ -60,9 +93,81 @@ export class RelayNode {
     if (why !== undefined) return this.#answer(from, message, why);
     const one = this.#begin(name, from, message);
     if (one.gathering !== undefined) return this.#gather(name, one, from, message);
-    passOn(this.#world, from, message, one.deadline, (failure) => {
-      if (failure !== undefined) this.#end(name, one, failure, me);
+    const pass = () =>
+      passOn(this.#world, from, message, one.path, one.deadline, (failure) => {
+        if (failure !== undefined) this.#end(name, one, failure, me);
+      });
+    const isAsked = this.#world.extend?.(message.path, (next) => {
+      if (this.#underWay.get(name) !== one) return;
+      const longer = next === undefined ? undefined : extended(message.path, next);
+      if (longer === undefined) return this.#end(name, one, "route", me);
+      one.path = longer;
+      one.hears.add(next as string);
+      pass();
     });
+    if (isAsked !== true) pass();
+  }
+
+  /**
+   * Relays a key that its source has reserved for that, as a controller orders (Q.4160 I.4b): the key is that of the
+   * hop before this KM, and the source keeps it when the controller allocates it.
+   * @param done once
+   */
+  relayReserved(
+    { relay, pad, path }: Reserved,
+    done: (end: RelayEnd, bytes: number) => void,
+  ): void {
+    const { me, now, wall } = this.#world;
+    const [source = "", , next = ""] = path;
+    const name = relay.toString("hex");
+    const from = this.#world.link(source);
+    const why = this.#reservedRefusal(name, path, from);
+    if (why !== undefined || from === undefined) {
+      return done({ failure: why ?? "route", at: me }, 0);
+    }
+    from.claim(pad, useOfRelay(relay), (claimed) => {
+      if (claimed === undefined) return done({ failure: "pad", at: me }, 0);
+      const key = copyOf(bodyKey(claimed));
+      wipeMemory(claimed);
+      const { length } = key;
+      const empty = Buffer.alloc(0);
+      const head = { relay, scheme: "case-1", step: "hop", path, length } as const;
+      const message: Relay = {
+        ...head,
+        ...{ type: "relay", at: 0, pad, time: Math.floor(wall()), body: empty, tag: empty },
+      };
+      const one: UnderWay = {
+        message,
+        path,
+        role: "transit",
+        back: new Set(),
+        hears: new Set([next, destinationOf(message)]),
+        gathering: undefined,
+        begun: now(),
+        deadline: now() + this.#withinMs,
+        done: (end) => done(end, end === undefined ? length : 0),
+      };
+      this.#add(name, one);
+      const to = this.#world.link(next);
+      const seal = (lent: Buffer) => sealHop("case-1", key, lent);
+      sendRelay(this.#world, to, { ...head, at: 1 }, one.deadline, seal, (failure) => {
+        wipeMemory(key);
+        if (failure !== undefined) this.#end(name, one, failure, me);
+      });
+    });
+  }
+
+  #reservedRefusal(
+    name: string,
+    path: readonly string[],
+    from: RelayLink | undefined,
+  ): RelayFailure | undefined {
+    const { me, mayPass } = this.#world;
+    const isRoute = path.length >= 3 && path[1] === me && new Set(path).size === path.length;
+    if (!isRoute || from === undefined) return "route";
+    if (!mayPass(path[0] as string, path.at(-1) as string, false)) return "policy";
+    if (!from.ready) return "away";
+    return this.#underWay.has(name) || this.#isFull(0) ? "busy" : undefined;
   }
 
   #refusal(message: Relay): RelayFailure | undefined {
@@ -73,7 +178,16 @@ export class RelayNode {
       ? this.#world.mayKeep(source, message.scheme)
       : this.#world.mayPass(source, destination, !message.path.includes(this.#world.me));
     if (!may) return "policy";
-    return this.#underWay.size >= mostUnderWay ? "busy" : undefined;
+    return this.#isFull(message.length) ? "busy" : undefined;
+  }
+
+  #isFull(length: number): boolean {
+    return this.#underWay.size >= mostUnderWay || this.#bytes + length > mostBytes;
+  }
+
+  #add(name: string, one: UnderWay): void {
+    this.#underWay.set(name, one);
+    this.#bytes += one.message.length;
   }
 
   #answer(to: RelayLink, { relay }: Relay, failure: RelayFailure): void {
@@ -89,6 +203,7 @@ export class RelayNode {
     const hears = [path[place + 1], collector, destination].filter((km) => km !== undefined);
     const one: UnderWay = {
       message,
+      path,
       role,
       back: new Set([from]),
       hears: new Set(hears),
@@ -96,7 +211,7 @@ export class RelayNode {
       begun: now(),
       deadline: now() + this.#withinMs,
     };
-    this.#underWay.set(name, one);
+    this.#add(name, one);
     return one;
   }
 
@@ -104,12 +219,13 @@ export class RelayNode {
     const { me } = this.#world;
     openRelay(from, message, (pad) => {
       if (this.#underWay.get(name) !== one) {
-        if (typeof pad !== "string") pad.fill(0);
+        if (typeof pad !== "string") wipeMemory(pad);
         return;
       }
       if (typeof pad === "string") return this.#end(name, one, pad, me);
-      const part = message.step === "hop" ? keyOfHop(message, pad) : Buffer.from(message.body);
-      pad.fill(0);
+      const part = message.step === "hop" ? keyOfHop(message, pad) : copyOf(message.body);
+      wipeMemory(pad);
+      if (part !== message.body) freeMemory(message.body);
       if (part === undefined) return this.#end(name, one, "tag", me);
       const sum = one.gathering?.add(message, part);
       if (sum === undefined) return;
@@ -137,13 +253,13 @@ export class RelayNode {
     const { relay, scheme, time } = one.message;
     const far = this.#world.link(sourceOf(one.message));
     if (far === undefined) {
-      bytes.fill(0);
+      wipeMemory(bytes);
       return this.#end(name, one, "route", me);
     }
     far.keep({ relay, scheme, bytes, time }, (stored) => {
       this.#end(name, one, stored ? undefined : "full", me);
     });
-    bytes.fill(0);
+    wipeMemory(bytes);
   }
 
   /** @param tells whether who sent parts of it is told */
@@ -156,8 +272,10 @@ export class RelayNode {
   ): void {
     if (this.#underWay.get(name) !== one) return;
     this.#underWay.delete(name);
+    this.#bytes -= one.message.length;
     one.gathering?.wipe();
-    const { relay, scheme, path, length } = one.message;
+    const { relay, scheme, length } = one.message;
+    const { path } = one;
     const why = failure === undefined ? {} : { failure, at };
     // Of a success the KM of the hop is told alone: it passes it on.
     for (const link of tells ? one.back : []) {
@@ -172,6 +290,7 @@ export class RelayNode {
     }
     const ms = this.#world.now() - one.begun;
     this.#world.tell({ relay: name, role: one.role, scheme, path, length, ms, ...why });
+    one.done?.(failure && { failure, at });
   }
 
   /** @returns whether it was of a relay that this KM passes on */
@@ -179,14 +298,14 @@ export class RelayNode {
     const name = relay.toString("hex");
     const one = this.#underWay.get(name);
     if (one === undefined) return false;
-    const next = one.message.path[one.message.path.indexOf(this.#world.me) + 1];
+    const next = one.path[one.path.indexOf(this.#world.me) + 1];
     const isHeard = failure === undefined ? from.peer === next : one.hears.has(from.peer);
     if (!isHeard) this.#world.odd("relayed");
     else this.#end(name, one, failure, at);
     return true;
   }
 
-  /** The source has given a relay up. */
+  /** The source has given a relay up; or who has lent a pad for it sends nothing under it. */
   heardVoid(from: RelayLink, relay: Buffer): void {
     const name = relay.toString("hex");
     const one = this.#underWay.get(name);
@@ -194,12 +313,13 @@ export class RelayNode {
       this.#end(name, one, "late", from.peer, false);
     }
     from.drop(relay);
+    from.release(relay);
   }
 
   /** A session ended: what waits for an answer over it comes to nothing. */
   down(peer: string): void {
     for (const [name, one] of this.#underWay) {
-      const { path } = one.message;
+      const { path } = one;
       if (path[path.indexOf(this.#world.me) + 1] === peer && one.role === "transit") {
         this.#end(name, one, "away", this.#world.me);
       }

@@ -1,17 +1,23 @@
 /**
- * The stock that this KM has relayed to another: filled by policy, and on demand. Routes are tried in their order, the
- * next when one fails; AES-256-GCM in place of one-time pads only where that is allowed, and pads are short. Pure.
+ * The stock that this KM has relayed to another: filled by policy, on demand, and as a controller orders. Routes are
+ * tried in their order, the next when one fails; a controller is asked for one where none is known. AES-256-GCM in
+ * place of one-time pads only where that is allowed, and pads are short. Pure.
  */
+import type { Routing } from "../../wire/ck/state.ts";
+import { limits } from "../../wire/kx/names.ts";
 import type { RelayFailure, RelayScheme } from "../../wire/kx/relay-messages.ts";
 import { type PoolPolicy, RelayPool } from "./pool.ts";
 import type { RelayLink } from "./ports.ts";
-import { costBytes } from "./scheme.ts";
+import { costBytes, padBytes } from "./scheme.ts";
 import type { RelayEnd, RelayOrder } from "./source.ts";
+import { PairWays, type Via } from "./ways.ts";
 
 /** What is configured of a pair. */
 export interface PairPolicy {
   /** KM IDs between, best route first. */
-  readonly routes: readonly (readonly string[])[];
+  readonly routes: readonly Via[];
+  /** Who says which way. */
+  readonly routing: Routing;
   readonly scheme: Exclude<RelayScheme, "aes">;
   readonly collector?: string | undefined;
   /** Pads that are short may be replaced by AES-256-GCM. */
@@ -23,12 +29,26 @@ export interface PairPolicy {
   readonly batch: number;
 }
 
+/** Tells the controller that gave the route how the relay went. @param bytes that were relayed */
+export type TellRelay = (end: RelayEnd, bytes: number) => void;
+
 export interface PairParts {
+  /** KM ID. */
+  readonly me: string;
   readonly far: RelayLink;
   readonly policy: PairPolicy;
   /** Bytes of the pair that are there: stock of both owners, and what waits for its match. */
   stock(): number;
   begin(order: RelayOrder, done: (end: RelayEnd) => void): void;
+  /**
+   * Asks a controller for a route: what it gives is in `ways` when this calls back.
+   * @param then once, soon: with nothing if no route came
+   */
+  ask?(bytes: number, then: (tell: TellRelay | undefined) => void): void;
+  /** Routes that a controller gave before a restart. */
+  readonly known?: readonly Via[];
+  /** Free bytes of a link that this KM may lend pads of. */
+  pads(peer: string): number;
   /** Monotonic, ms; wall clock, ms since 1970 UTC. */
   now(): number;
   wall(): number;
@@ -52,19 +72,31 @@ export interface PairFailure {
 
 /** Relays of a pool that are under way at a time; and of one demand. */
 const window = 16;
+/** Bytes of them: what is in memory of it, at each KM of the route, is some times as much. */
+const windowBytes = 4_194_304;
+/** After a route was found to carry no long keys, the next of them is tried after this, ms. */
+const shortForMs = 600_000;
 const mostDemands = 256;
-/** A route that failed is tried after the others for so long, ms; all of them again after the first, doubling to the second. */
-const avoidMs = 10_000;
+/** Relays of one order of a controller that are under way at a time. */
+const orderWindow = 4;
+/** After all routes failed they are tried again after the first, doubling to the second, ms. */
 const firstWaitMs = 250;
 const lastWaitMs = 10_000;
 /** Least bytes of a demand: both owners have half of what comes. */
 const leastDemand = 64;
 
+interface Attempt {
+  readonly scheme: RelayScheme;
+  readonly via: Via;
+}
+
 export class RelayPair {
   readonly #parts: PairParts;
   readonly #pool: RelayPool;
   readonly #counts = new Map<RelayScheme, PairCount>();
-  readonly #avoid = new Map<number, number>();
+  readonly ways: PairWays;
+  /** Who waits for the answer of a controller. */
+  #asking: (() => void)[] | undefined;
   #underWay = 0;
   #filling = 0;
   #due = 0;
@@ -73,13 +105,18 @@ export class RelayPair {
   #ordered = 0;
   #waitMs = firstWaitMs;
   #notBefore = 0;
+  #shortUntil = 0;
   #demands = 0;
   failed = 0;
   lastFailure: PairFailure | undefined;
+  /** Since when nothing came though it was wanted, ms since 1970 UTC. */
+  failingSince: number | undefined;
 
   constructor(parts: PairParts) {
     this.#parts = parts;
-    this.#pool = new RelayPool(parts.policy.pool, parts.policy.high);
+    const { policy, known } = parts;
+    this.#pool = new RelayPool(policy.pool, policy.high);
+    this.ways = new PairWays(policy.routing, policy.routes, known);
   }
 
   get counts(): ReadonlyMap<RelayScheme, Readonly<PairCount>> {
@@ -95,15 +132,36 @@ export class RelayPair {
     return this.#pool.usedRate;
   }
 
-  /** It has a route. */
+  /** It has a route, or may ask for one. */
   get begins(): boolean {
-    return this.#parts.policy.routes.length > 0;
+    return this.ways.any;
+  }
+
+  get policy(): PairPolicy {
+    return this.#parts.policy;
+  }
+
+  /** Bytes of a relay, at most: less than the policy says where a KM of a route speaks an older version. */
+  get batch(): number {
+    const { policy, now } = this.#parts;
+    const isShort = now() < this.#shortUntil;
+    return isShort ? Math.min(policy.batch, limits.shortRelayBytes) : policy.batch;
+  }
+
+  get isReady(): boolean {
+    return this.#parts.far.ready;
   }
 
   /** An operator wants so much more. @param bytes */
   order(bytes: number): void {
     this.#ordered += bytes;
     this.#notBefore = 0;
+  }
+
+  /** Stock under this is little, where the policy says so: bytes. */
+  get low(): number | undefined {
+    const { pool } = this.#parts.policy;
+    return pool.kind === "adaptive" ? pool.low / 8 : undefined;
   }
 
   get ordered(): number {
@@ -123,13 +181,16 @@ export class RelayPair {
   #fill(): void {
     const { now, far, policy } = this.#parts;
     if (!this.begins || !far.ready || now() < this.#notBefore) return;
-    while (this.#filling < window) {
+    const { batch } = this;
+    const most = Math.max(2, Math.min(window, Math.floor(windowBytes / batch)));
+    while (this.#filling < most) {
       const isOrder = this.#ordered > 0;
       const wanted = isOrder ? this.#ordered : this.#due;
       // Small ones cost more pad than they are worth: a rate is saved up for a whole one.
-      const isSmall = !isOrder && policy.pool.kind !== "adaptive" && wanted < policy.batch;
+      const isSmall = !isOrder && policy.pool.kind !== "adaptive" && wanted < batch;
       if (wanted <= 0 || isSmall) return;
-      const length = Math.min(policy.batch, Math.max(leastDemand, Math.ceil(wanted)));
+      const length = Math.min(batch, Math.max(leastDemand, Math.ceil(wanted)));
+      if (!this.#hasPads(length)) return this.#short();
       if (isOrder) this.#ordered = Math.max(0, this.#ordered - length);
       else {
         this.#due -= length;
@@ -143,6 +204,24 @@ export class RelayPair {
         if (end === undefined) this.#fill();
       });
     }
+  }
+
+  /** What is under way has not taken its pads yet, perhaps: they are left to it. */
+  #hasPads(length: number): boolean {
+    const { policy, pads, now } = this.#parts;
+    // A controller that is asked for a way knows of one with pads, perhaps.
+    if (policy.aes || this.ways.mayAsk(now())) return true;
+    const needed = (this.#filling + 1) * padBytes(policy.scheme, "hop", length);
+    return this.ways.list(now()).some(([next]) => next !== undefined && pads(next) >= needed);
+  }
+
+  /** No pads for a relay of the pool: it waits, and that is no attempt that failed. */
+  #short(): void {
+    if (this.#filling > 0) return;
+    const { wall, now, me } = this.#parts;
+    this.failingSince ??= wall();
+    const [route = []] = this.ways.list(now());
+    this.lastFailure = { failure: "stock", at: me, route, wall: wall() };
   }
 
   #settle(end: RelayEnd): void {
@@ -159,60 +238,129 @@ export class RelayPair {
    * @param done once: whether the destination has it; what both compare next is stock a moment later
    */
   demand(bytes: number, done: (end: RelayEnd) => void): void {
-    const { policy, far } = this.#parts;
-    if (policy.routes.length === 0 || !far.ready || this.#demands >= mostDemands) {
+    const { far } = this.#parts;
+    if (!this.begins || !far.ready || this.#demands >= mostDemands) {
       return done({ failure: far.ready ? "busy" : "away", at: far.peer });
     }
     this.#demands++;
-    const length = Math.min(policy.batch, Math.max(leastDemand, 2 * bytes));
+    const length = Math.min(this.batch, Math.max(leastDemand, 2 * bytes));
     this.#relay(length, (end) => {
       this.#demands--;
       done(end);
     });
   }
 
+  /**
+   * A controller orders relays by one way, which is the first from now on.
+   * @param bytes 0: none now @param deadline monotonic, ms
+   * @param done once, with what both ends have by it
+   */
+  orderBy(via: Via, bytes: number, deadline: number, done: TellRelay): void {
+    const { policy, stock, far, now } = this.#parts;
+    if (bytes > 0 && !far.ready) return done({ failure: "away", at: far.peer }, 0);
+    const room = Math.max(0, Math.floor(policy.high / 8) - stock() - this.#coming);
+    let left = Math.min(bytes, room);
+    let [came, underWay] = [0, 0];
+    let failed: RelayEnd;
+    const go = () => {
+      while (left > 0 && underWay < orderWindow && failed === undefined && now() < deadline) {
+        const length = Math.min(this.batch, Math.max(leastDemand, left));
+        left -= Math.min(left, length);
+        underWay++;
+        this.#coming += length;
+        this.#underWay++;
+        this.#run(this.#attempts([via]), length, (end) => {
+          underWay--;
+          this.#over(length);
+          if (end === undefined) came += length;
+          else failed = end;
+          go();
+        });
+      }
+      if (underWay > 0) return;
+      underWay = Number.POSITIVE_INFINITY;
+      if (failed === undefined && left > 0) failed = { failure: "late", at: this.#parts.me };
+      done(failed, came);
+    };
+    go();
+  }
+
   #relay(length: number, done: (end: RelayEnd) => void): void {
     this.#underWay++;
     this.#coming += length;
-    const attempts = this.#attempts();
+    const over = (end: RelayEnd) => {
+      this.#over(length);
+      done(end);
+    };
+    const go = (tell: TellRelay | undefined, asked: boolean) => {
+      const { now } = this.#parts;
+      this.#run(this.#attempts(this.ways.list(now())), length, (end) => {
+        tell?.(end, end === undefined ? length : 0);
+        if (end === undefined || asked || !this.ways.mayAsk(now())) return over(end);
+        // The ways that were known are no good: the controller may know another.
+        this.#ask(length, (next) => {
+          if (next === undefined) over(end);
+          else go(next, true);
+        });
+      });
+    };
+    if (!this.ways.mayAsk(this.#parts.now())) return go(undefined, false);
+    this.#ask(length, (tell) => go(tell, true));
+  }
+
+  /** One question at a time: who else wants a way then waits for its answer. */
+  #ask(length: number, then: (tell: TellRelay | undefined) => void): void {
+    const { ask, now } = this.#parts;
+    if (ask === undefined) return then(undefined);
+    if (this.#asking !== undefined) return void this.#asking.push(() => then(undefined));
+    const waiting: (() => void)[] = [];
+    this.#asking = waiting;
+    ask(length, (tell) => {
+      this.#asking = undefined;
+      if (tell === undefined) this.ways.askedInVain(now());
+      then(tell);
+      for (const one of waiting) one();
+    });
+  }
+
+  /** Attempts in their order, until one goes well. */
+  #run(attempts: Attempt[], length: number, done: (end: RelayEnd) => void): void {
     const next = (before: RelayEnd) => {
       const attempt = attempts.shift();
       // AES is for where pads are short, and for nothing else.
       const skips = attempt?.scheme === "aes" && before !== undefined && before.failure !== "stock";
-      if (attempt === undefined || skips) return this.#over(length, before, done);
+      if (attempt === undefined || skips) return done(before);
       this.#attempt(attempt, length, (end) => {
-        if (end === undefined) this.#over(length, end, done);
+        if (end === undefined) done(end);
         else next(end);
       });
     };
-    next(undefined);
+    if (attempts.length > 0) return next(undefined);
+    const end = { failure: "route", at: this.#parts.me } as const;
+    this.lastFailure = { ...end, route: [], wall: this.#parts.wall() };
+    done(end);
   }
 
-  #attempts(): { readonly scheme: RelayScheme; readonly route: number }[] {
-    const { now, policy } = this.#parts;
-    const late = (route: number) => (this.#avoid.get(route) ?? 0) > now();
-    const routes = policy.routes.map((_, route) => route);
-    const sorted = [...routes.filter((one) => !late(one)), ...routes.filter(late)];
-    const of = (scheme: RelayScheme) => sorted.map((route) => ({ scheme, route }));
+  #attempts(vias: readonly Via[]): Attempt[] {
+    const { policy } = this.#parts;
+    const of = (scheme: RelayScheme) => vias.map((via) => ({ scheme, via }));
     return [...of(policy.scheme), ...(policy.aes ? of("aes") : [])];
   }
 
-  #attempt(
-    { scheme, route }: { readonly scheme: RelayScheme; readonly route: number },
-    length: number,
-    done: (end: RelayEnd) => void,
-  ): void {
+  #attempt({ scheme, via }: Attempt, length: number, done: (end: RelayEnd) => void): void {
     const { policy, far, begin, now, wall } = this.#parts;
-    const via = policy.routes[route] as readonly string[];
     const { collector } = policy;
     const order = { far, via, scheme, length, ...(scheme === "centralized" && { collector }) };
     begin(order, (end) => {
       if (end === undefined) {
-        this.#avoid.delete(route);
+        this.failingSince = undefined;
+        this.ways.worked(via);
         this.#count(scheme, via.length + 2, length);
       } else {
         this.failed++;
-        this.#avoid.set(route, now() + avoidMs);
+        this.failingSince ??= wall();
+        this.ways.failed(via, now());
+        if (end.failure === "long") this.#shortUntil = now() + shortForMs;
         this.lastFailure = { ...end, route: via, wall: wall() };
       }
       done(end);
@@ -228,9 +376,8 @@ export class RelayPair {
     this.#came += length;
   }
 
-  #over(length: number, end: RelayEnd, done: (end: RelayEnd) => void): void {
+  #over(length: number): void {
     this.#underWay--;
     this.#coming -= length;
-    done(end);
   }
 }

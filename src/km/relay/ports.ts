@@ -20,6 +20,8 @@ export interface RelayLink {
   readonly peer: string;
   /** Both books were compared: messages go over it. */
   readonly ready: boolean;
+  /** Bytes of the longest key that a message over it can carry. */
+  readonly longest: number;
   /**
    * Binds bytes of this KM's own at both ends, durably, and reads them: they are no one else's from then on.
    * @param use the same for all messages of a relay @param deadline monotonic, ms
@@ -33,6 +35,8 @@ export interface RelayLink {
   /** What the other end has lent for a message that came: used up here, durably. Undefined if it was not, or once before. */
   claim(id: Buffer, use: string, done: (bytes: Buffer | undefined) => void): void;
   send(message: RelayMessage): void;
+  /** What the other end has lent for a relay, and will not use: its end is not waited for. */
+  release(relay: Buffer): void;
   /** A relayed key waits for its match here, like a QKD-key. Copied before it returns. @param done when it is durable, or false */
   keep(key: RelayedKey, done: (stored: boolean) => void): void;
   /** The key of a relay that came to nothing: dropped, unless it was matched. */
@@ -80,6 +84,12 @@ export interface RelayWorld {
   mayPass(source: string, destination: string, isCollector: boolean): boolean;
   /** Whether this KM takes keys of a scheme from a source. */
   mayKeep(source: string, scheme: RelayScheme): boolean;
+  /**
+   * Looks for the KM after this one, where a relay says no more than where it is to end (Q.4164 §7.1).
+   * @param done once, with the KM; undefined: none is known
+   * @returns false if the route goes on as it is told
+   */
+  extend?(path: readonly string[], done: (next: string | undefined) => void): boolean;
   tell(event: RelayTold): void;
   /** A message that fits nothing. */
   odd(message: string): void;

@@ -1,5 +1,6 @@
 /** What each scheme of relay sends in each step, under how many bytes of pad (Y.3803 §8.2.3, §9). Pure. */
 import { createCipheriv, createDecipheriv, createSecretKey } from "node:crypto";
+import { keyMemory } from "../../port/key.ts";
 import type { Relay, RelayScheme, RelayStep } from "../../wire/kx/relay-messages.ts";
 import { macKeyBytes } from "./one-time-mac.ts";
 
@@ -43,9 +44,23 @@ export function tagKey(pad: Buffer): Buffer {
   return pad.subarray(pad.length - macKeyBytes);
 }
 
-export function xor(a: Uint8Array, b: Uint8Array): Buffer {
+/** @returns memory that the caller wipes */
+export function copyOf(bytes: Uint8Array): Buffer {
+  const copy = keyMemory(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+/**
+ * @param result gets it, and may be one of both; default: memory of its own
+ * @returns memory that the caller wipes
+ */
+export function xor(
+  a: Uint8Array,
+  b: Uint8Array,
+  result: Buffer = keyMemory(Math.min(a.length, b.length)),
+): Buffer {
   const length = Math.min(a.length, b.length);
-  const result = Buffer.alloc(length);
   const words = length >>> 2;
   if (((a.byteOffset | b.byteOffset | result.byteOffset) & 3) === 0) {
     const [x, y, z] = [a, b, result].map(
@@ -61,17 +76,23 @@ export function xor(a: Uint8Array, b: Uint8Array): Buffer {
   return result;
 }
 
-/** Body of a hop that carries the key, under the first part of its pad. */
-export function sealHop(scheme: RelayScheme, key: Buffer, pad: Buffer): Buffer {
-  if (scheme !== "aes") return xor(key, bodyKey(pad));
+/**
+ * Body of a hop that carries the key, under the first part of its pad.
+ * @param into the key's own memory, where it is not needed any more: perhaps the body is in it then
+ */
+export function sealHop(scheme: RelayScheme, key: Buffer, pad: Buffer, into?: Buffer): Buffer {
+  if (scheme !== "aes") return xor(key, bodyKey(pad), into);
   const secret = createSecretKey(bodyKey(pad));
   const cipher = createCipheriv("aes-256-gcm", secret, gcmNonce);
   return Buffer.concat([cipher.update(key), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** @returns undefined if it is not what was sealed */
+/**
+ * @param body has the key in it from then on, but for `aes`
+ * @returns the key; undefined if it is not what was sealed
+ */
 export function openHop(scheme: RelayScheme, body: Buffer, pad: Buffer): Buffer | undefined {
-  if (scheme !== "aes") return xor(body, bodyKey(pad));
+  if (scheme !== "aes") return xor(body, bodyKey(pad), body);
   const secret = createSecretKey(bodyKey(pad));
   const decipher = createDecipheriv("aes-256-gcm", secret, gcmNonce, {
     authTagLength: gcmTagBytes,

@@ -1,4 +1,5 @@
 /** One message of a relay with its pad: lent, used for this message alone, wiped. Pure. */
+import { wipeMemory } from "../../port/key.ts";
 import { relayText } from "../../wire/kx/codec.ts";
 import type { Relay, RelayFailure } from "../../wire/kx/relay-messages.ts";
 import { isTag, macBytes, oneTimeTag } from "./one-time-mac.ts";
@@ -19,12 +20,13 @@ export function lendPad(
 ): void {
   if (link === undefined) return done("route");
   if (!link.ready) return done("away");
+  if (length > link.longest) return done("long");
   link.lend(padBytes(scheme, step, length), useOfRelay(relay), deadline, done);
 }
 
 /**
  * Makes a message of its pad and sends it.
- * @param bodyOf of the pad, which is wiped when this returns @returns why it is not on its way
+ * @param bodyOf of the pad: both are wiped when this returns @returns why it is not on its way
  */
 export function sendUnder(
   { now, wall }: Pick<RelayWorld, "now" | "wall">,
@@ -45,16 +47,20 @@ export function sendUnder(
       body,
       tag: noTag,
     };
-    link.send({ ...message, tag: oneTimeTag(tagKey(pad.bytes), relayText(message)) });
+    link.send({ ...message, tag: oneTimeTag(tagKey(pad.bytes), ...relayText(message)) });
   }
-  pad.bytes.fill(0);
-  if (body === undefined) return "late";
-  return isReady ? undefined : "away";
+  // The message has left as bytes of its own.
+  if (body !== undefined) wipeMemory(body);
+  wipeMemory(pad.bytes);
+  if (body !== undefined && isReady) return undefined;
+  // Its pad is never used: the other end need not wait for it.
+  if (isReady) link.send({ type: "relayVoid", relay: unsent.relay });
+  return body === undefined ? "late" : "away";
 }
 
 /**
  * Lends a pad, makes the message of it and sends it.
- * @param bodyOf of the pad, which is wiped when it returns; it is not called if there is none
+ * @param bodyOf of the pad: both are wiped after it; it is not called if there is none
  * @param done when it is on its way, or why it is not
  */
 export function sendRelay(
@@ -84,8 +90,8 @@ export function openRelay(
   link.claim(message.pad, useOfRelay(relay), (pad) => {
     if (pad === undefined) return done("pad");
     const isWhole = pad.length === padBytes(scheme, step, length);
-    if (isWhole && isTag(tagKey(pad), relayText(message), message.tag)) return done(pad);
-    pad.fill(0);
+    if (isWhole && isTag(tagKey(pad), message.tag, ...relayText(message))) return done(pad);
+    wipeMemory(pad);
     done("tag");
   });
 }

@@ -3,10 +3,11 @@
  * destination says that it has it: then it waits for its match here, like a QKD-key. A relay that comes to nothing is
  * void, and what is begun after it has another key and other pads. Pure.
  */
+import { wipeMemory } from "../../port/key.ts";
 import type { Relayed, RelayFailure, RelayScheme } from "../../wire/kx/relay-messages.ts";
 import type { RelayLink, RelayTold, RelayWorld } from "./ports.ts";
-import { bodyKey, isBare, sealHop } from "./scheme.ts";
-import { sendRelay, type Unsent } from "./sending.ts";
+import { bodyKey, copyOf, isBare, sealHop } from "./scheme.ts";
+import { lendPad, sendRelay, type Unsent } from "./sending.ts";
 
 /** What is to be relayed. */
 export interface RelayOrder {
@@ -31,8 +32,20 @@ interface Begun {
   readonly deadline: number;
   readonly time: number;
   key: Buffer | undefined;
-  readonly done: (end: RelayEnd) => void;
+  /** Its key waits for the word of a controller, and not for that of the destination. */
+  readonly isReserved?: boolean;
+  done: (end: RelayEnd) => void;
 }
+
+/** A reserved key, by what names it: the relay, and the pad that its key is. */
+export interface ReservedKey {
+  readonly relay: Buffer;
+  readonly pad: Buffer;
+}
+
+/** Keys that are reserved at a time; one that is not allocated within this is void, ms. */
+const mostReserved = 64;
+const reservedMs = 60_000;
 
 export class RelaySource {
   readonly #world: RelayWorld;
@@ -66,7 +79,7 @@ export class RelaySource {
     const { scheme, length } = order;
     if (isBare({ scheme, at: 0 })) return this.#send(one);
     this.#world.keyBits(length, (bits) => {
-      if (!this.#isUnderWay(one)) return bits?.fill(0);
+      if (!this.#isUnderWay(one)) return void bits?.fill(0);
       if (bits === undefined) return this.#end(one, { failure: "refused", at: me });
       one.key = bits;
       this.#send(one);
@@ -92,7 +105,7 @@ export class RelaySource {
     const bodyOf = (pad: Buffer) => {
       if (!this.#isUnderWay(one)) return undefined;
       if (one.key !== undefined) return sealHop(scheme, one.key, pad);
-      one.key = Buffer.from(bodyKey(pad));
+      one.key = copyOf(bodyKey(pad));
       return Buffer.alloc(0);
     };
     sendRelay(this.#world, this.#world.link(path[1] as string), unsent, deadline, bodyOf, (why) => {
@@ -100,11 +113,60 @@ export class RelaySource {
     });
   }
 
+  /**
+   * Reserves the key of the first hop for a relay that the KM after it begins, as a controller orders (Q.4160 I.4b).
+   * @param done once
+   */
+  reserve(order: RelayOrder, done: (reserved: ReservedKey | NonNullable<RelayEnd>) => void): void {
+    const { me, random, now, wall } = this.#world;
+    const path = [me, ...order.via, order.far.peer];
+    const held = [...this.#begun.values()].filter(({ isReserved }) => isReserved).length;
+    if (held >= mostReserved) return done({ failure: "busy", at: me });
+    const relay = random(16);
+    let isDone = false;
+    const one: Begun = {
+      relay,
+      order,
+      path,
+      begun: now(),
+      deadline: now() + reservedMs,
+      time: wall(),
+      key: undefined,
+      isReserved: true,
+      done: (end) => {
+        if (!isDone && end !== undefined) done(end);
+        isDone = true;
+      },
+    };
+    this.#begun.set(relay.toString("hex"), one);
+    const { scheme, length } = order;
+    const unsent: Unsent = { relay, scheme, step: "hop", path, at: 0, length };
+    const first = this.#world.link(path[1] as string);
+    lendPad(first, unsent, now() + this.#withinMs, (pad) => {
+      if (typeof pad === "string") return this.#end(one, { failure: pad, at: me });
+      if (this.#isUnderWay(one)) one.key = copyOf(bodyKey(pad.bytes));
+      wipeMemory(pad.bytes);
+      if (one.key === undefined) return;
+      isDone = true;
+      done({ relay, pad: pad.id });
+    });
+  }
+
+  /** The destination has a reserved key: it becomes stock here, too. @param done once @returns false if it is not known */
+  allocate(relay: Buffer, far: string, done: (end: RelayEnd) => void): boolean {
+    const one = this.#begun.get(relay.toString("hex"));
+    if (one?.isReserved !== true || one.key === undefined || one.order.far.peer !== far)
+      return false;
+    one.done = done;
+    this.#keep(one);
+    return true;
+  }
+
   /** @returns whether it was of a relay that this KM began */
   heardRelayed(from: RelayLink, { relay, at, failure }: Relayed): boolean {
     const one = this.#begun.get(relay.toString("hex"));
     if (one === undefined) return false;
-    if (from.peer !== one.path[1]) {
+    if (one.isReserved || from.peer !== one.path[1]) {
       this.#world.odd("relayed");
       return true;
     }
@@ -122,12 +184,12 @@ export class RelaySource {
       if (!stored) order.far.send({ type: "relayVoid", relay });
       this.#tell(one, stored ? undefined : { failure: "full", at: this.#world.me });
     });
-    bytes.fill(0);
+    wipeMemory(bytes);
   }
 
   #end(one: Begun, end: NonNullable<RelayEnd>): void {
     if (!this.#begun.delete(one.relay.toString("hex"))) return;
-    one.key?.fill(0);
+    if (one.key !== undefined) wipeMemory(one.key);
     one.key = undefined;
     // It may have the key, and the word of that be lost.
     one.order.far.send({ type: "relayVoid", relay: one.relay });

@@ -7,36 +7,41 @@ import { assert } from "../../base/assert.ts";
 import type { Fate } from "../../wire/kx/messages.ts";
 import { isFinal, next, setFate, type UseEntry } from "./life.ts";
 import type { Row } from "./port.ts";
-import { bytesOf } from "./ranges.ts";
 import { type Side, split } from "./regions.ts";
 import { decodeExtent, decodeLink, encodeExtent, encodeLink } from "./rows.ts";
 import { allOf } from "./sae-set.ts";
 import { type ExtentFacts, type LinkState, noOffer, type Use } from "./shapes.ts";
 import { Stock } from "./stock.ts";
+import { UnderWay } from "./under-way.ts";
 import { decodeUses, encodeUses } from "./use-rows.ts";
+import { type Uses, UseTable } from "./use-table.ts";
 
 export class LinkBooks {
   readonly link: string;
   readonly side: Side;
   readonly state: LinkState;
   readonly stock: Stock;
-  readonly #uses = new Map<string, Use>();
+  readonly #uses = new UseTable();
   /** Final at this end as peer, and not acknowledged: by FATE number, rising. */
   readonly #finals = new Map<number, Use>();
-  readonly #used: (use: Use) => void;
-  /** By key of their row: those of one offer. */
-  readonly #rows = new Map<string, Set<Use>>();
+  readonly #used: (uses: readonly Use[]) => void;
+  /** By key of their row: those of one offer, in their order. */
+  readonly #rows = new Map<string, Use[]>();
   readonly #dirtyRows = new Set<string>();
-  /** Keys that are prepared here, by their length, bytes. */
-  readonly #prepared = new Map<number, number>();
+  readonly #underWay = new UnderWay();
   #dirtyState = false;
   /** The highest FATE number given out here. */
   #lastNumber = 0;
   /** The mark that is on disk: what was told outside goes by no other. */
   durableMark: number;
 
-  /** @param used is called after each change of a key on its way, before it is durable */
-  constructor(link: string, side: Side, rows: readonly Row[], used: (use: Use) => void = () => {}) {
+  /** @param used is called after each change of keys on their way, before it is durable: those of one call are alike */
+  constructor(
+    link: string,
+    side: Side,
+    rows: readonly Row[],
+    used: (uses: readonly Use[]) => void = () => {},
+  ) {
     this.#used = used;
     this.link = link;
     this.side = side;
@@ -59,7 +64,11 @@ export class LinkBooks {
     for (const { ranges } of this.#uses.values()) this.stock.pin(ranges);
   }
 
-  get uses(): ReadonlyMap<string, Use> {
+  get underWay(): Pick<Readonly<UnderWay>, "bound" | "prepared"> {
+    return this.#underWay;
+  }
+
+  get uses(): Uses {
     return this.#uses;
   }
 
@@ -88,52 +97,54 @@ export class LinkBooks {
     this.#dirtyState = true;
   }
 
-  /** Keys begin their way. Their bytes are marked as used. */
+  /** Keys of one offer begin their way, all alike. Their bytes are marked as used. */
   addUses(uses: readonly Use[]): void {
-    const before = this.#uses.size;
     for (const use of uses) {
       this.#put(use);
       this.stock.pin(use.ranges);
     }
-    assert(this.#uses.size === before + uses.length, "a key has one use");
     this.stock.markUsed(uses.flatMap((use) => use.ranges));
-    for (const use of uses) {
-      this.#number(use);
-      this.#changed(use);
-    }
+    for (const use of uses) this.#number(use);
+    this.#changed(uses);
   }
 
   #put(use: Use): void {
-    this.#uses.set(use.id, use);
-    if (use.state === "P") this.#countPrepared(use, 1);
+    assert(this.#uses.add(use), "a key has one use");
+    this.#underWay.count(use, 1);
     const key = rowOf(use);
     const beside = this.#rows.get(key);
-    if (beside === undefined) this.#rows.set(key, new Set([use]));
-    else beside.add(use);
+    if (beside === undefined) this.#rows.set(key, [use]);
+    else beside.push(use);
   }
 
   /** A step in the life of a key. @throws Fault `km.invariant` */
   step(use: Use, entry: UseEntry): void {
-    if (use.state === "P") this.#countPrepared(use, -1);
-    use.state = next(use.state, entry);
-    if (use.state === "P") this.#countPrepared(use, 1);
-    this.#number(use);
-    this.#changed(use);
+    this.stepAll([use], entry);
   }
 
-  #countPrepared({ ranges }: Use, by: 1 | -1): void {
-    const length = bytesOf(ranges);
-    this.#prepared.set(length, this.prepared(length) + by);
+  /** The same of keys of one offer that are alike. @throws Fault `km.invariant` */
+  stepAll(uses: readonly Use[], entry: UseEntry): void {
+    for (const use of uses) {
+      this.#underWay.count(use, -1);
+      use.state = next(use.state, entry);
+      this.#underWay.count(use, 1);
+      this.#number(use);
+    }
+    // Offered and prepared keys are void alike after a restart: the row that there is says enough.
+    if (entry === "prepare") this.#used(uses);
+    else this.#changed(uses);
   }
 
   /** Keys of this length that an application could have without a round trip. */
   prepared(length: number): number {
-    return this.#prepared.get(length) ?? 0;
+    return this.#underWay.keys(length);
   }
 
-  #changed(use: Use): void {
-    this.#dirtyRows.add(rowOf(use));
-    this.#used(use);
+  #changed(uses: readonly Use[]): void {
+    const [first] = uses;
+    if (first === undefined) return;
+    this.#dirtyRows.add(rowOf(first));
+    this.#used(uses);
   }
 
   /** The peer numbers what is final, in order: so both ends count the same. */
@@ -152,14 +163,14 @@ export class LinkBooks {
   setFate(use: Use, fate: Fate): void {
     if (use.fate === fate) return;
     use.fate = setFate(use.fate, fate);
-    this.#changed(use);
+    this.#changed([use]);
   }
 
   /** These slaves of its set have it. @returns whether all have */
   hand(use: Use, slaves: number): boolean {
     if ((use.had | slaves) !== use.had) {
       use.had |= slaves;
-      this.#changed(use);
+      this.#changed([use]);
     }
     const all = allOf(use.request);
     return (use.had & all) === all;
@@ -167,19 +178,23 @@ export class LinkBooks {
 
   assign(use: Use, request: string): void {
     assert(use.request === undefined || use.request === request, "a key is for one set");
+    this.#underWay.count(use, -1);
     use.request = request;
     use.assigned = true;
-    this.#changed(use);
+    this.#underWay.count(use, 1);
+    this.#changed([use]);
   }
 
   /** Nothing more has to be known of a key. */
   dropUse(use: Use): void {
     if (!this.#uses.delete(use.id)) return;
+    this.#underWay.count(use, -1);
     this.#finals.delete(use.number);
     const key = rowOf(use);
     const beside = this.#rows.get(key);
-    beside?.delete(use);
-    if (beside?.size === 0) this.#rows.delete(key);
+    const at = beside?.indexOf(use) ?? -1;
+    if (at >= 0) beside?.splice(at, 1);
+    if (beside?.length === 0) this.#rows.delete(key);
     this.#dirtyRows.add(key);
     this.stock.unpin(use.ranges);
   }
@@ -196,7 +211,7 @@ export class LinkBooks {
     }
     for (const key of this.#dirtyRows) {
       const uses = this.#rows.get(key);
-      rows.push({ kind: "use", link, key, value: uses && encodeUses([...uses]) });
+      rows.push({ kind: "use", link, key, value: uses && encodeUses(uses) });
     }
     this.#dirtyRows.clear();
     if (rows.length > 0 || this.#dirtyState) {

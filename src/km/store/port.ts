@@ -75,11 +75,13 @@ export interface StoreUse {
 export interface TagKey {
   readonly key: Buffer;
   readonly nonce: Buffer;
+  /** Then it is a one-time MAC (Poly1305) over this and the bytes, under a key of 32 bytes; the nonce has no part in it. */
+  readonly text?: Buffer;
 }
 
 /**
- * A store. All calls of `put` and `commit` take effect in the order in which they are made; so do their
- * callbacks. A callback never runs before the call has returned. When a write fails, nothing is called back
+ * A store. All calls of `commit` take effect in the order in which they are made, and so do those of `put`; their
+ * callbacks too. Of a `put` and a `commit` either may be durable first. A callback never runs before the call has returned. When a write fails, nothing is called back
  * any more: the store tells its owner (`onFailure`, given when it was opened), and the process ends: what
  * is on the disk is right, what is in memory is not any more.
  */
@@ -89,18 +91,23 @@ export interface KeyStore {
    * @param done when they are durable, in the order of `keys`; undefined if the disk is full: none of them is there
    */
   put(module: string, keys: ReceivedKeys, done: (stored: BufferedKeys | undefined) => void): void;
-  /** @param done when all of it is durable, with everything before it */
+  /** Keys that come now are waited for: they are durable soon, and few more are gathered. */
+  hurry(): void;
+  /** @param done when all of it is durable, with every commit before it */
   commit(change: Change, done?: () => void): void;
   /** Whether new keys would leave no room for the books. */
   full(): Fullness;
   use(): StoreUse;
   /**
-   * Keyed hash (GMAC, 16 bytes) over the whole bytes of these keys, one after the other. The keys may
+   * Keyed hash (GMAC, or a one-time MAC; 16 bytes) over the whole bytes of these keys, one after the other. The keys may
    * have to be read from the disk first.
    * @param done undefined if a handle is not in the buffer any more
    */
   tagBuffered(handles: Handles, key: TagKey, done: (tag: Buffer | undefined) => void): void;
-  /** The same over ranges of extents. Undefined if one of them is not there. */
+  /**
+   * The same over ranges of extents that are durable. Hashes may be given in another order than they were asked for.
+   * Undefined if one of the ranges is not there.
+   */
   tagRanges(
     link: string,
     ranges: readonly Range[],

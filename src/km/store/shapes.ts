@@ -40,6 +40,11 @@ export function isOtp({ facts }: Pick<Extent, "facts">): boolean {
 /** Offer of bytes that were free when an order made them void. */
 export const noOffer = "00".repeat(24);
 
+/** Keys of one length whose IDs count up: the same object for each of them. */
+export interface Together {
+  readonly keys: number;
+}
+
 /** A key on its way to applications, or whose fate is not known at both ends. */
 export interface Use {
   /** KSA-key ID, 16 bytes as 32 hexadecimal digits. */
@@ -55,6 +60,8 @@ export interface Use {
   had: number;
   /** Slaves to whom it is granted and who have not read its bytes yet: of the life of this process. */
   readers?: number;
+  /** What it was asked for with, if `run-rows.ts` can tell of all of them at once: of the life of this process. */
+  readonly together?: Together | undefined;
   /** The set of applications. */
   request: string | undefined;
   /** The request was assigned to a pre-offer: the peer has to be told until its fate is known. */
@@ -63,6 +70,8 @@ export interface Use {
   number: number;
   /** How long the other application may take to fetch it, s. */
   readonly pickUp: number;
+  /** Since when it waits for that, monotonic ms: of the life of this process, `PickUp`'s alone. */
+  since?: number | undefined;
 }
 
 /** Bytes whose fate both KMs know, up to a FATE number. */

@@ -92,6 +92,11 @@ export class Stock {
     this.#stockOf(extent);
   }
 
+  /** Whether the bytes of these ranges are durable here. */
+  areOpen(ranges: readonly Range[]): boolean {
+    return ranges.every(({ extent }) => this.#extents.get(extent)?.open === true);
+  }
+
   /**
    * Takes `length` free bytes of this KM's own for each of so many keys, oldest first, and marks them as used.
    * @param wants of these extents alone

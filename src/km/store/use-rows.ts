@@ -4,9 +4,10 @@
  */
 import { Fault } from "../../base/errors.ts";
 import type { Fate, UseState } from "../../wire/kx/messages.ts";
+import { areRun, decodeRun, encodeRun, runForm } from "./run-rows.ts";
 import type { Use } from "./shapes.ts";
 
-/** First byte of a row: its form. */
+/** First byte of a row: its form. Of keys that have not parted: `run-rows.ts`. */
 const form = 1;
 const states: readonly UseState[] = ["O", "P", "S", "B", "T", "X", "V"];
 const fates: readonly (Fate | undefined)[] = [undefined, "T", "X", "V"];
@@ -19,10 +20,17 @@ const perRange = 6 + 4 + 4;
 
 /** @param uses of one offer, and at least one */
 export function encodeUses(uses: readonly Use[]): Buffer {
-  const texts = [...new Set(uses.flatMap(({ request }) => request ?? []))];
-  const ranges = uses.reduce((sum, use) => sum + use.ranges.length, 0);
-  const text = texts.reduce((sum, one) => sum + 2 + Buffer.byteLength(one), 0);
-  const row = Buffer.alloc(head + text + uses.length * perKey + ranges * perRange);
+  if (areRun(uses)) return encodeRun(uses);
+  const texts: string[] = [];
+  let length = head + uses.length * perKey;
+  for (const { request, ranges } of uses) {
+    length += ranges.length * perRange;
+    if (request === undefined || texts.includes(request)) continue;
+    texts.push(request);
+    length += 2 + Buffer.byteLength(request);
+  }
+  // Each byte of it is written: it need not be cleared.
+  const row = Buffer.allocUnsafe(length);
   const [{ offer, owner }] = uses as [Use];
   let at = row.writeUInt8(form, 0);
   at += row.write(offer, at, "hex");
@@ -33,29 +41,55 @@ export function encodeUses(uses: readonly Use[]): Buffer {
     const length = row.write(one, at + 2, "utf8");
     at = row.writeUInt16BE(length, at) + length;
   }
-  for (const use of uses) {
-    at += row.write(use.id, at, "hex");
-    at = row.writeUInt8(states.indexOf(use.state), at);
-    at = row.writeUInt8(fates.indexOf(use.fate), at);
-    at = row.writeUInt8(use.assigned ? 1 : 0, at);
-    at = row.writeUInt16BE(use.request === undefined ? 0 : texts.indexOf(use.request) + 1, at);
-    at = row.writeUIntBE(use.number, at, 6);
-    at = row.writeUInt32BE(use.pickUp, at);
-    at = row.writeUInt16BE(use.had, at);
-    at = row.writeUInt16BE(use.ranges.length, at);
-    for (const { extent, start, end } of use.ranges) {
-      at = row.writeUIntBE(extent, at, 6);
-      at = row.writeUInt32BE(start, at);
-      at = row.writeUInt32BE(end, at);
-    }
-  }
+  for (const use of uses) at = encodeUse(row, at, use, texts);
   return row;
+}
+
+/** @returns where it ends */
+function encodeUse(row: Buffer, from: number, use: Use, texts: readonly string[]): number {
+  const { request, ranges } = use;
+  let at = from + row.write(use.id, from, "hex");
+  row[at++] = states.indexOf(use.state);
+  row[at++] = fates.indexOf(use.fate);
+  row[at++] = use.assigned ? 1 : 0;
+  at = putShort(row, at, request === undefined ? 0 : texts.indexOf(request) + 1);
+  at = putLong(row, at, use.number);
+  at = row.writeUInt32BE(use.pickUp, at);
+  at = putShort(row, at, use.had);
+  at = putShort(row, at, ranges.length);
+  for (const { extent, start, end } of ranges) {
+    at = putLong(row, at, extent);
+    at = row.writeUInt32BE(start, at);
+    at = row.writeUInt32BE(end, at);
+  }
+  return at;
+}
+
+// In the place of those of Buffer, which check each value.
+function putShort(row: Buffer, at: number, value: number): number {
+  row[at] = value >>> 8;
+  row[at + 1] = value;
+  return at + 2;
+}
+
+/** Six bytes. */
+function putLong(row: Buffer, at: number, value: number): number {
+  const low = value >>> 0;
+  putShort(row, at, (value - low) / 0x1_0000_0000);
+  row[at + 2] = low >>> 24;
+  row[at + 3] = low >>> 16;
+  row[at + 4] = low >>> 8;
+  row[at + 5] = low;
+  return at + 6;
 }
 
 /** @throws Fault `km_store.corrupt` */
 export function decodeUses(row: Buffer): Use[] {
   try {
-    return decode(row);
+    if (row[0] !== runForm) return decode(row);
+    const uses = decodeRun(row);
+    if (typeof uses === "string") throw corrupt(uses);
+    return uses;
   } catch (error) {
     if (error instanceof Fault) throw error;
     throw corrupt("ends too early");

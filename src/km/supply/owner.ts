@@ -12,7 +12,11 @@ import { bytesOf } from "../store/ranges.ts";
 import { slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import { isOtp } from "../store/shapes.ts";
-import { drawKsaIds } from "./ksa-id.ts";
+import { InOrder } from "./in-order.ts";
+import { drawKsaIds, drawUnlikeKsaIds } from "./ksa-id.ts";
+
+/** Of pre-offered keys each costs a message: a request for more is an offer of its own, and one round trip is little to it. */
+export const mostPreOffered = 8;
 
 /** Why a request got no key. */
 export type Shortage = "away" | "stock" | "refused" | "late";
@@ -70,9 +74,13 @@ export class Owner {
   readonly #prepared = new Map<number, Use[]>();
   /** Keys of pre-offers without an answer, by their length. */
   readonly #preparing = new Map<number, number>();
+  /** Offers, and words that they are void. */
+  readonly #outgoing = new InOrder();
   /** By the ID of each offer. */
   readonly #offers = new Map<string, { readonly pending: Pending; readonly part: Part }>();
 
+  /** The last acknowledgement of fates, and the turn in which it was made. */
+  #fateOk: { readonly turn: number; number: number } | undefined;
   readonly #short: () => void;
 
   /**
@@ -148,16 +156,22 @@ export class Owner {
     offer.writeBigUInt64BE(BigInt(++this.#counter), 16);
     const { books, random } = this.#context;
     const name = offer.toString("hex");
-    const uses = drawKsaIds(random, ranges.length).map((id, i): Use => {
-      const part = ranges[i] as readonly VersionedRange[];
+    const ids = request
+      ? drawKsaIds(random, ranges.length)
+      : // For whom each is, is not known yet: who is told one is to know of no other.
+        drawUnlikeKsaIds(random, ranges.length);
+    // As they are drawn and allocated.
+    const together = request && ranges.length > 1 ? { keys: ranges.length } : undefined;
+    const uses = ids.map((id, i): Use => {
       return {
         id,
         offer: name,
         owner: true,
-        ranges: part.map(({ extent, start, end }) => ({ extent, start, end })),
+        ranges: ranges[i] as readonly VersionedRange[],
         state: "O",
         fate: undefined,
         had: 0,
+        together,
         request: request?.use,
         assigned: false,
         number: 0,
@@ -170,24 +184,26 @@ export class Owner {
 
   #send(pending: Pending, part: Part): void {
     const { generation, tagKey, store, link } = this.#context;
-    const ids = part.uses.map(({ id }) => Buffer.from(id, "hex"));
     const ranges = part.uses.flatMap((use) => use.ranges);
-    const nonce = keyNonce(ids[0] as Buffer);
+    const nonce = keyNonce(Buffer.from(part.uses[0]?.id as string, "hex"));
+    const inTurn = this.#outgoing.place();
     store.tagRanges(link, ranges, { key: tagKey, nonce }, (tag) => {
-      if (this.#context.generation !== generation || !this.#pending.has(pending)) return;
-      if (tag === undefined) return this.#giveUp(pending, "stock");
-      const use = pending.request?.use;
-      const message: Offer = {
-        type: "offer",
-        offer: part.offer,
-        pickUp: pending.pickUp,
-        keys: ids.map((id, i) => ({ id, ranges: part.ranges[i] as readonly VersionedRange[] })),
-        tag,
-        ...(use !== undefined && { use }),
-      };
-      part.digest = digestOf(message);
-      this.#context.send(message);
+      inTurn(() => {
+        if (this.#context.generation !== generation || !this.#pending.has(pending)) return;
+        if (tag === undefined) return this.#giveUp(pending, "stock");
+        this.#sendOffer(pending, part, tag);
+      });
     });
+  }
+
+  #sendOffer({ request, pickUp }: Pending, part: Part, tag: Buffer): void {
+    const keys = part.uses.map(({ id }, i) => {
+      return { id, ranges: part.ranges[i] as readonly VersionedRange[] };
+    });
+    const use = request && { use: request.use };
+    const message: Offer = { type: "offer", offer: part.offer, pickUp, keys, tag, ...use };
+    part.digest = digestOf(message);
+    this.#context.send(message);
   }
 
   heardAck({ offer, digest, refused }: Ack): void {
@@ -195,7 +211,9 @@ export class Owner {
     if (pending === undefined || part === undefined || !part.digest?.equals(digest)) {
       return this.#context.tell({ type: "odd", message: "ack" });
     }
-    if (refused.length !== part.uses.length || refused.some((why) => why !== undefined)) {
+    const reason = refused.find((why) => why !== undefined);
+    if (refused.length !== part.uses.length || reason !== undefined) {
+      if (reason) this.#context.tell({ type: "refused", reason, keys: refused.length });
       return this.#giveUp(pending, "refused");
     }
     part.isBound = true;
@@ -204,7 +222,7 @@ export class Owner {
     const { books, turn } = this.#context;
     const entry = pending.request === undefined ? "prepare" : "supply";
     const uses = usesOf(pending);
-    for (const use of uses) books.step(use, entry);
+    for (const { uses: alike } of pending.parts) books.stepAll(alike, entry);
     if (pending.request === undefined) this.#keep(uses);
     turn.whenDurable(() => pending.done(supplied(uses)));
   }
@@ -244,7 +262,8 @@ export class Owner {
   #void(use: Use): void {
     this.#context.books.step(use, "void");
     this.#context.store.forget(this.#context.link, use.ranges);
-    this.#context.turn.whenDurable(() => this.sendVoid(use));
+    // Behind offers that were allocated before and have not left.
+    this.#context.turn.whenDurable(() => this.#outgoing.place()(() => this.sendVoid(use)));
   }
 
   sendVoid({ id, offer, ranges }: Use): void {
@@ -263,7 +282,8 @@ export class Owner {
 
   /** Pre-offered keys for all of a request, or none. */
   #preOffered({ keys, length, otpOnly = false }: Request): Use[] | undefined {
-    if (otpOnly || this.#context.books.prepared(length) < keys) return undefined;
+    if (otpOnly || keys > mostPreOffered) return undefined;
+    if (this.#context.books.prepared(length) < keys) return undefined;
     const all = this.#prepared.get(length);
     const found: Use[] = [];
     while (found.length < keys) {
@@ -313,7 +333,7 @@ export class Owner {
 
   /** What became of a key at the peer. */
   heardFate({ number, id, fate, length }: FateTold): void {
-    const { books, turn, send } = this.#context;
+    const { books, turn } = this.#context;
     const { heard } = books.state;
     const use = books.uses.get(id.toString("hex"));
     if (number === 0) {
@@ -331,7 +351,18 @@ export class Owner {
       const name = id.toString("hex");
       turn.whenDurable(() => this.#context.tell({ type: "fate", id: name, fate, bytes: length }));
     }
-    turn.whenDurable(() => send({ type: "fateOk", number: heard.number }));
+    this.#acknowledge(heard.number);
+  }
+
+  /** One word for all fates of a turn: what a later one brings is not durable with it. */
+  #acknowledge(number: number): void {
+    const { turn, send } = this.#context;
+    if (this.#fateOk?.turn !== turn.number) {
+      const ok = { turn: turn.number, number };
+      this.#fateOk = ok;
+      turn.whenDurable(() => send({ type: "fateOk", number: ok.number }));
+    }
+    this.#fateOk.number = number;
   }
 
   #settle(use: Use, fate: "T" | "X" | "V"): void {

@@ -4,24 +4,18 @@
  */
 import { timingSafeEqual } from "node:crypto";
 import { digestOf } from "../../wire/kx/codec.ts";
-import type {
-  Assign,
-  FateOk,
-  Offer,
-  OfferedKey,
-  Range,
-  Refusal,
-  Taken,
-  Void,
-} from "../../wire/kx/messages.ts";
+import type { Assign, FateOk, Offer, Refusal, Taken, Void } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { isFinal } from "../store/life.ts";
 import { bytesOf } from "../store/ranges.ts";
+import { togetherOf } from "../store/run-rows.ts";
 import { allOf, slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
-import { isTwice } from "./offered.ts";
+import { fateOf } from "./fate.ts";
+import { areFree, isTwice, whyNot } from "./offered.ts";
 import { type OpenTake, placeOf } from "./open-take.ts";
+import { PadsOfBatches } from "./pads-of-batches.ts";
 import { PickUp } from "./pick-up.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
@@ -31,6 +25,8 @@ export type Takes = "witnessed" | "local";
 const maxChecking = 16_384;
 
 export class Peer {
+  /** What batches are authenticated with. */
+  readonly forBatches = new PadsOfBatches();
   readonly #context: LinkContext;
   readonly #takes: Takes;
   readonly #mayBind: (use: string | undefined) => boolean;
@@ -67,16 +63,18 @@ export class Peer {
       turn.whenDurable(() => send({ type: "ack", offer, digest, refused }));
     };
     const name = offer.toString("hex");
-    const names = keys.map(({ id }) => id.toString("hex"));
+    const names = keys.map(({ id }) => id);
     // The same offer again.
     if (names.every((id) => this.#isBound(id, name))) {
       return acknowledge(keys.map(() => undefined));
     }
+    const { books } = this.#context;
     const isAllowed = this.#mayBind(message.use);
-    const refused = keys.map((key, i) => {
-      return this.#whyNot(names[i] as string, key) ?? (isAllowed ? undefined : "policy");
-    });
-    if (refused.some((why) => why !== undefined)) return acknowledge(refused);
+    if (!isAllowed || !areFree(books, names, keys)) {
+      const no = isAllowed ? undefined : "policy";
+      const refused = keys.map((key, i) => whyNot(books, names[i] as string, key) ?? no);
+      if (refused.some((why) => why !== undefined)) return acknowledge(refused);
+    }
     this.#bind(message, name, names, (why) => acknowledge(keys.map(() => why)));
   }
 
@@ -85,16 +83,6 @@ export class Peer {
     const known = this.#context.books.uses.get(id);
     if (known === undefined || known.owner || known.offer !== offer) return false;
     return known.state === "B" || known.state === "T";
-  }
-
-  #whyNot(id: string, { ranges }: OfferedKey): Refusal | undefined {
-    const { books } = this.#context;
-    if (books.uses.has(id) || ranges.length === 0) return "used";
-    for (const range of ranges) {
-      const why = books.stock.canBind(range);
-      if (why !== "free") return why;
-    }
-    return undefined;
   }
 
   #bind(
@@ -114,9 +102,8 @@ export class Peer {
     this.#checking += keys.length;
     books.stock.pin(versioned);
     const { generation, tagKey: key } = this.#context;
-    const plain = ({ extent, start, end }: Range) => ({ extent, start, end });
-    const nonce = keyNonce((keys[0] as OfferedKey).id);
-    store.tagRanges(link, versioned.map(plain), { key, nonce }, (tag) => {
+    const nonce = keyNonce(Buffer.from(names[0] as string, "hex"));
+    const check = (tag: Buffer | undefined) => {
       this.#checking -= keys.length;
       books.stock.unpin(versioned);
       turn.changed();
@@ -124,25 +111,33 @@ export class Peer {
       if (this.#context.generation !== generation) return;
       if (tag === undefined || !timingSafeEqual(tag, message.tag)) return done("hash");
       const now = this.#context.now();
+      const together = togetherOf(keys);
       const uses = keys.map(
         ({ ranges }, i): Use => ({
           id: names[i] as string,
           offer,
           owner: false,
-          ranges: ranges.map(plain),
+          ranges,
           state: "B",
           fate: undefined,
           had: 0,
+          together,
           request,
           assigned: false,
           number: 0,
           pickUp,
+          since: undefined,
         }),
       );
       books.addUses(uses);
       for (const use of uses) this.#waiting.begin(use, now);
+      this.forBatches.bound(request, names[0]);
       done(undefined);
-    });
+    };
+    const hash = () => store.tagRanges(link, versioned, { key, nonce }, check);
+    // The owner may offer what it has just matched: here its bytes may not be on the disk yet.
+    if (books.stock.areOpen(versioned)) hash();
+    else turn.whenDurable(hash);
   }
 
   heardAssign({ id, offer, use: request }: Assign): void {
@@ -152,6 +147,7 @@ export class Peer {
     if (use.state !== "B" || use.request !== undefined) return;
     if (!this.#mayBind(request)) return this.#end(use, "void");
     books.assign(use, request);
+    this.forBatches.bound(request, use.id);
     // Prepared long ago or not: its application has all of its time from here on.
     this.#waiting.begin(use, this.#context.now());
     turn.changed();
@@ -173,7 +169,7 @@ export class Peer {
     stock.markUsed(ranges);
     this.#context.store.forget(this.#context.link, ranges);
     if (stock.free(0) + stock.free(1) < before) {
-      const told = { id: id.toString("hex"), offer: offer.toString("hex"), ranges };
+      const told = { keys: [{ id: id.toString("hex"), ranges }], offer: offer.toString("hex") };
       turn.told({ type: "use", ...told, owner: false, state: "V" });
     }
     turn.whenDurable(() => send({ type: "fate", number: 0, offer, id, fate: "V", length }));
@@ -214,7 +210,7 @@ export class Peer {
     }
   }
 
-  /** A relay takes a pad: the owner's message, which leaves only when it has supplied it, is the witness. */
+  /** A relay or a batch takes a pad: the owner's message, which leaves only when it has supplied it, is the witness. */
   claim(id: string, request: string, done: (use: Use) => void): boolean {
     const use = this.#context.books.uses.get(id);
     if (use?.owner !== false || use.state !== "B" || use.request !== request) return false;
@@ -329,14 +325,7 @@ export class Peer {
 
   #tellFate(use: Use): void {
     if (!isFinal(use.state) || use.number === 0) return;
-    this.#context.send({
-      type: "fate",
-      number: use.number,
-      offer: Buffer.from(use.offer, "hex"),
-      id: Buffer.from(use.id, "hex"),
-      fate: use.state as "T" | "X" | "V",
-      length: bytesOf(use.ranges),
-    });
+    this.#context.send(fateOf(use));
   }
 
   /** The owner has these fates on disk. */
@@ -346,6 +335,19 @@ export class Peer {
       if (use.number > number) break;
       this.acknowledge(use);
       turn.changed();
+    }
+  }
+
+  /** Ends bound keys that are known not to be fetched any more, before their time. @param which of them, or their IDs */
+  abandon(which: ((use: Use) => boolean) | readonly string[]): void {
+    const { books, ready } = this.#context;
+    if (!ready) return;
+    const uses =
+      typeof which === "function"
+        ? [...books.uses.values()].filter(which)
+        : which.flatMap((id) => books.uses.get(id) ?? []);
+    for (const use of uses) {
+      if (!use.owner && use.state === "B" && !this.#isOpen(use)) this.#end(use, "expire");
     }
   }
 

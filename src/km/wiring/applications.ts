@@ -1,17 +1,24 @@
 /** Keys for applications: who may ask, over which door, for keys of which links. */
+import { randomBytes, randomUUID } from "node:crypto";
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { ConfigError } from "../../host/config/problems.ts";
-import { ApplicationKeys, type More } from "../applications/keys.ts";
+import { readTexts } from "../../host/tls/texts.ts";
+import { ApplicationKeys, type KeysOptions, type More } from "../applications/keys.ts";
+import { KeysInSession } from "../applications/keys-in-session.ts";
+import { Mailboxes } from "../applications/mailboxes.ts";
+import { ProactiveSupply } from "../applications/proactive.ts";
 import { type Application, ApplicationTable } from "../applications/table.ts";
 import type { Etsi014Table, KmTable } from "../config/tables.ts";
+import type { KeySessions, SessionsParts } from "../controllers/sessions.ts";
 import { Etsi014Server } from "../io/etsi014-server.ts";
+import { NoticeDoor } from "../io/notice-door.ts";
 import type { ServerTexts } from "../io/tls-door.ts";
 import type { KeyStore } from "../store/port.ts";
+import { joinRanges } from "../store/ranges.ts";
 import { mostSlaves } from "../store/sae-set.ts";
 import type { LinkOfKm } from "./links.ts";
-import { readTexts } from "./texts.ts";
 
 /** How often keys are prepared, ms: beside each request. */
 const tickMs = 100;
@@ -35,6 +42,11 @@ export class Applications {
     this.#table = new ApplicationTable(this.#me, applications);
   }
 
+  /** SAE IDs of those of this KM. */
+  get own(): string[] {
+    return this.list.flatMap(({ id, km }) => (km === this.#me ? [id] : []));
+  }
+
   get table(): ApplicationTable {
     return this.#table;
   }
@@ -50,6 +62,12 @@ export interface DeliveryParts {
   readonly config: { readonly km: KmTable; readonly etsi014?: Etsi014Table | undefined };
   readonly applications: Applications;
   readonly links: readonly LinkOfKm[];
+  /** PEM of lists that controllers told. */
+  readonly told?: () => string | undefined;
+  /** See `KeysOptions.session`. */
+  readonly session?: KeysOptions["session"];
+  /** Of the controllers: they are there before applications may ask. */
+  readonly sessions: () => KeySessions;
   /** What relays more stock to a link, if anything does. */
   readonly more: (link: string) => More | undefined;
   readonly store: KeyStore;
@@ -63,6 +81,8 @@ export class KeyDelivery {
   readonly #parts: DeliveryParts;
   readonly #server: Etsi014Server;
   readonly #ticking: Timer;
+  readonly #mailboxes: Mailboxes;
+  readonly #proactive: ProactiveSupply;
 
   /** @returns undefined if no door is configured @throws Fault */
   static make(parts: DeliveryParts): KeyDelivery | undefined {
@@ -72,14 +92,35 @@ export class KeyDelivery {
 
   private constructor(parts: DeliveryParts, door: Etsi014Table) {
     this.#parts = parts;
-    const { config, applications, links, more, store, clock, log } = parts;
+    const { config, applications, links, more, session, sessions, store, clock, log } = parts;
     const { host, port, key_bits, min_key_bits, max_key_bits, max_keys } = door;
     const table = () => applications.table;
+    this.#mailboxes = new Mailboxes({
+      now: () => clock.now(),
+      after: (ms, fn) => clock.after(ms, fn),
+      newId: randomUUID,
+    });
+    this.#proactive = new ProactiveSupply({
+      mailboxes: this.#mailboxes,
+      sessions,
+      within: door.answer_timeout,
+      after: (ms, fn) => clock.after(ms, fn),
+      random: randomBytes,
+    });
+    for (const link of links) {
+      link.onDelivery((message) => this.#proactive.heard(link, message));
+    }
     this.keys = new ApplicationKeys({
       me: config.km.id,
       table,
       links,
       more,
+      ...(session && { session }),
+      inSession: new KeysInSession({
+        proactive: this.#proactive,
+        forget: ({ link, uses }) =>
+          store.forget(link, joinRanges(uses.flatMap((use) => use.ranges))),
+      }),
       limits: {
         standard: key_bits,
         least: min_key_bits,
@@ -93,15 +134,21 @@ export class KeyDelivery {
       now: () => clock.now(),
       after: (ms, fn) => void clock.after(ms, fn),
     });
-    this.#ticking = every(clock, tickMs, () => this.keys.tick());
+    this.#ticking = every(clock, tickMs, () => {
+      this.keys.tick();
+      this.#mailboxes.keep((id) => table().get(id)?.km === config.km.id);
+    });
     const tls = this.#read();
     const keys = this.keys;
-    this.#server = new Etsi014Server({ host, port, tls, keys, table, store, clock, log });
+    const notices = new NoticeDoor({ mailboxes: this.#mailboxes, sessions, keys, store });
+    this.#server = new Etsi014Server({ host, port, tls, keys, table, notices, store, clock, log });
   }
 
   #read(): ServerTexts {
-    const { etsi014 } = this.#parts.config;
-    return { ...(readTexts(etsi014 ?? {}) as ServerTexts), tls12: etsi014?.tls12 };
+    const { config, told } = this.#parts;
+    const { etsi014 } = config;
+    const texts = readTexts(etsi014 ?? {}) as ServerTexts;
+    return { ...texts, told: told?.(), tls12: etsi014?.tls12 };
   }
 
   /** Applications may ask from now on. @throws Fault `web.listen` */
@@ -117,12 +164,18 @@ export class KeyDelivery {
     this.#server.renew(this.#read());
   }
 
+  /** See `SessionsParts.notify`. */
+  invite(...asked: Parameters<SessionsParts["notify"]>): void {
+    this.#proactive.invite(...asked);
+  }
+
   recheck(): void {
     this.#server.recheck();
   }
 
   close(): Promise<void> {
     this.#ticking.cancel();
+    this.#mailboxes.close();
     return this.#server.close();
   }
 }

@@ -1,14 +1,14 @@
 /** Certificates of the configuration: read when they are needed, watched while the key manager runs. */
 import type { Clock } from "../../base/clock.ts";
-import type { Fault } from "../../base/errors.ts";
+import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { CredentialFiles } from "../../host/tls/credentials.ts";
+import type { TextFiles } from "../../host/tls/texts.ts";
 import { type CertificateWatch, type Watched, watchCertificates } from "../../host/tls/watch.ts";
 import type { CertificateTables } from "../config/tables.ts";
 import type { KxIdentity } from "../io/kx-dial.ts";
 import type { KxDoor } from "../io/kx-door.ts";
 import type { KxLink } from "../io/kx-link.ts";
-import type { TextFiles } from "./texts.ts";
 
 export interface CredentialUsers {
   readonly supplies: { renew(): void; recheck(): void };
@@ -17,6 +17,9 @@ export interface CredentialUsers {
   readonly door: Pick<KxDoor, "renew" | "recheck"> | undefined;
   readonly ways: readonly Pick<KxLink, "recheck">[];
   readonly page?: { renew(): void };
+  readonly controlled?: { recheck(): void };
+  /** The door of controllers that ask by RPCs. */
+  readonly rpcs?: { renew(): void; recheck(): void } | undefined;
   /** Those of the KM link, read anew. @throws Fault */
   readonly kxIdentity: () => KxIdentity;
 }
@@ -26,8 +29,8 @@ export interface CredentialUsers {
  * now, and what is connected and would not be let in any more is cut.
  */
 export function watchCredentials(
-  { kq1, kx, etsi014, web }: CertificateTables,
-  { supplies, delivery, door, ways, page, kxIdentity }: CredentialUsers,
+  { kq1, kx, ck, etsi014, web, controllers = [] }: CertificateTables,
+  { supplies, delivery, door, ways, page, controlled, rpcs, kxIdentity }: CredentialUsers,
   clock: Clock,
   log: Log,
 ): CertificateWatch {
@@ -48,6 +51,7 @@ export function watchCredentials(
     // Sessions first: cut by the door they would only be told that the connection was closed.
     const recheck = () => {
       for (const way of ways) way.recheck();
+      controlled?.recheck();
     };
     const onChange = () => {
       recheck();
@@ -59,11 +63,40 @@ export function watchCredentials(
     };
     watched.push({ name: "kx", files: ofKms, onChange, onLook });
   }
+  const ofControllers = ck && filesOf(ck);
+  if (ofControllers !== undefined) {
+    const onChange = () => rpcs?.renew();
+    watched.push({ name: "ck", files: ofControllers, onChange, onLook: () => rpcs?.recheck() });
+  }
+  for (const one of controllers) {
+    const own = one.isOwn ? filesOf(one) : undefined;
+    const recheck = () => controlled?.recheck();
+    const name = `controller.${one.name}`;
+    if (own !== undefined) watched.push({ name, files: own, onChange: recheck, onLook: recheck });
+  }
   if (web?.enabled && web.cert !== undefined && web.key !== undefined) {
     const files = { ca: web.cert, cert: web.cert, key: web.key };
     watched.push({ name: "web", files, onChange: () => page?.renew() });
   }
   return watchCertificates(watched, clock, log, ({ type, facts }) => log.warn(type, facts));
+}
+
+/** A controller took certificates back: new connections are judged by that, and those that are open, too. */
+export function goByRevocations(
+  { delivery, door, ways, rpcs, kxIdentity }: CredentialUsers,
+  log: Log,
+): void {
+  for (const way of ways) way.recheck();
+  const renew = [() => delivery?.renew(), () => door?.renew(kxIdentity()), () => rpcs?.renew()];
+  for (const one of renew) {
+    try {
+      one();
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      // The minute's look says it as well, and does it once they can be read.
+      log.warn("certificates cannot be read", { why: describe(error) });
+    }
+  }
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { diskFiles } from "../../host/disk/files.ts";
+import { readTexts } from "../../host/tls/texts.ts";
 import { IdMemory } from "../acquisition/id-memory.ts";
 import { Intake } from "../acquisition/intake.ts";
 import type { IntakeModule } from "../acquisition/line.ts";
@@ -13,7 +14,7 @@ import { Wishes } from "../acquisition/wishes.ts";
 import type { KmTable, Kq1Table, ModuleConfig } from "../config/tables.ts";
 import { HttpsRequests } from "../io/https-requests.ts";
 import { HttpsSupplyServer } from "../io/https-supply-server.ts";
-import { type OpenIdFile, openIdFile } from "../io/id-memory-file.ts";
+import { digestsOfOthers, type OpenIdFile, openIdFile } from "../io/id-memory-file.ts";
 import { Kq1Server } from "../io/kq1-server.ts";
 import { Kq2Lines } from "../io/kq2-line.ts";
 import { TcpRequests } from "../io/tcp-requests.ts";
@@ -22,7 +23,6 @@ import { Turn } from "../io/turn.ts";
 import { IdMask } from "../keys/masked-ids.ts";
 import { ModulesTold } from "../nodes/told.ts";
 import type { KeyStore } from "../store/port.ts";
-import { readTexts } from "./texts.ts";
 
 /** QKD-key IDs that are remembered of each module: as many as its node may have unconfirmed. */
 const rememberedIds = 2 ** 20;
@@ -43,6 +43,8 @@ export interface IntakeParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly onFailure: (fault: Fault) => void;
+  /** A node tells other things of a module than before. */
+  readonly onNews?: () => void;
   /** Bytes that there are of a module's keys, wherever they are. */
   readonly stockOf: (module: string) => number;
 }
@@ -64,25 +66,21 @@ export class Supplies {
 
   /** Opens what is remembered of each module. @throws Fault `km_store.io`, `km_store.corrupt` */
   static async open(parts: IntakeParts): Promise<Supplies> {
-    const { config, idKey, clock, onFailure } = parts;
+    const { config, idKey, onFailure } = parts;
     const mask = new IdMask(idKey);
     const folder = `${config.km.state_dir}/ids`;
     await diskFiles.makeFolder(folder);
     const files: OpenIdFile[] = [];
     const modules = [];
+    const keyCheck = mask.check;
+    const common = { files: diskFiles, folder, keyCheck, most: rememberedIds, onFailure };
+    // Who had another name before: what was confirmed under it must not come in again (rule S1).
+    const before = await digestsOfOthers(common, new Set(config.modules.map(({ name }) => name)));
     for (const { name, module_id, matching_module_id, nodes } of config.modules) {
-      const file = await openIdFile({
-        files: diskFiles,
-        folder,
-        name,
-        keyCheck: mask.check,
-        most: rememberedIds,
-        clock,
-        onFailure,
-      });
+      const file = await openIdFile({ ...common, name });
       files.push(file);
       const memory = new IdMemory(file, rememberedIds);
-      memory.load(file.digests);
+      for (const digests of [...before, file.digests]) memory.load(digests);
       modules.push({
         name,
         moduleId: module_id,
@@ -91,7 +89,7 @@ export class Supplies {
         memory,
       });
     }
-    const told = modulesTold(modules, clock, parts.log);
+    const told = modulesTold(modules, parts);
     const intake = new Intake({ ...parts, modules, mask, random: randomBytes });
     return new Supplies(parts, intake, told, files);
   }
@@ -229,11 +227,15 @@ export class Supplies {
 }
 
 /** A link that comes and goes is told in the log, in bounds. */
-function modulesTold(modules: readonly IntakeModule[], clock: Clock, log: Log): ModulesTold {
+function modulesTold(
+  modules: readonly IntakeModule[],
+  { clock, log, onNews }: IntakeParts,
+): ModulesTold {
   const limit = LogLimit.of(log, clock);
   return new ModulesTold({
     modules,
     now: () => clock.now(),
+    ...(onNews && { onNews }),
     onLink: ({ module, link, before, reason }) => {
       const facts = { link, before, ...(reason !== "" && { reason }) };
       if (link === "ACTIVE") limit.info(module, "link of a module", facts);

@@ -2,22 +2,24 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import { LogLimit } from "../../base/log-limit.ts";
 import type { TaskBegin } from "../../host/life/progress.ts";
 import type { SecurityLevel } from "../../wire/etsi014/key-request.ts";
+import type { DeliveryMessage } from "../../wire/kx/deliver-messages.ts";
 import type { RelayMessage } from "../../wire/kx/relay-messages.ts";
 import type { ApplicationTable } from "../applications/table.ts";
 import type { LinkConfig, ModuleConfig } from "../config/tables.ts";
-import type { Engine } from "../io/engine/engine.ts";
 import type { KxIdentity } from "../io/kx-dial.ts";
 import { KxLink } from "../io/kx-link.ts";
 import { KmLink } from "../link/link.ts";
+import { isMatchUse } from "../matching/match-use.ts";
 import type { LinkStatus } from "../model/status.ts";
 import { usualLimits } from "../peer/context.ts";
 import type { LinkEvent } from "../peer/events.ts";
 import { relayModules } from "../relay/modules.ts";
 import { isRelayUse } from "../relay/ports.ts";
 import type { BufferedKeys } from "../store/buffered.ts";
-import type { Loaded } from "../store/port.ts";
+import type { KeyStore, Loaded } from "../store/port.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { other } from "../store/regions.ts";
 import { noOffer } from "../store/shapes.ts";
@@ -26,7 +28,7 @@ export interface LinkParts {
   readonly me: string;
   readonly config: LinkConfig;
   readonly modules: readonly ModuleConfig[];
-  readonly store: Engine;
+  readonly store: KeyStore;
   readonly loaded: Loaded;
   readonly incarnation: Buffer;
   readonly tls: () => KxIdentity;
@@ -37,14 +39,14 @@ export interface LinkParts {
   readonly left: (module: string, ids: Buffer) => void;
   /** Who may have keys of this link, as it is now. */
   readonly applications: () => ApplicationTable;
+  /** A session began or ended. */
+  readonly changed?: () => void;
   /** For alarms and records. */
   readonly told: (link: string, event: LinkEvent) => void;
   /** A defect: the books contradict themselves. The process ends. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** A small batch is proposed when its oldest key has waited so long; looked at as often, ms. */
-const advanceMs = 5;
 const tickMs = 100;
 export class LinkOfKm {
   readonly core: KmLink;
@@ -61,7 +63,7 @@ export class LinkOfKm {
   #lost = 0;
   #onRelay: ((message: RelayMessage) => void) | undefined;
   #onDown: (() => void) | undefined;
-  #advancing = false;
+  #onDelivery: ((message: DeliveryMessage) => void) | undefined;
   #isStopped = false;
 
   constructor(parts: LinkParts) {
@@ -72,8 +74,6 @@ export class LinkOfKm {
     const own = modules.filter(({ link }) => link === name);
     const leads = Buffer.compare(Buffer.from(me), Buffer.from(peer)) < 0;
     const relayed = config.relay === undefined ? [] : relayModules(name);
-    // What is relayed comes as a batch, and is waited for.
-    const limits = relayed.length > 0 ? { ...usualLimits, readyKeys: 1 } : usualLimits;
     const names = new Set([...own.map((module) => module.name), ...relayed.map((r) => r.module)]);
     this.core = new KmLink(
       {
@@ -89,8 +89,9 @@ export class LinkOfKm {
           })),
           ...relayed,
         ],
-        limits: { ...limits, unit: unit_bits / 8, matchMs: match_within },
+        limits: { ...usualLimits, unit: unit_bits / 8, matchMs: match_within },
         takes: config.takes,
+        oneTime: config.matching_mac === "one-time",
         incarnation,
       },
       {
@@ -100,8 +101,9 @@ export class LinkOfKm {
         random: (length) => randomBytes(length),
         soon: (fn) => queueMicrotask(() => this.#guard(fn)),
         tell: (event) => this.#told(event),
-        mayBind: (use) => isRelayUse(use) || applications().mayBind(peer, use),
+        mayBind: (use) => isRelayUse(use) || isMatchUse(use) || applications().mayBind(peer, use),
         relay: (message) => this.#onRelay?.(message),
+        deliver: (message) => this.#onDelivery?.(message),
         left,
       },
       loaded.rows.filter((row) => row.link === name),
@@ -130,6 +132,7 @@ export class LinkOfKm {
           this.#guard(() => {
             this.core.down();
             this.#onDown?.();
+            parts.changed?.();
           });
         },
       },
@@ -167,11 +170,16 @@ export class LinkOfKm {
         remembered,
       });
     } else if (event.type === "use" && event.offer === noOffer && !event.owner) {
-      const bytes = bytesOf(event.ranges);
+      const bytes = bytesOf(event.keys.flatMap(({ ranges }) => ranges));
       log.warn("the other KM was ordered to give up keys: void here, too", { bytes });
     } else if (event.type === "lost") this.#lost += event.bytes;
     else if (event.type === "ready") this.#tellLost();
-    else if (event.type === "odd") log.debug("a message fits nothing", { message: event.message });
+    else if (event.type === "refused") {
+      const { reason, keys } = event;
+      const limit = LogLimit.of(log, this.#parts.clock);
+      limit.warn(reason, "the other KM refused keys: they are void", { keys });
+    } else if (event.type === "odd")
+      log.debug("a message fits nothing", { message: event.message });
   }
 
   /** One line for all extents of a comparison. */
@@ -213,6 +221,11 @@ export class LinkOfKm {
     this.#onDown = down;
   }
 
+  /** Who hears of keys that applications are brought. */
+  onDelivery(heard: (message: DeliveryMessage) => void): void {
+    this.#onDelivery = heard;
+  }
+
   /** The table of applications was read anew: the next session begins with it. */
   renewPolicy(): void {
     this.#session?.close("the table of applications changed");
@@ -233,12 +246,6 @@ export class LinkOfKm {
 
   stored(keys: BufferedKeys): void {
     this.#guard(() => this.core.stored(keys));
-    if (this.#advancing || this.#isStopped) return;
-    this.#advancing = true;
-    this.#parts.clock.after(advanceMs, () => {
-      this.#advancing = false;
-      if (!this.#isStopped) this.#guard(() => this.core.advance());
-    });
   }
 
   /** Bytes of key that wait or are stock here, of both owners. */
@@ -253,23 +260,11 @@ export class LinkOfKm {
     return { own: durableMark, peer: state.heardMark };
   }
 
-  /** Bytes of keys on their way; apart those that are of no application yet: they are stock. */
-  #underWay(): { bound: number; readonly prepared: [own: number, peers: number] } {
-    const bytes = { bound: 0, prepared: [0, 0] as [number, number] };
-    for (const { owner, state, request, ranges } of this.core.books.uses.values()) {
-      const length = bytesOf(ranges);
-      const isPrepared = request === undefined && "OPB".includes(state);
-      if (isPrepared) bytes.prepared[owner ? 0 : 1] += length;
-      else if ("OPSB".includes(state)) bytes.bound += length;
-    }
-    return bytes;
-  }
-
   status(): LinkStatus {
     const { core } = this;
     const { books } = core;
     const { config, applications } = this.#parts;
-    const { bound, prepared } = this.#underWay();
+    const { bound, prepared } = books.underWay;
     const { told, heard } = books.state;
     return {
       name: config.name,

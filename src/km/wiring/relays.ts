@@ -3,19 +3,23 @@ import { randomBytes } from "node:crypto";
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
+import type { Service } from "../../wire/ck/names.ts";
 import { codes } from "../../wire/kx/names.ts";
 import type { RelayMessage } from "../../wire/kx/relay-messages.ts";
 import type { More } from "../applications/keys.ts";
 import { mayPass, pairPolicyOf, type RelayTable } from "../config/relay.ts";
+import { NextHops } from "../controllers/next-hops.ts";
+import type { OrderWorld } from "../controllers/orders.ts";
 import type { Engine } from "../io/engine/engine.ts";
 import { KeyBits } from "../io/key-bits.ts";
 import { RelayWay } from "../io/relay-way.ts";
 import type { RelayStatus } from "../model/relay-status.ts";
 import { RelayDesk } from "../relay/desk.ts";
 import { schemeOf } from "../relay/modules.ts";
-import { RelayPair } from "../relay/pair.ts";
+import { RelayPair, type TellRelay } from "../relay/pair.ts";
 import type { RelayTold, RelayWorld } from "../relay/ports.ts";
 import { classOf } from "../relay/scheme.ts";
+import type { ReservedKey } from "../relay/source.ts";
 import { freeOf } from "../store/regions.ts";
 import type { Stock } from "../store/stock.ts";
 import type { LinkOfKm } from "./links.ts";
@@ -27,8 +31,25 @@ export interface RelayParts {
   readonly store: Engine;
   readonly clock: Clock;
   readonly log: Log;
+  /** Asks a controller for the way to a KM; see `Controllers.route`. */
+  readonly route?: (
+    km: string,
+    pair: RelayPair,
+    bytes: number,
+    then: (tell?: TellRelay) => void,
+  ) => void;
+  /** What controllers said before a restart. */
+  readonly known?: KnownRoutes;
+  /** The next hops to a KM, as a controller says; see `Controllers.nextHops`. */
+  readonly nextHops?: (source: string, destination: string) => Promise<readonly string[]>;
   /** A defect: the process ends. */
   readonly onFailure: (error: unknown) => void;
+}
+
+/** What controllers said of this KM's pairs and links, by KM ID. */
+export interface KnownRoutes {
+  readonly routes: Readonly<Record<string, readonly (readonly string[])[]>>;
+  readonly services: Readonly<Record<string, Service>>;
 }
 
 const tickMs = 100;
@@ -41,6 +62,7 @@ export class Relays {
   readonly #limit: LogLimit;
   readonly #counts = new Map<string, { relays: number; failed: number; bytes: number }>();
   readonly #bits: KeyBits;
+  readonly #hops: NextHops;
   #ticking: Timer | undefined;
 
   constructor(parts: RelayParts) {
@@ -48,16 +70,30 @@ export class Relays {
     const { links, store, clock, config, log } = parts;
     this.#limit = LogLimit.of(log, clock);
     this.#bits = new KeyBits({ file: config.random_file, clock, log });
-    for (const link of links)
-      this.#ways.set(link.peer, new RelayWay(link, store, () => clock.now()));
+    for (const link of links) {
+      const way = new RelayWay(link, store, () => clock.now());
+      way.service = parts.known?.services[link.peer] ?? "in_service";
+      this.#ways.set(link.peer, way);
+    }
+    const { nextHops = async () => [] } = parts;
+    this.#hops = new NextHops({ now: () => clock.now(), ask: nextHops });
     this.#desk = new RelayDesk(this.#world(), config.within);
     for (const link of links) {
       link.onRelay(
         (message) => this.#heard(link, message),
-        () => this.#desk.down(link.peer),
+        () => {
+          this.#ways.get(link.peer)?.down();
+          this.#desk.down(link.peer);
+        },
       );
       if (link.relay === undefined) continue;
-      const pair = new RelayPair({
+      const { peer } = link;
+      const { route, known } = parts;
+      const pair: RelayPair = new RelayPair({
+        me: parts.me,
+        ...(known?.routes[peer] && { known: known.routes[peer] }),
+        ...(route && { ask: (bytes, then) => route(peer, pair, bytes, then) }),
+        pads: (next) => this.#ways.get(next)?.free ?? 0,
         far: this.#ways.get(link.peer) as RelayWay,
         policy: pairPolicyOf(link.relay),
         stock: () => link.bytes,
@@ -83,9 +119,28 @@ export class Relays {
         const table = links.find(({ peer }) => peer === source)?.relay;
         return table !== undefined && (classOf(scheme) === "otp" || table.aes);
       },
+      extend: (path, done) => this.#extend(path, done),
       tell: (told) => this.#told(told),
       odd: (message) => this.#parts.log.debug("a message of a relay fits nothing", { message }),
     };
+  }
+
+  /** Only the end of the way is told, and no fibre leads there: a controller knows the next KM. */
+  #extend(path: readonly string[], done: (next: string | undefined) => void): boolean {
+    const { me, config, links } = this.#parts;
+    const destination = path.at(-1);
+    const isOpen = config.next_hop && path[path.indexOf(me) + 1] === destination;
+    if (!isOpen || links.some(({ peer, isRelayed }) => peer === destination && !isRelayed)) {
+      return false;
+    }
+    this.#hops.after(path, (next) => {
+      try {
+        done(next);
+      } catch (error) {
+        this.#parts.onFailure(error);
+      }
+    });
+    return true;
   }
 
   #heard({ peer }: LinkOfKm, message: RelayMessage): void {
@@ -103,6 +158,7 @@ export class Relays {
       return;
     }
     count.failed++;
+    if (role === "transit") this.#hops.failed(path);
     this.#limit.warn(`${role} ${path.join(" ")} ${failure}`, "a relay failed", {
       ...facts,
       failure,
@@ -125,6 +181,72 @@ export class Relays {
     return true;
   }
 
+  /** What is relayed to a KM. */
+  pairTo(km: string): RelayPair | undefined {
+    const link = this.#parts.links.find(({ peer }) => peer === km);
+    return link && this.#pairs.get(link.name);
+  }
+
+  get pairs(): Iterable<RelayPair> {
+    return this.#pairs.values();
+  }
+
+  hasLink(km: string): boolean {
+    return this.#ways.has(km);
+  }
+
+  /** See `OrderWorld`. */
+  reserve(...[km, next, bytes, done]: Parameters<OrderWorld["reserve"]>): void {
+    const far = this.#ways.get(km);
+    if (far === undefined) return done({ failure: "route", at: this.#parts.me });
+    const order = { far, via: [next], scheme: "case-1", length: bytes } as const;
+    this.#desk.reserve(order, (reserved) => {
+      if ("failure" in reserved) return done(reserved);
+      done({ keyId: Buffer.concat([reserved.relay, reserved.pad]).toString("hex") });
+    });
+  }
+
+  /** See `OrderWorld`. */
+  allocate(...[keyId, km, done]: Parameters<OrderWorld["allocate"]>): boolean {
+    const reserved = reservedOf(keyId);
+    return reserved !== undefined && this.#desk.allocate(reserved.relay, km, done);
+  }
+
+  /** See `OrderWorld`. */
+  relayReserved(...[keyId, path, done]: Parameters<OrderWorld["relayReserved"]>): void {
+    const reserved = reservedOf(keyId);
+    if (reserved === undefined) return done({ failure: "pad", at: this.#parts.me }, 0);
+    this.#desk.relayReserved({ ...reserved, path }, done);
+  }
+
+  /** A link takes part in relays, or not. @returns false if no link with modules leads to this KM */
+  serve(km: string, service: Service): boolean {
+    const way = this.#ways.get(km);
+    const link = this.#parts.links.find(({ peer }) => peer === km);
+    if (way === undefined || link === undefined || link.isRelayed) return false;
+    way.service = service;
+    return true;
+  }
+
+  /** @param name of the link */
+  serviceOf(name: string): Service {
+    const link = this.#parts.links.find((one) => one.name === name);
+    return (link && this.#ways.get(link.peer)?.service) ?? "in_service";
+  }
+
+  /** What controllers said, to be known after a restart. */
+  get known(): KnownRoutes {
+    const routes: Record<string, readonly (readonly string[])[]> = {};
+    const services: Record<string, Service> = {};
+    for (const { peer, name } of this.#parts.links) {
+      const given = this.#pairs.get(name)?.ways.given ?? [];
+      if (given.length > 0) routes[peer] = given;
+      const service = this.serviceOf(name);
+      if (service !== "in_service") services[peer] = service;
+    }
+    return { routes, services };
+  }
+
   start(): void {
     this.#ticking = every(this.#parts.clock, tickMs, () => {
       try {
@@ -143,6 +265,7 @@ export class Relays {
       const { relays, failed, bytes } = as(role);
       return { relays, failed, bits: bytes * 8 };
     };
+    const { clock } = this.#parts;
     return {
       under_way: this.#desk.underWay,
       passed: passed("transit"),
@@ -150,7 +273,7 @@ export class Relays {
       taken: passed("destination"),
       pairs: this.#parts.links.flatMap((link) => {
         const pair = this.#pairs.get(link.name);
-        return pair === undefined ? [] : [pairStatus(link, pair)];
+        return pair === undefined ? [] : [pairStatus(link, pair, clock.now())];
       }),
     };
   }
@@ -161,15 +284,34 @@ export class Relays {
   }
 }
 
-function pairStatus({ name, core }: LinkOfKm, pair: RelayPair): RelayStatus["pairs"][number] {
+/** What names a reserved key, of its ID on Ck. */
+function reservedOf(keyId: string): ReservedKey | undefined {
+  if (!/^[0-9a-f]{64}$/.test(keyId)) return undefined;
+  const bytes = Buffer.from(keyId, "hex");
+  return { relay: bytes.subarray(0, 16), pad: bytes.subarray(16) };
+}
+
+function pairStatus(
+  { name, core }: LinkOfKm,
+  pair: RelayPair,
+  now: number,
+): RelayStatus["pairs"][number] {
   const { lastFailure: last, counts } = pair;
   const stock = stockByScheme(core.books.stock);
   const schemes = codes.relayScheme.filter((scheme) => counts.has(scheme) || stock.has(scheme));
+  const [route] = pair.ways.list(now);
   return {
     link: name,
+    scheme: pair.policy.scheme,
+    routing: pair.ways.routing,
+    ...(route !== undefined && { route }),
     under_way: pair.underWay,
     used_bits_per_s: Math.round(pair.usedRate),
     failed: pair.failed,
+    ...(pair.low !== undefined && { low_bits: Math.round(pair.low * 8) }),
+    ...(pair.failingSince !== undefined && {
+      failing_since: new Date(pair.failingSince).toISOString(),
+    }),
     methods: schemes.map((scheme) => {
       const { relays, bytes, cost } = counts.get(scheme) ?? { relays: 0, bytes: 0, cost: 0 };
       const there = { scheme, stock_bits: (stock.get(scheme) ?? 0) * 8 };

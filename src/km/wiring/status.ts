@@ -4,6 +4,7 @@ import type { PairCounts } from "../applications/keys.ts";
 import type { KmTable, ModuleConfig } from "../config/tables.ts";
 import type { RelayStatus } from "../model/relay-status.ts";
 import type {
+  ControllerStatus,
   KmStatus,
   LinkModule,
   MasterKeyStatus,
@@ -30,6 +31,7 @@ export function kmStatus(
   alarms: KmStatus["alarms"],
   counts?: ReadonlyMap<string, Readonly<PairCounts>>,
   relay?: RelayStatus,
+  controllers?: readonly ControllerStatus[],
 ): KmStatus {
   const use = store.use();
   const words = told.all();
@@ -68,15 +70,16 @@ export function kmStatus(
     }),
     ...(counts !== undefined && { applications: pairsOf(counts) }),
     ...(relay !== undefined && { relay }),
+    ...(controllers !== undefined && { controllers }),
     alarms,
     node_alarms: nodeAlarms(words),
   };
 }
 
 function pairsOf(counts: ReadonlyMap<string, Readonly<PairCounts>>): PairStatus[] {
-  const pairs = Array.from(counts, ([use, { requests, keys, refused }]) => {
+  const pairs = Array.from(counts, ([use, { peer, requests, keys, bits, refused }]) => {
     const [master = "", ...slaves] = setOf(use) ?? [];
-    return { master, slave: slaves.join(", "), requests, keys, refused };
+    return { master, slave: slaves.join(", "), peer, requests, keys, bits, refused };
   });
   return pairs.sort((a, b) => (`${a.master}\0${a.slave}` < `${b.master}\0${b.slave}` ? -1 : 1));
 }

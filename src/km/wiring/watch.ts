@@ -5,6 +5,7 @@ import { softwareVersion } from "../../base/version.ts";
 import { diskFiles } from "../../host/disk/files.ts";
 import type { AlarmRecord, Transition } from "../../ops/alarms/alarm.ts";
 import type { Moment } from "../../ops/alarms/severity.ts";
+import type { NodeEvent } from "../../ops/events/event.ts";
 import { EventHistory } from "../../ops/events/event-history.ts";
 import { HistoryKeeper } from "../../ops/history/history-keeper.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
@@ -93,6 +94,12 @@ export class Watch {
     if (told === undefined) return;
     this.history.add(told);
     if (told.routine !== true) this.#page?.pushUpdate();
+  }
+
+  /** Something else happened. */
+  happened(event: NodeEvent): void {
+    this.history.add(event);
+    this.#page?.pushUpdate();
   }
 
   alarm(transition: Transition): void {

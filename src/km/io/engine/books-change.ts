@@ -1,7 +1,7 @@
 /** One transaction of the books from all changes that become durable together. Pure. */
 import { type Change, rowKind } from "../../store/port.ts";
 import type { Group } from "./group.ts";
-import type { ConsumedRow, ExtentRow, LedgerChange } from "./ledger.ts";
+import type { ConsumedRow, ExtentRow, LedgerChange, RedoRow } from "./ledger.ts";
 
 /** Number of the row that is of no group. */
 export const highestRow = -1;
@@ -11,6 +11,7 @@ export function booksChange(
   changes: readonly Change[],
   touched: Iterable<Group>,
   places: readonly ExtentRow[],
+  redo: readonly RedoRow[],
 ): LedgerChange | undefined {
   // The last word about a row counts.
   const rows = new Map<string, LedgerChange["rows"][number]>();
@@ -32,8 +33,19 @@ export function booksChange(
     extents: places.map(rowOf),
     gone,
     segmentsGone: [],
+    redo,
   };
 }
+
+/** A transaction that changes nothing, to be filled in. */
+export const noChange: LedgerChange = {
+  rows: [],
+  consumed: [],
+  extents: [],
+  gone: [],
+  segmentsGone: [],
+  redo: [],
+};
 
 /** What the books have of a place, and no more: it goes to another thread. */
 export function rowOf({ link, number, volume, offset, length }: ExtentRow): ExtentRow {
@@ -48,4 +60,21 @@ export function highest(group: number): ConsumedRow {
 /** @param row of {@link highestRow}, if there is one */
 export function highestOf(row: ConsumedRow | undefined): number {
   return row === undefined ? 0 : -row.segment;
+}
+
+/** Number of another row that is of no group. */
+const closedRow = -2;
+
+/**
+ * Row that tells how many keys waited when the store was closed in order: a witness against files that lost some of
+ * them since. @param keys undefined: it is open
+ */
+export function closedWith(keys: number | undefined): ConsumedRow {
+  return { grp: closedRow, segment: keys === undefined ? 0 : -1 - keys, bits: new Uint8Array() };
+}
+
+/** @param waiting keys that are there @returns how many are gone since the store was closed in order; 0 if it was not */
+export function lostSince(consumed: ReadonlyMap<number, ConsumedRow>, waiting: number): number {
+  const { segment = 0 } = consumed.get(closedRow) ?? {};
+  return segment < 0 ? Math.max(0, -1 - segment - waiting) : 0;
 }

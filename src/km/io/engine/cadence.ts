@@ -5,7 +5,8 @@ export class Cadence {
   readonly #clock: Pick<Clock, "now" | "after">;
   readonly #cycleMs: number;
   #begun = Number.NEGATIVE_INFINITY;
-  #isUrgent = false;
+  /** The next cycle begins no later. */
+  #latest = Number.POSITIVE_INFINITY;
   #wake = () => {};
 
   constructor(clock: Pick<Clock, "now" | "after">, cycleMs: number) {
@@ -13,16 +14,17 @@ export class Cadence {
     this.#cycleMs = cycleMs;
   }
 
-  /** The next cycle begins at once. */
-  hurry(): void {
-    this.#isUrgent = true;
+  /** The next cycle begins at once, or within so many ms. */
+  hurry(ms = 0): void {
+    const latest = this.#clock.now() + ms;
+    if (latest >= this.#latest) return;
+    this.#latest = latest;
     this.#wake();
   }
 
   /** Resolves when the next cycle is to begin: after a pause at once. */
   async next(): Promise<void> {
-    const wait = this.#begun + this.#cycleMs - this.#clock.now();
-    if (wait > 0.5 && !this.#isUrgent) {
+    for (let wait = this.#wait; wait > 0.5; wait = this.#wait) {
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = this.#clock.after(wait, resolve);
       this.#wake = () => {
@@ -32,7 +34,11 @@ export class Cadence {
       await promise;
       this.#wake = () => {};
     }
-    this.#isUrgent = false;
+    this.#latest = Number.POSITIVE_INFINITY;
     this.#begun = this.#clock.now();
+  }
+
+  get #wait(): number {
+    return Math.min(this.#begun + this.#cycleMs, this.#latest) - this.#clock.now();
   }
 }

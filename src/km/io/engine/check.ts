@@ -6,10 +6,14 @@ import { Fault } from "../../../base/errors.ts";
 import { diskFiles, type FileSystem } from "../../../host/disk/files.ts";
 import { wipeMemory } from "../../../port/key.ts";
 import { rowKind } from "../../store/port.ts";
+import { lostSince } from "./books-change.ts";
 import { IntakeFiles } from "./intake-files.ts";
+import { giveKeyMemory } from "./key-pool.ts";
 import { Keyring } from "./keyring.ts";
-import { type Ledger, LedgerThread } from "./ledger.ts";
+import { type Ledger, type LedgerLoaded, LedgerThread } from "./ledger.ts";
 import { openEngine } from "./open.ts";
+import { placeName } from "./place.ts";
+import { madeAgain } from "./redo.ts";
 import { Volumes } from "./volumes.ts";
 
 export interface StoreCheck {
@@ -23,6 +27,8 @@ export interface StoreCheck {
   readonly damaged_segments: number;
   /** Groups of keys that do not open: damaged, or not written to their end when power failed. */
   readonly damaged_groups: number;
+  /** Keys that waited when the store was closed in order, and are not there, for whatever reason. */
+  readonly lost_keys: number;
   /** Extents whose bytes do not open. */
   readonly damaged_extents: number;
   /** Extents of the books whose file is gone or too short. */
@@ -34,10 +40,15 @@ export interface StoreCheck {
   readonly damaged_use: number;
 }
 
+interface Extent {
+  readonly link: string;
+  readonly number: number;
+}
+
 interface Found {
   readonly check: StoreCheck;
   /** Extents of which nothing can be used: no bytes that open, or no row. */
-  readonly useless: readonly { readonly link: string; readonly number: number }[];
+  readonly useless: readonly Extent[];
 }
 
 export interface CheckOptions {
@@ -49,9 +60,9 @@ export interface CheckOptions {
 
 /** Whether keys or stock were lost: a group that power failed under was never acknowledged. */
 export function isWhole(check: StoreCheck): boolean {
-  const { damaged_segments, damaged_groups, damaged_extents, missing_extents } = check;
-  const { rows_alone, extents_alone, damaged_use } = check;
-  const lost = damaged_segments + damaged_groups + damaged_extents + missing_extents;
+  const { damaged_segments, damaged_groups, lost_keys, damaged_extents } = check;
+  const { missing_extents, rows_alone, extents_alone, damaged_use } = check;
+  const lost = damaged_segments + damaged_groups + lost_keys + damaged_extents + missing_extents;
   return lost + rows_alone + extents_alone + damaged_use === 0;
 }
 
@@ -61,7 +72,10 @@ export async function checkStore(options: CheckOptions): Promise<StoreCheck> {
 }
 
 async function look({ folder, masterKey, files = diskFiles }: CheckOptions): Promise<Found> {
-  if (!(await files.list(folder)).includes("books.sqlite")) {
+  const names = await files.list(folder);
+  if (!names.includes("books.sqlite")) {
+    if (names.includes("store"))
+      throw new Fault("km_store.corrupt", "the books are gone", { folder });
     throw new Fault("km_store.io", "there is no store here", { folder });
   }
   const keyring = new Keyring(files, folder, randomBytes);
@@ -70,10 +84,11 @@ async function look({ folder, masterKey, files = diskFiles }: CheckOptions): Pro
   const intake = new IntakeFiles(files, folder, keyring, randomBytes, () => 0);
   const volumes = new Volumes(files, folder, keyring, randomBytes);
   try {
-    const books = await ledger.load();
-    const keys = await lookAtIntake(intake, new Map(books.consumed.map((row) => [row.grp, row])));
-    const missing = await volumes.load(books.extents, "as it is");
-    const stock = await lookAtVolumes(volumes);
+    const books = await ledger.load(false);
+    const { again, ...keys } = await lookAtIntake(intake, books);
+    const isLost = ({ link, number }: Extent) => !again.has(placeName(link, number));
+    const missing = (await volumes.load(books.extents, "as it is")).filter(isLost);
+    const stock = await lookAtVolumes(volumes, isLost);
     const known = books.rows.filter(({ kind }) => kind === rowKind.extent);
     const rows = new Set(known.map(({ link, key }) => `${link} ${key}`));
     const there = new Set(books.extents.map(({ link, number }) => `${link} ${number}`));
@@ -98,11 +113,13 @@ async function look({ folder, masterKey, files = diskFiles }: CheckOptions): Pro
   }
 }
 
-async function lookAtIntake(
-  intake: IntakeFiles,
-  consumed: ReadonlyMap<number, { readonly bits: Uint8Array }>,
-) {
+async function lookAtIntake(intake: IntakeFiles, books: LedgerLoaded) {
+  const consumed = new Map(books.consumed.map((row) => [row.grp, row]));
   const { groups, damaged, damagedGroups, segments } = await intake.load("as it is");
+  // The next start makes them from these keys: they are not lost wherever they are not.
+  const made = madeAgain(books.redo, books.extents, groups);
+  for (const { bytes } of made) giveKeyMemory(bytes);
+  const again = new Set(made.map(({ link, number }) => placeName(link, number)));
   let [waiting_keys, waiting_bytes, used_keys, damaged_use] = [0, 0, 0, 0];
   for (const group of groups) {
     const bits = consumed.get(group.number)?.bits;
@@ -113,24 +130,26 @@ async function lookAtIntake(
     group.evict();
   }
   return {
+    again,
     segments,
     waiting_keys,
     waiting_bytes,
     used_keys,
     damaged_segments: damaged.length,
     damaged_groups: damagedGroups,
+    lost_keys: lostSince(consumed, waiting_keys),
     damaged_use,
   };
 }
 
-async function lookAtVolumes(volumes: Volumes) {
-  const damaged: { link: string; number: number }[] = [];
+async function lookAtVolumes(volumes: Volumes, isLost: (extent: Extent) => boolean) {
+  const damaged: Extent[] = [];
   let [extents, extent_bytes] = [0, 0];
   for (const place of volumes.extents) {
     const { link, number, length } = place;
     const bytes = await volumes.read(place, 0, length);
-    if (bytes === undefined) damaged.push({ link, number });
-    else wipeMemory(bytes);
+    if (bytes !== undefined) wipeMemory(bytes);
+    else if (isLost(place)) damaged.push({ link, number });
     extents++;
     extent_bytes += length;
   }

@@ -1,7 +1,7 @@
 /** What a volume has between the extents of the books: left, or never finished, before power failed. */
 import { type OpenFile, writeAll } from "../../../host/disk/files.ts";
-import { readAt } from "./intake-files.ts";
 import { headerLength, type Place, sealedLength } from "./place.ts";
+import { readAt } from "./read-at.ts";
 import { wrappedLength } from "./sealing.ts";
 
 /** How an extent begins. */

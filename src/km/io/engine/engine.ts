@@ -1,10 +1,10 @@
 /**
  * The store of a key manager on a disk: QKD-keys that wait in sealed segments, extents in sealed volumes, books
- * in SQLite. What came since the last sync becomes durable with the next, together and in order: bytes first,
- * then the rows that speak of them.
+ * in SQLite. What came since the last sync becomes durable with the next, together: keys first, then the rows that
+ * speak of them; an extent beside its rows, which say of which keys it can be made once more. Keys that come, and changes
+ * of the books, do so side by side: a change speaks of no key that is not durable.
  */
-import { timingSafeEqual } from "node:crypto";
-import { keyMemory, wipeMemory } from "../../../port/key.ts";
+import { keyMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
 import { type ReceivedKeys, wholeBytes } from "../../keys/received.ts";
 import type { BufferedKeys } from "../../store/buffered.ts";
@@ -17,20 +17,35 @@ import type {
   StoreUse,
   TagKey,
 } from "../../store/port.ts";
-import { booksChange } from "./books-change.ts";
+import { Alone } from "./alone.ts";
+import { booksChange, closedWith, noChange } from "./books-change.ts";
+import { both } from "./both.ts";
 import { Cadence } from "./cadence.ts";
 import { storeFault } from "./fault.ts";
 import { gmac } from "./gmac.ts";
 import { type Group, GroupBuilder } from "./group.ts";
-import { runsOf } from "./handle-runs.ts";
-import { isUrgent, type Operation } from "./operation.ts";
+import { type HandleRun, runsOf } from "./handle-runs.ts";
+import { HeldReads } from "./held-reads.ts";
+import { giveKeyMemory, takeKeyMemory } from "./key-pool.ts";
+import { Lane } from "./lane.ts";
+import type { RedoRow } from "./ledger.ts";
+import { isUrgent, type Operation, type Put } from "./operation.ts";
 import type { EngineParts } from "./parts.ts";
+import type { NewBytes } from "./place.ts";
 import { readRanges, readRangesAgain } from "./ranges.ts";
+import { packMaking } from "./redo.ts";
 import { Resealing } from "./resealing.ts";
 import { isFull } from "./reserve.ts";
 import { Shredder } from "./shredder.ts";
 import { copyOf, WaitingGroups } from "./waiting-groups.ts";
 
+/**
+ * Keys that come share a sync for so many cycles of the books: no application waits for them, what becomes durable
+ * together is compared together, and each batch costs both ends three transactions and as many messages.
+ */
+const putCycles = 2;
+/** Keys that another KM has already came there about when they come here: the last of them are waited for so long, ms. */
+const onWayMs = 2;
 /** Of the limit, this part is for books alone. */
 const forBooks = 0.05;
 
@@ -41,32 +56,46 @@ export class Engine implements KeyStore {
   readonly #resealing: Resealing;
   #builders: GroupBuilder[] = [];
   #nextGroup: number;
-  #queue: Operation[] = [];
-  #running: Promise<void> | undefined;
+  readonly #puts: Lane<Put>;
+  readonly #books: Lane<Operation>;
+  /** Segments are written to, and looked through, by one at a time. */
+  readonly #segments = new Alone();
+  /** What is sealed anew, and made unreadable. */
+  readonly #aside = new Alone();
+  readonly #held = new HeldReads();
   #failed = false;
-  readonly #cadence: Cadence;
   /** Rejected when the store has failed: nothing is called back after. */
   readonly #ended = Promise.withResolvers<never>();
   /** A disk was full when keys came: it may have room again after the next round of shredding. */
   #noRoom = false;
   #closed = false;
+  /** The last transaction of the books has rows of what its extents were made of. */
+  #hasRedo = false;
   #extentBytes = 0;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.#cadence = new Cadence(parts.clock, parts.cycleMs);
+    const failed = (error: unknown) => this.#fail(error);
+    const lane = <T>(cycleMs: number, cycle: (all: readonly T[]) => Promise<void>) =>
+      new Lane<T>({ cadence: new Cadence(parts.clock, cycleMs), cycle, failed });
+    this.#puts = lane<Put>(parts.cycleMs * putCycles, (puts) => this.#store(puts));
+    this.#books = lane<Operation>(parts.cycleMs, (all) => this.#cycle(all));
     this.#nextGroup = parts.next;
     this.#waiting = new WaitingGroups(parts.groups, parts.intake);
     for (const { length } of parts.volumes.extents) this.#extentBytes += length;
     this.#ended.promise.catch(() => {});
+    const work = (run: () => Promise<void>) => void this.#aside.run(run).catch(failed);
+    const between = <T>(run: () => Promise<T>) => this.#between(run);
     this.#shredder = new Shredder(parts, this.#waiting.byNumber, {
-      work: (run) => this.#enqueue({ type: "work", run }),
+      work,
+      between,
       failed: this.#ended.promise,
       lastGroup: () => this.#nextGroup - 1,
       round: () => this.#lookForRoom(),
     });
     this.#resealing = new Resealing(parts, {
-      work: (run) => this.#enqueue({ type: "work", run }),
+      work,
+      between,
       piece: () => this.#shredder.resealOlder(),
       done: () => parts.onRekeyed?.(),
     });
@@ -91,7 +120,7 @@ export class Engine implements KeyStore {
     };
     this.#waiting.keys += keys.count;
     this.#waiting.bytes += keys.bytes.length;
-    this.#enqueue({ type: "put", stored, done });
+    if (!this.#failed && !this.#closed) this.#puts.add({ stored, done }, false);
   }
 
   #builder(length: number): GroupBuilder {
@@ -102,48 +131,70 @@ export class Engine implements KeyStore {
     return builder;
   }
 
+  hurry(): void {
+    this.#puts.hurry(onWayMs);
+  }
+
   commit(change: Change, done?: () => void): void {
     this.#enqueue({ type: "commit", change, done });
   }
 
   #enqueue(operation: Operation): void {
     if (this.#failed || this.#closed) return;
-    this.#queue.push(operation);
-    if (isUrgent(operation)) this.#cadence.hurry();
-    this.#running ??= this.#run();
+    this.#books.add(operation, isUrgent(operation));
   }
 
-  async #run(): Promise<void> {
-    // What comes in the same turn shares the first sync.
-    await null;
-    while (this.#queue.length > 0 && !this.#failed) {
-      await this.#cadence.next();
-      const operations = this.#queue;
-      this.#queue = [];
-      try {
-        await this.#cycle(operations);
-      } catch (error) {
-        this.#fail(error);
-      }
-    }
-    this.#running = undefined;
+  /** Runs it between two cycles of either lane. */
+  #between<T>(body: () => Promise<T>): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<Promise<T>>();
+    const run = async () => {
+      await this.#forgetRedo();
+      const result = this.#segments.run(body);
+      // What becomes of its failure is for who asked.
+      await result.catch(() => {});
+      resolve(result);
+    };
+    this.#enqueue({ type: "work", run });
+    return Promise.race([promise, this.#ended.promise]);
   }
 
-  async #cycle(operations: readonly Operation[]): Promise<void> {
+  /** What is done aside is done, as far as it was begun. */
+  quiet(): Promise<void> {
+    return this.#aside.run(async () => {});
+  }
+
+  /** Keys that came become durable. */
+  async #store(puts: readonly Put[]): Promise<void> {
     const groups = this.#builders.map((builder) => builder.build());
     this.#builders = [];
     for (const group of groups) this.#waiting.add(group);
+    const isTaken = await this.#segments.run(() => this.#append(groups));
+    if (this.#failed) return;
+    for (const put of puts) this.#put(put, isTaken);
+    // In a cycle of the books, which alone looks at keys that wait.
+    if (this.#waiting.areMany) this.#enqueue({ type: "work", run: async () => {} });
+  }
+
+  async #cycle(operations: readonly Operation[]): Promise<void> {
     const changes = operations.flatMap((it) => (it.type === "commit" ? [it.change] : []));
-    const extents = await this.#gather(changes);
+    const { extents, runs } = await this.#gather(changes);
     const { reserve, volumes, ledger } = this.#parts;
-    const [places, isTaken] = await Promise.all([
-      extents.length > 0 ? reserve.use(() => volumes.write(extents)) : [],
-      groups.length > 0 ? this.#append(groups) : true,
-    ]);
-    for (const { bytes } of extents) wipeMemory(bytes);
-    const change = booksChange(changes, this.#waiting.touched, places);
+    const isAny = extents.length > 0;
+    const writing = isAny ? await reserve.use(() => volumes.prepare(extents)) : undefined;
+    for (const { bytes } of extents) giveKeyMemory(bytes);
+    const places = writing?.places ?? [];
+    const redo: RedoRow[] = places.map((place, i) => {
+      const { link, number } = place;
+      return { link, number, runs: packMaking(place, runs[i] ?? []) };
+    });
+    const change = booksChange(changes, this.#waiting.touched, places, redo);
     this.#waiting.touched.clear();
-    if (change !== undefined) await reserve.use(() => ledger.apply(change));
+    // Neither waits for the other's sync: the books say what the extents are made of, should they not be there.
+    await both(
+      writing && reserve.use(() => writing.write()),
+      change && reserve.use(() => ledger.apply(change)),
+    );
+    if (change !== undefined) this.#hasRedo = isAny;
     for (const place of places) {
       this.#extentBytes += place.length;
       this.#shredder.left(this.#parts.volumes.install(place));
@@ -154,9 +205,9 @@ export class Engine implements KeyStore {
       this.#shredder.left(place);
     }
     this.#waiting.evict();
+    if (this.#failed) return;
     for (const operation of operations) {
-      if (operation.type === "put") this.#put(operation, isTaken);
-      else if (operation.type === "commit") operation.done?.();
+      if (operation.type === "commit") operation.done?.();
     }
     // What is durable is told before anything else takes its time.
     const works = operations.filter((operation) => operation.type === "work");
@@ -177,7 +228,7 @@ export class Engine implements KeyStore {
     return false;
   }
 
-  #put({ stored, done }: Extract<Operation, { type: "put" }>, isTaken: boolean): void {
+  #put({ stored, done }: Put, isTaken: boolean): void {
     if (isTaken) return done(stored);
     this.#waiting.keys -= stored.handles.length;
     for (const bits of stored.bits) this.#waiting.bytes -= wholeBytes(bits);
@@ -186,21 +237,33 @@ export class Engine implements KeyStore {
 
   /** The bytes of new extents, from the groups that they are made of. */
   async #gather(changes: readonly Change[]) {
-    const made = [];
+    const [made, all]: [NewBytes[], (readonly HandleRun[])[]] = [[], []];
     for (const { extents = [], dropped = [] } of changes) {
       for (const { link, number, length, handles } of extents) {
-        const bytes = keyMemory(length);
-        this.#waiting.consume(await copyOf(this.#waiting, handles, bytes));
+        const bytes = takeKeyMemory(length);
+        const runs = await copyOf(this.#waiting, handles, bytes);
+        this.#waiting.consume(runs);
         made.push({ link, number, bytes });
+        all.push(runs);
       }
       this.#waiting.consume(runsOf(dropped));
     }
-    return made;
+    return { extents: made, runs: all };
+  }
+
+  /** All extents are where the books say, and segments are about to change: see `redo.ts`. */
+  async #forgetRedo(): Promise<void> {
+    const { reserve, ledger } = this.#parts;
+    if (!this.#hasRedo || this.#failed) return;
+    await reserve.use(() => ledger.apply(noChange));
+    this.#hasRedo = false;
   }
 
   #fail(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
+    this.#puts.end();
+    this.#books.end();
     const fault = storeFault(error);
     this.#ended.reject(fault);
     this.#parts.onFailure(fault);
@@ -249,9 +312,10 @@ export class Engine implements KeyStore {
     key: TagKey,
     done: (tag: Buffer | undefined) => void,
   ): void {
-    this.read(link, ranges, (bytes) => {
+    const keep = this.#held.begin(link, ranges);
+    this.#read(link, ranges, (bytes) => {
       const tag = bytes && gmac([bytes], key);
-      if (bytes !== undefined) wipeMemory(bytes);
+      keep(bytes);
       done(tag);
     });
   }
@@ -259,18 +323,8 @@ export class Engine implements KeyStore {
   equals(handle: Handle, bytes: Uint8Array, done: (equal: boolean) => void): void {
     const copy = keyMemory(bytes.length);
     copy.set(bytes);
-    this.#enqueue({
-      type: "work",
-      run: async () => {
-        const runs = runsOf([handle]);
-        const live = this.#waiting.areLive(runs);
-        if (live) await this.#waiting.restore(runs);
-        const [own] = live ? this.#waiting.views(runs) : [];
-        const equal = own?.length === copy.length && timingSafeEqual(own, copy);
-        wipeMemory(copy);
-        done(equal);
-      },
-    });
+    const run = async () => done(await this.#waiting.equals(handle, copy));
+    this.#enqueue({ type: "work", run });
   }
 
   /** Room may have come back: asked with each round of shredding. */
@@ -280,6 +334,12 @@ export class Engine implements KeyStore {
   }
 
   read(link: string, ranges: readonly Range[], done: (bytes: Buffer | undefined) => void): void {
+    const held = this.#held.take(link, ranges);
+    if (held === undefined) return this.#read(link, ranges, done);
+    queueMicrotask(() => done(held));
+  }
+
+  #read(link: string, ranges: readonly Range[], done: (bytes: Buffer | undefined) => void): void {
     if (this.#failed || this.#closed) return;
     const { volumes } = this.#parts;
     const bytes = readRangesAgain(volumes, link, ranges);
@@ -292,6 +352,7 @@ export class Engine implements KeyStore {
   forget(link: string, ranges: readonly Range[]): void {
     const { volumes } = this.#parts;
     for (const { extent, start, end } of ranges) volumes.forget(link, extent, start, end);
+    this.#held.forget(link, ranges);
     this.#shredder.forget(link, ranges);
   }
 
@@ -315,9 +376,16 @@ export class Engine implements KeyStore {
     this.#resealing.stop();
     // Of a store that failed nothing is written any more.
     await this.#shredder.stop().catch(() => {});
-    while (this.#running !== undefined) await this.#running;
+    await this.#puts.drained();
+    await this.#books.drained();
+    await this.quiet();
+    await this.#forgetRedo().catch(() => {});
     this.#closed = true;
+    this.#held.clear();
     const { intake, volumes, ledger, keyring } = this.#parts;
+    const closed = { ...noChange, consumed: [closedWith(this.#waiting.keys)] };
+    // A witness and no more: without it the store opens as after a power cut.
+    if (!this.#failed) await ledger.apply(closed).catch(() => {});
     await intake.close();
     await volumes.close();
     await ledger.close();

@@ -7,6 +7,8 @@ import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import { type ReceivedKeys, wholeBytes } from "../../keys/received.ts";
 import type { BufferedKeys } from "../../store/buffered.ts";
 import type { Handle } from "../../store/port.ts";
+import { giveKeyMemory, keyMemoryRoom, takeKeyMemory } from "./key-pool.ts";
+import type { Scratch } from "./scratch.ts";
 import { open, seal } from "./sealing.ts";
 
 /** Keys of a group at most: a handle has 16 bits for them. */
@@ -32,7 +34,11 @@ export function placeOf(handle: Handle): number {
 }
 
 /** Memory of the last builder, for the next: a group has many keys or one, and each had cost as much. */
-let spare: { facts: Buffer; bytes: Buffer } | undefined;
+let spare: Buffer | undefined;
+/** Bytes of key that a builder has room for to begin with: as many as the last one had, within these. */
+const leastRoom = 65_536;
+const mostRoom = 1_048_576;
+let lastLength = 0;
 
 /** Gathers keys until they are sealed. */
 export class GroupBuilder {
@@ -45,8 +51,8 @@ export class GroupBuilder {
 
   constructor(number: number) {
     this.number = number;
-    this.#facts = spare?.facts ?? Buffer.allocUnsafe(16_384);
-    this.#bytes = spare?.bytes ?? keyMemory(65_536);
+    this.#facts = spare ?? Buffer.allocUnsafe(16_384);
+    this.#bytes = takeKeyMemory(Math.min(Math.max(lastLength, leastRoom), mostRoom));
     spare = undefined;
   }
 
@@ -108,10 +114,15 @@ export class GroupBuilder {
       this.#facts = larger;
     }
     if (this.#length + length <= this.#bytes.length) return;
-    const larger = keyMemory(Math.max(this.#bytes.length * 2, this.#length + length));
-    larger.set(this.#bytes.subarray(0, this.#length));
-    wipeMemory(this.#bytes);
-    this.#bytes = larger;
+    this.#bytes = this.#copy(Math.max(this.#bytes.length * 2, this.#length + length));
+  }
+
+  /** What it has, in other memory: what it was in is given back. */
+  #copy(room: number): Buffer {
+    const copy = takeKeyMemory(room);
+    copy.set(this.#bytes.subarray(0, this.#length));
+    giveKeyMemory(this.#bytes);
+    return copy;
   }
 
   build(): Group {
@@ -121,10 +132,11 @@ export class GroupBuilder {
       names,
       this.#facts.subarray(0, this.#count * factLength),
     ]);
-    const plain = keyMemory(this.#length);
-    plain.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes.fill(0, 0, this.#length);
-    spare = { facts: this.#facts, bytes: this.#bytes };
+    lastLength = this.#length;
+    // A group may wait for long: it has not much more memory than it needs.
+    const isRoomy = this.#length < keyMemoryRoom(this.#bytes) / 2;
+    const plain = isRoomy ? this.#copy(this.#length) : this.#bytes.subarray(0, this.#length);
+    spare = this.#facts;
     return new Group(this.number, facts, plain, this.#length);
   }
 }
@@ -227,7 +239,7 @@ export class Group {
 
   /** Its bytes are on the disk alone from now on. */
   evict(): void {
-    if (this.#plain !== undefined) wipeMemory(this.#plain);
+    if (this.#plain !== undefined) giveKeyMemory(this.#plain);
     this.#plain = undefined;
   }
 
@@ -279,8 +291,12 @@ export class Group {
   }
 }
 
-/** As it stands in a segment. Keys that have left the buffer are zeros in it. */
-export function sealGroup({ number, facts, plain, length }: Group, key: KeyObject): Buffer[] {
+/** Puts it down as it stands in a segment. Keys that have left the buffer are zeros in it. */
+export function sealGroup(
+  { number, facts, plain, length }: Group,
+  key: KeyObject,
+  to: Scratch,
+): void {
   if (plain === undefined) throw new Error("a group is sealed from its bytes");
   const header = Buffer.alloc(groupHeader);
   header.writeUInt32BE(magic, 0);
@@ -288,9 +304,9 @@ export function sealGroup({ number, facts, plain, length }: Group, key: KeyObjec
   header.writeUInt32BE(facts.length, 12);
   header.writeUInt32BE(length, 16);
   const parts = [facts, plain.subarray(0, length)];
-  const { sealed, tag } = seal(key, number, parts, header.subarray(0, 20));
-  tag.copy(header, 20);
-  return [header, ...sealed];
+  const at = to.length;
+  to.add(header);
+  to.set(seal(key, number, parts, header.subarray(0, 20), to), at + 20);
 }
 
 /** Length of the group that begins here, header included; undefined if none does. */
@@ -309,7 +325,7 @@ export function openGroup(bytes: Buffer, key: KeyObject): Group | undefined {
   const tag = bytes.subarray(20, 36);
   if (!open(key, number, sealed, tag, bytes.subarray(0, 20), all)) return undefined;
   const facts = Buffer.from(all.subarray(0, factsLength));
-  const plain = keyMemory(length);
+  const plain = takeKeyMemory(length);
   plain.set(all.subarray(factsLength));
   wipeMemory(all);
   return new Group(number, facts, plain, length);

@@ -3,10 +3,17 @@
  * left the buffer its key is overwritten, and the file removed.
  */
 import { createSecretKey, type KeyObject } from "node:crypto";
-import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/files.ts";
-import { freeMemory, keyMemory } from "../../../port/key.ts";
+import {
+  durableWrites,
+  type FileSystem,
+  type OpenFile,
+  writeAll,
+} from "../../../host/disk/files.ts";
+import { freeMemory } from "../../../port/key.ts";
+import { EmptySegments, leaving, segmentName } from "./empty-segments.ts";
 import { type Group, groupHeader, groupLength, openGroup, sealGroup } from "./group.ts";
 import type { Keyring } from "./keyring.ts";
+import { readAt } from "./read-at.ts";
 import { isFull, takeBack } from "./reserve.ts";
 import { Scratch } from "./scratch.ts";
 import { wrappedLength } from "./sealing.ts";
@@ -19,13 +26,12 @@ const segmentBytes = 8_388_608;
 /** So many can have been written to between two syncs. */
 const lastSegments = 2;
 const pieceBytes = 1_048_576;
-/** End of the name of a segment whose key is being overwritten. */
-const leaving = ".gone";
 /** End of the name of a segment that is damaged. */
 const aside = ".damaged";
 
 interface Segment {
   readonly number: number;
+  /** Of a segment that is written to: each write is durable. */
   readonly file: OpenFile;
   readonly key: KeyObject;
   /** Of the store's keys, the one that wraps its key. */
@@ -55,6 +61,7 @@ export class IntakeFiles {
   readonly #random: (length: number) => Buffer;
   readonly #now: () => number;
   readonly #segments = new Map<number, Segment>();
+  readonly #empty: EmptySegments;
   #current: Segment | undefined;
   readonly #scratch = new Scratch();
   #next = 1;
@@ -73,6 +80,7 @@ export class IntakeFiles {
     this.#keyring = keyring;
     this.#random = random;
     this.#now = now;
+    this.#empty = new EmptySegments(files, this.#folder, (name) => this.#overwrite(name));
   }
 
   /**
@@ -186,14 +194,15 @@ export class IntakeFiles {
       for (const group of groups) {
         const segment = await this.#open();
         if (!before.has(segment)) before.set(segment, segment.size);
-        const bytes = this.#scratch.join(sealGroup(group, segment.key));
+        this.#scratch.begin();
+        sealGroup(group, segment.key, this.#scratch);
+        const { bytes } = this.#scratch;
         await writeAll(segment.file, bytes, segment.size);
         placed.push({ group, segment, offset: segment.size });
         segment.size += bytes.length;
         this.bytes += bytes.length;
         if (segment.size >= segmentBytes) this.#close();
       }
-      await Promise.all([...before.keys()].map(({ file }) => file.datasync()));
     } catch (error) {
       if (isFull(error)) await this.#takeBack(before);
       throw error;
@@ -228,16 +237,7 @@ export class IntakeFiles {
     this.#keyring.wrap(bytes, aboutSegment(number)).copy(header, keyAt);
     const key = createSecretKey(bytes);
     bytes.fill(0);
-    const file = await this.#files.open(this.#path(number), "wx+", 0o600);
-    try {
-      await writeAll(file, header, 0);
-      await file.datasync();
-      await this.#files.syncFolder(this.#folder);
-    } catch (error) {
-      await file.close();
-      await this.#files.remove(this.#path(number));
-      throw error;
-    }
+    const file = await this.#make(this.#path(number), header);
     const segment: Segment = {
       number,
       file,
@@ -252,6 +252,22 @@ export class IntakeFiles {
     this.#segments.set(number, segment);
     this.#current = segment;
     return segment;
+  }
+
+  /** Makes a file with this header, durably. @throws a system error: it is not there, or was not begun */
+  async #make(path: string, header: Buffer): Promise<OpenFile> {
+    await (await this.#files.open(path, "wx", 0o600)).close();
+    let file: OpenFile | undefined;
+    try {
+      file = await this.#files.open(path, durableWrites, 0o600);
+      await writeAll(file, header, 0);
+      await this.#files.syncFolder(this.#folder);
+      return file;
+    } catch (error) {
+      await file?.close();
+      await this.#files.remove(path);
+      throw error;
+    }
   }
 
   /** Reads a group's bytes back into memory. @throws a system error; an Error if it is damaged */
@@ -325,27 +341,24 @@ export class IntakeFiles {
   }
 
   /**
-   * Segments of which no key waits any more: their keys are overwritten.
-   * @param most of them @returns their numbers
+   * Takes out segments of which no key waits any more; not while another change of them is on its way to the disk.
+   * @param most of them @returns whether any are to leave the disk, also such as were taken out before
    */
-  async shred(most = Number.POSITIVE_INFINITY): Promise<number[]> {
+  takeEmpty(most = Number.POSITIVE_INFINITY): boolean {
     const empty = [...this.#segments.values()]
       .filter(({ closed, groups }) => closed && [...groups.keys()].every(({ live }) => live === 0))
       .slice(0, most);
-    if (empty.length === 0) return [];
-    // Under another name first: a header that is overwritten in part must not look like damage.
-    for (const { number } of empty) {
-      await this.#files.rename(this.#path(number), `${this.#path(number)}${leaving}`);
-    }
-    await this.#files.syncFolder(this.#folder);
-    for (const { file, number, size } of empty) {
-      await file.close();
+    for (const { number, size } of empty) {
       this.#segments.delete(number);
       this.bytes -= size;
-      await this.#overwrite(`${nameOf(number)}${leaving}`);
     }
-    await this.#files.syncFolder(this.#folder);
-    return empty.map(({ number }) => number);
+    this.#empty.add(empty);
+    return this.#empty.isAny;
+  }
+
+  /** Overwrites the keys of segments that were taken out, and removes them: see {@link EmptySegments.shred}. */
+  shred(): Promise<number[]> {
+    return this.#empty.shred();
   }
 
   async #overwrite(name: string): Promise<void> {
@@ -368,31 +381,14 @@ export class IntakeFiles {
   async close(): Promise<void> {
     for (const { file } of this.#segments.values()) await file.close();
     this.#segments.clear();
+    await this.#empty.close();
   }
 
   #path(number: number): string {
-    return `${this.#folder}/${nameOf(number)}`;
+    return `${this.#folder}/${segmentName(number)}`;
   }
-}
-
-function nameOf(number: number): string {
-  return `${String(number).padStart(12, "0")}.seg`;
 }
 
 function aboutSegment(number: number): Buffer {
   return Buffer.from(`segment ${number}`, "utf8");
 }
-
-/** @returns fewer bytes at the end of the file */
-async function readAt(file: OpenFile, position: number, length: number): Promise<Buffer> {
-  const bytes = length > 65_536 ? keyMemory(length) : Buffer.alloc(length);
-  let at = 0;
-  while (at < length) {
-    const { bytesRead } = await file.read(bytes, at, length - at, position + at);
-    if (bytesRead === 0) break;
-    at += bytesRead;
-  }
-  return bytes.subarray(0, at);
-}
-
-export { readAt };

@@ -8,28 +8,36 @@ type Apply = Extract<LedgerRequest, { type: "apply" }>;
 
 const { path } = workerData as { path: string };
 
-/** Rises when the tables change their form. */
-const version = 1;
+/** Rises when the tables change their form. 2: rows of keys on their way in a second form; those of the first are read. */
+const version = 2;
 
-function openDatabase(): DatabaseSync {
+function openDatabase(mayBegin: boolean): DatabaseSync {
   const database = new DatabaseSync(path);
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON");
   const found = database.prepare("PRAGMA user_version").get() as { user_version: number };
   if (found.user_version > version) throw new Error("version");
+  // Also a file of no length: to SQLite it is a database without tables.
+  if (found.user_version === 0 && !mayBegin) throw new Error("gone");
   database.exec(`
     CREATE TABLE IF NOT EXISTS rows (kind INTEGER, link TEXT, key TEXT, value BLOB,
       PRIMARY KEY (kind, link, key)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS consumed (grp INTEGER PRIMARY KEY, segment INTEGER, bits BLOB);
     CREATE TABLE IF NOT EXISTS extents (link TEXT, number INTEGER, volume INTEGER, offset INTEGER,
       length INTEGER, PRIMARY KEY (link, number)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS redo (link TEXT, number INTEGER, runs BLOB,
+      PRIMARY KEY (link, number)) WITHOUT ROWID;
     PRAGMA user_version = ${version};
   `);
   return database;
 }
 
 class Books {
-  readonly #database = openDatabase();
+  readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+
+  constructor(mayBegin: boolean) {
+    this.#database = openDatabase(mayBegin);
+  }
 
   #run(sql: string, ...values: (string | number | Uint8Array)[]): void {
     let statement = this.#statements.get(sql);
@@ -52,6 +60,7 @@ class Books {
       extents: all(
         "SELECT link, number, volume, offset, length FROM extents",
       ) as unknown as LedgerLoaded["extents"],
+      redo: all("SELECT link, number, runs FROM redo") as unknown as LedgerLoaded["redo"],
     };
   }
 
@@ -67,7 +76,8 @@ class Books {
     }
   }
 
-  #write({ rows, change: { consumed, extents, gone, segmentsGone } }: Apply): void {
+  #write({ rows, change }: Apply): void {
+    const { consumed, extents, gone, segmentsGone, redo } = change;
     for (const { kind, link, key, value } of unpackRows(rows)) {
       if (value === undefined) {
         this.#run("DELETE FROM rows WHERE kind = ? AND link = ? AND key = ?", kind, link, key);
@@ -79,6 +89,10 @@ class Books {
     for (const { link, number, volume, offset, length } of extents) {
       const sql = "INSERT OR REPLACE INTO extents VALUES (?, ?, ?, ?, ?)";
       this.#run(sql, link, number, volume, offset, length);
+    }
+    this.#run("DELETE FROM redo");
+    for (const { link, number, runs } of redo) {
+      this.#run("INSERT INTO redo VALUES (?, ?, ?)", link, number, runs);
     }
     for (const { link, number } of gone) {
       this.#run("DELETE FROM extents WHERE link = ? AND number = ?", link, number);
@@ -99,7 +113,7 @@ function answer(message: LedgerAnswer): void {
 /** SQLite's own texts can quote values: only their kind is told. */
 function codeOf(error: unknown): string {
   const { message, code, errcode } = error as { message?: string; code?: string; errcode?: number };
-  if (message === "version" || message === "damaged") return message;
+  if (message === "version" || message === "damaged" || message === "gone") return message;
   return errcode === undefined ? (code ?? "unknown") : `sqlite ${errcode}`;
 }
 
@@ -107,7 +121,7 @@ let ledger: Books | undefined;
 parentPort?.on("message", (request: LedgerRequest) => {
   try {
     if (request.type === "load") {
-      ledger = new Books();
+      ledger = new Books(request.mayBegin);
       answer({ type: "loaded", loaded: ledger.load() });
     } else if (request.type === "apply") {
       ledger?.apply(request);

@@ -1,4 +1,5 @@
 /** The books, as the engine asks for them: one transaction at a time, answered when it is durable. */
+import { realpathSync } from "node:fs";
 import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Fault } from "../../../base/errors.ts";
@@ -20,22 +21,33 @@ export interface ExtentRow {
   readonly length: number;
 }
 
+/** What an extent of the last transaction was made of: see `redo.ts`. */
+export interface RedoRow {
+  readonly link: string;
+  readonly number: number;
+  /** See `packMaking`. */
+  readonly runs: Uint8Array;
+}
+
 export interface LedgerChange {
   readonly rows: readonly LedgerRow[];
   readonly consumed: readonly ConsumedRow[];
   readonly extents: readonly ExtentRow[];
   readonly gone: readonly { readonly link: string; readonly number: number }[];
   readonly segmentsGone: readonly number[];
+  /** In place of those of the transaction before. */
+  readonly redo: readonly RedoRow[];
 }
 
 export interface LedgerLoaded {
   readonly rows: readonly LedgerRow[];
   readonly consumed: readonly ConsumedRow[];
   readonly extents: readonly ExtentRow[];
+  readonly redo: readonly RedoRow[];
 }
 
 export type LedgerRequest =
-  | { readonly type: "load" }
+  | { readonly type: "load"; readonly mayBegin: boolean }
   | {
       readonly type: "apply";
       readonly change: Omit<LedgerChange, "rows">;
@@ -52,8 +64,11 @@ export type LedgerAnswer =
 
 /** Books that are durable when they answer, one transaction after the other. */
 export interface Ledger {
-  /** @throws Fault `km_store.corrupt`, `km_store.version`, `km_store.io` */
-  load(): Promise<LedgerLoaded>;
+  /**
+   * @param mayBegin there is nothing that books would tell of: where there are none they are begun
+   * @throws Fault `km_store.corrupt`, `km_store.version`, `km_store.io`
+   */
+  load(mayBegin: boolean): Promise<LedgerLoaded>;
   /** @throws Fault `km_store.full`, of which nothing is durable; `km_store.io`: nothing of it, or all */
   apply(change: LedgerChange): Promise<void>;
   close(): Promise<void>;
@@ -75,6 +90,7 @@ export class LedgerThread implements Ledger {
 
   constructor(path: string) {
     this.#path = path;
+    standSomewhere();
     this.#worker = new Worker(workerFile, {
       workerData: { path },
       name: "km-ledger",
@@ -84,8 +100,8 @@ export class LedgerThread implements Ledger {
     this.#worker.on("exit", () => this.#die("the thread of the books ended"));
   }
 
-  async load(): Promise<LedgerLoaded> {
-    const answer = await this.#ask({ type: "load" });
+  async load(mayBegin: boolean): Promise<LedgerLoaded> {
+    const answer = await this.#ask({ type: "load", mayBegin });
     if (answer.type !== "loaded") throw this.#fault("km_store.io", "the books can't be read");
     return answer.loaded;
   }
@@ -115,6 +131,10 @@ export class LedgerThread implements Ledger {
     const { code } = answer;
     // SQLITE_CORRUPT and SQLITE_NOTADB.
     const corrupt = code === "damaged" || code === "sqlite 11" || code === "sqlite 26";
+    if (code === "gone") {
+      const message = "the books are gone, or empty, and the keys that they tell of are there";
+      return waiting?.reject(this.#fault("km_store.corrupt", message));
+    }
     if (code === "version") {
       const message = "a later version of the key manager made these books";
       return waiting?.reject(this.#fault("km_store.version", message, code));
@@ -141,5 +161,15 @@ export class LedgerThread implements Ledger {
     reason = "",
   ): Fault {
     return new Fault(code, message, { file: this.#path, ...(reason !== "" && { reason }) });
+  }
+}
+
+/** A thread begins where the process is, and cannot where that folder was removed. */
+function standSomewhere(): void {
+  try {
+    // What `process.cwd()` says it may remember.
+    realpathSync.native(".");
+  } catch {
+    process.chdir("/");
   }
 }

@@ -2,6 +2,7 @@
 import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
 import { bytesOf, joinRanges } from "../../store/ranges.ts";
+import type { Place } from "./place.ts";
 import type { Volumes } from "./volumes.ts";
 
 /** @returns memory that the caller wipes; undefined if one of them is not there, or is damaged */
@@ -17,15 +18,13 @@ export async function readRanges(
   const whole = keyMemory(bytesOf(joined));
   let at = 0;
   for (const { extent, start, end } of joined) {
-    const place = volumes.place(link, extent);
-    const part = place && end <= place.length ? await volumes.read(place, start, end) : undefined;
-    if (part === undefined) {
+    const place = placeOf(volumes, link, { extent, start, end });
+    const target = whole.subarray(at, at + end - start);
+    if (place === undefined || !(await volumes.readInto(target, place, start, end))) {
       wipeMemory(whole);
       return undefined;
     }
-    whole.set(part, at);
-    at += part.length;
-    wipeMemory(part);
+    at += target.length;
   }
   return whole;
 }
@@ -37,24 +36,25 @@ export function readRangesAgain(
   ranges: readonly Range[],
 ): Buffer | undefined {
   const joined = joinRanges(ranges);
-  const [only] = joined;
-  if (only !== undefined && joined.length === 1) return again(volumes, link, only);
+  const places: Place[] = [];
+  // Memory is had only when all of it is there: to have it for nothing would cost as much as to fill it.
+  for (const range of joined) {
+    const place = placeOf(volumes, link, range);
+    if (place === undefined || !volumes.isOpen(place, range.start, range.end)) return undefined;
+    places.push(place);
+  }
   const whole = keyMemory(bytesOf(joined));
   let at = 0;
-  for (const range of joined) {
-    const part = again(volumes, link, range);
-    if (part === undefined) {
-      wipeMemory(whole);
-      return undefined;
-    }
-    whole.set(part, at);
-    at += part.length;
-    wipeMemory(part);
+  for (const [i, { start, end }] of joined.entries()) {
+    const target = whole.subarray(at, at + end - start);
+    volumes.readAgain(places[i] as Place, start, end, target);
+    at += target.length;
   }
   return whole;
 }
 
-function again(volumes: Volumes, link: string, { extent, start, end }: Range): Buffer | undefined {
+/** Where an extent is, if it is as long. */
+function placeOf(volumes: Volumes, link: string, { extent, end }: Range): Place | undefined {
   const place = volumes.place(link, extent);
-  return place && end <= place.length ? volumes.readAgain(place, start, end) : undefined;
+  return place && end <= place.length ? place : undefined;
 }

@@ -13,8 +13,10 @@ const leastPauseMs = 5;
 const fullPauseMs = 10_000;
 
 export interface ResealingHost {
-  /** Runs it between two syncs. */
+  /** Runs it beside all else, and alone of its kind. */
   work(run: () => Promise<void>): void;
+  /** Runs it between two syncs: nothing else is written meanwhile. @returns what it returns, or throws */
+  between<T>(run: () => Promise<T>): Promise<T>;
   /** Seals a piece anew. @returns whether there may be more. @throws a system error of a full disk */
   piece(): Promise<boolean>;
   /** Nothing is left. */
@@ -63,9 +65,10 @@ export class Resealing {
     }
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#isRunning = true;
-    // Between two syncs: what is sealed by a key that is not on the disk yet would be lost with it.
+    // Between two syncs: what is sealed by a key that is not on the disk yet would be lost with it. And with nothing
+    // sealed anew beside it: that would be under the older key, and be there after it is forgotten.
     this.#host.work(async () => {
-      await reserve.use(() => keyring.rekey(masterKey));
+      await this.#host.between(() => reserve.use(() => keyring.rekey(masterKey)));
       this.#start();
       resolve();
     });
@@ -98,7 +101,7 @@ export class Resealing {
   async #end(): Promise<void> {
     const { intake, keyring, reserve } = this.#parts;
     await intake.removeDamaged();
-    await reserve.use(() => keyring.dropOlder());
+    await this.#host.between(() => reserve.use(() => keyring.dropOlder()));
     this.#isRunning = false;
     this.#host.done();
   }

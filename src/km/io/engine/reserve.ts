@@ -35,6 +35,9 @@ export class Reserve {
   readonly #clock: Clock;
   #isThere = false;
   #triedAt = Number.NEGATIVE_INFINITY;
+  /** How often it made way, and the last time that it does. */
+  #given = 0;
+  #giving: Promise<void> = Promise.resolve();
 
   /** @param bytes how much is kept */
   constructor(files: FileSystem, folder: string, bytes: number, clock: Clock) {
@@ -85,16 +88,26 @@ export class Reserve {
     }
   }
 
-  /** Does what needs room; when there is none, once more without the reserve. */
+  /** Does what needs room; when there is none, once more without the reserve. Several may at a time. */
   async use<T>(write: () => Promise<T>): Promise<T> {
+    const before = this.#given;
     try {
       return await write();
     } catch (error) {
-      if (!isFull(error) || !this.#isThere) throw error;
+      if (!isFull(error) || (!this.#isThere && this.#given === before)) throw error;
     }
-    this.#isThere = false;
-    this.#triedAt = this.#clock.now();
-    await this.#files.remove(this.#path);
+    await this.#give();
     return await write();
+  }
+
+  /** The file makes way, unless it did so a moment ago. */
+  async #give(): Promise<void> {
+    if (this.#isThere) {
+      this.#isThere = false;
+      this.#given++;
+      this.#triedAt = this.#clock.now();
+      this.#giving = this.#files.remove(this.#path);
+    }
+    await this.#giving;
   }
 }

@@ -6,30 +6,43 @@ const kept = 8_388_608;
 
 export class Scratch {
   #bytes = Buffer.alloc(0);
+  #length = 0;
 
-  /**
-   * Puts pieces together; each that has memory of its own is given back.
-   * @param pieces sealed: no key is in them
-   * @returns valid until the next call
-   */
-  join(pieces: readonly Buffer[]): Buffer {
-    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    if (length > this.#bytes.length) {
-      freeMemory(this.#bytes);
-      this.#bytes = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.#bytes.length, 65_536));
-    }
-    let at = 0;
-    for (const piece of pieces) {
-      at += piece.copy(this.#bytes, at);
-      freeMemory(piece);
-    }
-    return this.#bytes.subarray(0, length);
+  /** What is put together: valid until the next {@link begin}. */
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Gives back what is more than is kept. */
-  trim(): void {
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Nothing of the last use is needed any more. */
+  begin(): void {
+    this.#length = 0;
     if (this.#bytes.length <= kept) return;
     freeMemory(this.#bytes);
     this.#bytes = Buffer.alloc(0);
+  }
+
+  /** @param piece sealed: no key is in it. If it has memory of its own, that is given back */
+  add(piece: Buffer): void {
+    const end = this.#length + piece.length;
+    if (end > this.#bytes.length) {
+      const before = this.#bytes;
+      // What is longer than is kept is the exception: it has no more room than half of what it needs.
+      const more = Math.min(2 * before.length, Math.max(kept, 1.5 * before.length));
+      this.#bytes = Buffer.allocUnsafeSlow(Math.max(end, Math.ceil(more), 65_536));
+      before.copy(this.#bytes, 0, 0, this.#length);
+      freeMemory(before);
+    }
+    piece.copy(this.#bytes, this.#length);
+    this.#length = end;
+    freeMemory(piece);
+  }
+
+  /** Writes over what was added. */
+  set(piece: Buffer, at: number): void {
+    piece.copy(this.#bytes, at);
   }
 }

@@ -12,6 +12,7 @@ import {
 } from "node:crypto";
 import { Fault } from "../../../base/errors.ts";
 import { wipeMemory } from "../../../port/key.ts";
+import type { Scratch } from "./scratch.ts";
 
 /** Bytes of a wrapped key: nonce, ciphertext, tag. */
 export const wrappedLength = 12 + 32 + 16;
@@ -67,18 +68,29 @@ export function masterWrappingKey(masterKey: Uint8Array): WrappingKey {
   }
 }
 
-/** Seals one thing of many under a key of their own: the number is used once. */
+/** Sealed in one call: of longer pieces the allocator has the memory from the kernel each time, and gives it back. */
+const pieceBytes = 16_384;
+
+/**
+ * Seals one thing of many under a key of their own: the number is used once.
+ * @param to gets what is sealed, piece by piece @returns its tag
+ */
 export function seal(
   key: KeyObject,
   number: number,
   parts: readonly Uint8Array[],
   about: Uint8Array,
-): { sealed: Buffer[]; tag: Buffer } {
+  to: Scratch,
+): Buffer {
   const cipher = createCipheriv("aes-256-gcm", key, nonceOf(number));
   cipher.setAAD(about);
-  const sealed = parts.map((part) => cipher.update(part));
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += pieceBytes) {
+      to.add(cipher.update(part.subarray(at, at + pieceBytes)));
+    }
+  }
   cipher.final();
-  return { sealed, tag: cipher.getAuthTag() };
+  return cipher.getAuthTag();
 }
 
 /** Opens into memory of the caller's. @returns false if it is damaged, or of another key or place */

@@ -1,14 +1,14 @@
 /**
  * Makes what is used unreadable, within a stated time: extents of which a part was used are sealed anew under
  * another key without that part, segments that are partly used are copied forward; then the old keys are
- * overwritten. So neither the files nor the master key give a used key back.
+ * overwritten. So neither the files nor the master key give a used key back. Supply goes on beside it: what is sealed
+ * anew counts from a short moment between two syncs on, unless the extent is gone by then.
  */
 import type { Timer } from "../../../base/clock.ts";
 import { wipeMemory } from "../../../port/key.ts";
 import type { Range } from "../../../wire/kx/messages.ts";
-import { highest, rowOf } from "./books-change.ts";
+import { highest, noChange, rowOf } from "./books-change.ts";
 import type { Group } from "./group.ts";
-import type { LedgerChange } from "./ledger.ts";
 import type { EngineParts } from "./parts.ts";
 import { type NewBytes, type Place, placeName } from "./place.ts";
 
@@ -22,14 +22,15 @@ const olderAtOnce = 1_048_576;
 const placesAtOnce = 32;
 /** Between two pieces there is as much time for others as the last one took, and at least this, ms. */
 const leastPauseMs = 5;
-const nothing: LedgerChange = { rows: [], consumed: [], extents: [], gone: [], segmentsGone: [] };
 
 /** Writes; decides what becomes of it when the disk is full. */
 type MakeRoom = <T>(write: () => Promise<T>) => Promise<T>;
 
 export interface ShredderHost {
-  /** Runs it between two syncs. */
+  /** Runs it beside all else, and alone of its kind. */
   work(run: () => Promise<void>): void;
+  /** Runs it between two syncs: nothing else is written meanwhile. @returns what it returns, or throws */
+  between<T>(run: () => Promise<T>): Promise<T>;
   /** Rejected when the store has failed, and nothing is run any more. */
   readonly failed: Promise<never>;
   /** The highest number that a group had. */
@@ -135,13 +136,13 @@ export class Shredder {
         await volumes.giveUp(place);
       }
     } else {
-      const groups = intake.older(olderAtOnce).filter(({ number }) => this.#groups.has(number));
-      if (groups.length === 0) {
-        await this.#shredSegments();
-        return intake.olderBytes() > 0;
-      }
-      await this.#copy(groups, (write) => write());
+      const any = await this.#host.between(async () => {
+        const groups = intake.older(olderAtOnce).filter(({ number }) => this.#groups.has(number));
+        if (groups.length > 0) await this.#copy(groups, (write) => write());
+        return groups.length > 0;
+      });
       await this.#shredSegments();
+      if (!any) return intake.olderBytes() > 0;
     }
     await this.#overwriteLeft();
     return true;
@@ -174,15 +175,21 @@ export class Shredder {
       await this.#overwriteLeft(placesAtOnce);
       yield;
     } while (this.#left.length > 0);
-    const toCopy = intake.toCopy(olderThanMs).map((group) => {
-      return { group, from: group.segment, length: group.length };
-    });
+    const { between } = this.#host;
+    const toCopy = await between(async () =>
+      intake.toCopy(olderThanMs).map((group) => {
+        return { group, from: group.segment, length: group.length };
+      }),
+    );
     for (const part of cut(toCopy, most)) {
-      const waiting = part.flatMap(({ group, from }) => {
-        const is = group.live > 0 && group.segment === from && this.#groups.has(group.number);
-        return is ? [group] : [];
+      await between(async () => {
+        const waiting = part.flatMap(({ group, from }) => {
+          const is = group.live > 0 && group.segment === from && this.#groups.has(group.number);
+          return is ? [group] : [];
+        });
+        const makeRoom: MakeRoom = (write) => this.#parts.reserve.use(write);
+        if (waiting.length > 0) await this.#copy(waiting, makeRoom);
       });
-      if (waiting.length > 0) await this.#copy(waiting, (write) => this.#parts.reserve.use(write));
       yield;
     }
     while (await this.#shredSegments(1)) yield;
@@ -209,12 +216,16 @@ export class Shredder {
 
   /** @returns whether there were any */
   async #shredSegments(most?: number): Promise<boolean> {
-    const segmentsGone = await this.#parts.intake.shred(most);
-    if (segmentsGone.length === 0) return false;
-    const { ledger, reserve } = this.#parts;
+    const { intake, ledger, reserve } = this.#parts;
+    const { between } = this.#host;
+    // Between two syncs what has left a segment has durably left it.
+    if (!(await between(async () => intake.takeEmpty(most)))) return false;
+    const segmentsGone = await intake.shred();
     // With the last of its segments a group's number would be forgotten, and be given out again after a start.
-    const consumed = [highest(this.#host.lastGroup())];
-    await reserve.use(() => ledger.apply({ ...nothing, consumed, segmentsGone }));
+    await between(async () => {
+      const consumed = [highest(this.#host.lastGroup())];
+      await reserve.use(() => ledger.apply({ ...noChange, consumed, segmentsGone }));
+    });
     return true;
   }
 
@@ -244,14 +255,24 @@ export class Shredder {
       extents.push({ link: place.link, number: place.number, bytes });
     }
     if (extents.length === 0) return damaged;
-    const written = await makeRoom(() => volumes.write(extents)).finally(() => {
+    const written = await makeRoom(() => volumes.write(extents, "aside")).finally(() => {
       for (const { bytes } of extents) wipeMemory(bytes);
     });
-    await reserve.use(() => ledger.apply({ ...nothing, extents: written.map(rowOf) }));
-    for (const place of written) {
-      const before = volumes.install(place);
-      if (before !== undefined) this.#left.push(before);
-    }
+    await this.#host.between(async () => {
+      // What is gone meanwhile stays gone.
+      const [still, gone] = split(written, ({ link, number }) => {
+        const now = volumes.place(link, number);
+        return now !== undefined && places.includes(now);
+      });
+      for (const place of gone) volumes.abandon(place);
+      this.#left.push(...gone);
+      if (still.length === 0) return;
+      await reserve.use(() => ledger.apply({ ...noChange, extents: still.map(rowOf) }));
+      for (const place of still) {
+        const before = volumes.install(place);
+        if (before !== undefined) this.#left.push(before);
+      }
+    });
     return damaged;
   }
 
@@ -267,7 +288,7 @@ export class Shredder {
     const consumed = groups
       .filter(({ live, count }) => live < count)
       .map(({ number, segment, consumed: bits }) => ({ grp: number, segment, bits: bits.slice() }));
-    await reserve.use(() => ledger.apply({ ...nothing, consumed }));
+    await reserve.use(() => ledger.apply({ ...noChange, consumed }));
   }
 
   async stop(): Promise<void> {
@@ -293,4 +314,9 @@ function* cut<T extends { readonly length: number }>(
     bytes = 0;
   }
   if (part.length > 0) yield part;
+}
+
+/** Those that are so, and the others. */
+function split<T>(all: readonly T[], is: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(is), all.filter((one) => !is(one))];
 }

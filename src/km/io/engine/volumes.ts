@@ -2,11 +2,10 @@
  * Extents in volume files: each under a key of its own, in stretches that are sealed one by one. The first bytes
  * of an extent hold its wrapped key: overwritten, nothing opens it any more.
  */
-import { createSecretKey, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/files.ts";
 import { freeMemory, keyMemory, wipeMemory } from "../../../port/key.ts";
-import { cleanVolume, keyAt, lengthAt, magic, zeros } from "./clean-volume.ts";
-import { readAt } from "./intake-files.ts";
+import { cleanVolume, keyAt, magic, zeros } from "./clean-volume.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ExtentRow } from "./ledger.ts";
 import {
@@ -19,10 +18,13 @@ import {
   stretch,
   tagLength,
 } from "./place.ts";
+import { readAt } from "./read-at.ts";
 import { isFull, takeBack } from "./reserve.ts";
 import { Scratch } from "./scratch.ts";
-import { open, seal, wrappedLength } from "./sealing.ts";
+import { sealExtent } from "./sealed-extent.ts";
+import { open, wrappedLength } from "./sealing.ts";
 import { Stretches } from "./stretches.ts";
+import { beginVolume, type For, type Volume, type Writing } from "./volume.ts";
 
 /** Of a read of so few the stretches are kept for a moment. */
 const fewStretches = 2;
@@ -30,23 +32,17 @@ const volumeBytes = 16_777_216;
 /** Volumes of which less than this part lives are copied together. */
 const sparse = 0.25;
 
-interface Volume {
-  readonly number: number;
-  readonly file: OpenFile;
-  size: number;
-  live: number;
-  places: Set<Place>;
-}
-
 export class Volumes {
   readonly #files: FileSystem;
   readonly #folder: string;
   readonly #keyring: Keyring;
-  readonly #random: (length: number) => Buffer;
+  readonly #sealing: { readonly keyring: Keyring; readonly random: (length: number) => Buffer };
   readonly #volumes = new Map<number, Volume>();
   readonly #places = new Map<string, Place>();
-  #current: Volume | undefined;
-  readonly #scratch = new Scratch();
+  readonly #current = new Map<For, Volume>();
+  /** Volumes that were written to before those: what was prepared last may have a part in them. */
+  readonly #before: Record<For, Volume[]> = { stock: [], aside: [] };
+  readonly #scratch = { stock: new Scratch(), aside: new Scratch() };
   readonly #stretches = new Stretches();
   #next = 1;
   bytes = 0;
@@ -60,7 +56,7 @@ export class Volumes {
     this.#files = files;
     this.#folder = `${folder}/volumes`;
     this.#keyring = keyring;
-    this.#random = random;
+    this.#sealing = { keyring, random };
   }
 
   /**
@@ -83,7 +79,7 @@ export class Volumes {
       const { size } = await file.stat();
       sizes.set(number, size);
       this.bytes += size;
-      this.#volumes.set(number, { number, file, size, live: 0, places: new Set() });
+      this.#volumes.set(number, { number, file, size, live: 0, places: new Set(), pending: 0 });
     }
     const missing: ExtentRow[] = [];
     for (const row of rows) {
@@ -115,78 +111,73 @@ export class Volumes {
 
   /**
    * Seals and writes extents, and makes them durable; wipes nothing of the caller's.
-   * @returns where they are
+   * @returns where they are: each is to be given to {@link install}, or {@link abandon}
    * @throws a system error: of a full disk, none of them is there
    */
-  async write(extents: readonly NewBytes[]): Promise<Place[]> {
-    const before = new Map<Volume, number>();
+  async write(extents: readonly NewBytes[], why: For = "stock"): Promise<readonly Place[]> {
+    const { places, write, takeBack } = await this.prepare(extents, why);
     try {
-      return await this.#write(extents, before);
+      await write();
     } catch (error) {
-      if (!isFull(error)) throw error;
-      for (const [volume, size] of before) {
-        await takeBack(volume.file, size);
-        this.bytes -= volume.size - size;
-        volume.size = size;
-      }
+      if (isFull(error)) await takeBack();
       throw error;
     }
-  }
-
-  async #write(extents: readonly NewBytes[], before: Map<Volume, number>): Promise<Place[]> {
-    const places: Place[] = [];
-    let parts: Buffer[] = [];
-    let volume = await this.#open();
-    let from = volume.size;
-    const flush = async () => {
-      if (parts.length > 0) await writeAll(volume.file, this.#scratch.join(parts), from);
-      parts = [];
-    };
-    for (const extent of extents) {
-      if (volume.size >= volumeBytes) {
-        await flush();
-        this.#current = undefined;
-        volume = await this.#open();
-        from = volume.size;
-      }
-      if (!before.has(volume)) before.set(volume, volume.size);
-      const { place, sealed } = this.#seal(extent, volume);
-      parts.push(...sealed);
-      places.push(place);
-      volume.size += sealedLength(place.length);
-      this.bytes += sealedLength(place.length);
-    }
-    await flush();
-    await Promise.all([...before.keys()].map(({ file }) => file.datasync()));
     return places;
   }
 
-  #seal({ link, number, bytes }: NewBytes, volume: Volume): { place: Place; sealed: Buffer[] } {
-    const raw = this.#random(32);
-    const header = Buffer.alloc(headerLength);
-    magic.copy(header);
-    header.writeUInt32BE(bytes.length, lengthAt);
-    const about = aboutExtent(link, number, bytes.length);
-    this.#keyring.wrap(raw, about).copy(header, keyAt);
-    const key = createSecretKey(raw);
-    raw.fill(0);
-    const sealed: Buffer[] = [header];
-    for (let at = 0, i = 0; at < bytes.length; at += stretch, i++) {
-      const made = seal(key, i, [bytes.subarray(at, at + stretch)], about);
-      sealed.push(...made.sealed, made.tag);
+  /**
+   * Seals extents, and says where they are going to be. Of one kind only the last is to be written.
+   * @throws a system error: of a full disk, there is nothing to be written
+   */
+  async prepare(extents: readonly NewBytes[], why: For = "stock"): Promise<Writing> {
+    const scratch = this.#scratch[why];
+    const before = new Map<Volume, { size: number; pending: number }>();
+    const takeBack = () => this.#takeBack(before);
+    const parts: { readonly volume: Volume; readonly at: number; readonly from: number }[] = [];
+    const places: Place[] = [];
+    scratch.begin();
+    try {
+      await this.#closeEnds(why);
+      for (const extent of extents) {
+        const volume = await this.#open(why);
+        if (!before.has(volume)) {
+          before.set(volume, { size: volume.size, pending: volume.pending });
+          parts.push({ volume, at: volume.size, from: scratch.length });
+        }
+        places.push(sealExtent(extent, volume, this.#sealing, scratch));
+        volume.pending++;
+        volume.size += sealedLength(extent.bytes.length);
+        this.bytes += sealedLength(extent.bytes.length);
+      }
+    } catch (error) {
+      if (isFull(error)) await takeBack();
+      throw error;
     }
-    const { length } = bytes;
-    const by = this.#keyring.current.id;
-    const place: Place = {
-      link,
-      number,
-      volume: volume.number,
-      offset: volume.size,
-      length,
-      key,
-      by,
+    const write = async () => {
+      for (const [i, { volume, at, from }] of parts.entries()) {
+        const bytes = scratch.bytes.subarray(from, parts[i + 1]?.from);
+        await writeAll(volume.end as OpenFile, bytes, at);
+      }
     };
-    return { place, sealed };
+    return { places, write, takeBack };
+  }
+
+  /** Nothing more is written to the end of volumes that were full. */
+  async #closeEnds(why: For): Promise<void> {
+    for (const volume of this.#before[why].splice(0)) {
+      const { end } = volume;
+      volume.end = undefined;
+      await end?.close();
+    }
+  }
+
+  async #takeBack(before: ReadonlyMap<Volume, { size: number; pending: number }>): Promise<void> {
+    for (const [volume, { size, pending }] of before) {
+      await takeBack(volume.file, size);
+      this.bytes -= volume.size - size;
+      volume.size = size;
+      volume.pending = pending;
+    }
   }
 
   /** From now on an extent is here. @returns where it was before */
@@ -194,7 +185,14 @@ export class Volumes {
     const before = this.place(place.link, place.number);
     if (before !== undefined) this.#take(before);
     this.#put(place);
+    this.abandon(place);
     return before;
+  }
+
+  /** What was written here, and is not installed, counts no more. Its key is on the disk: {@link overwrite}. */
+  abandon({ volume: number }: Place): void {
+    const volume = this.#volumes.get(number);
+    if (volume !== undefined) volume.pending--;
   }
 
   /** An extent of which nothing is needed any more. Its key is still on the disk: {@link overwrite}. */
@@ -223,18 +221,24 @@ export class Volumes {
     }
     await Promise.all([...touched].map(({ file }) => file.datasync()));
     for (const volume of [...this.#volumes.values()]) {
-      if (volume === this.#current || volume.places.size > 0) continue;
-      await volume.file.close();
-      await this.#files.remove(this.#path(volume.number));
+      if (this.#isWritten(volume) || volume.places.size > 0 || volume.pending > 0) continue;
       this.#volumes.delete(volume.number);
       this.bytes -= volume.size;
+      await volume.end?.close();
+      volume.end = undefined;
+      await volume.file.close();
+      await this.#files.remove(this.#path(volume.number));
     }
+  }
+
+  #isWritten(volume: Volume): boolean {
+    return volume === this.#current.get("stock") || volume === this.#current.get("aside");
   }
 
   /** Extents to be written anew: those in volumes that are nearly empty. */
   toMove(): Place[] {
     return [...this.#volumes.values()]
-      .filter((volume) => volume !== this.#current && volume.live < volume.size * sparse)
+      .filter((volume) => !this.#isWritten(volume) && volume.live < volume.size * sparse)
       .flatMap(({ places }) => [...places]);
   }
 
@@ -270,22 +274,23 @@ export class Volumes {
     place.by = this.#keyring.current.id;
   }
 
-  /** As {@link read}, if they were opened a moment ago; else undefined. */
-  readAgain(place: Place, start: number, end: number): Buffer | undefined {
+  /** Whether all of these bytes were opened a moment ago. */
+  isOpen(place: Place, start: number, end: number): boolean {
     const extent = placeName(place.link, place.number);
-    const first = this.#stretches.get(extent, Math.floor(start / stretch));
-    if (first === undefined) return undefined;
-    const target = keyMemory(end - start);
+    for (let i = Math.floor(start / stretch); i * stretch < end; i++) {
+      if (this.#stretches.get(extent, i) === undefined) return false;
+    }
+    return true;
+  }
+
+  /** As {@link read}, of what {@link isOpen}. */
+  readAgain(place: Place, start: number, end: number, target: Buffer): void {
+    const extent = placeName(place.link, place.number);
     for (let at = start; at < end; ) {
       const i = Math.floor(at / stretch);
-      const plain = this.#stretches.get(extent, i);
-      if (plain === undefined) {
-        wipeMemory(target);
-        return undefined;
-      }
+      const plain = this.#stretches.get(extent, i) as Buffer;
       at += plain.copy(target, at - start, at - i * stretch, Math.min(stretch, end - i * stretch));
     }
-    return target;
   }
 
   /** These bytes are not needed any more: what was opened of them is wiped. */
@@ -304,12 +309,25 @@ export class Volumes {
     end: number,
     how: "again" | "once" = "again",
   ): Promise<Buffer | undefined> {
-    const volume = this.#volumes.get(place.volume);
-    if (volume === undefined) return undefined;
-    const key = place.key ?? (await this.#keyOf(place, volume));
-    if (key === undefined) return undefined;
-    const about = aboutExtent(place.link, place.number, place.length);
     const target = keyMemory(end - start);
+    if (await this.readInto(target, place, start, end, how)) return target;
+    wipeMemory(target);
+    return undefined;
+  }
+
+  /** As {@link read}. @returns false if it is damaged: then there may be some of it in the target */
+  async readInto(
+    target: Buffer,
+    place: Place,
+    start: number,
+    end: number,
+    how: "again" | "once" = "again",
+  ): Promise<boolean> {
+    const volume = this.#volumes.get(place.volume);
+    if (volume === undefined) return false;
+    const key = place.key ?? (await this.#keyOf(place, volume));
+    if (key === undefined) return false;
+    const about = aboutExtent(place.link, place.number, place.length);
     const first = Math.floor(start / stretch);
     const last = Math.ceil(end / stretch);
     const from = place.offset + headerLength + first * (stretch + tagLength);
@@ -328,8 +346,7 @@ export class Volumes {
         tag.length === tagLength && open(key, i, sealed.subarray(at, at + size), tag, about, whole);
       if (!opened) {
         wipeMemory(plain);
-        wipeMemory(target);
-        return undefined;
+        return false;
       }
       const begin = Math.max(start, i * stretch);
       const stop = Math.min(end, i * stretch + size);
@@ -340,7 +357,7 @@ export class Volumes {
     }
     wipeMemory(plain);
     freeMemory(sealed);
-    return target;
+    return true;
   }
 
   async #keyOf(place: Place, volume: Volume): Promise<KeyObject | undefined> {
@@ -355,25 +372,24 @@ export class Volumes {
     return place.key;
   }
 
-  async #open(): Promise<Volume> {
-    if (this.#current !== undefined && this.#current.size < volumeBytes) return this.#current;
+  async #open(why: For): Promise<Volume> {
+    const current = this.#current.get(why);
+    if (current !== undefined && current.size < volumeBytes) return current;
     const number = this.#next++;
-    const file = await this.#files.open(this.#path(number), "wx+", 0o600);
-    try {
-      await this.#files.syncFolder(this.#folder);
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-    const volume: Volume = { number, file, size: 0, live: 0, places: new Set() };
+    const { file, end } = await beginVolume(this.#files, this.#folder, this.#path(number));
+    const volume: Volume = { number, file, end, size: 0, live: 0, places: new Set(), pending: 0 };
     this.#volumes.set(number, volume);
-    this.#current = volume;
+    if (current !== undefined) this.#before[why].push(current);
+    this.#current.set(why, volume);
     return volume;
   }
 
   async close(): Promise<void> {
     this.#stretches.clear();
-    for (const { file } of this.#volumes.values()) await file.close();
+    for (const { file, end } of this.#volumes.values()) {
+      await end?.close();
+      await file.close();
+    }
     this.#volumes.clear();
   }
 

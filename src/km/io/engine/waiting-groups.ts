@@ -1,5 +1,7 @@
 /** Groups of QKD-keys that wait for their match: how many there are, and which of them are in memory. */
-import type { Handles } from "../../store/port.ts";
+import { timingSafeEqual } from "node:crypto";
+import { wipeMemory } from "../../../port/key.ts";
+import type { Handle, Handles } from "../../store/port.ts";
 import type { Group } from "./group.ts";
 import { type HandleRun, runsOf } from "./handle-runs.ts";
 import type { IntakeFiles } from "./intake-files.ts";
@@ -65,6 +67,17 @@ export class WaitingGroups {
     }
   }
 
+  /** Whether a key has these bytes; no if it is not in the buffer any more. @param bytes wiped */
+  async equals(handle: Handle, bytes: Uint8Array): Promise<boolean> {
+    const runs = runsOf([handle]);
+    const live = this.areLive(runs);
+    if (live) await this.restore(runs);
+    const [own] = live ? this.views(runs) : [];
+    const equal = own?.length === bytes.length && timingSafeEqual(own, bytes);
+    wipeMemory(bytes);
+    return equal;
+  }
+
   /** Keys leave the buffer. */
   consume(runs: readonly HandleRun[]): void {
     for (const { group: number, from, to } of runs) {
@@ -79,13 +92,19 @@ export class WaitingGroups {
     }
   }
 
-  /** Keeps the newest groups in memory, as many as there is room for. */
+  /** Whether {@link evict} has something to do. */
+  get areMany(): boolean {
+    return this.#held > memoryBytes;
+  }
+
+  /** Keeps the newest groups in memory, as many as there is room for, and those that are not on the disk yet. */
   evict(): void {
-    if (this.#held <= memoryBytes) return;
+    if (!this.areMany) return;
     let held = 0;
     for (const group of this.byNumber.values()) held += group.plain?.length ?? 0;
     for (const group of this.byNumber.values()) {
       if (held <= memoryBytes / 2) break;
+      if (group.segment === 0) continue;
       held -= group.plain?.length ?? 0;
       group.evict();
     }

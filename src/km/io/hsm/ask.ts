@@ -114,10 +114,13 @@ function broken(module: string): Fault {
   return new Fault("hsm.library", "the answer about the token is damaged", { module });
 }
 
-/** Libraries are configured by variables of their own; what is for Node.js or systemd is not for the child. */
+/**
+ * Libraries are configured by variables of their own; what is for Node.js or systemd is not for the child, but for
+ * where compiled code is kept: it starts with a third of the work.
+ */
 function environment(all: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(all).filter(
-    ([name]) => !/^(NODE_|NOTIFY_SOCKET$|WATCHDOG_|LISTEN_)/.test(name),
+    ([name]) => !/^(NODE_(?!COMPILE_CACHE)|NOTIFY_SOCKET$|WATCHDOG_|LISTEN_)/.test(name),
   );
   return Object.fromEntries(kept);
 }

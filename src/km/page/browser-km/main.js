@@ -2,6 +2,7 @@
 import { describeEventsBy, showEvents } from "./events.js";
 import { showFlow } from "./flow.js";
 import { showFigures, showHeader, showKmAlarms, showVerdict } from "./panels.js";
+import { past } from "./past.js";
 import { showPlots } from "./plots.js";
 import { openShell } from "./shell.js";
 import { showDetails, showMatching } from "./tables.js";
@@ -20,6 +21,7 @@ const again = openShell({
   id: ({ km }) => km.id,
   started: ({ km }) => km.started,
   show,
+  past,
 });
 
 /** @param {string} name */

@@ -11,10 +11,10 @@ import { commandsFor } from "./type.js";
 
 /** @param {State} state */
 export function showHeader({ t, km }) {
-  say(byId("km-id"), km.id);
+  say(byId("own-id"), km.id);
   const up = duration(t - km.started);
   const nodes = `${counted(km.nodes_connected, "node")} connected`;
-  say(byId("km-facts"), `qkd-km ${km.version}, up ${up}, ${nodes}`);
+  say(byId("own-facts"), `qkd-km ${km.version}, up ${up}, ${nodes}`);
 }
 
 /** @param {Link | undefined} link @param {State} state */

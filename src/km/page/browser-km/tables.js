@@ -74,6 +74,11 @@ function relayGroups(link, { passed }) {
           factsGroup("Relays of this link", [
             ["Under way", count(of.under_way)],
             ["Used of late", amount(of.used_bits_per_s, "bit/s")],
+            [
+              "Should have at least",
+              of.low_bits === undefined ? undefined : amount(of.low_bits, "bit"),
+            ],
+            ["Nothing comes since", of.failing_since && stamp(Date.parse(of.failing_since))],
             ["Attempts that failed", count(of.failed)],
             [
               "Failed last",
@@ -106,6 +111,19 @@ function applicationGroups({ applications = [] }) {
 }
 
 /** @param {State} state */
+function controllerGroup({ controllers = [] }) {
+  if (controllers.length === 0) return [];
+  const rows = controllers.map(({ name, address, connected, standby, asked, since }) => {
+    const is = connected ? (standby ? "stands by" : asked ? "asked" : "connected") : "away";
+    return /** @type {[string, string]} */ ([
+      name,
+      `${is}, since ${stamp(Date.parse(since))}; ${address}`,
+    ]);
+  });
+  return [factsGroup("Controllers", rows)];
+}
+
+/** @param {State} state */
 function nodeAlarmGroup({ node_alarms }) {
   if (node_alarms.length === 0) return [];
   const rows = node_alarms.map(({ alarm, severity, node, text, detail, current }) => {
@@ -126,6 +144,7 @@ export function showDetails(link, state) {
     ...nodeAlarmGroup(state),
     ...relayGroups(link, state),
     ...applicationGroups(state),
+    ...controllerGroup(state),
     factsGroup("Other key manager", [
       ["ID", link?.peer],
       ["Address", link === undefined ? undefined : (link.address ?? "it dials")],

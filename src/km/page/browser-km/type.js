@@ -3,6 +3,7 @@
 /** @type {Readonly<Record<string, readonly string[]>>} */
 const commands = {
   peer_away: ["qkd-km doctor"],
+  controller_away: ["qkd-km doctor"],
   matching_fails: ["qkd-km links"],
   keys_differ: ["qkd-km links"],
   store_full: ["qkd-km status"],

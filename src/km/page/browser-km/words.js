@@ -7,6 +7,9 @@ import { plainEvent } from "./events.js";
 const eventWords = {
   peer_ready: ["Other key manager connected, books compared", "good"],
   peer_lost: ["Other key manager lost", "bad"],
+  km_controller_up: ["Controller connected", "good"],
+  km_controller_down: ["Controller lost", "attention"],
+  km_route_changed: ["Controller gave another route", ""],
   node_connected: ["Node connected", "good"],
   node_lost: ["Node lost", "attention"],
   key_differs: ["A key differs at the two ends", "bad"],

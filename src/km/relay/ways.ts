@@ -1,0 +1,99 @@
+/**
+ * The routes of a pair of KMs: those that a controller gave, then those of the configuration. One that failed is tried
+ * after the others for a while. Pure.
+ */
+import type { Routing } from "../../wire/ck/state.ts";
+
+/** KM IDs between the two, in order. */
+export type Via = readonly string[];
+
+/** A route that failed is tried after the others for so long, ms. */
+const avoidMs = 10_000;
+/** A controller that knew no route is asked again after the first, doubling to the second, ms. */
+const firstAskMs = 500;
+const lastAskMs = 10_000;
+
+const nameOf = (via: Via) => via.join("\0");
+
+export class PairWays {
+  readonly #routing: Routing;
+  readonly #configured: readonly Via[];
+  readonly #avoid = new Map<string, number>();
+  #given: readonly Via[];
+  #askNotBefore = Number.NEGATIVE_INFINITY;
+  #askMs = firstAskMs;
+
+  /** @param known what the controller gave before a restart */
+  constructor(routing: Routing, configured: readonly Via[], known: readonly Via[] = []) {
+    this.#routing = routing;
+    this.#configured = configured;
+    this.#given = routing === "configuration" ? [] : known;
+  }
+
+  get routing(): Routing {
+    return this.#routing;
+  }
+
+  /** What a controller gave last, the best first. */
+  get given(): readonly Via[] {
+    return this.#given;
+  }
+
+  /** There is a route, or one may be asked for. */
+  get any(): boolean {
+    return this.#routing !== "configuration" || this.#configured.length > 0;
+  }
+
+  /** A controller says which way. @returns whether it is another way than before */
+  give(ways: readonly Via[]): boolean {
+    const before = this.#given.map(nameOf).join("\n");
+    this.#given = ways;
+    for (const via of ways) this.#avoid.delete(nameOf(via));
+    this.#askMs = firstAskMs;
+    return before !== ways.map(nameOf).join("\n");
+  }
+
+  /** The routes in the order in which they are to be tried. @param now monotonic, ms */
+  list(now: number): Via[] {
+    const seen = new Set<string>();
+    const all = [...this.#given, ...this.#configured].filter((via) => {
+      const isNew = !seen.has(nameOf(via));
+      seen.add(nameOf(via));
+      return isNew;
+    });
+    const late = (via: Via) => this.#isLate(via, now);
+    return [...all.filter((via) => !late(via)), ...all.filter(late)];
+  }
+
+  #isLate(via: Via, now: number): boolean {
+    return (this.#avoid.get(nameOf(via)) ?? 0) > now;
+  }
+
+  /** No way is known that a controller gave and that did not just fail: it is to be asked. */
+  mayAsk(now: number): boolean {
+    if (this.#routing === "configuration" || now < this.#askNotBefore) return false;
+    return this.#given.every((via) => this.#isLate(via, now));
+  }
+
+  /** It was asked, and no way came of it. */
+  askedInVain(now: number): void {
+    this.#askNotBefore = now + this.#askMs;
+    this.#askMs = Math.min(lastAskMs, this.#askMs * 2);
+  }
+
+  /** A controller is there again: it may be asked at once. */
+  askAgain(): void {
+    this.#askNotBefore = Number.NEGATIVE_INFINITY;
+    this.#askMs = firstAskMs;
+  }
+
+  failed(via: Via, now: number): void {
+    // What failed once and is used no more is not remembered for ever.
+    for (const [name, until] of this.#avoid) if (until <= now) this.#avoid.delete(name);
+    this.#avoid.set(nameOf(via), now + avoidMs);
+  }
+
+  worked(via: Via): void {
+    this.#avoid.delete(nameOf(via));
+  }
+}

@@ -1,0 +1,73 @@
+/** The key manager's folder, its records, its master key, and the store that it opens. */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import { diskFiles } from "../../host/disk/files.ts";
+import { lockFolder } from "../../host/disk/lock.ts";
+import type {
+  KmTable,
+  LinkConfig,
+  ModuleConfig,
+  RecordsTable,
+  StoreTable,
+} from "../config/tables.ts";
+import { openEngine } from "../io/engine/open.ts";
+import { openMasterKey } from "../io/master-key-source.ts";
+import { KmRecords } from "./records.ts";
+import { MasterKeyOfStore } from "./rekey.ts";
+
+export interface StoreTables {
+  readonly km: KmTable;
+  readonly store: StoreTable;
+  readonly records: RecordsTable;
+  readonly links: readonly LinkConfig[];
+  readonly modules: readonly ModuleConfig[];
+}
+
+interface Surroundings {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The store can't go on: the process ends. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** The folder is this process's alone (`locked` is called then), and the store in it is open. @throws Fault */
+export async function openStore(
+  config: StoreTables,
+  { clock, log, onFailure }: Surroundings,
+  house: AsyncDisposableStack,
+  locked: () => Promise<void>,
+) {
+  const { km, store } = config;
+  const { limit_mb, wipe_after } = store;
+  await diskFiles.makeFolder(km.state_dir);
+  const lock = await lockFolder(km.state_dir);
+  house.defer(() => lock.release());
+  await locked();
+  // Before the store, so that they are closed after it: what the store still tells is on record.
+  const records = await KmRecords.open(config, clock, log.child("records"));
+  house.defer(() => records.close());
+  const found = await openMasterKey(config, clock);
+  let onRekeyed = () => {};
+  const opened = await openEngine({
+    folder: `${km.state_dir}/store`,
+    masterKey: found.key,
+    limitBytes: limit_mb * 1_000_000,
+    wipeAfter: wipe_after,
+    clock,
+    onFailure,
+    onRekeyed: () => onRekeyed(),
+  }).finally(() => found.key.fill(0));
+  house.defer(() => opened.store.close());
+  await found.settle();
+  const parts = { config, store: opened.store, records, clock, log: log.child("store") };
+  const masterKey = new MasterKeyOfStore(parts, found.from);
+  onRekeyed = () => masterKey.done();
+  const { segments, extents, groups, keys } = opened.damage;
+  if (groups > 0) log.error("keys that came are damaged: lost", { groups });
+  if (keys > 0) log.error("keys waited when the store was closed, and are gone: lost", { keys });
+  for (const segment of segments) log.error("keys that came are damaged: lost", { segment });
+  for (const { link, number } of extents) {
+    log.error("stock is missing: lost", { link, extent: number });
+  }
+  return { ...opened, records, masterKey };
+}
