@@ -18,19 +18,21 @@ import {
   switchSite,
 } from "../ops/site/home.ts";
 import { readKeys } from "../ops/site/manifest.ts";
+import { openPorts } from "../ops/site/ports.ts";
 import { checkSeal } from "../ops/site/seal.ts";
 import { takeAllowance } from "../ops/update/take-allowance.ts";
 
 const usage = `qkd-image COMMAND: for the helpers of an image, and for tests
 
   collect --from DIR --to DIR       copy a configuration from a stick, whatever is on it
-  stage --in DIR --key FILE [--image-keys FILE] [--turned]
+  stage --in DIR --key FILE [--km-key FILE] [--image-keys FILE] [--turned]
                                     check a configuration, and lay it beside the one in force
   switch --name NAME | keep | revert
+  ports                             those that the configuration in force opens to other machines
   allowance --config FILE --used FILE --sha256 HEX
                                     a manager's signed command on stdin: may an older version go in?
 
-stage, switch, keep, revert: --home DIR --network DIR --gid N
+stage, switch, keep, revert, ports: --home DIR --network DIR --gid N
 Exit codes: 0 yes, 1 no and why, 64 wrong command line, 70 internal error.
 `;
 
@@ -40,6 +42,7 @@ const options = {
   to: text,
   in: text,
   key: text,
+  "km-key": text,
   "image-keys": text,
   turned: { type: "boolean", default: false },
   name: text,
@@ -93,12 +96,13 @@ function stage(values: Values): string | undefined {
   const imageKeys = readKeys(textOf(values["image-keys"]) ?? "");
   if (imageKeys === undefined) return "the image's keys cannot be read";
   const key = readFileSync(named(values, "key"));
+  const km = bytesOf(values["km-key"]);
   try {
     // Once: what is checked is what is laid down.
     const files = readFolder(named(values, "in"));
     const current = currentSite(where);
     // Keys on the data partition are believed as long as its seal holds.
-    const broken = current && checkSeal(home, key);
+    const broken = current && checkSeal(home, key, "node");
     const record = judgeSite(files, {
       node: readFileSync(join(home, "id"), "utf8").trim(),
       imageKeys,
@@ -109,10 +113,11 @@ function stage(values: Values): string | undefined {
     if (typeof record === "string") {
       return broken === undefined ? record : `${record}; of the one that is here: ${broken}`;
     }
-    process.stdout.write(`${stageSite(where, files, record, key)}\n`);
+    process.stdout.write(`${stageSite(where, files, record, { node: key, ...(km && { km }) })}\n`);
     return undefined;
   } finally {
     key.fill(0);
+    km?.fill(0);
   }
 }
 
@@ -138,8 +143,13 @@ function readInput(): Buffer {
 
 /** @returns undefined if there is no such file @throws system errors */
 function textOf(file: string | undefined): string | undefined {
+  return bytesOf(file)?.toString("utf8");
+}
+
+/** @returns undefined if there is no such file @throws system errors */
+function bytesOf(file: string | undefined): Buffer | undefined {
   try {
-    return file === undefined ? undefined : readFileSync(file, "utf8");
+    return file === undefined ? undefined : readFileSync(file);
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
     throw error;
@@ -162,6 +172,9 @@ function carryOut(command: string | undefined, values: Values): string | undefin
       return undefined;
     case "revert":
       return revertSite(whereOf(values)) ? undefined : "there is none to go back to";
+    case "ports":
+      process.stdout.write(`${openPorts(readFolder(join(values.home, "site"))).join(", ")}\n`);
+      return undefined;
     case "allowance":
       return allowance(values);
     default:

@@ -1,0 +1,131 @@
+/** What the controller's state means for its alarms. Pure: time is passed in. */
+import type { Duration } from "../../base/duration.ts";
+import type { AlarmRecord, FlapLimits, Transition } from "../../ops/alarms/alarm.ts";
+import type { MachineRuleOptions } from "../../ops/alarms/machine-alarms.ts";
+import { ProgramAlarms } from "../../ops/alarms/program-alarms.ts";
+import type { Level, Moment } from "../../ops/alarms/severity.ts";
+import type { ControllerStatus, LinkStatus, PairStatus } from "../model/status.ts";
+import { type ControllerAlarmName, catalogue } from "./catalogue.ts";
+
+/** Longest that an alarm about a key manager waits before it is cleared, ms. */
+const usualClearMs = 30_000;
+/** A certificate that runs out within this is a major alarm, ms. */
+const urgentMs = 7 * 86_400_000;
+
+export interface ControllerAlarmOptions {
+  readonly flap: FlapLimits;
+  /** How long a key manager is away before it is told, and back before that is over, ms. */
+  readonly kmAway: Duration;
+  readonly machine: MachineRuleOptions;
+  readonly onTransition?: (transition: Transition) => void;
+}
+
+/** Who tries to take part, and who will not be able to much longer. */
+export interface AccessFacts {
+  /** Connections of strangers since the start. */
+  readonly refused: number;
+  /** Components whose last certificate runs out: `application:ID`, and when, ms since 1970 UTC. */
+  readonly expiring: readonly { readonly name: string; readonly to: number }[];
+}
+
+export class ControllerAlarms extends ProgramAlarms<ControllerAlarmName> {
+  #refused = 0;
+  /** Objects that alarms were raised for: what is not there any more is over. */
+  readonly #links = new Set<string>();
+  readonly #pairs = new Set<string>();
+  readonly #components = new Set<string>();
+
+  constructor({ flap, kmAway, machine, onTransition }: ControllerAlarmOptions) {
+    super({
+      catalogue,
+      flap,
+      timing: (name) =>
+        name === "km_away"
+          ? { raiseAfterMs: kmAway, clearAfterMs: Math.min(kmAway, usualClearMs) }
+          : undefined,
+      machine,
+      object: "controller",
+      onTransition,
+    });
+  }
+
+  override restore(
+    saved: readonly AlarmRecord[],
+    exists: (name: ControllerAlarmName, object: string) => boolean,
+    moment: Moment,
+  ): void {
+    super.restore(saved, exists, moment);
+    for (const { name, object } of saved) {
+      if (name === "link_bad") this.#links.add(object);
+      if (name === "no_route") this.#pairs.add(object);
+      if (name === "component_certificate") this.#components.add(object);
+    }
+  }
+
+  /**
+   * The state of now; at least once a second.
+   * @param access who was refused, and whose certificates run out
+   */
+  look(
+    { role, nodes, links, pairs }: ControllerStatus,
+    { refused, expiring }: AccessFacts,
+    moment: Moment,
+  ): void {
+    const leads = role === "active";
+    this.signal("standby", "controller", leads ? "cleared" : "warning", moment);
+    for (const { km, attached, origin, service } of nodes) {
+      const isMissed = !attached && origin === "configured" && service !== "out_of_service";
+      this.signal("km_away", km, isMissed ? "major" : "cleared", moment);
+    }
+    this.#look("link_bad", "major", this.#links, leads ? links.flatMap(badLink) : [], moment);
+    this.#look("no_route", "critical", this.#pairs, leads ? pairs.flatMap(lostPair) : [], moment);
+    const ending = expiring.map(({ name, to }) => {
+      const level = to - moment.wall <= urgentMs ? "major" : "warning";
+      return [name, `until ${new Date(to).toISOString().slice(0, 16)}Z`, level] as const;
+    });
+    this.#look("component_certificate", "warning", this.#components, ending, moment);
+    if (refused > this.#refused) {
+      this.book.occurred("access_refused", "ck", moment, { value: refused });
+    }
+    this.#refused = refused;
+    this.book.tick(moment);
+  }
+
+  /** @param raised all that it holds of, with why, and how bad that is */
+  #look(
+    name: "link_bad" | "no_route" | "component_certificate",
+    usual: Level,
+    known: Set<string>,
+    raised: Raised,
+    moment: Moment,
+  ): void {
+    const now = new Set(raised.map(([object]) => object));
+    for (const object of known) {
+      if (now.has(object)) continue;
+      this.signal(name, object, "cleared", moment);
+      if (this.book.record(`${name}.${object}`) === undefined) known.delete(object);
+    }
+    for (const [object, detail, level = usual] of raised) {
+      known.add(object);
+      this.signal(name, object, level, moment, detail);
+    }
+  }
+
+  /** @param why undefined: it can be written again */
+  store(why: string | undefined, moment: Moment): void {
+    const level = why === undefined ? "cleared" : "critical";
+    this.signal("store_away", "store", level, moment, why);
+  }
+}
+
+type Raised = readonly (readonly [object: string, detail: string, level?: Level])[];
+
+/** What is out of service is meant to be. */
+function badLink({ link, state, service, reason }: LinkStatus): Raised {
+  return state === "bad" && service === "in_service" ? [[link, reason]] : [];
+}
+
+function lostPair({ pair, route, demand, sessions, class: of }: PairStatus): Raised {
+  const isWanted = demand > 0 || sessions > 0;
+  return route.length === 0 && isWanted ? [[pair, `class ${of}`]] : [];
+}

@@ -1,0 +1,399 @@
+/**
+ * The core of a QKDN controller: what key managers and nodes tell comes in; answers, orders and news go out. Time,
+ * chance and everything that lasts are passed in ({@link ControllerWorld}); {@link Controller.tick} is called four
+ * times a second.
+ */
+import { describe, Fault } from "../../base/errors.ts";
+import type { CkCommand, CkMessageOf } from "../../wire/ck/messages.ts";
+import { type CkReason, success } from "../../wire/ck/names.ts";
+import type { Authority } from "../access/issuing.ts";
+import { type ComponentKind, componentName, Repository } from "../access/repository.ts";
+import { Accounts } from "../accounting/accounts.ts";
+import type { ControllerStatus, Service } from "../model/status.ts";
+import type { ControllerPolicy } from "../policy/network.ts";
+import { Classes } from "../policy/terms.ts";
+import { nextHops } from "../routing/next-hop.ts";
+import { Sessions } from "../sessions/sessions.ts";
+import { nameOf } from "../topology/names.ts";
+import { Topology } from "../topology/topology.ts";
+import { Certificates } from "./certificates.ts";
+import { Filling } from "./filling.ts";
+import { News } from "./news.ts";
+import type { CoreParts } from "./parts.ts";
+import { refusal } from "./refusal.ts";
+import { Relays } from "./relays.ts";
+import { Reports } from "./reports.ts";
+import { Routes } from "./routes.ts";
+import { SessionDesk } from "./session-desk.ts";
+import { statusOf } from "./status.ts";
+import {
+  type AccountRecord,
+  type ControllerWorld,
+  type HeardNode,
+  nothingSaved,
+  type Reply,
+  type Saved,
+} from "./world.ts";
+
+export interface ControllerOptions {
+  readonly policy: ControllerPolicy;
+  readonly version: string;
+  readonly world: ControllerWorld;
+  /** Default: none; it issues no certificates then. */
+  readonly authority?: Authority | undefined;
+  /** Default: nothing. */
+  readonly saved?: Saved;
+  /** Default: `active`. */
+  readonly role?: ControllerStatus["role"];
+}
+
+/** Accounts are saved so often; sessions are looked through so often, ms. */
+const flushMs = 60_000;
+const sessionsMs = 1_000;
+
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #parts: CoreParts;
+  readonly #started: number;
+  readonly #routes: Routes;
+  readonly #relays: Relays;
+  /** Of components that are registered. */
+  readonly certificates: Certificates;
+  readonly #filling: Filling;
+  readonly #desk: SessionDesk;
+  readonly #reports: Reports;
+  #role: ControllerStatus["role"];
+  #flushedAt: number;
+  #endedAt: number;
+
+  constructor(options: ControllerOptions) {
+    const { policy, world, saved = nothingSaved(), role = "active" } = options;
+    const { rules } = policy;
+    this.#options = options;
+    this.#started = world.wall();
+    this.#role = role;
+    this.#flushedAt = world.now();
+    this.#endedAt = world.now();
+    const limits = { sessions: rules.sessions, ofApplication: rules.sessionsOfApplication };
+    const periods = { length: rules.accountMs, periods: rules.accountPeriods };
+    this.#parts = {
+      policy,
+      world,
+      topology: new Topology(policy, this.#started),
+      repository: new Repository(policy.access, policy.nodes, saved.access),
+      classes: new Classes(policy.classes, policy.defaultClass),
+      sessions: new Sessions(limits, nameOf),
+      accounts: new Accounts(periods, saved.account, (id, one) => world.save("account", id, one)),
+      news: new News(world),
+      isActive: () => this.#role === "active",
+    };
+    for (const { km, applications = [] } of policy.nodes) {
+      this.#parts.repository.served(km, applications);
+    }
+    for (const [component, { service }] of saved.service) this.#serve(component, service);
+    this.certificates = new Certificates({ ...this.#parts, authority: options.authority }, saved);
+    this.#desk = new SessionDesk(this.#parts, saved.session);
+    const manual = new Map([...saved.routes].map(([pair, { routes }]) => [pair, routes]));
+    this.#routes = new Routes(this.#parts, manual);
+    this.#relays = new Relays(this.#parts, this.#routes);
+    this.#filling = new Filling(this.#parts, this.#routes, this.#relays);
+    this.#reports = new Reports(this.#parts, this.#routes, this.#desk);
+  }
+
+  get role(): ControllerStatus["role"] {
+    return this.#role;
+  }
+
+  /** This controller leads from now on, or another one does. */
+  setRole(role: ControllerStatus["role"]): void {
+    if (role === this.#role) return;
+    this.#role = role;
+    const text = role === "active" ? "leads now" : "stands by";
+    this.#parts.news.tell("leader", this.#options.policy.id, text);
+  }
+
+  /** A KM may connect, by its name in the certificate. @returns why not; undefined: it may */
+  mayAttach(km: string): CkReason | undefined {
+    return this.#parts.repository.mayAttach(km) ? undefined : "unauthorized";
+  }
+
+  /** A KM is connected; it sends its whole state next. */
+  attached(km: string): void {
+    const { topology, world } = this.#parts;
+    const node = topology.nodeOf(km, world.wall());
+    if (node === undefined) return;
+    node.attached = true;
+    node.hasReported = false;
+    node.since = world.wall();
+    this.#routes.forgot(km);
+    this.certificates.forgot(km);
+  }
+
+  /** Its connection is over. @param why one sentence */
+  detached(km: string, why: string): void {
+    const { topology, world, news } = this.#parts;
+    const node = topology.nodes.get(km);
+    if (node === undefined || !node.attached) return;
+    node.attached = false;
+    node.hasReported = false;
+    node.since = world.wall();
+    news.tell("node", km, `not connected any more: ${why}`);
+  }
+
+  /**
+   * A command of an attached KM.
+   * @param reply once, now or later
+   */
+  command(km: string, message: CkCommand, reply: Reply): void {
+    // A registration may be taken back while a connection lasts.
+    if (this.mayAttach(km) !== undefined) return reply(refusal(message, "unauthorized"));
+    if (message.type === "report") return this.#report(km, message, reply);
+    if (this.#role === "standby") return reply(refusal(message, "busy", { standby: true }));
+    switch (message.type) {
+      case "nextHopRequest":
+        return this.#nextHop(km, message, reply);
+      case "relayNotification":
+        return this.#notified(km, message, reply);
+      case "sessionRequest":
+        return this.#desk.requested(km, message, reply);
+      default:
+        return reply(refusal(message, "not_supported"));
+    }
+  }
+
+  /** What a node controller tells on the manager's topics. */
+  heardNode({ node, online, at, alarms, isGone }: HeardNode): void {
+    const { topology } = this.#parts;
+    const told = alarms.map(({ since, ...one }) => {
+      return { ...one, by: "mqtt" as const, since: new Date(since).toISOString() };
+    });
+    this.#routes.judge(topology.heard(node, online, at, told) ?? []);
+    if (isGone) topology.heardNoMore(node);
+  }
+
+  /**
+   * Puts a node (KM ID) or link (`KM1--KM2`) into or out of service.
+   * @param by who wants it
+   * @throws Fault `config.value` if there is none of that name
+   */
+  setService(component: string, service: Service, by: string): void {
+    const { world, news, topology } = this.#parts;
+    if (!this.#serve(component, service)) {
+      throw new Fault("config.value", "there is no node or link of this name", { source: by });
+    }
+    world.save("service", component, { service, by, at: world.wall() });
+    news.tell("service", component, `${service.replaceAll("_", " ")}, by ${by}`);
+    const link = topology.links.get(component);
+    if (link !== undefined) this.#routes.serve(link, service);
+    this.#routes.judge();
+  }
+
+  /**
+   * Routes by hand (Y.3803 §8.2.5 a): the first that can be used is used, and nothing else.
+   * @param routes KM IDs from end to end; undefined: they are computed again
+   * @throws Fault `config.value` if one is no route of the pair
+   */
+  setRoutes(
+    one: string,
+    other: string,
+    routes: readonly (readonly string[])[] | undefined,
+    by: string,
+  ): void {
+    const { world, news } = this.#parts;
+    const [a, b] = one < other ? [one, other] : [other, one];
+    const turned = routes?.map((route) => (route[0] === a ? route : route.toReversed()));
+    for (const route of turned ?? []) {
+      const isOne = route[0] === a && route.at(-1) === b && new Set(route).size === route.length;
+      if (!isOne) throw new Fault("config.value", "not a route of this pair", { source: by });
+    }
+    const name = nameOf(a, b);
+    if (this.#routes.pair(a, b) === undefined) {
+      throw new Fault("config.value", "there are too many pairs", { source: by });
+    }
+    world.save("routes", name, turned && { routes: turned, by, at: world.wall() });
+    news.tell(
+      "policy",
+      name,
+      turned ? `routes set by hand, by ${by}` : `routes computed, by ${by}`,
+    );
+    this.#routes.setManual(name, turned);
+  }
+
+  /** So much is relayed for a pair as soon as that is possible. @param bits 1 to 10¹⁰ @throws Fault `config.value` */
+  orderRelay(one: string, other: string, bits: number, by: string): void {
+    const plan = this.#routes.pair(one, other);
+    const isGood = Number.isSafeInteger(bits) && bits > 0 && bits <= 10_000_000_000;
+    if (plan === undefined || !isGood) {
+      throw new Fault("config.value", "cannot relay so much for this pair", { source: by });
+    }
+    this.#filling.order(plan, bits);
+    this.#parts.news.tell("policy", plan.name, `${bits} bits ordered, by ${by}`);
+  }
+
+  /**
+   * A KM or an application may take part from now on.
+   * @param of an application: its KM and class
+   * @throws Fault `config.value` if a certificate of another would be taken for its own
+   */
+  register(
+    kind: ComponentKind,
+    id: string,
+    by: string,
+    of: { readonly km?: string; readonly class?: string } = {},
+  ): void {
+    this.certificates.checkHolder(kind, id);
+    this.#access(kind, id, { state: "registered", by, ...of });
+  }
+
+  /** It may not any more: a KM is refused, an application's sessions end. */
+  revoke(kind: ComponentKind, id: string, by: string): void {
+    this.#access(kind, id, { state: "revoked", by });
+    if (kind === "application") this.#desk.revoked(id);
+    this.certificates.withdrawn(kind, id, by);
+  }
+
+  #access(
+    kind: ComponentKind,
+    id: string,
+    entry: {
+      readonly state: "registered" | "revoked";
+      readonly by: string;
+      readonly km?: string;
+      readonly class?: string;
+    },
+  ): void {
+    const { world, repository, news } = this.#parts;
+    const saved = { ...entry, at: world.wall() };
+    repository.set(kind, id, saved);
+    world.save("access", componentName(kind, id), saved);
+    const text = entry.state === "registered" ? "registered" : "taken back";
+    news.tell("policy", id, `${kind === "km" ? "key manager" : kind} ${text}, by ${entry.by}`);
+  }
+
+  /** Ends a session at both key managers. @returns false if there is none of this ID */
+  endSession(id: string, by: string): boolean {
+    return this.#desk.end(id, `by ${by}`);
+  }
+
+  /** Who used how much (IMDA RS QKDN §8.1.3), the oldest first. @param since, until ms since 1970 UTC */
+  accounts(since?: number, until?: number): readonly AccountRecord[] {
+    return this.#parts.accounts.records(since, until);
+  }
+
+  /** Four times a second. */
+  tick(): void {
+    const { world, accounts, sessions } = this.#parts;
+    const now = world.now();
+    this.#routes.tick();
+    if (this.#role === "standby") return;
+    this.#filling.tick();
+    if (now - this.#endedAt >= sessionsMs) {
+      this.#endedAt = now;
+      if (sessions.size > 0) this.#desk.tick();
+    }
+    if (now - this.#flushedAt < flushMs) return;
+    this.#flushedAt = now;
+    accounts.flush(world.wall());
+    this.#parts.topology.forgetNodes(world.wall());
+    this.certificates.tick();
+  }
+
+  /** What is not saved yet is, before the end. */
+  flush(): void {
+    this.#parts.accounts.flush(this.#parts.world.wall());
+  }
+
+  status(): ControllerStatus {
+    const { policy, version } = this.#options;
+    return {
+      controller: policy.id,
+      version,
+      started: new Date(this.#started).toISOString(),
+      role: this.#role,
+      mode: policy.mode,
+      ...statusOf(this.#parts, this.#routes),
+      changes: this.#parts.news.kept,
+      alarms: [],
+    };
+  }
+
+  #report(km: string, message: CkMessageOf<"report">, reply: Reply): void {
+    try {
+      if (!this.#reports.heard(km, message)) return reply(refusal(message, "busy"));
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== "ck.message") throw error;
+      this.#parts.news.tell("node", km, `its report was not understood: ${describe(error)}`);
+      return reply(refusal(message, "invalid_message"));
+    }
+    const isStandby = this.#role === "standby";
+    const more = isStandby ? [{ standby: true }] : this.certificates.tell(km);
+    const extension = more.length > 0 && { extension: more };
+    reply({ type: "reportResponse", response: success, ...extension });
+  }
+
+  #nextHop(km: string, message: CkMessageOf<"nextHopRequest">, reply: Reply): void {
+    const destination = this.#destination(km, message);
+    if (destination.why !== undefined) return reply(refusal(message, destination.why));
+    const source = message.sourceKma ?? km;
+    const to = destination.km;
+    const { planner } = this.#routes;
+    const plan = source === to ? undefined : this.#routes.pair(source, to);
+    if (plan !== undefined) plan.usedAt = this.#parts.world.now();
+    const { graph } = planner.tables;
+    const first = plan?.first?.route;
+    const route = source === plan?.a ? first : first?.toReversed();
+    const [me, end] = [graph.numberOf(km), graph.numberOf(to)];
+    const numbers = route?.map((one) => graph.numberOf(one));
+    const hops = me < 0 || end < 0 ? [] : nextHops(planner.tables, me, end, numbers);
+    if (hops.length === 0) return reply(refusal(message, "no_route"));
+    reply({
+      type: "nextHopResponse",
+      ...(message.sourceKma !== undefined && { sourceKma: message.sourceKma }),
+      destinationKma: to,
+      nextKmas: graph.names(hops),
+    });
+  }
+
+  #notified(km: string, message: CkMessageOf<"relayNotification">, reply: Reply): void {
+    const destination = this.#destination(km, message);
+    if (destination.why !== undefined) return reply(refusal(message, destination.why));
+    // Who asks for another is not its source.
+    if (message.sourceKma !== undefined && message.sourceKma !== km) {
+      return reply(refusal(message, "unauthorized"));
+    }
+    if (this.#routes.classOf(nameOf(km, destination.km)).isClosed) {
+      return reply(refusal(message, "unauthorized"));
+    }
+    this.#relays.notified(km, message, destination.km, reply);
+  }
+
+  /** Where a relay is to end. Of both names the KM's counts; the application must be one that may be served. */
+  #destination(
+    me: string,
+    {
+      destinationKma,
+      destinationApp,
+    }: Pick<CkMessageOf<"nextHopRequest">, "destinationKma" | "destinationApp">,
+  ):
+    | { readonly why: CkReason; readonly km?: undefined }
+    | { readonly km: string; readonly why?: undefined } {
+    const { repository, topology } = this.#parts;
+    const application =
+      destinationApp === undefined ? undefined : repository.application(destinationApp);
+    if (destinationApp !== undefined && application === undefined && destinationKma === undefined) {
+      return { why: "unknown_application" };
+    }
+    const km = destinationKma ?? application?.km;
+    if (km === undefined) return { why: "unknown_application" };
+    if (!topology.nodes.has(km) || !topology.nodes.has(me)) return { why: "unknown_kma" };
+    return km === me ? { why: "no_route" } : { km };
+  }
+
+  #serve(component: string, service: Service): boolean {
+    const { nodes, links } = this.#parts.topology;
+    const one = nodes.get(component) ?? links.get(component);
+    if (one === undefined) return false;
+    one.service = service;
+    return true;
+  }
+}

@@ -1,0 +1,128 @@
+/** What a KM reports, to where it belongs: links, applications, what these used, pairs, sessions (`src/wire/ck`). */
+
+import type { CkMessageOf } from "../../wire/ck/messages.ts";
+import { linksIn } from "../../wire/ck/report.ts";
+import { type PairReport, stateIn, type UsageReport } from "../../wire/ck/state.ts";
+import { Counters } from "../accounting/counters.ts";
+import type { Link } from "../topology/link.ts";
+import { nameOf } from "../topology/names.ts";
+import type { CoreParts } from "./parts.ts";
+import type { Routes } from "./routes.ts";
+import type { SessionDesk } from "./session-desk.ts";
+
+/** Counters of key managers that are followed. */
+const mostCounters = 100_000;
+
+export class Reports {
+  readonly #parts: CoreParts;
+  readonly #routes: Routes;
+  readonly #desk: SessionDesk;
+  readonly #counters = new Counters(mostCounters);
+  /** When each link's consumption was counted last, monotonic. */
+  readonly #countedAt = new Map<string, number>();
+
+  constructor(parts: CoreParts, routes: Routes, desk: SessionDesk) {
+    this.#parts = parts;
+    this.#routes = routes;
+    this.#desk = desk;
+  }
+
+  /**
+   * @returns false if there is no room for another KM
+   * @throws Fault `ck.message` if it is not as the profile says; nothing of it is taken then
+   */
+  heard(km: string, message: CkMessageOf<"report">): boolean {
+    const { topology, world } = this.#parts;
+    const links = linksIn(message);
+    const state = stateIn(message);
+    const now = world.now();
+    const wall = world.wall();
+    const node = topology.nodeOf(km, wall);
+    if (node === undefined) return false;
+    node.hasReported = true;
+    if (state.km?.site !== undefined) node.site = state.km.site;
+    this.#applications(km, state.applications, message.whole === true);
+    const concerned: Link[] = [];
+    const told = new Set<string>();
+    for (const one of links) {
+      told.add(one.peer);
+      const link = topology.reported(km, one, now, wall);
+      if (link === undefined) continue;
+      concerned.push(link);
+      this.#made(km, link, one.matched, now, wall);
+    }
+    if (message.whole) concerned.push(...topology.notTold(km, told));
+    this.#routes.judge(concerned);
+    for (const one of state.pairs) this.#pair(km, one, wall);
+    for (const one of state.usage) this.#usage(km, one, wall);
+    for (const one of state.sessions) this.#desk.reported(km, one);
+    return true;
+  }
+
+  #applications(km: string, ids: readonly string[], isWhole: boolean): void {
+    const { topology, repository } = this.#parts;
+    const node = topology.nodes.get(km);
+    if (node === undefined) return;
+    if (isWhole) {
+      repository.notServed(km, node.applications);
+      node.applications.clear();
+    }
+    for (const id of ids) node.applications.add(id);
+    repository.served(km, ids);
+  }
+
+  #pair(km: string, report: PairReport, wall: number): void {
+    if (report.peer === km) return;
+    const { accounts } = this.#parts;
+    this.#routes.reported(km, report);
+    const plan = this.#routes.pair(km, report.peer);
+    if (plan !== undefined && report.routing !== "configuration") {
+      plan.usedAt = this.#parts.world.now();
+    }
+    const { relays, failed, relayed, pads } = report;
+    const values = [relays, failed, relayed, pads];
+    const grown = this.#counters.grown(`pair ${km} ${report.peer}`, values);
+    const [relays_ = 0, failed_ = 0, relayed_ = 0, pads_ = 0] = grown;
+    if (grown.every((one) => one === 0)) return;
+    accounts.add(
+      "pair",
+      nameOf(km, report.peer),
+      { relays: relays_, failed: failed_, relayed: relayed_, consumed: pads_ },
+      wall,
+    );
+  }
+
+  #usage(km: string, report: UsageReport, wall: number): void {
+    const { accounts, topology } = this.#parts;
+    const { applications, peer, keys, bits, refused } = report;
+    const name = `usage ${km} ${peer} ${applications.join("\n")}`;
+    const [newKeys = 0, newBits = 0, newRefused = 0] = this.#counters.grown(name, [
+      keys,
+      bits,
+      refused,
+    ]);
+    if (newKeys === 0 && newBits === 0 && newRefused === 0) return;
+    const node = topology.nodes.get(km);
+    const [master = ""] = applications;
+    const isMaster = node?.serves(master) === true;
+    // What was handed out here was for the application that this KM serves.
+    const object = isMaster ? master : (applications.find((one) => node?.serves(one)) ?? master);
+    const used = { keys: newKeys, bits: newBits, refused: newRefused };
+    accounts.add("application", object, used, wall);
+    // Both ends tell of a key: of a pair it counts where it was asked for first.
+    if (isMaster) accounts.add("pair", nameOf(km, peer), used, wall);
+  }
+
+  /** Both ends tell of a link: the smaller's word counts. */
+  #made(km: string, link: Link, matched: number | undefined, now: number, wall: number): void {
+    if (km !== link.a && link.end(link.a) !== undefined) return;
+    const before = this.#countedAt.get(link.name);
+    this.#countedAt.set(link.name, now);
+    const [made = 0] =
+      matched === undefined ? [] : this.#counters.grown(`link ${km} ${link.name}`, [matched]);
+    const seconds = before === undefined ? 0 : Math.min(60, (now - before) / 1_000);
+    const consumed = Math.round((link.consumption.value ?? 0) * seconds);
+    if (made === 0 && consumed === 0) return;
+    this.#parts.accounts.add("link", link.name, { made, consumed }, wall);
+  }
+}

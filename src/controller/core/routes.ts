@@ -1,0 +1,339 @@
+/**
+ * From the links as they are to the routes of pairs: links are judged, links that stand by take the place of others,
+ * routes follow, and key managers that were given a route are told of another.
+ */
+import { markExtensions } from "../../wire/ck/marks.ts";
+import type { CkMessageOf } from "../../wire/ck/messages.ts";
+import type { PairReport } from "../../wire/ck/state.ts";
+import type { Service } from "../model/status.ts";
+import type { PairPolicy } from "../policy/network.ts";
+import type { ClassTerms } from "../policy/terms.ts";
+import { Graph, scarceCost } from "../routing/graph.ts";
+import type { PairPlan, PairTerms } from "../routing/pair-plan.ts";
+import { Planner, type RouteChange, type Wires } from "../routing/planner.ts";
+import type { Link } from "../topology/link.ts";
+import { nameOf } from "../topology/names.ts";
+import { type CoreParts, newId } from "./parts.ts";
+
+/** Stock may be used up over so long, ms: that part of it counts as what a link can give. */
+const horizonMs = 600_000;
+/** A pair that is not configured, and that was not asked for so long, is forgotten, ms. */
+const idleMs = 900_000;
+/** Averages and hours are looked at so often; key managers are given another of several routes so often, ms. */
+const lookMs = 5_000;
+const turnMs = 10_000;
+/** Nodes of a network in which each link that comes is looked at on its own. */
+const mostAtOnce = 128;
+/** An order without a relay is answered within this, ms. */
+const orderMs = 10_000;
+
+/** What a KM knows of a pair. */
+interface PairEnd {
+  report: PairReport | undefined;
+  /** It asks this controller for routes of the pair. */
+  asks: boolean;
+  /** The route that it was given last, from the pair's smaller end. */
+  given: readonly string[] | undefined;
+}
+
+export class Routes {
+  readonly #planner: Planner;
+  readonly #parts: CoreParts;
+  readonly #configured = new Map<string, PairPolicy>();
+  readonly #manual: Map<string, readonly (readonly string[])[]>;
+  readonly #ends = new Map<string, Map<string, PairEnd>>();
+  /** May a class use a link that not all may: one function each, so that terms that are alike are the same. */
+  readonly #mayUse = new Map<string, PairTerms["mayUse"]>();
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #turnedAt = 0;
+  /** More can be used than routes know of. */
+  #isBetter = false;
+
+  /** @param manual routes that operators set, by pair */
+  constructor(parts: CoreParts, manual: ReadonlyMap<string, readonly (readonly string[])[]>) {
+    this.#parts = parts;
+    this.#manual = new Map(manual);
+    this.#planner = new Planner(parts.policy.rules, this.#wires());
+    for (const one of parts.policy.pairs) {
+      const [a, b] = one.a < one.b ? [one.a, one.b] : [one.b, one.a];
+      const name = nameOf(a, b);
+      const turned = one.routes?.map((route) => (route[0] === a ? route : route.toReversed()));
+      this.#configured.set(name, { ...one, a, b, ...(turned && { routes: turned }) });
+      this.pair(a, b);
+    }
+  }
+
+  /** Routes by the links as they are. */
+  get planner(): Planner {
+    const { topology } = this.#parts;
+    // In a large network many links come at once, and a look at all of them is dear.
+    if (this.#isBetter && topology.nodes.size <= mostAtOnce) this.#rewire();
+    return this.#planner;
+  }
+
+  configured(name: string): PairPolicy | undefined {
+    return this.#configured.get(name);
+  }
+
+  /** The pair of two KMs, which has routes from now on. @returns undefined if there are too many */
+  pair(one: string, other: string): PairPlan | undefined {
+    const { world, policy } = this.#parts;
+    const name = nameOf(one, other);
+    const known = this.planner.plans.get(name);
+    if (known !== undefined) return known;
+    if (this.planner.plans.size >= policy.rules.pairs) return undefined;
+    const [a, b] = one < other ? [one, other] : [other, one];
+    return this.planner.add(name, a, b, this.terms(name), world.now(), world.wall());
+  }
+
+  /** The class that counts for a pair now. */
+  classOf(name: string): ClassTerms {
+    const { classes, sessions, world } = this.#parts;
+    const names = new Set<string | undefined>([this.#configured.get(name)?.class]);
+    for (const session of sessions.ofPair(name)) for (const one of session.classes) names.add(one);
+    return classes.terms(names, world.wall());
+  }
+
+  terms(name: string): PairTerms {
+    const { weight, guaranteed, priority, most, ...rest } = this.classOf(name);
+    const configured = this.#configured.get(name);
+    const manual = this.#manual.get(name) ?? configured?.routes;
+    const mayUse = this.#mayUseOf(rest.name, rest.reserved);
+    return {
+      weight: rest.isClosed ? 0 : weight,
+      guaranteed,
+      priority,
+      most: Math.min(most, configured?.demand ?? Number.POSITIVE_INFINITY),
+      ...(manual !== undefined && { manual }),
+      ...(mayUse !== undefined && { mayUse }),
+    };
+  }
+
+  /** @param routes from its smaller end; undefined: they are computed again */
+  setManual(name: string, routes: readonly (readonly string[])[] | undefined): void {
+    if (routes === undefined) this.#manual.delete(name);
+    else this.#manual.set(name, routes);
+    const plan = this.planner.plans.get(name);
+    if (plan === undefined) return;
+    this.planner.setTerms(plan, this.terms(name));
+    plan.routes = [];
+    this.#rewire();
+  }
+
+  reported(km: string, report: PairReport): void {
+    const end = this.#end(nameOf(km, report.peer), km);
+    end.report = report;
+    if (report.routing === "controller") end.asks = true;
+  }
+
+  /** A KM asked for a route, and is to hear of others. @param given from the pair's smaller end */
+  gave(plan: PairPlan, km: string, given: readonly string[]): void {
+    const end = this.#end(plan.name, km);
+    end.asks = true;
+    end.given = given;
+  }
+
+  reports(name: string): readonly PairReport[] {
+    return [...(this.#ends.get(name)?.values() ?? [])].flatMap(({ report }) => report ?? []);
+  }
+
+  /**
+   * Judges links anew and does what follows.
+   * @param links default: all
+   */
+  judge(links?: Iterable<Link>): void {
+    const { topology, world, news } = this.#parts;
+    const begun = world.now();
+    const changes = topology.judge(begun, links);
+    if (changes.length === 0 && links !== undefined) return;
+    const stands = topology.standIns();
+    for (const link of stands) {
+      const text = link.standsIn
+        ? "put into service: a link that it stands by for failed"
+        : "stands by again";
+      news.tell("service", link.name, text, world.now() - begun);
+      this.serve(link, link.effectiveService);
+    }
+    if (stands.length > 0) changes.push(...topology.judge(begun, stands));
+    for (const { link } of changes) {
+      const { state, reason } = link.judgement;
+      news.tell("link", link.name, reason === "" ? state : `${state}: ${reason}`);
+    }
+    const isOther = changes.some(({ link, wasUsable, before }) => {
+      return (
+        wasUsable !== link.judgement.usable ||
+        (before === "scarce") !== (link.judgement.state === "scarce")
+      );
+    });
+    if (!isOther) return;
+    // What fails changes routes now; what is better, when a route is asked for or in the next turn.
+    const isWorse = changes.some(({ link, wasUsable }) => wasUsable && !link.judgement.usable);
+    if (isWorse) this.#rewire(begun);
+    else this.#isBetter = true;
+  }
+
+  /** Both ends are told whether their link is in service. */
+  serve(link: Link, service: Service): void {
+    for (const [from, to] of [
+      [link.a, link.b],
+      [link.b, link.a],
+    ] as const) {
+      this.#order(from, to, [], { service });
+    }
+  }
+
+  /** What is due: averages, hours, shares, and routes by turns. */
+  tick(): void {
+    const { world } = this.#parts;
+    const now = world.now();
+    this.judge();
+    if (this.#isBetter) this.#rewire();
+    if (now - this.#lookedAt >= lookMs) {
+      this.#lookedAt = now;
+      this.#look(now);
+    }
+    const changes = this.planner.balance(now, world.wall());
+    for (const change of changes) this.#changed(change, "its share grows, or its way is shorter");
+    if (now - this.#turnedAt < turnMs) return;
+    this.#turnedAt = now;
+    for (const plan of this.planner.plans.values()) {
+      if (plan.routes.length > 1) this.#give(plan, plan.choose(now)?.route);
+    }
+  }
+
+  #look(now: number): void {
+    this.planner.resize(this.#wires());
+    for (const plan of [...this.planner.plans.values()]) {
+      const isIdle = now - plan.usedAt > idleMs && !this.#configured.has(plan.name);
+      if (isIdle && !this.#isReported(plan.name)) {
+        this.planner.remove(plan.name);
+        this.#ends.delete(plan.name);
+        continue;
+      }
+      const terms = this.terms(plan.name);
+      if (!alike(terms, plan.terms)) this.planner.setTerms(plan, terms);
+    }
+  }
+
+  #isReported(name: string): boolean {
+    return [...(this.#ends.get(name)?.values() ?? [])].some(({ report }) => report !== undefined);
+  }
+
+  #rewire(begun?: number): void {
+    const { world } = this.#parts;
+    this.#isBetter = false;
+    const changes = this.#planner.rewire(this.#wires(), world.now(), world.wall());
+    for (const change of changes) this.#changed(change, "a link of its way cannot be used", begun);
+  }
+
+  #changed({ plan, before }: RouteChange, why: string, begun?: number): void {
+    const { news, world } = this.#parts;
+    const now = plan.routes.map(({ route }) => route.join(" ")).join(" and ") || "no route";
+    const was = before.map((route) => route.join(" ")).join(" and ") || "no route";
+    const after = begun === undefined ? undefined : world.now() - begun;
+    news.tell("reroute", plan.name, `${now}, before ${was}: ${why}`, after);
+    this.#give(plan, plan.first?.route);
+  }
+
+  /** Key managers that ask for routes of a pair go by this one from now on. */
+  #give(plan: PairPlan, route: readonly string[] | undefined): void {
+    if (route === undefined || this.#parts.policy.mode !== "centralized") return;
+    for (const [km, end] of this.#ends.get(plan.name) ?? []) {
+      if (!end.asks || end.given?.join() === route.join()) continue;
+      const between = route.slice(1, -1);
+      const [other, transit] = km === plan.a ? [plan.b, between] : [plan.a, between.toReversed()];
+      // Between neighbours there is nothing to be relayed.
+      if (transit.length === 0) continue;
+      if (this.#order(km, other, transit, { bits: 0 })) end.given = route;
+    }
+  }
+
+  /** @returns whether it could be sent */
+  #order(
+    km: string,
+    destinationKma: string,
+    transitKmas: readonly string[],
+    marks: { readonly bits?: number; readonly service?: Service },
+  ): boolean {
+    const { topology, world, isActive } = this.#parts;
+    const node = topology.nodes.get(km);
+    // What is ours is for who has shown that it knows it.
+    if (!isActive() || node?.attached !== true || !node.hasReported) return false;
+    const command: CkMessageOf<"relayRequest"> = {
+      type: "relayRequest",
+      sourceKma: km,
+      destinationKma,
+      transitKmas,
+      requestId: newId(world),
+      extension: markExtensions(marks),
+    };
+    // It goes by the old way until it has heard of the new one.
+    world.ask(km, command, orderMs, () => {});
+    return true;
+  }
+
+  #end(name: string, km: string): PairEnd {
+    const ends = this.#ends.get(name) ?? new Map<string, PairEnd>();
+    this.#ends.set(name, ends);
+    const end = ends.get(km) ?? { report: undefined, asks: false, given: undefined };
+    ends.set(km, end);
+    return end;
+  }
+
+  /** A KM begins anew: what it was given may be lost. */
+  forgot(km: string): void {
+    for (const ends of this.#ends.values()) {
+      const end = ends.get(km);
+      if (end !== undefined) end.given = undefined;
+    }
+  }
+
+  #wires(): Wires {
+    const { nodes, links } = this.#parts.topology;
+    const usable = [...links.values()].filter(({ judgement }) => judgement.usable);
+    const names = [...nodes.keys()];
+    const graph = (some: readonly Link[]) =>
+      new Graph(
+        names,
+        some.map((link) => ({
+          a: link.a,
+          b: link.b,
+          capacity: link.capacity(horizonMs),
+          cost: link.judgement.state === "scarce" ? scarceCost : 1,
+        })),
+      );
+    const open = usable.filter(isForAll);
+    const all = graph(usable);
+    return { all, open: open.length === usable.length ? all : graph(open) };
+  }
+
+  #mayUseOf(name: string, reserved: boolean): PairTerms["mayUse"] {
+    const { topology, policy } = this.#parts;
+    const isNamed = policy.links.some(({ ration }) => ration?.classes?.includes(name));
+    if (!reserved && !isNamed) return undefined;
+    const known = this.#mayUse.get(`${name} ${reserved}`);
+    if (known !== undefined) return known;
+    const mayUse = (a: string, b: string) => {
+      const link = topology.linkBetween(a, b);
+      if (link === undefined) return false;
+      if (link.effectiveService === "reserved" && !reserved) return false;
+      return link.policy?.ration?.classes?.includes(name) ?? true;
+    };
+    this.#mayUse.set(`${name} ${reserved}`, mayUse);
+    return mayUse;
+  }
+}
+
+function isForAll(link: Link): boolean {
+  return link.effectiveService !== "reserved" && link.policy?.ration?.classes === undefined;
+}
+
+function alike(one: PairTerms, other: PairTerms): boolean {
+  return (
+    one.weight === other.weight &&
+    one.guaranteed === other.guaranteed &&
+    one.priority === other.priority &&
+    one.most === other.most &&
+    one.mayUse === other.mayUse
+  );
+}

@@ -1,0 +1,222 @@
+/**
+ * Sessions, from request to end (Q.4164 §7.3, §7.4; Q.4160 I.2): the destination's KM is asked before the source's is
+ * answered, both are told the end, and those that are open survive a restart of the controller.
+ */
+import { refusalOf } from "../../wire/ck/check.ts";
+import { markExtensions, marksIn } from "../../wire/ck/marks.ts";
+import type { CkMessageOf } from "../../wire/ck/messages.ts";
+import { type CkReason, reasons, success } from "../../wire/ck/names.ts";
+import type { SessionReport } from "../../wire/ck/state.ts";
+import type { Session } from "../sessions/sessions.ts";
+import { type CoreParts, newId } from "./parts.ts";
+import { refusal } from "./refusal.ts";
+import type { Reply, SavedSession } from "./world.ts";
+
+/** The destination's application is asked, too: ms. */
+const notifyMs = 10_000;
+const endMs = 10_000;
+/** Ends that a KM is told at a time: other commands have room beside them. */
+const mostAsked = 64;
+/** Ends that are remembered. */
+const mostEnded = 10_000;
+
+export class SessionDesk {
+  readonly #parts: CoreParts;
+  /** Sessions that have ended: a KM that was away may still think that one is open. */
+  readonly #ended = new Map<string, Session>();
+  /** Ends that key managers are to be told, and are told now. */
+  readonly #ends = new Map<string, { readonly waiting: Session[]; asked: number }>();
+
+  constructor(parts: CoreParts, saved: ReadonlyMap<string, SavedSession>) {
+    this.#parts = parts;
+    for (const [id, one] of saved) {
+      parts.sessions.add({ ...one, id, classes: this.#classesOf(one), isOpen: true });
+    }
+  }
+
+  /** A KM asks for a session of one of its applications. */
+  requested(km: string, message: CkMessageOf<"sessionRequest">, reply: Reply): void {
+    const { repository, sessions, classes, policy, topology, world } = this.#parts;
+    const refuse = (why: CkReason) => reply(refusal(message, why));
+    const { sourceApp, destinationApp, number } = message;
+    const source = repository.application(sourceApp);
+    if (source === undefined || (source.km !== undefined && source.km !== km)) {
+      return refuse("unauthorized");
+    }
+    const destination = repository.application(destinationApp);
+    const destinationKm = destination?.km;
+    if (destination === undefined || destinationKm === undefined)
+      return refuse("unknown_application");
+    if (
+      !repository.mayTalk(source, destinationApp) ||
+      !repository.mayTalk(destination, sourceApp)
+    ) {
+      return refuse("unauthorized");
+    }
+    if (!classes.isOpen(source.class, world.wall())) return refuse("unauthorized");
+    if (!sessions.hasRoom(sourceApp, source.sessions)) return refuse("busy");
+    if (topology.nodes.get(destinationKm)?.attached !== true) return refuse("no_route");
+    const since = world.wall();
+    const session: Session = {
+      id: newId(world),
+      source: sourceApp,
+      destination: destinationApp,
+      sourceKm: km,
+      destinationKm,
+      since,
+      until: since + policy.rules.sessionMs,
+      ...(number !== undefined && { number }),
+      classes: [source.class, destination.class].flatMap((one) => one ?? []),
+      isOpen: false,
+    };
+    sessions.add(session);
+    this.#notify(session, reply, message);
+  }
+
+  #notify(session: Session, reply: Reply, request: CkMessageOf<"sessionRequest">): void {
+    const { world, sessions } = this.#parts;
+    // How its keys are to come is between the two key managers.
+    const { supply } = marksIn(request);
+    const extension = supply === undefined ? {} : { extension: markExtensions({ supply }) };
+    const told = { ...notification(session), ...extension };
+    world.ask(session.destinationKm, told, notifyMs, (answer) => {
+      // It was ended meanwhile, or another controller leads.
+      const isThere = sessions.get(session.id) === session;
+      const why = answer === undefined ? "timed_out" : refusalOf(answer);
+      if (isThere && why === undefined) {
+        this.#opened(session);
+        return reply({
+          type: "sessionResponse",
+          sessionId: session.id,
+          response: success,
+          destinationKm: session.destinationKm,
+        });
+      }
+      if (isThere) sessions.remove(session.id);
+      // A destination that answered too late may think that it is open.
+      if (why === "timed_out" || !isThere) this.#tellEnd(session, session.destinationKm);
+      reply(refusal(request, reasons.find((one) => one === why) ?? "internal_error"));
+    });
+  }
+
+  #opened(session: Session): void {
+    const { sessions, world, accounts, news } = this.#parts;
+    sessions.opened(session);
+    world.save("session", session.id, saved(session));
+    accounts.add("application", session.source, { sessions: 1 }, world.wall());
+    news.tell("session", session.id, `open: ${session.source} and ${session.destination}`);
+  }
+
+  /** @param by who wants it @returns false if there is none of this ID */
+  end(id: string, by: string): boolean {
+    const { sessions, world, accounts, news } = this.#parts;
+    const session = sessions.remove(id);
+    if (session === undefined) return false;
+    world.save("session", id, undefined);
+    this.#ended.set(id, session);
+    const [oldest] = this.#ended.keys();
+    if (this.#ended.size > mostEnded && oldest !== undefined) this.#ended.delete(oldest);
+    const { source, since } = session;
+    const open = Math.max(0, world.wall() - since) / 1_000;
+    if (session.isOpen) accounts.add("application", source, { session_s: open }, world.wall());
+    news.tell("session", id, `ended: ${by}`);
+    for (const km of [session.sourceKm, session.destinationKm]) this.#tellEnd(session, km);
+    return true;
+  }
+
+  /** What a KM says of its sessions: it ends some, and a controller without memory learns the others. */
+  reported(km: string, report: SessionReport): void {
+    const { sessions, world, policy } = this.#parts;
+    const known = sessions.get(report.id);
+    if (report.ended) {
+      if (known !== undefined) this.end(report.id, `by ${km}`);
+      return;
+    }
+    if (known !== undefined) return;
+    const over = this.#ended.get(report.id);
+    if (over !== undefined) return this.#tellEnd(over, km);
+    const isSource = report.role === "source";
+    const other = isSource ? report.destination : report.source;
+    const otherKm = this.#parts.repository.application(other)?.km;
+    if (otherKm === undefined || !sessions.hasRoom(report.source)) return;
+    const since = world.wall();
+    const [sourceKm, destinationKm] = isSource ? [km, otherKm] : [otherKm, km];
+    const { id, source, destination, number } = report;
+    const one = {
+      source,
+      destination,
+      sourceKm,
+      destinationKm,
+      since,
+      until: since + policy.rules.sessionMs,
+      ...(number !== undefined && { number }),
+    };
+    const session = { ...one, id, classes: this.#classesOf(one), isOpen: true };
+    sessions.add(session);
+    world.save("session", id, one);
+  }
+
+  /** Sessions of an application that was taken back end. */
+  revoked(application: string): void {
+    for (const one of [...this.#parts.sessions.values()]) {
+      if (one.source === application || one.destination === application) {
+        this.end(one.id, "an application was taken back");
+      }
+    }
+  }
+
+  /** Ends what is due. Once a second. */
+  tick(): void {
+    const { sessions, world } = this.#parts;
+    for (const { id } of sessions.due(world.wall())) this.end(id, "its time is over");
+  }
+
+  #classesOf({ source, destination }: SavedSession): readonly string[] {
+    const { repository } = this.#parts;
+    return [source, destination].flatMap((id) => repository.application(id)?.class ?? []);
+  }
+
+  /** A KM that is away learns it when it asks for keys of the session, or by its number. */
+  #tellEnd(session: Session, km: string): void {
+    const line = this.#ends.get(km) ?? { waiting: [], asked: 0 };
+    this.#ends.set(km, line);
+    line.waiting.push(session);
+    this.#tellEnds(km);
+  }
+
+  /** A side may have few commands without an answer (Ck): what is more waits for the answers. */
+  #tellEnds(km: string): void {
+    const { world, topology } = this.#parts;
+    const line = this.#ends.get(km);
+    if (line === undefined) return;
+    const node = topology.nodes.get(km);
+    if (node?.attached !== true || !node.hasReported) line.waiting.length = 0;
+    for (const session of line.waiting.splice(0, mostAsked - line.asked)) {
+      line.asked++;
+      const message = { ...notification(session), extension: markExtensions({ ended: true }) };
+      world.ask(km, message, endMs, () => {
+        line.asked--;
+        this.#tellEnds(km);
+      });
+    }
+    if (line.asked === 0 && line.waiting.length === 0) this.#ends.delete(km);
+  }
+}
+
+function notification(session: Session): CkMessageOf<"sessionNotification"> {
+  const { id, source, destination, sourceKm, number } = session;
+  return {
+    type: "sessionNotification",
+    sourceApp: source,
+    destinationApp: destination,
+    sessionId: id,
+    sourceKm,
+    ...(number !== undefined && { number }),
+  };
+}
+
+function saved(session: Session): SavedSession {
+  const { source, destination, sourceKm, destinationKm, since, until, number } = session;
+  const ends = { source, destination, sourceKm, destinationKm };
+  return { ...ends, since, until, ...(number !== undefined && { number }) };
+}

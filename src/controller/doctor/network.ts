@@ -1,0 +1,51 @@
+/** What a running controller says of its network: key managers, links, routes, alarms. */
+import { type Finding, fail, ok, warn } from "../../ops/doctor/finding.ts";
+import type { Running } from "./subject.ts";
+
+export function checkRole({ status: { role, verdict } }: Running): Finding {
+  const name = ["role", "role"] as const;
+  if (role === "active") return ok(name, "it leads");
+  return warn(name, verdict.text, "nothing is to be done if another controller is meant to lead");
+}
+
+export function checkKms({ status: { nodes } }: Running): Finding {
+  const name = ["kms", "key managers"] as const;
+  const away = nodes.filter(({ attached, origin }) => !attached && origin === "configured");
+  const count = `${nodes.length - away.length} of ${nodes.length} connected`;
+  if (away.length === 0) return ok(name, count);
+  const some = away.slice(0, 5).map(({ km }) => km);
+  const more = away.length > some.length ? `, and ${away.length - some.length} more` : "";
+  const advice =
+    "look at them: qkd-km doctor there; their [controller] and certificate must fit node.NAME.names";
+  return warn(name, `${count}; away: ${some.join(", ")}${more}`, advice);
+}
+
+export function checkLinks({ status: { links } }: Running): Finding[] {
+  const bad = links.filter(({ state, service }) => state === "bad" && service === "in_service");
+  if (bad.length === 0) return [ok(["links", "links"], `${links.length}, none of them bad`)];
+  return bad
+    .slice(0, 10)
+    .map(({ link, reason }) =>
+      warn([`link.${link}`, `link ${link}`], reason, "look at its modules and their nodes"),
+    );
+}
+
+export function checkRoutes({ status: { pairs } }: Running): Finding {
+  const name = ["routes", "routes"] as const;
+  const wanted = pairs.filter(({ demand, sessions }) => demand > 0 || sessions > 0);
+  const lost = wanted.filter(({ route }) => route.length === 0).map(({ pair }) => pair);
+  if (lost.length === 0) return ok(name, `${wanted.length} pairs ask for keys, each has a route`);
+  const shown = lost.slice(0, 5).join(", ");
+  return fail(name, `no route: ${shown}`, "qkd-controller links says why links are not used");
+}
+
+/** Does it complain of something that the other checks do not see? */
+export function checkAlarms({ status: { alarms } }: Running): Finding {
+  const name = ["alarms", "alarms"] as const;
+  const grave = alarms.filter(({ severity }) => ["critical", "major"].includes(severity));
+  if (grave.length === 0) {
+    return ok(name, alarms.length === 0 ? "none is raised" : `${alarms.length} minor`);
+  }
+  const names = grave.slice(0, 10).map(({ alarm, severity }) => `${alarm} (${severity})`);
+  return warn(name, names.join(", "), "qkd-controller alarms says of each what it means");
+}

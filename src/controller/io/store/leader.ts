@@ -1,0 +1,148 @@
+/**
+ * Who leads of several controllers with one database. This one asks for the lock until it has it. One that leads and
+ * loses the database goes on, since no order of two controllers can do harm, until it hears that another has the lock.
+ */
+import { type Clock, every, type Timer } from "../../../base/clock.ts";
+import { describe, Fault } from "../../../base/errors.ts";
+import type { Log } from "../../../base/log.ts";
+import { LogLimit } from "../../../base/log-limit.ts";
+import { nothingSaved, type Saved } from "../../core/world.ts";
+import type { ChangeStatus } from "../../model/status.ts";
+import type { Engine } from "./port.ts";
+
+/** A database with a lock. */
+export interface LockingEngine extends Engine {
+  /** @throws Fault `db.io` */
+  tryLead(): Promise<boolean>;
+  /** @throws Fault `db.io` */
+  alive(): Promise<void>;
+}
+
+export interface LeaderParts {
+  /** @param onEnd once, when the connection is over @throws Fault `db.*` */
+  readonly open: (onEnd: (why: string) => void) => Promise<LockingEngine>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The store cannot be written; undefined: it can again. */
+  readonly onTrouble: (why: string | undefined) => void;
+}
+
+export type OnRole = (
+  role: "active" | "standby",
+  saved: Saved,
+  past: readonly ChangeStatus[],
+) => void;
+
+/** How often the lock is asked for, and the database whether it is there, ms. */
+const lookMs = 1_000;
+const pastChanges = 200;
+
+export class Leader implements Pick<Engine, "write" | "changes"> {
+  readonly #parts: LeaderParts;
+  readonly #limit: LogLimit;
+  #engine: LockingEngine | undefined;
+  #timer: Timer | undefined;
+  #onRole: OnRole = () => {};
+  /** It has the lock on the connection of now. */
+  #locked = false;
+  #leads = false;
+  #looking: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(parts: LeaderParts) {
+    this.#parts = parts;
+    this.#limit = LogLimit.of(parts.log, parts.clock);
+  }
+
+  get leads(): boolean {
+    return this.#leads;
+  }
+
+  start(onRole: OnRole): void {
+    this.#onRole = onRole;
+    this.#look();
+    this.#timer = every(this.#parts.clock, lookMs, () => this.#look());
+  }
+
+  /** @throws Fault `db.*`: also if this controller does not have the lock */
+  async write(...what: Parameters<Engine["write"]>): Promise<void> {
+    if (this.#engine === undefined || !this.#locked) {
+      throw new Fault("db.open", "the controller's database is not there, or another leads");
+    }
+    await this.#engine.write(...what);
+  }
+
+  /** @throws Fault `db.*` */
+  async changes(count: number): Promise<ChangeStatus[]> {
+    if (this.#engine === undefined) {
+      throw new Fault("db.open", "the controller's database is not there");
+    }
+    return this.#engine.changes(count);
+  }
+
+  /** Gives the lock to the next. Never rejects. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#looking;
+    await this.#engine?.close();
+    this.#engine = undefined;
+  }
+
+  #look(): void {
+    this.#looking ??= this.#lookNow()
+      .catch((error: unknown) => {
+        if (!(error instanceof Fault)) throw error;
+        this.#limit.warn("database", "the database is away", { why: describe(error) });
+        this.#parts.onTrouble(describe(error));
+      })
+      .finally(() => {
+        this.#looking = undefined;
+      });
+  }
+
+  async #lookNow(): Promise<void> {
+    const engine = await this.#connected();
+    if (engine === undefined) return;
+    if (this.#locked) await engine.alive();
+    else await this.#ask(engine);
+    this.#parts.onTrouble(undefined);
+  }
+
+  async #connected(): Promise<LockingEngine | undefined> {
+    if (this.#engine !== undefined || this.#isClosed) return this.#engine;
+    let isOver = false;
+    let made: LockingEngine | undefined;
+    const engine = await this.#parts.open((why) => {
+      isOver = true;
+      if (made !== undefined && this.#engine === made) this.#lost(why);
+    });
+    made = engine;
+    if (isOver) return undefined;
+    if (this.#isClosed) return void (await engine.close());
+    this.#engine = engine;
+    return engine;
+  }
+
+  async #ask(engine: LockingEngine): Promise<void> {
+    const got = await engine.tryLead();
+    if (this.#engine !== engine || this.#isClosed) return;
+    this.#locked = got;
+    if (got === this.#leads) return;
+    this.#leads = got;
+    const { log } = this.#parts;
+    if (!got) {
+      log.warn("another controller leads now");
+      return this.#onRole("standby", nothingSaved(), []);
+    }
+    const [saved, past] = [await engine.load(), await engine.changes(pastChanges)];
+    log.info("this controller leads");
+    this.#onRole("active", saved, past);
+  }
+
+  #lost(why: string): void {
+    this.#engine = undefined;
+    this.#locked = false;
+    this.#limit.warn("database", "the connection to the database is over", { why });
+  }
+}

@@ -1,0 +1,35 @@
+/** What a store of the controller must do: records by table and ID, the log of changes, and who leads. */
+
+import type { Saved, SavedTable } from "../../core/world.ts";
+import type { ChangeStatus } from "../../model/status.ts";
+
+/** One record that is written, or removed. */
+export interface Written {
+  readonly table: SavedTable;
+  readonly id: string;
+  /** JSON; undefined: the record is removed. */
+  readonly value: string | undefined;
+}
+
+/** A database, as the store writes to it. */
+export interface Engine {
+  /** As people know it: a file, or `host:port/name`. */
+  readonly name: string;
+  /** @throws Fault `db.*` */
+  load(): Promise<Saved>;
+  /**
+   * One transaction: all of it is durable, or nothing.
+   * @param changes for the log, the oldest first; of it the newest {@link mostChanges} are kept
+   * @throws Fault `db.*`
+   */
+  write(records: readonly Written[], changes: readonly ChangeStatus[]): Promise<void>;
+  /** The newest first. @throws Fault `db.*` */
+  changes(count: number): Promise<ChangeStatus[]>;
+  close(): Promise<void>;
+}
+
+/** Changes that are kept. */
+export const mostChanges = 10_000;
+
+/** Bytes of JSON of one record. */
+export const longestRecord = 16_384;

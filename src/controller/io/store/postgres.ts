@@ -1,0 +1,208 @@
+/**
+ * The store of two controllers: PostgreSQL. One connection does all, and the lock of who leads is that connection's:
+ * when it breaks the server gives the lock to another, and nothing is written under it any more.
+ */
+import pg from "pg";
+import { errorCode, Fault } from "../../../base/errors.ts";
+import type { clientTls } from "../../../host/tls/options.ts";
+import type { Saved } from "../../core/world.ts";
+import type { ChangeStatus } from "../../model/status.ts";
+import { type Engine, mostChanges, type Written } from "./port.ts";
+import { type Row, savedOf } from "./saved.ts";
+
+export interface PostgresOptions {
+  /** A name, an address, or the folder of its Unix socket. */
+  readonly host: string;
+  readonly port: number;
+  readonly name: string;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly tls: ReturnType<typeof clientTls> | undefined;
+  /** The connection is over. Once. */
+  readonly onEnd: (why: string) => void;
+}
+
+/** Grows when an older program could not read what is there. */
+const version = 1;
+/** Of the lock: "QKDN" as a number. Who connects to one database shares one network. */
+const lockKey = 0x514b444e;
+/** A connection is there, and a statement is answered, within this, ms. */
+const answerMs = 4_000;
+/** Records of one statement. */
+const together = 500;
+
+/** The server gives up a controller that is silently gone within some 6 s. */
+const settings = `
+  SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 4;
+  SET tcp_user_timeout = 6000; SET synchronous_commit = on; SET lock_timeout = ${answerMs};
+`;
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS qkd_record (
+    kind text NOT NULL, id text NOT NULL, value text NOT NULL, PRIMARY KEY (kind, id)
+  );
+  CREATE TABLE IF NOT EXISTS qkd_change (number bigserial PRIMARY KEY, value text NOT NULL);
+  CREATE TABLE IF NOT EXISTS qkd_version (version integer PRIMARY KEY);
+`;
+
+export class PostgresEngine implements Engine {
+  readonly name: string;
+  readonly #client: pg.Client;
+  /** Statements one after the other: a transaction is several. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(name: string, client: pg.Client) {
+    this.name = name;
+    this.#client = client;
+  }
+
+  /** @throws Fault `db.*` */
+  static async open(options: PostgresOptions): Promise<PostgresEngine> {
+    const { host, port, name, user, password, tls, onEnd } = options;
+    const shown = `${host}:${port}/${name}`;
+    const client = new pg.Client({
+      ...{ host, port, database: name, user },
+      // A text alone would be sought in the environment and a file of the machine's if it is empty.
+      password: async () => password ?? "",
+      ssl: tls ?? false,
+      connectionTimeoutMillis: answerMs,
+      query_timeout: answerMs,
+      statement_timeout: answerMs,
+      keepAlive: true,
+      application_name: "qkd-controller",
+    });
+    let why = "closed";
+    client.on("error", (error) => {
+      why = codeOf(error);
+    });
+    client.on("end", () => onEnd(why));
+    const engine = new PostgresEngine(shown, client);
+    try {
+      await client.connect();
+      await client.query(settings);
+      await engine.#make();
+      return engine;
+    } catch (error) {
+      await client.end().catch(() => {});
+      if (error instanceof Fault) throw error;
+      const facts = { database: shown, code: codeOf(error) };
+      throw new Fault("db.open", "the controller's database cannot be reached", facts);
+    }
+  }
+
+  /** Takes the lock, if no other has it. @returns whether this controller leads @throws Fault `db.io` */
+  async tryLead(): Promise<boolean> {
+    return this.#act(async (client) => {
+      const { rows } = await client.query("SELECT pg_try_advisory_lock($1) AS got", [lockKey]);
+      return rows[0]?.got === true;
+    });
+  }
+
+  /** Whether the database answers. @throws Fault `db.io` */
+  async alive(): Promise<void> {
+    await this.#act((client) => client.query("SELECT 1"));
+  }
+
+  load(): Promise<Saved> {
+    return this.#act(async (client) => {
+      const { rows } = await client.query(`SELECT kind AS "table", id, value FROM qkd_record`);
+      return savedOf(rows as Row[]);
+    });
+  }
+
+  write(records: readonly Written[], changes: readonly ChangeStatus[]): Promise<void> {
+    return this.#act(async (client) => {
+      await client.query("BEGIN");
+      try {
+        for (let i = 0; i < records.length; i += together) {
+          await put(client, records.slice(i, i + together));
+        }
+        if (changes.length > 0) {
+          const values = [changes.map((change) => JSON.stringify(change))];
+          await client.query("INSERT INTO qkd_change (value) SELECT unnest($1::text[])", values);
+          await client.query(
+            "DELETE FROM qkd_change WHERE number <= (SELECT max(number) FROM qkd_change) - $1",
+            [mostChanges],
+          );
+        }
+        await client.query("COMMIT");
+      } catch (error) {
+        await client.query("ROLLBACK").catch(() => {});
+        throw error;
+      }
+    });
+  }
+
+  changes(count: number): Promise<ChangeStatus[]> {
+    return this.#act(async (client) => {
+      const text = "SELECT value FROM qkd_change ORDER BY number DESC LIMIT $1";
+      const { rows } = await client.query(text, [count]);
+      return rows.map(({ value }) => JSON.parse(value) as ChangeStatus);
+    });
+  }
+
+  /** The lock goes with the connection. */
+  async close(): Promise<void> {
+    await this.#client.end().catch(() => {});
+  }
+
+  /** Two controllers that begin at once make the tables once. */
+  async #make(): Promise<void> {
+    await this.#act(async (client) => {
+      await client.query("BEGIN");
+      await client.query("SELECT pg_advisory_xact_lock($1)", [lockKey + 1]);
+      await client.query(schema);
+      const { rows } = await client.query("SELECT max(version) AS version FROM qkd_version");
+      const found = rows[0]?.version ?? 0;
+      if (found > version) {
+        const facts = { database: this.name, version: found, limit: version };
+        throw new Fault("db.version", "a later version of the program made this", facts);
+      }
+      if (found < version) await client.query("INSERT INTO qkd_version VALUES ($1)", [version]);
+      await client.query("COMMIT");
+    });
+  }
+
+  /** @throws Fault */
+  #act<T>(act: (client: pg.Client) => Promise<T>): Promise<T> {
+    const turn = this.#last.then(async () => {
+      try {
+        return await act(this.#client);
+      } catch (error) {
+        if (error instanceof Fault) throw error;
+        const facts = { database: this.name, code: codeOf(error) };
+        throw new Fault("db.io", "the controller's database cannot be read or written", facts);
+      }
+    });
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+}
+
+async function put(client: pg.Client, records: readonly Written[]): Promise<void> {
+  const kept = records.filter(({ value }) => value !== undefined);
+  const gone = records.filter(({ value }) => value === undefined);
+  const columns = (of: readonly Written[]) => [
+    of.map(({ table }) => table),
+    of.map(({ id }) => id),
+  ];
+  if (kept.length > 0) {
+    await client.query(
+      `INSERT INTO qkd_record (kind, id, value)
+       SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+       ON CONFLICT (kind, id) DO UPDATE SET value = excluded.value`,
+      [...columns(kept), kept.map(({ value }) => value)],
+    );
+  }
+  if (gone.length === 0) return;
+  await client.query(
+    `DELETE FROM qkd_record USING unnest($1::text[], $2::text[]) AS gone (kind, id)
+     WHERE qkd_record.kind = gone.kind AND qkd_record.id = gone.id`,
+    columns(gone),
+  );
+}
+
+/** SQLSTATE, or the system's code: never the text, which may quote what was written. */
+function codeOf(error: unknown): string {
+  return errorCode(error) ?? (/timeout/i.test(String(error)) ? "timeout" : "other");
+}

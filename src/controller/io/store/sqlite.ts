@@ -1,0 +1,139 @@
+/**
+ * The store of one controller: a file of SQLite. Writes are small and few, so they are done on the spot: a sync of the
+ * disk a second at the most.
+ */
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { errorCode, Fault } from "../../../base/errors.ts";
+import type { Saved } from "../../core/world.ts";
+import type { ChangeStatus } from "../../model/status.ts";
+import { type Engine, mostChanges, type Written } from "./port.ts";
+import { type Row, savedOf } from "./saved.ts";
+
+/** Grows when an older program could not read what is there. */
+const version = 1;
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS record (
+    kind TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, id)
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE IF NOT EXISTS change (number INTEGER PRIMARY KEY, value TEXT NOT NULL) STRICT;
+  PRAGMA user_version = ${version};
+`;
+
+export class SqliteEngine implements Engine {
+  readonly name: string;
+  readonly #db: DatabaseSync;
+
+  /**
+   * @param file in a folder that is this process's alone
+   * @throws Fault `db.version`, `db.io`; `db.corrupt` if it is damaged or emptied: who was taken back is not known then
+   */
+  constructor(file: string) {
+    this.name = file;
+    this.#db = this.#act(() => {
+      if (!existsSync(file) && !existsSync(`${file}-wal`)) begin(file);
+      return new DatabaseSync(file);
+    });
+    try {
+      this.#act(() => {
+        const found = this.#db.prepare("PRAGMA user_version").get() as { user_version: number };
+        if (found.user_version > version) {
+          const facts = { file, version: found.user_version, limit: version };
+          throw new Fault("db.version", "a later version of the program made this", facts);
+        }
+        // To SQLite a file of no length is a database without tables.
+        if (found.user_version === 0) {
+          const text =
+            "the controller's file is empty: put a copy back, or move it away to begin anew";
+          throw new Fault("db.corrupt", text, { file });
+        }
+        // A controller that was put out in the middle goes on from the last whole transaction.
+        this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+        const { quick_check: check } = this.#db.prepare("PRAGMA quick_check(1)").get() as {
+          quick_check: string;
+        };
+        if (check !== "ok") throw damaged(file);
+        this.#db.exec(schema);
+      });
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  async load(): Promise<Saved> {
+    return this.#act(() => {
+      const rows = this.#db.prepare(`SELECT kind AS "table", id, value FROM record`).iterate();
+      return savedOf(rows as unknown as Iterable<Row>);
+    });
+  }
+
+  async write(records: readonly Written[], changes: readonly ChangeStatus[]): Promise<void> {
+    this.#act(() => {
+      const db = this.#db;
+      const put = db.prepare("INSERT OR REPLACE INTO record (kind, id, value) VALUES (?, ?, ?)");
+      const remove = db.prepare("DELETE FROM record WHERE kind = ? AND id = ?");
+      const log = db.prepare("INSERT INTO change (value) VALUES (?)");
+      const forget = db.prepare(
+        "DELETE FROM change WHERE number <= (SELECT max(number) FROM change) - ?",
+      );
+      db.exec("BEGIN IMMEDIATE");
+      try {
+        for (const { table, id, value } of records) {
+          if (value === undefined) remove.run(table, id);
+          else put.run(table, id, value);
+        }
+        for (const change of changes) log.run(JSON.stringify(change));
+        if (changes.length > 0) forget.run(mostChanges);
+        db.exec("COMMIT");
+      } catch (error) {
+        if (db.isTransaction) db.exec("ROLLBACK");
+        throw error;
+      }
+    });
+  }
+
+  async changes(count: number): Promise<ChangeStatus[]> {
+    return this.#act(() => {
+      const all = this.#db.prepare("SELECT value FROM change ORDER BY number DESC LIMIT ?");
+      return all.all(count).map(({ value }) => JSON.parse(value as string) as ChangeStatus);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#act(() => this.#db.close());
+  }
+
+  /** @throws Fault */
+  #act<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      const { errcode } = error as { errcode?: number };
+      // SQLITE_CORRUPT and SQLITE_NOTADB.
+      if (errcode === 11 || errcode === 26) throw damaged(this.name);
+      const facts = { file: this.name, code: errorCode(error) ?? "unknown", number: errcode ?? 0 };
+      throw new Fault("db.io", "the controller's file cannot be read or written", facts);
+    }
+  }
+}
+
+/** Makes a file that has its tables from the moment it is there: what is empty later was emptied. */
+function begin(file: string): void {
+  const made = `${file}.new`;
+  rmSync(made, { force: true });
+  const db = new DatabaseSync(made);
+  try {
+    db.exec(`PRAGMA synchronous = FULL; ${schema}`);
+  } finally {
+    db.close();
+  }
+  renameSync(made, file);
+}
+
+function damaged(file: string): Fault {
+  const text = "the controller's file is damaged: put a copy back, or move it away to begin anew";
+  return new Fault("db.corrupt", text, { file });
+}

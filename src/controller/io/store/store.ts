@@ -1,0 +1,132 @@
+/**
+ * What the controller keeps: written together, in order, and never waited for. What was promised to a key manager or
+ * an operator waits for {@link Store.settled}.
+ */
+import type { Clock, Timer } from "../../../base/clock.ts";
+import { describe } from "../../../base/errors.ts";
+import type { Log } from "../../../base/log.ts";
+import type { ControllerWorld } from "../../core/world.ts";
+import type { ChangeStatus } from "../../model/status.ts";
+import { type Engine, longestRecord, type Written } from "./port.ts";
+
+export interface StoreParts {
+  readonly engine: Pick<Engine, "write">;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** It can't be written: told each time; undefined: it can again. */
+  readonly onTrouble: (why: string | undefined) => void;
+}
+
+/** Changes wait so long for others, ms; after a failure it is tried again after this. */
+const gatherMs = 250;
+const retryMs = 2_000;
+/** Records that wait while the database is away; what is more is dropped, the oldest first, and counted. */
+const mostWaiting = 100_000;
+
+export class Store {
+  readonly #parts: StoreParts;
+  readonly #records = new Map<string, Written>();
+  #changes: ChangeStatus[] = [];
+  #timer: Timer | undefined;
+  #writing: Promise<void> | undefined;
+  #isClosed = false;
+  /** Records that were given up because the database was away for too long. */
+  dropped = 0;
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts;
+  }
+
+  /** Records that wait to be written. */
+  get waiting(): number {
+    return this.#records.size + this.#changes.length;
+  }
+
+  readonly save: ControllerWorld["save"] = (table, id, value) => {
+    if (this.#isClosed) return;
+    const text = value === undefined ? undefined : JSON.stringify(value);
+    if (text !== undefined && text.length > longestRecord) {
+      this.#parts.log.error("a record is too long to be kept", { table, limit: longestRecord });
+      return;
+    }
+    const key = `${table} ${id}`;
+    this.#records.delete(key);
+    this.#records.set(key, { table, id, value: text });
+    if (this.#records.size > mostWaiting) {
+      const [oldest = ""] = this.#records.keys();
+      this.#records.delete(oldest);
+      this.dropped++;
+    }
+    this.#soon(gatherMs);
+  };
+
+  /** For the log of changes. */
+  told(change: ChangeStatus): void {
+    if (this.#isClosed) return;
+    this.#changes.push(change);
+    if (this.#changes.length > mostWaiting) {
+      this.#changes.shift();
+      this.dropped++;
+    }
+    this.#soon(gatherMs);
+  }
+
+  /** Another controller leads: what waits is given up. */
+  drop(): void {
+    this.#records.clear();
+    this.#changes = [];
+  }
+
+  /** Resolves when what was given so far is durable, or cannot be written now. Never rejects. */
+  async settled(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    await this.#writing;
+    await this.#write();
+  }
+
+  /** Writes what waits, and takes no more. Never rejects. */
+  async close(): Promise<void> {
+    await this.settled();
+    this.#isClosed = true;
+    this.#timer?.cancel();
+  }
+
+  #soon(ms: number): void {
+    this.#timer ??= this.#parts.clock.after(ms, () => {
+      this.#timer = undefined;
+      void this.#write();
+    });
+  }
+
+  async #write(): Promise<void> {
+    if (this.#writing !== undefined) return this.#writing;
+    if (this.waiting === 0) return undefined;
+    this.#writing = this.#writeNow().finally(() => {
+      this.#writing = undefined;
+      if (this.waiting > 0 && !this.#isClosed) this.#soon(retryMs);
+    });
+    return this.#writing;
+  }
+
+  async #writeNow(): Promise<void> {
+    const { engine, onTrouble, log } = this.#parts;
+    const records = [...this.#records.values()];
+    const changes = this.#changes;
+    this.#records.clear();
+    this.#changes = [];
+    try {
+      await engine.write(records, changes);
+      onTrouble(undefined);
+    } catch (error) {
+      // What came meanwhile is newer.
+      for (const one of records) {
+        const key = `${one.table} ${one.id}`;
+        if (!this.#records.has(key)) this.#records.set(key, one);
+      }
+      this.#changes = [...changes, ...this.#changes];
+      log.warn("nothing can be kept", { why: describe(error), waiting: this.waiting });
+      onTrouble(describe(error));
+    }
+  }
+}

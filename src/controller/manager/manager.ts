@@ -1,0 +1,113 @@
+/** A controller towards its manager: inventory, the network as a whole, what routing makes of links, figures. */
+import type { AlarmView } from "../../ops/alarms/view.ts";
+import type { CommandPort } from "../../ops/commands/port.ts";
+import { type LinkOptions, ManagerLink, type Message, type Offer } from "../../ops/manager/link.ts";
+import { kindOf } from "../alarms/catalogue.ts";
+import type { ControllerStatus } from "../model/status.ts";
+import * as payloads from "./payloads.ts";
+import { topicNames, topics } from "./topics.ts";
+
+export interface ControllerManagerOptions extends Omit<LinkOptions, "streams"> {
+  readonly controllerId: string;
+  /** Tells configurations apart; not a secret. */
+  readonly configurationDigest: string;
+}
+
+/** What the manager gets to see, and whom its commands go to. */
+export interface ControllerSubjects {
+  readonly status: () => ControllerStatus;
+  readonly alarms: AlarmView;
+  readonly commands?: CommandPort;
+}
+
+export class ControllerManager extends ManagerLink {
+  readonly #options: ControllerManagerOptions;
+  readonly #names: ReturnType<typeof topicNames>;
+  readonly #facts: payloads.ControllerFacts;
+  readonly #started: number;
+  /** What was told, by topic. */
+  readonly #told = new Map<string, string>();
+  #subjects: ControllerSubjects | undefined;
+
+  constructor(options: ControllerManagerOptions) {
+    const { controllerId, base, boot, softwareVersion, clock } = options;
+    const names = topicNames(base, controllerId);
+    super(options, { id: controllerId, names, kindOf });
+    this.#options = options;
+    this.#names = names;
+    this.#started = clock.now();
+    this.#facts = { controller: controllerId, boot, version: softwareVersion };
+  }
+
+  /** Whose view the manager gets, from now on until {@link stop}. */
+  show(subjects: ControllerSubjects): void {
+    const { alarms, commands } = subjects;
+    this.#subjects = subjects;
+    this.look(subjects.status());
+    this.begin({ alarms, ...(commands && { commands }) });
+  }
+
+  /** The state of now, once a second: what changed is told at once. */
+  look(status: ControllerStatus): void {
+    const changed: Message[] = [];
+    for (const message of this.#statesOf(status)) {
+      const text = JSON.stringify(message.payload);
+      if (this.#told.get(message.topic) === text) continue;
+      this.#told.set(message.topic, text);
+      changed.push(message);
+    }
+    if (changed.length > 0) this.retain(() => changed);
+  }
+
+  protected override online(now: number): object {
+    return payloads.online(this.#facts, now);
+  }
+
+  protected override offline(reason: string, now?: number): object {
+    return payloads.offline(this.#facts, reason, now);
+  }
+
+  protected override states(): Iterable<Message> {
+    const { configurationDigest } = this.#options;
+    const status = this.#subjects?.status();
+    const inventory = payloads.inventory(this.#facts, {
+      configuration_digest: configurationDigest,
+      mode: status?.mode ?? "",
+      commands: this.available,
+    });
+    return [
+      { topic: this.#names.inventory, kind: topics.inventory, payload: inventory },
+      ...(status === undefined ? [] : this.#statesOf(status)),
+    ];
+  }
+
+  #statesOf(status: ControllerStatus): Message[] {
+    const { boot } = this.#options;
+    return [
+      {
+        topic: this.#names.network,
+        kind: topics.network,
+        payload: payloads.network(boot, status),
+      },
+      ...status.links.map((link) => ({
+        topic: this.#names.link(link.link),
+        kind: topics.link,
+        payload: payloads.linkState(boot, link),
+      })),
+    ];
+  }
+
+  protected override report(offer: Offer): void {
+    const { clock, boot, outbox } = this.#options;
+    const status = this.#subjects?.status();
+    if (status === undefined) return;
+    const dropped = {
+      dropped_telemetry: this.droppedTelemetry,
+      dropped_events: outbox.dropped,
+      waiting_events: outbox.length,
+    };
+    const uptime = Math.floor((clock.now() - this.#started) / 1_000);
+    const payload = payloads.telemetry(boot, status, dropped, uptime, clock.wall());
+    offer({ topic: this.#names.telemetry, kind: topics.telemetry, payload });
+  }
+}

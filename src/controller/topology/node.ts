@@ -1,0 +1,66 @@
+/** A key manager and the node around it: configured, or learnt from reports and topics. */
+import type { NodeStatus, Service, ToldAlarm } from "../model/status.ts";
+import type { NodePolicy } from "../policy/network.ts";
+
+interface HeardController {
+  readonly online: boolean;
+  /** ms since 1970 UTC */
+  readonly at: number;
+  readonly alarms: readonly ToldAlarm[];
+}
+
+export class NetworkNode {
+  readonly km: string;
+  readonly policy: NodePolicy | undefined;
+  service: Service;
+  attached = false;
+  /** Only others told of it: key managers that name it as their peer, or a broker's client. */
+  isHearsay: boolean;
+  /** ms since 1970 UTC */
+  since: number;
+  /** It reported since it attached. */
+  hasReported = false;
+  /** As its KM reports them. */
+  readonly applications = new Set<string>();
+  readonly controllers = new Map<string, HeardController>();
+  site: string | undefined;
+
+  constructor(km: string, since: number, policy?: NodePolicy) {
+    this.km = km;
+    this.policy = policy;
+    this.isHearsay = policy === undefined;
+    this.since = since;
+    this.service = policy?.service ?? "in_service";
+  }
+
+  /** It serves this application. */
+  serves(application: string): boolean {
+    return (
+      this.applications.has(application) ||
+      this.policy?.applications?.includes(application) === true
+    );
+  }
+
+  /** @param wall ms since 1970 UTC */
+  status(wall: number): NodeStatus {
+    const { policy } = this;
+    const applications = new Set([...(policy?.applications ?? []), ...this.applications]);
+    return {
+      km: this.km,
+      name: policy?.name ?? this.km,
+      site: policy?.site ?? this.site ?? "",
+      ...(policy?.place !== undefined && { place: policy.place }),
+      service: this.service,
+      origin: policy === undefined ? "learnt" : "configured",
+      attached: this.attached,
+      since: new Date(this.since).toISOString(),
+      applications: [...applications].sort(),
+      controllers: [...this.controllers].map(([node, { online, at }]) => ({
+        node,
+        online,
+        age_s: Math.max(0, Math.floor((wall - at) / 1_000)),
+      })),
+      alarms: [...this.controllers.values()].flatMap(({ alarms }) => alarms),
+    };
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * All nodes and links that are known, configured or learnt, and which links may carry relays now. What is learnt is
+ * bounded; what is configured is always there.
+ */
+import type { LinkReport } from "../../wire/ck/report.ts";
+import type { Service, ToldAlarm } from "../model/status.ts";
+import type { ControllerPolicy } from "../policy/network.ts";
+import { Link } from "./link.ts";
+import { nameOf } from "./names.ts";
+import { NetworkNode } from "./node.ts";
+
+/** A link is judged otherwise than before. */
+export interface LinkChange {
+  readonly link: Link;
+  readonly wasUsable: boolean;
+  readonly before: string;
+}
+
+export type TopologyPolicy = Pick<ControllerPolicy, "nodes" | "links" | "rules">;
+
+export class Topology {
+  readonly nodes = new Map<string, NetworkNode>();
+  readonly links = new Map<string, Link>();
+  readonly #policy: TopologyPolicy;
+  /** Links of a node, by the other end. */
+  readonly #around = new Map<string, Map<string, Link>>();
+  /** Modules of several nodes may have the same name. */
+  readonly #linksOfModule = new Map<string, Link[]>();
+  readonly #kmOfController = new Map<string, string>();
+
+  /** @param wall ms since 1970 UTC */
+  constructor(policy: TopologyPolicy, wall: number) {
+    this.#policy = policy;
+    for (const one of policy.nodes) {
+      this.nodes.set(one.km, new NetworkNode(one.km, wall, one));
+      for (const node of one.controllers ?? []) this.#kmOfController.set(node, one.km);
+    }
+    for (const one of policy.links) {
+      for (const km of [one.a, one.b]) {
+        if (!this.nodes.has(km)) this.nodes.set(km, new NetworkNode(km, wall, { km }));
+      }
+      const link = this.#add(new Link(one.a, one.b, policy.rules, one));
+      for (const module of one.modules ?? []) {
+        this.#linksOfModule.set(module, [...(this.#linksOfModule.get(module) ?? []), link]);
+      }
+    }
+  }
+
+  linkBetween(a: string, b: string): Link | undefined {
+    return this.#around.get(a)?.get(b);
+  }
+
+  linksOf(km: string): Iterable<Link> {
+    return this.#around.get(km)?.values() ?? [];
+  }
+
+  /** That of a KM which is here itself. @returns undefined if there are too many already */
+  nodeOf(km: string, wall: number): NetworkNode | undefined {
+    const isFull = this.nodes.size >= this.#policy.rules.nodes;
+    if (isFull && !this.nodes.has(km)) this.#forgetHearsay();
+    const node = this.#heardOf(km, wall);
+    if (node !== undefined) node.isHearsay = false;
+    return node;
+  }
+
+  /** One that others tell of. @returns undefined if there are too many already */
+  #heardOf(km: string, wall: number): NetworkNode | undefined {
+    const known = this.nodes.get(km);
+    if (known !== undefined || this.nodes.size >= this.#policy.rules.nodes) return known;
+    const node = new NetworkNode(km, wall);
+    this.nodes.set(km, node);
+    return node;
+  }
+
+  /** What may be made up takes no place of a KM that is here. */
+  #forgetHearsay(): void {
+    for (const { km, isHearsay, service } of this.nodes.values()) {
+      if (!isHearsay || service !== "in_service") continue;
+      this.nodes.delete(km);
+      for (const link of [...this.linksOf(km)]) this.#forget(link);
+      return;
+    }
+  }
+
+  /**
+   * What a KM reports of a link.
+   * @param now monotonic, ms @param wall ms since 1970 UTC
+   * @returns undefined if it is one too many, or one with itself
+   */
+  reported(km: string, report: LinkReport, now: number, wall: number): Link | undefined {
+    if (report.peer === km) return undefined;
+    let link = this.linkBetween(km, report.peer);
+    if (link === undefined) {
+      if (this.links.size >= this.#policy.rules.links) return undefined;
+      // IDs may have `--` in them: "a" to "b--c" is no word about "a--b" to "c".
+      if (this.links.has(nameOf(km, report.peer))) return undefined;
+      if (this.#heardOf(report.peer, wall) === undefined) return undefined;
+      link = this.#add(new Link(km, report.peer, this.#policy.rules));
+    }
+    link.reported(km, report, now, new Date(wall).toISOString());
+    return link;
+  }
+
+  /** A whole report has ended: links of this KM that were not in it are not there at its end. */
+  notTold(km: string, told: ReadonlySet<string>): Link[] {
+    const gone: Link[] = [];
+    for (const [peer, link] of this.#around.get(km) ?? []) {
+      if (told.has(peer) || link.end(km) === undefined) continue;
+      link.gone(km);
+      gone.push(link);
+    }
+    return gone;
+  }
+
+  /** A node controller's word. @returns the links that it concerns; undefined: it is one too many */
+  heard(
+    node: string,
+    online: boolean,
+    at: number,
+    alarms: readonly (ToldAlarm & { readonly module?: string | undefined })[],
+  ): readonly Link[] | undefined {
+    const place = this.#heardOf(this.#kmOfController.get(node) ?? node, at);
+    if (place === undefined) return undefined;
+    const plain = alarms.map(({ name, severity, by, since }) => ({ name, severity, by, since }));
+    place.controllers.set(node, { online, at, alarms: plain });
+    const ofLink = new Map<Link, ToldAlarm[]>();
+    for (const [i, { module }] of alarms.entries()) {
+      const link = module === undefined ? undefined : this.#linkOf(module, node);
+      const alarm = plain[i];
+      if (link !== undefined && alarm !== undefined) {
+        ofLink.set(link, [...(ofLink.get(link) ?? []), alarm]);
+      }
+    }
+    const concerned: Link[] = [];
+    for (const link of this.links.values()) {
+      const told = ofLink.get(link);
+      if (told !== undefined) link.heard.set(node, told);
+      else if (!link.heard.delete(node)) continue;
+      concerned.push(link);
+    }
+    return concerned;
+  }
+
+  /** A node controller is none any more. */
+  heardNoMore(node: string): void {
+    const km = this.#kmOfController.get(node) ?? node;
+    const place = this.nodes.get(km);
+    place?.controllers.delete(node);
+    if (place !== undefined && place.controllers.size === 0) this.#forgetNode(place);
+  }
+
+  /** Forgets nodes that were learnt from topics alone, and were offline for a day: who writes to a broker can make some. */
+  forgetNodes(wall: number): void {
+    for (const node of [...this.nodes.values()]) {
+      const all = [...node.controllers.values()];
+      if (all.length === 0 || all.some(({ online, at }) => online || wall - at < offlineMs))
+        continue;
+      this.#forgetNode(node);
+    }
+  }
+
+  /** What is configured, connected, or at the end of a link stays. */
+  #forgetNode({ km, policy, attached }: NetworkNode): void {
+    const isPlain = policy === undefined && !attached && (this.#around.get(km)?.size ?? 0) === 0;
+    if (isPlain) this.nodes.delete(km);
+  }
+
+  /** The link that a node controller's module is of: at the node where that one stands, as far as that is known. */
+  #linkOf(module: string, node: string): Link | undefined {
+    const links = this.#linksOfModule.get(module) ?? [];
+    const km = this.#kmOfController.get(node);
+    if (km !== undefined) return links.find(({ a, b }) => a === km || b === km);
+    return links.length === 1 ? links[0] : undefined;
+  }
+
+  /** Judges links anew; links that are not there any more are forgotten. @param links default: all */
+  judge(now: number, links: Iterable<Link> = this.links.values()): LinkChange[] {
+    const changes: LinkChange[] = [];
+    for (const link of [...links]) {
+      const { usable, state } = link.judgement;
+      const around = { service: link.effectiveService, outOfService: this.#endNotInService(link) };
+      if (link.judge(now, around)) changes.push({ link, wasUsable: usable, before: state });
+      if (link.isGone) this.#forget(link);
+    }
+    return changes;
+  }
+
+  /** Links that stand by take the place of those that failed, and step back when all of these are good again. */
+  standIns(): Link[] {
+    const changed: Link[] = [];
+    for (const link of this.links.values()) {
+      const { standbyFor = [] } = link.policy ?? {};
+      if (link.service !== "standby") continue;
+      const isNeeded = standbyFor.some((name) => {
+        const other = this.links.get(name);
+        // One that an operator took out is missing as well; what nothing was heard of yet may be about to come.
+        return other !== undefined && !other.judgement.usable && other.judgement.reason !== unheard;
+      });
+      if (isNeeded === link.standsIn) continue;
+      link.standsIn = isNeeded;
+      changed.push(link);
+    }
+    return changed;
+  }
+
+  #endNotInService(link: Link): string | undefined {
+    return [link.a, link.b].find((km) => {
+      const service: Service = this.nodes.get(km)?.service ?? "in_service";
+      return service === "out_of_service" || service === "standby";
+    });
+  }
+
+  #add(link: Link): Link {
+    this.links.set(link.name, link);
+    for (const [from, to] of [
+      [link.a, link.b],
+      [link.b, link.a],
+    ] as const) {
+      const around = this.#around.get(from) ?? new Map<string, Link>();
+      this.#around.set(from, around.set(to, link));
+    }
+    return link;
+  }
+
+  #forget(link: Link): void {
+    this.links.delete(link.name);
+    this.#around.get(link.a)?.delete(link.b);
+    this.#around.get(link.b)?.delete(link.a);
+  }
+}
+
+/** A node that was learnt from topics is remembered for so long after it went offline, ms. */
+const offlineMs = 86_400_000;
+const unheard = "no report yet";

@@ -1,0 +1,122 @@
+/**
+ * The store that is configured, and with it who leads: with a file in the state folder there is one controller, with
+ * PostgreSQL it is the one that has the lock.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import { readNamed } from "../../host/config/named-file.ts";
+import { firstLine } from "../../host/config/password.ts";
+import { clientTls } from "../../host/tls/options.ts";
+import type { ControllerTable, DatabaseTable } from "../config/tables.ts";
+import { nothingSaved, type Saved } from "../core/world.ts";
+import { Leader, type OnRole } from "../io/store/leader.ts";
+import { SqliteEngine } from "../io/store/sqlite.ts";
+import { Store } from "../io/store/store.ts";
+import type { ChangeStatus, ControllerStatus } from "../model/status.ts";
+
+export interface LeadingParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The store can't be written; undefined: it can again. */
+  readonly onTrouble: (why: string | undefined) => void;
+}
+
+export interface Leading {
+  readonly store: Store;
+  /** Of before the start. */
+  readonly saved: Saved;
+  /** The newest first. */
+  readonly past: readonly ChangeStatus[];
+  readonly role: ControllerStatus["role"];
+  /** Told from now on when another leads, or this one: with what the leader before kept. */
+  start(onRole: OnRole): void;
+  /** The newest first. @throws Fault `db.*` */
+  changes(count: number): Promise<ChangeStatus[]>;
+  /** Writes what waits. Never rejects. */
+  close(): Promise<void>;
+}
+
+export interface LeadingTables {
+  readonly controller: ControllerTable;
+  readonly database?: DatabaseTable | undefined;
+}
+
+/** Changes of before the start that are shown. */
+const pastChanges = 200;
+
+/** @throws Fault `db.*` if the file cannot be used; a database may come later */
+export function openLeading(
+  { controller, database }: LeadingTables,
+  parts: LeadingParts,
+): Promise<Leading> {
+  return database === undefined
+    ? alone(`${controller.state_dir}/controller.db`, parts)
+    : together(database, parts);
+}
+
+async function alone(file: string, { clock, log, onTrouble }: LeadingParts): Promise<Leading> {
+  const engine = new SqliteEngine(file);
+  const store = new Store({ engine, clock, log, onTrouble });
+  return {
+    store,
+    saved: await engine.load(),
+    past: await engine.changes(pastChanges),
+    role: "active",
+    start: () => {},
+    changes: async (count) => {
+      await store.settled();
+      return engine.changes(count);
+    },
+    close: async () => {
+      await store.close();
+      await engine.close();
+    },
+  };
+}
+
+async function together(database: DatabaseTable, parts: LeadingParts): Promise<Leading> {
+  const { clock, log, onTrouble } = parts;
+  const { host, port, name, user, password_file: file, ca, server_name = host } = database;
+  const open = async (onEnd: (why: string) => void) => {
+    // Loaded only where it is configured.
+    const { PostgresEngine } = await import("../io/store/postgres.ts");
+    const read = (path: string) =>
+      readNamed(path, "db.open", "file for the database cannot be read");
+    const password = file && firstLine(read(file).toString());
+    const tls = ca && clientTls({ ca: read(ca).toString() }, server_name, () => clock.wall());
+    const options = { host, port, name, user, onEnd };
+    return PostgresEngine.open({
+      ...options,
+      password: password || undefined,
+      tls: tls || undefined,
+    });
+  };
+  const leader = new Leader({ open, clock, log, onTrouble });
+  const store = new Store({
+    engine: leader,
+    clock,
+    log,
+    // While another leads it is that one's to write.
+    onTrouble: (why) => leader.leads && onTrouble(why),
+  });
+  return {
+    store,
+    saved: nothingSaved(),
+    past: [],
+    role: "standby",
+    start: (onRole) =>
+      leader.start((role, ...told) => {
+        // What this one would still write is older than what the other kept.
+        if (role === "standby") store.drop();
+        onRole(role, ...told);
+      }),
+    changes: async (count) => {
+      if (leader.leads) await store.settled();
+      return leader.changes(count);
+    },
+    close: async () => {
+      await store.close();
+      await leader.close();
+    },
+  };
+}
