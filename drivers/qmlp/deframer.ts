@@ -66,6 +66,8 @@ export class Deframer {
   #append(chunk: Buffer, start: number, end: number): boolean {
     if (this.#partialLength + end - start > this.#partial.length) {
       this.bad++;
+      // It may be key all the same.
+      this.#partial.fill(0, 0, this.#partialLength);
       this.#partialLength = 0;
       this.#skipping = true;
       return false;

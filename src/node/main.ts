@@ -13,12 +13,16 @@ import { Progress } from "../host/life/progress.ts";
 import { retryUntilReady } from "../host/life/retry-until-ready.ts";
 import { stopRequested } from "../host/life/signals.ts";
 import { supervise } from "../host/life/supervisor.ts";
+import { tellHealth } from "../host/life/tell-health.ts";
 import { ledgerWaits } from "../host/life/waits.ts";
 import { type Machine, thisMachine } from "../host/machine.ts";
 import { runDaemon } from "../ops/daemon/run.ts";
 import type { LogRing } from "../ops/local/log-ring.ts";
+import { startRenewal } from "../ops/renewal/open.ts";
 import { siteStatus } from "../ops/site/told.ts";
 import { openUpdates, standardPlaces } from "../ops/update/appliance.ts";
+import { readImage } from "../ops/update/image.ts";
+import { renewalTables } from "./config/certificates.ts";
 import type { Config } from "./config/load.ts";
 import type { ConfigReaders } from "./config/readers.ts";
 import type { Ledger } from "./keys/ports.ts";
@@ -32,7 +36,7 @@ import { lostGeneration } from "./state/lost-state.ts";
 import { openStateDirectory } from "./state/state-directory.ts";
 import { crashFile, holdBack } from "./wiring/crashes.ts";
 import { reloadCertificates, watchAll } from "./wiring/credentials.ts";
-import { healthLine, tellHealth } from "./wiring/health.ts";
+import { healthLine } from "./wiring/health.ts";
 import { keptBackPorts } from "./wiring/kept-back.ts";
 import { Kms } from "./wiring/kms.ts";
 import { Telling } from "./wiring/kq2.ts";
@@ -200,6 +204,7 @@ async function build(
   const places = standardPlaces(process.env.RUNTIME_DIRECTORY);
   const updates = openUpdates(config, places, { clock, log, onEvent });
   const site = siteStatus(process.env);
+  const image = readImage();
   const ports: MorePorts = {
     reloadCertificates: reload,
     clearTamper: (by: string) => panel.guard.clear(by),
@@ -217,6 +222,7 @@ async function build(
     more: ports,
     updates,
     site,
+    image,
     panel: () => panel.shown(),
     kmsTold: () => telling.told(),
     keyExchanges: server && (() => server.keyExchanges),
@@ -259,6 +265,14 @@ async function build(
       notify.ready();
       node.begun = true;
     }
+    const renewal = startRenewal(renewalTables(config), {
+      ...{ clock, random, files },
+      tell: (name, why) => monitoring.watch.renewal(name, why),
+      // What cannot be read has been told of.
+      onRenewed: () => void reload().catch((error) => log.warn(describe(error))),
+      log: log.child("est"),
+    });
+    house.defer(() => renewal?.stop());
     const supervision = supervise({ progress, notify, clock, log });
     house.defer(() => supervision.cancel());
     const trimming = trimMemory(processMemory, clock, log.child("memory"));

@@ -40,11 +40,14 @@ const roles = {
 function lines({ certificates }: Certificates, paint: Paint, width: number): string[] {
   if (certificates.length === 0) return ["the configuration names no certificate"];
   const times = timesOf(
-    certificates.flatMap(({ not_after = [], this_update = [] }) => [not_after, this_update].flat()),
+    certificates.flatMap(({ not_after = [], not_before = [], this_update = [] }) =>
+      [not_after, not_before, this_update].flat(),
+    ),
   );
   const moment = times.show;
   const shown = certificates.flatMap((one) => {
     const { days, subject, issuer, names, problem, note, key_matches, entries, this_update } = one;
+    const since = this_update ?? one.not_before;
     const end = one.not_after ?? one.next_update ?? "";
     const left = days === undefined ? "" : `${moment(end)}, ${remaining(days)}`;
     // How long a list lives is its CA's habit: that it runs out is told by its problem, and by alarms.
@@ -56,7 +59,7 @@ function lines({ certificates }: Certificates, paint: Paint, width: number): str
       ...(subject === undefined ? [] : [["for", tidy(subject)] as const]),
       ...(names === undefined ? [] : [["names", tidy(names)] as const]),
       ...(issuer === undefined ? [] : [["from", tidy(issuer)] as const]),
-      ...(this_update === undefined ? [] : [["since", moment(this_update)] as const]),
+      ...(since === undefined ? [] : [["since", moment(since)] as const]),
       ...(left === "" ? [] : [["until", until] as const]),
       ...(entries === undefined ? [] : [["takes back", counted(entries, "certificate")] as const]),
       ...(key_matches === true ? [["key", "belongs to it"] as const] : []),

@@ -5,7 +5,7 @@
 import { allOptions, findCommand } from "./commands.ts";
 
 export interface Typed {
-  readonly program: "qkd-node" | "journalctl" | "networkctl";
+  readonly program: "qkd-node" | "qkd-km" | "journalctl" | "networkctl";
   readonly args: readonly string[];
   /** It asks before it does something: it is given what is typed. */
   readonly asks: boolean;
@@ -48,6 +48,7 @@ const allowed: Readonly<Record<string, Allowed>> = {
 
 /** Of the machine, beside `qkd-node`. */
 const machine = {
+  km: "the key manager on this machine: km status, doctor, links, keys, apps, alarms",
   journal: "the journal of the whole machine: -n N, --follow",
   network: "ports, addresses and names",
 } as const;
@@ -65,6 +66,7 @@ export function understand(line: string): Understood {
   const [name = "", ...words] = line.trim().split(/\s+/);
   if (name === "") return "nothing";
   if (name === "help" || name === "exit") return name;
+  if (name === "km") return keyManager(words);
   if (name === "network") return network(words);
   if (name === "journal") return journal(words);
   const rule = Object.hasOwn(allowed, name) ? allowed[name] : undefined;
@@ -88,6 +90,18 @@ export function understand(line: string): Understood {
   }
   if (!rule.words.test(rest.join(" "))) return { problem: `${name}: not like this; see help` };
   return { run: { program: "qkd-node", args: [name, ...words], asks: rest[0] === "install" } };
+}
+
+/** What only looks. */
+const ofKeyManager = /^(status|doctor|links|keys|apps|alarms)$/;
+
+function keyManager(words: readonly string[]): Understood {
+  const [what = "", ...more] = words;
+  const options = more.every((word) => harmless.includes(word.replace(/^--/, "")));
+  if (!ofKeyManager.test(what) || !options || more.some((word) => !word.startsWith("--"))) {
+    return { problem: "km: not like this; see help" };
+  }
+  return { run: { program: "qkd-km", args: words, asks: false } };
 }
 
 function network(words: readonly string[]): Understood {

@@ -18,6 +18,7 @@ import {
 import { UsageError } from "../../host/terminal/program.ts";
 import { facts } from "../../host/terminal/table.ts";
 import { tidy } from "../../host/terminal/terminal.ts";
+import { readImage } from "../../ops/update/image.ts";
 import { keyTurned } from "../panel/key-file.ts";
 import { names, type Typed, understand } from "./console-rules.ts";
 import type { Context } from "./context.ts";
@@ -65,7 +66,9 @@ class Session {
     const watch = setInterval(() => this.#look(), lookMs);
     catchSignals(consoleSignals);
     void stopRequested().then(() => this.#end("told to stop"));
-    terminal.say(`\nqkd-node ${softwareVersion}: maintenance console. What is typed is recorded.`);
+    const bench = readImage()?.development ? ", development image" : "";
+    const what = `qkd-node ${softwareVersion}${bench}`;
+    terminal.say(`\n${what}: maintenance console. What is typed is recorded.`);
     terminal.say("Turning the key back ends the session. Commands: help\n");
     while (this.#over === undefined) {
       const line = await this.#ask();

@@ -3,18 +3,18 @@ import { exit } from "../../base/exit-codes.ts";
 import { isStopRequested } from "../../host/life/signals.ts";
 import { UsageError } from "../../host/terminal/program.ts";
 import { CliError } from "../../ops/cli/client.ts";
-import { siteTrouble } from "../../ops/site/told.ts";
+import { changedSite, siteTrouble } from "../../ops/site/told.ts";
 import { run as runNode } from "../main.ts";
 import type { Context } from "./context.ts";
 
 export async function run(context: Context): Promise<number> {
   const file = context.text("config");
   if (file === undefined) throw new UsageError("run --config FILE");
-  const trouble = siteTrouble(process.env);
+  const trouble = siteTrouble(process.env, "node");
   if (trouble !== undefined) {
-    throw new CliError(`the site's configuration is not what was taken: ${trouble}`, exit.config);
+    throw new CliError(changedSite(trouble), exit.config);
   }
   // Told to stop while it was loaded: nothing was begun.
   const readers = await context.readers();
-  return (await isStopRequested()) ? exit.ok : runNode(readers.configure(file), readers);
+  return (await isStopRequested()) ? exit.ok : runNode(readers.start(file), readers);
 }

@@ -110,6 +110,10 @@ export const status = object(
       object({ serial: count, signed_by: text, provisioned: text }, ["signed_by"]),
       "an appliance's configuration; provisioned: signed or unsigned",
     ),
+    image: about(
+      object({ version: text, development: flag }),
+      "an appliance's image; development: signed by keys that are not a vendor's",
+    ),
     modules: list(module),
     kq2: about(
       list(
@@ -125,5 +129,5 @@ export const status = object(
     panel: about(panel, "the chassis panel; absent without [panel]"),
     alarms: about(object(severities), "raised, by severity"),
   },
-  ["site", "broker", "panel"],
+  ["site", "image", "broker", "panel"],
 );

@@ -46,6 +46,7 @@ export function lines(
   const chassis = panel === undefined ? [] : [["panel", panelText(panel, paint)]];
   const { site } = status;
   const taken = site === undefined ? [] : [["configuration", siteText(site, paint)]];
+  const bench = status.image?.development ? [["image", paint.warn(benchImage)]] : [];
   const last =
     alarms.length === 0 ? paint.good("none") : `${alarms.join(", ")} (see qkd-node alarms)`;
   return [
@@ -58,7 +59,14 @@ export function lines(
     "",
     ...table(
       [{ title: "" }, { title: "" }],
-      [...told, ...kmsTold(status.kq2 ?? [], paint), ...chassis, ...taken, ["alarms", last]],
+      [
+        ...told,
+        ...kmsTold(status.kq2 ?? [], paint),
+        ...chassis,
+        ...taken,
+        ...bench,
+        ["alarms", last],
+      ],
       width,
     ),
   ];
@@ -71,6 +79,8 @@ function kmsTold(kms: NonNullable<Status["kq2"]>, paint: Paint): (readonly [stri
     return ["Kq-2", `${tidy(km)}: ${word}${reason === "" ? "" : `: ${tidy(reason)}`}`];
   });
 }
+
+const benchImage = "for development: whoever has the builder's keys can sign another";
 
 export function siteText({ serial, signed_by, provisioned }: Site, paint: Paint): string {
   const by = signed_by === undefined ? "" : `serial ${serial}, signed by ${tidy(signed_by)}`;

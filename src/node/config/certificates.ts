@@ -1,10 +1,18 @@
 /** The certificates and revocation lists that a configuration names. */
 import {
+  certificateSets,
+  listSets,
+  type NamedTable,
+  pageTable,
+} from "../../host/tls/named-files.ts";
+import {
   type CertificateFiles,
   type CertificateReport,
   type ListFilesOf,
   reportCertificates,
 } from "../../host/tls/report.ts";
+import type { EstConfig } from "../../ops/renewal/config.ts";
+import type { RenewalTables } from "../../ops/renewal/open.ts";
 import type { CertificateTables } from "./tables.ts";
 
 /** Every set of certificate files in a configuration, each once. */
@@ -14,20 +22,18 @@ export function certificateFiles({
   web,
   manager,
 }: CertificateTables): CertificateFiles[] {
-  const kms = new Set(modules.flatMap((module) => module.kms));
-  const of = (name: string, { ca, cert, key }: Omit<CertificateFiles, "for">) => ({
-    for: name,
-    ca,
-    cert,
-    key,
-  });
-  return [
-    ...[...kms].map((km) => of(`km.${km.name}`, km as Omit<CertificateFiles, "for">)),
-    ...driverTables(modules).map(([name, files]) => of(name, files)),
-    ...(server === undefined ? [] : [of("server", server)]),
-    ...(web.enabled ? [{ for: "web", ca: undefined, cert: web.cert, key: web.key }] : []),
-    ...(manager === undefined ? [] : [of("manager", manager as Omit<CertificateFiles, "for">)]),
-  ].filter(({ ca, cert }) => ca !== undefined || cert !== undefined);
+  const servers = serverTables(modules);
+  return certificateSets([...servers, ["server", server], pageTable(web), ["manager", manager]]);
+}
+
+/** What is renewed, and where. */
+export function renewalTables(
+  config: CertificateTables & {
+    readonly est: EstConfig | undefined;
+    readonly node: { readonly state_dir: string };
+  },
+): RenewalTables {
+  return { est: config.est, stateDir: config.node.state_dir, sets: certificateFiles(config) };
 }
 
 /** Every file of revocation lists in a configuration, and whose CAs sign them. */
@@ -36,26 +42,16 @@ export function listFiles({
   server,
   manager,
 }: Omit<CertificateTables, "web">): ListFilesOf[] {
-  const kms = new Set(modules.flatMap((module) => module.kms));
-  const tables = [
-    ...[...kms].map((km) => [`km.${km.name}`, km] as const),
-    ...driverTables(modules),
-    ["server", server] as const,
-    ["manager", manager] as const,
-  ];
-  return tables.flatMap(([name, table]) => {
-    const { ca, crl, crl_fresh: crlFresh = false } = table ?? {};
-    return ca === undefined || crl === undefined ? [] : [{ for: name, ca, crl, crlFresh }];
-  });
+  return listSets([...serverTables(modules), ["server", server], ["manager", manager]]);
 }
 
-/** What drivers show, by names such as `module.NAME.kme`. */
-function driverTables(modules: CertificateTables["modules"]) {
-  return modules.flatMap(({ name, driver }) =>
-    driver.certificates.map((files) => {
-      return [`module.${name}.${files.for}`, { ...files, crl_fresh: false }] as const;
-    }),
+/** Key managers, each once, and what drivers show, by names such as `module.NAME.kme`. */
+function serverTables(modules: CertificateTables["modules"]): NamedTable[] {
+  const kms = new Set(modules.flatMap((module) => module.kms));
+  const drivers = modules.flatMap(({ name, driver }) =>
+    driver.certificates.map((files) => [`module.${name}.${files.for}`, files] as const),
   );
+  return [...[...kms].map((km) => [`km.${km.name}`, km] as const), ...drivers];
 }
 
 /** Certificates, then revocation lists. @param wall ms since 1970 UTC */

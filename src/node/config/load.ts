@@ -19,7 +19,11 @@ import { anyCommandKeySchema } from "../../ops/commands/key-schema.ts";
 import { localSchema } from "../../ops/local/schema.ts";
 import { managerFiles } from "../../ops/manager/config.ts";
 import { webFiles } from "../../ops/page/config.ts";
+import { checkEst, type EstConfig, estFiles, estSchema } from "../../ops/renewal/config.ts";
+import { settleFirst, withoutFirst } from "../../ops/renewal/first.ts";
+import { estProblems } from "../../ops/renewal/open.ts";
 import type { ConfiguredDriver, DriverKind } from "../../port/driver-kind.ts";
+import { certificateFiles, renewalTables } from "./certificates.ts";
 import { type Complain, checkTogether } from "./checks.ts";
 import { contentProblems, fileProblems } from "./files.ts";
 import {
@@ -57,6 +61,7 @@ export interface Config extends ConfigFile, CertificateTables {
   readonly alarms: AlarmsConfig;
   readonly ledger: LedgerConfig;
   readonly panel: PanelConfig | undefined;
+  readonly est: EstConfig | undefined;
   readonly modules: readonly ModuleConfig[];
 }
 
@@ -68,6 +73,7 @@ function entriesAt(path: readonly (string | number)[]): readonly string[] {
   const schemas: Readonly<Record<string, { readonly entries: object }>> = {
     "": configSchema,
     node: nodeSchema,
+    est: estSchema,
     server: serverSchema,
     web: webSchema,
     log: logSchema,
@@ -169,6 +175,11 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
   const web = resolveFiles(raw.web, webFiles, file);
   const digest = hash("sha256", text, "hex").slice(0, 16);
   const { node, log, local, ledger, alarms, panel } = raw;
+  const est = raw.est && resolveFiles(raw.est, estFiles, file);
+  if (est !== undefined) {
+    checkEst(est, node.state_dir, certificateFiles({ modules, server, web, manager }), complain);
+  }
+  if (problems.length > 0) throw configError(file, text, problems);
   return {
     file,
     digest,
@@ -179,6 +190,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     ledger,
     alarms,
     panel,
+    est,
     manager,
     server,
     web,
@@ -197,10 +209,26 @@ export function readConfigFile(file: string, kinds: Kinds): Config {
  * @throws ConfigError
  */
 export function loadConfig(file: string, kinds: Kinds): Config {
+  return load(file, kinds, () => {});
+}
+
+/** @param first called before it is looked at files */
+function load(file: string, kinds: Kinds, first: (config: Config) => void): Config {
   const config = readConfigFile(file, kinds);
-  const problems = fileProblems(config);
+  first(config);
+  const problems = problemsOfFiles(config);
   if (problems.length > 0) throw configError(file, readFileSync(file, "utf8"), problems);
   return config;
+}
+
+/** The same at the start of a node: certificates that were brought are put where it renews them. @throws Fault */
+export function startConfig(file: string, kinds: Kinds): Config {
+  return load(file, kinds, (config) => settleFirst(renewalTables(config)));
+}
+
+function problemsOfFiles(config: Config): Problem[] {
+  const problems = [...fileProblems(config), ...estProblems(config.est)];
+  return withoutFirst(problems, renewalTables(config));
 }
 
 /**
@@ -210,7 +238,7 @@ export function loadConfig(file: string, kinds: Kinds): Config {
  */
 export function checkConfig(file: string, kinds: Kinds, wall: number): Config {
   const config = readConfigFile(file, kinds);
-  const problems = [...fileProblems(config), ...contentProblems(config, wall)];
+  const problems = [...problemsOfFiles(config), ...contentProblems(config, wall)];
   if (problems.length > 0) throw configError(file, readFileSync(file, "utf8"), problems);
   return config;
 }

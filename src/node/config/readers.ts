@@ -3,11 +3,13 @@ import { systemClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
 import type { DriverKind } from "../../port/driver-kind.ts";
 import type { ModuleDriver } from "../../port/module.ts";
-import { type Config, checkConfig, loadConfig, readConfigFile } from "./load.ts";
+import { type Config, checkConfig, loadConfig, readConfigFile, startConfig } from "./load.ts";
 
 export interface ConfigReaders {
   /** Reads and checks a configuration. @throws ConfigError */
   configure(file: string): Config;
+  /** The same at the start of a node, which has its first certificates copied. @throws ConfigError, Fault */
+  start(file: string): Config;
   /** The same, and whether its certificates and keys can be used now. @throws ConfigError */
   check(file: string): Config;
   /** The same, whether the files that it names can be read or not. @throws ConfigError */
@@ -19,6 +21,7 @@ export interface ConfigReaders {
 export function configReaders(kinds: readonly DriverKind[]): ConfigReaders {
   return {
     configure: (file) => loadConfig(file, kinds),
+    start: (file) => startConfig(file, kinds),
     check: (file) => checkConfig(file, kinds, systemClock.wall()),
     readConfig: (file) => readConfigFile(file, kinds),
     driverFor(device, baud) {

@@ -16,7 +16,7 @@ const known: ReadonlySet<string> = new Set(
     "max_block_bytes notification_wait_s lead kme own_sae partner_sae dialect batch status_s timeout_s patience_s " +
     "peer figures format every_s map from unit lost_limit slow_s empty_s web enabled names ledger group_records " +
     "group_delay_s reserve_bytes spool max_bytes sparkplug group edge_node panel maintenance " +
-    "on_tamper on_lost expected kq2 crl_fresh crl_left require_pq allow_common_name classical_link"
+    "on_tamper on_lost expected kq2 crl_fresh crl_left require_pq allow_common_name classical_link est first at"
   ).split(" "),
 );
 

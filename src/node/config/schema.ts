@@ -19,6 +19,7 @@ import { flapEntries } from "../../ops/alarms/flap-config.ts";
 import * as local from "../../ops/local/schema.ts";
 import { managerEntries } from "../../ops/manager/config.ts";
 import { webTable } from "../../ops/page/config.ts";
+import { estSchema } from "../../ops/renewal/config.ts";
 import { supplyPathTemplate } from "../../wire/kq1/names.ts";
 import { thresholds } from "../alarms/thresholds.ts";
 import { commandNames } from "../commands/table.ts";
@@ -194,6 +195,7 @@ export const configSchema = v.strictObject({
       })),
     ),
   ),
+  est: v.optional(estSchema),
   server: v.optional(serverSchema),
   web: v.optional(webSchema, {}),
   alarms: v.optional(

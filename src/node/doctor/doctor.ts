@@ -3,12 +3,11 @@
  * wrong is the cause, and what follows may be its consequence. It changes nothing and takes no key.
  */
 
-import { describe } from "../../base/errors.ts";
-import { exit } from "../../base/exit-codes.ts";
 import { type BrokerSubject, checkBroker } from "../../ops/doctor/broker.ts";
 import { type CertificateSubject, checkCertificates } from "../../ops/doctor/certificates.ts";
 import { checkConfiguration, checkRunning, type Daemon } from "../../ops/doctor/configuration.ts";
-import { conclude, type Finding, type Report, skip, warn } from "../../ops/doctor/finding.ts";
+import { lookAt, noConfiguration, type Step, takeSteps } from "../../ops/doctor/examination.ts";
+import { conclude, type Finding, type Report, warn } from "../../ops/doctor/finding.ts";
 import { checkClock, checkDisk, checkMemory, checkTemperature } from "../../ops/doctor/machine.ts";
 import { checkStateFolder, daemonUser } from "../../ops/doctor/state-folder.ts";
 import { certificateFiles, listFiles } from "../config/certificates.ts";
@@ -34,13 +33,7 @@ export async function examine(
   onStep: (what: string, done: number) => void = () => {},
 ): Promise<Report> {
   const { clock, file, proc, sys } = subject;
-  let why = "";
-  let forbidden = false;
-  const running = await look(subject).catch((error: unknown) => {
-    why = error instanceof Error ? error.message : describe(error);
-    forbidden = (error as { exitCode?: unknown }).exitCode === exit.noPermission;
-    return undefined;
-  });
+  const { running, why, forbidden } = await lookAt(() => look(subject));
   const { findings, config } = checkConfiguration({
     ...subject,
     whose: ({ node }) => `node ${node.id}`,
@@ -49,12 +42,11 @@ export async function examine(
   const { pid, boot, rss_bytes: rss } = running?.status ?? {};
   const runs = running && `runs (process ${pid}, start ${boot})`;
   const memory = rss === undefined ? undefined : { called: daemon.called, rss };
-  const checks: Finding[] = [
+  const found: Finding[] = [
     ...findings,
     ...checkDigest(config, running),
     checkRunning("node", daemon, runs, why, forbidden),
   ];
-  type Step = readonly [string, () => Promise<Finding[]> | Finding[]];
   const machine: Step[] = [
     ["memory", () => [checkMemory(proc, memory)]],
     ["temperature", () => [checkTemperature(sys)]],
@@ -64,11 +56,7 @@ export async function examine(
   ];
   const steps: Step[] =
     config === undefined
-      ? [
-          ["", () => [skip(["rest", "everything else"], "needs a configuration that can be read")]],
-          ["clock", async () => [await checkClock(clock, file)]],
-          ...machine,
-        ]
+      ? [noConfiguration, ["clock", async () => [await checkClock(clock, file)]], ...machine]
       : [
           [
             "state",
@@ -79,8 +67,12 @@ export async function examine(
           ],
           [
             "devices",
-            () => {
-              const user = daemonUser(config.node.state_dir);
+            async () => {
+              const user = await daemonUser(config.node.state_dir, {
+                unit: daemon.command,
+                pid,
+                proc,
+              });
               return config.modules.flatMap((one) => checkDevices(one, user));
             },
           ],
@@ -99,14 +91,11 @@ export async function examine(
           ],
           ...machine,
         ];
-  for (const [i, [what, step]] of steps.entries()) {
-    onStep(what, i / steps.length);
-    // A device that is not there, or not to be used, cannot answer.
-    if (what.startsWith("module ") && failed(checks, `device.${what.slice(7)}`)) continue;
-    // The node has it open, and does not say how it is.
-    if (what.startsWith("module ") && forbidden) continue;
-    checks.push(...(await step()));
-  }
+  // A device that is not there, or not to be used, cannot answer; nor can one that the node has open, and does not say
+  // how it is.
+  const passes = (what: string, before: readonly Finding[]) =>
+    what.startsWith("module ") && (forbidden || failed(before, `device.${what.slice(7)}`));
+  const checks = await takeSteps(steps, found, onStep, passes);
   const t = new Date(clock.wall()).toISOString();
   return conclude(checks, {
     node: config?.node.id ?? running?.status.node,

@@ -12,6 +12,7 @@ import {
   type ActName,
   graveNames,
   isAct,
+  isNotOfNodes,
   LocalError,
   type LocalRequest,
   maintenanceNames,
@@ -20,6 +21,7 @@ import type { Caller, LocalAnswer } from "../../ops/local/server.ts";
 import { time } from "../../ops/manager/payloads.ts";
 import type { SiteStatus } from "../../ops/site/told.ts";
 import type { Updates } from "../../ops/update/appliance.ts";
+import type { ImageStatus } from "../../ops/update/image.ts";
 import { type ControlPorts, execute } from "../commands/executor.ts";
 import { type Order, orderOf } from "../commands/table.ts";
 import { describeCertificates } from "../config/certificates.ts";
@@ -62,6 +64,8 @@ export interface LocalDeskParts {
   readonly updates: Updates | undefined;
   /** The site's configuration, on such a machine. */
   readonly site?: SiteStatus | undefined;
+  /** The image that runs, on such a machine. */
+  readonly image?: ImageStatus | undefined;
   /** The chassis panel. */
   readonly panel: () => ShownPanel;
   /** Whether KMs are told how modules are; default: there is no such KM. */
@@ -145,7 +149,7 @@ export class LocalApi {
   }
 
   #status() {
-    const { config, boot, modules, alarms, clock, broker, site } = this.#parts;
+    const { config, boot, modules, alarms, clock, broker, site, image } = this.#parts;
     const manager = broker();
     const panel = panelStatus(this.#parts.panel());
     return {
@@ -159,6 +163,7 @@ export class LocalApi {
       rss_bytes: process.memoryUsage.rss(),
       config: { file: config.file, digest: config.digest, state_dir: config.node.state_dir },
       ...(site !== undefined && { site }),
+      ...(image !== undefined && { image }),
       modules: modules.map(moduleStatus),
       kq2: this.#parts.kmsTold?.() ?? [],
       ...(manager !== undefined && { broker: manager }),
@@ -273,8 +278,7 @@ export class LocalApi {
     const { config } = this.#parts;
     this.#permit(name, given, caller);
     if (name === "session") return this.#session(given);
-    if (name === "compromise" || name === "rekey" || name === "relay")
-      throw new LocalError("not_available", "a key manager has this");
+    if (isNotOfNodes(name)) throw new LocalError("not_available", "another program has this");
     const { confirm, ...args } = given;
     if (args.module !== undefined) this.#chosen(args);
     // A command for another node is refused before anything is done.

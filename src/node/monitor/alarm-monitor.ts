@@ -297,6 +297,11 @@ export class AlarmMonitor implements AlarmView {
     this.#node.crashed(times, this.#moment);
   }
 
+  /** @param why this certificate could not be renewed; undefined: it was, or is not due */
+  renewal(object: string, why: string | undefined): void {
+    this.#node.machine.renewal(object, why, this.#moment);
+  }
+
   intruder(reason: string): void {
     this.#manager.intruder(reason, this.#moment);
   }

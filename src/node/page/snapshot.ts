@@ -31,6 +31,7 @@ export function snapshot(node: NodeView, now: number) {
     node: {
       id: node.id,
       version: node.version,
+      development: node.development,
       boot: node.boot,
       configuration: node.configuration,
       started: node.started,

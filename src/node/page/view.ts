@@ -35,6 +35,8 @@ export interface BrokerFacts {
 export interface NodeView {
   readonly id: string;
   readonly version: string;
+  /** The machine's image is one for development. */
+  readonly development: boolean;
   readonly boot: number;
   /** Digest of the configuration. */
   readonly configuration: string;

@@ -9,6 +9,7 @@ export const fileName = /^(\d{12})-([0-9a-f]{16})-(\d{1,16})$/;
 
 /** Of a batch that a driver keeps: the same, of its first block. */
 export const batchName = /^(\d{12})-([0-9a-f]{16})-(\d{1,16})\.batch$/;
+export const batchSuffix = ".batch";
 
 /** Whether a file is key of a spool, or was to become some. */
 export function isOurs(file: string): boolean {

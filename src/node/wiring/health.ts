@@ -1,15 +1,8 @@
-/**
- * How the node is, in one line, for `systemctl status`. On an appliance it also decides whether an update
- * was good: a slot on trial stays only once this line begins with `healthy`.
- */
-
-import { type Clock, every, type Timer } from "../../base/clock.ts";
+/** How the node is, in one line, for systemd and for an update on trial. */
 import { counted } from "../../base/words.ts";
-import type { Notify } from "../../host/life/notify.ts";
 import type { VerdictCode } from "../alarms/verdict.ts";
 import type { ModuleView } from "../model/manager.ts";
 
-const lookMs = 2_000;
 /** What no software is to blame for: an update is not taken back because a fibre was cut meanwhile. */
 const ofLink: readonly VerdictCode[] = [
   "no_light",
@@ -37,18 +30,4 @@ export function healthLine(modules: readonly ModuleView[], broker: boolean | und
   if (broker === false) troubles.push("no broker");
   if (troubles.length > 0) return `not healthy: ${troubles.join(", ")}`;
   return `healthy: ${counted(modules.length, "module with its KM", "modules with their KMs")}`;
-}
-
-/** Tells systemd the line whenever it has changed. @returns ends it */
-export function tellHealth(
-  notify: Pick<Notify, "status">,
-  clock: Clock,
-  line: () => string,
-): Timer {
-  let told = "";
-  return every(clock, lookMs, () => {
-    const now = line();
-    if (now !== told) notify.status(now);
-    told = now;
-  });
 }

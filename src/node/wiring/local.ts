@@ -21,6 +21,7 @@ export interface LocalOptions
     | "logs"
     | "updates"
     | "site"
+    | "image"
     | "panel"
     | "kmsTold"
     | "keyExchanges"

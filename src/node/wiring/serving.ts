@@ -6,6 +6,7 @@ import { softwareVersion } from "../../base/version.ts";
 import type { Machine } from "../../host/machine.ts";
 import type { LogRing } from "../../ops/local/log-ring.ts";
 import { Page } from "../../ops/page/page.ts";
+import { readImage } from "../../ops/update/image.ts";
 import type {
   ConfigFile,
   KmConfig,
@@ -82,6 +83,7 @@ export function createPage(
   const view: NodeView = {
     id: node.id,
     version: softwareVersion,
+    development: readImage()?.development ?? false,
     boot,
     configuration: digest,
     started: clock.wall(),

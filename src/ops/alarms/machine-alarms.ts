@@ -32,12 +32,20 @@ export function machineKinds(called: string, program: string) {
       text: "a certificate has expired, is not valid yet, or cannot be read",
       action: `replace it; also check the ${called}'s clock`,
     },
+    certificate_unrenewed: {
+      type: "security",
+      cause: "keyExpired",
+      severities: ["warning"],
+      text: "a certificate is due, and could not be renewed by itself",
+      action:
+        "the alarm says why: look at the EST server and the way to it; it is tried again each hour",
+    },
     crl_expiring: {
       type: "security",
       cause: "keyExpired",
       severities: ["warning"],
       text: "a revocation list runs out soon",
-      action: `copy the CA's newest list into its place; ${program} certs shows which, and until when`,
+      action: `copy the CA's newest list into its place; ${program} doctor says which, and until when`,
     },
     crl_invalid: {
       type: "security",
@@ -101,6 +109,18 @@ export class MachineRules {
     const value = Math.floor(days);
     const limit = this.#options.certificateDays;
     this.#book.signal("certificate_expiring", object, { level, value, threshold: limit }, moment);
+  }
+
+  /** @param object whose certificate @param why it could not be renewed; undefined: it was, or is not due */
+  renewal(object: string, why: string | undefined, moment: Moment): void {
+    const level = why === undefined ? "cleared" : "warning";
+    const detail = why?.slice(0, 200);
+    this.#book.signal(
+      "certificate_unrenewed",
+      object,
+      { level, ...(detail && { detail }) },
+      moment,
+    );
   }
 
   /**

@@ -20,7 +20,7 @@ export type Questions = readonly (readonly [string, ReadName, LocalRequest["args
 
 /** What a daemon's bundles have that others' do not. */
 export interface BundleKind {
-  /** `node`, `km`: whose it is, in its manifest. */
+  /** `node`, `km`, `controller`: whose it is, in its manifest. */
   readonly subject: string;
   readonly questions: Questions;
   /** Says what is in it. */
@@ -108,7 +108,7 @@ export async function makeBundle(sources: Sources): Promise<Bundle> {
   add("doctor.txt", `${sources.tell(report).join("\n")}\n`);
 
   onStep("checksums", 0.95);
-  const id = report.node ?? report.km ?? "unknown";
+  const id = report.node ?? report.km ?? report.controller ?? "unknown";
   return pack(subject, id, withholdSecrets(members, sources.secrets()), wall);
 }
 

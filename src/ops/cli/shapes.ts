@@ -83,6 +83,7 @@ export interface Status {
   readonly uptime_s: number;
   readonly rss_bytes: number;
   readonly config: { readonly file: string; readonly digest: string; readonly state_dir: string };
+  readonly image?: { readonly version: string; readonly development: boolean };
   readonly site?: Site;
   readonly modules: readonly ModuleStatus[];
   /** Absent: the node is older. */

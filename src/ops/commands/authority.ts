@@ -26,6 +26,7 @@ export type Refusal =
   | "wrong_topic"
   | "wrong_node"
   | "wrong_km"
+  | "wrong_controller"
   | "not_permitted"
   /** This program has no part that could carry it out. */
   | "not_available"
@@ -59,7 +60,7 @@ export interface CommandKey {
 
 /** The program that commands are for: a signature is good at one. */
 export interface Subject {
-  readonly is: "node" | "km";
+  readonly is: "node" | "km" | "controller";
   readonly id: string;
 }
 

@@ -15,9 +15,10 @@ const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const members = v.strictObject({
   id: v.pipe(v.string(), v.regex(/^[\w.-]{1,64}$/)),
   command: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,31}$/)),
-  /** The node or the key manager that it is for: a signature is good at one of them. */
+  /** The node, key manager or controller that it is for: a signature is good at one of them. */
   node: v.optional(v.pipe(v.string(), v.maxLength(64))),
   km: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  controller: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** Grows with each command of this key; ms since 1970 will do. */
   counter: whole,
   issued: time,
@@ -29,7 +30,10 @@ const members = v.strictObject({
 
 const schema = v.pipe(
   members,
-  v.check(({ node, km }) => (node === undefined) !== (km === undefined)),
+  v.check(
+    ({ node, km, controller }) =>
+      [node, km, controller].filter((one) => one !== undefined).length === 1,
+  ),
 );
 
 /** Times in ms since 1970 UTC. */

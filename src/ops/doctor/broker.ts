@@ -110,3 +110,16 @@ async function letIn(options: ClientOptions, clock: Clock, signal: AbortSignal):
     close();
   }
 }
+
+/**
+ * What a program's own alarms say of the manager's broker: one of which no alarm tells is not asked again.
+ * @param alarms that are raised; undefined: it does not run @returns what is well; undefined if that is not known
+ */
+export function wellByAlarms(
+  alarms: readonly { readonly alarm: string }[] | undefined,
+  url = "",
+): string | undefined {
+  const about = ["broker_unreachable.manager", "broker_takeover.manager"];
+  const told = alarms?.some(({ alarm }) => about.includes(alarm));
+  return told === false ? `${url}: no alarm tells of it` : undefined;
+}

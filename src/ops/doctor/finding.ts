@@ -20,6 +20,7 @@ export interface Report {
   /** Whose it is: a node's ID, or a key manager's. */
   readonly node?: string;
   readonly km?: string;
+  readonly controller?: string;
   readonly t: string;
   readonly running: boolean;
   /** The worst of the checks. */
@@ -51,6 +52,7 @@ export function conclude(
   facts: {
     readonly node?: string | undefined;
     readonly km?: string | undefined;
+    readonly controller?: string | undefined;
     readonly t: string;
     readonly running: boolean;
     readonly supply?: Report["supply"] | undefined;
@@ -59,13 +61,14 @@ export function conclude(
   const find = (status: Verdict) => {
     const found = checks.filter((check) => check.status === status);
     // That the daemon does not run is seldom the cause of anything.
-    return found.find(({ id }) => id !== "node" && id !== "km") ?? found[0];
+    return found.find(({ id }) => !["node", "km", "controller"].includes(id)) ?? found[0];
   };
   const first = find("fail") ?? find("warn");
-  const { node, km, t, running, supply } = facts;
+  const { node, km, controller, t, running, supply } = facts;
   return {
     ...(node !== undefined && { node }),
     ...(km !== undefined && { km }),
+    ...(controller !== undefined && { controller }),
     t,
     running,
     status: first === undefined ? "ok" : first.status === "fail" ? "fail" : "warn",

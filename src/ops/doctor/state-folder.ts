@@ -1,5 +1,8 @@
 /** Is the folder of the state there, and may the daemon use it? */
+import { execFile } from "node:child_process";
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { errorCode } from "../../base/errors.ts";
 import { type Finding, fail, ok, skip } from "./finding.ts";
 
@@ -7,7 +10,7 @@ import { type Finding, fail, ok, skip } from "./finding.ts";
 export interface User {
   readonly uid: number;
   readonly name: string;
-  /** The groups that `/etc/group` gives it. */
+  /** The groups that `/etc/group` gives it, and those that its unit does. */
   readonly gids: readonly number[];
 }
 
@@ -33,10 +36,48 @@ export function groupName(gid: number): string {
   return lines("/etc/group").find(([, , id]) => Number(id) === gid)?.[0] ?? `gid ${gid}`;
 }
 
+/** What is known of a daemon beside its folder. */
+export interface DaemonFacts {
+  /** Its unit, without `.service`. */
+  readonly unit: string;
+  /** Of its process; undefined: it does not run. */
+  readonly pid: number | undefined;
+  /** The kernel's `/proc`. */
+  readonly proc: string;
+}
+
+/** systemd answers within this, ms, or is not asked again. */
+const askMs = 2_000;
+
 /** The user that a daemon runs as: the owner of its folder, or the user of this process. */
-export function daemonUser(stateDir: string): User {
+export async function daemonUser(stateDir: string, facts: DaemonFacts): Promise<User> {
   const folder = statSync(stateDir, { throwIfNoEntry: false });
-  return userOf(folder?.uid ?? process.getuid?.() ?? 0);
+  const user = userOf(folder?.uid ?? process.getuid?.() ?? 0);
+  const more = groupsOfProcess(facts) ?? (await groupsOfUnit(facts.unit));
+  return { ...user, gids: [...new Set([...user.gids, ...more])] };
+}
+
+/** The groups that a process has, wherever they are from. */
+function groupsOfProcess({ pid, proc }: DaemonFacts): number[] | undefined {
+  if (pid === undefined) return undefined;
+  try {
+    const status = readFileSync(join(proc, String(pid), "status"), "utf8");
+    const [, groups] = /^Groups:(.*)$/m.exec(status) ?? [];
+    return groups?.trim().split(/\s+/).filter(Boolean).map(Number);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `SupplementaryGroups=` of a unit; none where there is no systemd. */
+async function groupsOfUnit(unit: string): Promise<number[]> {
+  const args = ["show", "--property=SupplementaryGroups", "--value", `${unit}.service`];
+  const asked = promisify(execFile)("systemctl", args, { timeout: askMs });
+  const { stdout } = await asked.catch(() => ({ stdout: "" }));
+  const names = stdout.split(/\s+/).filter(Boolean);
+  return lines("/etc/group")
+    .filter(([name = "", , id = ""]) => names.includes(name) || names.includes(id))
+    .map(([, , id]) => Number(id));
 }
 
 /** @param daemon as findings name it: `the node` */

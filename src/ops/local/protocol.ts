@@ -11,7 +11,7 @@ export const olderNode =
   "the running node is older than this qkd-node: restart it, or update its software";
 
 /** A request is one line of at most this many bytes. */
-export const longestRequest = 4_096;
+export const longestRequest = 16_384;
 /** A line of an answer is at most this long, bytes. */
 export const longestAnswer = 8_388_608;
 
@@ -30,6 +30,10 @@ export const readNames = [
   "kept",
   "update",
   "metrics",
+  "accounting",
+  "changes",
+  "issued",
+  "revocation_list",
 ] as const;
 /** What may be asked for on the control socket only. */
 export const actNames = [
@@ -51,7 +55,28 @@ export const actNames = [
   "compromise",
   "rekey",
   "relay",
+  "set_service",
+  "register",
+  "withdraw",
+  "certify",
+  "revoke",
+  "set_routes",
+  "end_session",
 ] as const;
+
+/** Those that are of a key manager or a controller, and not of a node. */
+export const notOfNodes = [
+  "compromise",
+  "rekey",
+  "relay",
+  "set_service",
+  "register",
+  "withdraw",
+  "certify",
+  "revoke",
+  "set_routes",
+  "end_session",
+] as const satisfies readonly (typeof actNames)[number][];
 
 /** Those that the maintenance console may ask for, over a socket of its own. */
 export const maintenanceNames: readonly RequestName[] = ["install_update", "session"];
@@ -133,6 +158,10 @@ export function parseRequest(line: string): LocalRequest {
     Object.values(args).every((one) => ["string", "number", "boolean"].includes(typeof one));
   if (!plain || Array.isArray(args)) throw new LocalError("bad_request", "bad arguments");
   return { v, do: name as RequestName, args: args as LocalRequest["args"] };
+}
+
+export function isNotOfNodes(name: ActName): name is (typeof notOfNodes)[number] {
+  return (notOfNodes as readonly string[]).includes(name);
 }
 
 export function isAct(name: RequestName): name is ActName {

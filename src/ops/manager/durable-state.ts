@@ -3,6 +3,7 @@ import { type Adapter, Low } from "lowdb";
 import { errorCode, Fault } from "../../base/errors.ts";
 import { DurableText, type LostGeneration } from "../../host/disk/durable.ts";
 import { exists, type FileSystem } from "../../host/disk/files.ts";
+import type { SavedAlarm } from "../alarms/saved.ts";
 
 /** What every state has. */
 export interface Counted {
@@ -23,6 +24,17 @@ export interface StateKind<State extends Counted> {
   readonly reliedUpon: (state: State) => string;
   /** Files that are made in the folder after the state: where one is there, the state is not new. */
   readonly madeLater: RegExp;
+}
+
+/** Alarms that a restart must not forget, in short. @param isLatched whether alarms of a name stay until acknowledged */
+export function lastingAlarms(
+  alarms: readonly SavedAlarm[] | undefined,
+  isLatched: (name: string) => boolean,
+): string[] {
+  const lasting = (alarms ?? []).filter(({ name, severity, acknowledged }) => {
+    return severity !== "cleared" && (acknowledged || isLatched(name));
+  });
+  return lasting.map(({ id, acknowledged }) => `${id} ${acknowledged}`);
 }
 
 export interface ReadState<State> {

@@ -41,8 +41,16 @@ export interface LinkOptions
   readonly outbox: Outbox;
   /** What is told in order, each at least once, when no event waits. */
   readonly streams?: readonly Omit<StreamOptions, "clock" | "log">[];
+  /** What it reads along of others, if it does. */
+  readonly listens?: Listening;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** Topics of others that a program reads, and never writes to. */
+export interface Listening {
+  readonly filters: readonly string[];
+  readonly onMessage: (topic: string, payload: Buffer) => void;
 }
 
 /** Which program it is. */
@@ -223,6 +231,12 @@ export abstract class ManagerLink {
         refused: (why) => log.warn("broker lets no commands through", { url, why }),
       });
     }
+    const { listens } = this.#options;
+    if (listens !== undefined) {
+      session.subscribe(listens.filters, {
+        refused: (why) => log.warn("broker lets nothing of others be read", { url, why }),
+      });
+    }
     this.#retain(this.#birth());
     for (const message of this.states()) this.#retain(message);
     this.#alarms?.showAll();
@@ -242,6 +256,8 @@ export abstract class ManagerLink {
   /** Publishes that the program stops, before it says goodbye: a retained `online` would be a lie. */
   async #close(session: MqttSession): Promise<void> {
     const { clock } = this.#options;
+    const topic = this.#identity.names.status;
+    let told = true;
     if (this.#session === session) {
       this.#report();
       const payload = payloads.encode(this.offline("stopped", clock.wall()));
@@ -253,13 +269,14 @@ export abstract class ManagerLink {
         };
         void session.ended.then(then);
         // Nothing else goes before it; what is left of the events stays in the outbox.
-        const topic = this.#identity.names.status;
         this.#dirty.clear();
         this.#dirty.set(topic, { topic, kind: topics.status, payload, then });
         this.#pump();
       });
+      // A broker that had no room for it still says `online`: its will must go out.
+      told = !this.#dirty.has(topic);
     }
-    await session.close();
+    await session.close(told);
   }
 
   #report(): void {
@@ -276,7 +293,7 @@ export abstract class ManagerLink {
   #message({ topic, payload, retain, responseTopic: asked, correlation }: Incoming): void {
     const { names } = this.#identity;
     const prefix = names.command("");
-    if (!topic.startsWith(prefix)) return;
+    if (!topic.startsWith(prefix)) return this.#options.listens?.onMessage(topic, payload);
     const command = topic.slice(prefix.length);
     this.#commands?.submit({ command, payload, retained: retain }, (result) => {
       const bytes = this.#encode(result);

@@ -212,10 +212,19 @@ export class MqttSession {
     return true;
   }
 
-  /** Says goodbye to the broker, which then sends no will. Within a second; never rejects. */
-  async close(): Promise<void> {
-    if (!this.#over) {
-      this.#over = true;
+  /**
+   * Says goodbye to the broker, which then sends no will. Within a second; never rejects.
+   * @param goodbye false: the will is to be sent, since the broker was not told what it would say
+   */
+  async close(goodbye = true): Promise<void> {
+    const isFirst = !this.#over;
+    this.#over = true;
+    if (isFirst && goodbye) {
+      // With something unacknowledged `end` waits for the broker before it sends DISCONNECT, and a
+      // broker that is slow would send the will.
+      for (const id of Object.keys(this.#client.outgoing)) {
+        this.#client.removeOutgoingMessage(Number(id));
+      }
       await new Promise<void>((resolve) => {
         const timer = this.#clock.after(closeTimeout, resolve);
         this.#client.end(false, {}, () => {
@@ -225,7 +234,7 @@ export class MqttSession {
       });
     }
     this.#client.end(true);
-    // With something unacknowledged the first `end` waits for ever, and the second does nothing.
+    // The second `end` does nothing.
     this.#client.stream.destroy();
     this.#end(undefined);
   }

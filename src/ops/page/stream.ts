@@ -7,7 +7,7 @@ import { type Clock, every, type Timer } from "../../base/clock.ts";
 
 /** Browsers at once. */
 export const mostViewers = 32;
-/** A browser that has so much unread is dropped, bytes; it comes back by itself. */
+/** A browser that has so much unread, beside its first message, is dropped, bytes; it comes back by itself. */
 const mostUnread = 262_144;
 const beatMs = 1_000;
 /** What happens within this time is told together, ms. */
@@ -25,6 +25,8 @@ interface Viewer {
   readonly response: ServerResponse;
   /** When the login ends, monotonic ms. */
   readonly until: number;
+  /** Of a whole network it is long, and a slow line takes its time. Bytes. */
+  readonly first: number;
 }
 
 export class Stream {
@@ -47,10 +49,11 @@ export class Stream {
   /** @returns false if there are too many already */
   add(response: ServerResponse, until = Number.POSITIVE_INFINITY): boolean {
     if (this.#viewers.size >= mostViewers) return false;
-    const viewer = { response, until };
+    const whole = frame(this.#parts.message(true));
+    const viewer = { response, until, first: Buffer.byteLength(whole) };
     response.writeHead(200, { "content-type": "text/event-stream", "x-accel-buffering": "no" });
     response.socket?.setNoDelay(true);
-    response.write(`retry: 1000\n\n${frame(this.#parts.message(true))}`);
+    response.write(`retry: 1000\n\n${whole}`);
     this.#viewers.add(viewer);
     response.on("close", () => this.#remove(viewer));
     response.on("error", () => this.#remove(viewer));
@@ -81,8 +84,8 @@ export class Stream {
     this.#sentAt = now;
     const text = frame(message(false));
     for (const viewer of this.#viewers) {
-      const { response, until } = viewer;
-      if (response.writableLength > mostUnread) {
+      const { response, until, first } = viewer;
+      if (response.writableLength > mostUnread + first) {
         this.dropped++;
         response.destroy();
       } else if (now >= until) {

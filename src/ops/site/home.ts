@@ -19,7 +19,8 @@ import { readRecord, recordFile, type SiteRecord } from "./decide.ts";
 import { syncFolder, writeNew } from "./durable.ts";
 import { readFolder } from "./folder.ts";
 import { isSiteFile, keysFile, listed, type SiteFiles } from "./manifest.ts";
-import { makeSeal, sealFile } from "./seal.ts";
+import { openPorts, portsFile } from "./ports.ts";
+import { machineNames, makeSeal, type Sealer, sealers } from "./seal.ts";
 
 export interface SiteHome {
   /** `/etc/qkd-node` */
@@ -30,8 +31,8 @@ export interface SiteHome {
   readonly gid: number | undefined;
 }
 
-/** What a machine that was never configured has in its home. */
-const blankNames = ["id", "node.csr", "node.csr.new", "sites", "before"];
+export type SealKeys = Readonly<Partial<Record<Sealer, Buffer>>>;
+
 /** Where `before` leads if there was none. */
 const blank = "blank";
 const readable = 0o644;
@@ -40,7 +41,7 @@ const readable = 0o644;
 export function isBlank({ home }: Pick<SiteHome, "home">): boolean {
   return list(home).every(
     ({ name }) =>
-      blankNames.includes(name) ||
+      machineNames.includes(name) ||
       name.startsWith(".") ||
       targetOf(join(home, name)) === `site/${name}`,
   );
@@ -59,14 +60,14 @@ export function currentSite({
 
 /**
  * Writes a configuration beside the one in force, durably; nothing is changed by that.
- * @param key the node's private key
+ * @param keys the private key of each program that runs with it
  * @returns its folder's name, for {@link switchSite} @throws system errors
  */
 export function stageSite(
   where: SiteHome,
   files: SiteFiles,
   record: SiteRecord,
-  key: Buffer,
+  keys: SealKeys,
 ): string {
   const { home, gid } = where;
   const sites = join(home, "sites");
@@ -86,8 +87,11 @@ export function stageSite(
     syncFolder(dirname(path));
   }
   writeNew(join(folder, recordFile), content, { mode: readable, gid });
-  const seal = `${makeSeal(content, key).toString("hex")}\n`;
-  writeNew(join(folder, sealFile), seal, { mode: readable, gid });
+  for (const [who, key] of Object.entries(keys) as [Sealer, Buffer][]) {
+    const seal = `${makeSeal(content, key, who).toString("hex")}\n`;
+    writeNew(join(folder, sealers[who].file), seal, { mode: readable, gid });
+  }
+  writeNew(join(folder, portsFile), `${openPorts(files).join(", ")}\n`, { mode: readable, gid });
   syncFolder(folder);
   const final = join(sites, String(name));
   rmSync(final, { recursive: true, force: true });
@@ -150,7 +154,7 @@ function tidy({ home, network }: SiteHome): void {
     inForce === undefined ? [] : [...readFolder(join(home, inForce)).keys()].filter(isSiteFile);
   const tops = new Set(names.map((name) => name.split("/")[0]));
   for (const { name } of list(home)) {
-    if (name !== "site" && !blankNames.includes(name) && !tops.has(name))
+    if (name !== "site" && !machineNames.includes(name) && !tops.has(name))
       removeAll(join(home, name));
   }
   for (const { name } of list(network)) {

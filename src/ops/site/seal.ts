@@ -1,6 +1,7 @@
 /**
- * The seal of a configuration: an HMAC over its record by a key derived from the node's private key, which is
- * sealed to the TPM where there is one. Who changes the disk elsewhere cannot make it.
+ * The seals of a configuration, one for each program that runs with it: an HMAC over its record by a key derived
+ * from that program's private key, which is sealed to the TPM where there is one. Who changes the disk elsewhere
+ * cannot make one, nor can a program that was taken over make another's.
  */
 import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
@@ -10,13 +11,25 @@ import { readRecord, recordFile } from "./decide.ts";
 import { readFolder, SiteError } from "./folder.ts";
 import { differ } from "./manifest.ts";
 
-export const sealFile = "seal";
-/** Beside links into the configuration, what its home may have. */
-const others = ["id", "node.csr", "node.csr.new", "site", "sites", "before"];
+/** Who runs with a configuration, and by what its seal is made. */
+export const sealers = {
+  node: { file: "seal", credential: "node.key", purpose: "qkd-node site seal 1" },
+  km: { file: "seal-km", credential: "km.key", purpose: "qkd-km site seal 1" },
+} as const;
+export type Sealer = keyof typeof sealers;
 
-/** @param key the node's private key, as its file has it; it is not changed */
-export function makeSeal(record: Buffer, key: Buffer): Buffer {
-  const derived = Buffer.from(hkdfSync("sha256", key, "", "qkd-node site seal 1", 32));
+/** What a machine that was never configured has in its home: its identity, and room for configurations. */
+export const machineNames: readonly string[] = [
+  "id",
+  "node.csr",
+  "node.csr.new",
+  "sites",
+  "before",
+];
+
+/** @param key the program's private key, as its file has it; it is not changed */
+export function makeSeal(record: Buffer, key: Buffer, who: Sealer): Buffer {
+  const derived = Buffer.from(hkdfSync("sha256", key, "", sealers[who].purpose, 32));
   try {
     return createHmac("sha256", derived).update(record).digest();
   } finally {
@@ -26,15 +39,15 @@ export function makeSeal(record: Buffer, key: Buffer): Buffer {
 
 /**
  * Checks the configuration in `home` (`/etc/qkd-node`) against its seal.
- * @param key the node's private key
+ * @param key the private key of the program that is to run with it
  * @returns what is wrong, as a text without content of files; undefined if nothing is
  */
-export function checkSeal(home: string, key: Buffer): string | undefined {
+export function checkSeal(home: string, key: Buffer, who: Sealer): string | undefined {
   try {
     const site = join(home, "site");
     const record = readFileSync(join(site, recordFile));
-    const seal = Buffer.from(readFileSync(join(site, sealFile), "latin1").trim(), "hex");
-    const right = makeSeal(record, key);
+    const seal = Buffer.from(readFileSync(join(site, sealers[who].file), "latin1").trim(), "hex");
+    const right = makeSeal(record, key, who);
     if (seal.length !== right.length || !timingSafeEqual(seal, right)) {
       return "its seal is not this machine's";
     }
@@ -51,7 +64,7 @@ export function checkSeal(home: string, key: Buffer): string | undefined {
 function stranger(home: string): string | undefined {
   const found = readdirSync(home).find((name) => {
     // What begins with a dot a power cut left, and no configuration names it.
-    if (others.includes(name) || name.startsWith(".")) return false;
+    if (name === "site" || machineNames.includes(name) || name.startsWith(".")) return false;
     const path = join(home, name);
     return !lstatSync(path).isSymbolicLink() || readlinkSync(path) !== `site/${name}`;
   });

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readRecord, recordFile, type SiteRecord } from "./decide.ts";
-import { checkSeal } from "./seal.ts";
+import { checkSeal, type Sealer, sealers } from "./seal.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -25,23 +25,28 @@ export function siteStatus({ QKD_SITE: home }: Environment): SiteStatus | undefi
 }
 
 /**
- * Checks the configuration of a site before a node runs with it.
- * @returns why the node must not run; undefined if it may
+ * Checks the configuration of a site before a program runs with it.
+ * @returns why it must not run; undefined if it may
  */
-export function siteTrouble({
-  QKD_SITE: home,
-  CREDENTIALS_DIRECTORY: credentials,
-}: Environment): string | undefined {
+export function siteTrouble(
+  { QKD_SITE: home, CREDENTIALS_DIRECTORY: credentials }: Environment,
+  who: Sealer,
+): string | undefined {
   if (home === undefined) return undefined;
   let key: Buffer;
   try {
-    key = readFileSync(join(credentials ?? "", "node.key"));
+    key = readFileSync(join(credentials ?? "", sealers[who].credential));
   } catch {
     return "the key of its seal is not there";
   }
   try {
-    return checkSeal(home, key);
+    return checkSeal(home, key, who);
   } finally {
     key.fill(0);
   }
+}
+
+/** What a program says that must not run. @param trouble see {@link siteTrouble} */
+export function changedSite(trouble: string): string {
+  return `the site's configuration is not what was taken: ${trouble}`;
 }

@@ -3,6 +3,7 @@ import { describeEventsBy, showEvents } from "./events.js";
 import { showFlow } from "./flow.js";
 import { showIdentity, showTelemetry } from "./module.js";
 import { showFigures, showHeader, showNodeAlarms, showVerdict } from "./panels.js";
+import { past } from "./past.js";
 import { showPlots } from "./plots.js";
 import { openShell } from "./shell.js";
 import { showTabs } from "./tabs.js";
@@ -20,6 +21,7 @@ const again = openShell({
   id: ({ node }) => node.id,
   started: ({ node }) => node.started,
   show,
+  past,
 });
 
 /** @param {string} name */

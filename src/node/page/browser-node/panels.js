@@ -12,11 +12,12 @@ import { commandsFor } from "./type.js";
 
 /** @param {State} state */
 export function showHeader({ t, node }) {
-  say(byId("node-id"), node.id);
+  say(byId("own-id"), node.id);
   const up = duration(t - node.started);
   const broker = node.broker?.up === false ? ", manager not connected" : "";
   const key = node.panel?.maintenance ? ", key switch at maintenance" : "";
-  say(byId("node-facts"), `qkd-node ${node.version}, up ${up}${broker}${key}`);
+  const bench = node.development ? ", development image" : "";
+  say(byId("own-facts"), `qkd-node ${node.version}${bench}, up ${up}${broker}${key}`);
 }
 
 /** @param {Module} module @param {State} state */

@@ -78,11 +78,13 @@ let told = new Set();
  * @param {number} now
  * @param {(alarm: Told) => readonly string[]} commandsFor what to type
  * @param {string} where it is to be typed: `At the node`
+ * @param {readonly { severity: string }[]} [others] that the program lists itself, the worst first
  */
-export function showAlarms(alarms, now, commandsFor, where) {
-  mark(byId("alarms"), "data-severity", alarms[0]?.severity ?? "cleared");
-  say(byId("alarm-count"), String(alarms.length));
-  byId("no-alarms").hidden = alarms.length > 0;
+export function showAlarms(alarms, now, commandsFor, where, others = []) {
+  const [first = { severity: "cleared" }] = [...alarms, ...others];
+  mark(byId("alarms"), "data-severity", first.severity);
+  say(byId("alarm-count"), String(alarms.length + others.length));
+  byId("no-alarms").hidden = alarms.length + others.length > 0;
   keepList(
     byId("alarm-list"),
     alarms,

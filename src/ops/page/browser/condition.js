@@ -4,7 +4,7 @@ import { capital, duration } from "./format.js";
 import { moment, zoneOf } from "./time.js";
 
 /** @typedef {"good" | "waiting" | "attention" | "bad"} Level */
-/** @typedef {{ level: Level, text: string, action: string, since: number }} Condition */
+/** @typedef {{ level: Level, text: string, action: string, since?: number }} Condition */
 
 const shapes = {
   good: '<circle cx="12" cy="12" r="10" fill="none" stroke="currentColor" stroke-width="2"/><path d="M7.5 12.5l3 3 6-7" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round"/>',
@@ -32,8 +32,9 @@ export function showCondition({ level, text, action, since }, t, { detail = "", 
       `<svg viewBox="0 0 24 24" aria-hidden="true">${shapes[level]}</svg>`;
   }
   say(byId("verdict-text"), text);
-  const age = `since ${moment(since, t)} ${zoneOf(since)}, ${duration(t - since)}`;
-  say(byId("verdict-detail"), detail === "" ? age : `${age}. ${detail}`);
+  const age =
+    since === undefined ? "" : `since ${moment(since, t)} ${zoneOf(since)}, ${duration(t - since)}`;
+  say(byId("verdict-detail"), [age, detail].filter((part) => part !== "").join(". "));
   const own = level === "good" || action === "" ? [] : [`${capital(action)}.`];
   fill(
     byId("verdict-todo"),

@@ -1,10 +1,20 @@
-// What every page has around its panels: theme, zone, windows, what is saved, and whether the program answers.
-import { chooseWindow, loadHistory, repaint, rezone } from "./charts.js";
+// What every page has around its panels: theme, zone, and whether the program answers.
 import { byId, mark, say } from "./dom.js";
-import { forgetEvents, redrawEvents } from "./events.js";
-import { saveCsv, savePng } from "./export.js";
 import { watchProgram } from "./live.js";
 import { hasZone, moment, switchZone, timeOfDay, zoneOf } from "./time.js";
+
+/**
+ * What a page shows of the past.
+ * @typedef {object} Past
+ * @property {() => void} forget another process: its events and its history are its own
+ * @property {() => void} ask what was missed is asked for
+ * @property {() => void} repaint colours are others
+ * @property {() => void} rezone times are shown in another zone
+ * @property {(id: string, t: number) => void} seen whose page it is, and the program's time
+ */
+
+/** @type {Past} */
+const nothing = { forget() {}, ask() {}, repaint() {}, rezone() {}, seen() {} };
 
 /**
  * @template State
@@ -14,6 +24,7 @@ import { hasZone, moment, switchZone, timeOfDay, zoneOf } from "./time.js";
  * @property {(state: State) => string} id whose the page is
  * @property {(state: State) => number} started when the process began, ms since 1970
  * @property {(state: State) => void} show
+ * @property {Past} [past]
  */
 
 /**
@@ -22,7 +33,7 @@ import { hasZone, moment, switchZone, timeOfDay, zoneOf } from "./time.js";
  * @param {Shell<State>} shell
  * @returns {() => void} shows the same state once more
  */
-export function openShell({ called, unnamed, id, started, show }) {
+export function openShell({ called, unnamed, id, started, show, past = nothing }) {
   /** @type {State | undefined} */
   let state;
   let lost = false;
@@ -35,15 +46,13 @@ export function openShell({ called, unnamed, id, started, show }) {
   function seen(next) {
     const began = state === undefined;
     if (state !== undefined && started(state) !== started(next)) {
-      // Another process: its events and its history are its own.
-      forgetEvents();
-      void loadHistory();
+      past.forget();
     }
     state = next;
     show(next);
     mark(document.body, "data-link", "live");
     say(byId("live-text"), `Live ${timeOfDay(next.t)} ${zoneOf(next.t)}`);
-    say(byId("plots-zone"), zoneOf(next.t));
+    past.seen(id(next), next.t);
     if (began) performance.mark("first-state");
   }
 
@@ -53,8 +62,7 @@ export function openShell({ called, unnamed, id, started, show }) {
     banner.hidden = since === undefined;
     if (since === undefined) {
       lost = false;
-      // What was missed is asked for.
-      void loadHistory();
+      past.ask();
       return;
     }
     mark(document.body, "data-link", "lost");
@@ -69,37 +77,22 @@ export function openShell({ called, unnamed, id, started, show }) {
     document.title = `No connection: ${state === undefined ? unnamed : id(state)}`;
   }
 
-  byId("windows").addEventListener("click", ({ target }) => {
-    const button = target instanceof Element ? target.closest("button") : null;
-    const window = button?.dataset.window;
-    if (window === undefined) return;
-    for (const one of byId("windows").querySelectorAll("button"))
-      mark(one, "aria-pressed", String(one === button));
-    chooseWindow(window);
-  });
-
-  byId("csv").addEventListener("click", () => saveCsv());
-  byId("png").addEventListener("click", () => {
-    if (state !== undefined) savePng(id(state), state.t);
-  });
-
   const zone = byId("zone");
   zone.hidden = !hasZone();
   zone.addEventListener("click", () => {
     switchZone();
-    redrawEvents();
-    rezone();
+    past.rezone();
     again();
   });
 
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  dark.addEventListener("change", repaint);
+  dark.addEventListener("change", () => past.repaint());
   byId("theme").addEventListener("click", () => {
     const root = document.documentElement;
     const now = root.dataset.theme ?? (dark.matches ? "dark" : "light");
     root.dataset.theme = now === "dark" ? "light" : "dark";
     localStorage.setItem("theme", root.dataset.theme);
-    repaint();
+    past.repaint();
   });
 
   // Without TLS there is no login.

@@ -1,0 +1,66 @@
+/** When a certificate is renewed, and which one of a server's answer takes its place. Pure. */
+import type { X509Certificate } from "node:crypto";
+import { Fault } from "../../base/errors.ts";
+import { chainFrom, ending } from "../../host/tls/chain.ts";
+
+/** So much of its life, before or after, is drawn from the certificate itself: a fleet does not march. */
+const spread = 1 / 15;
+
+/**
+ * The same for the same certificate, so that it needs no memory.
+ * @param part of its life after which it is renewed, 0 to 1
+ * @returns ms since 1970 UTC
+ */
+export function dueAt(certificate: X509Certificate, part: number): number {
+  const from = certificate.validFromDate.getTime();
+  const life = ending(certificate) - from;
+  const drawn = Number.parseInt(certificate.fingerprint256.slice(0, 5).replace(":", ""), 16);
+  const shift = (drawn / 0xffff - 0.5) * spread;
+  return from + life * Math.min(part + shift, 0.98);
+}
+
+/** A server's clock may be ahead of ours by so much, ms. */
+const skew = 300_000;
+
+/**
+ * The chain that is shown from now on: the new certificate, then those between it and its CA.
+ * @param answer what the server gave @param others who may have issued it: `cacerts`, and the chain of before
+ * @param wall ms since 1970 UTC
+ * @throws Fault `est` if none of the answer can take the place of `present`
+ */
+export function successor(
+  present: X509Certificate,
+  answer: readonly X509Certificate[],
+  others: readonly X509Certificate[],
+  wall: number,
+): X509Certificate[] {
+  const own = answer.find(({ publicKey }) => publicKey.equals(present.publicKey));
+  if (own === undefined) throw new Fault("est", "the certificate that came is of another key");
+  if (own.subject !== present.subject || own.subjectAltName !== present.subjectAltName) {
+    throw new Fault("est", "the certificate that came has other names");
+  }
+  const from = own.validFromDate.getTime();
+  if (from > wall + skew || ending(own) <= wall) {
+    throw new Fault("est", "the certificate that came is not valid now", {
+      from: own.validFromDate.toISOString(),
+      to: own.validToDate.toISOString(),
+    });
+  }
+  if (ending(own) <= ending(present)) {
+    throw new Fault("est", "the certificate that came ends no later than the present one", {
+      to: own.validToDate.toISOString(),
+    });
+  }
+  const unlike = (one: X509Certificate) => one.fingerprint256 !== own.fingerprint256;
+  const chain = chainFrom(own, [...answer, ...others].filter(unlike));
+  const top = chain.at(-1) as X509Certificate;
+  const whole = top.checkIssued(top) && top !== own;
+  if (!whole) throw new Fault("est", "the certificate that came is of a CA that is not known");
+  // The peer has the CA itself, and would not believe ours.
+  return chain.slice(0, -1);
+}
+
+/** PEM of a chain. */
+export function pemOf(chain: readonly X509Certificate[]): string {
+  return chain.map((one) => one.toString()).join("");
+}

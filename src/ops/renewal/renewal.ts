@@ -1,0 +1,203 @@
+/**
+ * Renews certificates while a daemon runs, by EST (RFC 7030): in time, one after the other, with the key that they
+ * have. Connections take the new ones as they take any that a person puts there.
+ */
+
+import type { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { type Clock, clockPlausible, every, type Timer } from "../../base/clock.ts";
+import { describe, errorCode, Fault } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { backoff } from "../../base/retry.ts";
+import { firstLine } from "../../host/config/password.ts";
+import { type FileSystem, replaceFile } from "../../host/disk/files.ts";
+import { certificatesOf } from "../../host/est/answer.ts";
+import { askEst, type EstAnswer, type EstQuestion, type EstServer } from "../../host/est/client.ts";
+import { requestLike } from "../../host/est/request.ts";
+import { ending } from "../../host/tls/chain.ts";
+import { PemError, readCertificates, readPrivateKey } from "../../host/tls/pem.ts";
+import type { EstConfig, Renewable } from "./config.ts";
+import { dueAt, pemOf, successor } from "./due.ts";
+
+export interface RenewalParts {
+  readonly est: EstConfig;
+  readonly certificates: readonly Renewable[];
+  /** @param why it could not be renewed; undefined: it was, or need not be @param name as in {@link Renewable} */
+  readonly tell: (name: string, why: string | undefined) => void;
+  /** Files are others: they are to be read anew. */
+  readonly onRenewed: () => void;
+  readonly files: FileSystem;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** Default: a server of EST. */
+  readonly ask?: typeof askEst;
+}
+
+/** How often it looks whether one is due, ms. */
+export const lookEvery = 60_000;
+/** A server that fails is asked again, ms: a third of a certificate's life is left for it. */
+const retry = { firstMs: 60_000, maxMs: 3_600_000 } as const;
+
+/** What is on disk, read anew: a person may have exchanged it. */
+interface Present {
+  readonly certificate: X509Certificate;
+  readonly chain: readonly X509Certificate[];
+  readonly pem: string;
+}
+
+export class Renewal {
+  readonly #parts: RenewalParts;
+  readonly #stopped = new AbortController();
+  /** When one that failed may be tried again, on the monotonic clock, and the waits after that. */
+  readonly #waits = new Map<string, { at: number; readonly next: Iterator<number> }>();
+  #timer: Timer | undefined;
+  #busy: Promise<void> | undefined;
+
+  constructor(parts: RenewalParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const look = () => {
+      this.#busy ??= this.look().finally(() => {
+        this.#busy = undefined;
+      });
+    };
+    this.#timer = every(this.#parts.clock, lookEvery, look);
+    look();
+  }
+
+  /** Never rejects. */
+  async stop(): Promise<void> {
+    this.#timer?.cancel();
+    this.#stopped.abort();
+    await this.#busy;
+  }
+
+  /** Renews what is due. Never rejects. */
+  async look(): Promise<void> {
+    const { certificates, clock } = this.#parts;
+    // By a clock that is wrong all of them would be due, or none.
+    if (!clockPlausible(clock.wall())) return;
+    for (const one of certificates) {
+      if (this.#stopped.signal.aborted) return;
+      await this.#lookAt(one);
+    }
+  }
+
+  async #lookAt(one: Renewable): Promise<void> {
+    const { clock, est, tell, log } = this.#parts;
+    const wait = this.#waits.get(one.cert);
+    if (wait !== undefined && clock.now() < wait.at) return;
+    try {
+      const present = read(one.cert);
+      if (clock.wall() >= dueAt(present.certificate, est.at)) {
+        const again = await this.#renew(one, present);
+        if (again !== undefined) {
+          log.info("certificate is not issued yet", { for: one.for, again_ms: again });
+          this.#waitFor(one, again);
+          return;
+        }
+      }
+      this.#waits.delete(one.cert);
+      tell(one.for, undefined);
+    } catch (error) {
+      if (this.#stopped.signal.aborted) return;
+      const why = describe(error);
+      this.#waitFor(one);
+      log.warn("certificate is not renewed", { for: one.for, reason: why });
+      tell(one.for, why);
+    }
+  }
+
+  #waitFor({ cert }: Renewable, ms?: number): void {
+    const { clock, random } = this.#parts;
+    const next = this.#waits.get(cert)?.next ?? backoff({ ...retry, random });
+    this.#waits.set(cert, { at: clock.now() + (ms ?? next.next().value), next });
+  }
+
+  /** @returns ms after which the server wants to be asked again @throws Fault */
+  async #renew(one: Renewable, present: Present): Promise<number | undefined> {
+    const { clock, files, log, onRenewed } = this.#parts;
+    const server = this.#server();
+    const keyText = readText(one.key);
+    const key = keyOf(keyText, one.key);
+    if (!present.certificate.checkPrivateKey(key)) {
+      throw new Fault("est", "the private key belongs to another certificate", { file: one.key });
+    }
+    const isOver = clock.wall() > ending(present.certificate);
+    if (isOver && server.login === undefined) {
+      // Nothing is left to prove by who asks.
+      throw new Fault("est", "it has expired: bring a new one, or give [est] a username");
+    }
+    const own = isOver ? {} : { own: { cert: present.pem, key: keyText } };
+    // Before the request: what cannot be put into a chain is not asked for.
+    const cas = await this.#ask(server, { operation: "cacerts" });
+    if ("againMs" in cas) return cas.againMs;
+    const answer = await this.#ask(server, {
+      operation: isOver ? "simpleenroll" : "simplereenroll",
+      csr: requestLike(present.certificate, key),
+      ...own,
+    });
+    if ("againMs" in answer) return answer.againMs;
+    const others = [...present.chain, ...certificatesOf(cas.body), ...trusted(one.ca)];
+    const got = certificatesOf(answer.body);
+    const chain = successor(present.certificate, got, others, clock.wall());
+    await replaceFile(files, one.cert, Buffer.from(pemOf(chain)));
+    const to = new Date(ending(chain[0] as X509Certificate)).toISOString();
+    log.info("certificate renewed", { for: one.for, file: one.cert, to });
+    onRenewed();
+    return undefined;
+  }
+
+  #ask(server: EstServer, question: EstQuestion): Promise<EstAnswer> {
+    const { ask = askEst, clock } = this.#parts;
+    return ask(server, question, { clock, signal: this.#stopped.signal });
+  }
+
+  #server(): EstServer {
+    const { url, ca, username, password_file } = this.#parts.est;
+    if (username === undefined || password_file === undefined) return { url, ca: readText(ca) };
+    const login = { username, password: firstLine(readText(password_file)) };
+    return { url, ca: readText(ca), login };
+  }
+}
+
+/** @throws Fault `est` */
+function read(file: string): Present {
+  const pem = readText(file);
+  try {
+    const chain = readCertificates(Buffer.from(pem));
+    return { certificate: chain[0] as X509Certificate, chain, pem };
+  } catch (error) {
+    throw unusable(error, file);
+  }
+}
+
+function keyOf(text: string, file: string) {
+  try {
+    return readPrivateKey(Buffer.from(text));
+  } catch (error) {
+    throw unusable(error, file);
+  }
+}
+
+/** CAs of the table: one of them may have issued what comes. */
+function trusted(file: string | undefined): readonly X509Certificate[] {
+  return file === undefined ? [] : read(file).chain;
+}
+
+function unusable(error: unknown, file: string): unknown {
+  return error instanceof PemError ? new Fault("est", `a file ${error.message}`, { file }) : error;
+}
+
+/** @throws Fault `est` */
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const code = errorCode(error) ?? "unknown";
+    throw new Fault("est", "a file cannot be read", { file, code });
+  }
+}
