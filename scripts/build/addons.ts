@@ -54,6 +54,11 @@ const addons: readonly Addon[] = [
   },
 ];
 
+/** Folders of the packages that addons are copied from, relative to the clone. */
+export const addonFolders: readonly string[] = addons.flatMap(({ package: id }) =>
+  (typeof id === "string" ? [id] : Object.values(id)).map((one) => `node_modules/${one}`),
+);
+
 /** Copies every addon into `lib`/addons. @throws a system error if a package lacks one */
 export function copyAddons(lib: string): void {
   for (const { name, package: id, prebuilt } of addons) {

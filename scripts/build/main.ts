@@ -5,6 +5,7 @@
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   renameSync,
@@ -12,12 +13,14 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build, type Plugin } from "esbuild";
-import { addonPlugin, copyAddons } from "./addons.ts";
+import { addonFolders, addonPlugin, copyAddons } from "./addons.ts";
+import { billOf, nodeComponent, writeBill } from "./bill.ts";
 import { warmCache } from "./cache.ts";
+import { packageFolder } from "./foreign.ts";
 import { bundledPackages, collectLicences } from "./licences.ts";
 
 /** Programs of the build, by the name of their launcher in `bin`. */
@@ -26,6 +29,7 @@ const programs: Readonly<Record<string, string>> = {
   "qkd-panel": "src/bin/qkd-panel.ts",
   "qkd-image": "src/bin/qkd-image.ts",
   "qkd-km": "src/bin/qkd-km.ts",
+  "qkd-controller": "src/bin/qkd-controller.ts",
   "qkd-psk": "src/bin/qkd-psk.ts",
 };
 
@@ -58,9 +62,9 @@ const usage = `npm run build -- [options]: the production build
   --help
 
 FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; its bin/qkd-node runs the
-node, bin/qkd-panel its chassis panel, bin/qkd-km a key manager, bin/qkd-psk a tunnel's
-rotation of keys, and bin/qkd-image checks for an image's helpers, on runtime/node
-beside it or on the machine's Node.js 24.
+node, bin/qkd-panel its chassis panel, bin/qkd-km a key manager, bin/qkd-controller a
+QKDN controller, bin/qkd-psk a tunnel's rotation of keys, and bin/qkd-image checks for
+an image's helpers, on runtime/node beside it or on the machine's Node.js 24.
 FOLDER/maps has the source maps. Native addons of arm64 and x64 are in every build; the
 cache is of the architecture that built, and of no consequence on another.
 `;
@@ -74,7 +78,13 @@ function files(from: string): string[] {
     .sort();
 }
 
-async function bundle(lib: string): Promise<string> {
+interface Bundled {
+  readonly licences: string;
+  /** The bill of materials, CycloneDX. */
+  readonly bill: string;
+}
+
+async function bundle(lib: string): Promise<Bundled> {
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: { ...programs, ...apart, ...beside },
@@ -96,13 +106,27 @@ async function bundle(lib: string): Promise<string> {
     plugins: [addonPlugin, apartPlugin],
     logLevel: "warning",
   });
-  const folders = [...bundledPackages(metafile), "node_modules/uplot"].sort();
-  return collectLicences(folders.map((folder) => join(root, folder)));
+  const copied = ["node_modules/uplot", ...addonFolders];
+  const folders = [...new Set([...bundledPackages(metafile), ...copied])].sort();
+  // One for the other architecture is not among this machine's.
+  const here = (folder: string) =>
+    existsSync(join(root, folder))
+      ? join(root, folder)
+      : packageFolder(folder.replace(/^.*node_modules\//, ""));
+  return {
+    licences: collectLicences(folders.map(here)),
+    bill: writeBill(billOf(metafile, copied, nodeComponent(process.versions))),
+  };
 }
 
 /** What the local pages are made of: it goes to browsers as it is. A folder for what they share, and one each. */
 function copyPages(lib: string): void {
-  const pages = ["src/ops/page/browser", "src/node/page/browser-node", "src/km/page/browser-km"];
+  const pages = [
+    "src/ops/page/browser",
+    "src/node/page/browser-node",
+    "src/km/page/browser-km",
+    "src/controller/page/browser-controller",
+  ];
   for (const own of pages) {
     const from = join(root, own);
     const to = join(lib, basename(own));
@@ -148,7 +172,9 @@ async function main(args: string[]): Promise<number> {
   rmSync(maps, { recursive: true, force: true });
   for (const folder of [lib, maps, join(image, "bin")]) mkdirSync(folder, { recursive: true });
 
-  writeFileSync(join(image, "licences.txt"), await bundle(lib));
+  const { licences, bill } = await bundle(lib);
+  writeFileSync(join(image, "licences.txt"), licences);
+  writeFileSync(join(image, "sbom.cdx.json"), bill);
   copyFileSync(join(root, "LICENSE"), join(image, "LICENSE"));
   for (const map of files(lib).filter((file) => file.endsWith(".map"))) {
     renameSync(join(lib, map), join(maps, map));
@@ -164,6 +190,8 @@ async function main(args: string[]): Promise<number> {
     mkdirSync(join(image, "runtime"));
     copyFileSync(runtime, join(image, "runtime/node"));
     chmodSync(join(image, "runtime/node"), 0o755);
+    const licence = join(dirname(runtime), "LICENSE");
+    if (existsSync(licence)) copyFileSync(licence, join(image, "runtime/LICENSE"));
   }
   await warmCache(image, runtime, Number(uid));
   for (const file of files(image)) {

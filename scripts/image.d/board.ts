@@ -37,14 +37,24 @@ const boardSchema = v.strictObject({
   /** An update for another board is refused. */
   compatible: v.string(),
   console: v.string(),
+  /** What chooses between the slots: a folder in `board/common/boot`. */
+  boot: v.optional(v.picklist(["uefi", "tryboot", "uboot"]), "uefi"),
+  /** What QEMU emulates it by; without it `boot` is for others. */
+  emulator: v.optional(v.picklist(["virt", "raspi3b", "uboot"])),
   /** More of the kernel's command line. */
   cmdline: names,
   /** Modules that every board has, but this one's kernel doesn't. */
   without_modules: names,
   /** Files that the maker's firmware consists of, from the folder given by `--firmware`. */
   firmware: names,
+  /** Where U-Boot puts the kernel. */
+  kernel_address: v.optional(v.string()),
+  /** Of those that come with the kernel; without it the board's firmware has one. */
+  device_tree: v.optional(v.string()),
   /** Device tree overlays of the board's folder, without `.dts`. */
   overlays: names,
+  /** Devices of the tree, as they are `compatible`, that need no driver: the appliance leaves them alone. */
+  without_devices: names,
 });
 
 type Common = v.InferOutput<typeof common>;
@@ -91,7 +101,11 @@ export function readBoard(id: string): Board {
     users: { ...shared.users, ...own.users },
     groups: { ...shared.groups, ...own.groups },
     // A board may share another's, by a link.
-    fileOverlays: [join(boards, "common/rootfs_overlay"), join(folder, "rootfs_overlay")]
+    fileOverlays: [
+      join(boards, "common/rootfs_overlay"),
+      join(boards, "common/boot", own.boot, "rootfs_overlay"),
+      join(folder, "rootfs_overlay"),
+    ]
       .filter(existsSync)
       .map((path) => realpathSync(path)),
   };

@@ -6,13 +6,22 @@ import { softwareVersion } from "../../src/base/version.ts";
 import { readKeys } from "../../src/ops/site/manifest.ts";
 import type { Board } from "./board.ts";
 import { makeBundle } from "./bundle.ts";
-import { makeDisk, makeEsp, makeFirmware } from "./disk.ts";
-import { installModules, makeInitramfs, readKernel } from "./kernel.ts";
+import { loaderFiles, makeFirst, makeKernel } from "./chain.ts";
+import { makeDisk } from "./disk.ts";
+import {
+  installModules,
+  makeDeviceTree,
+  makeInitramfs,
+  markKernel,
+  modulesOf,
+  readKernel,
+  treeOf,
+} from "./kernel.ts";
 import { signingKeys } from "./keys.ts";
 import { fetchPackages, readLock } from "./packages.ts";
 import * as rootfs from "./rootfs.ts";
 import { ImageError, need, run, setEpoch, step } from "./run.ts";
-import { productionBuild, runtime } from "./runtime.ts";
+import { productionBuild, programsBill, runtime } from "./runtime.ts";
 import { bill } from "./sbom.ts";
 import * as sealed from "./sealed.ts";
 import { verifySame } from "./verify.ts";
@@ -76,6 +85,8 @@ export async function buildImage({
     "npm",
     "rauc",
   );
+  if (board.device_tree !== undefined) need("dtc");
+  if (board.boot === "uboot") need("mkimage", "dtc");
   const began = performance.now();
   const lock = readLock(board);
   const date = Date.parse(`${lock.date}T00:00:00Z`) / 1_000;
@@ -99,13 +110,14 @@ export async function buildImage({
     await rootfs.unpack(lock, tree);
     await rootfs.unpackKernel(lock, join(work, "kernel"));
   });
-  const { stub, loader } = await keepLoader(tree, out);
+  await keepLoader(tree, out);
   await step("our own files, users, units", async () => {
     await rootfs.prune(board, tree);
     await rootfs.overlay(board, tree, build);
+    rootfs.noTestService(board, tree, more);
     await rootfs.users(board, tree);
     await rootfs.presets(board, tree);
-    await rootfs.identify(tree, { version, board });
+    await rootfs.identify(tree, { version, board, development: keys.development });
     await cp(keys.updateAuthority, join(tree, "etc/rauc/keyring.pem"));
     await pinSiteKeys(keys.siteKeys, tree);
     const rauc = join(tree, "etc/rauc/system.conf");
@@ -115,38 +127,41 @@ export async function buildImage({
   });
   const kernel = await readKernel(join(work, "kernel"));
   const initramfs = join(out, "initramfs.img");
-  await step(`kernel ${kernel.version}: modules, initramfs`, async () => {
-    const modules = await installModules(board, kernel, tree);
-    const size = await makeInitramfs(board, kernel, tree, initramfs);
+  const deviceTree = await step(`kernel ${kernel.version}: modules, initramfs`, async () => {
+    const path = await makeDeviceTree(board, kernel, work);
+    const devices = path === undefined ? undefined : await treeOf(board, kernel, path);
+    const names = modulesOf(board, devices);
+    await installModules(kernel, names.all, tree);
+    await makeInitramfs(board, kernel, names.early, tree, initramfs);
     await cp(kernel.image, join(out, "vmlinuz"));
-    return { modules, size };
+    await markKernel(board, kernel, tree);
+    if (path !== undefined) await cp(path, join(out, "board.dtb"));
+    return path;
   });
   await step("bill of materials", async () => {
-    const text = await bill(lock, { version, board });
-    await mkdir(join(tree, "usr/share/qkd-node"), { recursive: true });
-    await writeFile(join(tree, "usr/share/qkd-node/sbom.cdx.json"), text);
-    await writeFile(join(out, "sbom.cdx.json"), text);
+    const programs = await programsBill(build);
+    const made = await bill(lock, { version, board, tree, programs });
+    const folder = join(tree, "usr/share/qkd-node");
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, "sbom.cdx.json"), made.bill);
+    await writeFile(join(folder, "sources.txt"), made.sources);
+    await writeFile(join(out, "sbom.cdx.json"), made.bill);
+    await writeFile(join(out, "sources.txt"), made.sources);
   });
   await rootfs.modes(tree);
   const unpacked = await rootfs.sizeOf(tree);
 
-  const { system, uki, kernel: packed } = sealed.sealedFiles(out);
+  const { system, kernel: packed } = sealed.sealedFiles(out);
   await step("squashfs", () => sealed.squash(tree, system, date, quick));
   const verity = await step("dm-verity", () => sealed.addVerity(system));
   const cmdline = [sealed.commandLine(board, verity), ...more].join(" ");
   await writeFile(join(out, "cmdline"), `${cmdline}\n`);
-  await step("kernel, initramfs and command line in one, signed", async () => {
-    const title = `qkd-node ${version}`;
-    const parts = { kernel: kernel.image, initramfs, cmdline, stub, title };
-    await sealed.unify(parts, keys, uki);
-    await sealed.packKernel(uki, packed);
-  });
+  await step("kernel, initramfs and command line in one, signed", () =>
+    makeKernel({ board, out, version, keys, cmdline, deviceTree, firmware }),
+  );
   const disk = join(out, "disk.img");
   await step("disk", async () => {
-    const esp = join(out, "esp.vfat");
-    await rm(`${esp}.files`, { recursive: true, force: true });
-    if (board.firmware.length > 0) await makeFirmware(board, firmware, `${esp}.files`);
-    await makeEsp(loader, uki, keys, esp, date);
+    await makeFirst(board, out);
     await makeDisk(board, out, disk);
   });
   await rm(work, { recursive: true });
@@ -157,13 +172,13 @@ export async function buildImage({
   await step("compressing", () => run("zstd", ["-q", "-f", level, "-T0", disk, "-o", compressed]));
 
   const sizes = await Promise.all(
-    [system, uki, compressed].map(async (file) => (await stat(file)).size),
+    [system, packed, compressed].map(async (file) => (await stat(file)).size),
   );
-  const [systemSize = 0, ukiSize = 0, diskSize = 0] = sizes;
+  const [systemSize = 0, kernelSize = 0, diskSize = 0] = sizes;
   const seconds = ((performance.now() - began) / 1_000).toFixed(0);
   process.stdout.write(
     `${board.id} ${version} in ${seconds} s: files ${mb(unpacked)}, system ${mb(systemSize)}, ` +
-      `kernel ${mb(ukiSize)}, disk ${mb(diskSize)} compressed\n${disk}\n${bundle}\n`,
+      `kernel ${mb(kernelSize)}, disk ${mb(diskSize)} compressed\n${disk}\n${bundle}\n`,
   );
 }
 
@@ -176,17 +191,11 @@ async function pinSiteKeys(from: string | undefined, tree: string): Promise<void
 }
 
 /** systemd-boot's two programs are for the disk, not for the root file system. */
-async function keepLoader(tree: string, out: string) {
+async function keepLoader(tree: string, out: string): Promise<void> {
   const folder = join(tree, "usr/lib/systemd/boot/efi");
   const kept = loaderFiles(out);
   await rename(join(folder, "linuxaa64.efi.stub"), kept.stub);
   await rename(join(folder, "systemd-bootaa64.efi"), kept.loader);
-  return kept;
-}
-
-/** systemd-boot: what makes a kernel an EFI program, and what chooses between kernels. */
-export function loaderFiles(out: string) {
-  return { stub: join(out, "stub.efi"), loader: join(out, "loader.efi") };
 }
 
 /** What a build left. */

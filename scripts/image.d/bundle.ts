@@ -5,6 +5,7 @@ import type { Board } from "./board.ts";
 import type { Keys } from "./keys.ts";
 import { run } from "./run.ts";
 import { sealedFiles } from "./sealed.ts";
+import { tokenUri } from "./token.ts";
 
 /** @param out folder of what the build made. @returns the bundle's path */
 export async function makeBundle(
@@ -38,7 +39,7 @@ filename=kernel.img
   await run("rauc", [
     "bundle",
     `--cert=${keys.updateCertificate}`,
-    `--key=${keys.updateKey}`,
+    `--key=${(await tokenUri(keys.updateKey)) ?? keys.updateKey}`,
     "--mksquashfs-args=-comp zstd -Xcompression-level 5 -quiet -no-progress",
     content,
     file,

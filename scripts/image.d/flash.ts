@@ -1,13 +1,14 @@
 /** `scripts/image flash`: an image onto a disk, which then is used to its end. */
-import { createReadStream, createWriteStream, openSync } from "node:fs";
+import { createReadStream, createWriteStream, existsSync, openSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { Transform } from "node:stream";
+import { PassThrough, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { createZstdDecompress } from "node:zlib";
 import { ImageError, need, run, step } from "./run.ts";
 
 export interface FlashOptions {
-  /** Folder of what the build made. */
+  /** Folder of what the build made, or the image's file, which may be compressed (`.img.zst`). */
   readonly image: string;
   /** A disk, or a file that stands for one. */
   readonly to: string;
@@ -15,14 +16,11 @@ export interface FlashOptions {
   readonly yes: boolean;
 }
 
-/** The data partition, the last one. */
-const dataPartition = "6";
-
 /** @throws ImageError if that disk must not be overwritten */
 export async function flash({ image, to, yes }: FlashOptions): Promise<void> {
   need("sfdisk");
-  const disk = join(image, "disk.img");
-  const size = await sizeOf(disk);
+  const disk = diskOf(image);
+  const size = await sizeOfImage(disk);
   const room = await sizeOf(to);
   if (room < size) throw new ImageError(`${to} has ${gb(room)}; the image needs ${gb(size)}`);
   const device = (await stat(to)).isBlockDevice();
@@ -43,12 +41,31 @@ export async function flash({ image, to, yes }: FlashOptions): Promise<void> {
   }
   await step(`writing ${gb(size)} to ${to}`, () => copy(disk, to, size));
   await step("the rest of the disk is for data", async () => {
+    const { partitiontable } = JSON.parse(await run("sfdisk", ["--json", to]));
+    const dataPartition = String(partitiontable.partitions.length);
     // The second partition table belongs to the disk's end.
     await run("sfdisk", ["--no-reread", "--no-tell-kernel", "--relocate", "gpt-bak-std", to]);
     await run("sfdisk", ["--no-reread", "--no-tell-kernel", "-N", dataPartition, to], {
       input: ", +\n",
     });
   });
+}
+
+/** A folder's image, compressed or not, or the file itself. */
+function diskOf(image: string): string {
+  if (/\.img(\.zst)?$/.test(image)) return image;
+  const whole = join(image, "disk.img");
+  return existsSync(whole) || !existsSync(`${whole}.zst`) ? whole : `${whole}.zst`;
+}
+
+/** Bytes that it has on a disk. */
+async function sizeOfImage(disk: string): Promise<number> {
+  if (!disk.endsWith(".zst")) return sizeOf(disk);
+  need("zstd");
+  const told = await run("zstd", ["--list", "-v", disk]);
+  const [, bytes] = /Decompressed Size:.*\((\d+) B\)/.exec(told) ?? [];
+  if (bytes === undefined) throw new ImageError(`${disk} does not tell its size`);
+  return Number(bytes);
 }
 
 async function copy(from: string, to: string, size: number): Promise<void> {
@@ -64,8 +81,11 @@ async function copy(from: string, to: string, size: number): Promise<void> {
     },
   });
   const fd = openSync(to, "r+");
+  const read = createReadStream(from, { highWaterMark: 1 << 20 });
+  const whole = from.endsWith(".zst") ? createZstdDecompress() : new PassThrough();
   await pipeline(
-    createReadStream(from, { highWaterMark: 1 << 20 }),
+    read,
+    whole,
     progress,
     createWriteStream("", { fd, flush: true, highWaterMark: 1 << 20 }),
   );

@@ -3,10 +3,11 @@
  * from a token; without them development keys are made on this machine, and the image says so.
  */
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { cache } from "./packages.ts";
 import { ImageError, run } from "./run.ts";
+import { opensslKey } from "./token.ts";
 
 export interface Keys {
   readonly folder: string;
@@ -14,6 +15,8 @@ export interface Keys {
   readonly development: boolean;
   readonly bootKey: string;
   readonly bootCertificate: string;
+  /** For boards whose firmware takes RSA with 2048 bits and nothing else. */
+  readonly piKey: string;
   readonly updateKey: string;
   readonly updateCertificate: string;
   /** Who may sign updates: goes into the image. */
@@ -23,6 +26,7 @@ export interface Keys {
 }
 
 const files = ["boot.key", "boot.crt", "update.key", "update.crt", "update-ca.crt"];
+const piKey = "pi-boot.key";
 
 /** @throws ImageError if the vendor's folder lacks one */
 export async function signingKeys(folder: string | undefined): Promise<Keys> {
@@ -30,6 +34,7 @@ export async function signingKeys(folder: string | undefined): Promise<Keys> {
   const missing = files.filter((file) => !existsSync(join(where, file)));
   if (folder === undefined) {
     if (missing.length > 0) await makeKeys(where);
+    else if (!existsSync(join(where, piKey))) await makePiKey(where);
   } else if (missing.length > 0) {
     throw new ImageError(`${folder}: missing ${missing.join(", ")}`);
   }
@@ -39,6 +44,7 @@ export async function signingKeys(folder: string | undefined): Promise<Keys> {
     development: folder === undefined,
     bootKey: path("boot.key"),
     bootCertificate: path("boot.crt"),
+    piKey: path(piKey),
     updateKey: path("update.key"),
     updateCertificate: path("update.crt"),
     updateAuthority: path("update-ca.crt"),
@@ -46,10 +52,31 @@ export async function signingKeys(folder: string | undefined): Promise<Keys> {
   };
 }
 
+async function makePiKey(folder: string): Promise<void> {
+  const how = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"];
+  await run("openssl", ["genpkey", ...how, "-out", piKey], { cwd: folder });
+  await run("chmod", ["0600", piKey], { cwd: folder });
+}
+
+/**
+ * @returns a signature over a file by the key for the Raspberry Pi: RSA, PKCS#1 v1.5, SHA-256
+ * @throws ImageError if the key is no RSA key with 2048 bits
+ */
+export async function signBytes({ piKey: key }: Keys, file: string): Promise<Buffer> {
+  if (!existsSync(key)) throw new ImageError(`missing ${key}: RSA, 2048 bits`);
+  const to = `${file}.signature`;
+  await run("openssl", ["dgst", "-sha256", ...(await opensslKey(key)), "-out", to, file]);
+  const signature = await readFile(to);
+  await rm(to);
+  if (signature.length !== 256) throw new ImageError(`${key} is no RSA key with 2048 bits`);
+  return signature;
+}
+
 /** Makes all of them anew. */
 export async function makeKeys(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const openssl = (...args: string[]) => run("openssl", args, { cwd: folder });
+  await makePiKey(folder);
   const key = ["-newkey", "rsa:3072", "-noenc", "-days", "3650"];
   await openssl(
     "req",

@@ -1,8 +1,12 @@
-/** QEMU's machine "virt" with an image's disk: for `scripts/image boot`, and for the tests. */
+/** QEMU with an image's disk: for `scripts/image boot`, and for the tests. */
 import { existsSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Board } from "./board.ts";
 import { ImageError, run } from "./run.ts";
+
+/** Machines that QEMU has for a board; "uboot" is "virt" with another boot loader. */
+export type Emulator = NonNullable<Board["emulator"]>;
 
 /** How a module is attached: a USB serial adapter, or a UART on the PCI bus. */
 export interface AttachedModule {
@@ -17,10 +21,14 @@ export interface AttachedModule {
 }
 
 export interface MachineOptions {
+  /** Default `virt`. */
+  readonly emulator?: Emulator;
   /** What a build left. */
   readonly image: string;
   /** The disk as it is in this machine: made upon the first start, kept after it. */
   readonly disk: string;
+  /** The disk is there, whole, as it was flashed. */
+  readonly flashed?: boolean;
   /** The kernel straight away, which is quicker, or firmware and boot loader, as on hardware. */
   readonly start: "direct" | "firmware";
   /** More of the command line; only for `direct`, since firmware starts what was signed. */
@@ -41,40 +49,80 @@ export interface MachineOptions {
   /** Socket by which something is typed at the console; with a file only. */
   readonly typed?: string;
   readonly memoryMb?: number;
+  /**
+   * Time goes on in it by instructions, 500 million a second, and not by the host's clock, unless it has nothing to do:
+   * on a busy host it is slow, and none of its own deadlines passes for that. Its processors take turns.
+   */
+  readonly ownTime?: boolean;
 }
 
 const firmware = {
   code: "/usr/share/AAVMF/AAVMF_CODE.fd",
   secureCode: "/usr/share/AAVMF/AAVMF_CODE.ms.fd",
   variables: "/usr/share/AAVMF/AAVMF_VARS.fd",
+  uboot: "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
   /** With the keys enrolled that Debian gives to everybody, for tests. */
   secureVariables: "/usr/share/AAVMF/AAVMF_VARS.snakeoil.fd",
 };
 
 /** Makes what QEMU needs to be there, and returns its arguments. @throws ImageError */
 export async function machineArguments(options: MachineOptions): Promise<string[]> {
-  const { image, disk, memoryMb = 512 } = options;
+  const { image, disk, emulator = "virt" } = options;
   const base = join(image, "disk.img");
-  if (!existsSync(base)) throw new ImageError(`no image in ${image}: scripts/image build`);
+  if (options.flashed !== true && !existsSync(base))
+    throw new ImageError(`no image in ${image}: scripts/image build`);
   if (!existsSync(disk)) {
-    await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", disk]);
+    // An SD card's size is a power of two.
+    const size = emulator === "raspi3b" ? ["2G"] : [];
+    await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", disk, ...size]);
   }
+  const monitor = options.monitor;
+  const common = [
+    ...["-nodefaults", "-display", "none"],
+    ...(options.ownTime === true
+      ? ["-accel", "tcg,thread=single", "-icount", "shift=1,sleep=on"]
+      : ["-accel", "tcg,thread=multi"]),
+    ...(monitor === undefined ? [] : ["-qmp", `unix:${monitor},server=on,wait=off`]),
+    ...(await starting(options)),
+  ];
+  return emulator === "raspi3b" ? pi(options, common) : virt(options, common);
+}
+
+function virt(options: MachineOptions, common: readonly string[]): string[] {
+  const { disk, memoryMb = 512 } = options;
   return [
     // One with PAN: for one without, the kernel changes page tables at every access to a program's memory.
     ...["-M", "virt", "-cpu", "cortex-a76", "-smp", "2", "-m", String(memoryMb)],
-    ...["-accel", "tcg,thread=multi", "-nodefaults", "-display", "none"],
+    ...common,
     ...consoleLine(options),
-    ...(options.monitor === undefined
-      ? []
-      : ["-qmp", `unix:${options.monitor},server=on,wait=off`]),
-    ...(await starting(options)),
-    ...["-drive", `if=none,id=disk,file=${disk},format=qcow2,cache=writeback`],
+    ...[
+      "-drive",
+      `if=none,id=disk,file=${disk},format=${options.flashed ? "raw" : "qcow2"},cache=writeback`,
+    ],
     ...["-device", "virtio-blk-pci,drive=disk"],
     ...["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="],
     ...["-device", "virtio-rng-pci", "-device", "qemu-xhci,id=usb", "-device", "i6300esb"],
-    ...(options.modules ?? []).flatMap(attach),
+    ...(options.modules ?? []).flatMap((one) => attach(one, "usb.0")),
     ...(options.testPort === undefined ? [] : testPort(options.testPort)),
     ...(options.tpm === undefined ? [] : tpm(options.tpm)),
+  ];
+}
+
+/** Its first UART is the port for tests, its second one the console; all else is on its one USB controller. */
+function pi(options: MachineOptions, common: readonly string[]): string[] {
+  const { disk, testPort } = options;
+  const first =
+    testPort === undefined
+      ? ["-serial", "null"]
+      : [
+          ...["-chardev", `socket,id=test-line,path=${testPort},server=on,wait=off`],
+          ...["-serial", "chardev:test-line"],
+        ];
+  return [
+    ...["-M", "raspi3b", ...common, ...first, ...consoleLine(options)],
+    ...["-drive", `if=sd,file=${disk},format=qcow2,cache=writeback`],
+    ...["-netdev", "user,id=net", "-device", "usb-net,netdev=net,bus=usb-bus.0"],
+    ...(options.modules ?? []).flatMap((one) => attach(one, "usb-bus.0")),
   ];
 }
 
@@ -96,10 +144,16 @@ function consoleLine({ console, typed }: MachineOptions): string[] {
 
 async function starting(options: MachineOptions): Promise<string[]> {
   const { image, start, variables, secure, cmdline } = options;
-  if (start === "direct") {
+  if (start === "direct" || options.emulator === "raspi3b") {
     const own = (await run("cat", [join(image, "cmdline")])).trim();
     const files = ["-kernel", join(image, "vmlinuz"), "-initrd", join(image, "initramfs.img")];
-    return [...files, "-append", `${own} ${cmdline ?? ""}`.trim()];
+    // The Pi's own firmware cannot be emulated.
+    const tree = options.emulator === "raspi3b" ? ["-dtb", join(image, "board.dtb")] : [];
+    return [...files, ...tree, "-append", `${own} ${cmdline ?? ""}`.trim()];
+  }
+  if (options.emulator === "uboot") {
+    if (!existsSync(firmware.uboot)) throw new ImageError("no U-Boot: apt-get install u-boot-qemu");
+    return ["-bios", firmware.uboot];
   }
   if (variables === undefined) throw new ImageError("firmware needs a file for its variables");
   if (!existsSync(variables)) {
@@ -115,11 +169,14 @@ async function starting(options: MachineOptions): Promise<string[]> {
   return [...flash(code, ",readonly=on"), ...flash(variables, "")];
 }
 
-function attach({ id, on, socket, serial, unplugged = false }: AttachedModule): string[] {
+function attach(
+  { id, on, socket, serial, unplugged = false }: AttachedModule,
+  usb: string,
+): string[] {
   const line = `socket,id=${id}-line,path=${socket},server=off,reconnect=1`;
   const device =
     on === "usb"
-      ? `usb-serial,id=${id},chardev=${id}-line,bus=usb.0,serial=${serial ?? id}`
+      ? `usb-serial,id=${id},chardev=${id}-line,bus=${usb},serial=${serial ?? id}`
       : `pci-serial,id=${id},chardev=${id}-line`;
   return ["-chardev", line, ...(unplugged ? [] : ["-device", device])];
 }

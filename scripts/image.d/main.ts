@@ -4,15 +4,19 @@ import { parseArgs } from "node:util";
 import { boardNames, readBoard, root } from "./board.ts";
 import { boot } from "./boot.ts";
 import { buildAgain, buildImage } from "./build.ts";
+import { devices } from "./devices.ts";
 import { flash } from "./flash.ts";
 import { makeLock } from "./packages.ts";
 import { ImageError, step } from "./run.ts";
+import { plug, unplug } from "./stick.ts";
 
 const usage = `scripts/image COMMAND [options]: the appliance (board/README.md)
 
   build            makes a board's image: disk, update bundle, bill of materials
   boot             runs it on an emulated board; Ctrl-C takes the power away
+  plug FILE        plugs a stick into the board that boot runs; unplug pulls it
   flash --to DISK  writes it onto a disk, all of it
+  devices          what the board's device tree has, and what drives each of it
   lock             writes down today's Debian packages, with their hashes
 
 All:
@@ -20,9 +24,10 @@ All:
   --out FOLDER     what is made, and used (default dist/image/NAME)
 Build:
   --version V      of the image (default: the software's)
-  --keys FOLDER    boot.key, boot.crt, update.key, update.crt, update-ca.crt, and
-                   site-keys if the image is to pin who signs configurations;
-                   without it this machine's development keys are used
+  --keys FOLDER    boot.key, boot.crt, update.key, update.crt, update-ca.crt; for a
+                   Raspberry Pi pi-boot.key; site-keys if the image is to pin who signs
+                   configurations (board/keys.md; keys may be in a token). Without
+                   it this machine's development keys are used
   --firmware DIR   the maker's firmware, for boards that need it
   --quick          larger, and sooner
   --verify         build it twice, and compare: bit by bit the same, or exit code 1
@@ -32,8 +37,10 @@ Boot:
   --modules DIR    attach the modules of scripts/emulator DIR --transport socket
   --stick FILE     a disk image with the label QKD-SITE, plugged in
   --tpm            with a TPM (swtpm), for boards that have a driver for it
+  --disk FILE      a disk that was flashed, as on hardware, instead of what was built
   --blank          begin with a blank data partition again
 Flash:
+  --from FILE      a released image, such as disk.img.zst (default: what was built)
   --yes            really
 Lock:
   --release NAME   of Debian (default bookworm)
@@ -54,8 +61,10 @@ const options = {
   modules: { type: "string" },
   stick: { type: "string" },
   tpm: { type: "boolean", default: false },
+  disk: { type: "string" },
   blank: { type: "boolean", default: false },
   to: { type: "string" },
+  from: { type: "string" },
   quick: { type: "boolean", default: false },
   verify: { type: "boolean", default: false },
   yes: { type: "boolean", default: false },
@@ -81,6 +90,8 @@ async function main(args: string[]): Promise<number> {
     return 0;
   }
   if (command === undefined) throw new UsageError("a command is needed");
+  const file = command === "plug" ? rest.shift() : undefined;
+  if (command === "plug" && file === undefined) throw new UsageError("plug FILE");
   if (rest.length > 0) throw new UsageError(`unexpected argument: ${rest[0]}`);
   const board = readBoard(values.board);
   const image = values.out ?? join(root, "dist/image", board.id);
@@ -94,12 +105,27 @@ async function main(args: string[]): Promise<number> {
       return 0;
     }
     case "boot": {
-      const { modules, stick, tpm, blank } = values;
-      return boot({ image, firmware: values["real-start"], modules, stick, tpm, blank });
+      const { modules, stick, tpm, blank, disk: flashed } = values;
+      const { emulator } = board;
+      if (emulator === undefined) throw new ImageError(`QEMU has no ${board.title}`);
+      const firmware = values["real-start"];
+      return boot({ image, emulator, firmware, modules, stick, tpm, blank, flashed });
+    }
+    case "plug":
+    case "unplug": {
+      const { emulator } = board;
+      if (emulator === undefined) throw new ImageError(`QEMU has no ${board.title}`);
+      if (command === "unplug") await unplug(image);
+      else await plug(image, file as string, emulator);
+      return 0;
     }
     case "flash": {
       if (values.to === undefined) throw new UsageError("flash --to DISK");
-      await flash({ image, to: values.to, yes: values.yes });
+      await flash({ image: values.from ?? image, to: values.to, yes: values.yes });
+      return 0;
+    }
+    case "devices": {
+      process.stdout.write(`${(await devices(board)).join("\n")}\n`);
       return 0;
     }
     case "lock": {

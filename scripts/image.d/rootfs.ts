@@ -14,7 +14,7 @@ import {
 import { dirname, join } from "node:path";
 import { type Board, root as project } from "./board.ts";
 import { debFile, type Lock } from "./packages.ts";
-import { run } from "./run.ts";
+import { ImageError, run } from "./run.ts";
 
 const merged = ["bin", "sbin", "lib"];
 const folders = [
@@ -82,6 +82,7 @@ export async function overlay(board: Board, root: string, build: string): Promis
   const copies: readonly (readonly [string, string])[] = [
     [build, "usr/lib/qkd-node"],
     [join(systemd, "qkd-node.service"), "usr/lib/systemd/system/qkd-node.service"],
+    [join(systemd, "qkd-km.service"), "usr/lib/systemd/system/qkd-km.service"],
     [join(systemd, "qkd-panel.service"), "usr/lib/systemd/system/qkd-panel.service"],
     [join(systemd, "qkd-console.service"), "usr/lib/systemd/system/qkd-console.service"],
     [join(systemd, "qkd-console.path"), "usr/lib/systemd/system/qkd-console.path"],
@@ -156,18 +157,35 @@ export async function presets(board: Board, root: string): Promise<void> {
   await symlink("multi-user.target", first);
 }
 
+/**
+ * Only an emulated board answers to tests.
+ * @param cmdline more words of the kernel's command line
+ * @throws ImageError if the image of a real one would
+ */
+export function noTestService(board: Board, root: string, cmdline: readonly string[]): void {
+  if (board.emulator !== undefined) return;
+  const found = globSync(join(root, "usr/lib/{qkd-image,systemd/system}/*test-port*"));
+  if (found.length > 0 || cmdline.includes("qkd.test")) {
+    throw new ImageError(`${board.title} is no emulated board: its image has no service for tests`);
+  }
+}
+
 export interface Identity {
   readonly version: string;
   readonly board: Board;
+  /** Signed by keys that were made for the bench. */
+  readonly development: boolean;
 }
 
 /** What the image says of itself. */
-export async function identify(root: string, { version, board }: Identity): Promise<void> {
+export async function identify(root: string, identity: Identity): Promise<void> {
+  const { version, board, development } = identity;
   const lines = {
     ID: "qkd-node",
     ID_LIKE: "debian",
     NAME: '"qkd-node"',
-    PRETTY_NAME: `"qkd-node ${version} (${board.title})"`,
+    PRETTY_NAME: `"qkd-node ${version} (${board.title}${development ? ", development" : ""})"`,
+    ...(development && { VARIANT: '"Development"', VARIANT_ID: "development" }),
     VERSION_ID: version,
     IMAGE_ID: board.compatible,
     IMAGE_VERSION: version,

@@ -42,6 +42,10 @@ export function run(
         LC_ALL: "C.UTF-8",
         TZ: "UTC",
         SOURCE_DATE_EPOCH: epoch,
+        // RAUC has a name of its own for the module of a token.
+        ...(process.env.PKCS11_MODULE_PATH !== undefined && {
+          RAUC_PKCS11_MODULE: process.env.PKCS11_MODULE_PATH,
+        }),
         ...options.env,
       },
       stdio: ["pipe", options.show ? "inherit" : "pipe", options.show ? "inherit" : "pipe"],
@@ -72,9 +76,11 @@ const packages: Readonly<Record<string, string>> = {
   "apt-get": "apt",
   depmod: "kmod",
   "dpkg-deb": "dpkg",
+  dtc: "device-tree-compiler",
   faketime: "faketime",
   genimage: "genimage",
   mcopy: "mtools",
+  mkimage: "u-boot-tools",
   "mkfs.vfat": "dosfstools",
   mksquashfs: "squashfs-tools",
   npm: "npm",

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Board } from "./board.ts";
 import type { Keys } from "./keys.ts";
 import { epochSeconds, ImageError, run } from "./run.ts";
+import { sbsignKey } from "./token.ts";
 
 /** How the kernel finds and checks its root. */
 export interface Verity {
@@ -141,7 +142,7 @@ export async function unify(parts: KernelParts, keys: Keys, file: string): Promi
 /** Signs an EFI program, as of the image's time: the signature tells when it was made. */
 export async function sign(program: string, keys: Keys, to: string): Promise<void> {
   const time = new Date(epochSeconds() * 1_000).toISOString().slice(0, 19).replace("T", " ");
-  const by = ["--key", keys.bootKey, "--cert", keys.bootCertificate];
+  const by = [...(await sbsignKey(keys.bootKey)), "--cert", keys.bootCertificate];
   const signing = () => run("faketime", ["-f", time, "sbsign", ...by, "--output", to, program]);
   // What a faketime that was killed left behind is in the way of a later one with its process number.
   await signing().catch(signing);
@@ -162,17 +163,27 @@ async function zeroTimestamp(file: string): Promise<void> {
   await writeFile(file, bytes);
 }
 
-/** A kernel for a slot's partition: a line with its length and hash in the first block, then itself. */
-export async function packKernel(uki: string, file: string): Promise<void> {
-  const bytes = await readFile(uki);
-  const hash = createHash("sha256").update(bytes).digest("hex");
+/**
+ * A kernel for a slot's partition: a line with its length and hash in the first block, then itself.
+ * @param loader a boot loader that comes with it: a second line, and itself at the next block
+ */
+export async function packKernel(uki: string, file: string, loader?: string): Promise<void> {
+  const parts = [await readFile(uki)];
+  if (loader !== undefined) parts.push(await readFile(loader));
+  const lines = parts.map((bytes, i) => {
+    const hash = createHash("sha256").update(bytes).digest("hex");
+    return `${i === 0 ? "qkd-kernel" : "qkd-loader"} ${bytes.length} ${hash}\n`;
+  });
   const head = Buffer.alloc(4_096);
-  head.write(`qkd-kernel ${bytes.length} ${hash}\n`);
-  await writeFile(file, Buffer.concat([head, bytes]));
+  head.write(lines.join(""));
+  const gap = Buffer.alloc(loader === undefined ? 0 : -(parts[0]?.length ?? 0) & 4_095);
+  await writeFile(file, Buffer.concat([head, parts[0] ?? head, gap, ...parts.slice(1)]));
 }
 
 export const sealedFiles = (folder: string) => ({
   system: join(folder, "system.img"),
   uki: join(folder, "kernel.efi"),
   kernel: join(folder, "kernel.img"),
+  bootImage: join(folder, "boot.img"),
+  bootSignature: join(folder, "boot.sig"),
 });

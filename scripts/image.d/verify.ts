@@ -10,11 +10,11 @@ import { ImageError } from "./run.ts";
  */
 const same = [
   "sbom.cdx.json",
+  "sources.txt",
   "cmdline",
   "vmlinuz",
   "initramfs.img",
   "system.img",
-  "kernel.efi",
   "kernel.img",
   "disk.img",
 ] as const;
@@ -37,17 +37,24 @@ export async function verifySame(one: string, other: string): Promise<number> {
 export async function firstDifference(one: string, other: string): Promise<number | undefined> {
   const sizes = await Promise.all([one, other].map(async (file) => (await stat(file)).size));
   const block = 1_048_576;
-  const others = createReadStream(other, { highWaterMark: block })[Symbol.asyncIterator]();
+  const stream = createReadStream(other, { highWaterMark: block });
+  const others = stream[Symbol.asyncIterator]();
   let at = 0;
-  // Both read whole blocks but for the last one.
-  for await (const mine of createReadStream(one, { highWaterMark: block })) {
-    const { value, done } = await others.next();
-    const theirs: Buffer = done ? Buffer.alloc(0) : value;
-    if (!theirs.equals(mine)) {
-      const within = (mine as Buffer).findIndex((byte, i) => byte !== theirs[i]);
-      return at + (within === -1 ? mine.length : within);
+  try {
+    // Both read whole blocks but for the last one.
+    for await (const mine of createReadStream(one, { highWaterMark: block })) {
+      const { value, done } = await others.next();
+      const theirs: Buffer = done ? Buffer.alloc(0) : value;
+      if (!theirs.equals(mine)) {
+        const within = (mine as Buffer).findIndex((byte, i) => byte !== theirs[i]);
+        return at + (within === -1 ? mine.length : within);
+      }
+      at += mine.length;
     }
-    at += mine.length;
+    return sizes[0] === sizes[1] ? undefined : at;
+  } finally {
+    // One that was not read may not be open yet, and the file may go away.
+    stream.on("error", () => {});
+    stream.destroy();
   }
-  return sizes[0] === sizes[1] ? undefined : at;
 }
