@@ -1,20 +1,19 @@
 /** Where programs are that are not part of the project. */
 import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, isAbsolute, join } from "node:path";
 
 /** Debian puts daemons where a user's PATH does not reach. */
 const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
 
-/** Where a program is; undefined if it is not installed. */
+/** Where a program is, by its name or its path; undefined if it is not installed. */
 export function find(program: string): string | undefined {
-  return folders
-    .map((folder) => join(folder, program))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
+  const places = isAbsolute(program) ? [program] : folders.map((folder) => join(folder, program));
+  return places.find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }

@@ -1,6 +1,7 @@
-/** Tests that need a program which is not part of the project. */
+/** Tests that need a program which is not part of the project, or more time than `npm test` has. */
 import test, { type ExecutionContext } from "ava";
 import { find } from "./find.ts";
+import { isShort, wholeRun } from "./whole-run.ts";
 
 export { find };
 
@@ -20,3 +21,18 @@ export function testWith(program: string, title: string, body: Body): void {
     test.skip(`${title} (skipped, because ${program} is not installed)`, () => {});
   }
 }
+
+type Declare = (title: string, body: (t: ExecutionContext) => Promise<void> | void) => void;
+
+const leftOut: Declare = (title) =>
+  test.skip(`${title} (skipped, because it is of the whole run: ${wholeRun})`, () => {});
+
+/** Registers a test of the whole run, which is skipped, visibly and counted, by `npm test`. */
+export const testWhole: Declare & { readonly serial: Declare } = isShort
+  ? Object.assign(leftOut, { serial: leftOut })
+  : test;
+
+/** {@link testWith}, of the whole run. */
+export const testWholeWith: typeof testWith = isShort
+  ? (_, title) => leftOut(title, () => {})
+  : testWith;

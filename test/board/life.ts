@@ -1,6 +1,6 @@
 /** Tests of one board go on from each other, as its life does. One that fails shows what the board said last. */
 import test, { type ExecutionContext } from "ava";
-import type { Machine } from "./machine.ts";
+import { type Machine, slower } from "./machine.ts";
 
 type Body = (t: ExecutionContext) => Promise<void>;
 
@@ -16,7 +16,7 @@ export function lifeOf(
 ) {
   return (title: string, body: Body, limit = minutes) =>
     test.serial(title, async (t) => {
-      t.timeout(limit * 60_000);
+      t.timeout(limit * 60_000 * slower);
       try {
         await body(t);
       } catch (error) {

@@ -6,13 +6,22 @@ import { join } from "node:path";
 import { type MachineOptions, machineArguments } from "../../scripts/image.d/machine.ts";
 import { Tpm } from "../../scripts/image.d/tpm.ts";
 import { delay, systemClock } from "../../src/base/clock.ts";
+import { Patience } from "../patience.ts";
 
 export type Settings = Omit<MachineOptions, "console" | "monitor" | "testPort" | "disk" | "tpm"> & {
   /** For disk, console and sockets. */
   readonly folder: string;
   /** Folder of its TPM's state. */
   readonly tpm?: string;
+  /** Ports of this machine that lead to ports of the guest. */
+  readonly ports?: readonly (readonly [here: number, there: number])[];
 };
+
+/** Time in a board goes on by its instructions: it is never late, and slow on a busy host. */
+export const ownTime = process.env.QKD_BOARD_TIME === "own";
+
+/** So many times as long a deadline of this side's clock is then. */
+export const slower = ownTime ? 4 : 1;
 
 export interface Said {
   readonly code: number;
@@ -57,7 +66,7 @@ export class Machine {
    * that writes over such memory takes a hundred times as long.
    */
   async #begin(): Promise<void> {
-    const { folder, tpm, ...rest } = this.#settings;
+    const { folder, tpm, ports = [], ...rest } = this.#settings;
     for (const path of Object.values(this.#paths)) rmSync(path, { force: true });
     this.#tpm = tpm === undefined ? undefined : await Tpm.start(tpm);
     const args = await machineArguments({
@@ -66,8 +75,12 @@ export class Machine {
       ...(this.#tpm !== undefined && { tpm: this.#tpm.socket }),
       disk: join(folder, "disk.qcow2"),
       console: this.#console,
+      ownTime,
     });
     args.push("-no-reboot");
+    const forwards = ports.map(([here, there]) => `,hostfwd=tcp:127.0.0.1:${here}-:${there}`);
+    const network = args.indexOf("user,id=net");
+    args[network] = `${args[network]}${forwards.join("")}`;
     const child = spawn("qemu-system-aarch64", args, { stdio: ["ignore", "ignore", "pipe"] });
     let said = "";
     child.stderr.on("data", (text) => {
@@ -157,7 +170,7 @@ export class Machine {
     port.write(`echo ${mark}-begin`);
     port.write(line);
     port.write(`echo ${mark}-end`);
-    const deadline = AbortSignal.timeout(seconds * 1_000);
+    const deadline = AbortSignal.timeout(seconds * 1_000 * slower);
     const next = async () => (await port.next(deadline)).replace(/\r$/, "");
     while ((await next()) !== `${mark}-begin`);
     const said: string[] = [];
@@ -177,8 +190,8 @@ export class Machine {
 
   /** Resolves once the port for tests answers. */
   async reachable(seconds = 300): Promise<void> {
-    const deadline = performance.now() + seconds * 1_000;
-    while (performance.now() < deadline) {
+    const waited = new Patience();
+    while (waited.gone() < seconds * 1_000) {
       try {
         await this.run("true", 20);
         return;
@@ -193,9 +206,9 @@ export class Machine {
 
   /** Resolves once `condition` holds. @throws Error after that many seconds */
   async until(condition: () => boolean | Promise<boolean>, seconds = 600): Promise<void> {
-    const deadline = performance.now() + seconds * 1_000;
+    const waited = new Patience();
     while (!(await condition())) {
-      if (performance.now() > deadline) {
+      if (waited.gone() > seconds * 1_000) {
         throw new Error(`not within ${seconds} s; the console:\n${this.console.slice(-3_000)}`);
       }
       await delay(systemClock, 100);

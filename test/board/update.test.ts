@@ -174,7 +174,7 @@ life(
     figures.command_to_keys_s = Math.round((performance.now() - off) / 1_000);
     await board.reachable(900);
     t.is(await slot(), "b");
-    await board.until(async () => /-b\.efi/.test(await kernels()), 600);
+    await board.until(async () => /-b\+5\.efi/.test(await kernels()), 600);
     // The trial is over: all that was distilled since the command, a thousand keys and more, is there once.
     await board.until(() => site.given - before >= 1_000, 900);
     const missing = site.missing();
@@ -210,7 +210,7 @@ life("a slot that is not good gives way to the one before", async (t) => {
   await board.until(() => site.keys > keys + 16, 2_400);
   await board.reachable(900);
   t.is(await slot(), "b");
-  t.regex(await kernels(), /-a\+0-3\.efi/);
+  t.regex(await kernels(), /-a-trial\+0-3\.efi/);
   await board.until(() => missing() === 0, 600);
   t.deepEqual(site.check(), { foreign: 0, doubled: 0, conflicts: 0 });
 });
@@ -224,7 +224,7 @@ life("an older version goes in when an operator allows it", async (t) => {
   await board.until(() => site.keys > keys + 64, 900);
   await board.reachable(900);
   t.is(await slot(), "a");
-  await board.until(async () => /-a\.efi/.test(await kernels()), 600);
+  await board.until(async () => /-a\+5\.efi/.test(await kernels()), 600);
 });
 
 life("firmware with other keys does not start the image", async (t) => {

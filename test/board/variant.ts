@@ -7,17 +7,11 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { readBoard } from "../../scripts/image.d/board.ts";
-import { loaderFiles } from "../../scripts/image.d/build.ts";
 import { makeBundle } from "../../scripts/image.d/bundle.ts";
-import { makeDisk, makeEsp } from "../../scripts/image.d/disk.ts";
+import { loaderFiles, makeFirst, makeKernel } from "../../scripts/image.d/chain.ts";
+import { makeDisk } from "../../scripts/image.d/disk.ts";
 import { type Keys, makeKeys, signingKeys } from "../../scripts/image.d/keys.ts";
-import {
-  addVerity,
-  commandLine,
-  packKernel,
-  sealedFiles,
-  unify,
-} from "../../scripts/image.d/sealed.ts";
+import { addVerity, commandLine, sealedFiles } from "../../scripts/image.d/sealed.ts";
 
 export interface VariantOptions {
   /** Default `qemu/virt`. */
@@ -56,7 +50,7 @@ export async function makeVariant(options: VariantOptions): Promise<string> {
   const { board: name = "qemu/virt", from, out, version, keys, append, disk = false } = options;
   const board = readBoard(name);
   mkdirSync(out, { recursive: true });
-  const { system, uki, kernel } = sealedFiles(out);
+  const { system } = sealedFiles(out);
   const before = readFileSync(join(from, "cmdline"), "utf8");
   const blocks = Number(/qkd\.blocks=(\d+)/.exec(before)?.[1]);
   copyFileSync(sealedFiles(from).system, system);
@@ -67,13 +61,13 @@ export async function makeVariant(options: VariantOptions): Promise<string> {
   const cmdline = [commandLine(board, verity), ...append].join(" ");
   writeFileSync(join(out, "cmdline"), `${cmdline}\n`);
   for (const name of ["vmlinuz", "initramfs.img"]) copyFileSync(join(from, name), join(out, name));
-  const { stub, loader } = loaderFiles(from);
-  const initramfs = join(out, "initramfs.img");
-  const parts = { kernel: join(out, "vmlinuz"), initramfs, cmdline, stub, title: version };
-  await unify(parts, keys, uki);
-  await packKernel(uki, kernel);
+  const [loaders, kept] = [loaderFiles(from), loaderFiles(out)];
+  copyFileSync(loaders.stub, kept.stub);
+  copyFileSync(loaders.loader, kept.loader);
+  const chain = { board, out, version, keys, cmdline, deviceTree: undefined, firmware: undefined };
+  await makeKernel(chain);
   if (disk) {
-    await makeEsp(loader, uki, keys, join(out, "esp.vfat"), 0);
+    await makeFirst(board, out);
     await makeDisk(board, out, join(out, "disk.img"));
   }
   return makeBundle(board, version, keys, out);

@@ -29,9 +29,10 @@ export interface CkFuzzResult {
 /** Text that shows up if an error quotes what came. */
 const mark = "QUOTED";
 
-const pick = <T>(next: Random, list: readonly T[]) => list[Math.floor(next() * list.length)] as T;
+export const pick = <T>(next: Random, list: readonly T[]) =>
+  list[Math.floor(next() * list.length)] as T;
 
-function spoil(next: Random, good: Uint8Array, printable: number): Buffer {
+export function spoil(next: Random, good: Uint8Array, printable: number): Buffer {
   const length = next() < 0.2 ? next() * good.length : good.length;
   let bytes = Buffer.from(good.subarray(0, length));
   for (let flips = next() * 4; flips >= 1 && bytes.length > 0; flips--) {
@@ -42,7 +43,7 @@ function spoil(next: Random, good: Uint8Array, printable: number): Buffer {
 }
 
 /** A message with texts and numbers that are drawn, some of them beyond their limits. */
-function drawn(next: Random): CkMessage {
+export function drawn(next: Random): CkMessage {
   const message: Record<string, unknown> = { ...pick(next, allSamples) };
   for (const [name, value] of Object.entries(message)) {
     if (name === "type" || next() > 0.2) continue;

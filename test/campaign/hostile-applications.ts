@@ -3,6 +3,7 @@
  * strangers. Meanwhile two others share keys. None gets a key of another, none is lost, and nothing grows.
  */
 import { readFileSync } from "node:fs";
+import type { ConnectionOptions } from "node:tls";
 import { systemClock } from "../../src/base/clock.ts";
 import { type Answer, Connection } from "../conformance/kme/http.ts";
 import { requestOf } from "../conformance/kme/kit.ts";
@@ -42,6 +43,8 @@ const environment = {
 };
 /** Keys that the hostile know the IDs of, and that are fetched only at the end. */
 const kept = 40;
+/** Handshakes of the hostile at a time: they are not to keep the honest out before they have said a word. */
+const handshakes = 32;
 /** Between two honest keys, ms. */
 const pauseMs = 50;
 
@@ -89,9 +92,32 @@ function take({ status, body }: Answer, tally: Tally, secret: ReadonlySet<string
   }
 }
 
-/** One connection after another, one request at a time on each, until all are sent. */
+/** Lets so many in at a time. */
+class Gate {
+  #left: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(places: number) {
+    this.#left = places;
+  }
+
+  async through<T>(act: () => Promise<T>): Promise<T> {
+    if (this.#left > 0) this.#left--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await act();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#left++;
+      else next();
+    }
+  }
+}
+
+/** One connection after another, one request at a time on each, until all are sent. @param open makes one */
 async function attack(
-  { door, shown }: Hostile,
+  { door }: Hostile,
+  open: () => Promise<Connection>,
   known: Known,
   asked: readonly string[],
   secret: ReadonlySet<string>,
@@ -103,7 +129,7 @@ async function attack(
     try {
       if (one?.isOpen !== true) {
         one?.close();
-        one = await Connection.open(door, shown, 30_000);
+        one = await open();
       }
       if (tally.left <= 0) break;
       tally.left--;
@@ -203,10 +229,15 @@ async function run(
   const secret = new Set(coveted.flatMap(({ id, digest }) => [id, digest]));
   const asked = Array.from({ length: 8 }, (_, i) => `honest-${i}`);
   const tally: Tally = { left: requests, sent: 0, served: 0, keys: 0, others: 0, failures: 0 };
+  const gate = new Gate(handshakes);
   const attacks = hostile.flatMap((one, who) =>
-    Array.from({ length: connections }, (_, i) =>
-      attack(one, known, asked, secret, tally, random(streamSeed(seed, `hostile ${who} ${i}`))),
-    ),
+    Array.from({ length: connections }, (_, i) => {
+      // From addresses of their own: so the honest are of another one.
+      const from = { localAddress: `127.${who + 1}.${i >> 5}.1` } as ConnectionOptions;
+      const open = () => gate.through(() => Connection.open(one.door, one.shown, 30_000, from));
+      const drawn = random(streamSeed(seed, `hostile ${who} ${i}`));
+      return attack(one, open, known, asked, secret, tally, drawn);
+    }),
   );
   let isOver = false;
   const all = Promise.all(attacks).finally(() => {

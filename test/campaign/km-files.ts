@@ -100,7 +100,7 @@ async function spoil(
   if (isBooks && way < 0.25) {
     const database = new DatabaseSync(join(folder, "books.sqlite"));
     const sql = [
-      `PRAGMA user_version = ${2 + whole(draw, 1e9)}`,
+      `PRAGMA user_version = ${3 + whole(draw, 1e9)}`,
       "DROP TABLE extents",
       "ALTER TABLE rows RENAME COLUMN value TO worth",
       `INSERT OR REPLACE INTO extents VALUES ('ab', ${whole(draw, 9)}, ${whole(draw, 1e12)}, -5, ${whole(draw, 1e15)})`,

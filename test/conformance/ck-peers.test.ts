@@ -15,7 +15,8 @@ import { decodeMessage, encodeMessage } from "../../src/wire/ck/grpc.ts";
 import type { CkMessage } from "../../src/wire/ck/messages.ts";
 import { pathOf } from "../../src/wire/ck/rpc.ts";
 import { eventually } from "../eventually.ts";
-import { find, testWith } from "../needs.ts";
+import { testWith } from "../needs.ts";
+import { grpcio, pythonWithGrpc } from "../peer-ck/python.ts";
 import { type CkBench, withCk } from "../rig/ck-bench.ts";
 import { samples } from "../rig/ck-samples.ts";
 
@@ -24,18 +25,6 @@ interface Seen {
   readonly what: string;
   readonly [name: string]: unknown;
 }
-
-/** A Python with grpcio: Debian's, which need not be the first in the PATH. */
-const pythonWithGrpc = [find("python3"), "/usr/bin/python3"].find((one) => {
-  try {
-    execFileSync(one ?? "", ["-c", "import grpc, google.protobuf"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-});
-/** The package that is missing is asked for as a program that is not there. */
-const grpcio = pythonWithGrpc === undefined ? "python3-grpcio" : "protoc";
 
 /** A program that tells what it sees, and ends with the test. */
 async function peer(
@@ -289,6 +278,7 @@ testWith(
       t.like(asked?.message, { type: "allocationRequest", keyIds: ["key-1"] });
       await asked?.reply({ type: "allocationResponse", response: "success" });
       t.deepEqual((await session).message, samples.sessionResponse);
+      await eventually("what the other saw", () => other.seen.length, { is: 3 });
       t.deepEqual(other.seen.slice(1), [
         {
           what: "0x1406",

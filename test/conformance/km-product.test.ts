@@ -5,6 +5,7 @@ import { Kq1Server } from "../../src/km/io/kq1-server.ts";
 import { Turn } from "../../src/km/io/turn.ts";
 import { openIntake, quiet } from "../rig/kq1-intake.ts";
 import { MemoryKeyStore } from "../rig/memory-key-store.ts";
+import { each } from "../whole-run.ts";
 import { createPki, type Pki, targetAt } from "./km/rig.ts";
 import { casesFor } from "./km/suite.ts";
 import { runAll } from "./run.ts";
@@ -14,7 +15,7 @@ test.before(async () => {
   pki = await createPki();
 });
 
-for (const binding of ["tcp", "https"] as const) {
+for (const binding of each(["https", "tcp"] as const)) {
   test(`the key manager passes all of it over ${binding}, restarts included`, async (t) => {
     const store = new MemoryKeyStore();
     const tls = { cert: String(pki.km.cert), key: String(pki.km.key), ca: pki.ca.cert };

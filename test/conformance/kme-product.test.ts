@@ -112,7 +112,7 @@ test.serial("two key managers pass all of it, and no dialect is needed", async (
   t.true(lines.out.split("\n").every((line) => [...line].length <= 80));
   // As `npm start` tells where they are.
   const file = join(dirname(kms.alice.own.cert), "endpoints.json");
-  writeEndpoints(file, endpointsOf(kms));
+  writeEndpoints(file, endpointsOf(kms.kms));
   const told = await typed(["--endpoints", file, "--only", "dec-both-ways", "--only", "dec-other"]);
   t.is(told.code, 0, told.err);
   t.regex(told.out, /: 2 passed, 0 failed\n$/);

@@ -7,12 +7,13 @@ import { seedSource } from "../emulator/source/seed.ts";
 import { testWith } from "../needs.ts";
 import { DebianBroker } from "../rig/brokers.ts";
 import { Rig } from "../rig/rig.ts";
+import { each } from "../whole-run.ts";
 
-for (const [name, protocol] of [
+for (const [name, protocol] of each([
   ["mosquitto", 5],
   ["mosquitto", 4],
   ["nats-server", 4],
-] as const) {
+] as const)) {
   testWith(
     name,
     `a manager sees both nodes through ${name}, MQTT ${protocol === 5 ? "5" : "3.1.1"}`,

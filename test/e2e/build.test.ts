@@ -19,8 +19,9 @@ import { kmPage } from "../../src/km/page/program.ts";
 import { loadAssets } from "../../src/ops/page/assets.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
-import { testWith } from "../needs.ts";
+import { testWhole, testWith } from "../needs.ts";
 import { patience } from "../patience.ts";
+import { billProblems, partsOf } from "../rig/bill-check.ts";
 import { KmPair } from "../rig/km-pair.ts";
 import { withNode } from "../rig/one-node.ts";
 import { pskEnds } from "../rig/psk-ends.ts";
@@ -66,7 +67,20 @@ test.serial("the production build starts, supplies keys and stops in order", asy
   });
 });
 
-test.serial("its key managers start, take and compare keys, and stop in order", async (t) => {
+test.serial("its bill of materials is good, and has nothing that it does not run", async (t) => {
+  const text = readFileSync(join(image, "sbom.cdx.json"), "utf8");
+  t.deepEqual(await billProblems(text), []);
+  const names = partsOf(JSON.parse(text)).map(({ name }) => name);
+  for (const name of ["node", "openssl", "v8", "valibot", "mqtt", "uplot", "hidapi", "koffi"]) {
+    t.true(names.includes(name), name);
+  }
+  // Of tests and of the build alone.
+  for (const name of ["ava", "esbuild", "@peculiar/x509", "aedes", "ajv", "@types/node"]) {
+    t.false(names.includes(name), name);
+  }
+});
+
+testWhole.serial("its key managers start, take and compare keys, and stop in order", async (t) => {
   const place = join(folder, "kms");
   const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
   const program = join(image, "bin/qkd-km");
@@ -107,29 +121,35 @@ test.serial("its key managers start, take and compare keys, and stop in order", 
   }
 });
 
-test.serial("it runs from wherever it is put, and through a link", (t) => {
+testWhole.serial("it runs from wherever it is put, and through a link", (t) => {
   const link = join(folder, "link");
   symlinkSync(program, link);
   t.is(execFileSync(link, ["--version"], { encoding: "utf8", cwd: "/" }).trim(), softwareVersion);
 });
 
-test.serial("the chassis panel's process is in it, with what opens a HID device", async (t) => {
-  const panel = join(image, "bin/qkd-panel");
-  t.is(execFileSync(panel, ["--version"], { encoding: "utf8", cwd: "/" }).trim(), softwareVersion);
-  const child = spawn(panel, ["--device", "/dev/null", "--socket", join(folder, "none")], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let log = "";
-  for await (const text of child.stderr) {
-    log += text;
-    if (/controller .*why=/.test(log)) child.kill("SIGTERM");
-  }
-  // Without its library the addon says so itself; it was found either way.
-  t.regex(log, /not a HIDRAW device|libusb/);
-  t.regex(log, /msg="stopped"/);
-});
+testWhole.serial(
+  "the chassis panel's process is in it, with what opens a HID device",
+  async (t) => {
+    const panel = join(image, "bin/qkd-panel");
+    t.is(
+      execFileSync(panel, ["--version"], { encoding: "utf8", cwd: "/" }).trim(),
+      softwareVersion,
+    );
+    const child = spawn(panel, ["--device", "/dev/null", "--socket", join(folder, "none")], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let log = "";
+    for await (const text of child.stderr) {
+      log += text;
+      if (/controller .*why=/.test(log)) child.kill("SIGTERM");
+    }
+    // Without its library the addon says so itself; it was found either way.
+    t.regex(log, /not a HIDRAW device|libusb/);
+    t.regex(log, /msg="stopped"/);
+  },
+);
 
-test.serial("its programs catch signals before they load what takes time", (t) => {
+testWhole.serial("its programs catch signals before they load what takes time", (t) => {
   // Sends the signal as soon as it is caught, and says if anything of weight is there by then.
   const code = `const { on } = process;
 process.on = function (name, ...rest) {
@@ -203,7 +223,7 @@ test.serial("it has no source, map or package folder in it, but every licence an
   t.false(readFileSync(join(image, "lib/qkd-node.cjs"), "utf8").includes("env.DEBUG"));
 });
 
-test.serial("compiled code is in it for the user who asked", (t) => {
+testWhole.serial("compiled code is in it for the user who asked", (t) => {
   const [name = ""] = readdirSync(join(image, "cache"));
   t.regex(name, new RegExp(`-${process.arch}-.*-${process.getuid?.()}$`));
   // Node, MQTT, key manager, and the thread of its books.

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { appendFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
+import { testWhole } from "../needs.ts";
 import { problemsOf, program, qkdNode, tooWide } from "../rig/cli.ts";
 import { withNode } from "../rig/one-node.ts";
 
@@ -199,40 +200,43 @@ test.serial("actions reach the module, and the audit says who gave them", async 
   });
 });
 
-test.serial("what is followed comes as it happens, and ends when nobody reads it", async (t) => {
-  await withNode(link, async ({ folder, end, node, until }) => {
-    const where = ["--config", join(folder, "node.toml")];
-    await until("the KM is connected", () =>
-      node.lines.some((line) => line.includes("KM connected")),
-    );
-    const children = ["telemetry --watch --interval 200", "events --follow", "logs --follow"].map(
-      (line) => {
-        const child = spawn(program, [...line.split(" "), ...where, "--json"], {
-          stdio: ["ignore", "pipe", "ignore"],
-        });
-        const lines: string[] = [];
-        child.stdout.setEncoding("utf8").on("data", (text: string) => {
-          lines.push(...text.split("\n").filter((one) => one !== ""));
-        });
-        const closed = new Promise((resolve) => child.once("close", resolve));
-        return { name: line.split(" ")[0] as string, child, lines, closed };
-      },
-    );
-    const [telemetry, events, logs] = children;
-    await until("each says something", () => children.every(({ lines }) => lines.length > 0));
-    await until("three samples", () => telemetry?.lines.length ?? 0, { atLeast: 3 });
-    end.unplug();
-    await until("the event is followed", () => events?.lines.join("").includes("module_down"), {
-      is: true,
+testWhole.serial(
+  "what is followed comes as it happens, and ends when nobody reads it",
+  async (t) => {
+    await withNode(link, async ({ folder, end, node, until }) => {
+      const where = ["--config", join(folder, "node.toml")];
+      await until("the KM is connected", () =>
+        node.lines.some((line) => line.includes("KM connected")),
+      );
+      const children = ["telemetry --watch --interval 200", "events --follow", "logs --follow"].map(
+        (line) => {
+          const child = spawn(program, [...line.split(" "), ...where, "--json"], {
+            stdio: ["ignore", "pipe", "ignore"],
+          });
+          const lines: string[] = [];
+          child.stdout.setEncoding("utf8").on("data", (text: string) => {
+            lines.push(...text.split("\n").filter((one) => one !== ""));
+          });
+          const closed = new Promise((resolve) => child.once("close", resolve));
+          return { name: line.split(" ")[0] as string, child, lines, closed };
+        },
+      );
+      const [telemetry, events, logs] = children;
+      await until("each says something", () => children.every(({ lines }) => lines.length > 0));
+      await until("three samples", () => telemetry?.lines.length ?? 0, { atLeast: 3 });
+      end.unplug();
+      await until("the event is followed", () => events?.lines.join("").includes("module_down"), {
+        is: true,
+      });
+      await until("the log is followed", () => logs?.lines.join("").includes("module alice"), {
+        is: true,
+      });
+      for (const { name, lines } of children) {
+        for (const line of lines) t.deepEqual(problemsOf(name, line), []);
+      }
+      await node.stop();
+      // The node took its leave: whoever followed it is told so by the exit code.
+      t.deepEqual(await Promise.all(children.map(({ closed }) => closed)), [69, 69, 69]);
     });
-    await until("the log is followed", () => logs?.lines.join("").includes("module alice"), {
-      is: true,
-    });
-    for (const { name, lines } of children) {
-      for (const line of lines) t.deepEqual(problemsOf(name, line), []);
-    }
-    await node.stop();
-    // The node took its leave: whoever followed it is told so by the exit code.
-    t.deepEqual(await Promise.all(children.map(({ closed }) => closed)), [69, 69, 69]);
-  });
-});
+  },
+);

@@ -1,16 +1,29 @@
 import { exec, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
+import type { Endpoints } from "../../scripts/demo/endpoints.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { CkLink } from "../../src/km/io/ck-link.ts";
 import { some } from "../campaign-scale.ts";
 import { KeyManager } from "../emulator/km/index.ts";
 import { Pty } from "../emulator/pty.ts";
 import { eventually } from "../eventually.ts";
+import { testWhole } from "../needs.ts";
 import { askKm, type HeldKey, heldKeys } from "../rig/application.ts";
+import { KmEnd } from "../rig/ck-bench.ts";
 import { SkipClient } from "../rig/skip-client.ts";
 
 const demo = fileURLToPath(new URL("../../scripts/demo/main.ts", import.meta.url));
@@ -35,9 +48,10 @@ const recordings = [
 ];
 
 for (const { name, bits, qber, more } of some(recordings)) {
-  test.serial(`the recording ${name} arrives whole and identical at both KMs`, async (t) => {
+  testWhole.serial(`the recording ${name} arrives whole and identical at both KMs`, async (t) => {
     const begun = performance.now();
-    const { code, stdout, stderr } = await start("--replay", fixtures + name, "--json", ...more);
+    const args = ["--link", "--replay", fixtures + name, "--json", ...more];
+    const { code, stdout, stderr } = await start(...args);
     t.is(code, 0, stderr);
     const { ends, mismatches, applications, seconds } = JSON.parse(stdout);
     const keys = qber.length;
@@ -57,11 +71,11 @@ for (const { name, bits, qber, more } of some(recordings)) {
   });
 }
 
-test.serial(
+testWhole.serial(
   "a recording in which nothing was distilled supplies nothing and says so",
   async (t) => {
     const folder = `${fixtures}qber-12.5pct-no-key`;
-    const args = ["--replay", `${folder}/alice`, `${folder}/bob`, "--json"];
+    const args = ["--link", "--replay", `${folder}/alice`, `${folder}/bob`, "--json"];
     const { code, stdout, stderr } = await start(...args);
     t.is(code, 0, `${stderr}${stdout}`);
     const qber = [0.1257, 0.1215];
@@ -75,16 +89,69 @@ test.serial(
   },
 );
 
-test.serial("--keys ends the run once both KMs hold that many keys", async (t) => {
-  const args = ["--seed", "7", "--keys", "20", "--json", "--baud", "0"];
+test.serial("three in a row: the ends share keys that were relayed, until --keys", async (t) => {
+  // No more blocks than are wanted: until the controller has its route, programs would work at their limit.
+  const pace = ["--baud", "0", "--block-interval-ms", "100"];
+  const args = ["--seed", "7", "--keys", "20", "--json", ...pace];
   const { code, stdout, stderr } = await start(...args);
   t.is(code, 0, `${stderr}${stdout}`);
-  const { ends, mismatches } = JSON.parse(stdout);
-  t.true(ends.alice.confirmed >= 20 && ends.bob.confirmed >= 20);
+  const { ends, links, relay, controller, applications, mismatches } = JSON.parse(stdout);
+  t.deepEqual(Object.keys(ends), ["alice", "bob"]);
+  t.deepEqual(links.map(Object.keys), [
+    ["alice", "bob"],
+    ["bob", "carol"],
+  ]);
+  t.deepEqual(links[0], ends);
+  for (const end of links.flatMap(Object.values)) {
+    t.true(end.confirmed >= 20 && end.km.received >= 20);
+    t.is(end.km.aborted, 0);
+  }
+  t.deepEqual(relay.ends, ["alice", "carol"]);
+  // Two hops, each under a pad of its length and that of its tag.
+  t.true(relay.relays > 0 && relay.bits >= relay.relays * 512);
+  t.is(relay.pad_bits, 2 * (relay.bits + 256 * relay.relays));
+  const route = ["alice", "bob", "carol"];
+  t.deepEqual(controller, { kms: 3, attached: 3, route, verdict: "ready" });
+  // A busy machine answers some too late.
+  t.true(applications.keys > 0);
+  t.is(applications.different, 0);
   t.is(mismatches, 0);
 });
 
-test.serial(
+/** Connects with what the file says, and reports. */
+async function asSpareKm(
+  t: ExecutionContext,
+  controller: NonNullable<Endpoints["controller"]>,
+  binding: "tcp" | "grpc",
+): Promise<void> {
+  const { ca, km_id: sourceKm, km_cert: cert, km_key: key } = controller;
+  const { host, port } = controller[`ck_${binding}`];
+  const [authority, own, secret] = [ca, cert, key].map((file) => readFileSync(file, "utf8"));
+  const tls = { ca: authority ?? "", cert: own ?? "", key: secret ?? "" };
+  const end = new KmEnd();
+  const report = () => ({ type: "report", sourceKm, at: Date.now() }) as const;
+  const link = new CkLink({
+    name: "demo",
+    host,
+    port,
+    serverName: host,
+    binding,
+    tls: () => tls,
+    report,
+    handlers: end.handlers,
+    log: silentLog,
+  });
+  link.start();
+  try {
+    await eventually(`a session over ${binding}`, () => end.sessions.length, { is: 1 });
+    const { message } = await end.session.request(report());
+    t.like(message, { type: "reportResponse", response: "success" });
+  } finally {
+    await link.stop();
+  }
+}
+
+testWhole.serial(
   "--endpoints tells others where to ask, and Ctrl-C leaves nothing behind",
   async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "qkd-endpoints-"));
@@ -102,7 +169,7 @@ test.serial(
     child.stderr.on("data", (chunk) => {
       said += chunk;
     });
-    const { kms, saes } = await eventually("the file", () =>
+    const { kms, saes, controller } = await eventually("the file", () =>
       JSON.parse(readFileSync(file, "utf8")),
     );
     t.deepEqual(readdirSync(folder), ["endpoints.json"]);
@@ -113,14 +180,21 @@ test.serial(
       const { body } = await askKm(`${kms[km].url}/api/v1/keys/${path}`, files);
       return heldKeys({ status: 0, headers: {}, body });
     };
-    const [given] = await ask("app-b2", "app-a2/enc_keys");
-    t.is(given?.bits, 256);
-    t.deepEqual(await ask("app-a2", `app-b2/dec_keys?key_ID=${given?.id}`), [given as HeldKey]);
+    // Over the fibre of the two, and relayed.
+    for (const other of ["app-b2", "app-c2"]) {
+      const [given] = await ask(other, "app-a2/enc_keys");
+      t.is(given?.bits, 256);
+      t.deepEqual(await ask("app-a2", `${other}/dec_keys?key_ID=${given?.id}`), [given as HeldKey]);
+    }
+    t.deepEqual(Object.keys(saes), ["app-a", "app-a2", "app-b", "app-b2", "app-c", "app-c2"]);
     // The same end over SKIP.
-    const { psk_identity: identity, psk_file: pskFile, ...at } = kms.b.skip;
+    const { psk_identity: identity, psk_file: pskFile, ...at } = kms.c.skip;
     const router = new SkipClient({ ...at, identity, pskFile });
     t.teardown(() => router.close());
-    t.is((await router.ask("/capabilities")).body.localSystemID, "app-b");
+    t.is((await router.ask("/capabilities")).body.localSystemID, "app-c");
+    // A KM of one's own may connect to the controller, over either binding.
+    for (const binding of ["tcp", "grpc"] as const) await asSpareKm(t, controller, binding);
+    t.regex(said, /the map of the controller: http:\/\/127\.0\.0\.1:\d+\//);
     // The same by a command that anybody can paste.
     const line = await eventually("the line", () => /^curl .*enc_keys$/m.exec(said)?.[0]);
     const { stdout } = await promisify(exec)(`${line} --silent`);
@@ -132,6 +206,37 @@ test.serial(
     t.deepEqual(readdirSync(temporary), []);
   },
 );
+
+testWhole.serial("--network runs the key managers of a file and their controller", async (t) => {
+  const temporary = mkdtempSync(join(tmpdir(), "qkd-demo-test-"));
+  t.teardown(() => rmSync(temporary, { recursive: true }));
+  const file = join(temporary, "three.toml");
+  writeFileSync(
+    file,
+    `[node.a]\n[node.b]\n[node.c]
+[link.ab]\nbetween = ["a", "b"]\nlength_km = 10
+[link.bc]\nbetween = ["b", "c"]\nlength_km = 40
+[pair.ac]\nbetween = ["a", "c"]\n`,
+  );
+  const child = spawn(process.execPath, [demo, "--network", file], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, TMPDIR: temporary },
+  });
+  const ended = once(child, "close");
+  t.teardown(() => child.kill("SIGKILL"));
+  let said = "";
+  child.stderr.on("data", (chunk) => {
+    said += chunk;
+  });
+  const served = await eventually("the map", () => /map of the controller: (\S+)/.exec(said)?.[1]);
+  await eventually("the whole network", () => said, {
+    matches: /3 of 3 KMs, 2 of 2 links good, 1 of 1 pairs with a route, [1-9]\d* QKD-keys, ready/,
+  });
+  t.is((await fetch(served ?? "")).status, 200);
+  child.kill("SIGINT");
+  t.deepEqual(await ended, [0, null]);
+  t.deepEqual(readdirSync(temporary), ["three.toml"]);
+});
 
 /** The demo on a terminal: what is on the screen now, and a keyboard. */
 async function onTerminal(
@@ -170,48 +275,52 @@ async function onTerminal(
   }
 }
 
-test.serial("on a terminal it is calm at first, and its keys do what they say", async (t) => {
+testWhole.serial("on a terminal it is calm at first, and its keys do what they say", async (t) => {
   const code = await onTerminal(t, [], async (see, press) => {
     const first = await see(/compared [1-9]\d*, differing 0/);
     t.regex(first, /no alarms/);
-    t.regex(first, /\[f\] cut the fibre +\[e\] eavesdrop +\[k\] kill Alice's KM/);
+    t.regex(first, /\[f\] cut the fibre +\[e\] eavesdrop +\[k\] kill Bob's KM/);
     t.true(first.split(/\r?\n/).every((line) => line.length <= 80));
     const next = await see(/open http:\/\/127\.0\.0\.1:\d+\//);
-    t.regex(next, /scripts\/qkd-node doctor --config (\\\s+)?\S+node-alice\.toml/);
+    t.regex(next, /scripts\/qkd-km status --config (\\\s+)?\S+alice\.toml/);
     t.regex(
       next,
       /scripts\/manager watch --url mqtts:\/\/127\.0\.0\.1:\d+ --ca (\\\s+)?\S+ca\.crt/,
     );
+    t.regex(next, /open http:\/\/127\.0\.0\.1:\d+\/ +# the controller's map/);
+    await see(/controller +3 of 3 KMs, route Alice–Bob–Carol: ready/);
     press("e");
     await see(/Somebody measures 40 %[\s\S]*\[e\] stop eavesdropping/);
-    t.notRegex(await see(/critical qber_high\.(alice|bob)/), /no alarms/);
+    t.notRegex(await see(/critical (alice|bob) qber_high\.to-(bob|alice)/), /no alarms/);
     press("e");
     await see(/The eavesdropper is gone/);
     press("k");
-    await see(/Alice's KM was killed[\s\S]*\[k\] start Alice's KM/);
+    await see(/Bob's KM was killed[\s\S]*\[k\] start Bob's KM/);
+    await see(/stock Alice–Bob +Bob's KM is not running/);
     press("n");
     await see(/Bob's node was killed[\s\S]*\[n\] start Bob's node/);
-    await see(/node +online +stopped/);
+    await see(/node +online +stopped +stopped +online/);
     press("n");
     press("k");
     await see(/\[n\] kill Bob's node/);
     press("k");
-    await see(/Alice's KM is back/);
+    await see(/Bob's KM is back/);
     press("u");
     await see(/The cable to Alice's module is out/);
     press("u");
     await see(/The cable is back/);
     press("f");
-    await see(/The fibre is cut/);
+    await see(/The fibre of Alice and Bob is cut/);
     press("f");
-    await see(/The fibre is mended/);
-    await see(/node +online +online/);
+    await see(/The fibre of Alice and Bob is mended/);
+    await see(/node +online +online +online +online/);
+    await see(/apps get keys +Alice [1-9]\d* equal, [\d.]+ ms; Carol [1-9]\d* equal/);
   });
   t.is(code, 0);
 });
 
 for (const how of [[], ["--https"]]) {
-  test.serial(
+  testWhole.serial(
     `somebody's own KM takes part with certificates made by one command ${how}`,
     async (t) => {
       const dir = mkdtempSync(join(tmpdir(), "qkd-demo-km-"));
@@ -247,6 +356,8 @@ test.serial("a wrong command line is told and ends with 64", async (t) => {
     ["--km", "127.0.0.1:9443"],
     ["--km", "nowhere", "--certificates", "/tmp"],
     ["--https"],
+    ["--network", "nowhere"],
+    ["--network", "tokyo", "--keys", "3"],
     ["--km", "127.0.0.1:9443", "--certificates", "/nonexistent"],
   ]) {
     const { code, stdout, stderr } = await start(...args);

@@ -6,14 +6,14 @@ import { rounds } from "../campaign-scale.ts";
 import { neverAnswer } from "../emulator/km/index.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { meetTroubles, troubleNames } from "../faults/troubles.ts";
-import { testWith } from "../needs.ts";
+import { testWhole, testWholeWith, testWith } from "../needs.ts";
 import { programPath } from "../rig/programs.ts";
 import { assertWhole, deadline, withRig } from "../rig/with-rig.ts";
 
 const stream = (blocks: number) =>
   seedSource({ seed: 42, blocks, blockBits: 1_024, clock: systemClock });
 
-test.serial(
+testWhole.serial(
   "whatever happens to KMs, modules, lines and nodes, the three ledgers fit",
   async (t) => {
     t.timeout(600_000);
@@ -35,15 +35,17 @@ test.serial(
     await withRig(options, async (rig) => {
       await rig.until("both KMs hold 20 keys", () => rig.holds(20));
       rig.alice.km.behave(neverAnswer("before answering"));
-      const begun = performance.now();
-      await rig.alice.node.logged(/KM does not answer/, deadline());
-      const seconds = (performance.now() - begun) / 1_000;
-      t.true(seconds < 10, `${seconds} s; by default it is 10 s, and here 1 s`);
+      const { lines } = rig.alice.node;
+      // By default it is noticed after 10 s, and here after one.
+      await rig.until("it is noticed", () => lines.findLast((l) => /KM does not answer/.test(l)), {
+        deadlineMs: 9_000,
+      });
+      t.pass();
     });
   },
 );
 
-test.serial("a damaged ledger closes its module, says so, and can be repaired", async (t) => {
+testWhole.serial("a damaged ledger closes its module, says so, and can be repaired", async (t) => {
   const blocks = 300;
   await withRig({ source: stream(blocks), blockIntervalMs: 20 }, async (rig) => {
     const { node, nodeId, km } = rig.alice;
@@ -134,7 +136,7 @@ for (const time of ["@1970-01-01 00:01:00", "@2036-11-21 00:00:00"]) {
   );
 }
 
-testWith(
+testWholeWith(
   "faketime",
   "a clock that jumps an hour both ways does not touch the keys, and is told",
   async (t) => {

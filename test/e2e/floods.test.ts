@@ -1,10 +1,11 @@
 import test from "ava";
 import { doors, flood } from "../campaign/floods.ts";
 import { rounds } from "../campaign-scale.ts";
+import { each } from "../whole-run.ts";
 
 const hostile = rounds(10_000);
 
-for (const door of doors) {
+for (const door of each(doors)) {
   test.serial(
     `hostile requests by the thousand (${door}): all others are served, the log stays short`,
     async (t) => {

@@ -93,7 +93,7 @@ test("check-config names file, line and key of all that is wrong, files included
   const old = await authority.issue({ commonName: "km-alice", usage: "both", days: -1 });
   writeFileSync(join(folder, "old.crt"), old.cert);
   writeFileSync(join(folder, "old.key"), old.key, { mode: 0o600 });
-  writeFileSync(join(folder, "master-alice"), "too short", { mode: 0o600 });
+  writeFileSync(join(folder, "master-alice"), "x".repeat(40), { mode: 0o600 });
   writeFileSync(join(folder, "app-a.psk"), "a password, and no digits", { mode: 0o600 });
   const kx = text.indexOf("[kx]");
   const own = /cert = "(.*)"/.exec(text)?.[1] as string;
@@ -109,7 +109,10 @@ test("check-config names file, line and key of all that is wrong, files included
   t.is(problems.length, 4, said.stderr);
   const at = `${config}:${lineOf("master_key_file")}:`;
   t.true(said.stderr.includes(at), said.stderr);
-  t.regex(said.stderr, /store\.master_key_file.*has 9 bytes, and must have 32 or more/);
+  t.regex(
+    said.stderr,
+    /store\.master_key_file.*has 40 bytes, and must have 32, or 64 hexadecimal digits/,
+  );
   t.regex(said.stderr, /kq1\.key.*belongs to/);
   t.regex(said.stderr, /kx\.cert.*expired on/);
   t.regex(said.stderr, /sae\.app-a\.skip_psk_file.*is not of 32 to 128 hexadecimal digits/);

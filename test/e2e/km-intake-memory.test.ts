@@ -12,10 +12,10 @@ import { eventually } from "../eventually.ts";
 import { AskingDesk } from "../rig/asking-desk.ts";
 import type { ProcessOptions } from "../rig/kq1-process.ts";
 import { kmTexts, nodeTexts } from "../rig/kq1-servers.ts";
-import { occurrences } from "../rig/process-memory.ts";
+import { markLength, occurrences } from "../rig/process-memory.ts";
 
 /** Keys in which one mark is over and over, so that any part of one is found. */
-const mark = randomBytes(15);
+const mark = randomBytes(markLength);
 const patterns = [mark, Buffer.from(mark.toString("base64")), Buffer.from(mark.toString("hex"))];
 
 function marked(bytes: number): TestKey {

@@ -13,6 +13,7 @@ import { Broker } from "../emulator/broker.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
 import { eventually } from "../eventually.ts";
+import { testWhole } from "../needs.ts";
 import { DebianBroker } from "../rig/brokers.ts";
 import { Canary } from "../rig/canary.ts";
 import { Contract } from "../rig/contract.ts";
@@ -137,7 +138,7 @@ test.serial("what links, modules and store do is told, and an alarm comes and go
   t.deepEqual([...watcher.channels].sort(), expected.sort());
 });
 
-test.serial(
+testWhole.serial(
   "a signed command is carried out once; what nobody known has signed is refused",
   async (t) => {
     const broker = new Broker(100_000);
@@ -239,7 +240,7 @@ test.serial(
   },
 );
 
-test.serial(
+testWhole.serial(
   "a broker that is away holds nothing up, and gets every event and record later",
   async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "qkd-km-broker-"));

@@ -7,7 +7,7 @@ import { loadAssets } from "../../src/ops/page/assets.ts";
 import { keyStream } from "../emulator/source/physics.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
-import { testWith } from "../needs.ts";
+import { testWhole, testWholeWith, testWith } from "../needs.ts";
 import { patience } from "../patience.ts";
 import { isForEverybody } from "../rig/accessible.ts";
 import { ApplicationClient, heldKeys } from "../rig/application.ts";
@@ -65,7 +65,7 @@ testWith(
   "the key manager's page shows stock, rates, matching and who is who, and goes on showing it",
   async (t, program) => {
     await looking(t, program, async ({ kms, page, url, rig }) => {
-      await eventually("its ID", () => page.text("#km-id"), { is: "km-alice" });
+      await eventually("its ID", () => page.text("#own-id"), { is: "km-alice" });
       await page.until(verdict("Keys are compared and ready"), deadline());
       const status = await kms.alice.status();
       t.is(status.verdict?.code, "ready");
@@ -118,7 +118,7 @@ testWith(
   },
 );
 
-testWith(
+testWholeWith(
   browserProgram,
   "the key manager's page is for everybody: keyboard, phone, light and dark by WCAG 2.2 AA",
   async (t, program) => {
@@ -198,7 +198,7 @@ test.serial(
   },
 );
 
-test.serial(
+testWhole.serial(
   "on a service port it is shown with a login over TLS, under a cookie of its own",
   async (t) => {
     const { kms } = await world(t);

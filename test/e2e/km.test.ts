@@ -5,6 +5,7 @@ import { rounds } from "../campaign-scale.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
 import { killKms } from "../faults/km-kills.ts";
+import { testWhole } from "../needs.ts";
 import type { KmPair } from "../rig/km-pair.ts";
 import { Rig, type RigOptions } from "../rig/rig.ts";
 
@@ -49,7 +50,7 @@ const matchedAll =
 test.serial(
   "keys of a module pair are compared, and are stock at both ends, half of it each",
   async (t) => {
-    const blocks = 40;
+    const blocks = 12;
     const bits = blocks * 8_192;
     const world = await link(t, blocks);
     const [alice, bob] = await both(world, "all is matched", matchedAll(bits));
@@ -69,14 +70,14 @@ test.serial(
 );
 
 test.serial("key managers that ask for keys get them, the same at both ends", async (t) => {
-  const bits = 40 * 8_192;
-  const world = await link(t, 40, { mode: "on_request" });
+  const bits = 12 * 8_192;
+  const world = await link(t, 12, { mode: "on_request" });
   const [alice, bob] = await both(world, "all is matched", matchedAll(bits));
   t.is(alice?.modules[0]?.received_bits, bits);
   t.is(bob?.links[0]?.differing_keys, 0);
 });
 
-test.serial(
+testWhole.serial(
   "key managers and nodes that are killed over and over lose no key, and double none",
   async (t) => {
     const { broken, bits, matched, keys } = await killKms(rounds(60), 4_711);

@@ -11,7 +11,7 @@ import {
   type KeyManager,
 } from "../emulator/km/index.ts";
 import { misbehaviours } from "../emulator/km/misbehaviours.ts";
-import { testWith } from "../needs.ts";
+import { testWhole, testWith } from "../needs.ts";
 import { patience } from "../patience.ts";
 import { withNode } from "../rig/one-node.ts";
 
@@ -36,7 +36,7 @@ test.serial("over HTTPS every key is posted once, whatever the KM answers or dro
   });
 });
 
-test.serial(
+testWhole.serial(
   "a proxy that answers in the KM's place is told of, and no key is lost to it",
   async (t) => {
     await withNode({ transport: "https", mode: "proactive" }, async (bench) => {
@@ -58,7 +58,7 @@ test.serial(
   },
 );
 
-test.serial(
+testWhole.serial(
   "upon request over TCP: what is asked for, once, also across a kill of the node",
   async (t) => {
     await withNode(
@@ -136,7 +136,7 @@ test.serial(
   },
 );
 
-test.serial("a request that can't be read is answered, and ends the connection", async (t) => {
+testWhole.serial("a request that can't be read is answered, and ends the connection", async (t) => {
   await withNode({ transport: "tls", mode: "on_request" }, async ({ km, until }) => {
     for (const bad of ["{", "[]"]) {
       await until("connections at the KM", () => km.counts.open, { atLeast: 1 });

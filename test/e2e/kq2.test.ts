@@ -5,6 +5,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import type { KmStatus, ToldStatus } from "../../src/km/model/status.ts";
 import type { KmTold } from "../../src/ops/cli/shapes.ts";
 import { seedSource } from "../emulator/source/seed.ts";
+import { testWhole } from "../needs.ts";
 import { patience } from "../patience.ts";
 import { problemsOf, qkdKm, qkdNode, tooWide } from "../rig/cli.ts";
 import type { KmOfPair } from "../rig/km-pair.ts";
@@ -107,7 +108,7 @@ test.serial(
   },
 );
 
-test.serial("a KM without Kq-2 gets its keys as ever, and is asked once", async (t) => {
+testWhole.serial("a KM without Kq-2 gets its keys as ever, and is asked once", async (t) => {
   await withRig({ source: source(), blockIntervalMs: 20 }, async (rig) => {
     const { node, km, config } = rig.alice;
     await rig.until("both KMs hold 50 keys", () => rig.holds(50));
@@ -131,7 +132,7 @@ test.serial("a KM without Kq-2 gets its keys as ever, and is asked once", async 
   });
 });
 
-test.serial("a KM that is not to be told is never asked", async (t) => {
+testWhole.serial("a KM that is not to be told is never asked", async (t) => {
   const off = { source: source(), blockIntervalMs: 20, kmExtra: `kq2 = "off"` };
   await withRig(off, async (rig) => {
     await rig.until("both KMs hold 20 keys", () => rig.holds(20));

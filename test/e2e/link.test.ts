@@ -6,6 +6,7 @@ import { createAuthority } from "../emulator/certificates.ts";
 import { readCommand } from "../emulator/control/commands.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import type { BlockSource } from "../emulator/source/source.ts";
+import { testWhole } from "../needs.ts";
 import { endNames, type Rig } from "../rig/rig.ts";
 import { assertWhole, deadline, withRig } from "../rig/with-rig.ts";
 import { writings } from "../rig/writings.ts";
@@ -38,7 +39,7 @@ test.serial("a node that is killed again and again supplies every key exactly on
   });
 });
 
-test.serial("sliced blocks survive a kill in the middle of a block", async (t) => {
+testWhole.serial("sliced blocks survive a kill in the middle of a block", async (t) => {
   await withRig({ source: stream(40, 8_192), keyBits: 256, blockIntervalMs: 20 }, async (rig) => {
     await rig.until("both KMs hold 200 keys", () => rig.holds(200));
     await rig.bob.node.stop("SIGKILL");
@@ -48,7 +49,7 @@ test.serial("sliced blocks survive a kill in the middle of a block", async (t) =
   });
 });
 
-test.serial(
+testWhole.serial(
   "stamps of a module whose clock jumps reach the KM as they are, and cost no key",
   async (t) => {
     await withRig({ source: stream(24), blockIntervalMs: 20 }, async (rig) => {
@@ -103,7 +104,7 @@ test.serial("a KM that is away for a while gets every key when it is back", asyn
   });
 });
 
-test.serial("keys flow on while the broker is away, and the manager catches up", async (t) => {
+testWhole.serial("keys flow on while the broker is away, and the manager catches up", async (t) => {
   await withRig({ source: stream(60), blockIntervalMs: 20 }, async (rig) => {
     await rig.until("both KMs hold 10 keys", () => rig.holds(10));
     const { broker } = rig;
@@ -116,7 +117,7 @@ test.serial("keys flow on while the broker is away, and the manager catches up",
   });
 });
 
-test.serial("keys pass lines with noise, over every kind of link, each once", async (t) => {
+testWhole.serial("keys pass lines with noise, over every kind of link, each once", async (t) => {
   const blocks = 60;
   for (const transport of ["serial", "pcie", "socket"] as const) {
     await withRig({ source: stream(blocks), transport }, async (rig) => {
@@ -134,16 +135,19 @@ test.serial("keys pass lines with noise, over every kind of link, each once", as
   }
 });
 
-test.serial("two modules out of step cost the keys that only one has, and no other", async (t) => {
-  const blocks = 30;
-  await withRig({ source: stream(blocks) }, async (rig) => {
-    rig.pair.bob.skip = 5;
-    await rig.until("every block is released or kept back", () => rig.settled());
-    t.deepEqual(rig.compare(), { common: blocks - 5, different: 0, oneSided: 5 });
-  });
-});
+testWhole.serial(
+  "two modules out of step cost the keys that only one has, and no other",
+  async (t) => {
+    const blocks = 30;
+    await withRig({ source: stream(blocks) }, async (rig) => {
+      rig.pair.bob.skip = 5;
+      await rig.until("every block is released or kept back", () => rig.settled());
+      t.deepEqual(rig.compare(), { common: blocks - 5, different: 0, oneSided: 5 });
+    });
+  },
+);
 
-test.serial("a module that is another than before is not taken for it", async (t) => {
+testWhole.serial("a module that is another than before is not taken for it", async (t) => {
   // After ten blocks distilling stops; the others are another module's.
   const source = stream(40);
   let pair: Rig["pair"] | undefined;
@@ -169,7 +173,7 @@ test.serial("a module that is another than before is not taken for it", async (t
   });
 });
 
-test.serial("a module that is unplugged and plugged in again loses no key", async (t) => {
+testWhole.serial("a module that is unplugged and plugged in again loses no key", async (t) => {
   await withRig({ source: stream(80), blockIntervalMs: 20 }, async (rig) => {
     for (const keys of [10, 30]) {
       await rig.until("both KMs hold keys", () => rig.holds(keys));
@@ -204,7 +208,7 @@ test.serial(
   },
 );
 
-test.serial(
+testWhole.serial(
   "blocks above the QBER limit are withheld at both ends and stay in the module",
   async (t) => {
     const source = stream(10);
@@ -229,9 +233,11 @@ test.serial(
 );
 
 test.serial(
-  "SIGTERM stops a node in order, as quickly as it starts, and loses nothing",
+  "SIGTERM stops a node in order, as quickly as it starts, and loses nothing; the run leaves nothing behind",
   async (t) => {
+    let folder = "";
     await withRig({ source: stream(60), blockIntervalMs: 20 }, async (rig) => {
+      folder = rig.folder;
       await rig.until("both KMs hold 10 keys", () => rig.holds(10));
       const begun = performance.now();
       t.is(await rig.alice.node.stop("SIGTERM"), 0);
@@ -248,6 +254,7 @@ test.serial(
       for (const { km } of rig.ends)
         t.is(km.store.summary().repeats, 0, "an orderly stop repeats none");
     });
+    t.false(existsSync(folder));
   },
 );
 
@@ -257,7 +264,7 @@ function allFiles(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
-test.serial(
+testWhole.serial(
   "no key is in any log, file or message of a run, at the loudest log level",
   async (t) => {
     const source = stream(60);
@@ -292,12 +299,3 @@ test.serial(
     });
   },
 );
-
-test.serial("the run leaves nothing behind", async (t) => {
-  let folder = "";
-  await withRig({ source: stream(1) }, async (rig) => {
-    folder = rig.folder;
-    await rig.until("every block is released or kept back", () => rig.settled());
-  });
-  t.false(existsSync(folder));
-});

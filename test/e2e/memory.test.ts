@@ -5,11 +5,11 @@ import { request } from "node:https";
 import { join } from "node:path";
 import test from "ava";
 import { type OneNode, withNode } from "../rig/one-node.ts";
-import { occurrences } from "../rig/process-memory.ts";
+import { markLength, occurrences } from "../rig/process-memory.ts";
 
 /** Keys that all begin alike, with what nothing else begins with, and go on so when they are long. */
 class Marked {
-  readonly #mark = randomBytes(15);
+  readonly #mark = randomBytes(markLength);
   /** As they are, and in base64 and hex. */
   readonly patterns = [
     this.#mark,
@@ -20,7 +20,7 @@ class Marked {
   /** @param bytes 32, or a multiple of 30, in which base64 begins anew at each mark */
   key(bytes: number): Buffer {
     const parts = Array.from({ length: this.marksIn(bytes) }, () =>
-      Buffer.concat([this.#mark, randomBytes(bytes === 32 ? 17 : 15)]),
+      Buffer.concat([this.#mark, randomBytes((bytes === 32 ? 32 : 30) - markLength)]),
     );
     return Buffer.concat(parts);
   }

@@ -46,7 +46,7 @@ testWith(
       t.is((await qkdNode([...install, "--socket", console])).code, 69);
       await t.throwsAsync(ask([console], "install_update", act), { message: /key switch is not/ });
       controller.key(true);
-      const facts = `document.querySelector("#node-facts").textContent`;
+      const facts = `document.querySelector("#own-facts").textContent`;
       await page.until(`${facts}.includes("key switch at maintenance")`, deadline());
       await t.throwsAsync(ask([console], "install_update", act), { message: /by images/ });
       controller.contact(1, true);

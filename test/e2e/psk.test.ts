@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
+import { testWhole } from "../needs.ts";
 import { patience } from "../patience.ts";
 import type { KmPair } from "../rig/km-pair.ts";
 import { type PskEnds, pskEnds, qkdPsk } from "../rig/psk-ends.ts";
@@ -88,7 +89,7 @@ test.serial("both ends get one key after the other, whoever is killed", async (t
   }
 });
 
-test.serial("another application of the other end is not heard", async (t) => {
+testWhole.serial("another application of the other end is not heard", async (t) => {
   const { folder, master, slave, kms, given } = await world(t);
   slave.start();
   await slave.logged(/msg="listening"/, patience(30_000));

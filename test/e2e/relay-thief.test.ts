@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import test from "ava";
 import { eventually } from "../eventually.ts";
+import { patience } from "../patience.ts";
 import { ApplicationClient } from "../rig/application.ts";
 import { KmNet, type KmOfNet } from "../rig/km-net.ts";
 import { steal } from "../rig/store-thief.ts";
@@ -57,7 +58,7 @@ test.serial(
           ends: ["a", "d"],
           table: (end) =>
             end === "a"
-              ? `routes = [["km-b", "km-c"]]\nscheme = "destination"\nlow_bits = 32768\nbatch_bits = 8192`
+              ? `routes = [["km-b", "km-c"]]\nscheme = "destination"\npool = "manual"\nbatch_bits = 8192`
               : "",
         },
         // What tags the XORs of b to d.
@@ -67,11 +68,26 @@ test.serial(
             end === "b" ? `routes = [["km-c"]]\nlow_bits = 16384\nbatch_bits = 8192` : "",
         },
       ],
-      relay: () => `transit = [["*", "*"]]`,
+      relay: () => `transit = [["*", "*"]]\nwithin_s = 20`,
+      link: `matching_mac = "one-time"\n`,
+      door: "answer_timeout_s = 20\n",
     });
     t.teardown(() => net.stop());
-    await net.start(AbortSignal.timeout(30_000));
+    await net.start(patience(30_000));
     await net.feedAll(8);
+    const linksOf = { b: ["a", "c", "d"], c: ["b", "d"] };
+    const lootAt = (name: "b" | "c") => lootOf(net.km(name), linksOf[name]);
+    // All that is fed is stock, and what tags are made of was relayed: what b and c have before any key is asked for.
+    for (const name of ["b", "c"] as const) {
+      await eventually(`${name} has stock`, () => net.km(name).status(), {
+        when: ({ links }) =>
+          links.every(({ stock_bits, peer_stock_bits, modules }) => {
+            const isRelayed = modules?.length === 0;
+            return stock_bits > 0 && peer_stock_bits > (isRelayed ? 0 : 65_536);
+          }),
+      });
+    }
+    const before = { b: await lootAt("b"), c: await lootAt("c") };
     const client = new ApplicationClient(net.km("a") as never, net.km("a").application);
     t.teardown(() => client.close());
     const asked = () => client.encKeys("app-d", 4);
@@ -82,10 +98,23 @@ test.serial(
       Buffer.from(key, "base64"),
     );
     t.is(keys.length, 4);
-    const linksOf = { b: ["a", "c", "d"], c: ["b", "d"] };
+    // The search finds what can be computed: the first KM between has the key as stock of its hop …
+    t.true(
+      keys.every((key) => gives(before.b, key)),
+      "b had it",
+    );
+    // … the second has it neither so, nor as an XOR of two pieces; with the XOR that went past it, it would.
+    t.false(
+      keys.some((key) => gives(before.c, key)),
+      "c never had it",
+    );
+    const [piece] = before.c;
+    const [key] = keys;
+    t.true(piece !== undefined && piece.length >= window && key !== undefined);
+    const passing = Buffer.from(key as Buffer).map((byte, i) => byte ^ (piece?.[i] as number));
+    t.true(gives([...before.c, Buffer.from(passing)], key as Buffer), "as an XOR");
     for (const name of ["b", "c"] as const) {
-      const km = net.km(name);
-      const look = () => lootOf(km, linksOf[name]);
+      const look = () => lootAt(name);
       // Key that is there in the open: else the thief would be no proof.
       t.true((await look()).reduce((sum, { length }) => sum + length, 0) > 1_000, name);
       // What was used up is gone within the stated window.

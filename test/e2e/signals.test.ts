@@ -8,6 +8,7 @@ import test from "ava";
 import { diskFiles } from "../../src/host/disk/files.ts";
 import { lockFolder } from "../../src/host/disk/lock.ts";
 import { checkState } from "../../src/node/state/state-tool.ts";
+import { each } from "../whole-run.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const preload = join(root, "test/rig/loads.mjs");
@@ -104,12 +105,12 @@ async function orderly(t: { is: (a: unknown, b: unknown, m?: string) => void }, 
  */
 const beforeFirstLine = 2;
 
-for (const [program, args] of [
+for (const [program, args] of each([
   ["src/bin/qkd-node.ts", ["run"]],
   ["src/bin/qkd-node.ts", ["console"]],
   ["src/bin/qkd-panel.ts", []],
   ["src/bin/qkd-km.ts", ["run"]],
-] as const) {
+] as const)) {
   test.serial(
     `${program} ${args.join(" ")}: signals are caught before anything is loaded`,
     async (t) => {

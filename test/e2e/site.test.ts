@@ -1,5 +1,5 @@
 /** A site's configuration on a stick, by the image's own script and program. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -13,11 +13,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
+import { makeSeal } from "../../src/ops/site/seal.ts";
 import { siteStatus, siteTrouble } from "../../src/ops/site/told.ts";
 import { testWith } from "../needs.ts";
 import { patience } from "../patience.ts";
 import { problemsOf, qkdNode } from "../rig/cli.ts";
 import { withNode } from "../rig/one-node.ts";
+import { programPath } from "../rig/programs.ts";
 import { nodeId, SiteBench } from "../rig/site-bench.ts";
 
 const keepAlive = setInterval(() => {}, 60_000);
@@ -68,7 +70,7 @@ test.serial(
       t.is(readFileSync(join(bench.home, "node.csr"), "utf8"), "csr\n");
       t.false(existsSync(join(bench.home, "notes.txt")));
       t.deepEqual(siteStatus(bench.environment), { serial: 0, provisioned: "unsigned" });
-      t.is(siteTrouble(bench.environment), undefined);
+      t.is(siteTrouble(bench.environment, "node"), undefined);
       t.true(bench.did.includes("restart qkd-node.service"));
     });
   },
@@ -117,7 +119,7 @@ test.serial(
         signed_by: "ops",
         provisioned: "unsigned",
       });
-      t.is(siteTrouble(bench.environment), undefined);
+      t.is(siteTrouble(bench.environment, "node"), undefined);
       t.regex(await bench.plug(), /serial 5 is not greater than 5/);
     });
   },
@@ -159,7 +161,7 @@ test.serial(
       bench.broken = true;
       t.regex(await bench.plug(), /^refused: the node does not start with it/m);
       t.deepEqual(bench.shown(), before);
-      t.is(siteTrouble(bench.environment), undefined);
+      t.is(siteTrouble(bench.environment, "node"), undefined);
       // What was wrong was not the configuration.
       bench.broken = false;
       t.regex(await bench.plug(), /^taken: /m);
@@ -180,7 +182,9 @@ test.serial("a stick without a folder site gets the request, and that is all", a
     const said = await bench.plug();
     t.regex(said, /nothing taken\n$/);
     t.notRegex(said, /refused/);
-    t.is(readFileSync(bench.in(`run/qkd-site/stick/${nodeId}.csr`), "utf8"), "csr\n");
+    const request = (id: string) => readFileSync(bench.in(`run/qkd-site/stick/${id}.csr`), "utf8");
+    t.is(request(nodeId), "csr\n");
+    t.is(request(nodeId.replace("qkd", "km")), "km csr\n");
     t.deepEqual(bench.shown(), before);
   });
 });
@@ -258,11 +262,14 @@ testWith("openssl", "a certificate must be of the node's own key", async (t, ope
     writeFileSync(join(bench.home, "node.csr"), readFileSync(bench.in("own.csr")));
     const before = bench.shown();
     bench.put({ ...ours, "node.crt": other });
-    t.regex(await bench.plug(), /^refused: node\.crt is not of this node's key$/m);
+    t.regex(await bench.plug(), /^refused: node\.crt is not of this machine's key$/m);
     bench.put({ ...ours, "node.crt": "" });
-    t.regex(await bench.plug(), /^refused: node\.crt is not of this node's key$/m);
+    t.regex(await bench.plug(), /^refused: node\.crt is not of this machine's key$/m);
+    writeFileSync(bench.in("kept/km.csr"), readFileSync(bench.in("other.csr")));
+    bench.put({ ...ours, "node.crt": own, "km.crt": own });
+    t.regex(await bench.plug(), /^refused: km\.crt is not of this machine's key$/m);
     t.deepEqual(bench.shown(), before);
-    bench.put({ ...ours, "node.crt": own });
+    bench.put({ ...ours, "node.crt": own, "km.crt": other });
     t.regex(await bench.plug(), /^taken: /m);
   });
 });
@@ -294,17 +301,20 @@ test.serial(
       };
       for (const [why, change] of Object.entries(changes)) {
         change();
-        t.is(siteTrouble(bench.environment), why);
+        for (const who of ["node", "km"] as const) {
+          const here = why === "it has no seal" && who === "km" ? undefined : why;
+          t.is(siteTrouble(bench.environment, who), here);
+        }
         rmSync(bench.home, { recursive: true });
         cpSync(keep, bench.home, { recursive: true, verbatimSymlinks: true });
       }
-      t.is(siteTrouble(bench.environment), undefined);
+      t.is(siteTrouble(bench.environment, "node"), undefined);
 
       // A seal that was made elsewhere, with another key.
       writeFileSync(join(bench.credentials, "node.key"), "another key");
-      t.is(siteTrouble(bench.environment), "its seal is not this machine's");
+      t.is(siteTrouble(bench.environment, "node"), "its seal is not this machine's");
       rmSync(join(bench.credentials, "node.key"));
-      t.is(siteTrouble(bench.environment), "the key of its seal is not there");
+      t.is(siteTrouble(bench.environment, "node"), "the key of its seal is not there");
       writeFileSync(join(bench.credentials, "node.key"), "the node's private key");
 
       // With a key of hers on the disk, and the panel's key, Eve's stick is not taken either.
@@ -316,7 +326,7 @@ test.serial(
         await bench.plug(),
         /^refused: .*not known here; of the one that is here: site-keys was/m,
       );
-      t.is(siteTrouble({}), undefined, "a machine that is no appliance has no seal");
+      t.is(siteTrouble({}, "node"), undefined, "a machine that is no appliance has no seal");
     });
   },
 );
@@ -347,6 +357,35 @@ test.serial(
         t.is(refused.code, 78);
         t.regex(refused.err, /not what was taken: km-ca\.crt was changed/);
       });
+    });
+  },
+);
+
+test.serial(
+  "a key manager looks at nothing of a configuration that was changed on the disk",
+  async (t) => {
+    await withBench(async (bench) => {
+      bench.put({ ...ours, "km.toml": "[km]\nid = 7\n" });
+      t.regex(await bench.plug(), /^taken: /m);
+      t.true(bench.did.includes("restart qkd-km.service"));
+      const env = { ...process.env, ...bench.environment };
+      const run = () => {
+        const args = ["run", "--config", join(bench.home, "km.toml")];
+        return spawnSync(programPath("qkd-km"), args, { encoding: "utf8", env });
+      };
+      const taken = run();
+      t.is(taken.status, 78);
+      t.regex(taken.stderr, /km\.id/);
+      // Not the key manager's own file, and by who has the node's key.
+      const record = readFileSync(join(bench.home, "site/record.json"));
+      writeFileSync(join(bench.home, "site/node.toml"), eves["node.toml"]);
+      const changed = run();
+      t.is(changed.status, 78);
+      t.regex(changed.stderr, /not what was taken: node\.toml was changed\n/);
+      writeFileSync(join(bench.home, "site/node.toml"), ours["node.toml"]);
+      const seal = makeSeal(record, Buffer.from("the node's private key"), "node");
+      writeFileSync(join(bench.home, "site/seal-km"), `${seal.toString("hex")}\n`);
+      t.regex(run().stderr, /not what was taken: its seal is not this machine's\n/);
     });
   },
 );

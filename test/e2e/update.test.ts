@@ -6,6 +6,7 @@ import test from "ava";
 import { ask } from "../../src/ops/cli/client.ts";
 import { allowByRoot } from "../../src/ops/update/allow.ts";
 import { eventually } from "../eventually.ts";
+import { testWhole } from "../needs.ts";
 import { problemsOf, qkdNode, tooWide } from "../rig/cli.ts";
 import { sha256, withUpdates } from "../rig/update-bench.ts";
 
@@ -38,7 +39,7 @@ test("a bundle from a file is sent to the node, installed by root, and the machi
     await eventually("what root did", () => bench.did.length, { is: 3 });
     t.deepEqual(bench.did, [
       `rauc install ${join(bench.folder, "known/update.raucb")}`,
-      "systemctl stop qkd-node",
+      "systemctl stop qkd-node qkd-km",
       "systemctl --force reboot",
     ]);
     for (const copy of ["state/update/bundle", "known/update.raucb"]) {
@@ -63,7 +64,7 @@ test("a bundle from a file is sent to the node, installed by root, and the machi
   });
 });
 
-test("the other slot is on trial until its time is over", async (t) => {
+testWhole("the other slot is on trial until its time is over", async (t) => {
   await withUpdates(async (bench) => {
     await bench.run("slots", "trial", "300");
     const { out, code } = await qkdNode(["update", "status", "--socket", bench.socket]);
@@ -118,7 +119,7 @@ test("what is not signed, is older, or is another one than was meant is refused"
   });
 });
 
-test("who only looks installs nothing, and a node without images says so", async (t) => {
+testWhole("who only looks installs nothing, and a node without images says so", async (t) => {
   await withUpdates(async (bench) => {
     const file = bench.bundle("new.raucb", "signed 1.3.0");
     const reader = `${bench.socket}.read`;

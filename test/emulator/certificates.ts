@@ -1,6 +1,6 @@
 /**
- * A small PKI for tests, the demo and the bench: made when it is needed, ECDSA on P-256. Nothing it
- * makes is ever committed, and nothing outside of a test or a bench should trust it.
+ * A small PKI for tests, the demo, the bench, and a site without one of its own (`scripts/site ca`): ECDSA on P-256.
+ * Nothing it makes is ever committed.
  */
 import "./reflect.ts";
 
@@ -15,6 +15,8 @@ import {
   KeyUsageFlags,
   KeyUsagesExtension,
   PemConverter,
+  Pkcs10CertificateRequestGenerator,
+  PublicKey,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509Certificate,
@@ -22,6 +24,7 @@ import {
   X509CrlGenerator,
 } from "@peculiar/x509";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
+import { parseRequest } from "../../src/host/tls/request.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const day = 24 * 3_600_000;
@@ -50,6 +53,14 @@ export interface Authority {
   /** Its private key (PKCS #8), PEM: for an authority that is needed again. */
   exportKey(): Promise<string>;
   issue(request: CertificateRequest): Promise<Identity>;
+  /**
+   * A certificate for a key that is elsewhere: of a request only the key is taken, and its common name where none is
+   * given. @param pem PKCS #10 @returns PEM @throws RequestError
+   */
+  certify(
+    pem: string,
+    request: Omit<CertificateRequest, "commonName"> & { readonly commonName?: string },
+  ): Promise<string>;
   /** A list of certificates that are taken back, PEM. @param certificates PEM */
   revoke(certificates: readonly string[], options?: ListOptions): Promise<string>;
   /** An authority below this one, with a certificate by it. */
@@ -85,18 +96,41 @@ async function issue(
   issuerKeys: webcrypto.CryptoKeyPair,
   request: CertificateRequest,
 ): Promise<Identity> {
-  const { commonName, dns = [], ip = [], uris = [], usage, days = 1 } = request;
   const keys = await generateKeys();
+  const cert = await makeCertificate(clock, issuer, issuerKeys, request, keys.publicKey);
+  return { cert, key: await pemOf(keys.privateKey) };
+}
+
+/** A key and a request for its certificate, as whoever wants one makes them; both PEM. */
+export async function createRequest(
+  commonName: string,
+): Promise<{ readonly request: string; readonly key: string }> {
+  const keys = await generateKeys();
+  const made = await Pkcs10CertificateRequestGenerator.create({
+    name: [{ CN: [commonName] }],
+    keys,
+    signingAlgorithm: algorithm,
+  });
+  return { request: `${made.toString("pem")}\n`, key: await pemOf(keys.privateKey) };
+}
+
+async function makeCertificate(
+  clock: Clock,
+  issuer: X509Certificate,
+  issuerKeys: webcrypto.CryptoKeyPair,
+  { commonName, dns = [], ip = [], uris = [], usage, days = 1 }: CertificateRequest,
+  publicKey: webcrypto.CryptoKey | PublicKey,
+): Promise<string> {
   const names = [
     ...dns.map((value) => ({ type: "dns" as const, value })),
     ...uris.map((value) => ({ type: "url" as const, value })),
     ...ip.map((value) => ({ type: "ip" as const, value })),
   ];
-  const certificate = await X509CertificateGenerator.create({
+  const made = await X509CertificateGenerator.create({
     subject: [{ CN: [commonName] }],
     issuer: issuer.subjectName,
     ...validity(clock.wall(), days),
-    publicKey: keys.publicKey,
+    publicKey,
     signingKey: issuerKeys.privateKey,
     signingAlgorithm: algorithm,
     extensions: [
@@ -105,10 +139,10 @@ async function issue(
       new ExtendedKeyUsageExtension(usages[usage]),
       ...(names.length > 0 ? [new SubjectAlternativeNameExtension(names)] : []),
       await AuthorityKeyIdentifierExtension.create(issuerKeys.publicKey),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await SubjectKeyIdentifierExtension.create(publicKey),
     ],
   });
-  return { cert: `${certificate.toString("pem")}\n`, key: await pemOf(keys.privateKey) };
+  return `${made.toString("pem")}\n`;
 }
 
 async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
@@ -179,6 +213,12 @@ function authority(
     cert: `${certificate.toString("pem")}\n`,
     exportKey: () => pemOf(keys.privateKey),
     issue: (request) => issue(clock, certificate, keys, request),
+    async certify(pem, request) {
+      const { commonName = "", publicKey } = parseRequest(pem);
+      const spki = new PublicKey(Buffer.from(publicKey));
+      const whole = { commonName, dns: [commonName], ...request };
+      return makeCertificate(clock, certificate, keys, whole, spki);
+    },
     async subordinate(below) {
       const own = await generateKeys();
       const issued = await X509CertificateGenerator.create({

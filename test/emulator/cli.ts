@@ -1,4 +1,5 @@
 /** `scripts/emulator`: the module pair as a program. */
+import { mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { systemClock } from "../../src/base/clock.ts";
 import { describe, Fault } from "../../src/base/errors.ts";
@@ -35,6 +36,20 @@ function endState({ module, port }: PairEnd) {
   };
 }
 
+/** Whether a terminal's shell has this process in the background: who reads the terminal then is stopped. */
+function isInBackground(): boolean {
+  if (!process.stdin.isTTY) return false;
+  try {
+    // After the name, which may have anything in it: state, parent, process group, session, terminal, its group.
+    const [, , group, , , foreground] = readFileSync("/proc/self/stat", "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    return group !== foreground;
+  } catch {
+    return false;
+  }
+}
+
 function run(options: Options): void {
   const { folder, link: physics, km, loss, seed, drift, json } = options;
   const link = physics && new PhysicalLink(physics.params, { km, loss }, seed, drift);
@@ -42,6 +57,7 @@ function run(options: Options): void {
   const say = (text: string) => process.stdout.write(`${text}\n`);
   const tell = (text: string) => say(json ? JSON.stringify({ message: text }) : text);
   let stopScenario: (() => void) | undefined;
+  mkdirSync(folder, { recursive: true });
   const pair = new EmulatedPair({
     folder: resolve(folder),
     transport: options.transport,
@@ -64,7 +80,7 @@ function run(options: Options): void {
     },
   });
   const control = new ControlServer(join(resolve(folder), "control.sock"), pair);
-  eachLine(process.stdin, (line) => tell(obey(pair, line)));
+  if (!isInBackground()) eachLine(process.stdin, (line) => tell(obey(pair, line)));
   const timer = setInterval(() => {
     const alice = endState(pair.alice);
     const bob = endState(pair.bob);

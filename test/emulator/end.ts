@@ -24,10 +24,17 @@ export interface EndOptions {
   readonly clock: Clock;
   readonly seed: number;
   readonly maxBlocks: number | undefined;
+  readonly moduleIds?: PairNames | undefined;
   readonly telemetry: (end: PairEnd) => TelemetrySample;
 }
 
-const moduleIds = { alice: "QKD-A-0001", bob: "QKD-B-0001" } as const;
+/** Names of both modules, and of their devices. */
+export interface PairNames {
+  readonly alice: string;
+  readonly bob: string;
+}
+
+const moduleIds: PairNames = { alice: "QKD-A-0001", bob: "QKD-B-0001" };
 
 /** The module's own clock: its wall time may be wrong. */
 class SkewedClock implements Clock {
@@ -66,7 +73,7 @@ export class PairEnd {
   readonly #clock: SkewedClock;
 
   constructor(options: EndOptions) {
-    const { role, clock, maxBlocks, telemetry } = options;
+    const { role, clock, maxBlocks, telemetry, moduleIds: ids = moduleIds } = options;
     this.#clock = new SkewedClock(clock);
     this.port = attach(options, {
       bytes: (chunk) => this.line.receive(chunk),
@@ -80,8 +87,8 @@ export class PairEnd {
     this.line = new FaultyLine(ends, clock, random(options.seed));
     this.module = new EmulatedModule({
       identity: {
-        moduleId: moduleIds[role],
-        matchingModuleId: moduleIds[role === "alice" ? "bob" : "alice"],
+        moduleId: ids[role],
+        matchingModuleId: ids[role === "alice" ? "bob" : "alice"],
         role,
         vendor: "emulated",
         model: role === "alice" ? "transmitter" : "receiver",

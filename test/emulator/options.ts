@@ -14,8 +14,9 @@ export class UsageError extends Error {}
 export const usage = `scripts/emulator DIR [options]: a pair of emulated QKD modules
 scripts/emulator send DIR COMMAND: tell a running pair something
 
-Alice and Bob appear in DIR and speak QMLP (drivers/qmlp/README.md): as serial
-ports alice.tty and bob.tty, or as --transport says. Point a node at each.
+Alice and Bob appear in DIR, which is made, and speak QMLP
+(drivers/qmlp/README.md): as serial ports alice.tty and bob.tty, or as
+--transport says. Point a node at each.
 
 Key:
   --seed N                a reproducible stream of key (default: 1)
@@ -45,7 +46,8 @@ Output:
   --json                  one JSON object a line instead of text
   --help
 
-Commands, also on standard input and on DIR/control.sock, one a line:
+Commands, also on standard input and on DIR/control.sock, one a line (in the
+background of a terminal: on the latter alone, or with send):
 ${commandHelp().join("\n")}
 
 Ctrl-C ends it and removes what it made. Exit codes: 0, 64 wrong command line,

@@ -2,7 +2,7 @@
 import { type Clock, every, type Timer } from "../../src/base/clock.ts";
 import type { ModuleRole } from "../../src/port/module.ts";
 import type { TelemetrySample } from "../../src/port/telemetry.ts";
-import { PairEnd, type TransportKind } from "./end.ts";
+import { PairEnd, type PairNames, type TransportKind } from "./end.ts";
 import type { PhysicalLink } from "./physics/link.ts";
 import type { BlockSource, DistilledBlock } from "./source/source.ts";
 
@@ -21,6 +21,8 @@ export interface PairOptions {
   readonly clock: Clock;
   /** Blocks that each module can hold; distilling waits when one is full. Default 4,096. */
   readonly maxBlocks?: number;
+  /** Default: `QKD-A-0001` and `QKD-B-0001`. */
+  readonly moduleIds?: PairNames | undefined;
   /** Of the noise on the lines; default 1. */
   readonly seed?: number;
   /** Called once both modules are plugged in, before the first block is asked of the source. */
@@ -97,6 +99,7 @@ export class EmulatedPair {
 
   #end(role: ModuleRole): PairEnd {
     const { folder, transport = "serial", baud, clock, maxBlocks, seed = 1 } = this.#options;
+    const { moduleIds } = this.#options;
     return new PairEnd({
       role,
       folder,
@@ -104,6 +107,7 @@ export class EmulatedPair {
       baud,
       clock,
       maxBlocks,
+      moduleIds,
       seed: seed * 2 + (role === "alice" ? 0 : 1),
       telemetry: (end) => this.#telemetry(end),
     });

@@ -3,7 +3,7 @@
  * it was synced, a name unless its folder was; what was on its way may be there, in part, out of
  * order. Any operation can be made the last, or to fail.
  */
-import type { FileSystem, OpenFile } from "../../src/host/disk/files.ts";
+import { durableWrites, type FileSystem, type OpenFile } from "../../src/host/disk/files.ts";
 
 /** What a disk writes at once; a torn write is torn at such a border, or anywhere in the last one. */
 const sector = 512;
@@ -50,6 +50,16 @@ function torn(content: Buffer, bytes: Buffer, position: number, draw: () => numb
     at = end;
   }
   return result;
+}
+
+/** Two operations: power can fail, and a disk refuse, after the first. */
+function writingDurably(file: OpenFile): OpenFile {
+  const write: OpenFile["write"] = async (...all) => {
+    const written = await file.write(...all);
+    await file.datasync();
+    return written;
+  };
+  return { ...file, write };
 }
 
 export class Disk implements FileSystem {
@@ -139,7 +149,8 @@ export class Disk implements FileSystem {
         inode = made;
       }
       if (inode === undefined) throw systemError("ENOENT");
-      return this.#handle(inode);
+      const file = this.#handle(inode);
+      return flags === durableWrites ? writingDurably(file) : file;
     });
   }
 

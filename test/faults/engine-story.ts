@@ -70,6 +70,9 @@ export class EngineStory {
     return bytes;
   }
 
+  /** The process that runs. */
+  #living: Opened | undefined;
+
   /** One process: opens, checks, acts, closes. @returns false if it failed on its way */
   async live(disk: Disk, steps: number): Promise<boolean> {
     this.#ledger ??= new MemoryLedger(disk, this.#draw);
@@ -94,6 +97,7 @@ export class EngineStory {
         onRekeyed: () => this.rekeyed++,
       });
       const one = opened;
+      this.#living = one;
       if (hasNext) this.#hasNextKey();
       this.#nextKey = undefined;
       await Promise.race([failed.promise, this.#check(one)]);
@@ -102,6 +106,7 @@ export class EngineStory {
       await one.store.close();
       return true;
     } catch (error) {
+      this.#living = undefined;
       await opened?.store.close().catch(() => {});
       if (disk.troubles === 0) this.broken.push(`without trouble: ${(error as Error).stack}`);
       return false;
@@ -126,7 +131,8 @@ export class EngineStory {
     this.#ring = disk.read(`${folder}/store`) as Buffer<ArrayBuffer>;
     this.#nextKey = this.#bytes(32);
     const rekeyed = store.rekey(this.#nextKey);
-    const settled = rekeyed.then(() => this.#hasNextKey());
+    // Of a process that power failed under nothing is heard any more: the next one finds out.
+    const settled = rekeyed.then(() => this.#living === opened && this.#hasNextKey());
     await Promise.all([this.#commit(opened), this.#put(opened), settled]);
   }
 
@@ -195,7 +201,8 @@ export class EngineStory {
     if (at < 0.9) return this.#gone(opened);
     if (at < 0.94) return this.#rekey(opened, disk);
     await this.clock.advance(5_000);
-    await new Promise<void>((done) => opened.store.commit({}, done));
+    // Or what is sealed anew goes on beside what follows.
+    if (this.#draw() < 0.5) await opened.store.quiet();
   }
 
   async #put({ store }: Opened): Promise<void> {
@@ -306,7 +313,8 @@ export class EngineStory {
     // Some lives end in the middle of it: the next goes on.
     for (let i = 0; i < 40 && store.resealingBytes !== undefined && this.#draw() < 0.95; i++) {
       await this.clock.advance(1_000);
-      await new Promise<void>((done) => store.commit({}, done));
+      await store.quiet();
+      if (this.#living?.store !== store) return;
     }
     for (const { masterKey, ring } of this.#oldKeys) {
       const files = disk.files(folder);

@@ -6,6 +6,7 @@ import type {
   Ledger,
   LedgerChange,
   LedgerLoaded,
+  RedoRow,
 } from "../../src/km/io/engine/ledger.ts";
 import type { LedgerRow } from "../../src/km/io/engine/packed-rows.ts";
 import { type Disk, PowerCut } from "./disk.ts";
@@ -14,6 +15,7 @@ export class MemoryLedger implements Ledger {
   readonly #rows = new Map<string, LedgerRow>();
   readonly #consumed = new Map<number, ConsumedRow>();
   readonly #extents = new Map<string, ExtentRow>();
+  #redo: readonly RedoRow[] = [];
   readonly #draw: () => number;
   disk: Disk;
 
@@ -29,6 +31,7 @@ export class MemoryLedger implements Ledger {
       rows: [...this.#rows.values()],
       consumed: [...this.#consumed.values()],
       extents: [...this.#extents.values()],
+      redo: this.#redo,
     };
   }
 
@@ -51,7 +54,8 @@ export class MemoryLedger implements Ledger {
     throw new Fault("km_store.io", "made by the test");
   }
 
-  #write({ rows, consumed, extents, gone, segmentsGone }: LedgerChange): void {
+  #write({ rows, consumed, extents, gone, segmentsGone, redo }: LedgerChange): void {
+    this.#redo = redo;
     for (const row of rows) {
       const name = `${row.kind} ${row.link} ${row.key}`;
       if (row.value === undefined) this.#rows.delete(name);

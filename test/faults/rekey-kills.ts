@@ -15,6 +15,7 @@ import type { LinkStatus } from "../../src/km/model/status.ts";
 import { ask } from "../../src/ops/cli/client.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { eventually } from "../eventually.ts";
+import { patience } from "../patience.ts";
 import { random } from "../random.ts";
 import { type KmOfPair, KmPair } from "../rig/km-pair.ts";
 import { Rig } from "../rig/rig.ts";
@@ -45,7 +46,7 @@ export async function killRekeys(kills: number, seed: number): Promise<RekeyKill
   const own = 'master_key_file = "master-alice"\n';
   const text = await readFile(config, "utf8");
   await writeFile(config, text.replace(own, `${own}master_key_next_file = "next"\n`));
-  await kms.start(AbortSignal.timeout(deadlineMs));
+  await kms.start(patience(deadlineMs));
   const stream = seedSource({ seed, blockBits, blocks: undefined, clock: systemClock });
   let more = true;
   const source = { ...stream, next: () => (more ? stream.next() : undefined) };
@@ -123,7 +124,7 @@ class Victim {
     const [byOld, byNew] = opens;
     if (byOld === byNew) this.broken.push(`old opens it: ${byOld}, new: ${byNew}`);
     if (order.answered && !byNew) this.broken.push("the answer was that it has the new master key");
-    await this.#km.start(AbortSignal.timeout(deadlineMs));
+    await this.#km.start(patience(deadlineMs));
     const { store: told } = await this.#km.status();
     const { from } = told.master_key;
     if (from !== (byNew ? "next_file" : "file"))

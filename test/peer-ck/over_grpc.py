@@ -1,6 +1,6 @@
 """The other end of Ck over gRPC, from contract/ck.proto and grpcio alone: KM or controller.
 
-Prints what it sees, a JSON object a line. Arguments: client|server, descriptor set of protoc, folder with ca.crt, peer.crt
+Prints what it sees, a JSON object a line. Arguments: client|server|orders, descriptor set of protoc, folder with ca.crt, peer.crt
 and peer.key, port.
 """
 import json
@@ -146,4 +146,22 @@ def server():
     serving.stop(0)
 
 
-client() if role == "client" else server()
+def orders():
+    """Calls of KeyManager, one for each line of stdin: method, port, name in the certificate, request, type of the answer."""
+    credentials = grpc.ssl_channel_credentials(pem("ca.crt"), pem("peer.key"), pem("peer.crt"))
+    for line in sys.stdin:
+        asked = json.loads(line)
+        options = [("grpc.ssl_target_name_override", asked["name"])]
+        with grpc.secure_channel(f"127.0.0.1:{asked['port']}", credentials, options) as channel:
+            call = channel.unary_unary(
+                f"/{PACKAGE}.KeyManager/{asked['method']}",
+                request_serializer=lambda one: one.SerializeToString(),
+                response_deserializer=kind(asked["answer"]).FromString,
+            )
+            try:
+                tell(asked["method"], call(json_format.ParseDict(asked["message"], kind(asked["type"])()), timeout=20))
+            except grpc.RpcError as error:
+                tell(asked["method"], status=error.code().name)
+
+
+{"client": client, "server": server, "orders": orders}[role]()

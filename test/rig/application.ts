@@ -5,6 +5,13 @@ import type { IncomingMessage } from "node:http";
 import { Agent, type RequestOptions, request } from "node:https";
 import type { KmOfPair, PairApplication } from "./km-pair.ts";
 
+/** A KM that is elsewhere. */
+export interface KmElsewhere {
+  readonly url: string;
+  /** In its certificate. */
+  readonly serverName: string;
+}
+
 export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -26,7 +33,11 @@ export class ApplicationClient {
   readonly #url: string;
 
   /** @param sockets connections at most */
-  constructor(km: KmOfPair, application: PairApplication, sockets = 4) {
+  constructor(
+    km: (Pick<KmOfPair, "url"> & { readonly end: string }) | KmElsewhere,
+    application: Omit<PairApplication, "pskFile">,
+    sockets = 4,
+  ) {
     this.sae = application.saeId;
     this.#url = km.url;
     const [ca, cert, key] = [application.ca, application.cert, application.key].map((file) =>
@@ -38,7 +49,7 @@ export class ApplicationClient {
       ca,
       cert,
       key,
-      servername: `km-${km.end}`,
+      servername: "serverName" in km ? km.serverName : `km-${km.end}`,
     } as ConstructorParameters<typeof Agent>[0]);
   }
 
@@ -66,6 +77,26 @@ export class ApplicationClient {
   decKeys(master: string, ids: readonly string[]): Promise<Reply> {
     const key_IDs = ids.map((key_ID) => ({ key_ID }));
     return this.ask(`/api/v1/keys/${master}/dec_keys`, { key_IDs });
+  }
+
+  /** A session in which the other is brought the keys. */
+  createSession(slave: string): Promise<Reply> {
+    return this.ask(`/api/v1/sessions/${slave}`, "");
+  }
+
+  encKeysIn(session: string, slave: string, number = 1): Promise<Reply> {
+    const extension_mandatory = [{ session_ID: session }];
+    return this.ask(`/api/v1/keys/${slave}/enc_keys`, { number, extension_mandatory });
+  }
+
+  /** The next notice, if there is one. */
+  notice(waitS = 15): Promise<Reply> {
+    return this.ask(`/api/v1/notices?wait_s=${waitS}`);
+  }
+
+  /** Takes part in a session, or says which keys came. */
+  answerNotice(id: string, answer: object): Promise<Reply> {
+    return this.ask(`/api/v1/notices/${id}`, answer);
   }
 
   status(slave: string): Promise<Reply> {

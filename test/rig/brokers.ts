@@ -17,6 +17,8 @@ export interface Access {
   readonly clientCertificates?: boolean;
   /** Clients must name themselves so. */
   readonly user?: { readonly name: string; readonly password: string };
+  /** What the user may do, lines of an ACL file; others need no name then, and may do all. */
+  readonly acl?: string;
 }
 
 export interface Load {
@@ -26,7 +28,9 @@ export interface Load {
   readonly cpu: number;
 }
 
-function mosquittoConfig(folder: string, port: number, { tls, clientCertificates, user }: Access) {
+function mosquittoConfig(folder: string, port: number, access: Access) {
+  const { tls, clientCertificates, user, acl } = access;
+  const isOpen = user === undefined ? clientCertificates !== true : acl !== undefined;
   const lines = [
     `listener ${port} 127.0.0.1`,
     "persistence false",
@@ -34,7 +38,7 @@ function mosquittoConfig(folder: string, port: number, { tls, clientCertificates
     // A watcher of a thousand nodes may be behind for a moment.
     "max_queued_messages 100000",
     "set_tcp_nodelay true",
-    `allow_anonymous ${user === undefined && clientCertificates !== true}`,
+    `allow_anonymous ${isOpen}`,
   ];
   if (tls !== undefined) {
     lines.push(`cafile ${tls.ca}`, `certfile ${tls.cert}`, `keyfile ${tls.key}`);
@@ -45,6 +49,11 @@ function mosquittoConfig(folder: string, port: number, { tls, clientCertificates
     writeFileSync(file, "");
     execFileSync("mosquitto_passwd", ["-b", file, user.name, user.password], { stdio: "ignore" });
     lines.push(`password_file ${file}`);
+  }
+  if (user !== undefined && acl !== undefined) {
+    const file = join(folder, "acl");
+    writeFileSync(file, `topic readwrite #\nuser ${user.name}\n${acl}`, { mode: 0o600 });
+    lines.push(`acl_file ${file}`);
   }
   // Started by root it would become another user, who can't read our files.
   if (process.getuid?.() === 0) lines.push("user root");

@@ -17,8 +17,8 @@ export interface PageComplaint {
   readonly text: string;
 }
 
-/** A browser that does not answer by then never will, ms. */
-const startsWithin = 30_000;
+/** A browser or a page that does not answer by then never will, however busy the machine is, ms. */
+const answersWithin = 120_000;
 
 /** Ends with the scope that it is declared in by `await using`, and at the latest with the process. */
 export class Browser implements AsyncDisposable {
@@ -31,12 +31,13 @@ export class Browser implements AsyncDisposable {
   /** @param path of Debian's script; both need `--headless` where there is no display */
   static async start(path: string): Promise<Browser> {
     const args = ["--no-sandbox", "--disable-gpu"];
-    const options = { executablePath: path, headless: true, args, timeout: startsWithin };
+    const options = { executablePath: path, headless: true, args, timeout: answersWithin };
     return new Browser(await chromium.launch(options));
   }
 
   async page(options: BrowserContextOptions = {}): Promise<BrowserPage> {
     const context = await this.#browser.newContext({ ignoreHTTPSErrors: true, ...options });
+    context.setDefaultTimeout(answersWithin);
     const page = await context.newPage();
     return new BrowserPage(page, await context.newCDPSession(page));
   }
@@ -112,6 +113,47 @@ export class BrowserPage {
     await this.#page.locator(selector).first().click();
   }
 
+  /** The left button is held from the middle of an element to there and let go, px. */
+  async drag(selector: string, dx: number, dy: number): Promise<void> {
+    const { x, y } = await this.#middle(selector);
+    const { mouse } = this.#page;
+    await mouse.move(x, y);
+    await mouse.down();
+    await mouse.move(x + dx / 2, y + dy / 2);
+    await mouse.move(x + dx, y + dy);
+    await mouse.up();
+  }
+
+  /** The wheel, over the middle of an element. @param dy px; up is less than 0 */
+  async wheel(selector: string, dy: number): Promise<void> {
+    const { x, y } = await this.#middle(selector);
+    await this.#page.mouse.move(x, y);
+    await this.#page.mouse.wheel(0, dy);
+  }
+
+  /** Two fingers move apart, or together, about the middle of an element. @param apart px, before and after */
+  async pinch(selector: string, apart: readonly [number, number]): Promise<void> {
+    const { x, y } = await this.#middle(selector);
+    const touch = (type: "touchStart" | "touchMove" | "touchEnd", distances: readonly number[]) =>
+      this.#session.send("Input.dispatchTouchEvent", {
+        type,
+        touchPoints: distances.map((d, id) => ({ x: x + d / 2, y, id })),
+      });
+    const [from, to] = apart;
+    await touch("touchStart", [-from, from]);
+    for (const part of [0.5, 1]) {
+      const d = from + (to - from) * part;
+      await touch("touchMove", [-d, d]);
+    }
+    await touch("touchEnd", []);
+  }
+
+  async #middle(selector: string): Promise<{ readonly x: number; readonly y: number }> {
+    const box = await this.#page.locator(selector).first().boundingBox();
+    if (box === null) throw new Error(`not to be seen: ${selector}`);
+    return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  }
+
   async press(key: string): Promise<void> {
     await this.#page.keyboard.press(key);
   }
@@ -132,5 +174,10 @@ export class BrowserPage {
 
   async screenshot(file: string): Promise<void> {
     await this.#page.screenshot({ path: file });
+  }
+
+  /** With its cookies and all that is of it alone. */
+  async close(): Promise<void> {
+    await this.#page.context().close();
   }
 }

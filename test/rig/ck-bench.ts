@@ -11,6 +11,7 @@ import type { CkIdentity } from "../../src/km/io/ck-dial.ts";
 import { CkLink, type CkLinkOptions } from "../../src/km/io/ck-link.ts";
 import { AttachedKms } from "../../src/wire/ck/attached.ts";
 import { CkGrpcLine } from "../../src/wire/ck/grpc-line.ts";
+import { markExtensions } from "../../src/wire/ck/marks.ts";
 import type { CkMessage } from "../../src/wire/ck/messages.ts";
 import { alpn, grpcAlpn, limits, success } from "../../src/wire/ck/names.ts";
 import { served, streamPath } from "../../src/wire/ck/rpc.ts";
@@ -56,6 +57,8 @@ export class TestController {
   isSilent = false;
   /** What is answered to a Report. */
   response: string = success;
+  /** It says that another one leads. */
+  standby = false;
   readonly listener: TlsListener;
   readonly #clock: Clock;
   readonly #connections = new Set<GrpcConnection>();
@@ -63,6 +66,9 @@ export class TestController {
   constructor(tls: CkIdentity, clock: Clock) {
     this.#clock = clock;
     this.listener = new TlsListener({
+      code: "ck.connect",
+      name: "Ck",
+      peers: "KMs",
       host: "127.0.0.1",
       port: 0,
       tls,
@@ -88,6 +94,7 @@ export class TestController {
   }
 
   #client(client: TlsClient): void {
+    if (!client.keep()) return;
     if (client.protocol === grpcAlpn) return this.#grpc(client);
     const clock = this.#clock;
     const carrier: CkTcpLine = new CkTcpLine({
@@ -166,7 +173,9 @@ export class TestController {
           this.reports.push(asked.message);
           const { response } = this;
           if (this.isSilent) return;
-          asked.reply({ type: "reportResponse", response }).catch(() => {});
+          const extension = markExtensions(this.standby ? { standby: true } : {});
+          const answer = { response, ...(extension.length > 0 && { extension }) };
+          asked.reply({ type: "reportResponse", ...answer }).catch(() => {});
         },
         onEnd: (why) => {
           this.kms.detach(km, session);

@@ -29,6 +29,11 @@ export function qkdKm(args: readonly string[]): Promise<Said> {
   return said(programPath("qkd-km"), args, {});
 }
 
+/** The same of the controller. */
+export function qkdController(args: readonly string[]): Promise<Said> {
+  return said(programPath("qkd-controller"), args, {});
+}
+
 function said(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Said> {
   return new Promise((resolve) => {
     const child = spawn(command, args, {

@@ -1,10 +1,17 @@
 /** Key managers of a whole network, as processes: fibres between some, relays between others, an application at each. */
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import { ask } from "../../src/ops/cli/client.ts";
-import { type Authority, createAuthority, writeIdentity } from "../emulator/certificates.ts";
+import {
+  type Authority,
+  createAuthority,
+  type IdentityFiles,
+  writeIdentity,
+} from "../emulator/certificates.ts";
 import { freePort } from "./free-port.ts";
 import type { PairApplication } from "./km-pair.ts";
 import { NodeProcess } from "./node-process.ts";
@@ -13,6 +20,8 @@ import { programPath } from "./programs.ts";
 export interface KmNetOptions {
   /** Everything is kept below it; the caller removes it. */
   readonly folder: string;
+  /** Who issues certificates; default: one that is made for it. */
+  readonly authority?: Authority;
   /** One letter or word each: the KM of `a` is `km-a`, its application `app-a`. */
   readonly kms: readonly string[];
   /** Pairs with modules at both ends. */
@@ -24,12 +33,28 @@ export interface KmNetOptions {
   }[];
   /** Table `[relay]` of a KM, TOML. */
   readonly relay?: (km: string) => string;
+  /** More of the configuration of a KM, TOML. */
+  readonly more?: (km: string) => string;
+  /** More of the table of a KM's own application, TOML. */
+  readonly sae?: (km: string) => string;
   /** More of the table of the door of applications, TOML. */
-  readonly door?: string;
+  readonly door?: string | ((km: string) => string);
   /** More of each table of a link, TOML. */
   readonly link?: string;
+  /** SAE IDs of a KM's applications; default: `app-a` of the KM `a`. */
+  readonly saes?: (km: string) => readonly string[];
+  /** A KM that relays alone: it has no application, and no door for any. */
+  readonly bare?: (km: string) => boolean;
+  /** ID of the module at one end of a fibre; default: `QKD-a-b` at `a`. */
+  readonly moduleId?: (own: string, other: string) => string;
+  /** Nodes supply over TLS, with certificates made for them; and applications may ask over SKIP. */
+  readonly nodes?: boolean;
+  /** Which port a KM dials to find another, which listens at `port`; default: that one. */
+  readonly kxWay?: (from: string, to: string, port: number) => Promise<number>;
   /** Default: 1. */
   readonly wipeAfterS?: number;
+  /** Another than the key manager of the clone, or of the build of the tests. */
+  readonly program?: string;
   /** Least level of their logs. */
   readonly logLevel?: string;
   readonly onLog?: (km: string, line: string) => void;
@@ -41,21 +66,31 @@ export interface KmOfNet {
   readonly end: string;
   readonly process: NodeProcess;
   readonly state: string;
+  readonly config: string;
   /** File of its master key. */
   readonly masterKey: string;
   readonly url: string;
-  /** Kq-1 without TLS. */
+  /** Port of Kq-1; without TLS where there are no nodes. */
   readonly kq1: number;
+  /** What its node `node-a` shows it, where there are nodes. */
+  readonly node: IdentityFiles & { readonly ca: string };
+  /** Where encryptors ask, where there are nodes. */
+  readonly skip: { readonly host: string; readonly port: number };
+  /** The first of these; there is none where it is bare. */
   readonly application: PairApplication;
+  readonly applications: readonly PairApplication[];
   status(): Promise<KmStatus>;
 }
 
 export class KmNet {
   readonly kms: readonly KmOfNet[];
+  /** Who issued all certificates. */
+  readonly authority: Authority;
   readonly #options: KmNetOptions;
 
-  private constructor(options: KmNetOptions, kms: readonly KmOfNet[]) {
+  private constructor(options: KmNetOptions, kms: readonly KmOfNet[], authority: Authority) {
     this.#options = options;
+    this.authority = authority;
     this.kms = kms;
   }
 
@@ -67,13 +102,13 @@ export class KmNet {
   static async make(options: KmNetOptions): Promise<KmNet> {
     const { folder, kms: names } = options;
     await mkdir(folder, { recursive: true });
-    const authority = await createAuthority("KM test CA");
+    const authority = options.authority ?? (await createAuthority("KM test CA"));
     await writeFile(`${folder}/ca.crt`, authority.cert);
     const kx = new Map<string, number>();
     for (const name of names) kx.set(name, await freePort());
     const kms: KmOfNet[] = [];
     for (const name of names) kms.push(await makeKm(options, name, authority, kx));
-    return new KmNet(options, kms);
+    return new KmNet(options, kms, authority);
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -91,13 +126,14 @@ export class KmNet {
 
   /** Both modules of a fibre bring the same keys. @param bytes of each key */
   async feed([one, other]: readonly [string, string], keys: number, bytes = 4_096): Promise<void> {
+    const { moduleId: id = moduleOf } = this.#options;
     const made = Array.from({ length: keys }, () => ({
       id: uuid(),
       key: randomBytes(bytes).toString("base64"),
     }));
     await Promise.all([
-      supply(this.km(one).kq1, moduleOf(one, other), moduleOf(other, one), bytes, made),
-      supply(this.km(other).kq1, moduleOf(other, one), moduleOf(one, other), bytes, made),
+      supply(moduleSide(this.km(one)), id(one, other), id(other, one), bytes, made),
+      supply(moduleSide(this.km(other)), id(other, one), id(one, other), bytes, made),
     ]);
   }
 
@@ -124,9 +160,17 @@ async function makeKm(
     fibres,
     far,
     relay,
+    more: tables = () => "",
+    sae: ofApplication = () => "",
     door = "",
     link: more = "",
+    bare = () => false,
+    saes: saesOf = (km) => (bare(km) ? [] : [`app-${km}`]),
+    moduleId = moduleOf,
+    nodes = false,
+    kxWay = (_from, _to, port) => Promise.resolve(port),
     wipeAfterS = 1,
+    program = programPath("qkd-km"),
     logLevel = "info",
     onLog,
   }: KmNetOptions,
@@ -142,18 +186,28 @@ async function makeKm(
     days: 90,
   });
   const own = await writeIdentity(folder, `km-${name}`, identity);
-  const sae = `app-${name}`;
-  const client = await authority.issue({ commonName: sae, dns: [sae], usage: "both", days: 90 });
-  const application = {
-    saeId: sae,
-    ca: `${folder}/ca.crt`,
-    pskFile: "",
-    ...(await writeIdentity(folder, sae, client)),
-  };
+  const applications: PairApplication[] = [];
+  for (const sae of saesOf(name)) {
+    const client = await authority.issue({ commonName: sae, dns: [sae], usage: "both", days: 90 });
+    const pskFile = nodes ? `${folder}/${sae}.psk` : "";
+    if (nodes) await writeFile(pskFile, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600 });
+    const files = await writeIdentity(folder, sae, client);
+    applications.push({ saeId: sae, ca: `${folder}/ca.crt`, pskFile, ...files });
+  }
+  const client = { commonName: `node-${name}`, dns: [`node-${name}`], usage: "client" } as const;
+  const node = nodes
+    ? await writeIdentity(folder, `node-${name}`, await authority.issue({ ...client, days: 90 }))
+    : { cert: "", key: "" };
   await writeFile(`${folder}/master-${name}`, randomBytes(32), { mode: 0o600 });
-  const [kq1, etsi] = [await freePort(), await freePort()];
+  const [kq1, etsi, skip] = [await freePort(), await freePort(), await freePort()];
   const tls = `ca = "ca.crt"\ncert = "${own.cert}"\nkey = "${own.key}"\n`;
   const state = `${folder}/${name}`;
+  const ways = new Map<string, number>();
+  for (const { ends } of [...fibres.map((both) => ({ ends: both })), ...far]) {
+    const other = ends.find((one) => one !== name) ?? "";
+    if (!ends.includes(name) || `km-${name}` > `km-${other}`) continue;
+    ways.set(other, await kxWay(name, other, kx.get(other) ?? 0));
+  }
   const links = [
     ...fibres.map((ends) => ({ ends, table: undefined })),
     ...far.map(({ ends, table }) => ({ ends, table })),
@@ -161,7 +215,7 @@ async function makeKm(
     if (!ends.includes(name)) return [];
     const other = ends[0] === name ? ends[1] : ends[0];
     const dials = `km-${name}` < `km-${other}`;
-    const to = dials ? `host = "127.0.0.1"\nport = ${kx.get(other)}\n` : "";
+    const to = dials ? `host = "127.0.0.1"\nport = ${ways.get(other)}\n` : "";
     const link = `[link.${other}]\npeer = "km-${other}"\nserver_name = "km-${other}"\n${more}${to}`;
     const of = table?.(name);
     return [of === undefined ? link : `${link}[link.${other}.relay]\n${of}\n`];
@@ -169,16 +223,20 @@ async function makeKm(
   const modules = fibres.flatMap((ends) => {
     if (!ends.includes(name)) return [];
     const other = (ends[0] === name ? ends[1] : ends[0]) as string;
-    const ids = `module_id = "${moduleOf(name, other)}"\nmatching_module_id = "${moduleOf(other, name)}"`;
-    return [`[module.to-${other}]\n${ids}\nlink = "${other}"\n`];
+    const ids = `module_id = "${moduleId(name, other)}"\nmatching_module_id = "${moduleId(other, name)}"`;
+    const bound = nodes ? `nodes = ["node-${name}"]\n` : "";
+    return [`[module.to-${other}]\n${ids}\nlink = "${other}"\n${bound}`];
   });
-  const saes = kms.map((km) => {
-    const others = kms.filter((one) => one !== km).map((one) => `"app-${one}"`);
-    // A KM without a link to another has no applications of it.
-    const linked = km === name || links.some((link) => link.includes(`peer = "km-${km}"`));
-    if (!linked) return "";
-    const known = km === name ? "" : `km = "km-${km}"\n`;
-    return `[sae.app-${km}]\n${known}${others.length > 0 && km === name ? partnersOf(kms, name, links) : ""}`;
+  // A KM without a link to another has no applications of it.
+  const isLinked = (km: string) => links.some((link) => link.includes(`peer = "km-${km}"`));
+  const partners = kms.filter((km) => km !== name && isLinked(km)).flatMap((km) => saesOf(km));
+  const saes = kms.flatMap((km) => {
+    if (km !== name && !isLinked(km)) return [];
+    const own = `with = [${partners.map((sae) => `"${sae}"`).join(", ")}]\n`;
+    return saesOf(km).map((sae) => {
+      const skips = nodes ? `skip_identity = "${sae}"\nskip_psk_file = "${sae}.psk"\n` : "";
+      return `[sae.${sae}]\n${km === name ? `${own + skips + ofApplication(km)}\n` : `km = "km-${km}"\n`}`;
+    });
   });
   const config = `${folder}/${name}.toml`;
   await writeFile(
@@ -194,16 +252,20 @@ wipe_after_s = ${wipeAfterS}
 [kq1]
 host = "127.0.0.1"
 port = ${kq1}
-plain = true
-
+${nodes ? tls : "plain = true\n"}
 [kx]
 host = "127.0.0.1"
 port = ${kx.get(name)}
 ${tls}
-[etsi014]
+${
+  bare(name)
+    ? ""
+    : `[etsi014]
 host = "127.0.0.1"
 port = ${etsi}
-${tls}${door}
+${tls}${typeof door === "string" ? door : door(name)}`
+}
+${nodes ? `[skip]\nhost = "127.0.0.1"\nport = ${skip}\n` : ""}
 [log]
 level = "${logLevel}"
 
@@ -211,32 +273,30 @@ ${relay === undefined ? "" : `[relay]\n${relay(name)}\n`}
 ${links.join("\n")}
 ${modules.join("\n")}
 ${saes.join("\n")}
+${tables(name)}
 `,
   );
   const process = new NodeProcess(
     config,
     `${folder}/${name}.log`,
     (line) => onLog?.(name, line),
-    programPath("qkd-km"),
+    program,
   );
   return {
     name,
     end: name,
     process,
     state,
+    config,
     masterKey: `${folder}/master-${name}`,
     url: `https://127.0.0.1:${etsi}`,
     kq1,
-    application,
+    node: { ca: `${folder}/ca.crt`, ...node },
+    skip: { host: "127.0.0.1", port: skip },
+    application: applications[0] as PairApplication,
+    applications,
     status: () => ask<KmStatus>([`${state}/control`], "status"),
   };
-}
-
-function partnersOf(kms: readonly string[], name: string, links: readonly string[]): string {
-  const others = kms.filter(
-    (km) => km !== name && links.some((link) => link.includes(`peer = "km-${km}"`)),
-  );
-  return `with = [${others.map((km) => `"app-${km}"`).join(", ")}]\n`;
 }
 
 interface Made {
@@ -244,15 +304,22 @@ interface Made {
   readonly key: string;
 }
 
+/** A connection over Kq-1, as the KM's node makes one; without TLS where there are no nodes. */
+function moduleSide({ name, kq1: port, node }: KmOfNet): Socket {
+  const at = { host: "127.0.0.1", port };
+  if (node.cert === "") return connect(at);
+  const [ca, cert, key] = [node.ca, node.cert, node.key].map((file) => readFileSync(file, "utf8"));
+  return connectTls({ ...at, servername: `km-${name}`, ca, cert, key } as never);
+}
+
 /** @returns when all were answered `success` */
 async function supply(
-  port: number,
+  socket: Socket,
   module: string,
   matching: string,
   bytes: number,
   keys: readonly Made[],
 ): Promise<void> {
-  const socket = connect({ host: "127.0.0.1", port });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let left = keys.length;
   let held = Buffer.alloc(0);

@@ -3,7 +3,12 @@ import { catalogue } from "../../src/km/alarms/catalogue.ts";
 import { KmRecorder } from "../../src/km/history/recorder.ts";
 import type { KmView } from "../../src/km/history/view.ts";
 import type { RelayStatus } from "../../src/km/model/relay-status.ts";
-import type { KmStatus, LinkStatus, ModuleStatus } from "../../src/km/model/status.ts";
+import type {
+  ControllerStatus,
+  KmStatus,
+  LinkStatus,
+  ModuleStatus,
+} from "../../src/km/model/status.ts";
 import type { AlarmRecord } from "../../src/ops/alarms/alarm.ts";
 import { EventHistory } from "../../src/ops/events/event-history.ts";
 import { LogRing } from "../../src/ops/local/log-ring.ts";
@@ -45,6 +50,17 @@ export const goodModule: ModuleStatus = {
   conflicts: 0,
 };
 
+export const goodController: ControllerStatus = {
+  name: "one",
+  address: "controller.example:9447",
+  binding: "grpc",
+  connected: true,
+  since: "2026-01-31T12:00:00.000Z",
+  standby: false,
+  asked: true,
+  key_exchange: "X25519MLKEM768",
+};
+
 export const goodRelay: RelayStatus = {
   under_way: 1,
   passed: { relays: 12, failed: 1, bits: 3_145_728 },
@@ -53,6 +69,9 @@ export const goodRelay: RelayStatus = {
   pairs: [
     {
       link: "fibre",
+      scheme: "case-2",
+      routing: "configuration",
+      route: ["km-c"],
       under_way: 1,
       used_bits_per_s: 2_560,
       failed: 2,
@@ -84,9 +103,20 @@ export function goodStatus(link: Partial<LinkStatus> = {}, more: Partial<KmStatu
     kq2: { connections: 0, messages: 0, refused: {} },
     links: [{ ...goodLink, ...link }],
     modules: [goodModule],
-    applications: [{ master: "app-a", slave: "app-b", requests: 5, keys: 20, refused: 1 }],
+    applications: [
+      {
+        master: "app-a",
+        slave: "app-b",
+        peer: "km-b",
+        requests: 5,
+        keys: 20,
+        bits: 5_120,
+        refused: 1,
+      },
+    ],
     alarms: [],
     relay: goodRelay,
+    controllers: [goodController],
     node_alarms: [],
     ...more,
   };

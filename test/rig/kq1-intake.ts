@@ -24,6 +24,8 @@ export const noRecord: IdRecord = {
 export class Told implements IntakeEvents {
   readonly buffered: Buffered[] = [];
   readonly gone: Handle[] = [];
+  /** Keys whose IDs are durable. */
+  confirmed = 0;
   readonly conflicts: string[] = [];
   /** Handles that are in a batch. */
   readonly busy = new Set<Handle>();
@@ -34,8 +36,11 @@ export class Told implements IntakeEvents {
     this.buffered.push(...store.buffered);
   }
 
-  stored(buffered: BufferedKeys): void {
+  stored(buffered: BufferedKeys, confirmed: (done: () => void) => void): void {
     this.buffered.push(...eachOf(buffered));
+    confirmed(() => {
+      this.confirmed += buffered.handles.length;
+    });
   }
   keepOut(_module: string, id: Uint8Array): boolean {
     const key = this.buffered.find((one) => Buffer.from(one.id).equals(id));

@@ -9,7 +9,7 @@ import { KxDoor } from "../../src/km/io/kx-door.ts";
 import { KxLink, type KxLinkOptions, type KxSession } from "../../src/km/io/kx-link.ts";
 import { encodeFrame } from "../../src/wire/kx/codec.ts";
 import type { Hello, KxMessage } from "../../src/wire/kx/messages.ts";
-import { alpn } from "../../src/wire/kx/names.ts";
+import { alpnOf, versions } from "../../src/wire/kx/names.ts";
 import { type Authority, createAuthority } from "../emulator/certificates.ts";
 
 /** What came of one end. */
@@ -50,7 +50,7 @@ export interface KxBench {
 export function helloOf(changes: Partial<Hello> = {}): Hello {
   return {
     type: "hello",
-    version: 1,
+    version: 2,
     from: "km-a",
     to: "km-b",
     incarnation: Buffer.alloc(16, 1),
@@ -123,7 +123,7 @@ export async function withKx(
           cert,
           key,
           servername: "km-b.example",
-          ALPNProtocols: [alpn],
+          ALPNProtocols: versions.map(alpnOf),
           ...options,
         });
         sockets.push(socket);

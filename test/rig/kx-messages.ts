@@ -129,6 +129,12 @@ const makers: Readonly<Record<KxType, Maker>> = {
     };
   },
   match: (r) => ({ type: "match", number: r.count(1), digest: r.bytes(32) }),
+  matchMac: (r) => ({
+    type: "matchMac",
+    number: r.count(1),
+    digest: r.bytes(32),
+    tag: r.bytes(16),
+  }),
   noMatch: (r) => ({
     type: "noMatch",
     number: r.count(1),
@@ -146,7 +152,7 @@ const makers: Readonly<Record<KxType, Maker>> = {
     ),
     pickUp: r.whole(0, 86_400),
     keys: r.some(1, () => ({
-      id: r.bytes(16),
+      id: r.bytes(16).toString("hex"),
       ranges: r.some(1, () => r.versioned()),
     })),
     tag: r.bytes(16),
@@ -186,6 +192,18 @@ const makers: Readonly<Record<KxType, Maker>> = {
     length: r.whole(0, 1_000_000),
   }),
   fateOk: (r) => ({ type: "fateOk", number: r.count() }),
+  deliver: (r) => ({
+    type: "deliver",
+    delivery: r.bytes(16),
+    session: r.name(),
+    within: r.whole(1, 600_000),
+    ids: r.bytes(16 * r.whole(1, 9)),
+  }),
+  delivered: (r) => {
+    const failure = r.maybe(() => r.of(codes.delivery));
+    const ids = r.bytes(failure === undefined ? 16 * r.whole(1, 9) : 0);
+    return { type: "delivered", delivery: r.bytes(16), ...given("failure", failure), ids };
+  },
   give: (r) => ({ type: "give", range: r.versioned() }),
   given: (r) => ({ type: "given", range: r.versioned() }),
   ask: (r) => ({ type: "ask", bytes: r.count(1) }),
@@ -204,7 +222,7 @@ const makers: Readonly<Record<KxType, Maker>> = {
       ),
       at: r.whole(0, path.length - 1),
       time: r.count(),
-      length: r.whole(1, 57_344),
+      length: r.whole(1, 1_048_576),
       body: r.bytes(r.whole(0, 300)),
       tag: r.bytes(16),
     };
@@ -219,6 +237,7 @@ const makers: Readonly<Record<KxType, Maker>> = {
     ),
   }),
   relayVoid: (r) => ({ type: "relayVoid", relay: r.bytes(16) }),
+  relayPiece: (r) => ({ type: "relayPiece", bytes: r.bytes(r.whole(1, 300)) }),
   alive: () => ({ type: "alive" }),
 };
 

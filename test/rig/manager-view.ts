@@ -25,6 +25,8 @@ export interface ReportedEvent {
   readonly event_id: string;
   readonly sequence: number;
   readonly type: string;
+  /** By its name of the node's configuration; missing where it is of the node. */
+  readonly module?: string;
   readonly facts: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -34,22 +36,43 @@ export interface ReportedAlarm {
   /** What it means, for a person. */
   readonly text: string;
   readonly detail?: string;
+  /** RFC 3339: when the node saw it. */
+  readonly raised: string;
 }
 
-export interface NodeReport {
-  status: string;
+/** What a node told of one of its modules. */
+export interface ModuleReport {
   module: string;
   link: string;
   km: string;
   reason: string;
   /** Last telemetry: figure → last value. */
   figures: Record<string, number | number[]>;
+  /** Last counters of each boot: they begin again with the process. */
+  readonly boots: Map<number, Counters>;
+}
+
+/** A node; where it has several modules, what is told of one is that of whichever was told of last. */
+export interface NodeReport extends ModuleReport {
+  status: string;
+  /** By the names of the node's configuration. */
+  readonly modules: Map<string, ModuleReport>;
   /** Raised alarms by their ID. */
   readonly alarms: Map<string, ReportedAlarm>;
   /** By event_id: a repeat is the same event. */
   readonly events: Map<string, ReportedEvent>;
-  /** Last counters of each boot: they begin again with the process. */
-  readonly boots: Map<number, Counters>;
+}
+
+function nothingTold(): ModuleReport {
+  return { module: "DOWN", link: "OFF", km: "DOWN", reason: "", figures: {}, boots: new Map() };
+}
+
+function total(boots: ModuleReport["boots"]): Counters {
+  const sum = Object.fromEntries(names.map((name) => [name, 0])) as Record<keyof Counters, number>;
+  for (const counters of boots.values()) {
+    for (const name of names) sum[name] += counters[name] ?? 0;
+  }
+  return sum;
 }
 
 export class ManagerView {
@@ -64,31 +87,27 @@ export class ManagerView {
     let report = this.#nodes.get(id);
     if (report === undefined) {
       report = {
+        ...nothingTold(),
         status: "unknown",
-        module: "DOWN",
-        link: "OFF",
-        km: "DOWN",
-        reason: "",
-        figures: {},
+        modules: new Map(),
         alarms: new Map(),
         events: new Map(),
-        boots: new Map(),
       };
       this.#nodes.set(id, report);
     }
     return report;
   }
 
-  /** Counters over all starts of a node. */
-  counters(id: string): Counters {
-    const total = Object.fromEntries(names.map((name) => [name, 0])) as Record<
-      keyof Counters,
-      number
-    >;
-    for (const counters of this.node(id).boots.values()) {
-      for (const name of names) total[name] += counters[name] ?? 0;
-    }
-    return total;
+  module(id: string, name: string): ModuleReport {
+    const { modules } = this.node(id);
+    const report = modules.get(name) ?? nothingTold();
+    modules.set(name, report);
+    return report;
+  }
+
+  /** Counters over all starts of a node; of one of its modules, where it has several. */
+  counters(id: string, module?: string): Counters {
+    return total((module === undefined ? this.node(id) : this.module(id, module)).boots);
   }
 
   #take(message: PublishedMessage, base: string): void {
@@ -108,14 +127,21 @@ export class ManagerView {
       if (payload.severity === "cleared") node.alarms.delete(rest.join("/"));
       else node.alarms.set(rest.join("/"), payload);
     } else if (kind === "event") node.events.set(payload.event_id, payload);
-    else if (kind === "kq1") node.boots.set(payload.boot, payload);
-    else if (kind === "module" && rest[1] === "state") {
-      const { module, link, km, reason } = payload;
-      Object.assign(node, { module, link, km, reason });
-    } else if (kind === "module" && rest[1] === "telemetry") {
-      for (const [name, figure] of Object.entries(payload.figures)) {
-        node.figures[name] = (figure as { last: number | number[] }).last;
-      }
+    else if (kind === "kq1" || kind === "module") {
+      for (const one of [node, this.module(id, rest[0] ?? "")]) take(one, kind, rest[1], payload);
+    }
+  }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as it came from JSON
+function take(report: ModuleReport, kind: string, which: string | undefined, payload: any): void {
+  if (kind === "kq1") report.boots.set(payload.boot, payload);
+  else if (which === "state") {
+    const { module, link, km, reason } = payload;
+    Object.assign(report, { module, link, km, reason });
+  } else if (which === "telemetry") {
+    for (const [name, figure] of Object.entries(payload.figures)) {
+      report.figures[name] = (figure as { last: number | number[] }).last;
     }
   }
 }

@@ -81,6 +81,8 @@ export class MemoryKeyStore implements KeyStore {
     });
   }
 
+  hurry(): void {}
+
   full(): Fullness {
     return this.fullness;
   }

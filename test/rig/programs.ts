@@ -7,7 +7,13 @@ import { join } from "node:path";
 
 const scripts = join(import.meta.dirname, "../../scripts");
 
-export type Program = "qkd-node" | "qkd-km" | "qkd-psk" | "qkd-panel" | "qkd-image";
+export type Program =
+  | "qkd-node"
+  | "qkd-km"
+  | "qkd-controller"
+  | "qkd-psk"
+  | "qkd-panel"
+  | "qkd-image";
 
 /** @returns the path of a launcher, e.g. of `qkd-node` */
 export function programPath(name: Program): string {

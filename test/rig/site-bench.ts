@@ -45,13 +45,15 @@ export class SiteBench {
   constructor() {
     for (const folder of [
       ...["bin", "image", "etc/qkd-node", "etc/systemd/network", "usb", "credentials"],
-      ...["run/qkd-panel", "run/qkd-console", "run/qkd-site", "run/qkd-site-take", "lib"],
+      ...["run/qkd-panel", "run/qkd-console", "run/qkd-site", "run/qkd-site-take", "lib", "kept"],
     ]) {
       mkdirSync(this.in(folder), { recursive: true });
     }
     writeFileSync(join(this.home, "id"), `${nodeId}\n`);
     writeFileSync(join(this.home, "node.csr"), "csr\n");
+    writeFileSync(this.in("kept/km.csr"), "km csr\n");
     writeFileSync(join(this.credentials, "node.key"), "the node's private key");
+    writeFileSync(join(this.credentials, "km.key"), "the key manager's private key");
     for (const name of idle) this.#program(`bin/${name}`, "exit 0");
     this.#program("bin/mount", `cp -R ${this.stick}/. ${this.in("run/qkd-site/stick")}/`);
     this.#program("bin/setpriv", 'while [ "$1" != -- ]; do shift; done\nshift\nexec "$@"');
@@ -63,6 +65,7 @@ export class SiteBench {
       .replaceAll("/run/", `${this.in("run")}/`)
       .replaceAll("/etc/qkd-node", this.home)
       .replaceAll("/etc/systemd/network", this.network)
+      .replaceAll("/var/lib/qkd-image", this.in("kept"))
       .replaceAll("/usr/lib/qkd-image", this.in("image"))
       .replaceAll("/usr/lib/qkd-node/bin", this.in("lib"))
       .replace("sleep 1", "sleep 0");

@@ -45,6 +45,7 @@ export function shownNode(clock: Clock): ShownNode {
   const node: ShownNode = {
     id: "node-a",
     version: "1.2.3",
+    development: false,
     boot: 7,
     configuration: "0123456789abcdef",
     started: clock.wall(),

@@ -6,6 +6,7 @@
 import { createRequire, registerHooks } from "node:module";
 import { join, relative } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { tellCost } from "../worker.ts";
 import { type Group, root, testsOf } from "./groups.ts";
 
 type Chain = (...args: unknown[]) => unknown;
@@ -63,6 +64,7 @@ const running = new Set<string>();
 
 function next(): void {
   if (running.size > 0) return;
+  tellCost(turn ?? "files of a process that many share are loaded");
   turn = waiting[0]?.file;
   const own = waiting.filter(({ file }) => file === turn);
   for (const one of own) waiting.splice(waiting.indexOf(one), 1);

@@ -55,17 +55,22 @@ export const sessionCases: readonly Case[] = [
     body: async (t, _module, seen) => {
       const session = await seen.connect();
       await session.close();
+      const callOff = async () => {
+        t.true((await rejected(seen.connect(AbortSignal.abort()))) instanceof Fault);
+        for (let i = 0; i < 10; i++) {
+          const stop = new AbortController();
+          const connecting = seen.connect(stop.signal);
+          queueMicrotask(() => stop.abort());
+          await connecting
+            .then((one) => one.close())
+            .catch((error) => t.true(error instanceof Fault));
+        }
+      };
+      // The first time the runtime opens what it keeps, such as a thread's.
+      await callOff();
       const before = descriptors();
-      t.true((await rejected(seen.connect(AbortSignal.abort()))) instanceof Fault);
-      for (let i = 0; i < 10; i++) {
-        const stop = new AbortController();
-        const connecting = seen.connect(stop.signal);
-        queueMicrotask(() => stop.abort());
-        await connecting
-          .then((one) => one.close())
-          .catch((error) => t.true(error instanceof Fault));
-      }
-      await eventually("descriptors are closed", () => descriptors() <= before);
+      await callOff();
+      await eventually("descriptors are closed", descriptors, { when: (open) => open <= before });
       t.pass();
     },
   },

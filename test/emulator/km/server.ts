@@ -267,6 +267,8 @@ export class KeyManager extends EventEmitter<KmEvents> {
       const peer = address(socket);
       this.#handshakes.set(peer, socket);
       socket.once("close", () => this.#handshakes.delete(peer));
+      // It came just before the stop, which would wait for its handshake.
+      if (this.#stopping !== undefined) socket.destroy();
     });
     server.on("secureConnection", (socket) => {
       this.#handshakes.delete(address(socket));

@@ -51,8 +51,6 @@ export function drawWorld(seed: number, wanted: Wanted = {}): Drawn {
     limits: {
       window,
       batchKeys,
-      readyKeys: pick([1, 8, 100]),
-      holdMs: pick([0, 5, 200]),
       lackMs: pick([50, 1_000]),
       againMaxMs: 5_000,
       matchMs,

@@ -79,6 +79,8 @@ export class SimNetwork {
     const connection = ++this.sessions;
     this.#connection = connection;
     const tagKey = this.#draw(16);
+    // Now and then one end is older.
+    const version = this.#random() < 0.8 ? 2 : 1;
     for (const [from, to] of [
       [this.#a, this.#b],
       [this.#b, this.#a],
@@ -100,7 +102,7 @@ export class SimNetwork {
         for (const sent of this.#meddle(message, from)) carry(onTheWire(sent));
       };
       this.#upIn.set(from, connection);
-      from.link.up({ tagKey, send, close: () => this.cut() });
+      from.link.up({ tagKey, version, send, close: () => this.cut() });
     }
   }
 }

@@ -22,6 +22,7 @@ export class KmOracle {
   /** By origin: the key that has the byte. */
   readonly #uses = new Map<number, string>();
   readonly #keys = new Map<string, { use: string; bytes: Buffer; at: Set<string> }>();
+  readonly #texts = new Map<string, string>();
   readonly #restored: ReadonlySet<string>;
   readonly #differs: (key: number) => boolean;
   slaves = 0;
@@ -32,6 +33,14 @@ export class KmOracle {
   constructor(restored: ReadonlySet<string>, differs: (key: number) => boolean) {
     this.#restored = restored;
     this.#differs = differs;
+  }
+
+  /** A text under a key of a one-time MAC: by the end that computes it, and the key. */
+  tagged(km: string, key: Buffer, text: Buffer): void {
+    const place = `${km} ${key.toString("hex")}`;
+    const before = this.#texts.get(place);
+    if (before !== undefined) this.bad("S4", `two texts at ${km} under one key`);
+    this.#texts.set(place, text.toString("hex"));
   }
 
   bad(rule: string, words: string): void {

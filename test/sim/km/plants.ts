@@ -14,8 +14,11 @@ export interface Plant {
   readonly world?: Wanted;
   readonly noSync?: (change: Change | "put") => boolean;
   readonly forgetful?: boolean;
+  readonly hasty?: boolean;
   readonly stale?: boolean;
   readonly takes?: Takes;
+  /** Batches are authenticated under one-time keys. */
+  readonly oneTime?: boolean;
   /** Extents that are gone from the disk of one end when it starts: no mistake, but damage. */
   readonly lose?: (number: number) => boolean;
   /** Operators order keys to be given up: also prepared ones, which the other end may be handing out. */
@@ -192,6 +195,21 @@ export const plants: readonly Plant[] = [
       };
     },
   },
+  {
+    name: "a batch is authenticated under the key of the one before",
+    world: calm,
+    oneTime: true,
+    into: (_link, { store }) => {
+      const { tagBuffered } = store;
+      let last: Buffer | undefined;
+      store.tagBuffered = (handles, key, done) => {
+        const again = last;
+        if (key.text !== undefined) last = Buffer.from(key.key);
+        const isOld = key.text !== undefined && again !== undefined;
+        tagBuffered.call(store, handles, isOld ? { ...key, key: again } : key, done);
+      };
+    },
+  },
   { name: "no FATE", world: calm, meddle: without("fate") },
   { name: "no FATEOK", world: calm, meddle: without("fateOk") },
   {
@@ -227,6 +245,11 @@ export const plants: readonly Plant[] = [
     name: "IDs are forgotten at both ends",
     forgetful: true,
     world: { ...calm, repeats: 0.3, keyMs: 5 },
+  },
+  {
+    name: "a key leaves the buffer before its ID is on record",
+    hasty: true,
+    world: { ...crashes, faults: { kinds: ["crash"], meanMs: 60 }, repeats: 0.5, keyMs: 0.5 },
   },
   {
     name: "the two ends split a batch another way",

@@ -85,15 +85,13 @@ export class QkdLink {
       if (this.#random() < this.#world.drawn.repeats) return;
       this.#waiting[km.name].delete(number);
     };
-    const { link, store } = km;
-    if (store.confirmed(id.toString("latin1"))) {
+    const name = id.toString("latin1");
+    if (km.knows(name)) {
       this.#world.count("repeated");
-      return store.commit({}, confirm);
+      // After what is on its way to the disk.
+      return km.store.put("m", received([]), confirm);
     }
-    store.put("m", received([{ id, bits: bytes.length * 8, bytes }]), (stored) => {
-      if (stored !== undefined) link.stored(stored);
-      confirm();
-    });
+    km.supply(name, received([{ id, bits: bytes.length * 8, bytes }]), confirm);
   }
 
   /** All that a node still has is brought until it is confirmed. */

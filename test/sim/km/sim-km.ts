@@ -1,11 +1,15 @@
 /** A key manager's core in simulated time: it starts from a disk, dies, and starts again. */
-import { KmLink, type LinkWorld } from "../../../src/km/link/link.ts";
+
+import type { ReceivedKeys } from "../../../src/km/keys/received.ts";
+import { KmLink } from "../../../src/km/link/link.ts";
+import type { LinkWorld } from "../../../src/km/link/world.ts";
 import { type LinkLimits, usualLimits } from "../../../src/km/peer/context.ts";
 import type { LinkEvent } from "../../../src/km/peer/events.ts";
 import type { Change } from "../../../src/km/store/port.ts";
 import type { Use } from "../../../src/km/store/shapes.ts";
 import type { Takes } from "../../../src/km/supply/peer.ts";
 import type { Clockwork } from "./clockwork.ts";
+import { SimIntake } from "./sim-intake.ts";
 import { SimDisk, SimStore } from "./sim-store.ts";
 
 export type Name = "a" | "b";
@@ -17,9 +21,13 @@ export interface SimKmOptions {
   readonly numberOf: (id: Uint8Array) => number;
   readonly limits: Partial<LinkLimits>;
   readonly takes: Takes;
-  readonly mayBind: () => boolean;
+  readonly oneTime: boolean;
+  readonly tagged?: (km: SimKm, key: Buffer, text: Buffer) => void;
+  readonly mayBind: (use: string | undefined) => boolean;
   readonly noSync: ((change: Change | "put") => boolean) | undefined;
   readonly forgetful: boolean;
+  /** A planted mistake: keys leave the buffer before it is durable that their IDs were confirmed. */
+  readonly hasty: boolean;
   readonly lose: ((number: number) => boolean) | undefined;
   readonly told: (km: SimKm, event: LinkEvent) => void;
   /** A planted mistake is put into each core that starts. */
@@ -31,6 +39,7 @@ export class SimKm {
   readonly disk = new SimDisk();
   readonly #options: SimKmOptions;
   store!: SimStore;
+  #intake!: SimIntake;
   link!: KmLink;
   /** Rises with each start. */
   life = 0;
@@ -55,16 +64,25 @@ export class SimKm {
       mayBind,
       noSync,
       forgetful,
+      hasty,
       told,
       plant,
     } = this.#options;
     const life = ++this.life;
     this.alive = true;
     if (this.#options.lose !== undefined) this.disk.lose(this.#options.lose);
-    this.store = new SimStore(this.disk, { clock, random, numberOf, noSync, forgetful });
+    this.store = new SimStore(this.disk, {
+      clock,
+      random,
+      numberOf,
+      noSync,
+      forgetful,
+      oneTime: (key, text) => this.#options.tagged?.(this, key, text),
+    });
     const { rows, buffered, extents } = this.store.load();
+    this.#intake = new SimIntake(this.store, buffered);
     const world: LinkWorld = {
-      store: this.store,
+      store: hasty ? this.store : this.#intake.leaving,
       now: () => clock.now,
       wall: () => clock.now,
       random: draw,
@@ -74,7 +92,7 @@ export class SimKm {
         this.onTold(event);
       },
       mayBind,
-      left: () => {},
+      left: (_module, ids) => this.#intake.left(ids),
     };
     this.link = new KmLink(
       {
@@ -84,6 +102,7 @@ export class SimKm {
         modules: [{ module: "m", ids: ["QKD-A", "QKD-B"] }],
         limits: { ...usualLimits, ...limits },
         takes,
+        oneTime: this.#options.oneTime,
         incarnation: draw(16),
       },
       world,
@@ -93,6 +112,16 @@ export class SimKm {
     );
     plant(this.link, this);
     this.#tick(life);
+  }
+
+  /** Whether a key of this ID came before: it is confirmed, and not taken again. */
+  knows(id: string): boolean {
+    return this.#intake.knows(id);
+  }
+
+  /** Intake of one key. @param done when it is durable */
+  supply(id: string, key: ReceivedKeys, done: () => void): void {
+    this.#intake.supply(id, key, (stored) => this.link.stored(stored), done);
   }
 
   #tick(life: number): void {

@@ -4,6 +4,7 @@
  */
 import { createCipheriv } from "node:crypto";
 import type { ReceivedKeys } from "../../../src/km/keys/received.ts";
+import { oneTimeTag } from "../../../src/km/relay/one-time-mac.ts";
 import type { Buffered, BufferedKeys } from "../../../src/km/store/buffered.ts";
 import type {
   Change,
@@ -55,6 +56,14 @@ interface Operation {
   readonly done: () => void;
 }
 
+/** What becomes durable in the order in which it was asked for; another lane may be ahead of it. */
+interface Lane {
+  /** How long a flush takes, about, ms. */
+  readonly slowness: number;
+  queue: Operation[];
+  isFlushing: boolean;
+}
+
 /** What outlives a process. */
 export class SimDisk {
   content = new Content();
@@ -82,6 +91,8 @@ export class SimDisk {
 }
 
 export interface SimStoreOptions {
+  /** A text is given a tag under this key of a one-time MAC. */
+  readonly oneTime?: ((key: Buffer, text: Buffer) => void) | undefined;
   readonly clock: Clockwork;
   readonly random: () => number;
   /** Number of a QKD-key by its ID, for the origin of bytes. */
@@ -98,8 +109,11 @@ export class SimStore implements KeyStore {
   readonly #disk: SimDisk;
   readonly #live: Content;
   readonly #options: SimStoreOptions;
-  #queue: Operation[] = [];
-  #flushing = false;
+  readonly #lanes: Record<"put" | "commit" | "ids", Lane> = {
+    put: { slowness: 1, queue: [], isFlushing: false },
+    commit: { slowness: 1, queue: [], isFlushing: false },
+    ids: { slowness: 10, queue: [], isFlushing: false },
+  };
   /** Something was answered that is not durable: the disk takes its time with it. */
   #slow = false;
   #dead = false;
@@ -127,9 +141,11 @@ export class SimStore implements KeyStore {
   /** The process dies: what was under way is durable as far as the disk had come. */
   die(): void {
     this.#dead = true;
-    const durable = Math.floor(this.#options.random() * (this.#queue.length + 1));
-    for (const { apply } of this.#queue.slice(0, durable)) apply(this.#disk.content);
-    this.#queue = [];
+    for (const lane of Object.values(this.#lanes)) {
+      const durable = Math.floor(this.#options.random() * (lane.queue.length + 1));
+      for (const { apply } of lane.queue.slice(0, durable)) apply(this.#disk.content);
+      lane.queue = [];
+    }
   }
 
   confirmed(id: string): boolean {
@@ -144,16 +160,32 @@ export class SimStore implements KeyStore {
       return { buffered, bytes: Buffer.from(bytes) };
     });
     this.#enqueue(
+      "put",
       (content) => {
         for (const key of stored) {
           content.buffered.set(key.buffered.handle, key);
-          content.confirmed.add(Buffer.from(key.buffered.id).toString("latin1"));
           content.nextHandle = Math.max(content.nextHandle, key.buffered.handle + 1);
         }
       },
       () => done(columnsOf(stored.map(({ buffered }) => buffered))[0]),
       this.#options.noSync?.("put"),
     );
+  }
+
+  /** What is remembered of IDs that were confirmed, in a file of its own. */
+  remember(ids: readonly string[], done: () => void): void {
+    const apply = (content: Content) => {
+      for (const id of ids) content.confirmed.add(id);
+    };
+    this.#enqueue("ids", apply, done);
+  }
+
+  /** The same before anything begins. */
+  rememberNow(ids: Iterable<string>): void {
+    for (const id of ids) {
+      this.#live.confirmed.add(id);
+      this.#disk.content.confirmed.add(id);
+    }
   }
 
   commit(change: Change, done: () => void = () => {}): void {
@@ -173,6 +205,7 @@ export class SimStore implements KeyStore {
       return { extent, cells: { bytes, origins } };
     });
     this.#enqueue(
+      "commit",
       (content) => {
         for (const { extent, cells: made } of cells) {
           content.extents.set(extent.number, made);
@@ -191,33 +224,42 @@ export class SimStore implements KeyStore {
     );
   }
 
-  #enqueue(apply: (content: Content) => void, done: () => void, early = false): void {
+  #enqueue(
+    to: "put" | "commit" | "ids",
+    apply: (content: Content) => void,
+    done: () => void,
+    early = false,
+  ): void {
     if (this.#dead) return;
     const { clock } = this.#options;
+    const lane = this.#lanes[to];
     apply(this.#live);
     if (early) {
       clock.after(0, () => !this.#dead && done());
-      this.#queue.push({ apply, done: () => {} });
+      lane.queue.push({ apply, done: () => {} });
       this.#slow = true;
-    } else this.#queue.push({ apply, done });
-    if (!this.#flushing) this.#flush();
+    } else lane.queue.push({ apply, done });
+    if (!lane.isFlushing) this.#flush(lane);
   }
 
-  #flush(): void {
+  #flush(lane: Lane): void {
     const { clock, random } = this.#options;
-    this.#flushing = true;
-    clock.after((this.#slow ? 300 : 1) * (0.2 + random()), () => {
+    lane.isFlushing = true;
+    clock.after((this.#slow ? 300 : lane.slowness) * (0.2 + random()), () => {
       if (this.#dead) return;
       this.#slow = false;
-      const group = this.#queue;
-      this.#queue = [];
+      const group = lane.queue;
+      lane.queue = [];
       this.commits++;
       for (const { apply } of group) apply(this.#disk.content);
       for (const { done } of group) if (!this.#dead) done();
-      this.#flushing = false;
-      if (this.#queue.length > 0) this.#flush();
+      lane.isFlushing = false;
+      if (lane.queue.length > 0) this.#flush(lane);
     });
   }
+
+  /** A sync begins at once in any case, and takes as long as it does. */
+  hurry(): void {}
 
   full(): Fullness {
     return undefined;
@@ -236,6 +278,9 @@ export class SimStore implements KeyStore {
 
   tagBuffered(handles: Handles, key: TagKey, done: (tag: Buffer | undefined) => void): void {
     const parts = Array.from(handles, (handle) => this.#live.buffered.get(handle)?.bytes);
+    if (key.text !== undefined && !parts.includes(undefined)) {
+      this.#options.oneTime?.(key.key, Buffer.concat([key.text, ...(parts as Buffer[])]));
+    }
     this.#later(() => done(parts.includes(undefined) ? undefined : gmac(parts as Buffer[], key)));
   }
 
@@ -246,7 +291,7 @@ export class SimStore implements KeyStore {
     done: (tag: Buffer | undefined) => void,
   ): void {
     const cells = this.cells(ranges);
-    this.#later(() => done(cells && gmac([cells.bytes], key)));
+    this.#read(() => done(cells && gmac([cells.bytes], key)));
   }
 
   equals(handle: Handle, bytes: Uint8Array, done: (equal: boolean) => void): void {
@@ -257,7 +302,7 @@ export class SimStore implements KeyStore {
 
   read(_link: string, ranges: readonly Range[], done: (bytes: Buffer | undefined) => void): void {
     const cells = this.cells(ranges);
-    this.#later(() => done(cells?.bytes));
+    this.#read(() => done(cells?.bytes));
   }
 
   /** Bytes of ranges with their origins. */
@@ -282,6 +327,14 @@ export class SimStore implements KeyStore {
 
   async close(): Promise<void> {}
 
+  /** Most bytes were opened a moment ago; the others come from the disk, behind what is being written. */
+  #read(fn: () => void): void {
+    const drawn = this.#options.random();
+    this.#options.clock.after(drawn < 0.9 ? drawn * 0.3 : (drawn - 0.9) * 200, () => {
+      if (!this.#dead) fn();
+    });
+  }
+
   #later(fn: () => void): void {
     this.#options.clock.after(this.#options.random() * 0.3, () => {
       if (!this.#dead) fn();
@@ -289,7 +342,8 @@ export class SimStore implements KeyStore {
   }
 }
 
-function gmac(parts: readonly Uint8Array[], { key, nonce }: TagKey): Buffer {
+function gmac(parts: readonly Uint8Array[], { key, nonce, text }: TagKey): Buffer {
+  if (text !== undefined) return oneTimeTag(key, Buffer.concat([text, ...parts]));
   const cipher = createCipheriv("aes-128-gcm", key, nonce);
   for (const part of parts) cipher.setAAD(part);
   cipher.final();

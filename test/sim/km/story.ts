@@ -3,6 +3,7 @@
  * applications that ask, repeat and vanish; crashes, cut connections, disks put back. First everything goes
  * wrong that was drawn; then all faults end, and both books must come to agree.
  */
+import { isMatchUse } from "../../../src/km/matching/match-use.ts";
 import type { LinkEvent } from "../../../src/km/peer/events.ts";
 import type { KxMessage } from "../../../src/wire/kx/messages.ts";
 import { random, streamSeed } from "../../random.ts";
@@ -45,14 +46,14 @@ export class World {
   readonly counts: Record<string, number> = {};
   readonly #random: () => number;
   /** Bytes are lost on a disk: a key of a master may be void at the other end. */
-  readonly #damage: boolean;
+  readonly damage: boolean;
   readonly #orders: boolean;
   /** Faults may happen. */
   #faults = true;
 
   constructor(seed: number, keys: number, plant: Plant | undefined) {
     this.drawn = drawWorld(seed, plant?.world);
-    this.#damage = plant?.lose !== undefined;
+    this.damage = plant?.lose !== undefined;
     this.#orders = plant?.orders ?? false;
     this.#random = random(streamSeed(seed, "faults"));
     const bytes = random(streamSeed(seed, "bytes"));
@@ -68,9 +69,15 @@ export class World {
         numberOf: (id) => this.link.numberOf(id),
         limits: this.drawn.limits,
         takes: plant?.takes ?? "witnessed",
-        mayBind: () => policy() >= this.drawn.refusals,
+        oneTime: plant?.oneTime ?? (plant === undefined && seed % 4 === 3),
+        tagged: ({ name: at }, key, text) => {
+          this.count("one-time");
+          this.oracle.tagged(at, key, text);
+        },
+        mayBind: (use) => isMatchUse(use) || policy() >= this.drawn.refusals,
         noSync: plant?.noSync,
         forgetful: plant?.forgetful ?? false,
+        hasty: plant?.hasty ?? false,
         lose: name === "a" ? plant?.lose : undefined,
         told: (_km, event) => this.#told(event),
         plant: (link, of) => plant?.into?.(link, of, this),
@@ -104,7 +111,7 @@ export class World {
     // master is void.
     const { refusals, preOffers } = this.drawn;
     const refused = preOffers > 0 && (refusals > 0 || this.#orders);
-    const mayBe = this.restored.size > 0 || this.#damage || refused;
+    const mayBe = this.restored.size > 0 || this.damage || refused;
     if (event.fate === "V" && !mayBe) this.oracle.voided(event.id);
   }
 

@@ -10,6 +10,8 @@ export interface SimWorld {
   readonly a: SimKm;
   readonly b: SimKm;
   readonly oracle: KmOracle;
+  /** The disk of one end loses bytes of stock. */
+  readonly damage: boolean;
   /** How often what happened. */
   readonly counts: Readonly<Record<string, number>>;
   /** QKD-keys that expired, at both ends together. */

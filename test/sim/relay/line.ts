@@ -3,6 +3,7 @@ import { decodePayload, encodePayload } from "../../../src/wire/kx/codec.ts";
 import type { KxMessage } from "../../../src/wire/kx/messages.ts";
 import { command } from "../../../src/wire/kx/names.ts";
 import type { Relay, RelayMessage } from "../../../src/wire/kx/relay-messages.ts";
+import { cutRelay, RelayJoiner } from "../../../src/wire/kx/relay-pieces.ts";
 import type { Clockwork } from "../km/clockwork.ts";
 import type { NetKm } from "./net-km.ts";
 
@@ -18,8 +19,20 @@ export interface LineWorld {
   changed(before: Relay, after: Relay, from: string, to: string): Relay;
 }
 
-function onTheWire(message: KxMessage): KxMessage {
-  return decodePayload(command[message.type], encodePayload(message));
+/** Bodies of simulated keys go in pieces, too. */
+const cut = { piece: 48, rest: 56 };
+
+/** One message, in as many frames as it needs. @param harm changes a frame */
+function onTheWire(message: KxMessage, harm = (payload: Buffer) => payload): KxMessage {
+  const joiner = new RelayJoiner(cut);
+  const { pieces, last } =
+    message.type === "relay" ? cutRelay(message, cut) : { pieces: [], last: message };
+  const frames = [...pieces.map((bytes): KxMessage => ({ type: "relayPiece", bytes })), last];
+  let heard: KxMessage | undefined;
+  for (const frame of frames) {
+    heard = joiner.add(decodePayload(command[frame.type], harm(encodePayload(frame))));
+  }
+  return heard as KxMessage;
 }
 
 export class Line {
@@ -75,6 +88,8 @@ export class Line {
     const connection = ++this.#sessions;
     this.#connection = connection;
     const tagKey = draw(16);
+    // Now and then one end is older.
+    const version = random() < 0.8 ? 2 : 1;
     const [a, b] = this.ends;
     for (const [from, to] of [
       [a, b],
@@ -100,7 +115,7 @@ export class Line {
         for (const [one, later] of this.#harmed(heard, from.id, to.id)) carry(one, later);
       };
       this.#upIn.set(from, connection);
-      from.link(to.id)?.core.up({ tagKey, send, close: () => this.cut() });
+      from.link(to.id)?.core.up({ tagKey, version, send, close: () => this.cut() });
     }
   }
 
@@ -118,11 +133,17 @@ export class Line {
   /** A bit of a RELAY anywhere; nothing if that makes another kind of message of it. */
   #change(message: RelayMessage, from: string, to: string): RelayMessage {
     if (message.type !== "relay") return message;
-    const bytes = encodePayload(message);
-    const at = Math.floor(this.#world.random() * bytes.length);
-    bytes[at] = (bytes[at] as number) ^ (1 << Math.floor(this.#world.random() * 8));
+    const { random } = this.#world;
+    const { pieces } = cutRelay(message, cut);
+    const which = Math.floor(random() * (pieces.length + 1));
+    let frame = 0;
     try {
-      const changed = decodePayload(command.relay, bytes) as Relay;
+      const changed = onTheWire(message, (bytes) => {
+        if (frame++ !== which) return bytes;
+        const at = Math.floor(random() * bytes.length);
+        bytes[at] = (bytes[at] as number) ^ (1 << Math.floor(random() * 8));
+        return bytes;
+      }) as Relay;
       return this.#world.changed(message, changed, from, to);
     } catch {
       return message;

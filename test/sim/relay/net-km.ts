@@ -14,6 +14,7 @@ import {
 } from "../../../src/km/relay/ports.ts";
 import type { BufferedKeys } from "../../../src/km/store/buffered.ts";
 import type { Clockwork } from "../km/clockwork.ts";
+import { SimIntake } from "../km/sim-intake.ts";
 import { SimDisk, SimStore } from "../km/sim-store.ts";
 
 export interface NetLink {
@@ -21,6 +22,7 @@ export interface NetLink {
   readonly peer: string;
   readonly core: KmLink;
   readonly store: SimStore;
+  readonly intake: SimIntake;
   stored(keys: BufferedKeys): void;
 }
 
@@ -108,6 +110,11 @@ export class NetKm {
     for (const [peer, policy] of far) {
       if (policy === undefined) continue;
       const pair = new RelayPair({
+        me: this.id,
+        pads: (next) => {
+          const books = this.#links.get(next)?.core.books;
+          return books?.stock.free(books.side) ?? 0;
+        },
         far: ways.get(peer) as RelayLink,
         policy,
         stock: () => {
@@ -127,6 +134,7 @@ export class NetKm {
     const { clock, random, draw, numberOf, far, matchMs, event, noSync } = this.#options;
     const store = new SimStore(disk, { clock, random, numberOf, span: 1_024, noSync });
     const { rows, buffered, extents } = store.load();
+    const intake = new SimIntake(store, buffered);
     const name = peer;
     const modules = far.has(peer)
       ? relayModules(name)
@@ -142,14 +150,14 @@ export class NetKm {
         incarnation,
       },
       {
-        store,
+        store: intake.leaving,
         now: () => clock.now,
         wall: () => clock.now,
         random: draw,
         soon: (fn) => clock.soon(() => this.alive && this.life === life && fn()),
         tell: (told) => event(this, peer, told),
         mayBind: (use) => use === undefined || isRelayUse(use) || use.startsWith("["),
-        left: () => {},
+        left: (_module, ids) => intake.left(ids),
         relay: (message) => {
           const way = this.#ways(peer);
           if (way !== undefined) this.desk.heard(way, message);
@@ -159,7 +167,7 @@ export class NetKm {
       buffered,
       new Set(extents.map(({ number }) => number)),
     );
-    return { name, peer, core, store, stored: (keys) => core.stored(keys) };
+    return { name, peer, core, store, intake, stored: (keys) => core.stored(keys) };
   }
 
   readonly #heardBy = new Map<string, { way: RelayLink; life: number }>();
@@ -190,6 +198,7 @@ export class NetKm {
 
   down(peer: string): void {
     this.#links.get(peer)?.core.down();
+    for (const way of this.#plain) if (way.peer === peer) way.down();
     this.desk.down(peer);
   }
 

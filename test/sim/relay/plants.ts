@@ -9,9 +9,13 @@ export function withOther(way: RelayLink, other: Partial<RelayLink>): RelayLink 
     get ready() {
       return way.ready;
     },
+    get longest() {
+      return way.longest;
+    },
     lend: (...all) => way.lend(...all),
     claim: (...all) => way.claim(...all),
     send: (message) => way.send(message),
+    release: (relay) => way.release(relay),
     keep: (...all) => way.keep(...all),
     drop: (relay) => way.drop(relay),
     ...other,

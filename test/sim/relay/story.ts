@@ -131,6 +131,7 @@ export class NetWorld {
         .map((route) => route.slice(1, -1));
       far.set(ends[1], {
         routes,
+        routing: "configuration",
         scheme,
         collector,
         aes,
@@ -169,7 +170,9 @@ export class NetWorld {
         if (event.type === "differs") this.count("differs");
         if (event.type !== "use" || event.request === undefined) return;
         // All that is read is bound first: by its row, so also what a crash left unread.
-        if ("ST".includes(event.state)) this.#bound(km, peer, event.id, event.ranges);
+        if ("ST".includes(event.state)) {
+          for (const { id, ranges } of event.keys) this.#bound(km, peer, id, ranges);
+        }
       },
       plant: plant?.way,
       plantWorld: plant?.world,
@@ -188,7 +191,7 @@ export class NetWorld {
     const use = link?.core.books.uses.get(message.pad.toString("hex"));
     const pad = use && link?.store.cells(use.ranges)?.bytes;
     if (pad === undefined) return message;
-    return { ...message, tag: oneTimeTag(tagKey(pad), relayText(message)) };
+    return { ...message, tag: oneTimeTag(tagKey(pad), ...relayText(message)) };
   }
 
   #numberOf(id: Uint8Array): number {
@@ -257,14 +260,15 @@ export class NetWorld {
     const km = this.kms.get(at) as NetKm;
     const attempt = () => {
       const link = km.alive ? km.link(peer) : undefined;
-      if (link === undefined || link.store.confirmed(id.toString("latin1"))) {
+      const name = id.toString("latin1");
+      if (link === undefined || link.intake.knows(name)) {
         if (link === undefined) this.clock.after(300, attempt);
         return;
       }
       let isDone = false;
-      link.store.put("m", received([{ id, bits: bytes.length * 8, bytes }]), (stored) => {
+      const key = received([{ id, bits: bytes.length * 8, bytes }]);
+      link.intake.supply(name, key, link.stored, () => {
         isDone = true;
-        if (stored !== undefined) link.core.stored(stored);
       });
       const { life } = km;
       // The node repeats what was not answered before a crash.

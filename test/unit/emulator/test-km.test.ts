@@ -13,9 +13,10 @@ import {
   neverAnswer,
 } from "../../emulator/km/index.ts";
 import { frame, RawClient, supplyPayload, testId, testKey } from "../../emulator/km/raw-client.ts";
+import { patience } from "../../patience.ts";
 
 /** A deadline for events that are sure to come; a test that meets it has failed. */
-const soon = () => AbortSignal.timeout(20_000);
+const soon = () => patience(20_000);
 
 async function plainKm(t: ExecutionContext, options: Partial<KeyManagerOptions> = {}) {
   const km = new KeyManager({ security: "plain", ...options });

@@ -3,9 +3,9 @@ import test from "ava";
 import { ms } from "../../../src/base/duration.ts";
 import { catalogue } from "../../../src/km/alarms/catalogue.ts";
 import { KmAlarms } from "../../../src/km/alarms/rules.ts";
-import { alarmStatus } from "../../../src/km/alarms/told.ts";
 import type { KmStatus, LinkStatus, ToldStatus } from "../../../src/km/model/status.ts";
 import type { AlarmRecord } from "../../../src/ops/alarms/alarm.ts";
+import { goodRelay } from "../../rig/km-status.ts";
 
 const link: LinkStatus = {
   name: "fibre",
@@ -61,7 +61,7 @@ function statusOf(changes: Partial<LinkStatus> = {}, full = false): KmStatus {
 /** Looks once a second for so many seconds. @returns what is raised then */
 function after(seconds: number, status: KmStatus, alarms = new KmAlarms({ plain: false })) {
   for (let s = 0; s <= seconds; s++) alarms.look(status, { now: s * 1_000, wall: s * 1_000 });
-  return alarmStatus(alarms).map(({ alarm, severity }) => `${alarm} ${severity}`);
+  return alarms.shown().map(({ alarm, severity }) => `${alarm} ${severity}`);
 }
 
 test("a link that works, with key in stock, raises nothing", (t) => {
@@ -114,6 +114,28 @@ test("little stock, a full store, no post-quantum key exchange and plain TCP are
   t.deepEqual(after(1, statusOf(), plain), ["plain_link.kq1 major"]);
 });
 
+test("a pair whose relays fail is told once little is left, and is over when key comes", (t) => {
+  const last = { failure: "policy", at: "km-x", route: ["km-x"], time: "2026-01-01T00:00:00Z" };
+  const [pair] = goodRelay.pairs;
+  const failing = { failing_since: last.time, last_failure: last, low_bits: 100_000 };
+  const status = (stock_bits: number, more: object = failing): KmStatus => ({
+    ...statusOf({ stock_bits, peer_stock_bits: 0 }),
+    relay: { ...goodRelay, pairs: [{ ...(pair as (typeof goodRelay.pairs)[number]), ...more }] },
+  });
+  t.deepEqual(after(600, status(100_000)), []);
+  t.deepEqual(after(29, status(99_000)), []);
+  const alarms = new KmAlarms({ plain: false });
+  t.deepEqual(after(31, status(99_000), alarms), ["relay_fails.fibre major"]);
+  t.is(alarms.shown()[0]?.detail, "policy at km-x, by way of km-x");
+  t.deepEqual(after(31, status(99_000, {}), alarms), []);
+  // What a pool should have is its policy's to say.
+  t.deepEqual(after(600, status(10, {})), []);
+  // Without one: what is little of any link.
+  t.deepEqual(after(31, status(65_535, { ...failing, low_bits: undefined })), [
+    "relay_fails.fibre major",
+  ]);
+});
+
 test("what must not be overlooked stays until it was acknowledged", (t) => {
   const alarms = new KmAlarms({ plain: false });
   const moment = { now: 0, wall: 0 };
@@ -121,12 +143,12 @@ test("what must not be overlooked stays until it was acknowledged", (t) => {
   alarms.told("fibre", { type: "differs", id: ids.toString("hex"), ids, runs: [] }, moment);
   alarms.told("fibre", { type: "restored", which: "them", mark: 1, remembered: 2 }, moment);
   alarms.conflict("m", moment);
-  t.is(alarmStatus(alarms).length, 3);
+  t.is(alarms.shown().length, 3);
   t.is(after(3_600, statusOf(), alarms).length, 3);
   const later = { now: 3_601_000, wall: 3_601_000 };
   t.is(alarms.acknowledge("keys_differ.fibre", "operator", later), undefined);
   t.is(alarms.acknowledge("keys_differ.other", "operator", later), "unknown_alarm");
-  t.is(alarmStatus(alarms).length, 2);
+  t.is(alarms.shown().length, 2);
 });
 
 test("alarms go on after a restart; one of a link that is not there any more is over", (t) => {
@@ -144,7 +166,7 @@ test("alarms go on after a restart; one of a link that is not there any more is 
   t.deepEqual(after(3_600, statusOf(), alarms), ["restored_disk.fibre critical"]);
   t.deepEqual(changes, ["cleared restored_disk.gone", "changed restored_disk.fibre"]);
   t.is(alarms.acknowledge("restored_disk.fibre", "noc", { now: 1e7, wall: 1e7 }), undefined);
-  t.deepEqual(alarmStatus(alarms), []);
+  t.deepEqual(alarms.shown(), []);
 });
 
 test("how long another key manager is away before it is told can be chosen", (t) => {

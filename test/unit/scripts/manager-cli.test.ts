@@ -1,5 +1,6 @@
 /** What `scripts/manager` prints for a person: words, and never JSON in JSON. */
 import test from "ava";
+import { readOptions, UsageError } from "../../../scripts/manager.d/options.ts";
 import { alarmLine, commandLine, line, words } from "../../../scripts/manager.d/print.ts";
 import { newKeyPair, request, signJws } from "../../../scripts/manager.d/sign.ts";
 
@@ -40,6 +41,42 @@ test("states are words, and what is not there is nothing", (t) => {
     }),
     "node-a  CRITICAL  qber_high.alice 0.133099 (limit 0.11)  since 2026-11-28T03:04:31Z",
   );
+});
+
+test("a controller's network and links are words", (t) => {
+  const of = (topic: string, payload: object) =>
+    line({ node: "c-1", controller: true, topic, payload });
+  const network = {
+    ...{ role: "active", verdict: { level: "attention", code: "links_bad" }, nodes: 3, links: 2 },
+    ...{ nodes_attached: 2, links_bad: 1, pairs_without_route: 0 },
+  };
+  t.is(
+    of("network", network),
+    "c-1  active, attention: links_bad; 2 of 3 nodes connected, 1 of 2 links bad, 0 pairs without a route",
+  );
+  t.is(
+    of("link/km-a--km-b/state", { state: "bad", reason: "alarm qber_high" }),
+    "c-1  km-a--km-b: bad alarm qber_high",
+  );
+  t.is(of("link/km-a--km-b/state", { state: "good", reason: "" }), "c-1  km-a--km-b: good");
+  t.is(of("status", { status: "online", boot: 3 }), "c-1  online (boot 3)");
+});
+
+test("a subject is one of three", (t) => {
+  const sign = ["--key", "noc.pem", "--id", "noc"];
+  const to = (...words: string[]) => {
+    const options = readOptions(["send", ...words, ...sign]);
+    return options !== "help" && options.task.kind === "send" ? options.task : undefined;
+  };
+  t.like(to("node-a", "start", "module=m"), { to: { is: "node", id: "node-a" }, command: "start" });
+  t.like(to("--km", "km-a", "compromise"), { to: { is: "km", id: "km-a" }, command: "compromise" });
+  t.like(to("--controller", "c-1", "withdraw", "kind=km", "id=7"), {
+    to: { is: "controller", id: "c-1" },
+    command: "withdraw",
+    args: { kind: "km", id: "7" },
+  });
+  const two = ["watch", "--km", "km-a", "--controller", "c-1"];
+  t.throws(() => readOptions(two), { instanceOf: UsageError, message: /one of/ });
 });
 
 test("results are words, and refusals say why", (t) => {

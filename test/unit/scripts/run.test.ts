@@ -68,7 +68,7 @@ test("a run that is stopped names the test file and the processes that hold it",
 });
 
 test("what a test left running is named, is a failure, and ends", async (t) => {
-  const { said, closed, runs } = started(t, "t.pass();", "5s");
+  const { said, closed, runs } = started(t, "t.pass();", "10s");
   t.deepEqual(await closed, [1, null], said());
   t.regex(said(), /Failed to exit when running one\.test\.js/);
   t.regex(said(), /one\.test\.js left running: sleep 7654/);
@@ -76,7 +76,7 @@ test("what a test left running is named, is a failure, and ends", async (t) => {
 });
 
 test("what a test left running ends when AVA gives the test up", async (t) => {
-  const { said, closed, runs } = started(t, never.replace(/t\.timeout\S+ /, ""), "5s");
+  const { said, closed, runs } = started(t, never.replace(/t\.timeout\S+ /, ""), "10s");
   t.deepEqual(await closed, [1, null]);
   t.regex(said(), /Timed out/);
   await eventually("the process is gone", () => !runs());

@@ -7,6 +7,7 @@ import { type DialectName, dialectNames, dialects } from "../../../../drivers/et
 import { KmeClient } from "../../../../drivers/etsi014/kme-client.ts";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { type KmeEnd, KmePair, type KmeSettings, kmeCertificates } from "../../../rig/kme-pair.ts";
+import { each } from "../../../whole-run.ts";
 
 const test = anyTest as TestFn;
 let folder = "";
@@ -95,7 +96,7 @@ for (const name of dialectNames) {
   });
 }
 
-for (const settings of indifferent) {
+for (const settings of each(indifferent)) {
   test.serial(`what makes no difference: ${JSON.stringify(settings)}`, async (t) => {
     t.is(await flows(settings, "standard"), "");
   });

@@ -58,7 +58,11 @@ async function door() {
   const opened = new PeerDoor(at, silentLog, (socket) => sockets.push(socket));
   await opened.listen();
   const way: PeerOptions = { ...options, name: "link-b", files: files("link-a") };
-  return { opened, sockets, way };
+  const close = () => {
+    for (const socket of sockets) socket.destroy();
+    return opened.close();
+  };
+  return { close, sockets, way };
 }
 
 const greeting = (hello: Hello, end: End, why: string[]) => ({
@@ -69,8 +73,8 @@ const greeting = (hello: Hello, end: End, why: string[]) => ({
 });
 
 test.serial("both ends meet by a key exchange that resists quantum computers", async (t) => {
-  const { opened, sockets, way } = await door();
-  t.teardown(() => opened.close());
+  const { close, sockets, way } = await door();
+  t.teardown(close);
   const socket = await dialPeer(way, never);
   t.is(groupOf(socket), "X25519MLKEM768");
   await eventually("the follower has it", () => sockets.length, { is: 1 });
@@ -92,8 +96,8 @@ test.serial("both ends meet by a key exchange that resists quantum computers", a
 test.serial(
   "who is not the leader, or knows old key exchanges alone, gets no connection",
   async (t) => {
-    const { opened, sockets, way } = await door();
-    t.teardown(() => opened.close());
+    const { close, sockets, way } = await door();
+    t.teardown(close);
     const stranger = await dialPeer({ ...way, files: files("sae-a") }, never);
     await new Promise((resolve) => stranger.once("close", resolve).resume());
     const [ca, cert, key] = ["ca.crt", "link-a.crt", "link-a.key"].map((name) =>
@@ -121,8 +125,8 @@ for (const [what, hello, says] of [
   ["speaks another version", { ...follows, version: 2 }, /speaks version 2/],
 ] as const) {
   test.serial(`an end that ${what} is not the other end`, async (t) => {
-    const { opened, sockets, way } = await door();
-    t.teardown(() => opened.close());
+    const { close, sockets, way } = await door();
+    t.teardown(close);
     const socket = await dialPeer(way, never);
     await eventually("the follower has it", () => sockets.length, { is: 1 });
     const end = new Notes();

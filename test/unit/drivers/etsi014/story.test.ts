@@ -3,6 +3,7 @@ import anyTest, { type TestFn } from "ava";
 import { rounds } from "../../../campaign-scale.ts";
 import { type Plant, plants } from "../../../sim/etsi014/plants.ts";
 import { etsi014Story } from "../../../sim/etsi014/story.ts";
+import { each } from "../../../whole-run.ts";
 
 const test = anyTest as TestFn;
 
@@ -17,7 +18,7 @@ test("whatever happens to two ends, no key is doubled, and both have the same", 
   t.true(offered > 1_000, "keys flow in these stories");
 });
 
-for (const plant of Object.keys(plants) as Plant[]) {
+for (const plant of each(Object.keys(plants) as Plant[])) {
   test(`a planted mistake is found: ${plant}`, async (t) => {
     t.timeout(600_000);
     for (let seed = 1; seed <= 120; seed++) {

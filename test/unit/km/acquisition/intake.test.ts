@@ -265,15 +265,16 @@ test("after a restart the buffer is known again, and what has left it as far as 
   t.deepEqual(all([{ ...held, bytes: randomBytes(32) }]), ["duplicate_key_ID"]);
 });
 
-test("matching hears of keys when it is durable that their IDs were confirmed; answers do not wait for it", (t) => {
+test("matching hears of keys at once, and when it is durable that their IDs were confirmed", (t) => {
   const waiting: (() => void)[] = [];
   const record = { append() {}, settled: (done: () => void) => void waiting.push(done) };
   const { all, told } = bench(new MemoryKeyStore(undefined), { record });
   waiting.splice(0);
   t.deepEqual(all([newKey(), newKey()]), ["success", "success"]);
-  t.is(told.buffered.length, 0);
-  for (const done of waiting.splice(0)) done();
   t.is(told.buffered.length, 2);
+  t.is(told.confirmed, 0);
+  for (const done of waiting.splice(0)) done();
+  t.is(told.confirmed, 2);
 });
 
 test("a full store refuses what is new, and confirms what it has", (t) => {
@@ -356,4 +357,15 @@ test("whatever comes in whatever order: one key under one ID is in the buffer, a
     t.is(told.buffered.length, first.size);
     t.deepEqual(intake.inFlight, { keys: 0, bytes: 0 });
   }
+});
+
+test("what waits under the name that a module had before does not come in a second time under another", (t) => {
+  const [key, other] = [newKey(), newKey()];
+  const first = bench();
+  t.deepEqual(first.all([key]), ["success"]);
+  const renamed = { ...moduleA, name: "b", memory: openMemory() };
+  const second = bench(first.store, { modules: [renamed] });
+  t.deepEqual(second.all([key, other]), ["success", "success"]);
+  t.is(second.intake.module("b")?.counts.repeatsOfGone, 1);
+  t.is(second.intake.module("b")?.counts.keys, 1);
 });

@@ -44,7 +44,7 @@ const [a, a2] = all as [Application, Application];
 
 function use(n: number, more: Partial<Use> = {}): Use {
   const id = n.toString(16).padStart(32, "0");
-  const ranges = [{ extent: 1, offset: n * 32, length: 32 }] as unknown as Use["ranges"];
+  const ranges = [{ extent: 1, start: n * 32, end: n * 32 + 32 }] as unknown as Use["ranges"];
   const request = useOf(["b", "a"]);
   return {
     ...{ id, offer: noOffer, owner: false, ranges, state: "B", fate: undefined, had: 0, request },
@@ -181,7 +181,7 @@ test("keys are asked for as the request has it, and granted", (t) => {
   const uses = [use(1), use(2)];
   answer(uses);
   t.deepEqual(results, [{ link: "fibre", uses, level: "otp" }]);
-  const count = { requests: 1, keys: 2, refused: 0 };
+  const count = { peer: "km-b", requests: 1, keys: 2, bits: 512, refused: 0 };
   t.deepEqual([...keys.counts], [[useOf(["a", "b", "b2"]), count]]);
 });
 

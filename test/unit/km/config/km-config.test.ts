@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import test from "ava";
 import { logSchema } from "../../../../src/host/config/values.ts";
+import { ckSchema, controllerSchema } from "../../../../src/km/config/controllers.ts";
 import { parseKmConfig } from "../../../../src/km/config/load.ts";
 import { pairSchema, relayHoursSchema, relaySchema } from "../../../../src/km/config/relay.ts";
 import {
@@ -23,6 +24,7 @@ import {
 } from "../../../../src/km/config/schema.ts";
 import { anyCommandKeySchema } from "../../../../src/ops/commands/key-schema.ts";
 import { localSchema } from "../../../../src/ops/local/schema.ts";
+import { estSchema } from "../../../../src/ops/renewal/config.ts";
 
 const readme = readFileSync(
   new URL("../../../../src/km/config/README.md", import.meta.url),
@@ -41,6 +43,7 @@ test("the README's table has every key, and no other", (t) => {
     ...keys("manager", managerSchema).filter((key) => !key.endsWith(".command_key")),
     ...keys("manager.command_key", anyCommandKeySchema),
     ...keys("alarms", alarmsSchema),
+    ...keys("est", estSchema),
     ...keys("kq1", kq1Schema),
     ...keys("kx", kxSchema),
     ...keys("module.NAME", moduleSchema).filter((key) => !key.endsWith(".request")),
@@ -49,6 +52,8 @@ test("the README's table has every key, and no other", (t) => {
     ...keys("link.NAME.relay", pairSchema).filter((key) => !key.endsWith(".hours")),
     ...keys("link.NAME.relay.hours", relayHoursSchema),
     ...keys("relay", relaySchema),
+    ...keys("controller.NAME", controllerSchema),
+    ...keys("ck", ckSchema),
     ...keys("etsi014", etsi014Schema),
     ...keys("skip", skipSchema),
     ...keys("sae.NAME", saeSchema),
@@ -94,6 +99,8 @@ matching_module_id = "A"
 link = "fibr"
 [link.fibre]
 peer = "km-a"
+[link.other]
+peer = "km-a"
 `;
   const error = t.throws(() => parseKmConfig(text, "/x/km.toml"));
   const located = (error as unknown as { located: string[] }).located.join("\n");
@@ -103,6 +110,7 @@ peer = "km-a"
     /kq1\.plain.*HTTPS is never without certificates/,
     /^\/x\/km\.toml:14: .*link\.fibre\.peer.*is this KM/m,
     /kx.*missing: links go over it/,
+    /^\/x\/km\.toml:16: .*link\.other\.peer: the link fibre has it, too/m,
   ]) {
     t.regex(located, part);
   }
@@ -159,4 +167,77 @@ test("a master key is in a file or in a token, and a token has a name", (t) => {
   wrong(`${hsm}token = "t"\npin = "1234"\n`, /store\.hsm\.pin/);
   const { store } = parse(`${hsm}serial = "0a"\n`);
   t.like(store.hsm, { key: "km-a", pin_file: "/etc/pin", serial: "0a", answer_timeout: 20_000 });
+});
+
+const controllerText = (more = "", controller = "") => `
+[km]
+id = "km-a"
+state_dir = "/var/lib/qkd-km"
+[store]
+master_key_file = "m"
+[kx]
+port = 1
+ca = "ca.crt"
+cert = "a.crt"
+key = "a.key"
+crl = "a.crl"
+[link.b]
+peer = "km-b"
+[link.c]
+peer = "km-c"
+[controller.one]
+host = "controller.example"
+port = 9447
+${controller}
+${more}
+`;
+
+test("a controller is reached as other KMs are, or with files of its own", (t) => {
+  const one = (controller: string) =>
+    parseKmConfig(controllerText("", controller), "/etc/qkd/km.toml").controllers[0];
+  t.deepEqual(one(""), {
+    name: "one",
+    host: "controller.example",
+    port: 9_447,
+    binding: "tcp",
+    serverName: "controller.example",
+    isOwn: false,
+    ca: "/etc/qkd/ca.crt",
+    cert: "/etc/qkd/a.crt",
+    key: "/etc/qkd/a.key",
+    crl: "/etc/qkd/a.crl",
+  });
+  const own = `binding = "grpc"\nserver_name = "ctl"\nca = "/c"\ncert = "d"\nkey = "e"`;
+  t.deepEqual(one(own), {
+    name: "one",
+    host: "controller.example",
+    port: 9_447,
+    binding: "grpc",
+    serverName: "ctl",
+    isOwn: true,
+    ca: "/c",
+    cert: "/etc/qkd/d",
+    key: "/etc/qkd/e",
+    crl: undefined,
+  });
+});
+
+test("what is wrong with controllers and routing is said", (t) => {
+  const said = (more: string, controller = "") =>
+    t.throws(() => parseKmConfig(controllerText(more, controller), "/km.toml"))?.message ?? "";
+  t.regex(said("", `cert = "x"`), /controller\.one.*ca, cert and key go together/);
+  t.regex(said("", `crl = "x"`), /controller\.one\.crl/);
+  const again = `[controller.two]\nhost = "controller.example"\nport = 9447`;
+  t.regex(said(again), /controller\.two\.host.*one is there, too/);
+  const many = Array.from({ length: 8 }, (_, i) => `[controller.c${i}]\nhost = "c${i}"\nport = 1`);
+  t.regex(said(many.join("\n")), /at most 8 controllers/);
+  const far = (table: string) => `[link.c.relay]\n${table}`;
+  t.regex(said(far(`routing = "next_hop"\nscheme = "destination"`)), /link\.c\.relay\.scheme/);
+  const alone = (more: string) =>
+    t.throws(() => {
+      const text = controllerText(more).replace(/\[controller.one\]\nhost.*\nport.*\n/, "");
+      parseKmConfig(text, "/km.toml");
+    })?.message ?? "";
+  t.regex(alone(far(`routing = "controller"`)), /link\.c\.relay\.routing.*\[controller\.NAME\]/);
+  t.regex(alone("[relay]\nnext_hop = true"), /relay\.next_hop.*\[controller\.NAME\]/);
 });

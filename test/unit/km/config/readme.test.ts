@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import test from "ava";
 import * as v from "valibot";
 import { logSchema } from "../../../../src/host/config/values.ts";
+import { controllerSchema } from "../../../../src/km/config/controllers.ts";
 import { pairSchema, relayHoursSchema, relaySchema } from "../../../../src/km/config/relay.ts";
 import * as schema from "../../../../src/km/config/schema.ts";
 import { anyCommandKeySchema } from "../../../../src/ops/commands/key-schema.ts";
@@ -32,6 +33,7 @@ const tables: Readonly<Record<string, { readonly entries: Readonly<Record<string
   "link.NAME.relay": pairSchema,
   "link.NAME.relay.hours": relayHoursSchema,
   relay: relaySchema,
+  "controller.NAME": controllerSchema,
   etsi014: schema.etsi014Schema,
   skip: schema.skipSchema,
   "sae.NAME": schema.saeSchema,

@@ -38,3 +38,22 @@ test("what an application waits for begins one at once", async (t) => {
   cadence.hurry();
   t.true((await begins(cadence))());
 });
+
+test("what is to be durable soon begins a cycle within its time, with what comes until then", async (t) => {
+  const clock = new ManualClock();
+  const cadence = new Cadence(clock, 10);
+  await begins(cadence);
+  const second = await begins(cadence);
+  cadence.hurry(2);
+  // Who has more time than that changes nothing.
+  cadence.hurry(5);
+  await clock.advance(1);
+  t.false(second());
+  await clock.advance(1);
+  t.true(second());
+  const third = await begins(cadence);
+  await clock.advance(9);
+  t.false(third());
+  await clock.advance(1);
+  t.true(third());
+});

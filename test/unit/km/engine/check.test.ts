@@ -1,10 +1,12 @@
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import test, { type ExecutionContext } from "ava";
 import { ms } from "../../../../src/base/duration.ts";
+import type { Fault } from "../../../../src/base/errors.ts";
 import { checkText } from "../../../../src/km/cli/store.ts";
 import { checkStore, isWhole, repairStore } from "../../../../src/km/io/engine/check.ts";
 import { openEngine } from "../../../../src/km/io/engine/open.ts";
@@ -50,9 +52,11 @@ async function filled(t: ExecutionContext) {
   return { folder, open, store };
 }
 
+/** @param at from the end if below zero */
 async function turnBit(path: string, at: number): Promise<void> {
   const bytes = await readFile(path);
-  bytes[at] = (bytes[at] as number) ^ 1;
+  const from = at < 0 ? bytes.length + at : at;
+  bytes[from] = (bytes[from] as number) ^ 1;
   await writeFile(path, bytes);
 }
 
@@ -118,4 +122,69 @@ test("a number that named a key names no other, not even when all is gone and th
   );
   t.true((stored[0]?.handle ?? 0) > Math.max(...handles));
   await third.store.close();
+});
+
+for (const [how, hurt] of [
+  ["is cut off", (segment: string) => truncate(segment, 700)],
+  ["does not open", (segment: string) => turnBit(segment, -20)],
+  ["is gone with its file", (segment: string) => rm(segment)],
+  ["is gone from a file of no length", (segment: string) => truncate(segment, 0)],
+] as const) {
+  test(`what was written last and ${how} is told after an orderly end, and only then`, async (t) => {
+    const { folder, open, store } = await filled(t);
+    const crashed = await mkdtemp(join(tmpdir(), "qkd-km-check-"));
+    t.teardown(() => rm(crashed, { recursive: true }));
+    await cp(folder, crashed, { recursive: true });
+    await store.close();
+    for (const one of [folder, crashed]) {
+      const names = (await readdir(join(one, "intake"))).filter((name) => name.endsWith(".seg"));
+      await hurt(join(one, "intake", names.toSorted().at(-1) ?? ""));
+    }
+    // After a power cut it may never have been written to its end.
+    t.is((await checkStore({ folder: crashed, masterKey })).lost_keys, 0);
+    const check = await checkStore({ folder, masterKey });
+    t.true(check.lost_keys > 0);
+    t.false(isWhole(check));
+    t.regex(checkText(check), /wrong: \d+ keys that waited when it was closed, and are gone/);
+    const opened = await open();
+    t.is(opened.damage.keys, check.lost_keys);
+    await opened.store.close();
+    // It was told.
+    t.is((await checkStore({ folder, masterKey })).lost_keys, 0);
+  });
+}
+
+test("books that are gone, or of no length, are not begun anew over the keys they tell of", async (t) => {
+  const { folder, open, store } = await filled(t);
+  await store.close();
+  const books = join(folder, "books.sqlite");
+  await truncate(books, 0);
+  for (let time = 0; time < 2; time++) {
+    const { code, message } = (await t.throwsAsync(open())) as Fault;
+    t.is(code, "km_store.corrupt");
+    t.regex(message, /the books are gone, or empty, and the keys that they tell of are there/);
+  }
+  await rm(books);
+  t.is(
+    ((await t.throwsAsync(checkStore({ folder, masterKey }))) as Fault).message,
+    "the books are gone",
+  );
+  t.is(((await t.throwsAsync(open())) as Fault).code, "km_store.corrupt");
+});
+
+test("a store opens where the current folder was removed", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "qkd-km-check-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const ledger = new URL("../../../../src/km/io/engine/ledger.ts", import.meta.url).href;
+  const program = `
+    import(${JSON.stringify(ledger)}).then(async ({ LedgerThread }) => {
+      fs.mkdirSync("gone"); process.chdir("gone"); fs.rmdirSync("../gone");
+      const ledger = new LedgerThread(${JSON.stringify(join(folder, "books.sqlite"))});
+      await ledger.load(true);
+      await ledger.close();
+    });
+  `;
+  const options = { cwd: folder, encoding: "utf8", timeout: 30_000 } as const;
+  const { status, stderr } = spawnSync(process.execPath, ["-e", program], options);
+  t.is(status, 0, stderr);
 });

@@ -4,13 +4,16 @@ import test, { type ExecutionContext } from "ava";
 import { ms } from "../../../../src/base/duration.ts";
 import { createLog } from "../../../../src/base/log.ts";
 import { ApplicationKeys } from "../../../../src/km/applications/keys.ts";
+import { Mailboxes } from "../../../../src/km/applications/mailboxes.ts";
 import { type Application, ApplicationTable } from "../../../../src/km/applications/table.ts";
 import { Etsi014Server } from "../../../../src/km/io/etsi014-server.ts";
+import { NoticeDoor } from "../../../../src/km/io/notice-door.ts";
 import { ManualClock } from "../../../clock.ts";
 import { Connection } from "../../../conformance/kme/http.ts";
 import { type Ask, requestOf } from "../../../conformance/kme/kit.ts";
 import type { Credentials, Door } from "../../../conformance/kme/target.ts";
 import { type Authority, createAuthority } from "../../../emulator/certificates.ts";
+import { eventually } from "../../../eventually.ts";
 import { MemoryKeyStore } from "../../../rig/memory-key-store.ts";
 
 const rate = { keysPerS: 1_000, burst: 1_000 };
@@ -25,6 +28,7 @@ interface Opened {
   readonly server: Etsi014Server;
   readonly clock: ManualClock;
   readonly lines: string[];
+  readonly mailboxes: Mailboxes;
   /** A connection of who shows a certificate with this name. */
   client(name: string): Promise<(path: string, ask?: Ask) => Promise<number>>;
   readonly door: Door;
@@ -44,23 +48,36 @@ async function open(t: ExecutionContext): Promise<Opened> {
   ];
   const table = new ApplicationTable("km-a", saes);
   const lines: string[] = [];
+  const keys = new ApplicationKeys({
+    me: "km-a",
+    table: () => table,
+    links: [],
+    limits,
+    pickUp: 60,
+    answerTimeout: ms(1_000),
+    prepared: 0,
+    now: () => clock.now(),
+    after: (ms, fn) => void clock.after(ms, fn),
+  });
+  const mailboxes = new Mailboxes({
+    now: () => clock.now(),
+    after: (ms, fn) => clock.after(ms, fn),
+    newId: () => "n-1",
+  });
+  const store = new MemoryKeyStore() as never;
+  const sessions = () => ({
+    create: (_source: string, _destination: string, done: (answer: undefined) => void) =>
+      done(undefined),
+    close: () => false,
+  });
   const server = new Etsi014Server({
+    notices: new NoticeDoor({ mailboxes, sessions, keys, store }),
+    keys,
+    store,
     host: "127.0.0.1",
     port: 0,
     tls: { ...own, ca: ca.cert },
     table: () => table,
-    keys: new ApplicationKeys({
-      me: "km-a",
-      table: () => table,
-      links: [],
-      limits,
-      pickUp: 60,
-      answerTimeout: ms(1_000),
-      prepared: 0,
-      now: () => clock.now(),
-      after: (ms, fn) => void clock.after(ms, fn),
-    }),
-    store: new MemoryKeyStore() as never,
     clock,
     log: createLog((line) => lines.push(line), "info"),
   });
@@ -76,7 +93,7 @@ async function open(t: ExecutionContext): Promise<Opened> {
       return (await one.answer(path)).status;
     };
   };
-  return { ca, server, clock, lines, client, door, identity };
+  return { ca, server, clock, lines, mailboxes, client, door, identity };
 }
 
 test("one that asks for nonsense is slowed, and another behind the same address is not", async (t) => {
@@ -168,4 +185,55 @@ test("a body that is longer than a request can be is refused before it is read",
   t.is(status, 413);
   t.is(String(body), '{"message":"body over 16384 bytes"}');
   t.is(headers.connection, "close");
+});
+
+test("who listens is given a notice, answers it, and is cut off without a trace", async (t) => {
+  const { client, mailboxes, door, identity, clock } = await open(t);
+  const a = await client("a");
+  const listener = await Connection.open(door, await identity("a"), 20_000);
+  t.teardown(() => listener.close());
+  const listen = async () => {
+    listener.send(requestOf(door, "/api/v1/notices", {}));
+    const { status, body, headers } = await listener.answer("notices");
+    return [status, String(body), headers["content-length"]];
+  };
+  const listening = () => eventually("it listens", () => mailboxes.isListening("a"));
+  const first = listen();
+  await listening();
+  const ends: unknown[] = [];
+  mailboxes.tell("a", { session: "s-1", source: "b" }, 1_000, (end) => ends.push(end));
+  const [status, body] = await first;
+  const told = { notice: "session", session_ID: "s-1", master_SAE_ID: "b" };
+  t.deepEqual([status, JSON.parse(String(body))], [200, { notice_ID: "n-1", ...told }]);
+  t.is(await a("/api/v1/notices/n-1", { body: "{}" }), 400);
+  t.is(await a("/api/v1/notices/n-2", { body: "{}" }), 404);
+  t.is(await (await client("a2"))("/api/v1/notices/n-1", { body: '{"response":"success"}' }), 404);
+  t.is(await a("/api/v1/notices/n-1", { body: '{"response":"success"}' }), 204);
+  t.deepEqual(ends, [{ accepted: true }]);
+  // Keys that are not to be had: nothing comes, and the one who brings them is told.
+  const second = listen();
+  await listening();
+  mailboxes.tell("a", { session: "s-1", source: "b", keys: ["0"] }, 1_000, (end) => ends.push(end));
+  t.deepEqual(await second, [204, "", undefined]);
+  t.deepEqual(ends.at(-1), "keys");
+  // One that goes away is not brought anything.
+  const gone = await Connection.open(door, await identity("a"), 20_000);
+  gone.send(requestOf(door, "/api/v1/notices", {}));
+  await listening();
+  gone.close();
+  await clock.advance(5_000);
+  await eventually("it is away", () => !mailboxes.isListening("a"));
+});
+
+test("sessions: without a controller there is none; paths have the methods that they have", async (t) => {
+  const { client } = await open(t);
+  const a = await client("a");
+  // No link leads there.
+  t.is(await a("/api/v1/sessions/b", { method: "POST" }), 400);
+  t.is(await a("/api/v1/sessions/nobody", { method: "POST" }), 401);
+  t.is(await a("/api/v1/sessions/b", { method: "DELETE" }), 404);
+  t.is(await a("/api/v1/sessions/b"), 405);
+  t.is(await a("/api/v1/notices", { method: "POST" }), 405);
+  t.is(await a("/api/v1/notices/n-1"), 405);
+  t.is(await (await client("nobody"))("/api/v1/notices"), 401);
 });

@@ -1,20 +1,14 @@
 import test from "ava";
-import { type Clock, systemClock } from "../../../../src/base/clock.ts";
 import type { Fault } from "../../../../src/base/errors.ts";
-import { type OpenIdFile, openIdFile } from "../../../../src/km/io/id-memory-file.ts";
+import {
+  digestsOfOthers,
+  type OpenIdFile,
+  openIdFile,
+} from "../../../../src/km/io/id-memory-file.ts";
 import { rounds } from "../../../campaign-scale.ts";
 import { eventually } from "../../../eventually.ts";
 import { Disk } from "../../../faults/disk.ts";
 import { random as seeded } from "../../../random.ts";
-
-/** Times are over in the next turn. */
-const clock: Clock = {
-  ...systemClock,
-  after(_ms, act) {
-    const timer = setImmediate(act);
-    return { cancel: () => clearImmediate(timer) };
-  },
-};
 
 const keyCheck = Buffer.from("12345678");
 
@@ -25,7 +19,6 @@ const open = (files: Disk, more: { most?: number; keyCheck?: Buffer; failed?: Fa
     name: "a.ids",
     keyCheck,
     most: 20,
-    clock,
     onFailure: (fault) => more.failed?.push(fault),
     ...more,
   });
@@ -148,4 +141,20 @@ test("IDs of another store's key are not taken for those of this one", async (t)
   await (await open(disk)).close();
   const error = await t.throwsAsync(() => open(disk, { keyCheck: Buffer.from("87654321") }));
   t.is((error as Fault).code, "km_store.corrupt");
+});
+
+test("what was remembered under a name that is gone is found, and of those that are there nothing", async (t) => {
+  const disk = new Disk();
+  const options = { files: disk, folder: "/km", keyCheck, most: 20, onFailure() {} };
+  for (const [i, name] of ["before", "now", "x.1"].entries()) {
+    const file = await openIdFile({ ...options, name });
+    file.append(digests(10 * i + 1, 3));
+    await settled(file);
+    await file.close();
+  }
+  const found = await digestsOfOthers(options, new Set(["now", "never"]));
+  t.deepEqual(found.map(numbers).toSorted(), [
+    [1, 2, 3],
+    [21, 22, 23],
+  ]);
 });

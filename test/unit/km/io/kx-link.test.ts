@@ -4,7 +4,7 @@ import test from "ava";
 import { dials } from "../../../../src/km/io/kx-link.ts";
 import { maxWaiting } from "../../../../src/km/io/kx-outgoing.ts";
 import type { KxMessage, UseBook } from "../../../../src/wire/kx/messages.ts";
-import { alpn, command } from "../../../../src/wire/kx/names.ts";
+import { alpnOf, command } from "../../../../src/wire/kx/names.ts";
 import { ManualClock } from "../../../clock.ts";
 import { createAuthority } from "../../../emulator/certificates.ts";
 import { eventually } from "../../../eventually.ts";
@@ -68,7 +68,7 @@ test("each session has another key", async (t) => {
     t.false(a.sessions[0]?.tagKey.equals(a.session.tagKey));
     t.true(b.session.tagKey.equals(a.session.tagKey));
     t.like(a.ends, [{ code: "kx.closed", message: "a test" }]);
-    t.is(b.ends.length, 1);
+    await eventually("the end of the first, at the other KM", () => b.ends.length, { is: 1 });
     // Nothing is sent over a session that is over.
     t.notThrows(() => a.sessions[0]?.send(match(1)));
     t.deepEqual(b.messages, []);
@@ -107,10 +107,13 @@ test("a KM of another CA, name or purpose gets no session, and the reason says w
 test("an end that dials ends a connection to another KM than the one of the link", async (t) => {
   const ca = await createAuthority("KM CA");
   const tls = { ...(await ca.issue({ commonName: "b", dns: ["b"], usage: "both" })), ca: ca.cert };
-  const server = createServer({ ...tls, requestCert: true, ALPNProtocols: [alpn] }, (socket) => {
-    socket.on("error", () => {});
-    socket.once("data", () => socket.write(frames(helloOf({ from: "km-c", to: "km-a" }))));
-  });
+  const server = createServer(
+    { ...tls, requestCert: true, ALPNProtocols: [alpnOf(2)] },
+    (socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => socket.write(frames(helloOf({ from: "km-c", to: "km-a" }))));
+    },
+  );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   await withKx(async ({ dialer }) => {
@@ -164,7 +167,7 @@ test("an end that dials ends its session too when the other's certificate is tak
 test("another protocol or none in the handshake is refused", async (t) => {
   await withKx(async ({ open, identity, door, b }) => {
     const mine = await identity("km-a.example");
-    await closed(await open(mine, { ALPNProtocols: ["qkd-kx/2"] }));
+    await closed(await open(mine, { ALPNProtocols: ["qkd-kx/3"] }));
     await eventually("connections refused", () => door.faults.get("kx.connect"), { is: 1 });
     const without = await open(mine, { ALPNProtocols: [] });
     without.write(frames(helloOf()));
@@ -175,7 +178,11 @@ test("another protocol or none in the handshake is refused", async (t) => {
 });
 
 const notHello: Readonly<Record<string, { bytes: Buffer; code: string }>> = {
-  "another version": { bytes: changed(frames(helloOf()), 11, 2), code: "kx.version" },
+  "another version": { bytes: changed(frames(helloOf()), 11, 3), code: "kx.version" },
+  "another version than the handshake's": {
+    bytes: frames(helloOf({ version: 1 })),
+    code: "kx.version",
+  },
   "another version of the frame": { bytes: changed(frames(helloOf()), 1, 2), code: "kx.frame" },
   "a MessageID that is not 1": { bytes: changed(frames(helloOf()), 5, 2), code: "kx.frame" },
   "something else than HELLO": { bytes: frames({ type: "alive" }), code: "kx.message" },

@@ -93,10 +93,9 @@ test("what applications were given is counted at each end once", (t) => {
   const tally = new Tally();
   const use = (owner: boolean, state: "O" | "S" | "B" | "T" | "X", fate?: "T"): LinkEvent => ({
     type: "use",
-    id: "00",
+    keys: [{ id: "00", ranges: [{ extent: 1, start: 0, end: 32 }] }],
     offer: "01",
     owner,
-    ranges: [{ extent: 1, start: 0, end: 32 }],
     state,
     fate,
   });

@@ -146,10 +146,14 @@ test("steps that come together share a record, and keep their order among others
   const use = (n: number, state: "O" | "S") =>
     ({
       type: "use",
-      id: Buffer.alloc(16, n).toString("hex"),
+      keys: [
+        {
+          id: Buffer.alloc(16, n).toString("hex"),
+          ranges: [{ extent: 1, start: n, end: n + 1 }],
+        },
+      ],
       offer: "11".repeat(24),
       owner: true,
-      ranges: [{ extent: 1, start: n, end: n + 1 }],
       state,
     }) as const;
   for (let n = 0; n < 100; n++) notes.note(link, use(n, "O"), 1_000);

@@ -5,7 +5,13 @@ import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { createLog } from "../../../../src/base/log.ts";
 import { KeyBits } from "../../../../src/km/io/key-bits.ts";
-import { HealthTests, mostAlike, mostRepeats } from "../../../../src/km/relay/health.ts";
+import {
+  HealthTests,
+  mostAlike,
+  mostRepeats,
+  windowBytes,
+} from "../../../../src/km/relay/health.ts";
+import { random } from "../../../random.ts";
 
 const draw = (bits: KeyBits, length: number) =>
   new Promise<Buffer | undefined>((resolve) => bits.draw(length, resolve));
@@ -39,6 +45,51 @@ test("a run that goes over two draws is a run", (t) => {
   const tests = new HealthTests();
   t.is(tests.check(Buffer.alloc(mostRepeats - 1, 7)), undefined);
   t.is(tests.check(Buffer.alloc(1, 7)), "repeats");
+});
+
+/** SP 800-90B §4.4.1 and §4.4.2, a byte at a time. */
+function byDefinition(bytes: Uint8Array): "repeats" | "bias" | undefined {
+  let repeats = 0;
+  let alike = 0;
+  for (const [i, byte] of bytes.entries()) {
+    const place = i % windowBytes;
+    repeats = byte === bytes[i - 1] ? repeats + 1 : 1;
+    alike = place === 0 ? 1 : alike + Number(byte === bytes[i - place]);
+    if (repeats >= mostRepeats) return "repeats";
+    if (alike >= mostAlike) return "bias";
+  }
+  return undefined;
+}
+
+test("four bytes at a time find what one at a time does, however it is drawn", (t) => {
+  const next = random(7);
+  const found = new Map<string | undefined, number>();
+  for (let n = 0; n < 3_000; n++) {
+    const length = Math.floor(next() * 3_000);
+    const room = new Uint8Array(length + 4);
+    const bytes = room.subarray(n % 5 === 0 ? Math.floor(next() * 4) : 0).subarray(0, length);
+    const values = 2 + Math.floor(next() * 254);
+    // Runs of lengths about the limit, at any place; and bytes of few values, or one that is frequent.
+    const often = n % 3 === 0 ? 0.15 + next() * 0.1 : 0;
+    for (let i = 0; i < length; i++) bytes[i] = next() < often ? 7 : Math.floor(next() * values);
+    if (n % 2 === 0) {
+      const run = mostRepeats - 2 + Math.floor(next() * 4);
+      const near = next() < 0.5 ? windowBytes * (1 + Math.floor(next() * 4)) : next() * length;
+      const at = Math.max(0, Math.floor(near - next() * 12));
+      bytes.fill(3, at, at + run);
+    }
+    const tests = new HealthTests();
+    let failure: ReturnType<typeof byDefinition>;
+    for (let at = 0; at < length && failure === undefined; ) {
+      const part = n % 4 === 0 ? Math.ceil(next() * 1_500) : length;
+      failure = tests.check(bytes.subarray(at, at + part));
+      at += part;
+    }
+    const wanted = byDefinition(bytes);
+    t.is(failure, wanted, `draw ${n}`);
+    found.set(wanted, (found.get(wanted) ?? 0) + 1);
+  }
+  for (const what of ["repeats", "bias", undefined] as const) t.true((found.get(what) ?? 0) > 100);
 });
 
 test("a generator's bits are XORed to the system's", async (t) => {

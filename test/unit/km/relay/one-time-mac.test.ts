@@ -1,8 +1,12 @@
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import test from "ava";
+import { engineCode, relayCode } from "../../../../scripts/wasm/assemble.ts";
 import { isTag, oneTimeTag } from "../../../../src/km/relay/one-time-mac.ts";
-import { rounds } from "../../../campaign-scale.ts";
 import { random } from "../../../random.ts";
+
+/** Changed messages that are tried, over all parts. */
+const tries = 1_000_000;
 
 const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex");
 
@@ -72,15 +76,37 @@ test("it is what its definition says, for texts of any length and extreme bytes"
   }
 });
 
+test("its code is what the text of it assembles to", async (t) => {
+  const file = new URL(relayCode.file, relayCode.folder);
+  t.is(readFileSync(file, "utf8"), await engineCode(relayCode), "run node scripts/wasm/main.ts");
+});
+
+test("a text in parts has the tag of the whole, however long it is and wherever it is cut", (t) => {
+  const draw = random(4);
+  for (const length of [0, 1, 15, 16, 17, 65_535, 65_536, 65_537, 131_072, 200_003]) {
+    const [key, text] = [randomBytes(32), randomBytes(length)];
+    const tag = oneTimeTag(key, text);
+    const value = tag.reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n);
+    t.is(value, byDefinition(key, text), `${length} bytes`);
+    for (let n = 0; n < 4; n++) {
+      const [a, b] = [draw(), draw()]
+        .map((part) => Math.floor(part * length))
+        .sort((x, y) => x - y);
+      const parts = [text.subarray(0, a), text.subarray(a, b), text.subarray(b)];
+      t.true(isTag(key, tag, ...parts), `${length} bytes, cut at ${a} and ${b}`);
+    }
+  }
+});
+
 for (let part = 0; part < 10; part++) {
-  test(`of ${rounds(1_000_000).toLocaleString("en")} messages with a changed bit none passes, part ${part}`, (t) => {
+  test(`of ${tries.toLocaleString("en")} messages with a changed bit none passes, part ${part}`, (t) => {
     const draw = random(part);
     const bytes = (length: number) => Buffer.from(Array.from({ length }, () => draw() * 256));
     const text = bytes(160);
     const key = bytes(32);
     let tag = oneTimeTag(key, text);
     let passed = 0;
-    for (let n = 0; n < rounds(1_000_000) / 10; n++) {
+    for (let n = 0; n < tries / 10; n++) {
       if (n % 100 === 0) {
         key.writeUInt32LE(n, 0);
         tag = oneTimeTag(key, text);
@@ -88,7 +114,7 @@ for (let part = 0; part < 10; part++) {
       const at = Math.floor(draw() * text.length);
       const bit = 1 << Math.floor(draw() * 8);
       text[at] = (text[at] as number) ^ bit;
-      if (isTag(key, text, tag)) passed++;
+      if (isTag(key, tag, text)) passed++;
       text[at] = (text[at] as number) ^ bit;
     }
     t.is(passed, 0);
@@ -98,12 +124,12 @@ for (let part = 0; part < 10; part++) {
 test("a byte that was changed anywhere is another message, and a tag of another length is none", (t) => {
   const [key, text] = [randomBytes(32), randomBytes(200)];
   const tag = oneTimeTag(key, text);
-  t.true(isTag(key, text, tag));
-  t.false(isTag(key, text, tag.subarray(1)));
+  t.true(isTag(key, tag, text));
+  t.false(isTag(key, tag.subarray(1), text));
   for (let i = 0; i < text.length; i++) {
     const other = Buffer.from(text);
     other[i] = (other[i] as number) ^ (1 + (i % 255));
-    t.false(isTag(key, other, tag));
+    t.false(isTag(key, tag, other));
   }
-  t.false(isTag(key, Buffer.concat([text, Buffer.alloc(1)]), tag));
+  t.false(isTag(key, tag, text, Buffer.alloc(1)));
 });

@@ -63,7 +63,7 @@ test("stock is told for each owner, in bits and in whole keys", (t) => {
 
 test("what applications and peers send adds no series without end", (t) => {
   const clock = new ManualClock();
-  const pair = { requests: 1, keys: 1, refused: 0 };
+  const pair = { peer: "km-b", requests: 1, keys: 1, bits: 256, refused: 0 };
   const applications = Array.from({ length: 5_000 }, (_, i) => {
     return { master: `a-${i}`, slave: `b-${i}`, ...pair };
   });

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import test from "ava";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { KmAlarms } from "../../../../src/km/alarms/rules.ts";
+import { certificateFiles, listFiles } from "../../../../src/km/config/certificates.ts";
 import { parseKmConfig } from "../../../../src/km/config/load.ts";
-import { Survey } from "../../../../src/km/wiring/survey.ts";
+import { Survey } from "../../../../src/ops/daemon/survey.ts";
 import { ManualClock } from "../../../clock.ts";
 import { createAuthority } from "../../../emulator/certificates.ts";
 
@@ -32,7 +33,11 @@ test("certificates of every door and link, revocation lists and the clock are wa
 [web]\npassword_file = "p"\n${own("web")}`;
   const config = parseKmConfig(text, join(folder, "km.toml"));
   const alarms = new KmAlarms({ plain: false, machine: { certificateDays: 30 } });
-  const survey = new Survey(config, alarms.machine, clock);
+  const survey = new Survey(
+    { certificates: certificateFiles(config), lists: listFiles(config) },
+    alarms.machine,
+    clock,
+  );
   const raised = () => alarms.raised().map(({ id, severity }) => `${id} ${severity}`);
   writeFileSync(join(folder, "ca.crl"), await ca.revoke([], { days: 100 }));
   survey.look();

@@ -1,7 +1,8 @@
 import test from "ava";
+import { tellHealth } from "../../../../src/host/life/tell-health.ts";
 import { type VerdictCode, verdictKinds } from "../../../../src/node/alarms/verdict.ts";
 import type { ModuleState, ModuleView } from "../../../../src/node/model/manager.ts";
-import { healthLine, tellHealth } from "../../../../src/node/wiring/health.ts";
+import { healthLine } from "../../../../src/node/wiring/health.ts";
 import { ManualClock } from "../../../clock.ts";
 
 function view(name: string, module: ModuleState["module"], km: ModuleState["km"]): ModuleView {

@@ -73,6 +73,19 @@ test("journal and network are the machine's own programs, without a pager", (t) 
     },
   });
   t.like(understand("journal --follow"), { run: { program: "journalctl" } });
+  t.deepEqual(understand("km doctor --json"), {
+    run: { program: "qkd-km", args: ["doctor", "--json"], asks: false },
+  });
+  for (const line of [
+    "km",
+    "km run",
+    "km rekey",
+    "km alarms --ack=1",
+    "km status json",
+    "km --help",
+  ]) {
+    t.deepEqual(understand(line), { problem: "km: not like this; see help" }, line);
+  }
   t.like(understand("network"), { run: { program: "networkctl" } });
 });
 
@@ -82,7 +95,7 @@ test("nothing, help and the end are known; help names only commands that there a
   t.is(understand("exit"), "exit");
   for (const [name, about] of names) {
     t.not(about, "", name);
-    const own = ["journal", "network", "help", "exit"].includes(name);
+    const own = ["journal", "km", "network", "help", "exit"].includes(name);
     t.true(own || findCommand(name) !== undefined, name);
   }
 });

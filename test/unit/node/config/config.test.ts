@@ -24,6 +24,7 @@ import {
   webSchema,
 } from "../../../../src/node/config/schema.ts";
 import { anyCommandKeySchema } from "../../../../src/ops/commands/key-schema.ts";
+import { estSchema } from "../../../../src/ops/renewal/config.ts";
 import { createAuthority } from "../../../emulator/certificates.ts";
 import { programPath } from "../../../rig/programs.ts";
 
@@ -306,6 +307,7 @@ test("the table for operators names every key of the schema, and no other", (t) 
     ...keys("manager", managerSchema).filter((key) => !/\.(command_key|sparkplug)$/.test(key)),
     ...keys("manager.command_key", anyCommandKeySchema),
     ...keys("manager.sparkplug", sparkplugSchema),
+    ...keys("est", estSchema),
     ...keys("server", serverSchema),
     ...keys("web", webSchema),
     ...keys("alarms", alarmsSchema),

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from "ava";
 import { blockName } from "../../../../src/port/key.ts";
+import { rounds } from "../../../campaign-scale.ts";
 import { random } from "../../../random.ts";
 import { durable, Km, withBench } from "../../../rig/custody-bench.ts";
 
@@ -91,7 +92,7 @@ async function story(t: ExecutionContext, seed: number): Promise<void> {
   });
 }
 
-for (let seed = 1; seed <= 12; seed++) {
+for (let seed = 1; seed <= rounds(40); seed++) {
   test(`whatever happens in whatever order, nothing is lost or doubled (seed ${seed})`, (t) =>
     story(t, seed));
 }

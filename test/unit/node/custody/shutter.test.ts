@@ -2,6 +2,7 @@ import test from "ava";
 import { Shutter } from "../../../../src/node/custody/shutter.ts";
 import { type BlockRef, KeyBlock } from "../../../../src/port/key.ts";
 import type { ModuleDriver, ModuleSession, ModuleSink } from "../../../../src/port/module.ts";
+import { patience } from "../../../patience.ts";
 
 const block = (number: number) =>
   new KeyBlock({ ref: { epoch: "e", number }, bits: 64, qber: 0.01 }, Buffer.alloc(8, 7));
@@ -31,7 +32,7 @@ async function bench() {
     damaged: ({ ref }) => got.push(`damaged ${ref.number}`),
   };
   const connect = async () => {
-    await shutter.connect(sink as ModuleSink, AbortSignal.timeout(60_000));
+    await shutter.connect(sink as ModuleSink, patience(60_000));
     return sessions.at(-1) as (typeof sessions)[number];
   };
   const damaged = (ref: BlockRef) => ({ ref, bits: 64, qber: 0.01 });

@@ -107,6 +107,9 @@ test("a KM may make a connection for each request, also while there is no key fo
 test("what a stranger or a KM can write into the log is bounded", async (t) => {
   const lines: string[] = [];
   const log = createLog((line) => lines.push(line), "info");
+  // Its minute is not over before a busy machine has done all of this.
+  const clock = new ManualClock();
+  clock.offset = Date.now();
   await withServer(
     new AskingDesk(),
     async (bench) => {
@@ -121,16 +124,16 @@ test("what a stranger or a KM can write into the log is bounded", async (t) => {
       t.regex(lines[0] ?? "", /from=127.0.0.1 cause=\w+/);
       t.true(lines.length <= 11);
     },
-    { log },
+    { log, clock },
   );
 });
 
 type Closing = { once(event: "close", then: () => void): void };
 
-/** How long it takes until the server ends a connection, ms; from before it was made. */
-async function lasts(make: () => Closing | Promise<Closing>) {
+/** How long it takes until the server ends a connection, ms; from before it was made, which a busy machine may not live to see. */
+async function lasts(make: () => Promise<Closing>) {
   const begun = performance.now();
-  await closed(await make());
+  await make().then(closed, () => {});
   return performance.now() - begun;
 }
 
@@ -154,14 +157,14 @@ test("every time limit is what it says", async (t) => {
           if (said !== "") socket.write(said);
           return socket.resume();
         });
-      about(t, await lasts(() => silent(bench, "127.0.0.1")), 300);
+      about(t, await lasts(async () => silent(bench, "127.0.0.1")), 300);
       about(t, await after(""), 300);
       about(t, await after("GET /api/v1/keys/B/status HTTP/1.1\r\n"), 300);
       const head = "POST /api/v1/keys/B/enc_keys HTTP/1.1\r\nHost: n\r\nContent-Length: 20\r\n\r\n";
       about(t, await after(`${head}{`), 300);
       about(t, await after(text("")), 300);
       // Takes a little now and then, for ever.
-      const slow = await open();
+      const slow = await eventually("a connection in time", () => open());
       slow.pause().write(text(long).repeat(3));
       const before = desk.ended.length;
       await eventually("an answer is torn", () =>

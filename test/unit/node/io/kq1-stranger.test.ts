@@ -13,6 +13,7 @@ import { ms } from "../../../../src/base/duration.ts";
 import { readAnswer } from "../../../../src/node/io/http-answer.ts";
 import { ManualClock } from "../../../clock.ts";
 import { type HttpsLine, key, type Serve, withHttpsKm } from "../../../rig/kq1-https-line.ts";
+import { isShort } from "../../../whole-run.ts";
 
 const statuses = [
   200, 201, 202, 204, 206, 301, 302, 304, 307, 400, 401, 403, 404, 405, 407, 408, 409, 413, 418,
@@ -97,8 +98,11 @@ function respond(response: ServerResponse, status: number, body: string): void {
 }
 
 test("each status with each body: only what names the key is final", async (t) => {
-  const cases = statuses.flatMap((status) =>
-    Object.entries(bodies).map(([what, [body, verdict]]) => ({ status, what, body, verdict })),
+  // A short run has each body with some of the statuses.
+  const cases = statuses.flatMap((status, s) =>
+    Object.entries(bodies)
+      .map(([what, [body, verdict]]) => ({ status, what, body, verdict }))
+      .filter((_, b) => !isShort || (s + b) % 3 === 0),
   );
   const clock = new ManualClock();
   const serve: Serve = (_, response, keyId) => {

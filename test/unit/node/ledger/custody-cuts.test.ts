@@ -7,6 +7,7 @@ import {
   stretch,
 } from "../../../../src/node/ledger/key-formats.ts";
 import { claimantOf } from "../../../../src/wire/kq1/request.ts";
+import { rounds } from "../../../campaign-scale.ts";
 import { random } from "../../../random.ts";
 import { type Bench, durable, epoch, Km, withBench } from "../../../rig/custody-bench.ts";
 
@@ -222,7 +223,7 @@ async function story(t: ExecutionContext, seed: number): Promise<void> {
   });
 }
 
-for (let seed = 1; seed <= 8; seed++) {
+for (let seed = 1; seed <= rounds(27); seed++) {
   test(`however the configuration changes, no bit is in two keys (seed ${seed})`, (t) =>
     story(t, seed));
 }

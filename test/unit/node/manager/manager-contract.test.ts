@@ -6,6 +6,10 @@ import test from "ava";
 import { contractFiles } from "../../../../scripts/contract.d/main.ts";
 import { newKeyPair, signCommand } from "../../../../scripts/manager.d/sign.ts";
 import {
+  topicNames as controllerTopicNames,
+  topics as controllerTopics,
+} from "../../../../src/controller/manager/topics.ts";
+import {
   topicNames as kmTopicNames,
   topics as kmTopics,
 } from "../../../../src/km/manager/topics.ts";
@@ -28,7 +32,9 @@ test("contract/ is what scripts/contract makes of the code", (t) => {
 test("every topic of the code has a channel, and every reference leads somewhere", (t) => {
   const { document, published } = Contract.load();
   const ofKm = Object.keys(kmTopics).map((name) => `km_${name}`);
-  t.deepEqual([...published].sort(), [...Object.keys(topics), ...ofKm].sort());
+  const ofController = Object.keys(controllerTopics).map((name) => `controller_${name}`);
+  const all = [...Object.keys(topics), ...ofKm, ...ofController];
+  t.deepEqual([...published].sort(), all.sort());
   const text = JSON.stringify(document);
   for (const [, reference = ""] of text.matchAll(/"\$ref":"([^"]+)"/g)) {
     if (reference.startsWith("./")) {
@@ -73,9 +79,11 @@ test("the document is AsyncAPI 3 by its publishers' own schema, which finds what
 test("topics have at most seven slashes with the longest base", (t) => {
   const names = topicNames("a/b/c", "n");
   const ofKm = kmTopicNames("a/b/c", "k");
+  const ofController = controllerTopicNames("a/b/c", "c");
   for (const topic of [
     ...[names.telemetry("m"), names.result("c"), names.alarm("x"), names.kq1("m")],
     ...[ofKm.linkTelemetry("l"), ofKm.module("m"), ofKm.result("c"), ofKm.alarm("x")],
+    ...[ofController.link("l"), ofController.result("c"), ofController.alarm("x")],
   ]) {
     t.true(topic.split("/").length <= 8, topic);
   }

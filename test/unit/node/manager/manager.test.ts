@@ -12,6 +12,7 @@ import type { Outbox } from "../../../../src/ops/outbox/outbox.ts";
 import { ManualClock } from "../../../clock.ts";
 import { Broker } from "../../../emulator/broker.ts";
 import { eventually } from "../../../eventually.ts";
+import { patience } from "../../../patience.ts";
 import { noCredentials } from "../../../rig/manager-bench.ts";
 import { memoryOutbox } from "../../../rig/outbox.ts";
 
@@ -68,7 +69,7 @@ const topic = (name: string) => `qkdn/v1/node-a/${name}`;
 async function published(broker: Broker, name: string, says: RegExp | string) {
   const message = await broker.published(
     (m) => m.topic === topic(name) && new RegExp(says).test(m.payload.toString()),
-    AbortSignal.timeout(30_000),
+    patience(30_000),
   );
   return { ...message, json: JSON.parse(message.payload.toString()) };
 }

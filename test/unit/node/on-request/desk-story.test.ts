@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
 import { answerKept, type KeyReply, unclaimed } from "../../../../src/node/keys/ports.ts";
+import { rounds } from "../../../campaign-scale.ts";
 import { random } from "../../../random.ts";
 import { withBench } from "../../../rig/custody-bench.ts";
 import {
@@ -154,7 +155,7 @@ async function story(t: ExecutionContext, seed: number): Promise<void> {
   });
 }
 
-for (let seed = 1; seed <= 8; seed++) {
+for (let seed = 1; seed <= rounds(27); seed++) {
   test(`whatever is lost, and whenever the node dies, no key is for two requests (seed ${seed})`, (t) =>
     story(t, seed));
 }

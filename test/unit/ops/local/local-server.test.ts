@@ -16,7 +16,7 @@ import { systemClock } from "../../../../src/base/clock.ts";
 import { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
 import { answers, ask, CliError, NotRunning } from "../../../../src/ops/cli/client.ts";
-import { LocalError } from "../../../../src/ops/local/protocol.ts";
+import { LocalError, longestRequest } from "../../../../src/ops/local/protocol.ts";
 import { LocalServer, type LocalServerOptions } from "../../../../src/ops/local/server.ts";
 import { ManualClock } from "../../../clock.ts";
 import { eventually } from "../../../eventually.ts";
@@ -88,8 +88,8 @@ test("a request that is none is told so, and quoted nowhere", async (t) => {
       '{"v":1,"do":"status","args":{"secret":{}}}\n',
       '{"v":1,"do":"status","args":["secret"]}\n',
       Buffer.from([0xff, 0xfe, 0, 10]),
-      `{"v":1,"do":"${"secret".repeat(1_000)}"}\n`,
-      "secret".repeat(1_000),
+      `{"v":1,"do":"${"secret".repeat(Math.ceil(longestRequest / 6))}"}\n`,
+      "secret".repeat(Math.ceil(longestRequest / 6) + 1),
     ]) {
       const answer = await raw(path, bytes);
       t.regex(answer, /^\{"v":1,"error":\{"code":"bad_request"/);

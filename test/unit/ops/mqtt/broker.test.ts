@@ -2,9 +2,10 @@ import { once } from "node:events";
 import test, { type ExecutionContext } from "ava";
 import { connectAsync, type IClientOptions } from "mqtt";
 import { Broker } from "../../../emulator/broker.ts";
+import { patience } from "../../../patience.ts";
 
 /** A deadline for events that are sure to come; a test that meets it has failed. */
-const soon = () => AbortSignal.timeout(20_000);
+const soon = () => patience(20_000);
 
 async function startBroker(t: ExecutionContext, limit?: number): Promise<Broker> {
   const broker = new Broker(limit);

@@ -333,6 +333,42 @@ test("restarts and refusals of the broker by the hundred: at most one attempt a 
   });
 });
 
+for (const [says, unanswered, ends] of [
+  ["a broker that is slow to answer hears that the node stops, and sends no will", 4, true],
+  ["a broker with no room for the goodbye is left its will", 10, false],
+] as const) {
+  test(says, async (t) => {
+    await withScripted(async (broker) => {
+      const clock = new ManualClock();
+      let events = 0;
+      let said = false;
+      let closed = false;
+      broker.onPacket = (packet, client) => {
+        if (packet.cmd === "connect") client.socket.once("close", () => (closed = true));
+        if (packet.cmd === "disconnect") said = true;
+        if (packet.cmd !== "publish" || !packet.topic.endsWith("/event")) return said;
+        events++;
+        return true;
+      };
+      const { manager: node } = await manager(broker.url, { clock });
+      const session = await node.connect(never);
+      await eventually("birth and inventory", () => broker.published.length, { is: 2 });
+      for (let n = 0; n < unanswered; n++) node.event({ type: "test", at: 0, facts: { n } });
+      await eventually("events", () => events, { is: unanswered });
+      // The goodbye is never acknowledged either.
+      const answer = broker.onPacket;
+      broker.onPacket = (packet, client) => packet.cmd === "publish" || answer(packet, client);
+      const stopped = session.close();
+      for (let n = 0; n < 4; n++) await clock.advance(500);
+      await stopped;
+      await eventually("the end", () => closed);
+      t.is(said, ends);
+      const last = broker.published.at(-1)?.payload.toString() ?? "";
+      t.is(last.includes('"stopped"'), ends);
+    });
+  });
+}
+
 test("the test's own broker answers: a plain socket that is no MQTT is cut", async (t) => {
   await withScripted(async (broker) => {
     const socket = createConnection(broker.port, "127.0.0.1");

@@ -1,7 +1,9 @@
-import { get } from "node:http";
+import { EventEmitter } from "node:events";
+import { get, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import test from "ava";
-import { mostViewers } from "../../../../src/ops/page/stream.ts";
+import { mostViewers, Stream } from "../../../../src/ops/page/stream.ts";
+import { ManualClock } from "../../../clock.ts";
 import { eventually } from "../../../eventually.ts";
 import { ask, serving } from "../../../rig/web-bench.ts";
 
@@ -47,6 +49,32 @@ test("a stream tells all at first, then once a second, and at once when somethin
     t.is(states(text())[5]?.events.length, 0);
     socket.destroy();
   });
+});
+
+/** A browser at the end of a slow line: how much it has not read is set by the test. */
+class SlowResponse extends EventEmitter {
+  writableLength = 0;
+  readonly socket = null;
+  writeHead(): void {}
+  write(): void {}
+  destroy(): void {
+    this.emit("close");
+  }
+}
+
+test("a long first message is no reason to drop who is still being sent it; what comes after it is", async (t) => {
+  const clock = new ManualClock();
+  const long = { text: "x".repeat(1_000_000) };
+  const stream = new Stream({ clock, message: (whole) => (whole ? long : {}) });
+  const response = new SlowResponse();
+  t.true(stream.add(response as unknown as ServerResponse));
+  response.writableLength = 1_000_000;
+  await clock.advance(1_000);
+  t.is(stream.dropped, 0);
+  response.writableLength = 1_400_000;
+  await clock.advance(1_000);
+  t.is(stream.dropped, 1);
+  stream.close();
 });
 
 test("nothing is made when nobody watches", async (t) => {

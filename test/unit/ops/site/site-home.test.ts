@@ -38,7 +38,7 @@ function stage(where: SiteHome, serial: number, names: readonly string[] = []): 
     provisioned: "unsigned",
     files: listed(files).map(({ name, sha256 }) => ({ name, sha256 })),
   };
-  return stageSite(where, files, record, key);
+  return stageSite(where, files, record, { node: key });
 }
 
 const inForce = ({ home }: SiteHome) => readFileSync(join(home, "node.toml"), "utf8");
@@ -53,7 +53,7 @@ test("what is staged changes nothing; what is switched to is in force, and seale
   keepSite(where);
   t.false(isBlank(where));
   t.is(currentSite(where)?.record.serial, 1);
-  t.is(checkSeal(where.home, key), undefined);
+  t.is(checkSeal(where.home, key, "node"), undefined);
   t.is(readFileSync(join(where.network, "1.network"), "utf8"), "1");
   // There is no way back to a blank machine once it ran.
   t.false(revertSite(where));
@@ -71,9 +71,9 @@ test("a machine on which nothing was put in force yet is blank, whatever a power
   rmSync(join(where.home, "site"));
   t.true(isBlank(where), "links of files lead nowhere until the last step");
   switchSite(where, stage(where, 3));
-  t.is(checkSeal(where.home, key), undefined);
+  t.is(checkSeal(where.home, key, "node"), undefined);
   writeFileSync(join(where.home, ".a.crt.new"), "");
-  t.is(checkSeal(where.home, key), undefined);
+  t.is(checkSeal(where.home, key, "node"), undefined);
   t.deepEqual(readdirSync(join(where.home, "sites")), ["3"]);
 });
 
@@ -96,5 +96,5 @@ test("the one before is there until there is another, and a serial may come agai
   t.is(inForce(where), "3");
   t.is(stage(where, 4), "4");
   t.is(inForce(where), "3");
-  t.is(checkSeal(where.home, key), undefined);
+  t.is(checkSeal(where.home, key, "node"), undefined);
 });

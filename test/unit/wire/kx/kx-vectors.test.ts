@@ -1,8 +1,18 @@
 import { readdirSync, readFileSync } from "node:fs";
 import test from "ava";
-import { decodePayload, encodeFrame } from "../../../../src/wire/kx/codec.ts";
+import { answerKey, isSealed, sealMatch } from "../../../../src/km/matching/answer-mac.ts";
+import { oneTimeTag } from "../../../../src/km/relay/one-time-mac.ts";
+import {
+  decodePayload,
+  encodeFrame,
+  encodePayload,
+  relayText,
+} from "../../../../src/wire/kx/codec.ts";
 import type { KxMessage } from "../../../../src/wire/kx/messages.ts";
 import { command } from "../../../../src/wire/kx/names.ts";
+import type { Relay } from "../../../../src/wire/kx/relay-messages.ts";
+import { cutRelay, RelayJoiner } from "../../../../src/wire/kx/relay-pieces.ts";
+import { faultOf } from "../../../fault-of.ts";
 
 const folder = new URL("../../../fixtures/kx/", import.meta.url);
 const of = (byte: number, length: number) => Buffer.alloc(length, byte);
@@ -19,6 +29,9 @@ const offered = Buffer.from(
   "b781034db8e5a1cd1dc187539df4e3cef57111b0b9554c610329d6023e0badfb",
   "hex",
 );
+/** Under the pad 00 to 2f. */
+const pad = Buffer.from(Array.from({ length: 48 }, (_, i) => i));
+const answerTag = bytesOf("match-mac.hex").subarray(-16);
 
 /** In the order of their MessageIDs. */
 const messages: readonly KxMessage[] = [
@@ -95,7 +108,7 @@ const messages: readonly KxMessage[] = [
     pickUp: 3_600,
     keys: [
       {
-        id,
+        id: id.toString("hex"),
         ranges: [
           { extent: 11, start: 16, end: 32, version: 0 },
           { extent: 13, start: 0, end: 16, version: 2 },
@@ -131,7 +144,21 @@ const messages: readonly KxMessage[] = [
   },
   { type: "relayed", relay: of(0x4e, 16), at: "km-ß", failure: "stock" },
   { type: "relayVoid", relay: of(0x4e, 16) },
+  { type: "relayPiece", bytes: Buffer.from("c0c1c2c3", "hex") },
+  { type: "matchMac", number: 13, digest: batch, tag: answerTag },
+  {
+    type: "deliver",
+    delivery: of(0xde, 16),
+    session: "s-ß",
+    within: 3_000,
+    ids: Buffer.concat([id, of(0x2d, 16)]),
+  },
+  { type: "delivered", delivery: of(0xde, 16), failure: "late", ids: of(0, 0) },
 ];
+
+function isRelay(message: KxMessage): message is Relay {
+  return message.type === "relay";
+}
 
 function bytesOf(file: string): Buffer {
   const text = readFileSync(new URL(file, folder), "utf8");
@@ -146,6 +173,68 @@ for (const [i, message] of messages.entries()) {
     t.deepEqual(decodePayload(command[message.type], bytes.subarray(10)), message);
   });
 }
+
+test("the answer to a proposal has the tag that its vector has", (t) => {
+  const key = answerKey(pad) as Buffer;
+  const answer = sealMatch({ number: 13, digest: batch }, key);
+  t.deepEqual(answer.tag, answerTag);
+  t.true(isSealed(answer, key));
+  t.false(isSealed({ ...answer, number: 14 }, key));
+  t.false(isSealed({ type: "match", number: 13, digest: batch }, key));
+  t.is(answerKey(pad.subarray(0, 32)), undefined, "a pad of version 1");
+});
+
+test("a long RELAY goes in pieces, and has the tag that its vector has", (t) => {
+  const [told, tag] = readFileSync(new URL("long-relay.txt", folder), "utf8").split("\n") as [
+    string,
+    string,
+  ];
+  const message: Relay = {
+    type: "relay",
+    relay: of(0x4e, 16),
+    pad: of(0x9d, 16),
+    scheme: "case-2",
+    step: "hop",
+    path: ["km-a", "km-ß", "km-c"],
+    at: 1,
+    time: 1_700_000_000_123,
+    length: 120_000,
+    body: Buffer.from(Array.from({ length: 120_000 }, (_, i) => i % 251)),
+    tag: of(0, 16),
+  };
+  const { pieces, last } = cutRelay(message);
+  t.is(`${pieces.length} pieces, ${last.body.length} bytes in RELAY`, told);
+  const found = oneTimeTag(pad.subarray(0, 32), ...relayText(message)).toString("hex");
+  t.is(`tag under the key 00 to 1f: ${found}`, tag);
+  const joiner = new RelayJoiner();
+  for (const bytes of pieces) {
+    const piece = decodePayload(command.relayPiece, encodePayload({ type: "relayPiece", bytes }));
+    t.is(joiner.add(piece), undefined);
+  }
+  t.deepEqual(joiner.add(decodePayload(command.relay, encodePayload(last))), message);
+});
+
+test("pieces are cut in one way, belong to the RELAY that follows, and are of no more than the longest key", (t) => {
+  const piece = { type: "relayPiece", bytes: of(1, 57_344) } as const;
+  const rest = (length: number) => ({ ...(messages.find(isRelay) as Relay), body: of(2, length) });
+  const fault = (...all: KxMessage[]) => {
+    const joiner = new RelayJoiner();
+    return faultOf(() => {
+      for (const one of all) joiner.add(one);
+    });
+  };
+  t.is(fault(piece, rest(17)), undefined);
+  t.is(fault(piece, rest(57_360)), undefined);
+  t.is(fault(rest(57_360), { type: "alive" }, piece, rest(17), rest(1)), undefined);
+  t.like(fault(piece, rest(16)), { code: "kx.message", facts: { message: "relay" } });
+  t.like(fault(piece, { type: "alive" }), { code: "kx.message", facts: { message: "alive" } });
+  t.like(fault({ ...piece, bytes: of(1, 57_343) }), {
+    code: "kx.message",
+    facts: { limit: 57_344 },
+  });
+  t.is(fault(...Array(18).fill(piece), rest(57_360)), undefined);
+  t.like(fault(...Array(19).fill(piece)), { code: "kx.message", facts: { limit: 1_048_576 } });
+});
 
 test("there are bytes of each message, and of nothing else", (t) => {
   t.deepEqual(messages.map(({ type }) => type).sort(), Object.keys(command).sort());

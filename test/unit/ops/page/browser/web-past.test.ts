@@ -1,6 +1,5 @@
 /** What the page can search and take away: events, log, and figures as a table. */
 import test from "ava";
-// @ts-expect-error: the page is checked by a tsconfig of its own
 import { commandsFor } from "../../../../../src/node/page/browser-node/type.js";
 import { ask, serving } from "../../../../rig/web-bench.ts";
 

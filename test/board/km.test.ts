@@ -1,0 +1,196 @@
+/** Two boards with a key manager each: the first key for an application, and what may happen while keys are asked for. */
+import { fileURLToPath } from "node:url";
+import test from "ava";
+import { builtFiles } from "../../scripts/image.d/build.ts";
+import { delay, systemClock } from "../../src/base/clock.ts";
+import { type ApplicationClient, type HeldKey, heldKeys } from "../rig/application.ts";
+import { lifeOf } from "./life.ts";
+import { type End, ends, saes, TwoBoards } from "./two-boards.ts";
+
+const image =
+  process.env.QKD_IMAGE ?? fileURLToPath(new URL("../../dist/image/qemu/virt", import.meta.url));
+const keepAlive = setInterval(() => {}, 60_000);
+/** The long campaign has 50. */
+const cuts = Number(process.env.QKD_CUTS ?? 1);
+const figures: Record<string, unknown> = {};
+/** All of a board's memory that is ours, MB: issue of a board of 1 GB. */
+const mostMemoryMb = 220;
+
+let two: TwoBoards;
+let applications: Record<End, ApplicationClient>;
+/** Keys that were fetched at both ends. */
+const seen = new Set<string>();
+
+test.before(async () => {
+  if (builtFiles(image) === undefined) throw new Error("no image: scripts/image build");
+  two = await TwoBoards.open(image);
+});
+
+test.after.always(async (t) => {
+  t.log(JSON.stringify(figures));
+  for (const one of Object.values(applications ?? {})) one.close();
+  await two?.close();
+  clearInterval(keepAlive);
+});
+
+const life = lifeOf(
+  () => two.boards.alice,
+  40,
+  async () => [two.boards.bob.console.slice(-3_000)],
+);
+
+/** Asks at one end and fetches at the other. @returns undefined if there is no key just now */
+async function exchange(from: End, to: End): Promise<readonly [HeldKey, HeldKey] | undefined> {
+  try {
+    const [own] = heldKeys(await applications[from].encKeys(saes[to]));
+    if (own === undefined) return undefined;
+    const [other] = heldKeys(await applications[to].decKeys(saes[from], [own.id]));
+    return other && [own, other];
+  } catch {
+    // The board is off, or starts.
+    return undefined;
+  }
+}
+
+/** Keys until so many were the same at both ends. @throws Error if one differs, or comes twice */
+async function agree(count: number, seconds = 600): Promise<void> {
+  let agreed = 0;
+  await two.boards.alice.until(async () => {
+    const [from, to] = agreed % 2 === 0 ? (["alice", "bob"] as const) : (["bob", "alice"] as const);
+    const keys = await exchange(from, to);
+    if (keys === undefined) return false;
+    const [own, other] = keys;
+    if (own.id !== other.id || own.digest !== other.digest) throw new Error("the keys differ");
+    if (seen.has(own.digest)) throw new Error("a key was given twice");
+    seen.add(own.digest);
+    agreed += 1;
+    return agreed >= count;
+  }, seconds);
+}
+
+life("both make their keys, and take node and key manager from a stick", async (t) => {
+  for (const end of ends) {
+    const board = two.boards[end];
+    await board.on();
+    await board.reachable(900);
+  }
+  await two.provision();
+  for (const end of ends) {
+    const board = two.boards[end];
+    const state = (unit: string) => board.sh(`systemctl show -P ActiveState ${unit}`);
+    t.is((await state("qkd-node")).trim(), "active", end);
+    t.is((await state("qkd-km")).trim(), "active", end);
+  }
+});
+
+life("applications at both ends get the same keys", async (t) => {
+  applications = { alice: two.application("alice"), bob: two.application("bob") };
+  const began = performance.now();
+  await agree(1, 900);
+  figures.first_key_s = Math.round((performance.now() - began) / 1_000);
+  await agree(8);
+  for (const end of ends) {
+    const board = two.boards[end];
+    for (const unit of ["qkd-node", "qkd-km"]) {
+      await board.until(async () =>
+        /^healthy/.test(await board.sh(`systemctl show -P StatusText ${unit}`)),
+      );
+    }
+    t.is((await board.sh("systemctl list-units --failed --plain --no-legend")).trim(), "", end);
+  }
+});
+
+life("the doctor finds nothing wrong with node and key manager", async (t) => {
+  const board = two.boards.alice;
+  for (const program of ["qkd-node", "qkd-km"]) {
+    const { code, output } = await board.run(`${program} doctor`, 300);
+    t.is(code, 0, output);
+    t.notRegex(output, /\bFAIL\b/i, program);
+  }
+});
+
+life("a board of 1 GB has room for all of ours", async (t) => {
+  const board = two.boards.alice;
+  const sizes: Record<string, number> = {};
+  for (const unit of ["qkd-node", "qkd-km", "qkd-panel"]) {
+    const pid = (await board.sh(`systemctl show -P MainPID ${unit}`)).trim();
+    if (pid === "0") continue;
+    const kib = Number(await board.sh(`grep VmRSS /proc/${pid}/status | tr -dc 0-9`));
+    sizes[unit] = Math.round(kib / 1_000);
+  }
+  figures.memory_mb = sizes;
+  const all = Object.values(sizes).reduce((sum, one) => sum + one, 0);
+  t.true(all <= mostMemoryMb, JSON.stringify(sizes));
+});
+
+life("the sandbox of the key manager is in force, and sees nothing of the node's", async (t) => {
+  const board = two.boards.alice;
+  // Its own program for that is executed within it.
+  await board.sh("systemctl reload qkd-node qkd-km");
+  const pid = (await board.sh("systemctl show -P MainPID qkd-km")).trim();
+  const status = await board.sh(`cat /proc/${pid}/status`);
+  t.regex(status, /CapBnd:\s+0000000000000000/);
+  t.regex(status, /Seccomp:\s+2/);
+  t.not((await board.run(`nsenter -t ${pid} -m ls /var/lib/qkd-node/ | grep .`)).code, 0);
+  const exposure = await board.sh(
+    "systemd-analyze security --no-pager qkd-km.service | tail -n 1",
+    300,
+  );
+  figures.exposure = /[\d.]+/.exec(exposure.replace(/^.*service:/, ""))?.[0];
+  t.true(Number(figures.exposure) <= 1.5, exposure);
+});
+
+life(
+  "a key manager's configuration that was changed on the disk is refused, and the console says so",
+  async (t) => {
+    const board = two.boards.bob;
+    const file = "/etc/qkd-node/site/km.toml";
+    await board.sh(
+      `cp ${file} /run/km.toml && sed -i s/fibre/fibra/ ${file} && systemctl restart qkd-km || true`,
+    );
+    await board.until(async () =>
+      /^failed/.test((await board.run("systemctl is-failed qkd-km")).output),
+    );
+    t.is((await board.sh("systemctl show -P ExecMainStatus qkd-km")).trim(), "78");
+    await board.until(() => /not what was taken: km\.toml was changed/.test(board.console));
+    await board.sh(
+      `cp /run/km.toml ${file} && systemctl reset-failed qkd-km && systemctl restart qkd-km`,
+      300,
+    );
+    await agree(2);
+    t.pass();
+  },
+);
+
+life(
+  `${cuts} power cuts while keys are asked for: no key differs, none is given twice`,
+  async (t) => {
+    const ready: number[] = [];
+    for (let i = 0; i < cuts; i++) {
+      const end = ends[i % 2] as End;
+      const asking = agree(4).catch((error: unknown) => error);
+      await delay(systemClock, Math.random() * 5_000);
+      await two.boards[end].cutPower();
+      await two.boards[end].on();
+      ready.push(Math.round(await two.boards[end].says(/Started.*qkd-km/, 900)));
+      await two.boards[end].reachable(900);
+      t.is(await asking, undefined);
+      await agree(4);
+      if (cuts > 1) process.stderr.write(`cut ${i + 1}: ready after ${ready.at(-1)} s\n`);
+    }
+    ready.sort((a, b) => a - b);
+    figures.ready_s = { median: ready[ready.length >> 1], most: ready.at(-1) };
+    figures.keys = seen.size;
+    // The books of both ends say the same.
+    const books = async (end: End) => {
+      const status = JSON.parse(await two.boards[end].sh("qkd-km status --json", 300));
+      const { matched_bits, session } = status.links[0];
+      return { matched_bits, session };
+    };
+    await two.boards.alice.until(async () => {
+      const [a, b] = [await books("alice"), await books("bob")];
+      return a.session === "ready" && b.session === "ready" && a.matched_bits === b.matched_bits;
+    });
+  },
+  40 + 8 * cuts,
+);

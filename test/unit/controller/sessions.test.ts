@@ -1,0 +1,181 @@
+import test from "ava";
+import type { CkMessage, CkMessageOf } from "../../../src/wire/ck/messages.ts";
+import {
+  applicationExtensions,
+  sessionExtension,
+  usageExtension,
+} from "../../../src/wire/ck/state.ts";
+import { link, noon, Rig } from "./rig.ts";
+
+const request = (source: string, destination: string): CkMessageOf<"sessionRequest"> => {
+  return { type: "sessionRequest", sourceApp: source, destinationApp: destination };
+};
+
+function rigOfTwo(more: ConstructorParameters<typeof Rig>[0] = {}): Rig {
+  const rig = new Rig(more);
+  rig.attach("a", [link("b")], applicationExtensions(["app-a", "app-a2"]));
+  rig.attach("b", [link("a")], applicationExtensions(["app-b"]));
+  return rig;
+}
+
+function opened(rig: Rig): CkMessage | undefined {
+  let answer: CkMessage | undefined;
+  rig.core.command("a", request("app-a", "app-b"), (one) => {
+    answer = one;
+  });
+  const [notified] = rig.take();
+  const { sessionId = "" } = (notified?.command ?? {}) as CkMessageOf<"sessionNotification">;
+  notified?.done({ type: "sessionNotificationResponse", response: "success", sessionId });
+  return answer;
+}
+
+test("the destination's KM is asked before the source's is answered, and both hear of the end", (t) => {
+  const rig = rigOfTwo();
+  let answer: CkMessage | undefined;
+  rig.core.command("a", { ...request("app-a", "app-b"), number: 7 }, (one) => {
+    answer = one;
+  });
+  t.is(answer, undefined);
+  const [notified] = rig.take();
+  t.like(notified, {
+    km: "b",
+    command: { type: "sessionNotification", sourceApp: "app-a", sourceKm: "a", number: 7 },
+  });
+  const { sessionId = "" } = (notified?.command ?? {}) as CkMessageOf<"sessionNotification">;
+  notified?.done({ type: "sessionNotificationResponse", response: "success", sessionId });
+  t.like(answer, { type: "sessionResponse", response: "success", sessionId, destinationKm: "b" });
+  t.is(rig.core.status().open_sessions, 1);
+  t.true(rig.core.endSession(sessionId, "alice"));
+  t.deepEqual(
+    rig.take().map(({ km, command }) => [km, command.extension]),
+    [
+      ["a", [{ ended: true }]],
+      ["b", [{ ended: true }]],
+    ],
+  );
+  t.is(rig.core.status().open_sessions, 0);
+  t.false(rig.core.endSession(sessionId, "alice"));
+});
+
+test("how keys are to come is between the two key managers: the word is passed on", (t) => {
+  const rig = rigOfTwo();
+  const extension = [{ supply: "proactive" }];
+  rig.core.command("a", { ...request("app-a", "app-b"), extension }, () => {});
+  t.deepEqual(rig.take()[0]?.command.extension, extension);
+  rig.core.command("a", request("app-a", "app-b"), () => {});
+  t.is(rig.take()[0]?.command.extension, undefined);
+});
+
+test("a session is refused where an application is not known, not its KM's, away, or has too many", (t) => {
+  const applications = [
+    { id: "app-a", km: "a", sessions: 1 },
+    { id: "app-b", km: "b", peers: ["app-a"] },
+    { id: "app-a2", km: "a" },
+    { id: "app-x", km: "x" },
+  ];
+  const access = { openToKms: true, openToApplications: false, applications };
+  const rig = rigOfTwo({ access });
+  const refused = (km: string, source: string, destination: string) =>
+    (rig.command(km, request(source, destination)) as CkMessageOf<"sessionResponse"> | undefined)
+      ?.response;
+  t.is(refused("b", "app-a", "app-b"), "unauthorized");
+  t.is(refused("a", "nothing", "app-b"), "unauthorized");
+  t.is(refused("a", "app-a", "nothing"), "unknown_application");
+  t.is(refused("a", "app-a2", "app-b"), "unauthorized");
+  t.is(refused("a", "app-a", "app-x"), "no_route");
+  t.like(opened(rig), { response: "success" });
+  t.is(refused("a", "app-a", "app-b"), "busy");
+  rig.core.revoke("application", "app-b", "alice");
+  t.is(rig.core.status().open_sessions, 0);
+  t.is(refused("a", "app-a", "app-b"), "unknown_application");
+});
+
+test("a destination that refuses or says nothing leaves no session", (t) => {
+  const rig = rigOfTwo();
+  for (const response of ["unauthorized", undefined]) {
+    let answer: CkMessage | undefined;
+    rig.core.command("a", request("app-a", "app-b"), (one) => {
+      answer = one;
+    });
+    const answers = { type: "sessionNotificationResponse", response: response ?? "" } as const;
+    rig.take()[0]?.done(response === undefined ? undefined : answers);
+    t.like(answer, { response: response ?? "timed_out" });
+    t.is(rig.core.status().sessions.length, 0);
+  }
+});
+
+test("sessions survive a restart; those that were not saved are learnt from the key managers", (t) => {
+  const rig = rigOfTwo();
+  opened(rig);
+  const next = new Rig({}, rig.kept());
+  t.is(next.core.status().open_sessions, 1);
+  const empty = rigOfTwo();
+  const told = {
+    id: "s1",
+    source: "app-a",
+    destination: "app-b",
+    role: "source" as const,
+    keys: 0,
+  };
+  empty.report("a", [], [sessionExtension(told)]);
+  t.like(empty.core.status().sessions[0], { session: "s1", source_km: "a", destination_km: "b" });
+  empty.report("a", [], [sessionExtension({ ...told, ended: true })]);
+  t.is(empty.core.status().open_sessions, 0);
+  empty.take();
+  // A KM that was away when it ended is told.
+  empty.report("b", [], [sessionExtension({ ...told, role: "destination" })]);
+  t.like(empty.take()[0], { km: "b", command: { sessionId: "s1", extension: [{ ended: true }] } });
+});
+
+test("ten thousand sessions are open, one more is refused, and all end when their time is over", (t) => {
+  const rules = { sessionsOfApplication: 20_000, sessionMs: 60_000 };
+  const rig = rigOfTwo({ rules });
+  for (let i = 0; i < 10_000; i++) opened(rig);
+  t.is(rig.core.status().open_sessions, 10_000);
+  t.like(rig.command("a", request("app-a", "app-b")), { response: "busy" });
+  rig.take();
+  rig.pass(61_000);
+  t.is(rig.core.status().open_sessions, 0);
+  // A key manager is told some at a time.
+  let told = 0;
+  for (let some = rig.take(); some.length > 0; some = rig.take()) {
+    t.true(some.length <= 128);
+    told += some.length;
+    for (const { done } of some) done(undefined);
+  }
+  t.is(told, 20_000);
+});
+
+test("accounts tell of applications, pairs and links what grew in each period, and survive a restart", (t) => {
+  const rig = rigOfTwo({ rules: { accountPeriods: 2 } });
+  const usage = (keys: number) =>
+    usageExtension({
+      applications: ["app-a", "app-b"],
+      peer: "b",
+      requests: keys,
+      keys,
+      bits: keys * 256,
+      refused: 0,
+    });
+  rig.report("a", [link("b", { matched: 1_000 })], [usage(5)]);
+  rig.report("a", [link("b", { matched: 5_000, consumption: 100 })], [usage(8)]);
+  // It began anew.
+  rig.report("a", [link("b", { matched: 5_000 })], [usage(2)]);
+  opened(rig);
+  const of = (core: Rig["core"], kind: string) => core.accounts().find((one) => one.kind === kind);
+  t.like(of(rig.core, "application"), { object: "app-a", keys: 5, bits: 1_280, sessions: 1 });
+  t.like(of(rig.core, "pair"), { object: "a--b", keys: 5 });
+  t.like(of(rig.core, "link"), { object: "a--b", made: 4_000, from: noon, length: 3_600_000 });
+  rig.core.flush();
+  const next = new Rig({ rules: { accountPeriods: 2 } }, rig.kept());
+  t.like(of(next.core, "application"), { keys: 5 });
+  // Two periods more in which something was used: the first goes.
+  next.report("a", [link("b", { matched: 5_000 })]);
+  for (let hour = 1; hour <= 2; hour++) {
+    next.wall += 3_600_000;
+    next.report("a", [link("b", { matched: 5_000 + hour })]);
+    next.core.flush();
+  }
+  const periods = next.core.accounts().map(({ from }) => from);
+  t.deepEqual([...new Set(periods)], [noon + 3_600_000, noon + 7_200_000]);
+});

@@ -1,0 +1,83 @@
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import test from "ava";
+import { Fault } from "../../../../src/base/errors.ts";
+import { SqliteEngine } from "../../../../src/controller/io/store/sqlite.ts";
+
+/** A file with one record in it, of an engine that was closed. */
+async function kept(): Promise<{ file: string; [Symbol.dispose](): void }> {
+  const folder = mkdtempSync(join(tmpdir(), "qkd-controller-store-"));
+  const file = join(folder, "controller.db");
+  const engine = new SqliteEngine(file);
+  await engine.write([{ table: "routes", id: "one", value: '{"a":1}' }], []);
+  await engine.close();
+  return { file, [Symbol.dispose]: () => rmSync(folder, { recursive: true }) };
+}
+
+async function refusal(file: string): Promise<Fault | undefined> {
+  try {
+    const engine = new SqliteEngine(file);
+    await engine.load().finally(() => engine.close());
+    return undefined;
+  } catch (error) {
+    if (error instanceof Fault) return error;
+    throw error;
+  }
+}
+
+test("what was written is there at the next start", async (t) => {
+  using store = await kept();
+  const engine = new SqliteEngine(store.file);
+  const saved = await engine.load();
+  t.deepEqual(saved.routes.get("one"), { a: 1 } as never);
+  await engine.close();
+});
+
+test("a file that was emptied or damaged is refused, and left as it is", async (t) => {
+  for (const harm of [
+    (file: string) => truncateSync(file, 0),
+    (file: string) =>
+      writeFileSync(file, "no database at all, but something of some length\n".repeat(99)),
+    (file: string) => writeFileSync(file, readFileSync(file).fill(0xa5, 100, 4_096)),
+  ]) {
+    using store = await kept();
+    harm(store.file);
+    const before = readFileSync(store.file);
+    t.is((await refusal(store.file))?.code, "db.corrupt");
+    t.true(readFileSync(store.file).equals(before));
+  }
+});
+
+test("a file that is gone while its last transactions are there is refused", async (t) => {
+  using store = await kept();
+  rmSync(store.file);
+  writeFileSync(`${store.file}-wal`, "");
+  t.is((await refusal(store.file))?.code, "db.corrupt");
+});
+
+test("a start that was put out before the file was whole begins anew", async (t) => {
+  using store = await kept();
+  rmSync(store.file);
+  writeFileSync(`${store.file}.new`, "half");
+  t.is(await refusal(store.file), undefined);
+  t.false(existsSync(`${store.file}.new`));
+});
+
+test("a record that is no JSON is named", async (t) => {
+  using store = await kept();
+  const db = new DatabaseSync(store.file);
+  db.exec("UPDATE record SET value = '{'");
+  db.close();
+  const fault = await refusal(store.file);
+  t.is(fault?.code, "db.corrupt");
+  t.deepEqual(fault?.facts, { table: "routes", id: "one" });
+});

@@ -1,0 +1,52 @@
+/** What nodes tell their manager, as a controller reads it along. */
+import test from "ava";
+import { NodesHeard } from "../../../../src/controller/manager/nodes.ts";
+
+const json = (value: object) => Buffer.from(JSON.stringify(value));
+const alarm = {
+  name: "qber_high",
+  object: "alice",
+  severity: "major",
+  active: true,
+  raised: "2026-01-31T12:00:00.000Z",
+};
+
+test("a node is online with the alarms that are raised, until they are over", (t) => {
+  const nodes = new NodesHeard("qkdn/v1");
+  t.deepEqual(nodes.filters, ["qkdn/v1/+/status", "qkdn/v1/+/alarm/+"]);
+  const heard = nodes.hear("qkdn/v1/node-a:example/status", json({ status: "online" }), 5);
+  t.deepEqual(heard, { node: "node-a.example", online: true, at: 5, alarms: [] });
+  const raised = nodes.hear("qkdn/v1/node-a:example/alarm/qber_high:alice", json(alarm), 6);
+  const since = Date.parse(alarm.raised);
+  const expected = { name: "qber_high", severity: "major", since, module: "alice" };
+  t.deepEqual(raised?.alarms, [expected]);
+  const over = { ...alarm, severity: "cleared", active: false };
+  t.deepEqual(
+    nodes.hear("qkdn/v1/node-a:example/alarm/qber_high:alice", json(over), 7)?.alarms,
+    [],
+  );
+});
+
+test("a node whose word is taken away is none", (t) => {
+  const nodes = new NodesHeard("q");
+  t.is(nodes.hear("q/a/status", Buffer.alloc(0), 1), undefined, "it was none");
+  nodes.hear("q/a/status", json({ status: "online" }), 2);
+  const gone = { node: "a", online: false, at: 3, alarms: [], isGone: true };
+  t.deepEqual(nodes.hear("q/a/status", Buffer.alloc(0), 3), gone as never);
+});
+
+test("what is not a node's message changes nothing, and there are bounds", (t) => {
+  const nodes = new NodesHeard("q");
+  for (const [topic, payload] of [
+    ["other/a/status", json({ status: "online" })],
+    ["q/a/status", Buffer.from("{")],
+    ["q/a/status", json({ status: "?" })],
+    ["q/a/alarm/x", json({ ...alarm, raised: "never" })],
+    ["q/a/alarm/x", Buffer.alloc(20_000)],
+    ["q//status", json({ status: "online" })],
+  ] as const) {
+    t.is(nodes.hear(topic, payload, 0), undefined, topic);
+  }
+  for (let i = 0; i < 70; i++) nodes.hear(`q/a/alarm/${i}`, json(alarm), 0);
+  t.is(nodes.hear("q/a/status", json({ status: "online" }), 0)?.alarms.length, 64);
+});

@@ -1,0 +1,55 @@
+import test from "ava";
+import { giveKeyMemory, takeKeyMemory } from "../../../../src/km/io/engine/key-pool.ts";
+import { Scratch } from "../../../../src/km/io/engine/scratch.ts";
+
+test("memory that is given back is wiped, and had by one at a time", (t) => {
+  const first = takeKeyMemory(100_000);
+  const { buffer } = first;
+  t.is(first.length, 100_000);
+  first.fill(7);
+  giveKeyMemory(first);
+  t.true(Buffer.from(buffer, 0, 100_000).every((byte) => byte === 0));
+  const again = takeKeyMemory(70_000);
+  t.is(again.buffer, buffer);
+  t.not(takeKeyMemory(70_000).buffer, buffer);
+  // Not to be had by what needs far less: it might wait for long.
+  giveKeyMemory(again);
+  t.not(takeKeyMemory(20_000).buffer, buffer);
+});
+
+test("what is kept for later is bounded: what was given back first goes, wiped", (t) => {
+  const pieces = Array.from({ length: 20 }, () => takeKeyMemory(1_048_576));
+  const buffers = pieces.map(({ buffer }) => buffer);
+  for (const piece of pieces) giveKeyMemory(piece.fill(7));
+  const kept = buffers.filter(({ byteLength }) => byteLength > 0);
+  t.is(kept.length, 8);
+  t.deepEqual(kept, buffers.slice(-8));
+  t.true(kept.every((buffer) => Buffer.from(buffer).every((byte) => byte === 0)));
+  const huge = takeKeyMemory(16_777_216);
+  giveKeyMemory(huge);
+  t.is(huge.length, 0);
+});
+
+test("few bytes have memory of their own", (t) => {
+  const few = takeKeyMemory(10);
+  t.is(few.buffer.byteLength, 10);
+  giveKeyMemory(few.fill(7));
+  t.true(few.every((byte) => byte === 0));
+});
+
+test("pieces are put together in their order, however long it gets, and in memory that is used again", (t) => {
+  const scratch = new Scratch();
+  const piece = (byte: number) => Buffer.alloc(100_000, byte);
+  for (const count of [3, 100, 2]) {
+    scratch.begin();
+    for (let i = 0; i < count; i++) scratch.add(piece(i));
+    scratch.set(Buffer.from([200]), 5);
+    const expected = Buffer.concat(Array.from({ length: count }, (_, i) => piece(i)));
+    expected[5] = 200;
+    t.true(scratch.bytes.equals(expected));
+  }
+  const { buffer } = scratch.bytes;
+  scratch.begin();
+  scratch.add(piece(1));
+  t.is(scratch.bytes.buffer, buffer);
+});

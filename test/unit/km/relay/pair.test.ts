@@ -1,0 +1,89 @@
+import test from "ava";
+import { type PairPolicy, RelayPair } from "../../../../src/km/relay/pair.ts";
+import type { RelayEnd } from "../../../../src/km/relay/source.ts";
+
+const policy: PairPolicy = {
+  routes: [["km-b"], ["km-x"]],
+  routing: "configuration",
+  scheme: "case-2",
+  aes: false,
+  pool: { kind: "adaptive", low: 80_000 },
+  high: 160_000,
+  batch: 1_000,
+};
+
+/** A pair whose relays end as a test says. @param pads bytes with each of both neighbours */
+function pairOf(pads: Record<string, number>, more: Partial<PairPolicy> = {}) {
+  const begun: ((end: RelayEnd) => void)[] = [];
+  let now = 0;
+  const far = { peer: "km-c", ready: true } as ConstructorParameters<typeof RelayPair>[0]["far"];
+  const pair = new RelayPair({
+    me: "km-a",
+    far,
+    policy: { ...policy, ...more },
+    stock: () => 0,
+    begin: (_order, done) => void begun.push(done),
+    pads: (peer) => pads[peer] ?? 0,
+    now: () => now,
+    wall: () => now,
+  });
+  const tick = (ms = 100) => {
+    now += ms;
+    pair.tick();
+  };
+  return { pair, begun, tick };
+}
+
+test("no more relays of a pool are begun than there are pads for", (t) => {
+  const { pair, begun, tick } = pairOf({ "km-b": 3_200, "km-x": 2_000 });
+  tick();
+  // Each takes 1,000 bytes, and 32 of its tag.
+  t.is(begun.length, 3);
+  t.is(pair.failed, 0);
+  t.is(pair.failingSince, undefined);
+});
+
+test("a pool without pads waits, and tells so; where AES may take their place it does not", (t) => {
+  const { pair, begun, tick } = pairOf({ "km-b": 1_000, "km-x": 500 });
+  tick();
+  tick();
+  t.is(begun.length, 0);
+  t.is(pair.failed, 0);
+  t.is(pair.failingSince, 100);
+  t.like(pair.lastFailure, { failure: "stock", at: "km-a", route: ["km-b"] });
+  const aes = pairOf({}, { aes: true });
+  aes.tick();
+  t.is(aes.begun.length, 10);
+});
+
+test("since when nothing comes is over with the first that does", (t) => {
+  const { pair, begun, tick } = pairOf({ "km-b": 1_100 });
+  tick();
+  const fail = { failure: "late", at: "km-b" } as const;
+  begun.shift()?.(fail);
+  t.is(pair.failingSince, 100);
+  // By the other route.
+  begun.shift()?.(fail);
+  tick(300);
+  t.is(pair.failingSince, 100);
+  begun.shift()?.(undefined);
+  t.is(pair.failingSince, undefined);
+});
+
+test("where a KM of a route speaks an older version, relays are short for ten minutes", (t) => {
+  const { pair, begun, tick } = pairOf(
+    { "km-b": 10_000_000 },
+    { routes: [["km-b"]], batch: 1_048_576, pool: { kind: "adaptive", low: 1e9 }, high: 2e9 },
+  );
+  tick();
+  // 4 MiB are under way at a time.
+  t.is(begun.length, 4);
+  t.is(pair.batch, 1_048_576);
+  for (const done of begun.splice(0)) done({ failure: "long", at: "km-b" });
+  t.is(pair.batch, 57_344);
+  tick(60_000);
+  t.is(begun.length, 16);
+  t.is(pair.batch, 57_344);
+  tick(600_000);
+  t.is(pair.batch, 1_048_576);
+});

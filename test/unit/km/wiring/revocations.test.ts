@@ -1,0 +1,80 @@
+/** Lists of certificates that controllers took back, at a key manager: whose count, which is newer, what is kept. */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import test, { type ExecutionContext } from "ava";
+import { systemClock } from "../../../../src/base/clock.ts";
+import { silentLog } from "../../../../src/base/log.ts";
+import { diskFiles } from "../../../../src/host/disk/files.ts";
+import { parseCrls } from "../../../../src/host/tls/crl.ts";
+import { issueList } from "../../../../src/host/tls/issue.ts";
+import { trustOf } from "../../../../src/host/tls/trust.ts";
+import { Revocations } from "../../../../src/km/wiring/revocations.ts";
+import { type Authority, createAuthority } from "../../../emulator/certificates.ts";
+
+const at = Date.UTC(2026, 5, 3);
+
+async function lists(ca: Authority) {
+  const key = createPrivateKey(await ca.exportKey());
+  const issuer = { certificate: new X509Certificate(ca.cert), key };
+  return (number: number, from: number, ...serials: string[]) => {
+    const revoked = serials.map((serial) => ({ serial, at: from, reason: "superseded" as const }));
+    const pem = issueList(issuer, { number, revoked, from, to: from + 86_400_000 });
+    return { number, der: Buffer.from(pem.replace(/-----[^-]+-----/g, ""), "base64") };
+  };
+}
+
+async function folderOf(t: ExecutionContext): Promise<string> {
+  const folder = await mkdtemp(`${tmpdir()}/qkd-revoked-`);
+  t.teardown(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+test("a list of a CA that is trusted counts if it is newer, and is there after a restart", async (t) => {
+  const folder = await folderOf(t);
+  const [ca, stranger] = await Promise.all([createAuthority("CA"), createAuthority("other")]);
+  const [list, foreign] = await Promise.all([lists(ca), lists(stranger)]);
+  const parts = {
+    files: diskFiles,
+    folder,
+    cas: () => [ca.cert],
+    clock: systemClock,
+    log: silentLog,
+  };
+  const one = await Revocations.open(parts);
+  let changes = 0;
+  one.onChange(() => changes++);
+  const revoked = (of: Revocations) =>
+    of.text === undefined ? undefined : parseCrls(of.text).map((known) => [...known.revoked]);
+  one.told(foreign(9, at, "1"), "ctl");
+  one.told({ number: 1, der: Buffer.from("no list") }, "ctl");
+  t.is(revoked(one), undefined);
+  one.told(list(2, at, "2"), "ctl");
+  t.deepEqual(revoked(one), [["2"]]);
+  // Within one second the number counts; a controller that lost its store counts from 1 again.
+  one.told(list(3, at, "2", "3"), "ctl");
+  one.told(list(2, at, "2"), "ctl");
+  one.told(list(9, at - 60_000), "ctl");
+  t.deepEqual(revoked(one), [["2", "3"]]);
+  one.told(list(1, at + 60_000, "4"), "ctl");
+  t.deepEqual(revoked(one), [["4"]]);
+  t.is(changes, 3);
+  await one.settled();
+  t.deepEqual(revoked(await Revocations.open(parts)), [["4"]]);
+  await writeFile(`${folder}/revoked.crl`, "damaged");
+  t.is((await Revocations.open(parts)).text, undefined);
+});
+
+test("a list that was told takes back what it names, and demands no list of other CAs", async (t) => {
+  const [ca, other] = await Promise.all([createAuthority("CA"), createAuthority("other")]);
+  const [a, b, c] = await Promise.all([
+    ca.issue({ commonName: "a", usage: "client" }),
+    ca.issue({ commonName: "b", usage: "client" }),
+    other.issue({ commonName: "c", usage: "client" }),
+  ]);
+  const trust = trustOf({ ca: ca.cert + other.cert, told: await ca.revoke([a.cert]) });
+  const refusal = (pem: string) => trust.refusal([new X509Certificate(pem)], { wall: Date.now() });
+  t.is(refusal(a.cert), "CERT_REVOKED");
+  t.is(refusal(b.cert), undefined);
+  t.is(refusal(c.cert), undefined);
+});
