@@ -51,6 +51,11 @@ export const floors: readonly Floor[] = [
     sees: ["src/base/", "src/port/", "src/wire/", "src/host/", "src/ops/"],
   },
   {
+    folder: "src/controller/",
+    about: "the QKDN controller: it sees no key byte",
+    sees: ["src/base/", "src/wire/", "src/host/", "src/ops/"],
+  },
+  {
     folder: "src/psk/",
     about: "a tunnel's end: asks a KM for keys, as any application does",
     sees: ["src/base/", "src/port/", "src/wire/", "src/host/"],
@@ -67,6 +72,7 @@ export const floors: readonly Floor[] = [
       "src/ops/",
       "src/node/",
       "src/km/",
+      "src/controller/",
       "src/psk/",
     ],
   },
@@ -77,6 +83,17 @@ export const pureRooms: readonly string[] = [
   "src/base/",
   "src/port/",
   "src/wire/",
+  "src/controller/access/",
+  "src/controller/accounting/",
+  "src/controller/alarms/",
+  "src/controller/commands/",
+  "src/controller/core/",
+  "src/controller/manager/",
+  "src/controller/model/",
+  "src/controller/policy/",
+  "src/controller/routing/",
+  "src/controller/sessions/",
+  "src/controller/topology/",
   "src/host/door/",
   "src/ops/alarms/",
   "src/ops/bundle/",
@@ -91,6 +108,7 @@ export const pureRooms: readonly string[] = [
   "src/km/alarms/",
   "src/km/applications/",
   "src/km/commands/",
+  "src/km/controllers/",
   "src/km/history/",
   "src/km/keys/",
   "src/km/link/",
@@ -152,7 +170,7 @@ export const pureFiles: readonly RegExp[] = [
 export const wholeConfigs: readonly {
   readonly file: string;
   readonly seenBy: readonly string[];
-}[] = ["src/node/", "src/km/"].map((program) => ({
+}[] = ["src/node/", "src/km/", "src/controller/"].map((program) => ({
   file: `${program}config/load.ts`,
   seenBy: ["config/", "main.ts", "cli/", "doctor/"].map((room) => program + room),
 }));
@@ -165,6 +183,7 @@ export const keyRooms: readonly string[] = [
   "src/km/acquisition/",
   "src/km/io/",
   "src/km/keys/",
+  "src/km/relay/",
   "src/node/custody/",
   "src/node/io/",
   "src/node/keys/",

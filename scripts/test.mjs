@@ -1,5 +1,6 @@
 /**
- * `npm test`: the tests, by AVA, whose options it takes. `npm test -- --slowest` ends with the ten tests
+ * `npm test`: the tests, by AVA, whose options it takes, without those of the whole run (`test/whole-run.ts`), which
+ * `npm run test:whole` has, and whatever names them. `npm test -- --slowest` ends with the ten tests
  * that took longest, and the ten files that cost most. The run has an end of its own: at its deadline it says what still runs, and ends that.
  * Programs that tests start are those of a production build, unless `QKD_PROGRAMS` names another.
  */
@@ -14,9 +15,14 @@ import { testPrograms } from "./test-programs.mjs";
 const ava = fileURLToPath(new URL("../node_modules/.bin/ava", import.meta.url));
 const args = process.argv.slice(2);
 const slowest = args.includes("--slowest");
-const rest = args.filter((word) => word !== "--slowest");
-const whole = process.env.QKD_CAMPAIGNS === "whole";
-const minutes = Number(process.env.QKD_TEST_MINUTES ?? (whole ? 45 : 20));
+const rest = args.filter((word) => word !== "--slowest" && word !== "--whole");
+// All of it: small test files share processes then. What is named runs by itself, and whole.
+const named = rest.some(
+  (word) => !["--tap", "-t", "--verbose", "-v", "--fail-fast"].includes(word),
+);
+const campaigns = process.env.QKD_CAMPAIGNS ?? (args.includes("--whole") ? "ci" : undefined);
+const short = !named && campaigns === undefined;
+const minutes = Number(process.env.QKD_TEST_MINUTES ?? (campaigns === undefined ? 20 : 45));
 /** In the environment of all that the run starts. */
 const mark = `QKD_TEST_RUN=${randomUUID()}`;
 
@@ -61,7 +67,7 @@ function endAll(why, not) {
   return named.length;
 }
 
-/** Each test file writes a line into it: seconds of a processor, and its name. */
+/** Each test file writes into it, once or more: seconds of a processor, and its name. */
 const costs = slowest ? join(mkdtempSync(join(tmpdir(), "qkd-test-costs-")), "costs") : undefined;
 if (costs !== undefined) writeFileSync(costs, "");
 
@@ -76,11 +82,14 @@ function topTen(list) {
 function tellSlowest(file) {
   process.stdout.write("\n  the slowest:\n");
   topTen(tests);
-  const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
-  const files = lines.map((line) => {
+  /** @type {Map<string, number>} */
+  const costOf = new Map();
+  for (const line of readFileSync(file, "utf8").split("\n").slice(0, -1)) {
     const at = line.indexOf(" ");
-    return { took: Number(line.slice(0, at)), title: line.slice(at + 1) };
-  });
+    const title = line.slice(at + 1);
+    costOf.set(title, (costOf.get(title) ?? 0) + Number(line.slice(0, at)));
+  }
+  const files = [...costOf].map(([title, took]) => ({ took, title }));
   const sum = files.reduce((all, { took }) => all + took, 0);
   process.stdout.write(`\n  of ${sum.toFixed(0)} s of a processor most:\n`);
   topTen(files);
@@ -88,15 +97,13 @@ function tellSlowest(file) {
 }
 
 const [name, id] = mark.split("=");
-// All of it: small test files share processes then. What is named runs by itself.
-const named = rest.some(
-  (word) => !["--tap", "-t", "--verbose", "-v", "--fail-fast"].includes(word),
-);
 const child = spawn(ava, named ? rest : ["--config", "ava.whole.config.mjs", ...rest], {
   stdio: ["inherit", slowest ? "pipe" : "inherit", "inherit"],
   env: {
     ...process.env,
     QKD_PROGRAMS: process.env.QKD_PROGRAMS ?? testPrograms(),
+    QKD_TESTS: short ? "short" : "whole",
+    ...(campaigns !== undefined && { QKD_CAMPAIGNS: campaigns }),
     ...(costs && { QKD_TEST_COSTS: costs }),
     [name]: id,
   },
@@ -131,6 +138,7 @@ child.once("exit", (code, signal) => {
   setTimeout(() => {
     if (!late) endAll("left running by a test, and ended");
     if (costs !== undefined) tellSlowest(costs);
+    if (short) process.stderr.write("\n  this was the short run; all of it: npm run test:whole\n");
     process.exit(late || signal !== null ? 1 : (code ?? 1));
   }, 500);
 });

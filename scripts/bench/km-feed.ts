@@ -20,11 +20,15 @@ export function drawIds(count: number): Buffer {
   return ids;
 }
 
+/** Where a key manager takes keys, and who supplies them. */
+export type FeedAt = { readonly port: number; readonly serverName: string } & Record<
+  "ca" | "cert" | "key",
+  string
+>;
+
 export interface Feed {
-  readonly at: { readonly port: number; readonly serverName: string } & Record<
-    "ca" | "cert" | "key",
-    string
-  >;
+  /** Of {@link connectFeed}; closed after. */
+  readonly socket: TLSSocket;
   /** Of the message: its own module ID, and the matching one. */
   readonly modules: readonly [string, string];
   readonly ids: Buffer;
@@ -37,7 +41,7 @@ export interface Feed {
 }
 
 /** @returns when all were answered */
-export async function feed({ at, modules, ids, key, rate, window }: Feed): Promise<void> {
+export async function feed({ socket, modules, ids, key, rate, window }: Feed): Promise<void> {
   const count = ids.length / idLength;
   const text = key.toString("base64");
   const head = `{"qkd_module_ID":"${modules[0]}","matching_qkd_module_ID":"${modules[1]}","key_ID":"`;
@@ -50,7 +54,6 @@ export async function feed({ at, modules, ids, key, rate, window }: Feed): Promi
   message.write(payload, headerLength, "latin1");
   const idAt = headerLength + head.length;
   const keyAt = idAt + idLength + middle.length;
-  const socket = await open(at);
   let answered = 0;
   let wake = () => {};
   socket.on("data", (chunk: Buffer) => {
@@ -88,7 +91,7 @@ export async function feed({ at, modules, ids, key, rate, window }: Feed): Promi
   socket.destroy();
 }
 
-function open({ port, serverName, ca, cert, key }: Feed["at"]): Promise<TLSSocket> {
+export function connectFeed({ port, serverName, ca, cert, key }: FeedAt): Promise<TLSSocket> {
   const socket = connect({
     host: "127.0.0.1",
     port,
@@ -97,6 +100,8 @@ function open({ port, serverName, ca, cert, key }: Feed["at"]): Promise<TLSSocke
     cert: readFileSync(cert),
     key: readFileSync(key),
   });
+  // As a node does: else a key waits in the kernel until the one before it is answered.
+  socket.setNoDelay(true);
   return new Promise((resolve, reject) => {
     socket.once("secureConnect", () => resolve(socket)).once("error", reject);
   });

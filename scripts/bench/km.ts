@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type KmOfPair, KmPair } from "../../test/rig/km-pair.ts";
-import { drawIds, feed } from "./km-feed.ts";
+import { connectFeed, drawIds, feed } from "./km-feed.ts";
 import { type Benchmark, percentile, type Sample } from "./measure.ts";
 import { usageOf } from "./node-child.ts";
 import { launcher } from "./production.ts";
@@ -72,19 +72,24 @@ class Site {
     return Math.min(...bytes);
   }
 
-  /** Gives keys to all, and waits until they are stock. */
-  async give(load: Load, count: number, rate = load.rate): Promise<Ran> {
+  /**
+   * Gives keys to all, and waits until they are stock.
+   * @param begins is called when the first of them is due: IDs are drawn and connections made before that
+   */
+  async give(load: Load, count: number, rate = load.rate, begins = () => {}): Promise<Ran> {
     const { keyBytes, window } = load;
     const ids = drawIds(count);
     const key = randomBytes(keyBytes);
     this.#given += count * keyBytes;
+    const sockets = await Promise.all(this.#kms.map(({ at }) => connectFeed(at)));
     const cpu = () => this.#pids.map((pid) => usageOf(pid).cpu);
     const before = cpu();
     const begun = performance.now();
+    begins();
     await Promise.all(
-      this.#kms.map((km, i) => {
+      sockets.map((socket, i) => {
         const own = [modules[i], modules[1 - i]] as [string, string];
-        return feed({ at: km.at, modules: own, ids, key, window, rate });
+        return feed({ socket, modules: own, ids, key, window, rate });
       }),
     );
     while ((await this.stock()) < this.#given) {
@@ -155,8 +160,10 @@ async function latency(seconds: number): Promise<Sample> {
   return await Site.open(false, async (site) => {
     await site.give(short, short.about * warmUpSeconds);
     const before = await site.stock();
+    const { promise: beginning, resolve: begins } = Promise.withResolvers<void>();
+    const given = site.give(short, count, rate, begins);
+    await Promise.race([beginning, given]);
     const begun = performance.now();
-    const given = site.give(short, count, rate);
     const waits: number[] = [];
     for (let known = 0; known < count; ) {
       const seen = ((await site.stock()) - before) / short.keyBytes;

@@ -22,7 +22,7 @@ function production(): string {
 }
 
 /** What systemd starts. */
-export function launcher(program: "qkd-node" | "qkd-km" = "qkd-node"): string {
+export function launcher(program: "qkd-node" | "qkd-km" | "qkd-controller" = "qkd-node"): string {
   return join(production(), "qkd-node/bin", program);
 }
 

@@ -10,6 +10,7 @@ import {
   typed,
   UsageError,
 } from "./program.ts";
+import { readAddress } from "./usage.ts";
 
 export const usage = `npm run conform:km -- --km HOST:PORT [options]: does this KM keep its part of Kq-1?
 
@@ -54,17 +55,6 @@ export interface KmOptions extends Telling {
   readonly matchingModuleId: string;
   readonly restart: string | undefined;
   readonly answerMs: number;
-}
-
-/** `HOST:PORT`, `[IPv6]:PORT`. @throws UsageError */
-export function readAddress(text: string, option: string): { host: string; port: number } {
-  const [, v6, name, digits] = /^(?:\[([0-9a-f:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/i.exec(text) ?? [];
-  const port = Number(digits);
-  const host = v6 ?? name;
-  if (host === undefined || port < 1 || port > 65_535) {
-    throw new UsageError(`${option}: expected HOST:PORT, not ${JSON.stringify(text)}`);
-  }
-  return { host, port };
 }
 
 const options = {

@@ -9,6 +9,7 @@ import {
   runAll,
   summaryText,
 } from "../../test/conformance/run.ts";
+import { UsageError } from "./usage.ts";
 
 /** Of sysexits.h, but for 1. */
 export const exit = {
@@ -20,7 +21,7 @@ export const exit = {
   internal: 70,
 } as const;
 
-export class UsageError extends Error {}
+export { UsageError };
 
 class FileError extends Error {}
 

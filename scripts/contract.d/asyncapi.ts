@@ -1,6 +1,11 @@
 /** The AsyncAPI 3 document, and the page of topics for people. */
 
 import { softwareVersion } from "../../src/base/version.ts";
+import { commands as controllerCommands } from "../../src/controller/commands/table.ts";
+import {
+  topicNames as controllerTopicNames,
+  topics as controllerTopics,
+} from "../../src/controller/manager/topics.ts";
 import { commands as kmCommands } from "../../src/km/commands/table.ts";
 import { topicNames as kmTopicNames, topics as kmTopics } from "../../src/km/manager/topics.ts";
 import type { Schema } from "../../src/node/cli/schema-parts.ts";
@@ -8,6 +13,7 @@ import { commands } from "../../src/node/commands/table.ts";
 import { topicNames, topics } from "../../src/node/manager/topics.ts";
 import type { CommandTable } from "../../src/ops/commands/table.ts";
 import type { Topic } from "../../src/ops/mqtt/topic.ts";
+import { controllerSchemas } from "./controller-schemas.ts";
 import { kmSchemas } from "./km-schemas.ts";
 import { schemas } from "./schemas.ts";
 
@@ -100,12 +106,42 @@ const kmChannels: Channels = {
   km_result: channel(ofKm.result("{command}"), "km_result", kmTopics.result, common.result),
 };
 
-export const channels: Channels = { ...nodeChannels, ...kmChannels };
+const ofController = controllerTopicNames("{base}", "{controller}");
+
+function controllerChannel(
+  name: keyof typeof controllerTopics,
+  address: string,
+  summary: string,
+): Channels {
+  const full = `controller_${name}`;
+  return { [full]: channel(address, full, controllerTopics[name], summary) };
+}
+
+const controllerChannels: Channels = {
+  ...controllerChannel("status", ofController.status, common.status),
+  ...controllerChannel("inventory", ofController.inventory, "at each connection"),
+  ...controllerChannel("network", ofController.network, "at each connection and each change"),
+  ...controllerChannel("link", ofController.link("{pair}"), "at each connection and each change"),
+  ...controllerChannel("telemetry", ofController.telemetry, common.telemetry),
+  ...controllerChannel("alarm", ofController.alarm("{alarm}"), common.alarm),
+  ...controllerChannel("event", ofController.event, common.event),
+  controller_command: channel(
+    ofController.command("{command}"),
+    "controller_command",
+    undefined,
+    common.command,
+  ),
+  ...controllerChannel("result", ofController.result("{command}"), common.result),
+};
+
+export const channels: Channels = { ...nodeChannels, ...kmChannels, ...controllerChannels };
 
 const parameters: Readonly<Record<string, string>> = {
   base: "first levels of every topic, `qkdn/v1` unless configured otherwise; 1 to 3 levels",
   node: "the node's id, with `:` for `.`",
   km: "the key manager's id, with `:` for `.`",
+  controller: "the controller's id, with `:` for `.`",
+  pair: "link of two key managers, `KM1--KM2`, the smaller ID first, with `:` for `.`",
   module: "name of a module in the node's or key manager's configuration, with `:` for `.`",
   link: "name of a link in the key manager's configuration, with `:` for `.`",
   alarm: "id of an alarm, with `:` for `.`: `qber_high:alice`",
@@ -131,11 +167,11 @@ export function asyncApi(): object {
   return {
     asyncapi: "3.0.0",
     info: {
-      title: "QKD node and key manager",
+      title: "QKD node, key manager and controller",
       version: softwareVersion,
       description:
-        "What QKD nodes and key managers tell their manager, and what they can be told, over MQTT 5 or 3.1.1 with the " +
-        "same topics and payloads. Members may be added in later versions: ignore what you do not know.",
+        "What QKD nodes, key managers and QKDN controllers tell their manager, and what they can be told, over MQTT 5 or " +
+        "3.1.1 with the same topics and payloads. Members may be added in later versions: ignore what you do not know.",
     },
     defaultContentType: "application/json",
     channels: Object.fromEntries(
@@ -241,7 +277,7 @@ export function page(): string {
 
 Made by \`scripts/contract\` from the code's own tables; [asyncapi.json](asyncapi.json) is the same for
 programs. Every message of an end-to-end run is checked against it. [Nodes](#nodes) are what \`qkd-node\` is,
-[key managers](#key-managers) what \`qkd-km\` is. [ck.proto](ck.proto) beside them is another interface: Ck, between key
+[key managers](#key-managers) what \`qkd-km\` is, [controllers](#controllers) what \`qkd-controller\` is. [ck.proto](ck.proto) beside them is another interface: Ck, between key
 manager and QKDN controller, [over gRPC](../src/wire/ck/README.md).
 
 Payloads are JSON of at most 16 KiB; times are RFC 3339 in UTC. Members may be added in later
@@ -274,5 +310,19 @@ ${commandTable(kmCommands)}
 
 What is signed names the key manager in \`km\`, where a node's command has \`node\`. What cannot be undone must
 name the boot counter: ${gravesOf(kmCommands)}.
+
+## Controllers
+
+What a manager can rely on is in [the README](../src/controller/manager/README.md) of this part of the controller.
+
+${topicTable(controllerChannels, "controller")}
+
+${memberList(controllerSchemas)}
+
+## Commands to controllers
+
+${commandTable(controllerCommands)}
+
+What is signed names the controller in \`controller\`, where a node's command has \`node\`.
 `;
 }

@@ -14,14 +14,18 @@ import {
   type Schema,
   text,
 } from "../../src/node/cli/schema-parts.ts";
-import { levels } from "../../src/ops/alarms/severity.ts";
+import { routings } from "../../src/wire/ck/state.ts";
+import { codes } from "../../src/wire/kx/names.ts";
 import {
-  alarmFacts,
   alarmState,
   anyFacts,
+  birthOf,
   boot as bootOf,
+  commandsOf,
   eventHead,
+  eventOf,
   object,
+  ownFigures,
   resultOf,
   signed,
   time,
@@ -36,26 +40,14 @@ const rate = (description: string) =>
 const uuid = { type: "string", pattern: "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" } as const;
 const facts = { km: topicLevel, boot, version: text };
 
-const status = object(
-  "Birth, goodbye, and the will that the broker sends for a key manager that is lost.",
-  {
-    status: oneOf("online", "offline"),
-    ...facts,
-    reason: about(oneOf("stopped", "connection lost"), "only with `offline`"),
-    t: about(time, "RFC 3339, UTC; a will has none"),
-  },
-  ["reason", "t"],
-);
+const status = birthOf("km", facts);
 
 const inventory = object("What the key manager is made of.", {
   ...facts,
   configuration_digest: about(text, "tells configurations apart"),
   links: about(list(topicLevel), "names of its links: each has a state"),
   modules: about(list(topicLevel), "names of the modules whose keys it takes: each has a state"),
-  commands: about(
-    list(oneOf(...commandNames)),
-    "commands that it can carry out; empty if it takes none",
-  ),
+  commands: commandsOf(commandNames),
   records: about(flag, "whether it tells records of the life of keys"),
 });
 
@@ -88,6 +80,42 @@ const link = object(
   ["key_exchange"],
 );
 
+const passed = (description: string) =>
+  object(description, { relays: count, failed: count, bits: bits("relayed key") });
+
+const relay = object(
+  "Of a link whose keys are relayed: what this key manager began, since its start.",
+  {
+    scheme: about(oneOf(...codes.relayScheme), "how keys are relayed where pads are there"),
+    routing: about(oneOf(...routings), "who says which way"),
+    route: about(
+      list(text),
+      "KM IDs between both ends, of the way that is tried next; absent: none is known",
+    ),
+    under_way: about(count, "relays that have not come to an end"),
+    used_bits_per_s: about(count, "what applications use of late, bit/s"),
+    failed: about(count, "attempts that failed"),
+    low_bits: bits("least stock, by the policy; absent where it does not say"),
+    failing_since: about(time, "nothing comes though it is wanted, since then; absent: it does"),
+    methods: list(
+      object("What came by one scheme.", {
+        scheme: oneOf(...codes.relayScheme),
+        stock_bits: bits("free key that came by it, of both owners, also before the start"),
+        relays: about(count, "that brought key"),
+        bits: bits("key that both ends have by it"),
+        pad_bits: bits("KMA-key that it cost, over all links of the routes"),
+      }),
+    ),
+    last_failure: object("The last attempt that failed.", {
+      failure: oneOf(...codes.relayFailure),
+      at: about(text, "KM ID"),
+      route: about(list(text), "KM IDs between both ends"),
+      time,
+    }),
+  },
+  ["route", "low_bits", "failing_since", "last_failure"],
+);
+
 const linkTelemetry = object(
   "Figures of a link. Counters of keys are since the process began, `matched_bits` since the link did.",
   {
@@ -111,8 +139,9 @@ const linkTelemetry = object(
     supplied_bits: bits("KSA-keys that this end gave to applications"),
     matched_rate: rate("key that was matched"),
     supplied_rate: rate("key that this end gave to applications"),
+    relay,
   },
-  ["matched_rate", "supplied_rate"],
+  ["matched_rate", "supplied_rate", "relay"],
 );
 
 const module = object("A module whose keys are taken.", {
@@ -138,49 +167,44 @@ const moduleTelemetry = object(
   ["last_key_at", "received_rate"],
 );
 
-const telemetry = object("Figures of the key manager as a whole.", {
-  boot,
-  t: time,
-  uptime_s: about(count, "s since the process began"),
-  store: object("Its store.", {
-    buffered_keys: about(count, "QKD-keys that wait for their match"),
-    buffered_bits: count,
-    stock_bits: bits("matched key"),
-    disk_bytes: about(count, "what keys take on the disk"),
-    limit_bytes: about(count, "and what they may take"),
-    full: about(flag, "no key is taken"),
-  }),
-  nodes_connected: count,
-  refused: about(mapOf(count), "answers to nodes other than `success`, since the start"),
-  alarms: about(mapOf(count), `how many are raised, by severity: ${levels.slice(1).join(", ")}`),
-  dropped_telemetry: about(count, "messages of figures that were dropped"),
-  dropped_events: about(count, "events that were given up"),
-  waiting_events: about(count, "events that wait for the broker"),
-});
+const telemetry = object(
+  "Figures of the key manager as a whole.",
+  {
+    boot,
+    t: time,
+    uptime_s: about(count, "s since the process began"),
+    store: object("Its store.", {
+      buffered_keys: about(count, "QKD-keys that wait for their match"),
+      buffered_bits: count,
+      stock_bits: bits("matched key"),
+      disk_bytes: about(count, "what keys take on the disk"),
+      limit_bytes: about(count, "and what they may take"),
+      full: about(flag, "no key is taken"),
+    }),
+    nodes_connected: count,
+    controllers_connected: about(count, "absent where no controller is configured"),
+    refused: about(mapOf(count), "answers to nodes other than `success`, since the start"),
+    ...ownFigures,
+    relays: object("Relays, since the start.", {
+      under_way: about(count, "relays that have not come to an end"),
+      passed: passed("Passed on for others."),
+      collected: passed("Of which XORs were collected for others."),
+      taken: passed("That ended here."),
+    }),
+  },
+  ["controllers_connected", "relays"],
+);
 
-const event: Schema = {
-  description:
-    "Something that happened, in order. Alarm transitions and audit events are never lost: they " +
-    "may come twice, with the same event_id.",
-  oneOf: [
-    object("An alarm's transition.", {
-      ...head,
-      type: oneOf("alarm_raised", "alarm_changed", "alarm_acknowledged", "alarm_cleared"),
-      facts: alarmFacts(alarmNames, kindOf),
-    }),
-    object("A command that was carried out.", {
-      ...head,
-      type: oneOf("command"),
-      facts: anyFacts,
-    }),
-    object("A command that was not.", { ...head, type: oneOf("command_refused"), facts: anyFacts }),
-    object("What happened to a link or to keys. New types may be added.", {
-      ...head,
-      type: { type: "string", pattern: "^(link|keys|km)_[a-z_]+$" },
-      facts: anyFacts,
-    }),
-  ],
-};
+const event = eventOf(
+  "km",
+  alarmNames,
+  kindOf,
+  object("What happened to a link or to keys. New types may be added.", {
+    ...head,
+    type: { type: "string", pattern: "^(link|keys|km)_[a-z_]+$" },
+    facts: anyFacts,
+  }),
+);
 
 const range = object(
   "Bytes of an extent.",

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { asyncApi, page } from "./asyncapi.ts";
 import { ckProto } from "./ck-proto.ts";
+import { controllerSchemas } from "./controller-schemas.ts";
 import { kmSchemas } from "./km-schemas.ts";
 import { schemas } from "./schemas.ts";
 
@@ -16,7 +17,7 @@ export function contractFiles(): ReadonlyMap<string, string> {
     ["README.md", page()],
     ["ck.proto", ckProto()],
   ]);
-  for (const [name, schema] of Object.entries({ ...schemas, ...kmSchemas })) {
+  for (const [name, schema] of Object.entries({ ...schemas, ...kmSchemas, ...controllerSchemas })) {
     const head = {
       $schema: "https://json-schema.org/draft/2020-12/schema",
       title: name,

@@ -1,8 +1,10 @@
-/** Parts of the JSON Schemas that nodes and key managers have in common. */
+/** Parts of the JSON Schemas that nodes, key managers and controllers have in common. */
 import {
   about,
   count,
   flag,
+  list,
+  mapOf,
   number,
   oneOf,
   object as plainObject,
@@ -13,9 +15,9 @@ import type { AlarmKind } from "../../src/ops/alarms/alarm-kind.ts";
 import { levels } from "../../src/ops/alarms/severity.ts";
 
 /** Which program it is of. */
-export type Program = "node" | "km";
+export type Program = "node" | "km" | "controller";
 
-const called = { node: "node", km: "key manager" } as const;
+const called = { node: "node", km: "key manager", controller: "controller" } as const;
 
 export const time = { type: "string", format: "date-time", description: "RFC 3339, UTC" } as const;
 export const topicLevel = { type: "string", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" } as const;
@@ -151,4 +153,58 @@ export function resultOf(program: Program): Schema {
     },
     ["id", "reason", "earlier", "facts"],
   );
+}
+
+/** Birth, goodbye and will. @param facts what it is by, at any time */
+export function birthOf(program: Program, facts: Readonly<Record<string, Schema>>): Schema {
+  return object(
+    `Birth, goodbye, and the will that the broker sends for a ${called[program]} that is lost.`,
+    {
+      status: oneOf("online", "offline"),
+      ...facts,
+      reason: about(oneOf("stopped", "connection lost"), "only with `offline`"),
+      t: about(time, "RFC 3339, UTC; a will has none"),
+    },
+    ["reason", "t"],
+  );
+}
+
+/** @param names of all commands of the program */
+export function commandsOf(names: readonly string[]): Schema {
+  return about(list(oneOf(...names)), "commands that it can carry out; empty if it takes none");
+}
+
+/** What the telemetry of a program has of its alarms, and of its messages. */
+export const ownFigures = {
+  alarms: about(mapOf(count), `how many are raised, by severity: ${levels.slice(1).join(", ")}`),
+  dropped_telemetry: about(count, "messages of figures that were dropped"),
+  dropped_events: about(count, "events that were given up"),
+  waiting_events: about(count, "events that wait for the broker"),
+};
+
+/** Alarms, commands, and what else happens. @param others by program */
+export function eventOf(
+  program: Program,
+  names: readonly string[],
+  kindOf: (name: string) => AlarmKind,
+  ...others: readonly Schema[]
+): Schema {
+  const head = eventHead(program);
+  const command = (description: string, type: string) =>
+    object(description, { ...head, type: oneOf(type), facts: anyFacts });
+  return {
+    description:
+      "Something that happened, in order. Alarm transitions and audit events are never lost: they " +
+      "may come twice, with the same event_id.",
+    oneOf: [
+      object("An alarm's transition.", {
+        ...head,
+        type: oneOf("alarm_raised", "alarm_changed", "alarm_acknowledged", "alarm_cleared"),
+        facts: alarmFacts(names, kindOf),
+      }),
+      command("A command that was carried out.", "command"),
+      command("A command that was not.", "command_refused"),
+      ...others,
+    ],
+  };
 }

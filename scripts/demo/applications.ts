@@ -1,7 +1,7 @@
 /** Two applications of the show, one at each end: they ask their KM for keys, and compare what they got. */
 import { describe } from "../../src/base/errors.ts";
 import { ApplicationClient, heldKeys } from "../../test/rig/application.ts";
-import type { KmPair } from "../../test/rig/km-pair.ts";
+import type { KmOfPair } from "../../test/rig/km-pair.ts";
 import { type EndName, endNames } from "../../test/rig/rig.ts";
 
 /** What the applications came to, in the report of a run. */
@@ -29,6 +29,9 @@ export interface LastKey {
 /** Latencies that are kept. */
 const mostTimes = 10_000;
 
+/** A KM that applications ask. */
+export type AskedKm = Pick<KmOfPair, "url" | "applications"> & { readonly end: string };
+
 export class ShownApplications {
   readonly #clients: Record<EndName, ApplicationClient>;
   readonly #times: number[] = [];
@@ -41,13 +44,12 @@ export class ShownApplications {
   #isOver = false;
   #wake = () => {};
 
-  /** @param pauseMs between two questions */
-  constructor(kms: KmPair, pauseMs: number) {
+  /** @param kms the first application of each asks @param pauseMs between two questions */
+  constructor(kms: Readonly<Record<EndName, AskedKm>>, pauseMs: number) {
     const of = (end: EndName) => {
-      const km = kms[end];
-      const [first] = km.applications;
+      const [first] = kms[end].applications;
       if (first === undefined) throw new Error("a KM without an application");
-      return new ApplicationClient(km, first);
+      return new ApplicationClient(kms[end], first);
     };
     this.#clients = { alice: of("alice"), bob: of("bob") };
     const none = { keys: 0, different: 0, ms: undefined, trouble: undefined };

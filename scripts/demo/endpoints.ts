@@ -1,9 +1,21 @@
 /** Where applications of anybody may ask for keys while the show runs: a file, and a line to type. */
 import { renameSync, writeFileSync } from "node:fs";
-import type { KmOfPair, KmPair } from "../../test/rig/km-pair.ts";
+import type { KmOfPair } from "../../test/rig/km-pair.ts";
+import type { RigController } from "../../test/rig/network-controller.ts";
 
-/** Names of the ends in the file. */
-const shortNames = { alice: "a", bob: "b" } as const;
+/** A KM that applications ask, as the file has it. */
+export type ToldKm = Pick<KmOfPair, "url" | "applications" | "skip"> & {
+  readonly end: string;
+  readonly node: { readonly ca: string };
+};
+
+/** A controller that key managers connect to, as the file has it. */
+export type ToldController = Pick<RigController, "at" | "spare" | "page">;
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
 
 export interface Endpoints {
   /** By end. */
@@ -35,10 +47,20 @@ export interface Endpoints {
       }
     >
   >;
+  /** Of a network: where a KM of yours may connect, as one that is registered and that no process uses. */
+  readonly controller?: {
+    readonly ck_tcp: Address;
+    readonly ck_grpc: Address;
+    readonly ca: string;
+    readonly km_id: string;
+    readonly km_cert: string;
+    readonly km_key: string;
+  };
 }
 
-export function endpointsOf({ kms }: KmPair): Endpoints {
-  const name = ({ end }: KmOfPair) => shortNames[end];
+/** @param kms by the first letter of their ends */
+export function endpointsOf(kms: readonly ToldKm[], controller?: ToldController): Endpoints {
+  const name = ({ end }: ToldKm) => end.slice(0, 1);
   return {
     kms: Object.fromEntries(
       kms.map((km) => {
@@ -55,7 +77,14 @@ export function endpointsOf({ kms }: KmPair): Endpoints {
         ]),
       ),
     ),
+    ...(controller && { controller: controllerOf(controller) }),
   };
+}
+
+/** One port for both: TLS's ALPN says which. */
+function controllerOf({ at, spare }: ToldController): NonNullable<Endpoints["controller"]> {
+  const { id, ca, cert, key } = spare;
+  return { ck_tcp: at, ck_grpc: at, ca, km_id: id, km_cert: cert, km_key: key };
 }
 
 /** The file is whole as soon as it is there. @throws Error */
@@ -65,11 +94,14 @@ export function writeEndpoints(file: string, endpoints: Endpoints): void {
   renameSync(made, file);
 }
 
-/** A command that asks Alice's KM for a key, with the certificate of an application that the show leaves alone. */
-export function curlLine({ alice, bob }: KmPair): string {
-  const [, mine] = alice.applications;
-  const [, theirs] = bob.applications;
+/** A command that asks a KM for a key of two applications that the show leaves alone. */
+export function curlLine(
+  asked: Pick<ToldKm, "url" | "applications">,
+  other: Pick<ToldKm, "applications">,
+): string {
+  const [, mine] = asked.applications;
+  const [, theirs] = other.applications;
   if (mine === undefined || theirs === undefined) return "";
   const files = `--cacert ${mine.ca} --cert ${mine.cert} --key ${mine.key}`;
-  return `curl ${files} ${alice.url}/api/v1/keys/${theirs.saeId}/enc_keys`;
+  return `curl ${files} ${asked.url}/api/v1/keys/${theirs.saeId}/enc_keys`;
 }

@@ -1,8 +1,7 @@
 /** The two key managers of the show: what they told last, and what that comes to. */
 import type { KmStatus, LinkStatus } from "../../src/km/model/status.ts";
 import { type EndName, endNames, type Rig } from "../../test/rig/rig.ts";
-
-const lookEveryMs = 200;
+import { Looking } from "./looking.ts";
 
 /** What a key manager tells, in the report of a run. */
 export interface KmReport {
@@ -20,18 +19,11 @@ export class ShownKms {
   readonly #rig: Rig;
   readonly #last = new Map<EndName, KmStatus>();
   readonly #running = new Map<EndName, boolean>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #looking: Looking;
 
   constructor(rig: Rig) {
     this.#rig = rig;
-    this.#look();
-  }
-
-  #look(): void {
-    this.#timer = setTimeout(async () => {
-      await this.look();
-      if (this.#timer !== undefined) this.#look();
-    }, lookEveryMs);
+    this.#looking = new Looking(200, () => this.look());
   }
 
   /** Asks both. */
@@ -55,8 +47,7 @@ export class ShownKms {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#looking.stop();
   }
 
   /** What it told last. */

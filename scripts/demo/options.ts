@@ -2,13 +2,18 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { type EndName, endNames, type KmAt } from "../../test/rig/rig.ts";
-import { readAddress } from "../conform/km-options.ts";
-import { UsageError } from "../conform/program.ts";
+import type { EndName, KmAt } from "../../test/rig/rig.ts";
+import { readAddress, UsageError } from "../conform/usage.ts";
 
 export { UsageError };
 
+const endNames: readonly EndName[] = ["alice", "bob"];
+
 export interface DemoOptions {
+  /** Two nodes and the link between them, instead of three in a row. */
+  readonly link: boolean;
+  /** Key managers of a whole network and its controller instead: the name of one, or a file. */
+  readonly network: string | undefined;
   /** One folder with `alice` and `bob` in it, or the two. */
   readonly replay: readonly string[] | undefined;
   readonly seed: number | undefined;
@@ -30,18 +35,26 @@ export interface DemoOptions {
   readonly patienceSeconds: number;
 }
 
-export const usage = `npm start -- [options]: a whole QKD link on this machine
+export const usage = `npm start -- [options]: a QKD network of three nodes on this machine
 
-Two emulated modules over virtual serial ports, two nodes, Kq-1 with mutual TLS
-1.3, two key managers and the link between them, an application at each end that
-asks for keys (ETSI GS QKD 014), an MQTT broker. Keys at the bottom of the screen cut the fibre, start an eavesdropper and more. Ctrl-C ends it and
-leaves nothing behind.
+Alice, Bob and Carol in a row: two fibres, with an emulated module at each end
+over a virtual serial port (Bob has two), three nodes, Kq-1 with mutual TLS 1.3,
+three key managers and the links between them, an MQTT broker. Alice and Carol
+share no fibre: the keys that their applications ask for (ETSI GS QKD 014) are
+relayed by Bob's key manager under one-time pads. Keys at the bottom of the
+screen cut a fibre, start an eavesdropper and more. Ctrl-C ends it and leaves
+nothing behind.
 
+  --link                  two nodes, and one link between them
+  --network NAME|FILE     key managers of a whole network and its controller, without
+                          nodes: secoqc, tokyo, nsfnet, or a file of nodes and
+                          links (README). It runs until it is told to stop
   --replay DIR [BOB_DIR]  recorded qcrypto output: a folder with alice/ and
                           bob/ in it, or the two folders
   --seed N                a reproducible stream of key
                           (default: a recording, then a simulated fibre)
-  --keys N                end once both KMs have compared N keys
+  --keys N                end once both KMs of each fibre have compared N keys,
+                          and the ends have some that were relayed
   --endpoints FILE        write to FILE where applications may ask for keys, and
                           with which certificates, once all is up (JSON)
   --json                  print one JSON object at the end; with --replay it
@@ -50,8 +63,8 @@ leaves nothing behind.
   --block-interval-ms N   time between blocks (1000; with --keys or --json 1)
   --block-bits N          bits of a block of --seed (8192)
   --key-bits N            cut blocks into QKD-keys of N bits (default: whole)
-  --test-km               test doubles instead of the two key managers
-  --km HOST:PORT          your own KM instead of the one of Alice's end; a second
+  --test-km               a link with test doubles instead of the key managers
+  --km HOST:PORT          a link with your own KM instead of the one of Alice's end; a second
                           --km: of Bob's end (docs/test-your-km.md)
   --certificates DIR      for --km: what scripts/certificates made
   --server-name NAME      for --km: the name in the KM's certificate (HOST)
@@ -60,7 +73,8 @@ leaves nothing behind.
   --help
 
 Recordings: test/fixtures/qcrypto/*; that of 12.5 % QBER has no key in it.
-Exit codes: 0 done, 1 keys differ or did not arrive, 64 wrong command line.
+Exit codes: 0 done, 1 keys differ or did not arrive, 64 wrong command line
+or file of --network.
 `;
 
 function number(text: string | undefined, name: string, least: number): number | undefined {
@@ -86,12 +100,19 @@ export function readOptions(args: readonly string[]): DemoOptions | "help" {
   if (values.endpoints !== undefined && (values["test-km"] || values.km !== undefined)) {
     throw new UsageError("--endpoints: applications ask the product's own key managers");
   }
+  const others = Object.keys(values).filter((name) => name !== "network" && name !== "json");
+  if (values.network !== undefined && others.length > 0) {
+    throw new UsageError(`--network goes with --json alone, not with --${others[0]}`);
+  }
+  const isLink = values.link === true || values["test-km"] === true || values.km !== undefined;
   const hurried = keys !== undefined || values.json === true;
   const keyBits = number(values["key-bits"], "key-bits", 64);
   if (keyBits !== undefined && keyBits % 8 !== 0) {
     throw new UsageError("--key-bits: expected a multiple of 8");
   }
   return {
+    link: isLink,
+    network: values.network,
     replay: values.replay === undefined ? undefined : [values.replay, ...positionals],
     seed: number(values.seed, "seed", 0),
     keys,
@@ -150,6 +171,8 @@ function parse(args: readonly string[]) {
       args: [...args],
       allowPositionals: true,
       options: {
+        link: { type: "boolean" },
+        network: { type: "string" },
         replay: { type: "string" },
         seed: { type: "string" },
         keys: { type: "string" },

@@ -76,6 +76,6 @@ export function makeReport(
 }
 
 /** Seconds, to the millisecond. */
-function rounded(seconds: number): number {
+export function rounded(seconds: number): number {
   return Math.round(seconds * 1_000) / 1_000;
 }

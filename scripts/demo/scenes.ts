@@ -18,37 +18,41 @@ const cut = 100;
 /** Part of the pulses that the eavesdropper intercepts: enough for an alarm, and for no key. */
 const intercepted = 0.4;
 
-export function createScenes(rig: Rig, { physics }: DemoSource, kms?: ShownKms): Scene[] {
-  const scenes: Scene[] = [];
-  if (physics !== undefined) {
-    const { link, chain } = physics;
-    /** @returns whether it is in force now */
-    const toggle = (name: "loss" | "eve", value: number) => {
-      // A recording cannot be disturbed.
-      chain.skip();
-      const on = link.condition(name) === 0;
-      link.change(name, on ? value : 0);
-      return on;
-    };
-    scenes.push(
-      {
-        key: "f",
-        label: () => (link.condition("loss") === 0 ? "cut the fibre" : "mend the fibre"),
-        press: async () =>
-          toggle("loss", cut)
-            ? "The fibre is cut: no light, no key. What was distilled before still goes to the KMs."
-            : "The fibre is mended: blocks come again, under numbers that follow on.",
-      },
-      {
-        key: "e",
-        label: () => (link.condition("eve") === 0 ? "eavesdrop" : "stop eavesdropping"),
-        press: async () =>
-          toggle("eve", intercepted)
-            ? "Somebody measures 40 % of the pulses: the QBER rises, and no key comes of it any more."
-            : "The eavesdropper is gone: the QBER falls, and keys flow again.",
-      },
-    );
-  }
+/** Cuts a fibre, and puts an eavesdropper on it. @param fibre which, for a sentence */
+export function disturb({ physics }: DemoSource, fibre: string): Scene[] {
+  if (physics === undefined) return [];
+  const { link, chain } = physics;
+  /** @returns whether it is in force now */
+  const toggle = (name: "loss" | "eve", value: number) => {
+    // A recording cannot be disturbed.
+    chain.skip();
+    const on = link.condition(name) === 0;
+    link.change(name, on ? value : 0);
+    return on;
+  };
+  const named = `${fibre.slice(0, 1).toUpperCase()}${fibre.slice(1)}`;
+  return [
+    {
+      key: "f",
+      label: () => (link.condition("loss") === 0 ? "cut the fibre" : "mend the fibre"),
+      press: async () =>
+        toggle("loss", cut)
+          ? `${named} is cut: no light, no key. What was distilled before still goes to the KMs.`
+          : `${named} is mended: blocks come again, under numbers that follow on.`,
+    },
+    {
+      key: "e",
+      label: () => (link.condition("eve") === 0 ? "eavesdrop" : "stop eavesdropping"),
+      press: async () =>
+        toggle("eve", intercepted)
+          ? "Somebody measures 40 % of the pulses: the QBER rises, and no key comes of it any more."
+          : "The eavesdropper is gone: the QBER falls, and keys flow again.",
+    },
+  ];
+}
+
+export function createScenes(rig: Rig, source: DemoSource, kms?: ShownKms): Scene[] {
+  const scenes = disturb(source, "the fibre");
   const { alice, bob } = rig;
   if (rig.kms !== undefined && kms !== undefined) scenes.push(killKm(rig.kms.alice, kms));
   if (alice.kmAt === undefined) {

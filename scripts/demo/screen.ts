@@ -4,45 +4,21 @@ import { endNames, type Rig, type RigEnd } from "../../test/rig/rig.ts";
 import type { ShownApplications } from "./applications.ts";
 import { curlLine } from "./endpoints.ts";
 import type { ShownKms } from "./kms.ts";
-import type { Scene } from "./scenes.ts";
+import { comparison, raised } from "./raised.ts";
+import {
+  type Cell,
+  commands,
+  fitted,
+  type Keys,
+  keys,
+  type Line,
+  type Paint,
+  plain,
+  rate,
+  sparkline,
+} from "./text.ts";
 
 const column = 30;
-
-/** ANSI colours, or none. */
-export interface Paint {
-  good(text: string): string;
-  bad(text: string): string;
-  dim(text: string): string;
-  bold(text: string): string;
-}
-
-const code = (n: number) => (text: string) => `\u001b[${n}m${text}\u001b[0m`;
-const plain = (text: string) => text;
-
-export const colours: Paint = { good: code(32), bad: code(31), dim: code(2), bold: code(1) };
-export const noColours: Paint = { good: plain, bad: plain, dim: plain, bold: plain };
-
-function rate(bitsPerSecond: number): string {
-  const units = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s"];
-  let value = bitsPerSecond;
-  let unit = 0;
-  for (; value >= 1_000 && unit < units.length - 1; unit++) value /= 1_000;
-  return `${value.toFixed(value < 10 && unit > 0 ? 1 : 0)} ${units[unit]}`;
-}
-
-const bars = "▁▂▃▄▅▆▇█";
-
-/** QBER from 0 to 12 %, one character a second, the newest on the right. */
-function sparkline(values: readonly (number | undefined)[]): string {
-  return values
-    .slice(-24)
-    .map((qber) =>
-      qber === undefined
-        ? " "
-        : bars[Math.min(bars.length - 1, Math.floor((qber / 0.12) * bars.length))],
-    )
-    .join("");
-}
 
 /** The last QBER that a node has told. */
 export function qberOf(rig: Rig, { nodeId }: RigEnd): number | undefined {
@@ -53,7 +29,7 @@ function number(figure: number | number[] | undefined): number | undefined {
   return typeof figure === "number" ? figure : undefined;
 }
 
-export interface ScreenState {
+export interface ScreenState extends Keys {
   /** The product's key managers, where it is them. */
   readonly kms?: ShownKms | undefined;
   /** One at each end, where the key managers are the product's. */
@@ -64,49 +40,8 @@ export interface ScreenState {
   readonly rates: readonly [number, number];
   /** QBER at each second, by end. */
   readonly qbers: readonly (readonly (number | undefined)[])[];
-  /** Keys that may be pressed. */
-  readonly scenes: readonly Scene[];
-  /** What the last one did, and how many seconds ago. */
-  readonly happened?: { readonly text: string; readonly ago: number } | undefined;
   /** Of the terminal. */
   readonly size?: { readonly rows: number; readonly columns: number };
-}
-
-interface Line {
-  readonly text: string;
-  /** Left out where there is no room: the highest first. Default 0: it stays. */
-  readonly spare?: number;
-}
-
-interface Cell {
-  readonly text: string;
-  readonly paint: (text: string) => string;
-}
-
-/** Cuts a line with colours in it to the width of the terminal. */
-export function cutTo(line: string, columns: number): string {
-  let width = 0;
-  let out = "";
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
-  for (const part of line.matchAll(/\u001b\[\d+m|./gsu)) {
-    if (part[0].startsWith("\u001b")) out += part[0];
-    else if (width < columns) {
-      width++;
-      out += part[0];
-    }
-  }
-  return out;
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < width) {
-      lines[lines.length - 1] = `${last} ${word}`;
-    } else lines.push(word);
-  }
-  return lines;
 }
 
 /** Stock of the KM: what applications at this end may ask for, and those at the other. */
@@ -191,34 +126,9 @@ const rows: readonly (readonly [label: string, spare?: number])[] = [
   ["app gets keys", 6],
 ];
 
-/** Everything that is raised, or that nothing is. */
-function alarms(rig: Rig, paint: Paint): Line[] {
-  const lines = rig.ends.flatMap(({ nodeId }) =>
-    [...rig.view.node(nodeId).alarms.values()].map(({ alarm, severity, text, detail }) => {
-      const loud = severity === "critical" || severity === "major";
-      const said = `${severity.padEnd(8)} ${alarm}: ${(detail ?? text).split(";")[0]}`;
-      return loud ? paint.bad(said) : said;
-    }),
-  );
-  const most = 5;
-  const shown = lines.slice(0, most).map((text): Line => ({ text: ` ${text}` }));
-  if (lines.length > most) shown.push({ text: ` and ${lines.length - most} alarms more` });
-  const away = rig.ends.filter(({ nodeId }) => rig.view.node(nodeId).status !== "online");
-  if (away.length > 0) {
-    const names = away.map(({ name }) => name).join(" and ");
-    shown.push({ text: paint.dim(` of ${names} no news: the node does not run, or starts`) });
-  } else if (lines.length === 0) {
-    shown.push({ text: ` ${paint.dim("no alarms")}` });
-  }
-  return shown;
-}
-
 function verdict(rig: Rig, { kms }: ScreenState, paint: Paint): string {
   if (kms !== undefined) {
-    const { compared, differing } = kms;
-    const text = `compared ${compared}, differing ${differing}: QKD-keys at both KMs`;
-    if (differing > 0) return paint.bad(text);
-    return compared === 0 ? paint.dim(text) : paint.good(text);
+    return comparison(kms, "QKD-keys at both KMs", paint);
   }
   if (!rig.comparable) {
     const keys = rig.ends.map((end) => `${end.name} ${rig.keysAt(end)}`).join(", ");
@@ -237,41 +147,9 @@ function next(rig: Rig, paint: Paint): Line[] {
     `open ${alice.page ?? "(the page of Alice's node, in a moment)"}`,
     `scripts/qkd-node doctor --config ${alice.config}`,
     `scripts/manager watch --url ${url} --ca ${folder}/ca.crt`,
-    ...(rig.kms === undefined ? [] : [curlLine(rig.kms)]),
-  ].flatMap((command) => {
-    // In the shell's own way to go on in the next line: each can be copied as it is.
-    const lines = wrap(command, 74);
-    return lines.map(
-      (line, i) => `${i > 0 ? "  " : ""}${line}${i < lines.length - 1 ? " \\" : ""}`,
-    );
-  });
-  return [
-    { text: ` ${paint.dim("and next, in a browser and in another terminal:")}`, spare: 3 },
-    ...items.map((text): Line => ({ text: `   ${text}` })),
+    ...(rig.kms === undefined ? [] : [curlLine(rig.kms.alice, rig.kms.bob)]),
   ];
-}
-
-function keys({ scenes, happened }: ScreenState, paint: Paint): Line[] {
-  if (scenes.length === 0) return [{ text: ` ${paint.dim("Ctrl-C stops all")}` }];
-  const said =
-    happened === undefined
-      ? ["Press a key, and watch what happens:"]
-      : wrap(`${happened.text} (${happened.ago.toFixed(0)} s ago)`, 76);
-  const offers = [...scenes.map(({ key, label }) => [key, label()]), ["q", "end"]];
-  const lines = wrap(
-    offers.map(([key, label]) => `${key}:${label?.replaceAll(" ", "\u00a0")}`).join(" "),
-    74,
-  );
-  return [
-    ...said.map((text): Line => ({ text: ` ${happened === undefined ? paint.dim(text) : text}` })),
-    ...lines.map((line): Line => {
-      const parts = line.split(" ").map((part) => {
-        const [key = "", label = ""] = part.split(":");
-        return `${paint.bold(`[${key}]`)} ${label.replaceAll("\u00a0", " ")}`;
-      });
-      return { text: ` ${parts.join("  ")}` };
-    }),
-  ];
+  return commands(items, paint);
 }
 
 /** The picture: as many lines as the terminal has room for, each as long as it is wide. */
@@ -286,23 +164,18 @@ export function picture(rig: Rig, state: ScreenState, paint: Paint): string[] {
     const text = ` ${paint.dim(label.padEnd(16))}${cells.join(" ")}`.trimEnd();
     return spare === undefined ? { text } : { text, spare };
   });
-  let lines: Line[] = [
+  const lines: Line[] = [
     { text: ` ${paint.bold("qkd-node")}  ${state.seconds.toFixed(0)} s  ${state.source}` },
     { text: "", spare: 4 },
     ...table,
     { text: "", spare: 7 },
     { text: ` ${verdict(rig, state, paint)}` },
-    ...alarms(rig, paint),
+    ...raised(rig.view, rig.ends, paint, { most: 5, named: false }),
     { text: "", spare: 8 },
     ...keys(state, paint),
     ...next(rig, paint),
   ];
-  while (lines.length > size.rows - 1) {
-    const most = Math.max(...lines.map(({ spare = 0 }) => spare));
-    if (most === 0) break;
-    lines = lines.filter(({ spare = 0 }) => spare !== most);
-  }
-  return lines.slice(0, Math.max(1, size.rows - 1)).map(({ text }) => cutTo(text, size.columns));
+  return fitted(lines, size);
 }
 
 /** One line for where there is no terminal. */

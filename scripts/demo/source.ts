@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Clock } from "../../src/base/clock.ts";
 import { presets } from "../../test/emulator/physics/bb84.ts";
 import { PhysicalLink } from "../../test/emulator/physics/link.ts";
-import { physicsSource } from "../../test/emulator/source/physics.ts";
+import { keyStream, physicsSource } from "../../test/emulator/source/physics.ts";
 import { replaySource } from "../../test/emulator/source/replay.ts";
 import { seedSource } from "../../test/emulator/source/seed.ts";
 import { type BlockSource, type Chain, chain } from "../../test/emulator/source/source.ts";
@@ -22,18 +22,39 @@ export interface DemoSource {
   readonly physics: { readonly link: PhysicalLink; readonly chain: Chain } | undefined;
 }
 
-export function createSource(options: DemoOptions, clock: Clock): DemoSource {
+/** Blocks as another source has them, with bits of their own: no two fibres have the same key. */
+function alike(source: BlockSource, seed: number): BlockSource {
+  return {
+    name: source.name,
+    total: source.total,
+    next() {
+      const block = source.next();
+      if (block === undefined) return undefined;
+      const { facts } = block;
+      block.alice.fill(0);
+      block.bob.fill(0);
+      const bytes = keyStream(seed, facts.ref.number, facts.bits);
+      return { facts, alice: bytes, bob: Buffer.from(bytes) };
+    },
+  };
+}
+
+/** @param fibre 1 for the first: the others have bits and noise of their own */
+export function createSource(options: DemoOptions, clock: Clock, fibre = 1): DemoSource {
   const { replay, seed, blockBits, blockIntervalMs } = options;
-  if (replay !== undefined) return { source: replaySource(replay), physics: undefined };
+  const recorded = (folders: readonly string[]) =>
+    fibre === 1 ? replaySource(folders) : alike(replaySource(folders), fibre);
+  if (replay !== undefined) return { source: recorded(replay), physics: undefined };
   if (seed !== undefined) {
-    return { source: seedSource({ seed, blockBits, clock }), physics: undefined };
+    const own = seed + fibre - 1;
+    return { source: seedSource({ seed: own, blockBits, clock }), physics: undefined };
   }
-  const link = new PhysicalLink({ ...presets.gys, pulseRate }, { km }, 1);
+  const link = new PhysicalLink({ ...presets.gys, pulseRate }, { km }, fibre);
   const name = `a recorded real link, then a simulated fibre of ${km} km`;
   const seconds = blockIntervalMs / 1_000;
   const both = chain(name, [
-    replaySource([recordings + healthy]),
-    physicsSource({ name: "physics", link, seed: 1, seconds, clock }),
+    recorded([recordings + healthy]),
+    physicsSource({ name: "physics", link, seed: fibre, seconds, clock }),
   ]);
   return { source: both, physics: { link, chain: both } };
 }

@@ -3,6 +3,8 @@ import { createPrivateKey, randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import mqtt, { type MqttClient } from "mqtt";
 import { describe } from "../../src/base/errors.ts";
+import { commands as controllerCommands } from "../../src/controller/commands/table.ts";
+import { topicNames as controllerTopicNames } from "../../src/controller/manager/topics.ts";
 import { commands as kmCommands } from "../../src/km/commands/table.ts";
 import { topicNames as kmTopicNames } from "../../src/km/manager/topics.ts";
 import { commands as nodeCommands } from "../../src/node/commands/table.ts";
@@ -59,17 +61,25 @@ async function connect(options: BrokerOptions): Promise<MqttClient> {
   return client;
 }
 
-/** Where what is told of a node or of a key manager begins, below the base. */
-const rootOf = ({ is, id }: Subject) => (is === "km" ? `km/${level(id)}` : level(id));
+/** What there is of each kind of program. */
+const programs = {
+  node: { called: "node", table: nodeCommands, names: topicNames },
+  km: { called: "key manager", table: kmCommands, names: kmTopicNames },
+  controller: { called: "controller", table: controllerCommands, names: controllerTopicNames },
+} as const;
+
+/** Where what is told of one of them begins, below the base. */
+const rootOf = ({ is, id }: Subject) => (is === "node" ? level(id) : `${is}/${level(id)}`);
 
 /** Who tells on a topic below the base, and what is left of it. */
 function tellerOf(topic: string): { readonly of: Subject; readonly rest: readonly string[] } {
   const [first = "", second = "", ...rest] = topic.split("/");
-  if (first !== "km") return { of: { is: "node", id: nameOf(first) }, rest: [second, ...rest] };
-  return { of: { is: "km", id: nameOf(second) }, rest };
+  if (first === "km" || first === "controller")
+    return { of: { is: first, id: nameOf(second) }, rest };
+  return { of: { is: "node", id: nameOf(first) }, rest: [second, ...rest] };
 }
 
-/** Calls `heard` for every message of the nodes and key managers; an empty one is a retained one removed. */
+/** Calls `heard` for every message of nodes, key managers and controllers; an empty one is a retained one removed. */
 async function listen(
   client: MqttClient,
   base: string,
@@ -89,8 +99,8 @@ async function listen(
     } catch {
       return complain(`${JSON.stringify(topic)}: not JSON`);
     }
-    const km = of.is === "km" ? ({ km: true } as const) : {};
-    const told = { node: of.id, ...km, topic: rest.map(nameOf).join("/"), payload };
+    const is = of.is === "node" ? {} : { [of.is]: true as const };
+    const told = { node: of.id, ...is, topic: rest.map(nameOf).join("/"), payload };
     heard(told, properties?.correlationData);
   });
   for (const filter of filters) await client.subscribeAsync(`${base}/${filter}`, { qos: 1 });
@@ -130,10 +140,11 @@ async function watch(options: Options, of: Subject | undefined): Promise<number>
 async function alarms(options: Options, task: Extract<Task, { kind: "alarms" }>): Promise<number> {
   const client = await connect(options.broker);
   const raised = new Map<string, Told>();
-  const roots = task.of === undefined ? ["+", "km/+"] : [rootOf(task.of)];
+  const roots = task.of === undefined ? ["+", "km/+", "controller/+"] : [rootOf(task.of)];
   const filters = roots.map((root) => `${root}/alarm/+`);
   await listen(client, options.broker.base, filters, (heard) => {
-    const key = `${heard.km === true ? "km/" : ""}${heard.node}/${heard.topic}`;
+    const is = heard.km ? "km" : heard.controller ? "controller" : "node";
+    const key = `${is}/${heard.node}/${heard.topic}`;
     const severity = (heard.payload as { severity?: unknown } | undefined)?.severity;
     if (severity === undefined || severity === "cleared") raised.delete(key);
     else raised.set(key, heard);
@@ -163,7 +174,10 @@ function keygen({ file, id }: Extract<Task, { kind: "keygen" }>, json: boolean):
     const quote = JSON.stringify;
     say(`[[manager.command_key]]\nid = ${quote(id)}\npublic_key = ${quote(publicKey)}`);
     say(`commands = [] # of ${Object.keys(nodeCommands).join(", ")}`);
-    say(`# for a key manager: of ${Object.keys(kmCommands).join(", ")}`);
+    for (const is of ["km", "controller"] as const) {
+      const { called, table } = programs[is];
+      say(`# for a ${called}: of ${Object.keys(table).join(", ")}`);
+    }
   }
   return exit.ok;
 }
@@ -188,7 +202,10 @@ function typed(
 }
 
 /** Arguments that are texts in every command, also if they look like numbers. */
-const textual = ["module", "module_id", "name", "alarm", "km", "key_ID", "reason", "epoch", "link"];
+const textual = [
+  ...["module", "module_id", "name", "alarm", "km", "key_ID", "reason", "epoch", "link"],
+  ...["component", "id", "class"],
+];
 
 async function send(options: Options, task: Extract<Task, { kind: "send" }>): Promise<number> {
   const { to, command, args, keyFile, boot, lifeMs, waitMs } = task;
@@ -199,10 +216,10 @@ async function send(options: Options, task: Extract<Task, { kind: "send" }>): Pr
     throw error instanceof FileError ? error : new FileError(`${keyFile}: not a private key`);
   }
   const { base } = options.broker;
-  const isKm = to.is === "km";
-  const names = isKm ? kmTopicNames(base, to.id) : topicNames(base, to.id);
+  const { called, ...program } = programs[to.is];
+  const names = program.names(base, to.id);
   const root = rootOf(to);
-  const table: CommandTable = isKm ? kmCommands : nodeCommands;
+  const table: CommandTable = program.table;
   const whom = { [to.is]: to.id };
   const draft = { ...whom, command, args: typed(table, command, args), issued: Date.now(), lifeMs };
   const signed = request(boot === undefined ? draft : { ...draft, boot });
@@ -238,7 +255,7 @@ async function send(options: Options, task: Extract<Task, { kind: "send" }>): Pr
   if (answer === undefined) {
     const why =
       status === undefined
-        ? `this broker knows no ${isKm ? "key manager" : "node"} of this name`
+        ? `this broker knows no ${called} of this name`
         : status === "online"
           ? "whether it was carried out is not known"
           : "it is offline; the command may still be carried out when it is back, until its time is over";

@@ -1,14 +1,15 @@
 /** The command line of `scripts/manager`. */
 import { parseArgs } from "node:util";
 
-export const usage = `Usage: scripts/manager watch [--node NODE | --km KM] [broker options]
-       scripts/manager alarms [--node NODE | --km KM] [broker options]
+export const usage = `Usage: scripts/manager watch [--node NODE | --km KM | --controller ID] [broker options]
+       scripts/manager alarms [--node NODE | --km KM | --controller ID] [broker options]
        scripts/manager keygen FILE [--id ID]
        scripts/manager send NODE COMMAND [NAME=VALUE ...] --key FILE --id ID [options]
        scripts/manager send --km KM COMMAND [NAME=VALUE ...] --key FILE --id ID [options]
+       scripts/manager send --controller ID COMMAND [NAME=VALUE ...] --key FILE --id ID [options]
 
-A manager for the command line. \`watch\` prints what nodes and key managers tell until it is
-stopped, \`alarms\` what is raised now, \`keygen\` makes a key pair and prints what the
+A manager for the command line. \`watch\` prints what nodes, key managers and controllers tell
+until it is stopped, \`alarms\` what is raised now, \`keygen\` makes a key pair and prints what the
 configuration needs, \`send\` signs a command, sends it, and waits for its result.
 
   --url URL         broker (default mqtt://127.0.0.1:1883)
@@ -17,6 +18,7 @@ configuration needs, \`send\` signs a command, sends it, and waits for its resul
   --username NAME, --password-file FILE, --ca FILE, --cert FILE, --tls-key FILE
   --node NODE       this node only
   --km KM           this key manager only (qkd-km)
+  --controller ID   this controller only (qkd-controller)
   --key FILE        private key to sign with, as keygen made it
   --id ID           its id in the configuration (keygen: default manager)
   --boot N          the boot counter meant; zeroize, clear_tamper, install_update,
@@ -32,6 +34,8 @@ used, 69 no broker or no answer.
 Example:
   scripts/manager send node-a acknowledge_alarm alarm=qber_high.alice --key noc.pem --id noc
   scripts/manager send --km km-a compromise link=bob from=2026-01-31T12:00:00Z --key noc.pem --id noc
+  scripts/manager send --controller c-1 set_service component=km-a--km-b service=out_of_service \\
+    --key noc.pem --id noc
 `;
 
 /** The command line can't be followed; the message says why, in one line. */
@@ -50,9 +54,9 @@ export interface BrokerOptions {
   readonly tlsKey: string | undefined;
 }
 
-/** A node or a key manager. */
+/** A node, a key manager or a controller. */
 export interface Subject {
-  readonly is: "node" | "km";
+  readonly is: "node" | "km" | "controller";
   readonly id: string;
 }
 
@@ -95,6 +99,7 @@ function parse(args: readonly string[]) {
         "tls-key": text,
         node: text,
         km: text,
+        controller: text,
         key: text,
         id: text,
         boot: text,
@@ -126,10 +131,13 @@ function argument(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-function subjectOf({ node, km }: Values): Subject | undefined {
-  if (node !== undefined && km !== undefined) throw new UsageError("--node or --km, not both");
-  if (km !== undefined) return { is: "km", id: km };
-  return node === undefined ? undefined : { is: "node", id: node };
+function subjectOf(values: Values): Subject | undefined {
+  const named = (["node", "km", "controller"] as const).flatMap((is) => {
+    const id = values[is];
+    return id === undefined ? [] : [{ is, id }];
+  });
+  if (named.length > 1) throw new UsageError("one of --node, --km and --controller, no more");
+  return named[0];
 }
 
 function taskOf(positionals: readonly string[], values: Values): Task {
@@ -146,16 +154,15 @@ function taskOf(positionals: readonly string[], values: Values): Task {
       return { kind, file, id: values.id ?? "manager" };
     }
     case "send": {
-      const { km } = values;
-      const [first, ...others] = rest;
-      const [id, [command, ...named]] = km === undefined ? [first, others] : [km, rest];
+      const { is = "node", id = rest.shift() } = subjectOf(values) ?? {};
+      const [command, ...named] = rest;
       if (id === undefined || command === undefined) throw new UsageError("send NODE COMMAND");
       if (values.key === undefined || values.id === undefined) {
         throw new UsageError("send needs --key and --id");
       }
       return {
         kind,
-        to: { is: km === undefined ? "node" : "km", id },
+        to: { is, id },
         command,
         args: Object.fromEntries(named.map(argument)),
         keyFile: values.key,

@@ -1,9 +1,10 @@
-/** What nodes tell, as lines for a person. */
+/** What nodes, key managers and controllers tell, as lines for a person. */
 
 export interface Told {
-  /** Whose it is: a node's or, with `km`, a key manager's ID. */
+  /** Whose it is: a node's or, with `km` or `controller`, a key manager's or controller's ID. */
   readonly node: string;
   readonly km?: true;
+  readonly controller?: true;
   /** What is below its topic. */
   readonly topic: string;
   readonly payload: unknown;
@@ -131,11 +132,29 @@ function kmLine(km: string, topic: string, fields: Fields): string | undefined {
   return undefined;
 }
 
+/** The same of a controller. */
+function controllerLine(controller: string, topic: string, fields: Fields): string | undefined {
+  const [kind, name = "", what] = topic.split("/");
+  const head = tidy(controller);
+  if (kind === "network") {
+    const { role, verdict, nodes, nodes_attached, links, links_bad, pairs_without_route } = fields;
+    const { level, code } = (verdict ?? {}) as Fields;
+    return `${head}  ${tidy(role)}, ${tidy(level)}: ${tidy(code)}; ${tidy(nodes_attached)} of ${tidy(nodes)} nodes connected, ${tidy(links_bad)} of ${tidy(links)} links bad, ${tidy(pairs_without_route)} pairs without a route`;
+  }
+  if (kind === "link" && what === "state") {
+    return `${head}  ${tidy(name)}: ${tidy(fields.state)} ${tidy(fields.reason)}`.trimEnd();
+  }
+  return undefined;
+}
+
 /** One line, or none for what is of no interest to a person. */
-export function line({ node, km, topic, payload }: Told): string | undefined {
+export function line({ node, km, controller, topic, payload }: Told): string | undefined {
   if (typeof payload !== "object" || payload === null) return undefined;
   const fields = payload as Fields;
   if (km && /^(link|module|record)(\/|$)/.test(topic)) return kmLine(node, topic, fields);
+  if (controller && /^(link|network)(\/|$)/.test(topic)) {
+    return controllerLine(node, topic, fields);
+  }
   const [kind, name = "", what] = topic.split("/");
   const head = `${tidy(node)}  `;
   if (kind === "status")

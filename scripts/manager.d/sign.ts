@@ -9,9 +9,10 @@ export interface SigningKey {
 
 export interface Draft {
   readonly command: string;
-  /** Whom it is for: the ID of one of the two. */
+  /** Whom it is for: the ID of one of the three. */
   readonly node?: string;
   readonly km?: string;
+  readonly controller?: string;
   readonly args?: Readonly<Record<string, unknown>>;
   /** The boot counter it is meant for. */
   readonly boot?: number;
@@ -34,12 +35,14 @@ export function newKeyPair(): { readonly key: KeyObject; readonly publicKey: str
 
 /** What is signed. */
 export function request(draft: Draft) {
-  const { command, node, km, args = {}, boot, issued, lifeMs = standardLife } = draft;
+  const { command, node, km, controller, args = {}, boot } = draft;
+  const { issued, lifeMs = standardLife } = draft;
   return {
     id: draft.id ?? randomUUID(),
     command,
     ...(node !== undefined && { node }),
     ...(km !== undefined && { km }),
+    ...(controller !== undefined && { controller }),
     counter: draft.counter ?? issued,
     issued: new Date(issued).toISOString(),
     expires: new Date(issued + lifeMs).toISOString(),

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { errorCode } from "../../src/base/errors.ts";
+import { urlProblem } from "../../src/ops/renewal/config.ts";
 import { readFolder, SiteError } from "../../src/ops/site/folder.ts";
 import {
   isSiteFile,
@@ -15,9 +16,30 @@ import {
   signManifest,
   verifySite,
 } from "../../src/ops/site/manifest.ts";
+import { certifyRequest, certifyStick, makeAuthority } from "./authority.ts";
+import { writeDraft } from "./draft.ts";
+import { Refusal } from "./refusal.ts";
 
-const usage = `scripts/site COMMAND: signed configurations of nodes (board/site.md)
+const usage = `scripts/site COMMAND: configurations of a site's machines (board/site.md)
 
+  ca FOLDER             makes an authority of the site's own, if it has none: ca.key, ca.crt
+    --days N            that it is good for (default 3650)
+  certify STICK         signs the requests on a machine's stick: site/node.crt, site/km.crt
+  certify FILE.csr      signs another one, such as a broker's: FILE.crt
+    --ca FOLDER         by this authority
+    --name NAME         also under this name or address; may be repeated. Of a stick:
+                        where others find the key manager
+    --days N            that they are good for (default 365)
+  draft STICK           writes site/node.toml and site/km.toml for a machine with
+                        module, node and key manager
+    --module ID --matching ID
+                        its module, and the one at the other end
+    --path DEVICE       where its module is attached, such as /dev/qkd/SERIAL
+    --peer ID@ADDRESS   the machine at the other end: qkd-0123456789ab@192.0.2.2
+    --sae ID --peer-sae ID
+                        applications here and there that are to get keys
+    --est URL           certificates renew themselves there; put who may have issued
+                        the server's certificate into site/est-ca.crt
   keygen FILE           makes a signing key: FILE.key, for you alone, and FILE.pub,
                         the line for site-keys
   sign FOLDER           signs what is in FOLDER, a stick's folder "site"
@@ -27,6 +49,7 @@ const usage = `scripts/site COMMAND: signed configurations of nodes (board/site.
   verify FOLDER         says whose signature it has, and for which node
     --keys FILE         by these keys, one a line, as in site-keys
 
+In turn for a first key: ca, once; certify, draft, sign for each machine.
 Exit codes: 0, 1 with a reason, 64 wrong command line.
 `;
 
@@ -36,12 +59,20 @@ const options = {
   id: { type: "string" },
   serial: { type: "string" },
   keys: { type: "string" },
+  ca: { type: "string" },
+  name: { type: "string", multiple: true },
+  days: { type: "string" },
+  module: { type: "string" },
+  matching: { type: "string" },
+  path: { type: "string" },
+  peer: { type: "string" },
+  sae: { type: "string" },
+  "peer-sae": { type: "string" },
+  est: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
 class UsageError extends Error {}
-/** What is asked for cannot be done. */
-class Refusal extends Error {}
 
 function parse(args: string[]) {
   try {
@@ -53,10 +84,48 @@ function parse(args: string[]) {
 
 type Values = ReturnType<typeof parse>["values"];
 
-function needed(values: Values, name: "node" | "key" | "keys"): string {
+type Needed = "node" | "key" | "keys" | "ca" | "module" | "matching" | "path" | "peer";
+
+function needed(values: Values, name: Needed): string {
   const value = values[name];
   if (value === undefined) throw new UsageError(`--${name} is missing`);
   return value;
+}
+
+function daysOf({ days }: Values, standard: number): number {
+  if (days !== undefined && !/^[1-9]\d{0,4}$/.test(days)) {
+    throw new UsageError("--days: expected a whole number");
+  }
+  return days === undefined ? standard : Number(days);
+}
+
+function certify(path: string, values: Values): Promise<string> {
+  const ca = needed(values, "ca");
+  const how = { ca, names: values.name ?? [], days: daysOf(values, 365) };
+  const wrong = how.names.find((name) => !/^[\w.:-]{1,253}$/.test(name));
+  if (wrong !== undefined) throw new UsageError(`--name: ${JSON.stringify(wrong)} is no name`);
+  return path.endsWith(".csr") ? certifyRequest(path, how) : certifyStick(path, how);
+}
+
+function draft(stick: string, values: Values): string {
+  const [, peer = "", peerHost = ""] = /^([\w-]+)@([\w.:-]+)$/.exec(needed(values, "peer")) ?? [];
+  if (peer === "") throw new UsageError("--peer: expected ID@ADDRESS");
+  const { sae, "peer-sae": peerSae } = values;
+  if ((sae === undefined) !== (peerSae === undefined)) {
+    throw new UsageError("--sae and --peer-sae go together");
+  }
+  const wrong = values.est === undefined ? undefined : urlProblem(values.est);
+  if (wrong !== undefined) throw new UsageError(`--est: ${wrong}`);
+  return writeDraft(stick, {
+    module: needed(values, "module"),
+    matching: needed(values, "matching"),
+    path: needed(values, "path"),
+    peer,
+    peerHost,
+    sae,
+    peerSae,
+    est: values.est,
+  });
 }
 
 function keygen(file: string): string {
@@ -119,20 +188,24 @@ function verify(folder: string, values: Values): string {
   return `signed for ${node}, serial ${serial}, by ${keyId}, ${issued}\n`;
 }
 
-function main(args: string[]): string {
+async function main(args: string[]): Promise<string> {
   const { values, positionals } = parse(args);
   if (values.help) return usage;
   const [command, path, ...rest] = positionals;
   if (path === undefined || rest.length > 0) throw new UsageError("COMMAND and one FILE or FOLDER");
   if (command === "keygen") return keygen(path);
-  if (!existsSync(path)) throw new Refusal(`${path}: there is no such folder`);
+  if (command === "ca") return makeAuthority(path, daysOf(values, 3_650));
+  if (!existsSync(path))
+    throw new Refusal(`${path}: there is no such ${path.endsWith(".csr") ? "file" : "folder"}`);
+  if (command === "certify") return certify(path, values);
+  if (command === "draft") return draft(path, values);
   if (command === "sign") return sign(path, values);
   if (command === "verify") return verify(path, values);
   throw new UsageError(`no such command: ${command}`);
 }
 
 try {
-  process.stdout.write(main(process.argv.slice(2)));
+  process.stdout.write(await main(process.argv.slice(2)));
 } catch (error) {
   if (error instanceof UsageError) {
     process.stderr.write(`site: ${error.message}\nTry: scripts/site --help\n`);

@@ -1,5 +1,4 @@
 /** Which long campaigns there are, and what must hold in each. */
-
 import { alarmCuts } from "../../test/campaign/alarm-cuts.ts";
 import { custodyStories } from "../../test/campaign/custody-stories.ts";
 import { type Door, doors, flood } from "../../test/campaign/floods.ts";
@@ -17,7 +16,6 @@ import { kmLives } from "../../test/campaign/km-lives.ts";
 import { blocksThroughNoise } from "../../test/campaign/noisy-session.ts";
 import { replug } from "../../test/campaign/replug.ts";
 import { tamper } from "../../test/campaign/tamper.ts";
-
 import {
   diskErrors,
   forgetfulDisks,
@@ -40,8 +38,10 @@ import { lastKeys } from "../../test/sim/km/last-keys.ts";
 import { launcher } from "../bench/production.ts";
 import { type Campaign, type Outcome, times } from "./campaign.ts";
 import { ck } from "./ck.ts";
+import { controller } from "./controller.ts";
 import { etsi014 } from "./etsi014.ts";
 import { flow } from "./flow.ts";
+import { relays } from "./relays.ts";
 
 const noises = [1e-6, 1e-5, 1e-4, 1e-3].map((bitErrors) => ({
   bitErrors,
@@ -105,7 +105,9 @@ export const campaigns: readonly Campaign[] = [
     ],
   },
   ck,
+  controller,
   etsi014,
+  relays,
   {
     name: "floods",
     parts: doors.map((door) => ({

@@ -1,0 +1,161 @@
+/** A show from its beginning to its end: what is common to a link and a network. */
+import { systemClock } from "../../src/base/clock.ts";
+import { describe, Fault } from "../../src/base/errors.ts";
+import type { Expected } from "../../test/eventually.ts";
+import type { NodeProcess } from "../../test/rig/node-process.ts";
+import type { ShownApplications } from "./applications.ts";
+import { display, type View } from "./display.ts";
+import {
+  curlLine,
+  endpointsOf,
+  type ToldController,
+  type ToldKm,
+  writeEndpoints,
+} from "./endpoints.ts";
+import type { DemoOptions } from "./options.ts";
+import type { Report } from "./report.ts";
+import { type Scene, takeKeys } from "./scenes.ts";
+
+const clock = systemClock;
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
+/** What runs, and how it is seen. */
+export interface Stage {
+  readonly nodes: readonly NodeProcess[];
+  /** The product's key managers that applications ask, the two of the curl line first and last; none with doubles. */
+  readonly kms: readonly ToldKm[];
+  /** Of a network. */
+  readonly controller?: ToldController;
+  readonly applications: ShownApplications | undefined;
+  readonly view: View;
+  /** It ends by itself: with `--keys`, or when its recording is exhausted. */
+  readonly finite: boolean;
+  readonly scenes: readonly Scene[];
+  until(what: string, probe: () => boolean, more: Expected<boolean>): Promise<boolean>;
+  /** Grows while anything happens. */
+  progress(): number;
+  /** Applications can have keys. */
+  ready(): boolean;
+  /** All of it is done. */
+  over(): boolean;
+  /** The manager was told of all. */
+  told(): boolean;
+  /** Until all key managers say the same, for a moment. */
+  agree(): Promise<void>;
+  report(seconds: number): Report;
+  /** After {@link over}. */
+  succeeded(): boolean;
+  close(): Promise<void>;
+}
+
+/** Aborted by Ctrl-C, SIGTERM, or when no key has arrived for too long. */
+function patience(stage: Stage, seconds: number, stop: AbortController): () => void {
+  let last = -1;
+  let since = clock.now();
+  const timer = setInterval(() => {
+    const progress = stage.progress();
+    if (progress !== last) {
+      last = progress;
+      since = clock.now();
+    } else if (clock.now() - since > seconds * 1_000) {
+      stop.abort(new Fault("kq1.timeout", "no key arrived", { limit_s: seconds }));
+    }
+  }, 200);
+  return () => clearInterval(timer);
+}
+
+/** The last events of a run are waited for this long, ms. */
+const toldWithinMs = 5_000;
+/** Keys that the applications of a run have at least, where there is stock. */
+const leastKeys = 20;
+
+/** A run that was over quickly: its applications ask on, in both directions, as long as there is stock. */
+async function lastKeys(applications: ShownApplications | undefined): Promise<void> {
+  while (applications !== undefined && applications.report.keys < leastKeys) {
+    const got = [await applications.once("alice"), await applications.once("bob")];
+    if (!got.includes(true)) return;
+  }
+}
+
+/** Once there are keys for applications: says where to ask, in a file and in a line. */
+async function tellEndpoints(
+  stage: Stage,
+  { endpoints: file, json }: DemoOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const [first] = stage.kms;
+  const last = stage.kms.at(-1);
+  if (first === undefined || last === undefined) return;
+  const forever = { signal, deadlineMs: Number.POSITIVE_INFINITY };
+  await stage
+    .until("keys for applications", () => stage.ready(), forever)
+    .then(
+      () => {
+        if (file !== undefined) writeEndpoints(file, endpointsOf(stage.kms, stage.controller));
+        if (json || process.stderr.isTTY === true) return;
+        say(curlLine(first, last));
+        const map = stage.controller?.page;
+        if (map !== undefined) say(`the map of the controller: ${map}`);
+      },
+      () => {},
+    );
+}
+
+/** From its beginning to its end, with all stopped. @returns the exit code */
+export async function perform(
+  options: DemoOptions,
+  begin: (begun: number) => Promise<Stage>,
+): Promise<number> {
+  const begun = clock.now();
+  const interrupted = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => interrupted.abort(signal));
+  }
+  const stage = await begin(begun);
+  const { applications, finite, scenes } = stage;
+  try {
+    const shown = display(stage.view, options.json && !process.stderr.isTTY);
+    const end = () => interrupted.abort("SIGINT");
+    const giveBack = scenes.length > 0 ? takeKeys(scenes, shown.tell, end) : () => {};
+    const stopPatience = finite ? patience(stage, options.patienceSeconds, interrupted) : () => {};
+    let failure: unknown;
+    const ended = new AbortController();
+    const up = tellEndpoints(stage, options, ended.signal);
+    applications?.start();
+    const ending = { signal: interrupted.signal, deadlineMs: Number.POSITIVE_INFINITY };
+    await stage
+      .until("the end of the run", () => stage.over(), ending)
+      .catch((error) => {
+        failure = error;
+      });
+    stopPatience();
+    giveBack();
+    // Events reach the manager a little after the keys their KMs: a node that stops tells no more.
+    const late = { signal: interrupted.signal, deadlineMs: toldWithinMs };
+    if (finite && failure === undefined) {
+      await stage.until("all is told", () => stage.told(), late).catch(() => {});
+    }
+    ended.abort();
+    await up;
+    await applications?.stop();
+    if (finite && failure === undefined) await lastKeys(applications);
+    await Promise.all(stage.nodes.map((node) => node.stop()));
+    await stage.agree();
+    shown.stop();
+    const report = stage.report((clock.now() - begun) / 1_000);
+    if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    if (failure instanceof Fault) say(`npm start: ${describe(failure)}`);
+    // Ctrl-C ends a run that had no end of its own.
+    if (typeof failure === "string" && !finite) return report.mismatches === 0 ? 0 : 1;
+    if (report.mismatches > 0 || (report.applications?.different ?? 0) > 0) return 1;
+    return stage.succeeded() ? 0 : 1;
+  } finally {
+    applications?.close();
+    await stage.close();
+  }
+}
+
+/** Whether a run has no end of its own and is on a terminal. */
+export function isInteractive({ json }: DemoOptions, finite: boolean): boolean {
+  return !json && !finite && process.stdin.isTTY === true && process.stderr.isTTY === true;
+}

@@ -1,0 +1,131 @@
+/** An authority of the site's own, for a site without a PKI: it signs what machines ask for. */
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type Issuer,
+  isCertifiable,
+  issueCertificate,
+  issuerProblem,
+} from "../../src/host/tls/issue.ts";
+import { PemError, readCertificates, readPrivateKey } from "../../src/host/tls/pem.ts";
+import { parseRequest, RequestError } from "../../src/host/tls/request.ts";
+import { createAuthority } from "../../test/emulator/certificates.ts";
+import { Refusal } from "./refusal.ts";
+
+const day = 86_400_000;
+/** What a machine asks a certificate for, and what it is to be called on the stick. */
+const requests = /^(?:(qkd)|(km))-[0-9a-f]{12}\.csr$/;
+
+/** Makes `ca.key` and `ca.crt`. @param days that it is good for */
+export async function makeAuthority(folder: string, days: number): Promise<string> {
+  const made = await createAuthority("QKD site", undefined, days);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  // One that exists may be in use.
+  writeFileSync(join(folder, "ca.key"), await made.exportKey(), { mode: 0o600, flag: "wx" });
+  writeFileSync(join(folder, "ca.crt"), made.cert, { flag: "wx" });
+  return (
+    `${folder}: ca.key, ca.crt, good for ${days} days\n` +
+    "Who has ca.key can make certificates for everybody at this site: keep it offline.\n"
+  );
+}
+
+/** @throws Refusal if there is none in the folder */
+function openAuthority(folder: string): Issuer & { readonly cert: string } {
+  const read = (name: string) => readFileSync(join(folder, name));
+  const [cert, secret] = [read("ca.crt"), read("ca.key")];
+  try {
+    const [certificate] = readCertificates(cert);
+    const issuer = certificate && { certificate, key: readPrivateKey(secret) };
+    if (issuer !== undefined && issuerProblem(issuer) === undefined) {
+      return { ...issuer, cert: cert.toString() };
+    }
+  } catch (error) {
+    if (!(error instanceof PemError)) throw error;
+  }
+  throw new Refusal(`${folder}: ca.crt and ca.key do not belong together`);
+}
+
+export interface Certifying {
+  /** Folder of the authority. */
+  readonly ca: string;
+  /** More names and addresses under which the key manager is reached. */
+  readonly names: readonly string[];
+  readonly days: number;
+}
+
+/**
+ * Signs every request on a stick. A node's certificate is put to `site/node.crt`, a key manager's to `site/km.crt`,
+ * the authority's beside them. @returns what was done
+ */
+export async function certifyStick(stick: string, how: Certifying): Promise<string> {
+  const found = readdirSync(stick).filter((name) => requests.test(name));
+  if (found.length === 0) throw new Refusal(`${stick}: there is no request, such as qkd-….csr`);
+  const authority = openAuthority(how.ca);
+  const certificates = new Map<string, string>();
+  const said: string[] = [];
+  // All of them, or none.
+  for (const name of found.sort()) {
+    const isKm = name.startsWith("km-");
+    const to = isKm ? "km.crt" : "node.crt";
+    const more = isKm ? how.names : [];
+    const { cert, id } = certify(authority, join(stick, name), more, how.days);
+    if (`${id}.csr` !== name) throw new Refusal(`${name} is the request of ${id}`);
+    if (certificates.has(to)) throw new Refusal(`${stick} has the requests of two machines`);
+    certificates.set(to, cert);
+    said.push(`site/${to}: ${[id, ...more].join(", ")}`);
+  }
+  const site = join(stick, "site");
+  await mkdir(site, { recursive: true });
+  certificates.set("site-ca.crt", authority.cert);
+  for (const [name, text] of certificates) writeFileSync(join(site, name), text);
+  return `${said.join("\n")}\nsite/site-ca.crt: who signed them\n`;
+}
+
+/** Signs one request, of what is no appliance; the certificate is put beside it. @returns what was done */
+export async function certifyRequest(file: string, how: Certifying): Promise<string> {
+  const authority = openAuthority(how.ca);
+  const { cert, id } = certify(authority, file, how.names, how.days);
+  const to = file.replace(/\.csr$/, ".crt");
+  writeFileSync(to, cert, { flag: "wx" });
+  return `${to}: ${[id, ...how.names].join(", ")}\n`;
+}
+
+function certify(
+  authority: Issuer,
+  file: string,
+  more: readonly string[],
+  days: number,
+): { readonly cert: string; readonly id: string } {
+  const { commonName: id = "", publicKey } = requestIn(file);
+  if (!/^[\w.-]{1,64}$/.test(id)) throw new Refusal(`${file}: its common name is no ID`);
+  const names = [id, ...more];
+  const wrong = names.find((name) => !isCertifiable(name));
+  if (wrong !== undefined) throw new Refusal(`${file}: ${wrong} is no name for a certificate`);
+  const now = Date.now();
+  const serial = randomBytes(16);
+  // Positive, and never 0.
+  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
+  const cert = issueCertificate(authority, {
+    publicKey,
+    commonName: id,
+    names,
+    // Key managers are both to each other, and ask nodes where these are asked for keys.
+    usage: "both",
+    serial,
+    from: now - day,
+    to: Math.min(now + days * day, authority.certificate.validToDate.getTime()),
+  });
+  return { cert, id };
+}
+
+function requestIn(file: string) {
+  const pem = readFileSync(file, "utf8");
+  try {
+    return parseRequest(pem);
+  } catch (error) {
+    if (error instanceof RequestError) throw new Refusal(`${file} ${error.message}`);
+    throw error;
+  }
+}
