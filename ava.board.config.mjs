@@ -5,5 +5,5 @@ export default {
   workerThreads: false,
   concurrency: 1,
   failFast: true,
-  timeout: "40m",
+  timeout: process.env.QKD_BOARD_TIME === "own" ? "160m" : "40m",
 };
