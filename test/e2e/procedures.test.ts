@@ -135,6 +135,8 @@ hold_down_s = 0
       t.is(status, 200);
       return body as { notice_ID: string; session_ID: string; master_SAE_ID: string };
     };
+    // Who has just listened is about to listen again: that it does may come later than the question of the other.
+    t.is((await of(b).notice(0)).status, 204);
     const first = heard("session creation notification");
     recorder.note(`app-${a}`, `km-${a}`, "session creation request");
     const creating = of(a).createSession(`app-${b}`);
