@@ -60,14 +60,7 @@ export class EngineStory {
   }
 
   #bytes(length: number): Buffer {
-    const bytes = Buffer.alloc(length);
-    for (let at = 0; at < length; at += 32) {
-      createHash("sha256")
-        .update(`${++this.#drawn}`)
-        .digest()
-        .copy(bytes, at);
-    }
-    return bytes;
+    return createHash("shake256", { outputLength: length }).update(`${++this.#drawn}`).digest();
   }
 
   /** The process that runs. */

@@ -290,8 +290,8 @@ export class SimStore implements KeyStore {
     key: TagKey,
     done: (tag: Buffer | undefined) => void,
   ): void {
-    const cells = this.cells(ranges);
-    this.#read(() => done(cells && gmac([cells.bytes], key)));
+    const bytes = this.#bytes(ranges);
+    this.#read(() => done(bytes && gmac([bytes], key)));
   }
 
   equals(handle: Handle, bytes: Uint8Array, done: (equal: boolean) => void): void {
@@ -301,26 +301,32 @@ export class SimStore implements KeyStore {
   }
 
   read(_link: string, ranges: readonly Range[], done: (bytes: Buffer | undefined) => void): void {
-    const cells = this.cells(ranges);
-    this.#read(() => done(cells?.bytes));
+    const bytes = this.#bytes(ranges);
+    this.#read(() => done(bytes));
   }
 
   /** Bytes of ranges with their origins. */
   cells(ranges: readonly Range[]): Cells | undefined {
-    const parts = ranges.map(({ extent, start, end }) => {
+    const bytes = this.#bytes(ranges);
+    if (bytes === undefined) return undefined;
+    const origins = new Float64Array(bytes.length);
+    let at = 0;
+    for (const { extent, start, end } of ranges) {
       const found = this.#live.extents.get(extent);
-      return found && end <= found.bytes.length
-        ? {
-            bytes: found.bytes.subarray(start, end),
-            origins: [...found.origins.subarray(start, end)],
-          }
-        : undefined;
-    });
-    if (parts.includes(undefined)) return undefined;
-    return {
-      bytes: Buffer.concat(parts.map((part) => part?.bytes ?? Buffer.alloc(0))),
-      origins: new Float64Array(parts.flatMap((part) => part?.origins ?? [])),
-    };
+      if (found !== undefined) origins.set(found.origins.subarray(start, end), at);
+      at += end - start;
+    }
+    return { bytes, origins };
+  }
+
+  #bytes(ranges: readonly Range[]): Buffer | undefined {
+    const parts: Buffer[] = [];
+    for (const { extent, start, end } of ranges) {
+      const found = this.#live.extents.get(extent);
+      if (found === undefined || end > found.bytes.length) return undefined;
+      parts.push(found.bytes.subarray(start, end));
+    }
+    return Buffer.concat(parts);
   }
 
   forget(): void {}

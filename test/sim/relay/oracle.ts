@@ -7,8 +7,8 @@ import type { RelayMessage } from "../../../src/wire/kx/relay-messages.ts";
 
 export class NetOracle {
   readonly broken: string[] = [];
-  /** By link and origin: the key that has the byte. */
-  readonly #uses = new Map<string, string>();
+  /** By link, by origin: the key that has the byte. */
+  readonly #uses = new Map<string, Map<number, string>>();
   /** By link and pad: the one message under it. */
   readonly #messages = new Map<string, string>();
   readonly #keys = new Map<string, { bytes: Buffer; at: Set<string> }>();
@@ -23,10 +23,11 @@ export class NetOracle {
 
   /** Bytes of a link were read for one key or pad. */
   read(link: string, id: string, origins: Float64Array): void {
+    const uses = this.#uses.get(link) ?? new Map<number, string>();
+    this.#uses.set(link, uses);
     for (const origin of origins) {
-      const place = `${link} ${origin}`;
-      const before = this.#uses.get(place);
-      if (before === undefined) this.#uses.set(place, id);
+      const before = uses.get(origin);
+      if (before === undefined) uses.set(origin, id);
       else if (before !== id) {
         this.bad("S1", `a byte of ${link} went to ${before} and to ${id}`);
         break;
