@@ -53,7 +53,9 @@ export function steal(
       for (let number = 1; number <= extents; number++) {
         const about = JSON.stringify(["extent", link, number, length]);
         const key = unwrap(bytes.subarray(at + 32, at + 32 + wrappedLength), about);
-        if (key !== undefined) found.push(...stretches(bytes, at + 128, length, key, about));
+        if (key === undefined) continue;
+        found.push(...stretches(bytes, at + 128, length, key, about));
+        break;
       }
     }
   }
