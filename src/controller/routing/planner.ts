@@ -34,8 +34,10 @@ export interface RouteChange {
   readonly isForced: boolean;
 }
 
-/** Shares are computed anew if the capacity of a link has changed by so much. */
+/** Shares are computed anew if the capacity of a link has changed by so much; old ones if by half of that. */
 const drift = 0.1;
+/** When shares are old, ms; or after so many times as long as their computation took. */
+const old = { least: 30_000, times: 10 } as const;
 /** Least time between two computations that nothing forces, ms. */
 const everyMs = 5_000;
 
@@ -49,15 +51,15 @@ export class Planner {
   readonly #may = new Map<PairTerms["mayUse"], (link: number) => boolean>();
   #isDue = true;
   #balancedAt = Number.NEGATIVE_INFINITY;
-  /** The computation that is going on. */
+  /** How long the last computation took, ms. */
+  #tookMs = 0;
   #planning: Generator<undefined, Found | undefined> | undefined;
   readonly #work: Work = { left: 0 };
   /** Capacities that shares were computed from. */
   #capacity = new Float64Array(0);
 
   constructor(rules: PlanRules, wires: Wires) {
-    this.#rules = rules;
-    this.#wires = wires;
+    [this.#rules, this.#wires] = [rules, wires];
   }
 
   get tables(): Tables {
@@ -134,7 +136,7 @@ export class Planner {
     for (const plan of this.plans.values()) plan.tick(now);
     if (this.#planning === undefined) {
       if (!this.#isDue && now - this.#balancedAt < everyMs) return [];
-      if (!this.#isDue && !this.#hasDrifted() && !this.#wasHeld(now)) return [];
+      if (!this.#isDue && !this.#hasDrifted(now) && !this.#wasHeld(now)) return [];
       this.#isDue = false;
       this.#balancedAt = now;
       this.#capacity = this.#wires.all.capacity.slice();
@@ -144,6 +146,7 @@ export class Planner {
     const { done, value } = this.#planning.next();
     if (!done) return [];
     this.#planning = undefined;
+    this.#tookMs = now - this.#balancedAt;
     return value === undefined ? [] : this.#adopt(value, now, wall);
   }
 
@@ -380,12 +383,14 @@ export class Planner {
     });
   }
 
-  #hasDrifted(): boolean {
+  #hasDrifted(now: number): boolean {
     const { capacity } = this.#wires.all;
+    const isOld = now - this.#balancedAt >= Math.max(old.least, this.#tookMs * old.times);
+    const much = isOld ? drift / 2 : drift;
     if (capacity.length !== this.#capacity.length) return true;
-    return capacity.some((value, i) => {
-      const before = this.#capacity[i] ?? 0;
-      return Math.abs(value - before) > drift * Math.max(value, before);
+    return this.#capacity.some((before, i) => {
+      const value = capacity[i] ?? 0;
+      return Math.abs(value - before) > much * Math.max(value, before);
     });
   }
 }
