@@ -122,9 +122,7 @@ export class Controller {
     const { topology, world } = this.#parts;
     const node = topology.nodeOf(km, world.wall());
     if (node === undefined) return;
-    node.attached = true;
-    node.hasReported = false;
-    node.since = world.wall();
+    node.turn(true, world.wall());
     this.#routes.forgot(km);
     this.certificates.forgot(km);
   }
@@ -134,9 +132,7 @@ export class Controller {
     const { topology, world, news } = this.#parts;
     const node = topology.nodes.get(km);
     if (node === undefined || !node.attached) return;
-    node.attached = false;
-    node.hasReported = false;
-    node.since = world.wall();
+    node.turn(false, world.wall());
     news.tell("node", km, `not connected any more: ${why}`);
   }
 

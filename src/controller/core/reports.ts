@@ -41,6 +41,10 @@ export class Reports {
     if (node === undefined) return false;
     node.hasReported = true;
     if (state.km?.site !== undefined) node.site = state.km.site;
+    if (state.km !== undefined) {
+      node.began = state.km.started;
+      this.#desk.began(km, state.km.started);
+    }
     this.#applications(km, state.applications, message.whole === true);
     const concerned: Link[] = [];
     const told = new Set<string>();

@@ -57,6 +57,7 @@ export class SessionDesk {
     if (!sessions.hasRoom(sourceApp, source.sessions)) return refuse("busy");
     if (topology.nodes.get(destinationKm)?.attached !== true) return refuse("no_route");
     const since = world.wall();
+    const began = topology.nodes.get(km)?.began;
     const session: Session = {
       id: newId(world),
       source: sourceApp,
@@ -66,6 +67,7 @@ export class SessionDesk {
       since,
       until: since + policy.rules.sessionMs,
       ...(number !== undefined && { number }),
+      ...(began !== undefined && { began }),
       classes: [source.class, destination.class].flatMap((one) => one ?? []),
       isOpen: false,
     };
@@ -74,7 +76,9 @@ export class SessionDesk {
   }
 
   #notify(session: Session, reply: Reply, request: CkMessageOf<"sessionRequest">): void {
-    const { world, sessions } = this.#parts;
+    const { world, sessions, topology } = this.#parts;
+    const turns = () => topology.nodes.get(session.sourceKm)?.turns;
+    const before = turns();
     // How its keys are to come is between the two key managers.
     const { supply } = marksIn(request);
     const extension = supply === undefined ? {} : { extension: markExtensions({ supply }) };
@@ -82,7 +86,9 @@ export class SessionDesk {
     world.ask(session.destinationKm, told, notifyMs, (answer) => {
       // It was ended meanwhile, or another controller leads.
       const isThere = sessions.get(session.id) === session;
-      const why = answer === undefined ? "timed_out" : refusalOf(answer);
+      // Who asked on a connection that is over hears no answer.
+      const isHeard = turns() === before;
+      const why = answer === undefined || !isHeard ? "timed_out" : refusalOf(answer);
       if (isThere && why === undefined) {
         this.#opened(session);
         return reply({
@@ -126,7 +132,7 @@ export class SessionDesk {
 
   /** What a KM says of its sessions: it ends some, and a controller without memory learns the others. */
   reported(km: string, report: SessionReport): void {
-    const { sessions, world, policy } = this.#parts;
+    const { sessions, world, policy, topology } = this.#parts;
     const known = sessions.get(report.id);
     if (report.ended) {
       if (known !== undefined) this.end(report.id, `by ${km}`);
@@ -142,6 +148,7 @@ export class SessionDesk {
     const since = world.wall();
     const [sourceKm, destinationKm] = isSource ? [km, otherKm] : [otherKm, km];
     const { id, source, destination, number } = report;
+    const began = isSource ? topology.nodes.get(km)?.began : undefined;
     const one = {
       source,
       destination,
@@ -150,10 +157,18 @@ export class SessionDesk {
       since,
       until: since + policy.rules.sessionMs,
       ...(number !== undefined && { number }),
+      ...(began !== undefined && { began }),
     };
     const session = { ...one, id, classes: this.#classesOf(one), isOpen: true };
     sessions.add(session);
     world.save("session", id, one);
+  }
+
+  /** A KM tells when it began: of sessions from before that its applications have none any more. */
+  began(km: string, at: number): void {
+    for (const { id, sourceKm, began = at } of [...this.#parts.sessions.values()]) {
+      if (sourceKm === km && began !== at) this.end(id, `${km} began anew`);
+    }
   }
 
   /** Sessions of an application that was taken back end. */
@@ -216,7 +231,8 @@ function notification(session: Session): CkMessageOf<"sessionNotification"> {
 }
 
 function saved(session: Session): SavedSession {
-  const { source, destination, sourceKm, destinationKm, since, until, number } = session;
+  const { source, destination, sourceKm, destinationKm, since, until, number, began } = session;
   const ends = { source, destination, sourceKm, destinationKm };
-  return { ...ends, since, until, ...(number !== undefined && { number }) };
+  const more = { ...(number !== undefined && { number }), ...(began !== undefined && { began }) };
+  return { ...ends, since, until, ...more };
 }

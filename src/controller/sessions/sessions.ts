@@ -16,6 +16,8 @@ export interface Session {
   readonly until: number;
   /** KSA-keys at most. */
   readonly number?: number;
+  /** When the source's KM began, as that said: one that began since knows nothing of the session. */
+  readonly began?: number;
   /** Classes of its applications. */
   readonly classes: readonly string[];
   /** The destination's KM has not answered yet. */

@@ -2,6 +2,7 @@ import test from "ava";
 import type { CkMessage, CkMessageOf } from "../../../src/wire/ck/messages.ts";
 import {
   applicationExtensions,
+  kmExtension,
   sessionExtension,
   usageExtension,
 } from "../../../src/wire/ck/state.ts";
@@ -125,6 +126,40 @@ test("sessions survive a restart; those that were not saved are learnt from the 
   // A KM that was away when it ended is told.
   empty.report("b", [], [sessionExtension({ ...told, role: "destination" })]);
   t.like(empty.take()[0], { km: "b", command: { sessionId: "s1", extension: [{ ended: true }] } });
+});
+
+test("a key manager that began anew has no sessions any more: they end at the other end, also after a restart", (t) => {
+  const began = (at: number) => kmExtension({ version: "1", started: at });
+  const rig = rigOfTwo();
+  rig.report("a", [], [began(noon)]);
+  opened(rig);
+  rig.report("a", [], [began(noon)]);
+  t.is(rig.core.status().open_sessions, 1);
+  const next = new Rig({}, rig.kept());
+  next.attach("b", [link("a")], [began(noon + 1)]);
+  next.attach("a", [link("b")], [began(noon)]);
+  t.is(next.core.status().open_sessions, 1);
+  next.take();
+  next.attach("a", [link("b")], [began(noon + 60_000)]);
+  t.is(next.core.status().open_sessions, 0);
+  t.true(next.take().some(({ km, command: { extension } }) => km === "b" && extension?.length));
+  // Of a key manager that does not tell, one goes on.
+  const other = rigOfTwo();
+  opened(other);
+  other.attach("a", [link("b")], applicationExtensions(["app-a"]));
+  t.is(other.core.status().open_sessions, 1);
+});
+
+test("a session whose answer cannot be heard is none: the connection that asked for it is over", (t) => {
+  const rig = rigOfTwo();
+  rig.core.command("a", request("app-a", "app-b"), () => {});
+  const [notified] = rig.take();
+  rig.core.detached("a", "cut");
+  rig.attach("a", [link("b")]);
+  const { sessionId = "" } = (notified?.command ?? {}) as CkMessageOf<"sessionNotification">;
+  notified?.done({ type: "sessionNotificationResponse", response: "success", sessionId });
+  t.is(rig.core.status().sessions.length, 0);
+  t.like(rig.take(), [{ km: "b", command: { sessionId, extension: [{ ended: true }] } }]);
 });
 
 test("ten thousand sessions are open, one more is refused, and all end when their time is over", (t) => {
