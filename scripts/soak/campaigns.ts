@@ -41,6 +41,7 @@ import { ck } from "./ck.ts";
 import { controller } from "./controller.ts";
 import { etsi014 } from "./etsi014.ts";
 import { flow } from "./flow.ts";
+import { proactive } from "./proactive.ts";
 import { relays } from "./relays.ts";
 
 const noises = [1e-6, 1e-5, 1e-4, 1e-3].map((bitErrors) => ({
@@ -107,6 +108,7 @@ export const campaigns: readonly Campaign[] = [
   ck,
   controller,
   etsi014,
+  proactive,
   relays,
   {
     name: "floods",

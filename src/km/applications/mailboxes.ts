@@ -78,13 +78,22 @@ export class Mailboxes {
     return box.poll !== undefined || this.#parts.now() - box.heardAt < graceMs;
   }
 
-  /** @param within it is answered, ms @param done once */
-  tell(application: string, notice: Notice, within: number, done: Kept["done"]): void {
+  /**
+   * @param within it is answered, ms
+   * @param done once
+   * @returns takes the notice back: an answer to it comes too late then
+   */
+  tell(application: string, notice: Notice, within: number, done: Kept["done"]): () => void {
     const box = this.#boxes.get(application);
-    if (box === undefined || !this.isListening(application)) return done("away");
+    const refused = (why: Unanswered) => {
+      done(why);
+      return () => {};
+    };
+    if (box === undefined || !this.isListening(application)) return refused("away");
     const asked = [...box.open.values()].filter(({ isLeft }) => !isLeft);
-    if (asked.length >= mostOfOne) return done("busy");
-    this.#put(box, application, { notice, within, isLeft: false, done });
+    if (asked.length >= mostOfOne) return refused("busy");
+    const id = this.#put(box, application, { notice, within, isLeft: false, done });
+    return () => this.fail(application, id, "away");
   }
 
   /**
@@ -105,13 +114,14 @@ export class Mailboxes {
     box: Box,
     application: string,
     { within, ...more }: Pick<Kept, "notice" | "isLeft" | "done"> & { readonly within: number },
-  ): void {
+  ): string {
     const id = this.#parts.newId();
     const timer = this.#parts.after(within, () => this.fail(application, id, "late"));
     const letter = { id, timer, ...more };
     box.open.set(id, letter);
     box.waiting.push(letter);
     this.#give(box);
+    return id;
   }
 
   /**

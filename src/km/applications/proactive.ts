@@ -66,8 +66,17 @@ const overMs = 600_000;
 type DeliveryResult = "delivered" | "away" | DeliveryFailure;
 
 interface Pending extends Order {
+  readonly link: DeliveringLink;
   readonly timer: Timer;
   readonly done: (refusal: EtsiRefusal | undefined) => void;
+}
+
+/** Keys on their way to an application of this KM. */
+interface Bringing {
+  readonly link: DeliveringLink;
+  /** The session of the link in which they were ordered is over: nobody hears what became of them. */
+  isLost: boolean;
+  takeBack: () => void;
 }
 
 const failures: Readonly<Record<Unanswered, DeliveryFailure>> = {
@@ -90,7 +99,7 @@ export class ProactiveSupply {
   readonly #pending = new Map<string, Pending>();
   readonly #ofOne = new Map<string, number>();
   /** Deliveries to this KM's applications. */
-  readonly #bringing = new Set<string>();
+  readonly #bringing = new Map<string, Bringing>();
   readonly #ordered = new Tally();
   readonly #brought = new Tally();
 
@@ -122,7 +131,7 @@ export class ProactiveSupply {
     const delivery = random(size.id);
     const name = delivery.toString("hex");
     const timer = after(within + answerMs, () => this.#over(name, "late", refusals.late));
-    this.#pending.set(name, { ...order, timer, done });
+    this.#pending.set(name, { ...order, link, timer, done });
     this.#ofOne.set(order.source, (this.#ofOne.get(order.source) ?? 0) + 1);
     if (link.core.phase !== "ready") return this.#over(name, "away", refusals.away);
     const ids = Buffer.from(order.ids.join(""), "hex");
@@ -155,6 +164,18 @@ export class ProactiveSupply {
     else this.#answered(message);
   }
 
+  /** A session of a link ended: what was ordered in it comes to nothing, and is not taken any more. */
+  down(link: DeliveringLink): void {
+    for (const [name, one] of [...this.#pending]) {
+      if (one.link === link) this.#over(name, "away", refusals.away);
+    }
+    for (const one of [...this.#bringing.values()]) {
+      if (one.link !== link) continue;
+      one.isLost = true;
+      one.takeBack();
+    }
+  }
+
   #answered({ delivery, failure, ids }: Delivered): void {
     const name = delivery.toString("hex");
     const pending = this.#pending.get(name);
@@ -175,9 +196,10 @@ export class ProactiveSupply {
     const name = delivery.toString("hex");
     if (this.#bringing.has(name)) return;
     const keys = idsIn(ids);
+    const bringing: Bringing = { link, isLost: false, takeBack: () => {} };
     const end = (failure?: DeliveryFailure) => {
       this.#bringing.delete(name);
-      this.#brought.add(failure ?? "delivered", keys.length);
+      this.#brought.add(bringing.isLost ? "away" : (failure ?? "delivered"), keys.length);
       // What was not handed over goes to no application any more.
       if (failure !== undefined) link.core.peer.abandon(keys);
       else sessions.delivered(session, keys.length);
@@ -186,9 +208,9 @@ export class ProactiveSupply {
     };
     const told = sessions.deliverable(session, link.peer);
     if (told === undefined) return end("session");
-    this.#bringing.add(name);
+    this.#bringing.set(name, bringing);
     const notice = { session, source: told.source, keys };
-    mailboxes.tell(told.destination, notice, within, (result) => {
+    bringing.takeBack = mailboxes.tell(told.destination, notice, within, (result) => {
       if (typeof result === "string") end(failures[result]);
       else end(result.accepted ? undefined : "refused");
     });

@@ -63,6 +63,8 @@ export class KeySessions {
   readonly #notified = new Map<string, Session>();
   /** Of other KMs' applications, by ID: those of which this KM's application is asked. */
   readonly #joining = new Set<string>();
+  /** Of other KMs' applications, by ID: those that did not come to be here, until when that is known. */
+  readonly #declined = new Map<string, number>();
   /** Who waits for the same answer. */
   readonly #asking = new Map<string, Answered[]>();
   readonly #refused = new Map<string, { readonly why: string; readonly until: number }>();
@@ -103,6 +105,7 @@ export class KeySessions {
       this.#end(one);
     }
     for (const [name, { until }] of this.#refused) if (until <= now) this.#refused.delete(name);
+    for (const [id, until] of this.#declined) if (until <= now) this.#declined.delete(id);
   }
 
   /**
@@ -238,7 +241,8 @@ export class KeySessions {
     notify({ id, source, destination }, (why) => {
       // The controller may have ended it meanwhile.
       const isWanted = this.#joining.delete(id);
-      if (why === undefined && isWanted) this.#joined(message, supply);
+      if (why !== undefined) this.#declined.set(id, this.#parts.now() + endedMs);
+      else if (isWanted) this.#joined(message, supply);
       done(why ?? (isWanted ? undefined : "unknown_session"));
     });
   }
@@ -266,7 +270,8 @@ export class KeySessions {
     if (there !== undefined) this.#end(there);
     // One that is not known may be of before this KM began anew; who fetches keys was told of none.
     const { kmOf, me, over } = this.#parts;
-    const isNews = kmOf(destination) === me && !this.#ended.has(`${id} destination`);
+    const isKnown = this.#declined.has(id) || this.#ended.has(`${id} destination`);
+    const isNews = kmOf(destination) === me && !isKnown;
     if (there === undefined ? isNews : there.supply === "proactive") {
       over({ id, source, destination });
     }

@@ -108,7 +108,10 @@ export class KeyDelivery {
       random: randomBytes,
     });
     for (const link of links) {
-      link.onDelivery((message) => this.proactive.heard(link, message));
+      link.onDelivery(
+        (message) => this.proactive.heard(link, message),
+        () => this.proactive.down(link),
+      );
     }
     this.keys = new ApplicationKeys({
       me: config.km.id,

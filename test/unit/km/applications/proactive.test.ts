@@ -145,6 +145,26 @@ test("a session that the other end does not know, or that is another KM's, is ov
   t.false(a.sessions.use("s-1", "a", "b", 1, "proactive"));
 });
 
+test("when the link ends the source is answered at once, and the destination comes too late", async (t) => {
+  const { a, b, listen, carry, order } = await bench();
+  const given = listen();
+  const said = order();
+  carry();
+  b.supply.down(b.link);
+  a.supply.down(a.link);
+  t.deepEqual([said, b.givenUp], [[503], [ids]]);
+  t.false(b.mailboxes.answer("b", given[0] ?? "", { accepted: true }));
+  const figures = { sessions: 1, deliveries: { away: 1 }, keys: 0 };
+  t.deepEqual([a.supply.status().source, b.supply.status().destination], [figures, figures]);
+  t.is(listen().length, 0);
+  const again = order();
+  carry();
+  b.supply.down(a.link);
+  b.mailboxes.answer("b", "n-3", { accepted: true });
+  carry();
+  t.deepEqual(again, ["keys"], "another link's end is none of its");
+});
+
 test("an order that comes twice is carried out once", async (t) => {
   const { a, b, listen, carry, order } = await bench();
   const given = listen();

@@ -178,6 +178,8 @@ test("an application is asked before a session for it is answered; it may be ove
   const refused = notify("s-2", supply);
   invited[1]?.[1]("unauthorized");
   t.deepEqual(refused, ["unauthorized"]);
+  t.deepEqual(notify("s-2", { ended: true }), ["unknown_session"]);
+  t.deepEqual(over, [], "it did not take part");
   const third = notify("s-3", supply);
   t.deepEqual(notify("s-3", { ended: true }), ["success"]);
   invited[2]?.[1](undefined);
