@@ -74,7 +74,7 @@ interface Pending extends Order {
 /** Keys on their way to an application of this KM. */
 interface Bringing {
   readonly link: DeliveringLink;
-  /** The session of the link in which they were ordered is over: nobody hears what became of them. */
+  /** The session of the link in which they were ordered is over: what became of them is told to no end. */
   isLost: boolean;
   takeBack: () => void;
 }

@@ -138,7 +138,7 @@ export class Leader implements Pick<Engine, "write" | "changes"> {
       [this.#locked, this.#term] = [true, term];
       return;
     }
-    // What cannot be read now is asked for again: nobody leads without it.
+    // What cannot be read now is asked for again: no controller leads without it.
     const [saved, past] = [await engine.load(), await engine.changes(pastChanges)];
     if (isOver()) return;
     // Another has led meanwhile: what this one knows is of before that.
