@@ -149,7 +149,7 @@ class Campaign {
 
   /** A session that both ends know. */
   #session(): Promise<string> {
-    const { source, destination } = this.#clients;
+    const { source } = this.#clients;
     const tried = async () => {
       let isOver = false;
       const created = source
@@ -158,13 +158,8 @@ class Campaign {
         .finally(() => {
           isOver = true;
         });
-      while (!isOver) {
-        const heard = await destination.notice(1).catch(() => none);
-        const { notice, notice_ID: id } = (heard.body ?? {}) as Partial<Notice>;
-        if (notice === "keys") this.#bad("keys that nobody asked for");
-        if (id === undefined) continue;
-        await destination.answerNotice(id, { response: "success" }).catch(() => none);
-      }
+      const heard = await this.#heard(() => isOver);
+      if (heldKeys(heard).length > 0) this.#bad("keys that were not asked for");
       const { status, body } = await created;
       if (status !== 200) return "";
       const { session_ID: session } = body as { session_ID: string };
@@ -178,21 +173,28 @@ class Campaign {
   }
 
   async #exchange(session: string, point: (typeof points)[number] | undefined): Promise<void> {
-    const { source, destination } = this.#clients;
+    const { source } = this.#clients;
     const victim = this.#victim();
     const kill = async (at: (typeof points)[number]) => {
       if (at !== point) return;
       this.#kills++;
       await victim.stop("SIGKILL");
     };
-    const listening = destination.notice(3).catch(() => none);
-    const asked = source.encKeysIn(session, "app-b", perRequest).catch(() => none);
+    let isOver = false;
+    const asked = source
+      .encKeysIn(session, "app-b", perRequest)
+      .catch(() => none)
+      .finally(() => {
+        isOver = true;
+      });
+    const listening = this.#heard(() => isOver);
     await kill("asked");
     const notice = await listening;
     const keys = heldKeys(notice);
     this.#note("handed", keys);
     await kill("handed");
-    if (keys.length > 0) await this.#answer(notice, keys, () => kill("answered"));
+    const takes = point === undefined || this.#draw() < 0.8;
+    if (keys.length > 0) await this.#answer(notice, keys, takes, () => kill("answered"));
     else await kill("answered");
     const given = heldKeys(await asked);
     this.#note("given", given);
@@ -207,8 +209,26 @@ class Campaign {
     else await this.#counted();
   }
 
-  async #answer(notice: Reply, keys: readonly HeldKey[], during: () => Promise<void>) {
-    const takes = this.#draw() < 0.8;
+  /** The next notice with keys, if there is one before the question is answered; the others are answered. */
+  async #heard(isOver: () => boolean): Promise<Reply> {
+    const { destination } = this.#clients;
+    while (!isOver()) {
+      const heard = await destination.notice(1).catch(() => none);
+      if (heard.status === 0) return none;
+      const { notice, notice_ID: id } = (heard.body ?? {}) as Partial<Notice>;
+      if (notice === "keys") return heard;
+      if (id === undefined) continue;
+      await destination.answerNotice(id, { response: "success" }).catch(() => none);
+    }
+    return none;
+  }
+
+  async #answer(
+    notice: Reply,
+    keys: readonly HeldKey[],
+    takes: boolean,
+    during: () => Promise<void>,
+  ) {
     const key_IDs = (takes ? keys : keys.slice(1)).map(({ id }) => ({ key_ID: id }));
     const { notice_ID } = notice.body as Notice;
     const answered = this.#clients.destination

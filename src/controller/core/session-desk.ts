@@ -132,27 +132,29 @@ export class SessionDesk {
 
   /** What a KM says of its sessions: it ends some, and a controller without memory learns the others. */
   reported(km: string, report: SessionReport): void {
-    const { sessions, world, policy, topology } = this.#parts;
+    const { sessions, world, policy, topology, repository } = this.#parts;
     const known = sessions.get(report.id);
     if (report.ended) {
-      if (known !== undefined) this.end(report.id, `by ${km}`);
+      if (known && [known.sourceKm, known.destinationKm].includes(km))
+        this.end(known.id, `by ${km}`);
       return;
     }
     if (known !== undefined) return;
     const over = this.#ended.get(report.id);
     if (over !== undefined) return this.#tellEnd(over, km);
-    const isSource = report.role === "source";
-    const other = isSource ? report.destination : report.source;
-    const otherKm = this.#parts.repository.application(other)?.km;
-    if (otherKm === undefined || !sessions.hasRoom(report.source)) return;
-    const since = world.wall();
-    const [sourceKm, destinationKm] = isSource ? [km, otherKm] : [otherKm, km];
+    // One of an application is its own key manager's to tell: others could make up so many that it has no room.
+    if (report.role !== "source") return;
     const { id, source, destination, number } = report;
-    const began = isSource ? topology.nodes.get(km)?.began : undefined;
+    const [mine, other] = [source, destination].map((one) => repository.application(one));
+    const destinationKm = other?.km;
+    if (mine === undefined || (mine.km !== undefined && mine.km !== km)) return;
+    if (destinationKm === undefined || !sessions.hasRoom(source, mine.sessions)) return;
+    const since = world.wall();
+    const began = topology.nodes.get(km)?.began;
     const one = {
       source,
       destination,
-      sourceKm,
+      sourceKm: km,
       destinationKm,
       since,
       until: since + policy.rules.sessionMs,

@@ -24,6 +24,8 @@ export class NetworkNode {
   since: number;
   /** It reported since it attached. */
   hasReported = false;
+  /** One of these reports was whole. */
+  hasToldAll = false;
   /** As its KM reports them. */
   readonly applications = new Set<string>();
   readonly controllers = new Map<string, HeardController>();
@@ -42,6 +44,7 @@ export class NetworkNode {
     this.attached = attached;
     this.turns++;
     this.hasReported = false;
+    this.hasToldAll = false;
     this.since = wall;
   }
 

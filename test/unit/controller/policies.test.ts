@@ -34,8 +34,8 @@ function filled(fill: FillPolicy): Rig {
 
 function pool(rig: Rig, stock: number, consumption: number): void {
   const none = { relayed: 0, pads: 0, relays: 0, failed: 0 };
-  const pair = { peer: "c", up: true, stock, scheme: "case-2", routing: "controller", ...none };
-  rig.report("a", [link("b")], [pairExtension({ ...pair, consumption } as const)]);
+  const pair = { peer: "c", up: true, stock, scheme: "case-2", consumption, ...none };
+  rig.report("a", [link("b")], [pairExtension({ ...pair, routing: "controller" })]);
 }
 
 /** What it relays in so many seconds, in which key managers report. */
