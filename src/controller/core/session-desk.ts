@@ -29,8 +29,11 @@ export class SessionDesk {
 
   constructor(parts: CoreParts, saved: ReadonlyMap<string, SavedSession>) {
     this.#parts = parts;
+    const { world, policy } = parts;
     for (const [id, one] of saved) {
-      parts.sessions.add({ ...one, id, classes: this.#classesOf(one), isOpen: true });
+      const left = Math.min(Math.max(0, one.until - world.wall()), policy.rules.sessionMs);
+      const endsAt = world.now() + left;
+      parts.sessions.add({ ...one, id, endsAt, classes: this.#classesOf(one), isOpen: true });
     }
   }
 
@@ -66,6 +69,7 @@ export class SessionDesk {
       destinationKm,
       since,
       until: since + policy.rules.sessionMs,
+      endsAt: world.now() + policy.rules.sessionMs,
       ...(number !== undefined && { number }),
       ...(began !== undefined && { began }),
       classes: [source.class, destination.class].flatMap((one) => one ?? []),
@@ -115,15 +119,15 @@ export class SessionDesk {
 
   /** @param by who wants it @returns false if there is none of this ID */
   end(id: string, by: string): boolean {
-    const { sessions, world, accounts, news } = this.#parts;
+    const { sessions, world, accounts, news, policy } = this.#parts;
     const session = sessions.remove(id);
     if (session === undefined) return false;
     world.save("session", id, undefined);
     this.#ended.set(id, session);
     const [oldest] = this.#ended.keys();
     if (this.#ended.size > mostEnded && oldest !== undefined) this.#ended.delete(oldest);
-    const { source, since } = session;
-    const open = Math.max(0, world.wall() - since) / 1_000;
+    const { source, endsAt } = session;
+    const open = Math.max(0, policy.rules.sessionMs - (endsAt - world.now())) / 1_000;
     if (session.isOpen) accounts.add("application", source, { session_s: open }, world.wall());
     news.tell("session", id, `ended: ${by}`);
     for (const km of [session.sourceKm, session.destinationKm]) this.#tellEnd(session, km);
@@ -161,8 +165,8 @@ export class SessionDesk {
       ...(number !== undefined && { number }),
       ...(began !== undefined && { began }),
     };
-    const session = { ...one, id, classes: this.#classesOf(one), isOpen: true };
-    sessions.add(session);
+    const endsAt = world.now() + policy.rules.sessionMs;
+    sessions.add({ ...one, id, endsAt, classes: this.#classesOf(one), isOpen: true });
     world.save("session", id, one);
   }
 
@@ -185,7 +189,7 @@ export class SessionDesk {
   /** Ends what is due. Once a second. */
   tick(): void {
     const { sessions, world } = this.#parts;
-    for (const { id } of sessions.due(world.wall())) this.end(id, "its time is over");
+    for (const { id } of sessions.due(world.now())) this.end(id, "its time is over");
   }
 
   #classesOf({ source, destination }: SavedSession): readonly string[] {

@@ -12,8 +12,10 @@ export interface Session {
   readonly destinationKm: string;
   /** ms since 1970 UTC */
   readonly since: number;
-  /** It ends by itself then. */
+  /** It ends by itself then, ms since 1970 UTC: for a controller that begins anew. */
   readonly until: number;
+  /** The same, monotonic, ms: a clock that is set ends nothing. */
+  readonly endsAt: number;
   /** KSA-keys at most. */
   readonly number?: number;
   /** When the source's KM began, as that said: one that began since knows nothing of the session. */
@@ -99,10 +101,10 @@ export class Sessions {
     return session;
   }
 
-  /** Those that are over by now. @param wall ms since 1970 UTC */
-  due(wall: number): Session[] {
+  /** Those that are over by now. @param now monotonic, ms */
+  due(now: number): Session[] {
     const due: Session[] = [];
-    for (const one of this.#all.values()) if (one.until <= wall) due.push(one);
+    for (const one of this.#all.values()) if (one.endsAt <= now) due.push(one);
     return due;
   }
 

@@ -150,6 +150,24 @@ test("a key manager that began anew has no sessions any more: they end at the ot
   t.is(other.core.status().open_sessions, 1);
 });
 
+test("a clock that is set ends no session, and makes none last for ever", (t) => {
+  const rig = rigOfTwo({ rules: { sessionMs: 60_000 } });
+  opened(rig);
+  rig.wall += 365 * 86_400_000;
+  rig.pass(2_000);
+  t.is(rig.core.status().open_sessions, 1);
+  opened(rig);
+  const next = new Rig({ rules: { sessionMs: 60_000 } }, rig.kept());
+  t.is(next.core.status().open_sessions, 2);
+  next.pass(61_000);
+  t.is(next.core.status().open_sessions, 0);
+  rig.wall -= 365 * 86_400_000;
+  rig.pass(61_000);
+  t.is(rig.core.status().open_sessions, 0);
+  const used = rig.core.accounts().reduce((sum, one) => sum + one.session_s, 0);
+  t.true(used >= 120 && used < 125, `${used} s`);
+});
+
 test("a session whose answer cannot be heard is none: the connection that asked for it is over", (t) => {
   const rig = rigOfTwo();
   rig.core.command("a", request("app-a", "app-b"), () => {});
