@@ -241,10 +241,15 @@ export class KeySessions {
     notify({ id, source, destination }, (why) => {
       // The controller may have ended it meanwhile.
       const isWanted = this.#joining.delete(id);
-      if (why !== undefined) this.#declined.set(id, this.#parts.now() + endedMs);
+      if (why !== undefined) this.#decline(id);
       else if (isWanted) this.#joined(message, supply);
       done(why ?? (isWanted ? undefined : "unknown_session"));
     });
+  }
+
+  #decline(id: string): void {
+    if (this.#declined.size >= most.sessions) return;
+    this.#declined.set(id, this.#parts.now() + endedMs);
   }
 
   #joined(
