@@ -40,7 +40,10 @@ export class SessionDesk {
   /** A KM asks for a session of one of its applications. */
   requested(km: string, message: CkMessageOf<"sessionRequest">, reply: Reply): void {
     const { repository, sessions, classes, policy, topology, world } = this.#parts;
-    const refuse = (why: CkReason) => reply(refusal(message, why));
+    const refuse = (why: CkReason) => {
+      sessions.refused(why);
+      reply(refusal(message, why));
+    };
     const { sourceApp, destinationApp, number } = message;
     const source = repository.application(sourceApp);
     if (source === undefined || (source.km !== undefined && source.km !== km)) {
@@ -105,7 +108,9 @@ export class SessionDesk {
       if (isThere) sessions.remove(session.id);
       // A destination that answered too late may think that it is open.
       if (why === "timed_out" || !isThere) this.#tellEnd(session, session.destinationKm);
-      reply(refusal(request, reasons.find((one) => one === why) ?? "internal_error"));
+      const reason = reasons.find((one) => one === why) ?? "internal_error";
+      sessions.refused(reason);
+      reply(refusal(request, reason));
     });
   }
 

@@ -2,7 +2,7 @@
  * Sessions of applications (Q.4164 §7.3, §7.4; IMDA RS QKDN §7.5): each has a start and an end, and both key managers
  * know it by one ID. Bounded, of each application too; ten thousand cost a look a second.
  */
-import type { SessionStatus } from "../model/status.ts";
+import type { ControllerStatus, SessionStatus } from "../model/status.ts";
 
 export interface Session {
   readonly id: string;
@@ -37,7 +37,10 @@ export class Sessions {
   readonly #ofApplication = new Map<string, number>();
   readonly #ofPair = new Map<string, Set<Session>>();
   readonly #pairOf: (a: string, b: string) => string;
+  readonly #refused = new Map<string, number>();
   #open = 0;
+  #opened = 0;
+  #ended = 0;
 
   /** @param pairOf name of the pair of two KMs */
   constructor(limits: SessionLimits, pairOf: (a: string, b: string) => string) {
@@ -47,6 +50,16 @@ export class Sessions {
 
   get size(): number {
     return this.#all.size;
+  }
+
+  /** Since the start. */
+  get counted(): ControllerStatus["counted_sessions"] {
+    const refused = Object.fromEntries(this.#refused);
+    return { opened: this.#opened, ended: this.#ended, refused };
+  }
+
+  refused(why: string): void {
+    this.#refused.set(why, (this.#refused.get(why) ?? 0) + 1);
   }
 
   get open(): number {
@@ -84,13 +97,17 @@ export class Sessions {
     if (session.isOpen) return;
     session.isOpen = true;
     this.#open++;
+    this.#opened++;
   }
 
   remove(id: string): Session | undefined {
     const session = this.#all.get(id);
     if (session === undefined) return undefined;
     this.#all.delete(id);
-    if (session.isOpen) this.#open--;
+    if (session.isOpen) {
+      this.#open--;
+      this.#ended++;
+    }
     const left = (this.#ofApplication.get(session.source) ?? 1) - 1;
     if (left > 0) this.#ofApplication.set(session.source, left);
     else this.#ofApplication.delete(session.source);

@@ -89,6 +89,11 @@ test("a session is refused where an application is not known, not its KM's, away
   rig.core.revoke("application", "app-b", "alice");
   t.is(rig.core.status().open_sessions, 0);
   t.is(refused("a", "app-a", "app-b"), "unknown_application");
+  t.deepEqual(rig.core.status().counted_sessions, {
+    opened: 1,
+    ended: 1,
+    refused: { unauthorized: 3, unknown_application: 2, no_route: 1, busy: 1 },
+  });
 });
 
 test("a destination that refuses or says nothing leaves no session", (t) => {
