@@ -278,14 +278,14 @@ export class Controller {
 
   /** Four times a second. */
   tick(): void {
-    const { world, accounts, sessions } = this.#parts;
+    const { world, accounts } = this.#parts;
     const now = world.now();
     this.#routes.tick();
     if (this.#role === "standby") return;
     this.#filling.tick();
     if (now - this.#endedAt >= sessionsMs) {
       this.#endedAt = now;
-      if (sessions.size > 0) this.#desk.tick();
+      this.#desk.tick();
     }
     if (now - this.#flushedAt < flushMs) return;
     this.#flushedAt = now;

@@ -58,7 +58,7 @@ export class Reports {
       this.#made(km, link, one.matched, now, wall);
     }
     if (message.whole) {
-      node.hasToldAll = true;
+      node.toldAllAt ??= now;
       concerned.push(...topology.notTold(km, told));
     }
     this.#routes.judge(concerned);

@@ -8,6 +8,7 @@ import type { CkMessageOf } from "../../wire/ck/messages.ts";
 import { type CkReason, reasons, success } from "../../wire/ck/names.ts";
 import type { SessionReport } from "../../wire/ck/state.ts";
 import type { Session } from "../sessions/sessions.ts";
+import { UnconfirmedSessions } from "../sessions/unconfirmed.ts";
 import { type CoreParts, newId } from "./parts.ts";
 import { refusal } from "./refusal.ts";
 import type { Reply, SavedSession } from "./world.ts";
@@ -20,12 +21,16 @@ const mostAsked = 64;
 /** Ends that are remembered. */
 const mostEnded = 10_000;
 
+/** What key managers are told of a session. */
+type Told = Pick<Session, "id" | "source" | "destination" | "sourceKm" | "number">;
+
 export class SessionDesk {
   readonly #parts: CoreParts;
   /** Sessions that have ended: a KM that was away may still think that one is open. */
-  readonly #ended = new Map<string, Session>();
+  readonly #ended = new Map<string, Told>();
+  readonly #unconfirmed = new UnconfirmedSessions();
   /** Ends that key managers are to be told, and are told now. */
-  readonly #ends = new Map<string, { readonly waiting: Session[]; asked: number }>();
+  readonly #ends = new Map<string, { readonly waiting: Told[]; asked: number }>();
 
   constructor(parts: CoreParts, saved: ReadonlyMap<string, SavedSession>) {
     this.#parts = parts;
@@ -144,6 +149,7 @@ export class SessionDesk {
     const { sessions, world, policy, topology, repository } = this.#parts;
     const known = sessions.get(report.id);
     if (report.ended) {
+      this.#unconfirmed.remove(report.id);
       if (known && [known.sourceKm, known.destinationKm].includes(km))
         this.end(known.id, `by ${km}`);
       return;
@@ -152,7 +158,8 @@ export class SessionDesk {
     const over = this.#ended.get(report.id);
     if (over !== undefined) return this.#tellEnd(over, km);
     // One of an application is its own key manager's to tell: others could make up so many that it has no room.
-    if (report.role !== "source") return;
+    if (report.role !== "source") return this.#unconfirmed.add(km, report, world.now());
+    this.#unconfirmed.remove(report.id);
     const { id, source, destination, number } = report;
     const [mine, other] = [source, destination].map((one) => repository.application(one));
     const destinationKm = other?.km;
@@ -193,8 +200,17 @@ export class SessionDesk {
 
   /** Ends what is due. Once a second. */
   tick(): void {
-    const { sessions, world } = this.#parts;
-    for (const { id } of sessions.due(world.now())) this.end(id, "its time is over");
+    const { sessions, world, topology, repository } = this.#parts;
+    const now = world.now();
+    for (const { id } of sessions.due(now)) this.end(id, "its time is over");
+    const isHere = (source: string, ms: number) => {
+      const node = topology.nodes.get(repository.application(source)?.km ?? "");
+      return node?.toldAllAt !== undefined && now - node.toldAllAt >= ms;
+    };
+    for (const { km, report } of this.#unconfirmed.overdue(now, isHere)) {
+      const sourceKm = repository.application(report.source)?.km ?? km;
+      this.#tellEnd({ ...report, sourceKm }, km);
+    }
   }
 
   #classesOf({ source, destination }: SavedSession): readonly string[] {
@@ -203,7 +219,7 @@ export class SessionDesk {
   }
 
   /** A KM that is away learns it when it asks for keys of the session, or by its number. */
-  #tellEnd(session: Session, km: string): void {
+  #tellEnd(session: Told, km: string): void {
     const line = this.#ends.get(km) ?? { waiting: [], asked: 0 };
     this.#ends.set(km, line);
     line.waiting.push(session);
@@ -229,7 +245,7 @@ export class SessionDesk {
   }
 }
 
-function notification(session: Session): CkMessageOf<"sessionNotification"> {
+function notification(session: Told): CkMessageOf<"sessionNotification"> {
   const { id, source, destination, sourceKm, number } = session;
   return {
     type: "sessionNotification",

@@ -24,8 +24,8 @@ export class NetworkNode {
   since: number;
   /** It reported since it attached. */
   hasReported = false;
-  /** One of these reports was whole. */
-  hasToldAll = false;
+  /** When one of these reports was whole first, monotonic, ms. */
+  toldAllAt: number | undefined;
   /** As its KM reports them. */
   readonly applications = new Set<string>();
   readonly controllers = new Map<string, HeardController>();
@@ -44,7 +44,7 @@ export class NetworkNode {
     this.attached = attached;
     this.turns++;
     this.hasReported = false;
-    this.hasToldAll = false;
+    this.toldAllAt = undefined;
     this.since = wall;
   }
 

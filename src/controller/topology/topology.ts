@@ -219,7 +219,7 @@ export class Topology {
     const [known] = [link.a, link.b].filter((km) => link.end(km) !== undefined);
     if (known === undefined) return undefined;
     return [link.a, link.b].find((km) => {
-      return link.end(km) === undefined && this.nodes.get(km)?.hasToldAll === true;
+      return link.end(km) === undefined && this.nodes.get(km)?.toldAllAt !== undefined;
     });
   }
 

@@ -155,6 +155,27 @@ test("a key manager that began anew has no sessions any more: they end at the ot
   t.is(other.core.status().open_sessions, 1);
 });
 
+test("a session that only its destination knows is over, when the source's KM has had time to tell of it", (t) => {
+  const rig = new Rig();
+  const told = { id: "s1", source: "app-a", destination: "app-b", keys: 0 };
+  const destination = sessionExtension({ ...told, role: "destination" });
+  rig.attach("b", [], [...applicationExtensions(["app-b"]), destination]);
+  rig.pass(400_000);
+  t.deepEqual(rig.take(), [], "the source's KM is away");
+  rig.attach("a", [], applicationExtensions(["app-a"]));
+  rig.pass(200_000);
+  t.deepEqual(rig.take(), []);
+  rig.pass(101_000);
+  t.like(rig.take(), [{ km: "b", command: { sessionId: "s1", extension: [{ ended: true }] } }]);
+  // One that is confirmed is not.
+  const other = sessionExtension({ ...told, id: "s2", role: "source" });
+  rig.report("b", [], [sessionExtension({ ...told, id: "s2", role: "destination" })]);
+  rig.report("a", [], [other]);
+  rig.pass(400_000);
+  t.is(rig.core.status().open_sessions, 1);
+  t.deepEqual(rig.take(), []);
+});
+
 test("a clock that is set ends no session, and makes none last for ever", (t) => {
   const rig = rigOfTwo({ rules: { sessionMs: 60_000 } });
   opened(rig);
