@@ -333,7 +333,9 @@ export class Controller {
     const source = message.sourceKma ?? km;
     const to = destination.km;
     const { planner } = this.#routes;
-    const plan = source === to ? undefined : this.#routes.pair(source, to);
+    // Who asks on the way finds a pair that its source has made one: it makes none of others.
+    const known = planner.plans.get(nameOf(source, to));
+    const plan = source === to || source !== km ? known : this.#routes.pair(source, to);
     if (plan !== undefined) plan.usedAt = this.#parts.world.now();
     const { graph } = planner.tables;
     const first = plan?.first?.route;

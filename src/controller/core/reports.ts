@@ -84,8 +84,12 @@ export class Reports {
   }
 
   #pair(km: string, report: PairReport, wall: number): void {
-    if (report.peer === km) return;
-    const { accounts } = this.#parts;
+    const { accounts, topology, policy } = this.#parts;
+    const peers = topology.nodes.get(km)?.peers;
+    // A KM has one pair with each other at the most; the other one may come later.
+    const isFull = !peers?.has(report.peer) && (peers?.size ?? 0) >= policy.rules.nodes;
+    if (report.peer === km || isFull) return;
+    peers?.add(report.peer);
     this.#routes.reported(km, report);
     const plan = this.#routes.pair(km, report.peer);
     if (plan !== undefined && report.routing !== "configuration") {

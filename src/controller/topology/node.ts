@@ -28,6 +28,8 @@ export class NetworkNode {
   toldAllAt: number | undefined;
   /** As its KM reports them. */
   readonly applications = new Set<string>();
+  /** Other KMs to which it relays, as it reports them. */
+  readonly peers = new Set<string>();
   readonly controllers = new Map<string, HeardController>();
   site: string | undefined;
 

@@ -2,6 +2,7 @@
 import test from "ava";
 import {
   applicationExtensions,
+  pairExtension,
   type SessionReport,
   sessionExtension,
   usageExtension,
@@ -111,6 +112,34 @@ test("sessions and use of applications are their own key manager's to tell", (t)
   for (const keys of [0, 5]) t.is(use("liar", keys), 0);
   t.is(use("a", 0), 0);
   t.is(use("a", 7), 7);
+});
+
+test("pairs that a key manager makes up take no other's place", (t) => {
+  const rig = new Rig({ rules: { pairs: 10, nodes: 5 } });
+  rig.network([
+    ["a", "b"],
+    ["b", "c"],
+    ["b", "liar"],
+  ]);
+  const none = { up: true, stock: 0, scheme: "case-2", relayed: 0, pads: 0, relays: 0, failed: 0 };
+  const made = Array.from({ length: 20 }, (_, i) =>
+    pairExtension({ ...none, peer: `made-up-${i}`, routing: "controller", consumption: 1 }),
+  );
+  rig.report("liar", [], made);
+  for (let i = 0; i < 20; i++) {
+    const sourceKma = `made-up-${i}`;
+    rig.command("liar", { type: "nextHopRequest", sourceKma, destinationKma: "c" });
+    rig.command("liar", { type: "nextHopRequest", sourceKma: "a", destinationKma: `c` });
+  }
+  t.is(rig.core.status().pairs.length, 5);
+  const asked = { type: "nextHopRequest", sourceKma: "a", destinationKma: "c" } as const;
+  t.like(rig.command("a", asked), { nextKmas: ["b"] });
+  t.like(rig.command("b", asked), { nextKmas: ["c"] });
+  const pairs = rig.core.status().pairs.map(({ pair }) => pair);
+  t.deepEqual(
+    pairs.filter((pair) => !pair.includes("made-up")),
+    ["a--c"],
+  );
 });
 
 test("applications that a key manager makes up are bounded", (t) => {
