@@ -40,7 +40,8 @@ import { type Campaign, type Outcome, times } from "./campaign.ts";
 import { ck } from "./ck.ts";
 import { controller } from "./controller.ts";
 import { etsi014 } from "./etsi014.ts";
-import { flow } from "./flow.ts";
+import { flowing } from "./flow.ts";
+import { proactive } from "./proactive.ts";
 import { relays } from "./relays.ts";
 
 const noises = [1e-6, 1e-5, 1e-4, 1e-3].map((bitErrors) => ({
@@ -107,6 +108,7 @@ export const campaigns: readonly Campaign[] = [
   ck,
   controller,
   etsi014,
+  proactive,
   relays,
   {
     name: "floods",
@@ -355,20 +357,7 @@ export const campaigns: readonly Campaign[] = [
       },
     ],
   },
-  {
-    name: "flow",
-    parts: [
-      {
-        title: "an hour of 884 keys of 32 KiB a second: memory, descriptors and event loop stay",
-        async run(scale) {
-          const result = await flow(60 * scale);
-          const { keysPerSecond, rssSlope, descriptors, p99 } = result;
-          const steady = rssSlope <= 1 && descriptors <= 2 && p99 <= 50;
-          return { held: steady && keysPerSecond > 870, figures: { ...result } };
-        },
-      },
-    ],
-  },
+  flowing,
   {
     name: "replug",
     parts: [

@@ -219,7 +219,7 @@ async function start(
         masterKey.status(),
         clock.now() - begun,
         alarms.shown(),
-        delivery?.keys.counts,
+        delivery,
         relays.status(),
         controlled.status(),
       ),
@@ -249,8 +249,9 @@ async function start(
     },
     invite: (session, done) => {
       if (delivery === undefined) done("not_supported");
-      else delivery.invite(session, done);
+      else delivery.proactive.invite(session, done);
     },
+    over: (session) => delivery?.proactive.over(session),
     revoked: (...told) => revocations.told(...told),
     clock,
     log: log.child("ck"),

@@ -14,6 +14,7 @@ import { writeIdentity } from "../emulator/certificates.ts";
 import { PairEnd } from "../emulator/end.ts";
 import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
+import { Patience } from "../patience.ts";
 import { DebianBroker } from "../rig/brokers.ts";
 import { Contract } from "../rig/contract.ts";
 import { ControllerProcess } from "../rig/controller-process.ts";
@@ -68,6 +69,9 @@ path = ${q(`${folder}/alice.tty`)}
   );
   return { end, node: new NodeProcess(config, `${folder}/node-a.log`) };
 }
+
+/** From a node's alarm to the change of routes, ms. */
+const rerouteMs = 2_000;
 
 testWith(
   "mosquitto",
@@ -190,9 +194,22 @@ between = ["km-a", "km-c"]
       end.module.close();
     });
     t.teardown(() => node.stop("SIGKILL"));
+    const counted = new Patience();
+    const begun = performance.now();
     node.start();
-    await eventually("the link is bad", ab, { is: { state: "bad", reason: "alarm qber_high" } });
-    const { nodes, links } = await controller.status();
+    const now = () => {
+      counted.gone();
+      return ab();
+    };
+    await eventually("the link is bad", now, { is: { state: "bad", reason: "alarm qber_high" } });
+    // As a busy machine counts time.
+    const share = counted.gone() / (performance.now() - begun);
+    const { nodes, links, changes: since } = await controller.status();
+    const raised = links.flatMap(({ alarms }) => alarms.filter(({ by }) => by === "mqtt"));
+    const reroute = since.find(({ kind, object }) => kind === "reroute" && object === "km-a--km-c");
+    const took = Date.parse(reroute?.time ?? "") - Date.parse(raised[0]?.since ?? "");
+    t.log(`${took} ms from the node's alarm over MQTT to the change of routes`);
+    t.true(took >= 0 && took * share <= rerouteMs, `${took} ms`);
     const place = nodes.find(({ km }) => km === "km-a");
     t.like(place?.controllers[0], { node: "node-a", online: true });
     const told = { name: "qber_high", severity: "critical", by: "mqtt" };

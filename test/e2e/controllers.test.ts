@@ -3,12 +3,32 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import pg from "pg";
+import { PostgresEngine } from "../../src/controller/io/store/postgres.ts";
 import { eventually } from "../eventually.ts";
 import { testWith } from "../needs.ts";
 import { qkdController } from "../rig/cli.ts";
 import { ControllerProcess } from "../rig/controller-process.ts";
 import { Postgres, postgresPrograms } from "../rig/postgres.ts";
 import { deadline } from "../rig/with-rig.ts";
+
+/** Takes the lock from one that does not move. */
+async function otherLeader(host: string): Promise<PostgresEngine> {
+  const options = { host, port: 5432, name: "postgres", user: "qkd-controller" };
+  const client = new pg.Client({ ...options, database: options.name });
+  await client.connect();
+  await client.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'qkd-controller'",
+  );
+  await client.end();
+  const none = { password: undefined, tls: undefined, onEnd: () => {} };
+  const engine = await PostgresEngine.open({ ...options, ...none });
+  const term = await eventually("the lock is free", () => engine.tryLead(), {
+    when: (one) => one !== undefined,
+  });
+  if (term === undefined) throw new Error("no lock");
+  return engine;
+}
 
 /** The other takes over within this, ms. */
 const takeoverMs = 10_000;
@@ -73,5 +93,16 @@ between = ["km-a", "km-b"]
     });
     t.is((await cli(two, "service", "km-a--km-b", "out_of_service")).code, 0);
     t.true(existsSync(two.state));
+
+    // It sleeps, another leads and is gone again: what that one did is known to it.
+    const { pid = 0 } = two.process;
+    process.kill(pid, "SIGSTOP");
+    const between = await otherLeader(database.folder);
+    const value = JSON.stringify({ service: "reserved", by: "another", at: Date.now() });
+    await between.write([{ table: "service", id: "km-a--km-b", value }], []);
+    await between.close();
+    process.kill(pid, "SIGCONT");
+    const service = async () => (await two.status()).links.map((link) => link.service);
+    await eventually("it knows what the other did", service, { is: ["reserved"] });
   },
 );

@@ -152,6 +152,14 @@ test.serial(
     t.is((await a.encKeysIn(id, "app-b")).status, 400);
     const open_sessions = async () => (await controller.status()).open_sessions;
     await eventually("the controller knows", open_sessions, { is: 0 });
+    // The destination is told, though it did not listen when that happened.
+    const end = noticeOf(await again.notice());
+    t.like(end, { notice: "end", session_ID: id, master_SAE_ID: "app-a" });
+    t.is((await again.answerNotice(end.notice_ID, { response: "success" })).status, 204);
+    const counted = async (name: string) => (await net.km(name).status()).proactive;
+    const figures = { sessions: 0, deliveries: { delivered: 1, refused: 1 }, keys: 3 };
+    t.like((await counted("a"))?.source, figures);
+    t.like((await counted("b"))?.destination, figures);
     // Keys that are asked for are as ever.
     const pulled = heldKeys(await a.encKeys("app-b"));
     t.deepEqual(heldKeys(await again.decKeys("app-a", [pulled[0]?.id ?? ""])), pulled);

@@ -32,6 +32,7 @@ export function threeNodes(): ControllerStatus {
       },
     ],
     open_sessions: 2,
+    counted_sessions: { opened: 2, ended: 0, refused: {} },
     changes: [change(60, "reroute", "km-alice--km-carol", "first route, over their own link")],
   });
 }
@@ -180,6 +181,7 @@ export function nsfnet(placed = true): ControllerStatus {
       pair(["km-co", "km-tx", "km-ga"], { sessions: 0, demand: 0 }),
     ],
     open_sessions: 7,
+    counted_sessions: { opened: 7, ended: 0, refused: {} },
     changes: [
       change(
         3_500.3,
@@ -260,6 +262,7 @@ export function largeNetwork(towns = 20, each = 5, links = 300): ControllerStatu
       });
     }).filter((one, i, list) => list.findIndex(({ pair: name }) => name === one.pair) === i),
     open_sessions: 120,
+    counted_sessions: { opened: 120, ended: 0, refused: {} },
     changes: [change(3_500, "link", "km-00-0--km-00-1", "good again")],
   });
 }

@@ -98,6 +98,7 @@ export function network(more: Partial<ControllerStatus>): ControllerStatus {
     pairs: [],
     sessions: [],
     open_sessions: 0,
+    counted_sessions: { opened: 0, ended: 0, refused: {} },
     changes: [],
     alarms: [],
     ...more,

@@ -117,6 +117,10 @@ export function goodStatus(link: Partial<LinkStatus> = {}, more: Partial<KmStatu
     alarms: [],
     relay: goodRelay,
     controllers: [goodController],
+    proactive: {
+      source: { sessions: 1, deliveries: { delivered: 3, late: 1 }, keys: 7 },
+      destination: { sessions: 0, deliveries: {}, keys: 0 },
+    },
     node_alarms: [],
     ...more,
   };

@@ -71,6 +71,7 @@ const alone: Readonly<Record<string, string>> = {
   "e2e/link": "long",
   "e2e/memory": "measures the process's memory",
   "e2e/panel-kill": "long: a campaign",
+  "e2e/proactive-kills": "long: a campaign",
   "e2e/procedures": "long",
   "e2e/relay-kills": "long: a campaign",
   "e2e/site": "long",

@@ -14,6 +14,9 @@ export interface Registered {
   readonly class?: string;
 }
 
+/** Applications of all key managers that are known by their reports. */
+const mostReported = 100_000;
+
 export type ComponentKind = "km" | "application";
 
 /** `km:ID`, `application:ID`. */
@@ -88,7 +91,10 @@ export class Repository {
 
   /** A KM tells which applications it serves. */
   served(km: string, ids: Iterable<string>): void {
-    for (const id of ids) if (!this.#reported.has(id)) this.#reported.set(id, km);
+    for (const id of ids) {
+      if (this.#reported.size >= mostReported) return;
+      if (!this.#reported.has(id)) this.#reported.set(id, km);
+    }
   }
 
   /** A KM does not serve these any more. */

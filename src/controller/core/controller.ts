@@ -122,9 +122,7 @@ export class Controller {
     const { topology, world } = this.#parts;
     const node = topology.nodeOf(km, world.wall());
     if (node === undefined) return;
-    node.attached = true;
-    node.hasReported = false;
-    node.since = world.wall();
+    node.turn(true, world.wall());
     this.#routes.forgot(km);
     this.certificates.forgot(km);
   }
@@ -134,9 +132,7 @@ export class Controller {
     const { topology, world, news } = this.#parts;
     const node = topology.nodes.get(km);
     if (node === undefined || !node.attached) return;
-    node.attached = false;
-    node.hasReported = false;
-    node.since = world.wall();
+    node.turn(false, world.wall());
     news.tell("node", km, `not connected any more: ${why}`);
   }
 
@@ -282,14 +278,14 @@ export class Controller {
 
   /** Four times a second. */
   tick(): void {
-    const { world, accounts, sessions } = this.#parts;
+    const { world, accounts } = this.#parts;
     const now = world.now();
     this.#routes.tick();
     if (this.#role === "standby") return;
     this.#filling.tick();
     if (now - this.#endedAt >= sessionsMs) {
       this.#endedAt = now;
-      if (sessions.size > 0) this.#desk.tick();
+      this.#desk.tick();
     }
     if (now - this.#flushedAt < flushMs) return;
     this.#flushedAt = now;
@@ -337,7 +333,9 @@ export class Controller {
     const source = message.sourceKma ?? km;
     const to = destination.km;
     const { planner } = this.#routes;
-    const plan = source === to ? undefined : this.#routes.pair(source, to);
+    // Who asks on the way finds a pair that its source has made one: it makes none of others.
+    const known = planner.plans.get(nameOf(source, to));
+    const plan = source === to || source !== km ? known : this.#routes.pair(source, to);
     if (plan !== undefined) plan.usedAt = this.#parts.world.now();
     const { graph } = planner.tables;
     const first = plan?.first?.route;

@@ -12,6 +12,8 @@ import type { SessionDesk } from "./session-desk.ts";
 
 /** Counters of key managers that are followed. */
 const mostCounters = 100_000;
+/** Applications of one key manager. */
+const mostApplications = 10_000;
 
 export class Reports {
   readonly #parts: CoreParts;
@@ -41,6 +43,10 @@ export class Reports {
     if (node === undefined) return false;
     node.hasReported = true;
     if (state.km?.site !== undefined) node.site = state.km.site;
+    if (state.km !== undefined) {
+      node.began = state.km.started;
+      this.#desk.began(km, state.km.started);
+    }
     this.#applications(km, state.applications, message.whole === true);
     const concerned: Link[] = [];
     const told = new Set<string>();
@@ -51,7 +57,10 @@ export class Reports {
       concerned.push(link);
       this.#made(km, link, one.matched, now, wall);
     }
-    if (message.whole) concerned.push(...topology.notTold(km, told));
+    if (message.whole) {
+      node.toldAllAt ??= now;
+      concerned.push(...topology.notTold(km, told));
+    }
     this.#routes.judge(concerned);
     for (const one of state.pairs) this.#pair(km, one, wall);
     for (const one of state.usage) this.#usage(km, one, wall);
@@ -67,13 +76,20 @@ export class Reports {
       repository.notServed(km, node.applications);
       node.applications.clear();
     }
-    for (const id of ids) node.applications.add(id);
-    repository.served(km, ids);
+    const served = ids.filter((id) => {
+      const isKnown = node.applications.has(id) || node.applications.size < mostApplications;
+      return isKnown && node.applications.add(id);
+    });
+    repository.served(km, served);
   }
 
   #pair(km: string, report: PairReport, wall: number): void {
-    if (report.peer === km) return;
-    const { accounts } = this.#parts;
+    const { accounts, topology, policy } = this.#parts;
+    const peers = topology.nodes.get(km)?.peers;
+    // A KM has one pair with each other at the most; the other one may come later.
+    const isFull = !peers?.has(report.peer) && (peers?.size ?? 0) >= policy.rules.nodes;
+    if (report.peer === km || isFull) return;
+    peers?.add(report.peer);
     this.#routes.reported(km, report);
     const plan = this.#routes.pair(km, report.peer);
     if (plan !== undefined && report.routing !== "configuration") {
@@ -106,7 +122,9 @@ export class Reports {
     const [master = ""] = applications;
     const isMaster = node?.serves(master) === true;
     // What was handed out here was for the application that this KM serves.
-    const object = isMaster ? master : (applications.find((one) => node?.serves(one)) ?? master);
+    const object = isMaster ? master : applications.find((one) => node?.serves(one));
+    // Who uses keys is for the key manager that serves it to say.
+    if (object === undefined) return;
     const used = { keys: newKeys, bits: newBits, refused: newRefused };
     accounts.add("application", object, used, wall);
     // Both ends tell of a key: of a pair it counts where it was asked for first.

@@ -8,6 +8,7 @@ import type { CkMessageOf } from "../../wire/ck/messages.ts";
 import { type CkReason, reasons, success } from "../../wire/ck/names.ts";
 import type { SessionReport } from "../../wire/ck/state.ts";
 import type { Session } from "../sessions/sessions.ts";
+import { UnconfirmedSessions } from "../sessions/unconfirmed.ts";
 import { type CoreParts, newId } from "./parts.ts";
 import { refusal } from "./refusal.ts";
 import type { Reply, SavedSession } from "./world.ts";
@@ -20,24 +21,34 @@ const mostAsked = 64;
 /** Ends that are remembered. */
 const mostEnded = 10_000;
 
+/** What key managers are told of a session. */
+type Told = Pick<Session, "id" | "source" | "destination" | "sourceKm" | "number">;
+
 export class SessionDesk {
   readonly #parts: CoreParts;
   /** Sessions that have ended: a KM that was away may still think that one is open. */
-  readonly #ended = new Map<string, Session>();
+  readonly #ended = new Map<string, Told>();
+  readonly #unconfirmed = new UnconfirmedSessions();
   /** Ends that key managers are to be told, and are told now. */
-  readonly #ends = new Map<string, { readonly waiting: Session[]; asked: number }>();
+  readonly #ends = new Map<string, { readonly waiting: Told[]; asked: number }>();
 
   constructor(parts: CoreParts, saved: ReadonlyMap<string, SavedSession>) {
     this.#parts = parts;
+    const { world, policy } = parts;
     for (const [id, one] of saved) {
-      parts.sessions.add({ ...one, id, classes: this.#classesOf(one), isOpen: true });
+      const left = Math.min(Math.max(0, one.until - world.wall()), policy.rules.sessionMs);
+      const endsAt = world.now() + left;
+      parts.sessions.add({ ...one, id, endsAt, classes: this.#classesOf(one), isOpen: true });
     }
   }
 
   /** A KM asks for a session of one of its applications. */
   requested(km: string, message: CkMessageOf<"sessionRequest">, reply: Reply): void {
     const { repository, sessions, classes, policy, topology, world } = this.#parts;
-    const refuse = (why: CkReason) => reply(refusal(message, why));
+    const refuse = (why: CkReason) => {
+      sessions.refused(why);
+      reply(refusal(message, why));
+    };
     const { sourceApp, destinationApp, number } = message;
     const source = repository.application(sourceApp);
     if (source === undefined || (source.km !== undefined && source.km !== km)) {
@@ -57,6 +68,7 @@ export class SessionDesk {
     if (!sessions.hasRoom(sourceApp, source.sessions)) return refuse("busy");
     if (topology.nodes.get(destinationKm)?.attached !== true) return refuse("no_route");
     const since = world.wall();
+    const began = topology.nodes.get(km)?.began;
     const session: Session = {
       id: newId(world),
       source: sourceApp,
@@ -65,7 +77,9 @@ export class SessionDesk {
       destinationKm,
       since,
       until: since + policy.rules.sessionMs,
+      endsAt: world.now() + policy.rules.sessionMs,
       ...(number !== undefined && { number }),
+      ...(began !== undefined && { began }),
       classes: [source.class, destination.class].flatMap((one) => one ?? []),
       isOpen: false,
     };
@@ -74,7 +88,9 @@ export class SessionDesk {
   }
 
   #notify(session: Session, reply: Reply, request: CkMessageOf<"sessionRequest">): void {
-    const { world, sessions } = this.#parts;
+    const { world, sessions, topology } = this.#parts;
+    const turns = () => topology.nodes.get(session.sourceKm)?.turns;
+    const before = turns();
     // How its keys are to come is between the two key managers.
     const { supply } = marksIn(request);
     const extension = supply === undefined ? {} : { extension: markExtensions({ supply }) };
@@ -82,7 +98,9 @@ export class SessionDesk {
     world.ask(session.destinationKm, told, notifyMs, (answer) => {
       // It was ended meanwhile, or another controller leads.
       const isThere = sessions.get(session.id) === session;
-      const why = answer === undefined ? "timed_out" : refusalOf(answer);
+      // Who asked on a connection that is over hears no answer.
+      const isHeard = turns() === before;
+      const why = answer === undefined || !isHeard ? "timed_out" : refusalOf(answer);
       if (isThere && why === undefined) {
         this.#opened(session);
         return reply({
@@ -95,7 +113,9 @@ export class SessionDesk {
       if (isThere) sessions.remove(session.id);
       // A destination that answered too late may think that it is open.
       if (why === "timed_out" || !isThere) this.#tellEnd(session, session.destinationKm);
-      reply(refusal(request, reasons.find((one) => one === why) ?? "internal_error"));
+      const reason = reasons.find((one) => one === why) ?? "internal_error";
+      sessions.refused(reason);
+      reply(refusal(request, reason));
     });
   }
 
@@ -109,15 +129,15 @@ export class SessionDesk {
 
   /** @param by who wants it @returns false if there is none of this ID */
   end(id: string, by: string): boolean {
-    const { sessions, world, accounts, news } = this.#parts;
+    const { sessions, world, accounts, news, policy } = this.#parts;
     const session = sessions.remove(id);
     if (session === undefined) return false;
     world.save("session", id, undefined);
     this.#ended.set(id, session);
     const [oldest] = this.#ended.keys();
     if (this.#ended.size > mostEnded && oldest !== undefined) this.#ended.delete(oldest);
-    const { source, since } = session;
-    const open = Math.max(0, world.wall() - since) / 1_000;
+    const { source, endsAt } = session;
+    const open = Math.max(0, policy.rules.sessionMs - (endsAt - world.now())) / 1_000;
     if (session.isOpen) accounts.add("application", source, { session_s: open }, world.wall());
     news.tell("session", id, `ended: ${by}`);
     for (const km of [session.sourceKm, session.destinationKm]) this.#tellEnd(session, km);
@@ -126,34 +146,47 @@ export class SessionDesk {
 
   /** What a KM says of its sessions: it ends some, and a controller without memory learns the others. */
   reported(km: string, report: SessionReport): void {
-    const { sessions, world, policy } = this.#parts;
+    const { sessions, world, policy, topology, repository } = this.#parts;
     const known = sessions.get(report.id);
     if (report.ended) {
-      if (known !== undefined) this.end(report.id, `by ${km}`);
+      this.#unconfirmed.remove(report.id);
+      if (known && [known.sourceKm, known.destinationKm].includes(km))
+        this.end(known.id, `by ${km}`);
       return;
     }
     if (known !== undefined) return;
     const over = this.#ended.get(report.id);
     if (over !== undefined) return this.#tellEnd(over, km);
-    const isSource = report.role === "source";
-    const other = isSource ? report.destination : report.source;
-    const otherKm = this.#parts.repository.application(other)?.km;
-    if (otherKm === undefined || !sessions.hasRoom(report.source)) return;
-    const since = world.wall();
-    const [sourceKm, destinationKm] = isSource ? [km, otherKm] : [otherKm, km];
+    // One of an application is its own key manager's to tell: others could make up so many that it has no room.
+    if (report.role !== "source") return this.#unconfirmed.add(km, report, world.now());
+    this.#unconfirmed.remove(report.id);
     const { id, source, destination, number } = report;
+    const [mine, other] = [source, destination].map((one) => repository.application(one));
+    const destinationKm = other?.km;
+    if (mine === undefined || (mine.km !== undefined && mine.km !== km)) return;
+    if (destinationKm === undefined || !sessions.hasRoom(source, mine.sessions)) return;
+    const since = world.wall();
+    const began = topology.nodes.get(km)?.began;
     const one = {
       source,
       destination,
-      sourceKm,
+      sourceKm: km,
       destinationKm,
       since,
       until: since + policy.rules.sessionMs,
       ...(number !== undefined && { number }),
+      ...(began !== undefined && { began }),
     };
-    const session = { ...one, id, classes: this.#classesOf(one), isOpen: true };
-    sessions.add(session);
+    const endsAt = world.now() + policy.rules.sessionMs;
+    sessions.add({ ...one, id, endsAt, classes: this.#classesOf(one), isOpen: true });
     world.save("session", id, one);
+  }
+
+  /** A KM tells when it began: of sessions from before that its applications have none any more. */
+  began(km: string, at: number): void {
+    for (const { id, sourceKm, began = at } of [...this.#parts.sessions.values()]) {
+      if (sourceKm === km && began !== at) this.end(id, `${km} began anew`);
+    }
   }
 
   /** Sessions of an application that was taken back end. */
@@ -167,8 +200,17 @@ export class SessionDesk {
 
   /** Ends what is due. Once a second. */
   tick(): void {
-    const { sessions, world } = this.#parts;
-    for (const { id } of sessions.due(world.wall())) this.end(id, "its time is over");
+    const { sessions, world, topology, repository } = this.#parts;
+    const now = world.now();
+    for (const { id } of sessions.due(now)) this.end(id, "its time is over");
+    const isHere = (source: string, ms: number) => {
+      const node = topology.nodes.get(repository.application(source)?.km ?? "");
+      return node?.toldAllAt !== undefined && now - node.toldAllAt >= ms;
+    };
+    for (const { km, report } of this.#unconfirmed.overdue(now, isHere)) {
+      const sourceKm = repository.application(report.source)?.km ?? km;
+      this.#tellEnd({ ...report, sourceKm }, km);
+    }
   }
 
   #classesOf({ source, destination }: SavedSession): readonly string[] {
@@ -177,7 +219,7 @@ export class SessionDesk {
   }
 
   /** A KM that is away learns it when it asks for keys of the session, or by its number. */
-  #tellEnd(session: Session, km: string): void {
+  #tellEnd(session: Told, km: string): void {
     const line = this.#ends.get(km) ?? { waiting: [], asked: 0 };
     this.#ends.set(km, line);
     line.waiting.push(session);
@@ -203,7 +245,7 @@ export class SessionDesk {
   }
 }
 
-function notification(session: Session): CkMessageOf<"sessionNotification"> {
+function notification(session: Told): CkMessageOf<"sessionNotification"> {
   const { id, source, destination, sourceKm, number } = session;
   return {
     type: "sessionNotification",
@@ -216,7 +258,8 @@ function notification(session: Session): CkMessageOf<"sessionNotification"> {
 }
 
 function saved(session: Session): SavedSession {
-  const { source, destination, sourceKm, destinationKm, since, until, number } = session;
+  const { source, destination, sourceKm, destinationKm, since, until, number, began } = session;
   const ends = { source, destination, sourceKm, destinationKm };
-  return { ...ends, since, until, ...(number !== undefined && { number }) };
+  const more = { ...(number !== undefined && { number }), ...(began !== undefined && { began }) };
+  return { ...ends, since, until, ...more };
 }

@@ -16,7 +16,7 @@ const mostSessions = 200;
 
 export type Shown = Pick<
   ControllerStatus,
-  "nodes" | "links" | "pairs" | "sessions" | "open_sessions" | "verdict"
+  "nodes" | "links" | "pairs" | "sessions" | "open_sessions" | "counted_sessions" | "verdict"
 >;
 
 export function statusOf(parts: CoreParts, routes: Routes): Shown {
@@ -37,6 +37,7 @@ export function statusOf(parts: CoreParts, routes: Routes): Shown {
     pairs,
     sessions: sessions.status(mostSessions),
     open_sessions: sessions.open,
+    counted_sessions: sessions.counted,
     verdict: verdictOf(parts, links, pairs),
   };
 }

@@ -41,6 +41,8 @@ export interface SavedSession {
   readonly since: number;
   readonly until: number;
   readonly number?: number;
+  /** When the source's KM began, as that said; absent: it did not. */
+  readonly began?: number;
 }
 
 /** Whether a component is in service, as an operator set it. */

@@ -123,6 +123,7 @@ export function families(
   facts: ProcessFacts,
 ): Family[] {
   const { role, version, nodes, links, pairs, open_sessions, alarms } = status;
+  const { counted_sessions: counted } = status;
   const count = (state: string) => links.filter((link) => link.state === state).length;
   const raised = new Map<string, number>();
   for (const { severity } of alarms) raised.set(severity, (raised.get(severity) ?? 0) + 1);
@@ -163,6 +164,16 @@ export function families(
       pairs.filter(({ route, demand }) => route.length === 0 && demand > 0).length,
     ),
     one("qkd_controller_sessions", "gauge", "Open sessions of applications.", open_sessions),
+    one("qkd_controller_sessions_opened", "counter", "Sessions that opened.", counted.opened),
+    one("qkd_controller_sessions_ended", "counter", "Sessions that ended.", counted.ended),
+    {
+      name: "qkd_controller_sessions_refused",
+      type: "counter",
+      help: "Sessions that were refused, by reason.",
+      samples: Object.entries(counted.refused).map(([reason, value]) => {
+        return { labels: { reason }, value };
+      }),
+    },
     one("qkd_controller_refused", "counter", "Connections of strangers, since the start.", refused),
     one("qkd_controller_store_waiting", "gauge", "Records that wait to be written.", waiting),
     {

@@ -180,6 +180,12 @@ export interface ControllerStatus {
   readonly sessions: readonly SessionStatus[];
   /** Sessions that are open, also those that are not listed. */
   readonly open_sessions: number;
+  /** Since it leads, or began: sessions that opened and ended, and those that were refused, by reason. */
+  readonly counted_sessions: {
+    readonly opened: number;
+    readonly ended: number;
+    readonly refused: Readonly<Record<string, number>>;
+  };
   /** The newest first, at most 200. */
   readonly changes: readonly ChangeStatus[];
   /** The controller's own alarms, the worst first. */

@@ -12,7 +12,8 @@ import { fairShares, isRough as isLarge, slice } from "./shares.ts";
 import { shortestWithin } from "./shortest.ts";
 import type { Work } from "./simplex.ts";
 import { Tables } from "./tables.ts";
-import { isShorter, isWorth, used } from "./worth.ts";
+import { When } from "./when.ts";
+import { isShorter, isWorth, poor, used } from "./worth.ts";
 
 export type PlanRules = Pick<
   Rules,
@@ -34,11 +35,6 @@ export interface RouteChange {
   readonly isForced: boolean;
 }
 
-/** Shares are computed anew if the capacity of a link has changed by so much. */
-const drift = 0.1;
-/** Least time between two computations that nothing forces, ms. */
-const everyMs = 5_000;
-
 export class Planner {
   readonly plans = new Map<string, PairPlan>();
   readonly #rules: PlanRules;
@@ -47,13 +43,10 @@ export class Planner {
   #tables: Tables | undefined;
   /** Which links terms allow, by what they say of it. */
   readonly #may = new Map<PairTerms["mayUse"], (link: number) => boolean>();
-  #isDue = true;
-  #balancedAt = Number.NEGATIVE_INFINITY;
+  readonly #when = new When();
   /** The computation that is going on. */
   #planning: Generator<undefined, Found | undefined> | undefined;
   readonly #work: Work = { left: 0 };
-  /** Capacities that shares were computed from. */
-  #capacity = new Float64Array(0);
 
   constructor(rules: PlanRules, wires: Wires) {
     this.#rules = rules;
@@ -116,7 +109,7 @@ export class Planner {
 
   /** Shares are to be computed anew: those of before say nothing any more. */
   #forget(): void {
-    this.#isDue = true;
+    this.#when.forget();
     for (const plan of this.plans.values()) plan.optimum = undefined;
   }
 
@@ -133,28 +126,32 @@ export class Planner {
   balance(now: number, wall: number): RouteChange[] {
     for (const plan of this.plans.values()) plan.tick(now);
     if (this.#planning === undefined) {
-      if (!this.#isDue && now - this.#balancedAt < everyMs) return [];
-      if (!this.#isDue && !this.#hasDrifted() && !this.#wasHeld(now)) return [];
-      this.#isDue = false;
-      this.#balancedAt = now;
-      this.#capacity = this.#wires.all.capacity.slice();
-      this.#planning = this.#plan(now);
+      const { capacity } = this.#wires.all;
+      const isForced = this.#when.seeks(capacity, now, () => this.#wasHeld(now));
+      if (!isForced && !this.#when.rates(capacity, now)) return [];
+      const seeks = isForced || this.#isPoor();
+      this.#when.begun(capacity, now, seeks);
+      this.#planning = this.#plan(now, seeks);
     }
     this.#work.left = slice;
     const { done, value } = this.#planning.next();
     if (!done) return [];
     this.#planning = undefined;
+    this.#when.ended(now);
     return value === undefined ? [] : this.#adopt(value, now, wall);
   }
 
-  /** The plans that are worth a change, if any are; what pairs have by their own routes is set on the way. */
-  *#plan(now: number): Generator<undefined, Found | undefined> {
+  /**
+   * The plans that are worth a change, if any are; what pairs have by their own routes is set on the way.
+   * @param seeks else that is all
+   */
+  *#plan(now: number, seeks: boolean): Generator<undefined, Found | undefined> {
     const draft = this.#draft(now);
     const { plans, own, mayChange, weights } = draft;
     if (plans.length === 0) return undefined;
     const kept = yield* this.#shares(draft, own, { weights: this.#fairWeights(plans) ?? weights });
     setRates(draft, own, kept);
-    if (!mayChange.includes(true)) return undefined;
+    if (!seeks || !mayChange.includes(true)) return undefined;
     const free = yield* this.#shares(draft, own, { isFree: mayChange });
     if (isLarge(draft.graph, plans.length)) {
       const few = free.map((share) => used(share, this.#rules.routes));
@@ -373,19 +370,17 @@ export class Planner {
     return changedAt !== undefined && now - changedAt < this.#rules.holdDownMs;
   }
 
-  /** A pair that could not change at the last computation could now. */
-  #wasHeld(now: number): boolean {
-    return [...this.plans.values()].some((plan) => {
-      return this.#isHeld(plan, this.#balancedAt) && !this.#isHeld(plan, now);
+  /** A pair has little of what it had by all routes when these were sought. */
+  #isPoor(): boolean {
+    return [...this.plans.values()].some(({ routes, optimum = 0 }) => {
+      return routes.reduce((sum, { rate }) => sum + rate, 0) < optimum * poor;
     });
   }
 
-  #hasDrifted(): boolean {
-    const { capacity } = this.#wires.all;
-    if (capacity.length !== this.#capacity.length) return true;
-    return capacity.some((value, i) => {
-      const before = this.#capacity[i] ?? 0;
-      return Math.abs(value - before) > drift * Math.max(value, before);
+  /** A pair that could not change at the last computation could now. */
+  #wasHeld(now: number): boolean {
+    return [...this.plans.values()].some((plan) => {
+      return this.#isHeld(plan, this.#when.soughtAt) && !this.#isHeld(plan, now);
     });
   }
 }

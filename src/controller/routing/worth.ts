@@ -11,6 +11,8 @@ export interface Measure {
   readonly weights: readonly number[];
 }
 
+/** Less than this part of its optimum is little for a pair: half of the hysteresis will do then. */
+export const poor = 0.87;
 /** A way is worth a change if it is shorter by this. */
 const shorter = 1.25;
 /** Part of a pair's share below which a route is not used for it. */
@@ -27,7 +29,8 @@ export function isWorth(
 ): boolean {
   if (optimum !== undefined) {
     const [before, after] = [served(kept, optimum), served(next, optimum)];
-    if (after > before * (1 + hysteresis)) return true;
+    const least = before < poor ? hysteresis / 2 : hysteresis;
+    if (after > before * (1 + least)) return true;
     if (before > after * (1 + hysteresis)) return false;
   } else {
     if (fairer(next, kept, weights, hysteresis)) return true;

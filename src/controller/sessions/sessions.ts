@@ -2,7 +2,7 @@
  * Sessions of applications (Q.4164 §7.3, §7.4; IMDA RS QKDN §7.5): each has a start and an end, and both key managers
  * know it by one ID. Bounded, of each application too; ten thousand cost a look a second.
  */
-import type { SessionStatus } from "../model/status.ts";
+import type { ControllerStatus, SessionStatus } from "../model/status.ts";
 
 export interface Session {
   readonly id: string;
@@ -12,10 +12,14 @@ export interface Session {
   readonly destinationKm: string;
   /** ms since 1970 UTC */
   readonly since: number;
-  /** It ends by itself then. */
+  /** It ends by itself then, ms since 1970 UTC: for a controller that begins anew. */
   readonly until: number;
+  /** The same, monotonic, ms: a clock that is set ends nothing. */
+  readonly endsAt: number;
   /** KSA-keys at most. */
   readonly number?: number;
+  /** When the source's KM began, as that said: one that began since knows nothing of the session. */
+  readonly began?: number;
   /** Classes of its applications. */
   readonly classes: readonly string[];
   /** The destination's KM has not answered yet. */
@@ -33,7 +37,10 @@ export class Sessions {
   readonly #ofApplication = new Map<string, number>();
   readonly #ofPair = new Map<string, Set<Session>>();
   readonly #pairOf: (a: string, b: string) => string;
+  readonly #refused = new Map<string, number>();
   #open = 0;
+  #opened = 0;
+  #ended = 0;
 
   /** @param pairOf name of the pair of two KMs */
   constructor(limits: SessionLimits, pairOf: (a: string, b: string) => string) {
@@ -43,6 +50,16 @@ export class Sessions {
 
   get size(): number {
     return this.#all.size;
+  }
+
+  /** Since the start. */
+  get counted(): ControllerStatus["counted_sessions"] {
+    const refused = Object.fromEntries(this.#refused);
+    return { opened: this.#opened, ended: this.#ended, refused };
+  }
+
+  refused(why: string): void {
+    this.#refused.set(why, (this.#refused.get(why) ?? 0) + 1);
   }
 
   get open(): number {
@@ -80,13 +97,17 @@ export class Sessions {
     if (session.isOpen) return;
     session.isOpen = true;
     this.#open++;
+    this.#opened++;
   }
 
   remove(id: string): Session | undefined {
     const session = this.#all.get(id);
     if (session === undefined) return undefined;
     this.#all.delete(id);
-    if (session.isOpen) this.#open--;
+    if (session.isOpen) {
+      this.#open--;
+      this.#ended++;
+    }
     const left = (this.#ofApplication.get(session.source) ?? 1) - 1;
     if (left > 0) this.#ofApplication.set(session.source, left);
     else this.#ofApplication.delete(session.source);
@@ -97,10 +118,10 @@ export class Sessions {
     return session;
   }
 
-  /** Those that are over by now. @param wall ms since 1970 UTC */
-  due(wall: number): Session[] {
+  /** Those that are over by now. @param now monotonic, ms */
+  due(now: number): Session[] {
     const due: Session[] = [];
-    for (const one of this.#all.values()) if (one.until <= wall) due.push(one);
+    for (const one of this.#all.values()) if (one.endsAt <= now) due.push(one);
     return due;
   }
 

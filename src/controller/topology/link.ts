@@ -30,6 +30,8 @@ export interface LinkSurroundings {
   readonly service: Service;
   /** An end that is not in service; undefined: both are. */
   readonly outOfService: string | undefined;
+  /** An end that has told all its links, and not this one; undefined: there is none. */
+  readonly deniedBy: string | undefined;
 }
 
 const isUsable = { good: true, scarce: true, bad: false, unknown: false } as const;
@@ -133,6 +135,7 @@ export class Link {
     if (around.outOfService !== undefined) {
       return ["bad", `${around.outOfService} is not in service`, false];
     }
+    if (around.deniedBy !== undefined) return ["bad", `${around.deniedBy} has no such link`, true];
     const alarm = this.#badAlarm(now);
     if (alarm !== undefined) return ["bad", `alarm ${alarm}`, false];
     const fresh = this.#fresh(now);

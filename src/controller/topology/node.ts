@@ -14,14 +14,22 @@ export class NetworkNode {
   readonly policy: NodePolicy | undefined;
   service: Service;
   attached = false;
+  /** Connections of it that came and went. */
+  turns = 0;
+  /** When its KM began, as that says; ms since 1970 UTC. */
+  began: number | undefined;
   /** Only others told of it: key managers that name it as their peer, or a broker's client. */
   isHearsay: boolean;
   /** ms since 1970 UTC */
   since: number;
   /** It reported since it attached. */
   hasReported = false;
+  /** When one of these reports was whole first, monotonic, ms. */
+  toldAllAt: number | undefined;
   /** As its KM reports them. */
   readonly applications = new Set<string>();
+  /** Other KMs to which it relays, as it reports them. */
+  readonly peers = new Set<string>();
   readonly controllers = new Map<string, HeardController>();
   site: string | undefined;
 
@@ -31,6 +39,15 @@ export class NetworkNode {
     this.isHearsay = policy === undefined;
     this.since = since;
     this.service = policy?.service ?? "in_service";
+  }
+
+  /** Its KM is connected, or not any more. @param wall ms since 1970 UTC */
+  turn(attached: boolean, wall: number): void {
+    this.attached = attached;
+    this.turns++;
+    this.hasReported = false;
+    this.toldAllAt = undefined;
+    this.since = wall;
   }
 
   /** It serves this application. */

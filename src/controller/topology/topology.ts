@@ -178,7 +178,11 @@ export class Topology {
     const changes: LinkChange[] = [];
     for (const link of [...links]) {
       const { usable, state } = link.judgement;
-      const around = { service: link.effectiveService, outOfService: this.#endNotInService(link) };
+      const around = {
+        service: link.effectiveService,
+        outOfService: this.#endNotInService(link),
+        deniedBy: this.#endWithout(link),
+      };
       if (link.judge(now, around)) changes.push({ link, wasUsable: usable, before: state });
       if (link.isGone) this.#forget(link);
     }
@@ -207,6 +211,15 @@ export class Topology {
     return [link.a, link.b].find((km) => {
       const service: Service = this.nodes.get(km)?.service ?? "in_service";
       return service === "out_of_service" || service === "standby";
+    });
+  }
+
+  /** An end that is here, and has told all of its links, has not told of this one: the other one may make it up. */
+  #endWithout(link: Link): string | undefined {
+    const [known] = [link.a, link.b].filter((km) => link.end(km) !== undefined);
+    if (known === undefined) return undefined;
+    return [link.a, link.b].find((km) => {
+      return link.end(km) === undefined && this.nodes.get(km)?.toldAllAt !== undefined;
     });
   }
 

@@ -207,7 +207,8 @@ export class Network implements CkHandlers {
       wall: () => clock.wall(),
       random: (bytes) => randomBytes(bytes),
       ask: (km, command, withinMs, done) => {
-        const session = this.#door?.of(km);
+        // One that stands by begins nothing.
+        const session = this.#role === "active" ? this.#door?.of(km) : undefined;
         if (session === undefined) return queueMicrotask(() => done(undefined));
         session.request(command, withinMs).then(
           ({ message }) => done(message as CkMessage),

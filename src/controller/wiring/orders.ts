@@ -12,7 +12,7 @@ import type { Service } from "../model/status.ts";
 export interface OrderParts {
   /** The core of now. */
   readonly core: () => Controller;
-  readonly store: Pick<Store, "settled" | "waiting">;
+  readonly store: Pick<Store, "settled">;
   /** Who is connected may not be let in any more. */
   readonly recheck: () => void;
 }
@@ -126,8 +126,7 @@ export class Orders {
 
   async #kept(): Promise<void> {
     const { store } = this.#parts;
-    await store.settled();
-    if (store.waiting === 0) return;
+    if (await store.settled()) return;
     throw new Fault("db.io", "it is done, but a restart would forget it: the store is away");
   }
 }

@@ -10,6 +10,8 @@ export interface Notice {
   readonly source: string;
   /** KSA-key IDs, 32 hexadecimal digits each, that the application is brought; undefined: it is asked to take part. */
   readonly keys?: readonly string[];
+  /** The session is over. */
+  readonly isOver?: true;
 }
 
 /** Why a notice has no answer: its application does not listen; none came in time; too many wait; its keys are not to be had. */
@@ -28,6 +30,8 @@ export interface Letter {
 }
 
 interface Kept extends Letter {
+  /** It waits for its application to listen again. */
+  readonly isLeft: boolean;
   readonly timer: Timer;
   readonly done: (result: Answer | Unanswered) => void;
 }
@@ -47,7 +51,7 @@ interface Box {
   heardAt: number;
 }
 
-/** Notices of one application without an answer. */
+/** Notices of one application without an answer; of those that are left for it the oldest go. */
 const mostOfOne = 64;
 /** Who listened so short a time ago is about to listen again, ms. */
 const graceMs = 5_000;
@@ -74,17 +78,50 @@ export class Mailboxes {
     return box.poll !== undefined || this.#parts.now() - box.heardAt < graceMs;
   }
 
-  /** @param within it is answered, ms @param done once */
-  tell(application: string, notice: Notice, within: number, done: Kept["done"]): void {
+  /**
+   * @param within it is answered, ms
+   * @param done once
+   * @returns takes the notice back: an answer to it comes too late then
+   */
+  tell(application: string, notice: Notice, within: number, done: Kept["done"]): () => void {
     const box = this.#boxes.get(application);
-    if (box === undefined || !this.isListening(application)) return done("away");
-    if (box.open.size >= mostOfOne) return done("busy");
+    const refused = (why: Unanswered) => {
+      done(why);
+      return () => {};
+    };
+    if (box === undefined || !this.isListening(application)) return refused("away");
+    const asked = [...box.open.values()].filter(({ isLeft }) => !isLeft);
+    if (asked.length >= mostOfOne) return refused("busy");
+    const id = this.#put(box, application, { notice, within, isLeft: false, done });
+    return () => this.fail(application, id, "away");
+  }
+
+  /**
+   * Tells an application what it need not answer: when it listens again, if it does not now. One that never listened is
+   * told nothing. @param within it may hear it, ms
+   */
+  leave(application: string, notice: Notice, within: number): void {
+    const box = this.#boxes.get(application);
+    if (box === undefined) return;
+    const left = [...box.open.values()].filter(({ isLeft }) => isLeft);
+    if (left.some((one) => one.notice.session === notice.session)) return;
+    const [oldest] = left;
+    if (left.length >= mostOfOne && oldest) this.fail(application, oldest.id, "late");
+    this.#put(box, application, { notice, within, isLeft: true, done: () => {} });
+  }
+
+  #put(
+    box: Box,
+    application: string,
+    { within, ...more }: Pick<Kept, "notice" | "isLeft" | "done"> & { readonly within: number },
+  ): string {
     const id = this.#parts.newId();
     const timer = this.#parts.after(within, () => this.fail(application, id, "late"));
-    const letter = { id, notice, timer, done };
+    const letter = { id, timer, ...more };
     box.open.set(id, letter);
     box.waiting.push(letter);
     this.#give(box);
+    return id;
   }
 
   /**

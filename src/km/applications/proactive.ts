@@ -14,6 +14,7 @@ import type {
 } from "../../wire/kx/deliver-messages.ts";
 import { size } from "../../wire/kx/names.ts";
 import type { KeySessions, ToldSession } from "../controllers/sessions.ts";
+import type { DeliveriesStatus, ProactiveStatus } from "../model/proactive-status.ts";
 import type { Peer } from "../supply/peer.ts";
 import type { Mailboxes, Unanswered } from "./mailboxes.ts";
 
@@ -31,7 +32,7 @@ export interface DeliveringLink {
 
 export type ProactiveSessions = Pick<
   KeySessions,
-  "create" | "close" | "use" | "deliverable" | "delivered"
+  "create" | "close" | "use" | "deliverable" | "delivered" | "proactive"
 >;
 
 export interface ProactiveParts {
@@ -58,10 +59,24 @@ const most = { orders: 1_024, ofOne: 64 } as const;
 const answerMs = 1_000;
 /** An application says within this whether it takes part in a session, ms. */
 const inviteMs = 5_000;
+/** That a session is over is kept so long for an application that does not listen, ms. */
+const overMs = 600_000;
+
+/** What became of a delivery; `away`: the other KM was. */
+type DeliveryResult = "delivered" | "away" | DeliveryFailure;
 
 interface Pending extends Order {
+  readonly link: DeliveringLink;
   readonly timer: Timer;
   readonly done: (refusal: EtsiRefusal | undefined) => void;
+}
+
+/** Keys on their way to an application of this KM. */
+interface Bringing {
+  readonly link: DeliveringLink;
+  /** The session of the link in which they were ordered is over: what became of them is told to no end. */
+  isLost: boolean;
+  takeBack: () => void;
 }
 
 const failures: Readonly<Record<Unanswered, DeliveryFailure>> = {
@@ -84,7 +99,9 @@ export class ProactiveSupply {
   readonly #pending = new Map<string, Pending>();
   readonly #ofOne = new Map<string, number>();
   /** Deliveries to this KM's applications. */
-  readonly #bringing = new Set<string>();
+  readonly #bringing = new Map<string, Bringing>();
+  readonly #ordered = new Tally();
+  readonly #brought = new Tally();
 
   constructor(parts: ProactiveParts) {
     this.#parts = parts;
@@ -113,19 +130,29 @@ export class ProactiveSupply {
     const { within, after, random } = this.#parts;
     const delivery = random(size.id);
     const name = delivery.toString("hex");
-    const timer = after(within + answerMs, () => this.#over(name, refusals.late));
-    this.#pending.set(name, { ...order, timer, done });
+    const timer = after(within + answerMs, () => this.#over(name, "late", refusals.late));
+    this.#pending.set(name, { ...order, link, timer, done });
     this.#ofOne.set(order.source, (this.#ofOne.get(order.source) ?? 0) + 1);
-    if (link.core.phase !== "ready") return this.#over(name, refusals.away);
+    if (link.core.phase !== "ready") return this.#over(name, "away", refusals.away);
     const ids = Buffer.from(order.ids.join(""), "hex");
     link.core.send({ type: "deliver", delivery, session: order.session, within, ids });
   }
 
-  #over(name: string, refusal: EtsiRefusal | undefined): void {
+  /** Since the start. */
+  status(): ProactiveStatus {
+    const { source, destination } = this.#parts.sessions().proactive;
+    return {
+      source: { sessions: source, ...this.#ordered.status() },
+      destination: { sessions: destination, ...this.#brought.status() },
+    };
+  }
+
+  #over(name: string, result: DeliveryResult, refusal?: EtsiRefusal): void {
     const pending = this.#pending.get(name);
     if (pending === undefined) return;
     this.#pending.delete(name);
     pending.timer.cancel();
+    this.#ordered.add(result, pending.ids.length);
     const left = (this.#ofOne.get(pending.source) ?? 1) - 1;
     if (left > 0) this.#ofOne.set(pending.source, left);
     else this.#ofOne.delete(pending.source);
@@ -134,21 +161,33 @@ export class ProactiveSupply {
 
   heard(link: DeliveringLink, message: DeliveryMessage): void {
     if (message.type === "deliver") this.#bring(link, message);
-    else this.#brought(message);
+    else this.#answered(message);
   }
 
-  #brought({ delivery, failure, ids }: Delivered): void {
+  /** A session of a link ended: what was ordered in it comes to nothing, and is not taken any more. */
+  down(link: DeliveringLink): void {
+    for (const [name, one] of [...this.#pending]) {
+      if (one.link === link) this.#over(name, "away", refusals.away);
+    }
+    for (const one of [...this.#bringing.values()]) {
+      if (one.link !== link) continue;
+      one.isLost = true;
+      one.takeBack();
+    }
+  }
+
+  #answered({ delivery, failure, ids }: Delivered): void {
     const name = delivery.toString("hex");
     const pending = this.#pending.get(name);
     if (pending === undefined) return;
     const { session, source, destination } = pending;
     if (failure === undefined) {
       const all = ids.toString("hex") === pending.ids.join("");
-      return this.#over(name, all ? undefined : refusals.refused);
+      return all ? this.#over(name, "delivered") : this.#over(name, "refused", refusals.refused);
     }
-    if (failure !== "session") return this.#over(name, refusals[failure]);
+    if (failure !== "session") return this.#over(name, failure, refusals[failure]);
     this.#parts.sessions().close(source, destination);
-    this.#over(name, notOpen(session));
+    this.#over(name, failure, notOpen(session));
   }
 
   #bring(link: DeliveringLink, { delivery, session, within, ids }: Deliver): void {
@@ -157,8 +196,10 @@ export class ProactiveSupply {
     const name = delivery.toString("hex");
     if (this.#bringing.has(name)) return;
     const keys = idsIn(ids);
+    const bringing: Bringing = { link, isLost: false, takeBack: () => {} };
     const end = (failure?: DeliveryFailure) => {
       this.#bringing.delete(name);
+      this.#brought.add(bringing.isLost ? "away" : (failure ?? "delivered"), keys.length);
       // What was not handed over goes to no application any more.
       if (failure !== undefined) link.core.peer.abandon(keys);
       else sessions.delivered(session, keys.length);
@@ -167,9 +208,9 @@ export class ProactiveSupply {
     };
     const told = sessions.deliverable(session, link.peer);
     if (told === undefined) return end("session");
-    this.#bringing.add(name);
+    this.#bringing.set(name, bringing);
     const notice = { session, source: told.source, keys };
-    mailboxes.tell(told.destination, notice, within, (result) => {
+    bringing.takeBack = mailboxes.tell(told.destination, notice, within, (result) => {
       if (typeof result === "string") end(failures[result]);
       else end(result.accepted ? undefined : "refused");
     });
@@ -184,6 +225,27 @@ export class ProactiveSupply {
       if (typeof result === "string") done(invitations[result]);
       else done(result.accepted ? undefined : "unauthorized");
     });
+  }
+
+  /** Tells an application that a session is over. */
+  over({ id, source, destination }: ToldSession): void {
+    const notice = { session: id, source, isOver: true } as const;
+    this.#parts.mailboxes.leave(destination, notice, overMs);
+  }
+}
+
+/** What became of deliveries. */
+class Tally {
+  readonly #deliveries = new Map<DeliveryResult, number>();
+  #keys = 0;
+
+  add(result: DeliveryResult, keys: number): void {
+    this.#deliveries.set(result, (this.#deliveries.get(result) ?? 0) + 1);
+    if (result === "delivered") this.#keys += keys;
+  }
+
+  status(): Omit<DeliveriesStatus, "sessions"> {
+    return { deliveries: Object.fromEntries(this.#deliveries), keys: this.#keys };
   }
 }
 

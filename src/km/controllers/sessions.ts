@@ -29,6 +29,8 @@ export interface SessionsParts {
   readonly ask: (source: string, destination: string, supply: Supply) => Promise<SessionAnswer>;
   /** Asks an application of this KM whether it takes part. @param done once: why not; undefined: it does */
   readonly notify: (session: ToldSession, done: (why: CkReason | undefined) => void) => void;
+  /** Tells an application of this KM that a session of which it was told is over. */
+  readonly over: (session: ToldSession) => void;
   /** KM ID of an application; undefined: it is not known. */
   readonly kmOf: (application: string) => string | undefined;
   readonly mayShare: (one: string, other: string) => boolean;
@@ -61,6 +63,8 @@ export class KeySessions {
   readonly #notified = new Map<string, Session>();
   /** Of other KMs' applications, by ID: those of which this KM's application is asked. */
   readonly #joining = new Set<string>();
+  /** Of other KMs' applications, by ID: those that did not come to be here, until when that is known. */
+  readonly #declined = new Map<string, number>();
   /** Who waits for the same answer. */
   readonly #asking = new Map<string, Answered[]>();
   readonly #refused = new Map<string, { readonly why: string; readonly until: number }>();
@@ -72,6 +76,13 @@ export class KeySessions {
 
   get size(): number {
     return this.#open.size + this.#notified.size;
+  }
+
+  /** Those that are open in which keys are brought: by role of this KM. */
+  get proactive(): { readonly source: number; readonly destination: number } {
+    const count = (all: ReadonlyMap<string, Session>) =>
+      [...all.values()].filter(({ supply }) => supply === "proactive").length;
+    return { source: count(this.#open), destination: count(this.#notified) };
   }
 
   /** Those that are open, and those that ended a moment ago. */
@@ -94,6 +105,7 @@ export class KeySessions {
       this.#end(one);
     }
     for (const [name, { until }] of this.#refused) if (until <= now) this.#refused.delete(name);
+    for (const [id, until] of this.#declined) if (until <= now) this.#declined.delete(id);
   }
 
   /**
@@ -205,7 +217,7 @@ export class KeySessions {
     const { sessionId } = message;
     const answer = (why: CkReason | undefined) =>
       done({ type: "sessionNotificationResponse", sessionId, response: why ?? success });
-    if (ended === true) answer(this.#over(sessionId));
+    if (ended === true) answer(this.#over(message));
     else this.#begun(message, supply, answer);
   }
 
@@ -229,9 +241,15 @@ export class KeySessions {
     notify({ id, source, destination }, (why) => {
       // The controller may have ended it meanwhile.
       const isWanted = this.#joining.delete(id);
-      if (why === undefined && isWanted) this.#joined(message, supply);
+      if (why !== undefined) this.#decline(id);
+      else if (isWanted) this.#joined(message, supply);
       done(why ?? (isWanted ? undefined : "unknown_session"));
     });
+  }
+
+  #decline(id: string): void {
+    if (this.#declined.size >= most.sessions) return;
+    this.#declined.set(id, this.#parts.now() + endedMs);
   }
 
   #joined(
@@ -249,11 +267,20 @@ export class KeySessions {
     this.#parts.changed();
   }
 
-  #over(id: string): CkReason | undefined {
-    if (this.#joining.delete(id)) return undefined;
+  #over(message: CkMessageOf<"sessionNotification">): CkReason | undefined {
+    const { sessionId: id, sourceApp: source, destinationApp: destination } = message;
+    const wasAsked = this.#joining.delete(id);
     const there = this.#notified.get(id);
     this.#notified.delete(id);
     if (there !== undefined) this.#end(there);
+    // One that is not known may be of before this KM began anew; who fetches keys was told of none.
+    const { kmOf, me, over } = this.#parts;
+    const isKnown = this.#declined.has(id) || this.#ended.has(`${id} destination`);
+    const isNews = kmOf(destination) === me && !isKnown;
+    if (there === undefined ? isNews : there.supply === "proactive") {
+      over({ id, source, destination });
+    }
+    if (wasAsked) return undefined;
     for (const [name, one] of this.#open) {
       if (one.report.id !== id) continue;
       this.#open.delete(name);

@@ -105,9 +105,11 @@ export class NoticeDoor {
   }
 
   #hand(visit: Visit, { id, notice }: Letter): void {
-    const { session, source: master, keys: ids } = notice;
+    const { session, source: master, keys: ids, isOver } = notice;
     const head = { id, session, master };
-    if (ids === undefined) return visit.send(200, writeSessionNotice(head));
+    if (ids === undefined) {
+      return visit.send(200, writeSessionNotice(isOver ? "end" : "session", head));
+    }
     const { keys, store, mailboxes } = this.#parts;
     const { caller } = visit;
     const none = () => {

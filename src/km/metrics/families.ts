@@ -10,6 +10,7 @@ import { type ProcessFacts, processFamilies } from "../../ops/page/process.ts";
 import type { KmView } from "../history/view.ts";
 import type { KmStatus, LinkStatus, ModuleStatus } from "../model/status.ts";
 import { controllerFamilies } from "./controller-families.ts";
+import { proactiveFamilies } from "./proactive-families.ts";
 import { relayFamilies } from "./relay-families.ts";
 
 type Of<T> = readonly [
@@ -282,6 +283,7 @@ export function families(km: KmView, process: ProcessFacts): Family[] {
       samples: Object.entries(refused).map(([reason, value]) => ({ labels: { reason }, value })),
     },
     ...applicationFamilies(status),
+    ...proactiveFamilies(status),
     ...relayFamilies(status),
     ...controllerFamilies(status),
     ...storeFamilies(status),

@@ -1,6 +1,7 @@
 /** What a key manager is seen as: by its command line, its page, its manager. */
 import type { ShownAlarm } from "../../ops/alarms/program-alarms.ts";
 import type { FigureName, FigureValue } from "../../port/telemetry.ts";
+import type { ProactiveStatus } from "./proactive-status.ts";
 import type { RelayStatus } from "./relay-status.ts";
 
 /** An alarm of a node, as the node told it over Kq-2; the key manager's own are {@link ShownAlarm}. */
@@ -206,6 +207,8 @@ export interface KmStatus {
   readonly modules: readonly ModuleStatus[];
   /** Those that have asked, by master and slave; absent without a door for applications. */
   readonly applications?: readonly PairStatus[];
+  /** Sessions in which keys are brought; absent without a door for applications. */
+  readonly proactive?: ProactiveStatus;
   /** Keys relayed from KM to KM; absent while the key manager starts. */
   readonly relay?: RelayStatus;
   /** Absent: none is configured. */

@@ -11,7 +11,7 @@ import { Mailboxes } from "../applications/mailboxes.ts";
 import { ProactiveSupply } from "../applications/proactive.ts";
 import { type Application, ApplicationTable } from "../applications/table.ts";
 import type { Etsi014Table, KmTable } from "../config/tables.ts";
-import type { KeySessions, SessionsParts } from "../controllers/sessions.ts";
+import type { KeySessions } from "../controllers/sessions.ts";
 import { Etsi014Server } from "../io/etsi014-server.ts";
 import { NoticeDoor } from "../io/notice-door.ts";
 import type { ServerTexts } from "../io/tls-door.ts";
@@ -78,11 +78,11 @@ export interface DeliveryParts {
 /** The door of applications. */
 export class KeyDelivery {
   readonly keys: ApplicationKeys;
+  readonly proactive: ProactiveSupply;
   readonly #parts: DeliveryParts;
   readonly #server: Etsi014Server;
   readonly #ticking: Timer;
   readonly #mailboxes: Mailboxes;
-  readonly #proactive: ProactiveSupply;
 
   /** @returns undefined if no door is configured @throws Fault */
   static make(parts: DeliveryParts): KeyDelivery | undefined {
@@ -100,7 +100,7 @@ export class KeyDelivery {
       after: (ms, fn) => clock.after(ms, fn),
       newId: randomUUID,
     });
-    this.#proactive = new ProactiveSupply({
+    this.proactive = new ProactiveSupply({
       mailboxes: this.#mailboxes,
       sessions,
       within: door.answer_timeout,
@@ -108,7 +108,10 @@ export class KeyDelivery {
       random: randomBytes,
     });
     for (const link of links) {
-      link.onDelivery((message) => this.#proactive.heard(link, message));
+      link.onDelivery(
+        (message) => this.proactive.heard(link, message),
+        () => this.proactive.down(link),
+      );
     }
     this.keys = new ApplicationKeys({
       me: config.km.id,
@@ -117,7 +120,7 @@ export class KeyDelivery {
       more,
       ...(session && { session }),
       inSession: new KeysInSession({
-        proactive: this.#proactive,
+        proactive: this.proactive,
         forget: ({ link, uses }) =>
           store.forget(link, joinRanges(uses.flatMap((use) => use.ranges))),
       }),
@@ -162,11 +165,6 @@ export class KeyDelivery {
   /** New connections are shown what is in the files now; open ones are checked by it. @throws Fault */
   renew(): void {
     this.#server.renew(this.#read());
-  }
-
-  /** See `SessionsParts.notify`. */
-  invite(...asked: Parameters<SessionsParts["notify"]>): void {
-    this.#proactive.invite(...asked);
   }
 
   recheck(): void {

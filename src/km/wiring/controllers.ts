@@ -45,6 +45,8 @@ export interface ControllersParts {
   };
   /** Asks an application of this KM whether it takes part in a session. */
   readonly invite: SessionsParts["notify"];
+  /** Tells one that a session is over. */
+  readonly over: SessionsParts["over"];
   /** A controller told which certificates it took back. */
   readonly revoked: (list: ToldList, controller: string) => void;
   readonly clock: Clock;
@@ -83,6 +85,7 @@ export class Controllers {
       now: () => clock.now(),
       ask: (...asked) => this.#session(...asked),
       notify: (...told) => parts.invite(...told),
+      over: (...told) => parts.over(...told),
       kmOf: (id) => applications.table.get(id)?.km,
       mayShare: (one, other) => applications.table.mayShare(one, other),
       changed: () => this.changed(),

@@ -62,7 +62,7 @@ export class LinkOfKm {
   /** Bytes that the comparison of this session found to be lost. */
   #lost = 0;
   #onRelay: ((message: RelayMessage) => void) | undefined;
-  #onDown: (() => void) | undefined;
+  readonly #onDown: (() => void)[] = [];
   #onDelivery: ((message: DeliveryMessage) => void) | undefined;
   #isStopped = false;
 
@@ -131,7 +131,7 @@ export class LinkOfKm {
           this.#session = undefined;
           this.#guard(() => {
             this.core.down();
-            this.#onDown?.();
+            for (const down of this.#onDown) down();
             parts.changed?.();
           });
         },
@@ -218,12 +218,13 @@ export class LinkOfKm {
   /** Who hears messages of relays, and that a session ended. */
   onRelay(heard: (message: RelayMessage) => void, down: () => void): void {
     this.#onRelay = heard;
-    this.#onDown = down;
+    this.#onDown.push(down);
   }
 
-  /** Who hears of keys that applications are brought. */
-  onDelivery(heard: (message: DeliveryMessage) => void): void {
+  /** Who hears of keys that applications are brought, and that a session ended. */
+  onDelivery(heard: (message: DeliveryMessage) => void, down: () => void): void {
     this.#onDelivery = heard;
+    this.#onDown.push(down);
   }
 
   /** The table of applications was read anew: the next session begins with it. */

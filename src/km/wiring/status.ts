@@ -14,6 +14,7 @@ import type {
 import { nodeAlarms } from "../nodes/alarms.ts";
 import type { KeyStore } from "../store/port.ts";
 import { setOf } from "../store/sae-set.ts";
+import type { KeyDelivery } from "./applications.ts";
 import type { Supplies } from "./intake.ts";
 import type { LinkOfKm } from "./links.ts";
 
@@ -29,7 +30,7 @@ export function kmStatus(
   masterKey: MasterKeyStatus,
   uptimeMs: number,
   alarms: KmStatus["alarms"],
-  counts?: ReadonlyMap<string, Readonly<PairCounts>>,
+  delivery?: Pick<KeyDelivery, "keys" | "proactive">,
   relay?: RelayStatus,
   controllers?: readonly ControllerStatus[],
 ): KmStatus {
@@ -68,7 +69,10 @@ export function kmStatus(
         ...(words.has(name) && { told: words.get(name) as ToldStatus }),
       };
     }),
-    ...(counts !== undefined && { applications: pairsOf(counts) }),
+    ...(delivery !== undefined && {
+      applications: pairsOf(delivery.keys.counts),
+      proactive: delivery.proactive.status(),
+    }),
     ...(relay !== undefined && { relay }),
     ...(controllers !== undefined && { controllers }),
     alarms,

@@ -75,12 +75,13 @@ export interface NoticeHead {
   readonly master: string;
 }
 
-function headOf(notice: "session" | "keys", { id, session, master }: NoticeHead): object {
+function headOf(notice: "session" | "end" | "keys", { id, session, master }: NoticeHead): object {
   return { notice_ID: id, notice, session_ID: session, master_SAE_ID: master };
 }
 
-export function writeSessionNotice(head: NoticeHead): Buffer {
-  return Buffer.from(JSON.stringify(headOf("session", head)));
+/** A session begins, or it is over. */
+export function writeSessionNotice(notice: "session" | "end", head: NoticeHead): Buffer {
+  return Buffer.from(JSON.stringify(headOf(notice, head)));
 }
 
 /**

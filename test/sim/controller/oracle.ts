@@ -11,8 +11,8 @@ export interface OracleWorld {
   wasTroubled(a: string, b: string): boolean;
 }
 
-/** Changes of a pair while nothing happens. */
-const mostCalm = 1;
+/** Changes of a pair while nothing happens: stock that was used up is still coming back. */
+const mostCalm = 2;
 
 export class Oracle {
   readonly broken: string[] = [];

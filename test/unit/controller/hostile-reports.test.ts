@@ -1,5 +1,12 @@
 /** What a key manager that lies, a broker's client that makes things up, and a clock that jumps can't do to a controller. */
 import test from "ava";
+import {
+  applicationExtensions,
+  pairExtension,
+  type SessionReport,
+  sessionExtension,
+  usageExtension,
+} from "../../../src/wire/ck/state.ts";
 import { link, Rig } from "./rig.ts";
 
 test("no report takes the place of a link of others, whatever its ends are called", (t) => {
@@ -60,4 +67,89 @@ test("a clock that was years ahead for a moment forgets no account", (t) => {
     made(4_000 + i * 1_000);
   }
   t.is(new Set(rig.core.accounts().map(({ from }) => from)).size, 3);
+});
+
+test("a link that one end makes up, and the other does not know, carries nothing", (t) => {
+  const rig = new Rig();
+  rig.attach("a", [link("b")]);
+  rig.attach("b", [link("a"), link("c")]);
+  rig.attach("c", [link("b")]);
+  rig.attach("liar", [link("a"), link("c")]);
+  rig.pass(1_000);
+  t.like(rig.link("a--liar"), { state: "bad", reason: "a has no such link" });
+  t.like(rig.command("a", { type: "relayNotification", destinationKma: "c" }), {
+    transitKmas: ["b"],
+  });
+  // Whose other end is away, or has it after all, is a link.
+  rig.core.detached("c", "cut");
+  rig.report("a", [link("liar")]);
+  rig.report("liar", [link("a"), link("c")]);
+  rig.pass(11_000);
+  t.is(rig.link("a--liar")?.state, "good");
+  t.is(rig.link("c--liar")?.state, "good");
+});
+
+test("sessions and use of applications are their own key manager's to tell", (t) => {
+  const rig = new Rig();
+  rig.attach("a", [], applicationExtensions(["app-a"]));
+  rig.attach("b", [], applicationExtensions(["app-b"]));
+  rig.attach("liar", [], applicationExtensions(["app-l"]));
+  const session = { id: "s-1", source: "app-a", destination: "app-b", keys: 0 } as const;
+  const say = (km: string, more: Partial<SessionReport>) => {
+    rig.report(km, [], [sessionExtension({ ...session, role: "source", ...more })]);
+    return rig.core.status().open_sessions;
+  };
+  t.is(say("liar", {}), 0);
+  t.is(say("liar", { destination: "app-l", role: "destination" }), 0);
+  t.is(say("a", {}), 1);
+  t.is(say("liar", { ended: true }), 1);
+  t.is(say("b", { role: "destination", ended: true }), 0);
+  const use = (km: string, keys: number) => {
+    const usage = { applications: ["app-a", "app-b"], peer: "b", requests: 1, keys, bits: keys };
+    rig.report(km, [], [usageExtension({ ...usage, refused: 0 })]);
+    return rig.core.accounts().find(({ object }) => object === "app-a")?.keys ?? 0;
+  };
+  for (const keys of [0, 5]) t.is(use("liar", keys), 0);
+  t.is(use("a", 0), 0);
+  t.is(use("a", 7), 7);
+});
+
+test("pairs that a key manager makes up take no other's place", (t) => {
+  const rig = new Rig({ rules: { pairs: 10, nodes: 5 } });
+  rig.network([
+    ["a", "b"],
+    ["b", "c"],
+    ["b", "liar"],
+  ]);
+  const none = { up: true, stock: 0, scheme: "case-2", relayed: 0, pads: 0, relays: 0, failed: 0 };
+  const made = Array.from({ length: 20 }, (_, i) =>
+    pairExtension({ ...none, peer: `made-up-${i}`, routing: "controller", consumption: 1 }),
+  );
+  rig.report("liar", [], made);
+  for (let i = 0; i < 20; i++) {
+    const sourceKma = `made-up-${i}`;
+    rig.command("liar", { type: "nextHopRequest", sourceKma, destinationKma: "c" });
+    rig.command("liar", { type: "nextHopRequest", sourceKma: "a", destinationKma: `c` });
+  }
+  t.is(rig.core.status().pairs.length, 5);
+  const asked = { type: "nextHopRequest", sourceKma: "a", destinationKma: "c" } as const;
+  t.like(rig.command("a", asked), { nextKmas: ["b"] });
+  t.like(rig.command("b", asked), { nextKmas: ["c"] });
+  const pairs = rig.core.status().pairs.map(({ pair }) => pair);
+  t.deepEqual(
+    pairs.filter((pair) => !pair.includes("made-up")),
+    ["a--c"],
+  );
+});
+
+test("applications that a key manager makes up are bounded", (t) => {
+  const rig = new Rig();
+  rig.attach("b", [], applicationExtensions(["app-b"]));
+  for (let i = 0; i < 20; i++) {
+    const ids = Array.from({ length: 1_000 }, (_, j) => `made-up-${i}-${j}`);
+    rig.report("liar", [], applicationExtensions(ids));
+  }
+  const of = (km: string) => rig.core.status().nodes.find((one) => one.km === km)?.applications;
+  t.is(of("liar")?.length, 10_000);
+  t.deepEqual(of("b"), ["app-b"]);
 });

@@ -2,6 +2,7 @@ import test from "ava";
 import type { CkMessage, CkMessageOf } from "../../../src/wire/ck/messages.ts";
 import {
   applicationExtensions,
+  kmExtension,
   sessionExtension,
   usageExtension,
 } from "../../../src/wire/ck/state.ts";
@@ -88,6 +89,11 @@ test("a session is refused where an application is not known, not its KM's, away
   rig.core.revoke("application", "app-b", "alice");
   t.is(rig.core.status().open_sessions, 0);
   t.is(refused("a", "app-a", "app-b"), "unknown_application");
+  t.deepEqual(rig.core.status().counted_sessions, {
+    opened: 1,
+    ended: 1,
+    refused: { unauthorized: 3, unknown_application: 2, no_route: 1, busy: 1 },
+  });
 });
 
 test("a destination that refuses or says nothing leaves no session", (t) => {
@@ -125,6 +131,79 @@ test("sessions survive a restart; those that were not saved are learnt from the 
   // A KM that was away when it ended is told.
   empty.report("b", [], [sessionExtension({ ...told, role: "destination" })]);
   t.like(empty.take()[0], { km: "b", command: { sessionId: "s1", extension: [{ ended: true }] } });
+});
+
+test("a key manager that began anew has no sessions any more: they end at the other end, also after a restart", (t) => {
+  const began = (at: number) => kmExtension({ version: "1", started: at });
+  const rig = rigOfTwo();
+  rig.report("a", [], [began(noon)]);
+  opened(rig);
+  rig.report("a", [], [began(noon)]);
+  t.is(rig.core.status().open_sessions, 1);
+  const next = new Rig({}, rig.kept());
+  next.attach("b", [link("a")], [began(noon + 1)]);
+  next.attach("a", [link("b")], [began(noon)]);
+  t.is(next.core.status().open_sessions, 1);
+  next.take();
+  next.attach("a", [link("b")], [began(noon + 60_000)]);
+  t.is(next.core.status().open_sessions, 0);
+  t.true(next.take().some(({ km, command: { extension } }) => km === "b" && extension?.length));
+  // Of a key manager that does not tell, one goes on.
+  const other = rigOfTwo();
+  opened(other);
+  other.attach("a", [link("b")], applicationExtensions(["app-a"]));
+  t.is(other.core.status().open_sessions, 1);
+});
+
+test("a session that only its destination knows is over, when the source's KM has had time to tell of it", (t) => {
+  const rig = new Rig();
+  const told = { id: "s1", source: "app-a", destination: "app-b", keys: 0 };
+  const destination = sessionExtension({ ...told, role: "destination" });
+  rig.attach("b", [], [...applicationExtensions(["app-b"]), destination]);
+  rig.pass(400_000);
+  t.deepEqual(rig.take(), [], "the source's KM is away");
+  rig.attach("a", [], applicationExtensions(["app-a"]));
+  rig.pass(200_000);
+  t.deepEqual(rig.take(), []);
+  rig.pass(101_000);
+  t.like(rig.take(), [{ km: "b", command: { sessionId: "s1", extension: [{ ended: true }] } }]);
+  // One that is confirmed is not.
+  const other = sessionExtension({ ...told, id: "s2", role: "source" });
+  rig.report("b", [], [sessionExtension({ ...told, id: "s2", role: "destination" })]);
+  rig.report("a", [], [other]);
+  rig.pass(400_000);
+  t.is(rig.core.status().open_sessions, 1);
+  t.deepEqual(rig.take(), []);
+});
+
+test("a clock that is set ends no session, and makes none last for ever", (t) => {
+  const rig = rigOfTwo({ rules: { sessionMs: 60_000 } });
+  opened(rig);
+  rig.wall += 365 * 86_400_000;
+  rig.pass(2_000);
+  t.is(rig.core.status().open_sessions, 1);
+  opened(rig);
+  const next = new Rig({ rules: { sessionMs: 60_000 } }, rig.kept());
+  t.is(next.core.status().open_sessions, 2);
+  next.pass(61_000);
+  t.is(next.core.status().open_sessions, 0);
+  rig.wall -= 365 * 86_400_000;
+  rig.pass(61_000);
+  t.is(rig.core.status().open_sessions, 0);
+  const used = rig.core.accounts().reduce((sum, one) => sum + one.session_s, 0);
+  t.true(used >= 120 && used < 125, `${used} s`);
+});
+
+test("a session whose answer cannot be heard is none: the connection that asked for it is over", (t) => {
+  const rig = rigOfTwo();
+  rig.core.command("a", request("app-a", "app-b"), () => {});
+  const [notified] = rig.take();
+  rig.core.detached("a", "cut");
+  rig.attach("a", [link("b")]);
+  const { sessionId = "" } = (notified?.command ?? {}) as CkMessageOf<"sessionNotification">;
+  notified?.done({ type: "sessionNotificationResponse", response: "success", sessionId });
+  t.is(rig.core.status().sessions.length, 0);
+  t.like(rig.take(), [{ km: "b", command: { sessionId, extension: [{ ended: true }] } }]);
 });
 
 test("ten thousand sessions are open, one more is refused, and all end when their time is over", (t) => {

@@ -12,8 +12,11 @@ import type { Engine } from "./port.ts";
 
 /** A database with a lock. */
 export interface LockingEngine extends Engine {
-  /** @throws Fault `db.io` */
-  tryLead(): Promise<boolean>;
+  /**
+   * Takes the lock.
+   * @returns how often it was taken, by whomever, with this time; undefined: another has it @throws Fault `db.io`
+   */
+  tryLead(): Promise<number | undefined>;
   /** @throws Fault `db.io` */
   alive(): Promise<void>;
 }
@@ -46,6 +49,8 @@ export class Leader implements Pick<Engine, "write" | "changes"> {
   /** It has the lock on the connection of now. */
   #locked = false;
   #leads = false;
+  /** How often the lock had been taken when this one took it last. */
+  #term = 0;
   #looking: Promise<void> | undefined;
   #isClosed = false;
 
@@ -125,19 +130,29 @@ export class Leader implements Pick<Engine, "write" | "changes"> {
   }
 
   async #ask(engine: LockingEngine): Promise<void> {
-    const got = await engine.tryLead();
-    if (this.#engine !== engine || this.#isClosed) return;
-    this.#locked = got;
-    if (got === this.#leads) return;
-    this.#leads = got;
-    const { log } = this.#parts;
-    if (!got) {
-      log.warn("another controller leads now");
-      return this.#onRole("standby", nothingSaved(), []);
+    const term = await engine.tryLead();
+    const isOver = () => this.#engine !== engine || this.#isClosed;
+    if (isOver()) return;
+    if (term === undefined) return this.#follow();
+    if (this.#leads && term === this.#term + 1) {
+      [this.#locked, this.#term] = [true, term];
+      return;
     }
+    // What cannot be read now is asked for again: no controller leads without it.
     const [saved, past] = [await engine.load(), await engine.changes(pastChanges)];
-    log.info("this controller leads");
+    if (isOver()) return;
+    // Another has led meanwhile: what this one knows is of before that.
+    this.#follow();
+    [this.#locked, this.#leads, this.#term] = [true, true, term];
+    this.#parts.log.info("this controller leads");
     this.#onRole("active", saved, past);
+  }
+
+  #follow(): void {
+    if (!this.#leads) return;
+    this.#leads = false;
+    this.#parts.log.warn("another controller leads now, or has led");
+    this.#onRole("standby", nothingSaved(), []);
   }
 
   #lost(why: string): void {

@@ -43,6 +43,7 @@ const schema = `
   );
   CREATE TABLE IF NOT EXISTS qkd_change (number bigserial PRIMARY KEY, value text NOT NULL);
   CREATE TABLE IF NOT EXISTS qkd_version (version integer PRIMARY KEY);
+  CREATE TABLE IF NOT EXISTS qkd_term (id integer PRIMARY KEY, term bigint NOT NULL);
 `;
 
 export class PostgresEngine implements Engine {
@@ -90,11 +91,15 @@ export class PostgresEngine implements Engine {
     }
   }
 
-  /** Takes the lock, if no other has it. @returns whether this controller leads @throws Fault `db.io` */
-  async tryLead(): Promise<boolean> {
+  /** See `LockingEngine.tryLead`. @throws Fault `db.io` */
+  async tryLead(): Promise<number | undefined> {
     return this.#act(async (client) => {
       const { rows } = await client.query("SELECT pg_try_advisory_lock($1) AS got", [lockKey]);
-      return rows[0]?.got === true;
+      if (rows[0]?.got !== true) return undefined;
+      const text = `INSERT INTO qkd_term VALUES (1, 1)
+        ON CONFLICT (id) DO UPDATE SET term = qkd_term.term + 1 RETURNING term`;
+      const counted = await client.query(text);
+      return Number(counted.rows[0]?.term);
     });
   }
 

@@ -28,7 +28,8 @@ export class Store {
   readonly #records = new Map<string, Written>();
   #changes: ChangeStatus[] = [];
   #timer: Timer | undefined;
-  #writing: Promise<void> | undefined;
+  /** Whether all that it began with is durable then. */
+  #writing: Promise<boolean> | undefined;
   #isClosed = false;
   /** Records that were given up because the database was away for too long. */
   dropped = 0;
@@ -77,12 +78,12 @@ export class Store {
     this.#changes = [];
   }
 
-  /** Resolves when what was given so far is durable, or cannot be written now. Never rejects. */
-  async settled(): Promise<void> {
+  /** Writes what was given so far. Never rejects. @returns whether it is durable; what is given meanwhile is another matter */
+  async settled(): Promise<boolean> {
     this.#timer?.cancel();
     this.#timer = undefined;
     await this.#writing;
-    await this.#write();
+    return this.#write();
   }
 
   /** Writes what waits, and takes no more. Never rejects. */
@@ -99,9 +100,9 @@ export class Store {
     });
   }
 
-  async #write(): Promise<void> {
+  #write(): Promise<boolean> {
     if (this.#writing !== undefined) return this.#writing;
-    if (this.waiting === 0) return undefined;
+    if (this.waiting === 0) return Promise.resolve(true);
     this.#writing = this.#writeNow().finally(() => {
       this.#writing = undefined;
       if (this.waiting > 0 && !this.#isClosed) this.#soon(retryMs);
@@ -109,7 +110,7 @@ export class Store {
     return this.#writing;
   }
 
-  async #writeNow(): Promise<void> {
+  async #writeNow(): Promise<boolean> {
     const { engine, onTrouble, log } = this.#parts;
     const records = [...this.#records.values()];
     const changes = this.#changes;
@@ -118,6 +119,7 @@ export class Store {
     try {
       await engine.write(records, changes);
       onTrouble(undefined);
+      return true;
     } catch (error) {
       // What came meanwhile is newer.
       for (const one of records) {
@@ -127,6 +129,7 @@ export class Store {
       this.#changes = [...changes, ...this.#changes];
       log.warn("nothing can be kept", { why: describe(error), waiting: this.waiting });
       onTrouble(describe(error));
+      return false;
     }
   }
 }

@@ -93,3 +93,26 @@ test("notices without an answer are bounded, and those of who is no application 
   t.true(told.slice(1).every((one) => (one as [string, string])[1] === "away"));
   t.false(boxes.isListening("b"));
 });
+
+test("what is left for an application is there when it listens again, a while long, and bounded beside the rest", async (t) => {
+  const { boxes, clock, told, tell, listen } = bench();
+  const leave = (session: string) =>
+    boxes.leave("b", { session, source: "a", isOver: true }, 60_000);
+  leave("s-0");
+  t.is(clock.timers, 0, "it has never listened");
+  listen(10).cancel();
+  t.false(boxes.isListening("b"));
+  for (let i = 1; i <= 65; i++) leave(`s-${i}`);
+  leave("s-65");
+  const [one] = listen().given;
+  t.deepEqual(one?.notice, { session: "s-2", source: "a", isOver: true });
+  t.true(boxes.answer("b", one?.id ?? "", { accepted: true }));
+  for (let i = 0; i < 65; i++) tell(`k-${i}`, 100);
+  t.deepEqual(told, [["k-64", "busy"]]);
+  await clock.advance(100);
+  await clock.advance(59_900);
+  const late = listen(1);
+  await clock.advance(1);
+  t.deepEqual(late.given, [undefined]);
+  t.is(clock.timers, 0);
+});

@@ -29,6 +29,7 @@ function end(me: string, peer: string, clock: ManualClock) {
     now: () => clock.now(),
     ask: async () => ({ id: "s-1" }),
     notify: (session, done) => supply.invite(session, done),
+    over: (session) => supply.over(session),
     kmOf: (sae) => kms[sae],
     mayShare: () => true,
     changed: () => {},
@@ -85,7 +86,7 @@ async function bench() {
 }
 
 test("the source has its keys when the destination says that it has them", async (t) => {
-  const { b, joined, listen, carry, order } = await bench();
+  const { a, b, joined, listen, carry, order } = await bench();
   t.deepEqual(joined, ["success"]);
   const given = listen();
   const said = order();
@@ -98,10 +99,12 @@ test("the source has its keys when the destination says that it has them", async
   t.deepEqual(said, ["keys"]);
   t.deepEqual(b.givenUp, []);
   t.like(b.sessions.list(), [{ id: "s-1", role: "destination", keys: 2 }]);
+  const counts = { sessions: 1, deliveries: { delivered: 1 }, keys: 2 };
+  t.deepEqual([a.supply.status().source, b.supply.status().destination], [counts, counts]);
 });
 
 test("what the destination does not take, or not in time, is given up at both ends", async (t) => {
-  const { clock, b, listen, carry, order } = await bench();
+  const { clock, a, b, listen, carry, order } = await bench();
   const given = listen();
   const refused = order();
   carry();
@@ -120,10 +123,12 @@ test("what the destination does not take, or not in time, is given up at both en
   t.deepEqual(lost, []);
   await clock.advance(1);
   t.deepEqual(lost, [503]);
+  t.like(a.supply.status().source, { deliveries: { refused: 1, late: 2 }, keys: 0 });
+  t.like(b.supply.status().destination, { deliveries: { refused: 1, late: 1 }, keys: 0 });
 });
 
 test("a session that the other end does not know, or that is another KM's, is over at the source", async (t) => {
-  const { a, b, carry, order } = await bench();
+  const { a, b, listen, carry, order } = await bench();
   t.is(b.sessions.deliverable("s-1", "km-x"), undefined);
   const unknown = { type: "sessionNotification", sourceApp: "a", destinationApp: "b" } as const;
   b.sessions.notified(
@@ -131,10 +136,33 @@ test("a session that the other end does not know, or that is another KM's, is ov
     { ended: true },
     () => {},
   );
+  const [told] = listen();
+  t.deepEqual(b.mailboxes.find("b", told ?? ""), { session: "s-1", source: "a", isOver: true });
   const said = order();
   carry();
   t.deepEqual([said, b.givenUp], [[400], [ids]]);
+  t.like(a.supply.status(), { source: { sessions: 0, deliveries: { session: 1 } } });
   t.false(a.sessions.use("s-1", "a", "b", 1, "proactive"));
+});
+
+test("when the link ends the source is answered at once, and the destination comes too late", async (t) => {
+  const { a, b, listen, carry, order } = await bench();
+  const given = listen();
+  const said = order();
+  carry();
+  b.supply.down(b.link);
+  a.supply.down(a.link);
+  t.deepEqual([said, b.givenUp], [[503], [ids]]);
+  t.false(b.mailboxes.answer("b", given[0] ?? "", { accepted: true }));
+  const figures = { sessions: 1, deliveries: { away: 1 }, keys: 0 };
+  t.deepEqual([a.supply.status().source, b.supply.status().destination], [figures, figures]);
+  t.is(listen().length, 0);
+  const again = order();
+  carry();
+  b.supply.down(a.link);
+  b.mailboxes.answer("b", "n-3", { accepted: true });
+  carry();
+  t.deepEqual(again, ["keys"], "another link's end is none of its");
 });
 
 test("an order that comes twice is carried out once", async (t) => {

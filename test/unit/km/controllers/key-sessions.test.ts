@@ -8,6 +8,7 @@ const kms: Readonly<Record<string, string>> = { "app-a": "km-a", "app-c": "km-c"
 function bench() {
   const asked: [string, string, (answer: SessionAnswer) => void][] = [];
   const invited: [string, (why: CkReason | undefined) => void][] = [];
+  const over: string[] = [];
   const state = { now: 0, changes: 0 };
   const sessions = new KeySessions({
     me: "km-a",
@@ -15,6 +16,7 @@ function bench() {
     ask: (source, destination, _supply) =>
       new Promise((resolve) => asked.push([source, destination, resolve])),
     notify: (session, done) => invited.push([session.id, done]),
+    over: ({ id, source, destination }) => over.push(`${id} ${source} ${destination}`),
     kmOf: (id) => kms[id],
     mayShare: (one, other) => [one, other].sort().join() === "app-a,app-c",
     changed: () => state.changes++,
@@ -24,7 +26,7 @@ function bench() {
     sessions.admit("app-a", "app-c", keys, (why) => said.push(why));
     return said;
   };
-  return { sessions, asked, invited, state, admit };
+  return { sessions, asked, invited, over, state, admit };
 }
 
 test("a controller is asked once for two applications, however many questions wait", async (t) => {
@@ -63,7 +65,7 @@ test("questions that wait are bounded", (t) => {
 });
 
 test("a session of another KM begins and ends; what does not fit the tables is refused", async (t) => {
-  const { sessions, asked, admit, state } = bench();
+  const { sessions, asked, over, admit, state } = bench();
   const notification = {
     type: "sessionNotification",
     sourceApp: "app-c",
@@ -82,11 +84,17 @@ test("a session of another KM begins and ends; what does not fit the tables is r
   t.is(told({ sourceApp: "app-y" }), "unknown_application");
   t.is(told({ sourceKm: "km-b" }), "unauthorized");
   t.is(told({ sourceApp: "app-x" }), "unauthorized");
+  t.is(told({ destinationApp: "app-c" }, true), "unknown_session");
+  t.deepEqual(over, []);
+  // It may be of before this KM began anew, and so one that its application was told of.
   t.is(told({}, true), "unknown_session");
+  t.deepEqual(over.splice(0), ["s-7 app-c app-a"]);
   t.is(told({}), "success");
   t.is(told({}), "success");
   t.is(sessions.size, 1);
   t.is(told({}, true), "success");
+  t.is(told({}, true), "unknown_session");
+  t.deepEqual(over, [], "its application asks for keys, and was told of none");
   t.like(sessions.list(), [{ id: "s-7", role: "destination", number: 5, ended: true }]);
   state.now = 30_000;
   t.deepEqual(sessions.list(), []);
@@ -148,7 +156,7 @@ test("an application's own session is one for the two, needs a controller, and i
 });
 
 test("an application is asked before a session for it is answered; it may be over by then", (t) => {
-  const { sessions, invited } = bench();
+  const { sessions, invited, over } = bench();
   const notify = (sessionId: string, marks: object) => {
     const said: string[] = [];
     const ends = { sourceApp: "app-c", destinationApp: "app-a", sourceKm: "km-c" } as const;
@@ -165,15 +173,23 @@ test("an application is asked before a session for it is answered; it may be ove
   t.deepEqual([first, notify("s-1", supply)], [["success"], ["success"]]);
   const ends = { id: "s-1", source: "app-c", destination: "app-a" };
   t.deepEqual(sessions.deliverable("s-1", "km-c"), ends);
+  t.deepEqual(sessions.proactive, { source: 0, destination: 1 });
   t.is(sessions.deliverable("s-1", "km-a"), undefined, "of another KM");
   const refused = notify("s-2", supply);
   invited[1]?.[1]("unauthorized");
   t.deepEqual(refused, ["unauthorized"]);
-  const over = notify("s-3", supply);
+  t.deepEqual(notify("s-2", { ended: true }), ["unknown_session"]);
+  t.deepEqual(over, [], "it did not take part");
+  const third = notify("s-3", supply);
   t.deepEqual(notify("s-3", { ended: true }), ["success"]);
   invited[2]?.[1](undefined);
-  t.deepEqual(over, ["unknown_session"]);
+  t.deepEqual(third, ["unknown_session"]);
   t.deepEqual(notify("s-4", {}), ["success"]);
   t.is(sessions.deliverable("s-4", "km-c"), undefined, "its application asks for keys");
+  t.deepEqual(over, ["s-3 app-c app-a"], "it was asked, and may have said yes");
+  t.deepEqual(notify("s-1", { ended: true }), ["success"]);
+  t.deepEqual(notify("s-1", { ended: true }), ["unknown_session"]);
+  t.deepEqual(over.slice(1), ["s-1 app-c app-a"], "once");
+  t.deepEqual(sessions.proactive, { source: 0, destination: 0 });
   t.is(invited.length, 3);
 });

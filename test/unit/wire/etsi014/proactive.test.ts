@@ -64,7 +64,9 @@ test("notices are JSON with the session, and keys as a Key container has them", 
   const head = { id: "n-1", session: 's"1', master: "app-a" };
   const json = (body: Buffer) => JSON.parse(body.toString());
   const members = { notice_ID: "n-1", session_ID: 's"1', master_SAE_ID: "app-a" };
-  t.deepEqual(json(writeSessionNotice(head)), { ...members, notice: "session" });
+  for (const notice of ["session", "end"] as const) {
+    t.deepEqual(json(writeSessionNotice(notice, head)), { ...members, notice });
+  }
   t.deepEqual(json(writeSession("s-1")), { session_ID: "s-1" });
   const ids = ["1".repeat(32), "2".repeat(32)];
   const keys = Buffer.from("0102030405060708", "hex");

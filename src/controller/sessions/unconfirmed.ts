@@ -1,0 +1,45 @@
+/**
+ * Sessions that the KM of their destination tells of, and that of their source has not: a controller that begins anew
+ * hears of many in either order. One that the source's KM does not know is over: its answer never came there.
+ */
+import type { SessionReport } from "../../wire/ck/state.ts";
+
+/** The source's KM has so long to tell of one, ms: of very many it tells some at a time. */
+const withinMs = 300_000;
+/** Of all key managers; the oldest are given up. */
+const most = 10_000;
+
+export interface Unconfirmed {
+  /** KM of the destination. */
+  readonly km: string;
+  readonly report: SessionReport;
+  /** Monotonic, ms. */
+  readonly since: number;
+}
+
+export class UnconfirmedSessions {
+  readonly #all = new Map<string, Unconfirmed>();
+
+  /** @param now monotonic, ms */
+  add(km: string, report: SessionReport, now: number): void {
+    const { id } = report;
+    if (this.#all.has(id)) return;
+    const [oldest] = this.#all.keys();
+    if (this.#all.size >= most && oldest !== undefined) this.#all.delete(oldest);
+    this.#all.set(id, { km, report, since: now });
+  }
+
+  /** It is known, or over. */
+  remove(id: string): void {
+    this.#all.delete(id);
+  }
+
+  /** Takes those out that were not confirmed in time. @param isHere the source's KM could have told of one for so long, ms */
+  overdue(now: number, isHere: (source: string, ms: number) => boolean): Unconfirmed[] {
+    const over = [...this.#all.values()].filter(
+      ({ since, report }) => now - since >= withinMs && isHere(report.source, withinMs),
+    );
+    for (const { report } of over) this.#all.delete(report.id);
+    return over;
+  }
+}

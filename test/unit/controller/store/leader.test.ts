@@ -1,0 +1,110 @@
+/** Who leads of two controllers, with a database in the test's hands. */
+import test from "ava";
+import { Fault } from "../../../../src/base/errors.ts";
+import { silentLog } from "../../../../src/base/log.ts";
+import { nothingSaved, type Saved } from "../../../../src/controller/core/world.ts";
+import { Leader, type LockingEngine } from "../../../../src/controller/io/store/leader.ts";
+import { ManualClock, settle } from "../../../clock.ts";
+
+function bench() {
+  const clock = new ManualClock();
+  const database = { holder: undefined as object | undefined, term: 0, saved: nothingSaved() };
+  const troubles: (string | undefined)[] = [];
+  const controller = () => {
+    const state = { unreadable: false, reachable: true, end: () => {} };
+    const told: [string, Saved][] = [];
+    const open = async (onEnd: (why: string) => void): Promise<LockingEngine> => {
+      if (!state.reachable) throw new Fault("db.open", "away");
+      const me = {};
+      state.end = () => {
+        if (database.holder === me) database.holder = undefined;
+        onEnd("cut");
+      };
+      return {
+        name: "test",
+        tryLead: async () => {
+          database.holder ??= me;
+          return database.holder === me ? ++database.term : undefined;
+        },
+        alive: async () => {},
+        load: async () => {
+          if (state.unreadable) throw new Fault("db.io", "unreadable");
+          return database.saved;
+        },
+        changes: async () => [],
+        write: async () => {},
+        close: async () => state.end(),
+      };
+    };
+    const onTrouble = (why: string | undefined) => void troubles.push(why);
+    const leader = new Leader({ open, clock, log: silentLog, onTrouble });
+    leader.start((role, saved) => told.push([role, saved]));
+    return { state, told, leader };
+  };
+  const second = async () => {
+    await clock.advance(1_000);
+    await settle();
+  };
+  return { database, controller, second };
+}
+
+const other = (): Saved => ({ ...nothingSaved(), routes: new Map() });
+
+test("one leads, the other takes over when its connection ends; one that comes back stands by", async (t) => {
+  const { database, controller, second } = bench();
+  const one = controller();
+  await settle();
+  const two = controller();
+  await second();
+  t.deepEqual([one.told, two.told], [[["active", database.saved]], []]);
+  one.state.reachable = false;
+  one.state.end();
+  await second();
+  t.deepEqual(two.told, [["active", database.saved]]);
+  t.true(one.leader.leads, "it does not hear of it");
+  await t.throwsAsync(one.leader.write([], []), { code: "db.open" });
+  one.state.reachable = true;
+  await second();
+  t.is(one.told.at(-1)?.[0], "standby");
+  t.false(one.leader.leads);
+});
+
+test("what cannot be read when the lock is had is asked for again", async (t) => {
+  const { database, controller, second } = bench();
+  const one = controller();
+  one.state.unreadable = true;
+  await settle();
+  await second();
+  t.deepEqual(one.told, []);
+  t.false(one.leader.leads);
+  await t.throwsAsync(one.leader.write([], []), { code: "db.open" });
+  one.state.unreadable = false;
+  await second();
+  t.deepEqual(one.told, [["active", database.saved]]);
+  await t.notThrowsAsync(one.leader.write([], []));
+});
+
+test("one that was cut off goes on if nobody led meanwhile, and begins anew if another did", async (t) => {
+  const { database, controller, second } = bench();
+  const one = controller();
+  await settle();
+  one.state.end();
+  await second();
+  t.deepEqual(one.told, [["active", database.saved]]);
+  await t.notThrowsAsync(one.leader.write([], []));
+
+  one.state.reachable = false;
+  one.state.end();
+  const two = controller();
+  await second();
+  t.is(two.told.length, 1);
+  database.saved = other();
+  await two.leader.close();
+  one.state.reachable = true;
+  await second();
+  t.deepEqual(one.told.slice(1), [
+    ["standby", nothingSaved()],
+    ["active", database.saved],
+  ]);
+  t.is(one.told.at(-1)?.[1], database.saved);
+});
