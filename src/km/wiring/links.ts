@@ -197,8 +197,7 @@ export class LinkOfKm {
   /** What all of its stock is at least: distilled on this link, or under one-time pads wherever it was relayed. */
   get level(): SecurityLevel {
     const { relay } = this.#parts.config;
-    if (relay === undefined) return "otp";
-    return relay.aes || !this.core.books.stock.isAllOtp ? "any" : "otp";
+    return relay?.aes || !this.core.books.stock.isAllOtp ? "any" : "otp";
   }
 
   /** ID of the KM at its other end. */

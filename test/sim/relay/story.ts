@@ -47,6 +47,8 @@ export interface NetShape {
     readonly scheme: Exclude<RelayScheme, "aes">;
     readonly collector?: string;
     readonly aes?: boolean;
+    /** KM IDs between, over links of any kind; missing: the shortest over fibres. */
+    readonly routes?: readonly (readonly string[])[];
   }[];
 }
 
@@ -73,6 +75,8 @@ export class NetWorld {
   readonly #kept = new Set<string>();
   readonly #harm;
   restored: string | undefined;
+  /** KMs whose disks have no room for more keys. */
+  readonly full = new Set<string>();
   #living = true;
 
   constructor(seed: number, shape: NetShape, faults: NetFaults, plant?: NetPlant) {
@@ -124,11 +128,13 @@ export class NetWorld {
     for (const [a, b] of this.#farEdges()) {
       if (a === id || b === id) far.set(a === id ? b : a, undefined);
     }
-    for (const { ends, scheme, collector, aes = false } of pairs) {
+    for (const { ends, scheme, collector, aes = false, routes: given } of pairs) {
       if (ends[0] !== id) continue;
-      const routes = routesBetween(fibres, ends[0], ends[1], 3)
-        .filter((route) => collector === undefined || !route.includes(collector))
-        .map((route) => route.slice(1, -1));
+      const routes =
+        given ??
+        routesBetween(fibres, ends[0], ends[1], 3)
+          .filter((route) => collector === undefined || !route.includes(collector))
+          .map((route) => route.slice(1, -1));
       far.set(ends[1], {
         routes,
         routing: "configuration",
@@ -177,6 +183,7 @@ export class NetWorld {
       plant: plant?.way,
       plantWorld: plant?.world,
       noSync: plant?.noSync,
+      isFull: () => this.full.has(id),
     });
   }
 
@@ -259,7 +266,7 @@ export class NetWorld {
   #supply(at: string, peer: string, id: Buffer, bytes: Buffer): void {
     const km = this.kms.get(at) as NetKm;
     const attempt = () => {
-      const link = km.alive ? km.link(peer) : undefined;
+      const link = km.alive && !this.full.has(at) ? km.link(peer) : undefined;
       const name = id.toString("latin1");
       if (link === undefined || link.intake.knows(name)) {
         if (link === undefined) this.clock.after(300, attempt);
