@@ -247,10 +247,10 @@ export class LinkOfKm {
     this.#guard(() => this.core.stored(keys));
   }
 
-  /** Bytes of key that wait or are stock here, of both owners. */
+  /** Bytes of key that wait, are matched a moment ago, or are stock here, of both owners. */
   get bytes(): number {
     const { stock } = this.core.books;
-    return this.core.bufferedBytes + stock.free(0) + stock.free(1);
+    return this.core.bufferedBytes + stock.opening + stock.free(0) + stock.free(1);
   }
 
   /** Durable transactions: this KM's, and the most that it heard of the other's. */

@@ -121,7 +121,8 @@ export class NetKm {
         policy,
         stock: () => {
           const { core } = this.#links.get(peer) as NetLink;
-          return core.bufferedBytes + core.books.stock.free(0) + core.books.stock.free(1);
+          const { stock } = core.books;
+          return core.bufferedBytes + stock.opening + stock.free(0) + stock.free(1);
         },
         begin: (order, done) => this.desk.begin(order, done),
         now: () => clock.now,
