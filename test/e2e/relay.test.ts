@@ -239,6 +239,52 @@ test.serial(
 );
 
 testWhole.serial(
+  "a KM between whose store is full takes no key, and goes on relaying",
+  async (t) => {
+    const net = await network(t, {
+      ...row((end) =>
+        end === "a"
+          ? `routes = [["km-b"]]\npool = "manual"\nbatch_bits = 1048576\nhigh_bits = 1_000_000_000`
+          : "",
+      ),
+      relay: (km) => `within_s = 15${km === "b" ? `\ntransit = [["km-a", "km-c"]]` : ""}`,
+      store: (km) => (km === "b" ? "limit_mb = 16" : ""),
+    });
+    // Half of it for each fibre, until the node is told that there is no more room.
+    const [ab, bc] = [
+      ["a", "b"],
+      ["b", "c"],
+    ] as const;
+    await net.feed(ab, 200, 32_768);
+    // What is matched takes less than what waits: it is full when it is so with nothing left to match.
+    const isFull = async () => {
+      const said = await net.feed(bc, 20, 32_768).then(
+        () => "success",
+        (error) => `${error}`,
+      );
+      const { store } = await eventually("b matched all", () => net.km("b").status(), {
+        when: ({ links }) => links.every(({ waiting_keys }) => waiting_keys === 0),
+      });
+      return store?.full === true && said.includes("storage_full");
+    };
+    await eventually("b is full", isFull, { is: true, deadlineMs: 100_000 });
+    await ready(net, "a", "km-b");
+    await ready(net, "c", "km-b");
+    const km = (...words: string[]) =>
+      spawnSync(programPath("qkd-km"), [...words, "--config", net.km("a").config], {
+        encoding: "utf8",
+      });
+    t.is(km("relay", "--link", "c", "--bits", "2097152").status, 0);
+    await eventually("what was ordered is stock", () => linkTo(net, "a", "km-c"), {
+      when: (link) => (link?.matched_bits ?? 0) >= 2_097_152,
+    });
+    const [a, c] = [client(t, net, "a"), client(t, net, "c")];
+    const given = heldKeys(await a.encKeys("app-c"));
+    t.deepEqual(heldKeys(await c.decKeys("app-a", [given[0]?.id as string])), given);
+  },
+);
+
+testWhole.serial(
   "AES takes the place of pads that are short, and who asks for one-time pads gets nothing less",
   async (t) => {
     const net = await network(
