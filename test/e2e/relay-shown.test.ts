@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import type { ExecutionContext } from "ava";
 import { eventually } from "../eventually.ts";
-import { testWholeWith } from "../needs.ts";
+import { testWith } from "../needs.ts";
 import { patience } from "../patience.ts";
 import { Browser, browserProgram } from "../rig/browser.ts";
 import { KmNet } from "../rig/km-net.ts";
@@ -35,7 +35,7 @@ async function row(t: ExecutionContext): Promise<KmNet> {
   return net;
 }
 
-testWholeWith(
+testWith(
   browserProgram,
   "stock of a pair, by method, and what it cost in pads: the same on the page, in the status and in metrics",
   async (t, program) => {

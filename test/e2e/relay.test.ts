@@ -170,7 +170,7 @@ testWhole.serial(
   },
 );
 
-test.serial(
+testWhole.serial(
   "a KM between that says nothing any more is passed by, and wakes to books that agree",
   async (t) => {
     const net = await network(t, {
