@@ -14,6 +14,7 @@ export const filesOfWholeRun: Readonly<Record<string, string>> = {
   "e2e/etsi014-kills": "unit/drivers/etsi014/story",
   "e2e/relay-kills": "unit/km/relay/relay-simulator",
   "e2e/proactive-kills": "unit/km/applications/proactive",
+  "e2e/relay-shown": "unit/km/surfaces/km-metrics",
   "e2e/relay-thief": "unit/km/relay/relay-simulator",
   "e2e/km-rekey": "unit/km/engine",
   "e2e/floods": "unit/node/io/kq1-server-flood, unit/node/io/kq1-flood, unit/node/page/web-flood",

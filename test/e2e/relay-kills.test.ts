@@ -1,4 +1,7 @@
-/** A ring of five KMs that are killed over and over while keys are relayed and asked for: no key twice, and all books agree. */
+/**
+ * A ring of five KMs that are killed, and whose links are cut, over and over while keys are relayed and asked for: no key
+ * twice, and all books agree.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import test from "ava";
@@ -8,6 +11,7 @@ import { eventually } from "../eventually.ts";
 import { patience } from "../patience.ts";
 import { random } from "../random.ts";
 import { ApplicationClient, heldKeys } from "../rig/application.ts";
+import { CutWays } from "../rig/cut-ways.ts";
 import { KmNet, type KmOfNet } from "../rig/km-net.ts";
 
 const kms = ["a", "b", "c", "d", "e"] as const;
@@ -50,13 +54,16 @@ const pairOf = (seen: readonly KmStatus[], [one, other]: readonly [string, strin
   seen.find(({ km_id }) => km_id === `km-${one}`)?.links.find(({ peer }) => peer === `km-${other}`);
 
 test.serial(
-  "KMs of a ring that are killed while they relay use no pad twice, and their books agree",
+  "KMs of a ring that are killed and cut off while they relay use no pad twice, and their books agree",
   async (t) => {
     t.timeout(600_000);
     const folder = await mkdtemp(`${tmpdir()}/qkd-relay-`);
     t.teardown(() => rm(folder, { recursive: true }));
+    const ways = new CutWays();
+    t.teardown(() => ways.close());
     const net = await KmNet.make({
       folder,
+      kxWay: (_from, _to, port) => ways.to(port),
       kms,
       fibres,
       far: far.map(({ ends, routes, scheme }) => ({
@@ -111,12 +118,16 @@ test.serial(
     await net.feedAll(24);
     for (let round = 0; round < Math.max(3, rounds(30)); round++) {
       await exchange();
+      // Of three rounds one is a cut that both ends hear of, one such that neither does.
+      const heal = round % 3 === 0 ? undefined : ways.cut(draw(), round % 3 === 2);
+      if (heal !== undefined) await exchange();
       const km = net.kms[Math.floor(draw() * net.kms.length)] as KmOfNet;
       await km.process.stop("SIGKILL");
       await exchange();
       km.process.lines.length = 0;
       km.process.start();
       await km.process.logged(/msg="running"/, patience(20_000));
+      heal?.();
     }
     await net.feedAll(24);
     const look = () => Promise.all(net.kms.map((km) => km.status()));

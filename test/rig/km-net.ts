@@ -53,6 +53,8 @@ export interface KmNetOptions {
   readonly kxWay?: (from: string, to: string, port: number) => Promise<number>;
   /** Default: 1. */
   readonly wipeAfterS?: number;
+  /** More of the table `[store]` of a KM, TOML. */
+  readonly store?: (km: string) => string;
   /** Another than the key manager of the clone, or of the build of the tests. */
   readonly program?: string;
   /** Least level of their logs. */
@@ -170,6 +172,7 @@ async function makeKm(
     nodes = false,
     kxWay = (_from, _to, port) => Promise.resolve(port),
     wipeAfterS = 1,
+    store = () => "",
     program = programPath("qkd-km"),
     logLevel = "info",
     onLog,
@@ -248,6 +251,7 @@ state_dir = "${state}"
 [store]
 master_key_file = "master-${name}"
 wipe_after_s = ${wipeAfterS}
+${store(name)}
 
 [kq1]
 host = "127.0.0.1"

@@ -8,6 +8,7 @@ import { relayModule } from "../relay/modules.ts";
 import { isRelayUse, type RelayedKey, type RelayLink, useOfRelay } from "../relay/ports.ts";
 import type { BufferedKeys } from "../store/buffered.ts";
 import type { KeyStore } from "../store/port.ts";
+import { isOtp } from "../store/shapes.ts";
 import { readGranted } from "./granted.ts";
 
 /** A link, as far as relays concern it. */
@@ -74,8 +75,8 @@ export class RelayWay implements RelayLink {
 
   /** Bytes that this KM may lend. */
   get free(): number {
-    const { books } = this.#link.core;
-    return books.stock.free(books.side);
+    const { side, stock } = this.#link.core.books;
+    return stock.free(side, stock.isAllOtp ? undefined : isOtp);
   }
 
   /**
@@ -88,7 +89,9 @@ export class RelayWay implements RelayLink {
       this.#stale = new Set();
       this.#link.core.peer.abandon(({ id }) => stale.has(id));
     }
-    const { owner } = this.#link.core;
+    const { owner, books } = this.#link.core;
+    // Nor what may not be lent.
+    if (!books.stock.isAllOtp) return;
     if (!this.#lends || !this.ready || owner.prepared(smallPad) > mostPrepared / 2) return;
     if (this.free < plenty * mostPrepared * smallPad) return;
     owner.preOffer(mostPrepared, smallPad, preparedForS, this.#now() + prepareMs);
@@ -98,7 +101,8 @@ export class RelayWay implements RelayLink {
     if (this.service !== "in_service") return done("away");
     const { core, name } = this.#link;
     this.#lends = true;
-    const request = { use, keys: 1, length, pickUp: pickUpS, deadline };
+    // A key under a pad that came under AES itself would be no better, whatever its scheme says.
+    const request = { use, keys: 1, length, pickUp: pickUpS, deadline, otpOnly: true };
     core.owner.request(request, (result) => {
       if (typeof result === "string") return done(result);
       readGranted(this.#store, { link: name, uses: result }, (bytes) => {

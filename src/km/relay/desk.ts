@@ -4,9 +4,6 @@ import { RelayNode } from "./node.ts";
 import type { RelayLink, RelayWorld } from "./ports.ts";
 import { type RelayEnd, type RelayOrder, RelaySource } from "./source.ts";
 
-/** A relay has ended within this at its source, and a little later anywhere, ms. */
-const graceMs = 1_000;
-
 export class RelayDesk {
   readonly #world: RelayWorld;
   readonly #source: RelaySource;
@@ -16,7 +13,7 @@ export class RelayDesk {
   constructor(world: RelayWorld, withinMs: number) {
     this.#world = world;
     this.#source = new RelaySource(world, withinMs);
-    this.#node = new RelayNode(world, withinMs + graceMs);
+    this.#node = new RelayNode(world, withinMs);
   }
 
   get underWay(): number {

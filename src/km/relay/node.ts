@@ -68,7 +68,7 @@ export class RelayNode {
   readonly #underWay = new Map<string, UnderWay>();
   #bytes = 0;
 
-  /** @param withinMs a relay that has not ended within this is given up */
+  /** @param withinMs its source gives a relay up after this */
   constructor(world: RelayWorld, withinMs: number) {
     this.#world = world;
     this.#withinMs = withinMs;
@@ -209,10 +209,19 @@ export class RelayNode {
       hears: new Set(hears),
       gathering: role === "transit" ? undefined : new Gathering(message, role === "collector"),
       begun: now(),
-      deadline: now() + this.#withinMs,
+      deadline: now() + this.#within(path, place),
     };
     this.#add(name, one);
     return one;
+  }
+
+  /**
+   * Who is later on the way gives up sooner: of a KM that says nothing, the one before it tells, and not only the source.
+   * @param place on the path; of a collector -1 @returns ms
+   */
+  #within(path: readonly string[], place: number): number {
+    const after = place < 0 ? path.length - 1 : place;
+    return this.#withinMs * (1 - after / (2 * path.length));
   }
 
   #gather(name: string, one: UnderWay, from: RelayLink, message: Relay): void {
@@ -243,7 +252,10 @@ export class RelayNode {
       unsent,
       one.deadline,
       () => sum,
-      (failure) => this.#end(name, one, failure, this.#world.me, failure !== undefined),
+      (failure) => {
+        wipeMemory(sum);
+        this.#end(name, one, failure, this.#world.me, failure !== undefined);
+      },
     );
   }
 

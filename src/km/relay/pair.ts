@@ -106,6 +106,8 @@ export class RelayPair {
   #waitMs = firstWaitMs;
   #notBefore = 0;
   #shortUntil = 0;
+  /** Most bytes of the next relay of a pool: one that fails has burnt pads of all hops before. */
+  #careful = Number.POSITIVE_INFINITY;
   #demands = 0;
   failed = 0;
   lastFailure: PairFailure | undefined;
@@ -189,7 +191,7 @@ export class RelayPair {
       // Small ones cost more pad than they are worth: a rate is saved up for a whole one.
       const isSmall = !isOrder && policy.pool.kind !== "adaptive" && wanted < batch;
       if (wanted <= 0 || isSmall) return;
-      const length = Math.min(batch, Math.max(leastDemand, Math.ceil(wanted)));
+      const length = Math.min(batch, this.#careful, Math.max(leastDemand, Math.ceil(wanted)));
       if (!this.#hasPads(length)) return this.#short();
       if (isOrder) this.#ordered = Math.max(0, this.#ordered - length);
       else {
@@ -200,7 +202,7 @@ export class RelayPair {
       this.#relay(length, (end) => {
         this.#filling--;
         if (end !== undefined && isOrder) this.#ordered += length;
-        this.#settle(end);
+        this.#settle(end, length);
         if (end === undefined) this.#fill();
       });
     }
@@ -224,11 +226,13 @@ export class RelayPair {
     this.lastFailure = { failure: "stock", at: me, route, wall: wall() };
   }
 
-  #settle(end: RelayEnd): void {
+  #settle(end: RelayEnd, length: number): void {
     if (end === undefined) {
       this.#waitMs = firstWaitMs;
+      this.#careful *= 2;
       return;
     }
+    if (end.failure !== "long") this.#careful = Math.max(leastDemand, Math.floor(length / 4));
     this.#notBefore = this.#parts.now() + this.#waitMs;
     this.#waitMs = Math.min(lastWaitMs, this.#waitMs * 2);
   }

@@ -54,6 +54,8 @@ export function passOn(
     }
     both();
   });
+  // Under a pad that was never lent anything can be said: it costs the next hop none of its own.
+  if (typeof key === "string") return done(key);
   lendPad(next, unsent, deadline, (lent) => {
     pad = lent;
     both();
@@ -88,9 +90,13 @@ function passUnder(
   };
   const failure = sendUnder(world, next, unsent, deadline, pad, bare);
   wipeMemory(key);
-  if (failure !== undefined) return done(failure);
+  const over = (why: RelayFailure | undefined) => {
+    wipeMemory(sum);
+    done(why);
+  };
+  if (failure !== undefined) return over(failure);
   const to = world.link(collector ?? (path.at(-1) as string));
-  sendRelay(world, to, unsentOf(message, "xor", at + 1), deadline, () => sum, done);
+  sendRelay(world, to, unsentOf(message, "xor", at + 1), deadline, () => sum, over);
 }
 
 /** The same relay, as this KM sends it on. */

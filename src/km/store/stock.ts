@@ -37,6 +37,7 @@ export class Stock {
   readonly #dirtyExtents = new Set<number>();
   /** Extents that came under AES. */
   #lesser = 0;
+  #opening = 0;
 
   constructor(side: Side, extents: readonly Extent[]) {
     this.side = side;
@@ -46,7 +47,13 @@ export class Stock {
   #put(extent: Extent): void {
     this.#extents.set(extent.number, extent);
     if (!isOtp(extent)) this.#lesser++;
+    if (!extent.open) this.#opening += extent.length;
     this.#stockOf(extent);
+  }
+
+  /** Bytes of extents that are matched, and stock as soon as that is durable. */
+  get opening(): number {
+    return this.#opening;
   }
 
   /** The other side of this link. */
@@ -88,6 +95,7 @@ export class Stock {
   openExtent(number: number): void {
     const extent = this.#extents.get(number);
     if (extent === undefined) return;
+    if (!extent.open) this.#opening -= extent.length;
     extent.open = true;
     this.#stockOf(extent);
   }
@@ -307,11 +315,17 @@ export class Stock {
       const extent = this.#extents.get(number);
       if (extent === undefined) continue;
       const gone = extent.uses === 0 && allUsed(extent.regions);
-      if (gone && this.#extents.delete(number) && !isOtp(extent)) this.#lesser--;
+      if (gone) this.#drop(extent);
       changes.set(number, gone ? undefined : extent);
     }
     this.#dirtyExtents.clear();
     return changes;
+  }
+
+  #drop(extent: Extent): void {
+    this.#extents.delete(extent.number);
+    if (!isOtp(extent)) this.#lesser--;
+    if (!extent.open) this.#opening -= extent.length;
   }
 
   /** Every change of an extent ends here: what is used is never free again. */

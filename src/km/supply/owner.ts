@@ -10,8 +10,7 @@ import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { slavesOf } from "../store/sae-set.ts";
-import type { Use } from "../store/shapes.ts";
-import { isOtp } from "../store/shapes.ts";
+import { isOtp, type Use } from "../store/shapes.ts";
 import { InOrder } from "./in-order.ts";
 import { drawKsaIds, drawUnlikeKsaIds } from "./ksa-id.ts";
 
@@ -122,7 +121,7 @@ export class Owner {
     about: Pick<Pending, "request" | "pickUp" | "deadline" | "done">,
   ): void {
     const { books, turn } = this.#context;
-    const wants = about.request?.otpOnly ? isOtp : undefined;
+    const wants = about.request?.otpOnly && !books.stock.isAllOtp ? isOtp : undefined;
     if (books.stock.free(books.side, wants) < keys * length) {
       this.#short();
       return about.done("stock");
@@ -282,8 +281,9 @@ export class Owner {
 
   /** Pre-offered keys for all of a request, or none. */
   #preOffered({ keys, length, otpOnly = false }: Request): Use[] | undefined {
-    if (otpOnly || keys > mostPreOffered) return undefined;
-    if (this.#context.books.prepared(length) < keys) return undefined;
+    const { books } = this.#context;
+    if (keys > mostPreOffered || (otpOnly && !books.stock.isAllOtp)) return undefined;
+    if (books.prepared(length) < keys) return undefined;
     const all = this.#prepared.get(length);
     const found: Use[] = [];
     while (found.length < keys) {

@@ -197,8 +197,7 @@ export class LinkOfKm {
   /** What all of its stock is at least: distilled on this link, or under one-time pads wherever it was relayed. */
   get level(): SecurityLevel {
     const { relay } = this.#parts.config;
-    if (relay === undefined) return "otp";
-    return relay.aes || !this.core.books.stock.isAllOtp ? "any" : "otp";
+    return relay?.aes || !this.core.books.stock.isAllOtp ? "any" : "otp";
   }
 
   /** ID of the KM at its other end. */
@@ -249,10 +248,10 @@ export class LinkOfKm {
     this.#guard(() => this.core.stored(keys));
   }
 
-  /** Bytes of key that wait or are stock here, of both owners. */
+  /** Bytes of key that wait, are matched a moment ago, or are stock here, of both owners. */
   get bytes(): number {
     const { stock } = this.core.books;
-    return this.core.bufferedBytes + stock.free(0) + stock.free(1);
+    return this.core.bufferedBytes + stock.opening + stock.free(0) + stock.free(1);
   }
 
   /** Durable transactions: this KM's, and the most that it heard of the other's. */

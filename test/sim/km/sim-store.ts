@@ -103,6 +103,8 @@ export interface SimStoreOptions {
   readonly forgetful?: boolean;
   /** Origins of one QKD-key: no key has more bytes. */
   readonly span?: number;
+  /** Whether the disk has room for what its books need and for no key more. */
+  readonly isFull?: (() => boolean) | undefined;
 }
 
 export class SimStore implements KeyStore {
@@ -262,7 +264,7 @@ export class SimStore implements KeyStore {
   hurry(): void {}
 
   full(): Fullness {
-    return undefined;
+    return this.#options.isFull?.() ? "full" : undefined;
   }
 
   use(): StoreUse {

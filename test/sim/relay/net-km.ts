@@ -44,6 +44,8 @@ export interface NetKmOptions {
   readonly plant?: ((way: RelayLink, km: NetKm) => RelayLink) | undefined;
   readonly plantWorld?: ((world: RelayWorld, km: NetKm) => RelayWorld) | undefined;
   readonly noSync?: (() => boolean) | undefined;
+  /** Its disks have no room for more keys. */
+  readonly isFull?: (() => boolean) | undefined;
 }
 
 export class NetKm {
@@ -119,7 +121,8 @@ export class NetKm {
         policy,
         stock: () => {
           const { core } = this.#links.get(peer) as NetLink;
-          return core.bufferedBytes + core.books.stock.free(0) + core.books.stock.free(1);
+          const { stock } = core.books;
+          return core.bufferedBytes + stock.opening + stock.free(0) + stock.free(1);
         },
         begin: (order, done) => this.desk.begin(order, done),
         now: () => clock.now,
@@ -131,8 +134,8 @@ export class NetKm {
   }
 
   #open(peer: string, disk: SimDisk, incarnation: Buffer, life: number): NetLink {
-    const { clock, random, draw, numberOf, far, matchMs, event, noSync } = this.#options;
-    const store = new SimStore(disk, { clock, random, numberOf, span: 1_024, noSync });
+    const { clock, random, draw, numberOf, far, matchMs, event, noSync, isFull } = this.#options;
+    const store = new SimStore(disk, { clock, random, numberOf, span: 1_024, noSync, isFull });
     const { rows, buffered, extents } = store.load();
     const intake = new SimIntake(store, buffered);
     const name = peer;

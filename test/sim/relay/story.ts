@@ -47,6 +47,8 @@ export interface NetShape {
     readonly scheme: Exclude<RelayScheme, "aes">;
     readonly collector?: string;
     readonly aes?: boolean;
+    /** KM IDs between, over links of any kind; missing: the shortest over fibres. */
+    readonly routes?: readonly (readonly string[])[];
   }[];
 }
 
@@ -56,6 +58,8 @@ export interface NetStory {
 }
 
 const keyBytes = 256;
+/** What was begun before has ended within this, ms. */
+const restMs = 10_000;
 
 export class NetWorld {
   readonly clock = new Clockwork();
@@ -73,6 +77,8 @@ export class NetWorld {
   readonly #kept = new Set<string>();
   readonly #harm;
   restored: string | undefined;
+  /** KMs whose disks have no room for more keys. */
+  readonly full = new Set<string>();
   #living = true;
 
   constructor(seed: number, shape: NetShape, faults: NetFaults, plant?: NetPlant) {
@@ -124,11 +130,13 @@ export class NetWorld {
     for (const [a, b] of this.#farEdges()) {
       if (a === id || b === id) far.set(a === id ? b : a, undefined);
     }
-    for (const { ends, scheme, collector, aes = false } of pairs) {
+    for (const { ends, scheme, collector, aes = false, routes: given } of pairs) {
       if (ends[0] !== id) continue;
-      const routes = routesBetween(fibres, ends[0], ends[1], 3)
-        .filter((route) => collector === undefined || !route.includes(collector))
-        .map((route) => route.slice(1, -1));
+      const routes =
+        given ??
+        routesBetween(fibres, ends[0], ends[1], 3)
+          .filter((route) => collector === undefined || !route.includes(collector))
+          .map((route) => route.slice(1, -1));
       far.set(ends[1], {
         routes,
         routing: "configuration",
@@ -177,6 +185,7 @@ export class NetWorld {
       plant: plant?.way,
       plantWorld: plant?.world,
       noSync: plant?.noSync,
+      isFull: () => this.full.has(id),
     });
   }
 
@@ -217,6 +226,9 @@ export class NetWorld {
       for (const name of ["lost", "doubled", "late", "changed"] as const) this.#harm[name] = 0;
       for (const line of this.lines) line.allow(true);
       for (const km of this.kms.values()) if (!km.alive) km.start();
+      this.clock.runUntil(ms + healMs - restMs);
+      // No module brings pads any more: a pool that has found none for a hop tries for ever, and may at the very end.
+      for (const km of this.kms.values()) km.pairs.clear();
       this.clock.runUntil(ms + healMs);
       if (this.oracle.broken.length === 0) compareNet(this);
     } catch (error) {
@@ -259,7 +271,7 @@ export class NetWorld {
   #supply(at: string, peer: string, id: Buffer, bytes: Buffer): void {
     const km = this.kms.get(at) as NetKm;
     const attempt = () => {
-      const link = km.alive ? km.link(peer) : undefined;
+      const link = km.alive && !this.full.has(at) ? km.link(peer) : undefined;
       const name = id.toString("latin1");
       if (link === undefined || link.intake.knows(name)) {
         if (link === undefined) this.clock.after(300, attempt);

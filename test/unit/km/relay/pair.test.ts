@@ -15,6 +15,7 @@ const policy: PairPolicy = {
 /** A pair whose relays end as a test says. @param pads bytes with each of both neighbours */
 function pairOf(pads: Record<string, number>, more: Partial<PairPolicy> = {}) {
   const begun: ((end: RelayEnd) => void)[] = [];
+  const lengths: number[] = [];
   let now = 0;
   const far = { peer: "km-c", ready: true } as ConstructorParameters<typeof RelayPair>[0]["far"];
   const pair = new RelayPair({
@@ -22,7 +23,10 @@ function pairOf(pads: Record<string, number>, more: Partial<PairPolicy> = {}) {
     far,
     policy: { ...policy, ...more },
     stock: () => 0,
-    begin: (_order, done) => void begun.push(done),
+    begin: ({ length }, done) => {
+      begun.push(done);
+      lengths.push(length);
+    },
     pads: (peer) => pads[peer] ?? 0,
     now: () => now,
     wall: () => now,
@@ -31,7 +35,7 @@ function pairOf(pads: Record<string, number>, more: Partial<PairPolicy> = {}) {
     now += ms;
     pair.tick();
   };
-  return { pair, begun, tick };
+  return { pair, begun, lengths, tick };
 }
 
 test("no more relays of a pool are begun than there are pads for", (t) => {
@@ -86,4 +90,34 @@ test("where a KM of a route speaks an older version, relays are short for ten mi
   t.is(pair.batch, 57_344);
   tick(600_000);
   t.is(pair.batch, 1_048_576);
+});
+
+test("a hop that has no pads does not have those of the hops before it burnt, a batch each time", (t) => {
+  const { begun, lengths, tick } = pairOf(
+    { "km-b": 10_000_000 },
+    { routes: [["km-b"]], batch: 16_384, pool: { kind: "adaptive", low: 1e9 }, high: 2e9 },
+  );
+  tick();
+  t.deepEqual([...new Set(lengths.splice(0))], [16_384]);
+  const fail = { failure: "stock", at: "km-b" } as const;
+  for (const done of begun.splice(0)) done(fail);
+  const failed: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    tick(10_000);
+    failed.push(lengths[0] as number);
+    lengths.splice(0);
+    for (const done of begun.splice(0)) done(fail);
+  }
+  t.deepEqual(failed.slice(0, 5), [4_096, 1_024, 256, 64, 64]);
+  t.true(failed.slice(5).every((length) => length === 64));
+  // Pads are there again: each that goes well is followed by one of twice its length.
+  const grown = new Set<number>();
+  for (let i = 0; i < 20; i++) {
+    tick(10_000);
+    for (const length of lengths.splice(0)) grown.add(length);
+    begun.splice(0, 1).forEach((done) => {
+      done(undefined);
+    });
+  }
+  t.deepEqual([...grown], [64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384]);
 });

@@ -4,6 +4,7 @@ import { rounds } from "../../../campaign-scale.ts";
 import { settle } from "../../../clock.ts";
 import { testWhole } from "../../../needs.ts";
 import { drawFaults, drawShape, netStory } from "../../../sim/relay/drawn.ts";
+import type { NetKm } from "../../../sim/relay/net-km.ts";
 import { plants, withOther } from "../../../sim/relay/plants.ts";
 import { type Edge, nsfnet } from "../../../sim/relay/shape.ts";
 import { type NetFaults, type NetShape, NetWorld } from "../../../sim/relay/story.ts";
@@ -60,6 +61,94 @@ for (const who of each(["b", "a", "c", "d"])) {
     },
   );
 }
+
+test.serial(
+  "a KM between whose disk is put back, wherever in a relay, lends no pad twice",
+  async (t) => {
+    let restores = 0;
+    let done = 0;
+    for (let step = 0; step < rounds(150); step += isShort ? 3 : 1) {
+      await settle();
+      const world = new NetWorld(1, row, calm);
+      const b = world.kms.get("b") as NetKm;
+      world.clock.after(400 + step * 0.7, () => {
+        for (const disk of b.disks) disk.copy();
+      });
+      // Some relays later: what the copy holds as free was lent, and what it holds as lent was used.
+      world.clock.after(420 + step * 1.4, () =>
+        world.crash(b, () => {
+          for (const disk of b.disks) if (disk.restore()) restores++;
+        }),
+      );
+      const { broken, counts } = world.run(2_000, 90_000);
+      t.deepEqual(broken, [], `step ${step}`);
+      done += counts["source done"] ?? 0;
+    }
+    t.true(restores > 0 && done > 0);
+  },
+);
+
+for (const who of ["b", "d"] as const) {
+  test.serial(
+    `a disk that is full at ${who} leaves no book open, and no key at one end`,
+    async (t) => {
+      await settle();
+      const world = new NetWorld(1, row, calm);
+      const at: (readonly [done: number, full: number])[] = [];
+      const look = () =>
+        at.push([world.counts["source done"] ?? 0, world.counts["source full"] ?? 0]);
+      world.clock.after(500, () => {
+        world.full.add(who);
+        look();
+      });
+      world.clock.after(2_500, () => {
+        look();
+        world.full.delete(who);
+      });
+      world.clock.after(7_900, look);
+      t.deepEqual(world.run(8_000, 90_000).broken, []);
+      const [before, while_, after] = at as [(typeof at)[0], (typeof at)[0], (typeof at)[0]];
+      // A KM between keeps nothing of what it passes on: its books have room that is set aside for them.
+      t.is(while_[1] > 0, who === "d");
+      if (who === "b") t.true(while_[0] > before[0]);
+      t.true(after[0] > while_[0], "it goes on when there is room");
+    },
+  );
+}
+
+test.serial("what came under AES is no pad of another relay", async (t) => {
+  await settle();
+  const nested: NetShape = {
+    ...row,
+    pairs: [
+      { ends: ["a", "c"], scheme: "case-2", aes: true },
+      // Its first hop is over what was relayed to c.
+      { ends: ["a", "d"], scheme: "case-2", routes: [["c"]] },
+    ],
+  };
+  const stories = [true, false].map((isShortOfPads) => {
+    const world = new NetWorld(1, nested, calm, {
+      name: "pads of a and b are short",
+      way: (way, km) =>
+        !isShortOfPads || km.id !== "a" || way.peer !== "b"
+          ? way
+          : withOther(way, {
+              // Long enough for a key of AES and a tag.
+              lend: (length, use, deadline, done) =>
+                length > 64 ? done("stock") : way.lend(length, use, deadline, done),
+            }),
+    });
+    const { broken, counts } = world.run(4_000, 60_000);
+    t.deepEqual(broken, []);
+    const matched = world.kms.get("d")?.link("a")?.core.books.state.matched ?? 0;
+    return { aes: counts["source aes"] ?? 0, matched };
+  });
+  const [short, usual] = stories;
+  t.true((short?.aes ?? 0) > 0);
+  t.is(short?.matched, 0);
+  // Where they are not, that way is as good as any.
+  t.true((usual?.matched ?? 0) > 0);
+});
 
 /** Each is searched for in up to 60 lives. */
 const searched = plants.filter((_, i) => !isShort || i % 8 === 0);
