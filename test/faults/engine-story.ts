@@ -60,7 +60,9 @@ export class EngineStory {
   }
 
   #bytes(length: number): Buffer {
-    return createHash("shake256", { outputLength: length }).update(`${++this.#drawn}`).digest();
+    return createHash("shake256", { outputLength: length })
+      .update(`${++this.#drawn}`)
+      .digest();
   }
 
   /** The process that runs. */
