@@ -107,7 +107,7 @@ const relay = object(
       }),
     ),
     last_failure: object("The last attempt that failed.", {
-      failure: oneOf(...codes.relayFailure),
+      failure: oneOf(...codes.relayFailure, "differs", "expired"),
       at: about(text, "KM ID"),
       route: about(list(text), "KM IDs between both ends"),
       time,

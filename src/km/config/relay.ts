@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { absolute, id, seconds, timeOfDay, whole } from "../../host/config/values.ts";
 import { routings } from "../../wire/ck/state.ts";
 import { limits } from "../../wire/kx/names.ts";
-import type { PairPolicy } from "../relay/pair.ts";
+import type { PairPolicy } from "../relay/pair-parts.ts";
 import type { PoolPolicy, RelayHours } from "../relay/pool.ts";
 
 const bits = (least: number, most: number) =>

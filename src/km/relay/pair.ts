@@ -3,72 +3,15 @@
  * tried in their order, the next when one fails; a controller is asked for one where none is known. AES-256-GCM in
  * place of one-time pads only where that is allowed, and pads are short. Pure.
  */
-import type { Routing } from "../../wire/ck/state.ts";
 import { limits } from "../../wire/kx/names.ts";
-import type { RelayFailure, RelayScheme } from "../../wire/kx/relay-messages.ts";
-import { type PoolPolicy, RelayPool } from "./pool.ts";
-import type { RelayLink } from "./ports.ts";
+import type { RelayScheme } from "../../wire/kx/relay-messages.ts";
+import type { LinkEvent } from "../peer/events.ts";
+import type { PairCount, PairFailure, PairParts, PairPolicy, TellRelay } from "./pair-parts.ts";
+import { RelayPool } from "./pool.ts";
 import { costBytes, padBytes } from "./scheme.ts";
-import type { RelayEnd, RelayOrder } from "./source.ts";
+import type { RelayEnd } from "./source.ts";
+import { WaitingKeys } from "./waiting.ts";
 import { PairWays, type Via } from "./ways.ts";
-
-/** What is configured of a pair. */
-export interface PairPolicy {
-  /** KM IDs between, best route first. */
-  readonly routes: readonly Via[];
-  /** Who says which way. */
-  readonly routing: Routing;
-  readonly scheme: Exclude<RelayScheme, "aes">;
-  readonly collector?: string | undefined;
-  /** Pads that are short may be replaced by AES-256-GCM. */
-  readonly aes: boolean;
-  readonly pool: PoolPolicy;
-  /** Stock is not filled over this, bits. */
-  readonly high: number;
-  /** Bytes of one relay of the pool. */
-  readonly batch: number;
-}
-
-/** Tells the controller that gave the route how the relay went. @param bytes that were relayed */
-export type TellRelay = (end: RelayEnd, bytes: number) => void;
-
-export interface PairParts {
-  /** KM ID. */
-  readonly me: string;
-  readonly far: RelayLink;
-  readonly policy: PairPolicy;
-  /** Bytes of the pair that are there: stock of both owners, and what waits for its match. */
-  stock(): number;
-  begin(order: RelayOrder, done: (end: RelayEnd) => void): void;
-  /**
-   * Asks a controller for a route: what it gives is in `ways` when this calls back.
-   * @param then once, soon: with nothing if no route came
-   */
-  ask?(bytes: number, then: (tell: TellRelay | undefined) => void): void;
-  /** Routes that a controller gave before a restart. */
-  readonly known?: readonly Via[];
-  /** Free bytes of a link that this KM may lend pads of. */
-  pads(peer: string): number;
-  /** Monotonic, ms; wall clock, ms since 1970 UTC. */
-  now(): number;
-  wall(): number;
-}
-
-/** What came of relays that this KM began, since its start. */
-export interface PairCount {
-  relays: number;
-  bytes: number;
-  /** Bytes of KMA-key of all links of the routes. */
-  cost: number;
-}
-
-export interface PairFailure {
-  readonly failure: RelayFailure;
-  readonly at: string;
-  readonly route: readonly string[];
-  /** ms since 1970 UTC */
-  readonly wall: number;
-}
 
 /** Relays of a pool that are under way at a time; and of one demand. */
 const window = 16;
@@ -95,6 +38,7 @@ export class RelayPair {
   readonly #pool: RelayPool;
   readonly #counts = new Map<RelayScheme, PairCount>();
   readonly ways: PairWays;
+  readonly #waiting = new WaitingKeys();
   /** Who waits for the answer of a controller. */
   #asking: (() => void)[] | undefined;
   #underWay = 0;
@@ -369,6 +313,24 @@ export class RelayPair {
       }
       done(end);
     });
+  }
+
+  /** The destination says that it has the key of a relay. @param relay 16 bytes in hexadecimal */
+  kept(relay: string, via: Via): void {
+    this.#waiting.add(relay, via);
+  }
+
+  /** What became of keys of this pair: who changes them on their way, or says that they came, is found here alone. */
+  told(event: LinkEvent): void {
+    if (event.type === "matched") this.#waiting.take(event.batch.ids);
+    if (event.type !== "differs" && event.type !== "expired") return;
+    const { far, now, wall } = this.#parts;
+    for (const route of this.#waiting.take(event.ids)) {
+      this.failed++;
+      this.failingSince ??= wall();
+      this.ways.distrust(route, now());
+      this.lastFailure = { failure: event.type, at: far.peer, route, wall: wall() };
+    }
   }
 
   #count(scheme: RelayScheme, kms: number, length: number): void {

@@ -9,16 +9,32 @@ export type Via = readonly string[];
 
 /** A route that failed is tried after the others for so long, ms. */
 const avoidMs = 10_000;
+/** One whose keys were not the same at both ends, for so long: it says of itself that it works. */
+const distrustMs = 600_000;
 /** A controller that knew no route is asked again after the first, doubling to the second, ms. */
 const firstAskMs = 500;
 const lastAskMs = 10_000;
 
 const nameOf = (via: Via) => via.join("\0");
 
+/** Until when, by the names of routes: monotonic, ms. */
+type Untils = Map<string, number>;
+
+function isUntil(untils: Untils, via: Via, now: number): boolean {
+  return (untils.get(nameOf(via)) ?? 0) > now;
+}
+
+function setUntil(untils: Untils, via: Via, now: number, until: number): void {
+  // What failed once and is used no more is not remembered for ever.
+  for (const [name, over] of untils) if (over <= now) untils.delete(name);
+  untils.set(nameOf(via), until);
+}
+
 export class PairWays {
   readonly #routing: Routing;
   readonly #configured: readonly Via[];
   readonly #avoid = new Map<string, number>();
+  readonly #distrust = new Map<string, number>();
   #given: readonly Via[];
   #askNotBefore = Number.NEGATIVE_INFINITY;
   #askMs = firstAskMs;
@@ -61,18 +77,15 @@ export class PairWays {
       seen.add(nameOf(via));
       return isNew;
     });
-    const late = (via: Via) => this.#isLate(via, now);
-    return [...all.filter((via) => !late(via)), ...all.filter(late)];
-  }
-
-  #isLate(via: Via, now: number): boolean {
-    return (this.#avoid.get(nameOf(via)) ?? 0) > now;
+    const rank = (via: Via) =>
+      (isUntil(this.#distrust, via, now) ? 2 : 0) + (isUntil(this.#avoid, via, now) ? 1 : 0);
+    return all.sort((a, b) => rank(a) - rank(b));
   }
 
   /** No way is known that a controller gave and that did not just fail: it is to be asked. */
   mayAsk(now: number): boolean {
     if (this.#routing === "configuration" || now < this.#askNotBefore) return false;
-    return this.#given.every((via) => this.#isLate(via, now));
+    return this.#given.every((via) => isUntil(this.#avoid, via, now));
   }
 
   /** It was asked, and no way came of it. */
@@ -88,9 +101,12 @@ export class PairWays {
   }
 
   failed(via: Via, now: number): void {
-    // What failed once and is used no more is not remembered for ever.
-    for (const [name, until] of this.#avoid) if (until <= now) this.#avoid.delete(name);
-    this.#avoid.set(nameOf(via), now + avoidMs);
+    setUntil(this.#avoid, via, now, now + avoidMs);
+  }
+
+  /** A key that came by it was another one, or none. That later ones come says nothing. */
+  distrust(via: Via, now: number): void {
+    setUntil(this.#distrust, via, now, now + distrustMs);
   }
 
   worked(via: Via): void {

@@ -26,7 +26,8 @@ import {
   type Supply,
 } from "../controllers/sessions.ts";
 import type { ControllerStatus, KmStatus } from "../model/status.ts";
-import type { RelayPair, TellRelay } from "../relay/pair.ts";
+import type { RelayPair } from "../relay/pair.ts";
+import type { TellRelay } from "../relay/pair-parts.ts";
 import type { Applications } from "./applications.ts";
 import { Controller } from "./controller.ts";
 

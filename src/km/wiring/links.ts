@@ -62,6 +62,7 @@ export class LinkOfKm {
   /** Bytes that the comparison of this session found to be lost. */
   #lost = 0;
   #onRelay: ((message: RelayMessage) => void) | undefined;
+  #onEvent: ((event: LinkEvent) => void) | undefined;
   readonly #onDown: (() => void)[] = [];
   #onDelivery: ((message: DeliveryMessage) => void) | undefined;
   #isStopped = false;
@@ -153,6 +154,7 @@ export class LinkOfKm {
   #told(event: LinkEvent): void {
     const { log, config, told } = this.#parts;
     told(config.name, event);
+    this.#onEvent?.(event);
     if (event.type === "matched") this.#compared += event.keys;
     else if (event.type === "unmatched") this.#aborted++;
     else if (event.type === "differs") {
@@ -214,9 +216,14 @@ export class LinkOfKm {
     return this.#parts.config.relay !== undefined;
   }
 
-  /** Who hears messages of relays, and that a session ended. */
-  onRelay(heard: (message: RelayMessage) => void, down: () => void): void {
+  /** Who hears messages of relays, that a session ended, and what becomes of keys. */
+  onRelay(
+    heard: (message: RelayMessage) => void,
+    down: () => void,
+    event: (event: LinkEvent) => void,
+  ): void {
     this.#onRelay = heard;
+    this.#onEvent = event;
     this.#onDown.push(down);
   }
 

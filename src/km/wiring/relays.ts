@@ -16,7 +16,8 @@ import { RelayWay } from "../io/relay-way.ts";
 import type { RelayStatus } from "../model/relay-status.ts";
 import { RelayDesk } from "../relay/desk.ts";
 import { schemeOf } from "../relay/modules.ts";
-import { RelayPair, type TellRelay } from "../relay/pair.ts";
+import { RelayPair } from "../relay/pair.ts";
+import type { TellRelay } from "../relay/pair-parts.ts";
 import type { RelayTold, RelayWorld } from "../relay/ports.ts";
 import { classOf } from "../relay/scheme.ts";
 import type { ReservedKey } from "../relay/source.ts";
@@ -85,6 +86,7 @@ export class Relays {
           this.#ways.get(link.peer)?.down();
           this.#desk.down(link.peer);
         },
+        (event) => this.#pairs.get(link.name)?.told(event),
       );
       if (link.relay === undefined) continue;
       const { peer } = link;
@@ -154,6 +156,7 @@ export class Relays {
     if (failure === undefined) {
       count.relays++;
       count.bytes += length;
+      if (role === "source") this.pairTo(path.at(-1) as string)?.kept(relay, path.slice(1, -1));
       this.#parts.log.debug("relayed", { ...facts, ms: Math.round(ms) });
       return;
     }

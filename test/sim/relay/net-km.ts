@@ -5,7 +5,8 @@ import { usualLimits } from "../../../src/km/peer/context.ts";
 import type { LinkEvent } from "../../../src/km/peer/events.ts";
 import { RelayDesk } from "../../../src/km/relay/desk.ts";
 import { relayModules } from "../../../src/km/relay/modules.ts";
-import { type PairPolicy, RelayPair } from "../../../src/km/relay/pair.ts";
+import { RelayPair } from "../../../src/km/relay/pair.ts";
+import type { PairPolicy } from "../../../src/km/relay/pair-parts.ts";
 import {
   isRelayUse,
   type RelayLink,
@@ -104,7 +105,14 @@ export class NetKm {
       keyBits: (length, done) => done(draw(length)),
       mayPass: () => true,
       mayKeep: () => true,
-      tell: (event) => told(this, event),
+      tell: (event) => {
+        const { role, failure, relay, path } = event;
+        const far = path.at(-1) as string;
+        if (role === "source" && failure === undefined) {
+          this.pairs.get(far)?.kept(relay, path.slice(1, -1));
+        }
+        told(this, event);
+      },
       odd: () => {},
     };
     this.desk = new RelayDesk(plantWorld?.(world, this) ?? world, withinMs);
@@ -158,7 +166,10 @@ export class NetKm {
         wall: () => clock.now,
         random: draw,
         soon: (fn) => clock.soon(() => this.alive && this.life === life && fn()),
-        tell: (told) => event(this, peer, told),
+        tell: (told) => {
+          this.pairs.get(peer)?.told(told);
+          event(this, peer, told);
+        },
         mayBind: (use) => use === undefined || isRelayUse(use) || use.startsWith("["),
         left: (_module, ids) => intake.left(ids),
         relay: (message) => {

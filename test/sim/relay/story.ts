@@ -4,7 +4,7 @@
  * the books of both ends of every link must come to agree.
  */
 import { oneTimeTag } from "../../../src/km/relay/one-time-mac.ts";
-import type { PairPolicy } from "../../../src/km/relay/pair.ts";
+import type { PairPolicy } from "../../../src/km/relay/pair-parts.ts";
 import type { RelayLink, RelayWorld } from "../../../src/km/relay/ports.ts";
 import { tagKey } from "../../../src/km/relay/scheme.ts";
 import { relayText } from "../../../src/wire/kx/codec.ts";

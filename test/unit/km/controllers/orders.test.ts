@@ -5,7 +5,7 @@ import {
   type OrderWorld,
 } from "../../../../src/km/controllers/orders.ts";
 import { relayReason } from "../../../../src/km/controllers/routes.ts";
-import type { PairPolicy } from "../../../../src/km/relay/pair.ts";
+import type { PairPolicy } from "../../../../src/km/relay/pair-parts.ts";
 import { PairWays } from "../../../../src/km/relay/ways.ts";
 import { markExtensions, marksIn } from "../../../../src/wire/ck/marks.ts";
 import type { CkCommand, CkMessage } from "../../../../src/wire/ck/messages.ts";

@@ -1,5 +1,6 @@
 import test from "ava";
-import { type PairPolicy, RelayPair } from "../../../../src/km/relay/pair.ts";
+import { RelayPair } from "../../../../src/km/relay/pair.ts";
+import type { PairPolicy } from "../../../../src/km/relay/pair-parts.ts";
 import type { RelayEnd } from "../../../../src/km/relay/source.ts";
 
 const policy: PairPolicy = {
@@ -120,4 +121,25 @@ test("a hop that has no pads does not have those of the hops before it burnt, a 
     });
   }
   t.deepEqual([...grown], [64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384]);
+});
+
+test("a key that differs, or never came, says of its way alone that it is no good", (t) => {
+  const { pair } = pairOf({});
+  const ids = ["a1", "b2", "c3"].map((two) => two.repeat(16));
+  for (const id of ids) pair.kept(id, ["km-b"]);
+  const of = (...some: (string | undefined)[]) => ({
+    ids: Buffer.from(some.join(""), "hex"),
+    runs: [],
+  });
+  const batch = { ...of(ids[0]), modules: ["x", "y"], unit: 32, split: 0 } as const;
+  pair.told({ type: "matched", number: 1, keys: 1, bytes: 32, waited: 0, batch });
+  pair.told({ type: "differs", id: "", ...of(ids[0], "dd".repeat(16)) });
+  t.is(pair.lastFailure, undefined);
+  t.deepEqual(pair.ways.list(0), [["km-b"], ["km-x"]]);
+  pair.told({ type: "differs", id: "", ...of(ids[1]) });
+  t.like(pair.lastFailure, { failure: "differs", at: "km-c", route: ["km-b"] });
+  pair.told({ type: "expired", keys: 1, bytes: 32, lackedBy: "them", ...of(ids[2]) });
+  t.like(pair.lastFailure, { failure: "expired", route: ["km-b"] });
+  t.is(pair.failed, 2);
+  t.deepEqual(pair.ways.list(0), [["km-x"], ["km-b"]]);
 });

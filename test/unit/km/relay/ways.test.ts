@@ -20,6 +20,16 @@ test("what a controller gave is first; one that failed is last for a while", (t)
   t.deepEqual(ways.list(10_000), [["d"], ["b"]]);
 });
 
+test("a way whose keys were others is last for ten minutes, whatever comes by it meanwhile", (t) => {
+  const ways = new PairWays("configuration", [["b"], ["d"], ["e"]]);
+  ways.distrust(["b"], 0);
+  ways.worked(["b"]);
+  ways.failed(["d"], 0);
+  t.deepEqual(ways.list(1), [["e"], ["d"], ["b"]]);
+  t.deepEqual(ways.list(599_999), [["d"], ["e"], ["b"]]);
+  t.deepEqual(ways.list(600_000), [["b"], ["d"], ["e"]]);
+});
+
 test("a controller that knows nothing is asked ever more seldom, and at once when it is there again", (t) => {
   const ways = new PairWays("next_hop", []);
   let now = 0;
