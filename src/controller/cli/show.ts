@@ -213,10 +213,14 @@ const accountColumns = [
   ...["relays", "relayed", "failed", "sessions", "session_s"],
 ] as const;
 
-/** RFC 4180, with a header; times by RFC 3339 in UTC. */
+/**
+ * RFC 4180, with a header; times by RFC 3339 in UTC. Names come from applications' certificates: what a spreadsheet would
+ * take for a formula has an apostrophe before it.
+ */
 export function accountsCsv(accounts: readonly AccountRecord[]): string {
   const cell = (value: string | number) => {
-    const shown = String(value);
+    const isFormula = typeof value === "string" && /^[=+\-@\t\r]/.test(value);
+    const shown = `${isFormula ? "'" : ""}${value}`;
     return /[",\r\n]/.test(shown) ? `"${shown.replaceAll('"', '""')}"` : shown;
   };
   const rows = accounts.map(({ from, length, ...rest }) => {

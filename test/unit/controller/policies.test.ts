@@ -134,4 +134,6 @@ test("accounts are a table of any program's: a line each, whatever an applicatio
   t.true(csv.endsWith("\r\n"));
   t.is(csv.split("\r\n")[0]?.split(",").slice(0, 4).join(), "from,seconds,kind,object");
   t.regex(csv, /^2026-06-03T12:00:00\.000Z,3600,link,"x,""y""\r\n=z",/m);
+  const formula = { ...account, object: "=HYPERLINK()" } as NonNullable<typeof account>;
+  t.regex(accountsCsv([formula]), /,link,'=HYPERLINK\(\),/);
 });
