@@ -201,7 +201,11 @@ test.serial(
 testWhole.serial(
   "on a service port it is shown with a login over TLS, under a cookie of its own",
   async (t) => {
-    const { kms } = await world(t);
+    const { kms, url: before } = await world(t);
+    const past = async () => (await ask(before, "/api/history?link=fibre&window=15m")).body;
+    await eventually("the charts have a figure", async () => String(await past()), {
+      matches: /"series".*\d/,
+    });
     const folder = kms.alice.state.replace(/\/alice$/, "");
     const { cert, key } = kms.alice.own;
     writeFileSync(`${folder}/page.password`, "let me in, please\n", { mode: 0o600 });
