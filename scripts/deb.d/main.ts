@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { root } from "../image.d/board.ts";
 import { ImageError } from "../image.d/run.ts";
 import type { Architecture } from "../image.d/runtime.ts";
+import { parsed, runTool } from "../tool.ts";
 import { makePackages } from "./packages.ts";
 
 const architectures: readonly Architecture[] = ["amd64", "arm64"];
@@ -30,42 +31,24 @@ const options = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-class UsageError extends Error {}
-
 function parse(args: string[]) {
-  try {
+  return parsed(() => {
     const { values } = parseArgs({ args, options });
     const asked = values.arch ?? [...architectures];
     const wrong = asked.find((one) => !architectures.some((known) => known === one));
     if (wrong !== undefined) throw new Error(`--arch: no ${wrong} here`);
     if (!/^[A-Za-z0-9.+~]{1,32}$/.test(values.revision)) throw new Error("--revision: no such");
     return { ...values, architectures: asked as Architecture[] };
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  });
 }
 
-async function main(args: string[]): Promise<number> {
-  try {
-    const values = parse(args);
-    if (values.help) {
-      process.stdout.write(usage);
-      return 0;
-    }
-    const { out, revision, maintainer } = values;
-    await mkdir(out, { recursive: true });
-    const made = await makePackages(resolve(out), values.architectures, revision, maintainer);
-    process.stdout.write(made.map((file) => `${file}\n`).join(""));
-    return 0;
-  } catch (error) {
-    if (error instanceof UsageError) {
-      process.stderr.write(`deb: ${error.message}\nTry: scripts/deb --help\n`);
-      return 64;
-    }
-    if (!(error instanceof ImageError)) throw error;
-    process.stderr.write(`deb: ${error.message}\n`);
-    return 1;
-  }
+async function main(args: string[]): Promise<string> {
+  const values = parse(args);
+  if (values.help) return usage;
+  const { out, revision, maintainer } = values;
+  await mkdir(out, { recursive: true });
+  const made = await makePackages(resolve(out), values.architectures, revision, maintainer);
+  return made.map((file) => `${file}\n`).join("");
 }
 
-process.exitCode = await main(process.argv.slice(2));
+await runTool("deb", main, (error) => error instanceof ImageError);

@@ -1,6 +1,7 @@
 /** `scripts/image`: the appliance's command line. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { parsed, runTool, UsageError } from "../tool.ts";
 import { boardNames, readBoard, root } from "./board.ts";
 import { boot } from "./boot.ts";
 import { buildAgain, buildImage } from "./build.ts";
@@ -72,14 +73,8 @@ const options = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-class UsageError extends Error {}
-
 function parse(args: string[]) {
-  try {
-    return parseArgs({ args, options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  return parsed(() => parseArgs({ args, options, allowPositionals: true }));
 }
 
 async function main(args: string[]): Promise<number> {
@@ -141,16 +136,4 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (error instanceof UsageError) {
-    process.stderr.write(`image: ${error.message}\nTry: scripts/image --help\n`);
-    process.exitCode = 64;
-  } else if (error instanceof ImageError) {
-    process.stderr.write(`image: ${error.message}\n`);
-    process.exitCode = 1;
-  } else {
-    throw error;
-  }
-}
+await runTool("image", main, (error) => error instanceof ImageError);

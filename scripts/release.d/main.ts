@@ -11,6 +11,7 @@ import { ImageError, need, run, setEpoch, step } from "../image.d/run.ts";
 import { runtimes } from "../image.d/runtime.ts";
 import { opensslKey } from "../image.d/token.ts";
 import { firstDifference } from "../image.d/verify.ts";
+import { parsed, runTool, UsageError } from "../tool.ts";
 import { numbered, versionForm, withVersion } from "./changelog.ts";
 import { isTimed, type PartName, partNames, parts, type Release } from "./parts.ts";
 import { type Digested, provenance, sums } from "./provenance.ts";
@@ -48,16 +49,10 @@ const options = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-class UsageError extends Error {}
-
 type Values = ReturnType<typeof parse>["values"];
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({ args, options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  return parsed(() => parseArgs({ args, options, allowPositionals: true }));
 }
 
 const git = async (...args: string[]) => (await run("git", args, { cwd: root })).trim();
@@ -206,16 +201,4 @@ async function main(args: string[]): Promise<string> {
   return make(values);
 }
 
-try {
-  process.stdout.write(await main(process.argv.slice(2)));
-} catch (error) {
-  if (error instanceof UsageError) {
-    process.stderr.write(`release: ${error.message}\nTry: scripts/release --help\n`);
-    process.exitCode = 64;
-  } else if (error instanceof ImageError) {
-    process.stderr.write(`release: ${error.message}\n`);
-    process.exitCode = 1;
-  } else {
-    throw error;
-  }
-}
+await runTool("release", main, (error) => error instanceof ImageError);

@@ -16,6 +16,7 @@ import {
   signManifest,
   verifySite,
 } from "../../src/ops/site/manifest.ts";
+import { parsed, runTool, UsageError } from "../tool.ts";
 import { certifyRequest, certifyStick, makeAuthority } from "./authority.ts";
 import { writeDraft } from "./draft.ts";
 import { Refusal } from "./refusal.ts";
@@ -72,14 +73,8 @@ const options = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-class UsageError extends Error {}
-
 function parse(args: string[]) {
-  try {
-    return parseArgs({ args, options, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  return parsed(() => parseArgs({ args, options, allowPositionals: true }));
 }
 
 type Values = ReturnType<typeof parse>["values"];
@@ -204,20 +199,7 @@ async function main(args: string[]): Promise<string> {
   throw new UsageError(`no such command: ${command}`);
 }
 
-try {
-  process.stdout.write(await main(process.argv.slice(2)));
-} catch (error) {
-  if (error instanceof UsageError) {
-    process.stderr.write(`site: ${error.message}\nTry: scripts/site --help\n`);
-    process.exitCode = 64;
-  } else if (
-    error instanceof Refusal ||
-    error instanceof SiteError ||
-    errorCode(error) !== undefined
-  ) {
-    process.stderr.write(`site: ${(error as Error).message}\n`);
-    process.exitCode = 1;
-  } else {
-    throw error;
-  }
-}
+const isTold = (error: unknown) =>
+  error instanceof Refusal || error instanceof SiteError || errorCode(error) !== undefined;
+
+await runTool("site", main, isTold);

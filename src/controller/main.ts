@@ -1,11 +1,12 @@
 /** The QKDN controller, wired together: read this first. */
-import { every, systemClock, within } from "../base/clock.ts";
-import { describe, Fault } from "../base/errors.ts";
+import { every, systemClock } from "../base/clock.ts";
+import { describe } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
 import type { Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
 import { diskFiles } from "../host/disk/files.ts";
 import { lockFolder } from "../host/disk/lock.ts";
+import { closeWithin } from "../host/life/close.ts";
 import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
@@ -214,10 +215,8 @@ async function start(
 
 /** Closes what was opened. What is not closed in time is as after a power cut, and found so by the next start. */
 async function close(house: AsyncDisposableStack, log: Log): Promise<void> {
-  const late = () =>
-    new Fault("stopped", "not everything stopped in time", { limit_ms: stopTimeout });
   try {
-    await within(clock, stopTimeout, house.disposeAsync(), late);
+    await closeWithin(house, clock, stopTimeout);
   } catch (error) {
     log.warn(describe(error));
     process.exit(exit.io);

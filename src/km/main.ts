@@ -1,10 +1,11 @@
 /** The key manager, wired together: read this first. */
 import { randomBytes } from "node:crypto";
-import { every, systemClock, within } from "../base/clock.ts";
-import { describe, Fault } from "../base/errors.ts";
+import { every, systemClock } from "../base/clock.ts";
+import { describe, type Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
 import type { Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
+import { closeWithin } from "../host/life/close.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
 import { stopRequested } from "../host/life/signals.ts";
@@ -362,10 +363,8 @@ async function start(
 
 /** Closes what was opened. What is not closed in time is as after a power cut, and found so by the next start. */
 async function close(house: AsyncDisposableStack, log: Log): Promise<void> {
-  const late = () =>
-    new Fault("stopped", "not everything stopped in time", { limit_ms: stopTimeout });
   try {
-    await within(clock, stopTimeout, house.disposeAsync(), late);
+    await closeWithin(house, clock, stopTimeout);
   } catch (error) {
     log.warn(describe(error));
     process.exit(exit.io);

@@ -1,11 +1,12 @@
 /** The node, wired together: read this first. */
 import { uptime } from "node:os";
-import { type Clock, within } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { describe, Fault } from "../base/errors.ts";
 import { exit } from "../base/exit-codes.ts";
 import type { Log } from "../base/log.ts";
 import { backoff } from "../base/retry.ts";
 import { softwareVersion } from "../base/version.ts";
+import { closeWithin } from "../host/life/close.ts";
 import { recordCrash } from "../host/life/crashes.ts";
 import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
@@ -289,9 +290,7 @@ async function close(
   clock: Clock,
   log: Log,
 ): Promise<void> {
-  const late = () =>
-    new Fault("stopped", "not everything stopped in time", { limit_ms: stopTimeout });
-  await within(clock, stopTimeout, house.disposeAsync(), late).catch((error) => {
+  await closeWithin(house, clock, stopTimeout).catch((error) => {
     // Nothing is lost: what was not released is still in the module.
     for (const channel of channels) channel.abandon();
     log.warn(describe(error));

@@ -56,6 +56,17 @@ async function pool(net: KmNet, name: string, peer: string): Promise<void> {
   });
 }
 
+/** Two ways from a to c: by b, and by d. */
+const square: Pick<KmNetOptions, "kms" | "fibres"> = {
+  kms: ["a", "b", "c", "d"],
+  fibres: [
+    ["a", "b"],
+    ["b", "c"],
+    ["a", "d"],
+    ["d", "c"],
+  ],
+};
+
 /** Three in a row, of which the middle has no applications, and no door for any. */
 function row(table: (end: string) => string): Omit<KmNetOptions, "folder"> {
   return {
@@ -152,13 +163,7 @@ testWhole.serial(
   "a route that fails is passed over for the next, and where it failed is told",
   async (t) => {
     const net = await network(t, {
-      kms: ["a", "b", "c", "d"],
-      fibres: [
-        ["a", "b"],
-        ["b", "c"],
-        ["a", "d"],
-        ["d", "c"],
-      ],
+      ...square,
       far: [
         {
           ends: ["a", "c"],
@@ -184,13 +189,7 @@ testWhole.serial(
   "a KM between that says nothing any more is passed by, and wakes to books that agree",
   async (t) => {
     const net = await network(t, {
-      kms: ["a", "b", "c", "d"],
-      fibres: [
-        ["a", "b"],
-        ["b", "c"],
-        ["a", "d"],
-        ["d", "c"],
-      ],
+      ...square,
       far: [
         {
           ends: ["a", "c"],

@@ -9,15 +9,6 @@ export interface ControllerFacts {
   readonly version: string;
 }
 
-export function online(facts: ControllerFacts, now: number) {
-  return { status: "online", ...facts, t: time(now) };
-}
-
-/** Also the will: then the broker sends it, and there is no time in it. */
-export function offline(facts: ControllerFacts, reason: string, now?: number) {
-  return { status: "offline", ...facts, reason, ...(now !== undefined && { t: time(now) }) };
-}
-
 export interface Inventory {
   readonly configuration_digest: string;
   readonly mode: string;

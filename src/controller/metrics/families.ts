@@ -3,23 +3,16 @@
  * test compares the two. How many series there are follows from the network: links, and pairs that are configured or
  * asked for.
  */
-import { type Family, one, type Sample } from "../../ops/metrics/exposition.ts";
+import { type Family, one } from "../../ops/metrics/exposition.ts";
+import { familiesOf, type MetricOf } from "../../ops/metrics/table.ts";
 import { type ProcessFacts, processFamilies } from "../../ops/page/process.ts";
 import type { ControllerStatus, LinkStatus, PairStatus } from "../model/status.ts";
-
-type Of<T> = readonly [
-  name: string,
-  type: "counter" | "gauge",
-  unit: string | undefined,
-  help: string,
-  value: (one: T) => number | undefined,
-];
 
 const states = ["good", "scarce", "bad", "unknown"] as const;
 /** Pairs of which there are series: those that are used most. */
 const mostPairs = 500;
 
-const ofLinks: readonly Of<LinkStatus>[] = [
+const ofLinks: readonly MetricOf<LinkStatus>[] = [
   [
     "qkd_controller_link_stock_bits",
     "gauge",
@@ -53,7 +46,7 @@ const ofLinks: readonly Of<LinkStatus>[] = [
   ],
 ];
 
-const ofPairs: readonly Of<PairStatus>[] = [
+const ofPairs: readonly MetricOf<PairStatus>[] = [
   [
     "qkd_controller_pair_share",
     "gauge",
@@ -90,24 +83,6 @@ const ofPairs: readonly Of<PairStatus>[] = [
     (pair) => pair.failed,
   ],
 ];
-
-function familiesOf<T>(
-  table: readonly Of<T>[],
-  rows: readonly T[],
-  label: string,
-  nameOf: (one: T) => string,
-): Family[] {
-  return table.map(([name, type, unit, help, value]) => ({
-    name,
-    type,
-    ...(unit !== undefined && { unit }),
-    help,
-    samples: rows.flatMap((row): Sample[] => {
-      const found = value(row);
-      return found === undefined ? [] : [{ labels: { [label]: nameOf(row) }, value: found }];
-    }),
-  }));
-}
 
 /** What is counted beside the network. */
 export interface DoorFacts {
@@ -185,8 +160,8 @@ export function families(
         value: raised.get(severity) ?? 0,
       })),
     },
-    ...familiesOf(ofLinks, links, "link", ({ link }) => link),
-    ...familiesOf(ofPairs, busiest, "pair", ({ pair }) => pair),
+    ...familiesOf(ofLinks, links, ({ link }) => ({ link })),
+    ...familiesOf(ofPairs, busiest, ({ pair }) => ({ pair })),
     ...processFamilies(facts),
   ];
 }

@@ -1,6 +1,7 @@
 /** How a controller is watched and steered, wired together: alarms, the manager's interface, commands. */
-import { Fault } from "../../base/errors.ts";
+import type { Fault } from "../../base/errors.ts";
 import { softwareVersion } from "../../base/version.ts";
+import { allRead } from "../../host/tls/watch.ts";
 import type { Transition } from "../../ops/alarms/alarm.ts";
 import { flapLimits } from "../../ops/alarms/flap-config.ts";
 import type { CommandPort } from "../../ops/commands/port.ts";
@@ -200,12 +201,7 @@ export class Management {
         execute(order, by, {
           ...ports,
           acknowledge: (alarm, who) => this.acknowledge(alarm, who),
-          reloadCertificates: () => {
-            const unreadable = reload();
-            if (unreadable.length === 0) return;
-            const facts = { for: unreadable.join(", ") };
-            throw new Fault("config.file", "certificates cannot be read", facts);
-          },
+          reloadCertificates: () => allRead(reload()),
         }),
     });
   }

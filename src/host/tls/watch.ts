@@ -4,7 +4,7 @@
  */
 
 import { type Clock, every } from "../../base/clock.ts";
-import { describe } from "../../base/errors.ts";
+import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import {
   type CredentialFiles,
@@ -91,4 +91,10 @@ export function watchCertificates(
   look();
   const timer = every(clock, lookEvery, look);
   return { look, stop: () => timer.cancel() };
+}
+
+/** @param unreadable whose files could not be read @throws Fault `config.file` that names them, if there are any */
+export function allRead(unreadable: readonly string[]): void {
+  if (unreadable.length === 0) return;
+  throw new Fault("config.file", "certificates cannot be read", { for: unreadable.join(", ") });
 }

@@ -3,6 +3,7 @@ import type { AlarmView } from "../../ops/alarms/view.ts";
 import type { CommandPort } from "../../ops/commands/port.ts";
 import type { NodeEvent } from "../../ops/events/event.ts";
 import { type LinkOptions, ManagerLink, type Message, type Offer } from "../../ops/manager/link.ts";
+import { offline, online } from "../../ops/manager/payloads.ts";
 import type { Source } from "../../ops/manager/stream.ts";
 import { kindOf } from "../alarms/catalogue.ts";
 import type { KmStatus, LinkStatus } from "../model/status.ts";
@@ -97,11 +98,11 @@ export class KmManager extends ManagerLink {
   }
 
   protected override online(now: number): object {
-    return payloads.online(this.#facts, now);
+    return online(this.#facts, now);
   }
 
   protected override offline(reason: string, now?: number): object {
-    return payloads.offline(this.#facts, reason, now);
+    return offline(this.#facts, reason, now);
   }
 
   protected override states(): Iterable<Message> {

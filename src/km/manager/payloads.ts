@@ -17,15 +17,6 @@ export interface Marks {
   readonly peer: number;
 }
 
-export function online(facts: KmFacts, now: number) {
-  return { status: "online", ...facts, t: time(now) };
-}
-
-/** Also the will: then the broker sends it, and there is no time in it. */
-export function offline(facts: KmFacts, reason: string, now?: number) {
-  return { status: "offline", ...facts, reason, ...(now !== undefined && { t: time(now) }) };
-}
-
 export interface Inventory {
   readonly configuration_digest: string;
   readonly links: readonly string[];

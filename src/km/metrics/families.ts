@@ -6,6 +6,7 @@
  * peer sends: applications count together.
  */
 import { type Family, one, type Sample } from "../../ops/metrics/exposition.ts";
+import { familiesOf, type MetricOf } from "../../ops/metrics/table.ts";
 import { type ProcessFacts, processFamilies } from "../../ops/page/process.ts";
 import type { KmView } from "../history/view.ts";
 import type { KmStatus, LinkStatus, ModuleStatus } from "../model/status.ts";
@@ -13,15 +14,7 @@ import { controllerFamilies } from "./controller-families.ts";
 import { proactiveFamilies } from "./proactive-families.ts";
 import { relayFamilies } from "./relay-families.ts";
 
-type Of<T> = readonly [
-  name: string,
-  type: "counter" | "gauge",
-  unit: string | undefined,
-  help: string,
-  value: (one: T) => number | undefined,
-];
-
-const ofLinks: readonly Of<LinkStatus>[] = [
+const ofLinks: readonly MetricOf<LinkStatus>[] = [
   [
     "qkd_km_peer_up",
     "gauge",
@@ -102,7 +95,7 @@ const ofLinks: readonly Of<LinkStatus>[] = [
   ],
 ];
 
-const ofModules: readonly Of<ModuleStatus>[] = [
+const ofModules: readonly MetricOf<ModuleStatus>[] = [
   [
     "qkd_km_received_keys",
     "counter",
@@ -132,23 +125,6 @@ const ofModules: readonly Of<ModuleStatus>[] = [
     (module) => module.conflicts,
   ],
 ];
-
-function table<T>(
-  rows: readonly Of<T>[],
-  things: readonly T[],
-  labels: (thing: T) => Record<string, string>,
-): Family[] {
-  return rows.map(([name, type, unit, help, value]) => ({
-    name,
-    type,
-    ...(unit !== undefined && { unit }),
-    help,
-    samples: things.flatMap((thing) => {
-      const told = value(thing);
-      return told === undefined ? [] : [{ labels: labels(thing), value: told }];
-    }),
-  }));
-}
 
 /** Who owns bytes: this key manager, or the other. */
 function ownerFamilies(km: KmView, links: readonly LinkStatus[]): Family[] {
@@ -274,8 +250,8 @@ export function families(km: KmView, process: ProcessFacts): Family[] {
     ),
     ...verdictFamilies(km, status),
     ...ownerFamilies(km, links),
-    ...table(ofLinks, links, ({ name }) => ({ link: name })),
-    ...table(ofModules, modules, ({ name, link }) => ({ link, module: name })),
+    ...familiesOf(ofLinks, links, ({ name }) => ({ link: name })),
+    ...familiesOf(ofModules, modules, ({ name, link }) => ({ link, module: name })),
     {
       name: "qkd_km_refused_keys",
       type: "counter",

@@ -2,8 +2,9 @@
  * How a key manager is watched and steered, wired together: alarms, the manager's interface with its durable
  * outbox, records that are told, commands. Without `[manager]` alarms are still watched, kept, and logged.
  */
-import { describe, Fault } from "../../base/errors.ts";
+import { describe, type Fault } from "../../base/errors.ts";
 import { softwareVersion } from "../../base/version.ts";
+import { allRead } from "../../host/tls/watch.ts";
 import { flapLimits } from "../../ops/alarms/flap-config.ts";
 import type { CommandPort } from "../../ops/commands/port.ts";
 import {
@@ -233,12 +234,7 @@ export class Management {
       acknowledge: (alarm, by) => this.acknowledge(alarm, by),
       affected: (link, period) => records.affected(link, period),
       giveUp: (link, period, by) => records.giveUp(link, period, by),
-      reloadCertificates: () => {
-        const unreadable = reload();
-        if (unreadable.length === 0) return;
-        const facts = { for: unreadable.join(", ") };
-        throw new Fault("config.file", "certificates cannot be read", facts);
-      },
+      reloadCertificates: () => allRead(reload()),
       supportBundle: async () => ({ file: await bundle() }),
       wall: () => clock.wall(),
     };

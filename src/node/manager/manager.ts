@@ -1,6 +1,7 @@
 /** A node towards its manager: inventory, states of modules, telemetry, counters of supply. */
 import type { CommandPort } from "../../ops/commands/port.ts";
 import { type LinkOptions, ManagerLink, type Message, type Offer } from "../../ops/manager/link.ts";
+import { offline } from "../../ops/manager/payloads.ts";
 import { kindOf } from "../alarms/catalogue.ts";
 import type { AlarmView, ModuleView, PanelView } from "../model/manager.ts";
 import type { WindowReport } from "../telemetry/window.ts";
@@ -64,7 +65,7 @@ export class Manager extends ManagerLink {
   }
 
   protected override offline(reason: string, now?: number): object {
-    return payloads.offline(this.#facts, reason, now);
+    return offline(this.#facts, reason, now);
   }
 
   protected override states(): Iterable<Message> {

@@ -26,12 +26,7 @@ export function panelState(panel: PanelStatus | undefined) {
 /** @param panel where there is one, or once was */
 export function online(facts: NodeFacts, now: number, panel?: PanelStatus) {
   const shown = panelState(panel);
-  return { status: "online", ...facts, ...(shown && { panel: shown }), t: time(now) };
-}
-
-/** Also the will: then the broker sends it, and there is no time in it. */
-export function offline(facts: NodeFacts, reason: string, now?: number) {
-  return { status: "offline", ...facts, reason, ...(now !== undefined && { t: time(now) }) };
+  return common.online({ ...facts, ...(shown && { panel: shown }) }, now);
 }
 
 export function inventory(

@@ -1,10 +1,14 @@
 /** Certificates of the configuration: read when they are needed, watched while the node runs. */
 
 import type { Clock } from "../../base/clock.ts";
-import { Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { type CredentialFiles, readCredentials } from "../../host/tls/credentials.ts";
-import { type CertificateWatch, type Watched, watchCertificates } from "../../host/tls/watch.ts";
+import {
+  allRead,
+  type CertificateWatch,
+  type Watched,
+  watchCertificates,
+} from "../../host/tls/watch.ts";
 import type { Page } from "../../ops/page/page.ts";
 import type { CertificateTables, KmConfig, ServerConfig } from "../config/tables.ts";
 import type { KmEndpoint, TlsIdentity } from "../io/connect.ts";
@@ -83,8 +87,7 @@ export async function reloadCertificates(
 ): Promise<void> {
   const unreadable = [...watch.look()];
   if (monitoring.renewed() !== undefined) unreadable.push("manager");
-  if (unreadable.length === 0) return;
-  throw new Fault("config.file", "certificates cannot be read", { for: unreadable.join(", ") });
+  allRead(unreadable);
 }
 
 function credentialFiles({ ca, cert, key, crl }: KmConfig): CredentialFiles | undefined {

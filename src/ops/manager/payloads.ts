@@ -11,6 +11,16 @@ export function time(wallMs: number): string {
   return Number.isNaN(date.getTime()) ? "1970-01-01T00:00:00.000Z" : date.toISOString();
 }
 
+/** @param facts which program it is, and its start */
+export function online<Facts extends object>(facts: Facts, now: number) {
+  return { status: "online", ...facts, t: time(now) };
+}
+
+/** Also the will: then the broker sends it, and there is no time in it. */
+export function offline<Facts extends object>(facts: Facts, reason: string, now?: number) {
+  return { status: "offline", ...facts, reason, ...(now !== undefined && { t: time(now) }) };
+}
+
 /** @throws Fault `mqtt.payload` if it is longer than any broker is known to take */
 export function encode(payload: object): Buffer {
   const bytes = Buffer.from(JSON.stringify(payload));

@@ -1,0 +1,41 @@
+/** What the command lines of this folder do alike: mistakes of who typed them, and how they end. */
+
+/** The command line is wrong. */
+export class UsageError extends Error {}
+
+/** @param parse reads a command line @throws UsageError for whatever it finds wrong */
+export function parsed<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/**
+ * Runs a command: what is wrong is told in a line, and is the exit code: 64 for the command line, 1 for the rest.
+ * @param name of the file below `scripts`
+ * @param main gives what is to be printed, or the exit code
+ * @param isTold whether an error is for who typed it; others are defects
+ */
+export async function runTool(
+  name: string,
+  main: (args: string[]) => Promise<number | string>,
+  isTold: (error: unknown) => boolean,
+): Promise<void> {
+  try {
+    const done = await main(process.argv.slice(2));
+    if (typeof done === "string") process.stdout.write(done);
+    else process.exitCode = done;
+  } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`${name}: ${error.message}\nTry: scripts/${name} --help\n`);
+      process.exitCode = 64;
+    } else if (isTold(error)) {
+      process.stderr.write(`${name}: ${(error as Error).message}\n`);
+      process.exitCode = 1;
+    } else {
+      throw error;
+    }
+  }
+}
