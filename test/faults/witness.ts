@@ -1,5 +1,5 @@
 /** Keeps the three ledgers of a rig for the oracle. */
-import { createHmac, randomBytes } from "node:crypto";
+import { createHmac, createSecretKey, randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { scan } from "../../src/node/ledger/ledger-scan.ts";
 import { blockName } from "../../src/port/key.ts";
@@ -12,6 +12,8 @@ import type { Ledgers, ModuleSays, NodeSays } from "./oracle.ts";
 export class Witness {
   readonly source: BlockSource;
   readonly #secret = randomBytes(32);
+  /** For bytes Node.js throws and catches an error in each call. */
+  readonly #key = createSecretKey(this.#secret);
   readonly #keyBits: number | undefined;
   readonly #keys = { alice: new Map<string, string[]>(), bob: new Map<string, string[]>() };
 
@@ -47,7 +49,7 @@ export class Witness {
   }
 
   #digest(bytes: Uint8Array): string {
-    return createHmac("sha256", this.#secret).update(bytes).digest("hex");
+    return createHmac("sha256", this.#key).update(bytes).digest("hex");
   }
 
   /** @param ledger the node's file; the node must not be running, or at rest */

@@ -1,5 +1,6 @@
 /** A store of a key manager in memory: what `src/km/store/port.ts` asks for, without a disk. */
-import { createCipheriv, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
+import { gmac } from "../../src/km/io/engine/gmac.ts";
 import { type ReceivedKeys, wholeBytes } from "../../src/km/keys/received.ts";
 import type { Buffered, BufferedKeys } from "../../src/km/store/buffered.ts";
 import type {
@@ -102,10 +103,7 @@ export class MemoryKeyStore implements KeyStore {
     this.#later(() => {
       const entries = Array.from(handles, (handle) => this.entries.get(handle)?.bytes);
       if (entries.some((bytes) => bytes === undefined)) return done(undefined);
-      const mac = createCipheriv("aes-128-gcm", key.key, key.nonce);
-      mac.setAAD(Buffer.concat(entries as Buffer[]));
-      mac.final();
-      done(mac.getAuthTag());
+      done(gmac(entries as Buffer[], key));
     });
   }
 

@@ -1,5 +1,5 @@
 /** The keys a KM holds. Pure: no I/O, no clock. */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 import type { Supply, SupplyFacts } from "./supply.ts";
 
 /** What is known of a key in the store, without its bytes. */
@@ -124,9 +124,11 @@ export class KmStore {
    */
   digest(secret: Uint8Array, skip = 0): Map<string, string> {
     const digests = new Map<string, string>();
+    // For bytes Node.js throws and catches an error in each call.
+    const key = createSecretKey(secret);
     for (const [id, { facts, bytes }] of this.#entries) {
       if (facts.order < skip) continue;
-      digests.set(id, createHmac("sha256", secret).update(bytes).digest("hex"));
+      digests.set(id, createHmac("sha256", key).update(bytes).digest("hex"));
     }
     return digests;
   }

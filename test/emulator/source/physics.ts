@@ -1,5 +1,5 @@
 /** Key that follows from a link's physics: each block is what one interval of time gave. */
-import { createCipheriv, createHash } from "node:crypto";
+import { createCipheriv, createHash, createSecretKey } from "node:crypto";
 import type { Clock } from "../../../src/base/clock.ts";
 import type { PhysicalLink } from "../physics/link.ts";
 import type { BlockSource } from "./source.ts";
@@ -23,7 +23,8 @@ const digest = (text: string) => createHash("sha256").update(text).digest();
 
 /** Key bytes that follow from seed and number; bits after the end are 0. */
 export function keyStream(seed: number, number: number, bits: number): Buffer {
-  const cipher = createCipheriv("aes-256-ctr", digest(`block ${seed} ${number}`), Buffer.alloc(16));
+  const key = createSecretKey(digest(`block ${seed} ${number}`));
+  const cipher = createCipheriv("aes-256-ctr", key, Buffer.alloc(16));
   const bytes = cipher.update(Buffer.alloc(Math.ceil(bits / 8)));
   const spare = bytes.length * 8 - bits;
   const last = bytes.length - 1;

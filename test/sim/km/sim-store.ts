@@ -2,9 +2,8 @@
  * A store in simulated time: what was not committed when the machine died is gone, what was committed is there
  * whole. Each byte knows where it came from, so that an oracle can tell two uses of one byte.
  */
-import { createCipheriv } from "node:crypto";
+import { gmac } from "../../../src/km/io/engine/gmac.ts";
 import type { ReceivedKeys } from "../../../src/km/keys/received.ts";
-import { oneTimeTag } from "../../../src/km/relay/one-time-mac.ts";
 import type { Buffered, BufferedKeys } from "../../../src/km/store/buffered.ts";
 import type {
   Change,
@@ -348,12 +347,4 @@ export class SimStore implements KeyStore {
       if (!this.#dead) fn();
     });
   }
-}
-
-function gmac(parts: readonly Uint8Array[], { key, nonce, text }: TagKey): Buffer {
-  if (text !== undefined) return oneTimeTag(key, Buffer.concat([text, ...parts]));
-  const cipher = createCipheriv("aes-128-gcm", key, nonce);
-  for (const part of parts) cipher.setAAD(part);
-  cipher.final();
-  return cipher.getAuthTag();
 }
