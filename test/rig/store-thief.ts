@@ -13,6 +13,7 @@ import {
 
 const extentMagic = Buffer.from("qkd-km extent 1\n", "latin1");
 const stretch = 16_384;
+const overwritten = Buffer.alloc(wrappedLength);
 
 export interface Loot {
   readonly link: string;
@@ -37,7 +38,8 @@ export function steal(
     }
   }
   const unwrap = (wrapped: Buffer, about: string): KeyObject | undefined => {
-    if (wrapped.length < wrappedLength) return undefined;
+    // Of zeros nothing is unwrapped, by whatever key.
+    if (wrapped.length < wrappedLength || wrapped.equals(overwritten)) return undefined;
     for (const key of keys) {
       const bytes = key.unwrap(wrapped, Buffer.from(about));
       if (bytes !== undefined) return createSecretKey(bytes);
