@@ -6,6 +6,7 @@ import { exit } from "../base/exit-codes.ts";
 import type { Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
 import { closeWithin } from "../host/life/close.ts";
+import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
 import { stopRequested } from "../host/life/signals.ts";
@@ -354,6 +355,8 @@ async function start(
   house.defer(() => asking.cancel());
   const watched = supervise({ progress, notify, clock, log });
   house.defer(() => watched.cancel());
+  const trimming = trimMemory(processMemory, clock, log.child("memory"));
+  house.defer(() => trimming.cancel());
   const health = tellHealth(notify, clock, () => healthLine(links.map((one) => one.status())));
   house.defer(() => health.cancel());
   log.info("running", { version: softwareVersion, km: config.km.id });
