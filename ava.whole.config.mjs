@@ -29,5 +29,5 @@ export default {
   files: ["test/together/*.test.ts", ...testsOf(undefined).map((file) => relative(root, file))],
   sortTestFiles: (a, b) => place(a) - place(b) || a.localeCompare(b),
   // Two processors: some wait while others compute.
-  concurrency: 5,
+  concurrency: 4,
 };

@@ -7,7 +7,13 @@
  * each block: start epoch (u32, big-endian) · digest (16) · CRC-32 of these 20 bytes. The digest is
  * keyed (HMAC-SHA-256), and zeros where the content is not known or too short to be hidden by one.
  */
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import {
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from "node:crypto";
 import { constants, open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
@@ -28,7 +34,8 @@ const unknown = Buffer.alloc(digestLength);
 export class Gone {
   readonly #folder: string;
   readonly #path: string;
-  readonly #key: Buffer;
+  /** For bytes Node.js throws and catches an error in each call. */
+  readonly #key: KeyObject;
   readonly #head: Buffer;
   /** Start epoch → place in the ring. */
   readonly #places = new Map<number, number>();
@@ -48,7 +55,7 @@ export class Gone {
     this.#most = most;
     this.#epochs = new Uint32Array(most);
     this.#digests = Buffer.alloc(most * digestLength);
-    this.#key = head.subarray(headLength - keyLength);
+    this.#key = createSecretKey(head.subarray(headLength - keyLength));
   }
 
   /**
