@@ -147,6 +147,8 @@ export class RelayWay implements RelayLink {
       if (stored !== undefined) this.#link.stored(stored);
       done(stored !== undefined);
     });
+    // An application may wait for it.
+    this.#store.hurry();
   }
 
   drop(relay: Buffer): void {
