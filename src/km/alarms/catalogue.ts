@@ -7,6 +7,7 @@ import type { AlarmKind } from "../../ops/alarms/alarm-kind.ts";
 import { machineKinds } from "../../ops/alarms/machine-alarms.ts";
 import { managerKinds } from "../../ops/alarms/manager-alarms.ts";
 import { stateKind } from "../../ops/alarms/program-alarms.ts";
+import { storeFullAction } from "../model/verdict.ts";
 
 const minute = 60_000;
 
@@ -93,7 +94,7 @@ export const catalogue = {
     cause: "storageCapacityProblem",
     severities: ["critical", "warning"],
     text: "the store is full, or nearly: when it is full no key is taken",
-    action: "use keys, raise store.limit_mb, or look why a link does not compare",
+    action: storeFullAction,
   },
   restored_disk: {
     type: "security",

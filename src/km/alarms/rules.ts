@@ -7,6 +7,7 @@ import { step, threshold } from "../../ops/alarms/rules.ts";
 import type { Level, Moment } from "../../ops/alarms/severity.ts";
 import type { RelayPairStatus } from "../model/relay-status.ts";
 import type { KmStatus, LinkStatus } from "../model/status.ts";
+import { isDiskFull } from "../model/verdict.ts";
 import type { LinkEvent } from "../peer/events.ts";
 import { catalogue, type KmAlarmName } from "./catalogue.ts";
 
@@ -58,7 +59,8 @@ export class KmAlarms extends ProgramAlarms<KmAlarmName> {
     this.signal("plain_link", "kq1", this.#plain ? "major" : "cleared", moment);
     const fill = store.limit_bytes === 0 ? 0 : store.disk_bytes / store.limit_bytes;
     this.#fill = store.full ? "critical" : threshold(this.#fill, fill, fillSteps, "above");
-    const detail = `${Math.round(fill * 100)} % of its limit`;
+    const why = isDiskFull(store) ? "the disk has no room, " : "";
+    const detail = `${why}${Math.round(fill * 100)} % of its limit`;
     this.signal("store_full", "store", this.#fill, moment, detail);
     for (const link of links) {
       const pair = relay?.pairs.find((one) => one.link === link.name);

@@ -1,7 +1,7 @@
 /** What a running key manager says of itself: disks that were put back, store, links, alarms. */
 import { bytes, whole } from "../../host/terminal/units.ts";
 import { type Finding, fail, ok, warn } from "../../ops/doctor/finding.ts";
-import { linkVerdict } from "../model/verdict.ts";
+import { isDiskFull, linkVerdict, storeFullAction } from "../model/verdict.ts";
 import type { Running } from "./subject.ts";
 
 /** Marks of the books that went back: told by an alarm, which stays until it is acknowledged. */
@@ -21,9 +21,9 @@ export function checkStore({ status }: Running): Finding {
   const part = limit_bytes === 0 ? 0 : disk_bytes / limit_bytes;
   const waiting = `${whole(buffered_keys)} ${buffered_keys === 1 ? "key waits" : "keys wait"}`;
   const detail = `${bytes(disk_bytes)} of ${bytes(limit_bytes)}, ${waiting}`;
-  const advice = "use keys, raise store.limit_mb, or look why a link does not compare";
-  if (full) return fail(name, `full, no key is taken: ${detail}`, advice);
-  return part > 0.8 ? warn(name, detail, advice) : ok(name, detail);
+  const what = isDiskFull(status.store) ? "the disk has no room" : "full";
+  if (full) return fail(name, `${what}, no key is taken: ${detail}`, storeFullAction);
+  return part > 0.8 ? warn(name, detail, storeFullAction) : ok(name, detail);
 }
 
 /** Can keys be had of each link? That modules are silent is told for each module. */

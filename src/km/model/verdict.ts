@@ -17,6 +17,15 @@ export interface KmVerdict {
   readonly ready: boolean;
 }
 
+/** What to do about a store that takes no key. */
+export const storeFullAction =
+  "make room on its disk, use keys, raise store.limit_mb, or look why a link does not compare";
+
+/** It takes no key though its own limit is far: others have filled the disk. */
+export function isDiskFull({ full, disk_bytes, limit_bytes }: KmStatus["store"]): boolean {
+  return full && disk_bytes < 0.9 * limit_bytes;
+}
+
 /** How long ago the last key of a module came, s; undefined: none came since the start. */
 export type LastKeys = (module: string) => number | undefined;
 
@@ -65,8 +74,8 @@ export function linkVerdict(status: KmStatus, link: LinkStatus, lastKeys: LastKe
     return bad(name, capital(critical.text), critical.action, hasStock && !store.full);
   }
   if (store.full) {
-    const action = "use keys, raise store.limit_mb, or look why a link does not compare";
-    return bad("store_full", "The store is full: no key is taken", action, hasStock);
+    const text = isDiskFull(store) ? "The disk has no room" : "The store is full";
+    return bad("store_full", `${text}: no key is taken`, storeFullAction, hasStock);
   }
   if (link.session === "down") {
     const action = `look at ${link.peer} and the network to it: qkd-km doctor`;

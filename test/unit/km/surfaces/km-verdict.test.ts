@@ -48,6 +48,12 @@ test("otherwise it is the first thing that is wrong", (t) => {
   t.is(of(goodStatus({ waiting_keys: 9, oldest_s: 61 })), "bad matching_fails ready");
   const { store } = goodStatus();
   t.is(of(goodStatus({}, { store: { ...store, full: true } })), "bad store_full ready");
+  const text = (part: number) => {
+    const disk_bytes = part * store.limit_bytes;
+    return kmVerdict(goodStatus({}, { store: { ...store, full: true, disk_bytes } }), recent).text;
+  };
+  t.is(text(0.95), "The store is full: no key is taken");
+  t.is(text(0.1), "The disk has no room: no key is taken", "others have filled it");
   t.is(of(goodStatus({}, { links: [] })), "attention no_link");
   const direct = { modules: [], relay: { ...goodRelay, pairs: [] } };
   t.is(of(goodStatus({}, direct)), "attention no_module");
