@@ -34,10 +34,20 @@ async function linkOf(km: KmOfNet, to: string) {
   return links.find(({ name }) => name === to);
 }
 
+/** Who begins relays: the KM at one end, or those at both, half of all each. */
+type Ways = readonly (readonly [source: "a" | "d", destination: "a" | "d"])[];
+const oneWay: Ways = [["a", "d"]];
+const bothWays: Ways = [
+  ["a", "d"],
+  ["d", "a"],
+];
+const routes = { a: `["km-b", "km-c"]`, d: `["km-c", "km-b"]` };
+
 /** @param batch bits of a relay @param bytes of stock on each fibre, of both owners */
 async function withRow<T>(
   batch: number,
   bytes: number,
+  ways: Ways,
   use: (net: KmNet) => Promise<T>,
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "qkd-bench-relay-"));
@@ -52,8 +62,8 @@ async function withRow<T>(
         {
           ends: ["a", "d"],
           table: (end) =>
-            end === "a"
-              ? `routes = [["km-b", "km-c"]]\npool = "manual"\nbatch_bits = ${batch}\nhigh_bits = 10_000_000_000`
+            ways.some(([source]) => source === end)
+              ? `routes = [${routes[end as "a" | "d"]}]\npool = "manual"\nbatch_bits = ${batch}\nhigh_bits = 10_000_000_000`
               : "",
         },
       ],
@@ -77,19 +87,23 @@ async function withRow<T>(
   }
 }
 
-async function relayed(net: KmNet, bits: number): Promise<void> {
+/** @param bits of relays that each source begins: a whole number of them */
+async function relayed(net: KmNet, ways: Ways, bits: number): Promise<void> {
   const [a, d] = [net.km("a"), net.km("d")];
   const before = (await linkOf(a, "d"))?.matched_bits ?? 0;
-  const given = { confirm: "km-a", link: "d", bits };
-  await ask([`${a.state}/control`], "relay", given, undefined, {
-    called: "the key manager",
-    command: "qkd-km",
-  });
+  for (const [source, link] of ways) {
+    const given = { confirm: `km-${source}`, link, bits };
+    await ask([`${net.km(source).state}/control`], "relay", given, undefined, {
+      called: "the key manager",
+      command: "qkd-km",
+    });
+  }
   for (const [km, to] of [
     [a, "d"],
     [d, "a"],
   ] as const) {
-    const isThere = async () => ((await linkOf(km, to))?.matched_bits ?? 0) >= before + bits;
+    const isThere = async () =>
+      ((await linkOf(km, to))?.matched_bits ?? 0) >= before + bits * ways.length;
     await until("relayed keys", isThere);
   }
 }
@@ -97,33 +111,43 @@ async function relayed(net: KmNet, bits: number): Promise<void> {
 const cpuOf = (net: KmNet) => net.kms.map(({ process }) => usageOf(process.pid as number).cpu);
 
 /** @param megabits that are relayed for each second of a round */
-function rate(name: string, batch: number, megabits: number): Benchmark {
+function rate(name: string, batch: number, megabits: number, ways: Ways): Benchmark {
+  const from = ways.length === 1 ? "one end to the other" : "each end to the other";
   return {
     name,
-    about: `key that is relayed by one-time pads, ${batch / 8_192} KiB at a time, for each second of a core that the busiest KM between uses`,
+    about: `key that is relayed from ${from} by one-time pads, ${batch / 8_192} KiB at a time, for each second of a core that the busiest KM between uses`,
     unit: "Mbit/s a core",
     steady: true,
     reach: { least: 400 },
     subject: async (seconds) => {
-      const bits = Math.max(32, Math.round((megabits * 1e6 * seconds) / batch)) * batch;
+      const each = Math.ceil(Math.max(32, (megabits * 1e6 * seconds) / batch) / ways.length);
+      const bits = each * batch;
       const warm = 32 * longest;
       // Half of a link's stock is of who lends from it; and some of it is bound ahead.
-      return withRow(batch, 2.2 * ((bits + warm) / 8), async (net) => {
-        await relayed(net, warm);
-        const counted = async () => (await net.km("a").status()).relay?.pairs[0]?.methods[0];
+      return withRow(batch, 2.2 * ((bits + warm) / 8), ways, async (net) => {
+        await relayed(net, ways, warm);
+        const counted = async () => {
+          const of = async (km: "a" | "d") => {
+            return (await net.km(km).status()).relay?.pairs[0]?.methods[0];
+          };
+          const all = await Promise.all(ways.map(([source]) => of(source)));
+          const sum = (what: "bits" | "pad_bits") =>
+            all.reduce((bits, one) => bits + (one?.[what] ?? 0), 0);
+          return { bits: sum("bits"), pads: sum("pad_bits") };
+        };
         const [first, before] = [await counted(), cpuOf(net)];
         const begun = performance.now();
-        await relayed(net, bits);
+        await relayed(net, ways, bits);
         const took = (performance.now() - begun) / 1_000;
         const used = cpuOf(net).map((cpu, i) => cpu - (before[i] as number));
         const [a = 0, b = 0, c = 0, d = 0] = used;
         const last = await counted();
-        const pads = (last?.pad_bits ?? 0) - (first?.pad_bits ?? 0);
-        const came = (last?.bits ?? 0) - (first?.bits ?? 0);
-        const each = (cpu: number) => came / 1e6 / cpu;
+        const pads = last.pads - first.pads;
+        const came = last.bits - first.bits;
+        const rateOf = (cpu: number) => came / 1e6 / cpu;
         const cost = (cpu: number) => (1_000 * cpu) / (came / 1e6);
         return {
-          value: each(Math.max(b, c)),
+          value: rateOf(Math.max(b, c)),
           cores: (a + b + c + d) / took,
           notes: {
             "CPU ms a Mbit: source": cost(a),
@@ -140,15 +164,17 @@ function rate(name: string, batch: number, megabits: number): Benchmark {
 }
 
 export const relayBenchmarks: readonly Benchmark[] = [
-  rate("relay 3 hops", longest, 300),
-  rate("relay 3 hops short", short, 90),
+  rate("relay 3 hops", longest, 300, bothWays),
+  // Of each extent half is used, and the other half sealed anew for it.
+  rate("relay one way", longest, 300, oneWay),
+  rate("relay 3 hops short", short, 90, bothWays),
   {
     name: "relay on demand",
     about: "enc_keys of 256 bits for which there is no pool, over three hops: p99",
     unit: "ms",
     reach: { most: 40 },
     subject: async (seconds) =>
-      withRow(short, 4_000_000, async (net) => {
+      withRow(short, 4_000_000, oneWay, async (net) => {
         const client = new ApplicationClient(net.km("a"), net.km("a").application);
         try {
           const times: number[] = [];
