@@ -341,16 +341,20 @@ export class Volumes {
     for (let i = first; i < last; i++) {
       const size = Math.min(stretch, place.length - i * stretch);
       const tag = sealed.subarray(at + size, at + size + tagLength);
-      const whole = plain.subarray(0, size);
+      const begin = Math.max(start, i * stretch);
+      const stop = Math.min(end, i * stretch + size);
+      // All of it is wanted, and where it goes: nothing is to be cut off.
+      const isWhole = stop - begin === size;
+      const whole = isWhole
+        ? target.subarray(begin - start, stop - start)
+        : plain.subarray(0, size);
       const opened =
         tag.length === tagLength && open(key, i, sealed.subarray(at, at + size), tag, about, whole);
       if (!opened) {
         wipeMemory(plain);
         return false;
       }
-      const begin = Math.max(start, i * stretch);
-      const stop = Math.min(end, i * stretch + size);
-      whole.copy(target, begin - start, begin - i * stretch, stop - i * stretch);
+      if (!isWhole) whole.copy(target, begin - start, begin - i * stretch, stop - i * stretch);
       // What was forgotten while the disk was read is not to come back.
       if (keep && this.#stretches.changes === changes) this.#stretches.put(name, i, whole);
       at += size + tagLength;
