@@ -7,6 +7,7 @@ import { type KmOfPair, KmPair } from "../../test/rig/km-pair.ts";
 import { connectFeed, drawIds, feed } from "./km-feed.ts";
 import { type Benchmark, percentile, type Sample } from "./measure.ts";
 import { usageOf } from "./node-child.ts";
+import { sleep } from "./path.ts";
 import { launcher } from "./production.ts";
 
 const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
@@ -101,8 +102,13 @@ class Site {
     return {
       perSecond: count / took,
       cores: Math.max(...cores),
-      rss: Math.max(...this.#pids.map((pid) => usageOf(pid).rss)) / 1e6,
+      rss: this.rss(),
     };
+  }
+
+  /** Of the larger one, MB. */
+  rss(): number {
+    return Math.max(...this.#pids.map((pid) => usageOf(pid).rss)) / 1e6;
   }
 
   /** Ends one of them, in order, and starts it again. @returns ms from its start until it runs */
@@ -178,6 +184,16 @@ async function latency(seconds: number): Promise<Sample> {
   });
 }
 
+/** Resident memory of a key manager to which nothing comes. */
+function idle(): Promise<Sample> {
+  return Site.open(false, async (site) => {
+    await sleep(5_000);
+    const value = site.rss();
+    await sleep(55_000);
+    return { value, notes: { "MB after a minute": site.rss() } };
+  });
+}
+
 const short: Load = { keyBytes: 32, window: 8_192, about: 80_000 };
 const long: Load = { keyBytes: 32_768, window: 256, about: 1_000 };
 const halfLoad = 50_000;
@@ -222,6 +238,15 @@ export const kmBenchmarks: readonly Benchmark[] = [
     unit: "ms",
     reach: { most: 25 },
     subject: latency,
+  },
+  {
+    name: "km memory idle",
+    about:
+      "resident memory of a key manager five seconds after its start, of which 56 MB are the runtime's code",
+    unit: "MB",
+    reach: { most: 90 },
+    slow: true,
+    subject: idle,
   },
   {
     name: "km start stocked",
