@@ -343,11 +343,8 @@ export class Volumes {
       const tag = sealed.subarray(at + size, at + size + tagLength);
       const begin = Math.max(start, i * stretch);
       const stop = Math.min(end, i * stretch + size);
-      // All of it is wanted, and where it goes: nothing is to be cut off.
       const isWhole = stop - begin === size;
-      const whole = isWhole
-        ? target.subarray(begin - start, stop - start)
-        : plain.subarray(0, size);
+      const whole = (isWhole ? target.subarray(begin - start) : plain).subarray(0, size);
       const opened =
         tag.length === tagLength && open(key, i, sealed.subarray(at, at + size), tag, about, whole);
       if (!opened) {
