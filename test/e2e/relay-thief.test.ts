@@ -21,6 +21,8 @@ async function lootOf({ state, masterKey }: KmOfNet, links: readonly string[]): 
 }
 
 const window = 16;
+/** QKD-keys of each fibre, and bytes of each. */
+const [fed, keyBytes] = [8, 4_096];
 
 /** Whether a key, or the XOR of two stretches that make it, is among bytes. */
 function gives(loot: readonly Buffer[], key: Buffer): boolean {
@@ -74,16 +76,16 @@ test.serial(
     });
     t.teardown(() => net.stop());
     await net.start(patience(30_000));
-    await net.feedAll(8);
+    await net.feedAll(fed, keyBytes);
     const linksOf = { b: ["a", "c", "d"], c: ["b", "d"] };
     const lootAt = (name: "b" | "c") => lootOf(net.km(name), linksOf[name]);
     // All that is fed is stock, and what tags are made of was relayed: what b and c have before any key is asked for.
     for (const name of ["b", "c"] as const) {
       await eventually(`${name} has stock`, () => net.km(name).status(), {
         when: ({ links }) =>
-          links.every(({ stock_bits, peer_stock_bits, modules }) => {
+          links.every(({ stock_bits, matched_bits, modules }) => {
             const isRelayed = modules?.length === 0;
-            return stock_bits > 0 && peer_stock_bits > (isRelayed ? 0 : 65_536);
+            return stock_bits > 0 && matched_bits >= (isRelayed ? 1 : fed * keyBytes * 8);
           }),
       });
     }
