@@ -1,6 +1,6 @@
 /** A store of a key manager in memory: what `src/km/store/port.ts` asks for, without a disk. */
 import { timingSafeEqual } from "node:crypto";
-import { gmac } from "../../src/km/io/engine/gmac.ts";
+import { tagOf } from "../../src/km/io/engine/tag.ts";
 import { type ReceivedKeys, wholeBytes } from "../../src/km/keys/received.ts";
 import type { Buffered, BufferedKeys } from "../../src/km/store/buffered.ts";
 import type {
@@ -103,7 +103,7 @@ export class MemoryKeyStore implements KeyStore {
     this.#later(() => {
       const entries = Array.from(handles, (handle) => this.entries.get(handle)?.bytes);
       if (entries.some((bytes) => bytes === undefined)) return done(undefined);
-      done(gmac(entries as Buffer[], key));
+      done(tagOf(entries as Buffer[], key));
     });
   }
 

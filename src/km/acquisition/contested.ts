@@ -2,7 +2,7 @@
  * IDs under which two different keys came. The first was confirmed to its node, which may repeat it: so that it
  * still is a success, and the other still none, a keyed hash of the first is kept when its bytes are gone.
  */
-import { createCipheriv, createSecretKey } from "node:crypto";
+import { gmac } from "../keys/gmac.ts";
 import type { Handle, KeyStore, TagKey } from "../store/port.ts";
 import type { Gathered } from "./gathered.ts";
 
@@ -70,10 +70,7 @@ export class Contested {
     if (contest === undefined) return done(true);
     const { key, nonce } = contest.key;
     const act = () => {
-      const mac = createCipheriv("aes-128-gcm", createSecretKey(key), nonce);
-      mac.setAAD(bytes);
-      mac.final();
-      done(contest.tag?.equals(mac.getAuthTag()) === true);
+      done(contest.tag?.equals(gmac([bytes], key, nonce)) === true);
     };
     if (contest.tag === undefined) contest.waiting.push(act);
     else act();

@@ -2,7 +2,7 @@
  * A store in simulated time: what was not committed when the machine died is gone, what was committed is there
  * whole. Each byte knows where it came from, so that an oracle can tell two uses of one byte.
  */
-import { gmac } from "../../../src/km/io/engine/gmac.ts";
+import { tagOf } from "../../../src/km/io/engine/tag.ts";
 import type { ReceivedKeys } from "../../../src/km/keys/received.ts";
 import type { Buffered, BufferedKeys } from "../../../src/km/store/buffered.ts";
 import type {
@@ -282,7 +282,7 @@ export class SimStore implements KeyStore {
     if (key.text !== undefined && !parts.includes(undefined)) {
       this.#options.oneTime?.(key.key, Buffer.concat([key.text, ...(parts as Buffer[])]));
     }
-    this.#later(() => done(parts.includes(undefined) ? undefined : gmac(parts as Buffer[], key)));
+    this.#later(() => done(parts.includes(undefined) ? undefined : tagOf(parts as Buffer[], key)));
   }
 
   tagRanges(
@@ -292,7 +292,7 @@ export class SimStore implements KeyStore {
     done: (tag: Buffer | undefined) => void,
   ): void {
     const bytes = this.#bytes(ranges);
-    this.#read(() => done(bytes && gmac([bytes], key)));
+    this.#read(() => done(bytes && tagOf([bytes], key)));
   }
 
   equals(handle: Handle, bytes: Uint8Array, done: (equal: boolean) => void): void {

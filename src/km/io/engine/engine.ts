@@ -22,7 +22,6 @@ import { booksChange, closedWith, noChange } from "./books-change.ts";
 import { both } from "./both.ts";
 import { Cadence } from "./cadence.ts";
 import { storeFault } from "./fault.ts";
-import { gmac } from "./gmac.ts";
 import { type Group, GroupBuilder } from "./group.ts";
 import { type HandleRun, runsOf } from "./handle-runs.ts";
 import { HeldReads } from "./held-reads.ts";
@@ -37,6 +36,7 @@ import { packMaking } from "./redo.ts";
 import { Resealing } from "./resealing.ts";
 import { isFull } from "./reserve.ts";
 import { Shredder } from "./shredder.ts";
+import { tagOf } from "./tag.ts";
 import { copyOf, WaitingGroups } from "./waiting-groups.ts";
 
 /**
@@ -295,14 +295,14 @@ export class Engine implements KeyStore {
     const runs = runsOf(handles);
     if (!waiting.areLive(runs)) return queueMicrotask(() => done(undefined));
     if (waiting.areInMemory(runs)) {
-      const tag = gmac(waiting.views(runs), key);
+      const tag = tagOf(waiting.views(runs), key);
       return queueMicrotask(() => done(tag));
     }
     this.#enqueue({
       type: "work",
       run: async () => {
         await waiting.restore(runs);
-        done(waiting.areLive(runs) ? gmac(waiting.views(runs), key) : undefined);
+        done(waiting.areLive(runs) ? tagOf(waiting.views(runs), key) : undefined);
       },
     });
   }
@@ -315,7 +315,7 @@ export class Engine implements KeyStore {
   ): void {
     const keep = this.#held.begin(link, ranges);
     this.#read(link, ranges, (bytes) => {
-      const tag = bytes && gmac([bytes], key);
+      const tag = bytes && tagOf([bytes], key);
       keep(bytes);
       done(tag);
     });

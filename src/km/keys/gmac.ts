@@ -1,14 +1,11 @@
-/** The keyed hash of the key manager. */
+/** GMAC: the tag of AES-GCM over data that is only authenticated (NIST SP 800-38D). Pure. */
 import { createCipheriv, createSecretKey, type KeyObject } from "node:crypto";
-import { oneTimeTag } from "../../relay/one-time-mac.ts";
-import type { TagKey } from "../../store/port.ts";
 
 /** A key is made ready once: to make it so for each hash takes longer than the hash. */
 const ready = new WeakMap<Uint8Array, KeyObject>();
 
-/** GMAC: the tag of AES-GCM over data that is only authenticated (NIST SP 800-38D). */
-export function gmac(parts: Iterable<Uint8Array>, { key, nonce, text }: TagKey): Buffer {
-  if (text !== undefined) return oneTimeTag(key, text, ...parts);
+/** @param parts one after the other @param key 16 or 32 bytes @param nonce 12 bytes, of one hash alone under this key */
+export function gmac(parts: Iterable<Uint8Array>, key: Uint8Array, nonce: Uint8Array): Buffer {
   let object = ready.get(key);
   if (object === undefined) {
     object = createSecretKey(key);
