@@ -127,12 +127,9 @@ function rate(name: string, batch: number, megabits: number, ways: Ways): Benchm
       return withRow(batch, 2.2 * ((bits + warm) / 8), ways, async (net) => {
         await relayed(net, ways, warm);
         const counted = async () => {
-          const of = async (km: "a" | "d") => {
-            return (await net.km(km).status()).relay?.pairs[0]?.methods[0];
-          };
-          const all = await Promise.all(ways.map(([source]) => of(source)));
+          const all = await Promise.all(ways.map(([source]) => net.km(source).status()));
           const sum = (what: "bits" | "pad_bits") =>
-            all.reduce((bits, one) => bits + (one?.[what] ?? 0), 0);
+            all.reduce((bits, { relay }) => bits + (relay?.pairs[0]?.methods[0]?.[what] ?? 0), 0);
           return { bits: sum("bits"), pads: sum("pad_bits") };
         };
         const [first, before] = [await counted(), cpuOf(net)];

@@ -8,6 +8,7 @@ import { testWhole } from "../needs.ts";
 import { patience } from "../patience.ts";
 import { ApplicationClient, heldKeys } from "../rig/application.ts";
 import { type CkNet, startCkNet } from "../rig/ck-net.ts";
+import { diamond } from "../rig/km-net.ts";
 
 function client(t: ExecutionContext, { net }: CkNet, name: string): ApplicationClient {
   const km = net.km(name);
@@ -16,15 +17,9 @@ function client(t: ExecutionContext, { net }: CkNet, name: string): ApplicationC
   return one;
 }
 
-/** `a` and `c` by `b` or by `d`; nothing is relayed before it is asked for. */
-const diamond = {
-  kms: ["a", "b", "c", "d"],
-  fibres: [
-    ["a", "b"],
-    ["b", "c"],
-    ["a", "d"],
-    ["d", "c"],
-  ],
+/** Nothing is relayed before it is asked for. */
+const onDemand = {
+  ...diamond,
   far: [
     {
       ends: ["a", "c"],
@@ -39,7 +34,7 @@ const diamond = {
 test.serial(
   "a controller says which way: it is asked, orders, and is told how it went",
   async (t) => {
-    const ck = await startCkNet(t, { ...diamond, bindings: { a: "tcp", b: "grpc" } });
+    const ck = await startCkNet(t, { ...onDemand, bindings: { a: "tcp", b: "grpc" } });
     await ck.net.feedAll(8);
     const session = await ck.session("a");
     // Links, with what is in stock, and what is no link.

@@ -7,7 +7,7 @@ import { eventually } from "../eventually.ts";
 import { testWhole } from "../needs.ts";
 import { patience } from "../patience.ts";
 import { ApplicationClient, heldKeys } from "../rig/application.ts";
-import { KmNet, type KmNetOptions } from "../rig/km-net.ts";
+import { diamond, KmNet, type KmNetOptions } from "../rig/km-net.ts";
 import { programPath } from "../rig/programs.ts";
 import { each } from "../whole-run.ts";
 
@@ -55,17 +55,6 @@ async function pool(net: KmNet, name: string, peer: string): Promise<void> {
     when: (link) => (link?.stock_bits ?? 0) >= 8_192,
   });
 }
-
-/** Two ways from a to c: by b, and by d. */
-const square: Pick<KmNetOptions, "kms" | "fibres"> = {
-  kms: ["a", "b", "c", "d"],
-  fibres: [
-    ["a", "b"],
-    ["b", "c"],
-    ["a", "d"],
-    ["d", "c"],
-  ],
-};
 
 /** Three in a row, of which the middle has no applications, and no door for any. */
 function row(table: (end: string) => string): Omit<KmNetOptions, "folder"> {
@@ -163,7 +152,7 @@ testWhole.serial(
   "a route that fails is passed over for the next, and where it failed is told",
   async (t) => {
     const net = await network(t, {
-      ...square,
+      ...diamond,
       far: [
         {
           ends: ["a", "c"],
@@ -189,7 +178,7 @@ testWhole.serial(
   "a KM between that says nothing any more is passed by, and wakes to books that agree",
   async (t) => {
     const net = await network(t, {
-      ...square,
+      ...diamond,
       far: [
         {
           ends: ["a", "c"],

@@ -17,6 +17,17 @@ import type { PairApplication } from "./km-pair.ts";
 import { NodeProcess } from "./node-process.ts";
 import { programPath } from "./programs.ts";
 
+/** `a` and `c` by `b` or by `d`. */
+export const diamond: Pick<KmNetOptions, "kms" | "fibres"> = {
+  kms: ["a", "b", "c", "d"],
+  fibres: [
+    ["a", "b"],
+    ["b", "c"],
+    ["a", "d"],
+    ["d", "c"],
+  ],
+};
+
 export interface KmNetOptions {
   /** Everything is kept below it; the caller removes it. */
   readonly folder: string;
