@@ -150,6 +150,7 @@ class Campaign {
   /** A session that both ends know. */
   #session(): Promise<string> {
     const { source } = this.#clients;
+    const tries: string[] = [];
     const tried = async () => {
       let isOver = false;
       const created = source
@@ -161,15 +162,21 @@ class Campaign {
       const heard = await this.#heard(() => isOver);
       if (heldKeys(heard).length > 0) this.#bad("keys that were not asked for");
       const { status, body } = await created;
+      tries.push(`asked: ${status}`);
       if (status !== 200) return "";
       const { session_ID: session } = body as { session_ID: string };
       // The destination's KM may have forgotten it: then this ends it, and the next one is another.
-      const isThere = (await this.#net.km("b").status()).proactive?.destination.sessions === 1;
-      if (isThere) return session;
+      const there = (await this.#net.km("b").status()).proactive?.destination.sessions;
+      if (there === 1) return session;
+      tries.push(`the destination's KM has ${there}`);
       await source.ask("/api/v1/sessions/app-b", undefined, { method: "DELETE" }).catch(() => none);
       return "";
     };
-    return eventually("a session", tried, { when: (id) => id !== "", pauseMs: 100 });
+    return eventually("a session", tried, {
+      when: (id) => id !== "",
+      pauseMs: 100,
+      about: () => tries.slice(-20).join("; "),
+    });
   }
 
   async #exchange(session: string, point: (typeof points)[number] | undefined): Promise<void> {

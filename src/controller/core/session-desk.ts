@@ -146,8 +146,7 @@ export class SessionDesk {
 
   /** What a KM says of its sessions: it ends some, and a controller without memory learns the others. */
   reported(km: string, report: SessionReport): void {
-    const { sessions, world, policy, topology, repository } = this.#parts;
-    const known = sessions.get(report.id);
+    const known = this.#parts.sessions.get(report.id);
     if (report.ended) {
       this.#unconfirmed.remove(report.id);
       if (known && [known.sourceKm, known.destinationKm].includes(km))
@@ -158,13 +157,23 @@ export class SessionDesk {
     const over = this.#ended.get(report.id);
     if (over !== undefined) return this.#tellEnd(over, km);
     // One of an application is its own key manager's to tell: others could make up so many that it has no room.
-    if (report.role !== "source") return this.#unconfirmed.add(km, report, world.now());
+    const told =
+      report.role === "source" ? { km, report } : this.#unconfirmed.toldBySource(report.id);
+    if (told === undefined) return this.#unconfirmed.add(km, report, this.#parts.world.now());
+    this.#learn(told.km, told.report);
+  }
+
+  /** A session of which its source's KM tells. */
+  #learn(km: string, report: SessionReport): void {
+    const { sessions, world, policy, topology, repository } = this.#parts;
     this.#unconfirmed.remove(report.id);
     const { id, source, destination, number } = report;
     const [mine, other] = [source, destination].map((one) => repository.application(one));
     const destinationKm = other?.km;
     if (mine === undefined || (mine.km !== undefined && mine.km !== km)) return;
-    if (destinationKm === undefined || !sessions.hasRoom(source, mine.sessions)) return;
+    // Its KM will tell which applications it serves.
+    if (destinationKm === undefined) return this.#unconfirmed.add(km, report, world.now());
+    if (!sessions.hasRoom(source, mine.sessions)) return;
     const since = world.wall();
     const began = topology.nodes.get(km)?.began;
     const one = {
@@ -182,10 +191,15 @@ export class SessionDesk {
     world.save("session", id, one);
   }
 
-  /** A KM tells when it began: of sessions from before that its applications have none any more. */
+  /** A KM tells when it began, maybe anew: of sessions from before that its applications have none any more. */
   began(km: string, at: number): void {
     for (const { id, sourceKm, began = at } of [...this.#parts.sessions.values()]) {
       if (sourceKm === km && began !== at) this.end(id, `${km} began anew`);
+    }
+    if (this.#parts.topology.nodes.get(km)?.began === at) return;
+    // What it told of before it does not know any more either.
+    for (const one of this.#unconfirmed.allToldBySources()) {
+      if (one.km === km) this.#unconfirmed.remove(one.report.id);
     }
   }
 
@@ -203,6 +217,7 @@ export class SessionDesk {
     const { sessions, world, topology, repository } = this.#parts;
     const now = world.now();
     for (const { id } of sessions.due(now)) this.end(id, "its time is over");
+    for (const { km, report } of this.#unconfirmed.allToldBySources()) this.#learn(km, report);
     const isHere = (source: string, ms: number) => {
       const node = topology.nodes.get(repository.application(source)?.km ?? "");
       return node?.toldAllAt !== undefined && now - node.toldAllAt >= ms;

@@ -1,6 +1,7 @@
 /**
- * Sessions that the KM of their destination tells of, and that of their source has not: a controller that begins anew
- * hears of many in either order. One that the source's KM does not know is over: its answer never came there.
+ * Sessions of which a controller that began anew has heard from one end alone: key managers come in either order. Of
+ * one that its source told of first it may not be known yet which KM serves the destination. One that the source's KM
+ * does not know is over: its answer never came there.
  */
 import type { SessionReport } from "../../wire/ck/state.ts";
 
@@ -10,7 +11,7 @@ const withinMs = 300_000;
 const most = 10_000;
 
 export interface Unconfirmed {
-  /** KM of the destination. */
+  /** That told of it. */
   readonly km: string;
   readonly report: SessionReport;
   /** Monotonic, ms. */
@@ -34,10 +35,22 @@ export class UnconfirmedSessions {
     this.#all.delete(id);
   }
 
-  /** Takes those out that were not confirmed in time. @param isHere the source's KM could have told of one for so long, ms */
+  /** That of which its source's KM has told. */
+  toldBySource(id: string): Unconfirmed | undefined {
+    const one = this.#all.get(id);
+    return one?.report.role === "source" ? one : undefined;
+  }
+
+  /** All of which their sources' key managers have told. */
+  allToldBySources(): Unconfirmed[] {
+    return [...this.#all.values()].filter(({ report }) => report.role === "source");
+  }
+
+  /** Takes those out of which only the destinations' key managers told, and that were not confirmed in time. @param isHere the source's KM could have told of one for so long, ms */
   overdue(now: number, isHere: (source: string, ms: number) => boolean): Unconfirmed[] {
     const over = [...this.#all.values()].filter(
-      ({ since, report }) => now - since >= withinMs && isHere(report.source, withinMs),
+      ({ since, report }) =>
+        report.role === "destination" && now - since >= withinMs && isHere(report.source, withinMs),
     );
     for (const { report } of over) this.#all.delete(report.id);
     return over;

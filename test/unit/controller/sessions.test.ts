@@ -176,6 +176,44 @@ test("a session that only its destination knows is over, when the source's KM ha
   t.deepEqual(rig.take(), []);
 });
 
+test("the source's KM comes first to a controller without memory: the session is known once the other has come", (t) => {
+  const told = { id: "s1", source: "app-a", destination: "app-b", keys: 0 };
+  const source = sessionExtension({ ...told, role: "source" });
+  const destination = sessionExtension({ ...told, role: "destination" });
+  const began = (at: number) => kmExtension({ version: "1", started: at });
+  const begun = () => {
+    const rig = new Rig();
+    rig.attach("a", [], [began(noon), ...applicationExtensions(["app-a"]), source]);
+    t.is(rig.core.status().open_sessions, 0);
+    return rig;
+  };
+  const rig = begun();
+  rig.attach("b", [], [...applicationExtensions(["app-b"]), destination]);
+  t.is(rig.core.status().open_sessions, 1);
+  rig.take();
+  rig.attach("a", [], [began(noon + 60_000)]);
+  const ends = rig.take().map(({ km, command: { extension } }) => [km, extension]);
+  t.deepEqual(ends, [
+    ["a", [{ ended: true }]],
+    ["b", [{ ended: true }]],
+  ]);
+  // Also where the other does not tell of it.
+  const silent = begun();
+  silent.attach("b", [], applicationExtensions(["app-b"]));
+  silent.pass(1_000);
+  t.is(silent.core.status().open_sessions, 1);
+  // One that its source ended meanwhile, or whose KM began anew, is none.
+  const ended = begun();
+  ended.report("a", [], [sessionExtension({ ...told, role: "source", ended: true })]);
+  const anew = begun();
+  anew.report("a", [], [began(noon + 60_000)]);
+  for (const one of [ended, anew]) {
+    one.attach("b", [], applicationExtensions(["app-b"]));
+    one.pass(1_000);
+    t.is(one.core.status().open_sessions, 0);
+  }
+});
+
 test("a clock that is set ends no session, and makes none last for ever", (t) => {
   const rig = rigOfTwo({ rules: { sessionMs: 60_000 } });
   opened(rig);
