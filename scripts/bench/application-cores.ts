@@ -155,7 +155,13 @@ async function cost(number: number, keys: number, fetches: boolean): Promise<num
     a.owner.request(request, (result) => {
       if (typeof result === "string" || !fetches) return over(result);
       const ids = result.map(({ id }) => id);
-      b.peer.take(use, ids, deadline, over);
+      const fetch = () => {
+        // The word for whom a prepared key is may still be on its way.
+        const isHere = ids.every((id) => b.books.uses.get(id)?.request !== undefined);
+        if (isHere) b.peer.take(use, ids, deadline, over);
+        else later.add(fetch);
+      };
+      fetch();
     });
     prepared.fill({ core: a });
   };

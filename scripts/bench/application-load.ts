@@ -14,6 +14,8 @@ export interface LoadOrder {
   readonly fetches?: Asker | undefined;
   readonly connections: number;
   readonly number: number;
+  /** Asked so long before it is measured, over the same connections: the first of them are at processes that have compiled little. */
+  readonly warmSeconds: number;
   readonly seconds: number;
   /** Questions a second over all connections; undefined: as many as are answered. */
   readonly rate?: number | undefined;
@@ -47,6 +49,9 @@ const text = (file: string) => {
   files.set(file, known);
   return known;
 };
+
+/** What this process tells: that it begins to measure, and then what came of it. */
+export type LoadWord = { readonly begun: true } | { readonly result: LoadResult };
 
 /** One connection, one question at a time. */
 class Connection {
@@ -134,7 +139,7 @@ async function openAll({ masters, connections }: LoadOrder, first: string): Prom
 }
 
 async function run(order: LoadOrder): Promise<LoadResult> {
-  const { masters, slaves, number, seconds, rate, fresh = false } = order;
+  const { masters, slaves, number, warmSeconds, seconds, rate, fresh = false } = order;
   const encs = slaves.map((sae) => {
     return `GET /api/v1/keys/${sae}/enc_keys?number=${number} HTTP/1.1\r\n${host}\r\n`;
   });
@@ -143,9 +148,19 @@ async function run(order: LoadOrder): Promise<LoadResult> {
   let requests = 0;
   let keys = 0;
   const kept = fresh ? [] : await openAll(order, encs[0] as string);
-  const cpuBefore = process.cpuUsage();
+  const fetching = await Promise.all(
+    Array.from({ length: order.fetches ? order.connections : 0 }, () =>
+      Connection.open(order.fetches as Asker),
+    ),
+  );
   const begun = performance.now();
-  const until = begun + seconds * 1_000;
+  const measured = begun + warmSeconds * 1_000;
+  const until = measured + seconds * 1_000;
+  let cpuBefore = process.cpuUsage();
+  setTimeout(() => {
+    cpuBefore = process.cpuUsage();
+    process.send?.({ begun: true } satisfies LoadWord);
+  }, warmSeconds * 1_000);
   let asked = 0;
   const fail = (what: string) => {
     failed[what] = (failed[what] ?? 0) + 1;
@@ -153,7 +168,7 @@ async function run(order: LoadOrder): Promise<LoadResult> {
   const one = async (_: unknown, i: number) => {
     const master = masters[i % masters.length] as Asker;
     const asks = kept[i];
-    const fetches = order.fetches && (await Connection.open(order.fetches));
+    const fetches = fetching[i];
     for (let turn = i; performance.now() < until; turn++) {
       let due = performance.now();
       if (rate !== undefined) {
@@ -163,7 +178,8 @@ async function run(order: LoadOrder): Promise<LoadResult> {
       }
       const connection = asks ?? (await Connection.open(master));
       const { status, body } = await connection.ask(encs[turn % encs.length] as string);
-      requests++;
+      const counts = performance.now() >= measured;
+      if (counts) requests++;
       if (fresh) connection.close();
       if (status !== 200) {
         fail(`enc ${status} ${messageOf(body)}`);
@@ -176,20 +192,22 @@ async function run(order: LoadOrder): Promise<LoadResult> {
         const head = `POST /api/v1/keys/${master.sae}/dec_keys HTTP/1.1\r\n${host}`;
         const dec = `${head}Content-Length: ${sent.length}\r\n\r\n${sent}`;
         const got = await fetches.ask(dec);
-        requests++;
+        if (counts) requests++;
         if (got.status !== 200) {
           fail(`dec ${got.status} ${messageOf(got.body)}`);
           continue;
         }
       }
+      const now = performance.now();
+      if (now < measured) continue;
       keys += number;
-      times.push(performance.now() - due);
+      if (due >= measured) times.push(now - due);
     }
     asks?.close();
     fetches?.close();
   };
   await Promise.all(Array.from({ length: order.connections }, one));
-  const took = (performance.now() - begun) / 1_000;
+  const took = (performance.now() - measured) / 1_000;
   times.sort((a, b) => a - b);
   const at = (part: number) => times[Math.floor(part * (times.length - 1))] ?? Number.NaN;
   const { user, system } = process.cpuUsage(cpuBefore);
@@ -198,6 +216,6 @@ async function run(order: LoadOrder): Promise<LoadResult> {
 }
 
 process.once("message", async (order: LoadOrder) => {
-  process.send?.(await run(order));
+  process.send?.({ result: await run(order) } satisfies LoadWord);
   process.disconnect();
 });

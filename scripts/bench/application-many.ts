@@ -3,9 +3,8 @@
 import { writeIdentity } from "../../test/emulator/certificates.ts";
 import type { KmPair } from "../../test/rig/km-pair.ts";
 import type { Asker } from "./application-load.ts";
-import { askerOf, load, notes, unlimited, withStock } from "./applications.ts";
+import { askedFor, askerOf, load, notes, unlimited, withStock } from "./applications.ts";
 import type { Benchmark } from "./measure.ts";
-import { launcher } from "./production.ts";
 
 /** Applications of each end: each of one may share keys with each of the other. */
 const ofEnd = 32;
@@ -36,7 +35,7 @@ async function askers({ alice, authority }: KmPair, folder: string): Promise<Ask
 }
 
 /** Bytes that so many keys a second take of one owner's stock, and as much of the other's. */
-const stockOf = (seconds: number) => 2 * 400_000 * (seconds + 4) + 4_000_000;
+const stockOf = (seconds: number) => 2 * 400_000 * (askedFor(seconds) + 1) + 4_000_000;
 
 /** Processor of both key managers, µs a key. */
 function cost(isMany: boolean) {
@@ -50,7 +49,6 @@ function cost(isMany: boolean) {
           ? ({ masters: [first, ...rest], slaves: slaves as [string, ...string[]] } as const)
           : ({ masters: [first], slaves: [slaves[0] as string] } as const);
         const order = { ...who, connections, number: 1 };
-        await load(pair, { ...order, seconds: 3 });
         const ran = await load(pair, { ...order, seconds });
         const { "µs a key": value, ...more } = notes(ran);
         return { value, notes: { "keys/s": ran.keys / ran.seconds, ...more } };
@@ -93,11 +91,11 @@ export const manyApplicationBenchmarks: readonly Benchmark[] = [
             connections: many,
             rate: many,
           };
-          const ran = await load(pair, { ...order, seconds: Math.max(5, seconds) });
+          const ran = await load(pair, { ...order, seconds: Math.max(5, seconds), warmSeconds: 0 });
           const { "RSS MB": value, ...more } = notes(ran);
           return { value, notes: { "keys/s": ran.keys / ran.seconds, ...more } };
         },
-        { tables: tables(), program: launcher("qkd-km") },
+        { tables: tables() },
       ),
   },
 ];

@@ -1,18 +1,19 @@
 /** Keys for applications: questions by ETSI GS QKD 014, answered durably at both key managers of a link. */
 import { fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
+import { on, once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { KmStatus } from "../../src/km/model/status.ts";
 import { type KmOfPair, KmPair } from "../../test/rig/km-pair.ts";
-import type { Asker, LoadOrder, LoadResult } from "./application-load.ts";
+import type { Asker, LoadOrder, LoadResult, LoadWord } from "./application-load.ts";
 import type { BareOrder } from "./bare-https.ts";
 import { connectFeed, drawIds, feed } from "./km-feed.ts";
 import type { Benchmark } from "./measure.ts";
 import { usageOf } from "./node-child.ts";
+import { launcher } from "./production.ts";
 
 const modules = ["QKD-A-0001", "QKD-B-0001"] as const;
 const deadlineMs = 120_000;
@@ -20,8 +21,10 @@ const loader = fileURLToPath(new URL("application-load.ts", import.meta.url));
 
 const bareServer = fileURLToPath(new URL("bare-https.ts", import.meta.url));
 
-/** Processes run so long before they are measured: what V8 compiles meanwhile it compiles once in a month. */
-const warmS = 3;
+/** For so many times as long processes run before they are measured: what V8 compiles meanwhile it compiles once in a month. */
+const warmTimes = 5;
+/** How long a benchmark of so many seconds asks in all. */
+export const askedFor = (seconds: number) => (warmTimes + 1) * seconds;
 
 export interface Ran extends LoadResult {
   /** Processor of both key managers together, µs a key. */
@@ -34,26 +37,34 @@ export const askerOf = ({ end, url, applications: [one] }: KmOfPair): Asker => {
   return { ...one, port: Number(new URL(url).port), name: `km-${end}`, sae: one.saeId };
 };
 
+/** What is not fetched here would be some seconds later. */
+const mostOutstanding = 100_000_000;
+
+/** Of an application, TOML. */
+export const unlimited = `keys_per_second = 10_000_000
+burst_keys = 10_000_000
+outstanding_keys = ${mostOutstanding}
+`;
+
 export interface StockOptions {
   /** More of their configuration, TOML. */
   readonly tables?: string;
-  /** Default: from the sources. */
-  readonly program?: string;
 }
 
 /** Two key managers with so many bytes in stock. */
 export async function withStock<T>(
   bytes: number,
   use: (pair: KmPair, folder: string) => Promise<T>,
-  { tables = "", program }: StockOptions = {},
+  { tables = "" }: StockOptions = {},
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "qkd-bench-014-"));
   const pair = await KmPair.make({
     folder,
     modules,
     limits: unlimited,
+    door: `outstanding_keys = ${mostOutstanding}\n`,
     tables: () => tables,
-    ...(program !== undefined && { program }),
+    program: launcher("qkd-km"),
   });
   try {
     await pair.start(AbortSignal.timeout(deadlineMs));
@@ -82,18 +93,21 @@ export async function withStock<T>(
   }
 }
 
-/** Of an application, TOML. */
-export const unlimited = `keys_per_second = 10_000_000\nburst_keys = 10_000_000\n`;
-
 /** Without `masters` and `slaves` it is the first application of each end. */
-type Order = Omit<LoadOrder, "masters" | "slaves" | "fetches"> &
-  Partial<Pick<LoadOrder, "masters" | "slaves">> & { readonly fetch?: boolean };
+type Order = Omit<LoadOrder, "masters" | "slaves" | "fetches" | "warmSeconds"> &
+  Partial<Pick<LoadOrder, "masters" | "slaves" | "warmSeconds">> & { readonly fetch?: boolean };
 
-/** Has a process of its own do it. */
-async function ask(order: LoadOrder): Promise<LoadResult> {
+/** Has a process of its own do it. @param onBegun when it is measured from now on */
+async function ask(order: LoadOrder, onBegun: () => void): Promise<LoadResult> {
   const child = fork(loader, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const told = on(child, "message");
   child.send(order);
-  const [result] = (await once(child, "message")) as [LoadResult];
+  const next = async () => ((await told.next()).value as [LoadWord])[0];
+  if (!("begun" in (await next()))) throw new Error("a load without a beginning");
+  onBegun();
+  const last = await next();
+  if (!("result" in last)) throw new Error("a load without a result");
+  const { result } = last;
   const failures = Object.entries(result.failed);
   if (failures.length > 0 && result.keys === 0) throw new Error(`no key: ${failures.join(", ")}`);
   return result;
@@ -102,13 +116,17 @@ async function ask(order: LoadOrder): Promise<LoadResult> {
 export async function load(pair: KmPair, { fetch = false, ...order }: Order): Promise<Ran> {
   const pids = pair.kms.map(({ process }) => process.pid as number);
   const cpu = () => pids.reduce((sum, pid) => sum + usageOf(pid).cpu, 0);
-  const before = cpu();
+  let before = cpu();
   const slave = askerOf(pair.bob);
-  const result = await ask({
-    masters: [askerOf(pair.alice)],
-    slaves: [slave.sae],
+  const whole = {
+    masters: [askerOf(pair.alice)] as const,
+    slaves: [slave.sae] as const,
+    warmSeconds: warmTimes * order.seconds,
     ...order,
     fetches: fetch ? slave : undefined,
+  };
+  const result = await ask(whole, () => {
+    before = cpu();
   });
   return {
     ...result,
@@ -143,9 +161,13 @@ function bare(order: Omit<Order, "seconds">) {
       const [port] = (await once(child, "message")) as [number];
       const whole = { slaves: ["app-b"] as const, fetches: undefined, ...order };
       const masters = [{ ...asker, ca, port }] as const;
-      await ask({ ...whole, masters, seconds: warmS });
-      const before = usageOf(child.pid as number).cpu;
-      const ran = await ask({ ...whole, masters, seconds });
+      let before = 0;
+      const ran = await ask(
+        { ...whole, masters, seconds, warmSeconds: warmTimes * seconds },
+        () => {
+          before = usageOf(child.pid as number).cpu;
+        },
+      );
       const { cpu, rss } = usageOf(child.pid as number);
       const cpuEach = ((cpu - before) * 1e6) / Math.max(1, ran.keys);
       const all = { ...ran, cpuEach, rss: rss / 1e6 };
@@ -159,11 +181,9 @@ function bare(order: Omit<Order, "seconds">) {
   };
 }
 
-/** At its most, and then at half of that: latency without a queue. */
 function keysPerSecond(order: Omit<Order, "seconds">, bytesPerSecond: number) {
   return (seconds: number) =>
-    withStock(2 * bytesPerSecond * (seconds + warmS + 1) + 4_000_000, async (pair) => {
-      await load(pair, { ...order, seconds: warmS });
+    withStock(2 * bytesPerSecond * (askedFor(seconds) + 1) + 4_000_000, async (pair) => {
       const ran = await load(pair, { ...order, seconds });
       return { value: ran.keys / ran.seconds, cores: coresOf(ran), notes: notes(ran) };
     });
@@ -185,12 +205,11 @@ export const applicationBenchmarks: readonly Benchmark[] = [
     unit: "ms",
     reach: { most: 2.5 },
     subject: (seconds) =>
-      withStock(2 * 400_000 * (2 * seconds + warmS + 1) + 4_000_000, async (pair) => {
-        const order = { connections: 64, number: 1 };
-        await load(pair, { ...order, seconds: warmS });
-        const most = await load(pair, { ...order, seconds: Math.max(1, seconds / 2) });
+      withStock(2 * 400_000 * (2 * askedFor(seconds) + 1) + 4_000_000, async (pair) => {
+        const order = { connections: 64, number: 1, seconds };
+        const most = await load(pair, order);
         const rate = most.keys / most.seconds / 2;
-        const ran = await load(pair, { ...order, seconds, rate });
+        const ran = await load(pair, { ...order, rate, warmSeconds: seconds });
         return { value: ran.p50, notes: { ...notes(ran), "at keys/s": rate } };
       }),
   },

@@ -164,6 +164,7 @@ async function start(
       incarnation,
       tls,
       applications: () => applications.table,
+      outstanding: config.etsi014?.outstanding_keys,
       clock,
       log: log.child(`link.${link.name}`),
       task: progress.beginner(clock),

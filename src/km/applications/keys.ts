@@ -79,6 +79,8 @@ export interface KeysOptions {
   /** What brings a link more stock, if anything does. */
   readonly more?: (link: string) => More | undefined;
   readonly limits: KeyLimits;
+  /** Keys that may be on their way on all links together. */
+  readonly outstanding: number;
   /** How long the other application may take to fetch a key, s. */
   readonly pickUp: number;
   /** An answer comes within this, ms. */
@@ -153,7 +155,7 @@ export class ApplicationKeys {
   readonly #options: KeysOptions;
   readonly #turns = new FairTurns(atOnce, waitingOfOne);
   readonly #allowance = new KeyAllowance();
-  readonly #outstanding = new Outstanding();
+  readonly #outstanding: Outstanding;
   readonly #counts = new Map<string, PairCounts>();
   readonly #prepared: Prepared;
   readonly #inSession: KeysInSession;
@@ -161,6 +163,7 @@ export class ApplicationKeys {
   constructor(options: KeysOptions) {
     this.#options = options;
     this.#inSession = options.inSession ?? new KeysInSession();
+    this.#outstanding = new Outstanding(options.links, options.outstanding);
     const { prepared: keys, limits, pickUp, answerTimeout: deadlineMs, now } = options;
     this.#prepared = new Prepared({ keys, length: limits.standard / 8, pickUp, deadlineMs, now });
   }
@@ -245,11 +248,12 @@ export class ApplicationKeys {
     const only = otpOnly ? { otpOnly } : {};
     const length = request.size / 8;
     const wanted = { use, keys: request.number, length, pickUp, deadline, ...only };
-    const held = this.#hold(caller, link, request);
-    if (held === undefined) {
+    const amount = { keys: request.number, bits: request.number * request.size };
+    const held = this.#outstanding.hold(link, caller, amount, now());
+    if (typeof held === "string") {
       count.refused++;
       this.#allowance.giveBack(caller.id, request.number);
-      return done(new EtsiRefusal(503, "too many keys of the SAE are not fetched yet", [], 1));
+      return done(new EtsiRefusal(503, held, [], 1));
     }
     const answered: Grant = (result) => {
       held(!(result instanceof EtsiRefusal));
@@ -285,19 +289,6 @@ export class ApplicationKeys {
         else done("stock");
       });
     });
-  }
-
-  /** @returns to be told whether they were given; undefined: it holds as much of the link's stock as it may */
-  #hold(
-    { id, outstandingBits }: Application,
-    link: KeyLink,
-    { number, size }: KeyRequest,
-  ): ((given: boolean) => void) | undefined {
-    if (outstandingBits === undefined) return () => {};
-    const bits = number * size;
-    const { now } = this.#options;
-    if (!this.#outstanding.begin(link, id, bits, outstandingBits, now())) return undefined;
-    return (given) => this.#outstanding.end(link, id, bits, given);
   }
 
   /** The set of a request, all of whose slaves are of one KM. @throws EtsiRefusal */

@@ -1,6 +1,6 @@
 /**
- * How much of a link's stock an application holds: bits of keys that it was given, or asks for, and that its partners
- * have not fetched yet. Pure.
+ * What applications hold of the stock and of the memory of both key managers: keys that they were given, or ask for,
+ * and that their partners have not fetched yet. Who asks and never fetches costs no other application its keys. Pure.
  */
 import { bytesOf } from "../store/ranges.ts";
 import { setOf } from "../store/sae-set.ts";
@@ -15,60 +15,98 @@ export interface CountedLink {
   readonly core: { readonly books: { readonly uses: Uses } };
 }
 
+/** Keys, and all their bits. */
+export interface Amount {
+  readonly keys: number;
+  readonly bits: number;
+}
+
+/** An application, and how much of a link it may hold; undefined: any number. */
+export interface Holder {
+  readonly id: string;
+  readonly outstandingKeys?: number | undefined;
+  readonly outstandingBits?: number | undefined;
+}
+
+/** To be told once whether the keys were given. */
+export type Held = (given: boolean) => void;
+
 interface OfLink {
   /** By application: given and not fetched, by the last count and since. */
-  readonly given: Map<string, number>;
+  readonly given: Map<string, Amount>;
   /** By application: asked for, and not answered yet. */
-  readonly asked: Map<string, number>;
+  readonly asked: Map<string, Amount>;
   countedAt: number;
 }
 
 export class Outstanding {
+  readonly #all: readonly CountedLink[];
+  readonly #most: number;
   readonly #links = new Map<string, OfLink>();
 
   /**
-   * Asks for bits of a link, and holds them until {@link end}. All keys on their way are looked at only when an
-   * application would else be refused.
-   * @param now monotonic, ms
-   * @returns false if it would hold more than it may
+   * @param links all there are
+   * @param most keys on their way over all of them, whoever they are for: each is some hundred bytes of memory
    */
-  begin(link: CountedLink, application: string, bits: number, most: number, now: number): boolean {
-    let of = this.#links.get(link.name);
-    if (of === undefined) {
-      of = { given: new Map(), asked: new Map(), countedAt: Number.NEGATIVE_INFINITY };
-      this.#links.set(link.name, of);
-      count(of, link, now);
-    }
-    const held = ({ given, asked }: OfLink) =>
-      (given.get(application) ?? 0) + (asked.get(application) ?? 0);
-    if (held(of) + bits > most && now - of.countedAt >= countEveryMs) count(of, link, now);
-    if (held(of) + bits > most) return false;
-    add(of.asked, application, bits);
-    return true;
+  constructor(links: readonly CountedLink[], most: number) {
+    this.#all = links;
+    this.#most = most;
   }
 
-  /** What was asked for is answered. @param given the application has it */
-  end(link: CountedLink, application: string, bits: number, given: boolean): void {
-    const of = this.#links.get(link.name);
-    if (of === undefined) return;
-    add(of.asked, application, -bits);
-    if (given) add(of.given, application, bits);
+  /**
+   * Asks for keys of a link. All keys on their way are looked at only when an application would else be refused.
+   * @param now monotonic, ms
+   * @returns why not, if it, or all together, would hold more than they may
+   */
+  hold(link: CountedLink, holder: Holder, asks: Amount, now: number): Held | string {
+    const onTheirWay = this.#all.reduce((sum, { core }) => sum + core.books.uses.size, 0);
+    if (onTheirWay + asks.keys > this.#most) return "too many keys are not fetched yet";
+    const of = this.#links.get(link.name) ?? this.#begin(link, now);
+    const { id } = holder;
+    const isTooMuch = () => {
+      const { keys, bits } = sum(sum(asks, of.given.get(id)), of.asked.get(id));
+      const { outstandingKeys = keys, outstandingBits = bits } = holder;
+      return keys > outstandingKeys || bits > outstandingBits;
+    };
+    if (isTooMuch() && now - of.countedAt >= countEveryMs) count(of, link, now);
+    if (isTooMuch()) return "too many keys of the SAE are not fetched yet";
+    add(of.asked, id, asks);
+    return (given) => {
+      add(of.asked, id, { keys: -asks.keys, bits: -asks.bits });
+      if (given) add(of.given, id, asks);
+    };
+  }
+
+  #begin(link: CountedLink, now: number): OfLink {
+    const of: OfLink = { given: new Map(), asked: new Map(), countedAt: now };
+    this.#links.set(link.name, of);
+    count(of, link, now);
+    return of;
   }
 }
 
 function count(of: OfLink, { core }: CountedLink, now: number): void {
   of.countedAt = now;
   of.given.clear();
+  // Keys of one request are one after the other.
+  let last: { readonly request: string; readonly master: string | undefined } | undefined;
   for (const { owner, state, fate, request, ranges } of core.books.uses.values()) {
     if (!owner || state !== "S" || fate !== undefined || request === undefined) continue;
-    const [master] = setOf(request) ?? [];
-    if (master !== undefined) add(of.given, master, bytesOf(ranges) * 8);
+    if (last?.request !== request) last = { request, master: setOf(request)?.[0] };
+    if (last.master !== undefined) {
+      add(of.given, last.master, { keys: 1, bits: bytesOf(ranges) * 8 });
+    }
   }
 }
 
+function sum(one: Amount, other: Amount | undefined): Amount {
+  if (other === undefined) return one;
+  return { keys: one.keys + other.keys, bits: one.bits + other.bits };
+}
+
 /** What is nothing is not kept: there are as many entries as applications that hold keys. */
-function add(map: Map<string, number>, application: string, bits: number): void {
-  const sum = (map.get(application) ?? 0) + bits;
-  if (sum <= 0) map.delete(application);
-  else map.set(application, sum);
+function add(map: Map<string, Amount>, application: string, amount: Amount): void {
+  const all = sum(amount, map.get(application));
+  if (all.keys <= 0) map.delete(application);
+  else map.set(application, all);
 }

@@ -12,7 +12,7 @@ export function applicationsOf(tables: RawConfig["sae"], me: string, file: strin
   return Object.entries(tables).map(([name, table]) => {
     const { id = name, km = me, names = [id], with: partners, keys_per_second, burst_keys } = table;
     const { sessions } = table;
-    const { outstanding_bits: outstandingBits } = table;
+    const { outstanding_keys: outstandingKeys, outstanding_bits: outstandingBits } = table;
     const { system_id: systemId, skip_identity: identity, skip_psk_file: pskFile } = table;
     return {
       id,
@@ -21,6 +21,7 @@ export function applicationsOf(tables: RawConfig["sae"], me: string, file: strin
       // A name of this file, or an SAE ID.
       partners: partners.map((one) => ids.get(one) ?? one),
       rate: { keysPerS: keys_per_second, burst: burst_keys },
+      outstandingKeys,
       ...(sessions && { sessions }),
       ...(outstandingBits !== undefined && { outstandingBits }),
       ...(systemId !== undefined && { systemId }),

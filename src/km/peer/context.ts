@@ -34,6 +34,8 @@ export interface LinkLimits {
   readonly unit: number;
   /** A side with less free bytes than this asks the other. */
   readonly lowWater: number;
+  /** Keys of this link on their way, beyond which the other KM's are refused: it would bound them itself. */
+  readonly underWay: number;
 }
 
 export const usualLimits: LinkLimits = {
@@ -46,6 +48,7 @@ export const usualLimits: LinkLimits = {
   matchMs: 3_600_000,
   unit: 32,
   lowWater: 65_536,
+  underWay: 500_000,
 };
 
 export interface LinkContext {

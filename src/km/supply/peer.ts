@@ -95,7 +95,8 @@ export class Peer {
     const { keys, use: request, pickUp } = message;
     const versioned = keys.flatMap((key) => key.ranges);
     if (isTwice(names, versioned)) return done("used");
-    if (this.#checking + keys.length > maxChecking) return done("limit");
+    const isFull = books.uses.size + keys.length > this.#context.limits.underWay;
+    if (isFull || this.#checking + keys.length > maxChecking) return done("limit");
     // Used from here on, whatever the hash says: no other offer may have these bytes.
     books.stock.markUsed(versioned);
     turn.changed();

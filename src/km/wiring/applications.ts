@@ -131,6 +131,7 @@ export class KeyDelivery {
         number: max_keys,
         saes: mostSlaves - 1,
       },
+      outstanding: door.outstanding_keys,
       pickUp: Math.ceil(door.pick_up / 1_000),
       answerTimeout: door.answer_timeout,
       prepared: door.prepared_keys,

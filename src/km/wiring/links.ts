@@ -39,6 +39,8 @@ export interface LinkParts {
   readonly left: (module: string, ids: Buffer) => void;
   /** Who may have keys of this link, as it is now. */
   readonly applications: () => ApplicationTable;
+  /** Keys that applications may have on their way, over all links. */
+  readonly outstanding: number | undefined;
   /** A session began or ended. */
   readonly changed?: () => void;
   /** For alarms and records. */
@@ -48,6 +50,8 @@ export interface LinkParts {
 }
 
 const tickMs = 100;
+/** The other KM bounds keys on their way by its own configuration: here it may have more than this one, and not any number. */
+const timesForPeer = 2;
 export class LinkOfKm {
   readonly core: KmLink;
   readonly way: KxLink;
@@ -69,7 +73,20 @@ export class LinkOfKm {
 
   constructor(parts: LinkParts) {
     this.#parts = parts;
-    const { me, config, modules, store, loaded, incarnation, tls, clock, log, task, left } = parts;
+    const {
+      me,
+      config,
+      modules,
+      store,
+      loaded,
+      incarnation,
+      tls,
+      clock,
+      log,
+      task,
+      left,
+      outstanding,
+    } = parts;
     const { applications } = parts;
     const { name, peer, host, port, unit_bits, match_within, server_name } = config;
     const own = modules.filter(({ link }) => link === name);
@@ -90,7 +107,12 @@ export class LinkOfKm {
           })),
           ...relayed,
         ],
-        limits: { ...usualLimits, unit: unit_bits / 8, matchMs: match_within },
+        limits: {
+          ...usualLimits,
+          unit: unit_bits / 8,
+          matchMs: match_within,
+          ...(outstanding !== undefined && { underWay: timesForPeer * outstanding }),
+        },
         takes: config.takes,
         oneTime: config.matching_mac === "one-time",
         incarnation,

@@ -105,6 +105,7 @@ function bench(options: Partial<KeysOptions> = {}): Bench {
     table: () => table,
     links: [linkTo("fibre", "km-b", uses), linkTo("other", "km-c", new Map())],
     limits,
+    outstanding: 10_000,
     pickUp: 60,
     answerTimeout: ms(1_000),
     prepared: 0,

@@ -28,12 +28,17 @@ function given(n: number, more: Partial<Use> = {}): Use {
 function bench(...uses: Use[]) {
   const held = new Map(uses.map((use) => [use.id, use]));
   const link = { name: "fibre", core: { books: { uses: held } } };
-  const outstanding = new Outstanding();
-  /** Whether so many bits may be asked for where 1,024 may be held. */
-  const begin = (bits: number, now: number) => outstanding.begin(link, "a", bits, 1_024, now);
-  const end = (bits: number, isGiven: boolean) => outstanding.end(link, "a", bits, isGiven);
-  return { held, link, outstanding, begin, end };
+  const outstanding = new Outstanding([link], 100);
+  const holder = { id: "a", outstandingBits: 1_024 };
+  /** What came of asking for so many bits where 1,024 may be held. */
+  const hold = (bits: number, now: number) =>
+    outstanding.hold(link, holder, { keys: 1, bits }, now);
+  /** Whether it may. */
+  const begin = (bits: number, now: number) => typeof hold(bits, now) === "function";
+  return { held, link, outstanding, hold, begin };
 }
+
+const ofSae = "too many keys of the SAE are not fetched yet";
 
 test("what was given before a restart counts; what has an end, is of others, or of none yet does not", (t) => {
   const { begin } = bench(
@@ -51,10 +56,13 @@ test("what was given before a restart counts; what has an end, is of others, or 
 });
 
 test("what was not given is not held, what was given is until it is fetched or expires", (t) => {
-  const { held, begin, end } = bench();
-  t.true(begin(512, 0));
+  const { held, hold, begin } = bench();
+  const end = (bits: number, isGiven: boolean) => {
+    const done = hold(bits, 0);
+    if (typeof done === "string") return t.fail(done);
+    done(isGiven);
+  };
   end(512, false);
-  t.true(begin(1_024, 0));
   end(1_024, true);
   for (const n of [1, 2, 3, 4]) held.set(given(n).id, given(n));
   t.false(begin(256, 999));
@@ -67,10 +75,34 @@ test("what was not given is not held, what was given is until it is fetched or e
 });
 
 test("each link has stock of its own, and each application", (t) => {
-  const { link, outstanding, begin } = bench();
+  const { link, outstanding, hold, begin } = bench();
   t.true(begin(1_024, 0));
-  t.true(outstanding.begin({ ...link, name: "other" }, "a", 1_024, 1_024, 0));
-  t.true(outstanding.begin(link, "a2", 1_024, 1_024, 0));
-  t.false(begin(8, 0));
-  outstanding.end({ ...link, name: "unheard of" }, "a", 8, true);
+  const holds = (one: typeof link, id: string) =>
+    typeof outstanding.hold(one, { id, outstandingBits: 1_024 }, { keys: 1, bits: 1_024 }, 0) ===
+    "function";
+  t.true(holds({ ...link, name: "other" }, "a"));
+  t.true(holds(link, "a2"));
+  t.is(hold(8, 0), ofSae);
+});
+
+test("an application holds no more keys than it may, however short, and all together no more than there is memory for", (t) => {
+  const { held, link, outstanding } = bench();
+  const ask = (id: string, keys: number, now: number) =>
+    outstanding.hold(link, { id, outstandingKeys: 60 }, { keys, bits: keys * 8 }, now);
+  const give = (id: string, keys: number, from: number) => {
+    const done = ask(id, keys, 0);
+    if (typeof done === "string") return t.fail(done);
+    for (let n = from; n < from + keys; n++) {
+      held.set(given(n).id, given(n, { request: useOf([id, "b"]) }));
+    }
+    done(true);
+  };
+  give("a", 60, 0);
+  t.is(ask("a", 1, 5_000), ofSae);
+  give("a2", 35, 100);
+  t.is(ask("a2", 6, 5_000), "too many keys are not fetched yet");
+  // Of whomever they are.
+  for (let n = 0; n < 10; n++) held.delete(given(n).id);
+  t.is(typeof ask("a2", 6, 6_000), "function");
+  t.is(typeof ask("a", 9, 6_000), "function");
 });

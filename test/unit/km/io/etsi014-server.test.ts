@@ -53,6 +53,7 @@ async function open(t: ExecutionContext): Promise<Opened> {
     table: () => table,
     links: [],
     limits,
+    outstanding: 10_000,
     pickUp: 60,
     answerTimeout: ms(1_000),
     prepared: 0,

@@ -37,6 +37,7 @@ async function open(t: ExecutionContext, tls12: boolean) {
       table: () => table,
       links: [],
       limits: { standard: 256, least: 64, most: 65_536, number: 128, saes: 0 },
+      outstanding: 10_000,
       pickUp: 60,
       answerTimeout: ms(1_000),
       prepared: 0,
