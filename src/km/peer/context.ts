@@ -48,7 +48,7 @@ export const usualLimits: LinkLimits = {
   matchMs: 3_600_000,
   unit: 32,
   lowWater: 65_536,
-  underWay: 500_000,
+  underWay: 200_000,
 };
 
 export interface LinkContext {
