@@ -178,14 +178,14 @@ testWhole.serial(
 );
 
 testWhole.serial(
-  "an application holds no more of the stock than it may, from SIGHUP on",
+  "an application holds no more keys than it may, from SIGHUP on",
   async (t) => {
     const { rig, kms, a, a2, b } = await world(t);
     const file = `${rig.folder}/kms/alice.toml`;
     const own = "[sae.app-a]\n";
     writeFileSync(
       file,
-      readFileSync(file, "utf8").replace(own, `${own}outstanding_bits = 1_024\n`),
+      readFileSync(file, "utf8").replace(own, `${own}outstanding_keys = 4\n`),
     );
     kms.alice.process.signal("SIGHUP");
     await kms.alice.process.logged(/applications were read anew/, patience(20_000));
