@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   truncateSync,
@@ -87,6 +88,21 @@ test("scripts of the image are shell that parses", (t) => {
     t.notThrows(() => execFileSync("sh", ["-n", script], { stdio: "pipe" }), script);
     t.true((statSync(script).mode & 0o111) !== 0 || script.endsWith("/init"), script);
   }
+});
+
+test("links of the image are links: a file of their text says nothing to who follows them", (t) => {
+  const all = readdirSync(boards, { recursive: true, encoding: "utf8" });
+  const lost = all.filter((path) => {
+    const file = join(boards, path);
+    // Git that knows no links writes a file without an end of line.
+    if (!lstatSync(file).isFile() || statSync(file).size > 200) return false;
+    const text = readFileSync(file, "utf8");
+    return text !== "" && !/[\s]/.test(text);
+  });
+  t.deepEqual(lost, []);
+  // Its unit names /etc/qkd-km, and a site has one configuration.
+  const km = join(boards, "common/rootfs_overlay/etc/qkd-km");
+  t.is(readlinkSync(km), "qkd-node");
 });
 
 testWith("cpio", "the initramfs is an archive that others read", (t, program) => {
