@@ -6,6 +6,8 @@ import { bytesOf } from "../store/ranges.ts";
 import { setOf } from "../store/sae-set.ts";
 import type { Uses } from "../store/use-table.ts";
 
+/** So many an application may hold also where all together hold as many as they may. */
+const few = 256;
 /** What was fetched since is seen at the next count, so long after the last one at the soonest, ms. */
 const countEveryMs = 1_000;
 
@@ -46,7 +48,7 @@ export class Outstanding {
 
   /**
    * @param links all there are
-   * @param most keys on their way over all of them, whoever they are for: each is some hundred bytes of memory
+   * @param most keys on their way over all of them, whoever they are for: each takes memory at both ends
    */
   constructor(links: readonly CountedLink[], most: number) {
     this.#all = links;
@@ -60,16 +62,19 @@ export class Outstanding {
    */
   hold(link: CountedLink, holder: Holder, asks: Amount, now: number): Held | string {
     const onTheirWay = this.#all.reduce((sum, { core }) => sum + core.books.uses.size, 0);
-    if (onTheirWay + asks.keys > this.#most) return "too many keys are not fetched yet";
+    const isFull = onTheirWay + asks.keys > this.#most;
     const of = this.#links.get(link.name) ?? this.#begin(link, now);
     const { id } = holder;
-    const isTooMuch = () => {
+    const whyNot = () => {
       const { keys, bits } = sum(sum(asks, of.given.get(id)), of.asked.get(id));
       const { outstandingKeys = keys, outstandingBits = bits } = holder;
-      return keys > outstandingKeys || bits > outstandingBits;
+      const isTooMuch = keys > outstandingKeys || bits > outstandingBits;
+      if (isTooMuch) return "too many keys of the SAE are not fetched yet";
+      return isFull && keys > few ? "too many keys are not fetched yet" : undefined;
     };
-    if (isTooMuch() && now - of.countedAt >= countEveryMs) count(of, link, now);
-    if (isTooMuch()) return "too many keys of the SAE are not fetched yet";
+    if (whyNot() !== undefined && now - of.countedAt >= countEveryMs) count(of, link, now);
+    const why = whyNot();
+    if (why !== undefined) return why;
     add(of.asked, id, asks);
     return (given) => {
       add(of.asked, id, { keys: -asks.keys, bits: -asks.bits });

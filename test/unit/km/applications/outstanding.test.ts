@@ -28,7 +28,7 @@ function given(n: number, more: Partial<Use> = {}): Use {
 function bench(...uses: Use[]) {
   const held = new Map(uses.map((use) => [use.id, use]));
   const link = { name: "fibre", core: { books: { uses: held } } };
-  const outstanding = new Outstanding([link], 100);
+  const outstanding = new Outstanding([link], 1_000);
   const holder = { id: "a", outstandingBits: 1_024 };
   /** What came of asking for so many bits where 1,024 may be held. */
   const hold = (bits: number, now: number) =>
@@ -88,7 +88,7 @@ test("each link has stock of its own, and each application", (t) => {
 test("an application holds no more keys than it may, however short, and all together no more than there is memory for", (t) => {
   const { held, link, outstanding } = bench();
   const ask = (id: string, keys: number, now: number) =>
-    outstanding.hold(link, { id, outstandingKeys: 60 }, { keys, bits: keys * 8 }, now);
+    outstanding.hold(link, { id, outstandingKeys: 600 }, { keys, bits: keys * 8 }, now);
   const give = (id: string, keys: number, from: number) => {
     const done = ask(id, keys, 0);
     if (typeof done === "string") return t.fail(done);
@@ -97,12 +97,15 @@ test("an application holds no more keys than it may, however short, and all toge
     }
     done(true);
   };
-  give("a", 60, 0);
+  give("a", 600, 0);
   t.is(ask("a", 1, 5_000), ofSae);
-  give("a2", 35, 100);
-  t.is(ask("a2", 6, 5_000), "too many keys are not fetched yet");
+  give("a2", 350, 1_000);
+  t.is(ask("a2", 60, 5_000), "too many keys are not fetched yet");
+  // Who holds few has keys all the same.
+  give("a3", 256, 2_000);
+  t.is(ask("a3", 1, 5_000), "too many keys are not fetched yet");
   // Of whomever they are.
-  for (let n = 0; n < 10; n++) held.delete(given(n).id);
-  t.is(typeof ask("a2", 6, 6_000), "function");
-  t.is(typeof ask("a", 9, 6_000), "function");
+  for (let n = 0; n < 300; n++) held.delete(given(n).id);
+  t.is(typeof ask("a2", 60, 6_000), "function");
+  t.is(typeof ask("a", 20, 6_000), "function");
 });
