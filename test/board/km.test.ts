@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import test from "ava";
 import { builtFiles } from "../../scripts/image.d/build.ts";
 import { delay, systemClock } from "../../src/base/clock.ts";
+import type { KmStatus } from "../../src/km/model/status.ts";
 import { type ApplicationClient, type HeldKey, heldKeys } from "../rig/application.ts";
 import { lifeOf } from "./life.ts";
 import { type End, ends, saes, TwoBoards } from "./two-boards.ts";
@@ -181,15 +182,21 @@ life(
     ready.sort((a, b) => a - b);
     figures.ready_s = { median: ready[ready.length >> 1], most: ready.at(-1) };
     figures.keys = seen.size;
-    // The books of both ends say the same.
-    const books = async (end: End) => {
-      const status = JSON.parse(await two.boards[end].sh("qkd-km status --json", 300));
-      const { matched_bits, session } = status.links[0];
-      return { matched_bits, session };
+    // The books of both ends say the same, once nothing comes any more.
+    two.darken();
+    const books = async (end: End): Promise<KmStatus["links"][number]> => {
+      const status = JSON.parse(await two.boards[end].sh("qkd-km status --json", 300)) as KmStatus;
+      return status.links[0] as KmStatus["links"][number];
     };
     await two.boards.alice.until(async () => {
-      const [a, b] = [await books("alice"), await books("bob")];
-      return a.session === "ready" && b.session === "ready" && a.matched_bits === b.matched_bits;
+      const [a, b] = await Promise.all([books("alice"), books("bob")]);
+      return (
+        [a, b].every(({ session, waiting_keys }) => session === "ready" && waiting_keys === 0) &&
+        a.matched_bits === b.matched_bits &&
+        a.taken_bits === b.taken_bits &&
+        a.stock_bits === b.peer_stock_bits &&
+        b.stock_bits === a.peer_stock_bits
+      );
     });
   },
   40 + 8 * cuts,

@@ -32,6 +32,7 @@ export class TwoBoards {
   readonly #ids: Partial<Record<End, string>> = {};
   readonly #stopPlugs: Record<End, number> = { alice: 0, bob: 0 };
   #pair: EmulatedPair | undefined;
+  #isDark = false;
 
   private constructor(folder: string, boards: TwoBoards["boards"], at: Record<End, Ports>) {
     this.folder = folder;
@@ -156,14 +157,20 @@ export class TwoBoards {
     return new ApplicationClient(at, { saeId: name, ...files });
   }
 
+  /** No more keys come from the modules: what is on its way arrives, and then the books of both ends stand still. */
+  darken(): void {
+    this.#isDark = true;
+  }
+
   #distil(): void {
+    const source = seedSource({ seed: 27, blockBits: 8 * 256, clock: systemClock });
     const folder = join(this.folder, "modules");
     mkdirSync(folder);
     this.#pair = new EmulatedPair({
       folder,
       transport: "socket",
       baud: 0,
-      source: seedSource({ seed: 27, blockBits: 8 * 256, clock: systemClock }),
+      source: { ...source, next: () => (this.#isDark ? undefined : source.next()) },
       blockIntervalMs: 2_000,
       clock: systemClock,
       maxBlocks: 100_000,
