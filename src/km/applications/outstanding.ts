@@ -48,7 +48,7 @@ export class Outstanding {
 
   /**
    * @param links all there are
-   * @param most keys on their way over all of them, whoever they are for: each takes memory at both ends
+   * @param most keys on their way over all of them, of all applications together: each takes memory at both ends
    */
   constructor(links: readonly CountedLink[], most: number) {
     this.#all = links;
