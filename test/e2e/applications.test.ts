@@ -177,32 +177,26 @@ testWhole.serial(
   },
 );
 
-testWhole.serial(
-  "an application holds no more keys than it may, from SIGHUP on",
-  async (t) => {
-    const { rig, kms, a, a2, b } = await world(t);
-    const file = `${rig.folder}/kms/alice.toml`;
-    const own = "[sae.app-a]\n";
-    writeFileSync(
-      file,
-      readFileSync(file, "utf8").replace(own, `${own}outstanding_keys = 4\n`),
-    );
-    kms.alice.process.signal("SIGHUP");
-    await kms.alice.process.logged(/applications were read anew/, patience(20_000));
-    const enc = await a.encKeys(b.sae, 4);
-    t.is(enc.status, 200, JSON.stringify(enc.body));
-    const given = heldKeys(enc);
-    const refused = await a.encKeys(b.sae);
-    t.is(refused.status, 503);
-    t.is(refused.headers["retry-after"], "1");
-    t.like(refused.body, { message: "too many keys of the SAE are not fetched yet" });
-    t.is((await a2.encKeys(b.sae, 8)).status, 200, "of others it is no matter");
-    const pairs = (await kms.alice.status()).applications;
-    t.is(pairs?.find(({ master }) => master === "app-a")?.refused, 1);
-    await b.decKeys(a.sae, [given[0]?.id ?? ""]);
-    await rig.until("one more", () => a.encKeys(b.sae), { when: ({ status }) => status === 200 });
-  },
-);
+testWhole.serial("an application holds no more keys than it may, from SIGHUP on", async (t) => {
+  const { rig, kms, a, a2, b } = await world(t);
+  const file = `${rig.folder}/kms/alice.toml`;
+  const own = "[sae.app-a]\n";
+  writeFileSync(file, readFileSync(file, "utf8").replace(own, `${own}outstanding_keys = 4\n`));
+  kms.alice.process.signal("SIGHUP");
+  await kms.alice.process.logged(/applications were read anew/, patience(20_000));
+  const enc = await a.encKeys(b.sae, 4);
+  t.is(enc.status, 200, JSON.stringify(enc.body));
+  const given = heldKeys(enc);
+  const refused = await a.encKeys(b.sae);
+  t.is(refused.status, 503);
+  t.is(refused.headers["retry-after"], "1");
+  t.like(refused.body, { message: "too many keys of the SAE are not fetched yet" });
+  t.is((await a2.encKeys(b.sae, 8)).status, 200, "of others it is no matter");
+  const pairs = (await kms.alice.status()).applications;
+  t.is(pairs?.find(({ master }) => master === "app-a")?.refused, 1);
+  await b.decKeys(a.sae, [given[0]?.id ?? ""]);
+  await rig.until("one more", () => a.encKeys(b.sae), { when: ({ status }) => status === 200 });
+});
 
 /** More than an application may have is refused, and others are served. */
 async function tooMuch(t: ExecutionContext, { a, b }: World): Promise<void> {
