@@ -44,8 +44,8 @@ export class Reports {
     node.hasReported = true;
     if (state.km?.site !== undefined) node.site = state.km.site;
     if (state.km !== undefined) {
-      this.#desk.began(km, state.km.started);
       node.began = state.km.started;
+      this.#desk.began(km, state.km.started);
     }
     this.#applications(km, state.applications, message.whole === true);
     const concerned: Link[] = [];

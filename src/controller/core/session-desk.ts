@@ -159,8 +159,15 @@ export class SessionDesk {
     // One of an application is its own key manager's to tell: others could make up so many that it has no room.
     const told =
       report.role === "source" ? { km, report } : this.#unconfirmed.toldBySource(report.id);
-    if (told === undefined) return this.#unconfirmed.add(km, report, this.#parts.world.now());
+    if (told === undefined) return this.#await(km, report);
     this.#learn(told.km, told.report);
+  }
+
+  /** The other end has to tell of it, or of the application that it serves. */
+  #await(km: string, report: SessionReport): void {
+    const { world, topology } = this.#parts;
+    const began = topology.nodes.get(km)?.began;
+    this.#unconfirmed.add({ km, report, since: world.now(), began });
   }
 
   /** A session of which its source's KM tells. */
@@ -171,8 +178,7 @@ export class SessionDesk {
     const [mine, other] = [source, destination].map((one) => repository.application(one));
     const destinationKm = other?.km;
     if (mine === undefined || (mine.km !== undefined && mine.km !== km)) return;
-    // Its KM will tell which applications it serves.
-    if (destinationKm === undefined) return this.#unconfirmed.add(km, report, world.now());
+    if (destinationKm === undefined) return this.#await(km, report);
     if (!sessions.hasRoom(source, mine.sessions)) return;
     const since = world.wall();
     const began = topology.nodes.get(km)?.began;
@@ -191,15 +197,13 @@ export class SessionDesk {
     world.save("session", id, one);
   }
 
-  /** A KM tells when it began, maybe anew: of sessions from before that its applications have none any more. */
+  /** A KM tells when it began: of sessions from before that its applications have none any more. */
   began(km: string, at: number): void {
     for (const { id, sourceKm, began = at } of [...this.#parts.sessions.values()]) {
       if (sourceKm === km && began !== at) this.end(id, `${km} began anew`);
     }
-    if (this.#parts.topology.nodes.get(km)?.began === at) return;
-    // What it told of before it does not know any more either.
-    for (const one of this.#unconfirmed.allToldBySources()) {
-      if (one.km === km) this.#unconfirmed.remove(one.report.id);
+    for (const { km: sourceKm, report, began = at } of this.#unconfirmed.allToldBySources()) {
+      if (sourceKm === km && began !== at) this.#unconfirmed.remove(report.id);
     }
   }
 

@@ -16,18 +16,19 @@ export interface Unconfirmed {
   readonly report: SessionReport;
   /** Monotonic, ms. */
   readonly since: number;
+  /** When that KM had begun, as it said; undefined: it did not. */
+  readonly began: number | undefined;
 }
 
 export class UnconfirmedSessions {
   readonly #all = new Map<string, Unconfirmed>();
 
-  /** @param now monotonic, ms */
-  add(km: string, report: SessionReport, now: number): void {
-    const { id } = report;
+  add(one: Unconfirmed): void {
+    const { id } = one.report;
     if (this.#all.has(id)) return;
     const [oldest] = this.#all.keys();
     if (this.#all.size >= most && oldest !== undefined) this.#all.delete(oldest);
-    this.#all.set(id, { km, report, since: now });
+    this.#all.set(id, one);
   }
 
   /** It is known, or over. */
@@ -46,7 +47,10 @@ export class UnconfirmedSessions {
     return [...this.#all.values()].filter(({ report }) => report.role === "source");
   }
 
-  /** Takes those out of which only the destinations' key managers told, and that were not confirmed in time. @param isHere the source's KM could have told of one for so long, ms */
+  /**
+   * Takes those out of which only the destinations' key managers told, and that were not confirmed in time.
+   * @param isHere the source's KM could have told of one for so long, ms
+   */
   overdue(now: number, isHere: (source: string, ms: number) => boolean): Unconfirmed[] {
     const over = [...this.#all.values()].filter(
       ({ since, report }) =>
