@@ -98,10 +98,13 @@ type Order = Omit<LoadOrder, "masters" | "slaves" | "fetches" | "warmSeconds"> &
   Partial<Pick<LoadOrder, "masters" | "slaves" | "warmSeconds">> & { readonly fetch?: boolean };
 
 /** Has a process of its own do it. @param onBegun when it is measured from now on */
-async function ask(order: LoadOrder, onBegun: () => void): Promise<LoadResult> {
+async function ask(
+  order: Omit<LoadOrder, "warmSeconds"> & Partial<Pick<LoadOrder, "warmSeconds">>,
+  onBegun: () => void,
+): Promise<LoadResult> {
   const child = fork(loader, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const told = on(child, "message");
-  child.send(order);
+  child.send({ warmSeconds: warmTimes * order.seconds, ...order } satisfies LoadOrder);
   const next = async () => ((await told.next()).value as [LoadWord])[0];
   if (!("begun" in (await next()))) throw new Error("a load without a beginning");
   onBegun();
@@ -116,12 +119,11 @@ async function ask(order: LoadOrder, onBegun: () => void): Promise<LoadResult> {
 export async function load(pair: KmPair, { fetch = false, ...order }: Order): Promise<Ran> {
   const pids = pair.kms.map(({ process }) => process.pid as number);
   const cpu = () => pids.reduce((sum, pid) => sum + usageOf(pid).cpu, 0);
-  let before = cpu();
+  let before = 0;
   const slave = askerOf(pair.bob);
   const whole = {
     masters: [askerOf(pair.alice)] as const,
     slaves: [slave.sae] as const,
-    warmSeconds: warmTimes * order.seconds,
     ...order,
     fetches: fetch ? slave : undefined,
   };
@@ -149,7 +151,7 @@ export const notes = ({ p50, p99, cpuEach, ownEach, rss, failed }: Ran) => ({
 const coresOf = ({ cpuEach, keys, seconds }: Ran) => (cpuEach * keys) / 1e6 / seconds;
 
 /** The same applications at a server of canned answers: what they, TLS and HTTP cost without a key manager. */
-function bare(order: Omit<Order, "seconds">) {
+function bare(order: Omit<Order, "seconds" | "warmSeconds">) {
   return async (seconds: number) => {
     const folder = mkdtempSync(join(tmpdir(), "qkd-bench-bare-"));
     const child = fork(bareServer, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
@@ -162,12 +164,9 @@ function bare(order: Omit<Order, "seconds">) {
       const whole = { slaves: ["app-b"] as const, fetches: undefined, ...order };
       const masters = [{ ...asker, ca, port }] as const;
       let before = 0;
-      const ran = await ask(
-        { ...whole, masters, seconds, warmSeconds: warmTimes * seconds },
-        () => {
-          before = usageOf(child.pid as number).cpu;
-        },
-      );
+      const ran = await ask({ ...whole, masters, seconds }, () => {
+        before = usageOf(child.pid as number).cpu;
+      });
       const { cpu, rss } = usageOf(child.pid as number);
       const cpuEach = ((cpu - before) * 1e6) / Math.max(1, ran.keys);
       const all = { ...ran, cpuEach, rss: rss / 1e6 };

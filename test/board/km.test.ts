@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import test from "ava";
 import { builtFiles } from "../../scripts/image.d/build.ts";
 import { delay, systemClock } from "../../src/base/clock.ts";
-import type { KmStatus } from "../../src/km/model/status.ts";
+import type { KmStatus, LinkStatus } from "../../src/km/model/status.ts";
 import { type ApplicationClient, type HeldKey, heldKeys } from "../rig/application.ts";
 import { lifeOf } from "./life.ts";
 import { type End, ends, saes, TwoBoards } from "./two-boards.ts";
@@ -196,9 +196,9 @@ life(
     figures.keys = seen.size;
     // The books of both ends say the same, once nothing comes any more.
     two.darken();
-    const books = async (end: End): Promise<KmStatus["links"][number]> => {
+    const books = async (end: End): Promise<LinkStatus> => {
       const status = JSON.parse(await two.boards[end].sh("qkd-km status --json", 300)) as KmStatus;
-      return status.links[0] as KmStatus["links"][number];
+      return status.links[0] as LinkStatus;
     };
     await two.boards.alice.until(async () => {
       const [a, b] = await Promise.all([books("alice"), books("bob")]);

@@ -5,6 +5,7 @@
 import { bytesOf } from "../store/ranges.ts";
 import { setOf } from "../store/sae-set.ts";
 import type { Uses } from "../store/use-table.ts";
+import type { Application } from "./table.ts";
 
 /** So many an application may hold also where all together hold as many as they may. */
 const few = 256;
@@ -23,12 +24,8 @@ export interface Amount {
   readonly bits: number;
 }
 
-/** An application, and how much of a link it may hold; undefined: any number. */
-export interface Holder {
-  readonly id: string;
-  readonly outstandingKeys?: number | undefined;
-  readonly outstandingBits?: number | undefined;
-}
+/** An application, and how much of a link it may hold. */
+export type Holder = Pick<Application, "id" | "outstandingKeys" | "outstandingBits">;
 
 /** To be told once whether the keys were given. */
 export type Held = (given: boolean) => void;

@@ -17,8 +17,9 @@ export interface Application {
   readonly partners: readonly string[];
   /** Keys a second in the long run, and at once. */
   readonly rate: { readonly keysPerS: number; readonly burst: number };
-  /** What it may hold of a link's keys and their bits, given to it and not fetched by its partners; undefined: any number. */
+  /** Keys of a link that it may hold, given to it and not fetched by its partners; undefined: any number. */
   readonly outstandingKeys?: number | undefined;
+  /** The same in bits of the link's stock. */
   readonly outstandingBits?: number | undefined;
   /** The controller is asked for a session before it is given keys. */
   readonly sessions?: boolean | undefined;
