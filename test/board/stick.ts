@@ -1,4 +1,4 @@
-/** A USB stick with the label QKD-SITE, as an image that QEMU can plug in. */
+/** A USB stick, as an image that QEMU can plug in. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -8,11 +8,13 @@ export class Stick {
   readonly #image: string;
   readonly #folder: string;
 
-  constructor(folder: string) {
+  /** @param label of its file system: one with `QKD-SITE` is read by the board as it is plugged in @param mb its size */
+  constructor(folder: string, label = "QKD-SITE", mb = 16) {
     this.#folder = join(folder, "stick");
     this.#image = join(folder, "stick.img");
     rmSync(this.#image, { force: true });
-    execFileSync("mkfs.vfat", ["-C", "-n", "QKD-SITE", this.#image, "16384"], { stdio: "pipe" });
+    const size = String(mb * 1_024);
+    execFileSync("mkfs.vfat", ["-C", "-n", label, this.#image, size], { stdio: "pipe" });
   }
 
   /** Writes a file onto it. */
@@ -23,6 +25,11 @@ export class Stick {
     const folders = dirname(path) === "." ? [] : [dirname(path)];
     for (const folder of folders) this.#mtools("mmd", "-D", "s", `::${folder}`);
     this.#mtools("mcopy", "-o", from, `::${path}`);
+  }
+
+  /** Copies a file of this machine onto it. */
+  copy(from: string, name: string): void {
+    this.#mtools("mcopy", "-o", from, `::${name}`);
   }
 
   /** What is in a file on it; undefined if there is none. */

@@ -13,7 +13,7 @@ import { EmulatedPair } from "../emulator/pair.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { ApplicationClient } from "../rig/application.ts";
 import { freePort } from "../rig/free-port.ts";
-import { Machine } from "./machine.ts";
+import { Machine, type Settings } from "./machine.ts";
 import { Stick } from "./stick.ts";
 
 const tool = fileURLToPath(new URL("../../scripts/site.d/main.ts", import.meta.url));
@@ -23,6 +23,8 @@ export const ends = ["alice", "bob"] as const;
 export type End = (typeof ends)[number];
 const modules = { alice: "QKD-A-0001", bob: "QKD-B-0001" } as const;
 export const saes = { alice: "app-a", bob: "app-b" } as const;
+/** Of the command line: the port for tests, and the console says which unit is started. */
+export const shown = ["qkd.test", "systemd.show_status=true", "systemd.status_unit_format=name"];
 const otherOf = { alice: "bob", bob: "alice" } as const;
 
 export class TwoBoards {
@@ -40,7 +42,8 @@ export class TwoBoards {
     this.#ports = at;
   }
 
-  static async open(image: string): Promise<TwoBoards> {
+  /** @param more what differs from a kernel that is started straight away */
+  static async open(image: string, more: Partial<Settings> = {}): Promise<TwoBoards> {
     const folder = mkdtempSync(join(tmpdir(), "qkd-boards-"));
     const at = {} as Record<End, Ports>;
     const boards = {} as Record<End, Machine>;
@@ -51,7 +54,8 @@ export class TwoBoards {
         image,
         folder: join(folder, end),
         start: "direct",
-        cmdline: "qkd.test systemd.show_status=true systemd.status_unit_format=name",
+        variables: join(folder, end, "variables"),
+        cmdline: shown.join(" "),
         modules: [
           {
             id: end,
@@ -66,6 +70,7 @@ export class TwoBoards {
           [at[end].kx, ports.kx],
           [at[end].etsi014, ports.etsi014],
         ],
+        ...more,
       });
     }
     const made = new TwoBoards(folder, boards, at);
@@ -134,6 +139,11 @@ export class TwoBoards {
       900,
     );
     await stick.unplug(board);
+  }
+
+  /** The ID of the node at an end, once that was provisioned. */
+  idOf(end: End): string {
+    return this.#ids[end] ?? "";
   }
 
   /** Last lines of our units. */

@@ -153,6 +153,7 @@ const makers: Readonly<Record<KxType, Maker>> = {
     pickUp: r.whole(0, 86_400),
     keys: r.some(1, () => ({
       id: r.bytes(16).toString("hex"),
+      count: 1,
       ranges: r.some(1, () => r.versioned()),
     })),
     tag: r.bytes(16),

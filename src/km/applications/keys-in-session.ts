@@ -2,6 +2,7 @@
 import type { KeyRequest } from "../../wire/etsi014/key-request.ts";
 import { text } from "../../wire/etsi014/names.ts";
 import { EtsiRefusal } from "../../wire/etsi014/refusal.ts";
+import { idsOf } from "../store/key-run.ts";
 import type { Use } from "../store/shapes.ts";
 import type { DeliveringLink, ProactiveSupply } from "./proactive.ts";
 
@@ -60,7 +61,7 @@ export class KeysInSession {
     const { session } = request;
     if (session === undefined || this.#parts === undefined) return done(granted);
     const { proactive, forget } = this.#parts;
-    const ids = granted.uses.map(({ id }) => id);
+    const ids = idsOf(granted.uses);
     const order = { session, source: caller.id, destination: slave, ids };
     proactive.order(link, order, (refusal) => {
       if (refusal === undefined) return done(granted);

@@ -15,6 +15,7 @@ import { text } from "../../wire/etsi014/names.ts";
 import { badRequest, EtsiRefusal, unauthorized } from "../../wire/etsi014/refusal.ts";
 import { limits } from "../../wire/kx/names.ts";
 import type { LinkBooks } from "../store/books.ts";
+import { countOf } from "../store/key-run.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { useOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
@@ -345,7 +346,7 @@ export class ApplicationKeys {
       work((result) => {
         if (result instanceof EtsiRefusal) count.refused++;
         else {
-          count.keys += result.uses.length;
+          count.keys += countOf(result.uses);
           for (const { ranges } of result.uses) count.bits += bytesOf(ranges) * 8;
         }
         next();

@@ -15,7 +15,7 @@ const countEveryMs = 1_000;
 /** A link, as far as its keys are counted. */
 export interface CountedLink {
   readonly name: string;
-  readonly core: { readonly books: { readonly uses: Uses } };
+  readonly core: { readonly books: { readonly uses: Pick<Uses, "size" | "values"> } };
 }
 
 /** Keys, and all their bits. */
@@ -90,13 +90,12 @@ export class Outstanding {
 function count(of: OfLink, { core }: CountedLink, now: number): void {
   of.countedAt = now;
   of.given.clear();
-  // Keys of one request are one after the other.
   let last: { readonly request: string; readonly master: string | undefined } | undefined;
-  for (const { owner, state, fate, request, ranges } of core.books.uses.values()) {
+  for (const { count: keys, owner, state, fate, request, ranges } of core.books.uses.values()) {
     if (!owner || state !== "S" || fate !== undefined || request === undefined) continue;
     if (last?.request !== request) last = { request, master: setOf(request)?.[0] };
     if (last.master !== undefined) {
-      add(of.given, last.master, { keys: 1, bits: bytesOf(ranges) * 8 });
+      add(of.given, last.master, { keys, bits: bytesOf(ranges) * 8 });
     }
   }
 }

@@ -26,6 +26,7 @@ import { proactivePathOf } from "../../wire/etsi014/proactive.ts";
 import { badRequest, EtsiRefusal, notAllowed, unauthorized } from "../../wire/etsi014/refusal.ts";
 import type { ApplicationKeys, Granted } from "../applications/keys.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
+import { countOf, idsOf } from "../store/key-run.ts";
 import type { KeyStore } from "../store/port.ts";
 import { readGranted } from "./granted.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
@@ -268,11 +269,11 @@ export class Etsi014Server {
     const { uses } = result;
     readGranted(store, result, (bytes) => {
       if (bytes === undefined) {
-        log.error("keys are damaged: lost", { keys: uses.length });
+        log.error("keys are damaged: lost", { keys: countOf(uses) });
         const lost = new EtsiRefusal(503, "the keys were damaged and are lost", [], 0);
         return this.#without(call, lost);
       }
-      const ids = uses.map(({ id }) => id);
+      const ids = idsOf(uses);
       const body = writeKeyContainer(ids, bytes, unhandled);
       wipeMemory(bytes);
       if (call.name !== undefined) this.#kept.keep(call.name, body);

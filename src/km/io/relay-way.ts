@@ -7,6 +7,7 @@ import { isMatchUse } from "../matching/match-use.ts";
 import { relayModule } from "../relay/modules.ts";
 import { isRelayUse, type RelayedKey, type RelayLink, useOfRelay } from "../relay/ports.ts";
 import type { BufferedKeys } from "../store/buffered.ts";
+import { idsOf } from "../store/key-run.ts";
 import type { KeyStore } from "../store/port.ts";
 import { isOtp } from "../store/shapes.ts";
 import { readGranted } from "./granted.ts";
@@ -54,10 +55,10 @@ export class RelayWay implements RelayLink {
 
   /** No session: nothing comes any more that uses the pads of before. */
   down(): void {
-    for (const { id, owner, state, request } of this.#link.core.books.uses.values()) {
-      if (!owner && state === "B" && (isRelayUse(request) || isMatchUse(request))) {
-        this.#stale.add(id);
-      }
+    for (const use of this.#link.core.books.uses.values()) {
+      const { owner, state, request } = use;
+      if (owner || state !== "B" || !(isRelayUse(request) || isMatchUse(request))) continue;
+      for (const id of idsOf([use])) this.#stale.add(id);
     }
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Range, RegionBook, UseBook } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
+import { idsOf } from "../store/key-run.ts";
 import { isFinal } from "../store/life.ts";
 import { reconcile } from "../store/regions.ts";
 import type { Extent, Use } from "../store/shapes.ts";
@@ -22,7 +23,11 @@ export function compareBooks(context: LinkContext, peer: Peer, theirs: TheirBook
   }
   // A key may have bytes of several extents: all regions are as they are now before one is marked for it.
   for (const range of used) bindUsed(context, range, inUse.get(range.extent) ?? []);
-  for (const use of [...context.books.uses.values()]) compareUse(context, peer, use, theirs);
+  for (const use of [...context.books.uses.values()]) {
+    // Nothing came between: they stay one entry.
+    if (use.count > 1 && isAlikeThere(use, theirs)) continue;
+    for (const key of context.books.part(use)) compareUse(context, peer, key, theirs);
+  }
   if (marks !== undefined) context.tell(marks);
   context.turn.changed();
 }
@@ -116,7 +121,8 @@ function bindUsed(context: LinkContext, used: Range, inIt: readonly InUse[]): vo
 function addCounterpart({ books }: LinkContext, use: UseBook): void {
   const final = { offer: use.offer.toString("hex"), ranges: use.ranges, request: use.use };
   const { had } = use;
-  const base = { ...final, had, id: use.id.toString("hex"), assigned: false, number: 0, pickUp: 0 };
+  const id = use.id.toString("hex");
+  const base = { ...final, had, id, count: 1, assigned: false, number: 0, pickUp: 0 };
   if (use.owner) {
     // This end was the peer, on a disk that is older now: its word ends the owner's row.
     books.addUses([{ ...base, owner: false, state: use.fate ?? "V", fate: undefined }]);
@@ -124,6 +130,16 @@ function addCounterpart({ books }: LinkContext, use: UseBook): void {
     // This end was the owner: VOID ends it at the peer, and FATE here.
     books.addUses([{ ...base, owner: true, state: "V", fate: undefined }]);
   }
+}
+
+/** Each key of an entry is at the other end what it is here. */
+function isAlikeThere(use: Use, { uses }: TheirBooks): boolean {
+  if (use.fate !== undefined || use.had !== 0 || !"OSB".includes(use.state)) return false;
+  return idsOf([use]).every((id) => {
+    const their = uses.get(id);
+    if (their === undefined || their.owner === use.owner || their.had !== 0) return false;
+    return their.fate === undefined && (use.owner ? "B" : "OS").includes(their.state);
+  });
 }
 
 function compareUse(context: LinkContext, peer: Peer, use: Use, theirs: TheirBooks): void {

@@ -38,7 +38,9 @@ export function revokeExtents(
     if (use.owner && use.state === "P") {
       books.step(use, "void");
       forget(context, owner, use);
-    } else if (!use.owner && use.request === undefined) peer.settle(use, "V");
+    } else if (!use.owner && use.request === undefined) {
+      for (const key of books.part(use)) peer.settle(key, "V");
+    }
   }
   let extents = 0;
   let bytes = 0;
@@ -51,6 +53,7 @@ export function revokeExtents(
       const ranges = free.slice(at, at + mostRanges);
       const use: Use = {
         id: drawKsaId(context.random),
+        count: 1,
         offer: noOffer,
         owner: true,
         ranges,

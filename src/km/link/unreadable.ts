@@ -1,5 +1,6 @@
 /** Keys that are bound here for applications, and whose bytes are gone from this disk. Pure. */
 import type { LinkBooks } from "../store/books.ts";
+import type { Use } from "../store/shapes.ts";
 
 /**
  * Finds them, at a start.
@@ -7,10 +8,12 @@ import type { LinkBooks } from "../store/books.ts";
  * @returns makes them void: not before books were compared, since the owner may have one down as taken
  */
 export function unreadable(books: LinkBooks, extents: ReadonlySet<number>): () => void {
-  const found = [...books.uses.values()].filter(
-    ({ state, ranges }) => state === "B" && !ranges.every(({ extent }) => extents.has(extent)),
-  );
+  const isLost = ({ state, ranges }: Use) =>
+    state === "B" && !ranges.every(({ extent }) => extents.has(extent));
+  const found = [...books.uses.values()].filter(isLost);
   return () => {
-    for (const use of found.splice(0)) if (use.state === "B") books.step(use, "void");
+    for (const key of found.splice(0).flatMap((use) => books.part(use))) {
+      if (isLost(key)) books.step(key, "void");
+    }
   };
 }

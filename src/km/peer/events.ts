@@ -23,8 +23,8 @@ export interface MatchedBatch extends KeysOfEvent {
 
 /** Keys of one offer on their way to applications, as they are now, all alike (Y.3803 Table 1, item 4). */
 export interface UseTold {
-  /** At least one; KSA-key IDs, 16 bytes in hexadecimal. */
-  readonly keys: readonly { readonly id: string; readonly ranges: readonly Range[] }[];
+  /** At least one entry: as `Use` has them. */
+  readonly keys: readonly Pick<Use, "id" | "count" | "ranges">[];
   /** 24 bytes in hexadecimal. */
   readonly offer: string;
   /** Whether this KM owns them. */

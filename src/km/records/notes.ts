@@ -1,6 +1,7 @@
 /** Makes records of what links tell. Steps of keys that are alike and come together share one. Pure. */
 import type { Origin, Run } from "../keys/origin.ts";
 import type { LinkEvent, UseTold } from "../peer/events.ts";
+import { countOf, cutKeys, idsOf, lengthOf } from "../store/key-run.ts";
 import { noOffer } from "../store/shapes.ts";
 import { mostKeys } from "./codec.ts";
 import {
@@ -86,14 +87,18 @@ export class Notes {
       isAlike(last.first, use) &&
       at >= last.at &&
       at - last.at <= togetherMs &&
-      last.ids.length + use.keys.length <= mostSteps;
+      last.ids.length + countOf(use.keys) <= mostSteps;
     if (!fits) this.flush();
     const gathering = fits ? last : { link: name, first: use, at, ids: [], ranges: [] };
     this.#gathering = gathering;
-    for (const { id, ranges } of use.keys) {
-      const key = gathering.ids.push(id) - 1;
-      for (const { extent, start, end } of ranges) {
-        gathering.ranges.push({ extent, start, end, key });
+    for (const entry of use.keys) {
+      let key = gathering.ids.length;
+      gathering.ids.push(...idsOf([entry]));
+      for (const ranges of cutKeys(entry.ranges, lengthOf(entry))) {
+        for (const { extent, start, end } of ranges) {
+          gathering.ranges.push({ extent, start, end, key });
+        }
+        key++;
       }
     }
   }

@@ -5,6 +5,7 @@
 
 import { assert } from "../../base/assert.ts";
 import type { Fate } from "../../wire/kx/messages.ts";
+import { nowOf } from "./key-run.ts";
 import { isFinal, next, setFate, type UseEntry } from "./life.ts";
 import type { Row } from "./port.ts";
 import { type Side, split } from "./regions.ts";
@@ -21,11 +22,11 @@ export class LinkBooks {
   readonly side: Side;
   readonly state: LinkState;
   readonly stock: Stock;
-  readonly #uses = new UseTable();
+  readonly #uses = new UseTable((use, parts) => this.#parted(use, parts));
   /** Final at this end as peer, and not acknowledged: by FATE number, rising. */
   readonly #finals = new Map<number, Use>();
   readonly #used: (uses: readonly Use[]) => void;
-  /** By key of their row: those of one offer, in their order. */
+  /** By key of their row: entries of one offer, in their order. */
   readonly #rows = new Map<string, Use[]>();
   readonly #dirtyRows = new Set<string>();
   readonly #underWay = new UnderWay();
@@ -97,32 +98,44 @@ export class LinkBooks {
     this.#dirtyState = true;
   }
 
+  /** Each key of an entry for itself. @param use of these books, now or once */
+  part(use: Use): readonly Use[] {
+    return this.#uses.part(use);
+  }
+
+  #parted(use: Use, parts: readonly Use[]): void {
+    const beside = this.#rows.get(rowOf(use));
+    beside?.splice(beside.indexOf(use), 1, ...parts);
+    for (const { ranges } of parts) this.stock.pin(ranges);
+    this.stock.unpin(use.ranges);
+  }
+
   /** Keys of one offer begin their way, all alike. Their bytes are marked as used. */
   addUses(uses: readonly Use[]): void {
-    for (const use of uses) {
-      this.#put(use);
-      this.stock.pin(use.ranges);
-    }
+    for (const use of uses) this.#put(use);
+    const entries = nowOf(uses);
+    for (const { ranges } of entries) this.stock.pin(ranges);
     this.stock.markUsed(uses.flatMap((use) => use.ranges));
-    for (const use of uses) this.#number(use);
-    this.#changed(uses);
+    for (const use of entries) this.#number(use);
+    this.#changed(entries);
   }
 
   #put(use: Use): void {
     assert(this.#uses.add(use), "a key has one use");
     this.#underWay.count(use, 1);
     const key = rowOf(use);
+    const entries = use.parts ?? [use];
     const beside = this.#rows.get(key);
-    if (beside === undefined) this.#rows.set(key, [use]);
-    else beside.push(use);
+    if (beside === undefined) this.#rows.set(key, [...entries]);
+    else beside.push(...entries);
   }
 
-  /** A step in the life of a key. @throws Fault `km.invariant` */
+  /** A step in the life of the keys of an entry. @throws Fault `km.invariant` */
   step(use: Use, entry: UseEntry): void {
     this.stepAll([use], entry);
   }
 
-  /** The same of keys of one offer that are alike. @throws Fault `km.invariant` */
+  /** The same of entries of one offer that are alike. @throws Fault `km.invariant` */
   stepAll(uses: readonly Use[], entry: UseEntry): void {
     for (const use of uses) {
       this.#underWay.count(use, -1);
@@ -150,6 +163,7 @@ export class LinkBooks {
   /** The peer numbers what is final, in order: so both ends count the same. */
   #number(use: Use): void {
     if (use.owner || !isFinal(use.state) || use.number !== 0) return;
+    assert(use.count === 1, "a key ends for itself");
     this.#lastNumber = Math.max(this.#lastNumber, this.state.told.number) + 1;
     use.number = this.#lastNumber;
     this.#finals.set(use.number, use);
@@ -162,12 +176,14 @@ export class LinkBooks {
 
   setFate(use: Use, fate: Fate): void {
     if (use.fate === fate) return;
+    assert(use.count === 1, "a key's fate is its own");
     use.fate = setFate(use.fate, fate);
     this.#changed([use]);
   }
 
   /** These slaves of its set have it. @returns whether all have */
   hand(use: Use, slaves: number): boolean {
+    assert(use.count === 1, "a key is handed out for itself");
     if ((use.had | slaves) !== use.had) {
       use.had |= slaves;
       this.#changed([use]);
@@ -177,6 +193,7 @@ export class LinkBooks {
   }
 
   assign(use: Use, request: string): void {
+    assert(use.count === 1, "a key is assigned for itself");
     assert(use.request === undefined || use.request === request, "a key is for one set");
     this.#underWay.count(use, -1);
     use.request = request;
@@ -187,6 +204,7 @@ export class LinkBooks {
 
   /** Nothing more has to be known of a key. */
   dropUse(use: Use): void {
+    assert(use.count === 1, "a key is dropped for itself");
     if (!this.#uses.delete(use.id)) return;
     this.#underWay.count(use, -1);
     this.#finals.delete(use.number);

@@ -1,5 +1,5 @@
 /** Ranges of extents. Pure. */
-import type { Range } from "../../wire/kx/messages.ts";
+import type { Range, VersionedRange } from "../../wire/kx/messages.ts";
 
 /** Bytes of ranges. */
 export function bytesOf(ranges: readonly Pick<Range, "start" | "end">[]): number {
@@ -17,4 +17,13 @@ export function joinRanges(ranges: Iterable<Range>): Range[] {
     else joined.push({ extent, start, end });
   }
   return joined;
+}
+
+/** Adds a range behind others, to the last of them if it goes on there at the same version. */
+export function addRange(ranges: VersionedRange[], range: VersionedRange): void {
+  const last = ranges.at(-1);
+  const goesOn =
+    last?.extent === range.extent && last.end === range.start && last.version === range.version;
+  if (last !== undefined && goesOn) ranges[ranges.length - 1] = { ...last, end: range.end };
+  else ranges.push(range);
 }

@@ -3,8 +3,9 @@
  * A request for 128 keys is 150 bytes of the books instead of 6,300. Pure.
  */
 import type { Fate, UseState } from "../../wire/kx/messages.ts";
+import { countOf } from "./key-run.ts";
 import { bytesOf, joinRanges } from "./ranges.ts";
-import type { Together, Use } from "./shapes.ts";
+import type { Use } from "./shapes.ts";
 
 /** First byte of a row: its form. */
 export const runForm = 2;
@@ -15,48 +16,27 @@ const idLength = 16;
 /** Form, offer, flag of the owner, state, fate, assigned, slaves that have it, pick-up, first ID, keys, bytes of each, text + 1, ranges. */
 const head = 1 + offerLength + 4 + 2 + 4 + idLength + 2 + 4 + 2 + 2;
 const perRange = 6 + 4 + 4;
-/** IDs count in their last two bytes (`supply/ksa-id.ts`). */
-const stemLength = 28;
-const counts = 0x1_0000;
 
-function suffixOf(id: string): number {
-  return Number.parseInt(id.slice(stemLength), 16);
-}
-
-function idAfter(id: string, by: number): string {
-  const at = (suffixOf(id) + by) % counts;
-  return id.slice(0, stemLength) + (at + counts).toString(16).slice(1);
-}
-
-/** What keys that begin their way together have in common; undefined if their IDs or lengths do not go together. */
-export function togetherOf(keys: readonly Pick<Use, "id" | "ranges">[]): Together | undefined {
-  const [first] = keys;
-  if (first === undefined || keys.length < 2) return undefined;
-  const length = bytesOf(first.ranges);
-  const stem = first.id.slice(0, stemLength);
-  const from = suffixOf(first.id);
-  const isRun = keys.every(({ id, ranges }, i) => {
-    const follows = id.startsWith(stem) && suffixOf(id) === (from + i) % counts;
-    return follows && bytesOf(ranges) === length;
-  });
-  return isRun && length > 0 ? { keys: keys.length } : undefined;
-}
-
-/** Whether one row can tell of all of them at once: none has parted. @param uses of one offer, in their order */
+/** Whether one row can tell of all of them at once. @param uses of one offer, in their order */
 export function areRun(uses: readonly Use[]): boolean {
   const [first] = uses;
-  if (first?.together?.keys !== uses.length) return false;
-  const { state, fate, had, request, assigned, pickUp, together } = first;
-  return uses.every(
-    (use) =>
-      use.together === together &&
-      use.state === state &&
-      use.number === 0 &&
-      use.fate === fate &&
-      use.had === had &&
-      use.request === request &&
-      use.assigned === assigned &&
-      use.pickUp === pickUp,
+  if (first === undefined) return false;
+  if (uses.length === 1 && first.count > 1) return true;
+  const { run, state, fate, had, request, assigned, pickUp } = first;
+  // Parted, and alike all the same.
+  return (
+    run?.count === uses.length &&
+    uses.every(
+      (use) =>
+        use.run === run &&
+        use.state === state &&
+        use.number === 0 &&
+        use.fate === fate &&
+        use.had === had &&
+        use.request === request &&
+        use.assigned === assigned &&
+        use.pickUp === pickUp,
+    )
   );
 }
 
@@ -75,8 +55,9 @@ export function encodeRun(uses: readonly Use[]): Buffer {
   at = row.writeUInt16BE(first.had, at);
   at = row.writeUInt32BE(first.pickUp, at);
   at += row.write(first.id, at, "hex");
-  at = row.writeUInt16BE(uses.length, at);
-  at = row.writeUInt32BE(bytesOf(first.ranges), at);
+  const keys = countOf(uses);
+  at = row.writeUInt16BE(keys, at);
+  at = row.writeUInt32BE(bytesOf(ranges) / keys, at);
   at = row.writeUInt16BE(first.request === undefined ? 0 : text + 1, at);
   at = row.writeUInt16BE(ranges.length, at);
   if (first.request !== undefined) at += row.write(first.request, at, "utf8");
@@ -89,7 +70,7 @@ export function encodeRun(uses: readonly Use[]): Buffer {
 }
 
 /** @returns what is wrong with the row, if something is @throws RangeError if it ends too early */
-export function decodeRun(row: Buffer): Use[] | string {
+export function decodeRun(row: Buffer): Use | string {
   const offer = row.toString("hex", 1, 1 + offerLength);
   let at = 1 + offerLength;
   const owner = row.readUInt8(at) === 1;
@@ -112,43 +93,27 @@ export function decodeRun(row: Buffer): Use[] | string {
   if (end > row.length) return "ends too early";
   if (end < row.length) return "goes on after its end";
   const request = text === 0 ? undefined : row.toString("utf8", at, textEnd);
-  const left = Array.from({ length: count }, (_, i) => {
+  const ranges = Array.from({ length: count }, (_, i) => {
     const from = textEnd + i * perRange;
     const [start, stop] = [row.readUInt32BE(from + 6), row.readUInt32BE(from + 10)];
     return { extent: row.readUIntBE(from, 6), start, end: stop };
   });
-  if (keys === 0 || length === 0 || left.some((range) => range.start >= range.end)) {
+  if (keys === 0 || length === 0 || ranges.some((range) => range.start >= range.end)) {
     return "is of no keys";
   }
-  if (bytesOf(left) !== keys * length) return "has other bytes than its keys";
-  return Array.from(
-    { length: keys },
-    (_, i): Use => ({
-      id: idAfter(id, i),
-      offer,
-      owner,
-      ranges: takeFrom(left, length),
-      state,
-      fate: fates[fate],
-      had,
-      request,
-      assigned,
-      number: 0,
-      pickUp,
-    }),
-  );
-}
-
-/** The first bytes of ranges, which have them no more then. */
-function takeFrom(ranges: { extent: number; start: number; end: number }[], length: number) {
-  const taken = [];
-  for (let left = length; left > 0; ) {
-    const first = ranges[0] as (typeof ranges)[number];
-    const end = Math.min(first.end, first.start + left);
-    taken.push({ extent: first.extent, start: first.start, end });
-    left -= end - first.start;
-    first.start = end;
-    if (first.start === first.end) ranges.shift();
-  }
-  return taken;
+  if (bytesOf(ranges) !== keys * length) return "has other bytes than its keys";
+  return {
+    id,
+    count: keys,
+    offer,
+    owner,
+    ranges,
+    state,
+    fate: fates[fate],
+    had,
+    request,
+    assigned,
+    number: 0,
+    pickUp,
+  };
 }

@@ -40,15 +40,12 @@ export function isOtp({ facts }: Pick<Extent, "facts">): boolean {
 /** Offer of bytes that were free when an order made them void. */
 export const noOffer = "00".repeat(24);
 
-/** Keys of one length whose IDs count up: the same object for each of them. */
-export interface Together {
-  readonly keys: number;
-}
-
-/** A key on its way to applications, or whose fate is not known at both ends. */
+/** A key on its way to applications, or whose fate is not known at both ends; or several that are alike (`key-run.ts`). */
 export interface Use {
-  /** KSA-key ID, 16 bytes as 32 hexadecimal digits. */
+  /** KSA-key ID, 16 bytes as 32 hexadecimal digits; of several keys that of the first. */
   readonly id: string;
+  /** Keys of this entry, all of one length: 1 as soon as one of them is for itself. */
+  readonly count: number;
   /** Offer it belongs to, 24 bytes in hexadecimal. */
   readonly offer: string;
   /** Whether this KM owns it. */
@@ -60,8 +57,10 @@ export interface Use {
   had: number;
   /** Slaves to whom it is granted and who have not read its bytes yet: of the life of this process. */
   readers?: number;
-  /** What it was asked for with, if `run-rows.ts` can tell of all of them at once: of the life of this process. */
-  readonly together?: Together | undefined;
+  /** The entry that it was part of: of the life of this process. */
+  readonly run?: Use | undefined;
+  /** Each of its keys for itself, once they have parted: this entry is nothing then. */
+  parts?: readonly Use[];
   /** The set of applications. */
   request: string | undefined;
   /** The request was assigned to a pre-offer: the peer has to be told until its fate is known. */
@@ -72,6 +71,8 @@ export interface Use {
   readonly pickUp: number;
   /** Since when it waits for that, monotonic ms: of the life of this process, `PickUp`'s alone. */
   since?: number | undefined;
+  /** Of several keys those that still wait, as `since`. */
+  left?: number;
 }
 
 /** Bytes whose fate both KMs know, up to a FATE number. */

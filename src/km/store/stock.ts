@@ -6,7 +6,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Range, VersionedRange } from "../../wire/kx/messages.ts";
 import { limits } from "../../wire/kx/names.ts";
-import { joinRanges } from "./ranges.ts";
+import { addRange, joinRanges } from "./ranges.ts";
 import {
   allUsed,
   cutAt,
@@ -108,24 +108,29 @@ export class Stock {
   /**
    * Takes `length` free bytes of this KM's own for each of so many keys, oldest first, and marks them as used.
    * @param wants of these extents alone
-   * @returns ranges of each; of fewer keys if there is too little, or in more pieces than a message can name
+   * @returns the bytes of all, one key after the other; of fewer keys if there is too little, or if a key is in more pieces
+   *   than a message can name
    */
-  allocate(keys: number, length: number, wants?: Wants): VersionedRange[][] {
-    const all: VersionedRange[][] = [];
+  allocate(keys: number, length: number, wants?: Wants): VersionedRange[] {
+    const all: VersionedRange[] = [];
     const touched = new Set<Extent>();
-    let free = this.free(this.side, wants);
-    while (all.length < keys && length > 0 && free >= length) {
-      if (this.#pieces(length, wants) > limits.ranges) break;
-      all.push(this.#allocateOne(length, touched, wants));
-      free -= length;
-    }
+    const free = this.free(this.side, wants);
+    const most = Math.min(keys, length > 0 ? Math.floor(free / length) : 0);
+    const fit = (count: number) => this.#pieces(count * length, wants) <= limits.ranges;
+    // None of them is in more pieces than all together.
+    if (most > 0 && fit(most)) this.#allocateFor(most * length, touched, all, wants);
+    else for (let i = 0; i < most && fit(1); i++) this.#allocateFor(length, touched, all, wants);
     for (const extent of touched) this.#changed(extent);
     return all;
   }
 
   /** @param touched the caller counts what is left of these when all is allocated */
-  #allocateOne(length: number, touched: Set<Extent>, wants?: Wants): VersionedRange[] {
-    const ranges: VersionedRange[] = [];
+  #allocateFor(
+    length: number,
+    touched: Set<Extent>,
+    ranges: VersionedRange[],
+    wants?: Wants,
+  ): void {
     let left = length;
     for (const number of this.#stock[this.side]) {
       const extent = this.#extents.get(number) as Extent;
@@ -135,7 +140,6 @@ export class Stock {
       if (left === 0) break;
     }
     assert(left === 0, "free bytes are where the books say");
-    return ranges;
   }
 
   /** How many ranges it takes: a message names a limited number of them. */
@@ -163,7 +167,7 @@ export class Stock {
       const length = Math.min(region.end - region.mark, wanted - taken);
       if (length === 0) continue;
       const { version, mark } = region;
-      ranges.push({ extent: extent.number, start: mark, end: mark + length, version });
+      addRange(ranges, { extent: extent.number, start: mark, end: mark + length, version });
       region.mark += length;
       taken += length;
     }

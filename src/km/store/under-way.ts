@@ -11,14 +11,16 @@ export class UnderWay {
   readonly #keys = new Map<number, number>();
 
   /** @param by 1 after a key came or changed, -1 before it changes or goes */
-  count(use: Pick<Use, "owner" | "state" | "request" | "ranges">, by: 1 | -1): void {
-    const { owner, state, request } = use;
+  count(use: Pick<Use, "owner" | "state" | "request" | "ranges" | "count">, by: 1 | -1): void {
+    const { owner, state, request, count } = use;
     const isOpen = state === "O" || state === "P" || state === "B";
     if (!isOpen && state !== "S") return;
     const length = bytesOf(use.ranges);
     if (isOpen && request === undefined) this.prepared[owner ? 0 : 1] += by * length;
     else this.bound += by * length;
-    if (state === "P") this.#keys.set(length, this.keys(length) + by);
+    if (state !== "P") return;
+    const each = length / count;
+    this.#keys.set(each, this.keys(each) + by * count);
   }
 
   /** Keys of this length that an application could have without a round trip. */

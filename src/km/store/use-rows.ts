@@ -4,6 +4,7 @@
  */
 import { Fault } from "../../base/errors.ts";
 import type { Fate, UseState } from "../../wire/kx/messages.ts";
+import { single } from "./key-run.ts";
 import { areRun, decodeRun, encodeRun, runForm } from "./run-rows.ts";
 import type { Use } from "./shapes.ts";
 
@@ -18,9 +19,10 @@ const head = 1 + offerLength + 1 + 2 + 2;
 const perKey = 16 + 1 + 1 + 1 + 2 + 6 + 4 + 2 + 2;
 const perRange = 6 + 4 + 4;
 
-/** @param uses of one offer, and at least one */
-export function encodeUses(uses: readonly Use[]): Buffer {
-  if (areRun(uses)) return encodeRun(uses);
+/** @param entries of one offer, and at least one */
+export function encodeUses(entries: readonly Use[]): Buffer {
+  if (areRun(entries)) return encodeRun(entries);
+  const uses = entries.flatMap(single);
   const texts: string[] = [];
   let length = head + uses.length * perKey;
   for (const { request, ranges } of uses) {
@@ -87,9 +89,10 @@ function putLong(row: Buffer, at: number, value: number): number {
 export function decodeUses(row: Buffer): Use[] {
   try {
     if (row[0] !== runForm) return decode(row);
-    const uses = decodeRun(row);
-    if (typeof uses === "string") throw corrupt(uses);
-    return uses;
+    const use = decodeRun(row);
+    if (typeof use === "string") throw corrupt(use);
+    // What each has had, or come to, is for itself.
+    return use.fate === undefined && use.had === 0 && !use.assigned ? [use] : [...single(use)];
   } catch (error) {
     if (error instanceof Fault) throw error;
     throw corrupt("ends too early");
@@ -117,6 +120,7 @@ function decode(row: Buffer): Use[] {
     }
     const use: Use = {
       id: row.toString("hex", at, at + 16),
+      count: 1,
       offer,
       owner,
       state,

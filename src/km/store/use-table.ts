@@ -1,74 +1,118 @@
 /**
- * Keys on their way, by their IDs: there may be hundreds of thousands. IDs of one request differ in their last two
- * bytes alone and count up (`supply/ksa-id.ts`): one entry has all of them. IDs of any other form are found as well, at the
- * usual cost. Pure.
+ * Keys on their way, by their IDs: there may be hundreds of thousands. Those of one request are one entry until one of them
+ * is asked for by its ID; then each is for itself. IDs of any form are found, those that count up at little cost. Pure.
  */
+import { idsOf, type KeyRun, single, stemOf, stepsFrom } from "./key-run.ts";
 import type { Use } from "./shapes.ts";
 
 /** Keys on their way, to be looked at. */
 export interface Uses {
+  /** Keys. */
   readonly size: number;
-  /** @param id 32 hexadecimal digits */
+  /** A key for itself: where it was one of several alike, they part. @param id 32 hexadecimal digits */
   get(id: string): Use | undefined;
   has(id: string): boolean;
+  /** Whether a key of an entry is in it. */
+  hasAny(entry: KeyRun): boolean;
+  /** The entry that a key is in. */
+  entry(id: string): Use | undefined;
+  /** Entries, in the order in which they came; of one key, or of several that are alike. */
   values(): Iterable<Use>;
 }
 
-/** Hexadecimal digits of an ID that all of one request share. */
-const stemLength = 28;
-/** The rest counts from here to 0 again. */
-const suffixes = 0x1_0000;
-
-/** Keys whose IDs count up from the first. */
-interface Run {
-  readonly first: number;
+/** Keys of one stem that are for themselves. */
+interface Apart {
+  /** ID of the first place. */
+  readonly first: string;
   /** By place; a gap where one is gone. */
   readonly keys: (Use | undefined)[];
   live: number;
 }
 
 export class UseTable implements Uses {
-  readonly #runs = new Map<string, Use | Run>();
-  /** Of the form of a run, and out of its order. */
+  readonly #stems = new Map<string, Use | Apart>();
+  /** Of a stem that is known, and out of its order. */
   readonly #others = new Map<string, Use>();
+  readonly #parted: (use: Use, parts: readonly Use[]) => void;
   #size = 0;
+
+  /** @param parted called when the keys of an entry are for themselves from now on */
+  constructor(parted: (use: Use, parts: readonly Use[]) => void = () => {}) {
+    this.#parted = parted;
+  }
 
   get size(): number {
     return this.#size;
   }
 
   has(id: string): boolean {
-    return this.get(id) !== undefined;
+    return this.entry(id) !== undefined;
+  }
+
+  hasAny(entry: KeyRun): boolean {
+    return this.#stems.has(stemOf(entry.id)) && idsOf([entry]).some((id) => this.has(id));
+  }
+
+  entry(id: string): Use | undefined {
+    const found = this.#stems.get(stemOf(id));
+    if (found === undefined) return undefined;
+    if (isApart(found)) {
+      const use = found.keys[stepsFrom(found.first, id)];
+      return use?.id === id ? use : this.#others.get(id);
+    }
+    return isIn(found, id) ? found : this.#others.get(id);
   }
 
   get(id: string): Use | undefined {
-    const found = this.#runs.get(id.slice(0, stemLength));
-    if (found === undefined) return undefined;
-    const use = isRun(found) ? found.keys[placeOf(found.first, id)] : found;
-    return use?.id === id ? use : this.#others.get(id);
+    const use = this.entry(id);
+    return use === undefined || use.count === 1 ? use : this.part(use)[stepsFrom(use.id, id)];
   }
 
-  /** @returns false if its ID is in it: nothing changes then */
+  /** Each key of an entry for itself. @param use in the table, or once in it */
+  part(use: Use): readonly Use[] {
+    if (use.parts !== undefined) return use.parts;
+    const parts = single(use);
+    if (use.count === 1) return parts;
+    use.parts = parts;
+    this.#stems.set(stemOf(use.id), { first: use.id, keys: [...parts], live: parts.length });
+    this.#parted(use, parts);
+    return parts;
+  }
+
+  /** @returns false if an ID of its keys is in it: nothing changes then */
   add(use: Use): boolean {
-    const stem = use.id.slice(0, stemLength);
-    const found = this.#runs.get(stem);
-    if (found !== undefined && this.has(use.id)) return false;
-    this.#size++;
+    const stem = stemOf(use.id);
+    const found = this.#stems.get(stem);
     if (found === undefined) {
-      this.#runs.set(stem, use);
+      this.#size += use.count;
+      this.#stems.set(stem, use);
       return true;
     }
-    const run = isRun(found) ? found : { first: suffixOf(found.id), keys: [found], live: 1 };
-    const place = placeOf(run.first, use.id);
-    // Its own place is free, or it is next: a gap in front of it would be memory for nothing.
-    if (place > run.keys.length || run.keys[place] !== undefined) {
-      this.#others.set(use.id, use);
-      return true;
-    }
-    run.keys[place] = use;
-    run.live++;
-    if (run !== found) this.#runs.set(stem, run);
+    if (this.hasAny(use)) return false;
+    const keys = single(use);
+    // Another KM draws its IDs as it likes: beside others of their stem they are no entry of their own.
+    if (use.count > 1) use.parts = keys;
+    for (const key of keys) this.#addBeside(stem, key);
     return true;
+  }
+
+  #addBeside(stem: string, use: Use): void {
+    this.#size++;
+    const found = this.#stems.get(stem) as Use | Apart;
+    if (!isApart(found) && found.count > 1) {
+      this.#others.set(use.id, use);
+      return;
+    }
+    const apart = isApart(found) ? found : { first: found.id, keys: [found], live: 1 };
+    const place = stepsFrom(apart.first, use.id);
+    // Its own place is free, or it is next: a gap in front of it would be memory for nothing.
+    if (place > apart.keys.length || apart.keys[place] !== undefined) {
+      this.#others.set(use.id, use);
+      return;
+    }
+    apart.keys[place] = use;
+    apart.live++;
+    if (apart !== found) this.#stems.set(stem, apart);
   }
 
   /** @returns whether it was there */
@@ -77,39 +121,35 @@ export class UseTable implements Uses {
     if (use === undefined) return false;
     this.#size--;
     if (this.#others.delete(id)) return true;
-    const stem = id.slice(0, stemLength);
-    const found = this.#runs.get(stem) as Use | Run;
-    if (isRun(found)) {
-      found.keys[placeOf(found.first, id)] = undefined;
+    const stem = stemOf(id);
+    const found = this.#stems.get(stem) as Use | Apart;
+    if (isApart(found)) {
+      found.keys[stepsFrom(found.first, id)] = undefined;
       found.live--;
       // While there are others of this stem they are found by it.
       if (found.live > 0 || this.#others.size > 0) return true;
     } else if (this.#others.size > 0) {
-      this.#runs.set(stem, { first: suffixOf(id), keys: [undefined], live: 0 });
+      this.#stems.set(stem, { first: id, keys: [undefined], live: 0 });
       return true;
     }
-    this.#runs.delete(stem);
+    this.#stems.delete(stem);
     return true;
   }
 
-  /** In the order in which they came, those of one request together. Those that are deleted meanwhile are left out. */
+  /** Those that are deleted meanwhile are left out. */
   *values(): Generator<Use> {
-    for (const found of this.#runs.values()) {
-      if (!isRun(found)) yield found;
+    for (const found of this.#stems.values()) {
+      if (!isApart(found)) yield found;
       else for (const use of found.keys) if (use !== undefined) yield use;
     }
     yield* this.#others.values();
   }
 }
 
-function isRun(found: Use | Run): found is Run {
-  return "keys" in found;
+function isApart(found: Use | Apart): found is Apart {
+  return "live" in found;
 }
 
-function suffixOf(id: string): number {
-  return Number.parseInt(id.slice(stemLength), 16);
-}
-
-function placeOf(first: number, id: string): number {
-  return (suffixOf(id) - first + suffixes) % suffixes;
+function isIn({ id: first, count }: Use, id: string): boolean {
+  return count === 1 ? first === id : stepsFrom(first, id) < count;
 }

@@ -1,10 +1,13 @@
 /** What an offer names. Pure. */
-import type { OfferedKey, Range, Refusal, VersionedRange } from "../../wire/kx/messages.ts";
+import type { OfferedKeys, Range, Refusal, VersionedRange } from "../../wire/kx/messages.ts";
 import type { LinkBooks } from "../store/books.ts";
+import { cutKeys, idsOf } from "../store/key-run.ts";
+import { addRange, bytesOf } from "../store/ranges.ts";
 
 /** Whether an offer names an ID or a byte twice: none that this KM makes does. */
-export function isTwice(ids: readonly string[], ranges: readonly Range[]): boolean {
-  if (ids.length > 1 && new Set(ids).size < ids.length) return true;
+export function isTwice(keys: readonly OfferedKeys[], ranges: readonly Range[]): boolean {
+  const ids = keys.length > 1 ? idsOf(keys) : [];
+  if (new Set(ids).size < ids.length) return true;
   // Keys are allocated in order, so there is rarely anything to sort.
   const sorted = ranges.every((range, i) => i === 0 || order(ranges[i - 1] as Range, range) < 0)
     ? ranges
@@ -19,43 +22,35 @@ function order(a: Range, b: Range): number {
   return a.extent - b.extent || a.start - b.start;
 }
 
-/** Whether all keys of an offer may be bound, as far as the books say. @param ids KSA-key IDs, in hexadecimal */
+/** Whether all keys of an offer may be bound, as far as the books say. */
 export function areFree(
-  books: Pick<LinkBooks, "uses" | "stock">,
-  ids: readonly string[],
-  keys: readonly OfferedKey[],
+  { uses, stock }: Pick<LinkBooks, "uses" | "stock">,
+  keys: readonly OfferedKeys[],
 ): boolean {
-  if (ids.some((id) => books.uses.has(id))) return false;
-  if (keys.some(({ ranges }) => ranges.length === 0)) return false;
-  return joined(keys).every((range) => books.stock.canBind(range) === "free");
+  if (keys.some((entry) => uses.hasAny(entry) || entry.ranges.length === 0)) return false;
+  const joined: VersionedRange[] = [];
+  for (const { ranges } of keys) for (const range of ranges) addRange(joined, range);
+  return joined.every((range) => stock.canBind(range) === "free");
 }
 
-/** What lies beside each other at one version as one: keys are allocated in order. */
-function joined(keys: readonly OfferedKey[]): VersionedRange[] {
-  const all: { extent: number; start: number; end: number; version: number }[] = [];
-  let last: (typeof all)[number] | undefined;
-  for (const { ranges } of keys) {
-    for (const { extent, start, end, version } of ranges) {
-      const follows = last?.extent === extent && last.end === start && last.version === version;
-      if (last !== undefined && follows) last.end = end;
-      else {
-        last = { extent, start, end, version };
-        all.push(last);
-      }
-    }
-  }
-  return all;
+/** Each key of an offer as an entry of its own. */
+export function singleKeys(keys: readonly OfferedKeys[]): OfferedKeys[] {
+  return keys.flatMap((entry) => {
+    if (entry.count === 1) return entry;
+    const ids = idsOf([entry]);
+    const cut = [...cutKeys(entry.ranges, bytesOf(entry.ranges) / entry.count)];
+    return ids.map((id, i) => ({ id, count: 1, ranges: cut[i] ?? [] }));
+  });
 }
 
-/** Why a key of an offer cannot be bound, as far as the books say. @param id KSA-key ID, in hexadecimal */
+/** Why a key of an offer cannot be bound, as far as the books say. @param key a single one */
 export function whyNot(
-  books: Pick<LinkBooks, "uses" | "stock">,
-  id: string,
-  { ranges }: OfferedKey,
+  { uses, stock }: Pick<LinkBooks, "uses" | "stock">,
+  { id, ranges }: OfferedKeys,
 ): Refusal | undefined {
-  if (books.uses.has(id) || ranges.length === 0) return "used";
+  if (uses.has(id) || ranges.length === 0) return "used";
   for (const range of ranges) {
-    const why = books.stock.canBind(range);
+    const why = stock.canBind(range);
     if (why !== "free") return why;
   }
   return undefined;

@@ -8,11 +8,12 @@ import { digestOf, keysThatFitOffer } from "../../wire/kx/codec.ts";
 import type { Ack, FateTold, Offer, Take, VersionedRange } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
+import { countOf, cutBytes, cutKeys, lengthOf, nowOf } from "../store/key-run.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { slavesOf } from "../store/sae-set.ts";
 import { isOtp, type Use } from "../store/shapes.ts";
 import { InOrder } from "./in-order.ts";
-import { drawKsaIds, drawUnlikeKsaIds } from "./ksa-id.ts";
+import { drawKsaId, drawKsaIds } from "./ksa-id.ts";
 
 /** Of pre-offered keys each costs a message: a request for more is an offer of its own, and one round trip is little to it. */
 export const mostPreOffered = 8;
@@ -38,7 +39,9 @@ export interface Request {
 /** As much of a request as one OFFER can have. */
 interface Part {
   readonly offer: Buffer;
+  /** As they were made: a request is one entry, prepared keys are one each. */
   readonly uses: readonly Use[];
+  /** Of each of them. */
   readonly ranges: readonly (readonly VersionedRange[])[];
   /** As it was sent in this session. */
   digest: Buffer | undefined;
@@ -57,7 +60,7 @@ interface Pending {
 
 /** A key that ended at the peer before it was durably supplied has no other end any more. */
 function supplied(uses: Use[]): Use[] | Shortage {
-  return uses.some(({ fate }) => fate === "X" || fate === "V") ? "refused" : uses;
+  return nowOf(uses).some(({ fate }) => fate === "X" || fate === "V") ? "refused" : uses;
 }
 
 function usesOf({ parts }: Pending): Use[] {
@@ -98,7 +101,7 @@ export class Owner {
 
   /**
    * Offers keys to the other KM and answers when they are bound there and supplied here, durably.
-   * @param done once: the keys in the order in which they were made, or why there are none
+   * @param done once: the keys in the order in which they were made, several in an entry; or why there are none
    */
   request(request: Request, done: (result: Use[] | Shortage) => void): void {
     if (!this.#context.ready) return done("away");
@@ -127,17 +130,20 @@ export class Owner {
       return about.done("stock");
     }
     // Fewer only where stock is in so many pieces that no message could name them.
-    const ranges = books.stock.allocate(keys, length, wants);
+    let ranges: readonly VersionedRange[] = books.stock.allocate(keys, length, wants);
+    const made = bytesOf(ranges) / length;
     const parts: Part[] = [];
-    for (let from = 0; from < ranges.length; ) {
-      const fit = keysThatFitOffer(about.request?.use, ranges.slice(from));
+    for (let left = made; left > 0; ) {
+      const fit = keysThatFitOffer(about.request?.use, ranges, length, left);
       assert(fit > 0, "a key fits an offer");
-      parts.push(this.#part(ranges.slice(from, from + fit), about));
-      from += fit;
+      const [its, others] = cutBytes(ranges, fit * length);
+      parts.push(this.#part(its, fit, length, about));
+      ranges = others;
+      left -= fit;
     }
     turn.changed();
     const pending: Pending = { parts, ...about };
-    if (ranges.length < keys) return this.#giveUp(pending, "stock");
+    if (made < keys) return this.#giveUp(pending, "stock");
     this.#pending.add(pending);
     this.#countPreparing(pending, 1);
     for (const part of parts) {
@@ -147,38 +153,35 @@ export class Owner {
   }
 
   #part(
-    ranges: readonly (readonly VersionedRange[])[],
+    ranges: readonly VersionedRange[],
+    keys: number,
+    length: number,
     { request, pickUp }: Pick<Pending, "request" | "pickUp">,
   ): Part {
     const offer = Buffer.alloc(24);
     this.#incarnation.copy(offer);
     offer.writeBigUInt64BE(BigInt(++this.#counter), 16);
     const { books, random } = this.#context;
-    const name = offer.toString("hex");
-    const ids = request
-      ? drawKsaIds(random, ranges.length)
-      : // For whom each is, is not known yet: who is told one is to know of no other.
-        drawUnlikeKsaIds(random, ranges.length);
-    // As they are drawn and allocated.
-    const together = request && ranges.length > 1 ? { keys: ranges.length } : undefined;
-    const uses = ids.map((id, i): Use => {
-      return {
-        id,
-        offer: name,
+    const common = {
+      ...{
+        offer: offer.toString("hex"),
         owner: true,
-        ranges: ranges[i] as readonly VersionedRange[],
-        state: "O",
+        state: "O" as const,
         fate: undefined,
         had: 0,
-        together,
-        request: request?.use,
-        assigned: false,
-        number: 0,
-        pickUp,
-      };
-    });
+      },
+      ...{ request: request?.use, assigned: false, number: 0, pickUp },
+    };
+    const entry = (id: string, count: number, its: readonly VersionedRange[]): Use => {
+      return { id, count, ranges: its, ...common };
+    };
+    // For whom each that is prepared is, is not known yet: who is told one is to know of no other.
+    const cut = request === undefined ? [...cutKeys(ranges, length)] : [ranges];
+    const uses = request
+      ? [entry(drawKsaId(random), keys, ranges)]
+      : drawKsaIds(random, keys).map((id, i) => entry(id, 1, cut[i] as VersionedRange[]));
     books.addUses(uses);
-    return { offer, uses, ranges, digest: undefined, isBound: false };
+    return { offer, uses, ranges: cut, digest: undefined, isBound: false };
   }
 
   #send(pending: Pending, part: Part): void {
@@ -196,8 +199,8 @@ export class Owner {
   }
 
   #sendOffer({ request, pickUp }: Pending, part: Part, tag: Buffer): void {
-    const keys = part.uses.map(({ id }, i) => {
-      return { id, ranges: part.ranges[i] as readonly VersionedRange[] };
+    const keys = part.uses.map(({ id, count }, i) => {
+      return { id, count, ranges: part.ranges[i] as readonly VersionedRange[] };
     });
     const use = request && { use: request.use };
     const message: Offer = { type: "offer", offer: part.offer, pickUp, keys, tag, ...use };
@@ -211,7 +214,7 @@ export class Owner {
       return this.#context.tell({ type: "odd", message: "ack" });
     }
     const reason = refused.find((why) => why !== undefined);
-    if (refused.length !== part.uses.length || reason !== undefined) {
+    if (refused.length !== countOf(part.uses) || reason !== undefined) {
       if (reason) this.#context.tell({ type: "refused", reason, keys: refused.length });
       return this.#giveUp(pending, "refused");
     }
@@ -221,7 +224,7 @@ export class Owner {
     const { books, turn } = this.#context;
     const entry = pending.request === undefined ? "prepare" : "supply";
     const uses = usesOf(pending);
-    for (const { uses: alike } of pending.parts) books.stepAll(alike, entry);
+    for (const { uses: alike } of pending.parts) books.stepAll(nowOf(alike), entry);
     if (pending.request === undefined) this.#keep(uses);
     turn.whenDurable(() => pending.done(supplied(uses)));
   }
@@ -239,9 +242,9 @@ export class Owner {
   #countPreparing({ request, parts }: Pending, by: 1 | -1): void {
     if (request !== undefined) return;
     for (const { uses } of parts) {
-      for (const { ranges } of uses) {
-        const length = bytesOf(ranges);
-        this.#preparing.set(length, (this.#preparing.get(length) ?? 0) + by);
+      for (const use of uses) {
+        const length = lengthOf(use);
+        this.#preparing.set(length, (this.#preparing.get(length) ?? 0) + by * use.count);
       }
     }
   }
@@ -254,7 +257,7 @@ export class Owner {
   #giveUp(pending: Pending, why: Shortage): void {
     this.#forget(pending);
     // The comparison of both books may have ended some of them before.
-    for (const use of usesOf(pending)) if (use.state === "O") this.#void(use);
+    for (const use of nowOf(usesOf(pending))) if (use.state === "O") this.#void(use);
     this.#context.turn.whenDurable(() => pending.done(why));
   }
 
@@ -265,13 +268,16 @@ export class Owner {
     this.#context.turn.whenDurable(() => this.#outgoing.place()(() => this.sendVoid(use)));
   }
 
-  sendVoid({ id, offer, ranges }: Use): void {
-    this.#context.send({
-      type: "void",
-      id: Buffer.from(id, "hex"),
-      offer: Buffer.from(offer, "hex"),
-      ranges,
-    });
+  /** A word for each key. */
+  sendVoid(use: Use): void {
+    for (const { id, offer, ranges } of this.#context.books.part(use)) {
+      this.#context.send({
+        type: "void",
+        id: Buffer.from(id, "hex"),
+        offer: Buffer.from(offer, "hex"),
+        ranges,
+      });
+    }
   }
 
   /** Keys of this length that an application could have without a round trip, or soon. */
@@ -392,7 +398,7 @@ export class Owner {
       if (use.state === "S" && use.assigned) turn.whenDurable(() => this.sendAssign(use));
     }
     for (const pending of this.#pending) {
-      const all = usesOf(pending).every(({ state }) => state === "O");
+      const all = nowOf(usesOf(pending)).every(({ state }) => state === "O");
       if (!all) this.#giveUp(pending, "refused");
       else for (const part of pending.parts) this.#send(pending, part);
     }

@@ -4,16 +4,24 @@
  */
 import { timingSafeEqual } from "node:crypto";
 import { digestOf } from "../../wire/kx/codec.ts";
-import type { Assign, FateOk, Offer, Refusal, Taken, Void } from "../../wire/kx/messages.ts";
+import type {
+  Assign,
+  FateOk,
+  Offer,
+  OfferedKeys,
+  Refusal,
+  Taken,
+  Void,
+} from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
+import { countOf, idsOf } from "../store/key-run.ts";
 import { isFinal } from "../store/life.ts";
 import { bytesOf } from "../store/ranges.ts";
-import { togetherOf } from "../store/run-rows.ts";
 import { allOf, slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import { fateOf } from "./fate.ts";
-import { areFree, isTwice, whyNot } from "./offered.ts";
+import { areFree, isTwice, singleKeys, whyNot } from "./offered.ts";
 import { type OpenTake, placeOf } from "./open-take.ts";
 import { PadsOfBatches } from "./pads-of-batches.ts";
 import { PickUp } from "./pick-up.ts";
@@ -62,67 +70,64 @@ export class Peer {
       const { turn, send } = this.#context;
       turn.whenDurable(() => send({ type: "ack", offer, digest, refused }));
     };
+    const all = (why: Refusal | undefined) => acknowledge(Array(countOf(keys)).fill(why));
     const name = offer.toString("hex");
-    const names = keys.map(({ id }) => id);
     // The same offer again.
-    if (names.every((id) => this.#isBound(id, name))) {
-      return acknowledge(keys.map(() => undefined));
-    }
+    if (this.#areBound(keys, name)) return all(undefined);
     const { books } = this.#context;
     const isAllowed = this.#mayBind(message.use);
-    if (!isAllowed || !areFree(books, names, keys)) {
+    if (!isAllowed || !areFree(books, keys)) {
       const no = isAllowed ? undefined : "policy";
-      const refused = keys.map((key, i) => whyNot(books, names[i] as string, key) ?? no);
+      const refused = singleKeys(keys).map((key) => whyNot(books, key) ?? no);
       if (refused.some((why) => why !== undefined)) return acknowledge(refused);
     }
-    this.#bind(message, name, names, (why) => acknowledge(keys.map(() => why)));
+    this.#bind(message, name, all);
   }
 
-  /** This offer was bound before, and nothing ended it since but its application. */
-  #isBound(id: string, offer: string): boolean {
-    const known = this.#context.books.uses.get(id);
-    if (known === undefined || known.owner || known.offer !== offer) return false;
-    return known.state === "B" || known.state === "T";
+  /** This offer was bound before, and nothing ended its keys since but their application. */
+  #areBound(keys: readonly OfferedKeys[], offer: string): boolean {
+    const { uses } = this.#context.books;
+    const [first] = keys;
+    if (first === undefined || uses.entry(first.id)?.offer !== offer) return false;
+    return idsOf(keys).every((id) => {
+      const known = uses.entry(id);
+      if (known === undefined || known.owner || known.offer !== offer) return false;
+      return known.state === "B" || known.state === "T";
+    });
   }
 
-  #bind(
-    message: Offer,
-    offer: string,
-    names: readonly string[],
-    done: (why: Refusal | undefined) => void,
-  ): void {
+  #bind(message: Offer, offer: string, done: (why: Refusal | undefined) => void): void {
     const { books, turn, store, link } = this.#context;
     const { keys, use: request, pickUp } = message;
     const versioned = keys.flatMap((key) => key.ranges);
-    if (isTwice(names, versioned)) return done("used");
-    const isFull = books.uses.size + keys.length > this.#context.limits.underWay;
-    if (isFull || this.#checking + keys.length > maxChecking) return done("limit");
+    if (isTwice(keys, versioned)) return done("used");
+    const count = countOf(keys);
+    const isFull = books.uses.size + count > this.#context.limits.underWay;
+    if (isFull || this.#checking + count > maxChecking) return done("limit");
     // Used from here on, whatever the hash says: no other offer may have these bytes.
     books.stock.markUsed(versioned);
     turn.changed();
-    this.#checking += keys.length;
+    this.#checking += count;
     books.stock.pin(versioned);
     const { generation, tagKey: key } = this.#context;
-    const nonce = keyNonce(Buffer.from(names[0] as string, "hex"));
+    const nonce = keyNonce(Buffer.from(keys[0]?.id as string, "hex"));
     const check = (tag: Buffer | undefined) => {
-      this.#checking -= keys.length;
+      this.#checking -= count;
       books.stock.unpin(versioned);
       turn.changed();
       // The offer comes again in the next session, and finds the bytes used: void, at both ends.
       if (this.#context.generation !== generation) return;
       if (tag === undefined || !timingSafeEqual(tag, message.tag)) return done("hash");
-      const now = this.#context.now();
-      const together = togetherOf(keys);
       const uses = keys.map(
-        ({ ranges }, i): Use => ({
-          id: names[i] as string,
+        ({ id, count, ranges }): Use => ({
+          id,
+          count,
           offer,
           owner: false,
           ranges,
           state: "B",
           fate: undefined,
           had: 0,
-          together,
           request,
           assigned: false,
           number: 0,
@@ -130,9 +135,10 @@ export class Peer {
           since: undefined,
         }),
       );
-      books.addUses(uses);
+      const now = this.#context.now();
       for (const use of uses) this.#waiting.begin(use, now);
-      this.forBatches.bound(request, names[0]);
+      books.addUses(uses);
+      this.forBatches.bound(request, keys[0]?.id);
       done(undefined);
     };
     const hash = () => store.tagRanges(link, versioned, { key, nonce }, check);
@@ -170,7 +176,10 @@ export class Peer {
     stock.markUsed(ranges);
     this.#context.store.forget(this.#context.link, ranges);
     if (stock.free(0) + stock.free(1) < before) {
-      const told = { keys: [{ id: id.toString("hex"), ranges }], offer: offer.toString("hex") };
+      const told = {
+        keys: [{ id: id.toString("hex"), count: 1, ranges }],
+        offer: offer.toString("hex"),
+      };
       turn.told({ type: "use", ...told, owner: false, state: "V" });
     }
     turn.whenDurable(() => send({ type: "fate", number: 0, offer, id, fate: "V", length }));
@@ -345,7 +354,7 @@ export class Peer {
     if (!ready) return;
     const uses =
       typeof which === "function"
-        ? [...books.uses.values()].filter(which)
+        ? [...books.uses.values()].filter(which).flatMap((use) => books.part(use))
         : which.flatMap((id) => books.uses.get(id) ?? []);
     for (const use of uses) {
       if (!use.owner && use.state === "B" && !this.#isOpen(use)) this.#end(use, "expire");
@@ -376,10 +385,12 @@ export class Peer {
     }
     if (!this.#context.ready) return;
     for (const late of this.#waiting.late(now)) {
-      const use = this.#context.books.uses.get(late.id);
+      const uses = idsOf([late]).flatMap((id) => this.#context.books.uses.get(id) ?? []);
       // Forgotten since the comparison of both books.
-      if (use === undefined) this.#waiting.end(late);
-      else if (!this.#isOpen(use)) this.#end(use, "expire");
+      if (uses.length === 0) this.#waiting.end(late);
+      for (const use of uses) {
+        if (use.state === "B" && !this.#isOpen(use)) this.#end(use, "expire");
+      }
     }
   }
 

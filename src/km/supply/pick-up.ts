@@ -3,14 +3,19 @@
  * others, of which there may be hundreds of thousands. Each costs a place in a queue and no more. Pure.
  */
 
-/** As much of a key as this needs. */
+/** As much of a key as this needs, or of several that are alike: they begin together, and each ends for itself. */
 export interface Waiting {
   /** KSA-key ID. */
   readonly id: string;
+  readonly count: number;
   /** How long it may wait, s. */
   readonly pickUp: number;
   /** When it began to wait, monotonic ms; undefined while it does not. Nothing else changes it. */
   since?: number | undefined;
+  /** Of several: those that still wait. */
+  left?: number;
+  /** What began in its place, if it was one of several then. */
+  readonly run?: Waiting | undefined;
 }
 
 /** Below so many places nothing is gained by putting a queue in order. */
@@ -62,17 +67,23 @@ export class PickUp {
     if (key.since === now) return;
     if (key.since === undefined) queue.live++;
     key.since = now;
+    if (key.count > 1) key.left = key.count;
     queue.push(key, now);
   }
 
   end(key: Waiting): void {
-    if (key.since === undefined) return;
+    if (key.since === undefined) {
+      const { run } = key;
+      if (run?.left !== undefined && --run.left === 0) this.end(run);
+      return;
+    }
     key.since = undefined;
     const queue = this.#queues.get(key.pickUp);
     if (queue !== undefined && --queue.live === 0) this.#queues.delete(key.pickUp);
   }
 
-  isLate({ since, pickUp }: Waiting, now: number): boolean {
+  isLate({ since: own, pickUp, run }: Waiting, now: number): boolean {
+    const since = own ?? run?.since;
     return since !== undefined && now - since >= pickUp * 1_000;
   }
 

@@ -59,10 +59,26 @@ export class Reader extends Place {
     return Buffer.from(this.#bytes.subarray(at, at + length));
   }
 
-  /** The same as hexadecimal digits: a text costs less than a copy that is made one afterwards. */
-  hex(length: number): string {
-    const at = this.#take(length);
+  /** Passes over what is looked at later. */
+  skip(length: number): void {
+    this.#take(length);
+  }
+
+  /** Bytes that were passed over, as hexadecimal digits. */
+  hexAt(at: number, length: number): string {
     return this.#bytes.toString("hex", at, at + length);
+  }
+
+  shortAt(at: number): number {
+    return this.#bytes.readUInt16BE(at);
+  }
+
+  /** Whether the bytes of two places that were passed over are the same. */
+  isSame(one: number, other: number, length: number): boolean {
+    for (let i = 0; i < length; i++) {
+      if (this.#bytes[one + i] !== this.#bytes[other + i]) return false;
+    }
+    return true;
   }
 
   text(length: number): string {
@@ -114,6 +130,16 @@ export class Writer extends Place {
     const at = this.#take(length);
     const isWhole = value.length === 2 * length && this.#bytes.write(value, at, "hex") === length;
     if (!isWhole) throw this.wrong("has another length", length);
+  }
+
+  /** Bytes that were written before, once more. */
+  again(at: number, length: number): void {
+    const to = this.#take(length);
+    this.#bytes.copyWithin(to, at, at + length);
+  }
+
+  shortAt(at: number): number {
+    return this.#bytes.readUInt16BE(at);
   }
 
   bytes(value: Uint8Array): void {

@@ -17,7 +17,8 @@ import type {
   UseBook,
   VersionedRange,
 } from "./messages.ts";
-import { command, limits, size, versions } from "./names.ts";
+import { command, size, versions } from "./names.ts";
+import { keysThatFit } from "./offered-keys.ts";
 import type { Relay } from "./relay-messages.ts";
 import { cutRelay } from "./relay-pieces.ts";
 
@@ -97,20 +98,16 @@ export function* cutUses(uses: readonly UseBook[]): Generator<SyncUses> {
 
 /**
  * How many of these keys, from the first on, one OFFER can have: a longer one is not encoded.
- * @param ranges of each key @returns 0 if the first alone is too long
+ * @param ranges of all, one key after the other @param length bytes of each @returns 0 if the first alone is too long
  */
 export function keysThatFitOffer(
   use: string | undefined,
-  ranges: readonly (readonly VersionedRange[])[],
+  ranges: readonly VersionedRange[],
+  length: number,
+  keys: number,
 ): number {
-  let left = header.maxPayload - offerHead - (use === undefined ? 0 : 2 + Buffer.byteLength(use));
-  let keys = 0;
-  for (const { length } of ranges) {
-    left -= offeredKeyHead + length * rangeBytes;
-    if (left < 0 || length > limits.ranges || keys === limits.offerKeys) break;
-    keys++;
-  }
-  return keys;
+  const head = offerHead + (use === undefined ? 0 : 2 + Buffer.byteLength(use));
+  return keysThatFit(ranges, length, keys, header.maxPayload - head);
 }
 
 /** What is in the scratch room, and its length: an offer is sent at once after its digest. */
@@ -144,10 +141,8 @@ function payloadDigest(type: "propose" | "offer", payload: Buffer): Buffer {
 
 /** Bytes of the count before a list. */
 const countBytes = 2;
-/** Of an OFFER without application and keys; of one of its keys without ranges; of a range. */
+/** Of an OFFER without application and keys. */
 const offerHead = size.offer + 1 + 4 + countBytes + size.tag;
-const offeredKeyHead = size.id + countBytes;
-const rangeBytes = 20;
 
 /** @throws Fault `kx.message` for an item that is out of its range */
 function* cut<T>(items: readonly T[], item: Field<T>): Generator<T[]> {

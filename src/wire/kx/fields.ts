@@ -39,14 +39,6 @@ export function fixed(length: number): Field<Buffer> {
   };
 }
 
-/** Bytes of one length, as hexadecimal digits. */
-export function hex(length: number): Field<string> {
-  return {
-    read: (from) => from.hex(length),
-    write: (to, value) => to.hex(value, length),
-  };
-}
-
 /** u16 length, then so many bytes. */
 export function blob(most: number): Field<Buffer> {
   return packed(1, 0, most);

@@ -6,7 +6,6 @@ import {
   type Field,
   fixed,
   flag,
-  hex,
   list,
   maybe,
   maybeWord,
@@ -25,13 +24,12 @@ import type {
   FateCount,
   KxMessage,
   Offer,
-  OfferedKey,
   Range,
   RegionBook,
   UseBook,
-  VersionedRange,
 } from "./messages.ts";
 import { codes, limits, size, versions } from "./names.ts";
+import { offeredKeys, versionedRange } from "./offered-keys.ts";
 import type { Relay, Relayed } from "./relay-messages.ts";
 
 /** A message without what the codec adds. */
@@ -48,7 +46,6 @@ const place = u32(0, limits.extentBytes);
 const version = u32(0, limits.version);
 const digest = fixed(size.digest);
 const id = fixed(size.id);
-const hexId = hex(size.id);
 const ids = packed(size.id, 0, limits.batchKeys);
 const offer = fixed(size.offer);
 const tag = fixed(size.tag);
@@ -57,24 +54,6 @@ const use = text(1, limits.useBytes);
 
 const ordered = ({ start, end }: Range | RegionBook) => (start < end ? undefined : "end");
 const range = struct<Range>({ extent: number, start: place, end: place }, ordered);
-const versionedRange: Field<VersionedRange> = {
-  ...struct<VersionedRange>({ extent: number, start: place, end: place, version }, ordered),
-  // As a struct is read, without a look at what its fields are: there are as many of these as keys.
-  read(from) {
-    from.field = "extent";
-    const extent = number.read(from);
-    from.field = "start";
-    const start = place.read(from);
-    from.field = "end";
-    const end = place.read(from);
-    from.field = "version";
-    const value = { extent, start, end, version: version.read(from) };
-    from.field = "end";
-    if (start >= end) throw from.wrong("contradicts another field");
-    return value;
-  },
-};
-
 const region = struct<RegionBook>(
   { start: place, end: place, version, mark: place, giving: flag },
   (value) => {
@@ -100,17 +79,6 @@ export const useBook = struct<UseBook>({
   ranges: list(range, 0, limits.ranges),
 });
 const fateCount = struct<FateCount>({ number: count, taken: count, expired: count });
-const versionedRanges = list(versionedRange, 1, limits.ranges);
-const offeredKey: Field<OfferedKey> = {
-  ...struct<OfferedKey>({ id: hexId, ranges: versionedRanges }),
-  read(from) {
-    from.field = "id";
-    const named = hexId.read(from);
-    from.field = "ranges";
-    return { id: named, ranges: versionedRanges.read(from) };
-  },
-};
-
 const slave = u16(0, limits.slaves - 1);
 
 /** Books in one frame: by its length, not by their number. */
@@ -161,7 +129,7 @@ export const layouts: Layouts = {
     offer,
     use: maybe(use),
     pickUp: u32(0, limits.pickUp),
-    keys: list(offeredKey, 1, limits.offerKeys),
+    keys: offeredKeys,
     tag,
   }),
   ack: struct({

@@ -175,10 +175,12 @@ export interface Abort {
   readonly void: Buffer;
 }
 
-/** One key of an offer. */
-export interface OfferedKey {
-  /** KSA-key ID, 16 bytes as 32 hexadecimal digits. */
+/** Keys of an offer of one length, whose IDs count up in their last two bytes, after FFFF from 0; or a single one. */
+export interface OfferedKeys {
+  /** KSA-key ID of the first, 16 bytes as 32 hexadecimal digits. */
   readonly id: string;
+  readonly count: number;
+  /** Of all of them, one key after the other. */
   readonly ranges: readonly VersionedRange[];
 }
 
@@ -192,7 +194,7 @@ export interface Offer {
   readonly use?: string;
   /** How long the other application may take to fetch it, seconds. */
   readonly pickUp: number;
-  readonly keys: readonly OfferedKey[];
+  readonly keys: readonly OfferedKeys[];
   /** Keyed hash over the bytes of all its keys, one after the other, 16 bytes. */
   readonly tag: Buffer;
 }

@@ -1,5 +1,6 @@
 /** Pairs of applications: one asks its KM for keys, tells the other their IDs, and the other asks its own. */
 
+import { idsOf, single } from "../../../src/km/store/key-run.ts";
 import { bytesOf } from "../../../src/km/store/ranges.ts";
 import { slavesOf, useOf } from "../../../src/km/store/sae-set.ts";
 import type { Use } from "../../../src/km/store/shapes.ts";
@@ -58,10 +59,10 @@ export class Applications {
 
   #master(km: SimKm, life: number, use: string, keys: readonly Use[]): void {
     const { drawn } = this.#world;
-    for (const key of keys) this.#hand(km, "master", use, key);
+    for (const key of keys.flatMap(single)) this.#hand(km, "master", use, key);
     if (this.#random() < drawn.vanish || km.life !== life) return;
     const other = km === this.#world.a ? this.#world.b : this.#world.a;
-    const ids = keys.map(({ id }) => id);
+    const ids = idsOf(keys);
     // Together, one by one, or each twice: applications do as they like.
     const how = this.#random();
     for (let slave = 0; slave < slavesOf(use); slave++) {

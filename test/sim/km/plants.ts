@@ -108,7 +108,7 @@ export const plants: readonly Plant[] = [
       const { step } = books;
       books.step = (use: Use, entry) => {
         if (entry !== "void" || !use.owner) return step.call(books, use, entry);
-        books.dropUse(use);
+        for (const key of books.part(use)) books.dropUse(key);
         for (const { extent: number, start } of use.ranges) {
           const extent = books.stock.extent(number);
           const regions = extent?.regions.map((region) => ({

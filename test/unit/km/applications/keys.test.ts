@@ -47,7 +47,17 @@ function use(n: number, more: Partial<Use> = {}): Use {
   const ranges = [{ extent: 1, start: n * 32, end: n * 32 + 32 }] as unknown as Use["ranges"];
   const request = useOf(["b", "a"]);
   return {
-    ...{ id, offer: noOffer, owner: false, ranges, state: "B", fate: undefined, had: 0, request },
+    ...{
+      id,
+      count: 1,
+      offer: noOffer,
+      owner: false,
+      ranges,
+      state: "B",
+      fate: undefined,
+      had: 0,
+      request,
+    },
     ...{ assigned: false, number: 0, pickUp: 60 },
     ...more,
   };

@@ -8,6 +8,7 @@ import { noOffer, type Use } from "../../../../src/km/store/shapes.ts";
 function given(n: number, more: Partial<Use> = {}): Use {
   return {
     id: n.toString(16).padStart(32, "0"),
+    count: 1,
     offer: noOffer,
     owner: true,
     ranges: [

@@ -4,6 +4,7 @@ import type { Use } from "../../../../src/km/store/shapes.ts";
 
 const use = (changes: Partial<Use>): Use => ({
   id: "1d".repeat(16),
+  count: 1,
   offer: "0f".repeat(24),
   owner: false,
   ranges: [{ extent: 1, start: 0, end: 32 }],

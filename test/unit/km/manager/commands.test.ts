@@ -93,7 +93,7 @@ test("what applications were given is counted at each end once", (t) => {
   const tally = new Tally();
   const use = (owner: boolean, state: "O" | "S" | "B" | "T" | "X", fate?: "T"): LinkEvent => ({
     type: "use",
-    keys: [{ id: "00", ranges: [{ extent: 1, start: 0, end: 32 }] }],
+    keys: [{ id: "00", count: 1, ranges: [{ extent: 1, start: 0, end: 32 }] }],
     offer: "01",
     owner,
     state,

@@ -149,6 +149,7 @@ test("steps that come together share a record, and keep their order among others
       keys: [
         {
           id: Buffer.alloc(16, n).toString("hex"),
+          count: 1,
           ranges: [{ extent: 1, start: n, end: n + 1 }],
         },
       ],

@@ -2,7 +2,7 @@
 import test from "ava";
 import { PickUp, type Waiting } from "../../../../src/km/supply/pick-up.ts";
 
-const key = (id: string, pickUp = 1): Waiting => ({ id, pickUp });
+const key = (id: string, pickUp = 1): Waiting => ({ id, count: 1, pickUp });
 const lateOf = (pickUp: PickUp, now: number) => [...pickUp.late(now)].map(({ id }) => id);
 
 test("keys are late after their own time, and those of other times are not in their way", (t) => {

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import test from "ava";
+import { idsOf } from "../../../../src/km/store/key-run.ts";
+import { singleKeys } from "../../../../src/km/supply/offered.ts";
 import {
   cutExtents,
   cutUses,
@@ -13,8 +15,10 @@ import type {
   ExtentBook,
   KxMessage,
   Offer,
+  OfferedKeys,
   Propose,
   UseBook,
+  VersionedRange,
 } from "../../../../src/wire/kx/messages.ts";
 import { command, limits } from "../../../../src/wire/kx/names.ts";
 import { rounds } from "../../../campaign-scale.ts";
@@ -135,6 +139,7 @@ test("what does not fit a frame, or is out of its range, is not encoded", (t) =>
   const range = { extent: 1, start: 0, end: 32, version: 0 };
   const key = {
     id: "00".repeat(16),
+    count: 1,
     ranges: Array(limits.ranges).fill(range),
   };
   const offer: Offer = {
@@ -150,6 +155,7 @@ test("what does not fit a frame, or is out of its range, is not encoded", (t) =>
     [{ ...offer, keys: [] }, "keys"],
     [{ ...offer, keys: [{ ...key, id: "00".repeat(15) }] }, "id"],
     [{ ...offer, keys: [{ ...key, id: "0g".repeat(16) }] }, "id"],
+    [{ ...offer, keys: [{ ...key, count: 3 }] }, "ranges"],
     [{ ...offer, offer: one }, "offer"],
     [{ ...propose, number: 0 }, "number"],
     [{ ...propose, ids: Buffer.alloc(17) }, "lengths"],
@@ -207,6 +213,50 @@ test("long books are cut into frames that are each as full as they can be", (t) 
   t.deepEqual([...cutUses([])], []);
 });
 
+test("keys that count up and lie one after the other are one entry, and on the wire each is named", (t) => {
+  const next = random(3);
+  const below = (most: number) => Math.floor(next() * most);
+  const drawRanges = (bytes: number): VersionedRange[] => {
+    const ranges: VersionedRange[] = [];
+    for (let left = bytes; left > 0; ) {
+      const length = Math.min(left, 1 + below(80));
+      const start = below(1_000) * 100;
+      ranges.push({ extent: 1 + below(5), start, end: start + length, version: below(3) });
+      left -= length;
+    }
+    return ranges;
+  };
+  const of = (keys: readonly OfferedKeys[]): Offer => {
+    return { type: "offer", offer: Buffer.alloc(24), pickUp: 60, keys, tag: Buffer.alloc(16) };
+  };
+  for (let round = 0; round < 300; round++) {
+    const count = 2 + below(40);
+    const ranges = drawRanges(count * (1 + below(64)));
+    const stem = Buffer.from(Array.from({ length: 14 }, () => below(256))).toString("hex");
+    const run = { id: `${stem}${next() < 0.5 ? "fff0" : "0012"}`, count, ranges };
+    const other = { id: "ee".repeat(16), count: 1 + below(3), ranges: drawRanges(60) };
+    const payload = encodePayload(of([run, other]));
+    const each = [run, other].flatMap((one) => singleKeys([one]));
+    t.deepEqual(encodePayload(of(each)), payload);
+    const { keys } = decodePayload(command.offer, payload) as Offer;
+    t.deepEqual(idsOf(keys), idsOf([run, other]));
+    t.deepEqual(
+      keys.map((one) => one.count),
+      [run.count, other.count],
+    );
+    t.deepEqual(singleKeys(keys), each);
+    t.deepEqual(encodePayload(of(keys)), payload);
+  }
+  // In pieces that a key could have as one: as they came.
+  const half = (start: number) => ({ extent: 1, start, end: start + 16, version: 0 });
+  const cut = of([
+    { id: "00".repeat(16), count: 1, ranges: [half(0), half(16)] },
+    { id: `${"00".repeat(15)}01`, count: 1, ranges: [half(32), half(48)] },
+  ]);
+  const payload = encodePayload(cut);
+  t.deepEqual((decodePayload(command.offer, payload) as Offer).keys, cut.keys);
+});
+
 test("as many keys as are told fit an offer, and one more does not", (t) => {
   const range = { extent: 1, start: 0, end: 32, version: 0 };
   for (const [use, each] of [
@@ -216,23 +266,22 @@ test("as many keys as are told fit an offer, and one more does not", (t) => {
     ["app-a app-b", 700],
     [undefined, limits.ranges],
   ] as const) {
-    const ranges = Array.from({ length: 2_000 }, () => Array(each).fill(range));
-    const most = keysThatFitOffer(use, ranges);
+    const ranges = Array.from({ length: 2_000 * each }, () => range);
+    const most = keysThatFitOffer(use, ranges, 32 * each, 2_000);
     const offer = (keys: number): Offer => ({
       type: "offer",
       offer: Buffer.alloc(24),
       ...(use !== undefined && { use }),
       pickUp: 60,
-      keys: ranges.slice(0, keys).map((own) => {
-        return { id: "00".repeat(16), ranges: own };
-      }),
+      keys: [{ id: "00".repeat(16), count: keys, ranges: ranges.slice(0, keys * each) }],
       tag: Buffer.alloc(16),
     });
     t.notThrows(() => encodePayload(offer(most)));
     t.is(faultOf(() => encodePayload(offer(most + 1)))?.code, "kx.message");
   }
-  t.is(keysThatFitOffer(undefined, [Array(limits.ranges + 1).fill(range)]), 0);
-  t.is(keysThatFitOffer(undefined, []), 0);
+  const long = Array(limits.ranges + 1).fill(range);
+  t.is(keysThatFitOffer(undefined, long, 32 * long.length, 1), 0);
+  t.is(keysThatFitOffer(undefined, [], 32, 0), 0);
 });
 
 test("the largest book of an extent fits a frame", (t) => {

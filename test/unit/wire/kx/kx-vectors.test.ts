@@ -109,6 +109,7 @@ const messages: readonly KxMessage[] = [
     keys: [
       {
         id: id.toString("hex"),
+        count: 1,
         ranges: [
           { extent: 11, start: 16, end: 32, version: 0 },
           { extent: 13, start: 0, end: 16, version: 2 },
