@@ -4,10 +4,14 @@
  *     u32 length of what follows | u8 kind | u48 ms since 1970 | u32 IDs | u32 ranges
  *     16 bytes an ID | u48 extent, u16 key, u32 start, u32 end a range | facts, JSON in UTF-8
  *
- * IDs and extents can be looked for without reading the rest: a search reads all there is.
+ * Kind + 128: each ID is the first of several that count up; u16 each, how many, is behind the ranges, which are of all of
+ * them. IDs and extents can be looked for without reading the rest: a search reads all there is.
  */
 import * as v from "valibot";
 import { Fault } from "../../base/errors.ts";
+import type { Range } from "../../wire/kx/messages.ts";
+import { cutKeys, idsOf, stepsFrom } from "../store/key-run.ts";
+import { bytesOf } from "../store/ranges.ts";
 import {
   type Facts,
   type KeyRange,
@@ -26,6 +30,11 @@ export const shortestRecord = head + 2;
 export const longestRecord = 16_777_216;
 /** Keys of one record: ranges name them with 16 bits. */
 export const mostKeys = 65_536;
+/** Added to the kind where IDs are of several keys. */
+const several = 0x80;
+const countBytes = 2;
+/** Bytes of an ID that are the same in all that count up. */
+const stemBytes = 14;
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const factsShape = v.strictObject({
@@ -71,11 +80,12 @@ function isRuns(value: unknown): boolean {
   );
 }
 
-export function encodeRecord({ kind, at, ids, ranges, facts }: LifeRecord): Buffer {
+export function encodeRecord({ kind, at, ids, counts = [], ranges, facts }: LifeRecord): Buffer {
   const text = Buffer.from(JSON.stringify(facts), "utf8");
-  const bytes = Buffer.allocUnsafe(head + ids.length + ranges.length * rangeBytes + text.length);
+  const length = head + ids.length + ranges.length * rangeBytes + counts.length * countBytes;
+  const bytes = Buffer.allocUnsafe(length + text.length);
   bytes.writeUInt32BE(bytes.length - 4, 0);
-  bytes.writeUInt8(recordKinds.indexOf(kind) + 1, 4);
+  bytes.writeUInt8(recordKinds.indexOf(kind) + 1 + (counts.length > 0 ? several : 0), 4);
   bytes.writeUIntBE(Math.max(0, Math.floor(at)), 5, 6);
   bytes.writeUInt32BE(ids.length / idBytes, 11);
   bytes.writeUInt32BE(ranges.length, 15);
@@ -88,6 +98,7 @@ export function encodeRecord({ kind, at, ids, ranges, facts }: LifeRecord): Buff
     bytes.writeUInt32BE(end, to + 12);
     to += rangeBytes;
   }
+  for (const one of counts) to = bytes.writeUInt16BE(one, to);
   text.copy(bytes, to);
   return bytes;
 }
@@ -96,40 +107,81 @@ export function encodeRecord({ kind, at, ids, ranges, facts }: LifeRecord): Buff
 export class RecordView {
   readonly kind: RecordKind;
   readonly #bytes: Buffer;
-  readonly #ids: number;
+  readonly #entries: number;
   readonly #ranges: number;
+  /** Keys of each ID; undefined: one. */
+  readonly #counts: readonly number[] | undefined;
 
   /** @param bytes the record, with its length before it @throws Fault `km_store.corrupt` */
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
-    const kind = bytes.length >= head ? recordKinds[bytes.readUInt8(4) - 1] : undefined;
+    const code = bytes.length >= head ? bytes.readUInt8(4) : 0;
+    const kind = recordKinds[(code & ~several) - 1];
     if (kind === undefined) throw damaged();
     this.kind = kind;
-    this.#ids = bytes.readUInt32BE(11);
+    this.#entries = bytes.readUInt32BE(11);
     this.#ranges = bytes.readUInt32BE(15);
-    if (head + this.#ids * idBytes + this.#ranges * rangeBytes > bytes.length) throw damaged();
+    const isSeveral = (code & several) !== 0;
+    const end = this.#afterRanges + (isSeveral ? this.#entries * countBytes : 0);
+    if (end > bytes.length) throw damaged();
+    this.#counts = isSeveral ? this.#readCounts() : undefined;
+  }
+
+  #readCounts(): number[] {
+    const counts: number[] = [];
+    let keys = 0;
+    for (let i = 0; i < this.#entries; i++) {
+      const one = this.#bytes.readUInt16BE(this.#afterRanges + i * countBytes);
+      keys += one;
+      if (one === 0 || keys > mostKeys) throw damaged();
+      counts.push(one);
+    }
+    return counts;
   }
 
   get at(): number {
     return this.#bytes.readUIntBE(5, 6);
   }
 
+  get #firstIds(): Buffer {
+    return this.#bytes.subarray(head, head + this.#entries * idBytes);
+  }
+
   get ids(): Buffer {
-    return this.#bytes.subarray(head, head + this.#ids * idBytes);
+    const first = this.#firstIds;
+    if (this.#counts === undefined) return first;
+    return Buffer.from(
+      idsOf(this.#counts.map((one, i) => ({ id: idIn(first, i), count: one }))).join(""),
+      "hex",
+    );
   }
 
   /** Place of an ID in the list; -1: it is not there. */
   indexOf(id: Buffer): number {
-    const { ids } = this;
+    const ids = this.#firstIds;
+    if (this.#counts !== undefined) return this.#indexAmong(this.#counts, ids, id);
     for (let at = ids.indexOf(id); at >= 0; at = ids.indexOf(id, at + 1)) {
       if (at % idBytes === 0) return at / idBytes;
     }
     return -1;
   }
 
+  #indexAmong(counts: readonly number[], ids: Buffer, id: Buffer): number {
+    let before = 0;
+    for (const [i, one] of counts.entries()) {
+      const at = i * idBytes;
+      if (id.compare(ids, at, at + stemBytes, 0, stemBytes) === 0) {
+        const steps = stepsFrom(idIn(ids, i), id.toString("hex"));
+        if (steps < one) return before + steps;
+      }
+      before += one;
+    }
+    return -1;
+  }
+
   /** Whether a range has bytes of `[start, end)` of this extent. */
   touches(extent: number, start: number, end: number): boolean {
-    const last = this.#firstRange + this.#ranges * rangeBytes;
+    const last = this.#afterRanges;
     for (let at = this.#firstRange; at < last; at += rangeBytes) {
       if (this.#bytes.readUIntBE(at, 6) !== extent) continue;
       if (this.#bytes.readUInt32BE(at + 8) < end && start < this.#bytes.readUInt32BE(at + 12)) {
@@ -141,17 +193,38 @@ export class RecordView {
 
   /** Whether a range is of one of these extents. */
   touchesAny(extents: { has(extent: number): boolean }): boolean {
-    const last = this.#firstRange + this.#ranges * rangeBytes;
+    const last = this.#afterRanges;
     for (let at = this.#firstRange; at < last; at += rangeBytes) {
       if (extents.has(this.#bytes.readUIntBE(at, 6))) return true;
     }
     return false;
   }
 
-  /** Calls `visit` with each range. */
+  /** Calls `visit` with each range of each key. */
   ranges(visit: (extent: number, key: number, start: number, end: number) => void): void {
+    if (this.#counts === undefined) return this.#each(visit);
+    const byEntry = new Map<number, Range[]>();
+    this.#each((extent, entry, start, end) => {
+      const its = byEntry.get(entry) ?? [];
+      byEntry.set(entry, its);
+      if (start < end) its.push({ extent, start, end });
+    });
+    let first = 0;
+    for (const [i, one] of this.#counts.entries()) {
+      const its = byEntry.get(i) ?? [];
+      let key = first;
+      for (const pieces of cutKeys(its, Math.ceil(bytesOf(its) / one))) {
+        for (const { extent, start, end } of pieces) visit(extent, key, start, end);
+        key++;
+      }
+      first += one;
+    }
+  }
+
+  /** As they are written: of an entry's keys together. */
+  #each(visit: (extent: number, entry: number, start: number, end: number) => void): void {
     const bytes = this.#bytes;
-    const last = this.#firstRange + this.#ranges * rangeBytes;
+    const last = this.#afterRanges;
     for (let at = this.#firstRange; at < last; at += rangeBytes) {
       const key = bytes.readUInt16BE(at + 6);
       visit(bytes.readUIntBE(at, 6), key, bytes.readUInt32BE(at + 8), bytes.readUInt32BE(at + 12));
@@ -160,14 +233,19 @@ export class RecordView {
 
   /** @throws Fault `km_store.corrupt` */
   get facts(): Facts {
-    return readFacts(this.#bytes.toString("utf8", this.#firstRange + this.#ranges * rangeBytes));
+    const counts = (this.#counts?.length ?? 0) * countBytes;
+    return readFacts(this.#bytes.toString("utf8", this.#afterRanges + counts));
   }
 
   get #firstRange(): number {
-    return head + this.#ids * idBytes;
+    return head + this.#entries * idBytes;
   }
 
-  /** All of it, in memory of its own. @throws Fault `km_store.corrupt` */
+  get #afterRanges(): number {
+    return this.#firstRange + this.#ranges * rangeBytes;
+  }
+
+  /** All of it, key by key, in memory of its own. @throws Fault `km_store.corrupt` */
   decode(): LifeRecord {
     const ranges: KeyRange[] = [];
     this.ranges((extent, key, start, end) => ranges.push({ extent, key, start, end }));
@@ -179,6 +257,10 @@ export class RecordView {
       facts: this.facts,
     };
   }
+}
+
+function idIn(ids: Buffer, place: number): string {
+  return ids.toString("hex", place * idBytes, (place + 1) * idBytes);
 }
 
 /** How many records a whole payload has. */

@@ -1,7 +1,7 @@
 /** Makes records of what links tell. Steps of keys that are alike and come together share one. Pure. */
 import type { Origin, Run } from "../keys/origin.ts";
 import type { LinkEvent, UseTold } from "../peer/events.ts";
-import { countOf, cutKeys, idsOf, lengthOf } from "../store/key-run.ts";
+import { countOf } from "../store/key-run.ts";
 import { noOffer } from "../store/shapes.ts";
 import { mostKeys } from "./codec.ts";
 import {
@@ -35,7 +35,9 @@ interface Gathering {
   readonly first: UseTold;
   readonly at: number;
   readonly ids: string[];
+  readonly counts: number[];
   readonly ranges: KeyRange[];
+  keys: number;
 }
 
 export class Notes {
@@ -66,7 +68,7 @@ export class Notes {
     const gathering = this.#gathering;
     if (gathering === undefined) return;
     this.#gathering = undefined;
-    const { link, first, at, ids, ranges } = gathering;
+    const { link, first, at, ids, keys, ranges } = gathering;
     const { state, owner, fate, request, offer } = first;
     const facts: Facts = {
       link,
@@ -76,7 +78,14 @@ export class Notes {
       ...(request !== undefined && { applications: request }),
       ...(offer === noOffer && { reason: "order" }),
     };
-    this.#write({ kind: "use", at, ids: Buffer.from(ids.join(""), "hex"), ranges, facts });
+    const record = {
+      kind: "use" as const,
+      at,
+      ids: Buffer.from(ids.join(""), "hex"),
+      ranges,
+      facts,
+    };
+    this.#write(keys === ids.length ? record : { ...record, counts: gathering.counts });
   }
 
   #use({ name }: LinkOfRecords, use: UseTold, at: number): void {
@@ -87,18 +96,17 @@ export class Notes {
       isAlike(last.first, use) &&
       at >= last.at &&
       at - last.at <= togetherMs &&
-      last.ids.length + countOf(use.keys) <= mostSteps;
+      last.keys + countOf(use.keys) <= mostSteps;
     if (!fits) this.flush();
-    const gathering = fits ? last : { link: name, first: use, at, ids: [], ranges: [] };
+    const begun = { link: name, first: use, at, ids: [], counts: [], ranges: [], keys: 0 };
+    const gathering: Gathering = fits ? last : begun;
     this.#gathering = gathering;
-    for (const entry of use.keys) {
-      let key = gathering.ids.length;
-      gathering.ids.push(...idsOf([entry]));
-      for (const ranges of cutKeys(entry.ranges, lengthOf(entry))) {
-        for (const { extent, start, end } of ranges) {
-          gathering.ranges.push({ extent, start, end, key });
-        }
-        key++;
+    for (const { id, count, ranges } of use.keys) {
+      const key = gathering.ids.push(id) - 1;
+      gathering.counts.push(count);
+      gathering.keys += count;
+      for (const { extent, start, end } of ranges) {
+        gathering.ranges.push({ extent, start, end, key });
       }
     }
   }

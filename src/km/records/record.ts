@@ -37,7 +37,7 @@ export const recordKinds = [
 
 export type RecordKind = (typeof recordKinds)[number];
 
-/** A stretch of an extent, of the key that is the so-manyth of the record's IDs. */
+/** A stretch of an extent, of the key, or keys, of the record's so-manyth ID. */
 export interface KeyRange extends Range {
   readonly key: number;
 }
@@ -87,6 +87,8 @@ export interface LifeRecord {
   readonly at: number;
   /** IDs of QKD-keys or KSA-keys, 16 bytes each. */
   readonly ids: Buffer;
+  /** Keys of each ID, of which it is the first (`store/key-run.ts`): ranges are of all of them. Missing: of one. */
+  readonly counts?: readonly number[];
   readonly ranges: readonly KeyRange[];
   readonly facts: Facts;
 }

@@ -59,6 +59,53 @@ test("the bytes of a record stay what they were: files outlive versions", (t) =>
   );
 });
 
+/** Three keys of one request, whose IDs count over their end, one more, and two of another. */
+const several: LifeRecord = {
+  kind: "use",
+  at: 0x0102_0304_0506,
+  ids: Buffer.concat([
+    Buffer.from(`${"aa".repeat(14)}ffff`, "hex"),
+    Buffer.alloc(16, 0xbb),
+    Buffer.alloc(16, 0xcc),
+  ]),
+  counts: [3, 1, 2],
+  ranges: [
+    { extent: 1, key: 0, start: 64, end: 100 },
+    { extent: 2, key: 0, start: 0, end: 60 },
+    { extent: 2, key: 1, start: 60, end: 92 },
+    { extent: 3, key: 2, start: 0, end: 16 },
+  ],
+  facts: { state: "B" },
+};
+
+test("keys that count up are written once, and read each for itself", (t) => {
+  const bytes = encodeRecord(several);
+  t.is(bytes.readUInt8(4), 6 + 128);
+  const view = new RecordView(bytes);
+  const { ids, ranges, ...rest } = view.decode();
+  t.deepEqual(rest, { kind: "use", at: several.at, facts: several.facts });
+  const stem = "aa".repeat(14);
+  t.deepEqual(ids.toString("hex").match(/.{32}/g), [
+    ...[`${stem}ffff`, `${stem}0000`, `${stem}0001`, "bb".repeat(16)],
+    ...["cc".repeat(16), `${"cc".repeat(15)}cd`],
+  ]);
+  t.deepEqual(ranges, [
+    { extent: 1, key: 0, start: 64, end: 96 },
+    { extent: 1, key: 1, start: 96, end: 100 },
+    { extent: 2, key: 1, start: 0, end: 28 },
+    { extent: 2, key: 2, start: 28, end: 60 },
+    { extent: 2, key: 3, start: 60, end: 92 },
+    { extent: 3, key: 4, start: 0, end: 8 },
+    { extent: 3, key: 5, start: 8, end: 16 },
+  ]);
+  for (let i = 0; i < 6; i++) t.is(view.indexOf(ids.subarray(16 * i, 16 * i + 16)), i);
+  for (const id of [`${stem}0002`, `${stem}fffe`, `${"cc".repeat(15)}ce`, "dd".repeat(16)]) {
+    t.is(view.indexOf(Buffer.from(id, "hex")), -1, id);
+  }
+  t.true(view.touches(2, 30, 31));
+  t.false(view.touches(1, 100, 200));
+});
+
 test("IDs and extents are found without decoding, at their places only", (t) => {
   const view = new RecordView(encodeRecord(record));
   t.is(view.indexOf(record.ids.subarray(32, 48)), 2);
@@ -72,8 +119,9 @@ test("IDs and extents are found without decoding, at their places only", (t) => 
 
 test("bytes from elsewhere are refused, and never read beyond their end", (t) => {
   const draw = random(5);
-  const good = encodeRecord(record);
-  for (let i = 0; i < 3_000; i++) {
+  const all = [encodeRecord(record), encodeRecord(several)];
+  for (let i = 0; i < 6_000; i++) {
+    const good = all[i % 2] as Buffer;
     const bytes = Buffer.from(good.subarray(0, Math.floor(draw() * (good.length + 1))));
     for (let k = 0; k < 3; k++) bytes[Math.floor(draw() * bytes.length)] = Math.floor(draw() * 256);
     try {
