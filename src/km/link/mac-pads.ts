@@ -7,8 +7,9 @@ import { useOfMatch } from "../matching/match-use.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { isFinal } from "../store/life.ts";
 import { isOtp, type Use } from "../store/shapes.ts";
-import type { Owner, Shortage } from "../supply/owner.ts";
+import type { Owner } from "../supply/owner.ts";
 import type { Peer } from "../supply/peer.ts";
+import type { Shortage } from "../supply/request.ts";
 
 /** The other end has bound it within this, ms; takes it within this, s. */
 const lendMs = 3_000;

@@ -22,6 +22,21 @@ function order(a: Range, b: Range): number {
   return a.extent - b.extent || a.start - b.start;
 }
 
+/** Whether this offer was bound before, and nothing ended its keys since but their application. */
+export function areBound(
+  { uses }: Pick<LinkBooks, "uses">,
+  offer: string,
+  keys: readonly OfferedKeys[],
+): boolean {
+  const [first] = keys;
+  if (first === undefined || uses.entry(first.id)?.offer !== offer) return false;
+  return idsOf(keys).every((id) => {
+    const known = uses.entry(id);
+    if (known === undefined || known.owner || known.offer !== offer) return false;
+    return known.state === "B" || known.state === "T";
+  });
+}
+
 /** Whether all keys of an offer may be bound, as far as the books say. */
 export function areFree(
   { uses, stock }: Pick<LinkBooks, "uses" | "stock">,

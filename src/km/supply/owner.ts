@@ -5,7 +5,14 @@
 
 import { assert } from "../../base/assert.ts";
 import { digestOf, keysThatFitOffer } from "../../wire/kx/codec.ts";
-import type { Ack, FateTold, Offer, Take, VersionedRange } from "../../wire/kx/messages.ts";
+import type {
+  Ack,
+  FateTold,
+  Offer,
+  OfferedKeys,
+  Take,
+  VersionedRange,
+} from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { countOf, cutBytes, cutKeys, lengthOf, nowOf } from "../store/key-run.ts";
@@ -14,58 +21,11 @@ import { slavesOf } from "../store/sae-set.ts";
 import { isOtp, type Use } from "../store/shapes.ts";
 import { InOrder } from "./in-order.ts";
 import { drawKsaId, drawKsaIds } from "./ksa-id.ts";
+import { type Part, type Pending, supplied, usesOf } from "./pending.ts";
+import type { Request, Shortage } from "./request.ts";
 
 /** Of pre-offered keys each costs a message: a request for more is an offer of its own, and one round trip is little to it. */
 export const mostPreOffered = 8;
-
-/** Why a request got no key. */
-export type Shortage = "away" | "stock" | "refused" | "late";
-
-/** One question of one application. */
-export interface Request {
-  /** The set of applications, in a form that is the same at both KMs. */
-  readonly use: string;
-  readonly keys: number;
-  /** Bytes of each key. */
-  readonly length: number;
-  /** How long the other application may take to fetch them, s. */
-  readonly pickUp: number;
-  /** When it is answered at the latest; monotonic, ms. */
-  readonly deadline: number;
-  /** Only of extents whose key was under one-time pads wherever it was relayed. */
-  readonly otpOnly?: boolean;
-}
-
-/** As much of a request as one OFFER can have. */
-interface Part {
-  readonly offer: Buffer;
-  /** As they were made: a request is one entry, prepared keys are one each. */
-  readonly uses: readonly Use[];
-  /** Of each of them. */
-  readonly ranges: readonly (readonly VersionedRange[])[];
-  /** As it was sent in this session. */
-  digest: Buffer | undefined;
-  /** The other KM has bound all of it. */
-  isBound: boolean;
-}
-
-interface Pending {
-  /** Undefined: a pre-offer. */
-  readonly request: Request | undefined;
-  readonly parts: readonly Part[];
-  readonly pickUp: number;
-  readonly deadline: number;
-  readonly done: (result: Use[] | Shortage) => void;
-}
-
-/** A key that ended at the peer before it was durably supplied has no other end any more. */
-function supplied(uses: Use[]): Use[] | Shortage {
-  return nowOf(uses).some(({ fate }) => fate === "X" || fate === "V") ? "refused" : uses;
-}
-
-function usesOf({ parts }: Pending): Use[] {
-  return parts.flatMap(({ uses }) => uses);
-}
 
 export class Owner {
   readonly #context: LinkContext;
@@ -172,16 +132,14 @@ export class Owner {
       },
       ...{ request: request?.use, assigned: false, number: 0, pickUp },
     };
-    const entry = (id: string, count: number, its: readonly VersionedRange[]): Use => {
-      return { id, count, ranges: its, ...common };
-    };
     // For whom each that is prepared is, is not known yet: who is told one is to know of no other.
-    const cut = request === undefined ? [...cutKeys(ranges, length)] : [ranges];
-    const uses = request
-      ? [entry(drawKsaId(random), keys, ranges)]
-      : drawKsaIds(random, keys).map((id, i) => entry(id, 1, cut[i] as VersionedRange[]));
+    const cut = request === undefined ? [...cutKeys(ranges, length)] : [];
+    const named: OfferedKeys[] = request
+      ? [{ id: drawKsaId(random), count: keys, ranges }]
+      : drawKsaIds(random, keys).map((id, i) => ({ id, count: 1, ranges: cut[i] ?? [] }));
+    const uses = named.map((entry): Use => ({ ...entry, ...common }));
     books.addUses(uses);
-    return { offer, uses, ranges: cut, digest: undefined, isBound: false };
+    return { offer, uses, keys: named, digest: undefined, isBound: false };
   }
 
   #send(pending: Pending, part: Part): void {
@@ -199,11 +157,15 @@ export class Owner {
   }
 
   #sendOffer({ request, pickUp }: Pending, part: Part, tag: Buffer): void {
-    const keys = part.uses.map(({ id, count }, i) => {
-      return { id, count, ranges: part.ranges[i] as readonly VersionedRange[] };
-    });
     const use = request && { use: request.use };
-    const message: Offer = { type: "offer", offer: part.offer, pickUp, keys, tag, ...use };
+    const message: Offer = {
+      type: "offer",
+      offer: part.offer,
+      pickUp,
+      keys: part.keys,
+      tag,
+      ...use,
+    };
     part.digest = digestOf(message);
     this.#context.send(message);
   }

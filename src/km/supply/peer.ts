@@ -4,15 +4,7 @@
  */
 import { timingSafeEqual } from "node:crypto";
 import { digestOf } from "../../wire/kx/codec.ts";
-import type {
-  Assign,
-  FateOk,
-  Offer,
-  OfferedKeys,
-  Refusal,
-  Taken,
-  Void,
-} from "../../wire/kx/messages.ts";
+import type { Assign, FateOk, Offer, Refusal, Taken, Void } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { countOf, idsOf } from "../store/key-run.ts";
@@ -21,7 +13,7 @@ import { bytesOf } from "../store/ranges.ts";
 import { allOf, slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 import { fateOf } from "./fate.ts";
-import { areFree, isTwice, singleKeys, whyNot } from "./offered.ts";
+import { areBound, areFree, isTwice, singleKeys, whyNot } from "./offered.ts";
 import { type OpenTake, placeOf } from "./open-take.ts";
 import { PadsOfBatches } from "./pads-of-batches.ts";
 import { PickUp } from "./pick-up.ts";
@@ -72,9 +64,9 @@ export class Peer {
     };
     const all = (why: Refusal | undefined) => acknowledge(Array(countOf(keys)).fill(why));
     const name = offer.toString("hex");
-    // The same offer again.
-    if (this.#areBound(keys, name)) return all(undefined);
     const { books } = this.#context;
+    // The same offer again.
+    if (areBound(books, name, keys)) return all(undefined);
     const isAllowed = this.#mayBind(message.use);
     if (!isAllowed || !areFree(books, keys)) {
       const no = isAllowed ? undefined : "policy";
@@ -82,18 +74,6 @@ export class Peer {
       if (refused.some((why) => why !== undefined)) return acknowledge(refused);
     }
     this.#bind(message, name, all);
-  }
-
-  /** This offer was bound before, and nothing ended its keys since but their application. */
-  #areBound(keys: readonly OfferedKeys[], offer: string): boolean {
-    const { uses } = this.#context.books;
-    const [first] = keys;
-    if (first === undefined || uses.entry(first.id)?.offer !== offer) return false;
-    return idsOf(keys).every((id) => {
-      const known = uses.entry(id);
-      if (known === undefined || known.owner || known.offer !== offer) return false;
-      return known.state === "B" || known.state === "T";
-    });
   }
 
   #bind(message: Offer, offer: string, done: (why: Refusal | undefined) => void): void {

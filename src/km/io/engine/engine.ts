@@ -25,7 +25,7 @@ import { storeFault } from "./fault.ts";
 import { type Group, GroupBuilder } from "./group.ts";
 import { type HandleRun, runsOf } from "./handle-runs.ts";
 import { HeldReads } from "./held-reads.ts";
-import { giveKeyMemory, takeKeyMemory } from "./key-pool.ts";
+import { giveKeyMemory, releaseKeyMemory, takeKeyMemory } from "./key-pool.ts";
 import { Lane } from "./lane.ts";
 import type { RedoRow } from "./ledger.ts";
 import { isUrgent, type Operation, type Put } from "./operation.ts";
@@ -92,7 +92,7 @@ export class Engine implements KeyStore {
       between,
       failed: this.#ended.promise,
       lastGroup: () => this.#nextGroup - 1,
-      round: () => this.#lookForRoom(),
+      round: () => this.#roundOver(),
     });
     this.#resealing = new Resealing(parts, {
       work,
@@ -329,7 +329,10 @@ export class Engine implements KeyStore {
   }
 
   /** Room may have come back: asked with each round of shredding. */
-  async #lookForRoom(): Promise<void> {
+  /** Some seconds apart. */
+  async #roundOver(): Promise<void> {
+    releaseKeyMemory();
+    this.#parts.intake.releaseMemory();
     await this.#parts.reserve.make();
     this.#noRoom &&= !this.#parts.reserve.isThere;
   }

@@ -186,6 +186,11 @@ export class IntakeFiles {
     return undefined;
   }
 
+  /** A burst is over, if one was. */
+  releaseMemory(): void {
+    this.#scratch.release();
+  }
+
   /** Appends groups, and makes them durable. @throws a system error: of a full disk, none of them is there */
   async append(groups: readonly Group[]): Promise<void> {
     const before = new Map<Segment, number>();
@@ -198,6 +203,7 @@ export class IntakeFiles {
         sealGroup(group, segment.key, this.#scratch);
         const { bytes } = this.#scratch;
         await writeAll(segment.file, bytes, segment.size);
+        this.#scratch.end();
         placed.push({ group, segment, offset: segment.size });
         segment.size += bytes.length;
         this.bytes += bytes.length;

@@ -12,6 +12,8 @@ const kept = 8_388_608;
 /** The one that was given back last is at the end. */
 const free: ArrayBuffer[] = [];
 let freeBytes = 0;
+/** The least that was free since the last {@link releaseKeyMemory}. */
+let spareBytes = 0;
 
 /** @returns memory of exactly so many bytes, to be given to {@link giveKeyMemory}. The content is undefined */
 export function takeKeyMemory(length: number): Buffer {
@@ -26,7 +28,22 @@ export function takeKeyMemory(length: number): Buffer {
     return Buffer.allocUnsafeSlow(Math.ceil(length / granule) * granule).subarray(0, length);
   }
   freeBytes -= memory.byteLength;
+  spareBytes = Math.min(spareBytes, freeBytes);
   return Buffer.from(memory, 0, length);
+}
+
+/** Gives back what was not needed since the last call: a burst is over. */
+export function releaseKeyMemory(): void {
+  for (let left = spareBytes; (free[0]?.byteLength ?? left + 1) <= left; ) left -= dropOldest();
+  spareBytes = freeBytes;
+}
+
+function dropOldest(): number {
+  const oldest = free.shift() as ArrayBuffer;
+  const { byteLength } = oldest;
+  freeBytes -= byteLength;
+  oldest.transfer(0);
+  return byteLength;
 }
 
 /** How many bytes there are of it: what is asked for is rounded up. */
@@ -40,11 +57,8 @@ export function giveKeyMemory(bytes: Buffer): void {
   const isPooled = buffer.byteLength >= granule && buffer.byteLength % granule === 0;
   if (!isPooled || buffer.byteLength > kept) return wipeMemory(Buffer.from(buffer));
   bytes.fill(0);
-  while (freeBytes + buffer.byteLength > kept) {
-    const oldest = free.shift() as ArrayBuffer;
-    freeBytes -= oldest.byteLength;
-    oldest.transfer(0);
-  }
+  while (freeBytes + buffer.byteLength > kept) dropOldest();
+  spareBytes = Math.min(spareBytes, freeBytes);
   free.push(buffer as ArrayBuffer);
   freeBytes += buffer.byteLength;
 }

@@ -7,6 +7,9 @@ const kept = 8_388_608;
 export class Scratch {
   #bytes = Buffer.alloc(0);
   #length = 0;
+  /** The most that was put together since the last {@link release}. */
+  #longest = 0;
+  #isInUse = false;
 
   /** What is put together: valid until the next {@link begin}. */
   get bytes(): Buffer {
@@ -20,9 +23,27 @@ export class Scratch {
   /** Nothing of the last use is needed any more. */
   begin(): void {
     this.#length = 0;
+    this.#isInUse = true;
     if (this.#bytes.length <= kept) return;
     freeMemory(this.#bytes);
     this.#bytes = Buffer.alloc(0);
+  }
+
+  /** What was put together is not needed any more. */
+  end(): void {
+    this.#longest = Math.max(this.#longest, this.#length);
+    this.#length = 0;
+    this.#isInUse = false;
+  }
+
+  /** Gives back what was much more than was needed since the last call: a burst is over. */
+  release(): void {
+    if (this.#isInUse) return;
+    if (4 * this.#longest < this.#bytes.length) {
+      freeMemory(this.#bytes);
+      this.#bytes = Buffer.alloc(0);
+    }
+    this.#longest = 0;
   }
 
   /** @param piece sealed: no key is in it. If it has memory of its own, that is given back */

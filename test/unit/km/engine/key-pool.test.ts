@@ -1,5 +1,9 @@
 import test from "ava";
-import { giveKeyMemory, takeKeyMemory } from "../../../../src/km/io/engine/key-pool.ts";
+import {
+  giveKeyMemory,
+  releaseKeyMemory,
+  takeKeyMemory,
+} from "../../../../src/km/io/engine/key-pool.ts";
 import { Scratch } from "../../../../src/km/io/engine/scratch.ts";
 
 test("memory that is given back is wiped, and had by one at a time", (t) => {
@@ -30,6 +34,27 @@ test("what is kept for later is bounded: what was given back first goes, wiped",
   t.is(huge.length, 0);
 });
 
+test("what a burst took is given back when it was not needed since, and what is in use stays", (t) => {
+  releaseKeyMemory();
+  releaseKeyMemory();
+  const pieces = Array.from({ length: 6 }, () => takeKeyMemory(1_048_576));
+  const buffers = pieces.map(({ buffer }) => buffer);
+  const there = () => buffers.filter(({ byteLength }) => byteLength > 0).length;
+  for (const piece of pieces) giveKeyMemory(piece);
+  // Free since a moment ago, all of it.
+  releaseKeyMemory();
+  t.is(there(), 6);
+  // Two at a time are still needed.
+  for (let i = 0; i < 10; i++) {
+    const used = [takeKeyMemory(1_000_000), takeKeyMemory(1_000_000)];
+    for (const piece of used) giveKeyMemory(piece);
+  }
+  releaseKeyMemory();
+  t.is(there(), 2);
+  releaseKeyMemory();
+  t.is(there(), 0);
+});
+
 test("few bytes have memory of their own", (t) => {
   const few = takeKeyMemory(10);
   t.is(few.buffer.byteLength, 10);
@@ -52,4 +77,26 @@ test("pieces are put together in their order, however long it gets, and in memor
   scratch.begin();
   scratch.add(piece(1));
   t.is(scratch.bytes.buffer, buffer);
+});
+
+test("room that a burst made is given back once what is put together is far less, and never while it is in use", (t) => {
+  const scratch = new Scratch();
+  const use = (length: number) => {
+    scratch.begin();
+    scratch.add(Buffer.alloc(length, 1));
+    return scratch.bytes.buffer;
+  };
+  const burst = use(1_000_000);
+  scratch.release();
+  t.is(scratch.length, 1_000_000);
+  scratch.end();
+  scratch.release();
+  t.is(use(300_000), burst);
+  scratch.end();
+  scratch.release();
+  t.is(use(10), burst);
+  scratch.end();
+  scratch.release();
+  t.is(burst.byteLength, 0);
+  t.true(use(10).byteLength < 100_000);
 });
