@@ -191,9 +191,10 @@ function comparePeers(
   }
   if (their.fate !== undefined) return peer.settle(use, their.fate);
   if (their.state === "V") return peer.settle(use, "V");
-  peer.handed(use, their.had);
+  // First for whom it is: slaves that have it, of an older disk of this end, are places in that set.
   const assigned = their.state === "S" && use.request === undefined && their.use !== undefined;
   if (assigned) books.assign(use, their.use);
+  peer.handed(use, their.had);
 }
 
 /** Regions as they are at the other end; of a batch that it has only prepared, all is free. */

@@ -22,6 +22,13 @@ for (let first = 1; first <= rounds(100); first += livesOfTest) {
   );
 }
 
+test.serial(
+  "a slave that has its key has it still where the other end's disk is put back to before it was assigned",
+  (t) => {
+    t.deepEqual(kmStory(424_283, 400).broken, []);
+  },
+);
+
 test.serial("a life is the same each time it is told", (t) => {
   t.deepEqual(kmStory(7, 300), kmStory(7, 300));
 });
