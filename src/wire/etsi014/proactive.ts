@@ -19,6 +19,7 @@ export type ProactivePath =
 
 /** How long a caller waits for a notice, s. */
 const wait = { usual: 30, most: 60 } as const;
+const ownBases = Object.values(ownBase);
 /** Longest body of a request for a session, and of an answer, without key IDs; bytes. */
 export const longestAnswer = 4_096;
 /** Characters of a response that is none of success. */
@@ -26,9 +27,10 @@ const longestResponse = 256;
 
 /** @returns undefined for a path of the standard @throws EtsiRefusal 400, 404 */
 export function proactivePathOf(url: string): ProactivePath | undefined {
-  const [path = "", ...rest] = url.split("?");
-  const [, base] = Object.entries(ownBase).find(([, one]) => isBelow(path, one)) ?? [];
+  const base = ownBases.find((one) => url.startsWith(one));
   if (base === undefined) return undefined;
+  const [path = "", ...rest] = url.split("?");
+  if (!isBelow(path, base)) return undefined;
   const written = path.slice(base.length + 1);
   if (written.includes("/")) throw new EtsiRefusal(404, "no such path");
   if (base === ownBase.sessions) return { kind: "session", sae: saeOf(written) };
