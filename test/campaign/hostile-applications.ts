@@ -206,7 +206,9 @@ export async function hostileApplications(
   seed: number,
   connections = 32,
 ): Promise<HostileApplicationsResult> {
-  const source = seedSource({ seed, blockBits: 65_536, blocks: 60, clock: systemClock });
+  // The hostile are given keys of their own as well, for a hundredth of their requests.
+  const blocks = 60 + Math.ceil(requests / 5_000);
+  const source = seedSource({ seed, blockBits: 65_536, blocks, clock: systemClock });
   const rig = await Rig.start({ source, baud: 0, keyBits: 65_536, realKms: true });
   try {
     return await run(await open(rig), requests, seed, connections);

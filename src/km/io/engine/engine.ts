@@ -328,11 +328,11 @@ export class Engine implements KeyStore {
     this.#enqueue({ type: "work", run });
   }
 
-  /** Room may have come back: asked with each round of shredding. */
-  /** Some seconds apart. */
+  /** A round of shredding is over: some seconds have gone, and room may have come back. */
   async #roundOver(): Promise<void> {
+    const { intake, volumes } = this.#parts;
     releaseKeyMemory();
-    this.#parts.intake.releaseMemory();
+    for (const scratch of [intake.scratch, ...Object.values(volumes.scratch)]) scratch.release();
     await this.#parts.reserve.make();
     this.#noRoom &&= !this.#parts.reserve.isThere;
   }

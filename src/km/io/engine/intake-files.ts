@@ -63,7 +63,7 @@ export class IntakeFiles {
   readonly #segments = new Map<number, Segment>();
   readonly #empty: EmptySegments;
   #current: Segment | undefined;
-  readonly #scratch = new Scratch();
+  readonly scratch = new Scratch();
   #next = 1;
   #damagedGroups = 0;
   bytes = 0;
@@ -186,11 +186,6 @@ export class IntakeFiles {
     return undefined;
   }
 
-  /** A burst is over, if one was. */
-  releaseMemory(): void {
-    this.#scratch.release();
-  }
-
   /** Appends groups, and makes them durable. @throws a system error: of a full disk, none of them is there */
   async append(groups: readonly Group[]): Promise<void> {
     const before = new Map<Segment, number>();
@@ -199,11 +194,11 @@ export class IntakeFiles {
       for (const group of groups) {
         const segment = await this.#open();
         if (!before.has(segment)) before.set(segment, segment.size);
-        this.#scratch.begin();
-        sealGroup(group, segment.key, this.#scratch);
-        const { bytes } = this.#scratch;
+        this.scratch.begin();
+        sealGroup(group, segment.key, this.scratch);
+        const { bytes } = this.scratch;
         await writeAll(segment.file, bytes, segment.size);
-        this.#scratch.end();
+        this.scratch.end();
         placed.push({ group, segment, offset: segment.size });
         segment.size += bytes.length;
         this.bytes += bytes.length;

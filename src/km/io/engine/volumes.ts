@@ -42,7 +42,7 @@ export class Volumes {
   readonly #current = new Map<For, Volume>();
   /** Volumes that were written to before those: what was prepared last may have a part in them. */
   readonly #before: Record<For, Volume[]> = { stock: [], aside: [] };
-  readonly #scratch = { stock: new Scratch(), aside: new Scratch() };
+  readonly scratch: Readonly<Record<For, Scratch>> = { stock: new Scratch(), aside: new Scratch() };
   readonly #stretches = new Stretches();
   #next = 1;
   bytes = 0;
@@ -71,9 +71,8 @@ export class Volumes {
     await this.#files.makeFolder(this.#folder);
     const sizes = new Map<number, number>();
     for (const name of await this.#files.list(this.#folder)) {
-      const match = /^(\d{12})\.vol$/.exec(name);
-      if (match === null) continue;
-      const number = Number(match[1]);
+      const number = Number(/^(\d{12})\.vol$/.exec(name)?.[1]);
+      if (Number.isNaN(number)) continue;
       this.#next = Math.max(this.#next, number + 1);
       const file = await this.#files.open(this.#path(number), "r+", 0o600);
       const { size } = await file.stat();
@@ -83,9 +82,9 @@ export class Volumes {
     }
     const missing: ExtentRow[] = [];
     for (const row of rows) {
-      const end = row.offset + sealedLength(row.length);
-      if (end > (sizes.get(row.volume) ?? 0)) missing.push(row);
-      else this.#put({ ...row, key: undefined, by: 0 });
+      const isThere = row.offset + sealedLength(row.length) <= (sizes.get(row.volume) ?? 0);
+      if (isThere) this.#put({ ...row, key: undefined, by: 0 });
+      else missing.push(row);
     }
     if (how === "clean") {
       for (const volume of this.#volumes.values()) await cleanVolume(volume);
@@ -130,7 +129,7 @@ export class Volumes {
    * @throws a system error: of a full disk, there is nothing to be written
    */
   async prepare(extents: readonly NewBytes[], why: For = "stock"): Promise<Writing> {
-    const scratch = this.#scratch[why];
+    const scratch = this.scratch[why];
     const before = new Map<Volume, { size: number; pending: number }>();
     const takeBack = () => this.#takeBack(before);
     const parts: { readonly volume: Volume; readonly at: number; readonly from: number }[] = [];
@@ -158,6 +157,7 @@ export class Volumes {
         const bytes = scratch.bytes.subarray(from, parts[i + 1]?.from);
         await writeAll(volume.end as OpenFile, bytes, at);
       }
+      scratch.end();
     };
     return { places, write, takeBack };
   }
