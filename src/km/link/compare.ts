@@ -134,7 +134,8 @@ function addCounterpart({ books }: LinkContext, use: UseBook): void {
 
 /** Each key of an entry is at the other end what it is here. */
 function isAlikeThere(use: Use, { uses }: TheirBooks): boolean {
-  if (use.fate !== undefined || use.had !== 0 || !"OSB".includes(use.state)) return false;
+  if (use.request === undefined || !"OSB".includes(use.state)) return false;
+  if (use.fate !== undefined || use.had !== 0) return false;
   return idsOf([use]).every((id) => {
     const their = uses.get(id);
     if (their === undefined || their.owner === use.owner || their.had !== 0) return false;
