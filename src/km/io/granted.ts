@@ -1,5 +1,6 @@
 /** The bytes of keys that an application may have: read once, and not needed any more after that. */
 import type { Granted } from "../applications/keys.ts";
+import { nowOf } from "../store/key-run.ts";
 import { isFinal } from "../store/life.ts";
 import type { KeyStore } from "../store/port.ts";
 import { joinRanges } from "../store/ranges.ts";
@@ -16,7 +17,7 @@ export function readGranted(
   store.read(link, ranges, (bytes) => {
     // Another slave of the set may still fetch it, or be about to read it.
     for (const use of uses) if (!use.owner) use.readers = Math.max(0, (use.readers ?? 0) - 1);
-    const over = uses.filter(({ state, readers = 0 }) => isFinal(state) && readers === 0);
+    const over = nowOf(uses).filter(({ state, readers = 0 }) => isFinal(state) && readers === 0);
     store.forget(link, joinRanges(over.flatMap((use) => use.ranges)));
     done(bytes);
   });

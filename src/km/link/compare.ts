@@ -69,7 +69,8 @@ function compareExtent(
   const { number, regions } = extent;
   const their = theirs.extents.get(number);
   // Used up there and deleted, or never matched there: used here.
-  const matched = their?.state === "M" && their.digest.equals(extent.digest);
+  const matched =
+    their?.state === "M" && their.digest.equals(extent.digest) && their.length === extent.length;
   // The follower has not heard that it is matched: COMMIT says so again.
   if (books.side === 0 && their?.state === "R" && their.digest.equals(extent.digest)) return [];
   if (their === undefined || !matched) {

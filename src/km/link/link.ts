@@ -283,7 +283,7 @@ export class KmLink {
       case "syncExtents":
       case "syncUses":
         if (!this.#theirs?.add(message))
-          this.#session?.close("books without their head, or too long");
+          this.#session?.close("books without their head, too long, or not whole");
         return;
       case "syncEnd":
         return this.#compare();

@@ -33,13 +33,14 @@ export function revokeExtents(
   numbers: ReadonlySet<number>,
 ): Revoked {
   const { books } = context;
+  const isOf = ({ ranges }: Use) => ranges.some(({ extent }) => numbers.has(extent));
   for (const use of [...books.uses.values()]) {
-    if (!use.ranges.some(({ extent }) => numbers.has(extent))) continue;
+    if (!isOf(use)) continue;
     if (use.owner && use.state === "P") {
       books.step(use, "void");
       forget(context, owner, use);
     } else if (!use.owner && use.request === undefined) {
-      for (const key of books.part(use)) peer.settle(key, "V");
+      for (const key of books.part(use)) if (isOf(key)) peer.settle(key, "V");
     }
   }
   let extents = 0;

@@ -13,13 +13,25 @@ export class TheirBooks {
     this.head = head;
   }
 
-  /** @returns whether there is room for it */
+  /** @returns whether there is room for it, and it is one of this protocol */
   add(part: SyncExtents | SyncUses): boolean {
     if (part.type === "syncExtents") {
+      if (!part.extents.every(isWhole)) return false;
       for (const extent of part.extents) this.extents.set(extent.number, extent);
     } else {
       for (const use of part.uses) this.uses.set(use.id.toString("hex"), use);
     }
     return this.extents.size <= limit && this.uses.size <= limit;
   }
+}
+
+/** Its regions are all of it, one after the other. */
+function isWhole({ state, length, regions }: ExtentBook): boolean {
+  if (state !== "M") return true;
+  let at = 0;
+  for (const { start, end } of regions) {
+    if (start !== at) return false;
+    at = end;
+  }
+  return at === length;
 }

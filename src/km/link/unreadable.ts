@@ -13,7 +13,8 @@ export function unreadable(books: LinkBooks, extents: ReadonlySet<number>): () =
   const found = [...books.uses.values()].filter(isLost);
   return () => {
     for (const key of found.splice(0).flatMap((use) => books.part(use))) {
-      if (isLost(key)) books.step(key, "void");
+      // The comparison may have forgotten it.
+      if (isLost(key) && books.uses.entry(key.id) === key) books.step(key, "void");
     }
   };
 }

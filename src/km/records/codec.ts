@@ -212,12 +212,13 @@ export class RecordView {
     let first = 0;
     for (const [i, one] of this.#counts.entries()) {
       const its = byEntry.get(i) ?? [];
-      let key = first;
+      first += one;
+      if (its.length === 0) continue;
+      let key = first - one;
       for (const pieces of cutKeys(its, Math.ceil(bytesOf(its) / one))) {
         for (const { extent, start, end } of pieces) visit(extent, key, start, end);
         key++;
       }
-      first += one;
     }
   }
 

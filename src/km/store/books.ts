@@ -98,6 +98,11 @@ export class LinkBooks {
     this.#dirtyState = true;
   }
 
+  /** Whether keys of this offer are on their way. */
+  hasOffer(offer: string): boolean {
+    return this.#rows.has(offer);
+  }
+
   /** Each key of an entry for itself. @param use of these books, now or once */
   part(use: Use): readonly Use[] {
     return this.#uses.part(use);
@@ -105,7 +110,9 @@ export class LinkBooks {
 
   #parted(use: Use, parts: readonly Use[]): void {
     const beside = this.#rows.get(rowOf(use));
-    beside?.splice(beside.indexOf(use), 1, ...parts);
+    const at = beside?.indexOf(use) ?? -1;
+    assert(use.offer !== noOffer && at >= 0, "an entry is in the row of its offer");
+    beside?.splice(at, 1, ...parts);
     for (const { ranges } of parts) this.stock.pin(ranges);
     this.stock.unpin(use.ranges);
   }

@@ -2,9 +2,10 @@
  * Keys that were asked for together and are alike: their IDs differ in the last two bytes alone, which count up (after
  * FFFF comes 0), and their bytes lie one after the other. One entry tells of all of them until they part. Pure.
  */
+import { assert } from "../../base/assert.ts";
 import type { Range } from "../../wire/kx/messages.ts";
 import { bytesOf } from "./ranges.ts";
-import type { Use } from "./shapes.ts";
+import type { Together, Use } from "./shapes.ts";
 
 /** Hexadecimal digits of an ID that all of a run share. */
 const stemLength = 28;
@@ -62,6 +63,7 @@ export function lengthOf({ ranges, count }: Pick<Use, "ranges" | "count">): numb
 
 /** Cuts ranges into keys of so many bytes: one after the other. */
 export function* cutKeys<T extends Range>(ranges: readonly T[], length: number): Generator<T[]> {
+  assert(Number.isSafeInteger(length) && length > 0, "a key has whole bytes");
   let key: T[] = [];
   let wanted = length;
   for (const range of ranges) {
@@ -92,14 +94,22 @@ export function cutBytes<T extends Range>(ranges: readonly T[], bytes: number): 
   return [first, others];
 }
 
+/** What the keys of an entry have in common. */
+export function togetherOf(use: Use): Together {
+  const { id, count, pickUp } = use;
+  use.run ??= { id, count, pickUp };
+  return use.run;
+}
+
 /** Each key of an entry as an entry of its own, all as it is now. @returns itself if it has one key */
 export function single(use: Use): readonly Use[] {
   if (use.count === 1) return [use];
   const ids = idsOf([use]);
+  const run = togetherOf(use);
   let at = 0;
   const keys: Use[] = [];
   for (const ranges of cutKeys(use.ranges, lengthOf(use))) {
-    keys.push({ ...use, id: ids[at++] as string, count: 1, ranges, run: use, since: undefined });
+    keys.push({ ...use, id: ids[at++] as string, count: 1, ranges, run, since: undefined });
   }
   return keys;
 }

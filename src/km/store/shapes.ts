@@ -40,6 +40,17 @@ export function isOtp({ facts }: Pick<Extent, "facts">): boolean {
 /** Offer of bytes that were free when an order made them void. */
 export const noOffer = "00".repeat(24);
 
+/** Keys that began as one entry, for as long as one of them is there: the same object for each. */
+export interface Together {
+  /** Of the first. */
+  readonly id: string;
+  readonly count: number;
+  readonly pickUp: number;
+  /** `PickUp`'s alone: since when they wait, and how many still do. */
+  since?: number | undefined;
+  left?: number;
+}
+
 /** A key on its way to applications, or whose fate is not known at both ends; or several that are alike (`key-run.ts`). */
 export interface Use {
   /** KSA-key ID, 16 bytes as 32 hexadecimal digits; of several keys that of the first. */
@@ -57,9 +68,9 @@ export interface Use {
   had: number;
   /** Slaves to whom it is granted and who have not read its bytes yet: of the life of this process. */
   readers?: number;
-  /** The entry that it was part of: of the life of this process. */
-  readonly run?: Use | undefined;
-  /** Each of its keys for itself, once they have parted: this entry is nothing then. */
+  /** What its keys, or those that it was one of, have in common: of the life of this process. */
+  run?: Together | undefined;
+  /** Each of its keys for itself, once they have parted: this entry is nothing then, and is soon forgotten. */
   parts?: readonly Use[];
   /** The set of applications. */
   request: string | undefined;
@@ -71,8 +82,6 @@ export interface Use {
   readonly pickUp: number;
   /** Since when it waits for that, monotonic ms: of the life of this process, `PickUp`'s alone. */
   since?: number | undefined;
-  /** Of several keys those that still wait, as `since`. */
-  left?: number;
 }
 
 /** Bytes whose fate both KMs know, up to a FATE number. */

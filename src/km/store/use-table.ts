@@ -31,8 +31,8 @@ interface Apart {
 
 export class UseTable implements Uses {
   readonly #stems = new Map<string, Use | Apart>();
-  /** Of a stem that is known, and out of its order. */
-  readonly #others = new Map<string, Use>();
+  /** By stem and ID: of a stem that is known, and out of its order. */
+  readonly #others = new Map<string, Map<string, Use>>();
   readonly #parted: (use: Use, parts: readonly Use[]) => void;
   #size = 0;
 
@@ -58,9 +58,13 @@ export class UseTable implements Uses {
     if (found === undefined) return undefined;
     if (isApart(found)) {
       const use = found.keys[stepsFrom(found.first, id)];
-      return use?.id === id ? use : this.#others.get(id);
+      return use?.id === id ? use : this.#other(id);
     }
-    return isIn(found, id) ? found : this.#others.get(id);
+    return isIn(found, id) ? found : this.#other(id);
+  }
+
+  #other(id: string): Use | undefined {
+    return this.#others.get(stemOf(id))?.get(id);
   }
 
   get(id: string): Use | undefined {
@@ -99,20 +103,21 @@ export class UseTable implements Uses {
   #addBeside(stem: string, use: Use): void {
     this.#size++;
     const found = this.#stems.get(stem) as Use | Apart;
-    if (!isApart(found) && found.count > 1) {
-      this.#others.set(use.id, use);
-      return;
-    }
+    if (!isApart(found) && found.count > 1) return this.#addOther(stem, use);
     const apart = isApart(found) ? found : { first: found.id, keys: [found], live: 1 };
     const place = stepsFrom(apart.first, use.id);
     // Its own place is free, or it is next: a gap in front of it would be memory for nothing.
     if (place > apart.keys.length || apart.keys[place] !== undefined) {
-      this.#others.set(use.id, use);
-      return;
+      return this.#addOther(stem, use);
     }
     apart.keys[place] = use;
     apart.live++;
     if (apart !== found) this.#stems.set(stem, apart);
+  }
+
+  #addOther(stem: string, use: Use): void {
+    const others = this.#others.get(stem) ?? new Map<string, Use>();
+    this.#others.set(stem, others.set(use.id, use));
   }
 
   /** @returns whether it was there */
@@ -120,19 +125,21 @@ export class UseTable implements Uses {
     const use = this.get(id);
     if (use === undefined) return false;
     this.#size--;
-    if (this.#others.delete(id)) return true;
     const stem = stemOf(id);
+    const others = this.#others.get(stem);
     const found = this.#stems.get(stem) as Use | Apart;
-    if (isApart(found)) {
+    if (others?.delete(id)) {
+      if (others.size === 0) this.#others.delete(stem);
+      if (others.size === 0 && isApart(found) && found.live === 0) this.#stems.delete(stem);
+    } else if (!isApart(found)) {
+      // While there are others of this stem they are found by it.
+      if (others === undefined) this.#stems.delete(stem);
+      else this.#stems.set(stem, { first: id, keys: [undefined], live: 0 });
+    } else {
       found.keys[stepsFrom(found.first, id)] = undefined;
       found.live--;
-      // While there are others of this stem they are found by it.
-      if (found.live > 0 || this.#others.size > 0) return true;
-    } else if (this.#others.size > 0) {
-      this.#stems.set(stem, { first: id, keys: [undefined], live: 0 });
-      return true;
+      if (found.live === 0 && others === undefined) this.#stems.delete(stem);
     }
-    this.#stems.delete(stem);
     return true;
   }
 
@@ -142,7 +149,7 @@ export class UseTable implements Uses {
       if (!isApart(found)) yield found;
       else for (const use of found.keys) if (use !== undefined) yield use;
     }
-    yield* this.#others.values();
+    for (const others of this.#others.values()) yield* others.values();
   }
 }
 

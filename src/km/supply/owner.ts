@@ -120,8 +120,9 @@ export class Owner {
   ): Part {
     const offer = Buffer.alloc(24);
     this.#incarnation.copy(offer);
-    offer.writeBigUInt64BE(BigInt(++this.#counter), 16);
     const { books, random } = this.#context;
+    do offer.writeBigUInt64BE(BigInt(++this.#counter), 16);
+    while (books.hasOffer(offer.toString("hex")));
     const common = {
       ...{
         offer: offer.toString("hex"),
@@ -187,8 +188,8 @@ export class Owner {
     const entry = pending.request === undefined ? "prepare" : "supply";
     const uses = usesOf(pending);
     for (const { uses: alike } of pending.parts) books.stepAll(nowOf(alike), entry);
-    if (pending.request === undefined) this.#keep(uses);
-    turn.whenDurable(() => pending.done(supplied(uses)));
+    if (pending.request === undefined) this.#keep(nowOf(uses));
+    turn.whenDurable(() => pending.done(supplied([...nowOf(uses)])));
   }
 
   /** Prepared, and not before that is durable here: it ends with the process all the same. */
@@ -339,7 +340,10 @@ export class Owner {
     const pending = this.#offers.get(use.offer)?.pending;
     if (pending !== undefined) this.#giveUp(pending, "refused");
     else if (use.state === "O" || use.state === "P") books.step(use, "void");
-    books.setFate(use, fate);
+    // It had another one: told by mistake, and what this end has written down stays so.
+    if (use.fate !== undefined && use.fate !== fate) {
+      this.#context.tell({ type: "odd", message: "fate of a key that has another" });
+    } else books.setFate(use, fate);
     books.dropUse(use);
   }
 

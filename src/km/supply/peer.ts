@@ -7,11 +7,11 @@ import { digestOf } from "../../wire/kx/codec.ts";
 import type { Assign, FateOk, Offer, Refusal, Taken, Void } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
-import { countOf, idsOf } from "../store/key-run.ts";
+import { countOf, idsOf, togetherOf } from "../store/key-run.ts";
 import { isFinal } from "../store/life.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { allOf, slavesOf } from "../store/sae-set.ts";
-import type { Use } from "../store/shapes.ts";
+import { noOffer, type Use } from "../store/shapes.ts";
 import { fateOf } from "./fate.ts";
 import { areBound, areFree, isTwice, singleKeys, whyNot } from "./offered.ts";
 import { type OpenTake, placeOf } from "./open-take.ts";
@@ -46,8 +46,13 @@ export class Peer {
     this.#takes = takes;
     this.#mayBind = mayBind;
     for (const use of context.books.uses.values()) {
-      if (!use.owner && use.state === "B") this.#waiting.begin(use, context.now());
+      if (!use.owner && use.state === "B") this.#wait(use, context.now());
     }
+  }
+
+  #wait(use: Use, now: number): void {
+    if (use.count > 1) togetherOf(use);
+    this.#waiting.begin(use, now);
   }
 
   get openTakes(): number {
@@ -67,6 +72,8 @@ export class Peer {
     const { books } = this.#context;
     // The same offer again.
     if (areBound(books, name, keys)) return all(undefined);
+    // A name is of one offer, at either end.
+    if (name === noOffer || books.hasOffer(name)) return all("used");
     const isAllowed = this.#mayBind(message.use);
     if (!isAllowed || !areFree(books, keys)) {
       const no = isAllowed ? undefined : "policy";
@@ -98,6 +105,9 @@ export class Peer {
       // The offer comes again in the next session, and finds the bytes used: void, at both ends.
       if (this.#context.generation !== generation) return;
       if (tag === undefined || !timingSafeEqual(tag, message.tag)) return done("hash");
+      // Another offer of this name, or with these IDs, was checked meanwhile.
+      const isTaken = books.hasOffer(offer) || keys.some((entry) => books.uses.hasAny(entry));
+      if (isTaken) return done("used");
       const uses = keys.map(
         ({ id, count, ranges }): Use => ({
           id,
@@ -116,7 +126,7 @@ export class Peer {
         }),
       );
       const now = this.#context.now();
-      for (const use of uses) this.#waiting.begin(use, now);
+      for (const use of uses) this.#wait(use, now);
       books.addUses(uses);
       this.forBatches.bound(request, keys[0]?.id);
       done(undefined);
@@ -365,11 +375,14 @@ export class Peer {
     }
     if (!this.#context.ready) return;
     for (const late of this.#waiting.late(now)) {
-      const uses = idsOf([late]).flatMap((id) => this.#context.books.uses.get(id) ?? []);
+      const { uses } = this.#context.books;
+      const its = idsOf([late]).flatMap((id) => uses.get(id) ?? []);
+      const left = its.filter((use) => use === late || use.run === late);
       // Forgotten since the comparison of both books.
-      if (uses.length === 0) this.#waiting.end(late);
-      for (const use of uses) {
-        if (use.state === "B" && !this.#isOpen(use)) this.#end(use, "expire");
+      if (left.length === 0) this.#waiting.endAll(late);
+      for (const use of left) {
+        const isLate = use.state === "B" && this.#waiting.isLate(use, now);
+        if (isLate && !this.#isOpen(use)) this.#end(use, "expire");
       }
     }
   }

@@ -3,6 +3,9 @@
  * others, of which there may be hundreds of thousands. Each costs a place in a queue and no more. Pure.
  */
 
+import { assert } from "../../base/assert.ts";
+import type { Together } from "../store/shapes.ts";
+
 /** As much of a key as this needs, or of several that are alike: they begin together, and each ends for itself. */
 export interface Waiting {
   /** KSA-key ID. */
@@ -12,10 +15,8 @@ export interface Waiting {
   readonly pickUp: number;
   /** When it began to wait, monotonic ms; undefined while it does not. Nothing else changes it. */
   since?: number | undefined;
-  /** Of several: those that still wait. */
-  left?: number;
-  /** What began in its place, if it was one of several then. */
-  readonly run?: Waiting | undefined;
+  /** What waits in its place, if it is several, or was one of them as they began. */
+  run?: Together | undefined;
 }
 
 /** Below so many places nothing is gained by putting a queue in order. */
@@ -23,23 +24,23 @@ const few = 1_024;
 
 /** Keys that may wait equally long; who began first in front. */
 class Queue {
-  #keys: Waiting[] = [];
+  #keys: (Waiting | Together)[] = [];
   #since: number[] = [];
   #head = 0;
   /** Keys in it that wait. */
   live = 0;
 
-  push(key: Waiting, now: number): void {
+  push(key: Waiting | Together, now: number): void {
     if (this.#keys.length - this.#head > few + 2 * this.live) this.#sweep();
     this.#keys.push(key);
     this.#since.push(now);
   }
 
   /** Who waits longest, and since when; places of those who have begun anew, or wait no more, are passed over. */
-  *all(): Generator<readonly [Waiting, number]> {
+  *all(): Generator<readonly [Waiting | Together, number]> {
     for (; this.#isStale(this.#head); this.#head++);
     for (let i = this.#head; i < this.#keys.length; i++) {
-      if (!this.#isStale(i)) yield [this.#keys[i] as Waiting, this.#since[i] as number];
+      if (!this.#isStale(i)) yield [this.#keys[i] as Waiting | Together, this.#since[i] as number];
     }
   }
 
@@ -59,24 +60,40 @@ export class PickUp {
   /** By how long they may wait, s. */
   readonly #queues = new Map<number, Queue>();
 
-  /** A key waits from now on, also if it waited before. @param now monotonic, ms */
-  begin(key: Waiting, now: number): void {
+  /** A key waits from now on, also if it waited before; several wait together. @param now monotonic, ms */
+  begin(entry: Waiting, now: number): void {
+    const key = entry.count > 1 ? entry.run : entry;
+    assert(key !== undefined, "several keys have something in common");
     const known = this.#queues.get(key.pickUp);
     const queue = known ?? new Queue();
     if (known === undefined) this.#queues.set(key.pickUp, queue);
     if (key.since === now) return;
     if (key.since === undefined) queue.live++;
+    if (entry.count > 1) (key as Together).left = entry.count;
+    // It waited with others, and has a time of its own from now on.
+    else if (key.since === undefined) this.#leave(entry.run);
     key.since = now;
-    if (key.count > 1) key.left = key.count;
     queue.push(key, now);
   }
 
   end(key: Waiting): void {
-    if (key.since === undefined) {
-      const { run } = key;
-      if (run?.left !== undefined && --run.left === 0) this.end(run);
-      return;
-    }
+    if (key.since === undefined) this.#leave(key.run);
+    else this.#end(key);
+  }
+
+  /** None of these is there any more. */
+  endAll(late: Waiting | Together): void {
+    if (late.since !== undefined) this.#end(late);
+  }
+
+  /** One of several waits no more. */
+  #leave(run: Together | undefined): void {
+    if (run?.since === undefined || run.left === undefined) return;
+    run.left--;
+    if (run.left === 0) this.#end(run);
+  }
+
+  #end(key: Waiting | Together): void {
     key.since = undefined;
     const queue = this.#queues.get(key.pickUp);
     if (queue !== undefined && --queue.live === 0) this.#queues.delete(key.pickUp);
@@ -87,8 +104,8 @@ export class PickUp {
     return since !== undefined && now - since >= pickUp * 1_000;
   }
 
-  /** Keys that have waited too long; any may be ended meanwhile. */
-  *late(now: number): Generator<Waiting> {
+  /** Keys that have waited too long, several in one where they began together; any may be ended meanwhile. */
+  *late(now: number): Generator<Waiting | Together> {
     for (const [pickUp, queue] of this.#queues) {
       for (const [key, since] of queue.all()) {
         if (now - since < pickUp * 1_000) break;

@@ -104,6 +104,9 @@ export class World {
 
   #told(event: LinkEvent): void {
     this.count(event.type);
+    if (event.type === "odd" && event.message.startsWith("fate of")) {
+      this.oracle.bad("L", event.message);
+    }
     if (event.type === "expired") this.expired += event.keys;
     if (event.type !== "fate") return;
     this.count(`fate ${event.fate}`);

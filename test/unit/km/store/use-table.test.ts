@@ -128,6 +128,29 @@ test("several keys alike are one entry until one of them is asked for, beside ot
   t.is(table.size, 0);
 });
 
+test("a stem is forgotten with its last key, whichever came out of its order", (t) => {
+  const table = new UseTable();
+  const stem = "ab".repeat(14);
+  for (const order of [
+    ["0005", "0001", "0009"],
+    ["0001", "0009", "0005"],
+    ["0009", "0005", "0001"],
+  ]) {
+    for (const suffix of ["0005", "0001", "0009"]) t.true(table.add(useOf(stem + suffix)));
+    for (const suffix of order) {
+      t.true(table.has(stem + suffix));
+      t.true(table.delete(stem + suffix));
+    }
+    t.is(table.size, 0);
+    // As an entry of several it has the stem for itself only if nothing is left of it.
+    const ranges = [{ extent: 1, start: 0, end: 384 }];
+    const use = useOf(`${stem}0000`, { count: 12, ranges });
+    t.true(table.add(use));
+    t.is(use.parts, undefined);
+    for (const id of idsOf([use])) t.true(table.delete(id));
+  }
+});
+
 test("bytes on their way are of an application, or prepared for any", (t) => {
   const counts = new UnderWay();
   const free = { request: undefined };

@@ -1,5 +1,6 @@
 /** Which bound keys have waited too long, without a look at the others. */
 import test from "ava";
+import type { Together } from "../../../../src/km/store/shapes.ts";
 import { PickUp, type Waiting } from "../../../../src/km/supply/pick-up.ts";
 
 const key = (id: string, pickUp = 1): Waiting => ({ id, count: 1, pickUp });
@@ -56,4 +57,29 @@ test("one that waits for ever holds up none of the others, and their places are 
   t.deepEqual(lateOf(pickUp, 1e9 + 50_000), ["for ever", "held"]);
   pickUp.end(held);
   t.deepEqual(lateOf(pickUp, 1e10), ["for ever"]);
+});
+
+test("several that began together are one until each has ended, and one that begins anew has a time of its own", (t) => {
+  const pickUp = new PickUp();
+  const run: Together = { id: "run", count: 3, pickUp: 1 };
+  const parts = ["a", "b", "c"].map((id): Waiting => ({ ...key(id), run }));
+  const [a, b, c] = parts as [Waiting, Waiting, Waiting];
+  pickUp.begin({ ...key("run"), count: 3, run }, 0);
+  t.deepEqual(lateOf(pickUp, 1_000), ["run"]);
+  t.true(parts.every((one) => pickUp.isLate(one, 1_000)));
+  pickUp.begin(b, 500);
+  t.false(pickUp.isLate(b, 1_499));
+  t.deepEqual(lateOf(pickUp, 1_500), ["run", "b"]);
+  pickUp.end(a);
+  t.deepEqual(lateOf(pickUp, 1_500), ["run", "b"]);
+  pickUp.end(c);
+  t.deepEqual(lateOf(pickUp, 1_500), ["b"]);
+  pickUp.end(b);
+  t.deepEqual(lateOf(pickUp, 1e9), []);
+  // Forgotten without an end of each.
+  const other: Together = { id: "other", count: 2, pickUp: 1 };
+  pickUp.begin({ ...key("other"), count: 2, run: other }, 0);
+  pickUp.endAll(other);
+  pickUp.endAll(other);
+  t.deepEqual(lateOf(pickUp, 1e9), []);
 });
