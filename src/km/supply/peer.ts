@@ -109,12 +109,10 @@ export class Peer {
       const isTaken = books.hasOffer(offer) || keys.some((entry) => books.uses.hasAny(entry));
       if (isTaken) return done("used");
       const uses = keys.map(
-        ({ id, count, ranges }): Use => ({
-          id,
-          count,
+        (entry): Use => ({
+          ...entry,
           offer,
           owner: false,
-          ranges,
           state: "B",
           fate: undefined,
           had: 0,
