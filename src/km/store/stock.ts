@@ -116,10 +116,10 @@ export class Stock {
     const touched = new Set<Extent>();
     const free = this.free(this.side, wants);
     const most = Math.min(keys, length > 0 ? Math.floor(free / length) : 0);
-    const fit = (count: number) => this.#pieces(count * length, wants) <= limits.ranges;
+    const fits = (count: number) => this.#pieces(count * length, wants) <= limits.ranges;
     // None of them is in more pieces than all together.
-    if (most > 0 && fit(most)) this.#allocateFor(most * length, touched, all, wants);
-    else for (let i = 0; i < most && fit(1); i++) this.#allocateFor(length, touched, all, wants);
+    if (most > 0 && fits(most)) this.#allocateFor(most * length, touched, all, wants);
+    else for (let i = 0; i < most && fits(1); i++) this.#allocateFor(length, touched, all, wants);
     for (const extent of touched) this.#changed(extent);
     return all;
   }
