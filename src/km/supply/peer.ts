@@ -283,8 +283,10 @@ export class Peer {
 
   /** A slave has the key; with the last of them it is taken. */
   #had(use: Use, slave: number): void {
-    if (use.state !== "B") return;
-    if (this.#context.books.hand(use, 2 ** slave)) this.#finish(use, "take");
+    const { books } = this.#context;
+    // One that a take waited for may have been forgotten by the comparison: its fate was told once.
+    if (use.state !== "B" || books.uses.entry(use.id) !== use) return;
+    if (books.hand(use, 2 ** slave)) this.#finish(use, "take");
     else this.#context.turn.changed();
   }
 
@@ -373,8 +375,7 @@ export class Peer {
     }
     if (!this.#context.ready) return;
     for (const late of this.#waiting.late(now)) {
-      const { uses } = this.#context.books;
-      const its = idsOf([late]).flatMap((id) => uses.get(id) ?? []);
+      const its = idsOf([late]).flatMap((id) => this.#context.books.uses.get(id) ?? []);
       const left = its.filter((use) => use === late || use.run === late);
       // Forgotten since the comparison of both books.
       if (left.length === 0) this.#waiting.endAll(late);

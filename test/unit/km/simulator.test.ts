@@ -29,6 +29,10 @@ test.serial(
   },
 );
 
+test.serial("a key that was forgotten while a take waited for it has no second fate", (t) => {
+  t.deepEqual(kmStory(910_163, 400).broken, []);
+});
+
 test.serial("a life is the same each time it is told", (t) => {
   t.deepEqual(kmStory(7, 300), kmStory(7, 300));
 });
