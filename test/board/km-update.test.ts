@@ -1,5 +1,5 @@
 /** Two boards with a key manager each, of which one takes an update while applications at both ends ask for keys. */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -120,7 +120,6 @@ life(
   "an update while applications ask: each has its keys again, none differs, none is given twice",
   async (t) => {
     const board = two.boards.alice;
-    mkdirSync(join(folder, "stick"), { recursive: true });
     const stick = new Stick(folder, "UPDATES", 192);
     stick.copy(bundle, "update.raucb");
     await stick.plug(board);

@@ -28,7 +28,7 @@ import type { ApplicationKeys, Granted } from "../applications/keys.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
 import { countOf, idsOf } from "../store/key-run.ts";
 import type { KeyStore } from "../store/port.ts";
-import { readGranted } from "./granted.ts";
+import { readGranted } from "../supply/granted.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
 import { HttpsDoor } from "./https-door.ts";
 import { KeptAnswers } from "./kept-answers.ts";

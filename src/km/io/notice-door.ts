@@ -22,7 +22,7 @@ import { noSession } from "../applications/no-session.ts";
 import type { Application } from "../applications/table.ts";
 import type { KeySessions } from "../controllers/sessions.ts";
 import type { KeyStore } from "../store/port.ts";
-import { readGranted } from "./granted.ts";
+import { readGranted } from "../supply/granted.ts";
 
 /** Who asks, and how it is answered. */
 export interface Visit {

@@ -10,7 +10,7 @@ import type { BufferedKeys } from "../store/buffered.ts";
 import { idsOf } from "../store/key-run.ts";
 import type { KeyStore } from "../store/port.ts";
 import { isOtp } from "../store/shapes.ts";
-import { readGranted } from "./granted.ts";
+import { readGranted } from "../supply/granted.ts";
 
 /** A link, as far as relays concern it. */
 export interface LinkOfRelays {

@@ -25,7 +25,7 @@ import type { ApplicationKeys, Granted } from "../applications/keys.ts";
 import { partnerOf, partnersOf, systemIdOf } from "../applications/systems.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
 import type { KeyStore } from "../store/port.ts";
-import { readGranted } from "./granted.ts";
+import { readGranted } from "../supply/granted.ts";
 import type { SkipClients } from "./skip-clients.ts";
 import { type DoorTimes, standardTimes, TlsDoor } from "./tls-door.ts";
 

@@ -5,8 +5,8 @@
 import { type BatchPads, padOfBoth, padOfProposal } from "../matching/batch-pads.ts";
 import { useOfMatch } from "../matching/match-use.ts";
 import type { LinkContext } from "../peer/context.ts";
-import { isFinal } from "../store/life.ts";
 import { isOtp, type Use } from "../store/shapes.ts";
+import { readGranted } from "../supply/granted.ts";
 import type { Owner } from "../supply/owner.ts";
 import type { Peer } from "../supply/peer.ts";
 import type { Shortage } from "../supply/request.ts";
@@ -62,15 +62,6 @@ export class MacPads implements BatchPads {
 
   #read(uses: readonly Use[], done: (bytes: Buffer | undefined) => void): void {
     const { store, link } = this.#context;
-    const ranges = uses.flatMap((use) => use.ranges);
-    store.read(link, ranges, (bytes) => {
-      for (const use of uses) if (!use.owner) use.readers = Math.max(0, (use.readers ?? 0) - 1);
-      const over = uses.filter(({ state, readers = 0 }) => isFinal(state) && readers === 0);
-      store.forget(
-        link,
-        over.flatMap((use) => use.ranges),
-      );
-      done(bytes);
-    });
+    readGranted(store, { link, uses }, done);
   }
 }

@@ -2,7 +2,7 @@
 import { cutExtents, cutUses } from "../../wire/kx/codec.ts";
 import type { ExtentBook, KxMessage, Sync, UseBook } from "../../wire/kx/messages.ts";
 import type { LinkBooks } from "../store/books.ts";
-import { single } from "../store/key-run.ts";
+import { singles } from "../store/key-run.ts";
 import { bookOf } from "../store/regions.ts";
 
 /** @param open batches that are proposed or prepared */
@@ -22,7 +22,7 @@ export function tellBooks(books: LinkBooks, open: readonly ExtentBook[]): KxMess
   for (const { number, digest, length, regions } of books.stock.extents.values()) {
     extents.push({ number, state: "M", digest, length, regions: regions.map(bookOf) });
   }
-  const uses = [...books.uses.values()].flatMap(single).map(
+  const uses = singles([...books.uses.values()]).map(
     ({ id, offer, owner, state, fate, had, request, ranges }): UseBook => ({
       id: Buffer.from(id, "hex"),
       offer: Buffer.from(offer, "hex"),

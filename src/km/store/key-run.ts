@@ -10,7 +10,7 @@ import type { Together, Use } from "./shapes.ts";
 /** Hexadecimal digits of an ID that all of a run share. */
 const stemLength = 28;
 /** The rest counts from here to 0 again. */
-export const idsOfStem = 0x1_0000;
+const idsOfStem = 0x1_0000;
 
 /** As much of an entry as names its keys. */
 export interface KeyRun {
@@ -23,7 +23,7 @@ export function stemOf(id: string): string {
   return id.slice(0, stemLength);
 }
 
-export function suffixOf(id: string): number {
+function suffixOf(id: string): number {
   return Number.parseInt(id.slice(stemLength), 16);
 }
 
@@ -95,23 +95,30 @@ export function cutBytes<T extends Range>(ranges: readonly T[], bytes: number): 
 }
 
 /** What the keys of an entry have in common. */
-export function togetherOf(use: Use): Together {
-  const { id, count, pickUp } = use;
-  use.run ??= { id, count, pickUp };
-  return use.run;
+export function togetherOf(entry: Pick<Use, "id" | "count" | "pickUp" | "run">): Together {
+  const { id, count, pickUp } = entry;
+  entry.run ??= { id, count, pickUp };
+  return entry.run;
+}
+
+/** The ID and the ranges of each key of an entry. */
+export function cutRun<T extends Range>(
+  entry: KeyRun & { readonly ranges: readonly T[] },
+): { readonly id: string; readonly count: 1; readonly ranges: readonly T[] }[] {
+  const cut = [...cutKeys(entry.ranges, lengthOf(entry))];
+  return idsOf([entry]).map((id, i) => ({ id, count: 1, ranges: cut[i] ?? [] }));
 }
 
 /** Each key of an entry as an entry of its own, all as it is now. @returns itself if it has one key */
 export function single(use: Use): readonly Use[] {
   if (use.count === 1) return [use];
-  const ids = idsOf([use]);
   const run = togetherOf(use);
-  let at = 0;
-  const keys: Use[] = [];
-  for (const ranges of cutKeys(use.ranges, lengthOf(use))) {
-    keys.push({ ...use, id: ids[at++] as string, count: 1, ranges, run, since: undefined });
-  }
-  return keys;
+  return cutRun(use).map((key): Use => ({ ...use, ...key, run, since: undefined }));
+}
+
+/** The same of several: those that there are, where each has one key. */
+export function singles(uses: readonly Use[]): readonly Use[] {
+  return uses.some(({ count }) => count > 1) ? uses.flatMap(single) : uses;
 }
 
 /** The entries of now of what was one entry: it may have parted since. */

@@ -1,5 +1,6 @@
 /** Ranges of extents. Pure. */
 import type { Range, VersionedRange } from "../../wire/kx/messages.ts";
+import { isNext } from "../../wire/kx/offered-keys.ts";
 
 /** Bytes of ranges. */
 export function bytesOf(ranges: readonly Pick<Range, "start" | "end">[]): number {
@@ -22,8 +23,6 @@ export function joinRanges(ranges: Iterable<Range>): Range[] {
 /** Adds a range behind others, to the last of them if it goes on there at the same version. */
 export function addRange(ranges: VersionedRange[], range: VersionedRange): void {
   const last = ranges.at(-1);
-  const goesOn =
-    last?.extent === range.extent && last.end === range.start && last.version === range.version;
-  if (last !== undefined && goesOn) ranges[ranges.length - 1] = { ...last, end: range.end };
-  else ranges.push(range);
+  if (last === undefined || !isNext(last, range)) ranges.push(range);
+  else ranges[ranges.length - 1] = { ...last, end: range.end };
 }

@@ -4,7 +4,7 @@
  */
 import { Fault } from "../../base/errors.ts";
 import type { Fate, UseState } from "../../wire/kx/messages.ts";
-import { single } from "./key-run.ts";
+import { single, singles } from "./key-run.ts";
 import { areRun, decodeRun, encodeRun, runForm } from "./run-rows.ts";
 import type { Use } from "./shapes.ts";
 
@@ -22,7 +22,7 @@ const perRange = 6 + 4 + 4;
 /** @param entries of one offer, and at least one */
 export function encodeUses(entries: readonly Use[]): Buffer {
   if (areRun(entries)) return encodeRun(entries);
-  const uses = entries.flatMap(single);
+  const uses = singles(entries);
   const texts: string[] = [];
   let length = head + uses.length * perKey;
   for (const { request, ranges } of uses) {

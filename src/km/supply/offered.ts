@@ -1,8 +1,8 @@
 /** What an offer names. Pure. */
 import type { OfferedKeys, Range, Refusal, VersionedRange } from "../../wire/kx/messages.ts";
 import type { LinkBooks } from "../store/books.ts";
-import { cutKeys, idsOf } from "../store/key-run.ts";
-import { addRange, bytesOf } from "../store/ranges.ts";
+import { cutRun, idsOf } from "../store/key-run.ts";
+import { addRange } from "../store/ranges.ts";
 
 /** Whether an offer names an ID or a byte twice: none that this KM makes does. */
 export function isTwice(keys: readonly OfferedKeys[], ranges: readonly Range[]): boolean {
@@ -50,12 +50,7 @@ export function areFree(
 
 /** Each key of an offer as an entry of its own. */
 export function singleKeys(keys: readonly OfferedKeys[]): OfferedKeys[] {
-  return keys.flatMap((entry) => {
-    if (entry.count === 1) return entry;
-    const ids = idsOf([entry]);
-    const cut = [...cutKeys(entry.ranges, bytesOf(entry.ranges) / entry.count)];
-    return ids.map((id, i) => ({ id, count: 1, ranges: cut[i] ?? [] }));
-  });
+  return keys.flatMap((entry) => (entry.count === 1 ? entry : cutRun(entry)));
 }
 
 /** Why a key of an offer cannot be bound, as far as the books say. @param key a single one */

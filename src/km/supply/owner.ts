@@ -15,7 +15,7 @@ import type {
 } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
-import { countOf, cutBytes, cutKeys, lengthOf, nowOf } from "../store/key-run.ts";
+import { countOf, cutBytes, cutKeys, lengthOf } from "../store/key-run.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { slavesOf } from "../store/sae-set.ts";
 import { isOtp, type Use } from "../store/shapes.ts";
@@ -121,24 +121,31 @@ export class Owner {
     const offer = Buffer.alloc(24);
     this.#incarnation.copy(offer);
     const { books, random } = this.#context;
-    do offer.writeBigUInt64BE(BigInt(++this.#counter), 16);
-    while (books.hasOffer(offer.toString("hex")));
-    const common = {
-      ...{
-        offer: offer.toString("hex"),
-        owner: true,
-        state: "O" as const,
-        fate: undefined,
-        had: 0,
-      },
-      ...{ request: request?.use, assigned: false, number: 0, pickUp },
-    };
+    let name: string;
+    do {
+      offer.writeBigUInt64BE(BigInt(++this.#counter), 16);
+      name = offer.toString("hex");
+      // The other KM may have taken a name of this one's.
+    } while (books.hasOffer(name));
     // For whom each that is prepared is, is not known yet: who is told one is to know of no other.
     const cut = request === undefined ? [...cutKeys(ranges, length)] : [];
     const named: OfferedKeys[] = request
       ? [{ id: drawKsaId(random), count: keys, ranges }]
       : drawKsaIds(random, keys).map((id, i) => ({ id, count: 1, ranges: cut[i] ?? [] }));
-    const uses = named.map((entry): Use => ({ ...entry, ...common }));
+    const uses = named.map(
+      (entry): Use => ({
+        ...entry,
+        offer: name,
+        owner: true,
+        state: "O",
+        fate: undefined,
+        had: 0,
+        request: request?.use,
+        assigned: false,
+        number: 0,
+        pickUp,
+      }),
+    );
     books.addUses(uses);
     return { offer, uses, keys: named, digest: undefined, isBound: false };
   }
@@ -186,10 +193,9 @@ export class Owner {
     this.#forget(pending);
     const { books, turn } = this.#context;
     const entry = pending.request === undefined ? "prepare" : "supply";
-    const uses = usesOf(pending);
-    for (const { uses: alike } of pending.parts) books.stepAll(nowOf(alike), entry);
-    if (pending.request === undefined) this.#keep(nowOf(uses));
-    turn.whenDurable(() => pending.done(supplied([...nowOf(uses)])));
+    for (const one of pending.parts) books.stepAll(usesOf({ parts: [one] }), entry);
+    if (pending.request === undefined) this.#keep(usesOf(pending));
+    turn.whenDurable(() => pending.done(supplied(usesOf(pending))));
   }
 
   /** Prepared, and not before that is durable here: it ends with the process all the same. */
@@ -220,7 +226,7 @@ export class Owner {
   #giveUp(pending: Pending, why: Shortage): void {
     this.#forget(pending);
     // The comparison of both books may have ended some of them before.
-    for (const use of nowOf(usesOf(pending))) if (use.state === "O") this.#void(use);
+    for (const use of usesOf(pending)) if (use.state === "O") this.#void(use);
     this.#context.turn.whenDurable(() => pending.done(why));
   }
 
@@ -364,7 +370,7 @@ export class Owner {
       if (use.state === "S" && use.assigned) turn.whenDurable(() => this.sendAssign(use));
     }
     for (const pending of this.#pending) {
-      const all = nowOf(usesOf(pending)).every(({ state }) => state === "O");
+      const all = usesOf(pending).every(({ state }) => state === "O");
       if (!all) this.#giveUp(pending, "refused");
       else for (const part of pending.parts) this.#send(pending, part);
     }

@@ -7,7 +7,7 @@ import { digestOf } from "../../wire/kx/codec.ts";
 import type { Assign, FateOk, Offer, Refusal, Taken, Void } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
-import { countOf, idsOf, togetherOf } from "../store/key-run.ts";
+import { countOf, idsOf } from "../store/key-run.ts";
 import { isFinal } from "../store/life.ts";
 import { bytesOf } from "../store/ranges.ts";
 import { allOf, slavesOf } from "../store/sae-set.ts";
@@ -46,13 +46,8 @@ export class Peer {
     this.#takes = takes;
     this.#mayBind = mayBind;
     for (const use of context.books.uses.values()) {
-      if (!use.owner && use.state === "B") this.#wait(use, context.now());
+      if (!use.owner && use.state === "B") this.#waiting.begin(use, context.now());
     }
-  }
-
-  #wait(use: Use, now: number): void {
-    if (use.count > 1) togetherOf(use);
-    this.#waiting.begin(use, now);
   }
 
   get openTakes(): number {
@@ -124,7 +119,7 @@ export class Peer {
         }),
       );
       const now = this.#context.now();
-      for (const use of uses) this.#wait(use, now);
+      for (const use of uses) this.#waiting.begin(use, now);
       books.addUses(uses);
       this.forBatches.bound(request, keys[0]?.id);
       done(undefined);
@@ -378,7 +373,7 @@ export class Peer {
       const its = idsOf([late]).flatMap((id) => this.#context.books.uses.get(id) ?? []);
       const left = its.filter((use) => use === late || use.run === late);
       // Forgotten since the comparison of both books.
-      if (left.length === 0) this.#waiting.endAll(late);
+      if (left.length === 0) this.#waiting.end(late);
       for (const use of left) {
         const isLate = use.state === "B" && this.#waiting.isLate(use, now);
         if (isLate && !this.#isOpen(use)) this.#end(use, "expire");

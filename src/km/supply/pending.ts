@@ -27,10 +27,11 @@ export interface Pending {
 }
 
 /** A key that ended at the peer before it was durably supplied has no other end any more. */
-export function supplied(uses: Use[]): Use[] | Shortage {
-  return nowOf(uses).some(({ fate }) => fate === "X" || fate === "V") ? "refused" : uses;
+export function supplied(uses: readonly Use[]): Use[] | Shortage {
+  return uses.some(({ fate }) => fate === "X" || fate === "V") ? "refused" : [...uses];
 }
 
-export function usesOf({ parts }: Pending): Use[] {
-  return parts.flatMap(({ uses }) => uses);
+/** As they are now: some may have parted. */
+export function usesOf({ parts }: Pick<Pending, "parts">): readonly Use[] {
+  return nowOf(parts.flatMap(({ uses }) => uses));
 }

@@ -3,7 +3,7 @@
  * others, of which there may be hundreds of thousands. Each costs a place in a queue and no more. Pure.
  */
 
-import { assert } from "../../base/assert.ts";
+import { togetherOf } from "../store/key-run.ts";
 import type { Together } from "../store/shapes.ts";
 
 /** As much of a key as this needs, or of several that are alike: they begin together, and each ends for itself. */
@@ -24,23 +24,23 @@ const few = 1_024;
 
 /** Keys that may wait equally long; who began first in front. */
 class Queue {
-  #keys: (Waiting | Together)[] = [];
+  #keys: Waiting[] = [];
   #since: number[] = [];
   #head = 0;
   /** Keys in it that wait. */
   live = 0;
 
-  push(key: Waiting | Together, now: number): void {
+  push(key: Waiting, now: number): void {
     if (this.#keys.length - this.#head > few + 2 * this.live) this.#sweep();
     this.#keys.push(key);
     this.#since.push(now);
   }
 
   /** Who waits longest, and since when; places of those who have begun anew, or wait no more, are passed over. */
-  *all(): Generator<readonly [Waiting | Together, number]> {
+  *all(): Generator<readonly [Waiting, number]> {
     for (; this.#isStale(this.#head); this.#head++);
     for (let i = this.#head; i < this.#keys.length; i++) {
-      if (!this.#isStale(i)) yield [this.#keys[i] as Waiting | Together, this.#since[i] as number];
+      if (!this.#isStale(i)) yield [this.#keys[i] as Waiting, this.#since[i] as number];
     }
   }
 
@@ -62,28 +62,30 @@ export class PickUp {
 
   /** A key waits from now on, also if it waited before; several wait together. @param now monotonic, ms */
   begin(entry: Waiting, now: number): void {
-    const key = entry.count > 1 ? entry.run : entry;
-    assert(key !== undefined, "several keys have something in common");
+    if (entry.count === 1) {
+      // It waited with others, and has a time of its own from now on.
+      if (entry.since === undefined) this.#leave(entry.run);
+      return this.#begin(entry, now);
+    }
+    const run = togetherOf(entry);
+    run.left = entry.count;
+    this.#begin(run, now);
+  }
+
+  #begin(key: Waiting, now: number): void {
     const known = this.#queues.get(key.pickUp);
     const queue = known ?? new Queue();
     if (known === undefined) this.#queues.set(key.pickUp, queue);
     if (key.since === now) return;
     if (key.since === undefined) queue.live++;
-    if (entry.count > 1) (key as Together).left = entry.count;
-    // It waited with others, and has a time of its own from now on.
-    else if (key.since === undefined) this.#leave(entry.run);
     key.since = now;
     queue.push(key, now);
   }
 
+  /** @param key itself, or what {@link late} tells of: all of it ends then */
   end(key: Waiting): void {
     if (key.since === undefined) this.#leave(key.run);
     else this.#end(key);
-  }
-
-  /** None of these is there any more. */
-  endAll(late: Waiting | Together): void {
-    if (late.since !== undefined) this.#end(late);
   }
 
   /** One of several waits no more. */
@@ -93,7 +95,7 @@ export class PickUp {
     if (run.left === 0) this.#end(run);
   }
 
-  #end(key: Waiting | Together): void {
+  #end(key: Waiting): void {
     key.since = undefined;
     const queue = this.#queues.get(key.pickUp);
     if (queue !== undefined && --queue.live === 0) this.#queues.delete(key.pickUp);
@@ -105,7 +107,7 @@ export class PickUp {
   }
 
   /** Keys that have waited too long, several in one where they began together; any may be ended meanwhile. */
-  *late(now: number): Generator<Waiting | Together> {
+  *late(now: number): Generator<Waiting> {
     for (const [pickUp, queue] of this.#queues) {
       for (const [key, since] of queue.all()) {
         if (now - since < pickUp * 1_000) break;

@@ -87,7 +87,8 @@ function lengthOf(first: Range, more: readonly Range[]): number {
   return more.reduce((sum, { start, end }) => sum + end - start, first.end - first.start);
 }
 
-function isNext(one: VersionedRange, other: VersionedRange): boolean {
+/** Whether a range goes on where another ends, at the same version. */
+export function isNext(one: VersionedRange, other: VersionedRange): boolean {
   return one.extent === other.extent && one.end === other.start && one.version === other.version;
 }
 
@@ -140,21 +141,29 @@ class Cut {
 
   /** The ranges of the next key. */
   write(to: Writer): void {
-    pieces.write(to, this.#pieces());
+    pieces.write(to, this.pieces);
+    this.pass((range, start, end) => {
+      extent.write(to, range.extent);
+      place.write(to, start);
+      place.write(to, end);
+      version.write(to, range.version);
+    });
+  }
+
+  /** Goes on behind the next key. @param visit called with each of its ranges */
+  pass(visit: (range: VersionedRange, start: number, end: number) => void = () => {}): void {
     for (let left = this.#length; left > 0; ) {
       const range = this.#ranges[this.#at] as VersionedRange;
       const end = Math.min(range.end, this.#start + left);
-      extent.write(to, range.extent);
-      place.write(to, this.#start);
-      place.write(to, end);
-      version.write(to, range.version);
+      visit(range, this.#start, end);
       left -= end - this.#start;
       this.#start = end;
       if (end === range.end) this.#start = this.#ranges[++this.#at]?.start ?? 0;
     }
   }
 
-  #pieces(): number {
+  /** Ranges of the next key. */
+  get pieces(): number {
     let at = this.#at;
     const { end } = this.#ranges[at] as VersionedRange;
     let left = this.#length - (end - this.#start);
@@ -179,29 +188,19 @@ const rangeBytes = 20;
  * @param ranges of all, one key after the other @param length bytes of each
  */
 export function keysThatFit(
-  ranges: readonly Range[],
+  ranges: readonly VersionedRange[],
   length: number,
   keys: number,
   room: number,
 ): number {
+  const cut = new Cut(ranges, length);
   let left = room;
   let fit = 0;
-  let at = 0;
-  let rest = (ranges[0]?.end ?? 0) - (ranges[0]?.start ?? 0);
   for (; fit < Math.min(keys, limits.offerKeys); fit++) {
-    let wanted = length;
-    let named = 0;
-    while (wanted > 0 && at < ranges.length) {
-      const part = Math.min(wanted, rest);
-      wanted -= part;
-      rest -= part;
-      named++;
-      if (rest > 0) continue;
-      const next = ranges[++at];
-      rest = next === undefined ? 0 : next.end - next.start;
-    }
+    const named = cut.pieces;
     left -= keyBytes + named * rangeBytes;
-    if (left < 0 || named > limits.ranges || wanted > 0) break;
+    if (left < 0 || named > limits.ranges) break;
+    cut.pass();
   }
   return fit;
 }

@@ -330,11 +330,11 @@ export class Engine implements KeyStore {
 
   /** A round of shredding is over: some seconds have gone, and room may have come back. */
   async #roundOver(): Promise<void> {
-    const { intake, volumes } = this.#parts;
+    const { intake, volumes, reserve } = this.#parts;
     releaseKeyMemory();
     for (const scratch of [intake.scratch, ...Object.values(volumes.scratch)]) scratch.release();
-    await this.#parts.reserve.make();
-    this.#noRoom &&= !this.#parts.reserve.isThere;
+    await reserve.make();
+    this.#noRoom &&= !reserve.isThere;
   }
 
   read(link: string, ranges: readonly Range[], done: (bytes: Buffer | undefined) => void): void {

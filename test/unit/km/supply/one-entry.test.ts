@@ -1,10 +1,10 @@
 /** Keys of one request are one entry at both ends until one of them is asked for, whatever comes between. */
 import test from "ava";
-import { readGranted } from "../../../../src/km/io/granted.ts";
 import type { LinkEvent } from "../../../../src/km/peer/events.ts";
 import { countOf, idsOf } from "../../../../src/km/store/key-run.ts";
 import { bytesOf } from "../../../../src/km/store/ranges.ts";
 import type { Use } from "../../../../src/km/store/shapes.ts";
+import { readGranted } from "../../../../src/km/supply/granted.ts";
 import type { Range } from "../../../../src/wire/kx/messages.ts";
 import { settle } from "../../../clock.ts";
 import type { Meddle } from "../../../sim/km/network.ts";

@@ -79,7 +79,7 @@ test("several that began together are one until each has ended, and one that beg
   // Forgotten without an end of each.
   const other: Together = { id: "other", count: 2, pickUp: 1 };
   pickUp.begin({ ...key("other"), count: 2, run: other }, 0);
-  pickUp.endAll(other);
-  pickUp.endAll(other);
+  pickUp.end(other);
+  pickUp.end(other);
   t.deepEqual(lateOf(pickUp, 1e9), []);
 });

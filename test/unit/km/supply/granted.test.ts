@@ -1,6 +1,6 @@
 import test from "ava";
-import { readGranted } from "../../../../src/km/io/granted.ts";
 import type { Use } from "../../../../src/km/store/shapes.ts";
+import { readGranted } from "../../../../src/km/supply/granted.ts";
 
 const use = (changes: Partial<Use>): Use => ({
   id: "1d".repeat(16),

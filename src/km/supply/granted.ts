@@ -1,16 +1,16 @@
-/** The bytes of keys that an application may have: read once, and not needed any more after that. */
-import type { Granted } from "../applications/keys.ts";
+/** The bytes of keys that an application, a relay or a batch may have: read once, and not needed any more after that. Pure. */
 import { nowOf } from "../store/key-run.ts";
 import { isFinal } from "../store/life.ts";
 import type { KeyStore } from "../store/port.ts";
 import { joinRanges } from "../store/ranges.ts";
+import type { Use } from "../store/shapes.ts";
 
 /**
  * @param done with the bytes of all keys, one after the other, which it wipes; undefined if they are damaged
  */
 export function readGranted(
   store: Pick<KeyStore, "read" | "forget">,
-  { link, uses }: Pick<Granted, "link" | "uses">,
+  { link, uses }: { readonly link: string; readonly uses: readonly Use[] },
   done: (bytes: Buffer | undefined) => void,
 ): void {
   const ranges = uses.flatMap((use) => use.ranges);
