@@ -96,7 +96,7 @@ export const processBenchmarks: readonly Benchmark[] = [
   starting("tsx", () => tsx, { slow: true }),
   starting("sources", () => sources, {}),
   starting("bundle", () => bundle(false), { slow: true }),
-  starting("bundle+cache", () => bundle(true), { reach: { most: 400 } }),
+  starting("bundle+code", () => bundle(true), { reach: { most: 400 } }),
   {
     name: "memory idle",
     about: "resident memory of the production build with module and KM; baseline: an idle Node.js",

@@ -26,9 +26,10 @@ export function launcher(program: "qkd-node" | "qkd-km" | "qkd-controller" = "qk
   return join(production(), "qkd-node/bin", program);
 }
 
-/** As systemd starts it; with the cache of the build, or without one. */
-export function bundle(cached: boolean): readonly string[] {
+/** As systemd starts it; without the code that was compiled ahead, the file that calls for it is passed over. */
+export function bundle(compiled: boolean): readonly string[] {
   const path = `PATH=${dirname(process.execPath)}:${process.env.PATH}`;
-  const cache = cached ? [] : ["CACHE_DIRECTORY=/none"];
-  return ["/usr/bin/env", "-u", "CACHE_DIRECTORY", path, ...cache, launcher()];
+  const start = ["/usr/bin/env", "-u", "CACHE_DIRECTORY", path];
+  if (compiled) return [...start, launcher()];
+  return [...start, process.execPath, join(production(), "qkd-node/lib/qkd-node.js")];
 }

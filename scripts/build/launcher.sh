@@ -21,10 +21,9 @@ root=$(CDPATH='' cd -P -- "${self%/*}/.." && pwd)
 runtime=$root/runtime/node
 [ -x "$runtime" ] || runtime=node
 
-# Compiled code of an earlier start: from systemd's CacheDirectory=, or shipped with the build.
-cache=${CACHE_DIRECTORY:-$root/cache}
-if [ -d "$cache" ]; then
-  export NODE_COMPILE_CACHE="$cache" NODE_COMPILE_CACHE_PORTABLE=1
+# What is loaded later is compiled then, unless a site gives the service a folder for it (systemd's CacheDirectory=).
+if [ -n "${CACHE_DIRECTORY:-}" ]; then
+  export NODE_COMPILE_CACHE="$CACHE_DIRECTORY" NODE_COMPILE_CACHE_PORTABLE=1
 fi
 
 # Memory: one arena for all threads, which allocate little, and a small nursery, since what a key needs
@@ -43,11 +42,8 @@ esac
 
 # V8 lets a heap grow the further beyond what lives in it the larger it may become: with 1,000 key managers a controller
 # that may have 512 MB takes 220 MB of the machine, and 300 without a limit.
-# A key manager has some tens of MB of keys and messages on their way outside of its heap of 15, which V8 counts with it:
-# if it collects at half as much again, as it would, that is a third of the time of a relay.
 case ${self##*/} in
   qkd-controller) heap=--max-old-space-size=512 ;;
-  qkd-km) heap=--heap-growing-percent=300 ;;
   *) heap= ;;
 esac
 

@@ -19,7 +19,7 @@ import { parseArgs } from "node:util";
 import { build, type Plugin } from "esbuild";
 import { addonFolders, addonPlugin, copyAddons } from "./addons.ts";
 import { billOf, nodeComponent, writeBill } from "./bill.ts";
-import { warmCache } from "./cache.ts";
+import { compileAhead, compiledAhead } from "./code.ts";
 import { packageFolder } from "./foreign.ts";
 import { bundledPackages, collectLicences } from "./licences.ts";
 
@@ -56,17 +56,16 @@ const apartPlugin: Plugin = {
 const usage = `npm run build -- [options]: the production build
 
   --out FOLDER   where to (default dist)
-  --runtime FILE Node.js that goes into the build, and makes its cache; without it the
+  --runtime FILE Node.js that goes into the build, and compiles its code; without it the
                  build runs on the machine's own
-  --uid N        user for whom compiled code is cached (default: whoever builds)
   --help
 
 FOLDER/qkd-node is what is installed, as /usr/lib/qkd-node; its bin/qkd-node runs the
 node, bin/qkd-panel its chassis panel, bin/qkd-km a key manager, bin/qkd-controller a
 QKDN controller, bin/qkd-psk a tunnel's rotation of keys, and bin/qkd-image checks for
 an image's helpers, on runtime/node beside it or on the machine's Node.js 24.
-FOLDER/maps has the source maps. Native addons of arm64 and x64 are in every build; the
-cache is of the architecture that built, and of no consequence on another.
+FOLDER/maps has the source maps. Native addons of arm64 and x64 are in every build;
+compiled code is of the architecture that built, and another one does without.
 `;
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -146,7 +145,6 @@ function parse(args: string[]) {
     options: {
       out: { type: "string", default: join(root, "dist") },
       runtime: { type: "string" },
-      uid: { type: "string" },
       help: { type: "boolean", short: "h" },
     },
   });
@@ -156,7 +154,6 @@ async function main(args: string[]): Promise<number> {
   let values: ReturnType<typeof parse>["values"];
   try {
     ({ values } = parse(args));
-    if (!/^\d+$/.test(values.uid ?? "0")) throw new Error("--uid: expected a user's number");
   } catch (error) {
     process.stderr.write(`build: ${(error as Error).message}\n\n${usage}`);
     return 64;
@@ -176,6 +173,12 @@ async function main(args: string[]): Promise<number> {
   writeFileSync(join(image, "licences.txt"), licences);
   writeFileSync(join(image, "sbom.cdx.json"), bill);
   copyFileSync(join(root, "LICENSE"), join(image, "LICENSE"));
+  for (const name of compiledAhead) {
+    for (const end of ["", ".map"]) {
+      renameSync(join(lib, `${name}.cjs${end}`), join(lib, `${name}.js${end}`));
+    }
+    copyFileSync(join(root, "scripts/build/start.cjs"), join(lib, `${name}.cjs`));
+  }
   for (const map of files(lib).filter((file) => file.endsWith(".map"))) {
     renameSync(join(lib, map), join(maps, map));
   }
@@ -185,7 +188,7 @@ async function main(args: string[]): Promise<number> {
     copyFileSync(join(root, "scripts/build/launcher.sh"), join(image, "bin", name));
     chmodSync(join(image, "bin", name), 0o755);
   }
-  const { runtime = process.execPath, uid = String(process.getuid?.() ?? 0) } = values;
+  const { runtime = process.execPath } = values;
   if (values.runtime !== undefined) {
     mkdirSync(join(image, "runtime"));
     copyFileSync(runtime, join(image, "runtime/node"));
@@ -193,7 +196,7 @@ async function main(args: string[]): Promise<number> {
     const licence = join(dirname(runtime), "LICENSE");
     if (existsSync(licence)) copyFileSync(licence, join(image, "runtime/LICENSE"));
   }
-  await warmCache(image, runtime, Number(uid));
+  await compileAhead(image, { command: runtime, args: [], architecture: process.arch });
   for (const file of files(image)) {
     const size = statSync(join(image, file)).size;
     process.stdout.write(`${String(Math.ceil(size / 1024)).padStart(7)} KiB  ${file}\n`);

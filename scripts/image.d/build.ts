@@ -21,7 +21,7 @@ import { signingKeys } from "./keys.ts";
 import { fetchPackages, readLock } from "./packages.ts";
 import * as rootfs from "./rootfs.ts";
 import { ImageError, need, run, setEpoch, step } from "./run.ts";
-import { productionBuild, programsBill, runtime } from "./runtime.ts";
+import { compileFor, productionBuild, programsBill, runtime } from "./runtime.ts";
 import { bill } from "./sbom.ts";
 import * as sealed from "./sealed.ts";
 import { verifySame } from "./verify.ts";
@@ -125,6 +125,7 @@ export async function buildImage({
     await writeFile(rauc, text.replace("@COMPATIBLE@", board.compatible));
     await rootfs.mountPoints(tree);
   });
+  await step("compiling ahead", () => compileFor(join(tree, "usr/lib/qkd-node"), "arm64", tree));
   const kernel = await readKernel(join(work, "kernel"));
   const initramfs = join(out, "initramfs.img");
   const deviceTree = await step(`kernel ${kernel.version}: modules, initramfs`, async () => {

@@ -95,6 +95,8 @@ function virt(options: MachineOptions, common: readonly string[]): string[] {
     ...["-M", "virt", "-cpu", "cortex-a76", "-smp", "2", "-m", String(memoryMb)],
     ...common,
     ...consoleLine(options),
+    // The firmware does not wait at its menu: that would be five seconds.
+    ...["-boot", "menu=on,splash-time=1"],
     ...[
       "-drive",
       `if=none,id=disk,file=${disk},format=${options.flashed ? "raw" : "qcow2"},cache=writeback`,

@@ -25,7 +25,8 @@ export async function readAhead(root: string): Promise<ReadAhead> {
     systemd,
     ...(await libraries(root, systemd)),
     ...(await libraries(root, node)),
-    "usr/lib/qkd-node/lib/qkd-node.cjs",
+    "usr/lib/qkd-node/lib/qkd-node.js",
+    "usr/lib/qkd-node/code/qkd-node-arm64",
   ];
   const lines = [...new Set(whole)].map((path) => `${path}\n`);
   return { whole: lines.join(""), part: `${node} ${await blocksOfNode(join(root, node))}\n` };

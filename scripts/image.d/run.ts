@@ -85,6 +85,7 @@ const packages: Readonly<Record<string, string>> = {
   mksquashfs: "squashfs-tools",
   npm: "npm",
   openssl: "openssl",
+  "qemu-aarch64": "qemu-user",
   "qemu-system-aarch64": "qemu-system-arm",
   rauc: "rauc",
   sbsign: "sbsigntool",

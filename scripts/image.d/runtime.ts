@@ -4,9 +4,10 @@ import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Bill, type Component, sha512, withoutComponents, writeBill } from "../build/bill.ts";
+import { compileAhead } from "../build/code.ts";
 import { root as project } from "./board.ts";
 import { cache } from "./packages.ts";
-import { ImageError, run } from "./run.ts";
+import { ImageError, need, run } from "./run.ts";
 
 /** As Debian names them. */
 export type Architecture = "arm64" | "amd64";
@@ -108,14 +109,40 @@ export async function productionBuild(
 /** Makes a build that is for every architecture one for this one, with its Node.js. */
 export async function settle(build: string, architecture: Architecture): Promise<void> {
   const own = runtimes[architecture];
-  // Compiled on another machine, or for another one: of no use.
-  await rm(join(build, "cache"), { recursive: true, force: true });
+  await rm(join(build, "code"), { recursive: true, force: true });
   await rm(join(build, "lib/addons", own.other), { recursive: true, force: true });
   await mkdir(join(build, "runtime"), { recursive: true });
   const node = await fetchRuntime(own);
   await copyFile(node, join(build, "runtime/node"));
   await chmod(join(build, "runtime/node"), 0o755);
   await copyFile(join(dirname(node), "LICENSE"), join(build, "runtime/LICENSE"));
+  if (isHere(architecture)) await compileFor(build, architecture);
   const bill = await programsBill(build, own);
   await writeFile(join(build, "sbom.cdx.json"), writeBill(bill));
+}
+
+const nodeNames: Readonly<Record<Architecture, string>> = { arm64: "arm64", amd64: "x64" };
+
+function isHere(architecture: Architecture): boolean {
+  return nodeNames[architecture] === process.arch;
+}
+
+/**
+ * Compiles a build's code ahead, by its own Node.js.
+ * @param system root of a file system with libraries for that, where this machine is of another architecture
+ */
+export async function compileFor(
+  build: string,
+  architecture: Architecture,
+  system?: string,
+): Promise<void> {
+  const node = join(build, "runtime/node");
+  const emulated = system !== undefined && !isHere(architecture);
+  if (emulated) need("qemu-aarch64");
+  await compileAhead(build, {
+    ...(emulated
+      ? { command: "qemu-aarch64", args: ["-L", system, node] }
+      : { command: node, args: [] }),
+    architecture: nodeNames[architecture],
+  });
 }
