@@ -172,6 +172,14 @@ export const campaigns: readonly Campaign[] = [
           return { held: broken.length === 0, figures };
         },
       },
+      {
+        title: "500 orderly stops of either key manager and either node",
+        async run(scale, seed) {
+          const { broken, ...figures } = await killKms(times(500, scale), seed, "SIGTERM");
+          for (const what of broken) process.stderr.write(`${what}\n`);
+          return { held: broken.length === 0, figures };
+        },
+      },
     ],
   },
   {

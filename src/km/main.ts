@@ -311,8 +311,6 @@ async function start(
     log: log.child("ck"),
   });
   house.defer(() => rpcs?.close());
-  await delivery?.listen();
-  house.defer(() => delivery?.close());
   const skip =
     delivery &&
     SkipDelivery.make({
@@ -323,8 +321,10 @@ async function start(
       clock,
       log: log.child("skip"),
     });
+  // Both at once: whoever has asked is answered first.
+  house.defer(async () => void (await Promise.all([delivery?.close(), skip?.close()])));
+  await delivery?.listen();
   await skip?.listen();
-  house.defer(() => skip?.close());
   await supplies.listen();
   house.defer(() => supplies.closeServers());
 

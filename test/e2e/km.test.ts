@@ -86,3 +86,13 @@ testWhole.serial(
     t.true(bits > 0 && keys > 0);
   },
 );
+
+testWhole.serial(
+  "key managers and nodes that stop in order leave no application alone with a key",
+  async (t) => {
+    const { broken, bits, matched, keys } = await killKms(rounds(60), 4_712, "SIGTERM");
+    t.deepEqual(broken, []);
+    t.is(matched, bits);
+    t.true(keys > 0);
+  },
+);

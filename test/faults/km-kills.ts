@@ -31,8 +31,15 @@ const blockBits = 4_096;
 /** What does not come up or come to rest by then hangs, ms. */
 const deadlineMs = 60_000;
 
-/** @param kills in all, of either key manager and either node */
-export async function killKms(kills: number, seed: number): Promise<KmKillResult> {
+/**
+ * @param kills in all, of either key manager and either node
+ * @param signal SIGTERM: they stop in order, and then no application is left alone with a key
+ */
+export async function killKms(
+  kills: number,
+  seed: number,
+  signal: "SIGKILL" | "SIGTERM" = "SIGKILL",
+): Promise<KmKillResult> {
   const draw = random(seed);
   const stream = seedSource({ seed, blocks: undefined, blockBits, clock: systemClock });
   let more = true;
@@ -56,15 +63,15 @@ export async function killKms(kills: number, seed: number): Promise<KmKillResult
       const which = Math.floor(draw() * 4);
       if (which < 2) {
         const { node } = rig.ends[which] ?? rig.alice;
-        await node.stop("SIGKILL");
+        await node.stop(signal);
         node.start();
         continue;
       }
       const km = kms.kms[which - 2] ?? kms.alice;
-      await km.process.stop("SIGKILL");
+      await km.process.stop(signal);
       const begun = performance.now();
       // In the middle of starting, too.
-      if (draw() < 0.2) {
+      if (signal === "SIGKILL" && draw() < 0.2) {
         km.process.start();
         continue;
       }
@@ -79,7 +86,11 @@ export async function killKms(kills: number, seed: number): Promise<KmKillResult
     for (const asker of askers) await asker.settle(deadlineMs);
     const told = { kills, slowest, keys: ledger.keys, halves: ledger.halves };
     const result = await compare(rig, kms, told);
-    return { ...result, broken: [...ledger.broken, ...result.broken] };
+    const alone =
+      signal === "SIGTERM" && ledger.halves > 0
+        ? [`${ledger.halves} keys are with one application alone`]
+        : [];
+    return { ...result, broken: [...ledger.broken, ...alone, ...result.broken] };
   } finally {
     await opened.disposeAsync();
   }

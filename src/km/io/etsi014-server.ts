@@ -30,7 +30,7 @@ import { countOf, idsOf } from "../store/key-run.ts";
 import type { KeyStore } from "../store/port.ts";
 import { readGranted } from "../supply/granted.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
-import { HttpsDoor } from "./https-door.ts";
+import { HttpsDoor, lastAnswersMs } from "./https-door.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import type { NoticeDoor } from "./notice-door.ts";
 import { type Admitted, type DoorTimes, type ServerTexts, standardTimes } from "./tls-door.ts";
@@ -134,10 +134,10 @@ export class Etsi014Server {
     this.#door.recheck();
   }
 
-  /** Resolves within a second. What has no answer yet gets none. */
-  close(): Promise<void> {
+  /** A key that was taken is with who asked for it, before the door closes. */
+  async close(): Promise<void> {
+    await this.#door.close(lastAnswersMs);
     this.#kept.close();
-    return this.#door.close();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -5,6 +5,7 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../base/clock.ts";
 import { errorCode, Fault, type FaultCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { OrderlyClose } from "../../host/http/orderly-close.ts";
 import { HttpServer } from "../../host/http/server.ts";
 import {
   type DoorPlaces,
@@ -30,10 +31,14 @@ export interface HttpsDoorOptions {
   readonly serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
 
+/** When their door closes, applications that have asked are answered within this, ms: the whole stop has four seconds. */
+export const lastAnswersMs = 2_000;
+
 export class HttpsDoor {
   readonly door: TlsDoor;
   readonly #options: HttpsDoorOptions;
   readonly #http: HttpServer;
+  readonly #end: OrderlyClose;
 
   /** @throws Fault `kq1.connect` if the certificates are no good */
   constructor(options: HttpsDoorOptions) {
@@ -53,6 +58,7 @@ export class HttpsDoor {
       throw unusable(error, tls);
     }
     const { server } = this;
+    this.#end = new OrderlyClose(server, clock);
     server.on("connection", (socket: Socket) => this.door.enter(socket));
     server.on("tlsClientError", (error: Error, socket: TLSSocket) =>
       this.door.refused(error, socket),
@@ -98,8 +104,8 @@ export class HttpsDoor {
     this.door.recheck();
   }
 
-  /** Resolves within a second. What has no answer yet gets none. */
-  close(): Promise<void> {
-    return this.#http.close();
+  /** @param answersMs who has asked is answered first, if that is within this */
+  close(answersMs: number): Promise<void> {
+    return this.#end.close(answersMs);
   }
 }

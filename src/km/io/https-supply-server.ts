@@ -105,9 +105,9 @@ export class HttpsSupplyServer {
     this.#door.recheck();
   }
 
-  /** Resolves within a second. What has no answer yet gets none. */
+  /** What was not confirmed comes again. */
   close(): Promise<void> {
-    return this.#door.close();
+    return this.#door.close(0);
   }
 
   /** Lets clients in before HTTP has their connections; those of Kq-2 it never has. */

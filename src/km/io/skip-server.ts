@@ -14,6 +14,7 @@ import { LogLimit } from "../../base/log-limit.ts";
 import { Pace } from "../../host/door/pace.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
+import { OrderlyClose } from "../../host/http/orderly-close.ts";
 import { pskServerTls } from "../../host/tls/options.ts";
 import { wipeMemory } from "../../port/key.ts";
 import type { KeyRequest } from "../../wire/etsi014/key-request.ts";
@@ -26,6 +27,7 @@ import { partnerOf, partnersOf, systemIdOf } from "../applications/systems.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
 import type { KeyStore } from "../store/port.ts";
 import { readGranted } from "../supply/granted.ts";
+import { lastAnswersMs } from "./https-door.ts";
 import type { SkipClients } from "./skip-clients.ts";
 import { type DoorTimes, standardTimes, TlsDoor } from "./tls-door.ts";
 
@@ -59,6 +61,7 @@ export class SkipServer {
   readonly #options: SkipServerOptions;
   readonly #door: TlsDoor;
   readonly #server: Server;
+  readonly #end: OrderlyClose;
   readonly #turns = new Turns();
   readonly #pace: Pace;
   readonly #limit: LogLimit;
@@ -91,6 +94,7 @@ export class SkipServer {
       },
       (request, response) => void this.#serve(request, response).catch(() => response.destroy()),
     );
+    this.#end = new OrderlyClose(this.#server, clock);
     this.#server.maxConnections = this.#door.most;
     this.#server.timeout = times.idle;
     this.#server.on("connection", (socket: Socket) => this.#door.enter(socket));
@@ -122,12 +126,9 @@ export class SkipServer {
     }
   }
 
-  /** Resolves within a second. What has no answer yet gets none. */
+  /** A key that was taken is with who asked for it, before the door closes. */
   close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
-    });
+    return this.#end.close(lastAnswersMs);
   }
 
   #isGood({ identity, psk }: Caller): boolean {

@@ -172,10 +172,11 @@ export class KeyDelivery {
     this.#server.recheck();
   }
 
-  close(): Promise<void> {
-    this.#ticking.cancel();
+  async close(): Promise<void> {
+    // Who waits for a notice has its answer.
     this.#mailboxes.close();
-    return this.#server.close();
+    await this.#server.close();
+    this.#ticking.cancel();
   }
 }
 
