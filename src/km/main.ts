@@ -321,7 +321,7 @@ async function start(
       clock,
       log: log.child("skip"),
     });
-  // Both at once: whoever has asked is answered first.
+  // Both at once: an application that has asked is answered first.
   house.defer(async () => void (await Promise.all([delivery?.close(), skip?.close()])));
   await delivery?.listen();
   await skip?.listen();
