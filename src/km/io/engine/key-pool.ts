@@ -2,12 +2,14 @@
  * Memory for key that is used over and over: what is made anew for each batch comes from the kernel, which fills every
  * page of it with zeros first. That was a third of the processor at 115 Mbit/s.
  */
-import { keyMemory, wipeMemory } from "../../../port/key.ts";
+import { keepSpareMemory, keyMemory, wipeMemory } from "../../../port/key.ts";
 
 /** Memory comes in multiples of this; less than half of it is made to measure, bytes. */
 const granule = 32_768;
 /** Kept for later at most, bytes. */
 const kept = 8_388_608;
+/** Pieces of a mebibyte that go out of the store, and are wiped elsewhere, of a relay at both ends of it. */
+const sparePieces = 6;
 
 /** The one that was given back last is at the end. */
 const free: ArrayBuffer[] = [];
@@ -34,6 +36,7 @@ export function takeKeyMemory(length: number): Buffer {
 
 /** Gives back what was not needed since the last call: a burst is over. */
 export function releaseKeyMemory(): void {
+  keepSpareMemory(sparePieces);
   for (let left = spareBytes; (free[0]?.byteLength ?? left + 1) <= left; ) left -= dropOldest();
   spareBytes = freeBytes;
 }

@@ -4,7 +4,7 @@
  */
 import type { KeyObject } from "node:crypto";
 import { type FileSystem, type OpenFile, writeAll } from "../../../host/disk/files.ts";
-import { freeMemory, keyMemory, wipeMemory } from "../../../port/key.ts";
+import { keyMemory, wipeMemory } from "../../../port/key.ts";
 import { cleanVolume, keyAt, magic, zeros } from "./clean-volume.ts";
 import type { Keyring } from "./keyring.ts";
 import type { ExtentRow } from "./ledger.ts";
@@ -18,7 +18,7 @@ import {
   stretch,
   tagLength,
 } from "./place.ts";
-import { readAt } from "./read-at.ts";
+import { readAt, withRead } from "./read-at.ts";
 import { isFull, takeBack } from "./reserve.ts";
 import { Scratch } from "./scratch.ts";
 import { sealExtent } from "./sealed-extent.ts";
@@ -333,32 +333,32 @@ export class Volumes {
     const from = place.offset + headerLength + first * (stretch + tagLength);
     const length = Math.min(last * stretch, place.length) - first * stretch;
     const { changes } = this.#stretches;
-    const sealed = await readAt(volume.file, from, length + (last - first) * tagLength);
-    const plain = keyMemory(stretch);
     const name = placeName(place.link, place.number);
     const keep = how === "again" && last - first <= fewStretches;
-    let at = 0;
-    for (let i = first; i < last; i++) {
-      const size = Math.min(stretch, place.length - i * stretch);
-      const tag = sealed.subarray(at + size, at + size + tagLength);
-      const begin = Math.max(start, i * stretch);
-      const stop = Math.min(end, i * stretch + size);
-      const isWhole = stop - begin === size;
-      const whole = (isWhole ? target.subarray(begin - start) : plain).subarray(0, size);
-      const opened =
-        tag.length === tagLength && open(key, i, sealed.subarray(at, at + size), tag, about, whole);
-      if (!opened) {
-        wipeMemory(plain);
-        return false;
+    const plain = keyMemory(stretch);
+    const openAll = (sealed: Buffer): boolean => {
+      let at = 0;
+      for (let i = first; i < last; i++) {
+        const size = Math.min(stretch, place.length - i * stretch);
+        const tag = sealed.subarray(at + size, at + size + tagLength);
+        const begin = Math.max(start, i * stretch);
+        const stop = Math.min(end, i * stretch + size);
+        const isWhole = stop - begin === size;
+        const whole = (isWhole ? target.subarray(begin - start) : plain).subarray(0, size);
+        const body = sealed.subarray(at, at + size);
+        if (tag.length < tagLength || !open(key, i, body, tag, about, whole)) return false;
+        if (!isWhole) whole.copy(target, begin - start, begin - i * stretch, stop - i * stretch);
+        // What was forgotten while the disk was read is not to come back.
+        if (keep && this.#stretches.changes === changes) this.#stretches.put(name, i, whole);
+        at += size + tagLength;
       }
-      if (!isWhole) whole.copy(target, begin - start, begin - i * stretch, stop - i * stretch);
-      // What was forgotten while the disk was read is not to come back.
-      if (keep && this.#stretches.changes === changes) this.#stretches.put(name, i, whole);
-      at += size + tagLength;
+      return true;
+    };
+    try {
+      return await withRead(volume.file, from, length + (last - first) * tagLength, openAll);
+    } finally {
+      wipeMemory(plain);
     }
-    wipeMemory(plain);
-    freeMemory(sealed);
-    return true;
   }
 
   async #keyOf(place: Place, volume: Volume): Promise<KeyObject | undefined> {

@@ -6,7 +6,13 @@ import { mostKeyBits } from "../../../../src/node/config/schema.ts";
 import { longestKeyBits } from "../../../../src/node/custody/slices.ts";
 import { SplitBlock } from "../../../../src/node/custody/split-block.ts";
 import { KeyIds } from "../../../../src/node/keys/key-id.ts";
-import { KeyBlock, keyMemory, QkdKey } from "../../../../src/port/key.ts";
+import {
+  KeyBlock,
+  keepSpareMemory,
+  keyMemory,
+  QkdKey,
+  wipeMemory,
+} from "../../../../src/port/key.ts";
 import { slices } from "../../../rig/slices.ts";
 
 const ref = { epoch: "00112233aabbccdd", number: 7 };
@@ -42,6 +48,27 @@ test("a wiped key is zeros, and can't be used", (t) => {
   key.wipe();
   t.true(bytes.every((byte) => byte === 0));
   t.throws(() => key.expose(), { instanceOf: Fault, message: "key was wiped" });
+});
+
+test("large memory that was wiped is had again, and who still looks at it sees nothing", (t) => {
+  const mebibyte = 1_048_608;
+  keepSpareMemory(2);
+  t.teardown(() => keepSpareMemory(0));
+  const all = [1, 2, 3].map((byte) => keyMemory(mebibyte).fill(byte));
+  for (const one of all) wipeMemory(one);
+  t.deepEqual(
+    all.map(({ length }) => length),
+    [0, 0, 0],
+  );
+  const next = keyMemory(mebibyte);
+  t.true(next.every((byte) => byte === 0));
+  next.fill(4);
+  t.deepEqual(
+    all.map(({ length }) => length),
+    [0, 0, 0],
+  );
+  t.is(keyMemory(mebibyte + 16).length, mebibyte + 16);
+  wipeMemory(next);
 });
 
 test("a key whose length does not match its bytes is refused", (t) => {
