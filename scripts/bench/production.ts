@@ -1,6 +1,6 @@
 /** The daemon's production build, as systemd starts it. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -26,10 +26,13 @@ export function launcher(program: "qkd-node" | "qkd-km" | "qkd-controller" = "qk
   return join(production(), "qkd-node/bin", program);
 }
 
-/** As systemd starts it; without the code that was compiled ahead, the file that calls for it is passed over. */
+/** As systemd starts it; or the same without the code that was compiled ahead. */
 export function bundle(compiled: boolean): readonly string[] {
   const path = `PATH=${dirname(process.execPath)}:${process.env.PATH}`;
   const start = ["/usr/bin/env", "-u", "CACHE_DIRECTORY", path];
   if (compiled) return [...start, launcher()];
-  return [...start, process.execPath, join(production(), "qkd-node/lib/qkd-node.js")];
+  const without = join(production(), "without");
+  cpSync(join(production(), "qkd-node"), join(without, "qkd-node"), { recursive: true });
+  rmSync(join(without, "qkd-node/code"), { recursive: true, force: true });
+  return [...start, join(without, "qkd-node/bin/qkd-node")];
 }

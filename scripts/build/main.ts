@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -41,6 +42,9 @@ const beside: Readonly<Record<string, string>> = {
   "ledger-worker": "src/km/io/engine/ledger-worker.ts",
   "hsm-child": "src/km/io/hsm/hsm-child.ts",
 };
+
+/** How start.cjs calls a program. */
+const asFunction = "(function (exports, require, module, __filename, __dirname) ";
 
 const apartPlugin: Plugin = {
   name: "apart",
@@ -174,10 +178,10 @@ async function main(args: string[]): Promise<number> {
   writeFileSync(join(image, "sbom.cdx.json"), bill);
   copyFileSync(join(root, "LICENSE"), join(image, "LICENSE"));
   for (const name of compiledAhead) {
-    for (const end of ["", ".map"]) {
-      renameSync(join(lib, `${name}.cjs${end}`), join(lib, `${name}.js${end}`));
-    }
-    copyFileSync(join(root, "scripts/build/start.cjs"), join(lib, `${name}.cjs`));
+    const [module, program] = [join(lib, `${name}.cjs`), join(lib, `${name}.js`)];
+    writeFileSync(program, `${asFunction}{${readFileSync(module, "utf8")}\n})`);
+    renameSync(`${module}.map`, `${program}.map`);
+    copyFileSync(join(root, "scripts/build/start.cjs"), module);
   }
   for (const map of files(lib).filter((file) => file.endsWith(".map"))) {
     renameSync(join(lib, map), join(maps, map));
