@@ -173,7 +173,7 @@ export const campaigns: readonly Campaign[] = [
         },
       },
       {
-        title: "500 orderly stops of either key manager and either node",
+        title: "500 orderly stops of the key manager where keys are fetched, and of either node",
         async run(scale, seed) {
           const { broken, ...figures } = await killKms(times(500, scale), seed, "SIGTERM");
           for (const what of broken) process.stderr.write(`${what}\n`);

@@ -88,7 +88,7 @@ testWhole.serial(
 );
 
 testWhole.serial(
-  "key managers and nodes that stop in order leave no application alone with a key",
+  "a key manager that stops in order answers the applications that have asked, and none is alone with a key",
   async (t) => {
     const { broken, bits, matched, keys } = await killKms(rounds(60), 4_712, "SIGTERM");
     t.deepEqual(broken, []);
