@@ -1,6 +1,6 @@
 /** The daemon's production build, as systemd starts it. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,7 +32,9 @@ export function bundle(compiled: boolean): readonly string[] {
   const start = ["/usr/bin/env", "-u", "CACHE_DIRECTORY", path];
   if (compiled) return [...start, launcher()];
   const without = join(production(), "without");
-  cpSync(join(production(), "qkd-node"), join(without, "qkd-node"), { recursive: true });
-  rmSync(join(without, "qkd-node/code"), { recursive: true, force: true });
-  return [...start, join(without, "qkd-node/bin/qkd-node")];
+  if (!existsSync(without)) {
+    cpSync(join(production(), "qkd-node"), without, { recursive: true });
+    rmSync(join(without, "code"), { recursive: true });
+  }
+  return [...start, join(without, "bin/qkd-node")];
 }

@@ -65,6 +65,11 @@ function tally({ points, broken }: { points: number; broken: readonly string[] }
   return { held: broken.length === 0, figures: { points, broken: broken.length } };
 }
 
+function unbroken(broken: readonly string[], figures: Outcome["figures"]): Outcome {
+  for (const what of broken) process.stderr.write(`${what}\n`);
+  return { held: broken.length === 0, figures };
+}
+
 function harmless({ executed, thrown, growth, inputs }: HostileResult): Outcome {
   const held = executed === 0 && thrown === 0 && growth < 8_000_000;
   return { held, figures: { inputs, executed, thrown, growth } };
@@ -168,16 +173,14 @@ export const campaigns: readonly Campaign[] = [
         title: "500 SIGKILLs of either key manager and either node",
         async run(scale, seed) {
           const { broken, ...figures } = await killKms(times(500, scale), seed);
-          for (const what of broken) process.stderr.write(`${what}\n`);
-          return { held: broken.length === 0, figures };
+          return unbroken(broken, figures);
         },
       },
       {
         title: "500 orderly stops of the key manager where keys are fetched, and of either node",
         async run(scale, seed) {
           const { broken, ...figures } = await killKms(times(500, scale), seed, "SIGTERM");
-          for (const what of broken) process.stderr.write(`${what}\n`);
-          return { held: broken.length === 0, figures };
+          return unbroken(broken, figures);
         },
       },
     ],
@@ -189,8 +192,7 @@ export const campaigns: readonly Campaign[] = [
         title: "500 kills of two nodes, of their KMEs and of the cable between the drivers",
         async run(scale, seed) {
           const { broken, ...figures } = await killEtsi014(times(500, scale), seed);
-          for (const what of broken) process.stderr.write(`${what}\n`);
-          return { held: broken.length === 0, figures };
+          return unbroken(broken, figures);
         },
       },
     ],

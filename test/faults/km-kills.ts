@@ -41,6 +41,7 @@ export async function killKms(
   seed: number,
   signal: "SIGKILL" | "SIGTERM" = "SIGKILL",
 ): Promise<KmKillResult> {
+  const inOrder = signal === "SIGTERM";
   const draw = random(seed);
   const stream = seedSource({ seed, blocks: undefined, blockBits, clock: systemClock });
   let more = true;
@@ -54,7 +55,7 @@ export async function killKms(
     const ledger = new KeyLedger();
     const askers = [
       new Asker(kms.alice, kms.bob, ledger, random(seed + 1)),
-      ...(signal === "SIGTERM" ? [] : [new Asker(kms.bob, kms.alice, ledger, random(seed + 2))]),
+      ...(inOrder ? [] : [new Asker(kms.bob, kms.alice, ledger, random(seed + 2))]),
     ];
     for (const asker of askers) opened.defer(() => asker.close());
     for (const asker of askers) asker.start();
@@ -68,11 +69,11 @@ export async function killKms(
         node.start();
         continue;
       }
-      const km = signal === "SIGTERM" ? kms.bob : (kms.kms[which - 2] ?? kms.alice);
+      const km = inOrder ? kms.bob : (kms.kms[which - 2] ?? kms.alice);
       await km.process.stop(signal);
       const begun = performance.now();
       // In the middle of starting, too.
-      if (signal === "SIGKILL" && draw() < 0.2) {
+      if (!inOrder && draw() < 0.2) {
         km.process.start();
         continue;
       }
@@ -87,10 +88,8 @@ export async function killKms(
     for (const asker of askers) await asker.settle(deadlineMs);
     const told = { kills, slowest, keys: ledger.keys, halves: ledger.halves };
     const result = await compare(rig, kms, told);
-    const alone =
-      signal === "SIGTERM" && ledger.halves > 0
-        ? [`${ledger.halves} keys are with one application alone`]
-        : [];
+    const isAlone = inOrder && ledger.halves > 0;
+    const alone = isAlone ? [`${ledger.halves} keys are with one application alone`] : [];
     return { ...result, broken: [...ledger.broken, ...alone, ...result.broken] };
   } finally {
     await opened.disposeAsync();

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
-import { type Clock, delay } from "../../base/clock.ts";
+import { type Clock, within } from "../../base/clock.ts";
 
 /** How an HTTP server ends so that no client that was heard is left without its answer. */
 export class OrderlyClose {
@@ -32,11 +32,9 @@ export class OrderlyClose {
     this.#isClosing = true;
     for (const response of this.#open) isLast(response);
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    const isOver = new AbortController();
     if (this.#open.size > 0) {
-      await Promise.race([closed, delay(this.#clock, withinMs, isOver.signal)]);
+      await within(this.#clock, withinMs, closed, () => new Error("late")).catch(() => {});
     }
-    isOver.abort();
     this.#server.closeAllConnections();
     await closed;
   }
