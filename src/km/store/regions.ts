@@ -95,9 +95,12 @@ export function use(regions: readonly Region[], { start, end }: Range): void {
 /**
  * Joins neighbours that one region can tell. Two that have free bytes stay two: their owner may have used the second,
  * and this end not know of it yet; in one region all that is before would be used with it.
- * @param agreed both ends have just compared them, and join the same
+ * @param agreed whether both ends have just compared one that begins there, and join it to free bytes before it
  */
-export function join(regions: readonly Region[], agreed = false): Region[] {
+export function join(
+  regions: readonly Region[],
+  agreed: (start: number) => boolean = () => false,
+): Region[] {
   const joined: Region[] = [];
   for (const region of regions) {
     const last = joined.at(-1);
@@ -105,7 +108,7 @@ export function join(regions: readonly Region[], agreed = false): Region[] {
       last !== undefined &&
       last.version === region.version &&
       last.giving === region.giving &&
-      (last.mark === last.end || (agreed && region.mark === region.start));
+      (last.mark === last.end || (region.mark === region.start && agreed(region.start)));
     if (alike) {
       last.mark = last.mark === last.end ? region.mark : last.mark;
       last.end = region.end;
@@ -135,6 +138,9 @@ export function reconcile(
   const ends = [...cuts].sort((a, b) => a - b);
   const pieces: Region[] = [];
   const used: Range[] = [];
+  // Where an offer begins that will be made again: there free bytes end, as the other KM has it.
+  const offers = new Set<number>();
+  let wasToCome = false;
   for (let i = 0; i + 1 < ends.length; i++) {
     const start = ends[i] as number;
     const end = ends[i + 1] as number;
@@ -144,9 +150,13 @@ export function reconcile(
     const version = Math.max(my.version, their.version);
     const usedByMe = start < my.mark;
     const toCome = offered.some((range) => range.start <= start && end <= range.end);
-    const isUsed = usedByMe || (start < their.mark && !toCome);
+    const usedThere = start < their.mark;
+    const isUsed = usedByMe || (usedThere && !toCome);
     if (isUsed && !usedByMe) used.push({ extent, start, end });
+    const isToCome = usedThere && !isUsed;
+    if (isToCome && !wasToCome) offers.add(start);
+    wasToCome = isToCome;
     pieces.push({ start, end, version, mark: isUsed ? end : start, giving: false });
   }
-  return { regions: join(pieces, true), used };
+  return { regions: join(pieces, (start) => !offers.has(start)), used };
 }
