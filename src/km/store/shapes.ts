@@ -66,6 +66,8 @@ export interface Use {
   fate: Fate | undefined;
   /** Slaves of its set that have it, one bit each, the first lowest. */
   had: number;
+  /** Slaves that have it as its owner knows, and that were not answered yet, as `had`: of the life of this process. */
+  promised?: number;
   /** Slaves to whom it is granted and who have not read its bytes yet: of the life of this process. */
   readers?: number;
   /** What its keys, or those that it was one of, have in common: of the life of this process. */

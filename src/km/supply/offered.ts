@@ -3,6 +3,28 @@ import type { OfferedKeys, Range, Refusal, VersionedRange } from "../../wire/kx/
 import type { LinkBooks } from "../store/books.ts";
 import { cutRun, idsOf } from "../store/key-run.ts";
 import { addRange } from "../store/ranges.ts";
+import type { Use } from "../store/shapes.ts";
+
+/** Keys of an offer at the beginning of their way, an entry for each of its own. */
+export function offeredUses(
+  keys: readonly OfferedKeys[],
+  begun: Pick<Use, "offer" | "owner" | "state" | "request" | "pickUp">,
+): Use[] {
+  const { offer, owner, state, request, pickUp } = begun;
+  return keys.map((entry) => ({
+    ...entry,
+    offer,
+    owner,
+    state,
+    fate: undefined,
+    had: 0,
+    request,
+    assigned: false,
+    number: 0,
+    pickUp,
+    since: undefined,
+  }));
+}
 
 /** Whether an offer names an ID or a byte twice: none that this KM makes does. */
 export function isTwice(keys: readonly OfferedKeys[], ranges: readonly Range[]): boolean {

@@ -21,6 +21,7 @@ import { slavesOf } from "../store/sae-set.ts";
 import { isOtp, type Use } from "../store/shapes.ts";
 import { InOrder } from "./in-order.ts";
 import { drawKsaId, drawKsaIds } from "./ksa-id.ts";
+import { offeredUses } from "./offered.ts";
 import { type Part, type Pending, supplied, usesOf } from "./pending.ts";
 import type { Request, Shortage } from "./request.ts";
 
@@ -132,20 +133,8 @@ export class Owner {
     const named: OfferedKeys[] = request
       ? [{ id: drawKsaId(random), count: keys, ranges }]
       : drawKsaIds(random, keys).map((id, i) => ({ id, count: 1, ranges: cut[i] ?? [] }));
-    const uses = named.map(
-      (entry): Use => ({
-        ...entry,
-        offer: name,
-        owner: true,
-        state: "O",
-        fate: undefined,
-        had: 0,
-        request: request?.use,
-        assigned: false,
-        number: 0,
-        pickUp,
-      }),
-    );
+    const begun = { offer: name, owner: true, state: "O", request: request?.use, pickUp } as const;
+    const uses = offeredUses(named, begun);
     books.addUses(uses);
     return { offer, uses, keys: named, digest: undefined, isBound: false };
   }

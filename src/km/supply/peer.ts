@@ -13,10 +13,11 @@ import { bytesOf } from "../store/ranges.ts";
 import { allOf, slavesOf } from "../store/sae-set.ts";
 import { noOffer, type Use } from "../store/shapes.ts";
 import { fateOf } from "./fate.ts";
-import { areBound, areFree, isTwice, singleKeys, whyNot } from "./offered.ts";
+import { areBound, areFree, isTwice, offeredUses, singleKeys, whyNot } from "./offered.ts";
 import { type OpenTake, placeOf } from "./open-take.ts";
 import { PadsOfBatches } from "./pads-of-batches.ts";
 import { PickUp } from "./pick-up.ts";
+import { isPromised, keepPromised, promise, promisedTo } from "./promised.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
 export type Takes = "witnessed" | "local";
@@ -103,21 +104,7 @@ export class Peer {
       // Another offer of this name, or with these IDs, was checked meanwhile.
       const isTaken = books.hasOffer(offer) || keys.some((entry) => books.uses.hasAny(entry));
       if (isTaken) return done("used");
-      const uses = keys.map(
-        (entry): Use => ({
-          ...entry,
-          offer,
-          owner: false,
-          state: "B",
-          fate: undefined,
-          had: 0,
-          request,
-          assigned: false,
-          number: 0,
-          pickUp,
-          since: undefined,
-        }),
-      );
+      const uses = offeredUses(keys, { offer, owner: false, state: "B", request, pickUp });
       const now = this.#context.now();
       for (const use of uses) this.#waiting.begin(use, now);
       books.addUses(uses);
@@ -194,13 +181,13 @@ export class Peer {
     }
     if (uses.length === 0 || slave >= slavesOf(request)) return done("unknown");
     if (this.#takes === "local") return this.#takeAlone(uses, slave, done);
+    const asked = uses.filter((use) => !isPromised(use, slave));
+    if (asked.length === 0) return this.#hand(uses, slave, done);
     if (!this.#context.ready) return done("late");
-    const left = new Set(uses.map(({ id }) => id));
+    const left = new Set(asked.map(({ id }) => id));
     const open: OpenTake = { uses, slave, left, deadline, done };
-    for (const use of uses) {
-      this.#open.set(placeOf(use.id, slave), open);
-      this.#sendTake(use, slave);
-    }
+    for (const use of uses) this.#open.set(placeOf(use.id, slave), open);
+    for (const use of asked) this.#sendTake(use, slave);
   }
 
   /** A relay or a batch takes a pad: the owner's message, which leaves only when it has supplied it, is the witness. */
@@ -214,6 +201,10 @@ export class Peer {
 
   #takeAlone(uses: readonly Use[], slave: number, done: OpenTake["done"]): void {
     if (!this.#compared) return done("late");
+    this.#hand(uses, slave, done);
+  }
+
+  #hand(uses: readonly Use[], slave: number, done: OpenTake["done"]): void {
     for (const use of uses) this.#grant(use, slave);
     this.#context.turn.whenDurable(() => done(uses));
   }
@@ -248,16 +239,14 @@ export class Peer {
 
   /** The owner says that this slave has it. All keys of a take end together, so that all of its bytes are there. */
   #witnessed(use: Use, slave: number): void {
+    // If who asked has given up, the next question has it.
+    promise(use, slave);
     const open = this.#open.get(placeOf(use.id, slave));
-    // Given up meanwhile: had at this end as well, and burnt.
-    if (open === undefined) return this.#burn(use, slave);
+    if (open === undefined) return;
     open.left.delete(use.id);
     if (open.left.size > 0) return;
-    for (const key of open.uses) {
-      this.#open.delete(placeOf(key.id, slave));
-      this.#grant(key, slave);
-    }
-    this.#context.turn.whenDurable(() => open.done(open.uses));
+    for (const key of open.uses) this.#open.delete(placeOf(key.id, slave));
+    this.#hand(open.uses, slave, open.done);
   }
 
   #burn(use: Use, slave: number): void {
@@ -285,11 +274,16 @@ export class Peer {
     else this.#context.turn.changed();
   }
 
-  /** Slaves that have it as the owner knows: this end's disk may be older. */
+  /**
+   * Slaves that have it as the owner knows. After a start this end's disk may be older: they may have it, and don't get it
+   * again. From then on this end knows whom it has answered: the owner's answer to a TAKE was lost with its session.
+   */
   handed(use: Use, had: number): void {
+    keepPromised(use, had);
     for (let slave = 0; slave < slavesOf(use.request) && use.state === "B"; slave++) {
-      const bit = 2 ** slave;
-      if ((had & bit) !== 0 && (use.had & bit) === 0) this.#witnessed(use, slave);
+      if ((had & (2 ** slave)) === 0 || (use.had & (2 ** slave)) !== 0) continue;
+      if (this.#compared) this.#witnessed(use, slave);
+      else this.#burn(use, slave);
     }
   }
 
@@ -299,16 +293,14 @@ export class Peer {
       const open = this.#open.get(placeOf(use.id, slave));
       if (open !== undefined) this.#fail(open, "unknown");
     }
-    // A take that failed may have ended it.
+    // What the owner counts as had is had, also by a slave that never came back for it.
+    if (entry === "expire") for (const slave of promisedTo(use)) this.#had(use, slave);
     if (!isFinal(use.state)) this.#finish(use, entry);
     this.#forget(use);
   }
 
   #fail(open: OpenTake, why: "unknown" | "late"): void {
-    for (const use of open.uses) {
-      this.#open.delete(placeOf(use.id, open.slave));
-      if (!open.left.has(use.id)) this.#burn(use, open.slave);
-    }
+    for (const use of open.uses) this.#open.delete(placeOf(use.id, open.slave));
     this.#context.turn.whenDurable(() => open.done(why));
   }
 

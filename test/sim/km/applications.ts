@@ -1,5 +1,6 @@
 /** Pairs of applications: one asks its KM for keys, tells the other their IDs, and the other asks its own. */
 
+import type { LinkEvent } from "../../../src/km/peer/events.ts";
 import { idsOf, single } from "../../../src/km/store/key-run.ts";
 import { bytesOf } from "../../../src/km/store/ranges.ts";
 import { slavesOf, useOf } from "../../../src/km/store/sae-set.ts";
@@ -7,9 +8,16 @@ import type { Use } from "../../../src/km/store/shapes.ts";
 import type { SimKm } from "./sim-km.ts";
 import type { SimWorld as World } from "./world.ts";
 
+/** A key that was asked for so long may be late: it waited for its application before that, too. */
+const earlierMs = 4_000;
+
 export class Applications {
   readonly #world: World;
   readonly #random: () => number;
+  /** By key and slave: when it was asked for first, and the life of the KM then; undefined once it began anew between. */
+  readonly #asked = new Map<string, { readonly at: number; life: number | undefined }>();
+  /** Keys that all of their slaves have, as a KM says. */
+  readonly #taken = new Set<string>();
   #running = true;
 
   constructor(world: World, random: () => number) {
@@ -77,13 +85,45 @@ export class Applications {
     const { clock } = this.#world;
     clock.after(this.#random() * 800, () => {
       if (!km.alive) return this.#slave(km, use, ids, tries - 1, slave);
+      const { life } = km;
+      for (const id of ids) this.#asks(km, id, slave);
       // An answer that was written is not asked for again; one that failed is.
       const taken = (result: readonly Use[] | string) => {
-        if (typeof result === "string") this.#slave(km, use, ids, tries - 1, slave);
-        else for (const key of result) this.#hand(km, "slave", use, key, slave);
+        if (typeof result !== "string") {
+          for (const key of result) this.#hand(km, "slave", use, key, slave);
+          return;
+        }
+        if (result === "unknown" && km.life === life) {
+          for (const id of ids) this.#refused(km, id, slave);
+        }
+        this.#slave(km, use, ids, tries - 1, slave);
       };
       km.link.peer.take(use, ids, clock.now + 1_500, taken, slave);
     });
+  }
+
+  #asks({ name, life }: SimKm, id: string, slave: number): void {
+    const place = `${name} ${id} ${slave}`;
+    const before = this.#asked.get(place);
+    if (before === undefined) this.#asked.set(place, { at: this.#world.clock.now, life });
+    else if (before.life !== life) before.life = undefined;
+  }
+
+  /** A KM that lived on and has the key counted as taken has given it to who asked. */
+  #refused({ name, life }: SimKm, id: string, slave: number): void {
+    const { clock, drawn, oracle } = this.#world;
+    const asked = this.#asked.get(`${name} ${id} ${slave}`);
+    if (asked?.life !== life || !this.#taken.has(`${name} ${id}`)) return;
+    if (oracle.hasSlave(name, id, slave)) return;
+    if (clock.now - asked.at < drawn.pickUp * 1_000 - earlierMs) {
+      oracle.bad("L", `${id} is taken at ${name}, which lived on, and its slave never got it`);
+    }
+  }
+
+  /** What a KM tells of keys. */
+  told({ name }: SimKm, event: LinkEvent): void {
+    if (event.type !== "use" || event.owner || event.state !== "T") return;
+    for (const id of idsOf(event.keys)) this.#taken.add(`${name} ${id}`);
   }
 
   #hand(km: SimKm, role: "master" | "slave", use: string, key: Use, slave = 0): void {

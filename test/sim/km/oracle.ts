@@ -81,6 +81,11 @@ export class KmOracle {
     if (masters) this.bad("L", `${id} has the master, and it is void at the other end`);
   }
 
+  /** Whether this slave was handed the key. */
+  hasSlave(km: string, id: string, slave: number): boolean {
+    return this.#keys.get(id)?.at.has(`${km} slave ${slave}`) ?? false;
+  }
+
   /** Keys that the slave has, and the master never got. With a witness there are none. */
   slaveOnly(): number {
     let count = 0;

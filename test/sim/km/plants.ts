@@ -41,6 +41,8 @@ const restores: Wanted = {
   faults: { kinds: ["copy", "restore", "crash"], meanMs: 300 },
 };
 const cuts: Wanted = { ...crashes, faults: { kinds: ["cut"], meanMs: 300 } };
+/** Without a session for longer than an application waits. */
+const clogs: Wanted = { ...cuts, faults: { kinds: ["clog"], meanMs: 1_000 }, delay: 40 };
 const calm: Wanted = { faults: { kinds: [], meanMs: 1_000 }, requestMs: 10, vanish: 0 };
 
 /** The change writes a row of this kind that looks so. */
@@ -210,6 +212,24 @@ export const plants: readonly Plant[] = [
       };
     },
   },
+  {
+    name: "a key is burnt whose TAKEN was lost with its session",
+    world: { ...clogs, pickUp: 20 },
+    into: ({ peer }, _km, { clock }) => {
+      const { handed } = peer;
+      peer.handed = (use, had) => {
+        handed.call(peer, use, had);
+        if (use.promised) clock.after(1, () => peer.abandon([use.id]));
+      };
+    },
+  },
+  {
+    name: "a TAKEN that was lost with its session is not heard of again",
+    world: clogs,
+    into: ({ peer }) => {
+      peer.handed = () => {};
+    },
+  },
   { name: "no FATE", world: calm, meddle: without("fate") },
   { name: "no FATEOK", world: calm, meddle: without("fateOk") },
   {
@@ -217,7 +237,7 @@ export const plants: readonly Plant[] = [
     takes: "local",
     world: restores,
   },
-  { name: "an old session is heard", stale: true, world: { ...cuts, delay: 40 } },
+  { name: "an old session is heard", stale: true, world: { ...cuts, delay: 40, refusals: 0.3 } },
   {
     name: "the follower matches at once",
     world: { ...crashes, keyMs: 0.5 },

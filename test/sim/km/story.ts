@@ -79,7 +79,10 @@ export class World {
         forgetful: plant?.forgetful ?? false,
         hasty: plant?.hasty ?? false,
         lose: name === "a" ? plant?.lose : undefined,
-        told: (_km, event) => this.#told(event),
+        told: (of, event) => {
+          this.applications.told(of, event);
+          this.#told(event);
+        },
         plant: (link, of) => plant?.into?.(link, of, this),
       });
     this.a = km("a");

@@ -33,6 +33,10 @@ test.serial("a key that was forgotten while a take waited for it has no second f
   t.deepEqual(kmStory(910_163, 400).broken, []);
 });
 
+test.serial("free bytes before an offer that is made again are not lost with it", (t) => {
+  t.deepEqual(kmStory(3_606, 600).broken, []);
+});
+
 test.serial("a life is the same each time it is told", (t) => {
   t.deepEqual(kmStory(7, 300), kmStory(7, 300));
 });

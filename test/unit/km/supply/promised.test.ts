@@ -1,0 +1,130 @@
+/** A key that its owner has written down as had, before who asked was answered, is there for the next question. */
+import test, { type ExecutionContext } from "ava";
+import { useOf } from "../../../../src/km/store/sae-set.ts";
+import type { Use } from "../../../../src/km/store/shapes.ts";
+import type { KxMessage } from "../../../../src/wire/kx/messages.ts";
+import { settle } from "../../../clock.ts";
+import { World } from "../../../sim/km/story.ts";
+
+const calm = {
+  ...{ faults: { kinds: [], meanMs: 1_000 }, requestMs: 100_000_000, differ: 0, lost: 0 },
+  ...{ delay: 2, refusals: 0, pickUp: 60, preOffers: 0 },
+};
+
+/** Two key managers at rest, with a key for `use`; answers to TAKE are lost until `answers` is called. */
+async function open(t: ExecutionContext, use: string, keys = 1) {
+  await settle();
+  let isLost = true;
+  let taken = 0;
+  const meddle = (message: KxMessage) => {
+    if (message.type !== "taken") return [message];
+    taken++;
+    return isLost ? [] : [message];
+  };
+  const world = new World(21, 300, { name: "none", world: calm, meddle });
+  t.deepEqual(world.run().broken, []);
+  const { a, b, clock, network } = world;
+  network.allow(true);
+  const after = (ms: number) => clock.runUntil(clock.now + ms);
+  let ids: readonly string[] = [];
+  const request = { use, keys, length: 8, pickUp: 60, deadline: clock.now + 5_000 };
+  a.link.owner.request(request, (result) => {
+    if (typeof result === "string") t.fail(result);
+    else ids = result.flatMap((key) => a.link.books.part(key)).map(({ id }) => id);
+  });
+  after(1_000);
+  t.is(ids.length, keys);
+  return {
+    ...{ a, b, ids, network, after },
+    answers: () => {
+      isLost = false;
+    },
+    told: () => taken,
+    cut: () => {
+      network.cut();
+      after(10_000);
+    },
+    /** What a question has come to after its time. */
+    fetch: (some: readonly string[], slave = 0) => {
+      let result: readonly Use[] | string = "none";
+      b.link.peer.take(
+        use,
+        some,
+        clock.now + 1_500,
+        (told) => {
+          result = told;
+        },
+        slave,
+      );
+      after(2_000);
+      return typeof result === "string" ? result : (result as readonly Use[]).map(({ id }) => id);
+    },
+    /** Fates at rest, of both ends. */
+    fates: () => [a.link.books.state.heard, b.link.books.state.told],
+  };
+}
+
+test("whose question was over when the answer came asks again, also while the link is down, and has it once", async (t) => {
+  const { ids, fetch, cut, network, after, told, fates, a, b } = await open(t, "app-a app-b");
+  const before = fates()[0]?.taken ?? 0;
+  t.is(fetch(ids), "late");
+  t.is(told(), 1);
+  // The comparison of both books tells what TAKEN would have.
+  cut();
+  network.allow(false);
+  t.deepEqual(fetch(ids), ids);
+  t.is(fetch(ids), "unknown");
+  network.allow(true);
+  after(10_000);
+  t.is(told(), 1);
+  t.deepEqual(fates()[0], fates()[1]);
+  t.is(fates()[0]?.taken, before + 8);
+  t.is(a.link.books.uses.size + b.link.books.uses.size, 0);
+});
+
+test("one key manager that began anew meanwhile cannot know whom it has answered: nobody gets it", async (t) => {
+  const { ids, fetch, network, after, b, fates } = await open(t, "app-a app-b");
+  t.is(fetch(ids), "late");
+  network.cut();
+  b.die();
+  b.start();
+  after(10_000);
+  t.is(fetch(ids), "unknown");
+  t.deepEqual(fates()[0], fates()[1]);
+});
+
+test("of keys that are asked for together none is lost where one of them is not there", async (t) => {
+  const { ids, fetch, cut, answers } = await open(t, "app-a app-b", 3);
+  t.is(fetch(ids.slice(0, 2)), "late");
+  cut();
+  answers();
+  t.is(fetch([...ids, "0".repeat(32)]), "unknown");
+  t.deepEqual(fetch(ids), ids);
+});
+
+test("each of several slaves has it once, whichever answers were lost", async (t) => {
+  const { ids, fetch, cut, answers, fates, a, b } = await open(
+    t,
+    useOf(["app-a", "app-b", "app-c"]),
+  );
+  t.is(fetch(ids, 1), "late");
+  cut();
+  t.deepEqual(fetch(ids, 1), ids);
+  t.is(fetch(ids, 1), "unknown");
+  t.is(fetch(ids, 0), "late");
+  answers();
+  t.deepEqual(fetch(ids, 0), ids);
+  t.is(fetch(ids, 0), "unknown");
+  t.deepEqual(fates()[0], fates()[1]);
+  t.is(a.link.books.uses.size + b.link.books.uses.size, 0);
+});
+
+test("who never comes back for it is counted as if it had come", async (t) => {
+  const { ids, fetch, cut, after, fates, a, b } = await open(t, "app-a app-b");
+  t.is(fetch(ids), "late");
+  cut();
+  after(70_000);
+  t.is(fetch(ids), "unknown");
+  t.deepEqual(fates()[0], fates()[1]);
+  t.is(a.link.books.uses.size + b.link.books.uses.size, 0);
+});
