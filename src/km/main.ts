@@ -296,10 +296,8 @@ async function start(
     house.defer(() => opened.close());
     door = opened;
   }
-  for (const link of links) {
-    link.start();
-    house.defer(() => link.stop());
-  }
+  house.defer(async () => void (await Promise.all(links.map((link) => link.stop()))));
+  for (const link of links) link.start();
   relays.start();
   house.defer(() => relays.stop());
   controlled.start();

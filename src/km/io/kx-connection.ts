@@ -3,7 +3,7 @@
  * the other KM must be is decided in `kx-link.ts` and `kx-door.ts`.
  */
 import type { TLSSocket } from "node:tls";
-import { type Clock, every, type Timer } from "../../base/clock.ts";
+import { type Clock, every, type Timer, within } from "../../base/clock.ts";
 import { Fault } from "../../base/errors.ts";
 import { peerOf, type TlsPeer } from "../../host/tls/peer.ts";
 import { connectionReason } from "../../host/tls/reason.ts";
@@ -43,6 +43,9 @@ export class KxConnection {
   #hello: Hello | undefined;
   #said: Hello | undefined;
   #isOver = false;
+  readonly #over = Promise.withResolvers<void>();
+  /** Why this end is about to end it. */
+  #leaving: Fault | undefined;
 
   /** @param socket whose handshake is complete; this connection's from now on */
   constructor(socket: TLSSocket, isDialer: boolean, clock: Clock, handlers: KxHandlers) {
@@ -61,7 +64,7 @@ export class KxConnection {
     socket.on("data", (chunk: Buffer) => {
       if (this.#isOver) return;
       this.#heardAt = clock.now();
-      this.#guard(() => deframer.push(chunk));
+      if (this.#leaving === undefined) this.#guard(() => deframer.push(chunk));
       // Whatever came of it has bytes of its own.
       freeMemory(chunk);
     });
@@ -88,7 +91,7 @@ export class KxConnection {
 
   /** Does nothing on a connection that is over: what matters is sent again in the next session. */
   send(message: KxMessage): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#leaving !== undefined) return;
     if (message.type === "hello") this.#said = message;
     this.#guard(() => this.#out.send(message));
     if (!this.#out.full) return;
@@ -109,7 +112,19 @@ export class KxConnection {
     this.#isOver = true;
     this.#watch.cancel();
     this.#socket.destroy();
-    this.#handlers.onEnd(why);
+    this.#over.resolve();
+    this.#handlers.onEnd(this.#leaving ?? why);
+  }
+
+  /** Hears nothing more, and ends once the other KM has all that was said. @param withinMs then it ends all the same */
+  async leave(why: Fault, withinMs: number): Promise<void> {
+    if (this.#isOver) return;
+    this.#leaving ??= why;
+    this.#guard(() => this.#out.end());
+    const late = () => why;
+    await within(this.#clock, withinMs, this.#over.promise, late).catch((fault: Fault) => {
+      this.end(fault);
+    });
   }
 
   #heard({ messageId, command, payload }: KqFrame): void {

@@ -82,6 +82,8 @@ export function dials(me: string, peer: string): boolean {
 
 /** A session that lasts so long was a good one: the next attempt comes soon. */
 const settledAfterMs = 30_000;
+/** What was said last has to be with the other KM by then, ms. */
+const leaveMs = 500;
 
 export class KxLink {
   readonly #options: KxLinkOptions;
@@ -142,7 +144,7 @@ export class KxLink {
    */
   accept(connection: KxConnection, hello: Hello): void {
     if (this.isDialer) throw this.#wrong("this end dials");
-    if (this.#isStopped) throw new Fault("stopped", "the link is being closed");
+    if (this.#isStopped) throw stopped();
     this.#check(hello);
     const own = this.#ownHello(connection.version);
     connection.send(own);
@@ -159,12 +161,10 @@ export class KxLink {
     if (why !== undefined) connection.end(new Fault("kx.connect", `certificate refused: ${why}`));
   }
 
-  /** Ends the session and the attempt at hand. */
+  /** Ends the attempt at hand, and the session once the other KM has all that was said. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    const stopped = this.#keeping?.stop();
-    this.#current?.end(new Fault("stopped", "the link is being closed"));
-    await stopped;
+    await Promise.all([this.#keeping?.stop(), this.#current?.leave(stopped(), leaveMs)]);
   }
 
   /** A connection or an attempt came to nothing. */
@@ -189,12 +189,15 @@ export class KxLink {
     const ended = Promise.withResolvers<Fault>();
     const greeted = Promise.withResolvers<ReconnectingSession>();
     const own = this.#ownHello(versionOf(socket.alpnProtocol) ?? 1);
-    const close = () => connection.end(new Fault("stopped", "the link is being closed"));
+    const close = () => connection.end(stopped());
     const connection: KxConnection = new KxConnection(socket, true, this.#clock, {
       onHello: (hello) => {
         this.#check(hello);
         this.#install(connection, own, hello, ended.resolve);
-        greeted.resolve({ ended: ended.promise, close: async () => close() });
+        greeted.resolve({
+          ended: ended.promise,
+          close: () => connection.leave(stopped(), leaveMs),
+        });
       },
       onMessage: () => {},
       // Under TLS 1.3 a refusal of our certificate comes after the handshake looked complete from here.
@@ -267,6 +270,10 @@ export class KxLink {
       close: (reason) => connection.end(new Fault("kx.closed", reason, { peer })),
     });
   }
+}
+
+function stopped(): Fault {
+  return new Fault("stopped", "the link is being closed");
 }
 
 function notConnected(why: Fault): Fault {

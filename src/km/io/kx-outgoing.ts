@@ -25,6 +25,7 @@ export class KxOutgoing {
   #queued = 0;
   #messageId = 0;
   #isCorked = false;
+  #isEnding = false;
   #wroteAt: number;
   #movedAt: number;
 
@@ -75,12 +76,21 @@ export class KxOutgoing {
     this.#queued += frame.length;
   }
 
+  /** Ends the stream behind what waits. Nothing may be sent any more. @throws Fault `kx.message` */
+  end(): void {
+    this.#isEnding = true;
+    this.pump();
+  }
+
   /** Writes what there is room for. @throws Fault `kx.message` */
   pump(): void {
     const stream = this.#stream;
     while (!stream.writableNeedDrain && stream.writable) {
       const [first] = this.#queue;
-      if (first === undefined) return;
+      if (first === undefined) {
+        if (this.#isEnding) stream.end();
+        return;
+      }
       if (Buffer.isBuffer(first)) {
         this.#queue.shift();
         this.#queued -= first.length;

@@ -374,6 +374,11 @@ export class KmLink {
     }
   }
 
+  /** Calls back when all that was heard so far is durable, and what depends on it is said. */
+  settled(done: () => void): void {
+    this.#turn.whenDurable(done);
+  }
+
   /** Moves on with time: deadlines, expiry, what was postponed. Some ten times a second. */
   tick(): void {
     this.owner.tick();
