@@ -19,6 +19,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build, type Plugin } from "esbuild";
 import { addonFolders, addonPlugin, copyAddons } from "./addons.ts";
+import { makeAscii } from "./ascii.ts";
 import { billOf, nodeComponent, writeBill } from "./bill.ts";
 import { compileAhead, compiledAhead } from "./code.ts";
 import { packageFolder } from "./foreign.ts";
@@ -174,6 +175,7 @@ async function main(args: string[]): Promise<number> {
   for (const folder of [lib, maps, join(image, "bin")]) mkdirSync(folder, { recursive: true });
 
   const { licences, bill } = await bundle(lib);
+  for (const file of files(lib).filter((name) => name.endsWith(".cjs"))) makeAscii(join(lib, file));
   writeFileSync(join(image, "licences.txt"), licences);
   writeFileSync(join(image, "sbom.cdx.json"), bill);
   copyFileSync(join(root, "LICENSE"), join(image, "LICENSE"));

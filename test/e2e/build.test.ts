@@ -1,3 +1,4 @@
+import { isAscii } from "node:buffer";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import {
   existsSync,
@@ -198,6 +199,10 @@ test.serial("it has no source, map or package folder in it, but every licence an
   const files = readdirSync(image, { recursive: true, encoding: "utf8" });
   t.false(files.some((file) => /\.ts$|\.map$|node_modules/.test(file)));
   t.true(existsSync(join(folder, "maps/qkd-node.js.map")));
+  // One character of another kind, and the program takes two bytes of memory for each.
+  for (const file of files.filter((name) => /^lib\/[^/]+\.c?js$/.test(name))) {
+    t.true(isAscii(readFileSync(join(image, file))), file);
+  }
   for (const architecture of ["arm64", "x64"]) {
     for (const name of ["serialport", "node-hid", "koffi"]) {
       const addon = readFileSync(join(image, "lib/addons", architecture, `${name}.node`));

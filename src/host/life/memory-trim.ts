@@ -9,8 +9,9 @@ import { runInNewContext } from "node:vm";
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 
-/** How often memory is looked at, ms. */
+/** How often memory is looked at, ms; and for the first time, when a start is over. */
 const lookMs = 60_000;
+const firstLookMs = 3_000;
 /** So much more than the least since the last time is given back, bytes. */
 const slackBytes = 6_000_000;
 /** Everything stands still for some tens of ms meanwhile: not more often than this, ms. */
@@ -28,7 +29,7 @@ export interface Memory {
 export function trimMemory(memory: Memory, clock: Clock, log: Log): Timer {
   let least = 0;
   let last = Number.NEGATIVE_INFINITY;
-  return every(clock, lookMs, () => {
+  const look = () => {
     const before = memory.own();
     least = Math.min(least, before);
     const now = clock.now();
@@ -37,7 +38,15 @@ export function trimMemory(memory: Memory, clock: Clock, log: Log): Timer {
     last = now;
     least = memory.own();
     log.debug("memory given back", { from_bytes: before, to_bytes: least });
-  });
+  };
+  const first = clock.after(firstLookMs, look);
+  const others = every(clock, lookMs, look);
+  return {
+    cancel() {
+      first.cancel();
+      others.cancel();
+    },
+  };
 }
 
 /** Of this process. */

@@ -144,9 +144,13 @@ export class TelemetryHistory<Name extends string> {
   /** Buckets of the day with values in them that begin at `from` or later and before `to`, oldest first. */
   buckets(from: number, to: number): DayBucket[] {
     const found: DayBucket[] = [];
-    for (let place = 0; place < dayBuckets; place++) {
-      const at = (this.#stretch[place] as number) * dayStepMs;
-      if (!(at >= from && at < to)) continue;
+    // A day at the most: what is older had the same places.
+    const end = Math.ceil(to / dayStepMs);
+    const first = Math.max(Math.ceil(from / dayStepMs), end - dayBuckets);
+    for (let stretch = first; stretch < end; stretch++) {
+      const place = placeOf(stretch);
+      if (this.#stretch[place] !== stretch) continue;
+      const at = stretch * dayStepMs;
       const tallies = this.#day.map(({ sum, count, min, max }): Tally => {
         const n = count[place] as number;
         if (n === 0) return undefined;
@@ -155,7 +159,7 @@ export class TelemetryHistory<Name extends string> {
       });
       if (tallies.some((one) => one !== undefined)) found.push({ at, tallies });
     }
-    return found.sort((a, b) => a.at - b.at);
+    return found;
   }
 
   /** Puts back a bucket of before; what came since in the same time stays. */
