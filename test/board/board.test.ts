@@ -223,7 +223,14 @@ life("a chassis that is opened stops supply until somebody has looked", async (t
   await board.until(() => site.given >= given + 24);
   t.is(site.kms.alice.store.size, keys);
   await say("close 1");
-  await site.command("clear_tamper", {});
+  // The panel says in its own time that it is closed: until then an operator is refused, and orders again.
+  const result = "cmd/clear_tamper/result";
+  await board.until(async () => {
+    site.told.delete(result);
+    await site.command("clear_tamper", {});
+    await board.until(() => site.told.has(result), 120);
+    return (site.told.get(result) as { readonly status: string }).status === "done";
+  });
   await board.until(() => site.kms.alice.store.size > keys);
   await settled(t);
   await board.sh("systemctl stop test-panel");

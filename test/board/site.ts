@@ -279,8 +279,8 @@ ${with_.map(module).join("\n")}`;
     this.#manager = await mqtt.connectAsync(url, files);
     this.#manager.on("message", (topic, payload) => {
       const [, , , ...rest] = topic.split("/");
-      // Commands are not told by the node but to it.
-      if (rest[0] === "cmd") return;
+      // Commands are not told by the node but to it; what came of them is.
+      if (rest[0] === "cmd" && rest[2] !== "result") return;
       const message = payload.length === 0 ? {} : JSON.parse(payload.toString());
       if (rest[0] === "event") this.events.push(message);
       else this.told.set(rest.join("/"), message);
