@@ -1,8 +1,9 @@
 /** Who is at the other end of a TLS connection, and by which key exchange it was made. */
-import { X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
 import { DerError, DerReader, integerText, tag } from "./der.ts";
 import { certifiedNames } from "./names.ts";
+import { sharedCertificate } from "./shared-certificates.ts";
 
 /** A peer as its certificate shows it. */
 export interface TlsPeer {
@@ -32,7 +33,7 @@ export function chainOf(certificate: PeerCertificate): X509Certificate[] {
   const chain: X509Certificate[] = [];
   let one: Partial<DetailedPeerCertificate> | undefined = certificate as DetailedPeerCertificate;
   while (one?.raw !== undefined) {
-    chain.push(new X509Certificate(one.raw));
+    chain.push(sharedCertificate(one.raw));
     // A root is its own issuer.
     if (one.issuerCertificate === one) break;
     one = one.issuerCertificate;
