@@ -45,7 +45,7 @@ export interface KeyLink {
     readonly phase: string;
     readonly books: LinkBooks;
     readonly owner: Pick<Owner, "request" | "preOffer" | "prepared">;
-    readonly peer: Pick<Peer, "take" | "abandon">;
+    readonly peer: Pick<Peer, "take" | "giveUp">;
   } & Pick<DeliveringLink["core"], "version" | "send">;
 }
 

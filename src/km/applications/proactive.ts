@@ -25,7 +25,7 @@ export interface DeliveringLink {
   readonly core: {
     readonly phase: string;
     readonly version: number;
-    readonly peer: Pick<Peer, "abandon">;
+    readonly peer: Pick<Peer, "giveUp">;
     send(message: DeliveryMessage): void;
   };
 }
@@ -201,7 +201,7 @@ export class ProactiveSupply {
       this.#bringing.delete(name);
       this.#brought.add(bringing.isLost ? "away" : (failure ?? "delivered"), keys.length);
       // What was not handed over goes to no application any more.
-      if (failure !== undefined) link.core.peer.abandon(keys);
+      if (failure !== undefined) link.core.peer.giveUp(keys);
       else sessions.delivered(session, keys.length);
       const had = failure === undefined ? ids : Buffer.alloc(0);
       link.core.send({ type: "delivered", delivery, ids: had, ...(failure && { failure }) });

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { TLSSocket } from "node:tls";
-import { type Clock, systemClock } from "../../base/clock.ts";
+import { type Clock, systemClock, within } from "../../base/clock.ts";
 import { describe, Fault, type FaultCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
@@ -82,8 +82,9 @@ export function dials(me: string, peer: string): boolean {
 
 /** A session that lasts so long was a good one: the next attempt comes soon. */
 const settledAfterMs = 30_000;
-/** What was said last has to be with the other KM by then, ms. */
+/** What the other KM is still to be told has to be with it by then, ms; and has so long to get there at the least. */
 const leaveMs = 500;
+const leastMs = 100;
 
 export class KxLink {
   readonly #options: KxLinkOptions;
@@ -93,6 +94,7 @@ export class KxLink {
   #current: KxConnection | undefined;
   #keeping: Reconnecting | undefined;
   #isStopped = false;
+  #leaveMs = leaveMs;
 
   constructor(options: KxLinkOptions) {
     this.#options = options;
@@ -161,10 +163,20 @@ export class KxLink {
     if (why !== undefined) connection.end(new Fault("kx.connect", `certificate refused: ${why}`));
   }
 
-  /** Ends the attempt at hand, and the session once the other KM has all that was said. */
-  async stop(): Promise<void> {
+  /**
+   * Ends the attempt at hand, and the session once the other KM has all that was said.
+   * @param answered all is said; no other session begins from now on
+   */
+  async stop(answered: Promise<void> = Promise.resolve()): Promise<void> {
     this.#isStopped = true;
-    await Promise.all([this.#keeping?.stop(), this.#current?.leave(stopped(), leaveMs)]);
+    const begun = this.#clock.now();
+    await within(this.#clock, leaveMs, answered, stopped).catch(() => {});
+    this.#leaveMs = Math.max(leastMs, leaveMs - (this.#clock.now() - begun));
+    await Promise.all([this.#keeping?.stop(), this.#leave(this.#current)]);
+  }
+
+  async #leave(connection: KxConnection | undefined): Promise<void> {
+    await connection?.leave(stopped(), this.#leaveMs);
   }
 
   /** A connection or an attempt came to nothing. */
@@ -196,7 +208,7 @@ export class KxLink {
         this.#install(connection, own, hello, ended.resolve);
         greeted.resolve({
           ended: ended.promise,
-          close: () => connection.leave(stopped(), leaveMs),
+          close: () => this.#leave(connection),
         });
       },
       onMessage: () => {},

@@ -138,9 +138,10 @@ export function reconcile(
   const ends = [...cuts].sort((a, b) => a - b);
   const pieces: Region[] = [];
   const used: Range[] = [];
-  // Where an offer begins that will be made again: there free bytes end, as the other KM has it.
+  // Where an offer begins that will be made again, and before it are free bytes, as the other KM has it, or those of an offer
+  // that comes after it: what is before it in one region would be used with it.
   const offers = new Set<number>();
-  let wasToCome = false;
+  let before = -1;
   for (let i = 0; i + 1 < ends.length; i++) {
     const start = ends[i] as number;
     const end = ends[i + 1] as number;
@@ -149,13 +150,15 @@ export function reconcile(
     assert(my !== undefined && their !== undefined, "both KMs have all bytes of an extent");
     const version = Math.max(my.version, their.version);
     const usedByMe = start < my.mark;
-    const toCome = offered.some((range) => range.start <= start && end <= range.end);
     const usedThere = start < their.mark;
-    const isUsed = usedByMe || (usedThere && !toCome);
+    const comes = usedThere
+      ? offered.findIndex((range) => range.start <= start && end <= range.end)
+      : -1;
+    const isUsed = usedByMe || (usedThere && comes < 0);
     if (isUsed && !usedByMe) used.push({ extent, start, end });
-    const isToCome = usedThere && !isUsed;
-    if (isToCome && !wasToCome) offers.add(start);
-    wasToCome = isToCome;
+    const place = isUsed ? -1 : comes;
+    if (place >= 0 && (before < 0 || place < before)) offers.add(start);
+    before = place;
     pieces.push({ start, end, version, mark: isUsed ? end : start, giving: false });
   }
   return { regions: join(pieces, (start) => !offers.has(start)), used };

@@ -1,4 +1,5 @@
-/** A question of an application for keys that were offered to it, until the owner has answered for all of them. Pure. */
+/** Questions of applications for keys that were offered to them, until the owner has answered for all of their keys. Pure. */
+import { slavesOf } from "../store/sae-set.ts";
 import type { Use } from "../store/shapes.ts";
 
 export interface OpenTake {
@@ -12,6 +13,57 @@ export interface OpenTake {
 }
 
 /** Names one slave of a key. */
-export function placeOf(id: string, slave: number): string {
+function placeOf(id: string, slave: number): string {
   return slave === 0 ? id : `${id} ${slave}`;
+}
+
+export class OpenTakes {
+  /** By ID and slave. */
+  readonly #open = new Map<string, OpenTake>();
+  /** Keys and slaves of which the owner was asked in this session and has not answered: it may count them as taken. */
+  readonly #asked = new Set<string>();
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** The question of this slave that the key is part of. */
+  of(id: string, slave: number): OpenTake | undefined {
+    return this.#open.get(placeOf(id, slave));
+  }
+
+  /** Each once. */
+  all(): Iterable<OpenTake> {
+    return new Set(this.#open.values());
+  }
+
+  begin(open: OpenTake): void {
+    for (const { id } of open.uses) this.#open.set(placeOf(id, open.slave), open);
+  }
+
+  end({ uses, slave }: OpenTake): void {
+    for (const { id } of uses) this.#open.delete(placeOf(id, slave));
+  }
+
+  asked(id: string, slave: number): void {
+    this.#asked.add(placeOf(id, slave));
+  }
+
+  answered(id: string, slave: number): void {
+    this.#asked.delete(placeOf(id, slave));
+  }
+
+  /** Another session: what the owner counts as taken, the comparison has told. */
+  allAnswered(): void {
+    this.#asked.clear();
+  }
+
+  /** A take of it is open, or the owner has not answered: it may count the key as taken. */
+  isOpen({ id, request }: Use): boolean {
+    for (let slave = 0; slave < slavesOf(request); slave++) {
+      const place = placeOf(id, slave);
+      if (this.#asked.has(place) || this.#open.has(place)) return true;
+    }
+    return false;
+  }
 }

@@ -14,10 +14,11 @@ import { allOf, slavesOf } from "../store/sae-set.ts";
 import { noOffer, type Use } from "../store/shapes.ts";
 import { fateOf } from "./fate.ts";
 import { areBound, areFree, isTwice, offeredUses, singleKeys, whyNot } from "./offered.ts";
-import { type OpenTake, placeOf } from "./open-take.ts";
+import { type OpenTake, OpenTakes } from "./open-take.ts";
 import { PadsOfBatches } from "./pads-of-batches.ts";
 import { PickUp } from "./pick-up.ts";
 import { isPromised, keepPromised, promise, promisedTo } from "./promised.ts";
+import { voidUnbound } from "./void-unbound.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
 export type Takes = "witnessed" | "local";
@@ -29,14 +30,13 @@ export class Peer {
   /** What batches are authenticated with. */
   readonly forBatches = new PadsOfBatches();
   readonly #context: LinkContext;
-  readonly #takes: Takes;
+  readonly #by: Takes;
   readonly #mayBind: (use: string | undefined) => boolean;
   /** Bound keys; after a start each waits anew. */
   readonly #waiting = new PickUp();
-  /** By ID and slave. */
-  readonly #open = new Map<string, OpenTake>();
-  /** Keys and slaves of which the owner was asked in this session and has not answered: it may count them as taken. */
-  readonly #asked = new Set<string>();
+  readonly #takes = new OpenTakes();
+  /** Keys that no application gets any more, and that end as soon as no take of theirs is open. */
+  readonly #givenUp = new Set<Use>();
   #checking = 0;
   /** A restored disk shows keys that both ends have voided: nothing is served before the first comparison. */
   #compared = false;
@@ -44,7 +44,7 @@ export class Peer {
   /** @param mayBind whether policy allows this set of applications here */
   constructor(context: LinkContext, takes: Takes, mayBind: (use: string | undefined) => boolean) {
     this.#context = context;
-    this.#takes = takes;
+    this.#by = takes;
     this.#mayBind = mayBind;
     for (const use of context.books.uses.values()) {
       if (!use.owner && use.state === "B") this.#waiting.begin(use, context.now());
@@ -52,7 +52,7 @@ export class Peer {
   }
 
   get openTakes(): number {
-    return this.#open.size;
+    return this.#takes.size;
   }
 
   /** All keys of an offer are bound, or none is. */
@@ -66,7 +66,7 @@ export class Peer {
     const all = (why: Refusal | undefined) => acknowledge(Array(countOf(keys)).fill(why));
     const name = offer.toString("hex");
     const { books } = this.#context;
-    // The same offer again.
+    // It comes again.
     if (areBound(books, name, keys)) return all(undefined);
     // A name is of one offer, at either end.
     if (name === noOffer || books.hasOffer(name)) return all("used");
@@ -130,29 +130,16 @@ export class Peer {
     turn.changed();
   }
 
-  heardVoid({ id, offer, ranges }: Void): void {
-    const { books, turn, send } = this.#context;
-    const use = books.uses.get(id.toString("hex"));
+  heardVoid(message: Void): void {
+    const { id, offer } = message;
+    const use = this.#context.books.uses.get(id.toString("hex"));
     if (use !== undefined && !use.owner) {
       if (use.offer !== offer.toString("hex")) return;
       if (use.state === "B") this.#end(use, "void");
       else this.#tellFate(use);
       return;
     }
-    if (use !== undefined) return;
-    const length = bytesOf(ranges);
-    const { stock } = books;
-    const before = stock.free(0) + stock.free(1);
-    stock.markUsed(ranges);
-    this.#context.store.forget(this.#context.link, ranges);
-    if (stock.free(0) + stock.free(1) < before) {
-      const told = {
-        keys: [{ id: id.toString("hex"), count: 1, ranges }],
-        offer: offer.toString("hex"),
-      };
-      turn.told({ type: "use", ...told, owner: false, state: "V" });
-    }
-    turn.whenDurable(() => send({ type: "fate", number: 0, offer, id, fate: "V", length }));
+    if (use === undefined) voidUnbound(this.#context, message);
   }
 
   /**
@@ -173,21 +160,26 @@ export class Peer {
       const use = this.#context.books.uses.get(id);
       const its = use !== undefined && !use.owner && use.state === "B" && use.request === request;
       const isHad = its && (use.had & (2 ** slave)) !== 0;
-      const isOpen = this.#open.has(placeOf(id, slave));
-      if (!its || isHad || isOpen || uses.includes(use) || this.#waiting.isLate(use, now)) {
+      const isOpen = this.#takes.of(id, slave) !== undefined;
+      if (
+        !its ||
+        isHad ||
+        isOpen ||
+        this.#givenUp.has(use) ||
+        uses.includes(use) ||
+        this.#waiting.isLate(use, now)
+      ) {
         return done("unknown");
       }
       uses.push(use);
     }
     if (uses.length === 0 || slave >= slavesOf(request)) return done("unknown");
-    if (this.#takes === "local") return this.#takeAlone(uses, slave, done);
-    const asked = uses.filter((use) => !isPromised(use, slave));
-    if (asked.length === 0) return this.#hand(uses, slave, done);
-    if (!this.#context.ready) return done("late");
-    const left = new Set(asked.map(({ id }) => id));
-    const open: OpenTake = { uses, slave, left, deadline, done };
-    for (const use of uses) this.#open.set(placeOf(use.id, slave), open);
-    for (const use of asked) this.#sendTake(use, slave);
+    if (this.#by === "local") return this.#takeAlone(uses, slave, done);
+    const isAsked = uses.some((use) => !isPromised(use, slave));
+    if (isAsked && !this.#context.ready) return done("late");
+    const open: OpenTake = { uses, slave, left: new Set(), deadline, done };
+    this.#takes.begin(open);
+    this.#goOn(open);
   }
 
   /** A relay or a batch takes a pad: the owner's message, which leaves only when it has supplied it, is the witness. */
@@ -209,17 +201,25 @@ export class Peer {
     this.#context.turn.whenDurable(() => done(uses));
   }
 
-  /** A take of it is open, or the owner has not answered: it may count the key as taken. */
-  #isOpen({ id, request }: Use): boolean {
-    for (let slave = 0; slave < slavesOf(request); slave++) {
-      const place = placeOf(id, slave);
-      if (this.#asked.has(place) || this.#open.has(place)) return true;
+  /** Asks the owner for what it has not promised; one that has promised all ends. */
+  #goOn(open: OpenTake): void {
+    const { uses, slave, left } = open;
+    for (const use of uses) {
+      if (isPromised(use, slave)) continue;
+      left.add(use.id);
+      this.#sendTake(use, slave);
     }
-    return false;
+    if (left.size === 0) this.#finishTake(open);
+  }
+
+  /** All of its keys end together, so that all of their bytes are there. */
+  #finishTake(open: OpenTake): void {
+    this.#takes.end(open);
+    this.#hand(open.uses, open.slave, open.done);
   }
 
   #sendTake({ id, offer }: Use, slave: number): void {
-    this.#asked.add(placeOf(id, slave));
+    this.#takes.asked(id, slave);
     this.#context.send({
       type: "take",
       id: Buffer.from(id, "hex"),
@@ -231,22 +231,13 @@ export class Peer {
   heardTaken({ id, offer, slave, yes }: Taken): void {
     const use = this.#context.books.uses.get(id.toString("hex"));
     if (use === undefined || use.owner || use.offer !== offer.toString("hex")) return;
-    this.#asked.delete(placeOf(use.id, slave));
+    this.#takes.answered(use.id, slave);
     if (use.state !== "B") return;
     if (!yes) return this.#end(use, "void");
-    this.#witnessed(use, slave);
-  }
-
-  /** The owner says that this slave has it. All keys of a take end together, so that all of its bytes are there. */
-  #witnessed(use: Use, slave: number): void {
     // If who asked has given up, the next question has it.
     promise(use, slave);
-    const open = this.#open.get(placeOf(use.id, slave));
-    if (open === undefined) return;
-    open.left.delete(use.id);
-    if (open.left.size > 0) return;
-    for (const key of open.uses) this.#open.delete(placeOf(key.id, slave));
-    this.#hand(open.uses, slave, open.done);
+    const open = this.#takes.of(use.id, slave);
+    if (open?.left.delete(use.id) && open.left.size === 0) this.#finishTake(open);
   }
 
   #burn(use: Use, slave: number): void {
@@ -269,20 +260,21 @@ export class Peer {
   #had(use: Use, slave: number): void {
     const { books } = this.#context;
     // One that a take waited for may have been forgotten by the comparison: its fate was told once.
-    if (use.state !== "B" || books.uses.entry(use.id) !== use) return;
+    if (use.state !== "B" || !this.#isThere(use)) return;
     if (books.hand(use, 2 ** slave)) this.#finish(use, "take");
     else this.#context.turn.changed();
   }
 
   /**
    * Slaves that have it as the owner knows. After a start this end's disk may be older: they may have it, and don't get it
-   * again. From then on this end knows whom it has answered: the owner's answer to a TAKE was lost with its session.
+   * again. From then on this end knows whom it has answered: the owner's answer to a TAKE was lost with its session. A take
+   * that is open goes on with it once all is compared.
    */
   handed(use: Use, had: number): void {
     keepPromised(use, had);
     for (let slave = 0; slave < slavesOf(use.request) && use.state === "B"; slave++) {
       if ((had & (2 ** slave)) === 0 || (use.had & (2 ** slave)) !== 0) continue;
-      if (this.#compared) this.#witnessed(use, slave);
+      if (this.#compared) promise(use, slave);
       else this.#burn(use, slave);
     }
   }
@@ -290,7 +282,7 @@ export class Peer {
   /** Ends a key without an application: open takes of it fail, with all their keys. */
   #end(use: Use, entry: "void" | "expire"): void {
     for (let slave = 0; slave < slavesOf(use.request); slave++) {
-      const open = this.#open.get(placeOf(use.id, slave));
+      const open = this.#takes.of(use.id, slave);
       if (open !== undefined) this.#fail(open, "unknown");
     }
     // What the owner counts as had is had, also by a slave that never came back for it.
@@ -300,7 +292,7 @@ export class Peer {
   }
 
   #fail(open: OpenTake, why: "unknown" | "late"): void {
-    for (const use of open.uses) this.#open.delete(placeOf(use.id, open.slave));
+    this.#takes.end(open);
     this.#context.turn.whenDurable(() => open.done(why));
   }
 
@@ -325,17 +317,35 @@ export class Peer {
     }
   }
 
-  /** Ends bound keys that are known not to be fetched any more, before their time. @param which of them, or their IDs */
-  abandon(which: ((use: Use) => boolean) | readonly string[]): void {
+  /** Ends bound keys that are known not to be fetched any more, before their time. @param which of them */
+  abandon(which: (use: Use) => boolean): void {
     const { books, ready } = this.#context;
     if (!ready) return;
-    const uses =
-      typeof which === "function"
-        ? [...books.uses.values()].filter(which).flatMap((use) => books.part(use))
-        : which.flatMap((id) => books.uses.get(id) ?? []);
-    for (const use of uses) {
-      if (!use.owner && use.state === "B" && !this.#isOpen(use)) this.#end(use, "expire");
+    for (const use of [...books.uses.values()].filter(which).flatMap((one) => books.part(one)))
+      if (!use.owner && use.state === "B" && !this.#takes.isOpen(use)) this.#end(use, "expire");
+  }
+
+  /** No application gets these any more, whatever the owner says of them; they end as soon as they can. @param ids bound keys */
+  giveUp(ids: readonly string[]): void {
+    for (const id of ids) {
+      const use = this.#context.books.uses.get(id);
+      if (use?.owner === false && use.state === "B") this.#givenUp.add(use);
     }
+    this.#endGivenUp();
+  }
+
+  #endGivenUp(): void {
+    if (!this.#context.ready) return;
+    for (const use of this.#givenUp) {
+      if (this.#takes.isOpen(use)) continue;
+      this.#givenUp.delete(use);
+      if (use.state === "B" && this.#isThere(use)) this.#end(use, "expire");
+    }
+  }
+
+  /** The comparison of both books may have forgotten it. */
+  #isThere(use: Use): boolean {
+    return this.#context.books.uses.entry(use.id) === use;
   }
 
   acknowledge(use: Use): void {
@@ -357,10 +367,11 @@ export class Peer {
 
   tick(): void {
     const now = this.#context.now();
-    for (const open of new Set(this.#open.values())) {
+    for (const open of this.#takes.all()) {
       if (open.deadline <= now) this.#fail(open, "late");
     }
     if (!this.#context.ready) return;
+    this.#endGivenUp();
     for (const late of this.#waiting.late(now)) {
       const its = idsOf([late]).flatMap((id) => this.#context.books.uses.get(id) ?? []);
       const left = its.filter((use) => use === late || use.run === late);
@@ -368,7 +379,7 @@ export class Peer {
       if (left.length === 0) this.#waiting.end(late);
       for (const use of left) {
         const isLate = use.state === "B" && this.#waiting.isLate(use, now);
-        if (isLate && !this.#isOpen(use)) this.#end(use, "expire");
+        if (isLate && !this.#takes.isOpen(use)) this.#end(use, "expire");
       }
     }
   }
@@ -376,12 +387,14 @@ export class Peer {
   /** A session is ready: fates and open takes are sent again. */
   again(): void {
     this.#compared = true;
-    // What the owner counts as taken, the comparison has told.
-    this.#asked.clear();
+    this.#takes.allAnswered();
     const { books, turn } = this.#context;
     for (const use of books.finals()) turn.whenDurable(() => this.#tellFate(use));
-    for (const { uses, slave, left } of new Set(this.#open.values())) {
-      for (const use of uses) if (left.has(use.id)) this.#sendTake(use, slave);
+    for (const open of this.#takes.all()) {
+      open.left.clear();
+      // All of its keys, or none.
+      if (open.uses.every((use) => this.#isThere(use))) this.#goOn(open);
+      else this.#fail(open, "unknown");
     }
   }
 }

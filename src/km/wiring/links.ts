@@ -1,7 +1,6 @@
 /** The links of a key manager: each a core, its way to the other KM, and counts of what it tells. */
 import { randomBytes } from "node:crypto";
-import { type Clock, within } from "../../base/clock.ts";
-import { Fault } from "../../base/errors.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import type { TaskBegin } from "../../host/life/progress.ts";
@@ -53,9 +52,6 @@ export interface LinkParts {
 const tickMs = 100;
 /** The other KM bounds keys on their way by its own configuration: here it may have more than this one, and not any number. */
 const timesForPeer = 2;
-/** What is being written at a stop is waited for so long, ms. */
-const settledMs = 500;
-
 export class LinkOfKm {
   readonly core: KmLink;
   readonly way: KxLink;
@@ -330,9 +326,6 @@ export class LinkOfKm {
   /** What the other KM was heard to ask is answered first: a TAKE that was written down has its TAKEN. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    const answered = new Promise<void>((resolve) => this.core.settled(resolve));
-    const late = () => new Fault("stopped", "the store is not done", { limit_ms: settledMs });
-    await within(this.#parts.clock, settledMs, answered, late).catch(() => {});
-    await this.way.stop();
+    await this.way.stop(new Promise((resolve) => this.core.settled(resolve)));
   }
 }

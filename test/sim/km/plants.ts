@@ -219,7 +219,7 @@ export const plants: readonly Plant[] = [
       const { handed } = peer;
       peer.handed = (use, had) => {
         handed.call(peer, use, had);
-        if (use.promised) clock.after(1, () => peer.abandon([use.id]));
+        if (use.promised) clock.after(1, () => peer.giveUp([use.id]));
       };
     },
   },

@@ -44,7 +44,7 @@ function end(me: string, peer: string, clock: ManualClock) {
   const core = {
     phase: "ready",
     version: 2,
-    peer: { abandon: (keys: readonly string[]) => givenUp.push(keys) },
+    peer: { giveUp: (keys: readonly string[]) => givenUp.push(keys) },
     send: (message: DeliveryMessage) => sent.push(message),
   };
   const link = { peer, core } as unknown as DeliveringLink & { core: typeof core };

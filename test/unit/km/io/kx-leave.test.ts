@@ -23,16 +23,25 @@ for (const who of ["dialled", "was dialled"] as const) {
       await eventually("sessions", () => a.sessions.length + b.sessions.length, { is: 2 });
       const isDialer = who === "dialled";
       const [mine, theirs, stopping] = isDialer ? [a, b, link] : [b, a, linkB];
+      const answered = Promise.withResolvers<void>();
+      const stopped = stopping.stop(answered.promise);
       // More than a socket takes at once.
       for (let n = 1; n <= 20_000; n++) mine.session.send(match(n));
       theirs.session.send(match(7));
-      const stopped = stopping.stop();
-      mine.session.send(match(8));
+      answered.resolve();
       await stopped;
+      mine.session.send(match(8));
       await eventually("all that was said", () => theirs.messages.length, { is: 20_000 });
       t.deepEqual(mine.messages, []);
       t.like(mine.ends, [{ code: "stopped" }]);
       t.is(mine.ends.length, 1);
+      // Nor does another begin.
+      const again = isDialer ? undefined : dialer();
+      again?.link.start();
+      if (again !== undefined) {
+        await eventually("faults told", () => again.link.faults.size, { atLeast: 1 });
+        t.deepEqual(again.end.sessions, []);
+      }
     }, standing());
   });
 }

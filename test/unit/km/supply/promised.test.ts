@@ -4,11 +4,12 @@ import { useOf } from "../../../../src/km/store/sae-set.ts";
 import type { Use } from "../../../../src/km/store/shapes.ts";
 import type { KxMessage } from "../../../../src/wire/kx/messages.ts";
 import { settle } from "../../../clock.ts";
+import { received } from "../../../rig/stored-keys.ts";
 import { World } from "../../../sim/km/story.ts";
 
 const calm = {
   ...{ faults: { kinds: [], meanMs: 1_000 }, requestMs: 100_000_000, differ: 0, lost: 0 },
-  ...{ delay: 2, refusals: 0, pickUp: 60, preOffers: 0 },
+  ...{ delay: 2, refusals: 0, pickUp: 60, preOffers: 0, limits: { lowWater: 0 } },
 };
 
 /** Two key managers at rest, with a key for `use`; answers to TAKE are lost until `answers` is called. */
@@ -26,16 +27,28 @@ async function open(t: ExecutionContext, use: string, keys = 1) {
   const { a, b, clock, network } = world;
   network.allow(true);
   const after = (ms: number) => clock.runUntil(clock.now + ms);
-  let ids: readonly string[] = [];
-  const request = { use, keys, length: 8, pickUp: 60, deadline: clock.now + 5_000 };
-  a.link.owner.request(request, (result) => {
-    if (typeof result === "string") t.fail(result);
-    else ids = result.flatMap((key) => a.link.books.part(key)).map(({ id }) => id);
-  });
-  after(1_000);
-  t.is(ids.length, keys);
+  const request = (length: number, count = 1): string[] => {
+    let ids: string[] = [];
+    const wanted = { use, keys: count, length, pickUp: 60, deadline: clock.now + 5_000 };
+    a.link.owner.request(wanted, (result) => {
+      if (typeof result === "string") t.fail(result);
+      else ids = result.flatMap((key) => a.link.books.part(key)).map(({ id }) => id);
+    });
+    after(1_000);
+    t.is(ids.length, count);
+    return ids;
+  };
+  const ids = request(8, keys);
   return {
-    ...{ a, b, ids, network, after },
+    ...{ a, b, ids, network, after, request },
+    /** Keys of 32 bytes come at both ends. */
+    supply: (count: number) => {
+      for (let n = 1; n <= count; n++) {
+        const key = { id: Buffer.alloc(16, 200 + n), bits: 256, bytes: Buffer.alloc(32, n) };
+        for (const km of [a, b]) km.supply(key.id.toString("latin1"), received([key]), () => {});
+      }
+      after(5_000);
+    },
     answers: () => {
       isLost = false;
     },
@@ -127,4 +140,49 @@ test("who never comes back for it is counted as if it had come", async (t) => {
   t.is(fetch(ids), "unknown");
   t.deepEqual(fates()[0], fates()[1]);
   t.is(a.link.books.uses.size + b.link.books.uses.size, 0);
+});
+
+test("a key that was given up is there for no question, whatever the owner says of it later", async (t) => {
+  const { ids, fetch, cut, after, answers, fates, a, b } = await open(t, "app-a app-b", 2);
+  const [first = "", second = ""] = ids;
+  t.is(fetch([first]), "late");
+  b.link.peer.giveUp(ids);
+  // Its fate is not known before the owner has answered, or the books are compared.
+  t.is(b.link.books.uses.get(first)?.state, "B");
+  t.is(fetch([second]), "unknown");
+  answers();
+  cut();
+  t.is(fetch([first]), "unknown");
+  after(1_000);
+  t.deepEqual(fates()[0], fates()[1]);
+  t.is(a.link.books.uses.size + b.link.books.uses.size, 0);
+});
+
+test("where the owner's disk is put back to before one key of a question, none is had, and the others stay", async (t) => {
+  const { ids, fetch, cut, network, after, answers, supply, request, a, b } = await open(
+    t,
+    "app-a app-b",
+  );
+  a.disk.copy();
+  // All that is free is used, so that the next key is of an extent that the copy does not know.
+  request(a.link.books.stock.free(a.link.books.side));
+  supply(20);
+  const [later = ""] = request(8);
+  t.is(fetch([later]), "late");
+  cut();
+  const taken = fetch([later, ...ids]);
+  t.is(taken, "late");
+  let answer: readonly Use[] | string = "none";
+  b.link.peer.take("app-a app-b", [later, ...ids], Number.POSITIVE_INFINITY, (told) => {
+    answer = told;
+  });
+  after(100);
+  network.cut();
+  a.die();
+  t.true(a.disk.restore());
+  a.start();
+  answers();
+  after(10_000);
+  t.is(answer, "unknown");
+  t.deepEqual(fetch(ids), ids);
 });
