@@ -6,7 +6,7 @@ import { exit } from "../base/exit-codes.ts";
 import type { Log } from "../base/log.ts";
 import { softwareVersion } from "../base/version.ts";
 import { closeWithin } from "../host/life/close.ts";
-import { growHeapBy } from "../host/life/heap-growth.ts";
+import { growHeap } from "../host/life/heap-growth.ts";
 import { processMemory, trimMemory } from "../host/life/memory-trim.ts";
 import { systemdNotify } from "../host/life/notify.ts";
 import { Progress } from "../host/life/progress.ts";
@@ -48,9 +48,6 @@ const clock = systemClock;
 const stopTimeout = 4_000;
 /** How often alarms are looked at, ms. */
 const lookMs = 1_000;
-/** Some tens of MB of keys and messages are on their way outside of a heap of 15: at half as much again, as V8 would collect
- * it, that is a third of the time of a relay. */
-const heapGrowthPercent = 300;
 
 /** Runs the key manager until it is told to stop. @returns an exit code */
 export function run(config: KmConfig): Promise<number> {
@@ -362,7 +359,10 @@ async function start(
   house.defer(() => trimming.cancel());
   const health = tellHealth(notify, clock, () => healthLine(links.map((one) => one.status())));
   house.defer(() => health.cancel());
-  growHeapBy(heapGrowthPercent);
+  // Some tens of MB of keys and messages are on their way outside of a heap of 15: at half as much again, as V8 would
+  // collect it, that is a third of the time of a relay.
+  const growing = growHeap(clock);
+  house.defer(() => growing.cancel());
   log.info("running", { version: softwareVersion, km: config.km.id });
   notify.ready();
   return notify;
