@@ -16,8 +16,3 @@ export function sharedCertificate(der: Buffer): X509Certificate {
   unused.register(certificate, name);
   return certificate;
 }
-
-/** How many are in memory. */
-export function certificatesShared(): number {
-  return shared.size;
-}
