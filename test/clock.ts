@@ -14,6 +14,13 @@ export class ManualClock implements Clock {
   /** Wall clock minus monotonic clock, ms; a test may let it jump. */
   offset = Date.parse("2026-01-31T12:00:00Z");
 
+  /** One that begins at the machine's time, by which certificates of a test are good. */
+  static ofToday(): ManualClock {
+    const clock = new ManualClock();
+    clock.offset = Date.now();
+    return clock;
+  }
+
   now(): number {
     return this.#now;
   }

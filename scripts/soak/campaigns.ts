@@ -177,7 +177,7 @@ export const campaigns: readonly Campaign[] = [
         },
       },
       {
-        title: "500 orderly stops of the key manager where keys are fetched, and of either node",
+        title: "500 orderly stops of either key manager and either node",
         async run(scale, seed) {
           const { broken, ...figures } = await killKms(times(500, scale), seed, "SIGTERM");
           return unbroken(broken, figures);

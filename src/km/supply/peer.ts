@@ -30,11 +30,11 @@ export class Peer {
   /** What batches are authenticated with. */
   readonly forBatches = new PadsOfBatches();
   readonly #context: LinkContext;
-  readonly #by: Takes;
+  readonly #takes: Takes;
   readonly #mayBind: (use: string | undefined) => boolean;
   /** Bound keys; after a start each waits anew. */
   readonly #waiting = new PickUp();
-  readonly #takes = new OpenTakes();
+  readonly #open = new OpenTakes();
   /** Keys that no application gets any more, and that end as soon as no take of theirs is open. */
   readonly #givenUp = new Set<Use>();
   #checking = 0;
@@ -44,7 +44,7 @@ export class Peer {
   /** @param mayBind whether policy allows this set of applications here */
   constructor(context: LinkContext, takes: Takes, mayBind: (use: string | undefined) => boolean) {
     this.#context = context;
-    this.#by = takes;
+    this.#takes = takes;
     this.#mayBind = mayBind;
     for (const use of context.books.uses.values()) {
       if (!use.owner && use.state === "B") this.#waiting.begin(use, context.now());
@@ -52,7 +52,7 @@ export class Peer {
   }
 
   get openTakes(): number {
-    return this.#takes.size;
+    return this.#open.size;
   }
 
   /** All keys of an offer are bound, or none is. */
@@ -160,7 +160,7 @@ export class Peer {
       const use = this.#context.books.uses.get(id);
       const its = use !== undefined && !use.owner && use.state === "B" && use.request === request;
       const isHad = its && (use.had & (2 ** slave)) !== 0;
-      const isOpen = this.#takes.of(id, slave) !== undefined;
+      const isOpen = this.#open.of(id, slave) !== undefined;
       if (
         !its ||
         isHad ||
@@ -174,11 +174,12 @@ export class Peer {
       uses.push(use);
     }
     if (uses.length === 0 || slave >= slavesOf(request)) return done("unknown");
-    if (this.#by === "local") return this.#takeAlone(uses, slave, done);
+    if (this.#takes === "local")
+      return this.#compared ? this.#hand(uses, slave, done) : done("late");
     const isAsked = uses.some((use) => !isPromised(use, slave));
     if (isAsked && !this.#context.ready) return done("late");
     const open: OpenTake = { uses, slave, left: new Set(), deadline, done };
-    this.#takes.begin(open);
+    this.#open.begin(open);
     this.#goOn(open);
   }
 
@@ -189,11 +190,6 @@ export class Peer {
     this.#grant(use, 0);
     this.#context.turn.whenDurable(() => done(use));
     return true;
-  }
-
-  #takeAlone(uses: readonly Use[], slave: number, done: OpenTake["done"]): void {
-    if (!this.#compared) return done("late");
-    this.#hand(uses, slave, done);
   }
 
   #hand(uses: readonly Use[], slave: number, done: OpenTake["done"]): void {
@@ -214,12 +210,12 @@ export class Peer {
 
   /** All of its keys end together, so that all of their bytes are there. */
   #finishTake(open: OpenTake): void {
-    this.#takes.end(open);
+    this.#open.end(open);
     this.#hand(open.uses, open.slave, open.done);
   }
 
   #sendTake({ id, offer }: Use, slave: number): void {
-    this.#takes.asked(id, slave);
+    this.#open.asked(id, slave);
     this.#context.send({
       type: "take",
       id: Buffer.from(id, "hex"),
@@ -231,12 +227,12 @@ export class Peer {
   heardTaken({ id, offer, slave, yes }: Taken): void {
     const use = this.#context.books.uses.get(id.toString("hex"));
     if (use === undefined || use.owner || use.offer !== offer.toString("hex")) return;
-    this.#takes.answered(use.id, slave);
+    this.#open.answered(use.id, slave);
     if (use.state !== "B") return;
     if (!yes) return this.#end(use, "void");
     // If who asked has given up, the next question has it.
     promise(use, slave);
-    const open = this.#takes.of(use.id, slave);
+    const open = this.#open.of(use.id, slave);
     if (open?.left.delete(use.id) && open.left.size === 0) this.#finishTake(open);
   }
 
@@ -273,7 +269,7 @@ export class Peer {
   handed(use: Use, had: number): void {
     keepPromised(use, had);
     for (let slave = 0; slave < slavesOf(use.request) && use.state === "B"; slave++) {
-      if ((had & (2 ** slave)) === 0 || (use.had & (2 ** slave)) !== 0) continue;
+      if ((had & ~use.had & (2 ** slave)) === 0) continue;
       if (this.#compared) promise(use, slave);
       else this.#burn(use, slave);
     }
@@ -282,7 +278,7 @@ export class Peer {
   /** Ends a key without an application: open takes of it fail, with all their keys. */
   #end(use: Use, entry: "void" | "expire"): void {
     for (let slave = 0; slave < slavesOf(use.request); slave++) {
-      const open = this.#takes.of(use.id, slave);
+      const open = this.#open.of(use.id, slave);
       if (open !== undefined) this.#fail(open, "unknown");
     }
     // What the owner counts as had is had, also by a slave that never came back for it.
@@ -292,7 +288,7 @@ export class Peer {
   }
 
   #fail(open: OpenTake, why: "unknown" | "late"): void {
-    this.#takes.end(open);
+    this.#open.end(open);
     this.#context.turn.whenDurable(() => open.done(why));
   }
 
@@ -321,8 +317,13 @@ export class Peer {
   abandon(which: (use: Use) => boolean): void {
     const { books, ready } = this.#context;
     if (!ready) return;
-    for (const use of [...books.uses.values()].filter(which).flatMap((one) => books.part(one)))
-      if (!use.owner && use.state === "B" && !this.#takes.isOpen(use)) this.#end(use, "expire");
+    const uses = [...books.uses.values()].filter(which).flatMap((use) => books.part(use));
+    for (const use of uses) this.#expire(use);
+  }
+
+  /** Unless a take of it is open. */
+  #expire(use: Use): void {
+    if (!use.owner && use.state === "B" && !this.#open.isOpen(use)) this.#end(use, "expire");
   }
 
   /** No application gets these any more, whatever the owner says of them; they end as soon as they can. @param ids bound keys */
@@ -337,9 +338,9 @@ export class Peer {
   #endGivenUp(): void {
     if (!this.#context.ready) return;
     for (const use of this.#givenUp) {
-      if (this.#takes.isOpen(use)) continue;
+      if (this.#open.isOpen(use)) continue;
       this.#givenUp.delete(use);
-      if (use.state === "B" && this.#isThere(use)) this.#end(use, "expire");
+      if (this.#isThere(use)) this.#expire(use);
     }
   }
 
@@ -367,7 +368,7 @@ export class Peer {
 
   tick(): void {
     const now = this.#context.now();
-    for (const open of this.#takes.all()) {
+    for (const open of this.#open.all()) {
       if (open.deadline <= now) this.#fail(open, "late");
     }
     if (!this.#context.ready) return;
@@ -377,20 +378,17 @@ export class Peer {
       const left = its.filter((use) => use === late || use.run === late);
       // Forgotten since the comparison of both books.
       if (left.length === 0) this.#waiting.end(late);
-      for (const use of left) {
-        const isLate = use.state === "B" && this.#waiting.isLate(use, now);
-        if (isLate && !this.#takes.isOpen(use)) this.#end(use, "expire");
-      }
+      for (const use of left) if (this.#waiting.isLate(use, now)) this.#expire(use);
     }
   }
 
   /** A session is ready: fates and open takes are sent again. */
   again(): void {
     this.#compared = true;
-    this.#takes.allAnswered();
+    this.#open.allAnswered();
     const { books, turn } = this.#context;
     for (const use of books.finals()) turn.whenDurable(() => this.#tellFate(use));
-    for (const open of this.#takes.all()) {
+    for (const open of this.#open.all()) {
       open.left.clear();
       // All of its keys, or none.
       if (open.uses.every((use) => this.#isThere(use))) this.#goOn(open);

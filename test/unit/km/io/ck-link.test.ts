@@ -28,13 +28,6 @@ async function attached({ km, controller }: CkBench, options: Parameters<CkBench
   return { end, link, own: controller.sessions.at(-1) as (typeof controller.sessions)[number] };
 }
 
-/** Certificates are of now. */
-function manual(): ManualClock {
-  const clock = new ManualClock();
-  clock.offset = Date.now();
-  return clock;
-}
-
 for (const binding of bindings) {
   test(`every message goes both ways over TLS: ${binding}`, async (t) => {
     await withCk(async (bench) => {
@@ -152,7 +145,7 @@ for (const binding of bindings) {
   });
 
   test(`a controller that falls silent is left: ${binding}`, async (t) => {
-    const clock = manual();
+    const clock = ManualClock.ofToday();
     await withCk(async (bench) => {
       const { end } = await attached(bench, { binding });
       const { session } = end;
@@ -200,7 +193,7 @@ test("a controller that names no protocol is spoken to by the draft alone", asyn
 });
 
 test("strangers over TCP: half a frame, another version, an unknown command", async (t) => {
-  const clock = manual();
+  const clock = ManualClock.ofToday();
   await withCk(async ({ open, controller }) => {
     const [frame = Buffer.alloc(0)] = encodeFrames(samples.nextHopRequest, 1);
     const half = await open();
@@ -229,7 +222,7 @@ test("strangers over TCP: half a frame, another version, an unknown command", as
 });
 
 test("strangers over gRPC: half a message, no envelope, one that is too long", async (t) => {
-  const clock = manual();
+  const clock = ManualClock.ofToday();
   await withCk(async ({ open, controller }) => {
     const stream = async () => {
       const socket = await open({ ALPNProtocols: ["h2"] });

@@ -19,13 +19,6 @@ const match = (number: number): KxMessage => {
   return { type: "match", number, digest: Buffer.alloc(32, number) };
 };
 
-/** Certificates are of now. */
-function manual(): ManualClock {
-  const clock = new ManualClock();
-  clock.offset = Date.now();
-  return clock;
-}
-
 test("the KM whose ID is smaller dials", (t) => {
   t.true(dials("km-a", "km-b"));
   t.false(dials("km-b", "km-a"));
@@ -228,7 +221,7 @@ test("a bad message ends the session with its fault, which is counted", async (t
 });
 
 test("silence is noticed: ALIVE keeps a session, ten seconds without anything end it", async (t) => {
-  const clock = manual();
+  const clock = ManualClock.ofToday();
   await withKx(async ({ open, identity, b }) => {
     const socket = await open(await identity("km-a.example"));
     const heard: Buffer[] = [];
@@ -258,7 +251,7 @@ test("silence is noticed: ALIVE keeps a session, ten seconds without anything en
 });
 
 test("a stranger that never says HELLO is cut off after ten seconds", async (t) => {
-  const clock = manual();
+  const clock = ManualClock.ofToday();
   await withKx(async ({ open, identity, door }) => {
     const socket = await open(await identity("km-a.example"));
     socket.resume();
@@ -306,7 +299,7 @@ test("a KM that reads nothing is cut off when the queue is full, and the queue i
 });
 
 test("a KM that speaks and reads nothing is given up after ten seconds", async (t) => {
-  const clock = manual();
+  const clock = ManualClock.ofToday();
   await withKx(async ({ open, identity, b }) => {
     const socket = await open(await identity("km-a.example"));
     socket.pause();

@@ -99,8 +99,7 @@ test("a certificate that expires within thirty days is told of once a day", asyn
     writeFileSync(files.ca, ca.cert);
     writeFileSync(files.cert, identity.cert);
     writeFileSync(files.key, identity.key);
-    const clock = new ManualClock();
-    clock.offset = Date.now();
+    const clock = ManualClock.ofToday();
     const events: CertificateNotice[] = [];
     let changes = 0;
     const onChange = () => changes++;

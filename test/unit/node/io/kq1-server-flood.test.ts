@@ -66,8 +66,7 @@ test("answers in memory are bounded: a KM that reads none is told to wait, anoth
 });
 
 test("a KM that is refused again and again waits for each answer then, and another does not", async (t) => {
-  const clock = new ManualClock();
-  clock.offset = Date.now();
+  const clock = ManualClock.ofToday();
   const body = async ({ open, ask }: KeyServerBench) => {
     const hostile = await open(0);
     let answers = 0;
@@ -96,8 +95,7 @@ test("a KM that is refused again and again waits for each answer then, and anoth
 test("a KM may make a connection for each request, also while there is no key for it", async (t) => {
   const desk = { unitBits: 256, stored: 0, request: async () => empty };
   const empty = { response: "no_keys_available", keys: [] };
-  const clock = new ManualClock();
-  clock.offset = Date.now();
+  const clock = ManualClock.ofToday();
   const body = async ({ ask }: KeyServerBench) => {
     for (let n = 0; n < 150; n++) t.is((await ask({ km: n % 2 === 0 ? 0 : 1 })).status, 503);
   };
@@ -108,8 +106,7 @@ test("what a stranger or a KM can write into the log is bounded", async (t) => {
   const lines: string[] = [];
   const log = createLog((line) => lines.push(line), "info");
   // Its minute is not over before a busy machine has done all of this.
-  const clock = new ManualClock();
-  clock.offset = Date.now();
+  const clock = ManualClock.ofToday();
   await withServer(
     new AskingDesk(),
     async (bench) => {
