@@ -317,7 +317,10 @@ async function start(
       log: log.child("skip"),
     });
   // Both at once: an application that has asked is answered first.
-  house.defer(async () => void (await Promise.all([delivery?.close(), skip?.close()])));
+  house.defer(async () => {
+    for (const { core } of links) core.peer.lastTakes();
+    await Promise.all([delivery?.close(), skip?.close()]);
+  });
   await delivery?.listen();
   await skip?.listen();
   await supplies.listen();

@@ -78,10 +78,6 @@ export async function killKms(
       }
       await km.start(patience(deadlineMs));
       slowest = Math.max(slowest, performance.now() - begun);
-      // One that stops while the link waits to be up again can still leave a key with one end: its question goes out when
-      // the link comes, and the answer is not there before the door closes.
-      const goOn = { atLeast: ledger.keys + 8, deadlineMs };
-      if (inOrder) await rig.until("applications go on", () => ledger.keys, goOn);
     }
     for (const { process } of kms.kms) process.start();
     // A short campaign on a slow machine: applications have their turn, too.

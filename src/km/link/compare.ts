@@ -52,7 +52,7 @@ function compareCounts({ books }: LinkContext, peer: Peer, { head }: TheirBooks)
   // FATEs that were heard, and whose FATEOK was lost.
   for (const use of books.finals()) {
     if (use.number > head.heard.number) break;
-    peer.acknowledge(use);
+    peer.fates.acknowledge(use);
   }
   if (head.heard.number > state.told.number) Object.assign(state.told, head.heard);
   books.raiseNumber(head.heard.number);

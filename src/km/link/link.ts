@@ -347,7 +347,7 @@ export class KmLink {
       case "taken":
         return this.peer.heardTaken(message);
       case "fateOk":
-        return this.peer.heardFateOk(message);
+        return this.peer.fates.heardOk(message);
       case "ack":
         return this.owner.heardAck(message);
       case "take":

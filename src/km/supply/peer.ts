@@ -4,20 +4,19 @@
  */
 import { timingSafeEqual } from "node:crypto";
 import { digestOf } from "../../wire/kx/codec.ts";
-import type { Assign, FateOk, Offer, Refusal, Taken, Void } from "../../wire/kx/messages.ts";
+import type { Assign, Offer, Refusal, Taken, Void } from "../../wire/kx/messages.ts";
 import { keyNonce } from "../matching/tag.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { countOf, idsOf } from "../store/key-run.ts";
 import { isFinal } from "../store/life.ts";
-import { bytesOf } from "../store/ranges.ts";
 import { allOf, slavesOf } from "../store/sae-set.ts";
 import { noOffer, type Use } from "../store/shapes.ts";
-import { fateOf } from "./fate.ts";
+import { Fates } from "./fates.ts";
 import { areBound, areFree, isTwice, offeredUses, singleKeys, whyNot } from "./offered.ts";
 import { type OpenTake, OpenTakes } from "./open-take.ts";
 import { PadsOfBatches } from "./pads-of-batches.ts";
 import { PickUp } from "./pick-up.ts";
-import { isPromised, keepPromised, promise, promisedTo } from "./promised.ts";
+import { isAllPromised, isPromised, keepPromised, promise, promisedTo } from "./promised.ts";
 import { voidUnbound } from "./void-unbound.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
@@ -29,6 +28,7 @@ const maxChecking = 16_384;
 export class Peer {
   /** What batches are authenticated with. */
   readonly forBatches = new PadsOfBatches();
+  readonly fates: Fates;
   readonly #context: LinkContext;
   readonly #takes: Takes;
   readonly #mayBind: (use: string | undefined) => boolean;
@@ -40,10 +40,13 @@ export class Peer {
   #checking = 0;
   /** A restored disk shows keys that both ends have voided: nothing is served before the first comparison. */
   #compared = false;
+  /** See `lastTakes`. */
+  #isLast = false;
 
   /** @param mayBind whether policy allows this set of applications here */
   constructor(context: LinkContext, takes: Takes, mayBind: (use: string | undefined) => boolean) {
     this.#context = context;
+    this.fates = new Fates(context);
     this.#takes = takes;
     this.#mayBind = mayBind;
     for (const use of context.books.uses.values()) {
@@ -136,7 +139,7 @@ export class Peer {
     if (use !== undefined && !use.owner) {
       if (use.offer !== offer.toString("hex")) return;
       if (use.state === "B") this.#end(use, "void");
-      else this.#tellFate(use);
+      else this.fates.tell(use);
       return;
     }
     if (use === undefined) voidUnbound(this.#context, message);
@@ -176,11 +179,23 @@ export class Peer {
     if (uses.length === 0 || slave >= slavesOf(request)) return done("unknown");
     if (this.#takes === "local")
       return this.#compared ? this.#hand(uses, slave, done) : done("late");
-    const isAsked = uses.some((use) => !isPromised(use, slave));
-    if (isAsked && !this.#context.ready) return done("late");
+    if (!this.#mayAsk && !isAllPromised(uses, slave)) return done("late");
     const open: OpenTake = { uses, slave, left: new Set(), deadline, done };
     this.#open.begin(open);
     this.#goOn(open);
+  }
+
+  /**
+   * Applications are about to have their last answers: the owner is asked nothing more, since its answer may come too late,
+   * and a KM that began anew could only burn the key. What it was asked in this session it still answers.
+   */
+  lastTakes(): void {
+    this.#isLast = true;
+  }
+
+  /** The owner is there, and what it answers can be handed on. */
+  get #mayAsk(): boolean {
+    return this.#context.ready && !this.#isLast;
   }
 
   /** A relay or a batch takes a pad: the owner's message, which leaves only when it has supplied it, is the witness. */
@@ -295,22 +310,7 @@ export class Peer {
   #finish(use: Use, entry: "take" | "void" | "expire"): void {
     this.#context.books.step(use, entry);
     this.#waiting.end(use);
-    this.#context.turn.whenDurable(() => this.#tellFate(use));
-  }
-
-  #tellFate(use: Use): void {
-    if (!isFinal(use.state) || use.number === 0) return;
-    this.#context.send(fateOf(use));
-  }
-
-  /** The owner has these fates on disk. */
-  heardFateOk({ number }: FateOk): void {
-    const { books, turn } = this.#context;
-    for (const use of books.finals()) {
-      if (use.number > number) break;
-      this.acknowledge(use);
-      turn.changed();
-    }
+    this.fates.tellWhenDurable(use);
   }
 
   /** Ends bound keys that are known not to be fetched any more, before their time. @param which of them */
@@ -349,16 +349,6 @@ export class Peer {
     return this.#context.books.uses.entry(use.id) === use;
   }
 
-  acknowledge(use: Use): void {
-    const { books } = this.#context;
-    const { told } = books.state;
-    told.number = Math.max(told.number, use.number);
-    if (use.state === "T") told.taken += bytesOf(use.ranges);
-    if (use.state === "X") told.expired += bytesOf(use.ranges);
-    books.touchState();
-    books.dropUse(use);
-  }
-
   /** Steps that the comparison of both books asks for. */
   settle(use: Use, fate: "T" | "X" | "V"): void {
     if (use.state !== "B") return;
@@ -386,13 +376,14 @@ export class Peer {
   again(): void {
     this.#compared = true;
     this.#open.allAnswered();
-    const { books, turn } = this.#context;
-    for (const use of books.finals()) turn.whenDurable(() => this.#tellFate(use));
+    this.fates.again();
     for (const open of this.#open.all()) {
       open.left.clear();
+      const { uses, slave } = open;
       // All of its keys, or none.
-      if (open.uses.every((use) => this.#isThere(use))) this.#goOn(open);
-      else this.#fail(open, "unknown");
+      if (!uses.every((use) => this.#isThere(use))) this.#fail(open, "unknown");
+      else if (this.#mayAsk || isAllPromised(uses, slave)) this.#goOn(open);
+      else this.#fail(open, "late");
     }
   }
 }

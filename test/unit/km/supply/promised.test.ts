@@ -16,8 +16,10 @@ const calm = {
 async function open(t: ExecutionContext, use: string, keys = 1) {
   await settle();
   let isLost = true;
+  let isDeaf = false;
   let taken = 0;
   const meddle = (message: KxMessage) => {
+    if (message.type === "take" && isDeaf) return [];
     if (message.type !== "taken") return [message];
     taken++;
     return isLost ? [] : [message];
@@ -53,6 +55,23 @@ async function open(t: ExecutionContext, use: string, keys = 1) {
       isLost = false;
     },
     told: () => taken,
+    /** Questions to the owner are lost, too. */
+    deaf: () => {
+      isDeaf = true;
+    },
+    hears: () => {
+      isDeaf = false;
+    },
+    /** Application b's key manager stops: its applications have their last answers. */
+    stopping: () => b.link.peer.lastTakes(),
+    /** Asks, and does not wait. @returns what it has come to so far */
+    ask: (some: readonly string[]) => {
+      let result: readonly Use[] | string = "none";
+      b.link.peer.take(use, some, clock.now + 60_000, (told) => {
+        result = told;
+      });
+      return () => result;
+    },
     cut: () => {
       network.cut();
       after(10_000);
@@ -185,4 +204,45 @@ test("where the owner's disk is put back to before one key of a question, none i
   after(10_000);
   t.is(answer, "unknown");
   t.deepEqual(fetch(ids), ids);
+});
+
+test("a key manager that stops asks the owner nothing more: a key whose question was lost is there after its next start", async (t) => {
+  const { ids, fetch, ask, stopping, cut, network, deaf, hears, answers, after, b } = await open(
+    t,
+    "app-a app-b",
+    2,
+  );
+  const [first = "", second = ""] = ids;
+  answers();
+  deaf();
+  const asked = ask([first]);
+  after(100);
+  stopping();
+  hears();
+  // The link breaks, and is up again: what was not heard is not asked again.
+  cut();
+  t.is(asked(), "late");
+  t.is(fetch([second]), "late");
+  network.cut();
+  b.die();
+  b.start();
+  after(10_000);
+  t.deepEqual(fetch([first, second]), [first, second]);
+});
+
+test("a key manager that stops still hands on what it asked for, and what the comparison shows to be its application's", async (t) => {
+  const { ids, ask, stopping, cut, answers, after, a, b } = await open(t, "app-a app-b", 2);
+  const [first = "", second = ""] = ids;
+  const lost = ask([first]);
+  after(100);
+  answers();
+  const asked = ask([second]);
+  stopping();
+  after(100);
+  t.is((asked() as readonly Use[])[0]?.id, second);
+  t.is(lost(), "none");
+  cut();
+  t.is((lost() as readonly Use[])[0]?.id, first);
+  after(10_000);
+  t.is(a.link.books.uses.size + b.link.books.uses.size, 0);
 });
