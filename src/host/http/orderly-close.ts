@@ -27,16 +27,19 @@ export class OrderlyClose {
   /**
    * Takes no connection any more, closes those where nothing was asked, and each other one after its answer.
    * @param withinMs what has no answer by then gets none
+   * @returns how many questions those were
    */
-  async close(withinMs: number): Promise<void> {
+  async close(withinMs: number): Promise<number> {
     this.#isClosing = true;
     for (const response of this.#open) isLast(response);
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     if (this.#open.size > 0) {
       await within(this.#clock, withinMs, closed, () => new Error("late")).catch(() => {});
     }
+    const unanswered = this.#open.size;
     this.#server.closeAllConnections();
     await closed;
+    return unanswered;
   }
 
   #isAsked(socket: Socket): boolean {

@@ -30,7 +30,7 @@ import { countOf, idsOf } from "../store/key-run.ts";
 import type { KeyStore } from "../store/port.ts";
 import { readGranted } from "../supply/granted.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
-import { HttpsDoor, lastAnswersMs } from "./https-door.ts";
+import { HttpsDoor } from "./https-door.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import type { NoticeDoor } from "./notice-door.ts";
 import { type Admitted, type DoorTimes, type ServerTexts, standardTimes } from "./tls-door.ts";
@@ -136,7 +136,7 @@ export class Etsi014Server {
 
   /** A key that was taken is with who asked for it, before the door closes. */
   async close(): Promise<void> {
-    await this.#door.close(lastAnswersMs);
+    await this.#door.closeAnswered();
     this.#kept.close();
   }
 

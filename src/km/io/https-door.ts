@@ -7,6 +7,7 @@ import { errorCode, Fault, type FaultCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { OrderlyClose } from "../../host/http/orderly-close.ts";
 import { HttpServer } from "../../host/http/server.ts";
+import { lastAnswers } from "./last-answers.ts";
 import {
   type DoorPlaces,
   type DoorTimes,
@@ -30,9 +31,6 @@ export interface HttpsDoorOptions {
   readonly log: Log;
   readonly serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
-
-/** When their door closes, applications that have asked are answered within this, ms: the whole stop has four seconds. */
-export const lastAnswersMs = 2_000;
 
 export class HttpsDoor {
   readonly door: TlsDoor;
@@ -104,8 +102,12 @@ export class HttpsDoor {
     this.door.recheck();
   }
 
-  /** @param answersMs who has asked is answered first, if that is within this */
-  close(answersMs: number): Promise<void> {
-    return this.#end.close(answersMs);
+  /** Who has asked is answered first. */
+  closeAnswered(): Promise<void> {
+    return lastAnswers(this.#end, this.#options.log);
+  }
+
+  async close(): Promise<void> {
+    await this.#end.close(0);
   }
 }

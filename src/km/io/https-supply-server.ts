@@ -107,7 +107,7 @@ export class HttpsSupplyServer {
 
   /** What was not confirmed comes again. */
   close(): Promise<void> {
-    return this.#door.close(0);
+    return this.#door.close();
   }
 
   /** Lets clients in before HTTP has their connections; those of Kq-2 it never has. */

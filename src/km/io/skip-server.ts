@@ -27,7 +27,7 @@ import { partnerOf, partnersOf, systemIdOf } from "../applications/systems.ts";
 import type { Application, ApplicationTable } from "../applications/table.ts";
 import type { KeyStore } from "../store/port.ts";
 import { readGranted } from "../supply/granted.ts";
-import { lastAnswersMs } from "./https-door.ts";
+import { lastAnswers } from "./last-answers.ts";
 import type { SkipClients } from "./skip-clients.ts";
 import { type DoorTimes, standardTimes, TlsDoor } from "./tls-door.ts";
 
@@ -128,7 +128,7 @@ export class SkipServer {
 
   /** A key that was taken is with who asked for it, before the door closes. */
   close(): Promise<void> {
-    return this.#end.close(lastAnswersMs);
+    return lastAnswers(this.#end, this.#options.log);
   }
 
   #isGood({ identity, psk }: Caller): boolean {

@@ -20,7 +20,7 @@ function placeOf(id: string, slave: number): string {
 export class OpenTakes {
   /** By ID and slave. */
   readonly #open = new Map<string, OpenTake>();
-  /** Keys and slaves of which the owner was asked in this session and has not answered: it may count them as taken. */
+  /** Keys and slaves of which the owner was asked, in this session or the last one, and has not answered: it may count them as taken. */
   readonly #asked = new Set<string>();
 
   get size(): number {
@@ -56,6 +56,11 @@ export class OpenTakes {
   /** Another session: what the owner counts as taken, the comparison has told. */
   allAnswered(): void {
     this.#asked.clear();
+  }
+
+  /** How often the owner was asked and has not answered. */
+  get unanswered(): number {
+    return this.#asked.size;
   }
 
   /** A take of it is open, or the owner has not answered: it may count the key as taken. */

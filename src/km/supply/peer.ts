@@ -193,6 +193,15 @@ export class Peer {
     this.#isLast = true;
   }
 
+  /** Keys that their application has not been given, and that the owner counts as taken, or may: with this process they are lost. */
+  get inDoubt(): number {
+    let keys = this.#open.unanswered;
+    for (const use of this.#context.books.uses.values()) {
+      if (!use.owner && use.state === "B") keys += [...promisedTo(use)].length;
+    }
+    return keys;
+  }
+
   /** The owner is there, and what it answers can be handed on. */
   get #mayAsk(): boolean {
     return this.#context.ready && !this.#isLast;

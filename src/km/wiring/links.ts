@@ -327,5 +327,11 @@ export class LinkOfKm {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.way.stop(new Promise((resolve) => this.core.settled(resolve)));
+    const keys = this.core.peer.inDoubt;
+    if (keys > 0) {
+      this.#parts.log.warn("no answer came for keys that were asked for: they may be gone", {
+        keys,
+      });
+    }
   }
 }

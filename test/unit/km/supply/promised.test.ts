@@ -55,6 +55,7 @@ async function open(t: ExecutionContext, use: string, keys = 1) {
       isLost = false;
     },
     told: () => taken,
+    doubt: () => b.link.peer.inDoubt,
     /** Questions to the owner are lost, too. */
     deaf: () => {
       isDeaf = true;
@@ -126,10 +127,12 @@ test("one key manager that began anew meanwhile cannot know whom it has answered
 });
 
 test("of keys that are asked for together none is lost where one of them is not there", async (t) => {
-  const { ids, fetch, cut, answers } = await open(t, "app-a app-b", 3);
+  const { ids, fetch, cut, answers, doubt } = await open(t, "app-a app-b", 3);
   t.is(fetch(ids.slice(0, 2)), "late");
+  t.is(doubt(), 2);
   cut();
   answers();
+  t.is(doubt(), 2);
   t.is(fetch([...ids, "0".repeat(32)]), "unknown");
   t.deepEqual(fetch(ids), ids);
 });
@@ -231,18 +234,22 @@ test("a key manager that stops asks the owner nothing more: a key whose question
 });
 
 test("a key manager that stops still hands on what it asked for, and what the comparison shows to be its application's", async (t) => {
-  const { ids, ask, stopping, cut, answers, after, a, b } = await open(t, "app-a app-b", 2);
+  const { ids, ask, stopping, cut, answers, after, doubt, a, b } = await open(t, "app-a app-b", 2);
   const [first = "", second = ""] = ids;
   const lost = ask([first]);
   after(100);
+  t.is(doubt(), 1);
   answers();
   const asked = ask([second]);
   stopping();
+  t.is(doubt(), 2);
   after(100);
+  t.is(doubt(), 1);
   t.is((asked() as readonly Use[])[0]?.id, second);
   t.is(lost(), "none");
   cut();
   t.is((lost() as readonly Use[])[0]?.id, first);
+  t.is(doubt(), 0);
   after(10_000);
   t.is(a.link.books.uses.size + b.link.books.uses.size, 0);
 });
