@@ -7,7 +7,7 @@ import type { Range, RegionBook, UseBook } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { idsOf } from "../store/key-run.ts";
 import { isFinal } from "../store/life.ts";
-import { reconcile } from "../store/regions.ts";
+import { join, reconcile } from "../store/regions.ts";
 import type { Extent, Use } from "../store/shapes.ts";
 import type { Peer } from "../supply/peer.ts";
 import type { TheirBooks } from "./their-books.ts";
@@ -71,8 +71,14 @@ function compareExtent(
   // Used up there and deleted, or never matched there: used here.
   const matched =
     their?.state === "M" && their.digest.equals(extent.digest) && their.length === extent.length;
-  // The follower has not heard that it is matched: COMMIT says so again.
-  if (books.side === 0 && their?.state === "R" && their.digest.equals(extent.digest)) return [];
+  // The follower has not heard that it is matched: COMMIT says so again. A gift of it has cut what is one region there.
+  if (books.side === 0 && their?.state === "R" && their.digest.equals(extent.digest)) {
+    books.stock.setRegions(
+      number,
+      join(regions, () => true),
+    );
+    return [];
+  }
   if (their === undefined || !matched) {
     const free = regions.reduce((sum, { mark, end }) => sum + end - mark, 0);
     if (free > 0) context.tell({ type: "lost", bytes: free, extent: number });

@@ -14,8 +14,8 @@ const earlierMs = 4_000;
 export class Applications {
   readonly #world: World;
   readonly #random: () => number;
-  /** By key and slave: when it was asked for first, and the life of the KM then; undefined once it began anew between. */
-  readonly #asked = new Map<string, { readonly at: number; life: number | undefined }>();
+  /** By key and slave: when it was asked for first, and the era of the KM then; undefined once another began between. */
+  readonly #asked = new Map<string, { readonly at: number; era: number | undefined }>();
   /** Keys that all of their slaves have, as a KM says. */
   readonly #taken = new Set<string>();
   #running = true;
@@ -85,7 +85,7 @@ export class Applications {
     const { clock } = this.#world;
     clock.after(this.#random() * 800, () => {
       if (!km.alive) return this.#slave(km, use, ids, tries - 1, slave);
-      const { life } = km;
+      const { era } = km;
       for (const id of ids) this.#asks(km, id, slave);
       // An answer that was written is not asked for again; one that failed is.
       const taken = (result: readonly Use[] | string) => {
@@ -93,7 +93,7 @@ export class Applications {
           for (const key of result) this.#hand(km, "slave", use, key, slave);
           return;
         }
-        if (result === "unknown" && km.life === life) {
+        if (result === "unknown" && km.era === era) {
           for (const id of ids) this.#refused(km, id, slave);
         }
         this.#slave(km, use, ids, tries - 1, slave);
@@ -102,18 +102,18 @@ export class Applications {
     });
   }
 
-  #asks({ name, life }: SimKm, id: string, slave: number): void {
+  #asks({ name, era }: SimKm, id: string, slave: number): void {
     const place = `${name} ${id} ${slave}`;
     const before = this.#asked.get(place);
-    if (before === undefined) this.#asked.set(place, { at: this.#world.clock.now, life });
-    else if (before.life !== life) before.life = undefined;
+    if (before === undefined) this.#asked.set(place, { at: this.#world.clock.now, era });
+    else if (before.era !== era) before.era = undefined;
   }
 
-  /** A KM that lived on and has the key counted as taken has given it to who asked. */
-  #refused({ name, life }: SimKm, id: string, slave: number): void {
+  /** A KM that lived on, or stopped with nothing in doubt, and has the key counted as taken has given it to who asked. */
+  #refused({ name, era }: SimKm, id: string, slave: number): void {
     const { clock, drawn, oracle } = this.#world;
     const asked = this.#asked.get(`${name} ${id} ${slave}`);
-    if (asked?.life !== life || !this.#taken.has(`${name} ${id}`)) return;
+    if (asked?.era !== era || !this.#taken.has(`${name} ${id}`)) return;
     if (oracle.hasSlave(name, id, slave)) return;
     if (clock.now - asked.at < drawn.pickUp * 1_000 - earlierMs) {
       oracle.bad("L", `${id} is taken at ${name}, which lived on, and its slave never got it`);

@@ -29,6 +29,8 @@ export interface Drawn {
   readonly preOffers: number;
   /** How long all may take to come to rest, ms. */
   readonly healMs: number;
+  /** Share of crashes that are stops in order instead. */
+  readonly stops: number;
 }
 
 export type Wanted = Partial<Drawn>;
@@ -69,6 +71,7 @@ export function drawWorld(seed: number, wanted: Wanted = {}): Drawn {
     vanish: pick([0, 0.1, 0.5]),
     preOffers: pick([0, 0, 0.3]),
     healMs: matchMs + 90_000,
+    stops: seed % 5 === 2 ? 0.7 : 0,
   };
   return { ...drawn, ...wanted, limits: { ...drawn.limits, ...wanted.limits } };
 }

@@ -35,7 +35,10 @@ const crashes: Wanted = {
   vanish: 0,
   pickUp: 20,
   requestMs: 1,
+  stops: 0,
 };
+/** All crashes are stops in order. */
+export const orderly: Wanted = { ...crashes, stops: 1, delay: 40 };
 const restores: Wanted = {
   ...crashes,
   faults: { kinds: ["copy", "restore", "crash"], meanMs: 300 },
@@ -228,6 +231,13 @@ export const plants: readonly Plant[] = [
     world: clogs,
     into: ({ peer }) => {
       peer.handed = () => {};
+    },
+  },
+  {
+    name: "a key manager that stops tells of no key that its application may never get",
+    world: orderly,
+    into: ({ peer }) => {
+      Object.defineProperty(peer, "inDoubt", { value: 0 });
     },
   },
   { name: "no FATE", world: calm, meddle: without("fate") },

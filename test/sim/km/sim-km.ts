@@ -12,6 +12,10 @@ import type { Clockwork } from "./clockwork.ts";
 import { SimIntake } from "./sim-intake.ts";
 import { SimDisk, SimStore } from "./sim-store.ts";
 
+const tickMs = 100;
+/** As long as a door waits for its last answers. */
+const lastAnswersMs = 2_000;
+
 export type Name = "a" | "b";
 
 export interface SimKmOptions {
@@ -43,6 +47,8 @@ export class SimKm {
   link!: KmLink;
   /** Rises with each start. */
   life = 0;
+  /** Rises with each end after which a key that an application has asked for may be gone. */
+  era = 0;
   alive = false;
   /** A test listens to what the core tells. */
   onTold: (event: LinkEvent) => void = () => {};
@@ -125,7 +131,7 @@ export class SimKm {
   }
 
   #tick(life: number): void {
-    this.#options.clock.after(100, () => {
+    this.#options.clock.after(tickMs, () => {
       if (!this.alive || this.life !== life) return;
       this.link.tick();
       this.#tick(life);
@@ -133,8 +139,36 @@ export class SimKm {
   }
 
   die(): void {
+    this.era++;
+    this.#end();
+  }
+
+  #end(): void {
     this.alive = false;
     this.store.die();
+  }
+
+  /** In order, as the program does it. @param stopped in place of it the process may have died, or begun anew */
+  stop(stopped: () => void): void {
+    const { clock } = this.#options;
+    const { life, link } = this;
+    const lives = () => this.alive && this.life === life;
+    const until = clock.now + lastAnswersMs;
+    const ended = () => {
+      if (!lives()) return;
+      if (link.peer.inDoubt > 0) this.era++;
+      this.#end();
+      stopped();
+    };
+    const answered = () => {
+      if (!lives()) return;
+      if (link.peer.openTakes > 0 && clock.now < until) return clock.after(tickMs, answered);
+      // A question that was heard to the end is answered; one that was not is in doubt.
+      this.era += link.peer.openTakes > 0 ? 1 : 0;
+      link.settled(() => clock.soon(ended));
+    };
+    link.peer.lastTakes();
+    answered();
   }
 
   /** Cells of a key on its way: its bytes with their origins. */

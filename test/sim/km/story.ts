@@ -45,6 +45,7 @@ export class World {
   expired = 0;
   readonly counts: Record<string, number> = {};
   readonly #random: () => number;
+  readonly #stops: () => number;
   /** Bytes are lost on a disk: a key of a master may be void at the other end. */
   readonly damage: boolean;
   readonly #orders: boolean;
@@ -56,6 +57,7 @@ export class World {
     this.damage = plant?.lose !== undefined;
     this.#orders = plant?.orders ?? false;
     this.#random = random(streamSeed(seed, "faults"));
+    this.#stops = random(streamSeed(seed, "stops"));
     const bytes = random(streamSeed(seed, "bytes"));
     const draw = (length: number) => Buffer.from(Array.from({ length }, () => bytes() * 256));
     this.link = new QkdLink(this, keys, random(streamSeed(seed, "modules")), draw);
@@ -169,6 +171,7 @@ export class World {
     this.count(kind ?? "");
     if (kind === "cut") this.network.cut();
     else if (kind === "clog") this.#clog();
+    else if (kind === "crash" && this.#stops() < this.drawn.stops) this.#stop(km);
     else if (kind === "crash") this.#crash(km, () => {});
     else if (kind === "copy") this.#copy(km);
     else if (kind === "restore") this.#restore(km);
@@ -179,11 +182,24 @@ export class World {
     this.clock.after(this.#random() * 3_000, () => this.network.allow(true));
   }
 
+  #stop(km: SimKm): void {
+    if (!km.alive) return;
+    km.stop(() => {
+      this.count("stops");
+      this.network.cut();
+      this.#startLater(km);
+    });
+  }
+
   #crash(km: SimKm, while_: () => void): void {
     if (!km.alive) return;
     km.die();
     this.network.cut();
     while_();
+    this.#startLater(km);
+  }
+
+  #startLater(km: SimKm): void {
     this.clock.after(this.#random() * 1_000, () => {
       if (!km.alive) km.start();
     });

@@ -2,7 +2,7 @@ import test from "ava";
 import { rounds } from "../../campaign-scale.ts";
 import { settle } from "../../clock.ts";
 import { lastKeys } from "../../sim/km/last-keys.ts";
-import { plants } from "../../sim/km/plants.ts";
+import { orderly, plants } from "../../sim/km/plants.ts";
 import { kmStory } from "../../sim/km/story.ts";
 import { isShort } from "../../whole-run.ts";
 
@@ -35,6 +35,16 @@ test.serial("a key that was forgotten while a take waited for it has no second f
 
 test.serial("free bytes before an offer that is made again are not lost with it", (t) => {
   t.deepEqual(kmStory(3_606, 600).broken, []);
+});
+
+test.serial("key managers that stop in order lose no key that they do not tell of", async (t) => {
+  // In life 42 half of an extent is given before the other end has it.
+  for (const seed of [41, 42, 43]) {
+    await settle();
+    const { broken, counts } = kmStory(seed, 300, { name: "none", world: orderly });
+    t.deepEqual(broken, []);
+    t.true((counts.stops ?? 0) > 5);
+  }
 });
 
 test.serial("a life is the same each time it is told", (t) => {
