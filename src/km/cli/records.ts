@@ -238,16 +238,25 @@ function inExtents(numbers: readonly number[]): string {
   return `${count(numbers.length, "extent")} (${which})`;
 }
 
-export function givenUpText({ dropped_keys, void_extents, void_bits, left_keys }: GivenUp): string {
+export function givenUpText(done: GivenUp): string {
+  const { dropped_keys, void_extents, void_bits, left_keys, link_up } = done;
   const lines = [
-    `void at both ends: ${bytes(void_bits / 8)} of ${count(void_extents, "extent")}`,
+    `void at ${link_up ? "both ends" : "this end"}: ${bytes(void_bits / 8)} of ${count(void_extents, "extent")}`,
     `dropped from the buffer: ${count(dropped_keys, "QKD-key")}`,
   ];
+  if (!link_up) {
+    lines.push(
+      ...wrap(
+        "The link is down: the other key manager may still supply what it has from before. It is told as soon as the link is up.",
+        width,
+      ),
+    );
+  }
   if (left_keys > 0) {
     const they = left_keys === 1 ? "is" : "are";
     lines.push(
       ...wrap(
-        `${count(left_keys, "QKD-key")} ${they} in a batch that is under way: give the order again when the link is up.`,
+        `${count(left_keys, "key")} ${they} in a batch or an offer that is under way: give the order again when the link is up.`,
         width,
       ),
     );

@@ -64,9 +64,8 @@ async function compromise(
   }
   const gone = await ports.giveUp(link, period, `command key ${by}`);
   if (gone === undefined) return failed("unknown_link");
-  const { affected, dropped_keys, void_extents, void_bits, left_keys } = gone;
-  const facts = { ...about(affected), dropped_keys, void_extents, void_bits, left_keys };
-  return { ...done, facts };
+  const { affected, ...did } = gone;
+  return { ...done, facts: { ...about(affected), ...did } };
 }
 
 /** How much it is: an answer has no room for all of it, which `qkd-km compromise` lists. */

@@ -5,6 +5,7 @@
 import { cameIn, type Period } from "../keys/origin.ts";
 import type { LinkBuffer } from "../matching/buffer.ts";
 import type { LinkContext } from "../peer/context.ts";
+import { isFinal } from "../store/life.ts";
 import { bytesOf } from "../store/ranges.ts";
 import type { Use } from "../store/shapes.ts";
 import { noOffer } from "../store/shapes.ts";
@@ -18,9 +19,25 @@ const mostIds = 2_048;
 
 /** What an order did. */
 export interface Revoked {
-  /** Extents that had free bytes, and those bytes. */
+  /** Extents that had free bytes, or keys for no application, and those bytes. */
   readonly extents: number;
   readonly bytes: number;
+  /** Keys for no application that are being offered: the order has to be given again when that is over. */
+  readonly offered: number;
+}
+
+/** It is prepared, here or by the other end, and no application may have it yet. */
+function isForNobody({ request, state }: Use): boolean {
+  return request === undefined && !isFinal(state);
+}
+
+/** Extents with keys that are prepared for no application. */
+export function preparedOf(uses: Iterable<Use>): Set<number> {
+  const extents = new Set<number>();
+  for (const use of uses) {
+    if (isForNobody(use)) for (const { extent } of use.ranges) extents.add(extent);
+  }
+  return extents;
 }
 
 /**
@@ -34,22 +51,34 @@ export function revokeExtents(
 ): Revoked {
   const { books } = context;
   const isOf = ({ ranges }: Use) => ranges.some(({ extent }) => numbers.has(extent));
+  const touched = new Set<number>();
+  let offered = 0;
+  let bytes = 0;
+  const gone = ({ ranges }: Use) => {
+    for (const { extent } of ranges) if (numbers.has(extent)) touched.add(extent);
+    bytes += bytesOf(ranges);
+  };
   for (const use of [...books.uses.values()]) {
-    if (!isOf(use)) continue;
+    if (!isOf(use) || !isForNobody(use)) continue;
     if (use.owner && use.state === "P") {
+      gone(use);
       books.step(use, "void");
       forget(context, owner, use);
-    } else if (!use.owner && use.request === undefined) {
-      for (const key of books.part(use)) if (isOf(key)) peer.settle(key, "V");
+    } else if (use.owner) {
+      offered += use.count;
+    } else {
+      for (const key of books.part(use)) {
+        if (!isOf(key)) continue;
+        gone(key);
+        peer.settle(key, "V");
+      }
     }
   }
-  let extents = 0;
-  let bytes = 0;
   for (const number of numbers) {
     const free = (books.stock.extent(number)?.regions ?? [])
       .filter(({ mark, end }) => mark < end)
       .map(({ mark, end }) => ({ extent: number, start: mark, end }));
-    if (free.length > 0) extents++;
+    if (free.length > 0) touched.add(number);
     for (let at = 0; at < free.length; at += mostRanges) {
       const ranges = free.slice(at, at + mostRanges);
       const use: Use = {
@@ -72,7 +101,7 @@ export function revokeExtents(
     }
   }
   context.turn.changed();
-  return { extents, bytes };
+  return { extents: touched.size, bytes, offered };
 }
 
 function forget({ store, link, turn }: LinkContext, owner: Owner, use: Use): void {

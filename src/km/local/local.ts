@@ -209,6 +209,7 @@ class KmApi {
         void_bits: done.void_bits,
         dropped_keys: done.dropped_keys,
         left_keys: done.left_keys,
+        link_up: done.link_up,
       });
       return done;
     });

@@ -117,6 +117,8 @@ export interface GivenUp {
   readonly dropped_keys: number;
   readonly void_extents: number;
   readonly void_bits: number;
-  /** QKD-keys that a batch under way has: the order has to be given again. */
+  /** QKD-keys that a batch under way has, and keys that are being prepared: the order has to be given again. */
   readonly left_keys: number;
+  /** Whether the other KM is there. If not, it does the same as soon as it is. */
+  readonly link_up: boolean;
 }

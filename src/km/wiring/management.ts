@@ -110,8 +110,8 @@ export class Management {
       this.#common.tellBy((outbox, broker) => this.#createManager(manager, outbox, broker));
     const named = [...modules, ...links].map(({ name }) => name);
     this.#common.goOn([...named, "store", "kq1", "km", "ck"]);
-    parts.records.onGivenUp = (link, by, { void_bits, dropped_keys, left_keys }) => {
-      const facts = { link, by, void_bits, dropped_keys, left_keys };
+    parts.records.onGivenUp = (link, by, { void_bits, dropped_keys, left_keys, link_up }) => {
+      const facts = { link, by, void_bits, dropped_keys, left_keys, link_up };
       this.event({ type: "keys_given_up", at: this.#common.moment.wall, facts });
     };
   }

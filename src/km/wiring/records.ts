@@ -7,6 +7,7 @@ import type { KmTable, LinkConfig, ModuleConfig, RecordsTable } from "../config/
 import { openRecordLog, type Position, type RecordLog } from "../io/records-file.ts";
 import { cameIn, type Period } from "../keys/origin.ts";
 import type { KmLink } from "../link/link.ts";
+import { preparedOf, type Revoked } from "../link/revoke.ts";
 import type { LinkEvent } from "../peer/events.ts";
 import { AffectedSearch, type LinkNow } from "../records/affected.ts";
 import { ListSearch } from "../records/list.ts";
@@ -178,20 +179,25 @@ export class KmRecords {
       const search = await this.#search(link, period);
       const state = now(link.core, period);
       affected ??= search.result(state);
-      const numbers = [...search.toGiveUp(state)].filter((number) => state.free(number) > 0);
+      const prepared = preparedOf(link.core.books.uses.values());
+      const numbers = [...search.toGiveUp(state)].filter(
+        (number) => state.free(number) > 0 || prepared.has(number),
+      );
       if (round === 0 || numbers.length > 0) await this.#order(name, period, by, numbers);
       const { dropped, inBatch } = link.core.revokeWaiting(period);
       sum.dropped_keys += dropped;
-      for (let at = 0; at < numbers.length; at += atOnce) {
-        const { extents, bytes } = await revoke(link.core, numbers.slice(at, at + atOnce));
-        sum.void_extents += extents;
-        sum.void_bits += bytes * 8;
-      }
       sum.left_keys = inBatch;
-      if (inBatch === 0) break;
+      for (let at = 0; at < numbers.length; at += atOnce) {
+        const one = await revoke(link.core, numbers.slice(at, at + atOnce));
+        sum.void_extents += one.extents;
+        sum.void_bits += one.bytes * 8;
+        sum.left_keys += one.offered;
+      }
+      if (sum.left_keys === 0) break;
     }
     await this.#settle();
-    const done = { affected: affected as Affected, ...sum };
+    const link_up = link.core.phase === "ready";
+    const done = { affected: affected as Affected, ...sum, link_up };
     this.onGivenUp(name, by, done);
     return done;
   }
@@ -237,7 +243,7 @@ export class KmRecords {
 }
 
 function revoke(core: KmLink, numbers: readonly number[]) {
-  return new Promise<{ readonly extents: number; readonly bytes: number }>((resolve) => {
+  return new Promise<Revoked>((resolve) => {
     core.revoke(new Set(numbers), resolve);
   });
 }

@@ -56,14 +56,24 @@ test("what could be affected is told in 80 columns, one and many", (t) => {
 });
 
 test("what was given up is told, and what is left to do", (t) => {
-  const done = { affected, dropped_keys: 1, void_extents: 2, void_bits: 8_192, left_keys: 0 };
+  const done = {
+    affected,
+    dropped_keys: 1,
+    void_extents: 2,
+    void_bits: 8_192,
+    left_keys: 0,
+    link_up: true,
+  };
   t.is(
     givenUpText(done),
     "void at both ends: 1.0 KiB of 2 extents\ndropped from the buffer: 1 QKD-key\n",
   );
   const left = givenUpText({ ...done, left_keys: 1 });
-  t.regex(left, /^1 QKD-key is in a batch that is under way/m);
-  t.regex(givenUpText({ ...done, left_keys: 2 }), /^2 QKD-keys are in a batch/m);
+  t.regex(left, /^1 key is in a batch or an offer that is under way/m);
+  t.regex(givenUpText({ ...done, left_keys: 2 }), /^2 keys are in a batch/m);
+  const alone = givenUpText({ ...done, link_up: false });
+  t.regex(alone, /^void at this end: 1.0 KiB of 2 extents\n.*\nThe link is down: /);
+  t.true(fits(alone));
   t.true(fits(left));
 });
 

@@ -37,7 +37,13 @@ function ports(): KmPorts & { readonly asked: string[] } {
     },
     giveUp: async (link, { from, to }, by) => {
       asked.push(`give up ${link} ${from} ${to} ${by}`);
-      const gone = { dropped_keys: 2, void_extents: 1, void_bits: 512, left_keys: 0 };
+      const gone = {
+        dropped_keys: 2,
+        void_extents: 1,
+        void_bits: 512,
+        left_keys: 0,
+        link_up: true,
+      };
       return isKnown(link) ? { affected, ...gone } : undefined;
     },
     reloadCertificates: () => {
