@@ -12,6 +12,9 @@ export class FairTurns {
   /** Requests that wait, by application; those next in turn first. */
   readonly #waiting = new Map<string, Work[]>();
   #running = 0;
+  /** Of one application: others have some places whatever it waits for. */
+  readonly #mostRunning: number;
+  readonly #runningOf = new Map<string, number>();
   #isTurning = false;
 
   /**
@@ -21,6 +24,7 @@ export class FairTurns {
   constructor(atOnce: number, mostOfOne: number) {
     this.#atOnce = atOnce;
     this.#mostOfOne = mostOfOne;
+    this.#mostRunning = Math.max(1, Math.floor(atOnce / 2));
   }
 
   /** Requests that wait for their turn. */
@@ -53,21 +57,36 @@ export class FairTurns {
 
   /** Begins the work that is next in turn. @returns false if none waits */
   #first(): boolean {
-    const [first] = this.#waiting;
+    const first = this.#nextOf();
     if (first === undefined) return false;
     const [application, works] = first;
     const work = works.shift() as Work;
     // Behind the others, if there is more of it.
     this.#waiting.delete(application);
     if (works.length > 0) this.#waiting.set(application, works);
-    this.#running++;
+    this.#count(application, 1);
     let isOver = false;
     work(() => {
       if (isOver) return;
       isOver = true;
-      this.#running--;
+      this.#count(application, -1);
       this.#next();
     });
     return true;
+  }
+
+  /** The first that waits and has not its half under way: at most two have. */
+  #nextOf(): [string, Work[]] | undefined {
+    for (const one of this.#waiting) {
+      if ((this.#runningOf.get(one[0]) ?? 0) < this.#mostRunning) return one;
+    }
+    return undefined;
+  }
+
+  #count(application: string, by: 1 | -1): void {
+    this.#running += by;
+    const its = (this.#runningOf.get(application) ?? 0) + by;
+    if (its === 0) this.#runningOf.delete(application);
+    else this.#runningOf.set(application, its);
   }
 }

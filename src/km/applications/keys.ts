@@ -39,6 +39,8 @@ export interface KeyLink {
   readonly peer: string;
   /** Its keys were relayed: some may have been under AES on their way. */
   readonly isRelayed?: boolean;
+  /** Whether both KMs have the same table of applications, as far as is known. */
+  readonly isSamePolicy?: boolean;
   /** What all of its stock is at least. */
   readonly level: SecurityLevel;
   readonly core: {
@@ -101,7 +103,7 @@ const againMs = 5;
 const assignedWithinMs = 500;
 
 /** Requests under way at a time, and those of one application that wait. */
-const atOnce = 256;
+const atOnce = 512;
 const waitingOfOne = 256;
 
 /** The Status of ETSI GS QKD 014 (§6.1). */
@@ -247,7 +249,8 @@ export class ApplicationKeys {
     }
     const otpOnly = request.level === "otp" && link.isRelayed === true;
     const level = otpOnly ? "otp" : link.level;
-    const only = otpOnly ? { otpOnly } : {};
+    const agreed = link.isSamePolicy === false;
+    const only = { ...(otpOnly && { otpOnly }), ...(agreed && { agreed }) };
     const length = request.size / 8;
     const wanted = { use, keys: request.number, length, pickUp, deadline, ...only };
     const amount = { keys: request.number, bits: request.number * request.size };
@@ -312,10 +315,11 @@ export class ApplicationKeys {
     const { slave: master, link } = this.#partner(caller, masterId);
     const count = this.#count(useOf([master.id, caller.id]), link);
     const until = now() + assignedWithinMs;
+    const deadline = now() + this.#options.answerTimeout;
     this.#inTurn(caller, count, done, (end) => {
       const look = () => {
         const found = setOfKeys(link.core.books.uses, ids, master.id, caller.id);
-        if (typeof found === "object") this.#fetch(link, found, ids, end);
+        if (typeof found === "object") this.#fetch(link, found, ids, deadline, end);
         else if (found === "soon" && now() < until) this.#options.after(againMs, look);
         else if (found === "soon") {
           end(new EtsiRefusal(503, "the keys are not assigned yet", [], 0));
@@ -327,8 +331,13 @@ export class ApplicationKeys {
     });
   }
 
-  #fetch(link: KeyLink, { use, slave }: Found, ids: readonly string[], end: Grant): void {
-    const deadline = this.#options.now() + this.#options.answerTimeout;
+  #fetch(
+    link: KeyLink,
+    { use, slave }: Found,
+    ids: readonly string[],
+    deadline: number,
+    end: Grant,
+  ): void {
     const fetched = (result: readonly Use[] | "unknown" | "late") => {
       if (typeof result !== "string")
         return end({ link: link.name, uses: result, level: link.level });

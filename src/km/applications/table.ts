@@ -43,6 +43,7 @@ export class ApplicationTable {
   readonly #partners = new Map<string, Set<string>>();
   /** By KM: its applications that may share keys with those of this one, each pair as a text. */
   readonly #shared = new Map<string, Set<string>>();
+  readonly #digests = new Map<string, Buffer>();
 
   /** @param me ID of this KM */
   constructor(me: string, applications: readonly Application[]) {
@@ -115,7 +116,11 @@ export class ApplicationTable {
 
   /** SHA-256 over the pairs of applications at this KM and at another: the same at both if both tables agree. */
   digest(peer: string): Buffer {
+    const known = this.#digests.get(peer);
+    if (known !== undefined) return known;
     const pairs = [...(this.#shared.get(peer) ?? [])];
-    return hash("sha256", pairs.toSorted().join("\n"), "buffer");
+    const digest = hash("sha256", pairs.toSorted().join("\n"), "buffer");
+    this.#digests.set(peer, digest);
+    return digest;
   }
 }

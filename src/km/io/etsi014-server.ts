@@ -34,6 +34,7 @@ import { HttpsDoor } from "./https-door.ts";
 import { KeptAnswers } from "./kept-answers.ts";
 import type { NoticeDoor } from "./notice-door.ts";
 import { type Admitted, type DoorTimes, type ServerTexts, standardTimes } from "./tls-door.ts";
+import { Unread } from "./unread.ts";
 
 export interface Etsi014ServerOptions {
   readonly host: string;
@@ -84,6 +85,7 @@ export class Etsi014Server {
   readonly #door: HttpsDoor;
   readonly #bodies = new Bodies();
   readonly #kept: KeptAnswers;
+  readonly #unreadAnswers: Unread;
   readonly #turns = new Turns();
   readonly #pace: Pace;
   readonly #limit: LogLimit;
@@ -98,6 +100,7 @@ export class Etsi014Server {
     this.#pace = new Pace(pace, clock);
     this.#limit = LogLimit.of(log, clock);
     this.#kept = new KeptAnswers(clock);
+    this.#unreadAnswers = new Unread(clock);
     const { host, port } = options;
     const serve = (request: IncomingMessage, response: ServerResponse) =>
       this.#serve(request, response);
@@ -151,6 +154,7 @@ export class Etsi014Server {
     const pause = this.#pace.hold(payer({ source, caller }));
     if (pause !== undefined) {
       await pause;
+      if (isGone(response)) return;
       // The table may be another one by then.
       caller = known();
     }
@@ -204,7 +208,7 @@ export class Etsi014Server {
         this.#read(call, request, longest, then),
       refuse: (refusal: EtsiRefusal) => this.#refuse(call, refusal),
       send: (status: number, body: Buffer) => send(response, status, body),
-      sendKeys: (body: Buffer) => sendKeys(response, body),
+      sendKeys: (body: Buffer) => this.#sendKeys(call, body),
     };
     notices.serve(visit, path);
     return true;
@@ -245,13 +249,20 @@ export class Etsi014Server {
 
   /** A question with an Idempotency-Key that was answered before gets that answer again. @throws EtsiRefusal */
   #once(call: Call, question: readonly unknown[], act: () => void): void {
-    const { name, response } = call;
+    const { name, caller } = call;
+    const isFull = () => this.#unreadAnswers.isFull(caller.id);
+    const notRead = () => new EtsiRefusal(503, "answers of before are not read", [], 1);
+    if (isFull()) throw notRead();
     if (name === undefined) return act();
     const again = (body: Buffer | undefined) => {
-      if (body !== undefined) return sendKeys(response, body);
+      if (body !== undefined && !isFull()) return this.#sendKeys(call, body);
+      if (body !== undefined) {
+        wipeMemory(body);
+        return this.#refuse(call, notRead());
+      }
       this.#refuse(call, new EtsiRefusal(503, "the first of these had no key", [], 1));
     };
-    const asked = this.#kept.asked(name, JSON.stringify(question), again);
+    const asked = this.#kept.asked(name, JSON.stringify(question), again, caller.id);
     if (asked === "other") throw badRequest("the Idempotency-Key is of another request");
     if (asked === "again") return;
     try {
@@ -277,8 +288,13 @@ export class Etsi014Server {
       const body = writeKeyContainer(ids, bytes, unhandled);
       wipeMemory(bytes);
       if (call.name !== undefined) this.#kept.keep(call.name, body);
-      sendKeys(call.response, body);
+      this.#sendKeys(call, body);
     });
+  }
+
+  #sendKeys({ caller, response }: Call, body: Buffer): void {
+    if (!isGone(response)) this.#unreadAnswers.hold(caller.id, response, body.length);
+    sendKeys(response, body);
   }
 
   #without(call: Call, refusal: EtsiRefusal): void {

@@ -6,6 +6,8 @@ import { keyMemory } from "../../port/key.ts";
 export const longestBody = 1_048_576;
 /** Bodies in memory, bytes. */
 const roomForBodies = 33_554_432;
+/** So much of an announced length has its room before it comes, bytes. */
+const believed = 16_384;
 
 export type BodyRefusal = "too long" | "busy" | "cut";
 
@@ -22,10 +24,14 @@ export class Bodies {
     then: (body: Buffer | BodyRefusal) => void,
     longest = longestBody,
   ): void {
+    // Its `close` has been told already.
+    if (request.destroyed) return then("cut");
     const told = Number(request.headers["content-length"] ?? 4_096);
     if (told > longest) return then("too long");
-    if (!this.#take(told)) return then("busy");
-    let body = keyMemory(told);
+    // What is announced and does not come takes no room from others.
+    const begun = Math.min(told, believed);
+    if (!this.#take(begun)) return then("busy");
+    let body = keyMemory(begun);
     let length = 0;
     let isOver = false;
     const end = (wrong?: BodyRefusal) => {
@@ -37,7 +43,7 @@ export class Bodies {
     };
     request.on("data", (chunk: Buffer) => {
       if (!isOver && length + chunk.length > body.length) {
-        const grown = this.#grow(body, length, length + chunk.length, longest);
+        const grown = this.#grow(body, length, Math.max(told, length + chunk.length), longest);
         if (grown === undefined) end(length + chunk.length > longest ? "too long" : "busy");
         else body = grown;
       }

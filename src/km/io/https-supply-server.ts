@@ -132,6 +132,7 @@ export class HttpsSupplyServer {
     if (line === undefined) return void socket.destroy();
     if (!(await this.#turns.take(socket, response))) return;
     await this.#pace.hold(line.source);
+    if (isGone(response)) return;
     const named = this.#path(request.url ?? "");
     if (named === undefined) return this.#refuse(line, response, 404, "no such path");
     if (request.method !== "POST") return this.#refuse(line, response, 405, "POST only");

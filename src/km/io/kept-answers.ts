@@ -14,6 +14,7 @@ const mostBytes = 8_388_608;
 export type Tell = (body: Buffer | undefined) => void;
 
 interface Kept {
+  readonly of: string;
   readonly question: string;
   /** Undefined until it is there. */
   body: Buffer | undefined;
@@ -23,8 +24,9 @@ interface Kept {
 
 export class KeptAnswers {
   readonly #clock: Pick<Clock, "after">;
-  /** Oldest first. */
   readonly #kept = new Map<string, Kept>();
+  /** Of each who asks: names, the oldest first, and bytes. */
+  readonly #shares = new Map<string, { readonly names: Set<string>; bytes: number }>();
   #bytes = 0;
 
   constructor(clock: Pick<Clock, "after">) {
@@ -36,9 +38,10 @@ export class KeptAnswers {
    * @param name of it, and of who asks
    * @param question what is asked: it is the same each time
    * @param tell is called with the answer if the question was asked before, maybe later
+   * @param of who asks: where there is no room for all, whoever has most makes room
    * @returns "new": the caller finds the answer and hands it to {@link keep}; "other": the name is of another question
    */
-  asked(name: string, question: string, tell: Tell): "new" | "again" | "other" {
+  asked(name: string, question: string, tell: Tell, of = ""): "new" | "again" | "other" {
     const kept = this.#kept.get(name);
     if (kept !== undefined) {
       if (kept.question !== question) return "other";
@@ -47,8 +50,11 @@ export class KeptAnswers {
       return "again";
     }
     const timer = this.#clock.after(keptForMs, () => this.#drop(name));
-    this.#kept.set(name, { question, body: undefined, waiting: [], timer });
-    if (this.#kept.size > mostAnswers) this.#dropOldest();
+    this.#kept.set(name, { of, question, body: undefined, waiting: [], timer });
+    const share = this.#shares.get(of) ?? { names: new Set(), bytes: 0 };
+    this.#shares.set(of, share);
+    share.names.add(name);
+    if (this.#kept.size > mostAnswers) this.#dropOldest(({ names }) => names.size);
     return "new";
   }
 
@@ -60,15 +66,23 @@ export class KeptAnswers {
     if (body === undefined) this.#drop(name);
     else {
       kept.body = copyOf(body);
-      this.#bytes += body.length;
-      while (this.#bytes > mostBytes) this.#dropOldest();
+      this.#count(kept, body.length);
+      while (this.#bytes > mostBytes) this.#dropOldest(({ bytes }) => bytes);
     }
     for (const tell of waiting) tell(body && copyOf(body));
   }
 
-  #dropOldest(): void {
-    const oldest = this.#kept.keys().next().value;
+  /** Of who has most of them, or of their bytes. */
+  #dropOldest(sizeOf: (share: { names: Set<string>; bytes: number }) => number): void {
+    const [most] = [...this.#shares.values()].sort((a, b) => sizeOf(b) - sizeOf(a));
+    const oldest = most?.names.keys().next().value;
     if (oldest !== undefined) this.#drop(oldest);
+  }
+
+  #count({ of }: Kept, bytes: number): void {
+    this.#bytes += bytes;
+    const share = this.#shares.get(of);
+    if (share !== undefined) share.bytes += bytes;
   }
 
   #drop(name: string): void {
@@ -76,7 +90,10 @@ export class KeptAnswers {
     if (kept === undefined) return;
     kept.timer.cancel();
     this.#kept.delete(name);
-    this.#bytes -= kept.body?.length ?? 0;
+    this.#count(kept, -(kept.body?.length ?? 0));
+    const share = this.#shares.get(kept.of);
+    share?.names.delete(name);
+    if (share?.names.size === 0) this.#shares.delete(kept.of);
     if (kept.body !== undefined) wipeMemory(kept.body);
     for (const tell of kept.waiting) tell(undefined);
   }

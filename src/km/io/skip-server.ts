@@ -160,6 +160,7 @@ export class SkipServer {
     if (caller === undefined) return void socket.destroy();
     if (!(await this.#turns.take(socket, response))) return;
     await this.#pace.hold(caller.identity);
+    if (isGone(response)) return;
     // Nothing of a body is read: a request that has one is answered, and its connection ended.
     if (Number(request.headers["content-length"] ?? 0) > 0 || request.headers["transfer-encoding"])
       response.setHeader("connection", "close");

@@ -66,7 +66,7 @@ export class Owner {
    */
   request(request: Request, done: (result: Use[] | Shortage) => void): void {
     if (!this.#context.ready) return done("away");
-    const uses = this.#preOffered(request);
+    const uses = request.agreed ? undefined : this.#preOffered(request);
     if (uses !== undefined) return this.#assign(uses, request, done);
     const { keys, length, pickUp, deadline } = request;
     this.#begin(keys, length, { request, pickUp, deadline, done });

@@ -163,11 +163,9 @@ export class Peer {
       const use = this.#context.books.uses.get(id);
       const its = use !== undefined && !use.owner && use.state === "B" && use.request === request;
       const isHad = its && (use.had & (2 ** slave)) !== 0;
-      const isOpen = this.#open.of(id, slave) !== undefined;
       if (
         !its ||
         isHad ||
-        isOpen ||
         this.#givenUp.has(use) ||
         uses.includes(use) ||
         this.#waiting.isLate(use, now)
@@ -176,6 +174,8 @@ export class Peer {
       }
       uses.push(use);
     }
+    // It asks twice at once, or no longer waits for the first answer: the key is not gone.
+    if (ids.some((id) => this.#open.of(id, slave) !== undefined)) return done("late");
     if (uses.length === 0 || slave >= slavesOf(request)) return done("unknown");
     if (this.#takes === "local")
       return this.#compared ? this.#hand(uses, slave, done) : done("late");

@@ -16,4 +16,6 @@ export interface Request {
   readonly deadline: number;
   /** Only of extents whose key was under one-time pads wherever it was relayed. */
   readonly otpOnly?: boolean;
+  /** The other KM is asked first whether this set may have keys: none that is prepared is good for that. */
+  readonly agreed?: boolean;
 }

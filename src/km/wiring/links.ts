@@ -236,6 +236,11 @@ export class LinkOfKm {
     return this.#parts.config.relay;
   }
 
+  get isSamePolicy(): boolean {
+    const { applications, config } = this.#parts;
+    return this.#session?.policy.equals(applications().digest(config.peer)) ?? true;
+  }
+
   get isRelayed(): boolean {
     return this.#parts.config.relay !== undefined;
   }
@@ -294,7 +299,7 @@ export class LinkOfKm {
   status(): LinkStatus {
     const { core } = this;
     const { books } = core;
-    const { config, applications } = this.#parts;
+    const { config } = this.#parts;
     const { bound, prepared } = books.underWay;
     const { told, heard } = books.state;
     return {
@@ -304,7 +309,7 @@ export class LinkOfKm {
       leads: books.side === 0,
       session: core.phase,
       ...(this.#group !== undefined && { key_exchange: this.#group }),
-      same_policy: this.#session?.policy.equals(applications().digest(config.peer)) ?? true,
+      same_policy: this.isSamePolicy,
       waiting_keys: core.bufferedKeys,
       waiting_bits: core.bufferedBytes * 8,
       oldest_s: Math.round(core.oldestMs / 100) / 10,

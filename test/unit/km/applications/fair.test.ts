@@ -71,3 +71,14 @@ test("many that end as soon as they begin need no stack", (t) => {
   t.true(turns.add("a", (done) => done()));
   t.is(turns.waiting, 0);
 });
+
+test("one application has half of the places at most, whoever waits", (t) => {
+  const { begun, ends, add } = desk(4, 10);
+  for (let i = 0; i < 5; i++) add("greedy", `greedy ${i}`);
+  t.deepEqual(begun, ["greedy 0", "greedy 1"]);
+  add("modest");
+  add("other");
+  t.deepEqual(begun.slice(2), ["modest", "other"]);
+  ends[0]?.();
+  t.is(begun.at(-1), "greedy 2");
+});

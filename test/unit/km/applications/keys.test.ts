@@ -67,6 +67,7 @@ type Taking = [request: string, ids: readonly string[], slave: number | undefine
 
 interface Bench {
   readonly keys: ApplicationKeys;
+  readonly links: readonly KeyLink[];
   readonly clock: ManualClock;
   readonly uses: Map<string, Use>;
   /** Requests that the owner has, each to be answered. */
@@ -110,10 +111,11 @@ function bench(options: Partial<KeysOptions> = {}): Bench {
         },
       },
     }) as unknown as KeyLink;
+  const links = [linkTo("fibre", "km-b", uses), linkTo("other", "km-c", new Map())];
   const keys = new ApplicationKeys({
     me: "km-a",
     table: () => table,
-    links: [linkTo("fibre", "km-b", uses), linkTo("other", "km-c", new Map())],
+    links,
     limits,
     outstanding: 10_000,
     pickUp: 60,
@@ -123,7 +125,7 @@ function bench(options: Partial<KeysOptions> = {}): Bench {
     after: (ms, fn) => void clock.after(ms, fn),
     ...options,
   });
-  const made: Bench = { keys, clock, uses, asked, taken, answer: [] };
+  const made: Bench = { keys, links, clock, uses, asked, taken, answer: [] };
   return made;
 }
 
@@ -246,6 +248,16 @@ test("more than an application may have is 429, and costs no key", (t) => {
   t.is(asked.length, 1);
   void clock.advance(1_000);
   t.like([...keys.counts.values()][0], { requests: 2, refused: 1 });
+});
+
+test("while the tables of both ends differ the other KM is asked first", (t) => {
+  const { keys, asked, links } = bench();
+  const [fibre] = links as readonly { isSamePolicy?: boolean }[];
+  for (const isSamePolicy of [true, false, true]) {
+    if (fibre) fibre.isSamePolicy = isSamePolicy;
+    keys.give(a, "b", wanted, () => {});
+    t.is(asked.at(-1)?.request.agreed ?? false, !isSamePolicy);
+  }
 });
 
 test("requests of one application wait, and of too many the next is refused", (t) => {

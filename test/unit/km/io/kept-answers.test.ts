@@ -61,3 +61,19 @@ test("what is kept is bounded, and the oldest goes", (t) => {
   );
   kept.close();
 });
+
+test("where there is no room for all, who has most makes it: another's question still has its answer", (t) => {
+  const kept = new KeptAnswers(new ManualClock());
+  const told: unknown[] = [];
+  const tell = (body: Buffer | undefined) => void told.push(body?.toString());
+  t.is(kept.asked("a one", "a key", tell, "a"), "new");
+  kept.keep("a one", Buffer.from("key"));
+  for (let i = 0; i < 5_000; i++) {
+    t.is(kept.asked(`b ${i}`, "a key", tell, "b"), "new");
+    kept.keep(`b ${i}`, Buffer.alloc(4_096));
+  }
+  t.is(kept.asked("a one", "a key", tell, "a"), "again");
+  t.deepEqual(told, ["key"]);
+  t.is(kept.asked("b 0", "a key", tell, "b"), "new");
+  kept.close();
+});

@@ -253,3 +253,14 @@ test("a key manager that stops still hands on what it asked for, and what the co
   after(10_000);
   t.is(a.link.books.uses.size + b.link.books.uses.size, 0);
 });
+
+test("who asks again before the first answer is told to wait, and not that the key is gone", async (t) => {
+  const { ids, ask, fetch, cut, answers, after } = await open(t, "app-a app-b");
+  const first = ask(ids);
+  after(100);
+  t.is(fetch(ids), "late");
+  answers();
+  cut();
+  t.is((first() as readonly Use[])[0]?.id, ids[0]);
+  t.is(fetch(ids), "unknown");
+});
