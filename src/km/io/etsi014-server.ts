@@ -32,9 +32,9 @@ import { readGranted } from "../supply/granted.ts";
 import { Bodies, type BodyRefusal } from "./http-body.ts";
 import { HttpsDoor } from "./https-door.ts";
 import { KeptAnswers } from "./kept-answers.ts";
+import { LongAnswers } from "./long-answers.ts";
 import type { NoticeDoor } from "./notice-door.ts";
 import { type Admitted, type DoorTimes, type ServerTexts, standardTimes } from "./tls-door.ts";
-import { Unread } from "./unread.ts";
 
 export interface Etsi014ServerOptions {
   readonly host: string;
@@ -85,7 +85,7 @@ export class Etsi014Server {
   readonly #door: HttpsDoor;
   readonly #bodies = new Bodies();
   readonly #kept: KeptAnswers;
-  readonly #unreadAnswers: Unread;
+  readonly #long: LongAnswers;
   readonly #turns = new Turns();
   readonly #pace: Pace;
   readonly #limit: LogLimit;
@@ -100,7 +100,7 @@ export class Etsi014Server {
     this.#pace = new Pace(pace, clock);
     this.#limit = LogLimit.of(log, clock);
     this.#kept = new KeptAnswers(clock);
-    this.#unreadAnswers = new Unread(clock);
+    this.#long = new LongAnswers(clock);
     const { host, port } = options;
     const serve = (request: IncomingMessage, response: ServerResponse) =>
       this.#serve(request, response);
@@ -250,7 +250,7 @@ export class Etsi014Server {
   /** A question with an Idempotency-Key that was answered before gets that answer again. @throws EtsiRefusal */
   #once(call: Call, question: readonly unknown[], act: () => void): void {
     const { name, caller } = call;
-    const isFull = () => this.#unreadAnswers.isFull(caller.id);
+    const isFull = () => this.#long.isFull(caller.id);
     const notRead = () => new EtsiRefusal(503, "answers of before are not read", [], 1);
     if (isFull()) throw notRead();
     if (name === undefined) return act();
@@ -293,7 +293,7 @@ export class Etsi014Server {
   }
 
   #sendKeys({ caller, response }: Call, body: Buffer): void {
-    if (!isGone(response)) this.#unreadAnswers.hold(caller.id, response, body.length);
+    if (!isGone(response)) this.#long.begin(caller.id, response, body.length);
     sendKeys(response, body);
   }
 

@@ -38,7 +38,7 @@ export class KeptAnswers {
    * @param name of it, and of who asks
    * @param question what is asked: it is the same each time
    * @param tell is called with the answer if the question was asked before, maybe later
-   * @param of who asks: where there is no room for all, whoever has most makes room
+   * @param of who asks: where there is no room for all, the one with most makes room
    * @returns "new": the caller finds the answer and hands it to {@link keep}; "other": the name is of another question
    */
   asked(name: string, question: string, tell: Tell, of = ""): "new" | "again" | "other" {

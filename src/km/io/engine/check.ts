@@ -11,7 +11,7 @@ import { IntakeFiles } from "./intake-files.ts";
 import { giveKeyMemory } from "./key-pool.ts";
 import { Keyring } from "./keyring.ts";
 import { type Ledger, type LedgerLoaded, LedgerThread } from "./ledger.ts";
-import { openEngine } from "./open.ts";
+import { notOpened, openEngine } from "./open.ts";
 import { placeName } from "./place.ts";
 import { madeAgain } from "./redo.ts";
 import { Volumes } from "./volumes.ts";
@@ -71,7 +71,15 @@ export async function checkStore(options: CheckOptions): Promise<StoreCheck> {
   return (await look(options)).check;
 }
 
-async function look({ folder, masterKey, files = diskFiles }: CheckOptions): Promise<Found> {
+async function look(options: CheckOptions): Promise<Found> {
+  try {
+    return await lookAtAll(options);
+  } catch (error) {
+    throw notOpened(error, options.folder);
+  }
+}
+
+async function lookAtAll({ folder, masterKey, files = diskFiles }: CheckOptions): Promise<Found> {
   const names = await files.list(folder);
   if (!names.includes("books.sqlite")) {
     if (names.includes("store"))

@@ -11,8 +11,11 @@ const { path } = workerData as { path: string };
 /** Rises when the tables change their form. 2: rows of keys on their way in a second form; those of the first are read. */
 const version = 2;
 
+const lockedMs = 3_000;
+
 function openDatabase(mayBegin: boolean): DatabaseSync {
-  const database = new DatabaseSync(path);
+  // Another process that reads a copy of it, or looks at it, is waited for.
+  const database = new DatabaseSync(path, { timeout: lockedMs });
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON");
   const found = database.prepare("PRAGMA user_version").get() as { user_version: number };
   if (found.user_version > version) throw new Error("version");

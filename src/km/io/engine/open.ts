@@ -75,12 +75,17 @@ export async function openEngine(options: OpenOptions): Promise<Opened> {
   try {
     return await openAll({ ...options, files, random });
   } catch (error) {
-    if (error instanceof Fault) throw error;
-    throw new Fault("km_store.io", "the store can't be opened", {
-      folder,
-      reason: errorCode(error) ?? "unknown",
-    });
+    throw notOpened(error, folder);
   }
+}
+
+/** @returns it, if it is one: else one of a file that cannot be read or written */
+export function notOpened(error: unknown, folder: string): Fault {
+  if (error instanceof Fault) return error;
+  const { path } = error as { path?: unknown };
+  const file = typeof path === "string" ? { file: path } : {};
+  const reason = errorCode(error) ?? "unknown";
+  return new Fault("km_store.io", "the store can't be opened", { folder, ...file, reason });
 }
 
 async function openAll(

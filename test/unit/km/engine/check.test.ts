@@ -1,12 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import test, { type ExecutionContext } from "ava";
 import { ms } from "../../../../src/base/duration.ts";
-import type { Fault } from "../../../../src/base/errors.ts";
+import { describe, type Fault } from "../../../../src/base/errors.ts";
 import { checkText } from "../../../../src/km/cli/store.ts";
 import { checkStore, isWhole, repairStore } from "../../../../src/km/io/engine/check.ts";
 import { openEngine } from "../../../../src/km/io/engine/open.ts";
@@ -170,6 +170,36 @@ test("books that are gone, or of no length, are not begun anew over the keys the
     "the books are gone",
   );
   t.is(((await t.throwsAsync(open())) as Fault).code, "km_store.corrupt");
+});
+
+test("a file that cannot be read is named by check and repair, and is no defect of the program", async (t) => {
+  const { folder, store } = await filled(t);
+  await store.close();
+  const volumes = `${folder}/volumes`;
+  const [volume = ""] = await readdir(volumes);
+  await rm(`${volumes}/${volume}`);
+  await mkdir(`${volumes}/${volume}`);
+  for (const act of [checkStore, repairStore]) {
+    const fault = (await t.throwsAsync(act({ folder, masterKey, limitBytes }))) as Fault;
+    t.is(fault.code, "km_store.io");
+    t.regex(describe(fault), /can't be opened .*EISDIR/);
+  }
+});
+
+test("books that another process has locked are waited for", async (t) => {
+  const { folder, store } = await filled(t);
+  const other = new DatabaseSync(join(folder, "books.sqlite"));
+  other.exec("BEGIN IMMEDIATE");
+  const value = Buffer.from("{}");
+  const written = new Promise<void>((done) => {
+    store.commit({ rows: [{ kind: "extent", link: "ab", key: "1", value }] }, done);
+  });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  other.exec("COMMIT");
+  other.close();
+  await written;
+  await store.close();
+  t.true(isWhole(await checkStore({ folder, masterKey })));
 });
 
 test("a store opens where the current folder was removed", async (t) => {
