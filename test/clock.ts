@@ -58,6 +58,17 @@ export class ManualClock implements Clock {
   }
 }
 
+/** @param step moves time on, until this is settled */
+export async function stepUntil<T>(settled: Promise<T>, step: () => Promise<void>): Promise<T> {
+  let isOver = false;
+  const over = () => {
+    isOver = true;
+  };
+  settled.then(over, over);
+  while (!isOver) await step();
+  return settled;
+}
+
 /** Lets everything run that is ready to run. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

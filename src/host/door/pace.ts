@@ -3,8 +3,10 @@
  * such answers is used up has each further request wait; since a connection has one request at a time, so
  * does its client. Pure.
  */
+import type { ServerResponse } from "node:http";
 import { type Allowance, Buckets } from "../../base/bucket.ts";
 import { type Clock, delay } from "../../base/clock.ts";
+import { isGone } from "./turns.ts";
 
 /** Who has an allowance of their own. */
 const mostClients = 1_024;
@@ -29,5 +31,11 @@ export class Pace {
   hold(client: string): Promise<void> | undefined {
     if (this.#buckets.has(client, this.#clock.now())) return undefined;
     return delay(this.#clock, paceMs);
+  }
+
+  /** The same for an HTTP request: false, in time, if the client is gone by then. Nothing of it is to be done any more. */
+  passes(client: string, response: ServerResponse): true | Promise<boolean> {
+    const held = this.hold(client);
+    return held === undefined || held.then(() => !isGone(response));
   }
 }

@@ -151,10 +151,9 @@ export class Etsi014Server {
     const { source, names = [] } = admitted;
     const known = () => this.#options.table().certified(names);
     let caller = known();
-    const pause = this.#pace.hold(payer({ source, caller }));
-    if (pause !== undefined) {
-      await pause;
-      if (isGone(response)) return;
+    const may = this.#pace.passes(payer({ source, caller }), response);
+    if (may !== true) {
+      if (!(await may)) return;
       // The table may be another one by then.
       caller = known();
     }
@@ -255,12 +254,12 @@ export class Etsi014Server {
     if (isFull()) throw notRead();
     if (name === undefined) return act();
     const again = (body: Buffer | undefined) => {
-      if (body !== undefined && !isFull()) return this.#sendKeys(call, body);
-      if (body !== undefined) {
-        wipeMemory(body);
-        return this.#refuse(call, notRead());
+      if (body === undefined) {
+        return this.#refuse(call, new EtsiRefusal(503, "the first of these had no key", [], 1));
       }
-      this.#refuse(call, new EtsiRefusal(503, "the first of these had no key", [], 1));
+      if (!isFull()) return this.#sendKeys(call, body);
+      wipeMemory(body);
+      this.#refuse(call, notRead());
     };
     const asked = this.#kept.asked(name, JSON.stringify(question), again, caller.id);
     if (asked === "other") throw badRequest("the Idempotency-Key is of another request");
@@ -292,9 +291,12 @@ export class Etsi014Server {
     });
   }
 
+  /** @param body wiped once it was sent, or will not be */
   #sendKeys({ caller, response }: Call, body: Buffer): void {
-    if (!isGone(response)) this.#long.begin(caller.id, response, body.length);
-    sendKeys(response, body);
+    if (isGone(response)) return wipeMemory(body);
+    this.#long.begin(caller.id, response, body.length);
+    response.once("close", () => wipeMemory(body));
+    send(response, 200, body);
   }
 
   #without(call: Call, refusal: EtsiRefusal): void {
@@ -359,13 +361,6 @@ function named(
     throw badRequest("the Idempotency-Key is not one word of 1 to 128 printable ASCII characters");
   }
   return { name: JSON.stringify([id, names, key]) };
-}
-
-/** @param body wiped once it was sent, or will not be */
-function sendKeys(response: ServerResponse, body: Buffer): void {
-  if (isGone(response)) return wipeMemory(body);
-  response.once("close", () => wipeMemory(body));
-  send(response, 200, body);
 }
 
 function send(

@@ -131,8 +131,7 @@ export class HttpsSupplyServer {
     const line = this.#lines.get(socket);
     if (line === undefined) return void socket.destroy();
     if (!(await this.#turns.take(socket, response))) return;
-    await this.#pace.hold(line.source);
-    if (isGone(response)) return;
+    if (!(await this.#pace.passes(line.source, response))) return;
     const named = this.#path(request.url ?? "");
     if (named === undefined) return this.#refuse(line, response, 404, "no such path");
     if (request.method !== "POST") return this.#refuse(line, response, 405, "POST only");

@@ -13,8 +13,16 @@ const mostBytes = 8_388_608;
 /** Gives an answer: a copy of its own, which the receiver wipes; undefined: there was no key. */
 export type Tell = (body: Buffer | undefined) => void;
 
-interface Kept {
+/** What is kept for one who asks. */
+interface Share {
   readonly of: string;
+  /** The oldest first. */
+  readonly names: Set<string>;
+  bytes: number;
+}
+
+interface Kept {
+  readonly share: Share;
   readonly question: string;
   /** Undefined until it is there. */
   body: Buffer | undefined;
@@ -25,8 +33,8 @@ interface Kept {
 export class KeptAnswers {
   readonly #clock: Pick<Clock, "after">;
   readonly #kept = new Map<string, Kept>();
-  /** Of each who asks: names, the oldest first, and bytes. */
-  readonly #shares = new Map<string, { readonly names: Set<string>; bytes: number }>();
+  /** By who asks. */
+  readonly #shares = new Map<string, Share>();
   #bytes = 0;
 
   constructor(clock: Pick<Clock, "after">) {
@@ -41,7 +49,7 @@ export class KeptAnswers {
    * @param of who asks: where there is no room for all, the one with most makes room
    * @returns "new": the caller finds the answer and hands it to {@link keep}; "other": the name is of another question
    */
-  asked(name: string, question: string, tell: Tell, of = ""): "new" | "again" | "other" {
+  asked(name: string, question: string, tell: Tell, of: string): "new" | "again" | "other" {
     const kept = this.#kept.get(name);
     if (kept !== undefined) {
       if (kept.question !== question) return "other";
@@ -50,10 +58,10 @@ export class KeptAnswers {
       return "again";
     }
     const timer = this.#clock.after(keptForMs, () => this.#drop(name));
-    this.#kept.set(name, { of, question, body: undefined, waiting: [], timer });
-    const share = this.#shares.get(of) ?? { names: new Set(), bytes: 0 };
+    const share = this.#shares.get(of) ?? { of, names: new Set(), bytes: 0 };
     this.#shares.set(of, share);
     share.names.add(name);
+    this.#kept.set(name, { share, question, body: undefined, waiting: [], timer });
     if (this.#kept.size > mostAnswers) this.#dropOldest(({ names }) => names.size);
     return "new";
   }
@@ -73,16 +81,18 @@ export class KeptAnswers {
   }
 
   /** Of who has most of them, or of their bytes. */
-  #dropOldest(sizeOf: (share: { names: Set<string>; bytes: number }) => number): void {
-    const [most] = [...this.#shares.values()].sort((a, b) => sizeOf(b) - sizeOf(a));
+  #dropOldest(sizeOf: (share: Share) => number): void {
+    let most: Share | undefined;
+    for (const share of this.#shares.values()) {
+      if (most === undefined || sizeOf(share) > sizeOf(most)) most = share;
+    }
     const oldest = most?.names.keys().next().value;
     if (oldest !== undefined) this.#drop(oldest);
   }
 
-  #count({ of }: Kept, bytes: number): void {
+  #count({ share }: Kept, bytes: number): void {
     this.#bytes += bytes;
-    const share = this.#shares.get(of);
-    if (share !== undefined) share.bytes += bytes;
+    share.bytes += bytes;
   }
 
   #drop(name: string): void {
@@ -91,9 +101,9 @@ export class KeptAnswers {
     kept.timer.cancel();
     this.#kept.delete(name);
     this.#count(kept, -(kept.body?.length ?? 0));
-    const share = this.#shares.get(kept.of);
-    share?.names.delete(name);
-    if (share?.names.size === 0) this.#shares.delete(kept.of);
+    const { of, names } = kept.share;
+    names.delete(name);
+    if (names.size === 0) this.#shares.delete(of);
     if (kept.body !== undefined) wipeMemory(kept.body);
     for (const tell of kept.waiting) tell(undefined);
   }

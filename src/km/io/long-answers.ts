@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Clock, Timer } from "../../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 
 /** Of one application on connections that stay, bytes: several of the longest answers. */
 const mostKept = 8_388_608;
@@ -35,21 +35,17 @@ export class LongAnswers {
   begin(application: string, response: ServerResponse, bytes: number): void {
     const { socket } = response;
     if (bytes < short || socket === null) return;
-    const before = this.#on.get(socket);
-    const longest = Math.max(before ?? 0, bytes);
-    this.#on.set(socket, longest);
-    this.#count(application, longest - (before ?? 0));
-    let timer: Timer | undefined;
-    if ((this.#of.get(application) ?? 0) > mostKept) {
-      response.setHeader("connection", "close");
-      timer = this.#clock.after(unreadMs, () => socket.destroy());
+    const before = this.#on.get(socket) ?? 0;
+    if (before === 0) {
+      socket.once("close", () => this.#count(application, -(this.#on.get(socket) ?? 0)));
     }
-    if (before !== undefined && timer === undefined) return;
-    socket.once("close", () => {
-      timer?.cancel();
-      this.#count(application, -(this.#on.get(socket) ?? 0));
-      this.#on.delete(socket);
-    });
+    const longest = Math.max(before, bytes);
+    this.#on.set(socket, longest);
+    this.#count(application, longest - before);
+    if ((this.#of.get(application) ?? 0) <= mostKept) return;
+    response.setHeader("connection", "close");
+    const late = this.#clock.after(unreadMs, () => socket.destroy());
+    socket.once("close", () => late.cancel());
   }
 
   #count(application: string, by: number): void {

@@ -159,8 +159,7 @@ export class SkipServer {
     const caller = this.#callers.get(socket);
     if (caller === undefined) return void socket.destroy();
     if (!(await this.#turns.take(socket, response))) return;
-    await this.#pace.hold(caller.identity);
-    if (isGone(response)) return;
+    if (!(await this.#pace.passes(caller.identity, response))) return;
     // Nothing of a body is read: a request that has one is answered, and its connection ended.
     if (Number(request.headers["content-length"] ?? 0) > 0 || request.headers["transfer-encoding"])
       response.setHeader("connection", "close");

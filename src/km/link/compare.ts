@@ -7,7 +7,7 @@ import type { Range, RegionBook, UseBook } from "../../wire/kx/messages.ts";
 import type { LinkContext } from "../peer/context.ts";
 import { idsOf } from "../store/key-run.ts";
 import { isFinal } from "../store/life.ts";
-import { join, reconcile } from "../store/regions.ts";
+import { reconcile } from "../store/regions.ts";
 import type { Extent, Use } from "../store/shapes.ts";
 import type { Peer } from "../supply/peer.ts";
 import type { TheirBooks } from "./their-books.ts";
@@ -68,18 +68,11 @@ function compareExtent(
   const { books } = context;
   const { number, regions } = extent;
   const their = theirs.extents.get(number);
-  // Used up there and deleted, or never matched there: used here.
-  const matched =
-    their?.state === "M" && their.digest.equals(extent.digest) && their.length === extent.length;
-  // The follower has not heard that it is matched: COMMIT says so again. A gift of it has cut what is one region there.
-  if (books.side === 0 && their?.state === "R" && their.digest.equals(extent.digest)) {
-    books.stock.setRegions(
-      number,
-      join(regions, () => true),
-    );
-    return [];
-  }
-  if (their === undefined || !matched) {
+  // Used up there and deleted, or never matched there: used here. The follower may not have heard that it is matched, and has
+  // all of it free then: COMMIT says so again.
+  const isKnown = their?.state === "M" || (books.side === 0 && their?.state === "R");
+  const isSame = their?.digest.equals(extent.digest) && their.length === extent.length;
+  if (!isKnown || !isSame) {
     const free = regions.reduce((sum, { mark, end }) => sum + end - mark, 0);
     if (free > 0) context.tell({ type: "lost", bytes: free, extent: number });
     context.store.forget(context.link, [{ extent: number, start: 0, end: extent.length }]);
@@ -89,7 +82,7 @@ function compareExtent(
   // Offers of theirs are made again: their bytes stay free here.
   const offered = inIt.filter(({ use }) => use.owner && use.state === "O");
   const ranges = offered.map(({ range }) => range);
-  const result = reconcile(regions, their.regions, ranges);
+  const result = reconcile(regions, regionsThere(number, theirs), ranges);
   books.stock.setRegions(number, result.regions);
   return result.used.map((range) => ({ ...range, extent: number }));
 }

@@ -16,7 +16,7 @@ import { areBound, areFree, isTwice, offeredUses, singleKeys, whyNot } from "./o
 import { type OpenTake, OpenTakes } from "./open-take.ts";
 import { PadsOfBatches } from "./pads-of-batches.ts";
 import { PickUp } from "./pick-up.ts";
-import { isAllPromised, isPromised, keepPromised, promise, promisedTo } from "./promised.ts";
+import { isPromised, keepPromised, promise, promisedTo } from "./promised.ts";
 import { voidUnbound } from "./void-unbound.ts";
 
 /** Whether the other application is served only with the owner's word (km README, "The witness"). */
@@ -179,7 +179,7 @@ export class Peer {
     if (uses.length === 0 || slave >= slavesOf(request)) return done("unknown");
     if (this.#takes === "local")
       return this.#compared ? this.#hand(uses, slave, done) : done("late");
-    if (!this.#mayAsk && !isAllPromised(uses, slave)) return done("late");
+    if (!this.#isAnswerable(uses, slave)) return done("late");
     const open: OpenTake = { uses, slave, left: new Set(), deadline, done };
     this.#open.begin(open);
     this.#goOn(open);
@@ -202,9 +202,9 @@ export class Peer {
     return keys;
   }
 
-  /** The owner is there, and what it answers can be handed on. */
-  get #mayAsk(): boolean {
-    return this.#context.ready && !this.#isLast;
+  /** The owner is there, and what it answers can be handed on; or it has answered for all of them. */
+  #isAnswerable(uses: readonly Use[], slave: number): boolean {
+    return (this.#context.ready && !this.#isLast) || uses.every((use) => isPromised(use, slave));
   }
 
   /** A relay or a batch takes a pad: the owner's message, which leaves only when it has supplied it, is the witness. */
@@ -391,7 +391,7 @@ export class Peer {
       const { uses, slave } = open;
       // All of its keys, or none.
       if (!uses.every((use) => this.#isThere(use))) this.#fail(open, "unknown");
-      else if (this.#mayAsk || isAllPromised(uses, slave)) this.#goOn(open);
+      else if (this.#isAnswerable(uses, slave)) this.#goOn(open);
       else this.#fail(open, "late");
     }
   }

@@ -15,10 +15,6 @@ export function isPromised({ promised = 0, had }: Use, slave: number): boolean {
   return (promised & ~had & (2 ** slave)) !== 0;
 }
 
-export function isAllPromised(uses: readonly Use[], slave: number): boolean {
-  return uses.every((use) => isPromised(use, slave));
-}
-
 /** Of an owner whose disk is older now only what it still has written down is kept. @param had slaves, one bit each */
 export function keepPromised(use: Use, had: number): void {
   if (use.promised !== undefined) use.promised &= had;

@@ -206,7 +206,7 @@ export class KeyServer {
     if (certificate === undefined) return void socket.destroy();
     const { fingerprint256: client } = certificate;
     if (!(await this.#turns.take(socket, response))) return;
-    await this.#pace.hold(client);
+    if (!(await this.#pace.passes(client, response))) return;
     try {
       const url = target(request);
       const path = requestPath.exec(url.pathname);

@@ -164,7 +164,7 @@ export class SimKm {
       if (!lives()) return;
       if (link.peer.openTakes > 0 && clock.now < until) return clock.after(tickMs, answered);
       // A question that was heard to the end is answered; one that was not is in doubt.
-      this.era += link.peer.openTakes > 0 ? 1 : 0;
+      if (link.peer.openTakes > 0) this.era++;
       link.settled(() => clock.soon(ended));
     };
     link.peer.lastTakes();

@@ -1,5 +1,6 @@
-import { createServer, request, type Server } from "node:http";
-import { connect, createServer as createTcp, type Socket } from "node:net";
+import { once } from "node:events";
+import { createServer, request, type Server, type ServerResponse } from "node:http";
+import { type AddressInfo, connect, createServer as createTcp, type Socket } from "node:net";
 import test from "ava";
 import { Pace, paceMs } from "../../../../src/host/door/pace.ts";
 import { Places, type PlacesOptions } from "../../../../src/host/door/places.ts";
@@ -35,6 +36,29 @@ test("who asks for much that is of no use waits, and nobody else does", async (t
   await clock.advance(paceMs);
   await held;
   t.is(pace.hold("a"), undefined);
+});
+
+test("a request whose client is gone when it may be looked at is not looked at", async (t) => {
+  const clock = new ManualClock();
+  const pace = new Pace({ burst: 1, refillMs: 1_000 }, clock);
+  const came: ServerResponse[] = [];
+  const server = createServer((_asked, response) => void came.push(response)).listen(0);
+  await once(server, "listening");
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const asked = [1, 2].map(() => request({ port }).on("error", () => {}));
+  for (const one of asked) one.end();
+  await eventually("both are there", () => came.length, { atLeast: 2 });
+  const [gone, waits] = came as [ServerResponse, ServerResponse];
+  t.true(pace.passes("a", gone));
+  pace.charge("a");
+  const passes = [gone, waits].map((response) => pace.passes("a", response));
+  gone.socket?.destroy();
+  await clock.advance(paceMs);
+  t.deepEqual(await Promise.all(passes), [false, true]);
 });
 
 test("room for answers is bounded in all and for each KM, and comes back", (t) => {

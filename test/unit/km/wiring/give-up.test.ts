@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from "ava";
 import { createLog } from "../../../../src/base/log.ts";
 import type { KmTable, LinkConfig } from "../../../../src/km/config/tables.ts";
 import { KmRecords } from "../../../../src/km/wiring/records.ts";
-import { ManualClock } from "../../../clock.ts";
+import { ManualClock, stepUntil } from "../../../clock.ts";
 import { World } from "../../../sim/km/story.ts";
 
 const calm = {
@@ -31,14 +31,7 @@ async function open(t: ExecutionContext) {
     time,
     createLog(() => {}, "error"),
   );
-  t.teardown(async () => {
-    let isOver = false;
-    const closed = records.close().then(() => {
-      isOver = true;
-    });
-    while (!isOver) await time.advance(100);
-    await closed;
-  });
+  t.teardown(() => stepUntil(records.close(), () => time.advance(100)));
   const world = new World(21, 60, { name: "none", world: calm });
   t.deepEqual(world.run().broken, []);
   const { a, b, clock, network } = world;
@@ -51,17 +44,11 @@ async function open(t: ExecutionContext) {
     prepare: ({ link: { owner, books } }: typeof a) => {
       while (books.stock.free(books.side) >= 8) owner.preOffer(1, 8, longS, 1_000 * longS);
     },
-    giveUp: async () => {
-      let isOver = false;
-      const done = records.giveUp("ab", { from: 0, to: 1e15 }, "test").finally(() => {
-        isOver = true;
-      });
-      while (!isOver) {
+    giveUp: () =>
+      stepUntil(records.giveUp("ab", { from: 0, to: 1e15 }, "test"), () => {
         after(1);
-        await time.advance(10);
-      }
-      return done;
-    },
+        return time.advance(10);
+      }),
   };
 }
 

@@ -18,7 +18,7 @@ import { silentLog } from "../../../../src/base/log.ts";
 import { answers, ask, CliError, NotRunning } from "../../../../src/ops/cli/client.ts";
 import { LocalError, longestRequest } from "../../../../src/ops/local/protocol.ts";
 import { LocalServer, type LocalServerOptions } from "../../../../src/ops/local/server.ts";
-import { ManualClock } from "../../../clock.ts";
+import { ManualClock, stepUntil } from "../../../clock.ts";
 import { eventually } from "../../../eventually.ts";
 
 interface Bench {
@@ -237,12 +237,8 @@ test("who acts proves who it is; who does not is refused", async (t) => {
       t.regex(text, /did not prove/);
     }
     // Nor does silence last for ever.
-    let over = false;
-    const silent = raw(path, '{"v":1,"do":"stop"}\n').finally(() => {
-      over = true;
-    });
-    while (!over) await clock.advance(1_000);
-    t.regex(await silent, /"prove"/);
+    const silent = raw(path, '{"v":1,"do":"stop"}\n');
+    t.regex(await stepUntil(silent, () => clock.advance(1_000)), /"prove"/);
   });
 });
 
