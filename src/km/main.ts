@@ -31,7 +31,7 @@ import { Applications, KeyDelivery, rereadApplications } from "./wiring/applicat
 import { Controllers } from "./wiring/controllers.ts";
 import { goByRevocations, reloadCertificates, watchCredentials } from "./wiring/credentials.ts";
 import { Supplies } from "./wiring/intake.ts";
-import { tellLeftOver } from "./wiring/left-over.ts";
+import { LeftOver } from "./wiring/left-over.ts";
 import { LinkOfKm } from "./wiring/links.ts";
 import { Management } from "./wiring/management.ts";
 import { openStore } from "./wiring/open-store.ts";
@@ -187,7 +187,14 @@ async function start(
     return one;
   });
   await supplies.intake.load(loaded.buffered.filter(({ module }) => !isRelayModule(module)));
-  tellLeftOver(config, loaded, log.child("store"));
+  const leftOver = new LeftOver({
+    ...{ config, loaded, store, clock, log: log.child("store") },
+    random: randomBytes,
+    dropped: (...told) => records.leftOverDropped(...told),
+  });
+  records.attachLeftOver(leftOver);
+  const dropping = leftOver.start();
+  house.defer(() => dropping?.cancel());
   const relays = new Relays({
     me: config.km.id,
     config: config.relay,
@@ -219,7 +226,7 @@ async function start(
         config,
         supplies,
         links,
-        store,
+        { use: store.use(), full: store.full(), leftOver },
         masterKey.status(),
         clock.now() - begun,
         alarms.shown(),

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
@@ -135,3 +136,39 @@ test.serial("keys of a time are given up at both ends, and both books agree", as
   const after = await json<KeyStory>(kms.alice, "key", "show", id);
   t.true(after.steps.some(({ step }) => step === "given_up"));
 });
+
+test.serial(
+  "keys of a module that got another name are told, and given up on an order",
+  async (t) => {
+    const rig = await Rig.start({
+      source: seedSource({ seed: 12, blockBits: 8_192, clock: systemClock }),
+      baud: 0,
+      keyBits: 256,
+      realKms: true,
+    });
+    t.teardown(() => rig.close());
+    const { alice, bob } = rig.kms as KmPair;
+    await bob.process.stop("SIGKILL");
+    const waits = () => alice.status();
+    await eventually("keys wait", waits, {
+      when: ({ links: [link] }) => (link?.waiting_keys ?? 0) > 0,
+    });
+    await alice.process.stop("SIGTERM");
+    const file = `${alice.state}.toml`;
+    await writeFile(file, (await readFile(file, "utf8")).replace("[module.m]", "[module.renamed]"));
+    await alice.start(patience(30_000));
+    const { left_over_keys } = (await alice.status()).store;
+    t.true(left_over_keys > 0);
+    t.regex(await cli(alice, "status"), /left over +\d+ QKD-keys of modules that are not in the/);
+    const ofOld = ["keys", "--module", "m", "--from", "1h"];
+    const { keys } = await json<KeyList>(alice, ...ofOld);
+    t.is(keys.filter(({ became }) => became === "waits").length, left_over_keys);
+    const order = ["compromise", "--link", "fibre", "--from", "1h"];
+    t.is((await json<Affected>(alice, ...order)).left_over_keys, left_over_keys);
+    await json<GivenUp>(alice, ...order, "--delete", "--yes", "km-alice");
+    t.is((await alice.status()).store.left_over_keys, 0);
+    await alice.process.stop("SIGKILL");
+    await alice.start(patience(30_000));
+    t.is((await alice.status()).store.left_over_keys, 0);
+  },
+);

@@ -44,6 +44,10 @@ function folderOf(t: ExecutionContext): string {
   return folder;
 }
 
+function edit(file: string, from: string, to: string): void {
+  writeFileSync(file, readFileSync(file, "utf8").replace(from, to));
+}
+
 async function storeFiles(state: string): Promise<Map<string, Buffer>> {
   const names = await readdir(`${state}/store`, { recursive: true, withFileTypes: true });
   const paths = names.filter((name) => name.isFile()).map((one) => join(one.parentPath, one.name));
@@ -61,9 +65,12 @@ test.serial(
     t.teardown(() => kms.stop());
     const { alice, bob } = kms;
     const config = join(folder, "alice.toml");
-    const text = readFileSync(config, "utf8");
     const own = 'master_key_file = "master-alice"\n';
-    writeFileSync(config, text.replace(own, `${own}master_key_next_file = "next"\n`));
+    edit(config, own, `${own}master_key_next_file = "next"\n`);
+    // Keys that are prepared for applications would be void after a power cut.
+    for (const name of ["alice.toml", "bob.toml"]) {
+      edit(join(folder, name), "[etsi014]\n", "[etsi014]\nprepared_keys = 0\n");
+    }
     const old = readFileSync(join(folder, "master-alice"));
     const next = randomBytes(32);
     await kms.start(deadline());

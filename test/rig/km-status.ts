@@ -96,6 +96,8 @@ export function goodStatus(link: Partial<LinkStatus> = {}, more: Partial<KmStatu
       disk_bytes: 10,
       limit_bytes: 100,
       full: false,
+      left_over_keys: 0,
+      left_over_stock_bits: 0,
       master_key: { from: "file" },
     },
     nodes_connected: 1,

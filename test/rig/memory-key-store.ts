@@ -93,7 +93,6 @@ export class MemoryKeyStore implements KeyStore {
     return {
       bufferedKeys: this.entries.size,
       bufferedBytes: bytes,
-      extentBytes: 0,
       diskBytes: bytes,
       limitBytes: Number.POSITIVE_INFINITY,
     };

@@ -107,8 +107,9 @@ export class KmAlarms extends ProgramAlarms<KmAlarmName> {
   told(link: string, event: LinkEvent, moment: Moment): void {
     if (event.type === "differs") this.book.occurred("keys_differ", link, moment, {});
     else if (event.type === "expired") {
-      const by = event.lackedBy === "them" ? "the other end" : "this end";
-      const detail = `${event.keys} keys, lacked by ${by}`;
+      const isLacked = event.lackedBy === "them";
+      const why = isLacked ? "lacked by the other end" : "the other end was not there for them";
+      const detail = `${event.keys} keys, ${why}`;
       this.book.occurred("keys_unmatched", link, moment, { value: event.keys, detail });
     } else if (event.type === "restored") {
       const whose = event.which === "us" ? "this key manager's" : "the other key manager's";

@@ -38,7 +38,10 @@ function shown<T>(data: T, { json }: RecordOptions, text: (data: T) => string): 
 }
 
 /** @throws CliError */
-function periodOf({ from, to }: RecordOptions, now: number): { from: number; to: number } {
+function periodOf(
+  { from, to }: RecordOptions,
+  now: number,
+): { readonly from: number; readonly to?: number } {
   if (from === undefined) throw wrong("--from TIME is needed, such as 2h or 2026-01-31T12:00Z");
   const time = (name: string, text: string) => {
     const at = parseSince(text, now);
@@ -46,9 +49,10 @@ function periodOf({ from, to }: RecordOptions, now: number): { from: number; to:
       throw wrong(`--${name}: expected a time, such as 2h or 2026-01-31T12:00Z`);
     return at;
   };
-  const period = { from: time("from", from), to: to === undefined ? now : time("to", to) };
-  if (period.from > period.to) throw wrong("--from is later than --to");
-  return period;
+  const begins = time("from", from);
+  const ends = to === undefined ? {} : { to: time("to", to) };
+  if (begins > (ends.to ?? now)) throw wrong("--from is later than --to");
+  return { from: begins, ...ends };
 }
 
 /** `key show ID`. @throws CliError */
@@ -92,7 +96,7 @@ export async function compromise(asked: Asked): Promise<string> {
 /** @throws CliError without a terminal to ask on, or if another key manager is meant */
 async function confirm(
   { sockets, who, km, options }: Asked,
-  args: { readonly link: string; readonly from: number; readonly to: number },
+  args: { readonly link: string; readonly from: number; readonly to?: number },
 ): Promise<void> {
   if (options.yes !== undefined) {
     if (options.yes === km) return;
@@ -102,7 +106,8 @@ async function confirm(
     throw wrong(`compromise --delete asks on a terminal; in a script: --yes ${km}`);
   }
   const affected = await ask<Affected>(sockets, "keys", args, undefined, who);
-  const waiting = count(affected.waiting_keys, "waiting QKD-key");
+  const { waiting_keys, left_over_keys = 0 } = affected;
+  const waiting = count(waiting_keys + left_over_keys, "waiting QKD-key");
   process.stdout.write(
     `${affectedText(affected)}\nWhat is still free of these extents, and ${waiting}, will be void at both ends.\nThis cannot be undone.\n`,
   );

@@ -25,11 +25,12 @@ export function count(n: number, one: string, many = `${one}s`): string {
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  us: "this KM lacked it",
   them: "the other KM lacked it",
+  unknown: "the other KM was not there for it",
   order: "an operator ordered it",
   conflict: "another content came under its ID",
   restored: "a disk was put back",
+  left_over: "its module is not in the configuration",
 };
 
 function because(reason: string | undefined): string {
@@ -202,6 +203,8 @@ function useLines(uses: readonly AffectedUse[]): string[] {
 /** What an answer about a link tells, before anything is done. */
 export function affectedText(affected: Affected): string {
   const { link, from, to, matched_keys, waiting_keys, unused_keys, kma_keys } = affected;
+  // A key manager that still runs older software does not say.
+  const { left_over_keys = 0 } = affected;
   const { extents, without_record, ksa_keys, free_bits, bits, left_out } = affected;
   const all = matched_keys + waiting_keys + unused_keys;
   const numbers = extents.map(({ extent }) => extent);
@@ -217,6 +220,9 @@ export function affectedText(affected: Affected): string {
         ["key", bytes(bits / 8)],
         ["matched", `${count(matched_keys, "QKD-key")}, in ${inExtents(numbers)}`],
         ["waiting", count(waiting_keys, "QKD-key")],
+        ...(left_over_keys > 0
+          ? [["of no module now", `${count(left_over_keys, "QKD-key")} waiting`] as const]
+          : []),
         ["came to nothing", count(unused_keys, "QKD-key")],
         ...unknown,
         ["affected", count(kma_keys, "KMA-key")],

@@ -47,6 +47,7 @@ export function statusText(status: KmStatus): string {
         ["nodes", `${whole(nodes_connected)} connected over TCP`],
         ["waiting", `${whole(store.buffered_keys)} QKD-keys, ${key(store.buffered_bits)}`],
         ["stock", key(store.stock_bits)],
+        ...leftOverLines(store),
         ["on disk", `${bytes(store.disk_bytes)} of ${bytes(store.limit_bytes)}`],
         ["alarms", alarmsInShort(status)],
         ["master key", masterKeyText(store.master_key)],
@@ -61,6 +62,19 @@ export function statusText(status: KmStatus): string {
     ...moduleLines(modules),
     ...toldLines(modules),
   ]);
+}
+
+/** What no configured link or module has. A key manager that still runs older software does not say. */
+function leftOverLines({
+  left_over_keys = 0,
+  left_over_stock_bits = 0,
+}: KmStatus["store"]): (readonly [string, string])[] {
+  if (left_over_keys + left_over_stock_bits === 0) return [];
+  const what = [
+    ...(left_over_keys > 0 ? [`${whole(left_over_keys)} QKD-keys of modules`] : []),
+    ...(left_over_stock_bits > 0 ? [`${key(left_over_stock_bits)} of links`] : []),
+  ];
+  return [["left over", `${what.join(", ")} that are not in the configuration`]];
 }
 
 function alarmsInShort({ alarms, node_alarms }: KmStatus): string {

@@ -1,7 +1,7 @@
 /** Carries out commands that were found good, through small ports into the key manager. Pure. */
 import { describe, Fault } from "../../base/errors.ts";
 import type { Facts, Outcome } from "../../ops/commands/port.ts";
-import type { Period } from "../keys/origin.ts";
+import type { AskedPeriod } from "../keys/origin.ts";
 import type { Affected, GivenUp } from "../records/tellings.ts";
 import type { Args, Order } from "./table.ts";
 
@@ -9,9 +9,9 @@ export interface KmPorts {
   /** @returns why not; undefined if it was acknowledged */
   acknowledge(alarm: string, by: string): string | undefined;
   /** @returns undefined: no such link */
-  affected(link: string, period: Period): Promise<Affected | undefined>;
+  affected(link: string, period: AskedPeriod): Promise<Affected | undefined>;
   /** @returns undefined: no such link @throws Fault `km_store.io` if the order cannot be recorded */
-  giveUp(link: string, period: Period, by: string): Promise<GivenUp | undefined>;
+  giveUp(link: string, period: AskedPeriod, by: string): Promise<GivenUp | undefined>;
   /** @throws Fault `config.file` if some cannot be read */
   reloadCertificates(): void;
   /** @returns where it is, among others @throws Fault `state.io` if it cannot be written */
@@ -56,8 +56,8 @@ async function compromise(
   by: string,
   ports: KmPorts,
 ): Promise<Outcome> {
-  const period = { from, to: to ?? ports.wall() };
-  if (period.from > period.to) return failed("from_after_to");
+  const period = { from, to };
+  if (from > (to ?? ports.wall())) return failed("from_after_to");
   if (isDelete !== true) {
     const affected = await ports.affected(link, period);
     return affected === undefined ? failed("unknown_link") : { ...done, facts: about(affected) };
@@ -70,10 +70,11 @@ async function compromise(
 
 /** How much it is: an answer has no room for all of it, which `qkd-km compromise` lists. */
 function about(affected: Affected) {
-  const { matched_keys, waiting_keys, unused_keys, bits, kma_keys, free_bits } = affected;
+  const { matched_keys, waiting_keys, left_over_keys, unused_keys } = affected;
+  const { bits, kma_keys, free_bits } = affected;
   const { extents, without_record, ksa_keys, left_out } = affected;
   return {
-    ...{ matched_keys, waiting_keys, unused_keys, bits, kma_keys, free_bits },
+    ...{ matched_keys, waiting_keys, left_over_keys, unused_keys, bits, kma_keys, free_bits },
     extents: extents.length,
     extents_without_record: without_record.length,
     ksa_keys: ksa_keys.length,

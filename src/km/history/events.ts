@@ -10,7 +10,7 @@ export function linkEvent(link: string, event: LinkEvent, at: number): NodeEvent
     case "differs":
       return { type: "key_differs", at, facts: { link, key_ID: event.id } };
     case "expired": {
-      const lacked_by = event.lackedBy === "them" ? "the other end" : "this end";
+      const lacked_by = event.lackedBy === "them" ? "the other end" : "not known";
       return {
         type: "keys_expired",
         at,

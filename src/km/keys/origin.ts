@@ -30,14 +30,35 @@ export function sameOrigin(a: Origin, b: Origin): boolean {
   );
 }
 
+/** A stretch of time as it is asked for, ms since 1970 UTC; without `to` it ends now. */
+export interface AskedPeriod {
+  readonly from: number;
+  readonly to?: number | undefined;
+}
+
 /** A stretch of time, ms since 1970 UTC; both ends are in it. */
 export interface Period {
   readonly from: number;
   readonly to: number;
+  /** In it is also what is stamped later than this, ms since 1970 UTC. */
+  readonly ahead?: number;
+}
+
+/**
+ * What came up to now has every stamp that is later than now, too: this machine's clock ran ahead when it was put
+ * on, and was set right since.
+ * @param wall ms since 1970 UTC
+ */
+export function periodAt({ from, to }: AskedPeriod, wall: number): Period {
+  return to === undefined ? { from, to: wall, ahead: wall } : { from, to };
 }
 
 /** Whether a QKD-key was received or generated in a period. */
-export function cameIn({ at, generatedAt }: Omit<Origin, "module">, { from, to }: Period): boolean {
+export function cameIn(
+  { at, generatedAt }: Omit<Origin, "module">,
+  { from, to, ahead = Number.POSITIVE_INFINITY }: Period,
+): boolean {
   const isIn = (time: number) => from <= time && time <= to;
-  return isIn(at) || (generatedAt !== undefined && isIn(generatedAt));
+  // A module's clock may be ahead of this one at any time, and says nothing of it.
+  return isIn(at) || at > ahead || (generatedAt !== undefined && isIn(generatedAt));
 }

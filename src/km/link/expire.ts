@@ -1,4 +1,4 @@
-/** QKD-keys that find no match in time leave the buffer, and it is told which end lacked them. Pure. */
+/** QKD-keys that find no match in time leave the buffer, and it is told whether the other end lacked them. Pure. */
 import type { LinkBuffer } from "../matching/buffer.ts";
 import type { LinkContext } from "../peer/context.ts";
 
@@ -9,16 +9,18 @@ export function expireWaiting(
   { now, limits, turn, ready, books }: LinkContext,
   buffer: LinkBuffer,
 ): void {
-  const old = buffer.olderThan(now() - limits.matchMs, atOnce);
-  if (old.slots.length === 0) return;
-  const ids = buffer.idsOf(old);
-  const runs = buffer.runsOf(old);
-  const bytes = buffer.bytesOf(old);
-  const isLacked = old.slots.some((slot) => buffer.slots.lacked(slot) > 0);
-  buffer.remove(old, ids);
-  turn.drop(old.handles);
-  // The follower's key was never proposed; the leader's was, and the other end did not have it.
-  const byThem = !ready || books.side === 1 || isLacked;
-  const lackedBy = byThem ? "them" : "us";
-  turn.told({ type: "expired", keys: old.slots.length, bytes, lackedBy, ids, runs });
+  const { slots } = buffer.olderThan(now() - limits.matchMs, atOnce);
+  // The leader hears what the other end lacks. The follower takes for lacked there what a leader that is connected
+  // does not propose. Of other keys the two ends have never spoken.
+  const isLacked = (slot: number) => buffer.slots.lacked(slot) > 0 || (ready && books.side === 1);
+  const by = Map.groupBy(slots, (slot) => (isLacked(slot) ? "them" : "unknown"));
+  for (const [lackedBy, of] of by) {
+    const old = buffer.batchOf(of);
+    const ids = buffer.idsOf(old);
+    const runs = buffer.runsOf(old);
+    const bytes = buffer.bytesOf(old);
+    buffer.remove(old, ids);
+    turn.drop(old.handles);
+    turn.told({ type: "expired", keys: of.length, bytes, lackedBy, ids, runs });
+  }
 }

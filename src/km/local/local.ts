@@ -15,7 +15,7 @@ import { describeCertificates } from "../config/certificates.ts";
 import { runningTable } from "../config/redact.ts";
 import type { CertificateTables, ConfigFile, LocalTable, ShownTables } from "../config/tables.ts";
 import type { KmRecorder } from "../history/recorder.ts";
-import type { Period } from "../keys/origin.ts";
+import type { AskedPeriod } from "../keys/origin.ts";
 import type { KmStatus, Rekeyed } from "../model/status.ts";
 import { parseUuid } from "../records/kma-key-id.ts";
 import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
@@ -23,9 +23,9 @@ import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.t
 /** What is asked of the records. */
 export interface RecordsOfLocal {
   story(id: Buffer): Promise<KeyStory>;
-  list(module: string, period: Period): Promise<KeyList | undefined>;
-  affected(link: string, period: Period): Promise<Affected | undefined>;
-  giveUp(link: string, period: Period, by: string): Promise<GivenUp | undefined>;
+  list(module: string, period: AskedPeriod): Promise<KeyList | undefined>;
+  affected(link: string, period: AskedPeriod): Promise<Affected | undefined>;
+  giveUp(link: string, period: AskedPeriod, by: string): Promise<GivenUp | undefined>;
 }
 
 /** What is answered once the store is open. */
@@ -263,10 +263,11 @@ function found<T>(value: T | undefined, what: "module" | "link"): T {
 }
 
 /** @throws LocalError */
-function periodOf({ from, to }: Args): Period {
-  const whole = (at: unknown) => typeof at === "number" && Number.isFinite(at);
-  if (!whole(from) || !whole(to) || (from as number) > (to as number)) {
+function periodOf({ from, to }: Args): AskedPeriod {
+  const isTime = (at: unknown) => typeof at === "number" && Number.isFinite(at);
+  const isPeriod = to === undefined || (isTime(to) && (from as number) <= (to as number));
+  if (!isTime(from) || !isPeriod) {
     throw new LocalError("bad_request", "from and to are times, the earlier first");
   }
-  return { from: from as number, to: to as number };
+  return { from: from as number, to: to as number | undefined };
 }

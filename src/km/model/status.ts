@@ -188,10 +188,14 @@ export interface KmStatus {
   readonly store: {
     readonly buffered_keys: number;
     readonly buffered_bits: number;
+    /** Free on all links, of both owners. */
     readonly stock_bits: number;
     readonly disk_bytes: number;
     readonly limit_bytes: number;
     readonly full: boolean;
+    /** QKD-keys that wait of modules, and stock of links, that the configuration does not have. */
+    readonly left_over_keys: number;
+    readonly left_over_stock_bits: number;
     readonly master_key: MasterKeyStatus;
   };
   readonly nodes_connected: number;

@@ -52,7 +52,8 @@ export type LinkEvent =
       readonly type: "expired";
       readonly keys: number;
       readonly bytes: number;
-      readonly lackedBy: "us" | "them";
+      /** Whether the other end lacked them, or the two ends could not speak of them in time. */
+      readonly lackedBy: "them" | "unknown";
     } & KeysOfEvent)
   /** Keys left the buffer without a use: an operator's order, two contents under one ID, a restored disk, a relay that failed. */
   | ({

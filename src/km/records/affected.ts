@@ -21,6 +21,8 @@ interface Found {
 export interface LinkNow {
   readonly waitingKeys: number;
   readonly waitingBits: number;
+  /** QKD-keys that wait of modules that are not configured: they could be of this link. */
+  readonly leftOverKeys: number;
   /** Extents that are there, and when each was matched. */
   readonly extents: ReadonlyMap<number, number>;
   /** Free bytes of an extent, of both owners. */
@@ -145,6 +147,7 @@ export class AffectedSearch {
       to: time(this.#period.to),
       matched_keys: this.#matched,
       waiting_keys: now.waitingKeys,
+      left_over_keys: now.leftOverKeys,
       unused_keys: this.#unused,
       bits: this.#bits + now.waitingBits,
       kma_keys: this.#kmaKeys,

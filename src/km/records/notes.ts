@@ -40,6 +40,13 @@ interface Gathering {
   keys: number;
 }
 
+interface Dropped {
+  readonly reason: string;
+  /** 16 bytes each. */
+  readonly ids: Buffer;
+  readonly runs: readonly Run[];
+}
+
 export class Notes {
   readonly #modules: ModulePairs;
   readonly #write: (record: LifeRecord) => void;
@@ -55,6 +62,11 @@ export class Notes {
     if (event.type === "use") return this.#use(link, event, at);
     const record = this.#recordOf(link, event, at);
     if (record !== undefined) this.write(record);
+  }
+
+  /** Keys of modules that the configuration does not have were dropped: of which link they were is not known. */
+  leftOverDropped({ reason, ids, runs }: Dropped, at: number): void {
+    this.write({ kind: "dropped", at, ids, ranges: [], facts: { reason, ...this.#runs(runs) } });
   }
 
   /** Writes a record after all that came before it. */

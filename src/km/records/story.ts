@@ -199,13 +199,15 @@ export class StorySearch {
   }
 
   /** @param waits the key is in the buffer: where it came from */
-  result(waits: { readonly link: string; readonly received: StoryStep } | undefined): KeyStory {
+  result(
+    waits: { readonly link: string | undefined; readonly received: StoryStep } | undefined,
+  ): KeyStory {
     const steps = [...this.#steps];
     let kind = this.#kind;
     let about = this.#about;
     if (waits !== undefined) {
       kind = "QKD-key";
-      about = { ...about, link: waits.link };
+      about = { ...about, ...(waits.link !== undefined && { link: waits.link }) };
       steps.push(waits.received, { t: waits.received.t, step: "waits" });
     }
     const order = steps.map((step, i) => ({ step, i }));

@@ -96,6 +96,8 @@ export interface Affected {
   /** QKD-keys of the period: those that became KMA-keys, that wait, and that came to nothing. */
   readonly matched_keys: number;
   readonly waiting_keys: number;
+  /** Those that wait of modules that the configuration does not have: which link they are of is not known. */
+  readonly left_over_keys: number;
   readonly unused_keys: number;
   readonly bits: number;
   /** KMA-keys with bytes of them. */

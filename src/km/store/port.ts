@@ -65,7 +65,6 @@ export type Fullness = "full" | undefined;
 export interface StoreUse {
   readonly bufferedKeys: number;
   readonly bufferedBytes: number;
-  readonly extentBytes: number;
   /** Bytes that its files take. */
   readonly diskBytes: number;
   readonly limitBytes: number;

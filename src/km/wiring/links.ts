@@ -186,7 +186,7 @@ export class LinkOfKm {
       log.error("a QKD-key differs at the two ends: void at both", { key_ID: event.id });
     } else if (event.type === "expired") {
       this.#expired += event.keys;
-      const lacked_by = event.lackedBy === "them" ? "the other KM" : "this KM";
+      const lacked_by = event.lackedBy === "them" ? "the other KM" : "not known";
       log.warn("QKD-keys found no match in time", { keys: event.keys, lacked_by });
     } else if (event.type === "restored") {
       const { which, mark, remembered } = event;
@@ -296,11 +296,18 @@ export class LinkOfKm {
     return { own: durableMark, peer: state.heardMark };
   }
 
+  /** Free at this moment, and prepared for applications to come: of this KM, and of the other. */
+  get stockBits(): readonly [own: number, peer: number] {
+    const { side, stock, underWay } = this.core.books;
+    const [own, peers] = underWay.prepared;
+    return [(stock.free(side) + own) * 8, (stock.free(other(side)) + peers) * 8];
+  }
+
   status(): LinkStatus {
-    const { core } = this;
+    const { core, stockBits } = this;
     const { books } = core;
     const { config } = this.#parts;
-    const { bound, prepared } = books.underWay;
+    const { bound } = books.underWay;
     const { told, heard } = books.state;
     return {
       name: config.name,
@@ -314,8 +321,8 @@ export class LinkOfKm {
       waiting_bits: core.bufferedBytes * 8,
       oldest_s: Math.round(core.oldestMs / 100) / 10,
       matched_bits: books.state.matched * 8,
-      stock_bits: (books.stock.free(books.side) + prepared[0]) * 8,
-      peer_stock_bits: (books.stock.free(other(books.side)) + prepared[1]) * 8,
+      stock_bits: stockBits[0],
+      peer_stock_bits: stockBits[1],
       taken_bits: (told.taken + heard.taken) * 8,
       unfetched_bits: (told.expired + heard.expired) * 8,
       under_way_bits: bound * 8,

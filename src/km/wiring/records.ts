@@ -5,7 +5,7 @@ import type { Log } from "../../base/log.ts";
 import { diskFiles } from "../../host/disk/files.ts";
 import type { KmTable, LinkConfig, ModuleConfig, RecordsTable } from "../config/tables.ts";
 import { openRecordLog, type Position, type RecordLog } from "../io/records-file.ts";
-import { cameIn, type Period } from "../keys/origin.ts";
+import { type AskedPeriod, cameIn, type Period, periodAt, type Run } from "../keys/origin.ts";
 import type { KmLink } from "../link/link.ts";
 import { preparedOf, type Revoked } from "../link/revoke.ts";
 import type { LinkEvent } from "../peer/events.ts";
@@ -15,6 +15,7 @@ import { allOf, type LinkOfRecords, Notes } from "../records/notes.ts";
 import type { LifeRecord } from "../records/record.ts";
 import { receivedStep, StorySearch } from "../records/story.ts";
 import type { Affected, GivenUp, KeyList, KeyStory } from "../records/tellings.ts";
+import type { LeftOver } from "./left-over.ts";
 
 /** Extents that are given up in one transaction. */
 const atOnce = 500;
@@ -45,6 +46,7 @@ export class KmRecords {
   readonly #config: RecordTables;
   readonly #links = new Map<string, LinkOfRecords>();
   readonly #attached = new Map<string, Attached>();
+  #leftOver: LeftOver | undefined;
 
   /** @throws Fault `km_store.io` */
   static async open(config: RecordTables, clock: Clock, log: Log): Promise<KmRecords> {
@@ -86,6 +88,15 @@ export class KmRecords {
     if (link !== undefined) this.#attached.set(name, { ...link, core });
   }
 
+  /** What waits of modules that are not configured: searches and orders reach it, too. */
+  attachLeftOver(leftOver: LeftOver): void {
+    this.#leftOver = leftOver;
+  }
+
+  leftOverDropped(reason: string, ids: Buffer, runs: readonly Run[]): void {
+    this.#notes.leftOverDropped({ reason, ids, runs }, this.#clock.wall());
+  }
+
   tell(link: string, event: LinkEvent): void {
     const of = this.#links.get(link);
     if (of !== undefined) this.#notes.note(of, event, this.#clock.wall());
@@ -123,36 +134,50 @@ export class KmRecords {
   }
 
   #waits(id: Buffer) {
-    for (const { name, core } of this.#attached.values()) {
-      const origin = core.buffer.get(id)?.origin;
+    const linked = Array.from(this.#attached.values(), ({ name, core }) => {
+      return { link: name, buffer: core.buffer };
+    });
+    for (const { link, buffer } of [...linked, { ...this.#leftOver, link: undefined }]) {
+      const origin = buffer?.get(id)?.origin;
       if (origin === undefined) continue;
-      const { module_id = "", matching_module_id = "" } =
+      const { module_id = origin.module, matching_module_id = "" } =
         this.#config.modules.find((module) => module.name === origin.module) ?? {};
       const modules = [module_id, matching_module_id] as const;
-      return { link: name, received: receivedStep({ origin, modules }) };
+      return { link, received: receivedStep({ origin, modules }) };
     }
     return undefined;
   }
 
-  /** QKD-keys of a module that came in a period. @returns undefined: no such module */
-  async list(module: string, period: Period): Promise<KeyList | undefined> {
+  /**
+   * QKD-keys of a module that came in a period.
+   * @param module its name or ID; or the name of one that is not configured, and of which keys wait
+   * @returns undefined: no such module
+   */
+  async list(module: string, asked: AskedPeriod): Promise<KeyList | undefined> {
     const found = this.#config.modules.find((one) => [one.name, one.module_id].includes(module));
-    if (found === undefined) return undefined;
+    const buffer = found ? this.#attached.get(found.link)?.core.buffer : this.#leftOver?.buffer;
+    const { name, module_id } = found ?? { name: module, module_id: module };
     await this.#settle();
-    const search = new ListSearch(found.module_id, period);
+    const search = new ListSearch(module_id, periodAt(asked, this.#clock.wall()));
     await this.#log.scan((view) => search.find(view));
-    for (const { id, origin } of this.#attached.get(found.link)?.core.buffer.all() ?? []) {
-      if (origin.module === found.name) search.waits(id, origin);
+    for (const { id, origin } of buffer?.all() ?? []) {
+      if (origin.module === name) search.waits(id, origin);
     }
-    return search.result();
+    const list = search.result();
+    return found === undefined && list.keys.length === 0 ? undefined : list;
   }
 
   /** Keys that could be known to others if a link was not safe. @returns undefined: no such link */
-  async affected(name: string, period: Period): Promise<Affected | undefined> {
+  async affected(name: string, asked: AskedPeriod): Promise<Affected | undefined> {
     const link = this.#attached.get(name);
     if (link === undefined) return undefined;
+    const period = periodAt(asked, this.#clock.wall());
     await this.#settle();
-    return (await this.#search(link, period)).result(now(link.core, period));
+    return (await this.#search(link, period)).result(this.#now(link, period));
+  }
+
+  #now({ core }: Attached, period: Period): LinkNow {
+    return { ...now(core, period), leftOverKeys: this.#leftOver?.count(period) ?? 0 };
   }
 
   async #search({ name }: Attached, period: Period): Promise<AffectedSearch> {
@@ -168,16 +193,19 @@ export class KmRecords {
    * @param by who ordered it @returns undefined: no such link
    * @throws Fault `km_store.io` if the order cannot be recorded: nothing was done then
    */
-  async giveUp(name: string, period: Period, by: string): Promise<GivenUp | undefined> {
+  async giveUp(name: string, asked: AskedPeriod, by: string): Promise<GivenUp | undefined> {
     const link = this.#attached.get(name);
     if (link === undefined) return undefined;
+    const to = asked.to ?? this.#clock.wall();
     let affected: Affected | undefined;
     const sum = { dropped_keys: 0, void_extents: 0, void_bits: 0, left_keys: 0 };
     for (let round = 0; round < rounds; round++) {
       if (round > 0) await delay(this.#clock, roundMs);
       await this.#flush();
+      // What comes while the order is carried out is not of the period: its stamp is not ahead of the clock.
+      const period = { ...periodAt(asked, this.#clock.wall()), to };
       const search = await this.#search(link, period);
-      const state = now(link.core, period);
+      const state = this.#now(link, period);
       affected ??= search.result(state);
       const prepared = preparedOf(link.core.books.uses.values());
       const numbers = [...search.toGiveUp(state)].filter(
@@ -185,7 +213,8 @@ export class KmRecords {
       );
       if (round === 0 || numbers.length > 0) await this.#order(name, period, by, numbers);
       const { dropped, inBatch } = link.core.revokeWaiting(period);
-      sum.dropped_keys += dropped;
+      await new Promise<void>((resolve) => link.core.settled(resolve));
+      sum.dropped_keys += dropped + ((await this.#leftOver?.giveUp(period)) ?? 0);
       sum.left_keys = inBatch;
       for (let at = 0; at < numbers.length; at += atOnce) {
         const one = await revoke(link.core, numbers.slice(at, at + atOnce));
@@ -248,7 +277,7 @@ function revoke(core: KmLink, numbers: readonly number[]) {
   });
 }
 
-function now({ books: { stock }, buffer }: KmLink, period: Period): LinkNow {
+function now({ books: { stock }, buffer }: KmLink, period: Period) {
   let waitingKeys = 0;
   let waitingBits = 0;
   for (const { origin } of buffer.all()) {
@@ -262,7 +291,7 @@ function now({ books: { stock }, buffer }: KmLink, period: Period): LinkNow {
     waitingKeys,
     waitingBits,
     extents,
-    free: (number) =>
+    free: (number: number) =>
       (stock.extent(number)?.regions ?? []).reduce((sum, { mark, end }) => sum + end - mark, 0),
   };
 }

@@ -12,21 +12,29 @@ import type {
   ToldStatus,
 } from "../model/status.ts";
 import { nodeAlarms } from "../nodes/alarms.ts";
-import type { KeyStore } from "../store/port.ts";
+import type { Fullness, StoreUse } from "../store/port.ts";
 import { setOf } from "../store/sae-set.ts";
 import type { KeyDelivery } from "./applications.ts";
 import type { Supplies } from "./intake.ts";
+import type { LeftOver } from "./left-over.ts";
 import type { LinkOfKm } from "./links.ts";
 
 interface ModulesOf {
   readonly modules: readonly ModuleConfig[];
 }
 
+/** The store at this moment. */
+interface StoreState {
+  readonly use: StoreUse;
+  readonly full: Fullness;
+  readonly leftOver: LeftOver;
+}
+
 export function kmStatus(
   config: { readonly km: KmTable } & ModulesOf,
   { intake, told, connections }: Supplies,
   links: readonly LinkOfKm[],
-  store: Pick<KeyStore, "use" | "full">,
+  store: StoreState,
   masterKey: MasterKeyStatus,
   uptimeMs: number,
   alarms: KmStatus["alarms"],
@@ -34,7 +42,7 @@ export function kmStatus(
   relay?: RelayStatus,
   controllers?: readonly ControllerStatus[],
 ): KmStatus {
-  const use = store.use();
+  const { use, leftOver } = store;
   const words = told.all();
   return {
     km_id: config.km.id,
@@ -45,10 +53,12 @@ export function kmStatus(
     store: {
       buffered_keys: use.bufferedKeys,
       buffered_bits: use.bufferedBytes * 8,
-      stock_bits: use.extentBytes * 8,
+      stock_bits: links.reduce((sum, { stockBits }) => sum + stockBits[0] + stockBits[1], 0),
       disk_bytes: use.diskBytes,
       limit_bytes: use.limitBytes,
-      full: store.full() !== undefined,
+      full: store.full !== undefined,
+      left_over_keys: leftOver.buffer.keys,
+      left_over_stock_bits: leftOver.stockBytes * 8,
       master_key: masterKey,
     },
     nodes_connected: connections,

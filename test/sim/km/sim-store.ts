@@ -271,7 +271,6 @@ export class SimStore implements KeyStore {
     return {
       bufferedKeys: buffered.size,
       bufferedBytes: 0,
-      extentBytes: 0,
       diskBytes: 0,
       limitBytes: Number.POSITIVE_INFINITY,
     };

@@ -46,6 +46,8 @@ function statusOf(changes: Partial<LinkStatus> = {}, full = false): KmStatus {
       disk_bytes: full ? 100 : 10,
       limit_bytes: 100,
       full,
+      left_over_keys: 0,
+      left_over_stock_bits: 0,
       master_key: { from: "file" },
     },
     nodes_connected: 1,

