@@ -1,6 +1,6 @@
 /** `qkd-km doctor`: it names first what is wrong, and disturbs nothing. */
 import { spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -108,6 +108,28 @@ const table: readonly Broken[] = [
     },
     first: "master_key",
     says: /made with another master key/,
+  },
+  {
+    what: "books that are damaged",
+    async by({ kms }) {
+      await kms.alice.start(deadline());
+      await kms.alice.process.stop();
+      writeFileSync(join(kms.alice.state, "store", "books.sqlite"), Buffer.alloc(8_192, 7));
+    },
+    first: "store",
+    says: /the books are damaged .*books\.sqlite/,
+  },
+  {
+    what: "a folder in the place of the books",
+    async by({ kms }) {
+      await kms.alice.start(deadline());
+      await kms.alice.process.stop();
+      const books = join(kms.alice.state, "store", "books.sqlite");
+      rmSync(books);
+      mkdirSync(books);
+    },
+    first: "store",
+    says: /books/,
   },
   {
     what: "a state folder that others may write to",

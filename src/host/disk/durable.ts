@@ -128,7 +128,7 @@ export class DurableText {
     try {
       await replaceFile(this.#files, this.#path(number % 2), bytes);
     } catch (error) {
-      throw this.#io("cannot write state", error);
+      throw this.#io("cannot write state", error, number % 2);
     }
     this.#generation = number;
   }
@@ -147,7 +147,7 @@ export class DurableText {
     } catch (error) {
       if (error instanceof RangeError) return "damaged";
       if (error instanceof Fault) throw error;
-      throw this.#io("cannot read state", error);
+      throw this.#io("cannot read state", error, which);
     }
   }
 
@@ -155,9 +155,9 @@ export class DurableText {
     return new Fault("state.corrupt", message, { file: this.#path(0) });
   }
 
-  #io(message: string, error: unknown): Fault {
+  #io(message: string, error: unknown, which: number): Fault {
     return new Fault("state.io", message, {
-      file: this.#path(0),
+      file: this.#path(which),
       code: errorCode(error) ?? "unknown",
     });
   }

@@ -14,6 +14,7 @@ import { checkMasterKey } from "./master-key.ts";
 import { checkNodes } from "./nodes.ts";
 import { checkPeer } from "./peer.ts";
 import { checkAlarms, checkLinks, checkRestored, checkStore } from "./state.ts";
+import { checkStoreAtRest } from "./store-at-rest.ts";
 import type { Running, Subject } from "./subject.ts";
 
 const daemon: Daemon = {
@@ -50,6 +51,9 @@ export async function examine(
           ["state", () => [checkStateFolder(config.km.state_dir, daemon.called)]],
           ["disk", async () => [await checkDisk(config.km.state_dir, enoughDisk)]],
           ["master key", async () => [await checkMasterKey(config, running !== undefined)]],
+          ...(running !== undefined || forbidden
+            ? []
+            : [["store", async () => [await checkStoreAtRest(config)]] as Step]),
         ];
   const ofOthers: Step[] =
     config === undefined

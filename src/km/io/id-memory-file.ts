@@ -58,7 +58,7 @@ export async function openIdFile(options: IdFileOptions): Promise<OpenIdFile> {
   try {
     await file.open();
   } catch (error) {
-    throw error instanceof Fault ? error : file.fault(error);
+    throw file.fault(error);
   }
   return file;
 }
@@ -141,8 +141,9 @@ class IdFile implements OpenIdFile {
     await this.#file.datasync();
   }
 
-  fault(error: unknown): Fault {
-    const facts = { file: this.#path(this.#number), code: errorCode(error) ?? "unknown" };
+  fault(error: unknown, which = this.#number): Fault {
+    if (error instanceof Fault) return error;
+    const facts = { file: this.#path(which), code: errorCode(error) ?? "unknown" };
     return new Fault("km_store.io", "confirmed IDs cannot be written or read", facts);
   }
 
@@ -156,7 +157,7 @@ class IdFile implements OpenIdFile {
     const limit = headerLength + (most + mostOfGroup) * (digestBytes + groupHeader);
     const bytes = await readWhole(files, this.#path(which), limit).catch((error: unknown) => {
       if (error instanceof RangeError) return Buffer.alloc(0);
-      throw error;
+      throw this.fault(error, which);
     });
     if (bytes === undefined || bytes.length < headerLength) return undefined;
     if (bytes.readUInt32LE(24) !== crc32(bytes.subarray(0, 24))) return undefined;

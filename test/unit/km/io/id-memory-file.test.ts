@@ -1,5 +1,10 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test from "ava";
 import type { Fault } from "../../../../src/base/errors.ts";
+import { DurableText } from "../../../../src/host/disk/durable.ts";
+import { diskFiles } from "../../../../src/host/disk/files.ts";
 import {
   digestsOfOthers,
   type OpenIdFile,
@@ -157,4 +162,17 @@ test("what was remembered under a name that is gone is found, and of those that 
     [1, 2, 3],
     [21, 22, 23],
   ]);
+});
+
+test("of two files the one that cannot be read is named", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "qkd-ids-"));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  for (const file of ["a.ids.1", "state.1"]) await mkdir(join(folder, file));
+  const options = { files: diskFiles, folder, name: "a.ids", keyCheck, most: 20 };
+  const ids = await t.throwsAsync(openIdFile({ ...options, onFailure: () => {} }));
+  t.like(ids, { code: "km_store.io", facts: { file: join(folder, "a.ids.1") } });
+  const state = await t.throwsAsync(
+    new DurableText(diskFiles, folder, "state", () => undefined).read(),
+  );
+  t.like(state, { code: "state.io", facts: { file: join(folder, "state.1") } });
 });
