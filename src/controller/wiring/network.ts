@@ -2,11 +2,13 @@
  * The core with what is around it: key managers at the door, the store, time. One core leads or stands by; when this
  * controller takes over a new one begins with what the other kept, and key managers tell it everything anew.
  */
+
 import { randomBytes } from "node:crypto";
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { softwareVersion } from "../../base/version.ts";
+import { hasName } from "../../host/tls/names.ts";
 import type { CkMessage } from "../../wire/ck/messages.ts";
 import type { CkAsked } from "../../wire/ck/session.ts";
 import type { Authority } from "../access/issuing.ts";
@@ -123,7 +125,7 @@ export class Network implements CkHandlers {
     names: readonly string[],
     known: readonly { readonly km: string; readonly names: readonly string[] }[],
   ): string | undefined {
-    const named = known.find((one) => one.names.some((name) => names.includes(name)));
+    const named = known.find((one) => one.names.some((name) => hasName(names, name)));
     // One that is configured under other names has no other: its KM ID is not for who carries it.
     const free = names.filter((name) => !known.some(({ km }) => km === name));
     const candidates = named === undefined ? free : [named.km];

@@ -1,5 +1,7 @@
 /** Who a peer is, by the certificate that it presented. */
 
+import { isIPv6, SocketAddress } from "node:net";
+
 /** The part of Node's `PeerCertificate` that has names in it. */
 export interface CertifiedNames {
   readonly subject?: { readonly CN?: string | string[] };
@@ -36,6 +38,23 @@ export function certifiedNames(
   }
   if (!commonName || subjectaltname !== "") return names;
   return [subject?.CN ?? []].flat().filter((name) => name !== "");
+}
+
+/**
+ * What is the same of all ways to write a name: of DNS names and CNs the letters' case is none of it (RFC 4343;
+ * X.520 caseIgnoreMatch), and an IPv6 address has many. A URI is as it is written.
+ */
+export function nameKey(name: string): string {
+  if (absoluteUri.test(name)) return name;
+  if (name.includes(":") && isIPv6(name))
+    return new SocketAddress({ address: name, family: "ipv6" }).address;
+  return name.toLowerCase();
+}
+
+/** Whether a certificate with these names has this one, however it is written. */
+export function hasName(names: readonly string[], wanted: string): boolean {
+  const key = nameKey(wanted);
+  return names.some((name) => nameKey(name) === key);
 }
 
 /**

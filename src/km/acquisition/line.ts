@@ -1,4 +1,5 @@
 /** One connection of a node, as intake sees it: who it is, and where answers go. */
+import { hasName } from "../../host/tls/names.ts";
 import type { SupplyResponse } from "../../wire/kq1/supply-answer.ts";
 
 /** A module whose keys this KM takes. */
@@ -50,5 +51,5 @@ export abstract class Line {
 
 /** @param names in a node's certificate; undefined without TLS @returns whether it is bound to this module */
 export function mayServe(names: readonly string[] | undefined, module: IntakeModule): boolean {
-  return names === undefined || module.nodes.some((name) => names.includes(name));
+  return names === undefined || module.nodes.some((name) => hasName(names, name));
 }

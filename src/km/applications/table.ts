@@ -2,7 +2,9 @@
  * Who may have keys with whom: the applications (SAEs of ETSI GS QKD 014) that this KM knows, with the KM that each
  * is connected to, and the pairs that may share keys. Pure.
  */
+
 import { hash } from "node:crypto";
+import { nameKey } from "../../host/tls/names.ts";
 import { setOf } from "../store/sae-set.ts";
 
 /** An application, as the configuration has it. */
@@ -55,7 +57,7 @@ export class ApplicationTable {
         this.#partnersOf(partner).add(one.id);
       }
       if (one.km !== me) continue;
-      for (const name of one.names) this.#byName.set(name, one);
+      for (const name of one.names) this.#byName.set(nameKey(name), one);
     }
     for (const one of applications) for (const other of one.partners) this.#share(one, other);
   }
@@ -87,7 +89,7 @@ export class ApplicationTable {
 
   /** The application of this KM that a certificate with these names is of. */
   certified(names: readonly string[]): Application | undefined {
-    const found = new Set(names.flatMap((name) => this.#byName.get(name) ?? []));
+    const found = new Set(names.flatMap((name) => this.#byName.get(nameKey(name)) ?? []));
     // A certificate that is of two is of neither.
     return found.size === 1 ? [...found][0] : undefined;
   }

@@ -1,5 +1,7 @@
 /** Applications of the configuration: tables `[sae.NAME]`. */
+
 import { dirname, resolve } from "node:path";
+import { nameKey } from "../../host/tls/names.ts";
 import type { Application } from "../applications/table.ts";
 import type { RawConfig } from "./schema.ts";
 
@@ -56,9 +58,10 @@ export function checkApplications(
     if (partners.includes(id)) complain(`${key}.with`, "is the application itself");
     if (at !== km.id) continue;
     for (const name of names) {
-      const other = owners.get(name);
-      if (other !== undefined) complain(`${key}.names`, `${other} has the name ${name}, too`);
-      owners.set(name, id);
+      const other = owners.get(nameKey(name));
+      if (other !== undefined && other !== id)
+        complain(`${key}.names`, `${other} has the name ${name}, too`);
+      owners.set(nameKey(name), id);
     }
   }
   for (const { id, partners } of applications) {

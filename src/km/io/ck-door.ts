@@ -2,6 +2,7 @@
  * Where controllers of others ask this KM by RPCs of their own (Q.4164 Appendix II): routes, reservation, allocation,
  * sessions. A controller that keeps the stream has no use for it.
  */
+
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -9,6 +10,7 @@ import { LogLimit } from "../../base/log-limit.ts";
 import { deniedMethod, unaryMethod } from "../../host/grpc/refusals.ts";
 import { GrpcConnection, type GrpcMethod } from "../../host/grpc/server.ts";
 import { type TlsClient, TlsListener } from "../../host/listen/tls-listener.ts";
+import { hasName } from "../../host/tls/names.ts";
 import type { CkMessage } from "../../wire/ck/messages.ts";
 import { grpcAlpn, limits, times } from "../../wire/ck/names.ts";
 import { served } from "../../wire/ck/rpc.ts";
@@ -100,7 +102,7 @@ export class CkDoor {
     // A client that names no protocol gets this far.
     if (protocol !== grpcAlpn) return void socket.destroy();
     if (!keep()) return;
-    const name = peer.peerNames.find((one) => this.#options.controllers.includes(one));
+    const name = peer.peerNames.find((one) => hasName(this.#options.controllers, one));
     if (name === undefined) this.#limit.warn(source, "no controller of this KM asks over Ck");
     const connection: GrpcConnection = new GrpcConnection({
       ...bounds,

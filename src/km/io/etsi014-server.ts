@@ -11,6 +11,7 @@ import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { Pace } from "../../host/door/pace.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
+import { originForm } from "../../host/http/target.ts";
 import { wipeMemory } from "../../port/key.ts";
 import { writeKeyContainer } from "../../wire/etsi014/container.ts";
 import { idsOfBody, idsOfQuery } from "../../wire/etsi014/key-ids.ts";
@@ -166,7 +167,7 @@ export class Etsi014Server {
     try {
       const call: Call = { ...asker, ...named(request, caller, names) };
       if (this.#own(call, request)) return;
-      const { method, sae, query } = pathOf(request.url ?? "");
+      const { method, sae, query } = pathOf(originForm(request.url ?? ""));
       if (request.method === "GET") return this.#get(call, method, sae, query);
       if (request.method !== "POST" || method === "status") {
         throw notAllowed(method === "status" ? "GET" : "GET, POST");
@@ -198,7 +199,7 @@ export class Etsi014Server {
   /** What is not of the standard. @returns false if it is @throws EtsiRefusal */
   #own(call: Call, request: IncomingMessage): boolean {
     const { notices } = this.#options;
-    const path = notices && proactivePathOf(request.url ?? "");
+    const path = notices && proactivePathOf(originForm(request.url ?? ""));
     if (notices === undefined || path === undefined) return false;
     const { caller, response } = call;
     const visit = {

@@ -2,11 +2,13 @@
  * Where other KMs connect to this one: TLS, places for connections, and which link a connection is for. Until
  * it has said HELLO with the right names and certificate a connection is a stranger's, and is told nothing.
  */
+
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { describe, Fault, type FaultCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { type TlsClient, TlsListener } from "../../host/listen/tls-listener.ts";
+import { hasName } from "../../host/tls/names.ts";
 import type { Hello } from "../../wire/kx/messages.ts";
 import { alpnOf, times, versionOf, versions } from "../../wire/kx/names.ts";
 import { KxConnection } from "./kx-connection.ts";
@@ -119,7 +121,7 @@ export class KxDoor {
   #hello({ peer: { peerNames }, keep }: TlsClient, connection: KxConnection, hello: Hello): void {
     const link = this.#options.links().find(({ peer }) => peer === hello.from);
     // Whether there is such a link is not told to a stranger.
-    if (link === undefined || !peerNames.includes(link.peerName)) {
+    if (link === undefined || !hasName(peerNames, link.peerName)) {
       const why = "no link to a KM of this name with this certificate";
       throw new Fault("kx.peer", why);
     }

@@ -15,6 +15,7 @@ import { Pace } from "../../host/door/pace.ts";
 import { sourceOf } from "../../host/door/source.ts";
 import { isGone, Turns } from "../../host/door/turns.ts";
 import { OrderlyClose } from "../../host/http/orderly-close.ts";
+import { originForm } from "../../host/http/target.ts";
 import { pskServerTls } from "../../host/tls/options.ts";
 import { wipeMemory } from "../../port/key.ts";
 import type { KeyRequest } from "../../wire/etsi014/key-request.ts";
@@ -182,7 +183,7 @@ export class SkipServer {
   ): Promise<void> {
     const { keys, table } = this.#options;
     const { method = "", url = "" } = request;
-    const wanted = skipRequest(method, url, keys.limits);
+    const wanted = skipRequest(method, originForm(url), keys.limits);
     if (wanted.kind === "capabilities") {
       this.#pace.charge(caller.identity);
       const remotes = partnersOf(application, table()).map(systemIdOf);

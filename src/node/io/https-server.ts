@@ -17,7 +17,7 @@ import { isGone, Turns } from "../../host/door/turns.ts";
 import { HttpServer, type HttpTimes } from "../../host/http/server.ts";
 import { TlsClients } from "../../host/tls/clients.ts";
 import { unusableReason } from "../../host/tls/credentials.ts";
-import { certifiedNames, kmIdentity } from "../../host/tls/names.ts";
+import { certifiedNames, hasName, kmIdentity } from "../../host/tls/names.ts";
 import { noCommonGroup } from "../../host/tls/options.ts";
 import { AnswerRoom } from "../../wire/kq1/answer-room.ts";
 import { httpStatus, requestPath } from "../../wire/kq1/names.ts";
@@ -235,7 +235,7 @@ export class KeyServer {
     const { allowCommonName } = this.#options;
     const names = certifiedNames(certificate, { commonName: allowCommonName });
     const access = this.#options.modules().find((one) => one.matchingModuleId === id);
-    const name = access?.kmNames.find((one) => names.includes(one));
+    const name = access?.kmNames.find((one) => hasName(names, one));
     // Whether there is such a module is not told to a stranger.
     if (access === undefined || name === undefined) {
       throw new Refusal("unauthorized", "no module of this name gives keys to this client");

@@ -5,7 +5,7 @@ import type { Log } from "../../base/log.ts";
 import { LogLimit } from "../../base/log-limit.ts";
 import { renewing, type TlsClient, TlsListener } from "../../host/listen/tls-listener.ts";
 import { type CredentialFiles, readCredentials } from "../../host/tls/credentials.ts";
-import { certifiedNames } from "../../host/tls/names.ts";
+import { certifiedNames, hasName } from "../../host/tls/names.ts";
 import {
   type Answer,
   longestLine,
@@ -80,7 +80,7 @@ export class SlaveServer {
   #admit({ socket, source, keep }: TlsClient): void {
     const { name, hear, log } = this.#options;
     const names = certifiedNames(socket.getPeerCertificate(), { commonName: true });
-    if (!names.includes(name)) {
+    if (!hasName(names, name)) {
       this.#limit.warn(source, "another than the master", { wanted: name });
       return void socket.destroy();
     }

@@ -6,9 +6,6 @@ import { badRequest, EtsiRefusal } from "./refusal.ts";
 export const methods = ["status", "enc_keys", "dec_keys"] as const;
 export type Method = (typeof methods)[number];
 
-/** The form that a request to a proxy has; servers take it too (RFC 9112 §3.2.2). */
-const absolute = /^https?:\/\/[^/?]*/i;
-
 /**
  * @param url of a request: a path, with a query or without
  * @returns the method, the SAE that the path names, and the query
@@ -19,9 +16,8 @@ export function pathOf(url: string): {
   readonly sae: string;
   readonly query: URLSearchParams;
 } {
-  const whole = url[0] === "/" ? url : url.replace(absolute, "");
-  const mark = whole.indexOf("?");
-  const path = mark < 0 ? whole : whole.slice(0, mark);
+  const mark = url.indexOf("?");
+  const path = mark < 0 ? url : url.slice(0, mark);
   const slash = path.startsWith(base) ? path.indexOf("/", base.length) : -1;
   const last = slash < 0 ? "" : path.slice(slash + 1);
   const method = methods.find((one) => one === last);
@@ -34,5 +30,5 @@ export function pathOf(url: string): {
     throw badRequest("the path is not percent-encoded UTF-8");
   }
   if (!isSaeId(sae)) throw badRequest("the path names no SAE");
-  return { method, sae, query: new URLSearchParams(mark < 0 ? "" : whole.slice(mark + 1)) };
+  return { method, sae, query: new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1)) };
 }

@@ -19,8 +19,6 @@ test("a path has an SAE and a method, and maybe a query", (t) => {
   t.deepEqual(of("/api/v1/keys/b/dec_keys?a=?"), ["dec_keys", "b", "a=%3F"]);
   t.deepEqual(of("/api/v1/keys/b/dec_keys?"), ["dec_keys", "b", ""]);
   t.deepEqual(of("/api/v1/keys/%62%2fc%C3%BC/enc_keys"), ["enc_keys", "b/cü", ""]);
-  t.deepEqual(of("https://km:9445/api/v1/keys/b/status"), ["status", "b", ""]);
-  t.deepEqual(of("HTTP://KM/api/v1/keys/b/status?x=1"), ["status", "b", "x=1"]);
 });
 
 test("another path is not found, and an ID that is none is refused", (t) => {
