@@ -252,6 +252,7 @@ const recordMembers: Record<string, Schema> = {
   fate: about(text, "at the other end: T taken, X expired, V void"),
   owner: about(flag, "whether this end owned the bytes"),
   applications: about(text, "the set of applications"),
+  fetched: about(text, "of a set with several slaves: those that have the key, a list in JSON"),
   offer: text,
   reason: text,
   mark: count,

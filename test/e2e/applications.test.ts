@@ -2,6 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import test, { type ExecutionContext } from "ava";
 import { systemClock } from "../../src/base/clock.ts";
 import { linkTable } from "../../src/km/cli/show.ts";
+import type { KeyStory } from "../../src/km/records/tellings.ts";
+import { ask } from "../../src/ops/cli/client.ts";
 import { seedSource } from "../emulator/source/seed.ts";
 import { testWhole } from "../needs.ts";
 import { patience } from "../patience.ts";
@@ -104,7 +106,7 @@ async function oneAnswer(t: ExecutionContext, { a, b }: World): Promise<void> {
 }
 
 /** One key for several applications of the other end: each of them has it once. */
-async function forSeveral(t: ExecutionContext, { a, a2, b, b2 }: World): Promise<void> {
+async function forSeveral(t: ExecutionContext, { kms, a, a2, b, b2 }: World): Promise<void> {
   const asked = { number: 2, additional_slave_SAE_IDs: [b2.sae] };
   const enc = await a.ask(`/api/v1/keys/${b.sae}/enc_keys`, asked);
   t.is(enc.status, 200);
@@ -114,6 +116,14 @@ async function forSeveral(t: ExecutionContext, { a, a2, b, b2 }: World): Promise
   for (const slave of [b2, b]) {
     t.deepEqual(heldKeys(await slave.decKeys(a.sae, ids)), given);
     t.is((await slave.decKeys(a.sae, ids)).status, 400);
+  }
+  // Both ends have on record who had it first.
+  for (const { state } of kms.kms) {
+    const asked = { id: ids[0] as string };
+    const { steps } = await ask<KeyStory>([`${state}/control.read`], "keys", asked);
+    const told = steps.flatMap(({ fetched }) => fetched ?? []);
+    t.is(told[0], JSON.stringify([b2.sae]), state);
+    t.is(told.at(-1), JSON.stringify([b.sae, b2.sae].toSorted()), state);
   }
   // One of them may not: nobody gets anything.
   const wrong = { additional_slave_SAE_IDs: [b2.sae, "app-x"] };

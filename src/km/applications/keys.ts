@@ -345,7 +345,7 @@ export class ApplicationKeys {
         const details = ids.length === 1 ? [{ key_ID: asUuid(ids[0] as string) }] : [];
         return end(badRequest(text.notFound, details));
       }
-      const { message, retryAfter } = shortages.late;
+      const { message, retryAfter } = shortages[link.core.phase === "ready" ? "late" : "away"];
       end(new EtsiRefusal(503, message, [], retryAfter));
     };
     link.core.peer.take(use, ids, deadline, fetched, slave);

@@ -51,6 +51,11 @@ function whom({ applications }: StoryStep): string {
   return applications === undefined ? "" : ` for ${applications}`;
 }
 
+/** Who of several has the key by then. */
+function fetched({ fetched: those }: StoryStep): string {
+  return those === undefined ? "" : `; ${those} ${those.includes(",") ? "have" : "has"} it`;
+}
+
 /** One step in words. */
 export function stepText(step: StoryStep): string {
   const { reason, bits = 0, kma_keys } = step;
@@ -82,13 +87,13 @@ export function stepText(step: StoryStep): string {
     case "prepared":
       return `bound at the other KM, for no application yet${key(step)}`;
     case "supplied":
-      return `supplied${key(step)}${whom(step)}`;
+      return `supplied${key(step)}${whom(step)}${fetched(step)}`;
     case "bound":
-      return `bound for the other KM's application${key(step)}${whom(step)}`;
+      return `bound for the other KM's application${key(step)}${whom(step)}${fetched(step)}`;
     case "taken":
-      return `taken by the application${key(step)}${whom(step)}`;
+      return `taken by the application${key(step)}${whom(step)}${fetched(step)}`;
     case "expired":
-      return `not fetched in time${key(step)}${whom(step)}`;
+      return `not fetched in time${key(step)}${whom(step)}${fetched(step)}`;
     case "void":
       return `void${key(step)}`;
     case "given_up":

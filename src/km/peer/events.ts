@@ -32,6 +32,8 @@ export interface UseTold {
   readonly state: UseState;
   readonly fate?: Fate | undefined;
   readonly request?: string | undefined;
+  /** Slaves of the set that have it, as bits. */
+  readonly had?: number;
 }
 
 export type LinkEvent =
@@ -87,6 +89,6 @@ export type LinkEvent =
 
 /** @param keys of one offer, all alike, and at least one */
 export function useTold(keys: readonly Use[]): LinkEvent {
-  const [{ offer, owner, state, fate, request }] = keys as readonly [Use];
-  return { type: "use", keys, offer, owner, state, fate, request };
+  const [{ offer, owner, state, fate, request, had }] = keys as readonly [Use];
+  return { type: "use", keys, offer, owner, state, fate, request, had };
 }

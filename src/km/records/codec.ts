@@ -50,6 +50,7 @@ const factsShape = v.strictObject({
   fate: v.optional(v.string()),
   owner: v.optional(v.boolean()),
   applications: v.optional(v.string()),
+  fetched: v.optional(v.string()),
   offer: v.optional(v.string()),
   reason: v.optional(v.string()),
   mark: v.optional(count),

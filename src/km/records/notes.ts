@@ -2,6 +2,7 @@
 import type { Origin, Run } from "../keys/origin.ts";
 import type { LinkEvent, UseTold } from "../peer/events.ts";
 import { countOf } from "../store/key-run.ts";
+import { fetchedText } from "../store/sae-set.ts";
 import { noOffer } from "../store/shapes.ts";
 import { mostKeys } from "./codec.ts";
 import {
@@ -82,12 +83,14 @@ export class Notes {
     this.#gathering = undefined;
     const { link, first, at, ids, keys, ranges } = gathering;
     const { state, owner, fate, request, offer } = first;
+    const fetched = fetchedText(request, first.had);
     const facts: Facts = {
       link,
       state,
       owner,
       ...(fate !== undefined && { fate }),
       ...(request !== undefined && { applications: request }),
+      ...(fetched !== undefined && { fetched }),
       ...(offer === noOffer && { reason: "order" }),
     };
     const record = {
@@ -182,6 +185,8 @@ function isAlike(one: UseTold, other: UseTold): boolean {
     one.owner === other.owner &&
     one.fate === other.fate &&
     one.request === other.request &&
+    (one.had === other.had ||
+      fetchedText(one.request, one.had) === fetchedText(other.request, other.had)) &&
     (one.offer === noOffer) === (other.offer === noOffer)
   );
 }

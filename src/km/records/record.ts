@@ -69,6 +69,8 @@ export interface Facts {
   readonly owner?: boolean;
   /** The set of applications. */
   readonly applications?: string;
+  /** Of a set with several slaves: those that have the key, a list of IDs in JSON. */
+  readonly fetched?: string;
   readonly offer?: string;
   readonly reason?: string;
   readonly mark?: number;

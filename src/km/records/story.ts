@@ -170,7 +170,7 @@ export class StorySearch {
 
   /** @param own only the key that is looked for, or all that have bytes of it */
   #use({ at, facts, ids, ranges }: LifeRecord, own: boolean): void {
-    const { link, state = "V", fate, applications, reason } = facts;
+    const { link, state = "V", fate, applications, fetched, reason } = facts;
     const told = new Set<number>();
     const ownKey = own ? placeIn(ids, this.#id) : -1;
     for (const range of ranges) {
@@ -185,6 +185,7 @@ export class StorySearch {
         step,
         ...(reason !== "order" && !own && { ksa_key: uuid(idAt(ids, range.key)) }),
         ...(applications !== undefined && { applications }),
+        ...(fetched !== undefined && { fetched }),
         ...(word !== undefined && { fate: word }),
         extent: range.extent,
         start: Math.max(range.start, own ? 0 : place.start),

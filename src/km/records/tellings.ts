@@ -38,6 +38,8 @@ export interface StoryStep {
   readonly kma_keys?: readonly [string, string];
   readonly ksa_key?: string;
   readonly applications?: string;
+  /** Of a set with several slaves: those that have it, a list of IDs in JSON. */
+  readonly fetched?: string;
   readonly fate?: "taken" | "expired" | "void";
   readonly reason?: string;
   readonly by?: string;

@@ -43,6 +43,13 @@ export function slavesOf(use: string | undefined): number {
   return set === undefined ? 1 : set.length - 1;
 }
 
+/** Which slaves of a set of several have a key, as a text: a list of their IDs in JSON. @param had as of its use */
+export function fetchedText(use: string | undefined, had = 0): string | undefined {
+  if (had === 0 || slavesOf(use) === 1) return undefined;
+  const [, ...slaves] = setOf(use as string) ?? [];
+  return JSON.stringify(slaves.filter((_, i) => (had & (2 ** i)) !== 0));
+}
+
 /** All slaves of a set, as bits. */
 export function allOf(use: string | undefined): number {
   return 2 ** slavesOf(use) - 1;

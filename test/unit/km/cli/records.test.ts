@@ -143,3 +143,11 @@ test("every step has words, and a story of any of them fits 80 columns", (t) => 
   t.regex(text, /and 1 step more/);
   t.regex(text, /: 1 bit\b/);
 });
+
+test("of several applications it is told which have a key", (t) => {
+  const step = { t: t0, step: "supplied", applications: '["a","b","c"]' } as const;
+  t.is(stepText(step), 'supplied for ["a","b","c"]');
+  t.is(stepText({ ...step, fetched: '["b"]' }), 'supplied for ["a","b","c"]; ["b"] has it');
+  const both = stepText({ ...step, step: "taken", fetched: '["b","c"]' });
+  t.is(both, 'taken by the application for ["a","b","c"]; ["b","c"] have it');
+});
