@@ -193,7 +193,7 @@ export class Etsi014Server {
         this.#bodies.giveBack(body);
       }
     };
-    this.#bodies.read(request, read, longest);
+    this.#bodies.read(request, read, { longest, of: call.caller.id });
   }
 
   /** What is not of the standard. @returns false if it is @throws EtsiRefusal */

@@ -138,7 +138,9 @@ export class HttpsRequests {
     });
     sent.on("error", (error) => end(undefined, errorCode(error) ?? error.message));
     sent.on("response", (response) => {
-      this.#bodies.read(response, (read) => this.#take(wish, response, read, end), longestAnswer);
+      this.#bodies.read(response, (read) => this.#take(wish, response, read, end), {
+        longest: longestAnswer,
+      });
     });
     sent.end(body);
   }

@@ -139,14 +139,18 @@ export class HttpsSupplyServer {
     if (encoding.toLowerCase() !== "identity") {
       return this.#refuse(line, response, 415, "body is compressed");
     }
-    this.#bodies.read(request, (body) => {
-      if (typeof body === "string") return this.#unread(line, response, body);
-      try {
-        this.#take(line, response, body, named);
-      } finally {
-        this.#bodies.giveBack(body);
-      }
-    });
+    this.#bodies.read(
+      request,
+      (body) => {
+        if (typeof body === "string") return this.#unread(line, response, body);
+        try {
+          this.#take(line, response, body, named);
+        } finally {
+          this.#bodies.giveBack(body);
+        }
+      },
+      { of: line.source },
+    );
   }
 
   /** @param named what the path says of the modules */

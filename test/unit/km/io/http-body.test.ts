@@ -65,3 +65,34 @@ test("what is announced and does not come leaves room for others, and a long bod
   good.end(sent);
   t.true(Buffer.from((await promise) as Buffer).equals(sent));
 });
+
+test("one who asks has half of the room at most, and gives all of it back", async (t) => {
+  const { came, ask } = await listen(t);
+  const bodies = new Bodies();
+  const told: (Buffer | string)[] = [];
+  const half = room / 2 / longestBody;
+  const sent = Array.from({ length: half + 1 }, () => ask(longestBody));
+  await eventually("all of them", () => came.length, { atLeast: half + 1 });
+  for (const one of came) bodies.read(one, (body) => told.push(body), { of: "a" });
+  for (const one of sent) one.write(Buffer.alloc(longestBody - 1, "q"));
+  await eventually("one too many", () => told.length, { atLeast: 1 });
+  t.true(told.every((body) => body === "busy"));
+  const other = ask(5);
+  await eventually("another's", () => came.length, { atLeast: half + 2 });
+  const { promise, resolve } = Promise.withResolvers<Buffer | string>();
+  bodies.read(came[half + 1] as IncomingMessage, resolve, { of: "b" });
+  other.end("hello");
+  t.is((await promise).toString(), "hello");
+  for (const one of sent) one.end("q");
+  await eventually("all are read", () => told.length, { atLeast: half + 1 });
+  const read = told.filter((body) => typeof body !== "string");
+  // Announced bytes of those that came too late have their room, too.
+  t.true(read.length >= half - 1);
+  for (const body of read) bodies.giveBack(body);
+  const again = Promise.withResolvers<Buffer | string>();
+  const last = ask(longestBody);
+  await eventually("the last", () => came.length, { atLeast: half + 3 });
+  bodies.read(came[half + 2] as IncomingMessage, again.resolve, { of: "a" });
+  last.end(Buffer.alloc(longestBody));
+  t.is((await again.promise).length, longestBody);
+});
