@@ -5,6 +5,7 @@
  */
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import type { LinkConfig } from "../config/tables.ts";
 import { cameIn, type Period, type Run } from "../keys/origin.ts";
 import { LinkBuffer } from "../matching/buffer.ts";
 import { relayModules } from "../relay/modules.ts";
@@ -15,7 +16,7 @@ interface Named {
 }
 
 interface Configured {
-  readonly links: readonly (Named & { readonly match_within: number })[];
+  readonly links: readonly Pick<LinkConfig, "name" | "match_within" | "relay">[];
   readonly modules: readonly Named[];
 }
 
@@ -61,7 +62,9 @@ export class LeftOver {
     }
     this.stockBytes = stock;
     const ofModule = Map.groupBy(loaded.buffered, ({ module }) => module);
-    const relayed = links.flatMap(({ name }) => relayModules(name).map(({ module }) => module));
+    const relayed = links.flatMap(({ name, relay }) =>
+      relay === undefined ? [] : relayModules(name).map(({ module }) => module),
+    );
     for (const name of [...modules.map((one) => one.name), ...relayed]) ofModule.delete(name);
     this.buffer = new LinkBuffer(random(16), () => {});
     for (const [module, all] of ofModule) {

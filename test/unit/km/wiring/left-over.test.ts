@@ -16,8 +16,8 @@ import { World } from "../../../sim/km/story.ts";
 
 const waitMs = 60_000;
 
-/** Three keys of a module `old` that came one after the other, a minute apart, and a key manager without it. */
-async function open(t: ExecutionContext) {
+/** Three keys of a module that came one after the other, a minute apart, and a key manager without it. */
+async function open(t: ExecutionContext, module = "old") {
   const folder = await mkdtemp(join(tmpdir(), "qkd-left-over-"));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const links = [{ name: "ab", peer: "b", match_within: waitMs } as LinkConfig];
@@ -31,7 +31,7 @@ async function open(t: ExecutionContext) {
   const records = await KmRecords.open(config, clock, log);
   t.teardown(() => stepUntil(records.close(), () => clock.advance(100)));
   const keys = [0, 60_000, 120_000].map((ago, i) => ({
-    ...{ handle: i + 1, module: "old", id: randomBytes(16), length: 32, bits: 256 },
+    ...{ handle: i + 1, module, id: randomBytes(16), length: 32, bits: 256 },
     at: clock.wall() - ago,
   }));
   const store = new MemoryKeyStore();
@@ -114,4 +114,9 @@ test("keys that a clock stamped which ran ahead are of a time that ends now, and
   t.like(await during(records.affected("ab", { from, to })), { left_over_keys: 0 });
   t.is((await during(records.giveUp("ab", { from, to }, "test")))?.dropped_keys, 0);
   t.is((await during(records.giveUp("ab", { from }, "test")))?.dropped_keys, 3);
+});
+
+test("keys that were relayed to a link which is direct now are left over, too", async (t) => {
+  const { leftOver } = await open(t, "relay ab otp");
+  t.is(leftOver.buffer.keys, 3);
 });
