@@ -33,6 +33,11 @@ interface Attempt {
   readonly via: Via;
 }
 
+interface FailedAttempt {
+  readonly via: Via;
+  readonly end: NonNullable<RelayEnd>;
+}
+
 export class RelayPair {
   readonly #parts: PairParts;
   readonly #pool: RelayPool;
@@ -129,7 +134,8 @@ export class RelayPair {
     if (!this.begins || !far.ready || now() < this.#notBefore) return;
     const { batch } = this;
     const most = Math.max(2, Math.min(window, Math.floor(windowBytes / batch)));
-    while (this.#filling < most) {
+    // What fails at once, as with a first KM that is away, is not tried again in this turn.
+    while (this.#filling < most && now() >= this.#notBefore) {
       const isOrder = this.#ordered > 0;
       const wanted = isOrder ? this.#ordered : this.#due;
       // Small ones cost more pad than they are worth: a rate is saved up for a whole one.
@@ -242,8 +248,12 @@ export class RelayPair {
     };
     const go = (tell: TellRelay | undefined, asked: boolean) => {
       const { now } = this.#parts;
-      this.#run(this.#attempts(this.ways.list(now())), length, (end) => {
-        tell?.(end, end === undefined ? length : 0);
+      const { given } = this.ways;
+      this.#run(this.#attempts(this.ways.list(now())), length, (end, failures, by) => {
+        // Where another way brought the key, what was wrong with its own is what the controller has to know.
+        const failed = failures.find(({ via }) => given.includes(via))?.end;
+        const own = by !== undefined && given.includes(by) ? end : (failed ?? end);
+        tell?.(own, own === undefined ? length : 0);
         if (end === undefined || asked || !this.ways.mayAsk(now())) return over(end);
         // The ways that were known are no good: the controller may know another.
         this.#ask(length, (next) => {
@@ -271,22 +281,28 @@ export class RelayPair {
     });
   }
 
-  /** Attempts in their order, until one goes well. */
-  #run(attempts: Attempt[], length: number, done: (end: RelayEnd) => void): void {
+  /** Attempts in their order, until one goes well. @param done with those that did not, and the way that did */
+  #run(
+    attempts: Attempt[],
+    length: number,
+    done: (end: RelayEnd, failures: readonly FailedAttempt[], by?: Via) => void,
+  ): void {
+    const failures: FailedAttempt[] = [];
     const next = (before: RelayEnd) => {
       const attempt = attempts.shift();
       // AES is for where pads are short, and for nothing else.
       const skips = attempt?.scheme === "aes" && before !== undefined && before.failure !== "stock";
-      if (attempt === undefined || skips) return done(before);
+      if (attempt === undefined || skips) return done(before, failures);
       this.#attempt(attempt, length, (end) => {
-        if (end === undefined) done(end);
-        else next(end);
+        if (end === undefined) return done(end, failures, attempt.via);
+        failures.push({ via: attempt.via, end });
+        next(end);
       });
     };
     if (attempts.length > 0) return next(undefined);
     const end = { failure: "route", at: this.#parts.me } as const;
     this.lastFailure = { ...end, route: [], wall: this.#parts.wall() };
-    done(end);
+    done(end, failures);
   }
 
   #attempts(vias: readonly Via[]): Attempt[] {

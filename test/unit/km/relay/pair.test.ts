@@ -143,3 +143,63 @@ test("a key that differs, or never came, says of its way alone that it is no goo
   t.is(pair.failed, 2);
   t.deepEqual(pair.ways.list(0), [["km-x"], ["km-b"]]);
 });
+
+/** A pair whose relays end at once. @param end by the first KM of the way */
+function instantPair(more: Partial<PairPolicy>, end: (first: string | undefined) => RelayEnd) {
+  let now = 0;
+  const state = { begun: 0, told: [] as string[] };
+  const pair: RelayPair = new RelayPair({
+    me: "km-a",
+    far: { peer: "km-c", ready: true } as ConstructorParameters<typeof RelayPair>[0]["far"],
+    policy: { ...policy, ...more },
+    stock: () => 0,
+    begin: ({ via: [first] }, done) => {
+      if (++state.begun > 1_000) throw new Error("a relay is tried for ever");
+      done(end(first));
+    },
+    ask: (_, then) => {
+      pair.ways.give([["km-b"]]);
+      then((told, bytes) => state.told.push(told?.failure ?? `success ${bytes}`));
+    },
+    pads: () => 1e9,
+    now: () => now,
+    wall: () => now,
+  });
+  const tick = (ms: number) => {
+    now += ms;
+    pair.tick();
+  };
+  return { pair, state, tick };
+}
+
+test("relays that fail at once are tried again later, and not for ever in one turn", (t) => {
+  for (const kind of ["adaptive", "manual"] as const) {
+    const pool = kind === "manual" ? ({ kind } as const) : ({ kind, low: 80_000 } as const);
+    const away = { failure: "away", at: "km-a" } as const;
+    const { pair, state, tick } = instantPair({ pool, routes: [["km-b"]] }, () => away);
+    pair.order(125);
+    tick(100);
+    t.is(state.begun, 1, kind);
+    t.is(pair.ordered, 125);
+    tick(100);
+    t.is(state.begun, 1, kind);
+    tick(300);
+    t.is(state.begun, 2, kind);
+  }
+});
+
+test("a controller is told what was wrong with its way, also where another brought the key", (t) => {
+  const more = { routing: "controller", routes: [["km-d"]], pool: { kind: "manual" } } as const;
+  const stock = { failure: "stock", at: "km-b" } as const;
+  const { pair, state, tick } = instantPair(more, (first) =>
+    first === "km-b" ? stock : undefined,
+  );
+  const ends: RelayEnd[] = [];
+  pair.demand(64, (end) => ends.push(end));
+  t.deepEqual(ends, [undefined]);
+  t.deepEqual(state.told, ["stock"]);
+  tick(1_000);
+  const well = instantPair(more, () => undefined);
+  well.pair.demand(64, () => {});
+  t.deepEqual(well.state.told, ["success 128"]);
+});
