@@ -61,6 +61,8 @@ export const most = { records: 10_000, ofOne: 32, told: 100 } as const;
 
 export class IssuedCertificates {
   readonly #all: Map<string, IssuedRecord>;
+  /** Since when they are found to have run out: monotonic, ms. */
+  #runOutSince: ReadonlyMap<string, number> = new Map();
 
   /** @param saved by serial number */
   constructor(saved: ReadonlyMap<string, IssuedRecord>) {
@@ -103,11 +105,21 @@ export class IssuedCertificates {
     });
   }
 
-  /** Forgets what ran out a day ago: a list needs it no more (RFC 5280 §3.3). @returns their serial numbers */
-  forget(wall: number): string[] {
+  /**
+   * Serial numbers of what ran out a day ago: a list needs it no more (RFC 5280 §3.3). A clock that is ahead for a while
+   * makes nothing old: what has run out by it is to stay so for a day of this process.
+   * @param now monotonic, ms; undefined: the clock of now is believed
+   */
+  runOut(wall: number, now?: number): string[] {
     const old = [...this.#all].flatMap(([serial, { to }]) => (wall > to + day ? [serial] : []));
-    for (const serial of old) this.#all.delete(serial);
-    return old;
+    if (now === undefined) return old;
+    const before = this.#runOutSince;
+    this.#runOutSince = new Map(old.map((serial) => [serial, before.get(serial) ?? now]));
+    return old.filter((serial) => now - (this.#runOutSince.get(serial) ?? now) >= day);
+  }
+
+  forget(serials: readonly string[]): void {
+    for (const serial of serials) this.#all.delete(serial);
   }
 
   /**

@@ -112,6 +112,8 @@ export class Certificates {
     if (this.#issued.goodOf(kind, id, wall).length >= most.ofOne) {
       throw refused("it has many good certificates: revoke some", { id, limit: most.ofOne });
     }
+    // Where there is no room, what has run out by the clock of now makes some.
+    if (this.#issued.size >= most.records) this.#forget(this.#issued.runOut(wall));
     if (this.#issued.size >= most.records) {
       throw refused("there are too many certificates", { limit: most.records });
     }
@@ -178,11 +180,15 @@ export class Certificates {
     const { authority, world, isActive } = this.#parts;
     if (authority === undefined || !isActive()) return;
     const wall = world.wall();
-    const old = this.#issued.forget(wall);
-    for (const serial of old) world.save("certificate", serial, undefined);
+    this.#forget(this.#issued.runOut(wall, world.now()));
     const { from = 0 } = this.#list ?? {};
     const isDue = wall - from > authority.listMs / 2 || wall < from;
     if (isDue) this.#makeList(wall);
+  }
+
+  #forget(serials: readonly string[]): void {
+    this.#issued.forget(serials);
+    for (const serial of serials) this.#parts.world.save("certificate", serial, undefined);
   }
 
   /** Of which components certificates run out. @param withinMs at the latest */

@@ -26,8 +26,9 @@ export interface RevocationParts {
   readonly log: Log;
 }
 
-/** Authorities whose lists are kept. */
-const mostLists = 4;
+/** Authorities whose lists are kept, and lists of one: the newest, and those that have what it lacks. */
+const mostAuthorities = 4;
+const mostOfOne = 4;
 const label = "X509 CRL";
 
 interface Known {
@@ -38,8 +39,8 @@ interface Known {
 export class Revocations {
   readonly #parts: RevocationParts;
   readonly #limit: LogLimit;
-  /** By the issuer's name. */
-  readonly #known = new Map<string, Known>();
+  /** By the issuer's name; in the order in which they were told. */
+  readonly #known = new Map<string, readonly Known[]>();
   #text: string | undefined;
   #writing: Promise<void> = Promise.resolve();
   #changed: () => void = () => {};
@@ -47,10 +48,15 @@ export class Revocations {
   /** Those of before a restart. @throws Fault `state.owner`, a system error */
   static async open(parts: RevocationParts): Promise<Revocations> {
     const one = new Revocations(parts);
-    const bytes = await readWhole(parts.files, one.#file, 2 * mostLists * longestList);
+    const bytes = await readWhole(
+      parts.files,
+      one.#file,
+      2 * mostAuthorities * mostOfOne * longestList,
+    );
     if (bytes === undefined) return one;
     try {
-      for (const list of parseCrls(bytes.toString("latin1"))) one.#keep(list);
+      const lists = Map.groupBy(parseCrls(bytes.toString("latin1")), ({ issuer }) => issuer);
+      for (const [issuer, all] of lists) one.#keep(issuer, all.map(knownOf));
     } catch (error) {
       if (!(error instanceof CrlError)) throw error;
       // They are told again when a controller is connected.
@@ -74,7 +80,11 @@ export class Revocations {
     this.#changed = changed;
   }
 
-  /** A controller told its list. What is older than what is known, or of no authority of this KM, changes nothing. */
+  /**
+   * A controller told its list. What was taken back stays so, also where a later list does not have it: it could be of
+   * a controller whose clock was wrong, or whose store is a copy of before. What has nothing new, or is of no authority
+   * of this KM, changes nothing.
+   */
   told({ number, der }: ToldList, controller: string): void {
     const facts = { controller, number };
     try {
@@ -83,13 +93,25 @@ export class Revocations {
         this.#limit.info(controller, "revocations are of no authority of this KM", facts);
         return;
       }
-      const { list: known } = this.#known.get(list.issuer) ?? {};
-      if (known !== undefined && !isNewer(list, known)) return;
-      if (known === undefined && this.#known.size >= mostLists) {
+      const known = this.#known.get(list.issuer) ?? [];
+      if (known.length === 0 && this.#known.size >= mostAuthorities) {
         this.#limit.warn(controller, "lists of too many authorities", facts);
         return;
       }
-      this.#keep(list);
+      const isNewest = known.every((one) => isNewer(list, one.list));
+      const isNews = [...list.revoked].some((serial) => !isOn(known, serial));
+      if (!isNewest && !isNews) return;
+      const all = [...known, knownOf(list)];
+      this.#keep(
+        list.issuer,
+        all.filter((one, i) => !isCovered(one, all.toSpliced(i, 1), i)),
+      );
+      const lacking = known.flatMap((one) => [...one.list.revoked]);
+      const kept = new Set(lacking.filter((serial) => !list.revoked.has(serial))).size;
+      if (!isNewest || kept > 0) {
+        const what = "certificates that another list of the same authority took back stay so";
+        this.#limit.info(controller, what, { ...facts, kept });
+      }
       this.#parts.log.info("certificates taken back", { ...facts, count: list.revoked.size });
       this.#write();
       this.#changed();
@@ -113,9 +135,9 @@ export class Revocations {
     return cas.some((ca) => isSignedBy(list, ca));
   }
 
-  #keep(list: RevocationList): void {
-    this.#known.set(list.issuer, { list, text: pem(label, list.raw) });
-    this.#text = [...this.#known.values()].map(({ text }) => text).join("");
+  #keep(issuer: string, lists: readonly Known[]): void {
+    this.#known.set(issuer, lists.slice(-mostOfOne));
+    this.#text = [...this.#known.values()].flatMap((all) => all.map(({ text }) => text)).join("");
   }
 
   #write(): void {
@@ -141,8 +163,21 @@ export function openRevocations(
   return Revocations.open({ files: diskFiles, folder: km.state_dir, cas, clock, log });
 }
 
-/** Of two lists within a second the number counts; a controller that lost its store counts from 1 again. */
+function knownOf(list: RevocationList): Known {
+  return { list, text: pem(label, list.raw) };
+}
+
+/** By its number, which only grows (RFC 5280 §5.2.3): a date says what a clock said. */
 function isNewer(list: RevocationList, known: RevocationList): boolean {
-  if (list.thisUpdate !== known.thisUpdate) return list.thisUpdate > known.thisUpdate;
   return (list.number ?? 0) > (known.number ?? 0);
+}
+
+function isOn(lists: readonly Known[], serial: string): boolean {
+  return lists.some(({ list }) => list.revoked.has(serial));
+}
+
+/** Whether others have all that this list has. Of two that are equal the later stays. */
+function isCovered({ list }: Known, others: readonly Known[], at: number): boolean {
+  if (at === others.length) return false;
+  return [...list.revoked].every((serial) => isOn(others, serial));
 }

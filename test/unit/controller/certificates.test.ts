@@ -149,7 +149,20 @@ test("a component has so many at a time; old ones are forgotten, lists are made 
   one.core.certificates.revoke(serials[0] ?? "", "superseded", "me");
   issue(one, "application", "app-x");
   t.deepEqual(one.core.certificates.expiring(30 * day), []);
+  const listed = () => parseCrls(one.core.certificates.list?.pem ?? "").map((l) => l.revoked.size);
+  // A clock that was ahead for a minute makes nothing old.
+  const was = one.wall;
+  one.wall = noon + 300 * day;
+  one.pass(60_250);
+  one.wall = was + 60_250;
+  one.pass(60_250);
+  t.is(one.core.certificates.status().length, 33);
+  t.deepEqual(listed(), [1]);
+  // Old is what has run out a day ago, for a day.
   one.wall = noon + 92 * day;
+  one.pass(60_250);
+  t.is(one.core.certificates.status().length, 33);
+  one.now += day;
   one.pass(60_250);
   t.is(one.core.certificates.status().length, 1);
   t.is(one.saved.get("certificate")?.size, 1);
