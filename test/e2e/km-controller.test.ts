@@ -140,6 +140,13 @@ test.serial(
     await eventually("what they used is told", () => ck.state("b").usage.at(-1), {
       is: { applications: ["app-b", "app-a"], peer: "km-a", keys: 2, bits: 512, refused: 1 },
     });
+    // One that has no room for a session allows none. The refusal before is believed for two seconds.
+    const busy = ck.asked("sessionRequest").then((again) => {
+      return again.reply({ type: "sessionResponse", response: "busy" });
+    });
+    const answer = async () => (await b.encKeys("app-a")).status;
+    await eventually("no room for a session", answer, { is: 503 });
+    await busy;
 
     // What is no order of this KM's, and what its configuration does not let it do.
     const order = async (to: "a" | "b", fields: Partial<CkMessageOf<"relayRequest">>) => {

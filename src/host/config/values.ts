@@ -8,6 +8,7 @@ export const id = v.pipe(
   v.string(),
   v.minLength(1, "expected 1 to 128 characters"),
   v.maxLength(128, "expected 1 to 128 characters"),
+  v.check((one) => !/\p{Cc}/u.test(one), "expected no control characters"),
 );
 
 export const text = v.pipe(v.string(), v.minLength(1, "expected a text that is not empty"));

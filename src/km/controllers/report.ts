@@ -1,4 +1,6 @@
 /** What a controller is told of this KM, made of its status: links, pairs, applications, what they used. Pure. */
+import { Fault } from "../../base/errors.ts";
+import { shortText } from "../../base/short-text.ts";
 import type { CkExtension } from "../../wire/ck/messages.ts";
 import type { Service } from "../../wire/ck/names.ts";
 import { type LinkAlarm, linkExtension, severities } from "../../wire/ck/report.ts";
@@ -39,34 +41,55 @@ export interface Told {
   readonly service: (name: string) => Service;
 }
 
-/** All there is to tell, by what tells one object from another; what matters most first. */
-export function tellingsOf(told: Told): Map<string, Telling> {
+/**
+ * All there is to tell, by what tells one object from another; what matters most first.
+ * @param odd is told of an object that cannot be told: it is left out, and the others are not
+ */
+export function tellingsOf(
+  told: Told,
+  odd: (key: string, why: Fault) => void,
+): Map<string, Telling> {
   const { status, site, started, applications, sessions } = told;
   const all = new Map<string, Telling>();
-  const add = (key: string, object: CkExtension, urgent = "") => all.set(key, { object, urgent });
-  add("km", kmExtension({ version: status.version, started, ...(site !== undefined && { site }) }));
+  const add = (key: string, make: () => CkExtension | readonly [CkExtension, string]) => {
+    try {
+      const made = make();
+      const [object, urgent] = isPair(made) ? made : [made, ""];
+      all.set(key, { object, urgent });
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      odd(key, error);
+    }
+  };
+  const { version } = status;
+  add("km", () => kmExtension({ version, started, ...(site !== undefined && { site }) }));
   for (const link of status.links) {
     const pair = status.relay?.pairs.find((one) => one.link === link.name);
-    if (pair === undefined) add(`link ${link.peer}`, ...linkTelling(told, link));
-    else add(`pair ${link.peer}`, ...pairTelling(link, pair));
+    if (pair === undefined) add(`link ${link.peer}`, () => linkTelling(told, link));
+    else add(`pair ${link.peer}`, () => pairTelling(link, pair));
   }
   for (const [i, object] of applicationExtensions(applications).entries()) {
-    add(`applications ${i}`, object);
+    add(`applications ${i}`, () => object);
   }
   for (const session of sessions) {
     const { keys: _, ...lasting } = session;
-    add(
-      `session ${session.id} ${session.role}`,
+    add(`session ${session.id} ${session.role}`, () => [
       sessionExtension(session),
       JSON.stringify(lasting),
-    );
+    ]);
   }
   for (const { master, slave, peer, requests, keys, bits, refused } of status.applications ?? []) {
     const set = [master, ...slave.split(", ")].slice(0, most.set);
     const usage = { applications: set, peer, requests, keys, bits, refused };
-    add(`usage ${peer} ${set.join("\0")}`, usageExtension(usage));
+    add(`usage ${peer} ${set.join("\0")}`, () => usageExtension(usage));
   }
   return all;
+}
+
+function isPair(
+  made: CkExtension | readonly [CkExtension, string],
+): made is readonly [CkExtension, string] {
+  return Array.isArray(made);
 }
 
 function linkTelling(
@@ -111,7 +134,7 @@ function alarmsOf({ alarms, node_alarms, modules }: KmStatus, link: LinkStatus):
   return [...ofKm, ...ofNodes]
     .flatMap(({ name, severity }): LinkAlarm[] => {
       const known = severities.find((one) => one === severity);
-      return known === undefined ? [] : [{ name: name.slice(0, most.name), severity: known }];
+      return known === undefined ? [] : [{ name: shortText(name, most.name), severity: known }];
     })
     .sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
     .filter(({ name }) => !seen.has(name) && seen.add(name))

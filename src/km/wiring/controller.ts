@@ -87,13 +87,13 @@ export class Controller {
     this.#link.recheck();
   }
 
-  /** Asks it. @returns undefined if it stands by, or is busy @throws Fault `ck.*` if no answer came */
+  /** Asks it. @returns undefined if it stands by @throws Fault `ck.*` if no answer came */
   async ask<C extends CkCommand>(message: C, withinMs: number): Promise<CkAnswered<C> | undefined> {
     const answered = await this.#session?.request(message, withinMs);
     if (answered === undefined) return undefined;
     const answer = answered.message as CkMessage;
-    if (refusalOf(answer) !== "busy") return answered;
-    if (marksIn(answer).standby) this.#standby = true;
+    if (refusalOf(answer) !== "busy" || !marksIn(answer).standby) return answered;
+    this.#standby = true;
     return undefined;
   }
 

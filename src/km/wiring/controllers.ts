@@ -213,22 +213,26 @@ export class Controllers {
     return [...there.filter((one) => !one.isStandby), ...there.filter((one) => one.isStandby)];
   }
 
-  /** Asks one after the other, until one answers. @returns undefined: none is there, or leads */
+  /** Asks one after the other, until one has time for it. @returns undefined: none is there, or leads */
   async ask<C extends CkCommand>(
     message: C,
     withinMs: number = askMs,
   ): Promise<{ readonly by: Controller; readonly answered: CkAnswered<C> } | undefined> {
+    let busy: { readonly by: Controller; readonly answered: CkAnswered<C> } | undefined;
     for (const by of this.#inOrder()) {
       try {
         const answered = await by.ask(message, withinMs);
-        if (answered !== undefined) return { by, answered };
+        if (answered === undefined) continue;
+        if (refusalOf(answered.message as CkMessage) !== "busy") return { by, answered };
+        busy ??= { by, answered };
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
         const facts = { controller: by.name, cause: describe(error) };
         this.#limit.warn(`${by.name} ${error.code}`, "a controller gave no answer", facts);
       }
     }
-    return undefined;
+    // A refusal, as any other: what a controller has no room for it does not allow.
+    return busy;
   }
 
   /** Asks for the whole way to a KM (§7.2), or for its first hop (§7.1). @param then with nothing if no way came of it */
@@ -313,7 +317,7 @@ export class Controllers {
   async nextHops(source: string, destination: string): Promise<readonly string[]> {
     const ends = { sourceKma: source, destinationKma: destination };
     const found = await this.ask({ type: "nextHopRequest", ...ends });
-    if (found === undefined) return [];
+    if (found === undefined || refusalOf(found.answered.message) !== undefined) return [];
     const { nextKmas } = found.answered.message;
     return nextKmas.filter((km) => this.#parts.relays.hasLink(km));
   }
@@ -337,14 +341,17 @@ export class Controllers {
 
   #tellings(status: KmStatus): ReadonlyMap<string, Telling> {
     const { applications, relays, config } = this.#parts;
-    return tellingsOf({
+    const told = {
       status,
       flows: this.#flows,
       started: this.#started,
       site: config.km.site,
       applications: applications.own,
       sessions: this.sessions.list(),
-      service: (link) => relays.service(link),
+      service: (link: string) => relays.service(link),
+    };
+    return tellingsOf(told, (what, why) => {
+      this.#limit.warn(what, "controllers are not told of this", { what, why: describe(why) });
     });
   }
 

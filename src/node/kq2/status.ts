@@ -1,4 +1,5 @@
 /** What a KM is told of a module, from what the node shows of it. Pure. */
+import { shortText } from "../../base/short-text.ts";
 import type { AlarmRecord } from "../../ops/alarms/alarm.ts";
 import { type FigureName, type FigureValue, figures } from "../../port/telemetry.ts";
 import { limits } from "../../wire/kq2/names.ts";
@@ -32,7 +33,7 @@ export function statusOf({ nodeId, ids, state, window, alarms, wall }: StatusPar
     module: state.module,
     link: state.link,
     since: state.since,
-    reason: fitting(state.reason, limits.text),
+    reason: shortText(state.reason, limits.text),
     figures: figuresOf(window),
     alarms: alarms.flatMap(alarmOf),
     leftOut: 0,
@@ -73,9 +74,9 @@ function alarmOf(record: AlarmRecord): readonly StatusAlarm[] {
   const isNumber = (number: number | undefined) => number !== undefined && Number.isFinite(number);
   return [
     {
-      id: fitting(record.id, limits.name),
-      name: fitting(record.name, limits.name),
-      object: fitting(record.object, limits.name),
+      id: shortText(record.id, limits.name),
+      name: shortText(record.name, limits.name),
+      object: shortText(record.object, limits.name),
       severity,
       active: record.active,
       acknowledged: record.acknowledged,
@@ -83,14 +84,8 @@ function alarmOf(record: AlarmRecord): readonly StatusAlarm[] {
       changedAt: record.changedAt,
       ...(isNumber(value) && { value: value as number }),
       ...(isNumber(threshold) && { threshold: threshold as number }),
-      ...(detail !== undefined && { detail: fitting(detail, limits.text) }),
-      text: fitting(kindOf(record.name).text, limits.text),
+      ...(detail !== undefined && { detail: shortText(detail, limits.text) }),
+      text: shortText(kindOf(record.name).text, limits.text),
     },
   ];
-}
-
-/** Without control characters, and not longer than that. */
-function fitting(text: string, most: number): string {
-  const cut = text.length > most ? `${text.slice(0, most - 1)}…` : text;
-  return cut.replace(/\p{Cc}/gu, " ").toWellFormed();
 }

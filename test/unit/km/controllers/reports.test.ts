@@ -49,11 +49,16 @@ function told(status: KmStatus, more: Partial<Told> = {}): Told {
     ...more,
   };
 }
+function tellings(of: Told) {
+  return tellingsOf(of, (_, why) => {
+    throw why;
+  });
+}
 const reportOf = (message: CkMessage) => ({ ...stateIn(message), links: linksIn(message) });
 
 test("all of it is told, then what changed", (t) => {
   const reporter = new Reporter("km-a");
-  const whole = reporter.whole(tellingsOf(told(statusOf(), { site: "Bern" })), 0);
+  const whole = reporter.whole(tellings(told(statusOf(), { site: "Bern" })), 0);
   t.true(whole.whole);
   const { links, pairs, applications, usage, km } = reportOf(whole);
   t.like(links, [{ peer: "km-b", up: true, qber: 0.031, secretKeyRate: 1_000, alarms: [] }]);
@@ -61,11 +66,11 @@ test("all of it is told, then what changed", (t) => {
   t.like(usage, [{ applications: ["app-a", "app-b"], keys: 20, bits: 5_120 }]);
   t.deepEqual(applications, ["app-a"]);
   t.like(km, { version: "1.2.3", site: "Bern" });
-  const same = tellingsOf(told(statusOf(), { site: "Bern" }));
+  const same = tellings(told(statusOf(), { site: "Bern" }));
   t.is(reporter.changed(same, 5).extension, undefined);
   t.is(reporter.urgent(same, 5), undefined);
   const links2 = statusOf().links.map((one) => ({ ...one, stock_bits: one.stock_bits - 8 }));
-  const less = tellingsOf(told(statusOf({ links: links2 }), { site: "Bern" }));
+  const less = tellings(told(statusOf({ links: links2 }), { site: "Bern" }));
   t.is(reporter.urgent(less, 6), undefined);
   t.is(reporter.changed(less, 6).extension?.length, 2);
   t.is(reporter.changed(less, 7).extension, undefined);
@@ -75,9 +80,9 @@ test("all of it is told, then what changed", (t) => {
 
 test("an alarm, a link that goes, low stock and a session are told at once, and they alone", (t) => {
   const reporter = new Reporter("km-a");
-  reporter.whole(tellingsOf(told(statusOf())), 0);
+  reporter.whole(tellings(told(statusOf())), 0);
   const urgent = (status: KmStatus, more: Partial<Told> = {}) => {
-    const report = reporter.urgent(tellingsOf(told(status, more)), 1);
+    const report = reporter.urgent(tellings(told(status, more)), 1);
     t.is(report?.extension?.length, 1);
     return reportOf(report as CkMessage);
   };
@@ -99,7 +104,7 @@ test("an alarm, a link that goes, low stock and a session are told at once, and 
   urgent(statusOf());
   const session = { id: "s", source: "a", destination: "b", role: "source", keys: 1 } as const;
   t.is(urgent(statusOf(), { sessions: [session] }).sessions[0]?.id, "s");
-  const more = tellingsOf(told(statusOf(), { sessions: [{ ...session, keys: 2 }] }));
+  const more = tellings(told(statusOf(), { sessions: [{ ...session, keys: 2 }] }));
   t.is(reporter.urgent(more, 1), undefined);
 });
 
@@ -118,7 +123,7 @@ test("old words of nodes, alarms that are over and those of other links are none
       { ...own, alarm: "peer_away.elsewhere", severity: "major" },
     ],
   });
-  const [link] = linksIn(new Reporter("km-a").whole(tellingsOf(told(status)), 0));
+  const [link] = linksIn(new Reporter("km-a").whole(tellings(told(status)), 0));
   t.deepEqual(link?.alarms, [
     { name: "keys_differ", severity: "critical" },
     { name: "stock_low", severity: "minor" },
@@ -137,7 +142,7 @@ test("what has no place in one report is in the next", (t) => {
       refused: 0,
     };
   });
-  const all = tellingsOf(told(statusOf({ applications })));
+  const all = tellings(told(statusOf({ applications })));
   const reporter = new Reporter("km-a");
   const reports = [reporter.whole(all, 0), reporter.changed(all, 1), reporter.changed(all, 2)];
   t.deepEqual(
@@ -162,4 +167,22 @@ test("rates are those of the last minute", (t) => {
   for (let s = 11; s <= 100; s++) look(10_000, 4_000, s * 1_000);
   t.deepEqual(flows.of("fibre"), { rate: 0, consumption: 0 });
   t.is(flows.of("other"), undefined);
+});
+
+test("a name that is cut stays a text, and what cannot be told leaves the rest", (t) => {
+  const name = `${"a".repeat(62)}\u{1F600}bb`;
+  const [link] = linksIn(
+    new Reporter("km-a").whole(tellings(told(statusOf({ node_alarms: [{ ...alarm, name }] }))), 0),
+  );
+  t.is(link?.alarms?.[0]?.name.length, 64);
+  t.true(link?.alarms?.[0]?.name.isWellFormed());
+  const [good] = statusOf().links;
+  const links = [
+    { ...good, peer: "km-\u0007" } as typeof goodLink,
+    { ...good, peer: "km-b" } as typeof goodLink,
+  ];
+  const odd: string[] = [];
+  const all = tellingsOf(told(statusOf({ links })), (what) => odd.push(what));
+  t.deepEqual(odd, ["link km-\u0007"]);
+  t.true(all.has("link km-b"));
 });
