@@ -59,6 +59,7 @@ export class Reports {
     }
     if (message.whole) {
       node.toldAllAt ??= now;
+      node.wholeAt = now;
       concerned.push(...topology.notTold(km, told));
     }
     this.#routes.judge(concerned);

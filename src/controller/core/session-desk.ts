@@ -16,6 +16,8 @@ import type { Reply, SavedSession } from "./world.ts";
 /** The destination's application is asked, too: ms. */
 const notifyMs = 10_000;
 const endMs = 10_000;
+/** A KM tells of a session of its applications within this, ms. */
+const tellMs = 300_000;
 /** Ends that a KM is told at a time: other commands have room beside them. */
 const mostAsked = 64;
 /** Ends that are remembered. */
@@ -38,7 +40,8 @@ export class SessionDesk {
     for (const [id, one] of saved) {
       const left = Math.min(Math.max(0, one.until - world.wall()), policy.rules.sessionMs);
       const endsAt = world.now() + left;
-      parts.sessions.add({ ...one, id, endsAt, classes: this.#classesOf(one), isOpen: true });
+      const now = { knownAt: world.now(), classes: this.#classesOf(one), isOpen: true };
+      parts.sessions.add({ ...one, id, endsAt, ...now });
     }
   }
 
@@ -80,6 +83,7 @@ export class SessionDesk {
       endsAt: world.now() + policy.rules.sessionMs,
       ...(number !== undefined && { number }),
       ...(began !== undefined && { began }),
+      knownAt: world.now(),
       classes: [source.class, destination.class].flatMap((one) => one ?? []),
       isOpen: false,
     };
@@ -153,7 +157,11 @@ export class SessionDesk {
         this.end(known.id, `by ${km}`);
       return;
     }
-    if (known !== undefined) return;
+    if (known !== undefined) {
+      const isSource = known.sourceKm === km && report.role === "source";
+      if (isSource) known.toldAt = this.#parts.world.now();
+      return;
+    }
     const over = this.#ended.get(report.id);
     if (over !== undefined) return this.#tellEnd(over, km);
     // One of an application is its own key manager's to tell: others could make up so many that it has no room.
@@ -192,8 +200,9 @@ export class SessionDesk {
       ...(number !== undefined && { number }),
       ...(began !== undefined && { began }),
     };
-    const endsAt = world.now() + policy.rules.sessionMs;
-    sessions.add({ ...one, id, endsAt, classes: this.#classesOf(one), isOpen: true });
+    const now = world.now();
+    const told = { knownAt: now, toldAt: now, classes: this.#classesOf(one), isOpen: true };
+    sessions.add({ ...one, id, endsAt: now + policy.rules.sessionMs, ...told });
     world.save("session", id, one);
   }
 
@@ -221,6 +230,9 @@ export class SessionDesk {
     const { sessions, world, topology, repository } = this.#parts;
     const now = world.now();
     for (const { id } of sessions.due(now)) this.end(id, "its time is over");
+    for (const one of [...sessions.values()]) {
+      if (this.#isForgotten(one, now)) this.end(one.id, `${one.sourceKm} does not know it`);
+    }
     for (const { km, report } of this.#unconfirmed.allToldBySources()) this.#learn(km, report);
     const isHere = (source: string, ms: number) => {
       const node = topology.nodes.get(repository.application(source)?.km ?? "");
@@ -230,6 +242,21 @@ export class SessionDesk {
       const sourceKm = repository.application(report.source)?.km ?? km;
       this.#tellEnd({ ...report, sourceKm }, km);
     }
+  }
+
+  /**
+   * The source's KM tells of what it has, and has not told of this one in all the time that it had for it: it may have
+   * given up before it was answered, or this controller has a session of before its own disk was put back.
+   */
+  #isForgotten(
+    { sourceKm, knownAt, toldAt = Number.NEGATIVE_INFINITY, isOpen }: Session,
+    now: number,
+  ): boolean {
+    const node = this.#parts.topology.nodes.get(sourceKm);
+    // One that tells nothing of itself need not tell of sessions either.
+    if (!isOpen || node?.began === undefined || node.wholeAt === undefined) return false;
+    const since = Math.max(knownAt, node.wholeAt);
+    return node.attached && toldAt < since && now - since >= tellMs;
   }
 
   #classesOf({ source, destination }: SavedSession): readonly string[] {

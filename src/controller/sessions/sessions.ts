@@ -20,6 +20,10 @@ export interface Session {
   readonly number?: number;
   /** When the source's KM began, as that said: one that began since knows nothing of the session. */
   readonly began?: number;
+  /** Since when it is known here; monotonic, ms. */
+  readonly knownAt: number;
+  /** When the source's KM told of it last; monotonic, ms. */
+  toldAt?: number;
   /** Classes of its applications. */
   readonly classes: readonly string[];
   /** The destination's KM has not answered yet. */

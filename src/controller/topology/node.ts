@@ -26,6 +26,8 @@ export class NetworkNode {
   hasReported = false;
   /** When one of these reports was whole first, monotonic, ms. */
   toldAllAt: number | undefined;
+  /** And last. */
+  wholeAt: number | undefined;
   /** As its KM reports them. */
   readonly applications = new Set<string>();
   /** Other KMs to which it relays, as it reports them. */
@@ -47,6 +49,7 @@ export class NetworkNode {
     this.turns++;
     this.hasReported = false;
     this.toldAllAt = undefined;
+    this.wholeAt = undefined;
     this.since = wall;
   }
 

@@ -15,6 +15,7 @@ import type { Authority } from "../access/issuing.ts";
 import { Controller } from "../core/controller.ts";
 import type { ControllerWorld, Further, HeardNode, Saved } from "../core/world.ts";
 import type { CkDoor, CkHandlers } from "../io/ck-door.ts";
+import { isOrder } from "../io/store/port.ts";
 import type { Store } from "../io/store/store.ts";
 import type { ChangeStatus, ControllerStatus } from "../model/status.ts";
 import type { ControllerPolicy } from "../policy/network.ts";
@@ -224,6 +225,10 @@ export class Network implements CkHandlers {
       told: (change) => {
         this.#changes.unshift(change);
         this.#changes.length = Math.min(this.#changes.length, mostShown);
+        if (isOrder(change)) {
+          const { object, text: what } = change;
+          this.#parts.log.info("ordered", { object, what });
+        }
         // What the leader sees is kept, once.
         if (this.#role === "active") store.told(change);
         onChange(change);

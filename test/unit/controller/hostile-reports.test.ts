@@ -1,5 +1,6 @@
 /** What a key manager that lies, a broker's client that makes things up, and a clock that jumps can't do to a controller. */
 import test from "ava";
+import type { CkCommand } from "../../../src/wire/ck/messages.ts";
 import {
   applicationExtensions,
   pairExtension,
@@ -152,4 +153,17 @@ test("applications that a key manager makes up are bounded", (t) => {
   const of = (km: string) => rig.core.status().nodes.find((one) => one.km === km)?.applications;
   t.is(of("liar")?.length, 10_000);
   t.deepEqual(of("b"), ["app-b"]);
+});
+
+test("a key manager whose reports cannot be read, over and over, is told of twenty times, and then once a minute", (t) => {
+  const rig = new Rig();
+  rig.network([["a", "b"]]);
+  const ofNode = () => rig.core.status().changes.filter(({ kind }) => kind === "node").length;
+  const before = ofNode();
+  const bad = { type: "report", sourceKm: "a", extension: [{ link: { peer: 7 } }] };
+  for (let i = 0; i < 1_000; i++) rig.command("a", bad as unknown as CkCommand);
+  t.is(ofNode() - before, 20);
+  rig.pass(60_000);
+  rig.command("a", bad as unknown as CkCommand);
+  t.is(ofNode() - before, 21);
 });

@@ -296,3 +296,38 @@ test("accounts tell of applications, pairs and links what grew in each period, a
   const periods = next.core.accounts().map(({ from }) => from);
   t.deepEqual([...new Set(periods)], [noon + 3_600_000, noon + 7_200_000]);
 });
+
+test("a session that its source's KM does not tell of, in all the time for it, is over", (t) => {
+  const tells = kmExtension({ version: "1", started: noon });
+  const rig = rigOfTwo();
+  rig.attach("a", [link("b")], [...applicationExtensions(["app-a"]), tells]);
+  opened(rig);
+  rig.take();
+  rig.pass(299_000);
+  t.is(rig.core.status().open_sessions, 1);
+  rig.pass(2_000);
+  t.is(rig.core.status().open_sessions, 0);
+  t.deepEqual(
+    rig.take().map(({ km, command }) => [km, command.extension]),
+    [
+      ["a", [{ ended: true }]],
+      ["b", [{ ended: true }]],
+    ],
+  );
+  // One that is told goes on; until all that there is is told again, and it is not among it.
+  const { sessionId: id = "" } = opened(rig) as CkMessageOf<"sessionResponse">;
+  const told = { id, source: "app-a", destination: "app-b", role: "source", keys: 0 } as const;
+  rig.report("a", [link("b")], [sessionExtension(told)]);
+  rig.pass(1_000_000);
+  t.is(rig.core.status().open_sessions, 1);
+  rig.attach(
+    "a",
+    [link("b")],
+    [...applicationExtensions(["app-a"]), tells, sessionExtension(told)],
+  );
+  rig.pass(1_000_000);
+  t.is(rig.core.status().open_sessions, 1);
+  rig.attach("a", [link("b")], [...applicationExtensions(["app-a"]), tells]);
+  rig.pass(301_000);
+  t.is(rig.core.status().open_sessions, 0);
+});

@@ -19,7 +19,8 @@ export interface Engine {
   load(): Promise<Saved>;
   /**
    * One transaction: all of it is durable, or nothing.
-   * @param changes for the log, the oldest first; of it the newest {@link mostChanges} are kept
+   * @param changes for the log, the oldest first; of it the newest {@link mostChanges} are kept, and as many orders:
+   *   what happens in the network, or is made to happen, takes no order of a person out of it
    * @throws Fault `db.*`
    */
   write(records: readonly Written[], changes: readonly ChangeStatus[]): Promise<void>;
@@ -30,6 +31,11 @@ export interface Engine {
 
 /** Changes that are kept. */
 export const mostChanges = 10_000;
+
+/** Whether a change is what a person ordered, or that another controller leads. */
+export function isOrder({ kind }: Pick<ChangeStatus, "kind">): boolean {
+  return kind === "policy" || kind === "service" || kind === "leader";
+}
 
 /** Bytes of JSON of one record. */
 export const longestRecord = 16_384;

@@ -7,7 +7,7 @@ import { errorCode, Fault } from "../../../base/errors.ts";
 import type { clientTls } from "../../../host/tls/options.ts";
 import type { Saved } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
-import { type Engine, mostChanges, type Written } from "./port.ts";
+import { type Engine, isOrder, mostChanges, type Written } from "./port.ts";
 import { type Row, savedOf } from "./saved.ts";
 
 export interface PostgresOptions {
@@ -42,6 +42,7 @@ const schema = `
     kind text NOT NULL, id text NOT NULL, value text NOT NULL, PRIMARY KEY (kind, id)
   );
   CREATE TABLE IF NOT EXISTS qkd_change (number bigserial PRIMARY KEY, value text NOT NULL);
+  CREATE TABLE IF NOT EXISTS qkd_change_order (number bigint PRIMARY KEY);
   CREATE TABLE IF NOT EXISTS qkd_version (version integer PRIMARY KEY);
   CREATE TABLE IF NOT EXISTS qkd_term (id integer PRIMARY KEY, term bigint NOT NULL);
 `;
@@ -123,12 +124,7 @@ export class PostgresEngine implements Engine {
           await put(client, records.slice(i, i + together));
         }
         if (changes.length > 0) {
-          const values = [changes.map((change) => JSON.stringify(change))];
-          await client.query("INSERT INTO qkd_change (value) SELECT unnest($1::text[])", values);
-          await client.query(
-            "DELETE FROM qkd_change WHERE number <= (SELECT max(number) FROM qkd_change) - $1",
-            [mostChanges],
-          );
+          await log(client, changes);
         }
         await client.query("COMMIT");
       } catch (error) {
@@ -182,6 +178,31 @@ export class PostgresEngine implements Engine {
     this.#last = turn.catch(() => {});
     return turn;
   }
+}
+
+/** Adds to the log, in order, and takes out what is old. */
+async function log(client: pg.Client, changes: readonly ChangeStatus[]): Promise<void> {
+  await client.query(
+    `WITH told AS (SELECT * FROM unnest($1::text[], $2::boolean[]) WITH ORDINALITY AS one (value, is_order, i)),
+      added AS (
+        INSERT INTO qkd_change (number, value)
+        SELECT nextval(pg_get_serial_sequence('qkd_change', 'number')), value
+        FROM (SELECT * FROM told ORDER BY i) AS sorted RETURNING number, value
+      )
+    INSERT INTO qkd_change_order
+    SELECT DISTINCT number FROM added JOIN told USING (value) WHERE is_order`,
+    [changes.map((change) => JSON.stringify(change)), changes.map(isOrder)],
+  );
+  await client.query(
+    `DELETE FROM qkd_change_order WHERE number <=
+      (SELECT number FROM qkd_change_order ORDER BY number DESC LIMIT 1 OFFSET $1)`,
+    [mostChanges],
+  );
+  await client.query(
+    `DELETE FROM qkd_change WHERE number <= (SELECT max(number) FROM qkd_change) - $1
+      AND number NOT IN (SELECT number FROM qkd_change_order)`,
+    [mostChanges],
+  );
 }
 
 async function put(client: pg.Client, records: readonly Written[]): Promise<void> {

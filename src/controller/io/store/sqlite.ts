@@ -7,7 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { errorCode, Fault } from "../../../base/errors.ts";
 import type { Saved } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
-import { type Engine, mostChanges, type Written } from "./port.ts";
+import { type Engine, isOrder, mostChanges, type Written } from "./port.ts";
 import { type Row, savedOf } from "./saved.ts";
 
 /** Grows when an older program could not read what is there. */
@@ -18,6 +18,7 @@ const schema = `
     kind TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, id)
   ) WITHOUT ROWID, STRICT;
   CREATE TABLE IF NOT EXISTS change (number INTEGER PRIMARY KEY, value TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS change_order (number INTEGER PRIMARY KEY) STRICT;
   PRAGMA user_version = ${version};
 `;
 
@@ -75,8 +76,14 @@ export class SqliteEngine implements Engine {
       const put = db.prepare("INSERT OR REPLACE INTO record (kind, id, value) VALUES (?, ?, ?)");
       const remove = db.prepare("DELETE FROM record WHERE kind = ? AND id = ?");
       const log = db.prepare("INSERT INTO change (value) VALUES (?)");
+      const order = db.prepare("INSERT INTO change_order (number) VALUES (?)");
+      const forgetOrders = db.prepare(
+        `DELETE FROM change_order WHERE number <=
+          (SELECT number FROM change_order ORDER BY number DESC LIMIT 1 OFFSET ?)`,
+      );
       const forget = db.prepare(
-        "DELETE FROM change WHERE number <= (SELECT max(number) FROM change) - ?",
+        `DELETE FROM change WHERE number <= (SELECT max(number) FROM change) - ?
+          AND number NOT IN (SELECT number FROM change_order)`,
       );
       db.exec("BEGIN IMMEDIATE");
       try {
@@ -84,8 +91,14 @@ export class SqliteEngine implements Engine {
           if (value === undefined) remove.run(table, id);
           else put.run(table, id, value);
         }
-        for (const change of changes) log.run(JSON.stringify(change));
-        if (changes.length > 0) forget.run(mostChanges);
+        for (const change of changes) {
+          const { lastInsertRowid } = log.run(JSON.stringify(change));
+          if (isOrder(change)) order.run(lastInsertRowid);
+        }
+        if (changes.length > 0) {
+          forgetOrders.run(mostChanges);
+          forget.run(mostChanges);
+        }
         db.exec("COMMIT");
       } catch (error) {
         if (db.isTransaction) db.exec("ROLLBACK");

@@ -12,6 +12,7 @@ import { DatabaseSync } from "node:sqlite";
 import test from "ava";
 import { Fault } from "../../../../src/base/errors.ts";
 import { SqliteEngine } from "../../../../src/controller/io/store/sqlite.ts";
+import type { ChangeStatus } from "../../../../src/controller/model/status.ts";
 
 /** A file with one record in it, of an engine that was closed. */
 async function kept(): Promise<{ file: string; [Symbol.dispose](): void }> {
@@ -80,4 +81,34 @@ test("a record that is no JSON is named", async (t) => {
   const fault = await refusal(store.file);
   t.is(fault?.code, "db.corrupt");
   t.deepEqual(fault?.facts, { table: "routes", id: "one" });
+});
+
+test("what happens in the network takes no order of a person out of the log", async (t) => {
+  using store = await kept();
+  const engine = new SqliteEngine(store.file);
+  const change = (kind: ChangeStatus["kind"], i: number) => {
+    return { time: "2026-01-31T12:00:00.000Z", kind, object: "km-a", text: `${i}` };
+  };
+  await engine.write([], [change("policy", 1), change("node", 2)]);
+  for (let at = 0; at < 12_000; at += 3_000) {
+    await engine.write(
+      [],
+      Array.from({ length: 3_000 }, (_, i) => change("node", at + i)),
+    );
+  }
+  const all = await engine.changes(100_000);
+  t.is(all.length, 10_001);
+  t.like(all.at(-1), { kind: "policy", text: "1" });
+  t.like(all[0], { text: "11999" });
+  // As many orders: older ones go.
+  for (let at = 0; at < 12_000; at += 3_000) {
+    await engine.write(
+      [],
+      Array.from({ length: 3_000 }, (_, i) => change("service", at + i)),
+    );
+  }
+  const orders = await engine.changes(100_000);
+  t.is(orders.length, 10_000);
+  t.true(orders.every(({ kind }) => kind === "service"));
+  await engine.close();
 });
