@@ -389,9 +389,11 @@ export class Controller {
 
   #serve(component: string, service: Service): boolean {
     const { nodes, links } = this.#parts.topology;
-    const one = nodes.get(component) ?? links.get(component);
+    const link = links.get(component);
+    const one = nodes.get(component) ?? link;
     if (one === undefined) return false;
     one.service = service;
+    if (link === one) link.isOrdered = true;
     return true;
   }
 }

@@ -24,6 +24,8 @@ const lookMs = 5_000;
 const turnMs = 10_000;
 /** Nodes of a network in which each link that comes is looked at on its own. */
 const mostAtOnce = 128;
+/** A KM that says of a link's service another thing than was ordered is told again after this, ms. */
+const serveAgainMs = 10_000;
 /** An order without a relay is answered within this, ms. */
 const orderMs = 10_000;
 
@@ -44,6 +46,8 @@ export class Routes {
   readonly #ends = new Map<string, Map<string, PairEnd>>();
   /** May a class use a link that not all may: one function each, so that terms that are alike are the same. */
   readonly #mayUse = new Map<string, PairTerms["mayUse"]>();
+  /** When an end was told whether its link is in service: by its KM and the link, monotonic, ms. */
+  readonly #servedAt = new Map<string, number>();
   #lookedAt = Number.NEGATIVE_INFINITY;
   #turnedAt = 0;
   /** More can be used than routes know of. */
@@ -174,11 +178,22 @@ export class Routes {
 
   /** Both ends are told whether their link is in service. */
   serve(link: Link, service: Service): void {
-    for (const [from, to] of [
-      [link.a, link.b],
-      [link.b, link.a],
-    ] as const) {
-      this.#order(from, to, [], { service });
+    for (const [from, to] of endsOf(link)) this.#serve(link, from, to, service);
+  }
+
+  #serve(link: Link, from: string, to: string, service: Service): void {
+    if (!this.#order(from, to, [], { service })) return;
+    this.#servedAt.set(`${from} ${link.name}`, this.#parts.world.now());
+  }
+
+  /** An end that was away when it was told, or that lost it, says something else. */
+  #serveAgain(link: Link, now: number): void {
+    const wanted = link.effectiveService;
+    for (const [from, to] of endsOf(link)) {
+      const end = link.end(from);
+      const at = this.#servedAt.get(`${from} ${link.name}`) ?? Number.NEGATIVE_INFINITY;
+      const isOther = end !== undefined && (end.report.service ?? "in_service") !== wanted;
+      if (isOther && now - at >= serveAgainMs) this.#serve(link, from, to, wanted);
     }
   }
 
@@ -203,6 +218,12 @@ export class Routes {
 
   #look(now: number): void {
     this.planner.resize(this.#wires());
+    for (const [name, at] of this.#servedAt) {
+      if (now - at >= serveAgainMs) this.#servedAt.delete(name);
+    }
+    for (const link of this.#parts.topology.links.values()) {
+      if (link.isOrdered) this.#serveAgain(link, now);
+    }
     for (const plan of [...this.planner.plans.values()]) {
       const isIdle = now - plan.usedAt > idleMs && !this.#configured.has(plan.name);
       if (isIdle && !this.#isReported(plan.name)) {
@@ -336,4 +357,11 @@ function alike(one: PairTerms, other: PairTerms): boolean {
     one.most === other.most &&
     one.mayUse === other.mayUse
   );
+}
+
+function endsOf({ a, b }: Link): readonly (readonly [from: string, to: string])[] {
+  return [
+    [a, b],
+    [b, a],
+  ];
 }

@@ -48,6 +48,8 @@ export class Link {
   readonly heard = new Map<string, readonly ToldAlarm[]>();
   /** As an operator or the configuration has it. */
   service: Service;
+  /** That is so by an order, or the configuration: else it is as its key managers say. */
+  isOrdered: boolean;
   /** It stands by, and one that it stands by for has failed. */
   standsIn = false;
   judgement: Judgement = { state: "unknown", reason: "no report yet", usable: false };
@@ -68,7 +70,9 @@ export class Link {
     this.stock = new Average(rules.averageMs);
     this.rate = new Average(rules.averageMs);
     this.consumption = new Average(rules.averageMs);
-    this.service = policy?.service ?? (policy?.standbyFor?.length ? "standby" : "in_service");
+    const standsBy = policy?.standbyFor !== undefined && policy.standbyFor.length > 0;
+    this.service = policy?.service ?? (standsBy ? "standby" : "in_service");
+    this.isOrdered = policy?.service !== undefined || standsBy;
   }
 
   end(km: string): LinkEnd | undefined {

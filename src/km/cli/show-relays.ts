@@ -12,8 +12,9 @@ const key = (bits: number) => bytes(bits / 8);
 export function relayLines({ relay }: Pick<KmStatus, "relay">): string[] {
   if (relay === undefined) return [];
   const { pairs } = relay;
-  const others = othersText(relay);
-  if (pairs.length === 0) return others === undefined ? [] : ["", ...wrap(others, width)];
+  const told = [...servicesText(relay), othersText(relay) ?? []].flat();
+  const others = told.flatMap((text) => wrap(text, width));
+  if (pairs.length === 0) return others.length === 0 ? [] : ["", ...others];
   const columns = [
     { title: "RELAYED TO" },
     { title: "SCHEME" },
@@ -29,12 +30,14 @@ export function relayLines({ relay }: Pick<KmStatus, "relay">): string[] {
       return [link, scheme, key(stock_bits), key(bits), key(pad_bits), failures];
     });
   });
-  return [
-    "",
-    ...table(columns, rows, width),
-    ...pairs.flatMap(lastFailure),
-    ...(others === undefined ? [] : wrap(others, width)),
-  ];
+  return ["", ...table(columns, rows, width), ...pairs.flatMap(lastFailure), ...others];
+}
+
+function servicesText({ services = [] }: RelayStatus): string[] {
+  return services.map(({ link, service }) => {
+    const what = service.replaceAll("_", " ");
+    return `link ${link} is ${what} by order of a controller: it lends no pads to relays`;
+  });
 }
 
 function lastFailure({ link, last_failure: last }: RelayPairStatus): string[] {

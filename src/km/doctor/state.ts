@@ -36,6 +36,11 @@ export function checkLinks({ status }: Running): Finding[] {
     const stock = `${bytes(link.stock_bits / 8)} here, ${bytes(link.peer_stock_bits / 8)} there`;
     const advice = action === "" ? "qkd-km links shows when keys come" : action;
     if (level === "bad") return fail(title, text, advice);
+    const { service } = status.relay?.services?.find((one) => one.link === link.name) ?? {};
+    if (service !== undefined && level !== "attention") {
+      const what = `${stock}; ${service.replaceAll("_", " ")} for relays, by order of a controller`;
+      return warn(title, what, "the controller's operator puts it into service again");
+    }
     if (level === "attention" || both === 0) return warn(title, text, advice);
     return ok(title, stock);
   });

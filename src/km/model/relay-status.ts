@@ -1,5 +1,6 @@
 /** What a key manager tells of relays (Y.3803 §8.2.3, §8.2.5); since the start of the process. */
 
+import type { Service } from "../../wire/ck/names.ts";
 import type { Routing } from "../../wire/ck/state.ts";
 
 /** Relays of others. */
@@ -52,7 +53,16 @@ export interface RelayPairStatus {
   };
 }
 
+/** A link that a controller has put out of service, to stand by, or apart: it lends no pads to relays of others. */
+export interface ServiceStatus {
+  /** Name of the link. */
+  readonly link: string;
+  readonly service: Service;
+}
+
 export interface RelayStatus {
+  /** Links that are not in service; absent: all are. */
+  readonly services?: readonly ServiceStatus[];
   readonly under_way: number;
   /** As transit KM, as collector of XORs, and as destination. */
   readonly passed: PassedRelays;

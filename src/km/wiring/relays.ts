@@ -269,7 +269,12 @@ export class Relays {
       return { relays, failed, bits: bytes * 8 };
     };
     const { clock } = this.#parts;
+    const services = this.#parts.links.flatMap(({ name: link }) => {
+      const service = this.serviceOf(link);
+      return service === "in_service" ? [] : [{ link, service }];
+    });
     return {
+      ...(services.length > 0 && { services }),
       under_way: this.#desk.underWay,
       passed: passed("transit"),
       collected: passed("collector"),

@@ -147,6 +147,44 @@ test("a link that stands by is put into service when the first fails, both ends 
   t.is(rig.link("a--d")?.service, "standby");
 });
 
+test("a key manager that was away when a link was put into service hears of it, and one that forgot it too", (t) => {
+  const rig = new Rig();
+  rig.network([["a", "b"]]);
+  const services = () =>
+    rig.take().flatMap(({ km, command: { type, extension } }) => {
+      return type === "relayRequest" ? [[km, ...(extension ?? [])]] : [];
+    });
+  rig.core.setService("a--b", "out_of_service", "alice");
+  const out = [{ service: "out_of_service" }] as const;
+  t.deepEqual(services(), [
+    ["a", ...out],
+    ["b", ...out],
+  ]);
+  rig.core.detached("a", "cut");
+  rig.pass(15_000);
+  rig.core.setService("a--b", "in_service", "alice");
+  services();
+  const isOut = [link("b", { service: "out_of_service" })];
+  rig.attach("a", isOut);
+  rig.report("b", [link("a")]);
+  rig.pass(6_000);
+  t.deepEqual(services(), [["a", { service: "in_service" }]]);
+  // Once, until it had time to say that it is so.
+  rig.pass(4_000);
+  t.deepEqual(services(), []);
+  rig.pass(8_000);
+  t.deepEqual(services(), [["a", { service: "in_service" }]]);
+  rig.report("a", [link("b")]);
+  rig.pass(30_000);
+  t.deepEqual(services(), []);
+  // Of a link that was never ordered anything what its key managers say counts.
+  const other = new Rig();
+  other.network([["a", "b"]]);
+  other.report("a", isOut);
+  other.pass(30_000);
+  t.deepEqual(other.take(), []);
+});
+
 test("what an operator takes out of service carries nothing, also after a restart", (t) => {
   const rig = new Rig();
   rig.network(square);
