@@ -61,6 +61,7 @@ export class Reports {
       node.toldAllAt ??= now;
       node.wholeAt = now;
       concerned.push(...topology.notTold(km, told));
+      this.#routes.notTold(km, new Set(state.pairs.map(({ peer }) => nameOf(km, peer))));
     }
     this.#routes.judge(concerned);
     for (const one of state.pairs) this.#pair(km, one, wall);

@@ -130,6 +130,14 @@ export class Routes {
     if (report.routing === "controller") end.asks = true;
   }
 
+  /** A KM has told all its pairs, by their names: what it told of others is over. */
+  notTold(km: string, told: ReadonlySet<string>): void {
+    for (const [name, ends] of this.#ends) {
+      const end = ends.get(km);
+      if (end !== undefined && !told.has(name)) end.report = undefined;
+    }
+  }
+
   /** A KM asked for a route, and is to hear of others. @param given from the pair's smaller end */
   gave(plan: PairPlan, km: string, given: readonly string[]): void {
     const end = this.#end(plan.name, km);

@@ -40,6 +40,8 @@ export interface LinkReport {
 }
 
 const most = { alarms: 16, name: 64 } as const;
+/** No link is so fast: sums of rates stay numbers. */
+export const mostRate = 1e15;
 const names = {
   peer: "peer_kma_id",
   up: "up",
@@ -95,10 +97,10 @@ export function objectsIn({ extension = [] }: CkMessage, name: string): readonly
 
 function readLink(object: CkExtension): LinkReport {
   const members = new Members(object, bad);
-  const rate = members.maybeNumber(names.rate, 0);
-  const consumption = members.maybeNumber(names.consumption, 0);
+  const rate = members.maybeNumber(names.rate, 0, mostRate);
+  const consumption = members.maybeNumber(names.consumption, 0, mostRate);
   const qber = members.maybeNumber(names.qber, 0, 0.5);
-  const secretKeyRate = members.maybeNumber(names.secretKeyRate, 0);
+  const secretKeyRate = members.maybeNumber(names.secretKeyRate, 0, mostRate);
   const matched = members.maybeWhole(names.matched);
   const service = members.maybeWord(names.service, services);
   return {

@@ -6,7 +6,7 @@
 import { Members, stamp } from "../kq2/members.ts";
 import type { CkExtension, CkMessage } from "./messages.ts";
 import { extension as known, limits } from "./names.ts";
-import { bad, objectsIn } from "./report.ts";
+import { bad, mostRate, objectsIn } from "./report.ts";
 
 /** The reporting KM. Counters of {@link UsageReport} and {@link PairReport} are since it started. */
 export interface KmReport {
@@ -194,7 +194,7 @@ function readPair(object: CkExtension): PairReport {
     pads: members.whole("pad_bits"),
     relays: members.whole("relays"),
     failed: members.whole("failed"),
-    consumption: members.maybeNumber("consumption_rate", 0) ?? 0,
+    consumption: members.maybeNumber("consumption_rate", 0, mostRate) ?? 0,
   };
 }
 

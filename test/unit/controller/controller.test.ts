@@ -1,24 +1,8 @@
 import test from "ava";
 import { defaultRules } from "../../../src/controller/policy/network.ts";
-import type { CkMessage, CkMessageOf } from "../../../src/wire/ck/messages.ts";
+import type { CkMessage } from "../../../src/wire/ck/messages.ts";
 import { pairExtension } from "../../../src/wire/ck/state.ts";
-import { link, Rig, square } from "./rig.ts";
-
-const ask = (from: string, to: string): CkMessageOf<"relayNotification"> => {
-  return { type: "relayNotification", sourceKma: from, destinationKma: to };
-};
-const done = (response = "success"): CkMessage => ({ type: "relayResponse", response });
-
-function transit(answer: CkMessage | undefined): readonly string[] | undefined {
-  return answer?.type === "relayRequest" && !answer.extension?.length
-    ? answer.transitKmas
-    : undefined;
-}
-
-function why(answer: CkMessage | undefined): unknown {
-  const { response, extension } = (answer ?? {}) as CkMessageOf<"relayResponse">;
-  return response ?? extension?.find((one) => one.response)?.response;
-}
+import { ask, done, link, Rig, square, transit, why } from "./rig.ts";
 
 test("a KM that asks is given the whole route, and another one when its relay failed", (t) => {
   const rig = new Rig();
@@ -118,91 +102,6 @@ test("an alarm of a link ends with its silent end if the other says that all is 
       rig.report("b", [link("a"), link("d")]);
     }
   }
-});
-
-test("a link that stands by is put into service when the first fails, both ends are told, and it steps back", (t) => {
-  const links = [
-    { a: "a", b: "b" },
-    { a: "b", b: "d" },
-    { a: "a", b: "d", standbyFor: ["a--b"] },
-  ];
-  const rig = new Rig({ links, pairs: [{ a: "a", b: "d" }] });
-  const edges = links.map(({ a, b }) => [a, b] as const);
-  rig.network(edges);
-  t.like(rig.link("a--d"), { service: "standby", state: "bad", reason: "stands by" });
-  t.deepEqual(rig.pair("a--d")?.route, ["a", "b", "d"]);
-  rig.report("a", [link("b", { up: false })]);
-  t.like(rig.link("a--d"), { service: "in_service", state: "good" });
-  t.deepEqual(rig.pair("a--d")?.route, ["a", "d"]);
-  t.deepEqual(
-    rig.take().map(({ km, command }) => [km, command.type === "relayRequest" && command.extension]),
-    [
-      ["a", [{ service: "in_service" }]],
-      ["d", [{ service: "in_service" }]],
-    ],
-  );
-  rig.report("a", [link("b"), link("d")]);
-  rig.report("b", [link("a"), link("d")]);
-  rig.pass(defaultRules.settleMs + 500);
-  t.is(rig.link("a--d")?.service, "standby");
-});
-
-test("a key manager that was away when a link was put into service hears of it, and one that forgot it too", (t) => {
-  const rig = new Rig();
-  rig.network([["a", "b"]]);
-  const services = () =>
-    rig.take().flatMap(({ km, command: { type, extension } }) => {
-      return type === "relayRequest" ? [[km, ...(extension ?? [])]] : [];
-    });
-  rig.core.setService("a--b", "out_of_service", "alice");
-  const out = [{ service: "out_of_service" }] as const;
-  t.deepEqual(services(), [
-    ["a", ...out],
-    ["b", ...out],
-  ]);
-  rig.core.detached("a", "cut");
-  rig.pass(15_000);
-  rig.core.setService("a--b", "in_service", "alice");
-  services();
-  const isOut = [link("b", { service: "out_of_service" })];
-  rig.attach("a", isOut);
-  rig.report("b", [link("a")]);
-  rig.pass(6_000);
-  t.deepEqual(services(), [["a", { service: "in_service" }]]);
-  // Once, until it had time to say that it is so.
-  rig.pass(4_000);
-  t.deepEqual(services(), []);
-  rig.pass(8_000);
-  t.deepEqual(services(), [["a", { service: "in_service" }]]);
-  rig.report("a", [link("b")]);
-  rig.pass(30_000);
-  t.deepEqual(services(), []);
-  // Of a link that was never ordered anything what its key managers say counts.
-  const other = new Rig();
-  other.network([["a", "b"]]);
-  other.report("a", isOut);
-  other.pass(30_000);
-  t.deepEqual(other.take(), []);
-});
-
-test("what an operator takes out of service carries nothing, also after a restart", (t) => {
-  const rig = new Rig();
-  rig.network(square);
-  rig.core.setService("a--b", "out_of_service", "alice");
-  rig.core.setService("c", "out_of_service", "alice");
-  t.is(why(rig.command("a", ask("a", "d"))), "no_route");
-  t.throws(() => rig.core.setService("nothing", "standby", "alice"), { code: "config.value" });
-  // Learnt links and nodes are not there yet when the next controller begins.
-  const nodes = ["a", "b", "c", "d"].map((km) => ({ km }));
-  const links = square.map(([a, b]) => ({ a, b }));
-  const next = new Rig({ nodes, links }, rig.kept());
-  next.network(square);
-  t.is(why(next.command("a", ask("a", "d"))), "no_route");
-  next.core.setService("c", "in_service", "bob");
-  next.pass(defaultRules.settleMs + 500);
-  next.network(square);
-  next.pass(500);
-  t.deepEqual(transit(next.command("a", ask("a", "d"), done())), ["c"]);
 });
 
 test("a controller that stands by hears reports, and answers all else that it is busy", (t) => {

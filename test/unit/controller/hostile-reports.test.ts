@@ -1,6 +1,7 @@
 /** What a key manager that lies, a broker's client that makes things up, and a clock that jumps can't do to a controller. */
 import test from "ava";
 import type { CkCommand } from "../../../src/wire/ck/messages.ts";
+import { linkExtension } from "../../../src/wire/ck/report.ts";
 import {
   applicationExtensions,
   pairExtension,
@@ -166,4 +167,39 @@ test("a key manager whose reports cannot be read, over and over, is told of twen
   rig.pass(60_000);
   rig.command("a", bad as unknown as CkCommand);
   t.is(ofNode() - before, 21);
+});
+
+test("rates that are no rates are refused, and leave sums numbers", (t) => {
+  for (const wrong of [{ rate: 1e300 }, { consumption: 1e16 }, { secretKeyRate: -1 }]) {
+    t.throws(() => linkExtension(link("b", wrong)), { code: "ck.message" });
+  }
+  const rig = new Rig();
+  rig.network([["a", "b"]]);
+  const huge = link("b", { rate: 1e15, consumption: 1e15, secretKeyRate: 1e15 });
+  for (let i = 0; i < 10; i++) {
+    rig.report("a", [huge]);
+    rig.pass(1_000);
+  }
+  t.notRegex(JSON.stringify(rig.core.status()), /null/);
+});
+
+test("a pair that a key manager does not tell of any more is forgotten", (t) => {
+  const pair = pairExtension({
+    ...{ peer: "c", up: true, stock: 0, scheme: "case-2", routing: "controller" },
+    ...{ relayed: 0, pads: 0, relays: 0, failed: 0, consumption: 1_000 },
+  });
+  const rig = new Rig();
+  rig.network([
+    ["a", "b"],
+    ["b", "c"],
+  ]);
+  rig.attach("a", [link("b")], [pair]);
+  rig.pass(1_000);
+  t.truthy(rig.pair("a--c"));
+  rig.attach("a", [link("b")], [pair]);
+  rig.pass(1_000_000);
+  t.truthy(rig.pair("a--c"));
+  rig.attach("a", [link("b")]);
+  rig.pass(1_000_000);
+  t.is(rig.pair("a--c"), undefined);
 });

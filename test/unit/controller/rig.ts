@@ -8,7 +8,12 @@ import {
   defaultRules,
   type Rules,
 } from "../../../src/controller/policy/network.ts";
-import type { CkCommand, CkExtension, CkMessage } from "../../../src/wire/ck/messages.ts";
+import type {
+  CkCommand,
+  CkExtension,
+  CkMessage,
+  CkMessageOf,
+} from "../../../src/wire/ck/messages.ts";
 import { type LinkReport, linkExtension } from "../../../src/wire/ck/report.ts";
 
 export const noon = Date.parse("2026-06-03T12:00:00Z");
@@ -148,3 +153,20 @@ export const square = [
   ["a", "c"],
   ["c", "d"],
 ] as const;
+
+/** A key manager asks for a route. */
+export const ask = (from: string, to: string): CkMessageOf<"relayNotification"> => {
+  return { type: "relayNotification", sourceKma: from, destinationKma: to };
+};
+export const done = (response = "success"): CkMessage => ({ type: "relayResponse", response });
+
+export function transit(answer: CkMessage | undefined): readonly string[] | undefined {
+  return answer?.type === "relayRequest" && !answer.extension?.length
+    ? answer.transitKmas
+    : undefined;
+}
+
+export function why(answer: CkMessage | undefined): unknown {
+  const { response, extension } = (answer ?? {}) as CkMessageOf<"relayResponse">;
+  return response ?? extension?.find((one) => one.response)?.response;
+}

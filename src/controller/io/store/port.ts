@@ -7,7 +7,7 @@ import type { ChangeStatus } from "../../model/status.ts";
 export interface Written {
   readonly table: SavedTable;
   readonly id: string;
-  /** JSON; undefined: the record is removed. */
+  /** As {@link summed} makes it; undefined: the record is removed. */
   readonly value: string | undefined;
 }
 

@@ -23,7 +23,7 @@ export interface PostgresOptions {
 }
 
 /** Grows when an older program could not read what is there. */
-const version = 1;
+const version = 2;
 /** Of the lock: "QKDN" as a number. Who connects to one database shares one network. */
 const lockKey = 0x514b444e;
 /** A connection is there, and a statement is answered, within this, ms. */

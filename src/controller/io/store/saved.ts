@@ -1,4 +1,5 @@
 /** Records as a database has them, and as the core does. Pure. */
+import { crc32 } from "node:zlib";
 import { Fault } from "../../../base/errors.ts";
 import { nothingSaved, type Saved, type SavedTable } from "../../core/world.ts";
 
@@ -7,13 +8,25 @@ const tables: readonly SavedTable[] = Object.keys(nothingSaved()) as SavedTable[
 export interface Row {
   readonly table: string;
   readonly id: string;
-  /** JSON */
+  /** JSON, with its checksum behind it: see {@link summed}. */
   readonly value: string;
+}
+
+const sumLength = 10;
+
+function sumOf(table: string, id: string, json: string): string {
+  return ` #${crc32(`${table}\0${id}\0${json}`).toString(16).padStart(8, "0")}`;
+}
+
+/** A record as a database has it: a bit that turned in it must not let in again who was taken back. */
+export function summed(table: string, id: string, value: unknown): string {
+  const json = JSON.stringify(value);
+  return `${json}${sumOf(table, id, json)}`;
 }
 
 /**
  * Rows of tables that this version does not know are left where they are, and passed over.
- * @throws Fault `db.corrupt` naming the row that is not JSON
+ * @throws Fault `db.corrupt` naming the row that is damaged
  */
 export function savedOf(rows: Iterable<Row>): Saved {
   const saved = Object.fromEntries(tables.map((table) => [table, new Map<string, unknown>()]));
@@ -22,9 +35,13 @@ export function savedOf(rows: Iterable<Row>): Saved {
 }
 
 function parsed({ table, id, value }: Row): unknown {
+  // Those of before have no checksum.
+  const isSummed = value.at(-sumLength) === " " && value.at(1 - sumLength) === "#";
+  const json = isSummed ? value.slice(0, -sumLength) : value;
   try {
-    return JSON.parse(value);
+    if (isSummed && value.slice(-sumLength) !== sumOf(table, id, json)) throw new Error("its sum");
+    return JSON.parse(json);
   } catch {
-    throw new Fault("db.corrupt", "a record of the controller is no JSON", { table, id });
+    throw new Fault("db.corrupt", "a record of the controller is damaged", { table, id });
   }
 }

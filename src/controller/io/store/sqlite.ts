@@ -11,7 +11,7 @@ import { type Engine, isOrder, mostChanges, type Written } from "./port.ts";
 import { type Row, savedOf } from "./saved.ts";
 
 /** Grows when an older program could not read what is there. */
-const version = 1;
+const version = 2;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS record (

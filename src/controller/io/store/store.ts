@@ -8,6 +8,7 @@ import type { Log } from "../../../base/log.ts";
 import type { ControllerWorld } from "../../core/world.ts";
 import type { ChangeStatus } from "../../model/status.ts";
 import { type Engine, longestRecord, type Written } from "./port.ts";
+import { summed } from "./saved.ts";
 
 export interface StoreParts {
   readonly engine: Pick<Engine, "write">;
@@ -45,7 +46,7 @@ export class Store {
 
   readonly save: ControllerWorld["save"] = (table, id, value) => {
     if (this.#isClosed) return;
-    const text = value === undefined ? undefined : JSON.stringify(value);
+    const text = value === undefined ? undefined : summed(table, id, value);
     if (text !== undefined && text.length > longestRecord) {
       this.#parts.log.error("a record is too long to be kept", { table, limit: longestRecord });
       return;

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import test from "ava";
 import { Fault } from "../../../../src/base/errors.ts";
+import { savedOf, summed } from "../../../../src/controller/io/store/saved.ts";
 import { SqliteEngine } from "../../../../src/controller/io/store/sqlite.ts";
 import type { ChangeStatus } from "../../../../src/controller/model/status.ts";
 
@@ -110,5 +111,29 @@ test("what happens in the network takes no order of a person out of the log", as
   const orders = await engine.changes(100_000);
   t.is(orders.length, 10_000);
   t.true(orders.every(({ kind }) => kind === "service"));
+  await engine.close();
+});
+
+test("a bit that turned in a record is found, wherever it is", async (t) => {
+  using store = await kept();
+  const engine = new SqliteEngine(store.file);
+  const value = summed("service", "km-evil", {
+    service: "reserved",
+    by: "op",
+    at: 1_767_225_600_000,
+  });
+  await engine.write([{ table: "service", id: "km-evil", value }], []);
+  t.like((await engine.load()).service.get("km-evil"), { service: "reserved" });
+  for (let bit = 0; bit < value.length * 8; bit++) {
+    const bytes = Buffer.from(value);
+    bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    const bad = { table: "service", id: "km-evil", value: bytes.toString("latin1") } as const;
+    t.throws(() => savedOf([bad]), { code: "db.corrupt" }, `${bit}`);
+  }
+  // Of another record, and one of before.
+  t.throws(() => savedOf([{ table: "service", id: "km-good", value }]), {
+    code: "db.corrupt",
+  });
+  t.notThrows(() => savedOf([{ table: "service", id: "km-good", value: "{}" }]));
   await engine.close();
 });
