@@ -129,5 +129,23 @@ test.serial(
       ["revoked", "revoked", "revoked"],
     );
     t.regex(await readFile(`${net.km("a").state}/revoked.crl`, "latin1"), /BEGIN X509 CRL/);
+
+    // Orders without sense change nothing; an empty route is the link between the two.
+    for (const order of [
+      ["route", "set", "km-a", "km-nowhere", ""],
+      ["route", "set", "km-a", "km-b", "km-nowhere"],
+      ["route", "set", "km-a", "km-b", ";"],
+      ["relay", "km-a", "km-a", "8"],
+      ["relay", "km-a", "km-b", "1e3"],
+      ["register", "km", "a\nb"],
+      ["register", "km", "x".repeat(129)],
+      ["certify", "km", "km-a", "--csr", "/dev/zero"],
+    ]) {
+      const { code, err } = await qkdController([...order, "--config", controller.config]);
+      t.is(code, 64, `${order.join(" ")}: ${err}`);
+    }
+    t.notRegex(await cli("pairs"), /nowhere/);
+    await cli("route", "set", "km-a", "km-b", "");
+    t.regex(await cli("changes"), /routes set by hand/);
   },
 );

@@ -1,4 +1,5 @@
 /** `qkd-controller COMMAND`: the table of its commands. Each brings in what it needs when it is called. */
+
 import { systemClock } from "../../base/clock.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { ConfigError } from "../../host/config/problems.ts";
@@ -13,6 +14,7 @@ import {
 import { openTerminal, tidy } from "../../host/terminal/terminal.ts";
 import { acknowledgedText } from "../../ops/cli/acknowledged.ts";
 import { ask } from "../../ops/cli/client.ts";
+import { numberOf } from "../../ops/cli/number.ts";
 import { parseSince } from "../../ops/cli/since.ts";
 import type { Acknowledged } from "../../ops/local/caller.ts";
 import type { IssuedStatus } from "../access/issuing.ts";
@@ -262,7 +264,9 @@ const commands: readonly Command<Options>[] = [
       options: ["json"],
       run: async (given) => {
         const [a = "", b = "", routes] = given.words;
-        const done = await asked(given, "set_routes", { a, b, ...(routes && { routes }) });
+        // An empty one is a route, too: the link between the two.
+        const way = routes === undefined ? {} : { routes };
+        const done = await asked(given, "set_routes", { a, b, ...way });
         const how = does === "set" ? "go as you say" : "go as the controller finds";
         if (given.values.json) return pass(done);
         return print(`keys of ${tidy(a)} and ${tidy(b)} ${how}\n`);
@@ -274,8 +278,8 @@ const commands: readonly Command<Options>[] = [
     options: ["json"],
     run: async (given) => {
       const [a = "", b = "", count = ""] = given.words;
-      const bits = Number(count);
-      if (!Number.isSafeInteger(bits) || bits < 1) throw new UsageError("relay KM1 KM2 BITS");
+      const bits = numberOf(count);
+      if (bits === undefined) throw new UsageError("relay KM1 KM2 BITS");
       const done = await asked(given, "relay", { a, b, bits });
       return given.values.json ? pass(done) : print("ordered; qkd-controller pairs shows it\n");
     },

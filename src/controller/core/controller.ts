@@ -203,9 +203,10 @@ export class Controller {
       if (!isOne) throw new Fault("config.value", "not a route of this pair", { source: by });
     }
     const name = nameOf(a, b);
-    if (this.#routes.pair(a, b) === undefined) {
-      throw new Fault("config.value", "there are too many pairs", { source: by });
+    if (new Set(turned?.map(String)).size !== (turned?.length ?? 0)) {
+      throw new Fault("config.value", "a route is there twice", { source: by });
     }
+    this.#routes.named(a, b, by, turned?.flat());
     world.save("routes", name, turned && { routes: turned, by, at: world.wall() });
     news.tell(
       "policy",
@@ -217,11 +218,9 @@ export class Controller {
 
   /** So much is relayed for a pair as soon as that is possible. @param bits 1 to 10¹⁰ @throws Fault `config.value` */
   orderRelay(one: string, other: string, bits: number, by: string): void {
-    const plan = this.#routes.pair(one, other);
     const isGood = Number.isSafeInteger(bits) && bits > 0 && bits <= 10_000_000_000;
-    if (plan === undefined || !isGood) {
-      throw new Fault("config.value", "cannot relay so much for this pair", { source: by });
-    }
+    if (!isGood) throw new Fault("config.value", "1 to 10^10 bits can be ordered", { source: by });
+    const plan = this.#routes.named(one, other, by);
     this.#filling.order(plan, bits);
     this.#parts.news.tell("policy", plan.name, `${bits} bits ordered, by ${by}`);
   }

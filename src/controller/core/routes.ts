@@ -2,6 +2,7 @@
  * From the links as they are to the routes of pairs: links are judged, links that stand by take the place of others,
  * routes follow, and key managers that were given a route are told of another.
  */
+import { Fault } from "../../base/errors.ts";
 import { markExtensions } from "../../wire/ck/marks.ts";
 import type { CkMessageOf } from "../../wire/ck/messages.ts";
 import type { PairReport } from "../../wire/ck/state.ts";
@@ -88,6 +89,23 @@ export class Routes {
     if (this.planner.plans.size >= policy.rules.pairs) return undefined;
     const [a, b] = one < other ? [one, other] : [other, one];
     return this.planner.add(name, a, b, this.terms(name), world.now(), world.wall());
+  }
+
+  /**
+   * The pair of two KMs as a person names it.
+   * @param route of the pair, the two among it
+   * @throws Fault `config.value` if there is no such KM, or there are too many pairs
+   */
+  named(one: string, other: string, by: string, route: readonly string[] = []): PairPlan {
+    const { nodes } = this.#parts.topology;
+    const refused = (what: string, km?: string) =>
+      new Fault("config.value", what, { ...(km !== undefined && { km }), source: by });
+    const stranger = [one, other, ...route].find((km) => !nodes.has(km));
+    if (stranger !== undefined) throw refused("there is no such key manager", stranger);
+    if (one === other) throw refused("a pair is of two key managers", one);
+    const plan = this.pair(one, other);
+    if (plan === undefined) throw refused("there are too many pairs");
+    return plan;
   }
 
   /** The class that counts for a pair now. */

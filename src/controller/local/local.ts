@@ -97,7 +97,9 @@ export type AskedTables = ShownTables & CertificateTables & ConfigFile;
 
 type Args = LocalRequest["args"];
 
-const longestId = 260;
+const longestId = 128;
+/** `KM1--KM2` */
+const longestName = 2 * longestId + 2;
 /** Names of one certificate. */
 const mostNames = 16;
 /** Routes of a pair, and KMs on one. */
@@ -217,7 +219,7 @@ class ControllerApi {
     if (!isService(service)) {
       throw new LocalError("bad_request", `service is one of ${services.join(", ")}`);
     }
-    const id = idIn(component, "component");
+    const id = idIn(component, "component", longestName);
     const by = await nameOf(caller);
     await tried(() => this.#open.setService(id, service, by));
     return { component: id, service };
@@ -329,9 +331,11 @@ function endsIn({ a, b }: Args): readonly [string, string] {
 }
 
 /** @throws LocalError */
-function idIn(value: unknown, what: string): string {
-  if (typeof value === "string" && value.length >= 1 && value.length <= longestId) return value;
-  throw new LocalError("bad_request", `${what} is a text of 1 to ${longestId} characters`);
+function idIn(value: unknown, what: string, longest = longestId): string {
+  const isText = typeof value === "string" && !/\p{Cc}/u.test(value);
+  if (isText && value.length >= 1 && value.length <= longest) return value;
+  const said = `${what} is a text of 1 to ${longest} characters, none of them a control character`;
+  throw new LocalError("bad_request", said);
 }
 
 /** @returns ms since 1970 UTC; 0 if none was given @throws LocalError */
@@ -347,6 +351,8 @@ async function tried<T>(act: () => T | Promise<T>): Promise<T> {
     return await act();
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
+    // It may be done: the fault says so.
+    if (error.code.startsWith("db.")) throw new LocalError("io", describe(error));
     const code = error.code === "config.value" ? "bad_request" : "not_available";
     throw new LocalError(code, `nothing was done: ${describe(error)}`);
   }

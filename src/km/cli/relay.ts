@@ -2,6 +2,7 @@
 
 import { UsageError } from "../../host/terminal/program.ts";
 import { ask } from "../../ops/cli/client.ts";
+import { numberOf } from "../../ops/cli/number.ts";
 import { orderedText } from "./show-relays.ts";
 
 interface Asked {
@@ -23,8 +24,8 @@ export async function orderRelay(
   link: string | undefined,
   number: string | undefined,
 ): Promise<Ordered & { readonly text: string }> {
-  const bits = Number(number);
-  if (link === undefined || !Number.isSafeInteger(bits) || bits < 1) {
+  const bits = numberOf(number ?? "");
+  if (link === undefined || bits === undefined) {
     throw new UsageError("relay --link LINK --bits NUMBER");
   }
   const given = { confirm: km, link, bits };

@@ -105,6 +105,8 @@ export type LocalErrorCode =
   | "no_such_module"
   /** This node has no part that could do it. */
   | "not_available"
+  /** Its disk, or database, does not do what was asked of it. */
+  | "io"
   | "internal";
 
 export interface AnswerLine {
