@@ -42,6 +42,8 @@ export interface ChannelParts {
   readonly onEvent: (event: NodeEvent) => void;
   readonly onState: (name: string) => void;
   readonly onTelemetry?: (name: string, sample: TelemetrySample) => void;
+  /** Name under which this node has the ledger of the module of an ID, if it is another than this channel's. */
+  readonly ledgerOf?: (moduleId: string) => string | undefined;
   /** How people know a KM that is not configured, from what stands for it in the ledger. */
   readonly nameOfKm?: (claimant: string) => string;
   /** How it is with this module's supply; default: it is only starting. */

@@ -330,7 +330,8 @@ export class Channel implements LocalModule {
 
   get #expected() {
     const { moduleId, matchingModuleId } = this.#options;
-    return { moduleId, matchingModuleId, known: this.#parts.ledger.module };
+    const { ledger, ledgerOf } = this.#parts;
+    return { moduleId, matchingModuleId, known: ledger.module, ledgerOf };
   }
 
   #tellReplaced(moduleId: string): void {

@@ -14,6 +14,8 @@ export interface Expected {
   readonly matchingModuleId: string | undefined;
   /** The module that the ledger is of. */
   readonly known: ModulePair | undefined;
+  /** Name under which this node has the ledger of a module of this ID, if that is another one. */
+  readonly ledgerOf?: ((moduleId: string) => string | undefined) | undefined;
 }
 
 /**
@@ -31,6 +33,13 @@ export function checkIdentity(
     // Words of the port come from the module: the fact says which one answered.
     const text = "another module answers; if that is meant: qkd-node accept-module";
     throw new Fault("module.identity", text, { source, expected: wanted, found: moduleId });
+  }
+  // What was done with its keys is on record there: under this name all of them would be new.
+  const ledger = expected.ledgerOf?.(moduleId);
+  if (ledger !== undefined) {
+    const text =
+      "this module's keys are on record under another name: crossed cables, or renamed? see qkd-node ledger";
+    throw new Fault("module.identity", text, { source, found: moduleId, ledger });
   }
   const matching = expected.matchingModuleId;
   if (matching !== undefined && told !== "" && told !== matching) {

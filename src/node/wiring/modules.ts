@@ -10,7 +10,9 @@ import type { ModuleDriver } from "../../port/module.ts";
 import type { LedgerConfig, ModuleConfig } from "../config/tables.ts";
 import type { LedgerFile } from "../ledger/ledger-file.ts";
 import { spoolPath } from "../ledger/ledger-folder.ts";
+import { ledgerOf } from "../ledger/whose.ts";
 import { Channel } from "../module/channel.ts";
+import type { ChannelParts } from "../module/channel-options.ts";
 import { ClosedModule } from "../module/closed.ts";
 import type { Halt } from "../module/halt.ts";
 import { Batches } from "../spool/batches.ts";
@@ -86,7 +88,8 @@ export function createModules(
     const failure = untrustedLedgers.get(module.name);
     const own = log.child(module.name);
     if (ledger !== undefined) {
-      channels.push(createChannel(module, ledger, context, own));
+      const whose = (moduleId: string) => ledgerOf(ledgers, ledger, moduleId);
+      channels.push(createChannel(module, ledger, { ...context, ledgerOf: whose }, own));
     } else if (failure !== undefined) {
       own.error(`module is not served: ${describe(failure)}`);
       closed.push(closedModule(module, context, failure));
@@ -117,7 +120,7 @@ export interface ChannelContext {
 function createChannel(
   module: ModuleConfig,
   ledger: LedgerFile,
-  context: ChannelContext & Place,
+  context: ChannelContext & Place & Pick<ChannelParts, "ledgerOf">,
   log: Log,
 ): Channel {
   const { monitoring, panel, halt, progress, kms, clock, random } = context;
@@ -152,6 +155,7 @@ function createChannel(
       random,
       progress,
       halt,
+      ...(context.ledgerOf && { ledgerOf: context.ledgerOf }),
       nameOfKm: (claimant) => kms.named(claimant),
       health: () => monitoring.watch.verdict(module.name),
       onEvent: (event) => monitoring.event(event),
