@@ -82,7 +82,11 @@ test.serial("both ends get one key after the other, whoever is killed", async (t
     const modes = readFileSync(`${folder}/${role}/modes`, "utf8").trim().split("\n");
     t.deepEqual([...new Set(modes)], ["600"]);
     t.is(statSync(`${folder}/${role}/state`).mode & 0o777, 0o700);
-    t.deepEqual(readdirSync(`${folder}/${role}/state`), ["current"], "what was installed is gone");
+    t.deepEqual(
+      readdirSync(`${folder}/${role}/state`).sort(),
+      ["current", "lock"],
+      "what was installed is gone",
+    );
     const log = readFileSync(`${folder}/${role}/log`, "utf8");
     const current = readFileSync(`${folder}/${role}/state/current`).subarray(36);
     for (const form of ["hex", "base64"] as const) t.false(log.includes(current.toString(form)));
