@@ -1,4 +1,5 @@
 /** A custody with a real ledger on disk, between a module and a KM that do what a test says. */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { diskFiles } from "../../src/host/disk/files.ts";
 import { Custody, type CustodyOptions } from "../../src/node/custody/custody.ts";
 import { recordWithin } from "../../src/node/custody/deliveries.ts";
 import type { CustodyEvent } from "../../src/node/custody/events.ts";
+import { kmNames } from "../../src/node/custody/owners.ts";
 import { claimantOfKm } from "../../src/node/keys/key-id.ts";
 import type { KmLink } from "../../src/node/keys/ports.ts";
 import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
@@ -187,7 +189,12 @@ export async function withBench(
   const clock = new ManualClock();
   const events: CustodyEvent[] = [];
   let configured: Partial<CustodyOptions> = options;
+  /** What a node's state remembers: all KMs that ever were in its configuration. */
+  const known = new Map<string, string>();
   const make = async () => {
+    for (const km of kmNames(configured.kms ?? ["km"])) {
+      for (const claimant of km.claimants) known.set(claimant, km.name);
+    }
     const ledger = await LedgerFile.open(diskFiles, path, silentLog);
     const custody = new Custody(
       {
@@ -201,6 +208,7 @@ export async function withBench(
         ledger,
         clock,
         log: silentLog,
+        nameOfKm: (claimant) => known.get(claimant),
         backoff: () => backoff({ firstMs: 100, maxMs: 1_000, jitter: 0, random: () => 0 }),
         onEvent: (event) => events.push(event),
         halted: () => bench?.halted === true,

@@ -12,7 +12,7 @@ import { Fault } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { backoff } from "../../src/base/retry.ts";
 import { Custody } from "../../src/node/custody/custody.ts";
-import { accept, type KnownKm, recognise } from "../../src/node/custody/km-identity.ts";
+import { accept, type KnownKm, nameOfClaimant, recognise } from "../../src/node/custody/km-identity.ts";
 import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
 import { repairLedger } from "../../src/node/ledger/ledger-tool.ts";
 import { ManualClock, settle } from "../clock.ts";
@@ -184,6 +184,7 @@ class World {
         ledger: this.#ledger,
         clock: this.#clock,
         log: silentLog,
+        nameOfKm: (claimant) => nameOfClaimant(this.#known, claimant),
         backoff: () => backoff({ firstMs: 100, maxMs: 1_000, jitter: 0, random: () => 0 }),
         onEvent: ({ type }) => this.#mark(type),
       },

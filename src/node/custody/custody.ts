@@ -206,7 +206,7 @@ export class Custody implements KmSink {
       const known = ledger.get(name);
       held.asked = cut.onRequest;
       // In proactive mode it is supplied unasked, except what a request may have taken.
-      const isKm = (claimant: string) => this.#owners.kmOf(claimant) !== undefined;
+      const isKm = (claimant: string) => this.#owners.isKm(claimant);
       const asks = this.#options.onRequest || isAskedFor(known, isKm);
       if (cut.onRequest && asks) this.#desk.add(block, held, known, cut.keyBits);
       else this.#accept(block, held, known, cut);

@@ -32,7 +32,7 @@ export interface CustodyParts {
   /** Keys may not leave now, supplied or asked for, whatever else holds; default: never. */
   readonly halted?: () => boolean;
   /** How people know a KM that is not configured, from what stands for it in the ledger. */
-  readonly nameOfKm?: (claimant: string) => string;
+  readonly nameOfKm?: (claimant: string) => string | undefined;
   /** A block came whose keys are supplied, not kept for who asks: whatever the mode is now. Called with each. */
   readonly onSupply?: () => void;
   /** The module has more recorded than is borne: it is to be closed. Called once. */

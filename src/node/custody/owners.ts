@@ -44,17 +44,27 @@ export class Owners {
   readonly #last = new Map<string, number>();
   readonly #strays = new Map<string, Stray>();
 
-  readonly nameOf: (claimant: string) => string;
+  readonly #named: (claimant: string) => string | undefined;
 
-  /** @param nameOf how people know a KM that is not configured */
+  /** @param named how people know a KM that is not configured; undefined: it is none that ever was */
   constructor(
     kms: readonly KmName[],
     ledger: Ledger,
-    nameOf = (claimant: string) => claimant.slice(0, 12),
+    named: (claimant: string) => string | undefined = () => undefined,
   ) {
     this.#kms = kms;
     this.#ledger = ledger;
-    this.nameOf = nameOf;
+    this.#named = named;
+  }
+
+  /** How people know a KM that is not configured. */
+  nameOf(claimant: string): string {
+    return this.#named(claimant) ?? `unknown ${claimant.slice(0, 12)}`;
+  }
+
+  /** Whether this stands for a KM, configured or not: else it is of a request. */
+  isKm(claimant: string): boolean {
+    return this.kmOf(claimant) !== undefined || this.#named(claimant) !== undefined;
   }
 
   /** Whether there is one KM only. */

@@ -45,7 +45,7 @@ export interface ChannelParts {
   /** Name under which this node has the ledger of the module of an ID, if it is another than this channel's. */
   readonly ledgerOf?: (moduleId: string) => string | undefined;
   /** How people know a KM that is not configured, from what stands for it in the ledger. */
-  readonly nameOfKm?: (claimant: string) => string;
+  readonly nameOfKm?: (claimant: string) => string | undefined;
   /** How it is with this module's supply; default: it is only starting. */
   readonly health?: () => Verdict;
   /** The link to the module, or to the KM of this name, is up, or down for the reason given. */

@@ -6,7 +6,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { Queue } from "../../base/queue.ts";
 import { answerKept, type Sending } from "../keys/ports.ts";
 import { tokenOf } from "./request-claimant.ts";
-import type { Given } from "./stock.ts";
+import type { Given, Holding } from "./stock.ts";
 
 /** Answers that are not settled; a KM that asks for more is told to wait. */
 const mostAnswers = 16_384;
@@ -79,6 +79,14 @@ export class Answers<Owner> {
   /** The answer that has this token, whatever else was asked for with it. */
   withTokenOf(claimant: string): Answer<Owner> | undefined {
     return this.#byToken.get(tokenOf(claimant));
+  }
+
+  /** Whether one of them may still be given a piece of this. */
+  hasOf(holding: Holding<Owner>): boolean {
+    for (const { given } of this.#all) {
+      if (given.some(({ piece }) => piece.holding === holding)) return true;
+    }
+    return false;
   }
 
   /** It can be sent from now on, and be repeated until {@link answerKept} is over. */

@@ -88,9 +88,10 @@ export class OnRequestStore<Owner> implements OnRequestKeys {
     record: BlockRecord | undefined,
     unitBits = this.#parts.unitBits,
   ): void {
-    const unsettled = Math.floor(block.bits / unitBits) * unitBits;
+    const places = placesOf(block.bits, unitBits, record);
+    const unsettled = places.reduce((sum, { length }) => sum + length, 0);
     const holding: Holding<Owner> = { owner, block, unitBits, unsettled, keptBack: new Map() };
-    for (const { offset, length, begun } of placesOf(block.bits, unitBits, record)) {
+    for (const { offset, length, begun } of places) {
       const piece = { holding, offset, length };
       if (begun) this.#addPiece(piece, record as BlockRecord);
       else this.#stock.addUnit(piece);
@@ -310,7 +311,9 @@ export class OnRequestStore<Owner> implements OnRequestKeys {
     if (over === undefined) return;
     for (const holding of new Set(given.map(({ piece }) => piece.holding))) {
       const name = blockName(holding.block.ref);
-      if (holding.unsettled === 0 || isAskedFor(ledger.get(name))) continue;
+      // What was bound to a KM may be free by now, by an operator's word, and is kept for a repeat all the same.
+      const isOpen = this.#answers.hasOf(holding) || isAskedFor(ledger.get(name));
+      if (holding.unsettled === 0 || isOpen) continue;
       this.#keptBack.delete(name);
       this.#stock.remove(holding);
       over(holding.owner);

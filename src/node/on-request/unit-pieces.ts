@@ -15,25 +15,41 @@ export interface Place extends Pick<Assignment, "offset" | "length"> {
   readonly begun: boolean;
 }
 
-/** All of them, in order; bits behind the last whole unit are none. */
-export function* placesOf(
+/**
+ * All of them, in order; bits behind the last whole unit are none. A key that is on record keeps its bounds, also where
+ * it fits no unit: the block was cut otherwise once, and that record was lost to damage.
+ */
+export function placesOf(
   bits: number,
   unitBits: number,
   record: Pick<BlockRecord, "assigned"> | undefined,
-): Iterable<Place> {
-  const sizes = new Map<number, number>();
-  for (const { offset, length } of record?.assigned.values() ?? []) {
-    sizes.set(Math.floor(offset / unitBits), length);
+): readonly Place[] {
+  const recorded = [...(record?.assigned.values() ?? [])];
+  const fits = ({ offset, length }: Pick<Assignment, "offset" | "length">) =>
+    unitBits % length === 0 && offset % length === 0;
+  const unitAt = (offset: number) => Math.floor(offset / unitBits);
+  // Units that have bits of such a key are not cut anew.
+  const touched = new Set<number>();
+  for (const { offset, length } of recorded.filter((one) => !fits(one))) {
+    for (let unit = unitAt(offset); unit <= unitAt(offset + length - 1); unit++) touched.add(unit);
   }
-  const units = Math.floor(bits / unitBits);
-  for (let unit = 0; unit < units; unit++) {
+  const places: Place[] = [];
+  const sizes = new Map<number, number>();
+  for (const one of recorded) {
+    const { offset, length } = one;
+    if (!fits(one) || touched.has(unitAt(offset))) places.push({ offset, length, begun: true });
+    else sizes.set(unitAt(offset), length);
+  }
+  for (let unit = 0; unit < unitAt(bits); unit++) {
+    if (touched.has(unit)) continue;
     const from = unit * unitBits;
     const size = sizes.get(unit);
     const length = size ?? unitBits;
     for (let offset = from; offset < from + unitBits; offset += length) {
-      yield { offset, length, begun: size !== undefined };
+      places.push({ offset, length, begun: size !== undefined });
     }
   }
+  return places.sort((a, b) => a.offset - b.offset);
 }
 
 /** Makes a key of each, in order. The caller takes all of them and wipes each. */

@@ -71,9 +71,9 @@ export class Kms {
     };
   }
 
-  /** How people know a KM that keys wait for. */
-  named(claimant: string): string {
-    return nameOfClaimant(this.#known, claimant) ?? `unknown ${claimant.slice(0, 12)}`;
+  /** How people know a KM that keys wait for; undefined: what it stands for is no KM that was ever configured. */
+  named(claimant: string): string | undefined {
+    return nameOfClaimant(this.#known, claimant);
   }
 
   /**
