@@ -1,18 +1,21 @@
 /**
- * A custody's life in virtual time, from one seed: between modules that are set back, exchanged and
- * paired anew, KMs that come, go, move and change names, a ledger that power cuts, failing syncs and bad
- * sectors hit, configurations that change at each start, an operator whose words are true. An oracle
- * outside of the code knows what each KM may have.
+ * A custody's life in virtual time, from one seed: modules that are set back, exchanged and paired anew, KMs that come,
+ * go, move and change names, a ledger that power cuts, failing syncs and bad sectors hit, configurations that change at
+ * each start, an operator whose words are true. An oracle outside of the code knows what each KM may have.
  *
  * After each step: a bit of key is with one KM at most, under one ID; what the module let go of is with
  * a KM, or an operator gave it up. At the end: what is still in the module is kept back, for a reason.
  */
-
 import { Fault } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { backoff } from "../../src/base/retry.ts";
 import { Custody } from "../../src/node/custody/custody.ts";
-import { accept, type KnownKm, nameOfClaimant, recognise } from "../../src/node/custody/km-identity.ts";
+import {
+  accept,
+  type KnownKm,
+  nameOfClaimant,
+  recognise,
+} from "../../src/node/custody/km-identity.ts";
 import { LedgerFile } from "../../src/node/ledger/ledger-file.ts";
 import { repairLedger } from "../../src/node/ledger/ledger-tool.ts";
 import { ManualClock, settle } from "../clock.ts";
@@ -390,10 +393,8 @@ class World {
       if (kept.has(name)) return false;
       if (!this.#config.onRequest) return true;
       // What is no whole unit, or waits to be asked for.
-      const record = this.#ledger.get(name);
-      return !(
-        this.#ledger.keyFormatOf(refOf(name))?.onRequest === true && record?.state !== "complete"
-      );
+      const isAskedFor = this.#ledger.keyFormatOf(refOf(name))?.onRequest === true;
+      return !isAskedFor || this.#ledger.get(name)?.state === "complete";
     });
   }
 }
