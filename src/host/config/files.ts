@@ -1,6 +1,8 @@
 /** Files that a configuration names, before they are used. */
-import { accessSync, constants, readFileSync, statSync } from "node:fs";
+
+import { accessSync, constants, statSync } from "node:fs";
 import { errorCode } from "../../base/errors.ts";
+import { readRegular } from "../disk/regular-file.ts";
 
 /** @returns undefined if it cannot be read, and what `look` returns else */
 export function readIfThere<T>(
@@ -9,7 +11,7 @@ export function readIfThere<T>(
 ): T | undefined {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readRegular(path);
   } catch {
     return undefined;
   }
@@ -22,6 +24,7 @@ export function fileProblem(path: string, secret: boolean): string | undefined {
     accessSync(path, constants.R_OK);
     const stats = statSync(path);
     if (stats.isDirectory()) return `${path} cannot be read: it is a folder`;
+    if (!stats.isFile()) return `${path} is no file, but a pipe or a device`;
     if (secret && (stats.mode & 0o037) !== 0) {
       return `others may use ${path}; make it mode 0600`;
     }

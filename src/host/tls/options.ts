@@ -40,10 +40,15 @@ const hybrid = "X25519MLKEM768";
  */
 const groups = `*${hybrid}/*X25519:P-256:P-384`;
 
+/** Files that were put together without a line end between: OpenSSL reads none of what is joined so. */
+function apart(pem: string): string {
+  return pem.replaceAll("----------BEGIN ", "-----\n-----BEGIN ");
+}
+
 function common({ cert, key, ca, requirePq = false }: TlsTexts) {
   return {
-    ...(ca !== undefined && { ca }),
-    ...(cert !== undefined && { cert }),
+    ...(ca !== undefined && { ca: apart(ca) }),
+    ...(cert !== undefined && { cert: apart(cert) }),
     ...(key !== undefined && { key }),
     minVersion: "TLSv1.3",
     ecdhCurve: requirePq ? hybrid : groups,

@@ -1,7 +1,8 @@
 /** Certificates and revocation lists of files: whose, from whom, until when. Keys are only compared. */
+
 import type { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { errorCode } from "../../base/errors.ts";
+import { readRegular } from "../disk/regular-file.ts";
 import { chainFrom, ending, usableCas } from "./chain.ts";
 import { CrlError } from "./crl.ts";
 import { listsFacts } from "./lists.ts";
@@ -73,7 +74,11 @@ export function reportCertificates(
 function describeLists({ for: name, ca, crl }: ListFilesOf, wall: number): CertificateReport[] {
   const head = { for: name, role: "crl", file: crl } as const;
   try {
-    const found = listsFacts(readFileSync(ca, "utf8"), readFileSync(crl, "utf8"), wall);
+    const found = listsFacts(
+      readRegular(ca).toString("utf8"),
+      readRegular(crl).toString("utf8"),
+      wall,
+    );
     const lists = found.lists.map(({ issuer, thisUpdate, nextUpdate, entries, problem }) => ({
       ...head,
       issuer,
@@ -117,7 +122,7 @@ interface Looked {
 
 function look(head: Head): Looked {
   try {
-    return { head, certificates: readCertificates(readFileSync(head.file)) };
+    return { head, certificates: readCertificates(readRegular(head.file)) };
   } catch (error) {
     const problem =
       error instanceof PemError
@@ -222,7 +227,7 @@ function checkKey(
   if (key === undefined) return {};
   let files: readonly [Buffer, Buffer];
   try {
-    files = [readFileSync(cert), readFileSync(key)];
+    files = [readRegular(cert), readRegular(key)];
   } catch {
     // Only the service may read the key: that is no fault of the key.
     return {};

@@ -1,6 +1,7 @@
 /** Certificates and keys as texts, read anew each time that they are needed. */
-import { readFileSync } from "node:fs";
+
 import { errorCode, Fault } from "../../base/errors.ts";
+import { readRegular } from "../disk/regular-file.ts";
 
 export interface TextFiles {
   readonly ca?: string | undefined;
@@ -22,7 +23,7 @@ export function readTexts({ ca, cert, key, crl }: TextFiles) {
 function read(file: string | undefined): string {
   if (file === undefined) return "";
   try {
-    return readFileSync(file, "utf8");
+    return readRegular(file).toString("utf8");
   } catch (error) {
     throw new Fault("config.file", "file cannot be read", { file, code: errorCode(error) ?? "?" });
   }

@@ -1,6 +1,7 @@
 /** Until when certificates and revocation lists of files are valid, as far as alarms go by it. */
-import { readFileSync } from "node:fs";
+
 import { errorCode } from "../../base/errors.ts";
+import { readRegular } from "../disk/regular-file.ts";
 import { chainFrom, validityOf } from "./chain.ts";
 import { CrlError } from "./crl.ts";
 import { listsFacts } from "./lists.ts";
@@ -39,7 +40,7 @@ export interface ListFiles {
 /** Between when and when all of the chain is valid. @returns undefined if the file cannot be used */
 export function validity(file: string): Validity | undefined {
   try {
-    const [first, ...others] = readCertificates(readFileSync(file));
+    const [first, ...others] = readCertificates(readRegular(file));
     return first && validityOf(chainFrom(first, others));
   } catch {
     return undefined;
@@ -49,7 +50,10 @@ export function validity(file: string): Validity | undefined {
 /** @param wall ms since 1970 UTC */
 export function listsValidity(files: ListFiles, wall: number): ListsValidity {
   try {
-    const [ca, crl] = [readFileSync(files.ca, "utf8"), readFileSync(files.crl, "utf8")];
+    const [ca, crl] = [
+      readRegular(files.ca).toString("utf8"),
+      readRegular(files.crl).toString("utf8"),
+    ];
     return { ...listsFacts(ca, crl, wall), unusable: undefined };
   } catch (error) {
     const why = error instanceof CrlError ? error.message : (errorCode(error) ?? "unreadable");

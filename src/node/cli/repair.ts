@@ -143,7 +143,7 @@ export async function stateReset(config: Config, boot: number, say: Say) {
   const lock = await lockFolder(folder);
   try {
     // Also those of modules that have another name now: none is taken for a new one.
-    const ledgers = await ledgersIn(diskFiles, folder, new Set(modulesOf(config, undefined)));
+    const ledgers = await ledgersIn(diskFiles, folder);
     await resetState(diskFiles, folder, boot, ledgers);
     say(`${folder}: new state, counting from start ${boot}; alarms and command counters are lost`);
     say("  Who each KM is is lost as well: keys that may be with one wait for qkd-node accept-km");

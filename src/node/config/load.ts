@@ -1,7 +1,7 @@
 /** Reads, checks and resolves a configuration file. All that is wrong with it is said at once. */
 
 import { hash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import * as v from "valibot";
 import { didYouMean } from "../../base/words.ts";
@@ -23,6 +23,7 @@ import { checkEst, type EstConfig, estFiles, estSchema } from "../../ops/renewal
 import { settleFirst, withoutFirst } from "../../ops/renewal/first.ts";
 import { estProblems } from "../../ops/renewal/open.ts";
 import type { ConfiguredDriver, DriverKind } from "../../port/driver-kind.ts";
+import { besideLedger } from "../ledger/ledger-folder.ts";
 import { certificateFiles, renewalTables } from "./certificates.ts";
 import { type Complain, checkTogether } from "./checks.ts";
 import { contentProblems, fileProblems } from "./files.ts";
@@ -130,6 +131,10 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     const key = `module[${i}]`;
     const again = names.has(module.name);
     if (again) complain(`${key}.name`, "another module has this name");
+    if (besideLedger.test(module.name)) {
+      const what = "expected a name with another end: files beside a module's ledger end so";
+      complain(`${key}.name`, what);
+    }
     names.add(module.name);
     const chosen = module.km.flatMap((name) => kms.get(name) ?? []);
     if (chosen.length < module.km.length) {
@@ -150,7 +155,7 @@ export function parseConfig(text: string, file: string, kinds: Kinds): Config {
     }
     const driver = configureDriver(module.driver, `${key}.driver`, kinds, complain);
     if (driver !== undefined) {
-      for (const path of again ? [] : ownDevices(driver)) {
+      for (const path of again ? [] : ownDevices(driver).map(asFound)) {
         const other = devices.get(path);
         if (other !== undefined) {
           complain(`${key}.driver`, `${path} is the device of the module ${other}, too`);
@@ -289,4 +294,14 @@ function configureDriver(
     probed: kind.recognise !== undefined,
     create: (context) => kind.create(chosen, context),
   };
+}
+
+/** One device, or folder, has many spellings: links, `..`. */
+function asFound(device: string): string {
+  if (!device.startsWith("/")) return device;
+  try {
+    return realpathSync(device);
+  } catch {
+    return resolve(device);
+  }
 }

@@ -15,23 +15,14 @@ export function spoolPath(folder: string, module: string): string {
 }
 
 /** Copies that repair and retirement keep, and a file that was being written. */
-const beside = /\.(?:new|damaged\.\d+|retired\.\d+)$/;
+export const besideLedger = /\.(?:new|damaged\.\d+|retired\.\d+)$/;
 
-/**
- * Names of the ledgers in the folder.
- * @param known names of modules: a file that begins with one of them and a dot belongs to it
- * @throws a system error
- */
-export async function ledgersIn(
-  files: FileSystem,
-  folder: string,
-  known: ReadonlySet<string>,
-): Promise<string[]> {
+/** Names of the ledgers in the folder. @throws a system error */
+export async function ledgersIn(files: FileSystem, folder: string): Promise<string[]> {
   const names = (await files.list(folder)).flatMap((file) =>
-    file.startsWith("ledger-") && !beside.test(file) ? [file.slice("ledger-".length)] : [],
+    file.startsWith("ledger-") && !besideLedger.test(file) ? [file.slice("ledger-".length)] : [],
   );
-  const ofAnother = (name: string) => [...known].some((other) => name.startsWith(`${other}.`));
-  return names.filter((name) => known.has(name) || !ofAnother(name)).sort();
+  return names.sort();
 }
 
 /** Whether a ledger that is there says nothing. @throws a system error */

@@ -146,7 +146,7 @@ async function survey(
   const configured = new Set(modules ?? [...opening, ...(opened.get(state) ?? [])]);
   const made = listed(state);
   const strays: string[] = [];
-  for (const name of await ledgersIn(files, folder, new Set([...configured, ...made]))) {
+  for (const name of await ledgersIn(files, folder)) {
     if (configured.has(name) || made.has(name)) continue;
     if (!(await isFresh(files, folder, name))) strays.push(name);
   }

@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createSecureContext } from "node:tls";
 import test, { type ExecutionContext } from "ava";
 import { driverKinds } from "../../../../drivers/index.ts";
 import { systemClock } from "../../../../src/base/clock.ts";
+import { clientTls } from "../../../../src/host/tls/options.ts";
 import { systemCas } from "../../../../src/host/tls/system.ts";
 import { certificatesOf, trustOf } from "../../../../src/host/tls/trust.ts";
 import { validity } from "../../../../src/host/tls/validity.ts";
@@ -129,4 +131,13 @@ test("where no CA is named, those of the machine are trusted, as they are at the
   writeFileSync(file, local.cert + (await createAuthority("Another")).cert);
   t.is(certificatesOf(systemCas([file])).length, extra + 1);
   t.notThrows(() => trustOf({ ca: undefined }));
+});
+
+test("files that were put together without a line end are read as if they had one", async (t) => {
+  const [one, other] = await Promise.all([createAuthority("one"), createAuthority("other")]);
+  const joined = `${one.cert.trim()}${other.cert.trim()}`;
+  const { ca } = clientTls({ ca: joined }, "km.example", () => 0);
+  const context = createSecureContext({ ca });
+  t.truthy(context);
+  t.is(ca, `${one.cert.trim()}\n${other.cert.trim()}`);
 });
