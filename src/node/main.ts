@@ -43,7 +43,13 @@ import { Kms } from "./wiring/kms.ts";
 import { Telling } from "./wiring/kq2.ts";
 import { tellOfLedgers } from "./wiring/ledgers.ts";
 import { createLocal } from "./wiring/local.ts";
-import { createModules, ledgerOptions, untrusted, withSpool } from "./wiring/modules.ts";
+import {
+  createModules,
+  ledgerOptions,
+  unreadable,
+  untrusted,
+  withSpool,
+} from "./wiring/modules.ts";
 import { Monitoring, type MorePorts } from "./wiring/monitoring.ts";
 import { Panel } from "./wiring/panel.ts";
 import { createPage, createServer, keyExchanges } from "./wiring/serving.ts";
@@ -98,6 +104,9 @@ async function serve(
   return exit.ok;
 }
 
+/** A ledger that cannot be read is tried again for so long, ms. */
+const ledgerWithinMs = 30_000;
+
 /** Opens what a disk may have to be waited for. */
 async function open(
   config: Config,
@@ -105,7 +114,7 @@ async function open(
   signal: AbortSignal,
   house: AsyncDisposableStack,
 ) {
-  const waited = <T>(name: string, act: () => Promise<T>) =>
+  const waited = <T>(name: string, act: () => Promise<T>, withinMs?: number) =>
     retryUntilReady(
       {
         name,
@@ -114,6 +123,7 @@ async function open(
         clock,
         log,
         signal,
+        ...(withinMs !== undefined && { withinMs }),
       },
       act,
     );
@@ -146,9 +156,12 @@ async function open(
     await Promise.all([...ledgers.values()].map((ledger) => ledger.close()));
   });
   for (const { name } of config.modules) {
-    const opened = await waited("ledger", () =>
-      openLedger(recording, name, log.child(name)).catch(untrusted),
-    );
+    // The disk is there: the state was read from it. A ledger that stays unreadable holds up no other module.
+    const opened = await waited(
+      "ledger",
+      () => openLedger(recording, name, log.child(name)).catch(untrusted),
+      ledgerWithinMs,
+    ).catch(unreadable);
     if (opened instanceof Fault) untrustedLedgers.set(name, opened);
     else ledgers.set(name, opened);
   }

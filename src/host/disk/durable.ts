@@ -18,7 +18,16 @@ interface Generation {
 }
 
 /** What one of the two files holds. `newer`: written by a version that this one does not know. */
-type Found = Generation | "missing" | "damaged" | "newer";
+type Found = Generation | "missing" | "damaged" | "newer" | Unreadable;
+
+/** It cannot be read: which counts if the other is no good either. */
+class Unreadable {
+  readonly why: Fault;
+
+  constructor(why: Fault) {
+    this.why = why;
+  }
+}
 
 /** One of the two files does not hold the generation that it must. */
 export interface LostGeneration {
@@ -39,7 +48,7 @@ function encode(generation: Generation): Buffer {
   return Buffer.from(`${formatName} ${generation.number} ${digest}\n${generation.text}\n`);
 }
 
-function decode(bytes: Buffer): Found {
+function decode(bytes: Buffer): Exclude<Found, Unreadable> {
   const text = bytes.toString("utf8");
   const end = text.indexOf("\n");
   const header = /^qkd-node-state\/(\d+) (\d+) ([0-9a-f]{64})$/.exec(text.slice(0, end));
@@ -55,7 +64,7 @@ export type Claim = (text: string) => number | undefined;
 
 /** @param newest number of the newest generation that is good @param other the other file */
 function whyLost(newest: number, other: Found): LostGeneration["why"] | undefined {
-  if (other === "damaged") return other;
+  if (other === "damaged" || other instanceof Unreadable) return "damaged";
   // The first generation that was ever written is alone until the second is.
   if (other === "missing") return newest === 1 ? undefined : other;
   if (typeof other !== "object") return undefined;
@@ -83,16 +92,21 @@ export class DurableText {
   /**
    * The newest undamaged generation; undefined only where neither file exists, that is before the
    * first write.
-   * @throws Fault `state.corrupt`, also when a later version of the node wrote it; `state.io`
+   * @throws Fault `state.corrupt`, also when a later version of the node wrote it; `state.io` if neither is good
+   *   and one can't be read; `state.owner`
    */
   async read(): Promise<Stored | undefined> {
     const found = await Promise.all([this.#load(0), this.#load(1)]);
     if (found.includes("newer")) {
       throw this.#corrupt("state was written by a later version of the node");
     }
-    const good = found.filter((file): file is Generation => typeof file === "object");
+    const good = found.filter(
+      (file): file is Generation => typeof file === "object" && !(file instanceof Unreadable),
+    );
     good.sort((a, b) => b.number - a.number);
     const newest = good[0];
+    const unreadable = found.find((file) => file instanceof Unreadable);
+    if (newest === undefined && unreadable !== undefined) throw unreadable.why;
     if (newest === undefined && found.includes("damaged")) {
       throw this.#corrupt("state is damaged in both generations");
     }
@@ -146,8 +160,9 @@ export class DurableText {
       return (this.#claim(found.text) ?? found.number) === found.number ? found : "damaged";
     } catch (error) {
       if (error instanceof RangeError) return "damaged";
+      // Of another user: what else is changed there is not known.
       if (error instanceof Fault) throw error;
-      throw this.#io("cannot read state", error, which);
+      return new Unreadable(this.#io("cannot read state", error, which));
     }
   }
 

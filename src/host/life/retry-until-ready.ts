@@ -15,6 +15,8 @@ export interface InsistOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** After this it is not tried again, ms; default: for ever. */
+  readonly withinMs?: number;
 }
 
 /** @throws what `attempt` threw last if time does not mend it, or `stopped` when the signal aborts */
@@ -22,13 +24,15 @@ export async function retryUntilReady<T>(
   options: InsistOptions,
   attempt: () => Promise<T>,
 ): Promise<T> {
-  const { name, codes, schedule, clock, log, signal } = options;
+  const { name, codes, schedule, clock, log, signal, withinMs } = options;
   const waits = schedule();
+  const until = withinMs === undefined ? Number.POSITIVE_INFINITY : clock.now() + withinMs;
   for (;;) {
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof Fault) || !codes.includes(error.code)) throw error;
+      const isMendable = error instanceof Fault && codes.includes(error.code);
+      if (!isMendable || clock.now() >= until) throw error;
       log.error(`${name}: ${describe(error)}: waiting`);
     }
     await delay(clock, waits.next().value ?? 1_000, signal);

@@ -41,14 +41,12 @@ export function certifiedNames(
 }
 
 /**
- * What is the same of all ways to write a name: of DNS names and CNs the letters' case is none of it (RFC 4343;
- * X.520 caseIgnoreMatch), and an IPv6 address has many. A URI is as it is written.
+ * What is the same of all ways to write a name: an IPv6 address has many, and Node.js writes that of a certificate in
+ * full. All else is as it is written: two applications may differ in one letter's case, and their CA tells them apart.
  */
 export function nameKey(name: string): string {
-  if (absoluteUri.test(name)) return name;
-  if (name.includes(":") && isIPv6(name))
-    return new SocketAddress({ address: name, family: "ipv6" }).address;
-  return name.toLowerCase();
+  if (!name.includes(":") || name.includes("%") || !isIPv6(name)) return name;
+  return new SocketAddress({ address: name, family: "ipv6" }).address;
 }
 
 /** Whether a certificate with these names has this one, however it is written. */

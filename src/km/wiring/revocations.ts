@@ -101,11 +101,7 @@ export class Revocations {
       const isNewest = known.every((one) => isNewer(list, one.list));
       const isNews = [...list.revoked].some((serial) => !isOn(known, serial));
       if (!isNewest && !isNews) return;
-      const all = [...known, knownOf(list)];
-      this.#keep(
-        list.issuer,
-        all.filter((one, i) => !isCovered(one, all.toSpliced(i, 1), i)),
-      );
+      this.#keep(list.issuer, needed([...known, knownOf(list)]));
       const lacking = known.flatMap((one) => [...one.list.revoked]);
       const kept = new Set(lacking.filter((serial) => !list.revoked.has(serial))).size;
       if (!isNewest || kept > 0) {
@@ -176,8 +172,12 @@ function isOn(lists: readonly Known[], serial: string): boolean {
   return lists.some(({ list }) => list.revoked.has(serial));
 }
 
-/** Whether others have all that this list has. Of two that are equal the later stays. */
-function isCovered({ list }: Known, others: readonly Known[], at: number): boolean {
-  if (at === others.length) return false;
-  return [...list.revoked].every((serial) => isOn(others, serial));
+/** Without those of which others that stay have all: the oldest go first, and the newest stays. */
+function needed(lists: readonly Known[]): readonly Known[] {
+  let kept = lists;
+  for (const one of lists.slice(0, -1)) {
+    const others = kept.filter((other) => other !== one);
+    if ([...one.list.revoked].every((serial) => isOn(others, serial))) kept = others;
+  }
+  return kept;
 }

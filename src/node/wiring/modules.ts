@@ -40,6 +40,12 @@ export function untrusted(error: unknown): Fault {
   throw error;
 }
 
+/** A ledger that could not be read in all the time for it: its module is not served. @throws anything else */
+export function unreadable(error: unknown): Fault {
+  if (error instanceof Fault && error.code === "ledger.io") return error;
+  throw error;
+}
+
 /** Names of the modules that have a spool. */
 export function withSpool(modules: readonly ModuleConfig[]): string[] {
   return modules.flatMap(({ name, spool }) => (spool === undefined ? [] : name));

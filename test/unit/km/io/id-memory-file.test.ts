@@ -171,6 +171,7 @@ test("of two files the one that cannot be read is named", async (t) => {
   const options = { files: diskFiles, folder, name: "a.ids", keyCheck, most: 20 };
   const ids = await t.throwsAsync(openIdFile({ ...options, onFailure: () => {} }));
   t.like(ids, { code: "km_store.io", facts: { file: join(folder, "a.ids.1") } });
+  // Of the small state the other generation counts, if there is one.
   const state = await t.throwsAsync(
     new DurableText(diskFiles, folder, "state", () => undefined).read(),
   );

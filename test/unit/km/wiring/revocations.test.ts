@@ -90,3 +90,21 @@ test("a list that was told takes back what it names, and demands no list of othe
   t.is(refusal(b.cert), undefined);
   t.is(refusal(c.cert), undefined);
 });
+
+test("of lists that cover each other so many are kept that every serial number is on one", async (t) => {
+  const folder = await folderOf(t);
+  const ca = await createAuthority("CA");
+  const list = await lists(ca);
+  const parts = {
+    ...{ files: diskFiles, folder, cas: () => [ca.cert], clock: systemClock, log: silentLog },
+  };
+  const one = await Revocations.open(parts);
+  one.told(list(2, at, "1", "2"), "ctl");
+  one.told(list(3, at, "2", "3"), "ctl");
+  one.told(list(4, at, "1", "3"), "ctl");
+  const serials = (of: Revocations) =>
+    [...new Set(parseCrls(of.text ?? "").flatMap(({ revoked }) => [...revoked]))].sort();
+  t.deepEqual(serials(one), ["1", "2", "3"]);
+  await one.settled();
+  t.deepEqual(serials(await Revocations.open(parts)), ["1", "2", "3"]);
+});

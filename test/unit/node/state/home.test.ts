@@ -1,4 +1,12 @@
-import { chownSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
@@ -119,6 +127,25 @@ test("a state of a wrong shape is not taken", async (t) => {
         writeFileSync(join(folder, `state.${which}`), `qkd-node-state/1 1 ${digest}\n${text}\n`);
       }
       await t.throwsAsync(live(folder), code("state.corrupt"), text);
+    });
+  }
+});
+
+test("a generation that cannot be read is as a damaged one: the other counts, and what is in the way is set aside", async (t) => {
+  for (const name of ["state.0", "state.1"]) {
+    await withFolder(async (folder) => {
+      t.is(await live(folder), 1);
+      t.is(await live(folder), 2);
+      rmSync(join(folder, name));
+      mkdirSync(join(folder, name));
+      const boot = await live(folder);
+      t.true(boot >= 2, `${name}: ${boot}`);
+      t.is(await live(folder), boot + 1);
+      for (const both of ["state.0", "state.1"]) {
+        rmSync(join(folder, both), { recursive: true, force: true });
+        mkdirSync(join(folder, both));
+      }
+      await t.throwsAsync(live(folder), code("state.io"), name);
     });
   }
 });
