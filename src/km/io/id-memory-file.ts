@@ -2,6 +2,7 @@
  * What a module's `IdMemory` is made durable in: two files, written in turn and only ever at their end. When
  * one has as many IDs as are to be remembered, the other, whose IDs are older, begins anew.
  */
+import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { errorCode, Fault } from "../../base/errors.ts";
 import {
@@ -63,21 +64,26 @@ export async function openIdFile(options: IdFileOptions): Promise<OpenIdFile> {
   return file;
 }
 
+/** Name of the files of a module: by its ID, since its name in the configuration may go to another. */
+export function idFileName(moduleId: string): string {
+  return `module-${hash("sha256", moduleId, "hex").slice(0, 32)}`;
+}
+
 /**
  * What was remembered under names that are not these, of each on its own.
- * @throws Fault `km_store.io`, `km_store.corrupt`
+ * @returns digests by name of files @throws Fault `km_store.io`, `km_store.corrupt`
  */
 export async function digestsOfOthers(
   options: Omit<IdFileOptions, "name">,
   names: ReadonlySet<string>,
-): Promise<Buffer[]> {
+): Promise<Map<string, Buffer>> {
   const found = await options.files.list(options.folder);
   const there = new Set(found.flatMap((file) => /^(.+)\.[01]$/.exec(file)?.[1] ?? []));
-  const all: Buffer[] = [];
+  const all = new Map<string, Buffer>();
   for (const name of there) {
     if (names.has(name)) continue;
     const file = await openIdFile({ ...options, name });
-    all.push(file.digests);
+    all.set(name, file.digests);
     await file.close();
   }
   return all;

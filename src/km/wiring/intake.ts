@@ -14,7 +14,7 @@ import { Wishes } from "../acquisition/wishes.ts";
 import type { KmTable, Kq1Table, ModuleConfig } from "../config/tables.ts";
 import { HttpsRequests } from "../io/https-requests.ts";
 import { HttpsSupplyServer } from "../io/https-supply-server.ts";
-import { digestsOfOthers, type OpenIdFile, openIdFile } from "../io/id-memory-file.ts";
+import { digestsOfOthers, idFileName, type OpenIdFile, openIdFile } from "../io/id-memory-file.ts";
 import { Kq1Server } from "../io/kq1-server.ts";
 import { Kq2Lines } from "../io/kq2-line.ts";
 import { TcpRequests } from "../io/tcp-requests.ts";
@@ -74,13 +74,19 @@ export class Supplies {
     const modules = [];
     const keyCheck = mask.check;
     const common = { files: diskFiles, folder, keyCheck, most: rememberedIds, onFailure };
-    // Who had another name before: what was confirmed under it must not come in again (rule S1).
-    const before = await digestsOfOthers(common, new Set(config.modules.map(({ name }) => name)));
+    // Of modules that had another ID before, and of files by name, as they were once: what was confirmed must not come
+    // in again (rule S1).
+    const own = new Set(config.modules.map(({ module_id }) => idFileName(module_id)));
+    const before = await digestsOfOthers(common, own);
     for (const { name, module_id, matching_module_id, nodes } of config.modules) {
-      const file = await openIdFile({ ...common, name });
+      const file = await openIdFile({ ...common, name: idFileName(module_id) });
       files.push(file);
       const memory = new IdMemory(file, rememberedIds);
-      for (const digests of [...before, file.digests]) memory.load(digests);
+      // What matters most comes last: there is room for so many.
+      for (const [of, digests] of before) if (of !== name) memory.load(digests);
+      const named = before.get(name);
+      if (named !== undefined) memory.load(named);
+      memory.load(file.digests);
       modules.push({
         name,
         moduleId: module_id,
