@@ -1,6 +1,15 @@
 /** `qkd-km doctor`: it names first what is wrong, and disturbs nothing. */
 import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -269,4 +278,23 @@ test.serial("of a link that is not up it tells what the key manager says of that
   const there = of(await report({ config: bob }), "link.fibre.told");
   t.regex(there?.detail ?? "", /the other KM wants to talk to another KM/);
   t.regex(there?.advice ?? "", /compare km\.id there/);
+});
+
+const asRoot = process.getuid?.() === 0 ? test.serial : test.serial.skip;
+
+asRoot("what is another user's it does not judge, and says who is to ask", async (t) => {
+  const world = await bench(t);
+  const { alice } = world.kms;
+  await alice.start(deadline());
+  await alice.process.stop();
+  chownSync(alice.state, 12_345, 12_345);
+  for (const file of readdirSync(alice.state, { recursive: true })) {
+    chownSync(join(alice.state, String(file)), 12_345, 12_345);
+  }
+  const found = await report(world);
+  for (const id of ["master_key", "store"]) {
+    const check = of(found, id);
+    t.is(check?.status, "skip", `${id}: ${check?.detail}`);
+    t.regex(check?.detail ?? "", /another user's: ask as uid 12345/);
+  }
 });

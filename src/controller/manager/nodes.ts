@@ -1,5 +1,7 @@
 /** What nodes tell their manager, read along: who is online, and which alarms are raised. Pure. */
+
 import * as v from "valibot";
+import { parseDate } from "../../base/date.ts";
 import { nameOf } from "../../ops/manager/topics.ts";
 import type { HeardAlarm, HeardNode } from "../core/world.ts";
 
@@ -16,12 +18,7 @@ const alarmSchema = v.object({
   object: v.pipe(v.string(), v.maxLength(128)),
   severity: v.picklist([...severities, "cleared"]),
   active: v.boolean(),
-  raised: v.pipe(
-    v.string(),
-    v.transform((text) => Date.parse(text)),
-    v.number(),
-    v.finite(),
-  ),
+  raised: v.pipe(v.string(), v.transform(parseDate), v.number(), v.finite()),
 });
 
 interface Known {

@@ -72,7 +72,7 @@ function leftOverLines({
   if (left_over_keys + left_over_stock_bits === 0) return [];
   const what = [
     ...(left_over_keys > 0 ? [`${whole(left_over_keys)} QKD-keys of modules`] : []),
-    ...(left_over_stock_bits > 0 ? [`${key(left_over_stock_bits)} of links`] : []),
+    ...(left_over_stock_bits > 0 ? [`${key(left_over_stock_bits)} in extents of links`] : []),
   ];
   return [["left over", `${what.join(", ")} that are not in the configuration`]];
 }

@@ -1,5 +1,7 @@
 /** Every command that a key manager takes from its manager, in one table: its arguments and what guards it. */
+
 import * as v from "valibot";
+import { parseDate } from "../../base/date.ts";
 import type { ArgsOf, CommandTable, OrderOf } from "../../ops/commands/table.ts";
 
 const name = v.pipe(v.string(), v.maxLength(64));
@@ -8,7 +10,7 @@ const name = v.pipe(v.string(), v.maxLength(64));
 const time = v.pipe(
   v.string(),
   v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/),
-  v.transform((text) => Date.parse(text)),
+  v.transform(parseDate),
   v.number(),
   v.integer(),
 );

@@ -7,6 +7,7 @@ import { type Finding, fail, ok, skip } from "../../ops/doctor/finding.ts";
 import type { KmConfig } from "../config/load.ts";
 import { opensStore } from "../io/engine/keyring.ts";
 import { readMasterKey } from "../io/master-key.ts";
+import { notOurs } from "./not-ours.ts";
 
 const name = ["master_key", "master key"] as const;
 
@@ -30,7 +31,7 @@ export async function checkMasterKey({ km, store }: KmConfig, runs: boolean): Pr
     const advice = "put back the master key with which the store was made; nothing else opens it";
     return fail(name, `${file}: the store was made with another master key`, advice);
   } catch (error) {
-    return unreadable(error, file);
+    return notOurs(name, error, km.state_dir) ?? unreadable(error);
   }
 }
 
@@ -44,11 +45,8 @@ async function opens(file: string, stateDir: string): Promise<boolean | undefine
   }
 }
 
-function unreadable(error: unknown, file: string): Finding {
+function unreadable(error: unknown): Finding {
   const why = error instanceof Fault ? describe(error) : (errorCode(error) ?? "unknown");
-  if (/EACCES|EPERM/.test(why)) {
-    return skip(name, `${file} or the store is the service's; ask as root to look at it`);
-  }
   const isKey = error instanceof Fault && error.code === "km_store.key";
   const advice = isKey
     ? "put the key of this store back, from where it is kept safe; without it the stock is lost"

@@ -9,6 +9,7 @@ import { type Finding, fail, ok, skip, warn } from "../../ops/doctor/finding.ts"
 import type { KmConfig } from "../config/load.ts";
 import { checkStore, isWhole, type StoreCheck } from "../io/engine/check.ts";
 import { readMasterKey } from "../io/master-key.ts";
+import { notOurs } from "./not-ours.ts";
 
 const name = ["store", "store"] as const;
 /** A larger one is left to `qkd-km store check`: a doctor that takes minutes is not waited for. */
@@ -33,7 +34,7 @@ export async function checkStoreAtRest({ km, store }: KmConfig): Promise<Finding
       lock.release();
     }
   } catch (error) {
-    return unopened(error);
+    return notOurs(name, error, km.state_dir) ?? unopened(error);
   } finally {
     masterKey?.fill(0);
   }
@@ -55,17 +56,11 @@ function ofCheck(check: StoreCheck, size: number): Finding {
 
 function unopened(error: unknown): Finding {
   if (!(error instanceof Fault)) {
-    const code = errorCode(error) ?? "unknown";
-    if (code !== "EACCES" && code !== "EPERM") return fail(name, `cannot be read: ${code}`, advice);
-    return skip(name, "it is the service's; ask as root to look at it");
+    return fail(name, `cannot be read: ${errorCode(error) ?? "unknown"}`, advice);
   }
-  const { code, facts } = error;
-  if (code === "state.locked") return skip(name, "a key manager has it open, or is starting");
+  if (error.code === "state.locked") return skip(name, "a key manager has it open, or is starting");
   // Told by the check of the master key.
-  if (code === "km_store.key") return skip(name, "does not open with this master key");
-  if (/EACCES|EPERM/.test(String(facts.reason ?? facts.code))) {
-    return skip(name, "it is the service's; ask as root to look at it");
-  }
+  if (error.code === "km_store.key") return skip(name, "does not open with this master key");
   return fail(name, describe(error), advice);
 }
 

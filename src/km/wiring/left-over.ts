@@ -58,7 +58,8 @@ export class LeftOver {
     for (const [link, all] of ofLink) {
       const bytes = all.reduce((sum, { length }) => sum + length, 0);
       stock += bytes;
-      log.warn("stock of a link that is not configured: nobody is given of it", { link, bytes });
+      const facts = { link, extents: all.length, bytes };
+      log.warn("extents of a link that is not configured: nobody is given of them", facts);
     }
     this.stockBytes = stock;
     const ofModule = Map.groupBy(loaded.buffered, ({ module }) => module);

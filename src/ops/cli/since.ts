@@ -1,5 +1,7 @@
 /** Which lines of a log are wanted. Pure. */
 
+import { parseDate } from "../../base/date.ts";
+
 const units: Readonly<Record<string, number>> = {
   s: 1_000,
   m: 60_000,
@@ -29,7 +31,7 @@ export function parseSince(text: string, now: number): number | undefined {
     /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
   if (!whole.test(text)) return undefined;
   // A date alone would be taken for one in UTC.
-  const time = new Date(text.length === 10 ? `${text}T00:00` : text.replace(" ", "T")).getTime();
+  const time = parseDate(text.length === 10 ? `${text}T00:00` : text.replace(" ", "T"));
   return Number.isNaN(time) ? undefined : time;
 }
 

@@ -1,4 +1,5 @@
 /** Members of a JSON object of a peer, each checked when it is asked for. Nothing of it is ever quoted. */
+import { parseDate } from "../../base/date.ts";
 import type { Fault } from "../../base/errors.ts";
 
 export type BadMember = (what: string, field: string, limit?: number) => Fault;
@@ -135,7 +136,7 @@ export class Members {
 
 /** @param text RFC 3339, UTC @returns ms since 1970 UTC; NaN if it is none */
 export function timeOf(text: unknown): number {
-  return typeof text === "string" && utc.test(text) ? Date.parse(text) : Number.NaN;
+  return typeof text === "string" && utc.test(text) ? parseDate(text) : Number.NaN;
 }
 
 /** RFC 3339, UTC, ms. @param ms since 1970 UTC */

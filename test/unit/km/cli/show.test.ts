@@ -11,7 +11,7 @@ test("what is left over is told where there is some, and only there", (t) => {
   const text = statusText({ ...good, store });
   t.regex(
     text,
-    /left over +12 QKD-keys of modules, 1\.0 KiB of links that are not in the\s+config/,
+    /left over +12 QKD-keys of modules, 1\.0 KiB in extents of links that are not\s+in\s+the\s+config/,
   );
   t.deepEqual(tooWide(text), []);
 });
