@@ -146,10 +146,11 @@ export class Etsi014Rig {
     return { a: of("a"), b: of("b") };
   }
 
-  /** Files in an end's spool. */
+  /** Files in an end's spool, but for what says which key it is. */
   spooled(end: KmeEnd): readonly string[] {
     try {
-      return readdirSync(join(this.folder, `node-${end}`, "state", "spool-link"));
+      const spool = join(this.folder, `node-${end}`, "state", "spool-link");
+      return readdirSync(spool).filter((file) => file !== "key-check");
     } catch {
       return [];
     }

@@ -10,6 +10,9 @@ export function ledgerPath(folder: string, module: string): string {
 /** A spool's folder is this and its module's name. */
 export const spoolPrefix = "spool-";
 
+/** In such a folder: what says which key its files are of. */
+export const spoolCheck = "key-check";
+
 export function spoolPath(folder: string, module: string): string {
   return `${folder}/${spoolPrefix}${module}`;
 }
@@ -40,7 +43,8 @@ async function inTheWay(
   const [ledger, spool] = [ledgerPath(folder, name), spoolPath(folder, name)];
   return {
     ledger: (await exists(files, ledger)) && !(await isFresh(files, folder, name)),
-    spool: (await exists(files, spool)) && (await files.list(spool)).length > 0,
+    spool:
+      (await exists(files, spool)) && (await files.list(spool)).some((file) => file !== spoolCheck),
   };
 }
 

@@ -68,6 +68,11 @@ export function unseal(
   }
 }
 
+/** Says of a key whether it is this one, and nothing else of it. */
+export function keyCheck(spoolKey: KeyObject): Buffer {
+  return Buffer.from(hkdfSync("sha256", spoolKey, "", "QKD spool: which key", 16));
+}
+
 function derive(spoolKey: KeyObject, salt: Uint8Array, info: string): KeyObject {
   const bytes = new Uint8Array(hkdfSync("sha256", spoolKey, salt, info, 32));
   const key = createSecretKey(bytes);

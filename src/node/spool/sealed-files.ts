@@ -4,7 +4,8 @@ import { Fault } from "../../base/errors.ts";
 import { type FileSystem, readWhole, replaceFile } from "../../host/disk/files.ts";
 import type { KeptBatch } from "../../port/batch-spool.ts";
 import { type BlockRef, blockName } from "../../port/key.ts";
-import { seal, unseal } from "./seal.ts";
+import { spoolCheck } from "../ledger/ledger-folder.ts";
+import { keyCheck, seal, unseal } from "./seal.ts";
 import { emptySpool, failure, isCut } from "./spool-files.ts";
 
 export interface SpoolOptions {
@@ -41,6 +42,9 @@ export interface Sealed {
   readonly size: number;
 }
 
+/** So many files are tried, where that is missing or says another key. */
+const tried = 8;
+
 export class SealedFiles {
   readonly #options: SpoolOptions;
   readonly #kind: SealedKind;
@@ -58,7 +62,7 @@ export class SealedFiles {
     this.#key = createSecretKey(options.key);
   }
 
-  /** @throws Fault `state.io`, `key.invalid` */
+  /** @throws Fault `state.io`; `key.invalid` if it is no key, or another than that of the files */
   static async open(options: SpoolOptions, kind: SealedKind): Promise<SealedFiles> {
     const { files, folder, key } = options;
     if (key.length !== 32) {
@@ -68,6 +72,7 @@ export class SealedFiles {
     try {
       await files.makeFolder(folder);
       for (const file of (await files.list(folder)).sort()) await sealed.#find(file);
+      await sealed.#checkKey();
     } catch (error) {
       throw failure("cannot open the spool", folder, error);
     }
@@ -165,6 +170,38 @@ export class SealedFiles {
         for (const entry of entries) if (entry.file === file) this.#forget(entry);
       });
     });
+  }
+
+  /** With another key all of it would be taken for damaged, and given up. @throws Fault `key.invalid` */
+  async #checkKey(): Promise<void> {
+    const { files, folder } = this.#options;
+    const path = `${folder}/${spoolCheck}`;
+    const check = keyCheck(this.#key);
+    const found = await readWhole(files, path, check.length).catch((error: unknown) => {
+      if (error instanceof RangeError) return Buffer.alloc(0);
+      throw error;
+    });
+    if (found?.equals(check)) return;
+    // One file alone may be damaged.
+    const isTold = found !== undefined || this.#entries.size > 1;
+    if (isTold && this.#entries.size > 0 && !(await this.#opensAny())) {
+      const text = "what is in the spool was written with another key: put that back";
+      throw new Fault("key.invalid", text, { folder });
+    }
+    // Where the disk is full the next start writes it.
+    await replaceFile(files, path, check).catch(() => {});
+  }
+
+  async #opensAny(): Promise<boolean> {
+    for (const { ref } of [...this.#entries.values()].slice(0, tried)) {
+      const found = await this.read(ref).catch((error: unknown) => {
+        if (error instanceof Fault && error.code === "state.corrupt") return undefined;
+        throw error;
+      });
+      found?.key.fill(0);
+      if (found !== undefined) return true;
+    }
+    return false;
   }
 
   async #find(file: string): Promise<void> {

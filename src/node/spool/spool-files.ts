@@ -1,6 +1,7 @@
 /** The files of any module's spool: their names, and how they are destroyed without their key. */
 import { errorCode, Fault } from "../../base/errors.ts";
 import { type FileSystem, writeAll } from "../../host/disk/files.ts";
+import { spoolCheck } from "../ledger/ledger-folder.ts";
 
 export const magic = Buffer.from("QKDSPL1\n");
 export const saltLength = 32;
@@ -51,6 +52,7 @@ export async function emptySpool(
       gone(file);
     });
   }
+  await attempt(() => files.remove(`${folder}/${spoolCheck}`));
   await attempt(() => files.syncFolder(folder));
   if (failed !== undefined) throw failure("cannot empty the spool", folder, failed);
 }

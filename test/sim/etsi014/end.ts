@@ -178,9 +178,9 @@ export class SimEnd {
     this.disk.trouble = (n) => (n >= from && n < from + 3 ? systemError("EIO") : undefined);
   }
 
-  /** Names of what is on the disk. */
+  /** Names of what is on the disk, but for what says which key it is. */
   files(): string[] {
-    return [...this.disk.files(folder).keys()];
+    return [...this.disk.files(folder).keys()].filter((name) => !name.endsWith("/key-check"));
   }
 
   #files(): FileSystem {

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import test from "ava";
 import { Fault } from "../../../../src/base/errors.ts";
 import { silentLog } from "../../../../src/base/log.ts";
+import { replaceFile } from "../../../../src/host/disk/files.ts";
 import { Spool } from "../../../../src/node/spool/spool.ts";
 import { spooled } from "../../../../src/node/spool/spooled.ts";
 import { type BlockRef, blockName, KeyBlock } from "../../../../src/port/key.ts";
@@ -52,8 +53,7 @@ test("what is spooled is there after a restart, in order, and nowhere in the cle
 test("without its key, or with one bit changed, a file is not read", async (t) => {
   const disk = new Disk();
   await (await open(disk)).store(block(1), "QKD-A");
-  const stranger = await open(disk, randomBytes(32));
-  await t.throwsAsync(read(stranger, 1), { instanceOf: Fault, message: /can't be read/ });
+  await t.throwsAsync(open(disk, randomBytes(32)), { code: "key.invalid" });
   const [one] = (await open(disk)).blocks();
   const path = `/spool/${one?.file}`;
   const whole = disk.read(path) as Buffer;
@@ -303,4 +303,27 @@ test("what is in the spool is told among the newest blocks, with what the module
     const others = newest?.filter(({ epoch: one }) => one !== epoch) ?? [];
     t.deepEqual(session.identity.newest, newest && [...others, ref(2)]);
   }
+});
+
+test("another key opens no spool that has blocks, and takes none of them for damaged", async (t) => {
+  const disk = new Disk();
+  const check = "/spool/key-check";
+  const strange = Buffer.alloc(32, 7);
+  const other = { code: "key.invalid", message: /another key: put that back/ };
+  const spool = await open(disk);
+  for (let number = 1; number <= 3; number++) await spool.store(block(number), "QKD-A");
+  await t.throwsAsync(open(disk, strange), other);
+  t.deepEqual(await read(await open(disk), 3), bytesOf(3));
+  // Of an older version, or damaged: the files say it.
+  for (const content of [undefined, "nonsense", Buffer.alloc(500)]) {
+    await disk.remove(check);
+    if (content !== undefined) await replaceFile(disk, check, Buffer.from(content));
+    await t.throwsAsync(open(disk, strange), other);
+    t.deepEqual(await read(await open(disk), 1), bytesOf(1));
+    await t.throwsAsync(open(disk, strange), other);
+  }
+  // A spool without blocks takes any key.
+  await (await open(disk)).zeroize();
+  await (await open(disk, strange)).store(block(9), "QKD-A");
+  await t.throwsAsync(open(disk), other);
 });
