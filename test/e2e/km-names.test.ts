@@ -1,40 +1,12 @@
 /** Names of modules in a key manager's configuration may change hands: what was confirmed of a module stays so. */
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
 import { eventually } from "../eventually.ts";
-import { KmNet } from "../rig/km-net.ts";
+import { KmNet, moduleSide, supply } from "../rig/km-net.ts";
 import { deadline } from "../rig/with-rig.ts";
-
-/** Supplies keys to a key manager as a module's node, over plain TCP. @returns when all are answered */
-function supply(port: number, module: string, matching: string, ids: readonly string[]) {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const socket = connect({ host: "127.0.0.1", port });
-  let text = "";
-  let answers = 0;
-  socket.on("error", reject).setEncoding("latin1");
-  socket.on("data", (chunk) => {
-    text += chunk;
-    answers = text.split('"success"').length - 1;
-    if (answers === ids.length) socket.destroy();
-  });
-  socket.on("close", () => resolve(answers));
-  for (const [i, key_ID] of ids.entries()) {
-    const key = Buffer.alloc(1_024, i + 1).toString("base64");
-    const names = { qkd_module_ID: module, matching_qkd_module_ID: matching };
-    const payload = Buffer.from(JSON.stringify({ ...names, key_ID, key_length: 8_192, key }));
-    const header = Buffer.alloc(10);
-    header.writeUInt16BE(1, 0);
-    header.writeUInt32BE(i + 1, 2);
-    header.writeUInt16BE(1, 6);
-    header.writeUInt16BE(payload.length, 8);
-    socket.write(Buffer.concat([header, payload]));
-  }
-  return promise;
-}
 
 test("two modules that swap their names bring no key a second time", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "qkd-km-names-"));
@@ -47,10 +19,13 @@ test("two modules that swap their names bring no key a second time", async (t) =
   const net = await KmNet.make({ folder, kms: ["a", "b", "c"], fibres, far: [] });
   t.teardown(() => net.stop());
   await net.start(deadline());
-  const ids = Array.from({ length: 4 }, () => randomUUID());
+  const keys = Array.from({ length: 4 }, (_, i) => {
+    return { id: randomUUID(), key: Buffer.alloc(1_024, i + 1).toString("base64") };
+  });
   const both = async () => {
-    const a = await supply(net.km("a").kq1, "QKD-a-b", "QKD-b-a", ids);
-    return [a, await supply(net.km("b").kq1, "QKD-b-a", "QKD-a-b", ids)];
+    const [a, b] = [moduleSide(net.km("a")), moduleSide(net.km("b"))];
+    const first = await supply(a, "QKD-a-b", "QKD-b-a", 1_024, keys);
+    return [first, await supply(b, "QKD-b-a", "QKD-a-b", 1_024, keys)];
   };
   const link = async (km: string) => {
     const { links } = await net.km(km).status();

@@ -1,5 +1,4 @@
 /** A custody with a real ledger on disk, between a module and a KM that do what a test says. */
-
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -320,21 +320,21 @@ interface Made {
 }
 
 /** A connection over Kq-1, as the KM's node makes one; without TLS where there are no nodes. */
-function moduleSide({ name, kq1: port, node }: KmOfNet): Socket {
+export function moduleSide({ name, kq1: port, node }: KmOfNet): Socket {
   const at = { host: "127.0.0.1", port };
   if (node.cert === "") return connect(at);
   const [ca, cert, key] = [node.ca, node.cert, node.key].map((file) => readFileSync(file, "utf8"));
   return connectTls({ ...at, servername: `km-${name}`, ca, cert, key } as never);
 }
 
-/** @returns when all were answered `success` */
-async function supply(
+/** @returns how many were answered `success`: all of them, or it rejects */
+export async function supply(
   socket: Socket,
   module: string,
   matching: string,
   bytes: number,
   keys: readonly Made[],
-): Promise<void> {
+): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let left = keys.length;
   let held = Buffer.alloc(0);
@@ -370,4 +370,5 @@ async function supply(
   await promise;
   socket.removeAllListeners("close");
   socket.destroy();
+  return keys.length - left;
 }

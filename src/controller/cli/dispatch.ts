@@ -1,5 +1,4 @@
 /** `qkd-controller COMMAND`: the table of its commands. Each brings in what it needs when it is called. */
-
 import { systemClock } from "../../base/clock.ts";
 import { exit } from "../../base/exit-codes.ts";
 import { ConfigError } from "../../host/config/problems.ts";

@@ -47,7 +47,7 @@ export class Routes {
   readonly #ends = new Map<string, Map<string, PairEnd>>();
   /** May a class use a link that not all may: one function each, so that terms that are alike are the same. */
   readonly #mayUse = new Map<string, PairTerms["mayUse"]>();
-  /** When an end was told whether its link is in service: by its KM and the link, monotonic, ms. */
+  /** When an end was told of late whether its link is in service: by its KM and the link, monotonic, ms. */
   readonly #servedAt = new Map<string, number>();
   #lookedAt = Number.NEGATIVE_INFINITY;
   #turnedAt = 0;
@@ -213,13 +213,13 @@ export class Routes {
   }
 
   /** An end that was away when it was told, or that lost it, says something else. */
-  #serveAgain(link: Link, now: number): void {
+  #serveAgain(link: Link): void {
     const wanted = link.effectiveService;
     for (const [from, to] of endsOf(link)) {
       const end = link.end(from);
-      const at = this.#servedAt.get(`${from} ${link.name}`) ?? Number.NEGATIVE_INFINITY;
       const isOther = end !== undefined && (end.report.service ?? "in_service") !== wanted;
-      if (isOther && now - at >= serveAgainMs) this.#serve(link, from, to, wanted);
+      const isTold = this.#servedAt.has(`${from} ${link.name}`);
+      if (isOther && !isTold) this.#serve(link, from, to, wanted);
     }
   }
 
@@ -248,7 +248,7 @@ export class Routes {
       if (now - at >= serveAgainMs) this.#servedAt.delete(name);
     }
     for (const link of this.#parts.topology.links.values()) {
-      if (link.isOrdered) this.#serveAgain(link, now);
+      if (link.isOrdered) this.#serveAgain(link);
     }
     for (const plan of [...this.planner.plans.values()]) {
       const isIdle = now - plan.usedAt > idleMs && !this.#configured.has(plan.name);

@@ -1,5 +1,4 @@
 /** What nodes tell their manager, read along: who is online, and which alarms are raised. Pure. */
-
 import * as v from "valibot";
 import { parseDate } from "../../base/date.ts";
 import { nameOf } from "../../ops/manager/topics.ts";

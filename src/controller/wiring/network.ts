@@ -2,7 +2,6 @@
  * The core with what is around it: key managers at the door, the store, time. One core leads or stands by; when this
  * controller takes over a new one begins with what the other kept, and key managers tell it everything anew.
  */
-
 import { randomBytes } from "node:crypto";
 import { type Clock, every, type Timer } from "../../base/clock.ts";
 import { describe, Fault } from "../../base/errors.ts";

@@ -1,5 +1,4 @@
 /** Files that a configuration names, before they are used. */
-
 import { accessSync, constants, statSync } from "node:fs";
 import { errorCode } from "../../base/errors.ts";
 import { readRegular } from "../disk/regular-file.ts";

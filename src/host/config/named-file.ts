@@ -1,5 +1,4 @@
 /** Files that the configuration names: certificates, keys, passwords. */
-
 import { errorCode, Fault, type FaultCode } from "../../base/errors.ts";
 import { readRegular } from "../disk/regular-file.ts";
 

@@ -20,3 +20,8 @@ export function readRegular(file: string): Buffer {
     closeSync(fd);
   }
 }
+
+/** The same as a text in UTF-8. @throws as {@link readRegular} */
+export function readRegularText(file: string): string {
+  return readRegular(file).toString("utf8");
+}

@@ -1,5 +1,5 @@
 /** What is wrong with a file of revocation lists, before a daemon goes by it. */
-import { readRegular } from "../disk/regular-file.ts";
+import { readRegularText } from "../disk/regular-file.ts";
 import { CrlError } from "./crl.ts";
 import { trustOf } from "./trust.ts";
 
@@ -7,7 +7,7 @@ import { trustOf } from "./trust.ts";
 export function listProblems(ca: string, crl: string): string[] {
   let texts: { readonly ca: string; readonly crl: string };
   try {
-    texts = { ca: readRegular(ca).toString("utf8"), crl: readRegular(crl).toString("utf8") };
+    texts = { ca: readRegularText(ca), crl: readRegularText(crl) };
   } catch {
     return [];
   }

@@ -1,8 +1,7 @@
 /** Certificates and revocation lists of files: whose, from whom, until when. Keys are only compared. */
-
 import type { X509Certificate } from "node:crypto";
 import { errorCode } from "../../base/errors.ts";
-import { readRegular } from "../disk/regular-file.ts";
+import { readRegular, readRegularText } from "../disk/regular-file.ts";
 import { chainFrom, ending, usableCas } from "./chain.ts";
 import { CrlError } from "./crl.ts";
 import { listsFacts } from "./lists.ts";
@@ -74,11 +73,7 @@ export function reportCertificates(
 function describeLists({ for: name, ca, crl }: ListFilesOf, wall: number): CertificateReport[] {
   const head = { for: name, role: "crl", file: crl } as const;
   try {
-    const found = listsFacts(
-      readRegular(ca).toString("utf8"),
-      readRegular(crl).toString("utf8"),
-      wall,
-    );
+    const found = listsFacts(readRegularText(ca), readRegularText(crl), wall);
     const lists = found.lists.map(({ issuer, thisUpdate, nextUpdate, entries, problem }) => ({
       ...head,
       issuer,

@@ -1,7 +1,6 @@
 /** Certificates and keys as texts, read anew each time that they are needed. */
-
 import { errorCode, Fault } from "../../base/errors.ts";
-import { readRegular } from "../disk/regular-file.ts";
+import { readRegularText } from "../disk/regular-file.ts";
 
 export interface TextFiles {
   readonly ca?: string | undefined;
@@ -23,7 +22,7 @@ export function readTexts({ ca, cert, key, crl }: TextFiles) {
 function read(file: string | undefined): string {
   if (file === undefined) return "";
   try {
-    return readRegular(file).toString("utf8");
+    return readRegularText(file);
   } catch (error) {
     throw new Fault("config.file", "file cannot be read", { file, code: errorCode(error) ?? "?" });
   }

@@ -1,7 +1,6 @@
 /** Until when certificates and revocation lists of files are valid, as far as alarms go by it. */
-
 import { errorCode } from "../../base/errors.ts";
-import { readRegular } from "../disk/regular-file.ts";
+import { readRegular, readRegularText } from "../disk/regular-file.ts";
 import { chainFrom, validityOf } from "./chain.ts";
 import { CrlError } from "./crl.ts";
 import { listsFacts } from "./lists.ts";
@@ -50,10 +49,7 @@ export function validity(file: string): Validity | undefined {
 /** @param wall ms since 1970 UTC */
 export function listsValidity(files: ListFiles, wall: number): ListsValidity {
   try {
-    const [ca, crl] = [
-      readRegular(files.ca).toString("utf8"),
-      readRegular(files.crl).toString("utf8"),
-    ];
+    const [ca, crl] = [readRegularText(files.ca), readRegularText(files.crl)];
     return { ...listsFacts(ca, crl, wall), unusable: undefined };
   } catch (error) {
     const why = error instanceof CrlError ? error.message : (errorCode(error) ?? "unreadable");

@@ -2,7 +2,6 @@
  * Who may have keys with whom: the applications (SAEs of ETSI GS QKD 014) that this KM knows, with the KM that each
  * is connected to, and the pairs that may share keys. Pure.
  */
-
 import { hash } from "node:crypto";
 import { nameKey } from "../../host/tls/names.ts";
 import { setOf } from "../store/sae-set.ts";

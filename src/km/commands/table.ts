@@ -1,19 +1,9 @@
 /** Every command that a key manager takes from its manager, in one table: its arguments and what guards it. */
-
 import * as v from "valibot";
-import { parseDate } from "../../base/date.ts";
+import { time } from "../../ops/commands/request.ts";
 import type { ArgsOf, CommandTable, OrderOf } from "../../ops/commands/table.ts";
 
 const name = v.pipe(v.string(), v.maxLength(64));
-
-/** RFC 3339 with seconds; ms since 1970 UTC from then on. */
-const time = v.pipe(
-  v.string(),
-  v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/),
-  v.transform(parseDate),
-  v.number(),
-  v.integer(),
-);
 
 export const commands = {
   acknowledge_alarm: {

@@ -1,5 +1,4 @@
 /** Applications of the configuration: tables `[sae.NAME]`. */
-
 import { dirname, resolve } from "node:path";
 import { nameKey } from "../../host/tls/names.ts";
 import type { Application } from "../applications/table.ts";

@@ -51,10 +51,9 @@ export function tellingsOf(
 ): Map<string, Telling> {
   const { status, site, started, applications, sessions } = told;
   const all = new Map<string, Telling>();
-  const add = (key: string, make: () => CkExtension | readonly [CkExtension, string]) => {
+  const add = (key: string, make: () => readonly [object: CkExtension, urgent?: string]) => {
     try {
-      const made = make();
-      const [object, urgent] = isPair(made) ? made : [made, ""];
+      const [object, urgent = ""] = make();
       all.set(key, { object, urgent });
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
@@ -62,14 +61,14 @@ export function tellingsOf(
     }
   };
   const { version } = status;
-  add("km", () => kmExtension({ version, started, ...(site !== undefined && { site }) }));
+  add("km", () => [kmExtension({ version, started, ...(site !== undefined && { site }) })]);
   for (const link of status.links) {
     const pair = status.relay?.pairs.find((one) => one.link === link.name);
     if (pair === undefined) add(`link ${link.peer}`, () => linkTelling(told, link));
     else add(`pair ${link.peer}`, () => pairTelling(link, pair));
   }
   for (const [i, object] of applicationExtensions(applications).entries()) {
-    add(`applications ${i}`, () => object);
+    add(`applications ${i}`, () => [object]);
   }
   for (const session of sessions) {
     const { keys: _, ...lasting } = session;
@@ -81,15 +80,9 @@ export function tellingsOf(
   for (const { master, slave, peer, requests, keys, bits, refused } of status.applications ?? []) {
     const set = [master, ...slave.split(", ")].slice(0, most.set);
     const usage = { applications: set, peer, requests, keys, bits, refused };
-    add(`usage ${peer} ${set.join("\0")}`, () => usageExtension(usage));
+    add(`usage ${peer} ${set.join("\0")}`, () => [usageExtension(usage)]);
   }
   return all;
-}
-
-function isPair(
-  made: CkExtension | readonly [CkExtension, string],
-): made is readonly [CkExtension, string] {
-  return Array.isArray(made);
 }
 
 function linkTelling(

@@ -2,7 +2,6 @@
  * Where controllers of others ask this KM by RPCs of their own (Q.4164 Appendix II): routes, reservation, allocation,
  * sessions. A controller that keeps the stream has no use for it.
  */
-
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { describe } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";

@@ -2,7 +2,6 @@
  * Where other KMs connect to this one: TLS, places for connections, and which link a connection is for. Until
  * it has said HELLO with the right names and certificate a connection is a stranger's, and is told nothing.
  */
-
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { describe, Fault, type FaultCode } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";

@@ -135,9 +135,9 @@ export class KmRecords {
 
   #waits(id: Buffer) {
     const linked = Array.from(this.#attached.values(), ({ name, core }) => {
-      return { link: name, buffer: core.buffer };
+      return [name, core.buffer] as const;
     });
-    for (const { link, buffer } of [...linked, { ...this.#leftOver, link: undefined }]) {
+    for (const [link, buffer] of [...linked, [undefined, this.#leftOver?.buffer] as const]) {
       const origin = buffer?.get(id)?.origin;
       if (origin === undefined) continue;
       const { module_id = origin.module, matching_module_id = "" } =
@@ -173,11 +173,7 @@ export class KmRecords {
     if (link === undefined) return undefined;
     const period = periodAt(asked, this.#clock.wall());
     await this.#settle();
-    return (await this.#search(link, period)).result(this.#now(link, period));
-  }
-
-  #now({ core }: Attached, period: Period): LinkNow {
-    return { ...now(core, period), leftOverKeys: this.#leftOver?.count(period) ?? 0 };
+    return (await this.#search(link, period)).result(now(link.core, period, this.#leftOver));
   }
 
   async #search({ name }: Attached, period: Period): Promise<AffectedSearch> {
@@ -205,7 +201,7 @@ export class KmRecords {
       // What comes while the order is carried out is not of the period: its stamp is not ahead of the clock.
       const period = { ...periodAt(asked, this.#clock.wall()), to };
       const search = await this.#search(link, period);
-      const state = this.#now(link, period);
+      const state = now(link.core, period, this.#leftOver);
       affected ??= search.result(state);
       const prepared = preparedOf(link.core.books.uses.values());
       const numbers = [...search.toGiveUp(state)].filter(
@@ -277,7 +273,11 @@ function revoke(core: KmLink, numbers: readonly number[]) {
   });
 }
 
-function now({ books: { stock }, buffer }: KmLink, period: Period) {
+function now(
+  { books: { stock }, buffer }: KmLink,
+  period: Period,
+  leftOver: LeftOver | undefined,
+): LinkNow {
   let waitingKeys = 0;
   let waitingBits = 0;
   for (const { origin } of buffer.all()) {
@@ -290,8 +290,9 @@ function now({ books: { stock }, buffer }: KmLink, period: Period) {
   return {
     waitingKeys,
     waitingBits,
+    leftOverKeys: leftOver?.count(period) ?? 0,
     extents,
-    free: (number: number) =>
+    free: (number) =>
       (stock.extent(number)?.regions ?? []).reduce((sum, { mark, end }) => sum + end - mark, 0),
   };
 }

@@ -1,7 +1,7 @@
 /** A module's way from its driver to its KMs, made from the configuration. */
 
 import type { Clock } from "../../base/clock.ts";
-import { describe, Fault } from "../../base/errors.ts";
+import { describe, Fault, type FaultCode } from "../../base/errors.ts";
 import { type Log, silentLog } from "../../base/log.ts";
 import { readNamed } from "../../host/config/named-file.ts";
 import type { Progress } from "../../host/life/progress.ts";
@@ -33,18 +33,24 @@ export function ledgerOptions(table: LedgerConfig, progress: Progress, clock: Cl
   };
 }
 
-/** A ledger that can't be trusted closes its module, not the node. @throws what time may mend */
-export function untrusted(error: unknown): Fault {
-  const closes = ["ledger.corrupt", "ledger.missing", "ledger.orphaned", "state.owner"];
-  if (error instanceof Fault && closes.includes(error.code)) return error;
-  throw error;
+/** Faults with these codes close a module, not the node. @throws all others */
+function closing(...codes: readonly FaultCode[]): (error: unknown) => Fault {
+  return (error) => {
+    if (error instanceof Fault && codes.includes(error.code)) return error;
+    throw error;
+  };
 }
 
-/** A ledger that could not be read in all the time for it: its module is not served. @throws anything else */
-export function unreadable(error: unknown): Fault {
-  if (error instanceof Fault && error.code === "ledger.io") return error;
-  throw error;
-}
+/** A ledger that can't be trusted: time mends nothing of it. */
+export const untrusted = closing(
+  "ledger.corrupt",
+  "ledger.missing",
+  "ledger.orphaned",
+  "state.owner",
+);
+
+/** A ledger that could not be read in all the time for it. */
+export const unreadable = closing("ledger.io");
 
 /** Names of the modules that have a spool. */
 export function withSpool(modules: readonly ModuleConfig[]): string[] {

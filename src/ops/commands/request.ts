@@ -1,10 +1,9 @@
 /** What a manager signs: a command, whom it is for, and how long it may be carried out. */
-
 import * as v from "valibot";
 import { parseDate } from "../../base/date.ts";
 
-/** RFC 3339 with seconds, in UTC or with an offset. */
-const time = v.pipe(
+/** RFC 3339 with seconds, in UTC or with an offset; ms since 1970 UTC from then on. */
+export const time = v.pipe(
   v.string(),
   v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/),
   v.transform(parseDate),
