@@ -1,6 +1,7 @@
 /** What the cases of the conformance suite have in common. */
 import { readdirSync } from "node:fs";
 import { blockName } from "../../../src/port/key.ts";
+import { eventually } from "../../eventually.ts";
 import type { Observer } from "../observer.ts";
 import type { Lack, Made, Specimen } from "../specimen.ts";
 
@@ -42,7 +43,24 @@ export const plenty = { blocks: 1_000, bytes: 100_000_000 };
 export const lengths = [256, 1, 7, 8, 9, 31, 33, 12_345, 0, 560_000];
 
 /** How many files this process has open. */
-export const descriptors = () => readdirSync("/proc/self/fd").length;
+const descriptors = () => readdirSync("/proc/self/fd").length;
+
+/**
+ * A round of some ten sessions closes all that it opened. The runtime opens and closes one or another descriptor
+ * when it likes, a thread's or a name look-up's: a leak is what every round leaves behind.
+ */
+export async function leavesNothingOpen(round: () => Promise<void>): Promise<void> {
+  await round();
+  await eventually("a round that closes what it opened", async () => {
+    const before = descriptors();
+    await round();
+    return await eventually("descriptors are closed", descriptors, {
+      when: (open) => open <= before,
+      deadlineMs: 5_000,
+      about: () => `${before} were open before the round`,
+    });
+  });
+}
 
 /** Has the module make blocks of these lengths, bits. */
 export async function distil(specimen: Specimen, bits: readonly number[]): Promise<Made[]> {
