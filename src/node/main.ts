@@ -32,7 +32,6 @@ import { ledgerPath, openLedger } from "./ledger/ledgers.ts";
 import type { NodeEvent } from "./model/manager.ts";
 import type { Channel } from "./module/channel.ts";
 import { Halt } from "./module/halt.ts";
-import { leftSpools } from "./spool/left-spools.ts";
 import { lostGeneration } from "./state/lost-state.ts";
 import { openStateDirectory } from "./state/state-directory.ts";
 import { crashFile, holdBack } from "./wiring/crashes.ts";
@@ -43,16 +42,11 @@ import { Kms } from "./wiring/kms.ts";
 import { Telling } from "./wiring/kq2.ts";
 import { tellOfLedgers } from "./wiring/ledgers.ts";
 import { createLocal } from "./wiring/local.ts";
-import {
-  createModules,
-  ledgerOptions,
-  unreadable,
-  untrusted,
-  withSpool,
-} from "./wiring/modules.ts";
+import { createModules, ledgerOptions, unreadable, untrusted } from "./wiring/modules.ts";
 import { Monitoring, type MorePorts } from "./wiring/monitoring.ts";
 import { Panel } from "./wiring/panel.ts";
 import { createPage, createServer, keyExchanges } from "./wiring/serving.ts";
+import { tellOfSpools } from "./wiring/spools.ts";
 
 /** Stopping in order takes at most this long, ms; systemd is told to wait a little longer. */
 const stopTimeout = 4_000;
@@ -266,7 +260,7 @@ async function build(
     }
     monitoring.keyExchanges = () => keyExchanges(channels, server);
     monitoring.untold = () => telling.untold();
-    panel.start(views, await leftSpools(files, recording.folder, withSpool(config.modules)));
+    panel.start(views, await tellOfSpools(recording, config.modules, monitoring, log));
     // Before the brake: a node that crashes again and again is the one that is asked for a bundle.
     await local.listen();
     await holdBack(monitoring, crashFile(config.node), clock, signal, log);

@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -137,6 +145,36 @@ test.serial(
       );
       await bench.start();
       t.false((await bench.alarms()).includes("ledger_orphaned.bob"));
+      await stop(t, bench);
+    });
+  },
+);
+
+test.serial(
+  "a spool without a module, and a ledger that is removed, as an operator sees it",
+  async (t) => {
+    await withBench(async (bench) => {
+      const ledger = join(bench.state, "ledger-alice");
+      const spool = join(bench.state, "spool-alice");
+      bench.configure(["alice"]);
+      await bench.start();
+      await stop(t, bench);
+      mkdirSync(spool, { mode: 0o700 });
+      writeFileSync(join(spool, "000000000001-00112233aabbccdd-1"), "");
+      await bench.start();
+      await bench.raised("spool_left.alice");
+      t.regex((await bench.run("doctor")).out, /keys wait in spools that no module has: alice/);
+
+      rmSync(ledger);
+      await bench.raised("state_damaged.ledger.alice");
+      await bench.node.logged(/ledger: written again/, soon());
+      t.true(existsSync(ledger));
+      await stop(t, bench);
+      t.regex((await bench.run("doctor")).out, /keys wait in spools that no module has: alice/);
+
+      rmSync(spool, { recursive: true });
+      await bench.start();
+      t.false((await bench.alarms()).includes("spool_left.alice"));
       await stop(t, bench);
     });
   },

@@ -21,8 +21,11 @@ export interface OpenFile {
   /** Makes data and length durable. */
   datasync(): Promise<void>;
   truncate(length: number): Promise<void>;
-  /** @returns length, bytes, and who owns it, where the file system knows owners */
-  stat(): Promise<{ size: number; uid?: number }>;
+  /**
+   * @returns length, bytes; where the file system knows of it, who owns it, and how many names it has: none if it was
+   *   removed, or another was put in its place
+   */
+  stat(): Promise<{ size: number; uid?: number; nlink?: number }>;
   close(): Promise<void>;
 }
 

@@ -28,6 +28,14 @@ export const nodeCatalogue = {
     action:
       "put its module back, or qkd-node ledger adopt OLD NEW if it was renamed, ledger retire OLD if it is gone",
   },
+  spool_left: {
+    type: "processing_error",
+    cause: "configurationOrCustomizationError",
+    severities: ["major"],
+    clearAfterMs: 0,
+    text: "keys wait in a spool that no module of the configuration has",
+    action: "put the module and its [module.spool] back until it is empty",
+  },
   storage_full: {
     type: "processing_error",
     cause: "storageCapacityProblem",

@@ -5,6 +5,7 @@ import { diskFiles } from "../../host/disk/files.ts";
 import { type Finding, fail, warn } from "../../ops/doctor/finding.ts";
 import type { Config } from "../config/load.ts";
 import { orphanedLedgers } from "../ledger/ledgers.ts";
+import { leftSpools } from "../spool/left-spools.ts";
 import { type ReadState, readState } from "../state/state.ts";
 import type { Running } from "./subject.ts";
 
@@ -17,7 +18,12 @@ export async function checkStateFiles(
   { node, modules }: Config,
   running: Running | undefined,
 ): Promise<Finding[]> {
-  if (running !== undefined) return orphans(orphansOf(running));
+  if (running !== undefined) {
+    const { alarms } = running.alarms;
+    const of = (alarm: string) =>
+      alarms.filter(({ name }) => name === alarm).map(({ object }) => object);
+    return [...orphans(of("ledger_orphaned")), ...spools(of("spool_left"))];
+  }
   const folder = node.state_dir;
   let found: ReadState | undefined;
   try {
@@ -37,13 +43,13 @@ export async function checkStateFiles(
       : [warn(stateName, `${gone.file} was ${gone.why}: the other generation is used`, lookAfter)];
   const names = modules.map(({ name }) => name);
   const place = { files: diskFiles, folder, state: { data: state }, modules: names };
-  return [...damage, ...orphans(await orphanedLedgers(place).catch(() => []))];
-}
-
-function orphansOf({ alarms }: Running): string[] {
-  return alarms.alarms
-    .filter(({ alarm }) => alarm.startsWith("ledger_orphaned."))
-    .map(({ object }) => object);
+  const used = modules.flatMap(({ name, spool }) => (spool === undefined ? [] : name));
+  const left = await leftSpools(diskFiles, folder, used);
+  return [
+    ...damage,
+    ...orphans(await orphanedLedgers(place).catch(() => [])),
+    ...spools(left.map(({ module }) => module)),
+  ];
 }
 
 function orphans(ledgers: readonly string[]): Finding[] {
@@ -54,4 +60,11 @@ function orphans(ledgers: readonly string[]): Finding[] {
   return [
     warn(["ledgers", "ledgers"], `of no module that is configured: ${ledgers.join(", ")}`, advice),
   ];
+}
+
+function spools(modules: readonly string[]): Finding[] {
+  if (modules.length === 0) return [];
+  const found = `keys wait in spools that no module has: ${modules.join(", ")}`;
+  const advice = "put the module and its [module.spool] back until it is empty";
+  return [warn(["spools", "spools"], found, advice)];
 }

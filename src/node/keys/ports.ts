@@ -227,6 +227,8 @@ export interface Ledger {
   readonly failure: Error | undefined;
   /** Has `listener` called each time the ledger fails that did not before. One listener. */
   watch(listener: (failure: Error) => void): void;
+  /** Sees whether its file is there still, soon: `failure` tells if not. */
+  look(): void;
   /** Tries again to write what could not be written; `failure` tells how it went. Never rejects. */
   recover(): Promise<void>;
   get(block: string): BlockRecord | undefined;

@@ -9,7 +9,7 @@ import { type Duration, ms } from "../../base/duration.ts";
 import { describe, errorCode, Fault } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { Queue } from "../../base/queue.ts";
-import { type FileSystem, writeAll } from "../../host/disk/files.ts";
+import { exists, type FileSystem, writeAll } from "../../host/disk/files.ts";
 import type { Ledger, LedgerEntry } from "../keys/ports.ts";
 import type { LedgerIndex } from "./ledger-index.ts";
 import { openPlace } from "./ledger-open.ts";
@@ -82,6 +82,10 @@ export class LedgerFile extends LedgerView implements Ledger {
   #listener: (failure: Error) => void = () => {};
 
   #batch: LedgerEntry[] = [];
+  /** It is to be seen whether the file is there still. */
+  #lookForFile = false;
+  /** It was not when it was looked for last. */
+  #removed = false;
   /** Something in the batch can't wait. */
   #urgent = false;
   /** Ends the wait for more. */
@@ -159,6 +163,12 @@ export class LedgerFile extends LedgerView implements Ledger {
     else this.#waiting.push({ upTo: this.#appended, then });
   }
 
+  look(): void {
+    if (this.#failure !== undefined || this.#closing) return;
+    this.#lookForFile = true;
+    this.#committing ??= this.#commit();
+  }
+
   /**
    * After a failure: writes the whole ledger anew. What a failed sync left behind can still be read
    * from the old file, and yet not be on the disk. To be called by a schedule; afterwards `failure`
@@ -174,6 +184,8 @@ export class LedgerFile extends LedgerView implements Ledger {
     try {
       await this.#sealing;
       await this.#place.file.close().catch(() => {});
+      if (this.#removed && (await exists(this.#files, this.#path))) throw this.#replaced();
+      this.#removed = false;
       await this.#replace();
       this.#failure = undefined;
       this.#committing = this.#commit();
@@ -184,6 +196,12 @@ export class LedgerFile extends LedgerView implements Ledger {
     } finally {
       this.#recovering = undefined;
     }
+  }
+
+  /** What is there may be another node's ledger: what it says is looked at when one begins. */
+  #replaced(): Fault {
+    const why = "another file is where the ledger was: restart the node";
+    return new Fault("ledger.io", why, { file: this.#path });
   }
 
   /** Makes everything durable, if that is possible, and closes the file; never rejects. */
@@ -216,7 +234,9 @@ export class LedgerFile extends LedgerView implements Ledger {
     await Promise.resolve();
     let entries: LedgerEntry[] = [];
     try {
-      while (this.#batch.length > 0) {
+      while (this.#batch.length > 0 || this.#lookForFile) {
+        if (this.#lookForFile) await this.#assertThere();
+        if (this.#batch.length === 0) break;
         await this.#gather();
         entries = this.#batch.splice(0, this.#options.groupRecords);
         if (this.#batch.length === 0) this.#urgent = false;
@@ -235,6 +255,15 @@ export class LedgerFile extends LedgerView implements Ledger {
       this.#giveBack(entries);
       this.#fail(error);
     }
+  }
+
+  /** What is written to a file that was removed is gone with this process. @throws Fault `ledger.io` */
+  async #assertThere(): Promise<void> {
+    this.#lookForFile = false;
+    const { nlink } = await this.#place.file.stat();
+    if (nlink !== 0) return;
+    this.#removed = true;
+    throw new Fault("ledger.io", "the ledger's file was removed", { file: this.#path });
   }
 
   /** Entries that could not be written come before those that came later. */

@@ -3,7 +3,7 @@ import type { BlockRef } from "../../port/key.ts";
 import type { BlockRecord, KeyFormat, Ledger, LedgerEntry, ModulePair } from "../keys/ports.ts";
 import type { LedgerIndex } from "./ledger-index.ts";
 
-type Writing = "failure" | "watch" | "recover" | "append" | "whenDurable";
+type Writing = "failure" | "watch" | "look" | "recover" | "append" | "whenDurable";
 
 export class LedgerView implements Omit<Ledger, Writing> {
   protected readonly index: LedgerIndex;

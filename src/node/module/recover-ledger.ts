@@ -1,9 +1,10 @@
 /**
  * Keeps the ledger writable: while the disk is full or takes no writes no key is supplied; as soon as
- * it does again, what waits is written and supply goes on, without a restart.
+ * it does again, what waits is written and supply goes on, without a restart. A file that was removed is written
+ * anew in the same way.
  */
 
-import { type Clock, delay } from "../../base/clock.ts";
+import { type Clock, delay, every } from "../../base/clock.ts";
 import type { Ledger } from "../keys/ports.ts";
 
 export interface MendOptions {
@@ -17,11 +18,15 @@ export interface MendOptions {
   readonly onMended: () => void;
 }
 
-/** @returns ends the attempts */
+/** How often it is seen whether the ledger's file is there, ms. */
+const lookMs = 5_000;
+
+/** @returns ends looks and attempts */
 export function recoverLedger(options: MendOptions): () => void {
   const { ledger, schedule, clock, onFailed, onMended } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
+  const looking = every(clock, lookMs, () => ledger.look());
   ledger.watch(async (fault) => {
     onFailed(fault);
     const waits = schedule();
@@ -31,5 +36,8 @@ export function recoverLedger(options: MendOptions): () => void {
     }
     if (!signal.aborted) onMended();
   });
-  return () => stopping.abort();
+  return () => {
+    looking.cancel();
+    stopping.abort();
+  };
 }

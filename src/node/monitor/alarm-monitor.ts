@@ -16,7 +16,7 @@ import { SavedAlarms, type SavedAlarmsParts } from "../../ops/manager/saved-alar
 import type { TelemetrySample } from "../../port/telemetry.ts";
 import { Heard } from "../../wire/kq1/heard.ts";
 import { AlarmBook } from "../alarms/book.ts";
-import { type AlarmName, alarmId, isAlarmName } from "../alarms/catalogue.ts";
+import { type AlarmName, alarmId, catalogue, isAlarmName } from "../alarms/catalogue.ts";
 import { intermittentTiming, type ModuleRuleOptions, ModuleRules } from "../alarms/module-rules.ts";
 import { type NodeRuleOptions, NodeRules } from "../alarms/node-rules.ts";
 import { keyCounters } from "../alarms/supply-rules.ts";
@@ -67,7 +67,7 @@ export interface WatchedView extends Pick<ModuleView, "name" | "supply"> {
 }
 
 const stateAlarm = alarmId("state_damaged", "state");
-
+const cleared = { level: "cleared" } as const;
 const tickMs = 1_000;
 /** Certificates are looked at this often, ms. */
 const surveyMs = 60_000;
@@ -276,19 +276,20 @@ export class AlarmMonitor implements AlarmView {
 
   /** The chassis panel is lost, for the reason given; undefined: it is there. */
   panelLost(detail: string | undefined): void {
-    const signal =
-      detail === undefined
-        ? ({ level: "cleared" } as const)
-        : ({ level: "major", detail } as const);
+    const signal = detail === undefined ? cleared : ({ level: "major", detail } as const);
     this.#book.signal("panel_lost", "node", signal, this.#moment);
   }
 
-  /** Ledgers that belong to no module: these, and no others. To be called once it watches. */
-  orphaned(ledgers: readonly string[]): void {
-    const raised = this.#book.records().filter(({ name }) => name === "ledger_orphaned");
-    for (const object of new Set([...raised.map((record) => record.object), ...ledgers])) {
-      const level = ledgers.includes(object) ? "warning" : "cleared";
-      this.#book.signal("ledger_orphaned", object, { level }, this.#moment);
+  /**
+   * Files of the state that belong to no module: these, and no others. To be called once it watches.
+   * @param found what is known of each, by its module
+   */
+  leftBehind(name: "ledger_orphaned" | "spool_left", found: ReadonlyMap<string, string>): void {
+    const [level] = catalogue[name].severities;
+    const raised = this.#book.records().filter((record) => record.name === name);
+    for (const object of [...raised.map((record) => record.object), ...found.keys()]) {
+      const detail = found.get(object);
+      this.#book.signal(name, object, detail ? { level, detail } : cleared, this.#moment);
     }
   }
 
@@ -316,7 +317,7 @@ export class AlarmMonitor implements AlarmView {
     const { certificates, plain } = this.#options;
     if (name === "plain_link") return plain.has(object);
     if (name.startsWith("certificate_")) return certificates.has(object);
-    if (["state_damaged", "resources_low", "ledger_orphaned"].includes(name)) return true;
+    if (/^(state_damaged|resources_low|ledger_orphaned|spool_left)$/.test(name)) return true;
     if (name.startsWith("crl_")) return this.#options.lists?.has(object) === true;
     if (name === "km_untold") return this.#options.told?.has(object) === true;
     if (name === "classical_link") return this.#parts.keyExchanges !== undefined;

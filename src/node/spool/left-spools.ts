@@ -1,7 +1,7 @@
 /**
  * Spools that no module of the configuration has any more: its name was taken out, or its `[module.spool]`.
- * Their blocks are kept, encrypted, for the module that comes back. Where all key is to be destroyed they
- * are as well.
+ * Their blocks are kept, encrypted, for the module that comes back, which is told as an alarm. Where all key is to be
+ * destroyed they are as well.
  */
 import { errorCode } from "../../base/errors.ts";
 import type { FileSystem } from "../../host/disk/files.ts";
@@ -12,6 +12,10 @@ import { emptySpool, isOurs } from "./spool-files.ts";
 export interface LeftSpool {
   /** Such as `spool-NAME`. */
   readonly name: string;
+  /** Of the module that had it. */
+  readonly module: string;
+  /** Blocks, or batches of a driver, that wait; undefined where its folder cannot be read. */
+  readonly blocks: number | undefined;
   /** @throws Fault `state.io` if anything may be left */
   command(): Promise<void>;
   forget(): void;
@@ -22,29 +26,36 @@ export interface LeftSpool {
 /**
  * Finds them; what cannot be looked at is left out.
  * @param used names of the modules that have a spool
+ * @param onEmptied all of this module's was destroyed
  */
 export async function leftSpools(
   files: FileSystem,
   folder: string,
   used: readonly string[],
+  onEmptied: (module: string) => void = () => {},
 ): Promise<LeftSpool[]> {
   const found: LeftSpool[] = [];
   for (const name of await files.list(folder).catch(() => [])) {
-    if (!name.startsWith(spoolPrefix) || used.includes(name.slice(spoolPrefix.length))) continue;
+    const module = name.slice(spoolPrefix.length);
+    if (!name.startsWith(spoolPrefix) || used.includes(module)) continue;
     const spool = `${folder}/${name}`;
-    if (!(await anyBlock(files, spool))) continue;
+    const blocks = await blocksIn(files, spool);
+    if (blocks === 0) continue;
     const nothing = () => {};
-    const command = () => emptySpool(files, spool);
-    found.push({ name, command, forget: nothing, shut: nothing, open: nothing });
+    const command = async () => {
+      await emptySpool(files, spool);
+      onEmptied(module);
+    };
+    found.push({ name, module, blocks, command, forget: nothing, shut: nothing, open: nothing });
   }
   return found;
 }
 
-async function anyBlock(files: FileSystem, folder: string): Promise<boolean> {
+async function blocksIn(files: FileSystem, folder: string): Promise<number | undefined> {
   try {
-    return (await files.list(folder)).some(isOurs);
+    return (await files.list(folder)).filter(isOurs).length;
   } catch (error) {
     // A file of that name is no spool; what cannot be read may be one.
-    return errorCode(error) !== "ENOTDIR";
+    return errorCode(error) === "ENOTDIR" ? 0 : undefined;
   }
 }

@@ -21,7 +21,10 @@ export async function tellOfLedgers(
     await tellActs(recording, monitoring, clock, log);
     const orphans = await orphanedLedgers(recording);
     for (const ledger of orphans) log.warn("ledger belongs to no module", { ledger });
-    monitoring.watch.orphaned(orphans);
+    monitoring.watch.leftBehind(
+      "ledger_orphaned",
+      new Map(orphans.map((name) => [name, `ledger-${name}`])),
+    );
   } catch (error) {
     log.warn("not all was told of the ledgers", { why: describe(error) });
   }

@@ -6,6 +6,7 @@ import {
   encodeRecord,
   headLength,
   longestRecord,
+  mayBeTorn,
   nextMark,
   type OutboxRecord,
 } from "./outbox-record.ts";
@@ -59,11 +60,14 @@ async function scan(file: OpenFile): Promise<Omit<OpenedLog, "file" | "made">> {
   let filled = 0;
   let base = 0;
   let intact = 0;
+  /** No record is in it, nor the begin of one: it is not the outbox's file any more. */
+  let another = false;
   for (;;) {
     const { bytesRead } = await file.read(window, filled, window.length - filled, base + filled);
     filled += bytesRead;
     const bytes = window.subarray(0, filled);
     const last = bytesRead === 0 || base + filled >= size;
+    if (base === 0) another = !mayBeTorn(bytes);
     let at = 0;
     while (at < filled) {
       const record = decodeRecord(bytes, at);
@@ -76,13 +80,15 @@ async function scan(file: OpenFile): Promise<Omit<OpenedLog, "file" | "made">> {
       at += record.length;
       intact += record.length;
       end = base + at;
+      another = false;
     }
     if (last) break;
     bytes.copy(window, 0, at);
     filled -= at;
     base += at;
   }
-  return { end, waiting: [...waiting.values()], damaged: end - intact };
+  const damaged = another ? size : end - intact;
+  return { end, waiting: [...waiting.values()], damaged };
 }
 
 function take(waiting: Map<number, Waiting>, record: OutboxRecord, base: number): void {

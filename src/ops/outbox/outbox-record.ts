@@ -61,6 +61,11 @@ export function decodeRecord(bytes: Buffer, at: number): OutboxRecord | "more" |
   return { kind, id, at, length };
 }
 
+/** Whether this may be a record that was not written to its end: the mark, or zeros that were never written over. */
+export function mayBeTorn(bytes: Buffer): boolean {
+  return mark.every((byte, at) => [byte, 0, undefined].includes(bytes[at]));
+}
+
 /** Where the next record may begin, after damage. */
 export function nextMark(bytes: Buffer, from: number): number {
   const found = bytes.indexOf(mark, from);

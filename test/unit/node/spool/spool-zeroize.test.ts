@@ -194,12 +194,14 @@ test("spools that no module has any more are found, and destroyed without their 
   for (const spool of [left, used]) await spool.store(block(1), someIdentity.moduleId);
   await at("spool-empty");
   writeFileSync(join(folder, "spool-file"), "");
-  const found = await leftSpools(diskFiles, folder, ["new"]);
+  const emptied: string[] = [];
+  const found = await leftSpools(diskFiles, folder, ["new"], (module) => emptied.push(module));
   t.deepEqual(
-    found.map(({ name }) => name),
-    ["spool-old"],
+    found.map(({ name, module, blocks }) => ({ name, module, blocks })),
+    [{ name: "spool-old", module: "old", blocks: 1 }],
   );
   await found[0]?.command();
+  t.deepEqual(emptied, ["old"]);
   t.deepEqual(await diskFiles.list(`${folder}/spool-old`), []);
   t.is((await diskFiles.list(`${folder}/spool-new`)).length, 2);
   t.deepEqual(await leftSpools(diskFiles, join(folder, "none"), []), []);

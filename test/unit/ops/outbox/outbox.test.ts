@@ -126,6 +126,29 @@ test("a torn tail is cut at every byte, and nothing before it is lost", async (t
   }
 });
 
+test("a file that has no record, nor the begin of one, is damage", async (t) => {
+  const disk = new Disk();
+  const outbox = await openOutbox(disk);
+  push(outbox, 1, 1);
+  await outbox.durable();
+  const first = disk.read(outboxPath) as Buffer;
+  for (const [bytes, code] of [
+    [Buffer.from("what another program wrote\n"), "state.corrupt"],
+    [Buffer.alloc(100_000, 0x41), "state.corrupt"],
+    [first.subarray(0, 3), undefined],
+    [first.subarray(0, first.length - 1), undefined],
+    [Buffer.alloc(512), undefined],
+    [Buffer.alloc(0), undefined],
+  ] as const) {
+    const found = disk.afterPowerCut(random(0));
+    found.put(outboxPath, bytes);
+    const opened = await openOutbox(found);
+    t.is(opened.trouble?.code, code);
+    push(opened, 2, 2);
+    t.deepEqual(await drain(opened), [2]);
+  }
+});
+
 test("a damaged byte anywhere loses at most its own event, and is told", async (t) => {
   const disk = new Disk();
   const outbox = await openOutbox(disk);
