@@ -74,6 +74,7 @@ export function pair(route: readonly string[], more: Partial<PairStatus> = {}): 
     relays: 812,
     failed: 0,
     ordered: 0,
+    ordered_bits: 0,
     class: "standard",
     since: at(60),
     sessions: 1,

@@ -76,7 +76,8 @@ const usage = `qkd-controller COMMAND [--config FILE]: a QKDN controller (ITU-T 
   route clear KM1 KM2
                  the controller finds the ways again
   relay KM1 KM2 BITS
-                 so many bits are relayed, as soon as links have them
+                 so many bits are relayed, as soon as links have them; 0: what
+                 was ordered and has not begun is taken back
   session end ID
                  its applications get no more keys in it
   doctor         looks for what is wrong, running or not, and says what to do:
@@ -280,7 +281,8 @@ const commands: readonly Command<Options>[] = [
       const bits = numberOf(count);
       if (bits === undefined) throw new UsageError("relay KM1 KM2 BITS");
       const done = await asked(given, "relay", { a, b, bits });
-      return given.values.json ? pass(done) : print("ordered; qkd-controller pairs shows it\n");
+      if (given.values.json) return pass(done);
+      return print(bits > 0 ? "ordered; qkd-controller pairs shows it\n" : "taken back\n");
     },
   },
   {

@@ -143,7 +143,10 @@ export function pairTable({ pairs }: Pick<ControllerStatus, "pairs">): string {
     whole(pair.failed),
     whole(pair.sessions),
   ]);
-  return text(table(columns, rows, width));
+  const ordered = pairs
+    .filter(({ ordered_bits: bits }) => bits > 0)
+    .map(({ pair, ordered_bits: bits }) => `${tidy(pair)}: ${key(bits)} ordered, not begun`);
+  return text([...table(columns, rows, width), ...ordered]);
 }
 
 export function routeTable({ pairs }: Pick<ControllerStatus, "pairs">): string {

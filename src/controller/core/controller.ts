@@ -216,13 +216,18 @@ export class Controller {
     this.#routes.setManual(name, turned);
   }
 
-  /** So much is relayed for a pair as soon as that is possible. @param bits 1 to 10¹⁰ @throws Fault `config.value` */
+  /**
+   * So much is relayed for a pair as soon as that is possible.
+   * @param bits at most 10¹⁰; 0: what was ordered and has not begun is taken back @throws Fault `config.value`
+   */
   orderRelay(one: string, other: string, bits: number, by: string): void {
-    const isGood = Number.isSafeInteger(bits) && bits > 0 && bits <= 10_000_000_000;
-    if (!isGood) throw new Fault("config.value", "1 to 10^10 bits can be ordered", { source: by });
+    const isGood = Number.isSafeInteger(bits) && bits >= 0 && bits <= 10_000_000_000;
+    if (!isGood) throw new Fault("config.value", "0 to 10^10 bits can be ordered", { source: by });
     const plan = this.#routes.named(one, other, by);
-    this.#filling.order(plan, bits);
-    this.#parts.news.tell("policy", plan.name, `${bits} bits ordered, by ${by}`);
+    if (bits > 0) this.#filling.order(plan, bits);
+    const back = bits > 0 ? 0 : this.#filling.takeBack(plan.name);
+    const what = bits > 0 ? `${bits} bits ordered` : `${back} bits that were ordered taken back`;
+    this.#parts.news.tell("policy", plan.name, `${what}, by ${by}`);
   }
 
   /**
@@ -306,7 +311,7 @@ export class Controller {
       started: new Date(this.#started).toISOString(),
       role: this.#role,
       mode: policy.mode,
-      ...statusOf(this.#parts, this.#routes),
+      ...statusOf(this.#parts, this.#routes, (pair) => this.#filling.ordered(pair)),
       changes: this.#parts.news.kept,
       alarms: [],
     };

@@ -28,6 +28,8 @@ interface Fill {
   credit: number;
   /** Bits that operators ordered and that are not relayed yet. */
   ordered: number;
+  /** How often such bits were taken back: what was under way then is not tried again. */
+  takenBack: number;
   underWay: number;
   coming: number;
   /** Monotonic, ms. */
@@ -53,6 +55,21 @@ export class Filling {
     const fill = this.#fill(plan.name);
     fill.ordered += bits;
     fill.notBefore = 0;
+  }
+
+  /** What was ordered and has not begun is not begun. @returns bits */
+  takeBack(pair: string): number {
+    const fill = this.#fills.get(pair);
+    const bits = fill?.ordered ?? 0;
+    if (fill === undefined) return 0;
+    fill.ordered = 0;
+    fill.takenBack++;
+    return bits;
+  }
+
+  /** Bits that were ordered and have not begun. */
+  ordered(pair: string): number {
+    return this.#fills.get(pair)?.ordered ?? 0;
   }
 
   /** Begins what is due. Four times a second. */
@@ -102,6 +119,7 @@ export class Filling {
     },
   ): void {
     const { bits, isOrder } = order;
+    const { takenBack } = fill;
     if (isOrder) fill.ordered -= bits;
     else fill.credit = Math.max(0, fill.credit - bits);
     fill.underWay++;
@@ -113,7 +131,7 @@ export class Filling {
         fill.waitMs = waits.first;
         return;
       }
-      if (isOrder) fill.ordered += bits;
+      if (isOrder && fill.takenBack === takenBack) fill.ordered += bits;
       fill.notBefore = this.#parts.world.now() + fill.waitMs;
       fill.waitMs = Math.min(waits.last, fill.waitMs * 2);
     });
@@ -159,6 +177,7 @@ export class Filling {
     const fill = {
       credit: 0,
       ordered: 0,
+      takenBack: 0,
       underWay: 0,
       coming: 0,
       notBefore: 0,

@@ -19,7 +19,12 @@ export type Shown = Pick<
   "nodes" | "links" | "pairs" | "sessions" | "open_sessions" | "counted_sessions" | "verdict"
 >;
 
-export function statusOf(parts: CoreParts, routes: Routes): Shown {
+/** @param ordered bits that were ordered for a pair and have not begun */
+export function statusOf(
+  parts: CoreParts,
+  routes: Routes,
+  ordered: (pair: string) => number,
+): Shown {
   const { topology, world, sessions } = parts;
   const { planner } = routes;
   const wall = world.wall();
@@ -30,7 +35,7 @@ export function statusOf(parts: CoreParts, routes: Routes): Shown {
   const links = [...topology.links.values()].map((link) =>
     link.status(world.now(), promised.get(link.name) ?? 0),
   );
-  const pairs = pairsOf(parts, routes);
+  const pairs = pairsOf(parts, routes, ordered);
   return {
     nodes: [...topology.nodes.values()].map((node) => node.status(wall)),
     links,
@@ -46,7 +51,11 @@ function sum(reports: readonly PairReport[], of: "relays" | "failed"): number {
   return reports.reduce((all, one) => all + one[of], 0);
 }
 
-function pairsOf({ sessions }: CoreParts, routes: Routes): PairStatus[] {
+function pairsOf(
+  { sessions }: CoreParts,
+  routes: Routes,
+  ordered: (pair: string) => number,
+): PairStatus[] {
   return [...routes.planner.plans.values()].map((plan) => {
     const reports = routes.reports(plan.name);
     const used = reports.reduce((sum, { consumption }) => sum + consumption, 0);
@@ -68,6 +77,7 @@ function pairsOf({ sessions }: CoreParts, routes: Routes): PairStatus[] {
       relays: Math.max(plan.relays, sum(reports, "relays")),
       failed: Math.max(plan.failed, sum(reports, "failed")),
       ordered: plan.relays,
+      ordered_bits: ordered(plan.name),
       class: routes.classOf(plan.name).name,
       ...(plan.since !== undefined && { since: new Date(plan.since).toISOString() }),
       sessions: sessions.ofPair(plan.name).size,

@@ -124,6 +124,8 @@ export interface PairStatus {
   readonly failed: number;
   /** Relays at routes that this controller gave for them, since its start. */
   readonly ordered: number;
+  /** Bits that operators ordered and whose relays have not begun. */
+  readonly ordered_bits: number;
   /** Name of the class of service. */
   readonly class: string;
   /** Since when this route is used. */

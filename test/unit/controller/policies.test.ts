@@ -84,7 +84,31 @@ test("by hand: what was ordered is relayed, and no more", (t) => {
   const rig = filled({ kind: "manual" });
   t.is(within(rig, 5), 0);
   rig.core.orderRelay("a", "c", 35_000, "alice");
+  t.is(rig.pair("a--c")?.ordered_bits, 35_000);
   t.is(within(rig, 5), 35_000);
+  t.is(rig.pair("a--c")?.ordered_bits, 0);
+});
+
+test("by hand: what was ordered is taken back, and what was under way then is not tried again", (t) => {
+  const rig = filled({ kind: "manual" });
+  rig.core.orderRelay("a", "c", 10_000_000, "alice");
+  rig.pass(250);
+  rig.core.orderRelay("c", "a", 0, "bob");
+  const under = rig.take();
+  t.is(under.length, 4);
+  for (const { done } of under) done(undefined);
+  t.is(rig.pair("a--c")?.ordered_bits, 0);
+  // What failed by its first way is tried by no other: there is one way.
+  t.is(within(rig, 120), 0);
+  t.regex(
+    rig.core
+      .status()
+      .changes.map(({ text }) => text)
+      .join("; "),
+    /taken back, by bob/,
+  );
+  rig.core.orderRelay("a", "c", 20_000, "alice");
+  t.is(within(rig, 5), 20_000);
 });
 
 test("a rationed link gives what its ration is, and to the classes that it names", (t) => {
