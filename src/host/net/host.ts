@@ -43,6 +43,10 @@ export function hostProblem(text: string): string | undefined {
 export function peerProblem(text: string): string | undefined {
   const anywhere = text === "0.0.0.0" || (isIP(text) === 6 && /^[0:]+$/.test(text));
   if (anywhere) return `${expected}; this one is for listening only`;
+  // RFC 4007 §6: an address of a link is one on each interface.
+  const isOfLink = isIP(text) === 6 && /^fe[89ab]/i.test(text);
+  if (isOfLink && !text.includes("%"))
+    return `${expected}; behind this one stands its interface, as in fe80::1%eth0`;
   return hostProblem(text);
 }
 

@@ -70,6 +70,15 @@ test("an address for listening is none to connect to", (t) => {
   }
 });
 
+test("an address of a link alone does not say on which interface", (t) => {
+  for (const host of ["fe80::1", "FEBF::1"]) {
+    t.is(hostProblem(host), undefined);
+    t.regex(peerProblem(host) ?? "", /as in fe80::1%eth0/);
+    t.is(peerProblem(`${host}%eth0`), undefined);
+  }
+  t.is(peerProblem("fec0::1"), undefined);
+});
+
 const places = {
   "mqtts://[::1]:8883": { secure: true, host: "::1", port: 8883 },
   "mqtts://broker.example": { secure: true, host: "broker.example", port: 8883 },
