@@ -79,7 +79,11 @@ export class Controller {
     this.#parts = {
       policy,
       world,
-      topology: new Topology(policy, this.#started),
+      topology: new Topology(
+        policy,
+        this.#started,
+        [...saved.service].map(([name, { service }]) => [name, service] as const),
+      ),
       repository: new Repository(policy.access, policy.nodes, saved.access),
       classes: new Classes(policy.classes, policy.defaultClass),
       sessions: new Sessions(limits, nameOf),
@@ -90,7 +94,6 @@ export class Controller {
     for (const { km, applications = [] } of policy.nodes) {
       this.#parts.repository.served(km, applications);
     }
-    for (const [component, { service }] of saved.service) this.#serve(component, service);
     this.certificates = new Certificates({ ...this.#parts, authority: options.authority }, saved);
     this.#desk = new SessionDesk(this.#parts, saved.session);
     const manual = new Map([...saved.routes].map(([pair, { routes }]) => [pair, routes]));
@@ -174,7 +177,7 @@ export class Controller {
    */
   setService(component: string, service: Service, by: string): void {
     const { world, news, topology } = this.#parts;
-    if (!this.#serve(component, service)) {
+    if (!topology.order(component, service)) {
       throw new Fault("config.value", "there is no node or link of this name", { source: by });
     }
     world.save("service", component, { service, by, at: world.wall() });
@@ -389,15 +392,5 @@ export class Controller {
     if (km === undefined) return { why: "unknown_application" };
     if (!topology.nodes.has(km) || !topology.nodes.has(me)) return { why: "unknown_kma" };
     return km === me ? { why: "no_route" } : { km };
-  }
-
-  #serve(component: string, service: Service): boolean {
-    const { nodes, links } = this.#parts.topology;
-    const link = links.get(component);
-    const one = nodes.get(component) ?? link;
-    if (one === undefined) return false;
-    one.service = service;
-    if (link === one) link.isOrdered = true;
-    return true;
   }
 }

@@ -27,23 +27,42 @@ export class Topology {
   /** Modules of several nodes may have the same name. */
   readonly #linksOfModule = new Map<string, Link[]>();
   readonly #kmOfController = new Map<string, string>();
+  /** What operators ordered of nodes and links, by name: it holds for one that is learnt again, too. */
+  readonly #ordered: Map<string, Service>;
 
-  /** @param wall ms since 1970 UTC */
-  constructor(policy: TopologyPolicy, wall: number) {
+  /** @param wall ms since 1970 UTC @param ordered by the name of a node or link */
+  constructor(
+    policy: TopologyPolicy,
+    wall: number,
+    ordered: Iterable<readonly [string, Service]> = [],
+  ) {
     this.#policy = policy;
+    this.#ordered = new Map(ordered);
     for (const one of policy.nodes) {
-      this.nodes.set(one.km, new NetworkNode(one.km, wall, one));
+      this.#addNode(new NetworkNode(one.km, wall, one));
       for (const node of one.controllers ?? []) this.#kmOfController.set(node, one.km);
     }
     for (const one of policy.links) {
       for (const km of [one.a, one.b]) {
-        if (!this.nodes.has(km)) this.nodes.set(km, new NetworkNode(km, wall, { km }));
+        if (!this.nodes.has(km)) this.#addNode(new NetworkNode(km, wall, { km }));
       }
       const link = this.#add(new Link(one.a, one.b, policy.rules, one));
       for (const module of one.modules ?? []) {
         this.#linksOfModule.set(module, [...(this.#linksOfModule.get(module) ?? []), link]);
       }
     }
+  }
+
+  /**
+   * An operator orders how a node (KM ID) or link serves.
+   * @returns whether it is known
+   */
+  order(name: string, service: Service): boolean {
+    const one = this.nodes.get(name) ?? this.links.get(name);
+    if (one === undefined) return false;
+    this.#ordered.set(name, service);
+    obey(one, service);
+    return true;
   }
 
   linkBetween(a: string, b: string): Link | undefined {
@@ -67,9 +86,7 @@ export class Topology {
   #heardOf(km: string, wall: number): NetworkNode | undefined {
     const known = this.nodes.get(km);
     if (known !== undefined || this.nodes.size >= this.#policy.rules.nodes) return known;
-    const node = new NetworkNode(km, wall);
-    this.nodes.set(km, node);
-    return node;
+    return this.#addNode(new NetworkNode(km, wall));
   }
 
   /** What may be made up takes no place of a KM that is here. */
@@ -223,8 +240,15 @@ export class Topology {
     });
   }
 
+  #addNode(node: NetworkNode): NetworkNode {
+    this.nodes.set(node.km, node);
+    obey(node, this.#ordered.get(node.km));
+    return node;
+  }
+
   #add(link: Link): Link {
     this.links.set(link.name, link);
+    obey(link, this.#ordered.get(link.name));
     for (const [from, to] of [
       [link.a, link.b],
       [link.b, link.a],
@@ -245,3 +269,9 @@ export class Topology {
 /** A node that was learnt from topics is remembered for so long after it went offline, ms. */
 const offlineMs = 86_400_000;
 const unheard = "no report yet";
+
+function obey(one: NetworkNode | Link, service: Service | undefined): void {
+  if (service === undefined) return;
+  one.service = service;
+  if (one instanceof Link) one.isOrdered = true;
+}
