@@ -1,4 +1,5 @@
 /** The books in SQLite, in a thread of their own: each transaction is durable when it is answered. */
+import { statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import type { LedgerAnswer, LedgerLoaded, LedgerRequest } from "./ledger.ts";
@@ -12,6 +13,10 @@ const { path } = workerData as { path: string };
 const version = 2;
 
 const lockedMs = 3_000;
+/** How often it is seen whether the files are there still, ms. */
+const lookMs = 1_000;
+/** What is told by its name; of all else SQLite's number, or the system's code. */
+const named: readonly unknown[] = ["version", "damaged", "gone", "removed"];
 
 function openDatabase(mayBegin: boolean): DatabaseSync {
   // Another process that reads a copy of it, or looks at it, is waited for.
@@ -38,8 +43,24 @@ class Books {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 
+  /** Which files the names led to after the first transaction. */
+  #files: string | undefined;
+  #lookedAt = 0;
+
   constructor(mayBegin: boolean) {
     this.#database = openDatabase(mayBegin);
+  }
+
+  /** Books without a name are gone with this process; without their WAL they are old. @throws Error `removed` */
+  #assertThere(): void {
+    const now = performance.now();
+    if (this.#files !== undefined && now - this.#lookedAt < lookMs) return;
+    this.#lookedAt = now;
+    const files = [path, `${path}-wal`]
+      .map((name) => statSync(name, { throwIfNoEntry: false })?.ino)
+      .join();
+    this.#files ??= files;
+    if (files !== this.#files) throw new Error("removed");
   }
 
   #run(sql: string, ...values: (string | number | Uint8Array)[]): void {
@@ -72,6 +93,7 @@ class Books {
     try {
       this.#write(change);
       this.#database.exec("COMMIT");
+      this.#assertThere();
     } catch (error) {
       // A full disk is no end: there may be room for it at the next try.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
@@ -116,7 +138,7 @@ function answer(message: LedgerAnswer): void {
 /** SQLite's own texts can quote values: only their kind is told. */
 function codeOf(error: unknown): string {
   const { message, code, errcode } = error as { message?: string; code?: string; errcode?: number };
-  if (message === "version" || message === "damaged" || message === "gone") return message;
+  if (message !== undefined && named.includes(message)) return message;
   return errcode === undefined ? (code ?? "unknown") : `sqlite ${errcode}`;
 }
 

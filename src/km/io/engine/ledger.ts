@@ -135,6 +135,10 @@ export class LedgerThread implements Ledger {
       const message = "the books are gone, or empty, and the keys that they tell of are there";
       return waiting?.reject(this.#fault("km_store.corrupt", message));
     }
+    if (code === "removed") {
+      const message = "the books, or their -wal, were removed or replaced while they were open";
+      return waiting?.reject(this.#fault("km_store.io", message));
+    }
     if (code === "version") {
       const message = "a later version of the key manager made these books";
       return waiting?.reject(this.#fault("km_store.version", message, code));
